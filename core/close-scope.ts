@@ -1,0 +1,73 @@
+/** One teardown path per object: a named reason, cleanups in reverse order, an abort signal for everything that waits. */
+import type { Logger } from './logger.ts';
+
+/** Owned by everything that can be closed. Closing starts synchronously and finishes asynchronously. */
+export class CloseScope<Reason extends string> {
+	readonly #abortController = new AbortController();
+	readonly #logger: Logger | undefined;
+	#cleanups: Array<(reason: Reason) => void | Promise<void>> = [];
+	#closePromise: Promise<void> | undefined;
+	#reason: Reason | undefined;
+
+	/** A cleanup that throws is logged here and does not stop the others. */
+	constructor(logger?: Logger) {
+		this.#logger = logger;
+	}
+
+	/** True from the first call of close() on. */
+	get closed(): boolean {
+		return this.#closePromise !== undefined;
+	}
+
+	/** Why it was closed; undefined while open. */
+	get reason(): Reason | undefined {
+		return this.#reason;
+	}
+
+	/** Aborts, with the reason, as soon as closing starts. Pass it to everything that waits. */
+	get signal(): AbortSignal {
+		return this.#abortController.signal;
+	}
+
+	/**
+	 * Registers a cleanup. Cleanups run last registered first; in a scope that is closed already, at once. Returns a
+	 * function that unregisters it.
+	 */
+	onClose(cleanup: (reason: Reason) => void | Promise<void>): () => void {
+		if (this.#closePromise !== undefined) {
+			void this.#runOne(cleanup, this.#reason!);
+			return () => undefined;
+		}
+		this.#cleanups.push(cleanup);
+		return () => {
+			this.#cleanups = this.#cleanups.filter((entry) => entry !== cleanup);
+		};
+	}
+
+	/** Idempotent: later calls return the promise of the first. Never rejects. */
+	close(reason: Reason): Promise<void> {
+		if (this.#closePromise === undefined) {
+			this.#reason = reason;
+			let finish!: () => void;
+			// Assigned before abort(), because an abort listener may call close() again.
+			this.#closePromise = new Promise((resolve) => (finish = resolve));
+			this.#abortController.abort(new DOMException(reason, 'AbortError'));
+			void this.#runCleanups(reason).then(finish);
+		}
+		return this.#closePromise;
+	}
+
+	async #runCleanups(reason: Reason): Promise<void> {
+		for (let cleanup = this.#cleanups.pop(); cleanup !== undefined; cleanup = this.#cleanups.pop()) {
+			await this.#runOne(cleanup, reason);
+		}
+	}
+
+	async #runOne(cleanup: (reason: Reason) => void | Promise<void>, reason: Reason): Promise<void> {
+		try {
+			await cleanup(reason);
+		} catch (error) {
+			this.#logger?.error({ err: error, reason }, 'a cleanup failed while closing');
+		}
+	}
+}

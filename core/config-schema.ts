@@ -1,0 +1,371 @@
+/** Declares, reads, masks and lists configuration. Knows neither files nor the environment: both are handed in as data. */
+import { Value } from 'typebox/value';
+import type { Static, TObject, TSchema } from 'typebox';
+import { SpillwayError } from './errors.ts';
+
+/** What each field's TypeBox options must say besides its limits; `default` is left out only where absence has a meaning. */
+export type ConfigFieldOptions = {
+	/** What it is and why one would change it. A full sentence; becomes the README's row. */
+	description: string;
+	/** Unit of a number, such as `s` or `UDP port`. */
+	unit?: string;
+	/** `true` hides the value in logs and messages; `url` hides user, password and query of a URL. */
+	secret?: true | 'url';
+	/** Only for the few names that other tools have coined (`DATABASE_URL`); all others are derived from the path. */
+	environmentName?: string;
+};
+
+/** Kinds of value a field may have, and so how its environment variable is read. */
+export type ConfigFieldKind = 'integer' | 'number' | 'boolean' | 'string' | 'list';
+
+/** One leaf of a configuration schema. */
+export type ConfigField = {
+	/** Place in the file: `['http', 'port']`. */
+	path: readonly string[];
+	environmentName: string;
+	kind: ConfigFieldKind;
+	description: string;
+	unit: string | undefined;
+	defaultValue: unknown;
+	/** Limits in words for people, such as `0–65535` or `json, text`; empty when there are none. */
+	limits: string;
+	secret: false | true | 'url';
+	schema: TSchema;
+};
+
+/** Where a configuration comes from. Environment wins over file, file over defaults. */
+export type ConfigSources = {
+	/** Environment variables. An empty one counts as not set, as container tools pass empty ones. */
+	environment: Readonly<Record<string, string | undefined>>;
+	/** The parsed configuration file; undefined when there is none. */
+	file?: unknown;
+	/** What the file is called in messages. */
+	fileName?: string;
+};
+
+/** Prefix of every variable that is ours. */
+export const ENVIRONMENT_PREFIX = 'SPILLWAY_';
+/** Variables with this prefix are read by the set-up program, before and apart from this schema. */
+export const SETUP_ENVIRONMENT_PREFIX = 'SPILLWAY_SETUP_';
+
+/** Environment name of a path: `['http', 'tlsKeyFile']` → `SPILLWAY_HTTP_TLS_KEY_FILE`. */
+export function pathToEnvironmentName(path: readonly string[]): string {
+	const words = path.map((part) => part.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toUpperCase());
+	return ENVIRONMENT_PREFIX + words.join('_');
+}
+
+/** Every leaf of the schema, in declaration order. Throws a TypeError when the declaration itself is wrong. */
+export function listConfigFields(schema: TObject): ConfigField[] {
+	const fields = collectFields(schema, []);
+	const seen = new Map<string, ConfigField>();
+	for (const field of fields) {
+		const other = seen.get(field.environmentName);
+		if (other !== undefined) {
+			throw new TypeError(
+				`${field.path.join('.')} and ${other.path.join('.')} would both be read from ${field.environmentName}.`,
+			);
+		}
+		seen.set(field.environmentName, field);
+	}
+	return fields;
+}
+
+function collectFields(schema: TObject, parent: readonly string[]): ConfigField[] {
+	const fields: ConfigField[] = [];
+	for (const [name, child] of Object.entries(schema.properties)) {
+		const path = [...parent, name];
+		if (isObjectSchema(child)) {
+			fields.push(...collectFields(child, path));
+		} else {
+			fields.push(toField(child, path));
+		}
+	}
+	return fields;
+}
+
+function isObjectSchema(schema: TSchema): schema is TObject {
+	return 'properties' in schema;
+}
+
+function toField(schema: TSchema, path: readonly string[]): ConfigField {
+	const options = schema as Partial<ConfigFieldOptions> & {
+		default?: unknown;
+		type?: string;
+		enum?: readonly string[];
+	};
+	if (options.description === undefined || !options.description.endsWith('.')) {
+		throw new TypeError(`${path.join('.')} needs a description that is a full sentence.`);
+	}
+	if (options.default !== undefined && Value.Errors(schema, options.default).length > 0) {
+		throw new TypeError(`The default of ${path.join('.')} is outside its own limits.`);
+	}
+	return {
+		path,
+		environmentName: options.environmentName ?? pathToEnvironmentName(path),
+		kind: toKind(options, path),
+		description: options.description,
+		unit: options.unit,
+		defaultValue: options.default,
+		limits: describeLimits(schema),
+		secret: options.secret ?? false,
+		schema,
+	};
+}
+
+function toKind(options: { type?: string; enum?: readonly string[] }, path: readonly string[]): ConfigFieldKind {
+	if (options.enum !== undefined || options.type === 'string') {
+		return 'string';
+	}
+	if (options.type === 'array') {
+		return 'list';
+	}
+	if (options.type === 'integer' || options.type === 'number' || options.type === 'boolean') {
+		return options.type;
+	}
+	throw new TypeError(`${path.join('.')} has a type that configuration does not know: ${options.type}.`);
+}
+
+function describeLimits(schema: TSchema): string {
+	const limits = schema as {
+		enum?: readonly string[];
+		type?: string;
+		minimum?: number;
+		maximum?: number;
+		maxItems?: number;
+	};
+	if (limits.enum !== undefined) {
+		return limits.enum.join(', ');
+	}
+	if (limits.type === 'boolean') {
+		return 'true, false';
+	}
+	if (limits.type === 'array') {
+		return limits.maxItems === undefined ? 'list' : `list of at most ${limits.maxItems}`;
+	}
+	if (limits.minimum !== undefined && limits.maximum !== undefined) {
+		return `${limits.minimum}–${limits.maximum}`;
+	}
+	return limits.minimum === undefined ? '' : `at least ${limits.minimum}`;
+}
+
+/**
+ * Joins defaults, file and environment, checks each value and then the rules between fields, and freezes the result.
+ *
+ * Throws CONFIG_INVALID that names every problem at once, so that nobody mends them one start at a time. Values of
+ * secret fields are never part of the message.
+ *
+ * @param findConflicts Rules between fields; returns one sentence each, naming the keys. Runs only when every value is valid.
+ */
+export function readConfig<Schema extends TObject>(
+	schema: Schema,
+	sources: ConfigSources,
+	findConflicts: (config: Static<Schema>) => readonly string[] = () => [],
+): Readonly<Static<Schema>> {
+	const fields = listConfigFields(schema);
+	const fileName = sources.fileName ?? 'the configuration file';
+	const problems = [
+		...findUnknownFileKeys(schema, sources.file, fileName, fields),
+		...findUnknownVariables(sources.environment, fields),
+	];
+	const config = emptySections(schema);
+	for (const field of fields) {
+		const found = readField(field, sources, fileName);
+		if ('problem' in found) {
+			problems.push(found.problem);
+		} else if (found.value !== undefined) {
+			setAt(config, field.path, found.value);
+		} else if (!isOptional(field.schema)) {
+			problems.push(`${field.path.join('.')} (${field.environmentName}) must be given.`);
+		}
+	}
+	if (problems.length === 0) {
+		problems.push(...findConflicts(config as Static<Schema>));
+	}
+	if (problems.length > 0) {
+		throw new SpillwayError('CONFIG_INVALID', [problems.join(' ')]);
+	}
+	return freezeDeep(config) as Readonly<Static<Schema>>;
+}
+
+function readField(
+	field: ConfigField,
+	sources: ConfigSources,
+	fileName: string,
+): { value: unknown } | { problem: string } {
+	const text = sources.environment[field.environmentName];
+	let value: unknown;
+	let origin = field.environmentName;
+	if (text !== undefined && text !== '') {
+		value = parseVariable(field, text);
+	} else {
+		value = getAt(sources.file, field.path);
+		origin = `${field.path.join('.')} in ${fileName}`;
+		if (value === undefined) {
+			return { value: structuredClone(field.defaultValue) };
+		}
+	}
+	const error = Value.Errors(field.schema, value)[0];
+	if (error === undefined) {
+		return { value };
+	}
+	const got = field.secret === false ? `, but is ${JSON.stringify(value)}` : '';
+	return { problem: `${origin} ${describeExpectation(field, error.message)}${got}.` };
+}
+
+function describeExpectation(field: ConfigField, fallback: string): string {
+	switch (field.kind) {
+		case 'integer':
+			return `must be a whole number${field.limits === '' ? '' : ` (${field.limits})`}`;
+		case 'number':
+			return `must be a number${field.limits === '' ? '' : ` (${field.limits})`}`;
+		case 'boolean':
+			return 'must be true or false';
+		default:
+			return field.limits !== '' && field.kind === 'string' ? `must be one of ${field.limits}` : fallback;
+	}
+}
+
+// What cannot be read as the field's kind stays text, so that the schema refuses it and the message shows it.
+function parseVariable(field: ConfigField, text: string): unknown {
+	const trimmed = text.trim();
+	switch (field.kind) {
+		case 'integer':
+		case 'number':
+			return /^-?\d+(\.\d+)?$/.test(trimmed) ? Number(trimmed) : text;
+		case 'boolean':
+			return trimmed === 'true' || trimmed === '1' ? true : trimmed === 'false' || trimmed === '0' ? false : text;
+		case 'list':
+			return trimmed.split(',').map((item) => item.trim()).filter((item) => item !== ''); // prettier-ignore
+		case 'string':
+			return trimmed;
+	}
+}
+
+function findUnknownFileKeys(
+	schema: TObject,
+	file: unknown,
+	fileName: string,
+	fields: readonly ConfigField[],
+	parent: readonly string[] = [],
+): string[] {
+	if (file === undefined) {
+		return [];
+	}
+	if (typeof file !== 'object' || file === null || Array.isArray(file)) {
+		return [`${parent.length === 0 ? fileName : `${parent.join('.')} in ${fileName}`} must be a JSON object.`];
+	}
+	const problems: string[] = [];
+	for (const [key, value] of Object.entries(file)) {
+		const path = [...parent, key];
+		const child = Object.hasOwn(schema.properties, key) ? schema.properties[key] : undefined;
+		if (child === undefined) {
+			// "$schema" lets editors complete the file; it means nothing to us.
+			if (path.join('.') !== '$schema') {
+				const known = fields.map((field) => field.path.join('.'));
+				problems.push(`${path.join('.')} in ${fileName} is not known; did you mean ${nearest(path.join('.'), known)}?`);
+			}
+		} else if (isObjectSchema(child)) {
+			problems.push(...findUnknownFileKeys(child, value, fileName, fields, path));
+		}
+	}
+	return problems;
+}
+
+function findUnknownVariables(environment: ConfigSources['environment'], fields: readonly ConfigField[]): string[] {
+	const known = fields.map((field) => field.environmentName);
+	return Object.keys(environment)
+		.filter((name) => name.startsWith(ENVIRONMENT_PREFIX) && !name.startsWith(SETUP_ENVIRONMENT_PREFIX))
+		.filter((name) => !known.includes(name))
+		.map((name) => `${name} is not known; did you mean ${nearest(name, known)}?`);
+}
+
+/** The entry of `known` that takes the fewest single-character changes to reach from `text`, ignoring case. */
+export function nearest(text: string, known: readonly string[]): string {
+	let best = '';
+	let bestDistance = Infinity;
+	for (const candidate of known) {
+		const distance = editDistance(text.toLowerCase().slice(0, 100), candidate.toLowerCase());
+		if (distance < bestDistance) {
+			best = candidate;
+			bestDistance = distance;
+		}
+	}
+	return best;
+}
+
+function editDistance(one: string, other: string): number {
+	let row = Array.from({ length: other.length + 1 }, (_, index) => index);
+	for (let i = 1; i <= one.length; i++) {
+		const next = [i];
+		for (let j = 1; j <= other.length; j++) {
+			const substitution = row[j - 1]! + (one[i - 1] === other[j - 1] ? 0 : 1);
+			next.push(Math.min(substitution, row[j]! + 1, next[j - 1]! + 1));
+		}
+		row = next;
+	}
+	return row[other.length]!;
+}
+
+/** A copy with every secret hidden, for the log line at start. */
+export function maskConfig(schema: TObject, config: object): object {
+	const masked = structuredClone(config) as Record<string, unknown>;
+	for (const field of listConfigFields(schema)) {
+		const value = getAt(masked, field.path);
+		if (field.secret !== false && value !== undefined) {
+			setAt(masked, field.path, field.secret === 'url' ? maskUrl(String(value)) : '***');
+		}
+	}
+	return masked;
+}
+
+/** A URL, or a comma-separated list of them, without password and query; `***` when it is none. */
+export function maskUrl(text: string): string {
+	return text
+		.split(',')
+		.map((part) => {
+			const url = URL.parse(part.trim());
+			if (url === null || url.host === '') {
+				return '***';
+			}
+			const credentials = url.username === '' && url.password === '' ? '' : '***@';
+			return `${url.protocol}//${credentials}${url.host}${url.pathname === '/' ? '' : url.pathname}`;
+		})
+		.join(',');
+}
+
+function isOptional(schema: TSchema): boolean {
+	return '~optional' in schema;
+}
+
+function emptySections(schema: TObject): Record<string, unknown> {
+	const sections = Object.entries(schema.properties).filter(([, child]) => isObjectSchema(child));
+	return Object.fromEntries(sections.map(([name, child]) => [name, emptySections(child as TObject)]));
+}
+
+function getAt(root: unknown, path: readonly string[]): unknown {
+	let value = root;
+	for (const name of path) {
+		if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) {
+			return undefined;
+		}
+		value = (value as Record<string, unknown>)[name];
+	}
+	return value;
+}
+
+// The path comes from the schema, never from a file, so that "__proto__" cannot be one of its names.
+function setAt(root: Record<string, unknown>, path: readonly string[], value: unknown): void {
+	let target = root;
+	for (const name of path.slice(0, -1)) {
+		target = target[name] as Record<string, unknown>;
+	}
+	target[path.at(-1)!] = value;
+}
+
+function freezeDeep<T>(value: T): T {
+	if (typeof value === 'object' && value !== null) {
+		Object.values(value).forEach(freezeDeep);
+		Object.freeze(value);
+	}
+	return value;
+}

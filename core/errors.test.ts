@@ -1,0 +1,56 @@
+/** Tests of the error table and the class that carries its codes. */
+import { describe, expect, it } from 'vitest';
+import { assertNever, ERROR_CODES, errorMessage, SpillwayError, type ErrorCode } from './errors.ts';
+
+describe('ERROR_CODES', () => {
+	it('has codes in capitals, statuses of failures, and messages that are sentences', () => {
+		for (const [code, { httpStatus, message }] of Object.entries(ERROR_CODES)) {
+			expect(code).toMatch(/^[A-Z]+(_[A-Z]+)*$/);
+			expect(httpStatus).toBeGreaterThanOrEqual(400);
+			expect(httpStatus).toBeLessThan(600);
+			expect(message).toMatch(/^[A-Z].*(\.|%s)$/);
+		}
+	});
+});
+
+describe('SpillwayError', () => {
+	it('fills its message in order and takes its status from the table', () => {
+		const error = new SpillwayError('CONTENT_TYPE_UNSUPPORTED', ['application/sdp', 'text/plain']);
+		expect(error).toBeInstanceOf(Error);
+		expect([error.name, error.code, error.httpStatus]).toEqual(['SpillwayError', 'CONTENT_TYPE_UNSUPPORTED', 415]);
+		expect(error.message).toBe('The content type must be "application/sdp", but is "text/plain".');
+	});
+
+	it('does not take what a stranger sent for a pattern', () => {
+		expect(new SpillwayError('CHANNEL_NOT_FOUND', ['%s $& $1']).message).toContain('"%s $& $1"');
+	});
+
+	it('leaves a gap empty rather than saying undefined', () => {
+		expect(new SpillwayError('CHANNEL_NOT_FOUND').message).toContain('channel ""');
+	});
+
+	it('keeps its cause and the time after which to try again', () => {
+		const cause = new Error('first');
+		const error = new SpillwayError('BUS_UNAVAILABLE', [], { cause, retryAfterSeconds: 2 });
+		expect([error.cause, error.retryAfterSeconds]).toEqual([cause, 2]);
+		expect('cause' in new SpillwayError('BUS_UNAVAILABLE')).toBe(false);
+	});
+
+	it('takes no code that is not in the table', () => {
+		// @ts-expect-error There is no such code.
+		const code: ErrorCode = 'NO_SUCH_CODE';
+		expect(() => new SpillwayError(code)).toThrow(TypeError);
+	});
+});
+
+describe('assertNever', () => {
+	it('names the value', () => {
+		expect(() => assertNever('x' as never)).toThrow('Unexpected value: "x"');
+	});
+});
+
+describe('errorMessage', () => {
+	it('reads whatever was thrown', () => {
+		expect([errorMessage(new Error('a')), errorMessage('b'), errorMessage(undefined)]).toEqual(['a', 'b', 'undefined']);
+	});
+});

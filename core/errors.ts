@@ -1,0 +1,70 @@
+/** The table of everything that can go wrong in an expected way, and the one error class that carries a code of it. */
+
+/**
+ * Code → HTTP status and message. `%s` is filled in order. Codes are never reused; the README lists them all, and a test
+ * compares. Messages name the thing and say what to do; they never hold a stream key or a token.
+ */
+export const ERROR_CODES = {
+	CHANNEL_NOT_FOUND: { httpStatus: 404, message: 'There is no channel "%s". Check the spelling of the address.' },
+	CHANNEL_OFFLINE: { httpStatus: 404, message: 'Channel "%s" is offline. Try again when it is live.' },
+	NOTHING_PUBLISHED: { httpStatus: 409, message: 'Channel "%s" is not live yet. Try again in a moment.' },
+	BROADCAST_STARTING: { httpStatus: 503, message: 'Channel "%s" is starting. Try again in a moment.' },
+	SESSION_NOT_FOUND: { httpStatus: 404, message: 'There is no such session; it may have ended.' },
+	STREAM_KEY_REFUSED: { httpStatus: 401, message: 'The stream key was not accepted. Copy it again from your dashboard.' },
+	STREAM_KEY_MISSING: { httpStatus: 401, message: 'A stream key is needed: send it as "Authorization: Bearer <stream key>".' },
+	TOO_MANY_ATTEMPTS: { httpStatus: 429, message: 'Too many wrong attempts. Wait %s s and try again.' },
+	CONTENT_TYPE_UNSUPPORTED: { httpStatus: 415, message: 'The content type must be "%s", but is "%s".' },
+	SDP_MALFORMED: { httpStatus: 400, message: 'The SDP offer cannot be read: %s.' },
+	SDP_OFFER_UNSUPPORTED: { httpStatus: 422, message: 'The SDP offer cannot be accepted: %s.' },
+	METHOD_NOT_ALLOWED: { httpStatus: 405, message: 'This address does not take %s.' },
+	BODY_TOO_LARGE: { httpStatus: 413, message: 'The body is larger than %s bytes.' },
+	REQUEST_INVALID: { httpStatus: 400, message: 'The request is not valid: %s.' },
+	DELIVERY_DIRECTIVE_INVALID: { httpStatus: 400, message: 'The playlist request is not valid: %s.' },
+	PLAYLIST_TIMED_OUT: { httpStatus: 503, message: 'The requested part did not appear in time.' },
+	MEDIA_NOT_FOUND: { httpStatus: 404, message: 'There is no such segment or part; it may have left the window.' },
+	SFU_UNAVAILABLE: { httpStatus: 503, message: 'The WebRTC tier cannot take this session: %s. LL-HLS still plays.' },
+	TRANSCODER_FAILED: { httpStatus: 500, message: 'FFmpeg failed (%s): %s' },
+	DATABASE_UNAVAILABLE: { httpStatus: 503, message: 'The database does not answer. Try again in a moment.' },
+	BUS_UNAVAILABLE: { httpStatus: 503, message: 'The message bus does not answer. Try again in a moment.' },
+	DATA_FOLDER_LOCKED: { httpStatus: 500, message: 'The data folder "%s" is in use by process %s. Stop it, or choose another folder.' },
+	CONFIG_INVALID: { httpStatus: 500, message: 'The configuration is not valid: %s' },
+	RTMP_PROTOCOL_ERROR: { httpStatus: 400, message: 'The RTMP connection broke the protocol: %s.' },
+	ROUTE_NOT_FOUND: { httpStatus: 404, message: 'There is nothing at "%s".' },
+	SERVER_STOPPING: { httpStatus: 503, message: 'The server is stopping. Try again in a moment.' },
+	INTERNAL_ERROR: { httpStatus: 500, message: 'Something broke on our side. Quote request id %s when you report it.' },
+} as const satisfies Record<string, { httpStatus: number; message: string }>;
+
+/** A code of {@link ERROR_CODES}. */
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** An expected failure. Its code decides the HTTP status; anything thrown that is not one of these is a bug of ours. */
+export class SpillwayError extends Error {
+	override readonly name = 'SpillwayError';
+	/** Which row of the table. */
+	readonly code: ErrorCode;
+	/** HTTP status of that row. */
+	readonly httpStatus: number;
+	/** Seconds after which trying again makes sense, where known; becomes `Retry-After`. */
+	readonly retryAfterSeconds: number | undefined;
+
+	constructor(code: ErrorCode, details: readonly (string | number)[] = [], options: { cause?: unknown; retryAfterSeconds?: number } = {}) {
+		const rest = [...details];
+		super(
+			ERROR_CODES[code].message.replaceAll('%s', () => String(rest.shift() ?? '')),
+			options.cause === undefined ? undefined : { cause: options.cause },
+		);
+		this.code = code;
+		this.httpStatus = ERROR_CODES[code].httpStatus;
+		this.retryAfterSeconds = options.retryAfterSeconds;
+	}
+}
+
+/** Marks a branch that the types say cannot be reached. */
+export function assertNever(value: never): never {
+	throw new TypeError(`Unexpected value: ${JSON.stringify(value)}`);
+}
+
+/** Text of anything thrown, for logs. */
+export function errorMessage(error: unknown): string {
+	return error instanceof Error ? error.message : String(error);
+}

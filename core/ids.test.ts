@@ -1,0 +1,79 @@
+/** Tests of ids, secrets and channel names. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+	createId,
+	createSecret,
+	parseChannelName,
+	RESERVED_CHANNEL_NAMES,
+	type BroadcastId,
+	type ChannelId,
+} from './ids.ts';
+
+describe('createId', () => {
+	it('makes 26 characters that are safe in an address', () => {
+		expect(createId(Date.UTC(2026, 0, 1))).toMatch(/^[0-9a-hjkmnp-tv-z]{26}$/);
+	});
+
+	it('sorts by time', () => {
+		const time = fc.integer({ min: 0, max: 2 ** 45 });
+		fc.assert(
+			fc.property(time, time, (one, other) => {
+				fc.pre(one < other);
+				return createId<string>(one) < createId<string>(other);
+			}),
+		);
+	});
+
+	it('never repeats itself within a millisecond', () => {
+		const ids = Array.from({ length: 10_000 }, () => createId<string>(1));
+		expect(new Set(ids).size).toBe(ids.length);
+		expect(new Set(ids.map((id) => id.slice(0, 10))).size).toBe(1);
+	});
+
+	it('makes ids that do not mix', () => {
+		const channelId: ChannelId = createId(1);
+		// @ts-expect-error A channel's id is not a broadcast's.
+		const broadcastId: BroadcastId = channelId;
+		expect(broadcastId).toBe(channelId);
+	});
+});
+
+describe('createSecret', () => {
+	it('makes 160 bits after the prefix, spread over the whole alphabet', () => {
+		const secrets = Array.from({ length: 200 }, () => createSecret('live'));
+		expect(secrets.every((secret) => /^live_[0-9a-hjkmnp-tv-z]{32}$/.test(secret))).toBe(true);
+		expect(new Set(secrets).size).toBe(secrets.length);
+		expect(new Set(secrets.map((secret) => secret.slice(5)).join('')).size).toBe(32);
+	});
+});
+
+describe('parseChannelName', () => {
+	it.each(['ab', 'alice', 'a_b-c', '0cool', 'x'.repeat(25)])('takes %s', (name) => {
+		expect(parseChannelName(name)).toBe(name);
+	});
+
+	it('takes capital letters as small ones', () => {
+		expect(parseChannelName('Alice')).toBe('alice');
+	});
+
+	it.each(['', 'a', '-ab', '_ab', 'a b', 'a/b', '..', 'a.b', 'ä1', 'x'.repeat(26), 'a\n'])('refuses %j', (name) => {
+		expect(parseChannelName(name)).toBeUndefined();
+	});
+
+	it('refuses every name that is a route', () => {
+		expect([...RESERVED_CHANNEL_NAMES].filter((name) => parseChannelName(name) !== undefined)).toEqual([]);
+		expect(['api', 'whip', 'whep', 'hls', 'live', 'demo-page'].map((name) => RESERVED_CHANNEL_NAMES.has(name))).toEqual([
+			true, true, true, true, true, false,
+		]); // prettier-ignore
+	});
+
+	it('gives names that it takes again', () => {
+		fc.assert(
+			fc.property(fc.string(), (text) => {
+				const name = parseChannelName(text);
+				return name === undefined || (parseChannelName(name) === name && /^[a-z0-9_-]+$/.test(name));
+			}),
+		);
+	});
+});

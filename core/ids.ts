@@ -1,0 +1,62 @@
+/** Branded identifiers, so that a channel id is never passed where a broadcast id is meant, and how they are made. */
+declare const brand: unique symbol;
+type Branded<Name extends string> = string & { readonly [brand]: Name };
+
+/** Lasting id of a channel in the database and the API. A channel is addressed by its name in pages and media. */
+export type ChannelId = Branded<'ChannelId'>;
+/** Unique, lower-case name of a channel; part of its addresses. Made by {@link parseChannelName} only. */
+export type ChannelName = Branded<'ChannelName'>;
+/** One live session of a channel; never reused, part of the LL-HLS addresses. */
+export type BroadcastId = Branded<'BroadcastId'>;
+/** One publisher's connection, by WHIP or RTMP. */
+export type PublisherId = Branded<'PublisherId'>;
+/** One viewer's session in either tier. */
+export type ViewerId = Branded<'ViewerId'>;
+/** The secret that lets its holder publish to a channel. Never logged, never part of a message. */
+export type StreamKey = Branded<'StreamKey'>;
+
+const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
+
+/**
+ * Makes a sortable id: 10 characters of epoch milliseconds, then 80 random bits, in Crockford's base 32 (as a ULID).
+ * Not a secret; use {@link createSecret} for those.
+ */
+export function createId<Id extends string>(nowMs: number): Id {
+	let rest = Math.floor(nowMs);
+	let time = '';
+	for (let index = 0; index < 10; index++) {
+		time = ALPHABET[rest % 32]! + time;
+		rest = Math.floor(rest / 32);
+	}
+	const random = crypto.getRandomValues(new Uint8Array(16));
+	let tail = '';
+	for (const byte of random) {
+		tail += ALPHABET[byte % 32]!;
+	}
+	return (time + tail) as Id;
+}
+
+/** Makes an unguessable secret of 160 bits, safe in URLs and in OBS's text fields. */
+export function createSecret(prefix: string): string {
+	const random = crypto.getRandomValues(new Uint8Array(32));
+	let text = '';
+	for (const byte of random) {
+		text += ALPHABET[byte % 32]!;
+	}
+	return `${prefix}_${text}`;
+}
+
+/** Channel names that are, or may become, the first part of a route; nobody can own them. */
+export const RESERVED_CHANNEL_NAMES: ReadonlySet<string> = new Set([
+	'about', 'admin', 'api', 'assets', 'categories', 'chat', 'clips', 'dashboard', 'embed', 'favicon.ico', 'following',
+	'healthz', 'help', 'hls', 'index.html', 'live', 'login', 'logout', 'metrics', 'readyz', 'robots.txt', 'search',
+	'settings', 'sign-up', 'signup', 'static', 'videos', 'whep', 'whip', 'ws',
+]);
+
+const CHANNEL_NAME_PATTERN = /^[a-z0-9][a-z0-9_-]{1,24}$/;
+
+/** Returns the name, or undefined when it cannot be a channel's name (2–25 of a–z, 0–9, "_", "-"; not reserved). */
+export function parseChannelName(text: string): ChannelName | undefined {
+	const name = text.toLowerCase();
+	return CHANNEL_NAME_PATTERN.test(name) && !RESERVED_CHANNEL_NAMES.has(name) ? (name as ChannelName) : undefined;
+}

@@ -1,0 +1,79 @@
+/** A clock that tests move by hand. Timers fire in order while it moves. */
+import type { CancelTimer, Clock } from '../clock.ts';
+
+type Timer = { atMs: number; order: number; callback: () => void; intervalMs: number | undefined };
+
+/** Starts at 2026-01-01T00:00:00Z unless told. */
+export class FakeClock implements Clock {
+	readonly #startMs: number;
+	#elapsedMs = 0;
+	#order = 0;
+	readonly #timers = new Set<Timer>();
+
+	constructor(startMs = Date.UTC(2026, 0, 1)) {
+		this.#startMs = startMs;
+	}
+
+	nowMs(): number {
+		return this.#startMs + this.#elapsedMs;
+	}
+
+	monotonicMs(): number {
+		return this.#elapsedMs;
+	}
+
+	setTimeout(callback: () => void, delayMs: number): CancelTimer {
+		return this.#add(callback, delayMs, undefined);
+	}
+
+	setInterval(callback: () => void, intervalMs: number): CancelTimer {
+		return this.#add(callback, intervalMs, Math.max(1, intervalMs));
+	}
+
+	/** How many timers are pending; 0 after a clean close. */
+	get pendingCount(): number {
+		return this.#timers.size;
+	}
+
+	/** Moves time on, firing what falls due, and lets promises settle between timers. */
+	async advance(ms: number): Promise<void> {
+		const endMs = this.#elapsedMs + ms;
+		for (;;) {
+			await settle();
+			let next: Timer | undefined;
+			for (const timer of this.#timers) {
+				if (
+					timer.atMs <= endMs &&
+					(next === undefined || timer.atMs < next.atMs || (timer.atMs === next.atMs && timer.order < next.order))
+				) {
+					next = timer;
+				}
+			}
+			if (next === undefined) {
+				break;
+			}
+			this.#elapsedMs = Math.max(this.#elapsedMs, next.atMs);
+			if (next.intervalMs === undefined) {
+				this.#timers.delete(next);
+			} else {
+				next.atMs += next.intervalMs;
+			}
+			next.callback();
+		}
+		this.#elapsedMs = endMs;
+		await settle();
+	}
+
+	#add(callback: () => void, delayMs: number, intervalMs: number | undefined): CancelTimer {
+		const timer: Timer = { atMs: this.#elapsedMs + Math.max(0, delayMs), order: this.#order++, callback, intervalMs };
+		this.#timers.add(timer);
+		return () => this.#timers.delete(timer);
+	}
+}
+
+/** Lets chains of settled promises run to their end. */
+async function settle(): Promise<void> {
+	for (let index = 0; index < 10; index++) {
+		await Promise.resolve();
+	}
+}

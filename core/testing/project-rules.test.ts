@@ -1,0 +1,150 @@
+/** Rules that hold for the whole project: direction of imports, first lines, sizes, no traces of machines, README = code. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { hostname, userInfo } from 'node:os';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { SERVER_CONFIG_SCHEMA } from '../../signaling/server-config.ts';
+import { listConfigFields } from '../config-schema.ts';
+import { ERROR_CODES } from '../errors.ts';
+import { findTable, renderConfigurationTable, renderErrorTable } from './readme-tables.ts';
+
+const ROOT = path.join(import.meta.dirname, '..', '..');
+
+/** Folder → folders it may import from, besides itself. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+	core: [],
+	sfu: ['core'],
+	ingest: ['core', 'sfu'],
+	packager: ['core'],
+	signaling: ['core', 'sfu', 'ingest', 'packager'],
+	web: ['core'],
+	loadtest: ['core'],
+	// Runs before anything is installed.
+	setup: [],
+};
+
+/** Files that compare the README with the code, and so look at everything. No part of the product imports them. */
+const LOOKS_EVERYWHERE = ['core/testing/project-rules.test.ts', 'core/testing/write-readme-tables.ts'];
+/** The start builds the web pages when their sources changed; the build program is no part of the pages. */
+const EXCEPTIONS: Readonly<Record<string, readonly string[]>> = { 'signaling/main.ts': ['web/build.ts'] };
+const INTEGRATION_TEST = /\.(integration|e2e)\.test\.(ts|mjs)$/;
+
+const SKIPPED_FOLDERS = new Set(['node_modules', 'dist', '.git', 'data', '.spillway']);
+const SOURCE = /\.(ts|mjs|js|vue|css|sql|h|c|cpp|html|sh)$/;
+const COMMENT_START = /^(\/\*\*?|\/\/|<!--|--|#)\s*\S/;
+const MAX_LINES = 500;
+
+function listFiles(folder: string): string[] {
+	return readdirSync(path.join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
+		const name = folder === '' ? entry.name : `${folder}/${entry.name}`;
+		if (entry.isDirectory()) {
+			return SKIPPED_FOLDERS.has(entry.name) ? [] : listFiles(name);
+		}
+		return [name];
+	});
+}
+
+const files = listFiles('');
+const sources = files.filter((name) => SOURCE.test(name));
+const read = (name: string): string => readFileSync(path.join(ROOT, name), 'utf8');
+
+/** Relative imports of a file, static and dynamic, as paths from the root. */
+function findImports(name: string): string[] {
+	const pattern = /(?:\bfrom|\bimport)\s*\(?\s*['"](\.{1,2}\/[^'"]+)['"]/g;
+	const directory = path.posix.dirname(name);
+	return [...read(name).matchAll(pattern)].map(([, specifier]) => path.posix.join(directory, specifier!));
+}
+
+/** Whether a file may import another. */
+function mayImport(name: string, target: string): boolean {
+	const [folder, targetFolder] = [name.split('/')[0]!, target.split('/')[0]!];
+	if (EXCEPTIONS[name]?.includes(target) === true || LOOKS_EVERYWHERE.includes(name)) {
+		return true;
+	}
+	if (targetFolder === folder || MAY_IMPORT[folder]!.includes(targetFolder)) {
+		return true;
+	}
+	// The whole product is tested with the load tester's clients, and set-up is tested with the parts that it installs.
+	return INTEGRATION_TEST.test(name) && (folder === 'signaling' || folder === 'setup' || folder === 'loadtest');
+}
+
+describe('project rules', () => {
+	it.each(Object.keys(MAY_IMPORT))('%s/ imports only from the folders below it', (folder) => {
+		const violations = sources
+			.filter((name) => name.startsWith(`${folder}/`))
+			.flatMap((name) => findImports(name).map((target) => ({ name, target })))
+			.filter(({ name, target }) => !mayImport(name, target))
+			.map(({ name, target }) => `${name} -> ${target}`);
+		expect(violations).toEqual([]);
+	});
+
+	it('tests and their aids are imported by tests only', () => {
+		const isTesting = (name: string): boolean =>
+			/(^|\/)testing\//.test(name) || /\.(test|bench)\.(ts|mjs)$/.test(name) || name.endsWith('-contract.ts');
+		const violations = sources
+			.filter((name) => !isTesting(name) && !name.startsWith('loadtest/'))
+			.flatMap((name) =>
+				findImports(name)
+					.filter(isTesting)
+					.map((target) => `${name} -> ${target}`),
+			);
+		expect(violations).toEqual([]);
+	});
+
+	it('every source file says in its first line what it is', () => {
+		// Before the doctype of a page nothing may stand.
+		const described = sources.filter((name) => !name.endsWith('.html'));
+		const violations = described.filter((name) => {
+			const [first, second] = read(name).split('\n', 2);
+			const line = first!.startsWith('#!') ? second! : first!;
+			// A block comment may begin with an empty line.
+			return !COMMENT_START.test(line === '/**' || line === '/*' ? `${line} ${second}` : line);
+		});
+		expect(violations).toEqual([]);
+	});
+
+	it(`no source file has more than ${MAX_LINES} lines`, () => {
+		const violations = sources
+			.map((name) => ({ name, lines: read(name).split('\n').length - 1 }))
+			.filter(({ lines }) => lines > MAX_LINES)
+			.map(({ name, lines }) => `${name}: ${lines}`);
+		expect(violations).toEqual([]);
+	});
+
+	it('no file is a place for everything', () => {
+		expect(sources.filter((name) => /(^|\/)(utils?|helpers?|common|misc)(\/|\.|-)/.test(name))).toEqual([]);
+	});
+
+	it('no file holds a path or the name of the machine or person that wrote it', () => {
+		// Home folders and work folders of machines; temporary folders are asked of the system.
+		const places = [/\/(?:root|work)\/\w/, /\/(?:home|Users)\/[a-z]\w*\//, /\/tmp\/\w/, /[A-Z]:\\\\?Users\\/];
+		const names = [hostname(), userInfo().username].filter((name) => name.length > 5 && name !== 'localhost');
+		const texts = files.filter((name) => SOURCE.test(name) || /\.(md|json|yml|build|wrap)$/.test(name));
+		const violations = texts
+			.filter((name) => name !== 'package-lock.json')
+			.filter((name) => {
+				const text = read(name);
+				return places.some((pattern) => pattern.test(text)) || names.some((word) => text.includes(word));
+			});
+		expect(violations).toEqual([]);
+	});
+
+	it('the error table of the README is that of the code', () => {
+		expect(findTable(read('README.md'), 'errors'), 'run: node core/testing/write-readme-tables.ts').toBe(
+			renderErrorTable(ERROR_CODES),
+		);
+	});
+
+	it('the configuration table of the README is that of the code', () => {
+		const table = renderConfigurationTable(listConfigFields(SERVER_CONFIG_SCHEMA));
+		expect(findTable(read('README.md'), 'configuration'), 'run: node core/testing/write-readme-tables.ts').toBe(table);
+	});
+
+	it('every error code is thrown somewhere', () => {
+		const text = sources
+			.filter((name) => name !== 'core/errors.ts' && !/\.test\./.test(name))
+			.map(read)
+			.join('\n');
+		expect(Object.keys(ERROR_CODES).filter((code) => !text.includes(`'${code}'`))).toEqual([]);
+	});
+});

@@ -1,0 +1,133 @@
+/** Tests of the event emitter. */
+import { describe, expect, it } from 'vitest';
+import type { Logger } from './logger.ts';
+import { RecordingLogger } from './testing/recording-logger.ts';
+import { TypedEmitter } from './typed-emitter.ts';
+
+type DoorEvents = { opened: [byWhom: string, count: number]; closed: [] };
+
+class Door extends TypedEmitter<DoorEvents> {
+	constructor(logger?: Logger) {
+		super(logger);
+	}
+
+	open(byWhom: string): void {
+		this.emit('opened', byWhom, 1);
+	}
+
+	close(): void {
+		this.emit('closed');
+	}
+
+	get isWatched(): boolean {
+		return this.hasListeners('opened');
+	}
+}
+
+describe('TypedEmitter', () => {
+	it('calls every listener with the arguments until it is removed', () => {
+		const door = new Door();
+		const calls: unknown[] = [];
+		const remove = door.on('opened', (...args) => calls.push(['one', ...args]));
+		door.on('opened', (...args) => calls.push(['two', ...args]));
+		door.open('me');
+		remove();
+		remove();
+		door.open('you');
+		expect(calls).toEqual([['one', 'me', 1], ['two', 'me', 1], ['two', 'you', 1]]); // prettier-ignore
+	});
+
+	it('calls a function twice that was added twice, and removes them apart', () => {
+		const door = new Door();
+		let count = 0;
+		const listener = (): void => void count++;
+		const remove = door.on('closed', listener);
+		door.on('closed', listener);
+		door.close();
+		remove();
+		door.close();
+		expect(count).toBe(3);
+	});
+
+	it('calls a listener once when asked', () => {
+		const door = new Door();
+		const names: string[] = [];
+		door.on('opened', (name) => names.push(name), { once: true });
+		door.open('a');
+		door.open('b');
+		expect([names, door.isWatched]).toEqual([['a'], false]);
+	});
+
+	it('removes a listener when its signal aborts, and never adds one that has', () => {
+		const door = new Door();
+		const controller = new AbortController();
+		const names: string[] = [];
+		door.on('opened', (name) => names.push(name), { signal: controller.signal });
+		door.open('a');
+		controller.abort();
+		door.open('b');
+		door.on('opened', (name) => names.push(name), { signal: controller.signal });
+		door.open('c');
+		expect([names, door.isWatched]).toEqual([['a'], false]);
+	});
+
+	it('tells whether anybody listens', () => {
+		const door = new Door();
+		expect(door.isWatched).toBe(false);
+		const remove = door.on('opened', () => undefined);
+		expect(door.isWatched).toBe(true);
+		remove();
+		expect(door.isWatched).toBe(false);
+	});
+
+	it('logs a listener that throws and calls the others', () => {
+		const logger = new RecordingLogger();
+		const door = new Door(logger);
+		const names: string[] = [];
+		door.on('opened', () => {
+			throw new Error('broken');
+		});
+		door.on('opened', (name) => names.push(name));
+		door.open('a');
+		expect(names).toEqual(['a']);
+		expect(logger.lines).toMatchObject([{ level: 'error', fields: { event: 'opened' } }]);
+	});
+
+	it('bears listeners that add and remove listeners', () => {
+		const door = new Door();
+		const names: string[] = [];
+		const removeSelf = door.on('opened', () => removeSelf());
+		door.on('opened', (name) => {
+			names.push(name);
+			door.on('opened', () => names.push('late'), { once: true });
+		});
+		door.open('a');
+		expect(names).toEqual(['a']);
+		door.open('b');
+		expect(names.filter((name) => name === 'late')).toHaveLength(1);
+	});
+
+	// Fails today: emit() walks the living set when there is one listener. Make it a plain "it" with the mending.
+	it.fails('does not go on for ever when the only listener adds another', () => {
+		const door = new Door();
+		let count = 0;
+		const again = (): void => {
+			count++;
+			if (count < 100) {
+				door.on('closed', again);
+			}
+		};
+		door.on('closed', again);
+		door.close();
+		expect(count).toBe(1);
+	});
+
+	it('knows its events by type', () => {
+		const door = new Door();
+		// @ts-expect-error There is no such event.
+		door.on('knocked', () => undefined);
+		// @ts-expect-error The second argument is a number.
+		door.on('opened', (_name: string, _count: string) => undefined);
+		expect(door.isWatched).toBe(true);
+	});
+});

@@ -1,0 +1,66 @@
+/** Event emitter whose event map is its documentation. Nothing may depend on the order of listeners. */
+import type { Logger } from './logger.ts';
+
+type Listener<Args extends unknown[]> = (...args: Args) => void;
+
+/** Options of {@link TypedEmitter.on}. */
+export type ListenOptions = { once?: boolean; signal?: AbortSignal };
+
+/** Base of everything that reports by events: `class Rendition extends TypedEmitter<RenditionEvents>`. */
+export class TypedEmitter<Events extends Record<string, unknown[]>> {
+	readonly #listeners = new Map<keyof Events, Set<Listener<never>>>();
+	/** Where a throwing listener is reported; without a logger its error is thrown to the process, loud in tests. */
+	protected readonly listenerErrorLogger: Logger | undefined;
+
+	constructor(listenerErrorLogger?: Logger) {
+		this.listenerErrorLogger = listenerErrorLogger;
+	}
+
+	/** Adds a listener and returns the function that removes it. */
+	on<Name extends keyof Events>(name: Name, listener: Listener<Events[Name]>, options: ListenOptions = {}): () => void {
+		if (options.signal?.aborted) {
+			return () => undefined;
+		}
+		const listeners = this.#listeners.get(name) ?? new Set();
+		this.#listeners.set(name, listeners);
+		const entry: Listener<Events[Name]> = options.once
+			? (...args) => {
+					remove();
+					listener(...args);
+				}
+			: (...args) => listener(...args);
+		const remove = (): void => {
+			listeners.delete(entry as Listener<never>);
+			options.signal?.removeEventListener('abort', remove);
+		};
+		listeners.add(entry as Listener<never>);
+		options.signal?.addEventListener('abort', remove, { once: true });
+		return remove;
+	}
+
+	/** True when somebody listens, so that costly arguments need not be made for nobody. */
+	protected hasListeners(name: keyof Events): boolean {
+		return (this.#listeners.get(name)?.size ?? 0) > 0;
+	}
+
+	/** Calls every listener. One that throws does not keep the others from being called. */
+	protected emit<Name extends keyof Events>(name: Name, ...args: Events[Name]): void {
+		const listeners = this.#listeners.get(name);
+		if (listeners === undefined || listeners.size === 0) {
+			return;
+		}
+		for (const listener of listeners.size === 1 ? listeners : [...listeners]) {
+			try {
+				(listener as Listener<Events[Name]>)(...args);
+			} catch (error) {
+				if (this.listenerErrorLogger === undefined) {
+					queueMicrotask(() => {
+						throw error;
+					});
+				} else {
+					this.listenerErrorLogger.error({ err: error, event: String(name) }, 'an event listener failed');
+				}
+			}
+		}
+	}
+}

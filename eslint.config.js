@@ -1,0 +1,44 @@
+/** Lint rules; each message says why. Types and formatting are checked by tsc and prettier, not here. */
+import importX from 'eslint-plugin-import-x';
+import tseslint from 'typescript-eslint';
+
+const timeRules = [
+	{
+		selector: "CallExpression[callee.object.name='Date'][callee.property.name='now']",
+		message: 'Take time from a Clock (core/clock.ts), so that tests own it.',
+	},
+	{
+		selector: "CallExpression[callee.name=/^(setTimeout|setInterval)$/]",
+		message: 'Take timers from a Clock (core/clock.ts), so that tests own them and none outlives its owner.',
+	},
+	{
+		selector: "CallExpression[callee.object.name='Math'][callee.property.name='random']",
+		message: 'Use crypto for secrets and ids, or a seeded generator in tests.',
+	},
+];
+
+export default tseslint.config(
+	{ ignores: ['node_modules/', 'web/dist/', 'data/'] },
+	...tseslint.configs.recommended,
+	{
+		files: ['**/*.ts'],
+		languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+		plugins: { 'import-x': importX },
+		rules: {
+			curly: ['error', 'all'],
+			eqeqeq: 'error',
+			'no-console': 'error',
+			'import-x/no-cycle': 'error',
+			'@typescript-eslint/no-floating-promises': 'error',
+			'@typescript-eslint/no-misused-promises': ['error', { checksVoidReturn: { attributes: false, properties: false, arguments: false } }],
+			'@typescript-eslint/no-explicit-any': 'error',
+			'@typescript-eslint/consistent-type-imports': 'error',
+			'@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+			'no-restricted-syntax': ['error', ...timeRules],
+		},
+	},
+	{
+		files: ['**/*.test.ts', '**/*.bench.ts', 'core/clock.ts', 'signaling/main.ts', 'loadtest/**', 'setup/**', 'core/testing/**', 'web/build.ts'],
+		rules: { 'no-restricted-syntax': 'off', 'no-console': 'off' },
+	},
+);

@@ -1,0 +1,118 @@
+/** All broadcasts of this process, by channel. */
+import type { Clock } from '../core/clock.ts';
+import { SpillwayError } from '../core/errors.ts';
+import { createId, type BroadcastId, type ChannelId, type ChannelName } from '../core/ids.ts';
+import type { Logger } from '../core/logger.ts';
+import type { TrackSink } from '../core/media/track-sink.ts';
+import type { TranscoderFactory } from '../core/media/transcoder.ts';
+import { TypedEmitter } from '../core/typed-emitter.ts';
+import type { Sfu } from '../sfu/create-sfu.ts';
+import { Broadcast, type BroadcastEndReason } from './broadcast.ts';
+
+/** What a stream key allows. */
+export type PublishPermission = {
+	channelId: ChannelId;
+	channelName: ChannelName;
+	graceWindowMs: number;
+	/** Which of the channel's keys it was, so that revoking it can end its sessions. */
+	streamKeyId: string;
+};
+
+/** Decides who may publish. Implemented over the database; may throw STREAM_KEY_REFUSED, TOO_MANY_ATTEMPTS and such. */
+export interface PublishAuthorizer {
+	authorize(streamKey: string, remoteAddress: string): Promise<PublishPermission>;
+}
+
+/** Events of the registry. */
+export type BroadcastRegistryEvents = {
+	broadcastStarted: [broadcast: Broadcast];
+	broadcastEnded: [broadcast: Broadcast, reason: BroadcastEndReason];
+};
+
+/** What the registry needs. `openPackager` gives a broadcast its way into the LL-HLS tier. */
+export type BroadcastRegistryDependencies = {
+	clock: Clock;
+	logger: Logger;
+	sfu: Sfu;
+	transcoders: TranscoderFactory;
+	openPackager(broadcast: { broadcastId: BroadcastId; channelName: ChannelName }): TrackSink;
+};
+
+/** Finds and begins broadcasts. */
+export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
+	readonly #dependencies: BroadcastRegistryDependencies;
+	readonly #byChannel = new Map<ChannelName, Broadcast>();
+	readonly #starting = new Map<ChannelName, Promise<Broadcast>>();
+	#isClosed = false;
+
+	constructor(dependencies: BroadcastRegistryDependencies) {
+		super(dependencies.logger);
+		this.#dependencies = dependencies;
+	}
+
+	/** The running broadcast of a channel, interrupted ones included. */
+	find(channelName: string): Broadcast | undefined {
+		return this.#byChannel.get(channelName as ChannelName);
+	}
+
+	/** All running broadcasts. */
+	get broadcasts(): readonly Broadcast[] {
+		return [...this.#byChannel.values()];
+	}
+
+	/** The channel's broadcast, begun if there is none. Throws SFU_UNAVAILABLE and SERVER_STOPPING. */
+	open(permission: PublishPermission): Promise<Broadcast> {
+		if (this.#isClosed) {
+			return Promise.reject(new SpillwayError('SERVER_STOPPING', [], { retryAfterSeconds: 5 }));
+		}
+		const running = this.#byChannel.get(permission.channelName);
+		if (running !== undefined && running.state !== 'ended') {
+			return Promise.resolve(running);
+		}
+		let starting = this.#starting.get(permission.channelName);
+		if (starting === undefined) {
+			starting = this.#start(permission).finally(() => this.#starting.delete(permission.channelName));
+			this.#starting.set(permission.channelName, starting);
+		}
+		return starting;
+	}
+
+	/** Ends all broadcasts. */
+	async close(): Promise<void> {
+		this.#isClosed = true;
+		await Promise.allSettled(this.#starting.values());
+		await Promise.all(this.broadcasts.map((broadcast) => broadcast.close('server-shutdown')));
+	}
+
+	async #start(permission: PublishPermission): Promise<Broadcast> {
+		const { clock, sfu, transcoders } = this.#dependencies;
+		const id = createId<BroadcastId>(clock.nowMs());
+		const { channelId, channelName, graceWindowMs } = permission;
+		const logger = this.#dependencies.logger.child({ broadcastId: id, channel: channelName });
+		const broadcast = new Broadcast(
+			{ id, channelId, channelName, graceWindowMs },
+			{
+				clock,
+				logger,
+				transcoders,
+				createRouter: () => sfu.createBroadcastRouter(id),
+				packager: this.#dependencies.openPackager({ broadcastId: id, channelName }),
+			},
+		);
+		try {
+			await broadcast.start();
+		} catch (error) {
+			await broadcast.close('start-failed');
+			throw error;
+		}
+		this.#byChannel.set(channelName, broadcast);
+		broadcast.on('ended', (reason) => {
+			if (this.#byChannel.get(channelName) === broadcast) {
+				this.#byChannel.delete(channelName);
+			}
+			this.emit('broadcastEnded', broadcast, reason);
+		});
+		this.emit('broadcastStarted', broadcast);
+		return broadcast;
+	}
+}

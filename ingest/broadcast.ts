@@ -1,0 +1,295 @@
+/** One live session of a channel. It outlives its publisher: viewers, timeline and playlists go on through take-overs. */
+import type { Clock } from '../core/clock.ts';
+import { CloseScope } from '../core/close-scope.ts';
+import { errorMessage } from '../core/errors.ts';
+import type { BroadcastId, ChannelId, ChannelName } from '../core/ids.ts';
+import type { Logger } from '../core/logger.ts';
+import type { TrackSink } from '../core/media/track-sink.ts';
+import type { TranscoderFactory } from '../core/media/transcoder.ts';
+import { StateMachine } from '../core/state-machine.ts';
+import { TypedEmitter } from '../core/typed-emitter.ts';
+import type { BroadcastRouter } from '../sfu/broadcast-router.ts';
+import { BROADCAST_TRANSITIONS, type BroadcastEvent, type BroadcastState } from './broadcast-state.ts';
+import type { BroadcastOutputs } from './contribution-legs.ts';
+import { TIMELINE_START_MS } from './contribution-timeline.ts';
+import { Contribution } from './contribution.ts';
+import type { LegPlan } from './leg-planner.ts';
+import type { Publisher, PublisherEndReason } from './publisher.ts';
+import type { StreamHealth } from './stream-observer.ts';
+
+/** Why a broadcast ended. */
+export type BroadcastEndReason = 'unpublished' | 'grace-window-expired' | 'start-failed' | 'server-shutdown';
+
+/** Events of a broadcast. */
+export type BroadcastEvents = {
+	stateChanged: [state: BroadcastState, previous: BroadcastState];
+	/** Who publishes, or how the stream is led, has changed. */
+	planChanged: [plan: LegPlan];
+	/** Once. */
+	ended: [reason: BroadcastEndReason];
+};
+
+/** Without a unit for this long the picture stands, and the broadcast is called interrupted. */
+const SILENCE_MS = 2000;
+/** A publisher that was accepted and sends nothing is let go. */
+const FIRST_MEDIA_TIMEOUT_MS = 20_000;
+/** The first wait before a stage is made again after its worker died; doubled each time. */
+const STAGE_RETRY_MS = 100;
+
+/** What a broadcast needs. */
+export type BroadcastDependencies = {
+	clock: Clock;
+	logger: Logger;
+	transcoders: TranscoderFactory;
+	/** Makes the broadcast's router and stage; called again after a worker's death. */
+	createRouter(): Promise<BroadcastRouter>;
+	packager: TrackSink;
+};
+
+/** A channel being live. */
+export class Broadcast extends TypedEmitter<BroadcastEvents> {
+	readonly id: BroadcastId;
+	readonly channelId: ChannelId;
+	readonly channelName: ChannelName;
+	/** Epoch milliseconds. */
+	readonly startedAt: number;
+	readonly #graceWindowMs: number;
+	readonly #dependencies: BroadcastDependencies;
+	readonly #clock: Clock;
+	readonly #logger: Logger;
+	readonly #scope: CloseScope<BroadcastEndReason>;
+	readonly #machine: StateMachine<BroadcastState, BroadcastEvent>;
+	readonly #outputs: BroadcastOutputs;
+	#router: BroadcastRouter | undefined;
+	#current: Contribution | undefined;
+	#pending: Contribution | undefined;
+	#runCount = 0;
+	#reachedMs = TIMELINE_START_MS;
+	#lastMediaAtMs: number;
+	#cancelGrace: (() => void) | undefined;
+	#hasBeenLive = false;
+
+	constructor(
+		identity: { id: BroadcastId; channelId: ChannelId; channelName: ChannelName; graceWindowMs: number },
+		dependencies: BroadcastDependencies,
+	) {
+		super(dependencies.logger);
+		this.id = identity.id;
+		this.channelId = identity.channelId;
+		this.channelName = identity.channelName;
+		this.#graceWindowMs = identity.graceWindowMs;
+		this.#dependencies = dependencies;
+		this.#clock = dependencies.clock;
+		this.#logger = dependencies.logger;
+		this.startedAt = this.#clock.nowMs();
+		this.#lastMediaAtMs = this.#clock.monotonicMs();
+		this.#scope = new CloseScope(this.#logger);
+		this.#machine = new StateMachine({
+			table: BROADCAST_TRANSITIONS,
+			initial: 'starting',
+			logger: this.#logger,
+			onChange: (next, previous) => this.emit('stateChanged', next, previous),
+		});
+		this.#outputs = {
+			stage: () => this.#router?.stage,
+			beginStageRun: () => {
+				this.#router?.stage.video.beginRun();
+				this.#router?.stage.audio.beginRun();
+			},
+			packager: dependencies.packager,
+			nextRun: () => this.#runCount++,
+			reached: (timelineMs) => {
+				// One frame on, so that what another publisher sends next is later than all before it.
+				this.#reachedMs = Math.max(this.#reachedMs, timelineMs + 1000 / 30);
+			},
+		};
+		this.#scope.onClose(this.#clock.setInterval(() => this.#watch(), 250));
+		this.#scope.onClose((reason) => this.#tearDown(reason));
+	}
+
+	/** Makes the router and stage; rejects when the SFU cannot. */
+	async start(): Promise<void> {
+		await this.#openRouter();
+	}
+
+	get state(): BroadcastState {
+		return this.#machine.state;
+	}
+
+	/** Where WebRTC viewers and WHIP publishers attach; undefined while a dead worker is being replaced. */
+	get router(): BroadcastRouter | undefined {
+		return this.#router;
+	}
+
+	/** The publisher on air. */
+	get publisher(): Publisher | undefined {
+		return this.#current?.publisher;
+	}
+
+	/** What is done to the stream. */
+	get plan(): LegPlan | undefined {
+		return this.#current?.plan;
+	}
+
+	/** Figures of the publisher's stream. */
+	get health(): StreamHealth | undefined {
+		return this.#current?.observer.health;
+	}
+
+	/** Size and codec of the source picture, once known. */
+	get source(): { codec: string; widthPixels: number; heightPixels: number } | undefined {
+		return this.#current?.observer.video;
+	}
+
+	/**
+	 * A publisher with the channel's key: it goes on air at once, or, when another is on air, at its own first key frame,
+	 * so that viewers do not notice.
+	 */
+	attach(publisher: Publisher): void {
+		if (this.#scope.closed) {
+			void publisher.close('replaced');
+			return;
+		}
+		void this.#pending?.close('replaced');
+		const contribution = new Contribution(publisher, {
+			clock: this.#clock,
+			logger: this.#logger.child({ publisherId: publisher.id, protocol: publisher.protocol }),
+			transcoders: this.#dependencies.transcoders,
+			outputs: this.#outputs,
+			broadcastEpochMs: this.startedAt,
+			notBeforeMs: () => this.#reachedMs,
+			waitsForGop: !this.#hasBeenLive,
+		});
+		this.#pending = contribution;
+		contribution.on('closed', (reason) => this.#onContributionClosed(contribution, reason));
+		contribution.on('media', () => this.#onMedia());
+		contribution.on('planned', (plan) => this.emit('planChanged', plan));
+		if (this.#current === undefined) {
+			this.#putOnAir(contribution);
+		} else {
+			contribution.on('ready', () => this.#putOnAir(contribution), { once: true });
+		}
+	}
+
+	/** Ends it: playlists get their end, viewers are let go. */
+	close(reason: BroadcastEndReason): Promise<void> {
+		if (!this.#scope.closed) {
+			this.#machine.handle(END_EVENTS[reason]);
+		}
+		return this.#scope.close(reason);
+	}
+
+	#putOnAir(contribution: Contribution): void {
+		if (this.#pending !== contribution) {
+			return;
+		}
+		const previous = this.#current;
+		this.#pending = undefined;
+		this.#current = contribution;
+		this.#lastMediaAtMs = this.#clock.monotonicMs();
+		this.#cancelGrace?.();
+		this.#cancelGrace = undefined;
+		this.#logger.info({ publisherId: contribution.publisher.id, takesOver: previous !== undefined }, 'publisher on air');
+		void previous?.close('replaced');
+		contribution.goOnAir();
+	}
+
+	#onMedia(): void {
+		this.#lastMediaAtMs = this.#clock.monotonicMs();
+		if (this.#machine.state !== 'live' && !this.#scope.closed) {
+			this.#hasBeenLive = true;
+			this.#machine.handle('media-began');
+		}
+	}
+
+	#onContributionClosed(contribution: Contribution, reason: PublisherEndReason): void {
+		if (this.#pending === contribution) {
+			this.#pending = undefined;
+		}
+		if (this.#current !== contribution || this.#scope.closed) {
+			return;
+		}
+		this.#current = undefined;
+		this.#logger.info({ publisherId: contribution.publisher.id, reason }, 'publisher gone');
+		if (reason === 'unpublished' || reason === 'key-revoked' || !this.#hasBeenLive) {
+			void this.close(this.#hasBeenLive ? 'unpublished' : 'start-failed');
+			return;
+		}
+		if (this.#pending !== undefined) {
+			this.#putOnAir(this.#pending);
+			return;
+		}
+		this.#interrupt();
+		this.#cancelGrace = this.#clock.setTimeout(() => void this.close('grace-window-expired'), this.#graceWindowMs);
+	}
+
+	#interrupt(): void {
+		if (this.#machine.state === 'live') {
+			this.#machine.handle('media-stopped');
+			this.#dependencies.packager.interrupt();
+		}
+	}
+
+	#watch(): void {
+		const silentMs = this.#clock.monotonicMs() - this.#lastMediaAtMs;
+		if (silentMs > SILENCE_MS) {
+			this.#interrupt();
+		}
+		if (!this.#hasBeenLive && this.#current !== undefined && silentMs > FIRST_MEDIA_TIMEOUT_MS) {
+			void this.#current.close('timed-out');
+		}
+		if (!this.#hasBeenLive && this.#current === undefined && silentMs > FIRST_MEDIA_TIMEOUT_MS) {
+			void this.close('start-failed');
+		}
+		const pending = this.#pending;
+		if (pending !== undefined && this.#clock.monotonicMs() - pending.lastMediaAtMs > FIRST_MEDIA_TIMEOUT_MS) {
+			void pending.close('timed-out');
+		}
+	}
+
+	async #openRouter(): Promise<void> {
+		const router = await this.#dependencies.createRouter();
+		if (this.#scope.closed) {
+			await router.close('broadcast-ended');
+			return;
+		}
+		this.#router = router;
+		router.stage.on('keyFrameRequested', () => this.#current?.publisher.requestKeyFrame());
+		router.on('closed', (reason) => {
+			if (this.#router === router) {
+				this.#router = undefined;
+			}
+			if (reason === 'worker-died' && !this.#scope.closed) {
+				this.#reopenRouter(STAGE_RETRY_MS);
+			}
+		});
+		this.#current?.restartStage();
+	}
+
+	#reopenRouter(delayMs: number): void {
+		const cancel = this.#clock.setTimeout(() => {
+			unregister();
+			this.#openRouter().catch((error: unknown) => {
+				this.#logger.warn({ reason: errorMessage(error) }, 'the stage cannot be made again yet');
+				this.#reopenRouter(Math.min(delayMs * 2, 5000));
+			});
+		}, delayMs);
+		const unregister = this.#scope.onClose(() => cancel());
+	}
+
+	async #tearDown(reason: BroadcastEndReason): Promise<void> {
+		this.#cancelGrace?.();
+		const publisherReason = reason === 'server-shutdown' ? 'server-shutdown' : 'unpublished';
+		await Promise.all([this.#current?.close(publisherReason), this.#pending?.close(publisherReason)]);
+		this.#dependencies.packager.end();
+		await this.#router?.close(reason === 'server-shutdown' ? 'server-shutdown' : 'broadcast-ended');
+		this.emit('ended', reason);
+	}
+}
+
+const END_EVENTS = {
+	unpublished: 'unpublished',
+	'grace-window-expired': 'grace-window-expired',
+	'start-failed': 'start-failed',
+	'server-shutdown': 'server-stopped',
+} as const satisfies Record<BroadcastEndReason, BroadcastEvent>;

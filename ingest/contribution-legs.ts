@@ -1,0 +1,314 @@
+/** The legs of a contribution: from its access units to the stage and to the packager, directly or through encoders. */
+import type { Clock } from '../core/clock.ts';
+import type { Logger } from '../core/logger.ts';
+import type { AccessUnit } from '../core/media/access-unit.ts';
+import type { AudioTrackConfig, VideoTrackConfig } from '../core/media/codecs.ts';
+import { splitLengthPrefixed } from '../core/media/h264.ts';
+import type { TrackSink } from '../core/media/track-sink.ts';
+import type { MediaTranscoder, TranscoderFactory } from '../core/media/transcoder.ts';
+import { packetizeH264 } from '../sfu/rtp/h264-packetizer.ts';
+import type { Stage } from '../sfu/stage/stage.ts';
+import type { LegPlan } from './leg-planner.ts';
+import type { PublishProtocol } from './publisher.ts';
+import type { SinkRun } from './sink-run.ts';
+import type { StreamHealth } from './stream-observer.ts';
+
+/** Where a broadcast's media goes. */
+export type BroadcastOutputs = {
+	/** The stage, which is replaced when its worker dies; undefined meanwhile. */
+	stage(): Stage | undefined;
+	/** Another contribution, or another encoder, feeds the stage from here on. */
+	beginStageRun(): void;
+	packager: TrackSink;
+	/** The next run number of the broadcast. */
+	nextRun(): number;
+	/** The timeline has come to this position. */
+	reached(timelineMs: number): void;
+};
+
+/** What legs need of their contribution. */
+export type LegContext = {
+	clock: Clock;
+	logger: Logger;
+	transcoders: TranscoderFactory;
+	outputs: BroadcastOutputs;
+	run(): SinkRun | undefined;
+	onMedia(): void;
+};
+
+/** At this rate AAC-LC and Opus are hard to tell from their source. */
+const AUDIO_BITRATE_BPS = 160_000;
+/**
+ * Bits per pixel and second for a re-encoded picture, and the bounds of what comes of it: 2.8 Mbit/s for 720p30. More for a
+ * source that itself uses more.
+ */
+const BITS_PER_PIXEL = 0.1;
+const MIN_VIDEO_BITRATE_BPS = 600_000;
+const MAX_VIDEO_BITRATE_BPS = 8_000_000;
+/** Source units of the running GOP kept, for an encoder that is called for in its middle. */
+const MAX_GOP_UNITS = 300;
+
+/** Sends one H.264 access unit to a stage. */
+function writePicture(stage: Stage, unit: AccessUnit, config: VideoTrackConfig): void {
+	stage.video.writePicture({
+		payloads: packetizeH264(splitLengthPrefixed(unit.bytes), unit.isKeyFrame ? config : undefined),
+		isKeyFrame: unit.isKeyFrame,
+		timelineTicks: unit.presentationTimeTicks,
+		captureTimeMs: unit.captureTimeMs,
+	});
+}
+
+/** The picture's legs. */
+export class VideoLegs {
+	readonly #context: LegContext;
+	#transcoder: MediaTranscoder | undefined;
+	#encoderConfig: VideoTrackConfig | undefined;
+	#plan: LegPlan | undefined;
+	/** Whose pictures the stage gets. A change waits for the encoder's first key frame that is newer than the picture shown. */
+	#stageSource: 'none' | 'source' | 'encoder' = 'none';
+	#stageTicks = -Infinity;
+	#gop: AccessUnit[] = [];
+
+	constructor(context: LegContext) {
+		this.#context = context;
+	}
+
+	/** RTP of the publisher goes to the stage as it is. */
+	get passesRtpThrough(): boolean {
+		return this.#stageSource === 'source' || (this.#stageSource === 'none' && this.#plan?.reEncodesVideo.webrtc !== true);
+	}
+
+	/** Source unit → stage, or → encoder whose output goes there. */
+	feedStage(unit: AccessUnit, plan: LegPlan, config: VideoTrackConfig, protocol: PublishProtocol): void {
+		this.#plan = plan;
+		this.#keepGop(unit);
+		if (plan.reEncodesVideo.webrtc) {
+			this.#ensureTranscoder(config);
+		}
+		this.#transcoder?.write(unit);
+		const stage = this.#context.outputs.stage();
+		const goesDirectly = config.codec === 'h264' && this.#stageSource !== 'encoder' && (!plan.reEncodesVideo.webrtc || this.#stageSource === 'source');
+		if (stage === undefined || !goesDirectly) {
+			return;
+		}
+		if (unit.isKeyFrame || this.#stageSource === 'source') {
+			this.#stageSource = 'source';
+			this.#stageTicks = Math.max(this.#stageTicks, unit.presentationTimeTicks);
+			if (protocol === 'rtmp') {
+				writePicture(stage, unit, config);
+			}
+			this.#context.onMedia();
+		}
+	}
+
+	/** A run begins: the packager's track is the source's or the encoder's. */
+	beginRun(run: SinkRun, plan: LegPlan, config: VideoTrackConfig, health: StreamHealth): void {
+		this.#plan = plan;
+		if (plan.reEncodesVideo.llHls || plan.reEncodesVideo.webrtc) {
+			this.#ensureTranscoder(config, health);
+		}
+		if (!plan.reEncodesVideo.llHls) {
+			run.configure('video0', config);
+		} else if (this.#encoderConfig !== undefined) {
+			run.configure('video0', this.#encoderConfig);
+		}
+	}
+
+	/** Source unit → packager, when it passes through. */
+	feedPackager(unit: AccessUnit, plan: LegPlan): void {
+		if (!plan.reEncodesVideo.llHls) {
+			this.#context.run()?.write(unit);
+		}
+	}
+
+	/** A new stage wants its first key frame. */
+	restartStage(): void {
+		this.#stageTicks = -Infinity;
+		this.#context.outputs.stage()?.video.beginRun();
+	}
+
+	/** A new run is coming; the encoder's decoder must start afresh. */
+	restart(): void {
+		void this.#transcoder?.close('run-ended');
+		this.#transcoder = undefined;
+		this.#encoderConfig = undefined;
+		this.#stageSource = 'none';
+		this.#gop = [];
+	}
+
+	async close(): Promise<void> {
+		await this.#transcoder?.close('run-ended');
+	}
+
+	#keepGop(unit: AccessUnit): void {
+		if (this.#transcoder !== undefined) {
+			this.#gop = [];
+			return;
+		}
+		if (unit.isKeyFrame) {
+			this.#gop = [];
+		}
+		if (this.#gop.length < MAX_GOP_UNITS) {
+			this.#gop.push(unit);
+		}
+	}
+
+	#ensureTranscoder(config: VideoTrackConfig, health?: StreamHealth): void {
+		if (this.#transcoder !== undefined) {
+			return;
+		}
+		const frameRate = health !== undefined && health.frameRate > 0 ? health.frameRate : 30;
+		const wantedBps = config.widthPixels * config.heightPixels * Math.min(frameRate, 60) * BITS_PER_PIXEL;
+		const sourceBps = (health?.videoBitrateBps ?? 0) * 1.1;
+		const transcoder = this.#context.transcoders.createVideo({
+			input: config,
+			output: {
+				codec: 'h264',
+				gopDurationSeconds: 1,
+				maxBitrateBps: Math.round(Math.min(MAX_VIDEO_BITRATE_BPS, Math.max(MIN_VIDEO_BITRATE_BPS, wantedBps, sourceBps))),
+				...(health !== undefined && health.frameRate > 0 ? { frameRate: Math.round(health.frameRate) } : {}),
+			},
+			trackId: 'video0',
+			run: 0,
+			logger: this.#context.logger,
+		});
+		this.#transcoder = transcoder;
+		transcoder.on('trackConfigured', (output) => {
+			if (output.kind === 'video') {
+				this.#encoderConfig = output;
+				if (this.#plan?.reEncodesVideo.llHls === true) {
+					this.#context.run()?.configure('video0', output);
+				}
+			}
+		});
+		transcoder.on('accessUnit', (unit) => this.#onEncoded(unit));
+		transcoder.on('failed', (error) => this.#context.logger.error({ reason: error.message }, 'the video encoder has failed'));
+		for (const unit of this.#gop) {
+			transcoder.write(unit);
+		}
+		this.#gop = [];
+	}
+
+	#onEncoded(unit: AccessUnit): void {
+		const config = this.#encoderConfig;
+		const plan = this.#plan;
+		if (config === undefined || plan === undefined) {
+			return;
+		}
+		if (plan.reEncodesVideo.llHls) {
+			this.#context.run()?.write(unit);
+		}
+		if (!plan.reEncodesVideo.webrtc) {
+			return;
+		}
+		const stage = this.#context.outputs.stage();
+		if (stage === undefined) {
+			return;
+		}
+		if (this.#stageSource !== 'encoder') {
+			if (!unit.isKeyFrame || unit.presentationTimeTicks <= this.#stageTicks) {
+				return;
+			}
+			this.#stageSource = 'encoder';
+			stage.video.beginRun();
+		}
+		this.#stageTicks = unit.presentationTimeTicks;
+		writePicture(stage, unit, config);
+		this.#context.onMedia();
+	}
+}
+
+/** The sound's legs. */
+export class AudioLegs {
+	readonly #context: LegContext;
+	#toOpus: MediaTranscoder | undefined;
+	#toAac: MediaTranscoder | undefined;
+	#aacConfig: AudioTrackConfig | undefined;
+
+	constructor(context: LegContext) {
+		this.#context = context;
+	}
+
+	/** AAC → Opus → stage. Opus of a WHIP publisher goes there as RTP. */
+	feedStage(unit: AccessUnit, config: AudioTrackConfig): void {
+		if (config.codec !== 'aac') {
+			return;
+		}
+		if (this.#toOpus === undefined) {
+			this.#toOpus = this.#context.transcoders.createAudio({
+				input: config,
+				output: { codec: 'opus', bitrateBps: AUDIO_BITRATE_BPS, sampleRate: 48_000, channelCount: 2 },
+				trackId: 'audio0',
+				run: 0,
+				logger: this.#context.logger,
+			});
+			this.#toOpus.on('accessUnit', (opus) => {
+				this.#context.outputs.stage()?.audio.writeFrame({
+					bytes: opus.bytes,
+					timelineTicks: opus.presentationTimeTicks,
+					captureTimeMs: opus.captureTimeMs,
+				});
+				this.#context.onMedia();
+			});
+			this.#toOpus.on('failed', (error) => this.#context.logger.error({ reason: error.message }, 'the Opus encoder has failed'));
+		}
+		this.#toOpus.write(unit);
+	}
+
+	/** A run begins. */
+	beginRun(run: SinkRun, config: AudioTrackConfig): void {
+		if (config.codec === 'aac') {
+			run.configure('audio0', config);
+			return;
+		}
+		if (this.#aacConfig !== undefined) {
+			run.configure('audio0', this.#aacConfig);
+		}
+		this.#ensureAac(config);
+	}
+
+	/** AAC → packager; Opus → AAC → packager. */
+	feedPackager(unit: AccessUnit, config: AudioTrackConfig): void {
+		if (config.codec === 'aac') {
+			this.#context.run()?.write(unit);
+		} else {
+			this.#ensureAac(config).write(unit);
+		}
+	}
+
+	/** A new run is coming after a break of the timeline. */
+	restart(): void {
+		void this.#toOpus?.close('run-ended');
+		void this.#toAac?.close('run-ended');
+		this.#toOpus = undefined;
+		this.#toAac = undefined;
+		this.#aacConfig = undefined;
+	}
+
+	async close(): Promise<void> {
+		await Promise.all([this.#toOpus?.close('run-ended'), this.#toAac?.close('run-ended')]);
+	}
+
+	#ensureAac(config: AudioTrackConfig): MediaTranscoder {
+		if (this.#toAac !== undefined) {
+			return this.#toAac;
+		}
+		const transcoder = this.#context.transcoders.createAudio({
+			input: config,
+			output: { codec: 'aac', bitrateBps: AUDIO_BITRATE_BPS, sampleRate: 48_000, channelCount: 2 },
+			trackId: 'audio0',
+			run: 0,
+			logger: this.#context.logger,
+		});
+		transcoder.on('trackConfigured', (output) => {
+			if (output.kind === 'audio') {
+				this.#aacConfig = output;
+				this.#context.run()?.configure('audio0', output);
+			}
+		});
+		transcoder.on('accessUnit', (unit) => this.#context.run()?.write(unit));
+		transcoder.on('failed', (error) => this.#context.logger.error({ reason: error.message }, 'the AAC encoder has failed'));
+		this.#toAac = transcoder;
+		return transcoder;
+	}
+}

@@ -1,0 +1,106 @@
+/** Leads the RTMP server's publishers into their channels' broadcasts. */
+import type { Clock } from '../core/clock.ts';
+import { CloseScope } from '../core/close-scope.ts';
+import { errorMessage } from '../core/errors.ts';
+import type { PublisherId } from '../core/ids.ts';
+import type { Logger } from '../core/logger.ts';
+import { TypedEmitter } from '../core/typed-emitter.ts';
+import type { BroadcastRegistry, PublishAuthorizer, PublishPermission } from './broadcast-registry.ts';
+import type { Publisher, PublisherEndReason, PublisherEvents } from './publisher.ts';
+import type { RtmpMediaUnit, RtmpPublisher } from './rtmp/rtmp-publisher.ts';
+import { RtmpServer, type RtmpServerConfig } from './rtmp/rtmp-server.ts';
+
+/** Events kept while the broadcast is being opened, which takes some ten milliseconds. */
+const MAX_EARLY_EVENTS = 500;
+
+/** Makes the RTMP server; listen() starts it. */
+export function createRtmpIngest(
+	config: RtmpServerConfig,
+	dependencies: { clock: Clock; logger: Logger; authorizer: PublishAuthorizer; registry: BroadcastRegistry },
+): RtmpServer<PublishPermission> {
+	const { logger, registry } = dependencies;
+	const server = new RtmpServer<PublishPermission>(config, dependencies);
+	server.on('publisherStarted', (rtmpPublisher, permission) => {
+		const publisher = new RtmpSource(rtmpPublisher, logger);
+		registry.open(permission).then(
+			(broadcast) => {
+				broadcast.attach(publisher);
+				publisher.release();
+			},
+			(error: unknown) => {
+				logger.warn({ channel: permission.channelName, reason: errorMessage(error) }, 'an RTMP publisher cannot be taken now');
+				void publisher.close('timed-out');
+			},
+		);
+	});
+	return server;
+}
+
+/** An RTMP publisher as ingest knows publishers. */
+class RtmpSource extends TypedEmitter<PublisherEvents> implements Publisher {
+	readonly id: PublisherId;
+	readonly protocol = 'rtmp';
+	readonly remoteAddress: string;
+	readonly announcedKinds = undefined;
+	readonly hasCommonTimeline = true;
+	readonly #publisher: RtmpPublisher;
+	readonly #scope: CloseScope<PublisherEndReason>;
+	#early: (() => void)[] | undefined = [];
+
+	constructor(publisher: RtmpPublisher, logger: Logger) {
+		super(logger);
+		this.id = publisher.id;
+		this.remoteAddress = publisher.remoteAddress;
+		this.#publisher = publisher;
+		this.#scope = new CloseScope(logger);
+		const { signal } = this.#scope;
+		publisher.on('trackConfigured', (config) => this.#pass(() => this.emit('trackConfigured', config)), { signal });
+		publisher.on('mediaUnit', (unit) => this.#pass(() => this.#emitUnit(unit)), { signal });
+		publisher.on('closed', (reason) => this.#pass(() => void this.#scope.close(reason)));
+		this.#scope.onClose(async (reason) => {
+			await publisher.close(reason);
+			this.emit('closed', reason);
+		});
+	}
+
+	get encoderName(): string | undefined {
+		return this.#publisher.encoderName;
+	}
+
+	/** Somebody listens now: gives out what came until then. */
+	release(): void {
+		const early = this.#early ?? [];
+		this.#early = undefined;
+		for (const emit of early) {
+			emit();
+		}
+	}
+
+	requestKeyFrame(): boolean {
+		return false;
+	}
+
+	close(reason: PublisherEndReason): Promise<void> {
+		return this.#scope.close(reason);
+	}
+
+	#pass(emit: () => void): void {
+		if (this.#early === undefined) {
+			emit();
+		} else if (this.#early.length < MAX_EARLY_EVENTS) {
+			this.#early.push(emit);
+		}
+	}
+
+	#emitUnit(unit: RtmpMediaUnit): void {
+		this.emit('unit', {
+			kind: unit.kind,
+			decodeTimeMs: unit.decodeTimeMs,
+			presentationTimeMs: unit.decodeTimeMs + unit.compositionOffsetMs,
+			rtpTicks: undefined,
+			isKeyFrame: unit.kind === 'audio' || unit.isKeyFrame,
+			bytes: unit.bytes,
+			arrivedAtMs: unit.arrivedAtMs,
+		});
+	}
+}

@@ -1,0 +1,325 @@
+/** Tests of flv-demuxer.ts, avc-track.ts and aac-config.ts. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { TrackConfig } from '../../core/media/codecs.ts';
+import { parseAacConfig } from './aac-config.ts';
+import { FlvDemuxer, type RtmpMediaUnit } from './flv-demuxer.ts';
+import * as double from './testing/encoder-double.ts';
+import { avcRecord, concat, hex, legacy, lengthPrefixed } from './testing/encoder-double.ts';
+
+const { SPS_320X180, PPS_320X180, SPS_640X360, PPS_640X360, IDR_NAL, SLICE_NAL } = double;
+
+type Found = { config: TrackConfig } | { unit: RtmpMediaUnit } | { ended: string } | { ignored: string };
+
+function demux(): {
+	found: Found[];
+	video: (body: Uint8Array, timestampMs?: number) => Found[];
+	audio: (body: Uint8Array, timestampMs?: number) => Found[];
+} {
+	const found: Found[] = [];
+	const demuxer = new FlvDemuxer({
+		configure: (config) => found.push({ config }),
+		unit: (unit) => found.push({ unit }),
+		sequenceEnded: (kind) => found.push({ ended: kind }),
+		ignored: (_kind, why) => found.push({ ignored: why }),
+	});
+	const take = (kind: 'video' | 'audio', payload: Uint8Array, timestampMs: number): Found[] => {
+		const before = found.length;
+		demuxer[kind]({ timestampMs, payload, arrivedAtMs: 7 });
+		return found.slice(before);
+	};
+	return {
+		found,
+		video: (body, timestampMs = 0) => take('video', body, timestampMs),
+		audio: (body, timestampMs = 0) => take('audio', body, timestampMs),
+	};
+}
+
+const header = legacy.avcHeader(avcRecord([SPS_320X180], [PPS_320X180]));
+const smallConfig = {
+	config: { kind: 'video', codec: 'h264', widthPixels: 320, heightPixels: 180, sps: [SPS_320X180], pps: [PPS_320X180] },
+};
+const largeConfig = {
+	config: { kind: 'video', codec: 'h264', widthPixels: 640, heightPixels: 360, sps: [SPS_640X360], pps: [PPS_640X360] },
+};
+const bytesOf = (found: Found[]): string[] =>
+	found.flatMap((entry) => ('unit' in entry ? [Buffer.from(entry.unit.bytes).toString('hex')] : []));
+const asHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+
+describe('FlvDemuxer, video', () => {
+	it('configures the track, then gives its pictures with their times', () => {
+		const { video } = demux();
+		expect(video(header)).toEqual([smallConfig]);
+		expect(video(legacy.picture(lengthPrefixed([IDR_NAL]), { isKey: true, compositionOffsetMs: 80 }), 1000)).toEqual([
+			{
+				unit: {
+					kind: 'video',
+					decodeTimeMs: 1000,
+					compositionOffsetMs: 80,
+					isKeyFrame: true,
+					bytes: lengthPrefixed([IDR_NAL]),
+					arrivedAtMs: 7,
+				},
+			},
+		]);
+		expect(video(legacy.picture(lengthPrefixed([SLICE_NAL]), { compositionOffsetMs: -20 }), 1040)).toMatchObject([
+			{ unit: { decodeTimeMs: 1040, compositionOffsetMs: -20, isKeyFrame: false } },
+		]);
+	});
+
+	it('takes Enhanced RTMP like the legacy form', () => {
+		const { video } = demux();
+		expect(video(double.enhanced.video(0, 'avc1', avcRecord([SPS_320X180], [PPS_320X180])))).toEqual([smallConfig]);
+		expect(video(double.enhanced.video(3, 'avc1', lengthPrefixed([IDR_NAL])), 5)).toMatchObject([
+			{ unit: { decodeTimeMs: 5, isKeyFrame: true } },
+		]);
+	});
+
+	it('says nothing of a repeated configuration, and tells a changed one', () => {
+		const { video } = demux();
+		video(header);
+		expect(video(header)).toEqual([]);
+		expect(video(legacy.avcHeader(avcRecord([SPS_640X360], [PPS_640X360])))).toEqual([largeConfig]);
+	});
+
+	it.each([1, 2, 4] as const)('turns lengths of %i bytes into four', (lengthSize) => {
+		const { video } = demux();
+		video(legacy.avcHeader(avcRecord([SPS_320X180], [PPS_320X180], lengthSize)));
+		expect(bytesOf(video(legacy.picture(lengthPrefixed([IDR_NAL, SLICE_NAL], lengthSize))))).toEqual([
+			asHex(lengthPrefixed([IDR_NAL, SLICE_NAL])),
+		]);
+	});
+
+	it('strips parameter sets, delimiters and filler, and keeps SEI', () => {
+		const { video } = demux();
+		video(header);
+		const sei = hex('0605 0011');
+		const nals = [hex('09f0'), SPS_320X180, PPS_320X180, sei, IDR_NAL, hex('0cffff'), hex('0a')];
+		const found = video(legacy.picture(lengthPrefixed(nals), { isKey: true }));
+		expect(found).toHaveLength(1);
+		expect(bytesOf(found)).toEqual([asHex(lengthPrefixed([sei, IDR_NAL]))]);
+	});
+
+	it('does not copy a picture that is clean', () => {
+		const { video } = demux();
+		video(header);
+		const message = legacy.picture(lengthPrefixed([IDR_NAL]));
+		const [found] = video(message);
+		expect((found as { unit: RtmpMediaUnit }).unit.bytes.buffer).toBe(message.buffer);
+	});
+
+	it('configures from parameter sets in band, before the picture they come with', () => {
+		const { video } = demux();
+		expect(video(legacy.avcHeader(avcRecord([], [])))).toEqual([]);
+		expect(video(legacy.picture(lengthPrefixed([SLICE_NAL])))).toEqual([
+			{ ignored: 'a picture before its parameter sets' },
+		]);
+		const found = video(legacy.picture(lengthPrefixed([SPS_320X180, PPS_320X180, IDR_NAL])));
+		expect(found[0]).toEqual(smallConfig);
+		expect(bytesOf(found)).toEqual([asHex(lengthPrefixed([IDR_NAL]))]);
+	});
+
+	it('tells a change in band, also when SPS and PPS come in messages of their own', () => {
+		const { video } = demux();
+		video(header);
+		expect(video(legacy.picture(lengthPrefixed([SPS_640X360, PPS_640X360, IDR_NAL])))).toMatchObject([
+			largeConfig,
+			{ unit: { isKeyFrame: true } },
+		]);
+		const separate = demux();
+		expect(separate.video(legacy.picture(lengthPrefixed([SPS_320X180])))).toEqual([]);
+		expect(separate.video(legacy.picture(lengthPrefixed([PPS_320X180])))).toEqual([smallConfig]);
+	});
+
+	it('adds a further PPS of another id and replaces one of the same', () => {
+		const { video } = demux();
+		video(header);
+		// pic_parameter_set_id 1 is the code 010, 0 is 1.
+		const second = hex('68 4f8fcb');
+		expect(video(legacy.picture(lengthPrefixed([second, SLICE_NAL])))[0]).toMatchObject({
+			config: { pps: [PPS_320X180, second] },
+		});
+		const changed = hex('68 4f8fcc');
+		expect(video(legacy.picture(lengthPrefixed([changed, SLICE_NAL])))[0]).toMatchObject({
+			config: { pps: [PPS_320X180, changed] },
+		});
+	});
+
+	it('takes Annex B where lengths belong', () => {
+		const { video } = demux();
+		video(header);
+		const annexB = concat(hex('00000001'), IDR_NAL, hex('000001'), SLICE_NAL);
+		expect(bytesOf(video(legacy.picture(annexB)))).toEqual([asHex(lengthPrefixed([IDR_NAL, SLICE_NAL]))]);
+	});
+
+	it.each([
+		['a wrong record', legacy.avcHeader(hex('0264001e ff e1')), 'an AVC configuration record that cannot be read'],
+		[
+			'a record with lengths of three bytes',
+			legacy.avcHeader(hex('0164001e fe e0 00')),
+			'an AVC configuration record that cannot be read',
+		],
+		[
+			'a record that is cut',
+			legacy.avcHeader(avcRecord([SPS_320X180], [PPS_320X180]).subarray(0, 20)),
+			'an AVC configuration record that cannot be read',
+		],
+		[
+			'a record with lists exchanged',
+			legacy.avcHeader(avcRecord([PPS_320X180], [SPS_320X180])),
+			'an AVC configuration record that cannot be read',
+		],
+		[
+			'an SPS that cannot be read',
+			legacy.avcHeader(avcRecord([hex('67640000')], [PPS_320X180])),
+			'a sequence parameter set that cannot be read',
+		],
+		['HEVC', double.enhanced.video(1, 'hvc1', hex('00')), 'codec hvc1'],
+	])('ignores %s and goes on', (_name, message, why) => {
+		const { video } = demux();
+		expect(video(message)).toEqual([{ ignored: why }]);
+		expect(video(header)).toEqual([smallConfig]);
+	});
+
+	it('keeps the whole NAL units of a damaged picture and says so', () => {
+		const { video } = demux();
+		video(header);
+		const found = video(legacy.picture(concat(lengthPrefixed([IDR_NAL]), hex('000000ff aa'))));
+		expect(found[0]).toEqual({ ignored: 'NAL unit lengths that do not add up, or too many of them' });
+		expect(bytesOf(found)).toEqual([asHex(lengthPrefixed([IDR_NAL]))]);
+	});
+
+	it('bounds the number of NAL units and of parameter sets', () => {
+		const { video } = demux();
+		video(header);
+		const many = Array<Uint8Array>(5000).fill(SLICE_NAL);
+		const kept = (video(legacy.picture(lengthPrefixed(many)))[1] as { unit: RtmpMediaUnit }).unit.bytes.length;
+		expect(kept).toBe(1000 * (4 + SLICE_NAL.length));
+		expect(video(legacy.picture(concat(...many.map((nal) => concat(hex('00000001'), nal)))))).toMatchObject([
+			{ ignored: expect.any(String) as string },
+		]);
+		const sets = Array.from({ length: 40 }, (_, index) => hex(`68 00${(index + 16).toString(16)}`));
+		expect(video(legacy.picture(lengthPrefixed(sets)))).toEqual([{ ignored: 'more than 32 parameter sets' }]);
+	});
+
+	it('R-24 tells the end of a sequence', () => {
+		expect(demux().video(legacy.avcEnd())).toEqual([{ ended: 'video' }]);
+		expect(demux().audio(double.enhanced.audio(2, 'mp4a', new Uint8Array(0)))).toEqual([{ ended: 'audio' }]);
+	});
+});
+
+describe('FlvDemuxer, audio and time', () => {
+	it('configures the track, then gives its frames', () => {
+		const { audio } = demux();
+		expect(audio(legacy.aacFrame(hex('2110')))).toEqual([{ ignored: 'an AAC frame before its configuration' }]);
+		expect(audio(legacy.aacHeader(double.AAC_48K_STEREO))).toEqual([
+			{
+				config: {
+					kind: 'audio',
+					codec: 'aac',
+					sampleRate: 48_000,
+					channelCount: 2,
+					audioSpecificConfig: double.AAC_48K_STEREO,
+				},
+			},
+		]);
+		expect(audio(legacy.aacHeader(double.AAC_48K_STEREO))).toEqual([]);
+		expect(audio(legacy.aacFrame(hex('2110')), 21)).toEqual([
+			{
+				unit: {
+					kind: 'audio',
+					decodeTimeMs: 21,
+					compositionOffsetMs: 0,
+					isKeyFrame: true,
+					bytes: hex('2110'),
+					arrivedAtMs: 7,
+				},
+			},
+		]);
+		expect(audio(legacy.aacFrame(new Uint8Array(0)), 42)).toEqual([{ ignored: 'an empty AAC frame' }]);
+		expect(audio(legacy.aacHeader(double.AAC_44K_MONO))).toMatchObject([
+			{ config: { sampleRate: 44_100, channelCount: 1 } },
+		]);
+	});
+
+	it('R-11 counts on past 2^32, audio and video at the same place, and steps back without wrapping', () => {
+		const { video, audio } = demux();
+		video(header);
+		audio(legacy.aacHeader(double.AAC_48K_STEREO));
+		const timeOf = (found: Found[]): number => (found[0] as { unit: RtmpMediaUnit }).unit.decodeTimeMs;
+		const picture = legacy.picture(lengthPrefixed([SLICE_NAL]));
+		const frame = legacy.aacFrame(hex('2110'));
+		expect(timeOf(video(picture, 0xffff_ff00))).toBe(0xffff_ff00);
+		expect(timeOf(audio(frame, 0x10))).toBe(2 ** 32 + 0x10);
+		expect(timeOf(video(picture, 0xffff_fff0))).toBe(0xffff_fff0);
+		expect(timeOf(video(picture, 0x20))).toBe(2 ** 32 + 0x20);
+		expect(timeOf(audio(frame, 0x18))).toBe(2 ** 32 + 0x18);
+	});
+
+	it('never throws and never gives an empty unit, whatever comes', () => {
+		const kind = fc.constantFrom('video' as const, 'audio' as const);
+		const start = fc.constantFrom(
+			header,
+			legacy.aacHeader(double.AAC_48K_STEREO),
+			legacy.picture(lengthPrefixed([SPS_640X360, PPS_640X360, IDR_NAL])),
+		);
+		const message = fc.tuple(start, fc.uint8Array({ maxLength: 30 }), fc.nat(40)).map(([bytes, noise, at]) => {
+			const copy = bytes.slice();
+			copy.set(noise.subarray(0, Math.max(0, copy.length - at)), Math.min(at, copy.length));
+			return copy;
+		});
+		fc.assert(
+			fc.property(
+				fc.array(fc.tuple(kind, fc.oneof(message, start, fc.uint8Array({ maxLength: 60 })), fc.nat(0xffff_ffff)), {
+					maxLength: 12,
+				}),
+				(sent) => {
+					const target = demux();
+					for (const [which, payload, timestampMs] of sent) {
+						target[which](payload, timestampMs);
+					}
+					let isVideoConfigured = false;
+					for (const entry of target.found) {
+						isVideoConfigured ||= 'config' in entry && entry.config.kind === 'video';
+						if ('unit' in entry) {
+							expect(entry.unit.bytes.length).toBeGreaterThan(0);
+							expect(entry.unit.kind === 'audio' || isVideoConfigured).toBe(true);
+							expect(Number.isSafeInteger(entry.unit.decodeTimeMs)).toBe(true);
+						}
+					}
+				},
+			),
+			{ numRuns: 1500 },
+		);
+	});
+});
+
+describe('parseAacConfig', () => {
+	it.each([
+		['AAC-LC 48 kHz stereo', '1190', 48_000, 2],
+		['AAC-LC 44.1 kHz mono', '1208', 44_100, 1],
+		['AAC-LC 44.1 kHz 5.1', '1230', 44_100, 6],
+		['AAC-LC 7.1', '1238', 44_100, 8],
+		// Object type 5, core 24 kHz, stereo, extension 48 kHz, then object type 2.
+		['HE-AAC: the core rate', '2b118800', 24_000, 2],
+		// Object type 29, core 24 kHz, one channel.
+		['HE-AAC v2: two channels', 'eb098800', 24_000, 2],
+		// Index 15, then 24 bits of 48 000.
+		['a sample rate written out', '17805dc010', 48_000, 2],
+	])('reads %s', (_name, bytes, sampleRate, channelCount) => {
+		expect(parseAacConfig(hex(bytes))).toEqual({
+			config: { kind: 'audio', codec: 'aac', sampleRate, channelCount, audioSpecificConfig: hex(bytes) },
+		});
+	});
+
+	it.each([
+		['nothing', '', 'an AudioSpecificConfig that cannot be read'],
+		['one byte', '11', 'an AudioSpecificConfig that cannot be read'],
+		['a reserved sample rate', '1690', 'an AudioSpecificConfig that cannot be read'],
+		['a program config element', '1180', 'AAC channel configuration 0'],
+		['960 samples a frame', '1194', 'AAC with 960 samples a frame'],
+		['xHE-AAC', 'f9489000', 'AAC object type 42'],
+	])('says why it cannot take %s', (_name, bytes, problem) => {
+		expect(parseAacConfig(hex(bytes))).toEqual({ problem });
+	});
+});

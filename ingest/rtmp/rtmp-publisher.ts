@@ -1,0 +1,173 @@
+/** One accepted publisher, as the rest of the program sees it. The RTMP session behind it feeds and ends it. */
+import type { Clock } from '../../core/clock.ts';
+import type { PublisherId } from '../../core/ids.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { TrackConfig } from '../../core/media/codecs.ts';
+import { RateLimitedReport } from '../../core/rate-limited-report.ts';
+import { TypedEmitter } from '../../core/typed-emitter.ts';
+import { FlvDemuxer, type RtmpMediaUnit } from './flv-demuxer.ts';
+import type { RtmpPublisherEndReason } from './rtmp-session-state.ts';
+
+export type { RtmpMediaUnit } from './flv-demuxer.ts';
+export type { RtmpPublisherEndReason } from './rtmp-session-state.ts';
+
+/** Events of {@link RtmpPublisher}. None comes after `closed`. */
+export type RtmpPublisherEvents = {
+	/** A track's decoder configuration is known or has changed. Emitted before the first unit of it. */
+	trackConfigured: [config: TrackConfig];
+	/** One H.264 picture or one AAC frame, in the order of the wire. */
+	mediaUnit: [unit: RtmpMediaUnit];
+	/** `onMetaData` as the encoder sent it; texts are cut and made printable. Says what the encoder means, not what it does. */
+	metadata: [metadata: Readonly<Record<string, string | number | boolean>>];
+	/** The publisher ended. Emitted once. */
+	closed: [reason: RtmpPublisherEndReason];
+};
+
+/** What a publisher did so far. */
+export type RtmpPublisherStatistics = {
+	/** Of the whole connection, handshake and headers included. */
+	bytesReceived: number;
+	videoUnitCount: number;
+	keyFrameCount: number;
+	audioUnitCount: number;
+	/** Messages, or tracks in them, that held nothing for us: unknown codecs, further tracks, broken ones. */
+	ignoredTagCount: number;
+	/** Why the last of them was ignored, such as `codec hvc1`. */
+	lastIgnoredTag: string | undefined;
+};
+
+/** A publisher. Made by the session once its key was accepted; listen in the tick in which it is handed out. */
+export class RtmpPublisher extends TypedEmitter<RtmpPublisherEvents> {
+	/** Identifies this connection in logs; another one of the same encoder has another. */
+	readonly id: PublisherId;
+	/** IP address of the other end. */
+	readonly remoteAddress: string;
+	readonly #clock: Clock;
+	readonly #requestClose: (reason: RtmpPublisherEndReason) => Promise<void>;
+	readonly #readBytesReceived: () => number;
+	readonly #demuxer: FlvDemuxer;
+	readonly #ignoredReport: RateLimitedReport;
+	readonly #flashVersion: string;
+	#encoderName: string | undefined;
+	#videoUnitCount = 0;
+	#keyFrameCount = 0;
+	#audioUnitCount = 0;
+	#lastIgnoredTag: string | undefined;
+	#isSequenceEnded = false;
+	#endReason: RtmpPublisherEndReason | undefined;
+
+	constructor(options: {
+		id: PublisherId;
+		remoteAddress: string;
+		flashVersion: string;
+		clock: Clock;
+		logger: Logger;
+		requestClose: (reason: RtmpPublisherEndReason) => Promise<void>;
+		readBytesReceived: () => number;
+	}) {
+		super(options.logger);
+		this.id = options.id;
+		this.remoteAddress = options.remoteAddress;
+		this.#flashVersion = options.flashVersion;
+		this.#clock = options.clock;
+		this.#requestClose = options.requestClose;
+		this.#readBytesReceived = options.readBytesReceived;
+		this.#ignoredReport = new RateLimitedReport(options.clock, options.logger, 'RTMP media ignored', 10_000);
+		this.#demuxer = new FlvDemuxer({
+			configure: (config) => this.emit('trackConfigured', config),
+			unit: (unit) => this.#takeUnit(unit),
+			sequenceEnded: () => (this.#isSequenceEnded = true),
+			ignored: (kind, why) => {
+				this.#lastIgnoredTag = why;
+				this.#ignoredReport.count({ kind, why });
+			},
+		});
+	}
+
+	/** What the encoder calls itself: from its metadata, else from connect; undefined if it says nothing. Printable. */
+	get encoderName(): string | undefined {
+		return this.#encoderName ?? (this.#flashVersion === '' ? undefined : this.#flashVersion);
+	}
+
+	/** Why it ended; undefined while it publishes. */
+	get endReason(): RtmpPublisherEndReason | undefined {
+		return this.#endReason;
+	}
+
+	/** True when the encoder said that its sequence ends and sent nothing since: an ending connection is then a clean stop. */
+	get isSequenceEnded(): boolean {
+		return this.#isSequenceEnded;
+	}
+
+	/** A copy of the counters. */
+	get statistics(): RtmpPublisherStatistics {
+		return {
+			bytesReceived: this.#readBytesReceived(),
+			videoUnitCount: this.#videoUnitCount,
+			keyFrameCount: this.#keyFrameCount,
+			audioUnitCount: this.#audioUnitCount,
+			ignoredTagCount: this.#ignoredReport.total,
+			lastIgnoredTag: this.#lastIgnoredTag,
+		};
+	}
+
+	/** Ends it, telling the encoder why where RTMP has words for it. Resolves when the connection is gone. Idempotent. */
+	close(reason: RtmpPublisherEndReason): Promise<void> {
+		return this.#requestClose(reason);
+	}
+
+	/** See {@link close}. */
+	async [Symbol.asyncDispose](): Promise<void> {
+		await this.close('server-shutdown');
+	}
+
+	/** Called by the session only: a video or audio message came. */
+	receiveMedia(kind: 'video' | 'audio', message: { timestampMs: number; payload: Uint8Array }): void {
+		if (this.#endReason !== undefined) {
+			return;
+		}
+		const { timestampMs, payload } = message;
+		this.#demuxer[kind]({ timestampMs, payload, arrivedAtMs: this.#clock.monotonicMs() });
+	}
+
+	/** Called by the session only: metadata came. */
+	receiveMetadata(metadata: Readonly<Record<string, string | number | boolean>>): void {
+		if (this.#endReason !== undefined) {
+			return;
+		}
+		const encoder = metadata['encoder'];
+		if (typeof encoder === 'string' && encoder !== '') {
+			this.#encoderName = encoder;
+		}
+		this.emit('metadata', metadata);
+	}
+
+	/** Called by the session only: a message that could not be read and does not matter enough to end the connection. */
+	ignoreMessage(why: string): void {
+		this.#lastIgnoredTag = why;
+		this.#ignoredReport.count({ why });
+	}
+
+	/** Called by the session only, when it closes. */
+	end(reason: RtmpPublisherEndReason): void {
+		if (this.#endReason === undefined) {
+			this.#endReason = reason;
+			this.emit('closed', reason);
+		}
+	}
+
+	#takeUnit(unit: RtmpMediaUnit): void {
+		// A listener may have closed us in the middle of a multitrack message.
+		if (this.#endReason !== undefined) {
+			return;
+		}
+		this.#isSequenceEnded = false;
+		if (unit.kind === 'audio') {
+			this.#audioUnitCount++;
+		} else {
+			this.#videoUnitCount++;
+			this.#keyFrameCount += unit.isKeyFrame ? 1 : 0;
+		}
+		this.emit('mediaUnit', unit);
+	}
+}

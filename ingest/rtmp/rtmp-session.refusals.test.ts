@@ -1,0 +1,168 @@
+/** Tests of rtmp-session.ts: refused keys and broken protocol. */
+import { afterEach, describe, expect, it } from 'vitest';
+import { SpillwayError, type ErrorCode } from '../../core/errors.ts';
+import { concat, type EncoderDouble, hex } from './testing/encoder-double.ts';
+import { KEY, SessionBench, type SessionBenchOptions } from './testing/session-bench.ts';
+
+const benches: SessionBench[] = [];
+afterEach(async () => {
+	for (const { session, clock, logger, connection } of benches.splice(0)) {
+		await session.close('server-shutdown');
+		expect(clock.pendingCount).toBe(0);
+		expect(connection.endCount).toBe(1);
+		// S-3: the key is in no line, whatever happened.
+		expect(JSON.stringify(logger.lines)).not.toContain(KEY);
+		expect(logger.lines.some((line) => line.message.startsWith('RTMP'))).toBe(true);
+	}
+});
+
+function setUp(options?: SessionBenchOptions): SessionBench {
+	const bench = new SessionBench(options);
+	benches.push(bench);
+	return bench;
+}
+
+async function publishing(options?: SessionBenchOptions): Promise<SessionBench> {
+	const bench = await SessionBench.publishing(options);
+	benches.push(bench);
+	return bench;
+}
+
+describe('RtmpSession, refusals (R-14)', () => {
+	it('answers a wrong key after a delay, then closes', async () => {
+		const bench = setUp();
+		const { session, encoder, clock, connection } = bench;
+		session.receive(concat(encoder.handshake(), encoder.connect(), encoder.publish('wrong')));
+		await clock.advance(999);
+		expect(connection.statusCodes).toEqual([]);
+		await clock.advance(1);
+		expect(connection.commands.at(-1)).toEqual([
+			'onStatus',
+			0,
+			null,
+			{
+				level: 'error',
+				code: 'NetStream.Publish.Denied',
+				description: 'The stream key was not accepted. Copy it again from your dashboard.',
+			},
+		]);
+		expect(session.endReason).toBe('refused');
+		expect(bench.publisher).toBeUndefined();
+	});
+
+	it.each([
+		['TOO_MANY_ATTEMPTS', 'NetStream.Publish.Denied'],
+		['DATABASE_UNAVAILABLE', 'NetStream.Publish.Rejected'],
+		['SERVER_STOPPING', 'NetStream.Publish.Rejected'],
+	] satisfies [ErrorCode, string][])('answers %s with %s', async (errorCode, statusCode) => {
+		const { session, connection, clock } = await publishing({
+			authorize: () => Promise.reject(new SpillwayError(errorCode)),
+		});
+		await clock.advance(0);
+		expect(connection.statusCodes).toEqual([statusCode]);
+		expect(session.endReason).toBe('refused');
+	});
+
+	it('treats a bug in the key check as one, without a word of it to the encoder', async () => {
+		const { connection, logger } = await publishing({
+			authorize: () => {
+				throw new TypeError('broken');
+			},
+		});
+		expect(connection.statusCodes).toEqual(['NetStream.Publish.Rejected']);
+		expect(JSON.stringify(connection.commands)).not.toContain('broken');
+		expect(logger.lines.some((line) => line.level === 'error' && line.message === 'checking a stream key failed')).toBe(
+			true,
+		);
+	});
+
+	it('does not ask the key check when there is no key', async () => {
+		const asked: string[] = [];
+		const { session, encoder, clock, connection } = setUp({
+			authorize: (key) => Promise.resolve(String(asked.push(key))),
+		});
+		session.receive(concat(encoder.handshake(), encoder.connect(), encoder.publish('')));
+		await clock.advance(1000);
+		expect(asked).toEqual([]);
+		expect(connection.statusCodes).toEqual(['NetStream.Publish.Denied']);
+	});
+
+	it('refuses to play', () => {
+		const { session, encoder, connection } = setUp();
+		session.receive(concat(encoder.handshake(), encoder.connect(), encoder.command(['play', 5, null, 'x'], 1)));
+		expect(connection.statusCodes).toEqual(['NetStream.Play.Failed']);
+		expect(session.endReason).toBe('refused');
+	});
+});
+
+describe('RtmpSession, broken protocol (RX-6)', () => {
+	it.each([
+		['HTTP', () => new Uint8Array(Buffer.from('GET / HTTP/1.1\r\n\r\n')), /first byte is 71/],
+		[
+			'publish before connect',
+			(encoder: EncoderDouble) => concat(encoder.handshake(), encoder.publish(KEY)),
+			/publish before connect/,
+		],
+		[
+			'a second connect',
+			(encoder: EncoderDouble) => concat(encoder.handshake(), encoder.connect(), encoder.connect()),
+			/second connect/,
+		],
+		[
+			'a command without a name',
+			(encoder: EncoderDouble) => concat(encoder.handshake(), encoder.command([1])),
+			/without a name/,
+		],
+		[
+			'a command in AMF3',
+			(encoder: EncoderDouble) => concat(encoder.handshake(), encoder.message(17, hex('03'))),
+			/AMF3/,
+		],
+		[
+			'too many streams',
+			(encoder: EncoderDouble) =>
+				concat(
+					encoder.handshake(),
+					encoder.connect(),
+					...Array.from({ length: 17 }, () => encoder.command(['createStream', 2, null])),
+				),
+			/more than 16 streams/,
+		],
+		[
+			'a strict array of 0xffffffff',
+			(encoder: EncoderDouble) =>
+				concat(encoder.handshake(), encoder.message(20, hex('0200016100ffffffffffffffff 0affffffff'))),
+			/array of 4294967295/,
+		],
+		[
+			'30 000 nested objects',
+			(encoder: EncoderDouble) =>
+				concat(encoder.handshake(), encoder.message(20, concat(...Array<Uint8Array>(30_000).fill(hex('03000161'))))),
+			/nested deeper/,
+		],
+		[
+			'chunk size 0',
+			(encoder: EncoderDouble) => concat(encoder.handshake(), hex('02 000000 000004 01 00000000 00000000')),
+			/chunk size of 0/,
+		],
+		[
+			'a message of 16 MB',
+			(encoder: EncoderDouble) => concat(encoder.handshake(), hex('04 000000 ffffff 09 01000000')),
+			/16777215 bytes/,
+		],
+	])('%s ends the connection, with one line', (_name, bytes, why) => {
+		const { session, encoder, logger } = setUp();
+		session.receive(bytes(encoder));
+		expect(session.endReason).toBe('protocol-error');
+		const lines = logger.lines.filter((line) => line.level !== 'debug');
+		expect(lines).toHaveLength(1);
+		expect(lines[0]!.fields['why']).toMatch(why);
+	});
+
+	it('ends a publisher as well', async () => {
+		const bench = await publishing();
+		const { session, encoder, events } = bench;
+		session.receive(encoder.command([null]));
+		expect(events).toEqual(['closed protocol-error']);
+	});
+});

@@ -1,0 +1,153 @@
+/** WHIP (RFC 9725): a publisher's offer and stream key in, an answer and a session out. */
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
+import type { Clock } from '../../core/clock.ts';
+import { CloseScope } from '../../core/close-scope.ts';
+import { SpillwayError } from '../../core/errors.ts';
+import { createId, type PublisherId } from '../../core/ids.ts';
+import type { Logger } from '../../core/logger.ts';
+import { StateMachine } from '../../core/state-machine.ts';
+import { PublisherTransport } from '../../sfu/publisher-transport.ts';
+import { allowAllOrigins, answerOptions, bearerToken, refuseMethod, registerSdpBody, sdpBody } from '../../sfu/sdp/sdp-http.ts';
+import { parseSdpOffer, type SdpOffer } from '../../sfu/sdp/sdp-offer.ts';
+import type { BroadcastRegistry, PublishAuthorizer } from '../broadcast-registry.ts';
+import { WhipPublisher } from './whip-publisher.ts';
+import { WHIP_SESSION_TRANSITIONS, type WhipSessionEvent, type WhipSessionState } from './whip-session-state.ts';
+
+/** What WHIP needs. */
+export type WhipDependencies = { clock: Clock; logger: Logger; authorizer: PublishAuthorizer; registry: BroadcastRegistry };
+
+type WhipSession = {
+	publisher: WhipPublisher;
+	keyHash: Buffer;
+	machine: StateMachine<WhipSessionState, WhipSessionEvent>;
+};
+
+/** A publisher that has not connected by then will not: OBS checks within 0.4 s, browsers within a few. */
+const CONNECT_TIMEOUT_MS = 15_000;
+
+/** All WHIP sessions of this process. */
+export class WhipSessions {
+	readonly #dependencies: WhipDependencies;
+	readonly #sessions = new Map<string, WhipSession>();
+	readonly #scope: CloseScope<'server-shutdown'>;
+
+	constructor(dependencies: WhipDependencies) {
+		this.#dependencies = dependencies;
+		this.#scope = new CloseScope(dependencies.logger);
+		this.#scope.onClose(async (reason) => {
+			await Promise.all([...this.#sessions.values()].map(({ publisher }) => publisher.close(reason)));
+		});
+	}
+
+	/** How many publishers are connected or connecting. */
+	get count(): number {
+		return this.#sessions.size;
+	}
+
+	close(): Promise<void> {
+		return this.#scope.close('server-shutdown');
+	}
+
+	/** The routes: POST and OPTIONS on /whip, DELETE on the session. */
+	readonly routes: FastifyPluginAsync = async (app) => {
+		registerSdpBody(app);
+		allowAllOrigins(app);
+		app.post('/whip', async (request, reply) => {
+			const body = sdpBody(request);
+			const streamKey = requireKey(request);
+			const permission = await this.#dependencies.authorizer.authorize(streamKey, request.ip);
+			const offer = parseSdpOffer(body);
+			const broadcast = await this.#dependencies.registry.open(permission);
+			const { id, answer } = await this.#create(offer, streamKey, broadcast, request);
+			// OBS needs exactly 201 and resolves a relative Location itself; FFmpeg needs a Content-Length, which a string has.
+			return reply.code(201).header('location', `/whip/${id}`).type('application/sdp').send(answer);
+		});
+		app.delete<{ Params: { session: string } }>('/whip/:session', async (request, reply) => {
+			const session = this.#sessions.get(request.params.session);
+			const streamKey = requireKey(request);
+			if (session === undefined) {
+				throw new SpillwayError('SESSION_NOT_FOUND');
+			}
+			// The session's address alone is not enough (RFC 9725 §4.5): it may have leaked with a log.
+			if (!timingSafeEqual(session.keyHash, hashKey(streamKey))) {
+				throw new SpillwayError('STREAM_KEY_REFUSED');
+			}
+			session.machine.handle('deleted');
+			await session.publisher.close('unpublished');
+			// OBS takes anything but 200 for a failure and asks again.
+			return reply.code(200).send();
+		});
+		app.options('/whip', async (_request, reply) => answerOptions(reply, 'POST, GET', true));
+		app.options('/whip/:session', async (_request, reply) => answerOptions(reply, 'DELETE, GET', false));
+		// RFC 9725 §4.2: GET on both addresses is answered 2xx without content.
+		app.get('/whip', async (_request, reply) => reply.code(204).send());
+		app.get('/whip/:session', async (_request, reply) => reply.code(204).send());
+		app.route({ method: ['PUT', 'PATCH', 'DELETE'], url: '/whip', handler: (request, reply) => refuseMethod(request, reply, 'POST, GET') });
+		app.route({
+			method: ['PUT', 'PATCH', 'POST'],
+			url: '/whip/:session',
+			handler: (request, reply) => refuseMethod(request, reply, 'DELETE, GET'),
+		});
+	};
+
+	async #create(
+		offer: SdpOffer,
+		streamKey: string,
+		broadcast: Awaited<ReturnType<BroadcastRegistry['open']>>,
+		request: FastifyRequest,
+	): Promise<{ id: string; answer: string }> {
+		const { router } = broadcast;
+		if (router === undefined || this.#scope.closed) {
+			throw new SpillwayError('SFU_UNAVAILABLE', ['it is being started again'], { retryAfterSeconds: 1 });
+		}
+		const { clock } = this.#dependencies;
+		const id = randomBytes(16).toString('hex');
+		const publisherId = createId<PublisherId>(clock.nowMs());
+		const logger = this.#dependencies.logger.child({ channel: broadcast.channelName, broadcastId: broadcast.id, publisherId });
+		const preferredAddress = request.socket.localAddress?.replace(/^::ffff:/, '');
+		const transport = await PublisherTransport.create(router, offer, { preferredAddress }, logger);
+		const publisher = new WhipPublisher(
+			{ id: publisherId, remoteAddress: request.ip, encoderName: request.headers['user-agent']?.slice(0, 120) },
+			transport,
+			{ clock, logger },
+		);
+		const machine = new StateMachine<WhipSessionState, WhipSessionEvent>({ table: WHIP_SESSION_TRANSITIONS, initial: 'answered', logger });
+		this.#sessions.set(id, { publisher, keyHash: hashKey(streamKey), machine });
+		const cancelTimeout = clock.setTimeout(() => {
+			machine.handle('timed-out');
+			void publisher.close('timed-out');
+		}, CONNECT_TIMEOUT_MS);
+		transport.on(
+			'connected',
+			() => {
+				cancelTimeout();
+				if (machine.handle('dtls-connected')) {
+					broadcast.attach(publisher);
+				}
+			},
+			{ once: true },
+		);
+		publisher.on('closed', (reason) => {
+			cancelTimeout();
+			this.#sessions.delete(id);
+			if (machine.state !== 'closed') {
+				machine.handle('publisher-ended');
+			}
+			logger.info({ reason }, 'WHIP session closed');
+		});
+		return { id, answer: transport.answer };
+	}
+}
+
+function requireKey(request: FastifyRequest): string {
+	const streamKey = bearerToken(request);
+	if (streamKey === undefined) {
+		throw new SpillwayError('STREAM_KEY_MISSING');
+	}
+	return streamKey;
+}
+
+function hashKey(streamKey: string): Buffer {
+	return createHash('sha256').update(streamKey).digest();
+}

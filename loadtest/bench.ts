@@ -1,0 +1,318 @@
+/**
+ * The measuring bench: `npm run bench -- paths|joins|reconnect|direct [options]`. Starts the server itself, or measures one
+ * that runs already (`--server`, `--rtmp`, `--key`). Writes JSON and prints a table; ends everything it has started.
+ */
+import { writeFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { systemClock } from '../core/clock.ts';
+import {
+	measureDirectReference,
+	measureHarness,
+	REFERENCE_DEFAULTS,
+	type ReferenceOptions,
+} from './measurements/direct-reference.ts';
+import { measureEncoderDelay } from './measurements/encoder-delay.ts';
+import { runJoins } from './measurements/join-run.ts';
+import { type PathRun, runPath, type ViewerChoice } from './measurements/path-run.ts';
+import { runReconnect } from './measurements/reconnect-run.ts';
+import { watchSelf } from './measurements/self-watch.ts';
+import { isPublisherKind, PUBLISHER_KINDS, type PublisherKind } from './publishers/create-publisher.ts';
+import { aacDelayMs, BENCH_SETTINGS, type EncoderSettings } from './publishers/encoder-settings.ts';
+import { formatRows, pathRows, type ReferenceRun } from './report/paths-report.ts';
+import { ServerUnderTest } from './server-under-test.ts';
+import type { DeliveryTier } from './viewers/chromium-viewer.ts';
+
+const USAGE = `npm run bench -- <command> [options]
+
+  paths      latency, smoothness and lip sync of each path, alternated with the direct connection
+  joins      time to the first picture for viewers who join at random moments
+  reconnect  a publisher that is killed and comes back, over the same and over another protocol
+  direct     only the direct Chromium-to-Chromium connection, the bench's own delay and the encoder's
+
+  --publishers a,b   of: ${Object.keys(PUBLISHER_KINDS).join(', ')}
+  --tiers a,b        of: webrtc, ll-hls
+  --runs n  --seconds n  --settle n  --joins n  --away n
+  --size 1280x720  --bitrate 2500000  --gop 2  --sample-rate 48000
+  --page bench|product      a plain player of our own, or the product's page
+  --video-selector css      product page: its video elements
+  --click-webrtc css  --click-ll-hls css  --query-webrtc ?…  --query-ll-hls ?…   product page: how a tier is chosen
+  --server http://…  --rtmp rtmp://…/live  --key …  --channel demo   measure a running server
+  --out file.json  --markdown file.md
+`;
+
+const OPTIONS = {
+	publishers: { type: 'string', default: 'whip-chromium,rtmp' },
+	tiers: { type: 'string', default: 'webrtc,ll-hls' },
+	runs: { type: 'string', default: '5' },
+	seconds: { type: 'string', default: '30' },
+	settle: { type: 'string', default: '8' },
+	joins: { type: 'string', default: '50' },
+	away: { type: 'string', default: '10' },
+	size: { type: 'string', default: '1280x720' },
+	bitrate: { type: 'string', default: '2500000' },
+	gop: { type: 'string', default: '2' },
+	'sample-rate': { type: 'string', default: '48000' },
+	page: { type: 'string', default: 'bench' },
+	'video-selector': { type: 'string' },
+	'click-webrtc': { type: 'string' },
+	'click-ll-hls': { type: 'string' },
+	'query-webrtc': { type: 'string' },
+	'query-ll-hls': { type: 'string' },
+	server: { type: 'string' },
+	rtmp: { type: 'string' },
+	key: { type: 'string' },
+	channel: { type: 'string', default: 'demo' },
+	out: { type: 'string' },
+	markdown: { type: 'string' },
+} as const;
+
+type Values = ReturnType<typeof readArguments>['values'];
+
+function readArguments() {
+	return parseArgs({ options: OPTIONS, allowPositionals: true });
+}
+
+function readSettings(values: Values): EncoderSettings {
+	const [widthPixels, heightPixels] = values.size.split('x').map(Number);
+	const sampleRate = positive(values['sample-rate'], '--sample-rate');
+	return {
+		...BENCH_SETTINGS,
+		widthPixels: positive(String(widthPixels), '--size'),
+		heightPixels: positive(String(heightPixels), '--size'),
+		videoBitrateBps: positive(values.bitrate, '--bitrate'),
+		gopSeconds: positive(values.gop, '--gop'),
+		sampleRate,
+		soundLeadMs: aacDelayMs(sampleRate),
+	};
+}
+
+function readViewer(values: Values): ViewerChoice {
+	if (values.page !== 'bench' && values.page !== 'product') {
+		throw new TypeError(`--page must be bench or product, but is "${values.page}".`);
+	}
+	const clicks = { webrtc: values['click-webrtc'], 'll-hls': values['click-ll-hls'] };
+	const queries = { webrtc: values['query-webrtc'], 'll-hls': values['query-ll-hls'] };
+	return {
+		page: values.page,
+		...(values['video-selector'] === undefined ? {} : { videoSelector: values['video-selector'] }),
+		clickSelectors: {
+			...(clicks.webrtc === undefined ? {} : { webrtc: [clicks.webrtc] }),
+			...(clicks['ll-hls'] === undefined ? {} : { 'll-hls': [clicks['ll-hls']] }),
+		},
+		queries: {
+			...(queries.webrtc === undefined ? {} : { webrtc: queries.webrtc }),
+			...(queries['ll-hls'] === undefined ? {} : { 'll-hls': queries['ll-hls'] }),
+		},
+	};
+}
+
+function readPublishers(text: string): PublisherKind[] {
+	return text.split(',').map((name) => {
+		if (!isPublisherKind(name)) {
+			throw new TypeError(`There is no publisher "${name}". There are: ${Object.keys(PUBLISHER_KINDS).join(', ')}.`);
+		}
+		return name;
+	});
+}
+
+function readTiers(text: string): DeliveryTier[] {
+	return text.split(',').map((name) => {
+		if (name !== 'webrtc' && name !== 'll-hls') {
+			throw new TypeError(`There is no tier "${name}". There are: webrtc, ll-hls.`);
+		}
+		return name;
+	});
+}
+
+function positive(text: string, name: string): number {
+	const value = Number(text);
+	if (!(value > 0)) {
+		throw new TypeError(`${name} must be a number above 0, but is "${text}".`);
+	}
+	return value;
+}
+
+function referenceOptions(values: Values, settings: EncoderSettings): ReferenceOptions {
+	return {
+		...REFERENCE_DEFAULTS,
+		widthPixels: settings.widthPixels,
+		heightPixels: settings.heightPixels,
+		videoBitrateBps: settings.videoBitrateBps,
+		settleMs: positive(values.settle, '--settle') * 1000,
+		durationMs: positive(values.seconds, '--seconds') * 1000,
+	};
+}
+
+async function startServer(values: Values): Promise<ServerUnderTest> {
+	if (values.server === undefined) {
+		return ServerUnderTest.start();
+	}
+	if (values.rtmp === undefined || values.key === undefined) {
+		throw new TypeError('--server needs --rtmp and --key as well.');
+	}
+	return ServerUnderTest.running({
+		httpUrl: values.server,
+		rtmpUrl: values.rtmp,
+		streamKey: values.key,
+		channel: values.channel,
+	});
+}
+
+async function runReference(options: ReferenceOptions): Promise<ReferenceRun> {
+	const endWatch = watchSelf();
+	const { summary } = await measureDirectReference(options);
+	return { summary, selfWatch: endWatch() };
+}
+
+async function benchPaths(values: Values): Promise<{ result: unknown; markdown: string }> {
+	const settings = readSettings(values);
+	const [publishers, tiers, viewer] = [readPublishers(values.publishers), readTiers(values.tiers), readViewer(values)];
+	const reference = referenceOptions(values, settings);
+	const references: ReferenceRun[] = [];
+	const runs: PathRun[] = [];
+	const failures: string[] = [];
+	const server = await startServer(values);
+	try {
+		for (let run = 1; run <= positive(values.runs, '--runs'); run++) {
+			for (const tier of tiers) {
+				for (const publisher of publishers) {
+					references.push(await runReference(reference));
+					say(`run ${run}: direct ${oneLine(references.at(-1)!)}`);
+					try {
+						const { settleMs, durationMs } = reference;
+						runs.push(await runPath(server, { publisher, tier, settings, viewer, settleMs, durationMs }));
+						say(`run ${run}: ${publisher} → ${tier} ${oneLine(runs.at(-1)!)}`);
+					} catch (error) {
+						failures.push(`run ${run}: ${publisher} → ${tier}: ${(error as Error).message}`);
+						say(failures.at(-1)!);
+					}
+				}
+			}
+		}
+	} finally {
+		await server.stop();
+	}
+	const encoderDelayMs = await measureEncoderDelay(settings, 10_000);
+	const rows = pathRows(references, runs);
+	const delay = `Encoder and muxer of the RTMP source itself: p50 ${encoderDelayMs.p50.toFixed(0)} ms, p95 ${encoderDelayMs.p95.toFixed(0)} ms (contained above).`;
+	return {
+		result: { settings, encoderDelayMs, rows, references, runs, failures },
+		markdown: `${formatRows(rows)}\n${delay}\n`,
+	};
+}
+
+async function benchJoins(values: Values): Promise<{ result: unknown; markdown: string }> {
+	const [settings, viewer] = [readSettings(values), readViewer(values)];
+	const runs = [];
+	const server = await startServer(values);
+	try {
+		for (const publisher of readPublishers(values.publishers)) {
+			for (const tier of readTiers(values.tiers)) {
+				const joinCount = positive(values.joins, '--joins');
+				runs.push(await runJoins(server, { publisher, tier, settings, viewer, joinCount }));
+				const { firstFrameMs, failures } = runs.at(-1)!;
+				say(`${publisher} → ${tier}: ${JSON.stringify(firstFrameMs)}, ${failures.length} failed`);
+			}
+		}
+	} finally {
+		await server.stop();
+	}
+	const lines = runs.map(({ publisher, tier, firstFrameMs, failures, selfWatch }) => {
+		const times =
+			firstFrameMs === undefined ? '– | –' : `${firstFrameMs.p50.toFixed(0)} | ${firstFrameMs.p95.toFixed(0)}`;
+		return `| ${publisher} → ${tier} | ${times} | ${firstFrameMs?.count ?? 0} | ${failures.length} | ${selfWatch.voidReasons.join('; ') || 'no'} |`;
+	});
+	const head =
+		'| path | first frame p50 ms | p95 ms | joins | failed | void |\n| --- | --- | --- | --- | --- | --- |\n';
+	return { result: { settings, runs }, markdown: `${head}${lines.join('\n')}\n` };
+}
+
+async function benchReconnect(values: Values): Promise<{ result: unknown; markdown: string }> {
+	const [settings, viewer] = [readSettings(values), readViewer(values)];
+	const kinds = readPublishers(values.publishers);
+	const awayMs = positive(values.away, '--away') * 1000;
+	const runs = [];
+	const server = await startServer(values);
+	try {
+		for (const first of kinds) {
+			for (const second of kinds) {
+				runs.push(await runReconnect(server, { first, second, settings, viewer, awayMs }));
+				say(
+					`${first}, then ${second}: ${JSON.stringify(runs.at(-1)!.views.map(({ tier, liveAgainMs }) => ({ tier, liveAgainMs })))}`,
+				);
+			}
+		}
+	} finally {
+		await server.stop();
+	}
+	const lines = runs.map(({ first, second, views, playlistBefore, playlistAfter }) => {
+		const again = views.map(({ liveAgainMs }) => (liveAgainMs === undefined ? 'never' : liveAgainMs.toFixed(0)));
+		const isSame = playlistBefore?.uri === playlistAfter?.uri;
+		return `| ${first} | ${second} | ${again.join(' | ')} | ${playlistBefore?.mediaSequence} → ${playlistAfter?.mediaSequence}${isSame ? '' : ', other address'} |`;
+	});
+	const head =
+		'| first | second | live again ms, WebRTC | LL-HLS | media sequence |\n| --- | --- | --- | --- | --- |\n';
+	return { result: { settings, runs }, markdown: `${head}${lines.join('\n')}\n` };
+}
+
+async function benchDirect(values: Values): Promise<{ result: unknown; markdown: string }> {
+	const settings = readSettings(values);
+	const options = referenceOptions(values, settings);
+	const references: ReferenceRun[] = [];
+	for (let run = 1; run <= positive(values.runs, '--runs'); run++) {
+		references.push(await runReference(options));
+		say(`run ${run}: direct ${oneLine(references.at(-1)!)}`);
+	}
+	const { summary: harness } = await measureHarness(options);
+	const encoderDelayMs = await measureEncoderDelay(settings, 10_000);
+	const rows = pathRows(references, []);
+	return { result: { settings, rows, harness, encoderDelayMs, references }, markdown: formatRows(rows) };
+}
+
+function oneLine({ summary, selfWatch }: ReferenceRun): string {
+	const { glassToGlassMs: latency, audioVideoSkewMs: skew } = summary;
+	const isVoid = selfWatch.voidReasons.length > 0 ? ` VOID: ${selfWatch.voidReasons.join('; ')}` : '';
+	return (
+		`p50 ${latency?.p50.toFixed(1)} p95 ${latency?.p95.toFixed(1)} ms, shown ${summary.shownCount} of ${summary.sentCount}, ` +
+		`skipped ${summary.skippedCount}, freeze ${summary.longestFreezeMs.toFixed(0)} ms, skew ${skew?.p50.toFixed(0)} ms${isVoid}`
+	);
+}
+
+function say(text: string): void {
+	console.error(text);
+}
+
+async function main(): Promise<number> {
+	const { values, positionals } = readArguments();
+	const commands = { paths: benchPaths, joins: benchJoins, reconnect: benchReconnect, direct: benchDirect };
+	const command = Object.hasOwn(commands, positionals[0] ?? '')
+		? commands[positionals[0] as keyof typeof commands]
+		: undefined;
+	if (command === undefined) {
+		console.error(USAGE);
+		return 2;
+	}
+	const { result, markdown } = await command(values);
+	const measuredAt = new Date(systemClock.nowMs()).toISOString();
+	if (values.out !== undefined) {
+		await writeFile(
+			values.out,
+			`${JSON.stringify({ command: positionals[0], measuredAt, ...(result as object) }, undefined, '\t')}\n`,
+		);
+	}
+	if (values.markdown !== undefined) {
+		await writeFile(values.markdown, markdown);
+	}
+	console.log(markdown);
+	return 0;
+}
+
+// Timers of core/clock.ts do not keep the process alive; this does, until main() is done.
+const keepAlive = setInterval(() => undefined, 60_000);
+try {
+	process.exitCode = await main();
+} catch (error) {
+	console.error(`The bench failed: ${(error as Error).message}`);
+	process.exitCode = 1;
+}
+clearInterval(keepAlive);

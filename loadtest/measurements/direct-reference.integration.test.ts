@@ -1,0 +1,35 @@
+/** The direct connection for a few seconds in real browsers: pictures come in order and without a gap. Not a speed test. */
+import { expect, it } from 'vitest';
+import { measureDirectReference, measureHarness, REFERENCE_DEFAULTS } from './direct-reference.ts';
+
+const SMALL = {
+	...REFERENCE_DEFAULTS,
+	widthPixels: 640,
+	heightPixels: 360,
+	videoBitrateBps: 1_000_000,
+	settleMs: 3000,
+	durationMs: 5000,
+};
+
+it('shows what one browser sends to another in order, with its sound', async () => {
+	const { summary, sent, shown, heard } = await measureDirectReference(SMALL);
+	expect(sent.length).toBeGreaterThan(30);
+	expect(shown.length).toBeGreaterThan(30);
+	expect(summary.outOfOrderCount).toBe(0);
+	const sentNumbers = new Set(sent.map((frame) => frame.frameNumber));
+	const known = shown.filter((frame) => sentNumbers.has(frame.frameNumber));
+	expect(known.length / shown.length).toBeGreaterThan(0.9);
+	for (const frame of known) {
+		expect(frame.shownAtMs).toBeGreaterThan(frame.captureTimeMs);
+	}
+	expect(heard.length).toBeGreaterThanOrEqual(2);
+	const seconds = heard.map((sound) => sound.captureTimeMs / 1000);
+	expect(seconds).toEqual([...seconds].sort((one, other) => one - other));
+});
+
+it('reads its own canvas back within one page', async () => {
+	const { summary, shown } = await measureHarness({ ...SMALL, settleMs: 1000, durationMs: 2000 });
+	expect(shown.length).toBeGreaterThan(20);
+	expect(summary.outOfOrderCount).toBe(0);
+	expect(summary.glassToGlassMs).toBeDefined();
+});

@@ -1,0 +1,57 @@
+/** CPU time of a process and everything it has started, from /proc: what a path costs the server. */
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** Linux counts process times in hundredths of a second, whatever its own tick is (USER_HZ). */
+const TICKS_PER_SECOND = 100;
+
+/** Fields of /proc/PID/stat that are needed (proc_pid_stat(5)). */
+export type ProcessTimes = { parentPid: number; ticks: number; endedChildrenTicks: number };
+
+/** Reads one /proc/PID/stat. The name, in parentheses, may itself hold spaces and parentheses. */
+export function parseProcessTimes(stat: string): ProcessTimes | undefined {
+	const fields = stat
+		.slice(stat.lastIndexOf(')') + 2)
+		.trim()
+		.split(' ');
+	const [parentPid, user, system, endedUser, endedSystem] = [1, 11, 12, 13, 14].map((index) => Number(fields[index]));
+	if ([parentPid, user, system, endedUser, endedSystem].some((value) => !Number.isFinite(value))) {
+		return undefined;
+	}
+	return { parentPid: parentPid!, ticks: user! + system!, endedChildrenTicks: endedUser! + endedSystem! };
+}
+
+/** Seconds of CPU of a process with all its descendants, ended ones included; undefined where /proc is missing. */
+export function treeCpuSeconds(pid: number): number | undefined {
+	const processes = new Map<number, ProcessTimes>();
+	try {
+		for (const entry of readdirSync('/proc')) {
+			const times = /^\d+$/.test(entry) ? readTimes(entry) : undefined;
+			if (times !== undefined) {
+				processes.set(Number(entry), times);
+			}
+		}
+	} catch {
+		return undefined;
+	}
+	const sum = (root: number): number => {
+		const own = processes.get(root);
+		if (own === undefined) {
+			return 0;
+		}
+		let ticks = own.ticks + own.endedChildrenTicks;
+		for (const [child, { parentPid }] of processes) {
+			ticks += parentPid === root ? sum(child) : 0;
+		}
+		return ticks;
+	};
+	return processes.has(pid) ? sum(pid) / TICKS_PER_SECOND : undefined;
+}
+
+function readTimes(pid: string): ProcessTimes | undefined {
+	try {
+		return parseProcessTimes(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+	} catch {
+		// It has ended meanwhile.
+		return undefined;
+	}
+}

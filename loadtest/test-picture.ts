@@ -1,0 +1,94 @@
+/**
+ * The built-in moving test picture: `node loadtest/test-picture.ts --url rtmp://127.0.0.1:1935/live`, with the stream key
+ * in the environment variable SPILLWAY_TEST_PICTURE_KEY. It publishes by RTMP until it is told to stop, and stops by itself when
+ * its parent dies: when standard input (a pipe) or the IPC channel closes.
+ */
+import { parseArgs } from 'node:util';
+import { sleep, systemClock } from '../core/clock.ts';
+import { EncoderProcess } from './publishers/encoder-process.ts';
+import { aacDelayMs, RAW_INPUT } from './publishers/encoder-settings.ts';
+import { FlvReader } from './publishers/flv-reader.ts';
+import { RtmpConnection, RtmpError } from './publishers/rtmp-connection.ts';
+import { type SourceFormat, SourceLoop } from './publishers/source-loop.ts';
+import { TestCard } from './publishers/test-card.ts';
+
+const KEY_VARIABLE = 'SPILLWAY_TEST_PICTURE_KEY';
+const FORMAT: SourceFormat = { widthPixels: 1280, heightPixels: 720, frameRate: 30, sampleRate: 48_000 };
+const GOP_FRAMES = 60;
+/** A server that is away comes back soon on the same machine; a shorter wait would only fill its log. */
+const RETRY_AFTER_MS = 2000;
+
+/** Passes through to both tiers: no B-frames, a key frame every 2 s, colours named so that all players agree. */
+const ENCODER_ARGUMENTS: readonly string[] = [
+	...[...RAW_INPUT, '-map', '0:v', '-map', '0:a', '-vsync', 'cfr', '-r', String(FORMAT.frameRate)],
+	...['-c:v', 'libx264', '-preset', 'superfast', '-tune', 'zerolatency', '-threads', '1', '-pix_fmt', 'yuv420p'],
+	...['-bf', '0', '-g', String(GOP_FRAMES), '-keyint_min', String(GOP_FRAMES), '-sc_threshold', '0'],
+	...['-crf', '23', '-maxrate', '2500k', '-bufsize', '2500k'],
+	...['-colorspace', 'bt709', '-color_primaries', 'bt709', '-color_trc', 'bt709', '-color_range', 'tv'],
+	...['-c:a', 'aac', '-b:a', '128k', '-flvflags', 'no_duration_filesize', '-flush_packets', '1', '-f', 'flv', 'pipe:1'],
+];
+
+const stopping = new AbortController();
+
+/** Publishes until the connection is lost, FFmpeg fails, or we are to stop. Rejects with the reason in the first two cases. */
+async function publishOnce(url: string, streamKey: string): Promise<void> {
+	const connection = await RtmpConnection.publish(url, streamKey);
+	const encoder = new EncoderProcess(ENCODER_ARGUMENTS, FORMAT, new TestCard(FORMAT.widthPixels, FORMAT.heightPixels));
+	const loop = new SourceLoop(systemClock, FORMAT, encoder, aacDelayMs(FORMAT.sampleRate));
+	const flv = new FlvReader();
+	try {
+		await new Promise<void>((resolve, reject) => {
+			stopping.signal.addEventListener('abort', () => resolve(), { once: true });
+			connection.onLost = reject;
+			encoder.onFailure = reject;
+			encoder.output.on('data', (bytes: Buffer) => flv.push(bytes).forEach((tag) => connection.send(tag)));
+			loop.start();
+		});
+	} finally {
+		loop.stop();
+		connection.close();
+		await encoder.kill();
+	}
+}
+
+async function main(): Promise<number> {
+	const { values } = parseArgs({ options: { url: { type: 'string' } } });
+	const streamKey = process.env[KEY_VARIABLE];
+	if (values.url === undefined || streamKey === undefined) {
+		console.error(`Usage: ${KEY_VARIABLE}=<stream key> node loadtest/test-picture.ts --url rtmp://127.0.0.1:1935/live`);
+		return 2;
+	}
+	// Not inherited by FFmpeg, whose environment others can read as easily as its arguments.
+	delete process.env[KEY_VARIABLE];
+	followParent();
+	while (!stopping.signal.aborted) {
+		try {
+			await publishOnce(values.url, streamKey);
+		} catch (error) {
+			console.error(`Test picture: ${(error as Error).message}`);
+			if (error instanceof RtmpError && error.isRefusal) {
+				return 1;
+			}
+			// Rejects when we are to stop meanwhile, which the loop's condition sees.
+			await sleep(systemClock, RETRY_AFTER_MS, stopping.signal).catch(() => undefined);
+		}
+	}
+	return 0;
+}
+
+function followParent(): void {
+	const stop = (): void => stopping.abort();
+	process.once('SIGTERM', stop);
+	process.once('SIGINT', stop);
+	if (process.connected) {
+		process.once('disconnect', stop);
+	} else if (!process.stdin.isTTY) {
+		process.stdin.once('end', stop).once('error', stop).resume();
+	}
+}
+
+// Timers of ours do not keep the process alive; this does, until main() is done.
+const keepAlive = setInterval(() => undefined, 60_000);
+process.exitCode = await main();
+clearInterval(keepAlive);
+process.exit();

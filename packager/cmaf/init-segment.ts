@@ -1,0 +1,209 @@
+/** Writes the init segment (`ftyp` and `moov`) of one CMAF track: H.264 in `avc1`, AAC in `mp4a`. */
+import type { AudioTrackConfig, VideoTrackConfig } from '../../core/media/codecs.ts';
+import { VIDEO_CLOCK_RATE } from '../../core/units.ts';
+import { ascii, box, concatBytes, fullBox, u16, u32, u8 } from './box-writer.ts';
+
+/** Track id in every file of ours: there is one track per file. */
+export const CMAF_TRACK_ID = 1;
+
+const LANGUAGE_UNDETERMINED = 0x55c4;
+const IDENTITY_MATRIX = u32(0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000);
+
+/** The configurations that have a CMAF form here. */
+export type CmafTrackConfig = VideoTrackConfig | AudioTrackConfig;
+
+/** True when {@link writeInitSegment} can write it: H.264 with its parameter sets, AAC with its configuration. */
+export function isPackageable(config: CmafTrackConfig): boolean {
+	return config.kind === 'video'
+		? config.codec === 'h264' && (config.sps[0]?.length ?? 0) >= 4 && config.pps.length > 0
+		: config.codec === 'aac' && config.audioSpecificConfig.length >= 2 && config.sampleRate > 0;
+}
+
+/** Ticks per second of the track's file: 90 000 for video, the sample rate for audio. */
+export function cmafTimescale(config: CmafTrackConfig): number {
+	return config.kind === 'video' ? VIDEO_CLOCK_RATE : config.sampleRate;
+}
+
+/**
+ * The bytes that EXT-X-MAP points to. Throws TypeError for a track that is not {@link isPackageable}.
+ *
+ * `presentationDelayTicks`: how long after its decode time the first picture of a stream with B-frames is shown. An edit
+ * list takes it off again, so that `tfdt` is the time at which a segment's first picture is shown while composition offsets
+ * stay positive. Tried in place of it: signed offsets without an edit list (CMAF's `cmf2`), which Chromium reads alike,
+ * but which FFmpeg 5.1 shows late by the largest negative offset, one or two frames behind the sound.
+ */
+export function writeInitSegment(config: CmafTrackConfig, presentationDelayTicks = 0): Uint8Array {
+	if (!isPackageable(config)) {
+		throw new TypeError(`A ${config.codec} track without its decoder configuration has no init segment.`);
+	}
+	const isVideo = config.kind === 'video';
+	// rfc8216bis §3.1.2: "iso6" or a later brand; no samples and no duration in the movie box.
+	const fileType = box('ftyp', ascii('cmfc'), u32(0), ascii('iso6'), ascii('cmfc'));
+	const movieHeader = fullBox(
+		'mvhd',
+		0,
+		0,
+		u32(0, 0, 1000, 0, 0x1_0000),
+		u16(0x100, 0),
+		u32(0, 0),
+		IDENTITY_MATRIX,
+		u32(0, 0, 0, 0, 0, 0),
+		u32(CMAF_TRACK_ID + 1),
+	);
+	const media = box(
+		'mdia',
+		fullBox('mdhd', 0, 0, u32(0, 0, cmafTimescale(config), 0), u16(LANGUAGE_UNDETERMINED, 0)),
+		fullBox(
+			'hdlr',
+			0,
+			0,
+			u32(0),
+			ascii(isVideo ? 'vide' : 'soun'),
+			u32(0, 0, 0),
+			ascii(isVideo ? 'Video\0' : 'Audio\0'),
+		),
+		box(
+			'minf',
+			isVideo ? fullBox('vmhd', 0, 1, u16(0, 0, 0, 0)) : fullBox('smhd', 0, 0, u16(0, 0)),
+			box('dinf', fullBox('dref', 0, 0, u32(1), fullBox('url ', 0, 1))),
+			sampleTable(isVideo ? avcSampleEntry(config) : aacSampleEntry(config)),
+		),
+	);
+	const trackExtends = fullBox('trex', 0, 0, u32(CMAF_TRACK_ID, 1, 0, 0, 0));
+	return concatBytes([
+		fileType,
+		box(
+			'moov',
+			movieHeader,
+			box('trak', trackHeader(config), editList(presentationDelayTicks), media),
+			box('mvex', trackExtends),
+		),
+	]);
+}
+
+function trackHeader(config: CmafTrackConfig): Uint8Array {
+	const isVideo = config.kind === 'video';
+	return fullBox(
+		'tkhd',
+		0,
+		7,
+		u32(0, 0, CMAF_TRACK_ID, 0, 0, 0, 0),
+		u16(0, isVideo ? 0 : 1, isVideo ? 0 : 0x100, 0),
+		IDENTITY_MATRIX,
+		u32(isVideo ? config.widthPixels * 0x1_0000 : 0, isVideo ? config.heightPixels * 0x1_0000 : 0),
+	);
+}
+
+// ISO/IEC 14496-12 §8.6.6: one edit without a duration of its own, which in a fragmented file means all of it.
+function editList(mediaTimeTicks: number): Uint8Array {
+	return mediaTimeTicks === 0
+		? new Uint8Array(0)
+		: box('edts', fullBox('elst', 0, 0, u32(1, 0, mediaTimeTicks), u16(1, 0)));
+}
+
+function sampleTable(sampleEntry: Uint8Array): Uint8Array {
+	return box(
+		'stbl',
+		fullBox('stsd', 0, 0, u32(1), sampleEntry),
+		fullBox('stts', 0, 0, u32(0)),
+		fullBox('stsc', 0, 0, u32(0)),
+		fullBox('stsz', 0, 0, u32(0, 0)),
+		fullBox('stco', 0, 0, u32(0)),
+	);
+}
+
+// ISO/IEC 14496-12 §12.1.3 and 14496-15 §5.4.2.
+function avcSampleEntry(config: VideoTrackConfig): Uint8Array {
+	return box(
+		'avc1',
+		u8(0, 0, 0, 0, 0, 0),
+		u16(1),
+		u16(0, 0),
+		u32(0, 0, 0),
+		u16(config.widthPixels, config.heightPixels),
+		u32(0x48_0000, 0x48_0000, 0),
+		u16(1),
+		new Uint8Array(32),
+		u16(0x18, 0xffff),
+		box('avcC', avcDecoderConfiguration(config)),
+	);
+}
+
+const PROFILES_WITH_CHROMA = new Set([100, 110, 122, 144, 244]);
+
+/** AVCDecoderConfigurationRecord (ISO/IEC 14496-15 §5.3.3.1.2), with the extension that High profiles ask for. */
+export function avcDecoderConfiguration(config: VideoTrackConfig): Uint8Array {
+	const firstSps = config.sps[0]!;
+	const profileIdc = firstSps[1]!;
+	const parts = [
+		u8(1, profileIdc, firstSps[2]!, firstSps[3]!, 0xff, 0xe0 | config.sps.length),
+		...config.sps.flatMap((sps) => [u16(sps.length), sps]),
+		u8(config.pps.length),
+		...config.pps.flatMap((pps) => [u16(pps.length), pps]),
+	];
+	if (PROFILES_WITH_CHROMA.has(profileIdc)) {
+		const chroma = readChroma(firstSps);
+		parts.push(u8(0xfc | chroma.formatIdc, 0xf8 | chroma.bitDepthLumaMinus8, 0xf8 | chroma.bitDepthChromaMinus8, 0));
+	}
+	return concatBytes(parts);
+}
+
+type Chroma = { formatIdc: number; bitDepthLumaMinus8: number; bitDepthChromaMinus8: number };
+
+// ITU-T H.264 §7.3.2.1.1: the fields right after the level. 4:2:0 with 8 bits is assumed when they cannot be read.
+function readChroma(sps: Uint8Array): Chroma {
+	let position = 4 * 8;
+	const bit = (): number => ((sps[position >> 3] ?? 0xff) >> (7 - (position++ & 7))) & 1;
+	const ue = (): number => {
+		let zeros = 0;
+		while (zeros < 16 && bit() === 0) {
+			zeros++;
+		}
+		let value = 1;
+		for (let index = 0; index < zeros; index++) {
+			value = value * 2 + bit();
+		}
+		return value - 1;
+	};
+	ue();
+	const formatIdc = ue();
+	if (formatIdc === 3) {
+		bit();
+	}
+	const bitDepthLumaMinus8 = ue();
+	const bitDepthChromaMinus8 = ue();
+	const isPlausible = formatIdc <= 3 && bitDepthLumaMinus8 <= 6 && bitDepthChromaMinus8 <= 6;
+	return isPlausible
+		? { formatIdc, bitDepthLumaMinus8, bitDepthChromaMinus8 }
+		: { formatIdc: 1, bitDepthLumaMinus8: 0, bitDepthChromaMinus8: 0 };
+}
+
+// ISO/IEC 14496-12 §12.2.3 and 14496-14 §5.6. The sample rate field has 16 bits; 0 means "see the decoder configuration".
+function aacSampleEntry(config: AudioTrackConfig): Uint8Array {
+	const rate = config.sampleRate <= 0xffff ? config.sampleRate * 0x1_0000 : 0;
+	return box(
+		'mp4a',
+		u8(0, 0, 0, 0, 0, 0),
+		u16(1),
+		u32(0, 0),
+		u16(config.channelCount, 16),
+		u32(0, rate),
+		fullBox('esds', 0, 0, elementaryStreamDescriptor(config.audioSpecificConfig)),
+	);
+}
+
+// ISO/IEC 14496-1 §7.2.6.5: object type 0x40 is AAC, stream type 5 audio, SL predefined 2 is MP4.
+function elementaryStreamDescriptor(audioSpecificConfig: Uint8Array): Uint8Array {
+	const decoderSpecific = descriptor(0x05, audioSpecificConfig);
+	const decoderConfig = descriptor(0x04, u8(0x40, (5 << 2) | 1, 0, 0, 0), u32(0, 0), decoderSpecific);
+	return descriptor(0x03, u16(CMAF_TRACK_ID), u8(0), decoderConfig, descriptor(0x06, u8(0x02)));
+}
+
+function descriptor(tag: number, ...contents: readonly Uint8Array[]): Uint8Array {
+	const body = concatBytes(contents);
+	const size = body.length;
+	return concatBytes([
+		u8(tag, 0x80 | ((size >> 21) & 0x7f), 0x80 | ((size >> 14) & 0x7f), 0x80 | ((size >> 7) & 0x7f), size & 0x7f),
+		body,
+	]);
+}

@@ -1,0 +1,174 @@
+/** The packager: all broadcasts in LL-HLS, and the routes that serve them. */
+import type { FastifyPluginAsync } from 'fastify';
+import type { Clock } from '../core/clock.ts';
+import { CloseScope } from '../core/close-scope.ts';
+import { SpillwayError } from '../core/errors.ts';
+import type { BroadcastId, ChannelName } from '../core/ids.ts';
+import type { Logger } from '../core/logger.ts';
+import { TypedEmitter } from '../core/typed-emitter.ts';
+import { BroadcastPackager, type BroadcastPackagerCloseReason } from './broadcast-packager.ts';
+import { BlockingReload } from './origin/blocking-reload.ts';
+import { BroadcastOrigin } from './origin/broadcast-origin.ts';
+import { createHlsRoutes } from './origin/hls-routes.ts';
+import type { PackagerConfig } from './packager-config.ts';
+
+/** What a channel is doing now. */
+export type PackagerChannelState =
+	{ state: 'unknown' } | { state: 'offline' } | { state: 'starting' } | { state: 'live'; broadcastId: BroadcastId };
+
+/** Whom the packager asks about channels. */
+export interface PackagerChannels {
+	/** The channel of this name, as it stands in an address; it may be anything. */
+	state(name: string): Promise<PackagerChannelState>;
+}
+
+/** Why the packager closes. */
+export type PackagerCloseReason = 'server-shutdown' | 'packager-closed';
+
+/** The LL-HLS tier of one process. */
+export interface Packager {
+	/** Begins packaging a broadcast. What comes back takes its access units. */
+	startBroadcast(broadcast: { broadcastId: BroadcastId; channelName: ChannelName; logger?: Logger }): BroadcastPackager;
+	/** The broadcast, while its media is served. */
+	broadcast(broadcastId: BroadcastId): BroadcastPackager | undefined;
+	/** fastify plugin with the routes of the origin, under `/hls/` and `/api/v1/streams/{channel}/playlist.m3u8`. */
+	readonly routes: FastifyPluginAsync;
+	/** Counts for the metrics page. */
+	readonly counters: PackagerCounters;
+	/** Ends all broadcasts, releases all that is held. Idempotent. */
+	close(reason: PackagerCloseReason): Promise<void>;
+}
+
+/** What {@link Packager.counters} tells. */
+export type PackagerCounters = {
+	broadcasts: number;
+	/** Requests held now. */
+	heldRequests: number;
+	/** Bytes of media in memory. */
+	storedBytes: number;
+};
+
+/** Held requests for a channel that is starting look at the channel's state again this often. */
+const STATE_POLL_INTERVAL_MS = 1000;
+
+/** Makes the packager. Does no I/O. */
+export function createPackager(
+	config: PackagerConfig,
+	dependencies: { clock: Clock; logger: Logger; channels: PackagerChannels },
+): Packager {
+	return new LlHlsPackager(config, dependencies);
+}
+
+type Entry = { broadcast: BroadcastPackager; origin: BroadcastOrigin };
+
+class LlHlsPackager extends TypedEmitter<{ advanced: [] }> implements Packager {
+	readonly routes: FastifyPluginAsync;
+	readonly #config: PackagerConfig;
+	readonly #clock: Clock;
+	readonly #logger: Logger;
+	readonly #channels: PackagerChannels;
+	readonly #entries = new Map<string, Entry>();
+	readonly #scope: CloseScope<PackagerCloseReason>;
+	readonly #starting: BlockingReload;
+	/** Broadcasts that became ready so far. */
+	#readyCount = 0;
+
+	constructor(config: PackagerConfig, dependencies: { clock: Clock; logger: Logger; channels: PackagerChannels }) {
+		super(dependencies.logger);
+		this.#config = config;
+		this.#clock = dependencies.clock;
+		this.#logger = dependencies.logger;
+		this.#channels = dependencies.channels;
+		this.#scope = new CloseScope(dependencies.logger);
+		this.#starting = new BlockingReload(this, this.#clock);
+		this.#scope.onClose(() => this.#starting.close());
+		this.routes = createHlsRoutes({
+			liveOrigin: (channelName, signal) => this.#liveOrigin(channelName, signal),
+			origin: (channelName, broadcastId) => {
+				const entry = this.#entries.get(broadcastId);
+				return entry?.broadcast.channelName === channelName ? entry.origin : undefined;
+			},
+		});
+	}
+
+	get counters(): PackagerCounters {
+		const counters = { broadcasts: this.#entries.size, heldRequests: this.#starting.waiterCount, storedBytes: 0 };
+		for (const { broadcast, origin } of this.#entries.values()) {
+			counters.heldRequests += origin.waiterCount;
+			counters.storedBytes += broadcast.store.totalBytes;
+		}
+		return counters;
+	}
+
+	startBroadcast(input: { broadcastId: BroadcastId; channelName: ChannelName; logger?: Logger }): BroadcastPackager {
+		if (this.#scope.closed || this.#entries.has(input.broadcastId)) {
+			throw new TypeError(`Broadcast ${input.broadcastId} cannot start: the packager is closed or has it already.`);
+		}
+		const { broadcastId, channelName } = input;
+		const logger = (input.logger ?? this.#logger).child({ broadcastId, tier: 'll-hls' });
+		const broadcast = new BroadcastPackager({
+			broadcastId,
+			channelName,
+			config: this.#config,
+			clock: this.#clock,
+			logger,
+		});
+		const origin = new BroadcastOrigin({ broadcast, config: this.#config, clock: this.#clock });
+		this.#entries.set(broadcastId, { broadcast, origin });
+		broadcast.on('ready', () => {
+			this.#readyCount++;
+			this.emit('advanced');
+		});
+		broadcast.on('closed', (reason) => {
+			origin.close();
+			this.#entries.delete(broadcastId);
+			logger.info({ reason, ...broadcast.counters }, 'broadcast closed');
+		});
+		logger.info({ channelName }, 'broadcast created');
+		return broadcast;
+	}
+
+	broadcast(broadcastId: BroadcastId): BroadcastPackager | undefined {
+		return this.#entries.get(broadcastId)?.broadcast;
+	}
+
+	close(reason: PackagerCloseReason): Promise<void> {
+		if (!this.#scope.closed) {
+			const childReason: BroadcastPackagerCloseReason = reason;
+			for (const { broadcast } of [...this.#entries.values()]) {
+				this.#scope.onClose(() => broadcast.close(childReason));
+			}
+		}
+		return this.#scope.close(reason);
+	}
+
+	/** The origin of what the channel shows now; a channel that is starting is waited for. */
+	async #liveOrigin(channelName: string, signal: AbortSignal): Promise<BroadcastOrigin> {
+		const deadlineMs = this.#clock.monotonicMs() + this.#config.startHoldMs;
+		for (;;) {
+			const state = await this.#channels.state(channelName);
+			if (state.state === 'unknown') {
+				throw new SpillwayError('CHANNEL_NOT_FOUND', [channelName]);
+			}
+			if (state.state === 'offline') {
+				throw new SpillwayError('CHANNEL_OFFLINE', [channelName]);
+			}
+			const readyOrigin = (): BroadcastOrigin | undefined => {
+				const entry = state.state === 'live' ? this.#entries.get(state.broadcastId) : undefined;
+				return entry?.broadcast.isReady ? entry.origin : undefined;
+			};
+			const origin = readyOrigin();
+			if (origin !== undefined) {
+				return origin;
+			}
+			const leftMs = deadlineMs - this.#clock.monotonicMs();
+			const waitMs = Math.min(STATE_POLL_INTERVAL_MS, leftMs);
+			const seenCount = this.#readyCount;
+			const isNews = (): boolean => this.#readyCount !== seenCount;
+			const result = leftMs > 0 ? await this.#starting.wait(isNews, waitMs, [signal, this.#scope.signal]) : 'aborted';
+			if (result === 'aborted') {
+				throw new SpillwayError('BROADCAST_STARTING', [channelName], { retryAfterSeconds: 1 });
+			}
+		}
+	}
+}

@@ -1,0 +1,138 @@
+/** FFmpeg's command lines as data. Pure: options in, arguments out. */
+import type { AudioTranscodeOptions, VideoTranscodeOptions } from '../../core/media/transcoder.ts';
+
+/** Arguments around the one input and the one output, as fluent-ffmpeg wants them. No argument contains a space. */
+export type FfmpegArguments = { input: string[]; output: string[] };
+
+/**
+ * Complexity of the Opus encoder, 0–10. Decoding AAC and encoding 128 kbit/s stereo took 5, 7.5 and 11 ms of CPU per second
+ * of sound at 0, 5 and 10.
+ */
+const OPUS_COMPLEXITY = 5;
+/** The highest frame rate that leaves; what is faster loses pictures. */
+const MAX_FRAME_RATE = 60;
+// A picture is kept if it comes at least this long after the last kept one: 60 Hz with times rounded to milliseconds,
+// as RTMP has them, passes; 72 Hz and more does not.
+const MIN_FRAME_INTERVAL_SECONDS = 0.0145;
+// Key frames come from -force_key_frames; x264's own limit, in frames, must only never be reached before.
+const MAX_GOP_SECONDS = 10;
+// Timestamps are multiplied by a time base that is no exact binary fraction, so that a whole second may come out a
+// hair too small.
+const TIME_EPSILON_SECONDS = 0.001;
+
+// Nothing is probed: format and codec parameters stand in the NUT header. Never `-fflags nobuffer`: FFmpeg 5.1 then
+// throws away the packets that it looked at, the first key frame among them.
+const COMMON_INPUT = ['-hide_banner', '-loglevel', 'warning', '-nostats', '-copyts', '-analyzeduration', '0'];
+// No index, because FFmpeg collects it in memory for as long as it runs.
+const COMMON_OUTPUT = ['-avoid_negative_ts', 'disabled', '-write_index', '0', '-flush_packets', '1', '-f', 'nut'];
+
+/** For one audio leg. */
+export function audioArguments(options: Pick<AudioTranscodeOptions, 'output'>): FfmpegArguments {
+	const { codec, bitrateBps, sampleRate, channelCount, frameDurationMs = 20 } = options.output;
+	// async=1 fills holes with silence and cuts overlaps, so that what follows a lost packet stays in sync; jitter below
+	// min_hard_comp (RTMP rounds to milliseconds) is left alone and comes out as an even sample count.
+	const resample = `aresample=${sampleRate}:async=1:min_hard_comp=0.005`;
+	const encoder =
+		codec === 'opus'
+			? // CELT's shortest look-ahead: 120 samples instead of 312. At these bitrates no other mode would be chosen.
+				[
+					'-c:a',
+					'libopus',
+					'-application',
+					'lowdelay',
+					'-compression_level',
+					String(OPUS_COMPLEXITY),
+					'-frame_duration',
+					String(frameDurationMs),
+				]
+			: ['-c:a', 'aac', '-profile:a', 'aac_low'];
+	return {
+		input: [...COMMON_INPUT, '-f', 'nut'],
+		output: [
+			'-map',
+			'0:a:0',
+			'-af',
+			resample,
+			...encoder,
+			'-b:a',
+			String(bitrateBps),
+			'-ac',
+			String(channelCount),
+			...COMMON_OUTPUT,
+		],
+	};
+}
+
+/**
+ * For one video leg. `threadCount` is how many slices x264 works on at once. `startTimeSeconds` is the time on the
+ * broadcast's timeline of the first picture that the process will get: key frames fall on multiples of the GOP there.
+ */
+export function videoArguments(
+	options: Pick<VideoTranscodeOptions, 'input' | 'output'>,
+	threadCount: number,
+	startTimeSeconds: number,
+): FfmpegArguments {
+	const { maxBitrateBps, gopDurationSeconds } = options.output;
+	const { widthPixels, heightPixels } = outputSize(options);
+	const select = `select='isnan(prev_selected_t)+gte(t-prev_selected_t,${MIN_FRAME_INTERVAL_SECONDS})'`;
+	// A fixed size even where it is the input's: FFmpeg rebuilds this chain when the input's size changes, but an open
+	// encoder cannot change its own.
+	const scale = `scale=${widthPixels}:${heightPixels}:flags=fast_bilinear`;
+	// FFmpeg counts `t` in this expression from its first picture, in spite of -copyts.
+	const phaseSeconds = (startTimeSeconds % gopDurationSeconds) + TIME_EPSILON_SECONDS;
+	const gopNumber = (time: string): string => `floor((${time}+${phaseSeconds.toFixed(6)})/${gopDurationSeconds})`;
+	const keyFrames = `expr:isnan(prev_forced_t)+gt(${gopNumber('t')},${gopNumber('prev_forced_t')})`;
+	return {
+		// Frame threads would hold back a picture each. Never `-flags low_delay` when there may be B-frames.
+		input: [...COMMON_INPUT, '-fpsprobesize', '0', '-threads', '1', '-thread_type', 'slice', '-f', 'nut'],
+		output: [
+			...['-map', '0:v:0', '-vf', `${select},${scale},format=yuv420p`],
+			// Every picture with its own time, to the tick.
+			...['-fps_mode', 'passthrough', '-enc_time_base', '1:90000'],
+			...[
+				'-c:v',
+				'libx264',
+				'-preset',
+				'superfast',
+				'-tune',
+				'zerolatency',
+				'-profile:v',
+				'main',
+				'-threads',
+				String(threadCount),
+			],
+			...['-bf', '0', '-sc_threshold', '0', '-g', String(MAX_FRAME_RATE * MAX_GOP_SECONDS)],
+			...['-forced-idr', '1', '-force_key_frames', keyFrames],
+			...['-crf', '23', '-maxrate', String(maxBitrateBps), '-bufsize', String(Math.round(maxBitrateBps / 2))],
+			...frameRateHint(options.output.frameRate),
+			...COMMON_OUTPUT,
+		],
+	};
+}
+
+/** Size of the pictures that leave: even numbers, the input's shape. */
+export function outputSize(options: Pick<VideoTranscodeOptions, 'input' | 'output'>): {
+	widthPixels: number;
+	heightPixels: number;
+} {
+	const heightPixels = options.output.heightPixels ?? options.input.heightPixels;
+	const widthPixels = (options.input.widthPixels * heightPixels) / options.input.heightPixels;
+	return { widthPixels: toEven(widthPixels), heightPixels: toEven(heightPixels) };
+}
+
+/** Slices for a leg of this size: one while a core keeps up easily, because every slice costs bits and hand-overs. */
+export function videoThreadCount(options: Pick<VideoTranscodeOptions, 'input' | 'output'>, cpuCount: number): number {
+	const { widthPixels, heightPixels } = outputSize(options);
+	const pixelsPerSecond = widthPixels * heightPixels * Math.min(MAX_FRAME_RATE, options.output.frameRate ?? 30);
+	return Math.max(1, Math.min(cpuCount, Math.round(pixelsPerSecond / (1280 * 720 * 30)), 4));
+}
+
+function frameRateHint(frameRate: number | undefined): string[] {
+	return frameRate === undefined
+		? []
+		: ['-x264-params', `fps=${Math.round(Math.min(frameRate, MAX_FRAME_RATE) * 1000)}/1000`];
+}
+
+function toEven(pixels: number): number {
+	return Math.max(2, Math.round(pixels / 2) * 2);
+}

@@ -1,0 +1,217 @@
+/** One running FFmpeg: bytes in, bytes out, how it ended. The only file that imports fluent-ffmpeg. */
+import { PassThrough, Writable } from 'node:stream';
+import ffmpeg from 'fluent-ffmpeg';
+import { type Clock, withDeadline } from '../../core/clock.ts';
+import { SpillwayError, errorMessage } from '../../core/errors.ts';
+import type { Logger } from '../../core/logger.ts';
+import { TypedEmitter } from '../../core/typed-emitter.ts';
+import type { FfmpegArguments } from './ffmpeg-arguments.ts';
+
+/** How long a process may take to leave after SIGTERM; then SIGKILL. F-5 of the reliability list asks for 2 s. */
+export const TERMINATION_GRACE_MS = 2000;
+/** Lines of FFmpeg's messages that are kept for the error, and the length that each is cut to. */
+const STDERR_LINES = 8;
+const STDERR_LINE_CHARACTERS = 300;
+/** Bytes that wait in our side of the pipe before write() asks to hold back; the kernel's pipe holds 64 kB more. */
+const INPUT_BUFFER_BYTES = 64 * 1024;
+
+/** How a process ended. */
+export type FfmpegExit = {
+	/** True when it ended its output by itself, after the end of its input. */
+	isClean: boolean;
+	/** What fluent-ffmpeg says, such as "ffmpeg was killed with signal SIGKILL". Empty when clean. */
+	message: string;
+	/** Its last messages, oldest first. */
+	stderrLines: readonly string[];
+};
+
+/** What a process reports. */
+export type FfmpegProcessEvents = {
+	output: [chunk: Uint8Array];
+	/** After write() returned false: there is room again. */
+	writable: [];
+	/** The process is gone, or could not be started. Emitted once. */
+	exited: [exit: FfmpegExit];
+};
+
+/** Options of {@link FfmpegProcess}. */
+export type FfmpegProcessOptions = { arguments: FfmpegArguments; clock: Clock; logger: Logger };
+
+// What @types/fluent-ffmpeg leaves out.
+type CommandWithProcess = ffmpeg.FfmpegCommand & { ffmpegProc?: { pid?: number } };
+
+/** Starts with start(), ends by itself after endInput(), or by stop(). */
+export class FfmpegProcess extends TypedEmitter<FfmpegProcessEvents> {
+	readonly #clock: Clock;
+	readonly #logger: Logger;
+	readonly #arguments: FfmpegArguments;
+	readonly #input = new PassThrough({ highWaterMark: INPUT_BUFFER_BYTES });
+	readonly #stderrLines: string[] = [];
+	#command: CommandWithProcess | undefined;
+	#processId: number | undefined;
+	#stopping: Promise<void> | undefined;
+	#exit: FfmpegExit | undefined;
+	#killSignal: NodeJS.Signals | undefined;
+
+	constructor(options: FfmpegProcessOptions) {
+		super(options.logger);
+		this.#clock = options.clock;
+		this.#logger = options.logger;
+		this.#arguments = options.arguments;
+	}
+
+	/** Of the running process; undefined before it runs and after it ended. */
+	get processId(): number | undefined {
+		return this.#exit === undefined ? this.#processId : undefined;
+	}
+
+	/** Starts FFmpeg. What goes wrong comes as `exited`. Call once. */
+	start(): void {
+		const output = new Writable({
+			// fluent-ffmpeg kills the process 20 ms after its output stream has closed, even one that is about to end well.
+			emitClose: false,
+			write: (chunk: Uint8Array, _encoding, done) => {
+				this.emit('output', chunk);
+				done();
+			},
+		});
+		this.#input.on('drain', () => this.emit('writable'));
+		const command: CommandWithProcess = ffmpeg({ logger: undefined })
+			.input(this.#input)
+			.inputOptions(this.#arguments.input)
+			.output(output)
+			.outputOptions(this.#arguments.output);
+		this.#command = command;
+		command.on('start', (commandLine: string) => {
+			this.#processId = command.ffmpegProc?.pid;
+			this.#logger.info({ commandLine, processId: this.#processId }, 'FFmpeg started');
+			if (this.#killSignal !== undefined) {
+				command.kill(this.#killSignal);
+			}
+		});
+		command.on('stderr', (line: string) => this.#keepLine(line));
+		command.on('end', () => this.#onExit({ isClean: true, message: '', stderrLines: this.#stderrLines }));
+		command.on('error', (error: unknown) => {
+			// extractError() appends all the messages; they are kept apart here.
+			const message = errorMessage(error).split('\n')[0]!.slice(0, STDERR_LINE_CHARACTERS);
+			this.#onExit({ isClean: false, message, stderrLines: this.#stderrLines });
+		});
+		command.run();
+	}
+
+	/** Passes bytes on. Returns false when the caller should wait for `writable`. Ignored once ended. */
+	write(chunk: Uint8Array): boolean {
+		return this.#exit === undefined && !this.#input.writableEnded && this.#input.write(chunk);
+	}
+
+	/** Nothing follows; FFmpeg encodes what it has and leaves. */
+	endInput(): void {
+		if (!this.#input.writableEnded) {
+			this.#input.end();
+		}
+	}
+
+	/** SIGTERM, a grace of 2 s, SIGKILL. Resolves when the process is gone. Idempotent. */
+	stop(): Promise<void> {
+		this.#stopping ??= this.#stop();
+		return this.#stopping;
+	}
+
+	/** Resolves when the process has ended by itself; stops it when it takes longer than `timeoutMs`. */
+	async waitForEnd(timeoutMs: number): Promise<void> {
+		try {
+			await withDeadline(this.#clock, this.#exited(), timeoutMs, () => new Error('FFmpeg did not end in time'));
+		} catch {
+			// It had its chance.
+			await this.stop();
+		}
+	}
+
+	async #stop(): Promise<void> {
+		this.endInput();
+		if (this.#command === undefined || this.#exit !== undefined) {
+			return;
+		}
+		this.#kill('SIGTERM');
+		try {
+			await withDeadline(this.#clock, this.#exited(), TERMINATION_GRACE_MS, () => new Error('still running'));
+		} catch {
+			// A stopped or wedged process does not see SIGTERM; SIGKILL reaches it in any state.
+			this.#logger.warn({ processId: this.#processId }, 'FFmpeg ignored SIGTERM and is killed');
+			this.#kill('SIGKILL');
+			await this.#exited();
+		}
+	}
+
+	#kill(signal: NodeJS.Signals): void {
+		// Before fluent-ffmpeg has started the process, kill() does nothing; `start` then delivers it.
+		this.#killSignal = signal;
+		this.#command?.kill(signal);
+	}
+
+	#exited(): Promise<void> {
+		return new Promise((resolve) => {
+			if (this.#exit === undefined) {
+				this.on('exited', () => resolve(), { once: true });
+			} else {
+				resolve();
+			}
+		});
+	}
+
+	#keepLine(line: string): void {
+		if (line.length > 0) {
+			this.#stderrLines.push(line.slice(0, STDERR_LINE_CHARACTERS));
+			this.#stderrLines.splice(0, Math.max(0, this.#stderrLines.length - STDERR_LINES));
+		}
+	}
+
+	#onExit(exit: FfmpegExit): void {
+		if (this.#exit === undefined) {
+			this.#exit = exit;
+			this.#input.destroy();
+			this.emit('exited', exit);
+		}
+	}
+}
+
+/** The encoders that {@link audioArguments} and {@link videoArguments} name. */
+const NEEDED_ENCODERS = ['libx264', 'libopus', 'aac'];
+
+/**
+ * Checks that FFmpeg is there and has what we need. fluent-ffmpeg asks FFmpeg for its formats and encoders before the
+ * first process and remembers the answers, so that calling this early also takes some 0.2 s off the first start.
+ * @throws SpillwayError TRANSCODER_FAILED, saying what is missing.
+ */
+export async function checkFfmpeg(clock: Clock): Promise<void> {
+	const check = new Promise<void>((resolve, reject) => {
+		ffmpeg.getAvailableFormats((formatError, formats) => {
+			if (formatError || formats?.['nut']?.canDemux !== true || !formats['nut'].canMux) {
+				reject(notUsable(formatError ? errorMessage(formatError) : 'the format NUT is missing', formatError));
+				return;
+			}
+			ffmpeg.getAvailableEncoders((encoderError, encoders) => {
+				const missing = NEEDED_ENCODERS.filter((name) => encoders?.[name] === undefined);
+				if (encoderError || missing.length > 0) {
+					reject(
+						notUsable(
+							encoderError ? errorMessage(encoderError) : `the encoders ${missing.join(', ')} are missing`,
+							encoderError,
+						),
+					);
+					return;
+				}
+				resolve();
+			});
+		});
+	});
+	await withDeadline(clock, check, 15_000, () => notUsable('it did not answer within 15 s', undefined));
+}
+
+function notUsable(why: string, cause: unknown): SpillwayError {
+	return new SpillwayError(
+		'TRANSCODER_FAILED',
+		['it cannot be used', `${why}. Install FFmpeg 5.1 or later with x264 and Opus.`],
+		{ cause },
+	);
+}

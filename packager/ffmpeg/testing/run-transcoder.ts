@@ -1,0 +1,69 @@
+/** Drives a transcoder in tests: writes units at a given speed, collects what comes out and when. */
+import { sleep, systemClock } from '../../../core/clock.ts';
+import type { AccessUnit } from '../../../core/media/access-unit.ts';
+import type { TrackConfig } from '../../../core/media/codecs.ts';
+import type { MediaTranscoder } from '../../../core/media/transcoder.ts';
+import { ticksToMs } from '../../../core/units.ts';
+
+/** What came out. */
+export type TranscodeResult = {
+	config: TrackConfig;
+	units: AccessUnit[];
+	/** Monotonic milliseconds at which each unit came out, and each input unit was written. */
+	outputAtMs: number[];
+	writtenAtMs: number[];
+};
+
+/** Writes all units in their own time divided by `speed`, waits for the rest, closes. Fails if there is no output. */
+export async function runTranscoder(
+	transcoder: MediaTranscoder,
+	input: readonly AccessUnit[],
+	speed = 1,
+): Promise<TranscodeResult> {
+	const collected = collect(transcoder);
+	const writtenAtMs: number[] = [];
+	const first = input[0]!;
+	const startMs = systemClock.monotonicMs();
+	for (const unit of input) {
+		const dueMs = startMs + ticksToMs(unit.decodeTimeTicks - first.decodeTimeTicks, unit.clockRate) / speed;
+		await pauseUntil(dueMs);
+		writtenAtMs.push(systemClock.monotonicMs());
+		transcoder.write(unit);
+	}
+	await transcoder.finish();
+	const config = collected.configs.at(-1);
+	if (config === undefined) {
+		throw new Error('the transcoder put out nothing');
+	}
+	return { config, units: collected.units, outputAtMs: collected.outputAtMs, writtenAtMs };
+}
+
+/** Collects everything that a transcoder says. */
+export function collect(transcoder: MediaTranscoder): {
+	configs: TrackConfig[];
+	units: AccessUnit[];
+	outputAtMs: number[];
+	events: string[];
+} {
+	const collected = {
+		configs: [] as TrackConfig[],
+		units: [] as AccessUnit[],
+		outputAtMs: [] as number[],
+		events: [] as string[],
+	};
+	transcoder.on('trackConfigured', (config) => collected.configs.push(config));
+	transcoder.on('accessUnit', (unit) => {
+		collected.units.push(unit);
+		collected.outputAtMs.push(systemClock.monotonicMs());
+	});
+	transcoder.on('failed', (error) => collected.events.push(`failed: ${error.message}`));
+	transcoder.on('closed', (reason) => collected.events.push(`closed: ${reason}`));
+	return collected;
+}
+
+async function pauseUntil(dueMs: number): Promise<void> {
+	const restMs = dueMs - systemClock.monotonicMs();
+	if (restMs > 0) {
+		await sleep(systemClock, restMs);
+	}
+}

@@ -1,0 +1,250 @@
+/** The transcoder with real FFmpeg processes that are killed, stopped, fed garbage or abandoned. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../core/clock.ts';
+import { silentLogger } from '../../core/logger.ts';
+import type { AccessUnit } from '../../core/media/access-unit.ts';
+import type { VideoTrackConfig } from '../../core/media/codecs.ts';
+import { NAL_TYPE, nalType, splitLengthPrefixed } from '../../core/media/h264.ts';
+import type { MediaTranscoder } from '../../core/media/transcoder.ts';
+import { checkFfmpeg } from './ffmpeg-process.ts';
+import { decodeBrightness } from './testing/decode-media.ts';
+import { collect, runTranscoder } from './testing/run-transcoder.ts';
+import { makeTestAudio, makeTestVideo, moveUnits } from './testing/test-media.ts';
+import { createTranscoderFactory } from './transcoder.ts';
+
+const WAIT_MS = 20_000;
+const restartPolicy = { firstDelayMs: 50, maxDelayMs: 100, maxAttempts: 2, healthyAfterMs: 30_000 };
+const factory = createTranscoderFactory({ clock: systemClock, restartPolicy, hangTimeoutMs: 1000 });
+const opus = { codec: 'opus', bitrateBps: 128_000, sampleRate: 48_000, channelCount: 2 } as const;
+const h264 = { codec: 'h264', gopDurationSeconds: 1, maxBitrateBps: 2_000_000 } as const;
+const common = { run: 0, logger: silentLogger };
+
+async function until(condition: () => boolean, what: string): Promise<void> {
+	const deadlineMs = systemClock.monotonicMs() + WAIT_MS;
+	while (!condition()) {
+		if (systemClock.monotonicMs() > deadlineMs) {
+			throw new Error(`waited ${WAIT_MS} ms in vain: ${what}`);
+		}
+		await new Promise<void>((resolve) => setTimeout(resolve, 10));
+	}
+}
+
+function isAlive(processId: number): boolean {
+	try {
+		process.kill(processId, 0);
+		return true;
+	} catch {
+		return false;
+	}
+}
+
+// Writes in real time until stopped, so that input flows whatever the encoder does.
+function keepWriting(transcoder: MediaTranscoder, units: readonly AccessUnit[]): () => void {
+	let index = 0;
+	const startMs = systemClock.monotonicMs();
+	return systemClock.setInterval(() => {
+		for (; index < units.length; index++) {
+			const unit = units[index]!;
+			const dueMs = ((unit.decodeTimeTicks - units[0]!.decodeTimeTicks) * 1000) / unit.clockRate;
+			if (dueMs > systemClock.monotonicMs() - startMs) {
+				return;
+			}
+			transcoder.write(unit);
+		}
+	}, 10);
+}
+
+describe('checkFfmpeg', () => {
+	it('is satisfied with the installed FFmpeg', async () => {
+		await expect(checkFfmpeg(systemClock)).resolves.toBeUndefined();
+	});
+});
+
+describe('a transcoder whose FFmpeg', () => {
+	const sound = makeTestAudio({ durationSeconds: 30 });
+	const units = moveUnits(sound.units, 480_000);
+
+	it('is killed starts another and goes on in time', async () => {
+		await using transcoder = factory.createAudio({ ...common, trackId: 'audio0', input: sound.config, output: opus });
+		const collected = collect(transcoder);
+		const stopWriting = keepWriting(transcoder, units);
+		await until(() => collected.units.length > 20, 'first output');
+		const processId = transcoder.statistics.processId!;
+		process.kill(processId, 'SIGKILL');
+		await until(() => transcoder.statistics.restartCount === 1, 'restart');
+		const before = collected.units.length;
+		await until(() => collected.units.length > before + 20, 'output of the second process');
+		stopWriting();
+		expect(transcoder.statistics.processId).not.toBe(processId);
+		expect(isAlive(processId)).toBe(false);
+		expect(collected.configs).toHaveLength(1);
+		expect(
+			collected.units.every(
+				(unit, index) => index === 0 || unit.decodeTimeTicks > collected.units[index - 1]!.decodeTimeTicks,
+			),
+		).toBe(true);
+		// Capture time tells the age of what comes out now: the gap was skipped, not caught up.
+		const last = collected.units.at(-1)!;
+		expect(last.captureTimeMs - collected.units[0]!.captureTimeMs).toBeCloseTo(
+			(last.decodeTimeTicks - collected.units[0]!.decodeTimeTicks) / 48,
+			1,
+		);
+		expect(collected.events).toEqual([]);
+	});
+
+	it('is stopped counts as hanging, is killed and replaced', async () => {
+		await using transcoder = factory.createAudio({ ...common, trackId: 'audio0', input: sound.config, output: opus });
+		const collected = collect(transcoder);
+		const stopWriting = keepWriting(transcoder, units);
+		await until(() => collected.units.length > 20, 'first output');
+		const processId = transcoder.statistics.processId!;
+		process.kill(processId, 'SIGSTOP');
+		await until(() => transcoder.statistics.restartCount === 1, 'restart');
+		const before = collected.units.length;
+		await until(() => collected.units.length > before + 20, 'output of the second process');
+		stopWriting();
+		await transcoder.close('tier-closed');
+		expect(isAlive(processId)).toBe(false);
+		expect(collected.events).toEqual(['closed: tier-closed']);
+	});
+
+	it('dies again and again is given up with its last words', async () => {
+		const config = { ...sound.config, audioSpecificConfig: Uint8Array.from([0xff, 0xff, 0xff, 0xff]) };
+		const garbage = units.map((unit, index) => ({
+			...unit,
+			bytes: Uint8Array.from({ length: 200 }, (_, at) => (at * 7 + index * 13) & 255),
+		}));
+		const transcoder = factory.createAudio({ ...common, trackId: 'audio0', input: config, output: opus });
+		const collected = collect(transcoder);
+		const processIds = new Set<number>();
+		const stopWriting = keepWriting(transcoder, garbage);
+		await until(() => {
+			processIds.add(transcoder.statistics.processId ?? 0);
+			return collected.events.length === 2;
+		}, 'giving up');
+		stopWriting();
+		expect(collected.events[0]).toMatch(/^failed: FFmpeg failed \(.+\): .+/);
+		expect(collected.events[1]).toBe('closed: failed');
+		expect(transcoder.closed).toBe(true);
+		expect(collected.units).toEqual([]);
+		processIds.delete(0);
+		expect(processIds.size).toBeGreaterThan(0);
+		expect([...processIds].filter(isAlive)).toEqual([]);
+	});
+});
+
+describe('a video transcoder', () => {
+	it('is given up with a clear error when its pictures are garbage, and leaves no process', async () => {
+		const video = makeTestVideo({ durationSeconds: 10, gopFrames: 15 });
+		const transcoder = factory.createVideo({ ...common, trackId: 'video0', input: video.config, output: h264 });
+		const collected = collect(transcoder);
+		const processIds = new Set<number>();
+		const garbage = moveUnits(video.units, 90_000).map((unit) => ({ ...unit, bytes: unit.bytes.slice(0, 8) }));
+		const stopWriting = keepWriting(transcoder, garbage);
+		await until(() => {
+			processIds.add(transcoder.statistics.processId ?? 0);
+			return collected.events.includes('closed: failed');
+		}, 'giving up');
+		stopWriting();
+		expect(collected.events[0]).toMatch(/^failed: FFmpeg failed \((it hangs|ffmpeg exited with code 1.*)\): .+/);
+		processIds.delete(0);
+		expect([...processIds].filter(isAlive)).toEqual([]);
+	});
+
+	it('puts out length-prefixed pictures without parameter sets', async () => {
+		const video = makeTestVideo({ durationSeconds: 2, gopFrames: 250 });
+		const transcoder = factory.createVideo({
+			...common,
+			trackId: 'video0',
+			input: video.config,
+			output: { ...h264, heightPixels: 90 },
+		});
+		const result = await runTranscoder(transcoder, moveUnits(video.units, 90_000), 2);
+		const config = result.config as VideoTrackConfig;
+		expect(config).toMatchObject({ codec: 'h264', widthPixels: 160, heightPixels: 90 });
+		expect([config.sps.map(nalType), config.pps.map(nalType)]).toEqual([[NAL_TYPE.SPS], [NAL_TYPE.PPS]]);
+		for (const unit of result.units) {
+			const types = splitLengthPrefixed(unit.bytes).map(nalType);
+			expect(
+				types.filter((type) => type !== NAL_TYPE.SEI && type !== NAL_TYPE.IDR && type !== NAL_TYPE.NON_IDR),
+			).toEqual([]);
+			expect(types.includes(NAL_TYPE.IDR)).toBe(unit.isKeyFrame);
+		}
+		expect(decodeBrightness(config, result.units)).toHaveLength(60);
+	});
+
+	it('keeps size and times when VP8 changes its size on the way', async () => {
+		const large = makeTestVideo({ durationSeconds: 1, codec: 'vp8', widthPixels: 320, heightPixels: 180 });
+		const small = makeTestVideo({ durationSeconds: 1, codec: 'vp8', widthPixels: 160, heightPixels: 90 });
+		const units = [...moveUnits(large.units, 0), ...moveUnits(small.units, 90_000)];
+		const transcoder = factory.createVideo({ ...common, trackId: 'video0', input: large.config, output: h264 });
+		const result = await runTranscoder(transcoder, units, 2);
+		expect(result.units.map((unit) => unit.presentationTimeTicks)).toEqual(
+			units.map((unit) => unit.presentationTimeTicks),
+		);
+		expect(result.config).toMatchObject({ widthPixels: 320, heightPixels: 180 });
+		expect(decodeBrightness(result.config as VideoTrackConfig, result.units)).toHaveLength(60);
+	});
+
+	it('halves a frame rate above 60 and keeps the times of what remains', async () => {
+		const video = makeTestVideo({ durationSeconds: 1, frameRate: 120 });
+		const units = moveUnits(video.units, 90_000);
+		const transcoder = factory.createVideo({ ...common, trackId: 'video0', input: video.config, output: h264 });
+		const result = await runTranscoder(transcoder, units);
+		expect(result.units.map((unit) => unit.presentationTimeTicks)).toEqual(
+			units.filter((_, index) => index % 2 === 0).map((unit) => unit.presentationTimeTicks),
+		);
+	});
+});
+
+describe('closing', () => {
+	it('ends the process, tells once and why, and ignores what comes later', async () => {
+		const sound = makeTestAudio({ durationSeconds: 2 });
+		const transcoder = factory.createAudio({ ...common, trackId: 'audio0', input: sound.config, output: opus });
+		const collected = collect(transcoder);
+		for (const unit of moveUnits(sound.units, 48_000)) {
+			transcoder.write(unit);
+		}
+		await until(() => collected.units.length > 0, 'first output');
+		const processId = transcoder.statistics.processId!;
+		await Promise.all([transcoder.close('run-ended'), transcoder.close('server-shutdown')]);
+		const count = collected.units.length;
+		transcoder.write(moveUnits(sound.units, 480_000)[0]!);
+		expect(isAlive(processId)).toBe(false);
+		expect(collected.events).toEqual(['closed: run-ended']);
+		expect(collected.units).toHaveLength(count);
+	});
+
+	it('is done at once when nothing was ever written', async () => {
+		const transcoder = factory.createAudio({
+			...common,
+			trackId: 'audio0',
+			input: makeTestAudio({ durationSeconds: 1 }).config,
+			output: opus,
+		});
+		const collected = collect(transcoder);
+		await transcoder.close('run-ended');
+		expect(collected.events).toEqual(['closed: run-ended']);
+	});
+});
+
+describe('FFmpeg', () => {
+	// F-6 of the reliability list: no orphans.
+	it('ends when the program that started it is killed', async () => {
+		const program = spawn(process.execPath, [path.join(import.meta.dirname, 'testing/abandoned-transcoder.ts')], {
+			stdio: ['ignore', 'pipe', 'inherit'],
+		});
+		try {
+			const [line] = (await once(program.stdout, 'data', { signal: AbortSignal.timeout(WAIT_MS) })) as [Buffer];
+			const processId = Number(line.toString());
+			expect(isAlive(processId)).toBe(true);
+			program.kill('SIGKILL');
+			await until(() => !isAlive(processId), 'FFmpeg ends');
+		} finally {
+			program.kill('SIGKILL');
+		}
+	});
+});

@@ -1,0 +1,167 @@
+/** What the routes ask about one broadcast: playlists, held until they have what is asked for, and media. */
+import type { Clock } from '../../core/clock.ts';
+import { SpillwayError } from '../../core/errors.ts';
+import type { BroadcastPackager } from '../broadcast-packager.ts';
+import type { PackagerConfig } from '../packager-config.ts';
+import { checkAdvanceLimit, type DeliveryDirectives } from '../playlist/delivery-directives.ts';
+import { formatMediaPlaylist } from '../playlist/media-playlist.ts';
+import { formatMultivariantPlaylist } from '../playlist/multivariant-playlist.ts';
+import type { Rendition } from '../rendition.ts';
+import { BlockingReload } from './blocking-reload.ts';
+import type { AnswerKind } from './cache-policy.ts';
+import { RenderedPlaylist, type RenderedBody } from './rendered-playlist.ts';
+
+/** A playlist with what a cache may know about it. */
+export type PlaylistAnswer = { body: RenderedBody; kind: AnswerKind };
+
+/** Media with its type. */
+export type MediaAnswer = { bytes: Uint8Array; contentType: 'video/mp4' | 'audio/mp4' };
+
+type Served = { rendition: Rendition; rendered: RenderedPlaylist; reload: BlockingReload };
+
+/** Retry-After of everything that asks to be tried again. */
+const RETRY_AFTER_SECONDS = 1;
+
+/** The origin's side of one broadcast. */
+export class BroadcastOrigin {
+	readonly #broadcast: BroadcastPackager;
+	readonly #config: PackagerConfig;
+	readonly #clock: Clock;
+	readonly #served = new Map<string, Served>();
+
+	constructor(options: { broadcast: BroadcastPackager; config: PackagerConfig; clock: Clock }) {
+		this.#broadcast = options.broadcast;
+		this.#config = options.config;
+		this.#clock = options.clock;
+	}
+
+	/** Requests held now. */
+	get waiterCount(): number {
+		let count = 0;
+		for (const served of this.#served.values()) {
+			count += served.reload.waiterCount;
+		}
+		return count;
+	}
+
+	/** Texts written and bodies compressed so far for a track. */
+	renderCounts(trackId: string): { renderCount: number; gzipCount: number } | undefined {
+		return this.#served.get(trackId)?.rendered.counts;
+	}
+
+	/** Text of the multivariant playlist; the broadcast must be ready. */
+	multivariantPlaylist(): string {
+		const { channelName, broadcastId, renditions } = this.#broadcast;
+		return formatMultivariantPlaylist(
+			renditions.map(({ trackId, config, rendition, frameRate }) => ({
+				trackId,
+				config,
+				frameRate,
+				peakBps: rendition.peakBps,
+				// An absolute path, because the same body is served at two addresses of different depth.
+				uri: `/hls/${channelName}/${broadcastId}/${trackId}/index.m3u8`,
+			})),
+		);
+	}
+
+	/**
+	 * The media playlist of a track, once it has what the directives ask for, or as it stands after a bounded wait.
+	 * Throws MEDIA_NOT_FOUND for an unknown track, DELIVERY_DIRECTIVE_INVALID, and BROADCAST_STARTING while there is
+	 * nothing to play yet.
+	 */
+	async mediaPlaylist(trackId: string, directives: DeliveryDirectives, signal: AbortSignal): Promise<PlaylistAnswer> {
+		const served = this.#serve(trackId);
+		const { rendition, reload, rendered } = served;
+		const signals = [signal, this.#broadcast.signal];
+		if (!rendition.isPlayable) {
+			const result = await reload.wait(() => rendition.isPlayable, this.#config.startHoldMs, signals);
+			if (result !== 'ready') {
+				throw new SpillwayError('BROADCAST_STARTING', [this.#broadcast.channelName], {
+					retryAfterSeconds: RETRY_AFTER_SECONDS,
+				});
+			}
+		}
+		const { mediaSequence, partIndex } = directives;
+		// §6.2.5: a playlist with EXT-X-ENDLIST ignores all directives.
+		if (mediaSequence === undefined || rendition.hasEnded) {
+			return { body: rendered.body(directives.isDeltaWelcome), kind: 'playlist' };
+		}
+		checkAdvanceLimit(directives, rendition.lastPosition!);
+		const position = { mediaSequence, partIndex };
+		const result = await reload.wait(
+			() => rendition.has(position) || rendition.hasEnded,
+			this.#config.reloadHoldMs,
+			signals,
+		);
+		// §6.2.5.2 suggests 503 after three target durations. We answer with the playlist as it stands and sooner: hls.js 1.7.4
+		// takes two failures in a row at most and waits 10 s for a first byte, so a publisher that is away for the grace
+		// window would lose all its viewers. The same goes for a server that is stopping.
+		return {
+			body: rendered.body(directives.isDeltaWelcome),
+			kind: result === 'ready' ? 'blocking-playlist' : 'blocking-playlist-unfulfilled',
+		};
+	}
+
+	/**
+	 * Media by file name. The part that is hinted is held until it exists. Throws MEDIA_NOT_FOUND, and PLAYLIST_TIMED_OUT
+	 * when the hinted part does not come.
+	 */
+	async media(trackId: string, file: string, signal: AbortSignal): Promise<MediaAnswer> {
+		const { rendition, reload } = this.#serve(trackId);
+		const name = `${trackId}/${file}`;
+		// §6.2.6: the request is held, and nothing of the part is sent, until all of it can be.
+		if (!rendition.hasEnded && file === rendition.nextPartName) {
+			const result = await reload.wait(
+				() => rendition.nextPartName !== file || rendition.hasEnded,
+				this.#config.reloadHoldMs,
+				[signal, this.#broadcast.signal],
+			);
+			if (result !== 'ready') {
+				throw new SpillwayError('PLAYLIST_TIMED_OUT', [], { retryAfterSeconds: RETRY_AFTER_SECONDS });
+			}
+		}
+		const bytes = await this.#broadcast.store.get(name);
+		if (bytes === undefined) {
+			throw new SpillwayError('MEDIA_NOT_FOUND');
+		}
+		return { bytes, contentType: trackId.startsWith('audio') ? 'audio/mp4' : 'video/mp4' };
+	}
+
+	/** Releases everything that is held. */
+	close(): void {
+		for (const served of this.#served.values()) {
+			served.reload.close();
+		}
+		this.#served.clear();
+	}
+
+	#serve(trackId: string): Served {
+		const known = this.#served.get(trackId);
+		if (known !== undefined) {
+			return known;
+		}
+		const rendition = this.#broadcast.rendition(trackId);
+		if (rendition === undefined || this.#broadcast.state === 'closed') {
+			throw new SpillwayError('MEDIA_NOT_FOUND');
+		}
+		const served: Served = {
+			rendition,
+			rendered: new RenderedPlaylist(rendition, (isDelta) => this.#formatPlaylist(rendition, isDelta)),
+			reload: new BlockingReload(rendition, this.#clock),
+		};
+		this.#served.set(trackId, served);
+		return served;
+	}
+
+	#formatPlaylist(rendition: Rendition, isDelta: boolean): string {
+		const reports = this.#broadcast.renditions
+			.filter((other) => other.rendition !== rendition)
+			.map((other) => {
+				const last = other.rendition.lastPosition!;
+				// Relative to this playlist; hls.js 1.7.4 resolves it and compares it with the playlist's address.
+				const uri = `../${other.trackId}/index.m3u8`;
+				return { uri, lastMediaSequence: last.mediaSequence, lastPartIndex: last.partIndex };
+			});
+		return formatMediaPlaylist(rendition, { windowSeconds: this.#config.windowSeconds, isDelta, reports });
+	}
+}

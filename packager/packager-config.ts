@@ -1,0 +1,73 @@
+/** The packager's configuration schema, and the LL-HLS constants that are deliberately not configuration. */
+import { Type, type Static } from 'typebox';
+import { Value } from 'typebox/value';
+
+// Constants for the life of every address: Apple's players stop for good when one of them changes while they play
+// (CoreMedia -12642), and design.md §2 fixes them for all broadcasts. So no setting touches them.
+
+/** EXT-X-PART-INF PART-TARGET. Holds the 85 % rule at 15–60 fps and for AAC frames at 44.1 and 48 kHz. */
+export const PART_TARGET_SECONDS = 0.21;
+/** No part but the excepted ones may be shorter (draft-pantos-hls-rfc8216bis §4.4.4.9: 85 % of PART-TARGET). */
+export const PART_MINIMUM_SECONDS = 0.1785;
+/** EXT-X-SERVER-CONTROL PART-HOLD-BACK: three times PART-TARGET, the least that Apple's authoring rules allow. */
+export const PART_HOLD_BACK_SECONDS = 0.63;
+/** EXT-X-TARGETDURATION. */
+export const TARGET_DURATION_SECONDS = 3;
+/** EXT-X-SERVER-CONTROL HOLD-BACK: three times TARGETDURATION, for players without low latency. */
+export const HOLD_BACK_SECONDS = 3 * TARGET_DURATION_SECONDS;
+/** EXT-X-SERVER-CONTROL CAN-SKIP-UNTIL: six times TARGETDURATION, the least allowed. */
+export const SKIP_BOUNDARY_SECONDS = 6 * TARGET_DURATION_SECONDS;
+/** Parts are listed while their segment starts within this distance of the end (three times TARGETDURATION). */
+export const PART_LISTING_SECONDS = 3 * TARGET_DURATION_SECONDS;
+/** What a segment aims at; it is cut at the key frame nearest to this. */
+export const SEGMENT_TARGET_SECONDS = 2;
+/** A segment is cut without a key frame rather than pass this: EXTINF rounds to 3 up to, not including, 3.5 s. */
+export const SEGMENT_MAXIMUM_SECONDS = 3.45;
+/** Windows above this offer delta updates; below, one shared gzip body is smaller and hls.js has bugs with them. */
+export const DELTA_UPDATE_WINDOW_SECONDS = 120;
+
+/** Settings of the packager, with defaults, units and limits. Unknown keys are errors. */
+export const PACKAGER_CONFIG_SCHEMA = Type.Object(
+	{
+		windowSeconds: Type.Number({
+			default: 60,
+			minimum: 18,
+			maximum: 900,
+			description:
+				'Media listed in a live playlist, in seconds. Longer lets viewers rewind further and costs memory twice: ' +
+				'what leaves the list stays fetchable as long again. Above 120 s delta updates are offered.',
+		}),
+		maxBroadcastBytes: Type.Integer({
+			default: 192 * 2 ** 20,
+			minimum: 16 * 2 ** 20,
+			maximum: 2 ** 34,
+			description:
+				'Most memory, in bytes, that the media of one broadcast may take; at high bitrates the window shrinks to fit.',
+		}),
+		startHoldMs: Type.Integer({
+			default: 8000,
+			minimum: 100,
+			maximum: 9500,
+			description:
+				'How long, in milliseconds, a playlist request is held while a broadcast is starting, before it gets a 503. ' +
+				'hls.js gives up at 10 000 without a first byte.',
+		}),
+		reloadHoldMs: Type.Integer({
+			default: 6000,
+			minimum: 1000,
+			maximum: 9000,
+			description:
+				'How long, in milliseconds, a blocking playlist reload is held when no media comes; then the playlist is ' +
+				'answered as it stands, so that viewers survive a publisher that is away.',
+		}),
+	},
+	{ additionalProperties: false },
+);
+
+/** Settings of the packager, as {@link PACKAGER_CONFIG_SCHEMA} describes them. */
+export type PackagerConfig = Static<typeof PACKAGER_CONFIG_SCHEMA>;
+
+/** All defaults, with what differs; for tests and for a server without settings. */
+export function defaultPackagerConfig(overrides: Partial<PackagerConfig> = {}): PackagerConfig {
+	return { ...Value.Create(PACKAGER_CONFIG_SCHEMA), ...overrides };
+}

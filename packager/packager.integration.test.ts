@@ -1,0 +1,217 @@
+/** The packager with real media, a real server and FFmpeg: as its own CMAF's reference and as an HLS player. */
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { BroadcastId, ChannelName } from '../core/ids.ts';
+import { readFragments } from './cmaf/box-reader.ts';
+import { concatBytes } from './cmaf/box-writer.ts';
+import { silentAacFrame } from './silent-aac.ts';
+import { fileAccessUnits, fileTrackConfigs, makeFileTracks, type FileTrack } from './testing/file-source.ts';
+import { PlaylistSequenceChecker } from './testing/playlist-rules.ts';
+import { createTestOrigin, playInRealTime, type TestOrigin } from './testing/test-origin.ts';
+
+const run = promisify(execFile);
+const START_SECONDS = 5000;
+
+let folder: string;
+let tracks: FileTrack[];
+
+beforeAll(async () => {
+	folder = await mkdtemp(path.join(tmpdir(), 'packager-test-'));
+	tracks = await makeFileTracks(folder, { seconds: 12 });
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+function startDemo(origin: TestOrigin): ReturnType<TestOrigin['packager']['startBroadcast']> {
+	const broadcastId = '01test' as BroadcastId;
+	const broadcast = origin.packager.startBroadcast({ broadcastId, channelName: 'demo' as ChannelName });
+	origin.channels.set('demo', { state: 'live', broadcastId });
+	return broadcast;
+}
+
+/** All that a rendition has, as one file. */
+function wholeFile(broadcast: ReturnType<typeof startDemo>, trackId: string): Uint8Array {
+	const get = (name: string): Uint8Array => broadcast.store.get(`${trackId}/${name}`) as Uint8Array;
+	const segments = broadcast.rendition(trackId)!.segments.map((segment) => get(segment.name));
+	return concatBytes([get('init0.mp4'), ...segments]);
+}
+
+describe('our CMAF beside FFmpeg’s of the same coded media', () => {
+	it.each([
+		['without B-frames', 0, '30', 48_000],
+		['with two B-frames', 2, '25', 44_100],
+		['at 23.976 frames a second', 0, '24000/1001', 48_000],
+	])('has the same samples, times and flags %s', async (_name, bFrames, frameRate, sampleRate) => {
+		const own = await mkdtemp(path.join(folder, 'copy-'));
+		const reference = await makeFileTracks(own, { seconds: 7, bFrames, frameRate, sampleRate, gopFrames: 50 });
+		await using origin = createTestOrigin();
+		const broadcast = startDemo(origin);
+		broadcast.beginRun(0, fileTrackConfigs(reference));
+		const units = fileAccessUnits(reference, { run: 0, startSeconds: START_SECONDS, captureTimeMs: 1_800_000_000_000 });
+		for (const unit of units) {
+			broadcast.write(unit);
+		}
+		broadcast.end();
+		for (const track of reference) {
+			const bytes = wholeFile(broadcast, track.trackId);
+			const ours = readFragments(bytes)!.flatMap((fragment) => fragment.samples);
+			// Ours has an edit list where there are B-frames; it cancels the offset of the first picture.
+			const delayTicks = ours[0]!.compositionOffsetTicks;
+			const presentation = (sample: (typeof ours)[number]): number =>
+				sample.decodeTimeTicks + sample.compositionOffsetTicks;
+			// Sound from before the first picture is left out, and so is what the encoder primes with.
+			const theirs = track.samples.slice(track.samples.length - ours.length);
+			expect(theirs.length).toBeGreaterThan(track.samples.length - 4);
+			expect(ours.map((sample) => sample.bytes.length)).toEqual(theirs.map((sample) => sample.bytes.length));
+			expect(ours.map((sample) => sample.flags)).toEqual(theirs.map((sample) => sample.flags));
+			expect(ours.every((sample, index) => Buffer.compare(sample.bytes, theirs[index]!.bytes) === 0)).toBe(true);
+			// Relative to the first sample, to the tick but for the first frame of a part, which may be moved by rounding.
+			const drift = ours.map(
+				(sample, index) =>
+					presentation(sample) - presentation(ours[0]!) - (presentation(theirs[index]!) - presentation(theirs[0]!)),
+			);
+			expect(Math.max(...drift.map(Math.abs))).toBeLessThanOrEqual(track.config.kind === 'video' ? 4 : 0);
+			const file = path.join(own, `${track.trackId}-ours.mp4`);
+			await writeFile(file, bytes);
+			const probe = await run('ffprobe', [
+				'-v',
+				'warning',
+				'-show_entries',
+				'packet=pts,dts,duration,flags',
+				'-of',
+				'json',
+				file,
+			]);
+			expect(probe.stderr).toBe('');
+			const packets = (JSON.parse(probe.stdout) as { packets: { pts: number }[] }).packets;
+			expect(packets.map((packet) => packet.pts)).toEqual(ours.map((sample) => presentation(sample) - delayTicks));
+			const decoded = await run('ffmpeg', ['-v', 'warning', '-i', file, '-f', 'null', '-']);
+			expect(decoded.stderr).toBe('');
+		}
+	});
+
+	it('has silence that FFmpeg decodes to silence', async () => {
+		const audio = tracks.find((track) => track.trackId === 'audio0')!;
+		await using origin = createTestOrigin();
+		const broadcast = startDemo(origin);
+		broadcast.beginRun(0, new Map([['audio0', audio.config]]));
+		const units = fileAccessUnits([audio], { run: 0, startSeconds: START_SECONDS, captureTimeMs: 0 });
+		// A second of sound, then a hole up to second 5.
+		units
+			.filter((unit) => Math.abs(unit.decodeTimeTicks / 48_000 - START_SECONDS - 3) > 2)
+			.forEach((unit) => broadcast.write(unit));
+		broadcast.end();
+		const file = path.join(folder, 'silence.mp4');
+		await writeFile(file, wholeFile(broadcast, 'audio0'));
+		const { stderr } = await run('ffmpeg', [
+			'-v',
+			'info',
+			'-ss',
+			'2',
+			'-t',
+			'2',
+			'-i',
+			file,
+			'-af',
+			'volumedetect',
+			'-f',
+			'null',
+			'-',
+		]);
+		expect(stderr).toMatch(/max_volume: -9\d/);
+		expect(stderr).not.toMatch(/error|invalid/i);
+		expect(silentAacFrame(audio.config as Parameters<typeof silentAacFrame>[0])).toBeInstanceOf(Uint8Array);
+	});
+});
+
+describe('FFmpeg as a player of the origin', () => {
+	it.each([['video and audio'], ['with a run change']])(
+		'plays %s for 8 s without a warning about timestamps',
+		async (kind) => {
+			await using origin = createTestOrigin();
+			const address = await origin.server.listen({ port: 0, host: '127.0.0.1' });
+			const broadcast = startDemo(origin);
+			const stop = new AbortController();
+			const publish = async (): Promise<void> => {
+				const placement = { startSeconds: START_SECONDS, captureTimeMs: Date.now() };
+				broadcast.beginRun(0, fileTrackConfigs(tracks));
+				const isChanging = kind === 'with a run change';
+				const first = fileAccessUnits(tracks, { ...placement, run: 0 });
+				const until = isChanging ? START_SECONDS + 5 : Infinity;
+				await playInRealTime(
+					broadcast,
+					first.filter((unit) => unit.decodeTimeTicks / unit.clockRate < until),
+					START_SECONDS,
+					stop.signal,
+				);
+				if (isChanging && !stop.signal.aborted) {
+					broadcast.interrupt();
+					broadcast.beginRun(1, fileTrackConfigs(tracks));
+					const again = { run: 1, startSeconds: START_SECONDS + 6, captureTimeMs: Date.now() };
+					await playInRealTime(broadcast, fileAccessUnits(tracks, again), again.startSeconds, stop.signal);
+				}
+			};
+			const published = publish();
+			const faults: string[] = [];
+			const watching = watchPlaylist(`${address}/hls/demo/01test/video0/index.m3u8`, stop.signal, faults);
+			const recording = path.join(folder, `${kind.length}.nut`);
+			const player = spawn('ffmpeg', [
+				...['-v', 'warning', '-y', '-live_start_index', '-1', '-i', `${address}/hls/demo/index.m3u8`],
+				...['-t', '8', '-map', '0:v', '-map', '0:a', '-c', 'copy', '-f', 'nut', recording],
+			]);
+			let stderr = '';
+			player.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+			const [code] = (await once(player, 'exit')) as [number];
+			stop.abort();
+			await Promise.all([published, watching]);
+			expect([code, stderr]).toEqual([0, expect.anything()]);
+			// The HLS reader prints what it skips and opens as warnings; timestamps are what may not be complained about.
+			expect(
+				stderr.split('\n').filter((line) => /timestamp|dts|pts|non.?monoton|invalid|corrupt|error/i.test(line)),
+			).toEqual([]);
+			const { stdout } = await run('ffprobe', [
+				'-v',
+				'error',
+				'-count_packets',
+				'-show_entries',
+				'stream=codec_type,nb_read_packets',
+				'-of',
+				'json',
+				recording,
+			]);
+			const counts = (JSON.parse(stdout) as { streams: { codec_type: string; nb_read_packets: string }[] }).streams;
+			expect(Number(counts.find((stream) => stream.codec_type === 'video')!.nb_read_packets)).toBeGreaterThan(150);
+			expect(Number(counts.find((stream) => stream.codec_type === 'audio')!.nb_read_packets)).toBeGreaterThan(230);
+			expect(faults).toEqual([]);
+			expect((await readFile(recording)).length).toBeGreaterThan(10_000);
+		},
+	);
+});
+
+/** Follows a playlist as a low-latency player does, with blocking reloads and parts, and notes every fault. */
+async function watchPlaylist(url: string, signal: AbortSignal, faults: string[]): Promise<void> {
+	const checker = new PlaylistSequenceChecker(() => 2);
+	let query = '';
+	while (!signal.aborted) {
+		const response = await fetch(url + query);
+		const text = await response.text();
+		if (response.status !== 200) {
+			if (response.status !== 404 && response.status !== 503) {
+				faults.push(`status ${response.status}`);
+			}
+			await new Promise((resolve) => setTimeout(resolve, 100));
+			continue;
+		}
+		faults.push(...checker.check(text));
+		const last = checker.latest!.segments.at(-1)!;
+		query =
+			last.uri === undefined
+				? `?_HLS_msn=${last.mediaSequence}&_HLS_part=${last.parts.length}`
+				: `?_HLS_msn=${last.mediaSequence + 1}&_HLS_part=0`;
+	}
+}

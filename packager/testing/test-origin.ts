@@ -1,0 +1,70 @@
+/** A real server on a free port with the packager's routes, and a source that plays in real time. For integration tests. */
+import Fastify, { type FastifyInstance } from 'fastify';
+import { setTimeout as delay } from 'node:timers/promises';
+import { systemClock, type Clock } from '../../core/clock.ts';
+import { SpillwayError } from '../../core/errors.ts';
+import { silentLogger, type Logger } from '../../core/logger.ts';
+import type { AccessUnit } from '../../core/media/access-unit.ts';
+import type { TrackSink } from '../../core/media/track-sink.ts';
+import { createPackager, type Packager, type PackagerChannelState } from '../create-packager.ts';
+import { defaultPackagerConfig, type PackagerConfig } from '../packager-config.ts';
+
+/** A packager behind fastify, with an error handler like the product's. */
+export type TestOrigin = AsyncDisposable & {
+	packager: Packager;
+	server: FastifyInstance;
+	/** What channels are said to do; `demo` is unknown until it is set. */
+	channels: Map<string, PackagerChannelState>;
+};
+
+/** Makes it; `listen()` is the caller's. */
+export function createTestOrigin(
+	options: { clock?: Clock; logger?: Logger; config?: Partial<PackagerConfig> } = {},
+): TestOrigin {
+	const channels = new Map<string, PackagerChannelState>();
+	const packager = createPackager(defaultPackagerConfig(options.config), {
+		clock: options.clock ?? systemClock,
+		logger: options.logger ?? silentLogger,
+		channels: { state: async (name) => channels.get(name) ?? { state: 'unknown' } },
+	});
+	const server = Fastify({ forceCloseConnections: true });
+	server.setErrorHandler(async (error, _request, reply) => {
+		const status = error instanceof SpillwayError ? error.httpStatus : 500;
+		const code = error instanceof SpillwayError ? error.code : 'INTERNAL_ERROR';
+		return reply
+			.code(status)
+			.type('application/problem+json')
+			.send({ status, code, detail: String(error) });
+	});
+	void server.register(packager.routes);
+	return {
+		packager,
+		server,
+		channels,
+		async [Symbol.asyncDispose]() {
+			await packager.close('packager-closed');
+			await server.close();
+		},
+	};
+}
+
+/** Writes the units when their time has come: `startSeconds` is now. Stops early when the signal aborts. */
+export async function playInRealTime(
+	sink: TrackSink,
+	units: readonly AccessUnit[],
+	startSeconds: number,
+	signal?: AbortSignal,
+): Promise<void> {
+	const startMs = performance.now();
+	for (const unit of units) {
+		const dueMs = startMs + (unit.decodeTimeTicks / unit.clockRate - startSeconds) * 1000;
+		const waitMs = dueMs - performance.now();
+		if (waitMs > 1) {
+			await delay(waitMs);
+		}
+		if (signal?.aborted) {
+			return;
+		}
+		sink.write(unit);
+	}
+}

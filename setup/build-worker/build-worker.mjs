@@ -1,0 +1,347 @@
+/** Builds the mediasoup worker from the sources in its npm package against the libraries of a Debian-like system. */
+import { createHash } from 'node:crypto';
+import {
+	copyFileSync,
+	cpSync,
+	existsSync,
+	mkdirSync,
+	readFileSync,
+	readdirSync,
+	renameSync,
+	rmSync,
+	writeFileSync,
+} from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { aptInstall, isRoot } from '../apt.mjs';
+import { runCommand } from '../child-processes.mjs';
+import { detectPackageManager, isDebianLike, readOsRelease } from '../operating-system.mjs';
+import { createWorkFolder, ensureCacheFolder, hashFolder, removeLeftoverWorkFolders } from '../setup-cache.mjs';
+import { SetupError } from '../setup-error.mjs';
+import { formatInstallCommands } from '../system-programs.mjs';
+import { deriveSourcePackageList, parseDeb822Sources, parseOneLineSources } from './debian-sources.mjs';
+
+/** The Meson subprojects and headers that take the place of mediasoup's downloads. */
+const OVERLAY_FOLDER = fileURLToPath(new URL('./subprojects', import.meta.url));
+
+/** What the build needs besides the sources; the runtime libraries come along with the development packages. */
+const BUILD_PACKAGES = [
+	'meson',
+	'ninja-build',
+	'g++',
+	'pkg-config',
+	'libuv1-dev',
+	'libssl-dev',
+	'libflatbuffers-dev',
+	'flatbuffers-compiler',
+	'libabsl-dev',
+	'dpkg-dev',
+];
+
+/** The source package that is built into the worker, on OpenSSL; see subprojects/libsrtp3/meson.build for why. */
+const SRTP_SOURCE_PACKAGE = 'libsrtp2';
+
+// The worker parses what strangers send. These cost next to nothing: the distribution's own defaults for its packages.
+const HARDENING_COMPILER_FLAGS = '-fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2';
+const HARDENING_LINKER_FLAGS = '-Wl,-z,relro,-z,now';
+
+const MESON_OPTIONS = ['--buildtype=release', '-Db_ndebug=true'];
+
+/** The oldest Meson that builds it. The sources ask for 1.1.0, without using anything that came with it. */
+const OLDEST_MESON = '1.0.0';
+
+/** A compiler process of this build peaks at about this much; more of them at once than fit would swap or be killed. */
+const MEMORY_PER_COMPILER_BYTES = 1_200_000_000;
+
+/** Ten processor minutes on a fast machine, times ten for a slow one with a single core. */
+const BUILD_TIMEOUT_MS = 100 * 60_000;
+
+/** Two small index files and 700 kB of source. */
+const SOURCE_DOWNLOAD_TIMEOUT_MS = 5 * 60_000;
+
+/**
+ * What the overlay takes for granted about the worker's sources. Each would otherwise go wrong without a compile error.
+ */
+const SOURCE_EXPECTATIONS = [
+	{
+		file: 'include/RTC/SrtpSession.hpp',
+		text: 'srtp_stream_remove(this->session, htonl(ssrc))',
+		reason: 'the byte order in which srtp_stream_remove() is called (see srtp.h)',
+	},
+	{
+		file: 'src/RTC/SrtpSession.cpp',
+		text: 'if (*len + SRTP_MAX_TRAILER_LEN > EncryptBufferSize)',
+		reason: 'that there is room for the trailer behind every packet that is protected (see srtp.h)',
+	},
+];
+
+/**
+ * A hash of everything of ours that decides what the built worker does.
+ *
+ * @param {string} [overlayFolder]
+ * @returns {string} Hexadecimal.
+ */
+export function hashBuildRecipe(overlayFolder = OVERLAY_FOLDER) {
+	const recipe = [SRTP_SOURCE_PACKAGE, HARDENING_COMPILER_FLAGS, HARDENING_LINKER_FLAGS, ...MESON_OPTIONS];
+	return createHash('sha256').update(hashFolder(overlayFolder)).update(recipe.join('\0')).digest('hex');
+}
+
+/**
+ * The name under which a built worker is cached. The distribution is in it because the worker is linked to its libraries.
+ *
+ * @param {{ mediasoupVersion: string, recipeHash: string, platform?: string, arch?: string,
+ * osRelease?: import('../operating-system.mjs').OsRelease }} facts
+ * @returns {string} Safe as a file name.
+ */
+export function formatWorkerCacheKey({
+	mediasoupVersion,
+	recipeHash,
+	platform = process.platform,
+	arch = process.arch,
+	osRelease = readOsRelease(),
+}) {
+	const distribution = `${osRelease.id}${osRelease.versionId}`.replace(/[^A-Za-z0-9.]/g, '_') || 'unknown';
+	return `${mediasoupVersion}-${platform}-${arch}-${distribution}-${recipeHash.slice(0, 16)}`;
+}
+
+/**
+ * Parses ninja's progress.
+ *
+ * @param {string} line For example `[17/279] Compiling C++ object …`.
+ * @returns {string | undefined} `17/279`, or undefined for other lines.
+ */
+export function parseNinjaProgress(line) {
+	return /^\[(\d+\/\d+)\] /.exec(line)?.[1];
+}
+
+/**
+ * Builds the worker.
+ *
+ * @param {import('../run.mjs').SetupContext} context
+ * @param {{ workerSourceFolder: string, outputFile: string, verify(file: string): boolean }} options `verify` decides
+ * whether a built binary is kept; `outputFile` is put into place atomically. The caller holds the lock of this build.
+ * @param {{ progress(text: string): void }} step
+ * @throws {SetupError}
+ */
+export async function buildWorker(context, { workerSourceFolder, outputFile, verify }, step) {
+	await ensureBuildPackages(context, step);
+
+	removeLeftoverWorkFolders(context.cacheFolder, 'worker');
+	const work = createWorkFolder(context.cacheFolder, 'worker');
+	try {
+		step.progress(`fetching the source package ${SRTP_SOURCE_PACKAGE}`);
+		const srtpFolder = await fetchSourcePackage(context, SRTP_SOURCE_PACKAGE, path.join(work, 'apt'));
+
+		step.progress('preparing the sources');
+		const sourceFolder = path.join(work, 'worker');
+		prepareSources({ workerSourceFolder, sourceFolder, srtpFolder });
+
+		const built = await compile(context, { sourceFolder, buildFolder: path.join(work, 'build') }, step);
+		await assertNotLinkedToNss(context, built);
+		if (!verify(built)) {
+			throw buildError('The worker was built, but does not start.');
+		}
+		ensureCacheFolder(path.dirname(outputFile));
+		// Copied beside its place first: a rename within one folder is atomic, and leaves the build folder to be deleted whole.
+		const copy = `${outputFile}.${process.pid}`;
+		copyFileSync(built, copy);
+		renameSync(copy, outputFile);
+	} finally {
+		rmSync(work, { recursive: true, force: true });
+	}
+}
+
+async function ensureBuildPackages(context, step) {
+	if (detectPackageManager(context.environment) !== 'apt' || !isDebianLike(readOsRelease())) {
+		throw buildError('The worker can be built from source on Debian and its relatives only.');
+	}
+	const missing = [];
+	for (const name of BUILD_PACKAGES) {
+		try {
+			const { stdout } = await runCommand(context, 'dpkg-query', ['--show', '--showformat=${db:Status-Status}', name]);
+			if (stdout.trim() !== 'installed') {
+				missing.push(name);
+			}
+		} catch (error) {
+			if (context.signal.aborted) {
+				throw error;
+			}
+			// dpkg-query fails for a package that it has never heard of.
+			missing.push(name);
+		}
+	}
+	if (missing.length === 0) {
+		return;
+	}
+	if (!isRoot()) {
+		throw new SetupError('Building the mediasoup worker needs packages that are not installed.', {
+			whatToDo: [
+				'Install and run the same command again:',
+				...formatInstallCommands('apt', missing, { isRoot: false }).map((command) => `    ${command}`),
+				...USE_ANOTHER_WORKER,
+			],
+		});
+	}
+	await aptInstall(context, missing, step);
+}
+
+async function fetchSourcePackage(context, name, folder) {
+	const list = deriveSourcePackageList(readAptSources(), readOsRelease().versionCodename);
+	if (list === '') {
+		throw buildError(`No apt source of this machine has the distribution's own packages, of which ${name} is one.`);
+	}
+	// A world of its own for apt: the machine's sources, lists and caches are neither changed nor needed.
+	for (const created of ['sources', 'lists/partial', 'cache/archives/partial', 'download']) {
+		mkdirSync(path.join(folder, created), { recursive: true });
+	}
+	writeFileSync(path.join(folder, 'sources', 'spillway.sources'), list);
+	const aptOptions = [
+		'--quiet',
+		'--option=Dir::Etc::SourceList=/dev/null',
+		`--option=Dir::Etc::SourceParts=${path.join(folder, 'sources')}`,
+		`--option=Dir::State::Lists=${path.join(folder, 'lists')}`,
+		`--option=Dir::Cache=${path.join(folder, 'cache')}`,
+		// The unprivileged user for downloads cannot enter a home folder. What is downloaded is checked against the
+		// distribution's signature either way.
+		...(isRoot() ? ['--option=APT::Sandbox::User=root'] : []),
+	];
+	const download = path.join(folder, 'download');
+	const options = { cwd: download, env: { ...context.environment, LC_ALL: 'C.UTF-8' } };
+	try {
+		const timed = { ...options, timeoutMs: SOURCE_DOWNLOAD_TIMEOUT_MS };
+		await runCommand(context, 'apt-get', [...aptOptions, 'update'], timed);
+		await runCommand(context, 'apt-get', [...aptOptions, 'source', '--download-only', '--only-source', name], timed);
+		const description = readdirSync(download).find((file) => file.endsWith('.dsc'));
+		if (description === undefined) {
+			throw buildError(`apt-get source downloaded no description of ${name}.`);
+		}
+		const extracted = path.join(folder, name);
+		await runCommand(context, 'dpkg-source', ['--extract', description, extracted], options);
+		return extracted;
+	} catch (error) {
+		throw toBuildError(context, error, `The source package ${name} could not be fetched`);
+	}
+}
+
+function readAptSources() {
+	const sources = [];
+	const read = (file) => {
+		const parse = file.endsWith('.sources') ? parseDeb822Sources : parseOneLineSources;
+		sources.push(...parse(readFileSync(file, 'utf8')));
+	};
+	if (existsSync('/etc/apt/sources.list')) {
+		read('/etc/apt/sources.list');
+	}
+	const parts = '/etc/apt/sources.list.d';
+	for (const entry of existsSync(parts) ? readdirSync(parts).sort() : []) {
+		if (entry.endsWith('.list') || entry.endsWith('.sources')) {
+			read(path.join(parts, entry));
+		}
+	}
+	return sources;
+}
+
+function prepareSources({ workerSourceFolder, sourceFolder, srtpFolder }) {
+	for (const { file, text, reason } of SOURCE_EXPECTATIONS) {
+		if (!readFileSync(path.join(workerSourceFolder, file), 'utf8').includes(text)) {
+			throw buildError(
+				`This version of mediasoup is not the one that the overlay was written for: ${file} no longer shows ${reason}.`,
+			);
+		}
+	}
+
+	cpSync(workerSourceFolder, sourceFolder, {
+		recursive: true,
+		// What an attempt of mediasoup's own installer may have left there.
+		filter: (source) => !/\/worker\/(out|prebuild|pip_[a-z_]+)$/.test(source),
+	});
+	rmSync(path.join(sourceFolder, 'subprojects'), { recursive: true });
+	cpSync(OVERLAY_FOLDER, path.join(sourceFolder, 'subprojects'), { recursive: true });
+	renameSync(srtpFolder, path.join(sourceFolder, 'subprojects', SRTP_SOURCE_PACKAGE));
+
+	const description = path.join(sourceFolder, 'meson.build');
+	const text = readFileSync(description, 'utf8');
+	writeFileSync(description, text.replace(/(meson_version\s*:\s*'>=\s*)[0-9.]+'/, `$1${OLDEST_MESON}'`));
+}
+
+async function compile(context, { sourceFolder, buildFolder }, step) {
+	const environment = {
+		...context.environment,
+		CFLAGS: HARDENING_COMPILER_FLAGS,
+		CXXFLAGS: HARDENING_COMPILER_FLAGS,
+		LDFLAGS: HARDENING_LINKER_FLAGS,
+		LC_ALL: 'C.UTF-8',
+	};
+	const jobs = Math.max(
+		1,
+		Math.min(os.availableParallelism(), Math.floor(freeMemoryBytes() / MEMORY_PER_COMPILER_BYTES)),
+	);
+	try {
+		step.progress('configuring');
+		await runCommand(
+			context,
+			'meson',
+			['setup', ...MESON_OPTIONS, '--wrap-mode=nodownload', buildFolder, sourceFolder],
+			{
+				env: environment,
+				timeoutMs: BUILD_TIMEOUT_MS,
+			},
+		);
+		step.progress('compiling');
+		await runCommand(context, 'ninja', ['-C', buildFolder, '-j', String(jobs), 'mediasoup-worker'], {
+			env: environment,
+			timeoutMs: BUILD_TIMEOUT_MS,
+			onLine: (line) => {
+				const progress = parseNinjaProgress(line);
+				if (progress !== undefined) {
+					step.progress(`compiling ${progress}`);
+				}
+			},
+		});
+	} catch (error) {
+		throw toBuildError(context, error, 'The worker could not be compiled');
+	}
+	return path.join(buildFolder, 'mediasoup-worker');
+}
+
+function freeMemoryBytes() {
+	// Knows the limit of a container, where os.freemem() reports the machine's.
+	return process.availableMemory?.() ?? os.freemem();
+}
+
+async function assertNotLinkedToNss(context, file) {
+	const { stdout } = await runCommand(context, 'ldd', [file]);
+	const forbidden = findForbiddenLibraries(stdout);
+	if (forbidden.length > 0) {
+		throw buildError(`The built worker is linked to ${forbidden.join(', ')}, which costs most of its speed.`);
+	}
+}
+
+/**
+ * The libraries that the worker must not be linked to: NSS, and a shared libsrtp, because the distribution's uses NSS.
+ *
+ * @param {string} lddOutput
+ * @returns {string[]}
+ */
+export function findForbiddenLibraries(lddOutput) {
+	return [...lddOutput.matchAll(/^\s*(lib(?:nss3|nssutil3|nspr4|freebl3|softokn3|srtp2?)\.so\S*)/gm)].map(
+		([, name]) => name,
+	);
+}
+
+const USE_ANOTHER_WORKER = [
+	'Or use a worker of the same mediasoup version from elsewhere: set MEDIASOUP_WORKER_BIN to its path. Where GitHub can be',
+	"reached, set-up takes mediasoup's own prebuilt worker instead of building one.",
+];
+
+function buildError(message, options = {}) {
+	return new SetupError(message, { whatToDo: USE_ANOTHER_WORKER, ...options });
+}
+
+function toBuildError(context, error, message) {
+	if (error instanceof SetupError || context.signal.aborted) {
+		return error;
+	}
+	return buildError(`${message}: ${error.message}.`, { output: error.output, cause: error });
+}

@@ -1,0 +1,141 @@
+/** Derives, from the apt sources that a machine has, the list from which Debian's *source* packages can be had. Pure. */
+
+/**
+ * One source in the form of sources.list(5), either style.
+ *
+ * @typedef {object} AptSource
+ * @property {string[]} types `deb`, `deb-src`.
+ * @property {string[]} uris
+ * @property {string[]} suites
+ * @property {string[]} components
+ * @property {Record<string, string>} options Names in the deb822 style (`Signed-By`), whatever the style of the file.
+ */
+
+/** Options that concern binary packages or the machine's own lists; everything else (keys, dates, proxies) is kept. */
+const DROPPED_OPTIONS = new Set(['architectures', 'languages', 'targets', 'enabled']);
+
+/** Other archives use Debian's suite names too (`bookworm stable`), but the distribution's own have these components. */
+const DISTRIBUTION_COMPONENTS = new Set(['main', 'universe']);
+
+/** Names of suites that move from release to release. */
+const MOVING_SUITES = ['stable', 'oldstable', 'testing', 'unstable', 'sid'];
+
+/**
+ * Parses a file in the one-line style (`*.list`).
+ *
+ * @param {string} text
+ * @returns {AptSource[]}
+ */
+export function parseOneLineSources(text) {
+	const sources = [];
+	for (const rawLine of text.split('\n')) {
+		const line = rawLine.replace(/#.*$/, '').trim();
+		// deb [option=value option=value] uri suite component component
+		const match = /^(deb|deb-src)\s+(?:\[([^\]]*)\]\s+)?(\S+)\s+(\S+)\s*(.*)$/.exec(line);
+		if (match === null) {
+			continue;
+		}
+		const [, type, optionText = '', uri, suite, componentText] = match;
+		const options = {};
+		for (const option of splitWords(optionText)) {
+			const separator = option.indexOf('=');
+			// `lang+=de` and `lang-=de` change a default; none of the options that matter here is a list.
+			const name = option.slice(0, separator).replace(/[+-]$/, '');
+			options[oneLineOptionName(name)] = option.slice(separator + 1);
+		}
+		sources.push({ types: [type], uris: [uri], suites: [suite], components: splitWords(componentText), options });
+	}
+	return sources;
+}
+
+/**
+ * Parses a file in the deb822 style (`*.sources`).
+ *
+ * @param {string} text
+ * @returns {AptSource[]}
+ */
+export function parseDeb822Sources(text) {
+	const sources = [];
+	// Comment lines may stand inside a stanza and do not end it; empty lines do.
+	const withoutComments = text
+		.split('\n')
+		.filter((line) => !line.startsWith('#'))
+		.join('\n');
+	for (const stanza of withoutComments.split(/\n\s*\n/)) {
+		const fields = {};
+		let current;
+		for (const line of stanza.split('\n')) {
+			const field = /^([A-Za-z0-9-]+):\s*(.*)$/.exec(line);
+			if (field !== null) {
+				// Field names are case-insensitive; kept in the usual form.
+				current = field[1]
+					.toLowerCase()
+					.replace(/(^|-)([a-z])/g, (_match, dash, letter) => dash + letter.toUpperCase());
+				fields[current] = field[2].trim();
+			} else if (/^\s+\S/.test(line) && current !== undefined) {
+				// A continuation line: of a list, or of a key that is written out in the file (Signed-By).
+				fields[current] += `\n${line.replace(/\s+$/, '')}`;
+			}
+		}
+		const { Types, Uris, Suites, Components = '', ...options } = fields;
+		if (Types === undefined || Uris === undefined || Suites === undefined) {
+			continue;
+		}
+		if (/^(no|false|0|off|disable)$/i.test(options.Enabled ?? '')) {
+			continue;
+		}
+		sources.push({
+			types: splitWords(Types),
+			uris: splitWords(Uris),
+			suites: splitWords(Suites),
+			components: splitWords(Components),
+			options,
+		});
+	}
+	return sources;
+}
+
+/**
+ * Derives a deb822 file with source packages only, of the distribution only. A third party's archive must not get a chance
+ * to provide the code that encrypts the media: apt would take the highest version from whatever archive has it.
+ *
+ * @param {readonly AptSource[]} sources What the machine has.
+ * @param {string} codename The release's name, from os-release: `bookworm`.
+ * @returns {string} The text of a `.sources` file; empty when the machine has no source of its own distribution.
+ */
+export function deriveSourcePackageList(sources, codename) {
+	const isOfDistribution = (suite) => {
+		const base = suite.replace(/\/.*$/, '').replace(/-(updates|security|proposed-updates)$/, '');
+		return base === codename || MOVING_SUITES.includes(base);
+	};
+	const stanzas = new Set();
+	for (const source of sources) {
+		const suites = source.suites.filter(isOfDistribution);
+		const components = source.components.filter((component) => DISTRIBUTION_COMPONENTS.has(component));
+		if (suites.length === 0 || components.length === 0) {
+			continue;
+		}
+		const options = Object.entries(source.options).filter(([name]) => !DROPPED_OPTIONS.has(name.toLowerCase()));
+		stanzas.add(
+			[
+				'Types: deb-src',
+				`URIs: ${source.uris.join(' ')}`,
+				`Suites: ${suites.join(' ')}`,
+				`Components: ${components.join(' ')}`,
+				...options.map(([name, value]) => `${name}: ${value}`),
+				'',
+			].join('\n'),
+		);
+	}
+	return [...stanzas].join('\n');
+}
+
+function splitWords(text) {
+	return text.split(/\s+/).filter((word) => word !== '');
+}
+
+// The one-line style abbreviates some names (sources.list(5)).
+function oneLineOptionName(name) {
+	const names = { arch: 'Architectures', lang: 'Languages', target: 'Targets' };
+	return names[name] ?? name.replace(/(^|-)([a-z])/g, (_match, dash, letter) => dash + letter.toUpperCase());
+}

@@ -1,0 +1,168 @@
+/** Runs the tools of set-up (npm, apt-get, meson, …): no output of their own, all of them stopped when set-up is. */
+import { spawn } from 'node:child_process';
+import { StringDecoder } from 'node:string_decoder';
+
+/**
+ * How much of a tool's output is kept for the case that it fails. Some say the reason first and then how they are used
+ * (npm), some print progress first and then the reason (compilers). More would scroll the reason off the screen.
+ */
+const FIRST_LINES_COUNT = 10;
+const LAST_LINES_COUNT = 20;
+
+/**
+ * How long a stopped tool may take to clean up before it is killed. npm goes on for as long as it is let (its half of a
+ * node_modules is thrown away by the next `npm ci` anyway), and the person who pressed Ctrl-C is waiting.
+ */
+const STOP_GRACE_MS = 2_000;
+
+/** A tool of set-up ended with an error, or could not be started. */
+export class CommandError extends Error {
+	name = 'CommandError';
+
+	/** @param {string} message @param {{ exitCode: number | null, output: string[] }} options */
+	constructor(message, { exitCode, output }) {
+		super(message);
+		this.exitCode = exitCode;
+		this.output = output;
+	}
+}
+
+/**
+ * Runs a command to its end.
+ *
+ * @param {{ signal?: AbortSignal }} context Aborting its signal stops the command and everything that it started.
+ * @param {string} command
+ * @param {string[]} commandArguments
+ * @param {object} [options]
+ * @param {string} [options.cwd]
+ * @param {NodeJS.ProcessEnv} [options.env]
+ * @param {(line: string) => void} [options.onLine] Called with each line of standard output and standard error.
+ * @param {(line: string) => void} [options.onStatusLine] Called with each line that the command writes to descriptor 3.
+ * @param {number} [options.stopGraceMs] How long it may take to end by itself when it is stopped, before it is killed.
+ * @param {number} [options.timeoutMs] Stops the command after this time; it then fails.
+ * @returns {Promise<{ stdout: string }>}
+ * @throws {CommandError} When it fails; the abort reason when it was stopped.
+ */
+export function runCommand(context, command, commandArguments, options = {}) {
+	const { cwd, env = process.env, onLine, onStatusLine, stopGraceMs = STOP_GRACE_MS, timeoutMs } = options;
+	return new Promise((resolve, reject) => {
+		context.signal?.throwIfAborted();
+		const child = spawn(command, commandArguments, {
+			cwd,
+			env,
+			stdio: onStatusLine ? ['ignore', 'pipe', 'pipe', 'pipe'] : ['ignore', 'pipe', 'pipe'],
+			// A process group of its own: stopping it reaches compilers and lifecycle scripts, not only the tool itself.
+			detached: true,
+		});
+
+		const output = createExcerpt();
+		let stdout = '';
+		const keepLine = (line) => {
+			output.add(line);
+			onLine?.(line);
+		};
+		eachLine(child.stdout, keepLine, (text) => {
+			stdout += text;
+		});
+		eachLine(child.stderr, keepLine);
+		if (onStatusLine) {
+			eachLine(child.stdio[3], onStatusLine);
+		}
+
+		let timedOut = false;
+		const killTimers = [];
+		const stop = () => {
+			signalGroup(child.pid, 'SIGTERM');
+			killTimers.push(setTimeout(() => signalGroup(child.pid, 'SIGKILL'), stopGraceMs));
+		};
+		context.signal?.addEventListener('abort', stop, { once: true });
+		if (timeoutMs !== undefined) {
+			const timer = setTimeout(() => {
+				timedOut = true;
+				stop();
+			}, timeoutMs);
+			killTimers.push(timer);
+		}
+		const finish = () => {
+			context.signal?.removeEventListener('abort', stop);
+			killTimers.forEach(clearTimeout);
+		};
+
+		child.once('error', (error) => {
+			finish();
+			reject(
+				new CommandError(`${command} could not be started: ${error.message}`, {
+					exitCode: null,
+					output: output.lines(),
+				}),
+			);
+		});
+		child.once('close', (exitCode, signalName) => {
+			finish();
+			if (context.signal?.aborted) {
+				// What it started may outlive it (npm does not wait for a grandchild).
+				signalGroup(child.pid, 'SIGKILL');
+				reject(context.signal.reason);
+			} else if (timedOut) {
+				signalGroup(child.pid, 'SIGKILL');
+				reject(new CommandError(`${command} took longer than ${timeoutMs} ms`, { exitCode, output: output.lines() }));
+			} else if (exitCode === 0) {
+				resolve({ stdout });
+			} else {
+				const outcome = exitCode === null ? `was ended by ${signalName}` : `ended with code ${exitCode}`;
+				reject(new CommandError(`${command} ${outcome}`, { exitCode, output: output.lines() }));
+			}
+		});
+	});
+}
+
+function createExcerpt() {
+	const first = [];
+	const last = [];
+	let omittedCount = 0;
+	return {
+		add(line) {
+			if (line.trim() === '') {
+				return;
+			}
+			if (first.length < FIRST_LINES_COUNT) {
+				first.push(line);
+				return;
+			}
+			last.push(line);
+			if (last.length > LAST_LINES_COUNT) {
+				last.shift();
+				omittedCount++;
+			}
+		},
+		lines: () => [...first, ...(omittedCount > 0 ? [`… ${omittedCount} lines …`] : []), ...last],
+	};
+}
+
+function eachLine(stream, onLine, onText) {
+	const decoder = new StringDecoder('utf8');
+	let rest = '';
+	stream.on('data', (chunk) => {
+		const text = decoder.write(chunk);
+		onText?.(text);
+		const lines = (rest + text).split(/\r?\n|\r/);
+		rest = lines.pop();
+		lines.forEach(onLine);
+	});
+	stream.on('end', () => {
+		if (rest !== '') {
+			onLine(rest);
+		}
+	});
+}
+
+function signalGroup(pid, signalName) {
+	if (pid === undefined) {
+		return;
+	}
+	try {
+		process.kill(-pid, signalName);
+	} catch {
+		// The whole group has ended already.
+	}
+}

@@ -1,0 +1,56 @@
+/** Tests of how set-up tells whether node_modules is current. */
+import { describe, expect, it } from 'vitest';
+import { describeInstallation, isInstalledByHand, isStampCurrent } from './ensure-dependencies.mjs';
+
+const LOCK = JSON.stringify({
+	packages: {
+		'': { name: 'spillway' },
+		'node_modules/a': { version: '1.0.0', integrity: 'sha512-a' },
+		'node_modules/a/node_modules/b': { version: '2.0.0', integrity: 'sha512-b' },
+		'node_modules/other-platform': { version: '1.0.0', integrity: 'sha512-o', optional: true },
+	},
+});
+
+const installedWith = (change) => {
+	const { packages } = JSON.parse(LOCK);
+	delete packages[''];
+	delete packages['node_modules/other-platform'];
+	change?.(packages);
+	return JSON.stringify({ packages });
+};
+
+describe('isStampCurrent', () => {
+	const wanted = describeInstallation(LOCK, 'v24.21.0', 'linux-x64');
+
+	it('is true for the same lock file, Node line and platform', () => {
+		expect(isStampCurrent(JSON.stringify(wanted), wanted)).toBe(true);
+		expect(isStampCurrent(JSON.stringify(describeInstallation(LOCK, 'v24.1.0', 'linux-x64')), wanted)).toBe(true);
+	});
+
+	it.each([
+		['there is none', undefined],
+		['it is half written', '{"lockHa'],
+		['the lock file has changed', JSON.stringify(describeInstallation(`${LOCK} `, 'v24.21.0', 'linux-x64'))],
+		['Node is of another line', JSON.stringify(describeInstallation(LOCK, 'v22.18.0', 'linux-x64'))],
+		['the platform is another', JSON.stringify(describeInstallation(LOCK, 'v24.21.0', 'linux-arm64'))],
+	])('is false when %s', (_title, stamp) => {
+		expect(isStampCurrent(stamp, wanted)).toBe(false);
+	});
+});
+
+describe('isInstalledByHand', () => {
+	it('is true when every package is there, but for those of other platforms', () => {
+		expect(isInstalledByHand(LOCK, installedWith())).toBe(true);
+	});
+
+	it.each([
+		['nothing is installed', undefined],
+		['what npm wrote is cut off', '{"packages":'],
+		['a package is missing', installedWith((packages) => delete packages['node_modules/a/node_modules/b'])],
+		['a package has another version', installedWith((packages) => (packages['node_modules/a'].version = '1.0.1'))],
+		['a package has another content', installedWith((packages) => (packages['node_modules/a'].integrity = 'sha512-x'))],
+		['there is one too many', installedWith((packages) => (packages['node_modules/x'] = { version: '1.0.0' }))],
+	])('is false when %s', (_title, installed) => {
+		expect(isInstalledByHand(LOCK, installed)).toBe(false);
+	});
+});

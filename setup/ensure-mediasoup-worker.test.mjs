@@ -1,0 +1,65 @@
+/** Tests of where the mediasoup worker is taken from, and in which order. */
+import { describe, expect, it } from 'vitest';
+import { createWorkerSources, findFirstWorker, isPrebuiltLikely } from './ensure-mediasoup-worker.mjs';
+import { SetupError } from './setup-error.mjs';
+
+const NODE = { executable: process.execPath, version: process.version };
+
+describe('createWorkerSources', () => {
+	it('asks for what the user says, what is there, what is quick, and what takes minutes, in this order', () => {
+		const sources = createWorkerSources({ projectFolder: '/missing', cacheFolder: '/missing', environment: {} }, NODE);
+		expect(sources.map(({ name }) => name)).toEqual([
+			'environment',
+			'cached build',
+			'cached prebuilt',
+			'prebuilt',
+			'source build',
+		]);
+	});
+
+	it('refuses a chosen worker that does not exist rather than taking another one', () => {
+		const environment = { MEDIASOUP_WORKER_BIN: '/missing/mediasoup-worker' };
+		const [chosen] = createWorkerSources({ projectFolder: '/missing', cacheFolder: '/missing', environment }, NODE);
+		expect(() => chosen.find()).toThrow(SetupError);
+		expect(() => chosen.find()).toThrow('/missing/mediasoup-worker');
+	});
+});
+
+describe('findFirstWorker', () => {
+	it('stops at the first source that has one', async () => {
+		const asked = [];
+		const source = (name, file) => ({
+			name,
+			find: async () => {
+				asked.push(name);
+				return file;
+			},
+		});
+		const found = await findFirstWorker([source('a', undefined), source('b', '/worker'), source('c', '/other')]);
+		expect(found).toEqual({ file: '/worker', sourceName: 'b' });
+		expect(asked).toEqual(['a', 'b']);
+	});
+
+	it('says what to do when none has one', async () => {
+		const error = await findFirstWorker([]).catch((thrown) => thrown);
+		expect(error).toBeInstanceOf(SetupError);
+		expect(error.whatToDo.join(' ')).toContain('MEDIASOUP_WORKER_BIN');
+	});
+});
+
+describe('isPrebuiltLikely', () => {
+	it.each([
+		['Linux with glibc', { platform: 'linux', arch: 'x64', isGlibc: true }, true],
+		['Linux with another C library', { platform: 'linux', arch: 'x64', isGlibc: false }, false],
+		['Linux on an architecture without one', { platform: 'linux', arch: 'riscv64', isGlibc: true }, false],
+		['macOS', { platform: 'darwin', arch: 'arm64', isGlibc: false }, true],
+		['FreeBSD', { platform: 'freebsd', arch: 'x64', isGlibc: false }, false],
+	])('on %s', (_title, facts, expected) => {
+		expect(isPrebuiltLikely({ ...facts, environment: {} })).toBe(expected);
+	});
+
+	it("is false when mediasoup's own variable says so", () => {
+		const environment = { MEDIASOUP_SKIP_WORKER_PREBUILT_DOWNLOAD: 'true' };
+		expect(isPrebuiltLikely({ platform: 'linux', arch: 'x64', isGlibc: true, environment })).toBe(false);
+	});
+});

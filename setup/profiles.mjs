@@ -1,0 +1,21 @@
+/** What each kind of command needs before it can run. A table. */
+
+/**
+ * @typedef {object} Profile
+ * @property {readonly string[]} programs Keys of SYSTEM_PROGRAMS.
+ * @property {boolean} worker Whether a mediasoup worker is needed.
+ */
+
+/**
+ * The profiles by name. All of them need Node and the npm dependencies.
+ *
+ * @type {Record<string, Profile>}
+ */
+export const PROFILES = {
+	/** Types, lint, unit tests, the web build: no programs, no worker, nothing that takes minutes. */
+	check: { programs: [], worker: false },
+	/** The product. */
+	start: { programs: ['ffmpeg'], worker: true },
+	/** Integration and end-to-end tests, benchmarks: the product, and what it is tested with. */
+	test: { programs: ['ffmpeg', 'chromium', 'redis', 'postgresql'], worker: true },
+};

@@ -1,0 +1,86 @@
+/**
+ * Runs the project's checks one after another and says at the end which of them failed: `run-tests.mjs [check|integration|e2e]`,
+ * everything without an argument. Started through run.mjs, so that it runs on the right Node with everything in place.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, realpathSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { formatDuration } from './terminal.mjs';
+
+const PROJECT_FOLDER = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+
+const EXIT_CODE_FAILED = 1;
+const EXIT_CODE_USAGE = 2;
+
+const vitest = (project) => ['vitest', 'run', '--project', project, '--passWithNoTests'];
+
+/**
+ * The steps by what is asked for: name, program of node_modules/.bin and its arguments, and a file without which there is
+ * nothing to check yet.
+ */
+const STEPS = {
+	check: [
+		{ name: 'types', command: ['tsc', '--noEmit'] },
+		{ name: 'types of web', command: ['vue-tsc', '--noEmit', '-p', 'web'], ifExists: 'web/tsconfig.json' },
+		{ name: 'lint', command: ['eslint', '.'] },
+		{ name: 'format', command: ['prettier', '--check', '--log-level=warn', '.'] },
+		{ name: 'unit tests', command: vitest('unit') },
+	],
+	integration: [{ name: 'integration tests', command: vitest('integration') }],
+	e2e: [{ name: 'end-to-end tests', command: vitest('e2e') }],
+};
+
+const [wanted, ...furtherArguments] = process.argv.slice(2);
+if (wanted !== undefined && !Object.hasOwn(STEPS, wanted)) {
+	process.stderr.write(`Usage: run-tests.mjs [${Object.keys(STEPS).join('|')}] [arguments for the last step]\n`);
+	process.exit(EXIT_CODE_USAGE);
+}
+
+let running;
+let stoppedBy;
+for (const signalName of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+	process.on(signalName, () => {
+		stoppedBy = signalName;
+		// A terminal has sent SIGINT to the whole foreground group already; a second one would make vitest skip its clean-up.
+		if (!(signalName === 'SIGINT' && process.stdin.isTTY)) {
+			running?.kill(signalName);
+		}
+	});
+}
+
+const steps = (wanted === undefined ? Object.values(STEPS).flat() : STEPS[wanted]).filter(
+	({ ifExists }) => ifExists === undefined || existsSync(path.join(PROJECT_FOLDER, ifExists)),
+);
+const outcomes = [];
+for (const [index, { name, command }] of steps.entries()) {
+	const [program, ...programArguments] = command;
+	const isLast = index === steps.length - 1;
+	process.stdout.write(`\n── ${name}\n`);
+	const startedAtMs = performance.now();
+	const exitCode = await runProgram(program, isLast ? [...programArguments, ...furtherArguments] : programArguments);
+	if (stoppedBy !== undefined) {
+		process.exit(128 + os.constants.signals[stoppedBy]);
+	}
+	outcomes.push({ name, isGood: exitCode === 0, duration: formatDuration(performance.now() - startedAtMs) });
+}
+
+process.stdout.write('\n');
+for (const { name, isGood, duration } of outcomes) {
+	process.stdout.write(`${isGood ? '✓' : '✗'} ${name} (${duration})\n`);
+}
+process.exit(outcomes.every(({ isGood }) => isGood) ? 0 : EXIT_CODE_FAILED);
+
+function runProgram(program, programArguments) {
+	// The file behind the link, run by this Node: the first line of such a file names whatever `node` is on the PATH.
+	const file = realpathSync(path.join(PROJECT_FOLDER, 'node_modules', '.bin', program));
+	return new Promise((resolve) => {
+		running = spawn(process.execPath, [file, ...programArguments], { cwd: PROJECT_FOLDER, stdio: 'inherit' });
+		running.once('error', (error) => {
+			process.stderr.write(`${program} could not be started: ${error.message}\n`);
+			resolve(EXIT_CODE_FAILED);
+		});
+		running.once('exit', (exitCode) => resolve(exitCode ?? EXIT_CODE_FAILED));
+	});
+}

@@ -1,0 +1,218 @@
+/** One broadcast in the SFU: its home router with the stage, and routers for viewers elsewhere, reached by pipes. */
+import type { Producer, Router } from 'mediasoup/types';
+import { CloseScope } from '../core/close-scope.ts';
+import type { Clock } from '../core/clock.ts';
+import { SpillwayError } from '../core/errors.ts';
+import type { BroadcastId } from '../core/ids.ts';
+import type { Logger } from '../core/logger.ts';
+import { TypedEmitter } from '../core/typed-emitter.ts';
+import { DEFAULT_PAYLOAD_TYPES, payloadTypesKey, routerMediaCodecs, type PayloadTypes } from './media-codecs.ts';
+import { Stage, type StageEndReason } from './stage/stage.ts';
+import type { PooledWorker, WorkerPool } from './worker-pool.ts';
+
+/** A router that serves viewers of one set of payload types on one worker. */
+export type ViewerRouter = {
+	key: string;
+	router: Router;
+	pooledWorker: PooledWorker;
+	videoProducer: Producer;
+	audioProducer: Producer;
+	viewerCount: number;
+	cancelIdleTimer: (() => void) | undefined;
+};
+
+/** Events of a broadcast router. */
+export type BroadcastRouterEvents = {
+	/** The home worker died or it was closed: stage, publishers' and viewers' transports are gone. Once. */
+	closed: [reason: StageEndReason];
+};
+
+/** A worker takes about 500 Consumers; above this many viewers the next one goes to another worker. */
+const MAX_VIEWERS_PER_WORKER = 200;
+/** Payload types are the viewer's choice, so that their number needs a bound: real browsers make five or six sets. */
+const MAX_VIEWER_ROUTERS = 24;
+/** A pipe without viewers is taken down after this long; a viewer that reloads finds it still there. */
+const IDLE_PIPE_MS = 8000;
+
+/** Owns the routers of one broadcast. */
+export class BroadcastRouter extends TypedEmitter<BroadcastRouterEvents> {
+	readonly broadcastId: BroadcastId;
+	readonly stage: Stage;
+	readonly home: PooledWorker;
+	readonly homeRouter: Router;
+	readonly #pool: WorkerPool;
+	readonly #ports: { min: number; max: number };
+	readonly #clock: Clock;
+	readonly #logger: Logger;
+	readonly #scope: CloseScope<StageEndReason>;
+	readonly #viewerRouters = new Map<string, Promise<ViewerRouter>>();
+
+	/** Creates the home router on the least used worker, and its stage. */
+	static async create(
+		broadcastId: BroadcastId,
+		pool: WorkerPool,
+		ports: { min: number; max: number },
+		dependencies: { clock: Clock; logger: Logger },
+	): Promise<BroadcastRouter> {
+		const home = pool.leastUsed();
+		home.routerCount++;
+		const router = await home.worker.createRouter({ mediaCodecs: routerMediaCodecs(DEFAULT_PAYLOAD_TYPES) });
+		router.observer.once('close', () => home.routerCount--);
+		try {
+			const stage = await Stage.create(router, { payloadTypes: DEFAULT_PAYLOAD_TYPES, ports, cname: broadcastId }, dependencies);
+			return new BroadcastRouter({ broadcastId, pool, ports, home, router, stage, ...dependencies });
+		} catch (error) {
+			router.close();
+			throw error;
+		}
+	}
+
+	private constructor(parts: {
+		broadcastId: BroadcastId;
+		pool: WorkerPool;
+		ports: { min: number; max: number };
+		home: PooledWorker;
+		router: Router;
+		stage: Stage;
+		clock: Clock;
+		logger: Logger;
+	}) {
+		super(parts.logger);
+		this.broadcastId = parts.broadcastId;
+		this.stage = parts.stage;
+		this.home = parts.home;
+		this.homeRouter = parts.router;
+		this.#pool = parts.pool;
+		this.#ports = parts.ports;
+		this.#clock = parts.clock;
+		this.#logger = parts.logger;
+		this.#scope = new CloseScope(parts.logger);
+		this.#scope.onClose(async (reason) => {
+			await this.#closeViewerRouters();
+			await this.stage.close(reason);
+			this.homeRouter.close();
+			this.emit('closed', reason);
+		});
+		this.stage.on('closed', (reason) => void this.#scope.close(reason), { once: true });
+	}
+
+	get closed(): boolean {
+		return this.#scope.closed;
+	}
+
+	/** Viewers over all routers. */
+	async viewerCount(): Promise<number> {
+		const routers = await Promise.allSettled(this.#viewerRouters.values());
+		return routers.reduce((sum, result) => sum + (result.status === 'fulfilled' ? result.value.viewerCount : 0), 0);
+	}
+
+	/** Routers that are reached by a pipe, for statistics and tests. */
+	get pipedRouterCount(): number {
+		return [...this.#viewerRouters.keys()].filter((key) => key !== this.#homeKey()).length;
+	}
+
+	/**
+	 * The router for a viewer with these payload types; counts the viewer until {@link releaseViewerRouter}. `onWorker`
+	 * forces a worker (tests).
+	 */
+	async acquireViewerRouter(payloadTypes: PayloadTypes, onWorker?: PooledWorker): Promise<ViewerRouter> {
+		const pooledWorker = onWorker ?? (await this.#chooseWorker());
+		const key = `${pooledWorker.index}:${payloadTypesKey(payloadTypes)}`;
+		let pending = this.#viewerRouters.get(key);
+		if (pending === undefined) {
+			if (this.#viewerRouters.size >= MAX_VIEWER_ROUTERS) {
+				throw new SpillwayError('SFU_UNAVAILABLE', ['too many different kinds of viewers watch this channel']);
+			}
+			pending = this.#createViewerRouter(key, pooledWorker, payloadTypes);
+			this.#viewerRouters.set(key, pending);
+			pending.catch(() => this.#viewerRouters.delete(key));
+		}
+		const viewerRouter = await pending;
+		viewerRouter.viewerCount++;
+		viewerRouter.cancelIdleTimer?.();
+		viewerRouter.cancelIdleTimer = undefined;
+		return viewerRouter;
+	}
+
+	/** The viewer is gone; after the last one a piped router is taken down. */
+	releaseViewerRouter(viewerRouter: ViewerRouter): void {
+		viewerRouter.viewerCount--;
+		if (viewerRouter.viewerCount > 0 || viewerRouter.router === this.homeRouter || this.#scope.closed) {
+			return;
+		}
+		viewerRouter.cancelIdleTimer = this.#clock.setTimeout(() => {
+			this.#viewerRouters.delete(viewerRouter.key);
+			viewerRouter.router.close();
+			this.#logger.info({ viewerRouter: viewerRouter.key }, 'pipe taken down after its last viewer');
+		}, IDLE_PIPE_MS);
+	}
+
+	/** Ends the broadcast in the SFU. */
+	close(reason: StageEndReason): Promise<void> {
+		return this.#scope.close(reason);
+	}
+
+	#homeKey(): string {
+		return `${this.home.index}:${payloadTypesKey(DEFAULT_PAYLOAD_TYPES)}`;
+	}
+
+	async #chooseWorker(): Promise<PooledWorker> {
+		const counts = new Map<number, number>();
+		for (const result of await Promise.allSettled(this.#viewerRouters.values())) {
+			if (result.status === 'fulfilled') {
+				const { pooledWorker, viewerCount } = result.value;
+				counts.set(pooledWorker.index, (counts.get(pooledWorker.index) ?? 0) + viewerCount);
+			}
+		}
+		if ((counts.get(this.home.index) ?? 0) < MAX_VIEWERS_PER_WORKER) {
+			return this.home;
+		}
+		return this.#pool.workers.toSorted((one, other) => (counts.get(one.index) ?? 0) - (counts.get(other.index) ?? 0))[0] ?? this.home;
+	}
+
+	async #createViewerRouter(key: string, pooledWorker: PooledWorker, payloadTypes: PayloadTypes): Promise<ViewerRouter> {
+		if (key === this.#homeKey()) {
+			const { videoProducer, audioProducer } = this.stage;
+			return { key, router: this.homeRouter, pooledWorker, videoProducer, audioProducer, viewerCount: 0, cancelIdleTimer: undefined };
+		}
+		const router = await pooledWorker.worker.createRouter({ mediaCodecs: routerMediaCodecs(payloadTypes) });
+		pooledWorker.routerCount++;
+		router.observer.once('close', () => {
+			pooledWorker.routerCount--;
+			// Its worker may have died apart from the home worker: the next viewer gets a new one.
+			this.#viewerRouters.delete(key);
+		});
+		try {
+			const videoProducer = await this.#pipe(this.stage.videoProducer, router);
+			const audioProducer = await this.#pipe(this.stage.audioProducer, router);
+			this.#logger.info({ viewerRouter: key }, 'pipe set up for its first viewer');
+			return { key, router, pooledWorker, videoProducer, audioProducer, viewerCount: 0, cancelIdleTimer: undefined };
+		} catch (error) {
+			router.close();
+			throw error;
+		}
+	}
+
+	async #pipe(producer: Producer, router: Router): Promise<Producer> {
+		const { pipeProducer } = await this.homeRouter.pipeToRouter({
+			producerId: producer.id,
+			router,
+			// The same id in two routers of one worker is refused, and payload types make that the usual case.
+			keepId: false,
+			listenInfo: { protocol: 'udp', ip: '127.0.0.1', portRange: this.#ports },
+		});
+		return pipeProducer!;
+	}
+
+	async #closeViewerRouters(): Promise<void> {
+		for (const result of await Promise.allSettled(this.#viewerRouters.values())) {
+			if (result.status === 'fulfilled') {
+				result.value.cancelIdleTimer?.();
+				if (result.value.router !== this.homeRouter) {
+					result.value.router.close();
+				}
+			}
+		}
+		this.#viewerRouters.clear();
+	}
+}

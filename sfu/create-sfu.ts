@@ -1,0 +1,49 @@
+/** Puts the SFU tier together: the worker pool and the routers of the broadcasts on it. */
+import { availableParallelism } from 'node:os';
+import type { Clock } from '../core/clock.ts';
+import type { BroadcastId } from '../core/ids.ts';
+import type { Logger } from '../core/logger.ts';
+import { BroadcastRouter } from './broadcast-router.ts';
+import type { SfuConfig } from './sfu-config.ts';
+import { WorkerPool } from './worker-pool.ts';
+
+/** The SFU tier, for ingest and for the server. */
+export interface Sfu {
+	readonly pool: WorkerPool;
+	/** A router with a stage for a broadcast; throws SFU_UNAVAILABLE while no worker runs. */
+	createBroadcastRouter(broadcastId: BroadcastId): Promise<BroadcastRouter>;
+	/** Ends the workers and all that lives on them. */
+	close(): Promise<void>;
+}
+
+/** Starts the workers; rejects when one cannot be started, saying what to do. */
+export async function createSfu(config: SfuConfig, dependencies: { clock: Clock; logger: Logger }): Promise<Sfu> {
+	const logger = dependencies.logger.child({ tier: 'sfu' });
+	const workerCount = config.workerCount === 0 ? availableParallelism() : config.workerCount;
+	const pool = new WorkerPool(config, workerCount, { clock: dependencies.clock, logger });
+	try {
+		await pool.start();
+	} catch (error) {
+		await pool.close();
+		throw error;
+	}
+	const routers = new Set<BroadcastRouter>();
+	return {
+		pool,
+		async createBroadcastRouter(broadcastId) {
+			const router = await BroadcastRouter.create(
+				broadcastId,
+				pool,
+				{ min: config.plainPortMin, max: config.plainPortMax },
+				{ clock: dependencies.clock, logger: logger.child({ broadcastId }) },
+			);
+			routers.add(router);
+			router.on('closed', () => routers.delete(router));
+			return router;
+		},
+		async close() {
+			await Promise.all([...routers].map((router) => router.close('server-shutdown')));
+			await pool.close();
+		},
+	};
+}

@@ -1,0 +1,46 @@
+/** The codecs of our routers and the payload types they use, per viewer's offer. */
+import type { RouterRtpCodecCapability } from 'mediasoup/types';
+import { OPUS_CLOCK_RATE, VIDEO_CLOCK_RATE } from '../core/units.ts';
+
+/**
+ * Payload types of a router. mediasoup sends every Consumer the payload types of its router, while a WHEP viewer must be
+ * sent those of its own offer (RFC 3264 §5.1), so each combination gets a router of its own, reached by a pipe.
+ */
+export type PayloadTypes = { h264: number; opus: number };
+
+/** What Chromium offers; the stage's own router uses them, so that most viewers need no pipe. */
+export const DEFAULT_PAYLOAD_TYPES: PayloadTypes = { h264: 108, opus: 111 };
+
+/** Name of a combination, for maps and logs. */
+export function payloadTypesKey(payloadTypes: PayloadTypes): string {
+	return `${payloadTypes.h264}/${payloadTypes.opus}`;
+}
+
+/**
+ * How H.264 is declared everywhere, whatever the parameter sets say: browsers decode High under this name, and OBS sends
+ * High under it.
+ */
+export const H264_PARAMETERS = {
+	'packetization-mode': 1,
+	'profile-level-id': '42e01f',
+	'level-asymmetry-allowed': 1,
+} as const;
+
+/** Opus as the stage sends it: in stereo, with forward error correction. */
+export const OPUS_PARAMETERS = { 'sprop-stereo': 1, useinbandfec: 1 } as const;
+
+/** Codecs of a router for viewers. VP8 is there for publishers; it never reaches the stage. */
+export function routerMediaCodecs(payloadTypes: PayloadTypes): RouterRtpCodecCapability[] {
+	const vp8PayloadType = [96, 98, 120, 122].find((type) => type !== payloadTypes.h264 && type !== payloadTypes.opus)!;
+	return [
+		{ kind: 'audio', mimeType: 'audio/opus', clockRate: OPUS_CLOCK_RATE, channels: 2, preferredPayloadType: payloadTypes.opus, parameters: {} },
+		{
+			kind: 'video',
+			mimeType: 'video/H264',
+			clockRate: VIDEO_CLOCK_RATE,
+			preferredPayloadType: payloadTypes.h264,
+			parameters: { ...H264_PARAMETERS },
+		},
+		{ kind: 'video', mimeType: 'video/VP8', clockRate: VIDEO_CLOCK_RATE, preferredPayloadType: vp8PayloadType, parameters: {} },
+	];
+}

@@ -1,0 +1,156 @@
+/** One WHIP publisher's WebRTC transport: its Producers, and the tap through which their packets reach our code. */
+import type { Consumer, Producer, WebRtcTransport } from 'mediasoup/types';
+import { CloseScope } from '../core/close-scope.ts';
+import type { Logger } from '../core/logger.ts';
+import { TypedEmitter } from '../core/typed-emitter.ts';
+import { ntpToEpochMs } from '../core/units.ts';
+import type { BroadcastRouter } from './broadcast-router.ts';
+import type { RtpHeader } from './rtp/rtp-packet.ts';
+import { negotiateWhip, type NegotiatedPublisherTrack } from './sdp/whip-negotiation.ts';
+import { remoteDtlsParameters, writeSdpAnswer } from './sdp/sdp-answer.ts';
+import type { SdpOffer } from './sdp/sdp-offer.ts';
+
+/** Why a publisher's transport ended. */
+export type PublisherTransportEndReason = 'unpublished' | 'connect-timed-out' | 'ice-failed' | 'dtls-failed' | 'replaced' | 'key-revoked' | 'worker-died' | 'server-shutdown';
+
+/** Events of a publisher's transport. */
+export type PublisherTransportEvents = {
+	/** DTLS is up. */
+	connected: [];
+	/** A packet of a track. The header is reused: read it at once; the packet may be kept. */
+	packet: [kind: 'audio' | 'video', packet: Buffer, header: RtpHeader];
+	/** A sender report: the publisher's NTP clock (epoch ms) and the RTP timestamp of the same instant. */
+	senderReport: [kind: 'audio' | 'video', ntpMs: number, timestampTicks: number];
+	/** Once. */
+	closed: [reason: PublisherTransportEndReason];
+};
+
+/** Consent checks come every 5 s; a dead publisher should begin its grace window soon. */
+const ICE_CONSENT_TIMEOUT_SECONDS = 12;
+
+/** One publisher's side of the SFU. */
+export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
+	readonly answer: string;
+	/** What was negotiated. */
+	readonly tracks: readonly NegotiatedPublisherTrack[];
+	readonly #transport: WebRtcTransport;
+	readonly #videoTap: Consumer | undefined;
+	readonly #scope: CloseScope<PublisherTransportEndReason>;
+
+	/** Answers the offer; throws SDP_OFFER_UNSUPPORTED or SFU_UNAVAILABLE. Packets flow as soon as somebody listens. */
+	static async create(
+		broadcastRouter: BroadcastRouter,
+		offer: SdpOffer,
+		options: { preferredAddress: string | undefined },
+		logger: Logger,
+	): Promise<PublisherTransport> {
+		const tracks = negotiateWhip(offer);
+		const transport = await broadcastRouter.homeRouter.createWebRtcTransport({
+			webRtcServer: broadcastRouter.home.webRtcServer,
+			enableUdp: true,
+			enableTcp: true,
+			preferUdp: true,
+			iceConsentTimeout: ICE_CONSENT_TIMEOUT_SECONDS,
+		});
+		const taps: { track: NegotiatedPublisherTrack; producer: Producer; consumer: Consumer }[] = [];
+		try {
+			await transport.connect({ dtlsParameters: remoteDtlsParameters(tracks[0]!.answer.offered) });
+			for (const track of tracks) {
+				const producer = await transport.produce({ kind: track.kind, rtpParameters: track.rtpParameters });
+				const consumer = await broadcastRouter.stage.link.transport.consume({
+					producerId: producer.id,
+					rtpCapabilities: broadcastRouter.homeRouter.rtpCapabilities,
+					enableRtx: false,
+					...(track.rtpParameters.encodings!.length > 1
+						? { preferredLayers: { spatialLayer: track.rtpParameters.encodings!.length - 1 } }
+						: {}),
+				});
+				taps.push({ track, producer, consumer });
+			}
+			const answer = writeSdpAnswer(transport, tracks.map((track) => track.answer), options.preferredAddress);
+			return new PublisherTransport({ answer, tracks, transport, taps, broadcastRouter, logger });
+		} catch (error) {
+			transport.close();
+			throw error;
+		}
+	}
+
+	private constructor(parts: {
+		answer: string;
+		tracks: readonly NegotiatedPublisherTrack[];
+		transport: WebRtcTransport;
+		taps: readonly { track: NegotiatedPublisherTrack; producer: Producer; consumer: Consumer }[];
+		broadcastRouter: BroadcastRouter;
+		logger: Logger;
+	}) {
+		super(parts.logger);
+		this.answer = parts.answer;
+		this.tracks = parts.tracks;
+		this.#transport = parts.transport;
+		this.#scope = new CloseScope(parts.logger);
+		this.#scope.onClose((reason) => {
+			this.#transport.close();
+			this.emit('closed', reason);
+		});
+		for (const { track, producer, consumer } of parts.taps) {
+			const ssrc = consumer.rtpParameters.encodings![0]!.ssrc!;
+			this.#scope.onClose(
+				parts.broadcastRouter.stage.link.tap(ssrc, (packet, header) => this.emit('packet', track.kind, packet, header)),
+			);
+			this.#scope.onClose(() => consumer.close());
+			this.#listenForSenderReports(track, producer);
+		}
+		this.#videoTap = parts.taps.find(({ track }) => track.kind === 'video')?.consumer;
+		this.#transport.observer.once('close', () => void this.close('worker-died'));
+		this.#transport.on('icestatechange', (state) => {
+			if (state === 'disconnected') {
+				void this.close('ice-failed');
+			}
+		});
+		this.#transport.on('dtlsstatechange', (state) => {
+			if (state === 'connected') {
+				this.emit('connected');
+			} else if (state === 'failed') {
+				void this.close('dtls-failed');
+			} else if (state === 'closed') {
+				// close_notify: the publisher said goodbye on the media path; OBS does so just before its DELETE.
+				void this.close('unpublished');
+			}
+		});
+	}
+
+	/** True until closed. */
+	get closed(): boolean {
+		return this.#scope.closed;
+	}
+
+	/** Asks the publisher for a key frame (PLI). OBS never answers. */
+	requestKeyFrame(): void {
+		if (!this.#scope.closed) {
+			this.#videoTap?.requestKeyFrame().catch(() => {
+				// Only fails when the worker is gone, which has its own event.
+			});
+		}
+	}
+
+	/** Ends it. */
+	close(reason: PublisherTransportEndReason): Promise<void> {
+		return this.#scope.close(reason);
+	}
+
+	#listenForSenderReports(track: NegotiatedPublisherTrack, producer: Producer): void {
+		// With simulcast the tap's timestamps are those of another layer than the report's.
+		if (track.rtpParameters.encodings!.length > 1) {
+			return;
+		}
+		producer.enableTraceEvent(['sr']).catch(() => {
+			// Without reports arrival times serve; and a failure means that the worker is gone.
+		});
+		producer.on('trace', ({ type, info }) => {
+			const report = info as { ntpSec?: number; ntpFrac?: number; rtpTs?: number };
+			if (type === 'sr' && report.ntpSec !== undefined && report.ntpFrac !== undefined && report.rtpTs !== undefined) {
+				this.emit('senderReport', track.kind, ntpToEpochMs(report.ntpSec, report.ntpFrac), report.rtpTs);
+			}
+		});
+	}
+}

@@ -1,0 +1,129 @@
+/**
+ * A simulcast layer of the stage on which newcomers begin: it gets a fresh copy of the newest GOP, its timestamps compressed
+ * to just before now, then follows the live layer until the newcomers have moved over at a key frame.
+ */
+import type { Clock } from '../../core/clock.ts';
+import type { KeptPacket } from './newest-gop.ts';
+import type { StageStream } from './stage-stream.ts';
+
+/**
+ * Distance of the compressed pictures, in 90 kHz ticks: 1 ms. Receivers wait until a picture's timestamp is due, so the
+ * whole GOP has to lie within a few ten milliseconds; at 0 they would take them for one picture.
+ */
+const COMPRESSED_FRAME_TICKS = 90;
+/** Packets sent at once, and the pause between two such groups: 19 Mbit in 100 ms, which loopback's buffers take. */
+const BURST_GROUP_PACKETS = 24;
+const BURST_PAUSE_MS = 1;
+
+/** Idle → filling (newcomers gather) → following (burst sent, live packets copied) → idle. */
+export type JoinLayerState = 'idle' | 'filling' | 'following';
+
+/** One join layer. */
+export class JoinLayer {
+	/** Spatial layer index in the stage's Producer. */
+	readonly spatialLayer: number;
+	readonly stream: StageStream;
+	readonly #clock: Clock;
+	#state: JoinLayerState = 'idle';
+	#sequenceOffset = 0;
+	#highest: number;
+	#waitingCount = 0;
+	#timestamps = new Map<number, number>();
+	#queue: KeptPacket[] = [];
+	#cancelBurst: (() => void) | undefined;
+
+	constructor(spatialLayer: number, stream: StageStream, firstSequence: number, clock: Clock) {
+		this.spatialLayer = spatialLayer;
+		this.stream = stream;
+		this.#clock = clock;
+		this.#highest = firstSequence;
+	}
+
+	get state(): JoinLayerState {
+		return this.#state;
+	}
+
+	/** Makes the layer known to mediasoup, with one packet that nobody is on the layer to see. */
+	prime(packet: KeptPacket): void {
+		this.stream.send(packet, ++this.#highest);
+		this.stream.report();
+	}
+
+	/** A newcomer will begin here; the burst is coming. */
+	addNewcomer(): void {
+		this.#waitingCount++;
+		if (this.#state === 'idle') {
+			this.#state = 'filling';
+		}
+	}
+
+	/** A newcomer has been told to move to the live layer, or is gone. */
+	removeNewcomer(): void {
+		this.#waitingCount = Math.max(0, this.#waitingCount - 1);
+	}
+
+	/** Sends the GOP and begins to follow. An empty GOP just follows. */
+	burst(gop: readonly KeptPacket[], liveHighest: number): void {
+		this.#state = 'following';
+		this.stream.restartReports();
+		const first = gop[0]?.liveSequence ?? liveHighest + 1;
+		// The numbers keep the live stream's distances, so that a packet that comes late there finds its place here.
+		this.#sequenceOffset = this.#highest + 2 - first;
+		this.#timestamps = compressTimestamps(gop);
+		this.#queue = [...gop];
+		this.#sendGroup();
+	}
+
+	/** Copies a live packet. */
+	follow(packet: KeptPacket): void {
+		if (this.#state !== 'following') {
+			return;
+		}
+		if (this.#queue.length > 0) {
+			this.#queue.push(packet);
+		} else {
+			this.#sendOne(packet);
+		}
+	}
+
+	/** A live key frame is about to be sent: whoever has been told to move does so now. */
+	liveKeyFrame(): void {
+		if (this.#state === 'following' && this.#waitingCount === 0) {
+			this.reset();
+		}
+	}
+
+	/** Stops at once; the layer can be used again. */
+	reset(): void {
+		this.#state = 'idle';
+		this.#queue = [];
+		this.#cancelBurst?.();
+		this.#cancelBurst = undefined;
+		this.#timestamps = new Map();
+	}
+
+	#sendGroup(): void {
+		this.#cancelBurst = undefined;
+		const group = this.#queue.splice(0, BURST_GROUP_PACKETS);
+		for (const packet of group) {
+			this.#sendOne(packet);
+		}
+		if (this.#queue.length > 0) {
+			this.#cancelBurst = this.#clock.setTimeout(() => this.#sendGroup(), BURST_PAUSE_MS);
+		}
+	}
+
+	#sendOne(packet: KeptPacket): void {
+		const sequence = packet.liveSequence + this.#sequenceOffset;
+		this.#highest = Math.max(this.#highest, sequence);
+		const timestampTicks = this.#timestamps.get(packet.timestampTicks) ?? packet.timestampTicks;
+		this.stream.send(timestampTicks === packet.timestampTicks ? packet : { ...packet, timestampTicks }, sequence);
+	}
+}
+
+/** Timestamp → timestamp of the burst: the newest picture keeps its own, the others stand 1 ms apart before it. */
+export function compressTimestamps(gop: readonly KeptPacket[]): Map<number, number> {
+	const distinct = [...new Set(gop.map((packet) => packet.timestampTicks))];
+	const newest = distinct.at(-1) ?? 0;
+	return new Map(distinct.map((ticks, index) => [ticks, newest - (distinct.length - 1 - index) * COMPRESSED_FRAME_TICKS]));
+}

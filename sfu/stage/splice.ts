@@ -1,0 +1,55 @@
+/** Joins the packets of successive publishers into one stream: pure arithmetic on sequence numbers and timestamps. */
+import { unwrap } from '../../core/units.ts';
+
+/**
+ * One output stream. Within a splice the offsets are constant, so that a packet sent again by the publisher, however late,
+ * takes the place that was left for it.
+ */
+export class SequenceSplicer {
+	#highest: number;
+	#offset = 0;
+	#inReference = 0;
+	#firstInSplice = 0;
+	#isOpen = false;
+
+	/** `first` is the first sequence number to be given out (0–65535). */
+	constructor(first: number) {
+		this.#highest = first - 1;
+	}
+
+	/** The highest number given out, unwrapped. */
+	get highest(): number {
+		return this.#highest;
+	}
+
+	/**
+	 * Begins a splice whose first packet has this number. `leavesGap` skips one number, which tells receivers that the
+	 * last picture of the splice before is not complete.
+	 */
+	begin(sequenceNumber: number, leavesGap: boolean): void {
+		this.#inReference = sequenceNumber;
+		this.#firstInSplice = this.#highest + (leavesGap ? 2 : 1);
+		this.#offset = this.#firstInSplice - sequenceNumber;
+		this.#isOpen = true;
+	}
+
+	/** Output number (unwrapped) for a publisher's number; undefined for one from before the splice. */
+	map(sequenceNumber: number): number | undefined {
+		if (!this.#isOpen) {
+			return undefined;
+		}
+		const unwrapped = unwrap(sequenceNumber, this.#inReference, 16);
+		this.#inReference = Math.max(this.#inReference, unwrapped);
+		const out = unwrapped + this.#offset;
+		if (out < this.#firstInSplice) {
+			return undefined;
+		}
+		this.#highest = Math.max(this.#highest, out);
+		return out;
+	}
+
+	/** The next number, for packets made by us. */
+	next(): number {
+		return ++this.#highest;
+	}
+}

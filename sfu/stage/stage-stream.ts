@@ -1,0 +1,115 @@
+/** One RTP stream that the stage sends into its router: header writing, counters, sender reports. */
+import type { Clock } from '../../core/clock.ts';
+import { epochMsToNtp, msToTicks } from '../../core/units.ts';
+import { writeSenderReport } from '../rtp/rtcp.ts';
+import { STAGE_HEADER_BYTES, writeStageHeader } from '../rtp/rtp-packet.ts';
+
+/**
+ * Sender reports come quickly at first, because receivers cannot play sound and picture in step before they have one of
+ * each, then once a second.
+ */
+const FIRST_REPORT_INTERVAL_MS = 100;
+const FIRST_REPORT_COUNT = 3;
+const REPORT_INTERVAL_MS = 1000;
+/** Without packets for this long there is nothing to report; extrapolating further would be invention. */
+const MAX_REPORT_AGE_MS = 5000;
+
+/** What a packet of a stage stream carries besides its number. */
+export type StagePacket = {
+	payload: Uint8Array;
+	hasMarker: boolean;
+	/** RTP timestamp on the stage, already offset; taken modulo 2^32. */
+	timestampTicks: number;
+	captureTimeMs: number;
+};
+
+/** Sends packets of one SSRC through the link. */
+export class StageStream {
+	readonly ssrc: number;
+	readonly #payloadType: number;
+	readonly #clockRate: number;
+	readonly #cname: string;
+	readonly #clock: Clock;
+	readonly #send: (packet: Buffer) => void;
+	#packetCount = 0;
+	#octetCount = 0;
+	#lastTimestampTicks = 0;
+	#lastCaptureTimeMs = 0;
+	#lastSentAtMs = -Infinity;
+	#reportCount = 0;
+	#reportedAtMs = -Infinity;
+
+	constructor(options: { ssrc: number; payloadType: number; clockRate: number; cname: string; clock: Clock; send: (packet: Buffer) => void }) {
+		this.ssrc = options.ssrc;
+		this.#payloadType = options.payloadType;
+		this.#clockRate = options.clockRate;
+		this.#cname = options.cname;
+		this.#clock = options.clock;
+		this.#send = options.send;
+	}
+
+	/** Packets sent so far. */
+	get packetCount(): number {
+		return this.#packetCount;
+	}
+
+	/** Payload bytes sent so far. */
+	get octetCount(): number {
+		return this.#octetCount;
+	}
+
+	/** Sends one packet, and a sender report ahead of it when one is due. */
+	send(packet: StagePacket, sequenceNumber: number): void {
+		this.#lastTimestampTicks = packet.timestampTicks;
+		this.#lastCaptureTimeMs = packet.captureTimeMs;
+		const nowMs = this.#clock.monotonicMs();
+		this.#lastSentAtMs = nowMs;
+		const intervalMs = this.#reportCount < FIRST_REPORT_COUNT ? FIRST_REPORT_INTERVAL_MS : REPORT_INTERVAL_MS;
+		if (nowMs - this.#reportedAtMs >= intervalMs) {
+			this.report();
+		}
+		const datagram = Buffer.allocUnsafe(STAGE_HEADER_BYTES + packet.payload.length);
+		writeStageHeader(
+			datagram,
+			{
+				payloadType: this.#payloadType,
+				hasMarker: packet.hasMarker,
+				sequenceNumber,
+				timestampTicks: packet.timestampTicks,
+				ssrc: this.ssrc,
+			},
+			epochMsToNtp(packet.captureTimeMs),
+		);
+		datagram.set(packet.payload, STAGE_HEADER_BYTES);
+		this.#packetCount++;
+		this.#octetCount += packet.payload.length;
+		this.#send(datagram);
+	}
+
+	/** Begins anew with quick reports: after a splice, or when a join layer is used again. */
+	restartReports(): void {
+		this.#reportCount = 0;
+		this.#reportedAtMs = -Infinity;
+	}
+
+	/** Sends a sender report that relates capture time to the stream's timestamps. */
+	report(): void {
+		const monotonicMs = this.#clock.monotonicMs();
+		if (monotonicMs - this.#lastSentAtMs > MAX_REPORT_AGE_MS) {
+			return;
+		}
+		this.#reportedAtMs = monotonicMs;
+		this.#reportCount++;
+		const nowMs = this.#clock.nowMs();
+		this.#send(
+			writeSenderReport({
+				ssrc: this.ssrc,
+				nowMs,
+				timestampTicks: this.#lastTimestampTicks + msToTicks(nowMs - this.#lastCaptureTimeMs, this.#clockRate),
+				packetCount: this.#packetCount,
+				octetCount: this.#octetCount,
+				cname: this.#cname,
+			}),
+		);
+	}
+}

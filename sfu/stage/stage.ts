@@ -1,0 +1,180 @@
+/**
+ * The Producers of one broadcast that viewers consume, fed by our code: publishers come and go, the stage stays.
+ *
+ * It takes RTP payloads (WHIP) or whole access units (RTMP, encoders), splices them at key frames, writes capture time into
+ * each packet and keeps the newest GOP for newcomers. It is the only code of ours that runs for each packet.
+ */
+import type { Producer, Router, RtpParameters } from 'mediasoup/types';
+import { CloseScope } from '../../core/close-scope.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { Logger } from '../../core/logger.ts';
+import { TypedEmitter } from '../../core/typed-emitter.ts';
+import { OPUS_CLOCK_RATE, VIDEO_CLOCK_RATE } from '../../core/units.ts';
+import { H264_PARAMETERS, OPUS_PARAMETERS, type PayloadTypes } from '../media-codecs.ts';
+import { ABS_CAPTURE_TIME_EXTENSION_ID } from '../rtp/rtp-packet.ts';
+import { JoinLayer } from './join-layer.ts';
+import { StageLink } from './stage-link.ts';
+import { StageStream } from './stage-stream.ts';
+import { AudioStageTrack, VideoStageTrack } from './stage-track.ts';
+
+/** Events of a stage. */
+export type StageEvents = {
+	/** Viewers want a key frame of the live picture. Limited to one a second. */
+	keyFrameRequested: [];
+	/** Its router or worker is gone, or it was closed. Once. */
+	closed: [reason: StageEndReason];
+};
+/** Why a stage ended. */
+export type StageEndReason = 'broadcast-ended' | 'worker-died' | 'server-shutdown';
+
+/** More layers serve more cohorts of newcomers within one GOP; each costs a copy of the live packets while in use. */
+const JOIN_LAYER_COUNT = 3;
+/** Key-frame requests relayed to the publisher: more would let a crowd of newcomers ruin the picture for all. */
+const KEY_FRAME_REQUEST_INTERVAL_MS = 1000;
+const ABS_CAPTURE_TIME_URI = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time';
+
+/** One broadcast's stage. */
+export class Stage extends TypedEmitter<StageEvents> {
+	readonly link: StageLink;
+	readonly videoProducer: Producer;
+	readonly audioProducer: Producer;
+	readonly video: VideoStageTrack;
+	readonly audio: AudioStageTrack;
+	readonly #clock: Clock;
+	readonly #scope: CloseScope<StageEndReason>;
+	#keyFrameRequestedAtMs = -Infinity;
+
+	/** Opens the link and the Producers in `router`. */
+	static async create(
+		router: Router,
+		options: { payloadTypes: PayloadTypes; ports: { min: number; max: number }; cname: string },
+		dependencies: { clock: Clock; logger: Logger },
+	): Promise<Stage> {
+		const link = await StageLink.create(router, options.ports, dependencies.logger);
+		try {
+			const ssrcs = crypto.getRandomValues(new Uint32Array(JOIN_LAYER_COUNT + 2));
+			const audioSsrc = ssrcs[0]!;
+			const videoSsrcs = [...ssrcs.subarray(1)];
+			const videoProducer = await link.transport.produce({
+				kind: 'video',
+				rtpParameters: videoParameters(options.payloadTypes.h264, videoSsrcs, options.cname),
+			});
+			const audioProducer = await link.transport.produce({
+				kind: 'audio',
+				rtpParameters: audioParameters(options.payloadTypes.opus, audioSsrc, options.cname),
+			});
+			return new Stage({ link, videoProducer, audioProducer, videoSsrcs, audioSsrc, ...options, ...dependencies });
+		} catch (error) {
+			await link.close();
+			throw error;
+		}
+	}
+
+	private constructor(parts: {
+		link: StageLink;
+		videoProducer: Producer;
+		audioProducer: Producer;
+		videoSsrcs: readonly number[];
+		audioSsrc: number;
+		payloadTypes: PayloadTypes;
+		cname: string;
+		clock: Clock;
+		logger: Logger;
+	}) {
+		super(parts.logger);
+		const { link, clock, cname } = parts;
+		this.link = link;
+		this.videoProducer = parts.videoProducer;
+		this.audioProducer = parts.audioProducer;
+		this.#clock = clock;
+		this.#scope = new CloseScope(parts.logger);
+		const send = (packet: Buffer): void => link.send(packet);
+		const videoStream = (ssrc: number): StageStream =>
+			new StageStream({ ssrc, payloadType: parts.payloadTypes.h264, clockRate: VIDEO_CLOCK_RATE, cname, clock, send });
+		const joinLayers = parts.videoSsrcs
+			.slice(0, -1)
+			.map((ssrc, index) => new JoinLayer(index, videoStream(ssrc), randomSequence(), clock));
+		this.video = new VideoStageTrack({ live: videoStream(parts.videoSsrcs.at(-1)!), joinLayers, clock });
+		this.audio = new AudioStageTrack(
+			new StageStream({ ssrc: parts.audioSsrc, payloadType: parts.payloadTypes.opus, clockRate: OPUS_CLOCK_RATE, cname, clock, send }),
+		);
+		const stopListening = link.on('keyFrameRequested', (ssrc) => this.#onKeyFrameRequested(ssrc));
+		link.on('closed', () => void this.#scope.close('worker-died'), { once: true });
+		this.#scope.onClose(async (reason) => {
+			stopListening();
+			this.video.close();
+			await link.close();
+			this.emit('closed', reason);
+		});
+	}
+
+	/** Spatial layer of the live picture. */
+	get liveSpatialLayer(): number {
+		return this.video.liveSpatialLayer;
+	}
+
+	get closed(): boolean {
+		return this.#scope.closed;
+	}
+
+	/** Ends it; viewers' Consumers close with its Producers. */
+	close(reason: StageEndReason): Promise<void> {
+		return this.#scope.close(reason);
+	}
+
+	#onKeyFrameRequested(ssrc: number): void {
+		// Newcomers' requests on a join layer are answered by the burst that is on its way to them.
+		if (ssrc !== this.video.liveSsrc) {
+			return;
+		}
+		const nowMs = this.#clock.monotonicMs();
+		if (nowMs - this.#keyFrameRequestedAtMs >= KEY_FRAME_REQUEST_INTERVAL_MS) {
+			this.#keyFrameRequestedAtMs = nowMs;
+			this.emit('keyFrameRequested');
+		}
+	}
+}
+
+function randomSequence(): number {
+	return crypto.getRandomValues(new Uint16Array(1))[0]! & 0x7fff;
+}
+
+function videoParameters(payloadType: number, ssrcs: readonly number[], cname: string): RtpParameters {
+	return {
+		codecs: [
+			{
+				mimeType: 'video/H264',
+				payloadType,
+				clockRate: VIDEO_CLOCK_RATE,
+				parameters: { ...H264_PARAMETERS },
+				rtcpFeedback: [
+					{ type: 'nack', parameter: 'pli' },
+					{ type: 'ccm', parameter: 'fir' },
+				],
+			},
+		],
+		headerExtensions: [{ uri: ABS_CAPTURE_TIME_URI, id: ABS_CAPTURE_TIME_EXTENSION_ID }],
+		// With dtx mediasoup does not take silence for death: a join layer is silent most of the time, and the live layer
+		// while a publisher is away.
+		encodings: ssrcs.map((ssrc) => ({ ssrc, dtx: true })),
+		rtcp: { cname, reducedSize: true },
+	};
+}
+
+function audioParameters(payloadType: number, ssrc: number, cname: string): RtpParameters {
+	return {
+		codecs: [
+			{
+				mimeType: 'audio/opus',
+				payloadType,
+				clockRate: OPUS_CLOCK_RATE,
+				channels: 2,
+				parameters: { ...OPUS_PARAMETERS },
+				rtcpFeedback: [],
+			},
+		],
+		headerExtensions: [{ uri: ABS_CAPTURE_TIME_URI, id: ABS_CAPTURE_TIME_EXTENSION_ID }],
+		encodings: [{ ssrc, dtx: true }],
+		rtcp: { cname, reducedSize: true },
+	};
+}

@@ -1,0 +1,128 @@
+/** WHEP (draft-ietf-wish-whep): a viewer's offer in, an answer and a session out. */
+import { randomBytes } from 'node:crypto';
+import type { FastifyPluginAsync } from 'fastify';
+import { CloseScope } from '../../core/close-scope.ts';
+import type { Clock } from '../../core/clock.ts';
+import { SpillwayError } from '../../core/errors.ts';
+import type { ViewerId } from '../../core/ids.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { BroadcastRouter } from '../broadcast-router.ts';
+import { allowAllOrigins, answerOptions, refuseMethod, registerSdpBody, sdpBody } from '../sdp/sdp-http.ts';
+import { parseSdpOffer } from '../sdp/sdp-offer.ts';
+import { ViewerTransport } from '../viewer-transport.ts';
+
+/** What WHEP asks about a channel. */
+export type WhepChannel =
+	| { state: 'unknown' | 'offline' | 'starting' }
+	| { state: 'live'; broadcastRouter: BroadcastRouter };
+
+/** Declared here, implemented over the registry. */
+export type WhepDependencies = {
+	clock: Clock;
+	logger: Logger;
+	findChannel(name: string): Promise<WhepChannel>;
+	/** Stands before every new session; throws what the viewer is to be told. */
+	authorizePlayback(channel: string): Promise<void>;
+};
+
+/** All WHEP sessions of this process. */
+export class WhepSessions {
+	readonly #dependencies: WhepDependencies;
+	readonly #sessions = new Map<string, ViewerTransport>();
+	readonly #scope: CloseScope<'server-shutdown'>;
+
+	constructor(dependencies: WhepDependencies) {
+		this.#dependencies = dependencies;
+		this.#scope = new CloseScope(dependencies.logger);
+		this.#scope.onClose(async (reason) => {
+			await Promise.all([...this.#sessions.values()].map((session) => session.close(reason)));
+		});
+	}
+
+	/** How many viewers are connected or connecting. */
+	get count(): number {
+		return this.#sessions.size;
+	}
+
+	close(): Promise<void> {
+		return this.#scope.close('server-shutdown');
+	}
+
+	/** The routes: POST and OPTIONS on /whep/{channel}, DELETE on the session. */
+	readonly routes: FastifyPluginAsync = async (app) => {
+		registerSdpBody(app);
+		allowAllOrigins(app);
+		app.post<{ Params: { channel: string } }>('/whep/:channel', async (request, reply) => {
+			const { channel } = request.params;
+			const offer = parseSdpOffer(sdpBody(request));
+			await this.#dependencies.authorizePlayback(channel);
+			const broadcastRouter = await this.#liveRouter(channel);
+			const session = await this.#create(channel, broadcastRouter, offer, request.socket.localAddress);
+			return reply
+				.code(201)
+				.header('location', `/whep/${encodeURIComponent(channel)}/${session.id}`)
+				.type('application/sdp')
+				.send(session.answer);
+		});
+		app.delete<{ Params: { channel: string; session: string } }>('/whep/:channel/:session', async (request, reply) => {
+			const session = this.#sessions.get(request.params.session);
+			if (session === undefined) {
+				throw new SpillwayError('SESSION_NOT_FOUND');
+			}
+			await session.close('deleted');
+			return reply.code(200).send();
+		});
+		app.options('/whep/:channel', async (_request, reply) => answerOptions(reply, 'POST, GET', true));
+		app.options('/whep/:channel/:session', async (_request, reply) => answerOptions(reply, 'DELETE, GET', false));
+		app.get('/whep/:channel', async (_request, reply) => reply.code(204).send());
+		app.get('/whep/:channel/:session', async (_request, reply) => reply.code(204).send());
+		app.route({ method: ['PUT', 'PATCH', 'DELETE'], url: '/whep/:channel', handler: (request, reply) => refuseMethod(request, reply, 'POST, GET') });
+		app.route({
+			method: ['PUT', 'PATCH', 'POST'],
+			url: '/whep/:channel/:session',
+			handler: (request, reply) => refuseMethod(request, reply, 'DELETE, GET'),
+		});
+	};
+
+	async #liveRouter(channel: string): Promise<BroadcastRouter> {
+		const found = await this.#dependencies.findChannel(channel);
+		switch (found.state) {
+			case 'unknown':
+				throw new SpillwayError('CHANNEL_NOT_FOUND', [channel.slice(0, 40)]);
+			case 'offline':
+				throw new SpillwayError('CHANNEL_OFFLINE', [channel]);
+			case 'starting':
+				// draft-ietf-wish-whep §4.2: a 409 with Retry-After when nothing is published yet.
+				throw new SpillwayError('NOTHING_PUBLISHED', [channel], { retryAfterSeconds: 1 });
+			case 'live':
+				return found.broadcastRouter;
+		}
+	}
+
+	async #create(
+		channel: string,
+		broadcastRouter: BroadcastRouter,
+		offer: ReturnType<typeof parseSdpOffer>,
+		localAddress: string | undefined,
+	): Promise<ViewerTransport> {
+		if (this.#scope.closed) {
+			throw new SpillwayError('SERVER_STOPPING', [], { retryAfterSeconds: 5 });
+		}
+		const id = randomBytes(16).toString('hex') as ViewerId;
+		const logger = this.#dependencies.logger.child({ channel, broadcastId: broadcastRouter.broadcastId, viewerId: id.slice(0, 8) });
+		const session = await ViewerTransport.create(
+			id,
+			broadcastRouter,
+			offer,
+			{ preferredAddress: localAddress?.replace(/^::ffff:/, '') },
+			{ clock: this.#dependencies.clock, logger },
+		);
+		this.#sessions.set(id, session);
+		logger.info({}, 'WHEP session created');
+		session.on('closed', (reason) => {
+			this.#sessions.delete(id);
+			logger.info({ reason }, 'WHEP session closed');
+		});
+		return session;
+	}
+}

@@ -1,0 +1,44 @@
+/** Opens the database and the bus that the configuration asks for: embedded ones, or the real servers. */
+import type { Clock } from '../core/clock.ts';
+import type { Logger } from '../core/logger.ts';
+import { InProcessBus } from './bus/in-process-bus.ts';
+import type { MessageBus } from './bus/message-bus.ts';
+import { RedisBus } from './bus/redis-bus.ts';
+import type { DataFolder } from './data-folder.ts';
+import type { Database } from './database/database.ts';
+import { migrateDatabase, readMigrations } from './database/migrate.ts';
+import { PgDatabase } from './database/pg-database.ts';
+import { openPgliteDatabase } from './database/pglite-database.ts';
+import type { ServerConfig } from './server-config.ts';
+
+type Dependencies = { clock: Clock; logger: Logger };
+
+/** A database with all migrations applied. */
+export async function openDatabase(config: ServerConfig, dataFolder: DataFolder, dependencies: Dependencies): Promise<Database> {
+	const database =
+		config.databaseUrl === undefined
+			? await openPgliteDatabase({ folder: dataFolder.databaseFolder, ...dependencies })
+			: new PgDatabase({ url: config.databaseUrl, ...dependencies });
+	try {
+		await migrateDatabase(database, await readMigrations(), dependencies);
+		return database;
+	} catch (error) {
+		await database.close();
+		throw error;
+	}
+}
+
+/** A bus that is ready for use. */
+export async function openBus(config: ServerConfig, dependencies: Dependencies): Promise<MessageBus> {
+	if (config.redisUrl === undefined) {
+		return new InProcessBus(dependencies);
+	}
+	const bus = new RedisBus({ url: config.redisUrl, keyPrefix: config.redisKeyPrefix, ...dependencies });
+	try {
+		await bus.start();
+		return bus;
+	} catch (error) {
+		await bus.close();
+		throw error;
+	}
+}

@@ -1,0 +1,288 @@
+/** What every message bus must do, as tests; the unit test runs it in the process, the integration test against Redis. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { BusValue, MessageBus } from './message-bus.ts';
+
+/** How a bus of one kind is opened, and how its time is let pass. */
+export type BusUnderTest = {
+	kind: string;
+	open: () => Promise<MessageBus>;
+	/** Lets this many milliseconds of the bus's own time pass. */
+	pass: (ms: number) => Promise<void>;
+};
+
+const LONG_MS = 60_000;
+
+/** Collects what a subscription delivers and lets a test wait for it. */
+export class Inbox {
+	readonly messages: BusValue[] = [];
+	#waiting: Array<() => void> = [];
+
+	/** Pass this to subscribe(). */
+	readonly listener = (message: BusValue): void => {
+		this.messages.push(message);
+		this.#waiting.splice(0).forEach((wake) => wake());
+	};
+
+	/** Resolves when that many have come. The test's own deadline ends a wait that is in vain. */
+	async count(count: number): Promise<BusValue[]> {
+		while (this.messages.length < count) {
+			await new Promise<void>((resolve) => this.#waiting.push(resolve));
+		}
+		return this.messages;
+	}
+}
+
+/** Declares the tests of one kind. */
+export function describeBusContract({ kind, open, pass }: BusUnderTest): void {
+	describe(`MessageBus (${kind})`, () => {
+		let bus: MessageBus;
+		beforeAll(async () => {
+			bus = await open();
+		});
+		afterAll(async () => {
+			await bus.close();
+		});
+		const current = (): MessageBus => bus;
+		describe('messages', () => describeMessages(current));
+		describe('keys', () => describeKeys(current, pass));
+		describe('leases', () => describeLeases(current, pass));
+		describe('sorted sets', () => describeSortedSets(current, pass));
+		describe('history', () => describeHistory(current, pass));
+		describe('life', () => describeLife(open));
+	});
+}
+
+function describeMessages(bus: () => MessageBus): void {
+	it('delivers to every subscriber of the topic, in order, and to no other', async () => {
+		const [one, two, other] = [new Inbox(), new Inbox(), new Inbox()];
+		await Promise.all([
+			bus().subscribe('order', one.listener),
+			bus().subscribe('order', two.listener),
+			bus().subscribe('other', other.listener),
+		]);
+		for (let index = 0; index < 50; index++) {
+			void bus().publish('order', index);
+		}
+		await bus().publish('other', 'end');
+		const expected = Array.from({ length: 50 }, (_, index) => index);
+		expect(await one.count(50)).toEqual(expected);
+		expect(await two.count(50)).toEqual(expected);
+		expect(await other.count(1)).toEqual(['end']);
+	});
+
+	it('delivers copies, later than the publisher goes on', async () => {
+		const inbox = new Inbox();
+		await bus().subscribe('copies', inbox.listener);
+		const message = { list: [1, 'ä', null], gone: undefined } as unknown as { list: BusValue[] };
+		const published = bus().publish('copies', message as unknown as BusValue);
+		expect(inbox.messages).toEqual([]);
+		await published;
+		message.list.push('later');
+		expect(await inbox.count(1)).toStrictEqual([{ list: [1, 'ä', null] }]);
+	});
+
+	it('does not deliver what was published before, or after the end of the subscription', async () => {
+		const [inbox, witness] = [new Inbox(), new Inbox()];
+		await bus().publish('window', 'before');
+		const end = await bus().subscribe('window', inbox.listener);
+		await bus().subscribe('window', witness.listener);
+		await bus().publish('window', 'during');
+		await witness.count(1);
+		end();
+		await bus().publish('window', 'after');
+		await witness.count(2);
+		expect(inbox.messages).toEqual(['during']);
+	});
+
+	it('delivers again when a topic is left and joined at once', async () => {
+		const [first, second] = [new Inbox(), new Inbox()];
+		const end = await bus().subscribe('rejoin', first.listener);
+		end();
+		await bus().subscribe('rejoin', second.listener);
+		await bus().publish('rejoin', 1);
+		expect(await second.count(1)).toEqual([1]);
+		expect(first.messages).toEqual([]);
+	});
+
+	it('goes on when a subscriber throws', async () => {
+		const inbox = new Inbox();
+		await bus().subscribe('throwing', () => {
+			throw new Error('a failing subscriber');
+		});
+		await bus().subscribe('throwing', inbox.listener);
+		await bus().publish('throwing', 1);
+		expect(await inbox.count(1)).toEqual([1]);
+	});
+
+	it('refuses what is not JSON', async () => {
+		await expect(bus().publish('json', undefined as unknown as null)).rejects.toThrow(TypeError);
+	});
+}
+
+function describeKeys(bus: () => MessageBus, pass: (ms: number) => Promise<void>): void {
+	it('keeps a value until it is deleted', async () => {
+		await bus().set('kept', { a: [1] }, LONG_MS);
+		expect(await bus().get('kept')).toEqual({ a: [1] });
+		expect(await bus().delete('kept')).toBe(true);
+		expect(await bus().get('kept')).toBeUndefined();
+		expect(await bus().delete('kept')).toBe(false);
+	});
+
+	it('lets a key vanish by itself', async () => {
+		await bus().set('short', 1, 200);
+		expect(await bus().ttlMs('short')).toBeGreaterThan(0);
+		expect(await bus().ttlMs('short')).toBeLessThanOrEqual(200);
+		await pass(300);
+		expect(await bus().get('short')).toBeUndefined();
+		expect(await bus().ttlMs('short')).toBeUndefined();
+		expect(await bus().delete('short')).toBe(false);
+	});
+
+	it('prolongs a key that is set again', async () => {
+		await bus().set('again', 1, 200);
+		await bus().set('again', 2, LONG_MS);
+		await pass(300);
+		expect(await bus().get('again')).toBe(2);
+	});
+
+	it('compares and sets in one step', async () => {
+		expect(await bus().compareAndSet('cas', undefined, { v: 1 }, LONG_MS)).toBe(true);
+		expect(await bus().compareAndSet('cas', undefined, { v: 2 }, LONG_MS)).toBe(false);
+		expect(await bus().compareAndSet('cas', { v: 9 }, { v: 2 }, LONG_MS)).toBe(false);
+		expect(await bus().compareAndSet('cas', { v: 1 }, { v: 2 }, LONG_MS)).toBe(true);
+		expect(await bus().get('cas')).toEqual({ v: 2 });
+	});
+
+	it('lets exactly one of many win', async () => {
+		const wins = await Promise.all(
+			Array.from({ length: 20 }, (_, index) => bus().compareAndSet('race', undefined, index, LONG_MS)),
+		);
+		expect(wins.filter(Boolean)).toHaveLength(1);
+	});
+
+	it('refuses a time to live that is none', async () => {
+		await expect(bus().set('never', 1, 0)).rejects.toThrow(TypeError);
+		await expect(bus().set('never', 1, NaN)).rejects.toThrow(TypeError);
+	});
+}
+
+function describeLeases(bus: () => MessageBus, pass: (ms: number) => Promise<void>): void {
+	it('gives a lease to one at a time', async () => {
+		const tokens = await Promise.all(Array.from({ length: 10 }, () => bus().acquireLease('one', LONG_MS)));
+		const won = tokens.filter((token) => token !== undefined);
+		expect(won).toHaveLength(1);
+		expect(await bus().releaseLease('one', 'not the token')).toBe(false);
+		expect(await bus().releaseLease('one', won[0]!)).toBe(true);
+		expect(await bus().releaseLease('one', won[0]!)).toBe(false);
+		expect(await bus().acquireLease('one', LONG_MS)).toBeDefined();
+	});
+
+	it('keeps a lease that is renewed, and loses one that is not', async () => {
+		const token = (await bus().acquireLease('renewed', 400))!;
+		await pass(250);
+		expect(await bus().renewLease('renewed', token, 400)).toBe(true);
+		await pass(250);
+		expect(await bus().acquireLease('renewed', LONG_MS)).toBeUndefined();
+		await pass(250);
+		expect(await bus().renewLease('renewed', token, LONG_MS)).toBe(false);
+		expect(await bus().acquireLease('renewed', LONG_MS)).toBeDefined();
+		expect(await bus().releaseLease('renewed', token)).toBe(false);
+	});
+
+	it('keeps leases and keys of one name apart', async () => {
+		await bus().set('same', 'key', LONG_MS);
+		expect(await bus().acquireLease('same', LONG_MS)).toBeDefined();
+		expect(await bus().get('same')).toBe('key');
+	});
+}
+
+function describeSortedSets(bus: () => MessageBus, pass: (ms: number) => Promise<void>): void {
+	it('returns members by score, then by name', async () => {
+		const members: Array<[string, number]> = [['b', 2], ['a', 2], ['c', 1.5], ['d', 1_760_000_000_000.25], ['e', -1]]; // prettier-ignore
+		for (const [member, score] of members) {
+			await bus().addToSortedSet('scores', member, score, LONG_MS);
+		}
+		expect(await bus().rangeOfSortedSet('scores', -Infinity, Infinity, 10)).toEqual([
+			{ member: 'e', score: -1 },
+			{ member: 'c', score: 1.5 },
+			{ member: 'a', score: 2 },
+			{ member: 'b', score: 2 },
+			{ member: 'd', score: 1_760_000_000_000.25 },
+		]);
+		expect(await bus().rangeOfSortedSet('scores', 1.5, 2, 2)).toEqual([
+			{ member: 'c', score: 1.5 },
+			{ member: 'a', score: 2 },
+		]);
+		expect(await bus().countInSortedSet('scores', 1.5, 2)).toBe(3);
+	});
+
+	it('moves, removes and trims members', async () => {
+		await bus().addToSortedSet('moving', 'a', 1, LONG_MS);
+		await bus().addToSortedSet('moving', 'a', 5, LONG_MS);
+		await bus().addToSortedSet('moving', 'b', 2, LONG_MS);
+		await bus().addToSortedSet('moving', 'c', 3, LONG_MS);
+		expect(await bus().countInSortedSet('moving', -Infinity, Infinity)).toBe(3);
+		expect(await bus().trimSortedSet('moving', 3)).toBe(1);
+		expect(await bus().removeFromSortedSet('moving', 'c')).toBe(true);
+		expect(await bus().removeFromSortedSet('moving', 'c')).toBe(false);
+		expect(await bus().rangeOfSortedSet('moving', 0, 9, 9)).toEqual([{ member: 'a', score: 5 }]);
+	});
+
+	it('lets a set vanish as a whole', async () => {
+		await bus().addToSortedSet('vanishing', 'a', 1, 200);
+		await pass(300);
+		expect(await bus().countInSortedSet('vanishing', -Infinity, Infinity)).toBe(0);
+		expect(await bus().rangeOfSortedSet('vanishing', -Infinity, Infinity, 5)).toEqual([]);
+		expect(await bus().trimSortedSet('vanishing', 9)).toBe(0);
+	});
+}
+
+function describeHistory(bus: () => MessageBus, pass: (ms: number) => Promise<void>): void {
+	it('returns what came after an id, oldest first, at most so many', async () => {
+		const ids: string[] = [];
+		for (let index = 0; index < 5; index++) {
+			ids.push(await bus().appendToHistory('chat', { index }, 10, LONG_MS));
+		}
+		const all = await bus().readHistory('chat', undefined, 10);
+		expect(all).toEqual({ entries: ids.map((id, index) => ({ id, value: { index } })), isComplete: true });
+		expect(await bus().readHistory('chat', ids[2], 10)).toEqual({ entries: all.entries.slice(3), isComplete: true });
+		expect(await bus().readHistory('chat', ids[0], 2)).toEqual({ entries: all.entries.slice(1, 3), isComplete: true });
+		expect(await bus().readHistory('chat', ids[4], 10)).toEqual({ entries: [], isComplete: true });
+	});
+
+	it('keeps the newest, and tells a reader who missed some', async () => {
+		const ids: string[] = [];
+		for (let index = 0; index < 6; index++) {
+			ids.push(await bus().appendToHistory('bounded', index, 3, LONG_MS));
+		}
+		const page = await bus().readHistory('bounded', ids[0], 10);
+		expect(page.entries.map((entry) => entry.value)).toEqual([3, 4, 5]);
+		expect(page.isComplete).toBe(false);
+		expect((await bus().readHistory('bounded', ids[3], 10)).isComplete).toBe(true);
+	});
+
+	it('lets a history vanish, and tells its readers', async () => {
+		const id = await bus().appendToHistory('fleeting', 1, 3, 200);
+		await pass(300);
+		expect(await bus().readHistory('fleeting', undefined, 10)).toEqual({ entries: [], isComplete: true });
+		expect(await bus().readHistory('fleeting', id, 10)).toEqual({ entries: [], isComplete: false });
+	});
+
+	it.each(['', 'x', '1', '-1-1', '1-1 ', '1-1)', '99999999999999999-1'])('refuses the id %j', async (id) => {
+		await expect(bus().readHistory('chat', id, 10)).rejects.toMatchObject({ code: 'REQUEST_INVALID' });
+	});
+}
+
+function describeLife(open: () => Promise<MessageBus>): void {
+	it('answers its health check, closes once, and refuses calls after that', async () => {
+		const bus = await open();
+		await bus.checkHealth();
+		const first = bus.close();
+		expect(bus.close()).toBe(first);
+		await first;
+		const calls = [bus.publish('x', 1), bus.subscribe('x', () => undefined), bus.get('x'), bus.checkHealth()];
+		for (const call of calls) {
+			await expect(call).rejects.toMatchObject({ code: 'SERVER_STOPPING' });
+		}
+	});
+}

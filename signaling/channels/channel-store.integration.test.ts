@@ -1,0 +1,187 @@
+/** Channels, keys and the first start, against both databases. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { StreamKey } from '../../core/ids.ts';
+import { silentLogger } from '../../core/logger.ts';
+import { systemClock } from '../../core/clock.ts';
+import type { Database } from '../database/database.ts';
+import { migrateDatabase, readMigrations } from '../database/migrate.ts';
+import { PgDatabase } from '../database/pg-database.ts';
+import { openPgliteDatabase } from '../database/pglite-database.ts';
+import { startPostgres, type RealServer } from '../testing/real-servers.ts';
+import { ChannelStore, type Channel } from './channel-store.ts';
+import { prepareFirstStart, type FirstStartResult } from './first-start.ts';
+import { verifyPassword } from './password-hash.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'spillway-channels-'));
+const common = { clock: systemClock, logger: silentLogger };
+const serverSecret = new Uint8Array(32).fill(7);
+let postgres: RealServer;
+
+beforeAll(async () => {
+	postgres = await startPostgres();
+});
+
+afterAll(async () => {
+	await postgres.stop();
+	rmSync(folder, { recursive: true, force: true });
+});
+
+const KINDS = [
+	{
+		kind: 'embedded',
+		open: (): Promise<Database> => openPgliteDatabase({ folder: join(folder, 'database'), ...common }),
+	},
+	{
+		kind: 'PostgreSQL',
+		open: (): Promise<Database> => Promise.resolve(new PgDatabase({ url: postgres.url, ...common })),
+	},
+];
+
+describe.each(KINDS)('channels ($kind)', ({ open }) => {
+	let database: Database;
+	let store: ChannelStore;
+
+	beforeAll(async () => {
+		database = await open();
+		await migrateDatabase(database, await readMigrations(), common);
+		store = new ChannelStore({ database, clock: systemClock, serverSecret });
+	});
+
+	afterAll(async () => {
+		await database.close();
+	});
+
+	afterEach(async () => {
+		await database.runScript('DELETE FROM channels; DELETE FROM users');
+	});
+
+	describe('ChannelStore', () => {
+		let channel: Channel;
+
+		beforeEach(async () => {
+			channel = await store.createChannel({ name: 'Alice', title: 'Hello', graceWindowSeconds: 5 });
+		});
+
+		it('finds a channel by name and by id, and lists all', async () => {
+			expect(channel).toMatchObject({ name: 'alice', title: 'Hello', graceWindowSeconds: 5, category: undefined });
+			await store.createChannel({ name: 'aaron' });
+			await expect(store.findByName('ALICE')).resolves.toEqual(channel);
+			await expect(store.findById(channel.id)).resolves.toEqual(channel);
+			expect((await store.list()).map(({ name }) => name)).toEqual(['aaron', 'alice']);
+			await expect(store.findByName('bob')).resolves.toBeUndefined();
+			await expect(store.findByName("'; DROP TABLE channels; --")).resolves.toBeUndefined();
+		});
+
+		it('refuses names that are taken, reserved or malformed', async () => {
+			for (const name of ['alice', 'whip', 'a', 'with space', '../x']) {
+				await expect(store.createChannel({ name })).rejects.toMatchObject({ code: 'REQUEST_INVALID' });
+			}
+		});
+
+		it('finds the channel of a key, and stores no key', async () => {
+			const { id, streamKey } = await store.createStreamKey(channel.id, 'main');
+			await expect(store.findByStreamKey(streamKey)).resolves.toEqual({ streamKeyId: id, channel });
+			await expect(store.findByStreamKey(`${streamKey}x`)).resolves.toBeUndefined();
+			expect(JSON.stringify(await database.query('SELECT * FROM stream_keys'))).not.toContain(streamKey.slice(9));
+			const [record] = await store.listStreamKeys(channel.id);
+			expect(record).toMatchObject({ id, name: 'main', prefix: streamKey.slice(0, 9), revokedAt: undefined });
+		});
+
+		it('does not know keys that were hashed under another secret', async () => {
+			const { streamKey } = await store.createStreamKey(channel.id, 'main');
+			const other = new ChannelStore({ database, clock: systemClock, serverSecret: new Uint8Array(32) });
+			await expect(other.findByStreamKey(streamKey)).resolves.toBeUndefined();
+		});
+
+		it('revokes a key once, and can make it valid again', async () => {
+			const { id, streamKey } = await store.createStreamKey(channel.id, 'main');
+			await expect(store.revokeStreamKey(id)).resolves.toBe(true);
+			await expect(store.revokeStreamKey(id)).resolves.toBe(false);
+			await expect(store.findByStreamKey(streamKey)).resolves.toBeUndefined();
+			await expect(store.findStreamKey(streamKey)).resolves.toMatchObject({ id });
+			await store.reinstateStreamKey(id);
+			await expect(store.findByStreamKey(streamKey)).resolves.toMatchObject({ streamKeyId: id });
+		});
+
+		it('rotates the key of one name and leaves the others', async () => {
+			const [first, other] = [
+				await store.createStreamKey(channel.id, 'main'),
+				await store.createStreamKey(channel.id, 'spare'),
+			];
+			const second = await store.rotateStreamKey(channel.id, 'main');
+			await expect(store.findByStreamKey(first.streamKey)).resolves.toBeUndefined();
+			await expect(store.findByStreamKey(second.streamKey)).resolves.toBeDefined();
+			await expect(store.findByStreamKey(other.streamKey)).resolves.toBeDefined();
+		});
+
+		it('refuses a given key that is in use', async () => {
+			await store.createStreamKey(channel.id, 'main', 'given-key' as StreamKey);
+			const again = store.createStreamKey(channel.id, 'again', 'given-key' as StreamKey);
+			await expect(again).rejects.toMatchObject({ code: 'REQUEST_INVALID' });
+			await expect(again).rejects.not.toThrow(/given-key/);
+		});
+	});
+
+	describe('prepareFirstStart', () => {
+		const start = (demoStreamKey?: string): Promise<FirstStartResult> =>
+			prepareFirstStart({ database, ...common, serverSecret, demoStreamKey });
+		const isValid = async (streamKey: string): Promise<boolean> =>
+			(await store.findByStreamKey(streamKey)) !== undefined;
+
+		it('makes the demo channel, its key and the administrator once', async () => {
+			const first = await start();
+			await expect(store.findByStreamKey(first.newStreamKey!)).resolves.toMatchObject({ channel: { name: 'demo' } });
+			const [admin] = await database.query<{ name: string; role: string; password_hash: string }>(
+				'SELECT * FROM users',
+			);
+			expect(admin).toMatchObject({ name: 'admin', role: 'admin' });
+			await expect(verifyPassword(first.newAdminPassword!, admin!.password_hash)).resolves.toBe(true);
+			const second = await start();
+			expect(second).toEqual({
+				demoChannelId: first.demoChannelId,
+				newStreamKey: undefined,
+				newAdminPassword: undefined,
+			});
+			await expect(isValid(first.newStreamKey!)).resolves.toBe(true);
+		});
+
+		it('takes the given key, and follows when it changes', async () => {
+			expect((await start('given-one')).newStreamKey).toBe('given-one');
+			expect((await start('given-one')).newStreamKey).toBeUndefined();
+			await start('given-two');
+			expect([await isValid('given-one'), await isValid('given-two')]).toEqual([false, true]);
+			await start('given-one');
+			expect([await isValid('given-one'), await isValid('given-two')]).toEqual([true, false]);
+		});
+
+		it('lets the given key replace the generated one, and makes a new one when none is given any more', async () => {
+			const generated = (await start()).newStreamKey!;
+			await start('given-three');
+			await expect(isValid(generated)).resolves.toBe(false);
+			const next = (await start()).newStreamKey!;
+			expect([await isValid('given-three'), await isValid(next)]).toEqual([false, true]);
+		});
+
+		it('leaves keys alone that people made', async () => {
+			const { demoChannelId } = await start();
+			const { streamKey } = await store.createStreamKey(demoChannelId, 'my own');
+			await start('given-four');
+			await expect(isValid(streamKey)).resolves.toBe(true);
+		});
+
+		it('refuses a given key that belongs to another channel', async () => {
+			const channel = await store.createChannel({ name: 'bob' });
+			await store.createStreamKey(channel.id, 'main', 'bobs-key' as StreamKey);
+			await expect(start('bobs-key')).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+		});
+
+		it('makes one of each when several servers start at once', async () => {
+			const results = await Promise.all([start(), start(), start()]);
+			expect(results.filter((result) => result.newStreamKey !== undefined)).toHaveLength(1);
+			expect(results.filter((result) => result.newAdminPassword !== undefined)).toHaveLength(1);
+		});
+	});
+});

@@ -1,0 +1,237 @@
+/** Channels and their stream keys in the database. */
+import { timingSafeEqual } from 'node:crypto';
+import type { Clock } from '../../core/clock.ts';
+import { SpillwayError } from '../../core/errors.ts';
+import { createId, parseChannelName, type ChannelId, type ChannelName, type StreamKey } from '../../core/ids.ts';
+import { isUniqueViolation, type Database, type Queryable } from '../database/database.ts';
+import { createStreamKey, hashStreamKey, shownPrefix } from './stream-key.ts';
+
+/** A lasting place with a name. */
+export type Channel = {
+	id: ChannelId;
+	name: ChannelName;
+	title: string;
+	category: string | undefined;
+	/** Seconds that a broadcast waits for its lost publisher; undefined means the server's default. */
+	graceWindowSeconds: number | undefined;
+	createdAt: Date;
+};
+
+/** A stream key as its owner sees it later: everything but the key. */
+export type StreamKeyRecord = {
+	id: string;
+	channelId: ChannelId;
+	/** What its owner calls it. */
+	name: string;
+	/** First characters; empty for short keys. */
+	prefix: string;
+	createdAt: Date;
+	revokedAt: Date | undefined;
+};
+
+/** Whom a stream key belongs to. */
+export type StreamKeyOwner = { streamKeyId: string; channel: Channel };
+
+type ChannelRow = {
+	id: ChannelId;
+	name: ChannelName;
+	title: string;
+	category: string | null;
+	grace_window_seconds: number | null;
+	created_at: Date;
+};
+
+type StreamKeyRow = {
+	id: string;
+	channel_id: ChannelId;
+	name: string;
+	key_hash: Uint8Array;
+	key_prefix: string;
+	created_at: Date;
+	revoked_at: Date | null;
+};
+
+const CHANNEL_COLUMNS = 'id, name, title, category, grace_window_seconds, created_at';
+/** Channels that one listing returns at most. */
+const MAX_LISTED = 1000;
+
+/** Reads and writes channels. Every method throws DATABASE_UNAVAILABLE when the database does not answer. */
+export class ChannelStore {
+	readonly #database: Queryable;
+	readonly #clock: Clock;
+	readonly #serverSecret: Uint8Array;
+
+	/** `database` may be the handle of a transaction. */
+	constructor(options: { database: Database | Queryable; clock: Clock; serverSecret: Uint8Array }) {
+		this.#database = options.database;
+		this.#clock = options.clock;
+		this.#serverSecret = options.serverSecret;
+	}
+
+	/** Throws REQUEST_INVALID for a name that cannot be one, is a route, or is taken. */
+	async createChannel(details: { name: string; title?: string; graceWindowSeconds?: number }): Promise<Channel> {
+		const name = parseChannelName(details.name);
+		if (name === undefined) {
+			throw new SpillwayError('REQUEST_INVALID', [
+				'a channel name has 2–25 letters, digits, "_" or "-", and is not a page',
+			]);
+		}
+		try {
+			const [row] = await this.#database.query<ChannelRow>(
+				`INSERT INTO channels (id, name, title, grace_window_seconds, created_at) VALUES ($1, $2, $3, $4, $5)
+				RETURNING ${CHANNEL_COLUMNS}`,
+				[createId(this.#clock.nowMs()), name, details.title ?? '', details.graceWindowSeconds ?? null, this.#now()],
+			);
+			return toChannel(row!);
+		} catch (error) {
+			if (isUniqueViolation(error, 'channels_name_key')) {
+				throw new SpillwayError('REQUEST_INVALID', [`channel "${name}" exists already`], { cause: error });
+			}
+			throw error;
+		}
+	}
+
+	/** Any text may be asked for; what cannot be a name belongs to no channel. */
+	async findByName(text: string): Promise<Channel | undefined> {
+		const name = parseChannelName(text);
+		return name === undefined ? undefined : this.#findOne('name', name);
+	}
+
+	/** The channel with this id. */
+	async findById(id: string): Promise<Channel | undefined> {
+		return this.#findOne('id', id);
+	}
+
+	/** All channels by name, at most 1000. */
+	async list(): Promise<Channel[]> {
+		const rows = await this.#database.query<ChannelRow>(
+			`SELECT ${CHANNEL_COLUMNS} FROM channels ORDER BY name LIMIT ${MAX_LISTED}`,
+		);
+		return rows.map(toChannel);
+	}
+
+	/**
+	 * Makes a key, or stores the given one, and returns the only copy of it that there will ever be.
+	 * Throws REQUEST_INVALID when the given key is in use already.
+	 */
+	async createStreamKey(
+		channelId: ChannelId,
+		name: string,
+		given?: StreamKey,
+	): Promise<{ id: string; streamKey: StreamKey }> {
+		const streamKey = given ?? createStreamKey();
+		const id = createId<string>(this.#clock.nowMs());
+		try {
+			await this.#database.query(
+				`INSERT INTO stream_keys (id, channel_id, name, key_hash, key_prefix, created_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+				[id, channelId, name, hashStreamKey(this.#serverSecret, streamKey), shownPrefix(streamKey), this.#now()],
+			);
+		} catch (error) {
+			if (isUniqueViolation(error, 'stream_keys_key_hash_key')) {
+				throw new SpillwayError('REQUEST_INVALID', ['the stream key is in use already'], { cause: error });
+			}
+			throw error;
+		}
+		return { id, streamKey };
+	}
+
+	/** Revokes the valid keys of that name on the channel and makes a new one in their place. */
+	async rotateStreamKey(channelId: ChannelId, name: string): Promise<{ id: string; streamKey: StreamKey }> {
+		// The new one first: when the second step fails the publisher has two keys rather than none.
+		const made = await this.createStreamKey(channelId, name);
+		await this.#database.query(
+			'UPDATE stream_keys SET revoked_at = $1 WHERE channel_id = $2 AND name = $3 AND id <> $4 AND revoked_at IS NULL',
+			[this.#now(), channelId, name, made.id],
+		);
+		return made;
+	}
+
+	/** False when there is no such key or it was revoked before. Who publishes with it is for the caller to end. */
+	async revokeStreamKey(streamKeyId: string): Promise<boolean> {
+		const rows = await this.#database.query(
+			'UPDATE stream_keys SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL RETURNING id',
+			[this.#now(), streamKeyId],
+		);
+		return rows.length > 0;
+	}
+
+	/** Makes a revoked key valid again. */
+	async reinstateStreamKey(streamKeyId: string): Promise<void> {
+		await this.#database.query('UPDATE stream_keys SET revoked_at = NULL WHERE id = $1', [streamKeyId]);
+	}
+
+	/** The keys of a channel, oldest first, revoked ones included. */
+	async listStreamKeys(channelId: ChannelId): Promise<StreamKeyRecord[]> {
+		const rows = await this.#database.query<StreamKeyRow>(
+			'SELECT * FROM stream_keys WHERE channel_id = $1 ORDER BY id',
+			[channelId],
+		);
+		return rows.map(toStreamKeyRecord);
+	}
+
+	/** The record of a key, also of a revoked one. */
+	async findStreamKey(streamKey: string): Promise<StreamKeyRecord | undefined> {
+		const row = await this.#findKeyRow(hashStreamKey(this.#serverSecret, streamKey));
+		return row === undefined ? undefined : toStreamKeyRecord(row);
+	}
+
+	/**
+	 * Whom a valid key belongs to. Unknown, wrong and revoked keys go the same way and take as long, so that nobody learns
+	 * from the time which it was.
+	 */
+	async findByStreamKey(streamKey: string): Promise<StreamKeyOwner | undefined> {
+		const hash = hashStreamKey(this.#serverSecret, streamKey);
+		const rows = await this.#database.query<
+			ChannelRow & { key_id: string; key_hash: Uint8Array; revoked_at: Date | null }
+		>(
+			`SELECT stream_keys.id AS key_id, key_hash, revoked_at, channels.id, channels.name, title, category,
+				grace_window_seconds, channels.created_at
+			FROM stream_keys JOIN channels ON channels.id = stream_keys.channel_id WHERE key_hash = $1`,
+			[hash],
+		);
+		const row = rows[0];
+		// The index compared the hashes byte by byte; this comparison is the one that decides.
+		const isSame = timingSafeEqual(row?.key_hash ?? new Uint8Array(hash.length), hash);
+		return row !== undefined && isSame && row.revoked_at === null
+			? { streamKeyId: row.key_id, channel: toChannel(row) }
+			: undefined;
+	}
+
+	async #findOne(column: 'id' | 'name', value: string): Promise<Channel | undefined> {
+		const [row] = await this.#database.query<ChannelRow>(
+			`SELECT ${CHANNEL_COLUMNS} FROM channels WHERE ${column} = $1`,
+			[value],
+		);
+		return row === undefined ? undefined : toChannel(row);
+	}
+
+	async #findKeyRow(hash: Uint8Array): Promise<StreamKeyRow | undefined> {
+		return (await this.#database.query<StreamKeyRow>('SELECT * FROM stream_keys WHERE key_hash = $1', [hash]))[0];
+	}
+
+	#now(): Date {
+		return new Date(this.#clock.nowMs());
+	}
+}
+
+function toChannel(row: ChannelRow): Channel {
+	return {
+		id: row.id,
+		name: row.name,
+		title: row.title,
+		category: row.category ?? undefined,
+		graceWindowSeconds: row.grace_window_seconds ?? undefined,
+		createdAt: row.created_at,
+	};
+}
+
+function toStreamKeyRecord(row: StreamKeyRow): StreamKeyRecord {
+	return {
+		id: row.id,
+		channelId: row.channel_id,
+		name: row.name,
+		prefix: row.key_prefix,
+		createdAt: row.created_at,
+		revokedAt: row.revoked_at ?? undefined,
+	};
+}

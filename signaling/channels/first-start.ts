@@ -1,0 +1,122 @@
+/** What every installation begins with: channel "demo" with a stream key, and an administrator. Later starts change little. */
+import type { Clock } from '../../core/clock.ts';
+import { SpillwayError } from '../../core/errors.ts';
+import { createId, createSecret, type ChannelId, type StreamKey } from '../../core/ids.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { Database, Queryable } from '../database/database.ts';
+import { ChannelStore } from './channel-store.ts';
+import { hashPassword } from './password-hash.ts';
+
+/** The channel that is there from the start. */
+export const DEMO_CHANNEL_NAME = 'demo';
+/** The account that is there from the start. */
+export const ADMIN_USER_NAME = 'admin';
+
+// Names of the keys that this file makes; keys of other names were made by people and are left alone.
+const GENERATED_KEY_NAME = 'first start';
+const GIVEN_KEY_NAME = 'SPILLWAY_DEMO_STREAM_KEY';
+
+/** What a start made. Secrets are here once and never again: print them. */
+export type FirstStartResult = {
+	demoChannelId: ChannelId;
+	/** The demo channel's key, when this start made it. */
+	newStreamKey: StreamKey | undefined;
+	/** The administrator's password, when this start made the account. */
+	newAdminPassword: string | undefined;
+};
+
+/** What {@link prepareFirstStart} needs. */
+export type FirstStartOptions = {
+	database: Database;
+	clock: Clock;
+	logger: Logger;
+	serverSecret: Uint8Array;
+	/** `SPILLWAY_DEMO_STREAM_KEY`: the demo channel's key instead of a generated one. */
+	demoStreamKey?: string | undefined;
+};
+
+/**
+ * Makes what is missing, in one transaction. Called at each start, after the migrations; several servers may call at once.
+ * Throws CONFIG_INVALID when the given demo key belongs to another channel.
+ */
+export async function prepareFirstStart(options: FirstStartOptions): Promise<FirstStartResult> {
+	const { clock, serverSecret } = options;
+	// Hashing takes long on purpose, so it is done before anything is locked, and only when it is likely to be needed.
+	const password = createSecret('admin');
+	const passwordHash = (await hasAdmin(options.database)) ? undefined : await hashPassword(password);
+	const result = await options.database.transaction(async (handle) => {
+		// Two servers that start at once must not make two of everything.
+		await handle.query('LOCK TABLE channels IN SHARE ROW EXCLUSIVE MODE');
+		const store = new ChannelStore({ database: handle, clock, serverSecret });
+		const channel =
+			(await store.findByName(DEMO_CHANNEL_NAME)) ??
+			(await store.createChannel({ name: DEMO_CHANNEL_NAME, title: 'Demo' }));
+		const newStreamKey =
+			options.demoStreamKey === undefined
+				? await ensureGeneratedKey(store, channel.id)
+				: await ensureGivenKey(store, channel.id, options.demoStreamKey as StreamKey);
+		const isAdminNew = passwordHash !== undefined && (await createAdmin(handle, clock, passwordHash));
+		return { demoChannelId: channel.id, newStreamKey, newAdminPassword: isAdminNew ? password : undefined };
+	});
+	options.logger.info(
+		{ madeStreamKey: result.newStreamKey !== undefined, madeAdmin: result.newAdminPassword !== undefined },
+		'channel "demo" is ready',
+	);
+	return result;
+}
+
+// A key that was given by the environment and is given no longer must not stay valid for ever.
+async function ensureGeneratedKey(store: ChannelStore, channelId: ChannelId): Promise<StreamKey | undefined> {
+	const valid = (await store.listStreamKeys(channelId)).filter((key) => key.revokedAt === undefined);
+	for (const key of valid.filter(({ name }) => name === GIVEN_KEY_NAME)) {
+		await store.revokeStreamKey(key.id);
+	}
+	if (valid.some(({ name }) => name !== GIVEN_KEY_NAME)) {
+		return undefined;
+	}
+	return (await store.createStreamKey(channelId, GENERATED_KEY_NAME)).streamKey;
+}
+
+async function ensureGivenKey(
+	store: ChannelStore,
+	channelId: ChannelId,
+	given: StreamKey,
+): Promise<StreamKey | undefined> {
+	const found = await store.findStreamKey(given);
+	if (found !== undefined && found.channelId !== channelId) {
+		throw new SpillwayError('CONFIG_INVALID', [
+			'SPILLWAY_DEMO_STREAM_KEY is the stream key of another channel. Choose another.',
+		]);
+	}
+	const isOurs = (name: string): boolean => name === GENERATED_KEY_NAME || name === GIVEN_KEY_NAME;
+	for (const key of await store.listStreamKeys(channelId)) {
+		if (key.revokedAt === undefined && key.id !== found?.id && isOurs(key.name)) {
+			await store.revokeStreamKey(key.id);
+		}
+	}
+	if (found === undefined) {
+		return (await store.createStreamKey(channelId, GIVEN_KEY_NAME, given)).streamKey;
+	}
+	if (found.revokedAt !== undefined) {
+		await store.reinstateStreamKey(found.id);
+		return given;
+	}
+	return undefined;
+}
+
+async function hasAdmin(database: Queryable): Promise<boolean> {
+	return (await database.query("SELECT id FROM users WHERE role = 'admin' LIMIT 1")).length > 0;
+}
+
+async function createAdmin(handle: Queryable, clock: Clock, passwordHash: string): Promise<boolean> {
+	if (await hasAdmin(handle)) {
+		return false;
+	}
+	const nowMs = clock.nowMs();
+	const rows = await handle.query(
+		`INSERT INTO users (id, name, password_hash, role, created_at) VALUES ($1, $2, $3, 'admin', $4)
+		ON CONFLICT (name) DO NOTHING RETURNING id`,
+		[createId(nowMs), ADMIN_USER_NAME, passwordHash, new Date(nowMs)],
+	);
+	return rows.length > 0;
+}

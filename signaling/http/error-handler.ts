@@ -1,0 +1,126 @@
+/** The one place where failed HTTP requests get their answer: a problem document from a row of the error table. */
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
+import { SpillwayError } from '../../core/errors.ts';
+import type { Logger } from '../../core/logger.ts';
+import { errorToProblem, PROBLEM_CONTENT_TYPE } from './problem.ts';
+import { redactUrl } from './redact-url.ts';
+
+/** Longest explanation of an invalid request that is sent back. */
+const MAX_DETAIL_LENGTH = 300;
+/** Methods that a known address may be tried with. */
+const ALL_METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+
+/**
+ * Makes the server answer every failure with a problem document: a {@link SpillwayError} by its row, what Fastify refuses
+ * (validation, size, content type) by ours, and anything else, which is a bug, with INTERNAL_ERROR, logged with its stack.
+ * Call it before any route is registered.
+ */
+export function registerErrorHandler(server: FastifyInstance, logger: Logger): void {
+	server.setErrorHandler((error: FastifyError | SpillwayError, request, reply) => {
+		void sendProblem(reply, toSpillwayError(error, request), request, logger);
+	});
+	server.setNotFoundHandler((request, reply) => {
+		void sendProblem(reply, new SpillwayError('ROUTE_NOT_FOUND', [pathOf(request)]), request, logger);
+	});
+}
+
+/**
+ * For Fastify's option `frameworkErrors`: what it refuses before a route is found (a malformed address, a parameter that is
+ * too long) is answered the same way.
+ */
+export function createFrameworkErrorHandler(
+	logger: Logger,
+): (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => void {
+	return (error, request, reply) => void sendProblem(reply, toSpillwayError(error, request), request, logger);
+}
+
+/**
+ * Registers the methods that an address does not take, so that they get 405 with `Allow` instead of 404 (RFC 9110
+ * §15.5.6). Call it after the address's own routes; HEAD comes with GET.
+ */
+export function refuseOtherMethods(server: FastifyInstance, url: string, allowed: readonly HTTPMethods[]): void {
+	const taken = new Set<HTTPMethods>(allowed.includes('GET') ? [...allowed, 'HEAD'] : allowed);
+	const allow = ALL_METHODS.filter((method) => taken.has(method)).join(', ');
+	server.route({
+		method: ALL_METHODS.filter((method) => !taken.has(method)),
+		url,
+		// Before the body is read: its type and size do not matter any more.
+		onRequest: (request, reply, done) => {
+			void reply.header('allow', allow);
+			done(new SpillwayError('METHOD_NOT_ALLOWED', [request.method]));
+		},
+		handler: () => undefined,
+	});
+}
+
+async function sendProblem(
+	reply: FastifyReply,
+	error: SpillwayError,
+	request: FastifyRequest,
+	logger: Logger,
+): Promise<void> {
+	logFailure(error, request, logger);
+	if (error.httpStatus === 401) {
+		// RFC 9110 §15.5.2: a 401 "MUST" name the scheme.
+		void reply.header('www-authenticate', 'Bearer');
+	}
+	if (error.retryAfterSeconds !== undefined) {
+		void reply.header('retry-after', String(Math.ceil(error.retryAfterSeconds)));
+	}
+	// What is refused now may be granted in a second; a cache must not remember.
+	if (!reply.hasHeader('cache-control')) {
+		void reply.header('cache-control', 'no-store');
+	}
+	const body = JSON.stringify(errorToProblem(error, request.id));
+	await reply.code(error.httpStatus).type(PROBLEM_CONTENT_TYPE).serializer(String).send(body);
+}
+
+function logFailure(error: SpillwayError, request: FastifyRequest, logger: Logger): void {
+	const fields = { requestId: request.id, method: request.method, url: redactUrl(request.url), code: error.code };
+	if (error.code === 'INTERNAL_ERROR') {
+		logger.error({ ...fields, err: error.cause }, 'a request failed because of a bug');
+	} else if (error.httpStatus >= 500) {
+		logger.warn({ ...fields, err: error }, 'a request could not be served');
+	} else {
+		logger.debug({ ...fields, detail: error.message }, 'a request was refused');
+	}
+}
+
+function toSpillwayError(error: FastifyError | SpillwayError, request: FastifyRequest): SpillwayError {
+	if (error instanceof SpillwayError) {
+		return error;
+	}
+	const { code, statusCode } = error as Partial<FastifyError>;
+	if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+		return new SpillwayError('BODY_TOO_LARGE', [request.routeOptions.bodyLimit], { cause: error });
+	}
+	if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
+		return new SpillwayError('CONTENT_TYPE_UNSUPPORTED', ['application/json', contentTypeOf(request)], {
+			cause: error,
+		});
+	}
+	if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+		return new SpillwayError('REQUEST_INVALID', [explain(error)], { cause: error });
+	}
+	return new SpillwayError('INTERNAL_ERROR', [request.id], { cause: error });
+}
+
+// Validation messages name the place and the rule ("body/bitrate must be integer"), never the value.
+function explain(error: FastifyError): string {
+	const text = error.validation === undefined ? withoutQuotes(error.message) : error.message;
+	return text.replace(/[.\s]+$/, '').slice(0, MAX_DETAIL_LENGTH);
+}
+
+// The JSON parser quotes the text around a mistake, which could be a secret.
+function withoutQuotes(message: string): string {
+	return message.replace(/,? ?"[^]*"/, '').replace(/\s+/g, ' ');
+}
+
+function contentTypeOf(request: FastifyRequest): string {
+	const text = request.headers['content-type'] ?? '';
+	return text.slice(0, 100).replace(/[^\x20-\x7e]/g, '?');
+}
+
+function pathOf(request: FastifyRequest): string {
+	return redactUrl(request.url.split('?')[0]!);
+}

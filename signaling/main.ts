@@ -1,0 +1,93 @@
+/** Starts the server: the only file that reads the environment and arguments, prints, and handles signals. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import pino from 'pino';
+import { systemClock } from '../core/clock.ts';
+import { maskConfig } from '../core/config-schema.ts';
+import { errorMessage, SpillwayError } from '../core/errors.ts';
+import type { Logger } from '../core/logger.ts';
+import { buildWebIfStale } from '../web/build.ts';
+import { buildServer, type SpillwayServer } from './build-server.ts';
+import { DEMO_CHANNEL_NAME } from './channels/first-start.ts';
+import type { Endpoints } from './data-folder.ts';
+import { loadServerConfig, SERVER_CONFIG_SCHEMA, type ServerConfig } from './server-config.ts';
+import { textLogStream } from './text-log.ts';
+import { welcomeText } from './welcome-text.ts';
+
+/** A shutdown that takes longer is cut short. */
+const SHUTDOWN_TIMEOUT_MS = 10_000;
+/** npm and a signal to the whole process group deliver the same wish twice; only a later signal means impatience. */
+const REPEATED_SIGNAL_MS = 1000;
+const TEST_PICTURE_KEY_NAME = 'test picture';
+
+function createLogger(config: ServerConfig): Logger {
+	const isText = config.log.format === 'text' || (config.log.format === 'auto' && process.stdout.isTTY);
+	const options = { level: config.log.level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
+	return isText ? pino(options, textLogStream(process.stdout)) : pino(options);
+}
+
+/** Publishes the built-in test picture through the RTMP door, as an encoder would, from a process of its own. */
+async function startTestPicture(server: SpillwayServer, endpoints: Endpoints, logger: Logger): Promise<ChildProcess> {
+	// Keys are stored hashed, so that the demo channel's own cannot be had again; this one is made anew at each start.
+	const { streamKey } = await server.channels.rotateStreamKey(server.firstStart.demoChannelId, TEST_PICTURE_KEY_NAME);
+	const script = fileURLToPath(new URL('../loadtest/test-picture.ts', import.meta.url));
+	const child = spawn(process.execPath, [script, '--url', `rtmp://127.0.0.1:${endpoints['rtmpPort']}/live`], {
+		// Its standard input ends when this process does, however it ends.
+		stdio: ['pipe', 'ignore', 'inherit'],
+		env: { ...process.env, SPILLWAY_TEST_PICTURE_KEY: streamKey },
+	});
+	child.on('exit', (code, signal) => logger.info({ code, signal }, 'the test picture has ended'));
+	child.on('error', (error) => logger.error({ err: error }, 'the test picture cannot be started'));
+	return child;
+}
+
+async function main(): Promise<void> {
+	const startedAtMs = systemClock.monotonicMs();
+	const config = await loadServerConfig(process.env);
+	const logger = createLogger(config);
+	logger.info({ config: maskConfig(SERVER_CONFIG_SCHEMA, config) }, 'effective configuration');
+	let server: SpillwayServer | undefined;
+	let testPicture: ChildProcess | undefined;
+	let stoppedAtMs: number | undefined;
+	const stop = (signal: string): void => {
+		const nowMs = systemClock.monotonicMs();
+		if (stoppedAtMs !== undefined) {
+			if (nowMs - stoppedAtMs > REPEATED_SIGNAL_MS) {
+				process.exit(1);
+			}
+			return;
+		}
+		stoppedAtMs = nowMs;
+		logger.info({ signal }, 'stopping');
+		systemClock.setTimeout(() => {
+			logger.error({}, 'stopping took too long; cut short');
+			process.exit(1);
+		}, SHUTDOWN_TIMEOUT_MS);
+		testPicture?.kill('SIGTERM');
+		void Promise.resolve(server?.close()).then(() => {
+			logger.info({}, 'stopped');
+			process.exit(0);
+		});
+	};
+	process.on('SIGTERM', () => stop('SIGTERM'));
+	process.on('SIGINT', () => stop('SIGINT'));
+	process.on('unhandledRejection', (error) => {
+		logger.error({ err: error }, 'unhandled rejection');
+		process.exit(1);
+	});
+	const { folder: webFolder } = await buildWebIfStale();
+	server = await buildServer(config, { clock: systemClock, logger, webFolder });
+	const endpoints = await server.listen();
+	const isDemo = process.argv.includes('--demo');
+	process.stdout.write(
+		welcomeText({ endpoints, channelName: DEMO_CHANNEL_NAME, firstStart: server.firstStart, isDemo, tookMs: systemClock.monotonicMs() - startedAtMs }),
+	);
+	if (isDemo) {
+		testPicture = await startTestPicture(server, endpoints, logger);
+	}
+}
+
+main().catch((error: unknown) => {
+	process.stderr.write(error instanceof SpillwayError ? `${error.message}\n` : `Spillway cannot start: ${errorMessage(error)}\n${error instanceof Error ? error.stack : ''}\n`);
+	process.exit(1);
+});

@@ -1,0 +1,103 @@
+/** Tests of health and readiness. */
+import fastify, { type FastifyInstance } from 'fastify';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { SpillwayError } from '../../core/errors.ts';
+import { silentLogger } from '../../core/logger.ts';
+import { FakeClock } from '../../core/testing/fake-clock.ts';
+import { registerErrorHandler } from '../http/error-handler.ts';
+import { registerHealthRoutes } from './health-routes.ts';
+
+describe('registerHealthRoutes', () => {
+	let clock: FakeClock;
+	let server: FastifyInstance;
+	let isStopping: boolean;
+	let checkCount: number;
+	let checkBus: () => Promise<void>;
+
+	beforeEach(() => {
+		clock = new FakeClock();
+		isStopping = false;
+		checkCount = 0;
+		checkBus = () => Promise.resolve();
+		server = fastify();
+		registerErrorHandler(server, silentLogger);
+		registerHealthRoutes(server, {
+			clock,
+			isStopping: () => isStopping,
+			checks: {
+				database: () => {
+					checkCount++;
+					return Promise.resolve();
+				},
+				bus: () => checkBus(),
+			},
+		});
+	});
+
+	afterEach(async () => {
+		await server.close();
+		expect(clock.pendingCount).toBe(0);
+	});
+
+	it('answers both when all is well', async () => {
+		expect((await server.inject('/healthz')).json()).toEqual({ status: 'ok' });
+		const answer = await server.inject('/readyz');
+		expect(answer.statusCode).toBe(200);
+		expect(answer.headers['cache-control']).toBe('no-store');
+		const ok = { status: 'ok' };
+		expect(answer.json()).toEqual({ status: 'ok', checks: { database: ok, bus: ok, server: ok } });
+	});
+
+	it.each([
+		[
+			'rejects',
+			() => Promise.reject(new SpillwayError('BUS_UNAVAILABLE')),
+			'The message bus does not answer. Try again in a moment.',
+		],
+		['throws a password', () => Promise.reject(new Error('sesame')), 'It does not work; the log says why.'],
+		[
+			'throws at once',
+			() => {
+				throw new Error('sesame');
+			},
+			'It does not work; the log says why.',
+		],
+	])('is not ready, but healthy, when a check %s', async (_what, check, detail) => {
+		checkBus = check;
+		const answer = await server.inject('/readyz');
+		expect(answer.statusCode).toBe(503);
+		expect(answer.json()).toMatchObject({
+			status: 'error',
+			checks: { database: { status: 'ok' }, bus: { status: 'error', detail } },
+		});
+		expect(answer.body).not.toContain('sesame');
+		expect((await server.inject('/healthz')).statusCode).toBe(200);
+	});
+
+	it('does not wait for a check that hangs, nor begins a second round meanwhile', async () => {
+		checkBus = () => new Promise(() => undefined);
+		const answers = Promise.all([server.inject('/readyz'), server.inject('/readyz')]);
+		await new Promise((resolve) => setImmediate(resolve));
+		await new Promise((resolve) => setImmediate(resolve));
+		await clock.advance(2000);
+		expect((await answers).map((answer) => answer.statusCode)).toEqual([503, 503]);
+		expect(checkCount).toBe(1);
+	});
+
+	it('is not ready, but healthy, while the server stops', async () => {
+		isStopping = true;
+		const answer = await server.inject('/readyz');
+		expect([answer.statusCode, answer.json<{ checks: { server: unknown } }>().checks.server]).toEqual([
+			503,
+			{ status: 'error', detail: 'The server is stopping. Try again in a moment.' },
+		]);
+		expect((await server.inject('/healthz')).statusCode).toBe(200);
+	});
+
+	it('refuses other methods', async () => {
+		for (const url of ['/healthz', '/readyz']) {
+			const answer = await server.inject({ method: 'POST', url });
+			expect([answer.statusCode, answer.headers.allow]).toEqual([405, 'GET, HEAD']);
+		}
+	});
+});

@@ -1,0 +1,256 @@
+/** Joins the tiers' configuration sections into the server's one schema, and holds the rules between their fields. */
+import { readFile } from 'node:fs/promises';
+import { Type, type Static } from 'typebox';
+import { readConfig, type ConfigFieldOptions } from '../core/config-schema.ts';
+import { errorMessage, SpillwayError } from '../core/errors.ts';
+
+/** File that is read from the working folder when there is one. */
+export const CONFIG_FILE_NAME = 'spillway.config.json';
+
+// Makes the compiler ask each field for its description; TypeBox itself takes anything.
+function field<Options extends ConfigFieldOptions & object>(options: Options): Options {
+	return options;
+}
+
+function port(defaultPort: number, description: string): ReturnType<typeof Type.Integer> {
+	return Type.Integer(field({ default: defaultPort, minimum: 0, maximum: 65_535, unit: 'port', description }));
+}
+
+/** The HTTP door: API, WHIP, WHEP, HLS, WebSocket and pages. */
+export const HTTP_CONFIG_SCHEMA = Type.Object({
+	port: port(8080, 'Port of the API, WHIP, WHEP, HLS, WebSocket and web pages. 0 takes any free port.'),
+	host: Type.String(
+		field({
+			default: '0.0.0.0',
+			minLength: 1,
+			maxLength: 255,
+			description: 'Address that HTTP and RTMP listen on. Use 127.0.0.1 behind a reverse proxy on the same machine.',
+		}),
+	),
+	tlsCertificateFile: Type.Optional(
+		Type.String(
+			field({
+				minLength: 1,
+				description:
+					'PEM file with the certificate chain. With it HTTP becomes HTTPS with HTTP/2. Needs http.tlsKeyFile.',
+			}),
+		),
+	),
+	tlsKeyFile: Type.Optional(
+		Type.String(
+			field({ minLength: 1, description: 'PEM file with the key of the certificate. Needs http.tlsCertificateFile.' }),
+		),
+	),
+	publicUrl: Type.Optional(
+		Type.String(
+			field({
+				pattern: '^https?://[^/?#\\s]+/?$',
+				description:
+					'Address under which people reach the server, such as https://live.example.org, when it is not the one it listens on. Used in what is printed and in links.',
+			}),
+		),
+	),
+});
+
+/** The RTMP door. */
+export const RTMP_CONFIG_SCHEMA = Type.Object({
+	port: port(1935, 'Port of the RTMP server. 0 takes any free port.'),
+});
+
+/** The WebRTC tier. */
+export const RTC_CONFIG_SCHEMA = Type.Object({
+	port: port(
+		44_444,
+		'First UDP and TCP port of WebRTC; each SFU worker takes the next one. 0 takes any free ports. Open all of them in the firewall.',
+	),
+	announcedAddresses: Type.Array(Type.String({ minLength: 1, maxLength: 255 }), {
+		...field({
+			description:
+				'Addresses or host names by which viewers and publishers reach this machine. Empty announces the addresses of its network interfaces; behind NAT give the public one.',
+		}),
+		default: [],
+		maxItems: 16,
+	}),
+	workerCount: Type.Integer(
+		field({
+			default: 0,
+			minimum: 0,
+			maximum: 64,
+			description: 'SFU worker processes. 0 starts one for each processor core.',
+		}),
+	),
+	plainPortMin: port(40_000, 'First loopback port for RTP between our own processes. No firewall rule is needed.'),
+	plainPortMax: port(43_999, 'Last loopback port for RTP between our own processes.'),
+});
+
+/** What holds for publishers of both protocols. */
+export const INGEST_CONFIG_SCHEMA = Type.Object({
+	graceWindowSeconds: Type.Integer(
+		field({
+			default: 60,
+			minimum: 0,
+			maximum: 1800,
+			unit: 's',
+			description:
+				'How long a broadcast waits for a publisher that was lost before it ends. Longer forgives worse networks; viewers of a stream that really ended wait as long.',
+		}),
+	),
+});
+
+/** The LL-HLS tier. */
+export const HLS_CONFIG_SCHEMA = Type.Object({
+	windowSeconds: Type.Integer(
+		field({
+			default: 30,
+			minimum: 12,
+			maximum: 3600,
+			unit: 's',
+			description:
+				'How much of a live broadcast the playlists list and viewers can go back. Longer costs memory for each broadcast.',
+		}),
+	),
+});
+
+/** What is logged, and how. */
+export const LOG_CONFIG_SCHEMA = Type.Object({
+	level: Type.Enum(['debug', 'info', 'warn', 'error'], {
+		...field({ description: 'Least severe kind of line that is logged. debug tells more about each session.' }),
+		default: 'info',
+	}),
+	format: Type.Enum(['auto', 'json', 'text'], {
+		...field({ description: 'json for collectors, text for people; auto is text on a terminal and json elsewhere.' }),
+		default: 'auto',
+	}),
+});
+
+/** Everything that the server can be told. */
+export const SERVER_CONFIG_SCHEMA = Type.Object({
+	http: HTTP_CONFIG_SCHEMA,
+	rtmp: RTMP_CONFIG_SCHEMA,
+	rtc: RTC_CONFIG_SCHEMA,
+	ingest: INGEST_CONFIG_SCHEMA,
+	hls: HLS_CONFIG_SCHEMA,
+	dataFolder: Type.String(
+		field({
+			default: './data',
+			minLength: 1,
+			description: 'Folder for the embedded database, media and secrets. One running server owns it.',
+		}),
+	),
+	demoStreamKey: Type.Optional(
+		Type.String(
+			field({
+				secret: true,
+				// What would end the key early inside an RTMP address or a header must not be part of it.
+				pattern: '^[^\\s/?#&]{1,256}$',
+				description:
+					'Stream key of channel "demo" instead of a generated one. Changing it between starts changes the key. Everyone who knows it can publish.',
+			}),
+		),
+	),
+	databaseUrl: Type.Optional(
+		Type.String(
+			field({
+				secret: 'url',
+				environmentName: 'DATABASE_URL',
+				pattern: '^postgres(ql)?://',
+				description:
+					'PostgreSQL (15 or newer) to use, as postgres://user:password@host/database. Without it the database is embedded.',
+			}),
+		),
+	),
+	redisUrl: Type.Optional(
+		Type.String(
+			field({
+				secret: 'url',
+				environmentName: 'REDIS_URL',
+				pattern: '^rediss?://',
+				description:
+					'Redis (7 or newer) that joins several servers; several comma-separated addresses make a cluster. Needs DATABASE_URL. Without it the bus is inside the process.',
+			}),
+		),
+	),
+	redisKeyPrefix: Type.String(
+		field({
+			default: 'spillway',
+			pattern: '^[A-Za-z0-9._-]{1,64}$',
+			description: 'First part of every Redis key and topic, so that several installations can share one Redis.',
+		}),
+	),
+	mediasoupWorkerBin: Type.Optional(
+		Type.String(
+			field({
+				minLength: 1,
+				environmentName: 'MEDIASOUP_WORKER_BIN',
+				description: 'Path of the mediasoup worker program. Set-up finds or builds one and sets this.',
+			}),
+		),
+	),
+	log: LOG_CONFIG_SCHEMA,
+});
+
+/** The effective configuration: valid, frozen, passed down from main.ts. */
+export type ServerConfig = Readonly<Static<typeof SERVER_CONFIG_SCHEMA>>;
+
+/** Rules between fields: a sentence for each one that is broken. */
+export function findConfigConflicts(config: ServerConfig): string[] {
+	const conflicts: string[] = [];
+	if (config.redisUrl !== undefined && config.databaseUrl === undefined) {
+		conflicts.push(
+			'REDIS_URL is given without DATABASE_URL: several servers on one bus need one database. Give DATABASE_URL, or leave REDIS_URL out.',
+		);
+	}
+	if ((config.http.tlsCertificateFile === undefined) !== (config.http.tlsKeyFile === undefined)) {
+		conflicts.push('http.tlsCertificateFile and http.tlsKeyFile belong together: give both or neither.');
+	}
+	if (config.rtc.plainPortMax - config.rtc.plainPortMin < 99) {
+		conflicts.push(
+			`rtc.plainPortMin–rtc.plainPortMax must hold at least 100 ports, but is ${config.rtc.plainPortMin}–${config.rtc.plainPortMax}.`,
+		);
+	}
+	if (isWithin(config.rtc.port, config.rtc.plainPortMin, config.rtc.plainPortMax)) {
+		conflicts.push(`rtc.port (${config.rtc.port}) lies inside rtc.plainPortMin–rtc.plainPortMax; choose another.`);
+	}
+	if (config.http.port !== 0 && config.http.port === config.rtmp.port) {
+		conflicts.push(`http.port and rtmp.port are both ${config.http.port}; give each its own.`);
+	}
+	return conflicts;
+}
+
+function isWithin(value: number, low: number, high: number): boolean {
+	return value !== 0 && value >= low && value <= high;
+}
+
+/**
+ * Reads the configuration file, if there is one, and joins it with the environment. Called once, by main.ts.
+ * Throws CONFIG_INVALID with all that is wrong.
+ */
+export async function loadServerConfig(
+	environment: Readonly<Record<string, string | undefined>>,
+	filePath: string = CONFIG_FILE_NAME,
+): Promise<ServerConfig> {
+	const file = await readConfigFile(filePath);
+	return readConfig(SERVER_CONFIG_SCHEMA, { environment, file, fileName: filePath }, findConfigConflicts);
+}
+
+async function readConfigFile(filePath: string): Promise<unknown> {
+	let text: string;
+	try {
+		text = await readFile(filePath, 'utf8');
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+			return undefined;
+		}
+		throw new SpillwayError('CONFIG_INVALID', [`${filePath} cannot be read: ${errorMessage(error)}.`], {
+			cause: error,
+		});
+	}
+	try {
+		return JSON.parse(text) as unknown;
+	} catch (error) {
+		// Node quotes the text around the mistake, which could be a password; so only the place is told.
+		const place = /line \d+ column \d+|position \d+/.exec(errorMessage(error))?.[0];
+		const where = place === undefined ? '' : ` (${place})`;
+		throw new SpillwayError('CONFIG_INVALID', [`${filePath} is not valid JSON${where}.`]);
+	}
+}

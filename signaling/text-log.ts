@@ -1,0 +1,33 @@
+/** Log lines for people: time, level, message, then what identifies the object. Takes pino's JSON lines. */
+import { Writable } from 'node:stream';
+
+const LEVELS: Readonly<Record<number, string>> = { 20: 'debug', 30: 'info ', 40: 'warn ', 50: 'ERROR' };
+
+/** A stream for pino that writes one readable line for each JSON line. */
+export function textLogStream(output: NodeJS.WritableStream): Writable {
+	return new Writable({
+		write(chunk: Buffer, _encoding, done) {
+			for (const line of chunk.toString('utf8').split('\n')) {
+				if (line !== '') {
+					output.write(`${formatLogLine(line)}\n`);
+				}
+			}
+			done();
+		},
+	});
+}
+
+/** One pino JSON line as text; what is no JSON stays as it is. */
+export function formatLogLine(line: string): string {
+	let entry: Record<string, unknown>;
+	try {
+		entry = JSON.parse(line) as Record<string, unknown>;
+	} catch {
+		// Something else was written to the log; better shown than lost.
+		return line;
+	}
+	const { level, time, msg, err, ...fields } = entry;
+	const details = Object.entries(fields).map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
+	const stack = typeof err === 'object' && err !== null && 'stack' in err ? `\n${String(err.stack)}` : '';
+	return `${String(time).slice(11, 23)} ${LEVELS[Number(level)] ?? level} ${String(msg)}${details.length > 0 ? `  ${details.join(' ')}` : ''}${stack}`;
+}

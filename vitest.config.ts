@@ -1,0 +1,38 @@
+/** Which tests run where: `unit` has no sockets and no processes, `integration` has both, `e2e` starts the product. */
+import { defineConfig } from 'vitest/config';
+
+const FOLDERS = '{core,sfu,ingest,packager,signaling,web,loadtest,setup}';
+
+export default defineConfig({
+	test: {
+		projects: [
+			{
+				test: {
+					name: 'unit',
+					include: [`${FOLDERS}/**/*.test.ts`, 'setup/**/*.test.mjs'],
+					exclude: ['**/*.integration.test.*', '**/*.e2e.test.*', '**/node_modules/**'],
+				},
+			},
+			{
+				test: {
+					name: 'integration',
+					include: [`${FOLDERS}/**/*.integration.test.ts`, 'setup/**/*.integration.test.mjs'],
+					exclude: ['**/node_modules/**'],
+					testTimeout: 60_000,
+					hookTimeout: 60_000,
+				},
+			},
+			{
+				test: {
+					name: 'e2e',
+					include: [`${FOLDERS}/**/*.e2e.test.ts`],
+					exclude: ['**/node_modules/**'],
+					testTimeout: 180_000,
+					hookTimeout: 120_000,
+					// One product at a time: on two cores a second one would make the first look slow.
+					fileParallelism: false,
+				},
+			},
+		],
+	},
+});

@@ -1,0 +1,163 @@
+/** Builds the pages into web/dist when their sources have changed. Called by `npm start`; also runs by itself: `node web/build.ts`. */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, open, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const DIST = path.join(ROOT, 'web/dist');
+/** On the same file system as `web/dist`, so that a rename is one step, and ignored by git as all of node_modules is. */
+const WORKSHOP = path.join(ROOT, 'node_modules/.cache/spillway-web');
+const STAMP_NAME = 'build-stamp.txt';
+/** What the built pages depend on. */
+const SOURCES = [
+	'core',
+	'web/src',
+	'web/public',
+	'web/index.html',
+	'web/vite.config.ts',
+	'web/build.ts',
+	'package-lock.json',
+];
+/** A build takes seconds; a lock that old belongs to a process that hangs. */
+const LOCK_TIMEOUT_MS = 180_000;
+const LOCK_POLL_MS = 150;
+
+/** Result of {@link buildWebIfStale}. `folder` is absolute and holds `index.html`. */
+export type WebBuild = { built: boolean; folder: string };
+
+/**
+ * Makes sure that `web/dist` matches the sources. Safe when several processes start at once: one builds, the others wait for
+ * it. The new pages replace the old ones whole, so a failed or killed build leaves the old ones. Throws what Vite throws.
+ */
+export async function buildWebIfStale(): Promise<WebBuild> {
+	const wanted = await sourceHash();
+	if (await isCurrent(wanted)) {
+		return { built: false, folder: DIST };
+	}
+	await mkdir(WORKSHOP, { recursive: true });
+	const unlock = await lock(path.join(WORKSHOP, 'build.lock'));
+	try {
+		if (await isCurrent(wanted)) {
+			return { built: false, folder: DIST };
+		}
+		await removeLeftovers();
+		const fresh = path.join(WORKSHOP, `new-${process.pid}`);
+		// Only now: Vite takes half a second to load, which a start without changes must not spend.
+		const { build } = await import('vite');
+		await build({
+			configFile: path.join(ROOT, 'web/vite.config.ts'),
+			logLevel: 'warn',
+			build: { outDir: fresh, emptyOutDir: true },
+		});
+		await writeFile(path.join(fresh, STAMP_NAME), wanted);
+		await replaceDist(fresh);
+		return { built: true, folder: DIST };
+	} finally {
+		await unlock();
+	}
+}
+
+async function isCurrent(wanted: string): Promise<boolean> {
+	try {
+		return (await readFile(path.join(DIST, STAMP_NAME), 'utf8')) === wanted;
+	} catch {
+		// Never built.
+		return false;
+	}
+}
+
+async function sourceHash(): Promise<string> {
+	const hash = createHash('sha256');
+	for (const source of SOURCES) {
+		for (const file of await listFiles(path.join(ROOT, source))) {
+			hash.update(`${path.relative(ROOT, file)}\0`);
+			hash.update(await readFile(file));
+			hash.update('\0');
+		}
+	}
+	return hash.digest('hex');
+}
+
+async function listFiles(target: string): Promise<string[]> {
+	if (!existsSync(target)) {
+		return [];
+	}
+	const entries = await readdir(target, { recursive: true, withFileTypes: true }).catch(
+		(error: NodeJS.ErrnoException) => {
+			if (error.code === 'ENOTDIR') {
+				return undefined;
+			}
+			throw error;
+		},
+	);
+	if (entries === undefined) {
+		return [target];
+	}
+	return entries
+		.filter((entry) => entry.isFile() && !entry.name.endsWith('.test.ts'))
+		.map((entry) => path.join(entry.parentPath, entry.name))
+		.sort();
+}
+
+/** Renames the new folder into place. A directory cannot be replaced in one step: for an instant there is none. */
+async function replaceDist(fresh: string): Promise<void> {
+	const old = path.join(WORKSHOP, `old-${process.pid}`);
+	if (existsSync(DIST)) {
+		await rename(DIST, old);
+	}
+	await rename(fresh, DIST);
+	await rm(old, { recursive: true, force: true });
+}
+
+/** What a killed build left. We hold the lock, so it is nobody's. */
+async function removeLeftovers(): Promise<void> {
+	for (const name of await readdir(WORKSHOP)) {
+		if (/^(new|old)-/.test(name)) {
+			await rm(path.join(WORKSHOP, name), { recursive: true, force: true });
+		}
+	}
+}
+
+/** Takes the lock file, waiting for a living holder and inheriting from a dead one. Returns the function that frees it. */
+async function lock(file: string): Promise<() => Promise<void>> {
+	const deadline = performance.now() + LOCK_TIMEOUT_MS;
+	for (;;) {
+		try {
+			const handle = await open(file, 'wx');
+			await handle.writeFile(String(process.pid));
+			await handle.close();
+			return () => rm(file, { force: true });
+		} catch (error) {
+			if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
+				throw error;
+			}
+		}
+		if (performance.now() > deadline || !(await isHolderAlive(file))) {
+			await rm(file, { force: true });
+			continue;
+		}
+		await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS));
+	}
+}
+
+async function isHolderAlive(file: string): Promise<boolean> {
+	const text = await readFile(file, 'utf8').catch(() => 'gone');
+	// Empty: the holder has made the file and is about to write its id.
+	if (text === '' || text === 'gone') {
+		return true;
+	}
+	try {
+		process.kill(Number(text), 0);
+		return true;
+	} catch (error) {
+		return (error as NodeJS.ErrnoException).code === 'EPERM';
+	}
+}
+
+// import.meta.main is not in every Node that may run this.
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+	const { built, folder } = await buildWebIfStale();
+	process.stdout.write(`${built ? 'Built' : 'Up to date'}: ${folder}\n`);
+}

@@ -1,0 +1,42 @@
+/** Figures as people read them. */
+import { describe, expect, it } from 'vitest';
+import { formatBitrate, formatCodec, formatDuration, formatFrameRate, formatSeconds } from './format.ts';
+
+describe('format', () => {
+	it('writes latency in seconds', () => {
+		expect([36, 780, 1234.5, 9999, 61_000].map(formatSeconds)).toEqual(['0.04 s', '0.78 s', '1.23 s', '10 s', '61 s']);
+	});
+
+	it('writes bitrates in the unit that fits, also at the edge', () => {
+		expect([640_400, 999_499, 999_500, 6_000_000].map(formatBitrate)).toEqual([
+			'640 kbit/s',
+			'999 kbit/s',
+			'1.0 Mbit/s',
+			'6.0 Mbit/s',
+		]);
+	});
+
+	it('writes frame rates without digits that say nothing', () => {
+		expect([30.02, 29.4, 59.94].map(formatFrameRate)).toEqual(['30', '29.4', '59.9']);
+	});
+
+	it('writes durations', () => {
+		expect([59_999, 60_000, 3_599_999, 3_900_000].map(formatDuration)).toEqual([
+			'less than a minute',
+			'1 min',
+			'59 min',
+			'1 h 05 min',
+		]);
+	});
+
+	it('names codecs however they are spelled', () => {
+		expect(['avc1.42e01f', 'H264', 'h264', 'mp4a.40.2', 'opus', 'av01.0'].map(formatCodec)).toEqual([
+			'H.264',
+			'H.264',
+			'H.264',
+			'AAC',
+			'Opus',
+			'av01.0',
+		]);
+	});
+});

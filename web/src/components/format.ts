@@ -1,0 +1,51 @@
+/** Figures as people read them. Pure. */
+
+/** `0.05 s`, `0.82 s`, `12 s`: latency in one unit, so that the two tiers can be compared at a glance. */
+export function formatSeconds(ms: number): string {
+	const seconds = ms / 1000;
+	return `${seconds.toFixed(Math.abs(seconds) < 9.995 ? 2 : 0)} s`;
+}
+
+/** `48 ms`. */
+export function formatMs(ms: number): string {
+	return `${Math.round(ms)} ms`;
+}
+
+/** `640 kbit/s`, `2.4 Mbit/s`. */
+export function formatBitrate(bps: number): string {
+	return bps < 999_500 ? `${Math.round(bps / 1000)} kbit/s` : `${(bps / 1e6).toFixed(1)} Mbit/s`;
+}
+
+/** `30`, `29.97`, `59.94`: no more digits than say something. */
+export function formatFrameRate(framesPerSecond: number): string {
+	const nearest = Math.round(framesPerSecond);
+	return Math.abs(framesPerSecond - nearest) < 0.05 ? String(nearest) : framesPerSecond.toFixed(1);
+}
+
+/** `1280 × 720`. */
+export function formatSize(widthPixels: number, heightPixels: number): string {
+	return `${widthPixels} × ${heightPixels}`;
+}
+
+/** `just now`, `12 min`, `3 h 05 min`: how long something has lasted. */
+export function formatDuration(ms: number): string {
+	const minutes = Math.floor(ms / 60_000);
+	if (minutes < 1) {
+		return 'less than a minute';
+	}
+	return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, '0')} min`;
+}
+
+const CODEC_NAMES: Record<string, string> = {
+	avc1: 'H.264',
+	h264: 'H.264',
+	vp8: 'VP8',
+	opus: 'Opus',
+	mp4a: 'AAC',
+	aac: 'AAC',
+};
+
+/** `H.264` for `h264`, `H264` and `avc1.42e01f`; what it does not know stays as it is. */
+export function formatCodec(codec: string): string {
+	return CODEC_NAMES[codec.split('.')[0]!.toLowerCase()] ?? codec;
+}

@@ -1,0 +1,50 @@
+/** Every state has words, and those that can be left by hand say how. */
+import { describe, expect, it } from 'vitest';
+import type { PlaybackErrorKind, PlaybackState } from '../playback/playback-state.ts';
+import { playerNotice, type NoticeFacts } from './player-words.ts';
+
+const FACTS: NoticeFacts = {
+	state: 'connecting',
+	error: undefined,
+	channelName: 'demo',
+	tier: 'webrtc',
+	hasPlayed: false,
+	isServerUnreachable: false,
+};
+const SILENT: PlaybackState[] = ['idle', 'connecting', 'stalled', 'interrupted', 'offline', 'ended', 'error'];
+const KINDS: PlaybackErrorKind[] = ['unsupported', 'unreachable', 'refused', 'connection-lost', 'undecodable'];
+
+describe('playerNotice', () => {
+	it('says nothing over a playing picture', () => {
+		expect(playerNotice({ ...FACTS, state: 'playing' })).toBeUndefined();
+	});
+
+	it.each(SILENT)('has a title and a sentence for %s', (state) => {
+		const notice = playerNotice({ ...FACTS, state })!;
+		expect(notice.title).not.toBe('');
+		expect(notice.text).toMatch(/[.…]$/);
+	});
+
+	it('leaves the last picture free while the publisher is away, but not when there is none', () => {
+		expect(playerNotice({ ...FACTS, state: 'interrupted', hasPlayed: true })!.form).toBe('note');
+		expect(playerNotice({ ...FACTS, state: 'interrupted' })!.form).toBe('cover');
+	});
+
+	it.each(KINDS)('offers to try again after %s, and the other tier unless the server is away', (kind) => {
+		const notice = playerNotice({ ...FACTS, state: 'error', error: { kind, detail: 'Because.', fatal: true } })!;
+		expect(notice.canRetry).toBe(true);
+		expect(notice.suggestedTier).toBe(kind === 'unreachable' ? undefined : 'll-hls');
+		expect(notice.text).not.toContain('by itself');
+	});
+
+	it('says that it retries by itself when it does', () => {
+		const error = { kind: 'unreachable', detail: '', fatal: false } as const;
+		expect(playerNotice({ ...FACTS, state: 'error', error })!.text).toContain('by itself');
+	});
+
+	it('names the server when that is what is missing', () => {
+		expect(playerNotice({ ...FACTS, state: 'stalled', hasPlayed: true, isServerUnreachable: true })!.title).toBe(
+			'The server does not answer',
+		);
+	});
+});

@@ -1,0 +1,26 @@
+/** What Chromium has and TypeScript's DOM library does not yet. Everything optional: other browsers lack it. */
+import type { PlaybackStatistics } from './playback/playback.ts';
+
+declare global {
+	/** https://w3c.github.io/webrtc-extensions/#rtp-header-extension-control-dom */
+	interface RtpHeaderExtensionNegotiation {
+		uri: string;
+		direction: RTCRtpTransceiverDirection;
+	}
+	interface RTCRtpTransceiver {
+		getHeaderExtensionsToNegotiate?(): RtpHeaderExtensionNegotiation[];
+		setHeaderExtensionsToNegotiate?(extensions: RtpHeaderExtensionNegotiation[]): void;
+	}
+	interface RTCRtpSynchronizationSource {
+		captureTimestamp?: number;
+		senderCaptureTimeOffset?: number;
+	}
+	interface HTMLVideoElement {
+		/** Safari on iPhone, where only the video element itself can fill the screen. */
+		webkitEnterFullscreen?(): void;
+	}
+	interface Window {
+		/** For tests and the measuring bench; nothing secret. See main.ts. */
+		__spillway?: { readonly statistics: PlaybackStatistics | undefined };
+	}
+}

@@ -1,0 +1,288 @@
+/** The LL-HLS tier over hls.js: connects, steers the distance to the live edge, and mends. */
+import type Hls from 'hls.js';
+import type * as HlsModule from 'hls.js';
+import type { ErrorData, LevelDetails } from 'hls.js';
+import type { Clock } from '../../../core/clock.ts';
+import { captureTimeOfMedia, type DatedFragment } from './capture-clock.ts';
+import { HLS_CONFIG } from './hls-config.ts';
+import { NativeHlsConnection } from './native-hls-connection.ts';
+import {
+	EMPTY_CONNECTION_READING,
+	type ConnectionFailure,
+	type ConnectionReading,
+	type MediaConnection,
+	type Playback,
+} from './playback.ts';
+import { LiveEdge, RateController } from './rate-controller.ts';
+import { TierPlayback, type PlaybackDependencies } from './tier-playback.ts';
+
+/** design.md §2: the same for every broadcast; used until the first playlist tells. */
+const DEFAULT_HOLD_BACK_SECONDS = 0.63;
+/** A decoder that fails again so soon after it was reset will not come to its senses. */
+const MEDIA_RECOVERY_INTERVAL_MS = 5000;
+
+/** Plays a channel a second behind. */
+export function createHlsPlayback(hlsUrl: string, dependencies: PlaybackDependencies): Playback {
+	const connection = hasMediaSource()
+		? new HlsJsConnection(hlsUrl, dependencies.clock)
+		: new NativeHlsConnection(hlsUrl, dependencies.clock);
+	return new TierPlayback(connection, dependencies);
+}
+
+function hasMediaSource(): boolean {
+	return typeof MediaSource !== 'undefined' || 'ManagedMediaSource' in globalThis;
+}
+
+/** Loads hls.js, which WebRTC viewers never need. Call it early to have it at hand. */
+export function loadHlsLibrary(): Promise<typeof HlsModule> {
+	return import('hls.js');
+}
+
+class HlsJsConnection implements MediaConnection {
+	readonly tier = 'll-hls';
+	readonly rebuildAfterMs = 7000;
+	readonly #hlsUrl: string;
+	readonly #clock: Clock;
+	#session: HlsSession | undefined;
+
+	constructor(hlsUrl: string, clock: Clock) {
+		this.#hlsUrl = hlsUrl;
+		this.#clock = clock;
+	}
+
+	connect(video: HTMLVideoElement, onFailure: (failure: ConnectionFailure) => void): void {
+		this.disconnect();
+		const session = new HlsSession(this.#clock, video, onFailure);
+		this.#session = session;
+		loadHlsLibrary().then(
+			(library) => session.open(library, this.#hlsUrl),
+			(error: unknown) => session.fail('unreachable', `The player could not be loaded: ${String(error)}`),
+		);
+	}
+
+	disconnect(): void {
+		this.#session?.close();
+		this.#session = undefined;
+	}
+
+	mend(step: number): void {
+		this.#session?.mend(step);
+	}
+
+	steer(nowMs: number): void {
+		this.#session?.steer(nowMs);
+	}
+
+	captureTimeMs(frame: VideoFrameCallbackMetadata): number | undefined {
+		return captureTimeOfMedia(frame.mediaTime, this.#session?.fragments ?? []);
+	}
+
+	reading(): ConnectionReading {
+		return this.#session?.reading() ?? EMPTY_CONNECTION_READING;
+	}
+}
+
+/** One hls.js instance from its making to its end. */
+class HlsSession {
+	/** Of the newest playlist. */
+	fragments: readonly DatedFragment[] = [];
+	readonly #clock: Clock;
+	readonly #video: HTMLVideoElement;
+	readonly #onFailure: (failure: ConnectionFailure) => void;
+	readonly #rateController = new RateController(DEFAULT_HOLD_BACK_SECONDS);
+	readonly #liveEdge = new LiveEdge();
+	readonly #abort = new AbortController();
+	#hls: Hls | undefined;
+	#details: LevelDetails | undefined;
+	#receivedBytes = 0;
+	#edgeDistanceSeconds: number | undefined;
+	#lastMediaRecoveryMs = -Infinity;
+
+	constructor(clock: Clock, video: HTMLVideoElement, onFailure: (failure: ConnectionFailure) => void) {
+		this.#clock = clock;
+		this.#video = video;
+		this.#onFailure = onFailure;
+	}
+
+	open(library: typeof HlsModule, hlsUrl: string): void {
+		if (this.#abort.signal.aborted) {
+			return;
+		}
+		const { default: HlsClass, Events } = library;
+		if (!HlsClass.isSupported()) {
+			this.fail('unsupported', 'This browser cannot play H.264 through Media Source Extensions.', true);
+			return;
+		}
+		const hls = new HlsClass(HLS_CONFIG);
+		this.#hls = hls;
+		hls.on(Events.LEVEL_UPDATED, (_event, { details }) => this.#onPlaylist(details));
+		hls.on(Events.FRAG_LOADED, (_event, { frag, part }) => {
+			this.#receivedBytes += part?.stats.loaded ?? frag.stats.loaded;
+		});
+		hls.on(Events.ERROR, (_event, data) => this.#onError(data));
+		this.#video.addEventListener('waiting', () => this.#onWaiting(), { signal: this.#abort.signal });
+		hls.loadSource(hlsUrl);
+		hls.attachMedia(this.#video);
+	}
+
+	close(): void {
+		this.#abort.abort();
+		this.#video.playbackRate = 1;
+		this.#hls?.destroy();
+		this.#hls = undefined;
+	}
+
+	mend(step: number): void {
+		if (this.#hls === undefined) {
+			return;
+		}
+		if (step === 1) {
+			// Forget what is being waited for and load the playlist anew, at the live edge.
+			this.#hls.stopLoad();
+			this.#hls.startLoad(-1);
+			this.#seekToEdge();
+		} else if (step === 2) {
+			this.#hls.recoverMediaError();
+		}
+	}
+
+	steer(nowMs: number): void {
+		const edgeSeconds = this.#liveEdge.edgeSeconds(nowMs);
+		const video = this.#video;
+		if (edgeSeconds === undefined || video.readyState === 0 || video.paused) {
+			return;
+		}
+		this.#edgeDistanceSeconds = edgeSeconds - video.currentTime;
+		if (video.seeking) {
+			return;
+		}
+		const decision = this.#rateController.update({
+			nowMs,
+			behindEdgeSeconds: this.#edgeDistanceSeconds,
+			bufferedAheadSeconds: this.#bufferedAheadSeconds(),
+		});
+		if (video.playbackRate !== decision.playbackRate) {
+			video.playbackRate = decision.playbackRate;
+		}
+		if (decision.seekBySeconds !== undefined) {
+			this.#seekToEdge();
+		}
+	}
+
+	reading(): ConnectionReading {
+		const level = this.#hls?.levels[this.#hls.currentLevel];
+		return {
+			...EMPTY_CONNECTION_READING,
+			receivedBytes: this.#receivedBytes,
+			framesDroppedCount: this.#video.getVideoPlaybackQuality().droppedVideoFrames,
+			videoCodec: level?.videoCodec,
+			audioCodec: level?.audioCodec,
+			bufferedAheadMs: this.#bufferedAheadSeconds() * 1000,
+			targetDistanceMs: this.#rateController.targetSeconds * 1000,
+			edgeDistanceMs: this.#edgeDistanceSeconds === undefined ? undefined : this.#edgeDistanceSeconds * 1000,
+		};
+	}
+
+	fail(kind: ConnectionFailure['error']['kind'], detail: string, fatal = false): void {
+		this.#report({ error: { kind, detail, fatal }, retryAfterSeconds: 0 });
+	}
+
+	#report(failure: ConnectionFailure): void {
+		if (!this.#abort.signal.aborted) {
+			this.#onFailure(failure);
+		}
+	}
+
+	#onPlaylist(details: LevelDetails): void {
+		this.#details = details;
+		this.#rateController.holdBackSeconds = details.partHoldBack || details.holdBack || details.targetduration;
+		if (details.advanced) {
+			this.#liveEdge.add(this.#clock.monotonicMs(), details.edge);
+		}
+		// The hint is the segment that still grows: the frames on screen are mostly from it.
+		const all = details.fragmentHint === undefined ? details.fragments : [...details.fragments, details.fragmentHint];
+		this.fragments = all.flatMap((fragment) =>
+			fragment.programDateTime === null
+				? []
+				: [{ startSeconds: fragment.start, programDateTimeMs: fragment.programDateTime }],
+		);
+	}
+
+	#onWaiting(): void {
+		// The first wait is for the first part, and one after a jump is for what was jumped to.
+		if (this.#video.currentTime > 0 && !this.#video.seeking) {
+			this.#rateController.stalled(this.#clock.monotonicMs());
+		}
+	}
+
+	#onError(data: ErrorData): void {
+		if (!data.fatal || this.#hls === undefined) {
+			return;
+		}
+		const status = data.response?.code ?? 0;
+		if (data.details === 'manifestLoadError' || data.details === 'manifestLoadTimeOut') {
+			this.#report(manifestFailure(status));
+		} else if (data.details === 'manifestIncompatibleCodecsError') {
+			this.fail('undecodable', 'This browser cannot decode the codecs of this channel.', true);
+		} else if (data.details === 'bufferStalledError') {
+			// Nudging has not helped, and hls.js has stopped loading. Most often the publisher is away: wait for new parts, and
+			// leave the rest to TierPlayback, which knows.
+			this.#hls.startLoad(-1);
+		} else if (data.type === 'mediaError') {
+			this.#onMediaError(data);
+		} else {
+			this.fail(status === 0 ? 'unreachable' : 'connection-lost', `The stream broke off (${data.details}, ${status}).`);
+		}
+	}
+
+	#onMediaError(data: ErrorData): void {
+		const nowMs = this.#clock.monotonicMs();
+		if (nowMs - this.#lastMediaRecoveryMs < MEDIA_RECOVERY_INTERVAL_MS) {
+			this.fail('undecodable', `The stream could not be decoded (${data.details}).`);
+			return;
+		}
+		this.#lastMediaRecoveryMs = nowMs;
+		this.#hls?.recoverMediaError();
+	}
+
+	#seekToEdge(): void {
+		const edgeSeconds = this.#liveEdge.edgeSeconds(this.#clock.monotonicMs());
+		if (edgeSeconds === undefined || this.#details === undefined) {
+			return;
+		}
+		// Never beyond what the playlist lists: hls.js would wait for a part that is not announced.
+		const aimSeconds = edgeSeconds - this.#rateController.targetSeconds;
+		const reachableSeconds = Math.min(aimSeconds, this.#details.edge - this.#details.partTarget);
+		// Only ahead: back would show again what has been seen, as when a lost publisher leaves nothing to go on to.
+		if (reachableSeconds > this.#video.currentTime) {
+			this.#video.currentTime = reachableSeconds;
+		}
+	}
+
+	#bufferedAheadSeconds(): number {
+		const { buffered, currentTime } = this.#video;
+		for (let index = 0; index < buffered.length; index++) {
+			// A tenth before its start counts as inside, as hls.js's own maxBufferHole does.
+			if (currentTime >= buffered.start(index) - 0.1 && currentTime < buffered.end(index)) {
+				return buffered.end(index) - currentTime;
+			}
+		}
+		return 0;
+	}
+}
+
+function manifestFailure(httpStatus: number): ConnectionFailure {
+	if (httpStatus === 404) {
+		const detail = 'There is no broadcast at this address.';
+		return { error: { kind: 'refused', detail, fatal: false }, retryAfterSeconds: 0, channelState: 'offline' };
+	}
+	if (httpStatus === 503) {
+		return {
+			error: { kind: 'refused', detail: 'The broadcast is just starting.', fatal: false },
+			retryAfterSeconds: 0,
+		};
+	}
+	const kind = httpStatus === 0 || httpStatus >= 500 ? 'unreachable' : 'refused';
+	const detail = httpStatus === 0 ? 'The server does not answer.' : `The server answered ${httpStatus}.`;
+	return { error: { kind, detail, fatal: kind === 'refused' }, retryAfterSeconds: 0 };
+}

@@ -1,0 +1,111 @@
+/** What a playback is to the page, whichever tier it plays: the contract, not the doing. */
+import type { ChannelState, DeliveryTier } from '../../../core/protocol/channel-description.ts';
+import type { PlaybackMetricsReading } from './playback-metrics.ts';
+import type { PlaybackError, PlaybackState } from './playback-state.ts';
+
+/** What a {@link Playback} reports. */
+export type PlaybackEvents = {
+	stateChanged: [next: PlaybackState, previous: PlaybackState];
+	/** The picture is about to leave the video element; whoever wants to keep it draws it now, synchronously. */
+	pictureLeaving: [];
+};
+
+/** What a tier knows of its connection beyond the picture; undefined where it does not apply or was not measured. */
+export type ConnectionReading = {
+	/** Bytes of media received over the connection so far. */
+	receivedBytes: number | undefined;
+	/** Frames received and not shown, so far. */
+	framesDroppedCount: number | undefined;
+	/** Names such as `H264` or `avc1.42e01f`. */
+	videoCodec: string | undefined;
+	audioCodec: string | undefined;
+	/** WebRTC: `udp` or `tcp`. */
+	transport: string | undefined;
+	roundTripMs: number | undefined;
+	packetsLostCount: number | undefined;
+	/** WebRTC: how long a frame waits to be decoded in order, mean over the last second. */
+	jitterBufferMs: number | undefined;
+	/** LL-HLS: how far ahead of the playhead is buffered. */
+	bufferedAheadMs: number | undefined;
+	/** LL-HLS: aimed distance to the live edge. */
+	targetDistanceMs: number | undefined;
+	/** LL-HLS: distance to the live edge. */
+	edgeDistanceMs: number | undefined;
+};
+
+/** Everything that is measured about a playback. This object, and no other, is what `window.__spillway` shows. */
+export type PlaybackStatistics = PlaybackMetricsReading &
+	ConnectionReading & {
+		tier: DeliveryTier;
+		state: PlaybackState;
+		playbackRate: number;
+		/** The latency's error: half the least round trip to the server's clock. */
+		clockUncertaintyMs: number | undefined;
+		/** Times that the connection was made anew since the start. */
+		reconnectCount: number;
+	};
+
+/** One channel in one tier in one video element. Started once, stopped once. */
+export interface Playback {
+	readonly tier: DeliveryTier;
+	readonly state: PlaybackState;
+	/** Why it does not play; defined in state `error`, and while retrying after a failure. */
+	readonly error: PlaybackError | undefined;
+	/** Begins to connect. `channelState` is the channel's latest word. */
+	start(video: HTMLVideoElement, channelState: ChannelState): void;
+	/** What the server now says of the channel. */
+	channelReported(channelState: ChannelState): void;
+	/** Tries again at once, by the viewer's wish. */
+	retry(): void;
+	/** Ends for good and frees the video element. Idempotent. */
+	stop(): void;
+	statistics(): PlaybackStatistics;
+	/** Adds a listener; returns the function that removes it. */
+	on<Name extends keyof PlaybackEvents>(name: Name, listener: (...args: PlaybackEvents[Name]) => void): () => void;
+}
+
+/** Why a connection could not be made, or broke. */
+export type ConnectionFailure = {
+	error: PlaybackError;
+	/** The server's wish; 0 when it has none. */
+	retryAfterSeconds: number;
+	/** What the failure says about the channel, where it does. */
+	channelState?: ChannelState;
+};
+
+/** What differs between the tiers: making, mending and reading a connection. {@link TierPlayback} drives it. */
+export interface MediaConnection {
+	readonly tier: DeliveryTier;
+	/** Without a frame for this long, although the channel is live, the connection is made anew. */
+	readonly rebuildAfterMs: number;
+	/**
+	 * Connects and lets the video element show it. Failures, also later ones, go to `onFailure`, at most once per
+	 * connection; after it, or after {@link disconnect}, nothing more comes.
+	 */
+	connect(video: HTMLVideoElement, onFailure: (failure: ConnectionFailure) => void): void;
+	/** Ends the connection, if there is one. May be followed by a new {@link connect}. */
+	disconnect(): void;
+	/** Tries something lighter than a new connection; called with 1, 2, … while no frame comes. */
+	mend(step: number): void;
+	/** Called about every 100 ms while connected. */
+	steer(nowMs: number): void;
+	/** Capture time of a frame, the server's epoch milliseconds. */
+	captureTimeMs(frame: VideoFrameCallbackMetadata): number | undefined;
+	/** Latest readings; refreshed by `steer`. */
+	reading(): ConnectionReading;
+}
+
+/** A reading in which nothing was measured. */
+export const EMPTY_CONNECTION_READING: ConnectionReading = {
+	receivedBytes: undefined,
+	framesDroppedCount: undefined,
+	videoCodec: undefined,
+	audioCodec: undefined,
+	transport: undefined,
+	roundTripMs: undefined,
+	packetsLostCount: undefined,
+	jitterBufferMs: undefined,
+	bufferedAheadMs: undefined,
+	targetDistanceMs: undefined,
+	edgeDistanceMs: undefined,
+};

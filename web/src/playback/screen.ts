@@ -1,0 +1,102 @@
+/** One video element with its playback, and behind it the last picture, which stands while there is no other. */
+import type { DeliveryTier } from '../../../core/protocol/channel-description.ts';
+import type { Playback } from './playback.ts';
+
+/** How the viewer wants to watch; survives a change of tier. */
+export type WatchSettings = { isPaused: boolean; isMuted: boolean; volume: number };
+
+/** Owned by {@link HandOver}; puts two elements into the container and takes them out again. */
+export class Screen {
+	readonly playback: Playback;
+	readonly video: HTMLVideoElement;
+	readonly #lastPicture: HTMLCanvasElement;
+	readonly #onSoundBlocked: () => void;
+	#wantsToPlay: boolean;
+	#isClosed = false;
+
+	/** Hidden until {@link reveal}. `onSoundBlocked`: the browser plays only without sound until the viewer does something. */
+	constructor(container: HTMLElement, playback: Playback, settings: WatchSettings, onSoundBlocked: () => void) {
+		this.playback = playback;
+		this.#onSoundBlocked = onSoundBlocked;
+		this.#wantsToPlay = !settings.isPaused;
+		this.#lastPicture = document.createElement('canvas');
+		this.#lastPicture.className = 'screen-last-picture';
+		this.#lastPicture.hidden = true;
+		this.video = document.createElement('video');
+		this.video.className = 'screen-video';
+		this.video.playsInline = true;
+		this.video.autoplay = !settings.isPaused;
+		this.video.disablePictureInPicture = false;
+		this.video.muted = settings.isMuted;
+		this.video.volume = settings.volume;
+		this.video.dataset['tier'] = playback.tier;
+		// Opacity, not `display: none`: a video that is not laid out gets no frame callbacks.
+		this.video.style.opacity = '0';
+		container.append(this.#lastPicture, this.video);
+		playback.on('pictureLeaving', () => this.#keepPicture());
+		playback.on('stateChanged', (next) => {
+			if (next === 'playing') {
+				this.#lastPicture.hidden = true;
+			}
+		});
+		// Every new source pauses the element and rejects what was asked of the old one.
+		this.video.addEventListener('loadstart', () => void this.#tryToPlay());
+	}
+
+	get tier(): DeliveryTier {
+		return this.playback.tier;
+	}
+
+	/** Makes it visible, for it is the one that is watched. */
+	reveal(): void {
+		this.video.style.opacity = '1';
+		this.video.dataset['shown'] = 'true';
+	}
+
+	/** Plays or pauses, by the viewer's wish. */
+	setPaused(isPaused: boolean): void {
+		this.#wantsToPlay = !isPaused;
+		this.video.autoplay = !isPaused;
+		if (isPaused) {
+			this.video.pause();
+		} else {
+			void this.#tryToPlay();
+		}
+	}
+
+	/** Stops the playback and removes the elements. Idempotent. */
+	close(): void {
+		this.#isClosed = true;
+		this.playback.stop();
+		this.video.remove();
+		this.#lastPicture.remove();
+	}
+
+	async #tryToPlay(): Promise<void> {
+		if (!this.#wantsToPlay || this.#isClosed) {
+			return;
+		}
+		try {
+			await this.video.play();
+		} catch (error) {
+			// Every browser lets a page play by itself without sound; most not with it before the first click.
+			if (error instanceof DOMException && error.name === 'NotAllowedError' && !this.video.muted && !this.#isClosed) {
+				this.video.muted = true;
+				this.#onSoundBlocked();
+				await this.video.play().catch(() => undefined);
+			}
+			// AbortError: a newer source has taken over, and its own loadstart comes here again.
+		}
+	}
+
+	#keepPicture(): void {
+		const { videoWidth, videoHeight } = this.video;
+		if (videoWidth === 0 || this.video.readyState < 2) {
+			return;
+		}
+		this.#lastPicture.width = videoWidth;
+		this.#lastPicture.height = videoHeight;
+		this.#lastPicture.getContext('2d')?.drawImage(this.video, 0, 0);
+		this.#lastPicture.hidden = false;
+	}
+}

@@ -1,0 +1,59 @@
+/** Speaks WHEP: an offer out, an answer back, and the end of the session (draft-ietf-wish-whep §4). */
+import { ApiError, request } from '../signaling/channel-api.ts';
+import type { ConnectionFailure } from './playback.ts';
+
+/** An accepted offer. */
+export type WhepSession = { answerSdp: string; sessionUrl: string };
+
+/** Sends the offer. Throws {@link ApiError}. */
+export async function openWhepSession(whepUrl: string, offerSdp: string, signal: AbortSignal): Promise<WhepSession> {
+	const response = await request(whepUrl, {
+		method: 'POST',
+		headers: { 'content-type': 'application/sdp', accept: 'application/sdp' },
+		body: offerSdp,
+		signal,
+	});
+	const location = response.headers.get('location');
+	// draft-ietf-wish-whep §4.2: the answer "MUST" be 201 with a Location; without one the session could not be ended.
+	if (response.status !== 201 || location === null) {
+		throw new ApiError(
+			'WHEP_ANSWER_INVALID',
+			`The server answered ${response.status} without a session.`,
+			response.status,
+		);
+	}
+	return { answerSdp: await response.text(), sessionUrl: new URL(location, response.url).href };
+}
+
+/** Ends the session. Also works while the page is being left; a session that is gone already is as good as ended. */
+export function closeWhepSession(sessionUrl: string): void {
+	fetch(sessionUrl, { method: 'DELETE', keepalive: true }).catch(() => {
+		// The server is away, and the session with it; otherwise it ends when no more ICE checks arrive.
+	});
+}
+
+/** What a refused offer means for the playback. */
+export function whepFailure(error: unknown): ConnectionFailure {
+	if (!(error instanceof ApiError)) {
+		return { error: { kind: 'unsupported', detail: String(error), fatal: true }, retryAfterSeconds: 0 };
+	}
+	const { retryAfterSeconds, message: detail } = error;
+	switch (error.code) {
+		case 'UNREACHABLE':
+			return { error: { kind: 'unreachable', detail, fatal: false }, retryAfterSeconds };
+		case 'CHANNEL_NOT_FOUND':
+		case 'CHANNEL_OFFLINE':
+			return { error: { kind: 'refused', detail, fatal: false }, retryAfterSeconds, channelState: 'offline' };
+		default:
+			// Another attempt with the same browser makes the same offer: 4xx is for good, but for "not yet" (409), "too many"
+			// (429) and time-outs (408).
+			return {
+				error: {
+					kind: 'refused',
+					detail,
+					fatal: error.httpStatus < 500 && ![408, 409, 429].includes(error.httpStatus),
+				},
+				retryAfterSeconds,
+			};
+	}
+}

@@ -1,0 +1,57 @@
+/** Clock offset from exchanges. */
+import { describe, expect, it } from 'vitest';
+import { FakeClock } from '../../../core/testing/fake-clock.ts';
+import { ServerClock, bestEstimate, estimateFromExchange } from './server-clock.ts';
+
+describe('estimateFromExchange', () => {
+	it('takes the middle of the round trip, and half of it as doubt', () => {
+		const estimate = estimateFromExchange({ sentAtMs: 100, receivedAtMs: 110, serverMs: 5000 });
+		expect(estimate).toEqual({ offsetMs: 4895, uncertaintyMs: 5, measuredAtMs: 110 });
+	});
+});
+
+describe('bestEstimate', () => {
+	const quick = { offsetMs: 1, uncertaintyMs: 1, measuredAtMs: 0 };
+	const slow = { offsetMs: 2, uncertaintyMs: 4, measuredAtMs: 10_000 };
+
+	it('prefers the shorter round trip while it is fresh, and the newer one when the clocks may have drifted', () => {
+		expect(bestEstimate([slow, quick], 10_000)).toBe(quick);
+		expect(bestEstimate([slow, { ...quick, measuredAtMs: -60_000 }], 10_000)).toBe(slow);
+		expect(bestEstimate([], 0)).toBeUndefined();
+	});
+});
+
+describe('ServerClock', () => {
+	it('settles on the exchange with the least round trip', async () => {
+		const clock = new FakeClock();
+		const delaysMs = [40, 6, 20, 30, 50, 25];
+		const serverClock = new ServerClock(clock, async () => {
+			const delayMs = delaysMs.shift() ?? 60;
+			await new Promise<void>((resolve) => clock.setTimeout(resolve, delayMs));
+			// All of the delay is on the way back: the error is half of it.
+			return { nowMs: clock.monotonicMs() - delayMs + 1_000_000 };
+		});
+		expect(serverClock.toServerMs(0)).toBeUndefined();
+		serverClock.start();
+		await clock.advance(2000);
+		expect(serverClock.uncertaintyMs).toBe(3);
+		expect(serverClock.toServerMs(0)).toBe(1_000_000 - 3);
+		serverClock.stop();
+		await clock.advance(120_000);
+		expect(clock.pendingCount).toBe(0);
+	});
+
+	it('goes on asking when the server does not answer at first', async () => {
+		const clock = new FakeClock();
+		let count = 0;
+		const serverClock = new ServerClock(clock, () =>
+			++count <= 6 ? Promise.reject(new Error('away')) : Promise.resolve({ nowMs: 7 }),
+		);
+		serverClock.start();
+		await clock.advance(1000);
+		expect(serverClock.uncertaintyMs).toBeUndefined();
+		await clock.advance(4000);
+		expect(serverClock.uncertaintyMs).toBe(0);
+		serverClock.stop();
+	});
+});

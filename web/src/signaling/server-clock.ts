@@ -1,0 +1,98 @@
+/** Estimates the server's clock from the browser's, as NTP does, so that latency needs no synchronised machines. */
+import type { Clock } from '../../../core/clock.ts';
+import { sleep } from '../../../core/clock.ts';
+import type { ServerTime } from '../../../core/protocol/channel-description.ts';
+
+/** One question and answer. */
+export type ClockExchange = { sentAtMs: number; receivedAtMs: number; serverMs: number };
+
+/** The offset that turns monotonic into the server's epoch milliseconds, and half the round trip: the most it can be wrong. */
+export type ClockEstimate = { offsetMs: number; uncertaintyMs: number; measuredAtMs: number };
+
+/** Crystals differ by up to some 50 parts per million: an estimate loses this much each second. */
+const DRIFT_MS_PER_SECOND = 0.05;
+const EXCHANGE_COUNT = 6;
+const EXCHANGE_SPACING_MS = 120;
+const REFRESH_MS = 30_000;
+/** The first round falls into the busy start of a page, when answers wait for the browser: soon ask again. */
+const SECOND_ROUND_MS = 3000;
+const REQUEST_TIMEOUT_MS = 5000;
+
+/** The server read its clock somewhere between our two readings; halfway is the best guess (RFC 5905 §8). */
+export function estimateFromExchange(exchange: ClockExchange): ClockEstimate {
+	return {
+		offsetMs: exchange.serverMs - (exchange.sentAtMs + exchange.receivedAtMs) / 2,
+		uncertaintyMs: (exchange.receivedAtMs - exchange.sentAtMs) / 2,
+		measuredAtMs: exchange.receivedAtMs,
+	};
+}
+
+/** The one that is least wrong now, counting its age. */
+export function bestEstimate(estimates: readonly ClockEstimate[], nowMs: number): ClockEstimate | undefined {
+	const doubt = (estimate: ClockEstimate): number =>
+		estimate.uncertaintyMs + (Math.max(0, nowMs - estimate.measuredAtMs) / 1000) * DRIFT_MS_PER_SECOND;
+	return estimates.toSorted((one, other) => doubt(one) - doubt(other))[0];
+}
+
+/** Asks the server for its time in rounds; one per page. */
+export class ServerClock {
+	readonly #clock: Clock;
+	readonly #fetchTime: (signal: AbortSignal) => Promise<ServerTime>;
+	readonly #abort = new AbortController();
+	#estimate: ClockEstimate | undefined;
+	#isStarted = false;
+
+	/** `fetchTime` answers with the server's time; it may reject, and is then asked again in the next round. */
+	constructor(clock: Clock, fetchTime: (signal: AbortSignal) => Promise<ServerTime>) {
+		this.#clock = clock;
+		this.#fetchTime = fetchTime;
+	}
+
+	/** Begins asking, until {@link stop}. */
+	start(): void {
+		if (!this.#isStarted) {
+			this.#isStarted = true;
+			void this.#run();
+		}
+	}
+
+	/** Ends for good. */
+	stop(): void {
+		this.#abort.abort();
+	}
+
+	/** How far the estimate may be wrong; undefined before the first answer. */
+	get uncertaintyMs(): number | undefined {
+		return this.#estimate?.uncertaintyMs;
+	}
+
+	/** The server's epoch milliseconds at a monotonic time of ours (`performance.now()`); undefined before the first answer. */
+	toServerMs(monotonicMs: number): number | undefined {
+		return this.#estimate === undefined ? undefined : monotonicMs + this.#estimate.offsetMs;
+	}
+
+	async #run(): Promise<void> {
+		const { signal } = this.#abort;
+		for (let round = 0; !signal.aborted; round++) {
+			for (let index = 0; index < EXCHANGE_COUNT && !signal.aborted; index++) {
+				await this.#exchange(signal);
+				await sleep(this.#clock, EXCHANGE_SPACING_MS, signal).catch(() => undefined);
+			}
+			// Until there is one, also ask again soon: without it no latency can be shown.
+			const delayMs = round === 0 || this.#estimate === undefined ? SECOND_ROUND_MS : REFRESH_MS;
+			await sleep(this.#clock, delayMs, signal).catch(() => undefined);
+		}
+	}
+
+	async #exchange(signal: AbortSignal): Promise<void> {
+		const sentAtMs = this.#clock.monotonicMs();
+		try {
+			const { nowMs } = await this.#fetchTime(AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]));
+			const receivedAtMs = this.#clock.monotonicMs();
+			const fresh = estimateFromExchange({ sentAtMs, receivedAtMs, serverMs: nowMs });
+			this.#estimate = bestEstimate(this.#estimate === undefined ? [fresh] : [this.#estimate, fresh], receivedAtMs);
+		} catch {
+			// The server is away: the old estimate stays good for minutes, and the next round asks again.
+		}
+	}
+}
