@@ -9,7 +9,7 @@ import { sleep, systemClock, withDeadline } from '../core/clock.ts';
 /** Where it is and how to publish to it. */
 export type ServerAddresses = { httpUrl: string; rtmpUrl: string; channel: string; streamKey: string };
 
-const START_DEADLINE_MS = 30_000;
+const START_DEADLINE_MS = 90_000;
 const STOP_DEADLINE_MS = 10_000;
 const POLL_INTERVAL_MS = 50;
 const OUTPUT_LINES = 60;

@@ -53,12 +53,13 @@ export const PACKAGER_CONFIG_SCHEMA = Type.Object(
 				'hls.js gives up at 10 000 without a first byte.',
 		}),
 		reloadHoldMs: Type.Integer({
-			default: 6000,
-			minimum: 1000,
-			maximum: 9000,
+			default: 2000,
+			minimum: 500,
+			maximum: 2300,
 			description:
 				'How long, in milliseconds, a blocking playlist reload is held when no media comes; then the playlist is ' +
-				'answered as it stands, so that viewers survive a publisher that is away.',
+				'answered as it stands, so that viewers survive a publisher that is away. hls.js 1.7 gives up a blocking ' +
+				'request after 2400 (0.8 target durations) and stops for good after three of those.',
 		}),
 	},
 	{ additionalProperties: false },

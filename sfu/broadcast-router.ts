@@ -88,10 +88,11 @@ export class BroadcastRouter extends TypedEmitter<BroadcastRouterEvents> {
 		this.#logger = parts.logger;
 		this.#scope = new CloseScope(parts.logger);
 		this.#scope.onClose(async (reason) => {
+			// First of all, so that viewers learn the reason before they see their transports go.
+			this.emit('closed', reason);
 			await this.#closeViewerRouters();
 			await this.stage.close(reason);
 			this.homeRouter.close();
-			this.emit('closed', reason);
 		});
 		this.stage.on('closed', (reason) => void this.#scope.close(reason), { once: true });
 	}

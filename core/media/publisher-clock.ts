@@ -22,8 +22,8 @@ const WINDOW_MS = 5000;
 /** Reports needed before their relation of audio to video is used: the first ones of some encoders are off. */
 const MIN_REPORT_COUNT = 3;
 /**
- * How fast the mapping may move. In the first seconds the envelope is still being found; later, 5 ms a second follows any
- * clock drift and stays below what an eye or ear notices.
+ * How fast the mapping may move: 5 ms a second follows any clock drift and stays below what an eye or ear notices. In the
+ * first seconds, while the envelope and the relation of the tracks are still being found, it moves faster.
  */
 const SLEW_EARLY_RATIO = 0.05;
 const SLEW_RATIO = 0.005;
@@ -34,7 +34,8 @@ const EARLY_MS = 5000;
  *
  * The anchor is the lower envelope of (arrival − mapped time) on the monotonic clock plus one wall anchor, so that neither
  * network jitter nor a step of the machine's clock moves it. Until three sender reports of each track are in, each track
- * stands on its own arrivals; then their relation comes from the reports. Changes are slewed, never stepped.
+ * stands on its own arrivals; then their relation comes from the reports. Changes are slewed; only a mapping that would put
+ * capture after arrival is mended at once.
  */
 export class PublisherClock {
 	readonly #clock: Clock;
@@ -107,7 +108,10 @@ export class PublisherClock {
 			const ratio = nowMs - this.#startedAtMs < EARLY_MS ? SLEW_EARLY_RATIO : SLEW_RATIO;
 			const limitMs = Math.max(0, nowMs - track.appliedAtMs) * ratio;
 			const differenceMs = targetMs - track.appliedOffsetMs;
-			track.appliedOffsetMs += Math.max(-limitMs, Math.min(limitMs, differenceMs));
+			// Nothing is captured after it has arrived. Encoders flush what they gathered while connecting, so the first
+			// packets are late; holding on to them would make the latency of all that follow negative.
+			const latestMs = envelopeMs(track);
+			track.appliedOffsetMs = Math.min(latestMs, track.appliedOffsetMs + Math.max(-limitMs, Math.min(limitMs, differenceMs)));
 			if (this.#hasCommonTimeline) {
 				for (const other of this.#tracks.values()) {
 					other.appliedOffsetMs = track.appliedOffsetMs;

@@ -4,11 +4,11 @@ import { ntpToEpochMs } from '../../core/units.ts';
 /** A box in place: `contents` is a view, `startOffset` where its header begins in the bytes given. */
 export type Box = { type: string; contents: Uint8Array; startOffset: number };
 
-const MAX_BOXES = 4096;
+const MAX_BOXES = 65_536;
 const MAX_SAMPLES = 65_536;
 
 /**
- * The boxes one after another in `bytes`. Undefined when a size does not fit, or with more than 4096 boxes. A 64-bit size
+ * The boxes one after another in `bytes`. Undefined when a size does not fit, or with more than 65 536 boxes. A 64-bit size
  * and "up to the end" (size 0) are understood.
  */
 export function readBoxes(bytes: Uint8Array): Box[] | undefined {

@@ -93,9 +93,10 @@ export class BroadcastOrigin {
 			this.#config.reloadHoldMs,
 			signals,
 		);
-		// §6.2.5.2 suggests 503 after three target durations. We answer with the playlist as it stands and sooner: hls.js 1.7.4
-		// takes two failures in a row at most and waits 10 s for a first byte, so a publisher that is away for the grace
-		// window would lose all its viewers. The same goes for a server that is stopping.
+		// §6.2.5.2 suggests 503 after three target durations. We answer with the playlist as it stands, and sooner: hls.js 1.7.4
+		// takes two failures in a row at most, and gives up a blocking request after 0.8 target durations (playlist-loader.ts,
+		// "Override level/track timeout for LL-HLS requests"), so a publisher that is away for the grace window would lose all
+		// its viewers. The same goes for a server that is stopping.
 		return {
 			body: rendered.body(directives.isDeltaWelcome),
 			kind: result === 'ready' ? 'blocking-playlist' : 'blocking-playlist-unfulfilled',

@@ -137,11 +137,13 @@ export type FilePlacement = { run: number; startSeconds: number; captureTimeMs: 
 
 /** The access units of the tracks, by decode time, as a publisher would send them. */
 export function fileAccessUnits(tracks: readonly FileTrack[], placement: FilePlacement): AccessUnit[] {
-	const units = tracks.flatMap((track) =>
-		track.samples.map((sample): AccessUnit => {
+	const units = tracks.flatMap((track) => {
+		// FFmpeg's offsets are negative for B-frames; a publisher decodes everything before it shows it.
+		const earlyTicks = Math.min(0, ...track.samples.map((sample) => sample.compositionOffsetTicks));
+		return track.samples.map((sample): AccessUnit => {
 			const shiftTicks = Math.round(placement.startSeconds * track.timescale);
-			const decodeTimeTicks = sample.decodeTimeTicks + shiftTicks;
-			const presentationTimeTicks = decodeTimeTicks + sample.compositionOffsetTicks;
+			const presentationTimeTicks = sample.decodeTimeTicks + sample.compositionOffsetTicks + shiftTicks;
+			const decodeTimeTicks = sample.decodeTimeTicks + earlyTicks + shiftTicks;
 			const isVideo = track.config.kind === 'video';
 			return {
 				trackId: track.trackId,
@@ -156,8 +158,8 @@ export function fileAccessUnits(tracks: readonly FileTrack[], placement: FilePla
 				run: placement.run,
 				bytes: sample.bytes,
 			};
-		}),
-	);
+		});
+	});
 	return units.sort((one, other) => one.decodeTimeTicks / one.clockRate - other.decodeTimeTicks / other.clockRate);
 }
 

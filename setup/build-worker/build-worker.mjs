@@ -20,6 +20,7 @@ import { detectPackageManager, isDebianLike, readOsRelease } from '../operating-
 import { createWorkFolder, ensureCacheFolder, hashFolder, removeLeftoverWorkFolders } from '../setup-cache.mjs';
 import { SetupError } from '../setup-error.mjs';
 import { formatInstallCommands } from '../system-programs.mjs';
+import { SOURCE_PATCHES, patchSources } from './source-patches.mjs';
 import { deriveSourcePackageList, parseDeb822Sources, parseOneLineSources } from './debian-sources.mjs';
 
 /** The Meson subprojects and headers that take the place of mediasoup's downloads. */
@@ -48,9 +49,6 @@ const HARDENING_LINKER_FLAGS = '-Wl,-z,relro,-z,now';
 
 const MESON_OPTIONS = ['--buildtype=release', '-Db_ndebug=true'];
 
-/** The oldest Meson that builds it. The sources ask for 1.1.0, without using anything that came with it. */
-const OLDEST_MESON = '1.0.0';
-
 /** A compiler process of this build peaks at about this much; more of them at once than fit would swap or be killed. */
 const MEMORY_PER_COMPILER_BYTES = 1_200_000_000;
 
@@ -61,30 +59,20 @@ const BUILD_TIMEOUT_MS = 100 * 60_000;
 const SOURCE_DOWNLOAD_TIMEOUT_MS = 5 * 60_000;
 
 /**
- * What the overlay takes for granted about the worker's sources. Each would otherwise go wrong without a compile error.
- */
-const SOURCE_EXPECTATIONS = [
-	{
-		file: 'include/RTC/SrtpSession.hpp',
-		text: 'srtp_stream_remove(this->session, htonl(ssrc))',
-		reason: 'the byte order in which srtp_stream_remove() is called (see srtp.h)',
-	},
-	{
-		file: 'src/RTC/SrtpSession.cpp',
-		text: 'if (*len + SRTP_MAX_TRAILER_LEN > EncryptBufferSize)',
-		reason: 'that there is room for the trailer behind every packet that is protected (see srtp.h)',
-	},
-];
-
-/**
  * A hash of everything of ours that decides what the built worker does.
  *
  * @param {string} [overlayFolder]
  * @returns {string} Hexadecimal.
  */
 export function hashBuildRecipe(overlayFolder = OVERLAY_FOLDER) {
-	const recipe = [SRTP_SOURCE_PACKAGE, HARDENING_COMPILER_FLAGS, HARDENING_LINKER_FLAGS, ...MESON_OPTIONS];
-	return createHash('sha256').update(hashFolder(overlayFolder)).update(recipe.join('\0')).digest('hex');
+	const recipe = {
+		SRTP_SOURCE_PACKAGE,
+		HARDENING_COMPILER_FLAGS,
+		HARDENING_LINKER_FLAGS,
+		MESON_OPTIONS,
+		SOURCE_PATCHES,
+	};
+	return createHash('sha256').update(hashFolder(overlayFolder)).update(JSON.stringify(recipe)).digest('hex');
 }
 
 /**
@@ -243,14 +231,6 @@ function readAptSources() {
 }
 
 function prepareSources({ workerSourceFolder, sourceFolder, srtpFolder }) {
-	for (const { file, text, reason } of SOURCE_EXPECTATIONS) {
-		if (!readFileSync(path.join(workerSourceFolder, file), 'utf8').includes(text)) {
-			throw buildError(
-				`This version of mediasoup is not the one that the overlay was written for: ${file} no longer shows ${reason}.`,
-			);
-		}
-	}
-
 	cpSync(workerSourceFolder, sourceFolder, {
 		recursive: true,
 		// What an attempt of mediasoup's own installer may have left there.
@@ -260,9 +240,10 @@ function prepareSources({ workerSourceFolder, sourceFolder, srtpFolder }) {
 	cpSync(OVERLAY_FOLDER, path.join(sourceFolder, 'subprojects'), { recursive: true });
 	renameSync(srtpFolder, path.join(sourceFolder, 'subprojects', SRTP_SOURCE_PACKAGE));
 
-	const description = path.join(sourceFolder, 'meson.build');
-	const text = readFileSync(description, 'utf8');
-	writeFileSync(description, text.replace(/(meson_version\s*:\s*'>=\s*)[0-9.]+'/, `$1${OLDEST_MESON}'`));
+	const surprise = patchSources(sourceFolder);
+	if (surprise !== undefined) {
+		throw buildError(`This version of mediasoup is not the one that its build here was written for: ${surprise}.`);
+	}
 }
 
 async function compile(context, { sourceFolder, buildFolder }, step) {

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { findForbiddenLibraries, formatWorkerCacheKey, hashBuildRecipe, parseNinjaProgress } from './build-worker.mjs';
+import { applyPatch } from './source-patches.mjs';
 
 const OVERLAY_FOLDER = fileURLToPath(new URL('./subprojects', import.meta.url));
 
@@ -50,6 +51,14 @@ describe('hashBuildRecipe', () => {
 		} finally {
 			rmSync(folder, { recursive: true });
 		}
+	});
+});
+
+describe('applyPatch', () => {
+	it('replaces a text that is there once, and refuses one that is missing or there twice', () => {
+		expect(applyPatch('a b c', { from: 'b', to: 'x$&' })).toBe('a x$& c');
+		expect(applyPatch('a c', { from: 'b', to: 'x' })).toBeUndefined();
+		expect(applyPatch('b b', { from: 'b', to: 'x' })).toBeUndefined();
 	});
 });
 

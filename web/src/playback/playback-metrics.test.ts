@@ -70,6 +70,7 @@ describe('PlaybackMetrics', () => {
 			metrics.bytesReceived(atMs, (atMs / 1000) * 250_000);
 		}
 		expect(metrics.read(10_000).bitrateBps).toBe(2_000_000);
+		expect(metrics.read(14_000).bitrateBps).toBeUndefined();
 		metrics.bytesReceived(11_000, 0);
 		expect(metrics.read(11_000).bitrateBps).toBeUndefined();
 		metrics.bytesReceived(12_000, 125_000);

@@ -38,6 +38,8 @@ export const STALL_MS = 250;
 const WINDOW_MS = 1000;
 /** Browsers renew their counts about once a second: in between, the same count would look like silence. */
 const BYTES_INTERVAL_MS = 900;
+/** Segments and parts arrive in lumps: under three seconds the bitrate would dance. */
+const BYTES_WINDOW_MS = 3000;
 /** Latencies beyond this are a wrong clock, not a late picture. */
 const MAX_LATENCY_MS = 120_000;
 
@@ -95,8 +97,7 @@ export class PlaybackMetrics {
 			return;
 		}
 		this.#bytes.push({ atMs, total: totalBytes });
-		// Segments and parts arrive in lumps: under three seconds the figure would dance.
-		while (this.#bytes.length > 2 && this.#bytes[1]!.atMs <= atMs - 3000) {
+		while (this.#bytes.length > 2 && this.#bytes[1]!.atMs <= atMs - BYTES_WINDOW_MS) {
 			this.#bytes.shift();
 		}
 	}
@@ -120,7 +121,10 @@ export class PlaybackMetrics {
 			latencyMs: latencies.length > 0 ? median(latencies) : undefined,
 			latencyP95Ms: latencies.length > 0 ? percentile(latencies, 95) : undefined,
 			bitrateBps:
-				oldest === undefined || newest === undefined || newest.atMs - oldest.atMs < 500
+				oldest === undefined ||
+				newest === undefined ||
+				newest.atMs - oldest.atMs < 500 ||
+				nowMs - newest.atMs > BYTES_WINDOW_MS
 					? undefined
 					: bytesToBps(newest.total - oldest.total, newest.atMs - oldest.atMs),
 			framesShownCount: this.#framesShownCount,
