@@ -8,7 +8,7 @@ const timeRules = [
 		message: 'Take time from a Clock (core/clock.ts), so that tests own it.',
 	},
 	{
-		selector: "CallExpression[callee.name=/^(setTimeout|setInterval)$/]",
+		selector: 'CallExpression[callee.name=/^(setTimeout|setInterval)$/]',
 		message: 'Take timers from a Clock (core/clock.ts), so that tests own them and none outlives its owner.',
 	},
 	{
@@ -30,7 +30,10 @@ export default tseslint.config(
 			'no-console': 'error',
 			'import-x/no-cycle': 'error',
 			'@typescript-eslint/no-floating-promises': 'error',
-			'@typescript-eslint/no-misused-promises': ['error', { checksVoidReturn: { attributes: false, properties: false, arguments: false } }],
+			'@typescript-eslint/no-misused-promises': [
+				'error',
+				{ checksVoidReturn: { attributes: false, properties: false, arguments: false } },
+			],
 			'@typescript-eslint/no-explicit-any': 'error',
 			'@typescript-eslint/consistent-type-imports': 'error',
 			'@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
@@ -38,7 +41,16 @@ export default tseslint.config(
 		},
 	},
 	{
-		files: ['**/*.test.ts', '**/*.bench.ts', 'core/clock.ts', 'signaling/main.ts', 'loadtest/**', 'setup/**', 'core/testing/**', 'web/build.ts'],
+		files: [
+			'**/*.test.ts',
+			'**/*.bench.ts',
+			'core/clock.ts',
+			'signaling/main.ts',
+			'loadtest/**',
+			'setup/**',
+			'core/testing/**',
+			'web/build.ts',
+		],
 		rules: { 'no-restricted-syntax': 'off', 'no-console': 'off' },
 	},
 );

@@ -71,7 +71,12 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
 }
 
 /** Settles as the promise does, or rejects with what `onTimeout` returns once the time is up. */
-export function withDeadline<T>(clock: Clock, promise: Promise<T>, timeoutMs: number, onTimeout: () => Error): Promise<T> {
+export function withDeadline<T>(
+	clock: Clock,
+	promise: Promise<T>,
+	timeoutMs: number,
+	onTimeout: () => Error,
+): Promise<T> {
 	return new Promise((resolve, reject) => {
 		const cancel = clock.setTimeout(() => reject(onTimeout()), timeoutMs);
 		promise.then(

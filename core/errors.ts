@@ -10,8 +10,14 @@ export const ERROR_CODES = {
 	NOTHING_PUBLISHED: { httpStatus: 409, message: 'Channel "%s" is not live yet. Try again in a moment.' },
 	BROADCAST_STARTING: { httpStatus: 503, message: 'Channel "%s" is starting. Try again in a moment.' },
 	SESSION_NOT_FOUND: { httpStatus: 404, message: 'There is no such session; it may have ended.' },
-	STREAM_KEY_REFUSED: { httpStatus: 401, message: 'The stream key was not accepted. Copy it again from your dashboard.' },
-	STREAM_KEY_MISSING: { httpStatus: 401, message: 'A stream key is needed: send it as "Authorization: Bearer <stream key>".' },
+	STREAM_KEY_REFUSED: {
+		httpStatus: 401,
+		message: 'The stream key was not accepted. Copy it again from your dashboard.',
+	},
+	STREAM_KEY_MISSING: {
+		httpStatus: 401,
+		message: 'A stream key is needed: send it as "Authorization: Bearer <stream key>".',
+	},
 	TOO_MANY_ATTEMPTS: { httpStatus: 429, message: 'Too many wrong attempts. Wait %s s and try again.' },
 	CONTENT_TYPE_UNSUPPORTED: { httpStatus: 415, message: 'The content type must be "%s", but is "%s".' },
 	SDP_MALFORMED: { httpStatus: 400, message: 'The SDP offer cannot be read: %s.' },
@@ -26,7 +32,10 @@ export const ERROR_CODES = {
 	TRANSCODER_FAILED: { httpStatus: 500, message: 'FFmpeg failed (%s): %s' },
 	DATABASE_UNAVAILABLE: { httpStatus: 503, message: 'The database does not answer. Try again in a moment.' },
 	BUS_UNAVAILABLE: { httpStatus: 503, message: 'The message bus does not answer. Try again in a moment.' },
-	DATA_FOLDER_LOCKED: { httpStatus: 500, message: 'The data folder "%s" is in use by process %s. Stop it, or choose another folder.' },
+	DATA_FOLDER_LOCKED: {
+		httpStatus: 500,
+		message: 'The data folder "%s" is in use by process %s. Stop it, or choose another folder.',
+	},
 	CONFIG_INVALID: { httpStatus: 500, message: 'The configuration is not valid: %s' },
 	RTMP_PROTOCOL_ERROR: { httpStatus: 400, message: 'The RTMP connection broke the protocol: %s.' },
 	ROUTE_NOT_FOUND: { httpStatus: 404, message: 'There is nothing at "%s".' },
@@ -47,7 +56,11 @@ export class SpillwayError extends Error {
 	/** Seconds after which trying again makes sense, where known; becomes `Retry-After`. */
 	readonly retryAfterSeconds: number | undefined;
 
-	constructor(code: ErrorCode, details: readonly (string | number)[] = [], options: { cause?: unknown; retryAfterSeconds?: number } = {}) {
+	constructor(
+		code: ErrorCode,
+		details: readonly (string | number)[] = [],
+		options: { cause?: unknown; retryAfterSeconds?: number } = {},
+	) {
 		const rest = [...details];
 		super(
 			ERROR_CODES[code].message.replaceAll('%s', () => String(rest.shift() ?? '')),

@@ -48,15 +48,43 @@ export function createSecret(prefix: string): string {
 
 /** Channel names that are, or may become, the first part of a route; nobody can own them. */
 export const RESERVED_CHANNEL_NAMES: ReadonlySet<string> = new Set([
-	'about', 'admin', 'api', 'assets', 'categories', 'chat', 'clips', 'dashboard', 'embed', 'favicon.ico', 'following',
-	'healthz', 'help', 'hls', 'index.html', 'live', 'login', 'logout', 'metrics', 'readyz', 'robots.txt', 'search',
-	'settings', 'sign-up', 'signup', 'static', 'videos', 'whep', 'whip', 'ws',
+	'about',
+	'admin',
+	'api',
+	'assets',
+	'categories',
+	'chat',
+	'clips',
+	'dashboard',
+	'embed',
+	'favicon.ico',
+	'following',
+	'healthz',
+	'help',
+	'hls',
+	'index.html',
+	'live',
+	'login',
+	'logout',
+	'metrics',
+	'readyz',
+	'robots.txt',
+	'search',
+	'settings',
+	'sign-up',
+	'signup',
+	'static',
+	'videos',
+	'whep',
+	'whip',
+	'ws',
 ]);
 
 const CHANNEL_NAME_PATTERN = /^[a-z0-9][a-z0-9_-]{1,24}$/;
 
 /** Returns the name, or undefined when it cannot be a channel's name (2–25 of a–z, 0–9, "_", "-"; not reserved). */
 export function parseChannelName(text: string): ChannelName | undefined {
-	const name = text.toLowerCase();
+	// Checked before lower-casing, which would turn some letters of other alphabets into ours.
+	const name = /^[A-Za-z0-9_-]+$/.test(text) ? text.toLowerCase() : '';
 	return CHANNEL_NAME_PATTERN.test(name) && !RESERVED_CHANNEL_NAMES.has(name) ? (name as ChannelName) : undefined;
 }

@@ -49,7 +49,8 @@ export class TypedEmitter<Events extends Record<string, unknown[]>> {
 		if (listeners === undefined || listeners.size === 0) {
 			return;
 		}
-		for (const listener of listeners.size === 1 ? listeners : [...listeners]) {
+		// A copy, since a listener may add or remove listeners.
+		for (const listener of [...listeners]) {
 			try {
 				(listener as Listener<Events[Name]>)(...args);
 			} catch (error) {

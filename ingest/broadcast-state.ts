@@ -8,7 +8,8 @@ import type { TransitionTable } from '../core/state-machine.ts';
 export type BroadcastState = 'starting' | 'live' | 'interrupted' | 'ended';
 
 /** What happens to a broadcast. */
-export type BroadcastEvent = 'media-began' | 'media-stopped' | 'unpublished' | 'grace-window-expired' | 'start-failed' | 'server-stopped';
+export type BroadcastEvent =
+	'media-began' | 'media-stopped' | 'unpublished' | 'grace-window-expired' | 'start-failed' | 'server-stopped';
 
 export const BROADCAST_TRANSITIONS = {
 	starting: {

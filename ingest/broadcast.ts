@@ -189,7 +189,10 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 		this.#lastMediaAtMs = this.#clock.monotonicMs();
 		this.#cancelGrace?.();
 		this.#cancelGrace = undefined;
-		this.#logger.info({ publisherId: contribution.publisher.id, takesOver: previous !== undefined }, 'publisher on air');
+		this.#logger.info(
+			{ publisherId: contribution.publisher.id, takesOver: previous !== undefined },
+			'publisher on air',
+		);
 		void previous?.close('replaced');
 		contribution.goOnAir();
 	}

@@ -75,7 +75,9 @@ export class VideoLegs {
 
 	/** RTP of the publisher goes to the stage as it is. */
 	get passesRtpThrough(): boolean {
-		return this.#stageSource === 'source' || (this.#stageSource === 'none' && this.#plan?.reEncodesVideo.webrtc !== true);
+		return (
+			this.#stageSource === 'source' || (this.#stageSource === 'none' && this.#plan?.reEncodesVideo.webrtc !== true)
+		);
 	}
 
 	/** Source unit → stage, or → encoder whose output goes there. */
@@ -87,7 +89,10 @@ export class VideoLegs {
 		}
 		this.#transcoder?.write(unit);
 		const stage = this.#context.outputs.stage();
-		const goesDirectly = config.codec === 'h264' && this.#stageSource !== 'encoder' && (!plan.reEncodesVideo.webrtc || this.#stageSource === 'source');
+		const goesDirectly =
+			config.codec === 'h264' &&
+			this.#stageSource !== 'encoder' &&
+			(!plan.reEncodesVideo.webrtc || this.#stageSource === 'source');
 		if (stage === undefined || !goesDirectly) {
 			return;
 		}
@@ -165,7 +170,9 @@ export class VideoLegs {
 			output: {
 				codec: 'h264',
 				gopDurationSeconds: 1,
-				maxBitrateBps: Math.round(Math.min(MAX_VIDEO_BITRATE_BPS, Math.max(MIN_VIDEO_BITRATE_BPS, wantedBps, sourceBps))),
+				maxBitrateBps: Math.round(
+					Math.min(MAX_VIDEO_BITRATE_BPS, Math.max(MIN_VIDEO_BITRATE_BPS, wantedBps, sourceBps)),
+				),
 				...(health !== undefined && health.frameRate > 0 ? { frameRate: Math.round(health.frameRate) } : {}),
 			},
 			trackId: 'video0',
@@ -182,7 +189,9 @@ export class VideoLegs {
 			}
 		});
 		transcoder.on('accessUnit', (unit) => this.#onEncoded(unit));
-		transcoder.on('failed', (error) => this.#context.logger.error({ reason: error.message }, 'the video encoder has failed'));
+		transcoder.on('failed', (error) =>
+			this.#context.logger.error({ reason: error.message }, 'the video encoder has failed'),
+		);
 		for (const unit of this.#gop) {
 			transcoder.write(unit);
 		}
@@ -250,7 +259,9 @@ export class AudioLegs {
 				});
 				this.#context.onMedia();
 			});
-			this.#toOpus.on('failed', (error) => this.#context.logger.error({ reason: error.message }, 'the Opus encoder has failed'));
+			this.#toOpus.on('failed', (error) =>
+				this.#context.logger.error({ reason: error.message }, 'the Opus encoder has failed'),
+			);
 		}
 		this.#toOpus.write(unit);
 	}
@@ -307,7 +318,9 @@ export class AudioLegs {
 			}
 		});
 		transcoder.on('accessUnit', (unit) => this.#context.run()?.write(unit));
-		transcoder.on('failed', (error) => this.#context.logger.error({ reason: error.message }, 'the AAC encoder has failed'));
+		transcoder.on('failed', (error) =>
+			this.#context.logger.error({ reason: error.message }, 'the AAC encoder has failed'),
+		);
 		this.#toAac = transcoder;
 		return transcoder;
 	}

@@ -37,7 +37,12 @@ export class ContributionTimeline {
 	 * `broadcastEpochMs`: epoch milliseconds of timeline position TIMELINE_START_MS. `notBeforeMs`: the timeline position
 	 * that the broadcast has reached, asked when the first unit is placed.
 	 */
-	constructor(options: { clock: Clock; hasCommonTimeline: boolean; broadcastEpochMs: number; notBeforeMs: () => number }) {
+	constructor(options: {
+		clock: Clock;
+		hasCommonTimeline: boolean;
+		broadcastEpochMs: number;
+		notBeforeMs: () => number;
+	}) {
 		this.#clock = options.clock;
 		this.#hasCommonTimeline = options.hasCommonTimeline;
 		this.#broadcastEpochMs = options.broadcastEpochMs;
@@ -90,7 +95,11 @@ export class ContributionTimeline {
 
 	/** Capture time of an RTP packet, which counts as an arrival. */
 	observeRtp(kind: 'audio' | 'video', rtpTicks: number, arrivedAtMs: number): number {
-		return this.#publisherClock.observe(kind, ticksToMs(rtpTicks, kind === 'video' ? VIDEO_CLOCK_RATE : OPUS_CLOCK_RATE), arrivedAtMs);
+		return this.#publisherClock.observe(
+			kind,
+			ticksToMs(rtpTicks, kind === 'video' ? VIDEO_CLOCK_RATE : OPUS_CLOCK_RATE),
+			arrivedAtMs,
+		);
 	}
 
 	/** Begins anew after a break. */

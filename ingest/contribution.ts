@@ -95,7 +95,11 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		publisher.on('trackConfigured', (config) => this.#onConfigured(config), { signal });
 		publisher.on('unit', (unit) => this.#receive({ unit }), { signal });
 		publisher.on('rtpPacket', (packet) => this.#receive({ packet }), { signal });
-		publisher.on('senderReport', (kind, publisherMs, mediaMs) => this.#timeline.senderReport(kind, publisherMs, mediaMs), { signal });
+		publisher.on(
+			'senderReport',
+			(kind, publisherMs, mediaMs) => this.#timeline.senderReport(kind, publisherMs, mediaMs),
+			{ signal },
+		);
 		publisher.on('closed', (reason) => void this.#scope.close(reason));
 		this.#scope.onClose(this.#clock.setInterval(() => this.#decide(), 100));
 		this.#scope.onClose(this.#requestKeyFrames());
@@ -163,7 +167,9 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		} else {
 			const startsGop =
 				entry.packet === undefined
-					? entry.unit.kind === 'video' && entry.unit.isKeyFrame && !this.#offAir.some(({ packet }) => packet !== undefined)
+					? entry.unit.kind === 'video' &&
+						entry.unit.isKeyFrame &&
+						!this.#offAir.some(({ packet }) => packet !== undefined)
 					: entry.packet.kind === 'video' && startsH264KeyFrame(entry.packet.payload);
 			if (startsGop || this.#offAir.length > MAX_OFF_AIR_ENTRIES) {
 				this.#offAir = [];
@@ -323,12 +329,18 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		const run = new SinkRun({
 			sink: this.#dependencies.outputs.packager,
 			run: this.#dependencies.outputs.nextRun(),
-			expected: [...(facts.video === undefined ? [] : (['video0'] as const)), ...(facts.audio === undefined ? [] : (['audio0'] as const))],
+			expected: [
+				...(facts.video === undefined ? [] : (['video0'] as const)),
+				...(facts.audio === undefined ? [] : (['audio0'] as const)),
+			],
 			clock: this.#clock,
 			onOpen: () => this.emit('media'),
 		});
 		this.#run = run;
-		this.#dependencies.logger.info({ run: run.run, legs: plan.legs.map((leg) => `${leg.track} ${leg.tier}: ${leg.mode}`) }, 'run begins');
+		this.#dependencies.logger.info(
+			{ run: run.run, legs: plan.legs.map((leg) => `${leg.track} ${leg.tier}: ${leg.mode}`) },
+			'run begins',
+		);
 		if (this.observer.audio !== undefined) {
 			this.#audio.beginRun(run, this.observer.audio);
 		}

@@ -3,13 +3,15 @@ import type { AudioCodec, VideoCodec } from '../core/media/codecs.ts';
 
 /** What is known of a publisher's stream. */
 export type StreamFacts = {
-	video: {
-		codec: VideoCodec;
-		/** Pictures are shown in another order than they are sent. */
-		hasBFrames: boolean;
-		/** Longest time from key frame to key frame seen, the running one included; undefined before the first. */
-		longestGopMs: number | undefined;
-	} | undefined;
+	video:
+		| {
+				codec: VideoCodec;
+				/** Pictures are shown in another order than they are sent. */
+				hasBFrames: boolean;
+				/** Longest time from key frame to key frame seen, the running one included; undefined before the first. */
+				longestGopMs: number | undefined;
+		  }
+		| undefined;
 	audio: { codec: AudioCodec } | undefined;
 };
 

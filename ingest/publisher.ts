@@ -67,7 +67,11 @@ export interface Publisher {
 	readonly announcedKinds: readonly ('audio' | 'video')[] | undefined;
 	/** Audio and video timestamps are of one clock. */
 	readonly hasCommonTimeline: boolean;
-	on<Name extends keyof PublisherEvents>(name: Name, listener: (...args: PublisherEvents[Name]) => void, options?: ListenOptions): () => void;
+	on<Name extends keyof PublisherEvents>(
+		name: Name,
+		listener: (...args: PublisherEvents[Name]) => void,
+		options?: ListenOptions,
+	): () => void;
 	/** Asks for a key frame; returns false when the protocol has no way to. An answer is not promised. */
 	requestKeyFrame(): boolean;
 	close(reason: PublisherEndReason): Promise<void>;

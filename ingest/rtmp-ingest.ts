@@ -28,7 +28,10 @@ export function createRtmpIngest(
 				publisher.release();
 			},
 			(error: unknown) => {
-				logger.warn({ channel: permission.channelName, reason: errorMessage(error) }, 'an RTMP publisher cannot be taken now');
+				logger.warn(
+					{ channel: permission.channelName, reason: errorMessage(error) },
+					'an RTMP publisher cannot be taken now',
+				);
 				void publisher.close('timed-out');
 			},
 		);

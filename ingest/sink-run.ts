@@ -21,7 +21,13 @@ export class SinkRun {
 	#isOpen = false;
 	#isClosed = false;
 
-	constructor(options: { sink: TrackSink; run: number; expected: Iterable<TrackId>; clock: Clock; onOpen: () => void }) {
+	constructor(options: {
+		sink: TrackSink;
+		run: number;
+		expected: Iterable<TrackId>;
+		clock: Clock;
+		onOpen: () => void;
+	}) {
 		this.#sink = options.sink;
 		this.run = options.run;
 		this.#expected = new Set(options.expected);

@@ -33,6 +33,8 @@ export interface Packager {
 	broadcast(broadcastId: BroadcastId): BroadcastPackager | undefined;
 	/** fastify plugin with the routes of the origin, under `/hls/` and `/api/v1/streams/{channel}/playlist.m3u8`. */
 	readonly routes: FastifyPluginAsync;
+	/** Playlists written and compressed so far for a track: at most one each per version (O6). */
+	renderCounts(broadcastId: BroadcastId, trackId: string): { renderCount: number; gzipCount: number } | undefined;
 	/** Counts for the metrics page. */
 	readonly counters: PackagerCounters;
 	/** Ends all broadcasts, releases all that is held. Idempotent. */
@@ -130,6 +132,10 @@ class LlHlsPackager extends TypedEmitter<{ advanced: [] }> implements Packager {
 
 	broadcast(broadcastId: BroadcastId): BroadcastPackager | undefined {
 		return this.#entries.get(broadcastId)?.broadcast;
+	}
+
+	renderCounts(broadcastId: BroadcastId, trackId: string): { renderCount: number; gzipCount: number } | undefined {
+		return this.#entries.get(broadcastId)?.origin.renderCounts(trackId);
 	}
 
 	close(reason: PackagerCloseReason): Promise<void> {

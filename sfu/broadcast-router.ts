@@ -59,7 +59,11 @@ export class BroadcastRouter extends TypedEmitter<BroadcastRouterEvents> {
 		const router = await home.worker.createRouter({ mediaCodecs: routerMediaCodecs(DEFAULT_PAYLOAD_TYPES) });
 		router.observer.once('close', () => home.routerCount--);
 		try {
-			const stage = await Stage.create(router, { payloadTypes: DEFAULT_PAYLOAD_TYPES, ports, cname: broadcastId }, dependencies);
+			const stage = await Stage.create(
+				router,
+				{ payloadTypes: DEFAULT_PAYLOAD_TYPES, ports, cname: broadcastId },
+				dependencies,
+			);
 			return new BroadcastRouter({ broadcastId, pool, ports, home, router, stage, ...dependencies });
 		} catch (error) {
 			router.close();
@@ -168,13 +172,28 @@ export class BroadcastRouter extends TypedEmitter<BroadcastRouterEvents> {
 		if ((counts.get(this.home.index) ?? 0) < MAX_VIEWERS_PER_WORKER) {
 			return this.home;
 		}
-		return this.#pool.workers.toSorted((one, other) => (counts.get(one.index) ?? 0) - (counts.get(other.index) ?? 0))[0] ?? this.home;
+		return (
+			this.#pool.workers.toSorted((one, other) => (counts.get(one.index) ?? 0) - (counts.get(other.index) ?? 0))[0] ??
+			this.home
+		);
 	}
 
-	async #createViewerRouter(key: string, pooledWorker: PooledWorker, payloadTypes: PayloadTypes): Promise<ViewerRouter> {
+	async #createViewerRouter(
+		key: string,
+		pooledWorker: PooledWorker,
+		payloadTypes: PayloadTypes,
+	): Promise<ViewerRouter> {
 		if (key === this.#homeKey()) {
 			const { videoProducer, audioProducer } = this.stage;
-			return { key, router: this.homeRouter, pooledWorker, videoProducer, audioProducer, viewerCount: 0, cancelIdleTimer: undefined };
+			return {
+				key,
+				router: this.homeRouter,
+				pooledWorker,
+				videoProducer,
+				audioProducer,
+				viewerCount: 0,
+				cancelIdleTimer: undefined,
+			};
 		}
 		const router = await pooledWorker.worker.createRouter({ mediaCodecs: routerMediaCodecs(payloadTypes) });
 		pooledWorker.routerCount++;

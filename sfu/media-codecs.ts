@@ -33,7 +33,14 @@ export const OPUS_PARAMETERS = { 'sprop-stereo': 1, useinbandfec: 1 } as const;
 export function routerMediaCodecs(payloadTypes: PayloadTypes): RouterRtpCodecCapability[] {
 	const vp8PayloadType = [96, 98, 120, 122].find((type) => type !== payloadTypes.h264 && type !== payloadTypes.opus)!;
 	return [
-		{ kind: 'audio', mimeType: 'audio/opus', clockRate: OPUS_CLOCK_RATE, channels: 2, preferredPayloadType: payloadTypes.opus, parameters: {} },
+		{
+			kind: 'audio',
+			mimeType: 'audio/opus',
+			clockRate: OPUS_CLOCK_RATE,
+			channels: 2,
+			preferredPayloadType: payloadTypes.opus,
+			parameters: {},
+		},
 		{
 			kind: 'video',
 			mimeType: 'video/H264',
@@ -41,6 +48,12 @@ export function routerMediaCodecs(payloadTypes: PayloadTypes): RouterRtpCodecCap
 			preferredPayloadType: payloadTypes.h264,
 			parameters: { ...H264_PARAMETERS },
 		},
-		{ kind: 'video', mimeType: 'video/VP8', clockRate: VIDEO_CLOCK_RATE, preferredPayloadType: vp8PayloadType, parameters: {} },
+		{
+			kind: 'video',
+			mimeType: 'video/VP8',
+			clockRate: VIDEO_CLOCK_RATE,
+			preferredPayloadType: vp8PayloadType,
+			parameters: {},
+		},
 	];
 }

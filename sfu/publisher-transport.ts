@@ -11,7 +11,15 @@ import { remoteDtlsParameters, writeSdpAnswer } from './sdp/sdp-answer.ts';
 import type { SdpOffer } from './sdp/sdp-offer.ts';
 
 /** Why a publisher's transport ended. */
-export type PublisherTransportEndReason = 'unpublished' | 'connect-timed-out' | 'ice-failed' | 'dtls-failed' | 'replaced' | 'key-revoked' | 'worker-died' | 'server-shutdown';
+export type PublisherTransportEndReason =
+	| 'unpublished'
+	| 'connect-timed-out'
+	| 'ice-failed'
+	| 'dtls-failed'
+	| 'replaced'
+	| 'key-revoked'
+	| 'worker-died'
+	| 'server-shutdown';
 
 /** Events of a publisher's transport. */
 export type PublisherTransportEvents = {
@@ -67,7 +75,11 @@ export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 				});
 				taps.push({ track, producer, consumer });
 			}
-			const answer = writeSdpAnswer(transport, tracks.map((track) => track.answer), options.preferredAddress);
+			const answer = writeSdpAnswer(
+				transport,
+				tracks.map((track) => track.answer),
+				options.preferredAddress,
+			);
 			return new PublisherTransport({ answer, tracks, transport, taps, broadcastRouter, logger });
 		} catch (error) {
 			transport.close();

@@ -13,7 +13,14 @@ import { remoteDtlsParameters, writeSdpAnswer } from './sdp/sdp-answer.ts';
 import type { SdpOffer } from './sdp/sdp-offer.ts';
 
 /** Why a viewer's transport ended. */
-export type ViewerEndReason = 'deleted' | 'connect-timed-out' | 'ice-failed' | 'dtls-failed' | 'broadcast-ended' | 'worker-died' | 'server-shutdown';
+export type ViewerEndReason =
+	| 'deleted'
+	| 'connect-timed-out'
+	| 'ice-failed'
+	| 'dtls-failed'
+	| 'broadcast-ended'
+	| 'worker-died'
+	| 'server-shutdown';
 
 /** Events of a viewer's transport. */
 export type ViewerTransportEvents = {
@@ -64,10 +71,22 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 			const consumers = await createConsumers(transport, viewer, viewerRouter);
 			const sections = offer.media.map((media) => {
 				const isVideo = media.kind === 'video';
-				return answerViewerMedia((isVideo ? viewer.video : viewer.audio)!, (isVideo ? consumers.video : consumers.audio)!, broadcastRouter.broadcastId);
+				return answerViewerMedia(
+					(isVideo ? viewer.video : viewer.audio)!,
+					(isVideo ? consumers.video : consumers.audio)!,
+					broadcastRouter.broadcastId,
+				);
 			});
 			const answer = writeSdpAnswer(transport, sections, options.preferredAddress);
-			return new ViewerTransport({ id, answer, broadcastRouter, viewerRouter, transport, ...consumers, ...dependencies });
+			return new ViewerTransport({
+				id,
+				answer,
+				broadcastRouter,
+				viewerRouter,
+				transport,
+				...consumers,
+				...dependencies,
+			});
 		} catch (error) {
 			transport?.close();
 			broadcastRouter.releaseViewerRouter(viewerRouter);
@@ -180,7 +199,9 @@ async function createConsumers(
 	const consume = (producerId: string, mid: string): Promise<Consumer> =>
 		transport.consume({ producerId, rtpCapabilities, mid, paused: true, enableRtx: false });
 	return {
-		video: viewer.video === undefined ? undefined : await consume(viewerRouter.videoProducer.id, viewer.video.media.mid),
-		audio: viewer.audio === undefined ? undefined : await consume(viewerRouter.audioProducer.id, viewer.audio.media.mid),
+		video:
+			viewer.video === undefined ? undefined : await consume(viewerRouter.videoProducer.id, viewer.video.media.mid),
+		audio:
+			viewer.audio === undefined ? undefined : await consume(viewerRouter.audioProducer.id, viewer.audio.media.mid),
 	};
 }

@@ -122,7 +122,7 @@ export class WorkerPool extends TypedEmitter<WorkerPoolEvents> {
 		const addresses = listenAddresses(this.#config.announcedAddresses);
 		const attempts = port === 0 ? 20 : 1;
 		for (let attempt = 1; ; attempt++) {
-			const candidate = port === 0 ? 20_000 + crypto.getRandomValues(new Uint16Array(1))[0]! % 12_000 : port;
+			const candidate = port === 0 ? 20_000 + (crypto.getRandomValues(new Uint16Array(1))[0]! % 12_000) : port;
 			try {
 				const webRtcServer = await worker.createWebRtcServer({
 					listenInfos: addresses.flatMap(({ ip, announcedAddress }) =>
@@ -138,7 +138,10 @@ export class WorkerPool extends TypedEmitter<WorkerPoolEvents> {
 				return { webRtcServer, port: candidate };
 			} catch (error) {
 				if (attempt >= attempts) {
-					throw new Error(`The WebRTC port ${candidate} cannot be used (${errorMessage(error)}). Choose another with SPILLWAY_RTC_PORT.`, { cause: error });
+					throw new Error(
+						`The WebRTC port ${candidate} cannot be used (${errorMessage(error)}). Choose another with SPILLWAY_RTC_PORT.`,
+						{ cause: error },
+					);
 				}
 			}
 		}

@@ -14,7 +14,11 @@ import type { ServerConfig } from './server-config.ts';
 type Dependencies = { clock: Clock; logger: Logger };
 
 /** A database with all migrations applied. */
-export async function openDatabase(config: ServerConfig, dataFolder: DataFolder, dependencies: Dependencies): Promise<Database> {
+export async function openDatabase(
+	config: ServerConfig,
+	dataFolder: DataFolder,
+	dependencies: Dependencies,
+): Promise<Database> {
 	const database =
 		config.databaseUrl === undefined
 			? await openPgliteDatabase({ folder: dataFolder.databaseFolder, ...dependencies })

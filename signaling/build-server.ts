@@ -11,6 +11,7 @@ import { createRtmpIngest } from '../ingest/rtmp-ingest.ts';
 import { DEFAULT_RTMP_SERVER_CONFIG, type RtmpServer } from '../ingest/rtmp/rtmp-server.ts';
 import { WhipSessions } from '../ingest/whip/whip-routes.ts';
 import { createPackager, type Packager } from '../packager/create-packager.ts';
+import { checkFfmpeg } from '../packager/ffmpeg/ffmpeg-process.ts';
 import { createTranscoderFactory } from '../packager/ffmpeg/transcoder.ts';
 import { defaultPackagerConfig } from '../packager/packager-config.ts';
 import { createSfu, type Sfu } from '../sfu/create-sfu.ts';
@@ -22,13 +23,11 @@ import { prepareFirstStart, type FirstStartResult } from './channels/first-start
 import { PublishAuthorizer } from './channels/publish-authorizer.ts';
 import { openBus, openDatabase } from './backing-services.ts';
 import { openDataFolder, type Endpoints } from './data-folder.ts';
-import { registerErrorHandler } from './http/error-handler.ts';
+import { createFrameworkErrorHandler, registerErrorHandler } from './http/error-handler.ts';
+import { requestLimits } from './http/request-limits.ts';
 import { registerHealthRoutes } from './operations/health-routes.ts';
 import type { ServerConfig } from './server-config.ts';
 import { createWebPages } from './web-pages.ts';
-
-/** Largest body of any request that says nothing else; an SDP offer has its own bound. */
-const MAX_BODY_BYTES = 256 * 1024;
 
 /** A server, complete but silent until listen(). */
 export interface SpillwayServer {
@@ -65,7 +64,12 @@ export async function buildServer(config: ServerConfig, dependencies: ServerDepe
 	}
 }
 
-async function assemble(config: ServerConfig, { clock, logger, webFolder }: ServerDependencies, scope: CloseScope<'server-shutdown'>): Promise<SpillwayServer> {
+async function assemble(
+	config: ServerConfig,
+	{ clock, logger, webFolder }: ServerDependencies,
+	scope: CloseScope<'server-shutdown'>,
+): Promise<SpillwayServer> {
+	await checkFfmpeg(clock);
 	const dataFolder = await openDataFolder({ path: config.dataFolder, clock, logger });
 	scope.onClose(() => dataFolder.close());
 	const database = await openDatabase(config, dataFolder, { clock, logger });
@@ -74,7 +78,13 @@ async function assemble(config: ServerConfig, { clock, logger, webFolder }: Serv
 	scope.onClose(() => bus.close());
 	const { serverSecret } = dataFolder;
 	const channels = new ChannelStore({ database, clock, serverSecret });
-	const firstStart = await prepareFirstStart({ database, clock, logger, serverSecret, demoStreamKey: config.demoStreamKey });
+	const firstStart = await prepareFirstStart({
+		database,
+		clock,
+		logger,
+		serverSecret,
+		demoStreamKey: config.demoStreamKey,
+	});
 	const authorizer = new PublishAuthorizer({
 		lookup: channels,
 		clock,
@@ -119,7 +129,12 @@ async function assemble(config: ServerConfig, { clock, logger, webFolder }: Serv
 	scope.onClose(() => journal.close());
 
 	// What a name in an address stands for. A running broadcast answers without the database, so that viewers outlive it.
-	async function findLive(name: string): Promise<{ state: 'unknown' | 'offline' | 'starting' } | { state: 'live'; broadcast: NonNullable<ReturnType<typeof registry.find>> }> {
+	async function findLive(
+		name: string,
+	): Promise<
+		| { state: 'unknown' | 'offline' | 'starting' }
+		| { state: 'live'; broadcast: NonNullable<ReturnType<typeof registry.find>> }
+	> {
 		const channelName = parseChannelName(name);
 		if (channelName === undefined) {
 			return { state: 'unknown' };
@@ -148,18 +163,21 @@ async function assemble(config: ServerConfig, { clock, logger, webFolder }: Serv
 		authorizePlayback: async () => undefined,
 	});
 	scope.onClose(() => whep.close());
-	const rtmp = createRtmpIngest({ ...DEFAULT_RTMP_SERVER_CONFIG, port: config.rtmp.port, host: config.http.host }, { clock, logger: logger.child({ tier: 'ingest' }), authorizer, registry });
+	const rtmp = createRtmpIngest(
+		{ ...DEFAULT_RTMP_SERVER_CONFIG, port: config.rtmp.port, host: config.http.host },
+		{ clock, logger: logger.child({ tier: 'ingest' }), authorizer, registry },
+	);
 	scope.onClose(() => rtmp.close('server-shutdown'));
 
-	const app = await createApp(config);
+	const app = await createApp(config, clock, logger);
 	scope.onClose(() => app.close());
 	registerErrorHandler(app, logger);
 	registerHealthRoutes(app, {
 		clock,
 		isStopping: () => scope.closed,
 		checks: {
-			database: async () => void (await database.query('SELECT 1')),
-			bus: async () => void (await bus.get('readiness')),
+			database: () => database.checkHealth(),
+			bus: () => bus.checkHealth(),
 			workers: async () => void sfu.pool.leastUsed(),
 		},
 	});
@@ -188,23 +206,30 @@ async function assemble(config: ServerConfig, { clock, logger, webFolder }: Serv
 }
 
 // fastify logs nothing itself: the error handler and the tiers log what matters, with our fields.
-async function createApp(config: ServerConfig): Promise<FastifyInstance> {
+async function createApp(config: ServerConfig, clock: Clock, logger: Logger): Promise<FastifyInstance> {
 	const common = {
-		bodyLimit: MAX_BODY_BYTES,
-		requestTimeout: 30_000,
-		return503OnClosing: true,
+		...requestLimits(() => clock.nowMs()),
+		frameworkErrors: createFrameworkErrorHandler(logger),
+		// Held playlist requests would keep the server for seconds; players ask again.
 		forceCloseConnections: true,
-		routerOptions: { maxParamLength: 200 },
 	} as const;
 	const { tlsCertificateFile, tlsKeyFile } = config.http;
 	if (tlsCertificateFile === undefined || tlsKeyFile === undefined) {
 		return fastify(common);
 	}
 	const [cert, key] = await Promise.all([readFile(tlsCertificateFile), readFile(tlsKeyFile)]);
-	return fastify({ ...common, http2: true, https: { allowHTTP1: true, cert, key } }) as unknown as FastifyInstance;
+	const { http: _http, ...http2Options } = common;
+	// Fastify's types know no forced close over HTTP/2, its code does.
+	const options = { ...http2Options, http2: true, https: { allowHTTP1: true, cert, key } } as object;
+	return fastify(options) as FastifyInstance;
 }
 
-async function openPorts(config: ServerConfig, app: FastifyInstance, rtmp: RtmpServer<PublishPermission>, sfu: Sfu): Promise<Endpoints> {
+async function openPorts(
+	config: ServerConfig,
+	app: FastifyInstance,
+	rtmp: RtmpServer<PublishPermission>,
+	sfu: Sfu,
+): Promise<Endpoints> {
 	await app.listen({ host: config.http.host, port: config.http.port });
 	const httpPort = (app.server.address() as AddressInfo).port;
 	const { port: rtmpPort } = await rtmp.listen();

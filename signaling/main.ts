@@ -46,8 +46,7 @@ async function main(): Promise<void> {
 	const config = await loadServerConfig(process.env);
 	const logger = createLogger(config);
 	logger.info({ config: maskConfig(SERVER_CONFIG_SCHEMA, config) }, 'effective configuration');
-	let server: SpillwayServer | undefined;
-	let testPicture: ChildProcess | undefined;
+	const running: { server?: SpillwayServer; testPicture?: ChildProcess } = {};
 	let stoppedAtMs: number | undefined;
 	const stop = (signal: string): void => {
 		const nowMs = systemClock.monotonicMs();
@@ -63,8 +62,8 @@ async function main(): Promise<void> {
 			logger.error({}, 'stopping took too long; cut short');
 			process.exit(1);
 		}, SHUTDOWN_TIMEOUT_MS);
-		testPicture?.kill('SIGTERM');
-		void Promise.resolve(server?.close()).then(() => {
+		running.testPicture?.kill('SIGTERM');
+		void Promise.resolve(running.server?.close()).then(() => {
 			logger.info({}, 'stopped');
 			process.exit(0);
 		});
@@ -76,18 +75,29 @@ async function main(): Promise<void> {
 		process.exit(1);
 	});
 	const { folder: webFolder } = await buildWebIfStale();
-	server = await buildServer(config, { clock: systemClock, logger, webFolder });
+	const server = await buildServer(config, { clock: systemClock, logger, webFolder });
+	running.server = server;
 	const endpoints = await server.listen();
 	const isDemo = process.argv.includes('--demo');
 	process.stdout.write(
-		welcomeText({ endpoints, channelName: DEMO_CHANNEL_NAME, firstStart: server.firstStart, isDemo, tookMs: systemClock.monotonicMs() - startedAtMs }),
+		welcomeText({
+			endpoints,
+			channelName: DEMO_CHANNEL_NAME,
+			firstStart: server.firstStart,
+			isDemo,
+			tookMs: systemClock.monotonicMs() - startedAtMs,
+		}),
 	);
 	if (isDemo) {
-		testPicture = await startTestPicture(server, endpoints, logger);
+		running.testPicture = await startTestPicture(server, endpoints, logger);
 	}
 }
 
 main().catch((error: unknown) => {
-	process.stderr.write(error instanceof SpillwayError ? `${error.message}\n` : `Spillway cannot start: ${errorMessage(error)}\n${error instanceof Error ? error.stack : ''}\n`);
+	process.stderr.write(
+		error instanceof SpillwayError
+			? `${error.message}\n`
+			: `Spillway cannot start: ${errorMessage(error)}\n${error instanceof Error ? error.stack : ''}\n`,
+	);
 	process.exit(1);
 });

@@ -27,7 +27,9 @@ export function formatLogLine(line: string): string {
 		return line;
 	}
 	const { level, time, msg, err, ...fields } = entry;
-	const details = Object.entries(fields).map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
+	const details = Object.entries(fields).map(
+		([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+	);
 	const stack = typeof err === 'object' && err !== null && 'stack' in err ? `\n${String(err.stack)}` : '';
 	return `${String(time).slice(11, 23)} ${LEVELS[Number(level)] ?? level} ${String(msg)}${details.length > 0 ? `  ${details.join(' ')}` : ''}${stack}`;
 }

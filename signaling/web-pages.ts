@@ -35,7 +35,10 @@ export function createWebPages(folder: string): FastifyPluginAsync {
 			index: false,
 			// Names in assets/ hold a hash of their content.
 			setHeaders: (reply, path) => {
-				reply.header('cache-control', path.startsWith(join(folder, 'assets')) ? 'public, max-age=31536000, immutable' : 'no-cache');
+				reply.header(
+					'cache-control',
+					path.startsWith(join(folder, 'assets')) ? 'public, max-age=31536000, immutable' : 'no-cache',
+				);
 			},
 		});
 		for (const path of PAGE_PATHS) {

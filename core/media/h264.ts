@@ -1,7 +1,17 @@
 /** H.264 NAL units: types, splitting, and the size written in a sequence parameter set. Knows nothing of RTP or FLV. */
 
 /** NAL unit types that are treated apart (ITU-T H.264 table 7-1). */
-export const NAL_TYPE = { NON_IDR: 1, IDR: 5, SEI: 6, SPS: 7, PPS: 8, AUD: 9, END_OF_SEQUENCE: 10, END_OF_STREAM: 11, FILLER: 12 } as const;
+export const NAL_TYPE = {
+	NON_IDR: 1,
+	IDR: 5,
+	SEI: 6,
+	SPS: 7,
+	PPS: 8,
+	AUD: 9,
+	END_OF_SEQUENCE: 10,
+	END_OF_STREAM: 11,
+	FILLER: 12,
+} as const;
 
 /** Type of a NAL unit, from its first byte. */
 export function nalType(nal: Uint8Array): number {

@@ -102,7 +102,9 @@ export class PublisherClock {
 		const targetMs = this.#targetMs(track);
 		if (track.appliedOffsetMs === undefined) {
 			// A second track joins the timeline where the first one stands, slewed or not.
-			const other = this.#hasCommonTimeline ? [...this.#tracks.values()].find((entry) => entry.appliedOffsetMs !== undefined) : undefined;
+			const other = this.#hasCommonTimeline
+				? [...this.#tracks.values()].find((entry) => entry.appliedOffsetMs !== undefined)
+				: undefined;
 			track.appliedOffsetMs = other?.appliedOffsetMs ?? targetMs;
 		} else {
 			const ratio = nowMs - this.#startedAtMs < EARLY_MS ? SLEW_EARLY_RATIO : SLEW_RATIO;
@@ -111,7 +113,10 @@ export class PublisherClock {
 			// Nothing is captured after it has arrived. Encoders flush what they gathered while connecting, so the first
 			// packets are late; holding on to them would make the latency of all that follow negative.
 			const latestMs = envelopeMs(track);
-			track.appliedOffsetMs = Math.min(latestMs, track.appliedOffsetMs + Math.max(-limitMs, Math.min(limitMs, differenceMs)));
+			track.appliedOffsetMs = Math.min(
+				latestMs,
+				track.appliedOffsetMs + Math.max(-limitMs, Math.min(limitMs, differenceMs)),
+			);
 			if (this.#hasCommonTimeline) {
 				for (const other of this.#tracks.values()) {
 					other.appliedOffsetMs = track.appliedOffsetMs;

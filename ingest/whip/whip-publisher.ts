@@ -63,7 +63,9 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 		const videoTrack = transport.tracks.find((track) => track.kind === 'video');
 		this.#videoCodec = videoTrack?.codec === 'vp8' ? 'vp8' : videoTrack === undefined ? undefined : 'h264';
 		this.#assembler = this.#videoCodec === 'vp8' ? new Vp8Depacketizer() : new H264Depacketizer();
-		this.#videoOrder = new ReorderBuffer(this.#clock, (packet, isAfterLoss) => this.#onOrderedVideo(packet, isAfterLoss));
+		this.#videoOrder = new ReorderBuffer(this.#clock, (packet, isAfterLoss) =>
+			this.#onOrderedVideo(packet, isAfterLoss),
+		);
 		this.#audioOrder = new ReorderBuffer(this.#clock, (packet) => this.#onOrderedAudio(packet));
 		const { signal } = this.#scope;
 		transport.on('packet', (kind, packet, header) => this.#onPacket(kind, packet, header), { signal });
@@ -72,7 +74,9 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 		this.#scope.onClose(async (reason) => {
 			this.#videoOrder.close();
 			this.#audioOrder.close();
-			await transport.close(reason === 'unpublished' || reason === 'replaced' || reason === 'server-shutdown' ? reason : 'ice-failed');
+			await transport.close(
+				reason === 'unpublished' || reason === 'replaced' || reason === 'server-shutdown' ? reason : 'ice-failed',
+			);
 			this.emit('closed', reason);
 		});
 	}
@@ -218,7 +222,10 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 
 	#readVp8(frame: Uint8Array): { bytes: Uint8Array; isKeyFrame: boolean } {
 		const size = readVp8KeyFrame(frame);
-		if (size !== undefined && (this.#config?.widthPixels !== size.widthPixels || this.#config.heightPixels !== size.heightPixels)) {
+		if (
+			size !== undefined &&
+			(this.#config?.widthPixels !== size.widthPixels || this.#config.heightPixels !== size.heightPixels)
+		) {
 			this.#config = { kind: 'video', codec: 'vp8', ...size, sps: [], pps: [] };
 			this.emit('trackConfigured', this.#config);
 		}

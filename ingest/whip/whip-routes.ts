@@ -8,14 +8,26 @@ import { createId, type PublisherId } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
 import { StateMachine } from '../../core/state-machine.ts';
 import { PublisherTransport } from '../../sfu/publisher-transport.ts';
-import { allowAllOrigins, answerOptions, bearerToken, refuseMethod, registerSdpBody, sdpBody } from '../../sfu/sdp/sdp-http.ts';
+import {
+	allowAllOrigins,
+	answerOptions,
+	bearerToken,
+	refuseMethod,
+	registerSdpBody,
+	sdpBody,
+} from '../../sfu/sdp/sdp-http.ts';
 import { parseSdpOffer, type SdpOffer } from '../../sfu/sdp/sdp-offer.ts';
 import type { BroadcastRegistry, PublishAuthorizer } from '../broadcast-registry.ts';
 import { WhipPublisher } from './whip-publisher.ts';
 import { WHIP_SESSION_TRANSITIONS, type WhipSessionEvent, type WhipSessionState } from './whip-session-state.ts';
 
 /** What WHIP needs. */
-export type WhipDependencies = { clock: Clock; logger: Logger; authorizer: PublishAuthorizer; registry: BroadcastRegistry };
+export type WhipDependencies = {
+	clock: Clock;
+	logger: Logger;
+	authorizer: PublishAuthorizer;
+	registry: BroadcastRegistry;
+};
 
 type WhipSession = {
 	publisher: WhipPublisher;
@@ -83,7 +95,11 @@ export class WhipSessions {
 		// RFC 9725 §4.2: GET on both addresses is answered 2xx without content.
 		app.get('/whip', async (_request, reply) => reply.code(204).send());
 		app.get('/whip/:session', async (_request, reply) => reply.code(204).send());
-		app.route({ method: ['PUT', 'PATCH', 'DELETE'], url: '/whip', handler: (request, reply) => refuseMethod(request, reply, 'POST, GET') });
+		app.route({
+			method: ['PUT', 'PATCH', 'DELETE'],
+			url: '/whip',
+			handler: (request, reply) => refuseMethod(request, reply, 'POST, GET'),
+		});
 		app.route({
 			method: ['PUT', 'PATCH', 'POST'],
 			url: '/whip/:session',
@@ -104,7 +120,11 @@ export class WhipSessions {
 		const { clock } = this.#dependencies;
 		const id = randomBytes(16).toString('hex');
 		const publisherId = createId<PublisherId>(clock.nowMs());
-		const logger = this.#dependencies.logger.child({ channel: broadcast.channelName, broadcastId: broadcast.id, publisherId });
+		const logger = this.#dependencies.logger.child({
+			channel: broadcast.channelName,
+			broadcastId: broadcast.id,
+			publisherId,
+		});
 		const preferredAddress = request.socket.localAddress?.replace(/^::ffff:/, '');
 		const transport = await PublisherTransport.create(router, offer, { preferredAddress }, logger);
 		const publisher = new WhipPublisher(
@@ -112,7 +132,11 @@ export class WhipSessions {
 			transport,
 			{ clock, logger },
 		);
-		const machine = new StateMachine<WhipSessionState, WhipSessionEvent>({ table: WHIP_SESSION_TRANSITIONS, initial: 'answered', logger });
+		const machine = new StateMachine<WhipSessionState, WhipSessionEvent>({
+			table: WHIP_SESSION_TRANSITIONS,
+			initial: 'answered',
+			logger,
+		});
 		this.#sessions.set(id, { publisher, keyHash: hashKey(streamKey), machine });
 		const cancelTimeout = clock.setTimeout(() => {
 			machine.handle('timed-out');

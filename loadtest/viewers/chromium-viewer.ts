@@ -17,7 +17,7 @@ export type ViewerOptions = {
 	channel: string;
 	tier: DeliveryTier;
 	/**
-	 * `bench`: a plain WHEP client, or hls.js as it comes, of our own. `product`: the page `/{channel}` with the product's
+	 * `bench`: a plain WHEP client, or hls.js in low-latency mode, of our own. `product`: the page `/{channel}` with the product's
 	 * player.
 	 */
 	page: 'bench' | 'product';

@@ -88,14 +88,17 @@ export class ReorderBuffer<T> {
 		if (this.#cancelTimer !== undefined || this.#held.size === 0) {
 			return;
 		}
-		this.#cancelTimer = this.#clock.setTimeout(() => {
-			this.#cancelTimer = undefined;
-			const deadline = this.#clock.monotonicMs() - MAX_REORDER_MS;
-			while (this.#held.size > 0 && this.#oldestHeldAtMs() <= deadline) {
-				this.#giveUpGap();
-			}
-			this.#arm();
-		}, Math.max(1, this.#oldestHeldAtMs() + MAX_REORDER_MS - this.#clock.monotonicMs()));
+		this.#cancelTimer = this.#clock.setTimeout(
+			() => {
+				this.#cancelTimer = undefined;
+				const deadline = this.#clock.monotonicMs() - MAX_REORDER_MS;
+				while (this.#held.size > 0 && this.#oldestHeldAtMs() <= deadline) {
+					this.#giveUpGap();
+				}
+				this.#arm();
+			},
+			Math.max(1, this.#oldestHeldAtMs() + MAX_REORDER_MS - this.#clock.monotonicMs()),
+		);
 	}
 
 	#oldestHeldAtMs(): number {

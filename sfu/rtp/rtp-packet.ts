@@ -14,7 +14,15 @@ export type RtpHeader = {
 
 /** A header to be filled by {@link readRtpHeader}. */
 export function createRtpHeader(): RtpHeader {
-	return { payloadType: 0, hasMarker: false, sequenceNumber: 0, timestampTicks: 0, ssrc: 0, payloadStart: 0, payloadEnd: 0 };
+	return {
+		payloadType: 0,
+		hasMarker: false,
+		sequenceNumber: 0,
+		timestampTicks: 0,
+		ssrc: 0,
+		payloadStart: 0,
+		payloadEnd: 0,
+	};
 }
 
 /** True when the datagram is RTCP rather than RTP (RFC 5761 §4: packet types 192–223 share the port). */

@@ -13,7 +13,7 @@ export class Vp8Depacketizer implements PictureAssembler {
 	push(payload: Uint8Array): void {
 		const start = descriptorBytes(payload);
 		if (start === undefined || start >= payload.length || this.#bytes + payload.length > MAX_FRAME_BYTES) {
-			this.#isDamaged = payload.length > 0;
+			this.#isDamaged ||= payload.length > 0;
 			return;
 		}
 		const isFrameStart = (payload[0]! & 0x10) !== 0 && (payload[0]! & 0x07) === 0;

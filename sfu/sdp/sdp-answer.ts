@@ -25,7 +25,10 @@ export function remoteDtlsParameters(media: OfferedMedia): DtlsParameters {
 	return {
 		role: answerSetup(media.setup) === 'active' ? 'server' : 'client',
 		fingerprints: [
-			{ algorithm: media.fingerprint.algorithm as DtlsParameters['fingerprints'][number]['algorithm'], value: media.fingerprint.value },
+			{
+				algorithm: media.fingerprint.algorithm as DtlsParameters['fingerprints'][number]['algorithm'],
+				value: media.fingerprint.value,
+			},
 		],
 	};
 }
@@ -89,7 +92,11 @@ function pushMedia(
 	}
 	if (section.sending !== undefined) {
 		const { ssrc, cname, streamId, trackId } = section.sending;
-		lines.push(`a=msid:${streamId} ${trackId}`, `a=ssrc:${ssrc} cname:${cname}`, `a=ssrc:${ssrc} msid:${streamId} ${trackId}`);
+		lines.push(
+			`a=msid:${streamId} ${trackId}`,
+			`a=ssrc:${ssrc} cname:${cname}`,
+			`a=ssrc:${ssrc} msid:${streamId} ${trackId}`,
+		);
 	}
 	for (const candidate of candidates) {
 		lines.push(`a=${formatCandidate(candidate)}`);

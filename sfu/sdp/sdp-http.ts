@@ -6,7 +6,9 @@ import { MAX_SDP_BYTES } from './sdp-offer.ts';
 /** Takes every body as text within this plugin, so that a wrong content type gets our answer; bounded in size. */
 export function registerSdpBody(app: FastifyInstance): void {
 	app.removeAllContentTypeParsers();
-	app.addContentTypeParser('*', { parseAs: 'string', bodyLimit: MAX_SDP_BYTES }, (_request, body, done) => done(null, body));
+	app.addContentTypeParser('*', { parseAs: 'string', bodyLimit: MAX_SDP_BYTES }, (_request, body, done) =>
+		done(null, body),
+	);
 }
 
 /** The offer's text; throws CONTENT_TYPE_UNSUPPORTED. Types are compared without case and parameters (RFC 9110 §8.3.1). */

@@ -74,7 +74,9 @@ type ParsedMedia = sdpTransform.SessionDescription['media'][number];
 function readMedia(session: sdpTransform.SessionDescription, media: ParsedMedia, index: number): OfferedMedia {
 	const kind = String(media.type);
 	if (kind !== 'audio' && kind !== 'video') {
-		throw new SpillwayError('SDP_OFFER_UNSUPPORTED', [`media section ${index} is "${printable(kind)}"; only audio and video are taken`]);
+		throw new SpillwayError('SDP_OFFER_UNSUPPORTED', [
+			`media section ${index} is "${printable(kind)}"; only audio and video are taken`,
+		]);
 	}
 	const iceUfrag = media.iceUfrag ?? session.iceUfrag;
 	const icePwd = media.icePwd ?? session.icePwd;

@@ -19,7 +19,9 @@ const VIDEO_FEEDBACK = ['nack', 'nack pli', 'ccm fir'];
 export function negotiateWhep(offer: SdpOffer, defaults: PayloadTypes): NegotiatedViewer {
 	for (const media of offer.media) {
 		if (media.direction !== 'recvonly' && media.direction !== 'sendrecv') {
-			throw new SpillwayError('SDP_OFFER_UNSUPPORTED', [`the ${media.kind} section is ${media.direction}; a viewer offers recvonly`]);
+			throw new SpillwayError('SDP_OFFER_UNSUPPORTED', [
+				`the ${media.kind} section is ${media.direction}; a viewer offers recvonly`,
+			]);
 		}
 	}
 	const videoMedia = only(offer, 'video');
@@ -43,12 +45,18 @@ export function negotiateWhep(offer: SdpOffer, defaults: PayloadTypes): Negotiat
 }
 
 /** Capabilities in mediasoup's form. Header extensions count only where the viewer uses mediasoup's own ids for them. */
-export function viewerCapabilities(viewer: NegotiatedViewer, routerExtensions: readonly RtpHeaderExtension[]): RtpCapabilities {
+export function viewerCapabilities(
+	viewer: NegotiatedViewer,
+	routerExtensions: readonly RtpHeaderExtension[],
+): RtpCapabilities {
 	const headerExtensions: RtpHeaderExtension[] = [];
 	for (const section of [viewer.video, viewer.audio]) {
 		for (const offered of section?.media.headerExtensions ?? []) {
 			const known = routerExtensions.find(
-				(extension) => extension.kind === section!.media.kind && extension.uri === offered.uri && extension.preferredId === offered.id,
+				(extension) =>
+					extension.kind === section!.media.kind &&
+					extension.uri === offered.uri &&
+					extension.preferredId === offered.id,
 			);
 			if (known !== undefined && WANTED_EXTENSIONS.has(known.uri)) {
 				headerExtensions.push(known);
@@ -89,7 +97,11 @@ const WANTED_EXTENSIONS: ReadonlySet<string> = new Set([
 ]);
 
 /** The answer's section for a Consumer. */
-export function answerViewerMedia(section: { media: OfferedMedia; codec: OfferedCodec }, consumer: Consumer, streamId: string): AnsweredMedia {
+export function answerViewerMedia(
+	section: { media: OfferedMedia; codec: OfferedCodec },
+	consumer: Consumer,
+	streamId: string,
+): AnsweredMedia {
 	const used = new Set(consumer.rtpParameters.headerExtensions?.map((extension) => extension.uri as string));
 	return {
 		offered: section.media,
@@ -97,9 +109,14 @@ export function answerViewerMedia(section: { media: OfferedMedia; codec: Offered
 		codecs: [
 			{
 				...section.codec,
-				feedback: section.media.kind === 'video' ? section.codec.feedback.filter((entry) => VIDEO_FEEDBACK.includes(entry)) : [],
+				feedback:
+					section.media.kind === 'video'
+						? section.codec.feedback.filter((entry) => VIDEO_FEEDBACK.includes(entry))
+						: [],
 				parameters:
-					section.media.kind === 'audio' ? { ...section.codec.parameters, stereo: 1, 'sprop-stereo': 1 } : section.codec.parameters,
+					section.media.kind === 'audio'
+						? { ...section.codec.parameters, stereo: 1, 'sprop-stereo': 1 }
+						: section.codec.parameters,
 			},
 		],
 		headerExtensions: section.media.headerExtensions.filter((extension) => used.has(extension.uri)),
@@ -121,7 +138,9 @@ function only(offer: SdpOffer, kind: 'audio' | 'video'): OfferedMedia | undefine
 }
 
 function chooseH264(media: OfferedMedia): OfferedCodec | undefined {
-	const usable = media.codecs.filter((codec) => codec.name === 'h264' && Number(codec.parameters['packetization-mode'] ?? 0) === 1);
+	const usable = media.codecs.filter(
+		(codec) => codec.name === 'h264' && Number(codec.parameters['packetization-mode'] ?? 0) === 1,
+	);
 	return (
 		usable.find((codec) => String(codec.parameters['profile-level-id'] ?? '').toLowerCase() === '42e01f') ??
 		usable.find((codec) => /^42/.test(String(codec.parameters['profile-level-id'] ?? ''))) ??

@@ -39,7 +39,9 @@ export function negotiateWhip(offer: SdpOffer): NegotiatedPublisherTrack[] {
 	return offer.media.map((media) => {
 		// RFC 9725 §4.2: "sendonly" SHOULD, "sendrecv" MAY be used; "inactive" and "recvonly" MUST NOT.
 		if (media.direction !== 'sendonly' && media.direction !== 'sendrecv') {
-			throw new SpillwayError('SDP_OFFER_UNSUPPORTED', [`the ${media.kind} section is ${media.direction}; a publisher offers sendonly`]);
+			throw new SpillwayError('SDP_OFFER_UNSUPPORTED', [
+				`the ${media.kind} section is ${media.direction}; a publisher offers sendonly`,
+			]);
 		}
 		return negotiateTrack(media);
 	});
@@ -110,7 +112,9 @@ function chooseAudio(media: OfferedMedia): OfferedCodec {
 // H.264 wherever it stands in the order, since it reaches both tiers without re-encoding; 42e01f before others, since
 // encoders without B-frames stand behind it. Then VP8.
 function chooseVideo(media: OfferedMedia): OfferedCodec {
-	const h264 = media.codecs.filter((codec) => codec.name === 'h264' && Number(codec.parameters['packetization-mode'] ?? 0) === 1);
+	const h264 = media.codecs.filter(
+		(codec) => codec.name === 'h264' && Number(codec.parameters['packetization-mode'] ?? 0) === 1,
+	);
 	const chosen =
 		h264.find((codec) => /^42e0/i.test(String(codec.parameters['profile-level-id'] ?? ''))) ??
 		h264[0] ??
@@ -124,7 +128,9 @@ function chooseVideo(media: OfferedMedia): OfferedCodec {
 }
 
 function codecNames(media: OfferedMedia): string {
-	const names = [...new Set(media.codecs.map((codec) => codec.name))].filter((name) => /^[\w.-]{1,20}$/.test(name)).slice(0, 8);
+	const names = [...new Set(media.codecs.map((codec) => codec.name))]
+		.filter((name) => /^[\w.-]{1,20}$/.test(name))
+		.slice(0, 8);
 	return names.join(', ') || 'no codec';
 }
 

@@ -125,5 +125,7 @@ export class JoinLayer {
 export function compressTimestamps(gop: readonly KeptPacket[]): Map<number, number> {
 	const distinct = [...new Set(gop.map((packet) => packet.timestampTicks))];
 	const newest = distinct.at(-1) ?? 0;
-	return new Map(distinct.map((ticks, index) => [ticks, newest - (distinct.length - 1 - index) * COMPRESSED_FRAME_TICKS]));
+	return new Map(
+		distinct.map((ticks, index) => [ticks, newest - (distinct.length - 1 - index) * COMPRESSED_FRAME_TICKS]),
+	);
 }

@@ -19,10 +19,13 @@ export class NewestGop {
 		return this.#isComplete && this.#packets.length > 0;
 	}
 
-	/** A key frame begins; what was kept before is let go. */
-	begin(): void {
-		this.#packets = [];
-		this.#bytes = 0;
+	/**
+	 * A key frame with this timestamp begins; what was kept before is let go, except packets of the key frame itself that
+	 * overtook its first one on the way here.
+	 */
+	begin(timestampTicks: number): void {
+		this.#packets = this.#packets.filter((packet) => packet.timestampTicks >= timestampTicks);
+		this.#bytes = this.#packets.reduce((sum, packet) => sum + packet.payload.length, 0);
 		this.#isComplete = true;
 	}
 

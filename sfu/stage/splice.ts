@@ -30,6 +30,8 @@ export class SequenceSplicer {
 		this.#inReference = sequenceNumber;
 		this.#firstInSplice = this.#highest + (leavesGap ? 2 : 1);
 		this.#offset = this.#firstInSplice - sequenceNumber;
+		// So that a number made by next() leaves the gap as well.
+		this.#highest = this.#firstInSplice - 1;
 		this.#isOpen = true;
 	}
 

@@ -39,7 +39,14 @@ export class StageStream {
 	#reportCount = 0;
 	#reportedAtMs = -Infinity;
 
-	constructor(options: { ssrc: number; payloadType: number; clockRate: number; cname: string; clock: Clock; send: (packet: Buffer) => void }) {
+	constructor(options: {
+		ssrc: number;
+		payloadType: number;
+		clockRate: number;
+		cname: string;
+		clock: Clock;
+		send: (packet: Buffer) => void;
+	}) {
 		this.ssrc = options.ssrc;
 		this.#payloadType = options.payloadType;
 		this.#clockRate = options.clockRate;

@@ -90,17 +90,25 @@ export class VideoStageTrack {
 		if (liveSequence === undefined) {
 			return;
 		}
-		this.#sendLive({
-			payload: packet.payload,
-			hasMarker: packet.hasMarker,
-			timestampTicks: packet.timelineTicks + this.#timestampBase,
-			captureTimeMs: packet.captureTimeMs,
-			liveSequence,
-		}, startsKeyFrame);
+		this.#sendLive(
+			{
+				payload: packet.payload,
+				hasMarker: packet.hasMarker,
+				timestampTicks: packet.timelineTicks + this.#timestampBase,
+				captureTimeMs: packet.captureTimeMs,
+				liveSequence,
+			},
+			startsKeyFrame,
+		);
 	}
 
 	/** Sends one picture of our own packetising: payloads in order, the first of a key frame holding SPS and PPS. */
-	writePicture(picture: { payloads: readonly Uint8Array[]; isKeyFrame: boolean; timelineTicks: number; captureTimeMs: number }): void {
+	writePicture(picture: {
+		payloads: readonly Uint8Array[];
+		isKeyFrame: boolean;
+		timelineTicks: number;
+		captureTimeMs: number;
+	}): void {
 		if (this.#isWaitingForKeyFrame) {
 			if (!picture.isKeyFrame) {
 				return;
@@ -108,13 +116,16 @@ export class VideoStageTrack {
 			this.#beginSplice(0);
 		}
 		picture.payloads.forEach((payload, index) => {
-			this.#sendLive({
-				payload,
-				hasMarker: index === picture.payloads.length - 1,
-				timestampTicks: picture.timelineTicks + this.#timestampBase,
-				captureTimeMs: picture.captureTimeMs,
-				liveSequence: this.#splicer.next(),
-			}, picture.isKeyFrame && index === 0);
+			this.#sendLive(
+				{
+					payload,
+					hasMarker: index === picture.payloads.length - 1,
+					timestampTicks: picture.timelineTicks + this.#timestampBase,
+					captureTimeMs: picture.captureTimeMs,
+					liveSequence: this.#splicer.next(),
+				},
+				picture.isKeyFrame && index === 0,
+			);
 		});
 	}
 
@@ -170,11 +181,13 @@ export class VideoStageTrack {
 	#beginSplice(sequenceNumber: number): void {
 		this.#splicer.begin(sequenceNumber, !this.#lastHadMarker);
 		this.#isWaitingForKeyFrame = false;
+		this.#keyFrameTicks = undefined;
 		this.#live.restartReports();
 	}
 
 	#sendLive(packet: KeptPacket, startsKeyFrame: boolean): void {
-		if (startsKeyFrame && packet.timestampTicks !== this.#keyFrameTicks) {
+		// A packet of an older key frame may be sent again late; it begins nothing.
+		if (startsKeyFrame && packet.timestampTicks > (this.#keyFrameTicks ?? -Infinity)) {
 			this.#onKeyFrame(packet.timestampTicks);
 			this.#primeJoinLayers(packet);
 		}
@@ -204,7 +217,7 @@ export class VideoStageTrack {
 		this.#keyFrameTicks = timestampTicks;
 		this.#keyFrameAtMs = nowMs;
 		this.#keyFrameCount++;
-		this.#gop.begin();
+		this.#gop.begin(timestampTicks);
 		for (const layer of this.#joinLayers) {
 			layer.liveKeyFrame();
 		}
@@ -284,7 +297,12 @@ export class AudioStageTrack {
 			this.#beginSplice(0);
 		}
 		this.#stream.send(
-			this.#stagePacket({ payload: frame.bytes, hasMarker: false, timelineTicks: frame.timelineTicks, captureTimeMs: frame.captureTimeMs }),
+			this.#stagePacket({
+				payload: frame.bytes,
+				hasMarker: false,
+				timelineTicks: frame.timelineTicks,
+				captureTimeMs: frame.captureTimeMs,
+			}),
 			this.#splicer.next(),
 		);
 	}
@@ -295,7 +313,12 @@ export class AudioStageTrack {
 		this.#stream.restartReports();
 	}
 
-	#stagePacket(packet: { payload: Uint8Array; hasMarker: boolean; timelineTicks: number; captureTimeMs: number }): StagePacket {
+	#stagePacket(packet: {
+		payload: Uint8Array;
+		hasMarker: boolean;
+		timelineTicks: number;
+		captureTimeMs: number;
+	}): StagePacket {
 		return {
 			payload: packet.payload,
 			hasMarker: packet.hasMarker,

@@ -96,7 +96,14 @@ export class Stage extends TypedEmitter<StageEvents> {
 			.map((ssrc, index) => new JoinLayer(index, videoStream(ssrc), randomSequence(), clock));
 		this.video = new VideoStageTrack({ live: videoStream(parts.videoSsrcs.at(-1)!), joinLayers, clock });
 		this.audio = new AudioStageTrack(
-			new StageStream({ ssrc: parts.audioSsrc, payloadType: parts.payloadTypes.opus, clockRate: OPUS_CLOCK_RATE, cname, clock, send }),
+			new StageStream({
+				ssrc: parts.audioSsrc,
+				payloadType: parts.payloadTypes.opus,
+				clockRate: OPUS_CLOCK_RATE,
+				cname,
+				clock,
+				send,
+			}),
 		);
 		const stopListening = link.on('keyFrameRequested', (ssrc) => this.#onKeyFrameRequested(ssrc));
 		link.on('closed', () => void this.#scope.close('worker-died'), { once: true });

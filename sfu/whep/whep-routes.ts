@@ -13,8 +13,7 @@ import { ViewerTransport } from '../viewer-transport.ts';
 
 /** What WHEP asks about a channel. */
 export type WhepChannel =
-	| { state: 'unknown' | 'offline' | 'starting' }
-	| { state: 'live'; broadcastRouter: BroadcastRouter };
+	{ state: 'unknown' | 'offline' | 'starting' } | { state: 'live'; broadcastRouter: BroadcastRouter };
 
 /** Declared here, implemented over the registry. */
 export type WhepDependencies = {
@@ -76,7 +75,11 @@ export class WhepSessions {
 		app.options('/whep/:channel/:session', async (_request, reply) => answerOptions(reply, 'DELETE, GET', false));
 		app.get('/whep/:channel', async (_request, reply) => reply.code(204).send());
 		app.get('/whep/:channel/:session', async (_request, reply) => reply.code(204).send());
-		app.route({ method: ['PUT', 'PATCH', 'DELETE'], url: '/whep/:channel', handler: (request, reply) => refuseMethod(request, reply, 'POST, GET') });
+		app.route({
+			method: ['PUT', 'PATCH', 'DELETE'],
+			url: '/whep/:channel',
+			handler: (request, reply) => refuseMethod(request, reply, 'POST, GET'),
+		});
 		app.route({
 			method: ['PUT', 'PATCH', 'POST'],
 			url: '/whep/:channel/:session',
@@ -109,7 +112,11 @@ export class WhepSessions {
 			throw new SpillwayError('SERVER_STOPPING', [], { retryAfterSeconds: 5 });
 		}
 		const id = randomBytes(16).toString('hex') as ViewerId;
-		const logger = this.#dependencies.logger.child({ channel, broadcastId: broadcastRouter.broadcastId, viewerId: id.slice(0, 8) });
+		const logger = this.#dependencies.logger.child({
+			channel,
+			broadcastId: broadcastRouter.broadcastId,
+			viewerId: id.slice(0, 8),
+		});
 		const session = await ViewerTransport.create(
 			id,
 			broadcastRouter,

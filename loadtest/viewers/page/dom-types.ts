@@ -60,6 +60,7 @@ export type PageVideo = {
 	playsInline: boolean;
 	paused: boolean;
 	currentTime: number;
+	playbackRate: number;
 	readyState: number;
 	videoWidth: number;
 	videoHeight: number;

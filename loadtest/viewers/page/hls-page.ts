@@ -1,4 +1,4 @@
-/** Runs in the page: hls.js as it comes, in low-latency mode, on the page's video element. */
+/** Runs in the page: hls.js in low-latency mode on the page's video element, held at its own target latency. */
 import type { PageVideo, PageWindow } from './dom-types.ts';
 
 type HlsPlayer = {
@@ -7,6 +7,7 @@ type HlsPlayer = {
 	attachMedia(video: PageVideo): void;
 	latency: number;
 	targetLatency: number | null;
+	liveSyncPosition: number | null;
 };
 
 type HlsWindow = PageWindow & {
@@ -16,6 +17,12 @@ type HlsWindow = PageWindow & {
 const page = globalThis as unknown as HlsWindow;
 const problems: string[] = [];
 let player: HlsPlayer | undefined;
+let jumpedAtMs = -Infinity;
+/** Behind the target by more than this: jump, at most every JUMP_PAUSE_MS. Less is caught up by playing faster. */
+const JUMP_SECONDS = 1;
+const JUMP_PAUSE_MS = 2000;
+const TOLERANCE_SECONDS = 0.08;
+const CATCH_UP_RATE = 1.06;
 
 /** Plays a multivariant playlist. The script of hls.js must be in the page. */
 export function playByHls(url: string): void {
@@ -35,6 +42,23 @@ export function playByHls(url: string): void {
 	player.loadSource(url);
 	// Rejected when the page goes away first.
 	void video.play().catch(() => undefined);
+	setInterval(() => steer(video), 100);
+}
+
+// hls.js 1.7.4 catches up only with more than a second in the buffer, which a low-latency stream never has: after one
+// stall it would stay behind for good, and the figures would be about that stall.
+function steer(video: PageVideo): void {
+	const target = player?.targetLatency ?? null;
+	const livePosition = player?.liveSyncPosition ?? null;
+	if (target === null || livePosition === null || video.readyState < 3) {
+		return;
+	}
+	const behindSeconds = player!.latency - target;
+	if (behindSeconds > JUMP_SECONDS && performance.now() - jumpedAtMs > JUMP_PAUSE_MS) {
+		jumpedAtMs = performance.now();
+		video.currentTime = livePosition;
+	}
+	video.playbackRate = behindSeconds > TOLERANCE_SECONDS ? CATCH_UP_RATE : 1;
 }
 
 /** Where hls.js believes to be, and what it complained of. */

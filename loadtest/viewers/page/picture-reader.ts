@@ -3,7 +3,7 @@
  * sound. Everything is kept in bounded logs that the bench collects.
  */
 import { PATTERN_COLUMNS, PATTERN_ROW_RATIO, PATTERN_ROWS, readPattern } from '../../measurements/time-pattern.ts';
-import type { PageCanvas, PageContext2d, PageTrack, PageVideo, PageWindow } from './dom-types.ts';
+import type { PageCanvas, PageContext2d, PageStream, PageTrack, PageVideo, PageWindow } from './dom-types.ts';
 
 /** One picture as it was shown. Times are epoch milliseconds on the page's clock (timeOrigin + performance.now()). */
 export type PageFrame = {
@@ -45,6 +45,7 @@ const SAMPLES_PER_CELL = 4;
 const readings: PageReadings = { frames: [], tones: [] };
 const watched = new Map<PageVideo, number>();
 const heardTracks = new Set<PageTrack>();
+const capturedStreams = new Map<PageVideo, PageStream>();
 
 /** The page's clock as epoch milliseconds. The bench corrects for its distance from its own. */
 export function pageNowMs(): number {
@@ -136,7 +137,12 @@ function listenTo(video: PageVideo): void {
 	if (video.readyState < 2 || video.paused) {
 		return;
 	}
-	const stream = video.srcObject ?? video.captureStream();
+	// Each call of captureStream() makes a new stream with new tracks, so one is kept for each element.
+	const captured = capturedStreams.get(video) ?? (video.srcObject === null ? video.captureStream() : undefined);
+	if (captured !== undefined) {
+		capturedStreams.set(video, captured);
+	}
+	const stream = video.srcObject ?? captured!;
 	const track = stream.getAudioTracks()[0];
 	if (track === undefined || heardTracks.has(track) || track.readyState !== 'live') {
 		return;

@@ -1,0 +1,401 @@
+/** The origin's addresses, answers and holds, without sockets: by injection, on a clock that the test moves. */
+import { gunzipSync } from 'node:zlib';
+import type { LightMyRequestResponse } from 'fastify';
+import { describe, expect, it } from 'vitest';
+import type { BroadcastId, ChannelName } from '../../core/ids.ts';
+import type { AccessUnit, TrackId } from '../../core/media/access-unit.ts';
+import type { TrackConfig } from '../../core/media/codecs.ts';
+import { FakeClock } from '../../core/testing/fake-clock.ts';
+import type { BroadcastPackager } from '../broadcast-packager.ts';
+import type { PackagerConfig } from '../packager-config.ts';
+import { SIMULATED_VIDEO, simulatedAudio, simulateRun } from '../testing/simulated-source.ts';
+import { createTestOrigin, type TestOrigin } from '../testing/test-origin.ts';
+import { acceptsGzip } from './hls-routes.ts';
+
+const ID = '01demo' as BroadcastId;
+const VIDEO = '/hls/demo/01demo/video0/index.m3u8';
+const TRACKS = new Map<TrackId, TrackConfig>([
+	['video0', SIMULATED_VIDEO],
+	['audio0', simulatedAudio(48_000)],
+]);
+
+type Live = TestOrigin & { clock: FakeClock; broadcast: BroadcastPackager; feed(untilSeconds: number): void };
+
+/** A live channel `demo` with nothing sent yet; `feed(t)` sends all up to second t. */
+function startLive(config: Partial<PackagerConfig> = {}): Live {
+	const clock = new FakeClock();
+	const origin = createTestOrigin({ clock, config });
+	const broadcast = origin.packager.startBroadcast({ broadcastId: ID, channelName: 'demo' as ChannelName });
+	origin.channels.set('demo', { state: 'live', broadcastId: ID });
+	broadcast.beginRun(0, TRACKS);
+	const units: AccessUnit[] = simulateRun({
+		startSeconds: 100,
+		durationSeconds: 60,
+		captureTimeMs: Date.UTC(2026, 0, 1),
+		video: { frameRate: 30, gopFrames: 60 },
+		audio: { sampleRate: 48_000 },
+	});
+	let next = 0;
+	return Object.assign(origin, {
+		clock,
+		broadcast,
+		feed(untilSeconds: number) {
+			for (
+				let unit = units[next];
+				unit && unit.decodeTimeTicks / unit.clockRate - 100 < untilSeconds;
+				unit = units[++next]
+			) {
+				broadcast.write(unit);
+			}
+		},
+	});
+}
+
+/** Follows a response that may be held: `done()` tells whether it has come, after all that is due has happened. */
+function follow(response: Promise<LightMyRequestResponse>): {
+	done: () => Promise<boolean>;
+	response: Promise<LightMyRequestResponse>;
+} {
+	let isDone = false;
+	void response.then(() => (isDone = true));
+	return {
+		response,
+		done: async () => {
+			// Injected requests take some turns of the event loop, whatever the fake clock says.
+			for (let turn = 0; turn < 20; turn++) {
+				await new Promise((resolve) => setImmediate(resolve));
+			}
+			return isDone;
+		},
+	};
+}
+
+describe('the address of a channel', () => {
+	it('answers 404 with a code when there is no such channel, and another when it is offline', async () => {
+		await using origin = createTestOrigin({ clock: new FakeClock() });
+		origin.channels.set('quiet', { state: 'offline' });
+		for (const [name, code] of [
+			['nobody', 'CHANNEL_NOT_FOUND'],
+			['quiet', 'CHANNEL_OFFLINE'],
+		]) {
+			for (const url of [`/hls/${name}/index.m3u8`, `/api/v1/streams/${name}/playlist.m3u8`]) {
+				const response = await origin.server.inject(url);
+				expect([response.statusCode, response.json<{ code: string }>().code]).toEqual([404, code]);
+				expect(response.headers['cache-control']).toBe('public, max-age=1');
+				expect(response.headers['access-control-allow-origin']).toBe('*');
+			}
+		}
+	});
+
+	it('gives the same playlist at both addresses, with absolute paths', async () => {
+		await using live = startLive();
+		live.feed(1);
+		const first = await live.server.inject('/hls/demo/index.m3u8');
+		const second = await live.server.inject('/api/v1/streams/demo/playlist.m3u8');
+		expect(first.statusCode).toBe(200);
+		expect(first.headers['content-type']).toBe('application/vnd.apple.mpegurl');
+		expect(second.body).toBe(first.body);
+		expect(first.body).toContain('\n/hls/demo/01demo/video0/index.m3u8\n');
+	});
+
+	it('holds the request while the broadcast is starting, and answers with its first parts', async () => {
+		await using live = startLive();
+		live.channels.set('demo', { state: 'starting' });
+		const held = follow(live.server.inject('/hls/demo/index.m3u8'));
+		expect(await held.done()).toBe(false);
+		await live.clock.advance(3000);
+		expect(await held.done()).toBe(false);
+		live.channels.set('demo', { state: 'live', broadcastId: ID });
+		live.feed(1);
+		expect(await held.done()).toBe(true);
+		expect((await held.response).statusCode).toBe(200);
+	});
+
+	it('answers 503 with Retry-After when nothing has come after 8 s', async () => {
+		await using live = startLive();
+		const held = follow(live.server.inject('/hls/demo/index.m3u8'));
+		for (let second = 0; second < 8; second++) {
+			expect(await held.done()).toBe(false);
+			await live.clock.advance(1000);
+		}
+		expect(await held.done()).toBe(true);
+		const response = await held.response;
+		expect([response.statusCode, response.headers['retry-after'], response.headers['cache-control']]).toEqual([
+			503,
+			'1',
+			'no-store',
+		]);
+	});
+
+	it('lets go of a held request at once when the packager closes', async () => {
+		await using live = startLive();
+		const held = follow(live.server.inject('/hls/demo/index.m3u8'));
+		expect(await held.done()).toBe(false);
+		await live.packager.close('server-shutdown');
+		expect(await held.done()).toBe(true);
+		expect((await held.response).statusCode).toBe(503);
+		expect(live.clock.pendingCount).toBe(0);
+	});
+});
+
+describe('blocking reload', () => {
+	it('L-22 holds a request for a part until it exists, then sends the playlist that has it', async () => {
+		await using live = startLive();
+		live.feed(2.5);
+		const held = follow(live.server.inject(`${VIDEO}?_HLS_msn=2&_HLS_part=2`));
+		expect(await held.done()).toBe(false);
+		live.feed(2.62);
+		expect(await held.done()).toBe(true);
+		const response = await held.response;
+		expect(response.statusCode).toBe(200);
+		expect(response.body).toContain('URI="part13.m4s"');
+		expect(response.headers['cache-control']).toBe('public, max-age=18');
+	});
+
+	it('L-22 holds a request for a segment until all of it exists', async () => {
+		await using live = startLive();
+		live.feed(3.98);
+		const held = follow(live.server.inject(`${VIDEO}?_HLS_msn=2`));
+		expect(await held.done()).toBe(false);
+		live.feed(4.1);
+		expect(await held.done()).toBe(true);
+		expect((await held.response).body).toContain('segment2.m4s');
+	});
+
+	it('L-22 takes a part past the end of its segment as the first of the next one', async () => {
+		await using live = startLive();
+		live.feed(3.99);
+		// Segment 2 will have parts 0 to 9, which are all there.
+		const held = follow(live.server.inject(`${VIDEO}?_HLS_msn=2&_HLS_part=10`));
+		expect(await held.done()).toBe(false);
+		live.feed(4.05);
+		expect(await held.done()).toBe(false);
+		live.feed(4.2);
+		expect(await held.done()).toBe(true);
+		expect((await held.response).body).toContain('URI="part21.m4s"');
+	});
+
+	it.each([
+		['_HLS_msn=1', 'a segment that exists'],
+		['_HLS_msn=0', 'a segment from before the window'],
+		['_HLS_msn=1&_HLS_part=3', 'a part that exists'],
+		['unknown=1', 'an unknown parameter'],
+	])('L-23 answers ?%s at once: %s', async (query) => {
+		await using live = startLive();
+		live.feed(5);
+		const response = await live.server.inject(`${VIDEO}?${query}`);
+		expect(response.statusCode).toBe(200);
+		expect(response.body).toContain('segment1.m4s');
+	});
+
+	it.each([
+		['_HLS_msn=6', 'three segments ahead'],
+		['_HLS_msn=3&_HLS_part=25', 'too many parts ahead'],
+		['_HLS_part=1', 'a part without its segment'],
+		['_HLS_msn=-1', 'a negative number'],
+		['_HLS_msn=two', 'not a number'],
+		['_HLS_msn=1&_HLS_msn=2', 'twice'],
+		['_HLS_skip=perhaps', 'an unknown skip'],
+	])('L-24, L-25 answers 400 to ?%s: %s', async (query) => {
+		await using live = startLive();
+		live.feed(5);
+		const response = await live.server.inject(`${VIDEO}?${query}`);
+		expect([response.statusCode, response.headers['cache-control']]).toEqual([400, 'no-store']);
+	});
+
+	it('L-26 answers with the playlist as it stands, not to be cached, when nothing comes for 2 s', async () => {
+		await using live = startLive();
+		live.feed(4.5);
+		live.broadcast.interrupt();
+		const held = follow(live.server.inject(`${VIDEO}?_HLS_msn=4&_HLS_part=0`));
+		expect(await held.done()).toBe(false);
+		await live.clock.advance(1900);
+		expect(await held.done()).toBe(false);
+		await live.clock.advance(200);
+		expect(await held.done()).toBe(true);
+		const response = await held.response;
+		expect([response.statusCode, response.headers['cache-control']]).toEqual([200, 'no-store']);
+		expect(response.body).not.toContain('ENDLIST');
+	});
+
+	it('L-26, L-27 lets go at the end of the broadcast, and ignores directives from then on', async () => {
+		await using live = startLive();
+		live.feed(4.5);
+		const held = follow(live.server.inject(`${VIDEO}?_HLS_msn=4&_HLS_part=0`));
+		expect(await held.done()).toBe(false);
+		live.broadcast.end();
+		expect(await held.done()).toBe(true);
+		expect((await held.response).body).toMatch(/#EXT-X-ENDLIST\n$/);
+		const late = await live.server.inject(`${VIDEO}?_HLS_msn=99&_HLS_part=7&_HLS_skip=YES`);
+		expect([late.statusCode, late.body.includes('#EXT-X-ENDLIST')]).toEqual([200, true]);
+	});
+
+	it('L-29 renders and compresses once for everyone who waits', async () => {
+		await using live = startLive();
+		live.feed(4.5);
+		const held = Array.from({ length: 40 }, (_, index) =>
+			follow(
+				live.server.inject({
+					url: `${VIDEO}?_HLS_msn=3&_HLS_part=3`,
+					headers: index % 2 === 0 ? { 'accept-encoding': 'gzip' } : {},
+				}),
+			),
+		);
+		expect(await held[0]!.done()).toBe(false);
+		expect(live.packager.counters.heldRequests).toBe(40);
+		live.feed(4.8);
+		expect(await held[39]!.done()).toBe(true);
+		const bodies = await Promise.all(held.map(async ({ response }) => (await response).rawPayload));
+		const texts = new Set(bodies.map((body) => (body[0] === 0x1f ? gunzipSync(body) : body).toString()));
+		expect(texts.size).toBe(1);
+		expect(live.packager.renderCounts(ID, 'video0')).toEqual({ renderCount: 1, gzipCount: 1 });
+		expect(live.packager.counters.heldRequests).toBe(0);
+		expect(live.clock.pendingCount).toBe(0);
+	});
+
+	it('holds the first request for a playlist until there is a whole segment', async () => {
+		await using live = startLive();
+		live.feed(1.5);
+		const held = follow(live.server.inject(VIDEO));
+		expect(await held.done()).toBe(false);
+		live.feed(2.1);
+		expect(await held.done()).toBe(true);
+		expect((await held.response).body).toContain('segment1.m4s');
+	});
+});
+
+describe('media', () => {
+	it('serves init segments, parts and segments for ever cacheable, with their types', async () => {
+		await using live = startLive();
+		live.feed(5);
+		for (const [file, type] of [
+			['video0/init0.mp4', 'video/mp4'],
+			['video0/part1.m4s', 'video/mp4'],
+			['video0/segment1.m4s', 'video/mp4'],
+			['audio0/segment1.m4s', 'audio/mp4'],
+		] as const) {
+			const response = await live.server.inject(`/hls/demo/01demo/${file}`);
+			expect([response.statusCode, response.headers['content-type']]).toEqual([200, type]);
+			expect(response.headers['cache-control']).toBe('public, max-age=86400, immutable');
+			expect(Number(response.headers['content-length'])).toBe(response.rawPayload.length);
+		}
+	});
+
+	it('L-18 holds the hinted part until it exists, then sends all of it', async () => {
+		await using live = startLive();
+		live.feed(2.5);
+		const held = follow(live.server.inject('/hls/demo/01demo/video0/part13.m4s'));
+		expect(await held.done()).toBe(false);
+		live.feed(2.62);
+		expect(await held.done()).toBe(true);
+		expect((await held.response).rawPayload.length).toBeGreaterThan(1000);
+	});
+
+	it('L-18 answers 503 when the hinted part does not come, and 404 when it never will', async () => {
+		await using live = startLive();
+		live.feed(2.5);
+		const held = follow(live.server.inject('/hls/demo/01demo/video0/part13.m4s'));
+		expect(await held.done()).toBe(false);
+		await live.clock.advance(2000);
+		expect(await held.done()).toBe(true);
+		expect((await held.response).statusCode).toBe(503);
+		const again = follow(live.server.inject('/hls/demo/01demo/video0/part14.m4s'));
+		live.broadcast.end();
+		expect(await again.done()).toBe(true);
+		expect((await again.response).statusCode).toBe(404);
+	});
+
+	it.each([
+		['/hls/demo/01demo/video0/part999.m4s', 'a part far ahead'],
+		['/hls/demo/01demo/video0/segment3.m4s', 'a segment that is not complete'],
+		['/hls/demo/01demo/video9/index.m3u8', 'a track that does not exist'],
+		['/hls/demo/01other/video0/index.m3u8', 'another broadcast'],
+		['/hls/other/01demo/video0/index.m3u8', 'another channel’s name'],
+		['/hls/demo/01demo/video0/..%2f..%2fsecret', 'a path'],
+		['/hls/demo/01demo/__proto__/index.m3u8', 'a name of the language'],
+	])('answers 404 to %s: %s', async (url) => {
+		await using live = startLive();
+		live.feed(5);
+		const response = await live.server.inject(url);
+		expect(response.statusCode).toBe(404);
+	});
+
+	it('L-46 serves after the end for longer than the window, then 404', async () => {
+		await using live = startLive({ windowSeconds: 18 });
+		live.feed(5);
+		live.broadcast.end();
+		await live.clock.advance(20_000);
+		expect((await live.server.inject(VIDEO)).statusCode).toBe(200);
+		expect((await live.server.inject('/hls/demo/01demo/video0/part3.m4s')).statusCode).toBe(200);
+		await live.clock.advance(10_000);
+		expect((await live.server.inject(VIDEO)).statusCode).toBe(404);
+		expect(live.packager.counters).toEqual({ broadcasts: 0, heldRequests: 0, storedBytes: 0 });
+	});
+});
+
+describe('HTTP manners', () => {
+	const PATHS = [
+		'/hls/demo/index.m3u8',
+		'/api/v1/streams/demo/playlist.m3u8',
+		VIDEO,
+		'/hls/demo/01demo/video0/segment1.m4s',
+	];
+
+	it.each(PATHS)('answers HEAD, OPTIONS and wrong methods at %s', async (url) => {
+		await using live = startLive();
+		live.feed(5);
+		const head = await live.server.inject({ method: 'HEAD', url });
+		expect([head.statusCode, head.body]).toEqual([200, '']);
+		const options = await live.server.inject({ method: 'OPTIONS', url });
+		expect([options.statusCode, options.headers['access-control-allow-methods']]).toEqual([204, 'GET, HEAD, OPTIONS']);
+		for (const method of ['POST', 'PUT', 'PATCH', 'DELETE'] as const) {
+			const refused = await live.server.inject({
+				method,
+				url,
+				payload: '<x/>',
+				headers: { 'content-type': 'text/xml' },
+			});
+			expect([refused.statusCode, refused.headers.allow]).toEqual([405, 'GET, HEAD, OPTIONS']);
+		}
+		const get = await live.server.inject({ url, headers: { origin: 'https://example.com' } });
+		expect(get.headers['access-control-allow-origin']).toBe('*');
+		expect(get.headers['access-control-expose-headers']).toBe('Age, Date');
+	});
+
+	it('compresses a media playlist for those who take gzip, to at most 600 bytes', async () => {
+		await using live = startLive();
+		live.feed(59);
+		const response = await live.server.inject({ url: VIDEO, headers: { 'accept-encoding': 'br, gzip' } });
+		expect([response.headers['content-encoding'], response.headers['vary']]).toEqual(['gzip', 'accept-encoding']);
+		expect(gunzipSync(response.rawPayload).toString()).toContain('#EXTM3U');
+		expect(response.rawPayload.length).toBeLessThanOrEqual(600);
+	});
+
+	it.each([
+		[undefined, false],
+		['gzip', true],
+		['GZIP;q=0.5, br', true],
+		['gzip;q=0', false],
+		['*', true],
+		['*;q=0', false],
+		['br, deflate', false],
+		['gzip;q=x', false],
+	])('reads accept-encoding %s as gzip: %s', (header, isAccepted) => {
+		expect(acceptsGzip(header)).toBe(isAccepted);
+	});
+});
+
+describe('Packager', () => {
+	it('refuses a broadcast twice and after it was closed', async () => {
+		await using live = startLive();
+		expect(() => live.packager.startBroadcast({ broadcastId: ID, channelName: 'demo' as ChannelName })).toThrow(
+			TypeError,
+		);
+		await Promise.all([live.packager.close('server-shutdown'), live.packager.close('packager-closed')]);
+		expect(live.broadcast.state).toBe('closed');
+		expect(() =>
+			live.packager.startBroadcast({ broadcastId: '02' as BroadcastId, channelName: 'demo' as ChannelName }),
+		).toThrow(TypeError);
+		expect(live.clock.pendingCount).toBe(0);
+	});
+});
