@@ -18,6 +18,8 @@ export class SinkRun {
 	readonly #onOpen: () => void;
 	readonly #cancelTimer: () => void;
 	#held: AccessUnit[] = [];
+	/** The wait is over; the first configuration that comes opens the run. */
+	#isOverdue = false;
 	#isOpen = false;
 	#isClosed = false;
 
@@ -39,7 +41,7 @@ export class SinkRun {
 	configure(trackId: TrackId, config: TrackConfig): void {
 		if (!this.#isOpen && !this.#isClosed && this.#expected.has(trackId)) {
 			this.#configs.set(trackId, config);
-			if (this.#configs.size === this.#expected.size) {
+			if (this.#configs.size === this.#expected.size || this.#isOverdue) {
 				this.#open();
 			}
 		}
@@ -56,6 +58,9 @@ export class SinkRun {
 			if (this.#held.length > MAX_HELD_UNITS) {
 				this.#open();
 			}
+			if (this.#held.length > MAX_HELD_UNITS) {
+				this.#held.shift();
+			}
 		} else if (this.#configs.has(unit.trackId)) {
 			this.#sink.write(stamped);
 		}
@@ -70,6 +75,7 @@ export class SinkRun {
 
 	#open(): void {
 		this.#cancelTimer();
+		this.#isOverdue = true;
 		if (this.#isOpen || this.#isClosed || this.#configs.size === 0) {
 			return;
 		}

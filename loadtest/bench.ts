@@ -16,6 +16,7 @@ import { runJoins } from './measurements/join-run.ts';
 import { type PathRun, runPath, type ViewerChoice } from './measurements/path-run.ts';
 import { runReconnect } from './measurements/reconnect-run.ts';
 import { watchSelf } from './measurements/self-watch.ts';
+import { measureSoundTap } from './measurements/sound-tap.ts';
 import { isPublisherKind, PUBLISHER_KINDS, type PublisherKind } from './publishers/create-publisher.ts';
 import { aacDelayMs, BENCH_SETTINGS, type EncoderSettings } from './publishers/encoder-settings.ts';
 import { formatRows, pathRows, type ReferenceRun } from './report/paths-report.ts';
@@ -171,6 +172,7 @@ async function benchPaths(values: Values): Promise<{ result: unknown; markdown: 
 	const references: ReferenceRun[] = [];
 	const runs: PathRun[] = [];
 	const failures: string[] = [];
+	const soundTapOffsetMs = await measureSoundTap();
 	const server = await startServer(values);
 	try {
 		for (let run = 1; run <= positive(values.runs, '--runs'); run++) {
@@ -180,7 +182,8 @@ async function benchPaths(values: Values): Promise<{ result: unknown; markdown: 
 					say(`run ${run}: direct ${oneLine(references.at(-1)!)}`);
 					try {
 						const { settleMs, durationMs } = reference;
-						runs.push(await runPath(server, { publisher, tier, settings, viewer, settleMs, durationMs }));
+						const timing = { settleMs, durationMs, soundTapOffsetMs };
+						runs.push(await runPath(server, { publisher, tier, settings, viewer, ...timing }));
 						say(`run ${run}: ${publisher} → ${tier} ${oneLine(runs.at(-1)!)}`);
 					} catch (error) {
 						failures.push(`run ${run}: ${publisher} → ${tier}: ${(error as Error).message}`);
@@ -196,7 +199,7 @@ async function benchPaths(values: Values): Promise<{ result: unknown; markdown: 
 	const rows = pathRows(references, runs);
 	const delay = `Encoder and muxer of the RTMP source itself: p50 ${encoderDelayMs.p50.toFixed(0)} ms, p95 ${encoderDelayMs.p95.toFixed(0)} ms (contained above).`;
 	return {
-		result: { settings, encoderDelayMs, rows, references, runs, failures },
+		result: { settings, encoderDelayMs, soundTapOffsetMs, rows, references, runs, failures },
 		markdown: `${formatRows(rows)}\n${delay}\n`,
 	};
 }

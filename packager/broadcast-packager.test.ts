@@ -1,148 +1,14 @@
 /** Whole simulated broadcasts: every playlist of every rendition is checked, and the media behind them. */
-import { Parser } from 'm3u8-parser';
 import { describe, expect, it } from 'vitest';
-import type { BroadcastId, ChannelName } from '../core/ids.ts';
 import type { AccessUnit, TrackId } from '../core/media/access-unit.ts';
 import type { TrackConfig } from '../core/media/codecs.ts';
 import { reachableStates } from '../core/state-machine.ts';
-import { FakeClock } from '../core/testing/fake-clock.ts';
-import { RecordingLogger } from '../core/testing/recording-logger.ts';
-import { BROADCAST_PACKAGER_TRANSITIONS, BroadcastPackager } from './broadcast-packager.ts';
-import { findBox, readFragments, readInitSegment } from './cmaf/box-reader.ts';
-import { concatBytes } from './cmaf/box-writer.ts';
+import { BROADCAST_PACKAGER_TRANSITIONS } from './broadcast-packager.ts';
+import { findBox, readInitSegment } from './cmaf/box-reader.ts';
 import { NON_SYNC_SAMPLE_FLAGS, SYNC_SAMPLE_FLAGS } from './cmaf/fragment-writer.ts';
-import { defaultPackagerConfig, type PackagerConfig } from './packager-config.ts';
-import { formatMediaPlaylist } from './playlist/media-playlist.ts';
 import { formatMultivariantPlaylist } from './playlist/multivariant-playlist.ts';
-import { inStepFaults, PlaylistSequenceChecker } from './testing/playlist-rules.ts';
 import { seededRandom, SIMULATED_VIDEO, simulatedAudio, simulateRun } from './testing/simulated-source.ts';
-
-const CAPTURE_START_MS = Date.UTC(2026, 0, 1);
-const VIDEO_AND_AUDIO = new Map<TrackId, TrackConfig>([
-	['video0', SIMULATED_VIDEO],
-	['audio0', simulatedAudio(48_000)],
-]);
-
-/** A broadcast whose playlists are all checked as they come. */
-class Watched {
-	readonly clock = new FakeClock();
-	readonly logger = new RecordingLogger();
-	readonly config: PackagerConfig;
-	readonly broadcast: BroadcastPackager;
-	readonly faults: string[] = [];
-	readonly checkers = new Map<TrackId, PlaylistSequenceChecker>();
-	readonly deltaFaults: string[] = [];
-	playlistCount = 0;
-
-	constructor(overrides: Partial<PackagerConfig> = {}) {
-		this.config = defaultPackagerConfig(overrides);
-		this.broadcast = new BroadcastPackager({
-			broadcastId: '01broadcast' as BroadcastId,
-			channelName: 'demo' as ChannelName,
-			config: this.config,
-			clock: this.clock,
-			logger: this.logger,
-		});
-	}
-
-	feed(units: readonly AccessUnit[]): void {
-		for (const unit of units) {
-			this.broadcast.write(unit);
-			this.check();
-		}
-	}
-
-	text(trackId: TrackId, isDelta = false): string {
-		const reports = this.broadcast.renditions
-			.filter((other) => other.trackId !== trackId)
-			.map((other) => ({
-				uri: `../${other.trackId}/index.m3u8`,
-				lastMediaSequence: other.rendition.lastPosition!.mediaSequence,
-				lastPartIndex: other.rendition.lastPosition!.partIndex,
-			}));
-		const { windowSeconds } = this.config;
-		return formatMediaPlaylist(this.broadcast.rendition(trackId)!, { windowSeconds, isDelta, reports });
-	}
-
-	check(): void {
-		for (const { trackId, rendition } of this.broadcast.renditions) {
-			if (this.#versions.get(trackId) === rendition.version || !rendition.isPlayable) {
-				continue;
-			}
-			this.#versions.set(trackId, rendition.version);
-			let checker = this.checkers.get(trackId);
-			if (checker === undefined) {
-				checker = new PlaylistSequenceChecker(() => this.broadcast.renditions.length);
-				this.checkers.set(trackId, checker);
-			}
-			this.playlistCount++;
-			const text = this.text(trackId);
-			this.faults.push(...checker.check(text).map((fault) => `${trackId}: ${fault}`));
-			this.faults.push(...parserFaults(text));
-			if (this.config.windowSeconds > 120) {
-				this.faults.push(...checker.check(this.text(trackId, true)).map((fault) => `${trackId} delta: ${fault}`));
-			}
-		}
-		const [one, other] = [...this.checkers.values()].map((checker) => checker.latest);
-		if (one !== undefined && other !== undefined) {
-			this.faults.push(...inStepFaults(one, other, 0.1));
-		}
-	}
-
-	/** The samples of all that a rendition still has, and whether parts and segments agree (L-12, L-11, L-33). */
-	media(trackId: TrackId): { fragments: NonNullable<ReturnType<typeof readFragments>>; faults: string[] } {
-		const rendition = this.broadcast.rendition(trackId)!;
-		const faults: string[] = [];
-		const get = (name: string): Uint8Array => this.broadcast.store.get(`${trackId}/${name}`) as Uint8Array;
-		const all = rendition.segments.flatMap((segment) => {
-			const real = segment.parts.filter((part) => !part.isGap);
-			const joined = concatBytes(real.map((part) => get(part.name)));
-			if (real.length > 0 && segment.isComplete && Buffer.compare(joined, get(segment.name)) !== 0) {
-				faults.push(`L-12 segment ${segment.mediaSequence} is not its parts`);
-			}
-			let expectedTicks: number | undefined;
-			for (const part of segment.parts) {
-				const [fragment] = part.isGap ? [] : readFragments(get(part.name))!;
-				if ((fragment?.baseMediaDecodeTimeTicks ?? part.startTicks) !== (expectedTicks ?? part.startTicks)) {
-					faults.push(`L-33 ${part.name} does not follow`);
-				}
-				expectedTicks = part.startTicks + part.durationTicks;
-				const hasSync = fragment?.samples.some((sample) => sample.flags === SYNC_SAMPLE_FLAGS) ?? false;
-				if (part.isIndependent !== hasSync) {
-					faults.push(`L-11 ${part.name}`);
-				}
-			}
-			return real.length > 0 ? readFragments(joined)! : [];
-		});
-		return { fragments: all, faults };
-	}
-
-	readonly #versions = new Map<TrackId, number>();
-}
-
-function parserFaults(text: string): string[] {
-	const parser = new Parser();
-	const faults: string[] = [];
-	parser.on('warn', (event: { message: string }) => faults.push(`m3u8-parser: ${event.message}`));
-	parser.push(text);
-	parser.end();
-	if (parser.manifest.segments.length === 0) {
-		faults.push('m3u8-parser found no segment');
-	}
-	return faults;
-}
-
-function rtmpLike(durationSeconds: number, startSeconds = 1000, run = 0): AccessUnit[] {
-	return simulateRun({
-		run,
-		startSeconds,
-		durationSeconds,
-		captureTimeMs: CAPTURE_START_MS + (startSeconds - 1000) * 1000,
-		video: { frameRate: 30, gopFrames: 60, isMilliseconds: true },
-		audio: { sampleRate: 48_000, isMilliseconds: true },
-		random: seededRandom(1),
-	});
-}
+import { CAPTURE_START_MS, rtmpLike, VIDEO_AND_AUDIO, WatchedBroadcast } from './testing/watched-broadcast.ts';
 
 describe('BroadcastPackager', () => {
 	it.each([
@@ -153,7 +19,7 @@ describe('BroadcastPackager', () => {
 		[30, 48_000],
 		[60, 44_100],
 	])('keeps every rule in every playlist of a run of %f frames a second with AAC at %d Hz', (frameRate, sampleRate) => {
-		const watched = new Watched({ windowSeconds: 18 });
+		const watched = new WatchedBroadcast({ windowSeconds: 18 });
 		watched.broadcast.beginRun(
 			0,
 			new Map<TrackId, TrackConfig>([...VIDEO_AND_AUDIO, ['audio0', simulatedAudio(sampleRate)]]),
@@ -178,7 +44,7 @@ describe('BroadcastPackager', () => {
 	});
 
 	it('writes this playlist', () => {
-		const watched = new Watched();
+		const watched = new WatchedBroadcast();
 		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		watched.feed(rtmpLike(2.75));
 		expect(watched.text('video0')).toBe(`#EXTM3U
@@ -212,7 +78,7 @@ segment1.m4s
 	});
 
 	it('lists audio as a rendition of its own, with peak rate, codecs, size and frame rate', () => {
-		const watched = new Watched();
+		const watched = new WatchedBroadcast();
 		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		watched.feed(rtmpLike(5));
 		const listed = watched.broadcast.renditions.map(({ trackId, config, frameRate, rendition }) => ({
@@ -228,7 +94,7 @@ segment1.m4s
 	});
 
 	it('goes on after a lost publisher: media sequence continues, discontinuity, new init segment, both renditions alike', () => {
-		const watched = new Watched({ windowSeconds: 18 });
+		const watched = new WatchedBroadcast({ windowSeconds: 18 });
 		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		watched.feed(rtmpLike(7.3));
 		watched.broadcast.interrupt();
@@ -252,7 +118,7 @@ segment1.m4s
 	});
 
 	it('lists the discontinuity and the coming init segment in the playlist', () => {
-		const watched = new Watched();
+		const watched = new WatchedBroadcast();
 		watched.broadcast.beginRun(0, new Map([['video0', SIMULATED_VIDEO]]));
 		const run = (number: number, startSeconds: number, durationSeconds: number): AccessUnit[] =>
 			rtmpLike(durationSeconds, startSeconds, number).filter((unit) => unit.trackId === 'video0');
@@ -285,7 +151,7 @@ segment1.m4s
 		['sound', 'audio0'],
 		['a picture', 'video0'],
 	] as const)('keeps both renditions in step through a run without %s', (_name, missing) => {
-		const watched = new Watched({ windowSeconds: 18 });
+		const watched = new WatchedBroadcast({ windowSeconds: 18 });
 		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		watched.feed(rtmpLike(5));
 		watched.broadcast.interrupt();
@@ -309,7 +175,7 @@ segment1.m4s
 	});
 
 	it('keeps the numbers in step when a run is too short for one of the tracks to send anything', () => {
-		const watched = new Watched({ windowSeconds: 18 });
+		const watched = new WatchedBroadcast({ windowSeconds: 18 });
 		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		watched.feed(rtmpLike(5));
 		watched.broadcast.interrupt();
@@ -327,7 +193,7 @@ segment1.m4s
 	});
 
 	it('begins all tracks of a run at its first key frame, also when sound comes first', () => {
-		const watched = new Watched();
+		const watched = new WatchedBroadcast();
 		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		const units = rtmpLike(6).filter((unit) => unit.trackId === 'audio0' || unit.decodeTimeTicks >= 1001 * 90_000);
 		watched.feed(units);
@@ -340,7 +206,7 @@ segment1.m4s
 	});
 
 	it.each([['video0'], ['audio0']] as const)('packages a broadcast of %s alone', (trackId) => {
-		const watched = new Watched();
+		const watched = new WatchedBroadcast();
 		watched.broadcast.beginRun(0, new Map([[trackId, VIDEO_AND_AUDIO.get(trackId)!]]));
 		watched.feed(rtmpLike(6).filter((unit) => unit.trackId === trackId));
 		expect(watched.faults).toEqual([]);
@@ -349,7 +215,7 @@ segment1.m4s
 	});
 
 	it('passes B-frames through: presentation times exact, decode times continuous, the first picture at its tfdt', () => {
-		const watched = new Watched();
+		const watched = new WatchedBroadcast();
 		watched.broadcast.beginRun(0, new Map([['video0', SIMULATED_VIDEO]]));
 		const units = simulateRun({
 			startSeconds: 1000,
@@ -375,7 +241,7 @@ segment1.m4s
 	});
 
 	it('writes CMAF that reads back: init segments, flags, sizes, capture time', () => {
-		const watched = new Watched();
+		const watched = new WatchedBroadcast();
 		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		const units = rtmpLike(3);
 		watched.feed(units);
@@ -404,7 +270,7 @@ segment1.m4s
 	});
 
 	it('fills a hole in the sound with silence, so that audio stays gapless', () => {
-		const watched = new Watched();
+		const watched = new WatchedBroadcast();
 		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		watched.feed(
 			rtmpLike(8).filter((unit) => unit.trackId === 'video0' || Math.abs(unit.decodeTimeTicks / 48_000 - 1003) > 0.5),
@@ -417,7 +283,7 @@ segment1.m4s
 	});
 
 	it('keeps the sound going, in silence, when the publisher sends none any more', () => {
-		const watched = new Watched();
+		const watched = new WatchedBroadcast();
 		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		watched.feed(rtmpLike(12).filter((unit) => unit.trackId === 'video0' || unit.decodeTimeTicks < 1003 * 48_000));
 		const last = watched.broadcast.rendition('audio0')!.segments.at(-1)!;
@@ -426,7 +292,7 @@ segment1.m4s
 	});
 
 	it('makes a discontinuity of a jump in time, on all tracks', () => {
-		const watched = new Watched();
+		const watched = new WatchedBroadcast();
 		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		watched.feed(rtmpLike(5));
 		watched.feed(rtmpLike(5, 2000));
@@ -439,7 +305,7 @@ segment1.m4s
 	});
 
 	it('keeps what left the window fetchable for as long as the playlist was long, then forgets it', () => {
-		const watched = new Watched({ windowSeconds: 18 });
+		const watched = new WatchedBroadcast({ windowSeconds: 18 });
 		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		watched.feed(rtmpLike(36));
 		const rendition = watched.broadcast.rendition('video0')!;
@@ -454,7 +320,7 @@ segment1.m4s
 	});
 
 	it('keeps the memory bound at a bit rate that the window was not made for', () => {
-		const watched = new Watched({ windowSeconds: 60, maxBroadcastBytes: 16 * 2 ** 20 });
+		const watched = new WatchedBroadcast({ windowSeconds: 60, maxBroadcastBytes: 16 * 2 ** 20 });
 		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		const heavy = rtmpLike(90).map((unit) =>
 			unit.trackId === 'video0' ? { ...unit, bytes: new Uint8Array(13_000) } : unit,
@@ -471,16 +337,16 @@ segment1.m4s
 	});
 
 	it('offers deltas above two minutes only, and they keep the rules', () => {
-		const watched = new Watched({ windowSeconds: 130 });
+		const watched = new WatchedBroadcast({ windowSeconds: 130 });
 		watched.broadcast.beginRun(0, new Map([['video0', SIMULATED_VIDEO]]));
 		watched.feed(rtmpLike(40).filter((unit) => unit.trackId === 'video0'));
 		expect(watched.faults).toEqual([]);
 		expect(watched.text('video0', true)).toContain('#EXT-X-SKIP:SKIPPED-SEGMENTS=');
-		expect(new Watched({ windowSeconds: 120 }).config.windowSeconds).toBe(120);
+		expect(new WatchedBroadcast({ windowSeconds: 120 }).config.windowSeconds).toBe(120);
 	});
 
 	it('ignores a codec it has no form for, with one warning', () => {
-		const watched = new Watched();
+		const watched = new WatchedBroadcast();
 		const tracks = new Map<TrackId, TrackConfig>([
 			...VIDEO_AND_AUDIO,
 			['audio1', { ...simulatedAudio(48_000), codec: 'opus' }],
@@ -493,7 +359,7 @@ segment1.m4s
 	});
 
 	it('drops broken and late units, counts them, and never throws', () => {
-		const watched = new Watched();
+		const watched = new WatchedBroadcast();
 		watched.broadcast.beginRun(1, VIDEO_AND_AUDIO);
 		const [unit] = rtmpLike(1, 1000, 1) as [AccessUnit];
 		watched.broadcast.write({ ...unit, run: 0 });
@@ -506,11 +372,11 @@ segment1.m4s
 	});
 
 	it('is ready once all tracks have a part, or two seconds after the first one has', async () => {
-		const both = new Watched();
+		const both = new WatchedBroadcast();
 		both.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		both.feed(rtmpLike(0.3));
 		await both.broadcast.firstPartReady;
-		const one = new Watched();
+		const one = new WatchedBroadcast();
 		one.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		one.feed(rtmpLike(1).filter((unit) => unit.trackId === 'video0'));
 		await one.clock.advance(1990);
@@ -520,7 +386,7 @@ segment1.m4s
 	});
 
 	it('serves on after the end for longer than the window, then closes itself', async () => {
-		const watched = new Watched({ windowSeconds: 18 });
+		const watched = new WatchedBroadcast({ windowSeconds: 18 });
 		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		watched.feed(rtmpLike(5));
 		const reasons: string[] = [];
@@ -537,7 +403,7 @@ segment1.m4s
 	});
 
 	it('closes once, says why, and takes nothing afterwards', async () => {
-		const watched = new Watched();
+		const watched = new WatchedBroadcast();
 		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		watched.feed(rtmpLike(1));
 		const reasons: string[] = [];

@@ -35,7 +35,8 @@ export class FrameCadence {
 	}
 }
 
-const COMMON_RATES = [15, 20, 24_000 / 1001, 24, 25, 30_000 / 1001, 30, 48, 50, 60_000 / 1001, 60, 120] as const;
+const WHOLE_RATES = [15, 20, 24, 25, 30, 48, 50, 60, 120] as const;
+const COMMON_RATES = [...WHOLE_RATES, 24_000 / 1001, 30_000 / 1001, 60_000 / 1001] as const;
 
 /**
  * Frames a second for the FRAME-RATE attribute: the nearest common rate if it is near enough, else as measured, at most 3
@@ -45,7 +46,8 @@ const COMMON_RATES = [15, 20, 24_000 / 1001, 24, 25, 30_000 / 1001, 30, 48, 50, 
 export function displayFrameRate(measured: { frameCount: number; seconds: number; isWholeSegment: boolean }): number {
 	const rate = measured.frameCount / measured.seconds;
 	const distance = (common: number): number => Math.abs(common - rate) / common;
-	const nearest = COMMON_RATES.reduce((best, common) => (distance(common) < distance(best) ? common : best));
+	const rates = measured.isWholeSegment ? COMMON_RATES : WHOLE_RATES;
+	const nearest = rates.reduce<number>((best, common) => (distance(common) < distance(best) ? common : best), rates[0]);
 	const isNear = distance(nearest) < (measured.isWholeSegment ? 0.0008 : 0.015);
 	return Math.round((isNear ? nearest : rate) * 1000) / 1000;
 }

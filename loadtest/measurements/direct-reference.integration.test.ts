@@ -1,6 +1,7 @@
 /** The direct connection for a few seconds in real browsers: pictures come in order and without a gap. Not a speed test. */
 import { expect, it } from 'vitest';
 import { measureDirectReference, measureHarness, REFERENCE_DEFAULTS } from './direct-reference.ts';
+import { measureSoundTap } from './sound-tap.ts';
 
 const SMALL = {
 	...REFERENCE_DEFAULTS,
@@ -32,4 +33,9 @@ it('reads its own canvas back within one page', async () => {
 	expect(shown.length).toBeGreaterThan(20);
 	expect(summary.outOfOrderCount).toBe(0);
 	expect(summary.glassToGlassMs).toBeDefined();
+});
+
+it('finds how far its ear is from what can be heard', async () => {
+	// Audio devices buffer, but none a second.
+	expect(Math.abs(await measureSoundTap())).toBeLessThan(1000);
 });

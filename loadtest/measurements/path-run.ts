@@ -25,6 +25,8 @@ export type PathOptions = {
 	/** From the first picture to the start of the window: jitter buffers and the player's rate settle. */
 	settleMs: number;
 	durationMs: number;
+	/** See {@link measureSoundTap}; used for LL-HLS, which is played as a file is. */
+	soundTapOffsetMs: number;
 };
 
 /** Addresses of the server, and its process where it is ours. */
@@ -119,7 +121,9 @@ async function watchPath(server: PathServer, options: PathOptions, publisher: Pu
 		const selfWatch = endWatch();
 		const log = await viewer.collect();
 		const sent = await publisher.sentFrames();
-		const { shown, heard } = onBenchClock(log, publisher.clockOffsetMs);
+		const { shown, heard: tapped } = onBenchClock(log, publisher.clockOffsetMs);
+		const tapOffsetMs = options.tier === 'll-hls' ? options.soundTapOffsetMs : 0;
+		const heard = tapped.map((sound) => ({ ...sound, heardAtMs: sound.heardAtMs + tapOffsetMs }));
 		const first = firstFrameMs(shown, log.clickedAtMs);
 		const hasCpu = cpuBefore !== undefined && cpuAfter !== undefined;
 		return {

@@ -172,7 +172,8 @@ function readChroma(sps: Uint8Array): Chroma {
 	}
 	const bitDepthLumaMinus8 = ue();
 	const bitDepthChromaMinus8 = ue();
-	const isPlausible = formatIdc <= 3 && bitDepthLumaMinus8 <= 6 && bitDepthChromaMinus8 <= 6;
+	const isPlausible =
+		position <= sps.length * 8 && formatIdc <= 3 && bitDepthLumaMinus8 <= 6 && bitDepthChromaMinus8 <= 6;
 	return isPlausible
 		? { formatIdc, bitDepthLumaMinus8, bitDepthChromaMinus8 }
 		: { formatIdc: 1, bitDepthLumaMinus8: 0, bitDepthChromaMinus8: 0 };

@@ -21,7 +21,7 @@ describe('writeSenderReport', () => {
 			cname: 'stage',
 		});
 		expect(packet).toEqual(
-			hex('80c80006 89abcdef ed002980 80000000 00000010 00000003 00001000 81ca0003 89abcdef 01 05 7374616765 00'),
+			hex('80c80006 89abcdef ed003780 80000000 00000010 00000003 00001000 81ca0003 89abcdef 01 05 7374616765 00'),
 		);
 	});
 

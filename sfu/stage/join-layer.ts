@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../../core/clock.ts';
 import type { KeptPacket } from './newest-gop.ts';
-import type { StageStream } from './stage-stream.ts';
+import type { StagePacket, StageStream } from './stage-stream.ts';
 
 /**
  * Distance of the compressed pictures, in 90 kHz ticks: 1 ms. Receivers wait until a picture's timestamp is due, so the
@@ -44,7 +44,7 @@ export class JoinLayer {
 	}
 
 	/** Makes the layer known to mediasoup, with one packet that nobody is on the layer to see. */
-	prime(packet: KeptPacket): void {
+	prime(packet: StagePacket): void {
 		this.stream.send(packet, ++this.#highest);
 		this.stream.report();
 	}

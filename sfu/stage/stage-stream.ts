@@ -65,16 +65,12 @@ export class StageStream {
 		return this.#octetCount;
 	}
 
-	/** Sends one packet, and a sender report ahead of it when one is due. */
+	/** Sends one packet, and a sender report after it when one is due. */
 	send(packet: StagePacket, sequenceNumber: number): void {
 		this.#lastTimestampTicks = packet.timestampTicks;
 		this.#lastCaptureTimeMs = packet.captureTimeMs;
 		const nowMs = this.#clock.monotonicMs();
 		this.#lastSentAtMs = nowMs;
-		const intervalMs = this.#reportCount < FIRST_REPORT_COUNT ? FIRST_REPORT_INTERVAL_MS : REPORT_INTERVAL_MS;
-		if (nowMs - this.#reportedAtMs >= intervalMs) {
-			this.report();
-		}
 		const datagram = Buffer.allocUnsafe(STAGE_HEADER_BYTES + packet.payload.length);
 		writeStageHeader(
 			datagram,
@@ -91,6 +87,11 @@ export class StageStream {
 		this.#packetCount++;
 		this.#octetCount += packet.payload.length;
 		this.#send(datagram);
+		// After the packet, because mediasoup drops reports of streams that it does not know yet.
+		const intervalMs = this.#reportCount < FIRST_REPORT_COUNT ? FIRST_REPORT_INTERVAL_MS : REPORT_INTERVAL_MS;
+		if (nowMs - this.#reportedAtMs >= intervalMs) {
+			this.report();
+		}
 	}
 
 	/** Begins anew with quick reports: after a splice, or when a join layer is used again. */

@@ -35,7 +35,6 @@ export class VideoStageTrack {
 	readonly #timestampBase = crypto.getRandomValues(new Uint32Array(1))[0]!;
 	#isWaitingForKeyFrame = true;
 	#lastHadMarker = true;
-	#arePrimed = false;
 	#keyFrameTicks: number | undefined;
 	#keyFrameAtMs = -Infinity;
 	#gopDurationMs: number | undefined;
@@ -69,6 +68,25 @@ export class VideoStageTrack {
 			packetCount: this.#live.packetCount,
 			octetCount: this.#live.octetCount,
 		};
+	}
+
+	/**
+	 * Makes all layers known to mediasoup, which knows a stream from its first packet on and lets a Consumer change to it
+	 * only when capture time is known on both: without this the first newcomer on each join layer would be put on the live
+	 * layer to wait for a key frame, and one who came before the first picture would stay where no picture is.
+	 */
+	prime(): void {
+		const packet: StagePacket = {
+			payload: Uint8Array.of(0x09, 0xf0),
+			hasMarker: true,
+			timestampTicks: this.#timestampBase,
+			captureTimeMs: this.#clock.nowMs(),
+		};
+		for (const layer of this.#joinLayers) {
+			layer.prime(packet);
+		}
+		this.#live.send(packet, this.#splicer.next());
+		this.#live.report();
 	}
 
 	/** Another publisher, or another encoder, feeds from now on; what comes is dropped until its first key frame. */
@@ -189,7 +207,6 @@ export class VideoStageTrack {
 		// A packet of an older key frame may be sent again late; it begins nothing.
 		if (startsKeyFrame && packet.timestampTicks > (this.#keyFrameTicks ?? -Infinity)) {
 			this.#onKeyFrame(packet.timestampTicks);
-			this.#primeJoinLayers(packet);
 		}
 		if (packet.timestampTicks !== this.#lastTimestamp) {
 			this.#lastTimestamp = packet.timestampTicks;
@@ -220,17 +237,6 @@ export class VideoStageTrack {
 		this.#gop.begin(timestampTicks);
 		for (const layer of this.#joinLayers) {
 			layer.liveKeyFrame();
-		}
-	}
-
-	// mediasoup knows a layer from its first packet on, and lets a Consumer change to it only when capture time is known on
-	// both: without this the first newcomer on each join layer would be put on the live layer, to wait for a key frame.
-	#primeJoinLayers(packet: KeptPacket): void {
-		if (!this.#arePrimed) {
-			this.#arePrimed = true;
-			for (const layer of this.#joinLayers) {
-				layer.prime(packet);
-			}
 		}
 	}
 

@@ -63,7 +63,17 @@ export class Stage extends TypedEmitter<StageEvents> {
 				kind: 'audio',
 				rtpParameters: audioParameters(options.payloadTypes.opus, audioSsrc, options.cname),
 			});
-			return new Stage({ link, videoProducer, audioProducer, videoSsrcs, audioSsrc, ...options, ...dependencies });
+			const stage = new Stage({
+				link,
+				videoProducer,
+				audioProducer,
+				videoSsrcs,
+				audioSsrc,
+				...options,
+				...dependencies,
+			});
+			stage.video.prime();
+			return stage;
 		} catch (error) {
 			await link.close();
 			throw error;

@@ -143,15 +143,19 @@ export type PageAudioContext = {
 	createMediaStreamDestination(): { stream: PageStream };
 };
 
+/** A worker that hears the tone code. */
+export type PageWorker = {
+	onmessage: (event: { data: { code: number; heardAtMs: number } }) => void;
+	postMessage(message: object, transfer: unknown[]): void;
+	terminate(): void;
+};
+
 /** The window, as the page programs see it. */
 export type PageWindow = {
 	document: PageDocument;
 	requestAnimationFrame(callback: (nowMs: number) => void): number;
 	getComputedStyle(element: unknown): { opacity: string; visibility: string; display: string };
-	Worker: new (url: string) => {
-		onmessage: (event: { data: { code: number; heardAtMs: number } }) => void;
-		postMessage(message: object, transfer: unknown[]): void;
-	};
+	Worker: new (url: string) => PageWorker;
 	MediaStream: new (tracks?: PageTrack[]) => PageStream;
 	MediaStreamTrackProcessor: new (init: { track: PageTrack }) => PageTrackProcessor;
 	RTCPeerConnection: new (configuration?: object) => PagePeerConnection;

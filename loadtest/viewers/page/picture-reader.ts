@@ -3,7 +3,15 @@
  * sound. Everything is kept in bounded logs that the bench collects.
  */
 import { PATTERN_COLUMNS, PATTERN_ROW_RATIO, PATTERN_ROWS, readPattern } from '../../measurements/time-pattern.ts';
-import type { PageCanvas, PageContext2d, PageStream, PageTrack, PageVideo, PageWindow } from './dom-types.ts';
+import type {
+	PageCanvas,
+	PageContext2d,
+	PageStream,
+	PageTrack,
+	PageVideo,
+	PageWindow,
+	PageWorker,
+} from './dom-types.ts';
 
 /** One picture as it was shown. Times are epoch milliseconds on the page's clock (timeOrigin + performance.now()). */
 export type PageFrame = {
@@ -44,7 +52,7 @@ const SAMPLES_PER_CELL = 4;
 
 const readings: PageReadings = { frames: [], tones: [] };
 const watched = new Map<PageVideo, number>();
-const heardTracks = new Set<PageTrack>();
+const listening = new Map<PageVideo, { track: PageTrack; worker: PageWorker }>();
 const capturedStreams = new Map<PageVideo, PageStream>();
 
 /** The page's clock as epoch milliseconds. The bench corrects for its distance from its own. */
@@ -144,10 +152,12 @@ function listenTo(video: PageVideo): void {
 	}
 	const stream = video.srcObject ?? captured!;
 	const track = stream.getAudioTracks()[0];
-	if (track === undefined || heardTracks.has(track) || track.readyState !== 'live') {
+	const current = listening.get(video);
+	if (track === undefined || current?.track === track || track.readyState !== 'live') {
 		return;
 	}
-	heardTracks.add(track);
+	// A captured element may bring a new track once it knows its media; two ears would hear everything twice.
+	current?.worker.terminate();
 	// A clone, so that the processor never disturbs what the element plays.
 	const { readable } = new page.MediaStreamTrackProcessor({ track: track.clone() });
 	const worker = new page.Worker(
@@ -158,4 +168,14 @@ function listenTo(video: PageVideo): void {
 		readings.tones.splice(0, readings.tones.length - MAX_TONES);
 	};
 	worker.postMessage({ readable }, [readable]);
+	listening.set(video, { track, worker });
+}
+
+/** Plays a file from memory (base64): its pictures and sound are in step, so it shows the offset of our own ear. */
+export function playFile(base64: string, mediaType: string): void {
+	const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+	const video = page.document.querySelector('video') as unknown as PageVideo;
+	video.src = URL.createObjectURL(new Blob([bytes], { type: mediaType }));
+	// Rejected when the page goes away first.
+	void video.play().catch(() => undefined);
 }

@@ -127,10 +127,11 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 	}
 
 	retry(): void {
-		this.#failedAttempts = 0;
-		this.#handle('retried');
-		if (this.#video !== undefined && this.state !== 'stopped') {
-			this.#reconnect();
+		if (canHandle(this.state, 'retried')) {
+			this.#failedAttempts = 0;
+			this.#handle('retried');
+			this.#hibernate();
+			this.#connect();
 		}
 	}
 
@@ -197,11 +198,6 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 			this.emit('pictureLeaving');
 			this.#connection.disconnect();
 		}
-	}
-
-	#reconnect(): void {
-		this.#hibernate();
-		this.#connect();
 	}
 
 	#onFailure(failure: ConnectionFailure): void {

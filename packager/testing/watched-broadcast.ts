@@ -1,0 +1,146 @@
+/** A simulated broadcast whose playlists are all checked as they come, by our rules and by m3u8-parser. For tests. */
+import { Parser } from 'm3u8-parser';
+import type { BroadcastId, ChannelName } from '../../core/ids.ts';
+import type { AccessUnit, TrackId } from '../../core/media/access-unit.ts';
+import type { TrackConfig } from '../../core/media/codecs.ts';
+import { FakeClock } from '../../core/testing/fake-clock.ts';
+import { RecordingLogger } from '../../core/testing/recording-logger.ts';
+import { BroadcastPackager } from '../broadcast-packager.ts';
+import { readFragments } from '../cmaf/box-reader.ts';
+import { concatBytes } from '../cmaf/box-writer.ts';
+import { SYNC_SAMPLE_FLAGS } from '../cmaf/fragment-writer.ts';
+import { defaultPackagerConfig, type PackagerConfig } from '../packager-config.ts';
+import { formatMediaPlaylist } from '../playlist/media-playlist.ts';
+import { inStepFaults, PlaylistSequenceChecker } from './playlist-rules.ts';
+import { seededRandom, SIMULATED_VIDEO, simulatedAudio, simulateRun } from './simulated-source.ts';
+
+/** Epoch milliseconds at which second 1000 of {@link rtmpLike} was captured. */
+export const CAPTURE_START_MS = Date.UTC(2026, 0, 1);
+/** One of each. */
+export const VIDEO_AND_AUDIO = new Map<TrackId, TrackConfig>([
+	['video0', SIMULATED_VIDEO],
+	['audio0', simulatedAudio(48_000)],
+]);
+
+/** The broadcast, and the faults found in it so far. */
+export class WatchedBroadcast {
+	readonly clock = new FakeClock();
+	readonly logger = new RecordingLogger();
+	readonly config: PackagerConfig;
+	readonly broadcast: BroadcastPackager;
+	readonly faults: string[] = [];
+	readonly checkers = new Map<TrackId, PlaylistSequenceChecker>();
+	playlistCount = 0;
+	readonly #versions = new Map<TrackId, number>();
+
+	constructor(overrides: Partial<PackagerConfig> = {}) {
+		this.config = defaultPackagerConfig(overrides);
+		this.broadcast = new BroadcastPackager({
+			broadcastId: '01broadcast' as BroadcastId,
+			channelName: 'demo' as ChannelName,
+			config: this.config,
+			clock: this.clock,
+			logger: this.logger,
+		});
+	}
+
+	/** Writes the units, checking after each. */
+	feed(units: readonly AccessUnit[]): void {
+		for (const unit of units) {
+			this.broadcast.write(unit);
+			this.check();
+		}
+	}
+
+	/** The media playlist as it stands. */
+	text(trackId: TrackId, isDelta = false): string {
+		const reports = this.broadcast.renditions
+			.filter((other) => other.trackId !== trackId)
+			.map((other) => ({
+				uri: `../${other.trackId}/index.m3u8`,
+				lastMediaSequence: other.rendition.lastPosition!.mediaSequence,
+				lastPartIndex: other.rendition.lastPosition!.partIndex,
+			}));
+		const { windowSeconds } = this.config;
+		return formatMediaPlaylist(this.broadcast.rendition(trackId)!, { windowSeconds, isDelta, reports });
+	}
+
+	/** Checks what has changed. */
+	check(): void {
+		for (const { trackId, rendition } of this.broadcast.renditions) {
+			if (this.#versions.get(trackId) === rendition.version || !rendition.isPlayable) {
+				continue;
+			}
+			this.#versions.set(trackId, rendition.version);
+			let checker = this.checkers.get(trackId);
+			if (checker === undefined) {
+				checker = new PlaylistSequenceChecker(() => this.broadcast.renditions.length);
+				this.checkers.set(trackId, checker);
+			}
+			this.playlistCount++;
+			const text = this.text(trackId);
+			this.faults.push(...checker.check(text).map((fault) => `${trackId}: ${fault}`));
+			this.faults.push(...parserFaults(text));
+			if (this.config.windowSeconds > 120) {
+				this.faults.push(...checker.check(this.text(trackId, true)).map((fault) => `${trackId} delta: ${fault}`));
+			}
+		}
+		const [one, other] = [...this.checkers.values()].map((checker) => checker.latest);
+		if (one !== undefined && other !== undefined) {
+			this.faults.push(...inStepFaults(one, other, 0.1));
+		}
+	}
+
+	/** The samples of all that a rendition still has, and whether parts and segments agree (L-12, L-11, L-33). */
+	media(trackId: TrackId): { fragments: NonNullable<ReturnType<typeof readFragments>>; faults: string[] } {
+		const rendition = this.broadcast.rendition(trackId)!;
+		const faults: string[] = [];
+		const get = (name: string): Uint8Array => this.broadcast.store.get(`${trackId}/${name}`) as Uint8Array;
+		const all = rendition.segments.flatMap((segment) => {
+			const real = segment.parts.filter((part) => !part.isGap);
+			const joined = concatBytes(real.map((part) => get(part.name)));
+			if (real.length > 0 && segment.isComplete && Buffer.compare(joined, get(segment.name)) !== 0) {
+				faults.push(`L-12 segment ${segment.mediaSequence} is not its parts`);
+			}
+			let expectedTicks: number | undefined;
+			for (const part of segment.parts) {
+				const [fragment] = part.isGap ? [] : readFragments(get(part.name))!;
+				if ((fragment?.baseMediaDecodeTimeTicks ?? part.startTicks) !== (expectedTicks ?? part.startTicks)) {
+					faults.push(`L-33 ${part.name} does not follow`);
+				}
+				expectedTicks = part.startTicks + part.durationTicks;
+				const hasSync = fragment?.samples.some((sample) => sample.flags === SYNC_SAMPLE_FLAGS) ?? false;
+				if (part.isIndependent !== hasSync) {
+					faults.push(`L-11 ${part.name}`);
+				}
+			}
+			return real.length > 0 ? readFragments(joined)! : [];
+		});
+		return { fragments: all, faults };
+	}
+}
+
+function parserFaults(text: string): string[] {
+	const parser = new Parser();
+	const faults: string[] = [];
+	parser.on('warn', (event: { message: string }) => faults.push(`m3u8-parser: ${event.message}`));
+	parser.push(text);
+	parser.end();
+	if (parser.manifest.segments.length === 0) {
+		faults.push('m3u8-parser found no segment');
+	}
+	return faults;
+}
+
+/** 30 frames a second with a GOP of 2 s, and AAC at 48 kHz, in whole milliseconds. */
+export function rtmpLike(durationSeconds: number, startSeconds = 1000, run = 0): AccessUnit[] {
+	return simulateRun({
+		run,
+		startSeconds,
+		durationSeconds,
+		captureTimeMs: CAPTURE_START_MS + (startSeconds - 1000) * 1000,
+		video: { frameRate: 30, gopFrames: 60, isMilliseconds: true },
+		audio: { sampleRate: 48_000, isMilliseconds: true },
+		random: seededRandom(1),
+	});
+}

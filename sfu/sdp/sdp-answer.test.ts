@@ -1,0 +1,201 @@
+/** Tests of the answer's text: whole goldens for a publisher and a viewer, the DTLS role, the order of candidates. */
+import type { DtlsParameters, IceCandidate, IceParameters } from 'mediasoup/types';
+import { describe, expect, it } from 'vitest';
+import { CHROMIUM_WHEP_OFFER, FFMPEG_OFFER, OBS_OFFER, OBS_SIMULCAST_OFFER } from '../testing/sdp-fixtures.ts';
+import { DEFAULT_PAYLOAD_TYPES } from '../media-codecs.ts';
+import { answerSetup, remoteDtlsParameters, writeSdpAnswer } from './sdp-answer.ts';
+import { parseSdpOffer } from './sdp-offer.ts';
+import { negotiateWhep } from './whep-negotiation.ts';
+import { negotiateWhip } from './whip-negotiation.ts';
+
+function candidate(protocol: 'udp' | 'tcp', address: string, priority: number): IceCandidate {
+	return {
+		foundation: `${protocol}candidate`,
+		priority,
+		address,
+		ip: address,
+		protocol,
+		port: 44_444,
+		type: 'host',
+		...(protocol === 'tcp' ? { tcpType: 'passive' } : {}),
+	};
+}
+
+const TRANSPORT = {
+	iceParameters: { usernameFragment: 'serverUfrag', password: 'serverPassword', iceLite: true } satisfies IceParameters,
+	iceCandidates: [
+		candidate('udp', '192.0.2.7', 4),
+		candidate('tcp', '192.0.2.7', 3),
+		candidate('udp', '127.0.0.1', 2),
+		candidate('tcp', '127.0.0.1', 1),
+	],
+	dtlsParameters: {
+		role: 'auto',
+		fingerprints: [
+			{ algorithm: 'sha-1', value: 'AA' },
+			{ algorithm: 'sha-256', value: 'BB:CC' },
+		],
+	} satisfies DtlsParameters,
+};
+
+const answerWhip = (offer: string, preferredAddress?: string): string =>
+	writeSdpAnswer(
+		TRANSPORT,
+		negotiateWhip(parseSdpOffer(offer)).map((track) => track.answer),
+		preferredAddress,
+	);
+
+const lines = (text: string): string => text.replaceAll('\r\n', '\n');
+
+describe('writeSdpAnswer', () => {
+	it('answers OBS', () => {
+		const answer = answerWhip(OBS_OFFER);
+		expect(answer.split('\r\n').join('')).not.toMatch(/[\r\n]/);
+		expect(lines(answer)).toBe(`v=0
+o=spillway 1 1 IN IP4 0.0.0.0
+s=-
+t=0 0
+a=ice-lite
+a=group:BUNDLE 0 1
+a=msid-semantic: WMS *
+m=audio 9 UDP/TLS/RTP/SAVPF 111
+c=IN IP4 0.0.0.0
+a=mid:0
+a=recvonly
+a=ice-ufrag:serverUfrag
+a=ice-pwd:serverPassword
+a=fingerprint:sha-256 BB:CC
+a=setup:passive
+a=rtcp-mux
+a=rtcp-mux-only
+a=rtcp-rsize
+a=rtpmap:111 opus/48000/2
+a=fmtp:111 minptime=10;maxaveragebitrate=96000;stereo=1;sprop-stereo=1;useinbandfec=1
+a=candidate:udpcandidate 1 udp 4 192.0.2.7 44444 typ host
+a=candidate:udpcandidate 1 udp 2 127.0.0.1 44444 typ host
+a=candidate:tcpcandidate 1 tcp 3 192.0.2.7 44444 typ host tcptype passive
+a=candidate:tcpcandidate 1 tcp 1 127.0.0.1 44444 typ host tcptype passive
+a=end-of-candidates
+m=video 9 UDP/TLS/RTP/SAVPF 96
+c=IN IP4 0.0.0.0
+a=mid:1
+a=recvonly
+a=ice-ufrag:serverUfrag
+a=ice-pwd:serverPassword
+a=fingerprint:sha-256 BB:CC
+a=setup:passive
+a=rtcp-mux
+a=rtcp-mux-only
+a=rtcp-rsize
+a=extmap:1 urn:ietf:params:rtp-hdrext:sdes:mid
+a=rtpmap:96 H264/90000
+a=fmtp:96 profile-level-id=42e01f;packetization-mode=1;level-asymmetry-allowed=1;x-google-start-bitrate=2500
+a=rtcp-fb:96 nack
+a=rtcp-fb:96 nack pli
+a=rtcp-fb:96 goog-remb
+a=candidate:udpcandidate 1 udp 4 192.0.2.7 44444 typ host
+a=candidate:udpcandidate 1 udp 2 127.0.0.1 44444 typ host
+a=candidate:tcpcandidate 1 tcp 3 192.0.2.7 44444 typ host tcptype passive
+a=candidate:tcpcandidate 1 tcp 1 127.0.0.1 44444 typ host tcptype passive
+a=end-of-candidates
+`);
+	});
+
+	it('answers a viewer', () => {
+		const viewer = negotiateWhep(parseSdpOffer(CHROMIUM_WHEP_OFFER), DEFAULT_PAYLOAD_TYPES);
+		const answer = writeSdpAnswer(
+			{ ...TRANSPORT, iceCandidates: TRANSPORT.iceCandidates.slice(0, 1) },
+			[
+				{
+					offered: viewer.video!.media,
+					direction: 'sendonly',
+					codecs: [{ ...viewer.video!.codec, feedback: ['nack', 'nack pli'] }],
+					headerExtensions: [{ id: 10, uri: 'urn:example' }],
+					sending: { ssrc: 1234, cname: 'name', streamId: 'stream', trackId: 'video' },
+				},
+			],
+			undefined,
+		);
+		expect(lines(answer)).toBe(`v=0
+o=spillway 1 1 IN IP4 0.0.0.0
+s=-
+t=0 0
+a=ice-lite
+a=group:BUNDLE 0
+a=msid-semantic: WMS *
+m=video 9 UDP/TLS/RTP/SAVPF 108
+c=IN IP4 0.0.0.0
+a=mid:0
+a=sendonly
+a=ice-ufrag:serverUfrag
+a=ice-pwd:serverPassword
+a=fingerprint:sha-256 BB:CC
+a=setup:passive
+a=rtcp-mux
+a=rtcp-mux-only
+a=rtcp-rsize
+a=extmap:10 urn:example
+a=rtpmap:108 H264/90000
+a=fmtp:108 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f
+a=rtcp-fb:108 nack
+a=rtcp-fb:108 nack pli
+a=msid:stream video
+a=ssrc:1234 cname:name
+a=ssrc:1234 msid:stream video
+a=candidate:udpcandidate 1 udp 4 192.0.2.7 44444 typ host
+a=end-of-candidates
+`);
+	});
+
+	it('accepts every simulcast layer, as OBS demands (W-13)', () => {
+		expect(lines(answerWhip(OBS_SIMULCAST_OFFER))).toContain(
+			'a=rid:0 recv\na=rid:1 recv\na=rid:2 recv\na=simulcast:recv 0;1;2\n',
+		);
+	});
+
+	it('puts the address by which it was reached first, UDP before TCP, and keeps all', () => {
+		const addresses = [
+			...answerWhip(FFMPEG_OFFER, '127.0.0.1')
+				.split('m=')[1]!
+				.matchAll(/a=candidate:\S+ 1 (\S+) \d+ (\S+)/g),
+		];
+		expect(addresses.map(([, protocol, address]) => `${protocol} ${address}`)).toEqual([
+			'udp 127.0.0.1',
+			'udp 192.0.2.7',
+			'tcp 127.0.0.1',
+			'tcp 192.0.2.7',
+		]);
+	});
+
+	it('is the DTLS client of a publisher that offers passive, as FFmpeg does', () => {
+		expect([...answerWhip(FFMPEG_OFFER).matchAll(/a=setup:(\w+)/g)].map(([, role]) => role)).toEqual([
+			'active',
+			'active',
+		]);
+	});
+
+	it('can be read again by the parser of offers', () => {
+		for (const offer of [OBS_OFFER, OBS_SIMULCAST_OFFER, FFMPEG_OFFER]) {
+			const { media } = parseSdpOffer(answerWhip(offer));
+			expect(media.map(({ mid, direction }) => [mid, direction])).toEqual([
+				['0', 'recvonly'],
+				['1', 'recvonly'],
+			]);
+		}
+	});
+});
+
+describe('the DTLS role', () => {
+	it.each([
+		['actpass', 'passive', 'client'],
+		['active', 'passive', 'client'],
+		['passive', 'active', 'server'],
+	] as const)('for an offer of %s the answer is %s and the other side is the %s', (offered, answered, remoteRole) => {
+		expect(answerSetup(offered)).toBe(answered);
+		const media = { ...parseSdpOffer(OBS_OFFER).media[0]!, setup: offered };
+		expect(remoteDtlsParameters(media)).toEqual({
+			role: remoteRole,
+			fingerprints: [{ algorithm: media.fingerprint.algorithm, value: media.fingerprint.value }],
+		});
+	});
+});

@@ -1,0 +1,74 @@
+/** Tests of what is kept of the newest GOP, and of its bounds. */
+import { describe, expect, it } from 'vitest';
+import { NewestGop, type KeptPacket } from './newest-gop.ts';
+
+function packet(liveSequence: number, timestampTicks = 0, bytes = 10): KeptPacket {
+	return { payload: new Uint8Array(bytes), hasMarker: false, timestampTicks, captureTimeMs: 0, liveSequence };
+}
+
+const sequences = (gop: NewestGop): number[] => gop.packets().map(({ liveSequence }) => liveSequence);
+
+describe('NewestGop', () => {
+	it('keeps nothing before the first key frame', () => {
+		const gop = new NewestGop();
+		gop.add(packet(1));
+		expect(gop.isUsable).toBe(false);
+		expect(gop.packets()).toEqual([]);
+	});
+
+	it('is not usable before the first packet of its key frame is there', () => {
+		const gop = new NewestGop();
+		gop.begin(0);
+		expect(gop.isUsable).toBe(false);
+		gop.add(packet(1));
+		expect(gop.isUsable).toBe(true);
+	});
+
+	it('gives the packets in sequence order, late ones put in place', () => {
+		const gop = new NewestGop();
+		gop.begin(0);
+		for (const number of [3, 5, 4, 6]) {
+			gop.add(packet(number));
+		}
+		expect(sequences(gop)).toEqual([3, 4, 5, 6]);
+	});
+
+	it('lets the GOP before go, but not what overtook the first packet of the key frame', () => {
+		const gop = new NewestGop();
+		gop.begin(0);
+		gop.add(packet(1, 0));
+		gop.add(packet(2, 3000));
+		gop.add(packet(4, 6000));
+		gop.begin(6000);
+		gop.add(packet(3, 6000));
+		expect(sequences(gop)).toEqual([3, 4]);
+	});
+
+	it('gives a GOP up that has more than 4096 packets, until the next key frame', () => {
+		const gop = new NewestGop();
+		gop.begin(0);
+		for (let number = 0; number < 4096; number++) {
+			gop.add(packet(number));
+		}
+		expect(gop.isUsable).toBe(true);
+		gop.add(packet(4096));
+		expect(gop.isUsable).toBe(false);
+		gop.add(packet(4097));
+		expect(gop.packets()).toEqual([]);
+		gop.begin(90_000);
+		gop.add(packet(4098, 90_000));
+		expect(sequences(gop)).toEqual([4098]);
+	});
+
+	it('gives a GOP up that has more than 4 MiB', () => {
+		const gop = new NewestGop();
+		gop.begin(0);
+		const megabyte = 1024 * 1024;
+		for (let number = 0; number < 4; number++) {
+			gop.add(packet(number, 0, megabyte));
+		}
+		expect(gop.isUsable).toBe(true);
+		gop.add(packet(4, 0, 1));
+		expect(gop.isUsable).toBe(false);
+	});
+});

@@ -1,0 +1,347 @@
+/** Tests of the stage's tracks: splicing of publishers at key frames, the newest GOP, and where newcomers begin. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { FakeClock } from '../../core/testing/fake-clock.ts';
+import { JoinLayer } from './join-layer.ts';
+import { AudioStageTrack, startsH264KeyFrame, VideoStageTrack, type PublisherPacket } from './stage-track.ts';
+import { createStream, SentPackets, sequenceSteps, timestampSteps } from './testing/sent-packets.ts';
+
+const LIVE_SSRC = 900;
+const FRAME_MS = 100 / 3;
+const SPS = Uint8Array.of(0x67, 1);
+const IDR = Uint8Array.of(0x65, 2);
+const SLICE = Uint8Array.of(0x41, 3);
+
+function setUp(): { clock: FakeClock; sent: SentPackets; live: () => SentPackets['packets']; track: VideoStageTrack } {
+	const clock = new FakeClock();
+	const sent = new SentPackets();
+	const joinLayers = [0, 1, 2].map(
+		(index) => new JoinLayer(index, createStream(index, clock, sent), 1000 * index, clock),
+	);
+	const track = new VideoStageTrack({ live: createStream(LIVE_SSRC, clock, sent), joinLayers, clock });
+	return { clock, sent, live: () => sent.of(LIVE_SSRC), track };
+}
+
+/** The packets of one picture as a WHIP publisher sends them: SPS, IDR or a slice. */
+function picture(number: number, firstSequence: number, isKeyFrame: boolean): PublisherPacket[] {
+	const payloads = isKeyFrame ? [SPS, IDR] : [SLICE];
+	return payloads.map((payload, index) => ({
+		payload,
+		hasMarker: index === payloads.length - 1,
+		sequenceNumber: (firstSequence + index) % 65_536,
+		timelineTicks: number * 3000,
+		captureTimeMs: number * FRAME_MS,
+	}));
+}
+
+/** A publisher's packets over some pictures, a key frame every `gop`. */
+function publisherPackets(
+	firstPicture: number,
+	pictureCount: number,
+	firstSequence: number,
+	gop = 10,
+): PublisherPacket[] {
+	const packets: PublisherPacket[] = [];
+	for (let index = 0; index < pictureCount; index++) {
+		packets.push(...picture(firstPicture + index, firstSequence + packets.length, index % gop === 0));
+	}
+	return packets;
+}
+
+function ownPicture(number: number, isKeyFrame: boolean): Parameters<VideoStageTrack['writePicture']>[0] {
+	return {
+		payloads: isKeyFrame ? [SPS, IDR] : [SLICE],
+		isKeyFrame,
+		timelineTicks: number * 3000,
+		captureTimeMs: number * FRAME_MS,
+	};
+}
+
+/** Feeds pictures in real time, so that the track learns the length of a GOP. */
+async function feed(
+	track: VideoStageTrack,
+	clock: FakeClock,
+	firstPicture: number,
+	pictureCount: number,
+	gop = 30,
+): Promise<void> {
+	for (let number = firstPicture; number < firstPicture + pictureCount; number++) {
+		track.writePicture(ownPicture(number, number % gop === 0));
+		await clock.advance(FRAME_MS);
+	}
+}
+
+describe('startsH264KeyFrame', () => {
+	it.each([
+		['an SPS alone', [0x67, 1], true],
+		['an SPS in a STAP-A, behind others', [0x78, 0, 2, 0x09, 0xf0, 0, 1, 0x67], true],
+		['a STAP-A without SPS', [0x78, 0, 1, 0x68, 0, 1, 0x06], false],
+		['an IDR slice alone', [0x65, 1], false],
+		['a fragment of an IDR slice', [0x7c, 0x85, 1], false],
+		['another slice', [0x41, 1], false],
+		['nothing', [], false],
+		['a STAP-A whose unit lies past the end', [0x78, 0, 9, 0x68], false],
+	])('tells for %s', (_what, bytes, expected) => {
+		expect(startsH264KeyFrame(Uint8Array.from(bytes))).toBe(expected);
+	});
+
+	it('never throws and never loops', () => {
+		const payload = fc.tuple(fc.constantFrom(0x78, 0x18, 0x67, 0x7c), fc.uint8Array({ maxLength: 200 }));
+		fc.assert(
+			fc.property(payload, ([head, rest]) => typeof startsH264KeyFrame(Uint8Array.of(head, ...rest)) === 'boolean'),
+			{ numRuns: 1000 },
+		);
+	});
+});
+
+describe('VideoStageTrack', () => {
+	it('drops all before the first key frame', () => {
+		const { live, track } = setUp();
+		track.forward(picture(0, 10, false)[0]!);
+		track.writePicture(ownPicture(1, false));
+		expect(live()).toEqual([]);
+		for (const packet of picture(2, 11, true)) {
+			track.forward(packet);
+		}
+		expect(live().map(({ payload }) => payload[0])).toEqual([0x67, 0x65]);
+		expect(track.statistics).toEqual({ pictureCount: 1, keyFrameCount: 1, packetCount: 2, octetCount: 4 });
+	});
+
+	it('keeps numbers without a gap and timestamps ascending over take-overs of both kinds', () => {
+		const { live, track } = setUp();
+		for (const packet of publisherPackets(0, 25, 65_530)) {
+			track.forward(packet);
+		}
+		track.beginRun();
+		// The second publisher's rest of a GOP is dropped.
+		for (const packet of [...picture(25, 39_999, false), ...publisherPackets(26, 15, 40_000)]) {
+			track.forward(packet);
+		}
+		track.beginRun();
+		track.writePicture(ownPicture(41, false));
+		for (let number = 42; number < 60; number++) {
+			track.writePicture(ownPicture(number, number === 42));
+		}
+		track.beginRun();
+		for (const packet of publisherPackets(60, 5, 3)) {
+			track.forward(packet);
+		}
+		const packets = live();
+		expect(track.statistics.pictureCount).toBe(25 + 15 + 18 + 5);
+		expect(track.statistics.keyFrameCount).toBe(3 + 2 + 1 + 1);
+		expect(new Set(sequenceSteps(packets))).toEqual(new Set([1]));
+		expect(Math.min(...timestampSteps(packets))).toBe(0);
+		expect(timestampSteps(packets).filter((step) => step > 0)).toHaveLength(track.statistics.pictureCount - 1);
+		expect(packets.every((packet) => packet.captureTimeMs !== undefined)).toBe(true);
+	});
+
+	it.each(['forwarded', 'our own'])(
+		'leaves one number out when the last picture is not complete and the next is %s',
+		(kind) => {
+			const { live, track } = setUp();
+			track.forward(picture(0, 10, true)[0]!);
+			track.beginRun();
+			if (kind === 'forwarded') {
+				picture(1, 500, true).forEach((packet) => track.forward(packet));
+			} else {
+				track.writePicture(ownPicture(1, true));
+			}
+			expect(sequenceSteps(live())).toEqual([2, 1]);
+		},
+	);
+
+	it('puts a packet that was sent again into its place, and drops one from before the splice', () => {
+		const { live, track } = setUp();
+		const packets = publisherPackets(0, 5, 100);
+		const [late] = packets.splice(3, 1);
+		packets.forEach((packet) => track.forward(packet));
+		track.forward(late!);
+		track.forward({ ...late!, sequenceNumber: 99 });
+		const numbers = live().map(({ sequenceNumber }) => sequenceNumber);
+		expect(numbers).toHaveLength(6);
+		expect((numbers.at(-1)! - numbers[0]! + 65_536) % 65_536).toBe(3);
+	});
+
+	it('reports at once after a take-over, because capture time and timestamps may stand differently', async () => {
+		const { clock, sent, track } = setUp();
+		await feed(track, clock, 0, 30);
+		const before = sent.reports.filter(({ ssrc }) => ssrc === LIVE_SSRC).length;
+		track.beginRun();
+		track.writePicture(ownPicture(30, true));
+		expect(sent.reports.filter(({ ssrc }) => ssrc === LIVE_SSRC)).toHaveLength(before + 1);
+	});
+
+	it('makes every layer known to mediasoup with a packet and a report, and goes on behind it', () => {
+		const { sent, live, track } = setUp();
+		track.prime();
+		expect([0, 1, 2, LIVE_SSRC].map((ssrc) => sent.of(ssrc).length)).toEqual([1, 1, 1, 1]);
+		expect(new Set(sent.reports.map(({ ssrc }) => ssrc))).toEqual(new Set([0, 1, 2, LIVE_SSRC]));
+		expect(sent.packets.some(({ payload }) => startsH264KeyFrame(payload))).toBe(false);
+		track.writePicture(ownPicture(300, true));
+		expect(sequenceSteps(live())).toEqual([1, 1]);
+		expect(timestampSteps(live())).toEqual([900_000, 0]);
+	});
+});
+
+describe('VideoStageTrack.join', () => {
+	/** Joins and reports what happened in order. */
+	function join(track: VideoStageTrack): { spatialLayer: number; finished: () => void; isMovedOn: () => boolean } {
+		let isMovedOn = false;
+		return { ...track.join(() => (isMovedOn = true)), isMovedOn: () => isMovedOn };
+	}
+
+	it('begins on the live layer while there is no GOP', () => {
+		const { clock, track } = setUp();
+		expect(join(track).spatialLayer).toBe(track.liveSpatialLayer);
+		expect(track.liveSpatialLayer).toBe(3);
+		expect(clock.pendingCount).toBe(0);
+	});
+
+	it('bursts the whole GOP onto an idle layer, moves the newcomer on, and is idle again at the next key frame', async () => {
+		const { clock, sent, track } = setUp();
+		await feed(track, clock, 0, 10);
+		const newcomer = join(track);
+		expect(newcomer.spatialLayer).toBe(0);
+		await clock.advance(7);
+		expect(sent.of(0)).toEqual([]);
+		await clock.advance(2);
+		const burst = sent.of(0);
+		expect(burst).toHaveLength(11);
+		expect(startsH264KeyFrame(burst[0]!.payload)).toBe(true);
+		expect(timestampSteps(burst).filter((step) => step !== 0)).toEqual(new Array(9).fill(90));
+		// The newest picture of the burst and of the live layer bear one timestamp, so that moving over needs no jump.
+		expect(burst.at(-1)!.timestampTicks).toBe(sent.of(LIVE_SSRC).at(-1)!.timestampTicks);
+		await clock.advance(5);
+		expect(newcomer.isMovedOn()).toBe(true);
+		newcomer.finished();
+		track.writePicture(ownPicture(10, false));
+		expect(sent.of(0)).toHaveLength(12);
+		track.writePicture(ownPicture(30, true));
+		expect(sent.of(0)).toHaveLength(12);
+	});
+
+	it('serves a key-frame interval with three cohorts, each gathering longer, and then the live layer', async () => {
+		const { clock, sent, track } = setUp();
+		await feed(track, clock, 0, 5);
+		const first = [join(track), join(track)];
+		await clock.advance(14);
+		const second = join(track);
+		await clock.advance(100);
+		const secondToo = join(track);
+		const burstCount = (): number[] => [0, 1, 2].map((ssrc) => sent.of(ssrc).length);
+		expect(burstCount()).toEqual([6, 0, 0]);
+		await clock.advance(30);
+		expect(burstCount()).toEqual([6, 6, 0]);
+		const third = join(track);
+		await clock.advance(349);
+		expect(burstCount()).toEqual([6, 6, 0]);
+		await clock.advance(1);
+		expect(burstCount()).toEqual([6, 6, 6]);
+		const late = join(track);
+		expect([...first, second, secondToo, third, late].map(({ spatialLayer }) => spatialLayer)).toEqual([
+			0, 0, 1, 1, 2, 3,
+		]);
+		await clock.advance(10);
+		expect([...first, second, secondToo, third].every((newcomer) => newcomer.isMovedOn())).toBe(true);
+	});
+
+	it('counts a newcomer once, however often it finishes', async () => {
+		const { clock, sent, track } = setUp();
+		await feed(track, clock, 0, 5);
+		const [leaving, staying] = [join(track), join(track)];
+		await clock.advance(20);
+		leaving.finished();
+		leaving.finished();
+		track.writePicture(ownPicture(30, true));
+		track.writePicture(ownPicture(31, false));
+		expect(sent.of(0)).toHaveLength(6 + 3);
+		staying.finished();
+		track.writePicture(ownPicture(60, true));
+		expect(sent.of(0)).toHaveLength(6 + 3);
+	});
+
+	it('waits on the live layer when the next key frame is near', async () => {
+		const { clock, track } = setUp();
+		await feed(track, clock, 0, 57);
+		// The GOP lasts 1000 ms; 27 pictures of the second have passed.
+		expect(join(track).spatialLayer).toBe(track.liveSpatialLayer);
+	});
+
+	it('bursts when the key frame that was near does not come', async () => {
+		const { clock, track } = setUp();
+		await feed(track, clock, 0, 59);
+		await clock.advance(200);
+		expect(join(track).spatialLayer).toBe(0);
+	});
+
+	it('does not rely on the GOP length of a publisher that is gone', async () => {
+		const { clock, track } = setUp();
+		await feed(track, clock, 0, 31);
+		track.beginRun();
+		track.writePicture(ownPicture(31, true));
+		await clock.advance(930);
+		expect(join(track).spatialLayer).toBe(0);
+	});
+
+	it('has the whole key frame in its burst when packets of it overtook the first', async () => {
+		const { clock, sent, track } = setUp();
+		publisherPackets(0, 3, 100).forEach((packet) => track.forward(packet));
+		const [sps, idr] = picture(3, 104, true);
+		track.forward(idr!);
+		track.forward(sps!);
+		join(track);
+		await clock.advance(9);
+		expect(sent.of(0).map(({ payload }) => payload[0])).toEqual([0x67, 0x65]);
+	});
+
+	it('keeps the GOP when a packet of the key frame before is sent again', async () => {
+		const { clock, sent, track } = setUp();
+		const packets = publisherPackets(0, 13, 100);
+		packets.forEach((packet) => track.forward(packet));
+		track.forward(packets[0]!);
+		join(track);
+		await clock.advance(9);
+		expect(sent.of(0)).toHaveLength(4);
+		expect(track.statistics.keyFrameCount).toBe(2);
+	});
+
+	it('leaves no timer when closed', async () => {
+		const { clock, sent, track } = setUp();
+		await feed(track, clock, 0, 5);
+		const newcomer = join(track);
+		track.close();
+		expect(clock.pendingCount).toBe(0);
+		await clock.advance(1000);
+		expect(sent.of(0)).toEqual([]);
+		expect(newcomer.isMovedOn()).toBe(false);
+	});
+});
+
+describe('AudioStageTrack', () => {
+	it('keeps numbers without a gap and timestamps ascending over a take-over', () => {
+		const clock = new FakeClock();
+		const sent = new SentPackets();
+		const track = new AudioStageTrack(createStream(1, clock, sent));
+		const frame = (
+			number: number,
+		): { hasMarker: boolean; payload: Uint8Array; timelineTicks: number; captureTimeMs: number } => ({
+			hasMarker: true,
+			payload: Uint8Array.of(0xfc, number),
+			timelineTicks: number * 960,
+			captureTimeMs: number * 20,
+		});
+		for (const number of [0, 1, 3, 2, 4]) {
+			track.forward({ ...frame(number), sequenceNumber: (65_534 + number) % 65_536 });
+		}
+		track.beginRun();
+		for (const number of [5, 6]) {
+			track.writeFrame({ bytes: frame(number).payload, timelineTicks: number * 960, captureTimeMs: number * 20 });
+		}
+		track.beginRun();
+		track.forward({ ...frame(7), sequenceNumber: 1234 });
+		const inOrder = sent.packets.toSorted((one, other) => one.payload[1]! - other.payload[1]!);
+		expect(sequenceSteps(inOrder)).toEqual([1, 1, 1, 1, 1, 1, 1]);
+		expect(timestampSteps(inOrder)).toEqual([960, 960, 960, 960, 960, 960, 960]);
+		expect(track.statistics).toEqual({ packetCount: 8, octetCount: 16 });
+	});
+});

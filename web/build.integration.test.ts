@@ -1,0 +1,22 @@
+/** The build as `npm start` uses it: several at once, and none when nothing has changed. */
+import { execFile } from 'node:child_process';
+import { readFile, rm } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { buildWebIfStale } from './build.ts';
+
+const run = promisify(execFile);
+const BUILD = fileURLToPath(new URL('build.ts', import.meta.url));
+
+describe('buildWebIfStale', () => {
+	it('builds once when two processes start at once, and not again', async () => {
+		const { folder } = await buildWebIfStale();
+		await rm(`${folder}/build-stamp.txt`);
+		const outputs = await Promise.all([1, 2].map(() => run(process.execPath, [BUILD])));
+		const words = outputs.map(({ stdout }) => stdout.split(':')[0]);
+		expect(words.toSorted()).toEqual(['Built', 'Up to date']);
+		expect(await readFile(`${folder}/index.html`, 'utf8')).toContain('<div id="app">');
+		expect(await buildWebIfStale()).toEqual({ built: false, folder });
+	});
+});
