@@ -43,6 +43,8 @@ export class ServerUnderTest {
 				SPILLWAY_HTTP_PORT: '0',
 				SPILLWAY_RTMP_PORT: '0',
 				SPILLWAY_RTC_PORT: '0',
+				// All that is measured here stays on this machine.
+				SPILLWAY_RTC_ANNOUNCED_ADDRESSES: '127.0.0.1',
 				SPILLWAY_DATA_FOLDER: dataFolder,
 				SPILLWAY_DEMO_STREAM_KEY: streamKey,
 				...environment,
@@ -72,6 +74,18 @@ export class ServerUnderTest {
 	/** Process id of our own server, for measuring its CPU time. */
 	get pid(): number | undefined {
 		return this.#child?.pid;
+	}
+
+	/** Resolves when our own server has ended, by itself or by a signal. */
+	exit(): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
+		const child = this.#child;
+		if (child === undefined) {
+			throw new TypeError('A foreign server is not watched.');
+		}
+		if (child.exitCode !== null || child.signalCode !== null) {
+			return Promise.resolve({ code: child.exitCode, signal: child.signalCode });
+		}
+		return new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
 	}
 
 	/** Stops our own server and removes its folder; leaves a foreign one alone. */

@@ -24,6 +24,11 @@ const STEPS = {
 	check: [
 		{ name: 'types', command: ['tsc', '--noEmit'] },
 		{ name: 'types of web', command: ['vue-tsc', '--noEmit', '-p', 'web'], ifExists: 'web/tsconfig.json' },
+		{
+			name: 'types of the web build',
+			command: ['tsc', '--noEmit', '-p', 'web/tsconfig.node.json'],
+			ifExists: 'web/tsconfig.node.json',
+		},
 		{ name: 'lint', command: ['eslint', '.'] },
 		{ name: 'format', command: ['prettier', '--check', '--log-level=warn', '.'] },
 		{ name: 'unit tests', command: vitest('unit') },

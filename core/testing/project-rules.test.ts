@@ -55,6 +55,13 @@ function findImports(name: string): string[] {
 	return [...read(name).matchAll(pattern)].map(([, specifier]) => path.posix.join(directory, specifier!));
 }
 
+/** Relative imports that remain at run time: not `import type`, which the compiler erases. */
+function findValueImports(name: string): string[] {
+	const pattern = /^(?:import|export)\s+(?!type\b)[^'";]*?['"](\.{1,2}\/[^'"]+)['"]/gm;
+	const directory = path.posix.dirname(name);
+	return [...read(name).matchAll(pattern)].map(([, specifier]) => path.posix.join(directory, specifier!));
+}
+
 /** Whether a file may import another. */
 function mayImport(name: string, target: string): boolean {
 	const [folder, targetFolder] = [name.split('/')[0]!, target.split('/')[0]!];
@@ -76,6 +83,31 @@ describe('project rules', () => {
 			.filter(({ name, target }) => !mayImport(name, target))
 			.map(({ name, target }) => `${name} -> ${target}`);
 		expect(violations).toEqual([]);
+	});
+
+	it('no files import each other in a circle', () => {
+		const known = new Set(sources);
+		const importsOf = new Map(
+			sources.map((name) => [name, findValueImports(name).filter((target) => known.has(target))]),
+		);
+		const done = new Set<string>();
+		const cycles: string[] = [];
+		const visit = (name: string, path: readonly string[]): void => {
+			if (path.includes(name)) {
+				cycles.push([...path.slice(path.indexOf(name)), name].join(' -> '));
+				return;
+			}
+			if (!done.has(name)) {
+				for (const target of importsOf.get(name)!) {
+					visit(target, [...path, name]);
+				}
+				done.add(name);
+			}
+		};
+		for (const name of sources) {
+			visit(name, []);
+		}
+		expect(cycles).toEqual([]);
 	});
 
 	it('tests and their aids are imported by tests only', () => {

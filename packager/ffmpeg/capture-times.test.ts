@@ -1,3 +1,4 @@
+/** Unit tests of capture-times.ts. */
 import { describe, expect, it } from 'vitest';
 import { CAPTURE_TIME_ENTRIES, CaptureTimes } from './capture-times.ts';
 

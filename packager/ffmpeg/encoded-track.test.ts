@@ -1,3 +1,4 @@
+/** Unit tests of encoded-track.ts. */
 import { describe, expect, it } from 'vitest';
 import { splitLengthPrefixed } from '../../core/media/h264.ts';
 import { CaptureTimes } from './capture-times.ts';

@@ -1,3 +1,4 @@
+/** Unit tests of ffmpeg-arguments.ts. */
 import { describe, expect, it } from 'vitest';
 import type { VideoTrackConfig } from '../../core/media/codecs.ts';
 import { audioArguments, outputSize, videoArguments, videoThreadCount } from './ffmpeg-arguments.ts';

@@ -1,3 +1,4 @@
+/** Unit tests of input-queue.ts. */
 import { describe, expect, it } from 'vitest';
 import type { AccessUnit } from '../../core/media/access-unit.ts';
 import { InputQueue, MAX_QUEUED_BYTES } from './input-queue.ts';

@@ -1,3 +1,4 @@
+/** Unit tests of nut-format.ts. */
 import { describe, expect, it } from 'vitest';
 import { nutChecksum, pushVarint } from './nut-format.ts';
 

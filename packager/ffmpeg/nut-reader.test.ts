@@ -1,3 +1,4 @@
+/** Unit tests of nut-reader.ts. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SpillwayError } from '../../core/errors.ts';

@@ -1,3 +1,4 @@
+/** Unit tests of nut-writer.ts. */
 import { describe, expect, it } from 'vitest';
 import type { AudioTrackConfig, VideoTrackConfig } from '../../core/media/codecs.ts';
 import { nutClockRate, nutFrameHeader, nutStreamHeader } from './nut-writer.ts';

@@ -1,3 +1,4 @@
+/** Unit tests of restart-policy.ts. */
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_RESTART_POLICY, restartDelayMs } from './restart-policy.ts';
 

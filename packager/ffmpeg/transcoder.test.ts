@@ -1,3 +1,4 @@
+/** Unit tests of transcoder.ts. */
 import { describe, expect, it } from 'vitest';
 import type { AccessUnit } from '../../core/media/access-unit.ts';
 import type { AudioTrackConfig } from '../../core/media/codecs.ts';

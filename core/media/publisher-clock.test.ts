@@ -1,0 +1,192 @@
+/** Tests of mapping a publisher's timestamps to capture time: what moves the mapping, how fast, and what must not. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { FakeClock } from '../testing/fake-clock.ts';
+import { PublisherClock } from './publisher-clock.ts';
+
+/** The mapping moves by at most this much per millisecond, in its first five seconds and later. */
+const EARLY_RATIO = 0.05;
+const SETTLED_RATIO = 0.005;
+
+const START_MS = Date.UTC(2026, 0, 1);
+
+const createClock = (hasCommonTimeline = false): PublisherClock =>
+	new PublisherClock(new FakeClock(START_MS), { hasCommonTimeline });
+
+/** Observes a track every 20 ms over a stretch of time; returns (capture − media time) after each. */
+function observe(
+	clock: PublisherClock,
+	kind: 'audio' | 'video',
+	stretch: { fromMs: number; toMs: number; delayMs: (mediaMs: number) => number },
+): number[] {
+	const offsetsMs: number[] = [];
+	for (let mediaMs = stretch.fromMs; mediaMs < stretch.toMs; mediaMs += 20) {
+		offsetsMs.push(clock.observe(kind, mediaMs, mediaMs + stretch.delayMs(mediaMs)) - mediaMs - START_MS);
+	}
+	return offsetsMs;
+}
+
+describe('PublisherClock', () => {
+	it('takes arrival for capture at first', () => {
+		expect(createClock().observe('video', 5000, 120)).toBe(START_MS + 120);
+	});
+
+	it('keeps the distances of the media times, however arrivals jitter above the envelope', () => {
+		const offsetsMs = observe(createClock(), 'video', {
+			fromMs: 0,
+			toMs: 20_000,
+			delayMs: (mediaMs) => 30 + ((mediaMs * 7) % 50),
+		});
+		expect(Math.max(...offsetsMs) - Math.min(...offsetsMs)).toBeLessThan(0.001);
+		expect(offsetsMs[0]).toBeCloseTo(30, 3);
+	});
+
+	it('mends at once what would be captured after it has arrived, as after an encoder has flushed its queue', () => {
+		const offsetsMs = observe(createClock(), 'video', {
+			fromMs: 0,
+			toMs: 400,
+			delayMs: (mediaMs) => Math.max(40, 240 - mediaMs),
+		});
+		expect(offsetsMs.slice(-5).every((offsetMs) => Math.abs(offsetMs - 40) < 0.001)).toBe(true);
+	});
+
+	it('never says that anything was captured after its arrival, and rises no faster than it may', () => {
+		const delays = fc.array(fc.integer({ min: 0, max: 400 }), { minLength: 2, maxLength: 900 });
+		fc.assert(
+			fc.property(delays, (delaysMs) => {
+				const clock = createClock();
+				let lastOffsetMs: number | undefined;
+				let lastArrivalMs = 0;
+				delaysMs.forEach((delayMs, index) => {
+					const mediaMs = 1000 + index * 20;
+					// Packets of one track arrive one after another.
+					const arrivedAtMs = Math.max(lastArrivalMs, mediaMs + delayMs);
+					const offsetMs = clock.observe('video', mediaMs, arrivedAtMs) - mediaMs - START_MS;
+					expect(mediaMs + offsetMs).toBeLessThanOrEqual(arrivedAtMs + 0.001);
+					if (lastOffsetMs !== undefined) {
+						const ratio = arrivedAtMs < 5000 ? EARLY_RATIO : SETTLED_RATIO;
+						expect(offsetMs - lastOffsetMs).toBeLessThanOrEqual((arrivedAtMs - lastArrivalMs) * ratio + 0.001);
+					}
+					lastOffsetMs = offsetMs;
+					lastArrivalMs = arrivedAtMs;
+				});
+			}),
+			{ numRuns: 40 },
+		);
+	});
+
+	it('follows a publisher whose clock is slow by 200 ppm, within 15 ms', () => {
+		const clock = createClock();
+		const drift = 200e-6;
+		const offsetsMs = observe(clock, 'video', { fromMs: 0, toMs: 120_000, delayMs: (mediaMs) => 30 + mediaMs * drift });
+		expect(Math.abs(offsetsMs.at(-1)! - (30 + 120_000 * drift))).toBeLessThan(15);
+	});
+
+	it('slews towards a longer way that lasts, 5 ms a second once settled', () => {
+		const clock = createClock();
+		observe(clock, 'video', { fromMs: 0, toMs: 10_000, delayMs: () => 20 });
+		const offsetsMs = observe(clock, 'video', { fromMs: 10_000, toMs: 60_000, delayMs: () => 80 });
+		const steps = offsetsMs.slice(1).map((offsetMs, index) => offsetMs - offsetsMs[index]!);
+		expect(Math.max(...steps)).toBeLessThanOrEqual(20 * SETTLED_RATIO + 0.001);
+		expect(Math.min(...steps)).toBeGreaterThan(-0.001);
+		expect(offsetsMs.at(-1)).toBeCloseTo(80, 3);
+	});
+
+	it('does not move when the machine’s wall clock is set', () => {
+		const monotonic = { ms: 0 };
+		let wallStepMs = 0;
+		const clock = new PublisherClock(
+			{
+				nowMs: () => START_MS + monotonic.ms + wallStepMs,
+				monotonicMs: () => monotonic.ms,
+				setTimeout: () => () => undefined,
+				setInterval: () => () => undefined,
+			},
+			{ hasCommonTimeline: false },
+		);
+		clock.observe('video', 0);
+		monotonic.ms = 1000;
+		wallStepMs = -3_600_000;
+		expect(clock.observe('video', 1000)).toBe(START_MS + 1000);
+	});
+
+	it('tells the capture time of any media time of a track, and its offset, without counting an arrival', () => {
+		const clock = createClock();
+		expect(clock.offsetMs('video')).toBeUndefined();
+		clock.observe('video', 1000, 50);
+		expect(clock.captureTimeMs('video', 900)).toBe(START_MS - 50);
+		expect(clock.offsetMs('video')).toBe(-950);
+	});
+});
+
+describe('PublisherClock with a common timeline', () => {
+	it('maps both tracks alike, although one always arrives later', () => {
+		const clock = createClock(true);
+		for (let mediaMs = 0; mediaMs < 10_000; mediaMs += 20) {
+			clock.observe('video', mediaMs, mediaMs + 30);
+			clock.observe('audio', mediaMs, mediaMs + 90);
+			expect(clock.offsetMs('audio')).toBe(clock.offsetMs('video'));
+		}
+		expect(clock.offsetMs('audio')).toBeCloseTo(30, 3);
+	});
+
+	it('lets a second track begin where the first stands', () => {
+		const clock = createClock(true);
+		clock.observe('audio', 0, 30);
+		expect(clock.observe('video', 0, 90)).toBe(START_MS + 30);
+	});
+});
+
+describe('PublisherClock with sender reports', () => {
+	/** Sound and picture of one instant; the sound's RTP clock began 7 s earlier, and it arrives 200 ms late. */
+	function run(clock: PublisherClock, seconds: number, reports: boolean): void {
+		for (let atMs = 0; atMs < seconds * 1000; atMs += 20) {
+			clock.observe('video', atMs, atMs + 30);
+			clock.observe('audio', atMs + 7000, atMs + 230);
+			if (reports && atMs % 1000 === 0) {
+				clock.senderReport('video', 1_000_000 + atMs, atMs);
+				clock.senderReport('audio', 1_000_000 + atMs, atMs + 7000);
+			}
+		}
+	}
+
+	const skewMs = (clock: PublisherClock, atMs: number): number =>
+		clock.captureTimeMs('audio', atMs + 7000) - clock.captureTimeMs('video', atMs);
+
+	it('puts each track on its own arrivals without them', () => {
+		const clock = createClock();
+		run(clock, 30, false);
+		expect(skewMs(clock, 30_000)).toBeCloseTo(200, 3);
+	});
+
+	it('does not believe two reports', () => {
+		const clock = createClock();
+		run(clock, 2, true);
+		expect(skewMs(clock, 2000)).toBeCloseTo(200, 3);
+	});
+
+	it('brings sound and picture together by them, slowly', () => {
+		const clock = createClock();
+		run(clock, 40, true);
+		expect(skewMs(clock, 40_000)).toBeCloseTo(0, 3);
+		expect(clock.offsetMs('video')).toBeCloseTo(30, 3);
+	});
+
+	it('needs the reports of both tracks', () => {
+		const clock = createClock();
+		for (let atMs = 0; atMs < 20_000; atMs += 20) {
+			clock.observe('video', atMs, atMs + 30);
+			clock.observe('audio', atMs, atMs + 230);
+			if (atMs % 1000 === 0) {
+				clock.senderReport('audio', atMs, atMs);
+			}
+		}
+		expect(clock.captureTimeMs('audio', 0) - clock.captureTimeMs('video', 0)).toBeCloseTo(200, 3);
+	});
+
+	it('ignores a report of a track that has sent nothing', () => {
+		const clock = createClock();
+		clock.senderReport('video', 1, 1);
+		expect(clock.offsetMs('video')).toBeUndefined();
+	});
+});

@@ -1,0 +1,129 @@
+/** Tests of what is learnt from watching a publisher's units: B-frames, GOP, rates. */
+import { describe, expect, it } from 'vitest';
+import type { PublisherUnit } from './publisher.ts';
+import { StreamObserver } from './stream-observer.ts';
+import { AAC_CONFIG, B_FRAME_CONFIG, H264_CONFIG, VP8_CONFIG } from './testing/track-configs.ts';
+
+function unit(kind: 'audio' | 'video', decodeTimeMs: number, changes: Partial<PublisherUnit> = {}): PublisherUnit {
+	return {
+		kind,
+		decodeTimeMs,
+		presentationTimeMs: decodeTimeMs,
+		rtpTicks: undefined,
+		isKeyFrame: kind === 'audio',
+		bytes: new Uint8Array(1000),
+		arrivedAtMs: decodeTimeMs,
+		...changes,
+	};
+}
+
+/** Pictures every 40 ms from `fromMs` on, a key frame every `gopMs`. */
+function watch(observer: StreamObserver, fromMs: number, toMs: number, gopMs: number): void {
+	for (let atMs = fromMs; atMs < toMs; atMs += 40) {
+		observer.observe(unit('video', atMs, { isKeyFrame: (atMs - fromMs) % gopMs === 0 }));
+	}
+}
+
+describe('StreamObserver', () => {
+	it('knows nothing at first', () => {
+		const observer = new StreamObserver();
+		expect(observer.facts).toEqual({ video: undefined, audio: undefined });
+		expect(observer.health).toEqual({
+			videoBitrateBps: 0,
+			audioBitrateBps: 0,
+			frameRate: 0,
+			gopDurationMs: undefined,
+			hasBFrames: false,
+			videoUnitCount: 0,
+			audioUnitCount: 0,
+		});
+		expect(observer.isGopKnown).toBe(false);
+	});
+
+	it('tells the codecs', () => {
+		const observer = new StreamObserver();
+		observer.configure(VP8_CONFIG);
+		observer.configure(AAC_CONFIG);
+		expect(observer.facts).toEqual({
+			video: { codec: 'vp8', hasBFrames: false, longestGopMs: undefined },
+			audio: { codec: 'aac' },
+		});
+	});
+
+	it('knows B-frames by the sequence parameter set', () => {
+		const observer = new StreamObserver();
+		observer.configure(H264_CONFIG);
+		expect(observer.facts.video!.hasBFrames).toBe(false);
+		observer.configure(B_FRAME_CONFIG);
+		expect(observer.facts.video!.hasBFrames).toBe(true);
+	});
+
+	it('knows B-frames by a composition offset', () => {
+		const observer = new StreamObserver();
+		observer.configure(H264_CONFIG);
+		observer.observe(unit('video', 0, { isKeyFrame: true }));
+		observer.observe(unit('video', 40, { presentationTimeMs: 80 }));
+		expect(observer.facts.video!.hasBFrames).toBe(true);
+	});
+
+	it('knows B-frames by their order where the protocol tells no decode time', () => {
+		const observer = new StreamObserver();
+		observer.configure(H264_CONFIG);
+		for (const presentationTimeMs of [0, 120, 40]) {
+			observer.observe(unit('video', presentationTimeMs));
+		}
+		expect(observer.facts.video!.hasBFrames).toBe(true);
+	});
+
+	it('does not take a rounding of a millisecond for a composition offset', () => {
+		const observer = new StreamObserver();
+		observer.configure(H264_CONFIG);
+		observer.observe(unit('video', 33, { presentationTimeMs: 34 }));
+		expect(observer.facts.video!.hasBFrames).toBe(false);
+	});
+
+	it('measures the longest GOP, the running one included', () => {
+		const observer = new StreamObserver();
+		observer.configure(H264_CONFIG);
+		watch(observer, 0, 1000, 2000);
+		expect([observer.facts.video!.longestGopMs, observer.isGopKnown]).toEqual([960, false]);
+		watch(observer, 2000, 6000, 1000);
+		expect([observer.facts.video!.longestGopMs, observer.isGopKnown]).toEqual([2000, true]);
+		expect(observer.health.gopDurationMs).toBe(1000);
+	});
+
+	it('does not count across a break of the timeline', () => {
+		const observer = new StreamObserver();
+		observer.configure(H264_CONFIG);
+		watch(observer, 0, 2000, 1000);
+		observer.restartTimeline();
+		watch(observer, 500_000, 501_000, 1000);
+		expect(observer.facts.video).toEqual({ codec: 'h264', hasBFrames: false, longestGopMs: 1000 });
+		observer.restartTimeline();
+		watch(observer, 0, 1000, 1000);
+		expect(observer.facts.video!.hasBFrames).toBe(false);
+	});
+
+	it('measures rates over the last three seconds', () => {
+		const observer = new StreamObserver();
+		observer.configure(H264_CONFIG);
+		watch(observer, 0, 10_000, 2000);
+		for (let atMs = 0; atMs < 10_000; atMs += 20) {
+			observer.observe(unit('audio', atMs, { bytes: new Uint8Array(400) }));
+		}
+		const { videoBitrateBps, audioBitrateBps, frameRate, videoUnitCount, audioUnitCount } = observer.health;
+		expect([Math.round(videoBitrateBps), Math.round(audioBitrateBps), Math.round(frameRate)]).toEqual([
+			200_000, 160_000, 25,
+		]);
+		expect([videoUnitCount, audioUnitCount]).toEqual([250, 500]);
+	});
+
+	it('measures the frame rate by counting where the order of pictures says nothing', () => {
+		const observer = new StreamObserver();
+		observer.configure(B_FRAME_CONFIG);
+		for (let index = 0; index < 100; index++) {
+			observer.observe(unit('video', index * 40, { presentationTimeMs: index * 40 + (index % 3) * 40 }));
+		}
+		expect(Math.round(observer.health.frameRate)).toBe(25);
+	});
+});

@@ -1,0 +1,82 @@
+/** A broadcast between fake publishers and fake tiers, on a fake clock. */
+import { createId, type BroadcastId, type ChannelId, type ChannelName } from '../../core/ids.ts';
+import { FakeClock } from '../../core/testing/fake-clock.ts';
+import { RecordingLogger } from '../../core/testing/recording-logger.ts';
+import { Broadcast, type BroadcastEndReason } from '../broadcast.ts';
+import type { BroadcastState } from '../broadcast-state.ts';
+import type { LegPlan } from '../leg-planner.ts';
+import { FakePublisher, type FakeEncoderSettings } from './fake-publisher.ts';
+import { FakeRouter, type FakeStage } from './fake-stage.ts';
+import { FakeTrackSink } from './fake-track-sink.ts';
+import { FakeTranscoderFactory } from './fake-transcoders.ts';
+
+/** Everything around one broadcast. */
+export class BroadcastBench {
+	readonly clock = new FakeClock();
+	readonly logger = new RecordingLogger();
+	readonly sink = new FakeTrackSink();
+	readonly transcoders = new FakeTranscoderFactory();
+	readonly routers: FakeRouter[] = [];
+	readonly states: BroadcastState[] = [];
+	readonly plans: LegPlan[] = [];
+	readonly endReasons: BroadcastEndReason[] = [];
+	/** Why the next router cannot be made; undefined: it can. */
+	routerError: Error | undefined;
+	readonly broadcast: Broadcast;
+
+	constructor(graceWindowMs = 60_000) {
+		this.broadcast = new Broadcast(
+			{
+				id: createId<BroadcastId>(this.clock.nowMs()),
+				channelId: 'channel' as ChannelId,
+				channelName: 'demo' as ChannelName,
+				graceWindowMs,
+			},
+			{
+				clock: this.clock,
+				logger: this.logger,
+				transcoders: this.transcoders,
+				packager: this.sink,
+				createRouter: () => {
+					if (this.routerError !== undefined) {
+						return Promise.reject(this.routerError);
+					}
+					const router = new FakeRouter();
+					this.routers.push(router);
+					return Promise.resolve(router.asRouter);
+				},
+			},
+		);
+		this.broadcast.on('stateChanged', (state) => this.states.push(state));
+		this.broadcast.on('planChanged', (plan) => this.plans.push(plan));
+		this.broadcast.on('ended', (reason) => this.endReasons.push(reason));
+	}
+
+	/** The newest stage. */
+	get stage(): FakeStage {
+		return this.routers.at(-1)!.stage;
+	}
+
+	/** Starts the broadcast and attaches a publisher that has told its configurations. */
+	static async withPublisher(
+		settings: Partial<FakeEncoderSettings> = {},
+		graceWindowMs?: number,
+	): Promise<{ bench: BroadcastBench; publisher: FakePublisher }> {
+		const bench = new BroadcastBench(graceWindowMs);
+		await bench.broadcast.start();
+		return { bench, publisher: bench.attach(settings) };
+	}
+
+	/** Attaches another publisher. */
+	attach(settings: Partial<FakeEncoderSettings> = {}): FakePublisher {
+		const publisher = new FakePublisher(this.clock, settings);
+		this.broadcast.attach(publisher);
+		publisher.configure();
+		return publisher;
+	}
+
+	/** The last plan's legs as `track tier: mode`. */
+	get modes(): string[] {
+		return this.plans.at(-1)?.legs.map((leg) => `${leg.track} ${leg.tier}: ${leg.mode}`) ?? [];
+	}
+}

@@ -1,0 +1,193 @@
+/** A publisher for tests: an encoder that sends pictures and sound in real time on a fake clock. */
+import { CloseScope } from '../../core/close-scope.ts';
+import type { PublisherId } from '../../core/ids.ts';
+import type { TrackConfig } from '../../core/media/codecs.ts';
+import type { FakeClock } from '../../core/testing/fake-clock.ts';
+import { TypedEmitter } from '../../core/typed-emitter.ts';
+import type { Publisher, PublisherEndReason, PublisherEvents, PublishProtocol } from '../publisher.ts';
+import { AAC_CONFIG, H264_CONFIG } from './track-configs.ts';
+
+/** What the encoder is set to. */
+export type FakeEncoderSettings = {
+	protocol: PublishProtocol;
+	video: TrackConfig | undefined;
+	audio: TrackConfig | undefined;
+	/** Pictures from key frame to key frame, at 25 a second. */
+	gopPictures: number;
+	/** Composition offset of every picture that is no key frame; above 0 the stream has B-frames. */
+	compositionMs: number;
+	/** The publisher's own clock at its first unit, milliseconds. */
+	firstTimeMs: number;
+	/** Pictures of the first GOP that are not sent, as of an encoder that one has connected to in its middle. */
+	skippedPictures: number;
+	answersKeyFrameRequests: boolean;
+};
+
+const PICTURE_MS = 40;
+/** Sound frames are this long for either codec here, for even numbers. */
+const SOUND_MS = 20;
+const SLICE_BYTES = [0, 0, 0, 2, 0x41, 1];
+const IDR_BYTES = [0, 0, 0, 2, 0x65, 1];
+
+let publisherCount = 0;
+
+/** Sends what its settings say while `run` moves the clock. */
+export class FakePublisher extends TypedEmitter<PublisherEvents> implements Publisher {
+	readonly id: PublisherId;
+	readonly remoteAddress = '192.0.2.1';
+	readonly encoderName = 'fake';
+	readonly settings: FakeEncoderSettings;
+	keyFrameRequestCount = 0;
+	/** Why it was closed. */
+	endReason: PublisherEndReason | undefined;
+	readonly #clock: FakeClock;
+	readonly #scope = new CloseScope<PublisherEndReason>();
+	#elapsedMs = 0;
+	#pictureCount = 0;
+	#pictureOfGop = 0;
+	#videoSequence = 60_000;
+	#audioSequence = 100;
+
+	constructor(clock: FakeClock, settings: Partial<FakeEncoderSettings> = {}) {
+		super();
+		this.id = `publisher-${++publisherCount}` as PublisherId;
+		this.#clock = clock;
+		this.settings = {
+			protocol: 'rtmp',
+			video: H264_CONFIG,
+			audio: AAC_CONFIG,
+			gopPictures: 25,
+			compositionMs: 0,
+			firstTimeMs: 0,
+			skippedPictures: 0,
+			answersKeyFrameRequests: false,
+			...settings,
+		};
+		this.#scope.onClose((reason) => {
+			this.endReason = reason;
+			this.emit('closed', reason);
+		});
+	}
+
+	get protocol(): PublishProtocol {
+		return this.settings.protocol;
+	}
+
+	get hasCommonTimeline(): boolean {
+		return this.settings.protocol === 'rtmp';
+	}
+
+	get announcedKinds(): readonly ('audio' | 'video')[] | undefined {
+		const { protocol, video, audio } = this.settings;
+		return protocol === 'rtmp'
+			? undefined
+			: [...(audio === undefined ? [] : (['audio'] as const)), ...(video === undefined ? [] : (['video'] as const))];
+	}
+
+	/** Tells the configurations of its tracks. */
+	configure(): void {
+		for (const config of [this.settings.video, this.settings.audio]) {
+			if (config !== undefined) {
+				this.emit('trackConfigured', config);
+			}
+		}
+	}
+
+	/** Changes a track's configuration; what follows begins with a key frame. */
+	reconfigure(config: TrackConfig): void {
+		this.settings[config.kind] = config;
+		this.#pictureOfGop = 0;
+		this.emit('trackConfigured', config);
+	}
+
+	/** Moves the publisher's clock by this much, as a source does that begins anew. */
+	jump(byMs: number): void {
+		this.settings.firstTimeMs += byMs;
+		this.#pictureOfGop = 0;
+	}
+
+	/** Sends for a time. */
+	async run(durationMs: number): Promise<void> {
+		for (let passedMs = 0; passedMs < durationMs && !this.#scope.closed; passedMs += SOUND_MS) {
+			const timeMs = this.settings.firstTimeMs + this.#elapsedMs;
+			if (this.settings.audio !== undefined) {
+				this.#sendSound(timeMs);
+			}
+			if (this.settings.video !== undefined && this.#elapsedMs % PICTURE_MS === 0) {
+				this.#sendPicture(timeMs);
+			}
+			this.#elapsedMs += SOUND_MS;
+			await this.#clock.advance(SOUND_MS);
+		}
+	}
+
+	requestKeyFrame(): boolean {
+		this.keyFrameRequestCount++;
+		if (this.settings.answersKeyFrameRequests) {
+			this.#pictureOfGop = 0;
+		}
+		return this.settings.protocol === 'whip';
+	}
+
+	close(reason: PublisherEndReason): Promise<void> {
+		return this.#scope.close(reason);
+	}
+
+	#sendPicture(timeMs: number): void {
+		const isKeyFrame = this.#pictureOfGop === 0;
+		this.#pictureOfGop = (this.#pictureOfGop + 1) % this.settings.gopPictures;
+		if (this.#pictureCount++ < this.settings.skippedPictures) {
+			return;
+		}
+		const isRtp = this.settings.protocol === 'whip';
+		const rtpTicks = isRtp ? timeMs * 90 : undefined;
+		if (isRtp && this.settings.video?.codec === 'h264') {
+			const payloads = isKeyFrame ? [Uint8Array.of(0x67, 1), Uint8Array.of(0x65, 1)] : [Uint8Array.of(0x41, 1)];
+			payloads.forEach((payload, index) =>
+				this.emit('rtpPacket', {
+					kind: 'video',
+					payload,
+					hasMarker: index === payloads.length - 1,
+					sequenceNumber: this.#videoSequence++ % 65_536,
+					rtpTicks: timeMs * 90,
+					arrivedAtMs: this.#clock.monotonicMs(),
+				}),
+			);
+		}
+		this.emit('unit', {
+			kind: 'video',
+			decodeTimeMs: timeMs,
+			presentationTimeMs: timeMs + (isKeyFrame ? 0 : this.settings.compositionMs),
+			rtpTicks,
+			isKeyFrame,
+			bytes: Uint8Array.from(isKeyFrame ? IDR_BYTES : SLICE_BYTES),
+			arrivedAtMs: this.#clock.monotonicMs(),
+		});
+	}
+
+	#sendSound(timeMs: number): void {
+		const isRtp = this.settings.protocol === 'whip';
+		const arrivedAtMs = this.#clock.monotonicMs();
+		// A 20 ms frame of Opus by its first byte; as AAC it may be anything.
+		const bytes = Uint8Array.of(0xfc, 1);
+		if (isRtp) {
+			this.emit('rtpPacket', {
+				kind: 'audio',
+				payload: bytes,
+				hasMarker: false,
+				sequenceNumber: this.#audioSequence++ % 65_536,
+				rtpTicks: timeMs * 48,
+				arrivedAtMs,
+			});
+		}
+		this.emit('unit', {
+			kind: 'audio',
+			decodeTimeMs: timeMs,
+			presentationTimeMs: timeMs,
+			rtpTicks: isRtp ? timeMs * 48 : undefined,
+			isKeyFrame: true,
+			bytes,
+			arrivedAtMs,
+		});
+	}
+}

@@ -1,0 +1,115 @@
+/** Encoders for tests: each unit comes out at once in the wanted coding, a key frame at each whole second. */
+import type { AccessUnit } from '../../core/media/access-unit.ts';
+import type { TrackConfig } from '../../core/media/codecs.ts';
+import type {
+	AudioTranscodeOptions,
+	MediaTranscoder,
+	TranscoderCloseReason,
+	TranscoderEvents,
+	TranscoderFactory,
+	TranscoderStatistics,
+	VideoTranscodeOptions,
+} from '../../core/media/transcoder.ts';
+import { TypedEmitter } from '../../core/typed-emitter.ts';
+import { AAC_CONFIG, H264_CONFIG, OPUS_CONFIG } from './track-configs.ts';
+
+const EMPTY_STATISTICS: TranscoderStatistics = {
+	writtenUnitCount: 0,
+	droppedUnitCount: 0,
+	outputUnitCount: 0,
+	outputBytes: 0,
+	restartCount: 0,
+	queuedMs: 0,
+	processId: undefined,
+};
+
+/** One leg. */
+export class FakeTranscoder extends TypedEmitter<TranscoderEvents> implements MediaTranscoder {
+	readonly options: AudioTranscodeOptions | VideoTranscodeOptions;
+	readonly output: TrackConfig;
+	readonly written: AccessUnit[] = [];
+	readonly statistics = EMPTY_STATISTICS;
+	closeReason: TranscoderCloseReason | undefined;
+	/** Nothing comes out, as of an encoder that does not start. */
+	readonly #isDead: boolean;
+	#isConfigured = false;
+	#lastSecond = -1;
+
+	constructor(options: AudioTranscodeOptions | VideoTranscodeOptions, output: TrackConfig, isDead: boolean) {
+		super();
+		this.options = options;
+		this.output = output;
+		this.#isDead = isDead;
+	}
+
+	get closed(): boolean {
+		return this.closeReason !== undefined;
+	}
+
+	write(unit: AccessUnit): void {
+		if (this.closed) {
+			return;
+		}
+		this.written.push(unit);
+		// A decoder begins with a key frame.
+		if (this.#isDead || (!this.#isConfigured && !unit.isKeyFrame)) {
+			return;
+		}
+		if (!this.#isConfigured) {
+			this.#isConfigured = true;
+			this.emit('trackConfigured', this.output);
+		}
+		const second = Math.floor(unit.decodeTimeTicks / unit.clockRate);
+		this.emit('accessUnit', {
+			...unit,
+			codec: this.output.codec,
+			presentationTimeTicks: unit.decodeTimeTicks,
+			isKeyFrame: this.output.kind === 'audio' || second !== this.#lastSecond,
+			bytes: Uint8Array.from([0, 0, 0, 2, second === this.#lastSecond ? 0x41 : 0x65, 0xee]),
+		});
+		this.#lastSecond = second;
+	}
+
+	finish(): Promise<void> {
+		return this.close('finished');
+	}
+
+	close(reason: TranscoderCloseReason): Promise<void> {
+		if (this.closeReason === undefined) {
+			this.closeReason = reason;
+			this.emit('closed', reason);
+		}
+		return Promise.resolve();
+	}
+
+	[Symbol.asyncDispose](): Promise<void> {
+		return this.close('tier-closed');
+	}
+}
+
+/** Makes them and keeps them all. */
+export class FakeTranscoderFactory implements TranscoderFactory {
+	readonly all: FakeTranscoder[] = [];
+	/** Encoders made from now on never put anything out. */
+	areDead = false;
+
+	createAudio(options: AudioTranscodeOptions): FakeTranscoder {
+		return this.#add(
+			new FakeTranscoder(options, options.output.codec === 'opus' ? OPUS_CONFIG : AAC_CONFIG, this.areDead),
+		);
+	}
+
+	createVideo(options: VideoTranscodeOptions): FakeTranscoder {
+		return this.#add(new FakeTranscoder(options, H264_CONFIG, this.areDead));
+	}
+
+	/** Those that run, as `video → h264`. */
+	get running(): string[] {
+		return this.all.filter(({ closed }) => !closed).map(({ output }) => `${output.kind} → ${output.codec}`);
+	}
+
+	#add(transcoder: FakeTranscoder): FakeTranscoder {
+		this.all.push(transcoder);
+		return transcoder;
+	}
+}

@@ -1,0 +1,121 @@
+/** kill -9 of the server, of FFmpeg and of an SFU worker; SIGTERM. What happens is what the README says; nothing is left. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { afterEach, describe, expect, it } from 'vitest';
+import { sleep, systemClock } from '../../core/clock.ts';
+import { waitUntilLive } from '../../loadtest/measurements/path-run.ts';
+import { createPublisher } from '../../loadtest/publishers/create-publisher.ts';
+import { BENCH_SETTINGS } from '../../loadtest/publishers/encoder-settings.ts';
+import { ServerUnderTest } from '../../loadtest/server-under-test.ts';
+
+const SETTINGS = { ...BENCH_SETTINGS, widthPixels: 320, heightPixels: 180, videoBitrateBps: 300_000, gopSeconds: 1 };
+const DEADLINE_MS = 20_000;
+
+type ProcessEntry = { pid: number; name: string };
+
+/** Living children of a process, from /proc. */
+function childrenOf(parentPid: number): ProcessEntry[] {
+	const entries: ProcessEntry[] = [];
+	for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
+		try {
+			const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
+			const [, comm, rest] = /^\d+ \((.*)\) (.*)$/s.exec(stat)!;
+			const [state, parent] = rest!.split(' ');
+			if (Number(parent) === parentPid && state !== 'Z') {
+				entries.push({ pid: Number(name), name: comm! });
+			}
+		} catch {
+			// It ended while we looked.
+		}
+	}
+	return entries;
+}
+
+function isAlive(pid: number): boolean {
+	try {
+		return !/^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+	} catch {
+		return false;
+	}
+}
+
+async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
+	const endMs = systemClock.monotonicMs() + DEADLINE_MS;
+	while (!(await condition())) {
+		if (systemClock.monotonicMs() > endMs) {
+			throw new Error(`Not within ${DEADLINE_MS} ms: ${what}`);
+		}
+		await sleep(systemClock, 100);
+	}
+}
+
+describe.runIf(process.platform === 'linux')('faults', () => {
+	const cleanups: (() => Promise<void>)[] = [];
+
+	afterEach(async () => {
+		for (const cleanup of cleanups.splice(0).reverse()) {
+			await cleanup();
+		}
+	});
+
+	async function startLive(): Promise<{ server: ServerUnderTest; pid: number }> {
+		const server = await ServerUnderTest.start();
+		cleanups.push(() => server.stop());
+		const publisher = createPublisher('rtmp', SETTINGS, server.addresses);
+		cleanups.push(() => publisher.stop());
+		await publisher.start();
+		await waitUntilLive(server.addresses);
+		return { server, pid: server.pid! };
+	}
+
+	const state = async (server: ServerUnderTest): Promise<string> => {
+		const response = await fetch(new URL('/api/v1/channels/demo', server.addresses.httpUrl));
+		return ((await response.json()) as { state: string }).state;
+	};
+
+	it('starts FFmpeg again when it is killed, and the channel stays live', async () => {
+		const { server, pid } = await startLive();
+		await until(() => childrenOf(pid).some(({ name }) => name === 'ffmpeg'), 'FFmpeg runs');
+		const before = childrenOf(pid).find(({ name }) => name === 'ffmpeg')!;
+		process.kill(before.pid, 'SIGKILL');
+		await until(
+			() => childrenOf(pid).some(({ name, pid: other }) => name === 'ffmpeg' && other !== before.pid),
+			'FFmpeg runs again',
+		);
+		expect(await state(server)).toBe('live');
+	});
+
+	it('replaces a killed SFU worker, and an RTMP publisher stays live', async () => {
+		const { server, pid } = await startLive();
+		const workers = (): ProcessEntry[] => childrenOf(pid).filter(({ name }) => name.startsWith('mediasoup-worke'));
+		const before = workers();
+		for (const worker of before) {
+			process.kill(worker.pid, 'SIGKILL');
+		}
+		await until(
+			() =>
+				workers().length === before.length &&
+				workers().every((worker) => !before.some(({ pid: old }) => old === worker.pid)),
+			'all workers are replaced',
+		);
+		await until(async () => (await fetch(new URL('/readyz', server.addresses.httpUrl))).status === 200, 'ready again');
+		expect(await state(server)).toBe('live');
+	});
+
+	it('leaves no process behind when it is killed', async () => {
+		const { pid } = await startLive();
+		const children = childrenOf(pid);
+		expect(children.length).toBeGreaterThan(1);
+		process.kill(pid, 'SIGKILL');
+		await until(() => children.every((child) => !isAlive(child.pid)), 'all children are gone');
+	});
+
+	it('leaves no process behind when it is asked to stop, and exits with 0', async () => {
+		const { server, pid } = await startLive();
+		const children = childrenOf(pid);
+		const exited = server.exit();
+		process.kill(pid, 'SIGTERM');
+		process.kill(pid, 'SIGTERM');
+		expect(await exited).toEqual({ code: 0, signal: null });
+		expect(children.filter((child) => isAlive(child.pid))).toEqual([]);
+	});
+});

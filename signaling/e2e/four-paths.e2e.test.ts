@@ -1,0 +1,47 @@
+/** The whole way: a real encoder publishes by WHIP and by RTMP, Chromium watches by WebRTC and by LL-HLS. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runPath, type PathOptions } from '../../loadtest/measurements/path-run.ts';
+import { BENCH_SETTINGS } from '../../loadtest/publishers/encoder-settings.ts';
+import { ServerUnderTest } from '../../loadtest/server-under-test.ts';
+
+// Small, so that two cores carry encoder, server and browser at once. Order and continuity are asserted here; figures come
+// from the bench.
+const SETTINGS = { ...BENCH_SETTINGS, widthPixels: 640, heightPixels: 360, videoBitrateBps: 800_000, gopSeconds: 1 };
+const COMMON = {
+	settings: SETTINGS,
+	viewer: { page: 'bench' },
+	settleMs: 3000,
+	durationMs: 5000,
+	soundTapOffsetMs: 0,
+} as const;
+
+describe('a stream from encoder to screen', () => {
+	let server: ServerUnderTest;
+
+	beforeAll(async () => {
+		server = await ServerUnderTest.start();
+	});
+
+	afterAll(async () => {
+		await server.stop();
+	});
+
+	const paths: Pick<PathOptions, 'publisher' | 'tier'>[] = [
+		{ publisher: 'whip-chromium', tier: 'webrtc' },
+		{ publisher: 'whip-chromium', tier: 'll-hls' },
+		{ publisher: 'rtmp', tier: 'webrtc' },
+		{ publisher: 'rtmp', tier: 'll-hls' },
+		{ publisher: 'rtmp-obs-defaults', tier: 'webrtc' },
+		{ publisher: 'rtmp-obs-defaults', tier: 'll-hls' },
+		{ publisher: 'whip-obs', tier: 'webrtc' },
+		{ publisher: 'whip-chromium-vp8', tier: 'll-hls' },
+	];
+
+	it.each(paths)('plays $publisher over $tier in order, with sound', async ({ publisher, tier }) => {
+		const { summary } = await runPath(server, { ...COMMON, publisher, tier });
+		expect(summary.shownCount).toBeGreaterThan(30);
+		expect(summary.outOfOrderCount).toBe(0);
+		expect(summary.glassToGlassMs?.p50).toBeGreaterThan(0);
+		expect(summary.audioVideoSkewMs?.count).toBeGreaterThan(0);
+	});
+});

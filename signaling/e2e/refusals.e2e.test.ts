@@ -1,0 +1,124 @@
+/** What strangers send: each is answered with a clear error, and the broadcast beside it goes on. */
+import net from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createPublisher } from '../../loadtest/publishers/create-publisher.ts';
+import { BENCH_SETTINGS } from '../../loadtest/publishers/encoder-settings.ts';
+import type { Publisher } from '../../loadtest/publishers/publisher.ts';
+import { waitUntilLive } from '../../loadtest/measurements/path-run.ts';
+import { ServerUnderTest } from '../../loadtest/server-under-test.ts';
+
+const SETTINGS = { ...BENCH_SETTINGS, widthPixels: 320, heightPixels: 180, videoBitrateBps: 300_000, gopSeconds: 1 };
+const SDP = { 'content-type': 'application/sdp' };
+
+describe('a running server', () => {
+	let server: ServerUnderTest;
+	let publisher: Publisher;
+
+	beforeAll(async () => {
+		server = await ServerUnderTest.start();
+		publisher = createPublisher('rtmp', SETTINGS, server.addresses);
+		await publisher.start();
+		await waitUntilLive(server.addresses);
+	});
+
+	afterAll(async () => {
+		await publisher.stop();
+		await server.stop();
+	});
+
+	const request = async (path: string, init?: RequestInit): Promise<{ status: number; code: unknown }> => {
+		const response = await fetch(new URL(path, server.addresses.httpUrl), {
+			...init,
+			signal: AbortSignal.timeout(10_000),
+		});
+		const body = await response.text();
+		return {
+			status: response.status,
+			code: body.startsWith('{') ? (JSON.parse(body) as { code?: unknown }).code : undefined,
+		};
+	};
+	const bearer = (key: string): Record<string, string> => ({ authorization: `Bearer ${key}` });
+
+	it('refuses what is wrong with a publish by WHIP, each with its own code', async () => {
+		const key = server.addresses.streamKey;
+		expect(await request('/whip', { method: 'POST', headers: SDP, body: 'v=0\r\n' })).toEqual({
+			status: 401,
+			code: 'STREAM_KEY_MISSING',
+		});
+		expect(
+			await request('/whip', { method: 'POST', headers: { ...SDP, ...bearer('wrong') }, body: 'v=0\r\n' }),
+		).toEqual({
+			status: 401,
+			code: 'STREAM_KEY_REFUSED',
+		});
+		expect(await request('/whip', { method: 'POST', headers: { ...SDP, ...bearer(key) }, body: 'hello' })).toEqual({
+			status: 400,
+			code: 'SDP_MALFORMED',
+		});
+		expect(
+			await request('/whip', {
+				method: 'POST',
+				headers: { 'content-type': 'text/plain', ...bearer(key) },
+				body: 'v=0',
+			}),
+		).toEqual({
+			status: 415,
+			code: 'CONTENT_TYPE_UNSUPPORTED',
+		});
+		expect(
+			await request('/whip', {
+				method: 'POST',
+				headers: { ...SDP, ...bearer(key) },
+				body: 'v=0\r\n'.padEnd(300_000, 'a'),
+			}),
+		).toEqual({
+			status: 413,
+			code: 'BODY_TOO_LARGE',
+		});
+		expect(await request('/whip/unknown', { method: 'DELETE', headers: bearer(key) })).toEqual({
+			status: 404,
+			code: 'SESSION_NOT_FOUND',
+		});
+		expect(await request('/whip', { method: 'PUT', headers: SDP, body: 'v=0' })).toEqual({
+			status: 405,
+			code: 'METHOD_NOT_ALLOWED',
+		});
+	});
+
+	it('refuses what is wrong with watching', async () => {
+		expect(await request('/hls/nobody/index.m3u8')).toEqual({ status: 404, code: 'CHANNEL_NOT_FOUND' });
+		expect(await request('/whep/demo', { method: 'POST', headers: SDP, body: 'x' })).toEqual({
+			status: 400,
+			code: 'SDP_MALFORMED',
+		});
+		expect(await request('/api/v1/channels/nobody')).toEqual({ status: 404, code: 'CHANNEL_NOT_FOUND' });
+		expect(await request('/hls/demo/../../etc/passwd')).toMatchObject({ status: 404 });
+		expect(await request('/api/v1/nothing')).toEqual({ status: 404, code: 'ROUTE_NOT_FOUND' });
+	});
+
+	it('closes garbage on the RTMP port and takes the next encoder', async () => {
+		const port = Number(new URL(server.addresses.rtmpUrl).port);
+		for (const garbage of [
+			Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n'),
+			Buffer.alloc(4000, 0xff),
+			Buffer.from([0x16, 3, 1, 2, 0]),
+		]) {
+			await new Promise<void>((resolve, reject) => {
+				const socket = net.connect(port, '127.0.0.1', () => socket.write(garbage));
+				socket.setTimeout(15_000, () => reject(new Error('The connection was left open.')));
+				socket.on('close', () => resolve());
+				socket.on('error', () => undefined);
+			});
+		}
+		const wrong = createPublisher('rtmp', SETTINGS, { ...server.addresses, streamKey: 'wrong-key' });
+		await expect(wrong.start()).rejects.toThrow();
+		await wrong.stop();
+	});
+
+	it('goes on streaming through all of it', async () => {
+		const text = await (await fetch(new URL('/hls/demo/index.m3u8', server.addresses.httpUrl))).text();
+		expect(text).toContain('#EXT-X-STREAM-INF');
+		const { status } = await request('/readyz');
+		expect(status).toBe(200);
+	});
+});

@@ -1,0 +1,38 @@
+/** A publisher dies without a word and comes back over the other protocol; viewers of both tiers never rejoin. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runReconnect } from '../../loadtest/measurements/reconnect-run.ts';
+import { BENCH_SETTINGS } from '../../loadtest/publishers/encoder-settings.ts';
+import { ServerUnderTest } from '../../loadtest/server-under-test.ts';
+
+const SETTINGS = { ...BENCH_SETTINGS, widthPixels: 320, heightPixels: 180, videoBitrateBps: 300_000, gopSeconds: 1 };
+
+describe('a publisher that returns', () => {
+	let server: ServerUnderTest;
+
+	beforeAll(async () => {
+		server = await ServerUnderTest.start();
+	});
+
+	afterAll(async () => {
+		await server.stop();
+	});
+
+	it.each([
+		{ first: 'rtmp', second: 'whip-obs' },
+		{ first: 'whip-obs', second: 'rtmp' },
+	] as const)('goes on in both tiers when $second follows $first', async ({ first, second }) => {
+		const run = await runReconnect(server, {
+			first,
+			second,
+			settings: SETTINGS,
+			viewer: { page: 'bench' },
+			awayMs: 4000,
+		});
+		for (const view of run.views) {
+			expect(view, JSON.stringify(run)).toHaveProperty('liveAgainMs');
+		}
+		// The same address, and the sequence goes on.
+		expect(run.playlistAfter?.uri).toBe(run.playlistBefore?.uri);
+		expect(run.playlistAfter?.mediaSequence).toBeGreaterThanOrEqual(run.playlistBefore!.mediaSequence);
+	});
+});
