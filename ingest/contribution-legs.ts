@@ -83,11 +83,14 @@ export class VideoLegs {
 	/** Source unit → stage, or → encoder whose output goes there. */
 	feedStage(unit: AccessUnit, plan: LegPlan, config: VideoTrackConfig, protocol: PublishProtocol): void {
 		this.#plan = plan;
-		this.#keepGop(unit);
 		if (plan.reEncodesVideo.webrtc) {
 			this.#ensureTranscoder(config);
 		}
-		this.#transcoder?.write(unit);
+		if (this.#transcoder === undefined) {
+			this.#keepGop(unit);
+		} else {
+			this.#transcoder.write(unit);
+		}
 		const stage = this.#context.outputs.stage();
 		const goesDirectly =
 			config.codec === 'h264' &&
@@ -146,10 +149,6 @@ export class VideoLegs {
 	}
 
 	#keepGop(unit: AccessUnit): void {
-		if (this.#transcoder !== undefined) {
-			this.#gop = [];
-			return;
-		}
 		if (unit.isKeyFrame) {
 			this.#gop = [];
 		}

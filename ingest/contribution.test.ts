@@ -203,18 +203,33 @@ describe('a stream that has to be re-encoded', () => {
 	});
 
 	it('goes without the picture in LL-HLS when the encoder gives nothing within 3 s', async () => {
-		const { bench, publisher } = await BroadcastBench.withPublisher({
-			protocol: 'whip',
-			video: VP8_CONFIG,
-			audio: OPUS_CONFIG,
-		});
-		bench.transcoders.all.forEach((transcoder) => void transcoder.close('failed'));
-		bench.transcoders.areDead = true;
-		await publisher.run(1000);
-		bench.transcoders.areDead = false;
-		await publisher.run(4000);
+		const bench = new BroadcastBench();
+		await bench.broadcast.start();
+		bench.transcoders.deadKind = 'video';
+		const publisher = bench.attach({ protocol: 'whip', video: VP8_CONFIG, audio: OPUS_CONFIG });
+		await publisher.run(2800);
+		expect(bench.sink.calls).toEqual([]);
+		await publisher.run(600);
+		expect(bench.sink.calls).toEqual(['run 0 audio0']);
 		expect(bench.broadcast.state).toBe('live');
 		await bench.broadcast.close('unpublished');
+	});
+
+	it('gives its encoder every unit once, in order', async () => {
+		for (const settings of [{ gopPictures: 250 }, { video: B_FRAME_CONFIG, compositionMs: 80 }] as const) {
+			const { bench, publisher } = await BroadcastBench.withPublisher(settings);
+			await publisher.run(4000);
+			const encoder = bench.transcoders.all.find(({ output }) => output.kind === 'video')!;
+			expect(
+				new Set(
+					stepsMs(
+						encoder.written.map((unit) => ({ timelineTicks: unit.decodeTimeTicks })),
+						90_000,
+					),
+				),
+			).toEqual(new Set([40]));
+			await bench.broadcast.close('unpublished');
+		}
 	});
 });
 

@@ -205,6 +205,7 @@ export class BroadcastRouter extends TypedEmitter<BroadcastRouterEvents> {
 		try {
 			const videoProducer = await this.#pipe(this.stage.videoProducer, router);
 			const audioProducer = await this.#pipe(this.stage.audioProducer, router);
+			this.stage.video.primeJoinLayers();
 			this.#logger.info({ viewerRouter: key }, 'pipe set up for its first viewer');
 			return { key, router, pooledWorker, videoProducer, audioProducer, viewerCount: 0, cancelIdleTimer: undefined };
 		} catch (error) {

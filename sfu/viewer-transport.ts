@@ -11,6 +11,7 @@ import { DEFAULT_PAYLOAD_TYPES } from './media-codecs.ts';
 import { answerViewerMedia, negotiateWhep, viewerCapabilities, type NegotiatedViewer } from './sdp/whep-negotiation.ts';
 import { remoteDtlsParameters, writeSdpAnswer } from './sdp/sdp-answer.ts';
 import type { SdpOffer } from './sdp/sdp-offer.ts';
+import type { VideoStageTrack } from './stage/stage-track.ts';
 
 /** Why a viewer's transport ended. */
 export type ViewerEndReason =
@@ -174,20 +175,37 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 	async #begin(): Promise<void> {
 		const video = this.#video;
 		if (video !== undefined) {
-			const stageVideo = this.#broadcastRouter.stage.video;
-			const { spatialLayer, finished } = stageVideo.join(() => {
-				// mediasoup goes on forwarding the join layer until the live layer's next key frame.
-				video
-					.setPreferredLayers({ spatialLayer: stageVideo.liveSpatialLayer })
-					.catch((error: unknown) => this.#logger.debug({ reason: errorMessage(error) }, 'a viewer left while joining'))
-					.finally(finished);
-			});
-			this.#scope.onClose(finished);
-			await video.setPreferredLayers({ spatialLayer });
-			await video.resume();
+			this.#scope.onClose(await beginPicture(video, this.#broadcastRouter.stage.video, this.#logger));
 		}
 		await this.#audio?.resume();
 	}
+}
+
+/**
+ * Starts a paused Consumer of the stage's picture where a newcomer gets one at once, and moves it to the live layer later.
+ * Returns the function to be called when the viewer leaves.
+ */
+export async function beginPicture(video: Consumer, stageVideo: VideoStageTrack, logger: Logger): Promise<() => void> {
+	const { spatialLayer, finished } = stageVideo.join(() => {
+		video
+			.setPreferredLayers({ spatialLayer: stageVideo.liveSpatialLayer })
+			.catch((error: unknown) => logger.debug({ reason: errorMessage(error) }, 'a viewer left while joining'));
+	});
+	// mediasoup goes on forwarding the join layer until it can change, at a key frame of the live layer: the next one, or a
+	// later one where a new pipe has yet to learn of the live layer. The join layer has to be fed until then.
+	video.on('layerschange', (layers) => {
+		if (layers?.spatialLayer === stageVideo.liveSpatialLayer) {
+			finished();
+		}
+	});
+	try {
+		await video.setPreferredLayers({ spatialLayer });
+		await video.resume();
+	} catch (error) {
+		finished();
+		throw error;
+	}
+	return finished;
 }
 
 async function createConsumers(

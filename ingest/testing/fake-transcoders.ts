@@ -1,4 +1,4 @@
-/** Encoders for tests: each unit comes out at once in the wanted coding, a key frame at each whole second. */
+/** Encoders for tests: each unit comes out a moment later in the wanted coding, a key frame at each whole second. */
 import type { AccessUnit } from '../../core/media/access-unit.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
 import type {
@@ -51,23 +51,8 @@ export class FakeTranscoder extends TypedEmitter<TranscoderEvents> implements Me
 			return;
 		}
 		this.written.push(unit);
-		// A decoder begins with a key frame.
-		if (this.#isDead || (!this.#isConfigured && !unit.isKeyFrame)) {
-			return;
-		}
-		if (!this.#isConfigured) {
-			this.#isConfigured = true;
-			this.emit('trackConfigured', this.output);
-		}
-		const second = Math.floor(unit.decodeTimeTicks / unit.clockRate);
-		this.emit('accessUnit', {
-			...unit,
-			codec: this.output.codec,
-			presentationTimeTicks: unit.decodeTimeTicks,
-			isKeyFrame: this.output.kind === 'audio' || second !== this.#lastSecond,
-			bytes: Uint8Array.from([0, 0, 0, 2, second === this.#lastSecond ? 0x41 : 0x65, 0xee]),
-		});
-		this.#lastSecond = second;
+		// Never within write(): an encoder is another process.
+		queueMicrotask(() => this.#encode(unit));
 	}
 
 	finish(): Promise<void> {
@@ -85,22 +70,46 @@ export class FakeTranscoder extends TypedEmitter<TranscoderEvents> implements Me
 	[Symbol.asyncDispose](): Promise<void> {
 		return this.close('tier-closed');
 	}
+
+	#encode(unit: AccessUnit): void {
+		// A decoder begins with a key frame.
+		if (this.closed || this.#isDead || (!this.#isConfigured && !unit.isKeyFrame)) {
+			return;
+		}
+		if (!this.#isConfigured) {
+			this.#isConfigured = true;
+			this.emit('trackConfigured', this.output);
+		}
+		const second = Math.floor(unit.decodeTimeTicks / unit.clockRate);
+		this.emit('accessUnit', {
+			...unit,
+			codec: this.output.codec,
+			presentationTimeTicks: unit.decodeTimeTicks,
+			isKeyFrame: this.output.kind === 'audio' || second !== this.#lastSecond,
+			bytes: Uint8Array.from([0, 0, 0, 2, second === this.#lastSecond ? 0x41 : 0x65, 0xee]),
+		});
+		this.#lastSecond = second;
+	}
 }
 
 /** Makes them and keeps them all. */
 export class FakeTranscoderFactory implements TranscoderFactory {
 	readonly all: FakeTranscoder[] = [];
-	/** Encoders made from now on never put anything out. */
-	areDead = false;
+	/** Encoders of this kind that are made from now on never put anything out. */
+	deadKind: 'audio' | 'video' | undefined;
 
 	createAudio(options: AudioTranscodeOptions): FakeTranscoder {
 		return this.#add(
-			new FakeTranscoder(options, options.output.codec === 'opus' ? OPUS_CONFIG : AAC_CONFIG, this.areDead),
+			new FakeTranscoder(
+				options,
+				options.output.codec === 'opus' ? OPUS_CONFIG : AAC_CONFIG,
+				this.deadKind === 'audio',
+			),
 		);
 	}
 
 	createVideo(options: VideoTranscodeOptions): FakeTranscoder {
-		return this.#add(new FakeTranscoder(options, H264_CONFIG, this.areDead));
+		return this.#add(new FakeTranscoder(options, H264_CONFIG, this.deadKind === 'video'));
 	}
 
 	/** Those that run, as `video → h264`. */

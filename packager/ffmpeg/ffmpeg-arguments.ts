@@ -9,6 +9,8 @@ export type FfmpegArguments = { input: string[]; output: string[] };
  * of sound at 0, 5 and 10.
  */
 const OPUS_COMPLEXITY = 5;
+/** Pictures a second that a source is taken to have until it is known. */
+const DEFAULT_FRAME_RATE = 30;
 /** The highest frame rate that leaves; what is faster loses pictures. */
 const MAX_FRAME_RATE = 60;
 // A picture is kept if it comes at least this long after the last kept one: 60 Hz with times rounded to milliseconds,
@@ -123,14 +125,15 @@ export function outputSize(options: Pick<VideoTranscodeOptions, 'input' | 'outpu
 /** Slices for a leg of this size: one while a core keeps up easily, because every slice costs bits and hand-overs. */
 export function videoThreadCount(options: Pick<VideoTranscodeOptions, 'input' | 'output'>, cpuCount: number): number {
 	const { widthPixels, heightPixels } = outputSize(options);
-	const pixelsPerSecond = widthPixels * heightPixels * Math.min(MAX_FRAME_RATE, options.output.frameRate ?? 30);
+	const pixelsPerSecond =
+		widthPixels * heightPixels * Math.min(MAX_FRAME_RATE, options.output.frameRate ?? DEFAULT_FRAME_RATE);
 	return Math.max(1, Math.min(cpuCount, Math.round(pixelsPerSecond / (1280 * 720 * 30)), 4));
 }
 
-function frameRateHint(frameRate: number | undefined): string[] {
-	return frameRate === undefined
-		? []
-		: ['-x264-params', `fps=${Math.round(Math.min(frameRate, MAX_FRAME_RATE) * 1000)}/1000`];
+// Without a rate in the stream x264 takes the time base for one, 90 000 pictures a second, and with a ceiling on the bit
+// rate gives each of them next to nothing: a grey picture. Timestamps do not depend on it.
+function frameRateHint(frameRate = DEFAULT_FRAME_RATE): string[] {
+	return ['-x264-params', `fps=${Math.round(Math.min(frameRate, MAX_FRAME_RATE) * 1000)}/1000`];
 }
 
 function toEven(pixels: number): number {

@@ -139,6 +139,12 @@ describe('parseSdpOffer', () => {
 		]);
 	});
 
+	it('leaves out header extensions with an impossible id and video codecs with an impossible clock rate', () => {
+		const offer = OBS_OFFER.replace('a=extmap:1 ', 'a=extmap:0 ').replace('a=extmap:2 ', 'a=extmap:256 ');
+		expect(parseSdpOffer(offer).media[1]!.headerExtensions).toEqual([]);
+		expect(parseSdpOffer(OBS_OFFER.replace('H264/90000', 'H264/8000')).media[1]!.codecs).toEqual([]);
+	});
+
 	it('takes actpass for granted where no role is offered (RFC 8842 §5.1)', () => {
 		expect(parseSdpOffer(OBS_OFFER.replace('a=setup:actpass\r\n', '')).media[0]!.setup).toBe('actpass');
 	});
@@ -185,6 +191,24 @@ describe('parseSdpOffer', () => {
 			OBS_SIMULCAST_OFFER.replace('a=rid:2 send', 'a=rid:2 send\r\na=rid:3 send\r\na=rid:4 send'),
 			'SDP_OFFER_UNSUPPORTED',
 			'more than 4 simulcast layers',
+		],
+		[
+			'two sections have the same mid',
+			OBS_OFFER.replace('a=mid:1', 'a=mid:0'),
+			'SDP_MALFORMED',
+			'two media sections have the same mid',
+		],
+		[
+			'two streams have the same SSRC',
+			OBS_OFFER.replaceAll('1900943993', '1900943992'),
+			'SDP_MALFORMED',
+			'two streams have the same SSRC',
+		],
+		[
+			'its fingerprint is by an unknown algorithm',
+			OBS_OFFER.replace('sha-256', 'md5'),
+			'SDP_OFFER_UNSUPPORTED',
+			'the fingerprint algorithm "md5" is not known',
 		],
 	])('refuses an offer when %s', (_reason, text, code, message) => {
 		expect(refusal(text)).toEqual({ code, message: expect.stringContaining(message) as string });

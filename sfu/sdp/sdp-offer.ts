@@ -1,6 +1,7 @@
 /** Reads an SDP offer (RFC 8866, RFC 8829) into what WHIP and WHEP need of it, within bounds. Knows nothing of mediasoup. */
 import * as sdpTransform from 'sdp-transform';
 import { SpillwayError } from '../../core/errors.ts';
+import { VIDEO_CLOCK_RATE } from '../../core/units.ts';
 
 /** A codec of an m-section. */
 export type OfferedCodec = {
@@ -42,6 +43,8 @@ export const MAX_SDP_BYTES = 64 * 1024;
 const MAX_MEDIA_SECTIONS = 8;
 const MAX_LINES = 2000;
 const MAX_RIDS = 4;
+/** What mediasoup verifies a certificate by. */
+const FINGERPRINT_ALGORITHMS: ReadonlySet<string> = new Set(['sha-1', 'sha-224', 'sha-256', 'sha-384', 'sha-512']);
 
 /** Parses an offer; throws SDP_MALFORMED when it is no offer, SDP_OFFER_UNSUPPORTED when it can never be accepted. */
 export function parseSdpOffer(text: string): SdpOffer {
@@ -66,7 +69,21 @@ export function parseSdpOffer(text: string): SdpOffer {
 	if (session.media.length > MAX_MEDIA_SECTIONS) {
 		throw new SpillwayError('SDP_MALFORMED', [`it has more than ${MAX_MEDIA_SECTIONS} media sections`]);
 	}
-	return { media: session.media.map((media, index) => readMedia(session, media, index)) };
+	const media = session.media.map((section, index) => readMedia(session, section, index));
+	// mediasoup tells sections and streams apart by these; each has to be there once (RFC 8843 §9.2, RFC 3550 §8).
+	if (hasDuplicates(media.map(({ mid }) => mid))) {
+		throw new SpillwayError('SDP_MALFORMED', ['two media sections have the same mid']);
+	}
+	if (
+		hasDuplicates(
+			media.flatMap(({ ssrcs }) =>
+				ssrcs.flatMap(({ ssrc, rtxSsrc }) => (rtxSsrc === undefined ? [ssrc] : [ssrc, rtxSsrc])),
+			),
+		)
+	) {
+		throw new SpillwayError('SDP_MALFORMED', ['two streams have the same SSRC']);
+	}
+	return { media };
 }
 
 type ParsedMedia = sdpTransform.SessionDescription['media'][number];
@@ -87,6 +104,11 @@ function readMedia(session: sdpTransform.SessionDescription, media: ParsedMedia,
 	if (fingerprint === undefined) {
 		throw new SpillwayError('SDP_MALFORMED', [`media section ${index} has no DTLS fingerprint`]);
 	}
+	if (!FINGERPRINT_ALGORITHMS.has(fingerprint.type)) {
+		throw new SpillwayError('SDP_OFFER_UNSUPPORTED', [
+			`the fingerprint algorithm "${printable(fingerprint.type)}" is not known`,
+		]);
+	}
 	const rids = (media.rids ?? []).filter((rid) => rid.direction === 'send').map((rid) => String(rid.id));
 	if (rids.length > MAX_RIDS) {
 		throw new SpillwayError('SDP_OFFER_UNSUPPORTED', [`more than ${MAX_RIDS} simulcast layers are offered`]);
@@ -96,7 +118,9 @@ function readMedia(session: sdpTransform.SessionDescription, media: ParsedMedia,
 		mid: String(media.mid ?? index),
 		direction: media.direction ?? session.direction ?? 'sendrecv',
 		codecs: readCodecs(media),
-		headerExtensions: (media.ext ?? []).map((ext) => ({ id: ext.value, uri: ext.uri })),
+		headerExtensions: (media.ext ?? [])
+			.filter(({ value }) => value >= 1 && value <= 255)
+			.map((ext) => ({ id: ext.value, uri: ext.uri })),
 		ssrcs: readSsrcs(media),
 		rids,
 		streamId: media.msid?.[0]?.id,
@@ -115,6 +139,11 @@ function readCodecs(media: ParsedMedia): OfferedCodec[] {
 		if (rtp === undefined || codecs.length >= 64) {
 			continue;
 		}
+		const name = rtp.codec.toLowerCase();
+		// RFC 6184 §8.2.1, RFC 7741 §6.1: the rate is 90000. mediasoup knows no others.
+		if ((name === 'h264' || name === 'vp8') && rtp.rate !== VIDEO_CLOCK_RATE) {
+			continue;
+		}
 		const parameters: Record<string, string | number> = {};
 		for (const entry of media.fmtp.filter((fmtp) => fmtp.payload === payloadType)) {
 			for (const pair of entry.config.split(';')) {
@@ -126,7 +155,7 @@ function readCodecs(media: ParsedMedia): OfferedCodec[] {
 		}
 		codecs.push({
 			payloadType,
-			name: rtp.codec.toLowerCase(),
+			name,
 			clockRate: rtp.rate ?? 0,
 			channelCount: rtp.encoding === undefined ? undefined : Number(rtp.encoding),
 			parameters,
@@ -149,6 +178,10 @@ function readSsrcs(media: ParsedMedia): { ssrc: number; rtxSsrc: number | undefi
 	const rtxSsrcs = new Set(rtxOf.values());
 	const all = [...new Set((media.ssrcs ?? []).map((entry) => Number(entry.id)))].filter(isSsrc).slice(0, 16);
 	return all.filter((ssrc) => !rtxSsrcs.has(ssrc)).map((ssrc) => ({ ssrc, rtxSsrc: rtxOf.get(ssrc) }));
+}
+
+function hasDuplicates(values: readonly unknown[]): boolean {
+	return new Set(values).size < values.length;
 }
 
 function isSsrc(value: number | undefined): value is number {

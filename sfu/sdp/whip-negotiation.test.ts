@@ -36,7 +36,7 @@ function refusal(offer: string): string {
 	throw new Error('The offer was taken.');
 }
 
-/** The offer with a copy of one of its sections behind it, of another mid. */
+/** The offer with a copy of one of its sections behind it, of another mid and without SSRCs. */
 function withExtra(
 	offer: string,
 	kind: 'audio' | 'video',
@@ -44,7 +44,7 @@ function withExtra(
 ): string {
 	const sections = offer.split(/(?=^m=)/m);
 	const copy = sections.find((section) => section.startsWith(`m=${kind}`))!;
-	return `${offer}${edit(copy.replace(/a=mid:\d/, 'a=mid:2'))}`;
+	return `${offer}${edit(copy.replace(/a=mid:\d/, 'a=mid:2').replaceAll(/a=ssrc.*\r\n/g, ''))}`;
 }
 
 describe('negotiateWhip', () => {

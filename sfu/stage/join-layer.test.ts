@@ -123,20 +123,29 @@ describe('JoinLayer', () => {
 		expect(sequenceSteps(sent.packets)).toEqual([1]);
 	});
 
-	it('stays until all newcomers have moved, and becomes idle at the next live key frame', () => {
+	it('stays over live key frames until all newcomers have moved, and is idle then', () => {
 		const { sent, layer } = setUp();
 		layer.addNewcomer();
 		layer.addNewcomer();
 		layer.burst(gopOf(2), 501);
 		layer.removeNewcomer();
 		layer.liveKeyFrame();
-		expect(layer.state).toBe('following');
+		layer.follow(packet(502, 960_000));
+		expect([layer.state, sent.packets.length]).toEqual(['following', 3]);
 		layer.removeNewcomer();
+		expect(layer.state).toBe('idle');
+		layer.follow(packet(503, 963_000));
+		expect(sent.packets).toHaveLength(3);
+	});
+
+	it('is idle at the next live key frame when its newcomers have left before the burst', () => {
+		const { layer } = setUp();
+		layer.addNewcomer();
+		layer.removeNewcomer();
+		layer.burst(gopOf(2), 501);
 		expect(layer.state).toBe('following');
 		layer.liveKeyFrame();
 		expect(layer.state).toBe('idle');
-		layer.follow(packet(502, 960_000));
-		expect(sent.packets).toHaveLength(2);
 	});
 
 	it('goes on with its numbers when it is used again, a gap telling the two bursts apart', () => {

@@ -57,9 +57,12 @@ export class JoinLayer {
 		}
 	}
 
-	/** A newcomer has been told to move to the live layer, or is gone. */
+	/** A newcomer is on the live layer now, or is gone; after the last one the layer can be used again. */
 	removeNewcomer(): void {
 		this.#waitingCount = Math.max(0, this.#waitingCount - 1);
+		if (this.#waitingCount === 0 && this.#state === 'following') {
+			this.reset();
+		}
 	}
 
 	/** Sends the GOP and begins to follow. An empty GOP just follows. */
@@ -86,7 +89,7 @@ export class JoinLayer {
 		}
 	}
 
-	/** A live key frame is about to be sent: whoever has been told to move does so now. */
+	/** A live key frame is about to be sent: with nobody here, there is nobody to copy it for. */
 	liveKeyFrame(): void {
 		if (this.#state === 'following' && this.#waitingCount === 0) {
 			this.reset();

@@ -89,6 +89,23 @@ export class VideoStageTrack {
 		this.#live.report();
 	}
 
+	/**
+	 * Makes the join layers known at the far end of a new pipe, for the same reason. A pipe lets nothing through before a
+	 * key frame, so this looks like one; layers in use are left alone, since somebody would be shown it.
+	 */
+	primeJoinLayers(): void {
+		for (const layer of this.#joinLayers) {
+			if (layer.state === 'idle') {
+				layer.prime({
+					payload: Uint8Array.of(0x67, 0x42, 0xe0, 0x1f),
+					hasMarker: true,
+					timestampTicks: Math.max(this.#timestampBase, this.#newestTimestamp),
+					captureTimeMs: this.#clock.nowMs(),
+				});
+			}
+		}
+	}
+
 	/** Another publisher, or another encoder, feeds from now on; what comes is dropped until its first key frame. */
 	beginRun(): void {
 		this.#isWaitingForKeyFrame = true;

@@ -1,0 +1,82 @@
+/** Pictures and sounds for tests that carry their own numbers, so that what a viewer gets can be compared with what was sent. */
+import { systemClock, type Clock } from '../../core/clock.ts';
+import type { Stage } from '../stage/stage.ts';
+
+/** 30 pictures a second. */
+export const PICTURE_TICKS = 3000;
+const PICTURE_MS = 1000 / 30;
+/** SPS and PPS of 1280 × 720, constrained baseline, in one aggregation packet, as the stage sends them. */
+const PARAMETER_SETS = Buffer.from(
+	'7800 17 6742c01fda014016ec0440000003004000000f23c60ca8 0004 68ce0fc8'.replaceAll(' ', ''),
+	'hex',
+);
+
+function withNumber(head: number, number: number, bytes: number): Buffer {
+	const payload = Buffer.alloc(Math.max(5, bytes), 0xaa);
+	payload[0] = head;
+	payload.writeUInt32BE(number, 1);
+	return payload;
+}
+
+/** Payloads of one picture: parameter sets ahead of an IDR slice, or a slice of another type. */
+export function picturePayloads(number: number, isKeyFrame: boolean, bytes = 200): Buffer[] {
+	return isKeyFrame ? [PARAMETER_SETS, withNumber(0x65, number, bytes)] : [withNumber(0x41, number, bytes)];
+}
+
+/** The number of the picture that a payload belongs to; undefined for parameter sets and other payloads. */
+export function pictureNumber(payload: Buffer): number | undefined {
+	return payload.length >= 5 && (payload[0] === 0x65 || payload[0] === 0x41) ? payload.readUInt32BE(1) : undefined;
+}
+
+/** Numbers of the pictures in these packets, in the order of arrival. */
+export function pictureNumbers(packets: readonly { payload: Buffer }[]): number[] {
+	return packets.map(({ payload }) => pictureNumber(payload)).filter((number) => number !== undefined);
+}
+
+/** Feeds a stage with pictures of our own packetising, in real time. */
+export class PictureFeed implements Disposable {
+	/** The number of the next picture. */
+	next: number;
+	readonly #stage: Stage;
+	readonly #gopPictures: number;
+	readonly #clock: Clock;
+	readonly #startMs: number;
+	readonly #stopTimer: () => void;
+
+	/** `gopPictures`: distance of key frames, which are the multiples of it. */
+	constructor(stage: Stage, gopPictures: number, first = 0, clock: Clock = systemClock) {
+		this.#stage = stage;
+		this.#gopPictures = gopPictures;
+		this.next = first;
+		this.#clock = clock;
+		this.#startMs = clock.monotonicMs() - first * PICTURE_MS;
+		this.#stopTimer = clock.setInterval(() => this.#feed(), 10);
+	}
+
+	/** The number of the newest key frame. */
+	get newestKeyFrame(): number {
+		return Math.floor((this.next - 1) / this.#gopPictures) * this.#gopPictures;
+	}
+
+	[Symbol.dispose](): void {
+		this.#stopTimer();
+	}
+
+	#feed(): void {
+		while (this.#startMs + this.next * PICTURE_MS <= this.#clock.monotonicMs()) {
+			const number = this.next++;
+			const isKeyFrame = number % this.#gopPictures === 0;
+			this.#stage.video.writePicture({
+				payloads: picturePayloads(number, isKeyFrame),
+				isKeyFrame,
+				timelineTicks: 900_000 + number * PICTURE_TICKS,
+				captureTimeMs: this.#clock.nowMs(),
+			});
+			this.#stage.audio.writeFrame({
+				bytes: withNumber(0xfc, number, 5),
+				timelineTicks: 480_000 + number * 1600,
+				captureTimeMs: this.#clock.nowMs(),
+			});
+		}
+	}
+}

@@ -1,0 +1,16 @@
+/** The few lines of error handling that routes need in tests: status and code of a SpillwayError, Fastify's own refusals as they are. */
+import type { FastifyError, FastifyInstance } from 'fastify';
+import { SpillwayError } from '../../core/errors.ts';
+
+/** Makes an app answer failures as the server does, without its texts. */
+export function answerProblems(app: FastifyInstance): void {
+	app.setErrorHandler((error: FastifyError | SpillwayError, _request, reply) => {
+		if (error instanceof SpillwayError) {
+			if (error.retryAfterSeconds !== undefined) {
+				void reply.header('retry-after', String(error.retryAfterSeconds));
+			}
+			return reply.code(error.httpStatus).send({ code: error.code });
+		}
+		return reply.code(error.statusCode ?? 500).send({ code: error.code, message: error.message });
+	});
+}

@@ -1,0 +1,277 @@
+/** Tests of WHEP over HTTP with a real SFU: wrong inputs, methods, CORS, sessions, and media at a viewer of another make. */
+import Fastify, { type FastifyInstance, type InjectOptions, type LightMyRequestResponse } from 'fastify';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { SpillwayError } from '../../core/errors.ts';
+import type { BroadcastRouter } from '../broadcast-router.ts';
+import { DEFAULT_PAYLOAD_TYPES } from '../media-codecs.ts';
+import { PictureFeed, pictureNumbers } from '../testing/numbered-pictures.ts';
+import { answerProblems } from '../testing/problem-handler.ts';
+import { CHROMIUM_WHEP_OFFER, OBS_OFFER } from '../testing/sdp-fixtures.ts';
+import { SfuBench, waitUntil } from '../testing/sfu-bench.ts';
+import { WeriftViewer } from '../testing/werift-peers.ts';
+import { WhepSessions, type WhepChannel } from './whep-routes.ts';
+
+const SDP = { 'content-type': 'application/sdp' };
+
+let bench: SfuBench;
+let app: FastifyInstance;
+let sessions: WhepSessions;
+let broadcastRouter: BroadcastRouter;
+
+/** A channel of each state, by name. */
+async function findChannel(name: string): Promise<WhepChannel> {
+	switch (name) {
+		case 'live':
+			return { state: 'live', broadcastRouter };
+		case 'offline':
+		case 'starting':
+			return { state: name };
+		default:
+			return { state: 'unknown' };
+	}
+}
+
+beforeAll(async () => {
+	bench = await SfuBench.start(1);
+	broadcastRouter = await bench.sfu.createBroadcastRouter(bench.newBroadcastId());
+	sessions = new WhepSessions({
+		clock: bench.clock,
+		logger: bench.logger,
+		findChannel,
+		authorizePlayback: (channel) =>
+			channel === 'private' ? Promise.reject(new SpillwayError('CHANNEL_NOT_FOUND', [channel])) : Promise.resolve(),
+	});
+	app = Fastify();
+	answerProblems(app);
+	await app.register(sessions.routes);
+	await app.ready();
+});
+
+afterAll(async () => {
+	await sessions.close();
+	await app.close();
+	await bench[Symbol.asyncDispose]();
+});
+
+const inject = (options: InjectOptions): Promise<LightMyRequestResponse> => app.inject(options);
+
+/** Makes a session and returns its path. */
+async function createSession(): Promise<string> {
+	const response = await inject({ method: 'POST', url: '/whep/live', headers: SDP, payload: CHROMIUM_WHEP_OFFER });
+	expect(response.statusCode).toBe(201);
+	return response.headers.location!;
+}
+
+describe('POST /whep/{channel}', () => {
+	it('answers 201 with an answer, the session at the Location, and nothing for caches or cookies', async () => {
+		const response = await inject({ method: 'POST', url: '/whep/live', headers: SDP, payload: CHROMIUM_WHEP_OFFER });
+		expect(response.statusCode).toBe(201);
+		expect(response.headers['content-type']).toBe('application/sdp');
+		expect(response.headers.location).toMatch(/^\/whep\/live\/[0-9a-f]{32}$/);
+		expect(response.headers['set-cookie']).toBeUndefined();
+		expect(response.body).toMatch(/^v=0\r\n/);
+		expect([...response.body.matchAll(/a=(sendonly|recvonly|setup:\w+|mid:\d)\r/g)].map(([, value]) => value)).toEqual([
+			...['mid:0', 'sendonly', 'setup:passive'],
+			...['mid:1', 'sendonly', 'setup:passive'],
+		]);
+		const [worker] = bench.sfu.pool.workers;
+		expect(response.body).toContain(` udp `);
+		expect(response.body).toContain(`127.0.0.1 ${worker!.port} typ host`);
+		await inject({ method: 'DELETE', url: response.headers.location! });
+	});
+
+	it.each([
+		['there is no content type', {}, CHROMIUM_WHEP_OFFER, 415, 'CONTENT_TYPE_UNSUPPORTED'],
+		['the content type is JSON', { 'content-type': 'application/json' }, '{}', 415, 'CONTENT_TYPE_UNSUPPORTED'],
+		['the body is empty', SDP, '', 400, 'SDP_MALFORMED'],
+		['the body is no SDP', SDP, 'hello', 400, 'SDP_MALFORMED'],
+		['the SDP ends early', SDP, CHROMIUM_WHEP_OFFER.slice(0, 200), 400, 'SDP_MALFORMED'],
+		['the body is too large', SDP, CHROMIUM_WHEP_OFFER.padEnd(70_000, 'x'), 413, 'FST_ERR_CTP_BODY_TOO_LARGE'],
+		['the offer sends', SDP, OBS_OFFER, 422, 'SDP_OFFER_UNSUPPORTED'],
+		['the viewer cannot take H.264', SDP, CHROMIUM_WHEP_OFFER.replaceAll('H264', 'H263'), 422, 'SDP_OFFER_UNSUPPORTED'],
+	])('refuses when %s', async (_reason, headers, payload, status, code) => {
+		const response = await inject({ method: 'POST', url: '/whep/live', headers, payload });
+		expect([response.statusCode, response.json<{ code: string }>().code]).toEqual([status, code]);
+		expect(sessions.count).toBe(0);
+	});
+
+	it('takes the content type in any case and with parameters', async () => {
+		const headers = { 'content-type': 'Application/SDP; charset=utf-8' };
+		const response = await inject({ method: 'POST', url: '/whep/live', headers, payload: CHROMIUM_WHEP_OFFER });
+		expect(response.statusCode).toBe(201);
+		await inject({ method: 'DELETE', url: response.headers.location! });
+	});
+
+	it.each([
+		['unknown', 404, 'CHANNEL_NOT_FOUND', undefined],
+		['offline', 404, 'CHANNEL_OFFLINE', undefined],
+		['private', 404, 'CHANNEL_NOT_FOUND', undefined],
+		['starting', 409, 'NOTHING_PUBLISHED', '1'],
+	])('answers for a channel that is %s', async (channel, status, code, retryAfter) => {
+		const response = await inject({
+			method: 'POST',
+			url: `/whep/${channel}`,
+			headers: SDP,
+			payload: CHROMIUM_WHEP_OFFER,
+		});
+		expect([response.statusCode, response.json(), response.headers['retry-after']]).toEqual([
+			status,
+			{ code },
+			retryAfter,
+		]);
+	});
+});
+
+describe('other methods of WHEP', () => {
+	it('answers GET with 204 on both addresses', async () => {
+		for (const url of ['/whep/live', '/whep/live/none']) {
+			const response = await inject({ method: 'GET', url });
+			expect([response.statusCode, response.body]).toEqual([204, '']);
+		}
+	});
+
+	it.each([
+		['PUT', '/whep/live', 'POST, GET, OPTIONS'],
+		['PATCH', '/whep/live', 'POST, GET, OPTIONS'],
+		['DELETE', '/whep/live', 'POST, GET, OPTIONS'],
+		['POST', '/whep/live/none', 'DELETE, GET, OPTIONS'],
+		['PUT', '/whep/live/none', 'DELETE, GET, OPTIONS'],
+		['PATCH', '/whep/live/none', 'DELETE, GET, OPTIONS'],
+	] as const)('refuses %s %s with 405 and Allow', async (method, url, allow) => {
+		const response = await inject({ method, url, headers: SDP, payload: 'v=0' });
+		expect([response.statusCode, response.json(), response.headers.allow]).toEqual([
+			405,
+			{ code: 'METHOD_NOT_ALLOWED' },
+			allow,
+		]);
+	});
+
+	it('answers a preflight without asking who it is', async () => {
+		const headers = { origin: 'https://example.org', 'access-control-request-method': 'POST' };
+		const endpoint = await inject({ method: 'OPTIONS', url: '/whep/private', headers });
+		expect(endpoint.statusCode).toBe(200);
+		expect(endpoint.headers).toMatchObject({
+			'access-control-allow-origin': '*',
+			'access-control-allow-methods': 'POST, GET, OPTIONS',
+			'access-control-allow-headers': 'Authorization, Content-Type, If-Match',
+			'accept-post': 'application/sdp',
+		});
+		const session = await inject({ method: 'OPTIONS', url: '/whep/live/none', headers });
+		expect([session.statusCode, session.headers['access-control-allow-methods']]).toEqual([
+			200,
+			'DELETE, GET, OPTIONS',
+		]);
+	});
+
+	it('lets pages of other origins read the Location, also of refusals', async () => {
+		for (const payload of [CHROMIUM_WHEP_OFFER, 'nonsense']) {
+			const response = await inject({ method: 'POST', url: '/whep/live', headers: SDP, payload });
+			expect(response.headers['access-control-allow-origin']).toBe('*');
+			expect(response.headers['access-control-expose-headers']).toContain('Location');
+			if (response.statusCode === 201) {
+				await inject({ method: 'DELETE', url: response.headers.location! });
+			}
+		}
+	});
+});
+
+describe('a WHEP session', () => {
+	beforeEach(async () => {
+		broadcastRouter = await bench.sfu.createBroadcastRouter(bench.newBroadcastId());
+	});
+
+	afterEach(async () => {
+		await broadcastRouter.close('broadcast-ended');
+		await waitUntil(() => sessions.count === 0, 'its sessions have ended');
+	});
+
+	it('ends by DELETE with 200, and is unknown from then on', async () => {
+		const url = await createSession();
+		expect(sessions.count).toBe(1);
+		expect((await inject({ method: 'DELETE', url })).statusCode).toBe(200);
+		expect(sessions.count).toBe(0);
+		const again = await inject({ method: 'DELETE', url });
+		expect([again.statusCode, again.json()]).toEqual([404, { code: 'SESSION_NOT_FOUND' }]);
+	});
+
+	it('ends when nobody connects in time', async () => {
+		bench.clock.longestTimerMs = 10_000;
+		try {
+			await createSession();
+			await waitUntil(() => sessions.count === 0, 'the session has ended');
+		} finally {
+			bench.clock.longestTimerMs = Infinity;
+		}
+		expect(bench.logger.lines.at(-1)).toMatchObject({
+			message: 'WHEP session closed',
+			fields: { reason: 'connect-timed-out' },
+		});
+	});
+
+	it.each([
+		['the stage’s own payload types', DEFAULT_PAYLOAD_TYPES, 0],
+		['payload types of its own', { h264: 125, opus: 109 }, 1],
+	])(
+		'brings picture and sound to a viewer with %s, from a key frame on',
+		async (_name, payloadTypes, pipedRouterCount) => {
+			using feed = new PictureFeed(broadcastRouter.stage, 30);
+			await waitUntil(() => feed.next > 40, 'the second GOP');
+			await using viewer = new WeriftViewer(payloadTypes);
+			const response = await inject({
+				method: 'POST',
+				url: '/whep/live',
+				headers: SDP,
+				payload: await viewer.createOffer(),
+			});
+			expect([response.statusCode, response.body.slice(0, 3)]).toEqual([201, 'v=0']);
+			const began = feed.next;
+			await viewer.accept(response.body);
+			await waitUntil(() => (pictureNumbers(viewer.video).at(-1) ?? 0) > began + 45, 'a second and a half of pictures');
+			expect(viewer.audio.length).toBeGreaterThan(10);
+			const numbers = pictureNumbers(viewer.video);
+			expect(numbers[0]! % 30).toBe(0);
+			expect(numbers).toEqual(numbers.map((_, index) => numbers[0]! + index));
+			expect(new Set(viewer.video.map(({ payloadType }) => payloadType))).toEqual(new Set([payloadTypes.h264]));
+			expect(new Set(viewer.audio.map(({ payloadType }) => payloadType))).toEqual(new Set([payloadTypes.opus]));
+			expect(broadcastRouter.pipedRouterCount).toBe(pipedRouterCount);
+			await inject({ method: 'DELETE', url: response.headers.location! });
+			expect(sessions.count).toBe(0);
+		},
+	);
+
+	it('ends with its broadcast, which says why', async () => {
+		await createSession();
+		await broadcastRouter.close('broadcast-ended');
+		await waitUntil(() => sessions.count === 0, 'the session has ended');
+		expect(bench.logger.lines.findLast(({ message }) => message === 'WHEP session closed')?.fields).toMatchObject({
+			reason: 'broadcast-ended',
+		});
+	});
+});
+
+describe('closing WHEP', () => {
+	it('ends all sessions once and takes no more', async () => {
+		broadcastRouter = await bench.sfu.createBroadcastRouter(bench.newBroadcastId());
+		const own = new WhepSessions({
+			clock: bench.clock,
+			logger: bench.logger,
+			findChannel,
+			authorizePlayback: () => Promise.resolve(),
+		});
+		const ownApp = Fastify();
+		answerProblems(ownApp);
+		await ownApp.register(own.routes);
+		const post = (): Promise<LightMyRequestResponse> =>
+			ownApp.inject({ method: 'POST', url: '/whep/live', headers: SDP, payload: CHROMIUM_WHEP_OFFER });
+		expect((await post()).statusCode).toBe(201);
+		await Promise.all([own.close(), own.close()]);
+		expect(own.count).toBe(0);
+		const late = await post();
+		expect([late.statusCode, late.json(), late.headers['retry-after']]).toEqual([
+			503,
+			{ code: 'SERVER_STOPPING' },
+			'5',
+		]);
+		await ownApp.close();
+	});
+});

@@ -1,0 +1,155 @@
+/** Tests of the pool of real workers: ports, a worker that is killed, and the end. */
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { describe, expect, it } from 'vitest';
+import { RecordingLogger } from '../core/testing/recording-logger.ts';
+import { createSfu } from './create-sfu.ts';
+import { DEFAULT_PAYLOAD_TYPES } from './media-codecs.ts';
+import { AdjustableClock, SfuBench, testSfuConfig, waitUntil } from './testing/sfu-bench.ts';
+import { WorkerPool } from './worker-pool.ts';
+
+function isRunning(pid: number): boolean {
+	try {
+		process.kill(pid, 0);
+		return true;
+	} catch {
+		// There is no such process.
+		return false;
+	}
+}
+
+describe('WorkerPool', () => {
+	it('runs as many workers as it was told, each on a port of its own', async () => {
+		await using bench = await SfuBench.start(2);
+		const { pool } = bench.sfu;
+		expect([pool.liveCount, new Set(pool.ports).size, new Set(pool.pids).size]).toEqual([2, 2, 2]);
+		expect(pool.ports.every((port) => port > 0)).toBe(true);
+		expect(pool.pids.every(isRunning)).toBe(true);
+	});
+
+	it('puts broadcasts on the worker that has the fewest', async () => {
+		await using bench = await SfuBench.start(2);
+		const routers = [];
+		for (let index = 0; index < 4; index++) {
+			routers.push(await bench.sfu.createBroadcastRouter(bench.newBroadcastId()));
+		}
+		expect(bench.sfu.pool.workers.map(({ routerCount }) => routerCount)).toEqual([2, 2]);
+		expect(new Set(routers.map(({ home }) => home.index)).size).toBe(2);
+	});
+
+	it('replaces a killed worker on the same port, and tells who lived on it', async () => {
+		await using bench = await SfuBench.start(2);
+		const { pool } = bench.sfu;
+		const victim = await bench.sfu.createBroadcastRouter(bench.newBroadcastId());
+		const survivor = await bench.sfu.createBroadcastRouter(bench.newBroadcastId());
+		expect(survivor.home).not.toBe(victim.home);
+		const events: string[] = [];
+		pool.on('workerDied', (index, pid) => events.push(`died ${index} ${pid}`));
+		victim.stage.on('closed', (reason) => events.push(`stage ${reason}`));
+		victim.on('closed', (reason) => events.push(`router ${reason}`));
+		survivor.on('closed', () => events.push('survivor closed'));
+		const { index, port, worker } = victim.home;
+		const otherPids = pool.pids.filter((pid) => pid !== worker.pid);
+
+		process.kill(worker.pid, 'SIGKILL');
+		await waitUntil(() => events.length >= 3, 'all are told');
+		expect(events.toSorted()).toEqual([`died ${index} ${worker.pid}`, 'router worker-died', 'stage worker-died']);
+		await waitUntil(() => pool.liveCount === 2, 'the worker is replaced');
+		const replacement = pool.workers.find((entry) => entry.index === index)!;
+		expect(replacement.port).toBe(port);
+		expect(replacement.worker.pid).not.toBe(worker.pid);
+		expect(pool.pids).toEqual(expect.arrayContaining(otherPids));
+		expect(survivor.closed).toBe(false);
+
+		const next = await bench.sfu.createBroadcastRouter(bench.newBroadcastId());
+		expect(next.home).toBe(replacement);
+		expect(events).toHaveLength(3);
+	});
+
+	it('goes on at home when a worker dies to which viewers were piped, and pipes to its replacement', async () => {
+		await using bench = await SfuBench.start(2);
+		const broadcastRouter = await bench.sfu.createBroadcastRouter(bench.newBroadcastId());
+		const other = bench.sfu.pool.workers.find((worker) => worker !== broadcastRouter.home)!;
+		const piped = await broadcastRouter.acquireViewerRouter(DEFAULT_PAYLOAD_TYPES, other);
+		process.kill(other.worker.pid, 'SIGKILL');
+		await waitUntil(() => piped.router.closed, 'the piped router is gone');
+		broadcastRouter.releaseViewerRouter(piped);
+		expect(broadcastRouter.closed).toBe(false);
+		await waitUntil(() => bench.sfu.pool.liveCount === 2, 'the worker is replaced');
+		const replacement = bench.sfu.pool.workers.find(({ index }) => index === other.index)!;
+		const again = await broadcastRouter.acquireViewerRouter(DEFAULT_PAYLOAD_TYPES, replacement);
+		expect([again.router.closed, again.viewerCount]).toEqual([false, 1]);
+	});
+
+	it('refuses a broadcast with a way out while no worker runs', async () => {
+		await using bench = await SfuBench.start(1);
+		process.kill(bench.sfu.pool.pids[0]!, 'SIGKILL');
+		await waitUntil(() => bench.sfu.pool.liveCount === 0, 'the worker is gone');
+		await expect(bench.sfu.createBroadcastRouter(bench.newBroadcastId())).rejects.toMatchObject({
+			code: 'SFU_UNAVAILABLE',
+			retryAfterSeconds: 1,
+		});
+		await waitUntil(() => bench.sfu.pool.liveCount === 1, 'the worker is replaced');
+		await bench.sfu.createBroadcastRouter(bench.newBroadcastId());
+	});
+
+	it('says which setting to change when its port is taken, and leaves no worker behind', async () => {
+		const socket = createSocket('udp4');
+		socket.bind(0, '127.0.0.1');
+		await once(socket, 'listening');
+		const { port } = socket.address();
+		const logger = new RecordingLogger();
+		try {
+			const starting = createSfu({ ...testSfuConfig(), rtcPort: port }, { clock: new AdjustableClock(), logger });
+			await expect(starting).rejects.toThrow(`The WebRTC port ${port} cannot be used`);
+			await expect(starting).rejects.toThrow('SPILLWAY_RTC_PORT');
+		} finally {
+			socket.close();
+		}
+	});
+
+	it('rejects when there is no worker program at its path', async () => {
+		const config = { ...testSfuConfig(), workerBin: import.meta.filename.replace('.ts', '.missing') };
+		await expect(createSfu(config, { clock: new AdjustableClock(), logger: new RecordingLogger() })).rejects.toThrow();
+	});
+});
+
+describe('closing the pool', () => {
+	it('ends all workers and what lives on them, once, and replaces none', async () => {
+		const bench = await SfuBench.start(2);
+		const { pool } = bench.sfu;
+		const reasons: string[] = [];
+		const broadcastRouter = await bench.sfu.createBroadcastRouter(bench.newBroadcastId());
+		broadcastRouter.on('closed', (reason) => reasons.push(reason));
+		const { pids } = pool;
+		await Promise.all([bench.sfu.close(), bench.sfu.close()]);
+		expect(reasons).toEqual(['server-shutdown']);
+		expect(pool.liveCount).toBe(0);
+		await waitUntil(() => !pids.some(isRunning), 'the worker processes have ended');
+		await expect(bench.sfu.createBroadcastRouter(bench.newBroadcastId())).rejects.toMatchObject({
+			code: 'SFU_UNAVAILABLE',
+		});
+	});
+
+	it('ends a wait for a replacement', async () => {
+		const logger = new RecordingLogger();
+		const pool = new WorkerPool(testSfuConfig(), 1, { clock: new AdjustableClock(), logger });
+		await pool.start();
+		process.kill(pool.pids[0]!, 'SIGKILL');
+		await waitUntil(() => pool.liveCount === 0, 'the worker is gone');
+		await pool.close();
+		const startedCount = (): number => logger.lines.filter(({ message }) => message === 'SFU worker started').length;
+		expect(startedCount()).toBe(1);
+		// The replacement was due after 50 ms.
+		await new Promise((resolve) => setTimeout(resolve, 150));
+		expect([startedCount(), pool.liveCount]).toEqual([1, 0]);
+	});
+
+	it('closes a worker that comes up only after the pool has closed', async () => {
+		const pool = new WorkerPool(testSfuConfig(), 1, { clock: new AdjustableClock(), logger: new RecordingLogger() });
+		const starting = pool.start();
+		await pool.close();
+		await starting;
+		expect([pool.liveCount, pool.pids]).toEqual([0, []]);
+	});
+});
