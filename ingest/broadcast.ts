@@ -214,12 +214,12 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 		}
 		this.#current = undefined;
 		this.#logger.info({ publisherId: contribution.publisher.id, reason }, 'publisher gone');
-		if (reason === 'unpublished' || reason === 'key-revoked' || !this.#hasBeenLive) {
-			void this.close(this.#hasBeenLive ? 'unpublished' : 'start-failed');
-			return;
-		}
 		if (this.#pending !== undefined) {
 			this.#putOnAir(this.#pending);
+			return;
+		}
+		if (reason === 'unpublished' || reason === 'key-revoked' || !this.#hasBeenLive) {
+			void this.close(this.#hasBeenLive ? 'unpublished' : 'start-failed');
 			return;
 		}
 		this.#interrupt();

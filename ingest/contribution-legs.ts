@@ -6,6 +6,7 @@ import type { AudioTrackConfig, VideoTrackConfig } from '../core/media/codecs.ts
 import { splitLengthPrefixed } from '../core/media/h264.ts';
 import type { TrackSink } from '../core/media/track-sink.ts';
 import type { MediaTranscoder, TranscoderFactory } from '../core/media/transcoder.ts';
+import { msToTicks, VIDEO_CLOCK_RATE } from '../core/units.ts';
 import { packetizeH264 } from '../sfu/rtp/h264-packetizer.ts';
 import type { Stage } from '../sfu/stage/stage.ts';
 import type { LegPlan } from './leg-planner.ts';
@@ -45,6 +46,12 @@ const AUDIO_BITRATE_BPS = 160_000;
 const BITS_PER_PIXEL = 0.1;
 const MIN_VIDEO_BITRATE_BPS = 600_000;
 const MAX_VIDEO_BITRATE_BPS = 8_000_000;
+/** Short enough to join quickly, long enough not to cost quality. */
+const ENCODER_GOP_SECONDS = 1;
+/** An encoder that is further behind than this would leave the picture standing for as long. */
+const MAX_HAND_OVER_LAG_MS = 500;
+/** Key frames fall on the first picture at or after the whole second; timestamps in milliseconds are off by one at most. */
+const HAND_OVER_MARGIN_TICKS = 180;
 /** Source units of the running GOP kept, for an encoder that is called for in its middle. */
 const MAX_GOP_UNITS = 300;
 
@@ -67,14 +74,19 @@ export class VideoLegs {
 	/** Whose pictures the stage gets. A change waits for the encoder's first key frame that is newer than the picture shown. */
 	#stageSource: 'none' | 'source' | 'encoder' = 'none';
 	#stageTicks = -Infinity;
+	/** From this picture on the stage is the encoder's. */
+	#handOverTicks = Infinity;
 	#gop: AccessUnit[] = [];
 
 	constructor(context: LegContext) {
 		this.#context = context;
 	}
 
-	/** RTP of the publisher goes to the stage as it is. */
-	get passesRtpThrough(): boolean {
+	/** RTP of the publisher goes to the stage as it is, for a picture at this timeline position. */
+	passesRtpThrough(timelineTicks: number): boolean {
+		if (timelineTicks >= this.#handOverTicks) {
+			return false;
+		}
 		return (
 			this.#stageSource === 'source' || (this.#stageSource === 'none' && this.#plan?.reEncodesVideo.webrtc !== true)
 		);
@@ -94,6 +106,7 @@ export class VideoLegs {
 		const stage = this.#context.outputs.stage();
 		const goesDirectly =
 			config.codec === 'h264' &&
+			unit.presentationTimeTicks < this.#handOverTicks &&
 			this.#stageSource !== 'encoder' &&
 			(!plan.reEncodesVideo.webrtc || this.#stageSource === 'source');
 		if (stage === undefined || !goesDirectly) {
@@ -141,6 +154,7 @@ export class VideoLegs {
 		this.#transcoder = undefined;
 		this.#encoderConfig = undefined;
 		this.#stageSource = 'none';
+		this.#handOverTicks = Infinity;
 		this.#gop = [];
 	}
 
@@ -168,7 +182,7 @@ export class VideoLegs {
 			input: config,
 			output: {
 				codec: 'h264',
-				gopDurationSeconds: 1,
+				gopDurationSeconds: ENCODER_GOP_SECONDS,
 				maxBitrateBps: Math.round(
 					Math.min(MAX_VIDEO_BITRATE_BPS, Math.max(MIN_VIDEO_BITRATE_BPS, wantedBps, sourceBps)),
 				),
@@ -197,6 +211,15 @@ export class VideoLegs {
 		this.#gop = [];
 	}
 
+	// What comes out of the encoder has been shown already, since the source goes out ahead of it. So the source stops one GOP
+	// of the encoder later, just before the encoder's next key frame; unless the encoder is still catching up.
+	#planHandOver(keyFrameTicks: number): void {
+		const isInStep = this.#stageTicks - keyFrameTicks < msToTicks(MAX_HAND_OVER_LAG_MS, VIDEO_CLOCK_RATE);
+		this.#handOverTicks = isInStep
+			? keyFrameTicks + ENCODER_GOP_SECONDS * VIDEO_CLOCK_RATE - HAND_OVER_MARGIN_TICKS
+			: Infinity;
+	}
+
 	#onEncoded(unit: AccessUnit): void {
 		const config = this.#encoderConfig;
 		const plan = this.#plan;
@@ -214,10 +237,15 @@ export class VideoLegs {
 			return;
 		}
 		if (this.#stageSource !== 'encoder') {
-			if (!unit.isKeyFrame || unit.presentationTimeTicks <= this.#stageTicks) {
+			if (!unit.isKeyFrame) {
+				return;
+			}
+			if (unit.presentationTimeTicks <= this.#stageTicks) {
+				this.#planHandOver(unit.presentationTimeTicks);
 				return;
 			}
 			this.#stageSource = 'encoder';
+			this.#handOverTicks = Infinity;
 			stage.video.beginRun();
 		}
 		this.#stageTicks = unit.presentationTimeTicks;

@@ -236,11 +236,10 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 	#onRtpPacket(packet: PublisherRtpPacket): void {
 		const captureTimeMs = this.#timeline.observeRtp(packet.kind, packet.rtpTicks, packet.arrivedAtMs);
 		const stage = this.#dependencies.outputs.stage();
-		const takesRtp = packet.kind === 'audio' || this.#video.passesRtpThrough;
-		if (stage === undefined || !takesRtp) {
+		const timelineTicks = packet.rtpTicks + this.#timeline.rtpOffsetTicks(packet.kind, packet.rtpTicks, captureTimeMs);
+		if (stage === undefined || (packet.kind === 'video' && !this.#video.passesRtpThrough(timelineTicks))) {
 			return;
 		}
-		const timelineTicks = packet.rtpTicks + this.#timeline.rtpOffsetTicks(packet.kind, packet.rtpTicks, captureTimeMs);
 		(packet.kind === 'video' ? stage.video : stage.audio).forward({ ...packet, timelineTicks, captureTimeMs });
 	}
 
