@@ -370,11 +370,20 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 	}
 
 	#requestKeyFrames(): () => void {
-		const cancelFirst = this.#clock.setTimeout(() => this.publisher.requestKeyFrame(), FIRST_KEY_FRAME_REQUEST_MS);
-		const cancelRest = this.#clock.setInterval(() => this.publisher.requestKeyFrame(), KEY_FRAME_INTERVAL_MS);
+		const cancels = [
+			this.#clock.setTimeout(() => this.publisher.requestKeyFrame(), FIRST_KEY_FRAME_REQUEST_MS),
+			this.#clock.setInterval(() => this.publisher.requestKeyFrame(), KEY_FRAME_INTERVAL_MS),
+			// The first key frame may have been sent before anybody listened, or been lost.
+			this.#clock.setInterval(() => {
+				if (!this.#isReady) {
+					this.publisher.requestKeyFrame();
+				}
+			}, FIRST_KEY_FRAME_REQUEST_MS),
+		];
 		return () => {
-			cancelFirst();
-			cancelRest();
+			for (const cancel of cancels) {
+				cancel();
+			}
 		};
 	}
 }
