@@ -101,9 +101,9 @@ export const INGEST_CONFIG_SCHEMA = Type.Object({
 export const HLS_CONFIG_SCHEMA = Type.Object({
 	windowSeconds: Type.Integer(
 		field({
-			default: 30,
-			minimum: 12,
-			maximum: 3600,
+			default: 60,
+			minimum: 18,
+			maximum: 900,
 			unit: 's',
 			description:
 				'How much of a live broadcast the playlists list and viewers can go back. Longer costs memory for each broadcast.',
