@@ -130,6 +130,7 @@ function runNode({ node, environment }, command, onSignal) {
 		}
 		child.kill(signalName);
 	});
+	watchParent(() => child.kill('SIGTERM'));
 	child.once('error', (error) => {
 		process.stderr.write(`${node.executable} could not be started: ${error.message}\n`);
 		process.exit(EXIT_CODE_SETUP_FAILED);
@@ -137,6 +138,25 @@ function runNode({ node, environment }, command, onSignal) {
 	child.once('exit', (exitCode, signalName) => {
 		process.exit(exitCode ?? exitCodeOfSignal(signalName));
 	});
+}
+
+/** How often npm is looked after. */
+const PARENT_CHECK_INTERVAL_MS = 500;
+
+// npm forwards SIGTERM to what it started, but nobody forwards a kill -9 of npm. Only under npm: whoever starts this file
+// directly may well mean to leave it running.
+function watchParent(onGone) {
+	if (process.env.npm_lifecycle_event === undefined) {
+		return;
+	}
+	const parentId = process.ppid;
+	const timer = setInterval(() => {
+		if (process.ppid !== parentId) {
+			clearInterval(timer);
+			onGone();
+		}
+	}, PARENT_CHECK_INTERVAL_MS);
+	timer.unref();
 }
 
 // Handles signals from the first moment on, so that none falls between set-up and the command: the handler is replaced,
