@@ -47,6 +47,9 @@ const FORWARDED_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
  */
 const REPEATED_SIGNAL_WINDOW_MS = 1_000;
 
+/** How often npm is looked after. */
+const PARENT_CHECK_INTERVAL_MS = 500;
+
 const EXIT_CODE_SETUP_FAILED = 1;
 const EXIT_CODE_USAGE = 2;
 
@@ -139,9 +142,6 @@ function runNode({ node, environment }, command, onSignal) {
 		process.exit(exitCode ?? exitCodeOfSignal(signalName));
 	});
 }
-
-/** How often npm is looked after. */
-const PARENT_CHECK_INTERVAL_MS = 500;
 
 // npm forwards SIGTERM to what it started, but nobody forwards a kill -9 of npm. Only under npm: whoever starts this file
 // directly may well mean to leave it running.
