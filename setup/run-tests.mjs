@@ -14,7 +14,7 @@ const PROJECT_FOLDER = path.dirname(path.dirname(fileURLToPath(import.meta.url))
 const EXIT_CODE_FAILED = 1;
 const EXIT_CODE_USAGE = 2;
 
-const vitest = (project) => ['vitest', 'run', '--project', project, '--passWithNoTests'];
+const vitest = (project) => ['vitest', 'run', '--project', project];
 
 /**
  * The steps by what is asked for: name, program of node_modules/.bin and its arguments, and a file without which there is
