@@ -3,8 +3,6 @@ import { createId } from '../../core/ids.ts';
 
 /** Largest body of a JSON request. */
 export const MAX_JSON_BODY_BYTES = 64 * 1024;
-/** Largest SDP offer or fragment; routes that take SDP set it as their `bodyLimit`. Real offers have 2–20 kB. */
-export const MAX_SDP_BODY_BYTES = 128 * 1024;
 /** Longest time a client may take to send its headers. */
 const HEADERS_TIMEOUT_MS = 10_000;
 /** Longest time a client may take to send its whole request. An answer may take longer: playlists are held back. */
