@@ -19,6 +19,11 @@ export const ERROR_CODES = {
 		message: 'A stream key is needed: send it as "Authorization: Bearer <stream key>".',
 	},
 	TOO_MANY_ATTEMPTS: { httpStatus: 429, message: 'Too many wrong attempts. Wait %s s and try again.' },
+	TAKE_OVERS_TOO_FREQUENT: {
+		httpStatus: 429,
+		message:
+			'Encoders with this stream key keep replacing one another; the one on air stays. Stop the other, or try again in %s s.',
+	},
 	CONTENT_TYPE_UNSUPPORTED: { httpStatus: 415, message: 'The content type must be "%s", but is "%s".' },
 	SDP_MALFORMED: { httpStatus: 400, message: 'The SDP offer cannot be read: %s.' },
 	SDP_OFFER_UNSUPPORTED: { httpStatus: 422, message: 'The SDP offer cannot be accepted: %s.' },

@@ -60,14 +60,23 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 		return [...this.#byChannel.values()];
 	}
 
-	/** The channel's broadcast, begun if there is none. Throws SFU_UNAVAILABLE and SERVER_STOPPING. */
-	open(permission: PublishPermission): Promise<Broadcast> {
+	/** Throws TAKE_OVERS_TOO_FREQUENT when the channel's broadcast does not take another publisher now. */
+	checkTakeOver(permission: PublishPermission): void {
+		this.#byChannel.get(permission.channelName)?.checkTakeOver();
+	}
+
+	/**
+	 * The channel's broadcast for a new publisher, begun if there is none. Rejects with SFU_UNAVAILABLE, SERVER_STOPPING and
+	 * TAKE_OVERS_TOO_FREQUENT.
+	 */
+	async open(permission: PublishPermission): Promise<Broadcast> {
 		if (this.#isClosed) {
-			return Promise.reject(new SpillwayError('SERVER_STOPPING', [], { retryAfterSeconds: 5 }));
+			throw new SpillwayError('SERVER_STOPPING', [], { retryAfterSeconds: 5 });
 		}
 		const running = this.#byChannel.get(permission.channelName);
 		if (running !== undefined && running.state !== 'ended') {
-			return Promise.resolve(running);
+			running.checkTakeOver();
+			return running;
 		}
 		let starting = this.#starting.get(permission.channelName);
 		if (starting === undefined) {

@@ -1,6 +1,8 @@
 /** Tests of a broadcast that outlives its publishers: take-over, loss and return, silence, the end, a dead worker. */
 import { describe, expect, it } from 'vitest';
+import { MAX_TAKE_OVERS_IN_A_ROW, TAKE_OVER_INTERVAL_MS } from './take-over-limit.ts';
 import { BroadcastBench } from './testing/broadcast-bench.ts';
+import type { FakePublisher } from './testing/fake-publisher.ts';
 import { OPUS_CONFIG } from './testing/track-configs.ts';
 
 const WHIP = { protocol: 'whip', audio: OPUS_CONFIG } as const;
@@ -180,6 +182,106 @@ describe('Broadcast: take-over', () => {
 	});
 });
 
+describe('Broadcast: take-overs one after another', () => {
+	/** Attaches publishers as two encoders do that both come back at once; returns those that went on air. */
+	async function fight(bench: BroadcastBench, attempts: number, pauseMs: number): Promise<FakePublisher[]> {
+		const onAir: FakePublisher[] = [];
+		for (let attempt = 0; attempt < attempts; attempt++) {
+			const newcomer = bench.attach({ firstTimeMs: attempt * 1_000_000 });
+			await (newcomer.endReason === undefined ? newcomer : onAir.at(-1)!).run(pauseMs);
+			if (bench.broadcast.publisher === newcomer) {
+				onAir.push(newcomer);
+			}
+		}
+		return onAir;
+	}
+
+	it('keeps the one on air after so many, and refuses others with the seconds to wait', async () => {
+		const { bench, publisher } = await BroadcastBench.withPublisher();
+		await publisher.run(1000);
+		const onAir = await fight(bench, MAX_TAKE_OVERS_IN_A_ROW + 5, 1000);
+		expect(onAir).toHaveLength(MAX_TAKE_OVERS_IN_A_ROW);
+		expect(bench.broadcast.publisher).toBe(onAir.at(-1));
+		expect(onAir.at(-1)!.endReason).toBeUndefined();
+		expect(bench.states).toEqual(['live']);
+		expect(() => bench.broadcast.checkTakeOver()).toThrow(
+			expect.objectContaining({ code: 'TAKE_OVERS_TOO_FREQUENT', httpStatus: 429, retryAfterSeconds: 52 }),
+		);
+		await bench.broadcast.close('unpublished');
+	});
+
+	it('lets one through when the time is over', async () => {
+		const { bench, publisher } = await BroadcastBench.withPublisher();
+		await publisher.run(1000);
+		const stays = (await fight(bench, MAX_TAKE_OVERS_IN_A_ROW, 100)).at(-1)!;
+		await stays.run(TAKE_OVER_INTERVAL_MS);
+		expect(() => bench.broadcast.checkTakeOver()).not.toThrow();
+		const [next] = await fight(bench, 1, 200);
+		expect(bench.broadcast.publisher).toBe(next);
+		expect(stays.endReason).toBe('replaced');
+		await bench.broadcast.close('unpublished');
+	});
+
+	it('makes nobody wait when the one on air is gone, or silent because its connection is dead', async () => {
+		const { bench, publisher } = await BroadcastBench.withPublisher();
+		await publisher.run(1000);
+		const silent = (await fight(bench, MAX_TAKE_OVERS_IN_A_ROW + 1, 100)).at(-1)!;
+		expect(() => bench.broadcast.checkTakeOver()).toThrow();
+		await bench.clock.advance(2500);
+		expect(() => bench.broadcast.checkTakeOver()).not.toThrow();
+		const next = bench.attach();
+		await next.run(200);
+		expect(bench.broadcast.publisher).toBe(next);
+		expect(silent.endReason).toBe('replaced');
+		expect(() => bench.broadcast.checkTakeOver()).toThrow();
+		await next.close('connection-lost');
+		await bench.clock.advance(0);
+		expect(() => bench.broadcast.checkTakeOver()).not.toThrow();
+		await bench.broadcast.close('unpublished');
+	});
+});
+
+describe('Broadcast: a publisher that is still connecting', () => {
+	it.each(['unpublished', 'connection-lost'] as const)(
+		'is waited for when the one on air ends meanwhile (%s)',
+		async (reason) => {
+			const { bench, publisher } = await BroadcastBench.withPublisher({}, 5000);
+			await publisher.run(2000);
+			const release = bench.broadcast.reserve();
+			await publisher.close(reason);
+			await bench.clock.advance(14_000);
+			expect(bench.states).toEqual(['live', 'interrupted']);
+			const next = bench.attach(WHIP);
+			release();
+			await next.run(1000);
+			expect(bench.states).toEqual(['live', 'interrupted', 'live']);
+			await bench.clock.advance(10_000);
+			expect(bench.endReasons).toEqual([]);
+			await bench.broadcast.close('unpublished');
+		},
+	);
+
+	it.each([
+		['unpublished', 2000, 'unpublished'],
+		['connection-lost', 2000, 'grace-window-expired'],
+		['connection-lost', 0, 'start-failed'],
+	] as const)('does not keep the broadcast when it never comes (%s after %i ms)', async (reason, sentMs, endReason) => {
+		const { bench, publisher } = await BroadcastBench.withPublisher({}, 5000);
+		await publisher.run(sentMs);
+		const releases = [bench.broadcast.reserve(), bench.broadcast.reserve()];
+		await publisher.close(reason);
+		await bench.clock.advance(10_000);
+		releases[0]!();
+		releases[0]!();
+		await bench.clock.advance(0);
+		expect(bench.endReasons).toEqual([]);
+		releases[1]!();
+		await bench.clock.advance(0);
+		expect(bench.endReasons).toEqual([endReason]);
+		expect(bench.clock.pendingCount).toBe(0);
+	});
+});
+
 describe('Broadcast: loss and return', () => {
 	it.each([
 		['the same protocol', {}],
@@ -322,6 +424,22 @@ describe('Broadcast: closing', () => {
 		await bench.broadcast.close('unpublished');
 		const late = bench.attach();
 		expect(late.endReason).toBe('replaced');
+	});
+
+	it('has ended as soon as its publisher has said goodbye, and waits for encoders only to clear up', async () => {
+		const { bench, publisher } = await BroadcastBench.withPublisher();
+		await publisher.run(2000);
+		let endEncoders = (): void => undefined;
+		const encodersEnded = new Promise<void>((resolve) => (endEncoders = resolve));
+		for (const encoder of bench.transcoders.all) {
+			encoder.close = () => encodersEnded;
+		}
+		await publisher.close('unpublished');
+		await bench.clock.advance(0);
+		expect([bench.broadcast.state, bench.endReasons]).toEqual(['ended', []]);
+		endEncoders();
+		await bench.clock.advance(0);
+		expect(bench.endReasons).toEqual(['unpublished']);
 	});
 
 	it('closes a router that is made only after it has ended', async () => {

@@ -1,7 +1,7 @@
 /** One live session of a channel. It outlives its publisher: viewers, timeline and playlists go on through take-overs. */
 import type { Clock } from '../core/clock.ts';
 import { CloseScope } from '../core/close-scope.ts';
-import { errorMessage } from '../core/errors.ts';
+import { errorMessage, SpillwayError } from '../core/errors.ts';
 import type { BroadcastId, ChannelId, ChannelName } from '../core/ids.ts';
 import type { Logger } from '../core/logger.ts';
 import type { TrackSink } from '../core/media/track-sink.ts';
@@ -16,6 +16,7 @@ import { Contribution } from './contribution.ts';
 import type { LegPlan } from './leg-planner.ts';
 import type { Publisher, PublisherEndReason } from './publisher.ts';
 import type { StreamHealth } from './stream-observer.ts';
+import { TakeOverLimit } from './take-over-limit.ts';
 
 /** Why a broadcast ended. */
 export type BroadcastEndReason = 'unpublished' | 'grace-window-expired' | 'start-failed' | 'server-shutdown';
@@ -60,14 +61,21 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 	readonly #scope: CloseScope<BroadcastEndReason>;
 	readonly #machine: StateMachine<BroadcastState, BroadcastEvent>;
 	readonly #outputs: BroadcastOutputs;
+	readonly #takeOverLimit = new TakeOverLimit();
 	#router: BroadcastRouter | undefined;
 	#current: Contribution | undefined;
 	#pending: Contribution | undefined;
+	/** Those whose encoders are still ending. */
+	readonly #closing = new Set<Promise<void>>();
 	#runCount = 0;
 	#reachedMs = TIMELINE_START_MS;
 	#lastMediaAtMs: number;
 	#cancelGrace: (() => void) | undefined;
 	#hasBeenLive = false;
+	/** Publishers that were accepted and are still connecting. */
+	#reservationCount = 0;
+	/** Why it will end unless one of them comes. */
+	#deferredEnd: BroadcastEndReason | undefined;
 
 	constructor(
 		identity: { id: BroadcastId; channelId: ChannelId; channelName: ChannelName; graceWindowMs: number },
@@ -142,14 +150,52 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 	}
 
 	/**
+	 * Throws TAKE_OVERS_TOO_FREQUENT when a publisher would replace one that sends, and that has happened too often of late. To be
+	 * asked as early as the protocol can refuse. A publisher that is silent may be replaced always: its connection is
+	 * probably dead, and the encoder comes back by another.
+	 */
+	checkTakeOver(): void {
+		const nowMs = this.#clock.monotonicMs();
+		const waitMs = this.#takeOverLimit.waitMs(nowMs);
+		if (waitMs > 0 && this.#hasSendingPublisher()) {
+			const retryAfterSeconds = Math.ceil(waitMs / 1000);
+			this.#logger.warn({ retryAfterSeconds }, 'a publisher was refused: too many take-overs');
+			throw new SpillwayError('TAKE_OVERS_TOO_FREQUENT', [retryAfterSeconds], { retryAfterSeconds });
+		}
+	}
+
+	/**
+	 * A publisher was accepted and connects by way of this broadcast's router: until the returned function is called, the broadcast
+	 * does not end for want of a publisher. Whoever reserves has a deadline, and calls it in every case, after attach().
+	 */
+	reserve(): () => void {
+		this.#reservationCount++;
+		let isReleased = false;
+		return () => {
+			if (isReleased) {
+				return;
+			}
+			isReleased = true;
+			this.#reservationCount--;
+			if (this.#deferredEnd !== undefined) {
+				this.#endUnlessReserved(this.#deferredEnd);
+			}
+		};
+	}
+
+	/**
 	 * A publisher with the channel's key: it goes on air at once, or, when another is on air, at its own first key frame,
 	 * so that viewers do not notice.
 	 */
 	attach(publisher: Publisher): void {
-		if (this.#scope.closed) {
+		// Several may have passed checkTakeOver() before the first of them was attached.
+		const isRefused = this.#hasSendingPublisher() && !this.#takeOverLimit.take(this.#clock.monotonicMs());
+		if (this.#scope.closed || isRefused) {
+			this.#logger.info({ publisherId: publisher.id, isRefused }, 'publisher let go at once');
 			void publisher.close('replaced');
 			return;
 		}
+		this.#deferredEnd = undefined;
 		void this.#pending?.close('replaced');
 		const contribution = new Contribution(publisher, {
 			clock: this.#clock,
@@ -179,6 +225,11 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 		return this.#scope.close(reason);
 	}
 
+	#hasSendingPublisher(): boolean {
+		const newestMs = Math.max(this.#current?.lastMediaAtMs ?? -Infinity, this.#pending?.lastMediaAtMs ?? -Infinity);
+		return this.#clock.monotonicMs() - newestMs <= SILENCE_MS;
+	}
+
 	#putOnAir(contribution: Contribution): void {
 		if (this.#pending !== contribution) {
 			return;
@@ -206,6 +257,8 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 	}
 
 	#onContributionClosed(contribution: Contribution, reason: PublisherEndReason): void {
+		const closing = contribution.close(reason).finally(() => this.#closing.delete(closing));
+		this.#closing.add(closing);
 		if (this.#pending === contribution) {
 			this.#pending = undefined;
 		}
@@ -219,11 +272,23 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 			return;
 		}
 		if (reason === 'unpublished' || reason === 'key-revoked' || !this.#hasBeenLive) {
-			void this.close(this.#hasBeenLive ? 'unpublished' : 'start-failed');
+			this.#endUnlessReserved(this.#hasBeenLive ? 'unpublished' : 'start-failed');
 			return;
 		}
 		this.#interrupt();
-		this.#cancelGrace = this.#clock.setTimeout(() => void this.close('grace-window-expired'), this.#graceWindowMs);
+		this.#cancelGrace = this.#clock.setTimeout(
+			() => this.#endUnlessReserved('grace-window-expired'),
+			this.#graceWindowMs,
+		);
+	}
+
+	#endUnlessReserved(reason: BroadcastEndReason): void {
+		if (this.#reservationCount > 0) {
+			this.#deferredEnd = reason;
+			this.#interrupt();
+		} else {
+			void this.close(reason);
+		}
 	}
 
 	#interrupt(): void {
@@ -242,7 +307,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 			void this.#current.close('timed-out');
 		}
 		if (!this.#hasBeenLive && this.#current === undefined && silentMs > FIRST_MEDIA_TIMEOUT_MS) {
-			void this.close('start-failed');
+			this.#endUnlessReserved('start-failed');
 		}
 		const pending = this.#pending;
 		if (pending !== undefined && this.#clock.monotonicMs() - pending.lastMediaAtMs > FIRST_MEDIA_TIMEOUT_MS) {
@@ -283,7 +348,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 	async #tearDown(reason: BroadcastEndReason): Promise<void> {
 		this.#cancelGrace?.();
 		const publisherReason = reason === 'server-shutdown' ? 'server-shutdown' : 'unpublished';
-		await Promise.all([this.#current?.close(publisherReason), this.#pending?.close(publisherReason)]);
+		await Promise.all([this.#current?.close(publisherReason), this.#pending?.close(publisherReason), ...this.#closing]);
 		this.#dependencies.packager.end();
 		await this.#router?.close(reason === 'server-shutdown' ? 'server-shutdown' : 'broadcast-ended');
 		this.emit('ended', reason);

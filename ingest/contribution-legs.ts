@@ -6,9 +6,10 @@ import type { AudioTrackConfig, VideoTrackConfig } from '../core/media/codecs.ts
 import { splitLengthPrefixed } from '../core/media/h264.ts';
 import type { TrackSink } from '../core/media/track-sink.ts';
 import type { MediaTranscoder, TranscoderFactory } from '../core/media/transcoder.ts';
-import { msToTicks, VIDEO_CLOCK_RATE } from '../core/units.ts';
+import { msToTicks, OPUS_CLOCK_RATE, ticksToMs, VIDEO_CLOCK_RATE } from '../core/units.ts';
 import { packetizeH264 } from '../sfu/rtp/h264-packetizer.ts';
 import type { Stage } from '../sfu/stage/stage.ts';
+import { FramePacer } from './frame-pacer.ts';
 import type { LegPlan } from './leg-planner.ts';
 import type { PublishProtocol } from './publisher.ts';
 import type { SinkRun } from './sink-run.ts';
@@ -257,12 +258,14 @@ export class VideoLegs {
 /** The sound's legs. */
 export class AudioLegs {
 	readonly #context: LegContext;
+	readonly #opusPacer: FramePacer;
 	#toOpus: MediaTranscoder | undefined;
 	#toAac: MediaTranscoder | undefined;
 	#aacConfig: AudioTrackConfig | undefined;
 
 	constructor(context: LegContext) {
 		this.#context = context;
+		this.#opusPacer = new FramePacer(context.clock);
 	}
 
 	/** AAC → Opus → stage. Opus of a WHIP publisher goes there as RTP. */
@@ -278,14 +281,9 @@ export class AudioLegs {
 				run: 0,
 				logger: this.#context.logger,
 			});
-			this.#toOpus.on('accessUnit', (opus) => {
-				this.#context.outputs.stage()?.audio.writeFrame({
-					bytes: opus.bytes,
-					timelineTicks: opus.presentationTimeTicks,
-					captureTimeMs: opus.captureTimeMs,
-				});
-				this.#context.onMedia();
-			});
+			this.#toOpus.on('accessUnit', (opus) =>
+				this.#opusPacer.push(ticksToMs(opus.presentationTimeTicks, OPUS_CLOCK_RATE), () => this.#writeOpus(opus)),
+			);
 			this.#toOpus.on('failed', (error) =>
 				this.#context.logger.error({ reason: error.message }, 'the Opus encoder has failed'),
 			);
@@ -321,10 +319,21 @@ export class AudioLegs {
 		this.#toOpus = undefined;
 		this.#toAac = undefined;
 		this.#aacConfig = undefined;
+		this.#opusPacer.reset();
 	}
 
 	async close(): Promise<void> {
+		this.#opusPacer.reset();
 		await Promise.all([this.#toOpus?.close('run-ended'), this.#toAac?.close('run-ended')]);
+	}
+
+	#writeOpus(unit: AccessUnit): void {
+		this.#context.outputs.stage()?.audio.writeFrame({
+			bytes: unit.bytes,
+			timelineTicks: unit.presentationTimeTicks,
+			captureTimeMs: unit.captureTimeMs,
+		});
+		this.#context.onMedia();
 	}
 
 	#ensureAac(config: AudioTrackConfig): MediaTranscoder {

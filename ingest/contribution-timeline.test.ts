@@ -68,6 +68,16 @@ describe('ContributionTimeline of RTMP', () => {
 		expect(audio.decodeTimeTicks / 48).toBeCloseTo(video.decodeTimeTicks / 90, 3);
 	});
 
+	it('dates what an encoder gathered while connecting by what comes after it', () => {
+		const timeline = createTimeline({ hasCommonTimeline: true });
+		const first = timeline.place(rtmpUnit('video', 0, 300), 0);
+		for (let index = 1; index <= 20; index++) {
+			timeline.place(rtmpUnit('video', index * 40, Math.max(301, index * 40)), 0);
+		}
+		expect(first.captureTimeMs).toBe(START_MS + 300);
+		expect(timeline.captureTimeMs('video', first.presentationTimeTicks / 90)).toBeCloseTo(START_MS, 3);
+	});
+
 	it.each([44_100, 48_000])('counts AAC in samples at %i Hz, although it comes in whole milliseconds', (sampleRate) => {
 		const timeline = createTimeline({ hasCommonTimeline: true });
 		const frameMs = (1024 * 1000) / sampleRate;

@@ -81,6 +81,14 @@ export class ContributionTimeline {
 		return { clockRate: audioSampleRate, decodeTimeTicks: ticks, presentationTimeTicks: ticks, captureTimeMs };
 	}
 
+	/**
+	 * Capture time of a timeline position as it is known now. Better than what was known when the unit was placed: an encoder
+	 * sends first what it gathered while connecting, a quarter of a second late and more.
+	 */
+	captureTimeMs(kind: 'audio' | 'video', timelineMs: number): number {
+		return this.#publisherClock.captureTimeMs(kind, timelineMs - (this.#offsetsMs.get(kind) ?? 0));
+	}
+
 	/** Timeline ticks − RTP timestamp for a WHIP track, constant from its first packet on. */
 	rtpOffsetTicks(kind: 'audio' | 'video', rtpTicks: number, captureTimeMs: number): number {
 		let offset = this.#rtpOffsetTicks.get(kind);

@@ -27,7 +27,7 @@ export type ContributionEvents = {
 	media: [];
 	/** What is done to the stream, or that it has changed. */
 	planned: [plan: LegPlan];
-	/** The publisher is gone. Once. */
+	/** The publisher is gone, and nothing more of it goes out; its encoders may still be ending, which close() waits for. Once. */
 	closed: [reason: PublisherEndReason];
 };
 
@@ -107,8 +107,9 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 			this.#run?.close();
 			this.#held = [];
 			this.#offAir = [];
-			await Promise.all([this.#video.close(), this.#audio.close(), publisher.close(reason)]);
+			// Told before the encoders have ended: whoever comes after a goodbye must find the broadcast ended, not ending.
 			this.emit('closed', reason);
+			await Promise.all([this.#video.close(), this.#audio.close(), publisher.close(reason)]);
 		});
 	}
 
@@ -311,7 +312,8 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		const announced = this.publisher.announcedKinds;
 		const isMissing = (kind: 'audio' | 'video'): boolean =>
 			facts[kind] === undefined && (announced?.includes(kind) ?? true) && elapsedMs < MISSING_TRACK_MS;
-		if (isMissing('audio') || isMissing('video')) {
+		const hasNoTrack = facts.audio === undefined && facts.video === undefined;
+		if (hasNoTrack || isMissing('audio') || isMissing('video')) {
 			return false;
 		}
 		const gopIsSettled =
@@ -349,10 +351,13 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		const held = this.#held;
 		this.#held = [];
 		for (const unit of held) {
-			if (unit.trackId === 'audio0') {
-				this.#audio.feedPackager(unit, this.observer.audio!);
+			const kind = unit.trackId === 'audio0' ? 'audio' : 'video';
+			const timelineMs = ticksToMs(unit.presentationTimeTicks, unit.clockRate);
+			const dated = { ...unit, captureTimeMs: this.#timeline.captureTimeMs(kind, timelineMs) };
+			if (kind === 'audio') {
+				this.#audio.feedPackager(dated, this.observer.audio!);
 			} else {
-				this.#video.feedPackager(unit, plan);
+				this.#video.feedPackager(dated, plan);
 			}
 		}
 	}

@@ -2,7 +2,7 @@
 import type { Clock } from '../core/clock.ts';
 import { CloseScope } from '../core/close-scope.ts';
 import { errorMessage } from '../core/errors.ts';
-import type { PublisherId } from '../core/ids.ts';
+import type { PublisherId, StreamKey } from '../core/ids.ts';
 import type { Logger } from '../core/logger.ts';
 import { TypedEmitter } from '../core/typed-emitter.ts';
 import type { BroadcastRegistry, PublishAuthorizer, PublishPermission } from './broadcast-registry.ts';
@@ -16,10 +16,23 @@ const MAX_EARLY_EVENTS = 500;
 /** Makes the RTMP server; listen() starts it. */
 export function createRtmpIngest(
 	config: RtmpServerConfig,
-	dependencies: { clock: Clock; logger: Logger; authorizer: PublishAuthorizer; registry: BroadcastRegistry },
+	dependencies: {
+		clock: Clock;
+		logger: Logger;
+		authorizer: PublishAuthorizer;
+		registry: Pick<BroadcastRegistry, 'open' | 'checkTakeOver'>;
+	},
 ): RtmpServer<PublishPermission> {
 	const { logger, registry } = dependencies;
-	const server = new RtmpServer<PublishPermission>(config, dependencies);
+	const authorizer = {
+		// Once publishing has begun, RTMP has no word for "not now" that encoders understand.
+		authorize: async (streamKey: StreamKey, remoteAddress: string): Promise<PublishPermission> => {
+			const permission = await dependencies.authorizer.authorize(streamKey, remoteAddress);
+			registry.checkTakeOver(permission);
+			return permission;
+		},
+	};
+	const server = new RtmpServer<PublishPermission>(config, { ...dependencies, authorizer });
 	server.on('publisherStarted', (rtmpPublisher, permission) => {
 		const publisher = new RtmpSource(rtmpPublisher, logger);
 		registry.open(permission).then(

@@ -1,5 +1,5 @@
 /**
- * The measuring bench: `npm run bench -- paths|joins|reconnect|direct [options]`. Starts the server itself, or measures one
+ * The measuring bench: `npm run bench -- paths|joins|reconnect|players|direct [options]`. Starts the server itself, or measures one
  * that runs already (`--server`, `--rtmp`, `--key`). Writes JSON and prints a table; ends everything it has started.
  */
 import { writeFile } from 'node:fs/promises';
@@ -14,9 +14,10 @@ import {
 import { measureEncoderDelay } from './measurements/encoder-delay.ts';
 import { runJoins } from './measurements/join-run.ts';
 import { type PathRun, runPath, type ViewerChoice } from './measurements/path-run.ts';
-import { runReconnect } from './measurements/reconnect-run.ts';
+import { formatReconnects, runReconnect } from './measurements/reconnect-run.ts';
 import { watchSelf } from './measurements/self-watch.ts';
 import { measureSoundTap } from './measurements/sound-tap.ts';
+import { formatPlayersRun, runPlayers } from './players/players-run.ts';
 import { isPublisherKind, PUBLISHER_KINDS, type PublisherKind } from './publishers/create-publisher.ts';
 import { aacDelayMs, BENCH_SETTINGS, type EncoderSettings } from './publishers/encoder-settings.ts';
 import { formatRows, pathRows, type ReferenceRun } from './report/paths-report.ts';
@@ -28,6 +29,7 @@ const USAGE = `npm run bench -- <command> [options]
   paths      latency, smoothness and lip sync of each path, alternated with the direct connection
   joins      time to the first picture for viewers who join at random moments
   reconnect  a publisher that is killed and comes back, over the same and over another protocol
+  players    FFmpeg, ffprobe, hls.js and shaka-player on the LL-HLS address, m3u8-parser on every playlist
   direct     only the direct Chromium-to-Chromium connection, the bench's own delay and the encoder's
 
   --publishers a,b   of: ${Object.keys(PUBLISHER_KINDS).join(', ')}
@@ -248,14 +250,23 @@ async function benchReconnect(values: Values): Promise<{ result: unknown; markdo
 	} finally {
 		await server.stop();
 	}
-	const lines = runs.map(({ first, second, views, playlistBefore, playlistAfter }) => {
-		const again = views.map(({ liveAgainMs }) => (liveAgainMs === undefined ? 'never' : liveAgainMs.toFixed(0)));
-		const isSame = playlistBefore?.uri === playlistAfter?.uri;
-		return `| ${first} | ${second} | ${again.join(' | ')} | ${playlistBefore?.mediaSequence} → ${playlistAfter?.mediaSequence}${isSame ? '' : ', other address'} |`;
-	});
-	const head =
-		'| first | second | live again ms, WebRTC | LL-HLS | media sequence |\n| --- | --- | --- | --- | --- |\n';
-	return { result: { settings, runs }, markdown: `${head}${lines.join('\n')}\n` };
+	return { result: { settings, runs }, markdown: formatReconnects(runs) };
+}
+
+async function benchPlayers(values: Values): Promise<{ result: unknown; markdown: string }> {
+	const settings = readSettings(values);
+	const durationMs = positive(values.seconds, '--seconds') * 1000;
+	const runs = [];
+	const server = await startServer(values);
+	try {
+		for (const publisher of readPublishers(values.publishers)) {
+			runs.push(await runPlayers(server, { publisher, settings, durationMs }));
+			say(formatPlayersRun(runs.at(-1)!));
+		}
+	} finally {
+		await server.stop();
+	}
+	return { result: { settings, runs }, markdown: runs.map(formatPlayersRun).join('\n') };
 }
 
 async function benchDirect(values: Values): Promise<{ result: unknown; markdown: string }> {
@@ -287,7 +298,13 @@ function say(text: string): void {
 
 async function main(): Promise<number> {
 	const { values, positionals } = readArguments();
-	const commands = { paths: benchPaths, joins: benchJoins, reconnect: benchReconnect, direct: benchDirect };
+	const commands = {
+		paths: benchPaths,
+		joins: benchJoins,
+		reconnect: benchReconnect,
+		players: benchPlayers,
+		direct: benchDirect,
+	};
 	const command = Object.hasOwn(commands, positionals[0] ?? '')
 		? commands[positionals[0] as keyof typeof commands]
 		: undefined;

@@ -56,25 +56,49 @@ describe('BroadcastPackager', () => {
 #EXT-X-DISCONTINUITY-SEQUENCE:0
 #EXT-X-MAP:URI="init0.mp4"
 #EXT-X-PROGRAM-DATE-TIME:2026-01-01T00:00:00.000Z
-#EXT-X-PART:DURATION=0.20040,URI="part1.m4s",INDEPENDENT=YES
-#EXT-X-PART:DURATION=0.19997,URI="part2.m4s"
-#EXT-X-PART:DURATION=0.20001,URI="part3.m4s"
-#EXT-X-PART:DURATION=0.20000,URI="part4.m4s"
-#EXT-X-PART:DURATION=0.20000,URI="part5.m4s"
-#EXT-X-PART:DURATION=0.20000,URI="part6.m4s"
-#EXT-X-PART:DURATION=0.20000,URI="part7.m4s"
-#EXT-X-PART:DURATION=0.20000,URI="part8.m4s"
-#EXT-X-PART:DURATION=0.20000,URI="part9.m4s"
-#EXT-X-PART:DURATION=0.20000,URI="part10.m4s"
-#EXTINF:2.00038,
+#EXT-X-PART:DURATION=0.20040002,URI="part1.m4s",INDEPENDENT=YES
+#EXT-X-PART:DURATION=0.19996668,URI="part2.m4s"
+#EXT-X-PART:DURATION=0.20001113,URI="part3.m4s"
+#EXT-X-PART:DURATION=0.20000002,URI="part4.m4s"
+#EXT-X-PART:DURATION=0.20000002,URI="part5.m4s"
+#EXT-X-PART:DURATION=0.20000002,URI="part6.m4s"
+#EXT-X-PART:DURATION=0.20000002,URI="part7.m4s"
+#EXT-X-PART:DURATION=0.20000002,URI="part8.m4s"
+#EXT-X-PART:DURATION=0.20000002,URI="part9.m4s"
+#EXT-X-PART:DURATION=0.20000002,URI="part10.m4s"
+#EXTINF:2.00037797,
 segment1.m4s
 #EXT-X-PROGRAM-DATE-TIME:2026-01-01T00:00:02.000Z
-#EXT-X-PART:DURATION=0.20000,URI="part11.m4s",INDEPENDENT=YES
-#EXT-X-PART:DURATION=0.20000,URI="part12.m4s"
-#EXT-X-PART:DURATION=0.20000,URI="part13.m4s"
+#EXT-X-PART:DURATION=0.20000002,URI="part11.m4s",INDEPENDENT=YES
+#EXT-X-PART:DURATION=0.20000002,URI="part12.m4s"
+#EXT-X-PART:DURATION=0.20000002,URI="part13.m4s"
 #EXT-X-PRELOAD-HINT:TYPE=PART,URI="part14.m4s"
 #EXT-X-RENDITION-REPORT:URI="../audio0/index.m3u8",LAST-MSN=2,LAST-PART=3
 `);
+	});
+
+	it.each([
+		['goes on by the durations while capture times jitter', 5, 0],
+		['follows the capture time when it has gone off by 40 ms', 0, 40],
+	])('has a date that %s', (_name, jitterMs, stepMs) => {
+		const watched = new WatchedBroadcast();
+		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
+		const random = seededRandom(7);
+		watched.feed(
+			rtmpLike(20).map((unit) => {
+				const offMs = (random() - 0.5) * 2 * jitterMs + (unit.decodeTimeTicks / unit.clockRate > 1010 ? stepMs : 0);
+				return { ...unit, captureTimeMs: unit.captureTimeMs + offMs };
+			}),
+		);
+		const { segments } = watched.broadcast.rendition('video0')!;
+		const [first] = segments;
+		const driftMs = segments.map(
+			({ programDateTimeMs, startTicks }) =>
+				programDateTimeMs - first!.programDateTimeMs - (startTicks - first!.startTicks) / 90,
+		);
+		expect(segments.length).toBeGreaterThan(8);
+		expect(Math.abs(driftMs[3]!)).toBeLessThan(0.01);
+		expect(Math.abs(driftMs.at(-1)! - stepMs)).toBeLessThan(stepMs === 0 ? 0.01 : 1.01);
 	});
 
 	it('lists audio as a rendition of its own, with peak rate, codecs, size and frame rate', () => {
@@ -89,7 +113,7 @@ segment1.m4s
 			uri: `/hls/demo/01broadcast/${trackId}/index.m3u8`,
 		}));
 		expect(formatMultivariantPlaylist(listed)).toMatch(
-			/^#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="Audio",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",URI="\/hls\/demo\/01broadcast\/audio0\/index.m3u8"\n#EXT-X-STREAM-INF:BANDWIDTH=\d+,CODECS="avc1.4d400d,mp4a.40.2",RESOLUTION=320x180,FRAME-RATE=30.000,AUDIO="audio"\n\/hls\/demo\/01broadcast\/video0\/index.m3u8\n$/,
+			/^#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="Audio",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",URI="\/hls\/demo\/01broadcast\/audio0\/index.m3u8"\n#EXT-X-STREAM-INF:BANDWIDTH=\d+,CODECS="avc1.4d400d,mp4a.40.2",RESOLUTION=320x180,FRAME-RATE=30.000,AUDIO="audio",CLOSED-CAPTIONS=NONE\n\/hls\/demo\/01broadcast\/video0\/index.m3u8\n$/,
 		);
 	});
 
@@ -128,8 +152,8 @@ segment1.m4s
 		watched.feed(run(1, 1010, 0.1));
 		expect(watched.text('video0').split('\n').slice(-7)).toEqual([
 			'#EXT-X-PROGRAM-DATE-TIME:2026-01-01T00:00:02.000Z',
-			'#EXT-X-PART:DURATION=0.20000,URI="part11.m4s",INDEPENDENT=YES',
-			'#EXTINF:0.20000,',
+			'#EXT-X-PART:DURATION=0.20000002,URI="part11.m4s",INDEPENDENT=YES',
+			'#EXTINF:0.20000002,',
 			'segment2.m4s',
 			'#EXT-X-PRELOAD-HINT:TYPE=MAP,URI="init1.mp4"',
 			'#EXT-X-PRELOAD-HINT:TYPE=PART,URI="part12.m4s"',
@@ -140,7 +164,7 @@ segment1.m4s
 			'#EXT-X-DISCONTINUITY',
 			'#EXT-X-MAP:URI="init1.mp4"',
 			'#EXT-X-PROGRAM-DATE-TIME:2026-01-01T00:00:10.000Z',
-			'#EXT-X-PART:DURATION=0.20040,URI="part12.m4s",INDEPENDENT=YES',
+			'#EXT-X-PART:DURATION=0.20040002,URI="part12.m4s",INDEPENDENT=YES',
 			'#EXT-X-PRELOAD-HINT:TYPE=PART,URI="part13.m4s"',
 			'',
 		]);

@@ -32,6 +32,14 @@ export type NewPart = Pick<Part, 'startTicks' | 'durationTicks' | 'isIndependent
 /** However much memory is short, this many complete segments stay listed: players need three target durations. */
 const LEAST_SEGMENT_COUNT = 6;
 
+/**
+ * PROGRAM-DATE-TIME goes on from the segment before by its duration while the first sample's own capture time is nearer than
+ * this: less than a picture at 50 frames a second. Capture times carry the publisher's whole milliseconds, and a
+ * date that wanders against the durations by 1 ms makes shaka-player 5.2.12 move the segment (segment_reference.js,
+ * syncAgainst), which costs it the pictures up to the next independent part. `prft` has the capture time of every part.
+ */
+const DATE_TOLERANCE_MS = 20;
+
 type RemovedSegment = { segment: Segment; deleteAtSeconds: number };
 
 /** One rendition of one broadcast. */
@@ -272,7 +280,7 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 			timescale: this.#timescale,
 			startTicks: first.startTicks,
 			durationTicks: 0,
-			programDateTimeMs: first.programDateTimeMs,
+			programDateTimeMs: this.#isDiscontinuityDue ? first.programDateTimeMs : evenDateMs(last, first.programDateTimeMs),
 			parts: [],
 			isComplete: false,
 			sizeBytes: 0,
@@ -351,4 +359,9 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 	#storeName(file: string): string {
 		return `${this.trackId}/${file}`;
 	}
+}
+
+function evenDateMs(before: Segment | undefined, captureTimeMs: number): number {
+	const dateMs = before && before.programDateTimeMs + segmentSeconds(before) * 1000;
+	return dateMs !== undefined && Math.abs(dateMs - captureTimeMs) < DATE_TOLERANCE_MS ? dateMs : captureTimeMs;
 }

@@ -52,6 +52,7 @@ describe('RtmpSession, refusals (R-14)', () => {
 
 	it.each([
 		['TOO_MANY_ATTEMPTS', 'NetStream.Publish.Denied'],
+		['TAKE_OVERS_TOO_FREQUENT', 'NetStream.Publish.Rejected'],
 		['DATABASE_UNAVAILABLE', 'NetStream.Publish.Rejected'],
 		['SERVER_STOPPING', 'NetStream.Publish.Rejected'],
 	] satisfies [ErrorCode, string][])('answers %s with %s', async (errorCode, statusCode) => {

@@ -20,8 +20,16 @@ import type { Publisher, PublisherEndReason, PublisherEvents, PublisherRtpPacket
 const DELETE_AFTER_CLOSE_MS = 2000;
 /** A lost picture is asked for again, at most this often. */
 const KEY_FRAME_REQUEST_INTERVAL_MS = 1000;
+/** Packets kept until somebody listens: a second of 8 Mbit/s. They are needed for some milliseconds. */
+const MAX_EARLY_PACKETS = 1000;
 
-/** One WHIP publisher. */
+/** What a WHIP publisher needs of its transport. */
+export type WhipTransport = Pick<PublisherTransport, 'tracks' | 'on' | 'requestKeyFrame' | 'close'>;
+
+/**
+ * One WHIP publisher. It tells nothing before {@link WhipPublisher.release}: packets come by another way than the news that
+ * the connection is up, and may overtake it; configurations and the first key frame would be told to nobody, once and for all.
+ */
 export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publisher {
 	readonly id: PublisherId;
 	readonly protocol = 'whip';
@@ -30,7 +38,7 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 	readonly announcedKinds: readonly ('audio' | 'video')[];
 	readonly hasCommonTimeline = false;
 	readonly #clock: Clock;
-	readonly #transport: PublisherTransport;
+	readonly #transport: WhipTransport;
 	readonly #scope: CloseScope<PublisherEndReason>;
 	readonly #videoCodec: 'h264' | 'vp8' | undefined;
 	readonly #assembler: PictureAssembler;
@@ -38,6 +46,7 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 	readonly #audioOrder: ReorderBuffer<PublisherRtpPacket>;
 	readonly #lossReport: RateLimitedReport;
 	readonly #rtpReference = new Map<'audio' | 'video', number>();
+	#early: PublisherRtpPacket[] | undefined = [];
 	#config: VideoTrackConfig | undefined;
 	#isWaitingForKeyFrame = true;
 	#isAudioConfigured = false;
@@ -48,7 +57,7 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 
 	constructor(
 		identity: { id: PublisherId; remoteAddress: string; encoderName: string | undefined },
-		transport: PublisherTransport,
+		transport: WhipTransport,
 		dependencies: { clock: Clock; logger: Logger },
 	) {
 		super(dependencies.logger);
@@ -83,6 +92,15 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 
 	get closed(): boolean {
 		return this.#scope.closed;
+	}
+
+	/** Somebody listens now: gives out what came until then, and from then on what comes. */
+	release(): void {
+		const early = this.#early ?? [];
+		this.#early = undefined;
+		for (const packet of early) {
+			this.#receive(packet);
+		}
 	}
 
 	requestKeyFrame(): boolean {
@@ -121,15 +139,23 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 			rtpTicks,
 			arrivedAtMs: this.#clock.monotonicMs(),
 		};
-		if (kind === 'audio') {
+		if (this.#early === undefined) {
+			this.#receive(entry);
+		} else if (this.#early.length < MAX_EARLY_PACKETS) {
+			this.#early.push(entry);
+		}
+	}
+
+	#receive(packet: PublisherRtpPacket): void {
+		if (packet.kind === 'audio') {
 			this.#configureAudio();
-			this.emit('rtpPacket', entry);
-			this.#audioOrder.push(entry.sequenceNumber, entry);
+			this.emit('rtpPacket', packet);
+			this.#audioOrder.push(packet.sequenceNumber, packet);
 		} else {
 			if (this.#videoCodec === 'h264') {
-				this.emit('rtpPacket', entry);
+				this.emit('rtpPacket', packet);
 			}
-			this.#videoOrder.push(entry.sequenceNumber, entry);
+			this.#videoOrder.push(packet.sequenceNumber, packet);
 		}
 	}
 

@@ -4,7 +4,7 @@ import Fastify, { type FastifyInstance, type InjectOptions, type LightMyRequestR
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../core/clock.ts';
 import { SpillwayError } from '../../core/errors.ts';
-import type { ChannelId, ChannelName } from '../../core/ids.ts';
+import type { ChannelId, ChannelName, PublisherId } from '../../core/ids.ts';
 import { DEFAULT_PAYLOAD_TYPES } from '../../sfu/media-codecs.ts';
 import { pictureNumbers } from '../../sfu/testing/numbered-pictures.ts';
 import { answerProblems } from '../../sfu/testing/problem-handler.ts';
@@ -20,8 +20,11 @@ import { WeriftPublisher, WeriftViewer } from '../../sfu/testing/werift-peers.ts
 import { WhepSessions } from '../../sfu/whep/whep-routes.ts';
 import type { Broadcast, BroadcastEndReason } from '../broadcast.ts';
 import { BroadcastRegistry, type PublishPermission } from '../broadcast-registry.ts';
+import { MAX_TAKE_OVERS_IN_A_ROW } from '../take-over-limit.ts';
 import { FakeTrackSink } from '../testing/fake-track-sink.ts';
 import { FakeTranscoderFactory } from '../testing/fake-transcoders.ts';
+import { FakeWhipTransport } from '../testing/fake-whip-transport.ts';
+import { WhipPublisher } from './whip-publisher.ts';
 import { WhipSessions } from './whip-routes.ts';
 
 const SDP = { 'content-type': 'application/sdp' };
@@ -358,6 +361,47 @@ describe('a WHIP publisher', () => {
 		await publisher[Symbol.asyncDispose]();
 		expect((await remove(published.location)).statusCode).toBe(200);
 		expect(endReasons).toEqual(['unpublished']);
+	});
+
+	it('goes on with the broadcast when the one before says DELETE while it is connecting', async () => {
+		await using first = new WeriftPublisher({ h264: 96, opus: 111 });
+		using firstPublished = await publish(first, 'actpass');
+		const { broadcast, location } = firstPublished;
+		await waitUntil(() => broadcast.state === 'live', 'the broadcast is live');
+		await using second = new WeriftPublisher({ h264: 96, opus: 111 });
+		const response = await post(await second.createOffer('actpass'));
+		expect((await remove(location)).statusCode).toBe(200);
+		expect([endReasons, broadcast.state]).toEqual([[], 'interrupted']);
+		await second.accept(response.body);
+		await waitUntil(() => second.connectionState === 'connected', 'the second is connected');
+		const stop = systemClock.setInterval(() => second.send(30), 1000 / 30);
+		await waitUntil(() => broadcast.state === 'live', 'the broadcast is live again');
+		expect(registry.find('demo')).toBe(broadcast);
+		expect((await remove(response.headers.location!)).statusCode).toBe(200);
+		expect(endReasons).toEqual(['unpublished']);
+		stop();
+	});
+
+	it('is refused with 429 and Retry-After when there were too many take-overs, and then stays what it is', async () => {
+		const { clock, logger } = bench;
+		const broadcast = await registry.open(await authorize('good-key'));
+		for (let index = 0; index <= MAX_TAKE_OVERS_IN_A_ROW; index++) {
+			const transport = new FakeWhipTransport();
+			const identity = { id: `whip${index}` as PublisherId, remoteAddress: '192.0.2.1', encoderName: undefined };
+			const publisher = new WhipPublisher(identity, transport, { clock, logger });
+			broadcast.attach(publisher);
+			publisher.release();
+			transport.send(true);
+		}
+		const response = await post(OBS_OFFER);
+		expect([response.statusCode, response.json()]).toEqual([429, { code: 'TAKE_OVERS_TOO_FREQUENT' }]);
+		expect(Number(response.headers['retry-after'])).toBeGreaterThan(50);
+		expect(sessions.count).toBe(0);
+		expect(broadcast.publisher?.id).toBe(`whip${MAX_TAKE_OVERS_IN_A_ROW}`);
+		// The other channel knows nothing of it.
+		const other = await post(OBS_OFFER, { ...SDP, ...OTHER_KEY });
+		expect(other.statusCode).toBe(201);
+		await remove(other.headers.location!, OTHER_KEY);
 	});
 
 	it('takes over from another with the same key, without the viewer noticing', async () => {

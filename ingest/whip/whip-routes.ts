@@ -17,6 +17,7 @@ import {
 	sdpBody,
 } from '../../sfu/sdp/sdp-http.ts';
 import { parseSdpOffer, type SdpOffer } from '../../sfu/sdp/sdp-offer.ts';
+import type { Broadcast } from '../broadcast.ts';
 import type { BroadcastRegistry, PublishAuthorizer } from '../broadcast-registry.ts';
 import { WhipPublisher } from './whip-publisher.ts';
 import { WHIP_SESSION_TRANSITIONS, type WhipSessionEvent, type WhipSessionState } from './whip-session-state.ts';
@@ -71,7 +72,12 @@ export class WhipSessions {
 			const permission = await this.#dependencies.authorizer.authorize(streamKey, request.ip);
 			const offer = parseSdpOffer(body);
 			const broadcast = await this.#dependencies.registry.open(permission);
-			const { id, answer } = await this.#create(offer, streamKey, broadcast, request);
+			// The publisher before may say goodbye while this one is connecting: the broadcast waits for it.
+			const release = broadcast.reserve();
+			const { id, answer } = await this.#create(offer, streamKey, { broadcast, release }, request).catch((error) => {
+				release();
+				throw error;
+			});
 			// OBS needs exactly 201 and resolves a relative Location itself; FFmpeg needs a Content-Length, which a string has.
 			return reply.code(201).header('location', `/whip/${id}`).type('application/sdp').send(answer);
 		});
@@ -110,9 +116,10 @@ export class WhipSessions {
 	async #create(
 		offer: SdpOffer,
 		streamKey: string,
-		broadcast: Awaited<ReturnType<BroadcastRegistry['open']>>,
+		place: { broadcast: Broadcast; release: () => void },
 		request: FastifyRequest,
 	): Promise<{ id: string; answer: string }> {
+		const { broadcast, release } = place;
 		const { router } = broadcast;
 		if (router === undefined || this.#scope.closed) {
 			throw new SpillwayError('SFU_UNAVAILABLE', ['it is being started again'], { retryAfterSeconds: 1 });
@@ -148,12 +155,15 @@ export class WhipSessions {
 				cancelTimeout();
 				if (machine.handle('dtls-connected')) {
 					broadcast.attach(publisher);
+					publisher.release();
+					release();
 				}
 			},
 			{ once: true },
 		);
 		publisher.on('closed', (reason) => {
 			cancelTimeout();
+			release();
 			this.#sessions.delete(id);
 			if (machine.state !== 'closed') {
 				machine.handle('publisher-ended');

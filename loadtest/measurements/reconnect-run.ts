@@ -4,6 +4,7 @@ import { createPublisher, type PublisherKind } from '../publishers/create-publis
 import type { EncoderSettings } from '../publishers/encoder-settings.ts';
 import { ChromiumViewer, type DeliveryTier } from '../viewers/chromium-viewer.ts';
 import { onBenchClock, type PathServer, type ViewerChoice, viewerOptions, waitUntilLive } from './path-run.ts';
+import { SessionWatch, type ViewerSessionFacts } from './session-watch.ts';
 
 /** Who dies and who comes back. */
 export type ReconnectOptions = {
@@ -18,14 +19,30 @@ export type ReconnectOptions = {
 /** What a viewer of one tier went through. */
 export type ReconnectView = {
 	tier: DeliveryTier;
-	/** From the second publisher's first picture (a key frame) to the first picture of it on the screen; absent: never. */
+	/**
+	 * From the first picture that the second publisher made to the first picture of it on the screen; absent: never. A browser
+	 * makes pictures before it is connected, so this holds its connecting as well.
+	 */
 	liveAgainMs?: number;
+	/** How long after that first picture the one was made that came to the screen first here. */
+	firstShownMadeAfterMs?: number;
+	/** Pictures of the second publisher on the screen until the end. */
+	shownAfterCount: number;
+	/** Whether the viewer's session went on, as seen from its page and its requests. */
+	session: ViewerSessionFacts;
 	/** The player's own words at the end: connection state, or hls.js's complaints. */
 	playerFacts: unknown;
 };
 
-/** Where a media playlist stood. */
-export type PlaylistPosition = { uri: string; mediaSequence: number };
+/** Where a media playlist stood: its address, the numbers of its oldest and newest segment, and how often it is discontinuous. */
+export type PlaylistPosition = {
+	uri: string;
+	mediaSequence: number;
+	newestSequence: number;
+	discontinuityCount: number;
+	/** The newest segment's address. */
+	newestSegment: string;
+};
 
 /** Result of one death and return. */
 export type ReconnectRun = {
@@ -34,6 +51,8 @@ export type ReconnectRun = {
 	views: ReconnectView[];
 	playlistBefore?: PlaylistPosition;
 	playlistAfter?: PlaylistPosition;
+	/** Same address, more segments, and the segment that was the newest before still has its number. */
+	isSequenceContinued: boolean;
 };
 
 const FIRST_PICTURE_DEADLINE_MS = 20_000;
@@ -45,33 +64,44 @@ const TIERS: readonly DeliveryTier[] = ['webrtc', 'll-hls'];
 export async function runReconnect(server: PathServer, options: ReconnectOptions): Promise<ReconnectRun> {
 	const first = createPublisher(options.first, options.settings, server.addresses);
 	const second = createPublisher(options.second, options.settings, server.addresses);
-	const viewers: Array<{ tier: DeliveryTier; viewer: ChromiumViewer }> = [];
+	const viewers: Array<{ tier: DeliveryTier; viewer: ChromiumViewer; watch: SessionWatch }> = [];
 	try {
 		await first.start();
 		await waitUntilLive(server.addresses);
 		for (const tier of TIERS) {
 			const viewer = await ChromiumViewer.open(viewerOptions(server, options.viewer, tier));
-			viewers.push({ tier, viewer });
+			const watch = await SessionWatch.begin(viewer.page, tier);
+			viewers.push({ tier, viewer, watch });
 			await viewer.play();
 			await viewer.waitForPicture(FIRST_PICTURE_DEADLINE_MS);
 		}
 		await sleep(systemClock, BEFORE_MS);
-		const playlistBefore = await readPosition(server.addresses);
+		const playlistBefore = (await readPlaylist(server.addresses))?.position;
+		for (const { watch } of viewers) {
+			await watch.markLoss();
+		}
 		await first.kill();
 		await sleep(systemClock, options.awayMs);
 		await second.start();
 		await sleep(systemClock, AFTER_MS);
-		const playlistAfter = await readPosition(server.addresses);
+		const after = await readPlaylist(server.addresses);
+		const playlistAfter = after?.position;
 		const sent = await second.sentFrames();
 		const views: ReconnectView[] = [];
-		for (const { tier, viewer } of viewers) {
+		for (const { tier, viewer, watch } of viewers) {
 			const { shown } = onBenchClock(await viewer.collect(), second.clockOffsetMs);
 			const bornMs = sent[0]?.captureTimeMs ?? Infinity;
-			const again = shown.find((frame) => frame.captureTimeMs >= bornMs - 1);
+			const shownAfter = shown.filter((frame) => frame.captureTimeMs >= bornMs - 1);
+			const again = shownAfter[0];
+			const playerFacts = await viewer.facts();
 			views.push({
 				tier,
-				...(again === undefined ? {} : { liveAgainMs: again.shownAtMs - bornMs }),
-				playerFacts: await viewer.facts(),
+				...(again === undefined
+					? {}
+					: { liveAgainMs: again.shownAtMs - bornMs, firstShownMadeAfterMs: again.captureTimeMs - bornMs }),
+				shownAfterCount: shownAfter.length,
+				session: await watch.end(playerFacts),
+				playerFacts,
 			});
 		}
 		return {
@@ -80,6 +110,11 @@ export async function runReconnect(server: PathServer, options: ReconnectOptions
 			views,
 			...(playlistBefore === undefined ? {} : { playlistBefore }),
 			...(playlistAfter === undefined ? {} : { playlistAfter }),
+			isSequenceContinued:
+				playlistBefore !== undefined &&
+				playlistBefore.uri === playlistAfter?.uri &&
+				playlistAfter.newestSequence > playlistBefore.newestSequence &&
+				after!.segments[playlistBefore.newestSequence - playlistAfter.mediaSequence] === playlistBefore.newestSegment,
 		};
 	} finally {
 		await Promise.all(viewers.map(({ viewer }) => viewer.close()));
@@ -88,13 +123,25 @@ export async function runReconnect(server: PathServer, options: ReconnectOptions
 	}
 }
 
-async function readPosition({
-	httpUrl,
-	channel,
-}: {
-	httpUrl: string;
-	channel: string;
-}): Promise<PlaylistPosition | undefined> {
+/** One row for each run: times, sessions, playlist. */
+export function formatReconnects(runs: readonly ReconnectRun[]): string {
+	const lines = runs.map(({ first, second, views, playlistBefore, playlistAfter, isSequenceContinued }) => {
+		const again = views.map(({ liveAgainMs }) => (liveAgainMs === undefined ? 'never' : liveAgainMs.toFixed(0)));
+		const sessions = views.map(({ session }) => (session.wentOn ? 'went on' : 'ended'));
+		const numbers = `${playlistBefore?.newestSequence} → ${playlistAfter?.newestSequence}`;
+		const cells = [first, second, ...again, ...sessions, numbers, isSequenceContinued ? 'yes' : 'no'];
+		return `| ${cells.join(' | ')} |`;
+	});
+	const head = [
+		...['first', 'second', 'live again ms, WebRTC', 'LL-HLS', 'session, WebRTC', 'LL-HLS'],
+		...['newest segment', 'same address and numbers'],
+	];
+	return `| ${head.join(' | ')} |\n|${' --- |'.repeat(head.length)}\n${lines.join('\n')}\n`;
+}
+
+type Playlist = { position: PlaylistPosition; segments: string[] };
+
+async function readPlaylist({ httpUrl, channel }: { httpUrl: string; channel: string }): Promise<Playlist | undefined> {
 	const multivariantUrl = new URL(`/hls/${channel}/index.m3u8`, httpUrl);
 	const multivariant = await (await fetch(multivariantUrl, { signal: AbortSignal.timeout(5000) })).text();
 	const uri = multivariant.split('\n').find((line) => line !== '' && !line.startsWith('#'));
@@ -103,5 +150,16 @@ async function readPosition({
 	}
 	const media = await (await fetch(new URL(uri.trim(), multivariantUrl), { signal: AbortSignal.timeout(5000) })).text();
 	const mediaSequence = Number(/^#EXT-X-MEDIA-SEQUENCE:(\d+)/m.exec(media)?.[1]);
-	return Number.isFinite(mediaSequence) ? { uri: uri.trim(), mediaSequence } : undefined;
+	const segments = media.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+	if (!Number.isFinite(mediaSequence) || segments.length === 0) {
+		return undefined;
+	}
+	const position = {
+		uri: uri.trim(),
+		mediaSequence,
+		newestSequence: mediaSequence + segments.length - 1,
+		discontinuityCount: media.match(/^#EXT-X-DISCONTINUITY$/gm)?.length ?? 0,
+		newestSegment: segments.at(-1)!,
+	};
+	return { position, segments };
 }

@@ -75,7 +75,8 @@ export function formatMediaPlaylist(state: MediaPlaylistState, options: MediaPla
 			}
 		}
 		if (segment.isComplete) {
-			text += (isGapSegment(segment) ? '#EXT-X-GAP\n' : '') + segmentLines(segment.name, segmentSeconds(segment));
+			const partSeconds = segment.parts.map((part) => part.durationTicks / segment.timescale);
+			text += (isGapSegment(segment) ? '#EXT-X-GAP\n' : '') + segmentLines(segment.name, partSeconds);
 		}
 		fromEndSeconds -= segmentSeconds(segment);
 	}

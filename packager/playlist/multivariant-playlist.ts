@@ -69,6 +69,10 @@ function variantLines(
 		...(video ? [`RESOLUTION=${video.config.widthPixels}x${video.config.heightPixels}`] : []),
 		...(video?.frameRate ? [`FRAME-RATE=${video.frameRate.toFixed(3)}`] : []),
 		...(hasAudioGroup ? [`AUDIO=${quoted(AUDIO_GROUP)}`] : []),
+		// We offer no captions. Where nobody says so, shaka-player 5.2.12 looks for some in up to three segments before it plays,
+		// in low-latency mode in the open one, too, which has no address yet: it fails in the first 6 s of a broadcast
+		// (hls_parser.js, getClosedCaptionProbeSegments_).
+		...(video ? ['CLOSED-CAPTIONS=NONE'] : []),
 	];
 	return `#EXT-X-STREAM-INF:${attributes.join(',')}\n${(video ?? audios[0]!).uri}\n`;
 }

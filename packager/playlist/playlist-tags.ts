@@ -13,9 +13,35 @@ import {
  */
 export const PLAYLIST_VERSION = 9;
 
-/** Seconds as the playlists print them: 5 decimals, finer than a tick of any of our clocks needs. */
-export function formatSeconds(seconds: number): string {
-	return seconds.toFixed(5);
+const UNITS_PER_SECOND = 1e8;
+const PART_TARGET_UNITS = Math.round(PART_TARGET_SECONDS * UNITS_PER_SECOND);
+
+/**
+ * A part's duration as the playlists print it, in units of 10 ns: always a trace more than it is (10 to 20 ns), and never
+ * more than PART-TARGET.
+ *
+ * shaka-player 5.2.12 adds up these durations to the time at which it expects a part, and compares that with the part's
+ * `tfdt`. It shifts what it appends by the difference plus 1 ms (media_source_engine.js, setTimestampOffset_), and renews the
+ * shift when it and a later part's difference are 1 ms apart or more (appendBuffer). With exact durations they are 1 ms
+ * apart to the last bit, so that rounding decides. A new shift resets the decoder, and all up to the next independent part
+ * is lost. Durations that grow by a trace keep the two less than 1 ms apart.
+ */
+function partUnits(seconds: number): number {
+	return Math.min(Math.floor(seconds * UNITS_PER_SECOND) + 2, PART_TARGET_UNITS);
+}
+
+function formatUnits(units: number): string {
+	return (units / UNITS_PER_SECOND).toFixed(8);
+}
+
+/** Seconds of a part, as printed. */
+export function formatPartSeconds(seconds: number): string {
+	return formatUnits(partUnits(seconds));
+}
+
+/** Seconds of a segment of these parts: what their printed durations add up to, exactly. */
+export function formatSegmentSeconds(partSeconds: readonly number[]): string {
+	return formatUnits(partSeconds.reduce((sum, seconds) => sum + partUnits(seconds), 0));
 }
 
 /** A quoted attribute value; characters that §4.2 forbids in one are left out. */
@@ -57,12 +83,12 @@ export function partLine(part: {
 	isGap: boolean;
 }): string {
 	const flags = (part.isIndependent ? ',INDEPENDENT=YES' : '') + (part.isGap ? ',GAP=YES' : '');
-	return `#EXT-X-PART:DURATION=${formatSeconds(part.durationSeconds)},URI=${quoted(part.name)}${flags}\n`;
+	return `#EXT-X-PART:DURATION=${formatPartSeconds(part.durationSeconds)},URI=${quoted(part.name)}${flags}\n`;
 }
 
 /** EXTINF and the segment's URI (§4.4.4.1). */
-export function segmentLines(name: string, durationSeconds: number): string {
-	return `#EXTINF:${formatSeconds(durationSeconds)},\n${name}\n`;
+export function segmentLines(name: string, partSeconds: readonly number[]): string {
+	return `#EXTINF:${formatSegmentSeconds(partSeconds)},\n${name}\n`;
 }
 
 /** EXT-X-SKIP (§4.4.5.2). */

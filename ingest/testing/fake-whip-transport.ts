@@ -1,0 +1,50 @@
+/** A WHIP publisher's transport for tests: sends numbered pictures and sound as RTP when told to. */
+import { TypedEmitter } from '../../core/typed-emitter.ts';
+import type { PublisherTransport, PublisherTransportEvents } from '../../sfu/publisher-transport.ts';
+import { createRtpHeader } from '../../sfu/rtp/rtp-packet.ts';
+import { PICTURE_TICKS, picturePayloads } from '../../sfu/testing/numbered-pictures.ts';
+import type { WhipTransport } from '../whip/whip-publisher.ts';
+
+const SOUND_TICKS = 1600;
+
+/** Emits what a real one would. */
+export class FakeWhipTransport extends TypedEmitter<PublisherTransportEvents> implements WhipTransport {
+	readonly tracks = [
+		{ kind: 'audio', codec: 'opus' },
+		{ kind: 'video', codec: 'h264' },
+	] as unknown as PublisherTransport['tracks'];
+	keyFrameRequestCount = 0;
+	#videoSequence = 65_530;
+	#next = 0;
+
+	/** One picture, and the sound of the same time. */
+	send(isKeyFrame: boolean): void {
+		const payloads = picturePayloads(this.#next, isKeyFrame);
+		const videoTicks = 4_294_960_000 + this.#next * PICTURE_TICKS;
+		payloads.forEach((payload, index) => {
+			this.#emitPacket('video', payload, this.#videoSequence++, videoTicks, index === payloads.length - 1);
+		});
+		this.#emitPacket('audio', Buffer.of(0xfc, 1), this.#next, this.#next * SOUND_TICKS, false);
+		this.#next++;
+	}
+
+	requestKeyFrame(): void {
+		this.keyFrameRequestCount++;
+	}
+
+	close(): Promise<void> {
+		return Promise.resolve();
+	}
+
+	#emitPacket(kind: 'audio' | 'video', payload: Buffer, sequence: number, ticks: number, hasMarker: boolean): void {
+		const header = {
+			...createRtpHeader(),
+			hasMarker,
+			sequenceNumber: sequence % 2 ** 16,
+			timestampTicks: ticks % 2 ** 32,
+			payloadStart: 0,
+			payloadEnd: payload.length,
+		};
+		this.emit('packet', kind, payload, header);
+	}
+}

@@ -1,0 +1,76 @@
+/** Tests of a WHIP publisher over a fake transport: what it tells, and that nothing is lost before somebody listens. */
+import { describe, expect, it } from 'vitest';
+import type { PublisherId } from '../../core/ids.ts';
+import { BroadcastBench } from '../testing/broadcast-bench.ts';
+import { FakeWhipTransport } from '../testing/fake-whip-transport.ts';
+import { WhipPublisher } from './whip-publisher.ts';
+
+type Setup = { bench: BroadcastBench; transport: FakeWhipTransport; publisher: WhipPublisher; told: string[] };
+
+async function setUp(): Promise<Setup> {
+	const bench = new BroadcastBench();
+	await bench.broadcast.start();
+	const transport = new FakeWhipTransport();
+	const identity = { id: 'whip' as PublisherId, remoteAddress: '192.0.2.1', encoderName: undefined };
+	const publisher = new WhipPublisher(identity, transport, bench);
+	const told: string[] = [];
+	publisher.on('trackConfigured', ({ kind }) => told.push(`config ${kind}`));
+	publisher.on('unit', ({ kind, isKeyFrame }) => told.push(`${kind}${kind === 'video' && isKeyFrame ? ' key' : ''}`));
+	return { bench, transport, publisher, told };
+}
+
+/** Sends for a time, key frames a second apart. */
+async function run({ bench, transport }: Setup, pictures: number, first = 0): Promise<void> {
+	for (let index = first; index < first + pictures; index++) {
+		transport.send(index % 30 === 0);
+		await bench.clock.advance(1000 / 30);
+	}
+}
+
+describe('WhipPublisher', () => {
+	it('tells nothing before it is released, and then all of it in order', async () => {
+		const setup = await setUp();
+		await run(setup, 2);
+		expect(setup.told).toEqual([]);
+		setup.publisher.release();
+		const expected = ['config video', 'video key', 'config audio', 'audio', 'video', 'audio'];
+		expect(setup.told).toEqual(expected);
+		await run(setup, 1, 2);
+		expect(setup.told).toEqual([...expected, 'video', 'audio']);
+		await setup.publisher.close('unpublished');
+		await setup.bench.broadcast.close('unpublished');
+	});
+
+	it('makes its broadcast live with both tracks when its packets overtake the news that it is connected', async () => {
+		const setup = await setUp();
+		await run(setup, 3);
+		setup.bench.broadcast.attach(setup.publisher);
+		setup.publisher.release();
+		await run(setup, 60, 3);
+		expect(setup.bench.states).toEqual(['live']);
+		expect(setup.bench.modes).toEqual([
+			'video webrtc: pass-through',
+			'video ll-hls: pass-through',
+			'audio webrtc: pass-through',
+			'audio ll-hls: transcode',
+		]);
+		// The very first picture, sent before anybody listened, is the first that is packaged.
+		expect(setup.bench.sink.unitsOf('video0')[0]!.bytes.subarray(5, 9)).toEqual(Uint8Array.of(0, 0, 0, 0));
+		await setup.bench.broadcast.close('unpublished');
+	});
+
+	it('keeps a bounded number of packets until it is released, and asks for a key frame when it had to drop some', async () => {
+		const setup = await setUp();
+		setup.transport.send(true);
+		for (let index = 1; index < 2000; index++) {
+			setup.transport.send(false);
+		}
+		setup.publisher.release();
+		expect(setup.told.filter((what) => what !== 'audio').length).toBeLessThan(1000);
+		setup.transport.send(false);
+		await setup.bench.clock.advance(200);
+		expect(setup.transport.keyFrameRequestCount).toBe(1);
+		await setup.publisher.close('unpublished');
+		await setup.bench.broadcast.close('unpublished');
+	});
+});
