@@ -1,0 +1,234 @@
+/**
+ * The signaling socket, `WS /api/v1/signaling`: every message and close code, shared by server, player and load tester.
+ * One socket per viewer; each message is one JSON text frame. Unknown types and fields are ignored by viewers and refused by
+ * the server.
+ */
+import { Type, type Static } from 'typebox';
+import { channelDescriptionSchema, DELIVERY_TIERS } from './channel-description.ts';
+
+/** Version of this page; the first message names it. */
+export const SIGNALING_PROTOCOL = 1;
+/** Address of the socket. */
+export const SIGNALING_PATH = '/api/v1/signaling';
+/** Longest frame that the server reads, in bytes. */
+export const MAX_SIGNALING_MESSAGE_BYTES = 16_384;
+/** Characters of one chat message. */
+export const MAX_CHAT_TEXT_LENGTH = 500;
+
+const tier = Type.Enum([...DELIVERY_TIERS]);
+const epochMs = Type.Number({ description: 'Epoch milliseconds on the server, fractional.' });
+const closed = { additionalProperties: false } as const;
+
+/**
+ * Why a viewer is in the tier he is in. `pinned`: chose LL-HLS himself. `mass-only`, `waiting-list`: the channel's policy.
+ * `fits`: there is room for everybody. `priority`: in spite of the crowd. `seats-full`: the channel's own number of seats.
+ * `budget-consumers`, `budget-bitrate`, `budget-cpu`: what ran out. `webrtc-unsupported`: the browser cannot. `webrtc-blocked`:
+ * the network does not let it through. `switched-lately`: at most one switch a minute. `worker-lost`, `sfu-unavailable`: on our side.
+ */
+export const TIER_REASONS = [
+	'fits',
+	'priority',
+	'pinned',
+	'mass-only',
+	'waiting-list',
+	'seats-full',
+	'budget-consumers',
+	'budget-bitrate',
+	'budget-cpu',
+	'webrtc-unsupported',
+	'webrtc-blocked',
+	'switched-lately',
+	'worker-lost',
+	'sfu-unavailable',
+] as const;
+/** One of {@link TIER_REASONS}. */
+export type TierReason = (typeof TIER_REASONS)[number];
+
+/** A decision on one viewer. */
+export const tierDecisionSchema = Type.Object({
+	decisionId: Type.Integer({ minimum: 1, description: 'Counts up per session; sent back with `tier-playing`.' }),
+	tier,
+	reason: Type.Enum([...TIER_REASONS]),
+	isEmergency: Type.Boolean({ description: 'Jump at once instead of handing over softly.' }),
+	waitingPosition: Type.Optional(Type.Integer({ minimum: 1, description: 'Place in the waiting list.' })),
+});
+/** See {@link tierDecisionSchema}. */
+export type TierDecision = Static<typeof tierDecisionSchema>;
+
+/** A chat message as everybody gets it. */
+export const chatMessageSchema = Type.Object({
+	id: Type.String({ description: 'Sortable within the channel.' }),
+	sentAtMs: epochMs,
+	captureTimeMs: Type.Union([epochMs, Type.Null()], {
+		description: 'Capture time of the picture that its author saw when sending; null when nothing played.',
+	}),
+	author: Type.Object({
+		id: Type.String(),
+		name: Type.String(),
+		color: Type.String({ pattern: '^#[0-9a-f]{6}$' }),
+		badges: Type.Array(Type.Enum(['broadcaster', 'moderator', 'subscriber', 'admin', 'bot']), { maxItems: 8 }),
+	}),
+	text: Type.String({ maxLength: MAX_CHAT_TEXT_LENGTH }),
+	emotes: Type.Array(
+		Type.Object({
+			name: Type.String(),
+			from: Type.Integer({ description: 'Index of the first UTF-16 unit in the text.' }),
+			to: Type.Integer({ description: 'Index after the last one.' }),
+		}),
+		{ maxItems: 100 },
+	),
+});
+/** See {@link chatMessageSchema}. */
+export type ChatMessage = Static<typeof chatMessageSchema>;
+
+/** How a channel's chat is moderated now. */
+export const chatSettingsSchema = Type.Object({
+	slowModeSeconds: Type.Integer({ minimum: 0, maximum: 3600, description: '0: off.' }),
+	isAccountRequired: Type.Boolean({ description: 'Viewers without an account may read only.' }),
+});
+/** See {@link chatSettingsSchema}. */
+export type ChatSettings = Static<typeof chatSettingsSchema>;
+
+/** What the player tells every 5 s, and on each change of state. */
+export const viewerStatisticsSchema = Type.Object(
+	{
+		type: Type.Literal('statistics'),
+		tier,
+		state: Type.Enum(['connecting', 'playing', 'stalled', 'interrupted', 'paused', 'failed']),
+		/** Glass to glass, by capture time; absent while nothing plays. */
+		latencyMs: Type.Optional(Type.Number({ minimum: -10_000, maximum: 3_600_000 })),
+		stallCount: Type.Integer({ minimum: 0 }),
+		stalledForMs: Type.Number({ minimum: 0 }),
+		shownFrameCount: Type.Integer({ minimum: 0 }),
+		droppedFrameCount: Type.Integer({ minimum: 0 }),
+		bitrateBps: Type.Number({ minimum: 0 }),
+	},
+	closed,
+);
+/** See {@link viewerStatisticsSchema}. */
+export type ViewerStatistics = Static<typeof viewerStatisticsSchema>;
+
+/** Viewer → server. The first message must be `join`. */
+export const clientMessageSchema = Type.Union([
+	Type.Object(
+		{
+			type: Type.Literal('join'),
+			protocol: Type.Literal(SIGNALING_PROTOCOL),
+			channel: Type.String({ maxLength: 64 }),
+			/** From `joined`, after a reconnect: the same viewer, counted once. */
+			resumeToken: Type.Optional(Type.String({ maxLength: 200 })),
+			canWebRtc: Type.Boolean(),
+			canHls: Type.Boolean(),
+			/** The viewer wants LL-HLS, whatever room there is. */
+			isPinnedToHls: Type.Boolean(),
+			/** What plays already, after a reconnect. */
+			playingTier: Type.Optional(tier),
+			/** Newest chat message that the viewer has; history after it is sent. */
+			lastChatId: Type.Optional(Type.String({ maxLength: 40 })),
+		},
+		closed,
+	),
+	Type.Object({ type: Type.Literal('clock'), clientSentMs: Type.Number() }, closed),
+	Type.Object({ type: Type.Literal('tier-playing'), decisionId: Type.Integer({ minimum: 1 }), tier }, closed),
+	Type.Object(
+		{
+			type: Type.Literal('tier-failed'),
+			decisionId: Type.Integer({ minimum: 1 }),
+			tier,
+			cause: Type.Enum(['unsupported', 'blocked', 'connection-lost', 'undecodable', 'refused']),
+		},
+		closed,
+	),
+	Type.Object({ type: Type.Literal('pin'), isPinnedToHls: Type.Boolean() }, closed),
+	viewerStatisticsSchema,
+	Type.Object(
+		{
+			type: Type.Literal('chat-send'),
+			/** Chosen by the viewer; comes back with `chat-sent` or `chat-refused`, so that the draft is kept until then. */
+			draftId: Type.String({ maxLength: 40 }),
+			text: Type.String({ maxLength: MAX_CHAT_TEXT_LENGTH }),
+			captureTimeMs: Type.Optional(Type.Number()),
+		},
+		closed,
+	),
+	Type.Object(
+		{
+			type: Type.Literal('chat-moderate'),
+			action: Type.Enum(['delete', 'timeout', 'ban', 'unban']),
+			messageId: Type.Optional(Type.String({ maxLength: 40 })),
+			userName: Type.Optional(Type.String({ maxLength: 40 })),
+			seconds: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_209_600 })),
+		},
+		closed,
+	),
+]);
+/** See {@link clientMessageSchema}. */
+export type ClientMessage = Static<typeof clientMessageSchema>;
+
+/** Server → viewer. */
+export const serverMessageSchema = Type.Union([
+	Type.Object({
+		type: Type.Literal('joined'),
+		viewerId: Type.String(),
+		resumeToken: Type.String(),
+		nowMs: epochMs,
+		channel: channelDescriptionSchema,
+		decision: tierDecisionSchema,
+		/** How chat knows the viewer; null: may read only. */
+		chatName: Type.Union([Type.String(), Type.Null()]),
+		chatSettings: chatSettingsSchema,
+		/** Oldest first; after `lastChatId`, or the newest ones. */
+		chatHistory: Type.Array(chatMessageSchema),
+		/** True when messages after `lastChatId` are no longer kept: what the viewer has does not connect. */
+		hasChatGap: Type.Boolean(),
+		/** The viewer may delete messages, time out and ban. */
+		canModerate: Type.Boolean(),
+	}),
+	Type.Object({
+		type: Type.Literal('clock'),
+		clientSentMs: Type.Number(),
+		receivedMs: epochMs,
+		sentMs: epochMs,
+	}),
+	Type.Object({ type: Type.Literal('tier'), decision: tierDecisionSchema }),
+	Type.Object({ type: Type.Literal('presence'), viewerCount: Type.Integer({ minimum: 0 }) }),
+	Type.Object({ type: Type.Literal('channel'), channel: channelDescriptionSchema }),
+	Type.Object({ type: Type.Literal('chat'), messages: Type.Array(chatMessageSchema, { maxItems: 200 }) }),
+	Type.Object({ type: Type.Literal('chat-sent'), draftId: Type.String(), messageId: Type.String() }),
+	Type.Object({
+		type: Type.Literal('chat-refused'),
+		draftId: Type.String(),
+		code: Type.String({ description: 'Of core/errors.ts.' }),
+		detail: Type.String(),
+		retryAfterMs: Type.Optional(Type.Number({ minimum: 0 })),
+	}),
+	Type.Object({
+		type: Type.Literal('chat-removed'),
+		messageIds: Type.Array(Type.String()),
+		/** All messages of this author go. */
+		authorId: Type.Optional(Type.String()),
+	}),
+	Type.Object({ type: Type.Literal('chat-settings'), settings: chatSettingsSchema }),
+	/** Connect there instead, and stay. */
+	Type.Object({ type: Type.Literal('redirect'), url: Type.String() }),
+	/** Something was refused; the socket stays open. */
+	Type.Object({ type: Type.Literal('error'), code: Type.String(), detail: Type.String() }),
+]);
+/** See {@link serverMessageSchema}. */
+export type ServerMessage = Static<typeof serverMessageSchema>;
+
+/** Why the server closes a socket (RFC 6455 §7.4.2: 4000–4999 are ours), and whether the viewer should come again. */
+export const SIGNALING_CLOSE_CODES = {
+	serverStopping: { code: 4000, reconnects: true },
+	heartbeatMissed: { code: 4001, reconnects: true },
+	tooSlow: { code: 4002, reconnects: true },
+	busy: { code: 4003, reconnects: true },
+	replaced: { code: 4004, reconnects: false },
+	malformedMessage: { code: 4005, reconnects: false },
+	protocolUnsupported: { code: 4006, reconnects: false },
+	channelNotFound: { code: 4007, reconnects: false },
+	joinTimeout: { code: 4008, reconnects: true },
+	tooManyMessages: { code: 4009, reconnects: true },
+} as const satisfies Record<string, { code: number; reconnects: boolean }>;
+/** A name in {@link SIGNALING_CLOSE_CODES}. */
+export type SignalingCloseReason = keyof typeof SIGNALING_CLOSE_CODES;
