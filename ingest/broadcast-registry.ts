@@ -38,11 +38,16 @@ export type BroadcastRegistryDependencies = {
 	openPackager(broadcast: { broadcastId: BroadcastId; channelName: ChannelName }): TrackSink;
 };
 
+/** An authorized publisher connects within seconds; so many keys are not revoked meanwhile. */
+const MAX_REVOKED_KEYS = 1000;
+
 /** Finds and begins broadcasts. */
 export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 	readonly #dependencies: BroadcastRegistryDependencies;
 	readonly #byChannel = new Map<ChannelName, Broadcast>();
 	readonly #starting = new Map<ChannelName, Promise<Broadcast>>();
+	/** Keys revoked lately, for publishers that were authorized just before; oldest first. */
+	readonly #revokedKeyIds = new Set<string>();
 	#isClosed = false;
 
 	constructor(dependencies: BroadcastRegistryDependencies) {
@@ -66,10 +71,13 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 	}
 
 	/**
-	 * The channel's broadcast for a new publisher, begun if there is none. Rejects with SFU_UNAVAILABLE, SERVER_STOPPING and
-	 * TAKE_OVERS_TOO_FREQUENT.
+	 * The channel's broadcast for a new publisher, begun if there is none. Rejects with SFU_UNAVAILABLE, SERVER_STOPPING,
+	 * TAKE_OVERS_TOO_FREQUENT, and STREAM_KEY_REFUSED for a key that was revoked since it was authorized.
 	 */
 	async open(permission: PublishPermission): Promise<Broadcast> {
+		if (this.#revokedKeyIds.has(permission.streamKeyId)) {
+			throw new SpillwayError('STREAM_KEY_REFUSED');
+		}
 		if (this.#isClosed) {
 			throw new SpillwayError('SERVER_STOPPING', [], { retryAfterSeconds: 5 });
 		}
@@ -84,6 +92,17 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 			this.#starting.set(permission.channelName, starting);
 		}
 		return starting;
+	}
+
+	/** Ends the sessions of a revoked stream key at once, and refuses those that are on their way. */
+	revokeStreamKey(streamKeyId: string): void {
+		this.#revokedKeyIds.add(streamKeyId);
+		if (this.#revokedKeyIds.size > MAX_REVOKED_KEYS) {
+			this.#revokedKeyIds.delete(this.#revokedKeyIds.values().next().value!);
+		}
+		for (const broadcast of this.#byChannel.values()) {
+			broadcast.revokeStreamKey(streamKeyId);
+		}
 	}
 
 	/** Ends all broadcasts. */
@@ -113,6 +132,9 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 		} catch (error) {
 			await broadcast.close('start-failed');
 			throw error;
+		}
+		for (const streamKeyId of this.#revokedKeyIds) {
+			broadcast.revokeStreamKey(streamKeyId);
 		}
 		this.#byChannel.set(channelName, broadcast);
 		broadcast.on('ended', (reason) => {

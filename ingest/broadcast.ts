@@ -54,7 +54,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 	readonly channelName: ChannelName;
 	/** Epoch milliseconds. */
 	readonly startedAt: number;
-	readonly #graceWindowMs: number;
+	#graceWindowMs: number;
 	readonly #dependencies: BroadcastDependencies;
 	readonly #clock: Clock;
 	readonly #logger: Logger;
@@ -71,6 +71,11 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 	#reachedMs = TIMELINE_START_MS;
 	#lastMediaAtMs: number;
 	#cancelGrace: (() => void) | undefined;
+	/** Monotonic; meaningful while the grace timer runs. */
+	#graceBeganAtMs = 0;
+	/** By which key each publisher came that is on air or about to be. */
+	readonly #keyOf = new WeakMap<Contribution, string>();
+	readonly #revokedKeyIds = new Set<string>();
 	#hasBeenLive = false;
 	/** Publishers that were accepted and are still connecting. */
 	#reservationCount = 0;
@@ -185,9 +190,14 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 
 	/**
 	 * A publisher with the channel's key: it goes on air at once, or, when another is on air, at its own first key frame,
-	 * so that viewers do not notice.
+	 * so that viewers do not notice. `streamKeyId`: the key it came by, so that revoking that ends it.
 	 */
-	attach(publisher: Publisher): void {
+	attach(publisher: Publisher, streamKeyId?: string): void {
+		if (streamKeyId !== undefined && this.#revokedKeyIds.has(streamKeyId)) {
+			// Revoked while the publisher was connecting.
+			void publisher.close('key-revoked');
+			return;
+		}
 		// Several may have passed checkTakeOver() before the first of them was attached.
 		const isRefused = this.#hasSendingPublisher() && !this.#takeOverLimit.take(this.#clock.monotonicMs());
 		if (this.#scope.closed || isRefused) {
@@ -206,6 +216,9 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 			notBeforeMs: () => this.#reachedMs,
 			waitsForGop: !this.#hasBeenLive,
 		});
+		if (streamKeyId !== undefined) {
+			this.#keyOf.set(contribution, streamKeyId);
+		}
 		this.#pending = contribution;
 		contribution.on('closed', (reason) => this.#onContributionClosed(contribution, reason));
 		contribution.on('media', () => this.#onMedia());
@@ -214,6 +227,25 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 			this.#putOnAir(contribution);
 		} else {
 			contribution.on('ready', () => this.#putOnAir(contribution), { once: true });
+		}
+	}
+
+	/** Lets go, with reason `key-revoked`, whoever came by this stream key, and whoever still will. */
+	revokeStreamKey(streamKeyId: string): void {
+		this.#revokedKeyIds.add(streamKeyId);
+		for (const contribution of [this.#pending, this.#current]) {
+			if (contribution !== undefined && this.#keyOf.get(contribution) === streamKeyId) {
+				void contribution.close('key-revoked');
+			}
+		}
+	}
+
+	/** Changes how long it waits for a lost publisher; also when it is waiting, counted from the loss. */
+	setGraceWindow(graceWindowMs: number): void {
+		this.#graceWindowMs = graceWindowMs;
+		if (this.#cancelGrace !== undefined) {
+			this.#cancelGrace();
+			this.#waitForReturn(this.#graceBeganAtMs);
 		}
 	}
 
@@ -276,9 +308,14 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 			return;
 		}
 		this.#interrupt();
+		this.#waitForReturn(this.#clock.monotonicMs());
+	}
+
+	#waitForReturn(beganAtMs: number): void {
+		this.#graceBeganAtMs = beganAtMs;
 		this.#cancelGrace = this.#clock.setTimeout(
 			() => this.#endUnlessReserved('grace-window-expired'),
-			this.#graceWindowMs,
+			Math.max(0, beganAtMs + this.#graceWindowMs - this.#clock.monotonicMs()),
 		);
 	}
 

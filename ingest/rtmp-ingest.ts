@@ -37,7 +37,7 @@ export function createRtmpIngest(
 		const publisher = new RtmpSource(rtmpPublisher, logger);
 		registry.open(permission).then(
 			(broadcast) => {
-				broadcast.attach(publisher);
+				broadcast.attach(publisher, permission.streamKeyId);
 				publisher.release();
 			},
 			(error: unknown) => {

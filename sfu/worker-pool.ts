@@ -7,6 +7,7 @@ import { SpillwayError, errorMessage } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { TypedEmitter } from '../core/typed-emitter.ts';
 import { listenAddresses, type SfuConfig } from './sfu-config.ts';
+import { WorkerLoadProbe, type WorkerLoad } from './worker-load.ts';
 
 /** One running worker. */
 export type PooledWorker = {
@@ -18,6 +19,8 @@ export type PooledWorker = {
 	port: number;
 	/** Routers on it, for choosing the least used. */
 	routerCount: number;
+	/** What the worker does for viewers. */
+	loadProbe: WorkerLoadProbe;
 };
 
 /** Events of the pool. */
@@ -91,6 +94,14 @@ export class WorkerPool extends TypedEmitter<WorkerPoolEvents> {
 		return best;
 	}
 
+	/** What each running worker does now; one that dies while it is asked is left out. */
+	async readLoads(): Promise<WorkerLoad[]> {
+		const readings = await Promise.allSettled(
+			this.workers.map(async ({ index, loadProbe }) => ({ index, ...(await loadProbe.read()) })),
+		);
+		return readings.flatMap((reading) => (reading.status === 'fulfilled' ? [reading.value] : []));
+	}
+
 	/** Ends the workers. */
 	close(): Promise<void> {
 		return this.#scope.close('server-shutdown');
@@ -101,13 +112,15 @@ export class WorkerPool extends TypedEmitter<WorkerPoolEvents> {
 			logLevel: 'warn',
 			...(this.#config.workerBin === undefined ? {} : { workerBin: this.#config.workerBin }),
 		});
+		// Before the first router, so that none is missed.
+		const loadProbe = new WorkerLoadProbe(worker);
 		try {
 			const { webRtcServer, port: chosen } = await this.#createWebRtcServer(worker, port);
 			if (this.#scope.closed) {
 				worker.close();
 				return;
 			}
-			const entry: PooledWorker = { index, worker, webRtcServer, port: chosen, routerCount: 0 };
+			const entry: PooledWorker = { index, worker, webRtcServer, port: chosen, routerCount: 0, loadProbe };
 			this.#workers.set(index, entry);
 			worker.on('died', (error) => this.#onDied(entry, error));
 			this.#logger.info({ index, pid: worker.pid, port: chosen }, 'SFU worker started');

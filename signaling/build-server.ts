@@ -17,11 +17,12 @@ import { defaultPackagerConfig } from '../packager/packager-config.ts';
 import { createSfu, type Sfu } from '../sfu/create-sfu.ts';
 import { WhepSessions } from '../sfu/whep/whep-routes.ts';
 import { BroadcastJournal } from './channels/broadcast-journal.ts';
-import { createChannelRoutes } from './channels/channel-routes.ts';
 import { ChannelStore } from './channels/channel-store.ts';
 import { prepareFirstStart, type FirstStartResult } from './channels/first-start.ts';
 import { PublishAuthorizer } from './channels/publish-authorizer.ts';
+import { AudienceServices } from './audience-services.ts';
 import { openBus, openDatabase } from './backing-services.ts';
+import { rewriteIrcUrl } from './chat/irc/irc-routes.ts';
 import { openDataFolder, type Endpoints } from './data-folder.ts';
 import { createFrameworkErrorHandler, registerErrorHandler } from './http/error-handler.ts';
 import { requestLimits } from './http/request-limits.ts';
@@ -146,6 +147,14 @@ async function assemble(
 		return broadcast.state === 'starting' ? { state: 'starting' } : { state: 'live', broadcast };
 	}
 
+	let endpoints: Endpoints | undefined;
+	const services = await AudienceServices.create(
+		{
+			...{ clock, logger, config, database, bus, serverSecret, channels, authorizer, registry, sfu, packager },
+			endpoints: () => ({ httpUrl: String(endpoints?.['httpUrl'] ?? ''), rtmpUrl: String(endpoints?.['rtmpUrl'] ?? '') }),
+		},
+		scope,
+	);
 	const whip = new WhipSessions({ clock, logger: logger.child({ tier: 'ingest' }), authorizer, registry });
 	scope.onClose(() => whip.close());
 	const whep = new WhepSessions({
@@ -161,6 +170,7 @@ async function assemble(
 		},
 		// Every channel is public until channels can be otherwise; the hook stands where it will be asked.
 		authorizePlayback: async () => undefined,
+		onSession: (session) => services.signaling.addWhepSession(session),
 	});
 	scope.onClose(() => whep.close());
 	const rtmp = createRtmpIngest(
@@ -172,6 +182,7 @@ async function assemble(
 	const app = await createApp(config, clock, logger);
 	scope.onClose(() => app.close());
 	registerErrorHandler(app, logger);
+	await services.prepare(app);
 	registerHealthRoutes(app, {
 		clock,
 		isStopping: () => scope.closed,
@@ -184,7 +195,7 @@ async function assemble(
 	await app.register(whip.routes);
 	await app.register(whep.routes);
 	await app.register(packager.routes);
-	await app.register(createChannelRoutes({ clock, channels, registry }));
+	await services.register(app);
 	if (webFolder !== undefined) {
 		await app.register(createWebPages(webFolder));
 	}
@@ -196,7 +207,7 @@ async function assemble(
 		channels,
 		firstStart,
 		async listen() {
-			const endpoints = await openPorts(config, app, rtmp, sfu);
+			endpoints = await openPorts(config, app, rtmp, sfu);
 			await dataFolder.writeEndpoints(endpoints);
 			return endpoints;
 		},
@@ -209,6 +220,7 @@ async function assemble(
 async function createApp(config: ServerConfig, clock: Clock, logger: Logger): Promise<FastifyInstance> {
 	const common = {
 		...requestLimits(() => clock.nowMs()),
+		rewriteUrl: rewriteIrcUrl,
 		frameworkErrors: createFrameworkErrorHandler(logger),
 		// Held playlist requests would keep the server for seconds; players ask again.
 		forceCloseConnections: true,

@@ -50,6 +50,31 @@ export const HTTP_CONFIG_SCHEMA = Type.Object({
 			}),
 		),
 	),
+	allowedOrigins: Type.Array(Type.String({ pattern: '^https?://[^/?#\\s]+$', maxLength: 255 }), {
+		...field({
+			description:
+				'Origins of other sites, such as https://example.org, whose pages may open sockets here with the cookies of their visitors. Our own origin and http.publicUrl always may.',
+		}),
+		default: [],
+		maxItems: 64,
+	}),
+	maxSockets: Type.Integer(
+		field({
+			default: 20_000,
+			minimum: 1,
+			maximum: 1_000_000,
+			description: 'WebSockets that may be open at once. More are refused and come again a little later.',
+		}),
+	),
+	maxSocketsPerAddress: Type.Integer(
+		field({
+			default: 500,
+			minimum: 1,
+			maximum: 1_000_000,
+			description:
+				'WebSockets that may be open from one address; schools and mobile networks share one. Loopback addresses are exempt, since a proxy on this machine has one for everybody.',
+		}),
+	),
 });
 
 /** The RTMP door. */
@@ -111,6 +136,67 @@ export const HLS_CONFIG_SCHEMA = Type.Object({
 	),
 });
 
+/** How much of the WebRTC tier may be used; beyond it viewers get LL-HLS. */
+export const SFU_CONFIG_SCHEMA = Type.Object({
+	maxConsumers: Type.Integer(
+		field({
+			default: 0,
+			minimum: 0,
+			maximum: 1_000_000,
+			description: 'Streams to viewers at once; a viewer has two, picture and sound. 0: 500 for each SFU worker.',
+		}),
+	),
+	maxBitrateBps: Type.Integer(
+		field({
+			default: 0,
+			minimum: 0,
+			maximum: 1_000_000_000_000,
+			unit: 'bit/s',
+			description: 'Bits per second towards WebRTC viewers. 0: no limit of its own.',
+		}),
+	),
+	maxWorkerCpu: Type.Number(
+		field({
+			default: 0.85,
+			minimum: 0.05,
+			maximum: 1,
+			description: 'CPU of the busiest SFU worker above which viewers are handed over to LL-HLS; 1 is a whole core.',
+		}),
+	),
+});
+
+/** Accounts of viewers and streamers. */
+export const ACCOUNTS_CONFIG_SCHEMA = Type.Object({
+	isSignUpOpen: Type.Boolean(
+		field({
+			default: true,
+			description: 'Whether anybody can make an account. False leaves the accounts that there are.',
+		}),
+	),
+	channelsPerUser: Type.Integer(
+		field({
+			default: 1,
+			minimum: 0,
+			maximum: 5,
+			description: 'Channels that one account may open. Administrators may always open five.',
+		}),
+	),
+});
+
+/** What operators see. */
+export const METRICS_CONFIG_SCHEMA = Type.Object({
+	token: Type.Optional(
+		Type.String(
+			field({
+				secret: true,
+				pattern: '^[^\\s]{16,256}$',
+				description:
+					'Bearer token that /metrics asks for. Without it everybody can read the figures; they name nobody.',
+			}),
+		),
+	),
+});
+
 /** What is logged, and how. */
 export const LOG_CONFIG_SCHEMA = Type.Object({
 	level: Type.Enum(['debug', 'info', 'warn', 'error'], {
@@ -130,6 +216,9 @@ export const SERVER_CONFIG_SCHEMA = Type.Object({
 	rtc: RTC_CONFIG_SCHEMA,
 	ingest: INGEST_CONFIG_SCHEMA,
 	hls: HLS_CONFIG_SCHEMA,
+	sfu: SFU_CONFIG_SCHEMA,
+	accounts: ACCOUNTS_CONFIG_SCHEMA,
+	metrics: METRICS_CONFIG_SCHEMA,
 	dataFolder: Type.String(
 		field({
 			default: './data',

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 const PAGE_PATHS = ['/', '/:page', '/embed/:channel'] as const;
 
 /** What the pages may load: themselves only. hls.js needs blob: for media and for its worker. */
-const CONTENT_SECURITY_POLICY = [
+export const CONTENT_SECURITY_POLICY = [
 	"default-src 'self'",
 	"media-src 'self' blob:",
 	"worker-src 'self' blob:",

@@ -35,12 +35,32 @@ export const videoDescriptionSchema = Type.Object({
 /** See {@link videoDescriptionSchema}. */
 export type VideoDescription = Static<typeof videoDescriptionSchema>;
 
+/** Who may be in the WebRTC tier: whoever fits; nobody else, with a waiting list; nobody at all. */
+export const CHANNEL_POLICY_MODES = ['automatic', 'interactive-only', 'mass-only'] as const;
+
+/** What a channel's owner says about tiers. */
+export const channelPolicySchema = Type.Object(
+	{
+		mode: Type.Enum([...CHANNEL_POLICY_MODES]),
+		interactiveSeats: Type.Union([Type.Integer({ minimum: 0, maximum: 100_000 }), Type.Null()], {
+			description: 'Most viewers in the WebRTC tier at once; null: as many as the server takes.',
+		}),
+	},
+	{ additionalProperties: false },
+);
+/** See {@link channelPolicySchema}. */
+export type ChannelPolicy = Static<typeof channelPolicySchema>;
+/** Of a channel whose owner has said nothing. */
+export const DEFAULT_CHANNEL_POLICY: ChannelPolicy = { mode: 'automatic', interactiveSeats: null };
+
 /** Answer of `GET /api/v1/channels/{name}`. */
 export const channelDescriptionSchema = Type.Object({
 	id: Type.String(),
 	name: Type.String({ description: 'Part of the addresses; lower case.' }),
 	title: Type.String(),
 	category: Type.Union([Type.String(), Type.Null()]),
+	ownerName: Type.Union([Type.String(), Type.Null()], { description: 'Null: the channel belongs to nobody.' }),
+	policy: channelPolicySchema,
 	state: Type.Enum([...CHANNEL_STATES]),
 	startedAt: Type.Union([Type.String({ format: 'date-time' }), Type.Null()], {
 		description: 'When the running broadcast began; null while offline.',

@@ -67,10 +67,10 @@ export class BroadcastBench {
 		return { bench, publisher: bench.attach(settings) };
 	}
 
-	/** Attaches another publisher. */
-	attach(settings: Partial<FakeEncoderSettings> = {}): FakePublisher {
+	/** Attaches another publisher, who came by that key. */
+	attach(settings: Partial<FakeEncoderSettings> = {}, streamKeyId?: string): FakePublisher {
 		const publisher = new FakePublisher(this.clock, settings);
-		this.broadcast.attach(publisher);
+		this.broadcast.attach(publisher, streamKeyId);
 		publisher.configure();
 		return publisher;
 	}

@@ -74,7 +74,8 @@ export class WhipSessions {
 			const broadcast = await this.#dependencies.registry.open(permission);
 			// The publisher before may say goodbye while this one is connecting: the broadcast waits for it.
 			const release = broadcast.reserve();
-			const { id, answer } = await this.#create(offer, streamKey, { broadcast, release }, request).catch((error) => {
+			const place = { broadcast, release, streamKeyId: permission.streamKeyId };
+			const { id, answer } = await this.#create(offer, streamKey, place, request).catch((error) => {
 				release();
 				throw error;
 			});
@@ -116,7 +117,7 @@ export class WhipSessions {
 	async #create(
 		offer: SdpOffer,
 		streamKey: string,
-		place: { broadcast: Broadcast; release: () => void },
+		place: { broadcast: Broadcast; release: () => void; streamKeyId: string },
 		request: FastifyRequest,
 	): Promise<{ id: string; answer: string }> {
 		const { broadcast, release } = place;
@@ -154,7 +155,7 @@ export class WhipSessions {
 			() => {
 				cancelTimeout();
 				if (machine.handle('dtls-connected')) {
-					broadcast.attach(publisher);
+					broadcast.attach(publisher, place.streamKeyId);
 					publisher.release();
 					release();
 				}

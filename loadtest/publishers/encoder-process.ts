@@ -16,6 +16,9 @@ const STDERR_LINES = 20;
 /** Which tracks an encoder gets. */
 export type EncoderTracks = 'video-and-sound' | 'video' | 'sound';
 
+/** Pitch of the hum, below all bursts. */
+const HUM_HZ = 250;
+
 /** Starts `ffmpeg`, feeds it, and ends it. Nothing of it is left behind after stop() or kill(). */
 export class EncoderProcess implements SourceOutput {
 	readonly #child: ChildProcess;
@@ -111,10 +114,11 @@ export class EncoderProcess implements SourceOutput {
 		if (this.#tracks === 'video' || this.#isEnding || this.#failure !== undefined) {
 			return;
 		}
-		const { sampleRate } = this.#format;
+		const { sampleRate, humAmplitude = 0 } = this.#format;
 		const samples = new Int16Array((endSample - firstSample) * 2);
 		for (let index = firstSample; index < endSample; index++) {
-			const value = Math.round(toneSampleAt(originMs + (index * 1000) / sampleRate) * 32_767);
+			const hum = humAmplitude * Math.sin((2 * Math.PI * HUM_HZ * index) / sampleRate);
+			const value = Math.round((toneSampleAt(originMs + (index * 1000) / sampleRate) + hum) * 32_767);
 			samples[(index - firstSample) * 2] = value;
 			samples[(index - firstSample) * 2 + 1] = value;
 		}

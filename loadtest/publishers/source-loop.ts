@@ -3,7 +3,14 @@ import type { Clock } from '../../core/clock.ts';
 import type { SentFrame } from '../measurements/frame-log.ts';
 
 /** How often pictures are made and how sound is sampled. */
-export type SourceFormat = { widthPixels: number; heightPixels: number; frameRate: number; sampleRate: number };
+export type SourceFormat = {
+	widthPixels: number;
+	heightPixels: number;
+	frameRate: number;
+	sampleRate: number;
+	/** Peak of a steady hum under the bursts, of full scale 1, by which gaps can be heard. Absent: silence. */
+	humAmplitude?: number;
+};
 
 /** Takes what the loop makes. Both are called within the same tick: first the sound up to now, then the picture. */
 export interface SourceOutput {

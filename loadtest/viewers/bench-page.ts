@@ -41,9 +41,12 @@ export class BenchPage {
 		return BenchPage.#prepare(page);
 	}
 
-	/** Opens a page of the product. */
-	static async openProduct(browser: Browser, url: string): Promise<BenchPage> {
+	/** Opens a page of the product. `initScript` runs in it before anything of its own. */
+	static async openProduct(browser: Browser, url: string, initScript?: string): Promise<BenchPage> {
 		const page = await newPage(browser);
+		if (initScript !== undefined) {
+			await page.addInitScript({ content: initScript });
+		}
 		await page.goto(url, { waitUntil: 'domcontentloaded', timeout: 30_000 });
 		return BenchPage.#prepare(page);
 	}

@@ -22,7 +22,15 @@ export type WhepDependencies = {
 	findChannel(name: string): Promise<WhepChannel>;
 	/** Stands before every new session; throws what the viewer is to be told. */
 	authorizePlayback(channel: string): Promise<void>;
+	/** Is told of each new session; `viewerId` is what the header `x-spillway-viewer` said, any text of a stranger. */
+	onSession?(session: WhepSession): void;
 };
+
+/** A session, as {@link WhepDependencies.onSession} is told of it. */
+export type WhepSession = { channel: string; viewerId: string | undefined; transport: ViewerTransport };
+
+/** By this header our player says which viewer of the signaling socket the session belongs to. */
+const VIEWER_HEADER = 'x-spillway-viewer';
 
 /** All WHEP sessions of this process. */
 export class WhepSessions {
@@ -57,6 +65,12 @@ export class WhepSessions {
 			await this.#dependencies.authorizePlayback(channel);
 			const broadcastRouter = await this.#liveRouter(channel);
 			const session = await this.#create(channel, broadcastRouter, offer, request.socket.localAddress);
+			const viewerId = request.headers[VIEWER_HEADER];
+			this.#dependencies.onSession?.({
+				channel,
+				viewerId: typeof viewerId === 'string' ? viewerId : undefined,
+				transport: session,
+			});
 			return reply
 				.code(201)
 				.header('location', `/whep/${encodeURIComponent(channel)}/${session.id}`)

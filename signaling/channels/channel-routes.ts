@@ -1,77 +1,293 @@
-/** The API's view of channels: lists, one by name, and the server's time. */
+/** The API's channels: lists, one by name, opening and changing one, categories, and the server's time. */
 import type { FastifyPluginAsync } from 'fastify';
+import { Type, type Static } from 'typebox';
 import { SpillwayError } from '../../core/errors.ts';
 import type { Clock } from '../../core/clock.ts';
-import { parseChannelName } from '../../core/ids.ts';
-import type { ChannelDescription, ChannelList, ServerTime } from '../../core/protocol/channel-description.ts';
-import { refuseOtherMethods } from '../http/error-handler.ts';
+import {
+	channelListSchema,
+	channelPolicySchema,
+	serverTimeSchema,
+	type ChannelDescription,
+	type ChannelList,
+	type ServerTime,
+} from '../../core/protocol/channel-description.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast-registry.ts';
-import type { Broadcast } from '../../ingest/broadcast.ts';
-import type { Channel, ChannelStore } from './channel-store.ts';
+import type { Accounts } from '../accounts/create-accounts.ts';
+import { refuseOtherMethods } from '../http/error-handler.ts';
+import { RATE_LIMITS, registerRateLimits } from '../http/rate-limits.ts';
+import { refusals, validateWithTypeBox } from '../http/schema-validation.ts';
+import { channelParamsSchema, type ChannelAccess, type ChannelParams } from './channel-access.ts';
+import type { ChannelControl } from './channel-control.ts';
+import { describeChannel, ownChannelSchema, type OwnChannelDescription } from './channel-description.ts';
+import type { Channel, ChannelChange, ChannelStore } from './channel-store.ts';
+import { MAX_QUERY_LENGTH, MAX_TITLE_LENGTH, normalizeCategory, normalizeText } from './channel-text.ts';
+
+/** Channels of one list. */
+const DEFAULT_LIST_LENGTH = 200;
+/** Channels of one account that is an administrator's, and the most that can be configured. */
+export const MAX_CHANNELS_PER_USER = 5;
 
 /** What the routes need. */
-export type ChannelRoutesDependencies = { clock: Clock; channels: ChannelStore; registry: BroadcastRegistry };
+export type ChannelRoutesDependencies = {
+	clock: Clock;
+	channels: ChannelStore;
+	registry: Pick<BroadcastRegistry, 'find' | 'broadcasts'>;
+	accounts: Pick<Accounts, 'authenticator' | 'users' | 'service' | 'cookies' | 'origin'>;
+	access: ChannelAccess;
+	control: ChannelControl;
+	/** Viewers of a channel; null when nobody counts. */
+	viewerCount: (channelName: string) => number | null;
+	config: { channelsPerUser: number; defaultGraceWindowSeconds: number };
+};
 
-/** GET /api/v1/channels, /api/v1/channels/{name}, /api/v1/time. */
-export function createChannelRoutes({ clock, channels, registry }: ChannelRoutesDependencies): FastifyPluginAsync {
+const listQuerySchema = Type.Object(
+	{
+		state: Type.Optional(Type.Literal('live', { description: 'Only channels that are live.' })),
+		category: Type.Optional(Type.String({ maxLength: 200 })),
+		query: Type.Optional(Type.String({ maxLength: 400, description: 'Part of the name or the title.' })),
+	},
+	{ additionalProperties: false },
+);
+// Lengths are those of raw text: what counts is its length after trimming and composing, which normalizeText() checks.
+const textSchema = Type.String({ maxLength: 1000 });
+const creationSchema = Type.Object(
+	{
+		name: Type.String({ maxLength: 64 }),
+		title: Type.Optional(textSchema),
+		category: Type.Optional(Type.Union([textSchema, Type.Null()])),
+	},
+	{ additionalProperties: false },
+);
+const changeSchema = Type.Object(
+	{
+		title: Type.Optional(textSchema),
+		category: Type.Optional(Type.Union([textSchema, Type.Null()])),
+		policy: Type.Optional(channelPolicySchema),
+		graceWindowSeconds: Type.Optional(
+			Type.Union([Type.Integer({ minimum: 0, maximum: 1800 }), Type.Null()], {
+				description: "Null: the server's default.",
+			}),
+		),
+	},
+	{ additionalProperties: false, minProperties: 1 },
+);
+const categoryListSchema = Type.Object({
+	categories: Type.Array(
+		Type.Object({
+			name: Type.String(),
+			liveCount: Type.Integer({ minimum: 0 }),
+			viewerCount: Type.Integer({ minimum: 0, description: 'Over its live channels.' }),
+		}),
+	),
+});
+
+/** GET and POST /api/v1/channels, GET and PATCH /api/v1/channels/{channel}, /api/v1/categories, /api/v1/time. */
+export function createChannelRoutes(dependencies: ChannelRoutesDependencies): FastifyPluginAsync {
 	return async (app) => {
-		app.addHook('onRequest', async (_request, reply) => {
-			reply.header('access-control-allow-origin', '*').header('cache-control', 'no-store');
-		});
-		app.get<{ Querystring: { state?: 'live' } }>(
-			'/api/v1/channels',
-			{
-				schema: {
-					querystring: { type: 'object', properties: { state: { enum: ['live'] } }, additionalProperties: false },
-				},
-			},
-			async (request): Promise<ChannelList> => {
-				const all = await channels.list();
-				const described = all.map((channel) => describeChannel(channel, registry.find(channel.name)));
-				return {
-					channels:
-						request.query.state === 'live' ? described.filter((channel) => channel.state !== 'offline') : described,
-				};
-			},
-		);
-		app.get<{ Params: { name: string } }>('/api/v1/channels/:name', async (request): Promise<ChannelDescription> => {
-			const name = parseChannelName(request.params.name);
-			const channel = name === undefined ? undefined : await channels.findByName(name);
-			if (channel === undefined) {
-				throw new SpillwayError('CHANNEL_NOT_FOUND', [request.params.name.slice(0, 40)]);
+		validateWithTypeBox(app);
+		await registerRateLimits(app);
+		app.addHook('onRequest', async (request, reply) => {
+			reply.header('cache-control', 'no-store');
+			if (request.method === 'GET') {
+				// What everybody may know, players on other sites may ask. No credentials go with "*".
+				reply.header('access-control-allow-origin', '*');
 			}
-			return describeChannel(channel, registry.find(channel.name));
+			dependencies.accounts.origin.check(request);
 		});
-		app.get('/api/v1/time', async (): Promise<ServerTime> => ({ nowMs: clock.nowMs() }));
-		for (const path of ['/api/v1/channels', '/api/v1/channels/:name', '/api/v1/time']) {
-			refuseOtherMethods(app, path, ['GET']);
-		}
+		await app.register(createReadingRoutes(dependencies));
+		await app.register(createChangingRoutes(dependencies));
+		refuseOtherMethods(app, '/api/v1/channels', ['GET', 'POST']);
+		refuseOtherMethods(app, '/api/v1/channels/:channel', ['GET', 'PATCH']);
+		refuseOtherMethods(app, '/api/v1/categories', ['GET']);
+		refuseOtherMethods(app, '/api/v1/time', ['GET']);
 	};
 }
 
-/** A channel with what its broadcast, if there is one, is doing. */
-export function describeChannel(channel: Channel, broadcast: Broadcast | undefined): ChannelDescription {
-	const state = broadcast === undefined || broadcast.state === 'ended' ? 'offline' : broadcast.state;
-	const source = state === 'offline' ? undefined : broadcast?.source;
-	return {
-		id: channel.id,
-		name: channel.name,
-		title: channel.title,
-		category: channel.category ?? null,
-		state,
-		startedAt: state === 'offline' ? null : new Date(broadcast!.startedAt).toISOString(),
-		viewerCount: null,
-		video:
-			source === undefined
-				? null
-				: {
-						codec: source.codec,
-						widthPixels: source.widthPixels,
-						heightPixels: source.heightPixels,
-						frameRate: Math.round((broadcast?.health?.frameRate ?? 0) * 100) / 100,
-					},
-		legs: state === 'offline' ? [] : [...(broadcast?.plan?.legs ?? [])],
-		whepUrl: `/whep/${channel.name}`,
-		hlsUrl: `/hls/${channel.name}/index.m3u8`,
+function createReadingRoutes(dependencies: ChannelRoutesDependencies): FastifyPluginAsync {
+	const { clock, access, accounts } = dependencies;
+	return async (app) => {
+		const rateLimit = RATE_LIMITS.search;
+		app.get<{ Querystring: Static<typeof listQuerySchema> }>(
+			'/api/v1/channels',
+			{
+				config: { rateLimit },
+				schema: {
+					tags: ['channels'],
+					summary: 'Channels, live ones first, by viewers',
+					querystring: listQuerySchema,
+					response: { 200: channelListSchema, ...refusals(400, 429, 503) },
+				},
+			},
+			async (request): Promise<ChannelList> => ({ channels: await listChannels(dependencies, request.query) }),
+		);
+		app.get<{ Params: ChannelParams }>(
+			'/api/v1/channels/:channel',
+			{
+				schema: {
+					tags: ['channels'],
+					summary: 'One channel',
+					params: channelParamsSchema,
+					response: { 200: ownChannelSchema, ...refusals(404, 503) },
+				},
+			},
+			async (request): Promise<OwnChannelDescription> => {
+				const channel = await access.find(request.params.channel);
+				const user = await accounts.authenticator.authenticate(request);
+				const isOwn = user !== undefined && (user.id === channel.ownerId || user.role === 'admin');
+				return isOwn ? describeOwn(dependencies, channel) : describe(dependencies, channel);
+			},
+		);
+		app.get(
+			'/api/v1/categories',
+			{
+				config: { rateLimit },
+				schema: {
+					tags: ['channels'],
+					summary: 'Categories in use, by viewers',
+					response: { 200: categoryListSchema, ...refusals(429, 503) },
+				},
+			},
+			async (): Promise<Static<typeof categoryListSchema>> => ({ categories: await listCategories(dependencies) }),
+		);
+		app.get(
+			'/api/v1/time',
+			{ schema: { tags: ['channels'], summary: "The server's clock", response: { 200: serverTimeSchema } } },
+			async (): Promise<ServerTime> => ({ nowMs: clock.nowMs() }),
+		);
 	};
+}
+
+function createChangingRoutes(dependencies: ChannelRoutesDependencies): FastifyPluginAsync {
+	const { channels, access, accounts, control, config } = dependencies;
+	return async (app) => {
+		const rateLimit = RATE_LIMITS.change;
+		app.post<{ Body: Static<typeof creationSchema> }>(
+			'/api/v1/channels',
+			{
+				config: { rateLimit },
+				onRequest: accounts.authenticator.requireUser,
+				schema: {
+					tags: ['channels'],
+					summary: 'Open a channel',
+					description: 'It belongs to whoever is signed in.',
+					body: creationSchema,
+					response: { 201: ownChannelSchema, ...refusals(400, 401, 403, 409, 429, 503) },
+				},
+			},
+			async (request, reply) => {
+				const user = await accounts.authenticator.userOf(request);
+				const { name, title, category } = request.body;
+				const maxChannels = user.role === 'admin' ? MAX_CHANNELS_PER_USER : config.channelsPerUser;
+				const channel = await channels.createChannel({
+					name,
+					title: normalizeText(title ?? '', 'a title', MAX_TITLE_LENGTH),
+					category: normalizeCategory(category ?? null),
+					owner: { id: user.id, maxChannels },
+				});
+				const role = await accounts.users.becomeStreamer(user.id);
+				const access =
+					role === undefined || role === user.role ? undefined : await accounts.service.reissueAccess(user, role);
+				if (access !== undefined) {
+					accounts.cookies.setAccess(reply, access);
+				}
+				return reply.code(201).send(describeOwn(dependencies, channel));
+			},
+		);
+		app.patch<{ Params: ChannelParams; Body: Static<typeof changeSchema> }>(
+			'/api/v1/channels/:channel',
+			{
+				config: { rateLimit },
+				onRequest: accounts.authenticator.requireUser,
+				schema: {
+					tags: ['channels'],
+					summary: 'Change a channel',
+					description: 'Absent fields stay. Policy and grace window take effect at once.',
+					params: channelParamsSchema,
+					body: changeSchema,
+					response: { 200: ownChannelSchema, ...refusals(400, 401, 403, 404, 429, 503) },
+				},
+			},
+			async (request): Promise<OwnChannelDescription> => {
+				const { channel } = await access.require(request, 'edit the channel');
+				const changed = await channels.updateChannel(channel.id, toChange(request.body));
+				if (changed === undefined) {
+					throw new SpillwayError('CHANNEL_NOT_FOUND', [channel.name]);
+				}
+				const isGraceWindowNew = request.body.graceWindowSeconds !== undefined;
+				await control.changeChannel(
+					changed,
+					isGraceWindowNew ? graceWindowSeconds(dependencies, changed) * 1000 : undefined,
+				);
+				return describeOwn(dependencies, changed);
+			},
+		);
+	};
+}
+
+function toChange(body: Static<typeof changeSchema>): ChannelChange {
+	return {
+		...(body.title === undefined ? {} : { title: normalizeText(body.title, 'a title', MAX_TITLE_LENGTH) }),
+		...(body.category === undefined ? {} : { category: normalizeCategory(body.category) }),
+		...(body.policy === undefined ? {} : { policy: body.policy }),
+		...(body.graceWindowSeconds === undefined ? {} : { graceWindowSeconds: body.graceWindowSeconds ?? undefined }),
+	};
+}
+
+type Readers = Pick<ChannelRoutesDependencies, 'channels' | 'registry' | 'viewerCount' | 'config'>;
+
+function graceWindowSeconds({ config }: Pick<Readers, 'config'>, channel: Channel): number {
+	return channel.graceWindowSeconds ?? config.defaultGraceWindowSeconds;
+}
+
+function describe({ registry, viewerCount }: Readers, channel: Channel): ChannelDescription {
+	return describeChannel(channel, registry.find(channel.name), viewerCount(channel.name));
+}
+
+function describeOwn(dependencies: Readers, channel: Channel): OwnChannelDescription {
+	return { ...describe(dependencies, channel), graceWindowSeconds: graceWindowSeconds(dependencies, channel) };
+}
+
+async function listChannels(
+	dependencies: Readers,
+	asked: Static<typeof listQuerySchema>,
+): Promise<ChannelDescription[]> {
+	const { channels, registry } = dependencies;
+	const query = asked.query === undefined ? '' : normalizeText(asked.query, 'a search', MAX_QUERY_LENGTH);
+	const search = {
+		query: query === '' ? undefined : query,
+		category: asked.category === undefined ? undefined : normalizeCategory(asked.category),
+		limit: DEFAULT_LIST_LENGTH,
+	};
+	const liveNames = registry.broadcasts.filter(({ state }) => state !== 'ended').map(({ channelName }) => channelName);
+	const live = liveNames.length === 0 ? [] : await channels.search({ ...search, names: liveNames, limit: 1000 });
+	const described = live.map((channel) => describe(dependencies, channel));
+	described.sort((one, other) => (other.viewerCount ?? 0) - (one.viewerCount ?? 0) || (one.name < other.name ? -1 : 1));
+	if (asked.state === 'live') {
+		return described.filter(({ state }) => state !== 'offline').slice(0, DEFAULT_LIST_LENGTH);
+	}
+	const isListed = new Set(described.map(({ id }) => id));
+	for (const channel of await channels.search(search)) {
+		if (!isListed.has(channel.id)) {
+			described.push(describe(dependencies, channel));
+		}
+	}
+	return described.slice(0, DEFAULT_LIST_LENGTH);
+}
+
+async function listCategories(
+	dependencies: Readers,
+): Promise<{ name: string; liveCount: number; viewerCount: number }[]> {
+	const names = await dependencies.channels.listCategories();
+	// Categories that differ in case only are one.
+	const byKey = new Map(names.map((name) => [name.toLowerCase(), { name, liveCount: 0, viewerCount: 0 }]));
+	for (const channel of await listChannels(dependencies, { state: 'live' })) {
+		const entry = channel.category === null ? undefined : byKey.get(channel.category.toLowerCase());
+		if (entry !== undefined) {
+			entry.liveCount++;
+			entry.viewerCount += channel.viewerCount ?? 0;
+		}
+	}
+	return [...byKey.values()].sort(
+		(one, other) => other.viewerCount - one.viewerCount || other.liveCount - one.liveCount,
+	);
 }

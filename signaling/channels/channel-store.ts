@@ -3,6 +3,7 @@ import { timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../../core/clock.ts';
 import { SpillwayError } from '../../core/errors.ts';
 import { createId, parseChannelName, type ChannelId, type ChannelName, type StreamKey } from '../../core/ids.ts';
+import { DEFAULT_CHANNEL_POLICY, type ChannelPolicy } from '../../core/protocol/channel-description.ts';
 import { isUniqueViolation, type Database, type Queryable } from '../database/database.ts';
 import { createStreamKey, hashStreamKey, shownPrefix } from './stream-key.ts';
 
@@ -14,7 +15,31 @@ export type Channel = {
 	category: string | undefined;
 	/** Seconds that a broadcast waits for its lost publisher; undefined means the server's default. */
 	graceWindowSeconds: number | undefined;
+	/** Who may be in which tier. */
+	policy: ChannelPolicy;
+	/** Undefined: it belongs to nobody. */
+	ownerId: string | undefined;
+	ownerName: string | undefined;
 	createdAt: Date;
+};
+
+/** What its owner may change about a channel; absent fields stay. */
+export type ChannelChange = {
+	title?: string;
+	category?: string | undefined;
+	graceWindowSeconds?: number | undefined;
+	policy?: ChannelPolicy;
+};
+
+/** Which channels to list. Texts are compared without regard to case. */
+export type ChannelSearch = {
+	/** Part of the name or the title. */
+	query?: string | undefined;
+	/** The whole category. */
+	category?: string | undefined;
+	/** Only these. */
+	names?: readonly ChannelName[] | undefined;
+	limit: number;
 };
 
 /** A stream key as its owner sees it later: everything but the key. */
@@ -38,6 +63,9 @@ type ChannelRow = {
 	title: string;
 	category: string | null;
 	grace_window_seconds: number | null;
+	policy: Partial<ChannelPolicy>;
+	owner_id: string | null;
+	owner_name: string | null;
 	created_at: Date;
 };
 
@@ -51,7 +79,8 @@ type StreamKeyRow = {
 	revoked_at: Date | null;
 };
 
-const CHANNEL_COLUMNS = 'id, name, title, category, grace_window_seconds, created_at';
+const CHANNEL_COLUMNS = `channels.id, channels.name, title, category, grace_window_seconds, policy, owner_id, channels.created_at,
+	(SELECT users.name FROM users WHERE users.id = channels.owner_id) AS owner_name`;
 /** Channels that one listing returns at most. */
 const MAX_LISTED = 1000;
 
@@ -68,27 +97,120 @@ export class ChannelStore {
 		this.#serverSecret = options.serverSecret;
 	}
 
-	/** Throws REQUEST_INVALID for a name that cannot be one, is a route, or is taken. */
-	async createChannel(details: { name: string; title?: string; graceWindowSeconds?: number }): Promise<Channel> {
+	/**
+	 * Throws REQUEST_INVALID for a name that cannot be one or is a route, NAME_TAKEN for one that another channel or another
+	 * person has, LIMIT_REACHED when the owner has as many as allowed.
+	 */
+	async createChannel(details: {
+		name: string;
+		title?: string;
+		category?: string | undefined;
+		graceWindowSeconds?: number;
+		owner?: { id: string; maxChannels: number };
+	}): Promise<Channel> {
 		const name = parseChannelName(details.name);
 		if (name === undefined) {
 			throw new SpillwayError('REQUEST_INVALID', [
 				'a channel name has 2–25 letters, digits, "_" or "-", and is not a page',
 			]);
 		}
+		const ownerId = details.owner?.id ?? null;
 		try {
 			const [row] = await this.#database.query<ChannelRow>(
-				`INSERT INTO channels (id, name, title, grace_window_seconds, created_at) VALUES ($1, $2, $3, $4, $5)
+				`INSERT INTO channels (id, name, title, category, grace_window_seconds, owner_id, created_at)
+				SELECT $1::text, $2::text, $3::text, $4::text, $5::integer, $6::text, $7::timestamptz
+				WHERE NOT EXISTS (SELECT id FROM users WHERE users.name = $2::text AND users.id IS DISTINCT FROM $6::text)
+				AND ($6::text IS NULL OR (SELECT count(*) FROM channels WHERE owner_id = $6::text) < $8::integer)
 				RETURNING ${CHANNEL_COLUMNS}`,
-				[createId(this.#clock.nowMs()), name, details.title ?? '', details.graceWindowSeconds ?? null, this.#now()],
+				[
+					createId(this.#clock.nowMs()),
+					name,
+					details.title ?? '',
+					details.category ?? null,
+					details.graceWindowSeconds ?? null,
+					ownerId,
+					this.#now(),
+					details.owner?.maxChannels ?? 0,
+				],
 			);
-			return toChannel(row!);
+			if (row !== undefined) {
+				return toChannel(row);
+			}
 		} catch (error) {
 			if (isUniqueViolation(error, 'channels_name_key')) {
-				throw new SpillwayError('REQUEST_INVALID', [`channel "${name}" exists already`], { cause: error });
+				throw new SpillwayError('NAME_TAKEN', [name], { cause: error });
 			}
 			throw error;
 		}
+		const [other] = await this.#database.query<{ id: string }>('SELECT id FROM users WHERE name = $1', [name]);
+		if (other !== undefined && other.id !== ownerId) {
+			throw new SpillwayError('NAME_TAKEN', [name]);
+		}
+		throw new SpillwayError('LIMIT_REACHED', [`an account has at most ${details.owner?.maxChannels} channels here`]);
+	}
+
+	/** Changes what is given and returns the channel; undefined when there is none with this id. */
+	async updateChannel(id: ChannelId, change: ChannelChange): Promise<Channel | undefined> {
+		const sets: string[] = [];
+		const params: (string | number | null)[] = [id];
+		const set = (column: string, value: string | number | null): void => {
+			params.push(value);
+			sets.push(`${column} = $${params.length}`);
+		};
+		if (change.title !== undefined) {
+			set('title', change.title);
+		}
+		if ('category' in change) {
+			set('category', change.category ?? null);
+		}
+		if ('graceWindowSeconds' in change) {
+			set('grace_window_seconds', change.graceWindowSeconds ?? null);
+		}
+		if (change.policy !== undefined) {
+			set('policy', JSON.stringify(change.policy));
+		}
+		if (sets.length === 0) {
+			return this.findById(id);
+		}
+		const [row] = await this.#database.query<ChannelRow>(
+			`UPDATE channels SET ${sets.join(', ')} WHERE id = $1 RETURNING ${CHANNEL_COLUMNS}`,
+			params,
+		);
+		return row === undefined ? undefined : toChannel(row);
+	}
+
+	/** Channels by name. */
+	async search({ query, category, names, limit }: ChannelSearch): Promise<Channel[]> {
+		const params: (string | number | readonly string[])[] = [Math.min(limit, MAX_LISTED)];
+		const conditions: string[] = [];
+		if (query !== undefined) {
+			// What was typed is text, not a pattern.
+			params.push(`%${query.replace(/[\\%_]/g, '\\$&')}%`);
+			conditions.push(`(channels.name LIKE lower($${params.length}) OR lower(title) LIKE lower($${params.length}))`);
+		}
+		if (category !== undefined) {
+			params.push(category);
+			conditions.push(`lower(category) = lower($${params.length})`);
+		}
+		if (names !== undefined) {
+			params.push([...names]);
+			conditions.push(`channels.name = ANY($${params.length})`);
+		}
+		const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
+		const rows = await this.#database.query<ChannelRow>(
+			`SELECT ${CHANNEL_COLUMNS} FROM channels ${where} ORDER BY channels.name LIMIT $1`,
+			params,
+		);
+		return rows.map(toChannel);
+	}
+
+	/** Every category that a channel has, by name, at most 1000; each in one of its spellings. */
+	async listCategories(): Promise<string[]> {
+		const rows = await this.#database.query<{ category: string }>(
+			`SELECT min(category) AS category FROM channels WHERE category IS NOT NULL
+			GROUP BY lower(category) ORDER BY lower(category) LIMIT ${MAX_LISTED}`,
+		);
+		return rows.map(({ category }) => category);
 	}
 
 	/** Any text may be asked for; what cannot be a name belongs to no channel. */
@@ -103,11 +225,8 @@ export class ChannelStore {
 	}
 
 	/** All channels by name, at most 1000. */
-	async list(): Promise<Channel[]> {
-		const rows = await this.#database.query<ChannelRow>(
-			`SELECT ${CHANNEL_COLUMNS} FROM channels ORDER BY name LIMIT ${MAX_LISTED}`,
-		);
-		return rows.map(toChannel);
+	list(): Promise<Channel[]> {
+		return this.search({ limit: MAX_LISTED });
 	}
 
 	/**
@@ -144,6 +263,27 @@ export class ChannelStore {
 			[this.#now(), channelId, name, made.id],
 		);
 		return made;
+	}
+
+	/**
+	 * Puts a new key in the place of this one, under the same name. Undefined when the channel has no such valid key.
+	 */
+	async replaceStreamKey(
+		channelId: ChannelId,
+		streamKeyId: string,
+	): Promise<{ id: string; name: string; streamKey: StreamKey } | undefined> {
+		const record = (await this.listStreamKeys(channelId)).find(({ id }) => id === streamKeyId);
+		if (record === undefined || record.revokedAt !== undefined) {
+			return undefined;
+		}
+		// The new one first, as above.
+		const made = await this.createStreamKey(channelId, record.name);
+		if (!(await this.revokeStreamKey(streamKeyId))) {
+			// Somebody else was faster: his new key counts.
+			await this.revokeStreamKey(made.id);
+			return undefined;
+		}
+		return { ...made, name: record.name };
 	}
 
 	/** False when there is no such key or it was revoked before. Who publishes with it is for the caller to end. */
@@ -184,8 +324,7 @@ export class ChannelStore {
 		const rows = await this.#database.query<
 			ChannelRow & { key_id: string; key_hash: Uint8Array; revoked_at: Date | null }
 		>(
-			`SELECT stream_keys.id AS key_id, key_hash, revoked_at, channels.id, channels.name, title, category,
-				grace_window_seconds, channels.created_at
+			`SELECT stream_keys.id AS key_id, key_hash, revoked_at, ${CHANNEL_COLUMNS}
 			FROM stream_keys JOIN channels ON channels.id = stream_keys.channel_id WHERE key_hash = $1`,
 			[hash],
 		);
@@ -221,6 +360,9 @@ function toChannel(row: ChannelRow): Channel {
 		title: row.title,
 		category: row.category ?? undefined,
 		graceWindowSeconds: row.grace_window_seconds ?? undefined,
+		policy: { ...DEFAULT_CHANNEL_POLICY, ...row.policy },
+		ownerId: row.owner_id ?? undefined,
+		ownerName: row.owner_name ?? undefined,
 		createdAt: row.created_at,
 	};
 }

@@ -3,9 +3,9 @@ import type { Clock } from '../../core/clock.ts';
 import { SpillwayError } from '../../core/errors.ts';
 import { createId, createSecret, type ChannelId, type StreamKey } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
+import { PasswordHasher } from '../accounts/password-hash.ts';
 import type { Database, Queryable } from '../database/database.ts';
 import { ChannelStore } from './channel-store.ts';
-import { hashPassword } from './password-hash.ts';
 
 /** The channel that is there from the start. */
 export const DEMO_CHANNEL_NAME = 'demo';
@@ -43,7 +43,7 @@ export async function prepareFirstStart(options: FirstStartOptions): Promise<Fir
 	const { clock, serverSecret } = options;
 	// Hashing takes long on purpose, so it is done before anything is locked, and only when it is likely to be needed.
 	const password = createSecret('admin');
-	const passwordHash = (await hasAdmin(options.database)) ? undefined : await hashPassword(password);
+	const passwordHash = (await hasAdmin(options.database)) ? undefined : await new PasswordHasher().hash(password);
 	const result = await options.database.transaction(async (handle) => {
 		// Two servers that start at once must not make two of everything.
 		await handle.query('LOCK TABLE channels IN SHARE ROW EXCLUSIVE MODE');
@@ -56,6 +56,10 @@ export async function prepareFirstStart(options: FirstStartOptions): Promise<Fir
 				? await ensureGeneratedKey(store, channel.id)
 				: await ensureGivenKey(store, channel.id, options.demoStreamKey as StreamKey);
 		const isAdminNew = passwordHash !== undefined && (await createAdmin(handle, clock, passwordHash));
+		await handle.query(
+			"UPDATE channels SET owner_id = (SELECT id FROM users WHERE name = $2 AND role = 'admin') WHERE id = $1 AND owner_id IS NULL",
+			[channel.id, ADMIN_USER_NAME],
+		);
 		return { demoChannelId: channel.id, newStreamKey, newAdminPassword: isAdminNew ? password : undefined };
 	});
 	options.logger.info(

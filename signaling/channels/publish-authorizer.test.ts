@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { SpillwayError } from '../../core/errors.ts';
 import type { ChannelId, ChannelName } from '../../core/ids.ts';
+import { DEFAULT_CHANNEL_POLICY } from '../../core/protocol/channel-description.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import { databaseUnavailable } from '../database/database.ts';
@@ -15,7 +16,17 @@ function owner(graceWindowSeconds?: number): StreamKeyOwner {
 	const [id, name] = ['c1' as ChannelId, 'demo' as ChannelName];
 	return {
 		streamKeyId: 'k1',
-		channel: { id, name, title: '', category: undefined, graceWindowSeconds, createdAt: new Date(0) },
+		channel: {
+			id,
+			name,
+			title: '',
+			category: undefined,
+			graceWindowSeconds,
+			policy: DEFAULT_CHANNEL_POLICY,
+			ownerId: undefined,
+			ownerName: undefined,
+			createdAt: new Date(0),
+		},
 	};
 }
 

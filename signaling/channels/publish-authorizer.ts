@@ -84,6 +84,15 @@ export class PublishAuthorizer {
 		return grant;
 	}
 
+	/** Forgets what is known about a channel's keys, so that a new grace window counts for the next publisher. */
+	forgetChannel(channelId: ChannelId): void {
+		for (const [hash, { grant }] of this.#remembered) {
+			if (grant.channelId === channelId) {
+				this.#remembered.delete(hash);
+			}
+		}
+	}
+
 	/** Forgets what is known about a key, so that revoking it works at once on this server. */
 	forget(streamKeyId: string): void {
 		for (const [hash, { grant }] of this.#remembered) {

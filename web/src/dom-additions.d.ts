@@ -1,5 +1,6 @@
 /** What Chromium has and TypeScript's DOM library does not yet. Everything optional: other browsers lack it. */
-import type { PlaybackStatistics } from './playback/playback.ts';
+import type { DeliveryTier } from '../../core/protocol/channel-description.ts';
+import type { PlayerStatistics } from './composables/use-player.ts';
 
 declare global {
 	/** https://w3c.github.io/webrtc-extensions/#rtp-header-extension-control-dom */
@@ -21,6 +22,10 @@ declare global {
 	}
 	interface Window {
 		/** For tests and the measuring bench; nothing secret. See main.ts. */
-		__spillway?: { readonly statistics: PlaybackStatistics | undefined };
+		__spillway?: {
+			readonly statistics: PlayerStatistics | undefined;
+			/** As the page's own choice between the tiers. */
+			switchTier(tier: DeliveryTier): void;
+		};
 	}
 }

@@ -1,5 +1,5 @@
 /** Addresses and their pages. */
-import { createRouter, createWebHistory, type RouteLocation } from 'vue-router';
+import { createRouter, createWebHistory, type RouteLocation, type RouteLocationRaw } from 'vue-router';
 import { DELIVERY_TIERS, type DeliveryTier } from '../../core/protocol/channel-description.ts';
 import { parseChannelName } from '../../core/ids.ts';
 import HomePage from './pages/HomePage.vue';
@@ -11,23 +11,40 @@ function channelProps(route: RouteLocation): { name: string; initialTier: Delive
 	return { name, initialTier: wanted ?? 'webrtc', key: name };
 }
 
+/** What cannot be a channel's name need not be asked for. */
+function mustBeChannelName(to: RouteLocation): true | RouteLocationRaw {
+	return (
+		parseChannelName(String(to.params['name'])) !== undefined || {
+			name: 'not-found',
+			params: { path: to.path.slice(1).split('/') },
+		}
+	);
+}
+
 /** The router of the pages. */
 export const router = createRouter({
 	history: createWebHistory(),
 	routes: [
 		{ path: '/', component: HomePage },
+		{ path: '/login', component: () => import('./pages/LoginPage.vue') },
+		{ path: '/signup', component: () => import('./pages/SignupPage.vue') },
+		{ path: '/dashboard', component: () => import('./pages/DashboardPage.vue') },
+		{
+			path: '/embed/:name',
+			component: () => import('./pages/EmbedPage.vue'),
+			props: channelProps,
+			// The frame belongs to another page: no header, no footer.
+			meta: { isBare: true },
+			beforeEnter: mustBeChannelName,
+		},
 		{
 			path: '/:name',
 			component: () => import('./pages/ChannelPage.vue'),
 			props: channelProps,
-			// What cannot be a channel's name need not be asked for.
-			beforeEnter: (to) =>
-				parseChannelName(String(to.params['name'])) !== undefined || {
-					name: 'not-found',
-					params: { path: to.path.slice(1) },
-				},
+			beforeEnter: mustBeChannelName,
 		},
 		{ path: '/:path(.*)*', name: 'not-found', component: () => import('./pages/NotFoundPage.vue') },
 	],
-	scrollBehavior: (_to, _from, saved) => saved ?? { top: 0 },
+	// A changed filter or tab is the same page: it stays where it is.
+	scrollBehavior: (to, from, saved) => saved ?? (to.path === from.path ? false : { top: 0 }),
 });

@@ -91,9 +91,6 @@ function watchPictures(video: PageVideo, elementIndex: number): void {
 	video.requestVideoFrameCallback(function onFrame(_nowMs, metadata) {
 		video.requestVideoFrameCallback(onFrame);
 		const calledAtMs = pageNowMs();
-		if (!isVisible(video)) {
-			return;
-		}
 		const reading = readBand(video, canvas, context, calledAtMs);
 		const frame: PageFrame = {
 			frameNumber: reading?.frameNumber ?? -1,
@@ -108,10 +105,13 @@ function watchPictures(video: PageVideo, elementIndex: number): void {
 		if (metadata.rtpTimestamp !== undefined) {
 			frame.rtpTimestamp = metadata.rtpTimestamp;
 		}
-		readings.frames.push(frame);
-		if (readings.frames.length > MAX_FRAMES) {
-			readings.frames.shift();
-		}
+		// Other callbacks of this same refresh may show or hide the element: what counts is how it is painted.
+		page.requestAnimationFrame(() => {
+			if (isVisible(video)) {
+				readings.frames.push(frame);
+				readings.frames.splice(0, readings.frames.length - MAX_FRAMES);
+			}
+		});
 	});
 }
 

@@ -1,6 +1,7 @@
 /** What the player says in each state: honest, short, and with what to do. Pure. */
 import type { DeliveryTier } from '../../../core/protocol/channel-description.ts';
 import type { PlaybackError, PlaybackState } from '../playback/playback-state.ts';
+import { TIER_NAMES } from './tier-words.ts';
 
 /** `cover`: over a dark ground, there is no picture. `note`: beside the last picture, which stands. */
 export type PlayerNotice = {
@@ -11,12 +12,6 @@ export type PlayerNotice = {
 	canRetry: boolean;
 	/** Another tier that may well play. */
 	suggestedTier: DeliveryTier | undefined;
-};
-
-/** Names of the tiers as the page writes them. */
-export const TIER_NAMES: Record<DeliveryTier, string> = {
-	webrtc: 'Real time (WebRTC)',
-	'll-hls': 'Low latency (LL-HLS)',
 };
 
 /** What the notice is made from. */

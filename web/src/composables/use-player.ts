@@ -2,19 +2,41 @@
 import { onBeforeUnmount, ref, shallowRef, watch, type Ref, type ShallowRef } from 'vue';
 import { systemClock, type CancelTimer } from '../../../core/clock.ts';
 import type { ChannelDescription, DeliveryTier } from '../../../core/protocol/channel-description.ts';
-import { HandOver } from '../playback/hand-over.ts';
+import type { TierDecision, ViewerStatistics } from '../../../core/protocol/signaling-messages.ts';
+import { HandOver, type PlaybackStart } from '../playback/hand-over.ts';
 import { createHlsPlayback } from '../playback/hls-playback.ts';
+import { preloadHls } from '../playback/hls-preload.ts';
 import type { Playback, PlaybackStatistics } from '../playback/playback.ts';
+import type { HandOverReading } from '../playback/hand-over-timer.ts';
 import type { PlaybackError, PlaybackState } from '../playback/playback-state.ts';
 import { chance } from '../playback/retry-policy.ts';
 import type { TierPlayback } from '../playback/tier-playback.ts';
 import type { WatchSettings } from '../playback/screen.ts';
+import { TierChooser } from '../playback/tier-chooser.ts';
 import { createWebrtcPlayback } from '../playback/webrtc-playback.ts';
+import { SignalingClient, type SocketLike } from '../signaling/signaling-client.ts';
 import { createBrowserLogger } from './browser-logger.ts';
 import { serverClock } from './server-time.ts';
 
 const STATISTICS_INTERVAL_MS = 500;
+/** hls.js is large: it must not take the line from the first picture. */
+const PRELOAD_AFTER_MS = 3000;
+/** The player's states in the words of the socket. */
+const REPORTED_STATES: Record<PlaybackState, ViewerStatistics['state']> = {
+	idle: 'connecting',
+	connecting: 'connecting',
+	playing: 'playing',
+	stalled: 'stalled',
+	interrupted: 'interrupted',
+	offline: 'interrupted',
+	ended: 'interrupted',
+	error: 'failed',
+	stopped: 'failed',
+};
 const SETTINGS_KEY = 'spillway.watch';
+
+/** What `window.__spillway.statistics` shows. */
+export type PlayerStatistics = PlaybackStatistics & { handOver: HandOverReading };
 
 /** What the page sees of its player. */
 export type Player = {
@@ -27,10 +49,20 @@ export type Player = {
 	switchProblem: ShallowRef<{ tier: DeliveryTier; detail: string } | undefined>;
 	settings: Ref<WatchSettings>;
 	isSoundBlocked: Ref<boolean>;
+	/** The viewer watches from within the window, after a pause; see `goLive`. */
+	isBehindLive: Ref<boolean>;
+	/** Everyone who watches, told by the socket; undefined without it. */
+	viewerCount: Ref<number | undefined>;
+	/** The server's newest decision on the tier, with its reason; undefined without a socket. */
+	decision: ShallowRef<TierDecision | undefined>;
+	/** The socket, for chat; undefined until `start`. */
+	signaling: ShallowRef<SignalingClient | undefined>;
 	/** The video element that is watched, for full screen on iPhones. */
 	video: () => HTMLVideoElement | undefined;
 	start(container: HTMLElement): void;
 	choose(tier: DeliveryTier): void;
+	/** Back to the front, in the tier that the server has for this viewer. */
+	goLive(): void;
 	retry(): void;
 	setPaused(isPaused: boolean): void;
 	setMuted(isMuted: boolean): void;
@@ -47,52 +79,103 @@ export function usePlayer(channel: Ref<ChannelDescription | undefined>, initialT
 	const switchProblem = shallowRef<{ tier: DeliveryTier; detail: string }>();
 	const settings = ref<WatchSettings>({ isPaused: false, ...readSettings() });
 	const isSoundBlocked = ref(false);
+	const isBehindLive = ref(false);
+	const viewerCount = ref<number>();
+	const decision = shallowRef<TierDecision>();
+	const signaling = shallowRef<SignalingClient>();
+	let chooser: TierChooser | undefined;
 	let handOver: HandOver | undefined;
 	let cancelStatistics: CancelTimer | undefined;
+	let cancelPreload: CancelTimer | undefined;
 
 	function update(): void {
 		const playback = handOver?.shown?.playback;
+		const previous = state.value;
 		state.value = playback?.state ?? 'idle';
 		error.value = playback?.error;
 		tier.value = handOver?.shown?.tier ?? tier.value;
 		pendingTier.value = handOver?.pendingTier;
 		if (handOver !== undefined) {
 			settings.value = { ...handOver.settings };
+			isBehindLive.value = handOver.isBehindLive;
 		}
+		if (previous !== state.value) {
+			signaling.value?.reportStatistics();
+		}
+	}
+
+	function readStatistics(): PlayerStatistics | undefined {
+		const reading = handOver?.shown?.playback.statistics();
+		return reading === undefined ? undefined : { ...reading, handOver: handOver!.reading };
 	}
 
 	function start(container: HTMLElement): void {
 		const description = channel.value!;
 		serverClock.start();
+		const canWebRtc = typeof RTCPeerConnection !== 'undefined';
+		const logger = createBrowserLogger({ channel: description.name });
 		handOver = new HandOver({
 			container,
 			settings: settings.value,
 			channelState: description.state,
-			createPlayback: (wanted) => createPlayback(wanted, description),
+			createPlayback: (wanted, begin) => createPlayback(wanted, description, begin, () => signaling.value?.viewerId),
+			clock: systemClock,
+			logger,
+			canHls: true,
 		});
-		handOver.on('changed', update);
-		handOver.on('soundBlocked', () => {
-			isSoundBlocked.value = true;
-			update();
-		});
-		handOver.on('switchFailed', (failedTier, reason) => {
-			switchProblem.value = { tier: failedTier, detail: reason?.detail ?? 'It brought no picture.' };
-		});
-		handOver.choose(tier.value);
+		signaling.value = new SignalingClient(
+			{
+				clock: systemClock,
+				logger,
+				chance,
+				url: new URL('/api/v1/signaling', location.href.replace(/^http/, 'ws')).href,
+				channel: description.name,
+				capabilities: { canWebRtc, canHls: true },
+				// Its handlers take fewer arguments than the DOM's types say; nothing else differs.
+				createSocket: (url) => new WebSocket(url) as unknown as SocketLike,
+				serverClock,
+				readStatistics: () => viewerStatistics(readStatistics(), settings.value.isPaused),
+			},
+			initialTier === 'll-hls',
+		);
+		listen(handOver, signaling.value);
+		chooser = new TierChooser({ clock: systemClock, handOver, signaling: signaling.value, initialTier });
+		chooser.start();
+		signaling.value.start();
 		cancelStatistics = systemClock.setInterval(() => {
 			statistics.value = handOver?.shown?.playback.statistics();
 			error.value = handOver?.shown?.playback.error;
 		}, STATISTICS_INTERVAL_MS);
+		// Needed in an emergency, when the network is what is missing.
+		cancelPreload = systemClock.setTimeout(() => void preloadHls(description.hlsUrl), PRELOAD_AFTER_MS);
 		window.__spillway = {
 			get statistics() {
-				return handOver?.shown?.playback.statistics();
+				return readStatistics();
 			},
+			switchTier: (wanted) => chooser?.choose(wanted),
 		};
 		window.addEventListener('pagehide', close);
 	}
 
+	function listen(changes: HandOver, socket: SignalingClient): void {
+		changes.on('changed', update);
+		changes.on('soundBlocked', () => {
+			isSoundBlocked.value = true;
+			update();
+		});
+		changes.on('switchFailed', (failedTier, reason) => {
+			switchProblem.value = { tier: failedTier, detail: reason?.detail ?? 'It brought no picture.' };
+		});
+		socket.on('presence', (count) => (viewerCount.value = count));
+		socket.on('decided', (next) => (decision.value = next));
+		socket.on('channel', (described) => handOver?.channelReported(described.state));
+	}
+
 	function close(): void {
 		cancelStatistics?.();
+		cancelPreload?.();
+		chooser?.close();
+		signaling.value?.close();
 		handOver?.close();
 		handOver = undefined;
 		delete window.__spillway;
@@ -115,12 +198,17 @@ export function usePlayer(channel: Ref<ChannelDescription | undefined>, initialT
 		switchProblem,
 		settings,
 		isSoundBlocked,
+		isBehindLive,
+		viewerCount,
+		decision,
+		signaling,
 		video: () => handOver?.shown?.video,
 		start,
 		choose(wanted) {
 			switchProblem.value = undefined;
-			handOver?.choose(wanted);
+			chooser?.choose(wanted);
 		},
+		goLive: () => chooser?.goLive(),
 		retry: () => handOver?.shown?.playback.retry(),
 		setPaused: (isPaused) => handOver?.setPaused(isPaused),
 		setMuted(isMuted) {
@@ -137,17 +225,44 @@ export function usePlayer(channel: Ref<ChannelDescription | undefined>, initialT
 	};
 }
 
-function createPlayback(tier: DeliveryTier, channel: ChannelDescription): Playback {
+function createPlayback(
+	tier: DeliveryTier,
+	channel: ChannelDescription,
+	start: PlaybackStart,
+	viewerId: () => string | undefined,
+): Playback {
 	const dependencies: ConstructorParameters<typeof TierPlayback>[1] = {
 		clock: systemClock,
 		logger: createBrowserLogger({ channel: channel.name, tier }),
 		serverClock,
 		isPageVisible: () => document.visibilityState === 'visible',
 		chance,
+		viewerId,
 	};
 	return tier === 'webrtc'
-		? createWebrtcPlayback(channel.whepUrl, dependencies)
-		: createHlsPlayback(channel.hlsUrl, dependencies);
+		? createWebrtcPlayback(channel.whepUrl, dependencies, start.delayMs)
+		: createHlsPlayback(channel.hlsUrl, dependencies, start.fromCaptureTimeMs);
+}
+
+/** What the server is told; undefined while there is nothing to tell. */
+function viewerStatistics(
+	reading: PlayerStatistics | undefined,
+	isPaused: boolean,
+): Omit<ViewerStatistics, 'type'> | undefined {
+	if (reading === undefined) {
+		return undefined;
+	}
+	const { latencyMs } = reading;
+	return {
+		tier: reading.tier,
+		state: isPaused ? 'paused' : REPORTED_STATES[reading.state],
+		...(latencyMs === undefined || isPaused ? {} : { latencyMs: Math.round(latencyMs) }),
+		stallCount: reading.stallCount,
+		stalledForMs: Math.round(reading.stalledForMs),
+		shownFrameCount: reading.framesShownCount,
+		droppedFrameCount: reading.framesDroppedCount,
+		bitrateBps: Math.round(reading.bitrateBps ?? 0),
+	};
 }
 
 function readSettings(): { isMuted: boolean; volume: number } {

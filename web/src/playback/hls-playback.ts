@@ -12,6 +12,7 @@ import {
 	type ConnectionReading,
 	type MediaConnection,
 	type Playback,
+	type TimeShift,
 } from './playback.ts';
 import { LiveEdge, RateController } from './rate-controller.ts';
 import { TierPlayback, type PlaybackDependencies } from './tier-playback.ts';
@@ -21,10 +22,14 @@ const DEFAULT_HOLD_BACK_SECONDS = 0.63;
 /** A decoder that fails again so soon after it was reset will not come to its senses. */
 const MEDIA_RECOVERY_INTERVAL_MS = 5000;
 
-/** Plays a channel a second behind. */
-export function createHlsPlayback(hlsUrl: string, dependencies: PlaybackDependencies): Playback {
+/** Plays a channel a second behind, or from a capture time on while it is in the window (the server's epoch milliseconds). */
+export function createHlsPlayback(
+	hlsUrl: string,
+	dependencies: PlaybackDependencies,
+	fromCaptureTimeMs?: number,
+): Playback {
 	const connection = hasMediaSource()
-		? new HlsJsConnection(hlsUrl, dependencies.clock)
+		? new HlsJsConnection(hlsUrl, dependencies.clock, fromCaptureTimeMs)
 		: new NativeHlsConnection(hlsUrl, dependencies.clock);
 	return new TierPlayback(connection, dependencies);
 }
@@ -38,16 +43,36 @@ export function loadHlsLibrary(): Promise<typeof HlsModule> {
 	return import('hls.js');
 }
 
-class HlsJsConnection implements MediaConnection {
+class HlsJsConnection implements MediaConnection, TimeShift {
 	readonly tier = 'll-hls';
+	readonly timeShift = this;
 	readonly rebuildAfterMs = 7000;
 	readonly #hlsUrl: string;
 	readonly #clock: Clock;
 	#session: HlsSession | undefined;
+	#isShifted: boolean;
+	/** Where to begin, until it has begun. */
+	#fromCaptureTimeMs: number | undefined;
 
-	constructor(hlsUrl: string, clock: Clock) {
+	constructor(hlsUrl: string, clock: Clock, fromCaptureTimeMs: number | undefined) {
 		this.#hlsUrl = hlsUrl;
 		this.#clock = clock;
+		this.#fromCaptureTimeMs = fromCaptureTimeMs;
+		this.#isShifted = fromCaptureTimeMs !== undefined;
+	}
+
+	get isShifted(): boolean {
+		return this.#isShifted;
+	}
+
+	holdPosition(): void {
+		this.#isShifted = true;
+	}
+
+	goLive(): void {
+		this.#isShifted = false;
+		this.#fromCaptureTimeMs = undefined;
+		this.#session?.seekToEdge();
 	}
 
 	connect(video: HTMLVideoElement, onFailure: (failure: ConnectionFailure) => void): void {
@@ -70,7 +95,16 @@ class HlsJsConnection implements MediaConnection {
 	}
 
 	steer(nowMs: number): void {
-		this.#session?.steer(nowMs);
+		if (!this.#isShifted) {
+			this.#session?.steer(nowMs);
+			return;
+		}
+		this.#session?.keepDistance(nowMs);
+		if (this.#fromCaptureTimeMs !== undefined && this.#session?.hasPlaylist === true) {
+			// Out of the window: then the edge is the best that there is.
+			this.#isShifted = this.#session.seekToCaptureTime(this.#fromCaptureTimeMs);
+			this.#fromCaptureTimeMs = undefined;
+		}
 	}
 
 	captureTimeMs(frame: VideoFrameCallbackMetadata): number | undefined {
@@ -140,7 +174,7 @@ class HlsSession {
 			// Forget what is being waited for and load the playlist anew, at the live edge.
 			this.#hls.stopLoad();
 			this.#hls.startLoad(-1);
-			this.#seekToEdge();
+			this.seekToEdge();
 		} else if (step === 2) {
 			this.#hls.recoverMediaError();
 		}
@@ -165,8 +199,30 @@ class HlsSession {
 			video.playbackRate = decision.playbackRate;
 		}
 		if (decision.seekBySeconds !== undefined) {
-			this.#seekToEdge();
+			this.seekToEdge();
 		}
+	}
+
+	/** Measures, and leaves the playhead alone. */
+	keepDistance(nowMs: number): void {
+		const edgeSeconds = this.#liveEdge.edgeSeconds(nowMs);
+		this.#edgeDistanceSeconds = edgeSeconds === undefined ? undefined : edgeSeconds - this.#video.currentTime;
+		this.#video.playbackRate = 1;
+	}
+
+	get hasPlaylist(): boolean {
+		return this.fragments.length > 0 && this.#video.readyState > 0;
+	}
+
+	/** False when that time is not in the playlist. */
+	seekToCaptureTime(captureTimeMs: number): boolean {
+		const oldest = this.fragments[0];
+		const inFragment = this.fragments.findLast((fragment) => fragment.programDateTimeMs <= captureTimeMs);
+		if (oldest === undefined || inFragment === undefined) {
+			return false;
+		}
+		this.#video.currentTime = inFragment.startSeconds + (captureTimeMs - inFragment.programDateTimeMs) / 1000;
+		return true;
 	}
 
 	reading(): ConnectionReading {
@@ -245,7 +301,8 @@ class HlsSession {
 		this.#hls?.recoverMediaError();
 	}
 
-	#seekToEdge(): void {
+	/** Jumps ahead to the target distance from the edge; never back. */
+	seekToEdge(): void {
 		const edgeSeconds = this.#liveEdge.edgeSeconds(this.#clock.monotonicMs());
 		if (edgeSeconds === undefined || this.#details === undefined) {
 			return;

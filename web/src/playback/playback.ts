@@ -1,5 +1,7 @@
 /** What a playback is to the page, whichever tier it plays: the contract, not the doing. */
 import type { ChannelState, DeliveryTier } from '../../../core/protocol/channel-description.ts';
+import type { PlayedMoment, PlayedMoments } from './alignment.ts';
+import type { DelayTarget } from './delay-slide.ts';
 import type { PlaybackMetricsReading } from './playback-metrics.ts';
 import type { PlaybackError, PlaybackState } from './playback-state.ts';
 
@@ -45,9 +47,35 @@ export type PlaybackStatistics = PlaybackMetricsReading &
 		reconnectCount: number;
 	};
 
+/** WebRTC: how long sound and picture are held back, and what is heard. */
+export interface DelayControl {
+	/** Sets the receivers' `jitterBufferTarget`, also for connections to come. */
+	setTarget(target: DelayTarget): void;
+	/** The sound that is played now; undefined without sound, or before any. */
+	playedSound(): PlayedMoment | undefined;
+	/** When the last media arrived and was played, monotonic milliseconds; undefined before any. */
+	readonly lastMediaAtMs: number | undefined;
+	/** The path to the server was found at least once. */
+	readonly hasConnected: boolean;
+}
+
+/** LL-HLS: playing from within the window instead of at the live edge. */
+export interface TimeShift {
+	/** True while it keeps its distance to the edge instead of the hold-back. */
+	readonly isShifted: boolean;
+	/** Stops steering towards the edge: what plays on after a pause is what comes next. */
+	holdPosition(): void;
+	/** Back to the front. */
+	goLive(): void;
+}
+
 /** One channel in one tier in one video element. Started once, stopped once. */
 export interface Playback {
 	readonly tier: DeliveryTier;
+	/** The frames shown last, by capture time. */
+	readonly shownMoments: PlayedMoments;
+	readonly delay: DelayControl | undefined;
+	readonly timeShift: TimeShift | undefined;
 	readonly state: PlaybackState;
 	/** Why it does not play; defined in state `error`, and while retrying after a failure. */
 	readonly error: PlaybackError | undefined;
@@ -76,6 +104,8 @@ export type ConnectionFailure = {
 /** What differs between the tiers: making, mending and reading a connection. {@link TierPlayback} drives it. */
 export interface MediaConnection {
 	readonly tier: DeliveryTier;
+	readonly delay?: DelayControl;
+	readonly timeShift?: TimeShift;
 	/** Without a frame for this long, although the channel is live, the connection is made anew. */
 	readonly rebuildAfterMs: number;
 	/**

@@ -1,6 +1,11 @@
 /** One video element with its playback, and behind it the last picture, which stands while there is no other. */
+import type { Clock } from '../../../core/clock.ts';
 import type { DeliveryTier } from '../../../core/protocol/channel-description.ts';
 import type { Playback } from './playback.ts';
+import { CROSS_FADE_MS, type ScreenSound, type SoundMixer } from './sound-mixer.ts';
+
+/** Two frames at 20 a second. */
+const NEXT_FRAME_PATIENCE_MS = 100;
 
 /** How the viewer wants to watch; survives a change of tier. */
 export type WatchSettings = { isPaused: boolean; isMuted: boolean; volume: number };
@@ -11,13 +16,26 @@ export class Screen {
 	readonly video: HTMLVideoElement;
 	readonly #lastPicture: HTMLCanvasElement;
 	readonly #onSoundBlocked: () => void;
+	readonly #sound: ScreenSound;
 	#wantsToPlay: boolean;
 	#isClosed = false;
+	#isRetired = false;
 
-	/** Hidden until {@link reveal}. `onSoundBlocked`: the browser plays only without sound until the viewer does something. */
-	constructor(container: HTMLElement, playback: Playback, settings: WatchSettings, onSoundBlocked: () => void) {
+	/**
+	 * Hidden until {@link reveal}, and silent unless `isAudible`. `onSoundBlocked`: the browser plays only without sound until
+	 * the viewer does something.
+	 */
+	constructor(options: {
+		container: HTMLElement;
+		playback: Playback;
+		settings: WatchSettings;
+		mixer: SoundMixer;
+		isAudible: boolean;
+		onSoundBlocked: () => void;
+	}) {
+		const { container, playback, settings } = options;
 		this.playback = playback;
-		this.#onSoundBlocked = onSoundBlocked;
+		this.#onSoundBlocked = options.onSoundBlocked;
 		this.#wantsToPlay = !settings.isPaused;
 		this.#lastPicture = document.createElement('canvas');
 		this.#lastPicture.className = 'screen-last-picture';
@@ -27,8 +45,7 @@ export class Screen {
 		this.video.playsInline = true;
 		this.video.autoplay = !settings.isPaused;
 		this.video.disablePictureInPicture = false;
-		this.video.muted = settings.isMuted;
-		this.video.volume = settings.volume;
+		this.#sound = options.mixer.connect(this.video, settings, options.isAudible);
 		this.video.dataset['tier'] = playback.tier;
 		// Opacity, not `display: none`: a video that is not laid out gets no frame callbacks.
 		this.video.style.opacity = '0';
@@ -47,10 +64,42 @@ export class Screen {
 		return this.playback.tier;
 	}
 
-	/** Makes it visible, for it is the one that is watched. */
+	/**
+	 * Calls back once within the animation frame in which the next picture is painted, or soon where no picture is foretold:
+	 * without requestVideoFrameCallback, or in a hidden page.
+	 */
+	onNextFrame(clock: Clock, callback: () => void): void {
+		let isDue = true;
+		const once = (): void => {
+			if (isDue) {
+				isDue = false;
+				callback();
+			}
+		};
+		this.video.requestVideoFrameCallback?.(once);
+		clock.setTimeout(once, NEXT_FRAME_PATIENCE_MS);
+	}
+
+	/** Makes it visible and audible, for it is the one that is watched. */
 	reveal(): void {
 		this.video.style.opacity = '1';
 		this.video.dataset['shown'] = 'true';
+		this.#sound.setAudible(true);
+	}
+
+	/** Another has taken its place: invisible at once, silent within the fade, then closed. */
+	retire(clock: Clock): void {
+		this.video.style.opacity = '0';
+		delete this.video.dataset['shown'];
+		this.#lastPicture.hidden = true;
+		this.#sound.setAudible(false);
+		this.#isRetired = true;
+		clock.setTimeout(() => this.close(), CROSS_FADE_MS * 3);
+	}
+
+	/** The viewer's loudness. */
+	setLevel(level: { isMuted: boolean; volume: number }): void {
+		this.#sound.setLevel(level);
 	}
 
 	/** Plays or pauses, by the viewer's wish. */
@@ -67,6 +116,7 @@ export class Screen {
 	/** Stops the playback and removes the elements. Idempotent. */
 	close(): void {
 		this.#isClosed = true;
+		this.#sound.close();
 		this.playback.stop();
 		this.video.remove();
 		this.#lastPicture.remove();
@@ -81,6 +131,7 @@ export class Screen {
 		} catch (error) {
 			// Every browser lets a page play by itself without sound; most not with it before the first click.
 			if (error instanceof DOMException && error.name === 'NotAllowedError' && !this.video.muted && !this.#isClosed) {
+				this.#sound.setLevel({ isMuted: true, volume: 1 });
 				this.video.muted = true;
 				this.#onSoundBlocked();
 				await this.video.play().catch(() => undefined);
@@ -91,7 +142,7 @@ export class Screen {
 
 	#keepPicture(): void {
 		const { videoWidth, videoHeight } = this.video;
-		if (videoWidth === 0 || this.video.readyState < 2) {
+		if (this.#isRetired || videoWidth === 0 || this.video.readyState < 2) {
 			return;
 		}
 		this.#lastPicture.width = videoWidth;

@@ -4,8 +4,17 @@ import type { Logger } from '../../../core/logger.ts';
 import type { ChannelState } from '../../../core/protocol/channel-description.ts';
 import { StateMachine } from '../../../core/state-machine.ts';
 import { TypedEmitter } from '../../../core/typed-emitter.ts';
+import { PlayedMoments } from './alignment.ts';
 import { FrameWatch } from './frame-watch.ts';
-import type { ConnectionFailure, MediaConnection, Playback, PlaybackEvents, PlaybackStatistics } from './playback.ts';
+import type {
+	ConnectionFailure,
+	DelayControl,
+	MediaConnection,
+	Playback,
+	PlaybackEvents,
+	PlaybackStatistics,
+	TimeShift,
+} from './playback.ts';
 import { PlaybackMetrics } from './playback-metrics.ts';
 import {
 	PLAYBACK_TRANSITIONS,
@@ -26,6 +35,8 @@ export type PlaybackDependencies = {
 	isPageVisible: () => boolean;
 	/** A number in [0, 1), for spreading retries. */
 	chance: () => number;
+	/** Who the signaling socket says we are; absent or undefined without one. */
+	viewerId?: () => string | undefined;
 };
 
 const TICK_MS = 100;
@@ -42,6 +53,7 @@ const FIRST_FRAME_DEADLINE_MS = 9000;
 
 /** A {@link Playback} over any {@link MediaConnection}. */
 export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playback {
+	readonly shownMoments = new PlayedMoments();
 	readonly #connection: MediaConnection;
 	readonly #dependencies: PlaybackDependencies;
 	readonly #machine: StateMachine<PlaybackState, PlaybackEvent>;
@@ -80,6 +92,14 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 
 	get tier(): 'webrtc' | 'll-hls' {
 		return this.#connection.tier;
+	}
+
+	get delay(): DelayControl | undefined {
+		return this.#connection.delay;
+	}
+
+	get timeShift(): TimeShift | undefined {
+		return this.#connection.timeShift;
 	}
 
 	get state(): PlaybackState {
@@ -183,6 +203,7 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 		this.#cancelRetry = undefined;
 		this.#isConnected = true;
 		this.#connectionHasPlayed = false;
+		this.shownMoments.clear();
 		this.#connectCount++;
 		this.#owedSinceMs = this.#dependencies.clock.monotonicMs();
 		this.#mendStep = 0;
@@ -243,10 +264,15 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 		if (frame !== undefined) {
 			// The picture reaches the screen with the next refresh, which the browser foretells; performance.now() and our
 			// monotonic clock are the same.
+			const displayedAtMs = Math.max(frame.expectedDisplayTime, frame.presentationTime);
+			const captureTimeMs = this.#connection.captureTimeMs(frame);
+			if (captureTimeMs !== undefined) {
+				this.shownMoments.add({ captureTimeMs, playedAtMs: displayedAtMs });
+			}
 			this.#metrics.frameShown({
 				shownAtMs: nowMs,
-				captureTimeMs: this.#connection.captureTimeMs(frame),
-				displayedAtServerMs: serverClock.toServerMs(Math.max(frame.expectedDisplayTime, frame.presentationTime)),
+				captureTimeMs,
+				displayedAtServerMs: serverClock.toServerMs(displayedAtMs),
 				widthPixels: frame.width,
 				heightPixels: frame.height,
 			});

@@ -1,13 +1,17 @@
 /** The WebRTC tier: a receive-only PeerConnection over WHEP. */
 import { type CancelTimer, type Clock } from '../../../core/clock.ts';
 import { captureTimeOfRtp } from './capture-clock.ts';
+import type { PlayedMoment } from './alignment.ts';
+import type { DelayTarget } from './delay-slide.ts';
 import {
 	EMPTY_CONNECTION_READING,
 	type ConnectionFailure,
 	type ConnectionReading,
+	type DelayControl,
 	type MediaConnection,
 	type Playback,
 } from './playback.ts';
+import { SOUND_ADDED_EVENT } from './sound-mixer.ts';
 import { TierPlayback, type PlaybackDependencies } from './tier-playback.ts';
 import { closeWhepSession, openWhepSession, whepFailure } from './whep-client.ts';
 import { ABS_CAPTURE_TIME_URI, prepareWhepOffer } from './whep-offer.ts';
@@ -17,22 +21,29 @@ import { WebrtcReadings } from './webrtc-readings.ts';
 const DISCONNECTED_GRACE_MS = 3000;
 const READING_INTERVAL_MS = 1000;
 
-/** Plays a channel in real time. */
-export function createWebrtcPlayback(whepUrl: string, dependencies: PlaybackDependencies): Playback {
-	return new TierPlayback(new WebrtcConnection(whepUrl, dependencies.clock), dependencies);
+/** Plays a channel in real time, or `delayMs` behind it: that long sound and picture are held back at first. */
+export function createWebrtcPlayback(whepUrl: string, dependencies: PlaybackDependencies, delayMs = 0): Playback {
+	return new TierPlayback(new WebrtcConnection(whepUrl, dependencies, delayMs), dependencies);
 }
 
-class WebrtcConnection implements MediaConnection {
+class WebrtcConnection implements MediaConnection, DelayControl {
 	readonly tier = 'webrtc';
+	readonly delay = this;
 	readonly rebuildAfterMs = 5000;
 	readonly #whepUrl: string;
 	readonly #clock: Clock;
 	#attempt: Attempt | undefined;
 	#lastReadAtMs = -Infinity;
+	readonly #viewerId: (() => string | undefined) | undefined;
+	#target: DelayTarget;
+	#lastMediaAtMs: number | undefined;
+	#hasConnected = false;
 
-	constructor(whepUrl: string, clock: Clock) {
+	constructor(whepUrl: string, { clock, viewerId }: Pick<PlaybackDependencies, 'clock' | 'viewerId'>, delayMs: number) {
 		this.#whepUrl = whepUrl;
 		this.#clock = clock;
+		this.#viewerId = viewerId;
+		this.#target = { pictureMs: delayMs, soundMs: delayMs };
 	}
 
 	connect(video: HTMLVideoElement, onFailure: (failure: ConnectionFailure) => void): void {
@@ -42,8 +53,8 @@ class WebrtcConnection implements MediaConnection {
 			queueMicrotask(() => onFailure({ error: { kind: 'unsupported', detail, fatal: true }, retryAfterSeconds: 0 }));
 			return;
 		}
-		this.#attempt = new Attempt(this.#clock, video, onFailure);
-		void this.#attempt.open(this.#whepUrl);
+		this.#attempt = new Attempt(this.#clock, video, this.#target, onFailure);
+		void this.#attempt.open(this.#whepUrl, this.#viewerId?.());
 	}
 
 	disconnect(): void {
@@ -62,6 +73,35 @@ class WebrtcConnection implements MediaConnection {
 		}
 	}
 
+	get lastMediaAtMs(): number | undefined {
+		for (const receiver of [this.#attempt?.videoReceiver, this.#attempt?.soundReceiver]) {
+			for (const { timestamp } of receiver?.getSynchronizationSources() ?? []) {
+				// Epoch milliseconds on the page's own clock (W3C webrtc-pc, RTCRtpContributingSource).
+				this.#lastMediaAtMs = Math.max(this.#lastMediaAtMs ?? 0, timestamp - performance.timeOrigin);
+			}
+		}
+		return this.#lastMediaAtMs;
+	}
+
+	get hasConnected(): boolean {
+		this.#hasConnected ||= this.#attempt?.isConnected === true;
+		return this.#hasConnected;
+	}
+
+	setTarget(target: DelayTarget): void {
+		this.#target = target;
+		this.#attempt?.setTarget(target);
+	}
+
+	playedSound(): PlayedMoment | undefined {
+		const source = this.#attempt?.soundReceiver?.getSynchronizationSources()[0];
+		// abs-capture-time comes with some packets only and is carried on by the browser (its interpolator).
+		const captureTimeMs = source === undefined ? undefined : captureTimeOfRtp(source.rtpTimestamp, [source]);
+		return captureTimeMs === undefined
+			? undefined
+			: { captureTimeMs, playedAtMs: source!.timestamp - performance.timeOrigin };
+	}
+
 	captureTimeMs(frame: VideoFrameCallbackMetadata): number | undefined {
 		const sources = this.#attempt?.videoReceiver?.getSynchronizationSources();
 		return frame.rtpTimestamp === undefined || sources === undefined
@@ -78,6 +118,8 @@ class WebrtcConnection implements MediaConnection {
 class Attempt {
 	readonly readings = new WebrtcReadings();
 	videoReceiver: RTCRtpReceiver | undefined;
+	soundReceiver: RTCRtpReceiver | undefined;
+	readonly #target: DelayTarget;
 	readonly #clock: Clock;
 	readonly #video: HTMLVideoElement;
 	readonly #onFailure: (failure: ConnectionFailure) => void;
@@ -85,18 +127,25 @@ class Attempt {
 	readonly #peer = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
 	#sessionUrl: string | undefined;
 	#cancelDisconnected: CancelTimer | undefined;
+	#cancelSoundWait: CancelTimer | undefined;
 
-	constructor(clock: Clock, video: HTMLVideoElement, onFailure: (failure: ConnectionFailure) => void) {
+	constructor(
+		clock: Clock,
+		video: HTMLVideoElement,
+		target: DelayTarget,
+		onFailure: (failure: ConnectionFailure) => void,
+	) {
 		this.#clock = clock;
 		this.#video = video;
+		this.#target = target;
 		this.#onFailure = onFailure;
 		this.#peer.addEventListener('connectionstatechange', () => this.#onConnectionState());
 	}
 
-	async open(whepUrl: string): Promise<void> {
+	async open(whepUrl: string, viewerId: string | undefined): Promise<void> {
 		try {
 			const offerSdp = await this.#makeOffer();
-			const session = await openWhepSession(whepUrl, offerSdp, this.#abort.signal);
+			const session = await openWhepSession(whepUrl, offerSdp, this.#abort.signal, viewerId);
 			this.#sessionUrl = session.sessionUrl;
 			if (this.#abort.signal.aborted) {
 				closeWhepSession(session.sessionUrl);
@@ -111,6 +160,7 @@ class Attempt {
 	close(): void {
 		this.#abort.abort();
 		this.#cancelDisconnected?.();
+		this.#cancelSoundWait?.();
 		this.#peer.close();
 		if (this.#sessionUrl !== undefined) {
 			closeWhepSession(this.#sessionUrl);
@@ -118,6 +168,18 @@ class Attempt {
 		}
 		if (this.#video.srcObject !== null) {
 			this.#video.srcObject = null;
+		}
+	}
+
+	get isConnected(): boolean {
+		return this.#peer.connectionState === 'connected';
+	}
+
+	/** Zero asks for the least delay the network allows; the browser keeps a minimum of its own. */
+	setTarget({ pictureMs, soundMs }: DelayTarget): void {
+		if (this.videoReceiver !== undefined && this.soundReceiver !== undefined) {
+			this.videoReceiver.jitterBufferTarget = pictureMs;
+			this.soundReceiver.jitterBufferTarget = soundMs;
 		}
 	}
 
@@ -132,13 +194,12 @@ class Attempt {
 		for (const kind of ['video', 'audio'] as const) {
 			const transceiver = this.#peer.addTransceiver(kind, { direction: 'recvonly' });
 			offerCaptureTime(transceiver);
-			// Zero asks for the least delay the network allows; the browser keeps a minimum of its own.
-			transceiver.receiver.jitterBufferTarget = 0;
-			stream.addTrack(transceiver.receiver.track);
-			if (kind === 'video') {
-				this.videoReceiver = transceiver.receiver;
+			if (kind === 'video' || this.#target.soundMs === 0) {
+				stream.addTrack(transceiver.receiver.track);
 			}
+			this[kind === 'video' ? 'videoReceiver' : 'soundReceiver'] = transceiver.receiver;
 		}
+		this.setTarget(this.#target);
 		this.#video.srcObject = stream;
 		const offer = await this.#peer.createOffer();
 		const sdp = prepareWhepOffer(offer.sdp ?? '');
@@ -156,6 +217,9 @@ class Attempt {
 	#onConnectionState(): void {
 		this.#cancelDisconnected?.();
 		switch (this.#peer.connectionState) {
+			case 'connected':
+				this.#letSoundWait();
+				break;
 			case 'failed':
 				this.#fail(lost('No way through to the server over UDP or TCP.'));
 				break;
@@ -168,6 +232,23 @@ class Attempt {
 			default:
 				break;
 		}
+	}
+
+	/**
+	 * Sound that nobody draws gathers in the jitter buffer, and is as late as it shall be when it is drawn at last; with a
+	 * target alone it would creep there, 45 ms a second.
+	 */
+	#letSoundWait(): void {
+		const stream = this.#video.srcObject;
+		const track = this.soundReceiver?.track;
+		if (!(stream instanceof MediaStream) || track === undefined || stream.getAudioTracks().length > 0) {
+			return;
+		}
+		this.#cancelSoundWait?.();
+		this.#cancelSoundWait = this.#clock.setTimeout(() => {
+			stream.addTrack(track);
+			this.#video.dispatchEvent(new Event(SOUND_ADDED_EVENT));
+		}, this.#target.soundMs);
 	}
 
 	#fail(failure: ConnectionFailure): void {

@@ -5,11 +5,23 @@ import type { ConnectionFailure } from './playback.ts';
 /** An accepted offer. */
 export type WhepSession = { answerSdp: string; sessionUrl: string };
 
-/** Sends the offer. Throws {@link ApiError}. */
-export async function openWhepSession(whepUrl: string, offerSdp: string, signal: AbortSignal): Promise<WhepSession> {
+/** Tells the server which viewer of the signaling socket it is that opens a session, so that he is counted once. */
+const VIEWER_HEADER = 'x-spillway-viewer';
+
+/** Sends the offer; `viewerId` as the signaling socket gave it. Throws {@link ApiError}. */
+export async function openWhepSession(
+	whepUrl: string,
+	offerSdp: string,
+	signal: AbortSignal,
+	viewerId?: string,
+): Promise<WhepSession> {
 	const response = await request(whepUrl, {
 		method: 'POST',
-		headers: { 'content-type': 'application/sdp', accept: 'application/sdp' },
+		headers: {
+			'content-type': 'application/sdp',
+			accept: 'application/sdp',
+			...(viewerId === undefined ? {} : { [VIEWER_HEADER]: viewerId }),
+		},
 		body: offerSdp,
 		signal,
 	});

@@ -1,7 +1,7 @@
 /** Clock offset from exchanges. */
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
-import { ServerClock, bestEstimate, estimateFromExchange } from './server-clock.ts';
+import { ServerClock, bestEstimate, estimateFromExchange, estimateFromSocket, mergeEstimate } from './server-clock.ts';
 
 describe('estimateFromExchange', () => {
 	it('takes the middle of the round trip, and half of it as doubt', () => {
@@ -54,4 +54,18 @@ describe('ServerClock', () => {
 		expect(serverClock.uncertaintyMs).toBe(0);
 		serverClock.stop();
 	});
+});
+
+it('takes the server’s own time out of the round trip of a socket exchange', () => {
+	const exchange = { clientSentMs: 100, clientReceivedMs: 130, serverReceivedMs: 5010, serverSentMs: 5030 };
+	expect(estimateFromSocket(exchange)).toEqual({ offsetMs: 4905, uncertaintyMs: 5, measuredAtMs: 130 });
+});
+
+it('believes a clock that was set, however good the old estimate was', () => {
+	const kept = { offsetMs: 1000, uncertaintyMs: 0.5, measuredAtMs: 0 };
+	const worse = { offsetMs: 1004, uncertaintyMs: 6, measuredAtMs: 1000 };
+	const stepped = { offsetMs: 1900, uncertaintyMs: 6, measuredAtMs: 1000 };
+	expect(mergeEstimate(kept, worse)).toBe(kept);
+	expect(mergeEstimate(kept, stepped)).toBe(stepped);
+	expect(mergeEstimate(undefined, worse)).toBe(worse);
 });

@@ -11,6 +11,8 @@ export type ClockEstimate = { offsetMs: number; uncertaintyMs: number; measuredA
 
 /** Crystals differ by up to some 50 parts per million: an estimate loses this much each second. */
 const DRIFT_MS_PER_SECOND = 0.05;
+/** Two honest estimates may differ by rounding. */
+const CONTRADICTION_SLACK_MS = 2;
 const EXCHANGE_COUNT = 6;
 const EXCHANGE_SPACING_MS = 120;
 const REFRESH_MS = 30_000;
@@ -34,13 +36,45 @@ export function bestEstimate(estimates: readonly ClockEstimate[], nowMs: number)
 	return estimates.toSorted((one, other) => doubt(one) - doubt(other))[0];
 }
 
-/** Asks the server for its time in rounds; one per page. */
+/**
+ * The kept estimate after a fresh one. Two that exclude each other mean that one of the clocks was set; then the fresh one
+ * is right, however good the old one was.
+ */
+export function mergeEstimate(kept: ClockEstimate | undefined, fresh: ClockEstimate): ClockEstimate {
+	if (kept === undefined) {
+		return fresh;
+	}
+	const driftMs = (Math.max(0, fresh.measuredAtMs - kept.measuredAtMs) / 1000) * DRIFT_MS_PER_SECOND;
+	const possibleMs = kept.uncertaintyMs + fresh.uncertaintyMs + driftMs + CONTRADICTION_SLACK_MS;
+	return Math.abs(fresh.offsetMs - kept.offsetMs) > possibleMs
+		? fresh
+		: bestEstimate([kept, fresh], fresh.measuredAtMs)!;
+}
+
+/** An exchange over the signaling socket, in which the server tells both when it read the question and when it answered. */
+export function estimateFromSocket(exchange: {
+	clientSentMs: number;
+	clientReceivedMs: number;
+	serverReceivedMs: number;
+	serverSentMs: number;
+}): ClockEstimate {
+	const { clientSentMs, clientReceivedMs, serverReceivedMs, serverSentMs } = exchange;
+	const serverTookMs = Math.max(0, serverSentMs - serverReceivedMs);
+	return {
+		offsetMs: (serverReceivedMs - clientSentMs + serverSentMs - clientReceivedMs) / 2,
+		uncertaintyMs: Math.max(0, clientReceivedMs - clientSentMs - serverTookMs) / 2,
+		measuredAtMs: clientReceivedMs,
+	};
+}
+
+/** Asks the server for its time in rounds, unless the signaling socket does; one per page. */
 export class ServerClock {
 	readonly #clock: Clock;
 	readonly #fetchTime: (signal: AbortSignal) => Promise<ServerTime>;
 	readonly #abort = new AbortController();
 	#estimate: ClockEstimate | undefined;
 	#isStarted = false;
+	#isFed = false;
 
 	/** `fetchTime` answers with the server's time; it may reject, and is then asked again in the next round. */
 	constructor(clock: Clock, fetchTime: (signal: AbortSignal) => Promise<ServerTime>) {
@@ -71,10 +105,20 @@ export class ServerClock {
 		return this.#estimate === undefined ? undefined : monotonicMs + this.#estimate.offsetMs;
 	}
 
+	/** True while the signaling socket brings estimates: then nothing is asked over HTTP. */
+	setFed(isFed: boolean): void {
+		this.#isFed = isFed;
+	}
+
+	/** Takes what was measured elsewhere. */
+	add(estimate: ClockEstimate): void {
+		this.#estimate = mergeEstimate(this.#estimate, estimate);
+	}
+
 	async #run(): Promise<void> {
 		const { signal } = this.#abort;
 		for (let round = 0; !signal.aborted; round++) {
-			for (let index = 0; index < EXCHANGE_COUNT && !signal.aborted; index++) {
+			for (let index = 0; index < EXCHANGE_COUNT && !signal.aborted && !this.#isFed; index++) {
 				await this.#exchange(signal);
 				await sleep(this.#clock, EXCHANGE_SPACING_MS, signal).catch(() => undefined);
 			}
@@ -89,8 +133,7 @@ export class ServerClock {
 		try {
 			const { nowMs } = await this.#fetchTime(AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]));
 			const receivedAtMs = this.#clock.monotonicMs();
-			const fresh = estimateFromExchange({ sentAtMs, receivedAtMs, serverMs: nowMs });
-			this.#estimate = bestEstimate(this.#estimate === undefined ? [fresh] : [this.#estimate, fresh], receivedAtMs);
+			this.add(estimateFromExchange({ sentAtMs, receivedAtMs, serverMs: nowMs }));
 		} catch {
 			// The server is away: the old estimate stays good for minutes, and the next round asks again.
 		}

@@ -1,0 +1,34 @@
+/** Who watches a channel, and how: what the dashboard shows its owner. */
+import { Type, type Static } from 'typebox';
+import { DELIVERY_TIERS } from './channel-description.ts';
+import { TIER_REASONS } from './signaling-messages.ts';
+
+const latency = Type.Union(
+	[
+		Type.Object({ p50: Type.Number(), p95: Type.Number() }, { description: 'Milliseconds, glass to glass.' }),
+		Type.Null(),
+	],
+	{ description: 'Of the viewers that told within the last 15 s; null when none did.' },
+);
+const tierAudience = Type.Object({
+	count: Type.Integer({ minimum: 0, description: 'Viewers that are told to watch in this tier.' }),
+	latencyMs: latency,
+});
+
+/** Viewers by tier with the reasons, and their latency. */
+export const audienceReportSchema = Type.Object({
+	viewerCount: Type.Integer({ minimum: 0, description: 'Viewers over all servers.' }),
+	isComplete: Type.Boolean({ description: 'False while the servers cannot reach each other: own viewers only.' }),
+	byTier: Type.Object({ webrtc: tierAudience, 'll-hls': tierAudience }, { description: 'Viewers of this server.' }),
+	reasons: Type.Array(
+		Type.Object({
+			tier: Type.Enum([...DELIVERY_TIERS]),
+			reason: Type.Enum([...TIER_REASONS]),
+			count: Type.Integer({ minimum: 1 }),
+		}),
+		{ maxItems: 64, description: 'Most frequent first.' },
+	),
+	waitingCount: Type.Integer({ minimum: 0, description: 'Viewers in the waiting list for WebRTC.' }),
+});
+/** See {@link audienceReportSchema}. */
+export type AudienceReport = Static<typeof audienceReportSchema>;

@@ -1,0 +1,89 @@
+/** Viewers of one tier without a signaling socket: arrive, play, leave. The roles `webrtc` and `hls`. */
+import type { CancelTimer } from '../../../core/clock.ts';
+import { scheduleArrivals } from './arrivals.ts';
+import type { Player, PlayerContext } from './player.ts';
+import type { Role, RoleContext } from './role.ts';
+
+const EACH_INTERVAL_MS = 1000;
+/** Failures told in words; the others are only counted. */
+const MAX_NOTES = 3;
+
+/** The role for either tier. `prefix` names its figures: `webrtc` or `hls`. */
+export class ViewersRole implements Role {
+	readonly #context: RoleContext;
+	readonly #prefix: 'webrtc' | 'hls';
+	readonly #create: (context: PlayerContext, onLost: (reason: string) => void) => Player;
+	readonly #players = new Set<Player>();
+	/** Not playing yet. */
+	readonly #starting = new Set<Player>();
+	readonly #cancels: CancelTimer[] = [];
+	#noteCount = 0;
+	#isStopped = false;
+
+	constructor(
+		context: RoleContext,
+		prefix: 'webrtc' | 'hls',
+		create: (context: PlayerContext, onLost: (reason: string) => void) => Player,
+	) {
+		this.#context = context;
+		this.#prefix = prefix;
+		this.#create = create;
+	}
+
+	start(): Promise<void> {
+		const { clock } = this.#context;
+		this.#cancels.push(
+			clock.setInterval(() => this.#players.forEach((player) => player.each()), EACH_INTERVAL_MS),
+			scheduleArrivals(this.#context, () => void this.#arrive()),
+		);
+		return Promise.resolve();
+	}
+
+	async stop(): Promise<void> {
+		this.#isStopped = true;
+		this.#cancels.splice(0).forEach((cancel) => cancel());
+		const players = [...this.#players, ...this.#starting];
+		this.#players.clear();
+		await Promise.all(players.map((player) => player.close()));
+	}
+
+	async #arrive(): Promise<void> {
+		const { clock, figures } = this.#context;
+		const prefix = this.#prefix;
+		const player: Player = this.#create(this.#context, (reason) => {
+			figures.count(`${prefix}.disconnected`);
+			figures.adjust(`${prefix}.playing`, -1);
+			this.#note(`${prefix} viewer lost: ${reason}`);
+			this.#players.delete(player);
+			void player.close();
+		});
+		this.#starting.add(player);
+		figures.count(`${prefix}.started`);
+		const fromMs = clock.monotonicMs();
+		try {
+			await player.start();
+		} catch (error) {
+			if (!this.#isStopped) {
+				figures.count(`${prefix}.failed`);
+				this.#note(`${prefix} viewer failed: ${(error as Error).message}`);
+			}
+			await player.close();
+			return;
+		} finally {
+			this.#starting.delete(player);
+		}
+		if (this.#isStopped) {
+			await player.close();
+			return;
+		}
+		figures.sample(`${prefix}.join`, clock.monotonicMs() - fromMs);
+		figures.adjust(`${prefix}.playing`, 1);
+		this.#players.add(player);
+	}
+
+	#note(text: string): void {
+		if (this.#noteCount++ < MAX_NOTES) {
+			this.#context.note(text);
+		}
+	}
+}

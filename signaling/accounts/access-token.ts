@@ -1,0 +1,73 @@
+/** Access tokens: who is signed in, for ten minutes, readable without the database. A JWT (RFC 7519, RFC 9068). */
+import { errors, jwtVerify, SignJWT } from 'jose';
+import type { Clock } from '../../core/clock.ts';
+import { parseUserName, USER_ROLES, type AuthenticatedUser, type UserRole } from './user.ts';
+
+/** Life of an access token. Longer, and a role that was taken away lasts longer; shorter, and players refresh more often. */
+export const ACCESS_TOKEN_LIFE_SECONDS = 600;
+const ISSUER = 'spillway';
+// Tokens for other purposes (playback, embeds) will have another audience and type, so that none passes for another.
+const AUDIENCE = 'spillway-api';
+const TYPE = 'at+jwt';
+const ALGORITHM = 'HS256';
+/** Between the clocks of several servers. */
+const CLOCK_TOLERANCE_SECONDS = 5;
+/** Ours have about 350 characters; a longer text is not worth checking. */
+const MAX_TOKEN_LENGTH = 1024;
+
+/** Issues and reads access tokens under one key. */
+export class AccessTokens {
+	readonly #key: Uint8Array;
+	readonly #clock: Clock;
+
+	/** `key`: derived from the server's secret for this purpose only. */
+	constructor(key: Uint8Array, clock: Clock) {
+		this.#key = key;
+		this.#clock = clock;
+	}
+
+	/** A token for the user of a session, valid from now on. */
+	async issue(user: { id: string; name: string; role: UserRole }, sessionId: string): Promise<string> {
+		const nowSeconds = Math.floor(this.#clock.nowMs() / 1000);
+		return new SignJWT({ name: user.name, role: user.role, sid: sessionId })
+			.setProtectedHeader({ alg: ALGORITHM, typ: TYPE })
+			.setIssuer(ISSUER)
+			.setAudience(AUDIENCE)
+			.setSubject(user.id)
+			.setIssuedAt(nowSeconds)
+			.setExpirationTime(nowSeconds + ACCESS_TOKEN_LIFE_SECONDS)
+			.sign(this.#key);
+	}
+
+	/** Who the token is about; undefined for one that is not ours, not of this kind, changed or too old. Never throws. */
+	async read(token: string): Promise<(AuthenticatedUser & { sessionId: string }) | undefined> {
+		if (token.length > MAX_TOKEN_LENGTH) {
+			return undefined;
+		}
+		try {
+			// The algorithm is fixed here: what the token's own header says decides nothing.
+			const { payload } = await jwtVerify(token, this.#key, {
+				algorithms: [ALGORITHM],
+				issuer: ISSUER,
+				audience: AUDIENCE,
+				typ: TYPE,
+				requiredClaims: ['sub', 'exp', 'iat', 'sid', 'name', 'role'],
+				clockTolerance: CLOCK_TOLERANCE_SECONDS,
+				currentDate: new Date(this.#clock.nowMs()),
+			});
+			const { sub, name, role, sid } = payload as Record<string, unknown>;
+			const isComplete =
+				typeof sub === 'string' &&
+				typeof name === 'string' &&
+				parseUserName(name) === name &&
+				USER_ROLES.includes(role as UserRole) &&
+				typeof sid === 'string';
+			return isComplete ? { id: sub, name, role: role as UserRole, sessionId: sid } : undefined;
+		} catch (error) {
+			if (error instanceof errors.JOSEError || error instanceof TypeError) {
+				return undefined;
+			}
+			throw error;
+		}
+	}
+}

@@ -1,0 +1,149 @@
+/** `/api/v1/users` and `/api/v1/session`: signing up, logging in and out, and who is logged in. */
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import { Type, type Static } from 'typebox';
+import { SpillwayError } from '../../core/errors.ts';
+import { refuseOtherMethods } from '../http/error-handler.ts';
+import { RATE_LIMITS, registerRateLimits } from '../http/rate-limits.ts';
+import { refusals, validateWithTypeBox } from '../http/schema-validation.ts';
+import type { AccountService, LogIn } from './account-service.ts';
+import type { Authenticator } from './authenticator.ts';
+import type { RequestOrigin } from './request-origin.ts';
+import { readCookie, REFRESH_COOKIE, type SessionCookies } from './session-cookies.ts';
+import { USER_ROLES } from './user.ts';
+
+const credentialsSchema = Type.Object(
+	{ name: Type.String({ maxLength: 64 }), password: Type.String({ maxLength: 512 }) },
+	{ additionalProperties: false },
+);
+
+/** An account as its owner sees it. */
+export const userAccountSchema = Type.Object({
+	id: Type.String(),
+	name: Type.String(),
+	role: Type.Enum([...USER_ROLES]),
+	channels: Type.Array(Type.Object({ id: Type.String(), name: Type.String() })),
+});
+const userAnswer = Type.Object({ user: userAccountSchema });
+const sessionAnswer = Type.Object({
+	user: Type.Union([userAccountSchema, Type.Null()], {
+		description: 'Null: nobody is signed in, or the ten minutes are over; try a refresh.',
+	}),
+});
+
+/** What the routes need. */
+export type AccountRoutesDependencies = {
+	accounts: AccountService;
+	authenticator: Authenticator;
+	cookies: SessionCookies;
+	origin: RequestOrigin;
+};
+
+type Credentials = { Body: Static<typeof credentialsSchema> };
+
+/** The routes of accounts and sessions. */
+export function createAccountRoutes({
+	accounts,
+	authenticator,
+	cookies,
+	origin,
+}: AccountRoutesDependencies): FastifyPluginAsync {
+	const signIn = (reply: FastifyReply, { user, tokens }: LogIn): { user: LogIn['user'] } => {
+		cookies.set(reply, tokens);
+		return { user };
+	};
+	return async (app) => {
+		validateWithTypeBox(app);
+		await registerRateLimits(app);
+		app.addHook('onRequest', async (request, reply) => {
+			reply.header('cache-control', 'no-store');
+			origin.check(request);
+		});
+		const tags = ['accounts'];
+		app.post<Credentials>(
+			'/api/v1/users',
+			{
+				config: { rateLimit: RATE_LIMITS.signUp },
+				schema: {
+					tags,
+					summary: 'Sign up',
+					description: 'Makes an account and logs it in.',
+					body: credentialsSchema,
+					response: { 201: userAnswer, ...refusals(400, 403, 409, 429, 503) },
+				},
+			},
+			async (request, reply) => {
+				const answer = signIn(reply, await accounts.signUp(request.body));
+				return reply.code(201).send(answer);
+			},
+		);
+		app.post<Credentials>(
+			'/api/v1/session',
+			{
+				config: { rateLimit: RATE_LIMITS.logIn },
+				schema: {
+					tags,
+					summary: 'Log in',
+					description: 'Sets two cookies that scripts cannot read.',
+					body: credentialsSchema,
+					response: { 200: userAnswer, ...refusals(400, 401, 403, 429, 503) },
+				},
+			},
+			async (request, reply) => signIn(reply, await accounts.logIn(request.body, request.ip)),
+		);
+		app.post(
+			'/api/v1/session/refresh',
+			{
+				config: { rateLimit: RATE_LIMITS.refresh },
+				schema: {
+					tags,
+					summary: 'Stay logged in',
+					description:
+						'Replaces both cookies. The old refresh token is worth nothing after that; using it again ends the session.',
+					response: { 200: userAnswer, ...refusals(401, 403, 429, 503) },
+				},
+			},
+			async (request, reply) => {
+				try {
+					return signIn(reply, await accounts.refresh(requireRefreshToken(request)));
+				} catch (error) {
+					if (error instanceof SpillwayError && error.code === 'REFRESH_REFUSED') {
+						cookies.clear(reply);
+					}
+					throw error;
+				}
+			},
+		);
+		app.delete(
+			'/api/v1/session',
+			{
+				config: { rateLimit: RATE_LIMITS.change },
+				schema: { tags, summary: 'Log out', response: { 204: Type.Null(), ...refusals(403, 429, 503) } },
+			},
+			async (request, reply) => {
+				// Cleared first: whoever wants to be logged out here shall be, also while the database is away.
+				cookies.clear(reply);
+				await accounts.logOut(readCookie(request, REFRESH_COOKIE), await authenticator.authenticate(request));
+				return reply.code(204).send();
+			},
+		);
+		app.get(
+			'/api/v1/session',
+			{ schema: { tags, summary: 'Who is logged in', response: { 200: sessionAnswer, ...refusals(503) } } },
+			async (request) => {
+				const user = await authenticator.authenticate(request);
+				return { user: user === undefined ? null : ((await accounts.describe(user)) ?? null) };
+			},
+		);
+		refuseOtherMethods(app, '/api/v1/users', ['POST']);
+		refuseOtherMethods(app, '/api/v1/session', ['GET', 'POST', 'DELETE']);
+		refuseOtherMethods(app, '/api/v1/session/refresh', ['POST']);
+	};
+}
+
+function requireRefreshToken(request: FastifyRequest): string {
+	const token = readCookie(request, REFRESH_COOKIE);
+	if (token === undefined) {
+		throw new SpillwayError('REFRESH_REFUSED');
+	}
+	return token;
+}

@@ -1,0 +1,193 @@
+/** Signing up, logging in, staying logged in and logging out. Knows neither HTTP nor cookies. */
+import type { Clock } from '../../core/clock.ts';
+import { errorMessage, SpillwayError } from '../../core/errors.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { MessageBus } from '../bus/message-bus.ts';
+import { AttemptLimiter } from '../channels/attempt-limiter.ts';
+import type { AccessTokens } from './access-token.ts';
+import type { TokenAuthenticator } from './authenticator.ts';
+import type { PasswordHasher } from './password-hash.ts';
+import type { SessionEndReason, SessionStore } from './session-store.ts';
+import { parseNewUserName, parseUserName, validateNewPassword, type AuthenticatedUser, type UserRole } from './user.ts';
+import type { UserRecord, UserStore } from './user-store.ts';
+
+/** An account as its owner sees it. */
+export type UserAccount = { id: string; name: string; role: UserRole; channels: { id: string; name: string }[] };
+
+/** A log-in: what goes into the cookies, and who it is. */
+export type LogIn = { user: UserAccount; tokens: { access: string; refresh: string } };
+
+/** Name of the bus topic on which servers tell one another that a session has ended. */
+export const SESSION_ENDED_TOPIC = 'accounts/session-ended';
+
+/** What {@link AccountService} needs. */
+export type AccountServiceDependencies = {
+	clock: Clock;
+	logger: Logger;
+	bus: Pick<MessageBus, 'publish'>;
+	users: UserStore;
+	sessions: SessionStore;
+	hasher: PasswordHasher;
+	accessTokens: AccessTokens;
+	authenticator: TokenAuthenticator;
+	/** False: nobody can sign up. */
+	isSignUpOpen: boolean;
+};
+
+/** Holds no connections, so it need not be closed. */
+export class AccountService {
+	readonly #dependencies: AccountServiceDependencies;
+	readonly #byAddress: AttemptLimiter;
+	readonly #byName: AttemptLimiter;
+
+	constructor(dependencies: AccountServiceDependencies) {
+		this.#dependencies = dependencies;
+		this.#byAddress = new AttemptLimiter(dependencies.clock);
+		this.#byName = new AttemptLimiter(dependencies.clock);
+	}
+
+	/** Makes an account and logs it in. Throws REQUEST_INVALID, NAME_TAKEN, FORBIDDEN, ACCOUNTS_BUSY. */
+	async signUp(credentials: { name: string; password: string }): Promise<LogIn> {
+		const { users, hasher, isSignUpOpen, logger } = this.#dependencies;
+		if (!isSignUpOpen) {
+			throw new SpillwayError('FORBIDDEN', ['sign-up is closed on this server']);
+		}
+		const name = parseNewUserName(credentials.name);
+		validateNewPassword(credentials.password, name);
+		// Before the costly part; the insertion decides.
+		if (await users.isNameTaken(name)) {
+			throw new SpillwayError('NAME_TAKEN', [name]);
+		}
+		const user = await users.create(name, await hasher.hash(credentials.password));
+		logger.info({ userId: user.id }, 'account created');
+		return this.#begin(user);
+	}
+
+	/**
+	 * Throws LOGIN_REFUSED, the same and after the same time for unknown names and wrong passwords; TOO_MANY_ATTEMPTS after
+	 * several failures for one name or from one address; ACCOUNTS_BUSY.
+	 */
+	async logIn(credentials: { name: string; password: string }, remoteAddress: string): Promise<LogIn> {
+		const { users, hasher, logger } = this.#dependencies;
+		const name = parseUserName(credentials.name);
+		const takeBack = this.#beginAttempt(name ?? credentials.name.toLowerCase(), remoteAddress);
+		let user: UserRecord | undefined;
+		let isRight: boolean;
+		try {
+			user = name === undefined ? undefined : await users.findByName(name);
+			isRight = await hasher.verify(credentials.password, user?.passwordHash);
+		} catch (error) {
+			// A database or a machine that is too busy is not the fault of whoever logs in.
+			takeBack();
+			throw error;
+		}
+		if (user === undefined || !isRight) {
+			logger.info({ remoteAddress }, 'a log-in was refused');
+			throw new SpillwayError('LOGIN_REFUSED');
+		}
+		takeBack();
+		if (hasher.needsRehash(user.passwordHash)) {
+			await users.replacePasswordHash(user.id, user.passwordHash, await hasher.hash(credentials.password));
+			logger.info({ userId: user.id }, 'password hash renewed');
+		}
+		return this.#begin(user);
+	}
+
+	/** Replaces a refresh token. Throws REFRESH_REFUSED when it is worth nothing (any more). */
+	async refresh(refreshToken: string): Promise<LogIn> {
+		const { sessions, users, logger } = this.#dependencies;
+		const result = await sessions.refresh(refreshToken);
+		if (result.outcome === 'reused') {
+			logger.warn({ sessionId: result.sessionId }, 'a refresh token came twice: its session was ended');
+			await this.#announceEnd(result.sessionId);
+		}
+		if (result.outcome !== 'refreshed') {
+			throw new SpillwayError('REFRESH_REFUSED');
+		}
+		const user = await users.findById(result.userId);
+		if (user === undefined) {
+			throw new SpillwayError('REFRESH_REFUSED');
+		}
+		return this.#toLogIn(user, result.sessionId, result.token);
+	}
+
+	/** Ends the session of a refresh token, of an access token, or of neither. */
+	async logOut(refreshToken: string | undefined, user: AuthenticatedUser | undefined): Promise<void> {
+		const { sessions } = this.#dependencies;
+		const fromRefresh = refreshToken === undefined ? undefined : sessions.readSessionId(refreshToken);
+		for (const sessionId of new Set([fromRefresh, user?.sessionId])) {
+			if (sessionId !== undefined) {
+				await this.#end(sessionId, 'logged-out');
+			}
+		}
+	}
+
+	/** The account behind an access token as it is now; undefined when it is gone. */
+	async describe(user: AuthenticatedUser): Promise<UserAccount | undefined> {
+		const record = await this.#dependencies.users.findById(user.id);
+		return record === undefined ? undefined : this.#toAccount(record);
+	}
+
+	/** A new access token with the account's present role. */
+	async reissueAccess(user: AuthenticatedUser, role: UserRole): Promise<string | undefined> {
+		return user.sessionId === undefined
+			? undefined
+			: this.#dependencies.accessTokens.issue({ ...user, role }, user.sessionId);
+	}
+
+	/** Counts an attempt and returns what takes it back. Throws TOO_MANY_ATTEMPTS. */
+	#beginAttempt(name: string, remoteAddress: string): () => void {
+		// Colons cannot be part of an IPv4 address and would be of an IPv6 one; names that are neither share nothing with them.
+		const nameKey = `name ${name.slice(0, 32)}`;
+		const nameWaitMs = this.#byName.begin(nameKey);
+		const addressWaitMs = nameWaitMs > 0 ? 0 : this.#byAddress.begin(remoteAddress);
+		if (addressWaitMs > 0) {
+			this.#byName.succeed(nameKey);
+		}
+		const waitSeconds = Math.ceil(Math.max(nameWaitMs, addressWaitMs) / 1000);
+		if (waitSeconds > 0) {
+			throw new SpillwayError('TOO_MANY_ATTEMPTS', [waitSeconds], { retryAfterSeconds: waitSeconds });
+		}
+		return () => {
+			this.#byName.succeed(nameKey);
+			this.#byAddress.succeed(remoteAddress);
+		};
+	}
+
+	async #begin(user: UserRecord): Promise<LogIn> {
+		const { sessionId, token, endedSessionIds } = await this.#dependencies.sessions.begin(user.id);
+		for (const id of endedSessionIds) {
+			await this.#announceEnd(id);
+		}
+		return this.#toLogIn(user, sessionId, token);
+	}
+
+	async #toLogIn(user: UserRecord, sessionId: string, refresh: string): Promise<LogIn> {
+		const access = await this.#dependencies.accessTokens.issue(user, sessionId);
+		return { user: await this.#toAccount(user), tokens: { access, refresh } };
+	}
+
+	async #toAccount(user: UserRecord): Promise<UserAccount> {
+		const channels = await this.#dependencies.users.listChannels(user.id);
+		return { id: user.id, name: user.name, role: user.role, channels };
+	}
+
+	async #end(sessionId: string, reason: SessionEndReason): Promise<void> {
+		await this.#dependencies.sessions.end(sessionId, reason);
+		await this.#announceEnd(sessionId);
+	}
+
+	async #announceEnd(sessionId: string): Promise<void> {
+		const { authenticator, bus, logger } = this.#dependencies;
+		authenticator.endSession(sessionId);
+		try {
+			await bus.publish(SESSION_ENDED_TOPIC, sessionId);
+		} catch (error) {
+			// Other servers then take its access token until that runs out; refreshing is refused by the database.
+			logger.warn(
+				{ sessionId, reason: errorMessage(error) },
+				'the end of a session could not be told to other servers',
+			);
+		}
+	}
+}

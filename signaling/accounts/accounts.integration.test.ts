@@ -1,0 +1,332 @@
+/** Signing up, logging in, refreshing, logging out, guessing and forging, over HTTP and against both databases. */
+import { scryptSync } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../core/clock.ts';
+import { silentLogger } from '../../core/logger.ts';
+import { InProcessBus } from '../bus/in-process-bus.ts';
+import type { Database } from '../database/database.ts';
+import { ApiBench, TEST_PASSWORD } from '../testing/api-bench.ts';
+import { DATABASE_KINDS, openTestDatabase } from '../testing/both-databases.ts';
+
+type UserAnswer = { user: { id: string; name: string; role: string; channels: object[] } | null };
+
+describe.each(DATABASE_KINDS)('accounts ($kind)', ({ kind }) => {
+	let database: Database;
+	let closeDatabase: () => Promise<void>;
+	let bench: ApiBench;
+
+	beforeAll(async () => {
+		({ database, close: closeDatabase } = await openTestDatabase(kind));
+	});
+	beforeEach(async () => {
+		bench = await ApiBench.open(database);
+	});
+	afterEach(async () => {
+		await bench.close();
+		await database.runScript('DELETE FROM channels; DELETE FROM users');
+	});
+	afterAll(() => closeDatabase());
+
+	it('signs up, tells who is signed in, logs out and in again', async () => {
+		const browser = bench.browser();
+		const signedUp = await browser.send('POST', '/api/v1/users', { name: 'Alice', password: TEST_PASSWORD });
+		expect(signedUp.statusCode).toBe(201);
+		const { user } = signedUp.json<UserAnswer>();
+		expect(user).toEqual({
+			id: expect.stringMatching(/^[0-9a-z]{26}$/) as string,
+			name: 'alice',
+			role: 'viewer',
+			channels: [],
+		});
+		expect((await browser.send('GET', '/api/v1/session')).json()).toEqual({ user });
+		expect((await browser.send('DELETE', '/api/v1/session')).statusCode).toBe(204);
+		expect(browser.cookies.size).toBe(0);
+		expect((await browser.send('GET', '/api/v1/session')).json()).toEqual({ user: null });
+		const loggedIn = await browser.send('POST', '/api/v1/session', { name: 'ALICE', password: TEST_PASSWORD });
+		expect(loggedIn.json()).toEqual({ user });
+	});
+
+	it('sets cookies that scripts and other sites cannot use', async () => {
+		for (const isSecure of [false, true]) {
+			const other = await ApiBench.open(database, { isSecure });
+			const response = await other
+				.browser()
+				.send('POST', '/api/v1/users', { name: `user-${isSecure}`, password: TEST_PASSWORD });
+			const [access, refresh] = response.headers['set-cookie'] as string[];
+			const end = isSecure ? '; Secure' : '';
+			expect(access).toMatch(
+				new RegExp(`^spillway_session=[\\w.-]+; Path=/; Max-Age=600; HttpOnly; SameSite=Lax${end}$`),
+			);
+			expect(refresh).toMatch(
+				new RegExp(`^spillway_refresh=[\\w.-]+; Path=/api/v1/session; Max-Age=2592000; HttpOnly; SameSite=Lax${end}$`),
+			);
+			await other.close();
+		}
+	});
+
+	it('stores neither passwords nor tokens', async () => {
+		const browser = await bench.signUp('alice');
+		const rows = JSON.stringify([
+			await database.query('SELECT * FROM users'),
+			await database.query('SELECT * FROM sessions'),
+		]);
+		expect(rows).toContain('$argon2id$v=19$m=19456,t=2,p=1$');
+		expect(rows).not.toContain(TEST_PASSWORD);
+		for (const token of browser.cookies.values()) {
+			expect(rows).not.toContain(token);
+		}
+	});
+
+	it('refuses names that are malformed, routes, or taken by a person or a channel', async () => {
+		await bench.signUp('alice');
+		await bench.channels.createChannel({ name: 'stage' });
+		const statuses: Record<string, number> = {};
+		for (const name of [
+			'alice',
+			'ALICE',
+			'stage',
+			'admin',
+			'whip',
+			'a',
+			'with space',
+			'ünicode',
+			'x'.repeat(26),
+			'',
+			"a'; --",
+		]) {
+			statuses[name] = (
+				await bench.browser().send('POST', '/api/v1/users', { name, password: TEST_PASSWORD })
+			).statusCode;
+		}
+		expect(statuses).toEqual({
+			alice: 409,
+			ALICE: 409,
+			stage: 409,
+			admin: 400,
+			whip: 400,
+			a: 400,
+			'with space': 400,
+			ünicode: 400,
+			[`${'x'.repeat(26)}`]: 400,
+			'': 400,
+			"a'; --": 400,
+		});
+	});
+
+	it('refuses passwords that are short, long, common, or the name', async () => {
+		for (const password of ['short', 'Password123', 'aaaaaaaaaaaa', 'long-name-1', 'x1'.repeat(65), '\ud800abcdefgh']) {
+			const response = await bench.browser().send('POST', '/api/v1/users', { name: 'long-name-1', password });
+			expect([password, response.statusCode]).toEqual([password, 400]);
+			expect(response.body).not.toContain(password);
+		}
+	});
+
+	it('can be closed to newcomers', async () => {
+		const closed = await ApiBench.open(database, { isSignUpOpen: false });
+		const response = await closed.browser().send('POST', '/api/v1/users', { name: 'alice', password: TEST_PASSWORD });
+		expect([response.statusCode, response.json<{ code: string }>().code]).toEqual([403, 'FORBIDDEN']);
+		await closed.close();
+	});
+
+	it('tells nothing of whether a name exists: same status, same body', async () => {
+		await bench.signUp('alice');
+		const answers = [];
+		for (const name of ['alice', 'nobody', 'admin', '', 'not a name', '../../etc']) {
+			const response = await bench.browser().send('POST', '/api/v1/session', { name, password: 'wrong password' });
+			const { requestId, instance, ...rest } = response.json<Record<string, unknown>>();
+			expect([typeof requestId, typeof instance]).toEqual(['string', 'string']);
+			answers.push(JSON.stringify([response.statusCode, rest]));
+		}
+		expect(new Set(answers).size).toBe(1);
+		expect(answers[0]).toContain('LOGIN_REFUSED');
+	});
+
+	it.each(['alice', 'nobody'])('makes guessers at one name (%s) wait, from however many addresses', async (name) => {
+		await bench.signUp('alice');
+		const tries = [];
+		for (let round = 0; round < 12; round++) {
+			const response = await bench.browser().send('POST', '/api/v1/session', { name, password: `guess ${round}` });
+			tries.push(response.statusCode);
+			expect(response.headers['retry-after']).toBe(response.statusCode === 429 ? '1' : undefined);
+		}
+		expect(tries).toEqual([...Array<number>(11).fill(401), 429]);
+	});
+
+	it('makes guessers at one address wait, whatever names they try, and nobody else', async () => {
+		await bench.signUp('alice');
+		const guesser = bench.browser();
+		const tries = [];
+		for (let round = 0; round < 12; round++) {
+			tries.push(
+				(await guesser.send('POST', '/api/v1/session', { name: `name-${round}`, password: 'guess 1234' })).statusCode,
+			);
+		}
+		expect(tries.at(-1)).toBe(429);
+		const right = { name: 'alice', password: TEST_PASSWORD };
+		expect((await guesser.send('POST', '/api/v1/session', right)).statusCode).toBe(429);
+		expect((await bench.browser().send('POST', '/api/v1/session', right)).statusCode).toBe(200);
+		await bench.clock.advance(1000);
+		expect((await guesser.send('POST', '/api/v1/session', right)).statusCode).toBe(200);
+	});
+
+	it('replaces the scrypt hash of the first version at the next log-in', async () => {
+		const salt = Buffer.alloc(16, 3);
+		const key = scryptSync('admin_secret', salt, 32, { N: 2 ** 15, r: 8, p: 1, maxmem: 2 ** 27 });
+		const old = `scrypt$32768$8$1$${salt.toString('base64url')}$${key.toString('base64url')}`;
+		await database.query(
+			"INSERT INTO users (id, name, password_hash, role, created_at) VALUES ('u1', 'admin', $1, 'admin', now())",
+			[old],
+		);
+		const logIn = async (password: string): Promise<number> =>
+			(await bench.browser().send('POST', '/api/v1/session', { name: 'admin', password })).statusCode;
+		const readHash = async (): Promise<string> =>
+			(await database.query<{ password_hash: string }>("SELECT password_hash FROM users WHERE id = 'u1'"))[0]!
+				.password_hash;
+		expect([await logIn('wrong secret'), await readHash()]).toEqual([401, old]);
+		expect(await logIn('admin_secret')).toBe(200);
+		expect(await readHash()).toMatch(/^\$argon2id\$/);
+		expect([await logIn('admin_secret'), await logIn('wrong secret')]).toEqual([200, 401]);
+	});
+
+	describe('refresh', () => {
+		it('replaces both tokens, and lets the user stay when the access token has run out', async () => {
+			const browser = await bench.signUp('alice');
+			const before = new Map(browser.cookies);
+			await bench.clock.advance(606_000);
+			expect((await browser.send('GET', '/api/v1/session')).json()).toEqual({ user: null });
+			expect((await browser.send('POST', '/api/v1/session/refresh')).statusCode).toBe(200);
+			expect((await browser.send('GET', '/api/v1/session')).json()).toMatchObject({ user: { name: 'alice' } });
+			for (const [name, value] of before) {
+				expect(browser.cookies.get(name)).not.toBe(value);
+			}
+		});
+
+		it('ends the whole family when a token is used again later', async () => {
+			const browser = await bench.signUp('alice');
+			const elsewhere = bench.browser();
+			await elsewhere.send('POST', '/api/v1/session', { name: 'alice', password: TEST_PASSWORD });
+			const thief = bench.browser();
+			thief.cookies.set('spillway_refresh', browser.cookies.get('spillway_refresh')!);
+			await browser.send('POST', '/api/v1/session/refresh');
+			await browser.send('POST', '/api/v1/session/refresh');
+			await bench.clock.advance(11_000);
+			const reused = await thief.send('POST', '/api/v1/session/refresh');
+			expect([reused.statusCode, reused.json<{ code: string }>().code, thief.cookies.size]).toEqual([
+				401,
+				'REFRESH_REFUSED',
+				0,
+			]);
+			// The rightful owner is out as well, at once, with both tokens; his other log-in is another family.
+			expect((await browser.send('GET', '/api/v1/session')).json()).toEqual({ user: null });
+			expect((await browser.send('POST', '/api/v1/session/refresh')).statusCode).toBe(401);
+			expect((await elsewhere.send('POST', '/api/v1/session/refresh')).statusCode).toBe(200);
+			expect(bench.logger.lines.filter(({ level }) => level === 'warn')).toHaveLength(1);
+		});
+
+		it('ends the family when the one before the last comes again after ten seconds, also when nobody refreshed since', async () => {
+			const browser = await bench.signUp('alice');
+			const old = browser.cookies.get('spillway_refresh')!;
+			await browser.send('POST', '/api/v1/session/refresh');
+			await bench.clock.advance(10_000);
+			const thief = bench.browser();
+			thief.cookies.set('spillway_refresh', old);
+			expect((await thief.send('POST', '/api/v1/session/refresh')).statusCode).toBe(401);
+			expect((await browser.send('POST', '/api/v1/session/refresh')).statusCode).toBe(401);
+		});
+
+		it('gives two refreshes at once the same successor', async () => {
+			const browser = await bench.signUp('alice');
+			const tabs = Array.from({ length: 5 }, () => bench.browser());
+			for (const tab of tabs) {
+				tab.cookies.set('spillway_refresh', browser.cookies.get('spillway_refresh')!);
+			}
+			const responses = await Promise.all(tabs.map((tab) => tab.send('POST', '/api/v1/session/refresh')));
+			expect(responses.map(({ statusCode }) => statusCode)).toEqual([200, 200, 200, 200, 200]);
+			expect(new Set(tabs.map((tab) => tab.cookies.get('spillway_refresh'))).size).toBe(1);
+			expect((await tabs[0]!.send('POST', '/api/v1/session/refresh')).statusCode).toBe(200);
+		});
+
+		it('refuses what is made up, without ending anything', async () => {
+			const browser = await bench.signUp('alice');
+			const [id, nonce, signature] = browser.cookies.get('spillway_refresh')!.split('.') as [string, string, string];
+			const forger = bench.browser();
+			for (const token of [
+				'x',
+				`${id}.${nonce}.${'A'.repeat(43)}`,
+				`${id}.${'A'.repeat(22)}.${signature}`,
+				`${id}..`,
+				'null',
+			]) {
+				forger.cookies.set('spillway_refresh', token);
+				expect((await forger.send('POST', '/api/v1/session/refresh')).statusCode).toBe(401);
+			}
+			expect((await bench.browser().send('POST', '/api/v1/session/refresh')).statusCode).toBe(401);
+			expect((await browser.send('POST', '/api/v1/session/refresh')).statusCode).toBe(200);
+		});
+
+		it('ends thirty days after the last one', async () => {
+			const browser = await bench.signUp('alice');
+			await bench.clock.advance(29 * 86_400_000);
+			expect((await browser.send('POST', '/api/v1/session/refresh')).statusCode).toBe(200);
+			await bench.clock.advance(30 * 86_400_000 + 1);
+			expect((await browser.send('POST', '/api/v1/session/refresh')).statusCode).toBe(401);
+		});
+	});
+
+	it('ends the session at log-out for copies of its tokens too, on every server', async () => {
+		const bus = new InProcessBus({ clock: systemClock, logger: silentLogger });
+		const [here, there] = [await ApiBench.open(database, { bus }), await ApiBench.open(database, { bus })];
+		const browser = await here.signUp('alice');
+		const copy = there.browser();
+		for (const [name, value] of browser.cookies) {
+			copy.cookies.set(name, value);
+		}
+		expect((await copy.send('GET', '/api/v1/session')).json()).toMatchObject({ user: { name: 'alice' } });
+		await browser.send('DELETE', '/api/v1/session');
+		await expect.poll(async () => (await copy.send('GET', '/api/v1/session')).json<UserAnswer>().user).toBeNull();
+		expect((await copy.send('POST', '/api/v1/session/refresh')).statusCode).toBe(401);
+		await Promise.all([here.close(), there.close(), bus.close()]);
+	});
+
+	it('keeps twenty log-ins of one account', async () => {
+		const first = await bench.signUp('alice');
+		for (let round = 0; round < 20; round++) {
+			await bench.clock.advance(1000);
+			await bench.browser().send('POST', '/api/v1/session', { name: 'alice', password: TEST_PASSWORD });
+		}
+		expect((await first.send('POST', '/api/v1/session/refresh')).statusCode).toBe(401);
+	});
+
+	it('refuses changes that another site caused', async () => {
+		const browser = await bench.signUp('alice');
+		const ask = async (headers: Record<string, string>): Promise<number> =>
+			(await browser.send('POST', '/api/v1/session/refresh', undefined, headers)).statusCode;
+		expect(await ask({})).toBe(403);
+		expect(await ask({ origin: 'https://evil.example' })).toBe(403);
+		expect(await ask({ origin: 'null' })).toBe(403);
+		expect(await ask({ origin: 'https://live.example.org.evil.example' })).toBe(403);
+		expect(await ask({ 'x-spillway-csrf': '0' })).toBe(403);
+		expect(await ask({ origin: 'http://localhost:80' })).toBe(200);
+		expect(await ask({ origin: 'https://live.example.org' })).toBe(200);
+		expect(await ask({ 'x-spillway-csrf': '1' })).toBe(200);
+		// Signing somebody in as somebody else needs no cookies.
+		const credentials = { name: 'alice', password: TEST_PASSWORD };
+		const login = await bench
+			.browser()
+			.send('POST', '/api/v1/session', credentials, { origin: 'https://evil.example' });
+		expect([login.statusCode, login.json<{ code: string }>().code]).toEqual([403, 'CSRF_REFUSED']);
+		expect((await bench.browser().send('POST', '/api/v1/session', credentials, {})).statusCode).toBe(200);
+	});
+
+	it('limits sign-ups from one address', async () => {
+		const browser = bench.browser();
+		const statuses = [];
+		for (let round = 0; round < 21; round++) {
+			statuses.push((await browser.send('POST', '/api/v1/users', { name: '!', password: '' })).statusCode);
+		}
+		expect(statuses).toEqual([...Array<number>(20).fill(400), 429]);
+		const limited = await browser.send('POST', '/api/v1/users', { name: '!', password: '' });
+		expect(limited.json()).toMatchObject({ code: 'RATE_LIMITED', status: 429 });
+		expect(Number(limited.headers['retry-after'])).toBeGreaterThan(0);
+	});
+});

@@ -1,0 +1,62 @@
+/** The two cookies of a log-in. Scripts cannot read them; other sites cannot make browsers send them with a change. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ACCESS_TOKEN_LIFE_SECONDS } from './access-token.ts';
+import { REFRESH_TOKEN_LIFE_SECONDS } from './session-store.ts';
+
+/** Holds the access token; sent with everything. */
+export const ACCESS_COOKIE = 'spillway_session';
+/** Holds the refresh token; sent to the session routes only. */
+export const REFRESH_COOKIE = 'spillway_refresh';
+/** Where the refresh token is sent to. */
+export const REFRESH_COOKIE_PATH = '/api/v1/session';
+/** Longer cookie headers are not ours: browsers bring some hundred characters of them. */
+const MAX_COOKIE_HEADER_LENGTH = 8192;
+
+/** Writes and clears the cookies of one installation. */
+export class SessionCookies {
+	readonly #isSecure: boolean;
+
+	/** `isSecure`: people reach the server by TLS, its own or a proxy's. */
+	constructor(isSecure: boolean) {
+		this.#isSecure = isSecure;
+	}
+
+	/** Sets both. */
+	set(reply: FastifyReply, tokens: { access: string; refresh: string }): void {
+		this.setAccess(reply, tokens.access);
+		this.#write(reply, REFRESH_COOKIE, tokens.refresh, REFRESH_COOKIE_PATH, REFRESH_TOKEN_LIFE_SECONDS);
+	}
+
+	/** Sets the access token alone, when the role in it has changed. */
+	setAccess(reply: FastifyReply, access: string): void {
+		this.#write(reply, ACCESS_COOKIE, access, '/', ACCESS_TOKEN_LIFE_SECONDS);
+	}
+
+	/** Clears both. */
+	clear(reply: FastifyReply): void {
+		this.#write(reply, ACCESS_COOKIE, '', '/', 0);
+		this.#write(reply, REFRESH_COOKIE, '', REFRESH_COOKIE_PATH, 0);
+	}
+
+	#write(reply: FastifyReply, name: string, value: string, path: string, maxAgeSeconds: number): void {
+		// Both values are made of characters that need no quoting. Lax, not strict: who follows a link to a channel should be
+		// signed in there.
+		const parts = [`${name}=${value}`, `Path=${path}`, `Max-Age=${maxAgeSeconds}`, 'HttpOnly', 'SameSite=Lax'];
+		void reply.header('set-cookie', [...parts, ...(this.#isSecure ? ['Secure'] : [])].join('; '));
+	}
+}
+
+/** The value of a cookie; undefined when there is none. Of several with the name the first counts. */
+export function readCookie(request: Pick<FastifyRequest, 'headers'>, name: string): string | undefined {
+	const header = request.headers.cookie;
+	if (header === undefined || header.length > MAX_COOKIE_HEADER_LENGTH) {
+		return undefined;
+	}
+	for (const pair of header.split(';')) {
+		const separator = pair.indexOf('=');
+		if (separator > 0 && pair.slice(0, separator).trim() === name) {
+			return pair.slice(separator + 1).trim() || undefined;
+		}
+	}
+	return undefined;
+}

@@ -1,0 +1,134 @@
+/** Log-ins in the database: one row each, with the hash of the refresh token that is valid now. */
+import type { Clock } from '../../core/clock.ts';
+import { createId } from '../../core/ids.ts';
+import type { Queryable } from '../database/database.ts';
+import type { RefreshTokens } from './refresh-token.ts';
+
+/** A session that is not refreshed for this long ends. */
+export const REFRESH_TOKEN_LIFE_SECONDS = 30 * 24 * 3600;
+/** However often it is refreshed, a log-in lasts no longer. */
+const MAX_SESSION_LIFE_MS = 180 * 24 * 3600 * 1000;
+/**
+ * A token may come again this long after it was replaced: the answer was lost, or two tabs refreshed at once (RFC 9700
+ * §4.14.2). They get the same successor, so that a thief gains nothing.
+ */
+const REPEAT_WINDOW_MS = 10_000;
+/** Log-ins of one account at a time; the oldest goes. More than anybody's devices. */
+const MAX_SESSIONS_PER_USER = 20;
+
+/** Why a session ended. */
+export type SessionEndReason = 'logged-out' | 'token-reused' | 'too-many-sessions';
+
+/** What a refresh token was worth. */
+export type RefreshOutcome =
+	| { outcome: 'refreshed'; sessionId: string; userId: string; token: string }
+	/** Not ours, or its session has ended. */
+	| { outcome: 'refused' }
+	/** It was used before: somebody has a copy. The session has been ended. */
+	| { outcome: 'reused'; sessionId: string };
+
+type SessionRow = {
+	user_id: string;
+	token_hash: Uint8Array;
+	previous_token_hash: Uint8Array | null;
+	rotated_at: Date;
+	expires_at: Date;
+	ended_at: Date | null;
+};
+
+/** Begins, refreshes and ends sessions. Every method throws DATABASE_UNAVAILABLE when the database does not answer. */
+export class SessionStore {
+	readonly #database: Queryable;
+	readonly #clock: Clock;
+	readonly #tokens: RefreshTokens;
+
+	constructor(database: Queryable, clock: Clock, tokens: RefreshTokens) {
+		this.#database = database;
+		this.#clock = clock;
+		this.#tokens = tokens;
+	}
+
+	/** Begins a session. `endedSessionIds`: those of the account that had to go. */
+	async begin(userId: string): Promise<{ sessionId: string; token: string; endedSessionIds: string[] }> {
+		const nowMs = this.#clock.nowMs();
+		const sessionId = createId<string>(nowMs);
+		const token = this.#tokens.createFirst(sessionId);
+		await this.#database.query(
+			`INSERT INTO sessions (id, user_id, token_hash, rotated_at, created_at, expires_at) VALUES ($1, $2, $3, $4, $4, $5)`,
+			[sessionId, userId, this.#tokens.hash(token), new Date(nowMs), this.#expiry(nowMs)],
+		);
+		// What has ended need not be kept: its tokens are refused as well when the row is gone.
+		await this.#database.query(
+			'DELETE FROM sessions WHERE user_id = $1 AND (ended_at IS NOT NULL OR expires_at <= $2)',
+			[userId, new Date(nowMs)],
+		);
+		const ended = await this.#database.query<{ id: string }>(
+			`UPDATE sessions SET ended_at = $2, end_reason = 'too-many-sessions'
+			WHERE user_id = $1 AND id IN (
+				SELECT id FROM sessions WHERE user_id = $1 ORDER BY id DESC OFFSET ${MAX_SESSIONS_PER_USER}
+			) RETURNING id`,
+			[userId, new Date(nowMs)],
+		);
+		return { sessionId, token, endedSessionIds: ended.map(({ id }) => id) };
+	}
+
+	/** Replaces the token by its successor. One statement decides, so that of two at once one is first. */
+	async refresh(token: string): Promise<RefreshOutcome> {
+		const sessionId = this.#tokens.readSessionId(token);
+		if (sessionId === undefined) {
+			return { outcome: 'refused' };
+		}
+		const nowMs = this.#clock.nowMs();
+		const [hash, successor] = [this.#tokens.hash(token), this.#tokens.successor(token)];
+		const [rotated] = await this.#database.query<{ user_id: string }>(
+			`UPDATE sessions SET token_hash = $3, previous_token_hash = $2, rotated_at = $4, expires_at = LEAST($5, created_at + $6 * interval '1 millisecond')
+			WHERE id = $1 AND token_hash = $2 AND ended_at IS NULL AND expires_at > $4 RETURNING user_id`,
+			[sessionId, hash, this.#tokens.hash(successor), new Date(nowMs), this.#expiry(nowMs), MAX_SESSION_LIFE_MS],
+		);
+		if (rotated !== undefined) {
+			return { outcome: 'refreshed', sessionId, userId: rotated.user_id, token: successor };
+		}
+		const row = await this.#find(sessionId);
+		if (row === undefined || row.ended_at !== null || row.expires_at.getTime() <= nowMs) {
+			return { outcome: 'refused' };
+		}
+		const isRepeat =
+			isEqual(row.previous_token_hash, hash) &&
+			isEqual(row.token_hash, this.#tokens.hash(successor)) &&
+			nowMs - row.rotated_at.getTime() < REPEAT_WINDOW_MS;
+		if (isRepeat) {
+			return { outcome: 'refreshed', sessionId, userId: row.user_id, token: successor };
+		}
+		await this.end(sessionId, 'token-reused');
+		return { outcome: 'reused', sessionId };
+	}
+
+	/** The session of a refresh token, if we made the token; it may have ended. */
+	readSessionId(token: string): string | undefined {
+		return this.#tokens.readSessionId(token);
+	}
+
+	/** Ends a session; no token of it is worth anything from now on. */
+	async end(sessionId: string, reason: SessionEndReason): Promise<void> {
+		await this.#database.query(
+			'UPDATE sessions SET ended_at = $2, end_reason = $3 WHERE id = $1 AND ended_at IS NULL',
+			[sessionId, new Date(this.#clock.nowMs()), reason],
+		);
+	}
+
+	async #find(sessionId: string): Promise<SessionRow | undefined> {
+		const [row] = await this.#database.query<SessionRow>(
+			`SELECT user_id, token_hash, previous_token_hash, rotated_at, expires_at, ended_at FROM sessions WHERE id = $1`,
+			[sessionId],
+		);
+		return row;
+	}
+
+	#expiry(nowMs: number): Date {
+		return new Date(nowMs + REFRESH_TOKEN_LIFE_SECONDS * 1000);
+	}
+}
+
+function isEqual(one: Uint8Array | null, other: Uint8Array): boolean {
+	return one !== null && Buffer.compare(one, other) === 0;
+}

@@ -1,0 +1,102 @@
+/** Accounts in the database. */
+import type { Clock } from '../../core/clock.ts';
+import { SpillwayError } from '../../core/errors.ts';
+import { createId } from '../../core/ids.ts';
+import { isUniqueViolation, type Queryable } from '../database/database.ts';
+import type { UserRole } from './user.ts';
+
+/** A row, with the hash of its password: never to be sent to anybody. */
+export type UserRecord = { id: string; name: string; role: UserRole; passwordHash: string };
+
+type UserRow = { id: string; name: string; role: UserRole; password_hash: string };
+
+/** Reads and writes accounts. Every method throws DATABASE_UNAVAILABLE when the database does not answer. */
+export class UserStore {
+	readonly #database: Queryable;
+	readonly #clock: Clock;
+
+	constructor(database: Queryable, clock: Clock) {
+		this.#database = database;
+		this.#clock = clock;
+	}
+
+	/** `name`: as parseUserName() returns it. */
+	async findByName(name: string): Promise<UserRecord | undefined> {
+		const [row] = await this.#database.query<UserRow>(
+			'SELECT id, name, role, password_hash FROM users WHERE name = $1',
+			[name],
+		);
+		return row === undefined ? undefined : toUser(row);
+	}
+
+	/** The account with this id. */
+	async findById(id: string): Promise<UserRecord | undefined> {
+		const [row] = await this.#database.query<UserRow>('SELECT id, name, role, password_hash FROM users WHERE id = $1', [
+			id,
+		]);
+		return row === undefined ? undefined : toUser(row);
+	}
+
+	/** True when an account or a channel has the name: nobody can pass for the owner of another's channel. */
+	async isNameTaken(name: string): Promise<boolean> {
+		const rows = await this.#database.query(
+			'SELECT id FROM users WHERE name = $1 UNION ALL SELECT id FROM channels WHERE name = $1',
+			[name],
+		);
+		return rows.length > 0;
+	}
+
+	/** Throws NAME_TAKEN. `name`: as parseNewUserName() returns it. */
+	async create(name: string, passwordHash: string): Promise<UserRecord> {
+		const nowMs = this.#clock.nowMs();
+		try {
+			const [row] = await this.#database.query<UserRow>(
+				`INSERT INTO users (id, name, password_hash, role, created_at)
+				SELECT $1::text, $2::text, $3::text, 'viewer', $4::timestamptz
+				WHERE NOT EXISTS (SELECT id FROM channels WHERE name = $2::text)
+				RETURNING id, name, role, password_hash`,
+				[createId(nowMs), name, passwordHash, new Date(nowMs)],
+			);
+			if (row !== undefined) {
+				return toUser(row);
+			}
+		} catch (error) {
+			if (!isUniqueViolation(error, 'users_name_key')) {
+				throw error;
+			}
+		}
+		throw new SpillwayError('NAME_TAKEN', [name]);
+	}
+
+	/** Replaces the hash that was read before; another log-in may have been faster, which is as good. */
+	async replacePasswordHash(id: string, previousHash: string, nextHash: string): Promise<void> {
+		await this.#database.query('UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2', [
+			id,
+			previousHash,
+			nextHash,
+		]);
+	}
+
+	/** Makes a viewer a streamer; other roles stay. Returns the role. */
+	async becomeStreamer(id: string): Promise<UserRole | undefined> {
+		const [row] = await this.#database.query<{ role: UserRole }>(
+			"UPDATE users SET role = CASE role WHEN 'viewer' THEN 'streamer' ELSE role END WHERE id = $1 RETURNING role",
+			[id],
+		);
+		return row?.role;
+	}
+
+	/** Gives an account a role. Nobody can through the API: for the operator, and for tests. */
+	async setRole(id: string, role: UserRole): Promise<void> {
+		await this.#database.query('UPDATE users SET role = $2 WHERE id = $1', [id, role]);
+	}
+
+	/** The channels of an account, oldest first. */
+	async listChannels(userId: string): Promise<{ id: string; name: string }[]> {
+		return this.#database.query('SELECT id, name FROM channels WHERE owner_id = $1 ORDER BY id LIMIT 100', [userId]);
+	}
+}
+
+function toUser(row: UserRow): UserRecord {
+	return { id: row.id, name: row.name, role: row.role, passwordHash: row.password_hash };
+}

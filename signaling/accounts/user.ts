@@ -1,0 +1,65 @@
+/** What an account is to the rest of the server: its roles, its name, and what its password must be. */
+import { SpillwayError } from '../../core/errors.ts';
+import { parseChannelName } from '../../core/ids.ts';
+
+/**
+ * `viewer`: has an account. `streamer`: has a channel. `moderator`: keeps order on the whole site. `admin`: may do everything.
+ * Owning a channel and moderating one channel's chat are no roles but facts in the database.
+ */
+export const USER_ROLES = ['viewer', 'streamer', 'moderator', 'admin'] as const;
+/** One of {@link USER_ROLES}. */
+export type UserRole = (typeof USER_ROLES)[number];
+
+/** Somebody who is signed in, as the access token tells: at most ten minutes old, and without asking the database. */
+export type AuthenticatedUser = {
+	id: string;
+	name: string;
+	role: UserRole;
+	/** Which log-in; ends with it. Not for others to see. */
+	sessionId?: string;
+};
+
+/** Shortest password (ASVS 6.2.1). */
+export const MIN_PASSWORD_LENGTH = 8;
+/** Longest: enough for any passphrase, and hashing it costs nothing extra. */
+export const MAX_PASSWORD_LENGTH = 128;
+
+// The passwords of eight letters and more that guessers try first. No composition rules besides (ASVS 6.2.5).
+const COMMON_PASSWORDS: ReadonlySet<string> = new Set(
+	(
+		'password password1 password12 password123 passw0rd p@ssw0rd p@ssword pa$$word 12345678 123456789 1234567890 11111111 ' +
+		'00000000 87654321 12341234 11223344 88888888 99999999 123123123 147258369 987654321 1q2w3e4r 1q2w3e4r5t 1qaz2wsx ' +
+		'qwertyui qwertyuiop qwerty12 qwerty123 qwertz123 asdfghjk asdfghjkl zxcvbnm1 abcd1234 abc12345 a1b2c3d4 aa123456 ' +
+		'iloveyou iloveyou1 sunshine princess football baseball superman starwars welcome1 welcome123 trustno1 whatever ' +
+		'computer internet jennifer michelle corvette mercedes startrek letmein1 letmein123 changeme admin123 admin1234 ' +
+		'administrator livestream streaming twitch123 spillway'
+	).split(' '),
+);
+
+/** Returns the name of a new account, or throws REQUEST_INVALID: the rules are those of channel names. */
+export function parseNewUserName(text: string): string {
+	const name = parseChannelName(text);
+	if (name === undefined) {
+		throw new SpillwayError('REQUEST_INVALID', ['a name has 2–25 letters, digits, "_" or "-", and is not a page']);
+	}
+	return name;
+}
+
+/** Returns the name as it is stored, or undefined when nobody can be called that. Takes reserved names: "admin" is one. */
+export function parseUserName(text: string): string | undefined {
+	return /^[A-Za-z0-9][A-Za-z0-9_-]{1,24}$/.test(text) ? text.toLowerCase() : undefined;
+}
+
+/** Throws REQUEST_INVALID, saying why, for a password that a new account must not have. */
+export function validateNewPassword(password: string, name: string): void {
+	const length = [...password.normalize('NFC')].length;
+	if (!password.isWellFormed() || length < MIN_PASSWORD_LENGTH || length > MAX_PASSWORD_LENGTH) {
+		throw new SpillwayError('REQUEST_INVALID', [
+			`a password has ${MIN_PASSWORD_LENGTH}–${MAX_PASSWORD_LENGTH} characters`,
+		]);
+	}
+	const plain = password.toLowerCase();
+	if (COMMON_PASSWORDS.has(plain) || plain === name || /^(.)\1*$/u.test(plain)) {
+		throw new SpillwayError('REQUEST_INVALID', ['this password is among the first that guessers try']);
+	}
+}

@@ -1,0 +1,179 @@
+/** What viewers and streamers talk to besides media: accounts, the channels' API, chat, the signaling sockets, figures. */
+import { readFileSync } from 'node:fs';
+import type { FastifyInstance } from 'fastify';
+import type { Clock } from '../core/clock.ts';
+import type { CloseScope } from '../core/close-scope.ts';
+import type { ChannelName } from '../core/ids.ts';
+import type { Logger } from '../core/logger.ts';
+import type { BroadcastRegistry } from '../ingest/broadcast-registry.ts';
+import type { Packager } from '../packager/create-packager.ts';
+import type { Sfu } from '../sfu/create-sfu.ts';
+import { createAccounts, type Accounts } from './accounts/create-accounts.ts';
+import { createSignaling, type Signaling } from './audience/create-signaling.ts';
+import type { MessageBus } from './bus/message-bus.ts';
+import { describeChannel } from './channels/channel-description.ts';
+import type { Channel, ChannelStore } from './channels/channel-store.ts';
+import { createChannelApi, type ChannelApi } from './channels/create-channel-api.ts';
+import type { PublishAuthorizer } from './channels/publish-authorizer.ts';
+import { createChat, type Chat } from './chat/create-chat.ts';
+import type { Database } from './database/database.ts';
+import { createOpenApiRoutes, registerOpenApi } from './http/openapi.ts';
+import { Metrics } from './operations/metrics.ts';
+import type { ServerConfig } from './server-config.ts';
+import { registerWebSockets } from './sockets/signaling-routes.ts';
+import { SfuLoadMeter, sfuBudget } from './tiers/sfu-budget.ts';
+
+/** What they need of the server. */
+export type AudienceServicesDependencies = {
+	clock: Clock;
+	logger: Logger;
+	config: ServerConfig;
+	database: Database;
+	bus: MessageBus;
+	serverSecret: Uint8Array;
+	channels: ChannelStore;
+	authorizer: PublishAuthorizer;
+	registry: BroadcastRegistry;
+	sfu: Sfu;
+	packager: Packager;
+	/** Public addresses; asked only while the server listens. */
+	endpoints: () => { httpUrl: string; rtmpUrl: string };
+};
+
+/** A viewer with sound and picture. */
+const CONSUMERS_PER_VIEWER = 2;
+/** Until a publisher's rate is known. */
+const ASSUMED_BITRATE_BPS = 3_000_000;
+
+/** Everything of this file, put together. */
+export class AudienceServices {
+	readonly accounts: Accounts;
+	readonly api: ChannelApi;
+	readonly chat: Chat;
+	readonly signaling: Signaling;
+	readonly #metrics: Metrics;
+
+	private constructor(parts: {
+		accounts: Accounts;
+		api: ChannelApi;
+		chat: Chat;
+		signaling: Signaling;
+		metrics: Metrics;
+	}) {
+		this.accounts = parts.accounts;
+		this.api = parts.api;
+		this.chat = parts.chat;
+		this.signaling = parts.signaling;
+		this.#metrics = parts.metrics;
+	}
+
+	/** Begins; `scope` closes what was begun. */
+	static async create(
+		dependencies: AudienceServicesDependencies,
+		scope: CloseScope<'server-shutdown'>,
+	): Promise<AudienceServices> {
+		const { clock, logger, config, bus, database, serverSecret, channels, registry, sfu, packager } = dependencies;
+		const accounts = await createAccounts({
+			...{ clock, logger, database, bus, serverSecret },
+			config: {
+				isSecure: config.http.tlsCertificateFile !== undefined || config.http.publicUrl?.startsWith('https:') === true,
+				publicUrl: config.http.publicUrl,
+				isSignUpOpen: config.accounts.isSignUpOpen,
+			},
+		});
+		scope.onClose(() => accounts.close());
+		const chat = createChat({ bus, database, clock, logger, serverSecret, accounts, channels });
+		scope.onClose(() => chat.close());
+		const meter = new SfuLoadMeter(sfu.pool, sfu.pool.workers.length, { clock, logger });
+		scope.onClose(() => meter.close());
+		meter.start();
+		const signaling: Signaling = createSignaling({
+			...{ clock, logger, bus, database, serverSecret, channels },
+			chat: chat.service,
+			authenticator: accounts.authenticator,
+			sfu: {
+				budget: () => sfuBudget(config.sfu, meter.reading.workerCount),
+				load: () => meter.reading.load,
+			},
+			describe: (channel) => describeNow(channel),
+			costOf: (name) => costOf(registry, name),
+			allowedOrigins: [
+				...config.http.allowedOrigins,
+				...(config.http.publicUrl === undefined ? [] : [new URL(config.http.publicUrl).origin]),
+			],
+			maxSockets: config.http.maxSockets,
+			maxSocketsPerAddress: config.http.maxSocketsPerAddress,
+		});
+		scope.onClose(() => signaling.close());
+		function describeNow(channel: Channel): ReturnType<typeof describeChannel> {
+			return describeChannel(channel, registry.find(channel.name), signaling.audience.viewerCount(channel.name));
+		}
+		const api = await createChannelApi({
+			...{ clock, logger, database, bus, channels, registry, accounts },
+			authorizer: dependencies.authorizer,
+			viewerCount: (name) => signaling.audience.viewerCount(name),
+			audience: (channel) => signaling.audience.distribution(channel),
+			endpoints: dependencies.endpoints,
+			config: {
+				channelsPerUser: config.accounts.channelsPerUser,
+				defaultGraceWindowSeconds: config.ingest.graceWindowSeconds,
+			},
+		});
+		scope.onClose(() => api.close());
+		api.control.on('chatChanged', (channelId) => chat.service.settingsChanged(channelId));
+		api.control.on('channelChanged', (channelId) => {
+			void channels.findById(channelId).then(
+				(channel) => channel && signaling.channelChanged(channel.name),
+				// The database is away; the sockets are told with the next change.
+				() => undefined,
+			);
+		});
+		const metrics = new Metrics(
+			{
+				broadcasts: () => registry.broadcasts,
+				viewers: () => viewersByTier(registry, signaling),
+				packager: () => packager.counters,
+				workers: () => sfu.pool.readLoads(),
+			},
+			{ logger, token: config.metrics.token },
+		);
+		scope.onClose(() => metrics.close());
+		return new AudienceServices({ accounts, api, chat, signaling, metrics });
+	}
+
+	/** What must come before any route: sockets, the collector of routes, the counter of answers. */
+	async prepare(app: FastifyInstance): Promise<void> {
+		const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+			version: string;
+		};
+		await registerWebSockets(app);
+		await registerOpenApi(app, version);
+		app.addHook('onResponse', this.#metrics.countResponse);
+	}
+
+	/** All routes; after those of the tiers, which the API's description lists, too. */
+	async register(app: FastifyInstance): Promise<void> {
+		await app.register(this.accounts.routes);
+		await app.register(this.api.routes);
+		await app.register(this.chat.routes);
+		await app.register(this.signaling.routes);
+		await app.register(this.#metrics.routes);
+		await app.register(createOpenApiRoutes());
+	}
+}
+
+function costOf(registry: BroadcastRegistry, name: ChannelName): { consumersPerViewer: number; bitrateBps: number } {
+	const health = registry.find(name)?.health;
+	const measuredBps = (health?.videoBitrateBps ?? 0) + (health?.audioBitrateBps ?? 0);
+	return { consumersPerViewer: CONSUMERS_PER_VIEWER, bitrateBps: measuredBps || ASSUMED_BITRATE_BPS };
+}
+
+function viewersByTier(registry: BroadcastRegistry, signaling: Signaling): { webrtc: number; 'll-hls': number } {
+	const sum = { webrtc: 0, 'll-hls': 0 };
+	for (const { channelId, channelName } of registry.broadcasts) {
+		const { byTier } = signaling.audience.distribution({ id: channelId, name: channelName });
+		sum.webrtc += byTier.webrtc.count;
+		sum['ll-hls'] += byTier['ll-hls'].count;
+	}
+	return sum;
+}

@@ -1,0 +1,423 @@
+/** The viewers of one channel on this server: who is here, who watches in which tier, and who is told what. */
+import { CloseScope } from '../../core/close-scope.ts';
+import type { Clock } from '../../core/clock.ts';
+import { SpillwayError } from '../../core/errors.ts';
+import { createId, type ViewerId } from '../../core/ids.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { AudienceReport } from '../../core/protocol/audience-report.ts';
+import type { ChannelDescription } from '../../core/protocol/channel-description.ts';
+import type { Channel } from '../channels/channel-store.ts';
+import type { ChatRoom } from '../chat/chat-service.ts';
+import type { PresenceCount } from '../presence/presence.ts';
+import type { ViewerTokens } from '../presence/viewer-token.ts';
+import { PING_INTERVAL_MS } from '../sockets/signaling-socket.ts';
+import type {
+	ConnectionEnd,
+	JoinMessage,
+	ViewerConnection,
+	ViewerMessage,
+	ViewerSession,
+} from '../sockets/viewer-session.ts';
+import type { TierConditions, TierInput, TierVerdict } from '../tiers/tier-input.ts';
+import { reportAudience } from './audience-report.ts';
+import { ViewerChat } from './viewer-chat.ts';
+import type { ViewerEventKind, ViewerEventSink } from './viewer-event-log.ts';
+import { Viewer } from './viewer.ts';
+
+/** Without any sign of life a viewer is counted this long (design: ping 6 s, lease 12 s). */
+export const VIEWER_LEASE_MS = 2 * PING_INTERVAL_MS;
+/** A viewer whose socket was cut is counted this long: who comes again within it was never away. */
+export const LINGER_MS = 6000;
+/** With so many viewers decisions of several joins are made together; below, each at once. */
+const BATCHING_FROM_VIEWERS = 50;
+/** How long a join waits for others to be decided with. */
+const BATCH_DELAY_MS = 20;
+/** The number of viewers is told this often at most. */
+const PRESENCE_INTERVAL_MS = 2000;
+/** Latency of one viewer goes into the log this often. */
+const LATENCY_LOG_INTERVAL_MS = 60_000;
+
+/** What a room is given by the audience, which owns it. */
+export type ChannelAudienceOptions = {
+	channel: Channel;
+	chatRoom: ChatRoom;
+	clock: Clock;
+	logger: Logger;
+	tokens: ViewerTokens;
+	events: ViewerEventSink;
+	decideTiers(input: TierInput): Map<string, TierVerdict>;
+	describe(channel: Channel): ChannelDescription;
+	/** Budget, load and what others hold, now. */
+	conditions(): TierConditions;
+	hasTransport(viewerId: ViewerId): boolean;
+	count(): PresenceCount;
+	/** The number of viewers here changed. */
+	onCountChanged(): void;
+	/** A viewer came by a token who was not here: another server may still count him. */
+	onReturned(viewerId: ViewerId): void;
+};
+
+/** Attached to a viewer while his socket lives. */
+type Attachment = { connection: ViewerConnection; chat: ViewerChat };
+
+/** One channel's room. */
+export class ChannelAudience {
+	readonly #options: ChannelAudienceOptions;
+	readonly #clock: Clock;
+	readonly #scope: CloseScope<'empty' | 'server-shutdown'>;
+	readonly #viewers = new Map<ViewerId, Viewer>();
+	readonly #attachments = new Map<ViewerId, Attachment>();
+	readonly #latencyLoggedAtMs = new Map<ViewerId, number>();
+	#channel: Channel;
+	#batch: Promise<void> | undefined;
+	#describedAs = '';
+	#toldCount = -1;
+	#toldCountAtMs = -Infinity;
+	#usedCount = 0;
+	#emptySinceMs: number;
+	#isClosing = false;
+
+	constructor(options: ChannelAudienceOptions) {
+		this.#options = options;
+		this.#clock = options.clock;
+		this.#channel = options.channel;
+		this.#scope = new CloseScope(options.logger);
+		this.#emptySinceMs = options.clock.monotonicMs();
+		this.#scope.onClose(() => options.chatRoom.close());
+	}
+
+	get channel(): Channel {
+		return this.#channel;
+	}
+
+	/** Viewers here, those included who are away for a moment. */
+	get viewerCount(): number {
+		return this.#viewers.size;
+	}
+
+	/** Viewers who hold a WebRTC transport or were told to open one, as of the last decision. */
+	get usedCount(): number {
+		return this.#usedCount;
+	}
+
+	/** How long nobody has been here, ms; 0 with viewers. */
+	get emptyForMs(): number {
+		return this.#viewers.size > 0 ? 0 : this.#clock.monotonicMs() - this.#emptySinceMs;
+	}
+
+	has(viewerId: ViewerId): boolean {
+		return this.#viewers.has(viewerId);
+	}
+
+	/** Viewers who say that WebRTC plays though no transport is known to be theirs: players that send no viewer id. */
+	get unclaimedCount(): number {
+		let count = 0;
+		for (const viewer of this.#viewers.values()) {
+			count += viewer.playingTier === 'webrtc' && !this.#options.hasTransport(viewer.id) ? 1 : 0;
+		}
+		return count;
+	}
+
+	/** The channel was changed by its owner. */
+	update(channel: Channel): void {
+		this.#channel = channel;
+		this.#tellDescription();
+		this.decide();
+	}
+
+	/** Lets a viewer in and sends `joined`. */
+	async join(connection: ViewerConnection, message: JoinMessage): Promise<ViewerSession> {
+		const { viewer, isReturning } = this.#admit(message);
+		this.#detach(viewer, 'replaced');
+		const chat = new ViewerChat(this.#options.chatRoom, viewer.id, connection, this.#options.logger);
+		const attachment: Attachment = { connection, chat };
+		this.#attachments.set(viewer.id, attachment);
+		viewer.connection = connection;
+		viewer.leaseUntilMs = undefined;
+		viewer.take(message, this.#options.hasTransport(viewer.id));
+		const joined = await chat.join(message.lastChatId);
+		if (this.#attachments.get(viewer.id) === attachment) {
+			viewer.role = this.#roleOf(connection, joined.canModerate);
+			this.#log(viewer, 'join', { isReturning, role: viewer.role, canWebRtc: message.canWebRtc });
+			await this.#decideSoon();
+		}
+		if (this.#attachments.get(viewer.id) !== attachment || viewer.decision === undefined) {
+			chat.leave();
+			return { receive: () => undefined, end: () => undefined };
+		}
+		connection.send({
+			type: 'joined',
+			viewerId: viewer.id,
+			resumeToken: this.#options.tokens.create(viewer.id, this.#channel.id),
+			nowMs: this.#clock.nowMs(),
+			channel: this.#describe(),
+			decision: viewer.decision,
+			chatName: joined.chatName,
+			chatSettings: joined.settings,
+			chatHistory: joined.history,
+			hasChatGap: joined.hasGap,
+			canModerate: joined.canModerate,
+		});
+		chat.begin();
+		return {
+			receive: (later) => this.#receive(viewer, attachment, later),
+			end: (how) => this.#end(viewer, attachment, how),
+		};
+	}
+
+	/** A sign of life from a viewer without a socket. Returns his token. */
+	beacon(token: string | undefined): string {
+		const known = token === undefined ? undefined : this.#options.tokens.read(token, this.#channel.id);
+		const viewer = this.#viewers.get(known as ViewerId) ?? this.#add(known);
+		if (viewer.connection === undefined) {
+			viewer.leaseUntilMs = this.#clock.monotonicMs() + VIEWER_LEASE_MS;
+		}
+		return this.#options.tokens.create(viewer.id, this.#channel.id);
+	}
+
+	/** The last sign of life from a viewer without a socket. */
+	leave(token: string): void {
+		const viewerId = this.#options.tokens.read(token, this.#channel.id);
+		const viewer = viewerId === undefined ? undefined : this.#viewers.get(viewerId);
+		if (viewer !== undefined && viewer.connection === undefined) {
+			this.#remove(viewer, 'left');
+		}
+	}
+
+	/** He is at another server now. */
+	dropMoved(viewerId: ViewerId): void {
+		const viewer = this.#viewers.get(viewerId);
+		if (viewer !== undefined) {
+			this.#detach(viewer, 'replaced');
+			this.#remove(viewer, 'moved');
+		}
+	}
+
+	/** His last transport is closed. */
+	transportClosed(viewerId: ViewerId): void {
+		this.#viewers.get(viewerId)?.transportClosed();
+	}
+
+	/** Decides on everybody, and tells those for whom something changed. `lost`: whose SFU worker has just died. */
+	decide(lost?: ReadonlySet<string>): void {
+		if (this.#isClosing) {
+			return;
+		}
+		const nowMs = this.#clock.nowMs();
+		const viewers = [...this.#viewers.values()];
+		const verdicts = this.#options.decideTiers({
+			...this.#options.conditions(),
+			nowMs,
+			viewers: viewers.map((viewer) => viewer.forController(this.#options.hasTransport(viewer.id))),
+			...(lost === undefined ? {} : { isEmergency: lost }),
+		});
+		this.#usedCount = 0;
+		for (const viewer of viewers) {
+			const verdict = verdicts.get(viewer.id);
+			if (verdict !== undefined) {
+				this.#tell(viewer, verdict, nowMs);
+			}
+		}
+	}
+
+	/** Once a second: leases, decisions, and news for everybody. */
+	tick(): void {
+		const nowMs = this.#clock.monotonicMs();
+		for (const viewer of [...this.#viewers.values()]) {
+			if (viewer.leaseUntilMs !== undefined && nowMs >= viewer.leaseUntilMs) {
+				this.#remove(viewer, 'lost');
+			}
+		}
+		this.decide();
+		this.#tellDescription();
+		this.#tellCount(nowMs);
+	}
+
+	/** For the dashboard. */
+	report(): AudienceReport {
+		return reportAudience(this.#viewers.values(), this.#options.count());
+	}
+
+	close(reason: 'empty' | 'server-shutdown'): Promise<void> {
+		this.#isClosing = true;
+		for (const viewer of [...this.#viewers.values()]) {
+			this.#detach(viewer, 'serverStopping');
+			this.#remove(viewer, 'server-stopping');
+		}
+		return this.#scope.close(reason);
+	}
+
+	#admit(message: JoinMessage): { viewer: Viewer; isReturning: boolean } {
+		if (this.#isClosing) {
+			throw new SpillwayError('SERVER_STOPPING');
+		}
+		const { resumeToken } = message;
+		const known = resumeToken === undefined ? undefined : this.#options.tokens.read(resumeToken, this.#channel.id);
+		const present = known === undefined ? undefined : this.#viewers.get(known);
+		return { viewer: present ?? this.#add(known), isReturning: known !== undefined };
+	}
+
+	#add(known: ViewerId | undefined): Viewer {
+		const viewer = new Viewer(known ?? createId<ViewerId>(this.#clock.nowMs()), this.#clock);
+		this.#viewers.set(viewer.id, viewer);
+		if (known !== undefined) {
+			this.#options.onReturned(known);
+		}
+		this.#options.onCountChanged();
+		return viewer;
+	}
+
+	#roleOf({ user }: ViewerConnection, canModerate: boolean): Viewer['role'] {
+		if (user !== undefined && user.id === this.#channel.ownerId) {
+			return 'broadcaster';
+		}
+		return canModerate ? 'moderator' : 'viewer';
+	}
+
+	#receive(viewer: Viewer, { chat }: Attachment, message: ViewerMessage): void {
+		switch (message.type) {
+			case 'chat-send':
+				void chat.send(message).then((wasSaid) => {
+					viewer.lastChatAtMs = wasSaid ? this.#clock.nowMs() : viewer.lastChatAtMs;
+				});
+				return;
+			case 'chat-moderate':
+				void chat.moderate(message);
+				return;
+			case 'statistics':
+				this.#logStatistics(viewer, message);
+				viewer.note(message);
+				return;
+			default:
+				viewer.note(message);
+				// A viewer who says what plays frees places or takes none; that can wait for the next second.
+				if (message.type !== 'tier-playing') {
+					void this.#decideSoon();
+				}
+		}
+	}
+
+	#end(viewer: Viewer, attachment: Attachment, how: ConnectionEnd): void {
+		if (this.#attachments.get(viewer.id) !== attachment) {
+			return;
+		}
+		this.#attachments.delete(viewer.id);
+		attachment.chat.leave();
+		viewer.connection = undefined;
+		if (how === 'left' || how === 'silent') {
+			this.#remove(viewer, how);
+		} else {
+			viewer.leaseUntilMs = this.#clock.monotonicMs() + LINGER_MS;
+		}
+	}
+
+	// The old socket of a viewer who has a new one, or none any more.
+	#detach(viewer: Viewer, reason: 'replaced' | 'serverStopping'): void {
+		const attachment = this.#attachments.get(viewer.id);
+		if (attachment !== undefined) {
+			this.#attachments.delete(viewer.id);
+			attachment.chat.leave();
+			attachment.connection.close(reason);
+		}
+	}
+
+	#remove(viewer: Viewer, how: ConnectionEnd | 'moved' | 'server-stopping'): void {
+		if (this.#viewers.delete(viewer.id)) {
+			this.#latencyLoggedAtMs.delete(viewer.id);
+			this.#log(viewer, 'leave', { how, durationMs: Math.round(this.#clock.nowMs() - viewer.joinedAtMs) });
+			this.#emptySinceMs = this.#clock.monotonicMs();
+			this.#options.onCountChanged();
+			void this.#decideSoon();
+		}
+	}
+
+	#decideSoon(): Promise<void> {
+		if (this.#batch === undefined && this.#viewers.size < BATCHING_FROM_VIEWERS) {
+			this.decide();
+			return Promise.resolve();
+		}
+		this.#batch ??= new Promise((resolve) => {
+			const cancel = this.#clock.setTimeout(() => {
+				unregister();
+				this.#batch = undefined;
+				this.decide();
+				resolve();
+			}, BATCH_DELAY_MS);
+			const unregister = this.#scope.onClose(() => {
+				cancel();
+				resolve();
+			});
+		});
+		return this.#batch;
+	}
+
+	#tell(viewer: Viewer, verdict: TierVerdict, nowMs: number): void {
+		const from = viewer.decision?.tier ?? null;
+		const effect = viewer.decide(verdict, nowMs);
+		const decision = viewer.decision!;
+		if (decision.tier === 'webrtc' || viewer.holdsWebRtc(this.#options.hasTransport(viewer.id))) {
+			this.#usedCount++;
+		}
+		const { tier, reason, isEmergency } = decision;
+		if (effect === 'first') {
+			this.#log(viewer, 'tier', { tier, reason });
+		} else if (effect !== 'none') {
+			viewer.connection?.send({ type: 'tier', decision });
+			if (effect === 'switched') {
+				this.#log(viewer, 'switch', { from, to: tier, reason, isEmergency });
+			}
+		}
+	}
+
+	#describe(): ChannelDescription {
+		const { viewerCount } = this.#options.count();
+		return { ...this.#options.describe(this.#channel), viewerCount };
+	}
+
+	#tellDescription(): void {
+		const channel = this.#describe();
+		// The frame rate wavers with every picture, and the count has its own message.
+		const { viewerCount: _count, video, ...rest } = channel;
+		const lasting = JSON.stringify({ ...rest, video: video === null ? null : { ...video, frameRate: 0 } });
+		const isFirst = this.#describedAs === '';
+		if (lasting !== this.#describedAs) {
+			this.#describedAs = lasting;
+			if (!isFirst) {
+				this.#sendToAll(JSON.stringify({ type: 'channel', channel }), 'vital');
+			}
+		}
+	}
+
+	#tellCount(nowMs: number): void {
+		const { viewerCount } = this.#options.count();
+		if (viewerCount !== this.#toldCount && nowMs - this.#toldCountAtMs >= PRESENCE_INTERVAL_MS) {
+			this.#toldCount = viewerCount;
+			this.#toldCountAtMs = nowMs;
+			this.#sendToAll(JSON.stringify({ type: 'presence', viewerCount }), 'droppable');
+		}
+	}
+
+	#sendToAll(text: string, importance: 'vital' | 'droppable'): void {
+		for (const { connection } of [...this.#attachments.values()]) {
+			connection.sendText(text, importance);
+		}
+	}
+
+	#logStatistics(viewer: Viewer, message: Extract<ViewerMessage, { type: 'statistics' }>): void {
+		const { tier, stallCount, stalledForMs, latencyMs } = message;
+		const previous = viewer.statistics;
+		if (previous !== undefined && stallCount > previous.stallCount) {
+			this.#log(viewer, 'stall', { tier, count: stallCount - previous.stallCount, stalledForMs });
+		}
+		const nowMs = this.#clock.monotonicMs();
+		const loggedAtMs = this.#latencyLoggedAtMs.get(viewer.id) ?? -Infinity;
+		if (latencyMs !== undefined && nowMs - loggedAtMs >= LATENCY_LOG_INTERVAL_MS) {
+			this.#latencyLoggedAtMs.set(viewer.id, nowMs);
+			this.#log(viewer, 'latency', { tier, latencyMs });
+		}
+	}
+
+	#log(viewer: Viewer, kind: ViewerEventKind, payload: Record<string, string | number | boolean | null>): void {
+		this.#options.events.write({ viewerId: viewer.id, channelId: this.#channel.id, kind, payload });
+	}
+}

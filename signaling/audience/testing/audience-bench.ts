@@ -1,0 +1,181 @@
+/** Rooms without sockets for tests: a fake clock, an in-process bus, a budget that tests set, viewers that keep what they get. */
+import type { ChannelId, ChannelName, ViewerId } from '../../../core/ids.ts';
+import type { ChannelDescription } from '../../../core/protocol/channel-description.ts';
+import type { ServerMessage, SignalingCloseReason, TierDecision } from '../../../core/protocol/signaling-messages.ts';
+import { FakeClock } from '../../../core/testing/fake-clock.ts';
+import { RecordingLogger } from '../../../core/testing/recording-logger.ts';
+import { SpillwayError } from '../../../core/errors.ts';
+import { InProcessBus } from '../../bus/in-process-bus.ts';
+import type { MessageBus } from '../../bus/message-bus.ts';
+import type { Channel } from '../../channels/channel-store.ts';
+import { ViewerTokens } from '../../presence/viewer-token.ts';
+import type { JoinMessage, SignedInUser, ViewerConnection, ViewerSession } from '../../sockets/viewer-session.ts';
+import { decideTiers } from '../../tiers/tier-controller.ts';
+import type { SfuBudget } from '../../tiers/tier-input.ts';
+import { AudienceRooms } from '../audience.ts';
+import type { ViewerEvent } from '../viewer-event-log.ts';
+import { NoChat } from './no-chat.ts';
+
+/** A channel as the database would give it. */
+export function testChannel(name: string, changes: Partial<Channel> = {}): Channel {
+	return {
+		id: `01test${name.padEnd(20, '0')}` as ChannelId,
+		name: name as ChannelName,
+		title: `Title of ${name}`,
+		category: undefined,
+		graceWindowSeconds: undefined,
+		policy: { mode: 'automatic', interactiveSeats: null },
+		ownerId: undefined,
+		ownerName: undefined,
+		createdAt: new Date(0),
+		...changes,
+	};
+}
+
+/** What the API would say about it. */
+export function describeTestChannel(channel: Channel): ChannelDescription {
+	return {
+		id: channel.id,
+		name: channel.name,
+		title: channel.title,
+		category: null,
+		ownerName: null,
+		policy: channel.policy,
+		state: 'live',
+		startedAt: new Date(0).toISOString(),
+		viewerCount: null,
+		video: null,
+		legs: [],
+		whepUrl: `/whep/${channel.name}`,
+		hlsUrl: `/hls/${channel.name}/index.m3u8`,
+	};
+}
+
+/** The other end of a connection: what a viewer's player would have got. */
+export class FakeConnection implements ViewerConnection {
+	readonly remoteAddress = '192.0.2.1';
+	readonly user: SignedInUser | undefined;
+	readonly received: ServerMessage[] = [];
+	closedWith: SignalingCloseReason | undefined;
+	session: ViewerSession | undefined;
+
+	constructor(user?: SignedInUser) {
+		this.user = user;
+	}
+
+	get isOpen(): boolean {
+		return this.closedWith === undefined;
+	}
+
+	send(message: ServerMessage): void {
+		this.sendText(JSON.stringify(message));
+	}
+
+	sendText(text: string): void {
+		if (this.isOpen) {
+			this.received.push(JSON.parse(text) as ServerMessage);
+		}
+	}
+
+	close(reason: SignalingCloseReason): void {
+		if (this.isOpen) {
+			this.closedWith = reason;
+			this.session?.end('closed');
+		}
+	}
+
+	/** Messages of one type. */
+	of<Type extends ServerMessage['type']>(type: Type): Extract<ServerMessage, { type: Type }>[] {
+		return this.received.filter((message) => message.type === type) as Extract<ServerMessage, { type: Type }>[];
+	}
+
+	/** The `joined` message. */
+	get joined(): Extract<ServerMessage, { type: 'joined' }> {
+		return this.of('joined').at(-1)!;
+	}
+
+	/** The newest decision, of whichever message. */
+	get decision(): TierDecision {
+		return this.of('tier').at(-1)?.decision ?? this.joined.decision;
+	}
+}
+
+/** Puts rooms together. Close it at the end. */
+export class AudienceBench {
+	readonly clock: FakeClock;
+	readonly logger = new RecordingLogger();
+	readonly bus: MessageBus;
+	readonly chat = new NoChat();
+	readonly events: ViewerEvent[] = [];
+	readonly channels = new Map<string, Channel>();
+	readonly tokens: ViewerTokens;
+	readonly rooms: AudienceRooms;
+	/** Consumers for 100 viewers unless a test says otherwise. */
+	budget: SfuBudget = { maxConsumers: 200, maxBitrateBps: 1e12, maxWorkerCpu: 1 };
+	isDatabaseLost = false;
+
+	constructor(shared: { clock?: FakeClock; bus?: MessageBus; serverId?: string } = {}) {
+		this.clock = shared.clock ?? new FakeClock();
+		this.bus = shared.bus ?? new InProcessBus({ clock: this.clock, logger: this.logger });
+		this.channels.set('demo', testChannel('demo'));
+		this.channels.set('other', testChannel('other'));
+		this.tokens = new ViewerTokens({ serverSecret: new Uint8Array(32), clock: this.clock });
+		this.rooms = new AudienceRooms({
+			clock: this.clock,
+			logger: this.logger,
+			bus: this.bus,
+			serverId: shared.serverId ?? 'one',
+			channels: { findByName: async (name) => this.#find(name) },
+			chat: this.chat,
+			events: { write: (event) => void this.events.push(event) },
+			tokens: this.tokens,
+			sfu: { budget: () => this.budget, load: () => ({ workerCpu: 0 }) },
+			decideTiers,
+			describe: describeTestChannel,
+			costOf: () => ({ consumersPerViewer: 2, bitrateBps: 1_000_000 }),
+		});
+		this.rooms.start();
+	}
+
+	/** Lets a viewer join, and returns his connection. */
+	async join(changes: Partial<JoinMessage> = {}, user?: SignedInUser): Promise<FakeConnection> {
+		const connection = new FakeConnection(user);
+		const message: JoinMessage = {
+			type: 'join',
+			protocol: 1,
+			channel: 'demo',
+			canWebRtc: true,
+			canHls: true,
+			isPinnedToHls: false,
+			...changes,
+		};
+		const joining = this.rooms.join(connection, message);
+		// Decisions of several joins may be made together, a little later.
+		await this.clock.advance(25);
+		connection.session = await joining;
+		return connection;
+	}
+
+	/** Opens a WebRTC transport; the returned function closes it. */
+	openTransport(viewerId: string | undefined, channelName = 'demo'): (reason?: string) => void {
+		let close: ((reason: string) => void) | undefined;
+		this.rooms.addTransport({
+			channelName: channelName as ChannelName,
+			viewerId: viewerId as ViewerId | undefined,
+			onClosed: (listener) => (close = listener),
+		});
+		return (reason = 'deleted') => close!(reason);
+	}
+
+	/** Viewers of the demo channel, over all servers. */
+	get count(): number {
+		return this.rooms.viewerCount('demo');
+	}
+
+	#find(name: string): Channel | undefined {
+		if (this.isDatabaseLost) {
+			throw new SpillwayError('DATABASE_UNAVAILABLE');
+		}
+		return this.channels.get(name);
+	}
+}

@@ -1,0 +1,63 @@
+/** Finds the channel that a request names and makes sure that the one who asks may do what he asks. */
+import type { FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
+import { SpillwayError } from '../../core/errors.ts';
+import type { TokenAuthenticator } from '../accounts/authenticator.ts';
+import type { AuthenticatedUser } from '../accounts/user.ts';
+import { isAllowed, type ChannelAction } from './channel-permissions.ts';
+import type { Channel, ChannelStore } from './channel-store.ts';
+import type { ModeratorStore } from './moderator-store.ts';
+
+/** Parameters of every route of one channel. */
+export const channelParamsSchema = Type.Object({
+	channel: Type.String({ description: 'Id of the channel, or its name.', maxLength: 64 }),
+});
+/** Route parameters as fastify gives them. */
+export type ChannelParams = { channel: string };
+
+/** Form of the ids that createId() makes: longer than any name. Also keeps out what a database would choke on. */
+const ID_PATTERN = /^[0-9a-z]{26}$/;
+
+/** True for a text that can be an id of ours. */
+export function isId(text: string): boolean {
+	return ID_PATTERN.test(text);
+}
+
+/** Answers "which channel, and may he?" for routes. */
+export class ChannelAccess {
+	readonly #channels: ChannelStore;
+	readonly #moderators: ModeratorStore;
+	readonly #authenticator: TokenAuthenticator;
+
+	constructor(channels: ChannelStore, moderators: ModeratorStore, authenticator: TokenAuthenticator) {
+		this.#channels = channels;
+		this.#moderators = moderators;
+		this.#authenticator = authenticator;
+	}
+
+	/** The channel with this id or name; throws CHANNEL_NOT_FOUND. */
+	async find(text: string): Promise<Channel> {
+		const channel = isId(text) ? await this.#channels.findById(text) : await this.#channels.findByName(text);
+		if (channel === undefined) {
+			throw new SpillwayError('CHANNEL_NOT_FOUND', [text.replace(/[^\x20-\x7e]/g, '?').slice(0, 40)]);
+		}
+		return channel;
+	}
+
+	/** Throws SIGN_IN_REQUIRED, then CHANNEL_NOT_FOUND, then FORBIDDEN. */
+	async require(
+		request: FastifyRequest,
+		action: ChannelAction,
+	): Promise<{ channel: Channel; user: AuthenticatedUser }> {
+		const user = await this.#authenticator.userOf(request);
+		const channel = await this.find((request.params as ChannelParams).channel);
+		if (isAllowed(action, channel.ownerId === user.id ? 'owner' : 'stranger', user.role)) {
+			return { channel, user };
+		}
+		const isModerator = await this.#moderators.isModerator(channel.id, user.id);
+		if (!isAllowed(action, isModerator ? 'moderator' : 'stranger', user.role)) {
+			throw new SpillwayError('FORBIDDEN', [`you cannot ${action}`]);
+		}
+		return { channel, user };
+	}
+}

@@ -1,0 +1,139 @@
+/**
+ * Makes changes to a channel take effect on what is live: revoked keys end their sessions, a new grace window counts at
+ * once, a broadcast is ended. Tells the other servers, because the publisher may be on any of them.
+ */
+import { Type, type Static } from 'typebox';
+import { Value } from 'typebox/value';
+import { errorMessage } from '../../core/errors.ts';
+import type { ChannelId, ChannelName } from '../../core/ids.ts';
+import type { Logger } from '../../core/logger.ts';
+import { TypedEmitter } from '../../core/typed-emitter.ts';
+import type { BroadcastRegistry } from '../../ingest/broadcast-registry.ts';
+import type { MessageBus } from '../bus/message-bus.ts';
+import type { PublishAuthorizer } from './publish-authorizer.ts';
+
+/** Name of the bus topic. */
+export const CHANNEL_CONTROL_TOPIC = 'channels/control';
+
+const commandSchema = Type.Union([
+	Type.Object({ kind: Type.Literal('key-revoked'), streamKeyId: Type.String() }),
+	Type.Object({ kind: Type.Literal('broadcast-ended'), channelName: Type.String() }),
+	Type.Object({
+		kind: Type.Literal('channel-changed'),
+		channelId: Type.String(),
+		channelName: Type.String(),
+		/** Null: as before. */
+		graceWindowMs: Type.Union([Type.Number({ minimum: 0 }), Type.Null()]),
+	}),
+	Type.Object({ kind: Type.Literal('chat-changed'), channelId: Type.String() }),
+]);
+type Command = Static<typeof commandSchema>;
+
+/** Events of {@link ChannelControl}, on every server; for what else follows a change. */
+export type ChannelControlEvents = {
+	/** Title, category, policy or grace window may be different: read the channel again. */
+	channelChanged: [channelId: ChannelId];
+	/** Moderators or chat settings may be different. */
+	chatChanged: [channelId: ChannelId];
+};
+
+/** What {@link ChannelControl} needs. */
+export type ChannelControlDependencies = {
+	logger: Logger;
+	bus: Pick<MessageBus, 'publish' | 'subscribe'>;
+	registry: Pick<BroadcastRegistry, 'find' | 'revokeStreamKey'>;
+	authorizer: Pick<PublishAuthorizer, 'forget' | 'forgetChannel'>;
+};
+
+/** Applies commands here and sends them to the other servers. */
+export class ChannelControl extends TypedEmitter<ChannelControlEvents> {
+	readonly #dependencies: ChannelControlDependencies;
+	/** Commands of this server come back over the bus; they have been obeyed. */
+	readonly #senderId: string = crypto.randomUUID();
+	#unsubscribe: (() => void) | undefined;
+
+	constructor(dependencies: ChannelControlDependencies) {
+		super(dependencies.logger);
+		this.#dependencies = dependencies;
+	}
+
+	/** Listens to the other servers. Without a bus it works for this one. */
+	async start(): Promise<void> {
+		const { bus, logger } = this.#dependencies;
+		try {
+			this.#unsubscribe = await bus.subscribe(CHANNEL_CONTROL_TOPIC, (message) => {
+				const { senderId, command } = (message ?? {}) as { senderId?: unknown; command?: unknown };
+				if (senderId !== this.#senderId && Value.Check(commandSchema, command)) {
+					this.#obey(command);
+				}
+			});
+		} catch (error) {
+			logger.warn({ reason: errorMessage(error) }, 'changes to channels made on other servers are not heard');
+		}
+	}
+
+	close(): void {
+		this.#unsubscribe?.();
+	}
+
+	/** Ends the sessions that came by the key, at once. The key has been revoked in the database. */
+	revokeKey(streamKeyId: string): Promise<void> {
+		return this.#send({ kind: 'key-revoked', streamKeyId });
+	}
+
+	/** Ends the channel's broadcast, if there is one. */
+	endBroadcast(channelName: ChannelName): Promise<void> {
+		return this.#send({ kind: 'broadcast-ended', channelName });
+	}
+
+	/** The channel has been changed in the database; `graceWindowMs` only when that was. */
+	changeChannel(channel: { id: ChannelId; name: ChannelName }, graceWindowMs: number | undefined): Promise<void> {
+		return this.#send({
+			kind: 'channel-changed',
+			channelId: channel.id,
+			channelName: channel.name,
+			graceWindowMs: graceWindowMs ?? null,
+		});
+	}
+
+	/** Moderators or chat settings have been changed in the database. */
+	changeChat(channelId: ChannelId): Promise<void> {
+		return this.#send({ kind: 'chat-changed', channelId });
+	}
+
+	async #send(command: Command): Promise<void> {
+		const { bus, logger } = this.#dependencies;
+		this.#obey(command);
+		try {
+			await bus.publish(CHANNEL_CONTROL_TOPIC, { senderId: this.#senderId, command });
+		} catch (error) {
+			logger.warn({ kind: command.kind, reason: errorMessage(error) }, 'a change could not be told to other servers');
+		}
+	}
+
+	#obey(command: Command): void {
+		const { registry, authorizer, logger } = this.#dependencies;
+		switch (command.kind) {
+			case 'key-revoked':
+				authorizer.forget(command.streamKeyId);
+				registry.revokeStreamKey(command.streamKeyId);
+				return;
+			case 'broadcast-ended':
+				registry
+					.find(command.channelName)
+					?.close('unpublished')
+					.catch((error: unknown) => logger.error({ err: error }, 'a broadcast could not be ended'));
+				return;
+			case 'channel-changed':
+				if (command.graceWindowMs !== null) {
+					authorizer.forgetChannel(command.channelId as ChannelId);
+					registry.find(command.channelName)?.setGraceWindow(command.graceWindowMs);
+				}
+				this.emit('channelChanged', command.channelId as ChannelId);
+				return;
+			case 'chat-changed':
+				this.emit('chatChanged', command.channelId as ChannelId);
+				return;
+		}
+	}
+}

@@ -1,0 +1,49 @@
+/** A channel as the API tells it, with what its broadcast is doing. */
+import { Type } from 'typebox';
+import { channelDescriptionSchema, type ChannelDescription } from '../../core/protocol/channel-description.ts';
+import type { Broadcast } from '../../ingest/broadcast.ts';
+import type { Channel } from './channel-store.ts';
+
+/** Answers what everybody may know. `viewerCount`: null when nobody counts. */
+export function describeChannel(
+	channel: Channel,
+	broadcast: Broadcast | undefined,
+	viewerCount: number | null = null,
+): ChannelDescription {
+	const state = broadcast === undefined || broadcast.state === 'ended' ? 'offline' : broadcast.state;
+	const source = state === 'offline' ? undefined : broadcast?.source;
+	return {
+		id: channel.id,
+		name: channel.name,
+		title: channel.title,
+		category: channel.category ?? null,
+		ownerName: channel.ownerName ?? null,
+		policy: channel.policy,
+		state,
+		startedAt: state === 'offline' ? null : new Date(broadcast!.startedAt).toISOString(),
+		viewerCount,
+		video:
+			source === undefined
+				? null
+				: {
+						codec: source.codec,
+						widthPixels: source.widthPixels,
+						heightPixels: source.heightPixels,
+						frameRate: Math.round((broadcast?.health?.frameRate ?? 0) * 100) / 100,
+					},
+		legs: state === 'offline' ? [] : [...(broadcast?.plan?.legs ?? [])],
+		whepUrl: `/whep/${channel.name}`,
+		hlsUrl: `/hls/${channel.name}/index.m3u8`,
+	};
+}
+
+/** What the owner is told besides. */
+export const ownChannelSchema = Type.Object({
+	...channelDescriptionSchema.properties,
+	graceWindowSeconds: Type.Optional(
+		Type.Integer({ description: 'How long a broadcast waits for its lost publisher. For the owner only.' }),
+	),
+});
+
+/** A channel with what only its owner is told. */
+export type OwnChannelDescription = ChannelDescription & { graceWindowSeconds?: number };

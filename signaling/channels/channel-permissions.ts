@@ -1,0 +1,37 @@
+/** Who may do what with a channel: one table. Pure. */
+import type { UserRole } from '../accounts/user.ts';
+
+/** What can be done with a channel besides watching it. */
+export type ChannelAction =
+	| 'edit the channel'
+	| 'manage its stream keys'
+	| 'see its health'
+	| 'end its broadcast'
+	| 'see its moderators'
+	| 'choose its moderators'
+	| 'see its chat settings'
+	| 'change its chat settings';
+
+/** What somebody is to a channel, besides his role on the site. */
+export type ChannelRelation = 'owner' | 'moderator' | 'stranger';
+
+type Allowed = { relations: readonly ChannelRelation[]; roles: readonly UserRole[] };
+
+/** Relations and roles of which one is enough. */
+export const CHANNEL_PERMISSIONS: Readonly<Record<ChannelAction, Allowed>> = {
+	'edit the channel': { relations: ['owner'], roles: ['admin'] },
+	'manage its stream keys': { relations: ['owner'], roles: ['admin'] },
+	'see its health': { relations: ['owner'], roles: ['admin'] },
+	// What must not be shown is stopped by whoever keeps order on the site.
+	'end its broadcast': { relations: ['owner'], roles: ['moderator', 'admin'] },
+	'see its moderators': { relations: ['owner', 'moderator'], roles: ['moderator', 'admin'] },
+	'choose its moderators': { relations: ['owner'], roles: ['admin'] },
+	'see its chat settings': { relations: ['owner', 'moderator'], roles: ['moderator', 'admin'] },
+	'change its chat settings': { relations: ['owner', 'moderator'], roles: ['moderator', 'admin'] },
+};
+
+/** True when one of the two is enough for the action. */
+export function isAllowed(action: ChannelAction, relation: ChannelRelation, role: UserRole): boolean {
+	const { relations, roles } = CHANNEL_PERMISSIONS[action];
+	return relations.includes(relation) || roles.includes(role);
+}

@@ -1,0 +1,68 @@
+/** Tests of the texts of channels: bounded, composed, nothing invisible; markup stays text. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { SpillwayError } from '../../core/errors.ts';
+import { normalizeCategory, normalizeText } from './channel-text.ts';
+import { adviseEncoder } from './encoder-advice.ts';
+
+describe('normalizeText', () => {
+	it('trims, composes, and leaves markup as it is', () => {
+		expect(normalizeText('  Cafe\u0301 <b>&amp;</b> ', 'a title', 50)).toBe('Café <b>&amp;</b>');
+		expect(normalizeText('🎬'.repeat(5), 'a title', 5)).toBe('🎬🎬🎬🎬🎬');
+		expect([normalizeCategory(null), normalizeCategory('  '), normalizeCategory(' Music ')]).toEqual([
+			undefined,
+			undefined,
+			'Music',
+		]);
+	});
+
+	it('refuses what is too long or cannot be seen', () => {
+		for (const text of [
+			'a\u0000',
+			'a\nb',
+			'a\u202eb',
+			'a\u2067b',
+			'\ud800',
+			'a\u2028b',
+			'x'.repeat(21),
+			'🎬'.repeat(21),
+		]) {
+			expect(() => normalizeText(text, 'a title', 20)).toThrow(SpillwayError);
+		}
+	});
+
+	it('returns for any text one that it would return again, or refuses it', () => {
+		fc.assert(
+			fc.property(fc.string({ unit: 'binary', maxLength: 40 }), (text) => {
+				let normalized: string;
+				try {
+					normalized = normalizeText(text, 'a title', 20);
+				} catch (error) {
+					expect(error).toMatchObject({ code: 'REQUEST_INVALID' });
+					return;
+				}
+				expect(normalizeText(normalized, 'a title', 20)).toBe(normalized);
+				expect(normalized.isWellFormed() && !/[\p{Cc}\u202a-\u202e]/u.test(normalized)).toBe(true);
+			}),
+			{ numRuns: 1000 },
+		);
+	});
+});
+
+describe('adviseEncoder', () => {
+	it('accepts H.264 under its names, VP8 with a remark, nothing else', () => {
+		for (const codec of [undefined, 'h264', 'H.264', 'avc1.640028', 'x264', 'VP8']) {
+			expect(adviseEncoder(codec, 4e6).isCodecAccepted).toBe(true);
+		}
+		expect(adviseEncoder('vp8', undefined).advice).toHaveLength(2);
+		for (const codec of ['hevc', 'av1', 'h265', '', '<b>']) {
+			expect(adviseEncoder(codec, undefined).isCodecAccepted).toBe(false);
+		}
+	});
+
+	it('speaks up about bitrates that suit nobody', () => {
+		expect(adviseEncoder('h264', 6000).advice.join()).toContain('bits per second');
+		expect(adviseEncoder('h264', 50e6).advice.join()).toContain('cannot receive');
+		expect(adviseEncoder('h264', 4e6).advice).toHaveLength(1);
+	});
+});

@@ -1,0 +1,163 @@
+/** Who keeps order in a channel's chat, and by which rules. */
+import type { FastifyPluginAsync } from 'fastify';
+import { Type, type Static } from 'typebox';
+import { SpillwayError } from '../../core/errors.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { Accounts } from '../accounts/create-accounts.ts';
+import { parseUserName } from '../accounts/user.ts';
+import type { UserRecord } from '../accounts/user-store.ts';
+import { refuseOtherMethods } from '../http/error-handler.ts';
+import { RATE_LIMITS, registerRateLimits } from '../http/rate-limits.ts';
+import { refusals, validateWithTypeBox } from '../http/schema-validation.ts';
+import { channelParamsSchema, type ChannelAccess, type ChannelParams } from './channel-access.ts';
+import type { ChannelControl } from './channel-control.ts';
+import { normalizeText } from './channel-text.ts';
+import { channelChatSettingsSchema, type ChannelChatSettings, type ModeratorStore } from './moderator-store.ts';
+
+/** What the routes need. */
+export type ModeratorRoutesDependencies = {
+	logger: Logger;
+	moderators: ModeratorStore;
+	accounts: Pick<Accounts, 'authenticator' | 'origin' | 'users'>;
+	access: ChannelAccess;
+	control: ChannelControl;
+};
+
+const moderatorParamsSchema = Type.Object({ ...channelParamsSchema.properties, user: Type.String({ maxLength: 64 }) });
+type ModeratorParams = ChannelParams & { user: string };
+const moderatorListSchema = Type.Object({
+	moderators: Type.Array(Type.Object({ id: Type.String(), name: Type.String() })),
+});
+const settingsChangeSchema = Type.Partial(channelChatSettingsSchema, { additionalProperties: false, minProperties: 1 });
+
+/** /api/v1/channels/{channel}/moderators and …/chat-settings. */
+export function createModeratorRoutes(dependencies: ModeratorRoutesDependencies): FastifyPluginAsync {
+	return async (app) => {
+		validateWithTypeBox(app);
+		await registerRateLimits(app);
+		app.addHook('onRequest', async (request, reply) => {
+			reply.header('cache-control', 'no-store');
+			dependencies.accounts.origin.check(request);
+		});
+		await app.register(createModeratorListRoutes(dependencies));
+		await app.register(createChatSettingsRoutes(dependencies));
+		refuseOtherMethods(app, '/api/v1/channels/:channel/moderators', ['GET']);
+		refuseOtherMethods(app, '/api/v1/channels/:channel/moderators/:user', ['PUT', 'DELETE']);
+		refuseOtherMethods(app, '/api/v1/channels/:channel/chat-settings', ['GET', 'PATCH']);
+	};
+}
+
+function createModeratorListRoutes(dependencies: ModeratorRoutesDependencies): FastifyPluginAsync {
+	const { moderators, access, control, accounts, logger } = dependencies;
+	const common = { config: { rateLimit: RATE_LIMITS.change }, onRequest: accounts.authenticator.requireUser };
+	const path = '/api/v1/channels/:channel/moderators';
+	const tags = ['chat'];
+	const findUser = async (text: string): Promise<UserRecord> => {
+		const name = parseUserName(text);
+		const user = name === undefined ? undefined : await accounts.users.findByName(name);
+		if (user === undefined) {
+			throw new SpillwayError('USER_NOT_FOUND', [text.replace(/[^\x20-\x7e]/g, '?').slice(0, 40)]);
+		}
+		return user;
+	};
+	return async (app) => {
+		app.get<{ Params: ChannelParams }>(
+			path,
+			{
+				...common,
+				schema: {
+					tags,
+					summary: 'Moderators of a channel',
+					params: channelParamsSchema,
+					response: { 200: moderatorListSchema, ...refusals(401, 403, 404, 429, 503) },
+				},
+			},
+			async (request): Promise<Static<typeof moderatorListSchema>> => {
+				const { channel } = await access.require(request, 'see its moderators');
+				return { moderators: await moderators.list(channel.id) };
+			},
+		);
+		const changeSchema = {
+			tags,
+			params: moderatorParamsSchema,
+			response: { 204: Type.Null(), ...refusals(401, 403, 404, 409, 429, 503) },
+		};
+		app.put<{ Params: ModeratorParams }>(
+			`${path}/:user`,
+			{ ...common, schema: { ...changeSchema, summary: 'Make somebody a moderator' } },
+			async (request, reply) => {
+				const { channel, user } = await access.require(request, 'choose its moderators');
+				const moderator = await findUser(request.params.user);
+				await moderators.add(channel.id, moderator.id);
+				logger.info({ channelId: channel.id, userId: user.id, moderatorId: moderator.id }, 'moderator added');
+				await control.changeChat(channel.id);
+				return reply.code(204).send();
+			},
+		);
+		app.delete<{ Params: ModeratorParams }>(
+			`${path}/:user`,
+			{ ...common, schema: { ...changeSchema, summary: 'Take it back' } },
+			async (request, reply) => {
+				const { channel, user } = await access.require(request, 'choose its moderators');
+				const moderator = await findUser(request.params.user);
+				await moderators.remove(channel.id, moderator.id);
+				logger.info({ channelId: channel.id, userId: user.id, moderatorId: moderator.id }, 'moderator removed');
+				await control.changeChat(channel.id);
+				return reply.code(204).send();
+			},
+		);
+	};
+}
+
+function createChatSettingsRoutes(dependencies: ModeratorRoutesDependencies): FastifyPluginAsync {
+	const { moderators, access, control, accounts } = dependencies;
+	const common = { config: { rateLimit: RATE_LIMITS.change }, onRequest: accounts.authenticator.requireUser };
+	const path = '/api/v1/channels/:channel/chat-settings';
+	const tags = ['chat'];
+	return async (app) => {
+		app.get<{ Params: ChannelParams }>(
+			path,
+			{
+				...common,
+				schema: {
+					tags,
+					summary: 'Rules of the chat',
+					params: channelParamsSchema,
+					response: { 200: channelChatSettingsSchema, ...refusals(401, 403, 404, 429, 503) },
+				},
+			},
+			async (request): Promise<ChannelChatSettings> => {
+				const { channel } = await access.require(request, 'see its chat settings');
+				return moderators.readChatSettings(channel.id);
+			},
+		);
+		app.patch<{ Params: ChannelParams; Body: Static<typeof settingsChangeSchema> }>(
+			path,
+			{
+				...common,
+				schema: {
+					tags,
+					summary: 'Change the rules of the chat',
+					description: 'Absent fields stay.',
+					params: channelParamsSchema,
+					body: settingsChangeSchema,
+					response: { 200: channelChatSettingsSchema, ...refusals(400, 401, 403, 404, 429, 503) },
+				},
+			},
+			async (request): Promise<ChannelChatSettings> => {
+				const { channel } = await access.require(request, 'change its chat settings');
+				const { blockedWords, ...rest } = request.body;
+				const change =
+					blockedWords === undefined ? rest : { ...rest, blockedWords: normalizeBlockedWords(blockedWords) };
+				const settings = await moderators.changeChatSettings(channel.id, change);
+				await control.changeChat(channel.id);
+				return settings;
+			},
+		);
+	};
+}
+
+function normalizeBlockedWords(words: readonly string[]): string[] {
+	const normalized = words.map((word) => normalizeText(word, 'a blocked word', 50)).filter((word) => word !== '');
+	return [...new Set(normalized)];
+}

@@ -1,0 +1,108 @@
+/** Who moderates a channel's chat, and the chat's settings, in the database. */
+import { Type, type Static } from 'typebox';
+import { Value } from 'typebox/value';
+import type { Clock } from '../../core/clock.ts';
+import { SpillwayError } from '../../core/errors.ts';
+import type { ChannelId } from '../../core/ids.ts';
+import type { Queryable } from '../database/database.ts';
+
+/** Moderators of one channel; more than any channel has. */
+const MAX_MODERATORS = 200;
+
+/** How a channel's chat is moderated: the whole of column `channels.chat`. */
+export const channelChatSettingsSchema = Type.Object(
+	{
+		slowModeSeconds: Type.Integer({
+			minimum: 0,
+			maximum: 3600,
+			description: 'Between two messages of one person; 0: off.',
+		}),
+		isAccountRequired: Type.Boolean({ description: 'Viewers without an account may read only.' }),
+		blockedWords: Type.Array(Type.String({ minLength: 1, maxLength: 50 }), {
+			maxItems: 500,
+			description: 'Messages with one of these words are refused.',
+		}),
+	},
+	{ additionalProperties: false },
+);
+/** See {@link channelChatSettingsSchema}. */
+export type ChannelChatSettings = Static<typeof channelChatSettingsSchema>;
+
+/** Of a channel whose owner has said nothing. */
+export const DEFAULT_CHAT_SETTINGS: ChannelChatSettings = {
+	slowModeSeconds: 0,
+	isAccountRequired: false,
+	blockedWords: [],
+};
+
+/** What column `channels.chat` says, with defaults for what it does not say or says wrongly. */
+export function parseChatSettings(stored: unknown): ChannelChatSettings {
+	const settings = { ...DEFAULT_CHAT_SETTINGS, ...(stored as Partial<ChannelChatSettings> | null) };
+	return Value.Check(channelChatSettingsSchema, settings) ? settings : DEFAULT_CHAT_SETTINGS;
+}
+
+/** Reads and writes moderators and chat settings. Every method throws DATABASE_UNAVAILABLE when the database does not answer. */
+export class ModeratorStore {
+	readonly #database: Queryable;
+	readonly #clock: Clock;
+
+	constructor(database: Queryable, clock: Clock) {
+		this.#database = database;
+		this.#clock = clock;
+	}
+
+	/** True when the account moderates the channel. */
+	async isModerator(channelId: ChannelId, userId: string): Promise<boolean> {
+		const rows = await this.#database.query(
+			'SELECT user_id FROM channel_moderators WHERE channel_id = $1 AND user_id = $2',
+			[channelId, userId],
+		);
+		return rows.length > 0;
+	}
+
+	/** The moderators by name. */
+	async list(channelId: ChannelId): Promise<{ id: string; name: string }[]> {
+		return this.#database.query(
+			`SELECT users.id, users.name FROM channel_moderators JOIN users ON users.id = channel_moderators.user_id
+			WHERE channel_id = $1 ORDER BY users.name LIMIT ${MAX_MODERATORS}`,
+			[channelId],
+		);
+	}
+
+	/** Makes somebody a moderator; nothing happens when he is one. Throws LIMIT_REACHED. */
+	async add(channelId: ChannelId, userId: string): Promise<void> {
+		const rows = await this.#database.query(
+			`INSERT INTO channel_moderators (channel_id, user_id, created_at)
+			SELECT $1::text, $2::text, $3::timestamptz
+			WHERE (SELECT count(*) FROM channel_moderators WHERE channel_id = $1::text) < ${MAX_MODERATORS}
+			ON CONFLICT (channel_id, user_id) DO NOTHING RETURNING user_id`,
+			[channelId, userId, new Date(this.#clock.nowMs())],
+		);
+		if (rows.length === 0 && !(await this.isModerator(channelId, userId))) {
+			throw new SpillwayError('LIMIT_REACHED', [`a channel has at most ${MAX_MODERATORS} moderators`]);
+		}
+	}
+
+	/** Nothing happens when he is none. */
+	async remove(channelId: ChannelId, userId: string): Promise<void> {
+		await this.#database.query('DELETE FROM channel_moderators WHERE channel_id = $1 AND user_id = $2', [
+			channelId,
+			userId,
+		]);
+	}
+
+	/** The settings of the channel's chat. */
+	async readChatSettings(channelId: ChannelId): Promise<ChannelChatSettings> {
+		const [row] = await this.#database.query<{ chat: unknown }>('SELECT chat FROM channels WHERE id = $1', [channelId]);
+		return parseChatSettings(row?.chat);
+	}
+
+	/** Changes what is given, in one statement, and returns all. */
+	async changeChatSettings(channelId: ChannelId, change: Partial<ChannelChatSettings>): Promise<ChannelChatSettings> {
+		const [row] = await this.#database.query<{ chat: unknown }>(
+			'UPDATE channels SET chat = chat || $2::jsonb WHERE id = $1 RETURNING chat',
+			[channelId, JSON.stringify(change)],
+		);
+		return parseChatSettings(row?.chat);
+	}
+}

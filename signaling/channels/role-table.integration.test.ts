@@ -1,0 +1,167 @@
+/** Who gets which answer: every route of the API that changes or tells something private, asked by everybody there is. */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { USER_ROLES } from '../accounts/user.ts';
+import type { Database } from '../database/database.ts';
+import { ApiBench, TEST_PASSWORD, type TestBrowser } from '../testing/api-bench.ts';
+import { openTestDatabase } from '../testing/both-databases.ts';
+import { CHANNEL_PERMISSIONS, isAllowed, type ChannelAction } from './channel-permissions.ts';
+
+/** In the order of the columns below. `chat-moderator`: an ordinary viewer whom the owner chose. */
+const ASKERS = ['anonymous', 'viewer', 'owner', 'other streamer', 'chat-moderator', 'site moderator', 'admin'] as const;
+type Asker = (typeof ASKERS)[number];
+type Method = 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE';
+type Row = [method: Method, path: string, body: object | undefined, statuses: readonly number[]];
+
+// {channel} belongs to "owner", {key} is one of its keys, {other} belongs to "other streamer".
+const CHANNEL = '/api/v1/channels/{channel}';
+const ROUTES: readonly Row[] = [
+	//                                                       nobody viewer owner other  chatmod sitemod admin
+	['GET', '/api/v1/channels', undefined,                    [200, 200, 200, 200, 200, 200, 200]],
+	['GET', '/api/v1/channels/owners-place', undefined,       [200, 200, 200, 200, 200, 200, 200]],
+	['GET', '/api/v1/categories', undefined,                  [200, 200, 200, 200, 200, 200, 200]],
+	['GET', '/api/v1/time', undefined,                        [200, 200, 200, 200, 200, 200, 200]],
+	['GET', '/api/v1/openapi.json', undefined,                [200, 200, 200, 200, 200, 200, 200]],
+	['GET', '/api/v1/session', undefined,                     [200, 200, 200, 200, 200, 200, 200]],
+	['POST', '/api/v1/session', { name: 'viewer', password: TEST_PASSWORD }, [200, 200, 200, 200, 200, 200, 200]],
+	['POST', '/api/v1/session/refresh', undefined,            [401, 200, 200, 200, 200, 200, 200]],
+	['DELETE', '/api/v1/session', undefined,                  [204, 204, 204, 204, 204, 204, 204]],
+	['POST', '/api/v1/users', { name: 'newcomer', password: TEST_PASSWORD }, [201, 201, 201, 201, 201, 201, 201]],
+	['POST', '/api/v1/channels', { name: 'new-place' },       [401, 201, 201, 201, 201, 201, 201]],
+	['POST', '/api/v1/streams/ingest', { stream_key: '{secret}' }, [200, 200, 200, 200, 200, 200, 200]],
+	['POST', '/api/v1/streams/ingest', { stream_key: 'wrong' }, [401, 401, 401, 401, 401, 401, 401]],
+	['PATCH', CHANNEL, { title: 'New' },                      [401, 403, 200, 403, 403, 403, 200]],
+	['GET', `${CHANNEL}/stream-keys`, undefined,              [401, 403, 200, 403, 403, 403, 200]],
+	['POST', `${CHANNEL}/stream-keys`, { name: 'spare' },     [401, 403, 201, 403, 403, 403, 201]],
+	['POST', `${CHANNEL}/stream-keys/{key}/rotate`, undefined, [401, 403, 200, 403, 403, 403, 200]],
+	['DELETE', `${CHANNEL}/stream-keys/{key}`, undefined,     [401, 403, 204, 403, 403, 403, 204]],
+	['GET', `${CHANNEL}/health`, undefined,                   [401, 403, 200, 403, 403, 403, 200]],
+	['POST', `${CHANNEL}/end`, undefined,                     [401, 403, 204, 403, 403, 204, 204]],
+	['GET', `${CHANNEL}/moderators`, undefined,               [401, 403, 200, 403, 200, 200, 200]],
+	['PUT', `${CHANNEL}/moderators/viewer`, undefined,        [401, 403, 204, 403, 403, 403, 204]],
+	['DELETE', `${CHANNEL}/moderators/chat-moderator`, undefined, [401, 403, 204, 403, 403, 403, 204]],
+	['GET', `${CHANNEL}/chat-settings`, undefined,            [401, 403, 200, 403, 200, 200, 200]],
+	['PATCH', `${CHANNEL}/chat-settings`, { slowModeSeconds: 5 }, [401, 403, 200, 403, 200, 200, 200]],
+	// A key of one channel by the address of another: its owner gets nowhere, and nobody learns that it exists.
+	['POST', '/api/v1/channels/{other}/stream-keys/{key}/rotate', undefined, [401, 403, 403, 404, 403, 403, 404]],
+	['DELETE', '/api/v1/channels/{other}/stream-keys/{key}', undefined, [401, 403, 403, 404, 403, 403, 404]],
+	// What does not exist: those who are signed in are told so, whoever they are.
+	['PATCH', '/api/v1/channels/nowhere', { title: 'x' },     [401, 404, 404, 404, 404, 404, 404]],
+	['GET', '/api/v1/channels/nowhere/stream-keys', undefined, [401, 404, 404, 404, 404, 404, 404]],
+	['GET', '/api/v1/channels/nowhere', undefined,            [404, 404, 404, 404, 404, 404, 404]],
+]; // prettier-ignore
+
+describe('role × route', () => {
+	let database: Database;
+	let closeDatabase: () => Promise<void>;
+	let bench: ApiBench;
+	let names: Record<string, string>;
+	let browsers: Record<Asker, TestBrowser>;
+
+	beforeAll(async () => {
+		({ database, close: closeDatabase } = await openTestDatabase('embedded'));
+	});
+	beforeEach(async () => {
+		bench = await ApiBench.open(database);
+		browsers = {
+			anonymous: bench.browser(),
+			viewer: await bench.signUp('viewer'),
+			owner: await bench.signUp('owner'),
+			'other streamer': await bench.signUp('other-streamer'),
+			'chat-moderator': await bench.signUp('chat-moderator'),
+			'site moderator': await bench.signUp('site-moderator', 'moderator'),
+			admin: await bench.signUp('the-admin', 'admin'),
+		};
+		const open = async (asker: Asker, name: string): Promise<string> =>
+			(await browsers[asker].send('POST', '/api/v1/channels', { name })).json<{ id: string }>().id;
+		const [channel, other] = [await open('owner', 'owners-place'), await open('other streamer', 'other-place')];
+		const made = await browsers.owner.send('POST', `/api/v1/channels/${channel}/stream-keys`, { name: 'main' });
+		const { id: key, streamKey: secret } = made.json<{ id: string; streamKey: string }>();
+		await browsers.owner.send('PUT', `/api/v1/channels/${channel}/moderators/chat-moderator`);
+		names = { channel, other, key, secret };
+	});
+	afterEach(async () => {
+		await bench.close();
+		await database.runScript('DELETE FROM channels; DELETE FROM users');
+	});
+	afterAll(() => closeDatabase());
+
+	const fill = (text: string): string => text.replace(/\{(\w+)\}/g, (_, name: string) => names[name]!);
+
+	it.each(ROUTES)('%s %s %j', async (method, path, body, statuses) => {
+		expect(statuses).toHaveLength(ASKERS.length);
+		const seen: Record<string, number> = {};
+		for (const asker of ASKERS) {
+			const payload = body === undefined ? undefined : (JSON.parse(fill(JSON.stringify(body))) as object);
+			const response = await browsers[asker].send(method, fill(path), payload);
+			seen[asker] = response.statusCode;
+			if (response.statusCode >= 400) {
+				expect(response.headers['content-type']).toContain('application/problem+json');
+				expect(response.headers['www-authenticate']).toBe(response.statusCode === 401 ? 'Bearer' : undefined);
+			}
+			await restore(method, path, response.statusCode);
+		}
+		expect(seen).toEqual(Object.fromEntries(ASKERS.map((asker, index) => [asker, statuses[index]])));
+	});
+
+	/** Undoes what a granted request did, so that the next one finds the same. */
+	async function restore(method: Method, path: string, status: number): Promise<void> {
+		if (status >= 300) {
+			return;
+		}
+		if (path.endsWith('/{key}') || path.endsWith('/rotate')) {
+			await bench.channels.reinstateStreamKey(names['key']!);
+		}
+		await database.query("DELETE FROM channels WHERE name = 'new-place'");
+		await database.query("DELETE FROM users WHERE name = 'newcomer'");
+		if (method === 'DELETE' && path.includes('/moderators/')) {
+			await browsers.owner.send('PUT', `/api/v1/channels/${names['channel']}/moderators/chat-moderator`);
+		}
+	}
+
+	it('covers every route of the API', async () => {
+		const document = (await browsers.anonymous.send('GET', '/api/v1/openapi.json')).json<{
+			paths: Record<string, Record<string, object>>;
+		}>();
+		const documented = Object.entries(document.paths).flatMap(([path, methods]) =>
+			Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+		);
+		const tested = ROUTES.map(([method, path]) => {
+			const shape = path
+				.replace(/\/channels\/[^/]+/, '/channels/{channel}')
+				.replace(/\/stream-keys\/\{key\}/, '/stream-keys/{key}')
+				.replace(/\/moderators\/[^/]+/, '/moderators/{user}');
+			return `${method} ${shape}`;
+		});
+		expect(documented.filter((route) => !tested.includes(route))).toEqual([]);
+		expect(documented.length).toBeGreaterThan(20);
+	});
+
+	it('lets nobody in by a token of another role: the role is signed', async () => {
+		const [header, payload, signature] = browsers.viewer.cookies.get('spillway_session')!.split('.') as [
+			string,
+			string,
+			string,
+		];
+		const claims = JSON.parse(Buffer.from(payload, 'base64url').toString()) as object;
+		const raised = Buffer.from(JSON.stringify({ ...claims, role: 'admin' })).toString('base64url');
+		const none = Buffer.from('{"alg":"none","typ":"at+jwt"}').toString('base64url');
+		for (const token of [`${header}.${raised}.${signature}`, `${none}.${raised}.`, `${none}.${raised}.${signature}`]) {
+			const forger = bench.browser();
+			forger.cookies.set('spillway_session', token);
+			expect((await forger.send('GET', `/api/v1/channels/${names['channel']}/health`)).statusCode).toBe(401);
+		}
+	});
+});
+
+describe('isAllowed', () => {
+	it('lets an administrator and the owner do everything, and a viewer or streamer who is neither nothing', () => {
+		for (const action of Object.keys(CHANNEL_PERMISSIONS) as ChannelAction[]) {
+			for (const role of USER_ROLES) {
+				expect(isAllowed(action, 'owner', role)).toBe(true);
+			}
+			expect(isAllowed(action, 'stranger', 'admin')).toBe(true);
+			expect(isAllowed(action, 'stranger', 'viewer')).toBe(false);
+			expect(isAllowed(action, 'stranger', 'streamer')).toBe(false);
+		}
+	});
+});

@@ -1,0 +1,140 @@
+/** Chat as the server puts it together: a token made through the API signs a bot in over IRC, until it is deleted. */
+import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import { mkdtempSync, rmSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../../core/clock.ts';
+import { SpillwayError } from '../../core/errors.ts';
+import type { ChannelId } from '../../core/ids.ts';
+import { silentLogger } from '../../core/logger.ts';
+import { InProcessBus } from '../bus/in-process-bus.ts';
+import type { Database } from '../database/database.ts';
+import { migrateDatabase, readMigrations } from '../database/migrate.ts';
+import { openPgliteDatabase } from '../database/pglite-database.ts';
+import { registerErrorHandler } from '../http/error-handler.ts';
+import { registerWebSockets } from '../sockets/signaling-routes.ts';
+import { createChat, type Chat, type ChatDependencies } from './create-chat.ts';
+import { rewriteIrcUrl } from './irc/irc-routes.ts';
+
+const common = { clock: systemClock, logger: silentLogger };
+const ANN = { id: 'user-ann', name: 'ann', role: 'viewer' as const };
+
+let folder: string;
+let database: Database;
+let bus: InProcessBus;
+let chat: Chat;
+let app: FastifyInstance;
+let port: number;
+
+/** Whoever sends the header is Ann. */
+const accounts = {
+	authenticator: {
+		requireUser: async (request: FastifyRequest) => void (await accounts.authenticator.userOf(request)),
+		userOf: async (request: FastifyRequest) => {
+			if (request.headers.authorization !== 'Bearer ann') {
+				throw new SpillwayError('SIGN_IN_REQUIRED');
+			}
+			return ANN;
+		},
+		authenticateToken: async () => undefined,
+	},
+	origin: { check: () => undefined },
+} as unknown as ChatDependencies['accounts'];
+
+const headers = { authorization: 'Bearer ann' };
+const PATH = '/api/v1/chat-tokens';
+
+/** What the server says to these lines, until `pattern`. */
+async function talk(lines: string, pattern: RegExp): Promise<string> {
+	const socket = new WebSocket(`ws://127.0.0.1:${port}/`, 'irc');
+	let said = '';
+	const answered = new Promise<void>((resolve) => {
+		socket.addEventListener('message', (event) => {
+			said += String(event.data);
+			if (pattern.test(said)) {
+				resolve();
+			}
+		});
+	});
+	await new Promise((resolve) => socket.addEventListener('open', resolve));
+	socket.send(lines);
+	await answered;
+	socket.close();
+	return said;
+}
+
+beforeAll(async () => {
+	folder = mkdtempSync(join(tmpdir(), 'spillway-chat-'));
+	database = await openPgliteDatabase({ folder, ...common });
+	await migrateDatabase(database, await readMigrations(), common);
+	const now = new Date(systemClock.nowMs());
+	await database.query("INSERT INTO users (id, name, password_hash, role, created_at) VALUES ($1, $2, 'x', $3, $4)", [
+		ANN.id,
+		ANN.name,
+		ANN.role,
+		now,
+	]);
+	await database.query('INSERT INTO channels (id, name, created_at) VALUES ($1, $2, $3)', ['c1', 'demo', now]);
+	bus = new InProcessBus(common);
+	chat = createChat({
+		bus,
+		database,
+		...common,
+		serverSecret: new Uint8Array(32),
+		accounts,
+		channels: { findByName: async (name) => (name === 'demo' ? { id: 'c1' as ChannelId, name } : undefined) },
+	});
+	app = fastify({ rewriteUrl: rewriteIrcUrl });
+	registerErrorHandler(app, silentLogger);
+	await registerWebSockets(app);
+	await app.register(chat.routes);
+	await app.listen({ host: '127.0.0.1', port: 0 });
+	port = (app.server.address() as AddressInfo).port;
+});
+
+afterAll(async () => {
+	await chat.close();
+	await app.close();
+	await bus.close();
+	await database.close();
+	rmSync(folder, { recursive: true, force: true });
+});
+
+describe('createChat', () => {
+	it('signs a bot in by a token of its owner, until that is deleted', async () => {
+		const made = await app.inject({ method: 'POST', url: PATH, headers, payload: { name: 'my bot' } });
+		expect(made.statusCode).toBe(201);
+		const { id, token } = made.json<{ id: string; token: string }>();
+		const listed = await app.inject({ url: PATH, headers });
+		expect(listed.json()).toEqual({ chatTokens: [{ id, name: 'my bot', createdAt: expect.any(String) }] });
+		expect(await talk(`PASS oauth:${token}\r\nNICK x\r\nJOIN #demo`, /366/)).toMatch(/:ann!ann@\S+ JOIN #demo/);
+		const deleted = await app.inject({ method: 'DELETE', url: `${PATH}/${id}`, headers });
+		expect(deleted.statusCode).toBe(204);
+		expect(await talk(`PASS oauth:${token}\r\nNICK x`, /NOTICE/)).toContain('Login authentication failed');
+	});
+
+	it.each([
+		['nobody', { method: 'GET', url: PATH }, 401],
+		['nobody', { method: 'POST', url: PATH, payload: { name: 'x' } }, 401],
+		['nobody', { method: 'DELETE', url: `${PATH}/x` }, 401],
+		['no body', { method: 'POST', url: PATH, headers }, 400],
+		['a field too many', { method: 'POST', url: PATH, headers, payload: { name: 'x', role: 'admin' } }, 400],
+		['an empty name', { method: 'POST', url: PATH, headers, payload: { name: '' } }, 400],
+		['a control in the name', { method: 'POST', url: PATH, headers, payload: { name: 'a\u0007b' } }, 400],
+		['an unknown id', { method: 'DELETE', url: `${PATH}/x`, headers }, 404],
+		['a method that there is not', { method: 'PUT', url: PATH, headers, payload: {} }, 405],
+	] as const)('refuses %s: %j', async (_case, request, status) => {
+		expect((await app.inject(request)).statusCode).toBe(status);
+	});
+
+	it('refuses what is larger than a frame may be', async () => {
+		const socket = new WebSocket(`ws://127.0.0.1:${port}/`, 'irc');
+		await new Promise((resolve) => socket.addEventListener('open', resolve));
+		const closed = new Promise((resolve) => socket.addEventListener('close', resolve));
+		socket.send('x'.repeat(100_000));
+		await closed;
+		expect(chat.counts()).toMatchObject({ rooms: 0 });
+	});
+});

@@ -1,0 +1,70 @@
+/** Puts chat together: rooms, IRC, and the routes of chat tokens. */
+import type { FastifyPluginAsync } from 'fastify';
+import type { Clock } from '../../core/clock.ts';
+import type { ChannelId } from '../../core/ids.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { Accounts } from '../accounts/create-accounts.ts';
+import { AttemptLimiter } from '../channels/attempt-limiter.ts';
+import type { MessageBus } from '../bus/message-bus.ts';
+import type { Database } from '../database/database.ts';
+import { ChatRooms } from './chat-rooms.ts';
+import type { ChatService } from './chat-service.ts';
+import { CHAT_TOKEN_PREFIX, ChatStore } from './chat-store.ts';
+import { createChatTokenRoutes } from './chat-token-routes.ts';
+import { IrcConnections } from './irc/irc-routes.ts';
+
+/** What chat needs of the server. */
+export type ChatDependencies = {
+	bus: MessageBus;
+	database: Database;
+	clock: Clock;
+	logger: Logger;
+	/** Shared by the nodes that share a database. */
+	serverSecret: Uint8Array;
+	accounts: Pick<Accounts, 'authenticator' | 'origin'>;
+	/** As ChannelStore. */
+	channels: { findByName(text: string): Promise<{ id: ChannelId; name: string } | undefined> };
+};
+
+/** Chat, for the rest of the server. */
+export type Chat = {
+	service: ChatService;
+	/** IRC and chat tokens; @fastify/websocket must be registered before, and rewriteIrcUrl given to fastify. */
+	routes: FastifyPluginAsync;
+	/** For metrics. */
+	counts(): { rooms: number; ircSessions: number };
+	/** Ends IRC connections and rooms. Idempotent. */
+	close(): Promise<void>;
+};
+
+/** Does nothing until rooms are opened or clients connect. */
+export function createChat(dependencies: ChatDependencies): Chat {
+	const { bus, database, clock, serverSecret, accounts, channels } = dependencies;
+	const logger = dependencies.logger.child({ part: 'chat' });
+	const store = new ChatStore({ database, clock });
+	const rooms = new ChatRooms({ bus, store, clock, logger, serverSecret });
+	const irc = new IrcConnections({
+		clock,
+		logger,
+		chat: rooms,
+		findChannel: (name) => channels.findByName(name),
+		verifyToken: (token) =>
+			token.startsWith(`${CHAT_TOKEN_PREFIX}_`)
+				? store.findByToken(token)
+				: accounts.authenticator.authenticateToken(token),
+		attempts: new AttemptLimiter(clock),
+	});
+	const tokenRoutes = createChatTokenRoutes({ store, accounts });
+	return {
+		service: rooms,
+		routes: async (app) => {
+			await app.register(irc.routes);
+			await app.register(tokenRoutes);
+		},
+		counts: () => ({ rooms: rooms.roomCount, ircSessions: irc.sessionCount }),
+		close: async () => {
+			await irc.close();
+			await rooms.close();
+		},
+	};
+}

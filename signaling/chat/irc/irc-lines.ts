@@ -1,0 +1,160 @@
+/** Writes what happens in a room as Twitch's IRC does, so that its clients read it. Each line once for all connections. */
+import type { ChatMessage, ChatSettings } from '../../../core/protocol/signaling-messages.ts';
+import type { ChatFrame } from '../chat-service.ts';
+import { formatIrcMessage } from './irc-message.ts';
+
+/** tmi.js 1.8 (and others) take lines for the server's only when they come from this name. */
+export const IRC_SERVER_NAME = 'tmi.twitch.tv';
+
+/** A channel as IRC needs it. */
+export type IrcChannel = { id: string; name: string };
+
+/** What a connection asked for: message tags, and commands that are not in RFC 1459. */
+export type IrcCapabilities = { hasTags: boolean; hasCommands: boolean };
+
+type Line = { text: string; senderId: string | undefined };
+const written = new WeakMap<ChatFrame, Map<string, Line[]>>();
+
+/** A frame for connections with the same capabilities; `exceptSenderId`: a connection does not get its own messages. */
+export function frameToLines(
+	frame: ChatFrame,
+	channel: IrcChannel,
+	capabilities: IrcCapabilities,
+	exceptSenderId: string,
+): string[] {
+	const key = `${capabilities.hasTags} ${capabilities.hasCommands} ${channel.name}`;
+	let variants = written.get(frame);
+	if (variants === undefined) {
+		variants = new Map();
+		written.set(frame, variants);
+	}
+	let lines = variants.get(key);
+	if (lines === undefined) {
+		lines = writeFrame(frame, channel, capabilities);
+		variants.set(key, lines);
+	}
+	return lines.filter(({ senderId }) => senderId !== exceptSenderId).map(({ text }) => text);
+}
+
+/** Settings, whole when a channel is joined, or what changed. */
+export function roomStateLine(channel: IrcChannel, settings: ChatSettings, isWhole: boolean): string {
+	const whole = { 'emote-only': '0', 'followers-only': '-1', r9k: '0', 'subs-only': '0' };
+	return formatIrcMessage({
+		tags: { ...(isWhole ? whole : {}), 'room-id': channel.id, slow: String(settings.slowModeSeconds) },
+		prefix: IRC_SERVER_NAME,
+		command: 'ROOMSTATE',
+		params: [`#${channel.name}`],
+	});
+}
+
+/** How the server knows the one who reads this line; without a channel, everywhere. */
+export function userStateLine(
+	channel: IrcChannel | undefined,
+	user: { id: string; name: string },
+	isMod: boolean,
+): string {
+	return formatIrcMessage({
+		tags: {
+			'badge-info': '',
+			badges: isMod ? 'moderator/1' : '',
+			color: '',
+			'display-name': user.name,
+			'emote-sets': '0',
+			mod: isMod ? '1' : '0',
+			subscriber: '0',
+			...(channel === undefined ? { 'user-id': user.id } : {}),
+			'user-type': isMod ? 'mod' : '',
+		},
+		prefix: IRC_SERVER_NAME,
+		command: channel === undefined ? 'GLOBALUSERSTATE' : 'USERSTATE',
+		params: channel === undefined ? [] : [`#${channel.name}`],
+	});
+}
+
+/** `name!name@name.server`. */
+export function userPrefix(name: string): string {
+	return `${name}!${name}@${name}.${IRC_SERVER_NAME}`;
+}
+
+function writeFrame(frame: ChatFrame, channel: IrcChannel, { hasTags, hasCommands }: IrcCapabilities): Line[] {
+	const { message, removal } = frame;
+	const withTags = (tags: Record<string, string>): Record<string, string> => (hasTags ? tags : {});
+	if (message.type === 'chat') {
+		return message.messages.map((said, index) => ({
+			senderId: frame.senderIds[index],
+			text: formatIrcMessage({
+				tags: withTags(messageTags(said, channel)),
+				prefix: userPrefix(said.author.name),
+				command: 'PRIVMSG',
+				params: [`#${channel.name}`, ircText(said.text)],
+			}),
+		}));
+	}
+	if (!hasCommands) {
+		return [];
+	}
+	if (message.type === 'chat-settings') {
+		return [{ senderId: undefined, text: roomStateLine(channel, message.settings, false) }];
+	}
+	const lines: string[] = (removal?.messages ?? []).map((deleted) =>
+		formatIrcMessage({
+			tags: withTags({ login: deleted.author.name, 'room-id': channel.id, 'target-msg-id': deleted.id }),
+			prefix: IRC_SERVER_NAME,
+			command: 'CLEARMSG',
+			params: [`#${channel.name}`, ircText(deleted.text)],
+		}),
+	);
+	if (removal?.author !== undefined) {
+		const { name, seconds } = removal.author;
+		const duration = seconds === undefined ? {} : { 'ban-duration': String(seconds) };
+		lines.push(
+			formatIrcMessage({
+				tags: withTags({ ...duration, 'room-id': channel.id }),
+				prefix: IRC_SERVER_NAME,
+				command: 'CLEARCHAT',
+				params: [`#${channel.name}`, name],
+			}),
+		);
+	}
+	return lines.map((text) => ({ senderId: undefined, text }));
+}
+
+const ACTION = '/me ';
+
+// "/me waves" is CTCP ACTION in IRC.
+function ircText(text: string): string {
+	return text.startsWith(ACTION) ? `\u0001ACTION ${text.slice(ACTION.length)}\u0001` : text;
+}
+
+function messageTags(message: ChatMessage, channel: IrcChannel): Record<string, string> {
+	const { author } = message;
+	const isMod = author.badges.includes('moderator');
+	return {
+		'badge-info': '',
+		badges: author.badges.map((badge) => `${badge}/1`).join(','),
+		color: author.color,
+		'display-name': author.name,
+		emotes: emoteTag(message),
+		'first-msg': '0',
+		id: message.id,
+		mod: isMod ? '1' : '0',
+		'room-id': channel.id,
+		subscriber: author.badges.includes('subscriber') ? '1' : '0',
+		'tmi-sent-ts': String(Math.round(message.sentAtMs)),
+		turbo: '0',
+		'user-id': author.id,
+		'user-type': isMod ? 'mod' : '',
+	};
+}
+
+/** `id:first-last,first-last/id:…`, counted in code points of the text that the client sees. */
+function emoteTag({ text, emotes }: ChatMessage): string {
+	const hidden = text.startsWith(ACTION) ? ACTION.length : 0;
+	const places = new Map<string, string[]>();
+	for (const { name, from, to } of emotes) {
+		const first = [...text.slice(hidden, from)].length;
+		const last = first + [...text.slice(from, to)].length - 1;
+		places.set(name, [...(places.get(name) ?? []), `${first}-${last}`]);
+	}
+	return [...places].map(([name, ranges]) => `${name}:${ranges.join(',')}`).join('/');
+}

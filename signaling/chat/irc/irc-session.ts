@@ -1,0 +1,425 @@
+/** One IRC connection over a WebSocket, as Twitch speaks it: sign in, join, read, write. */
+import type { Clock } from '../../../core/clock.ts';
+import { CloseScope } from '../../../core/close-scope.ts';
+import { SpillwayError } from '../../../core/errors.ts';
+import type { ChannelId } from '../../../core/ids.ts';
+import type { Logger } from '../../../core/logger.ts';
+import { parseChatCommand } from '../chat-commands.ts';
+import type { ChatFrame, ChatRoom, ChatService, ChatUser } from '../chat-service.ts';
+import {
+	frameToLines,
+	IRC_SERVER_NAME,
+	roomStateLine,
+	userPrefix,
+	userStateLine,
+	type IrcChannel,
+} from './irc-lines.ts';
+import { formatIrcMessage, parseIrcMessage, type IrcMessage } from './irc-message.ts';
+import { noticeIdOf, successIdOf } from './irc-notices.ts';
+
+/** What the session needs of its socket. */
+export type IrcSocket = {
+	/** Bytes that wait to be sent. */
+	readonly bufferedAmount: number;
+	send(text: string): void;
+	/** Ends it in an orderly way. */
+	close(code: number, reason: string): void;
+	/** Ends it at once. */
+	terminate(): void;
+};
+
+/** What the session needs besides. */
+export type IrcSessionDependencies = {
+	clock: Clock;
+	logger: Logger;
+	chat: ChatService;
+	/** Any text may be asked for. */
+	findChannel: (name: string) => Promise<{ id: ChannelId; name: string } | undefined>;
+	/** Whose access token or chat token it is. */
+	verifyToken: (token: string) => Promise<ChatUser | undefined>;
+	/** Slows down guessing; as AttemptLimiter. */
+	attempts: { begin(address: string): number; succeed(address: string): void };
+};
+
+/** Time to sign in. */
+const SIGN_IN_DEADLINE_MS = 10_000;
+/** As on the signaling socket's side: who is silent is asked, who does not answer is gone. */
+const PING_INTERVAL_MS = 30_000;
+/** Who reads slower than his rooms write is let go, so that he costs no more than this. */
+const MAX_BUFFERED_BYTES = 1_048_576;
+const MAX_CHANNELS = 50;
+/** Lines that may wait for earlier ones, such as a JOIN that asks the database. */
+const MAX_WAITING_LINES = 200;
+/** Lines at once, and how many a second after that. */
+const LINE_BURST = 200;
+const LINES_PER_SECOND = 20;
+const CAPABILITIES: ReadonlySet<string> = new Set(['twitch.tv/tags', 'twitch.tv/commands', 'twitch.tv/membership']);
+
+type Joined = { channel: IrcChannel; room: ChatRoom; memberId: string; canModerate: boolean };
+
+/** Fed by the route; ends when the socket does. */
+export class IrcSession {
+	readonly #socket: IrcSocket;
+	readonly #deps: IrcSessionDependencies;
+	readonly #remoteAddress: string;
+	/** The one channel of the address; undefined: any. */
+	readonly #onlyChannel: string | undefined;
+	readonly #scope: CloseScope<string>;
+	readonly #id = crypto.randomUUID();
+	readonly #joined = new Map<string, Joined>();
+	readonly #capabilities = new Set<string>();
+	#password: string | undefined;
+	#nick: string | undefined;
+	#user: ChatUser | undefined;
+	#work: Promise<void> = Promise.resolve();
+	#waitingLines = 0;
+	#lineTokens = LINE_BURST;
+	#linesAtMs: number;
+	#isAnswerDue = false;
+
+	constructor(
+		socket: IrcSocket,
+		options: { remoteAddress: string; onlyChannel: string | undefined },
+		dependencies: IrcSessionDependencies,
+	) {
+		this.#socket = socket;
+		this.#deps = dependencies;
+		this.#remoteAddress = options.remoteAddress;
+		this.#onlyChannel = options.onlyChannel?.toLowerCase();
+		this.#scope = new CloseScope(dependencies.logger);
+		this.#linesAtMs = dependencies.clock.monotonicMs();
+		this.#scope.onClose(() => this.#joined.forEach((joined) => this.#leaveRoom(joined)));
+		this.#scope.onClose(dependencies.clock.setInterval(() => this.#ping(), PING_INTERVAL_MS));
+		const signInDeadline = dependencies.clock.setTimeout(() => {
+			if (this.#nick === undefined) {
+				this.#end('sign-in-timeout', 1008);
+			}
+		}, SIGN_IN_DEADLINE_MS);
+		this.#scope.onClose(signInDeadline);
+	}
+
+	/** A WebSocket message: one line or several. */
+	receive(text: string): void {
+		this.#isAnswerDue = false;
+		for (const line of text.split(/\r?\n/)) {
+			if (line === '' || this.#scope.closed) {
+				continue;
+			}
+			if (!this.#takeLine()) {
+				this.#end('flooding', 1008);
+				return;
+			}
+			this.#waitingLines++;
+			this.#work = this.#work.then(() => this.#handleLine(line)).finally(() => this.#waitingLines--);
+		}
+	}
+
+	/** The socket is gone, or the server stops. Idempotent. */
+	close(reason: string): Promise<void> {
+		return this.#scope.close(reason);
+	}
+
+	#takeLine(): boolean {
+		const nowMs = this.#deps.clock.monotonicMs();
+		const earned = ((nowMs - this.#linesAtMs) / 1000) * LINES_PER_SECOND;
+		this.#lineTokens = Math.min(LINE_BURST, this.#lineTokens + earned) - 1;
+		this.#linesAtMs = nowMs;
+		return this.#lineTokens >= 0 && this.#waitingLines < MAX_WAITING_LINES;
+	}
+
+	async #handleLine(line: string): Promise<void> {
+		const message = parseIrcMessage(line);
+		if (message === undefined || this.#scope.closed) {
+			return;
+		}
+		try {
+			await this.#handle(message);
+		} catch (error) {
+			if (!(error instanceof SpillwayError)) {
+				this.#deps.logger.error({ err: error, command: message.command }, 'an IRC command failed');
+			}
+			const text = error instanceof SpillwayError ? error.message : 'Something broke on our side.';
+			this.#notice('*', error instanceof SpillwayError ? noticeIdOf(error.code) : undefined, text);
+		}
+	}
+
+	async #handle({ command, params }: IrcMessage): Promise<void> {
+		switch (command) {
+			case 'CAP':
+				this.#negotiate(params);
+				return;
+			case 'PASS':
+				this.#password = params[0];
+				return;
+			case 'NICK':
+				await this.#signIn(params[0] ?? '');
+				return;
+			case 'PING':
+				// Without a prefix: tmi.js knows no other PONG.
+				this.#sendLine({ command: 'PONG', params: [IRC_SERVER_NAME, ...params.slice(0, 1)] });
+				return;
+			case 'PONG':
+			case 'USER':
+				return;
+			case 'QUIT':
+				this.#end('quit', 1000);
+				return;
+			default:
+		}
+		if (this.#nick === undefined) {
+			this.#reply('451', ['*', 'You have not registered']);
+			return;
+		}
+		switch (command) {
+			case 'JOIN':
+				for (const name of splitChannels(params[0])) {
+					await this.#join(name);
+				}
+				return;
+			case 'PART':
+				splitChannels(params[0]).forEach((name) => this.#part(name));
+				return;
+			case 'PRIVMSG':
+				await this.#say(params[0] ?? '', params[1] ?? '');
+				return;
+			default:
+				this.#reply('421', [this.#nick, command, 'Unknown command']);
+		}
+	}
+
+	#negotiate([verb, asked = '']: readonly string[]): void {
+		const name = this.#nick ?? '*';
+		if (verb?.toUpperCase() === 'LS') {
+			this.#reply('CAP', [name, 'LS', [...CAPABILITIES].join(' ')]);
+		} else if (verb?.toUpperCase() === 'REQ') {
+			const wanted = asked.split(' ').filter((part) => part !== '');
+			// IRCv3: all of a request or nothing.
+			const isKnown = wanted.length > 0 && wanted.every((capability) => CAPABILITIES.has(capability));
+			if (isKnown) {
+				wanted.forEach((capability) => this.#capabilities.add(capability));
+			}
+			this.#reply('CAP', [name, isKnown ? 'ACK' : 'NAK', wanted.join(' ').slice(0, 200)]);
+		}
+	}
+
+	async #signIn(nick: string): Promise<void> {
+		if (this.#nick !== undefined) {
+			return;
+		}
+		const isAnonymous = /^justinfan\d{1,10}$/i.test(nick);
+		if (!isAnonymous) {
+			this.#user = await this.#authenticate();
+			if (this.#user === undefined) {
+				return;
+			}
+		}
+		this.#password = undefined;
+		const name = this.#user?.name ?? nick.toLowerCase();
+		this.#nick = name;
+		this.#reply('001', [name, 'Welcome, GLHF!']);
+		this.#reply('002', [name, `Your host is ${IRC_SERVER_NAME}`]);
+		this.#reply('003', [name, 'This server is rather new']);
+		this.#reply('004', [name, '-']);
+		this.#reply('375', [name, '-']);
+		this.#reply('372', [name, 'You are in a maze of twisty passages, all alike.']);
+		this.#reply('376', [name, '>']);
+		if (this.#user !== undefined && this.#capabilities.has('twitch.tv/commands')) {
+			this.#sendText(userStateLine(undefined, this.#user, false));
+		}
+	}
+
+	/** The user of PASS; undefined when the connection was ended for it. */
+	async #authenticate(): Promise<ChatUser | undefined> {
+		const token = /^oauth:(.{1,1024})$/.exec(this.#password ?? '')?.[1];
+		if (token === undefined) {
+			this.#refuseSignIn('Improperly formatted auth');
+			return undefined;
+		}
+		const { attempts, verifyToken } = this.#deps;
+		if (attempts.begin(this.#remoteAddress) > 0) {
+			this.#refuseSignIn('Login unsuccessful: too many attempts, wait a moment');
+			return undefined;
+		}
+		let user: ChatUser | undefined;
+		try {
+			user = await verifyToken(token);
+		} catch (error) {
+			// Not the sender's fault.
+			attempts.succeed(this.#remoteAddress);
+			throw error;
+		}
+		if (user === undefined) {
+			this.#refuseSignIn('Login authentication failed');
+			return undefined;
+		}
+		attempts.succeed(this.#remoteAddress);
+		return user;
+	}
+
+	#refuseSignIn(text: string): void {
+		this.#notice('*', undefined, text);
+		this.#end('sign-in-refused', 1008);
+	}
+
+	async #join(name: string): Promise<void> {
+		if (this.#joined.has(name)) {
+			return;
+		}
+		const isElsewhere = this.#onlyChannel !== undefined && this.#onlyChannel !== name;
+		const found = isElsewhere || this.#joined.size >= MAX_CHANNELS ? undefined : await this.#deps.findChannel(name);
+		if (found === undefined) {
+			const reason = isElsewhere
+				? 'This address is for another channel.'
+				: 'This room does not exist, or is one too many.';
+			this.#notice(name, 'msg_room_not_found', reason);
+			return;
+		}
+		const room = this.#deps.chat.open(found.id);
+		const memberId = `irc-${this.#id}-${found.id}`;
+		const joined: Joined = { channel: found, room, memberId, canModerate: false };
+		this.#joined.set(name, joined);
+		try {
+			const user = this.#user;
+			const result = await room.join(
+				{
+					id: memberId,
+					user,
+					remoteAddress: this.#remoteAddress,
+					isReadOnly: user === undefined,
+					deliver: (frame) => this.#deliver(joined, frame),
+				},
+				undefined,
+			);
+			joined.canModerate = result.canModerate;
+			if (this.#scope.closed) {
+				this.#leaveRoom(joined);
+				return;
+			}
+			this.#welcomeTo(joined);
+			if (this.#capabilities.has('twitch.tv/commands')) {
+				this.#sendText(roomStateLine(found, result.settings, true));
+			}
+		} catch (error) {
+			this.#joined.delete(name);
+			this.#leaveRoom(joined);
+			throw error;
+		}
+	}
+
+	#welcomeTo({ channel, canModerate }: Joined): void {
+		const nick = this.#nick!;
+		this.#sendLine({ prefix: userPrefix(nick), command: 'JOIN', params: [`#${channel.name}`] });
+		const host = `${nick}.${IRC_SERVER_NAME}`;
+		this.#sendLine({ prefix: host, command: '353', params: [nick, '=', `#${channel.name}`, nick] });
+		this.#sendLine({ prefix: host, command: '366', params: [nick, `#${channel.name}`, 'End of /NAMES list'] });
+		if (this.#user !== undefined && this.#capabilities.has('twitch.tv/commands')) {
+			this.#sendText(userStateLine(channel, this.#user, canModerate));
+		}
+	}
+
+	#part(name: string): void {
+		const joined = this.#joined.get(name);
+		if (joined !== undefined) {
+			this.#joined.delete(name);
+			this.#leaveRoom(joined);
+			this.#sendLine({ prefix: userPrefix(this.#nick!), command: 'PART', params: [`#${joined.channel.name}`] });
+		}
+	}
+
+	async #say(target: string, text: string): Promise<void> {
+		const [name = ''] = splitChannels(target);
+		const joined = this.#joined.get(name);
+		if (joined === undefined) {
+			this.#notice(name, 'msg_room_not_found', 'Join the channel before you write to it.');
+			return;
+		}
+		const action = /^\u0001ACTION (.*?)\u0001?$/.exec(text);
+		const line = action === null ? text : `/me ${action[1]}`;
+		try {
+			await joined.room.send(joined.memberId, { text: line });
+			const { kind } = parseChatCommand(line.trim());
+			const successId = successIdOf(kind);
+			if (successId !== undefined) {
+				this.#notice(name, successId, 'Done.');
+			} else if (this.#capabilities.has('twitch.tv/commands') && this.#user !== undefined) {
+				this.#sendText(userStateLine(joined.channel, this.#user, joined.canModerate));
+			}
+		} catch (error) {
+			if (!(error instanceof SpillwayError)) {
+				throw error;
+			}
+			this.#notice(name, noticeIdOf(error.code), error.message);
+		}
+	}
+
+	#deliver(joined: Joined, frame: ChatFrame): void {
+		const capabilities = {
+			hasTags: this.#capabilities.has('twitch.tv/tags'),
+			hasCommands: this.#capabilities.has('twitch.tv/commands'),
+		};
+		const lines = frameToLines(frame, joined.channel, capabilities, joined.memberId);
+		if (lines.length > 0) {
+			this.#sendText(lines.join('\r\n'));
+		}
+	}
+
+	#leaveRoom({ room, memberId }: Joined): void {
+		room.leave(memberId);
+		room.close();
+	}
+
+	#ping(): void {
+		if (this.#isAnswerDue) {
+			this.#end('ping-timeout', 1001);
+			return;
+		}
+		this.#isAnswerDue = true;
+		this.#sendLine({ command: 'PING', params: [IRC_SERVER_NAME] });
+	}
+
+	#notice(channelName: string, messageId: string | undefined, text: string): void {
+		const hasTags = this.#capabilities.has('twitch.tv/tags') && messageId !== undefined;
+		this.#sendLine({
+			...(hasTags ? { tags: { 'msg-id': messageId } } : {}),
+			prefix: IRC_SERVER_NAME,
+			command: 'NOTICE',
+			params: [channelName === '*' ? '*' : `#${channelName}`, text],
+		});
+	}
+
+	#reply(command: string, params: readonly string[]): void {
+		this.#sendLine({ prefix: IRC_SERVER_NAME, command, params });
+	}
+
+	#sendLine(message: Parameters<typeof formatIrcMessage>[0]): void {
+		this.#sendText(formatIrcMessage(message));
+	}
+
+	#sendText(text: string): void {
+		if (this.#scope.closed) {
+			return;
+		}
+		if (this.#socket.bufferedAmount > MAX_BUFFERED_BYTES) {
+			this.#socket.terminate();
+			void this.close('too-slow');
+			return;
+		}
+		this.#socket.send(`${text}\r\n`);
+	}
+
+	#end(reason: string, code: number): void {
+		if (!this.#scope.closed) {
+			this.#socket.close(code, reason);
+			void this.close(reason);
+		}
+	}
+}
+
+/** `#one,#two` → names, lower case, bounded. */
+function splitChannels(text: string | undefined): string[] {
+	return (text ?? '')
+		.split(',')
+		.slice(0, MAX_CHANNELS)
+		.map((part) => part.trim().replace(/^#/, '').slice(0, 40).toLowerCase())
+		.filter((name) => name !== '');
+}

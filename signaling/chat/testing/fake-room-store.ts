@@ -1,0 +1,57 @@
+/** A chat store in memory, for tests of rooms. */
+import { SpillwayError } from '../../../core/errors.ts';
+import type { ChannelId } from '../../../core/ids.ts';
+import { DEFAULT_CHAT_SETTINGS, type ChannelChatSettings } from '../../channels/moderator-store.ts';
+import type { ChatUser } from '../chat-service.ts';
+import type { ChannelChat, Restriction, RoomStore } from '../chat-store.ts';
+
+/** Set its fields as the test needs. */
+export class FakeRoomStore implements RoomStore {
+	policy: ChannelChatSettings = DEFAULT_CHAT_SETTINGS;
+	ownerId: string | null = 'owner';
+	moderatorIds = new Set<string>(['mod']);
+	users: ChatUser[] = [];
+	restrictions: Array<Restriction & { authorName: string }> = [];
+	/** Every method throws DATABASE_UNAVAILABLE. */
+	isLost = false;
+
+	async readChannel(_channelId: ChannelId): Promise<ChannelChat> {
+		this.#assertThere();
+		return { policy: this.policy, staff: { ownerId: this.ownerId, moderatorIds: new Set(this.moderatorIds) } };
+	}
+
+	async setSlowMode(_channelId: ChannelId, seconds: number): Promise<void> {
+		this.#assertThere();
+		this.policy = { ...this.policy, slowModeSeconds: seconds };
+	}
+
+	async listRestrictions(_channelId: ChannelId): Promise<Restriction[]> {
+		this.#assertThere();
+		return this.restrictions;
+	}
+
+	async restrict(_channelId: ChannelId, target: Parameters<RoomStore['restrict']>[1]): Promise<void> {
+		this.#assertThere();
+		for (const subject of target.subjects) {
+			this.restrictions.push({ subject, untilMs: target.untilMs, authorName: target.authorName.toLowerCase() });
+		}
+	}
+
+	async release(_channelId: ChannelId, authorName: string): Promise<string[]> {
+		this.#assertThere();
+		const gone = this.restrictions.filter((restriction) => restriction.authorName === authorName.toLowerCase());
+		this.restrictions = this.restrictions.filter((restriction) => !gone.includes(restriction));
+		return gone.map(({ subject }) => subject);
+	}
+
+	async findUser(name: string): Promise<ChatUser | undefined> {
+		this.#assertThere();
+		return this.users.find((user) => user.name === name.toLowerCase());
+	}
+
+	#assertThere(): void {
+		if (this.isLost) {
+			throw new SpillwayError('DATABASE_UNAVAILABLE');
+		}
+	}
+}

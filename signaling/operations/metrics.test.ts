@@ -1,0 +1,100 @@
+/** Tests of the metrics page: names, labels, what is absent, who may read it. */
+import fastify, { type FastifyInstance } from 'fastify';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { RecordingLogger } from '../../core/testing/recording-logger.ts';
+import { registerErrorHandler } from '../http/error-handler.ts';
+import { Metrics, type MetricsReadings } from './metrics.ts';
+
+const READINGS: MetricsReadings = {
+	broadcasts: () => [
+		{ state: 'live', publisher: { protocol: 'rtmp' }, health: { videoBitrateBps: 4e6, audioBitrateBps: 1e5 } },
+		{ state: 'interrupted' },
+	],
+	viewers: () => ({ webrtc: 3, 'll-hls': 40 }),
+	packager: () => ({ heldRequests: 7, storedBytes: 1000 }),
+	workers: () => Promise.resolve([{ index: 0, cpuTimeMs: 1500, viewerConsumerCount: 6, viewerBitrateBps: 9e6 }]),
+};
+
+describe('Metrics', () => {
+	let app: FastifyInstance;
+	let logger: RecordingLogger;
+	let metrics: Metrics;
+
+	const open = async (readings: MetricsReadings, token?: string): Promise<void> => {
+		logger = new RecordingLogger();
+		metrics = new Metrics(readings, { logger, token });
+		app = fastify();
+		registerErrorHandler(app, logger);
+		app.addHook('onResponse', metrics.countResponse);
+		await app.register(metrics.routes);
+	};
+	const read = async (): Promise<string[]> => {
+		const response = await app.inject('/metrics');
+		expect(response.headers['content-type']).toContain('text/plain; version=0.0.4');
+		return response.body.split('\n');
+	};
+
+	beforeEach(() => open(READINGS));
+	afterEach(async () => {
+		metrics.close();
+		await app.close();
+	});
+
+	it('tells what is live, who watches, and what it costs', async () => {
+		const lines = await read();
+		for (const line of [
+			'spillway_broadcasts{state="live"} 1',
+			'spillway_broadcasts{state="starting"} 0',
+			'spillway_publishers{protocol="rtmp"} 1',
+			'spillway_publishers_bitrate_bps 4100000',
+			'spillway_viewers{tier="webrtc"} 3',
+			'spillway_viewers{tier="ll-hls"} 40',
+			'spillway_hls_held_requests 7',
+			'spillway_sfu_worker_cpu_seconds{worker="0"} 1.5',
+			'spillway_sfu_consumers{worker="0"} 6',
+			'spillway_sfu_sent_bitrate_bps{worker="0"} 9000000',
+		]) {
+			expect(lines).toContain(line);
+		}
+		expect(lines.filter((line) => line.startsWith('spillway_event_loop_delay_seconds{'))).toHaveLength(3);
+		expect(lines.filter((line) => /NaN|undefined/.test(line))).toEqual([]);
+	});
+
+	it('gives every name the same beginning, and counts answers', async () => {
+		await app.inject('/nowhere');
+		const lines = await read();
+		const names = lines.filter((line) => line !== '' && !line.startsWith('#')).map((line) => /^\w+/.exec(line)![0]);
+		expect(names.every((name) => name.startsWith('spillway_'))).toBe(true);
+		expect(lines).toContain('spillway_http_requests_total{method="GET",status="404"} 1');
+		expect(lines.find((line) => line.startsWith('spillway_http_response_bytes_total{kind="other"}'))).toMatch(
+			/ [1-9]\d*$/,
+		);
+	});
+
+	it('leaves out what cannot be read, and shows the rest', async () => {
+		await open({ ...READINGS, workers: () => Promise.reject(new Error('no worker answers')) });
+		const lines = await read();
+		expect(lines.some((line) => line.startsWith('spillway_sfu_consumers{'))).toBe(false);
+		expect(lines).toContain('spillway_viewers{tier="webrtc"} 3');
+		expect(logger.lines.filter(({ level }) => level === 'warn')).toHaveLength(3);
+	});
+
+	it('keeps two servers in one process apart', async () => {
+		const other = new Metrics(
+			{ ...READINGS, viewers: () => ({ webrtc: 0, 'll-hls': 1 }) },
+			{ logger, token: undefined },
+		);
+		expect(await other.read()).toContain('spillway_viewers{tier="ll-hls"} 1');
+		expect(await metrics.read()).toContain('spillway_viewers{tier="ll-hls"} 40');
+		other.close();
+	});
+
+	it('asks for the token when there is one', async () => {
+		await open(READINGS, 'a-long-metrics-token');
+		expect((await app.inject('/metrics')).statusCode).toBe(401);
+		const ask = async (token: string): Promise<number> =>
+			(await app.inject({ url: '/metrics', headers: { authorization: `Bearer ${token}` } })).statusCode;
+		expect([await ask('wrong'), await ask('a-long-metrics-token')]).toEqual([401, 200]);
+		expect((await app.inject({ method: 'POST', url: '/metrics' })).statusCode).toBe(405);
+	});
+});

@@ -1,0 +1,234 @@
+/** `/metrics` for Prometheus: what is live, who watches, what it costs. A registry of its own, so that servers in one process do not mix. */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import { Counter, Gauge, Registry } from 'prom-client';
+import { errorMessage, SpillwayError } from '../../core/errors.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { DeliveryTier } from '../../core/protocol/channel-description.ts';
+import { refuseOtherMethods } from '../http/error-handler.ts';
+
+/** Where the figures come from; asked at each scrape. */
+export type MetricsReadings = {
+	/** Running broadcasts. */
+	broadcasts(): readonly {
+		state: string;
+		publisher?: { protocol: string } | undefined;
+		health?: { videoBitrateBps: number; audioBitrateBps: number } | undefined;
+	}[];
+	/** Viewers of this server by tier. */
+	viewers(): Readonly<Record<DeliveryTier, number>>;
+	/** The LL-HLS origin. */
+	packager(): { heldRequests: number; storedBytes: number };
+	/** Each running worker: CPU time since it started, and what its viewers get. */
+	workers(): Promise<
+		readonly { index: number; cpuTimeMs: number; viewerConsumerCount: number; viewerBitrateBps: number }[]
+	>;
+};
+
+/** How often the event loop is looked at: its delay is measured to this. */
+const EVENT_LOOP_RESOLUTION_MS = 10;
+const QUANTILES = [0.5, 0.99] as const;
+
+/** The figures of one server. */
+export class Metrics {
+	readonly #registry = new Registry();
+	readonly #eventLoop = monitorEventLoopDelay({ resolution: EVENT_LOOP_RESOLUTION_MS });
+	readonly #requests: Counter<'method' | 'status'>;
+	readonly #responseBytes: Counter<'kind'>;
+	readonly #logger: Logger;
+	readonly #token: string | undefined;
+
+	/** `token`: what scrapers must send as bearer token; undefined lets everybody read. */
+	constructor(readings: MetricsReadings, options: { logger: Logger; token: string | undefined }) {
+		this.#logger = options.logger;
+		this.#token = options.token;
+		this.#eventLoop.enable();
+		this.#requests = new Counter({
+			name: 'spillway_http_requests_total',
+			help: 'Answered HTTP requests.',
+			labelNames: ['method', 'status'],
+			registers: [this.#registry],
+		});
+		this.#responseBytes = new Counter({
+			name: 'spillway_http_response_bytes_total',
+			help: 'Bytes of HTTP bodies sent, by what was asked for: hls or other.',
+			labelNames: ['kind'],
+			registers: [this.#registry],
+		});
+		this.#addBroadcasts(readings);
+		this.#addViewers(readings);
+		this.#addWorkers(readings);
+		this.#addProcess();
+	}
+
+	/** All figures as text. */
+	async read(): Promise<string> {
+		return this.#registry.metrics();
+	}
+
+	/** Content type of {@link read}. */
+	get contentType(): string {
+		return this.#registry.contentType;
+	}
+
+	/** fastify `onResponse` hook for the whole server: counts answers. */
+	readonly countResponse = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+		// Methods come from a fixed list and statuses are three digits, so that nobody can make more series.
+		this.#requests.inc({ method: request.method, status: String(reply.statusCode) });
+		const bytes = Number(reply.getHeader('content-length') ?? 0);
+		if (bytes > 0 && request.method !== 'HEAD') {
+			this.#responseBytes.inc({ kind: request.url.startsWith('/hls/') ? 'hls' : 'other' }, bytes);
+		}
+	};
+
+	/** GET /metrics. */
+	readonly routes: FastifyPluginAsync = async (app) => {
+		app.get('/metrics', async (request, reply) => {
+			if (!this.#mayRead(request)) {
+				throw new SpillwayError('SIGN_IN_REQUIRED');
+			}
+			return reply
+				.header('cache-control', 'no-store')
+				.type(this.contentType)
+				.send(await this.read());
+		});
+		refuseOtherMethods(app, '/metrics', ['GET']);
+	};
+
+	/** Ends the watch over the event loop. */
+	close(): void {
+		this.#eventLoop.disable();
+		this.#registry.clear();
+	}
+
+	#mayRead(request: FastifyRequest): boolean {
+		if (this.#token === undefined) {
+			return true;
+		}
+		const given = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? '';
+		const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+		return timingSafeEqual(digest(given), digest(this.#token));
+	}
+
+	#gauge<Label extends string>(
+		name: string,
+		help: string,
+		labelNames: readonly Label[],
+		fill: (gauge: Gauge<Label>) => void | Promise<void>,
+	): void {
+		const logger = this.#logger;
+		new Gauge<Label>({
+			name,
+			help,
+			labelNames,
+			registers: [this.#registry],
+			async collect() {
+				// What is gone must not stand there for ever.
+				this.reset();
+				try {
+					await fill(this);
+				} catch (error) {
+					// A figure that cannot be had is absent; the others are shown.
+					logger.warn({ metric: name, reason: errorMessage(error) }, 'a figure cannot be read');
+				}
+			},
+		});
+	}
+
+	#addBroadcasts(readings: MetricsReadings): void {
+		this.#gauge('spillway_broadcasts', 'Running broadcasts by state.', ['state'], (gauge) => {
+			for (const state of ['starting', 'live', 'interrupted']) {
+				gauge.set({ state }, readings.broadcasts().filter((broadcast) => broadcast.state === state).length);
+			}
+		});
+		this.#gauge('spillway_publishers', 'Publishers on air by protocol.', ['protocol'], (gauge) => {
+			for (const protocol of ['whip', 'rtmp']) {
+				const onAir = readings.broadcasts().filter((broadcast) => broadcast.publisher?.protocol === protocol);
+				gauge.set({ protocol }, onAir.length);
+			}
+		});
+		this.#gauge('spillway_publishers_bitrate_bps', 'Bits per second that publishers send.', [], (gauge) => {
+			const rates = readings
+				.broadcasts()
+				.map(({ health }) => (health?.videoBitrateBps ?? 0) + (health?.audioBitrateBps ?? 0));
+			gauge.set(rates.reduce((sum, rate) => sum + rate, 0));
+		});
+		this.#gauge('spillway_hls_held_requests', 'Playlist requests that wait for a part.', [], (gauge) => {
+			gauge.set(readings.packager().heldRequests);
+		});
+		this.#gauge('spillway_hls_stored_bytes', 'Bytes of LL-HLS media in memory.', [], (gauge) => {
+			gauge.set(readings.packager().storedBytes);
+		});
+	}
+
+	#addViewers(readings: MetricsReadings): void {
+		this.#gauge('spillway_viewers', 'Viewers of this server by tier.', ['tier'], (gauge) => {
+			for (const [tier, count] of Object.entries(readings.viewers())) {
+				gauge.set({ tier }, count);
+			}
+		});
+	}
+
+	#addWorkers(readings: MetricsReadings): void {
+		// One round of questions to the workers for all three figures of a scrape.
+		let asked: ReturnType<MetricsReadings['workers']> | undefined;
+		const ask = (): ReturnType<MetricsReadings['workers']> => {
+			asked ??= readings.workers().finally(() => (asked = undefined));
+			return asked;
+		};
+		this.#gauge(
+			'spillway_sfu_worker_cpu_seconds',
+			'CPU time of an SFU worker since it started.',
+			['worker'],
+			async (gauge) => {
+				for (const { index, cpuTimeMs } of await ask()) {
+					gauge.set({ worker: String(index) }, cpuTimeMs / 1000);
+				}
+			},
+		);
+		this.#gauge('spillway_sfu_consumers', 'Consumers of viewers on an SFU worker.', ['worker'], async (gauge) => {
+			for (const { index, viewerConsumerCount } of await ask()) {
+				gauge.set({ worker: String(index) }, viewerConsumerCount);
+			}
+		});
+		this.#gauge(
+			'spillway_sfu_sent_bitrate_bps',
+			'Bits per second that an SFU worker sends to viewers.',
+			['worker'],
+			async (gauge) => {
+				for (const { index, viewerBitrateBps } of await ask()) {
+					gauge.set({ worker: String(index) }, viewerBitrateBps);
+				}
+			},
+		);
+	}
+
+	#addProcess(): void {
+		this.#gauge(
+			'spillway_event_loop_delay_seconds',
+			'Delay of the event loop since the last scrape.',
+			['quantile'],
+			(gauge) => {
+				for (const quantile of QUANTILES) {
+					gauge.set({ quantile: String(quantile) }, this.#eventLoopDelaySeconds(quantile));
+				}
+				gauge.set({ quantile: '1' }, this.#eventLoopDelaySeconds(1));
+				this.#eventLoop.reset();
+			},
+		);
+		this.#gauge('spillway_process_cpu_seconds', 'CPU time of the server process since it started.', [], (gauge) => {
+			const { user, system } = process.cpuUsage();
+			gauge.set((user + system) / 1e6);
+		});
+		this.#gauge('spillway_process_resident_bytes', 'Memory of the server process.', [], (gauge) => {
+			gauge.set(process.memoryUsage.rss());
+		});
+	}
+
+	// The histogram counts the time between two looks; what is above the interval is delay. Empty right after a reset.
+	#eventLoopDelaySeconds(quantile: number): number {
+		const nanoseconds = this.#eventLoop.percentile(quantile * 100);
+		return Math.max(0, nanoseconds / 1e9 - EVENT_LOOP_RESOLUTION_MS / 1000);
+	}
+}

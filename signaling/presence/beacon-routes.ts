@@ -1,0 +1,106 @@
+/** `POST /api/v1/presence`: counts viewers of embeds that have no socket, by signed beacons. */
+import type {} from '@fastify/swagger';
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
+import { Type, type Static } from 'typebox';
+import { SpillwayError } from '../../core/errors.ts';
+import { refuseOtherMethods } from '../http/error-handler.ts';
+import { isLoopback } from '../sockets/socket-admission.ts';
+
+/** Address of the beacons. */
+export const PRESENCE_PATH = '/api/v1/presence';
+/** Players send one this often; two in a row may be lost on the way before the viewer is taken for gone. */
+export const BEACON_INTERVAL_MS = 5000;
+/** First beacons that one address may send within a minute: each is a viewer more. */
+const MAX_NEW_PER_MINUTE = 60;
+const MINUTE_MS = 60_000;
+/** Addresses that are remembered for it. */
+const MAX_ADDRESSES = 50_000;
+
+const beaconSchema = Type.Object(
+	{
+		channel: Type.String({ maxLength: 64, description: 'Name of the channel.' }),
+		token: Type.Optional(
+			Type.String({ maxLength: 200, description: 'From the answer before; a socket’s resume token will do as well.' }),
+		),
+		isLeaving: Type.Optional(Type.Boolean({ description: 'The last one: counts the viewer out at once.' })),
+	},
+	{ additionalProperties: false },
+);
+const answerSchema = Type.Object({
+	token: Type.String({ description: 'Send it with the next beacon.' }),
+	nextBeaconMs: Type.Integer({ description: 'Send it after this time; 12 s without one, and the viewer is gone.' }),
+	viewerCount: Type.Integer({ minimum: 0 }),
+});
+
+/** The rooms, as beacons see them. */
+export type BeaconRooms = {
+	room(channelName: string): Promise<{ beacon(token: string | undefined): string; leave(token: string): void }>;
+	viewerCount(channelName: string): number;
+};
+
+/** The route. `monotonicMs` is the clock's. */
+export function createBeaconRoutes(rooms: BeaconRooms, monotonicMs: () => number): FastifyPluginAsync {
+	const limit = new NewcomerLimit(monotonicMs);
+	return async (app) => {
+		// navigator.sendBeacon() sends text: anything else would need a preflight that a closing page does not wait for.
+		app.addContentTypeParser('text/plain', { parseAs: 'string' }, app.getDefaultJsonParser('error', 'error'));
+		app.addHook('onRequest', async (_request, reply) => {
+			// No cookies are read here, so pages of any origin may count their viewers.
+			reply.header('access-control-allow-origin', '*').header('cache-control', 'no-store');
+		});
+		app.post<{ Body: Static<typeof beaconSchema> }>(
+			PRESENCE_PATH,
+			{ schema: { body: beaconSchema, response: { 200: answerSchema } } },
+			async (request): Promise<Static<typeof answerSchema>> => {
+				const { channel, token, isLeaving } = request.body;
+				const room = await rooms.room(channel);
+				if (isLeaving === true) {
+					room.leave(token ?? '');
+				} else if (token === undefined) {
+					limit.take(request);
+				}
+				return {
+					token: isLeaving === true ? (token ?? '') : room.beacon(token),
+					nextBeaconMs: BEACON_INTERVAL_MS,
+					viewerCount: rooms.viewerCount(channel.toLowerCase()),
+				};
+			},
+		);
+		app.options(PRESENCE_PATH, { schema: { hide: true } }, async (_request, reply) =>
+			reply
+				.header('access-control-allow-methods', 'POST, OPTIONS')
+				.header('access-control-allow-headers', 'Content-Type')
+				.header('access-control-max-age', '86400')
+				.code(204)
+				.send(),
+		);
+		refuseOtherMethods(app, PRESENCE_PATH, ['POST', 'OPTIONS']);
+	};
+}
+
+// A fixed window is enough here: twice the number at its border does no harm.
+class NewcomerLimit {
+	readonly #monotonicMs: () => number;
+	#counts = new Map<string, number>();
+	#windowEndMs = 0;
+
+	constructor(monotonicMs: () => number) {
+		this.#monotonicMs = monotonicMs;
+	}
+
+	/** Throws RATE_LIMITED. */
+	take(request: FastifyRequest): void {
+		const nowMs = this.#monotonicMs();
+		if (nowMs >= this.#windowEndMs) {
+			this.#counts = new Map();
+			this.#windowEndMs = nowMs + MINUTE_MS;
+		}
+		const count = (this.#counts.get(request.ip) ?? 0) + 1;
+		const isFull = !this.#counts.has(request.ip) && this.#counts.size >= MAX_ADDRESSES;
+		if (isFull || (count > MAX_NEW_PER_MINUTE && !isLoopback(request.ip))) {
+			const retryAfterSeconds = Math.ceil((this.#windowEndMs - nowMs) / 1000);
+			throw new SpillwayError('RATE_LIMITED', [retryAfterSeconds], { retryAfterSeconds });
+		}
+		this.#counts.set(request.ip, count);
+	}
+}

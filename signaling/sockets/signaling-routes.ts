@@ -1,0 +1,171 @@
+/** The address of the signaling socket: who may open one, and how many. */
+import type {} from '@fastify/swagger';
+import websocket from '@fastify/websocket';
+import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify';
+import type { Clock } from '../../core/clock.ts';
+import { SpillwayError } from '../../core/errors.ts';
+import type { Logger } from '../../core/logger.ts';
+import {
+	MAX_SIGNALING_MESSAGE_BYTES,
+	SIGNALING_PATH,
+	type SignalingCloseReason,
+} from '../../core/protocol/signaling-messages.ts';
+import { OriginCheck } from './origin-check.ts';
+import { SignalingSocket } from './signaling-socket.ts';
+import { SocketAdmission, type SocketLimits } from './socket-admission.ts';
+import type { SignalingRooms, SignedInUser } from './viewer-session.ts';
+
+/** When trying again makes sense after all places were taken. */
+const FULL_RETRY_SECONDS = 5;
+
+/** Tells who a request comes from. */
+export interface RequestAuthenticator {
+	/** From a cookie or `Authorization: Bearer`; undefined for nobody. May throw DATABASE_UNAVAILABLE. */
+	authenticate(request: FastifyRequest): Promise<SignedInUser | undefined>;
+}
+
+/** What the sockets need. */
+export type SignalingSocketsOptions = SocketLimits & {
+	clock: Clock;
+	logger: Logger;
+	rooms: SignalingRooms;
+	authenticator: RequestAuthenticator;
+	/** Origins whose pages may open sockets, besides our own. */
+	allowedOrigins: readonly string[];
+};
+
+/**
+ * Makes the server take WebSockets, with bounds. Once per server, before any route with a socket. Frames are not
+ * compressed: that costs some 300 kB for each socket.
+ */
+export async function registerWebSockets(app: FastifyInstance): Promise<void> {
+	await app.register(websocket, {
+		options: { maxPayload: MAX_SIGNALING_MESSAGE_BYTES, perMessageDeflate: false },
+		// A frame that breaks RFC 6455 or is too large: ws has sent its close code already.
+		errorHandler: (_error, socket) => socket.terminate(),
+	});
+}
+
+/** All signaling sockets of this process. */
+export class SignalingSockets {
+	readonly #options: SignalingSocketsOptions;
+	readonly #admission: SocketAdmission;
+	readonly #origins: OriginCheck;
+	readonly #sockets = new Set<SignalingSocket>();
+	readonly #closedByReason = new Map<SignalingCloseReason | 'viewer', number>();
+	readonly #users = new WeakMap<FastifyRequest, SignedInUser | undefined>();
+	#droppedCount = 0;
+	#isClosed = false;
+
+	constructor(options: SignalingSocketsOptions) {
+		this.#options = options;
+		this.#admission = new SocketAdmission(options);
+		this.#origins = new OriginCheck(options.allowedOrigins);
+	}
+
+	/** Open sockets, joined or not. */
+	get count(): number {
+		return this.#admission.count;
+	}
+
+	/** How many sockets were closed for which reason since the start; for metrics. */
+	get closedByReason(): ReadonlyMap<SignalingCloseReason | 'viewer', number> {
+		return this.#closedByReason;
+	}
+
+	/** Messages that slow viewers did not get. */
+	get droppedCount(): number {
+		let droppedCount = this.#droppedCount;
+		for (const socket of this.#sockets) {
+			droppedCount += socket.droppedCount;
+		}
+		return droppedCount;
+	}
+
+	/** Ends all sockets of an account: it signed out, was banned, or has a new password. */
+	endSocketsOf(userId: string): void {
+		for (const socket of [...this.#sockets]) {
+			if (socket.user?.id === userId) {
+				socket.close('busy');
+			}
+		}
+	}
+
+	/** Tells everybody to come again, elsewhere or later, and takes nobody in any more. */
+	close(): void {
+		this.#isClosed = true;
+		for (const socket of [...this.#sockets]) {
+			socket.close('serverStopping');
+		}
+	}
+
+	/** The route. {@link registerWebSockets} comes first. */
+	readonly routes: FastifyPluginAsync = async (app) => {
+		app.route({
+			method: 'GET',
+			url: SIGNALING_PATH,
+			schema: { hide: true },
+			preValidation: (request) => this.#check(request),
+			handler: async () => {
+				throw new SpillwayError('REQUEST_INVALID', ['this address takes WebSocket connections only']);
+			},
+			wsHandler: (socket, request) => {
+				const address = addressOf(request);
+				const admission = this.#admission.admit(address);
+				if ('refusal' in admission || this.#isClosed) {
+					// Between the check and here others may have come.
+					socket.close(4003, 'busy');
+					return;
+				}
+				const accepted = new SignalingSocket({
+					raw: socket,
+					rooms: this.#options.rooms,
+					remoteAddress: address,
+					user: this.#users.get(request),
+					clock: this.#options.clock,
+					logger: this.#options.logger,
+					onClosed: (reason) => {
+						admission.release();
+						this.#droppedCount += accepted.droppedCount;
+						this.#sockets.delete(accepted);
+						this.#closedByReason.set(reason, (this.#closedByReason.get(reason) ?? 0) + 1);
+					},
+				});
+				this.#sockets.add(accepted);
+			},
+		});
+	};
+
+	// Before the upgrade, so that strangers cost no socket.
+	async #check(request: FastifyRequest): Promise<void> {
+		if (this.#isClosed) {
+			throw new SpillwayError('SERVER_STOPPING', [], { retryAfterSeconds: FULL_RETRY_SECONDS });
+		}
+		if (!this.#origins.isAllowed(request.headers.origin, request.headers.host)) {
+			throw new SpillwayError('ORIGIN_REFUSED');
+		}
+		const admission = this.#admission.admit(addressOf(request));
+		if ('refusal' in admission) {
+			throw new SpillwayError('SOCKETS_FULL', [], { retryAfterSeconds: FULL_RETRY_SECONDS });
+		}
+		admission.release();
+		this.#users.set(request, await this.#authenticate(request));
+	}
+
+	// Who is signed in matters less than that everybody can watch: without the database all are guests.
+	async #authenticate(request: FastifyRequest): Promise<SignedInUser | undefined> {
+		try {
+			return await this.#options.authenticator.authenticate(request);
+		} catch (error) {
+			if (error instanceof SpillwayError && error.httpStatus >= 500) {
+				this.#options.logger.warn({ code: error.code }, 'a viewer is taken for a guest: accounts cannot be read');
+				return undefined;
+			}
+			throw error;
+		}
+	}
+}
+
+function addressOf(request: FastifyRequest): string {
+	return request.ip.replace(/^::ffff:/i, '');
+}

@@ -1,0 +1,216 @@
+/** The API without media: real database, real routes, a registry that only remembers; asked by inject(). For tests. */
+import fastify, { type FastifyInstance, type LightMyRequestResponse } from 'fastify';
+import { systemClock } from '../../core/clock.ts';
+import type { ChannelName } from '../../core/ids.ts';
+import { FakeClock } from '../../core/testing/fake-clock.ts';
+import { RecordingLogger } from '../../core/testing/recording-logger.ts';
+import type { BroadcastRegistry } from '../../ingest/broadcast-registry.ts';
+import { createAccounts, type Accounts } from '../accounts/create-accounts.ts';
+import type { UserRole } from '../accounts/user.ts';
+import { InProcessBus } from '../bus/in-process-bus.ts';
+import type { MessageBus } from '../bus/message-bus.ts';
+import { ChannelStore } from '../channels/channel-store.ts';
+import { createChannelApi, type ChannelApi } from '../channels/create-channel-api.ts';
+import { PublishAuthorizer } from '../channels/publish-authorizer.ts';
+import type { Database } from '../database/database.ts';
+import { registerErrorHandler } from '../http/error-handler.ts';
+import { createOpenApiRoutes, registerOpenApi } from '../http/openapi.ts';
+import { requestLimits } from '../http/request-limits.ts';
+
+/** A password that every account of a test has. */
+export const TEST_PASSWORD = 'correct horse battery';
+
+/** What is live, as far as the API asks. */
+export type FakeBroadcast = {
+	channelName: ChannelName;
+	state: 'live' | 'ended';
+	startedAt: number;
+	graceWindowMs: number | undefined;
+	endReason: string | undefined;
+	publisher?: { protocol: 'rtmp'; encoderName: undefined; remoteAddress: string };
+	setGraceWindow(graceWindowMs: number): void;
+	close(reason: string): Promise<void>;
+};
+
+/** Remembers what it was told. */
+export class FakeRegistry {
+	readonly live = new Map<string, FakeBroadcast>();
+	readonly revokedKeyIds: string[] = [];
+
+	/** Makes a channel live. */
+	start(channelName: string): FakeBroadcast {
+		const broadcast: FakeBroadcast = {
+			channelName: channelName as ChannelName,
+			state: 'live',
+			startedAt: 0,
+			graceWindowMs: undefined,
+			endReason: undefined,
+			publisher: { protocol: 'rtmp', encoderName: undefined, remoteAddress: '192.0.2.9' },
+			setGraceWindow(graceWindowMs) {
+				broadcast.graceWindowMs = graceWindowMs;
+			},
+			close: async (reason) => {
+				broadcast.endReason = reason;
+				broadcast.state = 'ended';
+			},
+		};
+		this.live.set(channelName, broadcast);
+		return broadcast;
+	}
+
+	/** What the API takes for a registry. */
+	get registry(): BroadcastRegistry {
+		const { live, revokedKeyIds } = this;
+		return {
+			find: (name: string) => live.get(name),
+			get broadcasts() {
+				return [...live.values()];
+			},
+			revokeStreamKey: (id: string) => revokedKeyIds.push(id),
+		} as unknown as BroadcastRegistry;
+	}
+}
+
+/** One browser: its cookies and its address. */
+export class TestBrowser {
+	readonly cookies = new Map<string, string>();
+	readonly address: string;
+	readonly #app: FastifyInstance;
+
+	constructor(app: FastifyInstance, address: string) {
+		this.#app = app;
+		this.address = address;
+	}
+
+	/** Sends a request as a page of ours would, and keeps the cookies that come back. */
+	async send(
+		method: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE',
+		url: string,
+		body?: object,
+		headers: Record<string, string> = { 'x-spillway-csrf': '1' },
+	): Promise<LightMyRequestResponse> {
+		const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; ');
+		const response = await this.#app.inject({
+			method,
+			url,
+			remoteAddress: this.address,
+			headers: { ...headers, ...(cookie === '' ? {} : { cookie }) },
+			...(body === undefined ? {} : { payload: body }),
+		});
+		for (const { name, value } of response.cookies) {
+			if (value === '') {
+				this.cookies.delete(name);
+			} else {
+				this.cookies.set(name, value);
+			}
+		}
+		return response;
+	}
+}
+
+/** One server's API. */
+export class ApiBench {
+	readonly app: FastifyInstance;
+	readonly clock: FakeClock;
+	readonly logger: RecordingLogger;
+	readonly accounts: Accounts;
+	readonly api: ChannelApi;
+	readonly channels: ChannelStore;
+	readonly authorizer: PublishAuthorizer;
+	readonly fakeRegistry: FakeRegistry;
+	/** Channel name → how many watch it. */
+	readonly viewerCounts: Map<string, number>;
+	#browserCount = 0;
+
+	private constructor(
+		parts: Pick<
+			ApiBench,
+			'app' | 'clock' | 'logger' | 'accounts' | 'api' | 'channels' | 'authorizer' | 'fakeRegistry' | 'viewerCounts'
+		>,
+	) {
+		this.app = parts.app;
+		this.clock = parts.clock;
+		this.logger = parts.logger;
+		this.accounts = parts.accounts;
+		this.api = parts.api;
+		this.channels = parts.channels;
+		this.authorizer = parts.authorizer;
+		this.fakeRegistry = parts.fakeRegistry;
+		this.viewerCounts = parts.viewerCounts;
+	}
+
+	/** `database`: migrated. Two benches with one `bus` are two servers. */
+	static async open(
+		database: Database,
+		options: { bus?: MessageBus; channelsPerUser?: number; isSecure?: boolean; isSignUpOpen?: boolean } = {},
+	): Promise<ApiBench> {
+		const [clock, logger, fakeRegistry] = [new FakeClock(), new RecordingLogger(), new FakeRegistry()];
+		const serverSecret = new Uint8Array(32).fill(7);
+		const bus = options.bus ?? new InProcessBus({ clock: systemClock, logger });
+		const channels = new ChannelStore({ database, clock, serverSecret });
+		const authorizer = new PublishAuthorizer({
+			lookup: channels,
+			clock,
+			logger,
+			serverSecret,
+			defaultGraceWindowSeconds: 60,
+		});
+		const common = { clock, logger, database, bus };
+		const accounts = await createAccounts({
+			...common,
+			serverSecret,
+			config: {
+				isSecure: options.isSecure ?? false,
+				publicUrl: 'https://live.example.org',
+				isSignUpOpen: options.isSignUpOpen ?? true,
+			},
+		});
+		const viewerCounts = new Map<string, number>();
+		const api = await createChannelApi({
+			...common,
+			channels,
+			registry: fakeRegistry.registry,
+			authorizer,
+			accounts,
+			viewerCount: (name) => viewerCounts.get(name) ?? 0,
+			audience: () => undefined,
+			endpoints: () => ({ httpUrl: 'http://localhost:8080', rtmpUrl: 'rtmp://localhost:1935/live' }),
+			config: { channelsPerUser: options.channelsPerUser ?? 5, defaultGraceWindowSeconds: 60 },
+		});
+		const app = fastify({ ...requestLimits(() => clock.nowMs()) });
+		registerErrorHandler(app, logger);
+		await registerOpenApi(app, '0.0.0');
+		await app.register(accounts.routes);
+		await app.register(api.routes);
+		await app.register(createOpenApiRoutes());
+		await app.ready();
+		return new ApiBench({ app, clock, logger, accounts, api, channels, authorizer, fakeRegistry, viewerCounts });
+	}
+
+	/** A browser at an address of its own, with nobody signed in. */
+	browser(): TestBrowser {
+		const number = ++this.#browserCount;
+		return new TestBrowser(this.app, `10.${number >> 16}.${(number >> 8) & 255}.${number & 255}`);
+	}
+
+	/** A browser in which a new account is signed in, with that role. */
+	async signUp(name: string, role: UserRole = 'viewer'): Promise<TestBrowser & { userId: string }> {
+		const browser = this.browser();
+		const response = await browser.send('POST', '/api/v1/users', { name, password: TEST_PASSWORD });
+		if (response.statusCode !== 201) {
+			throw new Error(`Sign-up of ${name} failed: ${response.body}`);
+		}
+		const userId = (response.json() as { user: { id: string } }).user.id;
+		if (role !== 'viewer') {
+			await this.accounts.users.setRole(userId, role);
+			await browser.send('POST', '/api/v1/session', { name, password: TEST_PASSWORD });
+		}
+		return Object.assign(browser, { userId });
+	}
+
+	async close(): Promise<void> {
+		this.api.close();
+		await this.accounts.close();
+		await this.app.close();
+	}
+}

@@ -1,0 +1,296 @@
+/** The tier controller for audiences of any size: keeps the viewers in order, so that a run costs what changed, not who is there. */
+import { DeadlineQueue } from './deadline-queue.ts';
+import { OrderedSet } from './ordered-set.ts';
+import {
+	allocate,
+	COOL_DOWN_MS,
+	PROMOTION_WINDOW_MS,
+	type Allocation,
+	type AllocationView,
+	type Claimant,
+} from './tier-allocation.ts';
+import { demotionVerdict, standingReason } from './tier-controller.ts';
+import { nextDecided, type DecidedTier, type TierConditions, type TierVerdict, type TierViewer } from './tier-input.ts';
+import { tierLimits, type TierLimits } from './tier-limits.ts';
+import { comparePrecedence, viewerStanding, type ViewerStanding } from './tier-standing.ts';
+
+/** What may change of a viewer while he is there. `decided` is the controller's own. */
+export type TierViewerChange = Partial<Omit<TierViewer, 'id' | 'joinedAtMs' | 'decided'>>;
+
+/** A viewer to be told: his first tier, or another one than before. */
+export type TierChange = { id: string; verdict: TierVerdict };
+
+/** How the audience is spread, as of the last {@link TierController.decide}. */
+export type TierCounts = {
+	viewerCount: number;
+	/** Decided WebRTC. */
+	webRtcCount: number;
+	/** Decided LL-HLS but with a transport still open. */
+	leavingCount: number;
+	/** Would like WebRTC. */
+	waitingCount: number;
+	limits: TierLimits;
+};
+
+type Entry = Claimant & {
+	viewer: TierViewer;
+	/** As of the last classification; undefined: not in any list. */
+	standing: ViewerStanding | undefined;
+	isLeaver: boolean;
+	isGone: boolean;
+};
+type Summary = Omit<Allocation<unknown>, 'promoted'>;
+type Switch = { entry: Entry; decided: DecidedTier };
+
+/**
+ * Gives the answers of `decideTiers` (a property test holds them together), and takes every verdict as told: the caller sends each
+ * {@link TierChange}. Nothing happens between two calls of `decide`; call it after changes and at least once a second.
+ */
+export class TierController {
+	#conditions: TierConditions;
+	readonly #entries = new Map<string, Entry>();
+	readonly #dirty = new Set<Entry>();
+	readonly #deadlines = new DeadlineQueue<Entry>();
+	readonly #incumbents = new OrderedSet<Entry>(comparePrecedence);
+	readonly #lateIncumbents = new OrderedSet<Entry>(comparePrecedence);
+	readonly #candidates = new OrderedSet<Entry>(comparePrecedence);
+	readonly #lateCandidates = new OrderedSet<Entry>(comparePrecedence);
+	#leaverCount = 0;
+	#recentPromotions: Switch[] = [];
+	#recentDemotions: Switch[] = [];
+	#emergencies = new Set<Entry>();
+	#lastChanges = new Map<string, TierVerdict>();
+	#summary: Summary | undefined;
+	#limits: TierLimits;
+
+	constructor(conditions: TierConditions) {
+		this.#conditions = conditions;
+		this.#limits = tierLimits(conditions, 0);
+	}
+
+	/** Replaces what is given. A change of the policy's mode makes the next run look at everybody. */
+	configure(change: Partial<TierConditions>): void {
+		if (change.policy !== undefined && change.policy.mode !== this.#conditions.policy.mode) {
+			for (const entry of this.#entries.values()) {
+				this.#dirty.add(entry);
+			}
+		}
+		this.#conditions = { ...this.#conditions, ...change };
+	}
+
+	/** A viewer came. Throws when he is there already: misuse. */
+	join(viewer: TierViewer): void {
+		if (this.#entries.has(viewer.id)) {
+			throw new TypeError(`viewer ${viewer.id} is there already`);
+		}
+		const entry: Entry = {
+			id: viewer.id,
+			joinedAtMs: viewer.joinedAtMs,
+			viewerClass: 0,
+			holdsWebRtc: viewer.holdsWebRtc,
+			isNewcomer: viewer.decided === undefined,
+			viewer: { ...viewer },
+			standing: undefined,
+			isLeaver: false,
+			isGone: false,
+		};
+		this.#entries.set(viewer.id, entry);
+		this.#dirty.add(entry);
+		this.#remember(entry);
+	}
+
+	/** Something about a viewer changed: he wrote, pinned, failed, opened or closed his transport. Unknown ids are ignored. */
+	update(id: string, change: TierViewerChange): void {
+		const entry = this.#entries.get(id);
+		if (entry !== undefined) {
+			Object.assign(entry.viewer, change);
+			this.#dirty.add(entry);
+		}
+	}
+
+	/** A viewer went, his transport with him. Unknown ids are ignored. */
+	leave(id: string): void {
+		const entry = this.#entries.get(id);
+		if (entry !== undefined) {
+			this.#withdraw(entry);
+			entry.isGone = true;
+			this.#entries.delete(id);
+			this.#dirty.delete(entry);
+			this.#lastChanges.delete(id);
+		}
+	}
+
+	/** One run. Returns newcomers and those who change tier, in no particular order. */
+	decide(nowMs: number, isEmergency: ReadonlySet<string> = new Set()): TierChange[] {
+		this.#collectDirty(nowMs, isEmergency);
+		const changed = [...this.#dirty];
+		this.#dirty.clear();
+		for (const entry of changed) {
+			this.#classify(entry, nowMs, isEmergency.has(entry.id));
+		}
+		const view = this.#view(nowMs);
+		this.#limits = tierLimits(this.#conditions, view.incumbentCount + view.leaverCount);
+		const allocation = allocate(view, this.#limits, this.#conditions.policy.mode);
+		const { promoted: _promoted, ...summary } = allocation;
+		this.#summary = summary;
+		this.#lastChanges = new Map();
+		this.#tellSwitches(allocation, nowMs);
+		for (const entry of changed) {
+			this.#tellOther(entry, nowMs);
+		}
+		return [...this.#lastChanges.keys()].map((id) => ({ id, verdict: this.verdictOf(id)! }));
+	}
+
+	/** What `decideTiers` answered for this viewer at the last run; undefined when he is unknown or came after it. */
+	verdictOf(id: string): TierVerdict | undefined {
+		const entry = this.#entries.get(id);
+		if (entry?.standing === undefined || this.#summary === undefined || entry.viewer.decided === undefined) {
+			return undefined;
+		}
+		const { tier } = entry.viewer.decided;
+		const verdict = this.#lastChanges.get(id) ?? {
+			tier,
+			reason: standingReason(entry.standing, this.#summary),
+			isEmergency: false,
+		};
+		return verdict.reason === 'waiting-list' ? { ...verdict, waitingPosition: this.#positionOf(entry) } : verdict;
+	}
+
+	/** The viewer as the controller knows him; undefined when unknown. */
+	viewerOf(id: string): Readonly<TierViewer> | undefined {
+		return this.#entries.get(id)?.viewer;
+	}
+
+	/** See {@link TierCounts}. */
+	get counts(): TierCounts {
+		return {
+			viewerCount: this.#entries.size,
+			webRtcCount: this.#incumbents.size + this.#lateIncumbents.size,
+			leavingCount: this.#leaverCount,
+			waitingCount: this.#candidates.size + this.#lateCandidates.size,
+			limits: this.#limits,
+		};
+	}
+
+	#collectDirty(nowMs: number, isEmergency: ReadonlySet<string>): void {
+		for (const entry of this.#emergencies) {
+			if (!entry.isGone) {
+				this.#dirty.add(entry);
+			}
+		}
+		this.#emergencies.clear();
+		for (const id of isEmergency) {
+			const entry = this.#entries.get(id);
+			if (entry !== undefined) {
+				this.#dirty.add(entry);
+				this.#emergencies.add(entry);
+			}
+		}
+		for (let due = this.#deadlines.takeDue(nowMs); due !== undefined; due = this.#deadlines.takeDue(nowMs)) {
+			// Deadlines of viewers whose standing has changed since are left in the queue; they are harmless.
+			if (!due.subject.isGone && (due.subject.standing?.validUntilMs ?? Infinity) <= nowMs) {
+				this.#dirty.add(due.subject);
+			}
+		}
+	}
+
+	#view(nowMs: number): AllocationView<Entry> {
+		const isCurrent = ({ entry, decided }: Switch): boolean => !entry.isGone && entry.viewer.decided === decided;
+		const isWithin = ({ decided }: Switch, windowMs: number): boolean => nowMs - decided.switchedAtMs! < windowMs;
+		this.#recentPromotions = this.#recentPromotions.filter(
+			(promotion) => isCurrent(promotion) && isWithin(promotion, PROMOTION_WINDOW_MS),
+		);
+		this.#recentDemotions = this.#recentDemotions.filter(
+			(demotion) => isCurrent(demotion) && isWithin(demotion, COOL_DOWN_MS),
+		);
+		return {
+			incumbentCount: this.#incumbents.size + this.#lateIncumbents.size,
+			leaverCount: this.#leaverCount,
+			candidateCount: this.#candidates.size + this.#lateCandidates.size,
+			recentPromotionCount: this.#recentPromotions.filter(({ entry }) => entry.standing?.kind === 'incumbent').length,
+			isCoolingDown: this.#recentDemotions.length > 0,
+			candidates: () => this.#candidates.ascending(),
+			weakestIncumbents: () => this.#incumbents.descending(),
+			weakestLateIncumbents: () => this.#lateIncumbents.descending(),
+		};
+	}
+
+	#tellSwitches(allocation: Allocation<Entry>, nowMs: number): void {
+		for (const entry of allocation.promoted) {
+			this.#tell(entry, { tier: 'webrtc', reason: allocation.webRtcReason, isEmergency: false }, nowMs);
+		}
+		for (const demotion of allocation.demoted) {
+			this.#tell(demotion.viewer, demotionVerdict(demotion), nowMs);
+		}
+	}
+
+	// Newcomers who found no place, and viewers whom something of their own takes out of the WebRTC tier.
+	#tellOther(entry: Entry, nowMs: number): void {
+		const standing = entry.standing!;
+		if (this.#lastChanges.has(entry.id) || standing.kind === 'incumbent') {
+			return;
+		}
+		if (entry.viewer.decided?.tier !== 'll-hls') {
+			const isEmergency = standing.kind === 'excluded' && standing.isEmergency;
+			this.#tell(entry, { tier: 'll-hls', reason: standingReason(standing, this.#summary!), isEmergency }, nowMs);
+		}
+	}
+
+	#tell(entry: Entry, verdict: TierVerdict, nowMs: number): void {
+		this.#lastChanges.set(entry.id, verdict);
+		entry.viewer.decided = nextDecided(entry.viewer.decided, verdict, nowMs);
+		entry.isNewcomer = false;
+		this.#remember(entry);
+		this.#classify(entry, nowMs, this.#emergencies.has(entry));
+	}
+
+	#remember(entry: Entry): void {
+		const { decided } = entry.viewer;
+		if (decided?.switchedAtMs === undefined) {
+			return;
+		}
+		if (decided.tier === 'webrtc') {
+			this.#recentPromotions.push({ entry, decided });
+		} else if (decided.isOverload === true) {
+			this.#recentDemotions.push({ entry, decided });
+		}
+	}
+
+	#classify(entry: Entry, nowMs: number, isEmergency: boolean): void {
+		this.#withdraw(entry);
+		const standing = viewerStanding(entry.viewer, nowMs, this.#conditions.policy.mode, isEmergency);
+		entry.standing = standing;
+		entry.holdsWebRtc = entry.viewer.holdsWebRtc;
+		entry.viewerClass = standing.kind === 'excluded' ? 0 : standing.viewerClass;
+		entry.isLeaver = entry.holdsWebRtc && standing.kind !== 'incumbent';
+		this.#leaverCount += entry.isLeaver ? 1 : 0;
+		this.#listOf(standing)?.add(entry);
+		if (standing.validUntilMs !== Infinity) {
+			this.#deadlines.add(standing.validUntilMs, entry);
+		}
+	}
+
+	#withdraw(entry: Entry): void {
+		if (entry.standing !== undefined) {
+			this.#listOf(entry.standing)?.delete(entry);
+			this.#leaverCount -= entry.isLeaver ? 1 : 0;
+			entry.standing = undefined;
+			entry.isLeaver = false;
+		}
+	}
+
+	#listOf(standing: ViewerStanding): OrderedSet<Entry> | undefined {
+		switch (standing.kind) {
+			case 'excluded':
+				return undefined;
+			case 'incumbent':
+				return standing.canMove ? this.#incumbents : this.#lateIncumbents;
+			case 'candidate':
+				return standing.canMove ? this.#candidates : this.#lateCandidates;
+		}
+	}
+
+	#positionOf(entry: Entry): number {
+		return 1 + this.#candidates.rankOf(entry) + this.#lateCandidates.rankOf(entry);
+	}
+}

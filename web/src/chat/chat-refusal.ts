@@ -1,0 +1,27 @@
+/** Why a message was not taken, as the chat panel shows it. Pure. */
+
+/** What is shown beside the draft that was kept. */
+export type ChatRefusal = { text: string; retryAfterMs: number };
+
+const WAIT_SENTENCE = / (?:Try again|You can write again) in \d+ s\.$/;
+
+/** Reads whatever `send` was rejected with. */
+export function readChatRefusal(error: unknown): ChatRefusal {
+	const { message, retryAfterMs, retryAfterSeconds } = (error ?? {}) as Record<string, unknown>;
+	const waitMs =
+		typeof retryAfterMs === 'number'
+			? retryAfterMs
+			: typeof retryAfterSeconds === 'number'
+				? retryAfterSeconds * 1000
+				: 0;
+	const text = typeof message === 'string' && message !== '' ? message : 'The message was not sent.';
+	const boundedMs = Number.isFinite(waitMs) ? Math.max(0, waitMs) : 0;
+	// The page counts down; a number that stands still beside it would soon be wrong.
+	return { text: boundedMs > 0 ? text.replace(WAIT_SENTENCE, '') : text, retryAfterMs: boundedMs };
+}
+
+/** `in 3 s`, `in 2 min 05 s`; counts whole seconds, rounded up, so that it never says 0 while one must wait. */
+export function formatCountdown(ms: number): string {
+	const seconds = Math.max(0, Math.ceil(ms / 1000));
+	return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, '0')} s`;
+}

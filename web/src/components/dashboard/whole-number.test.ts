@@ -1,0 +1,11 @@
+/** Typed numbers. */
+import { expect, it } from 'vitest';
+import { readWholeNumber } from './whole-number.ts';
+
+it('reads whole numbers within the bounds, and knows nothing from wrong', () => {
+	expect(readWholeNumber(' 20 ', 0, 30)).toBe(20);
+	expect(readWholeNumber('', 0, 30)).toBeNull();
+	expect(['31', '-1', '2.5', '1e1', 'x', '9'.repeat(30)].map((text) => readWholeNumber(text, 0, 30))).toEqual(
+		Array.from({ length: 6 }, () => undefined),
+	);
+});

@@ -1,0 +1,34 @@
+/** Positions by capture time. */
+import { expect, it } from 'vitest';
+import { PlayedMoments, aheadMs } from './alignment.ts';
+
+function play(moments: PlayedMoments, latencyMs: number, fromMs: number, toMs: number, jitterMs = 0): void {
+	for (let atMs = fromMs; atMs <= toMs; atMs += 33) {
+		moments.add({ captureTimeMs: 50_000 + atMs - latencyMs, playedAtMs: atMs + (atMs % 2 === 0 ? jitterMs : 0) });
+	}
+}
+
+it('says what is on screen now, and how far two are apart', () => {
+	const [near, far] = [new PlayedMoments(), new PlayedMoments()];
+	play(near, 60, 0, 1000);
+	play(far, 900, 0, 1000);
+	expect(near.positionMs(1010)).toBeCloseTo(50_950, 6);
+	expect(aheadMs(near.positionMs(1010), far.positionMs(1010))).toBeCloseTo(840, 6);
+});
+
+it('is not moved by single frames that come a refresh late', () => {
+	const moments = new PlayedMoments();
+	play(moments, 60, 0, 960);
+	moments.add({ captureTimeMs: 50_930, playedAtMs: 1050 });
+	expect(moments.positionMs(1060)).toBeCloseTo(51_000, 6);
+});
+
+it('knows nothing while the picture stands still, but still what it was', () => {
+	const moments = new PlayedMoments();
+	expect(aheadMs(moments.positionMs(0), 1)).toBeUndefined();
+	play(moments, 60, 0, 990);
+	expect(moments.positionMs(1700)).toBeUndefined();
+	expect(moments.latest?.captureTimeMs).toBe(50_930);
+	moments.clear();
+	expect(moments.latest).toBeUndefined();
+});

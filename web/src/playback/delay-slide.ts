@@ -1,0 +1,82 @@
+/**
+ * Slides a WebRTC playback back from live, or forth to it, by its receivers' `jitterBufferTarget`: pure decisions. Measured in
+ * Chromium 156 (docs/decisions.md): a new target moves the picture at once, with a freeze or a jump as long as the
+ * difference, while the sound creeps there by stretching, 35–50 ms a second. So the sound is given its aim at once, and
+ * the picture is led beside it in steps that nobody sees. The browser's own lip sync pulls the sound after the picture
+ * only while they are apart, so on the way to live the picture goes a little ahead.
+ */
+
+/** What the slide sees at one step; milliseconds. `…AheadMs`: how much nearer to live it plays than it should. */
+export type SlideInput = {
+	/** The picture against where it shall be. */
+	pictureAheadMs: number;
+	/** The sound against where it shall be; undefined without sound. */
+	soundAheadMs: number | undefined;
+};
+
+/** Targets for the receivers' jitter buffers, milliseconds. */
+export type DelayTarget = { pictureMs: number; soundMs: number };
+
+/** `jitterBufferTarget` refuses more (W3C webrtc-extensions: 4000 ms). */
+const MAX_TARGET_MS = 4000;
+/** Step of the picture, every {@link SLIDE_INTERVAL_MS}: 7.5 % slower or faster, half a frame at 30 a second. */
+const PICTURE_STEP_MS = 15;
+/** ITU-R BT.1359-1: sound that comes 45 ms early is noticed, late only from 125 ms on. */
+const SOUND_EARLY_MS = 40;
+const SOUND_LATE_MS = 110;
+/** Unseen, a correction smaller than this is not worth a freeze of the hidden picture. */
+const JUMP_FROM_MS = 20;
+
+/** How often {@link DelaySlide} is to be asked. */
+export const SLIDE_INTERVAL_MS = 200;
+
+/** One per WebRTC playback; remembers the targets that are set. */
+export class DelaySlide {
+	#target: DelayTarget;
+
+	constructor(initialMs: number) {
+		this.#target = { pictureMs: clampTarget(initialMs), soundMs: clampTarget(initialMs) };
+	}
+
+	/** What is set now. */
+	get target(): DelayTarget {
+		return this.#target;
+	}
+
+	/** Nobody sees it: the picture goes there in one step, and the sound as fast as it can. */
+	jump({ pictureAheadMs }: SlideInput): DelayTarget {
+		return Math.abs(pictureAheadMs) < JUMP_FROM_MS ? this.#target : this.#set(this.#target.pictureMs + pictureAheadMs);
+	}
+
+	/** It is watched: the picture goes in small steps, as far as the sound comes along. */
+	lead({ pictureAheadMs, soundAheadMs }: SlideInput): DelayTarget {
+		const skewMs = soundAheadMs === undefined ? 0 : pictureAheadMs - soundAheadMs;
+		const mayStep = pictureAheadMs > 0 ? skewMs > -SOUND_EARLY_MS : skewMs < SOUND_LATE_MS;
+		const stepMs = mayStep ? Math.max(-PICTURE_STEP_MS, Math.min(PICTURE_STEP_MS, pictureAheadMs)) : 0;
+		// The picture obeys its target, so its target plus its error is the delay that the aim means, for the sound too.
+		return this.#set(this.#target.pictureMs + stepMs, this.#target.pictureMs + pictureAheadMs);
+	}
+
+	/**
+	 * Back to live while watched, both in the same steps: far above its target Chromium would hurry the sound by 20 %.
+	 * `pictureAheadOfSoundMs`: undefined without sound.
+	 */
+	relax(pictureAheadOfSoundMs: number | undefined): DelayTarget {
+		const mayStep = pictureAheadOfSoundMs === undefined || pictureAheadOfSoundMs < SOUND_LATE_MS;
+		return mayStep ? this.#set(this.#target.pictureMs - PICTURE_STEP_MS) : this.#target;
+	}
+
+	/** Both at 0: nothing is held back any more. */
+	get isRelaxed(): boolean {
+		return this.#target.pictureMs === 0 && this.#target.soundMs === 0;
+	}
+
+	#set(pictureMs: number, soundMs = pictureMs): DelayTarget {
+		this.#target = { pictureMs: clampTarget(pictureMs), soundMs: clampTarget(soundMs) };
+		return this.#target;
+	}
+}
+
+function clampTarget(targetMs: number): number {
+	return Math.max(0, Math.min(MAX_TARGET_MS, Math.round(targetMs)));
+}

@@ -1,0 +1,50 @@
+/** States of a change, and when to swap. */
+import { describe, expect, it } from 'vitest';
+import { reachableStates } from '../../../core/state-machine.ts';
+import { HAND_OVER_TRANSITIONS, shouldSwap, type HandOverState } from './hand-over-state.ts';
+
+describe('the table', () => {
+	it('can end, and can settle, from every state but the end', () => {
+		for (const state of Object.keys(HAND_OVER_TRANSITIONS) as HandOverState[]) {
+			const reachable = reachableStates<HandOverState, string>(HAND_OVER_TRANSITIONS, state);
+			expect(reachable.has('closed')).toBe(true);
+			expect(reachable.has('settled')).toBe(state !== 'closed');
+		}
+	});
+});
+
+describe('shouldSwap', () => {
+	const near = { alignedForMs: 100, pictureAheadMs: 10, soundAheadMs: 20 };
+
+	it('waits for picture and sound', () => {
+		expect(shouldSwap({ kind: 'to-webrtc', ...near })).toBe(true);
+		expect(shouldSwap({ kind: 'to-webrtc', ...near, soundAheadMs: undefined })).toBe(true);
+		expect(shouldSwap({ kind: 'to-webrtc', ...near, pictureAheadMs: 60 })).toBe(false);
+		expect(shouldSwap({ kind: 'to-webrtc', ...near, soundAheadMs: -200 })).toBe(false);
+		expect(shouldSwap({ kind: 'to-webrtc', ...near, pictureAheadMs: undefined })).toBe(false);
+	});
+
+	it('has an end to its patience, a longer one where the watched leg slides', () => {
+		const far = { pictureAheadMs: -700, soundAheadMs: -700 };
+		expect(shouldSwap({ kind: 'to-webrtc', alignedForMs: 9000, ...far })).toBe(true);
+		expect(shouldSwap({ kind: 'to-hls', alignedForMs: 9000, ...far })).toBe(false);
+		expect(shouldSwap({ kind: 'to-hls', alignedForMs: 46_000, ...far })).toBe(true);
+	});
+
+	it('in an emergency takes only what was not seen yet, so that a lost publisher repeats nothing', () => {
+		expect(shouldSwap({ kind: 'emergency', alignedForMs: 60_000, pictureAheadMs: -100, soundAheadMs: undefined })).toBe(
+			false,
+		);
+		expect(shouldSwap({ kind: 'emergency', alignedForMs: 0, pictureAheadMs: 90, soundAheadMs: undefined })).toBe(true);
+		expect(
+			shouldSwap({ kind: 'emergency', alignedForMs: 600, pictureAheadMs: undefined, soundAheadMs: undefined }),
+		).toBe(true);
+	});
+
+	it('after a pause waits for the frame where it was paused', () => {
+		const resume = { kind: 'resume', soundAheadMs: undefined } as const;
+		expect(shouldSwap({ ...resume, alignedForMs: 50, pictureAheadMs: 8000 })).toBe(false);
+		expect(shouldSwap({ ...resume, alignedForMs: 50, pictureAheadMs: 33 })).toBe(true);
+		expect(shouldSwap({ ...resume, alignedForMs: 5000, pictureAheadMs: 8000 })).toBe(true);
+	});
+});

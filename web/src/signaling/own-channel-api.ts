@@ -1,0 +1,150 @@
+/** What the owner of a channel does with it: settings, stream keys, health, moderators. */
+import type { ChannelDescription, ChannelPolicy, LegDescription } from '../../../core/protocol/channel-description.ts';
+import type { AudienceReport } from '../../../core/protocol/audience-report.ts';
+import { sendJson } from './account-request.ts';
+
+/** A channel as its owner sees it. `graceWindowSeconds` null: the server's default; absent: not told. */
+export type OwnChannel = ChannelDescription & { graceWindowSeconds?: number | null };
+
+/** The fields that a PATCH may change. */
+export type ChannelChange = {
+	title?: string;
+	category?: string | null;
+	policy?: ChannelPolicy;
+	/** Null: the server's default. */
+	graceWindowSeconds?: number | null;
+};
+
+/** A stream key without its secret. */
+export type StreamKeyDescription = {
+	id: string;
+	name: string;
+	/** First characters, by which it is recognised. */
+	prefix: string;
+	createdAt: string;
+};
+
+/** A stream key just made: the only time that the secret is told. */
+export type NewStreamKey = { id: string; name: string; streamKey: string };
+
+/** What is measured of the publisher's stream over the last seconds. */
+export type StreamHealth = {
+	videoBitrateBps: number;
+	audioBitrateBps: number;
+	frameRate: number;
+	/** Absent before the first whole group of pictures. */
+	gopDurationMs?: number | null;
+	hasBFrames: boolean;
+	videoUnitCount: number;
+	audioUnitCount: number;
+	/** Times that pictures stayed away, and the longest of them; absent where not measured. */
+	gapCount?: number;
+	longestGapMs?: number;
+};
+
+/** Answer of the health route. */
+export type ChannelHealth = {
+	state: ChannelDescription['state'];
+	startedAt: string | null;
+	publisher: { protocol: string; encoderName: string | null; remoteAddress: string } | null;
+	health: StreamHealth | null;
+	legs: readonly LegDescription[];
+	audience: AudienceReport;
+	viewerCount: number | null;
+};
+
+/** How a channel's chat is set, blocked words included. */
+export type OwnChatSettings = { slowModeSeconds: number; isAccountRequired: boolean; blockedWords: readonly string[] };
+
+/** Addresses that encoders publish to. */
+export type IngestAddresses = { whipUrl: string; rtmpUrl: string };
+
+const path = (channelId: string, rest = ''): string => `/api/v1/channels/${encodeURIComponent(channelId)}${rest}`;
+
+/** Opens a channel; its owner is the user. */
+export function openChannel(channel: { name: string; title?: string; category?: string }): Promise<OwnChannel> {
+	return sendJson('POST', '/api/v1/channels', channel);
+}
+
+/** The channel by its name. */
+export function fetchOwnChannel(name: string, signal?: AbortSignal): Promise<OwnChannel> {
+	return sendJson('GET', path(name), undefined, signal);
+}
+
+/** Changes what is given, leaves the rest. */
+export function changeChannel(channelId: string, change: ChannelChange): Promise<OwnChannel> {
+	return sendJson('PATCH', path(channelId), change);
+}
+
+/** The channel's keys, without their secrets. */
+export async function fetchStreamKeys(channelId: string): Promise<readonly StreamKeyDescription[]> {
+	const answer = await sendJson<{ streamKeys: readonly StreamKeyDescription[] }>(
+		'GET',
+		path(channelId, '/stream-keys'),
+	);
+	return answer.streamKeys;
+}
+
+/** Makes a key. */
+export function makeStreamKey(channelId: string, name: string): Promise<NewStreamKey> {
+	return sendJson('POST', path(channelId, '/stream-keys'), { name });
+}
+
+/** Gives a key a new secret; whoever publishes with the old one is ended. */
+export function rotateStreamKey(channelId: string, keyId: string): Promise<NewStreamKey> {
+	return sendJson('POST', path(channelId, `/stream-keys/${encodeURIComponent(keyId)}/rotate`));
+}
+
+/** Ends a key, and the live session on it. */
+export function revokeStreamKey(channelId: string, keyId: string): Promise<void> {
+	return sendJson('DELETE', path(channelId, `/stream-keys/${encodeURIComponent(keyId)}`));
+}
+
+/** What the server measures now. */
+export function fetchHealth(channelId: string, signal?: AbortSignal): Promise<ChannelHealth> {
+	return sendJson('GET', path(channelId, '/health'), undefined, signal);
+}
+
+/** Ends the broadcast for everybody. */
+export function endBroadcast(channelId: string): Promise<void> {
+	return sendJson('POST', path(channelId, '/end'));
+}
+
+/** Names of the channel's moderators. */
+export async function fetchModerators(channelId: string): Promise<readonly string[]> {
+	const { moderators } = await sendJson<{ moderators: readonly { name: string }[] }>(
+		'GET',
+		path(channelId, '/moderators'),
+	);
+	return moderators.map(({ name }) => name);
+}
+
+/** Makes a user a moderator of the channel. */
+export function addModerator(channelId: string, userName: string): Promise<void> {
+	return sendJson('PUT', path(channelId, `/moderators/${encodeURIComponent(userName)}`));
+}
+
+/** Takes it back. */
+export function removeModerator(channelId: string, userName: string): Promise<void> {
+	return sendJson('DELETE', path(channelId, `/moderators/${encodeURIComponent(userName)}`));
+}
+
+/** How the chat is set. */
+export function fetchChatSettings(channelId: string): Promise<OwnChatSettings> {
+	return sendJson('GET', path(channelId, '/chat-settings'));
+}
+
+/** Changes what is given, leaves the rest. */
+export function changeChatSettings(channelId: string, change: Partial<OwnChatSettings>): Promise<OwnChatSettings> {
+	return sendJson('PATCH', path(channelId, '/chat-settings'), change);
+}
+
+/** Where encoders publish to, as the server knows it. The key decides nothing about the addresses, but is asked for. */
+export async function fetchIngestAddresses(streamKey: string): Promise<IngestAddresses> {
+	const answer = await sendJson<{ whip_url: string; rtmp_url: string }>('POST', '/api/v1/streams/ingest', {
+		stream_key: streamKey,
+		codec: 'h264',
+		bitrate: 4_000_000,
+	});
+	return { whipUrl: answer.whip_url, rtmpUrl: answer.rtmp_url };
+}
