@@ -148,6 +148,20 @@ describe('ContributionTimeline.isBroken', () => {
 });
 
 describe('ContributionTimeline of WHIP', () => {
+	it('puts sound and picture in step whose first packets were late by different times', () => {
+		const timeline = createTimeline({ hasCommonTimeline: false });
+		const lateMs = { audio: 100, video: 214 };
+		const place = (kind: 'audio' | 'video', timeMs: number): number => {
+			const arrivedAtMs = Math.max(timeMs, lateMs[kind]) + 500;
+			const clockRate = kind === 'video' ? 90 : 48;
+			return timeline.place(rtpUnit(kind, timeMs * clockRate, arrivedAtMs), 48_000).presentationTimeTicks / clockRate;
+		};
+		const steps = Array.from({ length: 50 }, (_, index) => index * 20);
+		const apart = steps.map((timeMs) => place('video', timeMs) - place('audio', timeMs));
+		expect(apart[0]).toBeGreaterThan(100);
+		expect(Math.abs(apart.at(-1)!)).toBeLessThan(1);
+	});
+
 	it('adds one offset for ever to a track’s RTP timestamps, the same for packets and units', () => {
 		const timeline = createTimeline({ hasCommonTimeline: false });
 		const firstTicks = 4_000_000_000;

@@ -30,7 +30,8 @@ export class ContributionTimeline {
 	readonly #offsetsMs = new Map<'audio' | 'video', number>();
 	readonly #rtpOffsetTicks = new Map<'audio' | 'video', number>();
 	readonly #lastTimeMs = new Map<'audio' | 'video', number>();
-	#startSkewMs: number | undefined;
+	/** The publisher clock's offsets when the tracks were placed on the timeline. */
+	readonly #placedOffsetsMs = new Map<'audio' | 'video', number>();
 	#nextAudioTicks: number | undefined;
 
 	/**
@@ -97,6 +98,7 @@ export class ContributionTimeline {
 			const offsetMs = this.#offsetMs(kind, captureTimeMs, ticksToMs(rtpTicks, clockRate));
 			offset = msToTicks(offsetMs + ticksToMs(rtpTicks, clockRate), clockRate) - rtpTicks;
 			this.#rtpOffsetTicks.set(kind, offset);
+			this.#placedOffsetsMs.set(kind, this.#publisherClock.offsetMs(kind) ?? 0);
 		}
 		return offset;
 	}
@@ -116,7 +118,7 @@ export class ContributionTimeline {
 		this.#offsetsMs.clear();
 		this.#rtpOffsetTicks.clear();
 		this.#lastTimeMs.clear();
-		this.#startSkewMs = undefined;
+		this.#placedOffsetsMs.clear();
 		this.#nextAudioTicks = undefined;
 	}
 
@@ -151,15 +153,15 @@ export class ContributionTimeline {
 		return ticks;
 	}
 
-	// What sender reports have taught since the start about the relation of sound to picture. The WebRTC tier learns it by
-	// our own sender reports; the LL-HLS tier needs it in the timestamps, and its encoder stretches the sound accordingly.
+	// What arrivals and sender reports have taught since the start about the relation of sound to picture: an encoder's first
+	// packets are late, and not by the same in both tracks. The WebRTC tier learns it by our own sender reports; the LL-HLS tier
+	// needs it in the timestamps, and its encoder stretches the sound accordingly.
 	#skewTicks(): number {
-		const audioMs = this.#publisherClock.offsetMs('audio');
-		const videoMs = this.#publisherClock.offsetMs('video');
-		if (audioMs === undefined || videoMs === undefined) {
-			return 0;
-		}
-		this.#startSkewMs ??= audioMs - videoMs;
-		return msToTicks(audioMs - videoMs - this.#startSkewMs, OPUS_CLOCK_RATE);
+		return msToTicks(this.#learntMs('audio') - this.#learntMs('video'), OPUS_CLOCK_RATE);
+	}
+
+	#learntMs(kind: 'audio' | 'video'): number {
+		const placedMs = this.#placedOffsetsMs.get(kind);
+		return placedMs === undefined ? 0 : (this.#publisherClock.offsetMs(kind) ?? placedMs) - placedMs;
 	}
 }

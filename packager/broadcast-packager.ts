@@ -15,6 +15,7 @@ import { MemorySegmentStore, type SegmentStore } from './origin/segment-store.ts
 import type { PackagerConfig } from './packager-config.ts';
 import type { Part } from './part.ts';
 import { Rendition } from './rendition.ts';
+import { RunDates } from './run-dates.ts';
 import { RunGate, secondsOf, type RunStart } from './run-gate.ts';
 import { segmentSeconds, type Segment } from './segment.ts';
 import { AudioTrackWriter, VideoTrackWriter, type TrackWriter } from './track-writer.ts';
@@ -285,6 +286,9 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 			track.config = config;
 			track.isInRun = true;
 		}
+		const trackIds = [...this.#runTracks.keys()];
+		const leadingTrackId = trackIds.find((trackId) => trackId.startsWith('video')) ?? trackIds[0]!;
+		const dates = new RunDates(leadingTrackId, start);
 		for (const track of this.#tracks.values()) {
 			const isInRun = this.#runTracks.has(track.trackId);
 			track.isInRun = isInRun;
@@ -295,6 +299,7 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 				initBytes: isInRun || track.config.kind === 'audio' ? writeInitSegment(track.config, delayTicks) : undefined,
 				timescale: cmafTimescale(track.config),
 				discontinuitySequence: this.#discontinuitySequence,
+				dates,
 			});
 			const writerStart = {
 				rendition: track.rendition,

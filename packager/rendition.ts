@@ -5,6 +5,7 @@ import { TypedEmitter } from '../core/typed-emitter.ts';
 import { concatBytes } from './cmaf/box-writer.ts';
 import type { SegmentStore } from './origin/segment-store.ts';
 import { gapName, partName, type Part } from './part.ts';
+import type { RunDates } from './run-dates.ts';
 import { segmentName, segmentSeconds, type Segment } from './segment.ts';
 
 /** Events of a rendition. */
@@ -32,14 +33,6 @@ export type NewPart = Pick<Part, 'startTicks' | 'durationTicks' | 'isIndependent
 /** However much memory is short, this many complete segments stay listed: players need three target durations. */
 const LEAST_SEGMENT_COUNT = 6;
 
-/**
- * PROGRAM-DATE-TIME goes on from the segment before by its duration while the first sample's own capture time is nearer than
- * this: less than a picture at 50 frames a second. Capture times carry the publisher's whole milliseconds, and a
- * date that wanders against the durations by 1 ms makes shaka-player 5.2.12 move the segment (segment_reference.js,
- * syncAgainst), which costs it the pictures up to the next independent part. `prft` has the capture time of every part.
- */
-const DATE_TOLERANCE_MS = 20;
-
 type RemovedSegment = { segment: Segment; deleteAtSeconds: number };
 
 /** One rendition of one broadcast. */
@@ -59,6 +52,8 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 	#initName: string | undefined;
 	#isInitNew = false;
 	#timescale = 1;
+	/** Of the running run. */
+	#dates: RunDates | undefined;
 	#mediaSeconds = 0;
 	#version = 0;
 	#hasEnded = false;
@@ -180,7 +175,12 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 	}
 
 	/** Begins a run: its own init segment, and a discontinuity when there was media before. */
-	beginRun(run: { initBytes: Uint8Array | undefined; timescale: number; discontinuitySequence: number }): void {
+	beginRun(run: {
+		initBytes: Uint8Array | undefined;
+		timescale: number;
+		discontinuitySequence: number;
+		dates: RunDates;
+	}): void {
 		this.finishSegment();
 		this.#isDiscontinuityDue = run.discontinuitySequence > this.#discontinuitySequence && this.#segments.length > 0;
 		this.#discontinuitySequence = run.discontinuitySequence;
@@ -188,6 +188,7 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 			this.#removedDiscontinuityCount = run.discontinuitySequence;
 		}
 		this.#timescale = run.timescale;
+		this.#dates = run.dates;
 		if (run.initBytes !== undefined) {
 			this.#initName = `init${this.#nextInitNumber++}.mp4`;
 			this.#isInitNew = true;
@@ -265,6 +266,11 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 		return true;
 	}
 
+	#dateMs(first: NewPart): number {
+		const seconds = first.startTicks / this.#timescale;
+		return this.#dates?.dateMs(this.trackId, seconds, first.programDateTimeMs) ?? first.programDateTimeMs;
+	}
+
 	#openSegment(first: NewPart): Segment {
 		const last = this.#segments.at(-1);
 		if (last !== undefined && !last.isComplete) {
@@ -280,7 +286,7 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 			timescale: this.#timescale,
 			startTicks: first.startTicks,
 			durationTicks: 0,
-			programDateTimeMs: this.#isDiscontinuityDue ? first.programDateTimeMs : evenDateMs(last, first.programDateTimeMs),
+			programDateTimeMs: this.#dateMs(first),
 			parts: [],
 			isComplete: false,
 			sizeBytes: 0,
@@ -359,9 +365,4 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 	#storeName(file: string): string {
 		return `${this.trackId}/${file}`;
 	}
-}
-
-function evenDateMs(before: Segment | undefined, captureTimeMs: number): number {
-	const dateMs = before && before.programDateTimeMs + segmentSeconds(before) * 1000;
-	return dateMs !== undefined && Math.abs(dateMs - captureTimeMs) < DATE_TOLERANCE_MS ? dateMs : captureTimeMs;
 }

@@ -1,0 +1,31 @@
+/** Dates of a run: one line for all tracks, which moves seldom and only by the leading track. */
+import { describe, expect, it } from 'vitest';
+import { RunDates } from './run-dates.ts';
+
+const EPOCH_MS = Date.UTC(2026, 0, 1);
+
+function createDates(): RunDates {
+	return new RunDates('video0', { startSeconds: 10, captureTimeMs: EPOCH_MS + 10_000 });
+}
+
+describe('RunDates', () => {
+	it('goes on by the timeline while capture times jitter, for every track', () => {
+		const dates = createDates();
+		expect(dates.dateMs('video0', 12, EPOCH_MS + 12_049)).toBe(EPOCH_MS + 12_000);
+		expect(dates.dateMs('audio0', 12.5, EPOCH_MS + 9000)).toBe(EPOCH_MS + 12_500);
+	});
+
+	it('moves when the leading track has been off for three segments', () => {
+		const dates = createDates();
+		const dated = [12, 14, 16, 18].map((at) => dates.dateMs('video0', at, EPOCH_MS + at * 1000 + 60) - EPOCH_MS);
+		expect(dated).toEqual([12_000, 14_000, 16_060, 18_060]);
+		expect(dates.dateMs('audio0', 18, 0)).toBe(EPOCH_MS + 18_060);
+	});
+
+	it('stays where it is for one segment that is off', () => {
+		const dates = createDates();
+		const offMs = [60, 60, 0, 60, 60, 0];
+		const dated = offMs.map((ms, index) => dates.dateMs('video0', 12 + index, EPOCH_MS + (12 + index) * 1000 + ms));
+		expect(dated).toEqual(offMs.map((_, index) => EPOCH_MS + (12 + index) * 1000));
+	});
+});
