@@ -1,5 +1,5 @@
 /**
- * The measuring bench: `npm run bench -- paths|joins|reconnect|players|direct [options]`. Starts the server itself, or measures one
+ * The measuring bench: `npm run bench -- paths|joins|reconnect|players|hand-overs|direct [options]`. Starts the server itself, or measures one
  * that runs already (`--server`, `--rtmp`, `--key`). Writes JSON and prints a table; ends everything it has started.
  */
 import { writeFile } from 'node:fs/promises';
@@ -12,6 +12,7 @@ import {
 	type ReferenceOptions,
 } from './measurements/direct-reference.ts';
 import { measureEncoderDelay } from './measurements/encoder-delay.ts';
+import { formatHandOvers, runHandOvers } from './measurements/hand-over-run.ts';
 import { runJoins } from './measurements/join-run.ts';
 import { type PathRun, runPath, type ViewerChoice } from './measurements/path-run.ts';
 import { formatReconnects, runReconnect } from './measurements/reconnect-run.ts';
@@ -30,11 +31,12 @@ const USAGE = `npm run bench -- <command> [options]
   joins      time to the first picture for viewers who join at random moments
   reconnect  a publisher that is killed and comes back, over the same and over another protocol
   players    FFmpeg, ffprobe, hls.js and shaka-player on the LL-HLS address, m3u8-parser on every playlist
+  hand-overs a viewer's moves between the tiers, read picture by picture
   direct     only the direct Chromium-to-Chromium connection, the bench's own delay and the encoder's
 
   --publishers a,b   of: ${Object.keys(PUBLISHER_KINDS).join(', ')}
   --tiers a,b        of: webrtc, ll-hls
-  --runs n  --seconds n  --settle n  --joins n  --away n
+  --runs n  --seconds n  --settle n  --joins n  --away n  --hand-overs n (each way)
   --size 1280x720  --bitrate 2500000  --gop 2  --sample-rate 48000
   --page bench|product      a plain player of our own, or the product's page
   --video-selector css      product page: its video elements
@@ -50,6 +52,7 @@ const OPTIONS = {
 	seconds: { type: 'string', default: '30' },
 	settle: { type: 'string', default: '8' },
 	joins: { type: 'string', default: '50' },
+	'hand-overs': { type: 'string', default: '50' },
 	away: { type: 'string', default: '10' },
 	size: { type: 'string', default: '1280x720' },
 	bitrate: { type: 'string', default: '2500000' },
@@ -269,6 +272,23 @@ async function benchPlayers(values: Values): Promise<{ result: unknown; markdown
 	return { result: { settings, runs }, markdown: runs.map(formatPlayersRun).join('\n') };
 }
 
+async function benchHandOvers(values: Values): Promise<{ result: unknown; markdown: string }> {
+	const settings = readSettings(values);
+	const settleMs = positive(values.settle, '--settle') * 1000;
+	const runs = [];
+	const server = await startServer(values);
+	try {
+		for (const publisher of readPublishers(values.publishers)) {
+			const count = positive(values['hand-overs'], '--hand-overs');
+			runs.push(await runHandOvers(server, { publisher, settings, count, settleMs }));
+			say(formatHandOvers(runs.at(-1)!));
+		}
+	} finally {
+		await server.stop();
+	}
+	return { result: { settings, runs }, markdown: runs.map(formatHandOvers).join('\n') };
+}
+
 async function benchDirect(values: Values): Promise<{ result: unknown; markdown: string }> {
 	const settings = readSettings(values);
 	const options = referenceOptions(values, settings);
@@ -303,6 +323,7 @@ async function main(): Promise<number> {
 		joins: benchJoins,
 		reconnect: benchReconnect,
 		players: benchPlayers,
+		'hand-overs': benchHandOvers,
 		direct: benchDirect,
 	};
 	const command = Object.hasOwn(commands, positionals[0] ?? '')
