@@ -2,7 +2,6 @@
 import type { HistogramSummary } from './histogram.ts';
 
 const STATISTICS = ['count', 'min', 'mean', 'p50', 'p90', 'p95', 'p99', 'p999', 'max'] as const;
-const OPERATORS = ['<=', '>=', '<', '>', '='] as const;
 
 /** A condition on one figure. Times are milliseconds, ratios 0–1. */
 export type Threshold = {
@@ -10,7 +9,7 @@ export type Threshold = {
 	/** `webrtc.latency` (with a statistic) or `webrtc.failed` (a counter or ratio). */
 	metric: string;
 	statistic?: (typeof STATISTICS)[number];
-	operator: (typeof OPERATORS)[number];
+	operator: '<=' | '>=' | '<' | '>' | '=';
 	bound: number;
 };
 
