@@ -181,6 +181,9 @@ async function assemble(
 
 	const app = await createApp(config, clock, logger);
 	scope.onClose(() => app.close());
+	// Before the server's own close, which waits for open connections: viewers are told to come again.
+	scope.onClose(() => services.chat.close());
+	scope.onClose(() => services.signaling.close());
 	registerErrorHandler(app, logger);
 	await services.prepare(app);
 	registerHealthRoutes(app, {

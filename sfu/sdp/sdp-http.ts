@@ -39,7 +39,7 @@ export function allowAllOrigins(app: FastifyInstance): void {
 /** Answers a CORS preflight and plain OPTIONS, without authorization (RFC 9725 §4.1). */
 export function answerOptions(reply: FastifyReply, allow: string, acceptsPost: boolean): FastifyReply {
 	reply.header('access-control-allow-methods', `${allow}, OPTIONS`);
-	reply.header('access-control-allow-headers', 'Authorization, Content-Type, If-Match');
+	reply.header('access-control-allow-headers', 'Authorization, Content-Type, If-Match, X-Spillway-Viewer');
 	reply.header('access-control-max-age', '86400');
 	if (acceptsPost) {
 		reply.header('accept-post', 'application/sdp');

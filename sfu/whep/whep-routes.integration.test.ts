@@ -153,7 +153,7 @@ describe('other methods of WHEP', () => {
 		expect(endpoint.headers).toMatchObject({
 			'access-control-allow-origin': '*',
 			'access-control-allow-methods': 'POST, GET, OPTIONS',
-			'access-control-allow-headers': 'Authorization, Content-Type, If-Match',
+			'access-control-allow-headers': 'Authorization, Content-Type, If-Match, X-Spillway-Viewer',
 			'accept-post': 'application/sdp',
 		});
 		const session = await inject({ method: 'OPTIONS', url: '/whep/live/none', headers });

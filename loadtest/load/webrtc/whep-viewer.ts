@@ -21,7 +21,7 @@ import { RtpSink, type RtpSinkFigures } from './rtp-sink.ts';
 import { mapCandidatePorts, parseWhepAnswer, type WhepAnswer, whepOffer } from './whep-offer.ts';
 
 /** AEAD_AES_128_GCM, then AES_CM_128_HMAC_SHA1_80: as the server prefers. */
-const SRTP_PROFILES = [0x0001] as const;
+const SRTP_PROFILES = [0x0007, 0x0001] as const;
 const ANSWER_DEADLINE_MS = 15_000;
 const CONNECT_DEADLINE_MS = 15_000;
 const CLOSE_DEADLINE_MS = 2000;
