@@ -239,7 +239,7 @@ describe('other methods of WHIP', () => {
 		expect(endpoint.headers).toMatchObject({
 			'access-control-allow-origin': '*',
 			'access-control-allow-methods': 'POST, GET, OPTIONS',
-			'access-control-allow-headers': 'Authorization, Content-Type, If-Match',
+			'access-control-allow-headers': 'Authorization, Content-Type, If-Match, X-Spillway-Viewer',
 			'accept-post': 'application/sdp',
 		});
 		const session = await inject({ method: 'OPTIONS', url: '/whip/none', headers });
