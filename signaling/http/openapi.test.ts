@@ -14,6 +14,7 @@ describe('openapi', () => {
 		await app.register(async (plugin) => {
 			plugin.post('/whip', async () => 'x');
 			plugin.get('/whip', async () => 'x');
+			plugin.get('/api/v1/signaling', { schema: { hide: true } }, async () => 'x');
 			plugin.get('/:page', async () => 'x');
 			plugin.get('/api/v1/things', { schema: { summary: 'Things', tags: ['channels'] } }, async () => 'x');
 			refuseOtherMethods(plugin, '/api/v1/things', ['GET']);
@@ -29,6 +30,7 @@ describe('openapi', () => {
 		expect([document.openapi, document.info]).toEqual(['3.1.0', expect.objectContaining({ version: '1.2.3' })]);
 		expect(Object.entries(document.paths).map(([path, methods]) => [path, Object.keys(methods)])).toEqual([
 			['/whip', ['post']],
+			['/api/v1/signaling', ['get']],
 			['/api/v1/things', ['get']],
 		]);
 	});

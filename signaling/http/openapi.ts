@@ -45,6 +45,11 @@ export const ROUTE_NOTES: Readonly<Record<string, Note>> = {
 		summary: 'Signaling socket',
 		description: 'WebSocket: presence, tier decisions, chat, clock and statistics of one viewer; JSON messages.',
 	},
+	'POST /api/v1/presence': {
+		tags: ['watch'],
+		summary: 'Count a viewer of an embed without a socket',
+		description: 'Signed beacons, repeated while the embed plays.',
+	},
 	'GET /api/v1/chat/:channel': {
 		tags: ['chat'],
 		summary: 'Chat by IRC over WebSocket',
@@ -96,7 +101,8 @@ export async function registerOpenApi(server: FastifyInstance, version: string):
 function describeRoute(schema: FastifySchema | undefined, method: string, url: string): FastifySchema {
 	const note = ROUTE_NOTES[`${method} ${url}`];
 	if (note !== undefined) {
-		return { ...schema, ...note };
+		// Tiers hide what they cannot describe.
+		return { ...schema, ...note, hide: false };
 	}
 	return schema?.summary === undefined ? { ...schema, hide: true } : schema;
 }
