@@ -215,7 +215,9 @@ async function createConsumers(
 ): Promise<{ video: Consumer | undefined; audio: Consumer | undefined }> {
 	const rtpCapabilities = viewerCapabilities(viewer, viewerRouter.router.rtpCapabilities.headerExtensions ?? []);
 	const consume = (producerId: string, mid: string): Promise<Consumer> =>
-		transport.consume({ producerId, rtpCapabilities, mid, paused: true, enableRtx: false });
+		// Without RTX among the viewer's codecs this means: lost packets are sent again as they were. mediasoup takes "false" for
+		// no retransmission at all, whatever the answer says of NACK.
+		transport.consume({ producerId, rtpCapabilities, mid, paused: true, enableRtx: true });
 	return {
 		video:
 			viewer.video === undefined ? undefined : await consume(viewerRouter.videoProducer.id, viewer.video.media.mid),

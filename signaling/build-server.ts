@@ -151,7 +151,10 @@ async function assemble(
 	const services = await AudienceServices.create(
 		{
 			...{ clock, logger, config, database, bus, serverSecret, channels, authorizer, registry, sfu, packager },
-			endpoints: () => ({ httpUrl: String(endpoints?.['httpUrl'] ?? ''), rtmpUrl: String(endpoints?.['rtmpUrl'] ?? '') }),
+			endpoints: () => ({
+				httpUrl: String(endpoints?.['httpUrl'] ?? ''),
+				rtmpUrl: String(endpoints?.['rtmpUrl'] ?? ''),
+			}),
 		},
 		scope,
 	);

@@ -9,7 +9,8 @@ Audience
   --webrtc n         WebRTC viewers (real ICE, DTLS and SRTP)
   --hls n            LL-HLS viewers (blocking playlists, parts, a buffer)
   --audience n       viewers with a signaling socket, who play the tier they are told
-  --chat n           chatters; --chat-senders n of them write (default 10), --chat-rate n messages/s together (default 10)
+  --chat n           chatters; --chat-rate n messages/s together (default 5), from --chat-senders n of them
+                     (default: as many as it takes for each to write every second second)
   --pixel-sample n   viewers in headless Chromium, read from their pixels, as a cross-check (needs --publish)
 Time
   --ramp 10s         over which viewers arrive; --duration 30s of steady state follow
@@ -61,14 +62,17 @@ export type LoadOptions = {
 const MAX_COUNT = 100_000;
 const MAX_TIME_MS = 24 * 3_600_000;
 const MAX_PIXEL_VIEWERS = 10;
+const MAX_SENDERS = 20_000;
+/** Rooms refuse those who write faster than people do. */
+const SECONDS_BETWEEN_MESSAGES = 2;
 
 const OPTIONS = {
 	webrtc: { type: 'string', default: '0' },
 	hls: { type: 'string', multiple: true },
 	audience: { type: 'string', default: '0' },
 	chat: { type: 'string', default: '0' },
-	'chat-senders': { type: 'string', default: '10' },
-	'chat-rate': { type: 'string', default: '10' },
+	'chat-senders': { type: 'string' },
+	'chat-rate': { type: 'string', default: '5' },
 	'pixel-sample': { type: 'string', default: '0' },
 	ramp: { type: 'string', default: '10s' },
 	duration: { type: 'string', default: '30s' },
@@ -104,6 +108,8 @@ export function parseLoadOptions(commandLine: readonly string[]): LoadOptions | 
 	if (values.help) {
 		return 'help';
 	}
+	const chatRate = number(values['chat-rate'], '--chat-rate', 0, 10_000);
+	const enoughSenders = String(Math.min(MAX_SENDERS, Math.max(1, Math.ceil(chatRate * SECONDS_BETWEEN_MESSAGES))));
 	const hls = splitHls(values.hls ?? []);
 	const hlsAddress = values['hls-url'] ?? hls.url;
 	const [width, height] = /^(\d+)x(\d+)$/.exec(values.size)?.slice(1) ?? [];
@@ -115,8 +121,8 @@ export function parseLoadOptions(commandLine: readonly string[]): LoadOptions | 
 			chat: count(values.chat, '--chat'),
 			pixel: number(values['pixel-sample'], '--pixel-sample', 0, MAX_PIXEL_VIEWERS),
 		},
-		chatSenderCount: number(values['chat-senders'], '--chat-senders', 1, 1000),
-		chatRate: number(values['chat-rate'], '--chat-rate', 0, 10_000),
+		chatSenderCount: number(values['chat-senders'] ?? enoughSenders, '--chat-senders', 1, MAX_SENDERS),
+		chatRate,
 		rampMs: duration(values.ramp, '--ramp'),
 		durationMs: duration(values.duration, '--duration'),
 		leaveCount: count(values.leave, '--leave'),

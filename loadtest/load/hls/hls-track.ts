@@ -1,4 +1,7 @@
-/** Follows one media playlist by blocking reloads and fetches its parts, the hinted one before it exists. */
+/**
+ * Follows one media playlist by blocking reloads and fetches its parts, the hinted one before it exists. Where the way to the
+ * server takes longer than a part, it keeps several reloads and parts under way: one after another it would fall behind for ever.
+ */
 import { type Clock, sleep } from '../../../core/clock.ts';
 import type { HttpClient } from './http-client.ts';
 import { type Chunk, type MediaPlaylist, parseMediaPlaylist } from './media-playlist.ts';
@@ -8,6 +11,12 @@ const CHUNK_DEADLINE_MS = 10_000;
 const RETRY_MS = 300;
 /** As patient as a player: then it is lost. */
 const GIVE_UP_AFTER_MS = 8000;
+/** Reloads and parts under way at the same time, at most; one of each while the answers come in time. */
+const MAX_DEPTH = 6;
+/** Reloads in a row that found more than they had asked for, before another is kept under way. */
+const LATE_RELOADS = 3;
+/** Hinted parts that are waited for. */
+const MAX_HINTS = 8;
 /** Chunks listed but not fetched yet; a viewer that is further behind skips. */
 const MAX_QUEUED = 64;
 
@@ -43,8 +52,14 @@ export class HlsTrack {
 	#queue: Chunk[] = [];
 	#wake: () => void = () => undefined;
 	#lastQueued: { sequence: number; part: number } | undefined;
-	#hint: { url: string; done: Promise<boolean> } | undefined;
+	readonly #hints = new Map<string, Promise<boolean>>();
 	#playlist: MediaPlaylist | undefined;
+	#asked: MediaPlaylist['next'] | undefined;
+	#depth = 1;
+	#lateCount = 0;
+	#fetchingCount = 0;
+	#appended: Promise<void> = Promise.resolve();
+	#initUrl: string | undefined;
 	#failingSinceMs: number | undefined;
 
 	constructor(options: HlsTrackOptions) {
@@ -53,14 +68,8 @@ export class HlsTrack {
 
 	/** Begins. What goes wrong is told by `ended`. */
 	start(): void {
-		for (const loop of [this.#followPlaylist(), this.#fetchChunks()]) {
-			loop.catch((error: unknown) => {
-				if (!this.#abort.signal.aborted) {
-					this.stop();
-					this.#options.ended((error as Error).message);
-				}
-			});
-		}
+		this.#run(this.#followPlaylist());
+		this.#run(this.#fetchChunks());
 	}
 
 	/** Ends both loops. Idempotent. */
@@ -69,29 +78,82 @@ export class HlsTrack {
 		this.#wake();
 	}
 
+	#run(loop: Promise<void>): void {
+		loop.catch((error: unknown) => {
+			if (!this.#abort.signal.aborted) {
+				this.stop();
+				this.#options.ended((error as Error).message);
+			}
+		});
+	}
+
 	async #followPlaylist(): Promise<void> {
 		const { clock, url } = this.#options;
 		while (!this.#abort.signal.aborted) {
-			const previous = this.#playlist;
-			const text = await this.#fetchPlaylist(url + directives(url, previous));
+			const asked = this.#nextToAsk();
+			const fromMs = clock.monotonicMs();
+			const text = await this.#fetchPlaylist(url + directives(url, this.#playlist, asked));
 			if (text === undefined) {
 				await sleep(clock, RETRY_MS, this.#abort.signal);
 				continue;
 			}
+			const previous = this.#playlist;
 			const playlist = parseMediaPlaylist(text, url, previous);
-			this.#playlist = playlist;
-			this.#options.playlist(playlist);
-			this.#enqueue(playlist);
-			if (playlist.isEnded) {
-				throw new Error('the broadcast has ended');
+			if (previous === undefined && playlist.hasParts && playlist.canBlock) {
+				this.#chooseDepth(clock.monotonicMs() - fromMs, playlist.chunks.at(-1)?.durationMs ?? 0);
 			}
-			const isSame = previous !== undefined && previous.edgeMs === playlist.edgeMs;
-			if (!playlist.canBlock || isSame) {
+			const isNewer = previous === undefined || isAfter(playlist.next, previous.next);
+			if (isNewer || playlist.isEnded) {
+				this.#take(playlist, asked);
+			}
+			if (!playlist.canBlock || (!isNewer && this.#depth === 1)) {
 				// rfc8216bis §6.3.4: without blocking, once per target duration, half of it when nothing had changed.
-				const waitMs = playlist.canBlock ? RETRY_MS : Math.max(RETRY_MS, playlist.targetDurationMs / (isSame ? 2 : 1));
-				await sleep(clock, waitMs, this.#abort.signal);
+				const wholeMs = playlist.canBlock ? RETRY_MS : playlist.targetDurationMs;
+				await sleep(clock, Math.max(RETRY_MS, isNewer ? wholeMs : wholeMs / 2), this.#abort.signal);
 			}
 		}
+	}
+
+	// The first position that is not there, or the one after what is asked for already.
+	#nextToAsk(): MediaPlaylist['next'] | undefined {
+		const next = this.#playlist?.next;
+		const asked = this.#asked;
+		if (next === undefined || asked === undefined || isAfter(next, asked)) {
+			this.#asked = next;
+		} else if (this.#depth > 1) {
+			this.#asked = following(asked, this.#playlist!);
+		}
+		return this.#asked;
+	}
+
+	#take(playlist: MediaPlaylist, asked: MediaPlaylist['next'] | undefined): void {
+		this.#playlist = playlist;
+		this.#options.playlist(playlist);
+		this.#enqueue(playlist);
+		this.#askAhead();
+		if (playlist.isEnded) {
+			throw new Error('the broadcast has ended');
+		}
+		// The part that was asked for must be the newest one; when it is not, the server did not have to wait.
+		const expected = asked === undefined ? playlist.next : { ...asked, part: asked.part + 1 };
+		const isLate = playlist.canBlock && playlist.hasParts && isAfter(playlist.next, expected) && playlist.next.part > 1;
+		this.#lateCount = isLate ? this.#lateCount + 1 : Math.max(0, this.#lateCount - 0.5);
+		if (this.#lateCount >= LATE_RELOADS && this.#depth < MAX_DEPTH) {
+			this.#deepen();
+		}
+	}
+
+	// The first reading does not block: what it takes is the way there and back.
+	#chooseDepth(roundTripMs: number, partMs: number): void {
+		while (partMs > 0 && roundTripMs > partMs * this.#depth && this.#depth < MAX_DEPTH) {
+			this.#deepen();
+		}
+	}
+
+	#deepen(): void {
+		this.#lateCount = 0;
+		this.#depth++;
+		this.#run(this.#followPlaylist());
 	}
 
 	async #fetchPlaylist(url: string): Promise<string | undefined> {
@@ -141,32 +203,38 @@ export class HlsTrack {
 	}
 
 	async #fetchChunks(): Promise<void> {
-		let initUrl: string | undefined;
 		while (!this.#abort.signal.aborted) {
-			const chunk = this.#queue.shift();
+			const chunk = this.#fetchingCount < this.#depth ? this.#queue.shift() : undefined;
 			if (chunk === undefined) {
-				this.#askAhead();
 				await new Promise<void>((resolve) => (this.#wake = resolve));
 				continue;
 			}
-			if (this.#playlist?.initUrl !== initUrl) {
-				initUrl = this.#playlist?.initUrl;
-				await this.#fetch(initUrl!, undefined);
+			const initUrl = this.#playlist?.initUrl;
+			if (initUrl !== undefined && initUrl !== this.#initUrl) {
+				this.#initUrl = initUrl;
+				await this.#fetch(initUrl, undefined);
 			}
-			if (await this.#fetchListed(chunk)) {
-				this.#options.chunk(chunk.startMs, chunk.durationMs);
-			}
+			this.#fetchingCount++;
+			const fetched = this.#fetchListed(chunk).finally(() => {
+				this.#fetchingCount--;
+				this.#wake();
+			});
+			// Whichever comes first, media goes into the buffer in its order.
+			this.#appended = this.#appended.then(async () => {
+				if ((await fetched) && !this.#abort.signal.aborted) {
+					this.#options.chunk(chunk.startMs, chunk.durationMs);
+				}
+			});
+			this.#run(this.#appended);
 		}
 	}
 
 	async #fetchListed(chunk: Chunk): Promise<boolean> {
 		const { clock, figures } = this.#options;
-		const hint = this.#hint;
-		if (hint?.url === chunk.url) {
-			this.#hint = undefined;
-			if (await hint.done) {
-				return true;
-			}
+		const hinted = this.#hints.get(chunk.url);
+		this.#hints.delete(chunk.url);
+		if (hinted !== undefined && (await hinted)) {
+			return true;
 		}
 		const fromMs = clock.monotonicMs();
 		const isThere = await this.#fetch(chunk.url, chunk.range);
@@ -176,11 +244,14 @@ export class HlsTrack {
 		return isThere;
 	}
 
-	// Everything listed is fetched: the next part is asked for now and comes as soon as it is made.
+	// The next part is asked for before it exists, and comes as soon as it is made.
 	#askAhead(): void {
 		const url = this.#playlist?.hintUrl;
-		if (url !== undefined && this.#hint?.url !== url) {
-			this.#hint = { url, done: this.#fetch(url, undefined) };
+		if (url !== undefined && !this.#hints.has(url)) {
+			this.#hints.set(url, this.#fetch(url, undefined));
+			if (this.#hints.size > MAX_HINTS) {
+				this.#hints.delete(this.#hints.keys().next().value!);
+			}
 		}
 	}
 
@@ -210,12 +281,27 @@ function firstChunks(playlist: MediaPlaylist): Chunk[] {
 	return playlist.chunks.slice(Math.max(0, index));
 }
 
-function directives(url: string, playlist: MediaPlaylist | undefined): string {
-	if (playlist === undefined || !playlist.canBlock || playlist.chunks.length === 0) {
+function directives(
+	url: string,
+	playlist: MediaPlaylist | undefined,
+	asked: MediaPlaylist['next'] | undefined,
+): string {
+	if (playlist === undefined || asked === undefined || !playlist.canBlock || playlist.chunks.length === 0) {
 		return '';
 	}
-	const { sequence, part } = playlist.next;
 	const separator = url.includes('?') ? '&' : '?';
-	const partDirective = playlist.hasParts ? `&_HLS_part=${part}` : '';
-	return `${separator}_HLS_msn=${sequence}${partDirective}${playlist.canSkip ? '&_HLS_skip=YES' : ''}`;
+	const partDirective = playlist.hasParts ? `&_HLS_part=${asked.part}` : '';
+	return `${separator}_HLS_msn=${asked.sequence}${partDirective}${playlist.canSkip ? '&_HLS_skip=YES' : ''}`;
+}
+
+// Segments are alike: where the one before ended, this one is expected to end. A wrong guess costs one wait, no more.
+function following(asked: MediaPlaylist['next'], { chunks, next }: MediaPlaylist): MediaPlaylist['next'] {
+	const partCount = chunks.filter(({ sequence }) => sequence === next.sequence - 1).length;
+	return partCount > 0 && asked.part + 1 >= partCount
+		? { sequence: asked.sequence + 1, part: 0 }
+		: { sequence: asked.sequence, part: asked.part + 1 };
+}
+
+function isAfter(a: MediaPlaylist['next'], b: MediaPlaylist['next']): boolean {
+	return a.sequence > b.sequence || (a.sequence === b.sequence && a.part > b.part);
 }

@@ -2,8 +2,11 @@
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 
-/** As many connections as a browser opens per host over HTTP/1.1. */
-const MAX_CONNECTIONS = 6;
+/**
+ * Connections of one viewer. A player uses about six: a reload, a hint and a part for picture and sound each; over a way
+ * longer than a part it has more under way, which HTTP/2 would put into one connection.
+ */
+const MAX_CONNECTIONS = 40;
 const MAX_REDIRECTS = 3;
 const MAX_TEXT_BYTES = 4_000_000;
 

@@ -6,12 +6,14 @@
 /** Buffered media that a player wants before it starts or goes on, in milliseconds; about one part. */
 const RESUME_MS = 180;
 /** Share of the distance to the target that is made up per second, and the most that the rate may differ from 1. */
-const CATCH_UP_PER_SECOND = 0.25;
+const CATCH_UP_PER_SECOND = 0.6;
 const MAX_RATE_CHANGE = 0.05;
 /** Distances below this are left alone: the live edge itself moves in steps. */
 const DEAD_ZONE_MS = 20;
 /** Further behind the target than this, a player jumps. */
 const JUMP_BEHIND_MS = 6000;
+/** Most that one playlist moves the live edge back; they come five times a second. */
+const EDGE_DECAY_MS = 5;
 /** A hole in the media above this is counted. */
 const GAP_MS = 100;
 
@@ -28,7 +30,8 @@ export class PlaybackBuffer {
 	readonly #events: PlaybackBufferEvents;
 	readonly #starts: (number | undefined)[];
 	readonly #ends: (number | undefined)[];
-	#edge: { edgeMs: number; atMs: number; holdBackMs: number } | undefined;
+	/** The live edge runs with time: edge − now. */
+	#edge: { offsetMs: number; atMs: number; holdBackMs: number } | undefined;
 	#positionMs: number | undefined;
 	#lastMs = 0;
 	#stalledSinceMs: number | undefined;
@@ -63,9 +66,10 @@ export class PlaybackBuffer {
 	/** A new playlist: the live edge as it was then, and how far behind it to play. */
 	setEdge(edgeMs: number, holdBackMs: number, nowMs: number): void {
 		this.advance(nowMs);
-		if (this.#edge === undefined || edgeMs > this.#edge.edgeMs) {
-			this.#edge = { edgeMs, atMs: nowMs, holdBackMs };
-		}
+		const offsetMs = edgeMs - nowMs;
+		const before = this.#edge?.offsetMs ?? -Infinity;
+		// A playlist that comes late says nothing of the edge: only a lasting lag moves it back.
+		this.#edge = { offsetMs: Math.max(offsetMs, before - EDGE_DECAY_MS), atMs: nowMs, holdBackMs };
 	}
 
 	/** Media of one track has come. In the order of time. */
@@ -125,7 +129,7 @@ export class PlaybackBuffer {
 	}
 
 	#targetMs(nowMs: number): number | undefined {
-		return this.#edge === undefined ? undefined : this.#edge.edgeMs + (nowMs - this.#edge.atMs) - this.#edge.holdBackMs;
+		return this.#edge === undefined ? undefined : nowMs + this.#edge.offsetMs - this.#edge.holdBackMs;
 	}
 
 	// Positive: the playhead is later than it should be. While no playlist comes the edge does not run on for ever.

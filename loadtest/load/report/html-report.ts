@@ -29,7 +29,7 @@ ${distribution(report)}
 ${thresholdTable(report)}
 <h2>Percentiles <small>steady state; joins, switches and peaks of the whole run; times in ms, bitrates in bit/s</small></h2>
 <div class="scroll">${spreadTable(Object.entries(report.spreads).filter(([name]) => !name.startsWith('self.')))}</div>
-<h2>Counted</h2><div class="scroll">${numberTable(report)}</div>
+<h2>Counted</h2>${numberList(report)}
 <h2>The tester itself <small>event-loop lag in ms, cores</small></h2>
 <div class="scroll">${spreadTable(Object.entries(report.spreads).filter(([name]) => name.startsWith('self.')))}</div>
 <h2>Notes</h2><pre>${escapeHtml(notesText(report))}</pre></main></html>
@@ -223,11 +223,11 @@ function spreadTable(entries: readonly [string, HistogramSummary][]): string {
 	return `<table><tr><th>metric</th>${head}</tr>${rows.join('')}</table>`;
 }
 
-function numberTable({ numbers }: RunReport): string {
+function numberList({ numbers }: RunReport): string {
 	const rows = Object.entries(numbers)
 		.sort(([a], [b]) => a.localeCompare(b))
-		.map(([name, value]) => `<tr><td>${escapeHtml(name)}</td><td>${compact(value)}</td></tr>`);
-	return `<table><tr><th>name</th><th>value</th></tr>${rows.join('')}</table>`;
+		.map(([name, value]) => `<div><dt>${escapeHtml(name)}</dt><dd>${compact(value)}</dd></div>`);
+	return `<dl>${rows.join('')}</dl>`;
 }
 
 function notesText({ notes, clockOffset, machine }: RunReport): string {

@@ -15,7 +15,7 @@ ul.reasons { margin: 10px 0 0; padding-left: 20px; color: var(--warn); }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(180px, 1fr)); gap: 12px; margin-top: 24px; }
 .tile { background: var(--card); border: 1px solid var(--rule); border-radius: 10px; padding: 14px 16px; }
 .tile b { display: block; font-size: 25px; line-height: 1.25; font-weight: 650; font-variant-numeric: tabular-nums; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 500px), 1fr)); gap: 16px; }
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 500px), 1fr)); gap: 16px; }
 figure { margin: 0; background: var(--card); border: 1px solid var(--rule); border-radius: 10px; padding: 14px 16px 8px; }
 figcaption { font-weight: 600; } svg { display: block; width: 100%; height: auto; margin-top: 6px; }
 .legend { display: flex; flex-wrap: wrap; gap: 2px 16px; min-height: 22px; color: var(--soft); font-size: 13px; }
@@ -24,5 +24,7 @@ figcaption { font-weight: 600; } svg { display: block; width: 100%; height: auto
 .scroll { overflow-x: auto; background: var(--card); border: 1px solid var(--rule); border-radius: 10px; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; } th, td { padding: 7px 14px; text-align: right; white-space: nowrap; border-top: 1px solid var(--rule); }
 th { color: var(--soft); font-weight: 500; font-size: 13px; border-top: 0; } th:first-child, td:first-child { text-align: left; } td.text { text-align: left; white-space: normal; }
+dl { columns: 320px; column-gap: 40px; margin: 0; background: var(--card); border: 1px solid var(--rule); border-radius: 10px; padding: 12px 16px; }
+dl div { display: flex; justify-content: space-between; gap: 12px; break-inside: avoid; padding: 3px 0; } dt { color: var(--soft); overflow-wrap: anywhere; } dd { margin: 0; font-variant-numeric: tabular-nums; }
 pre { white-space: pre-wrap; background: var(--card); border: 1px solid var(--rule); border-radius: 10px; padding: 14px 16px; margin: 0; font-size: 13px; }
 `;

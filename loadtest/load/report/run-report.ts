@@ -82,7 +82,13 @@ export function buildReport(input: ReportInput): RunReport {
 	const { options, recorder, machine } = input;
 	const [spreads, baseline] = [recorder.spreads(), recorder.baseline()];
 	const numbers = derivedNumbers(recorder.counters);
-	const invalidReasons = [...input.deaths, ...judgeTester(input.processNames, spreads, machine.voidReasons)];
+	const publisherFailed = (numbers['publisher.failed'] ?? 0) > 0;
+	const invalidReasons = [
+		...input.deaths,
+		// What was watched had no source: that says nothing of the server.
+		...(publisherFailed ? ['publisher-1: it stopped publishing; the notes say why'] : []),
+		...judgeTester(input.processNames, spreads, machine.voidReasons),
+	];
 	const thresholds = judgeThresholds(options.thresholds, spreads, numbers);
 	const isKept = thresholds.every(({ isKept }) => isKept);
 	const { counts, rampMs, durationMs, leaveCount, afterMs, publish, picture, chatRate, starveRatio, processCount } =
