@@ -189,12 +189,13 @@ describe('RoomLog', () => {
 	});
 });
 
-type Step = { kind: 'say' | 'lose' | 'restore' | 'lose-answer' | 'deafen' | 'wait' | 'wipe'; node: 0 | 1 };
+type Step = { kind: 'say' | 'lose' | 'restore' | 'lose-answer' | 'deafen' | 'wait'; node: 0 | 1 };
 
 describe('RoomLog under random faults', () => {
+	// A bus that forgets everything is not among them: while a node is cut off as well, the others may miss what was just said.
 	it('loses and doubles nothing', async () => {
 		const step = fc.record<Step>({
-			kind: fc.constantFrom('say', 'say', 'say', 'lose', 'restore', 'lose-answer', 'deafen', 'wait', 'wipe'),
+			kind: fc.constantFrom('say', 'say', 'say', 'lose', 'restore', 'lose-answer', 'deafen', 'wait'),
 			node: fc.constantFrom(0, 1),
 		});
 		await fc.assert(
@@ -216,8 +217,6 @@ describe('RoomLog under random faults', () => {
 						node.bus.losesNextAnswer = true;
 					} else if (kind === 'deafen') {
 						node.bus.isDeaf = !node.bus.isDeaf;
-					} else if (kind === 'wipe') {
-						await wipe();
 					} else {
 						await settle(700);
 					}
