@@ -147,17 +147,6 @@ async function assemble(
 		return broadcast.state === 'starting' ? { state: 'starting' } : { state: 'live', broadcast };
 	}
 
-	let endpoints: Endpoints | undefined;
-	const services = await AudienceServices.create(
-		{
-			...{ clock, logger, config, database, bus, serverSecret, channels, authorizer, registry, sfu, packager },
-			endpoints: () => ({
-				httpUrl: String(endpoints?.['httpUrl'] ?? ''),
-				rtmpUrl: String(endpoints?.['rtmpUrl'] ?? ''),
-			}),
-		},
-		scope,
-	);
 	const whip = new WhipSessions({ clock, logger: logger.child({ tier: 'ingest' }), authorizer, registry });
 	scope.onClose(() => whip.close());
 	const whep = new WhepSessions({
@@ -184,9 +173,18 @@ async function assemble(
 
 	const app = await createApp(config, clock, logger);
 	scope.onClose(() => app.close());
-	// Before the server's own close, which waits for open connections: viewers are told to come again.
-	scope.onClose(() => services.chat.close());
-	scope.onClose(() => services.signaling.close());
+	// After the app, so that it closes before: viewers are told to come again while they are still connected.
+	let endpoints: Endpoints | undefined;
+	const services = await AudienceServices.create(
+		{
+			...{ clock, logger, config, database, bus, serverSecret, channels, authorizer, registry, sfu, packager },
+			endpoints: () => ({
+				httpUrl: String(endpoints?.['httpUrl'] ?? ''),
+				rtmpUrl: String(endpoints?.['rtmpUrl'] ?? ''),
+			}),
+		},
+		scope,
+	);
 	registerErrorHandler(app, logger);
 	await services.prepare(app);
 	registerHealthRoutes(app, {

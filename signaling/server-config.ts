@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { Type, type Static } from 'typebox';
 import { readConfig, type ConfigFieldOptions } from '../core/config-schema.ts';
 import { errorMessage, SpillwayError } from '../core/errors.ts';
+import { DEFAULT_MAX_WORKER_CPU } from './tiers/sfu-budget.ts';
 
 /** File that is read from the working folder when there is one. */
 export const CONFIG_FILE_NAME = 'spillway.config.json';
@@ -157,7 +158,7 @@ export const SFU_CONFIG_SCHEMA = Type.Object({
 	),
 	maxWorkerCpu: Type.Number(
 		field({
-			default: 0.85,
+			default: DEFAULT_MAX_WORKER_CPU,
 			minimum: 0.05,
 			maximum: 1,
 			description: 'CPU of the busiest SFU worker above which viewers are handed over to LL-HLS; 1 is a whole core.',

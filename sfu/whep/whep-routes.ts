@@ -5,6 +5,7 @@ import { CloseScope } from '../../core/close-scope.ts';
 import type { Clock } from '../../core/clock.ts';
 import { SpillwayError } from '../../core/errors.ts';
 import type { ViewerId } from '../../core/ids.ts';
+import { VIEWER_HEADER } from '../../core/protocol/viewer-header.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { BroadcastRouter } from '../broadcast-router.ts';
 import { allowAllOrigins, answerOptions, refuseMethod, registerSdpBody, sdpBody } from '../sdp/sdp-http.ts';
@@ -22,15 +23,12 @@ export type WhepDependencies = {
 	findChannel(name: string): Promise<WhepChannel>;
 	/** Stands before every new session; throws what the viewer is to be told. */
 	authorizePlayback(channel: string): Promise<void>;
-	/** Is told of each new session; `viewerId` is what the header `x-spillway-viewer` said, any text of a stranger. */
+	/** Is told of each new session; `viewerId` is what VIEWER_HEADER said, any text of a stranger. */
 	onSession?(session: WhepSession): void;
 };
 
 /** A session, as {@link WhepDependencies.onSession} is told of it. */
 export type WhepSession = { channel: string; viewerId: string | undefined; transport: ViewerTransport };
-
-/** By this header our player says which viewer of the signaling socket the session belongs to. */
-const VIEWER_HEADER = 'x-spillway-viewer';
 
 /** All WHEP sessions of this process. */
 export class WhepSessions {

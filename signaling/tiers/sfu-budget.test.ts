@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
-import { heldByOthers, sfuBudget, SfuLoadMeter, type SfuLoadSource } from './sfu-budget.ts';
+import { sfuBudget, SfuLoadMeter, type SfuLoadSource } from './sfu-budget.ts';
 
 type Load = Awaited<ReturnType<SfuLoadSource['readLoads']>>[number];
 
@@ -59,20 +59,6 @@ describe('sfuBudget', () => {
 			maxBitrateBps: 1e6,
 		});
 		expect(sfuBudget({ ...limits, maxConsumers: 40 }, 0).maxConsumers).toBe(0);
-	});
-});
-
-describe('heldByOthers', () => {
-	it('counts players without a socket, and what other channels have promised but not opened', () => {
-		const own = { consumers: 10, bitrateBps: 100 };
-		expect(heldByOthers({ consumers: 16, bitrateBps: 160 }, own, { consumers: 4, bitrateBps: 40 })).toEqual({
-			consumers: 6,
-			bitrateBps: 60,
-		});
-		expect(heldByOthers({ consumers: 10, bitrateBps: 100 }, own, { consumers: 4, bitrateBps: 40 })).toEqual({
-			consumers: 4,
-			bitrateBps: 40,
-		});
 	});
 });
 

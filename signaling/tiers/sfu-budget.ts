@@ -62,20 +62,6 @@ export function sfuBudget(limits: SfuBudgetLimits, workerCount: number): SfuBudg
 	};
 }
 
-/** Consumers and bits per second together. */
-export type SfuShare = { consumers: number; bitrateBps: number };
-
-/**
- * What is not this channel's: all that is measured less what the channel's viewers have open, and at least what other channels'
- * controllers have promised, since promised transports are not seen by the meter before they open.
- */
-export function heldByOthers(measured: SfuShare, ownOpen: SfuShare, othersPromised: SfuShare): SfuShare {
-	return {
-		consumers: Math.max(othersPromised.consumers, measured.consumers - ownOpen.consumers),
-		bitrateBps: Math.max(othersPromised.bitrateBps, measured.bitrateBps - ownOpen.bitrateBps),
-	};
-}
-
 type CpuMark = { pid: number; cpuTimeMs: number; atMs: number };
 
 /** Reads the workers once a second and smooths what it sees. */

@@ -77,7 +77,7 @@ export type TierConditions = {
 	consumersPerViewer: number;
 	budget: SfuBudget;
 	load: SfuLoad;
-	/** What the rest of the node holds: other channels, and WHEP players without a socket. See {@link heldByOthers}. */
+	/** What the rest of the node holds: other channels, and WHEP players without a socket. */
 	otherChannelsHeld: { consumers: number; bitrateBps: number };
 };
 

@@ -1,12 +1,10 @@
 /** Speaks WHEP: an offer out, an answer back, and the end of the session (draft-ietf-wish-whep §4). */
+import { VIEWER_HEADER } from '../../../core/protocol/viewer-header.ts';
 import { ApiError, request } from '../signaling/channel-api.ts';
 import type { ConnectionFailure } from './playback.ts';
 
 /** An accepted offer. */
 export type WhepSession = { answerSdp: string; sessionUrl: string };
-
-/** Tells the server which viewer of the signaling socket it is that opens a session, so that he is counted once. */
-const VIEWER_HEADER = 'x-spillway-viewer';
 
 /** Sends the offer; `viewerId` as the signaling socket gave it. Throws {@link ApiError}. */
 export async function openWhepSession(

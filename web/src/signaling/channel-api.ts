@@ -1,5 +1,5 @@
 /** Requests to the API, with a deadline each. Throws {@link ApiError} and nothing else. */
-import type { ChannelDescription, ChannelList, ServerTime } from '../../../core/protocol/channel-description.ts';
+import type { ChannelDescription, ServerTime } from '../../../core/protocol/channel-description.ts';
 
 const REQUEST_TIMEOUT_MS = 8000;
 
@@ -55,12 +55,6 @@ async function readProblem(response: Response): Promise<{ code: string; detail: 
 		// Not JSON: the status has to do.
 		return fallback;
 	}
-}
-
-/** The channels that are live, as the server orders them. */
-export async function fetchLiveChannels(signal?: AbortSignal): Promise<ChannelDescription[]> {
-	const list = await getJson<ChannelList>('/api/v1/channels?state=live', signal);
-	return list.channels;
 }
 
 /** One channel by name; throws with code `CHANNEL_NOT_FOUND` when there is none. */
