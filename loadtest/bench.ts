@@ -1,5 +1,5 @@
 /**
- * The measuring bench: `npm run bench -- paths|joins|reconnect|players|hand-overs|direct [options]`. Starts the server itself, or measures one
+ * The measuring bench: `npm run bench -- paths|joins|reconnect|players|hand-overs|emergencies|load-tester|direct [options]`. Starts the server itself, or measures one
  * that runs already (`--server`, `--rtmp`, `--key`). Writes JSON and prints a table; ends everything it has started.
  */
 import { writeFile } from 'node:fs/promises';
@@ -12,6 +12,9 @@ import {
 	type ReferenceOptions,
 } from './measurements/direct-reference.ts';
 import { measureEncoderDelay } from './measurements/encoder-delay.ts';
+import type { Spread } from './measurements/frame-log.ts';
+import { formatSelfTest, runSelfTest } from './load/self-test.ts';
+import { formatEmergencies, runEmergencies } from './measurements/emergency-run.ts';
 import { formatHandOvers, runHandOvers } from './measurements/hand-over-run.ts';
 import { runJoins } from './measurements/join-run.ts';
 import { type PathRun, runPath, type ViewerChoice } from './measurements/path-run.ts';
@@ -19,7 +22,12 @@ import { formatReconnects, runReconnect } from './measurements/reconnect-run.ts'
 import { watchSelf } from './measurements/self-watch.ts';
 import { measureSoundTap } from './measurements/sound-tap.ts';
 import { formatPlayersRun, runPlayers } from './players/players-run.ts';
-import { isPublisherKind, PUBLISHER_KINDS, type PublisherKind } from './publishers/create-publisher.ts';
+import {
+	encoderSettings,
+	isPublisherKind,
+	PUBLISHER_KINDS,
+	type PublisherKind,
+} from './publishers/create-publisher.ts';
 import { aacDelayMs, BENCH_SETTINGS, type EncoderSettings } from './publishers/encoder-settings.ts';
 import { formatRows, pathRows, type ReferenceRun } from './report/paths-report.ts';
 import { ServerUnderTest } from './server-under-test.ts';
@@ -27,16 +35,18 @@ import type { DeliveryTier } from './viewers/chromium-viewer.ts';
 
 const USAGE = `npm run bench -- <command> [options]
 
-  paths      latency, smoothness and lip sync of each path, alternated with the direct connection
+  paths      latency, smoothness and lip sync of each path, WebRTC alternated with the direct connection
   joins      time to the first picture for viewers who join at random moments
   reconnect  a publisher that is killed and comes back, over the same and over another protocol
   players    FFmpeg, ffprobe, hls.js and shaka-player on the LL-HLS address, m3u8-parser on every playlist
   hand-overs a viewer's moves between the tiers, read picture by picture
+  emergencies the WebRTC tier lost, cut off or blocked: how long without a picture (needs root; starts its own server)
+  load-tester the load tester's own report, with proxies that add 500 ms, and starved
   direct     only the direct Chromium-to-Chromium connection, the bench's own delay and the encoder's
 
   --publishers a,b   of: ${Object.keys(PUBLISHER_KINDS).join(', ')}
   --tiers a,b        of: webrtc, ll-hls
-  --runs n  --seconds n  --settle n  --joins n  --away n  --hand-overs n (each way)
+  --runs n  --seconds n  --reference-seconds n (of the direct connection; default: the same)  --settle n  --joins n  --away n  --hand-overs n (each way, of each of --viewers n)  --film-strips docs/hand-over  --rounds n (each emergency)
   --size 1280x720  --bitrate 2500000  --gop 2  --sample-rate 48000
   --page bench|product      a plain player of our own, or the product's page
   --video-selector css      product page: its video elements
@@ -50,9 +60,13 @@ const OPTIONS = {
 	tiers: { type: 'string', default: 'webrtc,ll-hls' },
 	runs: { type: 'string', default: '5' },
 	seconds: { type: 'string', default: '30' },
+	'reference-seconds': { type: 'string' },
 	settle: { type: 'string', default: '8' },
 	joins: { type: 'string', default: '50' },
 	'hand-overs': { type: 'string', default: '50' },
+	viewers: { type: 'string', default: '1' },
+	'film-strips': { type: 'string' },
+	rounds: { type: 'string', default: '10' },
 	away: { type: 'string', default: '10' },
 	size: { type: 'string', default: '1280x720' },
 	bitrate: { type: 'string', default: '2500000' },
@@ -145,7 +159,7 @@ function referenceOptions(values: Values, settings: EncoderSettings): ReferenceO
 		heightPixels: settings.heightPixels,
 		videoBitrateBps: settings.videoBitrateBps,
 		settleMs: positive(values.settle, '--settle') * 1000,
-		durationMs: positive(values.seconds, '--seconds') * 1000,
+		durationMs: positive(values['reference-seconds'] ?? values.seconds, '--reference-seconds') * 1000,
 	};
 }
 
@@ -183,10 +197,13 @@ async function benchPaths(values: Values): Promise<{ result: unknown; markdown: 
 		for (let run = 1; run <= positive(values.runs, '--runs'); run++) {
 			for (const tier of tiers) {
 				for (const publisher of publishers) {
-					references.push(await runReference(reference));
-					say(`run ${run}: direct ${oneLine(references.at(-1)!)}`);
+					if (tier === 'webrtc') {
+						references.push(await runReference(reference));
+						say(`run ${run}: direct ${oneLine(references.at(-1)!)}`);
+					}
 					try {
-						const { settleMs, durationMs } = reference;
+						const settleMs = reference.settleMs;
+						const durationMs = positive(values.seconds, '--seconds') * 1000;
 						const timing = { settleMs, durationMs, soundTapOffsetMs };
 						runs.push(await runPath(server, { publisher, tier, settings, viewer, ...timing }));
 						say(`run ${run}: ${publisher} → ${tier} ${oneLine(runs.at(-1)!)}`);
@@ -200,12 +217,19 @@ async function benchPaths(values: Values): Promise<{ result: unknown; markdown: 
 	} finally {
 		await server.stop();
 	}
-	const encoderDelayMs = await measureEncoderDelay(settings, 10_000);
+	const encoderDelays: Array<{ publisher: PublisherKind; delayMs: Spread }> = [];
+	for (const publisher of publishers.filter((kind) => kind.startsWith('rtmp'))) {
+		const delayMs = await measureEncoderDelay(encoderSettings(publisher, settings), 10_000);
+		encoderDelays.push({ publisher, delayMs });
+	}
 	const rows = pathRows(references, runs);
-	const delay = `Encoder and muxer of the RTMP source itself: p50 ${encoderDelayMs.p50.toFixed(0)} ms, p95 ${encoderDelayMs.p95.toFixed(0)} ms (contained above).`;
+	const delays = encoderDelays.map(
+		({ publisher, delayMs }) =>
+			`Encoder and muxer of ${publisher} itself: p50 ${delayMs.p50.toFixed(0)} ms, p95 ${delayMs.p95.toFixed(0)} ms (contained above).`,
+	);
 	return {
-		result: { settings, encoderDelayMs, soundTapOffsetMs, rows, references, runs, failures },
-		markdown: `${formatRows(rows)}\n${delay}\n`,
+		result: { settings, encoderDelays, soundTapOffsetMs, rows, references, runs, failures },
+		markdown: `${[formatRows(rows), ...delays, ...failures].join('\n')}\n`,
 	};
 }
 
@@ -280,13 +304,37 @@ async function benchHandOvers(values: Values): Promise<{ result: unknown; markdo
 	try {
 		for (const publisher of readPublishers(values.publishers)) {
 			const count = positive(values['hand-overs'], '--hand-overs');
-			runs.push(await runHandOvers(server, { publisher, settings, count, settleMs }));
-			say(formatHandOvers(runs.at(-1)!));
+			const withFilmStrips = values['film-strips'] !== undefined;
+			const viewerCount = positive(values.viewers, '--viewers');
+			const options = { publisher, settings, count, viewerCount, settleMs, withFilmStrips };
+			const { filmStrips, ...run } = await runHandOvers(server, options);
+			for (const [tier, jpeg] of Object.entries(filmStrips)) {
+				await writeFile(`${values['film-strips']}-to-${tier}.jpg`, jpeg);
+			}
+			runs.push(run);
+			say(formatHandOvers(run));
 		}
 	} finally {
 		await server.stop();
 	}
 	return { result: { settings, runs }, markdown: runs.map(formatHandOvers).join('\n') };
+}
+
+async function benchEmergencies(values: Values): Promise<{ result: unknown; markdown: string }> {
+	const settings = readSettings(values);
+	const settleMs = positive(values.settle, '--settle') * 1000;
+	const count = positive(values.rounds, '--rounds');
+	const runs = [];
+	for (const publisher of readPublishers(values.publishers)) {
+		runs.push(await runEmergencies({ publisher, settings, count, settleMs }));
+		say(formatEmergencies(runs.at(-1)!));
+	}
+	return { result: { settings, runs }, markdown: runs.map(formatEmergencies).join('\n') };
+}
+
+async function benchLoadTester(): Promise<{ result: unknown; markdown: string }> {
+	const result = await runSelfTest();
+	return { result, markdown: formatSelfTest(result) };
 }
 
 async function benchDirect(values: Values): Promise<{ result: unknown; markdown: string }> {
@@ -324,6 +372,8 @@ async function main(): Promise<number> {
 		reconnect: benchReconnect,
 		players: benchPlayers,
 		'hand-overs': benchHandOvers,
+		emergencies: benchEmergencies,
+		'load-tester': benchLoadTester,
 		direct: benchDirect,
 	};
 	const command = Object.hasOwn(commands, positionals[0] ?? '')

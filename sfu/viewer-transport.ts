@@ -173,11 +173,12 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 
 	// The Consumers were made paused: what is sent before DTLS is up would be lost, the burst above all.
 	async #begin(): Promise<void> {
-		const video = this.#video;
-		if (video !== undefined) {
-			this.#scope.onClose(await beginPicture(video, this.#broadcastRouter.stage.video, this.#logger));
-		}
-		await this.#audio?.resume();
+		const picture = this.#video === undefined ? undefined : this.#beginPicture(this.#video);
+		await Promise.all([picture, this.#audio?.resume()]);
+	}
+
+	async #beginPicture(video: Consumer): Promise<void> {
+		this.#scope.onClose(await beginPicture(video, this.#broadcastRouter.stage.video, this.#logger));
 	}
 }
 
@@ -186,21 +187,30 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
  * Returns the function to be called when the viewer leaves.
  */
 export async function beginPicture(video: Consumer, stageVideo: VideoStageTrack, logger: Logger): Promise<() => void> {
-	const { spatialLayer, finished } = stageVideo.join(() => {
-		video
-			.setPreferredLayers({ spatialLayer: stageVideo.liveSpatialLayer })
-			.catch((error: unknown) => logger.debug({ reason: errorMessage(error) }, 'a viewer left while joining'));
-	});
-	// mediasoup goes on forwarding the join layer until it can change, at a key frame of the live layer: the next one, or a
-	// later one where a new pipe has yet to learn of the live layer. The join layer has to be fed until then.
+	const { liveSpatialLayer } = stageVideo;
+	let isMovingOn = false;
+	const moveOn = (): void => {
+		if (!isMovingOn) {
+			isMovingOn = true;
+			video
+				.setPreferredLayers({ spatialLayer: liveSpatialLayer })
+				.catch((error: unknown) => logger.debug({ reason: errorMessage(error) }, 'a viewer left while joining'));
+		}
+	};
+	const { spatialLayer, ready, finished } = stageVideo.join(moveOn);
+	// mediasoup changes layers at a key frame: to the join layer at the burst's, and from there to the live layer at the next
+	// one, or at a later one where a new pipe has yet to learn of the live layer. The join layer has to be fed until then.
 	video.on('layerschange', (layers) => {
-		if (layers?.spatialLayer === stageVideo.liveSpatialLayer) {
+		if (layers?.spatialLayer === liveSpatialLayer) {
 			finished();
+		} else if (layers?.spatialLayer === spatialLayer) {
+			moveOn();
 		}
 	});
 	try {
 		await video.setPreferredLayers({ spatialLayer });
 		await video.resume();
+		ready();
 	} catch (error) {
 		finished();
 		throw error;

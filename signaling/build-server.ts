@@ -223,7 +223,7 @@ async function assemble(
 // fastify logs nothing itself: the error handler and the tiers log what matters, with our fields.
 async function createApp(config: ServerConfig, clock: Clock, logger: Logger): Promise<FastifyInstance> {
 	const common = {
-		...requestLimits(() => clock.nowMs()),
+		...requestLimits(() => clock.nowMs(), config.http.trustedProxies),
 		rewriteUrl: rewriteIrcUrl,
 		frameworkErrors: createFrameworkErrorHandler(logger),
 		// Held playlist requests would keep the server for seconds; players ask again.

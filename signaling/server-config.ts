@@ -17,6 +17,9 @@ function port(defaultPort: number, description: string): ReturnType<typeof Type.
 	return Type.Integer(field({ default: defaultPort, minimum: 0, maximum: 65_535, unit: 'port', description }));
 }
 
+// Addresses and networks of both families; what looks like one and is none, fastify refuses when it starts.
+const TRUSTED_PROXY_PATTERN = '^(loopback|linklocal|uniquelocal|[0-9a-fA-F:.]+(/[0-9]{1,3})?)$';
+
 /** The HTTP door: API, WHIP, WHEP, HLS, WebSocket and pages. */
 export const HTTP_CONFIG_SCHEMA = Type.Object({
 	port: port(8080, 'Port of the API, WHIP, WHEP, HLS, WebSocket and web pages. 0 takes any free port.'),
@@ -57,6 +60,14 @@ export const HTTP_CONFIG_SCHEMA = Type.Object({
 				'Origins of other sites, such as https://example.org, whose pages may open sockets here with the cookies of their visitors. Our own origin and http.publicUrl always may.',
 		}),
 		default: [],
+		maxItems: 64,
+	}),
+	trustedProxies: Type.Array(Type.String({ pattern: TRUSTED_PROXY_PATTERN, maxLength: 64 }), {
+		...field({
+			description:
+				'Reverse proxies whose X-Forwarded-For is believed: addresses, networks such as 10.0.0.0/8, or loopback, linklocal, uniquelocal. Limits for each address then count the viewers instead of the proxy.',
+		}),
+		default: ['loopback'],
 		maxItems: 64,
 	}),
 	maxSockets: Type.Integer(

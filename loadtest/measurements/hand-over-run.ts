@@ -1,26 +1,28 @@
 /** Planned changes of tier in the product's player, both ways: smoothness and content by the pixels, sound by the mix. */
 import { percentile } from '../../core/percentiles.ts';
-import { sleep, systemClock } from '../../core/clock.ts';
+import { systemClock } from '../../core/clock.ts';
 import { createPublisher, type PublisherKind } from '../publishers/create-publisher.ts';
 import type { EncoderSettings } from '../publishers/encoder-settings.ts';
-import { BenchPage } from '../viewers/bench-page.ts';
 import type { DeliveryTier } from '../viewers/chromium-viewer.ts';
 import { launchChromium } from '../viewers/chromium.ts';
-import { COLLECT_MIX, MIX_EAR, type MixReadings } from '../viewers/mix-ear.ts';
-import type { ShownFrame } from './frame-log.ts';
+import { developFilmStrip, startFilm } from './film-strip.ts';
 import { measureHandOver, measureLatencyErrors, type HandOverMeasure } from './hand-over-measures.ts';
 import { type PathServer, waitUntilLive } from './path-run.ts';
 import { type SelfWatchResult, watchSelf } from './self-watch.ts';
-import { toneCaptureTimeMs } from './tone-code.ts';
+import { PlayerWatch } from './player-watch.ts';
 
 /** How often, and with which source. */
 export type HandOverOptions = {
 	publisher: PublisherKind;
 	settings: EncoderSettings;
-	/** Changes in each direction. */
+	/** Changes in each direction, of each viewer. */
 	count: number;
+	/** Viewers side by side, in one browser. */
+	viewerCount: number;
 	/** Played undisturbed before each change. */
 	settleMs: number;
+	/** Filmed after the measured changes, one more each way. */
+	withFilmStrips: boolean;
 };
 
 /** One change. */
@@ -43,21 +45,12 @@ export type HandOverRun = {
 	/** False: the browser did not let the sound through an AudioContext, so no audio figures are there. */
 	hasMix: boolean;
 	selfWatch: SelfWatchResult;
-};
-
-type PlayerState = {
-	tier: DeliveryTier;
-	state: string;
-	latencyMs?: number;
-	handOver: { count: number; state: string; lastDurationMs?: number; presentedGapMs?: number; contentJumpMs?: number };
+	/** JPEG pictures of one change to each tier. */
+	filmStrips: Partial<Record<DeliveryTier, Buffer>>;
 };
 
 /** A hum under the bursts lets gaps be heard; the bursts' detector takes it for silence. */
 const HUM_AMPLITUDE = 0.015;
-const FIRST_PICTURE_DEADLINE_MS = 20_000;
-/** The slide back from live takes some 25 s. */
-const CHANGE_DEADLINE_MS = 90_000;
-const POLL_MS = 250;
 const AFTER_MS = 1500;
 
 /** Publishes, watches, changes tiers `count` times each way. Rejects when nothing plays at all. */
@@ -69,20 +62,39 @@ export async function runHandOvers(server: PathServer, options: HandOverOptions)
 		await publisher.start();
 		await waitUntilLive(server.addresses);
 		const { httpUrl, channel } = server.addresses;
-		const page = await BenchPage.openProduct(browser, `${httpUrl}/${channel}`, MIX_EAR);
-		await page.call('startReading', 'video', false);
-		const watcher = new Watcher(page, publisher.clockOffsetMs);
-		await watcher.waitForPicture();
-		return await changeTiers(watcher, options);
+		const url = `${httpUrl}/${channel}`;
+		const watchers = await Promise.all(
+			Array.from({ length: options.viewerCount }, () => PlayerWatch.open(browser, url, publisher.clockOffsetMs)),
+		);
+		await Promise.all(watchers.map((watcher) => watcher.waitForPicture()));
+		const endWatch = watchSelf();
+		const changes = await Promise.all(watchers.map((watcher) => changeTiers(watcher, options)));
+		const selfWatch = endWatch();
+		const latencyErrorsMs = (tier: DeliveryTier): number[] =>
+			watchers.flatMap((watcher) => measureLatencyErrors(watcher.frames, watcher.claims, tier));
+		const run: HandOverRun = {
+			entries: changes.flatMap(({ entries }) => entries),
+			failedCount: changes.reduce((sum, { failedCount }) => sum + failedCount, 0),
+			latencyErrorsMs: { webrtc: latencyErrorsMs('webrtc'), 'll-hls': latencyErrorsMs('ll-hls') },
+			hasMix: watchers.every((watcher) => watcher.hasMix),
+			selfWatch,
+			filmStrips: options.withFilmStrips ? await filmChanges(watchers[0]!, options.settleMs) : {},
+		};
+		if (publisher.failure !== undefined) {
+			throw publisher.failure;
+		}
+		return run;
 	} finally {
 		await browser.close();
 		await publisher.stop();
 	}
 }
 
-async function changeTiers(watcher: Watcher, options: HandOverOptions): Promise<HandOverRun> {
-	const run: Omit<HandOverRun, 'selfWatch' | 'hasMix' | 'latencyErrorsMs'> = { entries: [], failedCount: 0 };
-	const endWatch = watchSelf();
+async function changeTiers(
+	watcher: PlayerWatch,
+	options: HandOverOptions,
+): Promise<Pick<HandOverRun, 'entries' | 'failedCount'>> {
+	const run: Pick<HandOverRun, 'entries' | 'failedCount'> = { entries: [], failedCount: 0 };
 	for (let index = 0; index < options.count * 2; index++) {
 		await watcher.watch(options.settleMs);
 		const before = await watcher.player();
@@ -106,88 +118,31 @@ async function changeTiers(watcher: Watcher, options: HandOverOptions): Promise<
 		}
 		await watcher.watchUntil((now) => now.handOver.state === 'settled');
 	}
-	return {
-		...run,
-		latencyErrorsMs: {
-			webrtc: measureLatencyErrors(watcher.frames, watcher.claims, 'webrtc'),
-			'll-hls': measureLatencyErrors(watcher.frames, watcher.claims, 'll-hls'),
-		},
-		hasMix: watcher.hasMix,
-		selfWatch: endWatch(),
-	};
+	return run;
 }
 
-/** Collects what one page shows, sounds and claims. */
-class Watcher {
-	readonly page: BenchPage;
-	readonly frames: ShownFrame[] = [];
-	readonly quiet: Array<{ fromMs: number; durationMs: number }> = [];
-	readonly heard: Array<{ captureTimeMs: number; heardAtMs: number }> = [];
-	readonly claims: Array<{ atMs: number; tier: DeliveryTier; latencyMs: number }> = [];
-	hasMix = false;
-	readonly #sourceOffsetMs: number;
-
-	constructor(page: BenchPage, sourceOffsetMs: number) {
-		this.page = page;
-		this.#sourceOffsetMs = sourceOffsetMs;
-	}
-
-	player(): Promise<PlayerState> {
-		return this.page.page.evaluate<PlayerState>('JSON.parse(JSON.stringify(__spillway.statistics))');
-	}
-
-	async waitForPicture(): Promise<void> {
-		const endMs = systemClock.monotonicMs() + FIRST_PICTURE_DEADLINE_MS;
-		while (this.frames.length === 0) {
-			if (systemClock.monotonicMs() > endMs) {
-				throw new Error(`No picture was shown within ${FIRST_PICTURE_DEADLINE_MS} ms.`);
-			}
-			await sleep(systemClock, POLL_MS);
-			await this.#collect();
+// Apart from the measured ones, because filming costs the browser time.
+async function filmChanges(watcher: PlayerWatch, settleMs: number): Promise<HandOverRun['filmStrips']> {
+	const strips: HandOverRun['filmStrips'] = {};
+	for (let index = 0; index < 2; index++) {
+		await watcher.watch(settleMs);
+		const before = await watcher.player();
+		const to: DeliveryTier = before.tier === 'webrtc' ? 'll-hls' : 'webrtc';
+		const { page } = watcher.page;
+		await startFilm(page);
+		await page.evaluate(`__spillway.switchTier('${to}')`);
+		await watcher.watchUntil((now) => now.handOver.count > before.handOver.count);
+		await watcher.watch(500);
+		const strip = await developFilmStrip(page, to);
+		if (strip !== undefined) {
+			strips[to] = strip;
 		}
 	}
-
-	async watch(durationMs: number): Promise<void> {
-		const endMs = systemClock.monotonicMs() + durationMs;
-		await this.watchUntil(() => systemClock.monotonicMs() >= endMs);
-	}
-
-	/** False when it did not come to pass within the deadline. */
-	async watchUntil(isDone: (now: PlayerState) => boolean): Promise<boolean> {
-		const endMs = systemClock.monotonicMs() + CHANGE_DEADLINE_MS;
-		for (let poll = 0; systemClock.monotonicMs() < endMs; poll++) {
-			const now = await this.player();
-			// The claim is a median over a second: once a second is once.
-			if (poll % (1000 / POLL_MS) === 0 && now.latencyMs !== undefined && now.state === 'playing') {
-				this.claims.push({ atMs: systemClock.nowMs(), tier: now.tier, latencyMs: now.latencyMs });
-			}
-			await this.#collect();
-			if (isDone(now)) {
-				return true;
-			}
-			await sleep(systemClock, POLL_MS);
-		}
-		return false;
-	}
-
-	async #collect(): Promise<void> {
-		const { frames } = await this.page.collect(this.#sourceOffsetMs);
-		this.frames.push(...frames);
-		const mix = await this.page.page.evaluate<MixReadings>(COLLECT_MIX);
-		this.hasMix ||= mix.contextCount > 0;
-		const toBenchMs = (pageMs: number): number => this.page.toBenchMs(pageMs);
-		this.quiet.push(...mix.quiet.map((stretch) => ({ ...stretch, fromMs: toBenchMs(stretch.fromMs) })));
-		this.heard.push(
-			...mix.tones.map(({ code, heardAtMs }) => ({
-				captureTimeMs: toneCaptureTimeMs({ code, heardAtMs: toBenchMs(heardAtMs) }) + this.#sourceOffsetMs,
-				heardAtMs: toBenchMs(heardAtMs),
-			})),
-		);
-	}
+	return strips;
 }
 
 /** A table for each direction, and the error of the latency shown. */
-export function formatHandOvers(run: HandOverRun): string {
+export function formatHandOvers(run: Omit<HandOverRun, 'filmStrips'>): string {
 	const head = [
 		'to',
 		'changes',

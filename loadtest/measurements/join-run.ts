@@ -60,6 +60,9 @@ export async function runJoins(server: PathServer, options: JoinOptions): Promis
 				failures.push((error as Error).message.slice(0, 500));
 			}
 		}
+		if (publisher.failure !== undefined) {
+			throw publisher.failure;
+		}
 		const spread = spreadOf(samplesMs);
 		return {
 			publisher: options.publisher,

@@ -59,7 +59,11 @@ export async function runPath(server: PathServer, options: PathOptions): Promise
 	try {
 		await publisher.start();
 		await waitUntilLive(server.addresses);
-		return await watchPath(server, options, publisher);
+		const run = await watchPath(server, options, publisher);
+		if (publisher.failure !== undefined) {
+			throw publisher.failure;
+		}
+		return run;
 	} finally {
 		await publisher.stop();
 	}

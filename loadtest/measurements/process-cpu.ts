@@ -1,5 +1,5 @@
-/** CPU time of a process and everything it has started, from /proc: what a path costs the server. */
-import { readdirSync, readFileSync } from 'node:fs';
+/** A process and everything it has started, from /proc: their CPU time is what a path costs the server. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 
 /** Linux counts process times in hundredths of a second, whatever its own tick is (USER_HZ). */
 const TICKS_PER_SECOND = 100;
@@ -45,6 +45,24 @@ export function treeCpuSeconds(pid: number): number | undefined {
 		return ticks;
 	};
 	return processes.has(pid) ? sum(pid) / TICKS_PER_SECOND : undefined;
+}
+
+/** Living children of a process, without their own; empty where /proc is missing. */
+export function childProcesses(parentPid: number): Array<{ pid: number; name: string }> {
+	const children: Array<{ pid: number; name: string }> = [];
+	for (const entry of existsSync('/proc') ? readdirSync('/proc').filter((name) => /^\d+$/.test(name)) : []) {
+		try {
+			const stat = readFileSync(`/proc/${entry}/stat`, 'utf8');
+			const [, name, rest] = /^\d+ \((.*)\) (.*)$/s.exec(stat)!;
+			const [state, parent] = rest!.split(' ');
+			if (Number(parent) === parentPid && state !== 'Z') {
+				children.push({ pid: Number(entry), name: name! });
+			}
+		} catch {
+			// It ended while we looked.
+		}
+	}
+	return children;
 }
 
 function readTimes(pid: string): ProcessTimes | undefined {

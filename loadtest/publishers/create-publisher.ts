@@ -8,6 +8,7 @@ import { WeriftWhipPublisher } from './werift-whip-publisher.ts';
 /** Every kind, with one sentence about it for the command line's help. */
 export const PUBLISHER_KINDS = {
 	rtmp: 'FFmpeg by RTMP, no B-frames, GOP as given: passes through to both tiers',
+	'rtmp-b-frames': 'FFmpeg by RTMP, two B-frames, GOP as given: re-encoded for WebRTC, passes through to LL-HLS',
 	'rtmp-obs-defaults': 'FFmpeg by RTMP as OBS does it: two B-frames, 250 frames of GOP: both legs are re-encoded',
 	'whip-chromium': 'headless Chromium by WHIP, H.264, key frames on request only',
 	'whip-chromium-vp8': 'headless Chromium by WHIP, VP8: re-encoded for LL-HLS',
@@ -26,23 +27,34 @@ export function isPublisherKind(name: string): name is PublisherKind {
 	return Object.hasOwn(PUBLISHER_KINDS, name);
 }
 
-/** Makes a publisher, not started. */
-export function createPublisher(kind: PublisherKind, settings: EncoderSettings, addresses: IngestAddresses): Publisher {
-	const rtmp: PublishTarget = { url: addresses.rtmpUrl, streamKey: addresses.streamKey };
-	const whip: PublishTarget = { url: new URL('/whip', addresses.httpUrl).href, streamKey: addresses.streamKey };
+/** What the kind's encoder is told, of what is asked for. */
+export function encoderSettings(kind: PublisherKind, settings: EncoderSettings): EncoderSettings {
 	switch (kind) {
-		case 'rtmp':
-			return new RtmpPublisher(settings, rtmp);
+		case 'rtmp-b-frames':
+			return { ...settings, profile: 'b-frames' };
 		case 'rtmp-obs-defaults':
 			// As OBS: the sound card's sound, and x264's own default for the GOP.
-			return new RtmpPublisher(
-				{ ...settings, profile: 'obs-rtmp-defaults', gopSeconds: undefined, soundLeadMs: 0 },
-				rtmp,
-			);
-		case 'whip-obs':
-			return new WeriftWhipPublisher(settings, whip);
+			return { ...settings, profile: 'obs-rtmp-defaults', gopSeconds: undefined, soundLeadMs: 0 };
 		case 'whip-obs-defaults':
-			return new WeriftWhipPublisher({ ...settings, gopSeconds: undefined }, whip);
+			return { ...settings, gopSeconds: undefined };
+		default:
+			return settings;
+	}
+}
+
+/** Makes a publisher, not started. */
+export function createPublisher(kind: PublisherKind, wanted: EncoderSettings, addresses: IngestAddresses): Publisher {
+	const rtmp: PublishTarget = { url: addresses.rtmpUrl, streamKey: addresses.streamKey };
+	const whip: PublishTarget = { url: new URL('/whip', addresses.httpUrl).href, streamKey: addresses.streamKey };
+	const settings = encoderSettings(kind, wanted);
+	switch (kind) {
+		case 'rtmp':
+		case 'rtmp-b-frames':
+		case 'rtmp-obs-defaults':
+			return new RtmpPublisher(settings, rtmp);
+		case 'whip-obs':
+		case 'whip-obs-defaults':
+			return new WeriftWhipPublisher(settings, whip);
 		case 'whip-chromium':
 		case 'whip-chromium-vp8': {
 			const { widthPixels, heightPixels, frameRate, videoBitrateBps } = settings;

@@ -8,8 +8,8 @@ import type { PictureArtist } from './bench-picture.ts';
 import { MatroskaWriter } from './matroska-writer.ts';
 import type { SourceFormat, SourceOutput } from './source-loop.ts';
 
-/** Pictures that may wait for FFmpeg: a second. More means that it, or what it pushes to, is too slow. */
-const MAX_WAITING_PICTURES = 30;
+/** Pictures that may wait for FFmpeg: three seconds. More means that it, or what it pushes to, is too slow. */
+const MAX_WAITING_PICTURES = 90;
 const STOP_DEADLINE_MS = 3000;
 const STDERR_LINES = 20;
 

@@ -6,9 +6,10 @@ import type { SourceFormat } from './source-loop.ts';
 export type EncoderSettings = SourceFormat & {
 	/**
 	 * `low-latency`: x264 ultrafast, zerolatency, no B-frames, so that the encoder's own delay is small.
+	 * `b-frames`: as that, with two B-frames, which is all that its encoder waits for.
 	 * `obs-rtmp-defaults`: x264 veryfast High with two B-frames and, unless a GOP is given, 250 frames of GOP.
 	 */
-	profile: 'low-latency' | 'obs-rtmp-defaults';
+	profile: 'low-latency' | 'b-frames' | 'obs-rtmp-defaults';
 	/** Seconds between key frames. Undefined: 250 frames, which is x264's and OBS's default. */
 	gopSeconds: number | undefined;
 	videoBitrateBps: number;
@@ -71,14 +72,24 @@ export function videoEncoder(settings: EncoderSettings): string[] {
 			...['-bf', '0', '-keyint_min', String(gopFrames), '-sc_threshold', '0', '-threads', '1'],
 		];
 	}
+	if (settings.profile === 'b-frames') {
+		return [
+			...common,
+			...['-bufsize', rate, '-preset', 'ultrafast', '-bf', '2', '-rc-lookahead', '0', '-b_strategy', '0'],
+			...['-keyint_min', String(gopFrames), '-sc_threshold', '0', '-threads', '1'],
+		];
+	}
 	return [...common, '-bufsize', rate, '-preset', 'veryfast', '-profile:v', 'high', '-bf', '2'];
 }
 
 /** One line for reports. */
 export function describeSettings(settings: EncoderSettings): string {
 	const gop = settings.gopSeconds === undefined ? `${DEFAULT_GOP_FRAMES} frames` : `${settings.gopSeconds} s`;
-	const encoder =
-		settings.profile === 'low-latency' ? 'x264 ultrafast zerolatency, no B-frames' : 'x264 veryfast High, two B-frames';
+	const encoder = {
+		'low-latency': 'x264 ultrafast zerolatency, no B-frames',
+		'b-frames': 'x264 ultrafast, two B-frames',
+		'obs-rtmp-defaults': 'x264 veryfast High, two B-frames',
+	}[settings.profile];
 	const size = `${settings.widthPixels}x${settings.heightPixels}`;
 	return `${size} at ${settings.frameRate} frames/s, ${encoder}, GOP ${gop}, ${settings.sampleRate / 1000} kHz sound`;
 }

@@ -24,6 +24,8 @@ export interface Publisher {
 	 * process.
 	 */
 	readonly clockOffsetMs: number;
+	/** Why it ended by itself; undefined while it goes on. What was measured after that says nothing about the server. */
+	readonly failure?: Error | undefined;
 	/** The pictures made so far, on the bench's clock; the newest 20 minutes of them. */
 	sentFrames(): Promise<SentFrame[]>;
 }

@@ -23,9 +23,16 @@ export function findChromium(searchPath = process.env['PATH'] ?? ''): string {
 }
 
 /** One browser process of its own (two pages in one process would share a clock tick and a compositor thread). */
-export async function launchChromium(): Promise<Browser> {
+export async function launchChromium(
+	options: {
+		/** Instead of the one that is found. */
+		executable?: string;
+		/** Treated as if it came by HTTPS. */
+		secureOrigin?: string;
+	} = {},
+): Promise<Browser> {
 	return chromium.launch({
-		executablePath: findChromium(),
+		executablePath: options.executable ?? findChromium(),
 		timeout: 30_000,
 		args: [
 			'--no-sandbox',
@@ -38,6 +45,9 @@ export async function launchChromium(): Promise<Browser> {
 			// Candidates with addresses instead of mDNS names: nothing here resolves those.
 			'--disable-features=WebRtcHideLocalIpsWithMdns',
 			'--allow-loopback-in-peer-connection',
+			...(options.secureOrigin === undefined
+				? []
+				: [`--unsafely-treat-insecure-origin-as-secure=${options.secureOrigin}`]),
 		],
 	});
 }

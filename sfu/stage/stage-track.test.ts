@@ -2,24 +2,37 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
+import type { Newcomer } from './cohort.ts';
 import { JoinLayer } from './join-layer.ts';
 import { AudioStageTrack, startsH264KeyFrame, VideoStageTrack, type PublisherPacket } from './stage-track.ts';
 import { createStream, SentPackets, sequenceSteps, timestampSteps } from './testing/sent-packets.ts';
 
 const LIVE_SSRC = 900;
+const ACCESS_UNIT_DELIMITER = 0x09;
 const FRAME_MS = 100 / 3;
 const SPS = Uint8Array.of(0x67, 1);
 const IDR = Uint8Array.of(0x65, 2);
 const SLICE = Uint8Array.of(0x41, 3);
 
-function setUp(): { clock: FakeClock; sent: SentPackets; live: () => SentPackets['packets']; track: VideoStageTrack } {
+type SetUp = {
+	clock: FakeClock;
+	sent: SentPackets;
+	live: () => SentPackets['packets'];
+	/** What was sent on a layer, without what only keeps it awake. */
+	pictures: (ssrc: number) => SentPackets['packets'];
+	track: VideoStageTrack;
+};
+
+function setUp(): SetUp {
 	const clock = new FakeClock();
 	const sent = new SentPackets();
 	const joinLayers = [0, 1, 2].map(
 		(index) => new JoinLayer(index, createStream(index, clock, sent), 1000 * index, clock),
 	);
 	const track = new VideoStageTrack({ live: createStream(LIVE_SSRC, clock, sent), joinLayers, clock });
-	return { clock, sent, live: () => sent.of(LIVE_SSRC), track };
+	const pictures = (ssrc: number): SentPackets['packets'] =>
+		sent.of(ssrc).filter(({ payload }) => payload[0] !== ACCESS_UNIT_DELIMITER);
+	return { clock, sent, live: () => sent.of(LIVE_SSRC), pictures, track };
 }
 
 /** The packets of one picture as a WHIP publisher sends them: SPS, IDR or a slice. */
@@ -184,10 +197,16 @@ describe('VideoStageTrack', () => {
 });
 
 describe('VideoStageTrack.join', () => {
-	/** Joins and reports what happened in order. */
-	function join(track: VideoStageTrack): { spatialLayer: number; finished: () => void; isMovedOn: () => boolean } {
+	type Joined = Newcomer & { isMovedOn: () => boolean };
+
+	/** Joins with a Consumer that runs at once, or not yet. */
+	function join(track: VideoStageTrack, isReady = true): Joined {
 		let isMovedOn = false;
-		return { ...track.join(() => (isMovedOn = true)), isMovedOn: () => isMovedOn };
+		const newcomer = track.join(() => (isMovedOn = true));
+		if (isReady) {
+			newcomer.ready();
+		}
+		return { ...newcomer, isMovedOn: () => isMovedOn };
 	}
 
 	it('begins on the live layer while there is no GOP', () => {
@@ -198,38 +217,36 @@ describe('VideoStageTrack.join', () => {
 	});
 
 	it('bursts the whole GOP onto an idle layer, moves the newcomer on, and follows until he has moved', async () => {
-		const { clock, sent, track } = setUp();
+		const { clock, pictures, track } = setUp();
 		await feed(track, clock, 0, 10);
 		const newcomer = join(track);
 		expect(newcomer.spatialLayer).toBe(0);
 		await clock.advance(7);
-		expect(sent.of(0)).toEqual([]);
+		expect(pictures(0)).toEqual([]);
 		await clock.advance(2);
-		const burst = sent.of(0);
+		const burst = pictures(0);
 		expect(burst).toHaveLength(11);
 		expect(startsH264KeyFrame(burst[0]!.payload)).toBe(true);
 		expect(timestampSteps(burst).filter((step) => step !== 0)).toEqual(new Array(9).fill(90));
 		// The newest picture of the burst and of the live layer bear one timestamp, so that moving over needs no jump.
-		expect(burst.at(-1)!.timestampTicks).toBe(sent.of(LIVE_SSRC).at(-1)!.timestampTicks);
-		await clock.advance(5);
-		expect(newcomer.isMovedOn()).toBe(true);
+		expect(burst.at(-1)!.timestampTicks).toBe(pictures(LIVE_SSRC).at(-1)!.timestampTicks);
 		track.writePicture(ownPicture(10, false));
 		track.writePicture(ownPicture(30, true));
-		expect(sent.of(0)).toHaveLength(14);
+		expect(pictures(0)).toHaveLength(14);
 		newcomer.finished();
 		track.writePicture(ownPicture(31, false));
-		expect(sent.of(0)).toHaveLength(14);
+		expect(pictures(0)).toHaveLength(14);
 	});
 
 	it('serves a key-frame interval with three cohorts, each gathering longer, and then the live layer', async () => {
-		const { clock, sent, track } = setUp();
+		const { clock, pictures, track } = setUp();
 		await feed(track, clock, 0, 5);
 		const first = [join(track), join(track)];
 		await clock.advance(14);
 		const second = join(track);
 		await clock.advance(100);
 		const secondToo = join(track);
-		const burstCount = (): number[] => [0, 1, 2].map((ssrc) => sent.of(ssrc).length);
+		const burstCount = (): number[] => [0, 1, 2].map((ssrc) => pictures(ssrc).length);
 		expect(burstCount()).toEqual([6, 0, 0]);
 		await clock.advance(30);
 		expect(burstCount()).toEqual([6, 6, 0]);
@@ -242,12 +259,88 @@ describe('VideoStageTrack.join', () => {
 		expect([...first, second, secondToo, third, late].map(({ spatialLayer }) => spatialLayer)).toEqual([
 			0, 0, 1, 1, 2, 3,
 		]);
-		await clock.advance(10);
+		await clock.advance(500);
 		expect([...first, second, secondToo, third].every((newcomer) => newcomer.isMovedOn())).toBe(true);
 	});
 
+	it('bursts when all who gathered can receive it, and waits 250 ms for the slowest', async () => {
+		const { clock, pictures, track } = setUp();
+		await feed(track, clock, 0, 5);
+		const [quick, slow] = [join(track), join(track, false)];
+		await clock.advance(100);
+		expect(pictures(0)).toEqual([]);
+		// One who comes now would make them wait longer, and so begins the next cohort.
+		const next = join(track, false);
+		expect(next.spatialLayer).toBe(1);
+		await clock.advance(157);
+		expect(pictures(0)).toEqual([]);
+		await clock.advance(1);
+		expect(pictures(0)).toHaveLength(6);
+		expect([quick, slow, next].map((newcomer) => newcomer.isMovedOn())).toEqual([false, false, false]);
+		slow.ready();
+		expect(slow.isMovedOn()).toBe(true);
+	});
+
+	it('does not wait for those who leave, and bursts for nobody when all have left', async () => {
+		const { clock, pictures, track } = setUp();
+		await feed(track, clock, 0, 5);
+		const [first, leaving] = [join(track), join(track, false)];
+		await clock.advance(9);
+		leaving.finished();
+		expect(pictures(0)).toHaveLength(6);
+		first.finished();
+		const alone = join(track, false);
+		alone.finished();
+		await clock.advance(300);
+		expect(join(track).spatialLayer).toBe(0);
+		expect(pictures(0)).toHaveLength(6);
+	});
+
+	it('moves on whoever has not told half a second after the burst that he is on the live layer', async () => {
+		const { clock, track } = setUp();
+		await feed(track, clock, 0, 5);
+		const [missed, reached] = [join(track), join(track)];
+		await clock.advance(8);
+		reached.finished();
+		await clock.advance(499);
+		expect(missed.isMovedOn()).toBe(false);
+		await clock.advance(1);
+		expect([missed.isMovedOn(), reached.isMovedOn()]).toEqual([true, false]);
+	});
+
+	it('gives a second cohort on a layer that is free again its own burst', async () => {
+		const { clock, pictures, track } = setUp();
+		await feed(track, clock, 0, 5);
+		const first = join(track);
+		await clock.advance(20);
+		first.finished();
+		expect(join(track).spatialLayer).toBe(0);
+		await clock.advance(20);
+		expect(pictures(0)).toHaveLength(12);
+	});
+
+	it('keeps idle layers awake from the first picture on, with the times of the newest', async () => {
+		const { clock, sent, pictures, track } = setUp();
+		track.prime();
+		await clock.advance(3000);
+		const countOf = (): number[] => [0, 1, 2].map((ssrc) => sent.of(ssrc).length);
+		expect(countOf()).toEqual([1, 1, 1]);
+		await feed(track, clock, 90, 31);
+		expect(countOf()).toEqual([4, 4, 4]);
+		const awake = sent.of(1).at(-1)!;
+		const newest = sent.of(LIVE_SSRC).at(-1)!;
+		expect(newest.timestampTicks - awake.timestampTicks).toBeLessThanOrEqual(3000);
+		expect(newest.captureTimeMs! - awake.captureTimeMs!).toBeLessThanOrEqual(FRAME_MS + 1);
+		join(track);
+		await clock.advance(2000);
+		expect(countOf()[0]! - pictures(0).length).toBe(4);
+		expect(countOf().slice(1)).toEqual([8, 8]);
+		track.close();
+		expect(clock.pendingCount).toBe(0);
+	});
+
 	it('counts a newcomer once, however often it finishes', async () => {
-		const { clock, sent, track } = setUp();
+		const { clock, pictures, track } = setUp();
 		await feed(track, clock, 0, 5);
 		const [leaving, staying] = [join(track), join(track)];
 		await clock.advance(20);
@@ -255,10 +348,10 @@ describe('VideoStageTrack.join', () => {
 		leaving.finished();
 		track.writePicture(ownPicture(30, true));
 		track.writePicture(ownPicture(31, false));
-		expect(sent.of(0)).toHaveLength(6 + 3);
+		expect(pictures(0)).toHaveLength(6 + 3);
 		staying.finished();
 		track.writePicture(ownPicture(60, true));
-		expect(sent.of(0)).toHaveLength(6 + 3);
+		expect(pictures(0)).toHaveLength(6 + 3);
 	});
 
 	it('waits on the live layer when the next key frame is near', async () => {
@@ -285,35 +378,35 @@ describe('VideoStageTrack.join', () => {
 	});
 
 	it('has the whole key frame in its burst when packets of it overtook the first', async () => {
-		const { clock, sent, track } = setUp();
+		const { clock, pictures, track } = setUp();
 		publisherPackets(0, 3, 100).forEach((packet) => track.forward(packet));
 		const [sps, idr] = picture(3, 104, true);
 		track.forward(idr!);
 		track.forward(sps!);
 		join(track);
 		await clock.advance(9);
-		expect(sent.of(0).map(({ payload }) => payload[0])).toEqual([0x67, 0x65]);
+		expect(pictures(0).map(({ payload }) => payload[0])).toEqual([0x67, 0x65]);
 	});
 
 	it('keeps the GOP when a packet of the key frame before is sent again', async () => {
-		const { clock, sent, track } = setUp();
+		const { clock, pictures, track } = setUp();
 		const packets = publisherPackets(0, 13, 100);
 		packets.forEach((packet) => track.forward(packet));
 		track.forward(packets[0]!);
 		join(track);
 		await clock.advance(9);
-		expect(sent.of(0)).toHaveLength(4);
+		expect(pictures(0)).toHaveLength(4);
 		expect(track.statistics.keyFrameCount).toBe(2);
 	});
 
 	it('leaves no timer when closed', async () => {
-		const { clock, sent, track } = setUp();
+		const { clock, pictures, track } = setUp();
 		await feed(track, clock, 0, 5);
 		const newcomer = join(track);
 		track.close();
 		expect(clock.pendingCount).toBe(0);
 		await clock.advance(1000);
-		expect(sent.of(0)).toEqual([]);
+		expect(pictures(0)).toEqual([]);
 		expect(newcomer.isMovedOn()).toBe(false);
 	});
 });

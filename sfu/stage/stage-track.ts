@@ -1,5 +1,6 @@
 /** The two tracks of a stage: what publishers' packets and our own access units go through on their way to the viewers. */
 import type { Clock } from '../../core/clock.ts';
+import { Cohort, type Newcomer } from './cohort.ts';
 import type { JoinLayer } from './join-layer.ts';
 import { NewestGop, type KeptPacket } from './newest-gop.ts';
 import { SequenceSplicer } from './splice.ts';
@@ -23,6 +24,8 @@ export type PublisherPacket = {
 const COHORT_GATHER_MS = [8, 120, 350] as const;
 /** With the next key frame this near, waiting for it is quicker than a burst. */
 const KEY_FRAME_NEAR_MS = 120;
+/** See keepJoinLayersAwake; a third of the silence that mediasoup bears. */
+const WAKE_INTERVAL_MS = 500;
 
 /** H.264 towards the viewers. */
 export class VideoStageTrack {
@@ -41,8 +44,10 @@ export class VideoStageTrack {
 	#pictureCount = 0;
 	#keyFrameCount = 0;
 	#lastTimestamp = -1;
-	#newestTimestamp = -Infinity;
-	#gatherTimers = new Set<() => void>();
+	/** Of the newest picture. */
+	#newest: Pick<StagePacket, 'timestampTicks' | 'captureTimeMs'> | undefined;
+	#gathering: Cohort | undefined;
+	readonly #timers = new Set<() => void>();
 
 	constructor(parts: { live: StageStream; joinLayers: readonly JoinLayer[]; clock: Clock }) {
 		this.#live = parts.live;
@@ -71,21 +76,14 @@ export class VideoStageTrack {
 	}
 
 	/**
-	 * Makes all layers known to mediasoup, which knows a stream from its first packet on and lets a Consumer change to it
-	 * only when capture time is known on both: without this the first newcomer on each join layer would be put on the live
-	 * layer to wait for a key frame, and one who came before the first picture would stay where no picture is.
+	 * Makes all layers known to mediasoup, which knows a stream from its first packet on: without this one who comes before the
+	 * first picture would stay where no picture is.
 	 */
 	prime(): void {
-		const packet: StagePacket = {
-			payload: Uint8Array.of(0x09, 0xf0),
-			hasMarker: true,
-			timestampTicks: this.#timestampBase,
-			captureTimeMs: this.#clock.nowMs(),
-		};
 		for (const layer of this.#joinLayers) {
-			layer.prime(packet);
+			layer.prime(this.#silentPacket());
 		}
-		this.#live.send(packet, this.#splicer.next());
+		this.#live.send(this.#silentPacket(), this.#splicer.next());
 		this.#live.report();
 	}
 
@@ -96,12 +94,7 @@ export class VideoStageTrack {
 	primeJoinLayers(): void {
 		for (const layer of this.#joinLayers) {
 			if (layer.state === 'idle') {
-				layer.prime({
-					payload: Uint8Array.of(0x67, 0x42, 0xe0, 0x1f),
-					hasMarker: true,
-					timestampTicks: Math.max(this.#timestampBase, this.#newestTimestamp),
-					captureTimeMs: this.#clock.nowMs(),
-				});
+				layer.prime({ ...this.#silentPacket(), payload: Uint8Array.of(0x67, 0x42, 0xe0, 0x1f) });
 			}
 		}
 	}
@@ -165,52 +158,59 @@ export class VideoStageTrack {
 	}
 
 	/**
-	 * Chooses where a newcomer begins: a join layer on which a burst follows, or the live layer. The caller sets the
-	 * Consumer to it, then calls `started`; once the burst is out, `moveOn` is called, after which the caller sets the
-	 * Consumer to the live layer and calls `finished`.
+	 * Chooses where a newcomer begins: a join layer on which a burst follows, or the live layer. The caller sets its Consumer
+	 * to that layer, lets it run, and calls `ready`: what is sent before is lost to it. When the Consumer has changed to the
+	 * join layer, which it does at the burst's key frame, it is to be set to the live layer; `moveOn` is called when it ought
+	 * to have changed, in case it missed the burst. `finished` says that it is on the live layer, or has left.
 	 */
-	join(moveOn: () => void): { spatialLayer: number; finished: () => void } {
+	join(moveOn: () => void): Newcomer {
 		const layer = this.#chooseJoinLayer();
 		if (layer === undefined) {
-			return { spatialLayer: this.liveSpatialLayer, finished: () => undefined };
+			return { spatialLayer: this.liveSpatialLayer, ready: () => undefined, finished: () => undefined };
 		}
-		const begins = layer.state === 'idle';
-		layer.addNewcomer();
-		if (begins) {
+		if (this.#gathering?.isOpen !== true) {
 			const busyCount = this.#joinLayers.filter((entry) => entry.state === 'following').length;
-			this.#after(COHORT_GATHER_MS[Math.min(busyCount, COHORT_GATHER_MS.length - 1)]!, () => {
-				layer.burst(this.#gop.packets(), this.#splicer.highest);
-			});
+			const gatherMs = COHORT_GATHER_MS[Math.min(busyCount, COHORT_GATHER_MS.length - 1)]!;
+			this.#gathering = new Cohort(layer, { after: this.#after, gatherMs }, () =>
+				layer.burst(this.#gop.packets(), this.#splicer.highest),
+			);
 		}
-		const waitForBurst = (): void => {
-			if (layer.state === 'filling') {
-				this.#after(5, waitForBurst);
-			} else {
-				moveOn();
-			}
-		};
-		this.#after(5, waitForBurst);
-		let isFinished = false;
-		return {
-			spatialLayer: layer.spatialLayer,
-			finished: () => {
-				if (!isFinished) {
-					isFinished = true;
-					layer.removeNewcomer();
-				}
-			},
-		};
+		return this.#gathering.add(moveOn);
 	}
 
 	/** Stops timers and bursts. */
 	close(): void {
-		for (const cancel of this.#gatherTimers) {
+		for (const cancel of this.#timers) {
 			cancel();
 		}
-		this.#gatherTimers.clear();
+		this.#timers.clear();
 		for (const layer of this.#joinLayers) {
 			layer.reset();
 		}
+	}
+
+	/**
+	 * mediasoup takes a stream that is silent for 1.5 s for dead, and lets a Consumer change to one only when its capture time is
+	 * known, which takes a packet after the first report. A newcomer whose join layer is asleep would be put on the live layer,
+	 * and would miss the burst's key frame.
+	 */
+	#keepJoinLayersAwake(): void {
+		for (const layer of this.#joinLayers) {
+			if (layer.state === 'idle') {
+				layer.prime(this.#silentPacket());
+			}
+		}
+		this.#after(WAKE_INTERVAL_MS, () => this.#keepJoinLayersAwake());
+	}
+
+	/** No part of a picture, an access unit delimiter alone, with the times of the newest picture. */
+	#silentPacket(): StagePacket {
+		return {
+			payload: Uint8Array.of(0x09, 0xf0),
+			hasMarker: true,
+			timestampTicks: this.#newest?.timestampTicks ?? this.#timestampBase,
+			captureTimeMs: this.#newest?.captureTimeMs ?? this.#clock.nowMs(),
+		};
 	}
 
 	#beginSplice(sequenceNumber: number): void {
@@ -227,9 +227,12 @@ export class VideoStageTrack {
 		}
 		if (packet.timestampTicks !== this.#lastTimestamp) {
 			this.#lastTimestamp = packet.timestampTicks;
-			if (packet.timestampTicks > this.#newestTimestamp) {
-				this.#newestTimestamp = packet.timestampTicks;
+			if (packet.timestampTicks > (this.#newest?.timestampTicks ?? -Infinity)) {
+				this.#newest = { timestampTicks: packet.timestampTicks, captureTimeMs: packet.captureTimeMs };
 				this.#pictureCount++;
+				if (this.#pictureCount === 1) {
+					this.#keepJoinLayersAwake();
+				}
 			}
 		}
 		this.#lastHadMarker = packet.hasMarker;
@@ -261,9 +264,8 @@ export class VideoStageTrack {
 		if (!this.#gop.isUsable) {
 			return undefined;
 		}
-		const filling = this.#joinLayers.find((layer) => layer.state === 'filling');
-		if (filling !== undefined) {
-			return filling;
+		if (this.#gathering?.isOpen === true) {
+			return this.#gathering.layer;
 		}
 		const sinceKeyFrameMs = this.#clock.monotonicMs() - this.#keyFrameAtMs;
 		const untilKeyFrameMs = (this.#gopDurationMs ?? Infinity) - sinceKeyFrameMs;
@@ -273,13 +275,13 @@ export class VideoStageTrack {
 		return this.#joinLayers.find((layer) => layer.state === 'idle');
 	}
 
-	#after(delayMs: number, callback: () => void): void {
+	#after = (delayMs: number, callback: () => void): void => {
 		const cancel = this.#clock.setTimeout(() => {
-			this.#gatherTimers.delete(cancel);
+			this.#timers.delete(cancel);
 			callback();
 		}, delayMs);
-		this.#gatherTimers.add(cancel);
-	}
+		this.#timers.add(cancel);
+	};
 }
 
 /** Opus towards the viewers. */

@@ -154,8 +154,9 @@ describe('a viewer on the live layer', () => {
 
 describe('a newcomer', () => {
 	/** Feeds until this many pictures after a key frame that is not the first. */
-	async function feedIntoGop(feed: PictureFeed, pictures: number): Promise<void> {
-		await waitUntil(() => feed.next >= GOP_PICTURES + pictures, `${pictures} pictures of the second GOP are sent`);
+	async function feedIntoGop(feed: PictureFeed, pictures: number, gopsBefore = 1): Promise<void> {
+		const last = gopsBefore * GOP_PICTURES + pictures;
+		await waitUntil(() => feed.next >= last, `${pictures} pictures of a later GOP are sent`);
 	}
 
 	/** That he sees the GOP in which he came from its key frame on, and every picture after it, once and in order. */
@@ -175,10 +176,11 @@ describe('a newcomer', () => {
 	async function joinAndWatch(
 		acquire: () => Promise<Pick<ViewerRouter, 'router' | 'videoProducer'>>,
 		payloadType: number,
+		gopsBefore?: number,
 	): Promise<void> {
 		const { stage } = broadcastRouter;
 		using feed = new PictureFeed(stage, GOP_PICTURES);
-		await feedIntoGop(feed, 15);
+		await feedIntoGop(feed, 15, gopsBefore);
 		const viewerRouter = await acquire();
 		await using viewer = await PlainViewer.open(viewerRouter.router, viewerRouter.videoProducer.id);
 		const firstPicture = feed.newestKeyFrame;
@@ -213,6 +215,21 @@ describe('a newcomer', () => {
 		expect(broadcastRouter.pipedRouterCount).toBe(1);
 		expect(viewerRouter.pooledWorker).toBe(broadcastRouter.home);
 		await joinAndWatch(() => Promise.resolve(viewerRouter), OTHER_PAYLOAD_TYPES.h264);
+	});
+
+	it('does so on each join layer, also when none has been used for longer than mediasoup waits for a stream', async () => {
+		const viewerRouter = await broadcastRouter.acquireViewerRouter(OTHER_PAYLOAD_TYPES);
+		const { stage } = broadcastRouter;
+		using feed = new PictureFeed(stage, GOP_PICTURES);
+		await feedIntoGop(feed, 10, 3);
+		for (let layer = 0; layer < stage.liveSpatialLayer; layer++) {
+			await using viewer = await PlainViewer.open(viewerRouter.router, viewerRouter.videoProducer.id);
+			await sleep(systemClock, 150);
+			const newest = feed.newestKeyFrame;
+			await viewer.join(stage);
+			await waitUntil(() => pictureNumbers(viewer.packets).length > 0, 'a picture');
+			expect(pictureNumbers(viewer.packets)[0], `layer ${layer}`).toBe(newest);
+		}
 	});
 
 	it('does so with other payload types, through a pipe that is set up for him', async () => {

@@ -3,6 +3,7 @@ import { createHmac } from 'node:crypto';
 import type { ChannelId } from '../../core/ids.ts';
 import type { ChatMessage } from '../../core/protocol/signaling-messages.ts';
 import { addressKey } from '../channels/attempt-limiter.ts';
+import { isLoopback } from '../sockets/socket-admission.ts';
 import type { ChatMember, ChatUser } from './chat-service.ts';
 
 /** Begins the names of those without an account; nobody can have such an account name. */
@@ -21,8 +22,8 @@ export type ChatAuthor = {
 	 * from the same address; others with accounts behind that address are not.
 	 */
 	subjects: string[];
-	/** Who is counted together by the rate limits. */
-	addressMark: string;
+	/** Who is counted together by the rate limits; undefined for this machine's own address, behind which a proxy serves everybody. */
+	sharedMark: string | undefined;
 	canModerate: boolean;
 };
 
@@ -46,7 +47,7 @@ export function describeAuthor(
 		author: { id, name, color: nameColor(id), badges },
 		user,
 		subjects: user === undefined ? [addressMark] : [`user:${user.id}`, addressMark],
-		addressMark,
+		sharedMark: isLoopback(member.remoteAddress) ? undefined : addressMark,
 		canModerate,
 	};
 }

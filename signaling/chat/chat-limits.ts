@@ -44,7 +44,8 @@ export class ChatLimits {
 		const isGuest = author.user === undefined;
 		const rate = author.canModerate ? STAFF_RATE : isGuest ? GUEST_RATE : USER_RATE;
 		const own = this.#refill(author.author.id, rate);
-		const address = isGuest ? this.#refill(author.addressMark, ADDRESS_RATE) : undefined;
+		const address =
+			isGuest && author.sharedMark !== undefined ? this.#refill(author.sharedMark, ADDRESS_RATE) : undefined;
 		const waitMs = Math.max(waitFor(own, rate), address === undefined ? 0 : waitFor(address, ADDRESS_RATE));
 		if (waitMs > 0) {
 			throw refusal('CHAT_TOO_FAST', waitMs);

@@ -1,34 +1,15 @@
 /** kill -9 of the server, of FFmpeg and of an SFU worker; SIGTERM. What happens is what the README says; nothing is left. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { sleep, systemClock } from '../../core/clock.ts';
 import { waitUntilLive } from '../../loadtest/measurements/path-run.ts';
+import { childProcesses } from '../../loadtest/measurements/process-cpu.ts';
 import { createPublisher } from '../../loadtest/publishers/create-publisher.ts';
 import { BENCH_SETTINGS } from '../../loadtest/publishers/encoder-settings.ts';
 import { ServerUnderTest } from '../../loadtest/server-under-test.ts';
 
 const SETTINGS = { ...BENCH_SETTINGS, widthPixels: 320, heightPixels: 180, videoBitrateBps: 300_000, gopSeconds: 1 };
 const DEADLINE_MS = 20_000;
-
-type ProcessEntry = { pid: number; name: string };
-
-/** Living children of a process, from /proc. */
-function childrenOf(parentPid: number): ProcessEntry[] {
-	const entries: ProcessEntry[] = [];
-	for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
-		try {
-			const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
-			const [, comm, rest] = /^\d+ \((.*)\) (.*)$/s.exec(stat)!;
-			const [state, parent] = rest!.split(' ');
-			if (Number(parent) === parentPid && state !== 'Z') {
-				entries.push({ pid: Number(name), name: comm! });
-			}
-		} catch {
-			// It ended while we looked.
-		}
-	}
-	return entries;
-}
 
 function isAlive(pid: number): boolean {
 	try {
@@ -74,11 +55,11 @@ describe.runIf(process.platform === 'linux')('faults', () => {
 
 	it('starts FFmpeg again when it is killed, and the channel stays live', async () => {
 		const { server, pid } = await startLive();
-		await until(() => childrenOf(pid).some(({ name }) => name === 'ffmpeg'), 'FFmpeg runs');
-		const before = childrenOf(pid).find(({ name }) => name === 'ffmpeg')!;
+		await until(() => childProcesses(pid).some(({ name }) => name === 'ffmpeg'), 'FFmpeg runs');
+		const before = childProcesses(pid).find(({ name }) => name === 'ffmpeg')!;
 		process.kill(before.pid, 'SIGKILL');
 		await until(
-			() => childrenOf(pid).some(({ name, pid: other }) => name === 'ffmpeg' && other !== before.pid),
+			() => childProcesses(pid).some(({ name, pid: other }) => name === 'ffmpeg' && other !== before.pid),
 			'FFmpeg runs again',
 		);
 		expect(await state(server)).toBe('live');
@@ -86,7 +67,8 @@ describe.runIf(process.platform === 'linux')('faults', () => {
 
 	it('replaces a killed SFU worker, and an RTMP publisher stays live', async () => {
 		const { server, pid } = await startLive();
-		const workers = (): ProcessEntry[] => childrenOf(pid).filter(({ name }) => name.startsWith('mediasoup-worke'));
+		const workers = (): ReturnType<typeof childProcesses> =>
+			childProcesses(pid).filter(({ name }) => name.startsWith('mediasoup-worke'));
 		const before = workers();
 		for (const worker of before) {
 			process.kill(worker.pid, 'SIGKILL');
@@ -103,7 +85,7 @@ describe.runIf(process.platform === 'linux')('faults', () => {
 
 	it('leaves no process behind when it is killed', async () => {
 		const { pid } = await startLive();
-		const children = childrenOf(pid);
+		const children = childProcesses(pid);
 		expect(children.length).toBeGreaterThan(1);
 		process.kill(pid, 'SIGKILL');
 		await until(() => children.every((child) => !isAlive(child.pid)), 'all children are gone');
@@ -111,7 +93,7 @@ describe.runIf(process.platform === 'linux')('faults', () => {
 
 	it('leaves no process behind when it is asked to stop, and exits with 0', async () => {
 		const { server, pid } = await startLive();
-		const children = childrenOf(pid);
+		const children = childProcesses(pid);
 		const exited = server.exit();
 		process.kill(pid, 'SIGTERM');
 		process.kill(pid, 'SIGTERM');

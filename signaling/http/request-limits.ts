@@ -14,8 +14,14 @@ const KEEP_ALIVE_TIMEOUT_MS = 72_000;
 /** Longest part of an address between two slashes; a stream key has 37 characters, an id 26. */
 const MAX_PARAMETER_LENGTH = 256;
 
-/** Options for `fastify()`, apart from TLS and logger. `nowMs` is the clock's; it makes request ids sortable. */
-export function requestLimits(nowMs: () => number): {
+/**
+ * Options for `fastify()`, apart from TLS and logger. `nowMs` is the clock's; it makes request ids sortable. Of `trustedProxies`,
+ * addresses or networks, it is believed for whom they ask (X-Forwarded-For); of anybody else it is not.
+ */
+export function requestLimits(
+	nowMs: () => number,
+	trustedProxies: string[] = [],
+): {
 	bodyLimit: number;
 	requestTimeout: number;
 	connectionTimeout: number;
@@ -24,7 +30,7 @@ export function requestLimits(nowMs: () => number): {
 	routerOptions: { maxParamLength: number; ignoreTrailingSlash: boolean };
 	onProtoPoisoning: 'error';
 	onConstructorPoisoning: 'error';
-	trustProxy: false;
+	trustProxy: string[];
 	requestIdHeader: false;
 	genReqId: () => string;
 	return503OnClosing: true;
@@ -40,7 +46,7 @@ export function requestLimits(nowMs: () => number): {
 		onProtoPoisoning: 'error',
 		onConstructorPoisoning: 'error',
 		// "true" would let any client choose the address under which it is counted.
-		trustProxy: false,
+		trustProxy: trustedProxies,
 		// The id is ours, so that a client cannot write into our logs.
 		requestIdHeader: false,
 		genReqId: () => createId<string>(nowMs()),

@@ -1,0 +1,101 @@
+/**
+ * A network namespace for a browser, with one cable to ours, whose firewall can cut off everything but the server's HTTP port.
+ * Needs Linux, root, iproute2 and nftables.
+ */
+import { execFile } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+const COMMAND_TIMEOUT_MS = 10_000;
+const TABLE = 'inet spillway_bench';
+
+/** Exists until it is closed; with it go its cable and its rules. */
+export class NetworkNamespace {
+	/** Our end of the cable, under which the server is reached from within. */
+	readonly hostAddress: string;
+	readonly #name: string;
+	readonly #folder: string;
+
+	private constructor(name: string, hostAddress: string, folder: string) {
+		this.#name = name;
+		this.hostAddress = hostAddress;
+		this.#folder = folder;
+	}
+
+	/** Makes one with addresses of 198.18.0.0/15, which is set aside for benchmarks (RFC 2544). Rejects, saying what is missing. */
+	static async create(): Promise<NetworkNamespace> {
+		const number = randomInt(0, 1 << 15);
+		const name = `spillway-${number}`;
+		const [ours, theirs] = [`spw${number}a`, `spw${number}b`];
+		const base = number * 4;
+		const address = (host: number): string => `198.${18 + (base >> 16)}.${(base >> 8) & 255}.${(base & 255) + host}`;
+		await run('nft', ['--version']).catch((error: unknown) => {
+			throw new Error('This needs root, iproute2 and nftables: apt-get install iproute2 nftables', { cause: error });
+		});
+		const namespace = new NetworkNamespace(name, address(1), await mkdtemp(path.join(tmpdir(), 'spillway-netns-')));
+		try {
+			await run('ip', ['netns', 'add', name]);
+			await run('ip', ['link', 'add', ours, 'type', 'veth', 'peer', 'name', theirs, 'netns', name]);
+			await run('ip', ['address', 'add', `${address(1)}/30`, 'dev', ours]);
+			await run('ip', ['link', 'set', ours, 'up']);
+			await run('ip', ['-n', name, 'address', 'add', `${address(2)}/30`, 'dev', theirs]);
+			await run('ip', ['-n', name, 'link', 'set', theirs, 'up']);
+			await run('ip', ['-n', name, 'link', 'set', 'lo', 'up']);
+			return namespace;
+		} catch (error) {
+			await namespace.close();
+			throw error;
+		}
+	}
+
+	/** Writes an executable that runs `program` within, with the arguments it is given. */
+	async wrap(program: string): Promise<string> {
+		const file = path.join(this.#folder, 'run-within');
+		await writeFile(file, `#!/bin/sh\nexec ip netns exec ${this.#name} '${program}' "$@"\n`);
+		await chmod(file, 0o755);
+		return file;
+	}
+
+	/** Drops, both ways and silently, every packet over the cable but those of that TCP port of the server. */
+	async cutAllBut(serverPort: number): Promise<void> {
+		const rules = ['input', 'output'].map((hook) => {
+			const [device, port] = hook === 'input' ? ['iifname', 'sport'] : ['oifname', 'dport'];
+			return `chain ${hook} {
+				type filter hook ${hook} priority 0; policy drop;
+				${device} "lo" accept
+				tcp ${port} ${serverPort} accept
+			}`;
+		});
+		await this.#nft(`table ${TABLE} {\n${rules.join('\n')}\n}`);
+	}
+
+	/** Lets everything through again. */
+	async restore(): Promise<void> {
+		await this.#nft(`table ${TABLE} {}\ndelete table ${TABLE}`);
+	}
+
+	/** Idempotent. Processes within go on without a network. */
+	async close(): Promise<void> {
+		await run('ip', ['netns', 'delete', this.#name]).catch(() => undefined);
+		await rm(this.#folder, { recursive: true, force: true });
+	}
+
+	#nft(script: string): Promise<void> {
+		return run('ip', ['netns', 'exec', this.#name, 'nft', '-f', '-'], script);
+	}
+}
+
+function run(program: string, programArguments: string[], input?: string): Promise<void> {
+	return new Promise((resolve, reject) => {
+		const child = execFile(program, programArguments, { timeout: COMMAND_TIMEOUT_MS }, (error, _out, stderr) => {
+			if (error === null) {
+				resolve();
+			} else {
+				reject(new Error(`${program} ${programArguments.join(' ')}: ${stderr.trim() || error.message}`));
+			}
+		});
+		child.stdin?.end(input);
+	});
+}

@@ -1,0 +1,50 @@
+/** A viewer's moves between the tiers in the product's player: nothing is repeated, skipped or silent. Figures come from the bench. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runHandOvers, type HandOverRun } from '../../loadtest/measurements/hand-over-run.ts';
+import { BENCH_SETTINGS } from '../../loadtest/publishers/encoder-settings.ts';
+import { ServerUnderTest } from '../../loadtest/server-under-test.ts';
+
+const SETTINGS = { ...BENCH_SETTINGS, widthPixels: 640, heightPixels: 360, videoBitrateBps: 800_000 };
+const EACH_WAY = 3;
+/** Of the content, not of a clock: pictures and sound are held against the capture times in them. */
+const MAX_CONTENT_JUMP_MS = 300;
+
+describe('a hand-over', () => {
+	let server: ServerUnderTest;
+	let run: Omit<HandOverRun, 'filmStrips'>;
+
+	beforeAll(async () => {
+		server = await ServerUnderTest.start();
+		run = await runHandOvers(server, {
+			publisher: 'rtmp',
+			settings: SETTINGS,
+			// Side by side, because each change and the way back to live take half a minute.
+			count: 1,
+			viewerCount: EACH_WAY,
+			settleMs: 2000,
+			withFilmStrips: false,
+		});
+	}, 240_000);
+
+	afterAll(async () => {
+		await server.stop();
+	});
+
+	it('comes to pass each time, both ways', () => {
+		expect(run.failedCount).toBe(0);
+		for (const tier of ['webrtc', 'll-hls'] as const) {
+			expect(run.entries.filter(({ to }) => to === tier)).toHaveLength(EACH_WAY);
+		}
+	});
+
+	it('goes on with the content where the other tier was', () => {
+		for (const entry of run.entries) {
+			expect(Math.abs(entry.contentJumpMs), JSON.stringify(entry)).toBeLessThanOrEqual(MAX_CONTENT_JUMP_MS);
+		}
+	});
+
+	it('is heard through a mix that is listened to', () => {
+		expect(run.hasMix).toBe(true);
+		expect(run.entries.some(({ soundJumpMs }) => soundJumpMs !== undefined)).toBe(true);
+	});
+});

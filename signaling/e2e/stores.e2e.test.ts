@@ -1,0 +1,147 @@
+/** PostgreSQL and Redis are lost while a broadcast is on air, and come back: media and chat go on, refusals say why, nothing restarts. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sleep, systemClock } from '../../core/clock.ts';
+import type { ServerMessage } from '../../core/protocol/signaling-messages.ts';
+import { FrameReader, SignalingSocket } from '../../loadtest/load/audience/signaling-socket.ts';
+import { waitUntilLive } from '../../loadtest/measurements/path-run.ts';
+import { createPublisher } from '../../loadtest/publishers/create-publisher.ts';
+import { BENCH_SETTINGS } from '../../loadtest/publishers/encoder-settings.ts';
+import type { Publisher } from '../../loadtest/publishers/publisher.ts';
+import { ServerUnderTest } from '../../loadtest/server-under-test.ts';
+import { type RealServer, startPostgres, startRedis } from '../testing/real-servers.ts';
+
+const SETTINGS = { ...BENCH_SETTINGS, widthPixels: 320, heightPixels: 180, videoBitrateBps: 300_000, gopSeconds: 1 };
+const DEADLINE_MS = 30_000;
+
+let postgres: RealServer;
+let redis: RealServer;
+let server: ServerUnderTest;
+let publisher: Publisher;
+
+type Problem = { code?: string; detail?: string; retryAfterSeconds?: number };
+
+async function get(path: string, init?: RequestInit): Promise<{ status: number; body: string }> {
+	const response = await fetch(new URL(path, server.addresses.httpUrl), init);
+	return { status: response.status, body: await response.text() };
+}
+
+async function until(condition: () => Promise<boolean>, what: string): Promise<void> {
+	const endMs = systemClock.monotonicMs() + DEADLINE_MS;
+	while (!(await condition())) {
+		if (systemClock.monotonicMs() > endMs) {
+			throw new Error(`Not within ${DEADLINE_MS} ms: ${what}`);
+		}
+		await sleep(systemClock, 100);
+	}
+}
+
+async function readiness(): Promise<{ status: number; broken: string[] }> {
+	const { status, body } = await get('/readyz');
+	const { checks } = JSON.parse(body) as { checks: Record<string, { status: string }> };
+	return { status, broken: Object.keys(checks).filter((name) => checks[name]!.status === 'error') };
+}
+
+/** Parts that the picture's playlist lists, and its newest address: moves on while media does. */
+async function newestPart(): Promise<string> {
+	const index = await get('/hls/demo/index.m3u8');
+	const video = index.body.split('\n').find((line) => line !== '' && !line.startsWith('#'))!;
+	const { body } = await get(new URL(video, new URL('/hls/demo/', server.addresses.httpUrl)).href);
+	return body.split('\n').findLast((line) => line.startsWith('#EXT-X-PART:'))!;
+}
+
+async function expectMediaMovesOn(): Promise<void> {
+	const before = await newestPart();
+	await until(async () => (await newestPart()) !== before, 'the playlist moves on');
+	expect(publisher.failure).toBeUndefined();
+}
+
+/** A guest in the channel's chat. */
+class Guest {
+	readonly heard: string[] = [];
+	readonly closed: number[] = [];
+	readonly #socket: SignalingSocket;
+	#drafts = 0;
+
+	private constructor() {
+		this.#socket = new SignalingSocket({
+			clock: systemClock,
+			url: `${server.addresses.httpUrl.replace('http', 'ws')}/api/v1/signaling`,
+			join: { type: 'join', protocol: 1, channel: 'demo', canWebRtc: true, canHls: true, isPinnedToHls: false },
+			reader: new FrameReader(),
+			onMessage: (message: ServerMessage) => {
+				if (message.type === 'chat') {
+					this.heard.push(...message.messages.map(({ text }) => text));
+				}
+			},
+			onClosed: (code) => this.closed.push(code),
+		});
+	}
+
+	static async enter(): Promise<Guest> {
+		const guest = new Guest();
+		await guest.#socket.open();
+		return guest;
+	}
+
+	say(text: string): void {
+		this.#socket.send({ type: 'chat-send', draftId: String(++this.#drafts), text });
+	}
+
+	leave(): void {
+		this.#socket.close();
+	}
+}
+
+beforeAll(async () => {
+	[postgres, redis] = await Promise.all([startPostgres(), startRedis()]);
+	server = await ServerUnderTest.start({ DATABASE_URL: postgres.url, REDIS_URL: redis.url });
+	publisher = createPublisher('rtmp', SETTINGS, server.addresses);
+	await publisher.start();
+	await waitUntilLive(server.addresses);
+});
+
+afterAll(async () => {
+	await publisher?.stop();
+	await server?.stop();
+	await Promise.all([postgres?.stop(), redis?.stop()]);
+});
+
+describe.each([
+	{ name: 'PostgreSQL', part: 'database', store: () => postgres },
+	{ name: 'Redis', part: 'bus', store: () => redis },
+])('$name, lost and back', ({ part, store }) => {
+	it('costs neither media nor chat, is named, and is found again', async () => {
+		const [speaker, listener] = [await Guest.enter(), await Guest.enter()];
+		speaker.say(`before ${part}`);
+		await until(async () => listener.heard.includes(`before ${part}`), 'chat works');
+
+		await store().kill();
+		await until(async () => (await readiness()).status === 503, 'the loss is noticed');
+		expect((await readiness()).broken).toEqual([part]);
+		expect((await get('/healthz')).status).toBe(200);
+		await expectMediaMovesOn();
+		speaker.say(`meanwhile ${part}`);
+		await until(async () => listener.heard.includes(`meanwhile ${part}`), 'chat goes on in this server');
+		if (part === 'database') {
+			const refused = await get('/api/v1/session', {
+				method: 'POST',
+				headers: { 'content-type': 'application/json', origin: server.addresses.httpUrl },
+				body: JSON.stringify({ name: 'somebody', password: 'a long enough password' }),
+			});
+			expect(refused.status).toBe(503);
+			expect(JSON.parse(refused.body) as Problem).toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
+		}
+
+		await store().restart();
+		await until(async () => (await readiness()).status === 200, 'the server is ready again by itself');
+		speaker.say(`after ${part}`);
+		await until(async () => listener.heard.includes(`after ${part}`), 'chat works as before');
+		await expectMediaMovesOn();
+		expect([speaker.closed, listener.closed]).toEqual([[], []]);
+		expect(listener.heard).toEqual([`before ${part}`, `meanwhile ${part}`, `after ${part}`]);
+		const newcomer = await Guest.enter();
+		for (const guest of [speaker, listener, newcomer]) {
+			guest.leave();
+		}
+	});
+});
