@@ -36,8 +36,25 @@ describe('StreamObserver', () => {
 			hasBFrames: false,
 			videoUnitCount: 0,
 			audioUnitCount: 0,
+			gapCount: 0,
+			longestGapMs: 0,
 		});
 		expect(observer.isGopKnown).toBe(false);
+	});
+
+	it('counts the gaps of the last minute, and takes seldom but even pictures for none', () => {
+		const observer = new StreamObserver();
+		watch(observer, 0, 4000, 1000);
+		watch(observer, 4660, 8000, 1000);
+		watch(observer, 9000, 10_000, 1000);
+		expect(observer.health).toMatchObject({ gapCount: 2, longestGapMs: 1040 });
+		watch(observer, 10_000, 66_000, 1000);
+		expect(observer.health).toMatchObject({ gapCount: 1, longestGapMs: 1040 });
+		const screen = new StreamObserver();
+		for (let atMs = 0; atMs < 10_000; atMs += 1000) {
+			screen.observe(unit('video', atMs, { isKeyFrame: atMs === 0 }));
+		}
+		expect(screen.health.gapCount).toBe(0);
 	});
 
 	it('tells the codecs', () => {

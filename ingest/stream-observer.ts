@@ -17,9 +17,17 @@ export type StreamHealth = {
 	/** Pictures and audio frames since the publisher came. */
 	videoUnitCount: number;
 	audioUnitCount: number;
+	/** How often in the last minute no picture came for much longer than usual, and for how long at most. */
+	gapCount: number;
+	longestGapMs: number;
 };
 
 const WINDOW_MS = 3000;
+/** Viewers see a picture that stands for so long; a screen that is shared and does not change sends as seldom, evenly. */
+const MIN_GAP_MS = 500;
+const GAP_INTERVALS = 4;
+const GAP_WINDOW_MS = 60_000;
+const MAX_GAPS = 200;
 
 type Sample = { atMs: number; bytes: number };
 
@@ -38,6 +46,7 @@ export class StreamObserver {
 	readonly #videoSamples: Sample[] = [];
 	readonly #audioSamples: Sample[] = [];
 	readonly #intervalsMs: number[] = [];
+	readonly #gaps: Array<{ endedAtMs: number; durationMs: number }> = [];
 
 	/** Takes a track's configuration. */
 	configure(config: TrackConfig): void {
@@ -60,6 +69,7 @@ export class StreamObserver {
 			return;
 		}
 		this.#videoUnitCount++;
+		this.#observeGap(unit.arrivedAtMs);
 		pushSample(this.#videoSamples, unit.arrivedAtMs, unit.bytes.length);
 		// In order of decoding, a picture shown before one that came earlier is a B-frame's doing; so is a composition offset.
 		if (unit.presentationTimeMs < this.#newestPresentationMs || unit.presentationTimeMs - unit.decodeTimeMs > 1) {
@@ -101,6 +111,8 @@ export class StreamObserver {
 	/** Figures for people. */
 	get health(): StreamHealth {
 		const intervalMs = percentile(this.#intervalsMs, 50);
+		const newestMs = Math.max(this.#videoSamples.at(-1)?.atMs ?? 0, this.#audioSamples.at(-1)?.atMs ?? 0);
+		const gaps = this.#gaps.filter(({ endedAtMs }) => newestMs - endedAtMs <= GAP_WINDOW_MS);
 		return {
 			videoBitrateBps: rateBps(this.#videoSamples),
 			audioBitrateBps: rateBps(this.#audioSamples),
@@ -109,6 +121,8 @@ export class StreamObserver {
 			hasBFrames: this.#hasBFrames,
 			videoUnitCount: this.#videoUnitCount,
 			audioUnitCount: this.#audioUnitCount,
+			gapCount: gaps.length,
+			longestGapMs: Math.max(0, ...gaps.map(({ durationMs }) => durationMs)),
 		};
 	}
 
@@ -117,6 +131,15 @@ export class StreamObserver {
 		this.#keyFrameTimeMs = undefined;
 		this.#newestPresentationMs = -Infinity;
 		this.#intervalsMs.length = 0;
+	}
+
+	#observeGap(arrivedAtMs: number): void {
+		const previousMs = this.#videoSamples.at(-1)?.atMs;
+		const durationMs = arrivedAtMs - (previousMs ?? arrivedAtMs);
+		if (durationMs > MIN_GAP_MS && durationMs > GAP_INTERVALS * percentile(this.#intervalsMs, 50)) {
+			this.#gaps.push({ endedAtMs: arrivedAtMs, durationMs });
+			this.#gaps.splice(0, this.#gaps.length - MAX_GAPS);
+		}
 	}
 
 	#observeGop(unit: PublisherUnit): void {

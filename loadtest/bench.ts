@@ -398,6 +398,10 @@ async function main(): Promise<number> {
 	return 0;
 }
 
+// The browser's library takes SIGTERM for its own and would let the bench go on; what we started ends with the process.
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+	process.on(name, () => process.exit(1));
+}
 // Timers of core/clock.ts do not keep the process alive; this does, until main() is done.
 const keepAlive = setInterval(() => undefined, 60_000);
 try {

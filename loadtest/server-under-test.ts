@@ -5,6 +5,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { sleep, systemClock, withDeadline } from '../core/clock.ts';
+import { ownChild } from './owned-children.ts';
 
 /** Where it is and how to publish to it. */
 export type ServerAddresses = { httpUrl: string; rtmpUrl: string; channel: string; streamKey: string };
@@ -50,6 +51,7 @@ export class ServerUnderTest {
 				...environment,
 			},
 		});
+		ownChild(child, 'SIGTERM');
 		const output: string[] = [];
 		for (const stream of [child.stdout, child.stderr]) {
 			stream.setEncoding('utf8').on('data', (text: string) => {

@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import { systemClock, withDeadline } from '../../core/clock.ts';
 import type { SentFrame } from '../measurements/frame-log.ts';
 import { toneSampleAt } from '../measurements/tone-code.ts';
+import { ownChild } from '../owned-children.ts';
 import type { PictureArtist } from './bench-picture.ts';
 import { MatroskaWriter } from './matroska-writer.ts';
 import type { SourceFormat, SourceOutput } from './source-loop.ts';
@@ -54,6 +55,7 @@ export class EncoderProcess implements SourceOutput {
 			// Its own group: a Ctrl-C on the terminal reaches us, and we end it in order.
 			detached: true,
 		});
+		ownChild(this.#child, 'SIGKILL');
 		this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => {
 			this.#stderr.push(...text.trim().split('\n'));
 			this.#stderr.splice(0, this.#stderr.length - STDERR_LINES);

@@ -1,5 +1,6 @@
 /** The two tracks of a stage: what publishers' packets and our own access units go through on their way to the viewers. */
 import type { Clock } from '../../core/clock.ts';
+import { SOUND_LAG_MS } from '../../core/media/sound-lag.ts';
 import { Cohort, type Newcomer } from './cohort.ts';
 import type { JoinLayer } from './join-layer.ts';
 import { NewestGop, type KeptPacket } from './newest-gop.ts';
@@ -348,7 +349,7 @@ export class AudioStageTrack {
 			payload: packet.payload,
 			hasMarker: packet.hasMarker,
 			timestampTicks: packet.timelineTicks + this.#timestampBase,
-			captureTimeMs: packet.captureTimeMs,
+			captureTimeMs: packet.captureTimeMs + SOUND_LAG_MS,
 		};
 	}
 }

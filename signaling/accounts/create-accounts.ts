@@ -43,6 +43,8 @@ export type Accounts = {
 	/** For routes that change something. */
 	origin: RequestOrigin;
 	routes: FastifyPluginAsync;
+	/** Calls back with the id of each log-in that ends, here or on another server. */
+	onSessionEnded(listener: (sessionId: string) => void): void;
 	close(): Promise<void>;
 };
 
@@ -70,10 +72,14 @@ export async function createAccounts(dependencies: AccountsDependencies): Promis
 	});
 	await hasher.prepareDecoy();
 	let unsubscribe = (): void => undefined;
+	const sessionEndListeners: Array<(sessionId: string) => void> = [];
 	try {
 		unsubscribe = await bus.subscribe(SESSION_ENDED_TOPIC, (message) => {
 			if (typeof message === 'string' && message.length < 64) {
 				authenticator.endSession(message);
+				for (const listener of sessionEndListeners) {
+					listener(message);
+				}
 			}
 		});
 	} catch (error) {
@@ -89,6 +95,7 @@ export async function createAccounts(dependencies: AccountsDependencies): Promis
 		cookies,
 		origin,
 		routes: createAccountRoutes({ accounts: service, authenticator, cookies, origin }),
+		onSessionEnded: (listener) => void sessionEndListeners.push(listener),
 		close: async () => unsubscribe(),
 	};
 }

@@ -24,6 +24,9 @@ export const MIN_PASSWORD_LENGTH = 8;
 /** Longest: enough for any passphrase, and hashing it costs nothing extra. */
 export const MAX_PASSWORD_LENGTH = 128;
 
+/** Of those without an account: in our chat, and in that of IRC programs (tmi.js, Twitch). */
+export const GUEST_NAME_PREFIXES = ['guest-', 'justinfan'] as const;
+
 // The passwords of eight letters and more that guessers try first. No composition rules besides (ASVS 6.2.5).
 const COMMON_PASSWORDS: ReadonlySet<string> = new Set(
 	(
@@ -41,6 +44,11 @@ export function parseNewUserName(text: string): string {
 	const name = parseChannelName(text);
 	if (name === undefined) {
 		throw new SpillwayError('REQUEST_INVALID', ['a name has 2–25 letters, digits, "_" or "-", and is not a page']);
+	}
+	if (GUEST_NAME_PREFIXES.some((prefix) => name.startsWith(prefix))) {
+		throw new SpillwayError('REQUEST_INVALID', [
+			`names that begin with ${GUEST_NAME_PREFIXES.join(' or ')} are for guests`,
+		]);
 	}
 	return name;
 }

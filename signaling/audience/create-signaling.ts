@@ -7,7 +7,7 @@ import { parseChannelName, type ChannelId, type ChannelName } from '../../core/i
 import type { Logger } from '../../core/logger.ts';
 import type { AudienceReport } from '../../core/protocol/audience-report.ts';
 import type { ChannelDescription } from '../../core/protocol/channel-description.ts';
-import type { SignalingCloseReason } from '../../core/protocol/signaling-messages.ts';
+import type { SignalingCloseReason } from '../../core/protocol/signaling-constants.ts';
 import type { MessageBus } from '../bus/message-bus.ts';
 import type { Channel } from '../channels/channel-store.ts';
 import type { ChatService } from '../chat/chat-service.ts';
@@ -76,7 +76,7 @@ export interface Signaling {
 	/** To be called when the SFU's load or budget changed much; small changes are seen within a second. */
 	loadChanged(): void;
 	/** Ends the sockets of somebody who signed out, was banned, or has a new password; they come again as guests. */
-	endSocketsOf(userId: string): void;
+	endSocketsOf(sessionId: string): void;
 	figures(): SignalingFigures;
 	/** Tells viewers to come again, takes them out of the sum, writes the last events. */
 	close(): Promise<void>;
@@ -124,7 +124,7 @@ export function createSignaling(dependencies: SignalingDependencies): Signaling 
 		},
 		channelChanged: (channelName) => rooms.channelChanged(channelName),
 		loadChanged: () => rooms.loadChanged(),
-		endSocketsOf: (userId) => sockets.endSocketsOf(userId),
+		endSocketsOf: (sessionId) => sockets.endSocketsOf(sessionId),
 		figures: () => ({
 			socketCount: sockets.count,
 			roomCount: rooms.roomCount,

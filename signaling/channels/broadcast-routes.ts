@@ -54,6 +54,10 @@ const healthSchema = Type.Object({
 			hasBFrames: Type.Boolean(),
 			videoUnitCount: Type.Integer(),
 			audioUnitCount: Type.Integer(),
+			gapCount: Type.Integer({
+				description: 'How often in the last minute no picture came for much longer than usual.',
+			}),
+			longestGapMs: Type.Number(),
 		}),
 	),
 	legs: Type.Array(legDescriptionSchema),

@@ -90,11 +90,12 @@ describe('a viewer', () => {
 	});
 
 	it('loses his sockets when he signs out', async () => {
-		await start({ authenticator: { authenticate: async () => ({ id: 'u1', name: 'anna', role: 'viewer' }) } });
+		const anna = { id: 'u1', name: 'anna', role: 'viewer', sessionId: 's1' } as const;
+		await start({ authenticator: { authenticate: async () => anna } });
 		const viewer = await new SocketClient(server.url).join();
-		server.signaling.endSocketsOf('u2');
-		server.signaling.endSocketsOf('u1');
-		expect(await viewer.closed).toBe(4003);
+		server.signaling.endSocketsOf('s2');
+		server.signaling.endSocketsOf('s1');
+		expect(await viewer.closed).toBe(4010);
 	});
 });
 

@@ -9,7 +9,7 @@ import {
 	MAX_SIGNALING_MESSAGE_BYTES,
 	SIGNALING_PATH,
 	type SignalingCloseReason,
-} from '../../core/protocol/signaling-messages.ts';
+} from '../../core/protocol/signaling-constants.ts';
 import { OriginCheck } from './origin-check.ts';
 import { SignalingSocket } from './signaling-socket.ts';
 import { SocketAdmission, type SocketLimits } from './socket-admission.ts';
@@ -82,11 +82,11 @@ export class SignalingSockets {
 		return droppedCount;
 	}
 
-	/** Ends all sockets of an account: it signed out, was banned, or has a new password. */
-	endSocketsOf(userId: string): void {
+	/** Ends the sockets of a log-in that has ended; who watches there comes again as a guest. */
+	endSocketsOf(sessionId: string): void {
 		for (const socket of [...this.#sockets]) {
-			if (socket.user?.id === userId) {
-				socket.close('busy');
+			if (socket.user?.sessionId === sessionId) {
+				socket.close('signedOut');
 			}
 		}
 	}

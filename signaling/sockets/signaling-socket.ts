@@ -3,12 +3,8 @@ import type { Clock } from '../../core/clock.ts';
 import { CloseScope } from '../../core/close-scope.ts';
 import { errorMessage, SpillwayError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
-import {
-	SIGNALING_CLOSE_CODES,
-	type ClientMessage,
-	type ServerMessage,
-	type SignalingCloseReason,
-} from '../../core/protocol/signaling-messages.ts';
+import type { ClientMessage, ServerMessage } from '../../core/protocol/signaling-messages.ts';
+import { SIGNALING_CLOSE_CODES, type SignalingCloseReason } from '../../core/protocol/signaling-constants.ts';
 import { parseClientMessage } from './message-parser.ts';
 import { MessageRate } from './message-rate.ts';
 import { OutboundQueue, type Importance } from './outbound-queue.ts';

@@ -1,9 +1,16 @@
 /** The seam between sockets and audience: what a connection offers to a room, and a room to a connection. Types only. */
-import type { ClientMessage, ServerMessage, SignalingCloseReason } from '../../core/protocol/signaling-messages.ts';
+import type { ClientMessage, ServerMessage } from '../../core/protocol/signaling-messages.ts';
+import type { SignalingCloseReason } from '../../core/protocol/signaling-constants.ts';
 import type { Importance } from './outbound-queue.ts';
 
 /** Somebody with an account; what the accounts' authenticator returns. */
-export type SignedInUser = { id: string; name: string; role: 'viewer' | 'streamer' | 'moderator' | 'admin' };
+export type SignedInUser = {
+	id: string;
+	name: string;
+	role: 'viewer' | 'streamer' | 'moderator' | 'admin';
+	/** Which log-in. */
+	sessionId?: string;
+};
 
 /** The first message. */
 export type JoinMessage = Extract<ClientMessage, { type: 'join' }>;

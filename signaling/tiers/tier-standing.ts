@@ -1,5 +1,5 @@
 /** Where one viewer stands, by what is known of him alone: may he have WebRTC, how urgent is he, may he be moved now. */
-import type { TierReason } from '../../core/protocol/signaling-messages.ts';
+import type { TierReason } from '../../core/protocol/signaling-constants.ts';
 import type { ChannelTierPolicy, TierViewer } from './tier-input.ts';
 
 /** A viewer is moved at most this often. A hand-over takes 5–40 s: half of it would move people who have just arrived. */

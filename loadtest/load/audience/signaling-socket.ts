@@ -1,11 +1,8 @@
 /** One virtual viewer's signaling socket: joins, passes messages on, says goodbye. core/protocol/signaling-messages.ts is what it speaks. */
 import WebSocket from 'ws';
 import { type Clock, withDeadline } from '../../../core/clock.ts';
-import {
-	type ClientMessage,
-	type ServerMessage,
-	SIGNALING_CLOSE_CODES,
-} from '../../../core/protocol/signaling-messages.ts';
+import type { ClientMessage, ServerMessage } from '../../../core/protocol/signaling-messages.ts';
+import { SIGNALING_CLOSE_CODES } from '../../../core/protocol/signaling-constants.ts';
 
 /** What the server says first. */
 export type JoinedMessage = Extract<ServerMessage, { type: 'joined' }>;

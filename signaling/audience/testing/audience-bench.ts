@@ -1,7 +1,8 @@
 /** Rooms without sockets for tests: a fake clock, an in-process bus, a budget that tests set, viewers that keep what they get. */
 import type { ChannelId, ChannelName, ViewerId } from '../../../core/ids.ts';
 import type { ChannelDescription } from '../../../core/protocol/channel-description.ts';
-import type { ServerMessage, SignalingCloseReason, TierDecision } from '../../../core/protocol/signaling-messages.ts';
+import type { ServerMessage, TierDecision } from '../../../core/protocol/signaling-messages.ts';
+import type { SignalingCloseReason } from '../../../core/protocol/signaling-constants.ts';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../../core/testing/recording-logger.ts';
 import { SpillwayError } from '../../../core/errors.ts';

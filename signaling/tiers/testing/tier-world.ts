@@ -1,5 +1,5 @@
 /** An audience for tests of the tier controller: time moves by hand, transports open and close as players' do, rules are checked. */
-import { TIER_REASONS } from '../../../core/protocol/signaling-messages.ts';
+import { TIER_REASONS } from '../../../core/protocol/signaling-constants.ts';
 import {
 	decideTiers,
 	nextDecided,

@@ -1,4 +1,5 @@
 /** The WebRTC tier: a receive-only PeerConnection over WHEP. */
+import { SOUND_LAG_MS } from '../../../core/media/sound-lag.ts';
 import { type CancelTimer, type Clock } from '../../../core/clock.ts';
 import { captureTimeOfRtp } from './capture-clock.ts';
 import type { PlayedMoment } from './alignment.ts';
@@ -99,7 +100,7 @@ class WebrtcConnection implements MediaConnection, DelayControl {
 		const captureTimeMs = source === undefined ? undefined : captureTimeOfRtp(source.rtpTimestamp, [source]);
 		return captureTimeMs === undefined
 			? undefined
-			: { captureTimeMs, playedAtMs: source!.timestamp - performance.timeOrigin };
+			: { captureTimeMs: captureTimeMs - SOUND_LAG_MS, playedAtMs: source!.timestamp - performance.timeOrigin };
 	}
 
 	captureTimeMs(frame: VideoFrameCallbackMetadata): number | undefined {

@@ -37,9 +37,9 @@ export type StreamHealth = {
 	hasBFrames: boolean;
 	videoUnitCount: number;
 	audioUnitCount: number;
-	/** Times that pictures stayed away, and the longest of them; absent where not measured. */
-	gapCount?: number;
-	longestGapMs?: number;
+	/** Times that pictures stayed away in the last minute, and the longest of them. */
+	gapCount: number;
+	longestGapMs: number;
 };
 
 /** Answer of the health route. */

@@ -6,14 +6,13 @@
 import type { CancelTimer, Clock } from '../../../core/clock.ts';
 import type { Logger } from '../../../core/logger.ts';
 import type { ChannelDescription, DeliveryTier } from '../../../core/protocol/channel-description.ts';
-import {
-	SIGNALING_CLOSE_CODES,
-	SIGNALING_PROTOCOL,
-	type ClientMessage,
-	type ServerMessage,
-	type TierDecision,
-	type ViewerStatistics,
+import type {
+	ClientMessage,
+	ServerMessage,
+	TierDecision,
+	ViewerStatistics,
 } from '../../../core/protocol/signaling-messages.ts';
+import { SIGNALING_CLOSE_CODES, SIGNALING_PROTOCOL } from '../../../core/protocol/signaling-constants.ts';
 import { TypedEmitter } from '../../../core/typed-emitter.ts';
 import { retryDelayMs, type RetryPolicy } from '../playback/retry-policy.ts';
 import { estimateFromSocket, type ClockEstimate } from './server-clock.ts';

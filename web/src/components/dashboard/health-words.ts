@@ -88,16 +88,12 @@ function gopRow(gopMs: number | undefined, protocol: string | undefined): Health
 
 function gapRow({ gapCount, longestGapMs }: NonNullable<ChannelHealth['health']>): HealthRow {
 	const label = 'Gaps';
-	if (gapCount === undefined) {
-		return { label, value: '–', verdict: 'unknown' };
-	}
 	if (gapCount === 0) {
 		return { label, value: 'none', verdict: 'good' };
 	}
-	const longest = longestGapMs === undefined ? '' : `, longest ${formatSeconds(longestGapMs)}`;
 	return {
 		label,
-		value: `${gapCount}${longest}`,
+		value: `${gapCount} in a minute, longest ${formatSeconds(longestGapMs)}`,
 		verdict: 'warning',
 		advice: 'Pictures stayed away for a while. Lower the bitrate, or use a cable instead of Wi-Fi.',
 	};

@@ -1,0 +1,52 @@
+/** The signaling socket's address, limits, reasons and close codes, apart from its messages: pages need these, and no schemas. */
+
+/** Version of this page; the first message names it. */
+export const SIGNALING_PROTOCOL = 1;
+/** Address of the socket. */
+export const SIGNALING_PATH = '/api/v1/signaling';
+/** Longest frame that the server reads, in bytes. */
+export const MAX_SIGNALING_MESSAGE_BYTES = 16_384;
+/** Characters of one chat message. */
+export const MAX_CHAT_TEXT_LENGTH = 500;
+
+/**
+ * Why a viewer is in the tier he is in. `pinned`: chose LL-HLS himself. `mass-only`, `waiting-list`: the channel's policy.
+ * `fits`: there is room for everybody. `priority`: in spite of the crowd. `seats-full`: the channel's own number of seats.
+ * `budget-consumers`, `budget-bitrate`, `budget-cpu`: what ran out. `webrtc-unsupported`: the browser cannot. `webrtc-blocked`:
+ * the network does not let it through. `switched-lately`: at most one switch a minute. `worker-lost`, `sfu-unavailable`: on our side.
+ */
+export const TIER_REASONS = [
+	'fits',
+	'priority',
+	'pinned',
+	'mass-only',
+	'waiting-list',
+	'seats-full',
+	'budget-consumers',
+	'budget-bitrate',
+	'budget-cpu',
+	'webrtc-unsupported',
+	'webrtc-blocked',
+	'switched-lately',
+	'worker-lost',
+	'sfu-unavailable',
+] as const;
+/** One of {@link TIER_REASONS}. */
+export type TierReason = (typeof TIER_REASONS)[number];
+
+/** Why the server closes a socket (RFC 6455 §7.4.2: 4000–4999 are ours), and whether the viewer should come again. */
+export const SIGNALING_CLOSE_CODES = {
+	serverStopping: { code: 4000, reconnects: true },
+	heartbeatMissed: { code: 4001, reconnects: true },
+	tooSlow: { code: 4002, reconnects: true },
+	busy: { code: 4003, reconnects: true },
+	replaced: { code: 4004, reconnects: false },
+	malformedMessage: { code: 4005, reconnects: false },
+	protocolUnsupported: { code: 4006, reconnects: false },
+	channelNotFound: { code: 4007, reconnects: false },
+	joinTimeout: { code: 4008, reconnects: true },
+	tooManyMessages: { code: 4009, reconnects: true },
+	signedOut: { code: 4010, reconnects: true },
+} as const satisfies Record<string, { code: number; reconnects: boolean }>;
+/** A name in {@link SIGNALING_CLOSE_CODES}. */
+export type SignalingCloseReason = keyof typeof SIGNALING_CLOSE_CODES;
