@@ -6,14 +6,14 @@
 import { percentile } from '../core/percentiles.ts';
 import type { CancelTimer, Clock } from '../core/clock.ts';
 
-/** Frames by which the pace is judged: two seconds of 20 ms frames. */
-const SAMPLE_COUNT = 100;
+/** Frames by which the pace is judged: two seconds of 10 ms frames. */
+const SAMPLE_COUNT = 200;
 /** Until then every frame goes at once; and so often the pace is judged anew. */
 const JUDGE_EVERY = 10;
 /** Frames later than this many percent of the others go at once, when they come. */
 const PUNCTUAL_PERCENT = 90;
 /** The pace moves by this much a frame, less than what a receiver takes for jitter. */
-const STEP_MS = 0.5;
+const STEP_MS = 0.25;
 /** Off by more than this, as after an encoder's start, there is no pace yet: it jumps. */
 const MAX_OFF_MS = 15;
 /** No frame waits longer: an encoder that catches up after its start is not a pace. */

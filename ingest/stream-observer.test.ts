@@ -47,9 +47,9 @@ describe('StreamObserver', () => {
 		watch(observer, 0, 4000, 1000);
 		watch(observer, 4660, 8000, 1000);
 		watch(observer, 9000, 10_000, 1000);
-		expect(observer.health).toMatchObject({ gapCount: 2, longestGapMs: 1040 });
+		expect(observer.health).toMatchObject({ gapCount: 2, longestGapMs: 1020 });
 		watch(observer, 10_000, 66_000, 1000);
-		expect(observer.health).toMatchObject({ gapCount: 1, longestGapMs: 1040 });
+		expect(observer.health).toMatchObject({ gapCount: 1, longestGapMs: 1020 });
 		const screen = new StreamObserver();
 		for (let atMs = 0; atMs < 10_000; atMs += 1000) {
 			screen.observe(unit('video', atMs, { isKeyFrame: atMs === 0 }));

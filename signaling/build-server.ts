@@ -2,6 +2,7 @@
 import fastify, { type FastifyInstance } from 'fastify';
 import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
+import { SpillwayError } from '../core/errors.ts';
 import type { Clock } from '../core/clock.ts';
 import { CloseScope } from '../core/close-scope.ts';
 import { parseChannelName } from '../core/ids.ts';
@@ -28,7 +29,11 @@ import { createFrameworkErrorHandler, registerErrorHandler } from './http/error-
 import { requestLimits } from './http/request-limits.ts';
 import { registerHealthRoutes } from './operations/health-routes.ts';
 import type { ServerConfig } from './server-config.ts';
+import { maxWhepSessions, sfuBudget } from './tiers/sfu-budget.ts';
 import { createWebPages } from './web-pages.ts';
+
+/** After a refusal for want of room. */
+const WHEP_FULL_RETRY_SECONDS = 10;
 
 /** A server, complete but silent until listen(). */
 export interface SpillwayServer {
@@ -160,8 +165,13 @@ async function assemble(
 			const { router } = found.broadcast;
 			return router === undefined ? { state: 'starting' } : { state: 'live', broadcastRouter: router };
 		},
-		// Every channel is public until channels can be otherwise; the hook stands where it will be asked.
-		authorizePlayback: async () => undefined,
+		// Every channel is public until channels can be otherwise. Viewers with a socket are told where to watch; this is for the rest.
+		authorizePlayback: async () => {
+			const { maxConsumers } = sfuBudget(config.sfu, sfu.pool.workers.length);
+			if (whep.count >= maxWhepSessions(maxConsumers)) {
+				throw new SpillwayError('SFU_UNAVAILABLE', ['it is full'], { retryAfterSeconds: WHEP_FULL_RETRY_SECONDS });
+			}
+		},
 		onSession: (session) => services.signaling.addWhepSession(session),
 	});
 	scope.onClose(() => whep.close());

@@ -5,4 +5,4 @@
  * the picture wait until they are level; its buffer for sound is the longer one, so mostly the picture waits. People notice sound that is
  * late from 125 ms on (ITU-R BT.1359). See docs/decisions.md.
  */
-export const SOUND_LAG_MS = 25;
+export const SOUND_LAG_MS = 12;

@@ -1,4 +1,4 @@
-/** `/api/v1/users` and `/api/v1/session`: signing up, logging in and out, and who is logged in. */
+/** `/api/v1/users` and `/api/v1/session`: signing up, logging in and out, who is logged in, and his password. */
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { Type, type Static } from 'typebox';
 import { SpillwayError } from '../../core/errors.ts';
@@ -6,13 +6,18 @@ import { refuseOtherMethods } from '../http/error-handler.ts';
 import { RATE_LIMITS, registerRateLimits } from '../http/rate-limits.ts';
 import { refusals, validateWithTypeBox } from '../http/schema-validation.ts';
 import type { AccountService, LogIn } from './account-service.ts';
-import type { Authenticator } from './authenticator.ts';
+import type { TokenAuthenticator } from './authenticator.ts';
 import type { RequestOrigin } from './request-origin.ts';
 import { readCookie, REFRESH_COOKIE, type SessionCookies } from './session-cookies.ts';
 import { USER_ROLES } from './user.ts';
 
 const credentialsSchema = Type.Object(
 	{ name: Type.String({ maxLength: 64 }), password: Type.String({ maxLength: 512 }) },
+	{ additionalProperties: false },
+);
+
+const passwordChangeSchema = Type.Object(
+	{ currentPassword: Type.String({ maxLength: 512 }), newPassword: Type.String({ maxLength: 512 }) },
 	{ additionalProperties: false },
 );
 
@@ -33,7 +38,7 @@ const sessionAnswer = Type.Object({
 /** What the routes need. */
 export type AccountRoutesDependencies = {
 	accounts: AccountService;
-	authenticator: Authenticator;
+	authenticator: TokenAuthenticator;
 	cookies: SessionCookies;
 	origin: RequestOrigin;
 };
@@ -126,6 +131,25 @@ export function createAccountRoutes({
 				return reply.code(204).send();
 			},
 		);
+		app.put<{ Body: Static<typeof passwordChangeSchema> }>(
+			'/api/v1/session/password',
+			{
+				config: { rateLimit: RATE_LIMITS.logIn },
+				schema: {
+					tags,
+					summary: 'Change the password',
+					description: 'Ends all other log-ins of the account.',
+					body: passwordChangeSchema,
+					response: { 204: Type.Null(), ...refusals(400, 401, 403, 429, 503) },
+				},
+			},
+			async (request, reply) => {
+				const user = await authenticator.userOf(request);
+				const { currentPassword: current, newPassword: next } = request.body;
+				await accounts.changePassword(user, { current, next }, request.ip);
+				return reply.code(204).send();
+			},
+		);
 		app.get(
 			'/api/v1/session',
 			{ schema: { tags, summary: 'Who is logged in', response: { 200: sessionAnswer, ...refusals(503) } } },
@@ -137,6 +161,7 @@ export function createAccountRoutes({
 		refuseOtherMethods(app, '/api/v1/users', ['POST']);
 		refuseOtherMethods(app, '/api/v1/session', ['GET', 'POST', 'DELETE']);
 		refuseOtherMethods(app, '/api/v1/session/refresh', ['POST']);
+		refuseOtherMethods(app, '/api/v1/session/password', ['PUT']);
 	};
 }
 

@@ -122,6 +122,39 @@ export class AccountService {
 		}
 	}
 
+	/**
+	 * Replaces the password and ends the account's other sessions. Throws LOGIN_REFUSED when the present one is wrong,
+	 * REQUEST_INVALID when the new one must not be, TOO_MANY_ATTEMPTS, ACCOUNTS_BUSY.
+	 */
+	async changePassword(
+		user: AuthenticatedUser,
+		passwords: { current: string; next: string },
+		remoteAddress: string,
+	): Promise<void> {
+		const { users, sessions, hasher, logger } = this.#dependencies;
+		validateNewPassword(passwords.next, user.name);
+		const takeBack = this.#beginAttempt(user.name, remoteAddress);
+		let record: UserRecord | undefined;
+		let isRight: boolean;
+		try {
+			record = await users.findById(user.id);
+			isRight = await hasher.verify(passwords.current, record?.passwordHash);
+		} catch (error) {
+			takeBack();
+			throw error;
+		}
+		if (record === undefined || !isRight) {
+			logger.info({ remoteAddress }, 'a change of password was refused');
+			throw new SpillwayError('LOGIN_REFUSED');
+		}
+		takeBack();
+		await users.replacePasswordHash(user.id, record.passwordHash, await hasher.hash(passwords.next));
+		for (const id of await sessions.endOthers(user.id, user.sessionId, 'password-changed')) {
+			await this.#announceEnd(id);
+		}
+		logger.info({ userId: user.id }, 'password changed');
+	}
+
 	/** The account behind an access token as it is now; undefined when it is gone. */
 	async describe(user: AuthenticatedUser): Promise<UserAccount | undefined> {
 		const record = await this.#dependencies.users.findById(user.id);

@@ -5,7 +5,7 @@ import { systemClock } from '../../core/clock.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { InProcessBus } from '../bus/in-process-bus.ts';
 import type { Database } from '../database/database.ts';
-import { ApiBench, TEST_PASSWORD } from '../testing/api-bench.ts';
+import { ApiBench, TEST_PASSWORD, type TestBrowser } from '../testing/api-bench.ts';
 import { DATABASE_KINDS, openTestDatabase } from '../testing/both-databases.ts';
 
 type UserAnswer = { user: { id: string; name: string; role: string; channels: object[] } | null };
@@ -190,6 +190,35 @@ describe.each(DATABASE_KINDS)('accounts ($kind)', ({ kind }) => {
 		expect(await logIn('admin_secret')).toBe(200);
 		expect(await readHash()).toMatch(/^\$argon2id\$/);
 		expect([await logIn('admin_secret'), await logIn('wrong secret')]).toEqual([200, 401]);
+	});
+
+	describe('a change of password', () => {
+		const OTHER_PASSWORD = 'another long passphrase';
+
+		it('takes the new one from then on, and ends every other log-in', async () => {
+			const browser = await bench.signUp('alice');
+			const elsewhere = bench.browser();
+			await elsewhere.send('POST', '/api/v1/session', { name: 'alice', password: TEST_PASSWORD });
+			const body = { currentPassword: TEST_PASSWORD, newPassword: OTHER_PASSWORD };
+			expect((await browser.send('PUT', '/api/v1/session/password', body)).statusCode).toBe(204);
+			expect((await browser.send('GET', '/api/v1/session')).json()).toMatchObject({ user: { name: 'alice' } });
+			expect((await elsewhere.send('GET', '/api/v1/session')).json()).toEqual({ user: null });
+			expect((await elsewhere.send('POST', '/api/v1/session/refresh')).statusCode).toBe(401);
+			const logIn = async (password: string): Promise<number> =>
+				(await bench.browser().send('POST', '/api/v1/session', { name: 'alice', password })).statusCode;
+			expect([await logIn(TEST_PASSWORD), await logIn(OTHER_PASSWORD)]).toEqual([401, 200]);
+		});
+
+		it('is refused to nobody, without the present one, and to one that must not be', async () => {
+			const browser = await bench.signUp('alice');
+			const change = async (who: TestBrowser, currentPassword: string, newPassword: string): Promise<number> =>
+				(await who.send('PUT', '/api/v1/session/password', { currentPassword, newPassword })).statusCode;
+			expect(await change(bench.browser(), TEST_PASSWORD, OTHER_PASSWORD)).toBe(401);
+			expect(await change(browser, 'not the password', OTHER_PASSWORD)).toBe(401);
+			expect(await change(browser, TEST_PASSWORD, 'short')).toBe(400);
+			expect(await change(browser, TEST_PASSWORD, 'password123')).toBe(400);
+			expect(await change(browser, TEST_PASSWORD, OTHER_PASSWORD)).toBe(204);
+		});
 	});
 
 	describe('refresh', () => {

@@ -17,7 +17,7 @@ const REPEAT_WINDOW_MS = 10_000;
 const MAX_SESSIONS_PER_USER = 20;
 
 /** Why a session ended. */
-export type SessionEndReason = 'logged-out' | 'token-reused' | 'too-many-sessions';
+export type SessionEndReason = 'logged-out' | 'token-reused' | 'too-many-sessions' | 'password-changed';
 
 /** What a refresh token was worth. */
 export type RefreshOutcome =
@@ -114,6 +114,16 @@ export class SessionStore {
 			'UPDATE sessions SET ended_at = $2, end_reason = $3 WHERE id = $1 AND ended_at IS NULL',
 			[sessionId, new Date(this.#clock.nowMs()), reason],
 		);
+	}
+
+	/** Ends the account's other sessions; returns their ids. */
+	async endOthers(userId: string, keptSessionId: string | undefined, reason: SessionEndReason): Promise<string[]> {
+		const ended = await this.#database.query<{ id: string }>(
+			`UPDATE sessions SET ended_at = $3, end_reason = $4
+			WHERE user_id = $1 AND id IS DISTINCT FROM $2 AND ended_at IS NULL RETURNING id`,
+			[userId, keptSessionId ?? null, new Date(this.#clock.nowMs()), reason],
+		);
+		return ended.map(({ id }) => id);
 	}
 
 	async #find(sessionId: string): Promise<SessionRow | undefined> {

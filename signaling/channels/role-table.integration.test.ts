@@ -25,6 +25,7 @@ const ROUTES: readonly Row[] = [
 	['POST', '/api/v1/session', { name: 'viewer', password: TEST_PASSWORD }, [200, 200, 200, 200, 200, 200, 200]],
 	['POST', '/api/v1/session/refresh', undefined,            [401, 200, 200, 200, 200, 200, 200]],
 	['DELETE', '/api/v1/session', undefined,                  [204, 204, 204, 204, 204, 204, 204]],
+	['PUT', '/api/v1/session/password', { currentPassword: 'wrong', newPassword: TEST_PASSWORD }, [401, 401, 401, 401, 401, 401, 401]],
 	['POST', '/api/v1/users', { name: 'newcomer', password: TEST_PASSWORD }, [201, 201, 201, 201, 201, 201, 201]],
 	['POST', '/api/v1/channels', { name: 'new-place' },       [401, 201, 201, 201, 201, 201, 201]],
 	['POST', '/api/v1/streams/ingest', { stream_key: '{secret}' }, [200, 200, 200, 200, 200, 200, 200]],

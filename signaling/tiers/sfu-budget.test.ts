@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
-import { sfuBudget, SfuLoadMeter, type SfuLoadSource } from './sfu-budget.ts';
+import { maxWhepSessions, sfuBudget, SfuLoadMeter, type SfuLoadSource } from './sfu-budget.ts';
 
 type Load = Awaited<ReturnType<SfuLoadSource['readLoads']>>[number];
 
@@ -49,6 +49,12 @@ function setUp(
 	const meter = new SfuLoadMeter(workers, 2, { clock, logger, ...(readCpu === undefined ? {} : { readCpu }) });
 	return { clock, workers, meter };
 }
+
+describe('maxWhepSessions', () => {
+	it('leaves those who obey room to move, and bounds the others', () => {
+		expect([0, 40, 1000].map((maxConsumers) => maxWhepSessions(maxConsumers))).toEqual([10, 34, 610]);
+	});
+});
 
 describe('sfuBudget', () => {
 	it('allows 500 consumers a worker unless told, and nothing without a worker', () => {

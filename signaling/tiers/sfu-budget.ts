@@ -27,6 +27,17 @@ const SMOOTHING = 0.3;
 /** A worker that is too busy to answer must not stop the meter. */
 const READ_TIMEOUT_MS = 5000;
 
+/** Streams of one viewer: picture and sound. */
+const CONSUMERS_PER_VIEWER = 2;
+/** Sessions beyond the budget: of viewers who are on their way out, and of those whose connection has just been lost. */
+const SPARE_SESSIONS = { ratio: 0.2, count: 10 };
+
+/** Above so many WHEP sessions a newcomer is refused, whoever he is; those who obey the controller never get there. */
+export function maxWhepSessions(maxConsumers: number): number {
+	const viewers = maxConsumers / CONSUMERS_PER_VIEWER;
+	return Math.ceil(viewers * (1 + SPARE_SESSIONS.ratio)) + SPARE_SESSIONS.count;
+}
+
 /** What the meter reads; `WorkerPool` is one. */
 export interface SfuLoadSource {
 	/** CPU time, Consumers and rate of each running worker. */

@@ -28,6 +28,7 @@ export const router = createRouter({
 		{ path: '/', component: HomePage },
 		{ path: '/login', component: () => import('./pages/LoginPage.vue') },
 		{ path: '/signup', component: () => import('./pages/SignupPage.vue') },
+		{ path: '/settings', component: () => import('./pages/SettingsPage.vue') },
 		{ path: '/dashboard', component: () => import('./pages/DashboardPage.vue') },
 		{
 			path: '/embed/:name',

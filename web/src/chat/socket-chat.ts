@@ -1,7 +1,12 @@
 /** The chat of one channel over the signaling socket: messages in order, drafts that wait for the server's word. */
 import { readonly, ref, shallowRef } from 'vue';
 import type { CancelTimer, Clock } from '../../../core/clock.ts';
-import type { ChatMessage, ChatSettings, ClientMessage, ServerMessage } from '../../../core/protocol/signaling-messages.ts';
+import type {
+	ChatMessage,
+	ChatSettings,
+	ClientMessage,
+	ServerMessage,
+} from '../../../core/protocol/signaling-messages.ts';
 import type { ChatSource } from './chat-source.ts';
 
 /** What is kept and shown; older messages go. */

@@ -28,6 +28,11 @@ export async function logIn(credentials: Credentials): Promise<SessionUser> {
 	return (await sendJson<UserAnswer>('POST', '/api/v1/session', credentials)).user;
 }
 
+/** Replaces the password; every other session of the user ends. */
+export async function changePassword(passwords: { currentPassword: string; newPassword: string }): Promise<void> {
+	await sendJson('PUT', '/api/v1/session/password', passwords);
+}
+
 /** Ends the session here. */
 export async function logOut(): Promise<void> {
 	await sendJson('DELETE', '/api/v1/session');
