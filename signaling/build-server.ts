@@ -6,6 +6,7 @@ import { SpillwayError } from '../core/errors.ts';
 import type { Clock } from '../core/clock.ts';
 import { CloseScope } from '../core/close-scope.ts';
 import { parseChannelName } from '../core/ids.ts';
+import type { ChannelPolicy } from '../core/protocol/channel-description.ts';
 import type { Logger } from '../core/logger.ts';
 import { BroadcastRegistry, type PublishPermission } from '../ingest/broadcast-registry.ts';
 import { createRtmpIngest } from '../ingest/rtmp-ingest.ts';
@@ -34,6 +35,8 @@ import { createWebPages } from './web-pages.ts';
 
 /** After a refusal for want of room. */
 const WHEP_FULL_RETRY_SECONDS = 10;
+/** Sessions beyond a channel's seats: viewers who are on their way out, while others come. */
+const MAX_SPARE_SEATS = 2;
 
 /** A server, complete but silent until listen(). */
 export interface SpillwayServer {
@@ -152,6 +155,17 @@ async function assemble(
 		return broadcast.state === 'starting' ? { state: 'starting' } : { state: 'live', broadcast };
 	}
 
+	/** Undefined while the database is away: what is on air goes on. */
+	async function policyOf(channel: string): Promise<ChannelPolicy | undefined> {
+		const name = parseChannelName(channel);
+		return name === undefined
+			? undefined
+			: channels.findByName(name).then(
+					(found) => found?.policy,
+					() => undefined,
+				);
+	}
+
 	const whip = new WhipSessions({ clock, logger: logger.child({ tier: 'ingest' }), authorizer, registry });
 	scope.onClose(() => whip.close());
 	const whep = new WhepSessions({
@@ -166,10 +180,20 @@ async function assemble(
 			return router === undefined ? { state: 'starting' } : { state: 'live', broadcastRouter: router };
 		},
 		// Every channel is public until channels can be otherwise. Viewers with a socket are told where to watch; this is for the rest.
-		authorizePlayback: async () => {
+		authorizePlayback: async (channel) => {
+			const full = (reason: string): SpillwayError =>
+				new SpillwayError('SFU_UNAVAILABLE', [reason], { retryAfterSeconds: WHEP_FULL_RETRY_SECONDS });
 			const { maxConsumers } = sfuBudget(config.sfu, sfu.pool.workers.length);
 			if (whep.count >= maxWhepSessions(maxConsumers)) {
-				throw new SpillwayError('SFU_UNAVAILABLE', ['it is full'], { retryAfterSeconds: WHEP_FULL_RETRY_SECONDS });
+				throw full('it is full');
+			}
+			const policy = await policyOf(channel);
+			if (policy?.mode === 'mass-only') {
+				throw full('this channel is shown over LL-HLS only');
+			}
+			const seats = policy?.interactiveSeats ?? undefined;
+			if (seats !== undefined && whep.countOf(channel) >= seats + MAX_SPARE_SEATS) {
+				throw full('all seats of this channel are taken');
 			}
 		},
 		onSession: (session) => services.signaling.addWhepSession(session),
@@ -241,13 +265,26 @@ async function createApp(config: ServerConfig, clock: Clock, logger: Logger): Pr
 	} as const;
 	const { tlsCertificateFile, tlsKeyFile } = config.http;
 	if (tlsCertificateFile === undefined || tlsKeyFile === undefined) {
-		return fastify(common);
+		return withoutEmptyTypes(fastify(common));
 	}
 	const [cert, key] = await Promise.all([readFile(tlsCertificateFile), readFile(tlsKeyFile)]);
 	const { http: _http, ...http2Options } = common;
 	// Fastify's types know no forced close over HTTP/2, its code does.
 	const options = { ...http2Options, http2: true, https: { allowHTTP1: true, cert, key } } as object;
-	return fastify(options) as FastifyInstance;
+	return withoutEmptyTypes(fastify(options) as FastifyInstance);
+}
+
+/** Many programs name a content type also where there is no content; fastify would refuse that. */
+function withoutEmptyTypes(app: FastifyInstance): FastifyInstance {
+	app.addHook('onRequest', (request, _reply, done) => {
+		const { headers, method } = request;
+		const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+		if (method === 'DELETE' && !hasBody) {
+			delete headers['content-type'];
+		}
+		done();
+	});
+	return app;
 }
 
 async function openPorts(

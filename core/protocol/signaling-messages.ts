@@ -113,7 +113,8 @@ export const clientMessageSchema = Type.Union([
 			type: Type.Literal('chat-send'),
 			/** Chosen by the viewer; comes back with `chat-sent` or `chat-refused`, so that the draft is kept until then. */
 			draftId: Type.String({ maxLength: 40 }),
-			text: Type.String({ maxLength: MAX_CHAT_TEXT_LENGTH }),
+			/** Longer ones than {@link MAX_CHAT_TEXT_LENGTH} are refused with `chat-refused`; such as nobody types end the socket. */
+			text: Type.String({ maxLength: 8 * MAX_CHAT_TEXT_LENGTH }),
 			captureTimeMs: Type.Optional(Type.Number()),
 		},
 		closed,

@@ -3,6 +3,7 @@ import { percentile } from '../../core/percentiles.ts';
 import { systemClock } from '../../core/clock.ts';
 import { createPublisher, type PublisherKind } from '../publishers/create-publisher.ts';
 import type { EncoderSettings } from '../publishers/encoder-settings.ts';
+import type { Publisher } from '../publishers/publisher.ts';
 import type { DeliveryTier } from '../viewers/chromium-viewer.ts';
 import { launchChromium } from '../viewers/chromium.ts';
 import { developFilmStrip, startFilm } from './film-strip.ts';
@@ -63,12 +64,13 @@ export async function runHandOvers(server: PathServer, options: HandOverOptions)
 		await waitUntilLive(server.addresses);
 		const { httpUrl, channel } = server.addresses;
 		const url = `${httpUrl}/${channel}`;
-		const watchers = await Promise.all(
-			Array.from({ length: options.viewerCount }, () => PlayerWatch.open(browser, url, publisher.clockOffsetMs)),
-		);
-		await Promise.all(watchers.map((watcher) => watcher.waitForPicture()));
+		const watchers: PlayerWatch[] = [];
+		for (let viewer = 0; viewer < options.viewerCount; viewer++) {
+			watchers.push(await PlayerWatch.open(browser, url, publisher.clockOffsetMs));
+			await watchers.at(-1)!.waitForPicture();
+		}
 		const endWatch = watchSelf();
-		const changes = await Promise.all(watchers.map((watcher) => changeTiers(watcher, options)));
+		const changes = await Promise.all(watchers.map((watcher) => changeTiers(watcher, publisher, options)));
 		const selfWatch = endWatch();
 		const latencyErrorsMs = (tier: DeliveryTier): number[] =>
 			watchers.flatMap((watcher) => measureLatencyErrors(watcher.frames, watcher.claims, tier));
@@ -92,11 +94,15 @@ export async function runHandOvers(server: PathServer, options: HandOverOptions)
 
 async function changeTiers(
 	watcher: PlayerWatch,
+	publisher: Publisher,
 	options: HandOverOptions,
 ): Promise<Pick<HandOverRun, 'entries' | 'failedCount'>> {
 	const run: Pick<HandOverRun, 'entries' | 'failedCount'> = { entries: [], failedCount: 0 };
 	for (let index = 0; index < options.count * 2; index++) {
 		await watcher.watch(options.settleMs);
+		if (publisher.failure !== undefined) {
+			throw publisher.failure;
+		}
 		const before = await watcher.player();
 		const to: DeliveryTier = before.tier === 'webrtc' ? 'll-hls' : 'webrtc';
 		const askedAtMs = systemClock.nowMs();

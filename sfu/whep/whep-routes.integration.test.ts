@@ -188,10 +188,28 @@ describe('a WHEP session', () => {
 	it('ends by DELETE with 200, and is unknown from then on', async () => {
 		const url = await createSession();
 		expect(sessions.count).toBe(1);
+		expect((await inject({ method: 'DELETE', url: url.replace('live', 'starting') })).statusCode).toBe(404);
 		expect((await inject({ method: 'DELETE', url })).statusCode).toBe(200);
 		expect(sessions.count).toBe(0);
 		const again = await inject({ method: 'DELETE', url });
 		expect([again.statusCode, again.json()]).toEqual([404, { code: 'SESSION_NOT_FOUND' }]);
+	});
+
+	it('is refused to an address with a hundred that are not connected, and to no other', async () => {
+		const create = async (remoteAddress: string): Promise<LightMyRequestResponse> =>
+			inject({ method: 'POST', url: '/whep/live', headers: SDP, payload: CHROMIUM_WHEP_OFFER, remoteAddress });
+		const made: string[] = [];
+		for (let index = 0; index < 100; index++) {
+			made.push((await create('198.51.100.1')).headers.location as string);
+		}
+		const refused = await create('198.51.100.1');
+		expect([refused.statusCode, refused.json<{ code: string }>().code]).toEqual([429, 'RATE_LIMITED']);
+		made.push((await create('198.51.100.2')).headers.location as string);
+		await inject({ method: 'DELETE', url: made[0]! });
+		made.push((await create('198.51.100.1')).headers.location as string);
+		for (const url of made.slice(1)) {
+			expect((await inject({ method: 'DELETE', url })).statusCode).toBe(200);
+		}
 	});
 
 	it('ends when nobody connects in time', async () => {

@@ -12,6 +12,10 @@ import { allowAllOrigins, answerOptions, refuseMethod, registerSdpBody, sdpBody 
 import { parseSdpOffer } from '../sdp/sdp-offer.ts';
 import { ViewerTransport } from '../viewer-transport.ts';
 
+/** Sessions of one address that are not connected yet; a school's start of a lesson is below it. */
+const MAX_PENDING_PER_ADDRESS = 100;
+const PENDING_RETRY_SECONDS = 5;
+
 /** What WHEP asks about a channel. */
 export type WhepChannel =
 	{ state: 'unknown' | 'offline' | 'starting' } | { state: 'live'; broadcastRouter: BroadcastRouter };
@@ -33,15 +37,22 @@ export type WhepSession = { channel: string; viewerId: string | undefined; trans
 /** All WHEP sessions of this process. */
 export class WhepSessions {
 	readonly #dependencies: WhepDependencies;
-	readonly #sessions = new Map<string, ViewerTransport>();
+	readonly #sessions = new Map<string, { channel: string; transport: ViewerTransport }>();
+	/** Sessions of an address that are not connected yet. */
+	readonly #pendingByAddress = new Map<string, number>();
 	readonly #scope: CloseScope<'server-shutdown'>;
 
 	constructor(dependencies: WhepDependencies) {
 		this.#dependencies = dependencies;
 		this.#scope = new CloseScope(dependencies.logger);
 		this.#scope.onClose(async (reason) => {
-			await Promise.all([...this.#sessions.values()].map((session) => session.close(reason)));
+			await Promise.all([...this.#sessions.values()].map(({ transport }) => transport.close(reason)));
 		});
+	}
+
+	/** Viewers of one channel, connected or connecting. */
+	countOf(channel: string): number {
+		return [...this.#sessions.values()].filter((session) => session.channel === channel).length;
 	}
 
 	/** How many viewers are connected or connecting. */
@@ -62,7 +73,15 @@ export class WhepSessions {
 			const offer = parseSdpOffer(sdpBody(request));
 			await this.#dependencies.authorizePlayback(channel);
 			const broadcastRouter = await this.#liveRouter(channel);
-			const session = await this.#create(channel, broadcastRouter, offer, request.socket.localAddress);
+			const endPending = this.#beginPending(request.ip);
+			const session = await this.#create(channel, broadcastRouter, offer, request.socket.localAddress).catch(
+				(error: unknown) => {
+					endPending();
+					throw error;
+				},
+			);
+			session.on('connected', endPending);
+			session.on('closed', endPending);
 			const viewerId = request.headers[VIEWER_HEADER];
 			this.#dependencies.onSession?.({
 				channel,
@@ -77,10 +96,10 @@ export class WhepSessions {
 		});
 		app.delete<{ Params: { channel: string; session: string } }>('/whep/:channel/:session', async (request, reply) => {
 			const session = this.#sessions.get(request.params.session);
-			if (session === undefined) {
+			if (session === undefined || session.channel !== request.params.channel) {
 				throw new SpillwayError('SESSION_NOT_FOUND');
 			}
-			await session.close('deleted');
+			await session.transport.close('deleted');
 			return reply.code(200).send();
 		});
 		app.options('/whep/:channel', async (_request, reply) => answerOptions(reply, 'POST, GET', true));
@@ -98,6 +117,29 @@ export class WhepSessions {
 			handler: (request, reply) => refuseMethod(request, reply, 'DELETE, GET'),
 		});
 	};
+
+	// An offer costs a transport and two Consumers until it is given up; strangers may hold only so many. Returns what gives one back, once.
+	#beginPending(address: string): () => void {
+		const count = this.#pendingByAddress.get(address) ?? 0;
+		if (count >= MAX_PENDING_PER_ADDRESS) {
+			throw new SpillwayError('RATE_LIMITED', [PENDING_RETRY_SECONDS], {
+				retryAfterSeconds: PENDING_RETRY_SECONDS,
+			});
+		}
+		this.#pendingByAddress.set(address, count + 1);
+		let isOver = false;
+		return () => {
+			if (!isOver) {
+				isOver = true;
+				const left = this.#pendingByAddress.get(address)! - 1;
+				if (left === 0) {
+					this.#pendingByAddress.delete(address);
+				} else {
+					this.#pendingByAddress.set(address, left);
+				}
+			}
+		};
+	}
 
 	async #liveRouter(channel: string): Promise<BroadcastRouter> {
 		const found = await this.#dependencies.findChannel(channel);
@@ -136,7 +178,7 @@ export class WhepSessions {
 			{ preferredAddress: localAddress?.replace(/^::ffff:/, '') },
 			{ clock: this.#dependencies.clock, logger },
 		);
-		this.#sessions.set(id, session);
+		this.#sessions.set(id, { channel, transport: session });
 		logger.info({}, 'WHEP session created');
 		session.on('closed', (reason) => {
 			this.#sessions.delete(id);

@@ -21,9 +21,12 @@ export class ChatRestrictions {
 		restrictions.toReversed().forEach(({ subject, untilMs }) => this.set([subject], untilMs));
 	}
 
-	/** `untilMs`: epoch; null: for good. */
+	/** `untilMs`: epoch; null: for good, which a time-out does not shorten. */
 	set(subjects: readonly string[], untilMs: number | null): void {
 		for (const subject of subjects) {
+			if (untilMs !== null && this.#untilMs.get(subject) === null) {
+				continue;
+			}
 			this.#untilMs.delete(subject);
 			this.#untilMs.set(subject, untilMs);
 			if (this.#untilMs.size > MAX_RESTRICTIONS) {

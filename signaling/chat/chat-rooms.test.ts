@@ -326,6 +326,18 @@ describe('moderation', () => {
 		expect(await refusalOf(room.send('1', { text: 'x' }))).toBe('CHAT_BANNED');
 	});
 
+	it('does not let a time-out shorten a ban', async () => {
+		await Promise.all([join('m', MOD), join('1', ANN)]);
+		await room.moderate('m', { action: 'ban', userName: 'ann' });
+		await room.moderate('m', { action: 'timeout', userName: 'ann', seconds: 2 });
+		await told();
+		await clock.advance(10_000);
+		expect(await refusalOf(room.send('1', { text: 'x' }))).toBe('CHAT_BANNED');
+		await room.moderate('m', { action: 'unban', userName: 'ann' });
+		await told();
+		expect(await refusalOf(room.send('1', { text: 'x' }))).toBe('accepted');
+	});
+
 	it('pauses somebody for a time by command, and releases him', async () => {
 		const [, ann] = [await join('m', MOD), await join('1', ANN)];
 		await room.send('1', { text: 'oops' });

@@ -110,6 +110,8 @@ describe.each([
 		]);
 		await store.restrict(channelId, { ...ann, untilMs: null });
 		expect(await byHeart()).toContainEqual({ subject: 'user:a', untilMs: null });
+		await store.restrict(channelId, { ...ann, authorName: 'other', untilMs });
+		expect(await byHeart()).toContainEqual({ subject: 'user:a', untilMs: null });
 		expect((await store.release(channelId, 'ANN')).sort()).toEqual(['guest:x', 'user:a']);
 		expect(await store.release(channelId, 'ann')).toEqual([]);
 		expect(await byHeart()).toEqual([{ subject: 'user:b', untilMs: null }]);

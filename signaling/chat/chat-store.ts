@@ -76,7 +76,7 @@ export class ChatStore {
 		return rows.map((row) => ({ subject: row.subject, untilMs: row.expires_at?.getTime() ?? null }));
 	}
 
-	/** A new one takes the place of an old one of the same subject. What has run out meanwhile is swept. */
+	/** A new one takes the place of an old one of the same subject, but a time-out not that of a ban. What has run out meanwhile is swept. */
 	async restrict(
 		channelId: ChannelId,
 		target: {
@@ -96,7 +96,8 @@ export class ChatStore {
 				`INSERT INTO chat_restrictions (id, channel_id, subject, author_name, moderator_id, created_at, expires_at)
 				VALUES ($1, $2, $3, $4, $5, $6, $7)
 				ON CONFLICT ON CONSTRAINT chat_restrictions_subject_key DO UPDATE SET author_name = excluded.author_name,
-					moderator_id = excluded.moderator_id, created_at = excluded.created_at, expires_at = excluded.expires_at`,
+					moderator_id = excluded.moderator_id, created_at = excluded.created_at, expires_at = excluded.expires_at
+				WHERE chat_restrictions.expires_at IS NOT NULL OR excluded.expires_at IS NULL`,
 				[
 					createId(this.#clock.nowMs()),
 					channelId,

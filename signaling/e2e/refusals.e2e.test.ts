@@ -86,6 +86,14 @@ describe('a running server', () => {
 		});
 	});
 
+	it('does not mind a content type where there is no content', async () => {
+		const headers = { 'content-type': 'application/json' };
+		expect(await request('/whep/demo/none', { method: 'DELETE', headers })).toEqual({
+			status: 404,
+			code: 'SESSION_NOT_FOUND',
+		});
+	});
+
 	it('refuses what is wrong with watching', async () => {
 		expect(await request('/hls/nobody/index.m3u8')).toEqual({ status: 404, code: 'CHANNEL_NOT_FOUND' });
 		expect(await request('/whep/demo', { method: 'POST', headers: SDP, body: 'x' })).toEqual({

@@ -51,7 +51,7 @@ describe('parseClientMessage', () => {
 		['a missing field', '{"type":"clock"}', 'clock must have required properties clientSentMs'],
 		['a wrong kind of value', '{"type":"clock","clientSentMs":"1"}', 'clock/clientSentMs must be number'],
 		['a value out of range', JSON.stringify({ ...STATISTICS, latencyMs: 1e9 }), 'statistics/latencyMs must be <='],
-		['too long a text', JSON.stringify({ type: 'chat-send', draftId: 'a', text: 'x'.repeat(501) }), 'chat-send/text'],
+		['too long a text', JSON.stringify({ type: 'chat-send', draftId: 'a', text: 'x'.repeat(4001) }), 'chat-send/text'],
 		['too long a message', JSON.stringify({ type: 'chat-send', text: 'x'.repeat(20_000) }), 'too long'],
 	])('refuses %s', (_what, text, detail) => {
 		const parsed = parseClientMessage(text);
