@@ -39,9 +39,9 @@ export type LegContext = {
 };
 
 /** At this rate AAC-LC and Opus are hard to tell from their source. */
+const AUDIO_BITRATE_BPS = 160_000;
 /** Frames of 20 ms would be 50 packets a second fewer for each viewer, and 30 ms later on his screen (docs/decisions.md). */
 const OPUS_FRAME_MS = 10;
-const AUDIO_BITRATE_BPS = 160_000;
 /**
  * Bits per pixel and second for a re-encoded picture, and the bounds of what comes of it: 2.8 Mbit/s for 720p30. More for a
  * source that itself uses more.

@@ -1,10 +1,11 @@
 /**
- * The measuring bench: `npm run bench -- paths|joins|reconnect|players|hand-overs|emergencies|load-tester|direct [options]`. Starts the server itself, or measures one
+ * The measuring bench: `npm run bench -- <command> [options]`; without a command it lists them. Starts the server itself, or measures one
  * that runs already (`--server`, `--rtmp`, `--key`). Writes JSON and prints a table; ends everything it has started.
  */
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../core/clock.ts';
+import { formatSelfTest, runSelfTest } from './load/self-test.ts';
 import {
 	measureDirectReference,
 	measureHarness,
@@ -12,9 +13,8 @@ import {
 	type ReferenceOptions,
 } from './measurements/direct-reference.ts';
 import { measureEncoderDelay } from './measurements/encoder-delay.ts';
-import type { Spread } from './measurements/frame-log.ts';
-import { formatSelfTest, runSelfTest } from './load/self-test.ts';
 import { formatEmergencies, runEmergencies } from './measurements/emergency-run.ts';
+import type { Spread } from './measurements/frame-log.ts';
 import { formatHandOvers, runHandOvers } from './measurements/hand-over-run.ts';
 import { runJoins } from './measurements/join-run.ts';
 import { type PathRun, runPath, type ViewerChoice } from './measurements/path-run.ts';
@@ -35,18 +35,20 @@ import type { DeliveryTier } from './viewers/chromium-viewer.ts';
 
 const USAGE = `npm run bench -- <command> [options]
 
-  paths      latency, smoothness and lip sync of each path, WebRTC alternated with the direct connection
-  joins      time to the first picture for viewers who join at random moments
-  reconnect  a publisher that is killed and comes back, over the same and over another protocol
-  players    FFmpeg, ffprobe, hls.js and shaka-player on the LL-HLS address, m3u8-parser on every playlist
-  hand-overs a viewer's moves between the tiers, read picture by picture
-  emergencies the WebRTC tier lost, cut off or blocked: how long without a picture (needs root; starts its own server)
-  load-tester the load tester's own report, with proxies that add 500 ms, and starved
-  direct     only the direct Chromium-to-Chromium connection, the bench's own delay and the encoder's
+  paths        latency, smoothness and lip sync of each path, WebRTC alternated with the direct connection
+  joins        time to the first picture for viewers who join at random moments
+  reconnect    a publisher that is killed and comes back, over the same and over another protocol
+  players      FFmpeg, ffprobe, hls.js and shaka-player on the LL-HLS address, m3u8-parser on every playlist
+  hand-overs   a viewer's moves between the tiers, read picture by picture
+  emergencies  the WebRTC tier lost, cut off or blocked: how long without a picture (needs root; starts its own server)
+  load-tester  the load tester's own report, with proxies that add 500 ms, and starved
+  direct       only the direct Chromium-to-Chromium connection, the bench's own delay and the encoder's
 
   --publishers a,b   of: ${Object.keys(PUBLISHER_KINDS).join(', ')}
   --tiers a,b        of: webrtc, ll-hls
-  --runs n  --seconds n  --reference-seconds n (of the direct connection; default: the same)  --settle n  --joins n  --away n  --hand-overs n (each way, of each of --viewers n)  --film-strips docs/hand-over  --rounds n (each emergency)
+  --runs n  --seconds n  --settle n  --reference-seconds n (of the direct connection; default: the same)
+  --joins n  --away n  --rounds n (of each emergency)
+  --hand-overs n (each way, of each of --viewers n)  --film-strips path (begin of the files' names)
   --size 1280x720  --bitrate 2500000  --gop 2  --sample-rate 48000
   --page bench|product      a plain player of our own, or the product's page
   --video-selector css      product page: its video elements

@@ -1,6 +1,6 @@
 /** The signaling socket's address, limits, reasons and close codes, apart from its messages: pages need these, and no schemas. */
 
-/** Version of this page; the first message names it. */
+/** Version of the messages; the first of them names it. */
 export const SIGNALING_PROTOCOL = 1;
 /** Address of the socket. */
 export const SIGNALING_PATH = '/api/v1/signaling';

@@ -161,7 +161,9 @@ export function longestGapMs(frames: readonly ShownFrame[], fromMs: number, toMs
 async function waitUntilReady(server: ServerUnderTest): Promise<void> {
 	const endMs = systemClock.monotonicMs() + READY_DEADLINE_MS;
 	while (systemClock.monotonicMs() < endMs) {
-		const { status } = await fetch(new URL('/readyz', server.addresses.httpUrl));
+		const { status } = await fetch(new URL('/readyz', server.addresses.httpUrl), {
+			signal: AbortSignal.timeout(READY_DEADLINE_MS),
+		});
 		if (status === 200) {
 			return;
 		}

@@ -50,9 +50,10 @@ export class WhepSessions {
 		});
 	}
 
-	/** Viewers of one channel, connected or connecting. */
+	/** Viewers of one channel, connected or connecting. Addresses may name it in any case. */
 	countOf(channel: string): number {
-		return [...this.#sessions.values()].filter((session) => session.channel === channel).length;
+		const name = channel.toLowerCase();
+		return [...this.#sessions.values()].filter((session) => session.channel.toLowerCase() === name).length;
 	}
 
 	/** How many viewers are connected or connecting. */

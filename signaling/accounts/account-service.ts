@@ -70,22 +70,11 @@ export class AccountService {
 	async logIn(credentials: { name: string; password: string }, remoteAddress: string): Promise<LogIn> {
 		const { users, hasher, logger } = this.#dependencies;
 		const name = parseUserName(credentials.name);
-		const takeBack = this.#beginAttempt(name ?? credentials.name.toLowerCase(), remoteAddress);
-		let user: UserRecord | undefined;
-		let isRight: boolean;
-		try {
-			user = name === undefined ? undefined : await users.findByName(name);
-			isRight = await hasher.verify(credentials.password, user?.passwordHash);
-		} catch (error) {
-			// A database or a machine that is too busy is not the fault of whoever logs in.
-			takeBack();
-			throw error;
-		}
-		if (user === undefined || !isRight) {
-			logger.info({ remoteAddress }, 'a log-in was refused');
-			throw new SpillwayError('LOGIN_REFUSED');
-		}
-		takeBack();
+		const user = await this.#checkPassword(credentials.password, {
+			name: name ?? credentials.name.toLowerCase(),
+			remoteAddress,
+			find: async () => (name === undefined ? undefined : users.findByName(name)),
+		});
 		if (hasher.needsRehash(user.passwordHash)) {
 			await users.replacePasswordHash(user.id, user.passwordHash, await hasher.hash(credentials.password));
 			logger.info({ userId: user.id }, 'password hash renewed');
@@ -133,21 +122,11 @@ export class AccountService {
 	): Promise<void> {
 		const { users, sessions, hasher, logger } = this.#dependencies;
 		validateNewPassword(passwords.next, user.name);
-		const takeBack = this.#beginAttempt(user.name, remoteAddress);
-		let record: UserRecord | undefined;
-		let isRight: boolean;
-		try {
-			record = await users.findById(user.id);
-			isRight = await hasher.verify(passwords.current, record?.passwordHash);
-		} catch (error) {
-			takeBack();
-			throw error;
-		}
-		if (record === undefined || !isRight) {
-			logger.info({ remoteAddress }, 'a change of password was refused');
-			throw new SpillwayError('LOGIN_REFUSED');
-		}
-		takeBack();
+		const record = await this.#checkPassword(passwords.current, {
+			name: user.name,
+			remoteAddress,
+			find: () => users.findById(user.id),
+		});
 		await users.replacePasswordHash(user.id, record.passwordHash, await hasher.hash(passwords.next));
 		for (const id of await sessions.endOthers(user.id, user.sessionId, 'password-changed')) {
 			await this.#announceEnd(id);
@@ -166,6 +145,31 @@ export class AccountService {
 		return user.sessionId === undefined
 			? undefined
 			: this.#dependencies.accessTokens.issue({ ...user, role }, user.sessionId);
+	}
+
+	/** The account whose password it is. Throws LOGIN_REFUSED, TOO_MANY_ATTEMPTS, ACCOUNTS_BUSY. */
+	async #checkPassword(
+		password: string,
+		attempt: { name: string; remoteAddress: string; find: () => Promise<UserRecord | undefined> },
+	): Promise<UserRecord> {
+		const { hasher, logger } = this.#dependencies;
+		const takeBack = this.#beginAttempt(attempt.name, attempt.remoteAddress);
+		let user: UserRecord | undefined;
+		let isRight: boolean;
+		try {
+			user = await attempt.find();
+			isRight = await hasher.verify(password, user?.passwordHash);
+		} catch (error) {
+			// A database or a machine that is too busy is not the fault of whoever tries.
+			takeBack();
+			throw error;
+		}
+		if (user === undefined || !isRight) {
+			logger.info({ remoteAddress: attempt.remoteAddress }, 'a password was refused');
+			throw new SpillwayError('LOGIN_REFUSED');
+		}
+		takeBack();
+		return user;
 	}
 
 	/** Counts an attempt and returns what takes it back. Throws TOO_MANY_ATTEMPTS. */

@@ -75,7 +75,7 @@ export interface Signaling {
 	channelChanged(channelName: ChannelName): Promise<void>;
 	/** To be called when the SFU's load or budget changed much; small changes are seen within a second. */
 	loadChanged(): void;
-	/** Ends the sockets of somebody who signed out, was banned, or has a new password; they come again as guests. */
+	/** Ends the sockets of a log-in that has ended; who watches there comes again as a guest. */
 	endSocketsOf(sessionId: string): void;
 	figures(): SignalingFigures;
 	/** Tells viewers to come again, takes them out of the sum, writes the last events. */

@@ -24,7 +24,8 @@ export async function sendJson<Answer>(
 		response = await requestOnce(method, url, body, signal);
 	} catch (error) {
 		// The access cookie lives for minutes, the refresh cookie for weeks: the first one's end is nothing to tell anybody.
-		if (!(error instanceof ApiError) || error.httpStatus !== 401 || isLogIn(method, url) || !(await refreshSession())) {
+		// A wrong password is answered with 401, too, and is not to be sent a second time.
+		if (!(error instanceof ApiError) || error.code !== 'SIGN_IN_REQUIRED' || !(await refreshSession())) {
 			throw error;
 		}
 		response = await requestOnce(method, url, body, signal);
@@ -55,11 +56,6 @@ async function renew(): Promise<boolean> {
 		}
 	};
 	return 'locks' in navigator ? navigator.locks.request('spillway-session', ask) : ask();
-}
-
-/** A wrong password is no reason to renew anything. */
-function isLogIn(method: JsonMethod, url: string): boolean {
-	return (method === 'POST' && (url === '/api/v1/session' || url === '/api/v1/users')) || url === REFRESH_PATH;
 }
 
 function requestOnce(method: JsonMethod, url: string, body: unknown, signal?: AbortSignal): Promise<Response> {
