@@ -27,7 +27,15 @@ export class RunDates {
 		this.#epochMs = start.captureTimeMs - start.startSeconds * 1000;
 	}
 
-	/** The date of a segment that begins at `startSeconds` of the timeline, and whose first sample says `captureTimeMs`. */
+	/**
+	 * The date of a segment that begins at `startSeconds` of the timeline, and whose first sample says `captureTimeMs`: whole
+	 * milliseconds, as playlists have them.
+	 *
+	 * hls.js 1.7.4 lays the other tracks beside the leading one by their dates. Where that puts a segment's end later than its
+	 * last sample, be it half a millisecond, the buffer ends before the segment does, and it neither loads that segment again nor
+	 * the next (base-stream-controller.js, isLoopLoading): it stands still until it is 6 s behind. So the leading track is dated
+	 * up to 1 ms late and the others 1 to 2 ms early.
+	 */
 	dateMs(trackId: TrackId, startSeconds: number, captureTimeMs: number): number {
 		if (trackId === this.#leadingTrackId) {
 			const epochMs = captureTimeMs - startSeconds * 1000;
@@ -37,6 +45,7 @@ export class RunDates {
 				this.#offCount = 0;
 			}
 		}
-		return this.#epochMs + startSeconds * 1000;
+		const dateMs = this.#epochMs + startSeconds * 1000;
+		return trackId === this.#leadingTrackId ? Math.ceil(dateMs) : Math.floor(dateMs) - 1;
 	}
 }

@@ -235,7 +235,13 @@ async function assemble(
 	await app.register(packager.routes);
 	await services.register(app);
 	if (webFolder !== undefined) {
-		await app.register(createWebPages(webFolder));
+		// While the database is away nobody can say, so the page decides.
+		const isChannel = (name: string): Promise<boolean> =>
+			findLive(name).then(
+				({ state }) => state !== 'unknown',
+				() => true,
+			);
+		await app.register(createWebPages(webFolder, isChannel));
 	}
 	return {
 		app,
@@ -265,13 +271,22 @@ async function createApp(config: ServerConfig, clock: Clock, logger: Logger): Pr
 	} as const;
 	const { tlsCertificateFile, tlsKeyFile } = config.http;
 	if (tlsCertificateFile === undefined || tlsKeyFile === undefined) {
-		return withoutEmptyTypes(fastify(common));
+		return withCommonHooks(fastify(common));
 	}
 	const [cert, key] = await Promise.all([readFile(tlsCertificateFile), readFile(tlsKeyFile)]);
 	const { http: _http, ...http2Options } = common;
 	// Fastify's types know no forced close over HTTP/2, its code does.
 	const options = { ...http2Options, http2: true, https: { allowHTTP1: true, cert, key } } as object;
-	return withoutEmptyTypes(fastify(options) as FastifyInstance);
+	return withCommonHooks(fastify(options) as FastifyInstance);
+}
+
+/** What every answer has, and what is made good in every request. */
+function withCommonHooks(app: FastifyInstance): FastifyInstance {
+	app.addHook('onRequest', (_request, reply, done) => {
+		reply.header('x-content-type-options', 'nosniff');
+		done();
+	});
+	return withoutEmptyTypes(app);
 }
 
 /** Many programs name a content type also where there is no content; fastify would refuse that. */

@@ -2,9 +2,13 @@
 import fastifyStatic from '@fastify/static';
 import type { FastifyPluginAsync } from 'fastify';
 import { join } from 'node:path';
+import { SpillwayError } from '../core/errors.ts';
+import { redactUrl } from './http/redact-url.ts';
 
 /** One path segment that can be a channel's name, or a page of the product. Media, API and protocols have routes of their own. */
 const PAGE_PATHS = ['/', '/:page', '/embed/:channel'] as const;
+/** Pages of the product; web/src/router.ts has them. */
+const PAGES: ReadonlySet<string> = new Set(['login', 'signup', 'settings', 'dashboard']);
 
 /** What the pages may load: themselves only. hls.js needs blob: for media and for its worker. */
 export const CONTENT_SECURITY_POLICY = [
@@ -19,14 +23,16 @@ export const CONTENT_SECURITY_POLICY = [
 	"form-action 'self'",
 ].join('; ');
 
-/** `folder`: where the build put index.html and assets/. */
-export function createWebPages(folder: string): FastifyPluginAsync {
+/**
+ * `folder`: where the build put index.html and assets/. `isChannel`: whether there is one; who asks for another gets the page
+ * that says so, with 404.
+ */
+export function createWebPages(folder: string, isChannel: (name: string) => Promise<boolean>): FastifyPluginAsync {
 	return async (app) => {
 		app.addHook('onRequest', async (request, reply) => {
 			const frameAncestors = request.url.startsWith('/embed/') ? '' : "; frame-ancestors 'self'";
 			reply
 				.header('content-security-policy', CONTENT_SECURITY_POLICY + frameAncestors)
-				.header('x-content-type-options', 'nosniff')
 				.header('referrer-policy', 'same-origin');
 		});
 		await app.register(fastifyStatic, {
@@ -42,7 +48,18 @@ export function createWebPages(folder: string): FastifyPluginAsync {
 			},
 		});
 		for (const path of PAGE_PATHS) {
-			app.get(path, async (_request, reply) => reply.header('cache-control', 'no-cache').sendFile('index.html'));
+			app.get<{ Params: { page?: string; channel?: string } }>(path, async (request, reply) => {
+				const name = request.params.channel ?? request.params.page;
+				if (path === '/:page' && name?.includes('.')) {
+					// A file that there is not, such as /robots.txt.
+					throw new SpillwayError('ROUTE_NOT_FOUND', [redactUrl(request.url)]);
+				}
+				const isThere = name === undefined || (path === '/:page' && PAGES.has(name)) || (await isChannel(name));
+				return reply
+					.code(isThere ? 200 : 404)
+					.header('cache-control', 'no-cache')
+					.sendFile('index.html');
+			});
 		}
 	};
 }

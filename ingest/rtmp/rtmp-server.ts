@@ -37,6 +37,7 @@ export const DEFAULT_RTMP_SERVER_CONFIG = {
 	maxConnectionCount: 1000,
 	maxMessageBytes: 10 * 1024 * 1024,
 	maxBufferedBytes: 16 * 1024 * 1024,
+	maxStrangerBytes: 1024 * 1024,
 	maxPendingWriteBytes: 64 * 1024,
 	refusalDelayMs: 1000,
 	lingerMs: 2000,

@@ -37,10 +37,12 @@ import {
 
 /** Bounds of one session. Defaults are in rtmp-server.ts. */
 export type RtmpSessionLimits = RtmpSessionTimeouts & {
-	/** Largest RTMP message. */
+	/** Largest RTMP message of a publisher. */
 	maxMessageBytes: number;
-	/** Sum of all incomplete messages, and of what comes while the key is being checked. */
+	/** Sum of all his incomplete messages. */
 	maxBufferedBytes: number;
+	/** Both, and the sum of what comes while the key is being checked, for those who have not shown a key that is good. */
+	maxStrangerBytes: number;
 	/** A connection that leaves more than this unread is closed. All that we send are short answers. */
 	maxPendingWriteBytes: number;
 	/** How long a refused key waits for its answer, so that guessing is slow. */
@@ -63,6 +65,8 @@ export type RtmpSessionOptions<Authorization> = {
 const OUTBOUND_CHUNK_SIZE_BYTES = 65_536;
 /** What a queued message costs beyond its payload, so that empty ones are not free. */
 const QUEUED_MESSAGE_OVERHEAD_BYTES = 128;
+/** Encoders use fewer than ten. */
+const MAX_CHUNK_STREAM_COUNT = 64;
 /** Encoders create one. */
 const MAX_STREAM_COUNT = 16;
 
@@ -103,9 +107,9 @@ export class RtmpSession<Authorization> {
 			this.#close('timed-out', 'it does not read our answers'),
 		);
 		this.#reader = new ChunkReader((message) => this.#receiveMessage(message), {
-			maxMessageBytes: options.limits.maxMessageBytes,
-			maxBufferedBytes: options.limits.maxBufferedBytes,
-			maxChunkStreamCount: 64,
+			maxMessageBytes: options.limits.maxStrangerBytes,
+			maxBufferedBytes: options.limits.maxStrangerBytes,
+			maxChunkStreamCount: MAX_CHUNK_STREAM_COUNT,
 		});
 		this.#deadlines = new ReceiveDeadlines(options.clock, options.limits, (what) => this.#close('timed-out', what));
 		this.#scope.onClose(() => this.#connection.end());
@@ -217,7 +221,7 @@ export class RtmpSession<Authorization> {
 
 	#enqueue(message: RtmpMessage): void {
 		this.#queuedBytes += message.payload.length + QUEUED_MESSAGE_OVERHEAD_BYTES;
-		if (this.#queuedBytes > this.#limits.maxBufferedBytes) {
+		if (this.#queuedBytes > this.#limits.maxStrangerBytes) {
 			throw new SpillwayError('RTMP_PROTOCOL_ERROR', ['too much was sent before the key was checked']);
 		}
 		this.#queue.push(message);
@@ -343,6 +347,8 @@ export class RtmpSession<Authorization> {
 		}
 		this.#state.handle('publish-accepted');
 		this.#deadlines.publishAccepted();
+		const { maxMessageBytes, maxBufferedBytes } = this.#limits;
+		this.#reader.setLimits({ maxMessageBytes, maxBufferedBytes, maxChunkStreamCount: MAX_CHUNK_STREAM_COUNT });
 		const publisher = this.#createPublisher();
 		try {
 			this.#options.onPublisher(publisher, authorization);

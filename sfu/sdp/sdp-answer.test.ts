@@ -8,6 +8,8 @@ import { parseSdpOffer } from './sdp-offer.ts';
 import { negotiateWhep } from './whep-negotiation.ts';
 import { negotiateWhip } from './whip-negotiation.ts';
 
+const FINGERPRINT = Array.from({ length: 32 }, () => 'AB').join(':');
+
 function candidate(protocol: 'udp' | 'tcp', address: string, priority: number): IceCandidate {
 	return {
 		foundation: `${protocol}candidate`,
@@ -22,7 +24,11 @@ function candidate(protocol: 'udp' | 'tcp', address: string, priority: number): 
 }
 
 const TRANSPORT = {
-	iceParameters: { usernameFragment: 'serverUfrag', password: 'serverPassword', iceLite: true } satisfies IceParameters,
+	iceParameters: {
+		usernameFragment: 'serverUfrag',
+		password: 'serverPasswordOf24Letter',
+		iceLite: true,
+	} satisfies IceParameters,
 	iceCandidates: [
 		candidate('udp', '192.0.2.7', 4),
 		candidate('tcp', '192.0.2.7', 3),
@@ -33,7 +39,7 @@ const TRANSPORT = {
 		role: 'auto',
 		fingerprints: [
 			{ algorithm: 'sha-1', value: 'AA' },
-			{ algorithm: 'sha-256', value: 'BB:CC' },
+			{ algorithm: 'sha-256', value: FINGERPRINT },
 		],
 	} satisfies DtlsParameters,
 };
@@ -63,8 +69,8 @@ c=IN IP4 0.0.0.0
 a=mid:0
 a=recvonly
 a=ice-ufrag:serverUfrag
-a=ice-pwd:serverPassword
-a=fingerprint:sha-256 BB:CC
+a=ice-pwd:serverPasswordOf24Letter
+a=fingerprint:sha-256 ${FINGERPRINT}
 a=setup:passive
 a=rtcp-mux
 a=rtcp-mux-only
@@ -81,8 +87,8 @@ c=IN IP4 0.0.0.0
 a=mid:1
 a=recvonly
 a=ice-ufrag:serverUfrag
-a=ice-pwd:serverPassword
-a=fingerprint:sha-256 BB:CC
+a=ice-pwd:serverPasswordOf24Letter
+a=fingerprint:sha-256 ${FINGERPRINT}
 a=setup:passive
 a=rtcp-mux
 a=rtcp-mux-only
@@ -128,8 +134,8 @@ c=IN IP4 0.0.0.0
 a=mid:0
 a=sendonly
 a=ice-ufrag:serverUfrag
-a=ice-pwd:serverPassword
-a=fingerprint:sha-256 BB:CC
+a=ice-pwd:serverPasswordOf24Letter
+a=fingerprint:sha-256 ${FINGERPRINT}
 a=setup:passive
 a=rtcp-mux
 a=rtcp-mux-only

@@ -145,6 +145,11 @@ describe('parseSdpOffer', () => {
 		expect(parseSdpOffer(OBS_OFFER.replace('H264/90000', 'H264/8000')).media[1]!.codecs).toEqual([]);
 	});
 
+	it('takes a section with port 0 that only comes in the bundle (RFC 8843)', () => {
+		const offer = OBS_OFFER.replace('m=video 9 ', 'm=video 0 ').replace('a=mid:1', 'a=bundle-only\r\na=mid:1');
+		expect(parseSdpOffer(offer).media).toHaveLength(2);
+	});
+
 	it('takes actpass for granted where no role is offered (RFC 8842 §5.1)', () => {
 		expect(parseSdpOffer(OBS_OFFER.replace('a=setup:actpass\r\n', '')).media[0]!.setup).toBe('actpass');
 	});
@@ -209,6 +214,55 @@ describe('parseSdpOffer', () => {
 			OBS_OFFER.replace('sha-256', 'md5'),
 			'SDP_OFFER_UNSUPPORTED',
 			'the fingerprint algorithm "md5" is not known',
+		],
+		[
+			'its fingerprint is too short for its algorithm',
+			OBS_OFFER.replace('sha-256 00:11:', 'sha-256 '),
+			'SDP_MALFORMED',
+			'the fingerprint of media section 0 is not 32 pairs of hexadecimal digits',
+		],
+		[
+			'its fingerprint is no number',
+			OBS_OFFER.replace('sha-256 00:11:', 'sha-256 ZZ:11:'),
+			'SDP_MALFORMED',
+			'the fingerprint of media section 0 is not 32 pairs',
+		],
+		[
+			'its ICE password is too short',
+			OBS_OFFER.replace(/a=ice-pwd:.*/, 'a=ice-pwd:short'),
+			'SDP_MALFORMED',
+			'an ice-pwd of less than 22',
+		],
+		[
+			'a payload type has more than seven bits',
+			OBS_OFFER.replace('SAVPF 96', 'SAVPF 396').replaceAll(':96 ', ':396 '),
+			'SDP_MALFORMED',
+			'section 1 has the payload type "396"; 0 to 127 exist',
+		],
+		[
+			'a payload type is there twice',
+			OBS_OFFER.replace('SAVPF 96', 'SAVPF 96 96'),
+			'SDP_MALFORMED',
+			'section 1 names a payload type twice',
+		],
+		['a section names no payload type', OBS_OFFER.replace('SAVPF 96', 'SAVPF'), 'SDP_MALFORMED', 'section 1'],
+		[
+			'its H.264 profile is no number',
+			OBS_OFFER.replace('profile-level-id=42e01f', 'profile-level-id=high'),
+			'SDP_MALFORMED',
+			'the profile-level-id "high" is not six hexadecimal digits',
+		],
+		[
+			'a section is switched off',
+			OBS_OFFER.replace('m=video 9 ', 'm=video 0 '),
+			'SDP_OFFER_UNSUPPORTED',
+			'section 1 is switched off',
+		],
+		[
+			'a section goes without encryption',
+			OBS_OFFER.replace('m=video 9 UDP/TLS/RTP/SAVPF', 'm=video 9 RTP/AVP'),
+			'SDP_OFFER_UNSUPPORTED',
+			'section 1 goes by "RTP/AVP"',
 		],
 	])('refuses an offer when %s', (_reason, text, code, message) => {
 		expect(refusal(text)).toEqual({ code, message: expect.stringContaining(message) as string });

@@ -43,8 +43,14 @@ export const MAX_SDP_BYTES = 64 * 1024;
 const MAX_MEDIA_SECTIONS = 8;
 const MAX_LINES = 2000;
 const MAX_RIDS = 4;
-/** What mediasoup verifies a certificate by. */
-const FINGERPRINT_ALGORITHMS: ReadonlySet<string> = new Set(['sha-1', 'sha-224', 'sha-256', 'sha-384', 'sha-512']);
+/** What mediasoup verifies a certificate by, with the length of each hash in bytes. */
+const FINGERPRINT_BYTES: Readonly<Record<string, number>> = {
+	'sha-1': 20,
+	'sha-224': 28,
+	'sha-256': 32,
+	'sha-384': 48,
+	'sha-512': 64,
+};
 
 /** Parses an offer; throws SDP_MALFORMED when it is no offer, SDP_OFFER_UNSUPPORTED when it can never be accepted. */
 export function parseSdpOffer(text: string): SdpOffer {
@@ -95,20 +101,17 @@ function readMedia(session: sdpTransform.SessionDescription, media: ParsedMedia,
 			`media section ${index} is "${printable(kind)}"; only audio and video are taken`,
 		]);
 	}
-	const iceUfrag = media.iceUfrag ?? session.iceUfrag;
-	const icePwd = media.icePwd ?? session.icePwd;
-	const fingerprint = media.fingerprint ?? session.fingerprint;
-	if (iceUfrag === undefined || icePwd === undefined) {
-		throw new SpillwayError('SDP_MALFORMED', [`media section ${index} has no ice-ufrag and ice-pwd`]);
-	}
-	if (fingerprint === undefined) {
-		throw new SpillwayError('SDP_MALFORMED', [`media section ${index} has no DTLS fingerprint`]);
-	}
-	if (!FINGERPRINT_ALGORITHMS.has(fingerprint.type)) {
+	if (!/^UDP\/TLS\/RTP\/SAVPF?$/.test(media.protocol)) {
 		throw new SpillwayError('SDP_OFFER_UNSUPPORTED', [
-			`the fingerprint algorithm "${printable(fingerprint.type)}" is not known`,
+			`media section ${index} goes by "${printable(media.protocol)}"; only UDP/TLS/RTP/SAVPF is taken`,
 		]);
 	}
+	// RFC 3264 §5.1: port 0 offers a stream that is not wanted; RFC 8843 §6: unless it only comes in the bundle.
+	if (media.port === 0 && media.bundleOnly === undefined) {
+		throw new SpillwayError('SDP_OFFER_UNSUPPORTED', [`media section ${index} is switched off (its port is 0)`]);
+	}
+	const { iceUfrag, icePwd } = readIceCredentials(media, session, index);
+	const fingerprint = readFingerprint(media.fingerprint ?? session.fingerprint, index);
 	const rids = (media.rids ?? []).filter((rid) => rid.direction === 'send').map((rid) => String(rid.id));
 	if (rids.length > MAX_RIDS) {
 		throw new SpillwayError('SDP_OFFER_UNSUPPORTED', [`more than ${MAX_RIDS} simulcast layers are offered`]);
@@ -117,23 +120,75 @@ function readMedia(session: sdpTransform.SessionDescription, media: ParsedMedia,
 		kind,
 		mid: String(media.mid ?? index),
 		direction: media.direction ?? session.direction ?? 'sendrecv',
-		codecs: readCodecs(media),
+		codecs: readCodecs(media, index),
 		headerExtensions: (media.ext ?? [])
 			.filter(({ value }) => value >= 1 && value <= 255)
 			.map((ext) => ({ id: ext.value, uri: ext.uri })),
 		ssrcs: readSsrcs(media),
 		rids,
 		streamId: media.msid?.[0]?.id,
-		iceUfrag: String(iceUfrag),
-		icePwd: String(icePwd),
-		fingerprint: { algorithm: fingerprint.type, value: fingerprint.hash },
+		iceUfrag,
+		icePwd,
+		fingerprint,
 		setup: readSetup(media.setup ?? session.setup ?? 'actpass'),
 	};
 }
 
-function readCodecs(media: ParsedMedia): OfferedCodec[] {
+// RFC 8839 §5.4 gives the lengths and the characters.
+function readIceCredentials(
+	media: ParsedMedia,
+	session: sdpTransform.SessionDescription,
+	index: number,
+): Pick<OfferedMedia, 'iceUfrag' | 'icePwd'> {
+	const iceUfrag = media.iceUfrag ?? session.iceUfrag;
+	const icePwd = media.icePwd ?? session.icePwd;
+	if (iceUfrag === undefined || icePwd === undefined) {
+		throw new SpillwayError('SDP_MALFORMED', [`media section ${index} has no ice-ufrag and ice-pwd`]);
+	}
+	if (!/^[\w+/-]{4,256}$/.test(String(iceUfrag)) || !/^[\w+/-]{22,256}$/.test(String(icePwd))) {
+		throw new SpillwayError('SDP_MALFORMED', [
+			`media section ${index} has an ice-ufrag of less than 4 or an ice-pwd of less than 22 letters and digits`,
+		]);
+	}
+	return { iceUfrag: String(iceUfrag), icePwd: String(icePwd) };
+}
+
+// RFC 8122 §5.
+function readFingerprint(
+	fingerprint: { type: string; hash: string } | undefined,
+	index: number,
+): OfferedMedia['fingerprint'] {
+	if (fingerprint === undefined) {
+		throw new SpillwayError('SDP_MALFORMED', [`media section ${index} has no DTLS fingerprint`]);
+	}
+	const algorithm = fingerprint.type.toLowerCase();
+	const byteCount = Object.hasOwn(FINGERPRINT_BYTES, algorithm) ? FINGERPRINT_BYTES[algorithm] : undefined;
+	if (byteCount === undefined) {
+		throw new SpillwayError('SDP_OFFER_UNSUPPORTED', [
+			`the fingerprint algorithm "${printable(fingerprint.type)}" is not known`,
+		]);
+	}
+	if (!new RegExp(`^(?:[0-9a-f]{2}:){${byteCount - 1}}[0-9a-f]{2}$`, 'i').test(fingerprint.hash)) {
+		throw new SpillwayError('SDP_MALFORMED', [
+			`the fingerprint of media section ${index} is not ${byteCount} pairs of hexadecimal digits with colons, as ${algorithm} has`,
+		]);
+	}
+	return { algorithm, value: fingerprint.hash };
+}
+
+function readCodecs(media: ParsedMedia, index: number): OfferedCodec[] {
 	const codecs: OfferedCodec[] = [];
-	for (const token of String(media.payloads ?? '').split(' ')) {
+	const tokens = String(media.payloads ?? '').split(' ');
+	if (hasDuplicates(tokens)) {
+		throw new SpillwayError('SDP_MALFORMED', [`media section ${index} names a payload type twice`]);
+	}
+	for (const token of tokens) {
+		// RFC 3550 §5.1: seven bits.
+		if (!/^\d{1,3}$/.test(token) || Number(token) > 127) {
+			throw new SpillwayError('SDP_MALFORMED', [
+				`media section ${index} has the payload type "${printable(token)}"; 0 to 127 exist`,
+			]);
+		}
 		const payloadType = Number(token);
 		const rtp = media.rtp.find((entry) => entry.payload === payloadType);
 		if (rtp === undefined || codecs.length >= 64) {
@@ -152,6 +207,13 @@ function readCodecs(media: ParsedMedia): OfferedCodec[] {
 					parameters[name.toLowerCase()] = value === undefined ? 1 : /^\d{1,9}$/.test(value) ? Number(value) : value;
 				}
 			}
+		}
+		// RFC 6184 §8.1.
+		const profile = parameters['profile-level-id'];
+		if (name === 'h264' && profile !== undefined && !/^[\da-f]{6}$/i.test(String(profile))) {
+			throw new SpillwayError('SDP_MALFORMED', [
+				`the profile-level-id "${printable(String(profile))}" is not six hexadecimal digits`,
+			]);
 		}
 		codecs.push({
 			payloadType,

@@ -286,7 +286,9 @@ describe('news', () => {
 describe('beacons', () => {
 	it('count a viewer without a socket for as long as they come', async () => {
 		const room = await bench.rooms.room('demo');
-		const token = room.beacon(undefined);
+		const { token, isCounted } = room.beacon(undefined);
+		expect([isCounted, bench.count]).toEqual([false, 0]);
+		room.beacon(token);
 		for (let index = 0; index < 4; index++) {
 			await bench.clock.advance(5000);
 			room.beacon(token);

@@ -165,14 +165,21 @@ export class ChannelAudience {
 		};
 	}
 
-	/** A sign of life from a viewer without a socket. Returns his token. */
-	beacon(token: string | undefined): string {
+	/**
+	 * A sign of life from a viewer without a socket, and his next token. Who brings none of ours only gets one: a single hit
+	 * counts nobody.
+	 */
+	beacon(token: string | undefined): { token: string; isCounted: boolean } {
 		const known = token === undefined ? undefined : this.#options.tokens.read(token, this.#channel.id);
-		const viewer = this.#viewers.get(known as ViewerId) ?? this.#add(known);
+		if (known === undefined) {
+			const viewerId = createId<ViewerId>(this.#clock.nowMs());
+			return { token: this.#options.tokens.create(viewerId, this.#channel.id), isCounted: false };
+		}
+		const viewer = this.#viewers.get(known) ?? this.#add(known);
 		if (viewer.connection === undefined) {
 			viewer.leaseUntilMs = this.#clock.monotonicMs() + VIEWER_LEASE_MS;
 		}
-		return this.#options.tokens.create(viewer.id, this.#channel.id);
+		return { token: this.#options.tokens.create(viewer.id, this.#channel.id), isCounted: true };
 	}
 
 	/** The last sign of life from a viewer without a socket. */

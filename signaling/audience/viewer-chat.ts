@@ -12,6 +12,7 @@ const WITHOUT_CHAT: ChatJoinResult = {
 	settings: { slowModeSeconds: 0, isAccountRequired: false },
 	chatName: null,
 	canModerate: false,
+	badges: [],
 };
 /** Frames that may come between chat's answer and ours. */
 const MAX_EARLY_FRAMES = 100;

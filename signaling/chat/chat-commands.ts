@@ -50,6 +50,14 @@ export function parseChatCommand(line: string): ChatCommand {
 	}
 }
 
+/** Returns the seconds, or throws CHAT_MESSAGE_INVALID when no timeout lasts so long. */
+export function checkTimeout(seconds: number | undefined): number {
+	if (seconds === undefined || seconds < 1 || seconds > MAX_TIMEOUT_SECONDS) {
+		throw invalid('a timeout lasts 1 s to 14 days, such as "90", "10m" or "2h"');
+	}
+	return seconds;
+}
+
 function parseTarget(text: string | undefined, usage: string): string {
 	const target = (text ?? '').replace(/^@/, '');
 	if (target === '' || target.length > 40) {
@@ -62,11 +70,7 @@ function parseTimeout(text: string | undefined): number {
 	if (text === undefined) {
 		return DEFAULT_TIMEOUT_SECONDS;
 	}
-	const seconds = parseDuration(text);
-	if (seconds === undefined || seconds < 1 || seconds > MAX_TIMEOUT_SECONDS) {
-		throw invalid('a timeout lasts 1 s to 14 days, such as "90", "10m" or "2h"');
-	}
-	return seconds;
+	return checkTimeout(parseDuration(text));
 }
 
 function parseSlow(text: string | undefined): number {

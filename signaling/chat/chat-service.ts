@@ -51,6 +51,8 @@ export type ChatJoinResult = {
 	/** How chat calls the member; null: may read only. */
 	chatName: string | null;
 	canModerate: boolean;
+	/** As others see them beside the member's messages. */
+	badges: ChatMessage['author']['badges'];
 };
 
 /** What a moderator does; the signaling message `chat-moderate` fits. */

@@ -120,7 +120,10 @@ describe.each([
 	it('makes tokens, finds their owner, stores none of them, and deletes only one’s own', async () => {
 		const { id, token } = await store.createToken(userId, 'my bot');
 		expect(token).toMatch(/^chat_[0-9a-z]{32}$/);
-		await expect(store.findByToken(token)).resolves.toEqual({ id: userId, name: 'ann', role: 'viewer' });
+		await expect(store.findByToken(token)).resolves.toEqual({
+			user: { id: userId, name: 'ann', role: 'viewer' },
+			tokenId: id,
+		});
 		await expect(store.findByToken(`${token}x`)).resolves.toBeUndefined();
 		expect(JSON.stringify(await opened.database.query('SELECT * FROM chat_tokens'))).not.toContain(token.slice(5));
 		expect(await store.listTokens(userId)).toEqual([{ id, name: 'my bot', createdAt: expect.any(Date) }]);

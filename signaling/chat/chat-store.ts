@@ -153,7 +153,7 @@ export class ChatStore {
 		return rows.map((row) => ({ id: row.id, name: row.name, createdAt: row.created_at }));
 	}
 
-	/** False when the user has no such token. Connections that were made with it stay until they end. */
+	/** False when the user has no such token. */
 	async deleteToken(userId: string, tokenId: string): Promise<boolean> {
 		const rows = await this.#database.query('DELETE FROM chat_tokens WHERE user_id = $1 AND id = $2 RETURNING id', [
 			userId,
@@ -163,13 +163,15 @@ export class ChatStore {
 	}
 
 	/** Whose token it is. */
-	async findByToken(token: string): Promise<ChatUser | undefined> {
-		const [row] = await this.#database.query<ChatUser>(
-			`SELECT users.id, users.name, users.role FROM chat_tokens JOIN users ON users.id = chat_tokens.user_id
-			WHERE token_hash = $1`,
+	async findByToken(token: string): Promise<{ user: ChatUser; tokenId: string } | undefined> {
+		const [row] = await this.#database.query<ChatUser & { token_id: string }>(
+			`SELECT users.id, users.name, users.role, chat_tokens.id AS token_id
+			FROM chat_tokens JOIN users ON users.id = chat_tokens.user_id WHERE token_hash = $1`,
 			[hashToken(token)],
 		);
-		return row;
+		return row === undefined
+			? undefined
+			: { user: { id: row.id, name: row.name, role: row.role }, tokenId: row.token_id };
 	}
 
 	#now(): Date {

@@ -27,10 +27,16 @@ const paramsSchema = Type.Object({ token: Type.String({ maxLength: 64 }) });
 export type ChatTokenRoutesDependencies = {
 	store: Pick<ChatStore, 'createToken' | 'listTokens' | 'deleteToken'>;
 	accounts: Pick<Accounts, 'authenticator' | 'origin'>;
+	/** Ends the connections that were made with it, on all servers. Never rejects. */
+	announceDeletion: (tokenId: string) => Promise<void>;
 };
 
 /** Everybody sees, makes and deletes his own. */
-export function createChatTokenRoutes({ store, accounts }: ChatTokenRoutesDependencies): FastifyPluginAsync {
+export function createChatTokenRoutes({
+	store,
+	accounts,
+	announceDeletion,
+}: ChatTokenRoutesDependencies): FastifyPluginAsync {
 	const { authenticator, origin } = accounts;
 	const common = { config: { rateLimit: RATE_LIMITS.change } };
 	const tags = ['chat'];
@@ -89,6 +95,7 @@ export function createChatTokenRoutes({ store, accounts }: ChatTokenRoutesDepend
 				if (!(await store.deleteToken(user.id, request.params.token))) {
 					throw new SpillwayError('SESSION_NOT_FOUND');
 				}
+				await announceDeletion(request.params.token);
 				return reply.code(204).send();
 			},
 		);

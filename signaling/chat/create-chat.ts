@@ -1,6 +1,7 @@
 /** Puts chat together: rooms, IRC, and the routes of chat tokens. */
 import type { FastifyPluginAsync } from 'fastify';
 import type { Clock } from '../../core/clock.ts';
+import { errorMessage } from '../../core/errors.ts';
 import type { ChannelId } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
@@ -37,6 +38,8 @@ export type Chat = {
 	close(): Promise<void>;
 };
 
+const TOKEN_DELETED_TOPIC = 'chat-token-deleted';
+
 /** Does nothing until rooms are opened or clients connect. */
 export function createChat(dependencies: ChatDependencies): Chat {
 	const { bus, database, clock, serverSecret, accounts, channels } = dependencies;
@@ -48,13 +51,33 @@ export function createChat(dependencies: ChatDependencies): Chat {
 		logger,
 		chat: rooms,
 		findChannel: (name) => channels.findByName(name),
-		verifyToken: (token) =>
-			token.startsWith(`${CHAT_TOKEN_PREFIX}_`)
-				? store.findByToken(token)
-				: accounts.authenticator.authenticateToken(token),
+		verifyToken: async (token) => {
+			if (token.startsWith(`${CHAT_TOKEN_PREFIX}_`)) {
+				return store.findByToken(token);
+			}
+			const user = await accounts.authenticator.authenticateToken(token);
+			return user === undefined ? undefined : { user };
+		},
 		attempts: new AttemptLimiter(clock),
 	});
-	const tokenRoutes = createChatTokenRoutes({ store, accounts });
+	const tokenRoutes = createChatTokenRoutes({
+		store,
+		accounts,
+		announceDeletion: async (tokenId) => {
+			irc.endSessionsOf(tokenId);
+			try {
+				await bus.publish(TOKEN_DELETED_TOPIC, tokenId);
+			} catch (error) {
+				logger.warn({ reason: errorMessage(error) }, 'the end of a chat token could not be told to other servers');
+			}
+		},
+	});
+	const unsubscribe = bus
+		.subscribe(TOKEN_DELETED_TOPIC, (tokenId) => irc.endSessionsOf(String(tokenId)))
+		.catch((error: unknown) => {
+			logger.warn({ reason: errorMessage(error) }, 'chat tokens deleted on other servers keep their connections here');
+			return () => undefined;
+		});
 	return {
 		service: rooms,
 		routes: async (app) => {
@@ -63,6 +86,7 @@ export function createChat(dependencies: ChatDependencies): Chat {
 		},
 		counts: () => ({ rooms: rooms.roomCount, ircSessions: irc.sessionCount }),
 		close: async () => {
+			(await unsubscribe)();
 			await irc.close();
 			await rooms.close();
 		},

@@ -117,6 +117,7 @@ export class LocalChatRoom {
 			settings: this.#channel.settings,
 			chatName: this.#mayEverWrite(member, author) ? author.author.name : null,
 			canModerate: author.canModerate,
+			badges: author.author.badges,
 		};
 	}
 

@@ -4,7 +4,7 @@ import { SpillwayError } from '../../core/errors.ts';
 import type { ChannelId } from '../../core/ids.ts';
 import { rankOf, type KnownAuthor } from './author-directory.ts';
 import { badgesOf, type ChatAuthor } from './chat-author.ts';
-import { DEFAULT_TIMEOUT_SECONDS, type ChatCommand } from './chat-commands.ts';
+import { checkTimeout, DEFAULT_TIMEOUT_SECONDS, type ChatCommand } from './chat-commands.ts';
 import type { ChatIds } from './chat-ids.ts';
 import type { ModerationRequest } from './chat-service.ts';
 import type { RoomStore } from './chat-store.ts';
@@ -60,7 +60,7 @@ export class RoomModeration {
 		if (request.action === 'unban') {
 			await this.#release(name);
 		} else {
-			const seconds = request.action === 'ban' ? null : (request.seconds ?? DEFAULT_TIMEOUT_SECONDS);
+			const seconds = request.action === 'ban' ? null : checkTimeout(request.seconds ?? DEFAULT_TIMEOUT_SECONDS);
 			await this.#restrict(actor, name, seconds);
 		}
 	}

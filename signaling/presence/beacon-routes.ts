@@ -10,7 +10,7 @@ import { isLoopback } from '../sockets/socket-admission.ts';
 export const PRESENCE_PATH = '/api/v1/presence';
 /** Players send one this often; two in a row may be lost on the way before the viewer is taken for gone. */
 export const BEACON_INTERVAL_MS = 5000;
-/** First beacons that one address may send within a minute: each is a viewer more. */
+/** First beacons that one address may send within a minute: each may become a viewer more. */
 const MAX_NEW_PER_MINUTE = 60;
 const MINUTE_MS = 60_000;
 /** Addresses that are remembered for it. */
@@ -28,13 +28,18 @@ const beaconSchema = Type.Object(
 );
 const answerSchema = Type.Object({
 	token: Type.String({ description: 'Send it with the next beacon.' }),
-	nextBeaconMs: Type.Integer({ description: 'Send it after this time; 12 s without one, and the viewer is gone.' }),
+	nextBeaconMs: Type.Integer({
+		description:
+			'Send it after this time: at once with the first token, which counts nobody yet. 12 s without one, and the viewer is gone.',
+	}),
 	viewerCount: Type.Integer({ minimum: 0 }),
 });
 
 /** The rooms, as beacons see them. */
 export type BeaconRooms = {
-	room(channelName: string): Promise<{ beacon(token: string | undefined): string; leave(token: string): void }>;
+	room(
+		channelName: string,
+	): Promise<{ beacon(token: string | undefined): { token: string; isCounted: boolean }; leave(token: string): void }>;
 	viewerCount(channelName: string): number;
 };
 
@@ -59,9 +64,10 @@ export function createBeaconRoutes(rooms: BeaconRooms, monotonicMs: () => number
 				} else if (token === undefined) {
 					limit.take(request);
 				}
+				const next = isLeaving === true ? { token: token ?? '', isCounted: true } : room.beacon(token);
 				return {
-					token: isLeaving === true ? (token ?? '') : room.beacon(token),
-					nextBeaconMs: BEACON_INTERVAL_MS,
+					token: next.token,
+					nextBeaconMs: next.isCounted ? BEACON_INTERVAL_MS : 0,
 					viewerCount: rooms.viewerCount(channel.toLowerCase()),
 				};
 			},

@@ -248,9 +248,10 @@ describe('POST /api/v1/presence', () => {
 	it('counts a viewer by his token, and out again', async () => {
 		await start();
 		const first = (await (await beacon({ channel: 'demo' })).json()) as { token: string };
-		expect(first).toMatchObject({ viewerCount: 1, nextBeaconMs: 5000 });
+		expect(first).toMatchObject({ viewerCount: 0, nextBeaconMs: 0 });
+		expect(await (await beacon({ channel: 'demo', token: 'invented' })).json()).toMatchObject({ viewerCount: 0 });
 		const second = (await (await beacon({ channel: 'demo', token: first.token })).json()) as { token: string };
-		expect(second).toMatchObject({ viewerCount: 1 });
+		expect(second).toMatchObject({ viewerCount: 1, nextBeaconMs: 5000 });
 		// As navigator.sendBeacon() sends a string.
 		const last = await beacon({ channel: 'demo', token: second.token, isLeaving: true }, 'text/plain;charset=UTF-8');
 		expect(await last.json()).toMatchObject({ viewerCount: 0 });

@@ -51,12 +51,16 @@ export function roomStateLine(channel: IrcChannel, settings: ChatSettings, isWho
 export function userStateLine(
 	channel: IrcChannel | undefined,
 	user: { id: string; name: string },
-	isMod: boolean,
+	badges: ChatMessage['author']['badges'],
 ): string {
+	// All three may moderate, so programs that only look at `mod` see what they can do.
+	const isMod = ['broadcaster', 'admin', 'moderator'].some((badge) =>
+		badges.includes(badge as (typeof badges)[number]),
+	);
 	return formatIrcMessage({
 		tags: {
 			'badge-info': '',
-			badges: isMod ? 'moderator/1' : '',
+			badges: ircBadges(badges),
 			color: '',
 			'display-name': user.name,
 			'emote-sets': '0',
@@ -126,12 +130,16 @@ function ircText(text: string): string {
 	return text.startsWith(ACTION) ? `\u0001ACTION ${text.slice(ACTION.length)}\u0001` : text;
 }
 
+function ircBadges(badges: ChatMessage['author']['badges']): string {
+	return badges.map((badge) => `${badge}/1`).join(',');
+}
+
 function messageTags(message: ChatMessage, channel: IrcChannel): Record<string, string> {
 	const { author } = message;
 	const isMod = author.badges.includes('moderator');
 	return {
 		'badge-info': '',
-		badges: author.badges.map((badge) => `${badge}/1`).join(','),
+		badges: ircBadges(author.badges),
 		color: author.color,
 		'display-name': author.name,
 		emotes: emoteTag(message),

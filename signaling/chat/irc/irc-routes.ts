@@ -3,6 +3,7 @@ import type { WebSocket } from '@fastify/websocket';
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import type { IncomingMessage } from 'node:http';
 import { CloseScope } from '../../../core/close-scope.ts';
+import { SpillwayError } from '../../../core/errors.ts';
 import { addressKey } from '../../channels/attempt-limiter.ts';
 import { IrcSession, type IrcSessionDependencies } from './irc-session.ts';
 
@@ -44,15 +45,33 @@ export class IrcConnections {
 	 * else's gets no more than any program does.
 	 */
 	readonly routes: FastifyPluginAsync = async (app) => {
-		app.get(ANY_CHANNEL_PATH, { websocket: true }, (socket, request) => this.#accept(socket, request, undefined));
-		app.get<{ Params: { channel: string } }>(`${ANY_CHANNEL_PATH}/:channel`, { websocket: true }, (socket, request) =>
-			this.#accept(socket, request, request.params.channel),
-		);
+		const handler = async (): Promise<never> => {
+			throw new SpillwayError('REQUEST_INVALID', ['this address takes WebSocket connections only']);
+		};
+		app.route({
+			method: 'GET',
+			url: ANY_CHANNEL_PATH,
+			handler,
+			wsHandler: (socket, request) => this.#accept(socket, request, undefined),
+		});
+		app.route<{ Params: { channel: string } }>({
+			method: 'GET',
+			url: `${ANY_CHANNEL_PATH}/:channel`,
+			handler,
+			wsHandler: (socket, request) => this.#accept(socket, request, request.params.channel),
+		});
 	};
 
 	/** Connections now, for metrics. */
 	get sessionCount(): number {
 		return this.#sessions.size;
+	}
+
+	/** Ends those that signed in with a chat token that is no more. */
+	endSessionsOf(tokenId: string): void {
+		for (const session of [...this.#sessions.keys()]) {
+			session.tokenDeleted(tokenId);
+		}
 	}
 
 	/** Ends all. Idempotent. */

@@ -58,7 +58,9 @@ function open(onlyChannel?: string): {
 				return name.length === 1 ? { id: `channel-${name}` as ChannelId, name } : undefined;
 			},
 			verifyToken: async (token) =>
-				token === 'good' ? { id: 'u-ann', name: 'ann', role: 'viewer' as const } : undefined,
+				token === 'good'
+					? { user: { id: 'u-ann', name: 'ann', role: 'viewer' as const }, tokenId: 'token-1' }
+					: undefined,
 			attempts,
 		},
 	);
@@ -189,6 +191,18 @@ describe('IrcSession', () => {
 		expect(socket.closed).toBeUndefined();
 		await clock.advance(30_000);
 		expect(socket.closed).toBe('1001 ping-timeout');
+	});
+
+	it('ends when the chat token that it signed in with is deleted, and not for another', async () => {
+		const { session, socket, send } = open();
+		await send('PASS oauth:good\r\nNICK ann');
+		session.tokenDeleted('token-2');
+		expect(socket.closed).toBeUndefined();
+		session.tokenDeleted('token-1');
+		expect([socket.lines.at(-1), socket.closed]).toEqual([
+			expect.stringContaining('The chat token was deleted.'),
+			'1008 token-deleted',
+		]);
 	});
 
 	it('sheds who does not read', async () => {

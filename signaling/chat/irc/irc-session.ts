@@ -5,7 +5,7 @@ import { SpillwayError } from '../../../core/errors.ts';
 import type { ChannelId } from '../../../core/ids.ts';
 import type { Logger } from '../../../core/logger.ts';
 import { parseChatCommand } from '../chat-commands.ts';
-import type { ChatFrame, ChatRoom, ChatService, ChatUser } from '../chat-service.ts';
+import type { ChatFrame, ChatJoinResult, ChatRoom, ChatService, ChatUser } from '../chat-service.ts';
 import {
 	frameToLines,
 	IRC_SERVER_NAME,
@@ -36,10 +36,13 @@ export type IrcSessionDependencies = {
 	/** Any text may be asked for. */
 	findChannel: (name: string) => Promise<{ id: ChannelId; name: string } | undefined>;
 	/** Whose access token or chat token it is. */
-	verifyToken: (token: string) => Promise<ChatUser | undefined>;
+	verifyToken: (token: string) => Promise<VerifiedToken | undefined>;
 	/** Slows down guessing; as AttemptLimiter. */
 	attempts: { begin(address: string): number; succeed(address: string): void };
 };
+
+/** Whose token it is; `tokenId` of a chat token, which may be deleted. */
+export type VerifiedToken = { user: ChatUser; tokenId?: string };
 
 /** Time to sign in. */
 const SIGN_IN_DEADLINE_MS = 10_000;
@@ -55,7 +58,7 @@ const LINE_BURST = 200;
 const LINES_PER_SECOND = 20;
 const CAPABILITIES: ReadonlySet<string> = new Set(['twitch.tv/tags', 'twitch.tv/commands', 'twitch.tv/membership']);
 
-type Joined = { channel: IrcChannel; room: ChatRoom; memberId: string; canModerate: boolean };
+type Joined = { channel: IrcChannel; room: ChatRoom; memberId: string; badges: ChatJoinResult['badges'] };
 
 /** Fed by the route; ends when the socket does. */
 export class IrcSession {
@@ -71,6 +74,7 @@ export class IrcSession {
 	#password: string | undefined;
 	#nick: string | undefined;
 	#user: ChatUser | undefined;
+	#tokenId: string | undefined;
 	#work: Promise<void> = Promise.resolve();
 	#waitingLines = 0;
 	#lineTokens = LINE_BURST;
@@ -111,6 +115,14 @@ export class IrcSession {
 			}
 			this.#waitingLines++;
 			this.#work = this.#work.then(() => this.#handleLine(line)).finally(() => this.#waitingLines--);
+		}
+	}
+
+	/** Ends it when it was opened with this chat token. */
+	tokenDeleted(tokenId: string): void {
+		if (this.#tokenId === tokenId) {
+			this.#notice('*', undefined, 'The chat token was deleted.');
+			this.#end('token-deleted', 1008);
 		}
 	}
 
@@ -224,7 +236,7 @@ export class IrcSession {
 		this.#reply('372', [name, 'You are in a maze of twisty passages, all alike.']);
 		this.#reply('376', [name, '>']);
 		if (this.#user !== undefined && this.#capabilities.has('twitch.tv/commands')) {
-			this.#sendText(userStateLine(undefined, this.#user, false));
+			this.#sendText(userStateLine(undefined, this.#user, []));
 		}
 	}
 
@@ -240,20 +252,21 @@ export class IrcSession {
 			this.#refuseSignIn('Login unsuccessful: too many attempts, wait a moment');
 			return undefined;
 		}
-		let user: ChatUser | undefined;
+		let verified: VerifiedToken | undefined;
 		try {
-			user = await verifyToken(token);
+			verified = await verifyToken(token);
 		} catch (error) {
 			// Not the sender's fault.
 			attempts.succeed(this.#remoteAddress);
 			throw error;
 		}
-		if (user === undefined) {
+		if (verified === undefined) {
 			this.#refuseSignIn('Login authentication failed');
 			return undefined;
 		}
 		attempts.succeed(this.#remoteAddress);
-		return user;
+		this.#tokenId = verified.tokenId;
+		return verified.user;
 	}
 
 	#refuseSignIn(text: string): void {
@@ -276,7 +289,7 @@ export class IrcSession {
 		}
 		const room = this.#deps.chat.open(found.id);
 		const memberId = `irc-${this.#id}-${found.id}`;
-		const joined: Joined = { channel: found, room, memberId, canModerate: false };
+		const joined: Joined = { channel: found, room, memberId, badges: [] };
 		this.#joined.set(name, joined);
 		try {
 			const user = this.#user;
@@ -290,7 +303,7 @@ export class IrcSession {
 				},
 				undefined,
 			);
-			joined.canModerate = result.canModerate;
+			joined.badges = result.badges;
 			if (this.#scope.closed) {
 				this.#leaveRoom(joined);
 				return;
@@ -306,14 +319,14 @@ export class IrcSession {
 		}
 	}
 
-	#welcomeTo({ channel, canModerate }: Joined): void {
+	#welcomeTo({ channel, badges }: Joined): void {
 		const nick = this.#nick!;
 		this.#sendLine({ prefix: userPrefix(nick), command: 'JOIN', params: [`#${channel.name}`] });
 		const host = `${nick}.${IRC_SERVER_NAME}`;
 		this.#sendLine({ prefix: host, command: '353', params: [nick, '=', `#${channel.name}`, nick] });
 		this.#sendLine({ prefix: host, command: '366', params: [nick, `#${channel.name}`, 'End of /NAMES list'] });
 		if (this.#user !== undefined && this.#capabilities.has('twitch.tv/commands')) {
-			this.#sendText(userStateLine(channel, this.#user, canModerate));
+			this.#sendText(userStateLine(channel, this.#user, badges));
 		}
 	}
 
@@ -342,7 +355,7 @@ export class IrcSession {
 			if (successId !== undefined) {
 				this.#notice(name, successId, 'Done.');
 			} else if (this.#capabilities.has('twitch.tv/commands') && this.#user !== undefined) {
-				this.#sendText(userStateLine(joined.channel, this.#user, joined.canModerate));
+				this.#sendText(userStateLine(joined.channel, this.#user, joined.badges));
 			}
 		} catch (error) {
 			if (!(error instanceof SpillwayError)) {

@@ -61,7 +61,7 @@ beforeAll(async () => {
 		...common,
 		chat: rooms,
 		findChannel: async (name) => (name === 'demo' ? { id: 'channel-1' as ChannelId, name: 'demo' } : undefined),
-		verifyToken: async (token) => USERS[token],
+		verifyToken: async (token) => (USERS[token] === undefined ? undefined : { user: USERS[token] }),
 		attempts: new AttemptLimiter(systemClock),
 	});
 	app = fastify({ rewriteUrl: rewriteIrcUrl });
