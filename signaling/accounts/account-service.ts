@@ -3,7 +3,7 @@ import type { Clock } from '../../core/clock.ts';
 import { errorMessage, SpillwayError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { MessageBus } from '../bus/message-bus.ts';
-import { AttemptLimiter } from '../channels/attempt-limiter.ts';
+import { addressKey, AttemptLimiter } from '../channels/attempt-limiter.ts';
 import type { AccessTokens } from './access-token.ts';
 import type { TokenAuthenticator } from './authenticator.ts';
 import type { PasswordHasher } from './password-hash.ts';
@@ -19,6 +19,9 @@ export type LogIn = { user: UserAccount; tokens: { access: string; refresh: stri
 
 /** Name of the bus topic on which servers tell one another that a session has ended. */
 export const SESSION_ENDED_TOPIC = 'accounts/session-ended';
+
+/** Some 2 MB. */
+const MAX_HOMES = 20_000;
 
 /** What {@link AccountService} needs. */
 export type AccountServiceDependencies = {
@@ -39,6 +42,8 @@ export class AccountService {
 	readonly #dependencies: AccountServiceDependencies;
 	readonly #byAddress: AttemptLimiter;
 	readonly #byName: AttemptLimiter;
+	/** Names with addresses from which they logged in; the oldest first. */
+	readonly #homes = new Set<string>();
 
 	constructor(dependencies: AccountServiceDependencies) {
 		this.#dependencies = dependencies;
@@ -75,6 +80,7 @@ export class AccountService {
 			remoteAddress,
 			find: async () => (name === undefined ? undefined : users.findByName(name)),
 		});
+		this.#rememberHome(user.name, remoteAddress);
 		if (hasher.needsRehash(user.passwordHash)) {
 			await users.replacePasswordHash(user.id, user.passwordHash, await hasher.hash(credentials.password));
 			logger.info({ userId: user.id }, 'password hash renewed');
@@ -175,7 +181,9 @@ export class AccountService {
 	/** Counts an attempt and returns what takes it back. Throws TOO_MANY_ATTEMPTS. */
 	#beginAttempt(name: string, remoteAddress: string): () => void {
 		// Colons cannot be part of an IPv4 address and would be of an IPv6 one; names that are neither share nothing with them.
-		const nameKey = `name ${name.slice(0, 32)}`;
+		const home = homeOf(name, remoteAddress);
+		// Who was here before is counted apart, so that guessers elsewhere cannot keep him out.
+		const nameKey = this.#homes.has(home) ? `home ${home}` : `name ${name.slice(0, 32)}`;
 		const nameWaitMs = this.#byName.begin(nameKey);
 		const addressWaitMs = nameWaitMs > 0 ? 0 : this.#byAddress.begin(remoteAddress);
 		if (addressWaitMs > 0) {
@@ -189,6 +197,15 @@ export class AccountService {
 			this.#byName.succeed(nameKey);
 			this.#byAddress.succeed(remoteAddress);
 		};
+	}
+
+	#rememberHome(name: string, remoteAddress: string): void {
+		const home = homeOf(name, remoteAddress);
+		this.#homes.delete(home);
+		this.#homes.add(home);
+		if (this.#homes.size > MAX_HOMES) {
+			this.#homes.delete(this.#homes.values().next().value!);
+		}
 	}
 
 	async #begin(user: UserRecord): Promise<LogIn> {
@@ -227,4 +244,8 @@ export class AccountService {
 			);
 		}
 	}
+}
+
+function homeOf(name: string, remoteAddress: string): string {
+	return `${name.slice(0, 32)} ${addressKey(remoteAddress)}`;
 }

@@ -156,6 +156,23 @@ describe.each(DATABASE_KINDS)('accounts ($kind)', ({ kind }) => {
 		expect(tries).toEqual([...Array<number>(11).fill(401), 429]);
 	});
 
+	it('lets somebody in where he has logged in before, however many guess at his name elsewhere', async () => {
+		await bench.signUp('alice');
+		const right = { name: 'alice', password: TEST_PASSWORD };
+		const home = bench.browser();
+		expect((await home.send('POST', '/api/v1/session', right)).statusCode).toBe(200);
+		for (let round = 0; round < 12; round++) {
+			await bench.browser().send('POST', '/api/v1/session', { name: 'alice', password: `guess ${round}` });
+		}
+		expect((await bench.browser().send('POST', '/api/v1/session', right)).statusCode).toBe(429);
+		expect((await home.send('POST', '/api/v1/session', right)).statusCode).toBe(200);
+		const atHome = [];
+		for (let round = 0; round < 12; round++) {
+			atHome.push((await home.send('POST', '/api/v1/session', { name: 'alice', password: `guess ${round}` })).statusCode);
+		}
+		expect(atHome.at(-1)).toBe(429);
+	});
+
 	it('makes guessers at one address wait, whatever names they try, and nobody else', async () => {
 		await bench.signUp('alice');
 		const guesser = bench.browser();
