@@ -168,7 +168,9 @@ describe.each(DATABASE_KINDS)('accounts ($kind)', ({ kind }) => {
 		expect((await home.send('POST', '/api/v1/session', right)).statusCode).toBe(200);
 		const atHome = [];
 		for (let round = 0; round < 12; round++) {
-			atHome.push((await home.send('POST', '/api/v1/session', { name: 'alice', password: `guess ${round}` })).statusCode);
+			atHome.push(
+				(await home.send('POST', '/api/v1/session', { name: 'alice', password: `guess ${round}` })).statusCode,
+			);
 		}
 		expect(atHome.at(-1)).toBe(429);
 	});
