@@ -27,6 +27,11 @@ export const MAX_PASSWORD_LENGTH = 128;
 /** Of those without an account: in our chat, and in that of IRC programs (tmi.js, Twitch). */
 export const GUEST_NAME_PREFIXES = ['guest-', 'justinfan'] as const;
 
+// Whoever is called that would be believed to run the place.
+const STAFF_NAMES: ReadonlySet<string> = new Set(
+	'administrator broadcaster moderator mods official root security spillway staff support system'.split(' '),
+);
+
 // The passwords of eight letters and more that guessers try first. No composition rules besides (ASVS 6.2.5).
 const COMMON_PASSWORDS: ReadonlySet<string> = new Set(
 	(
@@ -49,6 +54,9 @@ export function parseNewUserName(text: string): string {
 		throw new SpillwayError('REQUEST_INVALID', [
 			`names that begin with ${GUEST_NAME_PREFIXES.join(' or ')} are for guests`,
 		]);
+	}
+	if (STAFF_NAMES.has(name)) {
+		throw new SpillwayError('REQUEST_INVALID', [`"${name}" would be taken for those who run this server`]);
 	}
 	return name;
 }
