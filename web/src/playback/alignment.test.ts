@@ -32,3 +32,18 @@ it('knows nothing while the picture stands still, but still what it was', () => 
 	moments.clear();
 	expect(moments.latest).toBeUndefined();
 });
+
+it('is steady at the pace of the clock, and not while it runs through what it got first, or after a jump', () => {
+	const moments = new PlayedMoments();
+	expect(moments.isSteady(0)).toBe(false);
+	// A GOP of two seconds within a tenth of one.
+	for (let index = 0; index < 12; index++) {
+		moments.add({ captureTimeMs: 48_000 + index * 170, playedAtMs: index * 9 });
+	}
+	expect(moments.isSteady(110)).toBe(false);
+	play(moments, 60, 110, 700, 17);
+	expect(moments.isSteady(710)).toBe(true);
+	expect(moments.isSteady(2000)).toBe(false);
+	play(moments, 560, 740, 840);
+	expect(moments.isSteady(850)).toBe(false);
+});

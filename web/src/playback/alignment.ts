@@ -11,6 +11,10 @@ export type PlayedMoment = { captureTimeMs: number; playedAtMs: number };
 const MAX_AGE_MS = 600;
 /** Frames that the median is taken over: a third of a second at 30 a second. One frame alone may be a refresh early or late. */
 const MOMENT_COUNT = 11;
+/** A new WebRTC leg runs through the GOP that it gets first within a tenth of a second, past every position that is looked for. */
+const STEADY_FOR_MS = 250;
+/** Two to three frames at 30 a second. */
+const STEADY_WITHIN_MS = 80;
 
 /** The last few moments of one playback. */
 export class PlayedMoments {
@@ -36,10 +40,22 @@ export class PlayedMoments {
 
 	/** The capture time that is played at that monotonic time; undefined while nothing moves. */
 	positionMs(nowMs: number): number | undefined {
-		const recent = this.#moments.filter((moment) => moment.playedAtMs > nowMs - MAX_AGE_MS);
+		const recent = this.#recent(nowMs);
 		return recent.length === 0
 			? undefined
 			: median(recent.map((moment) => moment.captureTimeMs + nowMs - moment.playedAtMs));
+	}
+
+	/** True while it plays at the pace of the clock, so that its position will still hold in a moment. */
+	isSteady(nowMs: number): boolean {
+		const recent = this.#recent(nowMs);
+		const behindMs = recent.map((moment) => moment.playedAtMs - moment.captureTimeMs);
+		const lastsMs = recent.length === 0 ? 0 : recent.at(-1)!.playedAtMs - recent[0]!.playedAtMs;
+		return lastsMs >= STEADY_FOR_MS && Math.max(...behindMs) - Math.min(...behindMs) <= STEADY_WITHIN_MS;
+	}
+
+	#recent(nowMs: number): PlayedMoment[] {
+		return this.#moments.filter((moment) => moment.playedAtMs > nowMs - MAX_AGE_MS);
 	}
 }
 

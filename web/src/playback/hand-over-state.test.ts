@@ -14,7 +14,7 @@ describe('the table', () => {
 });
 
 describe('shouldSwap', () => {
-	const near = { alignedForMs: 100, pictureAheadMs: 10, soundAheadMs: 20 };
+	const near = { alignedForMs: 100, pictureAheadMs: 10, soundAheadMs: 20, isSteady: true };
 
 	it('waits for picture and sound', () => {
 		expect(shouldSwap({ kind: 'to-webrtc', ...near })).toBe(true);
@@ -22,27 +22,25 @@ describe('shouldSwap', () => {
 		expect(shouldSwap({ kind: 'to-webrtc', ...near, pictureAheadMs: 60 })).toBe(false);
 		expect(shouldSwap({ kind: 'to-webrtc', ...near, soundAheadMs: -200 })).toBe(false);
 		expect(shouldSwap({ kind: 'to-webrtc', ...near, pictureAheadMs: undefined })).toBe(false);
+		expect(shouldSwap({ kind: 'to-webrtc', ...near, isSteady: false })).toBe(false);
 	});
 
 	it('has an end to its patience, a longer one where the watched leg slides', () => {
-		const far = { pictureAheadMs: -700, soundAheadMs: -700 };
+		const far = { pictureAheadMs: -700, soundAheadMs: -700, isSteady: false };
 		expect(shouldSwap({ kind: 'to-webrtc', alignedForMs: 9000, ...far })).toBe(true);
 		expect(shouldSwap({ kind: 'to-hls', alignedForMs: 9000, ...far })).toBe(false);
 		expect(shouldSwap({ kind: 'to-hls', alignedForMs: 46_000, ...far })).toBe(true);
 	});
 
 	it('in an emergency takes only what was not seen yet, so that a lost publisher repeats nothing', () => {
-		expect(shouldSwap({ kind: 'emergency', alignedForMs: 60_000, pictureAheadMs: -100, soundAheadMs: undefined })).toBe(
-			false,
-		);
-		expect(shouldSwap({ kind: 'emergency', alignedForMs: 0, pictureAheadMs: 90, soundAheadMs: undefined })).toBe(true);
-		expect(
-			shouldSwap({ kind: 'emergency', alignedForMs: 600, pictureAheadMs: undefined, soundAheadMs: undefined }),
-		).toBe(true);
+		const lost = { kind: 'emergency', soundAheadMs: undefined, isSteady: false } as const;
+		expect(shouldSwap({ ...lost, alignedForMs: 60_000, pictureAheadMs: -100 })).toBe(false);
+		expect(shouldSwap({ ...lost, alignedForMs: 0, pictureAheadMs: 90 })).toBe(true);
+		expect(shouldSwap({ ...lost, alignedForMs: 600, pictureAheadMs: undefined })).toBe(true);
 	});
 
 	it('after a pause waits for the frame where it was paused', () => {
-		const resume = { kind: 'resume', soundAheadMs: undefined } as const;
+		const resume = { kind: 'resume', soundAheadMs: undefined, isSteady: false } as const;
 		expect(shouldSwap({ ...resume, alignedForMs: 50, pictureAheadMs: 8000 })).toBe(false);
 		expect(shouldSwap({ ...resume, alignedForMs: 50, pictureAheadMs: 33 })).toBe(true);
 		expect(shouldSwap({ ...resume, alignedForMs: 5000, pictureAheadMs: 8000 })).toBe(true);

@@ -59,10 +59,12 @@ export type SwapInput = {
 	/** Second minus first: positive skips content, negative repeats it; undefined while not known. */
 	pictureAheadMs: number | undefined;
 	soundAheadMs: number | undefined;
+	/** The second one's picture goes on at the pace of the clock: see PlayedMoments.isSteady(). */
+	isSteady: boolean;
 };
 
 /** True when the time has come to swap. */
-export function shouldSwap({ kind, alignedForMs, pictureAheadMs, soundAheadMs }: SwapInput): boolean {
+export function shouldSwap({ kind, alignedForMs, pictureAheadMs, soundAheadMs, isSteady }: SwapInput): boolean {
 	if (kind === 'emergency') {
 		// The first stands still at its last frame: newer ones prove that the broadcast goes on without it, and that it is
 		// not the publisher who was lost.
@@ -78,6 +80,7 @@ export function shouldSwap({ kind, alignedForMs, pictureAheadMs, soundAheadMs }:
 		return true;
 	}
 	return (
+		isSteady &&
 		pictureAheadMs !== undefined &&
 		Math.abs(pictureAheadMs) <= NEAR_PICTURE_MS &&
 		(soundAheadMs === undefined || Math.abs(soundAheadMs) <= NEAR_SOUND_MS)

@@ -330,9 +330,13 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 		const input = this.#compare(pending, nowMs);
 		const alignedForMs = nowMs - pending.playsSinceMs;
 		const isPlanned = pending.kind === 'to-webrtc' || pending.kind === 'to-hls';
-		// What was to be replaced has stopped by itself: there is nothing left to wait for.
-		const hasStopped = isPlanned && this.#shown!.playback.state !== 'playing';
-		if (hasStopped || shouldSwap({ kind: pending.kind, alignedForMs, ...input })) {
+		const first = this.#shown!.playback;
+		const second = pending.screen.playback.shownMoments;
+		// What was to be replaced has stopped by itself: whatever is not older than its last picture may follow it.
+		const newerMs = aheadMs(second.latest?.captureTimeMs, first.shownMoments.latest?.captureTimeMs);
+		const hasStopped = isPlanned && first.state !== 'playing' && (newerMs === undefined || newerMs >= 0);
+		const isSteady = second.isSteady(nowMs);
+		if (hasStopped || shouldSwap({ kind: pending.kind, alignedForMs, ...input, isSteady })) {
 			this.#swap(pending);
 		} else if (isPlanned) {
 			this.#align(pending, input, nowMs);
