@@ -61,10 +61,12 @@ export function createBeaconRoutes(rooms: BeaconRooms, monotonicMs: () => number
 				const room = await rooms.room(channel);
 				if (isLeaving === true) {
 					room.leave(token ?? '');
-				} else if (token === undefined) {
-					limit.take(request);
 				}
 				const next = isLeaving === true ? { token: token ?? '', isCounted: true } : room.beacon(token);
+				if (!next.isCounted) {
+					// Whoever brings a token that is not ours is new, too.
+					limit.take(request);
+				}
 				return {
 					token: next.token,
 					nextBeaconMs: next.isCounted ? BEACON_INTERVAL_MS : 0,

@@ -1,5 +1,6 @@
 /** Writes what happens in a room as Twitch's IRC does, so that its clients read it. Each line once for all connections. */
 import type { ChatMessage, ChatSettings } from '../../../core/protocol/signaling-messages.ts';
+import { rankOf } from '../author-directory.ts';
 import type { ChatFrame } from '../chat-service.ts';
 import { formatIrcMessage } from './irc-message.ts';
 
@@ -54,9 +55,7 @@ export function userStateLine(
 	badges: ChatMessage['author']['badges'],
 ): string {
 	// All three may moderate, so programs that only look at `mod` see what they can do.
-	const isMod = ['broadcaster', 'admin', 'moderator'].some((badge) =>
-		badges.includes(badge as (typeof badges)[number]),
-	);
+	const isMod = rankOf(badges) > 0;
 	return formatIrcMessage({
 		tags: {
 			'badge-info': '',
