@@ -7,7 +7,7 @@ import { ServerUnderTest } from '../../loadtest/server-under-test.ts';
 const SETTINGS = { ...BENCH_SETTINGS, widthPixels: 640, heightPixels: 360, videoBitrateBps: 800_000 };
 const EACH_WAY = 3;
 /** By the capture times in the pictures. Tiers that were not brought together are 600 ms apart; how well they are is for the bench. */
-const MAX_CONTENT_JUMP_MS = 500;
+const MAX_CONTENT_JUMP_MS = 300;
 
 describe('a hand-over', () => {
 	let server: ServerUnderTest;
