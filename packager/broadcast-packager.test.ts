@@ -7,6 +7,7 @@ import { BROADCAST_PACKAGER_TRANSITIONS } from './broadcast-packager.ts';
 import { findBox, readInitSegment } from './cmaf/box-reader.ts';
 import { NON_SYNC_SAMPLE_FLAGS, SYNC_SAMPLE_FLAGS } from './cmaf/fragment-writer.ts';
 import { formatMultivariantPlaylist } from './playlist/multivariant-playlist.ts';
+import type { Segment } from './segment.ts';
 import { seededRandom, SIMULATED_VIDEO, simulatedAudio, simulateRun } from './testing/simulated-source.ts';
 import { CAPTURE_START_MS, rtmpLike, VIDEO_AND_AUDIO, WatchedBroadcast } from './testing/watched-broadcast.ts';
 
@@ -75,6 +76,34 @@ segment1.m4s
 #EXT-X-PRELOAD-HINT:TYPE=PART,URI="part14.m4s"
 #EXT-X-RENDITION-REPORT:URI="../audio0/index.m3u8",LAST-MSN=2,LAST-PART=3
 `);
+	});
+
+	it('lists a segment as complete together with the part after it, and the last one when nothing follows', () => {
+		const watched = new WatchedBroadcast();
+		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
+		// Key frames 33 ms after a part's end: the segment's last part is a short one, known to be the last when it comes.
+		const units = simulateRun({
+			startSeconds: 1000,
+			durationSeconds: 20,
+			captureTimeMs: CAPTURE_START_MS,
+			video: { frameRate: 30, gopFrames: 61, jitterMs: 2, isMilliseconds: false },
+			audio: { sampleRate: 48_000, isMilliseconds: false },
+			random: seededRandom(3),
+		});
+		const last = (trackId: TrackId): Segment | undefined => watched.broadcast.rendition(trackId)?.segments.at(-1);
+		const closed: string[] = [];
+		for (const unit of units) {
+			watched.broadcast.write(unit);
+			for (const trackId of ['video0', 'audio0'] as const) {
+				if (last(trackId)?.isComplete === true) {
+					closed.push(`${trackId} ${last(trackId)!.mediaSequence}`);
+				}
+			}
+		}
+		expect(closed).toEqual([]);
+		expect(last('video0')!.mediaSequence).toBeGreaterThan(8);
+		watched.broadcast.interrupt();
+		expect([last('video0')!.isComplete, last('audio0')!.isComplete]).toEqual([true, true]);
 	});
 
 	it.each([

@@ -85,6 +85,12 @@ export class PartAssembler {
 		}
 	}
 
+	/** Carries out the last steps for now, and completes the segment that they end. */
+	flush(steps: readonly SegmentationStep[]): void {
+		this.apply(steps);
+		this.#rendition.completeSegment();
+	}
+
 	#start(sample: IncomingSample, startTicks: number): void {
 		// What is shown at startTicks was captured at its own time; the few ticks between are the policy's doing.
 		this.#anchor = { ticks: sample.sourceTicks, captureTimeMs: sample.captureTimeMs };

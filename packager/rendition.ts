@@ -49,6 +49,8 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 	#removedDiscontinuityCount: number;
 	#discontinuitySequence: number;
 	#isDiscontinuityDue = false;
+	/** The open segment has all its parts. */
+	#isSegmentFull = false;
 	#initName: string | undefined;
 	#isInitNew = false;
 	#timescale = 1;
@@ -181,7 +183,7 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 		discontinuitySequence: number;
 		dates: RunDates;
 	}): void {
-		this.finishSegment();
+		this.completeSegment();
 		this.#isDiscontinuityDue = run.discontinuitySequence > this.#discontinuitySequence && this.#segments.length > 0;
 		this.#discontinuitySequence = run.discontinuitySequence;
 		if (this.#segments.length === 0) {
@@ -221,11 +223,28 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 		this.#advance();
 	}
 
-	/** Completes the open segment, if there is one. */
+	/**
+	 * The open segment has all its parts. It is listed as complete (EXTINF) together with the next part, not before: hls.js 1.7.4
+	 * takes a listed segment whose last 0.2 s it does not have for loaded (fragment-tracker.js, getBufferedTimes). When it learns
+	 * while it appends one part that the next one is the segment's last, and a short one, it never loads that, nor anything after it,
+	 * until it is 6 s behind.
+	 */
 	finishSegment(): void {
+		this.#isSegmentFull = true;
+	}
+
+	/** Completes the open segment at once, if there is one, because no part follows for now. */
+	completeSegment(): void {
+		if (this.#complete()) {
+			this.#advance();
+		}
+	}
+
+	#complete(): boolean {
 		const segment = this.#segments.at(-1);
+		this.#isSegmentFull = false;
 		if (segment === undefined || segment.isComplete) {
-			return;
+			return false;
 		}
 		this.#joinParts(segment);
 		segment.isComplete = true;
@@ -235,7 +254,7 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 		}
 		this.#slide();
 		this.emit('segmentAdded', segment);
-		this.#advance();
+		return true;
 	}
 
 	/** Nothing follows. */
@@ -243,7 +262,7 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 		if (this.#hasEnded) {
 			return;
 		}
-		this.finishSegment();
+		this.completeSegment();
 		this.#hasEnded = true;
 		this.#advance();
 		this.emit('ended');
@@ -273,9 +292,10 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 
 	#openSegment(first: NewPart): Segment {
 		const last = this.#segments.at(-1);
-		if (last !== undefined && !last.isComplete) {
+		if (last !== undefined && !last.isComplete && !this.#isSegmentFull) {
 			return last;
 		}
+		this.#complete();
 		const mediaSequence = this.#nextMediaSequence++;
 		const segment: Segment = {
 			mediaSequence,

@@ -110,7 +110,7 @@ export class VideoTrackWriter implements TrackWriter {
 	}
 
 	flush(): void {
-		this.#assembler.apply(this.#policy.flush());
+		this.#assembler.flush(this.#policy.flush());
 	}
 }
 
@@ -189,7 +189,7 @@ export class AudioTrackWriter implements TrackWriter {
 	}
 
 	flush(): void {
-		this.#assembler.apply(this.#policy.flush());
+		this.#assembler.flush(this.#policy.flush());
 	}
 
 	get #expectedTicks(): number {

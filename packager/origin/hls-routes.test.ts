@@ -157,7 +157,7 @@ describe('blocking reload', () => {
 		live.feed(3.98);
 		const held = follow(live.server.inject(`${VIDEO}?_HLS_msn=2`));
 		expect(await held.done()).toBe(false);
-		live.feed(4.1);
+		live.feed(4.3);
 		expect(await held.done()).toBe(true);
 		expect((await held.response).body).toContain('segment2.m4s');
 	});
@@ -258,7 +258,7 @@ describe('blocking reload', () => {
 		live.feed(1.5);
 		const held = follow(live.server.inject(VIDEO));
 		expect(await held.done()).toBe(false);
-		live.feed(2.1);
+		live.feed(2.3);
 		expect(await held.done()).toBe(true);
 		expect((await held.response).body).toContain('segment1.m4s');
 	});
