@@ -261,6 +261,18 @@ describe('Broadcast: a publisher that is still connecting', () => {
 		},
 	);
 
+	it('ends when the first publisher that wanted to come does not', async () => {
+		const bench = new BroadcastBench();
+		await bench.broadcast.start();
+		const release = bench.broadcast.reserve();
+		await bench.clock.advance(100);
+		expect(bench.endReasons).toEqual([]);
+		release();
+		await bench.clock.advance(0);
+		expect(bench.endReasons).toEqual(['start-failed']);
+		expect(bench.clock.pendingCount).toBe(0);
+	});
+
 	it.each([
 		['unpublished', 2000, 'unpublished'],
 		['connection-lost', 2000, 'grace-window-expired'],

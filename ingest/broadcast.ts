@@ -182,8 +182,11 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 			}
 			isReleased = true;
 			this.#reservationCount--;
-			if (this.#deferredEnd !== undefined) {
-				this.#endUnlessReserved(this.#deferredEnd);
+			// Nobody has come yet, and who wanted to does not: such as a WHIP session that is deleted before it connects.
+			const isUnused = !this.#hasBeenLive && this.#current === undefined && this.#pending === undefined;
+			const reason = this.#deferredEnd ?? (isUnused ? 'start-failed' : undefined);
+			if (reason !== undefined) {
+				this.#endUnlessReserved(reason);
 			}
 		};
 	}

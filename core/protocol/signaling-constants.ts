@@ -50,3 +50,6 @@ export const SIGNALING_CLOSE_CODES = {
 } as const satisfies Record<string, { code: number; reconnects: boolean }>;
 /** A name in {@link SIGNALING_CLOSE_CODES}. */
 export type SignalingCloseReason = keyof typeof SIGNALING_CLOSE_CODES;
+
+/** Names in chat of those without an account begin so; no account's does. */
+export const GUEST_NAME_PREFIX = 'guest-';

@@ -1,6 +1,7 @@
 /** What an account is to the rest of the server: its roles, its name, and what its password must be. */
 import { SpillwayError } from '../../core/errors.ts';
 import { parseChannelName } from '../../core/ids.ts';
+import { GUEST_NAME_PREFIX } from '../../core/protocol/signaling-constants.ts';
 
 /**
  * `viewer`: has an account. `streamer`: has a channel. `moderator`: keeps order on the whole site. `admin`: may do everything.
@@ -25,7 +26,7 @@ export const MIN_PASSWORD_LENGTH = 8;
 export const MAX_PASSWORD_LENGTH = 128;
 
 /** Of those without an account: in our chat, and in that of IRC programs (tmi.js, Twitch). */
-export const GUEST_NAME_PREFIXES = ['guest-', 'justinfan'] as const;
+export const GUEST_NAME_PREFIXES = [GUEST_NAME_PREFIX, 'justinfan'] as const;
 
 // Whoever is called that would be believed to run the place.
 const STAFF_NAMES: ReadonlySet<string> = new Set(

@@ -271,6 +271,8 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 		}>();
 		expect(moderators).toMatchObject([{ name: 'helper' }]);
 		expect((await owner.send('PUT', `/api/v1/channels/${id}/moderators/nobody-here`)).statusCode).toBe(404);
+		const own = await owner.send('PUT', `/api/v1/channels/${id}/moderators/Owner`);
+		expect([own.statusCode, own.json<{ code: string }>().code]).toEqual([400, 'REQUEST_INVALID']);
 		expect((await owner.send('DELETE', `/api/v1/channels/${id}/moderators/helper`)).statusCode).toBe(204);
 		expect((await owner.send('GET', `/api/v1/channels/${id}/moderators`)).json()).toEqual({ moderators: [] });
 		expect(changed.length).toBe(5);

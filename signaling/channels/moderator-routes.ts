@@ -11,6 +11,7 @@ import { RATE_LIMITS, registerRateLimits } from '../http/rate-limits.ts';
 import { refusals, validateWithTypeBox } from '../http/schema-validation.ts';
 import { channelParamsSchema, type ChannelAccess, type ChannelParams } from './channel-access.ts';
 import type { ChannelControl } from './channel-control.ts';
+import type { Channel } from './channel-store.ts';
 import { normalizeText } from './channel-text.ts';
 import { channelChatSettingsSchema, type ChannelChatSettings, type ModeratorStore } from './moderator-store.ts';
 
@@ -77,35 +78,43 @@ function createModeratorListRoutes(dependencies: ModeratorRoutesDependencies): F
 				return { moderators: await moderators.list(channel.id) };
 			},
 		);
-		const changeSchema = {
-			tags,
-			params: moderatorParamsSchema,
-			response: { 204: Type.Null(), ...refusals(401, 403, 404, 409, 429, 503) },
+		const addChange = (
+			method: 'PUT' | 'DELETE',
+			summary: string,
+			change: (channel: Channel, moderator: UserRecord) => Promise<void>,
+		): void => {
+			app.route<{ Params: ModeratorParams }>({
+				...common,
+				method,
+				url: `${path}/:user`,
+				schema: {
+					tags,
+					summary,
+					params: moderatorParamsSchema,
+					response: { 204: Type.Null(), ...refusals(400, 401, 403, 404, 409, 429, 503) },
+				},
+				handler: async (request, reply) => {
+					const { channel, user } = await access.require(request, 'choose its moderators');
+					const moderator = await findUser(request.params.user);
+					await change(channel, moderator);
+					logger.info(
+						{ method, channelId: channel.id, userId: user.id, moderatorId: moderator.id },
+						'moderators changed',
+					);
+					await control.changeChat(channel.id);
+					return reply.code(204).send();
+				},
+			});
 		};
-		app.put<{ Params: ModeratorParams }>(
-			`${path}/:user`,
-			{ ...common, schema: { ...changeSchema, summary: 'Make somebody a moderator' } },
-			async (request, reply) => {
-				const { channel, user } = await access.require(request, 'choose its moderators');
-				const moderator = await findUser(request.params.user);
-				await moderators.add(channel.id, moderator.id);
-				logger.info({ channelId: channel.id, userId: user.id, moderatorId: moderator.id }, 'moderator added');
-				await control.changeChat(channel.id);
-				return reply.code(204).send();
-			},
-		);
-		app.delete<{ Params: ModeratorParams }>(
-			`${path}/:user`,
-			{ ...common, schema: { ...changeSchema, summary: 'Take it back' } },
-			async (request, reply) => {
-				const { channel, user } = await access.require(request, 'choose its moderators');
-				const moderator = await findUser(request.params.user);
-				await moderators.remove(channel.id, moderator.id);
-				logger.info({ channelId: channel.id, userId: user.id, moderatorId: moderator.id }, 'moderator removed');
-				await control.changeChat(channel.id);
-				return reply.code(204).send();
-			},
-		);
+		addChange('PUT', 'Make somebody a moderator', async (channel, moderator) => {
+			if (moderator.id === channel.ownerId) {
+				throw new SpillwayError('REQUEST_INVALID', [
+					`${moderator.name} owns the channel and may do all that moderators may`,
+				]);
+			}
+			await moderators.add(channel.id, moderator.id);
+		});
+		addChange('DELETE', 'Take it back', (channel, moderator) => moderators.remove(channel.id, moderator.id));
 	};
 }
 

@@ -1,14 +1,12 @@
 /** Who somebody is in a chat: name, colour, badges, and the marks by which a ban knows him again. */
 import { createHmac } from 'node:crypto';
-import { GUEST_NAME_PREFIXES } from '../accounts/user.ts';
 import type { ChannelId } from '../../core/ids.ts';
+import { GUEST_NAME_PREFIX } from '../../core/protocol/signaling-constants.ts';
 import type { ChatMessage } from '../../core/protocol/signaling-messages.ts';
 import { addressKey } from '../channels/attempt-limiter.ts';
 import { isLoopback } from '../sockets/socket-admission.ts';
 import type { ChatMember, ChatUser } from './chat-service.ts';
 
-/** Begins the names of those without an account; no account can be called that. */
-export const GUEST_NAME_PREFIX = GUEST_NAME_PREFIXES[0];
 /** WCAG relative luminance at which a colour has a contrast of over 4 : 1 to white and to near-black alike. */
 const NAME_LUMINANCE = 0.185;
 const NAME_SATURATION = 0.7;
