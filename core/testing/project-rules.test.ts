@@ -6,6 +6,8 @@ import { describe, expect, it } from 'vitest';
 import { SERVER_CONFIG_SCHEMA } from '../../signaling/server-config.ts';
 import { listConfigFields } from '../config-schema.ts';
 import { ERROR_CODES } from '../errors.ts';
+import { SIGNALING_CLOSE_CODES, TIER_REASONS } from '../protocol/signaling-constants.ts';
+import { clientMessageSchema, serverMessageSchema } from '../protocol/signaling-messages.ts';
 import { findTable, renderConfigurationTable, renderErrorTable } from './readme-tables.ts';
 
 const ROOT = path.join(import.meta.dirname, '..', '..');
@@ -170,6 +172,21 @@ describe('project rules', () => {
 	it('the configuration table of the README is that of the code', () => {
 		const table = renderConfigurationTable(listConfigFields(SERVER_CONFIG_SCHEMA));
 		expect(findTable(read('README.md'), 'configuration'), 'run: node core/testing/write-readme-tables.ts').toBe(table);
+	});
+
+	it('the signaling document names each message, reason and close code', () => {
+		const text = read('docs/signaling.md');
+		const types = [clientMessageSchema, serverMessageSchema].flatMap((schema) =>
+			schema.anyOf.map((message) => message.properties.type.const),
+		);
+		const names = [...types, ...TIER_REASONS].map((name) => `\`${name}\``);
+		const closes = Object.entries(SIGNALING_CLOSE_CODES).map(
+			([name, { code, reconnects }]) =>
+				new RegExp(`^\\| ${code} \\| ${name}\\b.*\\| ${reconnects ? 'yes' : 'no'}\\b`, 'm'),
+		);
+		expect(types.length).toBeGreaterThan(15);
+		expect(names.filter((name) => !text.includes(name))).toEqual([]);
+		expect(closes.filter((close) => !close.test(text))).toEqual([]);
 	});
 
 	it('every error code is thrown somewhere', () => {

@@ -32,6 +32,21 @@ describe('shouldSwap', () => {
 		expect(shouldSwap({ kind: 'to-hls', alignedForMs: 46_000, ...far })).toBe(true);
 	});
 
+	it('takes what is less near the longer the watched leg has slid, up to a jump that few notice', () => {
+		const swaps = (alignedForMs: number, aheadMs: number): boolean =>
+			shouldSwap({ kind: 'to-hls', alignedForMs, pictureAheadMs: aheadMs, soundAheadMs: aheadMs, isSteady: true });
+		expect([swaps(15_000, 45), swaps(25_000, -135), swaps(25_000, -145)]).toEqual([false, true, false]);
+		expect([swaps(44_000, 235), swaps(44_000, 245)]).toEqual([true, false]);
+		const unsteady = {
+			kind: 'to-hls',
+			alignedForMs: 44_000,
+			pictureAheadMs: 0,
+			soundAheadMs: 0,
+			isSteady: false,
+		} as const;
+		expect(shouldSwap(unsteady)).toBe(false);
+	});
+
 	it('in an emergency takes only what was not seen yet, so that a lost publisher repeats nothing', () => {
 		const lost = { kind: 'emergency', soundAheadMs: undefined, isSteady: false } as const;
 		expect(shouldSwap({ ...lost, alignedForMs: 60_000, pictureAheadMs: -100 })).toBe(false);

@@ -36,6 +36,14 @@ export const HAND_OVER_TRANSITIONS = {
 const NEAR_PICTURE_MS = 40;
 /** A word is not cut by this; closer, the slide of the sound takes seconds more. */
 const NEAR_SOUND_MS = 60;
+/**
+ * From then on what is near enough grows, up to {@link MOST_GIVE_MS}: where the machine or the network is too busy to be brought
+ * nearer, a jump that few notice is better than one that is left to chance when patience ends.
+ */
+const GIVE_FROM_MS = 15_000;
+/** Milliseconds per millisecond: 10 ms a second. */
+const GIVE_RATE = 0.01;
+const MOST_GIVE_MS = 200;
 /** To WebRTC the second leg starts at the right delay; what is left after this is sound that creeps. */
 const TO_WEBRTC_PATIENCE_MS = 8000;
 /** To LL-HLS the leg that is watched slides by a second at 45 ms a second. */
@@ -79,10 +87,11 @@ export function shouldSwap({ kind, alignedForMs, pictureAheadMs, soundAheadMs, i
 	if (alignedForMs > patienceMs) {
 		return true;
 	}
+	const giveMs = Math.min(MOST_GIVE_MS, Math.max(0, alignedForMs - GIVE_FROM_MS) * GIVE_RATE);
 	return (
 		isSteady &&
 		pictureAheadMs !== undefined &&
-		Math.abs(pictureAheadMs) <= NEAR_PICTURE_MS &&
-		(soundAheadMs === undefined || Math.abs(soundAheadMs) <= NEAR_SOUND_MS)
+		Math.abs(pictureAheadMs) <= NEAR_PICTURE_MS + giveMs &&
+		(soundAheadMs === undefined || Math.abs(soundAheadMs) <= NEAR_SOUND_MS + giveMs)
 	);
 }
