@@ -172,6 +172,38 @@ describe('PublisherClock with sender reports', () => {
 		expect(clock.offsetMs('video')).toBeCloseTo(30, 3);
 	});
 
+	/** Sound that stands still for `lossMs` after 30 s; its samples go on without a hole. `reportedMs`: what its reports say of it. */
+	const runWithLoss = (lossMs: number, reportedMs: number, untilMs: number): PublisherClock => {
+		const clock = createClock();
+		for (let atMs = 0; atMs < untilMs; atMs += 20) {
+			clock.observe('video', atMs, atMs + 30);
+			const isAfter = atMs >= 30_000;
+			if (!isAfter || atMs >= 30_000 + lossMs) {
+				clock.observe('audio', atMs - (isAfter ? lossMs : 0), atMs + 40);
+			}
+			if (atMs % 2500 === 0 && atMs > 0) {
+				clock.senderReport('video', atMs, atMs);
+				clock.senderReport('audio', atMs, atMs - (isAfter && atMs > 30_000 ? reportedMs : 0));
+			}
+		}
+		return clock;
+	};
+	const audioAheadMs = (clock: PublisherClock, lossMs: number, atMs: number): number =>
+		clock.captureTimeMs('audio', atMs - lossMs) - clock.captureTimeMs('video', atMs);
+
+	it('follows sound that has stood still as soon as a report says so, and leaves the picture where it is', () => {
+		const clock = runWithLoss(260, 260, 32_600);
+		expect(Math.abs(audioAheadMs(clock, 260, 32_600))).toBeLessThan(5);
+		expect(clock.offsetMs('video')).toBeCloseTo(30, 1);
+	});
+
+	it('does not jump for a report that no arrival confirms', () => {
+		const clock = runWithLoss(0, 500, 33_000);
+		// Slewed by 5 ms a second at most.
+		expect(Math.abs(audioAheadMs(clock, 0, 33_000))).toBeLessThan(5);
+		expect(clock.offsetMs('video')).toBeCloseTo(30, 1);
+	});
+
 	it('needs the reports of both tracks', () => {
 		const clock = createClock();
 		for (let atMs = 0; atMs < 20_000; atMs += 20) {

@@ -9,9 +9,15 @@ type TrackState = {
 	windowMinMs: number;
 	lastWindowMinMs: number;
 	windowStartedAtMs: number;
+	/** The same over the last second or two. */
+	recentMinMs: number;
+	lastRecentMinMs: number;
+	recentStartedAtMs: number;
 	/** Publisher's wall time − media time, from sender reports. */
 	reportOffsetMs: number | undefined;
 	reportCount: number;
+	/** The reports have stepped, and the mapping has not followed yet. */
+	isStepDue: boolean;
 	/** What is in use: server monotonic time − media time. */
 	appliedOffsetMs: number | undefined;
 	appliedAtMs: number;
@@ -19,6 +25,15 @@ type TrackState = {
 
 /** Length of a window of the lower envelope: long enough to catch quiet moments, short enough to follow drift. */
 const WINDOW_MS = 5000;
+/** Length of a window of the newest arrivals. */
+const RECENT_MS = 1000;
+/**
+ * A step of the reports by more than this is no drift: the publisher's sound stood still, its samples go on without a hole, and are
+ * all that much younger from then on. Less is slewed, and not noticed meanwhile.
+ */
+const STEP_MS = 60;
+/** Such a step is believed at once when the newest arrivals are late by as much, give or take their jitter. */
+const STEP_JITTER_MS = 40;
 /** Reports needed before their relation of audio to video is used: the first ones of some encoders are off. */
 const MIN_REPORT_COUNT = 3;
 /**
@@ -35,7 +50,7 @@ const EARLY_MS = 5000;
  * The anchor is the lower envelope of (arrival − mapped time) on the monotonic clock plus one wall anchor, so that neither
  * network jitter nor a step of the machine's clock moves it. Until three sender reports of each track are in, each track
  * stands on its own arrivals; then their relation comes from the reports. Changes are slewed; only a mapping that would put
- * capture after arrival is mended at once.
+ * capture after arrival is mended at once, and a step of the reports that arrivals confirm is taken at once.
  */
 export class PublisherClock {
 	readonly #clock: Clock;
@@ -56,7 +71,15 @@ export class PublisherClock {
 	senderReport(kind: TrackKind, publisherMs: number, mediaMs: number): void {
 		const track = this.#tracks.get(kind);
 		if (track !== undefined) {
-			track.reportOffsetMs = publisherMs - mediaMs;
+			const offsetMs = publisherMs - mediaMs;
+			const stepMs = offsetMs - (track.reportOffsetMs ?? offsetMs);
+			if (stepMs > STEP_MS) {
+				// Arrivals from before the step would say for another ten seconds that all is captured earlier.
+				track.windowMinMs = Math.min(track.windowMinMs + stepMs, recentEnvelopeMs(track));
+				track.lastWindowMinMs += stepMs;
+				track.isStepDue = true;
+			}
+			track.reportOffsetMs = offsetMs;
 			track.reportCount++;
 		}
 	}
@@ -70,8 +93,12 @@ export class PublisherClock {
 				windowMinMs: delayMs,
 				lastWindowMinMs: Infinity,
 				windowStartedAtMs: arrivedAtMs,
+				recentMinMs: delayMs,
+				lastRecentMinMs: Infinity,
+				recentStartedAtMs: arrivedAtMs,
 				reportOffsetMs: undefined,
 				reportCount: 0,
+				isStepDue: false,
 				appliedOffsetMs: undefined,
 				appliedAtMs: arrivedAtMs,
 			};
@@ -83,6 +110,13 @@ export class PublisherClock {
 			track.windowStartedAtMs = arrivedAtMs;
 		} else if (delayMs < track.windowMinMs) {
 			track.windowMinMs = delayMs;
+		}
+		if (arrivedAtMs - track.recentStartedAtMs > RECENT_MS) {
+			track.lastRecentMinMs = track.recentMinMs;
+			track.recentMinMs = delayMs;
+			track.recentStartedAtMs = arrivedAtMs;
+		} else {
+			track.recentMinMs = Math.min(track.recentMinMs, delayMs);
 		}
 		this.#slew(track, arrivedAtMs);
 		return this.captureTimeMs(kind, mediaMs);
@@ -108,8 +142,10 @@ export class PublisherClock {
 			track.appliedOffsetMs = other?.appliedOffsetMs ?? targetMs;
 		} else {
 			const ratio = nowMs - this.#startedAtMs < EARLY_MS ? SLEW_EARLY_RATIO : SLEW_RATIO;
-			const limitMs = Math.max(0, nowMs - track.appliedAtMs) * ratio;
 			const differenceMs = targetMs - track.appliedOffsetMs;
+			track.isStepDue &&= this.#usesReports() && differenceMs > STEP_MS;
+			const isStep = track.isStepDue && recentEnvelopeMs(track) >= targetMs - STEP_JITTER_MS;
+			const limitMs = isStep ? differenceMs : Math.max(0, nowMs - track.appliedAtMs) * ratio;
 			// Nothing is captured after it has arrived. Encoders flush what they gathered while connecting, so the first
 			// packets are late; holding on to them would make the latency of all that follow negative.
 			const latestMs = envelopeMs(track);
@@ -127,13 +163,23 @@ export class PublisherClock {
 		track.appliedAtMs = nowMs;
 	}
 
+	#usesReports(): boolean {
+		const tracks = [...this.#tracks.values()];
+		return (
+			!this.#hasCommonTimeline && tracks.length > 1 && tracks.every((entry) => entry.reportCount >= MIN_REPORT_COUNT)
+		);
+	}
+
 	#targetMs(track: TrackState): number {
 		const tracks = [...this.#tracks.values()];
 		if (this.#hasCommonTimeline) {
 			return Math.min(...tracks.map(envelopeMs));
 		}
-		if (tracks.length > 1 && tracks.every((entry) => entry.reportCount >= MIN_REPORT_COUNT)) {
-			const commonMs = Math.min(...tracks.map((entry) => envelopeMs(entry) - entry.reportOffsetMs!));
+		if (this.#usesReports()) {
+			// A track whose step is not confirmed yet says nothing about the others.
+			const settled = tracks.filter((entry) => !entry.isStepDue);
+			const known = settled.length > 0 ? settled : tracks;
+			const commonMs = Math.min(...known.map((entry) => envelopeMs(entry) - entry.reportOffsetMs!));
 			return commonMs + track.reportOffsetMs!;
 		}
 		return envelopeMs(track);
@@ -142,4 +188,8 @@ export class PublisherClock {
 
 function envelopeMs(track: TrackState): number {
 	return Math.min(track.windowMinMs, track.lastWindowMinMs);
+}
+
+function recentEnvelopeMs(track: TrackState): number {
+	return Math.min(track.recentMinMs, track.lastRecentMinMs);
 }
