@@ -173,7 +173,7 @@ describe('PublisherClock with sender reports', () => {
 	});
 
 	/** Sound that stands still for `lossMs` after 30 s; its samples go on without a hole. `reportedMs`: what its reports say of it. */
-	const runWithLoss = (lossMs: number, reportedMs: number, untilMs: number): PublisherClock => {
+	const runWithLoss = (lossMs: number, reportedMs: number, untilMs: number, reportMs = 2500): PublisherClock => {
 		const clock = createClock();
 		for (let atMs = 0; atMs < untilMs; atMs += 20) {
 			clock.observe('video', atMs, atMs + 30);
@@ -181,7 +181,7 @@ describe('PublisherClock with sender reports', () => {
 			if (!isAfter || atMs >= 30_000 + lossMs) {
 				clock.observe('audio', atMs - (isAfter ? lossMs : 0), atMs + 40);
 			}
-			if (atMs % 2500 === 0 && atMs > 0) {
+			if (atMs % reportMs === 0 && atMs > 0) {
 				clock.senderReport('video', atMs, atMs);
 				clock.senderReport('audio', atMs, atMs - (isAfter && atMs > 30_000 ? reportedMs : 0));
 			}
@@ -194,6 +194,12 @@ describe('PublisherClock with sender reports', () => {
 	it('follows sound that has stood still as soon as a report says so, and leaves the picture where it is', () => {
 		const clock = runWithLoss(260, 260, 32_600);
 		expect(Math.abs(audioAheadMs(clock, 260, 32_600))).toBeLessThan(5);
+		expect(clock.offsetMs('video')).toBeCloseTo(30, 1);
+	});
+
+	it('follows within two seconds when the report comes sooner than arrivals can confirm it', () => {
+		const clock = runWithLoss(260, 260, 32_700, 500);
+		expect(Math.abs(audioAheadMs(clock, 260, 32_700))).toBeLessThan(5);
 		expect(clock.offsetMs('video')).toBeCloseTo(30, 1);
 	});
 

@@ -73,12 +73,7 @@ export class PublisherClock {
 		if (track !== undefined) {
 			const offsetMs = publisherMs - mediaMs;
 			const stepMs = offsetMs - (track.reportOffsetMs ?? offsetMs);
-			if (stepMs > STEP_MS) {
-				// Arrivals from before the step would say for another ten seconds that all is captured earlier.
-				track.windowMinMs = Math.min(track.windowMinMs + stepMs, recentEnvelopeMs(track));
-				track.lastWindowMinMs += stepMs;
-				track.isStepDue = true;
-			}
+			track.isStepDue ||= stepMs > STEP_MS;
 			track.reportOffsetMs = offsetMs;
 			track.reportCount++;
 		}
@@ -145,6 +140,12 @@ export class PublisherClock {
 			const differenceMs = targetMs - track.appliedOffsetMs;
 			track.isStepDue &&= this.#usesReports() && differenceMs > STEP_MS;
 			const isStep = track.isStepDue && recentEnvelopeMs(track) >= targetMs - STEP_JITTER_MS;
+			if (isStep) {
+				// Arrivals from before the step would say for another ten seconds that all is captured earlier.
+				track.windowMinMs = recentEnvelopeMs(track);
+				track.lastWindowMinMs = Infinity;
+				track.isStepDue = false;
+			}
 			const limitMs = isStep ? differenceMs : Math.max(0, nowMs - track.appliedAtMs) * ratio;
 			// Nothing is captured after it has arrived. Encoders flush what they gathered while connecting, so the first
 			// packets are late; holding on to them would make the latency of all that follow negative.
