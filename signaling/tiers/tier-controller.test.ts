@@ -98,6 +98,21 @@ describe('decideTiers', () => {
 		expect(world.tierOf('newcomer')).toBe('ll-hls');
 	});
 
+	it('lets somebody back at once who takes his own pin back, and keeps the minute for moves of its own', () => {
+		const world = filledWorld(20, 10);
+		world.change('viewer-000', { isPinnedToHls: true });
+		world.pass(10_000);
+		expect(world.tierOf('viewer-000')).toBe('ll-hls');
+		world.change('viewer-000', { isPinnedToHls: false });
+		world.pass(1000);
+		expect(world.tierOf('viewer-000')).toBe('webrtc');
+		world.conditions = testConditions(20, { policy: { mode: 'mass-only', interactiveSeats: null } });
+		world.pass(50_000);
+		expect(world.tierOf('viewer-000')).toBe('webrtc');
+		world.pass(15_000);
+		expect(world.tierOf('viewer-000')).toBe('ll-hls');
+	});
+
 	it('counts who is leaving until his transport is closed', () => {
 		const world = filledWorld(20, 25);
 		world.change('viewer-000', { isPinnedToHls: true });

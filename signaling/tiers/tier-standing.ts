@@ -2,7 +2,10 @@
 import type { TierReason } from '../../core/protocol/signaling-constants.ts';
 import type { ChannelTierPolicy, TierViewer } from './tier-input.ts';
 
-/** A viewer is moved at most this often. A hand-over takes 5–40 s: half of it would move people who have just arrived. */
+/**
+ * A viewer is moved at most this often, his own wishes aside. A hand-over takes 5–40 s: half of it would move people who have
+ * just arrived.
+ */
 export const MIN_SWITCH_INTERVAL_MS = 60_000;
 /** Who wrote within this time is a recent chatter and may take the place of somebody silent. */
 export const CHATTER_ENTRY_MS = 300_000;
@@ -46,7 +49,9 @@ export function viewerStanding(
 	isEmergency: boolean,
 ): ViewerStanding {
 	const isInWebRtc = viewer.decided?.tier === 'webrtc';
-	const movableAtMs = (viewer.decided?.switchedAtMs ?? -Infinity) + MIN_SWITCH_INTERVAL_MS;
+	// Who takes his own pin back asks for the move himself.
+	const switchedAtMs = viewer.decided?.reason === 'pinned' ? undefined : viewer.decided?.switchedAtMs;
+	const movableAtMs = (switchedAtMs ?? -Infinity) + MIN_SWITCH_INTERVAL_MS;
 	const canMove = nowMs >= movableAtMs;
 	const untilMovableMs = canMove ? Infinity : movableAtMs;
 	if (isEmergency) {

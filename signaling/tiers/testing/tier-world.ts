@@ -152,7 +152,7 @@ export class TierWorld {
 		}
 		if (before !== undefined && before.tier !== verdict.tier) {
 			// What he asked for, or what his own connection did, is not a move of ours.
-			const isOwn = verdict.reason === 'pinned' || verdict.reason.startsWith('webrtc-');
+			const isOwn = verdict.reason === 'pinned' || before.reason === 'pinned' || verdict.reason.startsWith('webrtc-');
 			const at = before.switchedAtMs;
 			const isSoon = at !== undefined && this.nowMs - at < 60_000;
 			mustHold(!isSoon || isOwn || verdict.isEmergency, `${viewer.id} was moved twice within a minute`);
