@@ -12,7 +12,7 @@ import type { ChatService } from '../chat/chat-service.ts';
 import { Presence } from '../presence/presence.ts';
 import type { ViewerTokens } from '../presence/viewer-token.ts';
 import type { JoinMessage, SignalingRooms, ViewerConnection, ViewerSession } from '../sockets/viewer-session.ts';
-import type { SfuBudget, SfuLoad, TierConditions, TierInput, TierVerdict } from '../tiers/tier-input.ts';
+import type { SfuBudget, SfuLoad, TierConditions } from '../tiers/tier-input.ts';
 import { reportAudience } from './audience-report.ts';
 import { ChannelAudience } from './channel-audience.ts';
 import type { ViewerEventSink } from './viewer-event-log.ts';
@@ -44,7 +44,6 @@ export type AudienceOptions = {
 	tokens: ViewerTokens;
 	/** The SFU's budget and load, now. */
 	sfu: { budget(): SfuBudget; load(): SfuLoad };
-	decideTiers(input: TierInput): Map<string, TierVerdict>;
 	/** The channel as the API shows it, with what its broadcast does. */
 	describe(channel: Channel): ChannelDescription;
 	/** Of the channel's broadcast; zeros without one. */
@@ -187,7 +186,6 @@ export class AudienceRooms implements SignalingRooms {
 			logger: this.#logger.child({ channel: name }),
 			tokens: this.#options.tokens,
 			events: this.#options.events,
-			decideTiers: (input) => this.#options.decideTiers(input),
 			describe: (current) => this.#options.describe(current),
 			conditions: () => this.#conditions(name),
 			hasTransport: (viewerId) => this.#transports.has(viewerId),

@@ -5,7 +5,7 @@ import { SpillwayError } from '../../core/errors.ts';
 import { createId, type ViewerId } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { AudienceReport } from '../../core/protocol/audience-report.ts';
-import type { ChannelDescription } from '../../core/protocol/channel-description.ts';
+import type { ChannelDescription, DeliveryTier } from '../../core/protocol/channel-description.ts';
 import type { Channel } from '../channels/channel-store.ts';
 import type { ChatRoom } from '../chat/chat-service.ts';
 import type { PresenceCount } from '../presence/presence.ts';
@@ -18,7 +18,8 @@ import type {
 	ViewerMessage,
 	ViewerSession,
 } from '../sockets/viewer-session.ts';
-import type { TierConditions, TierInput, TierVerdict } from '../tiers/tier-input.ts';
+import { TierController, type TierViewerChange } from '../tiers/tier-controller.ts';
+import { nextDecided, type TierConditions, type TierVerdict, type TierViewer } from '../tiers/tier-input.ts';
 import { reportAudience } from './audience-report.ts';
 import { ViewerChat } from './viewer-chat.ts';
 import type { ViewerEventKind, ViewerEventSink } from './viewer-event-log.ts';
@@ -45,7 +46,6 @@ export type ChannelAudienceOptions = {
 	logger: Logger;
 	tokens: ViewerTokens;
 	events: ViewerEventSink;
-	decideTiers(input: TierInput): Map<string, TierVerdict>;
 	describe(channel: Channel): ChannelDescription;
 	/** Budget, load and what others hold, now. */
 	conditions(): TierConditions;
@@ -68,12 +68,14 @@ export class ChannelAudience {
 	readonly #viewers = new Map<ViewerId, Viewer>();
 	readonly #attachments = new Map<ViewerId, Attachment>();
 	readonly #latencyLoggedAtMs = new Map<ViewerId, number>();
+	readonly #controller = new TierController();
+	/** Of whom something may be different since the last decision. Time and transports are looked at once a second. */
+	readonly #changed = new Set<Viewer>();
 	#channel: Channel;
 	#batch: Promise<void> | undefined;
 	#describedAs = '';
 	#toldCount = -1;
 	#toldCountAtMs = -Infinity;
-	#usedCount = 0;
 	#emptySinceMs: number;
 	#isClosing = false;
 
@@ -97,7 +99,8 @@ export class ChannelAudience {
 
 	/** Viewers who hold a WebRTC transport or were told to open one, as of the last decision. */
 	get usedCount(): number {
-		return this.#usedCount;
+		const { webRtcCount, leavingCount } = this.#controller.counts;
+		return webRtcCount + leavingCount;
 	}
 
 	/** How long nobody has been here, ms; 0 with viewers. */
@@ -134,10 +137,12 @@ export class ChannelAudience {
 		this.#attachments.set(viewer.id, attachment);
 		viewer.connection = connection;
 		viewer.leaseUntilMs = undefined;
-		viewer.take(message, this.#options.hasTransport(viewer.id));
+		viewer.take(message);
+		this.#enter(viewer, message.playingTier);
 		const joined = await chat.join(message.lastChatId);
 		if (this.#attachments.get(viewer.id) === attachment) {
 			viewer.role = this.#roleOf(connection, joined.canModerate);
+			this.#changed.add(viewer);
 			this.#log(viewer, 'join', { isReturning, role: viewer.role, canWebRtc: message.canWebRtc });
 			await this.#decideSoon();
 		}
@@ -202,28 +207,35 @@ export class ChannelAudience {
 
 	/** His last transport is closed. */
 	transportClosed(viewerId: ViewerId): void {
-		this.#viewers.get(viewerId)?.transportClosed();
+		const viewer = this.#viewers.get(viewerId);
+		if (viewer !== undefined) {
+			viewer.transportClosed();
+			this.#changed.add(viewer);
+		}
 	}
 
-	/** Decides on everybody, and tells those for whom something changed. `lost`: whose SFU worker has just died. */
-	decide(lost?: ReadonlySet<string>): void {
+	/** Decides, and tells those for whom something changed. `lost`: whose SFU worker has just died. */
+	decide(lost: ReadonlySet<ViewerId> = new Set()): void {
 		if (this.#isClosing) {
 			return;
 		}
-		const nowMs = this.#clock.nowMs();
-		const viewers = [...this.#viewers.values()];
-		const verdicts = this.#options.decideTiers({
-			...this.#options.conditions(),
-			nowMs,
-			viewers: viewers.map((viewer) => viewer.forController(this.#options.hasTransport(viewer.id))),
-			...(lost === undefined ? {} : { isEmergency: lost }),
-		});
-		this.#usedCount = 0;
-		for (const viewer of viewers) {
-			const verdict = verdicts.get(viewer.id);
-			if (verdict !== undefined) {
-				this.#tell(viewer, verdict, nowMs);
+		for (const viewerId of lost) {
+			const viewer = this.#viewers.get(viewerId);
+			if (viewer !== undefined) {
+				this.#changed.add(viewer);
 			}
+		}
+		const changed = [...this.#changed];
+		this.#changed.clear();
+		for (const viewer of changed) {
+			this.#report(viewer);
+		}
+		for (const { id, verdict } of this.#controller.decide(this.#options.conditions(), this.#clock.nowMs(), lost)) {
+			this.#tell(id as ViewerId, verdict);
+		}
+		// Their reason may be another one, or they have not been told since they came again.
+		for (const { id } of changed) {
+			this.#tell(id, this.#controller.verdictOf(id));
 		}
 	}
 
@@ -233,6 +245,8 @@ export class ChannelAudience {
 		for (const viewer of [...this.#viewers.values()]) {
 			if (viewer.leaseUntilMs !== undefined && nowMs >= viewer.leaseUntilMs) {
 				this.#remove(viewer, 'lost');
+			} else {
+				this.#changed.add(viewer);
 			}
 		}
 		this.decide();
@@ -267,11 +281,44 @@ export class ChannelAudience {
 	#add(known: ViewerId | undefined): Viewer {
 		const viewer = new Viewer(known ?? createId<ViewerId>(this.#clock.nowMs()), this.#clock);
 		this.#viewers.set(viewer.id, viewer);
+		this.#enter(viewer, undefined);
 		if (known !== undefined) {
 			this.#options.onReturned(known);
 		}
 		this.#options.onCountChanged();
 		return viewer;
+	}
+
+	// A page that was loaded anew plays nothing: it may start anywhere. A claim to WebRTC by one whom we have told nothing counts
+	// only when there is a transport, or anybody could jump the queue.
+	#enter(viewer: Viewer, playingTier: DeliveryTier | undefined): void {
+		const hasTransport = this.#options.hasTransport(viewer.id);
+		let decided: TierViewer['decided'];
+		if (playingTier !== undefined) {
+			decided = this.#controller.viewerOf(viewer.id)?.decided;
+			if (playingTier === 'll-hls' || hasTransport) {
+				decided ??= nextDecided(undefined, { tier: playingTier, reason: 'fits' }, this.#clock.nowMs());
+			}
+		}
+		this.#controller.leave(viewer.id);
+		this.#controller.join({ ...viewer.forController(hasTransport), decided });
+		this.#changed.add(viewer);
+	}
+
+	// He may have left while his chat line was on its way.
+	#noteChange(viewer: Viewer): void {
+		if (this.#viewers.has(viewer.id)) {
+			this.#changed.add(viewer);
+		}
+	}
+
+	#report(viewer: Viewer): void {
+		const facts = viewer.forController(this.#options.hasTransport(viewer.id));
+		const known = this.#controller.viewerOf(viewer.id)!;
+		const { id: _id, joinedAtMs: _joinedAtMs, ...change } = facts;
+		if ((Object.keys(change) as (keyof TierViewerChange)[]).some((key) => known[key] !== change[key])) {
+			this.#controller.update(viewer.id, change);
+		}
 	}
 
 	#roleOf({ user }: ViewerConnection, canModerate: boolean): Viewer['role'] {
@@ -286,6 +333,7 @@ export class ChannelAudience {
 			case 'chat-send':
 				void chat.send(message).then((wasSaid) => {
 					viewer.lastChatAtMs = wasSaid ? this.#clock.nowMs() : viewer.lastChatAtMs;
+					this.#noteChange(viewer);
 				});
 				return;
 			case 'chat-moderate':
@@ -297,6 +345,7 @@ export class ChannelAudience {
 				return;
 			default:
 				viewer.note(message);
+				this.#noteChange(viewer);
 				// A viewer who says what plays frees places or takes none; that can wait for the next second.
 				if (message.type !== 'tier-playing') {
 					void this.#decideSoon();
@@ -331,6 +380,8 @@ export class ChannelAudience {
 	#remove(viewer: Viewer, how: ConnectionEnd | 'moved' | 'server-stopping'): void {
 		if (this.#viewers.delete(viewer.id)) {
 			this.#latencyLoggedAtMs.delete(viewer.id);
+			this.#controller.leave(viewer.id);
+			this.#changed.delete(viewer);
 			this.#log(viewer, 'leave', { how, durationMs: Math.round(this.#clock.nowMs() - viewer.joinedAtMs) });
 			this.#emptySinceMs = this.#clock.monotonicMs();
 			this.#options.onCountChanged();
@@ -358,14 +409,20 @@ export class ChannelAudience {
 		return this.#batch;
 	}
 
-	#tell(viewer: Viewer, verdict: TierVerdict, nowMs: number): void {
-		const from = viewer.decision?.tier ?? null;
-		const effect = viewer.decide(verdict, nowMs);
-		const decision = viewer.decision!;
-		if (decision.tier === 'webrtc' || viewer.holdsWebRtc(this.#options.hasTransport(viewer.id))) {
-			this.#usedCount++;
+	#tell(viewerId: ViewerId, verdict: TierVerdict | undefined): void {
+		const viewer = this.#viewers.get(viewerId);
+		// A socket that has just overflowed may have taken him away.
+		if (viewer === undefined || verdict === undefined) {
+			return;
 		}
+		const from = viewer.decision?.tier ?? null;
+		const effect = viewer.decide(verdict);
+		const decision = viewer.decision!;
 		const { tier, reason, isEmergency } = decision;
+		if (effect === 'first' || effect === 'switched') {
+			// Who was told WebRTC holds a place from now on.
+			this.#changed.add(viewer);
+		}
 		if (effect === 'first') {
 			this.#log(viewer, 'tier', { tier, reason });
 		} else if (effect !== 'none') {

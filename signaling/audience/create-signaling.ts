@@ -16,7 +16,6 @@ import { createBeaconRoutes } from '../presence/beacon-routes.ts';
 import { ViewerTokens } from '../presence/viewer-token.ts';
 import { SignalingSockets, type RequestAuthenticator } from '../sockets/signaling-routes.ts';
 import type { SocketLimits } from '../sockets/socket-admission.ts';
-import { decideTiers } from '../tiers/tier-controller.ts';
 import type { SfuBudget, SfuLoad } from '../tiers/tier-input.ts';
 import { AudienceRooms, type ViewerCost } from './audience.ts';
 import { ViewerEventLog } from './viewer-event-log.ts';
@@ -95,7 +94,6 @@ export function createSignaling(dependencies: SignalingDependencies): Signaling 
 		serverId: randomUUID(),
 		events,
 		tokens: new ViewerTokens({ serverSecret: dependencies.serverSecret, clock }),
-		decideTiers,
 	});
 	rooms.start();
 	scope.onClose(() => rooms.close());

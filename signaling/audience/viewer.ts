@@ -4,7 +4,7 @@ import type { ViewerId } from '../../core/ids.ts';
 import type { DeliveryTier } from '../../core/protocol/channel-description.ts';
 import type { TierDecision, ViewerStatistics } from '../../core/protocol/signaling-messages.ts';
 import type { JoinMessage, ViewerConnection, ViewerMessage } from '../sockets/viewer-session.ts';
-import { nextDecided, type TierVerdict, type TierViewer, type ViewerRole } from '../tiers/tier-input.ts';
+import type { TierVerdict, TierViewer, ViewerRole } from '../tiers/tier-input.ts';
 
 /** How long a WebRTC transport may take from the decision to the WHEP request and its first picture. */
 export const OPENING_MS = 20_000;
@@ -36,7 +36,6 @@ export class Viewer {
 	#failedAtMs: number | undefined;
 	#failureCount = 0;
 	#failureCause: TierViewer['failureCause'];
-	#decided: TierViewer['decided'];
 	#decision: TierDecision | undefined;
 	#isExplained = true;
 	#explainedAtMs = -Infinity;
@@ -66,24 +65,18 @@ export class Viewer {
 		return this.#clock.monotonicMs() - atMs <= STATISTICS_LIFE_MS ? value : undefined;
 	}
 
-	/** What a join says, the first one or one after a reconnect. `hasTransport`: a WebRTC transport of his lives here. */
-	take(message: JoinMessage, hasTransport: boolean): void {
+	/** What a join says, the first one or one after a reconnect. */
+	take(message: JoinMessage): void {
 		this.#canWebRtc = message.canWebRtc;
 		this.#canHls = message.canHls;
 		this.#isPinnedToHls = message.isPinnedToHls;
 		const { playingTier } = message;
 		if (playingTier === undefined) {
-			// A page that was loaded anew plays nothing: it may start anywhere.
 			this.#playing = undefined;
-			this.#decided = undefined;
 			this.#decision = undefined;
-			return;
+		} else {
+			this.#notePlaying(playingTier);
 		}
-		// A claim to WebRTC counts only when there is a transport, or anybody could jump the queue.
-		if (this.#decided === undefined && (playingTier === 'll-hls' || hasTransport)) {
-			this.#decided = nextDecided(undefined, { tier: playingTier, reason: 'fits' }, this.#clock.nowMs());
-		}
-		this.#notePlaying(playingTier);
 	}
 
 	/** What he says about himself later. Chat is not among it. */
@@ -117,8 +110,8 @@ export class Viewer {
 		return hasTransport || this.playingTier === 'webrtc' || this.#clock.monotonicMs() < this.#openingUntilMs;
 	}
 
-	/** As the tier controller wants it: plain data. */
-	forController(hasTransport: boolean): TierViewer {
+	/** As the tier controller wants it: plain data. `hasTransport`: a WebRTC transport of his lives here. */
+	forController(hasTransport: boolean): Omit<TierViewer, 'decided'> {
 		const playing = this.#playing;
 		if (playing?.tier === 'webrtc' && this.#clock.monotonicMs() - playing.sinceMs > FORGIVEN_AFTER_MS) {
 			this.#failedAtMs = undefined;
@@ -136,15 +129,13 @@ export class Viewer {
 			webRtcFailedAtMs: this.#failedAtMs,
 			failureCount: this.#failureCount,
 			failureCause: this.#failureCause,
-			decided: this.#decided,
 			holdsWebRtc: this.holdsWebRtc(hasTransport),
 		};
 	}
 
 	/** Takes the controller's answer. */
-	decide(verdict: TierVerdict, nowMs: number): VerdictEffect {
+	decide(verdict: TierVerdict): VerdictEffect {
 		const previous = this.#decision;
-		this.#decided = nextDecided(this.#decided, verdict, nowMs);
 		const isSame = previous?.tier === verdict.tier;
 		if (isSame && previous.reason === verdict.reason && previous.waitingPosition === verdict.waitingPosition) {
 			return this.#explain();

@@ -1,5 +1,6 @@
-/** The tier controller as a pure function: channel policy, budget, load and audience in; a tier and a reason for everybody out. */
-import type { TierReason } from '../../core/protocol/signaling-constants.ts';
+/** The tier controller: keeps the viewers in order, so that a run costs what changed, not who is there. */
+import { DeadlineQueue } from './deadline-queue.ts';
+import { OrderedSet } from './ordered-set.ts';
 import {
 	allocate,
 	COOL_DOWN_MS,
@@ -8,143 +9,283 @@ import {
 	type AllocationView,
 	type Claimant,
 } from './tier-allocation.ts';
-import { nextDecided, type TierInput, type TierVerdict, type TierViewer } from './tier-input.ts';
-import { tierLimits } from './tier-limits.ts';
+import { demotionVerdict, standingReason } from './decide-tiers.ts';
+import { nextDecided, type DecidedTier, type TierConditions, type TierVerdict, type TierViewer } from './tier-input.ts';
+import { tierLimits, type TierLimits } from './tier-limits.ts';
 import { comparePrecedence, viewerStanding, type ViewerStanding } from './tier-standing.ts';
 
-export type {
-	ChannelTierPolicy,
-	DecidedTier,
-	SfuBudget,
-	SfuLoad,
-	TierConditions,
-	TierInput,
-	TierVerdict,
-	TierViewer,
-	ViewerRole,
-	WebRtcFailureCause,
-} from './tier-input.ts';
-export { nextDecided } from './tier-input.ts';
+/** What may change of a viewer while he is there. `decided` is the controller's own. */
+export type TierViewerChange = Partial<Omit<TierViewer, 'id' | 'joinedAtMs' | 'decided'>>;
 
-/** A viewer with what is known of him now. */
-type Placed = Claimant & { standing: ViewerStanding; index: number };
+/** A viewer to be told: his first tier, or another one than before. */
+export type TierChange = { id: string; verdict: TierVerdict };
+
+/** How the audience is spread, as of the last {@link TierController.decide}. */
+export type TierCounts = {
+	viewerCount: number;
+	/** Decided WebRTC. */
+	webRtcCount: number;
+	/** Decided LL-HLS but with a transport still open. */
+	leavingCount: number;
+	/** Would like WebRTC. */
+	waitingCount: number;
+	/** Undefined before the first run. */
+	limits: TierLimits | undefined;
+};
+
+type Entry = Claimant & {
+	viewer: TierViewer;
+	/** As of the last classification; undefined: not in any list. */
+	standing: ViewerStanding | undefined;
+	isLeaver: boolean;
+	isGone: boolean;
+};
+type Summary = Omit<Allocation<unknown>, 'promoted'>;
+type Switch = { entry: Entry; decided: DecidedTier };
 
 /**
- * Decides on every viewer of a channel, in O(n log n). Reads no clock and keeps nothing: all memory is in `decided`, which the caller
- * renews with {@link nextDecided} after each run. `TierController` gives the same answers for large audiences.
+ * Gives the answers of `decideTiers` (a property test holds them together), and takes every verdict as told: the caller sends each
+ * {@link TierChange}. Nothing happens between two calls of `decide`; call it after changes and at least once a second. A change of the channel's mode makes a
+ * run look at everybody.
  */
-export function decideTiers(input: TierInput): Map<string, TierVerdict> {
-	const { mode } = input.policy;
-	const placed = input.viewers.map((viewer, index): Placed => {
-		const standing = viewerStanding(viewer, input.nowMs, mode, input.isEmergency?.has(viewer.id) ?? false);
-		return {
+export class TierController {
+	#mode: TierConditions['policy']['mode'] = 'automatic';
+	readonly #entries = new Map<string, Entry>();
+	readonly #dirty = new Set<Entry>();
+	readonly #deadlines = new DeadlineQueue<Entry>();
+	readonly #incumbents = new OrderedSet<Entry>(comparePrecedence);
+	readonly #lateIncumbents = new OrderedSet<Entry>(comparePrecedence);
+	readonly #candidates = new OrderedSet<Entry>(comparePrecedence);
+	readonly #lateCandidates = new OrderedSet<Entry>(comparePrecedence);
+	#leaverCount = 0;
+	#recentPromotions: Switch[] = [];
+	#recentDemotions: Switch[] = [];
+	#emergencies = new Set<Entry>();
+	#lastChanges = new Map<string, TierVerdict>();
+	#summary: Summary | undefined;
+	#limits: TierLimits | undefined;
+
+	/** A viewer came, or came again with what he was told then. Throws when he is there already: misuse. */
+	join(viewer: TierViewer): void {
+		if (this.#entries.has(viewer.id)) {
+			throw new TypeError(`viewer ${viewer.id} is there already`);
+		}
+		const entry: Entry = {
 			id: viewer.id,
 			joinedAtMs: viewer.joinedAtMs,
-			viewerClass: standing.kind === 'excluded' ? 0 : standing.viewerClass,
+			viewerClass: 0,
 			holdsWebRtc: viewer.holdsWebRtc,
 			isNewcomer: viewer.decided === undefined,
-			standing,
-			index,
+			viewer: { ...viewer },
+			standing: undefined,
+			isLeaver: false,
+			isGone: false,
 		};
-	});
-	const view = audienceView(placed, input.viewers, input.nowMs);
-	const limits = tierLimits(input, view.incumbentCount + view.leaverCount);
-	const allocation = allocate(view, limits, mode);
-	return verdicts(placed, allocation, (demoted) => {
-		const viewer = input.viewers[demoted.viewer.index]!;
-		const decided = nextDecided(viewer.decided, { tier: 'll-hls', reason: demoted.reason }, input.nowMs);
-		const standing = viewerStanding({ ...viewer, decided }, input.nowMs, mode, false);
-		return standing.kind === 'excluded' ? demoted.viewer.viewerClass : standing.viewerClass;
-	});
-}
-
-/** What a viewer is told who is sent away. */
-export function demotionVerdict(demotion: {
-	reason: TierReason;
-	isEmergency: boolean;
-	isOverload: boolean;
-}): TierVerdict {
-	const { reason, isEmergency, isOverload } = demotion;
-	return { tier: 'll-hls', reason, isEmergency, ...(isOverload ? { isOverload } : {}) };
-}
-
-/** What a viewer is told who neither comes nor goes now. */
-export function standingReason(
-	standing: ViewerStanding,
-	allocation: Omit<Allocation<unknown>, 'promoted'>,
-): TierReason {
-	switch (standing.kind) {
-		case 'excluded':
-			return standing.reason;
-		case 'incumbent':
-			return standing.overstays ? 'switched-lately' : allocation.webRtcReason;
-		case 'candidate':
-			return standing.keptReason ?? (standing.canMove ? allocation.waitingReason : allocation.lateReason);
+		this.#entries.set(viewer.id, entry);
+		this.#dirty.add(entry);
+		this.#remember(entry);
 	}
-}
 
-function audienceView(
-	placed: readonly Placed[],
-	viewers: readonly TierViewer[],
-	nowMs: number,
-): AllocationView<Placed> {
-	const incumbents = placed.filter(({ standing }) => standing.kind === 'incumbent');
-	const candidates = placed.filter(({ standing }) => standing.kind === 'candidate');
-	const canMove = ({ standing }: Placed): boolean => standing.kind !== 'excluded' && standing.canMove;
-	const weakestFirst = (a: Placed, b: Placed): number => comparePrecedence(b, a);
-	const isWithin = (atMs: number | undefined, windowMs: number): boolean =>
-		atMs !== undefined && nowMs - atMs < windowMs;
-	return {
-		incumbentCount: incumbents.length,
-		leaverCount: placed.filter(({ holdsWebRtc, standing }) => holdsWebRtc && standing.kind !== 'incumbent').length,
-		candidateCount: candidates.length,
-		recentPromotionCount: viewers.filter(
-			({ decided }, index) =>
-				placed[index]!.standing.kind === 'incumbent' && isWithin(decided!.switchedAtMs, PROMOTION_WINDOW_MS),
-		).length,
-		isCoolingDown: viewers.some(
-			({ decided }) => decided?.isOverload === true && isWithin(decided.switchedAtMs, COOL_DOWN_MS),
-		),
-		candidates: () => candidates.filter(canMove).sort(comparePrecedence),
-		weakestIncumbents: () => incumbents.filter(canMove).sort(weakestFirst),
-		weakestLateIncumbents: () => incumbents.filter((viewer) => !canMove(viewer)).sort(weakestFirst),
-	};
-}
+	/** Something about a viewer changed: he wrote, pinned, failed, opened or closed his transport. Unknown ids are ignored. */
+	update(id: string, change: TierViewerChange): void {
+		const entry = this.#entries.get(id);
+		if (entry !== undefined) {
+			Object.assign(entry.viewer, change);
+			this.#dirty.add(entry);
+		}
+	}
 
-// A chatter who has been sent away queues as the queue sees him, not as the tier did: `queueClass` tells.
-function verdicts(
-	placed: readonly Placed[],
-	allocation: Allocation<Placed>,
-	queueClass: (demotion: Allocation<Placed>['demoted'][number]) => number,
-): Map<string, TierVerdict> {
-	const promoted = new Set(allocation.promoted.map(({ id }) => id));
-	const demoted = new Map(allocation.demoted.map((demotion) => [demotion.viewer.id, demotion]));
-	const answers = new Map<string, TierVerdict>();
-	const waiting: Placed[] = [];
-	for (const viewer of placed) {
-		const { id, standing } = viewer;
-		const demotion = demoted.get(id);
-		if (promoted.has(id)) {
-			answers.set(id, { tier: 'webrtc', reason: allocation.webRtcReason, isEmergency: false });
-		} else if (demotion !== undefined) {
-			answers.set(id, demotionVerdict(demotion));
-			waiting.push({ ...viewer, viewerClass: queueClass(demotion) });
-		} else {
-			const isEmergency = standing.kind === 'excluded' && standing.isEmergency;
-			const tier = standing.kind === 'incumbent' ? 'webrtc' : 'll-hls';
-			answers.set(id, { tier, reason: standingReason(standing, allocation), isEmergency });
-			if (standing.kind === 'candidate') {
-				waiting.push(viewer);
+	/** A viewer went, his transport with him. Unknown ids are ignored. */
+	leave(id: string): void {
+		const entry = this.#entries.get(id);
+		if (entry !== undefined) {
+			this.#withdraw(entry);
+			entry.isGone = true;
+			this.#entries.delete(id);
+			this.#dirty.delete(entry);
+			this.#lastChanges.delete(id);
+		}
+	}
+
+	/** One run. Returns newcomers and those who change tier, in no particular order. */
+	decide(conditions: TierConditions, nowMs: number, isEmergency: ReadonlySet<string> = new Set()): TierChange[] {
+		const { mode } = conditions.policy;
+		if (mode !== this.#mode) {
+			this.#mode = mode;
+			for (const entry of this.#entries.values()) {
+				this.#dirty.add(entry);
+			}
+		}
+		this.#collectDirty(nowMs, isEmergency);
+		const changed = [...this.#dirty];
+		this.#dirty.clear();
+		for (const entry of changed) {
+			this.#classify(entry, nowMs, isEmergency.has(entry.id));
+		}
+		const view = this.#view(nowMs);
+		const limits = tierLimits(conditions, view.incumbentCount + view.leaverCount);
+		this.#limits = limits;
+		const allocation = allocate(view, limits, mode);
+		const { promoted: _promoted, ...summary } = allocation;
+		this.#summary = summary;
+		this.#lastChanges = new Map();
+		this.#tellSwitches(allocation, nowMs);
+		for (const entry of changed) {
+			this.#tellOther(entry, nowMs);
+		}
+		return [...this.#lastChanges.keys()].map((id) => ({ id, verdict: this.verdictOf(id)! }));
+	}
+
+	/** What `decideTiers` answered for this viewer at the last run; undefined when he is unknown or came after it. */
+	verdictOf(id: string): TierVerdict | undefined {
+		const entry = this.#entries.get(id);
+		if (entry?.standing === undefined || this.#summary === undefined || entry.viewer.decided === undefined) {
+			return undefined;
+		}
+		const { tier } = entry.viewer.decided;
+		const verdict = this.#lastChanges.get(id) ?? {
+			tier,
+			reason: standingReason(entry.standing, this.#summary),
+			isEmergency: false,
+		};
+		return verdict.reason === 'waiting-list' ? { ...verdict, waitingPosition: this.#positionOf(entry) } : verdict;
+	}
+
+	/** The viewer as the controller knows him; undefined when unknown. */
+	viewerOf(id: string): Readonly<TierViewer> | undefined {
+		return this.#entries.get(id)?.viewer;
+	}
+
+	/** See {@link TierCounts}. */
+	get counts(): TierCounts {
+		return {
+			viewerCount: this.#entries.size,
+			webRtcCount: this.#incumbents.size + this.#lateIncumbents.size,
+			leavingCount: this.#leaverCount,
+			waitingCount: this.#candidates.size + this.#lateCandidates.size,
+			limits: this.#limits,
+		};
+	}
+
+	#collectDirty(nowMs: number, isEmergency: ReadonlySet<string>): void {
+		for (const entry of this.#emergencies) {
+			if (!entry.isGone) {
+				this.#dirty.add(entry);
+			}
+		}
+		this.#emergencies.clear();
+		for (const id of isEmergency) {
+			const entry = this.#entries.get(id);
+			if (entry !== undefined) {
+				this.#dirty.add(entry);
+				this.#emergencies.add(entry);
+			}
+		}
+		for (let due = this.#deadlines.takeDue(nowMs); due !== undefined; due = this.#deadlines.takeDue(nowMs)) {
+			// Deadlines of viewers whose standing has changed since are left in the queue; they are harmless.
+			if (!due.subject.isGone && (due.subject.standing?.validUntilMs ?? Infinity) <= nowMs) {
+				this.#dirty.add(due.subject);
 			}
 		}
 	}
-	if (allocation.waitingReason === 'waiting-list') {
-		waiting.sort(comparePrecedence).forEach(({ id }, index) => {
-			const answer = answers.get(id)!;
-			if (answer.reason === 'waiting-list') {
-				answer.waitingPosition = index + 1;
-			}
-		});
+
+	#view(nowMs: number): AllocationView<Entry> {
+		const isCurrent = ({ entry, decided }: Switch): boolean => !entry.isGone && entry.viewer.decided === decided;
+		const isWithin = ({ decided }: Switch, windowMs: number): boolean => nowMs - decided.switchedAtMs! < windowMs;
+		this.#recentPromotions = this.#recentPromotions.filter(
+			(promotion) => isCurrent(promotion) && isWithin(promotion, PROMOTION_WINDOW_MS),
+		);
+		this.#recentDemotions = this.#recentDemotions.filter(
+			(demotion) => isCurrent(demotion) && isWithin(demotion, COOL_DOWN_MS),
+		);
+		return {
+			incumbentCount: this.#incumbents.size + this.#lateIncumbents.size,
+			leaverCount: this.#leaverCount,
+			candidateCount: this.#candidates.size + this.#lateCandidates.size,
+			recentPromotionCount: this.#recentPromotions.filter(({ entry }) => entry.standing?.kind === 'incumbent').length,
+			isCoolingDown: this.#recentDemotions.length > 0,
+			candidates: () => this.#candidates.ascending(),
+			weakestIncumbents: () => this.#incumbents.descending(),
+			weakestLateIncumbents: () => this.#lateIncumbents.descending(),
+		};
 	}
-	return answers;
+
+	#tellSwitches(allocation: Allocation<Entry>, nowMs: number): void {
+		for (const entry of allocation.promoted) {
+			this.#tell(entry, { tier: 'webrtc', reason: allocation.webRtcReason, isEmergency: false }, nowMs);
+		}
+		for (const demotion of allocation.demoted) {
+			this.#tell(demotion.viewer, demotionVerdict(demotion), nowMs);
+		}
+	}
+
+	// Newcomers who found no place, and viewers whom something of their own takes out of the WebRTC tier.
+	#tellOther(entry: Entry, nowMs: number): void {
+		const standing = entry.standing!;
+		if (this.#lastChanges.has(entry.id) || standing.kind === 'incumbent') {
+			return;
+		}
+		if (entry.viewer.decided?.tier !== 'll-hls') {
+			const isEmergency = standing.kind === 'excluded' && standing.isEmergency;
+			this.#tell(entry, { tier: 'll-hls', reason: standingReason(standing, this.#summary!), isEmergency }, nowMs);
+		}
+	}
+
+	#tell(entry: Entry, verdict: TierVerdict, nowMs: number): void {
+		this.#lastChanges.set(entry.id, verdict);
+		entry.viewer.decided = nextDecided(entry.viewer.decided, verdict, nowMs);
+		entry.isNewcomer = false;
+		this.#remember(entry);
+		this.#classify(entry, nowMs, this.#emergencies.has(entry));
+	}
+
+	#remember(entry: Entry): void {
+		const { decided } = entry.viewer;
+		if (decided?.switchedAtMs === undefined) {
+			return;
+		}
+		if (decided.tier === 'webrtc') {
+			this.#recentPromotions.push({ entry, decided });
+		} else if (decided.isOverload === true) {
+			this.#recentDemotions.push({ entry, decided });
+		}
+	}
+
+	#classify(entry: Entry, nowMs: number, isEmergency: boolean): void {
+		this.#withdraw(entry);
+		const standing = viewerStanding(entry.viewer, nowMs, this.#mode, isEmergency);
+		entry.standing = standing;
+		entry.holdsWebRtc = entry.viewer.holdsWebRtc;
+		entry.viewerClass = standing.kind === 'excluded' ? 0 : standing.viewerClass;
+		entry.isLeaver = entry.holdsWebRtc && standing.kind !== 'incumbent';
+		this.#leaverCount += entry.isLeaver ? 1 : 0;
+		this.#listOf(standing)?.add(entry);
+		if (standing.validUntilMs !== Infinity) {
+			this.#deadlines.add(standing.validUntilMs, entry);
+		}
+	}
+
+	#withdraw(entry: Entry): void {
+		if (entry.standing !== undefined) {
+			this.#listOf(entry.standing)?.delete(entry);
+			this.#leaverCount -= entry.isLeaver ? 1 : 0;
+			entry.standing = undefined;
+			entry.isLeaver = false;
+		}
+	}
+
+	#listOf(standing: ViewerStanding): OrderedSet<Entry> | undefined {
+		switch (standing.kind) {
+			case 'excluded':
+				return undefined;
+			case 'incumbent':
+				return standing.canMove ? this.#incumbents : this.#lateIncumbents;
+			case 'candidate':
+				return standing.canMove ? this.#candidates : this.#lateCandidates;
+		}
+	}
+
+	#positionOf(entry: Entry): number {
+		return 1 + this.#candidates.rankOf(entry) + this.#lateCandidates.rankOf(entry);
+	}
 }

@@ -1,16 +1,16 @@
 /** What holds for every audience: random viewers, budgets and accidents against the rules, and the two controllers against each other. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { TierController } from './incremental-tier-controller.ts';
+import { TierController } from './tier-controller.ts';
 import { testConditions, testViewer, TierWorld } from './testing/tier-world.ts';
-import type { TierConditions, TierViewer } from './tier-controller.ts';
+import type { TierConditions, TierViewer } from './tier-input.ts';
 import { withoutReserve } from './tier-limits.ts';
 import { comparePrecedence, viewerStanding } from './tier-standing.ts';
 
 type Event =
 	| { kind: 'join'; count: number; change: Partial<TierViewer>; hasChatted: boolean }
 	| {
-			kind: 'leave' | 'chat' | 'fail' | 'pin' | 'unpin' | 'worker-lost';
+			kind: 'leave' | 'return' | 'chat' | 'fail' | 'pin' | 'unpin' | 'worker-lost';
 			pick: number;
 			cause: TierViewer['failureCause'];
 	  }
@@ -31,7 +31,7 @@ const joining: fc.Arbitrary<Event> = fc.record({
 	}) as fc.Arbitrary<Partial<TierViewer>>,
 });
 const happening: fc.Arbitrary<Event> = fc.record({
-	kind: fc.constantFrom('leave', 'leave', 'leave', 'chat', 'chat', 'fail', 'pin', 'unpin', 'worker-lost'),
+	kind: fc.constantFrom('leave', 'leave', 'leave', 'return', 'chat', 'chat', 'fail', 'pin', 'unpin', 'worker-lost'),
 	pick: fc.nat(1000),
 	cause,
 });
@@ -282,10 +282,9 @@ describe('TierController', () => {
 		fc.assert(
 			fc.property(anySteps, fc.integer({ min: 0, max: 30 }), (steps, places) => {
 				const world = new TierWorld(testConditions(places), slideMs);
-				const controller = new TierController(world.conditions);
+				const controller = new TierController();
 				const known = new Map<string, TierViewer>();
 				const mirror = (): void => {
-					controller.configure(world.conditions);
 					for (const id of known.keys()) {
 						if (!world.viewers.has(id)) {
 							controller.leave(id);
@@ -302,6 +301,13 @@ describe('TierController', () => {
 				// The world changes transports inside decide(), so the mirror looks at what decideTiers was given.
 				for (const { event, waitMs } of steps) {
 					const isEmergency = happen(world, event);
+					const returning =
+						event.kind === 'return' ? [...known.keys()][event.pick % Math.max(1, known.size)] : undefined;
+					const told = returning === undefined ? undefined : controller.viewerOf(returning);
+					if (told !== undefined) {
+						controller.leave(told.id);
+						controller.join({ ...told });
+					}
 					for (let run = 0; run < (waitMs === 0 ? 1 : 4); run++) {
 						compareRun(world, controller, mirror, run === 0 ? isEmergency : new Set());
 						world.nowMs += waitMs / 4;
@@ -313,15 +319,15 @@ describe('TierController', () => {
 	});
 
 	it('tells only newcomers and those who change tier', () => {
-		const controller = new TierController(testConditions(10));
+		const controller = new TierController();
 		for (let index = 0; index < 12; index++) {
 			controller.join(testViewer(`v${index}`, index));
 		}
-		expect(controller.decide(1000)).toHaveLength(12);
-		expect(controller.decide(2000)).toEqual([]);
+		expect(controller.decide(testConditions(10), 1000)).toHaveLength(12);
+		expect(controller.decide(testConditions(10), 2000)).toEqual([]);
 		expect(controller.counts).toMatchObject({ viewerCount: 12, webRtcCount: 9, waitingCount: 3, leavingCount: 0 });
 		controller.leave('v0');
-		expect(controller.decide(3000)).toEqual([
+		expect(controller.decide(testConditions(10), 3000)).toEqual([
 			{ id: 'v9', verdict: { tier: 'webrtc', reason: 'priority', isEmergency: false } },
 		]);
 		expect(controller.verdictOf('v0')).toBeUndefined();
@@ -329,7 +335,7 @@ describe('TierController', () => {
 	});
 
 	it('refuses a viewer who is there already and ignores those who are not', () => {
-		const controller = new TierController(testConditions(10));
+		const controller = new TierController();
 		controller.join(testViewer('v', 0));
 		expect(() => controller.join(testViewer('v', 0))).toThrow(TypeError);
 		controller.update('nobody', { isPinnedToHls: true });
@@ -356,7 +362,9 @@ function compareRun(
 	}
 	const before = new Map([...world.viewers].map(([id, { decided }]) => [id, decided?.tier]));
 	world.decide(isEmergency);
-	const changes = new Map(controller.decide(world.nowMs, isEmergency).map(({ id, verdict }) => [id, verdict]));
+	const changes = new Map(
+		controller.decide(world.conditions, world.nowMs, isEmergency).map(({ id, verdict }) => [id, verdict]),
+	);
 	for (const [id, verdict] of world.verdicts) {
 		expect(controller.verdictOf(id), id).toEqual(verdict);
 		expect(changes.has(id), id).toBe(before.get(id) !== verdict.tier);

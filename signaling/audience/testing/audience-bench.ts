@@ -11,7 +11,6 @@ import type { MessageBus } from '../../bus/message-bus.ts';
 import type { Channel } from '../../channels/channel-store.ts';
 import { ViewerTokens } from '../../presence/viewer-token.ts';
 import type { JoinMessage, SignedInUser, ViewerConnection, ViewerSession } from '../../sockets/viewer-session.ts';
-import { decideTiers } from '../../tiers/tier-controller.ts';
 import type { SfuBudget } from '../../tiers/tier-input.ts';
 import { AudienceRooms } from '../audience.ts';
 import type { ViewerEvent } from '../viewer-event-log.ts';
@@ -131,7 +130,6 @@ export class AudienceBench {
 			events: { write: (event) => void this.events.push(event) },
 			tokens: this.tokens,
 			sfu: { budget: () => this.budget, load: () => ({ workerCpu: 0 }) },
-			decideTiers,
 			describe: describeTestChannel,
 			costOf: () => ({ consumersPerViewer: 2, bitrateBps: 1_000_000 }),
 		});

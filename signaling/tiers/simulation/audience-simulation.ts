@@ -1,7 +1,6 @@
 /** A crowd on a virtual clock for the tier controller: a million viewers come within a minute, a worker dies, the crowd leaves. */
 import { DeadlineQueue } from '../deadline-queue.ts';
-import { TierController } from '../incremental-tier-controller.ts';
-import type { TierChange } from '../incremental-tier-controller.ts';
+import { TierController, type TierChange } from '../tier-controller.ts';
 import type { TierConditions, TierViewer, ViewerRole } from '../tier-input.ts';
 
 /** What is played. */
@@ -74,7 +73,8 @@ export class AudienceSimulation {
 	};
 	readonly #plan: SimulationPlan;
 	readonly #random: () => number;
-	readonly #controller: TierController;
+	readonly #controller = new TierController();
+	#conditions: TierConditions;
 	readonly #due = new DeadlineQueue<Due>();
 	readonly #ids: string[] = [];
 	readonly #lastSwitchMs = new Map<string, number>();
@@ -90,14 +90,14 @@ export class AudienceSimulation {
 	constructor(plan: SimulationPlan) {
 		this.#plan = plan;
 		this.#random = createRandom(plan.seed);
-		this.#controller = new TierController({
+		this.#conditions = {
 			policy: { mode: 'automatic', interactiveSeats: null },
 			bitrateBps: BITRATE_BPS,
 			consumersPerViewer: 2,
 			budget: plan.budget,
 			load: { workerCpu: 0, consumersMeasured: 0 },
 			otherChannelsHeld: { consumers: 0, bitrateBps: 0 },
-		});
+		};
 	}
 
 	/** Plays the whole curve. */
@@ -190,23 +190,24 @@ export class AudienceSimulation {
 		const cpu = Math.min(1, (0.05 + held * this.#plan.cpuPerViewer) * (1 + 0.05 * this.#noise()));
 		this.#smoothCpu += 0.3 * (cpu - this.#smoothCpu);
 		this.#smoothConsumers += 0.3 * (held * 2 - this.#smoothConsumers);
-		this.#controller.configure({
+		this.#conditions = {
+			...this.#conditions,
 			load: { workerCpu: this.#smoothCpu, consumersMeasured: this.#smoothConsumers },
 			bitrateBps: BITRATE_BPS * (1 + 0.03 * this.#noise()),
-		});
+		};
 	}
 
 	#decide(): void {
 		const lost = this.#nowMs === this.#plan.workerLostAtSeconds * 1000 ? this.#loseWorker() : new Set<string>();
 		const startedMs = this.#plan.machineMs();
-		const changes = this.#controller.decide(this.#nowMs, lost);
+		const changes = this.#controller.decide(this.#conditions, this.#nowMs, lost);
 		this.#decisionsMs.push(this.#plan.machineMs() - startedMs);
 		for (const change of changes) {
 			this.#obey(change);
 		}
 		const { viewerCount, webRtcCount, leavingCount, limits } = this.#controller.counts;
 		const held = webRtcCount + leavingCount;
-		this.totals.overBudgetCount += held > limits.hard && held > this.#heldBefore ? 1 : 0;
+		this.totals.overBudgetCount += held > limits!.hard && held > this.#heldBefore ? 1 : 0;
 		this.totals.withoutTierCount += viewerCount === this.#ids.length ? 0 : 1;
 		this.#heldBefore = held;
 	}
@@ -263,8 +264,8 @@ export class AudienceSimulation {
 			heldCount: webRtcCount + leavingCount,
 			webRtcCount,
 			hlsCount: viewerCount - webRtcCount,
-			hardLimit: limits.hard,
-			target: limits.target,
+			hardLimit: limits!.hard,
+			target: limits!.target,
 			plannedCount: this.#plannedCount,
 			emergencyCount: this.#emergencyCount,
 			longestDecisionMs: Math.max(...this.#decisionsMs),
