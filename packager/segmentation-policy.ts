@@ -55,6 +55,8 @@ export class SegmentationPolicy {
 	#steps: SegmentationStep[] = [];
 	/** End of everything that has a duration: where the next sample starts. */
 	#cursorTicks: number | undefined;
+	/** End of what is not a gap; undefined before the first sample. */
+	#lastSampleEndTicks: number | undefined;
 	#segmentStartTicks = 0;
 	#partStartTicks = 0;
 	#isPartOpen = false;
@@ -167,6 +169,7 @@ export class SegmentationPolicy {
 	#finishSample(durationTicks: number): void {
 		this.#steps.push({ kind: 'finish-sample', durationTicks });
 		this.#cursorTicks = (this.#pending?.startTicks ?? this.#cursorTicks!) + durationTicks;
+		this.#lastSampleEndTicks = this.#cursorTicks;
 		this.#pending = undefined;
 	}
 
@@ -250,6 +253,11 @@ export class SegmentationPolicy {
 
 	#addGap(untilTicks: number): void {
 		this.#finishPart();
+		// hls.js loads the parts of a segment one after the other, and is lost for good when it comes upon a GAP among them.
+		const isAfterMedia = this.#lastSampleEndTicks === this.#cursorTicks;
+		if (isAfterMedia) {
+			this.#finishSegment(false);
+		}
 		while (untilTicks > this.#cursorTicks!) {
 			const startTicks = this.#cursorTicks!;
 			const durationTicks = Math.min(this.#partMaximumTicks, untilTicks - startTicks);
@@ -262,6 +270,9 @@ export class SegmentationPolicy {
 			if (this.#cursorTicks - this.#segmentStartTicks + this.#partMaximumTicks / 2 >= this.#segmentTargetTicks) {
 				this.#finishSegment(false);
 			}
+		}
+		if (isAfterMedia) {
+			this.#finishSegment(false);
 		}
 	}
 
