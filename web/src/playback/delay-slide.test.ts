@@ -1,6 +1,6 @@
 /** Sliding plans, against a model of what Chromium was seen to do. */
 import { describe, expect, it } from 'vitest';
-import { DelaySlide, SLIDE_INTERVAL_MS } from './delay-slide.ts';
+import { DelaySlide, SLIDE_INTERVAL_MS, startDelayMs } from './delay-slide.ts';
 
 /** The picture obeys at once; the sound creeps by 45 ms a second, towards its own target. */
 class ModelLeg {
@@ -18,6 +18,19 @@ class ModelLeg {
 		this.soundMs += Math.max(-step, Math.min(step, target.soundMs - this.soundMs));
 	}
 }
+
+describe('startDelayMs', () => {
+	it.each([
+		[700, 660],
+		[20, 0],
+		[4040, 4000],
+		[undefined, 960],
+		// After a pause of ten seconds; a receiver would refuse the target.
+		[10_700, 960],
+	])('for LL-HLS of %s ms is %d ms', (latencyMs, delayMs) => {
+		expect(startDelayMs(latencyMs)).toBe(delayMs);
+	});
+});
 
 describe('DelaySlide', () => {
 	it('leads a watched picture back to LL-HLS beside its sound, in steps that are not seen', () => {

@@ -27,6 +27,20 @@ const SOUND_LATE_MS = 110;
 /** Unseen, a correction smaller than this is not worth a freeze of the hidden picture. */
 const JUMP_FROM_MS = 20;
 
+/** Chromium shows a frame some 40 ms after its jitter buffer let it go, capture and network included. */
+const WEBRTC_OWN_LATENCY_MS = 40;
+/** Of LL-HLS at the front, where it is not known. */
+const USUAL_HLS_LATENCY_MS = 1000;
+
+/**
+ * How far a new WebRTC leg is to be held back to play beside LL-HLS of this latency. A latency that no receiver can be held back by is
+ * of a viewer who paused, or stalled, and goes to the front now.
+ */
+export function startDelayMs(hlsLatencyMs: number | undefined): number {
+	const delayMs = Math.round((hlsLatencyMs ?? USUAL_HLS_LATENCY_MS) - WEBRTC_OWN_LATENCY_MS);
+	return delayMs > MAX_TARGET_MS ? USUAL_HLS_LATENCY_MS - WEBRTC_OWN_LATENCY_MS : Math.max(0, delayMs);
+}
+
 /** How often {@link DelaySlide} is to be asked. */
 export const SLIDE_INTERVAL_MS = 200;
 

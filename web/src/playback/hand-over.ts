@@ -9,7 +9,7 @@ import type { ChannelState, DeliveryTier } from '../../../core/protocol/channel-
 import { StateMachine } from '../../../core/state-machine.ts';
 import { TypedEmitter } from '../../../core/typed-emitter.ts';
 import { aheadMs } from './alignment.ts';
-import { DelaySlide, SLIDE_INTERVAL_MS } from './delay-slide.ts';
+import { DelaySlide, SLIDE_INTERVAL_MS, startDelayMs } from './delay-slide.ts';
 import { EmergencyWatch, type TierFailureCause } from './emergency-watch.ts';
 import {
 	HAND_OVER_TRANSITIONS,
@@ -69,10 +69,6 @@ type Pending = {
 };
 
 const TICK_MS = 50;
-/** Chromium shows a frame some 40 ms after its jitter buffer let it go, capture and network included. */
-const WEBRTC_OWN_LATENCY_MS = 40;
-/** To hold a new WebRTC leg back by, where the latency of LL-HLS is not known. */
-const USUAL_HLS_LATENCY_MS = 1000;
 /** A second leg that shows nothing for so long is given up. */
 const OPENING_DEADLINE_MS = 12_000;
 /** The sound reaches live when it will; then the picture may go, too. */
@@ -238,8 +234,7 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 		this.#changedAtMs = this.#options.clock.monotonicMs();
 		this.#timer.begin(tier);
 		if (tier === 'webrtc') {
-			const latencyMs = this.#shown?.playback.statistics().latencyMs ?? USUAL_HLS_LATENCY_MS;
-			start = { delayMs: kind !== 'to-webrtc' ? 0 : Math.max(0, Math.round(latencyMs - WEBRTC_OWN_LATENCY_MS)) };
+			start = { delayMs: kind !== 'to-webrtc' ? 0 : startDelayMs(this.#shown?.playback.statistics().latencyMs) };
 			this.#slide = new DelaySlide(start.delayMs!);
 		}
 		const screen = this.#makeScreen(tier, { ...this.#settings, isPaused: false }, false, start);

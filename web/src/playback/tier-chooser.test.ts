@@ -124,6 +124,16 @@ describe('TierChooser', () => {
 		expect(handOver.choices.at(-1)).toBe('webrtc back to live');
 	});
 
+	it('takes a viewer to the front who asks for real time out of the past', () => {
+		const { handOver, signaling, chooser } = setUp();
+		signaling.decide({});
+		handOver.shown = { tier: 'll-hls' };
+		handOver.isBehindLive = true;
+		chooser.choose('webrtc');
+		expect(handOver.isBehindLive).toBe(false);
+		expect(handOver.choices.at(-1)).toBe('webrtc chosen');
+	});
+
 	it('tells the server what failed, and stops with the player', async () => {
 		const { clock, handOver, signaling, chooser } = setUp();
 		signaling.decide({});

@@ -66,6 +66,9 @@ export class TierChooser {
 		this.#cancelRetry?.();
 		const wasTold = this.#options.signaling.pin(tier === 'll-hls');
 		this.#hasBegun = true;
+		if (tier === 'webrtc' && this.#options.handOver.isBehindLive) {
+			this.#options.handOver.goLive();
+		}
 		if (tier === 'll-hls' || !wasTold || this.#decision?.tier === 'webrtc') {
 			this.#options.handOver.choose(tier, 'chosen');
 		}
