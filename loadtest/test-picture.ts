@@ -18,6 +18,9 @@ const GOP_FRAMES = 60;
 /** A server that is away comes back soon on the same machine; a shorter wait would only fill its log. */
 const RETRY_AFTER_MS = 2000;
 
+/** A machine that is too busy for a while shows fewer pictures. */
+const ENCODER_PATIENCE_MS = 20_000;
+
 /** Passes through to both tiers: no B-frames, a key frame every 2 s, colours named so that all players agree. */
 const ENCODER_ARGUMENTS: readonly string[] = [
 	...[...RAW_INPUT, '-map', '0:v', '-map', '0:a', '-vsync', 'cfr', '-r', String(FORMAT.frameRate)],
@@ -41,9 +44,13 @@ async function publishOnce(url: string, streamKey: string): Promise<void> {
 			stopping.signal.addEventListener('abort', () => resolve(), { once: true });
 			connection.onLost = reject;
 			encoder.onFailure = reject;
+			encoder.patienceMs = ENCODER_PATIENCE_MS;
 			encoder.output.on('data', (bytes: Buffer) => flv.push(bytes).forEach((tag) => connection.send(tag)));
 			loop.start();
 		});
+	} catch (error) {
+		connection.abort();
+		throw error;
 	} finally {
 		loop.stop();
 		connection.close();

@@ -29,10 +29,13 @@ export class EncoderProcess implements SourceOutput {
 	readonly #matroska: MatroskaWriter;
 	readonly #freeBuffers: Uint8Array[] = [];
 	#bufferCount = 0;
+	#lateSinceMs: number | undefined;
 	readonly #stderr: string[] = [];
 	#failure: Error | undefined;
 	#isEnding = false;
 	readonly #exited: Promise<void>;
+	/** For so long pictures are left out while FFmpeg does not keep up; after it, that is a failure. Milliseconds. */
+	patienceMs = 0;
 	/** Called once when FFmpeg ends without having been asked, or cannot keep up. */
 	onFailure: ((error: Error) => void) | undefined;
 
@@ -98,12 +101,16 @@ export class EncoderProcess implements SourceOutput {
 		let buffer = this.#freeBuffers.pop();
 		if (buffer === undefined) {
 			if (this.#bufferCount === MAX_WAITING_PICTURES) {
-				this.#fail(new Error('FFmpeg, or what it pushes to, takes pictures more slowly than they are made.'));
+				this.#lateSinceMs ??= systemClock.monotonicMs();
+				if (systemClock.monotonicMs() - this.#lateSinceMs >= this.patienceMs) {
+					this.#fail(new Error('FFmpeg, or what it pushes to, takes pictures more slowly than they are made.'));
+				}
 				return;
 			}
 			this.#bufferCount++;
 			buffer = new Uint8Array(this.#artist.frameBytes);
 		}
+		this.#lateSinceMs = undefined;
 		const drawn = buffer;
 		this.#artist.draw(drawn, frame);
 		// The even time, as capture devices give it; the picture itself says when it was really made.

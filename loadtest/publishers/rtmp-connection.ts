@@ -112,6 +112,12 @@ export class RtmpConnection {
 		}
 	}
 
+	/** Breaks off without a word, as a crash would: the server keeps the broadcast for whoever comes back. Idempotent. */
+	abort(): void {
+		this.#lost ??= new RtmpError('broken off');
+		this.#socket.destroy();
+	}
+
 	async #begin(app: string, tcUrl: string, streamKey: string): Promise<void> {
 		const shaken = this.#wait(() => true);
 		this.#socket.write(Buffer.concat([Buffer.from([3]), Buffer.alloc(8), randomBytes(HANDSHAKE_BYTES - 8)]));

@@ -208,7 +208,11 @@ describe('decisions', () => {
 		await bench.clock.advance(1);
 		expect(lost.decision).toMatchObject({ tier: 'll-hls', reason: 'worker-lost', isEmergency: true });
 		expect(safe.of('tier')).toHaveLength(0);
-		await bench.clock.advance(61_000);
+		// His player saw only that nothing comes any more; that is not to be held against his network.
+		lost.session!.receive({ type: 'tier-failed', tier: 'webrtc', cause: 'connection-lost', decisionId: 1 });
+		await bench.clock.advance(9000);
+		expect(lost.decision).toMatchObject({ tier: 'll-hls', reason: 'worker-lost' });
+		await bench.clock.advance(3000);
 		expect(lost.decision.tier).toBe('webrtc');
 	});
 

@@ -222,6 +222,7 @@ export class ChannelAudience {
 		for (const viewerId of lost) {
 			const viewer = this.#viewers.get(viewerId);
 			if (viewer !== undefined) {
+				viewer.workerLost();
 				this.#changed.add(viewer);
 			}
 		}

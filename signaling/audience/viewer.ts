@@ -10,6 +10,8 @@ import type { TierVerdict, TierViewer, ViewerRole } from '../tiers/tier-input.ts
 export const OPENING_MS = 20_000;
 /** WebRTC that has played this long is no longer held to be failing. */
 const FORGIVEN_AFTER_MS = 60_000;
+/** What a player says of WebRTC so long after his SFU worker died is no fault of his. */
+const WORKER_LOSS_MS = 10_000;
 /** A reason or place in the waiting list that changes without the tier is told this often at most. */
 const EXPLAIN_INTERVAL_MS = 5000;
 /** Statistics older than this say nothing about now; players send them every 5 s. */
@@ -36,6 +38,7 @@ export class Viewer {
 	#failedAtMs: number | undefined;
 	#failureCount = 0;
 	#failureCause: TierViewer['failureCause'];
+	#workerLostAtMs = -Infinity;
 	#decision: TierDecision | undefined;
 	#isExplained = true;
 	#explainedAtMs = -Infinity;
@@ -102,6 +105,16 @@ export class Viewer {
 		this.#openingUntilMs = -Infinity;
 		if (this.#playing?.tier === 'webrtc') {
 			this.#playing = undefined;
+		}
+	}
+
+	/** His SFU worker has just died. His player may have told so before we knew. */
+	workerLost(): void {
+		this.#workerLostAtMs = this.#clock.nowMs();
+		if (this.#failedAtMs !== undefined && this.#workerLostAtMs - this.#failedAtMs < WORKER_LOSS_MS) {
+			this.#failedAtMs = undefined;
+			this.#failureCount--;
+			this.#failureCause = undefined;
 		}
 	}
 
@@ -189,6 +202,9 @@ export class Viewer {
 			return;
 		}
 		this.#openingUntilMs = -Infinity;
+		if (this.#clock.nowMs() - this.#workerLostAtMs < WORKER_LOSS_MS) {
+			return;
+		}
 		this.#failedAtMs = this.#clock.nowMs();
 		this.#failureCount++;
 		this.#failureCause = cause;

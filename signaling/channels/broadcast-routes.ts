@@ -73,11 +73,14 @@ const ingestBodySchema = Type.Object(
 	},
 	{ additionalProperties: false },
 );
+const ingestAddressesSchema = Type.Object({
+	whip_url: Type.String({ description: 'Send the stream key as bearer token.' }),
+	rtmp_url: Type.String({ description: "The encoder's server field; the stream key goes into its own." }),
+});
 const ingestAnswerSchema = Type.Object({
 	channel_id: Type.String(),
 	channel_name: Type.String(),
-	whip_url: Type.String({ description: 'Send the stream key as bearer token.' }),
-	rtmp_url: Type.String({ description: "The encoder's server field; the stream key goes into its own." }),
+	...ingestAddressesSchema.properties,
 	watch_url: Type.String(),
 	is_codec_accepted: Type.Boolean(),
 	advice: Type.Array(Type.String(), { description: 'Settings that would spare work, in sentences.' }),
@@ -130,6 +133,21 @@ export function createBroadcastRoutes(dependencies: BroadcastRoutesDependencies)
 				return reply.code(204).send();
 			},
 		);
+		const addresses = (): Static<typeof ingestAddressesSchema> => {
+			const { httpUrl, rtmpUrl } = dependencies.endpoints();
+			return { whip_url: `${httpUrl}/whip`, rtmp_url: rtmpUrl };
+		};
+		app.get(
+			'/api/v1/streams/ingest',
+			{
+				schema: {
+					tags: ['broadcasts'],
+					summary: 'Where encoders publish to',
+					response: { 200: ingestAddressesSchema, ...refusals(429) },
+				},
+			},
+			addresses,
+		);
 		app.post<{ Body: Static<typeof ingestBodySchema> }>(
 			'/api/v1/streams/ingest',
 			{
@@ -144,13 +162,12 @@ export function createBroadcastRoutes(dependencies: BroadcastRoutesDependencies)
 			async (request): Promise<Static<typeof ingestAnswerSchema>> => {
 				const { stream_key: streamKey, codec, bitrate } = request.body;
 				const { channelId, channelName } = await dependencies.authorizer.authorize(streamKey, request.ip);
-				const { httpUrl, rtmpUrl } = dependencies.endpoints();
+				const { httpUrl } = dependencies.endpoints();
 				const { isCodecAccepted, advice } = adviseEncoder(codec, bitrate);
 				return {
 					channel_id: channelId,
 					channel_name: channelName,
-					whip_url: `${httpUrl}/whip`,
-					rtmp_url: rtmpUrl,
+					...addresses(),
 					watch_url: `${httpUrl}/${channelName}`,
 					is_codec_accepted: isCodecAccepted,
 					advice,
@@ -159,7 +176,7 @@ export function createBroadcastRoutes(dependencies: BroadcastRoutesDependencies)
 		);
 		refuseOtherMethods(app, '/api/v1/channels/:channel/health', ['GET']);
 		refuseOtherMethods(app, '/api/v1/channels/:channel/end', ['POST']);
-		refuseOtherMethods(app, '/api/v1/streams/ingest', ['POST']);
+		refuseOtherMethods(app, '/api/v1/streams/ingest', ['GET', 'POST']);
 	};
 }
 

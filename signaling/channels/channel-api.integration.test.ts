@@ -291,6 +291,8 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 			is_codec_accepted: true,
 		});
 		expect(JSON.stringify(answer)).not.toContain(streamKey);
+		const { whip_url, rtmp_url } = answer;
+		expect((await bench.browser().send('GET', '/api/v1/streams/ingest')).json()).toEqual({ whip_url, rtmp_url });
 		expect(await ask({ stream_key: streamKey, codec: 'hevc' })).toMatchObject({ is_codec_accepted: false });
 		expect(await ask({ stream_key: 'wrong', codec: 'h264' })).toMatchObject({ code: 'STREAM_KEY_REFUSED' });
 	});

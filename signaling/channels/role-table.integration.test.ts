@@ -28,6 +28,7 @@ const ROUTES: readonly Row[] = [
 	['PUT', '/api/v1/session/password', { currentPassword: 'wrong', newPassword: TEST_PASSWORD }, [401, 401, 401, 401, 401, 401, 401]],
 	['POST', '/api/v1/users', { name: 'newcomer', password: TEST_PASSWORD }, [201, 201, 201, 201, 201, 201, 201]],
 	['POST', '/api/v1/channels', { name: 'new-place' },       [401, 201, 201, 201, 201, 201, 201]],
+	['GET', '/api/v1/streams/ingest', undefined,              [200, 200, 200, 200, 200, 200, 200]],
 	['POST', '/api/v1/streams/ingest', { stream_key: '{secret}' }, [200, 200, 200, 200, 200, 200, 200]],
 	['POST', '/api/v1/streams/ingest', { stream_key: 'wrong' }, [401, 401, 401, 401, 401, 401, 401]],
 	['PATCH', CHANNEL, { title: 'New' },                      [401, 403, 200, 403, 403, 403, 200]],

@@ -7,6 +7,8 @@ import type { ChannelTierPolicy, TierViewer } from './tier-input.ts';
  * just arrived.
  */
 export const MIN_SWITCH_INTERVAL_MS = 60_000;
+/** A dead worker is replaced within a second; one that keeps dying takes its viewers along no more often than this. */
+export const WORKER_RETURN_MS = 10_000;
 /** Who wrote within this time is a recent chatter and may take the place of somebody silent. */
 export const CHATTER_ENTRY_MS = 300_000;
 /** Who has a place keeps a chatter's claim to it for this long, so that nobody slides in and out between two sentences. */
@@ -49,9 +51,7 @@ export function viewerStanding(
 	isEmergency: boolean,
 ): ViewerStanding {
 	const isInWebRtc = viewer.decided?.tier === 'webrtc';
-	// Who takes his own pin back asks for the move himself.
-	const switchedAtMs = viewer.decided?.reason === 'pinned' ? undefined : viewer.decided?.switchedAtMs;
-	const movableAtMs = (switchedAtMs ?? -Infinity) + MIN_SWITCH_INTERVAL_MS;
+	const movableAtMs = (viewer.decided?.switchedAtMs ?? -Infinity) + stayMs(viewer.decided?.reason);
 	const canMove = nowMs >= movableAtMs;
 	const untilMovableMs = canMove ? Infinity : movableAtMs;
 	if (isEmergency) {
@@ -75,6 +75,19 @@ export function viewerStanding(
 	}
 	const keptReason = !canMove && viewer.decided?.reason === 'worker-lost' ? 'worker-lost' : undefined;
 	return { kind: 'candidate', viewerClass, canMove, keptReason, validUntilMs };
+}
+
+// How long a viewer stays where he was moved to for this reason.
+function stayMs(reason: TierReason | undefined): number {
+	switch (reason) {
+		case 'pinned':
+			// Who takes his own pin back asks for the move himself.
+			return 0;
+		case 'worker-lost':
+			return WORKER_RETURN_MS;
+		default:
+			return MIN_SWITCH_INTERVAL_MS;
+	}
 }
 
 /** When a viewer whose WebRTC failed is tried again; undefined when it did not fail. */

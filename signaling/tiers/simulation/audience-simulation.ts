@@ -44,7 +44,7 @@ export type SimulationTotals = {
 	/** Runs after which more was held than the hard limit, though it had not just shrunk. */
 	overBudgetCount: number;
 	withoutTierCount: number;
-	/** Soft moves less than a minute after the viewer's last one. */
+	/** Soft moves less than a minute after the viewer's last soft one. */
 	earlySwitchCount: number;
 };
 
@@ -249,7 +249,8 @@ export class AudienceSimulation {
 		this.totals.earlySwitchCount += isEarly && !isEmergency ? 1 : 0;
 		this.#plannedCount += isEmergency ? 0 : 1;
 		this.#emergencyCount += isEmergency ? 1 : 0;
-		this.#lastSwitchMs.set(id, this.#nowMs);
+		// The way back from an emergency is not a move too many.
+		this.#lastSwitchMs.set(id, isEmergency ? -Infinity : this.#nowMs);
 	}
 
 	#sample(): void {

@@ -99,6 +99,10 @@ export function usePlayer(channel: Ref<ChannelDescription | undefined>, initialT
 			settings.value = { ...handOver.settings };
 			isBehindLive.value = handOver.isBehindLive;
 		}
+		if (previous !== 'playing' && state.value === 'playing') {
+			// What was said of a time when nothing played is over.
+			switchProblem.value = undefined;
+		}
 		if (previous !== state.value) {
 			signaling.value?.reportStatistics();
 		}
@@ -163,6 +167,7 @@ export function usePlayer(channel: Ref<ChannelDescription | undefined>, initialT
 			isSoundBlocked.value = true;
 			update();
 		});
+		changes.on('swapped', () => (switchProblem.value = undefined));
 		changes.on('switchFailed', (failedTier, reason) => {
 			switchProblem.value = { tier: failedTier, detail: reason?.detail ?? 'It brought no picture.' };
 		});

@@ -139,12 +139,11 @@ export function changeChatSettings(channelId: string, change: Partial<OwnChatSet
 	return sendJson('PATCH', path(channelId, '/chat-settings'), change);
 }
 
-/** Where encoders publish to, as the server knows it. The key decides nothing about the addresses, but is asked for. */
-export async function fetchIngestAddresses(streamKey: string): Promise<IngestAddresses> {
-	const answer = await sendJson<{ whip_url: string; rtmp_url: string }>('POST', '/api/v1/streams/ingest', {
-		stream_key: streamKey,
-		codec: 'h264',
-		bitrate: 4_000_000,
-	});
-	return { whipUrl: answer.whip_url, rtmpUrl: answer.rtmp_url };
+/** Where encoders publish to. What led here leads to WHIP as well; only the server knows its RTMP port. */
+export async function fetchIngestAddresses(): Promise<IngestAddresses> {
+	const answer = await sendJson<{ rtmp_url: string }>('GET', '/api/v1/streams/ingest');
+	return {
+		whipUrl: `${window.location.origin}/whip`,
+		rtmpUrl: answer.rtmp_url.replace('://localhost', `://${window.location.hostname}`),
+	};
 }
