@@ -14,6 +14,10 @@ it('leaves the wait to the countdown', () => {
 	const text = 'Slow mode: one message every 5 s. Try again in 4 s.';
 	expect(readChatRefusal({ message: text, retryAfterMs: 4000 }).text).toBe('Slow mode: one message every 5 s.');
 	expect(readChatRefusal({ message: text }).text).toBe(text);
+	const tooFast = { message: 'That was too fast. Try again in 0.8 s.', retryAfterMs: 800 };
+	expect(readChatRefusal(tooFast).text).toBe('That was too fast.');
+	const twice = { message: 'That was just said. Change it, or try again in 12 s.', retryAfterMs: 12_000 };
+	expect(readChatRefusal(twice).text).toBe('That was just said.');
 });
 
 it('has a word for what says nothing', () => {

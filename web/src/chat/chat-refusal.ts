@@ -3,7 +3,7 @@
 /** What is shown beside the draft that was kept. */
 export type ChatRefusal = { text: string; retryAfterMs: number };
 
-const WAIT_SENTENCE = / (?:Try again|You can write again) in \d+ s\.$/;
+const WAIT_SENTENCE = / (?:Try|You can write|Change it, or try) again in [\d.]+ s\.$/;
 
 /** Reads whatever `send` was rejected with. */
 export function readChatRefusal(error: unknown): ChatRefusal {

@@ -24,9 +24,9 @@ describe('startDelayMs', () => {
 		[700, 660],
 		[20, 0],
 		[4040, 4000],
-		[undefined, 960],
+		[undefined, 660],
 		// After a pause of ten seconds; a receiver would refuse the target.
-		[10_700, 960],
+		[10_700, 660],
 	])('for LL-HLS of %s ms is %d ms', (latencyMs, delayMs) => {
 		expect(startDelayMs(latencyMs)).toBe(delayMs);
 	});

@@ -30,7 +30,7 @@ const JUMP_FROM_MS = 20;
 /** Chromium shows a frame some 40 ms after its jitter buffer let it go, capture and network included. */
 const WEBRTC_OWN_LATENCY_MS = 40;
 /** Of LL-HLS at the front, where it is not known. */
-const USUAL_HLS_LATENCY_MS = 1000;
+const USUAL_HLS_LATENCY_MS = 700;
 
 /**
  * How far a new WebRTC leg is to be held back to play beside LL-HLS of this latency. A latency that no receiver can be held back by is

@@ -69,6 +69,8 @@ type Pending = {
 };
 
 const TICK_MS = 50;
+/** Further apart than this, LL-HLS is on its way to the front. */
+const FAR_MS = 2000;
 /** A second leg that shows nothing for so long is given up. */
 const OPENING_DEADLINE_MS = 12_000;
 /** The sound reaches live when it will; then the picture may go, too. */
@@ -371,6 +373,10 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 		const isHidden = kind === 'to-webrtc';
 		// A jump shows in the moments only when those from before it are gone.
 		if (nowMs - this.#lastSlideMs < (isHidden ? 4 : 1) * SLIDE_INTERVAL_MS || input.pictureAheadMs === undefined) {
+			return;
+		}
+		// What is watched was just sent to the front, and is not there yet: sound led after it would take seconds to come back.
+		if (Math.abs(input.pictureAheadMs) > FAR_MS) {
 			return;
 		}
 		this.#lastSlideMs = nowMs;

@@ -1,0 +1,45 @@
+/** What a moderator reads when the server has done what he asked for. Pure. */
+
+const UNIT_WORDS: Readonly<Record<string, string>> = {
+	'': 'second',
+	s: 'second',
+	m: 'minute',
+	h: 'hour',
+	d: 'day',
+	w: 'week',
+};
+const DEFAULT_TIMEOUT = '10m';
+
+/** A ban holds. */
+export function tellBan(name: string): string {
+	return `${name} is banned. /unban ${name} lifts it.`;
+}
+
+/** A pause holds. `duration` as typed: "90", "10m". */
+export function tellTimeout(name: string, duration = DEFAULT_TIMEOUT): string {
+	return `${name} is paused for ${durationWords(duration)}. /unban ${name} lifts it sooner.`;
+}
+
+/** For a typed command that the server took; undefined for all that needs no word, such as what was merely said. */
+export function tellCommand(line: string): string | undefined {
+	const [command = '', target = '', duration] = line.trim().split(/\s+/);
+	const name = target.replace(/^@/, '');
+	switch (command.toLowerCase()) {
+		case '/ban':
+			return tellBan(name);
+		case '/timeout':
+			return tellTimeout(name, duration);
+		case '/unban':
+		case '/untimeout':
+			return `${name} may write again.`;
+		case '/delete':
+			return 'The message is deleted.';
+		default:
+			return undefined;
+	}
+}
+
+function durationWords(duration: string): string {
+	const [, count = '', unit = ''] = /^(\d+)([smhdw]?)$/i.exec(duration) ?? [];
+	return `${Number(count)} ${UNIT_WORDS[unit.toLowerCase()]}${Number(count) === 1 ? '' : 's'}`;
+}
