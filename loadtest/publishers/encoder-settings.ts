@@ -16,12 +16,17 @@ export type EncoderSettings = SourceFormat & {
 	audioBitrateBps: number;
 	/** See {@link SourceLoop}. 0 is what a sound card gives. */
 	soundLeadMs: number;
+	/** See {@link EncoderProcess.patienceMs}; 0 when left out, since a measurement is void without its pictures. */
+	patienceMs?: number;
 };
 
 /** Milliseconds that FFmpeg's AAC encoder holds: the frame being filled and the one before. */
 export function aacDelayMs(sampleRate: number): number {
 	return (2 * AAC_FRAME_SAMPLES * 1000) / sampleRate;
 }
+
+/** For tests, which ask what happens and not how fast: a machine that is too busy for a while leaves pictures out. */
+export const TEST_PATIENCE_MS = 10_000;
 
 /** 720p30 with a GOP of 2 s, as the bench's tables use it. */
 export const BENCH_SETTINGS: EncoderSettings = {

@@ -43,6 +43,7 @@ export class RtmpPublisher implements Publisher {
 	async start(): Promise<void> {
 		const artist = new BenchPicture(this.#settings.widthPixels, this.#settings.heightPixels);
 		this.#encoder = new EncoderProcess(rtmpArguments(this.#settings, this.#url), this.#settings, artist);
+		this.#encoder.patienceMs = this.#settings.patienceMs ?? 0;
 		this.#encoder.output.resume();
 		this.#loop = new SourceLoop(systemClock, this.#settings, this.#encoder, this.#settings.soundLeadMs);
 		this.#encoder.onFailure = () => this.#loop?.stop();

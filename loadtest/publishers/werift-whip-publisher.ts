@@ -165,6 +165,7 @@ export class WeriftWhipPublisher implements Publisher {
 		const artist = new BenchPicture(settings.widthPixels, settings.heightPixels);
 		const video = new EncoderProcess(weriftVideoArguments(settings), settings, artist, 'video');
 		const sound = new EncoderProcess(weriftSoundArguments(settings), settings, artist, 'sound');
+		video.patienceMs = settings.patienceMs ?? 0;
 		this.#encoders = [video, sound];
 		const flv = new FlvReader();
 		let parameterSets: Uint8Array[] = [];

@@ -5,10 +5,17 @@ import { sleep, systemClock } from '../../core/clock.ts';
 import { waitUntilLive } from '../../loadtest/measurements/path-run.ts';
 import { childProcesses } from '../../loadtest/measurements/process-cpu.ts';
 import { createPublisher } from '../../loadtest/publishers/create-publisher.ts';
-import { BENCH_SETTINGS } from '../../loadtest/publishers/encoder-settings.ts';
+import { BENCH_SETTINGS, TEST_PATIENCE_MS } from '../../loadtest/publishers/encoder-settings.ts';
 import { ServerUnderTest } from '../../loadtest/server-under-test.ts';
 
-const SETTINGS = { ...BENCH_SETTINGS, widthPixels: 320, heightPixels: 180, videoBitrateBps: 300_000, gopSeconds: 1 };
+const SETTINGS = {
+	...BENCH_SETTINGS,
+	widthPixels: 320,
+	heightPixels: 180,
+	videoBitrateBps: 300_000,
+	gopSeconds: 1,
+	patienceMs: TEST_PATIENCE_MS,
+};
 const DEADLINE_MS = 20_000;
 
 function isAlive(pid: number): boolean {
