@@ -129,10 +129,10 @@ function describeKeys(bus: () => MessageBus, pass: (ms: number) => Promise<void>
 	});
 
 	it('lets a key vanish by itself', async () => {
-		await bus().set('short', 1, 200);
+		await bus().set('short', 1, 2000);
 		expect(await bus().ttlMs('short')).toBeGreaterThan(0);
-		expect(await bus().ttlMs('short')).toBeLessThanOrEqual(200);
-		await pass(300);
+		expect(await bus().ttlMs('short')).toBeLessThanOrEqual(2000);
+		await pass(2100);
 		expect(await bus().get('short')).toBeUndefined();
 		expect(await bus().ttlMs('short')).toBeUndefined();
 		expect(await bus().delete('short')).toBe(false);
