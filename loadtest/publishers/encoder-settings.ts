@@ -25,9 +25,6 @@ export function aacDelayMs(sampleRate: number): number {
 	return (2 * AAC_FRAME_SAMPLES * 1000) / sampleRate;
 }
 
-/** For tests, which ask what happens and not how fast: a machine that is too busy for a while leaves pictures out. */
-export const TEST_PATIENCE_MS = 10_000;
-
 /** 720p30 with a GOP of 2 s, as the bench's tables use it. */
 export const BENCH_SETTINGS: EncoderSettings = {
 	widthPixels: 1280,
@@ -98,3 +95,13 @@ export function describeSettings(settings: EncoderSettings): string {
 	const size = `${settings.widthPixels}x${settings.heightPixels}`;
 	return `${size} at ${settings.frameRate} frames/s, ${encoder}, GOP ${gop}, ${settings.sampleRate / 1000} kHz sound`;
 }
+
+/** For tests, which ask what happens and not how fast: small, and on a machine that is too busy for a while with pictures left out. */
+export const TEST_SETTINGS: EncoderSettings = {
+	...BENCH_SETTINGS,
+	widthPixels: 320,
+	heightPixels: 180,
+	videoBitrateBps: 300_000,
+	gopSeconds: 1,
+	patienceMs: 10_000,
+};

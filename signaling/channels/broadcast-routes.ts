@@ -143,7 +143,7 @@ export function createBroadcastRoutes(dependencies: BroadcastRoutesDependencies)
 				schema: {
 					tags: ['broadcasts'],
 					summary: 'Where encoders publish to',
-					response: { 200: ingestAddressesSchema, ...refusals(429) },
+					response: { 200: ingestAddressesSchema },
 				},
 			},
 			addresses,

@@ -5,17 +5,9 @@ import { sleep, systemClock } from '../../core/clock.ts';
 import { waitUntilLive } from '../../loadtest/measurements/path-run.ts';
 import { childProcesses } from '../../loadtest/measurements/process-cpu.ts';
 import { createPublisher } from '../../loadtest/publishers/create-publisher.ts';
-import { BENCH_SETTINGS, TEST_PATIENCE_MS } from '../../loadtest/publishers/encoder-settings.ts';
+import { TEST_SETTINGS } from '../../loadtest/publishers/encoder-settings.ts';
 import { ServerUnderTest } from '../../loadtest/server-under-test.ts';
 
-const SETTINGS = {
-	...BENCH_SETTINGS,
-	widthPixels: 320,
-	heightPixels: 180,
-	videoBitrateBps: 300_000,
-	gopSeconds: 1,
-	patienceMs: TEST_PATIENCE_MS,
-};
 const DEADLINE_MS = 20_000;
 
 function isAlive(pid: number): boolean {
@@ -48,7 +40,7 @@ describe.runIf(process.platform === 'linux')('faults', () => {
 	async function startLive(): Promise<{ server: ServerUnderTest; pid: number }> {
 		const server = await ServerUnderTest.start();
 		cleanups.push(() => server.stop());
-		const publisher = createPublisher('rtmp', SETTINGS, server.addresses);
+		const publisher = createPublisher('rtmp', TEST_SETTINGS, server.addresses);
 		cleanups.push(() => publisher.stop());
 		await publisher.start();
 		await waitUntilLive(server.addresses);

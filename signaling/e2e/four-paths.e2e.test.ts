@@ -1,19 +1,12 @@
 /** The whole way: a real encoder publishes by WHIP and by RTMP, Chromium watches by WebRTC and by LL-HLS. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runPath, type PathOptions } from '../../loadtest/measurements/path-run.ts';
-import { BENCH_SETTINGS, TEST_PATIENCE_MS } from '../../loadtest/publishers/encoder-settings.ts';
+import { TEST_SETTINGS } from '../../loadtest/publishers/encoder-settings.ts';
 import { ServerUnderTest } from '../../loadtest/server-under-test.ts';
 
 // Small, so that two cores carry encoder, server and browser at once. Order and continuity are asserted here; figures come
 // from the bench.
-const SETTINGS = {
-	...BENCH_SETTINGS,
-	widthPixels: 640,
-	heightPixels: 360,
-	videoBitrateBps: 800_000,
-	gopSeconds: 1,
-	patienceMs: TEST_PATIENCE_MS,
-};
+const SETTINGS = { ...TEST_SETTINGS, widthPixels: 640, heightPixels: 360, videoBitrateBps: 800_000 };
 const COMMON = {
 	settings: SETTINGS,
 	viewer: { page: 'bench' },

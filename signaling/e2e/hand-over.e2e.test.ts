@@ -1,16 +1,10 @@
 /** A viewer's moves between the tiers in the product's player: each comes to pass and goes on with the content. Figures come from the bench. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runHandOvers, type HandOverRun } from '../../loadtest/measurements/hand-over-run.ts';
-import { BENCH_SETTINGS, TEST_PATIENCE_MS } from '../../loadtest/publishers/encoder-settings.ts';
+import { TEST_SETTINGS } from '../../loadtest/publishers/encoder-settings.ts';
 import { ServerUnderTest } from '../../loadtest/server-under-test.ts';
 
-const SETTINGS = {
-	...BENCH_SETTINGS,
-	widthPixels: 640,
-	heightPixels: 360,
-	videoBitrateBps: 800_000,
-	patienceMs: TEST_PATIENCE_MS,
-};
+const SETTINGS = { ...TEST_SETTINGS, widthPixels: 640, heightPixels: 360, videoBitrateBps: 800_000, gopSeconds: 2 };
 const EACH_WAY = 3;
 /** By the capture times in the pictures. Tiers that were not brought together are 600 ms apart; how well they are is for the bench. */
 const MAX_CONTENT_JUMP_MS = 300;

@@ -2,20 +2,12 @@
 import net from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPublisher } from '../../loadtest/publishers/create-publisher.ts';
-import { BENCH_SETTINGS, TEST_PATIENCE_MS } from '../../loadtest/publishers/encoder-settings.ts';
+import { TEST_SETTINGS } from '../../loadtest/publishers/encoder-settings.ts';
 import type { Publisher } from '../../loadtest/publishers/publisher.ts';
 import { waitUntilLive } from '../../loadtest/measurements/path-run.ts';
 import { RtmpConnection } from '../../loadtest/publishers/rtmp-connection.ts';
 import { ServerUnderTest } from '../../loadtest/server-under-test.ts';
 
-const SETTINGS = {
-	...BENCH_SETTINGS,
-	widthPixels: 320,
-	heightPixels: 180,
-	videoBitrateBps: 300_000,
-	gopSeconds: 1,
-	patienceMs: TEST_PATIENCE_MS,
-};
 const SDP = { 'content-type': 'application/sdp' };
 
 describe('a running server', () => {
@@ -24,7 +16,7 @@ describe('a running server', () => {
 
 	beforeAll(async () => {
 		server = await ServerUnderTest.start();
-		publisher = createPublisher('rtmp', SETTINGS, server.addresses);
+		publisher = createPublisher('rtmp', TEST_SETTINGS, server.addresses);
 		await publisher.start();
 		await waitUntilLive(server.addresses);
 	});

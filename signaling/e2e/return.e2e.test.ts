@@ -1,17 +1,8 @@
 /** A publisher dies without a word and comes back over the other protocol; viewers of both tiers never rejoin. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runReconnect } from '../../loadtest/measurements/reconnect-run.ts';
-import { BENCH_SETTINGS, TEST_PATIENCE_MS } from '../../loadtest/publishers/encoder-settings.ts';
+import { TEST_SETTINGS } from '../../loadtest/publishers/encoder-settings.ts';
 import { ServerUnderTest } from '../../loadtest/server-under-test.ts';
-
-const SETTINGS = {
-	...BENCH_SETTINGS,
-	widthPixels: 320,
-	heightPixels: 180,
-	videoBitrateBps: 300_000,
-	gopSeconds: 1,
-	patienceMs: TEST_PATIENCE_MS,
-};
 
 describe('a publisher that returns', () => {
 	let server: ServerUnderTest;
@@ -31,7 +22,7 @@ describe('a publisher that returns', () => {
 		const run = await runReconnect(server, {
 			first,
 			second,
-			settings: SETTINGS,
+			settings: TEST_SETTINGS,
 			viewer: { page: 'bench' },
 			awayMs: 4000,
 		});

@@ -5,19 +5,11 @@ import type { ServerMessage } from '../../core/protocol/signaling-messages.ts';
 import { FrameReader, SignalingSocket } from '../../loadtest/load/audience/signaling-socket.ts';
 import { waitUntilLive } from '../../loadtest/measurements/path-run.ts';
 import { createPublisher } from '../../loadtest/publishers/create-publisher.ts';
-import { BENCH_SETTINGS, TEST_PATIENCE_MS } from '../../loadtest/publishers/encoder-settings.ts';
+import { TEST_SETTINGS } from '../../loadtest/publishers/encoder-settings.ts';
 import type { Publisher } from '../../loadtest/publishers/publisher.ts';
 import { ServerUnderTest } from '../../loadtest/server-under-test.ts';
 import { type RealServer, startPostgres, startRedis } from '../testing/real-servers.ts';
 
-const SETTINGS = {
-	...BENCH_SETTINGS,
-	widthPixels: 320,
-	heightPixels: 180,
-	videoBitrateBps: 300_000,
-	gopSeconds: 1,
-	patienceMs: TEST_PATIENCE_MS,
-};
 const DEADLINE_MS = 30_000;
 
 let postgres: RealServer;
@@ -102,7 +94,7 @@ class Guest {
 beforeAll(async () => {
 	[postgres, redis] = await Promise.all([startPostgres(), startRedis()]);
 	server = await ServerUnderTest.start({ DATABASE_URL: postgres.url, REDIS_URL: redis.url });
-	publisher = createPublisher('rtmp', SETTINGS, server.addresses);
+	publisher = createPublisher('rtmp', TEST_SETTINGS, server.addresses);
 	await publisher.start();
 	await waitUntilLive(server.addresses);
 });

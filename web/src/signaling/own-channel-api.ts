@@ -56,9 +56,6 @@ export type ChannelHealth = {
 /** How a channel's chat is set, blocked words included. */
 export type OwnChatSettings = { slowModeSeconds: number; isAccountRequired: boolean; blockedWords: readonly string[] };
 
-/** Addresses that encoders publish to. */
-export type IngestAddresses = { whipUrl: string; rtmpUrl: string };
-
 const path = (channelId: string, rest = ''): string => `/api/v1/channels/${encodeURIComponent(channelId)}${rest}`;
 
 /** Opens a channel; its owner is the user. */
@@ -139,11 +136,8 @@ export function changeChatSettings(channelId: string, change: Partial<OwnChatSet
 	return sendJson('PATCH', path(channelId, '/chat-settings'), change);
 }
 
-/** Where encoders publish to. What led here leads to WHIP as well; only the server knows its RTMP port. */
-export async function fetchIngestAddresses(): Promise<IngestAddresses> {
-	const answer = await sendJson<{ rtmp_url: string }>('GET', '/api/v1/streams/ingest');
-	return {
-		whipUrl: `${window.location.origin}/whip`,
-		rtmpUrl: answer.rtmp_url.replace('://localhost', `://${window.location.hostname}`),
-	};
+/** Where encoders publish to by RTMP: only the server knows its port. Its own name for itself is replaced by the one that led here. */
+export async function fetchRtmpUrl(): Promise<string> {
+	const { rtmp_url: rtmpUrl } = await sendJson<{ rtmp_url: string }>('GET', '/api/v1/streams/ingest');
+	return rtmpUrl.replace('://localhost', `://${window.location.hostname}`);
 }
