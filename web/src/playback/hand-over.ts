@@ -256,6 +256,7 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 				this.emit('soundBlocked');
 			},
 		});
+		setWatched(screen.playback, isShown);
 		screen.playback.on('stateChanged', () => this.#onStateChange(screen));
 		if (isShown) {
 			// Reported states must find the screen in its place.
@@ -412,6 +413,7 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 		const previous = this.#shown!;
 		this.#pending = undefined;
 		this.#shown = next;
+		setWatched(next.playback, true);
 		const failure = kind === 'emergency' ? this.#emergency.cause : undefined;
 		this.#machine.handle(next.tier === 'webrtc' && !this.#slide.isRelaxed ? 'swapped-behind' : 'swapped');
 		this.#emergency.begin();
@@ -443,5 +445,11 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 			// A WebRTC leg that was slid back for it goes to live again.
 			this.#machine.handle('given-up');
 		}
+	}
+}
+
+function setWatched({ timeShift }: Playback, isWatched: boolean): void {
+	if (timeShift !== undefined) {
+		timeShift.isWatched = isWatched;
 	}
 }

@@ -50,6 +50,7 @@ class HlsJsConnection implements MediaConnection, TimeShift {
 	readonly #hlsUrl: string;
 	readonly #clock: Clock;
 	#session: HlsSession | undefined;
+	#isWatched = true;
 	#isShifted: boolean;
 	/** Where to begin, until it has begun. */
 	#fromCaptureTimeMs: number | undefined;
@@ -59,6 +60,15 @@ class HlsJsConnection implements MediaConnection, TimeShift {
 		this.#clock = clock;
 		this.#fromCaptureTimeMs = fromCaptureTimeMs;
 		this.#isShifted = fromCaptureTimeMs !== undefined;
+	}
+
+	get isWatched(): boolean {
+		return this.#isWatched;
+	}
+
+	set isWatched(isWatched: boolean) {
+		this.#isWatched = isWatched;
+		this.#session?.setWatched(isWatched);
 	}
 
 	get isShifted(): boolean {
@@ -78,6 +88,7 @@ class HlsJsConnection implements MediaConnection, TimeShift {
 	connect(video: HTMLVideoElement, onFailure: (failure: ConnectionFailure) => void): void {
 		this.disconnect();
 		const session = new HlsSession(this.#clock, video, onFailure);
+		session.setWatched(this.#isWatched);
 		this.#session = session;
 		loadHlsLibrary().then(
 			(library) => session.open(library, this.#hlsUrl),
@@ -164,6 +175,14 @@ class HlsSession {
 		this.#video.playbackRate = 1;
 		this.#hls?.destroy();
 		this.#hls = undefined;
+	}
+
+	/** Watched, it hurries no more. */
+	setWatched(isWatched: boolean): void {
+		this.#rateController.isWatched = isWatched;
+		if (isWatched) {
+			this.#video.playbackRate = 1;
+		}
 	}
 
 	mend(step: number): void {

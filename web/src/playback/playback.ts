@@ -59,8 +59,10 @@ export interface DelayControl {
 	readonly hasConnected: boolean;
 }
 
-/** LL-HLS: playing from within the window instead of at the live edge. */
+/** LL-HLS: where in the window it plays, and how it gets there. */
 export interface TimeShift {
+	/** False while nobody sees or hears it: then it may hurry. */
+	isWatched: boolean;
 	/** True while it keeps its distance to the edge instead of the hold-back. */
 	readonly isShifted: boolean;
 	/** Stops steering towards the edge: what plays on after a pause is what comes next. */

@@ -33,6 +33,15 @@ describe('RateController', () => {
 		expect(ticks.at(-1)!.behindSeconds).toBeGreaterThan(0.6);
 	});
 
+	it('hurries while nobody watches, and is there within two seconds', () => {
+		const controller = new RateController(0.63);
+		controller.isWatched = false;
+		const ticks = simulate(controller, 1.13, 10);
+		expect(ticks[0]!.rate).toBe(1.5);
+		expect(ticks[20]!.behindSeconds).toBeLessThan(0.7);
+		expect(ticks.at(-1)).toEqual({ behindSeconds: expect.closeTo(0.63, 1) as number, rate: 1 });
+	});
+
 	it('leaves small errors alone', () => {
 		expect(new Set(simulate(new RateController(0.63), 0.68, 5).map((tick) => tick.rate))).toEqual(new Set([1]));
 	});

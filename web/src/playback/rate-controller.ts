@@ -16,12 +16,14 @@ export type RateInput = {
 /** What to do with the video element. `seekBySeconds` is how far to jump ahead. */
 export type RateDecision = { playbackRate: number; seekBySeconds: number | undefined };
 
-/** Below this the ear and the eye notice slowing; a smaller value fills the buffer faster. */
-const MIN_RATE = 0.95;
-/** Above this speech sounds hurried; 1.1 wins back 100 ms a second. */
-const MAX_RATE = 1.1;
-/** Rate per second of distance: 0.2 s late is corrected at full speed. Higher swings, lower creeps. */
-const GAIN_PER_SECOND = 0.5;
+/**
+ * Slower than `minRate` the ear and the eye notice; a smaller value fills the buffer faster. Above `maxRate` speech sounds hurried; 1.1
+ * wins back 100 ms a second. `gainPerSecond`: rate per second of distance; 0.2 s late is corrected at full speed, higher swings, lower
+ * creeps.
+ */
+const WATCHED = { minRate: 0.95, maxRate: 1.1, gainPerSecond: 0.5 };
+/** While nobody sees or hears it: there within seconds, and without the jumps that a busy decoder pays for with a whole GOP. */
+const UNWATCHED = { minRate: 0.75, maxRate: 1.5, gainPerSecond: 2 };
 /** Correction starts at this error … */
 const START_SECONDS = 0.06;
 /** … and ends at this one, so that the rate does not flicker round the target. */
@@ -47,6 +49,8 @@ const STALL_DECAY_SECONDS_PER_SECOND = 0.006;
 
 /** One per playback. */
 export class RateController {
+	/** False while it waits hidden and silent to take over. */
+	isWatched = true;
 	#targetSeconds: number;
 	#stallSeconds = 0;
 	#startedAtMs: number | undefined;
@@ -100,7 +104,8 @@ export class RateController {
 		if (!this.#isCorrecting || (lateSeconds > 0 && input.bufferedAheadSeconds < SAFE_BUFFER_SECONDS)) {
 			return { playbackRate: 1, seekBySeconds: undefined };
 		}
-		const rate = Math.min(MAX_RATE, Math.max(MIN_RATE, 1 + lateSeconds * GAIN_PER_SECOND));
+		const { minRate, maxRate, gainPerSecond } = this.isWatched ? WATCHED : UNWATCHED;
+		const rate = Math.min(maxRate, Math.max(minRate, 1 + lateSeconds * gainPerSecond));
 		// Whole percents: every change of the rate makes the browser restart its time stretching.
 		return { playbackRate: Math.round(rate * 100) / 100, seekBySeconds: undefined };
 	}
