@@ -47,6 +47,13 @@ export function createWebPages(folder: string, isChannel: (name: string) => Prom
 				);
 			},
 		});
+		// Deeper addresses are nobody's. Who reads gets the page that says so, and a program what it gets everywhere.
+		app.get('/*', async (request, reply) => {
+			if (request.headers.accept?.includes('text/html') !== true) {
+				throw new SpillwayError('ROUTE_NOT_FOUND', [redactUrl(request.url)]);
+			}
+			return reply.code(404).header('cache-control', 'no-cache').sendFile('index.html');
+		});
 		for (const path of PAGE_PATHS) {
 			app.get<{ Params: { page?: string; channel?: string } }>(path, async (request, reply) => {
 				const name = request.params.channel ?? request.params.page;

@@ -56,6 +56,27 @@ export const chatSettingsSchema = Type.Object({
 /** See {@link chatSettingsSchema}. */
 export type ChatSettings = Static<typeof chatSettingsSchema>;
 
+/** What one viewer may do in a channel's chat. */
+export const chatStandingSchema = Type.Object({
+	chatName: Type.Union([Type.String(), Type.Null()], {
+		description: 'How chat knows the viewer; null: may read only.',
+	}),
+	canModerate: Type.Boolean({ description: 'The viewer may delete messages, time out and ban.' }),
+	chatRestriction: Type.Union(
+		[
+			Type.Null(),
+			Type.Object({
+				remainingMs: Type.Union([Type.Number({ minimum: 0 }), Type.Null()], {
+					description: 'Null: banned, until released.',
+				}),
+			}),
+		],
+		{ description: 'What a moderator has laid on the viewer.' },
+	),
+});
+/** See {@link chatStandingSchema}. */
+export type ChatStanding = Static<typeof chatStandingSchema>;
+
 /** What the player tells every 5 s, and on each change of state. */
 export const viewerStatisticsSchema = Type.Object(
 	{
@@ -143,15 +164,12 @@ export const serverMessageSchema = Type.Union([
 		nowMs: epochMs,
 		channel: channelDescriptionSchema,
 		decision: tierDecisionSchema,
-		/** How chat knows the viewer; null: may read only. */
-		chatName: Type.Union([Type.String(), Type.Null()]),
+		...chatStandingSchema.properties,
 		chatSettings: chatSettingsSchema,
 		/** Oldest first; after `lastChatId`, or the newest ones. */
 		chatHistory: Type.Array(chatMessageSchema),
 		/** True when messages after `lastChatId` are no longer kept: what the viewer has does not connect. */
 		hasChatGap: Type.Boolean(),
-		/** The viewer may delete messages, time out and ban. */
-		canModerate: Type.Boolean(),
 	}),
 	Type.Object({
 		type: Type.Literal('clock'),
@@ -178,6 +196,8 @@ export const serverMessageSchema = Type.Union([
 		authorId: Type.Optional(Type.String()),
 	}),
 	Type.Object({ type: Type.Literal('chat-settings'), settings: chatSettingsSchema }),
+	/** For this viewer alone, when a moderator or the channel's owner has changed it. */
+	Type.Object({ type: Type.Literal('chat-standing'), ...chatStandingSchema.properties }),
 	/** Connect there instead, and stay. */
 	Type.Object({ type: Type.Literal('redirect'), url: Type.String() }),
 	/** Something was refused; the socket stays open. */

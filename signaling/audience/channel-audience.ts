@@ -158,6 +158,7 @@ export class ChannelAudience {
 			channel: this.#describe(),
 			decision: viewer.decision,
 			chatName: joined.chatName,
+			chatRestriction: joined.chatRestriction,
 			chatSettings: joined.settings,
 			chatHistory: joined.history,
 			hasChatGap: joined.hasGap,

@@ -12,6 +12,7 @@ const WITHOUT_CHAT: ChatJoinResult = {
 	settings: { slowModeSeconds: 0, isAccountRequired: false },
 	chatName: null,
 	canModerate: false,
+	chatRestriction: null,
 	badges: [],
 };
 /** Frames that may come between chat's answer and ours. */

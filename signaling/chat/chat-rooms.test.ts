@@ -338,6 +338,32 @@ describe('moderation', () => {
 		expect(await refusalOf(room.send('1', { text: 'x' }))).toBe('accepted');
 	});
 
+	it('tells whom it concerns, and nobody else, at once', async () => {
+		const moderator = await join('m', MOD);
+		const elsewhere = { remoteAddress: '198.51.100.7' };
+		// More than are looked at in one turn.
+		const crowd = await Promise.all(Array.from({ length: 450 }, (_, index) => join(`c${index}`, undefined, elsewhere)));
+		const [ann, bob] = [await join('1', ANN), await join('2', BOB)];
+		const standings = (of: TestMember): unknown[] =>
+			of.frames.flatMap(({ message: { type, ...rest } }) => (type === 'chat-standing' ? [rest] : []));
+		const free = { chatName: 'ann', canModerate: false, chatRestriction: null };
+		await room.send('m', { text: '/timeout ann 1m' });
+		await told();
+		expect(standings(ann)).toEqual([{ ...free, chatRestriction: { remainingMs: 60_000 } }]);
+		await room.send('m', { text: '/ban ann' });
+		await told();
+		expect(standings(ann)[1]).toEqual({ ...free, chatName: null, chatRestriction: { remainingMs: null } });
+		expect(await room.join(member('3', ANN), undefined)).toMatchObject({ chatRestriction: { remainingMs: null } });
+		await room.send('m', { text: '/unban ann' });
+		await told();
+		expect(standings(ann)[2]).toEqual(free);
+		expect([moderator, bob, ...crowd].flatMap(standings)).toEqual([]);
+		store.moderatorIds.add(ANN.id);
+		rooms.settingsChanged(CHANNEL);
+		await told();
+		expect(standings(ann)[3]).toEqual({ ...free, canModerate: true });
+	});
+
 	it('pauses somebody for a time by command, and releases him', async () => {
 		const [, ann] = [await join('m', MOD), await join('1', ANN)];
 		await room.send('1', { text: 'oops' });

@@ -1,6 +1,6 @@
 /** What chat offers to the socket server and to IRC: rooms, members, frames. Types only. */
 import type { ChannelId } from '../../core/ids.ts';
-import type { ChatMessage, ChatSettings, ServerMessage } from '../../core/protocol/signaling-messages.ts';
+import type { ChatMessage, ChatSettings, ChatStanding, ServerMessage } from '../../core/protocol/signaling-messages.ts';
 
 /** Somebody with an account; what the accounts' authenticator returns fits. */
 export type ChatUser = { id: string; name: string; role: 'viewer' | 'streamer' | 'moderator' | 'admin' };
@@ -14,7 +14,7 @@ export type ChatRemoval = {
 
 /** A message as it goes to every member: serialised once for all of them. */
 export type ChatFrame = {
-	/** `chat`, `chat-removed` or `chat-settings`. */
+	/** `chat`, `chat-removed`, `chat-settings`, or `chat-standing` for one member. */
 	message: ServerMessage;
 	/** The same as JSON. */
 	text: string;
@@ -42,15 +42,12 @@ export type ChatMember = {
 };
 
 /** What a member gets when it joins. */
-export type ChatJoinResult = {
+export type ChatJoinResult = ChatStanding & {
 	/** Oldest first. */
 	history: ChatMessage[];
 	/** True when messages after the one that the member has are no longer kept. */
 	hasGap: boolean;
 	settings: ChatSettings;
-	/** How chat calls the member; null: may read only. */
-	chatName: string | null;
-	canModerate: boolean;
 	/** As others see them beside the member's messages. */
 	badges: ChatMessage['author']['badges'];
 };

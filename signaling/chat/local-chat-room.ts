@@ -5,7 +5,7 @@ import { SpillwayError } from '../../core/errors.ts';
 import type { ChannelId } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
 import { GUEST_NAME_PREFIX } from '../../core/protocol/signaling-constants.ts';
-import type { ChatMessage, ChatSettings } from '../../core/protocol/signaling-messages.ts';
+import type { ChatMessage, ChatSettings, ChatStanding } from '../../core/protocol/signaling-messages.ts';
 import { AuthorDirectory } from './author-directory.ts';
 import { bindingSubjects, describeAuthor, type ChatAuthor } from './chat-author.ts';
 import { parseChatCommand } from './chat-commands.ts';
@@ -29,6 +29,8 @@ const REFRESH_INTERVAL_MS = 60_000;
 /** A picture older than this is not what the author saw live. */
 const MAX_CAPTURE_AGE_MS = 24 * 3_600_000;
 const MAX_CAPTURE_LEAD_MS = 10_000;
+/** Members looked at before others get a turn: a few milliseconds, where each must be described anew. */
+const STANDINGS_PER_SLICE = 200;
 
 /** What a room needs. */
 export type LocalChatRoomOptions = {
@@ -116,8 +118,7 @@ export class LocalChatRoom {
 			history: messages,
 			hasGap,
 			settings: this.#channel.settings,
-			chatName: this.#mayEverWrite(member, author) ? author.author.name : null,
-			canModerate: author.canModerate,
+			...this.#standingOf(member, author),
 			badges: author.author.badges,
 		};
 	}
@@ -200,9 +201,11 @@ export class LocalChatRoom {
 					message: { type: 'chat-removed', messageIds: [], authorId: entry.authorId },
 					removal: { messages: [], author: { name: entry.authorName, seconds: entry.seconds ?? undefined } },
 				});
+				this.#tellStandings(entry.subjects);
 				break;
 			case 'released':
 				this.#restrictions.lift(entry.subjects);
+				this.#tellStandings(entry.subjects);
 				break;
 			case 'settings':
 				void this.#channel.load();
@@ -255,6 +258,29 @@ export class LocalChatRoom {
 		if (!isSame && this.memberCount > 0) {
 			this.#fanOut.push({ kind: 'notice', message: { type: 'chat-settings', settings }, removal: undefined });
 		}
+		this.#tellStandings(undefined);
+	}
+
+	/** Tells those whom these subjects bind, or everybody, what they may do now; in slices, since a large room must not stand still. */
+	#tellStandings(subjects: readonly string[] | undefined, members = [...this.#fanOut.members.values()]): void {
+		for (const member of members.slice(0, STANDINGS_PER_SLICE)) {
+			// It may have left since.
+			if (this.#fanOut.members.get(member.id) !== member) {
+				continue;
+			}
+			const author = this.#authorOf(member);
+			if (subjects === undefined || bindingSubjects(author).some((subject) => subjects.includes(subject))) {
+				this.#fanOut.tell(member, { type: 'chat-standing', ...this.#standingOf(member, author) });
+			}
+		}
+		const rest = members.slice(STANDINGS_PER_SLICE);
+		if (rest.length > 0) {
+			const cancel = this.#options.clock.setTimeout(() => {
+				forget();
+				this.#tellStandings(subjects, rest);
+			}, 0);
+			const forget = this.#scope.onClose(cancel);
+		}
 	}
 
 	#write(author: ChatAuthor, text: string, captureTimeMs: number | undefined): ChatMessage {
@@ -273,10 +299,21 @@ export class LocalChatRoom {
 		};
 	}
 
-	#mayEverWrite(member: ChatMember, author: ChatAuthor): boolean {
-		const isBanned = bindingSubjects(author).some((subject) => this.#restrictions.remainingMs(subject) === Infinity);
+	#standingOf(member: ChatMember, author: ChatAuthor): ChatStanding {
+		const remainingMs = this.#restrictedForMs(author);
 		const lacksAccount = member.user === undefined && this.#channel.policy.isAccountRequired;
-		return member.isReadOnly !== true && !isBanned && !lacksAccount;
+		const mayEverWrite = member.isReadOnly !== true && remainingMs !== Infinity && !lacksAccount;
+		return {
+			chatName: mayEverWrite ? author.author.name : null,
+			canModerate: author.canModerate,
+			chatRestriction: remainingMs === 0 ? null : { remainingMs: remainingMs === Infinity ? null : remainingMs },
+		};
+	}
+
+	/** 0 when nothing keeps this author from writing, Infinity when banned. Who keeps order cannot lock himself out by a restriction from before. */
+	#restrictedForMs(author: ChatAuthor): number {
+		const remainingMs = bindingSubjects(author).map((subject) => this.#restrictions.remainingMs(subject));
+		return author.canModerate ? 0 : Math.max(0, ...remainingMs);
 	}
 
 	#assertMayWrite(member: ChatMember, author: ChatAuthor): void {
@@ -286,15 +323,12 @@ export class LocalChatRoom {
 		if (member.user === undefined && this.#channel.policy.isAccountRequired) {
 			throw new SpillwayError('CHAT_READ_ONLY', ['this channel asks for an account; log in first']);
 		}
-		for (const subject of bindingSubjects(author)) {
-			const remainingMs = this.#restrictions.remainingMs(subject);
-			// Who keeps order cannot lock himself out by a restriction from before.
-			if (remainingMs > 0 && !author.canModerate) {
-				const retryAfterSeconds = Math.ceil(remainingMs / 1000);
-				throw remainingMs === Infinity
-					? new SpillwayError('CHAT_BANNED')
-					: new SpillwayError('CHAT_TIMED_OUT', [retryAfterSeconds], { retryAfterSeconds });
-			}
+		const remainingMs = this.#restrictedForMs(author);
+		if (remainingMs > 0) {
+			const retryAfterSeconds = Math.ceil(remainingMs / 1000);
+			throw remainingMs === Infinity
+				? new SpillwayError('CHAT_BANNED')
+				: new SpillwayError('CHAT_TIMED_OUT', [retryAfterSeconds], { retryAfterSeconds });
 		}
 	}
 

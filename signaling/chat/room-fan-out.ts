@@ -72,6 +72,11 @@ export class RoomFanOut {
 		}
 	}
 
+	/** Tells one of them, at once. */
+	tell(member: ChatMember, message: ServerMessage): void {
+		this.#deliver([toFrame(message, [], undefined)], member);
+	}
+
 	/** Everybody is forgotten. */
 	close(): void {
 		this.#isClosed = true;

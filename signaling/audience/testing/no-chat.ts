@@ -21,6 +21,7 @@ export class NoChat implements Pick<ChatService, 'open'> {
 					settings: { slowModeSeconds: 0, isAccountRequired: false },
 					chatName: member.user?.name ?? null,
 					canModerate: this.canModerate,
+					chatRestriction: null,
 					badges: [],
 				};
 			},

@@ -99,6 +99,9 @@ function writeFrame(frame: ChatFrame, channel: IrcChannel, { hasTags, hasCommand
 	if (message.type === 'chat-settings') {
 		return [{ senderId: undefined, text: roomStateLine(channel, message.settings, false) }];
 	}
+	if (message.type !== 'chat-removed') {
+		return [];
+	}
 	const lines: string[] = (removal?.messages ?? []).map((deleted) =>
 		formatIrcMessage({
 			tags: withTags({ login: deleted.author.name, 'room-id': channel.id, 'target-msg-id': deleted.id }),

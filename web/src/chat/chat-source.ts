@@ -14,6 +14,8 @@ export interface ChatSource {
 	/** The viewer's name in chat. Null: may read only. Undefined before the first join. */
 	readonly chatName: Readonly<Ref<string | null | undefined>>;
 	readonly canModerate: Readonly<Ref<boolean>>;
+	/** A moderator's word: until that monotonic time, or for good (null), the viewer may not write. Undefined: none. */
+	readonly restriction?: Readonly<Ref<{ untilMs: number | null } | undefined>>;
 	/** Joined now. While false, what is shown may be old and nothing can be sent. */
 	readonly isConnected: Readonly<Ref<boolean>>;
 	/** Messages were missed that the server no longer keeps. */

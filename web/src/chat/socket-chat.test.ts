@@ -38,6 +38,7 @@ const joined = (history: ChatMessage[], hasChatGap = false) => ({
 	hasChatGap,
 	chatName: 'mira',
 	canModerate: true,
+	chatRestriction: null,
 	chatSettings: { slowModeSeconds: 0, isAccountRequired: false },
 });
 const ids = (messages: readonly ChatMessage[]) => messages.map(({ id }) => id);
@@ -64,6 +65,20 @@ it('joins, receives and removes', () => {
 	receive({ type: 'chat-removed', messageIds: ['1'] });
 	receive({ type: 'chat-removed', messageIds: [], authorId: 'b' });
 	expect(chat.messages.value).toEqual([]);
+});
+
+it('knows what a moderator has laid on the viewer, on its own clock', async () => {
+	const { chat, clock, receive } = open();
+	receive(joined([]));
+	expect(chat.restriction!.value).toBeUndefined();
+	await clock.advance(500);
+	const told = { type: 'chat-standing', chatName: 'mira', canModerate: false };
+	receive({ ...told, chatRestriction: { remainingMs: 60_000 } });
+	expect([chat.restriction!.value, chat.canModerate.value]).toEqual([{ untilMs: clock.monotonicMs() + 60_000 }, false]);
+	receive({ ...told, chatName: null, chatRestriction: { remainingMs: null } });
+	expect([chat.restriction!.value, chat.chatName.value]).toEqual([{ untilMs: null }, null]);
+	receive({ ...told, chatRestriction: null });
+	expect([chat.restriction!.value, chat.chatName.value]).toEqual([undefined, 'mira']);
 });
 
 it('does not join what does not connect', () => {

@@ -4,6 +4,7 @@ import type { CancelTimer, Clock } from '../../../core/clock.ts';
 import type {
 	ChatMessage,
 	ChatSettings,
+	ChatStanding,
 	ClientMessage,
 	ServerMessage,
 } from '../../../core/protocol/signaling-messages.ts';
@@ -54,6 +55,7 @@ export function createSocketChat(
 	const settings = shallowRef<ChatSettings>();
 	const chatName = ref<string | null>();
 	const canModerate = ref(false);
+	const restriction = shallowRef<{ untilMs: number | null }>();
 	const isConnected = ref(socket.state === 'joined');
 	const hasGap = ref(false);
 	const moderationProblem = ref<string>();
@@ -69,8 +71,10 @@ export function createSocketChat(
 				}
 				messages.value = mergeMessages(messages.value, message.chatHistory);
 				settings.value = message.chatSettings;
-				chatName.value = message.chatName;
-				canModerate.value = message.canModerate;
+				takeStanding(message);
+				break;
+			case 'chat-standing':
+				takeStanding(message);
 				break;
 			case 'chat':
 				messages.value = mergeMessages(messages.value, message.messages);
@@ -95,6 +99,18 @@ export function createSocketChat(
 				settle(message.draftId)?.reject(new ChatRefusedError(message.code, message.detail, message.retryAfterMs));
 				break;
 			default:
+		}
+	}
+
+	function takeStanding(standing: ChatStanding): void {
+		const { chatRestriction } = standing;
+		chatName.value = standing.chatName;
+		canModerate.value = standing.canModerate;
+		if (chatRestriction === null) {
+			restriction.value = undefined;
+		} else {
+			const { remainingMs } = chatRestriction;
+			restriction.value = { untilMs: remainingMs === null ? null : clock.monotonicMs() + remainingMs };
 		}
 	}
 
@@ -132,6 +148,7 @@ export function createSocketChat(
 		settings,
 		chatName: readonly(chatName) as ChatSource['chatName'],
 		canModerate,
+		restriction,
 		isConnected,
 		hasGap,
 		moderationProblem,

@@ -140,7 +140,9 @@ class Attempt {
 		this.#video = video;
 		this.#target = target;
 		this.#onFailure = onFailure;
-		this.#peer.addEventListener('connectionstatechange', () => this.#onConnectionState());
+		this.#peer.addEventListener('connectionstatechange', () => this.#onConnectionState(), {
+			signal: this.#abort.signal,
+		});
 	}
 
 	async open(whepUrl: string, viewerId: string | undefined): Promise<void> {
@@ -149,7 +151,7 @@ class Attempt {
 			const session = await openWhepSession(whepUrl, offerSdp, this.#abort.signal, viewerId);
 			this.#sessionUrl = session.sessionUrl;
 			if (this.#abort.signal.aborted) {
-				closeWhepSession(session.sessionUrl);
+				void this.#end(session.sessionUrl);
 				return;
 			}
 			await this.#peer.setRemoteDescription({ type: 'answer', sdp: session.answerSdp });
@@ -162,14 +164,19 @@ class Attempt {
 		this.#abort.abort();
 		this.#cancelDisconnected?.();
 		this.#cancelSoundWait?.();
-		this.#peer.close();
-		if (this.#sessionUrl !== undefined) {
-			closeWhepSession(this.#sessionUrl);
-			this.#sessionUrl = undefined;
-		}
+		void this.#end(this.#sessionUrl);
+		this.#sessionUrl = undefined;
 		if (this.#video.srcObject !== null) {
 			this.#video.srcObject = null;
 		}
+	}
+
+	// In this order: the peer's own goodbye ends the session too, and the server would not know it any more.
+	async #end(sessionUrl: string | undefined): Promise<void> {
+		if (sessionUrl !== undefined) {
+			await closeWhepSession(sessionUrl);
+		}
+		this.#peer.close();
 	}
 
 	get isConnected(): boolean {

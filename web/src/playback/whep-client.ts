@@ -35,11 +35,19 @@ export async function openWhepSession(
 	return { answerSdp: await response.text(), sessionUrl: new URL(location, response.url).href };
 }
 
-/** Ends the session. Also works while the page is being left; a session that is gone already is as good as ended. */
-export function closeWhepSession(sessionUrl: string): void {
-	fetch(sessionUrl, { method: 'DELETE', keepalive: true }).catch(() => {
+/** Long enough for a slow network; nobody waits for it. */
+const DELETE_DEADLINE_MS = 3000;
+
+/**
+ * Ends the session, and resolves when the server has answered or was given up. Also works while the page is being left; a session that
+ * is gone already is as good as ended.
+ */
+export async function closeWhepSession(sessionUrl: string): Promise<void> {
+	try {
+		await fetch(sessionUrl, { method: 'DELETE', keepalive: true, signal: AbortSignal.timeout(DELETE_DEADLINE_MS) });
+	} catch {
 		// The server is away, and the session with it; otherwise it ends when no more ICE checks arrive.
-	});
+	}
 }
 
 /** What a refused offer means for the playback. */

@@ -41,6 +41,7 @@ const JOINED = {
 	chatHistory: [{ id: 'm1' }],
 	hasChatGap: false,
 	canModerate: false,
+	chatRestriction: null,
 };
 const STATISTICS = {
 	tier: 'webrtc' as const,
