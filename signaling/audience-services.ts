@@ -111,7 +111,7 @@ export class AudienceServices {
 			return describeChannel(channel, registry.find(channel.name), signaling.audience.viewerCount(channel.name));
 		}
 		const api = await createChannelApi({
-			...{ clock, logger, database, bus, channels, registry, accounts },
+			...{ clock, logger, database, bus, channels, registry, accounts, chat },
 			authorizer: dependencies.authorizer,
 			viewerCount: (name) => signaling.audience.viewerCount(name),
 			audience: (channel) => signaling.audience.distribution(channel),

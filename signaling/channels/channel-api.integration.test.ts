@@ -3,9 +3,12 @@ import fc from 'fast-check';
 import { Value } from 'typebox/value';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../core/clock.ts';
+import type { ChannelId } from '../../core/ids.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { channelDescriptionSchema, channelListSchema } from '../../core/protocol/channel-description.ts';
+import type { ServerMessage } from '../../core/protocol/signaling-messages.ts';
 import { InProcessBus } from '../bus/in-process-bus.ts';
+import type { ChatUser } from '../chat/chat-service.ts';
 import type { Database } from '../database/database.ts';
 import { ApiBench, TEST_PASSWORD, type TestBrowser } from '../testing/api-bench.ts';
 import { DATABASE_KINDS, openTestDatabase } from '../testing/both-databases.ts';
@@ -16,7 +19,7 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 	let database: Database;
 	let closeDatabase: () => Promise<void>;
 	let bench: ApiBench;
-	let owner: TestBrowser;
+	let owner: TestBrowser & { userId: string };
 	let id: string;
 
 	beforeAll(async () => {
@@ -276,6 +279,38 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 		expect((await owner.send('DELETE', `/api/v1/channels/${id}/moderators/helper`)).statusCode).toBe(204);
 		expect((await owner.send('GET', `/api/v1/channels/${id}/moderators`)).json()).toEqual({ moderators: [] });
 		expect(changed.length).toBe(5);
+	});
+
+	it('lists who may not write, and lets them again', async () => {
+		const { userId } = await bench.signUp('rude-person');
+		const list = `/api/v1/channels/${id}/chat-restrictions`;
+		const room = bench.chat.service.open(id as ChannelId);
+		const told: ServerMessage[] = [];
+		const member = (memberId: string, user: ChatUser): Promise<unknown> =>
+			room.join(
+				{ id: memberId, user, remoteAddress: '192.0.2.1', deliver: ({ message }) => told.push(message) },
+				undefined,
+			);
+		await member('1', { id: userId, name: 'rude-person', role: 'viewer' });
+		await member('2', { id: owner.userId, name: 'owner', role: 'viewer' });
+		await room.moderate('2', { action: 'timeout', userName: 'rude-person', seconds: 60 });
+		const { restrictions } = (await owner.send('GET', list)).json<{ restrictions: Array<Record<string, string>> }>();
+		expect(restrictions).toMatchObject([{ name: 'rude-person', moderator: 'owner' }]);
+		expect(Date.parse(restrictions[0]!['until']!) - Date.parse(restrictions[0]!['since']!)).toBe(60_000);
+		await room.moderate('2', { action: 'ban', userName: 'rude-person' });
+		expect((await owner.send('GET', list)).json()).toMatchObject({ restrictions: [{ until: null }] });
+		told.length = 0;
+		expect((await owner.send('DELETE', `${list}/Rude-Person`)).statusCode).toBe(204);
+		expect(told).toContainEqual({
+			type: 'chat-standing',
+			chatName: 'rude-person',
+			canModerate: false,
+			chatRestriction: null,
+		});
+		expect((await owner.send('GET', list)).json()).toEqual({ restrictions: [] });
+		const unknown = await owner.send('DELETE', `${list}/nobody-here`);
+		expect([unknown.statusCode, unknown.json<{ code: string }>().code]).toEqual([404, 'CHAT_TARGET_UNKNOWN']);
+		room.close();
 	});
 
 	it('tells where to publish, and takes its advice from the codec', async () => {

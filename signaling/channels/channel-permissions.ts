@@ -10,7 +10,9 @@ export type ChannelAction =
 	| 'see its moderators'
 	| 'choose its moderators'
 	| 'see its chat settings'
-	| 'change its chat settings';
+	| 'change its chat settings'
+	| 'see who may not write'
+	| 'let somebody write again';
 
 /** What somebody is to a channel, besides his role on the site. */
 export type ChannelRelation = 'owner' | 'moderator' | 'stranger';
@@ -28,6 +30,8 @@ export const CHANNEL_PERMISSIONS: Readonly<Record<ChannelAction, Allowed>> = {
 	'choose its moderators': { relations: ['owner'], roles: ['admin'] },
 	'see its chat settings': { relations: ['owner', 'moderator'], roles: ['moderator', 'admin'] },
 	'change its chat settings': { relations: ['owner', 'moderator'], roles: ['moderator', 'admin'] },
+	'see who may not write': { relations: ['owner', 'moderator'], roles: ['moderator', 'admin'] },
+	'let somebody write again': { relations: ['owner', 'moderator'], roles: ['moderator', 'admin'] },
 };
 
 /** True when one of the two is enough for the action. */

@@ -13,7 +13,7 @@ import { ChannelAccess } from './channel-access.ts';
 import { ChannelControl } from './channel-control.ts';
 import { createChannelRoutes } from './channel-routes.ts';
 import type { ChannelStore } from './channel-store.ts';
-import { createModeratorRoutes } from './moderator-routes.ts';
+import { createModeratorRoutes, type ModeratorRoutesDependencies } from './moderator-routes.ts';
 import { ModeratorStore } from './moderator-store.ts';
 import type { PublishAuthorizer } from './publish-authorizer.ts';
 import { createStreamKeyRoutes } from './stream-key-routes.ts';
@@ -28,6 +28,8 @@ export type ChannelApiDependencies = {
 	registry: Pick<BroadcastRegistry, 'find' | 'broadcasts' | 'revokeStreamKey'>;
 	authorizer: PublishAuthorizer;
 	accounts: Accounts;
+	/** As createChat() makes it. */
+	chat: ModeratorRoutesDependencies['chat'];
 	/** Viewers of a channel; null when nobody counts. */
 	viewerCount: (channelName: string) => number | null;
 	/** Undefined: nobody has watched. */

@@ -2,10 +2,12 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { Type, type Static } from 'typebox';
 import { SpillwayError } from '../../core/errors.ts';
+import type { ChannelId } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
 import { parseUserName } from '../accounts/user.ts';
 import type { UserRecord } from '../accounts/user-store.ts';
+import type { RestrictedAuthor } from '../chat/chat-store.ts';
 import { refuseOtherMethods } from '../http/error-handler.ts';
 import { RATE_LIMITS, registerRateLimits } from '../http/rate-limits.ts';
 import { refusals, validateWithTypeBox } from '../http/schema-validation.ts';
@@ -22,6 +24,11 @@ export type ModeratorRoutesDependencies = {
 	accounts: Pick<Accounts, 'authenticator' | 'origin' | 'users'>;
 	access: ChannelAccess;
 	control: ChannelControl;
+	/** A chat's own part: who may not write there, and an end to it. */
+	chat: {
+		listRestricted(channelId: ChannelId): Promise<RestrictedAuthor[]>;
+		service: { release(channelId: ChannelId, authorName: string): Promise<void> };
+	};
 };
 
 const moderatorParamsSchema = Type.Object({ ...channelParamsSchema.properties, user: Type.String({ maxLength: 64 }) });
@@ -29,9 +36,22 @@ type ModeratorParams = ChannelParams & { user: string };
 const moderatorListSchema = Type.Object({
 	moderators: Type.Array(Type.Object({ id: Type.String(), name: Type.String() })),
 });
+const restrictionListSchema = Type.Object({
+	restrictions: Type.Array(
+		Type.Object({
+			name: Type.String({ description: 'Of the account, or of the guest.' }),
+			since: Type.String(),
+			until: Type.Union([Type.String(), Type.Null()], { description: 'Null: banned, until released.' }),
+			moderator: Type.Union([Type.String(), Type.Null()], {
+				description: 'Who did it; null when that account is gone.',
+			}),
+		}),
+		{ maxItems: 200, description: 'Newest first.' },
+	),
+});
 const settingsChangeSchema = Type.Partial(channelChatSettingsSchema, { additionalProperties: false, minProperties: 1 });
 
-/** /api/v1/channels/{channel}/moderators and …/chat-settings. */
+/** /api/v1/channels/{channel}/moderators, …/chat-settings and …/chat-restrictions. */
 export function createModeratorRoutes(dependencies: ModeratorRoutesDependencies): FastifyPluginAsync {
 	return async (app) => {
 		validateWithTypeBox(app);
@@ -42,9 +62,12 @@ export function createModeratorRoutes(dependencies: ModeratorRoutesDependencies)
 		});
 		await app.register(createModeratorListRoutes(dependencies));
 		await app.register(createChatSettingsRoutes(dependencies));
+		await app.register(createRestrictionRoutes(dependencies));
 		refuseOtherMethods(app, '/api/v1/channels/:channel/moderators', ['GET']);
 		refuseOtherMethods(app, '/api/v1/channels/:channel/moderators/:user', ['PUT', 'DELETE']);
 		refuseOtherMethods(app, '/api/v1/channels/:channel/chat-settings', ['GET', 'PATCH']);
+		refuseOtherMethods(app, '/api/v1/channels/:channel/chat-restrictions', ['GET']);
+		refuseOtherMethods(app, '/api/v1/channels/:channel/chat-restrictions/:user', ['DELETE']);
 	};
 }
 
@@ -161,6 +184,57 @@ function createChatSettingsRoutes(dependencies: ModeratorRoutesDependencies): Fa
 				const settings = await moderators.changeChatSettings(channel.id, change);
 				await control.changeChat(channel.id);
 				return settings;
+			},
+		);
+	};
+}
+
+function createRestrictionRoutes(dependencies: ModeratorRoutesDependencies): FastifyPluginAsync {
+	const { access, accounts, chat, logger } = dependencies;
+	const common = { config: { rateLimit: RATE_LIMITS.change }, onRequest: accounts.authenticator.requireUser };
+	const path = '/api/v1/channels/:channel/chat-restrictions';
+	const tags = ['chat'];
+	return async (app) => {
+		app.get<{ Params: ChannelParams }>(
+			path,
+			{
+				...common,
+				schema: {
+					tags,
+					summary: 'Who is paused or banned in the chat',
+					params: channelParamsSchema,
+					response: { 200: restrictionListSchema, ...refusals(401, 403, 404, 429, 503) },
+				},
+			},
+			async (request): Promise<Static<typeof restrictionListSchema>> => {
+				const { channel } = await access.require(request, 'see who may not write');
+				const authors = await chat.listRestricted(channel.id);
+				return {
+					restrictions: authors.map(({ name, since, until, moderatorName }) => ({
+						name,
+						since: since.toISOString(),
+						until: until?.toISOString() ?? null,
+						moderator: moderatorName,
+					})),
+				};
+			},
+		);
+		app.delete<{ Params: ModeratorParams }>(
+			`${path}/:user`,
+			{
+				...common,
+				schema: {
+					tags,
+					summary: 'Let somebody write again',
+					params: moderatorParamsSchema,
+					response: { 204: Type.Null(), ...refusals(401, 403, 404, 429, 503) },
+				},
+			},
+			async (request, reply) => {
+				const { channel, user } = await access.require(request, 'let somebody write again');
+				await chat.service.release(channel.id, request.params.user);
+				logger.info({ channelId: channel.id, userId: user.id }, 'somebody may write in chat again');
+				return reply.code(204).send();
 			},
 		);
 	};

@@ -43,6 +43,9 @@ const ROUTES: readonly Row[] = [
 	['DELETE', `${CHANNEL}/moderators/chat-moderator`, undefined, [401, 403, 204, 403, 403, 403, 204]],
 	['GET', `${CHANNEL}/chat-settings`, undefined,            [401, 403, 200, 403, 200, 200, 200]],
 	['PATCH', `${CHANNEL}/chat-settings`, { slowModeSeconds: 5 }, [401, 403, 200, 403, 200, 200, 200]],
+	['GET', `${CHANNEL}/chat-restrictions`, undefined,        [401, 403, 200, 403, 200, 200, 200]],
+	// Nobody is restricted: those who may ask learn that.
+	['DELETE', `${CHANNEL}/chat-restrictions/somebody`, undefined, [401, 403, 404, 403, 404, 404, 404]],
 	// A key of one channel by the address of another: its owner gets nowhere, and nobody learns that it exists.
 	['POST', '/api/v1/channels/{other}/stream-keys/{key}/rotate', undefined, [401, 403, 403, 404, 403, 403, 404]],
 	['DELETE', '/api/v1/channels/{other}/stream-keys/{key}', undefined, [401, 403, 403, 404, 403, 403, 404]],
@@ -131,7 +134,7 @@ describe('role × route', () => {
 			const shape = path
 				.replace(/\/channels\/[^/]+/, '/channels/{channel}')
 				.replace(/\/stream-keys\/\{key\}/, '/stream-keys/{key}')
-				.replace(/\/moderators\/[^/]+/, '/moderators/{user}');
+				.replace(/\/(moderators|chat-restrictions)\/[^/]+/, '/$1/{user}');
 			return `${method} ${shape}`;
 		});
 		expect(documented.filter((route) => !tested.includes(route))).toEqual([]);

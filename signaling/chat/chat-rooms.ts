@@ -44,11 +44,7 @@ export class ChatRooms implements ChatService {
 	}
 
 	open(channelId: ChannelId): ChatRoom {
-		if (this.#scope.closed) {
-			throw new SpillwayError('SERVER_STOPPING');
-		}
-		const opened = this.#opened.get(channelId) ?? this.#make(channelId);
-		opened.count++;
+		const opened = this.#take(channelId);
 		let isOpen = true;
 		const { room } = opened;
 		return {
@@ -59,7 +55,7 @@ export class ChatRooms implements ChatService {
 			close: () => {
 				if (isOpen) {
 					isOpen = false;
-					this.#release(channelId, opened);
+					this.#giveBack(channelId, opened);
 				}
 			},
 		};
@@ -69,9 +65,27 @@ export class ChatRooms implements ChatService {
 		this.#opened.get(channelId)?.room.reload();
 	}
 
+	async release(channelId: ChannelId, authorName: string): Promise<void> {
+		const opened = this.#take(channelId);
+		try {
+			await opened.room.release(authorName);
+		} finally {
+			this.#giveBack(channelId, opened);
+		}
+	}
+
 	/** Closes all rooms. Idempotent. */
 	close(): Promise<void> {
 		return this.#scope.close('server-shutdown');
+	}
+
+	#take(channelId: ChannelId): Opened {
+		if (this.#scope.closed) {
+			throw new SpillwayError('SERVER_STOPPING');
+		}
+		const opened = this.#opened.get(channelId) ?? this.#make(channelId);
+		opened.count++;
+		return opened;
 	}
 
 	#make(channelId: ChannelId): Opened {
@@ -82,7 +96,7 @@ export class ChatRooms implements ChatService {
 		return opened;
 	}
 
-	#release(channelId: ChannelId, opened: Opened): void {
+	#giveBack(channelId: ChannelId, opened: Opened): void {
 		opened.count--;
 		if (opened.count === 0 && this.#opened.get(channelId) === opened) {
 			this.#opened.delete(channelId);

@@ -93,4 +93,6 @@ export interface ChatService {
 	open(channelId: ChannelId): ChatRoom;
 	/** To be called on every node when a channel's chat settings, owner or moderators were changed. */
 	settingsChanged(channelId: ChannelId): void;
+	/** Lets somebody write again, on all nodes; who may ask that is for the caller to know. Throws CHAT_TARGET_UNKNOWN. */
+	release(channelId: ChannelId, authorName: string): Promise<void>;
 }

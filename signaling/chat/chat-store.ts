@@ -14,6 +14,17 @@ export type ChannelChat = { policy: ChannelChatSettings; staff: ChannelStaff };
 /** Somebody may not write until a time; null: for good. */
 export type Restriction = { subject: string; untilMs: number | null };
 
+/** Somebody who may not write, as those who keep order see it. */
+export type RestrictedAuthor = {
+	/** Lower case, as the author was called then. */
+	name: string;
+	since: Date;
+	/** Null: banned, for good. */
+	until: Date | null;
+	/** Who did it; null when that account is gone. */
+	moderatorName: string | null;
+};
+
 /** A chat token as its owner sees it later: everything but the token. */
 export type ChatTokenRecord = { id: string; name: string; createdAt: Date };
 
@@ -21,6 +32,8 @@ export type ChatTokenRecord = { id: string; name: string; createdAt: Date };
 export const CHAT_TOKEN_PREFIX = 'chat';
 /** Restrictions that a room holds in memory, newest first; some 10 MB. */
 const MAX_RESTRICTIONS = 50_000;
+/** Restrictions that are told to those who keep order, newest first. */
+const MAX_LISTED = 200;
 const MAX_TOKENS_PER_USER = 20;
 
 /** What a room asks of it. */
@@ -74,6 +87,31 @@ export class ChatStore {
 			[channelId, this.#now()],
 		);
 		return rows.map((row) => ({ subject: row.subject, untilMs: row.expires_at?.getTime() ?? null }));
+	}
+
+	/** Whom they keep from writing now, newest first, at most 200. */
+	async listRestricted(channelId: ChannelId): Promise<RestrictedAuthor[]> {
+		const rows = await this.#database.query<{
+			author_name: string;
+			since: Date;
+			is_ban: boolean;
+			expires_at: Date | null;
+			moderator_name: string | null;
+		}>(
+			// An account has two marks, its own and that of its address.
+			`SELECT author_name, max(chat_restrictions.created_at) AS since, bool_or(expires_at IS NULL) AS is_ban,
+				max(expires_at) AS expires_at, max(users.name) AS moderator_name
+			FROM chat_restrictions LEFT JOIN users ON users.id = moderator_id
+			WHERE channel_id = $1 AND (expires_at IS NULL OR expires_at > $2)
+			GROUP BY author_name ORDER BY since DESC, author_name LIMIT ${MAX_LISTED}`,
+			[channelId, this.#now()],
+		);
+		return rows.map((row) => ({
+			name: row.author_name,
+			since: row.since,
+			until: row.is_ban ? null : row.expires_at,
+			moderatorName: row.moderator_name,
+		}));
 	}
 
 	/** A new one takes the place of an old one of the same subject, but a time-out not that of a ban. What has run out meanwhile is swept. */

@@ -10,7 +10,7 @@ import type { MessageBus } from '../bus/message-bus.ts';
 import type { Database } from '../database/database.ts';
 import { ChatRooms } from './chat-rooms.ts';
 import type { ChatService } from './chat-service.ts';
-import { CHAT_TOKEN_PREFIX, ChatStore } from './chat-store.ts';
+import { CHAT_TOKEN_PREFIX, ChatStore, type RestrictedAuthor } from './chat-store.ts';
 import { createChatTokenRoutes } from './chat-token-routes.ts';
 import { IrcConnections } from './irc/irc-routes.ts';
 
@@ -30,6 +30,8 @@ export type ChatDependencies = {
 /** Chat, for the rest of the server. */
 export type Chat = {
 	service: ChatService;
+	/** Who may not write in a channel now, newest first. Throws DATABASE_UNAVAILABLE. */
+	listRestricted(channelId: ChannelId): Promise<RestrictedAuthor[]>;
 	/** IRC and chat tokens; @fastify/websocket must be registered before, and rewriteIrcUrl given to fastify. */
 	routes: FastifyPluginAsync;
 	/** For metrics. */
@@ -80,6 +82,7 @@ export function createChat(dependencies: ChatDependencies): Chat {
 		});
 	return {
 		service: rooms,
+		listRestricted: (channelId) => store.listRestricted(channelId),
 		routes: async (app) => {
 			await app.register(irc.routes);
 			await app.register(tokenRoutes);

@@ -107,9 +107,7 @@ export class LocalChatRoom {
 
 	/** See ChatRoom.join(). */
 	async join(member: ChatMember, lastChatId: string | undefined): Promise<ChatJoinResult> {
-		const late = new SpillwayError('BUS_UNAVAILABLE');
-		await withDeadline(this.#options.clock, this.#ready!, READY_DEADLINE_MS, () => late).catch(() => undefined);
-		this.#assertOpen();
+		await this.#whenReady();
 		this.#authors.delete(member.id);
 		this.#fanOut.add(member);
 		const author = this.#authorOf(member);
@@ -162,6 +160,12 @@ export class LocalChatRoom {
 		await this.#moderation.moderate(author, request);
 	}
 
+	/** See ChatService.release(). */
+	async release(authorName: string): Promise<void> {
+		await this.#whenReady();
+		await this.#moderation.release(authorName);
+	}
+
 	/** Reads the channel's settings and staff again. */
 	reload(): void {
 		void this.#channel.load();
@@ -179,6 +183,12 @@ export class LocalChatRoom {
 		this.#scope.onClose(this.#options.clock.setInterval(refresh, REFRESH_INTERVAL_MS));
 		// Both at once; the database's restrictions take the place of those in the log, which may be old.
 		await Promise.all([this.#log.open(), this.#channel.load()]);
+	}
+
+	async #whenReady(): Promise<void> {
+		const late = new SpillwayError('BUS_UNAVAILABLE');
+		await withDeadline(this.#options.clock, this.#ready!, READY_DEADLINE_MS, () => late).catch(() => undefined);
+		this.#assertOpen();
 	}
 
 	#onEntry(entry: RoomEntry): void {

@@ -58,11 +58,22 @@ export class RoomModeration {
 			throw new SpillwayError('CHAT_TARGET_UNKNOWN', ['such message']);
 		}
 		if (request.action === 'unban') {
-			await this.#release(name);
+			await this.release(name);
 		} else {
 			const seconds = request.action === 'ban' ? null : checkTimeout(request.seconds ?? DEFAULT_TIMEOUT_SECONDS);
 			await this.#restrict(actor, name, seconds);
 		}
+	}
+
+	/** Lets somebody write again. */
+	async release(name: string): Promise<void> {
+		const stored = await this.#options.store.release(this.#options.channelId, name);
+		const known = this.#options.findAuthor(name)?.subjects ?? [];
+		const subjects = [...new Set([...known, ...stored])].slice(0, MAX_RELEASED);
+		if (subjects.length === 0) {
+			throw new SpillwayError('CHAT_TARGET_UNKNOWN', [`restriction of "${name.slice(0, 40)}"`]);
+		}
+		await this.#append({ kind: 'released', subjects });
 	}
 
 	async #delete(actor: ChatAuthor, messageId: string): Promise<void> {
@@ -99,16 +110,6 @@ export class RoomModeration {
 			untilMs,
 			moderatorId: actor.user?.id,
 		});
-	}
-
-	async #release(name: string): Promise<void> {
-		const stored = await this.#options.store.release(this.#options.channelId, name);
-		const known = this.#options.findAuthor(name)?.subjects ?? [];
-		const subjects = [...new Set([...known, ...stored])].slice(0, MAX_RELEASED);
-		if (subjects.length === 0) {
-			throw new SpillwayError('CHAT_TARGET_UNKNOWN', [`restriction of "${name.slice(0, 40)}"`]);
-		}
-		await this.#append({ kind: 'released', subjects });
 	}
 
 	async #setSlowMode(actor: ChatAuthor, seconds: number): Promise<void> {

@@ -13,6 +13,7 @@ import { ChannelStore } from '../channels/channel-store.ts';
 import { createChannelApi, type ChannelApi } from '../channels/create-channel-api.ts';
 import { PublishAuthorizer } from '../channels/publish-authorizer.ts';
 import type { Database } from '../database/database.ts';
+import { createChat, type Chat } from '../chat/create-chat.ts';
 import { registerErrorHandler } from '../http/error-handler.ts';
 import { createOpenApiRoutes, registerOpenApi } from '../http/openapi.ts';
 import { requestLimits } from '../http/request-limits.ts';
@@ -115,6 +116,7 @@ export class ApiBench {
 	readonly logger: RecordingLogger;
 	readonly accounts: Accounts;
 	readonly api: ChannelApi;
+	readonly chat: Chat;
 	readonly channels: ChannelStore;
 	readonly authorizer: PublishAuthorizer;
 	readonly fakeRegistry: FakeRegistry;
@@ -125,7 +127,16 @@ export class ApiBench {
 	private constructor(
 		parts: Pick<
 			ApiBench,
-			'app' | 'clock' | 'logger' | 'accounts' | 'api' | 'channels' | 'authorizer' | 'fakeRegistry' | 'viewerCounts'
+			| 'app'
+			| 'clock'
+			| 'logger'
+			| 'accounts'
+			| 'api'
+			| 'chat'
+			| 'channels'
+			| 'authorizer'
+			| 'fakeRegistry'
+			| 'viewerCounts'
 		>,
 	) {
 		this.app = parts.app;
@@ -133,6 +144,7 @@ export class ApiBench {
 		this.logger = parts.logger;
 		this.accounts = parts.accounts;
 		this.api = parts.api;
+		this.chat = parts.chat;
 		this.channels = parts.channels;
 		this.authorizer = parts.authorizer;
 		this.fakeRegistry = parts.fakeRegistry;
@@ -165,6 +177,7 @@ export class ApiBench {
 				isSignUpOpen: options.isSignUpOpen ?? true,
 			},
 		});
+		const chat = createChat({ ...common, serverSecret, accounts, channels });
 		const viewerCounts = new Map<string, number>();
 		const api = await createChannelApi({
 			...common,
@@ -172,6 +185,7 @@ export class ApiBench {
 			registry: fakeRegistry.registry,
 			authorizer,
 			accounts,
+			chat,
 			viewerCount: (name) => viewerCounts.get(name) ?? 0,
 			audience: () => undefined,
 			endpoints: () => ({ httpUrl: 'http://localhost:8080', rtmpUrl: 'rtmp://localhost:1935/live' }),
@@ -184,7 +198,7 @@ export class ApiBench {
 		await app.register(api.routes);
 		await app.register(createOpenApiRoutes());
 		await app.ready();
-		return new ApiBench({ app, clock, logger, accounts, api, channels, authorizer, fakeRegistry, viewerCounts });
+		return new ApiBench({ app, clock, logger, accounts, api, chat, channels, authorizer, fakeRegistry, viewerCounts });
 	}
 
 	/** A browser at an address of its own, with nobody signed in. */
@@ -210,6 +224,7 @@ export class ApiBench {
 
 	async close(): Promise<void> {
 		this.api.close();
+		await this.chat.close();
 		await this.accounts.close();
 		await this.app.close();
 	}

@@ -2,18 +2,36 @@
 import { describe, expect, it } from 'vitest';
 import { DelaySlide, SLIDE_INTERVAL_MS, startDelayMs } from './delay-slide.ts';
 
+/** What a leg has above its target; on a clock of its own. */
+const OWN_LATENCY_MS = 12_345;
+
 /** The picture obeys at once; the sound creeps by 45 ms a second, towards its own target. */
 class ModelLeg {
 	pictureMs: number;
 	soundMs: number;
+	/** Held back beside sound that is late. */
+	heldMs = 0;
+	#obeyedMs: number;
 
 	constructor(delayMs: number) {
 		this.pictureMs = delayMs;
 		this.soundMs = delayMs;
+		this.#obeyedMs = delayMs;
 	}
 
+	/** What a slide sees of it. */
+	against(aimMs: number) {
+		return {
+			pictureAheadMs: aimMs - this.pictureMs,
+			soundAheadMs: aimMs - this.soundMs,
+			latencyMs: this.pictureMs + OWN_LATENCY_MS,
+		};
+	}
+
+	/** What is seen in the next step is the picture that the step before it led to. */
 	apply(target: { pictureMs: number; soundMs: number }): void {
-		this.pictureMs = target.pictureMs;
+		this.pictureMs = this.#obeyedMs + this.heldMs;
+		this.#obeyedMs = target.pictureMs;
 		const step = (45 * SLIDE_INTERVAL_MS) / 1000;
 		this.soundMs += Math.max(-step, Math.min(step, target.soundMs - this.soundMs));
 	}
@@ -41,7 +59,7 @@ describe('DelaySlide', () => {
 		let worstSkewMs = 0;
 		let previousMs = 0;
 		while ((aimMs - leg.pictureMs > 40 || aimMs - leg.soundMs > 60) && steps < 300) {
-			leg.apply(slide.lead({ pictureAheadMs: aimMs - leg.pictureMs, soundAheadMs: aimMs - leg.soundMs }));
+			leg.apply(slide.lead(leg.against(aimMs)));
 			expect(Math.abs(leg.pictureMs - previousMs)).toBeLessThanOrEqual(15);
 			previousMs = leg.pictureMs;
 			worstSkewMs = Math.max(worstSkewMs, Math.abs(leg.pictureMs - leg.soundMs));
@@ -49,6 +67,26 @@ describe('DelaySlide', () => {
 		}
 		expect((steps * SLIDE_INTERVAL_MS) / 1000).toBeLessThan(25);
 		expect(worstSkewMs).toBeLessThanOrEqual(60);
+	});
+
+	it('does not follow a picture that is held back beside late sound', () => {
+		const slide = new DelaySlide(0);
+		const leg = new ModelLeg(0);
+		const aimMs = 600;
+		const targets: number[] = [];
+		for (let step = 0; step < 150; step++) {
+			// For ten seconds the machine is too busy.
+			leg.heldMs = step >= 25 && step < 75 ? 500 : 0;
+			if (step === 25) {
+				leg.soundMs += 500;
+			}
+			const target = slide.lead(leg.against(aimMs));
+			targets.push(target.soundMs);
+			leg.apply(target);
+		}
+		expect(Math.min(...targets)).toBeGreaterThan(aimMs - 20);
+		expect(Math.max(...targets)).toBeLessThan(aimMs + 20);
+		expect([leg.pictureMs, leg.soundMs]).toEqual([expect.closeTo(aimMs, -1.5), expect.closeTo(aimMs, -1.5)]);
 	});
 
 	it('relaxes to live and then says so', () => {
@@ -66,8 +104,8 @@ describe('DelaySlide', () => {
 
 	it('goes its own way without sound', () => {
 		const slide = new DelaySlide(0);
-		expect(slide.lead({ pictureAheadMs: 500, soundAheadMs: undefined }).pictureMs).toBe(15);
-		expect(slide.lead({ pictureAheadMs: -10, soundAheadMs: undefined }).pictureMs).toBe(5);
+		expect(slide.lead({ pictureAheadMs: 500, soundAheadMs: undefined, latencyMs: 40 }).pictureMs).toBe(15);
+		expect(slide.lead({ pictureAheadMs: -10, soundAheadMs: undefined, latencyMs: 55 }).pictureMs).toBe(5);
 	});
 
 	it('jumps while nobody sees it, unless it is near already, and within what browsers accept', () => {

@@ -14,6 +14,12 @@ export type SlideInput = {
 	soundAheadMs: number | undefined;
 };
 
+/** {@link SlideInput} of a playback that is watched. */
+export type LeadInput = SlideInput & {
+	/** Of its picture, on any clock that runs evenly. */
+	latencyMs: number;
+};
+
 /** Targets for the receivers' jitter buffers, milliseconds. */
 export type DelayTarget = { pictureMs: number; soundMs: number };
 
@@ -47,9 +53,14 @@ export const SLIDE_INTERVAL_MS = 200;
 /** One per WebRTC playback; remembers the targets that are set. */
 export class DelaySlide {
 	#target: DelayTarget;
+	/** The target that the frames of the last few tenths of a second were shown by. */
+	#seenPictureMs: number;
+	/** Least latency that the picture had above its target; on the clock of {@link LeadInput.latencyMs}. */
+	#ownLatencyMs = Infinity;
 
 	constructor(initialMs: number) {
 		this.#target = { pictureMs: clampTarget(initialMs), soundMs: clampTarget(initialMs) };
+		this.#seenPictureMs = this.#target.pictureMs;
 	}
 
 	/** What is set now. */
@@ -62,13 +73,20 @@ export class DelaySlide {
 		return Math.abs(pictureAheadMs) < JUMP_FROM_MS ? this.#target : this.#set(this.#target.pictureMs + pictureAheadMs);
 	}
 
-	/** It is watched: the picture goes in small steps, as far as the sound comes along. */
-	lead({ pictureAheadMs, soundAheadMs }: SlideInput): DelayTarget {
+	/**
+	 * It is watched: the picture goes in small steps, as far as the sound comes along. Where the machine is too busy, the browser holds the
+	 * picture beside sound that is late, far behind its target: so the aim is reckoned from the least that was ever seen above the target.
+	 * An aim that followed what is held would lead both past it, and back, for half a minute.
+	 */
+	lead({ pictureAheadMs, soundAheadMs, latencyMs }: LeadInput): DelayTarget {
+		this.#ownLatencyMs = Math.min(this.#ownLatencyMs, latencyMs - this.#seenPictureMs);
+		this.#seenPictureMs = this.#target.pictureMs;
+		const aimMs = latencyMs + pictureAheadMs - this.#ownLatencyMs;
+		const missingMs = aimMs - this.#target.pictureMs;
 		const skewMs = soundAheadMs === undefined ? 0 : pictureAheadMs - soundAheadMs;
-		const mayStep = pictureAheadMs > 0 ? skewMs > -SOUND_EARLY_MS : skewMs < SOUND_LATE_MS;
-		const stepMs = mayStep ? Math.max(-PICTURE_STEP_MS, Math.min(PICTURE_STEP_MS, pictureAheadMs)) : 0;
-		// The picture obeys its target, so its target plus its error is the delay that the aim means, for the sound too.
-		return this.#set(this.#target.pictureMs + stepMs, this.#target.pictureMs + pictureAheadMs);
+		const mayStep = missingMs > 0 ? skewMs > -SOUND_EARLY_MS : skewMs < SOUND_LATE_MS;
+		const stepMs = mayStep ? Math.max(-PICTURE_STEP_MS, Math.min(PICTURE_STEP_MS, missingMs)) : 0;
+		return this.#set(this.#target.pictureMs + stepMs, aimMs);
 	}
 
 	/**

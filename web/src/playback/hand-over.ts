@@ -371,6 +371,7 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 		input: { pictureAheadMs: number | undefined; soundAheadMs: number | undefined },
 		nowMs: number,
 	): void {
+		const first = this.#shown!.playback;
 		const isHidden = kind === 'to-webrtc';
 		// A jump shows in the moments only when those from before it are gone.
 		if (nowMs - this.#lastSlideMs < (isHidden ? 4 : 1) * SLIDE_INTERVAL_MS || input.pictureAheadMs === undefined) {
@@ -386,9 +387,15 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 			pictureAheadMs: sign * input.pictureAheadMs,
 			soundAheadMs: input.soundAheadMs === undefined ? undefined : sign * input.soundAheadMs,
 		};
-		const target = isHidden ? this.#slide.jump(slideInput) : this.#slide.lead(slideInput);
-		const webrtc = isHidden ? screen.playback : this.#shown!.playback;
+		const target = isHidden
+			? this.#slide.jump(slideInput)
+			: this.#slide.lead({ ...slideInput, latencyMs: nowMs - first.shownMoments.positionMs(nowMs)! });
+		const webrtc = isHidden ? screen.playback : first;
 		webrtc.delay?.setTarget(target);
+		if (!isHidden) {
+			// A leg that cannot come nearer to live, for the network's sake, is met where it is.
+			screen.playback.timeShift?.waitFor(input.pictureAheadMs);
+		}
 	}
 
 	#relax(nowMs: number): void {

@@ -71,6 +71,10 @@ class HlsJsConnection implements MediaConnection, TimeShift {
 		this.#session?.setWatched(isWatched);
 	}
 
+	waitFor(aheadMs: number): void {
+		this.#session?.waitFor(aheadMs);
+	}
+
 	get isShifted(): boolean {
 		return this.#isShifted;
 	}
@@ -182,6 +186,13 @@ class HlsSession {
 		this.#rateController.isWatched = isWatched;
 		if (isWatched) {
 			this.#video.playbackRate = 1;
+		}
+	}
+
+	/** See TimeShift.waitFor(). */
+	waitFor(aheadMs: number): void {
+		if (this.#edgeDistanceSeconds !== undefined) {
+			this.#rateController.besideSeconds = this.#edgeDistanceSeconds + aheadMs / 1000;
 		}
 	}
 

@@ -65,6 +65,8 @@ export interface TimeShift {
 	isWatched: boolean;
 	/** True while it keeps its distance to the edge instead of the hold-back. */
 	readonly isShifted: boolean;
+	/** While not watched: waits for a playback that is this much further from live. Negative: it is nearer. */
+	waitFor(aheadMs: number): void;
 	/** Stops steering towards the edge: what plays on after a pause is what comes next. */
 	holdPosition(): void;
 	/** Back to the front. */

@@ -33,13 +33,26 @@ describe('RateController', () => {
 		expect(ticks.at(-1)!.behindSeconds).toBeGreaterThan(0.6);
 	});
 
-	it('hurries while nobody watches, and is there within two seconds', () => {
+	it('hurries while nobody watches, and is there within three seconds', () => {
 		const controller = new RateController(0.63);
 		controller.isWatched = false;
 		const ticks = simulate(controller, 1.13, 10);
-		expect(ticks[0]!.rate).toBe(1.5);
-		expect(ticks[20]!.behindSeconds).toBeLessThan(0.7);
+		expect(ticks[0]!.rate).toBe(1.25);
+		expect(ticks[30]!.behindSeconds).toBeLessThan(0.7);
 		expect(ticks.at(-1)).toEqual({ behindSeconds: expect.closeTo(0.63, 1) as number, rate: 1 });
+	});
+
+	it('waits beside another playback until it is watched, but goes no nearer to live for it', () => {
+		const controller = new RateController(0.63);
+		controller.isWatched = false;
+		controller.besideSeconds = 0.4;
+		expect(controller.targetSeconds).toBe(0.63);
+		controller.besideSeconds = 1.2;
+		expect(simulate(controller, 0.63, 10).at(-1)!.behindSeconds).toBeCloseTo(1.2, 1);
+		controller.isWatched = true;
+		expect(controller.targetSeconds).toBe(0.63);
+		controller.besideSeconds = 1.2;
+		expect(controller.targetSeconds).toBe(0.63);
 	});
 
 	it('leaves small errors alone', () => {

@@ -23,7 +23,7 @@ export type RateDecision = { playbackRate: number; seekBySeconds: number | undef
  */
 const WATCHED = { minRate: 0.95, maxRate: 1.1, gainPerSecond: 0.5 };
 /** While nobody sees or hears it: there within seconds, and without the jumps that a busy decoder pays for with a whole GOP. */
-const UNWATCHED = { minRate: 0.75, maxRate: 1.5, gainPerSecond: 2 };
+const UNWATCHED = { minRate: 0.8, maxRate: 1.25, gainPerSecond: 2 };
 /** Correction starts at this error … */
 const START_SECONDS = 0.06;
 /** … and ends at this one, so that the rate does not flicker round the target. */
@@ -49,8 +49,8 @@ const STALL_DECAY_SECONDS_PER_SECOND = 0.006;
 
 /** One per playback. */
 export class RateController {
-	/** False while it waits hidden and silent to take over. */
-	isWatched = true;
+	#isWatched = true;
+	#besideSeconds = 0;
 	#targetSeconds: number;
 	#stallSeconds = 0;
 	#startedAtMs: number | undefined;
@@ -64,9 +64,20 @@ export class RateController {
 		this.#targetSeconds = targetSeconds;
 	}
 
+	/** False while it waits hidden and silent to take over. */
+	set isWatched(isWatched: boolean) {
+		this.#isWatched = isWatched;
+		this.#besideSeconds = 0;
+	}
+
+	/** Until it is watched: so far behind the live edge, but never nearer than it would be by itself. */
+	set besideSeconds(seconds: number) {
+		this.#besideSeconds = this.#isWatched ? 0 : seconds;
+	}
+
 	/** Seconds behind the live edge that are aimed at: the hold-back and what recent stalls added. */
 	get targetSeconds(): number {
-		return this.#targetSeconds + this.#stallSeconds;
+		return Math.max(this.#besideSeconds, this.#targetSeconds + this.#stallSeconds);
 	}
 
 	/** The playlist's word on the hold-back. */
@@ -104,7 +115,7 @@ export class RateController {
 		if (!this.#isCorrecting || (lateSeconds > 0 && input.bufferedAheadSeconds < SAFE_BUFFER_SECONDS)) {
 			return { playbackRate: 1, seekBySeconds: undefined };
 		}
-		const { minRate, maxRate, gainPerSecond } = this.isWatched ? WATCHED : UNWATCHED;
+		const { minRate, maxRate, gainPerSecond } = this.#isWatched ? WATCHED : UNWATCHED;
 		const rate = Math.min(maxRate, Math.max(minRate, 1 + lateSeconds * gainPerSecond));
 		// Whole percents: every change of the rate makes the browser restart its time stretching.
 		return { playbackRate: Math.round(rate * 100) / 100, seekBySeconds: undefined };

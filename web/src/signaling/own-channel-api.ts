@@ -56,6 +56,9 @@ export type ChannelHealth = {
 /** How a channel's chat is set, blocked words included. */
 export type OwnChatSettings = { slowModeSeconds: number; isAccountRequired: boolean; blockedWords: readonly string[] };
 
+/** Somebody who may not write in chat. Dates as ISO 8601; `until` null: banned. */
+export type ChatRestriction = { name: string; since: string; until: string | null; moderator: string | null };
+
 const path = (channelId: string, rest = ''): string => `/api/v1/channels/${encodeURIComponent(channelId)}${rest}`;
 
 /** Opens a channel; its owner is the user. */
@@ -134,6 +137,20 @@ export function fetchChatSettings(channelId: string): Promise<OwnChatSettings> {
 /** Changes what is given, leaves the rest. */
 export function changeChatSettings(channelId: string, change: Partial<OwnChatSettings>): Promise<OwnChatSettings> {
 	return sendJson('PATCH', path(channelId, '/chat-settings'), change);
+}
+
+/** Who may not write in chat now, newest first. */
+export async function fetchChatRestrictions(channelId: string): Promise<readonly ChatRestriction[]> {
+	const { restrictions } = await sendJson<{ restrictions: readonly ChatRestriction[] }>(
+		'GET',
+		path(channelId, '/chat-restrictions'),
+	);
+	return restrictions;
+}
+
+/** Lets somebody write again. */
+export function liftChatRestriction(channelId: string, name: string): Promise<void> {
+	return sendJson('DELETE', path(channelId, `/chat-restrictions/${encodeURIComponent(name)}`));
 }
 
 /** Where encoders publish to by RTMP: only the server knows its port. Its own name for itself is replaced by the one that led here. */
