@@ -47,6 +47,13 @@ describe('createWebPages', () => {
 		expect(answer.json()).toMatchObject({ code: 'ROUTE_NOT_FOUND' });
 	});
 
+	it('says so with a page also to who has it from before', async () => {
+		const { etag } = (await server.inject('/demo')).headers;
+		const again = await server.inject({ url: '/demo', headers: { 'if-none-match': etag } });
+		const gone = await server.inject({ url: '/nobody', headers: { 'if-none-match': etag } });
+		expect([again.statusCode, gone.statusCode, gone.body]).toEqual([304, 404, '<title>Spillway</title>']);
+	});
+
 	it('lets no other site frame a page, except the one made for it', async () => {
 		expect((await server.inject('/demo')).headers['content-security-policy']).toContain("frame-ancestors 'self'");
 		expect((await server.inject('/embed/demo')).headers['content-security-policy']).not.toContain('frame-ancestors');

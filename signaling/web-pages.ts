@@ -10,6 +10,9 @@ const PAGE_PATHS = ['/', '/:page', '/embed/:channel'] as const;
 /** Pages of the product; web/src/router.ts has them. */
 const PAGES: ReadonlySet<string> = new Set(['login', 'signup', 'settings', 'dashboard']);
 
+/** Otherwise a browser that has the page from before would get 404 without it. */
+const NOT_FOUND_OPTIONS = { etag: false, lastModified: false } as const;
+
 /** What the pages may load: themselves only. hls.js needs blob: for media and for its worker. */
 export const CONTENT_SECURITY_POLICY = [
 	"default-src 'self'",
@@ -30,6 +33,10 @@ export const CONTENT_SECURITY_POLICY = [
 export function createWebPages(folder: string, isChannel: (name: string) => Promise<boolean>): FastifyPluginAsync {
 	return async (app) => {
 		app.addHook('onRequest', async (request, reply) => {
+			if (request.ws) {
+				// Pages are not sockets: without this, the upgrade would be accepted and then closed.
+				throw new SpillwayError('ROUTE_NOT_FOUND', [redactUrl(request.url)]);
+			}
 			const frameAncestors = request.url.startsWith('/embed/') ? '' : "; frame-ancestors 'self'";
 			reply
 				.header('content-security-policy', CONTENT_SECURITY_POLICY + frameAncestors)
@@ -52,7 +59,7 @@ export function createWebPages(folder: string, isChannel: (name: string) => Prom
 			if (request.headers.accept?.includes('text/html') !== true) {
 				throw new SpillwayError('ROUTE_NOT_FOUND', [redactUrl(request.url)]);
 			}
-			return reply.code(404).header('cache-control', 'no-cache').sendFile('index.html');
+			return reply.code(404).header('cache-control', 'no-cache').sendFile('index.html', NOT_FOUND_OPTIONS);
 		});
 		for (const path of PAGE_PATHS) {
 			app.get<{ Params: { page?: string; channel?: string } }>(path, async (request, reply) => {
@@ -65,7 +72,7 @@ export function createWebPages(folder: string, isChannel: (name: string) => Prom
 				return reply
 					.code(isThere ? 200 : 404)
 					.header('cache-control', 'no-cache')
-					.sendFile('index.html');
+					.sendFile('index.html', isThere ? {} : NOT_FOUND_OPTIONS);
 			});
 		}
 	};

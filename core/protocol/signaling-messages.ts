@@ -196,7 +196,7 @@ export const serverMessageSchema = Type.Union([
 		authorId: Type.Optional(Type.String()),
 	}),
 	Type.Object({ type: Type.Literal('chat-settings'), settings: chatSettingsSchema }),
-	/** For this viewer alone, when a moderator or the channel's owner has changed it. */
+	/** What this viewer may do, when a moderator or the channel's owner may have changed it; not when a pause runs out. */
 	Type.Object({ type: Type.Literal('chat-standing'), ...chatStandingSchema.properties }),
 	/** Connect there instead, and stay. */
 	Type.Object({ type: Type.Literal('redirect'), url: Type.String() }),

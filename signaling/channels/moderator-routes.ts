@@ -227,7 +227,7 @@ function createRestrictionRoutes(dependencies: ModeratorRoutesDependencies): Fas
 					tags,
 					summary: 'Let somebody write again',
 					params: moderatorParamsSchema,
-					response: { 204: Type.Null(), ...refusals(401, 403, 404, 429, 503) },
+					response: { 204: Type.Null(), ...refusals(400, 401, 403, 404, 429, 503) },
 				},
 			},
 			async (request, reply) => {

@@ -7,6 +7,7 @@ import { InProcessBus } from '../bus/in-process-bus.ts';
 import type { ChatMessage } from '../../core/protocol/signaling-messages.ts';
 import { ChatRooms } from './chat-rooms.ts';
 import type { ChatFrame, ChatMember, ChatRoom, ChatUser } from './chat-service.ts';
+import { FaultyBus } from './testing/faulty-bus.ts';
 import { FakeRoomStore } from './testing/fake-room-store.ts';
 
 const CHANNEL = 'channel-1' as ChannelId;
@@ -421,6 +422,15 @@ describe('moderation', () => {
 		expect(store.policy.slowModeSeconds).toBe(0);
 	});
 
+	it('tells standings only when they may have changed', async () => {
+		const ann = await join('1', ANN);
+		store.policy = { ...store.policy, blockedWords: ['rude'] };
+		rooms.settingsChanged(CHANNEL);
+		await told();
+		expect(await refusalOf(room.send('1', { text: 'rude' }))).toBe('CHAT_WORD_BLOCKED');
+		expect(ann.frames).toEqual([]);
+	});
+
 	it('holds even when the database is lost, and says that it is not kept', async () => {
 		await join('m', MOD);
 		await join('1', ANN);
@@ -433,15 +443,33 @@ describe('moderation', () => {
 });
 
 describe('two nodes', () => {
+	const across = async (): Promise<void> => {
+		for (let round = 0; round < 4; round++) {
+			await new Promise((resolve) => setImmediate(resolve));
+			await clock.advance(20);
+		}
+	};
+
+	it('releases where nobody is, on all nodes, and not at all while they cannot be told', async () => {
+		const faulty = new FaultyBus(bus);
+		const empty = new ChatRooms({ bus: faulty, store, clock, logger: silentLogger, serverSecret: new Uint8Array(32) });
+		await Promise.all([join('m', MOD), join('1', ANN)]);
+		await room.moderate('m', { action: 'ban', userName: 'ann' });
+		faulty.lose();
+		const refused = refusalOf(empty.release(CHANNEL, 'ann'));
+		await clock.advance(4000);
+		expect([await refused, store.restrictions.length, empty.roomCount]).toEqual(['BUS_UNAVAILABLE', 2, 0]);
+		faulty.restore();
+		await empty.release(CHANNEL, 'Ann');
+		await across();
+		expect(await refusalOf(room.send('1', { text: 'back' }))).toBe('accepted');
+		expect([store.restrictions.length, empty.roomCount]).toEqual([0, 0]);
+		await empty.close();
+	});
+
 	it('share messages, moderation and slow mode', async () => {
 		const others = new ChatRooms({ bus, store, clock, logger: silentLogger, serverSecret: new Uint8Array(32) });
 		const elsewhere = others.open(CHANNEL);
-		const across = async (): Promise<void> => {
-			for (let round = 0; round < 4; round++) {
-				await new Promise((resolve) => setImmediate(resolve));
-				await clock.advance(20);
-			}
-		};
 		const bob = member('b', BOB);
 		await elsewhere.join(bob, undefined);
 		await elsewhere.join(member('m', MOD), undefined);

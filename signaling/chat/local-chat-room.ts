@@ -76,7 +76,7 @@ export class LocalChatRoom {
 			clock,
 			logger,
 			restrictions: this.#restrictions,
-			onChanged: () => this.#onChannelChanged(),
+			onChanged: (isStandingChanged) => this.#onChannelChanged(isStandingChanged),
 		});
 		this.#moderation = new RoomModeration({
 			channelId,
@@ -163,6 +163,10 @@ export class LocalChatRoom {
 	/** See ChatService.release(). */
 	async release(authorName: string): Promise<void> {
 		await this.#whenReady();
+		// Nobody is here to keep the room open until the other nodes can be told.
+		if (this.isDetached && this.memberCount === 0) {
+			throw new SpillwayError('BUS_UNAVAILABLE');
+		}
 		await this.#moderation.release(authorName);
 	}
 
@@ -258,8 +262,7 @@ export class LocalChatRoom {
 		}
 	}
 
-	#onChannelChanged(): void {
-		this.#authors.clear();
+	#onChannelChanged(isStandingChanged: boolean): void {
 		const { settings } = this.#channel;
 		const told = this.#toldSettings;
 		const isSame =
@@ -268,7 +271,10 @@ export class LocalChatRoom {
 		if (!isSame && this.memberCount > 0) {
 			this.#fanOut.push({ kind: 'notice', message: { type: 'chat-settings', settings }, removal: undefined });
 		}
-		this.#tellStandings(undefined);
+		if (isStandingChanged) {
+			this.#authors.clear();
+			this.#tellStandings(undefined);
+		}
 	}
 
 	/** Tells those whom these subjects bind, or everybody, what they may do now; in slices, since a large room must not stand still. */

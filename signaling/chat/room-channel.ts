@@ -20,8 +20,8 @@ export type RoomChannelOptions = {
 	clock: Clock;
 	logger: Logger;
 	restrictions: ChatRestrictions;
-	/** Settings or staff are others than before. */
-	onChanged: () => void;
+	/** Settings or staff are others than before; `isStandingChanged`: so that members may do other things than before. */
+	onChanged: (isStandingChanged: boolean) => void;
 };
 
 /** Knows nothing but defaults before load(). */
@@ -106,15 +106,16 @@ export class RoomChannel {
 		this.#isLoaded = true;
 		const policy = channel?.policy ?? DEFAULT_CHAT_SETTINGS;
 		const staff = channel?.staff ?? { ownerId: null, moderatorIds: new Set<string>() };
-		if (describe(policy, staff) !== describe(this.#policy, this.#staff)) {
+		const isStandingChanged = describeStandings(policy, staff) !== describeStandings(this.#policy, this.#staff);
+		if (isStandingChanged || JSON.stringify(policy) !== JSON.stringify(this.#policy)) {
 			this.#policy = policy;
 			this.#staff = staff;
 			this.#isBlocked = createWordFilter(policy.blockedWords);
-			onChanged();
+			onChanged(isStandingChanged);
 		}
 	}
 }
 
-function describe(policy: ChannelChatSettings, staff: ChannelStaff): string {
-	return JSON.stringify([policy, staff.ownerId, [...staff.moderatorIds].sort()]);
+function describeStandings({ isAccountRequired }: ChannelChatSettings, staff: ChannelStaff): string {
+	return JSON.stringify([isAccountRequired, staff.ownerId, [...staff.moderatorIds].sort()]);
 }

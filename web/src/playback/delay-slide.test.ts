@@ -89,6 +89,18 @@ describe('DelaySlide', () => {
 		expect([leg.pictureMs, leg.soundMs]).toEqual([expect.closeTo(aimMs, -1.5), expect.closeTo(aimMs, -1.5)]);
 	});
 
+	it('leads on from where it was, when it had not come back to live yet', () => {
+		const slide = new DelaySlide(600);
+		const leg = new ModelLeg(600);
+		while (slide.target.pictureMs > 200) {
+			leg.apply(slide.relax(0));
+		}
+		for (let step = 0; step < 60; step++) {
+			leg.apply(slide.lead(leg.against(600)));
+		}
+		expect(slide.target).toEqual({ pictureMs: expect.closeTo(600, -1.5), soundMs: expect.closeTo(600, -1.5) });
+	});
+
 	it('relaxes to live and then says so', () => {
 		const slide = new DelaySlide(900);
 		const leg = new ModelLeg(900);

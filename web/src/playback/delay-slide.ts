@@ -80,7 +80,6 @@ export class DelaySlide {
 	 */
 	lead({ pictureAheadMs, soundAheadMs, latencyMs }: LeadInput): DelayTarget {
 		this.#ownLatencyMs = Math.min(this.#ownLatencyMs, latencyMs - this.#seenPictureMs);
-		this.#seenPictureMs = this.#target.pictureMs;
 		const aimMs = latencyMs + pictureAheadMs - this.#ownLatencyMs;
 		const missingMs = aimMs - this.#target.pictureMs;
 		const skewMs = soundAheadMs === undefined ? 0 : pictureAheadMs - soundAheadMs;
@@ -104,6 +103,7 @@ export class DelaySlide {
 	}
 
 	#set(pictureMs: number, soundMs = pictureMs): DelayTarget {
+		this.#seenPictureMs = this.#target.pictureMs;
 		this.#target = { pictureMs: clampTarget(pictureMs), soundMs: clampTarget(soundMs) };
 		return this.#target;
 	}

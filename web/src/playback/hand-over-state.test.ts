@@ -25,11 +25,15 @@ describe('shouldSwap', () => {
 		expect(shouldSwap({ kind: 'to-webrtc', ...near, isSteady: false })).toBe(false);
 	});
 
-	it('has an end to its patience, a longer one where the watched leg slides', () => {
+	it('has an end to its patience, and to WebRTC a shorter one with the sound', () => {
 		const far = { pictureAheadMs: -700, soundAheadMs: -700, isSteady: false };
-		expect(shouldSwap({ kind: 'to-webrtc', alignedForMs: 9000, ...far })).toBe(true);
-		expect(shouldSwap({ kind: 'to-hls', alignedForMs: 9000, ...far })).toBe(false);
-		expect(shouldSwap({ kind: 'to-hls', alignedForMs: 46_000, ...far })).toBe(true);
+		const late = { pictureAheadMs: 10, soundAheadMs: -700, isSteady: true };
+		for (const kind of ['to-webrtc', 'to-hls'] as const) {
+			expect(shouldSwap({ kind, alignedForMs: 9000, ...far })).toBe(false);
+			expect(shouldSwap({ kind, alignedForMs: 46_000, ...far })).toBe(true);
+			expect(shouldSwap({ kind, alignedForMs: 7000, ...late })).toBe(false);
+			expect(shouldSwap({ kind, alignedForMs: 9000, ...late })).toBe(kind === 'to-webrtc');
+		}
 	});
 
 	it('takes what is less near the longer the watched leg has slid, up to a jump that few notice', () => {

@@ -3,7 +3,7 @@ import type { TransitionTable } from '../../../core/state-machine.ts';
 
 /**
  * `settled`: one tier plays. `opening`: the second one connects, hidden and muted. `aligning`: it shows frames, and the
- * WebRTC leg is moved until both play the same content. `relaxing`: swapped, and the new WebRTC leg goes back to live.
+ * both are moved until they play the same content. `relaxing`: swapped, and the new WebRTC leg goes back to live.
  */
 export type HandOverState = 'settled' | 'opening' | 'aligning' | 'relaxing' | 'closed';
 
@@ -44,10 +44,10 @@ const GIVE_FROM_MS = 15_000;
 /** Milliseconds per millisecond: 10 ms a second. */
 const GIVE_RATE = 0.01;
 const MOST_GIVE_MS = 200;
-/** To WebRTC the second leg starts at the right delay; what is left after this is sound that creeps. */
-const TO_WEBRTC_PATIENCE_MS = 8000;
+/** To WebRTC the second leg starts at the right delay; what is left after this is sound that creeps, and is not waited for. */
+const HIDDEN_SOUND_PATIENCE_MS = 8000;
 /** To LL-HLS the leg that is watched slides by a second at 45 ms a second. */
-const TO_HLS_PATIENCE_MS = 45_000;
+const PATIENCE_MS = 45_000;
 /** The tiers' capture times agree within this: less is the same frame. */
 const SEEN_BEFORE_MS = 50;
 /** Nearer than this to the frame where it was paused is there. */
@@ -83,15 +83,16 @@ export function shouldSwap({ kind, alignedForMs, pictureAheadMs, soundAheadMs, i
 		const isThere = pictureAheadMs !== undefined && pictureAheadMs > -RESUME_NEAR_MS && pictureAheadMs < RESUME_NEAR_MS;
 		return isThere || alignedForMs > RESUME_PATIENCE_MS;
 	}
-	const patienceMs = kind === 'to-webrtc' ? TO_WEBRTC_PATIENCE_MS : TO_HLS_PATIENCE_MS;
-	if (alignedForMs > patienceMs) {
+	if (alignedForMs > PATIENCE_MS) {
 		return true;
 	}
+	const isSoundAwaited =
+		soundAheadMs !== undefined && !(kind === 'to-webrtc' && alignedForMs > HIDDEN_SOUND_PATIENCE_MS);
 	const giveMs = Math.min(MOST_GIVE_MS, Math.max(0, alignedForMs - GIVE_FROM_MS) * GIVE_RATE);
 	return (
 		isSteady &&
 		pictureAheadMs !== undefined &&
 		Math.abs(pictureAheadMs) <= NEAR_PICTURE_MS + giveMs &&
-		(soundAheadMs === undefined || Math.abs(soundAheadMs) <= NEAR_SOUND_MS + giveMs)
+		(!isSoundAwaited || Math.abs(soundAheadMs) <= NEAR_SOUND_MS + giveMs)
 	);
 }

@@ -1,6 +1,6 @@
 /**
  * Plays a channel in the tier that was chosen, and changes tiers make-before-break (design.md §4): the second one plays hidden
- * and silent, the WebRTC leg is moved until both play the same content, then they are swapped within one animation frame.
+ * and silent, both are moved until they play the same content, then they are swapped within one animation frame.
  * In an emergency the second one takes over as soon as it shows what was not seen yet.
  */
 import type { CancelTimer, Clock } from '../../../core/clock.ts';

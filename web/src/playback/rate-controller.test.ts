@@ -55,6 +55,16 @@ describe('RateController', () => {
 		expect(controller.targetSeconds).toBe(0.63);
 	});
 
+	it('does not jump any more when it has just come to be watched', () => {
+		const controller = new RateController(0.63);
+		controller.isWatched = false;
+		controller.besideSeconds = 1;
+		const input = { behindEdgeSeconds: 1, bufferedAheadSeconds: 0.8 };
+		expect(controller.update({ nowMs: 0, ...input })).toEqual({ playbackRate: 1, seekBySeconds: undefined });
+		controller.isWatched = true;
+		expect(controller.update({ nowMs: 400, ...input })).toEqual({ playbackRate: 1.1, seekBySeconds: undefined });
+	});
+
 	it('leaves small errors alone', () => {
 		expect(new Set(simulate(new RateController(0.63), 0.68, 5).map((tick) => tick.rate))).toEqual(new Set([1]));
 	});

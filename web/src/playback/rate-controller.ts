@@ -66,6 +66,10 @@ export class RateController {
 
 	/** False while it waits hidden and silent to take over. */
 	set isWatched(isWatched: boolean) {
+		if (isWatched && !this.#isWatched) {
+			// Its start was while nobody saw it; a jump now would be noticed.
+			this.#startedAtMs = -Infinity;
+		}
 		this.#isWatched = isWatched;
 		this.#besideSeconds = 0;
 	}

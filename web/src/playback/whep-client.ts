@@ -35,8 +35,8 @@ export async function openWhepSession(
 	return { answerSdp: await response.text(), sessionUrl: new URL(location, response.url).href };
 }
 
-/** Long enough for a slow network; nobody waits for it. */
-const DELETE_DEADLINE_MS = 3000;
+/** Until then the media goes on, and on a crowded network it takes room from what follows. */
+const DELETE_DEADLINE_MS = 1000;
 
 /**
  * Ends the session, and resolves when the server has answered or was given up. Also works while the page is being left; a session that
