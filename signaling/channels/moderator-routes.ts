@@ -4,6 +4,7 @@ import { Type, type Static } from 'typebox';
 import { SpillwayError } from '../../core/errors.ts';
 import type { ChannelId } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
+import { MAX_LISTED_RESTRICTIONS } from '../../core/protocol/signaling-constants.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
 import { parseUserName } from '../accounts/user.ts';
 import type { UserRecord } from '../accounts/user-store.ts';
@@ -46,7 +47,7 @@ const restrictionListSchema = Type.Object({
 				description: 'Who did it; null when that account is gone.',
 			}),
 		}),
-		{ maxItems: 200, description: 'Newest first.' },
+		{ maxItems: MAX_LISTED_RESTRICTIONS, description: 'Newest first.' },
 	),
 });
 const settingsChangeSchema = Type.Partial(channelChatSettingsSchema, { additionalProperties: false, minProperties: 1 });
@@ -71,9 +72,13 @@ export function createModeratorRoutes(dependencies: ModeratorRoutesDependencies)
 	};
 }
 
+function forUsers({ authenticator }: Pick<Accounts, 'authenticator'>) {
+	return { config: { rateLimit: RATE_LIMITS.change }, onRequest: authenticator.requireUser };
+}
+
 function createModeratorListRoutes(dependencies: ModeratorRoutesDependencies): FastifyPluginAsync {
 	const { moderators, access, control, accounts, logger } = dependencies;
-	const common = { config: { rateLimit: RATE_LIMITS.change }, onRequest: accounts.authenticator.requireUser };
+	const common = forUsers(accounts);
 	const path = '/api/v1/channels/:channel/moderators';
 	const tags = ['chat'];
 	const findUser = async (text: string): Promise<UserRecord> => {
@@ -143,7 +148,7 @@ function createModeratorListRoutes(dependencies: ModeratorRoutesDependencies): F
 
 function createChatSettingsRoutes(dependencies: ModeratorRoutesDependencies): FastifyPluginAsync {
 	const { moderators, access, control, accounts } = dependencies;
-	const common = { config: { rateLimit: RATE_LIMITS.change }, onRequest: accounts.authenticator.requireUser };
+	const common = forUsers(accounts);
 	const path = '/api/v1/channels/:channel/chat-settings';
 	const tags = ['chat'];
 	return async (app) => {
@@ -191,7 +196,7 @@ function createChatSettingsRoutes(dependencies: ModeratorRoutesDependencies): Fa
 
 function createRestrictionRoutes(dependencies: ModeratorRoutesDependencies): FastifyPluginAsync {
 	const { access, accounts, chat, logger } = dependencies;
-	const common = { config: { rateLimit: RATE_LIMITS.change }, onRequest: accounts.authenticator.requireUser };
+	const common = forUsers(accounts);
 	const path = '/api/v1/channels/:channel/chat-restrictions';
 	const tags = ['chat'];
 	return async (app) => {

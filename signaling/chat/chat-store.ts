@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '../../core/clock.ts';
 import { SpillwayError } from '../../core/errors.ts';
 import { createId, createSecret, type ChannelId } from '../../core/ids.ts';
+import { MAX_LISTED_RESTRICTIONS } from '../../core/protocol/signaling-constants.ts';
 import { parseChatSettings, type ChannelChatSettings } from '../channels/moderator-store.ts';
 import type { Database } from '../database/database.ts';
 import type { ChannelStaff } from './chat-author.ts';
@@ -32,8 +33,6 @@ export type ChatTokenRecord = { id: string; name: string; createdAt: Date };
 export const CHAT_TOKEN_PREFIX = 'chat';
 /** Restrictions that a room holds in memory, newest first; some 10 MB. */
 const MAX_RESTRICTIONS = 50_000;
-/** Restrictions that are told to those who keep order, newest first. */
-const MAX_LISTED = 200;
 const MAX_TOKENS_PER_USER = 20;
 
 /** What a room asks of it. */
@@ -89,7 +88,7 @@ export class ChatStore {
 		return rows.map((row) => ({ subject: row.subject, untilMs: row.expires_at?.getTime() ?? null }));
 	}
 
-	/** Whom they keep from writing now, newest first, at most 200. */
+	/** Whom they keep from writing now, newest first, at most {@link MAX_LISTED_RESTRICTIONS}. */
 	async listRestricted(channelId: ChannelId): Promise<RestrictedAuthor[]> {
 		const rows = await this.#database.query<{
 			author_name: string;
@@ -103,7 +102,7 @@ export class ChatStore {
 				max(expires_at) AS expires_at, max(users.name) AS moderator_name
 			FROM chat_restrictions LEFT JOIN users ON users.id = moderator_id
 			WHERE channel_id = $1 AND (expires_at IS NULL OR expires_at > $2)
-			GROUP BY author_name ORDER BY since DESC, author_name LIMIT ${MAX_LISTED}`,
+			GROUP BY author_name ORDER BY since DESC, author_name LIMIT ${MAX_LISTED_RESTRICTIONS}`,
 			[channelId, this.#now()],
 		);
 		return rows.map((row) => ({
