@@ -34,7 +34,7 @@ const JOINED = {
 	viewerId: 'v',
 	resumeToken: 'token',
 	nowMs: 0,
-	channel: { name: 'demo', state: 'live' },
+	channel: { name: 'demo', state: 'live', viewerCount: 1 },
 	decision: DECISION,
 	chatName: null,
 	chatSettings: { slowModeSeconds: 0, isAccountRequired: false },
@@ -88,6 +88,15 @@ function setUp() {
 }
 
 describe('SignalingClient', () => {
+	it('knows how many watch as soon as it has joined', () => {
+		const { client, join } = setUp();
+		const counts: number[] = [];
+		client.on('presence', (count) => counts.push(count));
+		client.start();
+		join();
+		expect(counts).toEqual([1]);
+	});
+
 	it('joins with what the viewer can, and passes the decision on', () => {
 		const { client, join } = setUp();
 		const decisions: TierDecision[] = [];

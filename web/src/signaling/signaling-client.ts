@@ -302,6 +302,10 @@ export class SignalingClient extends TypedEmitter<SignalingEvents> {
 		);
 		this.emit('joined', answer);
 		this.emit('channel', answer.channel);
+		// The count in it has this viewer already; the next message about it may be two seconds away.
+		if (answer.channel.viewerCount !== null) {
+			this.emit('presence', answer.channel.viewerCount);
+		}
 		this.#decide(answer.decision);
 	}
 

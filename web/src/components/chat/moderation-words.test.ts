@@ -1,6 +1,6 @@
-/** What a moderator is told of what he did. */
+/** What a moderator reads of what they are about to do, and of what they did. */
 import { expect, it } from 'vitest';
-import { tellCommand, tellTimeout } from './moderation-words.ts';
+import { explainReach, tellCommand, tellTimeout } from './moderation-words.ts';
 
 it('tells what a typed command did, and how to lift it', () => {
 	expect(tellCommand('/ban @guest-abc')).toBe('guest-abc is banned. /unban guest-abc lifts it.');
@@ -20,4 +20,10 @@ it('says nothing of what was merely said', () => {
 	expect(tellCommand('hello')).toBeUndefined();
 	expect(tellCommand('/me waves')).toBeUndefined();
 	expect(tellCommand('/slow 10')).toBeUndefined();
+});
+
+it('says before a ban whom else it reaches, for accounts and for guests', () => {
+	expect(explainReach('guest-abc12', 'banned')).toContain('all guests who share it');
+	expect(explainReach('ada', 'banned')).toContain('all guests who share the address');
+	expect(explainReach('ada', 'paused')).toContain('are paused too');
 });

@@ -1,4 +1,5 @@
-/** What a moderator reads when the server has done what he asked for. Pure. */
+/** What a moderator reads before and after the server does what they asked for. Pure. */
+import { GUEST_NAME_PREFIX } from '../../../../core/protocol/signaling-constants.ts';
 
 const UNIT_WORDS: Readonly<Record<string, string>> = {
 	'': 'second',
@@ -9,6 +10,13 @@ const UNIT_WORDS: Readonly<Record<string, string>> = {
 	w: 'week',
 };
 const DEFAULT_TIMEOUT = '10m';
+
+/** Whom a ban or pause of this name reaches besides: guests are known by their address alone. */
+export function explainReach(name: string, what: 'paused' | 'banned'): string {
+	return name.startsWith(GUEST_NAME_PREFIX)
+		? `A guest is known by the address alone: all guests who share it, such as a household or a school, are ${what} too.`
+		: `So that ${name} does not come back as a guest, all guests who share the address, such as a household or a school, are ${what} too.`;
+}
 
 /** A ban holds. */
 export function tellBan(name: string): string {

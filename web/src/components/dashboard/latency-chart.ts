@@ -2,7 +2,7 @@
 
 /** Latency of one tier at one moment; null: nobody told. */
 export type LatencySample = { atMs: number; webrtc: LatencyPoint | null; 'll-hls': LatencyPoint | null };
-/** Milliseconds, glass to glass. */
+/** Milliseconds, server to screen. */
 export type LatencyPoint = { p50: number; p95: number };
 
 /** How far back the chart looks. */
