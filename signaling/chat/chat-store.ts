@@ -211,6 +211,16 @@ export class ChatStore {
 			: { user: { id: row.id, name: row.name, role: row.role }, tokenId: row.token_id };
 	}
 
+	/** Those of the tokens that are no more. */
+	async findDeletedTokens(tokenIds: readonly string[]): Promise<string[]> {
+		const rows = await this.#database.query<{ id: string }>(
+			`SELECT asked.id FROM unnest($1::text[]) AS asked (id)
+			WHERE NOT EXISTS (SELECT 1 FROM chat_tokens WHERE chat_tokens.id = asked.id)`,
+			[tokenIds],
+		);
+		return rows.map(({ id }) => id);
+	}
+
 	#now(): Date {
 		return new Date(this.#clock.nowMs());
 	}

@@ -93,8 +93,8 @@ describe('a viewer', () => {
 		const anna = { id: 'u1', name: 'anna', role: 'viewer', sessionId: 's1' } as const;
 		await start({ authenticator: { authenticate: async () => anna } });
 		const viewer = await new SocketClient(server.url).join();
-		server.signaling.endSocketsOf('s2');
-		server.signaling.endSocketsOf('s1');
+		server.signaling.sessions.end('s2');
+		server.signaling.sessions.end('s1');
 		expect(await viewer.closed).toBe(4010);
 	});
 });

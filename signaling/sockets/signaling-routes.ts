@@ -91,6 +91,11 @@ export class SignalingSockets {
 		}
 	}
 
+	/** The log-ins that open sockets hang on. */
+	get sessionIds(): Set<string> {
+		return new Set([...this.#sockets].flatMap(({ user }) => user?.sessionId ?? []));
+	}
+
 	/** Tells everybody to come again, elsewhere or later, and takes nobody in any more. */
 	close(): void {
 		this.#isClosed = true;
@@ -141,7 +146,7 @@ export class SignalingSockets {
 		if (this.#isClosed) {
 			throw new SpillwayError('SERVER_STOPPING', [], { retryAfterSeconds: FULL_RETRY_SECONDS });
 		}
-		if (!this.#origins.isAllowed(request.headers.origin, request.headers.host)) {
+		if (!this.#origins.isAllowed(request.headers.origin, request.host)) {
 			throw new SpillwayError('ORIGIN_REFUSED');
 		}
 		const admission = this.#admission.admit(addressOf(request));
