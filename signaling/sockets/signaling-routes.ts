@@ -10,7 +10,7 @@ import {
 	SIGNALING_PATH,
 	type SignalingCloseReason,
 } from '../../core/protocol/signaling-constants.ts';
-import { OriginCheck } from './origin-check.ts';
+import { OPAQUE_ORIGIN, OriginCheck } from './origin-check.ts';
 import { SignalingSocket } from './signaling-socket.ts';
 import { SocketAdmission, type SocketLimits } from './socket-admission.ts';
 import type { SignalingRooms, SignedInUser } from './viewer-session.ts';
@@ -146,7 +146,8 @@ export class SignalingSockets {
 		if (this.#isClosed) {
 			throw new SpillwayError('SERVER_STOPPING', [], { retryAfterSeconds: FULL_RETRY_SECONDS });
 		}
-		if (!this.#origins.isAllowed(request.headers.origin, request.host)) {
+		const isOpaque = request.headers.origin === OPAQUE_ORIGIN;
+		if (!isOpaque && !this.#origins.isAllowed(request.headers.origin, request.host)) {
 			throw new SpillwayError('ORIGIN_REFUSED');
 		}
 		const admission = this.#admission.admit(addressOf(request));
@@ -154,7 +155,8 @@ export class SignalingSockets {
 			throw new SpillwayError('SOCKETS_FULL', [], { retryAfterSeconds: FULL_RETRY_SECONDS });
 		}
 		admission.release();
-		this.#users.set(request, await this.#authenticate(request));
+		// Whoever embeds a page without an origin gets no more than any program does: cookies are not looked at.
+		this.#users.set(request, isOpaque ? undefined : await this.#authenticate(request));
 	}
 
 	// Who is signed in matters less than that everybody can watch: without the database all are guests.
