@@ -8,6 +8,7 @@ import {
 	RESERVED_CHANNEL_NAMES,
 	type BroadcastId,
 	type ChannelId,
+	idTimeMs,
 } from './ids.ts';
 
 describe('createId', () => {
@@ -36,6 +37,18 @@ describe('createId', () => {
 		// @ts-expect-error A channel's id is not a broadcast's.
 		const broadcastId: BroadcastId = channelId;
 		expect(broadcastId).toBe(channelId);
+	});
+});
+
+describe('idTimeMs', () => {
+	it('reads back the time of an id, and nothing from other text', () => {
+		expect(idTimeMs(createId(1_764_000_000_123.9))).toBe(1_764_000_000_123);
+		expect(['', 'u-ann', 'x'.repeat(26), '7'.repeat(25)].map(idTimeMs)).toEqual([
+			undefined,
+			undefined,
+			undefined,
+			undefined,
+		]);
 	});
 });
 

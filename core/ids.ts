@@ -36,6 +36,14 @@ export function createId<Id extends string>(nowMs: number): Id {
 	return (time + tail) as Id;
 }
 
+/** Epoch milliseconds in an id of {@link createId}; undefined for other text. */
+export function idTimeMs(id: string): number | undefined {
+	if (!/^[0-7][0-9a-hjkmnp-tv-z]{25}$/.test(id)) {
+		return undefined;
+	}
+	return [...id.slice(0, 10)].reduce((timeMs, character) => timeMs * 32 + ALPHABET.indexOf(character), 0);
+}
+
 /** Makes an unguessable secret of 160 bits, safe in URLs and in OBS's text fields. */
 export function createSecret(prefix: string): string {
 	const random = crypto.getRandomValues(new Uint8Array(32));

@@ -105,7 +105,7 @@ export class AudienceServices {
 			maxSocketsPerAddress: config.http.maxSocketsPerAddress,
 		});
 		scope.onClose(() => signaling.close());
-		accounts.onSessionEnded((sessionId) => signaling.endSocketsOf(sessionId));
+		accounts.endWithSession(signaling.sessions);
 		scope.onClose(sfu.pool.on('workerDied', () => signaling.loadChanged()));
 		function describeNow(channel: Channel): ReturnType<typeof describeChannel> {
 			return describeChannel(channel, registry.find(channel.name), signaling.audience.viewerCount(channel.name));

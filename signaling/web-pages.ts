@@ -48,10 +48,12 @@ export function createWebPages(folder: string, isChannel: (name: string) => Prom
 			index: false,
 			// Names in assets/ hold a hash of their content.
 			setHeaders: (reply, path) => {
-				reply.header(
-					'cache-control',
-					path.startsWith(join(folder, 'assets')) ? 'public, max-age=31536000, immutable' : 'no-cache',
-				);
+				const isAsset = path.startsWith(join(folder, 'assets'));
+				reply.header('cache-control', isAsset ? 'public, max-age=31536000, immutable' : 'no-cache');
+				if (isAsset) {
+					// Module scripts are fetched with CORS, and an embed in a sandboxed frame has no origin of its own.
+					reply.header('access-control-allow-origin', '*');
+				}
 			},
 		});
 		// Deeper addresses are nobody's. Who reads gets the page that says so, and a program what it gets everywhere.

@@ -5,7 +5,6 @@ import type { Logger } from '../../core/logger.ts';
 import type { MessageBus } from '../bus/message-bus.ts';
 import { addressKey, AttemptLimiter } from '../channels/attempt-limiter.ts';
 import type { AccessTokens } from './access-token.ts';
-import type { TokenAuthenticator } from './authenticator.ts';
 import type { PasswordHasher } from './password-hash.ts';
 import type { SessionEndReason, SessionStore } from './session-store.ts';
 import { parseNewUserName, parseUserName, validateNewPassword, type AuthenticatedUser, type UserRole } from './user.ts';
@@ -32,7 +31,8 @@ export type AccountServiceDependencies = {
 	sessions: SessionStore;
 	hasher: PasswordHasher;
 	accessTokens: AccessTokens;
-	authenticator: TokenAuthenticator;
+	/** Ends all that hangs on the session on this server. */
+	endSession(sessionId: string): void;
 	/** False: nobody can sign up. */
 	isSignUpOpen: boolean;
 };
@@ -232,12 +232,12 @@ export class AccountService {
 	}
 
 	async #announceEnd(sessionId: string): Promise<void> {
-		const { authenticator, bus, logger } = this.#dependencies;
-		authenticator.endSession(sessionId);
+		const { endSession, bus, logger } = this.#dependencies;
+		endSession(sessionId);
 		try {
 			await bus.publish(SESSION_ENDED_TOPIC, sessionId);
 		} catch (error) {
-			// Other servers then take its access token until that runs out; refreshing is refused by the database.
+			// Other servers find out when they look after the log-ins that their connections hang on.
 			logger.warn(
 				{ sessionId, reason: errorMessage(error) },
 				'the end of a session could not be told to other servers',

@@ -1,10 +1,11 @@
 /** Signing up, logging in, refreshing, logging out, guessing and forging, over HTTP and against both databases. */
 import { scryptSync } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../core/clock.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { InProcessBus } from '../bus/in-process-bus.ts';
 import type { Database } from '../database/database.ts';
+import { CREDENTIAL_CHECK_INTERVAL_MS } from './credential-watch.ts';
 import { ApiBench, TEST_PASSWORD, type TestBrowser } from '../testing/api-bench.ts';
 import { DATABASE_KINDS, openTestDatabase } from '../testing/both-databases.ts';
 
@@ -62,6 +63,27 @@ describe.each(DATABASE_KINDS)('accounts ($kind)', ({ kind }) => {
 			);
 			await other.close();
 		}
+	});
+
+	it('ends what a log-in opened also after a restart, and on a server that nobody told', async () => {
+		// Two servers without a common bus: one misses what the other says.
+		const other = await ApiBench.open(database);
+		const browser = await bench.signUp('alice');
+		const access = browser.cookies.get('spillway_session')!;
+		const sessionId = (await other.accounts.authenticator.authenticateToken(access))!.sessionId!;
+		const ended: string[] = [];
+		other.accounts.endWithSession({ inUse: () => [sessionId], end: (id) => ended.push(id) });
+		await browser.send('DELETE', '/api/v1/session');
+		const restarted = await ApiBench.open(database);
+		expect(await restarted.accounts.authenticator.authenticateToken(access)).toBeUndefined();
+		await other.clock.advance(CREDENTIAL_CHECK_INTERVAL_MS);
+		await vi.waitFor(() => expect(ended).toEqual([sessionId]));
+		expect(await other.accounts.authenticator.authenticateToken(access)).toBeUndefined();
+		// The row outlives further log-ins for as long as access tokens of it may be about.
+		await bench.browser().send('POST', '/api/v1/session', { name: 'alice', password: TEST_PASSWORD });
+		const later = await ApiBench.open(database);
+		expect(await later.accounts.authenticator.authenticateToken(access)).toBeUndefined();
+		await Promise.all([other.close(), restarted.close(), later.close()]);
 	});
 
 	it('stores neither passwords nor tokens', async () => {

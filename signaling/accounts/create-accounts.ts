@@ -10,6 +10,7 @@ import { AccessTokens } from './access-token.ts';
 import { createAccountRoutes } from './account-routes.ts';
 import { AccountService, SESSION_ENDED_TOPIC } from './account-service.ts';
 import { TokenAuthenticator } from './authenticator.ts';
+import { CredentialWatch } from './credential-watch.ts';
 import { PasswordHasher } from './password-hash.ts';
 import { RefreshTokens } from './refresh-token.ts';
 import { RequestOrigin } from './request-origin.ts';
@@ -43,8 +44,11 @@ export type Accounts = {
 	/** For routes that change something. */
 	origin: RequestOrigin;
 	routes: FastifyPluginAsync;
-	/** Calls back with the id of each log-in that ends, here or on another server. */
-	onSessionEnded(listener: (sessionId: string) => void): void;
+	/**
+	 * For those who hold connections that a log-in opened: `inUse` names the log-ins they hang on, and `end` is called for each that
+	 * ends, here, on another server, or by running out. More than once, if it is told twice.
+	 */
+	endWithSession(connections: { inUse(): Iterable<string>; end(sessionId: string): void }): void;
 	close(): Promise<void>;
 };
 
@@ -59,6 +63,11 @@ export async function createAccounts(dependencies: AccountsDependencies): Promis
 	const authenticator = new TokenAuthenticator(accessTokens, clock);
 	const cookies = new SessionCookies(config.isSecure);
 	const origin = new RequestOrigin(config.publicUrl);
+	const holders: Array<Parameters<Accounts['endWithSession']>[0]> = [];
+	const endSession = (sessionId: string): void => {
+		authenticator.endSession(sessionId);
+		holders.forEach((holder) => holder.end(sessionId));
+	};
 	const service = new AccountService({
 		clock,
 		logger,
@@ -67,25 +76,32 @@ export async function createAccounts(dependencies: AccountsDependencies): Promis
 		sessions,
 		hasher,
 		accessTokens,
-		authenticator,
+		endSession,
 		isSignUpOpen: config.isSignUpOpen,
 	});
 	await hasher.prepareDecoy();
+	// A restart must not make the access tokens of a log-in that has ended good again.
+	(await sessions.listLatelyEnded()).forEach((sessionId) => authenticator.endSession(sessionId));
+	const watch = new CredentialWatch(
+		{
+			name: 'log-ins',
+			inUse: () => holders.flatMap((holder) => [...holder.inUse()]),
+			findEnded: (ids) => sessions.findEnded(ids),
+			onEnded: endSession,
+		},
+		{ clock, logger },
+	);
 	let unsubscribe = (): void => undefined;
-	const sessionEndListeners: Array<(sessionId: string) => void> = [];
 	try {
 		unsubscribe = await bus.subscribe(SESSION_ENDED_TOPIC, (message) => {
 			if (typeof message === 'string' && message.length < 64) {
-				authenticator.endSession(message);
-				for (const listener of sessionEndListeners) {
-					listener(message);
-				}
+				endSession(message);
 			}
 		});
 	} catch (error) {
 		logger.warn(
 			{ reason: errorMessage(error) },
-			'ends of sessions on other servers will take ten minutes to show here',
+			'ends of sessions on other servers will take half a minute to show here',
 		);
 	}
 	return {
@@ -95,8 +111,11 @@ export async function createAccounts(dependencies: AccountsDependencies): Promis
 		cookies,
 		origin,
 		routes: createAccountRoutes({ accounts: service, authenticator, cookies, origin }),
-		onSessionEnded: (listener) => void sessionEndListeners.push(listener),
-		close: async () => unsubscribe(),
+		endWithSession: (holder) => void holders.push(holder),
+		close: async () => {
+			unsubscribe();
+			await watch.close();
+		},
 	};
 }
 

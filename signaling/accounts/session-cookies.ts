@@ -16,7 +16,7 @@ const MAX_COOKIE_HEADER_LENGTH = 8192;
 export class SessionCookies {
 	readonly #isSecure: boolean;
 
-	/** `isSecure`: people reach the server by TLS, its own or a proxy's. */
+	/** `isSecure`: everybody reaches the server by TLS. Otherwise each request tells, by a proxy that is trusted, too. */
 	constructor(isSecure: boolean) {
 		this.#isSecure = isSecure;
 	}
@@ -42,7 +42,8 @@ export class SessionCookies {
 		// Both values are made of characters that need no quoting. Lax, not strict: who follows a link to a channel should be
 		// signed in there.
 		const parts = [`${name}=${value}`, `Path=${path}`, `Max-Age=${maxAgeSeconds}`, 'HttpOnly', 'SameSite=Lax'];
-		void reply.header('set-cookie', [...parts, ...(this.#isSecure ? ['Secure'] : [])].join('; '));
+		const isSecure = this.#isSecure || reply.request.protocol === 'https';
+		void reply.header('set-cookie', [...parts, ...(isSecure ? ['Secure'] : [])].join('; '));
 	}
 }
 

@@ -2,6 +2,7 @@
 import type { Clock } from '../../core/clock.ts';
 import { createId } from '../../core/ids.ts';
 import type { Queryable } from '../database/database.ts';
+import { ACCESS_TOKEN_LIFE_SECONDS } from './access-token.ts';
 import type { RefreshTokens } from './refresh-token.ts';
 
 /** A session that is not refreshed for this long ends. */
@@ -15,6 +16,9 @@ const MAX_SESSION_LIFE_MS = 180 * 24 * 3600 * 1000;
 const REPEAT_WINDOW_MS = 10_000;
 /** Log-ins of one account at a time; the oldest goes. More than anybody's devices. */
 const MAX_SESSIONS_PER_USER = 20;
+
+/** Access tokens of a session may be good for this long after its end; a server that starts has to know. */
+const REMEMBER_ENDED_MS = (ACCESS_TOKEN_LIFE_SECONDS + 60) * 1000;
 
 /** Why a session ended. */
 export type SessionEndReason = 'logged-out' | 'token-reused' | 'too-many-sessions' | 'password-changed';
@@ -57,15 +61,15 @@ export class SessionStore {
 			`INSERT INTO sessions (id, user_id, token_hash, rotated_at, created_at, expires_at) VALUES ($1, $2, $3, $4, $4, $5)`,
 			[sessionId, userId, this.#tokens.hash(token), new Date(nowMs), this.#expiry(nowMs)],
 		);
-		// What has ended need not be kept: its tokens are refused as well when the row is gone.
-		await this.#database.query(
-			'DELETE FROM sessions WHERE user_id = $1 AND (ended_at IS NOT NULL OR expires_at <= $2)',
-			[userId, new Date(nowMs)],
-		);
+		// Refresh tokens are refused as well when the row is gone; it is kept for the sake of access tokens alone.
+		await this.#database.query('DELETE FROM sessions WHERE user_id = $1 AND (ended_at <= $2 OR expires_at <= $2)', [
+			userId,
+			new Date(nowMs - REMEMBER_ENDED_MS),
+		]);
 		const ended = await this.#database.query<{ id: string }>(
 			`UPDATE sessions SET ended_at = $2, end_reason = 'too-many-sessions'
 			WHERE user_id = $1 AND id IN (
-				SELECT id FROM sessions WHERE user_id = $1 ORDER BY id DESC OFFSET ${MAX_SESSIONS_PER_USER}
+				SELECT id FROM sessions WHERE user_id = $1 AND ended_at IS NULL ORDER BY id DESC OFFSET ${MAX_SESSIONS_PER_USER}
 			) RETURNING id`,
 			[userId, new Date(nowMs)],
 		);
@@ -124,6 +128,25 @@ export class SessionStore {
 			[userId, keptSessionId ?? null, new Date(this.#clock.nowMs()), reason],
 		);
 		return ended.map(({ id }) => id);
+	}
+
+	/** Those of the sessions that have ended, have run out, or never were. */
+	async findEnded(sessionIds: readonly string[]): Promise<string[]> {
+		const rows = await this.#database.query<{ id: string }>(
+			`SELECT asked.id FROM unnest($1::text[]) AS asked (id) WHERE NOT EXISTS (
+				SELECT 1 FROM sessions WHERE sessions.id = asked.id AND ended_at IS NULL AND expires_at > $2
+			)`,
+			[sessionIds, new Date(this.#clock.nowMs())],
+		);
+		return rows.map(({ id }) => id);
+	}
+
+	/** Sessions that ended so lately that an access token of theirs may not have run out. */
+	async listLatelyEnded(): Promise<string[]> {
+		const rows = await this.#database.query<{ id: string }>('SELECT id FROM sessions WHERE ended_at > $1', [
+			new Date(this.#clock.nowMs() - REMEMBER_ENDED_MS),
+		]);
+		return rows.map(({ id }) => id);
 	}
 
 	async #find(sessionId: string): Promise<SessionRow | undefined> {

@@ -132,7 +132,11 @@ export class ChannelAudience {
 	async join(connection: ViewerConnection, message: JoinMessage): Promise<ViewerSession> {
 		const { viewer, isReturning } = this.#admit(message);
 		this.#detach(viewer, 'replaced');
-		const chat = new ViewerChat(this.#options.chatRoom, viewer.id, connection, this.#options.logger);
+		const chat = new ViewerChat(this.#options.chatRoom, viewer.id, connection, this.#options.logger, (canModerate) => {
+			// Who no longer keeps order gives up the place that came with it.
+			viewer.role = this.#roleOf(connection, canModerate);
+			this.#noteChange(viewer);
+		});
 		const attachment: Attachment = { connection, chat };
 		this.#attachments.set(viewer.id, attachment);
 		viewer.connection = connection;

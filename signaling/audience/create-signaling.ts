@@ -74,8 +74,8 @@ export interface Signaling {
 	channelChanged(channelName: ChannelName): Promise<void>;
 	/** To be called when the SFU's load or budget changed much; small changes are seen within a second. */
 	loadChanged(): void;
-	/** Ends the sockets of a log-in that has ended; who watches there comes again as a guest. */
-	endSocketsOf(sessionId: string): void;
+	/** The log-ins that sockets hang on. Whoever watches by one that ends comes again as a guest. */
+	readonly sessions: { inUse(): Iterable<string>; end(sessionId: string): void };
 	figures(): SignalingFigures;
 	/** Tells viewers to come again, takes them out of the sum, writes the last events. */
 	close(): Promise<void>;
@@ -122,7 +122,7 @@ export function createSignaling(dependencies: SignalingDependencies): Signaling 
 		},
 		channelChanged: (channelName) => rooms.channelChanged(channelName),
 		loadChanged: () => rooms.loadChanged(),
-		endSocketsOf: (sessionId) => sockets.endSocketsOf(sessionId),
+		sessions: { inUse: () => sockets.sessionIds, end: (sessionId) => sockets.endSocketsOf(sessionId) },
 		figures: () => ({
 			socketCount: sockets.count,
 			roomCount: rooms.roomCount,

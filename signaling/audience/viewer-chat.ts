@@ -24,15 +24,24 @@ export class ViewerChat {
 	readonly #memberId: ViewerId;
 	readonly #connection: ViewerConnection;
 	readonly #logger: Logger;
+	readonly #onStanding: (canModerate: boolean) => void;
 	#early: ChatFrame[] | undefined = [];
 	#hasJoined = false;
 	#hasLeft = false;
 
-	constructor(room: ChatRoom, memberId: ViewerId, connection: ViewerConnection, logger: Logger) {
+	/** `onStanding`: what the viewer may do in chat has changed. */
+	constructor(
+		room: ChatRoom,
+		memberId: ViewerId,
+		connection: ViewerConnection,
+		logger: Logger,
+		onStanding: (canModerate: boolean) => void,
+	) {
 		this.#room = room;
 		this.#memberId = memberId;
 		this.#connection = connection;
 		this.#logger = logger;
+		this.#onStanding = onStanding;
 	}
 
 	/** Never rejects: without chat one can watch all the same. */
@@ -106,6 +115,9 @@ export class ViewerChat {
 		if (this.#early === undefined) {
 			// A removed message must go everywhere; one more line of talk is what a slow viewer can do without.
 			this.#connection.sendText(frame.text, frame.message.type === 'chat' ? 'droppable' : 'vital');
+			if (frame.message.type === 'chat-standing') {
+				this.#onStanding(frame.message.canModerate);
+			}
 		} else if (this.#early.length < MAX_EARLY_FRAMES) {
 			this.#early.push(frame);
 		}

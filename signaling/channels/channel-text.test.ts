@@ -16,6 +16,15 @@ describe('normalizeText', () => {
 		]);
 	});
 
+	it('takes the marks of right-to-left keyboards, and counts as people do', () => {
+		expect(normalizeText('שלום\u200f!', 'a title', 10)).toBe('שלום\u200f!');
+		const family = '👨‍👩‍👧‍👦';
+		expect(normalizeText(family.repeat(20), 'a title', 20)).toBe(family.repeat(20));
+		expect(() => normalizeText(family.repeat(21), 'a title', 20)).toThrow('at most 20 characters');
+		expect(() => normalizeText(`a${'\u0301'.repeat(500)}`, 'a title', 20)).toThrow('at most 20 characters');
+		expect(() => normalizeText('a\u202eb', 'a title', 20)).toThrow('direction of text');
+	});
+
 	it('refuses what is too long or cannot be seen', () => {
 		for (const text of [
 			'a\u0000',

@@ -10,9 +10,15 @@ export const MAX_KEY_NAME_LENGTH = 60;
 /** Longest text that can be searched for. */
 export const MAX_QUERY_LENGTH = 100;
 
-// Control characters, separators of lines and paragraphs, halves of surrogate pairs, and marks that turn the direction of
-// text and could make a title read as something else.
-const FORBIDDEN = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/u;
+// Control characters, separators of lines and paragraphs, halves of surrogate pairs.
+const UNREADABLE = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]/u;
+// Embeddings, overrides and isolates turn the direction of all that follows, also of what is not theirs. The marks U+200E, U+200F and
+// U+061C are on Hebrew and Arabic keyboards, and work like an unseen letter (UAX #9 §2.6): they stay.
+const TURNING = /[\u202A-\u202E\u2066-\u2069]/u;
+/** The largest emoji have ten code points. More for each character that people see is there to break a page. */
+const MAX_CODE_POINTS_PER_CHARACTER = 10;
+
+const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 /**
  * Trims and composes a text. Markup stays what it is, text; whoever shows it escapes it. Throws REQUEST_INVALID, naming `what`,
@@ -20,13 +26,24 @@ const FORBIDDEN = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\u061C\u200E\u200F\u202A-\u202E\u206
  */
 export function normalizeText(text: string, what: string, maxLength: number): string {
 	const normalized = text.normalize('NFC').trim();
-	if (FORBIDDEN.test(normalized)) {
+	if (UNREADABLE.test(normalized)) {
 		throw new SpillwayError('REQUEST_INVALID', [`${what} must not have control characters or line breaks`]);
 	}
-	if ([...normalized].length > maxLength) {
+	if (TURNING.test(normalized)) {
+		throw new SpillwayError('REQUEST_INVALID', [
+			`${what} must not have signs that turn the direction of text; single right-to-left marks are fine`,
+		]);
+	}
+	const codePointCount = [...normalized].length;
+	if (codePointCount > maxLength * MAX_CODE_POINTS_PER_CHARACTER || countCharacters(normalized) > maxLength) {
 		throw new SpillwayError('REQUEST_INVALID', [`${what} has at most ${maxLength} characters`]);
 	}
 	return normalized;
+}
+
+/** Characters as people count them: a family emoji is one (UAX #29 §3). */
+function countCharacters(text: string): number {
+	return [...graphemes.segment(text)].length;
 }
 
 /** A category; undefined for none, which an empty text means as well. */

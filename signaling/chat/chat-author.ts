@@ -1,6 +1,6 @@
 /** Who somebody is in a chat: name, colour, badges, and the marks by which a ban knows him again. */
 import { createHmac } from 'node:crypto';
-import type { ChannelId } from '../../core/ids.ts';
+import { idTimeMs, type ChannelId } from '../../core/ids.ts';
 import { GUEST_NAME_PREFIX } from '../../core/protocol/signaling-constants.ts';
 import type { ChatMessage } from '../../core/protocol/signaling-messages.ts';
 import { addressKey } from '../channels/attempt-limiter.ts';
@@ -17,10 +17,12 @@ export type ChatAuthor = {
 	/** Undefined: a guest. */
 	user: ChatUser | undefined;
 	/**
-	 * Marks for restrictions: a user's own, and that of the address for guests. A user who is banned is also banned as a guest
-	 * from the same address; others with accounts behind that address are not.
+	 * Marks for restrictions: a user's own, and that of the address. A user who is banned is also banned as a guest from the same
+	 * address, and so are accounts that are made there afterwards; older accounts behind that address are not.
 	 */
 	subjects: string[];
+	/** Epoch ms; undefined for guests. */
+	accountCreatedAtMs: number | undefined;
 	/** Who is counted together by the rate limits; undefined for this machine's own address, behind which a proxy serves everybody. */
 	sharedMark: string | undefined;
 	canModerate: boolean;
@@ -46,14 +48,21 @@ export function describeAuthor(
 		author: { id, name, color: nameColor(id), badges },
 		user,
 		subjects: user === undefined ? [addressMark] : [`user:${user.id}`, addressMark],
+		accountCreatedAtMs: user && idTimeMs(user.id),
 		sharedMark: isLoopback(member.remoteAddress) ? undefined : addressMark,
 		canModerate,
 	};
 }
 
-/** Those of the restrictions' marks that keep this author from writing: a user is not bound by his address. */
-export function bindingSubjects(author: Pick<ChatAuthor, 'subjects'>): readonly string[] {
-	return author.subjects.slice(0, 1);
+/** True when one of these marks, each with the time at which it was restricted, keeps this author from writing. */
+export function isBound(
+	{ subjects: [own, address], accountCreatedAtMs = -Infinity }: Pick<ChatAuthor, 'subjects' | 'accountCreatedAtMs'>,
+	restrictedSinceMs: ReadonlyMap<string, number>,
+): boolean {
+	return (
+		restrictedSinceMs.has(own!) ||
+		(address !== undefined && accountCreatedAtMs >= (restrictedSinceMs.get(address) ?? Infinity))
+	);
 }
 
 /** What somebody is in this channel. */

@@ -62,6 +62,11 @@ export function isChatId(text: string): boolean {
 	return PATTERN.test(text);
 }
 
+/** Epoch milliseconds at which an id was made, by the clock of its node. */
+export function chatIdMs(id: string): number {
+	return decode(id.slice(0, TIME_LENGTH));
+}
+
 function encode(value: number, length: number): string {
 	let rest = value;
 	let text = '';

@@ -8,7 +8,7 @@ const MAX_RESTRICTIONS = 60_000;
 /** In memory; the store and the room's entries fill it. */
 export class ChatRestrictions {
 	readonly #clock: Clock;
-	readonly #untilMs = new Map<string, number | null>();
+	readonly #bySubject = new Map<string, { untilMs: number | null; sinceMs: number }>();
 
 	constructor(clock: Clock) {
 		this.#clock = clock;
@@ -16,41 +16,52 @@ export class ChatRestrictions {
 
 	/** Takes over what the database knows. */
 	load(restrictions: readonly Restriction[]): void {
-		this.#untilMs.clear();
+		this.#bySubject.clear();
 		// Newest first as they come; the oldest must be the first to go.
-		restrictions.toReversed().forEach(({ subject, untilMs }) => this.set([subject], untilMs));
+		restrictions.toReversed().forEach(({ subject, untilMs, sinceMs }) => this.set([subject], untilMs, sinceMs));
 	}
 
-	/** `untilMs`: epoch; null: for good, which a time-out does not shorten. */
-	set(subjects: readonly string[], untilMs: number | null): void {
+	/** `untilMs`: epoch; null: for good, which a time-out does not shorten. `sinceMs`: epoch, when it was laid on them. */
+	set(subjects: readonly string[], untilMs: number | null, sinceMs: number): void {
 		for (const subject of subjects) {
-			if (untilMs !== null && this.#untilMs.get(subject) === null) {
+			const known = this.#bySubject.get(subject);
+			if (untilMs !== null && known?.untilMs === null) {
 				continue;
 			}
-			this.#untilMs.delete(subject);
-			this.#untilMs.set(subject, untilMs);
-			if (this.#untilMs.size > MAX_RESTRICTIONS) {
-				this.#untilMs.delete(this.#untilMs.keys().next().value!);
+			this.#bySubject.delete(subject);
+			this.#bySubject.set(subject, { untilMs, sinceMs: Math.min(sinceMs, known?.sinceMs ?? sinceMs) });
+			if (this.#bySubject.size > MAX_RESTRICTIONS) {
+				this.#bySubject.delete(this.#bySubject.keys().next().value!);
 			}
 		}
 	}
 
 	/** They may write again. */
 	lift(subjects: readonly string[]): void {
-		subjects.forEach((subject) => this.#untilMs.delete(subject));
+		subjects.forEach((subject) => this.#bySubject.delete(subject));
 	}
 
 	/** Milliseconds left; Infinity for a ban; 0 when the subject may write. */
 	remainingMs(subject: string): number {
-		const untilMs = this.#untilMs.get(subject);
-		if (untilMs === undefined) {
+		const known = this.#bySubject.get(subject);
+		if (known === undefined) {
 			return 0;
 		}
-		const remainingMs = untilMs === null ? Infinity : untilMs - this.#clock.nowMs();
+		const remainingMs = known.untilMs === null ? Infinity : known.untilMs - this.#clock.nowMs();
 		if (remainingMs <= 0) {
-			this.#untilMs.delete(subject);
+			this.#bySubject.delete(subject);
 			return 0;
 		}
 		return remainingMs;
+	}
+
+	/** Those of the subjects that are restricted, with the epoch milliseconds since when. */
+	bindingSince(subjects: readonly string[]): Map<string, number> {
+		return new Map(
+			subjects.flatMap((subject) => {
+				const known = this.#bySubject.get(subject);
+				return known === undefined ? [] : [[subject, known.sinceMs] as const];
+			}),
+		);
 	}
 }

@@ -1,6 +1,6 @@
 /** What members of a room see and may do. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ChannelId } from '../../core/ids.ts';
+import { createId, type ChannelId } from '../../core/ids.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { InProcessBus } from '../bus/in-process-bus.ts';
@@ -202,7 +202,7 @@ describe('guests', () => {
 		expect((await room.join(member('3', ANN), undefined)).chatName).toBe('ann');
 	});
 
-	it('are banned by address, which users behind it are not', async () => {
+	it('are banned by address, which users behind it are not, unless their account is younger than the ban', async () => {
 		await join('mod', MOD);
 		const guest = await join('1');
 		await room.send('1', { text: 'rude' });
@@ -220,6 +220,14 @@ describe('guests', () => {
 		await join('4', undefined, { remoteAddress: '198.51.100.7' });
 		expect(await refusalOf(room.send('2', { text: 'me again' }))).toBe('CHAT_BANNED');
 		expect(await refusalOf(room.send('3', { text: 'hi' }))).toBe('accepted');
+		const older = { id: createId<string>(clock.nowMs() - 60_000), name: 'older', role: 'viewer' as const };
+		const younger = { id: createId<string>(clock.nowMs()), name: 'younger', role: 'viewer' as const };
+		await join('older', older);
+		await join('younger', younger);
+		await join('younger elsewhere', younger, { remoteAddress: '198.51.100.8' });
+		expect(await refusalOf(room.send('older', { text: 'good day' }))).toBe('accepted');
+		expect(await refusalOf(room.send('younger', { text: 'here I am again' }))).toBe('CHAT_BANNED');
+		expect(await refusalOf(room.send('younger elsewhere', { text: 'good evening' }))).toBe('accepted');
 		expect(await refusalOf(room.send('4', { text: 'hi there' }))).toBe('accepted');
 		expect((await room.join(member('5'), undefined)).history.map(({ text }) => text)).not.toContain('rude');
 		expect(JSON.stringify(store.restrictions)).not.toContain('192.0.2.1');

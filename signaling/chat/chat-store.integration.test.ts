@@ -97,6 +97,7 @@ describe.each([
 
 	it('keeps restrictions until they run out or are lifted', async () => {
 		const untilMs = Math.floor(systemClock.nowMs()) + 60_000;
+		const sinceMs = expect.any(Number) as number;
 		const ann = { subjects: ['user:a', 'guest:x'], authorName: 'Ann', moderatorId: otherId };
 		await store.restrict(channelId, { ...ann, untilMs });
 		await store.restrict(channelId, { ...ann, subjects: ['user:gone'], authorName: 'gone', untilMs: 1000 });
@@ -104,17 +105,17 @@ describe.each([
 		const byHeart = async (): Promise<unknown[]> =>
 			(await store.listRestrictions(channelId)).sort((one, other) => one.subject.localeCompare(other.subject));
 		expect(await byHeart()).toEqual([
-			{ subject: 'guest:x', untilMs },
-			{ subject: 'user:a', untilMs },
-			{ subject: 'user:b', untilMs: null },
+			{ subject: 'guest:x', sinceMs, untilMs },
+			{ subject: 'user:a', sinceMs, untilMs },
+			{ subject: 'user:b', sinceMs, untilMs: null },
 		]);
 		await store.restrict(channelId, { ...ann, untilMs: null });
-		expect(await byHeart()).toContainEqual({ subject: 'user:a', untilMs: null });
+		expect(await byHeart()).toContainEqual({ subject: 'user:a', sinceMs, untilMs: null });
 		await store.restrict(channelId, { ...ann, authorName: 'other', untilMs });
-		expect(await byHeart()).toContainEqual({ subject: 'user:a', untilMs: null });
+		expect(await byHeart()).toContainEqual({ subject: 'user:a', sinceMs, untilMs: null });
 		expect((await store.release(channelId, 'ANN')).sort()).toEqual(['guest:x', 'user:a']);
 		expect(await store.release(channelId, 'ann')).toEqual([]);
-		expect(await byHeart()).toEqual([{ subject: 'user:b', untilMs: null }]);
+		expect(await byHeart()).toEqual([{ subject: 'user:b', sinceMs, untilMs: null }]);
 	});
 
 	it('makes tokens, finds their owner, stores none of them, and deletes only one’s own', async () => {

@@ -13,7 +13,7 @@ import type { ChatUser } from './chat-service.ts';
 export type ChannelChat = { policy: ChannelChatSettings; staff: ChannelStaff };
 
 /** Somebody may not write until a time; null: for good. */
-export type Restriction = { subject: string; untilMs: number | null };
+export type Restriction = { subject: string; sinceMs: number; untilMs: number | null };
 
 /** Somebody who may not write, as those who keep order see it. */
 export type RestrictedAuthor = {
@@ -80,12 +80,16 @@ export class ChatStore {
 
 	/** All that hold now, at most 50 000. */
 	async listRestrictions(channelId: ChannelId): Promise<Restriction[]> {
-		const rows = await this.#database.query<{ subject: string; expires_at: Date | null }>(
-			`SELECT subject, expires_at FROM chat_restrictions WHERE channel_id = $1 AND (expires_at IS NULL OR expires_at > $2)
+		const rows = await this.#database.query<{ subject: string; created_at: Date; expires_at: Date | null }>(
+			`SELECT subject, created_at, expires_at FROM chat_restrictions WHERE channel_id = $1 AND (expires_at IS NULL OR expires_at > $2)
 			ORDER BY created_at DESC LIMIT ${MAX_RESTRICTIONS}`,
 			[channelId, this.#now()],
 		);
-		return rows.map((row) => ({ subject: row.subject, untilMs: row.expires_at?.getTime() ?? null }));
+		return rows.map((row) => ({
+			subject: row.subject,
+			sinceMs: row.created_at.getTime(),
+			untilMs: row.expires_at?.getTime() ?? null,
+		}));
 	}
 
 	/** Whom they keep from writing now, newest first, at most {@link MAX_LISTED_RESTRICTIONS}. */
@@ -209,6 +213,16 @@ export class ChatStore {
 		return row === undefined
 			? undefined
 			: { user: { id: row.id, name: row.name, role: row.role }, tokenId: row.token_id };
+	}
+
+	/** Those of the tokens that are no more. */
+	async findDeletedTokens(tokenIds: readonly string[]): Promise<string[]> {
+		const rows = await this.#database.query<{ id: string }>(
+			`SELECT asked.id FROM unnest($1::text[]) AS asked (id)
+			WHERE NOT EXISTS (SELECT 1 FROM chat_tokens WHERE chat_tokens.id = asked.id)`,
+			[tokenIds],
+		);
+		return rows.map(({ id }) => id);
 	}
 
 	#now(): Date {

@@ -21,11 +21,19 @@ describe('cleanChatText', () => {
 		[`Z${'\u0335'.repeat(50)}algo`, `Z${'\u0335'.repeat(4)}algo`],
 		['<script>alert(1)</script>', '<script>alert(1)</script>'],
 		['\ud800x', '\ufffdx'],
+		['hi\u{e0041}\u{e0042}\u{e007f}', 'hi'],
+		[
+			'🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}',
+			'🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}',
+		],
 	])('makes %j into %j', (text, clean) => expect(cleanChatText(text)).toBe(clean));
 
-	it.each(['', '  \n ', '\u200b\u2060', '\u3164', '\u202e', 'x'.repeat(501)])('takes %j for no message', (text) => {
-		expect(cleanChatText(text)).toBeUndefined();
-	});
+	it.each(['', '  \n ', '\u200b\u2060', '\u{e0041}\u{e0042}', '\u3164', '\u202e', 'x'.repeat(501)])(
+		'takes %j for no message',
+		(text) => {
+			expect(cleanChatText(text)).toBeUndefined();
+		},
+	);
 
 	it('gives one line without controls, and the same when cleaned again', () => {
 		fc.assert(

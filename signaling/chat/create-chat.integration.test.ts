@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../core/clock.ts';
 import { SpillwayError } from '../../core/errors.ts';
 import type { ChannelId } from '../../core/ids.ts';
@@ -28,6 +28,9 @@ let chat: Chat;
 let app: FastifyInstance;
 let port: number;
 
+/** What chat has open for log-ins. */
+let logIns: { inUse(): Iterable<string>; end(sessionId: string): void };
+
 /** Whoever sends the header is Ann. */
 const accounts = {
 	authenticator: {
@@ -38,8 +41,9 @@ const accounts = {
 			}
 			return ANN;
 		},
-		authenticateToken: async () => undefined,
+		authenticateToken: async (token: string) => (token === 'access' ? { ...ANN, sessionId: 's1' } : undefined),
 	},
+	endWithSession: (holder: typeof logIns) => (logIns = holder),
 	origin: { check: () => undefined },
 } as unknown as ChatDependencies['accounts'];
 
@@ -47,8 +51,8 @@ const headers = { authorization: 'Bearer ann' };
 const PATH = '/api/v1/chat-tokens';
 
 /** What the server says to these lines, until `pattern`. */
-async function talk(lines: string, pattern: RegExp): Promise<string> {
-	const socket = new WebSocket(`ws://127.0.0.1:${port}/`, 'irc');
+async function talk(lines: string, pattern: RegExp, protocols: string[] = ['irc']): Promise<string> {
+	const socket = new WebSocket(`ws://127.0.0.1:${port}/`, protocols);
 	let said = '';
 	const answered = new Promise<void>((resolve) => {
 		socket.addEventListener('message', (event) => {
@@ -113,6 +117,32 @@ describe('createChat', () => {
 		const deleted = await app.inject({ method: 'DELETE', url: `${PATH}/${id}`, headers });
 		expect(deleted.statusCode).toBe(204);
 		expect(await talk(`PASS oauth:${token}\r\nNICK x`, /NOTICE/)).toContain('Login authentication failed');
+	});
+
+	it('takes clients that know a host and a port only, whatever subprotocol they offer', async () => {
+		for (const protocols of [[], ['irc']]) {
+			expect(await talk('NICK justinfan1\r\nJOIN #demo', /366/, protocols)).toContain('JOIN #demo');
+		}
+	});
+
+	it('ends connections with the log-in that opened them', async () => {
+		const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
+		const said: string[] = [];
+		socket.addEventListener('message', (event) => said.push(String(event.data)));
+		await new Promise((resolve) => socket.addEventListener('open', resolve));
+		const isJoined = new Promise<void>((resolve) =>
+			socket.addEventListener('message', () => (said.join('').includes(' 366 ') ? resolve() : undefined)),
+		);
+		const closed = new Promise<number>((resolve) => socket.addEventListener('close', ({ code }) => resolve(code)));
+		// Binary, as some clients send their lines.
+		socket.send(new TextEncoder().encode('PASS oauth:access\r\nNICK ann\r\nJOIN #demo'));
+		await isJoined;
+		expect([...logIns.inUse()]).toEqual(['s1']);
+		logIns.end('another');
+		logIns.end('s1');
+		expect(await closed).toBe(1008);
+		expect(said.join('')).toContain('NOTICE * :You have logged out');
+		await vi.waitFor(() => expect([...logIns.inUse()]).toEqual([]));
 	});
 
 	it.each([

@@ -5,6 +5,7 @@ import { errorMessage } from '../../core/errors.ts';
 import type { ChannelId } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
+import { CredentialWatch } from '../accounts/credential-watch.ts';
 import { AttemptLimiter } from '../channels/attempt-limiter.ts';
 import type { MessageBus } from '../bus/message-bus.ts';
 import type { Database } from '../database/database.ts';
@@ -22,7 +23,7 @@ export type ChatDependencies = {
 	logger: Logger;
 	/** Shared by the nodes that share a database. */
 	serverSecret: Uint8Array;
-	accounts: Pick<Accounts, 'authenticator' | 'origin'>;
+	accounts: Pick<Accounts, 'authenticator' | 'origin' | 'endWithSession'>;
 	/** As ChannelStore. */
 	channels: { findByName(text: string): Promise<{ id: ChannelId; name: string } | undefined> };
 };
@@ -55,18 +56,35 @@ export function createChat(dependencies: ChatDependencies): Chat {
 		findChannel: (name) => channels.findByName(name),
 		verifyToken: async (token) => {
 			if (token.startsWith(`${CHAT_TOKEN_PREFIX}_`)) {
-				return store.findByToken(token);
+				const found = await store.findByToken(token);
+				return found && { user: found.user, credential: { kind: 'chat-token', id: found.tokenId } };
 			}
 			const user = await accounts.authenticator.authenticateToken(token);
-			return user === undefined ? undefined : { user };
+			const credential =
+				user?.sessionId === undefined ? {} : { credential: { kind: 'session' as const, id: user.sessionId } };
+			return user && { user, ...credential };
 		},
 		attempts: new AttemptLimiter(clock),
 	});
+	const endToken = (id: string): void => irc.endSessionsOf({ kind: 'chat-token', id });
+	accounts.endWithSession({
+		inUse: () => irc.credentialIds('session'),
+		end: (id) => irc.endSessionsOf({ kind: 'session', id }),
+	});
+	const tokenWatch = new CredentialWatch(
+		{
+			name: 'chat tokens',
+			inUse: () => irc.credentialIds('chat-token'),
+			findEnded: (ids) => store.findDeletedTokens(ids),
+			onEnded: endToken,
+		},
+		{ clock, logger },
+	);
 	const tokenRoutes = createChatTokenRoutes({
 		store,
 		accounts,
 		announceDeletion: async (tokenId) => {
-			irc.endSessionsOf(tokenId);
+			endToken(tokenId);
 			try {
 				await bus.publish(TOKEN_DELETED_TOPIC, tokenId);
 			} catch (error) {
@@ -75,9 +93,12 @@ export function createChat(dependencies: ChatDependencies): Chat {
 		},
 	});
 	const unsubscribe = bus
-		.subscribe(TOKEN_DELETED_TOPIC, (tokenId) => irc.endSessionsOf(String(tokenId)))
+		.subscribe(TOKEN_DELETED_TOPIC, (tokenId) => endToken(String(tokenId)))
 		.catch((error: unknown) => {
-			logger.warn({ reason: errorMessage(error) }, 'chat tokens deleted on other servers keep their connections here');
+			logger.warn(
+				{ reason: errorMessage(error) },
+				'chat tokens deleted on other servers keep their connections here for half a minute',
+			);
 			return () => undefined;
 		});
 	return {
@@ -90,6 +111,7 @@ export function createChat(dependencies: ChatDependencies): Chat {
 		counts: () => ({ rooms: rooms.roomCount, ircSessions: irc.sessionCount }),
 		close: async () => {
 			(await unsubscribe)();
+			await tokenWatch.close();
 			await irc.close();
 			await rooms.close();
 		},

@@ -7,9 +7,9 @@ import type { Logger } from '../../core/logger.ts';
 import { GUEST_NAME_PREFIX } from '../../core/protocol/signaling-constants.ts';
 import type { ChatMessage, ChatSettings, ChatStanding } from '../../core/protocol/signaling-messages.ts';
 import { AuthorDirectory } from './author-directory.ts';
-import { bindingSubjects, describeAuthor, type ChatAuthor } from './chat-author.ts';
+import { describeAuthor, isBound, type ChatAuthor } from './chat-author.ts';
 import { parseChatCommand } from './chat-commands.ts';
-import type { ChatIds } from './chat-ids.ts';
+import { chatIdMs, type ChatIds } from './chat-ids.ts';
 import { ChatLimits } from './chat-limits.ts';
 import { ChatRestrictions } from './chat-restrictions.ts';
 import type { ChatDraft, ChatJoinResult, ChatMember, ModerationRequest } from './chat-service.ts';
@@ -209,18 +209,20 @@ export class LocalChatRoom {
 				});
 				break;
 			case 'restricted':
-				this.#restrictions.set(entry.subjects, entry.untilMs);
+				this.#restrictions.set(entry.subjects, entry.untilMs, chatIdMs(entry.id));
 				this.#fanOut.push({
 					kind: 'notice',
 					message: { type: 'chat-removed', messageIds: [], authorId: entry.authorId },
 					removal: { messages: [], author: { name: entry.authorName, seconds: entry.seconds ?? undefined } },
 				});
-				this.#tellStandings(entry.subjects);
+				this.#tellStandings(this.#restrictions.bindingSince(entry.subjects));
 				break;
-			case 'released':
+			case 'released': {
+				const lifted = this.#restrictions.bindingSince(entry.subjects);
 				this.#restrictions.lift(entry.subjects);
-				this.#tellStandings(entry.subjects);
+				this.#tellStandings(lifted);
 				break;
+			}
 			case 'settings':
 				void this.#channel.load();
 				break;
@@ -273,19 +275,19 @@ export class LocalChatRoom {
 		}
 		if (isStandingChanged) {
 			this.#authors.clear();
-			this.#tellStandings(undefined);
+			this.#tellStandings('everybody');
 		}
 	}
 
-	/** Tells those whom these subjects bind, or everybody, what they may do now; in slices, since a large room must not stand still. */
-	#tellStandings(subjects: readonly string[] | undefined, members = [...this.#fanOut.members.values()]): void {
+	/** Tells those whom these marks bind, or everybody, what they may do now; in slices, since a large room must not stand still. */
+	#tellStandings(bound: ReadonlyMap<string, number> | 'everybody', members = [...this.#fanOut.members.values()]): void {
 		for (const member of members.slice(0, STANDINGS_PER_SLICE)) {
 			// It may have left since.
 			if (this.#fanOut.members.get(member.id) !== member) {
 				continue;
 			}
 			const author = this.#authorOf(member);
-			if (subjects === undefined || bindingSubjects(author).some((subject) => subjects.includes(subject))) {
+			if (bound === 'everybody' || isBound(author, bound)) {
 				this.#fanOut.tell(member, { type: 'chat-standing', ...this.#standingOf(member, author) });
 			}
 		}
@@ -293,7 +295,7 @@ export class LocalChatRoom {
 		if (rest.length > 0) {
 			const cancel = this.#options.clock.setTimeout(() => {
 				forget();
-				this.#tellStandings(subjects, rest);
+				this.#tellStandings(bound, rest);
 			}, 0);
 			const forget = this.#scope.onClose(cancel);
 		}
@@ -326,10 +328,10 @@ export class LocalChatRoom {
 		};
 	}
 
-	/** 0 when nothing keeps this author from writing, Infinity when banned. Who keeps order cannot lock himself out by a restriction from before. */
+	/** 0 when nothing keeps this author from writing, Infinity when banned. Moderators cannot lock themselves out by an earlier restriction. */
 	#restrictedForMs(author: ChatAuthor): number {
-		const remainingMs = bindingSubjects(author).map((subject) => this.#restrictions.remainingMs(subject));
-		return author.canModerate ? 0 : Math.max(0, ...remainingMs);
+		const binding = author.subjects.filter((subject) => isBound(author, this.#restrictions.bindingSince([subject])));
+		return author.canModerate ? 0 : Math.max(0, ...binding.map((subject) => this.#restrictions.remainingMs(subject)));
 	}
 
 	#assertMayWrite(member: ChatMember, author: ChatAuthor): void {

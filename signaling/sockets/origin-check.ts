@@ -1,5 +1,11 @@
 /** Which web pages may open sockets here: a page of another site would act with the cookies of whoever looks at it. */
 
+/**
+ * What browsers send for a page without an origin of its own, such as an embed in a frame with `sandbox="allow-scripts"` (HTML,
+ * "serializing an origin"). Anybody can make such a page, so it is nobody's.
+ */
+export const OPAQUE_ORIGIN = 'null';
+
 /** Decides by the Origin header of the upgrade request (RFC 6455 §10.2). */
 export class OriginCheck {
 	readonly #allowed: ReadonlySet<string>;

@@ -93,20 +93,40 @@ describe('a viewer', () => {
 		const anna = { id: 'u1', name: 'anna', role: 'viewer', sessionId: 's1' } as const;
 		await start({ authenticator: { authenticate: async () => anna } });
 		const viewer = await new SocketClient(server.url).join();
-		server.signaling.endSocketsOf('s2');
-		server.signaling.endSocketsOf('s1');
+		server.signaling.sessions.end('s2');
+		server.signaling.sessions.end('s1');
 		expect(await viewer.closed).toBe(4010);
 	});
 });
 
 describe('opening a socket', () => {
+	it('makes a guest of a page without an origin, such as a sandboxed embed, whatever cookies it brings', async () => {
+		await start({ authenticator: { authenticate: async () => ({ id: 'u1', name: 'anna', role: 'viewer' }) } });
+		const signedIn = await new SocketClient(server.url).join();
+		expect((await signedIn.next('joined')).chatName).not.toBeNull();
+		const embedded = await new SocketClient(server.url, { origin: 'null' }).join();
+		expect((await embedded.next('joined')).chatName).toBeNull();
+		signedIn.socket.close();
+		embedded.socket.close();
+	});
+
+	it('knows its own pages behind a proxy that tells the host apart', async () => {
+		await start();
+		const headers = { 'x-forwarded-host': 'live.example.net', 'x-forwarded-proto': 'https' };
+		const client = await new SocketClient(server.url, { origin: 'https://live.example.net', headers }).opened();
+		client.socket.close();
+		await expect(
+			new SocketClient(server.url, { origin: 'https://other.example.net', headers }).opened(),
+		).rejects.toThrow('HTTP 403');
+	});
+
 	it('is for our own and configured origins, and for programs', async () => {
 		await start({ allowedOrigins: ['https://example.org'] });
 		for (const origin of [undefined, server.url, 'https://example.org']) {
 			const client = await new SocketClient(server.url, origin === undefined ? {} : { origin }).opened();
 			client.socket.close();
 		}
-		for (const origin of ['https://evil.example', 'null', `${server.url}.evil.example`]) {
+		for (const origin of ['https://evil.example', `${server.url}.evil.example`]) {
 			await expect(new SocketClient(server.url, { origin }).opened()).rejects.toThrow('HTTP 403');
 		}
 		const refused = await fetch(`${server.url}/api/v1/signaling`);

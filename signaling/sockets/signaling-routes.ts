@@ -10,7 +10,7 @@ import {
 	SIGNALING_PATH,
 	type SignalingCloseReason,
 } from '../../core/protocol/signaling-constants.ts';
-import { OriginCheck } from './origin-check.ts';
+import { OPAQUE_ORIGIN, OriginCheck } from './origin-check.ts';
 import { SignalingSocket } from './signaling-socket.ts';
 import { SocketAdmission, type SocketLimits } from './socket-admission.ts';
 import type { SignalingRooms, SignedInUser } from './viewer-session.ts';
@@ -91,6 +91,11 @@ export class SignalingSockets {
 		}
 	}
 
+	/** The log-ins that open sockets hang on. */
+	get sessionIds(): Set<string> {
+		return new Set([...this.#sockets].flatMap(({ user }) => user?.sessionId ?? []));
+	}
+
 	/** Tells everybody to come again, elsewhere or later, and takes nobody in any more. */
 	close(): void {
 		this.#isClosed = true;
@@ -141,7 +146,8 @@ export class SignalingSockets {
 		if (this.#isClosed) {
 			throw new SpillwayError('SERVER_STOPPING', [], { retryAfterSeconds: FULL_RETRY_SECONDS });
 		}
-		if (!this.#origins.isAllowed(request.headers.origin, request.headers.host)) {
+		const isOpaque = request.headers.origin === OPAQUE_ORIGIN;
+		if (!isOpaque && !this.#origins.isAllowed(request.headers.origin, request.host)) {
 			throw new SpillwayError('ORIGIN_REFUSED');
 		}
 		const admission = this.#admission.admit(addressOf(request));
@@ -149,7 +155,8 @@ export class SignalingSockets {
 			throw new SpillwayError('SOCKETS_FULL', [], { retryAfterSeconds: FULL_RETRY_SECONDS });
 		}
 		admission.release();
-		this.#users.set(request, await this.#authenticate(request));
+		// Whoever embeds a page without an origin gets no more than any program does: cookies are not looked at.
+		this.#users.set(request, isOpaque ? undefined : await this.#authenticate(request));
 	}
 
 	// Who is signed in matters less than that everybody can watch: without the database all are guests.

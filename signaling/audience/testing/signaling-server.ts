@@ -41,7 +41,7 @@ const NO_DATABASE = { query: async () => [], runScript: async () => undefined } 
 /** Starts a server with the channel `demo`. */
 export async function startSignalingServer(options: SignalingServerOptions): Promise<SignalingServer> {
 	const { clock, logger, bus } = options;
-	const limits = requestLimits(() => clock.nowMs());
+	const limits = requestLimits(() => clock.nowMs(), ['loopback']);
 	const app = fastify({
 		...limits,
 		connectionTimeout: options.connectionTimeoutMs ?? limits.connectionTimeout,

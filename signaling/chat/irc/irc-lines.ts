@@ -38,10 +38,15 @@ export function frameToLines(
 }
 
 /** Settings, whole when a channel is joined, or what changed. */
-export function roomStateLine(channel: IrcChannel, settings: ChatSettings, isWhole: boolean): string {
+export function roomStateLine(
+	channel: IrcChannel,
+	settings: ChatSettings,
+	options: { isWhole: boolean; hasTags: boolean },
+): string {
 	const whole = { 'emote-only': '0', 'followers-only': '-1', r9k: '0', 'subs-only': '0' };
+	const tags = { ...(options.isWhole ? whole : {}), 'room-id': channel.id, slow: String(settings.slowModeSeconds) };
 	return formatIrcMessage({
-		tags: { ...(isWhole ? whole : {}), 'room-id': channel.id, slow: String(settings.slowModeSeconds) },
+		...(options.hasTags ? { tags } : {}),
 		prefix: IRC_SERVER_NAME,
 		command: 'ROOMSTATE',
 		params: [`#${channel.name}`],
@@ -53,21 +58,23 @@ export function userStateLine(
 	channel: IrcChannel | undefined,
 	user: { id: string; name: string },
 	badges: ChatMessage['author']['badges'],
+	hasTags: boolean,
 ): string {
 	// All three may moderate, so programs that only look at `mod` see what they can do.
 	const isMod = rankOf(badges) > 0;
+	const tags = {
+		'badge-info': '',
+		badges: ircBadges(badges),
+		color: '',
+		'display-name': user.name,
+		'emote-sets': '0',
+		mod: isMod ? '1' : '0',
+		subscriber: '0',
+		...(channel === undefined ? { 'user-id': user.id } : {}),
+		'user-type': isMod ? 'mod' : '',
+	};
 	return formatIrcMessage({
-		tags: {
-			'badge-info': '',
-			badges: ircBadges(badges),
-			color: '',
-			'display-name': user.name,
-			'emote-sets': '0',
-			mod: isMod ? '1' : '0',
-			subscriber: '0',
-			...(channel === undefined ? { 'user-id': user.id } : {}),
-			'user-type': isMod ? 'mod' : '',
-		},
+		...(hasTags ? { tags } : {}),
 		prefix: IRC_SERVER_NAME,
 		command: channel === undefined ? 'GLOBALUSERSTATE' : 'USERSTATE',
 		params: channel === undefined ? [] : [`#${channel.name}`],
@@ -89,7 +96,8 @@ function writeFrame(frame: ChatFrame, channel: IrcChannel, { hasTags, hasCommand
 				tags: withTags(messageTags(said, channel)),
 				prefix: userPrefix(said.author.name),
 				command: 'PRIVMSG',
-				params: [`#${channel.name}`, ircText(said.text)],
+				params: [`#${channel.name}`],
+				trailing: ircText(said.text),
 			}),
 		}));
 	}
@@ -97,7 +105,7 @@ function writeFrame(frame: ChatFrame, channel: IrcChannel, { hasTags, hasCommand
 		return [];
 	}
 	if (message.type === 'chat-settings') {
-		return [{ senderId: undefined, text: roomStateLine(channel, message.settings, false) }];
+		return [{ senderId: undefined, text: roomStateLine(channel, message.settings, { isWhole: false, hasTags }) }];
 	}
 	if (message.type !== 'chat-removed') {
 		return [];
@@ -107,7 +115,8 @@ function writeFrame(frame: ChatFrame, channel: IrcChannel, { hasTags, hasCommand
 			tags: withTags({ login: deleted.author.name, 'room-id': channel.id, 'target-msg-id': deleted.id }),
 			prefix: IRC_SERVER_NAME,
 			command: 'CLEARMSG',
-			params: [`#${channel.name}`, ircText(deleted.text)],
+			params: [`#${channel.name}`],
+			trailing: ircText(deleted.text),
 		}),
 	);
 	if (removal?.author !== undefined) {
@@ -118,7 +127,8 @@ function writeFrame(frame: ChatFrame, channel: IrcChannel, { hasTags, hasCommand
 				tags: withTags({ ...duration, 'room-id': channel.id }),
 				prefix: IRC_SERVER_NAME,
 				command: 'CLEARCHAT',
-				params: [`#${channel.name}`, name],
+				params: [`#${channel.name}`],
+				trailing: name,
 			}),
 		);
 	}

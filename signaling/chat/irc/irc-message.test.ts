@@ -48,25 +48,46 @@ describe('formatIrcMessage', () => {
 		tags: fc.dictionary(fc.stringMatching(/^[a-z-]{1,10}$/), fc.string().map((text) => text.replace(/\u0000/g, '')), { maxKeys: 5 }), // prettier-ignore
 		prefix: fc.option(word, { nil: undefined }),
 		command: fc.constantFrom('PRIVMSG', 'NOTICE', '001', 'CLEARCHAT'),
-		params: fc
-			.tuple(fc.array(word, { maxLength: 5 }), fc.option(fc.string({ unit: 'grapheme' }), { nil: undefined }))
-			.map(([words, last]) => [...words, ...(last === undefined ? [] : [last.replace(/[\u0000\r\n]/g, '_')])]),
+		params: fc.array(word, { maxLength: 5 }),
+		trailing: fc.option(fc.string({ unit: 'grapheme' }).map((text) => text.replace(/[\u0000\r\n]/g, '_')), { nil: undefined }), // prettier-ignore
 	});
 
 	it('is what the parser reads', () => {
 		fc.assert(
-			fc.property(message, (written) => {
-				const read = parseIrcMessage(formatIrcMessage(written))!;
-				expect({ ...read, tags: { ...read.tags } }).toEqual({ ...written, tags: { ...written.tags } });
+			fc.property(message, ({ trailing, ...written }) => {
+				const read = parseIrcMessage(formatIrcMessage(trailing === undefined ? written : { ...written, trailing }))!;
+				const params = [...written.params, ...(trailing === undefined ? [] : [trailing])];
+				expect({ ...read, tags: { ...read.tags } }).toEqual({ ...written, params, tags: { ...written.tags } });
 			}),
 			{ numRuns: 1000 },
+		);
+	});
+
+	it('writes text with a colon, whatever it is, as Twitch does', () => {
+		fc.assert(
+			fc.property(fc.string(), (trailing) => {
+				expect(formatIrcMessage({ command: 'PRIVMSG', params: ['#a'], trailing })).toMatch(/^PRIVMSG #a :/);
+			}),
+		);
+	});
+
+	it('lets no parameter be taken for another', () => {
+		fc.assert(
+			fc.property(fc.string({ unit: 'binary' }), (param) => {
+				expect(parseIrcMessage(formatIrcMessage({ command: 'JOIN', params: [param, 'x'] }))!.params).toHaveLength(2);
+			}),
 		);
 	});
 
 	it('never writes more than one line', () => {
 		fc.assert(
 			fc.property(fc.string(), fc.string(), (tag, text) => {
-				const line = formatIrcMessage({ tags: { tag }, command: 'PRIVMSG', params: ['#a', `\r\nQUIT ${text}\n`] });
+				const line = formatIrcMessage({
+					tags: { tag },
+					command: 'PRIVMSG',
+					params: [`#a\r\n${text}`],
+					trailing: `\r\nQUIT ${text}\n`,
+				});
 				expect(line).not.toMatch(/[\r\n\u0000]/);
 			}),
 		);

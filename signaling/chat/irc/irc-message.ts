@@ -53,25 +53,30 @@ export function parseIrcMessage(line: string): IrcMessage | undefined {
 	return { tags, prefix, command: match[1]!.toUpperCase(), params: parseParams(rest.slice(match[0].length)) };
 }
 
-/** Writes a line without its end. What would end it or be taken for something else is made harmless. */
-export function formatIrcMessage(message: {
+/** A line to be written. */
+export type OutgoingIrcMessage = {
 	tags?: Readonly<Record<string, string>>;
 	prefix?: string | undefined;
 	command: string;
+	/** Names, numbers, channels. A space or a leading colon in them would be taken for something else. */
 	params?: readonly string[];
-}): string {
+	/**
+	 * Text, the last parameter. Always written with a colon, though RFC 1459 asks for it only where there is a space: Twitch
+	 * always writes it, and many bots look for it (`PRIVMSG #\w+ :(.+)`), so that `!uptime` without it reaches none of them.
+	 */
+	trailing?: string;
+};
+
+/** Writes a line without its end. What would end it or be taken for something else is made harmless. */
+export function formatIrcMessage(message: OutgoingIrcMessage): string {
 	const tags = Object.entries(message.tags ?? {}).map(([key, value]) => `${key}=${escapeTag(value)}`);
-	const params = message.params ?? [];
-	const last = params.length - 1;
-	const written = params.map((param, index) => {
-		const clean = param.replace(/[\u0000\r\n]+/g, ' ');
-		return index === last && (clean === '' || clean.startsWith(':') || clean.includes(' ')) ? `:${clean}` : clean;
-	});
+	const params = (message.params ?? []).map((param) => param.replace(/[\u0000\r\n ]+/g, '_').replace(/^:/, '_') || '*');
 	return [
 		...(tags.length > 0 ? [`@${tags.join(';')}`] : []),
 		...(message.prefix === undefined ? [] : [`:${message.prefix}`]),
 		message.command,
-		...written,
+		...params,
+		...(message.trailing === undefined ? [] : [`:${message.trailing.replace(/[\u0000\r\n]+/g, ' ')}`]),
 	].join(' ');
 }
 

@@ -1,25 +1,24 @@
-/** Where IRC clients connect: `/api/v1/chat/{channel}`, and `/` for the subprotocol `irc`, because tmi.js cannot send a path. */
+/** Where IRC clients connect: `/api/v1/chat/{channel}`, and `/`, because most of them can be told a host and a port, but no path. */
 import type { WebSocket } from '@fastify/websocket';
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import type { IncomingMessage } from 'node:http';
 import { CloseScope } from '../../../core/close-scope.ts';
 import { SpillwayError } from '../../../core/errors.ts';
 import { addressKey } from '../../channels/attempt-limiter.ts';
-import { IrcSession, type IrcSessionDependencies } from './irc-session.ts';
+import { IrcSession, type IrcCredential, type IrcSessionDependencies } from './irc-session.ts';
 
-/** Where `/` with the subprotocol leads. */
+/** Where a socket at `/` leads. */
 const ANY_CHANNEL_PATH = '/api/v1/chat';
 /** Connections of this node; each costs some 20 KB. */
 const MAX_SESSIONS = 10_000;
 /** Connections of one address: bots of a household, not a flood. */
 const MAX_SESSIONS_PER_ADDRESS = 50;
 
-/** Give it to fastify as `rewriteUrl`: pages keep the address `/`, IRC clients get theirs. */
+/** Give it to fastify as `rewriteUrl`: pages keep the address `/`, IRC clients get theirs. No other socket lives there. */
 export function rewriteIrcUrl(request: IncomingMessage): string {
 	const url = request.url ?? '/';
 	const isUpgrade = request.headers.upgrade?.toLowerCase() === 'websocket';
-	const protocols = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
-	return isUpgrade && url.split('?')[0] === '/' && protocols.includes('irc') ? ANY_CHANNEL_PATH : url;
+	return isUpgrade && url.split('?')[0] === '/' ? ANY_CHANNEL_PATH : url;
 }
 
 /** All IRC connections of this node. */
@@ -67,11 +66,19 @@ export class IrcConnections {
 		return this.#sessions.size;
 	}
 
-	/** Ends those that signed in with a chat token that is no more. */
-	endSessionsOf(tokenId: string): void {
+	/** Ends those that hang on a credential that is worth nothing any more. */
+	endSessionsOf(ended: IrcCredential): void {
 		for (const session of [...this.#sessions.keys()]) {
-			session.tokenDeleted(tokenId);
+			if (session.credential?.kind === ended.kind && session.credential.id === ended.id) {
+				session.credentialEnded();
+			}
 		}
+	}
+
+	/** What the open connections hang on. */
+	credentialIds(kind: IrcCredential['kind']): Set<string> {
+		const credentials = [...this.#sessions.keys()].flatMap(({ credential }) => credential ?? []);
+		return new Set(credentials.filter((credential) => credential.kind === kind).map(({ id }) => id));
 	}
 
 	/** Ends all. Idempotent. */
@@ -89,7 +96,8 @@ export class IrcConnections {
 		this.#countByAddress.set(key, count + 1);
 		const session = new IrcSession(socket, { remoteAddress: request.ip, onlyChannel }, this.#dependencies);
 		this.#sessions.set(session, socket);
-		socket.on('message', (bytes, isBinary) => (isBinary ? undefined : session.receive(bytes.toString())));
+		// https://ircv3.net/specs/extensions/websocket: some clients send binary frames; they hold the same UTF-8 lines.
+		socket.on('message', (bytes) => session.receive(bytes.toString()));
 		socket.on('error', () => socket.terminate());
 		socket.on('close', () => {
 			this.#sessions.delete(session);

@@ -59,7 +59,10 @@ function open(onlyChannel?: string): {
 			},
 			verifyToken: async (token) =>
 				token === 'good'
-					? { user: { id: 'u-ann', name: 'ann', role: 'viewer' as const }, tokenId: 'token-1' }
+					? {
+							user: { id: 'u-ann', name: 'ann', role: 'viewer' as const },
+							credential: { kind: 'chat-token' as const, id: 'token-1' },
+						}
 					: undefined,
 			attempts,
 		},
@@ -109,10 +112,10 @@ describe('IrcSession', () => {
 			':tmi.twitch.tv 001 ann :Welcome, GLHF!',
 			':tmi.twitch.tv 002 ann :Your host is tmi.twitch.tv',
 			':tmi.twitch.tv 003 ann :This server is rather new',
-			':tmi.twitch.tv 004 ann -',
-			':tmi.twitch.tv 375 ann -',
+			':tmi.twitch.tv 004 ann :-',
+			':tmi.twitch.tv 375 ann :-',
 			':tmi.twitch.tv 372 ann :You are in a maze of twisty passages, all alike.',
-			':tmi.twitch.tv 376 ann >',
+			':tmi.twitch.tv 376 ann :>',
 			'@badge-info=;badges=;color=;display-name=ann;emote-sets=0;mod=0;subscriber=0;user-id=u-ann;user-type= :tmi.twitch.tv GLOBALUSERSTATE',
 		]);
 	});
@@ -152,8 +155,8 @@ describe('IrcSession', () => {
 		await send('JOIN #a\r\nPING :x\r\nCAP REQ :unknown\r\nCAP LS');
 		expect(socket.lines).toEqual([
 			':tmi.twitch.tv 451 * :You have not registered',
-			'PONG tmi.twitch.tv x',
-			':tmi.twitch.tv CAP * NAK unknown',
+			':tmi.twitch.tv PONG tmi.twitch.tv :x',
+			':tmi.twitch.tv CAP * NAK :unknown',
 			':tmi.twitch.tv CAP * LS :twitch.tv/tags twitch.tv/commands twitch.tv/membership',
 		]);
 		expect(rooms.roomCount).toBe(0);
@@ -185,7 +188,7 @@ describe('IrcSession', () => {
 		const { socket, send } = open();
 		await send('NICK justinfan1');
 		await clock.advance(30_000);
-		expect(socket.lines.at(-1)).toBe('PING tmi.twitch.tv');
+		expect(socket.lines.at(-1)).toBe('PING :tmi.twitch.tv');
 		await send('PONG');
 		await clock.advance(30_000);
 		expect(socket.closed).toBeUndefined();
@@ -193,12 +196,32 @@ describe('IrcSession', () => {
 		expect(socket.closed).toBe('1001 ping-timeout');
 	});
 
-	it('ends when the chat token that it signed in with is deleted, and not for another', async () => {
+	it('answers a bare PING as Twitch does, lists what was asked for, and takes it back', async () => {
+		const { socket, send } = open();
+		await send('PING\r\nCAP REQ twitch.tv/tags\r\nCAP LIST\r\nCAP REQ :-twitch.tv/tags\r\nCAP LIST\r\nCAP END');
+		expect(socket.lines).toEqual([
+			'PONG :tmi.twitch.tv',
+			':tmi.twitch.tv CAP * ACK :twitch.tv/tags',
+			':tmi.twitch.tv CAP * LIST :twitch.tv/tags',
+			':tmi.twitch.tv CAP * ACK :-twitch.tv/tags',
+			':tmi.twitch.tv CAP * LIST :',
+		]);
+	});
+
+	it('writes a message of one word with its colon, and no tags to those who asked for none', async () => {
+		const [reader, writer] = [open(), open()];
+		await reader.send('CAP REQ :twitch.tv/commands\r\nNICK justinfan1\r\nJOIN #a');
+		expect(reader.socket.lines).toContain(':tmi.twitch.tv ROOMSTATE #a');
+		await writer.send('PASS oauth:good\r\nNICK ann\r\nJOIN #a\r\nPRIVMSG #a !uptime');
+		await clock.advance(1000);
+		expect(reader.socket.lines.at(-1)).toBe(':ann!ann@ann.tmi.twitch.tv PRIVMSG #a :!uptime');
+	});
+
+	it('ends with what it signed in with, and says so', async () => {
 		const { session, socket, send } = open();
 		await send('PASS oauth:good\r\nNICK ann');
-		session.tokenDeleted('token-2');
-		expect(socket.closed).toBeUndefined();
-		session.tokenDeleted('token-1');
+		expect(session.credential).toEqual({ kind: 'chat-token', id: 'token-1' });
+		session.credentialEnded();
 		expect([socket.lines.at(-1), socket.closed]).toEqual([
 			expect.stringContaining('The chat token was deleted.'),
 			'1008 token-deleted',

@@ -14,7 +14,7 @@ import {
 	userStateLine,
 	type IrcChannel,
 } from './irc-lines.ts';
-import { formatIrcMessage, parseIrcMessage, type IrcMessage } from './irc-message.ts';
+import { formatIrcMessage, parseIrcMessage, type IrcMessage, type OutgoingIrcMessage } from './irc-message.ts';
 import { noticeIdOf, successIdOf } from './irc-notices.ts';
 
 /** What the session needs of its socket. */
@@ -41,8 +41,11 @@ export type IrcSessionDependencies = {
 	attempts: { begin(address: string): number; succeed(address: string): void };
 };
 
-/** Whose token it is; `tokenId` of a chat token, which may be deleted. */
-export type VerifiedToken = { user: ChatUser; tokenId?: string };
+/** What a connection hangs on: a chat token, which may be deleted, or a log-in, which may end. */
+export type IrcCredential = { kind: 'chat-token' | 'session'; id: string };
+
+/** Whose token it is, and what ends with it. */
+export type VerifiedToken = { user: ChatUser; credential?: IrcCredential };
 
 /** Time to sign in. */
 const SIGN_IN_DEADLINE_MS = 10_000;
@@ -74,7 +77,7 @@ export class IrcSession {
 	#password: string | undefined;
 	#nick: string | undefined;
 	#user: ChatUser | undefined;
-	#tokenId: string | undefined;
+	#credential: IrcCredential | undefined;
 	#work: Promise<void> = Promise.resolve();
 	#waitingLines = 0;
 	#lineTokens = LINE_BURST;
@@ -118,12 +121,16 @@ export class IrcSession {
 		}
 	}
 
-	/** Ends it when it was opened with this chat token. */
-	tokenDeleted(tokenId: string): void {
-		if (this.#tokenId === tokenId) {
-			this.#notice('*', undefined, 'The chat token was deleted.');
-			this.#end('token-deleted', 1008);
-		}
+	/** What it was opened with; undefined for readers without an account. */
+	get credential(): IrcCredential | undefined {
+		return this.#credential;
+	}
+
+	/** What it was opened with is worth nothing any more. */
+	credentialEnded(): void {
+		const isToken = this.#credential?.kind === 'chat-token';
+		this.#notice('*', undefined, isToken ? 'The chat token was deleted.' : 'You have logged out. Log in again.');
+		this.#end(isToken ? 'token-deleted' : 'signed-out', 1008);
 	}
 
 	/** The socket is gone, or the server stops. Idempotent. */
@@ -167,8 +174,12 @@ export class IrcSession {
 				await this.#signIn(params[0] ?? '');
 				return;
 			case 'PING':
-				// Without a prefix: tmi.js knows no other PONG.
-				this.#sendLine({ command: 'PONG', params: [IRC_SERVER_NAME, ...params.slice(0, 1)] });
+				// As Twitch answers: a bare PING, which tmi.js sends, gets a bare PONG, and tmi.js knows no other.
+				this.#sendLine(
+					params[0] === undefined
+						? { command: 'PONG', trailing: IRC_SERVER_NAME }
+						: { prefix: IRC_SERVER_NAME, command: 'PONG', params: [IRC_SERVER_NAME], trailing: params[0] },
+				);
 				return;
 			case 'PONG':
 			case 'USER':
@@ -179,7 +190,7 @@ export class IrcSession {
 			default:
 		}
 		if (this.#nick === undefined) {
-			this.#reply('451', ['*', 'You have not registered']);
+			this.#reply('451', ['*'], 'You have not registered');
 			return;
 		}
 		switch (command) {
@@ -195,22 +206,36 @@ export class IrcSession {
 				await this.#say(params[0] ?? '', params[1] ?? '');
 				return;
 			default:
-				this.#reply('421', [this.#nick, command, 'Unknown command']);
+				this.#reply('421', [this.#nick, command], 'Unknown command');
 		}
 	}
 
 	#negotiate([verb, asked = '']: readonly string[]): void {
-		const name = this.#nick ?? '*';
-		if (verb?.toUpperCase() === 'LS') {
-			this.#reply('CAP', [name, 'LS', [...CAPABILITIES].join(' ')]);
-		} else if (verb?.toUpperCase() === 'REQ') {
-			const wanted = asked.split(' ').filter((part) => part !== '');
-			// IRCv3: all of a request or nothing.
-			const isKnown = wanted.length > 0 && wanted.every((capability) => CAPABILITIES.has(capability));
-			if (isKnown) {
-				wanted.forEach((capability) => this.#capabilities.add(capability));
+		// Twitch writes "*" in the place of the name, after signing in, too.
+		const reply = (answer: string, names: string): void => this.#reply('CAP', ['*', answer], names);
+		switch (verb?.toUpperCase()) {
+			case 'LS':
+				reply('LS', [...CAPABILITIES].join(' '));
+				return;
+			case 'LIST':
+				reply('LIST', [...this.#capabilities].join(' '));
+				return;
+			case 'REQ': {
+				const wanted = asked.split(' ').filter((part) => part !== '');
+				const nameOf = (part: string): string => part.replace(/^-/, '');
+				// https://ircv3.net/specs/extensions/capability-negotiation: all of a request or nothing; "-" takes one back.
+				const isKnown = wanted.length > 0 && wanted.every((part) => CAPABILITIES.has(nameOf(part)));
+				for (const part of isKnown ? wanted : []) {
+					if (part.startsWith('-')) {
+						this.#capabilities.delete(nameOf(part));
+					} else {
+						this.#capabilities.add(part);
+					}
+				}
+				reply(isKnown ? 'ACK' : 'NAK', wanted.join(' ').slice(0, 200));
+				return;
 			}
-			this.#reply('CAP', [name, isKnown ? 'ACK' : 'NAK', wanted.join(' ').slice(0, 200)]);
+			default:
 		}
 	}
 
@@ -228,15 +253,15 @@ export class IrcSession {
 		this.#password = undefined;
 		const name = this.#user?.name ?? nick.toLowerCase();
 		this.#nick = name;
-		this.#reply('001', [name, 'Welcome, GLHF!']);
-		this.#reply('002', [name, `Your host is ${IRC_SERVER_NAME}`]);
-		this.#reply('003', [name, 'This server is rather new']);
-		this.#reply('004', [name, '-']);
-		this.#reply('375', [name, '-']);
-		this.#reply('372', [name, 'You are in a maze of twisty passages, all alike.']);
-		this.#reply('376', [name, '>']);
+		this.#reply('001', [name], 'Welcome, GLHF!');
+		this.#reply('002', [name], `Your host is ${IRC_SERVER_NAME}`);
+		this.#reply('003', [name], 'This server is rather new');
+		this.#reply('004', [name], '-');
+		this.#reply('375', [name], '-');
+		this.#reply('372', [name], 'You are in a maze of twisty passages, all alike.');
+		this.#reply('376', [name], '>');
 		if (this.#user !== undefined && this.#capabilities.has('twitch.tv/commands')) {
-			this.#sendText(userStateLine(undefined, this.#user, []));
+			this.#sendText(userStateLine(undefined, this.#user, [], this.#hasTags));
 		}
 	}
 
@@ -265,7 +290,7 @@ export class IrcSession {
 			return undefined;
 		}
 		attempts.succeed(this.#remoteAddress);
-		this.#tokenId = verified.tokenId;
+		this.#credential = verified.credential;
 		return verified.user;
 	}
 
@@ -310,7 +335,7 @@ export class IrcSession {
 			}
 			this.#welcomeTo(joined);
 			if (this.#capabilities.has('twitch.tv/commands')) {
-				this.#sendText(roomStateLine(found, result.settings, true));
+				this.#sendText(roomStateLine(found, result.settings, { isWhole: true, hasTags: this.#hasTags }));
 			}
 		} catch (error) {
 			this.#joined.delete(name);
@@ -323,10 +348,15 @@ export class IrcSession {
 		const nick = this.#nick!;
 		this.#sendLine({ prefix: userPrefix(nick), command: 'JOIN', params: [`#${channel.name}`] });
 		const host = `${nick}.${IRC_SERVER_NAME}`;
-		this.#sendLine({ prefix: host, command: '353', params: [nick, '=', `#${channel.name}`, nick] });
-		this.#sendLine({ prefix: host, command: '366', params: [nick, `#${channel.name}`, 'End of /NAMES list'] });
+		this.#sendLine({ prefix: host, command: '353', params: [nick, '=', `#${channel.name}`], trailing: nick });
+		this.#sendLine({
+			prefix: host,
+			command: '366',
+			params: [nick, `#${channel.name}`],
+			trailing: 'End of /NAMES list',
+		});
 		if (this.#user !== undefined && this.#capabilities.has('twitch.tv/commands')) {
-			this.#sendText(userStateLine(channel, this.#user, badges));
+			this.#sendText(userStateLine(channel, this.#user, badges, this.#hasTags));
 		}
 	}
 
@@ -355,7 +385,7 @@ export class IrcSession {
 			if (successId !== undefined) {
 				this.#notice(name, successId, 'Done.');
 			} else if (this.#capabilities.has('twitch.tv/commands') && this.#user !== undefined) {
-				this.#sendText(userStateLine(joined.channel, this.#user, joined.badges));
+				this.#sendText(userStateLine(joined.channel, this.#user, joined.badges, this.#hasTags));
 			}
 		} catch (error) {
 			if (!(error instanceof SpillwayError)) {
@@ -367,7 +397,7 @@ export class IrcSession {
 
 	#deliver(joined: Joined, frame: ChatFrame): void {
 		const capabilities = {
-			hasTags: this.#capabilities.has('twitch.tv/tags'),
+			hasTags: this.#hasTags,
 			hasCommands: this.#capabilities.has('twitch.tv/commands'),
 		};
 		const lines = frameToLines(frame, joined.channel, capabilities, joined.memberId);
@@ -387,24 +417,28 @@ export class IrcSession {
 			return;
 		}
 		this.#isAnswerDue = true;
-		this.#sendLine({ command: 'PING', params: [IRC_SERVER_NAME] });
+		this.#sendLine({ command: 'PING', trailing: IRC_SERVER_NAME });
 	}
 
 	#notice(channelName: string, messageId: string | undefined, text: string): void {
-		const hasTags = this.#capabilities.has('twitch.tv/tags') && messageId !== undefined;
 		this.#sendLine({
-			...(hasTags ? { tags: { 'msg-id': messageId } } : {}),
+			...(this.#hasTags && messageId !== undefined ? { tags: { 'msg-id': messageId } } : {}),
 			prefix: IRC_SERVER_NAME,
 			command: 'NOTICE',
-			params: [channelName === '*' ? '*' : `#${channelName}`, text],
+			params: [channelName === '*' ? '*' : `#${channelName}`],
+			trailing: text,
 		});
 	}
 
-	#reply(command: string, params: readonly string[]): void {
-		this.#sendLine({ prefix: IRC_SERVER_NAME, command, params });
+	get #hasTags(): boolean {
+		return this.#capabilities.has('twitch.tv/tags');
 	}
 
-	#sendLine(message: Parameters<typeof formatIrcMessage>[0]): void {
+	#reply(command: string, params: readonly string[], trailing: string): void {
+		this.#sendLine({ prefix: IRC_SERVER_NAME, command, params, trailing });
+	}
+
+	#sendLine(message: OutgoingIrcMessage): void {
 		this.#sendText(formatIrcMessage(message));
 	}
 

@@ -33,7 +33,9 @@ export class FakeRoomStore implements RoomStore {
 	async restrict(_channelId: ChannelId, target: Parameters<RoomStore['restrict']>[1]): Promise<void> {
 		this.#assertThere();
 		for (const subject of target.subjects) {
-			this.restrictions.push({ subject, untilMs: target.untilMs, authorName: target.authorName.toLowerCase() });
+			// This store knows no time: what it gives back counts as laid on before every account.
+			const { untilMs, authorName } = target;
+			this.restrictions.push({ subject, sinceMs: 0, untilMs, authorName: authorName.toLowerCase() });
 		}
 	}
 

@@ -1,0 +1,64 @@
+/**
+ * Ends what hangs on a credential that has ended, also where nobody was told: the message of another server may be lost, a log-in may
+ * run out, a row may be deleted by hand.
+ */
+import type { Clock } from '../../core/clock.ts';
+import { CloseScope } from '../../core/close-scope.ts';
+import { errorMessage } from '../../core/errors.ts';
+import type { Logger } from '../../core/logger.ts';
+
+/** Connections outlive their credential by no more than this, plus one query. */
+export const CREDENTIAL_CHECK_INTERVAL_MS = 30_000;
+/** Ids that one query asks for. */
+const BATCH_SIZE = 1000;
+
+/** One kind of credential. */
+export type CredentialKind = {
+	/** What this is about, for the log. */
+	name: string;
+	/** Ids that open connections hang on, now. */
+	inUse(): Iterable<string>;
+	/** Those of them that are worth nothing any more. */
+	findEnded(ids: readonly string[]): Promise<readonly string[]>;
+	/** Must be idempotent: the end may have been told as well. */
+	onEnded(id: string): void;
+};
+
+/** Asks the database once every half minute. */
+export class CredentialWatch {
+	readonly #kind: CredentialKind;
+	readonly #logger: Logger;
+	readonly #scope: CloseScope<'closed'>;
+	#isAsking = false;
+
+	constructor(kind: CredentialKind, { clock, logger }: { clock: Clock; logger: Logger }) {
+		this.#kind = kind;
+		this.#logger = logger;
+		this.#scope = new CloseScope(logger);
+		this.#scope.onClose(clock.setInterval(() => void this.#check(), CREDENTIAL_CHECK_INTERVAL_MS));
+	}
+
+	close(): Promise<void> {
+		return this.#scope.close('closed');
+	}
+
+	async #check(): Promise<void> {
+		if (this.#isAsking) {
+			return;
+		}
+		this.#isAsking = true;
+		try {
+			const ids = [...new Set(this.#kind.inUse())];
+			for (let from = 0; from < ids.length && !this.#scope.closed; from += BATCH_SIZE) {
+				for (const id of await this.#kind.findEnded(ids.slice(from, from + BATCH_SIZE))) {
+					this.#kind.onEnded(id);
+				}
+			}
+		} catch (error) {
+			// The database is away: whoever is connected stays so until it is back.
+			this.#logger.warn({ reason: errorMessage(error) }, `${this.#kind.name} could not be checked`);
+		} finally {
+			this.#isAsking = false;
+		}
+	}
+}
