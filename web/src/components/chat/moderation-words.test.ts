@@ -24,6 +24,6 @@ it('says nothing of what was merely said', () => {
 
 it('says before a ban whom else it reaches, for accounts and for guests', () => {
 	expect(explainReach('guest-abc12', 'banned')).toContain('all guests who share it');
-	expect(explainReach('ada', 'banned')).toContain('all guests who share the address');
+	expect(explainReach('ada', 'banned')).toContain('guests who share the address');
 	expect(explainReach('ada', 'paused')).toContain('are paused too');
 });

@@ -15,7 +15,7 @@ const DEFAULT_TIMEOUT = '10m';
 export function explainReach(name: string, what: 'paused' | 'banned'): string {
 	return name.startsWith(GUEST_NAME_PREFIX)
 		? `A guest is known by the address alone: all guests who share it, such as a household or a school, are ${what} too.`
-		: `So that ${name} does not come back as a guest, all guests who share the address, such as a household or a school, are ${what} too.`;
+		: `So that ${name} does not come back under another name, guests who share the address, such as a household or a school, are ${what} too, and so are accounts made there from now on.`;
 }
 
 /** A ban holds. */
