@@ -1,0 +1,74 @@
+/** The pages as people use them: from a channel to an account and back, from an account to the first stream key, embedded elsewhere. */
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { waitUntilLive } from '../../loadtest/measurements/path-run.ts';
+import { createPublisher } from '../../loadtest/publishers/create-publisher.ts';
+import { TEST_SETTINGS } from '../../loadtest/publishers/encoder-settings.ts';
+import type { Publisher } from '../../loadtest/publishers/publisher.ts';
+import { ServerUnderTest } from '../../loadtest/server-under-test.ts';
+import { launchChromium } from '../../loadtest/viewers/chromium.ts';
+
+const DEADLINE_MS = 30_000;
+const PASSWORD = 'correct horse battery staple';
+
+describe('the pages', () => {
+	let server: ServerUnderTest;
+	let publisher: Publisher;
+	let browser: Browser;
+	let page: Page;
+	let elsewhere: Server;
+
+	beforeAll(async () => {
+		server = await ServerUnderTest.start();
+		publisher = createPublisher('rtmp', TEST_SETTINGS, server.addresses);
+		await publisher.start();
+		await waitUntilLive(server.addresses);
+		browser = await launchChromium();
+		page = await browser.newPage();
+		page.setDefaultTimeout(DEADLINE_MS);
+		elsewhere = createServer((_request, response) => {
+			const src = new URL('/embed/demo', server.addresses.httpUrl).href;
+			response.setHeader('content-type', 'text/html');
+			response.end(`<iframe sandbox="allow-scripts" src="${src}" width="640" height="360"></iframe>`);
+		});
+		await new Promise<void>((resolve) => elsewhere.listen(0, '127.0.0.1', resolve));
+	});
+
+	afterAll(async () => {
+		await browser.close();
+		await new Promise((resolve) => elsewhere.close(resolve));
+		await publisher.stop();
+		await server.stop();
+	});
+
+	const open = (path: string): Promise<unknown> => page.goto(new URL(path, server.addresses.httpUrl).href);
+	const path = (): string => new URL(page.url()).pathname + new URL(page.url()).search;
+
+	it('count the only viewer, and say what the latency covers', async () => {
+		await open('/demo');
+		await page.getByText('server to screen').waitFor();
+		expect(await page.locator('.facts').innerText()).toContain('1 viewer');
+	});
+
+	it('bring a new account back to where it came from, then its new channel to the way to go live', async () => {
+		await open('/demo');
+		await page.getByRole('link', { name: 'Sign up' }).first().click();
+		await page.getByLabel('Name').fill('newcomer');
+		await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+		await page.locator('form button[type=submit]').click();
+		await page.waitForURL(({ pathname }) => pathname === '/demo');
+		await open('/dashboard');
+		await page.getByRole('button', { name: 'Open the channel' }).click();
+		await page.waitForURL(({ searchParams }) => searchParams.get('tab') === 'go-live');
+		await page.getByRole('heading', { name: 'From an encoder' }).waitFor();
+		expect(path()).toBe('/dashboard?channel=newcomer&tab=go-live');
+	});
+
+	it('play in a frame that has no origin of its own', async () => {
+		await page.goto(`http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}/`);
+		const frame = page.frames()[1]!;
+		await frame.waitForFunction(`document.querySelector('video')?.videoWidth > 0`);
+	});
+});
