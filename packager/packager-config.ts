@@ -45,12 +45,12 @@ export const PACKAGER_CONFIG_SCHEMA = Type.Object(
 				'Most memory, in bytes, that the media of one broadcast may take; at high bitrates the window shrinks to fit.',
 		}),
 		startHoldMs: Type.Integer({
-			default: 8000,
+			default: 2000,
 			minimum: 100,
 			maximum: 9500,
 			description:
-				'How long, in milliseconds, a playlist request is held while a broadcast is starting, before it gets a 503. ' +
-				'hls.js gives up at 10 000 without a first byte.',
+				'How long, in milliseconds, a request for a channel that has no media yet is held before it gets a 503. hls.js 1.7 ' +
+				'asks once more, a second later. Longer helps players that never ask again, and looks like a server that hangs.',
 		}),
 		reloadHoldMs: Type.Integer({
 			default: 2000,
@@ -60,6 +60,20 @@ export const PACKAGER_CONFIG_SCHEMA = Type.Object(
 				'How long, in milliseconds, a blocking playlist reload is held when no media comes; then the playlist is ' +
 				'answered as it stands, so that viewers survive a publisher that is away. hls.js 1.7 gives up a blocking ' +
 				'request after 2400 (0.8 target durations) and stops for good after three of those.',
+		}),
+		maxHeldRequests: Type.Integer({
+			default: 24_000,
+			minimum: 1,
+			maximum: 1_000_000,
+			description:
+				'Requests of one broadcast that are held at once; a viewer has two, picture and sound. More get a 503. The last ' +
+				'quarter is kept for addresses that hold few.',
+		}),
+		maxHeldRequestsPerAddress: Type.Integer({
+			default: 4000,
+			minimum: 1,
+			maximum: 1_000_000,
+			description: 'Requests of one address that are held at once, over all broadcasts. More get a 503.',
 		}),
 	},
 	{ additionalProperties: false },

@@ -103,7 +103,7 @@ describe('the address of a channel', () => {
 		live.channels.set('demo', { state: 'starting' });
 		const held = follow(live.server.inject('/hls/demo/index.m3u8'));
 		expect(await held.done()).toBe(false);
-		await live.clock.advance(3000);
+		await live.clock.advance(1500);
 		expect(await held.done()).toBe(false);
 		live.channels.set('demo', { state: 'live', broadcastId: ID });
 		live.feed(1);
@@ -111,10 +111,10 @@ describe('the address of a channel', () => {
 		expect((await held.response).statusCode).toBe(200);
 	});
 
-	it('answers 503 with Retry-After when nothing has come after 8 s', async () => {
+	it('answers 503 with Retry-After when nothing has come after 2 s', async () => {
 		await using live = startLive();
 		const held = follow(live.server.inject('/hls/demo/index.m3u8'));
-		for (let second = 0; second < 8; second++) {
+		for (let second = 0; second < 2; second++) {
 			expect(await held.done()).toBe(false);
 			await live.clock.advance(1000);
 		}
@@ -251,6 +251,29 @@ describe('blocking reload', () => {
 		expect(live.packager.renderCounts(ID, 'video0')).toEqual({ renderCount: 1, gzipCount: 1 });
 		expect(live.packager.counters.heldRequests).toBe(0);
 		expect(live.clock.pendingCount).toBe(0);
+	});
+
+	it('refuses to hold more than the limits allow, and answers what is there already', async () => {
+		await using live = startLive({ maxHeldRequests: 8, maxHeldRequestsPerAddress: 3 });
+		live.feed(4.5);
+		const url = `${VIDEO}?_HLS_msn=3&_HLS_part=3`;
+		const ask = (remoteAddress: string, asked = url): ReturnType<typeof follow> =>
+			follow(live.server.inject({ url: asked, remoteAddress }));
+		const held = Array.from({ length: 3 }, () => ask('192.0.2.1'));
+		expect(await held[2]!.done()).toBe(false);
+		const refused = ask('192.0.2.1');
+		expect(await refused.done()).toBe(true);
+		const { statusCode, headers, body } = await refused.response;
+		expect([statusCode, headers['retry-after'], headers['cache-control']]).toEqual([503, '1', 'no-store']);
+		expect(JSON.parse(body)).toMatchObject({ code: 'HELD_REQUESTS_FULL' });
+		const other = ask('192.0.2.2');
+		expect(await other.done()).toBe(false);
+		expect((await ask('192.0.2.1', VIDEO).response).statusCode).toBe(200);
+		live.feed(4.8);
+		for (const { response } of [...held, other]) {
+			expect((await response).statusCode).toBe(200);
+		}
+		expect(live.packager.counters.heldRequests).toBe(0);
 	});
 
 	it('holds the first request for a playlist until there is a whole segment', async () => {

@@ -2,16 +2,18 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { SpillwayError } from '../../core/errors.ts';
 import { parseDeliveryDirectives } from '../playlist/delivery-directives.ts';
-import type { BroadcastOrigin } from './broadcast-origin.ts';
+import type { BroadcastOrigin, OriginClient } from './broadcast-origin.ts';
 import { cacheControl, type AnswerKind } from './cache-policy.ts';
 import type { RenderedBody } from './rendered-playlist.ts';
 
 /** What the routes need to find a broadcast. */
 export interface HlsDirectory {
 	/** The origin of the channel's broadcast, held while it starts. Throws SpillwayError when there is none. */
-	liveOrigin(channelName: string, signal: AbortSignal): Promise<BroadcastOrigin>;
+	liveOrigin(channelName: string, client: OriginClient): Promise<BroadcastOrigin>;
 	/** The origin of a broadcast that is live or ended lately. */
 	origin(channelName: string, broadcastId: string): BroadcastOrigin | undefined;
+	/** What requests from an address are counted under; undefined: not counted. */
+	clientKey(address: string): string | undefined;
 }
 
 /** L-36: Apple's validator refuses every other name. */
@@ -43,7 +45,7 @@ export function createHlsRoutes(directory: HlsDirectory): FastifyPluginAsync {
 		});
 		for (const path of MULTIVARIANT_PATHS) {
 			server.get<{ Params: ChannelParams }>(path, async (request, reply) => {
-				const origin = await directory.liveOrigin(request.params.channel, request.signal);
+				const origin = await directory.liveOrigin(request.params.channel, clientOf(request));
 				const plain = Buffer.from(origin.multivariantPlaylist());
 				return sendPlaylist(request, reply, { plain, gzip: () => plain }, 'multivariant-playlist');
 			});
@@ -57,13 +59,25 @@ export function createHlsRoutes(directory: HlsDirectory): FastifyPluginAsync {
 			}
 			if (file === 'index.m3u8') {
 				const directives = parseDeliveryDirectives(request.query as Record<string, unknown>);
-				const answer = await origin.mediaPlaylist(track, directives, request.signal);
+				const answer = await origin.mediaPlaylist(track, directives, clientOf(request));
 				return sendPlaylist(request, reply, answer.body, answer.kind);
 			}
-			const media = await origin.media(track, file, request.signal);
+			const media = await origin.media(track, file, clientOf(request));
 			return reply.header('cache-control', cacheControl('media')).type(media.contentType).send(media.bytes);
 		});
 		refuseOtherMethods(MEDIA_PATH);
+
+		// Both are made when they are asked for: most requests are answered without being held.
+		function clientOf(request: FastifyRequest): OriginClient {
+			return {
+				get key() {
+					return directory.clientKey(request.ip);
+				},
+				get signal() {
+					return request.signal;
+				},
+			};
+		}
 
 		function refuseOtherMethods(path: string): void {
 			server.options(path, async (_request, reply) =>
