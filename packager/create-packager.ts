@@ -11,6 +11,7 @@ import { BlockingReload, type WaitResult } from './origin/blocking-reload.ts';
 import { BroadcastOrigin, type OriginClient } from './origin/broadcast-origin.ts';
 import { HeldRequests } from './origin/held-requests.ts';
 import { createHlsRoutes } from './origin/hls-routes.ts';
+import type { RenderCounts } from './origin/rendered-playlist.ts';
 import type { PackagerConfig } from './packager-config.ts';
 
 /** What a channel is doing now. */
@@ -35,7 +36,7 @@ export interface Packager {
 	/** fastify plugin with the routes of the origin, under `/hls/` and `/api/v1/streams/{channel}/playlist.m3u8`. */
 	readonly routes: FastifyPluginAsync;
 	/** Playlists written and compressed so far for a track: at most one each per version (O6). */
-	renderCounts(broadcastId: BroadcastId, trackId: string): { renderCount: number; gzipCount: number } | undefined;
+	renderCounts(broadcastId: BroadcastId, trackId: string): RenderCounts | undefined;
 	/** Counts for the metrics page. */
 	readonly counters: PackagerCounters;
 	/** Ends all broadcasts, releases all that is held. Idempotent. */
@@ -144,7 +145,7 @@ class LlHlsPackager extends TypedEmitter<{ advanced: [] }> implements Packager {
 		return this.#entries.get(broadcastId)?.broadcast;
 	}
 
-	renderCounts(broadcastId: BroadcastId, trackId: string): { renderCount: number; gzipCount: number } | undefined {
+	renderCounts(broadcastId: BroadcastId, trackId: string): RenderCounts | undefined {
 		return this.#entries.get(broadcastId)?.origin.renderCounts(trackId);
 	}
 

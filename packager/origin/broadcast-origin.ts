@@ -10,7 +10,7 @@ import type { Rendition } from '../rendition.ts';
 import { BlockingReload, type WaitResult } from './blocking-reload.ts';
 import type { AnswerKind } from './cache-policy.ts';
 import type { HeldRequests } from './held-requests.ts';
-import { RenderedPlaylist, type RenderedBody } from './rendered-playlist.ts';
+import { RenderedPlaylist, type RenderCounts, type RenderedBody } from './rendered-playlist.ts';
 
 /** A playlist with what a cache may know about it. */
 export type PlaylistAnswer = { body: RenderedBody; kind: AnswerKind };
@@ -64,21 +64,28 @@ export class BroadcastOrigin {
 	}
 
 	/** Texts written and bodies compressed so far for a track. */
-	renderCounts(trackId: string): { renderCount: number; gzipCount: number } | undefined {
+	renderCounts(trackId: string): RenderCounts | undefined {
 		return this.#served.get(trackId)?.rendered.counts;
 	}
 
-	/** Text of the multivariant playlist; the broadcast must be ready. */
-	multivariantPlaylist(): string {
-		const { channelName, broadcastId, renditions } = this.#broadcast;
+	/** The channel as it stands in addresses. */
+	get channelName(): string {
+		return this.#broadcast.channelName;
+	}
+
+	/**
+	 * Text of the multivariant playlist; the broadcast must be ready. `base` leads from the address under which it was asked for to
+	 * that of the channel, so that it plays also where a proxy has put a path before ours.
+	 */
+	multivariantPlaylist(base: string): string {
+		const { broadcastId, renditions } = this.#broadcast;
 		return formatMultivariantPlaylist(
 			renditions.map(({ trackId, config, rendition, frameRate }) => ({
 				trackId,
 				config,
 				frameRate,
 				peakBps: rendition.peakBps,
-				// An absolute path, because the same body is served at two addresses of different depth.
-				uri: `/hls/${channelName}/${broadcastId}/${trackId}/index.m3u8`,
+				uri: `${base}${broadcastId}/${trackId}/index.m3u8`,
 			})),
 		);
 	}
@@ -196,6 +203,6 @@ export class BroadcastOrigin {
 				const uri = `../${other.trackId}/index.m3u8`;
 				return { uri, lastMediaSequence: last.mediaSequence, lastPartIndex: last.partIndex };
 			});
-		return formatMediaPlaylist(rendition, { windowSeconds: this.#config.windowSeconds, isDelta, reports });
+		return formatMediaPlaylist(rendition, { isDelta, reports });
 	}
 }
