@@ -115,4 +115,16 @@ describe('CloseScope', () => {
 		await scope.close('terminated');
 		expect(scope.closed).toBe(true);
 	});
+
+	it('forgets one of two registrations of the same function, and none that another cleanup unregisters', async () => {
+		const scope = new CloseScope<Reason>();
+		const ran: string[] = [];
+		const twice = (): void => void ran.push('twice');
+		scope.onClose(twice);
+		scope.onClose(twice)();
+		const forget = scope.onClose(() => void ran.push('unregistered'));
+		scope.onClose(() => forget());
+		await scope.close('done');
+		expect(ran).toEqual(['twice']);
+	});
 });

@@ -5,7 +5,8 @@ import type { Logger } from './logger.ts';
 export class CloseScope<Reason extends string> {
 	readonly #abortController = new AbortController();
 	readonly #logger: Logger | undefined;
-	#cleanups: Array<(reason: Reason) => void | Promise<void>> = [];
+	/** In the order of registration. A set, because viewers come and go by the thousand and each unregisters. */
+	readonly #cleanups = new Set<{ run: (reason: Reason) => void | Promise<void> }>();
 	#closePromise: Promise<void> | undefined;
 	#reason: Reason | undefined;
 
@@ -38,10 +39,10 @@ export class CloseScope<Reason extends string> {
 			void this.#runOne(cleanup, this.#reason!);
 			return () => undefined;
 		}
-		this.#cleanups.push(cleanup);
-		return () => {
-			this.#cleanups = this.#cleanups.filter((entry) => entry !== cleanup);
-		};
+		// An entry of its own: the same function may be registered twice.
+		const entry = { run: cleanup };
+		this.#cleanups.add(entry);
+		return () => void this.#cleanups.delete(entry);
 	}
 
 	/** Idempotent: later calls return the promise of the first. Never rejects. */
@@ -58,8 +59,11 @@ export class CloseScope<Reason extends string> {
 	}
 
 	async #runCleanups(reason: Reason): Promise<void> {
-		for (let cleanup = this.#cleanups.pop(); cleanup !== undefined; cleanup = this.#cleanups.pop()) {
-			await this.#runOne(cleanup, reason);
+		for (const entry of [...this.#cleanups].reverse()) {
+			// One cleanup may have unregistered another.
+			if (this.#cleanups.delete(entry)) {
+				await this.#runOne(entry.run, reason);
+			}
 		}
 	}
 

@@ -32,6 +32,7 @@ export const ERROR_CODES = {
 	REQUEST_INVALID: { httpStatus: 400, message: 'The request is not valid: %s.' },
 	DELIVERY_DIRECTIVE_INVALID: { httpStatus: 400, message: 'The playlist request is not valid: %s.' },
 	PLAYLIST_TIMED_OUT: { httpStatus: 503, message: 'The requested part did not appear in time.' },
+	HELD_REQUESTS_FULL: { httpStatus: 503, message: 'The request cannot be held: %s. Try again in a moment.' },
 	MEDIA_NOT_FOUND: { httpStatus: 404, message: 'There is no such segment or part; it may have left the window.' },
 	SFU_UNAVAILABLE: { httpStatus: 503, message: 'The WebRTC tier cannot take this session: %s. LL-HLS still plays.' },
 	TRANSCODER_FAILED: { httpStatus: 500, message: 'FFmpeg failed (%s): %s' },

@@ -9,15 +9,15 @@ import type { TrackSink } from '../core/media/track-sink.ts';
 import { RateLimitedReport } from '../core/rate-limited-report.ts';
 import { StateMachine, type TransitionTable } from '../core/state-machine.ts';
 import { TypedEmitter } from '../core/typed-emitter.ts';
+import { AwayGaps } from './away-gaps.ts';
 import { cmafTimescale, isPackageable, writeInitSegment } from './cmaf/init-segment.ts';
-import { displayFrameRate } from './frame-cadence.ts';
+import { frameRateOfPart, frameRateOfSegment } from './frame-cadence.ts';
 import { MemorySegmentStore, type SegmentStore } from './origin/segment-store.ts';
 import type { PackagerConfig } from './packager-config.ts';
 import type { Part } from './part.ts';
 import { Rendition } from './rendition.ts';
 import { RunDates } from './run-dates.ts';
 import { RunGate, secondsOf, type RunStart } from './run-gate.ts';
-import { segmentSeconds, type Segment } from './segment.ts';
 import { AudioTrackWriter, VideoTrackWriter, type TrackWriter } from './track-writer.ts';
 import { VIDEO_CLOCK_RATE } from '../core/units.ts';
 
@@ -99,12 +99,15 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 	readonly #droppedUnits: RateLimitedReport;
 	readonly #forcedCuts: RateLimitedReport;
 	readonly #ignoredTracks = new Set<TrackId>();
+	readonly #awayGaps: AwayGaps;
 	#run = -1;
 	#runTracks: ReadonlyMap<TrackId, TrackConfig> = new Map();
 	#gate: RunGate | undefined;
 	/** Runs that had media: the discontinuity sequence number of the current one. */
 	#discontinuitySequence = -1;
 	#windowSeconds: number;
+	/** The current run began with a picture; else it began with sound alone, after a wait. */
+	#hasPicture = false;
 	#isReady = false;
 	#cancelReadyWait: (() => void) | undefined;
 	#restartedAtMs = -Infinity;
@@ -124,6 +127,7 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 		this.#logger = options.logger;
 		this.#windowSeconds = options.config.windowSeconds;
 		this.#scope = new CloseScope(options.logger);
+		this.#awayGaps = new AwayGaps(options.clock);
 		this.#droppedUnits = new RateLimitedReport(options.clock, options.logger, 'access units were dropped', 5000);
 		this.#forcedCuts = new RateLimitedReport(
 			options.clock,
@@ -239,6 +243,9 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 		this.#flush();
 		this.#gate = undefined;
 		this.#state.handle('publisher-lost');
+		if (this.state === 'interrupted') {
+			this.#awayGaps.begin(this.renditions.map(({ rendition }) => rendition));
+		}
 	}
 
 	/** {@link TrackSink.end}. The playlists stay for as long as they have media, then the broadcast closes itself. */
@@ -247,6 +254,7 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 			return;
 		}
 		this.#flush();
+		this.#awayGaps.stop();
 		this.#state.handle('broadcast-ended');
 		this.#cancelReadyWait?.();
 		for (const track of this.#tracks.values()) {
@@ -262,6 +270,7 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 	close(reason: BroadcastPackagerCloseReason): Promise<void> {
 		if (!this.#scope.closed) {
 			this.#cancelReadyWait?.();
+			this.#awayGaps.stop();
 			this.#state.handle('closed');
 			this.#scope.onClose(() => {
 				this.store.clear();
@@ -280,6 +289,7 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 	}
 
 	#startRun(start: RunStart): void {
+		this.#awayGaps.stop();
 		this.#discontinuitySequence++;
 		for (const [trackId, config] of this.#runTracks) {
 			const track = this.#tracks.get(trackId) ?? this.#createTrack(trackId, config);
@@ -289,6 +299,7 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 		const trackIds = [...this.#runTracks.keys()];
 		const leadingTrackId = trackIds.find((trackId) => trackId.startsWith('video')) ?? trackIds[0]!;
 		const dates = new RunDates(leadingTrackId, start);
+		this.#hasPicture = start.accessUnits.some(({ trackId }) => trackId.startsWith('video'));
 		for (const track of this.#tracks.values()) {
 			const isInRun = this.#runTracks.has(track.trackId);
 			track.isInRun = isInRun;
@@ -326,7 +337,7 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 		});
 		rendition.on('partAdded', (part) => this.#onPartAdded(trackId, part));
 		rendition.on('segmentAdded', (segment) => {
-			this.#measureFrameRate(trackId, segment);
+			track.frameRate = (config.kind === 'video' ? frameRateOfSegment(segment) : undefined) ?? track.frameRate;
 			this.#keepBound();
 		});
 		const track: Track = {
@@ -415,28 +426,19 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 
 	#onPartAdded(trackId: TrackId, part: Part): void {
 		const track = this.#tracks.get(trackId)!;
-		if (track.config.kind === 'video' && track.frameRate === undefined && !part.isGap) {
-			const seconds = part.durationTicks / VIDEO_CLOCK_RATE;
-			track.frameRate = displayFrameRate({ frameCount: part.samples.length, seconds, isWholeSegment: false });
+		if (track.config.kind === 'video') {
+			track.frameRate ??= frameRateOfPart(part, VIDEO_CLOCK_RATE);
 		}
 		this.emit('partAdded', trackId, part);
 		if (this.#isReady) {
 			return;
 		}
-		if ([...this.#runTracks.keys()].every((id) => this.#tracks.get(id)?.rendition.hasParts)) {
+		// A picture that was waited for in vain is not waited for again.
+		const isAwaited = (id: TrackId): boolean => this.#hasPicture || !id.startsWith('video');
+		if ([...this.#runTracks.keys()].every((id) => this.#tracks.get(id)?.rendition.hasParts || !isAwaited(id))) {
 			this.#becomeReady();
 		} else {
 			this.#cancelReadyWait ??= this.#clock.setTimeout(() => this.#becomeReady(), READY_WAIT_MS);
-		}
-	}
-
-	#measureFrameRate(trackId: TrackId, segment: Segment): void {
-		const track = this.#tracks.get(trackId)!;
-		const frameCount = segment.parts.reduce((sum, part) => sum + part.samples.length, 0);
-		const seconds = segmentSeconds(segment);
-		// The rest of a run, or one with gaps, tells too little.
-		if (track.config.kind === 'video' && seconds >= 1 && segment.parts.every((part) => !part.isGap)) {
-			track.frameRate = displayFrameRate({ frameCount, seconds, isWholeSegment: true });
 		}
 	}
 

@@ -7,9 +7,11 @@ import type { BroadcastId, ChannelName } from '../core/ids.ts';
 import type { Logger } from '../core/logger.ts';
 import { TypedEmitter } from '../core/typed-emitter.ts';
 import { BroadcastPackager, type BroadcastPackagerCloseReason } from './broadcast-packager.ts';
-import { BlockingReload } from './origin/blocking-reload.ts';
-import { BroadcastOrigin } from './origin/broadcast-origin.ts';
+import { BlockingReload, type WaitResult } from './origin/blocking-reload.ts';
+import { BroadcastOrigin, type OriginClient } from './origin/broadcast-origin.ts';
+import { HeldRequests } from './origin/held-requests.ts';
 import { createHlsRoutes } from './origin/hls-routes.ts';
+import type { RenderCounts } from './origin/rendered-playlist.ts';
 import type { PackagerConfig } from './packager-config.ts';
 
 /** What a channel is doing now. */
@@ -34,7 +36,7 @@ export interface Packager {
 	/** fastify plugin with the routes of the origin, under `/hls/` and `/api/v1/streams/{channel}/playlist.m3u8`. */
 	readonly routes: FastifyPluginAsync;
 	/** Playlists written and compressed so far for a track: at most one each per version (O6). */
-	renderCounts(broadcastId: BroadcastId, trackId: string): { renderCount: number; gzipCount: number } | undefined;
+	renderCounts(broadcastId: BroadcastId, trackId: string): RenderCounts | undefined;
 	/** Counts for the metrics page. */
 	readonly counters: PackagerCounters;
 	/** Ends all broadcasts, releases all that is held. Idempotent. */
@@ -53,11 +55,17 @@ export type PackagerCounters = {
 /** Held requests for a channel that is starting look at the channel's state again this often. */
 const STATE_POLL_INTERVAL_MS = 1000;
 
+/** What the packager needs. */
+export type PackagerDependencies = {
+	clock: Clock;
+	logger: Logger;
+	channels: PackagerChannels;
+	/** What requests from an address are counted under; undefined: not counted. Without it every address is a client. */
+	clientKey?: (address: string) => string | undefined;
+};
+
 /** Makes the packager. Does no I/O. */
-export function createPackager(
-	config: PackagerConfig,
-	dependencies: { clock: Clock; logger: Logger; channels: PackagerChannels },
-): Packager {
+export function createPackager(config: PackagerConfig, dependencies: PackagerDependencies): Packager {
 	return new LlHlsPackager(config, dependencies);
 }
 
@@ -72,10 +80,11 @@ class LlHlsPackager extends TypedEmitter<{ advanced: [] }> implements Packager {
 	readonly #entries = new Map<string, Entry>();
 	readonly #scope: CloseScope<PackagerCloseReason>;
 	readonly #starting: BlockingReload;
+	readonly #held: HeldRequests;
 	/** Broadcasts that became ready so far. */
 	#readyCount = 0;
 
-	constructor(config: PackagerConfig, dependencies: { clock: Clock; logger: Logger; channels: PackagerChannels }) {
+	constructor(config: PackagerConfig, dependencies: PackagerDependencies) {
 		super(dependencies.logger);
 		this.#config = config;
 		this.#clock = dependencies.clock;
@@ -83,13 +92,15 @@ class LlHlsPackager extends TypedEmitter<{ advanced: [] }> implements Packager {
 		this.#channels = dependencies.channels;
 		this.#scope = new CloseScope(dependencies.logger);
 		this.#starting = new BlockingReload(this, this.#clock);
+		this.#held = new HeldRequests(config);
 		this.#scope.onClose(() => this.#starting.close());
 		this.routes = createHlsRoutes({
-			liveOrigin: (channelName, signal) => this.#liveOrigin(channelName, signal),
+			liveOrigin: (channelName, client) => this.#liveOrigin(channelName, client),
 			origin: (channelName, broadcastId) => {
 				const entry = this.#entries.get(broadcastId);
 				return entry?.broadcast.channelName === channelName ? entry.origin : undefined;
 			},
+			clientKey: dependencies.clientKey ?? String,
 		});
 	}
 
@@ -115,7 +126,7 @@ class LlHlsPackager extends TypedEmitter<{ advanced: [] }> implements Packager {
 			clock: this.#clock,
 			logger,
 		});
-		const origin = new BroadcastOrigin({ broadcast, config: this.#config, clock: this.#clock });
+		const origin = new BroadcastOrigin({ broadcast, config: this.#config, clock: this.#clock, held: this.#held });
 		this.#entries.set(broadcastId, { broadcast, origin });
 		broadcast.on('ready', () => {
 			this.#readyCount++;
@@ -134,7 +145,7 @@ class LlHlsPackager extends TypedEmitter<{ advanced: [] }> implements Packager {
 		return this.#entries.get(broadcastId)?.broadcast;
 	}
 
-	renderCounts(broadcastId: BroadcastId, trackId: string): { renderCount: number; gzipCount: number } | undefined {
+	renderCounts(broadcastId: BroadcastId, trackId: string): RenderCounts | undefined {
 		return this.#entries.get(broadcastId)?.origin.renderCounts(trackId);
 	}
 
@@ -149,7 +160,7 @@ class LlHlsPackager extends TypedEmitter<{ advanced: [] }> implements Packager {
 	}
 
 	/** The origin of what the channel shows now; a channel that is starting is waited for. */
-	async #liveOrigin(channelName: string, signal: AbortSignal): Promise<BroadcastOrigin> {
+	async #liveOrigin(channelName: string, client: OriginClient): Promise<BroadcastOrigin> {
 		const deadlineMs = this.#clock.monotonicMs() + this.#config.startHoldMs;
 		for (;;) {
 			const state = await this.#channels.state(channelName);
@@ -169,12 +180,21 @@ class LlHlsPackager extends TypedEmitter<{ advanced: [] }> implements Packager {
 			}
 			const leftMs = deadlineMs - this.#clock.monotonicMs();
 			const waitMs = Math.min(STATE_POLL_INTERVAL_MS, leftMs);
-			const seenCount = this.#readyCount;
-			const isNews = (): boolean => this.#readyCount !== seenCount;
-			const result = leftMs > 0 ? await this.#starting.wait(isNews, waitMs, [signal, this.#scope.signal]) : 'aborted';
-			if (result === 'aborted') {
+			if (leftMs <= 0 || (await this.#waitForNews(channelName, waitMs, client)) === 'aborted') {
 				throw new SpillwayError('BROADCAST_STARTING', [channelName], { retryAfterSeconds: 1 });
 			}
+		}
+	}
+
+	/** Waits until any broadcast has become ready. */
+	async #waitForNews(channelName: string, timeoutMs: number, client: OriginClient): Promise<WaitResult> {
+		const seenCount = this.#readyCount;
+		const leave = this.#held.enter(`channel ${channelName}`, client.key);
+		try {
+			const isNews = (): boolean => this.#readyCount !== seenCount;
+			return await this.#starting.wait(isNews, timeoutMs, [client.signal, this.#scope.signal], seenCount);
+		} finally {
+			leave();
 		}
 	}
 }

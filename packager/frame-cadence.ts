@@ -1,4 +1,6 @@
-/** Predicts how long a video frame will last, from the frames before it. Pure. */
+/** Predicts how long a video frame will last, from the frames before it, and measures frame rates. Pure. */
+import type { Part } from './part.ts';
+import { segmentSeconds, type Segment } from './segment.ts';
 
 const REMEMBERED_INTERVALS = 16;
 
@@ -50,4 +52,21 @@ export function displayFrameRate(measured: { frameCount: number; seconds: number
 	const nearest = rates.reduce<number>((best, common) => (distance(common) < distance(best) ? common : best), rates[0]);
 	const isNear = distance(nearest) < (measured.isWholeSegment ? 0.0008 : 0.015);
 	return Math.round((isNear ? nearest : rate) * 1000) / 1000;
+}
+
+/** FRAME-RATE by one part; undefined where it holds no two pictures, and so no time between them. */
+export function frameRateOfPart(part: Part, timescale: number): number | undefined {
+	const frameCount = part.samples.length;
+	return part.isGap || frameCount < 2
+		? undefined
+		: displayFrameRate({ frameCount, seconds: part.durationTicks / timescale, isWholeSegment: false });
+}
+
+/** FRAME-RATE by a segment; undefined for the rest of a run and one with gaps, which tell too little. */
+export function frameRateOfSegment(segment: Segment): number | undefined {
+	const frameCount = segment.parts.reduce((sum, part) => sum + part.samples.length, 0);
+	const seconds = segmentSeconds(segment);
+	return seconds < 1 || frameCount < 2 || segment.parts.some((part) => part.isGap)
+		? undefined
+		: displayFrameRate({ frameCount, seconds, isWholeSegment: true });
 }

@@ -17,14 +17,15 @@ export const TARGET_DURATION_SECONDS = 3;
 export const HOLD_BACK_SECONDS = 3 * TARGET_DURATION_SECONDS;
 /** EXT-X-SERVER-CONTROL CAN-SKIP-UNTIL: six times TARGETDURATION, the least allowed. */
 export const SKIP_BOUNDARY_SECONDS = 6 * TARGET_DURATION_SECONDS;
-/** Parts are listed while their segment starts within this distance of the end (three times TARGETDURATION). */
-export const PART_LISTING_SECONDS = 3 * TARGET_DURATION_SECONDS;
+/**
+ * Parts are listed while their segment starts within this distance of the end. Three times TARGETDURATION is the most that is asked
+ * for; two is where GStreamer 1.22 begins to play from parts, and a third of the playlist less, five times a second.
+ */
+export const PART_LISTING_SECONDS = 2 * TARGET_DURATION_SECONDS;
 /** What a segment aims at; it is cut at the key frame nearest to this. */
 export const SEGMENT_TARGET_SECONDS = 2;
 /** A segment is cut without a key frame rather than pass this: EXTINF rounds to 3 up to, not including, 3.5 s. */
 export const SEGMENT_MAXIMUM_SECONDS = 3.45;
-/** Windows above this offer delta updates; below, one shared gzip body is smaller and hls.js has bugs with them. */
-export const DELTA_UPDATE_WINDOW_SECONDS = 120;
 
 /** Settings of the packager, with defaults, units and limits. Unknown keys are errors. */
 export const PACKAGER_CONFIG_SCHEMA = Type.Object(
@@ -35,7 +36,7 @@ export const PACKAGER_CONFIG_SCHEMA = Type.Object(
 			maximum: 900,
 			description:
 				'Media listed in a live playlist, in seconds. Longer lets viewers rewind further and costs memory twice: ' +
-				'what leaves the list stays fetchable as long again. Above 120 s delta updates are offered.',
+				'what leaves the list stays fetchable as long again.',
 		}),
 		maxBroadcastBytes: Type.Integer({
 			default: 192 * 2 ** 20,
@@ -45,12 +46,12 @@ export const PACKAGER_CONFIG_SCHEMA = Type.Object(
 				'Most memory, in bytes, that the media of one broadcast may take; at high bitrates the window shrinks to fit.',
 		}),
 		startHoldMs: Type.Integer({
-			default: 8000,
+			default: 2000,
 			minimum: 100,
 			maximum: 9500,
 			description:
-				'How long, in milliseconds, a playlist request is held while a broadcast is starting, before it gets a 503. ' +
-				'hls.js gives up at 10 000 without a first byte.',
+				'How long, in milliseconds, a request for a channel that has no media yet is held before it gets a 503. hls.js 1.7 ' +
+				'asks once more, a second later. Longer helps players that never ask again, and looks like a server that hangs.',
 		}),
 		reloadHoldMs: Type.Integer({
 			default: 2000,
@@ -60,6 +61,20 @@ export const PACKAGER_CONFIG_SCHEMA = Type.Object(
 				'How long, in milliseconds, a blocking playlist reload is held when no media comes; then the playlist is ' +
 				'answered as it stands, so that viewers survive a publisher that is away. hls.js 1.7 gives up a blocking ' +
 				'request after 2400 (0.8 target durations) and stops for good after three of those.',
+		}),
+		maxHeldRequests: Type.Integer({
+			default: 24_000,
+			minimum: 1,
+			maximum: 1_000_000,
+			description:
+				'Requests of one broadcast that are held at once; a viewer has two, picture and sound. More get a 503. The last ' +
+				'quarter is kept for addresses that hold few.',
+		}),
+		maxHeldRequestsPerAddress: Type.Integer({
+			default: 4000,
+			minimum: 1,
+			maximum: 1_000_000,
+			description: 'Requests of one address that are held at once, over all broadcasts. More get a 503.',
 		}),
 	},
 	{ additionalProperties: false },

@@ -3,6 +3,7 @@ import type { Logger } from '../core/logger.ts';
 import type { TrackId } from '../core/media/access-unit.ts';
 import { TypedEmitter } from '../core/typed-emitter.ts';
 import { concatBytes } from './cmaf/box-writer.ts';
+import { PART_MINIMUM_SECONDS, PART_TARGET_SECONDS } from './packager-config.ts';
 import type { SegmentStore } from './origin/segment-store.ts';
 import { gapName, partName, type Part } from './part.ts';
 import type { RunDates } from './run-dates.ts';
@@ -128,13 +129,21 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 		return this.#nextPartNumber > 1;
 	}
 
-	/** Highest bit rate of a complete segment, or of what there is before the first one is. */
+	/** Highest bit rate of a complete segment, or of all that there is before the first one of a second or more is. */
 	get peakBps(): number {
-		const first = this.#segments[0];
-		if (this.#peakSegmentBps === 0 && first !== undefined && first.durationTicks > 0) {
-			return (first.sizeBytes * 8) / segmentSeconds(first);
+		if (this.#peakSegmentBps > 0) {
+			return this.#peakSegmentBps;
 		}
-		return this.#peakSegmentBps;
+		const sizeBytes = this.#segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
+		const seconds = this.#segments.reduce((sum, segment) => sum + segmentSeconds(segment), 0);
+		// A few pictures of a broken run last next to nothing, and would make gigabits of any size.
+		return (sizeBytes * 8) / Math.max(seconds, PART_MINIMUM_SECONDS);
+	}
+
+	/** Where the media listed ends, in seconds of the broadcast's timeline; 0 before there is any. */
+	get endSeconds(): number {
+		const last = this.#segments.at(-1);
+		return last === undefined ? 0 : (last.startTicks + last.durationTicks) / last.timescale;
 	}
 
 	/** Bytes per second of media listed. */
@@ -221,6 +230,30 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 		this.#mediaSeconds += part.durationTicks / segment.timescale;
 		this.emit('partAdded', part);
 		this.#advance();
+	}
+
+	/** Adds a segment of nothing after all that there is, which has to be complete. */
+	addGapSegment(seconds: number): void {
+		const last = this.#segments.at(-1);
+		if (last === undefined) {
+			return;
+		}
+		const { timescale } = last;
+		const firstTicks = last.startTicks + last.durationTicks;
+		const endTicks = firstTicks + Math.round(seconds * timescale);
+		const partTicks = Math.floor(PART_TARGET_SECONDS * timescale + 1e-6);
+		const programDateTimeMs = last.programDateTimeMs + segmentSeconds(last) * 1000;
+		for (let startTicks = firstTicks; startTicks < endTicks; startTicks += partTicks) {
+			this.addPart({
+				startTicks,
+				durationTicks: Math.min(partTicks, endTicks - startTicks),
+				isIndependent: false,
+				samples: [],
+				bytes: undefined,
+				programDateTimeMs,
+			});
+		}
+		this.completeSegment();
 	}
 
 	/**

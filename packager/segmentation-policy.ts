@@ -39,6 +39,11 @@ const LEAST_ROOM_FRAMES = 0.85;
  */
 const MAX_SPREAD_SECONDS = 0.5;
 const REMEMBERED_GOPS = 8;
+/**
+ * What the last frame of a run lasts when no second one came to tell the cadence: about a part. Less makes a segment of next to
+ * nothing, whose bit rate and frame rate are absurd.
+ */
+const LONE_FRAME_SECONDS = 0.2;
 /** Segments end at a key frame when waiting for the next one could take them past this. */
 const COMFORTABLE_SEGMENT_SECONDS = 3.2;
 
@@ -50,6 +55,7 @@ export class SegmentationPolicy {
 	readonly #segmentMaximumTicks: number;
 	readonly #comfortableTicks: number;
 	readonly #spreadTicks: number;
+	readonly #loneFrameTicks: number;
 	readonly #cadence = new FrameCadence();
 	readonly #gopsTicks: number[] = [];
 	#steps: SegmentationStep[] = [];
@@ -74,6 +80,7 @@ export class SegmentationPolicy {
 		this.#segmentMaximumTicks = Math.floor(SEGMENT_MAXIMUM_SECONDS * timescale);
 		this.#comfortableTicks = Math.floor(COMFORTABLE_SEGMENT_SECONDS * timescale);
 		this.#spreadTicks = Math.floor(MAX_SPREAD_SECONDS * timescale);
+		this.#loneFrameTicks = Math.round(LONE_FRAME_SECONDS * timescale);
 	}
 
 	/** End of the media given so far, a pending frame's predicted end included; undefined before the first. */
@@ -150,7 +157,7 @@ export class SegmentationPolicy {
 
 	/** Ticks that a frame should last so that the next one starts at its own time. */
 	#predict(frame: { startTicks: number; sourceTicks: number }): number {
-		const cadenceTicks = this.#cadence.frameTicks ?? 0;
+		const cadenceTicks = this.#cadence.frameTicks ?? this.#loneFrameTicks;
 		return Math.max(1, Math.round(frame.sourceTicks + cadenceTicks - frame.startTicks));
 	}
 

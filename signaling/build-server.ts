@@ -21,6 +21,7 @@ import { WhepSessions } from '../sfu/whep/whep-routes.ts';
 import { BroadcastJournal } from './channels/broadcast-journal.ts';
 import { ChannelStore } from './channels/channel-store.ts';
 import { prepareFirstStart, type FirstStartResult } from './channels/first-start.ts';
+import { addressKey } from './channels/attempt-limiter.ts';
 import { PublishAuthorizer } from './channels/publish-authorizer.ts';
 import { AudienceServices } from './audience-services.ts';
 import { openBus, openDatabase } from './backing-services.ts';
@@ -31,6 +32,7 @@ import { requestLimits } from './http/request-limits.ts';
 import { registerHealthRoutes } from './operations/health-routes.ts';
 import type { ServerConfig } from './server-config.ts';
 import { maxWhepSessions, sfuBudget } from './tiers/sfu-budget.ts';
+import { isLoopback } from './sockets/socket-admission.ts';
 import { createWebPages } from './web-pages.ts';
 
 /** After a refusal for want of room. */
@@ -114,8 +116,10 @@ async function assemble(
 		{ clock, logger },
 	);
 	scope.onClose(() => sfu.close());
-	const packager = createPackager(defaultPackagerConfig({ windowSeconds: config.hls.windowSeconds }), {
+	const packager = createPackager(defaultPackagerConfig(config.hls), {
 		clock,
+		// Behind a proxy on this machine that names nobody, everybody has a loopback address.
+		clientKey: (address) => (isLoopback(address) ? undefined : addressKey(address)),
 		logger: logger.child({ tier: 'll-hls' }),
 		channels: {
 			state: async (name) => {

@@ -146,6 +146,24 @@ export const HLS_CONFIG_SCHEMA = Type.Object({
 				'How much of a live broadcast the playlists list and viewers can go back. Longer costs memory for each broadcast.',
 		}),
 	),
+	maxHeldRequests: Type.Integer(
+		field({
+			default: 24_000,
+			minimum: 1,
+			maximum: 1_000_000,
+			description:
+				'Playlist requests of one broadcast that wait for its next part at once; a viewer has two, picture and sound. More are answered 503 and come again. The last quarter is kept for addresses that hold few.',
+		}),
+	),
+	maxHeldRequestsPerAddress: Type.Integer(
+		field({
+			default: 4000,
+			minimum: 1,
+			maximum: 1_000_000,
+			description:
+				'Of one address, over all broadcasts. Loopback addresses are exempt, since a proxy on this machine has one for everybody; name other proxies in http.trustedProxies.',
+		}),
+	),
 });
 
 /** How much of the WebRTC tier may be used; beyond it viewers get LL-HLS. */

@@ -1,4 +1,5 @@
 /** Waits: released by the event, by the deadline, by the client, by closing; nothing left behind. */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { BlockingReload } from './blocking-reload.ts';
@@ -11,6 +12,31 @@ class Source {
 	}
 	advance(): void {
 		this.listeners.forEach((listener) => listener());
+	}
+}
+
+/** A signal that counts what is put on it: what many share may not carry a listener for each of them. */
+class CountingSignal {
+	readonly controller = new AbortController();
+	readonly signal = this.controller.signal;
+	addCount = 0;
+	listenerCount = 0;
+
+	constructor() {
+		const { signal } = this;
+		const [add, remove] = [signal.addEventListener.bind(signal), signal.removeEventListener.bind(signal)];
+		const live = new Set<unknown>();
+		signal.addEventListener = (...args: Parameters<typeof add>) => {
+			this.addCount++;
+			live.add(args[1]);
+			this.listenerCount = live.size;
+			add(...args);
+		};
+		signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+			live.delete(args[1]);
+			this.listenerCount = live.size;
+			remove(...args);
+		};
 	}
 }
 
@@ -72,10 +98,12 @@ describe('BlockingReload', () => {
 
 	it('releases thousands in batches, so that others get a turn between', async () => {
 		const { clock, source, reload } = setUp();
+		const broadcast = new AbortController().signal;
 		let isReady = false;
 		const results: string[] = [];
 		for (let index = 0; index < 1000; index++) {
-			void reload.wait(() => isReady, 60_000).then((result) => results.push(result));
+			const signals = [new AbortController().signal, broadcast];
+			void reload.wait(() => isReady, 60_000, signals, 'part').then((result) => results.push(result));
 		}
 		isReady = true;
 		source.advance();
@@ -85,5 +113,77 @@ describe('BlockingReload', () => {
 		expect(reload.waiterCount).toBe(0);
 		expect(new Set(results)).toEqual(new Set(['ready']));
 		expect([results.length, clock.pendingCount]).toEqual([1000, 0]);
+	});
+
+	it('asks one of those who wait for the same, and puts one listener on a signal that they share', async () => {
+		const { source, reload } = setUp();
+		const broadcast = new CountingSignal();
+		const clients = Array.from({ length: 500 }, () => new CountingSignal());
+		let askedCount = 0;
+		let version = 0;
+		const waits = clients.map((client, index) => {
+			const wanted = 1 + (index % 2);
+			const isReady = (): boolean => {
+				askedCount++;
+				return version >= wanted;
+			};
+			return reload.wait(isReady, 1000, [client.signal, broadcast.signal], wanted);
+		});
+		expect([broadcast.addCount, broadcast.listenerCount]).toEqual([1, 1]);
+		expect(clients.every(({ addCount }) => addCount === 1)).toBe(true);
+		expect(askedCount).toBe(500);
+		// Those who leave touch nothing that is shared.
+		clients.slice(0, 100).forEach(({ controller }) => controller.abort());
+		expect([reload.waiterCount, broadcast.listenerCount]).toEqual([400, 1]);
+		source.advance();
+		expect(askedCount).toBe(502);
+		version = 1;
+		source.advance();
+		expect([reload.waiterCount, askedCount]).toEqual([200, 504]);
+		broadcast.controller.abort();
+		expect([reload.waiterCount, broadcast.listenerCount, broadcast.addCount]).toEqual([0, 0, 1]);
+		const results = await Promise.all(waits);
+		expect([
+			results.filter((result) => result === 'ready').length,
+			results.filter((r) => r === 'aborted').length,
+		]).toEqual([200, 300]);
+		expect(clients.every(({ listenerCount }) => listenerCount === 0)).toBe(true);
+	});
+
+	it('keeps its counts through any order of waits, changes, aborts and deadlines', async () => {
+		const step = fc.oneof(
+			fc.record({ kind: fc.constant('wait'), wanted: fc.integer({ min: 0, max: 6 }), client: fc.nat(9) }),
+			fc.record({ kind: fc.constant('advance') }),
+			fc.record({ kind: fc.constant('abort'), client: fc.nat(9) }),
+			fc.record({ kind: fc.constant('time'), ms: fc.integer({ min: 1, max: 400 }) }),
+		);
+		await fc.assert(
+			fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+				const { clock, source, reload } = setUp();
+				const broadcast = new CountingSignal();
+				const clients = Array.from({ length: 10 }, () => new CountingSignal());
+				const waits: Promise<string>[] = [];
+				let version = 0;
+				for (const next of steps) {
+					if ('wanted' in next) {
+						const signals = [clients[next.client]!.signal, broadcast.signal];
+						waits.push(reload.wait(() => version >= next.wanted, 500, signals, next.wanted));
+					} else if ('client' in next) {
+						clients[next.client]!.controller.abort();
+					} else if ('ms' in next) {
+						await clock.advance(next.ms);
+					} else {
+						version++;
+						source.advance();
+					}
+					expect(broadcast.listenerCount).toBe(reload.waiterCount === 0 ? 0 : 1);
+				}
+				reload.close();
+				await Promise.all(waits);
+				expect([reload.waiterCount, clock.pendingCount, source.listeners.size]).toEqual([0, 0, 0]);
+				expect([broadcast, ...clients].every(({ listenerCount }) => listenerCount === 0)).toBe(true);
+			}),
+			{ numRuns: 60 },
+		);
 	});
 });

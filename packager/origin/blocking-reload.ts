@@ -15,14 +15,29 @@ export type WaitResult = 'ready' | 'timed-out' | 'aborted';
  */
 const RELEASE_BATCH_SIZE = 256;
 
-type Waiter = { isReady: () => boolean; settle: (result: WaitResult) => void; isReleasing: boolean };
+type Waiter = {
+	group: Group;
+	signals: readonly AbortSignal[];
+	cancelTimer: () => void;
+	resolve: (result: WaitResult) => void;
+};
+/** Those who wait for the same thing. */
+type Group = { key: unknown; isReady: () => boolean; waiters: Set<Waiter> };
+/** Those whom one signal aborts. */
+type Watch = { waiters: Set<Waiter>; onAbort: () => void };
 
-/** The waiters on one source. */
+/**
+ * The waiters on one source. To add, release or abort one costs the same however many there are: they stand in sets, one for
+ * each thing that is waited for and one for each signal, and a signal that thousands share has one listener. A listener
+ * for each waiter would make Node walk through all of them whenever one is added or removed.
+ */
 export class BlockingReload {
 	readonly #clock: Clock;
-	readonly #waiters = new Set<Waiter>();
+	readonly #groups = new Map<unknown, Group>();
+	readonly #watches = new Map<AbortSignal, Watch>();
 	readonly #removeListener: () => void;
-	#releasing: Waiter[] = [];
+	readonly #releasing = new Set<Group>();
+	#waiterCount = 0;
 	#cancelBatch: (() => void) | undefined;
 
 	constructor(source: ReloadSource, clock: Clock) {
@@ -32,14 +47,20 @@ export class BlockingReload {
 
 	/** Requests held now. */
 	get waiterCount(): number {
-		return this.#waiters.size;
+		return this.#waiterCount;
 	}
 
 	/**
 	 * Resolves once `isReady()` is true, which is asked now and after each change; after `timeoutMs`; or when a signal
-	 * aborts. Never rejects and leaves nothing behind.
+	 * aborts. Never rejects and leaves nothing behind. Waits of the same `key` are for the same thing: after a change one of
+	 * them is asked for all. So what a change costs is bounded by the number of keys.
 	 */
-	wait(isReady: () => boolean, timeoutMs: number, signals: readonly AbortSignal[] = []): Promise<WaitResult> {
+	wait(
+		isReady: () => boolean,
+		timeoutMs: number,
+		signals: readonly AbortSignal[] = [],
+		key: unknown = isReady,
+	): Promise<WaitResult> {
 		if (isReady()) {
 			return Promise.resolve('ready');
 		}
@@ -47,23 +68,22 @@ export class BlockingReload {
 			return Promise.resolve('aborted');
 		}
 		return new Promise((resolve) => {
-			const settle = (result: WaitResult): void => {
-				if (!this.#waiters.delete(waiter)) {
-					return;
-				}
-				cancelTimer();
-				for (const signal of signals) {
-					signal.removeEventListener('abort', onAbort);
-				}
-				resolve(result);
-			};
-			const waiter: Waiter = { isReady, settle, isReleasing: false };
-			const onAbort = (): void => settle('aborted');
-			const cancelTimer = this.#clock.setTimeout(() => settle('timed-out'), timeoutMs);
-			for (const signal of signals) {
-				signal.addEventListener('abort', onAbort, { once: true });
+			let group = this.#groups.get(key);
+			if (group === undefined) {
+				group = { key, isReady, waiters: new Set() };
+				this.#groups.set(key, group);
 			}
-			this.#waiters.add(waiter);
+			const waiter: Waiter = {
+				group,
+				signals,
+				cancelTimer: this.#clock.setTimeout(() => this.#settle(waiter, 'timed-out'), timeoutMs),
+				resolve,
+			};
+			group.waiters.add(waiter);
+			for (const signal of signals) {
+				this.#watch(signal).waiters.add(waiter);
+			}
+			this.#waiterCount++;
 		});
 	}
 
@@ -71,18 +91,57 @@ export class BlockingReload {
 	close(): void {
 		this.#removeListener();
 		this.#cancelBatch?.();
-		this.#releasing = [];
-		for (const waiter of [...this.#waiters]) {
-			waiter.settle('aborted');
+		for (const { waiters } of [...this.#releasing, ...this.#groups.values()]) {
+			this.#settleAll(waiters, 'aborted');
 		}
+		this.#releasing.clear();
+	}
+
+	#watch(signal: AbortSignal): Watch {
+		let watch = this.#watches.get(signal);
+		if (watch === undefined) {
+			const waiters = new Set<Waiter>();
+			watch = { waiters, onAbort: () => this.#settleAll(waiters, 'aborted') };
+			this.#watches.set(signal, watch);
+			signal.addEventListener('abort', watch.onAbort, { once: true });
+		}
+		return watch;
+	}
+
+	#settleAll(waiters: Set<Waiter>, result: WaitResult): void {
+		for (const waiter of waiters) {
+			this.#settle(waiter, result);
+		}
+	}
+
+	#settle(waiter: Waiter, result: WaitResult): void {
+		const { group, signals } = waiter;
+		if (!group.waiters.delete(waiter)) {
+			return;
+		}
+		this.#waiterCount--;
+		// A group that is being released may have a successor under its key.
+		if (group.waiters.size === 0 && this.#groups.get(group.key) === group) {
+			this.#groups.delete(group.key);
+		}
+		waiter.cancelTimer();
+		for (const signal of signals) {
+			const watch = this.#watches.get(signal)!;
+			watch.waiters.delete(waiter);
+			if (watch.waiters.size === 0) {
+				this.#watches.delete(signal);
+				signal.removeEventListener('abort', watch.onAbort);
+			}
+		}
+		waiter.resolve(result);
 	}
 
 	// One pass decides who is released (L-29); all of them then share one rendered body.
 	#release(): void {
-		for (const waiter of this.#waiters) {
-			if (!waiter.isReleasing && waiter.isReady()) {
-				waiter.isReleasing = true;
-				this.#releasing.push(waiter);
+		for (const group of this.#groups.values()) {
+			if (group.isReady()) {
+				this.#groups.delete(group.key);
+				this.#releasing.add(group);
 			}
 		}
 		this.#cancelBatch?.();
@@ -91,11 +150,16 @@ export class BlockingReload {
 
 	#releaseBatch(): void {
 		this.#cancelBatch = undefined;
-		for (const waiter of this.#releasing.splice(0, RELEASE_BATCH_SIZE)) {
-			waiter.settle('ready');
-		}
-		if (this.#releasing.length > 0) {
-			this.#cancelBatch = this.#clock.setTimeout(() => this.#releaseBatch(), 0);
+		let left = RELEASE_BATCH_SIZE;
+		for (const group of this.#releasing) {
+			for (const waiter of group.waiters) {
+				if (left-- === 0) {
+					this.#cancelBatch = this.#clock.setTimeout(() => this.#releaseBatch(), 0);
+					return;
+				}
+				this.#settle(waiter, 'ready');
+			}
+			this.#releasing.delete(group);
 		}
 	}
 }

@@ -7,9 +7,10 @@ import { checkAdvanceLimit, type DeliveryDirectives } from '../playlist/delivery
 import { formatMediaPlaylist } from '../playlist/media-playlist.ts';
 import { formatMultivariantPlaylist } from '../playlist/multivariant-playlist.ts';
 import type { Rendition } from '../rendition.ts';
-import { BlockingReload } from './blocking-reload.ts';
+import { BlockingReload, type WaitResult } from './blocking-reload.ts';
 import type { AnswerKind } from './cache-policy.ts';
-import { RenderedPlaylist, type RenderedBody } from './rendered-playlist.ts';
+import type { HeldRequests } from './held-requests.ts';
+import { RenderedPlaylist, type RenderCounts, type RenderedBody } from './rendered-playlist.ts';
 
 /** A playlist with what a cache may know about it. */
 export type PlaylistAnswer = { body: RenderedBody; kind: AnswerKind };
@@ -17,8 +18,24 @@ export type PlaylistAnswer = { body: RenderedBody; kind: AnswerKind };
 /** Media with its type. */
 export type MediaAnswer = { bytes: Uint8Array; contentType: 'video/mp4' | 'audio/mp4' };
 
+/** Who asks. */
+export interface OriginClient {
+	/** What its requests are counted under; undefined: not counted. */
+	readonly key: string | undefined;
+	/** Aborts when the request is given up; a signal of this request alone. */
+	readonly signal: AbortSignal;
+}
+
+/** What a request waits for; requests with the same key wait for the same thing. */
+type WaitCondition = { key: string; isReady: () => boolean };
+
 type Served = { rendition: Rendition; rendered: RenderedPlaylist; reload: BlockingReload };
 
+/**
+ * A media playlist is first asked for when there is a part, and has nothing to play before the first segment is whole, which
+ * takes at most 3.45 s and the part after it. hls.js 1.7.4 waits 10 s for the first byte of one.
+ */
+const FIRST_SEGMENT_HOLD_MS = 4000;
 /** Retry-After of everything that asks to be tried again. */
 const RETRY_AFTER_SECONDS = 1;
 
@@ -27,12 +44,14 @@ export class BroadcastOrigin {
 	readonly #broadcast: BroadcastPackager;
 	readonly #config: PackagerConfig;
 	readonly #clock: Clock;
+	readonly #held: HeldRequests;
 	readonly #served = new Map<string, Served>();
 
-	constructor(options: { broadcast: BroadcastPackager; config: PackagerConfig; clock: Clock }) {
+	constructor(options: { broadcast: BroadcastPackager; config: PackagerConfig; clock: Clock; held: HeldRequests }) {
 		this.#broadcast = options.broadcast;
 		this.#config = options.config;
 		this.#clock = options.clock;
+		this.#held = options.held;
 	}
 
 	/** Requests held now. */
@@ -45,21 +64,28 @@ export class BroadcastOrigin {
 	}
 
 	/** Texts written and bodies compressed so far for a track. */
-	renderCounts(trackId: string): { renderCount: number; gzipCount: number } | undefined {
+	renderCounts(trackId: string): RenderCounts | undefined {
 		return this.#served.get(trackId)?.rendered.counts;
 	}
 
-	/** Text of the multivariant playlist; the broadcast must be ready. */
-	multivariantPlaylist(): string {
-		const { channelName, broadcastId, renditions } = this.#broadcast;
+	/** The channel as it stands in addresses. */
+	get channelName(): string {
+		return this.#broadcast.channelName;
+	}
+
+	/**
+	 * Text of the multivariant playlist; the broadcast must be ready. `base` leads from the address under which it was asked for to
+	 * that of the channel, so that it plays also where a proxy has put a path before ours.
+	 */
+	multivariantPlaylist(base: string): string {
+		const { broadcastId, renditions } = this.#broadcast;
 		return formatMultivariantPlaylist(
 			renditions.map(({ trackId, config, rendition, frameRate }) => ({
 				trackId,
 				config,
 				frameRate,
 				peakBps: rendition.peakBps,
-				// An absolute path, because the same body is served at two addresses of different depth.
-				uri: `/hls/${channelName}/${broadcastId}/${trackId}/index.m3u8`,
+				uri: `${base}${broadcastId}/${trackId}/index.m3u8`,
 			})),
 		);
 	}
@@ -69,17 +95,13 @@ export class BroadcastOrigin {
 	 * Throws MEDIA_NOT_FOUND for an unknown track, DELIVERY_DIRECTIVE_INVALID, and BROADCAST_STARTING while there is
 	 * nothing to play yet.
 	 */
-	async mediaPlaylist(trackId: string, directives: DeliveryDirectives, signal: AbortSignal): Promise<PlaylistAnswer> {
-		const served = this.#serve(trackId);
-		const { rendition, reload, rendered } = served;
-		const signals = [signal, this.#broadcast.signal];
-		if (!rendition.isPlayable) {
-			const result = await reload.wait(() => rendition.isPlayable, this.#config.startHoldMs, signals);
-			if (result !== 'ready') {
-				throw new SpillwayError('BROADCAST_STARTING', [this.#broadcast.channelName], {
-					retryAfterSeconds: RETRY_AFTER_SECONDS,
-				});
-			}
+	async mediaPlaylist(trackId: string, directives: DeliveryDirectives, client: OriginClient): Promise<PlaylistAnswer> {
+		const { rendition, reload, rendered } = this.#serve(trackId);
+		const start: WaitCondition = { key: 'start', isReady: () => rendition.isPlayable };
+		if ((await this.#hold(reload, start, FIRST_SEGMENT_HOLD_MS, client)) !== 'ready') {
+			throw new SpillwayError('BROADCAST_STARTING', [this.#broadcast.channelName], {
+				retryAfterSeconds: RETRY_AFTER_SECONDS,
+			});
 		}
 		const { mediaSequence, partIndex } = directives;
 		// §6.2.5: a playlist with EXT-X-ENDLIST ignores all directives.
@@ -88,11 +110,11 @@ export class BroadcastOrigin {
 		}
 		checkAdvanceLimit(directives, rendition.lastPosition!);
 		const position = { mediaSequence, partIndex };
-		const result = await reload.wait(
-			() => rendition.has(position) || rendition.hasEnded,
-			this.#config.reloadHoldMs,
-			signals,
-		);
+		const asked: WaitCondition = {
+			key: `${mediaSequence} ${partIndex}`,
+			isReady: () => rendition.has(position) || rendition.hasEnded,
+		};
+		const result = await this.#hold(reload, asked, this.#config.reloadHoldMs, client);
 		// §6.2.5.2 suggests 503 after three target durations. We answer with the playlist as it stands, and sooner: hls.js 1.7.4
 		// takes two failures in a row at most, and gives up a blocking request after 0.8 target durations (playlist-loader.ts,
 		// "Override level/track timeout for LL-HLS requests"), so a publisher that is away for the grace window would lose all
@@ -107,16 +129,16 @@ export class BroadcastOrigin {
 	 * Media by file name. The part that is hinted is held until it exists. Throws MEDIA_NOT_FOUND, and PLAYLIST_TIMED_OUT
 	 * when the hinted part does not come.
 	 */
-	async media(trackId: string, file: string, signal: AbortSignal): Promise<MediaAnswer> {
+	async media(trackId: string, file: string, client: OriginClient): Promise<MediaAnswer> {
 		const { rendition, reload } = this.#serve(trackId);
 		const name = `${trackId}/${file}`;
 		// §6.2.6: the request is held, and nothing of the part is sent, until all of it can be.
 		if (!rendition.hasEnded && file === rendition.nextPartName) {
-			const result = await reload.wait(
-				() => rendition.nextPartName !== file || rendition.hasEnded,
-				this.#config.reloadHoldMs,
-				[signal, this.#broadcast.signal],
-			);
+			const asked: WaitCondition = {
+				key: file,
+				isReady: () => rendition.nextPartName !== file || rendition.hasEnded,
+			};
+			const result = await this.#hold(reload, asked, this.#config.reloadHoldMs, client);
 			if (result !== 'ready') {
 				throw new SpillwayError('PLAYLIST_TIMED_OUT', [], { retryAfterSeconds: RETRY_AFTER_SECONDS });
 			}
@@ -134,6 +156,24 @@ export class BroadcastOrigin {
 			served.reload.close();
 		}
 		this.#served.clear();
+	}
+
+	/** Waits, counted; what is there already is neither held nor counted. */
+	async #hold(
+		reload: BlockingReload,
+		{ key, isReady }: WaitCondition,
+		timeoutMs: number,
+		client: OriginClient,
+	): Promise<WaitResult> {
+		if (isReady()) {
+			return 'ready';
+		}
+		const leave = this.#held.enter(this.#broadcast.broadcastId, client.key);
+		try {
+			return await reload.wait(isReady, timeoutMs, [client.signal, this.#broadcast.signal], key);
+		} finally {
+			leave();
+		}
 	}
 
 	#serve(trackId: string): Served {
@@ -163,6 +203,6 @@ export class BroadcastOrigin {
 				const uri = `../${other.trackId}/index.m3u8`;
 				return { uri, lastMediaSequence: last.mediaSequence, lastPartIndex: last.partIndex };
 			});
-		return formatMediaPlaylist(rendition, { windowSeconds: this.#config.windowSeconds, isDelta, reports });
+		return formatMediaPlaylist(rendition, { isDelta, reports });
 	}
 }

@@ -1,5 +1,5 @@
 /** The origin's addresses, answers and holds, without sockets: by injection, on a clock that the test moves. */
-import { gunzipSync } from 'node:zlib';
+import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import type { LightMyRequestResponse } from 'fastify';
 import { describe, expect, it } from 'vitest';
 import type { BroadcastId, ChannelName } from '../../core/ids.ts';
@@ -10,7 +10,6 @@ import type { BroadcastPackager } from '../broadcast-packager.ts';
 import type { PackagerConfig } from '../packager-config.ts';
 import { SIMULATED_VIDEO, simulatedAudio, simulateRun } from '../testing/simulated-source.ts';
 import { createTestOrigin, type TestOrigin } from '../testing/test-origin.ts';
-import { acceptsGzip } from './hls-routes.ts';
 
 const ID = '01demo' as BroadcastId;
 const VIDEO = '/hls/demo/01demo/video0/index.m3u8';
@@ -87,15 +86,31 @@ describe('the address of a channel', () => {
 		}
 	});
 
-	it('gives the same playlist at both addresses, with absolute paths', async () => {
+	it.each([
+		'/hls/demo/index.m3u8',
+		'/hls/demo/index.m3u8?session=1&path=/a/b/',
+		'/hls/Demo/index.m3u8',
+		'/hls/demo/index.m3u8/',
+		'/api/v1/streams/demo/playlist.m3u8',
+		'/api/v1/streams/demo/playlist.m3u8?a=b/c',
+		'/api/v1/streams/demo/playlist.m3u8/',
+	])('names media relative to %s, so that it plays behind any path', async (address) => {
 		await using live = startLive();
-		live.feed(1);
-		const first = await live.server.inject('/hls/demo/index.m3u8');
-		const second = await live.server.inject('/api/v1/streams/demo/playlist.m3u8');
-		expect(first.statusCode).toBe(200);
-		expect(first.headers['content-type']).toBe('application/vnd.apple.mpegurl');
-		expect(second.body).toBe(first.body);
-		expect(first.body).toContain('\n/hls/demo/01demo/video0/index.m3u8\n');
+		live.channels.set('Demo', { state: 'live', broadcastId: ID });
+		live.feed(2.5);
+		const answer = await live.server.inject(address);
+		expect([answer.statusCode, answer.headers['content-type']]).toEqual([200, 'application/vnd.apple.mpegurl']);
+		const listed = answer.body.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+		const sound = /URI="([^"]+)"/.exec(answer.body)![1]!;
+		for (const prefix of ['', '/live', '/a/b/c']) {
+			const paths = [...listed, sound].map((uri) => new URL(uri, `https://host${prefix}${address}`).pathname);
+			expect(paths).toEqual([
+				`${prefix}/hls/demo/01demo/video0/index.m3u8`,
+				`${prefix}/hls/demo/01demo/audio0/index.m3u8`,
+			]);
+			const media = await live.server.inject(paths[0]!.slice(prefix.length));
+			expect(media.statusCode).toBe(200);
+		}
 	});
 
 	it('holds the request while the broadcast is starting, and answers with its first parts', async () => {
@@ -103,7 +118,7 @@ describe('the address of a channel', () => {
 		live.channels.set('demo', { state: 'starting' });
 		const held = follow(live.server.inject('/hls/demo/index.m3u8'));
 		expect(await held.done()).toBe(false);
-		await live.clock.advance(3000);
+		await live.clock.advance(1500);
 		expect(await held.done()).toBe(false);
 		live.channels.set('demo', { state: 'live', broadcastId: ID });
 		live.feed(1);
@@ -111,10 +126,10 @@ describe('the address of a channel', () => {
 		expect((await held.response).statusCode).toBe(200);
 	});
 
-	it('answers 503 with Retry-After when nothing has come after 8 s', async () => {
+	it('answers 503 with Retry-After when nothing has come after 2 s', async () => {
 		await using live = startLive();
 		const held = follow(live.server.inject('/hls/demo/index.m3u8'));
-		for (let second = 0; second < 8; second++) {
+		for (let second = 0; second < 2; second++) {
 			expect(await held.done()).toBe(false);
 			await live.clock.advance(1000);
 		}
@@ -180,6 +195,11 @@ describe('blocking reload', () => {
 		['_HLS_msn=0', 'a segment from before the window'],
 		['_HLS_msn=1&_HLS_part=3', 'a part that exists'],
 		['unknown=1', 'an unknown parameter'],
+		['_HLS_skip=perhaps', 'an unknown skip'],
+		['_HLS_skip=NO', 'a skip that is not wanted'],
+		['_HLS_msn=', 'a parameter without a value'],
+		['_HLS_msn=1&_HLS_part=', 'a part without a value'],
+		['_HLS_msn=1&_HLS_msn=1', 'the same twice'],
 	])('L-23 answers ?%s at once: %s', async (query) => {
 		await using live = startLive();
 		live.feed(5);
@@ -194,8 +214,8 @@ describe('blocking reload', () => {
 		['_HLS_part=1', 'a part without its segment'],
 		['_HLS_msn=-1', 'a negative number'],
 		['_HLS_msn=two', 'not a number'],
-		['_HLS_msn=1&_HLS_msn=2', 'twice'],
-		['_HLS_skip=perhaps', 'an unknown skip'],
+		['_HLS_msn=1&_HLS_msn=2', 'two different ones'],
+		['_HLS_msn=&_HLS_part=1', 'a part without the value of its segment'],
 	])('L-24, L-25 answers 400 to ?%s: %s', async (query) => {
 		await using live = startLive();
 		live.feed(5);
@@ -248,9 +268,32 @@ describe('blocking reload', () => {
 		const bodies = await Promise.all(held.map(async ({ response }) => (await response).rawPayload));
 		const texts = new Set(bodies.map((body) => (body[0] === 0x1f ? gunzipSync(body) : body).toString()));
 		expect(texts.size).toBe(1);
-		expect(live.packager.renderCounts(ID, 'video0')).toEqual({ renderCount: 1, gzipCount: 1 });
+		expect(live.packager.renderCounts(ID, 'video0')).toEqual({ renderCount: 1, gzipCount: 1, brotliCount: 0 });
 		expect(live.packager.counters.heldRequests).toBe(0);
 		expect(live.clock.pendingCount).toBe(0);
+	});
+
+	it('refuses to hold more than the limits allow, and answers what is there already', async () => {
+		await using live = startLive({ maxHeldRequests: 8, maxHeldRequestsPerAddress: 3 });
+		live.feed(4.5);
+		const url = `${VIDEO}?_HLS_msn=3&_HLS_part=3`;
+		const ask = (remoteAddress: string, asked = url): ReturnType<typeof follow> =>
+			follow(live.server.inject({ url: asked, remoteAddress }));
+		const held = Array.from({ length: 3 }, () => ask('192.0.2.1'));
+		expect(await held[2]!.done()).toBe(false);
+		const refused = ask('192.0.2.1');
+		expect(await refused.done()).toBe(true);
+		const { statusCode, headers, body } = await refused.response;
+		expect([statusCode, headers['retry-after'], headers['cache-control']]).toEqual([503, '1', 'no-store']);
+		expect(JSON.parse(body)).toMatchObject({ code: 'HELD_REQUESTS_FULL' });
+		const other = ask('192.0.2.2');
+		expect(await other.done()).toBe(false);
+		expect((await ask('192.0.2.1', VIDEO).response).statusCode).toBe(200);
+		live.feed(4.8);
+		for (const { response } of [...held, other]) {
+			expect((await response).statusCode).toBe(200);
+		}
+		expect(live.packager.counters.heldRequests).toBe(0);
 	});
 
 	it('holds the first request for a playlist until there is a whole segment', async () => {
@@ -348,6 +391,23 @@ describe('HTTP manners', () => {
 		expect([head.statusCode, head.body]).toEqual([200, '']);
 		const options = await live.server.inject({ method: 'OPTIONS', url });
 		expect([options.statusCode, options.headers['access-control-allow-methods']]).toEqual([204, 'GET, HEAD, OPTIONS']);
+		const asked = 'authorization,cache-control,cmcd-object,cmcd-request';
+		const preflight = await live.server.inject({
+			method: 'OPTIONS',
+			url,
+			headers: {
+				origin: 'https://example.com',
+				'access-control-request-method': 'GET',
+				'access-control-request-headers': asked,
+			},
+		});
+		expect(preflight.headers).toMatchObject({
+			'access-control-allow-origin': '*',
+			'access-control-allow-headers': asked,
+			'access-control-max-age': '7200',
+			vary: 'access-control-request-headers',
+		});
+		expect(preflight.headers).not.toHaveProperty('access-control-allow-credentials');
 		for (const method of ['POST', 'PUT', 'PATCH', 'DELETE'] as const) {
 			const refused = await live.server.inject({
 				method,
@@ -359,29 +419,42 @@ describe('HTTP manners', () => {
 		}
 		const get = await live.server.inject({ url, headers: { origin: 'https://example.com' } });
 		expect(get.headers['access-control-allow-origin']).toBe('*');
-		expect(get.headers['access-control-expose-headers']).toBe('Age, Date');
+		expect(get.headers['access-control-expose-headers']).toBe('*');
 	});
 
-	it('compresses a media playlist for those who take gzip, to under 700 bytes', async () => {
+	it('compresses a media playlist once for each form that is taken, to under 500 bytes as a delta', async () => {
 		await using live = startLive();
 		live.feed(59);
-		const response = await live.server.inject({ url: VIDEO, headers: { 'accept-encoding': 'br, gzip' } });
-		expect([response.headers['content-encoding'], response.headers['vary']]).toEqual(['gzip', 'accept-encoding']);
-		expect(gunzipSync(response.rawPayload).toString()).toContain('#EXTM3U');
-		expect(response.rawPayload.length).toBeLessThan(700);
+		const get = (query: string, accepted: string): Promise<LightMyRequestResponse> =>
+			live.server.inject({ url: VIDEO + query, headers: { 'accept-encoding': accepted } });
+		const whole = await get('', 'gzip, deflate, br');
+		expect([whole.headers['content-encoding'], whole.headers['vary']]).toEqual(['br', 'accept-encoding']);
+		expect(brotliDecompressSync(whole.rawPayload).toString()).toContain('#EXTM3U');
+		const zipped = await get('?_HLS_skip=YES', 'gzip');
+		expect(gunzipSync(zipped.rawPayload).toString()).toContain('#EXT-X-SKIP:SKIPPED-SEGMENTS=');
+		const delta = await get('?_HLS_skip=YES', 'br');
+		expect(delta.rawPayload.length).toBeLessThan(500);
+		const plain = await get('?_HLS_skip=YES', 'identity');
+		expect(plain.headers['content-encoding']).toBeUndefined();
+		expect(brotliDecompressSync(delta.rawPayload).toString()).toBe(plain.body);
+		await Promise.all(['br', 'gzip', 'br;q=0.5', '*'].map((accepted) => get('?_HLS_skip=YES', accepted)));
+		expect(live.packager.renderCounts(ID, 'video0')).toEqual({ renderCount: 2, gzipCount: 1, brotliCount: 2 });
 	});
 
-	it.each([
-		[undefined, false],
-		['gzip', true],
-		['GZIP;q=0.5, br', true],
-		['gzip;q=0', false],
-		['*', true],
-		['*;q=0', false],
-		['br, deflate', false],
-		['gzip;q=x', false],
-	])('reads accept-encoding %s as gzip: %s', (header, isAccepted) => {
-		expect(acceptsGzip(header)).toBe(isAccepted);
+	it('sends a range of media, and says when there is none', async () => {
+		await using live = startLive();
+		live.feed(5);
+		const url = '/hls/demo/01demo/video0/part3.m4s';
+		const whole = (await live.server.inject(url)).rawPayload;
+		const ranged = await live.server.inject({ url, headers: { range: 'bytes=10-19' } });
+		expect([ranged.statusCode, ranged.headers['content-range']]).toEqual([206, `bytes 10-19/${whole.length}`]);
+		expect(ranged.rawPayload).toEqual(whole.subarray(10, 20));
+		const past = await live.server.inject({ url, headers: { range: `bytes=${whole.length}-` } });
+		expect([past.statusCode, past.headers['content-range'], past.headers['cache-control']]).toEqual([
+			416,
+			`bytes */${whole.length}`,
+			'no-store',
+		]);
 	});
 });
 

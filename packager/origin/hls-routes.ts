@@ -1,23 +1,30 @@
 /** The HTTP routes of the LL-HLS origin. Maps requests to a channel's broadcast; knows no playlists. */
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { SpillwayError } from '../../core/errors.ts';
+import { preflightHeaders, PUBLIC_METHODS } from '../../core/protocol/cors.ts';
 import { parseDeliveryDirectives } from '../playlist/delivery-directives.ts';
-import type { BroadcastOrigin } from './broadcast-origin.ts';
+import type { BroadcastOrigin, MediaAnswer, OriginClient } from './broadcast-origin.ts';
+import { readByteRange } from './byte-range.ts';
 import { cacheControl, type AnswerKind } from './cache-policy.ts';
+import { chooseCoding } from './content-coding.ts';
 import type { RenderedBody } from './rendered-playlist.ts';
 
 /** What the routes need to find a broadcast. */
 export interface HlsDirectory {
 	/** The origin of the channel's broadcast, held while it starts. Throws SpillwayError when there is none. */
-	liveOrigin(channelName: string, signal: AbortSignal): Promise<BroadcastOrigin>;
+	liveOrigin(channelName: string, client: OriginClient): Promise<BroadcastOrigin>;
 	/** The origin of a broadcast that is live or ended lately. */
 	origin(channelName: string, broadcastId: string): BroadcastOrigin | undefined;
+	/** What requests from an address are counted under; undefined: not counted. */
+	clientKey(address: string): string | undefined;
 }
 
 /** L-36: Apple's validator refuses every other name. */
 const PLAYLIST_CONTENT_TYPE = 'application/vnd.apple.mpegurl';
 
-const MULTIVARIANT_PATHS = ['/hls/:channel/index.m3u8', '/api/v1/streams/:channel/playlist.m3u8'] as const;
+const CHANNEL_PATH = '/hls/:channel/index.m3u8';
+const ALIAS_PATH = '/api/v1/streams/:channel/playlist.m3u8';
+const MULTIVARIANT_PATHS = [CHANNEL_PATH, ALIAS_PATH] as const;
 const MEDIA_PATH = '/hls/:channel/:broadcastId/:track/:file';
 
 type ChannelParams = { channel: string };
@@ -29,8 +36,9 @@ export function createHlsRoutes(directory: HlsDirectory): FastifyPluginAsync {
 		// Media is public, or protected by what stands before these routes, and is played from any page.
 		server.addHook('onRequest', async (_request, reply) => {
 			reply.header('access-control-allow-origin', '*');
-			// hls.js reads Age to find out how old a cached playlist is.
-			reply.header('access-control-expose-headers', 'Age, Date');
+			// hls.js reads Age and Date to find out how old a cached playlist is, others the length, the range and CMSD. "*" names all of
+			// them, as nothing here is asked for with credentials, and is short: it goes out five times a second.
+			reply.header('access-control-expose-headers', '*');
 			reply.header('cross-origin-resource-policy', 'cross-origin');
 			reply.header('timing-allow-origin', '*');
 		});
@@ -43,9 +51,12 @@ export function createHlsRoutes(directory: HlsDirectory): FastifyPluginAsync {
 		});
 		for (const path of MULTIVARIANT_PATHS) {
 			server.get<{ Params: ChannelParams }>(path, async (request, reply) => {
-				const origin = await directory.liveOrigin(request.params.channel, request.signal);
-				const plain = Buffer.from(origin.multivariantPlaylist());
-				return sendPlaylist(request, reply, { plain, gzip: () => plain }, 'multivariant-playlist');
+				const origin = await directory.liveOrigin(request.params.channel, clientOf(request));
+				const body = Buffer.from(origin.multivariantPlaylist(channelBase(request, origin.channelName)));
+				return reply
+					.header('cache-control', cacheControl('multivariant-playlist'))
+					.type(PLAYLIST_CONTENT_TYPE)
+					.send(body);
 			});
 			refuseOtherMethods(path);
 		}
@@ -57,36 +68,73 @@ export function createHlsRoutes(directory: HlsDirectory): FastifyPluginAsync {
 			}
 			if (file === 'index.m3u8') {
 				const directives = parseDeliveryDirectives(request.query as Record<string, unknown>);
-				const answer = await origin.mediaPlaylist(track, directives, request.signal);
+				const answer = await origin.mediaPlaylist(track, directives, clientOf(request));
 				return sendPlaylist(request, reply, answer.body, answer.kind);
 			}
-			const media = await origin.media(track, file, request.signal);
-			return reply.header('cache-control', cacheControl('media')).type(media.contentType).send(media.bytes);
+			const media = await origin.media(track, file, clientOf(request));
+			return sendMedia(request, reply, media);
 		});
 		refuseOtherMethods(MEDIA_PATH);
 
+		// Both are made when they are asked for: most requests are answered without being held.
+		function clientOf(request: FastifyRequest): OriginClient {
+			return {
+				get key() {
+					return directory.clientKey(request.ip);
+				},
+				get signal() {
+					return request.signal;
+				},
+			};
+		}
+
 		function refuseOtherMethods(path: string): void {
-			server.options(path, async (_request, reply) =>
-				reply
-					.code(204)
-					.header('allow', 'GET, HEAD, OPTIONS')
-					.header('access-control-allow-methods', 'GET, HEAD, OPTIONS')
-					.header('access-control-allow-headers', 'Range, Content-Type')
-					.header('access-control-max-age', '86400')
-					.send(),
+			server.options(path, async (request, reply) =>
+				reply.code(204).headers(preflightHeaders(request.headers['access-control-request-headers'])).send(),
 			);
 			server.route({
 				method: ['POST', 'PUT', 'PATCH', 'DELETE'],
 				url: path,
 				// Before a body is read, which could be of any type and size.
 				onRequest: async (request, reply) => {
-					reply.header('allow', 'GET, HEAD, OPTIONS');
+					reply.header('allow', PUBLIC_METHODS);
 					throw new SpillwayError('METHOD_NOT_ALLOWED', [request.method]);
 				},
 				handler: async () => undefined,
 			});
 		}
 	};
+}
+
+/** Leads from the address of the request to `/hls/{channel}/`, without naming anything that a proxy may have put before it. */
+function channelBase(request: FastifyRequest<{ Params: ChannelParams }>, channelName: string): string {
+	// A slash at the end is ignored by our router, but not by what resolves addresses.
+	const up = request.url.split('?')[0]!.endsWith('/') ? '../' : '';
+	if (request.routeOptions.url === ALIAS_PATH) {
+		return `${up}../../../../hls/${channelName}/`;
+	}
+	// Media has one address, with the channel's name as we write it.
+	return request.params.channel === channelName ? up : `${up}../${channelName}/`;
+}
+
+function sendMedia(request: FastifyRequest, reply: FastifyReply, { bytes, contentType }: MediaAnswer): FastifyReply {
+	reply.header('accept-ranges', 'bytes').header('cache-control', cacheControl('media')).type(contentType);
+	const range = readByteRange(request.headers.range, bytes.length);
+	if (range.kind === 'none') {
+		return reply
+			.code(416)
+			.header('cache-control', cacheControl('bad-request'))
+			.header('content-range', `bytes */${bytes.length}`)
+			.send();
+	}
+	if (range.kind === 'whole') {
+		return reply.send(bytes);
+	}
+	const { startByte, endByte } = range;
+	return reply
+		.code(206)
+		.header('content-range', `bytes ${startByte}-${endByte - 1}/${bytes.length}`)
+		.send(bytes.subarray(startByte, endByte));
 }
 
 function sendPlaylist(
@@ -96,24 +144,10 @@ function sendPlaylist(
 	kind: AnswerKind,
 ): FastifyReply {
 	reply.header('cache-control', cacheControl(kind)).header('vary', 'accept-encoding').type(PLAYLIST_CONTENT_TYPE);
-	if (kind !== 'multivariant-playlist' && acceptsGzip(request.headers['accept-encoding'])) {
-		return reply.header('content-encoding', 'gzip').send(body.gzip());
-	}
-	return reply.send(body.plain);
-}
-
-/** RFC 9110 §12.5.3: gzip by name or by "*", unless its weight is 0. */
-export function acceptsGzip(header: string | string[] | undefined): boolean {
-	const weights = new Map<string, number>();
-	for (const entry of String(header ?? '')
-		.slice(0, 256)
-		.toLowerCase()
-		.split(',')) {
-		const [name = '', ...parameters] = entry.split(';').map((text) => text.trim());
-		const weight = parameters.find((text) => text.startsWith('q='));
-		weights.set(name, weight === undefined ? 1 : Number(weight.slice(2)));
-	}
-	return (weights.get('gzip') ?? weights.get('*') ?? 0) > 0;
+	const coding = chooseCoding(request.headers['accept-encoding']);
+	return coding === undefined
+		? reply.send(body.plain)
+		: reply.header('content-encoding', coding).send(body.compressed(coding));
 }
 
 function failureKind(error: unknown): AnswerKind {

@@ -19,19 +19,19 @@ const ADVANCE_PART_LIMIT = Math.ceil(3 / PART_TARGET_SECONDS);
 
 const WHOLE_NUMBER = /^\d{1,15}$/;
 
-/** Reads the directives. Unknown parameters are ignored (§6.2.5). Throws DELIVERY_DIRECTIVE_INVALID. */
+/**
+ * Reads the directives. Ignored are unknown parameters (§6.2.5), a `_HLS_skip` of another value than YES and v2 (the full playlist is
+ * always right), parameters without a value, and repetitions of the same value. Throws DELIVERY_DIRECTIVE_INVALID.
+ */
 export function parseDeliveryDirectives(query: Readonly<Record<string, unknown>>): DeliveryDirectives {
 	const mediaSequence = parseWholeNumber('_HLS_msn', query['_HLS_msn']);
 	const partIndex = parseWholeNumber('_HLS_part', query['_HLS_part']);
-	const skip = query['_HLS_skip'];
+	const skip = single(query['_HLS_skip']);
 	if (partIndex !== undefined && mediaSequence === undefined) {
 		// §6.2.5.2: "If the Client … includes _HLS_part without _HLS_msn, the Server MUST respond with … 400".
 		throw new SpillwayError('DELIVERY_DIRECTIVE_INVALID', ['_HLS_part needs _HLS_msn']);
 	}
-	if (skip !== undefined && skip !== 'YES' && skip !== 'v2') {
-		throw new SpillwayError('DELIVERY_DIRECTIVE_INVALID', ['_HLS_skip must be YES or v2']);
-	}
-	return { mediaSequence, partIndex, isDeltaWelcome: skip !== undefined };
+	return { mediaSequence, partIndex, isDeltaWelcome: skip === 'YES' || skip === 'v2' };
 }
 
 /** The query string that asks for what the directives say; the reverse of {@link parseDeliveryDirectives}. */
@@ -73,7 +73,14 @@ export function checkAdvanceLimit(
 	}
 }
 
-function parseWholeNumber(name: string, value: unknown): number | undefined {
+/** The value of a parameter that may be given several times, if all say the same; "" counts as not given. */
+function single(value: unknown): unknown {
+	const only = Array.isArray(value) && new Set(value).size === 1 ? (value[0] as unknown) : value;
+	return only === '' ? undefined : only;
+}
+
+function parseWholeNumber(name: string, given: unknown): number | undefined {
+	const value = single(given);
 	if (value === undefined) {
 		return undefined;
 	}

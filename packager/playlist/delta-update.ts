@@ -1,14 +1,6 @@
 /** Which segments a delta update may leave out (draft-pantos-hls-rfc8216bis §6.2.5.1). Pure. */
-import { DELTA_UPDATE_WINDOW_SECONDS, SKIP_BOUNDARY_SECONDS } from '../packager-config.ts';
+import { SKIP_BOUNDARY_SECONDS } from '../packager-config.ts';
 import { segmentSeconds, type Segment } from '../segment.ts';
-
-/**
- * Whether playlists of such a window offer delta updates. Apple asks for them from two minutes on; below that gzip makes
- * a full playlist smaller than a delta saves, and hls.js has had bugs with them (#7282, #6949, #7905).
- */
-export function hasDeltaUpdates(windowSeconds: number): boolean {
-	return windowSeconds > DELTA_UPDATE_WINDOW_SECONDS;
-}
 
 /** How many of the oldest segments lie before the skip boundary: further from the end than CAN-SKIP-UNTIL. */
 export function skippableSegmentCount(segments: readonly Segment[]): number {

@@ -1,7 +1,7 @@
 /** Writes the text of a media playlist from the state of a rendition. Knows no HTTP and keeps no state. */
 import { PART_LISTING_SECONDS } from '../packager-config.ts';
 import { isGapSegment, segmentSeconds, type Segment } from '../segment.ts';
-import { hasDeltaUpdates, skippableSegmentCount } from './delta-update.ts';
+import { skippableSegmentCount } from './delta-update.ts';
 import {
 	headerLines,
 	mapLine,
@@ -14,7 +14,7 @@ import {
 	type RenditionReport,
 } from './playlist-tags.ts';
 
-/** What {@link formatMediaPlaylist} needs; `Rendition` has all but the last three. */
+/** What {@link formatMediaPlaylist} needs of a rendition. */
 export type MediaPlaylistState = {
 	/** Oldest first; only the last may be open. */
 	segments: readonly Segment[];
@@ -30,9 +30,7 @@ export type MediaPlaylistState = {
 
 /** What does not come from the rendition itself. */
 export type MediaPlaylistOptions = {
-	/** Configured window, which decides whether delta updates are offered. */
-	windowSeconds: number;
-	/** Leave out old segments (`_HLS_skip`). Ignored where deltas are not offered, or after the end (§6.2.5.1). */
+	/** Leave out old segments (`_HLS_skip`). Ignored after the end (§6.2.5.1). */
 	isDelta: boolean;
 	/** Of each other rendition of the broadcast. */
 	reports: readonly RenditionReport[];
@@ -41,14 +39,12 @@ export type MediaPlaylistOptions = {
 /** The whole text, with a line feed at its end. */
 export function formatMediaPlaylist(state: MediaPlaylistState, options: MediaPlaylistOptions): string {
 	const { segments } = state;
-	const isDeltaOffered = hasDeltaUpdates(options.windowSeconds);
 	let text = headerLines({
 		// §6.2.5.1: in a delta update, too, this is the number of the first segment of the full playlist.
 		mediaSequence: state.mediaSequence,
 		discontinuitySequence: state.removedDiscontinuityCount,
-		hasDeltaUpdates: isDeltaOffered,
 	});
-	const skipCount = options.isDelta && isDeltaOffered && !state.hasEnded ? skippableSegmentCount(segments) : 0;
+	const skipCount = options.isDelta && !state.hasEnded ? skippableSegmentCount(segments) : 0;
 	if (skipCount > 0) {
 		text += skipLine(skipCount);
 	}
@@ -68,7 +64,7 @@ export function formatMediaPlaylist(state: MediaPlaylistState, options: MediaPla
 			initName = segment.initName;
 		}
 		text += programDateTimeLine(segment.programDateTimeMs);
-		// §6.2.2: parts go once they are three target durations from the end; a segment's parts go together.
+		// §6.2.2: parts far from the end need not be listed any more; a segment's parts go together.
 		if (!state.hasEnded && fromEndSeconds <= PART_LISTING_SECONDS) {
 			for (const part of segment.parts) {
 				text += partLine({ ...part, durationSeconds: part.durationTicks / segment.timescale });

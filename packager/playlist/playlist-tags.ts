@@ -51,15 +51,10 @@ export function quoted(text: string): string {
 }
 
 /** Header of every media playlist (§4.4.3). Constants for the life of the address. */
-export function headerLines(input: {
-	mediaSequence: number;
-	discontinuitySequence: number;
-	hasDeltaUpdates: boolean;
-}): string {
-	const skip = input.hasDeltaUpdates ? `CAN-SKIP-UNTIL=${SKIP_BOUNDARY_SECONDS},` : '';
+export function headerLines(input: { mediaSequence: number; discontinuitySequence: number }): string {
 	return (
 		`#EXTM3U\n#EXT-X-VERSION:${PLAYLIST_VERSION}\n#EXT-X-TARGETDURATION:${TARGET_DURATION_SECONDS}\n` +
-		`#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,${skip}PART-HOLD-BACK=${PART_HOLD_BACK_SECONDS},HOLD-BACK=${HOLD_BACK_SECONDS}\n` +
+		`#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=${SKIP_BOUNDARY_SECONDS},PART-HOLD-BACK=${PART_HOLD_BACK_SECONDS},HOLD-BACK=${HOLD_BACK_SECONDS}\n` +
 		`#EXT-X-PART-INF:PART-TARGET=${PART_TARGET_SECONDS}\n#EXT-X-MEDIA-SEQUENCE:${input.mediaSequence}\n` +
 		`#EXT-X-DISCONTINUITY-SEQUENCE:${input.discontinuitySequence}\n`
 	);

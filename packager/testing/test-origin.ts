@@ -27,7 +27,7 @@ export function createTestOrigin(
 		logger: options.logger ?? silentLogger,
 		channels: { state: async (name) => channels.get(name) ?? { state: 'unknown' } },
 	});
-	const server = Fastify({ forceCloseConnections: true });
+	const server = Fastify({ forceCloseConnections: true, routerOptions: { ignoreTrailingSlash: true } });
 	server.setErrorHandler(async (error, _request, reply) => {
 		const status = error instanceof SpillwayError ? error.httpStatus : 500;
 		const code = error instanceof SpillwayError ? error.code : 'INTERNAL_ERROR';

@@ -61,8 +61,7 @@ export class WatchedBroadcast {
 				lastMediaSequence: other.rendition.lastPosition!.mediaSequence,
 				lastPartIndex: other.rendition.lastPosition!.partIndex,
 			}));
-		const { windowSeconds } = this.config;
-		return formatMediaPlaylist(this.broadcast.rendition(trackId)!, { windowSeconds, isDelta, reports });
+		return formatMediaPlaylist(this.broadcast.rendition(trackId)!, { isDelta, reports });
 	}
 
 	/** Checks what has changed. */
@@ -81,9 +80,7 @@ export class WatchedBroadcast {
 			const text = this.text(trackId);
 			this.faults.push(...checker.check(text).map((fault) => `${trackId}: ${fault}`));
 			this.faults.push(...parserFaults(text));
-			if (this.config.windowSeconds > 120) {
-				this.faults.push(...checker.check(this.text(trackId, true)).map((fault) => `${trackId} delta: ${fault}`));
-			}
+			this.faults.push(...checker.check(this.text(trackId, true)).map((fault) => `${trackId} delta: ${fault}`));
 		}
 		const [one, other] = [...this.checkers.values()].map((checker) => checker.latest);
 		if (one !== undefined && other !== undefined) {

@@ -96,10 +96,10 @@ export function createChannelRoutes(dependencies: ChannelRoutesDependencies): Fa
 		});
 		await app.register(createReadingRoutes(dependencies));
 		await app.register(createChangingRoutes(dependencies));
-		refuseOtherMethods(app, '/api/v1/channels', ['GET', 'POST']);
-		refuseOtherMethods(app, '/api/v1/channels/:channel', ['GET', 'PATCH']);
-		refuseOtherMethods(app, '/api/v1/categories', ['GET']);
-		refuseOtherMethods(app, '/api/v1/time', ['GET']);
+		refuseOtherMethods(app, '/api/v1/channels', ['GET', 'POST'], { isPublic: true });
+		refuseOtherMethods(app, '/api/v1/channels/:channel', ['GET', 'PATCH'], { isPublic: true });
+		refuseOtherMethods(app, '/api/v1/categories', ['GET'], { isPublic: true });
+		refuseOtherMethods(app, '/api/v1/time', ['GET'], { isPublic: true });
 	};
 }
 

@@ -2,6 +2,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
 import { SpillwayError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
+import { preflightHeaders } from '../../core/protocol/cors.ts';
 import { errorToProblem, PROBLEM_CONTENT_TYPE } from './problem.ts';
 import { redactUrl } from './redact-url.ts';
 
@@ -36,10 +37,22 @@ export function createFrameworkErrorHandler(
 
 /**
  * Registers the methods that an address does not take, so that they get 405 with `Allow` instead of 404 (RFC 9110
- * §15.5.6). Call it after the address's own routes; HEAD comes with GET.
+ * §15.5.6). Call it after the address's own routes; HEAD comes with GET. `isPublic`: pages of other sites may GET it, whatever
+ * headers they send, so a preflight is answered.
  */
-export function refuseOtherMethods(server: FastifyInstance, url: string, allowed: readonly HTTPMethods[]): void {
+export function refuseOtherMethods(
+	server: FastifyInstance,
+	url: string,
+	allowed: readonly HTTPMethods[],
+	options: { isPublic?: boolean } = {},
+): void {
 	const taken = new Set<HTTPMethods>(allowed.includes('GET') ? [...allowed, 'HEAD'] : allowed);
+	if (options.isPublic) {
+		taken.add('OPTIONS');
+		server.options(url, { schema: { hide: true } }, (request, reply) => {
+			void reply.code(204).headers(preflightHeaders(request.headers['access-control-request-headers'])).send();
+		});
+	}
 	const allow = ALL_METHODS.filter((method) => taken.has(method)).join(', ');
 	server.route({
 		method: ALL_METHODS.filter((method) => !taken.has(method)),

@@ -38,7 +38,7 @@ export const ROUTE_NOTES: Readonly<Record<string, Note>> = {
 	'GET /api/v1/streams/:channel/playlist.m3u8': {
 		tags: ['watch'],
 		summary: 'The same multivariant playlist',
-		description: 'What is in it is addressed from /hls/.',
+		description: 'What is in it lies under /hls/.',
 	},
 	'GET /api/v1/signaling': {
 		tags: ['watch'],
@@ -119,7 +119,7 @@ export function createOpenApiRoutes(): FastifyPluginAsync {
 		app.get(OPENAPI_PATH, async (_request, reply) =>
 			reply.header('access-control-allow-origin', '*').header('cache-control', 'no-cache').send(app.swagger()),
 		);
-		refuseOtherMethods(app, OPENAPI_PATH, ['GET']);
+		refuseOtherMethods(app, OPENAPI_PATH, ['GET'], { isPublic: true });
 		await app.register(fastifySwaggerUi, {
 			routePrefix: API_DOCS_PATH,
 			staticCSP: false,

@@ -1,0 +1,70 @@
+/** Who may still be held, and who may not: by place, by client, and by what is nearly full. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { SpillwayError } from '../../core/errors.ts';
+import { HeldRequests } from './held-requests.ts';
+
+function isRefused(held: HeldRequests, place: string, client: string | undefined): boolean {
+	try {
+		held.enter(place, client);
+		return false;
+	} catch (error) {
+		expect(error).toMatchObject({ code: 'HELD_REQUESTS_FULL', httpStatus: 503, retryAfterSeconds: 1 });
+		expect(error).toBeInstanceOf(SpillwayError);
+		return true;
+	}
+}
+
+describe('HeldRequests', () => {
+	it('refuses a client above its share, over all broadcasts, and nobody else', () => {
+		const held = new HeldRequests({ maxHeldRequests: 1000, maxHeldRequestsPerAddress: 40 });
+		for (let count = 0; count < 40; count++) {
+			expect(isRefused(held, `broadcast ${count % 2}`, 'greedy')).toBe(false);
+		}
+		expect(isRefused(held, 'broadcast 0', 'greedy')).toBe(true);
+		expect(isRefused(held, 'broadcast 2', 'greedy')).toBe(true);
+		expect(isRefused(held, 'broadcast 0', 'modest')).toBe(false);
+		expect(isRefused(held, 'broadcast 0', undefined)).toBe(false);
+	});
+
+	it('keeps the last quarter of a broadcast for clients that hold few', () => {
+		const held = new HeldRequests({ maxHeldRequests: 400, maxHeldRequestsPerAddress: 400 });
+		let admitted = 0;
+		while (!isRefused(held, 'one', 'greedy')) {
+			admitted++;
+		}
+		expect(admitted).toBe(300);
+		for (let viewer = 0; viewer < 50; viewer++) {
+			expect([isRefused(held, 'one', `viewer ${viewer}`), isRefused(held, 'one', `viewer ${viewer}`)]).toEqual([
+				false,
+				false,
+			]);
+		}
+		expect(isRefused(held, 'one', 'viewer 51')).toBe(true);
+		expect(isRefused(held, 'another', 'greedy')).toBe(false);
+	});
+
+	it('remembers nothing of those who have left', () => {
+		fc.assert(
+			fc.property(fc.array(fc.tuple(fc.nat(3), fc.nat(5), fc.boolean()), { maxLength: 80 }), (steps) => {
+				const held = new HeldRequests({ maxHeldRequests: 20, maxHeldRequestsPerAddress: 6 });
+				const leaves: (() => void)[] = [];
+				for (const [place, client, isLeaving] of steps) {
+					if (isLeaving) {
+						const leave = leaves.shift();
+						leave?.();
+						leave?.();
+					} else {
+						try {
+							leaves.push(held.enter(`place ${place}`, client === 5 ? undefined : `client ${client}`));
+						} catch (error) {
+							expect(error).toBeInstanceOf(SpillwayError);
+						}
+					}
+				}
+				leaves.forEach((leave) => leave());
+				expect(held.keyCount).toBe(0);
+			}),
+		);
+	});
+});

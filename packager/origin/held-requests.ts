@@ -1,0 +1,78 @@
+/** Bounds how many requests are held: for each broadcast and for each client. Knows no HTTP and holds nothing itself. */
+import { SpillwayError } from '../../core/errors.ts';
+
+/** Limits of {@link HeldRequests}. */
+export type HeldRequestLimits = {
+	/** For one broadcast. */
+	maxHeldRequests: number;
+	/** Of one client, over all broadcasts. */
+	maxHeldRequestsPerAddress: number;
+};
+
+/** Above this share of a broadcast's room only clients that hold few may come, so that a few greedy ones cannot fill it. */
+const OPEN_SHARE = 0.75;
+/** Held requests of a household: a player holds two at a time, picture and sound, and a hinted part each. */
+const FEW_REQUESTS = 16;
+const RETRY_AFTER_SECONDS = 1;
+
+/** Counts what is held in one process. Every step costs the same however many there are. */
+export class HeldRequests {
+	readonly #limits: HeldRequestLimits;
+	readonly #byPlace = new Map<string, number>();
+	readonly #byClient = new Map<string, number>();
+
+	constructor(limits: HeldRequestLimits) {
+		this.#limits = limits;
+	}
+
+	/**
+	 * Admits one more request of `client` at `place`, a broadcast or a channel that starts, and returns the function that lets
+	 * it go. Without a client it is counted for the place alone. Throws HELD_REQUESTS_FULL.
+	 */
+	enter(place: string, client: string | undefined): () => void {
+		const { maxHeldRequests, maxHeldRequestsPerAddress } = this.#limits;
+		const atPlace = this.#byPlace.get(place) ?? 0;
+		const ofClient = client === undefined ? 0 : (this.#byClient.get(client) ?? 0);
+		if (atPlace >= maxHeldRequests) {
+			throw full('too many viewers of this channel wait for its next part');
+		}
+		if (ofClient >= maxHeldRequestsPerAddress) {
+			throw full('too many requests of your network wait already');
+		}
+		if (atPlace >= maxHeldRequests * OPEN_SHARE && ofClient >= FEW_REQUESTS) {
+			throw full('this channel is nearly full, and many requests of your network wait already');
+		}
+		this.#byPlace.set(place, atPlace + 1);
+		if (client !== undefined) {
+			this.#byClient.set(client, ofClient + 1);
+		}
+		let isHeld = true;
+		return () => {
+			if (isHeld) {
+				isHeld = false;
+				countDown(this.#byPlace, place);
+				if (client !== undefined) {
+					countDown(this.#byClient, client);
+				}
+			}
+		};
+	}
+
+	/** Places and clients that hold anything now. */
+	get keyCount(): number {
+		return this.#byPlace.size + this.#byClient.size;
+	}
+}
+
+function countDown(counts: Map<string, number>, key: string): void {
+	const count = counts.get(key)! - 1;
+	if (count === 0) {
+		counts.delete(key);
+	} else {
+		counts.set(key, count);
+	}
+}
+
+function full(reason: string): SpillwayError {
+	return new SpillwayError('HELD_REQUESTS_FULL', [reason], { retryAfterSeconds: RETRY_AFTER_SECONDS });
+}
