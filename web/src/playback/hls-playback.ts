@@ -3,6 +3,7 @@ import type Hls from 'hls.js';
 import type * as HlsModule from 'hls.js';
 import type { ErrorData, LevelDetails } from 'hls.js';
 import type { Clock } from '../../../core/clock.ts';
+import { BufferFollower, type BufferDecision } from './buffer-follower.ts';
 import { captureTimeOfMedia, type DatedFragment } from './capture-clock.ts';
 import { HLS_CONFIG } from './hls-config.ts';
 import { NativeHlsConnection } from './native-hls-connection.ts';
@@ -21,6 +22,8 @@ import { TierPlayback, type PlaybackDependencies } from './tier-playback.ts';
 const DEFAULT_HOLD_BACK_SECONDS = 0.63;
 /** A decoder that fails again so soon after it was reset will not come to its senses. */
 const MEDIA_RECOVERY_INTERVAL_MS = 5000;
+/** A segment of 2 s takes some 4 s at 60 % of its bit rate. When nothing was loaded for longer, the line is not slow but gone. */
+const LOADING_PATIENCE_MS = 12_000;
 
 /** Plays a channel a second behind, or from a capture time on while it is in the window (the server's epoch milliseconds). */
 export function createHlsPlayback(
@@ -73,6 +76,10 @@ class HlsJsConnection implements MediaConnection, TimeShift {
 
 	waitFor(aheadMs: number): void {
 		this.#session?.waitFor(aheadMs);
+	}
+
+	get isStarved(): boolean {
+		return this.#session?.isStarved === true;
 	}
 
 	get isShifted(): boolean {
@@ -140,12 +147,14 @@ class HlsSession {
 	readonly #onFailure: (failure: ConnectionFailure) => void;
 	readonly #rateController = new RateController(DEFAULT_HOLD_BACK_SECONDS);
 	readonly #liveEdge = new LiveEdge();
+	readonly #follower = new BufferFollower();
 	readonly #abort = new AbortController();
 	#hls: Hls | undefined;
 	#details: LevelDetails | undefined;
 	#receivedBytes = 0;
 	#edgeDistanceSeconds: number | undefined;
 	#lastMediaRecoveryMs = -Infinity;
+	#loadedAtMs = -Infinity;
 
 	constructor(clock: Clock, video: HTMLVideoElement, onFailure: (failure: ConnectionFailure) => void) {
 		this.#clock = clock;
@@ -167,6 +176,7 @@ class HlsSession {
 		hls.on(Events.LEVEL_UPDATED, (_event, { details }) => this.#onPlaylist(details));
 		hls.on(Events.FRAG_LOADED, (_event, { frag, part }) => {
 			this.#receivedBytes += part?.stats.loaded ?? frag.stats.loaded;
+			this.#loadedAtMs = this.#clock.monotonicMs();
 		});
 		hls.on(Events.ERROR, (_event, data) => this.#onError(data));
 		this.#video.addEventListener('waiting', () => this.#onWaiting(), { signal: this.#abort.signal });
@@ -179,6 +189,11 @@ class HlsSession {
 		this.#video.playbackRate = 1;
 		this.#hls?.destroy();
 		this.#hls = undefined;
+	}
+
+	/** See MediaConnection.isStarved. */
+	get isStarved(): boolean {
+		return this.#follower.isFollowing && this.#clock.monotonicMs() - this.#loadedAtMs < LOADING_PATIENCE_MS;
 	}
 
 	/** Watched, it hurries no more. */
@@ -217,6 +232,13 @@ class HlsSession {
 			return;
 		}
 		this.#edgeDistanceSeconds = edgeSeconds - video.currentTime;
+		const followed = this.#followBuffer(nowMs);
+		if (followed !== undefined) {
+			if (followed.jumpsToEdge) {
+				this.seekToEdge();
+			}
+			return;
+		}
 		if (video.seeking) {
 			return;
 		}
@@ -237,7 +259,26 @@ class HlsSession {
 	keepDistance(nowMs: number): void {
 		const edgeSeconds = this.#liveEdge.edgeSeconds(nowMs);
 		this.#edgeDistanceSeconds = edgeSeconds === undefined ? undefined : edgeSeconds - this.#video.currentTime;
-		this.#video.playbackRate = 1;
+		if (this.#video.paused || this.#followBuffer(nowMs) === undefined) {
+			this.#video.playbackRate = 1;
+		}
+	}
+
+	/** Undefined: the line keeps up, and the playhead is for others to steer. */
+	#followBuffer(nowMs: number): BufferDecision | undefined {
+		const decision = this.#follower.update({
+			nowMs,
+			behindEdgeSeconds: this.#edgeDistanceSeconds,
+			bufferedAheadSeconds: this.#bufferedAheadSeconds(),
+		});
+		// Before its start it stands at zero, from where hls.js takes it.
+		if (decision === undefined || this.#video.currentTime === 0) {
+			return undefined;
+		}
+		if (this.#video.playbackRate !== decision.playbackRate) {
+			this.#video.playbackRate = decision.playbackRate;
+		}
+		return decision;
 	}
 
 	get hasPlaylist(): boolean {
@@ -266,6 +307,7 @@ class HlsSession {
 			bufferedAheadMs: this.#bufferedAheadSeconds() * 1000,
 			targetDistanceMs: this.#rateController.targetSeconds * 1000,
 			edgeDistanceMs: this.#edgeDistanceSeconds === undefined ? undefined : this.#edgeDistanceSeconds * 1000,
+			isStarved: this.isStarved,
 		};
 	}
 
