@@ -85,7 +85,9 @@ export class NetworkNamespace {
 
 	/** Makes the way to the browser a line of so many bits per second, with a queue of 200 ms. */
 	async shape(bitrateBps: number): Promise<void> {
-		const shaping = ['rate', `${bitrateBps}bit`, 'burst', '4kb', 'latency', '200ms'];
+		// Some wires' worth at once; but a kernel that looks 250 times a second has to let through what is due in between.
+		const burstBytes = Math.max(4096, Math.ceil(bitrateBps / 8 / 100));
+		const shaping = ['rate', `${bitrateBps}bit`, 'burst', String(burstBytes), 'latency', '200ms'];
 		await run('tc', ['qdisc', 'replace', 'dev', this.#device, 'root', 'tbf', ...shaping]);
 	}
 

@@ -105,7 +105,9 @@ async function runKind(
 		});
 		let fromMs = openedAtMs;
 		if (kind === 'drops') {
-			await watch.waitForPicture();
+			await watch.waitForPicture().catch(async (error: unknown) => {
+				throw new Error(`The player says ${JSON.stringify(await watch.player())}`, { cause: error });
+			});
 			await watch.watch(options.settleMs);
 			fromMs = systemClock.nowMs();
 			await network.shape(options.lineBps);

@@ -127,12 +127,12 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 		const shown = this.#shown;
 		if (shown?.tier === tier && !this.#isResting) {
 			// It plays already.
+		} else if (shown?.playback.timeShift?.isStarved === true) {
+			// What carries less than LL-HLS carries less than WebRTC, and both at once even less.
+			this.emit('tierFailed', tier, 'line-too-poor');
 		} else if (shown === undefined || (shown.playback.state !== 'playing' && !isEmergency && !this.#isResting)) {
 			shown?.close();
 			this.#show(tier);
-		} else if (tier === 'webrtc' && shown.playback.timeShift?.isStarved === true) {
-			// What carries less than the one carries less than the other, and both at once even less.
-			this.emit('tierFailed', tier, 'line-too-poor');
 		} else if (isInNativeFullscreen(shown.video) && !isEmergency) {
 			this.#isHeld = true;
 		} else {
@@ -408,8 +408,7 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 		if (this.#pending === undefined) {
 			this.#open('ll-hls', 'line-too-poor', 'emergency', {});
 		}
-		this.#pending!.kind = 'emergency';
-		this.#pending!.isPrecaution = false;
+		Object.assign(this.#pending!, { kind: 'emergency', isPrecaution: false } satisfies Partial<PendingLeg>);
 		this.emit('tierFailed', shown.tier, 'line-too-poor');
 		this.emit('changed');
 	}
@@ -435,8 +434,10 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 		const alignedForMs = nowMs - pending.playsSinceMs;
 		// What was to be replaced has stopped by itself: whatever is not older than its last picture may follow it.
 		const newerMs = aheadMs(second.shownMoments.latest?.captureTimeMs, first.shownMoments.latest?.captureTimeMs);
-		const hasStopped = isPlanned(pending) && first.state !== 'playing' && (newerMs === undefined || newerMs >= 0);
 		const isSteady = second.shownMoments.isSteady(nowMs);
+		// One picture of WebRTC says nothing: what starves the one that is watched may be this one.
+		const isWorthIt = second.tier === 'll-hls' || isSteady;
+		const hasStopped = isPlanned(pending) && isWorthIt && first.state !== 'playing' && !((newerMs ?? 0) < 0);
 		if (hasStopped || shouldSwap({ kind, alignedForMs, ...distance, isSteady })) {
 			this.#swap(pending);
 		} else if (isPlanned(pending)) {
@@ -448,8 +449,7 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 		const previous = this.#shown!;
 		// A poor line was told when it was found.
 		const failure = kind === 'emergency' && !this.#isDrowned ? this.#emergency.cause : undefined;
-		this.#pending = undefined;
-		this.#shown = next;
+		[this.#pending, this.#shown] = [undefined, next];
 		this.#pause.end();
 		this.#isDrowned = false;
 		setWatched(next.playback, true);

@@ -24,6 +24,8 @@ const DEFAULT_HOLD_BACK_SECONDS = 0.63;
 const MEDIA_RECOVERY_INTERVAL_MS = 5000;
 /** A segment of 2 s takes some 4 s at 60 % of its bit rate. When nothing was loaded for longer, the line is not slow but gone. */
 const LOADING_PATIENCE_MS = 12_000;
+/** While media are missing, hls.js loads all the time; when it has loaded nothing at all for so long, it has forgotten to. */
+const IDLE_PATIENCE_MS = 1500;
 
 /** Plays a channel a second behind, or from a capture time on while it is in the window (the server's epoch milliseconds). */
 export function createHlsPlayback(
@@ -155,6 +157,9 @@ class HlsSession {
 	#edgeDistanceSeconds: number | undefined;
 	#lastMediaRecoveryMs = -Infinity;
 	#loadedAtMs = -Infinity;
+	/** Kinds of fragments that are being loaded. */
+	readonly #loading = new Set<string>();
+	#lastLoadingMs = 0;
 
 	constructor(clock: Clock, video: HTMLVideoElement, onFailure: (failure: ConnectionFailure) => void) {
 		this.#clock = clock;
@@ -174,7 +179,10 @@ class HlsSession {
 		const hls = new HlsClass(HLS_CONFIG);
 		this.#hls = hls;
 		hls.on(Events.LEVEL_UPDATED, (_event, { details }) => this.#onPlaylist(details));
+		hls.on(Events.FRAG_LOADING, (_event, { frag }) => void this.#loading.add(frag.type));
+		hls.on(Events.FRAG_LOAD_EMERGENCY_ABORTED, (_event, { frag }) => void this.#loading.delete(frag.type));
 		hls.on(Events.FRAG_LOADED, (_event, { frag, part }) => {
+			this.#loading.delete(frag.type);
 			this.#receivedBytes += part?.stats.loaded ?? frag.stats.loaded;
 			this.#loadedAtMs = this.#clock.monotonicMs();
 		});
@@ -278,6 +286,14 @@ class HlsSession {
 		if (this.#video.playbackRate !== decision.playbackRate) {
 			this.#video.playbackRate = decision.playbackRate;
 		}
+		if (decision.playbackRate === 1 || this.#loading.size > 0) {
+			this.#lastLoadingMs = nowMs;
+		} else if (nowMs - this.#lastLoadingMs > IDLE_PATIENCE_MS) {
+			// hls.js 1.7.4 was seen to load nothing for 9 s, 4 s short of the edge, until it was started anew; why was not found.
+			this.#lastLoadingMs = nowMs;
+			this.#hls?.stopLoad();
+			this.#hls?.startLoad(-1);
+		}
 		return decision;
 	}
 
@@ -344,6 +360,9 @@ class HlsSession {
 	}
 
 	#onError(data: ErrorData): void {
+		if (data.frag !== undefined) {
+			this.#loading.delete(data.frag.type);
+		}
 		if (!data.fatal || this.#hls === undefined) {
 			return;
 		}

@@ -156,7 +156,7 @@ describe('TierChooser', () => {
 		const { handOver, signaling } = setUp();
 		signaling.decide({});
 		handOver.shown = { tier: 'll-hls' };
-		handOver.emit('mayChange');
+		handOver.goLive();
 		expect(handOver.choices.at(-1)).toBe('webrtc back to live');
 	});
 
