@@ -17,6 +17,7 @@ import { formatEmergencies, runEmergencies } from './measurements/emergency-run.
 import type { Spread } from './measurements/frame-log.ts';
 import { formatHandOvers, runHandOvers } from './measurements/hand-over-run.ts';
 import { runJoins } from './measurements/join-run.ts';
+import { formatPoorLine, runPoorLine } from './measurements/poor-line-run.ts';
 import { type PathRun, runPath, type ViewerChoice } from './measurements/path-run.ts';
 import { formatReconnects, runReconnect } from './measurements/reconnect-run.ts';
 import { watchSelf } from './measurements/self-watch.ts';
@@ -41,6 +42,7 @@ const USAGE = `npm run bench -- <command> [options]
   players      FFmpeg, ffprobe, hls.js and shaka-player on the LL-HLS address, m3u8-parser on every playlist
   hand-overs   a viewer's moves between the tiers, read picture by picture
   emergencies  the WebRTC tier lost, cut off or blocked: how long without a picture (needs root; starts its own server)
+  poor-line    a viewer on a line that is too poor for the picture (needs root; starts its own server)
   load-tester  the load tester's own report, with proxies that add 500 ms, and starved
   direct       only the direct Chromium-to-Chromium connection, the bench's own delay and the encoder's
 
@@ -48,6 +50,7 @@ const USAGE = `npm run bench -- <command> [options]
   --tiers a,b        of: webrtc, ll-hls
   --runs n  --seconds n  --settle n  --reference-seconds n (of the direct connection; default: the same)
   --joins n  --away n  --rounds n (of each emergency)
+  --line bits/s (of the poor line)
   --hand-overs n (each way, of each of --viewers n)  --film-strips path (begin of the files' names)
   --size 1280x720  --bitrate 2500000  --gop 2  --sample-rate 48000
   --page bench|product      a plain player of our own, or the product's page
@@ -69,6 +72,7 @@ const OPTIONS = {
 	viewers: { type: 'string', default: '1' },
 	'film-strips': { type: 'string' },
 	rounds: { type: 'string', default: '10' },
+	line: { type: 'string', default: '1500000' },
 	away: { type: 'string', default: '10' },
 	size: { type: 'string', default: '1280x720' },
 	bitrate: { type: 'string', default: '2500000' },
@@ -334,6 +338,19 @@ async function benchEmergencies(values: Values): Promise<{ result: unknown; mark
 	return { result: { settings, runs }, markdown: runs.map(formatEmergencies).join('\n') };
 }
 
+async function benchPoorLine(values: Values): Promise<{ result: unknown; markdown: string }> {
+	const settings = readSettings(values);
+	const lineBps = positive(values.line, '--line');
+	const durationMs = positive(values.seconds, '--seconds') * 1000;
+	const settleMs = positive(values.settle, '--settle') * 1000;
+	const runs = [];
+	for (const publisher of readPublishers(values.publishers)) {
+		runs.push(await runPoorLine({ publisher, settings, lineBps, settleMs, durationMs }));
+		say(formatPoorLine(runs.at(-1)!));
+	}
+	return { result: { settings, runs }, markdown: runs.map(formatPoorLine).join('\n') };
+}
+
 async function benchLoadTester(): Promise<{ result: unknown; markdown: string }> {
 	const result = await runSelfTest();
 	return { result, markdown: formatSelfTest(result) };
@@ -375,6 +392,7 @@ async function main(): Promise<number> {
 		players: benchPlayers,
 		'hand-overs': benchHandOvers,
 		emergencies: benchEmergencies,
+		'poor-line': benchPoorLine,
 		'load-tester': benchLoadTester,
 		direct: benchDirect,
 	};

@@ -47,6 +47,7 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 	readonly #logger: Logger;
 	readonly #scope: CloseScope<ViewerEndReason>;
 	#isConnected = false;
+	#isPictureStopped = false;
 
 	/** Answers the offer; throws SDP_OFFER_UNSUPPORTED or SFU_UNAVAILABLE. */
 	static async create(
@@ -154,6 +155,14 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 		return reports.flatMap((report) => report ?? []);
 	}
 
+	/** Sends no more pictures, and no resends of them, down a line that does not carry them; the sound goes on. For good. */
+	stopPicture(): void {
+		if (!this.#isPictureStopped && this.#video !== undefined && !this.#scope.closed) {
+			this.#isPictureStopped = true;
+			this.#pausePicture(this.#video);
+		}
+	}
+
 	/** Ends it. */
 	close(reason: ViewerEndReason): Promise<void> {
 		return this.#scope.close(reason);
@@ -179,6 +188,16 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 
 	async #beginPicture(video: Consumer): Promise<void> {
 		this.#scope.onClose(await beginPicture(video, this.#broadcastRouter.stage.video, this.#logger));
+		if (this.#isPictureStopped) {
+			// Stopped while it began, and resumed by that.
+			this.#pausePicture(video);
+		}
+	}
+
+	#pausePicture(video: Consumer): void {
+		video
+			.pause()
+			.catch((error: unknown) => this.#logger.debug({ reason: errorMessage(error) }, 'a viewer left meanwhile'));
 	}
 }
 

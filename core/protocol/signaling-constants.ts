@@ -13,7 +13,7 @@ export const MAX_CHAT_TEXT_LENGTH = 500;
  * Why a viewer is in the tier he is in. `pinned`: chose LL-HLS himself. `mass-only`, `waiting-list`: the channel's policy.
  * `fits`: there is room for everybody. `priority`: in spite of the crowd. `seats-full`: the channel's own number of seats.
  * `budget-consumers`, `budget-bitrate`, `budget-cpu`: what ran out. `webrtc-unsupported`: the browser cannot. `webrtc-blocked`:
- * the network does not let it through. `switched-lately`: at most one switch a minute. `worker-lost`, `sfu-unavailable`: on our side.
+ * the network does not let it through. `line-too-poor`: the line does not carry the picture. `switched-lately`: at most one switch a minute. `worker-lost`, `sfu-unavailable`: on our side.
  */
 export const TIER_REASONS = [
 	'fits',
@@ -27,6 +27,7 @@ export const TIER_REASONS = [
 	'budget-cpu',
 	'webrtc-unsupported',
 	'webrtc-blocked',
+	'line-too-poor',
 	'switched-lately',
 	'worker-lost',
 	'sfu-unavailable',

@@ -123,7 +123,7 @@ export const clientMessageSchema = Type.Union([
 			type: Type.Literal('tier-failed'),
 			decisionId: Type.Integer({ minimum: 1 }),
 			tier,
-			cause: Type.Enum(['unsupported', 'blocked', 'connection-lost', 'undecodable', 'refused']),
+			cause: Type.Enum(['unsupported', 'blocked', 'connection-lost', 'undecodable', 'refused', 'line-too-poor']),
 		},
 		closed,
 	),

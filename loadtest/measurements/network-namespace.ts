@@ -1,6 +1,6 @@
 /**
- * A network namespace for a browser, with one cable to ours, whose firewall can cut off everything but the server's HTTP port.
- * Needs Linux, root, iproute2 and nftables.
+ * A network namespace for a browser, with one cable to ours, which can be a poor line, and a firewall that can cut off everything but the server's HTTP port.
+ * Needs Linux, root and iproute2; for cutting nftables as well.
  */
 import { execFile } from 'node:child_process';
 import { randomInt } from 'node:crypto';
@@ -16,10 +16,13 @@ export class NetworkNamespace {
 	/** Our end of the cable, under which the server is reached from within. */
 	readonly hostAddress: string;
 	readonly #name: string;
+	/** Our end of the cable, through which everything towards the browser goes. */
+	readonly #device: string;
 	readonly #folder: string;
 
-	private constructor(name: string, hostAddress: string, folder: string) {
+	private constructor(name: string, device: string, hostAddress: string, folder: string) {
 		this.#name = name;
+		this.#device = device;
 		this.hostAddress = hostAddress;
 		this.#folder = folder;
 	}
@@ -31,10 +34,11 @@ export class NetworkNamespace {
 		const [ours, theirs] = [`spw${number}a`, `spw${number}b`];
 		const base = number * 4;
 		const address = (host: number): string => `198.${18 + (base >> 16)}.${(base >> 8) & 255}.${(base & 255) + host}`;
-		await run('nft', ['--version']).catch((error: unknown) => {
-			throw new Error('This needs root, iproute2 and nftables: apt-get install iproute2 nftables', { cause: error });
+		await run('tc', ['-V']).catch((error: unknown) => {
+			throw new Error('This needs root and iproute2: apt-get install iproute2', { cause: error });
 		});
-		const namespace = new NetworkNamespace(name, address(1), await mkdtemp(path.join(tmpdir(), 'spillway-netns-')));
+		const folder = await mkdtemp(path.join(tmpdir(), 'spillway-netns-'));
+		const namespace = new NetworkNamespace(name, ours, address(1), folder);
 		try {
 			await run('ip', ['netns', 'add', name]);
 			await run('ip', ['link', 'add', ours, 'type', 'veth', 'peer', 'name', theirs, 'netns', name]);
@@ -60,6 +64,9 @@ export class NetworkNamespace {
 
 	/** Drops, both ways and silently, every packet over the cable but those of that TCP port of the server. */
 	async cutAllBut(serverPort: number): Promise<void> {
+		await run('nft', ['--version']).catch((error: unknown) => {
+			throw new Error('Cutting needs root and nftables: apt-get install nftables', { cause: error });
+		});
 		const rules = ['input', 'output'].map((hook) => {
 			const [device, port] = hook === 'input' ? ['iifname', 'sport'] : ['oifname', 'dport'];
 			return `chain ${hook} {
@@ -76,22 +83,39 @@ export class NetworkNamespace {
 		await this.#nft(`table ${TABLE} {}\ndelete table ${TABLE}`);
 	}
 
+	/** Makes the way to the browser a line of so many bits per second, with a queue of 200 ms. */
+	async shape(bitrateBps: number): Promise<void> {
+		// Some wires' worth at once; but a kernel that looks 250 times a second has to let through what is due in between.
+		const burstBytes = Math.max(4096, Math.ceil(bitrateBps / 8 / 100));
+		const shaping = ['rate', `${bitrateBps}bit`, 'burst', String(burstBytes), 'latency', '200ms'];
+		await run('tc', ['qdisc', 'replace', 'dev', this.#device, 'root', 'tbf', ...shaping]);
+	}
+
+	/** What was sent towards the browser since {@link shape}, and what the full line did not take. */
+	async lineCounts(): Promise<{ sentBytes: number; droppedPackets: number }> {
+		const shown = JSON.parse(await run('tc', ['-s', '-j', 'qdisc', 'show', 'dev', this.#device, 'root'])) as Array<{
+			bytes?: number;
+			drops?: number;
+		}>;
+		return { sentBytes: shown[0]?.bytes ?? 0, droppedPackets: shown[0]?.drops ?? 0 };
+	}
+
 	/** Idempotent. Processes within go on without a network. */
 	async close(): Promise<void> {
 		await run('ip', ['netns', 'delete', this.#name]).catch(() => undefined);
 		await rm(this.#folder, { recursive: true, force: true });
 	}
 
-	#nft(script: string): Promise<void> {
-		return run('ip', ['netns', 'exec', this.#name, 'nft', '-f', '-'], script);
+	async #nft(script: string): Promise<void> {
+		await run('ip', ['netns', 'exec', this.#name, 'nft', '-f', '-'], script);
 	}
 }
 
-function run(program: string, programArguments: string[], input?: string): Promise<void> {
+function run(program: string, programArguments: string[], input?: string): Promise<string> {
 	return new Promise((resolve, reject) => {
-		const child = execFile(program, programArguments, { timeout: COMMAND_TIMEOUT_MS }, (error, _out, stderr) => {
+		const child = execFile(program, programArguments, { timeout: COMMAND_TIMEOUT_MS }, (error, out, stderr) => {
 			if (error === null) {
-				resolve();
+				resolve(out);
 			} else {
 				reject(new Error(`${program} ${programArguments.join(' ')}: ${stderr.trim() || error.message}`));
 			}

@@ -9,7 +9,7 @@ import { answerProblems } from '../testing/problem-handler.ts';
 import { CHROMIUM_WHEP_OFFER, OBS_OFFER } from '../testing/sdp-fixtures.ts';
 import { SfuBench, waitUntil } from '../testing/sfu-bench.ts';
 import { WeriftViewer } from '../testing/werift-peers.ts';
-import { WhepSessions, type WhepChannel } from './whep-routes.ts';
+import { WhepSessions, type WhepChannel, type WhepSession } from './whep-routes.ts';
 
 const SDP = { 'content-type': 'application/sdp' };
 
@@ -17,6 +17,7 @@ let bench: SfuBench;
 let app: FastifyInstance;
 let sessions: WhepSessions;
 let broadcastRouter: BroadcastRouter;
+let lastSession: WhepSession | undefined;
 
 /** A channel of each state, by name. */
 async function findChannel(name: string): Promise<WhepChannel> {
@@ -38,6 +39,7 @@ beforeAll(async () => {
 		clock: bench.clock,
 		logger: bench.logger,
 		findChannel,
+		onSession: (session) => (lastSession = session),
 		authorizePlayback: (channel) =>
 			channel === 'private' ? Promise.reject(new SpillwayError('CHANNEL_NOT_FOUND', [channel])) : Promise.resolve(),
 	});
@@ -256,6 +258,27 @@ describe('a WHEP session', () => {
 			expect(sessions.count).toBe(0);
 		},
 	);
+
+	it('goes on with the sound when the picture is stopped, and sends none again that was sent before', async () => {
+		using _feed = new PictureFeed(broadcastRouter.stage, 30);
+		await using viewer = new WeriftViewer(DEFAULT_PAYLOAD_TYPES);
+		const response = await inject({
+			method: 'POST',
+			url: '/whep/live',
+			headers: SDP,
+			payload: await viewer.createOffer(),
+		});
+		await viewer.accept(response.body);
+		await waitUntil(() => viewer.video.length > 30, 'pictures');
+		lastSession!.transport.stopPicture();
+		lastSession!.transport.stopPicture();
+		const soundAt = viewer.audio.length;
+		await waitUntil(() => viewer.audio.length > soundAt + 10, 'sound after the picture was stopped');
+		const [pictureAt, laterAt] = [viewer.video.length, viewer.audio.length];
+		await waitUntil(() => viewer.audio.length > laterAt + 25, 'half a second of sound');
+		expect(viewer.video.length).toBe(pictureAt);
+		await inject({ method: 'DELETE', url: response.headers.location! });
+	});
 
 	it('ends with its broadcast, which says why', async () => {
 		await createSession();

@@ -157,6 +157,25 @@ describe('decisions', () => {
 		expect(blocked.decision).toMatchObject({ tier: 'll-hls', reason: 'webrtc-blocked', isEmergency: true });
 	});
 
+	it('stop the picture of a viewer whose line does not carry it, and of nobody else', async () => {
+		const [poor, other] = [await bench.join(), await bench.join()];
+		const closePoor = bench.openTransport(poor.joined.viewerId);
+		bench.openTransport(other.joined.viewerId);
+		other.session!.receive({ type: 'tier-failed', decisionId: 1, tier: 'webrtc', cause: 'connection-lost' });
+		expect(bench.stoppedPictures).toEqual([]);
+		poor.session!.receive({ type: 'tier-failed', decisionId: 1, tier: 'webrtc', cause: 'line-too-poor' });
+		expect(bench.stoppedPictures).toEqual([poor.joined.viewerId]);
+		await bench.clock.advance(1);
+		expect(poor.decision).toMatchObject({ tier: 'll-hls', reason: 'line-too-poor', isEmergency: true });
+		expect(bench.events.findLast(({ viewerId }) => viewerId === poor.joined.viewerId)).toMatchObject({
+			kind: 'switch',
+			payload: { from: 'webrtc', to: 'll-hls', reason: 'line-too-poor' },
+		});
+		closePoor();
+		poor.session!.receive({ type: 'tier-failed', decisionId: 2, tier: 'webrtc', cause: 'line-too-poor' });
+		expect(bench.stoppedPictures).toHaveLength(1);
+	});
+
 	it('tell a reason that changed without the tier at most every 5 s, by the same id', async () => {
 		bench.channels.set('demo', testChannel('demo', { policy: { mode: 'interactive-only', interactiveSeats: 0 } }));
 		const viewers = [await bench.join(), await bench.join(), await bench.join()];

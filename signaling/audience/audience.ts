@@ -189,6 +189,7 @@ export class AudienceRooms implements SignalingRooms {
 			describe: (current) => this.#options.describe(current),
 			conditions: () => this.#conditions(name),
 			hasTransport: (viewerId) => this.#transports.has(viewerId),
+			stopPictures: (viewerId) => this.#transports.stopPictures(viewerId),
 			count: () => this.#presence.count(name),
 			onCountChanged: () => this.#presence.changed(),
 			onReturned: (viewerId) => this.#presence.announceMove(viewerId, name),

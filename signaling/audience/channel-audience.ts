@@ -50,6 +50,7 @@ export type ChannelAudienceOptions = {
 	/** Budget, load and what others hold, now. */
 	conditions(): TierConditions;
 	hasTransport(viewerId: ViewerId): boolean;
+	stopPictures(viewerId: ViewerId): void;
 	count(): PresenceCount;
 	/** The number of viewers here changed. */
 	onCountChanged(): void;
@@ -350,6 +351,9 @@ export class ChannelAudience {
 				viewer.note(message);
 				return;
 			default:
+				if (message.type === 'tier-failed' && message.cause === 'line-too-poor') {
+					this.#options.stopPictures(viewer.id);
+				}
 				viewer.note(message);
 				this.#noteChange(viewer);
 				// A viewer who says what plays frees places or takes none; that can wait for the next second.

@@ -55,6 +55,7 @@ export type WhepSession = {
 	viewerId: string | undefined;
 	transport: {
 		readonly closed: boolean;
+		stopPicture(): void;
 		on(event: 'closed', listener: (reason: string) => void, options?: { once?: boolean }): unknown;
 	};
 };
@@ -117,7 +118,7 @@ export function createSignaling(dependencies: SignalingDependencies): Signaling 
 			if (channelName !== undefined && !transport.closed) {
 				const onClosed = (listener: (reason: string) => void): void =>
 					void transport.on('closed', listener, { once: true });
-				rooms.addTransport({ channelName, viewerId, onClosed });
+				rooms.addTransport({ channelName, viewerId, onClosed, stopPicture: () => transport.stopPicture() });
 			}
 		},
 		channelChanged: (channelName) => rooms.channelChanged(channelName),

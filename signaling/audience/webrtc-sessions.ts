@@ -11,11 +11,13 @@ export type WebRtcSession = {
 	viewerId: string | undefined;
 	/** Calls back once, when the transport is closed. */
 	onClosed(listener: (reason: string) => void): void;
+	/** Sends only the sound from now on. */
+	stopPicture(): void;
 };
 
 /** Counts transports. */
 export class WebRtcSessions {
-	readonly #byViewer = new Map<ViewerId, number>();
+	readonly #byViewer = new Map<ViewerId, Set<WebRtcSession>>();
 	readonly #byChannel = new Map<ChannelName, Map<ViewerId | undefined, number>>();
 	readonly #onLastClosed: (viewerId: ViewerId, channelName: ChannelName) => void;
 	readonly #onWorkerLost: (viewerId: ViewerId, channelName: ChannelName) => void;
@@ -41,11 +43,16 @@ export class WebRtcSessions {
 	}
 
 	/** Counts one until it is closed. */
-	add({ channelName, viewerId: header, onClosed }: WebRtcSession): void {
+	add(session: WebRtcSession): void {
+		const { channelName, viewerId: header } = session;
 		const viewerId = header !== undefined && VIEWER_ID.test(header) ? (header as ViewerId) : undefined;
 		this.#change(channelName, viewerId, 1);
-		onClosed((reason) => {
+		if (viewerId !== undefined) {
+			this.#byViewer.set(viewerId, (this.#byViewer.get(viewerId) ?? new Set()).add(session));
+		}
+		session.onClosed((reason) => {
 			this.#change(channelName, viewerId, -1);
+			this.#forget(viewerId, session);
 			if (viewerId !== undefined && !this.has(viewerId)) {
 				this.#onLastClosed(viewerId, channelName);
 				if (reason === 'worker-died') {
@@ -58,6 +65,13 @@ export class WebRtcSessions {
 	/** Whether a transport of this viewer is open. */
 	has(viewerId: ViewerId): boolean {
 		return this.#byViewer.has(viewerId);
+	}
+
+	/** The line of this viewer does not carry the picture: only the sound is sent. */
+	stopPictures(viewerId: ViewerId): void {
+		for (const session of this.#byViewer.get(viewerId) ?? []) {
+			session.stopPicture();
+		}
 	}
 
 	/** How many in a channel belong to nobody for whom `isViewer` is true. */
@@ -80,8 +94,13 @@ export class WebRtcSessions {
 		} else {
 			this.#byChannel.set(channelName, inChannel);
 		}
-		if (viewerId !== undefined) {
-			add(this.#byViewer, viewerId, by);
+	}
+
+	#forget(viewerId: ViewerId | undefined, session: WebRtcSession): void {
+		const held = viewerId === undefined ? undefined : this.#byViewer.get(viewerId);
+		held?.delete(session);
+		if (held?.size === 0) {
+			this.#byViewer.delete(viewerId!);
 		}
 	}
 }

@@ -128,6 +128,7 @@ describe('decideTiers', () => {
 		['blocked', 'webrtc-blocked', 60_000],
 		['connection-lost', 'webrtc-blocked', 60_000],
 		['refused', 'sfu-unavailable', 60_000],
+		['line-too-poor', 'line-too-poor', 30_000],
 		['unsupported', 'webrtc-unsupported', 900_000],
 		['undecodable', 'webrtc-unsupported', 900_000],
 	] as const)('sends a viewer whose WebRTC is %s to LL-HLS at once and tries again later', (cause, reason, waitMs) => {
@@ -140,6 +141,19 @@ describe('decideTiers', () => {
 		expect(world.reasonOf('viewer-000')).toBe(reason);
 		world.pass(1000);
 		expect(world.tierOf('viewer-000')).toBe('webrtc');
+	});
+
+	it('tries a poor line again after 30 s, doubled each time up to 10 min', () => {
+		const world = filledWorld(20, 1);
+		for (const waitMs of [30_000, 60_000, 120_000, 240_000, 480_000, 600_000, 600_000]) {
+			world.nowMs += 1000;
+			world.fail('viewer-000', 'line-too-poor');
+			world.decide();
+			world.pass(waitMs - 1000);
+			expect(world.tierOf('viewer-000'), `before ${waitMs}`).toBe('ll-hls');
+			world.pass(1000);
+			expect(world.tierOf('viewer-000'), `after ${waitMs}`).toBe('webrtc');
+		}
 	});
 
 	it('waits longer after each failure', () => {

@@ -32,7 +32,8 @@ export type SfuLoad = {
 export type ViewerRole = 'broadcaster' | 'moderator' | 'guest' | 'subscriber' | 'viewer';
 
 /** Why WebRTC failed, as the player's `tier-failed` says. */
-export type WebRtcFailureCause = 'unsupported' | 'blocked' | 'connection-lost' | 'undecodable' | 'refused';
+export type WebRtcFailureCause =
+	'unsupported' | 'blocked' | 'connection-lost' | 'undecodable' | 'refused' | 'line-too-poor';
 
 /** What a viewer was told last. Kept by {@link nextDecided}. */
 export type DecidedTier = {

@@ -18,7 +18,15 @@ type Event =
 type Step = { event: Event; waitMs: number };
 
 const role = fc.constantFrom('broadcaster', 'moderator', 'guest', 'subscriber', 'viewer', 'viewer', 'viewer', 'viewer');
-const cause = fc.constantFrom('unsupported', 'blocked', 'connection-lost', 'undecodable', 'refused', undefined);
+const cause = fc.constantFrom(
+	'unsupported',
+	'blocked',
+	'connection-lost',
+	'undecodable',
+	'refused',
+	'line-too-poor',
+	undefined,
+);
 const joining: fc.Arbitrary<Event> = fc.record({
 	kind: fc.constant('join' as const),
 	count: fc.integer({ min: 1, max: 12 }),

@@ -15,6 +15,10 @@ export const CHATTER_ENTRY_MS = 300_000;
 export const CHATTER_STAY_MS = 600_000;
 /** First pause after WebRTC failed; doubled with each further failure. Networks change (Wi-Fi to mobile) within minutes. */
 export const RETRY_FIRST_MS = 60_000;
+/** After a line that was too poor: lines recover sooner than networks change, and a trial costs what is watched meanwhile. */
+export const POOR_LINE_RETRY_FIRST_MS = 30_000;
+/** Longest pause after it. */
+export const POOR_LINE_RETRY_MAX_MS = 600_000;
 /** Longest pause; each attempt costs the viewer nothing that he sees, and us a transport for 15 s. */
 export const RETRY_MAX_MS = 900_000;
 
@@ -80,6 +84,9 @@ export function viewerStanding(
 // How long a viewer stays where he was moved to for this reason.
 function stayMs(reason: TierReason | undefined): number {
 	switch (reason) {
+		case 'line-too-poor':
+			// The pause before the next trial is counted by itself.
+			return 0;
 		case 'pinned':
 			// Who takes his own pin back asks for the move himself.
 			return 0;
@@ -98,6 +105,9 @@ export function retryAtMs(viewer: TierViewer): number | undefined {
 	// A browser does not learn a codec within a minute; but the next publisher may send another one.
 	const isLasting = viewer.failureCause === 'unsupported' || viewer.failureCause === 'undecodable';
 	const exponent = Math.min(10, Math.max(0, viewer.failureCount - 1));
+	if (viewer.failureCause === 'line-too-poor') {
+		return viewer.webRtcFailedAtMs + Math.min(POOR_LINE_RETRY_MAX_MS, POOR_LINE_RETRY_FIRST_MS * 2 ** exponent);
+	}
 	return viewer.webRtcFailedAtMs + (isLasting ? RETRY_MAX_MS : Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** exponent));
 }
 
@@ -117,6 +127,8 @@ function ownObstacle(viewer: TierViewer, nowMs: number): { reason: TierReason; v
 		case 'unsupported':
 		case 'undecodable':
 			return { reason: 'webrtc-unsupported', validUntilMs: untilMs };
+		case 'line-too-poor':
+			return { reason: 'line-too-poor', validUntilMs: untilMs };
 		case 'refused':
 			return { reason: 'sfu-unavailable', validUntilMs: untilMs };
 		default:

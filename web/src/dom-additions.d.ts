@@ -19,6 +19,8 @@ declare global {
 	interface HTMLVideoElement {
 		/** Safari on iPhone, where only the video element itself can fill the screen. */
 		webkitEnterFullscreen?(): void;
+		webkitExitFullscreen?(): void;
+		readonly webkitDisplayingFullscreen?: boolean;
 	}
 	interface Window {
 		/** For tests and the measuring bench; nothing secret. See main.ts. */

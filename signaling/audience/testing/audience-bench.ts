@@ -113,6 +113,8 @@ export class AudienceBench {
 	/** Consumers for 100 viewers unless a test says otherwise. */
 	budget: SfuBudget = { maxConsumers: 200, maxBitrateBps: 1e12, maxWorkerCpu: 1 };
 	isDatabaseLost = false;
+	/** Of whom only the sound is sent any more. */
+	readonly stoppedPictures: Array<string | undefined> = [];
 
 	constructor(shared: { clock?: FakeClock; bus?: MessageBus; serverId?: string } = {}) {
 		this.clock = shared.clock ?? new FakeClock();
@@ -162,6 +164,7 @@ export class AudienceBench {
 			channelName: channelName as ChannelName,
 			viewerId: viewerId as ViewerId | undefined,
 			onClosed: (listener) => (close = listener),
+			stopPicture: () => this.stoppedPictures.push(viewerId),
 		});
 		return (reason = 'deleted') => close!(reason);
 	}

@@ -147,8 +147,8 @@ export class TierWorld {
 		}
 		if (before !== undefined && before.tier !== verdict.tier) {
 			// What he asked for, or what his own connection did, is not a move of ours.
-			const isOwn = verdict.reason === 'pinned' || before.reason === 'pinned' || verdict.reason.startsWith('webrtc-');
-			const isBack = before.reason === 'worker-lost';
+			const isOwn = [verdict.reason, before.reason].includes('pinned') || /^webrtc-|^line-/.test(verdict.reason);
+			const isBack = ['worker-lost', 'line-too-poor'].includes(before.reason);
 			const at = before.switchedAtMs;
 			const isSoon = at !== undefined && this.nowMs - at < 60_000;
 			mustHold(!isSoon || isOwn || isBack || verdict.isEmergency, `${viewer.id} was moved twice within a minute`);

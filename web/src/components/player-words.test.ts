@@ -1,7 +1,7 @@
 /** Every state has words, and those that can be left by hand say how. */
 import { describe, expect, it } from 'vitest';
 import type { PlaybackErrorKind, PlaybackState } from '../playback/playback-state.ts';
-import { playerNotice, type NoticeFacts } from './player-words.ts';
+import { playerNotice, sayBehind, type NoticeFacts } from './player-words.ts';
 
 const FACTS: NoticeFacts = {
 	state: 'connecting',
@@ -10,6 +10,9 @@ const FACTS: NoticeFacts = {
 	tier: 'webrtc',
 	hasPlayed: false,
 	isServerUnreachable: false,
+	isSocketOpen: false,
+	isPaused: false,
+	lineProblem: undefined,
 };
 const SILENT: PlaybackState[] = ['idle', 'connecting', 'stalled', 'interrupted', 'offline', 'ended', 'error'];
 const KINDS: PlaybackErrorKind[] = ['unsupported', 'unreachable', 'refused', 'connection-lost', 'undecodable'];
@@ -40,6 +43,32 @@ describe('playerNotice', () => {
 	it('says that it retries by itself when it does', () => {
 		const error = { kind: 'unreachable', detail: '', fatal: false } as const;
 		expect(playerNotice({ ...FACTS, state: 'error', error })!.text).toContain('by itself');
+	});
+
+	it('says which tier does not answer while the server does, and offers the other', () => {
+		const error = { kind: 'unreachable', detail: '', fatal: false } as const;
+		for (const state of ['connecting', 'stalled', 'error'] as const) {
+			const notice = playerNotice({ ...FACTS, state, error, tier: 'll-hls', isSocketOpen: true })!;
+			expect(notice).toMatchObject({ canRetry: true, suggestedTier: 'webrtc' });
+			expect(notice.text).not.toContain('connection');
+		}
+	});
+
+	it('says why a poor line keeps one waiting', () => {
+		const notice = playerNotice({ ...FACTS, state: 'stalled', hasPlayed: true, lineProblem: 'starved' })!;
+		expect(notice.text).toContain('Your line');
+	});
+
+	it('waits for nothing during a pause', () => {
+		for (const state of ['connecting', 'stalled', 'stopped', 'error'] as const) {
+			expect(playerNotice({ ...FACTS, state, isPaused: true })).toBeUndefined();
+		}
+		expect(playerNotice({ ...FACTS, state: 'ended', isPaused: true })).toBeDefined();
+	});
+
+	it('names how far behind live somebody is, where it is known', () => {
+		expect(sayBehind(8320)).toBe('8 s behind · Go to live');
+		expect(sayBehind(undefined)).toBe('Behind · Go to live');
 	});
 
 	it('names the server when that is what is missing', () => {

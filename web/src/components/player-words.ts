@@ -1,7 +1,7 @@
 /** What the player says in each state: honest, short, and with what to do. Pure. */
 import type { DeliveryTier } from '../../../core/protocol/channel-description.ts';
 import type { PlaybackError, PlaybackState } from '../playback/playback-state.ts';
-import { TIER_NAMES } from './tier-words.ts';
+import { sayLineProblem, TIER_NAMES, type LineProblem } from './tier-words.ts';
 
 /** `cover`: over a dark ground, there is no picture. `note`: beside the last picture, which stands. */
 export type PlayerNotice = {
@@ -22,6 +22,10 @@ export type NoticeFacts = {
 	tier: DeliveryTier;
 	hasPlayed: boolean;
 	isServerUnreachable: boolean;
+	/** The signaling socket is open: whatever does not answer, it is not the server as a whole. */
+	isSocketOpen: boolean;
+	isPaused: boolean;
+	lineProblem: LineProblem | undefined;
 };
 
 /** The notice for a state; undefined while playing. */
@@ -29,6 +33,10 @@ export function playerNotice(facts: NoticeFacts): PlayerNotice | undefined {
 	const base = { isBusy: false, canRetry: false, suggestedTier: undefined };
 	const form = facts.hasPlayed ? 'note' : 'cover';
 	const { channelName } = facts;
+	if (facts.isPaused && !['offline', 'ended', 'interrupted'].includes(facts.state)) {
+		// Nothing is waited for.
+		return undefined;
+	}
 	switch (facts.state) {
 		case 'playing':
 		case 'stopped':
@@ -67,6 +75,9 @@ export function playerNotice(facts: NoticeFacts): PlayerNotice | undefined {
 function waitingNotice(facts: NoticeFacts): PlayerNotice {
 	const base = { isBusy: true, canRetry: false, suggestedTier: undefined };
 	const form = facts.hasPlayed ? 'note' : 'cover';
+	if (facts.error?.kind === 'unreachable' && facts.isSocketOpen) {
+		return { ...base, form, canRetry: true, ...tierUnreachable(facts.tier) };
+	}
 	if (facts.isServerUnreachable || facts.error?.kind === 'unreachable') {
 		return {
 			...base,
@@ -74,6 +85,9 @@ function waitingNotice(facts: NoticeFacts): PlayerNotice {
 			title: 'The server does not answer',
 			text: 'Trying again. Check your own connection if other sites do not load either.',
 		};
+	}
+	if (facts.lineProblem !== undefined) {
+		return { ...base, form, title: 'Loading …', text: sayLineProblem(facts.lineProblem) };
 	}
 	if (facts.state === 'stalled') {
 		return {
@@ -91,8 +105,22 @@ function waitingNotice(facts: NoticeFacts): PlayerNotice {
 	};
 }
 
-function errorNotice({ error, tier, hasPlayed }: NoticeFacts): PlayerNotice {
-	const other: DeliveryTier = tier === 'webrtc' ? 'll-hls' : 'webrtc';
+/** The server answers elsewhere: it is this tier's address that fails. */
+function tierUnreachable(tier: DeliveryTier): Pick<PlayerNotice, 'title' | 'text' | 'suggestedTier'> {
+	const other = otherTier(tier);
+	return {
+		title: `${TIER_NAMES[tier]} does not get through`,
+		text: `The server is there, but its stream for ${TIER_NAMES[tier]} does not answer. Trying again by itself; ${TIER_NAMES[other]} may work.`,
+		suggestedTier: other,
+	};
+}
+
+function otherTier(tier: DeliveryTier): DeliveryTier {
+	return tier === 'webrtc' ? 'll-hls' : 'webrtc';
+}
+
+function errorNotice({ error, tier, hasPlayed, isSocketOpen }: NoticeFacts): PlayerNotice {
+	const other = otherTier(tier);
 	const base = {
 		form: hasPlayed && error?.fatal !== true ? ('note' as const) : ('cover' as const),
 		isBusy: error?.fatal !== true,
@@ -102,6 +130,9 @@ function errorNotice({ error, tier, hasPlayed }: NoticeFacts): PlayerNotice {
 	const retrying = error?.fatal === true ? '' : ' Trying again by itself.';
 	switch (error?.kind) {
 		case 'unreachable':
+			if (isSocketOpen) {
+				return { ...base, ...tierUnreachable(tier) };
+			}
 			return {
 				...base,
 				suggestedTier: undefined,
@@ -137,4 +168,10 @@ function errorNotice({ error, tier, hasPlayed }: NoticeFacts): PlayerNotice {
 						: `${error?.detail ?? 'The stream broke off.'}${retrying}`,
 			};
 	}
+}
+
+/** On the badge of a viewer who watches what is past; it is a button. */
+export function sayBehind(latencyMs: number | undefined): string {
+	const seconds = latencyMs === undefined ? 0 : Math.round(latencyMs / 1000);
+	return seconds > 0 ? `${seconds} s behind · Go to live` : 'Behind · Go to live';
 }

@@ -22,6 +22,8 @@ const TO_VIEWER: Record<TierReason, string> = {
 	'budget-cpu': 'The server is busy; you move up to real time when it has room.',
 	'webrtc-unsupported': 'This browser cannot play in real time.',
 	'webrtc-blocked': 'Your network does not let real-time video through; it is tried again now and then.',
+	'line-too-poor':
+		'Your line does not carry the picture in real time: low latency takes what comes, and real time is tried again now and then.',
 	'switched-lately': 'You changed a moment ago; the next change comes within a minute.',
 	'worker-lost': 'A part of the server failed; real time is tried again soon.',
 	'sfu-unavailable': 'The server’s real-time part does not answer; it is tried again soon.',
@@ -39,10 +41,27 @@ const TO_STREAMER: Record<TierReason, string> = {
 	'budget-cpu': 'the server’s CPU is used up',
 	'webrtc-unsupported': 'their browser cannot do WebRTC',
 	'webrtc-blocked': 'their network blocks WebRTC',
+	'line-too-poor': 'their line is too slow for the picture',
 	'switched-lately': 'changed within the last minute',
 	'worker-lost': 'an SFU worker failed',
 	'sfu-unavailable': 'the SFU does not answer',
 };
+
+/**
+ * What the player has found out about the viewer's line. `real-time-given-up`: the WebRTC picture stood, and LL-HLS is on its way.
+ * `starved`: LL-HLS does not get what it needs either.
+ */
+export type LineProblem = 'real-time-given-up' | 'starved';
+
+const LINE_PROBLEMS: Record<LineProblem, string> = {
+	'real-time-given-up': 'Your line does not carry the picture in real time: changing to low latency.',
+	starved: 'Your line brings less than this broadcast needs: it stops to load from time to time, and falls behind.',
+};
+
+/** One sentence for the viewer. */
+export function sayLineProblem(problem: LineProblem): string {
+	return LINE_PROBLEMS[problem];
+}
 
 /** One sentence for the viewer. */
 export function sayReason({ reason, waitingPosition }: Pick<TierDecision, 'reason' | 'waitingPosition'>): string {

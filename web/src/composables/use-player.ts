@@ -3,12 +3,15 @@ import { onBeforeUnmount, ref, shallowRef, watch, type Ref, type ShallowRef } fr
 import { systemClock, type CancelTimer } from '../../../core/clock.ts';
 import type { ChannelDescription, DeliveryTier } from '../../../core/protocol/channel-description.ts';
 import type { TierDecision, ViewerStatistics } from '../../../core/protocol/signaling-messages.ts';
-import { HandOver, type PlaybackStart } from '../playback/hand-over.ts';
+import { HandOver } from '../playback/hand-over.ts';
+import type { PlaybackStart } from '../playback/hand-over-options.ts';
 import { createHlsPlayback } from '../playback/hls-playback.ts';
 import { preloadHls } from '../playback/hls-preload.ts';
+import { MediaSessionLink } from '../playback/media-session-link.ts';
 import type { Playback, PlaybackStatistics } from '../playback/playback.ts';
 import type { HandOverReading } from '../playback/hand-over-timer.ts';
 import type { PlaybackError, PlaybackState } from '../playback/playback-state.ts';
+import type { LineProblem } from '../components/tier-words.ts';
 import { chance } from '../playback/retry-policy.ts';
 import type { TierPlayback } from '../playback/tier-playback.ts';
 import type { WatchSettings } from '../playback/screen.ts';
@@ -51,6 +54,10 @@ export type Player = {
 	isSoundBlocked: Ref<boolean>;
 	/** The viewer watches from within the window, after a pause; see `goLive`. */
 	isBehindLive: Ref<boolean>;
+	/** The signaling socket is open. */
+	isSocketOpen: Ref<boolean>;
+	/** What is wrong with the viewer's line, as far as the picture shows it. */
+	lineProblem: Ref<LineProblem | undefined>;
 	/** Everyone who watches, told by the socket; undefined without it. */
 	viewerCount: Ref<number | undefined>;
 	/** The server's newest decision on the tier, with its reason; undefined without a socket. */
@@ -80,6 +87,8 @@ export function usePlayer(channel: Ref<ChannelDescription | undefined>, initialT
 	const settings = ref<WatchSettings>({ isPaused: false, ...readSettings() });
 	const isSoundBlocked = ref(false);
 	const isBehindLive = ref(false);
+	const isSocketOpen = ref(false);
+	const lineProblem = ref<LineProblem>();
 	const viewerCount = ref<number>();
 	const decision = shallowRef<TierDecision>();
 	const signaling = shallowRef<SignalingClient>();
@@ -87,6 +96,7 @@ export function usePlayer(channel: Ref<ChannelDescription | undefined>, initialT
 	let handOver: HandOver | undefined;
 	let cancelStatistics: CancelTimer | undefined;
 	let cancelPreload: CancelTimer | undefined;
+	let session: MediaSessionLink | undefined;
 
 	function update(): void {
 		const playback = handOver?.shown?.playback;
@@ -98,11 +108,13 @@ export function usePlayer(channel: Ref<ChannelDescription | undefined>, initialT
 		if (handOver !== undefined) {
 			settings.value = { ...handOver.settings };
 			isBehindLive.value = handOver.isBehindLive;
+			lineProblem.value = handOver.lineProblem;
 		}
-		if (previous !== 'playing' && state.value === 'playing') {
-			// What was said of a time when nothing played is over.
+		if (previous !== 'playing' || state.value !== 'playing') {
+			// It is said beside what plays on, and nowhere else.
 			switchProblem.value = undefined;
 		}
+		session?.update(settings.value.isPaused, state.value);
 		if (previous !== state.value) {
 			signaling.value?.reportStatistics();
 		}
@@ -126,7 +138,9 @@ export function usePlayer(channel: Ref<ChannelDescription | undefined>, initialT
 			clock: systemClock,
 			logger,
 			canHls: true,
+			isPageVisible: () => document.visibilityState === 'visible',
 		});
+		handOver.channelReported(description.state, description.video?.frameRate);
 		signaling.value = new SignalingClient(
 			{
 				clock: systemClock,
@@ -142,6 +156,8 @@ export function usePlayer(channel: Ref<ChannelDescription | undefined>, initialT
 			},
 			initialTier === 'll-hls',
 		);
+		session = new MediaSessionLink((isPaused) => handOver?.setPaused(isPaused));
+		session.describe(description);
 		listen(handOver, signaling.value);
 		chooser = new TierChooser({ clock: systemClock, handOver, signaling: signaling.value, initialTier });
 		chooser.start();
@@ -149,6 +165,7 @@ export function usePlayer(channel: Ref<ChannelDescription | undefined>, initialT
 		cancelStatistics = systemClock.setInterval(() => {
 			statistics.value = handOver?.shown?.playback.statistics();
 			error.value = handOver?.shown?.playback.error;
+			lineProblem.value = handOver?.lineProblem;
 		}, STATISTICS_INTERVAL_MS);
 		// Needed in an emergency, when the network is what is missing.
 		cancelPreload = systemClock.setTimeout(() => void preloadHls(description.hlsUrl), PRELOAD_AFTER_MS);
@@ -171,9 +188,10 @@ export function usePlayer(channel: Ref<ChannelDescription | undefined>, initialT
 		changes.on('switchFailed', (failedTier, reason) => {
 			switchProblem.value = { tier: failedTier, detail: reason?.detail ?? 'It brought no picture.' };
 		});
+		socket.on('stateChanged', (next) => (isSocketOpen.value = next === 'joined'));
 		socket.on('presence', (count) => (viewerCount.value = count));
 		socket.on('decided', (next) => (decision.value = next));
-		socket.on('channel', (described) => handOver?.channelReported(described.state));
+		socket.on('channel', (described) => handOver?.channelReported(described.state, described.video?.frameRate));
 	}
 
 	function close(): void {
@@ -181,6 +199,7 @@ export function usePlayer(channel: Ref<ChannelDescription | undefined>, initialT
 		cancelPreload?.();
 		chooser?.close();
 		signaling.value?.close();
+		session?.close();
 		handOver?.close();
 		handOver = undefined;
 		delete window.__spillway;
@@ -189,7 +208,8 @@ export function usePlayer(channel: Ref<ChannelDescription | undefined>, initialT
 
 	watch(channel, (description) => {
 		if (description !== undefined) {
-			handOver?.channelReported(description.state);
+			session?.describe(description);
+			handOver?.channelReported(description.state, description.video?.frameRate);
 		}
 	});
 	onBeforeUnmount(close);
@@ -204,6 +224,8 @@ export function usePlayer(channel: Ref<ChannelDescription | undefined>, initialT
 		settings,
 		isSoundBlocked,
 		isBehindLive,
+		isSocketOpen,
+		lineProblem,
 		viewerCount,
 		decision,
 		signaling,

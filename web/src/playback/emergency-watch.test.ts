@@ -18,6 +18,7 @@ function setUp(change: Partial<WatchedPlayback> = {}) {
 		error: undefined,
 		delay,
 		shownMoments: new PlayedMoments(),
+		lineVerdict: () => 'plays',
 		...change,
 	};
 	return { clock, delay, playback, watch: new EmergencyWatch(clock) };
@@ -35,6 +36,14 @@ describe('EmergencyWatch', () => {
 		delay.lastMediaAtMs = clock.monotonicMs();
 		expect(watch.check(playback, 'live')).toBe('recovered');
 		expect(watch.check(playback, 'live')).toBeUndefined();
+	});
+
+	it('calls a picture that the line does not carry an emergency, though packets arrive', () => {
+		const { playback, watch } = setUp({ lineVerdict: () => 'line-too-poor', state: 'stalled' });
+		expect(watch.check(playback, 'live')).toBe('line-too-poor');
+		for (const lineVerdict of ['source-gone', 'source-slow', 'machine-busy', 'plays'] as const) {
+			expect(watch.check({ ...playback, lineVerdict: () => lineVerdict }, 'live')).not.toBe('line-too-poor');
+		}
 	});
 
 	it('is calm while there is no publisher', async () => {

@@ -4,7 +4,8 @@ import type { ChannelState } from '../../../core/protocol/channel-description.ts
 import type { Playback } from './playback.ts';
 
 /** Why a tier does not work, in the words of the signaling socket. */
-export type TierFailureCause = 'unsupported' | 'blocked' | 'connection-lost' | 'undecodable' | 'refused';
+export type TierFailureCause =
+	'unsupported' | 'blocked' | 'connection-lost' | 'undecodable' | 'refused' | 'line-too-poor';
 
 /** Without media for so long, a WebRTC connection is doubted (design.md §4). */
 export const MEDIA_MISSED_MS = 400;
@@ -12,7 +13,7 @@ export const MEDIA_MISSED_MS = 400;
 const FIRST_FRAME_PATIENCE_MS = 1500;
 
 /** What is read of a playback. */
-export type WatchedPlayback = Pick<Playback, 'tier' | 'state' | 'error' | 'delay' | 'shownMoments'>;
+export type WatchedPlayback = Pick<Playback, 'tier' | 'state' | 'error' | 'delay' | 'shownMoments' | 'lineVerdict'>;
 
 /** One per player; watches whatever is shown. */
 export class EmergencyWatch {
@@ -32,9 +33,13 @@ export class EmergencyWatch {
 	}
 
 	/** What is wrong with what is shown; `recovered` once when it is not wrong any more. Call it some ten times a second. */
-	check(playback: WatchedPlayback, channelState: ChannelState): TierFailureCause | 'recovered' | undefined {
+	check(
+		playback: WatchedPlayback,
+		channelState: ChannelState,
+		sourceFrameRate?: number,
+	): TierFailureCause | 'recovered' | undefined {
 		// Without a publisher no tier plays, and the other is no better.
-		const cause = channelState === 'live' ? this.#causeOf(playback) : undefined;
+		const cause = channelState === 'live' ? this.#causeOf(playback, sourceFrameRate) : undefined;
 		const hasRecovered = cause === undefined && this.#cause !== undefined;
 		this.#cause = cause;
 		return hasRecovered ? 'recovered' : cause;
@@ -45,12 +50,16 @@ export class EmergencyWatch {
 		return this.#cause;
 	}
 
-	#causeOf({ tier, state, error, delay, shownMoments }: WatchedPlayback): TierFailureCause | undefined {
+	#causeOf(playback: WatchedPlayback, sourceFrameRate: number | undefined): TierFailureCause | undefined {
+		const { tier, state, error, delay, shownMoments } = playback;
 		if (state === 'error' && error !== undefined && (error.fatal || tier === 'webrtc')) {
 			return error.kind === 'unreachable' ? 'connection-lost' : error.kind;
 		}
 		if (tier !== 'webrtc' || delay === undefined || ['offline', 'ended', 'stopped', 'idle'].includes(state)) {
 			return undefined;
+		}
+		if (playback.lineVerdict(sourceFrameRate) === 'line-too-poor') {
+			return 'line-too-poor';
 		}
 		const nowMs = this.#clock.monotonicMs();
 		if (shownMoments.latest === undefined && state !== 'playing') {

@@ -3,14 +3,13 @@
  * and silent, both are moved until they play the same content, then they are swapped within one animation frame.
  * In an emergency the second one takes over as soon as it shows what was not seen yet.
  */
-import type { CancelTimer, Clock } from '../../../core/clock.ts';
-import type { Logger } from '../../../core/logger.ts';
+import type { CancelTimer } from '../../../core/clock.ts';
 import type { ChannelState, DeliveryTier } from '../../../core/protocol/channel-description.ts';
 import { StateMachine } from '../../../core/state-machine.ts';
 import { TypedEmitter } from '../../../core/typed-emitter.ts';
 import { aheadMs } from './alignment.ts';
-import { DelaySlide, SLIDE_INTERVAL_MS, startDelayMs } from './delay-slide.ts';
-import { EmergencyWatch, type TierFailureCause } from './emergency-watch.ts';
+import { EmergencyWatch } from './emergency-watch.ts';
+import type { HandOverEvents, HandOverOptions, PlaybackStart } from './hand-over-options.ts';
 import {
 	HAND_OVER_TRANSITIONS,
 	shouldSwap,
@@ -19,62 +18,16 @@ import {
 	type SwapKind,
 } from './hand-over-state.ts';
 import { HandOverTimer, type HandOverReading } from './hand-over-timer.ts';
-import type { Playback } from './playback.ts';
-import type { PlaybackError } from './playback-state.ts';
+import { compareLegs, LegAligner } from './leg-aligner.ts';
+import { PauseWatch } from './pause-watch.ts';
+import { isPlanned, isTrialFailing, kindOf, setWatched, type PendingLeg } from './pending-leg.ts';
 import { Screen, type WatchSettings } from './screen.ts';
 import { SoundMixer } from './sound-mixer.ts';
-
-/** How a playback is to begin. */
-export type PlaybackStart = {
-	/** WebRTC: sound and picture are held back for so long at first. */
-	delayMs?: number;
-	/** LL-HLS: begin here instead of at the live edge, the server's epoch milliseconds. */
-	fromCaptureTimeMs?: number;
-};
-
-/** What a {@link HandOver} reports. */
-export type HandOverEvents = {
-	/** Something that the page shows may be different: the screen, its state, or a change under way. */
-	changed: [];
-	/** Another tier is watched now. */
-	swapped: [tier: DeliveryTier];
-	/** The change to a tier was given up; the other one plays on. */
-	switchFailed: [tier: DeliveryTier, error: PlaybackError | undefined];
-	/** A tier does not work here and now. The other one takes over by itself. */
-	tierFailed: [tier: DeliveryTier, cause: TierFailureCause];
-	/** The browser wants a click before it gives sound. */
-	soundBlocked: [];
-};
-
-/** Everything a {@link HandOver} needs. */
-export type HandOverOptions = {
-	container: HTMLElement;
-	createPlayback: (tier: DeliveryTier, start: PlaybackStart) => Playback;
-	settings: WatchSettings;
-	channelState: ChannelState;
-	clock: Clock;
-	logger: Logger;
-	/** May LL-HLS take over in an emergency? */
-	canHls: boolean;
-};
-
-/** A second leg, from its opening to the swap. */
-type Pending = {
-	screen: Screen;
-	kind: SwapKind;
-	reason: string;
-	/** Opened because the first one seemed to fail, by nobody's order: given up when it recovers. */
-	isPrecaution: boolean;
-	playsSinceMs: number | undefined;
-};
+import { isElsewhere, isInNativeFullscreen, leaveElsewhere, moveSurfaces } from './video-surfaces.ts';
 
 const TICK_MS = 50;
-/** Further apart than this, LL-HLS is on its way to the front. */
-const FAR_MS = 2000;
 /** A second leg that shows nothing for so long is given up. */
 const OPENING_DEADLINE_MS = 12_000;
-/** The sound reaches live when it will; then the picture may go, too. */
-const RELAX_DEADLINE_MS = 60_000;
 
 /** One per player on a page. */
 export class HandOver extends TypedEmitter<HandOverEvents> {
@@ -85,15 +38,18 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 	readonly #timer: HandOverTimer;
 	readonly #cancelTick: CancelTimer;
 	readonly #emergency: EmergencyWatch;
+	readonly #aligner: LegAligner;
+	readonly #pause: PauseWatch;
 	#channelState: ChannelState;
+	/** Of the publisher's picture, frames per second, as the server says. */
+	#sourceFrameRate: number | undefined;
 	#shown: Screen | undefined;
-	#pending: Pending | undefined;
-	/** Of the WebRTC leg, shown or pending. */
-	#slide = new DelaySlide(0);
-	#lastSlideMs = -Infinity;
+	#pending: PendingLeg | undefined;
+	/** A change has to wait until the viewer leaves the full screen of the video element. */
+	#isHeld = false;
 	#changedAtMs = 0;
-	/** Where the viewer paused, and wants to go on. */
-	#pausedAtCaptureMs: number | undefined;
+	/** The line does not carry the WebRTC leg that is shown: its picture was given up. */
+	#isDrowned = false;
 
 	/** `settings` are the viewer's at the start; later ones come through the setters. */
 	constructor(options: HandOverOptions) {
@@ -103,6 +59,8 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 		this.#channelState = options.channelState;
 		this.#timer = new HandOverTimer(options.clock);
 		this.#emergency = new EmergencyWatch(options.clock);
+		this.#aligner = new LegAligner(options.clock);
+		this.#pause = new PauseWatch(options);
 		this.#machine = new StateMachine({
 			table: HAND_OVER_TRANSITIONS,
 			initial: 'settled',
@@ -131,6 +89,17 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 		return this.#shown?.playback.timeShift?.isShifted === true;
 	}
 
+	/** What is wrong with the viewer's line; undefined while nothing is. */
+	get lineProblem(): 'real-time-given-up' | 'starved' | undefined {
+		const isStarved = this.#shown?.playback.timeShift?.isStarved === true;
+		return this.#isDrowned ? 'real-time-given-up' : isStarved ? 'starved' : undefined;
+	}
+
+	/** What was shown was closed, and its last picture stands. */
+	get #isResting(): boolean {
+		return this.#shown?.playback.state === 'stopped';
+	}
+
 	/** The changes so far, for statistics. */
 	get reading(): HandOverReading {
 		return { state: this.#machine.state, ...this.#timer.reading };
@@ -138,59 +107,82 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 
 	/** Plays in this tier: at once when nothing plays, else make-before-break. `isEmergency`: aligning may be left out. */
 	choose(tier: DeliveryTier, reason = 'chosen', isEmergency = false): void {
+		this.#isHeld = false;
+		if (this.#settings.isPaused && this.#shown !== undefined) {
+			// No second leg beside one that stands still: the seat is given up, and what takes its place begins with playing on.
+			if (tier === 'll-hls' && this.#shown.tier === 'webrtc' && !this.#isResting) {
+				this.#rest();
+			}
+			return;
+		}
 		if (this.#pending?.screen.tier === tier) {
 			this.#pending.kind = isEmergency ? 'emergency' : this.#pending.kind;
 			return;
 		}
-		this.#dropPending();
-		if (this.#shown?.tier === tier) {
-			this.emit('changed');
+		if (this.#pending?.kind === 'resume') {
+			// They want what is past, which only LL-HLS has.
 			return;
 		}
-		if (this.#shown === undefined || (this.#shown.playback.state !== 'playing' && !isEmergency)) {
-			this.#shown?.close();
+		this.#dropPending();
+		const shown = this.#shown;
+		if (shown?.tier === tier && !this.#isResting) {
+			// It plays already.
+		} else if (shown?.playback.timeShift?.isStarved === true) {
+			// What carries less than LL-HLS carries less than WebRTC, and both at once even less.
+			this.emit('tierFailed', tier, 'line-too-poor');
+		} else if (shown === undefined || (shown.playback.state !== 'playing' && !isEmergency && !this.#isResting)) {
+			shown?.close();
 			this.#show(tier);
+		} else if (isInNativeFullscreen(shown.video) && !isEmergency) {
+			this.#isHeld = true;
 		} else {
-			this.#open(tier, reason, isEmergency ? 'emergency' : tier === 'webrtc' ? 'to-webrtc' : 'to-hls', {});
+			const isJump = isEmergency || this.#isResting;
+			this.#open(tier, reason, isJump ? 'emergency' : tier === 'webrtc' ? 'to-webrtc' : 'to-hls', {});
 		}
 		this.emit('changed');
 	}
 
-	/** Passes on what the server says of the channel. */
-	channelReported(channelState: ChannelState): void {
+	/** Passes on what the server says of the channel. `sourceFrameRate`: of its picture. */
+	channelReported(channelState: ChannelState, sourceFrameRate?: number): void {
 		this.#channelState = channelState;
+		this.#sourceFrameRate = sourceFrameRate;
 		this.#shown?.playback.channelReported(channelState);
 		this.#pending?.screen.playback.channelReported(channelState);
 	}
 
-	/** Pauses, or plays on from the frame where it was paused, while that is in the window; see {@link goLive}. */
-	setPaused(isPaused: boolean): void {
+	/**
+	 * Pauses, or plays on: at the front after a short pause, after a longer one from the frame where it was paused, while that is in
+	 * the window; see {@link goLive}. `isOfHiddenPage`: the browser has paused it, and plays when the page is seen again.
+	 */
+	setPaused(isPaused: boolean, isOfHiddenPage = false): void {
 		if (this.#settings.isPaused === isPaused) {
 			return;
 		}
 		this.#settings.isPaused = isPaused;
 		if (isPaused) {
-			this.#dropPending();
-			this.#pausedAtCaptureMs = this.#shown?.playback.shownMoments.latest?.captureTimeMs;
-			this.#shown?.setPaused(true);
-			this.#shown?.playback.timeShift?.holdPosition();
-		} else if (this.#shown?.tier === 'webrtc' && this.#pausedAtCaptureMs !== undefined && this.#options.canHls) {
-			// The last picture stands until LL-HLS shows the one after it.
-			this.#open('ll-hls', 'played on after a pause', 'resume', { fromCaptureTimeMs: this.#pausedAtCaptureMs });
+			this.#beginPause(isOfHiddenPage);
 		} else {
-			this.#shown?.setPaused(false);
+			this.#playOn();
 		}
 		this.emit('changed');
 	}
 
-	/** Back to the front. Which tier that is to be in is for the caller to say with {@link choose}. */
+	/** Back to the front. Which tier that is to be in is for the listener of `mayChange` to say with {@link choose}. */
 	goLive(): void {
+		this.#settings.isPaused = false;
+		this.#pause.end();
+		this.#dropPending();
 		this.#shown?.playback.timeShift?.goLive();
-		if (this.#settings.isPaused) {
-			this.#settings.isPaused = false;
-			this.#shown?.setPaused(false);
-		}
+		this.#shown?.setPaused(false);
+		this.emit('mayChange');
 		this.emit('changed');
+	}
+
+	/** Nobody could tell the server to stop a picture that the line does not carry: the whole leg is closed. */
+	dropPicture(): void {
+		if (this.#isDrowned) {
+			this.#shown?.rest();
+		}
 	}
 
 	setMuted(isMuted: boolean): void {
@@ -224,9 +216,69 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 		this.emit('changed');
 	}
 
+	#beginPause(isOfHiddenPage: boolean): void {
+		const shown = this.#shown;
+		this.#dropPending();
+		this.#pause.begin(shown, { isBehindLive: this.isBehindLive, isResting: this.#isResting, isOfHiddenPage });
+		shown?.setPaused(true);
+		shown?.playback.timeShift?.holdPosition();
+		if (this.#isDrowned) {
+			this.#rest();
+		}
+	}
+
+	#playOn(): void {
+		const shown = this.#shown;
+		const reason = 'played on after a pause';
+		switch (this.#pause.playOn(shown, this.#isResting)) {
+			case 'go-on':
+				this.#pause.end();
+				shown?.setPaused(false);
+				break;
+			case 'go-live':
+				this.#pause.end();
+				shown?.setPaused(false);
+				shown?.playback.timeShift?.goLive();
+				this.emit('mayChange');
+				break;
+			case 'second-leg-live':
+				this.#open('ll-hls', reason, 'emergency', {});
+				break;
+			case 'second-leg-from-pause':
+				// The last picture stands until LL-HLS shows the one after it.
+				this.#open('ll-hls', reason, 'resume', { fromCaptureTimeMs: this.#pause.captureTimeMs! });
+				break;
+		}
+	}
+
+	#watchPause(): void {
+		const shown = this.#shown;
+		if (shown === undefined) {
+			return;
+		}
+		switch (this.#pause.check(shown, this.#isResting)) {
+			case 'play':
+				this.setPaused(false);
+				break;
+			case 'give-up-seat':
+				this.#rest();
+				break;
+			case 'wait':
+				break;
+		}
+	}
+
+	#rest(): void {
+		leaveElsewhere(this.#shown!.video);
+		this.#shown!.rest();
+		this.emit('changed');
+	}
+
 	#show(tier: DeliveryTier): void {
-		this.#slide = new DelaySlide(0);
+		this.#aligner.begin(undefined);
 		this.#emergency.begin();
+		this.#isDrowned = false;
+		this.#pause.end();
 		this.#shown = this.#makeScreen(tier, this.#settings, true, {});
 		this.#shown.reveal();
 	}
@@ -236,8 +288,7 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 		this.#changedAtMs = this.#options.clock.monotonicMs();
 		this.#timer.begin(tier);
 		if (tier === 'webrtc') {
-			start = { delayMs: kind !== 'to-webrtc' ? 0 : startDelayMs(this.#shown?.playback.statistics().latencyMs) };
-			this.#slide = new DelaySlide(start.delayMs!);
+			start = { delayMs: this.#aligner.begin(kind === 'to-webrtc' ? this.#shown?.playback : undefined) };
 		}
 		const screen = this.#makeScreen(tier, { ...this.#settings, isPaused: false }, false, start);
 		this.#pending = { screen, kind, reason, isPrecaution: false, playsSinceMs: undefined };
@@ -255,6 +306,12 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 				this.#settings.isMuted = true;
 				this.emit('soundBlocked');
 			},
+			onPausedElsewhere: (isPaused) => {
+				// A hidden leg is nobody's to pause.
+				if (screen === this.#shown) {
+					this.setPaused(isPaused, isPaused && !this.#options.isPageVisible());
+				}
+			},
 		});
 		setWatched(screen.playback, isShown);
 		screen.playback.on('stateChanged', () => this.#onStateChange(screen));
@@ -271,12 +328,12 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 
 	#onStateChange(screen: Screen): void {
 		if (screen === this.#pending?.screen) {
-			const { state, error } = screen.playback;
+			const { state } = screen.playback;
 			if (state === 'playing') {
 				this.#pending.playsSinceMs ??= this.#options.clock.monotonicMs();
 				this.#machine.handle('second-plays');
 			} else if (state === 'error' || state === 'offline' || state === 'ended') {
-				this.#giveUp(error);
+				this.#giveUp(this.#pending);
 			}
 		}
 		this.emit('changed');
@@ -284,21 +341,44 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 
 	#tick(): void {
 		const nowMs = this.#options.clock.monotonicMs();
+		if (this.#settings.isPaused) {
+			this.#watchPause();
+			return;
+		}
+		this.#watchFullscreen();
 		this.#watchForEmergency();
 		if (this.#pending !== undefined) {
 			this.#advance(this.#pending, nowMs);
-		} else if (this.#machine.state === 'relaxing') {
-			this.#relax(nowMs);
+		} else if (
+			this.#machine.state === 'relaxing' &&
+			this.#aligner.relax(this.#shown?.playback, nowMs - this.#changedAtMs)
+		) {
+			this.#machine.handle('relaxed');
+		}
+	}
+
+	#watchFullscreen(): void {
+		const fills = this.#shown !== undefined && isInNativeFullscreen(this.#shown.video);
+		if (fills && this.#pending !== undefined && isPlanned(this.#pending)) {
+			this.#dropPending();
+			this.#isHeld = true;
+		} else if (!fills && this.#isHeld) {
+			this.#isHeld = false;
+			this.emit('mayChange');
 		}
 	}
 
 	#watchForEmergency(): void {
 		const shown = this.#shown;
-		if (shown === undefined || this.#settings.isPaused || this.#pending?.kind === 'resume') {
+		if (shown === undefined || this.#isResting || this.#pending?.kind === 'resume') {
 			return;
 		}
-		const cause = this.#emergency.check(shown.playback, this.#channelState);
+		const cause = this.#emergency.check(shown.playback, this.#channelState, this.#sourceFrameRate);
 		if (cause === undefined) {
+			return;
+		}
+		if (cause === 'line-too-poor') {
+			this.#leavePoorLine(shown);
 			return;
 		}
 		if (cause === 'recovered') {
@@ -318,119 +398,78 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 		}
 	}
 
-	#advance(pending: Pending, nowMs: number): void {
+	/** The picture goes first, so that there is room for LL-HLS; the sound stays until that plays. */
+	#leavePoorLine(shown: Screen): void {
+		if (this.#isDrowned || !this.#options.canHls) {
+			return;
+		}
+		this.#isDrowned = true;
+		shown.playback.giveUpPicture();
+		if (this.#pending === undefined) {
+			this.#open('ll-hls', 'line-too-poor', 'emergency', {});
+		}
+		Object.assign(this.#pending!, { kind: 'emergency', isPrecaution: false } satisfies Partial<PendingLeg>);
+		this.emit('tierFailed', shown.tier, 'line-too-poor');
+		this.emit('changed');
+	}
+
+	#advance(pending: PendingLeg, nowMs: number): void {
+		if (isTrialFailing(pending, this.#shown, this.#sourceFrameRate)) {
+			this.#dropPending();
+			this.emit('tierFailed', 'webrtc', 'line-too-poor');
+			this.emit('changed');
+			return;
+		}
 		if (pending.playsSinceMs === undefined) {
-			if (nowMs - this.#changedAtMs > OPENING_DEADLINE_MS && !pending.isPrecaution) {
-				this.#giveUp(pending.screen.playback.error);
+			const isAwaited = pending.isPrecaution || this.#isDrowned;
+			if (nowMs - this.#changedAtMs > OPENING_DEADLINE_MS && !isAwaited) {
+				this.#giveUp(pending);
 			}
 			return;
 		}
-		const input = this.#compare(pending, nowMs);
+		const [first, second] = [this.#shown!.playback, pending.screen.playback];
+		const kind = kindOf(pending);
+		const standsStill = pending.isPrecaution || this.#isDrowned || this.#isResting;
+		const distance = compareLegs({ first, second, kind, standsStill }, nowMs);
 		const alignedForMs = nowMs - pending.playsSinceMs;
-		const isPlanned = pending.kind === 'to-webrtc' || pending.kind === 'to-hls';
-		const first = this.#shown!.playback;
-		const second = pending.screen.playback.shownMoments;
 		// What was to be replaced has stopped by itself: whatever is not older than its last picture may follow it.
-		const newerMs = aheadMs(second.latest?.captureTimeMs, first.shownMoments.latest?.captureTimeMs);
-		const hasStopped = isPlanned && first.state !== 'playing' && (newerMs === undefined || newerMs >= 0);
-		const isSteady = second.isSteady(nowMs);
-		if (hasStopped || shouldSwap({ kind: pending.kind, alignedForMs, ...input, isSteady })) {
+		const newerMs = aheadMs(second.shownMoments.latest?.captureTimeMs, first.shownMoments.latest?.captureTimeMs);
+		const isSteady = second.shownMoments.isSteady(nowMs);
+		// One picture of WebRTC says nothing: what starves the one that is watched may be this one.
+		const isWorthIt = second.tier === 'll-hls' || isSteady;
+		const hasStopped = isPlanned(pending) && isWorthIt && first.state !== 'playing' && !((newerMs ?? 0) < 0);
+		if (hasStopped || shouldSwap({ kind, alignedForMs, ...distance, isSteady })) {
 			this.#swap(pending);
-		} else if (isPlanned) {
-			this.#align(pending, input, nowMs);
+		} else if (isPlanned(pending)) {
+			this.#aligner.align(first, second, distance);
 		}
 	}
 
-	/** How much further the second one is than the first. */
-	#compare({ screen, kind, isPrecaution }: Pending, nowMs: number) {
-		const first = this.#shown!.playback;
-		const second = screen.playback;
-		const position = second.shownMoments.positionMs(nowMs);
-		if (kind === 'emergency' || kind === 'resume') {
-			// The first one stands still, but for an emergency that only the server knows of: then nothing is compared.
-			const isMoving = kind === 'emergency' && !isPrecaution && first.shownMoments.positionMs(nowMs) !== undefined;
-			const last = isMoving ? undefined : first.shownMoments.latest;
-			return {
-				pictureAheadMs: aheadMs(second.shownMoments.latest?.captureTimeMs, last?.captureTimeMs),
-				soundAheadMs: undefined,
-			};
-		}
-		const webrtc = first.tier === 'webrtc' ? first : second;
-		const sound = webrtc.delay?.playedSound();
-		const soundPosition = sound === undefined ? undefined : sound.captureTimeMs + nowMs - sound.playedAtMs;
-		const firstPosition = first.shownMoments.positionMs(nowMs);
-		return {
-			pictureAheadMs: aheadMs(position, firstPosition),
-			// LL-HLS has its sound on the picture's clock.
-			soundAheadMs: webrtc === first ? aheadMs(position, soundPosition) : aheadMs(soundPosition, firstPosition),
-		};
-	}
-
-	#align(
-		{ screen, kind }: Pending,
-		input: { pictureAheadMs: number | undefined; soundAheadMs: number | undefined },
-		nowMs: number,
-	): void {
-		const first = this.#shown!.playback;
-		const isHidden = kind === 'to-webrtc';
-		// A jump shows in the moments only when those from before it are gone.
-		if (nowMs - this.#lastSlideMs < (isHidden ? 4 : 1) * SLIDE_INTERVAL_MS || input.pictureAheadMs === undefined) {
-			return;
-		}
-		// What is watched was just sent to the front, and is not there yet: sound led after it would take seconds to come back.
-		if (Math.abs(input.pictureAheadMs) > FAR_MS) {
-			return;
-		}
-		this.#lastSlideMs = nowMs;
-		const sign = isHidden ? 1 : -1;
-		const slideInput = {
-			pictureAheadMs: sign * input.pictureAheadMs,
-			soundAheadMs: input.soundAheadMs === undefined ? undefined : sign * input.soundAheadMs,
-		};
-		const target = isHidden
-			? this.#slide.jump(slideInput)
-			: this.#slide.lead({ ...slideInput, latencyMs: nowMs - first.shownMoments.positionMs(nowMs)! });
-		const webrtc = isHidden ? screen.playback : first;
-		webrtc.delay?.setTarget(target);
-		if (!isHidden) {
-			// A leg that cannot come nearer to live, for the network's sake, is met where it is.
-			screen.playback.timeShift?.waitFor(input.pictureAheadMs);
-		}
-	}
-
-	#relax(nowMs: number): void {
-		const playback = this.#shown?.playback;
-		if (playback?.delay === undefined || this.#slide.isRelaxed || nowMs - this.#changedAtMs > RELAX_DEADLINE_MS) {
-			playback?.delay?.setTarget({ pictureMs: 0, soundMs: 0 });
-			this.#slide = new DelaySlide(0);
-			this.#machine.handle('relaxed');
-			return;
-		}
-		if (nowMs - this.#lastSlideMs < SLIDE_INTERVAL_MS) {
-			return;
-		}
-		this.#lastSlideMs = nowMs;
-		const sound = playback.delay.playedSound();
-		const soundPosition = sound === undefined ? undefined : sound.captureTimeMs + nowMs - sound.playedAtMs;
-		const ahead = aheadMs(playback.shownMoments.positionMs(nowMs), soundPosition);
-		playback.delay.setTarget(this.#slide.relax(ahead));
-	}
-
-	#swap({ screen: next, kind, reason }: Pending): void {
+	#swap({ screen: next, kind, reason }: PendingLeg): void {
 		const previous = this.#shown!;
-		this.#pending = undefined;
-		this.#shown = next;
+		// A poor line was told when it was found.
+		const failure = kind === 'emergency' && !this.#isDrowned ? this.#emergency.cause : undefined;
+		[this.#pending, this.#shown] = [undefined, next];
+		this.#pause.end();
+		this.#isDrowned = false;
 		setWatched(next.playback, true);
-		const failure = kind === 'emergency' ? this.#emergency.cause : undefined;
-		this.#machine.handle(next.tier === 'webrtc' && !this.#slide.isRelaxed ? 'swapped-behind' : 'swapped');
+		this.#machine.handle(next.tier === 'webrtc' && !this.#aligner.isRelaxed ? 'swapped-behind' : 'swapped');
 		this.#emergency.begin();
-		next.onNextFrame(this.#options.clock, () => {
-			if (this.#machine.state !== 'closed') {
-				next.reveal();
-				previous.retire(this.#options.clock);
-				this.#timer.swapped(previous.playback.shownMoments.latest, next.playback.shownMoments, reason);
-			}
-		});
+		// Whatever a hidden leg was told by others, now the viewer's wish holds.
+		next.setPaused(this.#settings.isPaused);
+		const reveal = (): void =>
+			next.onNextFrame(this.#options.clock, () => {
+				if (this.#machine.state !== 'closed') {
+					next.reveal();
+					previous.retire(this.#options.clock);
+					this.#timer.swapped(previous.playback.shownMoments.latest, next.playback.shownMoments, reason);
+				}
+			});
+		if (isElsewhere(previous.video)) {
+			void moveSurfaces(previous.video, next.video).then(reveal);
+		} else {
+			reveal();
+		}
 		this.emit('swapped', next.tier);
 		if (failure !== undefined) {
 			this.emit('tierFailed', previous.tier, failure);
@@ -438,10 +477,15 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 		this.emit('changed');
 	}
 
-	#giveUp(error: PlaybackError | undefined): void {
-		const tier = this.#pending!.screen.tier;
+	#giveUp(pending: PendingLeg): void {
+		if (this.#isDrowned || this.#isResting) {
+			// There is nothing to go back to: it is seen while it goes on trying.
+			this.#swap(pending);
+			return;
+		}
+		const { tier, playback } = pending.screen;
 		this.#dropPending();
-		this.emit('switchFailed', tier, error);
+		this.emit('switchFailed', tier, playback.error);
 		this.emit('changed');
 	}
 
@@ -452,11 +496,5 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 			// A WebRTC leg that was slid back for it goes to live again.
 			this.#machine.handle('given-up');
 		}
-	}
-}
-
-function setWatched({ timeShift }: Playback, isWatched: boolean): void {
-	if (timeShift !== undefined) {
-		timeShift.isWatched = isWatched;
 	}
 }

@@ -3,6 +3,7 @@ import type Hls from 'hls.js';
 import type * as HlsModule from 'hls.js';
 import type { ErrorData, LevelDetails } from 'hls.js';
 import type { Clock } from '../../../core/clock.ts';
+import { BufferFollower, type BufferDecision } from './buffer-follower.ts';
 import { captureTimeOfMedia, type DatedFragment } from './capture-clock.ts';
 import { HLS_CONFIG } from './hls-config.ts';
 import { NativeHlsConnection } from './native-hls-connection.ts';
@@ -21,6 +22,10 @@ import { TierPlayback, type PlaybackDependencies } from './tier-playback.ts';
 const DEFAULT_HOLD_BACK_SECONDS = 0.63;
 /** A decoder that fails again so soon after it was reset will not come to its senses. */
 const MEDIA_RECOVERY_INTERVAL_MS = 5000;
+/** A segment of 2 s takes some 4 s at 60 % of its bit rate. When nothing was loaded for longer, the line is not slow but gone. */
+const LOADING_PATIENCE_MS = 12_000;
+/** While media are missing, hls.js loads all the time; when it has loaded nothing at all for so long, it has forgotten to. */
+const IDLE_PATIENCE_MS = 1500;
 
 /** Plays a channel a second behind, or from a capture time on while it is in the window (the server's epoch milliseconds). */
 export function createHlsPlayback(
@@ -73,6 +78,10 @@ class HlsJsConnection implements MediaConnection, TimeShift {
 
 	waitFor(aheadMs: number): void {
 		this.#session?.waitFor(aheadMs);
+	}
+
+	get isStarved(): boolean {
+		return this.#session?.isStarved === true;
 	}
 
 	get isShifted(): boolean {
@@ -140,12 +149,17 @@ class HlsSession {
 	readonly #onFailure: (failure: ConnectionFailure) => void;
 	readonly #rateController = new RateController(DEFAULT_HOLD_BACK_SECONDS);
 	readonly #liveEdge = new LiveEdge();
+	readonly #follower = new BufferFollower();
 	readonly #abort = new AbortController();
 	#hls: Hls | undefined;
 	#details: LevelDetails | undefined;
 	#receivedBytes = 0;
 	#edgeDistanceSeconds: number | undefined;
 	#lastMediaRecoveryMs = -Infinity;
+	#loadedAtMs = -Infinity;
+	/** Kinds of fragments that are being loaded. */
+	readonly #loading = new Set<string>();
+	#lastLoadingMs = 0;
 
 	constructor(clock: Clock, video: HTMLVideoElement, onFailure: (failure: ConnectionFailure) => void) {
 		this.#clock = clock;
@@ -165,8 +179,12 @@ class HlsSession {
 		const hls = new HlsClass(HLS_CONFIG);
 		this.#hls = hls;
 		hls.on(Events.LEVEL_UPDATED, (_event, { details }) => this.#onPlaylist(details));
+		hls.on(Events.FRAG_LOADING, (_event, { frag }) => void this.#loading.add(frag.type));
+		hls.on(Events.FRAG_LOAD_EMERGENCY_ABORTED, (_event, { frag }) => void this.#loading.delete(frag.type));
 		hls.on(Events.FRAG_LOADED, (_event, { frag, part }) => {
+			this.#loading.delete(frag.type);
 			this.#receivedBytes += part?.stats.loaded ?? frag.stats.loaded;
+			this.#loadedAtMs = this.#clock.monotonicMs();
 		});
 		hls.on(Events.ERROR, (_event, data) => this.#onError(data));
 		this.#video.addEventListener('waiting', () => this.#onWaiting(), { signal: this.#abort.signal });
@@ -179,6 +197,11 @@ class HlsSession {
 		this.#video.playbackRate = 1;
 		this.#hls?.destroy();
 		this.#hls = undefined;
+	}
+
+	/** See MediaConnection.isStarved. */
+	get isStarved(): boolean {
+		return this.#follower.isFollowing && this.#clock.monotonicMs() - this.#loadedAtMs < LOADING_PATIENCE_MS;
 	}
 
 	/** Watched, it hurries no more. */
@@ -217,6 +240,13 @@ class HlsSession {
 			return;
 		}
 		this.#edgeDistanceSeconds = edgeSeconds - video.currentTime;
+		const followed = this.#followBuffer(nowMs);
+		if (followed !== undefined) {
+			if (followed.jumpsToEdge) {
+				this.seekToEdge();
+			}
+			return;
+		}
 		if (video.seeking) {
 			return;
 		}
@@ -237,7 +267,34 @@ class HlsSession {
 	keepDistance(nowMs: number): void {
 		const edgeSeconds = this.#liveEdge.edgeSeconds(nowMs);
 		this.#edgeDistanceSeconds = edgeSeconds === undefined ? undefined : edgeSeconds - this.#video.currentTime;
-		this.#video.playbackRate = 1;
+		if (this.#video.paused || this.#followBuffer(nowMs) === undefined) {
+			this.#video.playbackRate = 1;
+		}
+	}
+
+	/** Undefined: the line keeps up, and the playhead is for others to steer. */
+	#followBuffer(nowMs: number): BufferDecision | undefined {
+		const decision = this.#follower.update({
+			nowMs,
+			behindEdgeSeconds: this.#edgeDistanceSeconds,
+			bufferedAheadSeconds: this.#bufferedAheadSeconds(),
+		});
+		// Before its start it stands at zero, from where hls.js takes it.
+		if (decision === undefined || this.#video.currentTime === 0) {
+			return undefined;
+		}
+		if (this.#video.playbackRate !== decision.playbackRate) {
+			this.#video.playbackRate = decision.playbackRate;
+		}
+		if (decision.playbackRate === 1 || this.#loading.size > 0) {
+			this.#lastLoadingMs = nowMs;
+		} else if (nowMs - this.#lastLoadingMs > IDLE_PATIENCE_MS) {
+			// hls.js 1.7.4 was seen to load nothing for 9 s, 4 s short of the edge, until it was started anew; why was not found.
+			this.#lastLoadingMs = nowMs;
+			this.#hls?.stopLoad();
+			this.#hls?.startLoad(-1);
+		}
+		return decision;
 	}
 
 	get hasPlaylist(): boolean {
@@ -266,6 +323,7 @@ class HlsSession {
 			bufferedAheadMs: this.#bufferedAheadSeconds() * 1000,
 			targetDistanceMs: this.#rateController.targetSeconds * 1000,
 			edgeDistanceMs: this.#edgeDistanceSeconds === undefined ? undefined : this.#edgeDistanceSeconds * 1000,
+			isStarved: this.isStarved,
 		};
 	}
 
@@ -302,6 +360,9 @@ class HlsSession {
 	}
 
 	#onError(data: ErrorData): void {
+		if (data.frag !== undefined) {
+			this.#loading.delete(data.frag.type);
+		}
 		if (!data.fatal || this.#hls === undefined) {
 			return;
 		}

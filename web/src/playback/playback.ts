@@ -2,6 +2,7 @@
 import type { ChannelState, DeliveryTier } from '../../../core/protocol/channel-description.ts';
 import type { PlayedMoment, PlayedMoments } from './alignment.ts';
 import type { DelayTarget } from './delay-slide.ts';
+import type { LineCounts, LineVerdict } from './line-judge.ts';
 import type { PlaybackMetricsReading } from './playback-metrics.ts';
 import type { PlaybackError, PlaybackState } from './playback-state.ts';
 
@@ -33,6 +34,8 @@ export type ConnectionReading = {
 	targetDistanceMs: number | undefined;
 	/** LL-HLS: distance to the live edge. */
 	edgeDistanceMs: number | undefined;
+	/** LL-HLS: the line brings less than the stream needs, and the playhead follows what is buffered. */
+	isStarved: boolean;
 };
 
 /** Everything that is measured about a playback. This object, and no other, is what `window.__spillway` shows. */
@@ -65,6 +68,8 @@ export interface TimeShift {
 	isWatched: boolean;
 	/** True while it keeps its distance to the edge instead of the hold-back. */
 	readonly isShifted: boolean;
+	/** True while the line brings less than is played. */
+	readonly isStarved: boolean;
 	/** While not watched: waits for a playback that is this much further from live. Negative: it is nearer. */
 	waitFor(aheadMs: number): void;
 	/** Stops steering towards the edge: what plays on after a pause is what comes next. */
@@ -89,6 +94,10 @@ export interface Playback {
 	channelReported(channelState: ChannelState): void;
 	/** Tries again at once, by the viewer's wish. */
 	retry(): void;
+	/** The picture is not sent any more: only the sound plays, until another playback takes over, and nothing is mended. */
+	giveUpPicture(): void;
+	/** WebRTC: why the picture stands, if it does. `sourceFrameRate`: what the server says that the publisher sends. */
+	lineVerdict(sourceFrameRate: number | undefined): LineVerdict | undefined;
 	/** Ends for good and frees the video element. Idempotent. */
 	stop(): void;
 	statistics(): PlaybackStatistics;
@@ -127,6 +136,10 @@ export interface MediaConnection {
 	captureTimeMs(frame: VideoFrameCallbackMetadata): number | undefined;
 	/** Latest readings; refreshed by `steer`. */
 	reading(): ConnectionReading;
+	/** WebRTC: what was received and lost so far; refreshed by `steer`. */
+	lineCounts?(): LineCounts | undefined;
+	/** Media still come, only slowly: mending or a new connection would lose what is under way. */
+	readonly isStarved?: boolean;
 }
 
 /** A reading in which nothing was measured. */
@@ -142,4 +155,5 @@ export const EMPTY_CONNECTION_READING: ConnectionReading = {
 	bufferedAheadMs: undefined,
 	targetDistanceMs: undefined,
 	edgeDistanceMs: undefined,
+	isStarved: false,
 };

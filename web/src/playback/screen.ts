@@ -16,6 +16,7 @@ export class Screen {
 	readonly video: HTMLVideoElement;
 	readonly #lastPicture: HTMLCanvasElement;
 	readonly #onSoundBlocked: () => void;
+	readonly #onPausedElsewhere: (isPaused: boolean) => void;
 	readonly #sound: ScreenSound;
 	#wantsToPlay: boolean;
 	#isClosed = false;
@@ -23,7 +24,8 @@ export class Screen {
 
 	/**
 	 * Hidden until {@link reveal}, and silent unless `isAudible`. `onSoundBlocked`: the browser plays only without sound until
-	 * the viewer does something.
+	 * the viewer does something. `onPausedElsewhere`: the element was paused, or played on, by somebody else than {@link setPaused}:
+	 * a picture-in-picture window, a headset, a media key, an extension, the browser itself.
 	 */
 	constructor(options: {
 		container: HTMLElement;
@@ -32,10 +34,12 @@ export class Screen {
 		mixer: SoundMixer;
 		isAudible: boolean;
 		onSoundBlocked: () => void;
+		onPausedElsewhere: (isPaused: boolean) => void;
 	}) {
 		const { container, playback, settings } = options;
 		this.playback = playback;
 		this.#onSoundBlocked = options.onSoundBlocked;
+		this.#onPausedElsewhere = options.onPausedElsewhere;
 		this.#wantsToPlay = !settings.isPaused;
 		this.#lastPicture = document.createElement('canvas');
 		this.#lastPicture.className = 'screen-last-picture';
@@ -43,9 +47,9 @@ export class Screen {
 		this.video = document.createElement('video');
 		this.video.className = 'screen-video';
 		this.video.playsInline = true;
-		this.video.autoplay = !settings.isPaused;
 		this.video.disablePictureInPicture = false;
 		this.#sound = options.mixer.connect(this.video, settings, options.isAudible);
+		this.#sound.setPaused(settings.isPaused);
 		this.video.dataset['tier'] = playback.tier;
 		// Opacity, not `display: none`: a video that is not laid out gets no frame callbacks.
 		this.video.style.opacity = '0';
@@ -58,6 +62,9 @@ export class Screen {
 		});
 		// Every new source pauses the element and rejects what was asked of the old one.
 		this.video.addEventListener('loadstart', () => void this.#tryToPlay());
+		for (const name of ['pause', 'play']) {
+			this.video.addEventListener(name, () => this.#onElementPaused());
+		}
 	}
 
 	get tier(): DeliveryTier {
@@ -105,12 +112,17 @@ export class Screen {
 	/** Plays or pauses, by the viewer's wish. */
 	setPaused(isPaused: boolean): void {
 		this.#wantsToPlay = !isPaused;
-		this.video.autoplay = !isPaused;
+		this.#sound.setPaused(isPaused);
 		if (isPaused) {
 			this.video.pause();
 		} else {
 			void this.#tryToPlay();
 		}
+	}
+
+	/** Closes the connection for good; the last picture stands until {@link retire} or {@link close}. */
+	rest(): void {
+		this.playback.stop();
 	}
 
 	/** Stops the playback and removes the elements. Idempotent. */
@@ -120,6 +132,15 @@ export class Screen {
 		this.playback.stop();
 		this.video.remove();
 		this.#lastPicture.remove();
+	}
+
+	// The event comes later than the change: what counts is how the element is by then. A broadcast's end pauses it, too.
+	#onElementPaused(): void {
+		const { paused, ended } = this.video;
+		const isGone = this.#isClosed || this.#isRetired || this.playback.state === 'stopped';
+		if (!isGone && !ended && paused === this.#wantsToPlay) {
+			this.#onPausedElsewhere(paused);
+		}
 	}
 
 	async #tryToPlay(): Promise<void> {

@@ -17,6 +17,8 @@ export interface ScreenSound {
 	setLevel(level: { isMuted: boolean; volume: number }): void;
 	/** Hidden screens are silent; becoming audible or silent takes {@link CROSS_FADE_MS}. */
 	setAudible(isAudible: boolean): void;
+	/** Paused is silent: the sound of a stream does not stop with the element that shows it. */
+	setPaused(isPaused: boolean): void;
 	/** Ends it for good. Idempotent. */
 	close(): void;
 }
@@ -73,6 +75,7 @@ class MixedSound implements ScreenSound {
 	readonly #abort = new AbortController();
 	#level: { isMuted: boolean; volume: number };
 	#isAudible: boolean;
+	#isPaused = false;
 	#elementSource: MediaElementAudioSourceNode | undefined;
 	#streamSource: MediaStreamAudioSourceNode | undefined;
 
@@ -106,6 +109,11 @@ class MixedSound implements ScreenSound {
 		this.#fade();
 	}
 
+	setPaused(isPaused: boolean): void {
+		this.#isPaused = isPaused;
+		this.#fade();
+	}
+
 	close(): void {
 		this.#abort.abort();
 		this.#streamSource?.disconnect();
@@ -133,7 +141,7 @@ class MixedSound implements ScreenSound {
 	}
 
 	#aimedGain(): number {
-		return this.#isAudible && !this.#level.isMuted ? this.#level.volume : 0;
+		return this.#isAudible && !this.#isPaused && !this.#level.isMuted ? this.#level.volume : 0;
 	}
 
 	#fade(): void {
@@ -166,6 +174,10 @@ class PlainSound implements ScreenSound {
 	setAudible(isAudible: boolean): void {
 		this.#isAudible = isAudible;
 		this.#apply();
+	}
+
+	setPaused(): void {
+		// The element plays its sound itself, and is silent when it is paused.
 	}
 
 	close(): void {

@@ -5,7 +5,8 @@ import type { TierDecision } from '../../../core/protocol/signaling-messages.ts'
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import { TypedEmitter } from '../../../core/typed-emitter.ts';
 import type { SignalingEvents, SignalingState } from '../signaling/signaling-client.ts';
-import type { HandOverEvents } from './hand-over.ts';
+import type { TierFailureCause } from './emergency-watch.ts';
+import type { HandOverEvents } from './hand-over-options.ts';
 import { TierChooser, type TierChooserOptions } from './tier-chooser.ts';
 
 class FakeHandOver extends TypedEmitter<HandOverEvents> {
@@ -19,10 +20,14 @@ class FakeHandOver extends TypedEmitter<HandOverEvents> {
 	}
 	goLive(): void {
 		this.isBehindLive = false;
+		this.emit('mayChange');
 	}
-	fail(tier: DeliveryTier): void {
+	dropPicture(): void {
+		this.choices.push('picture dropped');
+	}
+	fail(tier: DeliveryTier, cause: TierFailureCause = 'blocked'): void {
 		this.shown = { tier: tier === 'webrtc' ? 'll-hls' : 'webrtc' };
-		this.emit('tierFailed', tier, 'blocked');
+		this.emit('tierFailed', tier, cause);
 	}
 }
 
@@ -37,8 +42,9 @@ class FakeSignaling extends TypedEmitter<SignalingEvents> {
 	tierPlays(tier: DeliveryTier): void {
 		this.sent.push(`plays ${tier}`);
 	}
-	tierFailed(tier: DeliveryTier, cause: string): void {
+	tierFailed(tier: DeliveryTier, cause: string): boolean {
 		this.sent.push(`failed ${tier} ${cause}`);
+		return this.state === 'joined';
 	}
 	decide(change: Partial<TierDecision>): void {
 		this.state = 'joined';
@@ -132,6 +138,26 @@ describe('TierChooser', () => {
 		chooser.choose('webrtc');
 		expect(handOver.isBehindLive).toBe(false);
 		expect(handOver.choices.at(-1)).toBe('webrtc chosen');
+	});
+
+	it('lets the server stop a picture that the line does not carry, and closes the leg where it cannot', () => {
+		const led = setUp();
+		led.signaling.decide({});
+		led.handOver.fail('webrtc', 'line-too-poor');
+		expect(led.signaling.sent).toContain('failed webrtc line-too-poor');
+		expect(led.handOver.choices).not.toContain('picture dropped');
+		const alone = setUp();
+		alone.signaling.lose();
+		alone.handOver.fail('webrtc', 'line-too-poor');
+		expect(alone.handOver.choices).toContain('picture dropped');
+	});
+
+	it('brings a viewer who is at the front again to the tier that was meant for them meanwhile', () => {
+		const { handOver, signaling } = setUp();
+		signaling.decide({});
+		handOver.shown = { tier: 'll-hls' };
+		handOver.goLive();
+		expect(handOver.choices.at(-1)).toBe('webrtc back to live');
 	});
 
 	it('tells the server what failed, and stops with the player', async () => {

@@ -12,12 +12,12 @@ import type { HandOver } from './hand-over.ts';
 const JOIN_PATIENCE_MS = 700;
 /** Without a server that says when, a failed WebRTC is tried again after this, and then ever more seldom. */
 const FIRST_RETRY_MS = 30_000;
-const MAX_RETRY_MS = 300_000;
+const MAX_RETRY_MS = 600_000;
 
 /** The parts that are used; a test passes fakes. */
 export type TierChooserOptions = {
 	clock: Clock;
-	handOver: Pick<HandOver, 'choose' | 'goLive' | 'on' | 'shown' | 'isBehindLive'>;
+	handOver: Pick<HandOver, 'choose' | 'goLive' | 'dropPicture' | 'on' | 'shown' | 'isBehindLive'>;
 	signaling: Pick<SignalingClient, 'on' | 'pin' | 'tierPlays' | 'tierFailed' | 'state'>;
 	/** The viewer's, from the address of the page. */
 	initialTier: DeliveryTier;
@@ -50,8 +50,12 @@ export class TierChooser {
 				}
 			}),
 			handOver.on('swapped', (tier) => signaling.tierPlays(tier)),
+			handOver.on('mayChange', () => this.#choose('back to live')),
 			handOver.on('tierFailed', (tier, cause) => {
-				signaling.tierFailed(tier, cause);
+				const wasTold = signaling.tierFailed(tier, cause);
+				if (cause === 'line-too-poor' && !wasTold) {
+					handOver.dropPicture();
+				}
 				if (tier === 'webrtc' && !this.#isLed && cause !== 'unsupported') {
 					this.#retryLater();
 				}
@@ -76,12 +80,7 @@ export class TierChooser {
 
 	/** Back to the front, and to the tier that the viewer is to be in. */
 	goLive(): void {
-		const { handOver } = this.#options;
-		handOver.goLive();
-		const tier = this.#isLed ? this.#decision!.tier : this.#wantedTier;
-		if (handOver.shown !== undefined && handOver.shown.tier !== tier) {
-			handOver.choose(tier, 'back to live');
-		}
+		this.#options.handOver.goLive();
 	}
 
 	/** Ends for good. */
@@ -89,6 +88,13 @@ export class TierChooser {
 		this.#unsubscribe.forEach((remove) => remove());
 		this.#cancelPatience?.();
 		this.#cancelRetry?.();
+	}
+
+	#choose(reason: string): void {
+		const { handOver } = this.#options;
+		if (handOver.shown !== undefined) {
+			handOver.choose(this.#isLed ? this.#decision!.tier : this.#wantedTier, reason);
+		}
 	}
 
 	/** The server leads. */

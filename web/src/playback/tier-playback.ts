@@ -6,6 +6,7 @@ import { StateMachine } from '../../../core/state-machine.ts';
 import { TypedEmitter } from '../../../core/typed-emitter.ts';
 import { PlayedMoments } from './alignment.ts';
 import { FrameWatch } from './frame-watch.ts';
+import { LineJudge, type LineVerdict } from './line-judge.ts';
 import type {
 	ConnectionFailure,
 	DelayControl,
@@ -58,6 +59,7 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 	readonly #dependencies: PlaybackDependencies;
 	readonly #machine: StateMachine<PlaybackState, PlaybackEvent>;
 	readonly #metrics: PlaybackMetrics;
+	readonly #lineJudge = new LineJudge();
 	#video: HTMLVideoElement | undefined;
 	#frameWatch: FrameWatch | undefined;
 	#cancelTick: CancelTimer | undefined;
@@ -65,6 +67,7 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 	#channelState: ChannelState = 'offline';
 	#error: PlaybackError | undefined;
 	#isConnected = false;
+	#hasPicture = true;
 	/** Frames were shown over the present connection. */
 	#connectionHasPlayed = false;
 	/** Frames were shown at all: what ends now was a broadcast, not a channel found offline. */
@@ -179,6 +182,16 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 		};
 	}
 
+	giveUpPicture(): void {
+		this.#hasPicture = false;
+	}
+
+	lineVerdict(sourceFrameRate: number | undefined): LineVerdict | undefined {
+		return this.#connection.lineCounts === undefined || !this.#isConnected
+			? undefined
+			: this.#lineJudge.verdict(this.#dependencies.clock.monotonicMs(), sourceFrameRate);
+	}
+
 	#handle(event: PlaybackEvent): void {
 		if (canHandle(this.state, event)) {
 			this.#machine.handle(event);
@@ -216,6 +229,7 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 		this.#cancelRetry = undefined;
 		if (this.#isConnected) {
 			this.#isConnected = false;
+			this.#lineJudge.setExpected(0, false);
 			this.emit('pictureLeaving');
 			this.#connection.disconnect();
 		}
@@ -252,6 +266,7 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 		}
 		const { clock, serverClock } = this.#dependencies;
 		const nowMs = clock.monotonicMs();
+		this.#lineJudge.frameShown(nowMs);
 		if (!this.#isBelieved(nowMs)) {
 			return;
 		}
@@ -309,6 +324,11 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 			this.#metrics.bytesReceived(nowMs, reading.receivedBytes);
 		}
 		this.#metrics.setFramesDropped(reading.framesDroppedCount ?? 0);
+		const counts = this.#connection.lineCounts?.();
+		this.#lineJudge.setExpected(nowMs, this.#areFramesExpected());
+		if (counts !== undefined) {
+			this.#lineJudge.counted(counts);
+		}
 		if (!this.#areFramesExpected()) {
 			this.#owedSinceMs = nowMs;
 			this.#metrics.pauseObserved();
@@ -317,6 +337,8 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 		this.#missFrames(nowMs);
 		if (
 			this.#channelState === 'live' &&
+			this.#hasPicture &&
+			this.#connection.isStarved !== true &&
 			(this.state === 'stalled' || this.state === 'connecting' || this.state === 'error')
 		) {
 			this.#mendOrRebuild(nowMs - this.#owedSinceMs);

@@ -4,6 +4,7 @@ import { type CancelTimer, type Clock } from '../../../core/clock.ts';
 import { captureTimeOfRtp } from './capture-clock.ts';
 import type { PlayedMoment } from './alignment.ts';
 import type { DelayTarget } from './delay-slide.ts';
+import type { LineCounts } from './line-judge.ts';
 import {
 	EMPTY_CONNECTION_READING,
 	type ConnectionFailure,
@@ -112,6 +113,10 @@ class WebrtcConnection implements MediaConnection, DelayControl {
 
 	reading(): ConnectionReading {
 		return this.#attempt?.readings.latest ?? EMPTY_CONNECTION_READING;
+	}
+
+	lineCounts(): LineCounts | undefined {
+		return this.#attempt?.readings.line;
 	}
 }
 

@@ -1,4 +1,5 @@
 /** Reads what a PeerConnection measures (W3C webrtc-stats) into a connection's reading. */
+import type { LineCounts } from './line-judge.ts';
 import { EMPTY_CONNECTION_READING, type ConnectionReading } from './playback.ts';
 
 /** Fields that TypeScript's DOM library lacks or types loosely; every one may be missing. */
@@ -6,6 +7,13 @@ type StatsEntry = {
 	id: string;
 	type: string;
 	kind?: string;
+	/** Epoch milliseconds on the page's own clock. */
+	timestamp?: number;
+	packetsReceived?: number;
+	nackCount?: number;
+	retransmittedPacketsReceived?: number;
+	framesReceived?: number;
+	framesDecoded?: number;
 	bytesReceived?: number;
 	packetsLost?: number;
 	framesDropped?: number;
@@ -26,6 +34,7 @@ export function readWebrtcStats(
 ): {
 	reading: ConnectionReading;
 	totals: { delaySeconds: number; emittedCount: number };
+	line: LineCounts | undefined;
 } {
 	const byId = new Map(entries.map((entry) => [entry.id, entry]));
 	const inbound = entries.filter((entry) => entry.type === 'inbound-rtp');
@@ -50,12 +59,28 @@ export function readWebrtcStats(
 			jitterBufferMs: emitted > 0 ? ((totals.delaySeconds - previous.delaySeconds) * 1000) / emitted : undefined,
 		},
 		totals,
+		line: video === undefined ? undefined : lineCounts(video, pair?.currentRoundTripTime),
+	};
+}
+
+function lineCounts(video: StatsEntry, roundTripSeconds: number | undefined): LineCounts {
+	return {
+		atMs: video.timestamp ?? 0,
+		packetsReceived: video.packetsReceived ?? 0,
+		packetsLost: video.packetsLost ?? 0,
+		nackCount: video.nackCount ?? 0,
+		resentPackets: video.retransmittedPacketsReceived,
+		framesReceived: video.framesReceived ?? 0,
+		framesDecoded: video.framesDecoded ?? 0,
+		roundTripMs: roundTripSeconds === undefined ? undefined : roundTripSeconds * 1000,
 	};
 }
 
 /** Keeps the latest reading of one PeerConnection. */
 export class WebrtcReadings {
 	latest: ConnectionReading = EMPTY_CONNECTION_READING;
+	/** What the line has brought and lost so far. */
+	line: LineCounts | undefined;
 	#totals = { delaySeconds: 0, emittedCount: 0 };
 
 	/** Asks the PeerConnection; never rejects. */
@@ -64,8 +89,9 @@ export class WebrtcReadings {
 			const report = await peer.getStats();
 			const entries: StatsEntry[] = [];
 			report.forEach((entry: StatsEntry) => entries.push(entry));
-			const { reading, totals } = readWebrtcStats(entries, this.#totals);
+			const { reading, totals, line } = readWebrtcStats(entries, this.#totals);
 			this.latest = reading;
+			this.line = line;
 			this.#totals = totals;
 		} catch {
 			// Closed meanwhile: the last reading stands.

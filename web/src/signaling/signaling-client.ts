@@ -168,14 +168,15 @@ export class SignalingClient extends TypedEmitter<SignalingEvents> {
 		this.reportStatistics();
 	}
 
-	/** This tier does not work here and now. */
+	/** This tier does not work here and now. Says whether it was told. */
 	tierFailed(
 		tier: DeliveryTier,
-		cause: 'unsupported' | 'blocked' | 'connection-lost' | 'undecodable' | 'refused',
-	): void {
-		if (this.#decision !== undefined) {
-			this.send({ type: 'tier-failed', decisionId: this.#decision.decisionId, tier, cause });
-		}
+		cause: 'unsupported' | 'blocked' | 'connection-lost' | 'undecodable' | 'refused' | 'line-too-poor',
+	): boolean {
+		return (
+			this.#decision !== undefined &&
+			this.send({ type: 'tier-failed', decisionId: this.#decision.decisionId, tier, cause })
+		);
 	}
 
 	/** Something has changed that statistics tell: tells it now, unless it was told a moment ago. */
