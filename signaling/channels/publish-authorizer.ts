@@ -2,8 +2,9 @@
 import type { Clock } from '../../core/clock.ts';
 import { SpillwayError } from '../../core/errors.ts';
 import type { ChannelId, ChannelName } from '../../core/ids.ts';
+import { addressKey } from '../../core/limits/address-key.ts';
+import { AttemptLimiter } from '../../core/limits/attempt-limiter.ts';
 import type { Logger } from '../../core/logger.ts';
-import { AttemptLimiter } from './attempt-limiter.ts';
 import type { StreamKeyOwner } from './channel-store.ts';
 import { hashStreamKey, MAX_STREAM_KEY_LENGTH } from './stream-key.ts';
 
@@ -63,24 +64,21 @@ export class PublishAuthorizer {
 		if (streamKey === '') {
 			throw new SpillwayError('STREAM_KEY_MISSING');
 		}
-		const waitMs = this.#limiter.begin(remoteAddress);
-		if (waitMs > 0) {
-			const waitSeconds = Math.ceil(waitMs / 1000);
-			throw new SpillwayError('TOO_MANY_ATTEMPTS', [waitSeconds], { retryAfterSeconds: waitSeconds });
-		}
+		const attempt = this.#limiter.beginOrThrow(addressKey(remoteAddress));
 		let grant: PublishGrant | undefined;
 		try {
 			grant = streamKey.length > MAX_STREAM_KEY_LENGTH ? undefined : await this.#find(streamKey);
 		} catch (error) {
 			// Not the publisher's fault.
-			this.#limiter.succeed(remoteAddress);
+			attempt.end();
 			throw error;
 		}
 		if (grant === undefined) {
+			attempt.fail();
 			this.#options.logger.info({ remoteAddress }, 'a publisher was refused: wrong stream key');
 			throw new SpillwayError('STREAM_KEY_REFUSED');
 		}
-		this.#limiter.succeed(remoteAddress);
+		attempt.end();
 		return grant;
 	}
 

@@ -17,6 +17,7 @@ import { createChat, type Chat } from '../chat/create-chat.ts';
 import { registerErrorHandler } from '../http/error-handler.ts';
 import { createOpenApiRoutes, registerOpenApi } from '../http/openapi.ts';
 import { requestLimits } from '../http/request-limits.ts';
+import { SocketAdmission } from '../sockets/socket-admission.ts';
 
 /** A password that every account of a test has. */
 export const TEST_PASSWORD = 'correct horse battery';
@@ -177,7 +178,8 @@ export class ApiBench {
 				isSignUpOpen: options.isSignUpOpen ?? true,
 			},
 		});
-		const chat = createChat({ ...common, serverSecret, accounts, channels });
+		const admission = new SocketAdmission({ maxSockets: 100, maxSocketsPerAddress: 100 });
+		const chat = createChat({ ...common, serverSecret, accounts, channels, admission });
 		const viewerCounts = new Map<string, number>();
 		const api = await createChannelApi({
 			...common,
