@@ -25,9 +25,11 @@ import { PublishAuthorizer } from './channels/publish-authorizer.ts';
 import { AudienceServices } from './audience-services.ts';
 import { openBus, openDatabase } from './backing-services.ts';
 import { rewriteIrcUrl } from './chat/irc/irc-routes.ts';
+import { KnownNetworks } from './database/known-networks.ts';
 import { openDataFolder, type Endpoints } from './data-folder.ts';
 import { createFrameworkErrorHandler, registerErrorHandler } from './http/error-handler.ts';
 import { requestLimits } from './http/request-limits.ts';
+import { createProxyTrust } from './http/trusted-proxies.ts';
 import { registerHealthRoutes } from './operations/health-routes.ts';
 import type { ServerConfig } from './server-config.ts';
 import { maxWhepSessions, sfuBudget } from './tiers/sfu-budget.ts';
@@ -86,7 +88,10 @@ async function assemble(
 	const bus = await openBus(config, { clock, logger });
 	scope.onClose(() => bus.close());
 	const { serverSecret } = dataFolder;
-	const channels = new ChannelStore({ database, clock, serverSecret });
+	const channels = new ChannelStore({
+		...{ database, clock, serverSecret },
+		onStreamKeyMade: (id, hash) => authorizer.expect(id, hash),
+	});
 	const firstStart = await prepareFirstStart({
 		database,
 		clock,
@@ -94,13 +99,16 @@ async function assemble(
 		serverSecret,
 		demoStreamKey: config.demoStreamKey,
 	});
+	const networks = new KnownNetworks('stream-key', { database, clock, logger, serverSecret });
 	const authorizer = new PublishAuthorizer({
 		lookup: channels,
+		networks,
 		clock,
 		logger,
 		serverSecret,
 		defaultGraceWindowSeconds: config.ingest.graceWindowSeconds,
 	});
+	await Promise.all([networks.load(), authorizer.load()]);
 
 	const sfu = await createSfu(
 		{
@@ -200,7 +208,15 @@ async function assemble(
 	});
 	scope.onClose(() => whep.close());
 	const rtmp = createRtmpIngest(
-		{ ...DEFAULT_RTMP_SERVER_CONFIG, port: config.rtmp.port, host: config.http.host },
+		{
+			...DEFAULT_RTMP_SERVER_CONFIG,
+			port: config.rtmp.port,
+			host: config.http.host,
+			maxConnectionCount: config.rtmp.maxConnections,
+			reservedConnectionCount: config.rtmp.reservedConnections,
+			maxStrangersPerAddress: config.rtmp.maxConnectionsPerAddress,
+			...(config.rtmp.proxyProtocol ? { isProxy: createProxyTrust(config.http.trustedProxies) } : {}),
+		},
 		{ clock, logger: logger.child({ tier: 'ingest' }), authorizer, registry },
 	);
 	scope.onClose(() => rtmp.close('server-shutdown'));
