@@ -24,7 +24,7 @@ it('refuses, before it has begun to publish, an encoder that would be one take-o
 		{
 			clock: systemClock,
 			logger: new RecordingLogger(),
-			authorizer: { authorize: () => Promise.resolve(PERMISSION) },
+			authorizer: { authorize: () => Promise.resolve(PERMISSION), isKnownAddress: () => false },
 			registry: {
 				checkTakeOver: ({ channelName }) => {
 					throw new SpillwayError('TAKE_OVERS_TOO_FREQUENT', [channelName === 'demo' ? 42 : 0]);

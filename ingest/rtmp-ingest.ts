@@ -8,7 +8,7 @@ import { TypedEmitter } from '../core/typed-emitter.ts';
 import type { BroadcastRegistry, PublishAuthorizer, PublishPermission } from './broadcast-registry.ts';
 import type { Publisher, PublisherEndReason, PublisherEvents } from './publisher.ts';
 import type { RtmpMediaUnit, RtmpPublisher } from './rtmp/rtmp-publisher.ts';
-import { RtmpServer, type RtmpServerConfig } from './rtmp/rtmp-server.ts';
+import { RtmpServer, type RtmpAuthorizer, type RtmpServerConfig } from './rtmp/rtmp-server.ts';
 
 /** Events kept while the broadcast is being opened, which takes some ten milliseconds. */
 const MAX_EARLY_EVENTS = 500;
@@ -19,7 +19,7 @@ export function createRtmpIngest(
 	dependencies: {
 		clock: Clock;
 		logger: Logger;
-		authorizer: PublishAuthorizer;
+		authorizer: PublishAuthorizer & Pick<RtmpAuthorizer<PublishPermission>, 'isKnownAddress'>;
 		registry: Pick<BroadcastRegistry, 'open' | 'checkTakeOver'>;
 	},
 ): RtmpServer<PublishPermission> {
@@ -31,6 +31,7 @@ export function createRtmpIngest(
 			registry.checkTakeOver(permission);
 			return permission;
 		},
+		isKnownAddress: (remoteAddress: string) => dependencies.authorizer.isKnownAddress(remoteAddress),
 	};
 	const server = new RtmpServer<PublishPermission>(config, { ...dependencies, authorizer });
 	server.on('publisherStarted', (rtmpPublisher, permission) => {

@@ -21,6 +21,7 @@ import { createOpenApiRoutes, registerOpenApi } from './http/openapi.ts';
 import { Metrics } from './operations/metrics.ts';
 import type { ServerConfig } from './server-config.ts';
 import { registerWebSockets } from './sockets/signaling-routes.ts';
+import { SocketAdmission } from './sockets/socket-admission.ts';
 import { SfuLoadMeter, sfuBudget } from './tiers/sfu-budget.ts';
 
 /** What they need of the server. */
@@ -82,7 +83,8 @@ export class AudienceServices {
 			},
 		});
 		scope.onClose(() => accounts.close());
-		const chat = createChat({ bus, database, clock, logger, serverSecret, accounts, channels });
+		const admission = new SocketAdmission(config.http);
+		const chat = createChat({ bus, database, clock, logger, serverSecret, accounts, channels, admission });
 		scope.onClose(() => chat.close());
 		const meter = new SfuLoadMeter(sfu.pool, sfu.pool.workers.length, { clock, logger });
 		scope.onClose(() => meter.close());
@@ -101,8 +103,7 @@ export class AudienceServices {
 				...config.http.allowedOrigins,
 				...(config.http.publicUrl === undefined ? [] : [new URL(config.http.publicUrl).origin]),
 			],
-			maxSockets: config.http.maxSockets,
-			maxSocketsPerAddress: config.http.maxSocketsPerAddress,
+			admission,
 		});
 		scope.onClose(() => signaling.close());
 		accounts.endWithSession(signaling.sessions);

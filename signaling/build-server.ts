@@ -7,6 +7,7 @@ import type { Clock } from '../core/clock.ts';
 import { CloseScope } from '../core/close-scope.ts';
 import { parseChannelName } from '../core/ids.ts';
 import type { ChannelPolicy } from '../core/protocol/channel-description.ts';
+import { addressKey, isLoopback } from '../core/limits/address-key.ts';
 import type { Logger } from '../core/logger.ts';
 import { BroadcastRegistry, type PublishPermission } from '../ingest/broadcast-registry.ts';
 import { createRtmpIngest } from '../ingest/rtmp-ingest.ts';
@@ -21,18 +22,18 @@ import { WhepSessions } from '../sfu/whep/whep-routes.ts';
 import { BroadcastJournal } from './channels/broadcast-journal.ts';
 import { ChannelStore } from './channels/channel-store.ts';
 import { prepareFirstStart, type FirstStartResult } from './channels/first-start.ts';
-import { addressKey } from './channels/attempt-limiter.ts';
 import { PublishAuthorizer } from './channels/publish-authorizer.ts';
 import { AudienceServices } from './audience-services.ts';
 import { openBus, openDatabase } from './backing-services.ts';
 import { rewriteIrcUrl } from './chat/irc/irc-routes.ts';
+import { KnownNetworks } from './database/known-networks.ts';
 import { openDataFolder, type Endpoints } from './data-folder.ts';
 import { createFrameworkErrorHandler, registerErrorHandler } from './http/error-handler.ts';
 import { requestLimits } from './http/request-limits.ts';
+import { createProxyTrust } from './http/trusted-proxies.ts';
 import { registerHealthRoutes } from './operations/health-routes.ts';
 import type { ServerConfig } from './server-config.ts';
 import { maxWhepSessions, sfuBudget } from './tiers/sfu-budget.ts';
-import { isLoopback } from './sockets/socket-admission.ts';
 import { createWebPages } from './web-pages.ts';
 
 /** After a refusal for want of room. */
@@ -88,7 +89,10 @@ async function assemble(
 	const bus = await openBus(config, { clock, logger });
 	scope.onClose(() => bus.close());
 	const { serverSecret } = dataFolder;
-	const channels = new ChannelStore({ database, clock, serverSecret });
+	const channels = new ChannelStore({
+		...{ database, clock, serverSecret },
+		onStreamKeyMade: (id, hash) => authorizer.expect(id, hash),
+	});
 	const firstStart = await prepareFirstStart({
 		database,
 		clock,
@@ -96,13 +100,16 @@ async function assemble(
 		serverSecret,
 		demoStreamKey: config.demoStreamKey,
 	});
+	const networks = new KnownNetworks('stream-key', { database, clock, logger, serverSecret });
 	const authorizer = new PublishAuthorizer({
 		lookup: channels,
+		networks,
 		clock,
 		logger,
 		serverSecret,
 		defaultGraceWindowSeconds: config.ingest.graceWindowSeconds,
 	});
+	await Promise.all([networks.load(), authorizer.load()]);
 
 	const sfu = await createSfu(
 		{
@@ -204,7 +211,15 @@ async function assemble(
 	});
 	scope.onClose(() => whep.close());
 	const rtmp = createRtmpIngest(
-		{ ...DEFAULT_RTMP_SERVER_CONFIG, port: config.rtmp.port, host: config.http.host },
+		{
+			...DEFAULT_RTMP_SERVER_CONFIG,
+			port: config.rtmp.port,
+			host: config.http.host,
+			maxConnectionCount: config.rtmp.maxConnections,
+			reservedConnectionCount: config.rtmp.reservedConnections,
+			maxStrangersPerAddress: config.rtmp.maxConnectionsPerAddress,
+			...(config.rtmp.proxyProtocol ? { isProxy: createProxyTrust(config.http.trustedProxies) } : {}),
+		},
 		{ clock, logger: logger.child({ tier: 'ingest' }), authorizer, registry },
 	);
 	scope.onClose(() => rtmp.close('server-shutdown'));

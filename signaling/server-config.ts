@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { Type, type Static } from 'typebox';
 import { readConfig, type ConfigFieldOptions } from '../core/config-schema.ts';
 import { errorMessage, SpillwayError } from '../core/errors.ts';
+import { createProxyTrust } from './http/trusted-proxies.ts';
 import { DEFAULT_MAX_WORKER_CPU } from './tiers/sfu-budget.ts';
 
 /** File that is read from the working folder when there is one. */
@@ -17,7 +18,7 @@ function port(defaultPort: number, description: string): ReturnType<typeof Type.
 	return Type.Integer(field({ default: defaultPort, minimum: 0, maximum: 65_535, unit: 'port', description }));
 }
 
-// Addresses and networks of both families; what looks like one and is none, fastify refuses when it starts.
+// Addresses and networks of both families; what looks like one and is none is found by the rules between fields.
 const TRUSTED_PROXY_PATTERN = '^(loopback|linklocal|uniquelocal|[0-9a-fA-F:.]+(/[0-9]{1,3})?)$';
 
 /** The HTTP door: API, WHIP, WHEP, HLS, WebSocket and pages. */
@@ -65,7 +66,7 @@ export const HTTP_CONFIG_SCHEMA = Type.Object({
 	trustedProxies: Type.Array(Type.String({ pattern: TRUSTED_PROXY_PATTERN, maxLength: 64 }), {
 		...field({
 			description:
-				'Reverse proxies whose X-Forwarded-For is believed: addresses, networks such as 10.0.0.0/8, or loopback, linklocal, uniquelocal. Limits for each address then count the viewers instead of the proxy.',
+				'Reverse proxies whose X-Forwarded-For, and over RTMP whose PROXY header, is believed: addresses, networks such as 10.0.0.0/8, or loopback, linklocal, uniquelocal. Limits for each address then count the viewers instead of the proxy.',
 		}),
 		default: ['loopback'],
 		maxItems: 64,
@@ -75,7 +76,8 @@ export const HTTP_CONFIG_SCHEMA = Type.Object({
 			default: 20_000,
 			minimum: 1,
 			maximum: 1_000_000,
-			description: 'WebSockets that may be open at once. More are refused and come again a little later.',
+			description:
+				'WebSockets that may be open at once, of viewers and IRC clients. A tenth is kept for people who are signed in. More are refused and come again a little later.',
 		}),
 	),
 	maxSocketsPerAddress: Type.Integer(
@@ -84,7 +86,7 @@ export const HTTP_CONFIG_SCHEMA = Type.Object({
 			minimum: 1,
 			maximum: 1_000_000,
 			description:
-				'WebSockets that may be open from one address; schools and mobile networks share one. Loopback addresses are exempt, since a proxy on this machine has one for everybody.',
+				'WebSockets that may be open from one address or one IPv6 /64; schools and mobile networks share one. Loopback addresses are exempt, since a proxy on this machine has one for everybody.',
 		}),
 	),
 });
@@ -92,6 +94,40 @@ export const HTTP_CONFIG_SCHEMA = Type.Object({
 /** The RTMP door. */
 export const RTMP_CONFIG_SCHEMA = Type.Object({
 	port: port(1935, 'Port of the RTMP server. 0 takes any free port.'),
+	maxConnections: Type.Integer(
+		field({
+			default: 1000,
+			minimum: 1,
+			maximum: 10_000,
+			description:
+				'RTMP connections that may be open at once, publishers and those on their way to be one. When all places are taken, one without an accepted key gives way to the newcomer.',
+		}),
+	),
+	reservedConnections: Type.Integer(
+		field({
+			default: 200,
+			minimum: 0,
+			maximum: 9999,
+			description:
+				'Part of rtmp.maxConnections that strangers never take: kept for publishers, and for networks from which somebody published within 30 days.',
+		}),
+	),
+	maxConnectionsPerAddress: Type.Integer(
+		field({
+			default: 100,
+			minimum: 1,
+			maximum: 10_000,
+			description:
+				'RTMP connections of one address, or one IPv6 /64, that have not shown an accepted key. Raise it when many encoders behind one address start together.',
+		}),
+	),
+	proxyProtocol: Type.Boolean(
+		field({
+			default: false,
+			description:
+				'Whether the TCP proxies named by http.trustedProxies begin each RTMP connection with a PROXY protocol header (version 1 or 2), so that encoders are counted instead of the proxy. Such a proxy must then always send it; encoders on other addresses connect as before.',
+		}),
+	),
 });
 
 /** The WebRTC tier. */
@@ -183,6 +219,15 @@ export const SFU_CONFIG_SCHEMA = Type.Object({
 			maximum: 1_000_000_000_000,
 			unit: 'bit/s',
 			description: 'Bits per second towards WebRTC viewers. 0: no limit of its own.',
+		}),
+	),
+	maxPendingSessions: Type.Integer(
+		field({
+			default: 300,
+			minimum: 3,
+			maximum: 10_000,
+			description:
+				'WebRTC viewers that have asked for a session and are not connected yet. A third of it is for one address or IPv6 /64 at most, another third is kept for viewers with a signaling socket; the oldest gives way.',
 		}),
 	),
 	maxWorkerCpu: Type.Number(
@@ -329,6 +374,16 @@ export function findConfigConflicts(config: ServerConfig): string[] {
 	}
 	if (isWithin(config.rtc.port, config.rtc.plainPortMin, config.rtc.plainPortMax)) {
 		conflicts.push(`rtc.port (${config.rtc.port}) lies inside rtc.plainPortMin–rtc.plainPortMax; choose another.`);
+	}
+	if (config.rtmp.reservedConnections >= config.rtmp.maxConnections) {
+		conflicts.push(
+			`rtmp.reservedConnections (${config.rtmp.reservedConnections}) must be less than rtmp.maxConnections (${config.rtmp.maxConnections}), or nobody new can publish.`,
+		);
+	}
+	try {
+		createProxyTrust(config.http.trustedProxies);
+	} catch (error) {
+		conflicts.push(`http.trustedProxies: ${errorMessage(error)}`);
 	}
 	if (config.http.port !== 0 && config.http.port === config.rtmp.port) {
 		conflicts.push(`http.port and rtmp.port are both ${config.http.port}; give each its own.`);

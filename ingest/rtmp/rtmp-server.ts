@@ -4,9 +4,12 @@ import tls from 'node:tls';
 import { withDeadline, type Clock } from '../../core/clock.ts';
 import { CloseScope } from '../../core/close-scope.ts';
 import type { StreamKey } from '../../core/ids.ts';
+import { addressKey } from '../../core/limits/address-key.ts';
+import { SharePool } from '../../core/limits/share-pool.ts';
 import type { Logger } from '../../core/logger.ts';
 import { RateLimitedReport } from '../../core/rate-limited-report.ts';
 import { TypedEmitter } from '../../core/typed-emitter.ts';
+import { receiveProxyHeader } from './proxied-socket.ts';
 import type { RtmpPublisher } from './rtmp-publisher.ts';
 import { RtmpSession, type RtmpSessionLimits } from './rtmp-session.ts';
 import { SocketConnection } from './socket-connection.ts';
@@ -17,8 +20,16 @@ export type RtmpServerConfig = RtmpSessionLimits & {
 	port: number;
 	/** Address to listen on; all when absent. */
 	host?: string;
-	/** Further connections are closed at once. Publishers and those on their way to be one count alike. */
+	/** Publishers and those on their way to be one. When all places are taken, one who has not shown a key gives way. */
 	maxConnectionCount: number;
+	/** Of these, places for address groups that published lately, and for publishers. */
+	reservedConnectionCount: number;
+	/** Connections of one address group that have not shown a key. */
+	maxStrangersPerAddress: number;
+	/** Whose connections begin with a PROXY header, which says for whom they come; nobody's when absent. */
+	isProxy?: (remoteAddress: string) => boolean;
+	/** How long the header may take. */
+	proxyHeaderTimeoutMs: number;
 	/** How long a connection that we ended may take to go before it is cut. */
 	lingerMs: number;
 	/** Makes it an RTMPS server, with the same limits. */
@@ -35,9 +46,15 @@ export const DEFAULT_RTMP_SERVER_CONFIG = {
 	/** A shorter one would end an encoder on a bad mobile link that recovers; the grace window begins after it. */
 	idleTimeoutMs: 10_000,
 	maxConnectionCount: 1000,
+	reservedConnectionCount: 200,
+	/** A production with many encoders, or all streamers of a proxy without the PROXY protocol, that start at once. */
+	maxStrangersPerAddress: 100,
+	/** Proxies send it with the first packet; one may be lost on the way. */
+	proxyHeaderTimeoutMs: 2000,
 	maxMessageBytes: 10 * 1024 * 1024,
 	maxBufferedBytes: 16 * 1024 * 1024,
-	maxStrangerBytes: 1024 * 1024,
+	/** All that encoders send before their key is checked is some commands and metadata; 800 strangers hold 50 MiB. */
+	maxStrangerBytes: 64 * 1024,
 	maxPendingWriteBytes: 64 * 1024,
 	refusalDelayMs: 1000,
 	lingerMs: 2000,
@@ -50,6 +67,8 @@ export interface RtmpAuthorizer<Authorization> {
 	 * SERVER_STOPPING. The result is dropped when the encoder left or the time ran out meanwhile.
 	 */
 	authorize(streamKey: StreamKey, remoteAddress: string): Promise<Authorization>;
+	/** Whether somebody published from there lately: some places are kept for them. */
+	isKnownAddress(remoteAddress: string): boolean;
 }
 
 /** Events of {@link RtmpServer}. */
@@ -62,9 +81,14 @@ export type RtmpServerEvents<Authorization> = {
 export type RtmpServerStatistics = {
 	/** Open now. */
 	connectionCount: number;
-	/** Closed at once because there were too many. */
+	/** Closed because there were too many, or because their PROXY header was wrong. */
 	droppedConnectionCount: number;
 };
+
+/** Most memory that strangers may hold together; each may hold less than usual when the operator allows very many. */
+const MAX_BYTES_OF_ALL_STRANGERS = 64 * 1024 * 1024;
+/** Less would not hold the commands of an encoder. */
+const MIN_STRANGER_BYTES = 4096;
 
 /** The RTMP server. */
 export class RtmpServer<Authorization> extends TypedEmitter<RtmpServerEvents<Authorization>> {
@@ -74,7 +98,13 @@ export class RtmpServer<Authorization> extends TypedEmitter<RtmpServerEvents<Aut
 	readonly #authorizer: RtmpAuthorizer<Authorization>;
 	readonly #scope: CloseScope<'server-shutdown'>;
 	readonly #sessions = new Set<RtmpSession<Authorization>>();
+	/** Connections that have said for whom they come. */
+	readonly #places: SharePool<net.Socket>;
+	/** Connections of proxies that have not said yet for whom they come; oldest first. */
+	readonly #unannounced = new Set<net.Socket>();
+	readonly #limits: RtmpSessionLimits;
 	readonly #droppedReport: RateLimitedReport;
+	readonly #headerReport: RateLimitedReport;
 	#server: net.Server | undefined;
 
 	constructor(
@@ -87,12 +117,21 @@ export class RtmpServer<Authorization> extends TypedEmitter<RtmpServerEvents<Aut
 		this.#logger = dependencies.logger;
 		this.#authorizer = dependencies.authorizer;
 		this.#scope = new CloseScope(dependencies.logger);
+		const [capacity, reserve] = [config.maxConnectionCount, config.reservedConnectionCount];
+		this.#places = new SharePool({ capacity, reserve, share: config.maxStrangersPerAddress }, 'displace-oldest');
+		const strangerBytes = Math.floor(MAX_BYTES_OF_ALL_STRANGERS / Math.max(1, capacity - reserve));
+		const maxStrangerBytes = Math.max(MIN_STRANGER_BYTES, Math.min(config.maxStrangerBytes, strangerBytes));
+		this.#limits = { ...config, maxStrangerBytes };
 		this.#droppedReport = new RateLimitedReport(this.#clock, this.#logger, 'RTMP connection dropped: too many');
+		this.#headerReport = new RateLimitedReport(this.#clock, this.#logger, 'RTMP connection of a proxy dropped');
 	}
 
 	/** A copy of the counters. */
 	get statistics(): RtmpServerStatistics {
-		return { connectionCount: this.#sessions.size, droppedConnectionCount: this.#droppedReport.total };
+		return {
+			connectionCount: this.#sessions.size,
+			droppedConnectionCount: this.#droppedReport.total + this.#headerReport.total,
+		};
 	}
 
 	/** Starts to listen. Rejects with the system's error, such as EADDRINUSE. Call once. */
@@ -128,6 +167,9 @@ export class RtmpServer<Authorization> extends TypedEmitter<RtmpServerEvents<Aut
 	}
 
 	#createServer(): net.Server {
+		if (this.#config.tls !== undefined && this.#config.isProxy !== undefined) {
+			throw new TypeError('RtmpServer cannot read PROXY headers before TLS.');
+		}
 		const takeSocket = (socket: net.Socket): void => this.#takeSocket(socket);
 		if (this.#config.tls === undefined) {
 			return net.createServer({ noDelay: true }, takeSocket);
@@ -144,35 +186,83 @@ export class RtmpServer<Authorization> extends TypedEmitter<RtmpServerEvents<Aut
 	#takeSocket(socket: net.Socket): void {
 		// Without a listener, an error of a socket ends the process.
 		socket.on('error', () => undefined);
-		const remoteAddress = socket.remoteAddress;
+		const { remoteAddress } = socket;
 		if (remoteAddress === undefined || this.#scope.closed) {
+			socket.destroy();
+		} else if (this.#config.isProxy?.(remoteAddress) === true) {
+			void this.#takeProxied(socket, remoteAddress);
+		} else {
+			this.#begin(socket, remoteAddress, undefined);
+		}
+	}
+
+	// As many may wait as there are places; who has waited longest goes.
+	async #takeProxied(socket: net.Socket, proxyAddress: string): Promise<void> {
+		this.#unannounced.add(socket);
+		if (this.#unannounced.size > this.#config.maxConnectionCount) {
+			this.#unannounced.values().next().value!.destroy();
+		}
+		const announcement = await receiveProxyHeader(socket, this.#clock, this.#config.proxyHeaderTimeoutMs);
+		this.#unannounced.delete(socket);
+		if ('why' in announcement || this.#scope.closed || socket.destroyed) {
+			if ('why' in announcement) {
+				this.#headerReport.count({ proxyAddress, reason: announcement.why });
+			}
 			socket.destroy();
 			return;
 		}
-		if (this.#sessions.size >= this.#config.maxConnectionCount) {
-			this.#droppedReport.count({ remoteAddress });
+		this.#begin(socket, announcement.address ?? proxyAddress, announcement.rest);
+	}
+
+	#begin(socket: net.Socket, remoteAddress: string, firstBytes: Uint8Array | undefined): void {
+		const isKnown = this.#authorizer.isKnownAddress(remoteAddress);
+		const admission = this.#places.admit(socket, addressKey(remoteAddress), isKnown);
+		if (!admission.isAdmitted) {
+			this.#droppedReport.count({ remoteAddress, reason: admission.reason });
 			socket.destroy();
 			return;
+		}
+		if (admission.displaced !== undefined) {
+			this.#droppedReport.count({ remoteAddress: admission.displaced.remoteAddress, reason: 'displaced' });
+			admission.displaced.destroy();
 		}
 		const session = new RtmpSession<Authorization>({
 			connection: new SocketConnection(socket, remoteAddress, this.#clock, this.#config.lingerMs),
-			limits: this.#config,
+			limits: this.#limits,
 			clock: this.#clock,
 			logger: this.#logger,
-			authorize: (streamKey, address) => this.#authorizer.authorize(streamKey, address),
-			onPublisher: (publisher, authorization) => this.emit('publisherStarted', publisher, authorization),
+			authorize: (streamKey, address) => this.#authorizePaused(socket, streamKey, address),
+			onPublisher: (publisher, authorization) => {
+				this.#places.confirm(socket);
+				this.emit('publisherStarted', publisher, authorization);
+			},
 		});
 		this.#sessions.add(session);
 		socket.on('data', (bytes) => session.receive(bytes));
 		socket.on('end', () => session.connectionEnded());
 		socket.on('close', () => {
 			session.connectionEnded();
+			this.#places.release(socket);
 			this.#sessions.delete(session);
 		});
+		if (firstBytes !== undefined) {
+			session.receive(firstBytes);
+			socket.resume();
+		}
+	}
+
+	// Some encoders send their stream without waiting for our answer. It waits in the kernel's buffers and with the encoder,
+	// not in ours. After a refusal the connection reads on when it ends.
+	async #authorizePaused(socket: net.Socket, streamKey: StreamKey, remoteAddress: string): Promise<Authorization> {
+		socket.pause();
+		const authorization = await this.#authorizer.authorize(streamKey, remoteAddress);
+		socket.resume();
+		return authorization;
 	}
 
 	async #stopListening(server: net.Server): Promise<void> {
 		const stopped = new Promise<void>((resolve) => server.close(() => resolve()));
+		this.#unannounced.forEach((socket) => socket.destroy());
 		await Promise.all([...this.#sessions].map((session) => session.close('server-shutdown')));
 		// Sockets are cut after the linger time; this is only for a socket in its TLS handshake.
 		await withDeadline(

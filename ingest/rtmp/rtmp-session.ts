@@ -107,7 +107,7 @@ export class RtmpSession<Authorization> {
 			this.#close('timed-out', 'it does not read our answers'),
 		);
 		this.#reader = new ChunkReader((message) => this.#receiveMessage(message), {
-			maxMessageBytes: options.limits.maxStrangerBytes,
+			maxMessageBytes: options.limits.maxMessageBytes,
 			maxBufferedBytes: options.limits.maxStrangerBytes,
 			maxChunkStreamCount: MAX_CHUNK_STREAM_COUNT,
 		});
@@ -221,7 +221,7 @@ export class RtmpSession<Authorization> {
 
 	#enqueue(message: RtmpMessage): void {
 		this.#queuedBytes += message.payload.length + QUEUED_MESSAGE_OVERHEAD_BYTES;
-		if (this.#queuedBytes > this.#limits.maxStrangerBytes) {
+		if (this.#queuedBytes > 2 * this.#limits.maxStrangerBytes) {
 			throw new SpillwayError('RTMP_PROTOCOL_ERROR', ['too much was sent before the key was checked']);
 		}
 		this.#queue.push(message);
@@ -327,6 +327,13 @@ export class RtmpSession<Authorization> {
 		const streamKey = findStreamKey(this.#connectFacts.app, typeof name === 'string' ? name : '');
 		this.#connectFacts.app = '';
 		this.#state.handle('publish-requested');
+		// One more piece may be on its way from the socket; buffers grow by doubling.
+		const { maxMessageBytes, maxStrangerBytes } = this.#limits;
+		this.#reader.setLimits({
+			maxMessageBytes,
+			maxBufferedBytes: 4 * maxStrangerBytes,
+			maxChunkStreamCount: MAX_CHUNK_STREAM_COUNT,
+		});
 		if (streamKey === undefined) {
 			this.#refuseKey(new SpillwayError('STREAM_KEY_REFUSED'));
 			return;

@@ -47,6 +47,7 @@ export class SocketConnection implements RtmpConnection {
 			// What still arrives is read and dropped meanwhile: closing a socket with unread bytes resets the connection, and
 			// the encoder would not learn why it was refused.
 			this.#socket.end();
+			this.#socket.resume();
 			cancelTimer = this.#clock.setTimeout(() => this.#socket.destroy(), this.#lingerMs);
 		});
 		return this.#endPromise;

@@ -1,9 +1,10 @@
 /** Signing up, logging in, staying logged in and logging out. Knows neither HTTP nor cookies. */
 import type { Clock } from '../../core/clock.ts';
 import { errorMessage, SpillwayError } from '../../core/errors.ts';
+import { addressKey } from '../../core/limits/address-key.ts';
+import { AttemptLimiter, type Attempt } from '../../core/limits/attempt-limiter.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { MessageBus } from '../bus/message-bus.ts';
-import { addressKey, AttemptLimiter } from '../channels/attempt-limiter.ts';
 import type { AccessTokens } from './access-token.ts';
 import type { PasswordHasher } from './password-hash.ts';
 import type { SessionEndReason, SessionStore } from './session-store.ts';
@@ -48,7 +49,8 @@ export class AccountService {
 	constructor(dependencies: AccountServiceDependencies) {
 		this.#dependencies = dependencies;
 		this.#byAddress = new AttemptLimiter(dependencies.clock);
-		this.#byName = new AttemptLimiter(dependencies.clock);
+		// Guesses at one name may come from many addresses at once.
+		this.#byName = new AttemptLimiter(dependencies.clock, { maxUnderWay: 10 });
 	}
 
 	/** Makes an account and logs it in. Throws REQUEST_INVALID, NAME_TAKEN, FORBIDDEN, ACCOUNTS_BUSY. */
@@ -159,7 +161,7 @@ export class AccountService {
 		attempt: { name: string; remoteAddress: string; find: () => Promise<UserRecord | undefined> },
 	): Promise<UserRecord> {
 		const { hasher, logger } = this.#dependencies;
-		const takeBack = this.#beginAttempt(attempt.name, attempt.remoteAddress);
+		const underWay = this.#beginAttempt(attempt.name, attempt.remoteAddress);
 		let user: UserRecord | undefined;
 		let isRight: boolean;
 		try {
@@ -167,35 +169,35 @@ export class AccountService {
 			isRight = await hasher.verify(password, user?.passwordHash);
 		} catch (error) {
 			// A database or a machine that is too busy is not the fault of whoever tries.
-			takeBack();
+			underWay.end();
 			throw error;
 		}
 		if (user === undefined || !isRight) {
+			underWay.fail();
 			logger.info({ remoteAddress: attempt.remoteAddress }, 'a password was refused');
 			throw new SpillwayError('LOGIN_REFUSED');
 		}
-		takeBack();
+		underWay.end();
 		return user;
 	}
 
-	/** Counts an attempt and returns what takes it back. Throws TOO_MANY_ATTEMPTS. */
-	#beginAttempt(name: string, remoteAddress: string): () => void {
+	/** Throws TOO_MANY_ATTEMPTS after wrong ones, RATE_LIMITED while too many are being checked. */
+	#beginAttempt(name: string, remoteAddress: string): Pick<Attempt, 'fail' | 'end'> {
 		// Colons cannot be part of an IPv4 address and would be of an IPv6 one; names that are neither share nothing with them.
 		const home = homeOf(name, remoteAddress);
 		// Who was here before is counted apart, so that guessers elsewhere cannot keep him out.
 		const nameKey = this.#homes.has(home) ? `home ${home}` : `name ${name.slice(0, 32)}`;
-		const nameWaitMs = this.#byName.begin(nameKey);
-		const addressWaitMs = nameWaitMs > 0 ? 0 : this.#byAddress.begin(remoteAddress);
-		if (addressWaitMs > 0) {
-			this.#byName.succeed(nameKey);
+		const byAddress = this.#byAddress.beginOrThrow(addressKey(remoteAddress));
+		let byName: Attempt;
+		try {
+			byName = this.#byName.beginOrThrow(nameKey);
+		} catch (error) {
+			byAddress.end();
+			throw error;
 		}
-		const waitSeconds = Math.ceil(Math.max(nameWaitMs, addressWaitMs) / 1000);
-		if (waitSeconds > 0) {
-			throw new SpillwayError('TOO_MANY_ATTEMPTS', [waitSeconds], { retryAfterSeconds: waitSeconds });
-		}
-		return () => {
-			this.#byName.succeed(nameKey);
-			this.#byAddress.succeed(remoteAddress);
+		return {
+			fail: () => [byName, byAddress].forEach((attempt) => attempt.fail()),
+			end: () => [byName, byAddress].forEach((attempt) => attempt.end()),
 		};
 	}
 

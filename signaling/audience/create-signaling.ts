@@ -15,15 +15,17 @@ import type { Database } from '../database/database.ts';
 import { createBeaconRoutes } from '../presence/beacon-routes.ts';
 import { ViewerTokens } from '../presence/viewer-token.ts';
 import { SignalingSockets, type RequestAuthenticator } from '../sockets/signaling-routes.ts';
-import type { SocketLimits } from '../sockets/socket-admission.ts';
+import type { SocketAdmission } from '../sockets/socket-admission.ts';
 import type { SfuBudget, SfuLoad } from '../tiers/tier-input.ts';
 import { AudienceRooms, type ViewerCost } from './audience.ts';
 import { ViewerEventLog } from './viewer-event-log.ts';
 
 /** What signaling needs. */
-export type SignalingDependencies = SocketLimits & {
+export type SignalingDependencies = {
 	clock: Clock;
 	logger: Logger;
+	/** Shared with other kinds of sockets. */
+	admission: SocketAdmission;
 	bus: MessageBus;
 	database: Database;
 	serverSecret: Uint8Array;
@@ -100,7 +102,7 @@ export function createSignaling(dependencies: SignalingDependencies): Signaling 
 	scope.onClose(() => rooms.close());
 	const sockets = new SignalingSockets({ ...dependencies, logger, rooms });
 	scope.onClose(() => sockets.close());
-	const beacons = createBeaconRoutes(rooms, () => clock.monotonicMs());
+	const beacons = createBeaconRoutes(rooms, clock);
 	return {
 		routes: async (app) => {
 			await app.register(sockets.routes);

@@ -6,14 +6,17 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { StreamKey } from '../../core/ids.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { systemClock } from '../../core/clock.ts';
+import { FakeClock } from '../../core/testing/fake-clock.ts';
 import type { Database } from '../database/database.ts';
+import { KnownNetworks } from '../database/known-networks.ts';
 import { migrateDatabase, readMigrations } from '../database/migrate.ts';
 import { PgDatabase } from '../database/pg-database.ts';
 import { openPgliteDatabase } from '../database/pglite-database.ts';
 import { startPostgres, type RealServer } from '../testing/real-servers.ts';
-import { ChannelStore, type Channel } from './channel-store.ts';
+import { ChannelStore, type Channel, type StreamKeyRecord } from './channel-store.ts';
 import { prepareFirstStart, type FirstStartResult } from './first-start.ts';
 import { PasswordHasher } from '../accounts/password-hash.ts';
+import { hashStreamKey } from './stream-key.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'spillway-channels-'));
 const common = { clock: systemClock, logger: silentLogger };
@@ -89,6 +92,61 @@ describe.each(KINDS)('channels ($kind)', ({ open }) => {
 			expect(JSON.stringify(await database.query('SELECT * FROM stream_keys'))).not.toContain(streamKey.slice(9));
 			const [record] = await store.listStreamKeys(channel.id);
 			expect(record).toMatchObject({ id, name: 'main', prefix: streamKey.slice(0, 9), revokedAt: undefined });
+		});
+
+		it('lists the valid keys of all channels by their hashes', async () => {
+			const [kept, revoked] = [
+				await store.createStreamKey(channel.id, 'a'),
+				await store.createStreamKey(channel.id, 'b'),
+			];
+			await store.revokeStreamKey(revoked.id);
+			const listed = await store.listValidKeys(10);
+			expect(listed).toEqual([{ id: kept.id, hash: hashStreamKey(serverSecret, kept.streamKey) }]);
+			await expect(store.listValidKeys(0)).resolves.toEqual([]);
+		});
+
+		it('says from when a key is used from another network, and stores no address', async () => {
+			const clock = new FakeClock();
+			const dependencies = { database, clock, logger: silentLogger, serverSecret };
+			const networks = new KnownNetworks('stream-key', dependencies);
+			const { id } = await store.createStreamKey(channel.id, 'main');
+			const times = async (): Promise<unknown> => {
+				const [{ lastUsedAt, newNetworkAt }] = (await store.listStreamKeys(channel.id)) as [StreamKeyRecord];
+				return [lastUsedAt?.getTime(), newNetworkAt?.getTime()];
+			};
+			expect(await times()).toEqual([undefined, undefined]);
+			const first = clock.nowMs();
+			await networks.remember(id, '2001:db8::1');
+			await networks.remember(id, '2001:db8::2');
+			expect(await times()).toEqual([first, undefined]);
+			await clock.advance(7_200_000);
+			await networks.remember(id, '192.0.2.77');
+			expect(await times()).toEqual([first + 7_200_000, first + 7_200_000]);
+			await clock.advance(7_200_000);
+			await networks.remember(id, '2001:db8::3');
+			expect(await times()).toEqual([first + 14_400_000, first + 7_200_000]);
+			const stored = JSON.stringify(await database.query('SELECT * FROM stream_key_networks'));
+			expect(stored).not.toMatch(/192\.0\.2|2001:db8/);
+			// The next start knows them.
+			const next = new KnownNetworks('stream-key', dependencies);
+			expect(next.hasAny('192.0.2.77')).toBe(false);
+			await expect(next.isKnown(id, '192.0.2.77')).resolves.toBe(true);
+			await expect(next.isKnown(id, '192.0.2.78')).resolves.toBe(false);
+			await next.load();
+			expect([next.has(id, '2001:db8::4'), next.hasAny('192.0.2.77'), next.has('other', '192.0.2.77')]).toEqual([
+				true,
+				true,
+				false,
+			]);
+			// A month later they are strangers.
+			await clock.advance(31 * 24 * 3_600_000);
+			expect(next.hasAny('192.0.2.77')).toBe(false);
+			await expect(next.isKnown(id, '192.0.2.77')).resolves.toBe(false);
+			// No more than twenty are kept.
+			for (let number = 0; number < 30; number++) {
+				await networks.remember(id, `198.51.100.${number}`);
+			}
+			expect(await database.query('SELECT 1 FROM stream_key_networks')).toHaveLength(20);
 		});
 
 		it('does not know keys that were hashed under another secret', async () => {

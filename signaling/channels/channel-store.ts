@@ -52,6 +52,10 @@ export type StreamKeyRecord = {
 	prefix: string;
 	createdAt: Date;
 	revokedAt: Date | undefined;
+	/** Undefined: never yet. */
+	lastUsedAt: Date | undefined;
+	/** When it was first used from the newest of its networks; undefined while it was used from one only. */
+	newNetworkAt: Date | undefined;
 };
 
 /** Whom a stream key belongs to. */
@@ -77,10 +81,16 @@ type StreamKeyRow = {
 	key_prefix: string;
 	created_at: Date;
 	revoked_at: Date | null;
+	last_used_at: Date | null;
+	new_network_at: Date | null;
 };
 
 const CHANNEL_COLUMNS = `channels.id, channels.name, title, category, grace_window_seconds, policy, owner_id, channels.created_at,
 	(SELECT users.name FROM users WHERE users.id = channels.owner_id) AS owner_name`;
+const STREAM_KEY_QUERY = `SELECT stream_keys.*, last_used_at, new_network_at FROM stream_keys LEFT JOIN LATERAL (
+		SELECT max(last_used_at) AS last_used_at, CASE WHEN count(*) > 1 THEN max(first_used_at) END AS new_network_at
+		FROM stream_key_networks WHERE stream_key_id = stream_keys.id
+	) AS used ON true`;
 /** Channels that one listing returns at most. */
 const MAX_LISTED = 1000;
 
@@ -90,11 +100,19 @@ export class ChannelStore {
 	readonly #clock: Clock;
 	readonly #serverSecret: Uint8Array;
 
-	/** `database` may be the handle of a transaction. */
-	constructor(options: { database: Database | Queryable; clock: Clock; serverSecret: Uint8Array }) {
+	readonly #onStreamKeyMade: ((streamKeyId: string, hash: Uint8Array) => void) | undefined;
+
+	/** `database` may be the handle of a transaction. `onStreamKeyMade` is told of each key that is made here. */
+	constructor(options: {
+		database: Database | Queryable;
+		clock: Clock;
+		serverSecret: Uint8Array;
+		onStreamKeyMade?: (streamKeyId: string, hash: Uint8Array) => void;
+	}) {
 		this.#database = options.database;
 		this.#clock = options.clock;
 		this.#serverSecret = options.serverSecret;
+		this.#onStreamKeyMade = options.onStreamKeyMade;
 	}
 
 	/**
@@ -240,10 +258,11 @@ export class ChannelStore {
 	): Promise<{ id: string; streamKey: StreamKey }> {
 		const streamKey = given ?? createStreamKey();
 		const id = createId<string>(this.#clock.nowMs());
+		const hash = hashStreamKey(this.#serverSecret, streamKey);
 		try {
 			await this.#database.query(
 				`INSERT INTO stream_keys (id, channel_id, name, key_hash, key_prefix, created_at) VALUES ($1, $2, $3, $4, $5, $6)`,
-				[id, channelId, name, hashStreamKey(this.#serverSecret, streamKey), shownPrefix(streamKey), this.#now()],
+				[id, channelId, name, hash, shownPrefix(streamKey), this.#now()],
 			);
 		} catch (error) {
 			if (isUniqueViolation(error, 'stream_keys_key_hash_key')) {
@@ -251,6 +270,7 @@ export class ChannelStore {
 			}
 			throw error;
 		}
+		this.#onStreamKeyMade?.(id, hash);
 		return { id, streamKey };
 	}
 
@@ -302,10 +322,9 @@ export class ChannelStore {
 
 	/** The keys of a channel, oldest first, revoked ones included. */
 	async listStreamKeys(channelId: ChannelId): Promise<StreamKeyRecord[]> {
-		const rows = await this.#database.query<StreamKeyRow>(
-			'SELECT * FROM stream_keys WHERE channel_id = $1 ORDER BY id',
-			[channelId],
-		);
+		const rows = await this.#database.query<StreamKeyRow>(`${STREAM_KEY_QUERY} WHERE channel_id = $1 ORDER BY id`, [
+			channelId,
+		]);
 		return rows.map(toStreamKeyRecord);
 	}
 
@@ -336,6 +355,14 @@ export class ChannelStore {
 			: undefined;
 	}
 
+	/** Hashes of the valid keys of all channels, the newest first. */
+	async listValidKeys(limit: number): Promise<{ id: string; hash: Uint8Array }[]> {
+		return this.#database.query(
+			'SELECT id, key_hash AS hash FROM stream_keys WHERE revoked_at IS NULL ORDER BY id DESC LIMIT $1',
+			[limit],
+		);
+	}
+
 	async #findOne(column: 'id' | 'name', value: string): Promise<Channel | undefined> {
 		const [row] = await this.#database.query<ChannelRow>(
 			`SELECT ${CHANNEL_COLUMNS} FROM channels WHERE ${column} = $1`,
@@ -345,7 +372,7 @@ export class ChannelStore {
 	}
 
 	async #findKeyRow(hash: Uint8Array): Promise<StreamKeyRow | undefined> {
-		return (await this.#database.query<StreamKeyRow>('SELECT * FROM stream_keys WHERE key_hash = $1', [hash]))[0];
+		return (await this.#database.query<StreamKeyRow>(`${STREAM_KEY_QUERY} WHERE key_hash = $1`, [hash]))[0];
 	}
 
 	#now(): Date {
@@ -375,5 +402,7 @@ function toStreamKeyRecord(row: StreamKeyRow): StreamKeyRecord {
 		prefix: row.key_prefix,
 		createdAt: row.created_at,
 		revokedAt: row.revoked_at ?? undefined,
+		lastUsedAt: row.last_used_at ?? undefined,
+		newNetworkAt: row.new_network_at ?? undefined,
 	};
 }

@@ -4,13 +4,17 @@ import type { SpillwayError } from '../../core/errors.ts';
 import type { ChannelId, ChannelName } from '../../core/ids.ts';
 import { DEFAULT_CHANNEL_POLICY } from '../../core/protocol/channel-description.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
+import { addressKey } from '../../core/limits/address-key.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import { databaseUnavailable } from '../database/database.ts';
 import type { StreamKeyOwner } from './channel-store.ts';
 import { PublishAuthorizer } from './publish-authorizer.ts';
+import { hashStreamKey } from './stream-key.ts';
 
 const ADDRESS = '192.0.2.1';
-const KEY = 'live_the-right-key';
+const KEY = 'live_the-right-key-0123456789';
+/** Chosen by hand, and short enough to be guessed. */
+const SHORT_KEY = 'short-key';
 
 function owner(graceWindowSeconds?: number): StreamKeyOwner {
 	const [id, name] = ['c1' as ChannelId, 'demo' as ChannelName];
@@ -37,6 +41,8 @@ describe('PublishAuthorizer', () => {
 	let queryCount: number;
 	let isDatabaseAway: boolean;
 	let authorizer: PublishAuthorizer;
+	let used: Set<string>;
+	let waiting: Promise<void> | undefined;
 
 	beforeEach(() => {
 		clock = new FakeClock();
@@ -44,12 +50,28 @@ describe('PublishAuthorizer', () => {
 		keys = new Map([[KEY, owner()]]);
 		queryCount = 0;
 		isDatabaseAway = false;
+		used = new Set();
+		waiting = undefined;
 		authorizer = new PublishAuthorizer({
+			networks: {
+				has: (owner, address) => used.has(`${owner} ${addressKey(address)}`),
+				hasAny: (address) => [...used].some((pair) => pair.endsWith(` ${addressKey(address)}`)),
+				remember: async (owner, address) => void used.add(`${owner} ${addressKey(address)}`),
+			},
 			lookup: {
-				findByStreamKey(streamKey) {
+				async findByStreamKey(streamKey) {
 					queryCount++;
-					return isDatabaseAway ? Promise.reject(databaseUnavailable()) : Promise.resolve(keys.get(streamKey));
+					if (isDatabaseAway) {
+						throw databaseUnavailable();
+					}
+					await waiting;
+					return keys.get(streamKey);
 				},
+				listValidKeys: async () =>
+					[...keys].map(([key, { streamKeyId }]) => ({
+						id: streamKeyId,
+						hash: hashStreamKey(new Uint8Array(32), key),
+					})),
 			},
 			clock,
 			logger,
@@ -73,17 +95,96 @@ describe('PublishAuthorizer', () => {
 		expect(queryCount).toBe(before);
 	});
 
-	it('makes guessers wait, also when they then guess right, and tells for how long', async () => {
-		for (let round = 0; round < 11; round++) {
-			await expect(authorizer.authorize(`guess-${round}`, ADDRESS)).rejects.toMatchObject({
+	async function guess(count: number, address = ADDRESS): Promise<string[]> {
+		const codes: string[] = [];
+		for (let round = 0; round < count; round++) {
+			await authorizer
+				.authorize(`guess-${round}-of-a-wrong-key`, address)
+				.catch((error: unknown) => codes.push((error as SpillwayError).code));
+		}
+		return codes;
+	}
+
+	it('makes guessers wait and says for how long, without asking the database meanwhile', async () => {
+		expect(await guess(11)).toEqual(new Array(11).fill('STREAM_KEY_REFUSED'));
+		const before = queryCount;
+		const refusal = { code: 'TOO_MANY_ATTEMPTS', httpStatus: 429, retryAfterSeconds: 1 };
+		await expect(authorizer.authorize('one more wrong key', ADDRESS)).rejects.toMatchObject(refusal);
+		expect(queryCount).toBe(before);
+	});
+
+	it('never locks out the right key by wrong ones from its address, whether it was used before or not', async () => {
+		await authorizer.load();
+		const results = await guess(60);
+		expect(results.filter((code) => code === 'TOO_MANY_ATTEMPTS').length).toBeGreaterThan(40);
+		for (let round = 0; round < 30; round++) {
+			await expect(authorizer.authorize(KEY, ADDRESS)).resolves.toMatchObject({ streamKeyId: 'k1' });
+			await guess(3);
+			await clock.advance(1000);
+		}
+	});
+
+	it('knows a key that has just been made', async () => {
+		await guess(60);
+		keys.set('a-key-that-was-made-just-now', owner());
+		authorizer.expect('k1', hashStreamKey(new Uint8Array(32), 'a-key-that-was-made-just-now'));
+		await expect(authorizer.authorize('a-key-that-was-made-just-now', ADDRESS)).resolves.toBeDefined();
+	});
+
+	it('lets a key that could be guessed pass only where it was used before', async () => {
+		keys.set(SHORT_KEY, { ...owner(), streamKeyId: 'k2' });
+		await authorizer.load();
+		await authorizer.authorize(SHORT_KEY, '2001:db8::1');
+		await guess(11, '2001:db8::2');
+		await guess(11, '192.0.2.9');
+		await expect(authorizer.authorize(SHORT_KEY, '2001:db8::3')).resolves.toMatchObject({ streamKeyId: 'k2' });
+		await expect(authorizer.authorize(SHORT_KEY, '192.0.2.9')).rejects.toMatchObject({ code: 'TOO_MANY_ATTEMPTS' });
+	});
+
+	it('counts a revoked key as a wrong one', async () => {
+		await authorizer.load();
+		keys.clear();
+		await expect(authorizer.authorize(KEY, ADDRESS)).rejects.toMatchObject({ code: 'STREAM_KEY_REFUSED' });
+		await guess(10);
+		await expect(authorizer.authorize(KEY, ADDRESS)).rejects.toMatchObject({ code: 'TOO_MANY_ATTEMPTS' });
+	});
+
+	it('takes the first good one of up to three candidates, as one attempt', async () => {
+		await expect(authorizer.authorize(['live', '', KEY], ADDRESS)).resolves.toMatchObject({ streamKeyId: 'k1' });
+		await expect(authorizer.authorize(['a', 'b', 'c', KEY], ADDRESS)).rejects.toMatchObject({
+			code: 'STREAM_KEY_REFUSED',
+		});
+		for (let round = 0; round < 9; round++) {
+			await expect(authorizer.authorize(['x', 'y', 'z'], ADDRESS)).rejects.toMatchObject({
 				code: 'STREAM_KEY_REFUSED',
 			});
 		}
-		const refusal = { code: 'TOO_MANY_ATTEMPTS', httpStatus: 429, retryAfterSeconds: 1 };
-		await expect(authorizer.authorize(KEY, ADDRESS)).rejects.toMatchObject(refusal);
-		await expect(authorizer.authorize(KEY, '192.0.2.2')).resolves.toBeDefined();
-		await clock.advance(1000);
-		await expect(authorizer.authorize(KEY, ADDRESS)).resolves.toBeDefined();
+		await expect(authorizer.authorize(['x'], ADDRESS)).rejects.toMatchObject({ code: 'STREAM_KEY_REFUSED' });
+		await expect(authorizer.authorize(['x'], ADDRESS)).rejects.toMatchObject({ code: 'TOO_MANY_ATTEMPTS' });
+	});
+
+	it('does not take encoders that start together while the database is slow for guessers', async () => {
+		let finish = (): void => undefined;
+		waiting = new Promise((resolve) => (finish = resolve));
+		const houses = Array.from({ length: 25 }, (_, index) => {
+			keys.set(`key of encoder number ${index}`, { ...owner(), streamKeyId: `e${index}` });
+			return authorizer.authorize(`key of encoder number ${index}`, ADDRESS);
+		});
+		const same = Array.from({ length: 300 }, () => authorizer.authorize(KEY, '192.0.2.50'));
+		finish();
+		expect((await Promise.all(houses)).map(({ streamKeyId }) => streamKeyId)).toHaveLength(25);
+		const outcomes = await Promise.allSettled(same);
+		const refused = outcomes.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[];
+		expect(new Set(refused.map(({ reason }) => (reason as SpillwayError).code))).toEqual(new Set(['RATE_LIMITED']));
+		await expect(authorizer.authorize(KEY, '192.0.2.50')).resolves.toBeDefined();
+		expect(queryCount).toBe(26);
+	});
+
+	it('remembers from where a key was used', async () => {
+		expect(authorizer.isKnownAddress(ADDRESS)).toBe(false);
+		await authorizer.authorize(KEY, ADDRESS);
+		expect(authorizer.isKnownAddress(ADDRESS)).toBe(true);
+		expect([...used]).toEqual([`k1 ${ADDRESS}`]);
 	});
 
 	it('does not count a right key, however often it comes', async () => {

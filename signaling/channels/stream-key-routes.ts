@@ -32,6 +32,13 @@ const keySchema = Type.Object({
 	name: Type.String(),
 	prefix: Type.String({ description: 'First characters, by which it is recognised; empty for short keys.' }),
 	createdAt: Type.String({ format: 'date-time' }),
+	lastUsedAt: Type.Union([Type.String({ format: 'date-time' }), Type.Null()], {
+		description: 'About when a publisher last came with it, to the hour; null: never yet.',
+	}),
+	newNetworkAt: Type.Union([Type.String({ format: 'date-time' }), Type.Null()], {
+		description:
+			'When it was first used from the newest of the networks it was used from; null while there is one only. If nobody of yours did, rotate the key.',
+	}),
 });
 const newKeySchema = Type.Object({
 	id: Type.String(),
@@ -155,6 +162,13 @@ function validKeys(keys: readonly StreamKeyRecord[]): StreamKeyRecord[] {
 	return keys.filter(({ revokedAt }) => revokedAt === undefined);
 }
 
-function describeKey({ id, name, prefix, createdAt }: StreamKeyRecord): Static<typeof keySchema> {
-	return { id, name, prefix, createdAt: createdAt.toISOString() };
+function describeKey({ id, name, prefix, ...times }: StreamKeyRecord): Static<typeof keySchema> {
+	return {
+		id,
+		name,
+		prefix,
+		createdAt: times.createdAt.toISOString(),
+		lastUsedAt: times.lastUsedAt?.toISOString() ?? null,
+		newNetworkAt: times.newNetworkAt?.toISOString() ?? null,
+	};
 }

@@ -15,6 +15,7 @@ import { migrateDatabase, readMigrations } from '../database/migrate.ts';
 import { openPgliteDatabase } from '../database/pglite-database.ts';
 import { registerErrorHandler } from '../http/error-handler.ts';
 import { registerWebSockets } from '../sockets/signaling-routes.ts';
+import { SocketAdmission } from '../sockets/socket-admission.ts';
 import { createChat, type Chat, type ChatDependencies } from './create-chat.ts';
 import { rewriteIrcUrl } from './irc/irc-routes.ts';
 
@@ -88,6 +89,7 @@ beforeAll(async () => {
 		...common,
 		serverSecret: new Uint8Array(32),
 		accounts,
+		admission: new SocketAdmission({ maxSockets: 100, maxSocketsPerAddress: 100 }),
 		channels: { findByName: async (name) => (name === 'demo' ? { id: 'c1' as ChannelId, name } : undefined) },
 	});
 	app = fastify({ rewriteUrl: rewriteIrcUrl });

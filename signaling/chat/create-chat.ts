@@ -3,12 +3,13 @@ import type { FastifyPluginAsync } from 'fastify';
 import type { Clock } from '../../core/clock.ts';
 import { errorMessage } from '../../core/errors.ts';
 import type { ChannelId } from '../../core/ids.ts';
+import { AttemptLimiter } from '../../core/limits/attempt-limiter.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
 import { CredentialWatch } from '../accounts/credential-watch.ts';
-import { AttemptLimiter } from '../channels/attempt-limiter.ts';
 import type { MessageBus } from '../bus/message-bus.ts';
 import type { Database } from '../database/database.ts';
+import type { SocketAdmission } from '../sockets/socket-admission.ts';
 import { ChatRooms } from './chat-rooms.ts';
 import type { ChatService } from './chat-service.ts';
 import { CHAT_TOKEN_PREFIX, ChatStore, type RestrictedAuthor } from './chat-store.ts';
@@ -24,6 +25,8 @@ export type ChatDependencies = {
 	/** Shared by the nodes that share a database. */
 	serverSecret: Uint8Array;
 	accounts: Pick<Accounts, 'authenticator' | 'origin' | 'endWithSession'>;
+	/** Shared with the viewers' sockets. */
+	admission: SocketAdmission;
 	/** As ChannelStore. */
 	channels: { findByName(text: string): Promise<{ id: ChannelId; name: string } | undefined> };
 };
@@ -65,6 +68,7 @@ export function createChat(dependencies: ChatDependencies): Chat {
 			return user && { user, ...credential };
 		},
 		attempts: new AttemptLimiter(clock),
+		admission: dependencies.admission,
 	});
 	const endToken = (id: string): void => irc.endSessionsOf({ kind: 'chat-token', id });
 	accounts.endWithSession({

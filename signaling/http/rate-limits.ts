@@ -2,7 +2,7 @@
 import fastifyRateLimit from '@fastify/rate-limit';
 import type { FastifyInstance } from 'fastify';
 import { SpillwayError } from '../../core/errors.ts';
-import { addressKey } from '../channels/attempt-limiter.ts';
+import { addressKey } from '../../core/limits/address-key.ts';
 
 /** Limit of one route, for fastify's `config.rateLimit`. */
 export type RateLimit = { max: number; timeWindow: number };

@@ -1,5 +1,6 @@
 /** Limits of every HTTP request. Fastify's own are mostly "none", which lets one slow or greedy client hold resources. */
 import { createId } from '../../core/ids.ts';
+import { createProxyTrust, type ProxyTrust } from './trusted-proxies.ts';
 
 /** Largest body of a JSON request. */
 export const MAX_JSON_BODY_BYTES = 64 * 1024;
@@ -20,7 +21,7 @@ const MAX_PARAMETER_LENGTH = 256;
  */
 export function requestLimits(
 	nowMs: () => number,
-	trustedProxies: string[] = [],
+	trustedProxies: readonly string[] = [],
 ): {
 	bodyLimit: number;
 	requestTimeout: number;
@@ -30,7 +31,7 @@ export function requestLimits(
 	routerOptions: { maxParamLength: number; ignoreTrailingSlash: boolean };
 	onProtoPoisoning: 'error';
 	onConstructorPoisoning: 'error';
-	trustProxy: string[];
+	trustProxy: ProxyTrust;
 	requestIdHeader: false;
 	genReqId: () => string;
 	return503OnClosing: true;
@@ -46,7 +47,7 @@ export function requestLimits(
 		onProtoPoisoning: 'error',
 		onConstructorPoisoning: 'error',
 		// "true" would let any client choose the address under which it is counted.
-		trustProxy: trustedProxies,
+		trustProxy: createProxyTrust(trustedProxies),
 		// The id is ours, so that a client cannot write into our logs.
 		requestIdHeader: false,
 		genReqId: () => createId<string>(nowMs()),

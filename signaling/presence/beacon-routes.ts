@@ -2,18 +2,19 @@
 import type {} from '@fastify/swagger';
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import { Type, type Static } from 'typebox';
+import type { Clock } from '../../core/clock.ts';
 import { SpillwayError } from '../../core/errors.ts';
+import { addressKey, isLoopback } from '../../core/limits/address-key.ts';
+import { TokenBuckets, type TokenRate } from '../../core/limits/token-bucket.ts';
 import { refuseOtherMethods } from '../http/error-handler.ts';
-import { isLoopback } from '../sockets/socket-admission.ts';
 
 /** Address of the beacons. */
 export const PRESENCE_PATH = '/api/v1/presence';
 /** Players send one this often; two in a row may be lost on the way before the viewer is taken for gone. */
 export const BEACON_INTERVAL_MS = 5000;
-/** First beacons that one address may send within a minute: each may become a viewer more. */
-const MAX_NEW_PER_MINUTE = 60;
-const MINUTE_MS = 60_000;
-/** Addresses that are remembered for it. */
+/** First beacons of one address group: each may become a viewer more. */
+const NEWCOMER_RATE: TokenRate = { perSecond: 1, burst: 60 };
+/** Address groups that are remembered for it. */
 const MAX_ADDRESSES = 50_000;
 
 const beaconSchema = Type.Object(
@@ -43,9 +44,9 @@ export type BeaconRooms = {
 	viewerCount(channelName: string): number;
 };
 
-/** The route. `monotonicMs` is the clock's. */
-export function createBeaconRoutes(rooms: BeaconRooms, monotonicMs: () => number): FastifyPluginAsync {
-	const limit = new NewcomerLimit(monotonicMs);
+/** The route. */
+export function createBeaconRoutes(rooms: BeaconRooms, clock: Clock): FastifyPluginAsync {
+	const limit = new NewcomerLimit(clock);
 	return async (app) => {
 		// navigator.sendBeacon() sends text: anything else would need a preflight that a closing page does not wait for.
 		app.addContentTypeParser('text/plain', { parseAs: 'string' }, app.getDefaultJsonParser('error', 'error'));
@@ -86,29 +87,21 @@ export function createBeaconRoutes(rooms: BeaconRooms, monotonicMs: () => number
 	};
 }
 
-// A fixed window is enough here: twice the number at its border does no harm.
+/** Bounds how many viewers one address group may become by beacons. */
 class NewcomerLimit {
-	readonly #monotonicMs: () => number;
-	#counts = new Map<string, number>();
-	#windowEndMs = 0;
+	readonly #buckets: TokenBuckets;
 
-	constructor(monotonicMs: () => number) {
-		this.#monotonicMs = monotonicMs;
+	constructor(clock: Clock) {
+		this.#buckets = new TokenBuckets(clock, NEWCOMER_RATE, MAX_ADDRESSES);
 	}
 
 	/** Throws RATE_LIMITED. */
 	take(request: FastifyRequest): void {
-		const nowMs = this.#monotonicMs();
-		if (nowMs >= this.#windowEndMs) {
-			this.#counts = new Map();
-			this.#windowEndMs = nowMs + MINUTE_MS;
-		}
-		const count = (this.#counts.get(request.ip) ?? 0) + 1;
-		const isFull = !this.#counts.has(request.ip) && this.#counts.size >= MAX_ADDRESSES;
-		if (isFull || (count > MAX_NEW_PER_MINUTE && !isLoopback(request.ip))) {
-			const retryAfterSeconds = Math.ceil((this.#windowEndMs - nowMs) / 1000);
+		// Behind a proxy on this machine that names nobody, everybody has a loopback address.
+		const waitMs = isLoopback(request.ip) ? 0 : this.#buckets.take(addressKey(request.ip));
+		if (waitMs > 0) {
+			const retryAfterSeconds = Math.ceil(waitMs / 1000);
 			throw new SpillwayError('RATE_LIMITED', [retryAfterSeconds], { retryAfterSeconds });
 		}
-		this.#counts.set(request.ip, count);
 	}
 }

@@ -4,15 +4,17 @@ import websocket from '@fastify/websocket';
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify';
 import type { Clock } from '../../core/clock.ts';
 import { SpillwayError } from '../../core/errors.ts';
+import { plainAddress } from '../../core/limits/address-key.ts';
 import type { Logger } from '../../core/logger.ts';
 import {
 	MAX_SIGNALING_MESSAGE_BYTES,
+	SIGNALING_CLOSE_CODES,
 	SIGNALING_PATH,
 	type SignalingCloseReason,
 } from '../../core/protocol/signaling-constants.ts';
 import { OPAQUE_ORIGIN, OriginCheck } from './origin-check.ts';
 import { SignalingSocket } from './signaling-socket.ts';
-import { SocketAdmission, type SocketLimits } from './socket-admission.ts';
+import type { SocketAdmission } from './socket-admission.ts';
 import type { SignalingRooms, SignedInUser } from './viewer-session.ts';
 
 /** When trying again makes sense after all places were taken. */
@@ -25,9 +27,11 @@ export interface RequestAuthenticator {
 }
 
 /** What the sockets need. */
-export type SignalingSocketsOptions = SocketLimits & {
+export type SignalingSocketsOptions = {
 	clock: Clock;
 	logger: Logger;
+	/** Shared with other kinds of sockets. */
+	admission: SocketAdmission;
 	rooms: SignalingRooms;
 	authenticator: RequestAuthenticator;
 	/** Origins whose pages may open sockets, besides our own. */
@@ -49,7 +53,6 @@ export async function registerWebSockets(app: FastifyInstance): Promise<void> {
 /** All signaling sockets of this process. */
 export class SignalingSockets {
 	readonly #options: SignalingSocketsOptions;
-	readonly #admission: SocketAdmission;
 	readonly #origins: OriginCheck;
 	readonly #sockets = new Set<SignalingSocket>();
 	readonly #closedByReason = new Map<SignalingCloseReason | 'viewer', number>();
@@ -59,13 +62,12 @@ export class SignalingSockets {
 
 	constructor(options: SignalingSocketsOptions) {
 		this.#options = options;
-		this.#admission = new SocketAdmission(options);
 		this.#origins = new OriginCheck(options.allowedOrigins);
 	}
 
 	/** Open sockets, joined or not. */
 	get count(): number {
-		return this.#admission.count;
+		return this.#sockets.size;
 	}
 
 	/** How many sockets were closed for which reason since the start; for metrics. */
@@ -115,22 +117,24 @@ export class SignalingSockets {
 				throw new SpillwayError('REQUEST_INVALID', ['this address takes WebSocket connections only']);
 			},
 			wsHandler: (socket, request) => {
-				const address = addressOf(request);
-				const admission = this.#admission.admit(address);
-				if ('refusal' in admission || this.#isClosed) {
+				const address = plainAddress(request.ip);
+				const user = this.#users.get(request);
+				const owner = { address, isKnown: user !== undefined };
+				const release = this.#isClosed ? undefined : this.#options.admission.admit(owner, () => accepted.close('busy'));
+				if (release === undefined) {
 					// Between the check and here others may have come.
-					socket.close(4003, 'busy');
+					socket.close(SIGNALING_CLOSE_CODES.busy.code, 'busy');
 					return;
 				}
-				const accepted = new SignalingSocket({
+				const accepted: SignalingSocket = new SignalingSocket({
 					raw: socket,
 					rooms: this.#options.rooms,
 					remoteAddress: address,
-					user: this.#users.get(request),
+					user,
 					clock: this.#options.clock,
 					logger: this.#options.logger,
 					onClosed: (reason) => {
-						admission.release();
+						release();
 						this.#droppedCount += accepted.droppedCount;
 						this.#sockets.delete(accepted);
 						this.#closedByReason.set(reason, (this.#closedByReason.get(reason) ?? 0) + 1);
@@ -150,13 +154,12 @@ export class SignalingSockets {
 		if (!isOpaque && !this.#origins.isAllowed(request.headers.origin, request.host)) {
 			throw new SpillwayError('ORIGIN_REFUSED');
 		}
-		const admission = this.#admission.admit(addressOf(request));
-		if ('refusal' in admission) {
+		// Whoever embeds a page without an origin gets no more than any program does: cookies are not looked at.
+		const user = isOpaque ? undefined : await this.#authenticate(request);
+		if (!this.#options.admission.hasRoom({ address: request.ip, isKnown: user !== undefined })) {
 			throw new SpillwayError('SOCKETS_FULL', [], { retryAfterSeconds: FULL_RETRY_SECONDS });
 		}
-		admission.release();
-		// Whoever embeds a page without an origin gets no more than any program does: cookies are not looked at.
-		this.#users.set(request, isOpaque ? undefined : await this.#authenticate(request));
+		this.#users.set(request, user);
 	}
 
 	// Who is signed in matters less than that everybody can watch: without the database all are guests.
@@ -171,8 +174,4 @@ export class SignalingSockets {
 			throw error;
 		}
 	}
-}
-
-function addressOf(request: FastifyRequest): string {
-	return request.ip.replace(/^::ffff:/i, '');
 }

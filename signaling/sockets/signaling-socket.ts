@@ -2,11 +2,11 @@
 import type { Clock } from '../../core/clock.ts';
 import { CloseScope } from '../../core/close-scope.ts';
 import { errorMessage, SpillwayError } from '../../core/errors.ts';
+import { TokenBucket, type TokenRate } from '../../core/limits/token-bucket.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { ClientMessage, ServerMessage } from '../../core/protocol/signaling-messages.ts';
 import { SIGNALING_CLOSE_CODES, type SignalingCloseReason } from '../../core/protocol/signaling-constants.ts';
 import { parseClientMessage } from './message-parser.ts';
-import { MessageRate } from './message-rate.ts';
 import { OutboundQueue, type Importance } from './outbound-queue.ts';
 import type {
 	ConnectionEnd,
@@ -24,6 +24,8 @@ export const JOIN_DEADLINE_MS = 10_000;
 export const PING_INTERVAL_MS = 6000;
 /** A viewer that does not answer the closing handshake is cut off then. */
 const CLOSE_DEADLINE_MS = 2000;
+/** A player sends one message a second at most, and a burst when it starts: join, clock samples, the first states. */
+const MESSAGE_RATE: TokenRate = { perSecond: 10, burst: 60 };
 /** Messages that may wait while a viewer is being let in. */
 const MAX_EARLY_MESSAGES = 32;
 
@@ -66,7 +68,7 @@ export class SignalingSocket implements ViewerConnection {
 	readonly #clock: Clock;
 	readonly #logger: Logger;
 	readonly #queue: OutboundQueue;
-	readonly #rate: MessageRate;
+	readonly #rate: TokenBucket;
 	readonly #scope: CloseScope<SignalingCloseReason | 'viewer'>;
 	#state: State = { name: 'awaiting-join' };
 	#hasLived = true;
@@ -79,7 +81,7 @@ export class SignalingSocket implements ViewerConnection {
 		this.#clock = options.clock;
 		this.#logger = options.logger;
 		this.#queue = new OutboundQueue(options.raw);
-		this.#rate = new MessageRate(options.clock.monotonicMs());
+		this.#rate = new TokenBucket(options.clock, MESSAGE_RATE);
 		this.#scope = new CloseScope(options.logger);
 		this.#scope.onClose((reason) => options.onClosed(reason));
 		this.#scope.onClose(this.#clock.setInterval(() => this.#beat(), PING_INTERVAL_MS));
@@ -124,7 +126,7 @@ export class SignalingSocket implements ViewerConnection {
 			return;
 		}
 		this.#hasLived = true;
-		if (!this.#rate.take(this.#clock.monotonicMs())) {
+		if (!this.#rate.take()) {
 			this.close('tooManyMessages');
 			return;
 		}

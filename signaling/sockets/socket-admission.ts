@@ -1,58 +1,59 @@
-/** How many sockets are open, by address and in all, and how many there may be. */
+/** How many sockets are open, of viewers and of IRC clients alike, and which of them give way when all places are taken. */
+import { addressKey, isLoopback, plainAddress } from '../../core/limits/address-key.ts';
+import { SharePool } from '../../core/limits/share-pool.ts';
 
 /** Bounds. */
 export type SocketLimits = { maxSockets: number; maxSocketsPerAddress: number };
 
-/** Counts sockets. */
-export class SocketAdmission {
-	readonly #limits: SocketLimits;
-	readonly #byAddress = new Map<string, number>();
-	#count = 0;
+/** Whose socket it is. */
+export type SocketOwner = {
+	/** As the request says; a proxy that is trusted has named the viewer. */
+	address: string;
+	/** Signed in: some places are kept for them. */
+	isKnown: boolean;
+};
 
-	constructor(limits: SocketLimits) {
-		this.#limits = limits;
+/** Part of the places that only people who are signed in may take. */
+const RESERVE_RATIO = 0.1;
+
+type Place = { displace: () => void };
+
+/** Counts sockets by address group. */
+export class SocketAdmission {
+	readonly #pool: SharePool<Place>;
+	#exemptCount = 0;
+
+	constructor({ maxSockets, maxSocketsPerAddress }: SocketLimits) {
+		const reserve = Math.floor(maxSockets * RESERVE_RATIO);
+		this.#pool = new SharePool({ capacity: maxSockets, reserve, share: maxSocketsPerAddress }, 'refuse');
 	}
 
 	/** Sockets that are open now. */
 	get count(): number {
-		return this.#count;
+		return this.#pool.size;
 	}
 
-	/** Counts one more and returns the function that gives it back; or says which bound was reached. */
-	admit(address: string): { release: () => void } | { refusal: 'server-full' | 'address-full' } {
-		const held = this.#byAddress.get(address) ?? 0;
-		if (this.#count >= this.#limits.maxSockets) {
-			return { refusal: 'server-full' };
-		}
-		// Behind a proxy on this machine everybody has a loopback address.
-		if (held >= this.#limits.maxSocketsPerAddress && !isLoopback(address)) {
-			return { refusal: 'address-full' };
-		}
-		this.#count++;
-		this.#byAddress.set(address, held + 1);
-		let isReleased = false;
-		return {
-			release: () => {
-				if (!isReleased) {
-					isReleased = true;
-					this.#release(address);
-				}
-			},
-		};
+	/** Whether one more is let in now; counts nothing. */
+	hasRoom({ address, isKnown }: SocketOwner): boolean {
+		return this.#pool.hasRoom(this.#groupOf(address), isKnown);
 	}
 
-	#release(address: string): void {
-		this.#count--;
-		const left = (this.#byAddress.get(address) ?? 1) - 1;
-		if (left === 0) {
-			this.#byAddress.delete(address);
-		} else {
-			this.#byAddress.set(address, left);
+	/**
+	 * Counts one more and returns the function that gives its place back; undefined when there is no room. `displace` is
+	 * called when the place is needed for somebody whose address group holds fewer; it has to close the socket.
+	 */
+	admit({ address, isKnown }: SocketOwner, displace: () => void): (() => void) | undefined {
+		const place = { displace };
+		const admission = this.#pool.admit(place, this.#groupOf(address), isKnown);
+		if (!admission.isAdmitted) {
+			return undefined;
 		}
+		admission.displaced?.displace();
+		return () => this.#pool.release(place);
 	}
-}
 
-/** True for addresses of this machine itself, also in their IPv6 form. */
-export function isLoopback(address: string): boolean {
-	return address === '::1' || /^(::ffff:)?127\./i.test(address);
+	// Behind a proxy on this machine that names nobody, everybody has a loopback address: each is a group of their own.
+	#groupOf(address: string): string {
+		return isLoopback(address) ? `${plainAddress(address)} ${++this.#exemptCount}` : addressKey(address);
+	}
 }

@@ -1,6 +1,5 @@
 /** Tests of the socket's small rules: origins, rates, queues, numbers of sockets. */
 import { describe, expect, it } from 'vitest';
-import { MessageRate } from './message-rate.ts';
 import { OriginCheck } from './origin-check.ts';
 import { HARD_LIMIT_BYTES, MAX_DROPPING_MS, OutboundQueue, SOFT_LIMIT_BYTES } from './outbound-queue.ts';
 import { SocketAdmission } from './socket-admission.ts';
@@ -39,15 +38,6 @@ describe('OriginCheck', () => {
 	});
 });
 
-describe('MessageRate', () => {
-	it('allows a burst, then a steady rate', () => {
-		const rate = new MessageRate(0, 10, 3);
-		expect([rate.take(0), rate.take(0), rate.take(0), rate.take(0)]).toEqual([true, true, true, false]);
-		expect([rate.take(100), rate.take(100)]).toEqual([true, false]);
-		expect([rate.take(1e6), rate.take(1e6), rate.take(1e6), rate.take(1e6)]).toEqual([true, true, true, false]);
-	});
-});
-
 describe('OutboundQueue', () => {
 	const socket = { bufferedAmount: 0, sent: 0, send: () => void socket.sent++ };
 
@@ -71,26 +61,44 @@ describe('OutboundQueue', () => {
 describe('SocketAdmission', () => {
 	it('bounds sockets by address and in all, and gives places back once', () => {
 		const admission = new SocketAdmission({ maxSockets: 4, maxSocketsPerAddress: 2 });
-		const admit = (address: string): (() => void) | string => {
-			const answer = admission.admit(address);
-			return 'refusal' in answer ? answer.refusal : answer.release;
+		const displaced: string[] = [];
+		const admit = (address: string): (() => void) | undefined => {
+			const release = admission.admit({ address, isKnown: false }, () => displaced.push(address));
+			return release;
 		};
-		const first = admit('192.0.2.1') as () => void;
-		admit('192.0.2.1');
-		expect(admit('192.0.2.1')).toBe('address-full');
+		const first = admit('2001:db8::1')!;
+		admit('2001:db8::2');
+		expect(admit('2001:db8::3')).toBeUndefined();
+		expect(admission.hasRoom({ address: '2001:db8::4', isKnown: true })).toBe(false);
 		first();
 		first();
 		expect(admission.count).toBe(1);
-		expect(typeof admit('192.0.2.1')).toBe('function');
+		expect(admit('2001:db8::5')).toBeDefined();
 		admit('192.0.2.2');
 		admit('192.0.2.3');
-		expect(admit('192.0.2.4')).toBe('server-full');
+		expect(displaced).toEqual([]);
+		expect(admission.hasRoom({ address: '192.0.2.3', isKnown: false })).toBe(false);
+		expect(admit('192.0.2.4')).toBeDefined();
+		expect(displaced).toEqual(['2001:db8::5']);
+		expect(admit('192.0.2.5')).toBeUndefined();
+	});
+
+	it('keeps some places for people who are signed in', () => {
+		const admission = new SocketAdmission({ maxSockets: 10, maxSocketsPerAddress: 3 });
+		const admit = (address: string, isKnown: boolean): boolean =>
+			admission.admit({ address, isKnown }, () => undefined) !== undefined;
+		const guests = Array.from({ length: 10 }, (_, index) => admit(`192.0.2.${index}`, false));
+		expect(guests.filter(Boolean)).toHaveLength(9);
+		expect(admit('198.51.100.1', true)).toBe(true);
+		expect(admit('198.51.100.2', true)).toBe(false);
 	});
 
 	it('does not bound what comes through a proxy on this machine', () => {
 		const admission = new SocketAdmission({ maxSockets: 10, maxSocketsPerAddress: 1 });
 		for (const address of ['127.0.0.1', '::1', '::ffff:127.0.0.1']) {
-			expect('release' in admission.admit(address) && 'release' in admission.admit(address)).toBe(true);
+			for (let round = 0; round < 2; round++) {
+				expect(admission.admit({ address, isKnown: false }, () => undefined)).toBeDefined();
+			}
 		}
 	});
 });

@@ -13,10 +13,12 @@ import { ChannelStore } from '../channels/channel-store.ts';
 import { createChannelApi, type ChannelApi } from '../channels/create-channel-api.ts';
 import { PublishAuthorizer } from '../channels/publish-authorizer.ts';
 import type { Database } from '../database/database.ts';
+import { KnownNetworks } from '../database/known-networks.ts';
 import { createChat, type Chat } from '../chat/create-chat.ts';
 import { registerErrorHandler } from '../http/error-handler.ts';
 import { createOpenApiRoutes, registerOpenApi } from '../http/openapi.ts';
 import { requestLimits } from '../http/request-limits.ts';
+import { SocketAdmission } from '../sockets/socket-admission.ts';
 
 /** A password that every account of a test has. */
 export const TEST_PASSWORD = 'correct horse battery';
@@ -159,9 +161,14 @@ export class ApiBench {
 		const [clock, logger, fakeRegistry] = [new FakeClock(), new RecordingLogger(), new FakeRegistry()];
 		const serverSecret = new Uint8Array(32).fill(7);
 		const bus = options.bus ?? new InProcessBus({ clock: systemClock, logger });
-		const channels = new ChannelStore({ database, clock, serverSecret });
+		const networks = new KnownNetworks('stream-key', { database, clock, logger, serverSecret });
+		const channels = new ChannelStore({
+			...{ database, clock, serverSecret },
+			onStreamKeyMade: (id, hash) => authorizer.expect(id, hash),
+		});
 		const authorizer = new PublishAuthorizer({
 			lookup: channels,
+			networks,
 			clock,
 			logger,
 			serverSecret,
@@ -177,7 +184,8 @@ export class ApiBench {
 				isSignUpOpen: options.isSignUpOpen ?? true,
 			},
 		});
-		const chat = createChat({ ...common, serverSecret, accounts, channels });
+		const admission = new SocketAdmission({ maxSockets: 100, maxSocketsPerAddress: 100 });
+		const chat = createChat({ ...common, serverSecret, accounts, channels, admission });
 		const viewerCounts = new Map<string, number>();
 		const api = await createChannelApi({
 			...common,

@@ -12,6 +12,7 @@ import type { Database } from '../../database/database.ts';
 import { createFrameworkErrorHandler, registerErrorHandler } from '../../http/error-handler.ts';
 import { requestLimits } from '../../http/request-limits.ts';
 import { registerWebSockets } from '../../sockets/signaling-routes.ts';
+import { SocketAdmission, type SocketLimits } from '../../sockets/socket-admission.ts';
 import { createSignaling, type Signaling, type SignalingDependencies } from '../create-signaling.ts';
 import { describeTestChannel, testChannel } from './audience-bench.ts';
 import { NoChat } from './no-chat.ts';
@@ -34,7 +35,8 @@ export type SignalingServerOptions = {
 	database?: Database;
 	channel?: Channel;
 	connectionTimeoutMs?: number;
-} & Partial<Pick<SignalingDependencies, 'maxSockets' | 'maxSocketsPerAddress' | 'allowedOrigins' | 'authenticator'>>;
+} & Partial<SocketLimits> &
+	Partial<Pick<SignalingDependencies, 'allowedOrigins' | 'authenticator'>>;
 
 const NO_DATABASE = { query: async () => [], runScript: async () => undefined } as unknown as Database;
 
@@ -67,8 +69,10 @@ export async function startSignalingServer(options: SignalingServerOptions): Pro
 		},
 		describe: describeTestChannel,
 		costOf: () => ({ consumersPerViewer: 2, bitrateBps: 1e6 }),
-		maxSockets: options.maxSockets ?? 100,
-		maxSocketsPerAddress: options.maxSocketsPerAddress ?? 100,
+		admission: new SocketAdmission({
+			maxSockets: options.maxSockets ?? 100,
+			maxSocketsPerAddress: options.maxSocketsPerAddress ?? 100,
+		}),
 		allowedOrigins: options.allowedOrigins ?? [],
 	});
 	await app.register(signaling.routes);

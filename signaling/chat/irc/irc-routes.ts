@@ -4,15 +4,21 @@ import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import type { IncomingMessage } from 'node:http';
 import { CloseScope } from '../../../core/close-scope.ts';
 import { SpillwayError } from '../../../core/errors.ts';
-import { addressKey } from '../../channels/attempt-limiter.ts';
+import { addressKey } from '../../../core/limits/address-key.ts';
+import { SharePool, type SharePoolLimits } from '../../../core/limits/share-pool.ts';
+import type { SocketAdmission } from '../../sockets/socket-admission.ts';
 import { IrcSession, type IrcCredential, type IrcSessionDependencies } from './irc-session.ts';
 
 /** Where a socket at `/` leads. */
 const ANY_CHANNEL_PATH = '/api/v1/chat';
-/** Connections of this node; each costs some 20 KB. */
-const MAX_SESSIONS = 10_000;
-/** Connections of one address: bots of a household, not a flood. */
-const MAX_SESSIONS_PER_ADDRESS = 50;
+/**
+ * IRC connections of this node, which each cost some 20 KB, and those of one address group: bots of a household, not a flood.
+ * They count among the server's sockets besides.
+ */
+const LIMITS: SharePoolLimits = { capacity: 10_000, reserve: 0, share: 50 };
+/** RFC 6455's successor code for "try again later" (IANA registry of WebSocket close codes). */
+const TRY_AGAIN_LATER = 1013;
+const TOO_MANY = 'too-many-connections';
 
 /** Give it to fastify as `rewriteUrl`: pages keep the address `/`, IRC clients get theirs. No other socket lives there. */
 export function rewriteIrcUrl(request: IncomingMessage): string {
@@ -21,14 +27,20 @@ export function rewriteIrcUrl(request: IncomingMessage): string {
 	return isUpgrade && url.split('?')[0] === '/' ? ANY_CHANNEL_PATH : url;
 }
 
+/** What the connections need. */
+export type IrcConnectionsDependencies = IrcSessionDependencies & {
+	/** Shared with the viewers' sockets. */
+	admission: SocketAdmission;
+};
+
 /** All IRC connections of this node. */
 export class IrcConnections {
-	readonly #dependencies: IrcSessionDependencies;
+	readonly #dependencies: IrcConnectionsDependencies;
 	readonly #sessions = new Map<IrcSession, WebSocket>();
-	readonly #countByAddress = new Map<string, number>();
+	readonly #pool = new SharePool<WebSocket>(LIMITS, 'refuse');
 	readonly #scope: CloseScope<'server-shutdown'>;
 
-	constructor(dependencies: IrcSessionDependencies) {
+	constructor(dependencies: IrcConnectionsDependencies) {
 		this.#dependencies = dependencies;
 		this.#scope = new CloseScope(dependencies.logger);
 		this.#scope.onClose(async () => {
@@ -87,13 +99,15 @@ export class IrcConnections {
 	}
 
 	#accept(socket: WebSocket, request: Pick<FastifyRequest, 'ip'>, onlyChannel: string | undefined): void {
-		const key = addressKey(request.ip);
-		const count = this.#countByAddress.get(key) ?? 0;
-		if (this.#scope.closed || this.#sessions.size >= MAX_SESSIONS || count >= MAX_SESSIONS_PER_ADDRESS) {
-			socket.close(1013, this.#scope.closed ? 'server-stopping' : 'too-many-connections');
+		if (this.#scope.closed) {
+			socket.close(TRY_AGAIN_LATER, 'server-stopping');
 			return;
 		}
-		this.#countByAddress.set(key, count + 1);
+		const release = this.#admit(socket, request.ip);
+		if (release === undefined) {
+			socket.close(TRY_AGAIN_LATER, TOO_MANY);
+			return;
+		}
 		const session = new IrcSession(socket, { remoteAddress: request.ip, onlyChannel }, this.#dependencies);
 		this.#sessions.set(session, socket);
 		// https://ircv3.net/specs/extensions/websocket: some clients send binary frames; they hold the same UTF-8 lines.
@@ -101,13 +115,29 @@ export class IrcConnections {
 		socket.on('error', () => socket.terminate());
 		socket.on('close', () => {
 			this.#sessions.delete(session);
-			const left = (this.#countByAddress.get(key) ?? 1) - 1;
-			if (left > 0) {
-				this.#countByAddress.set(key, left);
-			} else {
-				this.#countByAddress.delete(key);
-			}
+			release();
 			void session.close('socket-closed');
 		});
+	}
+
+	/** Counts the connection and returns what gives its places back; undefined when there is no room. */
+	#admit(socket: WebSocket, address: string): (() => void) | undefined {
+		const displace = (displaced: WebSocket): void => displaced.close(TRY_AGAIN_LATER, TOO_MANY);
+		const own = this.#pool.admit(socket, addressKey(address), false);
+		if (!own.isAdmitted) {
+			return undefined;
+		}
+		if (own.displaced !== undefined) {
+			displace(own.displaced);
+		}
+		const release = this.#dependencies.admission.admit({ address, isKnown: false }, () => displace(socket));
+		if (release === undefined) {
+			this.#pool.release(socket);
+			return undefined;
+		}
+		return () => {
+			this.#pool.release(socket);
+			release();
+		};
 	}
 }

@@ -3,6 +3,9 @@ import type { Clock } from '../../../core/clock.ts';
 import { CloseScope } from '../../../core/close-scope.ts';
 import { SpillwayError } from '../../../core/errors.ts';
 import type { ChannelId } from '../../../core/ids.ts';
+import { addressKey } from '../../../core/limits/address-key.ts';
+import type { AttemptLimiter } from '../../../core/limits/attempt-limiter.ts';
+import { TokenBucket, type TokenRate } from '../../../core/limits/token-bucket.ts';
 import type { Logger } from '../../../core/logger.ts';
 import { parseChatCommand } from '../chat-commands.ts';
 import type { ChatFrame, ChatJoinResult, ChatRoom, ChatService, ChatUser } from '../chat-service.ts';
@@ -38,7 +41,7 @@ export type IrcSessionDependencies = {
 	/** Whose access token or chat token it is. */
 	verifyToken: (token: string) => Promise<VerifiedToken | undefined>;
 	/** Slows down guessing; as AttemptLimiter. */
-	attempts: { begin(address: string): number; succeed(address: string): void };
+	attempts: Pick<AttemptLimiter, 'begin'>;
 };
 
 /** What a connection hangs on: a chat token, which may be deleted, or a log-in, which may end. */
@@ -57,8 +60,7 @@ const MAX_CHANNELS = 50;
 /** Lines that may wait for earlier ones, such as a JOIN that asks the database. */
 const MAX_WAITING_LINES = 200;
 /** Lines at once, and how many a second after that. */
-const LINE_BURST = 200;
-const LINES_PER_SECOND = 20;
+const LINE_RATE: TokenRate = { burst: 200, perSecond: 20 };
 const CAPABILITIES: ReadonlySet<string> = new Set(['twitch.tv/tags', 'twitch.tv/commands', 'twitch.tv/membership']);
 
 type Joined = { channel: IrcChannel; room: ChatRoom; memberId: string; badges: ChatJoinResult['badges'] };
@@ -80,8 +82,7 @@ export class IrcSession {
 	#credential: IrcCredential | undefined;
 	#work: Promise<void> = Promise.resolve();
 	#waitingLines = 0;
-	#lineTokens = LINE_BURST;
-	#linesAtMs: number;
+	readonly #lineRate: TokenBucket;
 	#isAnswerDue = false;
 
 	constructor(
@@ -94,7 +95,7 @@ export class IrcSession {
 		this.#remoteAddress = options.remoteAddress;
 		this.#onlyChannel = options.onlyChannel?.toLowerCase();
 		this.#scope = new CloseScope(dependencies.logger);
-		this.#linesAtMs = dependencies.clock.monotonicMs();
+		this.#lineRate = new TokenBucket(dependencies.clock, LINE_RATE);
 		this.#scope.onClose(() => this.#joined.forEach((joined) => this.#leaveRoom(joined)));
 		this.#scope.onClose(dependencies.clock.setInterval(() => this.#ping(), PING_INTERVAL_MS));
 		const signInDeadline = dependencies.clock.setTimeout(() => {
@@ -139,11 +140,7 @@ export class IrcSession {
 	}
 
 	#takeLine(): boolean {
-		const nowMs = this.#deps.clock.monotonicMs();
-		const earned = ((nowMs - this.#linesAtMs) / 1000) * LINES_PER_SECOND;
-		this.#lineTokens = Math.min(LINE_BURST, this.#lineTokens + earned) - 1;
-		this.#linesAtMs = nowMs;
-		return this.#lineTokens >= 0 && this.#waitingLines < MAX_WAITING_LINES;
+		return this.#lineRate.take() && this.#waitingLines < MAX_WAITING_LINES;
 	}
 
 	async #handleLine(line: string): Promise<void> {
@@ -273,7 +270,8 @@ export class IrcSession {
 			return undefined;
 		}
 		const { attempts, verifyToken } = this.#deps;
-		if (attempts.begin(this.#remoteAddress) > 0) {
+		const attempt = attempts.begin(addressKey(this.#remoteAddress));
+		if (attempt.outcome !== 'begun') {
 			this.#refuseSignIn('Login unsuccessful: too many attempts, wait a moment');
 			return undefined;
 		}
@@ -282,14 +280,15 @@ export class IrcSession {
 			verified = await verifyToken(token);
 		} catch (error) {
 			// Not the sender's fault.
-			attempts.succeed(this.#remoteAddress);
+			attempt.end();
 			throw error;
 		}
 		if (verified === undefined) {
+			attempt.fail();
 			this.#refuseSignIn('Login authentication failed');
 			return undefined;
 		}
-		attempts.succeed(this.#remoteAddress);
+		attempt.end();
 		this.#credential = verified.credential;
 		return verified.user;
 	}

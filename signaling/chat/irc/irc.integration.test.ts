@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../core/clock.ts';
 import type { ChannelId } from '../../../core/ids.ts';
 import { silentLogger } from '../../../core/logger.ts';
-import { AttemptLimiter } from '../../channels/attempt-limiter.ts';
+import { AttemptLimiter } from '../../../core/limits/attempt-limiter.ts';
+import { SocketAdmission } from '../../sockets/socket-admission.ts';
 import { InProcessBus } from '../../bus/in-process-bus.ts';
 import { ChatRooms } from '../chat-rooms.ts';
 import type { ChatUser } from '../chat-service.ts';
@@ -53,6 +54,8 @@ async function connectAndJoin(token?: string, name?: string): Promise<tmi.Client
 	return client;
 }
 
+const admission = new SocketAdmission({ maxSockets: 100, maxSocketsPerAddress: 100 });
+
 beforeAll(async () => {
 	const common = { clock: systemClock, logger: silentLogger };
 	bus = new InProcessBus(common);
@@ -63,6 +66,7 @@ beforeAll(async () => {
 		findChannel: async (name) => (name === 'demo' ? { id: 'channel-1' as ChannelId, name: 'demo' } : undefined),
 		verifyToken: async (token) => (USERS[token] === undefined ? undefined : { user: USERS[token] }),
 		attempts: new AttemptLimiter(systemClock),
+		admission,
 	});
 	app = fastify({ rewriteUrl: rewriteIrcUrl });
 	await app.register(websocket);

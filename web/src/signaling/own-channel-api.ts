@@ -22,6 +22,10 @@ export type StreamKeyDescription = {
 	/** First characters, by which it is recognised. */
 	prefix: string;
 	createdAt: string;
+	/** Null: never yet. */
+	lastUsedAt: string | null;
+	/** When it was first used from the newest of its networks; null while it was used from one only. */
+	newNetworkAt: string | null;
 };
 
 /** A stream key just made: the only time that the secret is told. */

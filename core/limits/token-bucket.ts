@@ -1,0 +1,80 @@
+/** Token buckets: a steady rate with bursts, for one owner or for many senders. */
+import type { Clock } from '../clock.ts';
+
+/** A rate. */
+export type TokenRate = {
+	/** Tokens that come back in a second. */
+	perSecond: number;
+	/** Tokens of a full bucket: so many at once. */
+	burst: number;
+};
+
+/** Filled steadily, emptied by what is counted. */
+export class TokenBucket {
+	readonly #clock: Clock;
+	readonly #rate: TokenRate;
+	#tokens: number;
+	#filledAtMs: number;
+
+	/** Starts full. */
+	constructor(clock: Clock, rate: TokenRate) {
+		this.#clock = clock;
+		this.#rate = rate;
+		this.#tokens = rate.burst;
+		this.#filledAtMs = clock.monotonicMs();
+	}
+
+	/** Takes one; false when there is none. */
+	take(): boolean {
+		this.#fill();
+		if (this.#tokens < 1) {
+			return false;
+		}
+		this.#tokens--;
+		return true;
+	}
+
+	/** Milliseconds until there is one; 0 when there is. */
+	get waitMs(): number {
+		this.#fill();
+		return this.#tokens >= 1 ? 0 : Math.ceil(((1 - this.#tokens) / this.#rate.perSecond) * 1000);
+	}
+
+	#fill(): void {
+		const nowMs = this.#clock.monotonicMs();
+		const gained = ((nowMs - this.#filledAtMs) * this.#rate.perSecond) / 1000;
+		this.#tokens = Math.min(this.#rate.burst, this.#tokens + gained);
+		this.#filledAtMs = nowMs;
+	}
+}
+
+/** A bucket for each key, such as an address group; beyond `maxKeys` the one that was used longest ago is forgotten. */
+export class TokenBuckets {
+	readonly #clock: Clock;
+	readonly #rate: TokenRate;
+	readonly #maxKeys: number;
+	// In order of use, oldest first.
+	readonly #buckets = new Map<string, TokenBucket>();
+
+	constructor(clock: Clock, rate: TokenRate, maxKeys: number) {
+		this.#clock = clock;
+		this.#rate = rate;
+		this.#maxKeys = maxKeys;
+	}
+
+	/** How many keys are remembered. */
+	get size(): number {
+		return this.#buckets.size;
+	}
+
+	/** Takes a token of the key. Returns 0, or the milliseconds until there is one. */
+	take(key: string): number {
+		const bucket = this.#buckets.get(key) ?? new TokenBucket(this.#clock, this.#rate);
+		this.#buckets.delete(key);
+		this.#buckets.set(key, bucket);
+		if (this.#buckets.size > this.#maxKeys) {
+			this.#buckets.delete(this.#buckets.keys().next().value!);
+		}
+		return bucket.take() ? 0 : bucket.waitMs;
+	}
+}
