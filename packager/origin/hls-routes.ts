@@ -51,7 +51,7 @@ export function createHlsRoutes(directory: HlsDirectory): FastifyPluginAsync {
 		});
 		for (const path of MULTIVARIANT_PATHS) {
 			server.get<{ Params: ChannelParams }>(path, async (request, reply) => {
-				const origin = await directory.liveOrigin(request.params.channel, clientOf(request));
+				const origin = await directory.liveOrigin(request.params.channel, new RequestClient(request, directory));
 				const body = Buffer.from(origin.multivariantPlaylist(channelBase(request, origin.channelName)));
 				return reply
 					.header('cache-control', cacheControl('multivariant-playlist'))
@@ -68,25 +68,13 @@ export function createHlsRoutes(directory: HlsDirectory): FastifyPluginAsync {
 			}
 			if (file === 'index.m3u8') {
 				const directives = parseDeliveryDirectives(request.query as Record<string, unknown>);
-				const answer = await origin.mediaPlaylist(track, directives, clientOf(request));
+				const answer = await origin.mediaPlaylist(track, directives, new RequestClient(request, directory));
 				return sendPlaylist(request, reply, answer.body, answer.kind);
 			}
-			const media = await origin.media(track, file, clientOf(request));
+			const media = await origin.media(track, file, new RequestClient(request, directory));
 			return sendMedia(request, reply, media);
 		});
 		refuseOtherMethods(MEDIA_PATH);
-
-		// Both are made when they are asked for: most requests are answered without being held.
-		function clientOf(request: FastifyRequest): OriginClient {
-			return {
-				get key() {
-					return directory.clientKey(request.ip);
-				},
-				get signal() {
-					return request.signal;
-				},
-			};
-		}
 
 		function refuseOtherMethods(path: string): void {
 			server.options(path, async (request, reply) =>
@@ -104,6 +92,25 @@ export function createHlsRoutes(directory: HlsDirectory): FastifyPluginAsync {
 			});
 		}
 	};
+}
+
+/** Both are found out when they are asked for: most requests are answered without being held. */
+class RequestClient implements OriginClient {
+	readonly #request: FastifyRequest;
+	readonly #directory: HlsDirectory;
+
+	constructor(request: FastifyRequest, directory: HlsDirectory) {
+		this.#request = request;
+		this.#directory = directory;
+	}
+
+	get key(): string | undefined {
+		return this.#directory.clientKey(this.#request.ip);
+	}
+
+	get signal(): AbortSignal {
+		return this.#request.signal;
+	}
 }
 
 /** Leads from the address of the request to `/hls/{channel}/`, without naming anything that a proxy may have put before it. */

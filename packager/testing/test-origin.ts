@@ -19,7 +19,7 @@ export type TestOrigin = AsyncDisposable & {
 
 /** Makes it; `listen()` is the caller's. */
 export function createTestOrigin(
-	options: { clock?: Clock; logger?: Logger; config?: Partial<PackagerConfig> } = {},
+	options: { clock?: Clock; logger?: Logger; config?: Partial<PackagerConfig>; isHttp2?: boolean } = {},
 ): TestOrigin {
 	const channels = new Map<string, PackagerChannelState>();
 	const packager = createPackager(defaultPackagerConfig(options.config), {
@@ -27,7 +27,9 @@ export function createTestOrigin(
 		logger: options.logger ?? silentLogger,
 		channels: { state: async (name) => channels.get(name) ?? { state: 'unknown' } },
 	});
-	const server = Fastify({ forceCloseConnections: true, routerOptions: { ignoreTrailingSlash: true } });
+	const common = { forceCloseConnections: true, routerOptions: { ignoreTrailingSlash: true } };
+	// What fastify gives for HTTP/2 is the same to those who register routes, but has types of its own.
+	const server = Fastify((options.isHttp2 ? { ...common, http2: true } : common) as typeof common);
 	server.setErrorHandler(async (error, _request, reply) => {
 		const status = error instanceof SpillwayError ? error.httpStatus : 500;
 		const code = error instanceof SpillwayError ? error.code : 'INTERNAL_ERROR';
