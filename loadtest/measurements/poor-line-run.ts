@@ -72,6 +72,9 @@ export async function runPoorLine(options: PoorLineOptions): Promise<PoorLineRun
 				const runs: PoorLineRun[] = [];
 				for (const kind of Object.keys(POOR_LINE_KINDS) as PoorLineKind[]) {
 					runs.push(await runKind(kind, network, server, options));
+					if (publisher.failure !== undefined) {
+						throw publisher.failure;
+					}
 				}
 				return runs;
 			} finally {

@@ -14,7 +14,16 @@ const FACTS: NoticeFacts = {
 	isPaused: false,
 	lineProblem: undefined,
 };
-const SILENT: PlaybackState[] = ['idle', 'connecting', 'stalled', 'interrupted', 'offline', 'ended', 'error'];
+const SILENT: PlaybackState[] = [
+	'idle',
+	'connecting',
+	'stalled',
+	'interrupted',
+	'offline',
+	'ended',
+	'error',
+	'stopped',
+];
 const KINDS: PlaybackErrorKind[] = ['unsupported', 'unreachable', 'refused', 'connection-lost', 'undecodable'];
 
 describe('playerNotice', () => {

@@ -39,7 +39,6 @@ export function playerNotice(facts: NoticeFacts): PlayerNotice | undefined {
 	}
 	switch (facts.state) {
 		case 'playing':
-		case 'stopped':
 			return undefined;
 		case 'offline':
 			return {
@@ -68,6 +67,7 @@ export function playerNotice(facts: NoticeFacts): PlayerNotice | undefined {
 		case 'idle':
 		case 'connecting':
 		case 'stalled':
+		case 'stopped':
 			return waitingNotice(facts);
 	}
 }

@@ -34,7 +34,8 @@ const REPORTED_STATES: Record<PlaybackState, ViewerStatistics['state']> = {
 	offline: 'interrupted',
 	ended: 'interrupted',
 	error: 'failed',
-	stopped: 'failed',
+	// Closed during a pause; what takes its place is on its way.
+	stopped: 'connecting',
 };
 const SETTINGS_KEY = 'spillway.watch';
 

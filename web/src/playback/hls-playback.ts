@@ -314,6 +314,7 @@ class HlsSession {
 
 	reading(): ConnectionReading {
 		const level = this.#hls?.levels[this.#hls.currentLevel];
+		const edgeDistanceMs = this.#edgeDistanceSeconds === undefined ? undefined : this.#edgeDistanceSeconds * 1000;
 		return {
 			...EMPTY_CONNECTION_READING,
 			receivedBytes: this.#receivedBytes,
@@ -321,8 +322,9 @@ class HlsSession {
 			videoCodec: level?.videoCodec,
 			audioCodec: level?.audioCodec,
 			bufferedAheadMs: this.#bufferedAheadSeconds() * 1000,
-			targetDistanceMs: this.#rateController.targetSeconds * 1000,
-			edgeDistanceMs: this.#edgeDistanceSeconds === undefined ? undefined : this.#edgeDistanceSeconds * 1000,
+			// What follows the buffer aims at nothing nearer than where it is.
+			targetDistanceMs: this.#follower.isFollowing ? edgeDistanceMs : this.#rateController.targetSeconds * 1000,
+			edgeDistanceMs,
 			isStarved: this.isStarved,
 		};
 	}

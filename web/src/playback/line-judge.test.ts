@@ -98,6 +98,12 @@ describe('LineJudge', () => {
 			[...times(4, PLAYS), ...times(5, { ...PLAYS, framesShown: 0, framesDecoded: 2 })],
 			30,
 		],
+		[
+			'a machine that cannot decode, on a line that loses a little',
+			'machine-busy',
+			[...times(4, PLAYS), ...times(5, { ...PLAYS, framesShown: 0, framesDecoded: 2, lost: 10, nacks: 8 })],
+			30,
+		],
 		['a hidden page', 'unwatched', [...times(6, PLAYS), ...times(5, { ...DROWNED, isExpected: false })], 30],
 		['a page that is seen again', 'unwatched', [...times(5, { ...GONE, isExpected: false }), DROWNED], 30],
 	])('%s: %s', (_what, verdict, seconds, frameRate) => {

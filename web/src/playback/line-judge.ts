@@ -42,7 +42,11 @@ const LOST_PACKETS = 20;
 const NACKS_PER_SECOND = 4;
 /** A line with a deep queue loses little and delays it all. */
 const ROUND_TRIP_MS = 1000;
+/** Of the pictures that the source sends: so many whole ones do not come over a line that drowns. */
+const ARRIVED_SHARE = 0.5;
 const DECODED_SHARE = 0.5;
+/** Where the source's rate is not known: a slow source. */
+const LEAST_FRAME_RATE = 10;
 
 /** One per connection. */
 export class LineJudge {
@@ -94,7 +98,7 @@ export class LineJudge {
 		if (this.#stoodForMs(sinceMs, nowMs, standsMs) < LINE_WINDOW_MS * STANDING_SHARE) {
 			return 'plays';
 		}
-		return this.#reason();
+		return this.#reason(sourceFrameRate ?? LEAST_FRAME_RATE);
 	}
 
 	#stoodForMs(fromMs: number, toMs: number, standsMs: number): number {
@@ -110,7 +114,7 @@ export class LineJudge {
 		return stoodForMs;
 	}
 
-	#reason(): LineVerdict {
+	#reason(sourceFrameRate: number): LineVerdict {
 		const [first, last] = [this.#counts[0], this.#counts.at(-1)];
 		if (first === undefined || last === undefined || last.atMs <= first.atMs) {
 			return 'unwatched';
@@ -120,7 +124,12 @@ export class LineJudge {
 		if (received === 0) {
 			return 'source-gone';
 		}
-		const asksAllTheTime = of('nackCount') / (of('atMs') / 1000) >= NACKS_PER_SECOND;
+		const seconds = of('atMs') / 1000;
+		const arrives = of('framesReceived') / seconds >= sourceFrameRate * ARRIVED_SHARE;
+		if (arrives && of('framesDecoded') < of('framesReceived') * DECODED_SHARE) {
+			return 'machine-busy';
+		}
+		const asksAllTheTime = of('nackCount') / seconds >= NACKS_PER_SECOND;
 		const losesMuch = lost >= LOST_PACKETS && lost / (received + lost) >= LOST_SHARE;
 		const isQueued = last.roundTripMs !== undefined && last.roundTripMs >= ROUND_TRIP_MS;
 		if (asksAllTheTime || losesMuch || isQueued) {
@@ -131,6 +140,6 @@ export class LineJudge {
 			// What the server does not have it cannot send again.
 			return resent === 0 && !isQueued ? 'source-lossy' : 'line-too-poor';
 		}
-		return of('framesDecoded') < of('framesReceived') * DECODED_SHARE ? 'machine-busy' : 'source-slow';
+		return 'source-slow';
 	}
 }
