@@ -134,7 +134,7 @@ export class WhipSessions {
 			publisherId,
 		});
 		const preferredAddress = request.socket.localAddress?.replace(/^::ffff:/, '');
-		const transport = await PublisherTransport.create(router, offer, { preferredAddress }, logger);
+		const transport = await PublisherTransport.create(router, offer, { preferredAddress }, { clock, logger });
 		const publisher = new WhipPublisher(
 			{ id: publisherId, remoteAddress: request.ip, encoderName: request.headers['user-agent']?.slice(0, 120) },
 			transport,
