@@ -8,7 +8,8 @@ import { ntpToEpochMs } from '../core/units.ts';
 import type { BroadcastRouter } from './broadcast-router.ts';
 import type { RtpHeader } from './rtp/rtp-packet.ts';
 import { negotiateWhip, type NegotiatedPublisherTrack } from './sdp/whip-negotiation.ts';
-import { remoteDtlsParameters, writeSdpAnswer } from './sdp/sdp-answer.ts';
+import { remoteDtlsParameters } from './sdp/bundle.ts';
+import { writeSdpAnswer } from './sdp/sdp-answer.ts';
 import type { SdpOffer } from './sdp/sdp-offer.ts';
 import { SimulcastSelector } from './simulcast/simulcast-selector.ts';
 
@@ -56,7 +57,7 @@ export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 		options: { preferredAddress: string | undefined },
 		dependencies: { clock: Clock; logger: Logger },
 	): Promise<PublisherTransport> {
-		const tracks = negotiateWhip(offer);
+		const { transport: negotiated, tracks } = negotiateWhip(offer);
 		const transport = await broadcastRouter.homeRouter.createWebRtcTransport({
 			webRtcServer: broadcastRouter.home.webRtcServer,
 			enableUdp: true,
@@ -66,7 +67,7 @@ export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 		});
 		const taps: Tap[] = [];
 		try {
-			await transport.connect({ dtlsParameters: remoteDtlsParameters(tracks[0]!.answer.offered) });
+			await transport.connect({ dtlsParameters: remoteDtlsParameters(negotiated) });
 			for (const track of tracks) {
 				const producer = await transport.produce({ kind: track.kind, rtpParameters: track.rtpParameters });
 				const consumer = await broadcastRouter.stage.link.transport.consume({
@@ -80,7 +81,7 @@ export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 			}
 			const answer = writeSdpAnswer(
 				transport,
-				tracks.map((track) => track.answer),
+				{ offer, transport: negotiated, media: tracks.map((track) => track.answer) },
 				options.preferredAddress,
 			);
 			return new PublisherTransport({ answer, tracks, transport, taps, broadcastRouter, ...dependencies });
