@@ -20,7 +20,8 @@ export type PublishPermission = {
 
 /** Decides who may publish. Implemented over the database; may throw STREAM_KEY_REFUSED, TOO_MANY_ATTEMPTS and such. */
 export interface PublishAuthorizer {
-	authorize(streamKey: string, remoteAddress: string): Promise<PublishPermission>;
+	/** Of several keys (an encoder's address may hold it in several places) the first that is good counts; one attempt. */
+	authorize(streamKey: string | readonly string[], remoteAddress: string): Promise<PublishPermission>;
 }
 
 /** Events of the registry. */
