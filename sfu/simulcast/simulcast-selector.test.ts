@@ -3,15 +3,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { unwrap } from '../../core/units.ts';
 import { createRtpHeader } from '../rtp/rtp-packet.ts';
+import { PICTURE_TICKS } from '../testing/numbered-pictures.ts';
+import { LAYER_SPS } from '../testing/simulcast-peer.ts';
 import { SimulcastSelector } from './simulcast-selector.ts';
 
-/** SPS of these sizes (x264, baseline), by name as browsers use them. */
-const SPS: Record<string, string> = {
-	f: '6742c01fda014016ec0440000003004000000f23c60ca8',
-	h: '6742c01eda0280bfe5c044000003000400000300f23c58ba80',
-	q: '6742c00dda05067e7c0440000003004000000f23c50aa8',
-};
-const PICTURE_TICKS = 3000;
+/** A copy, for a test adds to it. */
+const SPS: Record<string, Buffer> = { ...LAYER_SPS };
 const PICTURE_MS = 1000 / 30;
 
 type Sent = { rid: string; picture: number; isKeyFrame: boolean };
@@ -101,7 +98,7 @@ class Rig {
 		layer.wantsKeyFrame = false;
 		const slice = Buffer.alloc(layer.bytes, 0xaa);
 		slice[0] = isKeyFrame ? 0x65 : 0x41;
-		const payloads = isKeyFrame ? [Buffer.from(SPS[layer.rid]!, 'hex'), slice] : [slice, slice];
+		const payloads = isKeyFrame ? [SPS[layer.rid]!, slice] : [slice, slice];
 		payloads.forEach((payload, place) => {
 			const isLast = place === payloads.length - 1;
 			if (isLast && dropsMarker) {
