@@ -1,5 +1,6 @@
 /** One WHIP publisher's WebRTC transport: its Producers, and the tap through which their packets reach our code. */
-import type { Consumer, Producer, WebRtcTransport } from 'mediasoup/types';
+import type { Consumer, Producer, RtpCapabilities, WebRtcTransport } from 'mediasoup/types';
+import type { Clock } from '../core/clock.ts';
 import { CloseScope } from '../core/close-scope.ts';
 import type { Logger } from '../core/logger.ts';
 import { TypedEmitter } from '../core/typed-emitter.ts';
@@ -7,8 +8,10 @@ import { ntpToEpochMs } from '../core/units.ts';
 import type { BroadcastRouter } from './broadcast-router.ts';
 import type { RtpHeader } from './rtp/rtp-packet.ts';
 import { negotiateWhip, type NegotiatedPublisherTrack } from './sdp/whip-negotiation.ts';
-import { remoteDtlsParameters, writeSdpAnswer } from './sdp/sdp-answer.ts';
+import { remoteDtlsParameters } from './sdp/bundle.ts';
+import { writeSdpAnswer } from './sdp/sdp-answer.ts';
 import type { SdpOffer } from './sdp/sdp-offer.ts';
+import { SimulcastSelector } from './simulcast/simulcast-selector.ts';
 
 /** Why a publisher's transport ended. */
 export type PublisherTransportEndReason =
@@ -36,6 +39,8 @@ export type PublisherTransportEvents = {
 /** Consent checks come every 5 s; a dead publisher should begin its grace window soon. */
 const ICE_CONSENT_TIMEOUT_SECONDS = 12;
 
+type Tap = { track: NegotiatedPublisherTrack; producer: Producer; consumer: Consumer };
+
 /** One publisher's side of the SFU. */
 export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 	readonly answer: string;
@@ -50,9 +55,9 @@ export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 		broadcastRouter: BroadcastRouter,
 		offer: SdpOffer,
 		options: { preferredAddress: string | undefined },
-		logger: Logger,
+		dependencies: { clock: Clock; logger: Logger },
 	): Promise<PublisherTransport> {
-		const tracks = negotiateWhip(offer);
+		const { transport: negotiated, tracks } = negotiateWhip(offer);
 		const transport = await broadcastRouter.homeRouter.createWebRtcTransport({
 			webRtcServer: broadcastRouter.home.webRtcServer,
 			enableUdp: true,
@@ -60,27 +65,26 @@ export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 			preferUdp: true,
 			iceConsentTimeout: ICE_CONSENT_TIMEOUT_SECONDS,
 		});
-		const taps: { track: NegotiatedPublisherTrack; producer: Producer; consumer: Consumer }[] = [];
+		const taps: Tap[] = [];
 		try {
-			await transport.connect({ dtlsParameters: remoteDtlsParameters(tracks[0]!.answer.offered) });
+			await transport.connect({ dtlsParameters: remoteDtlsParameters(negotiated) });
 			for (const track of tracks) {
 				const producer = await transport.produce({ kind: track.kind, rtpParameters: track.rtpParameters });
 				const consumer = await broadcastRouter.stage.link.transport.consume({
 					producerId: producer.id,
-					rtpCapabilities: broadcastRouter.homeRouter.rtpCapabilities,
+					rtpCapabilities: tapCapabilities(broadcastRouter.homeRouter.rtpCapabilities),
 					enableRtx: false,
-					...(track.rtpParameters.encodings!.length > 1
-						? { preferredLayers: { spatialLayer: track.rtpParameters.encodings!.length - 1 } }
-						: {}),
+					// All simulcast layers as they come, each under an SSRC of its own.
+					pipe: isSimulcast(track),
 				});
 				taps.push({ track, producer, consumer });
 			}
 			const answer = writeSdpAnswer(
 				transport,
-				tracks.map((track) => track.answer),
+				{ offer, transport: negotiated, media: tracks.map((track) => track.answer) },
 				options.preferredAddress,
 			);
-			return new PublisherTransport({ answer, tracks, transport, taps, broadcastRouter, logger });
+			return new PublisherTransport({ answer, tracks, transport, taps, broadcastRouter, ...dependencies });
 		} catch (error) {
 			transport.close();
 			throw error;
@@ -91,8 +95,9 @@ export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 		answer: string;
 		tracks: readonly NegotiatedPublisherTrack[];
 		transport: WebRtcTransport;
-		taps: readonly { track: NegotiatedPublisherTrack; producer: Producer; consumer: Consumer }[];
+		taps: readonly Tap[];
 		broadcastRouter: BroadcastRouter;
+		clock: Clock;
 		logger: Logger;
 	}) {
 		super(parts.logger);
@@ -104,13 +109,13 @@ export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 			this.#transport.close();
 			this.emit('closed', reason);
 		});
-		for (const { track, producer, consumer } of parts.taps) {
-			const ssrc = consumer.rtpParameters.encodings![0]!.ssrc!;
-			this.#scope.onClose(
-				parts.broadcastRouter.stage.link.tap(ssrc, (packet, header) => this.emit('packet', track.kind, packet, header)),
-			);
-			this.#scope.onClose(() => consumer.close());
-			this.#listenForSenderReports(track, producer);
+		for (const tap of parts.taps) {
+			if (isSimulcast(tap.track)) {
+				this.#tapLayers(tap, parts.broadcastRouter, parts);
+			} else {
+				this.#tapOne(tap, parts.broadcastRouter);
+			}
+			this.#scope.onClose(() => tap.consumer.close());
 		}
 		this.#videoTap = parts.taps.find(({ track }) => track.kind === 'video')?.consumer;
 		this.#transport.observer.once('close', () => void this.close('worker-died'));
@@ -150,19 +155,79 @@ export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 		return this.#scope.close(reason);
 	}
 
-	#listenForSenderReports(track: NegotiatedPublisherTrack, producer: Producer): void {
-		// With simulcast the tap's timestamps are those of another layer than the report's.
-		if (track.rtpParameters.encodings!.length > 1) {
-			return;
-		}
-		producer.enableTraceEvent(['sr']).catch(() => {
-			// Without reports arrival times serve; and a failure means that the worker is gone.
+	#tapOne({ track, producer, consumer }: Tap, broadcastRouter: BroadcastRouter): void {
+		const ssrc = consumer.rtpParameters.encodings![0]!.ssrc!;
+		this.#scope.onClose(
+			broadcastRouter.stage.link.tap(ssrc, (packet, header) => this.emit('packet', track.kind, packet, header)),
+		);
+		listenForSenderReports(producer, ({ ntpMs, ticks }) => this.emit('senderReport', track.kind, ntpMs, ticks));
+	}
+
+	#tapLayers(
+		{ track, producer, consumer }: Tap,
+		broadcastRouter: BroadcastRouter,
+		{ clock, logger }: { clock: Clock; logger: Logger },
+	): void {
+		const { encodings } = consumer.rtpParameters;
+		const rids = track.rtpParameters.encodings!.map(({ rid }) => rid);
+		const selector = new SimulcastSelector({
+			codec: track.codec === 'vp8' ? 'vp8' : 'h264',
+			layerCount: rids.length,
+			forward: (packet, header) => this.emit('packet', track.kind, packet, header),
+			requestKeyFrame: () => this.requestKeyFrame(),
+			changed: (from, to) =>
+				logger.debug(
+					{ from: from && rids[from.index], to: rids[to.index], pixelCount: to.pixelCount },
+					'simulcast layer changed',
+				),
 		});
-		producer.on('trace', ({ type, info }) => {
-			const report = info as { ntpSec?: number; ntpFrac?: number; rtpTs?: number };
-			if (type === 'sr' && report.ntpSec !== undefined && report.ntpFrac !== undefined && report.rtpTs !== undefined) {
-				this.emit('senderReport', track.kind, ntpToEpochMs(report.ntpSec, report.ntpFrac), report.rtpTs);
+		encodings!.forEach(({ ssrc }, index) => {
+			this.#scope.onClose(
+				broadcastRouter.stage.link.tap(ssrc!, (packet, header) =>
+					selector.receive(index, packet, header, clock.monotonicMs()),
+				),
+			);
+		});
+		listenForSenderReports(producer, ({ ssrc, ntpMs, ticks }) => {
+			const layer = producer.score.find((score) => score.ssrc === ssrc);
+			const streamTicks = layer && selector.noteReport(layer.encodingIdx, ntpMs, ticks);
+			if (streamTicks !== undefined) {
+				this.emit('senderReport', track.kind, ntpMs, streamTicks);
 			}
 		});
 	}
+}
+
+/**
+ * What our end of the link asks for. With transport-wide sequence numbers or send times mediasoup would estimate the bandwidth
+ * of the link from feedback that we never give, and stop sending.
+ */
+function tapCapabilities({ codecs }: RtpCapabilities): RtpCapabilities {
+	return {
+		codecs: (codecs ?? []).map((codec) => ({
+			...codec,
+			rtcpFeedback: (codec.rtcpFeedback ?? []).filter(({ type }) => type !== 'transport-cc' && type !== 'goog-remb'),
+		})),
+		headerExtensions: [],
+	};
+}
+
+function isSimulcast(track: NegotiatedPublisherTrack): boolean {
+	return track.rtpParameters.encodings!.length > 1;
+}
+
+/** Reports of any stream of a Producer. `ssrc` is the publisher's. */
+function listenForSenderReports(
+	producer: Producer,
+	listener: (report: { ssrc: number | undefined; ntpMs: number; ticks: number }) => void,
+): void {
+	producer.enableTraceEvent(['sr']).catch(() => {
+		// Without reports arrival times serve; and a failure means that the worker is gone.
+	});
+	producer.on('trace', ({ type, info }) => {
+		const report = info as { ssrc?: number; ntpSec?: number; ntpFrac?: number; rtpTs?: number };
+		if (type === 'sr' && report.ntpSec !== undefined && report.ntpFrac !== undefined && report.rtpTs !== undefined) {
+			listener({ ssrc: report.ssrc, ntpMs: ntpToEpochMs(report.ntpSec, report.ntpFrac), ticks: report.rtpTs });
+		}
+	});
 }

@@ -9,7 +9,8 @@ import { TypedEmitter } from '../core/typed-emitter.ts';
 import type { BroadcastRouter, ViewerRouter } from './broadcast-router.ts';
 import { DEFAULT_PAYLOAD_TYPES } from './media-codecs.ts';
 import { answerViewerMedia, negotiateWhep, viewerCapabilities, type NegotiatedViewer } from './sdp/whep-negotiation.ts';
-import { remoteDtlsParameters, writeSdpAnswer } from './sdp/sdp-answer.ts';
+import { remoteDtlsParameters } from './sdp/bundle.ts';
+import { writeSdpAnswer } from './sdp/sdp-answer.ts';
 import type { SdpOffer } from './sdp/sdp-offer.ts';
 import type { VideoStageTrack } from './stage/stage-track.ts';
 
@@ -68,18 +69,15 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 				preferUdp: true,
 				iceConsentTimeout: ICE_CONSENT_TIMEOUT_SECONDS,
 			});
-			const first = viewer.video?.media ?? viewer.audio?.media ?? offer.media[0]!;
-			await transport.connect({ dtlsParameters: remoteDtlsParameters(first) });
+			await transport.connect({ dtlsParameters: remoteDtlsParameters(viewer.transport) });
 			const consumers = await createConsumers(transport, viewer, viewerRouter);
-			const sections = offer.media.map((media) => {
-				const isVideo = media.kind === 'video';
-				return answerViewerMedia(
-					(isVideo ? viewer.video : viewer.audio)!,
-					(isVideo ? consumers.video : consumers.audio)!,
-					broadcastRouter.broadcastId,
-				);
+			const media = (['video', 'audio'] as const).flatMap((kind) => {
+				const [section, consumer] = [viewer[kind], consumers[kind]];
+				return section === undefined || consumer === undefined
+					? []
+					: [answerViewerMedia(section, consumer, broadcastRouter.broadcastId)];
 			});
-			const answer = writeSdpAnswer(transport, sections, options.preferredAddress);
+			const answer = writeSdpAnswer(transport, { offer, transport: viewer.transport, media }, options.preferredAddress);
 			return new ViewerTransport({
 				id,
 				answer,
@@ -243,10 +241,16 @@ async function createConsumers(
 	viewerRouter: ViewerRouter,
 ): Promise<{ video: Consumer | undefined; audio: Consumer | undefined }> {
 	const rtpCapabilities = viewerCapabilities(viewer, viewerRouter.router.rtpCapabilities.headerExtensions ?? []);
-	const consume = (producerId: string, mid: string): Promise<Consumer> =>
+	const consume = (producerId: string, mid: string | undefined): Promise<Consumer> =>
 		// Without RTX among the viewer's codecs this means: lost packets are sent again as they were. mediasoup takes "false" for
 		// no retransmission at all, whatever the answer says of NACK.
-		transport.consume({ producerId, rtpCapabilities, mid, paused: true, enableRtx: true });
+		transport.consume({
+			producerId,
+			rtpCapabilities,
+			...(mid === undefined ? {} : { mid }),
+			paused: true,
+			enableRtx: true,
+		});
 	return {
 		video:
 			viewer.video === undefined ? undefined : await consume(viewerRouter.videoProducer.id, viewer.video.media.mid),

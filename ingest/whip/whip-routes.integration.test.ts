@@ -31,9 +31,16 @@ const SDP = { 'content-type': 'application/sdp' };
 const KEY = { authorization: 'Bearer good-key' };
 const OTHER_KEY = { authorization: 'Bearer other-key' };
 
+/** How many keys each attempt had. */
+const attempts: number[] = [];
+
 /** One permission for each key. */
-function authorize(streamKey: string): Promise<PublishPermission> {
-	const channelName = { 'good-key': 'demo', 'other-key': 'other' }[streamKey];
+function authorize(streamKeys: string | readonly string[]): Promise<PublishPermission> {
+	const candidates = typeof streamKeys === 'string' ? [streamKeys] : streamKeys;
+	attempts.push(candidates.length);
+	const channels: Record<string, string> = { 'good-key': 'demo', 'other-key': 'other' };
+	const streamKey = candidates.find((key) => key in channels)!;
+	const channelName = channels[streamKey];
 	return channelName === undefined
 		? Promise.reject(new SpillwayError('STREAM_KEY_REFUSED'))
 		: Promise.resolve({
@@ -125,8 +132,8 @@ describe('POST /whip', () => {
 		['there is no stream key', { ...SDP }, OBS_OFFER, 401, 'STREAM_KEY_MISSING'],
 		['the stream key is wrong', { ...SDP, authorization: 'Bearer wrong' }, OBS_OFFER, 401, 'STREAM_KEY_REFUSED'],
 		[
-			'it is another kind of authorization',
-			{ ...SDP, authorization: 'Basic Z29vZC1rZXk6' },
+			'there is nothing in the authorization',
+			{ ...SDP, authorization: 'Basic Og==' },
 			OBS_OFFER,
 			401,
 			'STREAM_KEY_MISSING',
@@ -149,6 +156,38 @@ describe('POST /whip', () => {
 		const response = await post(payload, headers);
 		expect([response.statusCode, response.json<{ code: string }>().code]).toEqual([status, code]);
 		expect(sessions.count).toBe(0);
+	});
+
+	it.each([
+		['no scheme', { authorization: 'good-key' }, '/whip'],
+		['another case', { authorization: 'bEARER good-key' }, '/whip'],
+		['Basic and the key as password', { authorization: `Basic ${btoa('me:good-key')}` }, '/whip'],
+		['Basic and the key as user', { authorization: `Basic ${btoa('good-key:')}` }, '/whip'],
+		['?key=', {}, '/whip?key=good-key'],
+		['?token=', {}, '/whip?token=good-key'],
+		['?stream_key= and a wrong one', {}, '/whip?stream_key=good-key&token=wrong'],
+		['the path', {}, '/whip/good-key'],
+		['the path behind a name', {}, '/whip/live/good-key'],
+	])('finds the stream key with %s, in one attempt, and does not repeat it', async (_name, headers, url) => {
+		attempts.length = 0;
+		const lines = bench.logger.lines.length;
+		const response = await inject({ method: 'POST', url, headers: { ...SDP, ...headers }, payload: OBS_OFFER });
+		expect([response.statusCode, attempts.length]).toEqual([201, 1]);
+		expect(attempts[0]).toBeLessThanOrEqual(3);
+		expect(JSON.stringify([response.headers, response.body, bench.logger.lines.slice(lines)])).not.toContain(
+			'good-key',
+		);
+		// Whoever had the key in the address cannot send it to another address.
+		const isInHeader = 'authorization' in headers;
+		expect((await remove(response.headers.location!, {})).statusCode).toBe(isInHeader ? 401 : 200);
+		if (isInHeader) {
+			expect((await remove(response.headers.location!, { ...headers })).statusCode).toBe(200);
+		}
+	});
+
+	it('names the content type that is needed when there is none', async () => {
+		const response = await post(OBS_OFFER, KEY);
+		expect([response.statusCode, response.json()]).toEqual([415, { code: 'CONTENT_TYPE_UNSUPPORTED' }]);
 	});
 
 	it.each([
@@ -245,8 +284,14 @@ describe('other methods of WHIP', () => {
 		const session = await inject({ method: 'OPTIONS', url: '/whip/none', headers });
 		expect([session.statusCode, session.headers['access-control-allow-methods']]).toEqual([
 			200,
-			'DELETE, GET, OPTIONS',
+			'POST, DELETE, GET, OPTIONS',
 		]);
+		for (const url of ['/whip', '/whip/none']) {
+			const asked = { ...headers, 'access-control-request-headers': 'cmcd-request,x-anything' };
+			const answered = (await inject({ method: 'OPTIONS', url, headers: asked })).headers;
+			expect(answered['access-control-allow-headers']).toBe('cmcd-request,x-anything');
+			expect(answered['access-control-allow-credentials']).toBeUndefined();
+		}
 		const created = await post(OBS_OFFER);
 		expect(String(created.headers['access-control-expose-headers']).split(', ')).toEqual(
 			expect.arrayContaining(['Location', 'Link', 'ETag', 'Accept-Post', 'Accept-Patch', 'Retry-After']),
@@ -292,6 +337,25 @@ describe('a WHIP session', () => {
 		expect(sessions.count).toBe(2);
 		await remove(one.headers.location!);
 		await remove(other.headers.location!);
+	});
+});
+
+describe('the Location behind a proxy', () => {
+	it('has the path that a trusted proxy serves us under, and no other', async () => {
+		const proxied = Fastify({ trustProxy: ['127.0.0.1'] });
+		answerProblems(proxied);
+		await proxied.register(sessions.routes);
+		const location = async (headers: Record<string, string>, remoteAddress = '127.0.0.1'): Promise<string> => {
+			const options = { method: 'POST', url: '/whip', payload: OBS_OFFER, remoteAddress } as const;
+			const response = await proxied.inject({ ...options, headers: { ...SDP, ...KEY, ...headers } });
+			await remove(response.headers.location!.slice(response.headers.location!.indexOf('/whip/')));
+			return response.headers.location!.replace(/[0-9a-f]{32}$/, 'id');
+		};
+		const forwarded = { 'x-forwarded-for': '192.0.2.9', 'x-forwarded-prefix': '/live/' };
+		expect(await location(forwarded)).toBe('/live/whip/id');
+		expect(await location(forwarded, '192.0.2.1')).toBe('/whip/id');
+		expect(await location({ ...forwarded, 'x-forwarded-prefix': 'https://evil.example' })).toBe('/whip/id');
+		await proxied.close();
 	});
 });
 

@@ -1,6 +1,6 @@
 /** WHIP (RFC 9725): a publisher's offer and stream key in, an answer and a session out. */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../../core/clock.ts';
 import { CloseScope } from '../../core/close-scope.ts';
 import { SpillwayError } from '../../core/errors.ts';
@@ -11,14 +11,16 @@ import { PublisherTransport } from '../../sfu/publisher-transport.ts';
 import {
 	allowAllOrigins,
 	answerOptions,
-	bearerToken,
 	refuseMethod,
 	registerSdpBody,
+	requireSdp,
 	sdpBody,
+	sessionLocation,
 } from '../../sfu/sdp/sdp-http.ts';
 import { parseSdpOffer, type SdpOffer } from '../../sfu/sdp/sdp-offer.ts';
 import type { Broadcast } from '../broadcast.ts';
 import type { BroadcastRegistry, PublishAuthorizer } from '../broadcast-registry.ts';
+import { findWhipKeys, type WhipKeys } from './whip-key.ts';
 import { WhipPublisher } from './whip-publisher.ts';
 import { WHIP_SESSION_TRANSITIONS, type WhipSessionEvent, type WhipSessionState } from './whip-session-state.ts';
 
@@ -32,7 +34,10 @@ export type WhipDependencies = {
 
 type WhipSession = {
 	publisher: WhipPublisher;
-	keyHash: Buffer;
+	/** Of the keys that the offer came with. */
+	keyHashes: readonly Buffer[];
+	/** Its client sends the key with each request. */
+	hasKeyInHeader: boolean;
 	machine: StateMachine<WhipSessionState, WhipSessionEvent>;
 };
 
@@ -66,39 +71,32 @@ export class WhipSessions {
 	readonly routes: FastifyPluginAsync = async (app) => {
 		registerSdpBody(app);
 		allowAllOrigins(app);
-		app.post('/whip', async (request, reply) => {
-			const body = sdpBody(request);
-			const streamKey = requireKey(request);
-			const permission = await this.#dependencies.authorizer.authorize(streamKey, request.ip);
-			const offer = parseSdpOffer(body);
-			const broadcast = await this.#dependencies.registry.open(permission);
-			// The publisher before may say goodbye while this one is connecting: the broadcast waits for it.
-			const release = broadcast.reserve();
-			const place = { broadcast, release, streamKeyId: permission.streamKeyId };
-			const { id, answer } = await this.#create(offer, streamKey, place, request).catch((error) => {
-				release();
-				throw error;
-			});
-			// OBS needs exactly 201 and resolves a relative Location itself; FFmpeg needs a Content-Length, which a string has.
-			return reply.code(201).header('location', `/whip/${id}`).type('application/sdp').send(answer);
+		app.post('/whip', { onRequest: requireSdp }, async (request, reply) =>
+			this.#publish(keysOf(request), request, reply),
+		);
+		// For encoders that have a field for the address only.
+		app.post<{ Params: { '*': string } }>('/whip/*', async (request, reply) => {
+			const pathParts = request.params['*'].split('/').filter((part) => part !== '');
+			const isSession = pathParts.length === 1 && this.#sessions.has(pathParts[0]!);
+			if (pathParts.length === 0 || isSession || keysOf(request).candidates.length > 0) {
+				refuseMethod(request, reply, 'DELETE, GET');
+			}
+			requireSdp(request, reply, () => undefined);
+			return this.#publish(keysOf(request, pathParts), request, reply);
 		});
 		app.delete<{ Params: { session: string } }>('/whip/:session', async (request, reply) => {
 			const session = this.#sessions.get(request.params.session);
-			const streamKey = requireKey(request);
+			this.#checkOwner(session, keysOf(request));
 			if (session === undefined) {
 				throw new SpillwayError('SESSION_NOT_FOUND');
-			}
-			// The session's address alone is not enough (RFC 9725 §4.5): it may have leaked with a log.
-			if (!timingSafeEqual(session.keyHash, hashKey(streamKey))) {
-				throw new SpillwayError('STREAM_KEY_REFUSED');
 			}
 			session.machine.handle('deleted');
 			await session.publisher.close('unpublished');
 			// OBS takes anything but 200 for a failure and asks again.
 			return reply.code(200).send();
 		});
-		app.options('/whip', async (_request, reply) => answerOptions(reply, 'POST, GET', true));
-		app.options('/whip/:session', async (_request, reply) => answerOptions(reply, 'DELETE, GET', false));
+		app.options('/whip', async (request, reply) => answerOptions(request, reply, 'POST, GET', true));
+		app.options('/whip/*', async (request, reply) => answerOptions(request, reply, 'POST, DELETE, GET', true));
 		// RFC 9725 §4.2: GET on both addresses is answered 2xx without content.
 		app.get('/whip', async (_request, reply) => reply.code(204).send());
 		app.get('/whip/:session', async (_request, reply) => reply.code(204).send());
@@ -108,15 +106,53 @@ export class WhipSessions {
 			handler: (request, reply) => refuseMethod(request, reply, 'POST, GET'),
 		});
 		app.route({
-			method: ['PUT', 'PATCH', 'POST'],
+			method: ['PUT', 'PATCH'],
 			url: '/whip/:session',
 			handler: (request, reply) => refuseMethod(request, reply, 'DELETE, GET'),
 		});
 	};
 
+	async #publish(keys: WhipKeys, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+		const body = sdpBody(request);
+		if (keys.candidates.length === 0) {
+			throw new SpillwayError('STREAM_KEY_MISSING');
+		}
+		const permission = await this.#dependencies.authorizer.authorize(keys.candidates, request.ip);
+		const offer = parseSdpOffer(body);
+		const broadcast = await this.#dependencies.registry.open(permission);
+		// The publisher before may say goodbye while this one is connecting: the broadcast waits for it.
+		const release = broadcast.reserve();
+		const place = { broadcast, release, streamKeyId: permission.streamKeyId };
+		const { id, answer } = await this.#create(offer, keys, place, request).catch((error) => {
+			release();
+			throw error;
+		});
+		// OBS needs exactly 201; FFmpeg needs a Content-Length, which a string has.
+		return reply
+			.code(201)
+			.header('location', sessionLocation(request, `/whip/${id}`))
+			.type('application/sdp')
+			.send(answer);
+	}
+
+	// The session's address alone is not enough (RFC 9725 §4.5): it may have leaked with a log. Except for a client that had its
+	// key in the endpoint's address: it has no way to send it here.
+	#checkOwner(session: WhipSession | undefined, { candidates }: WhipKeys): void {
+		if (candidates.length === 0) {
+			if (session === undefined || session.hasKeyInHeader) {
+				throw new SpillwayError('STREAM_KEY_MISSING');
+			}
+			return;
+		}
+		const hashes = candidates.map(hashKey);
+		if (session !== undefined && !session.keyHashes.some((own) => hashes.some((hash) => timingSafeEqual(own, hash)))) {
+			throw new SpillwayError('STREAM_KEY_REFUSED');
+		}
+	}
+
 	async #create(
 		offer: SdpOffer,
-		streamKey: string,
+		keys: WhipKeys,
 		place: { broadcast: Broadcast; release: () => void; streamKeyId: string },
 		request: FastifyRequest,
 	): Promise<{ id: string; answer: string }> {
@@ -134,7 +170,7 @@ export class WhipSessions {
 			publisherId,
 		});
 		const preferredAddress = request.socket.localAddress?.replace(/^::ffff:/, '');
-		const transport = await PublisherTransport.create(router, offer, { preferredAddress }, logger);
+		const transport = await PublisherTransport.create(router, offer, { preferredAddress }, { clock, logger });
 		const publisher = new WhipPublisher(
 			{ id: publisherId, remoteAddress: request.ip, encoderName: request.headers['user-agent']?.slice(0, 120) },
 			transport,
@@ -145,7 +181,12 @@ export class WhipSessions {
 			initial: 'answered',
 			logger,
 		});
-		this.#sessions.set(id, { publisher, keyHash: hashKey(streamKey), machine });
+		this.#sessions.set(id, {
+			publisher,
+			keyHashes: keys.candidates.map(hashKey),
+			hasKeyInHeader: keys.isInHeader,
+			machine,
+		});
 		const cancelTimeout = clock.setTimeout(() => {
 			machine.handle('timed-out');
 			void publisher.close('timed-out');
@@ -175,12 +216,12 @@ export class WhipSessions {
 	}
 }
 
-function requireKey(request: FastifyRequest): string {
-	const streamKey = bearerToken(request);
-	if (streamKey === undefined) {
-		throw new SpillwayError('STREAM_KEY_MISSING');
-	}
-	return streamKey;
+function keysOf(request: FastifyRequest, pathParts?: readonly string[]): WhipKeys {
+	return findWhipKeys({
+		authorization: request.headers.authorization,
+		query: request.query,
+		...(pathParts === undefined ? {} : { pathParts }),
+	});
 }
 
 function hashKey(streamKey: string): Buffer {

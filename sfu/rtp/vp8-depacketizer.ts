@@ -41,8 +41,8 @@ export class Vp8Depacketizer implements PictureAssembler {
 	}
 }
 
-// RFC 7741 §4.2: X, then I, L, T/K and a picture id of 7 or 15 bits.
-function descriptorBytes(payload: Uint8Array): number | undefined {
+/** Length of the payload descriptor. RFC 7741 §4.2: X, then I, L, T/K and a picture id of 7 or 15 bits. */
+export function descriptorBytes(payload: Uint8Array): number | undefined {
 	if (payload.length < 1) {
 		return undefined;
 	}

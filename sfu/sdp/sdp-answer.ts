@@ -1,6 +1,7 @@
 /** Writes an SDP answer (RFC 8829) of an ICE-lite server: all candidates in it, one bundle, RTCP multiplexed. */
-import type { DtlsParameters, IceCandidate, IceParameters, WebRtcTransport } from 'mediasoup/types';
-import type { OfferedCodec, OfferedMedia } from './sdp-offer.ts';
+import type { IceCandidate, WebRtcTransport } from 'mediasoup/types';
+import { answerSetup, type NegotiatedTransport } from './bundle.ts';
+import type { OfferedCodec, OfferedMedia, OfferedSection, SdpOffer } from './sdp-offer.ts';
 
 /** One answered m-section. */
 export type AnsweredMedia = {
@@ -15,83 +16,91 @@ export type AnsweredMedia = {
 	receivingRids?: readonly string[];
 };
 
-/** The DTLS role of the answer to an offered one: as told when the offer decides, else passive, which OBS expects. */
-export function answerSetup(offered: 'actpass' | 'active' | 'passive'): 'active' | 'passive' {
-	return offered === 'passive' ? 'active' : 'passive';
-}
+/** What is answered to an offer: its sections that are served, in any order; all others are refused. */
+export type NegotiatedAnswer = {
+	offer: SdpOffer;
+	transport: NegotiatedTransport;
+	media: readonly AnsweredMedia[];
+};
 
-/** The role mediasoup has to assume of the other side, with its fingerprint (RFC 8122 §5). */
-export function remoteDtlsParameters(media: OfferedMedia): DtlsParameters {
-	return {
-		role: answerSetup(media.setup) === 'active' ? 'server' : 'client',
-		fingerprints: [
-			{
-				algorithm: media.fingerprint.algorithm as DtlsParameters['fingerprints'][number]['algorithm'],
-				value: media.fingerprint.value,
-			},
-		],
-	};
-}
+type OwnTransport = Pick<WebRtcTransport, 'iceParameters' | 'iceCandidates' | 'dtlsParameters'>;
 
 /** The text of the answer. `preferredAddress`: the address by which the other side reached us, put first (see below). */
 export function writeSdpAnswer(
-	transport: Pick<WebRtcTransport, 'iceParameters' | 'iceCandidates' | 'dtlsParameters'>,
-	media: readonly AnsweredMedia[],
+	own: OwnTransport,
+	{ offer, transport, media }: NegotiatedAnswer,
 	preferredAddress: string | undefined,
 ): string {
-	const lines = [
-		'v=0',
-		'o=spillway 1 1 IN IP4 0.0.0.0',
-		's=-',
-		't=0 0',
-		'a=ice-lite',
-		`a=group:BUNDLE ${media.map((section) => section.offered.mid).join(' ')}`,
-		'a=msid-semantic: WMS *',
-	];
-	const candidates = orderCandidates(transport.iceCandidates, preferredAddress);
-	for (const section of media) {
-		pushMedia(lines, section, transport.iceParameters, transport.dtlsParameters, candidates);
+	const lines = ['v=0', 'o=spillway 1 1 IN IP4 0.0.0.0', 's=-', 't=0 0', 'a=ice-lite'];
+	if (transport.bundle !== undefined) {
+		lines.push(`a=group:BUNDLE ${transport.bundle.join(' ')}`);
 	}
+	lines.push('a=msid-semantic: WMS *');
+	const transportLines = formatTransport(own, transport);
+	const candidates = orderCandidates(own.iceCandidates, preferredAddress);
+	// RFC 3264 §6: as many sections as the offer has, in its order.
+	offer.sections.forEach((section, index) => {
+		const answered = media.find(({ offered }) => offered.index === index);
+		if (answered === undefined) {
+			pushRefusal(lines, section);
+		} else {
+			pushMedia(lines, section, answered, transportLines, candidates);
+		}
+	});
 	return `${lines.join('\r\n')}\r\n`;
 }
 
-function pushMedia(
-	lines: string[],
-	section: AnsweredMedia,
-	ice: IceParameters,
-	dtls: DtlsParameters,
-	candidates: readonly IceCandidate[],
-): void {
-	const { offered } = section;
-	const fingerprint = dtls.fingerprints.find((entry) => entry.algorithm === 'sha-256') ?? dtls.fingerprints[0]!;
-	lines.push(
-		`m=${offered.kind} 9 UDP/TLS/RTP/SAVPF ${section.codecs.map((codec) => codec.payloadType).join(' ')}`,
-		'c=IN IP4 0.0.0.0',
-		`a=mid:${offered.mid}`,
-		`a=${section.direction}`,
-		`a=ice-ufrag:${ice.usernameFragment}`,
-		`a=ice-pwd:${ice.password}`,
+// RFC 3264 §6: port 0 refuses; the format is not looked at, but has to be there. It is in no BUNDLE group (RFC 9143 §7.3.3).
+function pushRefusal(lines: string[], section: OfferedSection): void {
+	lines.push(`m=${section.type} 0 ${section.protocol} ${section.format}`, 'c=IN IP4 0.0.0.0');
+	if (section.mid !== undefined) {
+		lines.push(`a=mid:${section.mid}`);
+	}
+	lines.push('a=inactive');
+}
+
+function formatTransport({ iceParameters, dtlsParameters }: OwnTransport, { setup }: NegotiatedTransport): string[] {
+	const fingerprint =
+		dtlsParameters.fingerprints.find((entry) => entry.algorithm === 'sha-256') ?? dtlsParameters.fingerprints[0]!;
+	return [
+		`a=ice-ufrag:${iceParameters.usernameFragment}`,
+		`a=ice-pwd:${iceParameters.password}`,
 		`a=fingerprint:${fingerprint.algorithm} ${fingerprint.value}`,
-		`a=setup:${answerSetup(offered.setup)}`,
+		`a=setup:${answerSetup(setup)}`,
 		'a=rtcp-mux',
 		// RFC 9725 §4.4.1 wants it in every bundled section of the answer; it may not be demanded of the offer.
 		'a=rtcp-mux-only',
 		'a=rtcp-rsize',
-	);
-	for (const extension of section.headerExtensions) {
+	];
+}
+
+function pushMedia(
+	lines: string[],
+	section: OfferedSection,
+	answered: AnsweredMedia,
+	transportLines: readonly string[],
+	candidates: readonly IceCandidate[],
+): void {
+	const payloadTypes = answered.codecs.map((codec) => codec.payloadType).join(' ');
+	lines.push(`m=${section.type} 9 ${section.protocol} ${payloadTypes}`, 'c=IN IP4 0.0.0.0');
+	if (section.mid !== undefined) {
+		lines.push(`a=mid:${section.mid}`);
+	}
+	lines.push(`a=${answered.direction}`, ...transportLines);
+	for (const extension of answered.headerExtensions) {
 		lines.push(`a=extmap:${extension.id} ${extension.uri}`);
 	}
-	for (const codec of section.codecs) {
+	for (const codec of answered.codecs) {
 		pushCodec(lines, codec);
 	}
-	if (section.receivingRids !== undefined && section.receivingRids.length > 0) {
-		for (const rid of section.receivingRids) {
+	if (answered.receivingRids !== undefined && answered.receivingRids.length > 0) {
+		for (const rid of answered.receivingRids) {
 			lines.push(`a=rid:${rid} recv`);
 		}
-		lines.push(`a=simulcast:recv ${section.receivingRids.join(';')}`);
+		lines.push(`a=simulcast:recv ${answered.receivingRids.join(';')}`);
 	}
-	if (section.sending !== undefined) {
-		const { ssrc, cname, streamId, trackId } = section.sending;
+	if (answered.sending !== undefined) {
+		const { ssrc, cname, streamId, trackId } = answered.sending;
 		lines.push(
 			`a=msid:${streamId} ${trackId}`,
 			`a=ssrc:${ssrc} cname:${cname}`,

@@ -9,12 +9,24 @@ import {
 	OBS_OFFER,
 	OBS_SIMULCAST_OFFER,
 } from '../testing/sdp-fixtures.ts';
-import { MAX_SDP_BYTES, parseSdpOffer } from './sdp-offer.ts';
+import { MAX_SDP_BYTES, parseSdpOffer, type OfferedMedia } from './sdp-offer.ts';
 
-const FINGERPRINT = {
-	algorithm: 'sha-256',
-	value: '00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF',
+const TRANSPORT = {
+	iceUfrag: 'uFrG',
+	icePwd: 'aNeutralIcePasswordXyz1',
+	fingerprint: {
+		type: 'sha-256',
+		hash: '00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF',
+	},
+	setup: 'actpass',
+	hasRtcpMux: true,
 };
+
+/** The sections that could be served. */
+const mediaOf = (text: string): OfferedMedia[] =>
+	parseSdpOffer(text)
+		.sections.map(({ media }) => media)
+		.filter((media) => media !== undefined);
 
 /** Code and message of what is thrown; fails when nothing is, or something else. */
 function refusal(text: string): { code: string; message: string } {
@@ -32,68 +44,83 @@ function refusal(text: string): { code: string; message: string } {
 describe('parseSdpOffer', () => {
 	it("reads OBS's offer whole", () => {
 		expect(parseSdpOffer(OBS_OFFER)).toEqual({
-			media: [
+			bundleGroups: [['0', '1']],
+			isIceLite: false,
+			sections: [
 				{
-					kind: 'audio',
+					type: 'audio',
+					protocol: 'UDP/TLS/RTP/SAVPF',
+					format: '111',
 					mid: '0',
-					direction: 'sendonly',
-					codecs: [
-						{
-							payloadType: 111,
-							name: 'opus',
-							clockRate: 48_000,
-							channelCount: 2,
-							parameters: { minptime: 10, maxaveragebitrate: 96_000, stereo: 1, 'sprop-stereo': 1, useinbandfec: 1 },
-							feedback: [],
-						},
-					],
-					headerExtensions: [],
-					ssrcs: [{ ssrc: 1_900_943_992, rtxSsrc: undefined }],
-					rids: [],
-					streamId: 'obsStream',
-					iceUfrag: 'uFrG',
-					icePwd: 'aNeutralIcePasswordXyz1',
-					fingerprint: FINGERPRINT,
-					setup: 'actpass',
+					hasNoPort: false,
+					transport: TRANSPORT,
+					media: {
+						kind: 'audio',
+						index: 0,
+						mid: '0',
+						direction: 'sendonly',
+						codecs: [
+							{
+								payloadType: 111,
+								name: 'opus',
+								clockRate: 48_000,
+								channelCount: 2,
+								parameters: { minptime: 10, maxaveragebitrate: 96_000, stereo: 1, 'sprop-stereo': 1, useinbandfec: 1 },
+								feedback: [],
+							},
+						],
+						headerExtensions: [],
+						ssrcs: [{ ssrc: 1_900_943_992, rtxSsrc: undefined }],
+						rids: [],
+						streamId: 'obsStream',
+					},
 				},
 				{
-					kind: 'video',
+					type: 'video',
+					protocol: 'UDP/TLS/RTP/SAVPF',
+					format: '96',
 					mid: '1',
-					direction: 'sendonly',
-					codecs: [
-						{
-							payloadType: 96,
-							name: 'h264',
-							clockRate: 90_000,
-							channelCount: undefined,
-							parameters: { 'profile-level-id': '42e01f', 'packetization-mode': 1, 'level-asymmetry-allowed': 1 },
-							feedback: ['nack', 'nack pli', 'goog-remb'],
-						},
-					],
-					headerExtensions: [
-						{ id: 1, uri: 'urn:ietf:params:rtp-hdrext:sdes:mid' },
-						{ id: 2, uri: 'urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id' },
-					],
-					ssrcs: [{ ssrc: 1_900_943_993, rtxSsrc: undefined }],
-					rids: [],
-					streamId: 'obsStream',
-					iceUfrag: 'uFrG',
-					icePwd: 'aNeutralIcePasswordXyz1',
-					fingerprint: FINGERPRINT,
-					setup: 'actpass',
+					hasNoPort: false,
+					transport: TRANSPORT,
+					media: {
+						kind: 'video',
+						index: 1,
+						mid: '1',
+						direction: 'sendonly',
+						codecs: [
+							{
+								payloadType: 96,
+								name: 'h264',
+								clockRate: 90_000,
+								channelCount: undefined,
+								parameters: { 'profile-level-id': '42e01f', 'packetization-mode': 1, 'level-asymmetry-allowed': 1 },
+								feedback: ['nack', 'nack pli', 'goog-remb'],
+							},
+						],
+						headerExtensions: [
+							{ id: 1, uri: 'urn:ietf:params:rtp-hdrext:sdes:mid' },
+							{ id: 2, uri: 'urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id' },
+						],
+						ssrcs: [{ ssrc: 1_900_943_993, rtxSsrc: undefined }],
+						rids: [],
+						streamId: 'obsStream',
+					},
 				},
 			],
 		});
 	});
 
 	it("reads OBS's simulcast layers in the offered order", () => {
-		const video = parseSdpOffer(OBS_SIMULCAST_OFFER).media[1]!;
+		const video = mediaOf(OBS_SIMULCAST_OFFER)[1]!;
 		expect([video.rids, video.ssrcs]).toEqual([['0', '1', '2'], []]);
 	});
 
 	it("reads FFmpeg's setup and RTX", () => {
-		const { media } = parseSdpOffer(FFMPEG_OFFER);
-		expect(media.map(({ setup }) => setup)).toEqual(['passive', 'passive']);
+		const media = mediaOf(FFMPEG_OFFER);
+		expect(parseSdpOffer(FFMPEG_OFFER).sections.map(({ transport }) => transport.setup)).toEqual([
+			'passive',
+			'passive',
+		]);
 		expect(media[1]!.ssrcs).toEqual([{ ssrc: 463_527_404, rtxSsrc: 463_527_405 }]);
 		expect(media[1]!.codecs.map(({ name, parameters }) => [name, parameters['apt']])).toEqual([
 			['h264', undefined],
@@ -102,7 +129,7 @@ describe('parseSdpOffer', () => {
 	});
 
 	it("reads Chromium's codecs in its order of preference, with their feedback", () => {
-		const video = parseSdpOffer(CHROMIUM_WHIP_OFFER).media[0]!;
+		const video = mediaOf(CHROMIUM_WHIP_OFFER)[0]!;
 		expect(video.codecs.slice(0, 4).map(({ payloadType, name }) => `${payloadType} ${name}`)).toEqual([
 			'96 vp8',
 			'97 rtx',
@@ -111,9 +138,7 @@ describe('parseSdpOffer', () => {
 		]);
 		expect(video.codecs[2]!.feedback).toEqual(['goog-remb', 'transport-cc', 'ccm fir', 'nack', 'nack pli']);
 		expect(video.ssrcs).toEqual([{ ssrc: 336_554_377, rtxSsrc: 1_384_587_904 }]);
-		expect(
-			parseSdpOffer(CHROMIUM_WHEP_OFFER).media.map(({ kind, direction, streamId }) => [kind, direction, streamId]),
-		).toEqual([
+		expect(mediaOf(CHROMIUM_WHEP_OFFER).map(({ kind, direction, streamId }) => [kind, direction, streamId])).toEqual([
 			['video', 'recvonly', undefined],
 			['audio', 'recvonly', undefined],
 		]);
@@ -127,7 +152,7 @@ describe('parseSdpOffer', () => {
 		const offer = OBS_OFFER.replace('a=rtcp-fb:96 nack pli', 'a=rtcp-fb:* nack pli')
 			.replace('H264/90000', 'h264/90000')
 			.replace('a=fmtp:96 profile-level-id=42e01f;packetization-mode=1;', 'a=fmtp:96 Packetization-Mode=1; flag; ');
-		expect(parseSdpOffer(offer).media[1]!.codecs).toEqual([
+		expect(mediaOf(offer)[1]!.codecs).toEqual([
 			{
 				payloadType: 96,
 				name: 'h264',
@@ -141,17 +166,41 @@ describe('parseSdpOffer', () => {
 
 	it('leaves out header extensions with an impossible id and video codecs with an impossible clock rate', () => {
 		const offer = OBS_OFFER.replace('a=extmap:1 ', 'a=extmap:0 ').replace('a=extmap:2 ', 'a=extmap:256 ');
-		expect(parseSdpOffer(offer).media[1]!.headerExtensions).toEqual([]);
-		expect(parseSdpOffer(OBS_OFFER.replace('H264/90000', 'H264/8000')).media[1]!.codecs).toEqual([]);
+		expect(mediaOf(offer)[1]!.headerExtensions).toEqual([]);
+		expect(mediaOf(OBS_OFFER.replace('H264/90000', 'H264/8000'))[1]!.codecs).toEqual([]);
 	});
 
-	it('takes a section with port 0 that only comes in the bundle (RFC 8843)', () => {
-		const offer = OBS_OFFER.replace('m=video 9 ', 'm=video 0 ').replace('a=mid:1', 'a=bundle-only\r\na=mid:1');
-		expect(parseSdpOffer(offer).media).toHaveLength(2);
+	it('takes a section with port 0 that only comes in the bundle (RFC 9143 §6), and none that is switched off', () => {
+		const offer = OBS_OFFER.replace('m=video 9 ', 'm=video 0 ');
+		expect(mediaOf(offer.replace('a=mid:1', 'a=bundle-only\r\na=mid:1'))).toHaveLength(2);
+		expect(mediaOf(offer)).toHaveLength(1);
+		expect(parseSdpOffer(offer).sections).toHaveLength(2);
 	});
 
-	it('takes actpass for granted where no role is offered (RFC 8842 §5.1)', () => {
-		expect(parseSdpOffer(OBS_OFFER.replace('a=setup:actpass\r\n', '')).media[0]!.setup).toBe('actpass');
+	it('keeps sections of other kinds, which have to be answered', () => {
+		const { sections } = parseSdpOffer(`${OBS_OFFER}m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:2\r\n`);
+		expect(sections[2]).toMatchObject({
+			type: 'application',
+			protocol: 'UDP/DTLS/SCTP',
+			format: 'webrtc-datachannel',
+			mid: '2',
+			media: undefined,
+		});
+	});
+
+	it('reads parameter sets whole, whose base64 ends in signs of equality', () => {
+		const offer = OBS_OFFER.replace('a=fmtp:96 ', 'a=fmtp:96 sprop-parameter-sets=Z0LAH9oBQBbs,aM4PyA==;');
+		expect(mediaOf(offer)[1]!.codecs[0]!.parameters['sprop-parameter-sets']).toBe('Z0LAH9oBQBbs,aM4PyA==');
+	});
+
+	it.each([
+		['send 0;1;2', ['0', '1', '2']],
+		['send 2,0;~1', ['2', '1']],
+		['recv 1 send 0;2', ['0', '2']],
+		['recv 0;1', []],
+		['send 0;9', ['0']],
+	])('reads a=simulcast:%s (RFC 8853 §5.1)', (value, rids) => {
+		expect(mediaOf(OBS_SIMULCAST_OFFER.replace(/a=simulcast:.*/, `a=simulcast:${value}`))[1]!.rids).toEqual(rids);
 	});
 
 	it.each([
@@ -165,35 +214,14 @@ describe('parseSdpOffer', () => {
 			'SDP_MALFORMED',
 			'more than 8 media sections',
 		],
-		[
-			'it has no ICE credentials',
-			OBS_OFFER.replace(/a=ice-pwd.*\r\n/, ''),
-			'SDP_MALFORMED',
-			'section 0 has no ice-ufrag and ice-pwd',
-		],
-		[
-			'it has no fingerprint',
-			OBS_OFFER.replace(/a=fingerprint.*\r\n/, ''),
-			'SDP_MALFORMED',
-			'section 0 has no DTLS fingerprint',
-		],
 		['it has too many lines', `${OBS_OFFER}${'a=x\r\n'.repeat(2000)}`, 'SDP_MALFORMED', 'more than 2000 lines'],
 		['it is too large', `${OBS_OFFER}a=x:${'x'.repeat(MAX_SDP_BYTES)}`, 'BODY_TOO_LARGE', '65536'],
 		[
-			'it has a data channel',
-			OBS_OFFER.replace('m=video', 'm=application'),
-			'SDP_OFFER_UNSUPPORTED',
-			'section 1 is "application"',
-		],
-		[
-			'it holds a connection',
-			OBS_OFFER.replace('setup:actpass', 'setup:holdconn'),
-			'SDP_OFFER_UNSUPPORTED',
-			'a=setup:holdconn cannot be answered',
-		],
-		[
 			'it has five simulcast layers',
-			OBS_SIMULCAST_OFFER.replace('a=rid:2 send', 'a=rid:2 send\r\na=rid:3 send\r\na=rid:4 send'),
+			OBS_SIMULCAST_OFFER.replace('a=rid:2 send', 'a=rid:2 send\r\na=rid:3 send\r\na=rid:4 send').replace(
+				'send 0;1;2',
+				'send 0;1;2;3;4',
+			),
 			'SDP_OFFER_UNSUPPORTED',
 			'more than 4 simulcast layers',
 		],
@@ -204,34 +232,23 @@ describe('parseSdpOffer', () => {
 			'two media sections have the same mid',
 		],
 		[
+			'a section is in two BUNDLE groups',
+			OBS_OFFER.replace('a=group:LS', 'a=group:BUNDLE'),
+			'SDP_MALFORMED',
+			'in the BUNDLE groups twice',
+		],
+		['a mid is no token', OBS_OFFER.replace('a=mid:1', 'a=mid:"1"'), 'SDP_MALFORMED', 'the mid of media section 1'],
+		[
+			'an m-line is no m-line',
+			OBS_OFFER.replace('m=video 9 ', 'm=video x '),
+			'SDP_MALFORMED',
+			'media section 1 cannot',
+		],
+		[
 			'two streams have the same SSRC',
 			OBS_OFFER.replaceAll('1900943993', '1900943992'),
 			'SDP_MALFORMED',
 			'two streams have the same SSRC',
-		],
-		[
-			'its fingerprint is by an unknown algorithm',
-			OBS_OFFER.replace('sha-256', 'md5'),
-			'SDP_OFFER_UNSUPPORTED',
-			'the fingerprint algorithm "md5" is not known',
-		],
-		[
-			'its fingerprint is too short for its algorithm',
-			OBS_OFFER.replace('sha-256 00:11:', 'sha-256 '),
-			'SDP_MALFORMED',
-			'the fingerprint of media section 0 is not 32 pairs of hexadecimal digits',
-		],
-		[
-			'its fingerprint is no number',
-			OBS_OFFER.replace('sha-256 00:11:', 'sha-256 ZZ:11:'),
-			'SDP_MALFORMED',
-			'the fingerprint of media section 0 is not 32 pairs',
-		],
-		[
-			'its ICE password is too short',
-			OBS_OFFER.replace(/a=ice-pwd:.*/, 'a=ice-pwd:short'),
-			'SDP_MALFORMED',
-			'an ice-pwd of less than 22',
 		],
 		[
 			'a payload type has more than seven bits',
@@ -253,16 +270,10 @@ describe('parseSdpOffer', () => {
 			'the profile-level-id "high" is not six hexadecimal digits',
 		],
 		[
-			'a section is switched off',
-			OBS_OFFER.replace('m=video 9 ', 'm=video 0 '),
-			'SDP_OFFER_UNSUPPORTED',
-			'section 1 is switched off',
-		],
-		[
 			'a section goes without encryption',
 			OBS_OFFER.replace('m=video 9 UDP/TLS/RTP/SAVPF', 'm=video 9 RTP/AVP'),
 			'SDP_OFFER_UNSUPPORTED',
-			'section 1 goes by "RTP/AVP"',
+			'the video section goes by "RTP/AVP"',
 		],
 	])('refuses an offer when %s', (_reason, text, code, message) => {
 		expect(refusal(text)).toEqual({ code, message: expect.stringContaining(message) as string });
@@ -322,13 +333,13 @@ describe('parseSdpOffer', () => {
 					text = text.slice(0, position) + inserted + text.slice(position + removed);
 				}
 				try {
-					const { media } = parseSdpOffer(text);
-					expect(media.length).toBeLessThanOrEqual(8);
-					for (const section of media) {
-						expect(section.rids.length).toBeLessThanOrEqual(4);
-						expect(section.codecs.length).toBeLessThanOrEqual(64);
-						expect(section.ssrcs.length).toBeLessThanOrEqual(16);
-						expect(section.mid).not.toMatch(/[\r\n]/);
+					const { sections } = parseSdpOffer(text);
+					expect(sections.length).toBeLessThanOrEqual(8);
+					for (const { type, protocol, format, mid, media } of sections) {
+						expect(`${type}${protocol}${format}${mid}`).toMatch(/^[\x20-\x7e]+$/);
+						expect(media?.rids.length ?? 0).toBeLessThanOrEqual(4);
+						expect(media?.codecs.length ?? 0).toBeLessThanOrEqual(64);
+						expect(media?.ssrcs.length ?? 0).toBeLessThanOrEqual(16);
 					}
 				} catch (error) {
 					if (!(error instanceof SpillwayError)) {

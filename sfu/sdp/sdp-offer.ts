@@ -16,41 +16,61 @@ export type OfferedCodec = {
 	feedback: string[];
 };
 
-/** One m-section. */
+/** Audio or video that could be sent or received. */
 export type OfferedMedia = {
 	kind: 'audio' | 'video';
-	mid: string;
+	/** Its place in {@link SdpOffer.sections}. */
+	index: number;
+	mid: string | undefined;
 	direction: 'sendonly' | 'recvonly' | 'sendrecv' | 'inactive';
 	/** In the offerer's order of preference. */
 	codecs: OfferedCodec[];
 	headerExtensions: { id: number; uri: string }[];
 	/** Media SSRC → RTX SSRC, in order; empty when the offer names none. */
 	ssrcs: { ssrc: number; rtxSsrc: number | undefined }[];
-	/** Names of simulcast layers, in the offered order. */
+	/** Names of simulcast layers, in the offered order, which says nothing about their size. */
 	rids: string[];
 	streamId: string | undefined;
-	iceUfrag: string;
-	icePwd: string;
-	fingerprint: { algorithm: string; value: string };
-	setup: 'actpass' | 'active' | 'passive';
 };
 
-/** An offer's m-sections, in order. */
-export type SdpOffer = { media: OfferedMedia[] };
+/** What an m-section says of its own transport, not checked: in a bundle only one section's counts. */
+export type OfferedTransport = {
+	iceUfrag: string | undefined;
+	icePwd: string | undefined;
+	fingerprint: { type: string; hash: string } | undefined;
+	setup: string | undefined;
+	hasRtcpMux: boolean;
+};
+
+/** One m-section, whatever is in it. Each has to be answered (RFC 3264 §6). */
+export type OfferedSection = {
+	/** Such as `audio` or `application`. */
+	type: string;
+	/** As the answer has to repeat it. */
+	protocol: string;
+	/** The first one; a refusal has to name one. */
+	format: string;
+	mid: string | undefined;
+	/** It has no address of its own: its port is 0. */
+	hasNoPort: boolean;
+	transport: OfferedTransport;
+	/** Undefined when it is switched off, or is of a kind that is not served. */
+	media: OfferedMedia | undefined;
+};
+
+/** What an offer says. */
+export type SdpOffer = {
+	sections: OfferedSection[];
+	/** The mids of each group, in the offered order. */
+	bundleGroups: string[][];
+	isIceLite: boolean;
+};
 
 /** A long Chromium offer has 8 kB. */
 export const MAX_SDP_BYTES = 64 * 1024;
 const MAX_MEDIA_SECTIONS = 8;
 const MAX_LINES = 2000;
 const MAX_RIDS = 4;
-/** What mediasoup verifies a certificate by, with the length of each hash in bytes. */
-const FINGERPRINT_BYTES: Readonly<Record<string, number>> = {
-	'sha-1': 20,
-	'sha-224': 28,
-	'sha-256': 32,
-	'sha-384': 48,
-	'sha-512': 64,
-};
 
 /** Parses an offer; throws SDP_MALFORMED when it is no offer, SDP_OFFER_UNSUPPORTED when it can never be accepted. */
 export function parseSdpOffer(text: string): SdpOffer {
@@ -75,105 +95,109 @@ export function parseSdpOffer(text: string): SdpOffer {
 	if (session.media.length > MAX_MEDIA_SECTIONS) {
 		throw new SpillwayError('SDP_MALFORMED', [`it has more than ${MAX_MEDIA_SECTIONS} media sections`]);
 	}
-	const media = session.media.map((section, index) => readMedia(session, section, index));
-	// mediasoup tells sections and streams apart by these; each has to be there once (RFC 8843 §9.2, RFC 3550 §8).
-	if (hasDuplicates(media.map(({ mid }) => mid))) {
+	const sections = session.media.map((section, index) => readSection(session, section, index));
+	const bundleGroups = (session.groups ?? [])
+		.filter(({ type }) => type === 'BUNDLE')
+		.map(({ mids }) => splitWords(mids));
+	// mediasoup tells sections and streams apart by these; each has to be there once (RFC 9143 §7.2 and §9.2, RFC 3550 §8).
+	if (hasDuplicates(sections.map(({ mid }) => mid).filter((mid) => mid !== undefined))) {
 		throw new SpillwayError('SDP_MALFORMED', ['two media sections have the same mid']);
 	}
-	if (
-		hasDuplicates(
-			media.flatMap(({ ssrcs }) =>
-				ssrcs.flatMap(({ ssrc, rtxSsrc }) => (rtxSsrc === undefined ? [ssrc] : [ssrc, rtxSsrc])),
-			),
-		)
-	) {
+	if (hasDuplicates(bundleGroups.flat())) {
+		throw new SpillwayError('SDP_MALFORMED', ['a media section is in the BUNDLE groups twice']);
+	}
+	const ssrcs = sections.flatMap(({ media }) => media?.ssrcs ?? []);
+	if (hasDuplicates(ssrcs.flatMap(({ ssrc, rtxSsrc }) => (rtxSsrc === undefined ? [ssrc] : [ssrc, rtxSsrc])))) {
 		throw new SpillwayError('SDP_MALFORMED', ['two streams have the same SSRC']);
 	}
-	return { media };
+	return { sections, bundleGroups, isIceLite: session.icelite !== undefined };
 }
 
 type ParsedMedia = sdpTransform.SessionDescription['media'][number];
 
-function readMedia(session: sdpTransform.SessionDescription, media: ParsedMedia, index: number): OfferedMedia {
-	const kind = String(media.type);
+function readSection(session: sdpTransform.SessionDescription, media: ParsedMedia, index: number): OfferedSection {
+	if (!media.type || !media.protocol || typeof media.port !== 'number') {
+		throw new SpillwayError('SDP_MALFORMED', [`the m-line of media section ${index} cannot be read`]);
+	}
+	// RFC 3264 §5.1: port 0 offers a stream that is not wanted; RFC 9143 §6: unless it only comes in the bundle.
+	const isOff = media.port === 0 && media.bundleOnly === undefined;
+	return {
+		type: String(media.type),
+		protocol: media.protocol,
+		format: printable(splitWords(media.payloads)[0] ?? '0'),
+		mid: readMid(media, index),
+		hasNoPort: media.port === 0,
+		transport: {
+			iceUfrag: asText(media.iceUfrag ?? session.iceUfrag),
+			icePwd: asText(media.icePwd ?? session.icePwd),
+			fingerprint: media.fingerprint ?? session.fingerprint,
+			setup: media.setup ?? session.setup,
+			// The parser takes "rtcp-mux-only" (RFC 8858) for it as well.
+			hasRtcpMux: media.rtcpMux !== undefined,
+		},
+		media: isOff ? undefined : readMedia(session, media, index),
+	};
+}
+
+// RFC 5888 §5: a token. The answer repeats it.
+function readMid(media: ParsedMedia, index: number): string | undefined {
+	const mid = asText(media.mid);
+	if (mid !== undefined && !/^[!#$%&'*+\-.\w^`{|}~]{1,64}$/.test(mid)) {
+		throw new SpillwayError('SDP_MALFORMED', [`the mid of media section ${index} is no token of 1 to 64 characters`]);
+	}
+	return mid;
+}
+
+// RFC 8829 §5.1.2: a client may write any of these, and means the same by them.
+const DTLS_SRTP = /^(?:(?:UDP\/TLS|TCP\/DTLS)\/)?RTP\/SAVPF?$/;
+
+function readMedia(
+	session: sdpTransform.SessionDescription,
+	media: ParsedMedia,
+	index: number,
+): OfferedMedia | undefined {
+	const kind = media.type as string;
 	if (kind !== 'audio' && kind !== 'video') {
+		return undefined;
+	}
+	if (!DTLS_SRTP.test(media.protocol)) {
 		throw new SpillwayError('SDP_OFFER_UNSUPPORTED', [
-			`media section ${index} is "${printable(kind)}"; only audio and video are taken`,
+			`the ${kind} section goes by "${printable(media.protocol)}"; only UDP/TLS/RTP/SAVPF is taken`,
 		]);
-	}
-	if (!/^UDP\/TLS\/RTP\/SAVPF?$/.test(media.protocol)) {
-		throw new SpillwayError('SDP_OFFER_UNSUPPORTED', [
-			`media section ${index} goes by "${printable(media.protocol)}"; only UDP/TLS/RTP/SAVPF is taken`,
-		]);
-	}
-	// RFC 3264 §5.1: port 0 offers a stream that is not wanted; RFC 8843 §6: unless it only comes in the bundle.
-	if (media.port === 0 && media.bundleOnly === undefined) {
-		throw new SpillwayError('SDP_OFFER_UNSUPPORTED', [`media section ${index} is switched off (its port is 0)`]);
-	}
-	const { iceUfrag, icePwd } = readIceCredentials(media, session, index);
-	const fingerprint = readFingerprint(media.fingerprint ?? session.fingerprint, index);
-	const rids = (media.rids ?? []).filter((rid) => rid.direction === 'send').map((rid) => String(rid.id));
-	if (rids.length > MAX_RIDS) {
-		throw new SpillwayError('SDP_OFFER_UNSUPPORTED', [`more than ${MAX_RIDS} simulcast layers are offered`]);
 	}
 	return {
 		kind,
-		mid: String(media.mid ?? index),
+		index,
+		mid: readMid(media, index),
 		direction: media.direction ?? session.direction ?? 'sendrecv',
 		codecs: readCodecs(media, index),
 		headerExtensions: (media.ext ?? [])
 			.filter(({ value }) => value >= 1 && value <= 255)
 			.map((ext) => ({ id: ext.value, uri: ext.uri })),
 		ssrcs: readSsrcs(media),
-		rids,
+		rids: readSimulcastRids(media),
 		streamId: media.msid?.[0]?.id,
-		iceUfrag,
-		icePwd,
-		fingerprint,
-		setup: readSetup(media.setup ?? session.setup ?? 'actpass'),
 	};
 }
 
-// RFC 8839 §5.4 gives the lengths and the characters.
-function readIceCredentials(
-	media: ParsedMedia,
-	session: sdpTransform.SessionDescription,
-	index: number,
-): Pick<OfferedMedia, 'iceUfrag' | 'icePwd'> {
-	const iceUfrag = media.iceUfrag ?? session.iceUfrag;
-	const icePwd = media.icePwd ?? session.icePwd;
-	if (iceUfrag === undefined || icePwd === undefined) {
-		throw new SpillwayError('SDP_MALFORMED', [`media section ${index} has no ice-ufrag and ice-pwd`]);
+// RFC 8853 §5.1: streams are parted by semicolons, alternatives of one stream by commas; "~" starts one paused. A layer that
+// has no "a=rid" line of its own is none (§5.2).
+function readSimulcastRids(media: ParsedMedia): string[] {
+	const declared = new Set((media.rids ?? []).filter((rid) => rid.direction === 'send').map((rid) => String(rid.id)));
+	const { simulcast } = media;
+	const list = simulcast?.dir1 === 'send' ? simulcast.list1 : simulcast?.dir2 === 'send' ? simulcast.list2 : undefined;
+	const rids = splitSimulcast(list).filter((rid) => declared.has(rid));
+	if (rids.length > MAX_RIDS) {
+		throw new SpillwayError('SDP_OFFER_UNSUPPORTED', [`more than ${MAX_RIDS} simulcast layers are offered`]);
 	}
-	if (!/^[\w+/-]{4,256}$/.test(String(iceUfrag)) || !/^[\w+/-]{22,256}$/.test(String(icePwd))) {
-		throw new SpillwayError('SDP_MALFORMED', [
-			`media section ${index} has an ice-ufrag of less than 4 or an ice-pwd of less than 22 letters and digits`,
-		]);
+	if (hasDuplicates(rids)) {
+		throw new SpillwayError('SDP_MALFORMED', ['it names a simulcast layer twice']);
 	}
-	return { iceUfrag: String(iceUfrag), icePwd: String(icePwd) };
+	return rids;
 }
 
-// RFC 8122 §5.
-function readFingerprint(
-	fingerprint: { type: string; hash: string } | undefined,
-	index: number,
-): OfferedMedia['fingerprint'] {
-	if (fingerprint === undefined) {
-		throw new SpillwayError('SDP_MALFORMED', [`media section ${index} has no DTLS fingerprint`]);
-	}
-	const algorithm = fingerprint.type.toLowerCase();
-	const byteCount = Object.hasOwn(FINGERPRINT_BYTES, algorithm) ? FINGERPRINT_BYTES[algorithm] : undefined;
-	if (byteCount === undefined) {
-		throw new SpillwayError('SDP_OFFER_UNSUPPORTED', [
-			`the fingerprint algorithm "${printable(fingerprint.type)}" is not known`,
-		]);
-	}
-	if (!new RegExp(`^(?:[0-9a-f]{2}:){${byteCount - 1}}[0-9a-f]{2}$`, 'i').test(fingerprint.hash)) {
-		throw new SpillwayError('SDP_MALFORMED', [
-			`the fingerprint of media section ${index} is not ${byteCount} pairs of hexadecimal digits with colons, as ${algorithm} has`,
-		]);
-	}
-	return { algorithm, value: fingerprint.hash };
+function splitSimulcast(list: string | undefined): string[] {
+	return (list ?? '').split(';').map((stream) => stream.split(',')[0]!.replace(/^~/, '').trim());
 }
 
 function readCodecs(media: ParsedMedia, index: number): OfferedCodec[] {
@@ -202,7 +226,8 @@ function readCodecs(media: ParsedMedia, index: number): OfferedCodec[] {
 		const parameters: Record<string, string | number> = {};
 		for (const entry of media.fmtp.filter((fmtp) => fmtp.payload === payloadType)) {
 			for (const pair of entry.config.split(';')) {
-				const [name, value] = pair.trim().split('=', 2);
+				// At the first sign only: parameter sets are in base64, with its own.
+				const [, name, value] = /^([^=]*)(?:=(.*))?$/.exec(pair.trim()) ?? [];
 				if (name !== undefined && /^[\w-]+$/.test(name) && name !== '__proto__') {
 					parameters[name.toLowerCase()] = value === undefined ? 1 : /^\d{1,9}$/.test(value) ? Number(value) : value;
 				}
@@ -250,14 +275,18 @@ function isSsrc(value: number | undefined): value is number {
 	return value !== undefined && Number.isInteger(value) && value > 0 && value <= 0xffff_ffff;
 }
 
-function readSetup(value: string): 'actpass' | 'active' | 'passive' {
-	if (value === 'actpass' || value === 'active' || value === 'passive') {
-		return value;
-	}
-	throw new SpillwayError('SDP_OFFER_UNSUPPORTED', [`a=setup:${printable(value)} cannot be answered`]);
+function splitWords(text: string | undefined): string[] {
+	return String(text ?? '')
+		.split(' ')
+		.filter((word) => word !== '');
+}
+
+// The parser makes numbers of words that look like one.
+function asText(value: string | undefined): string | undefined {
+	return value === undefined ? undefined : String(value);
 }
 
 /** What a stranger wrote, safe to put into a message. */
-function printable(text: string): string {
+export function printable(text: string): string {
 	return text.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 40);
 }

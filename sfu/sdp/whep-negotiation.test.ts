@@ -66,15 +66,27 @@ describe('negotiateWhep', () => {
 
 	it('refuses an offer that does not receive', () => {
 		expect(refusal(OBS_OFFER)).toContain('the audio section is sendonly; a viewer offers recvonly');
-		expect(refusal(CHROMIUM_WHEP_OFFER.replace('a=recvonly', 'a=inactive'))).toContain('the video section is inactive');
+		expect(refusal(CHROMIUM_WHEP_OFFER.replaceAll('a=recvonly', 'a=inactive'))).toContain(
+			'the video section is inactive',
+		);
 		expect(negotiate(CHROMIUM_WHEP_OFFER.replaceAll('a=recvonly', 'a=sendrecv')).video).toBeDefined();
 	});
 
-	it('refuses two sections of a kind', () => {
-		const video = CHROMIUM_WHEP_OFFER.split(/(?=^m=)/m)[1]!;
-		expect(refusal(`${CHROMIUM_WHEP_OFFER}${video.replace('a=mid:0', 'a=mid:2')}`)).toContain(
-			'more than one video section',
-		);
+	it('serves what the viewer receives, and refuses what they do not', () => {
+		const viewer = negotiate(CHROMIUM_WHEP_OFFER.replace('a=recvonly', 'a=inactive'));
+		expect([viewer.video, viewer.audio?.media.index, viewer.transport.bundle]).toEqual([undefined, 1, ['1']]);
+	});
+
+	it('serves the first section of a kind that it can, and refuses data channels and all others', () => {
+		const video = CHROMIUM_WHEP_OFFER.split(/(?=^m=)/m)[1]!.replace('a=mid:0', 'a=mid:2');
+		const data = 'm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:3\r\n';
+		const offer = CHROMIUM_WHEP_OFFER.replace('BUNDLE 0 1', 'BUNDLE 0 1 2 3');
+		const viewer = negotiate(`${offer}${video}${data}`);
+		expect([viewer.video!.media.mid, viewer.audio!.media.mid]).toEqual(['0', '1']);
+		expect(viewer.transport.bundle).toEqual(['0', '1']);
+		const first = offer.split(/(?=^m=)/m)[1]!;
+		const unusable = offer.replace(first, first.replaceAll('H264/90000', 'AV1/90000'));
+		expect(negotiate(`${unusable}${video}${data}`).video!.media.mid).toBe('2');
 	});
 
 	it('W-44 refuses a viewer who cannot take H.264 or Opus, before any media starts', () => {

@@ -2,44 +2,52 @@
 import type { Consumer, RtpCapabilities, RtpHeaderExtension } from 'mediasoup/types';
 import { SpillwayError } from '../../core/errors.ts';
 import { H264_PARAMETERS, type PayloadTypes } from '../media-codecs.ts';
+import { negotiateTransport, type NegotiatedTransport } from './bundle.ts';
 import type { AnsweredMedia } from './sdp-answer.ts';
 import type { OfferedCodec, OfferedMedia, SdpOffer } from './sdp-offer.ts';
 
-/** What a viewer can take. */
+/** A section that is served, and how. */
+export type NegotiatedViewerMedia = { media: OfferedMedia; codec: OfferedCodec };
+
+/** What a viewer can take. At least one of both. */
 export type NegotiatedViewer = {
-	video: { media: OfferedMedia; codec: OfferedCodec } | undefined;
-	audio: { media: OfferedMedia; codec: OfferedCodec } | undefined;
+	transport: NegotiatedTransport;
+	video: NegotiatedViewerMedia | undefined;
+	audio: NegotiatedViewerMedia | undefined;
 	payloadTypes: PayloadTypes;
 };
 
 /** Feedback that mediasoup takes from a viewer. No bandwidth estimation: there is one live layer, nothing to choose. */
 const VIDEO_FEEDBACK = ['nack', 'nack pli', 'ccm fir'];
 
-/** Chooses the codecs. Throws SDP_OFFER_UNSUPPORTED before any media starts, so that the player can fall to LL-HLS. */
+/**
+ * Chooses one section of each kind, and its codec; all other sections are refused. Throws SDP_OFFER_UNSUPPORTED when a kind that
+ * the viewer wants cannot be served, before any media starts, so that the player can fall to LL-HLS.
+ */
 export function negotiateWhep(offer: SdpOffer, defaults: PayloadTypes): NegotiatedViewer {
-	for (const media of offer.media) {
-		if (media.direction !== 'recvonly' && media.direction !== 'sendrecv') {
-			throw new SpillwayError('SDP_OFFER_UNSUPPORTED', [
-				`the ${media.kind} section is ${media.direction}; a viewer offers recvonly`,
-			]);
-		}
+	const offered = offer.sections.map(({ media }) => media).filter((media) => media !== undefined);
+	const wanted = offered.filter(({ direction }) => direction === 'recvonly' || direction === 'sendrecv');
+	if (wanted.length === 0) {
+		throw new SpillwayError('SDP_OFFER_UNSUPPORTED', [
+			offered.length === 0
+				? 'it has no audio or video section that is switched on'
+				: `the ${offered[0]!.kind} section is ${offered[0]!.direction}; a viewer offers recvonly`,
+		]);
 	}
-	const videoMedia = only(offer, 'video');
-	const audioMedia = only(offer, 'audio');
-	const videoCodec = videoMedia === undefined ? undefined : chooseH264(videoMedia);
-	const audioCodec = audioMedia?.codecs.find((codec) => codec.name === 'opus' && codec.clockRate === 48_000);
-	if (videoMedia !== undefined && videoCodec === undefined) {
-		throw new SpillwayError('SDP_OFFER_UNSUPPORTED', ['the viewer cannot take H.264 in packetization-mode 1']);
+	const video = chooseSection(wanted, 'video', chooseH264, 'H.264 in packetization-mode 1');
+	const audio = chooseSection(wanted, 'audio', chooseOpus, 'Opus');
+	if (video !== undefined && video.codec.payloadType === audio?.codec.payloadType) {
+		// RFC 9143 §9.1: a payload type means the same in all of a bundle.
+		throw new SpillwayError('SDP_OFFER_UNSUPPORTED', ['audio and video have the same payload type']);
 	}
-	if (audioMedia !== undefined && audioCodec === undefined) {
-		throw new SpillwayError('SDP_OFFER_UNSUPPORTED', ['the viewer cannot take Opus']);
-	}
+	const served = [video, audio].map((section) => section?.media).filter((media) => media !== undefined);
 	return {
-		video: videoMedia === undefined ? undefined : { media: videoMedia, codec: videoCodec! },
-		audio: audioMedia === undefined ? undefined : { media: audioMedia, codec: audioCodec! },
+		transport: negotiateTransport(offer, served),
+		video,
+		audio,
 		payloadTypes: {
-			h264: videoCodec?.payloadType ?? defaults.h264,
-			opus: audioCodec?.payloadType ?? defaults.opus,
+			h264: video?.codec.payloadType ?? defaults.h264,
+			opus: audio?.codec.payloadType ?? defaults.opus,
 		},
 	};
 }
@@ -129,12 +137,27 @@ export function answerViewerMedia(
 	};
 }
 
-function only(offer: SdpOffer, kind: 'audio' | 'video'): OfferedMedia | undefined {
-	const sections = offer.media.filter((media) => media.kind === kind);
-	if (sections.length > 1) {
-		throw new SpillwayError('SDP_OFFER_UNSUPPORTED', [`it has more than one ${kind} section`]);
+function chooseSection(
+	wanted: readonly OfferedMedia[],
+	kind: 'audio' | 'video',
+	chooseCodec: (media: OfferedMedia) => OfferedCodec | undefined,
+	codecName: string,
+): NegotiatedViewerMedia | undefined {
+	const sections = wanted.filter((media) => media.kind === kind);
+	for (const media of sections) {
+		const codec = chooseCodec(media);
+		if (codec !== undefined) {
+			return { media, codec };
+		}
 	}
-	return sections[0];
+	if (sections.length > 0) {
+		throw new SpillwayError('SDP_OFFER_UNSUPPORTED', [`the viewer cannot take ${codecName}`]);
+	}
+	return undefined;
+}
+
+function chooseOpus(media: OfferedMedia): OfferedCodec | undefined {
+	return media.codecs.find((codec) => codec.name === 'opus' && codec.clockRate === 48_000);
 }
 
 function chooseH264(media: OfferedMedia): OfferedCodec | undefined {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { SpillwayError } from '../../core/errors.ts';
 import { CHROMIUM_WHIP_OFFER, FFMPEG_OFFER, OBS_OFFER, OBS_SIMULCAST_OFFER } from '../testing/sdp-fixtures.ts';
 import { parseSdpOffer } from './sdp-offer.ts';
-import { negotiateWhip } from './whip-negotiation.ts';
+import { negotiateWhip, type NegotiatedPublisherTrack } from './whip-negotiation.ts';
 
 const H264 = { 'packetization-mode': 1, 'profile-level-id': '42e01f', 'level-asymmetry-allowed': 1 };
 const MID = 'urn:ietf:params:rtp-hdrext:sdes:mid';
@@ -21,8 +21,8 @@ const OBS_VIDEO_CODEC = {
 	rtcpFeedback: [{ type: 'nack' }, { type: 'nack', parameter: 'pli' }, { type: 'goog-remb' }],
 };
 
-const rtpParameters = (offer: string): unknown[] =>
-	negotiateWhip(parseSdpOffer(offer)).map((track) => track.rtpParameters);
+const tracksOf = (offer: string): NegotiatedPublisherTrack[] => negotiateWhip(parseSdpOffer(offer)).tracks;
+const rtpParameters = (offer: string): unknown[] => tracksOf(offer).map((track) => track.rtpParameters);
 
 function refusal(offer: string): string {
 	try {
@@ -67,8 +67,8 @@ describe('negotiateWhip', () => {
 		]);
 	});
 
-	it("takes OBS's simulcast layers by their rids, smallest first, and answers all in the offered order", () => {
-		const video = negotiateWhip(parseSdpOffer(OBS_SIMULCAST_OFFER))[1]!;
+	it("takes OBS's simulcast layers by their rids, in the offered order", () => {
+		const video = tracksOf(OBS_SIMULCAST_OFFER)[1]!;
 		expect(video.rtpParameters).toEqual({
 			mid: '1',
 			codecs: [OBS_VIDEO_CODEC],
@@ -76,7 +76,7 @@ describe('negotiateWhip', () => {
 				{ uri: MID, id: 1 },
 				{ uri: RID, id: 2 },
 			],
-			encodings: [{ rid: '2' }, { rid: '1' }, { rid: '0' }],
+			encodings: [{ rid: '0' }, { rid: '1' }, { rid: '2' }],
 			rtcp: { reducedSize: true },
 		});
 		expect(video.answer.receivingRids).toEqual(['0', '1', '2']);
@@ -136,7 +136,7 @@ describe('negotiateWhip', () => {
 	});
 
 	it('takes VP8 where there is no H.264', () => {
-		const track = negotiateWhip(parseSdpOffer(CHROMIUM_WHIP_OFFER.replaceAll('H264/90000', 'H266/90000')))[0]!;
+		const track = tracksOf(CHROMIUM_WHIP_OFFER.replaceAll('H264/90000', 'H266/90000'))[0]!;
 		expect([
 			track.codec,
 			track.rtpParameters.codecs[0]!.mimeType,
@@ -146,23 +146,66 @@ describe('negotiateWhip', () => {
 
 	it('takes a track alone, and one that is sendrecv', () => {
 		const [session, audio] = OBS_OFFER.split(/(?=^m=)/m);
-		expect(negotiateWhip(parseSdpOffer(`${session}${audio}`)).map(({ kind }) => kind)).toEqual(['audio']);
-		expect(negotiateWhip(parseSdpOffer(OBS_OFFER.replaceAll('sendonly', 'sendrecv')))).toHaveLength(2);
+		expect(tracksOf(`${session}${audio}`).map(({ kind }) => kind)).toEqual(['audio']);
+		expect(tracksOf(OBS_OFFER.replaceAll('sendonly', 'sendrecv'))).toHaveLength(2);
 	});
 
-	it('leaves the SSRC open where the offer names none', () => {
-		const offer = OBS_OFFER.replaceAll(/a=ssrc:.*\r\n/g, '');
-		expect(negotiateWhip(parseSdpOffer(offer))[1]!.rtpParameters.encodings).toEqual([{}]);
+	it('leaves the SSRC open where the offer names none, if the packets say which section they are of', () => {
+		const [session, , video] = OBS_OFFER.replaceAll(/a=ssrc:.*\r\n/g, '').split(/(?=^m=)/m);
+		const offer = `${session}${video}`;
+		expect(tracksOf(offer)[0]!.rtpParameters.encodings).toEqual([{}]);
+		expect(refusal(offer.replace(/a=extmap:1.*\r\n/, ''))).toContain('cannot be told from others');
+	});
+
+	it('refuses simulcast whose packets do not say which layer they are of', () => {
+		expect(refusal(OBS_SIMULCAST_OFFER.replaceAll(/a=extmap:2.*\r\n/g, ''))).toContain('cannot be told apart');
+	});
+
+	it('goes without a header extension that has another id, or whose id means something else, than before', () => {
+		const withIds = (audio: number, video: number): string =>
+			OBS_OFFER.replace('a=extmap:1 ', `a=extmap:${video} `).replace('a=mid:0', `a=mid:0\r\na=extmap:${audio} ${MID}`);
+		const ids = (offer: string): unknown[] => tracksOf(offer).map(({ answer }) => answer.headerExtensions);
+		expect(ids(withIds(1, 1))).toEqual([[{ id: 1, uri: MID }], [{ id: 1, uri: MID }]]);
+		expect(ids(withIds(4, 9))).toEqual([[{ id: 4, uri: MID }], []]);
+	});
+
+	it('refuses a data channel alone, and answers the rest (RFC 3264 §6)', () => {
+		const offer = `${OBS_OFFER}m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:2\r\n`;
+		const { transport, tracks } = negotiateWhip(parseSdpOffer(offer.replace('BUNDLE 0 1', 'BUNDLE 0 1 2')));
+		expect([tracks.length, transport.bundle]).toEqual([2, ['0', '1']]);
+	});
+
+	it('refuses an offer with nothing to publish', () => {
+		const off = OBS_OFFER.replaceAll(/^m=(\w+) 9/gm, 'm=$1 0');
+		expect(refusal(off)).toContain('no audio or video section that is switched on');
+	});
+
+	it('tells the parameter sets that the offer has, and does not answer with them', () => {
+		const [, video] = tracksOf(OBS_OFFER.replace('a=fmtp:96 ', 'a=fmtp:96 sprop-parameter-sets=Z0LA,aM4=;'));
+		expect(video!.spropParameterSets).toBe('Z0LA,aM4=');
+		expect(video!.answer.codecs[0]!.parameters).not.toHaveProperty('sprop-parameter-sets');
+		expect(tracksOf(OBS_OFFER).map(({ spropParameterSets }) => spropParameterSets)).toEqual([undefined, undefined]);
+	});
+
+	it('takes H.264 without fragments behind H.264 with, and before VP8', () => {
+		const withoutMode1 = CHROMIUM_WHIP_OFFER.replaceAll('packetization-mode=1', 'packetization-mode=0');
+		expect(tracksOf(withoutMode1)[0]!.codec).toBe('h264');
+		expect(tracksOf(OBS_OFFER.replace(/a=fmtp:96.*\r\n/, ''))[1]!.codec).toBe('h264');
+		expect(refusal(OBS_OFFER.replace('packetization-mode=1', 'packetization-mode=2'))).toContain('packetization-mode');
+	});
+
+	it('refuses one payload type for audio and video (RFC 9143 §9.1)', () => {
+		expect(refusal(OBS_OFFER.replace('SAVPF 96', 'SAVPF 111').replaceAll(':96 ', ':111 '))).toContain(
+			'the same payload type',
+		);
 	});
 
 	it('answers recvonly, with stereo Opus, and tells Chromium where to start its estimate', () => {
-		const [video, audio] = negotiateWhip(parseSdpOffer(CHROMIUM_WHIP_OFFER)).map(({ answer }) => answer);
+		const [video, audio] = tracksOf(CHROMIUM_WHIP_OFFER).map(({ answer }) => answer);
 		expect([video!.direction, audio!.direction]).toEqual(['recvonly', 'recvonly']);
 		expect(audio!.codecs[0]!.parameters).toEqual({ minptime: 10, useinbandfec: 1, stereo: 1, 'sprop-stereo': 1 });
 		expect(video!.codecs[0]!.parameters).toMatchObject({ 'x-google-start-bitrate': 2500 });
-		expect(negotiateWhip(parseSdpOffer(FFMPEG_OFFER))[1]!.answer.codecs[0]!.parameters).not.toHaveProperty(
-			'x-google-start-bitrate',
-		);
+		expect(tracksOf(FFMPEG_OFFER)[1]!.answer.codecs[0]!.parameters).not.toHaveProperty('x-google-start-bitrate');
 	});
 
 	it.each(['recvonly', 'inactive'])('W-5 refuses a section that is %s', (direction) => {
@@ -188,12 +231,7 @@ describe('negotiateWhip', () => {
 		[
 			'the picture is AV1',
 			OBS_OFFER.replace('H264/90000', 'AV1/90000'),
-			'neither H.264 in packetization-mode 1 nor VP8 (it has av1)',
-		],
-		[
-			'H.264 is in packetization-mode 0',
-			OBS_OFFER.replace('packetization-mode=1', 'packetization-mode=0'),
-			'packetization-mode 1',
+			'neither H.264 in packetization-mode 0 or 1 nor VP8 (it has av1)',
 		],
 		['a section has no codec', OBS_OFFER.replace('a=rtpmap:96 H264/90000\r\n', ''), '(it has no codec)'],
 		['a second section cannot be taken', OBS_OFFER.replace('H264/90000', 'H265/90000'), 'video section'],

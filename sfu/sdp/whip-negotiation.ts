@@ -2,21 +2,30 @@
 import type { RtpCodecParameters, RtpEncodingParameters, RtpParameters } from 'mediasoup/types';
 import { SpillwayError } from '../../core/errors.ts';
 import { H264_PARAMETERS } from '../media-codecs.ts';
+import { negotiateTransport, type NegotiatedTransport } from './bundle.ts';
 import type { AnsweredMedia } from './sdp-answer.ts';
 import type { OfferedCodec, OfferedMedia, SdpOffer } from './sdp-offer.ts';
+
+/** What a publisher will send. At least one track. */
+export type NegotiatedPublisher = { transport: NegotiatedTransport; tracks: NegotiatedPublisherTrack[] };
 
 /** One track that a publisher will send. */
 export type NegotiatedPublisherTrack = {
 	kind: 'audio' | 'video';
 	codec: 'h264' | 'vp8' | 'opus';
 	rtpParameters: RtpParameters;
+	/** H.264's `sprop-parameter-sets` (RFC 6184 §8.1) as the offer has it: base64, parted by commas. */
+	spropParameterSets: string | undefined;
 	answer: AnsweredMedia;
 };
 
+const MID_EXTENSION = 'urn:ietf:params:rtp-hdrext:sdes:mid';
+const RID_EXTENSION = 'urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id';
+
 /** Header extensions that mediasoup makes use of when receiving. */
 const RECEIVED_EXTENSIONS = new Set([
-	'urn:ietf:params:rtp-hdrext:sdes:mid',
-	'urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id',
+	MID_EXTENSION,
+	RID_EXTENSION,
 	'urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id',
 	'http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time',
 	'http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01',
@@ -25,37 +34,78 @@ const RECEIVED_EXTENSIONS = new Set([
 /** Feedback that mediasoup sends to a publisher. */
 const SENT_FEEDBACK = new Set(['nack', 'nack pli', 'ccm fir', 'goog-remb', 'transport-cc']);
 
-/** Chooses the tracks. Throws SDP_OFFER_UNSUPPORTED when any section cannot be taken: there is no partial success. */
-export function negotiateWhip(offer: SdpOffer): NegotiatedPublisherTrack[] {
+/**
+ * Chooses the tracks. Throws SDP_OFFER_UNSUPPORTED when audio or video cannot be taken: RFC 9725 §4.4.3 knows no partial
+ * success. Other sections, such as a data channel, carry nothing that viewers would miss, and are refused alone.
+ */
+export function negotiateWhip(offer: SdpOffer): NegotiatedPublisher {
+	const offered = offer.sections.map(({ media }) => media).filter((media) => media !== undefined);
+	if (offered.length === 0) {
+		throw new SpillwayError('SDP_OFFER_UNSUPPORTED', ['it has no audio or video section that is switched on']);
+	}
 	for (const kind of ['audio', 'video'] as const) {
-		if (offer.media.filter((media) => media.kind === kind).length > 1) {
+		if (offered.filter((media) => media.kind === kind).length > 1) {
 			throw new SpillwayError('SDP_OFFER_UNSUPPORTED', [`it has more than one ${kind} track`]);
 		}
 	}
-	const streamIds = new Set(offer.media.map((media) => media.streamId).filter((id) => id !== undefined && id !== '-'));
+	const streamIds = new Set(offered.map((media) => media.streamId).filter((id) => id !== undefined && id !== '-'));
 	if (streamIds.size > 1) {
 		throw new SpillwayError('SDP_OFFER_UNSUPPORTED', ['its tracks belong to more than one media stream']);
 	}
-	return offer.media.map((media) => {
+	for (const { kind, direction } of offered) {
 		// RFC 9725 §4.2: "sendonly" SHOULD, "sendrecv" MAY be used; "inactive" and "recvonly" MUST NOT.
-		if (media.direction !== 'sendonly' && media.direction !== 'sendrecv') {
+		if (direction !== 'sendonly' && direction !== 'sendrecv') {
 			throw new SpillwayError('SDP_OFFER_UNSUPPORTED', [
-				`the ${media.kind} section is ${media.direction}; a publisher offers sendonly`,
+				`the ${kind} section is ${direction}; a publisher offers sendonly`,
 			]);
 		}
-		return negotiateTrack(media);
-	});
+	}
+	const extensions = receivedExtensions(offered);
+	const tracks = offered.map((media, index) => negotiateTrack(media, extensions[index]!));
+	checkPayloadTypes(tracks);
+	return { transport: negotiateTransport(offer, offered), tracks };
 }
 
-function negotiateTrack(media: OfferedMedia): NegotiatedPublisherTrack {
+// RFC 9143 §9.1: a payload type means the same in all of a bundle.
+function checkPayloadTypes(tracks: readonly NegotiatedPublisherTrack[]): void {
+	const payloadTypes = tracks.flatMap(({ rtpParameters }) =>
+		rtpParameters.codecs.map(({ payloadType }) => payloadType),
+	);
+	if (new Set(payloadTypes).size < payloadTypes.length) {
+		throw new SpillwayError('SDP_OFFER_UNSUPPORTED', ['audio and video have the same payload type']);
+	}
+}
+
+// RFC 8285 §6: an id means the same extension in all of a bundle. mediasoup has one id for each extension of a transport; a
+// section that says something else than the one before it goes without.
+function receivedExtensions(offered: readonly OfferedMedia[]): OfferedMedia['headerExtensions'][] {
+	const idOf = new Map<string, number>();
+	const uriOf = new Map<number, string>();
+	return offered.map(({ headerExtensions, rids }) =>
+		headerExtensions.filter(({ id, uri }) => {
+			if (!RECEIVED_EXTENSIONS.has(uri) || (rids.length < 2 && uri.endsWith('rtp-stream-id'))) {
+				return false;
+			}
+			const isFree = (idOf.get(uri) ?? id) === id && (uriOf.get(id) ?? uri) === uri;
+			if (isFree) {
+				idOf.set(uri, id);
+				uriOf.set(id, uri);
+			}
+			return isFree;
+		}),
+	);
+}
+
+function negotiateTrack(
+	media: OfferedMedia,
+	headerExtensions: OfferedMedia['headerExtensions'],
+): NegotiatedPublisherTrack {
 	const chosen = media.kind === 'audio' ? chooseAudio(media) : chooseVideo(media);
 	const codecName = chosen.name as 'h264' | 'vp8' | 'opus';
 	const rtx = media.codecs.find((codec) => codec.name === 'rtx' && codec.parameters['apt'] === chosen.payloadType);
 	const feedback = chosen.feedback.filter((entry) => SENT_FEEDBACK.has(entry));
 	const isSimulcast = media.rids.length > 1;
-	const headerExtensions = media.headerExtensions.filter(
-		(extension) => RECEIVED_EXTENSIONS.has(extension.uri) && (isSimulcast || !extension.uri.endsWith('rtp-stream-id')),
-	);
+	checkRecognizable(media, headerExtensions, isSimulcast);
 	const codecs: RtpCodecParameters[] = [rtpCodec(chosen, codecName, feedback)];
 	if (rtx !== undefined) {
 		codecs.push({
@@ -70,7 +120,7 @@ function negotiateTrack(media: OfferedMedia): NegotiatedPublisherTrack {
 		kind: media.kind,
 		codec: codecName,
 		rtpParameters: {
-			mid: media.mid,
+			...(media.mid === undefined ? {} : { mid: media.mid }),
 			codecs,
 			headerExtensions: headerExtensions.map((extension) => ({
 				uri: extension.uri as NonNullable<RtpParameters['headerExtensions']>[number]['uri'],
@@ -79,6 +129,7 @@ function negotiateTrack(media: OfferedMedia): NegotiatedPublisherTrack {
 			encodings: encodings(media, isSimulcast),
 			rtcp: { reducedSize: true },
 		},
+		spropParameterSets: codecName === 'h264' ? asText(chosen.parameters['sprop-parameter-sets']) : undefined,
 		answer: {
 			offered: media,
 			direction: 'recvonly',
@@ -89,10 +140,29 @@ function negotiateTrack(media: OfferedMedia): NegotiatedPublisherTrack {
 	};
 }
 
-// Lowest layer first, as mediasoup counts them; OBS's rid 0 is the largest.
+// What no packet can be told by never reaches a track: mediasoup goes by SSRC, by MID, and by RID (RFC 8829 §5.2.1 wants the
+// MID offered).
+function checkRecognizable(
+	media: OfferedMedia,
+	headerExtensions: OfferedMedia['headerExtensions'],
+	isSimulcast: boolean,
+): void {
+	const has = (uri: string): boolean => headerExtensions.some((extension) => extension.uri === uri);
+	if (isSimulcast && !has(RID_EXTENSION)) {
+		throw new SpillwayError('SDP_OFFER_UNSUPPORTED', [
+			`its simulcast layers cannot be told apart: the video section has to offer the header extension ${RID_EXTENSION}`,
+		]);
+	}
+	if (!isSimulcast && media.ssrcs.length === 0 && (media.mid === undefined || !has(MID_EXTENSION))) {
+		throw new SpillwayError('SDP_OFFER_UNSUPPORTED', [
+			`the packets of the ${media.kind} section cannot be told from others: it has to name its SSRC (a=ssrc), or to offer the header extension ${MID_EXTENSION} under the id that it has in the other sections`,
+		]);
+	}
+}
+
 function encodings(media: OfferedMedia, isSimulcast: boolean): RtpEncodingParameters[] {
 	if (isSimulcast) {
-		return media.rids.toReversed().map((rid) => ({ rid }));
+		return media.rids.map((rid) => ({ rid }));
 	}
 	const first = media.ssrcs[0];
 	if (first === undefined) {
@@ -110,21 +180,30 @@ function chooseAudio(media: OfferedMedia): OfferedCodec {
 }
 
 // H.264 wherever it stands in the order, since it reaches both tiers without re-encoding; 42e01f before others, since
-// encoders without B-frames stand behind it. Then VP8.
+// encoders without B-frames stand behind it. Then H.264 without fragments (mode 0, which is also what no mode means: RFC 6184
+// §8.1), then VP8.
 function chooseVideo(media: OfferedMedia): OfferedCodec {
-	const h264 = media.codecs.filter(
-		(codec) => codec.name === 'h264' && Number(codec.parameters['packetization-mode'] ?? 0) === 1,
-	);
+	const h264 = media.codecs.filter((codec) => codec.name === 'h264' && packetizationMode(codec) <= 1);
+	const fragmented = h264.filter((codec) => packetizationMode(codec) === 1);
 	const chosen =
-		h264.find((codec) => /^42e0/i.test(String(codec.parameters['profile-level-id'] ?? ''))) ??
+		fragmented.find((codec) => /^42e0/i.test(String(codec.parameters['profile-level-id'] ?? ''))) ??
+		fragmented[0] ??
 		h264[0] ??
 		media.codecs.find((codec) => codec.name === 'vp8');
 	if (chosen === undefined) {
 		throw new SpillwayError('SDP_OFFER_UNSUPPORTED', [
-			`the video section has neither H.264 in packetization-mode 1 nor VP8 (it has ${codecNames(media)})`,
+			`the video section has neither H.264 in packetization-mode 0 or 1 nor VP8 (it has ${codecNames(media)})`,
 		]);
 	}
 	return chosen;
+}
+
+function packetizationMode(codec: OfferedCodec): number {
+	return Number(codec.parameters['packetization-mode'] ?? 0);
+}
+
+function asText(value: string | number | undefined): string | undefined {
+	return value === undefined ? undefined : String(value);
 }
 
 function codecNames(media: OfferedMedia): string {
@@ -153,15 +232,19 @@ function rtpCodec(codec: OfferedCodec, name: 'h264' | 'vp8' | 'opus', feedback: 
 const CHROMIUM_START_KBPS = 2500;
 
 function answerCodec(codec: OfferedCodec, feedback: string[]): OfferedCodec {
+	// RFC 6184 §8.2.2: what describes a stream is for whoever sends one.
+	const parameters = Object.fromEntries(
+		Object.entries(codec.parameters).filter(([name]) => name !== 'sprop-parameter-sets'),
+	);
 	const usesBandwidthEstimation = feedback.includes('transport-cc') || feedback.includes('goog-remb');
 	return {
 		...codec,
 		feedback,
 		parameters:
 			codec.name === 'opus'
-				? { ...codec.parameters, stereo: 1, 'sprop-stereo': 1 }
+				? { ...parameters, stereo: 1, 'sprop-stereo': 1 }
 				: usesBandwidthEstimation
-					? { ...codec.parameters, 'x-google-start-bitrate': CHROMIUM_START_KBPS }
-					: codec.parameters,
+					? { ...parameters, 'x-google-start-bitrate': CHROMIUM_START_KBPS }
+					: parameters,
 	};
 }

@@ -97,6 +97,21 @@ describe('POST /whep/{channel}', () => {
 		expect(sessions.count).toBe(0);
 	});
 
+	it('serves sound and picture of an offer that has a data channel and more, and refuses the rest alone', async () => {
+		const sections = CHROMIUM_WHEP_OFFER.replace('BUNDLE 0 1', 'BUNDLE 0 1 2 3').split(/(?=^m=)/m);
+		const second = sections[2]!.replace('a=mid:1', 'a=mid:2');
+		const data =
+			'm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:3\r\na=sctp-port:5000\r\n';
+		const payload = `${sections.join('')}${second}${data}`;
+		const response = await inject({ method: 'POST', url: '/whep/live', headers: SDP, payload });
+		expect(response.statusCode).toBe(201);
+		expect(response.body.match(/^(?:m=\w+ \d|a=group.*|a=inactive)/gm)).toEqual([
+			...['a=group:BUNDLE 0 1', 'm=video 9', 'm=audio 9'],
+			...['m=audio 0', 'a=inactive', 'm=application 0', 'a=inactive'],
+		]);
+		await inject({ method: 'DELETE', url: response.headers.location! });
+	});
+
 	it('takes the content type in any case and with parameters', async () => {
 		const headers = { 'content-type': 'Application/SDP; charset=utf-8' };
 		const response = await inject({ method: 'POST', url: '/whep/live', headers, payload: CHROMIUM_WHEP_OFFER });

@@ -8,7 +8,15 @@ import type { ViewerId } from '../../core/ids.ts';
 import { VIEWER_HEADER } from '../../core/protocol/viewer-header.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { BroadcastRouter } from '../broadcast-router.ts';
-import { allowAllOrigins, answerOptions, refuseMethod, registerSdpBody, sdpBody } from '../sdp/sdp-http.ts';
+import {
+	allowAllOrigins,
+	answerOptions,
+	refuseMethod,
+	registerSdpBody,
+	requireSdp,
+	sdpBody,
+	sessionLocation,
+} from '../sdp/sdp-http.ts';
 import { parseSdpOffer } from '../sdp/sdp-offer.ts';
 import { ViewerTransport } from '../viewer-transport.ts';
 
@@ -69,7 +77,7 @@ export class WhepSessions {
 	readonly routes: FastifyPluginAsync = async (app) => {
 		registerSdpBody(app);
 		allowAllOrigins(app);
-		app.post<{ Params: { channel: string } }>('/whep/:channel', async (request, reply) => {
+		app.post<{ Params: { channel: string } }>('/whep/:channel', { onRequest: requireSdp }, async (request, reply) => {
 			const { channel } = request.params;
 			const offer = parseSdpOffer(sdpBody(request));
 			await this.#dependencies.authorizePlayback(channel);
@@ -91,7 +99,7 @@ export class WhepSessions {
 			});
 			return reply
 				.code(201)
-				.header('location', `/whep/${encodeURIComponent(channel)}/${session.id}`)
+				.header('location', sessionLocation(request, `/whep/${encodeURIComponent(channel)}/${session.id}`))
 				.type('application/sdp')
 				.send(session.answer);
 		});
@@ -103,8 +111,10 @@ export class WhepSessions {
 			await session.transport.close('deleted');
 			return reply.code(200).send();
 		});
-		app.options('/whep/:channel', async (_request, reply) => answerOptions(reply, 'POST, GET', true));
-		app.options('/whep/:channel/:session', async (_request, reply) => answerOptions(reply, 'DELETE, GET', false));
+		app.options('/whep/:channel', async (request, reply) => answerOptions(request, reply, 'POST, GET', true));
+		app.options('/whep/:channel/:session', async (request, reply) =>
+			answerOptions(request, reply, 'DELETE, GET', false),
+		);
 		app.get('/whep/:channel', async (_request, reply) => reply.code(204).send());
 		app.get('/whep/:channel/:session', async (_request, reply) => reply.code(204).send());
 		app.route({

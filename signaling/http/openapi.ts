@@ -21,7 +21,7 @@ export const ROUTE_NOTES: Readonly<Record<string, Note>> = {
 		tags: ['publish'],
 		summary: 'Publish by WHIP (RFC 9725)',
 		description:
-			'Body: an SDP offer, as application/sdp. Authorization: Bearer and the stream key. 201 brings the SDP answer and the session in Location.',
+			'Body: an SDP offer, as application/sdp. Authorization: Bearer and the stream key; encoders without such a field may use ?key= behind the address. 201 brings the SDP answer and the session in Location.',
 	},
 	'DELETE /whip/:session': {
 		tags: ['publish'],

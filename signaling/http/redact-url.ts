@@ -2,8 +2,8 @@
 
 /** Query parameters that are never secret; the values of all others are hidden, because nobody knows what comes tomorrow. */
 const HARMLESS_PARAMETERS = /^(_HLS_[a-z]+|page|limit|after|tier|muted)$/;
-/** What comes after these path parts is a stream key. */
-const KEY_IN_PATH = /^(\/(?:live|whip)\/)[^/?#]+/i;
+/** What comes after these path parts may be a stream key, at any depth. */
+const KEY_IN_PATH = /^(\/(?:live|whip)\/)[^?#]+/i;
 const MAX_SHOWN_LENGTH = 200;
 
 /** The path and query of a request as it may be logged; at most 200 characters, without control characters. */

@@ -1,0 +1,213 @@
+/**
+ * Makes one stream of a publisher's simulcast layers: the largest layer that comes, spliced at key frames onto one line of
+ * sequence numbers and timestamps. mediasoup's own choice goes by the order of the layers in the offer, which is no order of
+ * size, and has to wait for sender reports that some publishers never send.
+ */
+import type { RtpHeader } from '../rtp/rtp-packet.ts';
+import { SequenceSplicer } from '../stage/splice.ts';
+import { readKeyFrameStart } from './key-frame-start.ts';
+import { SimulcastLayer } from './simulcast-layer.ts';
+
+/** How long the start waits for layers that were offered. Their first key frames come together, or some do not come at all. */
+const START_WAIT_MS = 300;
+/** A larger layer has to come this long without a break before it is taken: each change of size costs viewers. */
+const UPGRADE_AFTER_MS = 2000;
+/** The wait doubles with each fall, up to this, so that a layer that comes and goes is left alone. */
+const MAX_UPGRADE_AFTER_MS = 60_000;
+/** Falls this long ago are forgotten. */
+const FALL_MEMORY_MS = 120_000;
+/** Key frames of a layer that is to be taken are asked for this often. */
+const KEY_FRAME_REQUEST_INTERVAL_MS = 1000;
+/** How long a new layer's key frame is held back for the rest of the old layer's picture. */
+const CLOSE_WAIT_MS = 60;
+/** Packets of a layer that are held back: a key frame and half a second of 8 Mbit/s. */
+const MAX_HELD_PACKETS = 500;
+/** What lies behind the newest picture at a change is told at this part of its speed, until it has caught up. */
+const CATCH_UP_DIVISOR = 32;
+
+/** What a selector reports. */
+export type SimulcastSelectorOptions = {
+	codec: 'h264' | 'vp8';
+	layerCount: number;
+	/** Called for each packet of the stream. Number and timestamp in the header are the stream's. */
+	forward: (packet: Buffer, header: RtpHeader) => void;
+	/** Asks the publisher for key frames of all layers. */
+	requestKeyFrame: () => void;
+	/** Another layer was taken. `from` is undefined at the start. */
+	changed: (from: SimulcastLayer | undefined, to: SimulcastLayer) => void;
+};
+
+type HeldPacket = { packet: Buffer; header: RtpHeader };
+
+/** One publisher's picture. Has no timers: what is decided is decided when a packet comes. */
+export class SimulcastSelector {
+	readonly #options: SimulcastSelectorOptions;
+	readonly #layers: readonly SimulcastLayer[];
+	/** Packets since the newest key frame of layers that may be taken next, by index. */
+	readonly #held: ({ sinceMs: number; packets: HeldPacket[] } | undefined)[];
+	#splicer: SequenceSplicer | undefined;
+	#current: SimulcastLayer | undefined;
+	#firstKeyFrameAtMs: number | undefined;
+	#keyFrameRequestedAtMs = -Infinity;
+	/** Whether the last packet that was forwarded ended its picture. */
+	#isPictureClosed = true;
+	#fallCount = 0;
+	#fellAtMs = -Infinity;
+	// Timestamps out = in + offset, but never at or below the floor.
+	#offsetTicks = 0;
+	#firstTicks = 0;
+	#floorTicks = -Infinity;
+	#highestTicks = -Infinity;
+
+	constructor(options: SimulcastSelectorOptions) {
+		this.#options = options;
+		this.#layers = Array.from(
+			{ length: options.layerCount },
+			(_, index) => new SimulcastLayer(index, options.layerCount),
+		);
+		this.#held = this.#layers.map(() => undefined);
+	}
+
+	/** A packet of a layer. The header is changed, or not used again. */
+	receive(index: number, packet: Buffer, header: RtpHeader, nowMs: number): void {
+		const layer = this.#layers[index]!;
+		const payload = packet.subarray(header.payloadStart, header.payloadEnd);
+		const keyFrame = readKeyFrameStart(this.#options.codec, payload);
+		if (layer.receive(header, payload.length, keyFrame, nowMs)) {
+			for (const other of this.#layers) {
+				if (other !== layer) {
+					other.noteOvertaken(index);
+				}
+			}
+		}
+		if (keyFrame !== undefined) {
+			this.#firstKeyFrameAtMs ??= nowMs;
+		}
+		if (layer === this.#current) {
+			this.#forward(packet, header);
+		} else {
+			this.#hold(layer, packet, header, keyFrame !== undefined, nowMs);
+		}
+		this.#mayChange(nowMs);
+	}
+
+	/**
+	 * A sender report of a layer. Returns the timestamp that the stream has at the same instant, or undefined when the
+	 * report is of a layer that is not in it.
+	 */
+	noteReport(index: number, ntpMs: number, timestampTicks: number): number | undefined {
+		const layer = this.#layers[index];
+		layer?.clock.noteReport(ntpMs, timestampTicks);
+		return layer === undefined || layer !== this.#current
+			? undefined
+			: wrap(layer.clock.unwrap(timestampTicks) + this.#offsetTicks);
+	}
+
+	// At the start each layer may turn out to be wanted; later only one is.
+	#hold(layer: SimulcastLayer, packet: Buffer, header: RtpHeader, isKeyFrame: boolean, nowMs: number): void {
+		if (this.#current !== undefined && this.#wanted(nowMs) !== layer) {
+			this.#held[layer.index] = undefined;
+			return;
+		}
+		let held = this.#held[layer.index];
+		// Parameter sets may come in several packets of one picture.
+		if (isKeyFrame && held?.packets.at(-1)?.header.timestampTicks !== header.timestampTicks) {
+			held = { sinceMs: nowMs, packets: [] };
+		}
+		this.#held[layer.index] = held !== undefined && held.packets.length < MAX_HELD_PACKETS ? held : undefined;
+		this.#held[layer.index]?.packets.push({ packet, header: { ...header } });
+	}
+
+	#mayChange(nowMs: number): void {
+		const wanted = this.#wanted(nowMs);
+		if (wanted === undefined || wanted === this.#current) {
+			return;
+		}
+		const held = this.#held[wanted.index];
+		if (held === undefined) {
+			if (nowMs - this.#keyFrameRequestedAtMs >= KEY_FRAME_REQUEST_INTERVAL_MS) {
+				this.#keyFrameRequestedAtMs = nowMs;
+				this.#options.requestKeyFrame();
+			}
+			return;
+		}
+		if (this.#isPictureClosed || nowMs - held.sinceMs >= CLOSE_WAIT_MS) {
+			this.#change(wanted, held.packets, nowMs);
+		}
+	}
+
+	/** The layer that should be in the stream now. */
+	#wanted(nowMs: number): SimulcastLayer | undefined {
+		const current = this.#current;
+		const largest = this.#largestLive(nowMs);
+		if (current === undefined) {
+			const isComplete = this.#layers.every((layer) => layer.hasKeyFrame);
+			const waitedMs = nowMs - (this.#firstKeyFrameAtMs ?? Infinity);
+			return isComplete || waitedMs >= START_WAIT_MS ? largest : undefined;
+		}
+		if (largest === undefined || largest === current || current.isAway(nowMs)) {
+			return largest ?? current;
+		}
+		return nowMs - largest.liveSinceMs >= this.#upgradeAfterMs(nowMs) ? largest : current;
+	}
+
+	#largestLive(nowMs: number): SimulcastLayer | undefined {
+		let largest = this.#current?.isAway(nowMs) === false ? this.#current : undefined;
+		for (const layer of this.#layers) {
+			if (layer.hasKeyFrame && !layer.isAway(nowMs) && (largest === undefined || layer.outranks(largest))) {
+				largest = layer;
+			}
+		}
+		return largest;
+	}
+
+	#upgradeAfterMs(nowMs: number): number {
+		const fallCount = nowMs - this.#fellAtMs < FALL_MEMORY_MS ? this.#fallCount : 0;
+		return Math.min(UPGRADE_AFTER_MS * 2 ** fallCount, MAX_UPGRADE_AFTER_MS);
+	}
+
+	#change(to: SimulcastLayer, packets: readonly HeldPacket[], nowMs: number): void {
+		const from = this.#current;
+		const first = packets[0]!.header;
+		this.#firstTicks = to.clock.unwrap(first.timestampTicks);
+		if (from === undefined) {
+			this.#splicer = new SequenceSplicer(first.sequenceNumber);
+		} else {
+			this.#offsetTicks += to.clock.ticksTo(from.clock);
+			if (from.isAway(nowMs)) {
+				this.#fallCount = nowMs - this.#fellAtMs < FALL_MEMORY_MS ? this.#fallCount + 1 : 1;
+				this.#fellAtMs = nowMs;
+			}
+		}
+		this.#floorTicks = this.#highestTicks;
+		// No gap in the numbers, even if the old picture is not complete: it would count against the new key frame.
+		this.#splicer!.begin(first.sequenceNumber, false);
+		this.#current = to;
+		this.#held.fill(undefined);
+		this.#options.changed(from, to);
+		for (const { packet, header } of packets) {
+			this.#forward(packet, header);
+		}
+	}
+
+	#forward(packet: Buffer, header: RtpHeader): void {
+		const sequenceNumber = this.#splicer!.map(header.sequenceNumber);
+		if (sequenceNumber === undefined) {
+			return;
+		}
+		const ticks = this.#current!.clock.unwrap(header.timestampTicks);
+		// Pictures that are not later than what was sent already keep their order without moving all that follows.
+		const earliest = this.#floorTicks + 1 + Math.floor((ticks - this.#firstTicks) / CATCH_UP_DIVISOR);
+		const out = Math.max(ticks + this.#offsetTicks, earliest);
+		this.#highestTicks = Math.max(this.#highestTicks, out);
+		this.#isPictureClosed = header.hasMarker;
+		header.sequenceNumber = sequenceNumber & 0xffff;
+		header.timestampTicks = wrap(out);
+		this.#options.forward(packet, header);
+	}
+}
+
+function wrap(ticks: number): number {
+	const wrapped = ticks % 2 ** 32;
+	return wrapped < 0 ? wrapped + 2 ** 32 : wrapped;
+}
