@@ -218,6 +218,38 @@ describe('CheckedTimes', () => {
 		expect(largestErrorMs(result, sent)).toBeLessThan(50);
 	});
 
+	it('brings sound back to its place that counted samples while it was muted', () => {
+		const pausedMs = { from: 4000, to: 9000 };
+		const sent = send({
+			toMs: 15_000,
+			pictureMs: 40,
+			state: (kind, atMs) => {
+				const isPaused = kind === 'audio' && atMs >= pausedMs.from && atMs < pausedMs.to;
+				return isPaused ? undefined : atMs - (kind === 'audio' && atMs >= pausedMs.to ? 5000 : 0);
+			},
+		});
+		const result = check(sent);
+		expect(result.breakCount).toBe(0);
+		expect(isRising(timesOf(result, 'audio'))).toBe(true);
+		const settled = sent
+			.map((entry, index) => ({ entry, unit: result.units[index]! }))
+			.filter(({ entry }) => entry.atMs > 9800);
+		expect(Math.max(...settled.map(({ entry, unit }) => Math.abs(unit.decodeTimeMs - entry.atMs)))).toBeLessThan(50);
+	});
+
+	it('leaves sound alone that was held up on its way and comes in a burst', () => {
+		const sent = send({ toMs: 12_000, pictureMs: 40 });
+		const late = (entry: Sent): boolean => entry.kind === 'audio' && entry.atMs >= 4000 && entry.atMs < 7000;
+		const arranged = [
+			...sent.filter((entry) => !late(entry) && entry.atMs < 7000),
+			...sent.filter(late).map((entry) => ({ ...entry, delayMs: 7000 - entry.atMs })),
+			...sent.filter((entry) => entry.atMs >= 7000),
+		];
+		const result = check(arranged);
+		expect(result.breakCount).toBe(0);
+		expect(largestErrorMs(result, arranged)).toBeLessThan(2);
+	});
+
 	it('moves both tracks by the same when they step back together by less than a second', () => {
 		const sent = send({ toMs: 8000, pictureMs: 40, state: (_kind, atMs) => atMs - (atMs >= 4000 ? 600 : 0) });
 		const result = check(sent);

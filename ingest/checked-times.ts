@@ -32,6 +32,8 @@ type TrackTimes = {
 	lastDecodeMs: number;
 	readonly stepsMs: number[];
 	cadenceMs: number | undefined;
+	/** It came back after a pause, behind the other track: since when, and by how much. */
+	lag: { sinceMs: number; lagMs: number } | undefined;
 	/** Smallest (arrival − checked time) of the running window, and of the one before. */
 	leastDelayMs: number;
 	formerLeastDelayMs: number;
@@ -60,6 +62,14 @@ const SMALL_STEP_BACK_MS = 1000;
 const OTHER_FRESH_MS = 2000;
 /** A second track begins where the first one is, give or take this; further off, its clock is another. */
 const FIRST_STEP_MS = 3000;
+/**
+ * A track that comes back after a pause of this length, and so far behind the other, has counted its samples instead of the
+ * time: a muted microphone. What was only held up on its way catches up within the time that is waited.
+ */
+const STAND_STILL_MS = 1000;
+const STAND_STILL_LAG_MS = 1500;
+const CATCH_UP_MS = 700;
+const CATCH_UP_RATIO = 0.7;
 /** Two tracks with clocks of their own break one after the other; that is one break. */
 const ONE_BREAK_MS = 5000;
 /** Pictures are shown no further from their decoding than this, or than the largest reordering of H.264: 16 pictures. */
@@ -157,7 +167,7 @@ export class CheckedTimes {
 				stepMs: checkedMs - track.newestMs,
 				cadenceMs: track.cadenceMs,
 				elapsedMs,
-				earlyMs: Math.min(track.leastDelayMs, track.formerLeastDelayMs) - (arrivedAtMs - checkedMs),
+				earlyMs: leastDelayMs(track) - (arrivedAtMs - checkedMs),
 				otherAheadMs: other !== undefined && this.#hasCommonTimeline ? other.newestMs - checkedMs : undefined,
 				smallStepBackMs:
 					smallStepBackMs ??
@@ -170,8 +180,13 @@ export class CheckedTimes {
 		const isStepBack = verdict === 'smoothed' && track.newestMs - statedAtMs > LEAST_CLOCK_STEP_MS;
 		if (verdict !== 'broken' && !isStepBack) {
 			track.suspicion = verdict === 'smoothed' ? track.suspicion : undefined;
-			this.#accept(track, statedAtMs, arrivedAtMs, verdict);
-			return statedAtMs;
+			const lagMs = other !== undefined && !isAlone && this.#hasCommonTimeline ? other.newestMs - statedAtMs : 0;
+			if (hasStoodStill(track, lagMs, elapsedMs, arrivedAtMs)) {
+				changeClock(track, Math.ceil(arrivedAtMs - leastDelayMs(track) - statedMs));
+			}
+			const checkedMs = statedMs + track.rebaseMs;
+			this.#accept(track, checkedMs, arrivedAtMs, verdict);
+			return checkedMs;
 		}
 		if (!Number.isFinite(statedMs)) {
 			return this.#placeByArrival(track, arrivedAtMs, elapsedMs);
@@ -214,6 +229,7 @@ export class CheckedTimes {
 			lastDecodeMs: -Infinity,
 			stepsMs: [],
 			cadenceMs: undefined,
+			lag: undefined,
 			leastDelayMs: arrivedAtMs - checkedMs,
 			formerLeastDelayMs: Infinity,
 			windowStartedAtMs: arrivedAtMs,
@@ -297,6 +313,25 @@ function changeClock(track: TrackTimes, rebaseMs: number): void {
 	track.formerRebaseMs = track.rebaseMs;
 	track.rebaseMs = rebaseMs;
 	track.suspicion = undefined;
+}
+
+function leastDelayMs(track: TrackTimes): number {
+	return Math.min(track.leastDelayMs, track.formerLeastDelayMs);
+}
+
+/** Asked for every unit; true once, when the track has stayed behind. */
+function hasStoodStill(track: TrackTimes, lagMs: number, elapsedMs: number, arrivedAtMs: number): boolean {
+	const { lag } = track;
+	if (lagMs < STAND_STILL_LAG_MS) {
+		track.lag = undefined;
+	} else if (lag === undefined) {
+		track.lag = elapsedMs > STAND_STILL_MS ? { sinceMs: arrivedAtMs, lagMs } : undefined;
+	} else if (arrivedAtMs - lag.sinceMs >= CATCH_UP_MS) {
+		const isCatchingUp = lagMs < lag.lagMs * CATCH_UP_RATIO;
+		track.lag = isCatchingUp ? { sinceMs: arrivedAtMs, lagMs } : undefined;
+		return !isCatchingUp;
+	}
+	return false;
 }
 
 function nextStepMs(track: TrackTimes, elapsedMs: number): number {
