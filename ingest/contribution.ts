@@ -256,7 +256,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		if (!this.#times.takeBreak()) {
 			return;
 		}
-		this.#dependencies.logger.info({}, "the publisher's clock is another; a new run begins at its next key frame");
+		this.#dependencies.logger.info({}, "the publisher's clock is another; its next key frame begins the next run");
 		if (this.#runs.hasRun) {
 			this.#beginRunAtKeyFrame();
 		}
