@@ -320,6 +320,24 @@ describe('CheckedTimes of RTP', () => {
 		expect(times.takeBreak()).toBe(false);
 	});
 
+	it('puts a picture that steps back a little right behind the one before, all its packets and its unit alike', () => {
+		const times = new CheckedTimes({ hasCommonTimeline: false });
+		const ticks: number[] = [];
+		for (let index = 0; index < 60; index++) {
+			const stated = index * 3000 - (index % 15 === 14 ? 3600 : 0);
+			const first = times.checkRtp(packet('video', index * 2, stated, index * 33));
+			expect(times.checkRtp(packet('video', index * 2 + 1, stated, index * 33))).toBe(first);
+			expect(times.check(unit('video', stated, index * 33))).toMatchObject({
+				rtpTicks: first,
+				decodeTimeMs: first / 90,
+				presentationTimeMs: first / 90,
+			});
+			ticks.push(first);
+		}
+		expect(new Set(ticks.slice(1).map((value, index) => value - ticks[index]!))).toEqual(new Set([3000, 1, 5999]));
+		expect(times.takeBreak()).toBe(false);
+	});
+
 	it('follows sound that comes back after a pause, and what its reports say meanwhile', () => {
 		const times = new CheckedTimes({ hasCommonTimeline: false });
 		for (let index = 0; index < 100; index++) {

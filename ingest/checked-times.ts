@@ -41,6 +41,10 @@ type TrackTimes = {
 	/** RTP only: packets are judged, and units follow them. */
 	newestSequence: number | undefined;
 	newestStatedMs: number;
+	/** It has B-frames. */
+	isReordered: boolean;
+	/** Pictures lately whose timestamp stepped back a little, and by how many ticks they are moved. */
+	readonly stepsBack: Array<{ statedMs: number; shiftTicks: number }>;
 	/** A constant part of all composition offsets that is too large to mean anything. */
 	compositionBaseMs: number | undefined;
 };
@@ -75,6 +79,8 @@ const ONE_BREAK_MS = 5000;
 /** Pictures are shown no further from their decoding than this, or than the largest reordering of H.264: 16 pictures. */
 const MAX_COMPOSITION_MS = 5000;
 const MAX_REORDERED_PICTURES = 16;
+/** The first B-frame of a track is at least half a step behind the newest picture; what is less, before any such, is wrongly stamped. */
+const LEAST_REORDERING_STEPS = 0.4;
 /** A packet that comes late is off the newest by less. */
 const MAX_OFF_MS = 10_000;
 /** A sequence number further back is no late packet, but another count. */
@@ -120,15 +126,17 @@ export class CheckedTimes {
 		const statedMs = ticksToMs(packet.rtpTicks, rtpClockRate(kind));
 		const track = this.#tracks.get(kind);
 		const isNewer = track?.newestSequence === undefined || isNewerSequence(packet.sequenceNumber, track.newestSequence);
-		if (track === undefined || (isNewer && statedMs !== track.newestStatedMs)) {
+		if (track === undefined) {
 			this.#judge(kind, statedMs, packet.arrivedAtMs, SMALL_STEP_BACK_MS);
+		} else if (isNewer && statedMs !== track.newestStatedMs) {
+			this.#judgeRtp(kind, track, packet, statedMs);
 		}
 		const judged = this.#tracks.get(kind)!;
 		if (isNewer) {
 			judged.newestSequence = packet.sequenceNumber;
 			judged.newestStatedMs = statedMs;
 		}
-		return packet.rtpTicks + msToTicks(placedRebaseMs(judged, statedMs), rtpClockRate(kind));
+		return packet.rtpTicks + placedShiftTicks(judged, statedMs, rtpClockRate(kind));
 	}
 
 	/** A media time of a sender report. */
@@ -144,13 +152,27 @@ export class CheckedTimes {
 			this.#judge(unit.kind, statedMs, unit.arrivedAtMs, SMALL_STEP_BACK_MS);
 		}
 		const track = this.#tracks.get(unit.kind)!;
-		const rtpTicks = statedTicks + msToTicks(placedRebaseMs(track, statedMs), clockRate);
+		const rtpTicks = statedTicks + placedShiftTicks(track, statedMs, clockRate);
 		const presentationTimeMs = ticksToMs(rtpTicks, clockRate);
 		// RTP states no decode time. With B-frames the order of sending gives it, as close to the last as can be.
 		const decodeTimeMs =
 			unit.kind === 'video' ? Math.max(presentationTimeMs, track.lastDecodeMs + TICK_MS) : presentationTimeMs;
 		track.lastDecodeMs = Math.max(track.lastDecodeMs, decodeTimeMs);
 		return { ...unit, rtpTicks, presentationTimeMs, decodeTimeMs };
+	}
+
+	#judgeRtp(kind: TrackKind, track: TrackTimes, packet: PublisherRtpPacket, statedMs: number): void {
+		const backMs = track.newestMs - (statedMs + track.rebaseMs);
+		track.isReordered ||= backMs > 0 && backMs >= (track.cadenceMs ?? 0) * LEAST_REORDERING_STEPS;
+		if (kind === 'video' && backMs >= 0 && !track.isReordered) {
+			const newestTicks = msToTicks(track.newestMs, VIDEO_CLOCK_RATE) + 1;
+			const shiftTicks = newestTicks - packet.rtpTicks;
+			track.stepsBack.push({ statedMs, shiftTicks });
+			track.stepsBack.splice(0, track.stepsBack.length - REMEMBERED_STEPS);
+			this.#accept(track, ticksToMs(newestTicks, VIDEO_CLOCK_RATE), packet.arrivedAtMs, 'smoothed');
+		} else {
+			this.#judge(kind, statedMs, packet.arrivedAtMs, SMALL_STEP_BACK_MS);
+		}
 	}
 
 	/** The checked time for a stated one, which becomes the track's newest. */
@@ -235,6 +257,8 @@ export class CheckedTimes {
 			windowStartedAtMs: arrivedAtMs,
 			newestSequence: undefined,
 			newestStatedMs: NaN,
+			isReordered: false,
+			stepsBack: [],
 			compositionBaseMs: undefined,
 		});
 		return checkedMs;
@@ -356,6 +380,11 @@ function placedRebaseMs(track: TrackTimes, statedMs: number): number {
 	const nearest = nearestRebaseMs(track, statedMs);
 	const offMs = statedMs + nearest - track.newestMs;
 	return Math.abs(offMs) <= MAX_OFF_MS ? nearest : Math.ceil(track.newestMs - statedMs);
+}
+
+function placedShiftTicks(track: TrackTimes, statedMs: number, clockRate: number): number {
+	const stepBack = track.stepsBack.find((entry) => entry.statedMs === statedMs);
+	return stepBack?.shiftTicks ?? msToTicks(placedRebaseMs(track, statedMs), clockRate);
 }
 
 function checkedComposition(track: TrackTimes, statedMs: number): number {

@@ -213,6 +213,19 @@ describe.each(PROTOCOLS)('a track by %s', (_name, protocol) => {
 	});
 });
 
+describe('B-frames that show late', () => {
+	it('change the WebRTC leg and leave the run of the other tier alone', async () => {
+		const { bench, publisher } = await BroadcastBench.withPublisher();
+		await publisher.run(3000);
+		publisher.settings.compositionMs = 80;
+		await publisher.run(3000);
+		expect(bench.modes.slice(0, 2)).toEqual(['video webrtc: re-encode', 'video ll-hls: pass-through']);
+		expect(bench.sink.calls).toEqual(['run 0 video0+audio0']);
+		expect(bench.sink.unitsOf('video0')).toHaveLength(6000 / 40);
+		await bench.broadcast.close('unpublished');
+	});
+});
+
 describe('sound of another configuration', () => {
 	it('joins at the next key frame, and no picture is lost', async () => {
 		const { bench, publisher } = await BroadcastBench.withPublisher();

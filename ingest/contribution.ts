@@ -352,20 +352,21 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 			return;
 		}
 		const plan = planLegs(this.#facts);
-		const isChanged =
-			this.#plan === undefined ||
-			plan.reEncodesVideo.webrtc !== this.#plan.reEncodesVideo.webrtc ||
-			plan.reEncodesVideo.llHls !== this.#plan.reEncodesVideo.llHls;
+		const { webrtc, llHls } = this.#plan?.reEncodesVideo ?? {};
+		const hasOtherPicture = plan.reEncodesVideo.llHls !== llHls;
 		const hasJoined = plan.legs.length !== this.#plan?.legs.length;
-		if (this.#runs.hasRun && !isChanged && !hasJoined) {
+		if (this.#runs.hasRun && !hasOtherPicture && !hasJoined && plan.reEncodesVideo.webrtc === webrtc) {
 			return;
 		}
 		this.#plan = plan;
 		this.emit('planned', plan);
-		if (this.#runs.hasRun && !isChanged) {
+		if (!this.#runs.hasRun || hasOtherPicture) {
+			this.#beginRun(plan);
+		} else if (hasJoined) {
 			this.#beginRunAtKeyFrame();
 		} else {
-			this.#beginRun(plan);
+			// The WebRTC tier's leg alone has changed.
+			this.#configureRun(plan);
 		}
 	}
 

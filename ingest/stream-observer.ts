@@ -91,6 +91,7 @@ export class StreamObserver {
 			}
 		}
 		this.#newestPresentationMs = Math.max(this.#newestPresentationMs, unit.presentationTimeMs);
+		this.#gopBeganAtMs = unit.isKeyFrame ? unit.arrivedAtMs : this.#gopBeganAtMs;
 		this.#observeGop(unit, usualMs);
 	}
 
@@ -107,7 +108,7 @@ export class StreamObserver {
 
 	/** True from the first key frame on: before it no picture can be shown. */
 	get hasPicture(): boolean {
-		return this.#keyFrameCount > 0;
+		return this.#gopBeganAtMs !== undefined;
 	}
 
 	/** True once a whole GOP was seen, so that its length is known. */
@@ -173,7 +174,6 @@ export class StreamObserver {
 		this.#lastDecodeMs = unit.decodeTimeMs;
 		if (unit.isKeyFrame) {
 			this.#keyFrameTimeMs = unit.decodeTimeMs;
-			this.#gopBeganAtMs = unit.arrivedAtMs;
 			this.#gopMs = 0;
 			this.#keyFrameCount++;
 		}
