@@ -376,7 +376,24 @@ describe('Broadcast: loss and return', () => {
 		publisher.jump(2500);
 		await publisher.run(3000);
 		expect(bench.states).toEqual(['live', 'interrupted', 'live']);
+		expect(bench.sink.calls).toEqual(['run 0 video0+audio0']);
+		expectTimelineRises(bench);
+		await bench.broadcast.close('unpublished');
+	});
+
+	it.each([
+		['its clock went on', 6000],
+		['its clock stood still', 0],
+	])('begins another run when the publisher goes on after a long silence, and %s', async (_name, byMs) => {
+		const { bench, publisher } = await BroadcastBench.withPublisher();
+		await publisher.run(2000);
+		await bench.clock.advance(6000);
+		expect(bench.sink.calls).toEqual(['run 0 video0+audio0', 'interrupt']);
+		publisher.jump(byMs);
+		await publisher.run(3000);
+		expect(bench.states).toEqual(['live', 'interrupted', 'live']);
 		expect(bench.sink.calls).toEqual(['run 0 video0+audio0', 'interrupt', 'run 1 video0+audio0']);
+		expect(bench.sink.unitsOf('video0')).toHaveLength(3000 / 40);
 		expectTimelineRises(bench);
 		await bench.broadcast.close('unpublished');
 	});

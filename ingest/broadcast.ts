@@ -32,6 +32,11 @@ export type BroadcastEvents = {
 
 /** Without a unit for this long the picture stands, and the broadcast is called interrupted. */
 const SILENCE_MS = 2000;
+/**
+ * Without a unit for this long the packager is told, so that players see the playlist go on; what comes later begins another
+ * run. Shorter, and a line that stalls for three seconds costs pictures, although all of them come after it.
+ */
+const INTERRUPTION_MS = 4000;
 /** A publisher that was accepted and sends nothing is let go. */
 const FIRST_MEDIA_TIMEOUT_MS = 20_000;
 /** The first wait before a stage is made again after its worker died; doubled each time. */
@@ -77,6 +82,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 	readonly #keyOf = new WeakMap<Contribution, string>();
 	readonly #revokedKeyIds = new Set<string>();
 	#hasBeenLive = false;
+	#isPackagerInterrupted = false;
 	/** Publishers that were accepted and are still connecting. */
 	#reservationCount = 0;
 	/** Why it will end unless one of them comes. */
@@ -285,6 +291,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 
 	#onMedia(): void {
 		this.#lastMediaAtMs = this.#clock.monotonicMs();
+		this.#isPackagerInterrupted = false;
 		if (this.#machine.state !== 'live' && !this.#scope.closed) {
 			this.#hasBeenLive = true;
 			this.#machine.handle('media-began');
@@ -334,13 +341,21 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 	#interrupt(): void {
 		if (this.#machine.state === 'live') {
 			this.#machine.handle('media-stopped');
+		}
+		if (this.#machine.state === 'interrupted' && !this.#isPackagerInterrupted) {
+			this.#isPackagerInterrupted = true;
+			this.#current?.interrupt();
 			this.#dependencies.packager.interrupt();
 		}
 	}
 
 	#watch(): void {
 		const silentMs = this.#clock.monotonicMs() - this.#lastMediaAtMs;
-		if (silentMs > SILENCE_MS) {
+		const usualMs = this.#current?.usualSilenceMs ?? 0;
+		if (silentMs > Math.max(SILENCE_MS, usualMs) && this.#machine.state === 'live') {
+			this.#machine.handle('media-stopped');
+		}
+		if (silentMs > Math.max(INTERRUPTION_MS, usualMs)) {
 			this.#interrupt();
 		}
 		if (!this.#hasBeenLive && this.#current !== undefined && silentMs > FIRST_MEDIA_TIMEOUT_MS) {

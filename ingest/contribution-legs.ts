@@ -12,7 +12,7 @@ import type { Stage } from '../sfu/stage/stage.ts';
 import { FramePacer } from './frame-pacer.ts';
 import type { LegPlan } from './leg-planner.ts';
 import type { PublishProtocol } from './publisher.ts';
-import type { SinkRun } from './sink-run.ts';
+import type { RunSwitch } from './run-switch.ts';
 import type { StreamHealth } from './stream-observer.ts';
 
 /** Where a broadcast's media goes. */
@@ -34,7 +34,7 @@ export type LegContext = {
 	logger: Logger;
 	transcoders: TranscoderFactory;
 	outputs: BroadcastOutputs;
-	run(): SinkRun | undefined;
+	runs: Pick<RunSwitch, 'configure' | 'write'>;
 	onMedia(): void;
 };
 
@@ -56,7 +56,7 @@ const MAX_HAND_OVER_LAG_MS = 500;
 /** Key frames fall on the first picture at or after the whole second; timestamps in milliseconds are off by one at most. */
 const HAND_OVER_MARGIN_TICKS = 180;
 /** Source units of the running GOP kept, for an encoder that is called for in its middle. */
-const MAX_GOP_UNITS = 300;
+const MAX_GOP_UNITS = 600;
 
 /** Sends one H.264 access unit to a stage. */
 function writePicture(stage: Stage, unit: AccessUnit, config: VideoTrackConfig): void {
@@ -125,23 +125,23 @@ export class VideoLegs {
 		}
 	}
 
-	/** A run begins: the packager's track is the source's or the encoder's. */
-	beginRun(run: SinkRun, plan: LegPlan, config: VideoTrackConfig, health: StreamHealth): void {
+	/** A run begins, now or soon: the packager's track is the source's or the encoder's. */
+	beginRun(plan: LegPlan, config: VideoTrackConfig, health: StreamHealth): void {
 		this.#plan = plan;
 		if (plan.reEncodesVideo.llHls || plan.reEncodesVideo.webrtc) {
 			this.#ensureTranscoder(config, health);
 		}
 		if (!plan.reEncodesVideo.llHls) {
-			run.configure('video0', config);
+			this.#context.runs.configure('video0', config);
 		} else if (this.#encoderConfig !== undefined) {
-			run.configure('video0', this.#encoderConfig);
+			this.#context.runs.configure('video0', this.#encoderConfig);
 		}
 	}
 
 	/** Source unit → packager, when it passes through. */
 	feedPackager(unit: AccessUnit, plan: LegPlan): void {
 		if (!plan.reEncodesVideo.llHls) {
-			this.#context.run()?.write(unit);
+			this.#context.runs.write(unit);
 		}
 	}
 
@@ -200,7 +200,7 @@ export class VideoLegs {
 			if (output.kind === 'video') {
 				this.#encoderConfig = output;
 				if (this.#plan?.reEncodesVideo.llHls === true) {
-					this.#context.run()?.configure('video0', output);
+					this.#context.runs.configure('video0', output);
 				}
 			}
 		});
@@ -230,7 +230,7 @@ export class VideoLegs {
 			return;
 		}
 		if (plan.reEncodesVideo.llHls) {
-			this.#context.run()?.write(unit);
+			this.#context.runs.write(unit);
 		}
 		if (!plan.reEncodesVideo.webrtc) {
 			return;
@@ -296,14 +296,14 @@ export class AudioLegs {
 		this.#toOpus.write(unit);
 	}
 
-	/** A run begins. */
-	beginRun(run: SinkRun, config: AudioTrackConfig): void {
+	/** A run begins, now or soon. */
+	beginRun(config: AudioTrackConfig): void {
 		if (config.codec === 'aac') {
-			run.configure('audio0', config);
+			this.#context.runs.configure('audio0', config);
 			return;
 		}
 		if (this.#aacConfig !== undefined) {
-			run.configure('audio0', this.#aacConfig);
+			this.#context.runs.configure('audio0', this.#aacConfig);
 		}
 		this.#ensureAac(config);
 	}
@@ -311,7 +311,7 @@ export class AudioLegs {
 	/** AAC → packager; Opus → AAC → packager. */
 	feedPackager(unit: AccessUnit, config: AudioTrackConfig): void {
 		if (config.codec === 'aac') {
-			this.#context.run()?.write(unit);
+			this.#context.runs.write(unit);
 		} else {
 			this.#ensureAac(config).write(unit);
 		}
@@ -355,10 +355,10 @@ export class AudioLegs {
 		transcoder.on('trackConfigured', (output) => {
 			if (output.kind === 'audio') {
 				this.#aacConfig = output;
-				this.#context.run()?.configure('audio0', output);
+				this.#context.runs.configure('audio0', output);
 			}
 		});
-		transcoder.on('accessUnit', (unit) => this.#context.run()?.write(unit));
+		transcoder.on('accessUnit', (unit) => this.#context.runs.write(unit));
 		transcoder.on('failed', (error) =>
 			this.#context.logger.error({ reason: error.message }, 'the AAC encoder has failed'),
 		);

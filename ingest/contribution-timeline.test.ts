@@ -116,37 +116,6 @@ describe('ContributionTimeline of RTMP', () => {
 	});
 });
 
-describe('ContributionTimeline.isBroken', () => {
-	it('takes a step back, or one of more than a second, for a break, on each track by itself', () => {
-		const timeline = createTimeline({ hasCommonTimeline: true });
-		timeline.place(rtmpUnit('video', 5000, 0), 0);
-		const isBroken = (kind: 'audio' | 'video', timeMs: number): boolean => timeline.isBroken(rtmpUnit(kind, timeMs, 0));
-		expect([4998, 4999, 5000, 6000, 6001].map((timeMs) => isBroken('video', timeMs))).toEqual([
-			true,
-			false,
-			false,
-			false,
-			true,
-		]);
-		expect(isBroken('audio', 0)).toBe(false);
-	});
-
-	it('forgets the times from before when it begins anew, behind what the broadcast has reached', () => {
-		let reachedMs = TIMELINE_START_MS;
-		const timeline = new ContributionTimeline({
-			clock: new FakeClock(START_MS),
-			hasCommonTimeline: true,
-			broadcastEpochMs: START_MS,
-			notBeforeMs: () => reachedMs,
-		});
-		timeline.place(rtmpUnit('video', 90_000, 0), 0);
-		reachedMs = TIMELINE_START_MS + 40;
-		timeline.restart();
-		expect(timeline.isBroken(rtmpUnit('video', 7, 10))).toBe(false);
-		expect(timeline.place(rtmpUnit('video', 7, 10), 0).decodeTimeTicks).toBe((TIMELINE_START_MS + 40) * 90);
-	});
-});
-
 describe('ContributionTimeline of WHIP', () => {
 	it('puts sound and picture in step whose first packets were late by different times', () => {
 		const timeline = createTimeline({ hasCommonTimeline: false });

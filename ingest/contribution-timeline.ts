@@ -6,8 +6,6 @@ import type { PublisherUnit } from './publisher.ts';
 
 /** The timeline begins here, well above 0, because encoders prime with negative times. */
 export const TIMELINE_START_MS = 10_000;
-/** A step in a track's times larger than this is a break, not a lost packet. */
-const MAX_STEP_MS = 1000;
 /** Sample counts and the publisher's milliseconds may differ by this much before we believe the milliseconds. */
 const MAX_AUDIO_DRIFT_MS = 60;
 
@@ -19,20 +17,21 @@ export type TimelinePosition = {
 	captureTimeMs: number;
 };
 
-/** One publisher's relation to the broadcast's timeline. */
+/** One publisher's relation to the broadcast's timeline. Takes times that are checked already. */
 export class ContributionTimeline {
-	readonly #clock: Clock;
 	readonly #hasCommonTimeline: boolean;
 	readonly #broadcastEpochMs: number;
 	readonly #notBeforeMs: () => number;
-	#publisherClock: PublisherClock;
+	readonly #publisherClock: PublisherClock;
 	/** Timeline − publisher's media time, per track. */
 	readonly #offsetsMs = new Map<'audio' | 'video', number>();
 	readonly #rtpOffsetTicks = new Map<'audio' | 'video', number>();
-	readonly #lastTimeMs = new Map<'audio' | 'video', number>();
 	/** The publisher clock's offsets when the tracks were placed on the timeline. */
 	readonly #placedOffsetsMs = new Map<'audio' | 'video', number>();
-	#nextAudioTicks: number | undefined;
+	/** Where the next AAC frame is expected, counted in samples of this rate. */
+	#nextAudio: { ticks: number; sampleRate: number } | undefined;
+	#lastVideoTicks = -Infinity;
+	#lastAudioMs = -Infinity;
 
 	/**
 	 * `broadcastEpochMs`: epoch milliseconds of timeline position TIMELINE_START_MS. `notBeforeMs`: the timeline position
@@ -44,17 +43,10 @@ export class ContributionTimeline {
 		broadcastEpochMs: number;
 		notBeforeMs: () => number;
 	}) {
-		this.#clock = options.clock;
 		this.#hasCommonTimeline = options.hasCommonTimeline;
 		this.#broadcastEpochMs = options.broadcastEpochMs;
 		this.#notBeforeMs = options.notBeforeMs;
 		this.#publisherClock = new PublisherClock(options.clock, options);
-	}
-
-	/** True when this unit does not continue its track: the caller begins a new timeline and a new run. */
-	isBroken(unit: PublisherUnit): boolean {
-		const lastMs = this.#lastTimeMs.get(unit.kind);
-		return lastMs !== undefined && (unit.decodeTimeMs < lastMs - 1 || unit.decodeTimeMs > lastMs + MAX_STEP_MS);
 	}
 
 	/** A sender report of the publisher. */
@@ -65,21 +57,23 @@ export class ContributionTimeline {
 	/** Places a unit. `audioSampleRate`: for AAC, whose times are counted in samples. */
 	place(unit: PublisherUnit, audioSampleRate: number): TimelinePosition {
 		const captureTimeMs = this.#publisherClock.observe(unit.kind, unit.presentationTimeMs, unit.arrivedAtMs);
-		this.#lastTimeMs.set(unit.kind, unit.decodeTimeMs);
 		const offsetMs = this.#offsetMs(unit.kind, captureTimeMs, unit.presentationTimeMs);
 		if (unit.kind === 'video') {
-			return {
-				clockRate: VIDEO_CLOCK_RATE,
-				decodeTimeTicks: this.#videoTicks(unit, unit.decodeTimeMs, offsetMs),
-				presentationTimeTicks: this.#videoTicks(unit, unit.presentationTimeMs, offsetMs),
-				captureTimeMs,
-			};
+			return { clockRate: VIDEO_CLOCK_RATE, ...this.#videoTicks(unit, offsetMs), captureTimeMs };
 		}
 		const ticks =
 			unit.rtpTicks === undefined
 				? this.#aacTicks(unit.presentationTimeMs + offsetMs, audioSampleRate)
 				: unit.rtpTicks + this.rtpOffsetTicks('audio', unit.rtpTicks, captureTimeMs) + this.#skewTicks();
-		return { clockRate: audioSampleRate, decodeTimeTicks: ticks, presentationTimeTicks: ticks, captureTimeMs };
+		// Learning moves sound by less than it is long, but a step back of the publisher may be longer.
+		const notBackTicks = Math.max(ticks, msToTicks(this.#lastAudioMs, audioSampleRate));
+		this.#lastAudioMs = ticksToMs(notBackTicks, audioSampleRate);
+		return {
+			clockRate: audioSampleRate,
+			decodeTimeTicks: notBackTicks,
+			presentationTimeTicks: notBackTicks,
+			captureTimeMs,
+		};
 	}
 
 	/**
@@ -112,16 +106,6 @@ export class ContributionTimeline {
 		);
 	}
 
-	/** Begins anew after a break. */
-	restart(): void {
-		this.#publisherClock = new PublisherClock(this.#clock, { hasCommonTimeline: this.#hasCommonTimeline });
-		this.#offsetsMs.clear();
-		this.#rtpOffsetTicks.clear();
-		this.#lastTimeMs.clear();
-		this.#placedOffsetsMs.clear();
-		this.#nextAudioTicks = undefined;
-	}
-
 	#offsetMs(kind: 'audio' | 'video', captureTimeMs: number, mediaMs: number): number {
 		const known = this.#offsetsMs.get(kind) ?? (this.#hasCommonTimeline ? [...this.#offsetsMs.values()][0] : undefined);
 		if (known !== undefined) {
@@ -134,22 +118,33 @@ export class ContributionTimeline {
 		return offsetMs;
 	}
 
-	#videoTicks(unit: PublisherUnit, timeMs: number, offsetMs: number): number {
-		if (unit.rtpTicks === undefined) {
-			return msToTicks(timeMs + offsetMs, VIDEO_CLOCK_RATE);
+	#videoTicks(
+		unit: PublisherUnit,
+		offsetMs: number,
+	): Pick<TimelinePosition, 'decodeTimeTicks' | 'presentationTimeTicks'> {
+		const reorderTicks = msToTicks(unit.presentationTimeMs - unit.decodeTimeMs, VIDEO_CLOCK_RATE);
+		if (unit.rtpTicks !== undefined) {
+			const presentationTimeTicks = unit.rtpTicks + this.rtpOffsetTicks('video', unit.rtpTicks, 0);
+			const decodeTimeTicks = Math.max(presentationTimeTicks - reorderTicks, this.#lastVideoTicks + 1);
+			this.#lastVideoTicks = decodeTimeTicks;
+			return { decodeTimeTicks, presentationTimeTicks };
 		}
-		const reorderTicks = msToTicks(timeMs - unit.presentationTimeMs, VIDEO_CLOCK_RATE);
-		return unit.rtpTicks + this.rtpOffsetTicks('video', unit.rtpTicks, 0) + reorderTicks;
+		const decodeTimeTicks = Math.max(
+			msToTicks(unit.decodeTimeMs + offsetMs, VIDEO_CLOCK_RATE),
+			this.#lastVideoTicks + 1,
+		);
+		this.#lastVideoTicks = decodeTimeTicks;
+		return { decodeTimeTicks, presentationTimeTicks: decodeTimeTicks + reorderTicks };
 	}
 
 	// RTMP writes whole milliseconds, AAC frames have 1024 samples: counting samples gives exact durations.
 	#aacTicks(timelineMs: number, sampleRate: number): number {
-		const toldTicks = msToTicks(timelineMs, sampleRate);
-		let ticks = this.#nextAudioTicks ?? toldTicks;
-		if (Math.abs(ticks - toldTicks) > msToTicks(MAX_AUDIO_DRIFT_MS, sampleRate)) {
-			ticks = Math.max(toldTicks, ticks - AAC_FRAME_SAMPLES);
+		const statedTicks = msToTicks(timelineMs, sampleRate);
+		let ticks = this.#nextAudio?.sampleRate === sampleRate ? this.#nextAudio.ticks : statedTicks;
+		if (Math.abs(ticks - statedTicks) > msToTicks(MAX_AUDIO_DRIFT_MS, sampleRate)) {
+			ticks = Math.max(statedTicks, ticks - AAC_FRAME_SAMPLES);
 		}
-		this.#nextAudioTicks = ticks + AAC_FRAME_SAMPLES;
+		this.#nextAudio = { ticks: ticks + AAC_FRAME_SAMPLES, sampleRate };
 		return ticks;
 	}
 

@@ -5,18 +5,19 @@
 import type { Clock } from '../core/clock.ts';
 import { CloseScope } from '../core/close-scope.ts';
 import type { Logger } from '../core/logger.ts';
-import type { AccessUnit } from '../core/media/access-unit.ts';
+import type { AccessUnit, TrackId } from '../core/media/access-unit.ts';
 import { isSameConfig, type AudioCodec, type TrackConfig } from '../core/media/codecs.ts';
 import { opusDurationTicks } from '../core/media/opus.ts';
 import type { TranscoderFactory } from '../core/media/transcoder.ts';
 import { TypedEmitter } from '../core/typed-emitter.ts';
 import { startsH264KeyFrame } from '../sfu/stage/stage-track.ts';
 import { AAC_FRAME_SAMPLES, ticksToMs } from '../core/units.ts';
+import { CheckedTimes } from './checked-times.ts';
 import { AudioLegs, VideoLegs, type BroadcastOutputs } from './contribution-legs.ts';
 import { ContributionTimeline } from './contribution-timeline.ts';
-import { isGopTooLong, planLegs, type LegPlan } from './leg-planner.ts';
+import { isGopTooLong, MAX_PASS_THROUGH_GOP_MS, planLegs, type LegPlan, type StreamFacts } from './leg-planner.ts';
 import type { Publisher, PublisherEndReason, PublisherRtpPacket, PublisherUnit } from './publisher.ts';
-import { SinkRun } from './sink-run.ts';
+import { RunSwitch } from './run-switch.ts';
 import { StreamObserver } from './stream-observer.ts';
 
 /** Events of a contribution. */
@@ -33,14 +34,27 @@ export type ContributionEvents = {
 
 /** Without a picture for this long, a publisher that has sound is taken for one without a picture (and the other way). */
 const MISSING_TRACK_MS = 1500;
+/**
+ * A picture that was announced, or whose configuration is known, may take this long to its first key frame; then the sound goes
+ * alone, and the picture joins it. Where another publisher is on air nobody misses it, so it may take longer.
+ */
+const MISSING_PICTURE_MS = 3000;
+const MISSING_PICTURE_OFF_AIR_MS = 10_000;
+/** A first GOP whose next picture is not there by now is not waited for. */
+const LONGEST_GOP_WAIT_MS = MAX_PASS_THROUGH_GOP_MS + 1000;
+/** Pictures after which it is known how often they come; a silence of so many is more than their usual distance. */
+const KNOWN_PICTURES = 3;
+const SILENT_PICTURES = 2.5;
+/** The slowest picture that is no fault comes every ten seconds. */
+const SLOWEST_PICTURE_MS = 10_000;
 /** Chromium's GOP has no end, so that key frames are asked for; the first request comes early, to learn whether it answers. */
 const KEY_FRAME_INTERVAL_MS = 2000;
 const FIRST_KEY_FRAME_REQUEST_MS = 900;
 type OffAirEntry = { unit: PublisherUnit; packet?: undefined } | { unit?: undefined; packet: PublisherRtpPacket };
 /** Packets and units of the newest GOP kept off air. */
 const MAX_OFF_AIR_ENTRIES = 6000;
-/** Units held while the plan is open: the longest GOP that is waited for, at 60 pictures and 50 audio frames a second. */
-const MAX_HELD_UNITS = 400;
+/** Units held while the plan is open: the longest GOP that is waited for, at 120 pictures and 100 audio frames a second. */
+const MAX_HELD_UNITS = 800;
 
 /** What a contribution needs. */
 export type ContributionDependencies = {
@@ -62,8 +76,9 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 	readonly #dependencies: ContributionDependencies;
 	readonly #clock: Clock;
 	readonly #scope: CloseScope<PublisherEndReason>;
+	readonly #times: CheckedTimes;
 	readonly #timeline: ContributionTimeline;
-	readonly #startedAtMs: number;
+	readonly #runs: RunSwitch;
 	readonly #video: VideoLegs;
 	readonly #audio: AudioLegs;
 	#plan: LegPlan | undefined;
@@ -72,7 +87,8 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 	#isOnAir = false;
 	#offAir: OffAirEntry[] = [];
 	#held: AccessUnit[] = [];
-	#run: SinkRun | undefined;
+	#isInterrupted = false;
+	#firstMediaAtMs: number | undefined;
 	#lastMediaAtMs: number;
 
 	constructor(publisher: Publisher, dependencies: ContributionDependencies) {
@@ -81,14 +97,17 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		this.#dependencies = dependencies;
 		this.#clock = dependencies.clock;
 		this.#scope = new CloseScope(dependencies.logger);
-		this.#startedAtMs = this.#clock.monotonicMs();
-		this.#lastMediaAtMs = this.#startedAtMs;
+		this.#lastMediaAtMs = this.#clock.monotonicMs();
+		this.#times = new CheckedTimes(publisher);
 		this.#timeline = new ContributionTimeline({ ...dependencies, hasCommonTimeline: publisher.hasCommonTimeline });
-		const legs = {
-			...dependencies,
-			run: () => this.#run,
-			onMedia: () => this.emit('media'),
-		};
+		this.#runs = new RunSwitch({
+			sink: dependencies.outputs.packager,
+			clock: this.#clock,
+			nextRun: () => dependencies.outputs.nextRun(),
+			onBegin: (run) => this.#reportRun(run),
+			onOpen: () => this.emit('media'),
+		});
+		const legs = { ...dependencies, runs: this.#runs, onMedia: () => this.emit('media') };
 		this.#video = new VideoLegs(legs);
 		this.#audio = new AudioLegs(legs);
 		const { signal } = this.#scope;
@@ -97,14 +116,15 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		publisher.on('rtpPacket', (packet) => this.#receive({ packet }), { signal });
 		publisher.on(
 			'senderReport',
-			(kind, publisherMs, mediaMs) => this.#timeline.senderReport(kind, publisherMs, mediaMs),
+			(kind, publisherMs, mediaMs) =>
+				this.#timeline.senderReport(kind, publisherMs, this.#times.checkReport(kind, mediaMs)),
 			{ signal },
 		);
 		publisher.on('closed', (reason) => void this.#scope.close(reason));
 		this.#scope.onClose(this.#clock.setInterval(() => this.#decide(), 100));
 		this.#scope.onClose(this.#requestKeyFrames());
 		this.#scope.onClose(async (reason) => {
-			this.#run?.close();
+			this.#runs.end();
 			this.#held = [];
 			this.#offAir = [];
 			// Told before the encoders have ended: whoever comes after a goodbye must find the broadcast ended, not ending.
@@ -121,6 +141,20 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 	/** Clock.monotonicMs() of the last unit. */
 	get lastMediaAtMs(): number {
 		return this.#lastMediaAtMs;
+	}
+
+	/** How long it may be silent, in milliseconds, before that is more than its usual pace. */
+	get usualSilenceMs(): number {
+		const { videoUnitCount, audioUnitCount } = this.observer.health;
+		const isPaceOpen = audioUnitCount === 0 && videoUnitCount > 0 && videoUnitCount < KNOWN_PICTURES;
+		return SILENT_PICTURES * (isPaceOpen ? SLOWEST_PICTURE_MS : (this.observer.usualIntervalMs ?? 0));
+	}
+
+	/** Nothing has come for too long: what comes next begins another run. */
+	interrupt(): void {
+		this.#isInterrupted = true;
+		this.#runs.end();
+		this.#held = [];
 	}
 
 	/** The contribution before is gone: from now on this one feeds the tiers. */
@@ -158,11 +192,17 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 			return;
 		}
 		this.#dependencies.logger.info({ kind: config.kind }, 'the configuration of a track has changed');
-		this.#beginAnew();
+		if (config.kind === 'audio' && this.#runs.hasRun) {
+			this.#audio.restart();
+			this.#beginRunAtKeyFrame(['audio0']);
+		} else {
+			this.#beginAnew();
+		}
 	}
 
 	#receive(entry: OffAirEntry): void {
 		this.#lastMediaAtMs = this.#clock.monotonicMs();
+		this.#firstMediaAtMs ??= this.#lastMediaAtMs;
 		if (this.#isOnAir) {
 			this.#process(entry);
 		} else {
@@ -190,25 +230,35 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		}
 	}
 
-	#onUnit(unit: PublisherUnit): void {
-		if (this.#timeline.isBroken(unit)) {
-			this.#dependencies.logger.info({ kind: unit.kind }, "the publisher's timestamps are broken; a new run begins");
-			this.#timeline.restart();
-			this.observer.restartTimeline();
-			this.#beginAnew();
-		}
+	#onUnit(stated: PublisherUnit): void {
+		this.#isInterrupted = false;
+		const unit = this.#times.check(stated);
+		this.#followBreak();
 		this.observer.observe(unit);
 		const accessUnit = this.#place(unit);
 		if (accessUnit === undefined) {
 			return;
 		}
-		if (this.#run === undefined) {
+		if (!this.#runs.hasRun) {
 			this.#hold(accessUnit);
-		} else {
-			this.#write(accessUnit);
 		}
+		const isHeld = !this.#runs.hasRun;
 		if (unit.kind === 'video') {
 			this.#decide();
+		}
+		if (!isHeld) {
+			this.#write(accessUnit);
+		}
+	}
+
+	// The times go on as if nothing had happened; the packager's players are told.
+	#followBreak(): void {
+		if (!this.#times.takeBreak()) {
+			return;
+		}
+		this.#dependencies.logger.info({}, "the publisher's clock is another; its next key frame begins the next run");
+		if (this.#runs.hasRun) {
+			this.#beginRunAtKeyFrame();
 		}
 	}
 
@@ -228,20 +278,27 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 			...position,
 			...(config.kind === 'audio' ? { durationTicks: audioDurationTicks(config.codec, unit.bytes) } : {}),
 			isKeyFrame: unit.isKeyFrame,
-			run: this.#run?.run ?? 0,
+			// The run that it is written to stamps it.
+			run: 0,
 			bytes: unit.bytes,
 		};
 	}
 
 	// RTP goes to the stage ahead of the unit it belongs to, without waiting for the picture's end.
 	#onRtpPacket(packet: PublisherRtpPacket): void {
-		const captureTimeMs = this.#timeline.observeRtp(packet.kind, packet.rtpTicks, packet.arrivedAtMs);
+		const rtpTicks = this.#times.checkRtp(packet);
+		this.#followBreak();
+		const captureTimeMs = this.#timeline.observeRtp(packet.kind, rtpTicks, packet.arrivedAtMs);
 		const stage = this.#dependencies.outputs.stage();
-		const timelineTicks = packet.rtpTicks + this.#timeline.rtpOffsetTicks(packet.kind, packet.rtpTicks, captureTimeMs);
+		const timelineTicks = rtpTicks + this.#timeline.rtpOffsetTicks(packet.kind, rtpTicks, captureTimeMs);
 		if (stage === undefined || (packet.kind === 'video' && !this.#video.passesRtpThrough(timelineTicks))) {
 			return;
 		}
 		(packet.kind === 'video' ? stage.video : stage.audio).forward({ ...packet, timelineTicks, captureTimeMs });
+		if (packet.kind === 'audio') {
+			// A picture reports itself when it is whole.
+			this.emit('media');
+		}
 	}
 
 	#hold(unit: AccessUnit): void {
@@ -257,7 +314,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		if (unit.trackId === 'audio0') {
 			this.#audio.feedStage(unit, this.observer.audio!);
 		} else {
-			this.#video.feedStage(unit, planLegs(this.observer.facts), this.observer.video!, this.publisher.protocol);
+			this.#video.feedStage(unit, planLegs(this.#facts), this.observer.video!, this.publisher.protocol);
 		}
 	}
 
@@ -276,10 +333,10 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 			return;
 		}
 		const announced = this.publisher.announcedKinds;
+		const mayHavePicture = announced?.includes('video') ?? this.observer.video !== undefined;
+		const patienceMs = this.#isOnAir ? MISSING_PICTURE_MS : MISSING_PICTURE_OFF_AIR_MS;
 		const hasNoPicture =
-			announced === undefined
-				? this.observer.video === undefined && this.#clock.monotonicMs() - this.#startedAtMs > MISSING_TRACK_MS
-				: !announced.includes('video');
+			announced?.includes('video') === false || this.#elapsedMs() > (mayHavePicture ? patienceMs : MISSING_TRACK_MS);
 		if ((unit.kind === 'video' && unit.isKeyFrame) || hasNoPicture) {
 			this.#isReady = true;
 			this.emit('ready');
@@ -288,27 +345,34 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 
 	/** Plans as soon as enough is known, and again when the facts have changed. */
 	#decide(): void {
-		if (!this.#isOnAir || !this.#isReady || this.#scope.closed) {
+		if (!this.#isOnAir || !this.#isReady || this.#isInterrupted || this.#scope.closed) {
 			return;
 		}
-		if (this.#run === undefined && !this.#knowsEnough()) {
+		if (!this.#runs.hasRun && !this.#knowsEnough()) {
 			return;
 		}
-		const plan = planLegs(this.observer.facts);
-		const isChanged =
-			this.#plan === undefined ||
-			plan.reEncodesVideo.webrtc !== this.#plan.reEncodesVideo.webrtc ||
-			plan.reEncodesVideo.llHls !== this.#plan.reEncodesVideo.llHls;
-		if (this.#run === undefined || isChanged || plan.legs.length !== this.#plan?.legs.length) {
-			this.#plan = plan;
-			this.emit('planned', plan);
+		const plan = planLegs(this.#facts);
+		const { webrtc, llHls } = this.#plan?.reEncodesVideo ?? {};
+		const hasOtherPicture = plan.reEncodesVideo.llHls !== llHls;
+		const hasJoined = plan.legs.length !== this.#plan?.legs.length;
+		if (this.#runs.hasRun && !hasOtherPicture && !hasJoined && plan.reEncodesVideo.webrtc === webrtc) {
+			return;
+		}
+		this.#plan = plan;
+		this.emit('planned', plan);
+		if (!this.#runs.hasRun || hasOtherPicture) {
 			this.#beginRun(plan);
+		} else if (hasJoined) {
+			this.#beginRunAtKeyFrame();
+		} else {
+			// The WebRTC tier's leg alone has changed.
+			this.#configureRun(plan);
 		}
 	}
 
 	#knowsEnough(): boolean {
-		const elapsedMs = this.#clock.monotonicMs() - this.#startedAtMs;
-		const { facts } = this.observer;
+		const elapsedMs = this.#elapsedMs();
+		const facts = this.#facts;
 		const announced = this.publisher.announcedKinds;
 		const isMissing = (kind: 'audio' | 'video'): boolean =>
 			facts[kind] === undefined && (announced?.includes(kind) ?? true) && elapsedMs < MISSING_TRACK_MS;
@@ -320,34 +384,55 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 			facts.video === undefined ||
 			facts.video.codec !== 'h264' ||
 			this.observer.isGopKnown ||
-			isGopTooLong(facts.video.longestGopMs ?? 0);
+			isGopTooLong(facts.video.longestGopMs ?? 0) ||
+			this.#clock.monotonicMs() - this.observer.gopBeganAtMs! > LONGEST_GOP_WAIT_MS;
 		return gopIsSettled || !this.#dependencies.waitsForGop;
 	}
 
+	/** Since the first unit. */
+	#elapsedMs(): number {
+		return this.#firstMediaAtMs === undefined ? 0 : this.#clock.monotonicMs() - this.#firstMediaAtMs;
+	}
+
+	#reportRun(run: number): void {
+		const legs = this.#plan?.legs.map((leg) => `${leg.track} ${leg.tier}: ${leg.mode}`);
+		this.#dependencies.logger.info({ run, legs }, 'run begins');
+	}
+
+	/** What is known of the tracks that have something to show. */
+	get #facts(): StreamFacts {
+		const { facts, hasPicture } = this.observer;
+		return hasPicture ? facts : { ...facts, video: undefined };
+	}
+
+	get #runTracks(): TrackId[] {
+		const facts = this.#facts;
+		return [
+			...(facts.video === undefined ? [] : (['video0'] as const)),
+			...(facts.audio === undefined ? [] : (['audio0'] as const)),
+		];
+	}
+
+	#configureRun(plan: LegPlan): void {
+		const facts = this.#facts;
+		const { audio, video, health } = this.observer;
+		if (facts.audio !== undefined) {
+			this.#audio.beginRun(audio!);
+		}
+		if (facts.video !== undefined) {
+			this.#video.beginRun(plan, video!, health);
+		}
+	}
+
+	/** Without harm to what is on air: nothing of it is lost. `ended`: tracks that go on in the next run only. */
+	#beginRunAtKeyFrame(ended: readonly TrackId[] = []): void {
+		this.#runs.beginAtKeyFrame(this.#runTracks, ended);
+		this.#configureRun(this.#plan!);
+	}
+
 	#beginRun(plan: LegPlan): void {
-		const { facts } = this.observer;
-		this.#run?.close();
-		const run = new SinkRun({
-			sink: this.#dependencies.outputs.packager,
-			run: this.#dependencies.outputs.nextRun(),
-			expected: [
-				...(facts.video === undefined ? [] : (['video0'] as const)),
-				...(facts.audio === undefined ? [] : (['audio0'] as const)),
-			],
-			clock: this.#clock,
-			onOpen: () => this.emit('media'),
-		});
-		this.#run = run;
-		this.#dependencies.logger.info(
-			{ run: run.run, legs: plan.legs.map((leg) => `${leg.track} ${leg.tier}: ${leg.mode}`) },
-			'run begins',
-		);
-		if (this.observer.audio !== undefined) {
-			this.#audio.beginRun(run, this.observer.audio);
-		}
-		if (this.observer.video !== undefined) {
-			this.#video.beginRun(run, plan, this.observer.video, this.observer.health);
-		}
+		this.#runs.begin(this.#runTracks);
+		this.#configureRun(plan);
 		const held = this.#held;
 		this.#held = [];
 		for (const unit of held) {
@@ -362,10 +447,9 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		}
 	}
 
-	// A broken timeline or another configuration: what was decided stands, but nothing goes on where it was.
+	// Another picture: what was decided stands, but nothing goes on where it was.
 	#beginAnew(): void {
-		this.#run?.close();
-		this.#run = undefined;
+		this.#runs.end();
 		this.#held = [];
 		this.#video.restart();
 		this.#audio.restart();

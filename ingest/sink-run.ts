@@ -6,7 +6,7 @@ import type { TrackSink } from '../core/media/track-sink.ts';
 
 /** An encoder tells its configuration with its first output, within a second; without it the run begins without the track. */
 const MAX_WAIT_MS = 3000;
-/** Units held meanwhile: three seconds of 60 pictures and 50 audio frames a second, and some. */
+/** Units held meanwhile: three seconds of 60 pictures and 100 audio frames a second, and some. */
 const MAX_HELD_UNITS = 600;
 
 /** One run on its way to a sink. */
@@ -37,14 +37,22 @@ export class SinkRun {
 		this.#cancelTimer = options.clock.setTimeout(() => this.#open(), MAX_WAIT_MS);
 	}
 
-	/** A track's configuration; further ones of the same track are ignored, since they would be a new run. */
-	configure(trackId: TrackId, config: TrackConfig): void {
-		if (!this.#isOpen && !this.#isClosed && this.#expected.has(trackId)) {
-			this.#configs.set(trackId, config);
-			if (this.#configs.size === this.#expected.size || this.#isOverdue) {
-				this.#open();
-			}
+	/**
+	 * A track's configuration; further ones of the same track are ignored, since they would be a new run. False when it comes too
+	 * late: the run has begun without the track.
+	 */
+	configure(trackId: TrackId, config: TrackConfig): boolean {
+		if (this.#isClosed || !this.#expected.has(trackId)) {
+			return true;
 		}
+		if (this.#isOpen) {
+			return this.#configs.has(trackId);
+		}
+		this.#configs.set(trackId, config);
+		if (this.#configs.size === this.#expected.size || this.#isOverdue) {
+			this.#open();
+		}
+		return true;
 	}
 
 	/** Writes a unit, stamped with this run. */

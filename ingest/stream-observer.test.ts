@@ -17,9 +17,9 @@ function unit(kind: 'audio' | 'video', decodeTimeMs: number, changes: Partial<Pu
 	};
 }
 
-/** Pictures every 40 ms from `fromMs` on, a key frame every `gopMs`. */
-function watch(observer: StreamObserver, fromMs: number, toMs: number, gopMs: number): void {
-	for (let atMs = fromMs; atMs < toMs; atMs += 40) {
+/** Pictures every `stepMs` from `fromMs` on, a key frame every `gopMs`. */
+function watch(observer: StreamObserver, fromMs: number, toMs: number, gopMs: number, stepMs = 40): void {
+	for (let atMs = fromMs; atMs < toMs; atMs += stepMs) {
 		observer.observe(unit('video', atMs, { isKeyFrame: (atMs - fromMs) % gopMs === 0 }));
 	}
 }
@@ -102,23 +102,30 @@ describe('StreamObserver', () => {
 	it('measures the longest GOP, the running one included', () => {
 		const observer = new StreamObserver();
 		observer.configure(H264_CONFIG);
-		watch(observer, 0, 1000, 2000);
-		expect([observer.facts.video!.longestGopMs, observer.isGopKnown]).toEqual([960, false]);
+		watch(observer, 0, 2000, 2000);
+		expect([observer.facts.video!.longestGopMs, observer.isGopKnown]).toEqual([1960, false]);
 		watch(observer, 2000, 6000, 1000);
 		expect([observer.facts.video!.longestGopMs, observer.isGopKnown]).toEqual([2000, true]);
 		expect(observer.health.gopDurationMs).toBe(1000);
 	});
 
-	it('does not count across a break of the timeline', () => {
+	it('does not take a pause of the picture for a long GOP', () => {
 		const observer = new StreamObserver();
 		observer.configure(H264_CONFIG);
-		watch(observer, 0, 2000, 1000);
-		observer.restartTimeline();
-		watch(observer, 500_000, 501_000, 1000);
-		expect(observer.facts.video).toEqual({ codec: 'h264', hasBFrames: false, longestGopMs: 1000 });
-		observer.restartTimeline();
-		watch(observer, 0, 1000, 1000);
-		expect(observer.facts.video!.hasBFrames).toBe(false);
+		watch(observer, 0, 1500, 2000);
+		watch(observer, 6500, 7000, 10_000);
+		expect(observer.facts.video!.longestGopMs).toBeLessThan(2100);
+		expect(observer.health.gapCount).toBe(1);
+	});
+
+	it.each([
+		['two pictures', 2, 2500],
+		['ten pictures', 10, 12_500],
+	])('does not take a slow picture for a long GOP unless there are more of them: %s', (_name, gopPictures, gopMs) => {
+		const observer = new StreamObserver();
+		observer.configure(H264_CONFIG);
+		watch(observer, 0, 400_000, gopPictures * 10_000, 10_000);
+		expect(observer.facts.video!.longestGopMs).toBe(gopMs);
 	});
 
 	it('measures rates over the last three seconds', () => {

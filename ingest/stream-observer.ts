@@ -28,6 +28,11 @@ const MIN_GAP_MS = 500;
 const GAP_INTERVALS = 4;
 const GAP_WINDOW_MS = 60_000;
 const MAX_GAPS = 200;
+/**
+ * A step of a slow picture counts for so much of its GOP: two pictures make no long one, however far apart they are, since an
+ * encoder of ours could put no key frame between them.
+ */
+const MAX_GOP_STEP_MS = 1250;
 
 type Sample = { atMs: number; bytes: number };
 
@@ -37,6 +42,10 @@ export class StreamObserver {
 	#audio: AudioTrackConfig | undefined;
 	#hasBFrames = false;
 	#keyFrameTimeMs: number | undefined;
+	/** Arrival of the newest key frame. */
+	#gopBeganAtMs: number | undefined;
+	#gopMs = 0;
+	#lastDecodeMs: number | undefined;
 	#longestGopMs: number | undefined;
 	#lastGopMs: number | undefined;
 	#keyFrameCount = 0;
@@ -69,6 +78,7 @@ export class StreamObserver {
 			return;
 		}
 		this.#videoUnitCount++;
+		const usualMs = this.usualIntervalMs;
 		this.#observeGap(unit.arrivedAtMs);
 		pushSample(this.#videoSamples, unit.arrivedAtMs, unit.bytes.length);
 		// In order of decoding, a picture shown before one that came earlier is a B-frame's doing; so is a composition offset.
@@ -81,7 +91,8 @@ export class StreamObserver {
 			}
 		}
 		this.#newestPresentationMs = Math.max(this.#newestPresentationMs, unit.presentationTimeMs);
-		this.#observeGop(unit);
+		this.#gopBeganAtMs = unit.isKeyFrame ? unit.arrivedAtMs : this.#gopBeganAtMs;
+		this.#observeGop(unit, usualMs);
 	}
 
 	/** What the leg planner decides on. */
@@ -95,9 +106,24 @@ export class StreamObserver {
 		};
 	}
 
+	/** True from the first key frame on: before it no picture can be shown. */
+	get hasPicture(): boolean {
+		return this.#gopBeganAtMs !== undefined;
+	}
+
 	/** True once a whole GOP was seen, so that its length is known. */
 	get isGopKnown(): boolean {
 		return this.#keyFrameCount > 1;
+	}
+
+	/** When the newest key frame arrived; undefined before the first. */
+	get gopBeganAtMs(): number | undefined {
+		return this.#gopBeganAtMs;
+	}
+
+	/** The usual time from picture to picture, in milliseconds; undefined before the second. */
+	get usualIntervalMs(): number | undefined {
+		return this.#intervalsMs.length === 0 ? undefined : percentile(this.#intervalsMs, 50);
 	}
 
 	get video(): VideoTrackConfig | undefined {
@@ -110,7 +136,7 @@ export class StreamObserver {
 
 	/** Figures for people. */
 	get health(): StreamHealth {
-		const intervalMs = percentile(this.#intervalsMs, 50);
+		const intervalMs = this.usualIntervalMs ?? 0;
 		const newestMs = Math.max(this.#videoSamples.at(-1)?.atMs ?? 0, this.#audioSamples.at(-1)?.atMs ?? 0);
 		const gaps = this.#gaps.filter(({ endedAtMs }) => newestMs - endedAtMs <= GAP_WINDOW_MS);
 		return {
@@ -126,35 +152,36 @@ export class StreamObserver {
 		};
 	}
 
-	/** The timeline was broken: what was measured across the break does not count. */
-	restartTimeline(): void {
-		this.#keyFrameTimeMs = undefined;
-		this.#newestPresentationMs = -Infinity;
-		this.#intervalsMs.length = 0;
-	}
-
 	#observeGap(arrivedAtMs: number): void {
 		const previousMs = this.#videoSamples.at(-1)?.atMs;
 		const durationMs = arrivedAtMs - (previousMs ?? arrivedAtMs);
-		if (durationMs > MIN_GAP_MS && durationMs > GAP_INTERVALS * percentile(this.#intervalsMs, 50)) {
+		if (isGap(durationMs, this.usualIntervalMs ?? NaN)) {
 			this.#gaps.push({ endedAtMs: arrivedAtMs, durationMs });
 			this.#gaps.splice(0, this.#gaps.length - MAX_GAPS);
 		}
 	}
 
-	#observeGop(unit: PublisherUnit): void {
-		if (this.#keyFrameTimeMs !== undefined) {
-			const runningMs = unit.decodeTimeMs - this.#keyFrameTimeMs;
-			this.#longestGopMs = Math.max(this.#longestGopMs ?? 0, runningMs);
+	// A pause of the picture makes its GOP no longer than it was: the next one is as long as ever.
+	#observeGop(unit: PublisherUnit, usualMs: number | undefined): void {
+		if (this.#keyFrameTimeMs !== undefined && this.#lastDecodeMs !== undefined) {
+			const stepMs = unit.decodeTimeMs - this.#lastDecodeMs;
+			this.#gopMs += usualMs !== undefined && isGap(stepMs, usualMs) ? usualMs : Math.min(stepMs, MAX_GOP_STEP_MS);
+			this.#longestGopMs = Math.max(this.#longestGopMs ?? 0, this.#gopMs);
 			if (unit.isKeyFrame) {
-				this.#lastGopMs = runningMs;
+				this.#lastGopMs = unit.decodeTimeMs - this.#keyFrameTimeMs;
 			}
 		}
+		this.#lastDecodeMs = unit.decodeTimeMs;
 		if (unit.isKeyFrame) {
 			this.#keyFrameTimeMs = unit.decodeTimeMs;
+			this.#gopMs = 0;
 			this.#keyFrameCount++;
 		}
 	}
+}
+
+function isGap(durationMs: number, usualMs: number): boolean {
+	return durationMs > MIN_GAP_MS && durationMs > GAP_INTERVALS * usualMs;
 }
 
 function pushSample(samples: Sample[], atMs: number, bytes: number): void {

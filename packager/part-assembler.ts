@@ -63,7 +63,10 @@ export class PartAssembler {
 					this.#samples.at(-1)!.durationTicks = step.durationTicks;
 					break;
 				case 'finish-part':
-					this.#finishPart();
+					this.#finishPart(step.durationTicks);
+					break;
+				case 'hold-part':
+					this.#addPart(step.startTicks, step.durationTicks, this.captureTimeMsAt(step.startTicks), []);
 					break;
 				case 'gap-part':
 					this.#rendition.addPart({
@@ -106,21 +109,26 @@ export class PartAssembler {
 		});
 	}
 
-	#finishPart(): void {
+	#finishPart(durationTicks?: number): void {
 		const samples = this.#samples;
 		if (samples.length === 0) {
 			return;
 		}
 		this.#samples = [];
+		const sampleTicks = samples.reduce((sum, sample) => sum + sample.durationTicks, 0);
+		this.#addPart(this.#partStartTicks, durationTicks ?? sampleTicks, this.#partCaptureTimeMs, samples);
+	}
+
+	#addPart(startTicks: number, durationTicks: number, captureTimeMs: number, samples: readonly FragmentSample[]): void {
 		const bytes = writeFragment({
 			sequenceNumber: this.#sequence.next++,
-			baseMediaDecodeTimeTicks: this.#partStartTicks,
-			captureTimeMs: this.#partCaptureTimeMs,
+			baseMediaDecodeTimeTicks: startTicks,
+			captureTimeMs,
 			samples,
 		});
 		this.#rendition.addPart({
-			startTicks: this.#partStartTicks,
-			durationTicks: samples.reduce((sum, sample) => sum + sample.durationTicks, 0),
+			startTicks,
+			durationTicks,
 			isIndependent: samples.some((sample) => sample.isSync),
 			samples: samples.map((sample) => ({
 				sizeBytes: sample.bytes.length,
@@ -129,7 +137,7 @@ export class PartAssembler {
 				isSync: sample.isSync,
 			})),
 			bytes,
-			programDateTimeMs: this.#partCaptureTimeMs,
+			programDateTimeMs: captureTimeMs,
 		});
 	}
 }

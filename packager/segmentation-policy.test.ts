@@ -55,8 +55,17 @@ class Cutter {
 				this.#part!.durationTicks += step.durationTicks;
 			} else if (step.kind === 'finish-part') {
 				mustBe(this.#openSampleTicks, undefined);
-				this.#parts.push(this.#part!);
+				const part = this.#part!;
+				if (step.durationTicks !== undefined) {
+					this.#cursorTicks! -= part.durationTicks - step.durationTicks;
+					part.durationTicks = step.durationTicks;
+				}
+				this.#parts.push(part);
 				this.#part = undefined;
+			} else if (step.kind === 'hold-part') {
+				mustBe(step.startTicks, this.#cursorTicks);
+				this.#parts.push({ ...step, frameCount: 0, isGap: false, isIndependent: false });
+				this.#cursorTicks = step.startTicks + step.durationTicks;
 			} else if (step.kind === 'gap-part') {
 				mustBe(step.startTicks, this.#cursorTicks ?? step.startTicks);
 				this.#parts.push({ ...step, frameCount: 0, isGap: true, isIndependent: false });

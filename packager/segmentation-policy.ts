@@ -20,8 +20,13 @@ import { FrameCadence } from './frame-cadence.ts';
 export type SegmentationStep =
 	/** The sample started last lasts this long. */
 	| { kind: 'finish-sample'; durationTicks: number }
-	/** The open part is complete and can be published. */
-	| { kind: 'finish-part' }
+	/**
+	 * The open part is complete and can be published. `durationTicks`: what it lasts, where its last sample, a slow picture, lasts
+	 * longer; `hold-part` steps follow for the rest.
+	 */
+	| { kind: 'finish-part'; durationTicks?: number }
+	/** The picture shown stands for this long: publish a part without samples. */
+	| { kind: 'hold-part'; startTicks: number; durationTicks: number }
 	/** Nothing was received for this long: publish a GAP part. */
 	| { kind: 'gap-part'; startTicks: number; durationTicks: number }
 	/** The open segment is complete. `isForced`: no key frame came in time, so the next one is not independent. */
@@ -47,6 +52,15 @@ const LONE_FRAME_SECONDS = 0.2;
 /** Segments end at a key frame when waiting for the next one could take them past this. */
 const COMFORTABLE_SEGMENT_SECONDS = 3.2;
 
+/**
+ * A picture of a slow source, such as a screen that hardly changes, lasts longer than a part may (§4.4.4.9). Its sample lasts as
+ * long as the picture is expected to, which is what players show; its part lasts PART-TARGET, and parts without samples
+ * follow until the next picture comes. Longer than this no picture is expected to last.
+ */
+const MAX_PICTURE_SECONDS = 15;
+/** Steps that differ by less are of one pace. */
+const SAME_PACE_RATIO = 1.5;
+
 /** Segmentation of one track of one run; a new run begins with a new policy. All times in ticks of `timescale`. */
 export class SegmentationPolicy {
 	readonly #partMaximumTicks: number;
@@ -56,6 +70,7 @@ export class SegmentationPolicy {
 	readonly #comfortableTicks: number;
 	readonly #spreadTicks: number;
 	readonly #loneFrameTicks: number;
+	readonly #timescale: number;
 	readonly #cadence = new FrameCadence();
 	readonly #gopsTicks: number[] = [];
 	#steps: SegmentationStep[] = [];
@@ -63,6 +78,8 @@ export class SegmentationPolicy {
 	#cursorTicks: number | undefined;
 	/** End of what is not a gap; undefined before the first sample. */
 	#lastSampleEndTicks: number | undefined;
+	/** Up to here the sample given last is shown, where that is later than its part's end. */
+	#heldUntilTicks = -Infinity;
 	#segmentStartTicks = 0;
 	#partStartTicks = 0;
 	#isPartOpen = false;
@@ -70,6 +87,8 @@ export class SegmentationPolicy {
 	/** A video sample that has started and has no duration yet. */
 	#pending: { startTicks: number; sourceTicks: number } | undefined;
 	#lastSourceTicks: number | undefined;
+	#lastIntervalTicks = 0;
+	#formerIntervalTicks = 0;
 	#lastKeyFrameTicks: number | undefined;
 
 	constructor(timescale: number) {
@@ -81,6 +100,7 @@ export class SegmentationPolicy {
 		this.#comfortableTicks = Math.floor(COMFORTABLE_SEGMENT_SECONDS * timescale);
 		this.#spreadTicks = Math.floor(MAX_SPREAD_SECONDS * timescale);
 		this.#loneFrameTicks = Math.round(LONE_FRAME_SECONDS * timescale);
+		this.#timescale = timescale;
 	}
 
 	/** End of the media given so far, a pending frame's predicted end included; undefined before the first. */
@@ -96,11 +116,14 @@ export class SegmentationPolicy {
 	/** Takes a video frame, in decode order; times strictly increase. Its duration is not known yet. */
 	addFrame(sourceTicks: number, isKeyFrame: boolean): SegmentationStep[] {
 		if (this.#lastSourceTicks !== undefined) {
-			this.#cadence.add(sourceTicks - this.#lastSourceTicks);
+			this.#formerIntervalTicks = this.#lastIntervalTicks;
+			this.#lastIntervalTicks = sourceTicks - this.#lastSourceTicks;
+			this.#cadence.add(this.#lastIntervalTicks);
 		}
 		this.#lastSourceTicks = sourceTicks;
 		this.#finishPendingBefore(sourceTicks);
 		this.#cursorTicks ??= sourceTicks;
+		this.#holdBefore(sourceTicks);
 		if (sourceTicks - this.#cursorTicks > this.#spreadTicks) {
 			this.#addGap(sourceTicks);
 		}
@@ -135,7 +158,8 @@ export class SegmentationPolicy {
 	addGapUntil(ticks: number): SegmentationStep[] {
 		this.#flushPending();
 		this.#cursorTicks ??= ticks;
-		if (ticks > this.#cursorTicks) {
+		this.#hold(Math.min(ticks, this.#heldUntilTicks));
+		if (ticks > this.#cursorTicks && this.#heldUntilTicks <= this.#cursorTicks + this.#partMinimumTicks) {
 			this.#addGap(ticks);
 		}
 		return this.#take();
@@ -155,9 +179,22 @@ export class SegmentationPolicy {
 		return steps;
 	}
 
+	/** The cadence; where pictures are slow, or were until now, a change of it counts from its first or second picture on. */
+	get #paceTicks(): number | undefined {
+		const cadenceTicks = this.#cadence.frameTicks;
+		const [lastTicks, formerTicks] = [this.#lastIntervalTicks, this.#formerIntervalTicks];
+		if (cadenceTicks === undefined || Math.max(cadenceTicks, lastTicks) <= this.#partMaximumTicks) {
+			return cadenceTicks;
+		}
+		const isSteady = lastTicks < formerTicks * SAME_PACE_RATIO && formerTicks < lastTicks * SAME_PACE_RATIO;
+		const hasQuickened = lastTicks < cadenceTicks / 2;
+		const hasSlowed = isSteady && lastTicks > cadenceTicks * 2;
+		return hasQuickened || hasSlowed ? lastTicks : cadenceTicks;
+	}
+
 	/** Ticks that a frame should last so that the next one starts at its own time. */
 	#predict(frame: { startTicks: number; sourceTicks: number }): number {
-		const cadenceTicks = this.#cadence.frameTicks ?? this.#loneFrameTicks;
+		const cadenceTicks = this.#paceTicks ?? this.#loneFrameTicks;
 		return Math.max(1, Math.round(frame.sourceTicks + cadenceTicks - frame.startTicks));
 	}
 
@@ -189,6 +226,10 @@ export class SegmentationPolicy {
 		const startedAfter = pending.startTicks - this.#partStartTicks;
 		const actualTicks = Math.max(1, nextSourceTicks - pending.startTicks);
 		const elapsedTicks = startedAfter + actualTicks;
+		if (actualTicks > this.#partMaximumTicks && actualTicks < this.#paceTicks! * SAME_PACE_RATIO) {
+			this.#publishSlowPicture(pending.startTicks, startedAfter, actualTicks);
+			return;
+		}
 		if (elapsedTicks + this.#leastRoomTicks() <= this.#partMaximumTicks) {
 			this.#finishSample(actualTicks);
 			return;
@@ -205,20 +246,65 @@ export class SegmentationPolicy {
 	}
 
 	#leastRoomTicks(): number {
-		return Math.max(1, Math.ceil((this.#cadence.frameTicks ?? 0) * LEAST_ROOM_FRAMES));
+		return Math.max(1, Math.ceil((this.#paceTicks ?? 0) * LEAST_ROOM_FRAMES));
 	}
 
 	/** Ends the part at once when no further frame will fit: a part is ready when its last frame is. */
 	#publishEarly(): void {
 		const pending = this.#pending!;
-		if (this.#cadence.frameTicks === undefined) {
+		const paceTicks = this.#paceTicks;
+		if (paceTicks === undefined) {
 			return;
 		}
 		const startedAfter = pending.startTicks - this.#partStartTicks;
 		const predictedTicks = this.#predict(pending);
+		if (paceTicks > this.#partMaximumTicks) {
+			this.#publishSlowPicture(pending.startTicks, startedAfter, predictedTicks);
+			return;
+		}
 		if (startedAfter + predictedTicks + this.#leastRoomTicks() > this.#partMaximumTicks) {
 			this.#finishSample(this.#bend(startedAfter, predictedTicks));
 			this.#finishPart();
+		}
+	}
+
+	#publishSlowPicture(startTicks: number, startedAfterTicks: number, predictedTicks: number): void {
+		const shownTicks = Math.min(predictedTicks, MAX_PICTURE_SECONDS * this.#timescale);
+		const partTicks = this.#bend(startedAfterTicks, predictedTicks);
+		this.#finishSample(Math.max(shownTicks, partTicks));
+		this.#cursorTicks = startTicks + partTicks;
+		this.#lastSampleEndTicks = this.#cursorTicks;
+		this.#heldUntilTicks = startTicks + shownTicks;
+		this.#finishPart(startedAfterTicks + partTicks);
+	}
+
+	/** The picture before stands until this one; what is left is too short for a part, and the pictures close up. */
+	#holdBefore(sourceTicks: number): void {
+		if (this.#heldUntilTicks > this.#cursorTicks!) {
+			const isNear = sourceTicks - this.#heldUntilTicks <= Math.max(this.#spreadTicks, this.#paceTicks ?? 0);
+			this.#hold(isNear ? sourceTicks : this.#heldUntilTicks);
+		}
+	}
+
+	#hold(untilTicks: number): void {
+		const totalTicks = untilTicks - this.#cursorTicks!;
+		if (totalTicks < this.#partMinimumTicks) {
+			return;
+		}
+		const count = Math.max(1, Math.floor(totalTicks / this.#partMinimumTicks));
+		const partTicks = Math.min(this.#partMaximumTicks, Math.floor(totalTicks / count));
+		for (let index = 0; index < count; index++) {
+			const startTicks = this.#cursorTicks!;
+			if (!this.#isSegmentOpen) {
+				this.#isSegmentOpen = true;
+				this.#segmentStartTicks = startTicks;
+			}
+			this.#steps.push({ kind: 'hold-part', startTicks, durationTicks: partTicks });
+			this.#cursorTicks = startTicks + partTicks;
+			this.#lastSampleEndTicks = this.#cursorTicks;
+			if (this.#cursorTicks - this.#segmentStartTicks + this.#partMaximumTicks > this.#segmentMaximumTicks) {
+				this.#finishSegment(false);
+			}
 		}
 	}
 
@@ -230,12 +316,13 @@ export class SegmentationPolicy {
 		}
 	}
 
-	#finishPart(): void {
+	/** `durationTicks`: where the samples last longer than the part. */
+	#finishPart(durationTicks?: number): void {
 		if (!this.#isPartOpen) {
 			return;
 		}
 		this.#isPartOpen = false;
-		this.#steps.push({ kind: 'finish-part' });
+		this.#steps.push(durationTicks === undefined ? { kind: 'finish-part' } : { kind: 'finish-part', durationTicks });
 		// One more part might not fit any more, and EXTINF may not round to more than TARGETDURATION (§4.4.3.1).
 		if (this.#cursorTicks! - this.#segmentStartTicks + this.#partMaximumTicks > this.#segmentMaximumTicks) {
 			this.#finishSegment(true);

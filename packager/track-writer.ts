@@ -35,8 +35,8 @@ export type TrackStart = {
 	onForcedCut: () => void;
 };
 
-// Beyond these a timestamp is no pause but another timeline (F-15).
-const JUMP_AHEAD_SECONDS = 10;
+// Beyond these a timestamp is no pause but another timeline (F-15). The slowest picture comes every ten seconds, give or take.
+const JUMP_AHEAD_SECONDS = 30;
 const JUMP_BACK_SECONDS = 1;
 
 function assemblerOf(start: TrackStart, timescale: number): PartAssembler {

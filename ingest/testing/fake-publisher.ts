@@ -12,8 +12,14 @@ export type FakeEncoderSettings = {
 	protocol: PublishProtocol;
 	video: TrackConfig | undefined;
 	audio: TrackConfig | undefined;
-	/** Pictures from key frame to key frame, at 25 a second. */
+	/** Pictures from key frame to key frame. */
 	gopPictures: number;
+	/** Milliseconds from picture to picture, a multiple of 20. */
+	pictureMs: number;
+	/** What it has announced, where it announces; undefined: the tracks that it has. */
+	announced: readonly ('audio' | 'video')[] | undefined;
+	/** The time that it states for what was captured at `timeMs`. */
+	stateTime: (kind: 'audio' | 'video', timeMs: number) => number;
 	/** Composition offset of every picture that is no key frame; above 0 the stream has B-frames. */
 	compositionMs: number;
 	/** The publisher's own clock at its first unit, milliseconds. */
@@ -23,7 +29,6 @@ export type FakeEncoderSettings = {
 	answersKeyFrameRequests: boolean;
 };
 
-const PICTURE_MS = 40;
 /** Sound frames are this long for either codec here, for even numbers. */
 const SOUND_MS = 20;
 const SLICE_BYTES = [0, 0, 0, 2, 0x41, 1];
@@ -57,6 +62,9 @@ export class FakePublisher extends TypedEmitter<PublisherEvents> implements Publ
 			video: H264_CONFIG,
 			audio: AAC_CONFIG,
 			gopPictures: 25,
+			pictureMs: 40,
+			announced: undefined,
+			stateTime: (_kind, timeMs) => timeMs,
 			compositionMs: 0,
 			firstTimeMs: 0,
 			skippedPictures: 0,
@@ -78,10 +86,13 @@ export class FakePublisher extends TypedEmitter<PublisherEvents> implements Publ
 	}
 
 	get announcedKinds(): readonly ('audio' | 'video')[] | undefined {
-		const { protocol, video, audio } = this.settings;
+		const { protocol, video, audio, announced } = this.settings;
 		return protocol === 'rtmp'
 			? undefined
-			: [...(audio === undefined ? [] : (['audio'] as const)), ...(video === undefined ? [] : (['video'] as const))];
+			: (announced ?? [
+					...(audio === undefined ? [] : (['audio'] as const)),
+					...(video === undefined ? [] : (['video'] as const)),
+				]);
 	}
 
 	/** Tells the configurations of its tracks. */
@@ -111,10 +122,10 @@ export class FakePublisher extends TypedEmitter<PublisherEvents> implements Publ
 		for (let passedMs = 0; passedMs < durationMs && !this.#scope.closed; passedMs += SOUND_MS) {
 			const timeMs = this.settings.firstTimeMs + this.#elapsedMs;
 			if (this.settings.audio !== undefined) {
-				this.#sendSound(timeMs);
+				this.#sendSound(this.settings.stateTime('audio', timeMs));
 			}
-			if (this.settings.video !== undefined && this.#elapsedMs % PICTURE_MS === 0) {
-				this.#sendPicture(timeMs);
+			if (this.settings.video !== undefined && this.#elapsedMs % this.settings.pictureMs === 0) {
+				this.#sendPicture(this.settings.stateTime('video', timeMs));
 			}
 			this.#elapsedMs += SOUND_MS;
 			await this.#clock.advance(SOUND_MS);

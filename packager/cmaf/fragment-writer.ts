@@ -43,7 +43,7 @@ export type FragmentInput = {
 	baseMediaDecodeTimeTicks: number;
 	/** When the first sample was captured, epoch milliseconds on the server's clock. */
 	captureTimeMs: number;
-	/** At least one. */
+	/** None: the sample before is shown on. */
 	samples: readonly FragmentSample[];
 };
 
