@@ -115,7 +115,7 @@ describe('StreamObserver', () => {
 		watch(observer, 0, 2000, 1000);
 		observer.restartTimeline();
 		watch(observer, 500_000, 501_000, 1000);
-		expect(observer.facts.video).toEqual({ codec: 'h264', hasBFrames: false, longestGopMs: 1000 });
+		expect(observer.facts.video).toMatchObject({ codec: 'h264', hasBFrames: false, longestGopMs: 1000 });
 		observer.restartTimeline();
 		watch(observer, 0, 1000, 1000);
 		expect(observer.facts.video!.hasBFrames).toBe(false);

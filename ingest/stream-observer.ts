@@ -1,8 +1,8 @@
 /** Watches a publisher's units and keeps the facts that the leg planner and the streamer's health view need. */
 import { percentile } from '../core/percentiles.ts';
 import { bytesToBps } from '../core/units.ts';
-import type { TrackConfig, VideoTrackConfig, AudioTrackConfig } from '../core/media/codecs.ts';
-import { parseSps } from '../core/media/h264.ts';
+import { spsFacts, type AudioTrackConfig, type TrackConfig, type VideoTrackConfig } from '../core/media/codecs.ts';
+import type { SpsFacts } from '../core/media/h264-parameter-sets.ts';
 import type { StreamFacts } from './leg-planner.ts';
 import type { PublisherUnit } from './publisher.ts';
 
@@ -34,6 +34,8 @@ type Sample = { atMs: number; bytes: number };
 /** Facts of one publisher's stream. */
 export class StreamObserver {
 	#video: VideoTrackConfig | undefined;
+	#sps: SpsFacts | undefined;
+	#hasRecoveryPoints = false;
 	#audio: AudioTrackConfig | undefined;
 	#hasBFrames = false;
 	#keyFrameTimeMs: number | undefined;
@@ -55,8 +57,8 @@ export class StreamObserver {
 			return;
 		}
 		this.#video = config;
-		const sps = config.sps[0];
-		if (sps !== undefined && (parseSps(sps)?.maxNumReorderFrames ?? 0) > 0) {
+		this.#sps = spsFacts(config);
+		if ((this.#sps?.maxNumReorderFrames ?? 0) > 0) {
 			this.#hasBFrames = true;
 		}
 	}
@@ -90,7 +92,13 @@ export class StreamObserver {
 			video:
 				this.#video === undefined
 					? undefined
-					: { codec: this.#video.codec, hasBFrames: this.#hasBFrames, longestGopMs: this.#longestGopMs },
+					: {
+							codec: this.#video.codec,
+							hasBFrames: this.#hasBFrames,
+							longestGopMs: this.#longestGopMs,
+							...(this.#hasRecoveryPoints ? { hasRecoveryPoints: true } : {}),
+							...(this.#sps === undefined ? {} : { sps: this.#sps }),
+						},
 			audio: this.#audio === undefined ? undefined : { codec: this.#audio.codec },
 		};
 	}
@@ -143,14 +151,16 @@ export class StreamObserver {
 	}
 
 	#observeGop(unit: PublisherUnit): void {
+		this.#hasRecoveryPoints ||= unit.isRecoveryPoint === true;
+		const isKeyFrame = unit.isKeyFrame && unit.isRecoveryPoint !== true;
 		if (this.#keyFrameTimeMs !== undefined) {
 			const runningMs = unit.decodeTimeMs - this.#keyFrameTimeMs;
 			this.#longestGopMs = Math.max(this.#longestGopMs ?? 0, runningMs);
-			if (unit.isKeyFrame) {
+			if (isKeyFrame) {
 				this.#lastGopMs = runningMs;
 			}
 		}
-		if (unit.isKeyFrame) {
+		if (isKeyFrame) {
 			this.#keyFrameTimeMs = unit.decodeTimeMs;
 			this.#keyFrameCount++;
 		}

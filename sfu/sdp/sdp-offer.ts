@@ -202,7 +202,8 @@ function readCodecs(media: ParsedMedia, index: number): OfferedCodec[] {
 		const parameters: Record<string, string | number> = {};
 		for (const entry of media.fmtp.filter((fmtp) => fmtp.payload === payloadType)) {
 			for (const pair of entry.config.split(';')) {
-				const [name, value] = pair.trim().split('=', 2);
+				// Values in Base64 end in signs of equality.
+				const [, name, value] = /^([^=]*)(?:=(.*))?$/s.exec(pair.trim()) ?? [];
 				if (name !== undefined && /^[\w-]+$/.test(name) && name !== '__proto__') {
 					parameters[name.toLowerCase()] = value === undefined ? 1 : /^\d{1,9}$/.test(value) ? Number(value) : value;
 				}
