@@ -1,5 +1,6 @@
 /** Decides, from facts about a stream, what each leg of it needs: pass through, transcode or re-encode. Pure. */
 import type { AudioCodec, VideoCodec } from '../core/media/codecs.ts';
+import type { SpsFacts } from '../core/media/h264-parameter-sets.ts';
 
 /** What is known of a publisher's stream. */
 export type StreamFacts = {
@@ -10,6 +11,10 @@ export type StreamFacts = {
 				hasBFrames: boolean;
 				/** Longest time from key frame to key frame seen, the running one included; undefined before the first. */
 				longestGopMs: number | undefined;
+				/** Decoding had to begin at pictures that are no IDR pictures: intra refresh, or an open GOP. */
+				hasRecoveryPoints?: boolean | undefined;
+				/** H.264: what the sequence parameter set says, where it can be read. */
+				sps?: SpsFacts | undefined;
 		  }
 		| undefined;
 	audio: { codec: AudioCodec } | undefined;
@@ -70,23 +75,84 @@ function videoLeg(video: NonNullable<StreamFacts['video']>, tier: 'webrtc' | 'll
 			advice: 'Choose H.264 in your encoder.',
 		};
 	}
-	if (video.longestGopMs !== undefined && isGopTooLong(video.longestGopMs)) {
+	const why = reasonToReEncode(video, tier);
+	if (why !== undefined) {
+		return { ...leg, mode: 're-encode', ...why };
+	}
+	return { ...leg, mode: 'pass-through', reason: 'The video is clean and goes through as it is.' };
+}
+
+type Words = { reason: string; advice: string };
+
+/** The first reason that holds. What is wrong for both tiers comes before what is wrong for one. */
+function reasonToReEncode(video: NonNullable<StreamFacts['video']>, tier: 'webrtc' | 'll-hls'): Words | undefined {
+	const { sps } = video;
+	return (
+		(sps === undefined ? undefined : formatReason(sps)) ??
+		(video.hasRecoveryPoints === true
+			? {
+					reason:
+						'The encoder refreshes the picture without IDR key frames (intra refresh or open GOP), so viewers could not join.',
+					advice: 'Turn off intra refresh and open GOP in your encoder, and set the key-frame interval to 2 s.',
+				}
+			: undefined) ??
+		(video.longestGopMs !== undefined && isGopTooLong(video.longestGopMs)
+			? {
+					reason: `Key frames are more than ${MAX_PASS_THROUGH_GOP_MS / 1000} s apart, so viewers could not join quickly.`,
+					advice: 'Set the key-frame interval to 2 s in your encoder.',
+				}
+			: undefined) ??
+		(tier === 'webrtc' ? webrtcReason(video) : undefined)
+	);
+}
+
+/** What all browsers and phones decode: Baseline, Main and High. */
+const COMMON_PROFILES: ReadonlySet<number> = new Set([66, 77, 100]);
+const PROFILE_NAMES: Readonly<Record<number, string>> = {
+	44: 'CAVLC 4:4:4 Intra',
+	66: 'Baseline',
+	77: 'Main',
+	88: 'Extended',
+	100: 'High',
+	110: 'High 10',
+	122: 'High 4:2:2',
+	244: 'High 4:4:4',
+};
+const CHROMA_NAMES = ['monochrome', '4:2:0', '4:2:2', '4:4:4'] as const;
+
+function formatReason(sps: SpsFacts): Words | undefined {
+	const bits = Math.max(sps.bitDepthLuma, sps.bitDepthChroma);
+	if (sps.chromaFormatIdc !== 1 || bits !== 8 || !COMMON_PROFILES.has(sps.profileIdc)) {
+		const profile = PROFILE_NAMES[sps.profileIdc] ?? `number ${sps.profileIdc}`;
 		return {
-			...leg,
-			mode: 're-encode',
-			reason: `Key frames are more than ${MAX_PASS_THROUGH_GOP_MS / 1000} s apart, so viewers could not join quickly.`,
-			advice: 'Set the key-frame interval to 2 s in your encoder.',
+			reason: `The video is H.264 in profile ${profile} (${CHROMA_NAMES[sps.chromaFormatIdc]}, ${bits} bit), which many browsers and phones cannot play.`,
+			advice: 'Choose the colour format NV12 or yuv420p (4:2:0, 8 bit) and the profile High or Main in your encoder.',
 		};
 	}
-	if (video.hasBFrames && tier === 'webrtc') {
+	if (sps.isInterlaced) {
 		return {
-			...leg,
-			mode: 're-encode',
+			reason: 'The video is coded as interlaced, which browsers show with combs or not at all.',
+			advice: 'Let the camera or the encoder send progressive pictures, or turn on deinterlacing there.',
+		};
+	}
+	return undefined;
+}
+
+function webrtcReason(video: NonNullable<StreamFacts['video']>): Words | undefined {
+	if (video.hasBFrames) {
+		return {
 			reason: 'The video has B-frames, which browsers cannot play over WebRTC.',
 			advice: 'Set B-frames to 0, or x264 tune to "zerolatency", in your encoder.',
 		};
 	}
-	return { ...leg, mode: 'pass-through', reason: 'The video is clean and goes through as it is.' };
+	const ratio = video.sps?.sampleAspectRatio;
+	if (ratio !== undefined && ratio.width !== ratio.height) {
+		return {
+			reason: `The video has pixels that are not square (${ratio.width}:${ratio.height}), which browsers show squeezed over WebRTC.`,
+			advice: 'Let the encoder scale to square pixels, such as 1024x576 instead of 720x576.',
+		};
+	}
+	return undefined;
 }
 
 function audioLeg(codec: AudioCodec, tier: 'webrtc' | 'll-hls', wanted: AudioCodec): Leg {

@@ -17,6 +17,16 @@ export type PublisherEndReason =
 	| 'worker-died'
 	| 'server-shutdown';
 
+/** Something of a stream that is left out, or that its streamer should change. */
+export type TrackProblem = {
+	kind: 'audio' | 'video';
+	code: string;
+	/** One or two sentences: what is wrong, and what becomes of it. */
+	message: string;
+	/** What to change in the encoder. */
+	advice?: string;
+};
+
 /** One picture or audio frame with the publisher's own times. Bytes as in AccessUnit. */
 export type PublisherUnit = {
 	kind: 'audio' | 'video';
@@ -26,6 +36,8 @@ export type PublisherUnit = {
 	/** Exact ticks of the same presentation time where the protocol has them (WHIP): unwrapped RTP timestamp. */
 	rtpTicks: number | undefined;
 	isKeyFrame: boolean;
+	/** A key frame that is no IDR picture: a decoder may begin here, with a picture that becomes right a little later. */
+	isRecoveryPoint?: true;
 	bytes: Uint8Array;
 	/** Clock.monotonicMs() at arrival. */
 	arrivedAtMs: number;
@@ -44,7 +56,10 @@ export type PublisherRtpPacket = {
 
 /** Events of a publisher. */
 export type PublisherEvents = {
-	/** A track's decoder configuration is known, or has changed. Before the first unit of the track. */
+	/**
+	 * A track's decoder configuration is known, or has changed: before the first unit of the track. Where isSameConfig() holds, only
+	 * the parameter sets are others, and those that are new travel with the units.
+	 */
 	trackConfigured: [config: TrackConfig];
 	/** In decode order within a track. */
 	unit: [unit: PublisherUnit];
@@ -65,6 +80,8 @@ export interface Publisher {
 	readonly encoderName: string | undefined;
 	/** Tracks it has said it will send; undefined when the protocol does not tell (RTMP). */
 	readonly announcedKinds: readonly ('audio' | 'video')[] | undefined;
+	/** What is left out of its stream at this moment, and why. */
+	readonly problems: readonly TrackProblem[];
 	/** Audio and video timestamps are of one clock. */
 	readonly hasCommonTimeline: boolean;
 	on<Name extends keyof PublisherEvents>(

@@ -6,7 +6,7 @@ import type { PublisherId, StreamKey } from '../core/ids.ts';
 import type { Logger } from '../core/logger.ts';
 import { TypedEmitter } from '../core/typed-emitter.ts';
 import type { BroadcastRegistry, PublishAuthorizer, PublishPermission } from './broadcast-registry.ts';
-import type { Publisher, PublisherEndReason, PublisherEvents } from './publisher.ts';
+import type { Publisher, PublisherEndReason, PublisherEvents, TrackProblem } from './publisher.ts';
 import type { RtmpMediaUnit, RtmpPublisher } from './rtmp/rtmp-publisher.ts';
 import { RtmpServer, type RtmpAuthorizer, type RtmpServerConfig } from './rtmp/rtmp-server.ts';
 
@@ -60,6 +60,7 @@ class RtmpSource extends TypedEmitter<PublisherEvents> implements Publisher {
 	readonly remoteAddress: string;
 	readonly announcedKinds = undefined;
 	readonly hasCommonTimeline = true;
+	readonly problems: readonly TrackProblem[] = [];
 	readonly #publisher: RtmpPublisher;
 	readonly #scope: CloseScope<PublisherEndReason>;
 	#early: (() => void)[] | undefined = [];
@@ -116,6 +117,7 @@ class RtmpSource extends TypedEmitter<PublisherEvents> implements Publisher {
 			presentationTimeMs: unit.decodeTimeMs + unit.compositionOffsetMs,
 			rtpTicks: undefined,
 			isKeyFrame: unit.kind === 'audio' || unit.isKeyFrame,
+			...(unit.isRecoveryPoint === undefined ? {} : { isRecoveryPoint: unit.isRecoveryPoint }),
 			bytes: unit.bytes,
 			arrivedAtMs: unit.arrivedAtMs,
 		});

@@ -1,8 +1,8 @@
 /** Watches a publisher's units and keeps the facts that the leg planner and the streamer's health view need. */
 import { percentile } from '../core/percentiles.ts';
 import { bytesToBps } from '../core/units.ts';
-import type { TrackConfig, VideoTrackConfig, AudioTrackConfig } from '../core/media/codecs.ts';
-import { parseSps } from '../core/media/h264.ts';
+import { spsFacts, type AudioTrackConfig, type TrackConfig, type VideoTrackConfig } from '../core/media/codecs.ts';
+import type { SpsFacts } from '../core/media/h264-parameter-sets.ts';
 import type { StreamFacts } from './leg-planner.ts';
 import type { PublisherUnit } from './publisher.ts';
 
@@ -39,6 +39,8 @@ type Sample = { atMs: number; bytes: number };
 /** Facts of one publisher's stream. */
 export class StreamObserver {
 	#video: VideoTrackConfig | undefined;
+	#sps: SpsFacts | undefined;
+	#hasRecoveryPoints = false;
 	#audio: AudioTrackConfig | undefined;
 	#hasBFrames = false;
 	#keyFrameTimeMs: number | undefined;
@@ -64,8 +66,8 @@ export class StreamObserver {
 			return;
 		}
 		this.#video = config;
-		const sps = config.sps[0];
-		if (sps !== undefined && (parseSps(sps)?.maxNumReorderFrames ?? 0) > 0) {
+		this.#sps = spsFacts(config);
+		if ((this.#sps?.maxNumReorderFrames ?? 0) > 0) {
 			this.#hasBFrames = true;
 		}
 	}
@@ -101,7 +103,13 @@ export class StreamObserver {
 			video:
 				this.#video === undefined
 					? undefined
-					: { codec: this.#video.codec, hasBFrames: this.#hasBFrames, longestGopMs: this.#longestGopMs },
+					: {
+							codec: this.#video.codec,
+							hasBFrames: this.#hasBFrames,
+							longestGopMs: this.#longestGopMs,
+							...(this.#hasRecoveryPoints ? { hasRecoveryPoints: true } : {}),
+							...(this.#sps === undefined ? {} : { sps: this.#sps }),
+						},
 			audio: this.#audio === undefined ? undefined : { codec: this.#audio.codec },
 		};
 	}
@@ -163,16 +171,18 @@ export class StreamObserver {
 
 	// A pause of the picture makes its GOP no longer than it was: the next one is as long as ever.
 	#observeGop(unit: PublisherUnit, usualMs: number | undefined): void {
+		this.#hasRecoveryPoints ||= unit.isRecoveryPoint === true;
+		const isKeyFrame = unit.isKeyFrame && unit.isRecoveryPoint !== true;
 		if (this.#keyFrameTimeMs !== undefined && this.#lastDecodeMs !== undefined) {
 			const stepMs = unit.decodeTimeMs - this.#lastDecodeMs;
 			this.#gopMs += usualMs !== undefined && isGap(stepMs, usualMs) ? usualMs : Math.min(stepMs, MAX_GOP_STEP_MS);
 			this.#longestGopMs = Math.max(this.#longestGopMs ?? 0, this.#gopMs);
-			if (unit.isKeyFrame) {
+			if (isKeyFrame) {
 				this.#lastGopMs = unit.decodeTimeMs - this.#keyFrameTimeMs;
 			}
 		}
 		this.#lastDecodeMs = unit.decodeTimeMs;
-		if (unit.isKeyFrame) {
+		if (isKeyFrame) {
 			this.#keyFrameTimeMs = unit.decodeTimeMs;
 			this.#gopMs = 0;
 			this.#keyFrameCount++;

@@ -22,7 +22,7 @@ export type AccessUnit = {
 	durationTicks?: number;
 	/** Epoch milliseconds on the server's clock when the picture or sound was captured, as near as can be known. */
 	captureTimeMs: number;
-	/** Decodable alone (H.264: IDR). Always true for audio. */
+	/** A decoder may begin here. H.264: an IDR picture, or a recovery point where an encoder takes all. Always true for audio. */
 	isKeyFrame: boolean;
 	/**
 	 * Which run of the broadcast it belongs to. A run is a stretch from one publisher with one set of track
@@ -31,7 +31,8 @@ export type AccessUnit = {
 	 */
 	run: number;
 	/**
-	 * H.264: NAL units, each after its 4-byte big-endian length, without parameter sets and access unit delimiters.
+	 * H.264: NAL units, each after its 4-byte big-endian length, without access unit delimiters; parameter sets only where they
+	 * differ from those of the track's configuration.
 	 * AAC: the raw frame without ADTS. Opus: one packet. VP8: one frame.
 	 */
 	bytes: Uint8Array;

@@ -1,4 +1,5 @@
 /** The codecs we know by name, what a decoder needs besides the access units, and their RFC 6381 names. */
+import { isSameSps, parseSps, type SpsFacts } from './h264-parameter-sets.ts';
 
 /** Video codecs that enter today; an open union, so that a further one is a row, not a redesign. */
 export type VideoCodec = 'h264' | 'vp8';
@@ -11,9 +12,10 @@ export type Codec = VideoCodec | AudioCodec;
 export type VideoTrackConfig = {
 	kind: 'video';
 	codec: VideoCodec;
+	/** As it is coded; see {@link displaySize} for what is shown. */
 	widthPixels: number;
 	heightPixels: number;
-	/** H.264: sequence parameter sets, NAL units without start code. Empty for VP8. */
+	/** H.264: sequence parameter sets, NAL units without start code, the one that the pictures use first. Empty for VP8. */
 	sps: readonly Uint8Array[];
 	/** H.264: picture parameter sets, NAL units without start code. Empty for VP8. */
 	pps: readonly Uint8Array[];
@@ -50,15 +52,33 @@ export function codecString(config: TrackConfig): string | undefined {
 	}
 }
 
-/** True when two configurations decode alike, so that no discontinuity is needed between them. */
+/** What the sequence parameter set in use says; undefined for VP8, and for one that cannot be read. */
+export function spsFacts(config: VideoTrackConfig): SpsFacts | undefined {
+	const sps = config.sps[0];
+	return sps === undefined ? undefined : parseSps(sps);
+}
+
+/** Size on the screen, in square pixels: as coded, stretched in width by the sample aspect ratio. */
+export function displaySize(config: VideoTrackConfig): { widthPixels: number; heightPixels: number } {
+	const ratio = spsFacts(config)?.sampleAspectRatio ?? { width: 1, height: 1 };
+	return {
+		widthPixels: Math.max(1, Math.round((config.widthPixels * ratio.width) / ratio.height)),
+		heightPixels: config.heightPixels,
+	};
+}
+
+/**
+ * True when two configurations need no discontinuity between them: size on the screen, profile, chroma, depth, reference
+ * pictures and their numbering are alike. Parameter sets may differ in all else, so a decoder is given those that its
+ * pictures refer to.
+ */
 export function isSameConfig(one: TrackConfig, other: TrackConfig): boolean {
 	if (one.kind === 'video' && other.kind === 'video') {
 		return (
 			one.codec === other.codec &&
 			one.widthPixels === other.widthPixels &&
 			one.heightPixels === other.heightPixels &&
-			isSameList(one.sps, other.sps) &&
-			isSameList(one.pps, other.pps)
+			isSameSequence(one, other)
 		);
 	}
 	if (one.kind === 'audio' && other.kind === 'audio') {
@@ -72,9 +92,27 @@ export function isSameConfig(one: TrackConfig, other: TrackConfig): boolean {
 	return false;
 }
 
+/** True when two configurations are the same to the byte. */
+export function isIdenticalConfig(one: TrackConfig, other: TrackConfig): boolean {
+	return (
+		isSameConfig(one, other) &&
+		(one.kind === 'audio' ||
+			other.kind === 'audio' ||
+			(isSameList(one.sps, other.sps) && isSameList(one.pps, other.pps)))
+	);
+}
+
 /** Byte-wise equality. */
 export function isSameBytes(one: Uint8Array, other: Uint8Array): boolean {
 	return one.length === other.length && one.every((byte, index) => byte === other[index]);
+}
+
+function isSameSequence(one: VideoTrackConfig, other: VideoTrackConfig): boolean {
+	const facts = spsFacts(one);
+	const otherFacts = spsFacts(other);
+	return facts === undefined || otherFacts === undefined
+		? isSameList(one.sps, other.sps)
+		: isSameSps(facts, otherFacts);
 }
 
 function isSameList(one: readonly Uint8Array[], other: readonly Uint8Array[]): boolean {

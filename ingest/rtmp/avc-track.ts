@@ -1,88 +1,103 @@
 /**
- * The H.264 track of a publisher: its parameter sets, wherever they come from, and its pictures in one form (4-byte lengths,
- * nothing but what belongs to the picture). Knows neither FLV nor time.
+ * The H.264 track of an RTMP publisher: records and messages of FLV → NAL units for the assembler, and its pictures in one form
+ * (4-byte lengths, nothing but what belongs to the picture). Knows nothing of time.
  */
-import type { VideoTrackConfig } from '../../core/media/codecs.ts';
-import { isSameBytes, isSameConfig } from '../../core/media/codecs.ts';
-import { joinLengthPrefixed, NAL_TYPE, nalType, parseSps, splitAnnexB } from '../../core/media/h264.ts';
+import { isSameBytes, type VideoTrackConfig } from '../../core/media/codecs.ts';
+import { joinLengthPrefixed, NAL_TYPE, nalType, splitAnnexB } from '../../core/media/h264.ts';
+import { H264Assembler, PICTURE_PROBLEMS, type H264Picture } from '../bitstream/h264-assembler.ts';
 
 /** ISO/IEC 14496-15 §5.3.3.1.2. */
 type LengthSize = 1 | 2 | 4;
 
-/** A picture, or why there is none in the bytes. `config` is set when it changed and holds from this picture on. */
-export type AvcPicture = {
-	config?: VideoTrackConfig;
-	picture?: { bytes: Uint8Array; isKeyFrame: boolean };
-	problem?: string;
-};
+/** One picture. */
+export type AvcPicture<Stamp> = { bytes: Uint8Array; isKeyFrame: boolean; isRecoveryPoint?: true; stamp: Stamp };
 
-/** ITU-T H.264 §7.4.2.1.1, §7.4.2.2: ids run to 31 and 255; more sets than this in one stream are not honest. */
-const MAX_PARAMETER_SET_COUNT = 32;
-/** The length fields of an AVCDecoderConfigurationRecord have 16 bits. */
-const MAX_PARAMETER_SET_BYTES = 65_535;
+/** One thing found, in order. `problem` says why something was left out. */
+export type AvcEvent<Stamp> = { config: VideoTrackConfig } | { picture: AvcPicture<Stamp> } | { problem: string };
+
 /** A slice per macroblock row of a 2160p picture makes 135; each NAL unit costs us an object. */
 const MAX_NAL_COUNT = 1000;
 const START_CODE = Uint8Array.of(0, 0, 0, 1);
-const DROPPED_NAL_TYPES: ReadonlySet<number> = new Set([
-	NAL_TYPE.SPS,
-	NAL_TYPE.PPS,
-	NAL_TYPE.AUD,
-	NAL_TYPE.END_OF_SEQUENCE,
-	NAL_TYPE.END_OF_STREAM,
-	NAL_TYPE.FILLER,
-]);
 
 /** One publisher's H.264 track. */
-export class AvcTrack {
+export class AvcTrack<Stamp> {
 	#lengthSize: LengthSize = 4;
-	#sps: Uint8Array[] = [];
-	#pps: Uint8Array[] = [];
-	#config: VideoTrackConfig | undefined;
+	#found: AvcEvent<Stamp>[] = [];
+	/** The message that is being read, when its bytes can be handed on as they are. */
+	#message: { bytes: Uint8Array; nals: readonly Uint8Array[] } | undefined;
+	readonly #assembler = new H264Assembler<Stamp>(
+		{
+			configure: (config) => this.#found.push({ config }),
+			picture: (picture) => this.#found.push({ picture: this.#toLengthPrefixed(picture) }),
+			problem: (problem) => this.#found.push({ problem: PICTURE_PROBLEMS[problem] }),
+		},
+		{ provesFraming: false },
+	);
 
 	/** The configuration in force; undefined until parameter sets were seen. */
 	get config(): VideoTrackConfig | undefined {
-		return this.#config;
+		return this.#assembler.config;
 	}
 
 	/**
-	 * Takes an AVCDecoderConfigurationRecord (ISO/IEC 14496-15 §5.3.3.1). Returns the configuration if it is new. A record without
-	 * parameter sets is fine: some encoders send them in band only.
+	 * Takes an AVCDecoderConfigurationRecord (ISO/IEC 14496-15 §5.3.3.1). A record without parameter sets is fine: some encoders
+	 * send them in band only.
 	 */
-	setRecord(record: Uint8Array): AvcPicture {
+	setRecord(record: Uint8Array): AvcEvent<Stamp>[] {
 		const parsed = parseRecord(record);
 		if (parsed === undefined) {
-			return { problem: 'an AVC configuration record that cannot be read' };
+			return [{ problem: 'an AVC configuration record that cannot be read' }];
 		}
 		this.#lengthSize = parsed.lengthSize;
-		if (parsed.sps.length === 0 || parsed.pps.length === 0) {
-			return {};
-		}
-		return this.#setParameterSets(parsed.sps, parsed.pps);
+		this.#assembler.addParameterSets([...parsed.sps, ...parsed.pps]);
+		return this.#takeFound();
 	}
 
-	/** Takes the NAL units of one picture. The result's bytes may be a view of `bytes`. */
-	takePicture(bytes: Uint8Array): AvcPicture {
-		const { nals, isWhole } = this.#split(bytes);
-		const result: AvcPicture = isWhole ? {} : { problem: 'NAL unit lengths that do not add up, or too many of them' };
-		Object.assign(result, this.#takeInBandParameterSets(nals));
-		const kept = nals.filter((nal) => !DROPPED_NAL_TYPES.has(nalType(nal)));
-		const isKeyFrame = kept.some((nal) => nalType(nal) === NAL_TYPE.IDR);
-		if (!kept.some((nal) => nalType(nal) >= NAL_TYPE.NON_IDR && nalType(nal) <= NAL_TYPE.IDR)) {
-			return result;
+	/** Takes the NAL units of one message. A picture's bytes may be a view of `bytes`. */
+	takeMessage(bytes: Uint8Array, timeMs: number, stamp: Stamp): AvcEvent<Stamp>[] {
+		const { nals, isWhole, isAnnexB } = this.#split(bytes);
+		if (!isWhole) {
+			this.#found.push({ problem: 'NAL unit lengths that do not add up, or too many of them' });
 		}
-		if (this.#config === undefined) {
-			return { ...result, problem: 'a picture before its parameter sets' };
-		}
+		this.#message = isWhole && !isAnnexB && this.#lengthSize === 4 ? { bytes, nals } : undefined;
+		this.#assembler.push({ nals, timeMs, stamp, isEnd: true });
+		this.#message = undefined;
+		return this.#takeFound();
+	}
+
+	/** What belongs to the newest picture has come. */
+	settle(): AvcEvent<Stamp>[] {
+		this.#assembler.settle();
+		return this.#takeFound();
+	}
+
+	#takeFound(): AvcEvent<Stamp>[] {
+		const found = this.#found;
+		this.#found = [];
+		return found;
+	}
+
+	#toLengthPrefixed(picture: H264Picture<Stamp>): AvcPicture<Stamp> {
+		const { nals, isKeyFrame, isRecoveryPoint, stamp } = picture;
 		// The common case costs no copy: nothing was dropped, and the lengths have four bytes as they stand.
-		const isClean = isWhole && this.#lengthSize === 4 && kept.length === nals.length && !startsWithStartCode(bytes);
-		result.picture = { bytes: isClean ? bytes : joinLengthPrefixed(kept), isKeyFrame };
-		return result;
+		const isClean =
+			this.#message !== undefined &&
+			this.#message.nals.length === nals.length &&
+			nals.every((nal, index) => nal === this.#message!.nals[index]);
+		return {
+			bytes: isClean ? this.#message!.bytes : joinLengthPrefixed(nals),
+			isKeyFrame,
+			...(isRecoveryPoint ? { isRecoveryPoint } : {}),
+			stamp,
+		};
 	}
 
-	#split(bytes: Uint8Array): { nals: Uint8Array[]; isWhole: boolean } {
+	#split(bytes: Uint8Array): { nals: Uint8Array[]; isWhole: boolean; isAnnexB: boolean } {
 		// Some encoders write Annex B where lengths belong. As a length, 00 00 00 01 would be a NAL unit of one byte.
 		if (this.#lengthSize === 4 && startsWithStartCode(bytes)) {
-			return hasManyStartCodes(bytes) ? { nals: [], isWhole: false } : { nals: splitAnnexB(bytes), isWhole: true };
+			return hasManyStartCodes(bytes)
+				? { nals: [], isWhole: false, isAnnexB: true }
+				: { nals: splitAnnexB(bytes), isWhole: true, isAnnexB: true };
 		}
 		const nals: Uint8Array[] = [];
 		let offset = 0;
@@ -92,66 +107,14 @@ export class AvcTrack {
 				length = length * 256 + bytes[offset++]!;
 			}
 			if (offset + length > bytes.length || nals.length === MAX_NAL_COUNT) {
-				return { nals, isWhole: false };
+				return { nals, isWhole: false, isAnnexB: false };
 			}
 			if (length > 0) {
 				nals.push(bytes.subarray(offset, offset + length));
 			}
 			offset += length;
 		}
-		return { nals, isWhole: offset === bytes.length };
-	}
-
-	#takeInBandParameterSets(nals: readonly Uint8Array[]): AvcPicture {
-		const sps = nals.filter((nal) => nalType(nal) === NAL_TYPE.SPS);
-		const pps = nals.filter((nal) => nalType(nal) === NAL_TYPE.PPS);
-		if (sps.every((nal) => isIn(this.#sps, nal)) && pps.every((nal) => isIn(this.#pps, nal))) {
-			return {};
-		}
-		if (sps.length > MAX_PARAMETER_SET_COUNT || pps.length > MAX_PARAMETER_SET_COUNT) {
-			return { problem: `more than ${MAX_PARAMETER_SET_COUNT} parameter sets` };
-		}
-		// A new sequence parameter set that brings its picture parameter sets along replaces all; else each replaces the one
-		// with its id.
-		if (sps.some((nal) => !isIn(this.#sps, nal)) && pps.length > 0) {
-			return this.#setParameterSets(sps, pps);
-		}
-		return this.#setParameterSets(mergeById(this.#sps, sps, 4), mergeById(this.#pps, pps, 1));
-	}
-
-	#setParameterSets(sps: readonly Uint8Array[], pps: readonly Uint8Array[]): AvcPicture {
-		if (sps.length > MAX_PARAMETER_SET_COUNT || pps.length > MAX_PARAMETER_SET_COUNT) {
-			return { problem: `more than ${MAX_PARAMETER_SET_COUNT} parameter sets` };
-		}
-		if ([...sps, ...pps].some((nal) => nal.length > MAX_PARAMETER_SET_BYTES)) {
-			return { problem: `a parameter set of more than ${MAX_PARAMETER_SET_BYTES} bytes` };
-		}
-		if (sps.length === 0 || pps.length === 0) {
-			// One kind came before the other: keep it for when the other comes.
-			this.#sps = sps.map((nal) => nal.slice());
-			this.#pps = pps.map((nal) => nal.slice());
-			return {};
-		}
-		const facts = parseSps(sps[0]!);
-		if (facts === undefined) {
-			return { problem: 'a sequence parameter set that cannot be read' };
-		}
-		// Copies, so that a configuration does not keep a whole message alive.
-		this.#sps = sps.map((nal) => nal.slice());
-		this.#pps = pps.map((nal) => nal.slice());
-		const config: VideoTrackConfig = {
-			kind: 'video',
-			codec: 'h264',
-			widthPixels: facts.widthPixels,
-			heightPixels: facts.heightPixels,
-			sps: this.#sps,
-			pps: this.#pps,
-		};
-		if (this.#config !== undefined && isSameConfig(this.#config, config)) {
-			return {};
-		}
-		this.#config = config;
-		return { config };
+		return { nals, isWhole: offset === bytes.length, isAnnexB: false };
 	}
 }
 
@@ -192,36 +155,6 @@ function parseRecord(record: Uint8Array): { lengthSize: LengthSize; sps: Uint8Ar
 	const isRight =
 		sps.every((nal) => nalType(nal) === NAL_TYPE.SPS) && pps.every((nal) => nalType(nal) === NAL_TYPE.PPS);
 	return isRight ? { lengthSize: lengthSize as LengthSize, sps, pps } : undefined;
-}
-
-function mergeById(current: readonly Uint8Array[], changed: readonly Uint8Array[], idOffset: number): Uint8Array[] {
-	const merged = [...current];
-	for (const nal of changed) {
-		const id = parameterSetId(nal, idOffset);
-		const index = merged.findIndex((other) => parameterSetId(other, idOffset) === id);
-		if (index < 0) {
-			merged.push(nal);
-		} else {
-			merged[index] = nal;
-		}
-	}
-	return merged;
-}
-
-/** The Exp-Golomb number at a byte offset: the id in an SPS is behind profile and level, in a PPS it comes first. */
-function parameterSetId(nal: Uint8Array, offset: number): number {
-	const bits =
-		((nal[offset] ?? 0) << 24) |
-		((nal[offset + 1] ?? 0) << 16) |
-		((nal[offset + 2] ?? 0) << 8) |
-		(nal[offset + 3] ?? 0);
-	const zeros = Math.clz32(bits);
-	// Ids have at most 8 leading zeros; anything else is nonsense and shares an id of its own.
-	return zeros > 8 ? -1 : ((bits << zeros) >>> (31 - zeros)) - 1;
-}
-
-function isIn(list: readonly Uint8Array[], nal: Uint8Array): boolean {
-	return list.some((entry) => isSameBytes(entry, nal));
 }
 
 function startsWithStartCode(bytes: Uint8Array): boolean {

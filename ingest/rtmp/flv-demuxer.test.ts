@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { TrackConfig } from '../../core/media/codecs.ts';
+import { writePps } from '../../core/media/testing/h264-writer.ts';
 import { parseAacConfig } from './aac-config.ts';
 import { FlvDemuxer, type RtmpMediaUnit } from './flv-demuxer.ts';
 import * as double from './testing/encoder-double.ts';
@@ -35,7 +36,9 @@ function demux(): {
 	};
 }
 
+const SEI = hex('0605 0011');
 const header = legacy.avcHeader(avcRecord([SPS_320X180], [PPS_320X180]));
+const keyFrame = legacy.picture(lengthPrefixed([IDR_NAL]), { isKey: true });
 const smallConfig = {
 	config: { kind: 'video', codec: 'h264', widthPixels: 320, heightPixels: 180, sps: [SPS_320X180], pps: [PPS_320X180] },
 };
@@ -78,26 +81,28 @@ describe('FlvDemuxer, video', () => {
 	it('says nothing of a repeated configuration, and tells a changed one', () => {
 		const { video } = demux();
 		video(header);
+		video(keyFrame);
 		expect(video(header)).toEqual([]);
-		expect(video(legacy.avcHeader(avcRecord([SPS_640X360], [PPS_640X360])))).toEqual([largeConfig]);
+		// It holds from the key frame on that uses it.
+		expect(video(legacy.avcHeader(avcRecord([SPS_640X360], [PPS_640X360])))).toEqual([]);
+		expect(video(keyFrame)).toMatchObject([largeConfig, { unit: { isKeyFrame: true } }]);
 	});
 
 	it.each([1, 2, 4] as const)('turns lengths of %i bytes into four', (lengthSize) => {
 		const { video } = demux();
 		video(legacy.avcHeader(avcRecord([SPS_320X180], [PPS_320X180], lengthSize)));
-		expect(bytesOf(video(legacy.picture(lengthPrefixed([IDR_NAL, SLICE_NAL], lengthSize))))).toEqual([
-			asHex(lengthPrefixed([IDR_NAL, SLICE_NAL])),
+		expect(bytesOf(video(legacy.picture(lengthPrefixed([SEI, IDR_NAL], lengthSize))))).toEqual([
+			asHex(lengthPrefixed([SEI, IDR_NAL])),
 		]);
 	});
 
 	it('strips parameter sets, delimiters and filler, and keeps SEI', () => {
 		const { video } = demux();
 		video(header);
-		const sei = hex('0605 0011');
-		const nals = [hex('09f0'), SPS_320X180, PPS_320X180, sei, IDR_NAL, hex('0cffff'), hex('0a')];
+		const nals = [hex('09f0'), SPS_320X180, PPS_320X180, SEI, IDR_NAL, hex('0cffff'), hex('0a')];
 		const found = video(legacy.picture(lengthPrefixed(nals), { isKey: true }));
 		expect(found).toHaveLength(1);
-		expect(bytesOf(found)).toEqual([asHex(lengthPrefixed([sei, IDR_NAL]))]);
+		expect(bytesOf(found)).toEqual([asHex(lengthPrefixed([SEI, IDR_NAL]))]);
 	});
 
 	it('does not copy a picture that is clean', () => {
@@ -131,25 +136,30 @@ describe('FlvDemuxer, video', () => {
 		expect(separate.video(legacy.picture(lengthPrefixed([PPS_320X180])))).toEqual([smallConfig]);
 	});
 
-	it('adds a further PPS of another id and replaces one of the same', () => {
+	it('adds a further PPS of another id and replaces one of the same, which travel with the pictures', () => {
 		const { video } = demux();
 		video(header);
+		video(keyFrame);
 		// pic_parameter_set_id 1 is the code 010, 0 is 1.
 		const second = hex('68 4f8fcb');
-		expect(video(legacy.picture(lengthPrefixed([second, SLICE_NAL])))[0]).toMatchObject({
-			config: { pps: [PPS_320X180, second] },
-		});
+		const added = video(legacy.picture(lengthPrefixed([second, SLICE_NAL])), 40);
+		expect(added[0]).toMatchObject({ config: { pps: [PPS_320X180, second] } });
+		expect(bytesOf(added)).toEqual([asHex(lengthPrefixed([second, SLICE_NAL]))]);
 		const changed = hex('68 4f8fcc');
-		expect(video(legacy.picture(lengthPrefixed([changed, SLICE_NAL])))[0]).toMatchObject({
-			config: { pps: [PPS_320X180, changed] },
-		});
+		const replaced = video(legacy.picture(lengthPrefixed([changed, SLICE_NAL])), 80);
+		expect(replaced[0]).toMatchObject({ config: { pps: [PPS_320X180, changed] } });
+		expect(bytesOf(replaced)).toEqual([asHex(lengthPrefixed([changed, SLICE_NAL]))]);
+		// From now on a decoder that begins with the configuration's sets is given all at each key frame.
+		expect(bytesOf(video(keyFrame, 120))).toEqual([
+			asHex(lengthPrefixed([SPS_320X180, PPS_320X180, changed, IDR_NAL])),
+		]);
 	});
 
 	it('takes Annex B where lengths belong', () => {
 		const { video } = demux();
 		video(header);
-		const annexB = concat(hex('00000001'), IDR_NAL, hex('000001'), SLICE_NAL);
-		expect(bytesOf(video(legacy.picture(annexB)))).toEqual([asHex(lengthPrefixed([IDR_NAL, SLICE_NAL]))]);
+		const annexB = concat(hex('00000001'), SEI, hex('000001'), IDR_NAL);
+		expect(bytesOf(video(legacy.picture(annexB)))).toEqual([asHex(lengthPrefixed([SEI, IDR_NAL]))]);
 	});
 
 	it.each([
@@ -172,7 +182,7 @@ describe('FlvDemuxer, video', () => {
 		[
 			'an SPS that cannot be read',
 			legacy.avcHeader(avcRecord([hex('67640000')], [PPS_320X180])),
-			'a sequence parameter set that cannot be read',
+			'a parameter set that cannot be read',
 		],
 		['HEVC', double.enhanced.video(1, 'hvc1', hex('00')), 'codec hvc1'],
 	])('ignores %s and goes on', (_name, message, why) => {
@@ -192,13 +202,15 @@ describe('FlvDemuxer, video', () => {
 	it('bounds the number of NAL units and of parameter sets', () => {
 		const { video } = demux();
 		video(header);
-		const many = Array<Uint8Array>(5000).fill(SLICE_NAL);
-		const kept = (video(legacy.picture(lengthPrefixed(many)))[1] as { unit: RtmpMediaUnit }).unit.bytes.length;
-		expect(kept).toBe(1000 * (4 + SLICE_NAL.length));
+		const many = Array<Uint8Array>(5000).fill(SEI);
+		expect(video(legacy.picture(lengthPrefixed([...many.slice(0, 999), IDR_NAL])))).toHaveLength(1);
+		expect(video(legacy.picture(lengthPrefixed([...many, IDR_NAL])))).toEqual([
+			{ ignored: 'NAL unit lengths that do not add up, or too many of them' },
+		]);
 		expect(video(legacy.picture(concat(...many.map((nal) => concat(hex('00000001'), nal)))))).toMatchObject([
 			{ ignored: expect.any(String) as string },
 		]);
-		const sets = Array.from({ length: 40 }, (_, index) => hex(`68 00${(index + 16).toString(16)}`));
+		const sets = Array.from({ length: 33 }, (_, index) => writePps({ id: index }));
 		expect(video(legacy.picture(lengthPrefixed(sets)))).toEqual([{ ignored: 'more than 32 parameter sets' }]);
 	});
 
@@ -247,7 +259,7 @@ describe('FlvDemuxer, audio and time', () => {
 		video(header);
 		audio(legacy.aacHeader(double.AAC_48K_STEREO));
 		const timeOf = (found: Found[]): number => (found[0] as { unit: RtmpMediaUnit }).unit.decodeTimeMs;
-		const picture = legacy.picture(lengthPrefixed([SLICE_NAL]));
+		const picture = keyFrame;
 		const frame = legacy.aacFrame(hex('2110'));
 		expect(timeOf(video(picture, 0xffff_ff00))).toBe(0xffff_ff00);
 		expect(timeOf(audio(frame, 0x10))).toBe(2 ** 32 + 0x10);

@@ -2,7 +2,7 @@
 import { isSameConfig, type AudioTrackConfig, type TrackConfig } from '../../core/media/codecs.ts';
 import { unwrap } from '../../core/units.ts';
 import { parseAacConfig } from './aac-config.ts';
-import { AvcTrack, type AvcPicture } from './avc-track.ts';
+import { AvcTrack, type AvcEvent } from './avc-track.ts';
 import { parseAudioMessage, parseVideoMessage, type FlvTag } from './flv-tags.ts';
 
 /** One H.264 picture or one AAC frame, with its times as the encoder gave them. */
@@ -15,9 +15,11 @@ export type RtmpMediaUnit = {
 	decodeTimeMs: number;
 	/** Presentation minus decode time, signed; 0 for audio. */
 	compositionOffsetMs: number;
-	/** Video: holds an IDR picture. Audio: always true. */
+	/** Video: a decoder may begin here. Audio: always true. */
 	isKeyFrame: boolean;
-	/** H.264: NAL units after 4-byte lengths, without SPS, PPS, AUD and filler. AAC: the raw frame. Owned by the unit. */
+	/** See PublisherUnit. */
+	isRecoveryPoint?: true;
+	/** H.264: NAL units after 4-byte lengths, without AUD, filler and the sets of the configuration. AAC: the raw frame. */
 	bytes: Uint8Array;
 	/** `clock.monotonicMs()` when its last byte arrived. */
 	arrivedAtMs: number;
@@ -39,10 +41,13 @@ export interface FlvDemuxerSink {
 /** A message as the demuxer needs it. */
 export type MediaMessage = { timestampMs: number; payload: Uint8Array; arrivedAtMs: number };
 
+/** What belongs to a picture besides its bytes: of the message that its first slice came in. */
+type MediaStamp = { decodeTimeMs: number; arrivedAtMs: number; tag: FlvTag & { kind: 'coded-frames' } };
+
 /** Demuxer of one publisher. */
 export class FlvDemuxer {
 	readonly #sink: FlvDemuxerSink;
-	readonly #video = new AvcTrack();
+	readonly #video = new AvcTrack<MediaStamp>();
 	#audioConfig: AudioTrackConfig | undefined;
 	/** Of audio and video together, so that both count on past 2^32 at the same place. */
 	#lastTimeMs: number | undefined;
@@ -56,7 +61,7 @@ export class FlvDemuxer {
 		for (const tag of parseVideoMessage(message.payload)) {
 			switch (tag.kind) {
 				case 'sequence-start':
-					this.#report('video', this.#video.setRecord(tag.bytes));
+					this.#takeVideo(this.#video.setRecord(tag.bytes));
 					break;
 				case 'coded-frames':
 					this.#takePicture(message, tag);
@@ -80,7 +85,7 @@ export class FlvDemuxer {
 					} else if (tag.bytes.length === 0) {
 						this.#sink.ignored('audio', 'an empty AAC frame');
 					} else {
-						this.#sink.unit(this.#makeUnit('audio', message, tag, tag.bytes, true));
+						this.#takeFrame(message, tag);
 					}
 					break;
 				default:
@@ -90,11 +95,33 @@ export class FlvDemuxer {
 	}
 
 	#takePicture(message: MediaMessage, tag: FlvTag & { kind: 'coded-frames' }): void {
-		const result = this.#video.takePicture(tag.bytes);
-		this.#report('video', result);
-		if (result.picture !== undefined) {
-			const { bytes, isKeyFrame } = result.picture;
-			this.#sink.unit(this.#makeUnit('video', message, tag, bytes, isKeyFrame));
+		const decodeTimeMs = this.#unwrapTime(message.timestampMs);
+		this.#takeVideo(
+			this.#video.takeMessage(tag.bytes, decodeTimeMs, { decodeTimeMs, arrivedAtMs: message.arrivedAtMs, tag }),
+		);
+	}
+
+	#takeFrame(message: MediaMessage, tag: FlvTag & { kind: 'coded-frames' }): void {
+		const { arrivedAtMs } = message;
+		const lastTimeMs = this.#lastTimeMs;
+		const decodeTimeMs = this.#unwrapTime(message.timestampMs);
+		if (lastTimeMs !== undefined && decodeTimeMs > lastTimeMs) {
+			// Messages are interleaved by their times, so what belongs to the picture before has come.
+			this.#takeVideo(this.#video.settle());
+		}
+		this.#sink.unit(makeUnit('audio', { decodeTimeMs, arrivedAtMs, tag }, { bytes: tag.bytes, isKeyFrame: true }));
+	}
+
+	#takeVideo(found: readonly AvcEvent<MediaStamp>[]): void {
+		for (const event of found) {
+			if ('problem' in event) {
+				this.#sink.ignored('video', event.problem);
+			} else if ('config' in event) {
+				this.#sink.configure(event.config);
+			} else {
+				const { stamp, ...picture } = event.picture;
+				this.#sink.unit(makeUnit('video', stamp, picture));
+			}
 		}
 	}
 
@@ -116,32 +143,25 @@ export class FlvDemuxer {
 		}
 	}
 
-	#report(kind: 'video' | 'audio', result: AvcPicture): void {
-		if (result.problem !== undefined) {
-			this.#sink.ignored(kind, result.problem);
-		}
-		if (result.config !== undefined) {
-			this.#sink.configure(result.config);
-		}
+	/** RTMP 1.0 §4: 32 bits roll over every 49 days 17 hours; compared as serial numbers. */
+	#unwrapTime(timestampMs: number): number {
+		this.#lastTimeMs = unwrap(timestampMs, this.#lastTimeMs ?? timestampMs, 32);
+		return this.#lastTimeMs;
 	}
+}
 
-	#makeUnit(
-		kind: 'video' | 'audio',
-		message: MediaMessage,
-		tag: FlvTag & { kind: 'coded-frames' },
-		bytes: Uint8Array,
-		isKeyFrame: boolean,
-	): RtmpMediaUnit {
-		// RTMP 1.0 §4: 32 bits roll over every 49 days 17 hours; compared as serial numbers.
-		this.#lastTimeMs = unwrap(message.timestampMs, this.#lastTimeMs ?? message.timestampMs, 32);
-		return {
-			kind,
-			decodeTimeMs: this.#lastTimeMs,
-			compositionOffsetMs: tag.compositionOffsetMs,
-			isKeyFrame,
-			bytes,
-			arrivedAtMs: message.arrivedAtMs,
-			...(tag.nanosecondOffset === undefined ? {} : { nanosecondOffset: tag.nanosecondOffset }),
-		};
-	}
+function makeUnit(
+	kind: 'video' | 'audio',
+	stamp: MediaStamp,
+	content: Pick<RtmpMediaUnit, 'bytes' | 'isKeyFrame' | 'isRecoveryPoint'>,
+): RtmpMediaUnit {
+	const { decodeTimeMs, arrivedAtMs, tag } = stamp;
+	return {
+		kind,
+		decodeTimeMs,
+		compositionOffsetMs: tag.compositionOffsetMs,
+		...content,
+		arrivedAtMs,
+		...(tag.nanosecondOffset === undefined ? {} : { nanosecondOffset: tag.nanosecondOffset }),
+	};
 }

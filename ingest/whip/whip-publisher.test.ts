@@ -33,7 +33,8 @@ describe('WhipPublisher', () => {
 		await run(setup, 2);
 		expect(setup.told).toEqual([]);
 		setup.publisher.release();
-		const expected = ['config video', 'video key', 'config audio', 'audio', 'video', 'audio'];
+		// The first picture waits for the next packet, which proves that it is whole.
+		const expected = ['config video', 'config audio', 'audio', 'video key', 'video', 'audio'];
 		expect(setup.told).toEqual(expected);
 		await run(setup, 1, 2);
 		expect(setup.told).toEqual([...expected, 'video', 'audio']);

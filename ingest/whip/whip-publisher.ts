@@ -3,8 +3,7 @@ import type { Clock } from '../../core/clock.ts';
 import { CloseScope } from '../../core/close-scope.ts';
 import type { PublisherId } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
-import { isSameBytes, type VideoTrackConfig } from '../../core/media/codecs.ts';
-import { joinLengthPrefixed, NAL_TYPE, nalType, parseSps } from '../../core/media/h264.ts';
+import type { VideoTrackConfig } from '../../core/media/codecs.ts';
 import { RateLimitedReport } from '../../core/rate-limited-report.ts';
 import { TypedEmitter } from '../../core/typed-emitter.ts';
 import { OPUS_CLOCK_RATE, ticksToMs, unwrap, VIDEO_CLOCK_RATE } from '../../core/units.ts';
@@ -14,7 +13,9 @@ import type { PictureAssembler } from '../../sfu/rtp/picture-assembler.ts';
 import { ReorderBuffer } from '../../sfu/rtp/reorder-buffer.ts';
 import type { RtpHeader } from '../../sfu/rtp/rtp-packet.ts';
 import { readVp8KeyFrame, Vp8Depacketizer } from '../../sfu/rtp/vp8-depacketizer.ts';
-import type { Publisher, PublisherEndReason, PublisherEvents, PublisherRtpPacket } from '../publisher.ts';
+import { PictureWatch } from '../picture-watch.ts';
+import type { Publisher, PublisherEndReason, PublisherEvents, PublisherRtpPacket, TrackProblem } from '../publisher.ts';
+import { H264Receiver, type PictureTimes } from './h264-receiver.ts';
 
 /** OBS closes its connection first and says DELETE after it: this long a closed connection may still turn out a clean stop. */
 const DELETE_AFTER_CLOSE_MS = 2000;
@@ -41,18 +42,20 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 	readonly #transport: WhipTransport;
 	readonly #scope: CloseScope<PublisherEndReason>;
 	readonly #videoCodec: 'h264' | 'vp8' | undefined;
-	readonly #assembler: PictureAssembler;
+	readonly #depacketizer: PictureAssembler;
+	readonly #h264: H264Receiver;
+	readonly #pictureWatch: PictureWatch;
 	readonly #videoOrder: ReorderBuffer<PublisherRtpPacket>;
 	readonly #audioOrder: ReorderBuffer<PublisherRtpPacket>;
 	readonly #lossReport: RateLimitedReport;
 	readonly #rtpReference = new Map<'audio' | 'video', number>();
 	#early: PublisherRtpPacket[] | undefined = [];
-	#config: VideoTrackConfig | undefined;
-	#isWaitingForKeyFrame = true;
+	#vp8Config: VideoTrackConfig | undefined;
+	#isWaitingForVp8KeyFrame = true;
 	#isAudioConfigured = false;
 	#keyFrameRequestedAtMs = -Infinity;
-	#pictureTicks: number | undefined;
-	#pictureArrivedAtMs = 0;
+	/** The newest packet of the picture that is being put together. */
+	#newest: PublisherRtpPacket | undefined;
 	#decodeTimeMs = -Infinity;
 
 	constructor(
@@ -71,7 +74,14 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 		this.#lossReport = new RateLimitedReport(this.#clock, dependencies.logger, 'packets of the publisher were lost');
 		const videoTrack = transport.tracks.find((track) => track.kind === 'video');
 		this.#videoCodec = videoTrack?.codec === 'vp8' ? 'vp8' : videoTrack === undefined ? undefined : 'h264';
-		this.#assembler = this.#videoCodec === 'vp8' ? new Vp8Depacketizer() : new H264Depacketizer();
+		this.#depacketizer = this.#videoCodec === 'vp8' ? new Vp8Depacketizer() : new H264Depacketizer();
+		this.#pictureWatch = new PictureWatch(this.#clock);
+		this.#h264 = new H264Receiver(this.#clock, {
+			configure: (config) => this.emit('trackConfigured', config),
+			rtpPacket: (packet) => this.emit('rtpPacket', packet),
+			picture: (picture, times) => this.#emitPicture(picture, times),
+			problem: (problem) => this.#pictureWatch.leftOut(problem),
+		});
 		this.#videoOrder = new ReorderBuffer(this.#clock, (packet, isAfterLoss) =>
 			this.#onOrderedVideo(packet, isAfterLoss),
 		);
@@ -83,6 +93,7 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 		this.#scope.onClose(async (reason) => {
 			this.#videoOrder.close();
 			this.#audioOrder.close();
+			this.#h264.close();
 			await transport.close(
 				reason === 'unpublished' || reason === 'replaced' || reason === 'server-shutdown' ? reason : 'ice-failed',
 			);
@@ -94,10 +105,15 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 		return this.#scope.closed;
 	}
 
+	get problems(): readonly TrackProblem[] {
+		return this.#pictureWatch.problems;
+	}
+
 	/** Somebody listens now: gives out what came until then, and from then on what comes. */
 	release(): void {
 		const early = this.#early ?? [];
 		this.#early = undefined;
+		this.#h264.addOfferedParameterSets(offeredParameterSets(this.#transport.tracks));
 		for (const packet of early) {
 			this.#receive(packet);
 		}
@@ -153,7 +169,7 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 			this.#audioOrder.push(packet.sequenceNumber, packet);
 		} else {
 			if (this.#videoCodec === 'h264') {
-				this.emit('rtpPacket', packet);
+				this.#h264.arrived(packet);
 			}
 			this.#videoOrder.push(packet.sequenceNumber, packet);
 		}
@@ -197,41 +213,63 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 	}
 
 	#onOrderedVideo(packet: PublisherRtpPacket, isAfterLoss: boolean): void {
-		if (this.#pictureTicks !== undefined && packet.rtpTicks !== this.#pictureTicks) {
+		if (this.#newest !== undefined && packet.rtpTicks !== this.#newest.rtpTicks) {
 			// The packet with the marker never came; what is there may still be whole.
-			this.#finishPicture();
+			this.#finishPicture(this.#newest, false);
 		}
 		if (isAfterLoss) {
 			this.#lossReport.count({ kind: 'video' });
-			this.#assembler.markLoss();
-			this.#isWaitingForKeyFrame = true;
+			this.#depacketizer.markLoss();
+			this.#markLoss();
 			this.requestKeyFrame();
 		}
-		this.#pictureTicks = packet.rtpTicks;
-		this.#pictureArrivedAtMs = packet.arrivedAtMs;
-		this.#assembler.push(packet.payload);
+		this.#newest = packet;
+		this.#depacketizer.push(packet.payload);
 		if (packet.hasMarker) {
-			this.#finishPicture();
+			this.#finishPicture(packet, true);
 		}
 	}
 
-	#finishPicture(): void {
-		const rtpTicks = this.#pictureTicks!;
-		this.#pictureTicks = undefined;
-		const parts = this.#assembler.take();
+	#markLoss(): void {
+		this.#isWaitingForVp8KeyFrame = true;
+		this.#h264.markLoss();
+	}
+
+	#finishPicture(newest: PublisherRtpPacket, hasMarker: boolean): void {
+		this.#newest = undefined;
+		const parts = this.#depacketizer.take();
 		if (parts === undefined) {
-			this.#isWaitingForKeyFrame = true;
-			return;
+			this.#markLoss();
+		} else if (this.#videoCodec === 'vp8') {
+			this.#takeVp8(parts[0]!, newest);
+		} else {
+			this.#h264.push(parts, newest, { hasMarker, sequenceNumber: newest.sequenceNumber });
 		}
-		const picture = this.#videoCodec === 'vp8' ? this.#readVp8(parts[0]!) : this.#readH264(parts);
-		if (picture === undefined || this.#config === undefined) {
-			return;
+	}
+
+	#takeVp8(frame: Uint8Array, times: PictureTimes): void {
+		const size = readVp8KeyFrame(frame);
+		if (
+			size !== undefined &&
+			(this.#vp8Config?.widthPixels !== size.widthPixels || this.#vp8Config.heightPixels !== size.heightPixels)
+		) {
+			this.#vp8Config = { kind: 'video', codec: 'vp8', ...size, sps: [], pps: [] };
+			this.emit('trackConfigured', this.#vp8Config);
 		}
-		if (this.#isWaitingForKeyFrame && !picture.isKeyFrame) {
+		if (this.#isWaitingForVp8KeyFrame && size === undefined) {
 			// A picture that refers to a lost one would be shown broken; the one before stands until the next key frame.
+			this.#pictureWatch.leftOut('key-frame-missing');
 			return;
 		}
-		this.#isWaitingForKeyFrame = false;
+		this.#isWaitingForVp8KeyFrame = false;
+		this.#emitPicture({ bytes: frame, isKeyFrame: size !== undefined, isRecoveryPoint: false }, times);
+	}
+
+	#emitPicture(
+		picture: { bytes: Uint8Array; isKeyFrame: boolean; isRecoveryPoint: boolean },
+		{ rtpTicks, arrivedAtMs }: PictureTimes,
+	): void {
+		this.#pictureWatch.usable();
 		const presentationTimeMs = ticksToMs(rtpTicks, VIDEO_CLOCK_RATE);
 		// RTP tells no decode time. With B-frames the order of sending gives it, as close to the last as can be.
 		this.#decodeTimeMs = presentationTimeMs > this.#decodeTimeMs ? presentationTimeMs : this.#decodeTimeMs + 1;
@@ -241,60 +279,17 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 			presentationTimeMs,
 			rtpTicks,
 			isKeyFrame: picture.isKeyFrame,
+			...(picture.isRecoveryPoint ? { isRecoveryPoint: true } : {}),
 			bytes: picture.bytes,
-			arrivedAtMs: this.#pictureArrivedAtMs,
+			arrivedAtMs,
 		});
-	}
-
-	#readVp8(frame: Uint8Array): { bytes: Uint8Array; isKeyFrame: boolean } {
-		const size = readVp8KeyFrame(frame);
-		if (
-			size !== undefined &&
-			(this.#config?.widthPixels !== size.widthPixels || this.#config.heightPixels !== size.heightPixels)
-		) {
-			this.#config = { kind: 'video', codec: 'vp8', ...size, sps: [], pps: [] };
-			this.emit('trackConfigured', this.#config);
-		}
-		return { bytes: frame, isKeyFrame: size !== undefined };
-	}
-
-	#readH264(nals: readonly Uint8Array[]): { bytes: Uint8Array; isKeyFrame: boolean } | undefined {
-		const sps = nals.filter((nal) => nalType(nal) === NAL_TYPE.SPS);
-		const pps = nals.filter((nal) => nalType(nal) === NAL_TYPE.PPS);
-		if (sps.length > 0 && pps.length > 0) {
-			this.#configureH264(sps, pps);
-		}
-		const kept = nals.filter((nal) => KEPT_NAL_TYPES.has(nalType(nal)));
-		if (!kept.some((nal) => nalType(nal) !== NAL_TYPE.SEI)) {
-			return undefined;
-		}
-		return { bytes: joinLengthPrefixed(kept), isKeyFrame: kept.some((nal) => nalType(nal) === NAL_TYPE.IDR) };
-	}
-
-	#configureH264(sps: readonly Uint8Array[], pps: readonly Uint8Array[]): void {
-		const current = this.#config;
-		if (current !== undefined && isSameSet(current.sps, sps) && isSameSet(current.pps, pps)) {
-			return;
-		}
-		const facts = parseSps(sps[0]!);
-		if (facts === undefined) {
-			return;
-		}
-		this.#config = {
-			kind: 'video',
-			codec: 'h264',
-			widthPixels: facts.widthPixels,
-			heightPixels: facts.heightPixels,
-			sps: sps.map((nal) => Uint8Array.from(nal)),
-			pps: pps.map((nal) => Uint8Array.from(nal)),
-		};
-		this.emit('trackConfigured', this.#config);
 	}
 }
 
-/** Slices of all kinds, and supplemental information; the rest is configuration or padding. */
-const KEPT_NAL_TYPES: ReadonlySet<number> = new Set([1, 2, 3, 4, 5, NAL_TYPE.SEI]);
-
-function isSameSet(one: readonly Uint8Array[], other: readonly Uint8Array[]): boolean {
-	return one.length === other.length && one.every((bytes, index) => isSameBytes(bytes, other[index]!));
+/** The parameter sets that the offer names for the codec that was chosen; empty without any. */
+function offeredParameterSets(tracks: WhipTransport['tracks']): string {
+	const track = tracks.find(({ codec }) => codec === 'h264');
+	const payloadType = track?.rtpParameters?.codecs[0]?.payloadType;
+	const codec = track?.answer?.offered.codecs.find((entry) => entry.payloadType === payloadType);
+	return String(codec?.parameters['sprop-parameter-sets'] ?? '');
 }

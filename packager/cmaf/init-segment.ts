@@ -1,5 +1,5 @@
 /** Writes the init segment (`ftyp` and `moov`) of one CMAF track: H.264 in `avc1`, AAC in `mp4a`. */
-import type { AudioTrackConfig, VideoTrackConfig } from '../../core/media/codecs.ts';
+import { displaySize, spsFacts, type AudioTrackConfig, type VideoTrackConfig } from '../../core/media/codecs.ts';
 import { VIDEO_CLOCK_RATE } from '../../core/units.ts';
 import { ascii, box, concatBytes, fullBox, u16, u32, u8 } from './box-writer.ts';
 
@@ -81,8 +81,10 @@ export function writeInitSegment(config: CmafTrackConfig, presentationDelayTicks
 	]);
 }
 
+// ISO/IEC 14496-12 §8.3.2: width and height of a track are those of its presentation, pixels stretched to squares.
 function trackHeader(config: CmafTrackConfig): Uint8Array {
 	const isVideo = config.kind === 'video';
+	const shown = isVideo ? displaySize(config) : { widthPixels: 0, heightPixels: 0 };
 	return fullBox(
 		'tkhd',
 		0,
@@ -90,7 +92,7 @@ function trackHeader(config: CmafTrackConfig): Uint8Array {
 		u32(0, 0, CMAF_TRACK_ID, 0, 0, 0, 0),
 		u16(0, isVideo ? 0 : 1, isVideo ? 0 : 0x100, 0),
 		IDENTITY_MATRIX,
-		u32(isVideo ? config.widthPixels * 0x1_0000 : 0, isVideo ? config.heightPixels * 0x1_0000 : 0),
+		u32(shown.widthPixels * 0x1_0000, shown.heightPixels * 0x1_0000),
 	);
 }
 
@@ -126,7 +128,14 @@ function avcSampleEntry(config: VideoTrackConfig): Uint8Array {
 		new Uint8Array(32),
 		u16(0x18, 0xffff),
 		box('avcC', avcDecoderConfiguration(config)),
+		pixelAspectRatio(config),
 	);
+}
+
+// ISO/IEC 14496-12 §12.1.4. Left out for square pixels, as everybody does.
+function pixelAspectRatio(config: VideoTrackConfig): Uint8Array {
+	const { width, height } = spsFacts(config)?.sampleAspectRatio ?? { width: 1, height: 1 };
+	return width === height ? new Uint8Array(0) : box('pasp', u32(width, height));
 }
 
 const PROFILES_WITH_CHROMA = new Set([100, 110, 122, 144, 244]);
@@ -142,41 +151,11 @@ export function avcDecoderConfiguration(config: VideoTrackConfig): Uint8Array {
 		...config.pps.flatMap((pps) => [u16(pps.length), pps]),
 	];
 	if (PROFILES_WITH_CHROMA.has(profileIdc)) {
-		const chroma = readChroma(firstSps);
-		parts.push(u8(0xfc | chroma.formatIdc, 0xf8 | chroma.bitDepthLumaMinus8, 0xf8 | chroma.bitDepthChromaMinus8, 0));
+		// 4:2:0 with 8 bits is assumed when the set cannot be read.
+		const facts = spsFacts(config) ?? { chromaFormatIdc: 1, bitDepthLuma: 8, bitDepthChroma: 8 };
+		parts.push(u8(0xfc | facts.chromaFormatIdc, 0xf8 | (facts.bitDepthLuma - 8), 0xf8 | (facts.bitDepthChroma - 8), 0));
 	}
 	return concatBytes(parts);
-}
-
-type Chroma = { formatIdc: number; bitDepthLumaMinus8: number; bitDepthChromaMinus8: number };
-
-// ITU-T H.264 §7.3.2.1.1: the fields right after the level. 4:2:0 with 8 bits is assumed when they cannot be read.
-function readChroma(sps: Uint8Array): Chroma {
-	let position = 4 * 8;
-	const bit = (): number => ((sps[position >> 3] ?? 0xff) >> (7 - (position++ & 7))) & 1;
-	const ue = (): number => {
-		let zeros = 0;
-		while (zeros < 16 && bit() === 0) {
-			zeros++;
-		}
-		let value = 1;
-		for (let index = 0; index < zeros; index++) {
-			value = value * 2 + bit();
-		}
-		return value - 1;
-	};
-	ue();
-	const formatIdc = ue();
-	if (formatIdc === 3) {
-		bit();
-	}
-	const bitDepthLumaMinus8 = ue();
-	const bitDepthChromaMinus8 = ue();
-	const isPlausible =
-		position <= sps.length * 8 && formatIdc <= 3 && bitDepthLumaMinus8 <= 6 && bitDepthChromaMinus8 <= 6;
-	return isPlausible
-		? { formatIdc, bitDepthLumaMinus8, bitDepthChromaMinus8 }
-		: { formatIdc: 1, bitDepthLumaMinus8: 0, bitDepthChromaMinus8: 0 };
 }
 
 // ISO/IEC 14496-12 §12.2.3 and 14496-14 §5.6. The sample rate field has 16 bits; 0 means "see the decoder configuration".

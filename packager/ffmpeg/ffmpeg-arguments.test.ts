@@ -58,7 +58,7 @@ describe('videoArguments', () => {
 			],
 			output: [
 				...['-map', '0:v:0', '-vf'],
-				"select='isnan(prev_selected_t)+gte(t-prev_selected_t,0.0145)',scale=1280:720:flags=fast_bilinear,format=yuv420p",
+				"select='isnan(prev_selected_t)+gte(t-prev_selected_t,0.0145)',scale=1280:720:flags=fast_bilinear,setsar=1,format=yuv420p",
 				...['-fps_mode', 'passthrough', '-enc_time_base', '1:90000'],
 				...['-c:v', 'libx264', '-preset', 'superfast', '-tune', 'zerolatency', '-profile:v', 'main', '-threads', '1'],
 				...['-bf', '0', '-sc_threshold', '0', '-g', '600', '-forced-idr', '1', '-force_key_frames'],

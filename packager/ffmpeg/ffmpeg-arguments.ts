@@ -1,4 +1,5 @@
 /** FFmpeg's command lines as data. Pure: options in, arguments out. */
+import { displaySize, spsFacts } from '../../core/media/codecs.ts';
 import type { AudioTranscodeOptions, VideoTranscodeOptions } from '../../core/media/transcoder.ts';
 
 /** Arguments around the one input and the one output, as fluent-ffmpeg wants them. No argument contains a space. */
@@ -79,7 +80,10 @@ export function videoArguments(
 	const select = `select='isnan(prev_selected_t)+gte(t-prev_selected_t,${MIN_FRAME_INTERVAL_SECONDS})'`;
 	// A fixed size even where it is the input's: FFmpeg rebuilds this chain when the input's size changes, but an open
 	// encoder cannot change its own.
-	const scale = `scale=${widthPixels}:${heightPixels}:flags=fast_bilinear`;
+	// And square pixels, whatever comes in: browsers know no others over WebRTC.
+	const scale = `scale=${widthPixels}:${heightPixels}:flags=fast_bilinear,setsar=1`;
+	// Only frames that are marked as interlaced, one out for one in.
+	const deinterlace = spsFacts(options.input)?.isInterlaced === true ? 'yadif=0:-1:1,' : '';
 	// FFmpeg counts `t` in this expression from its first picture, in spite of -copyts.
 	const phaseSeconds = (startTimeSeconds % gopDurationSeconds) + TIME_EPSILON_SECONDS;
 	const gopNumber = (time: string): string => `floor((${time}+${phaseSeconds.toFixed(6)})/${gopDurationSeconds})`;
@@ -88,7 +92,7 @@ export function videoArguments(
 		// Frame threads would hold back a picture each. Never `-flags low_delay` when there may be B-frames.
 		input: [...COMMON_INPUT, '-fpsprobesize', '0', '-threads', '1', '-thread_type', 'slice', '-f', 'nut'],
 		output: [
-			...['-map', '0:v:0', '-vf', `${select},${scale},format=yuv420p`],
+			...['-map', '0:v:0', '-vf', `${select},${deinterlace}${scale},format=yuv420p`],
 			// Every picture with its own time, to the tick.
 			...['-fps_mode', 'passthrough', '-enc_time_base', '1:90000'],
 			...[
@@ -112,13 +116,14 @@ export function videoArguments(
 	};
 }
 
-/** Size of the pictures that leave: even numbers, the input's shape. */
+/** Size of the pictures that leave: even numbers, the shape in which the input is shown. */
 export function outputSize(options: Pick<VideoTranscodeOptions, 'input' | 'output'>): {
 	widthPixels: number;
 	heightPixels: number;
 } {
-	const heightPixels = options.output.heightPixels ?? options.input.heightPixels;
-	const widthPixels = (options.input.widthPixels * heightPixels) / options.input.heightPixels;
+	const shown = displaySize(options.input);
+	const heightPixels = options.output.heightPixels ?? shown.heightPixels;
+	const widthPixels = (shown.widthPixels * heightPixels) / shown.heightPixels;
 	return { widthPixels: toEven(widthPixels), heightPixels: toEven(heightPixels) };
 }
 

@@ -1,7 +1,6 @@
 /** Writes one track as NUT for FFmpeg's standard input: exact timestamps, nothing held back, one frame at a time. */
-import { parseSps } from '../../core/media/h264.ts';
 import { OPUS_CLOCK_RATE, VIDEO_CLOCK_RATE } from '../../core/units.ts';
-import type { AudioTrackConfig, TrackConfig } from '../../core/media/codecs.ts';
+import { spsFacts, type AudioTrackConfig, type TrackConfig } from '../../core/media/codecs.ts';
 import {
 	NUT_FILE_ID,
 	NUT_FORBIDDEN_FRAME_CODE,
@@ -135,8 +134,7 @@ function decodeDelay(config: TrackConfig): number {
 	if (config.kind !== 'video' || config.codec !== 'h264') {
 		return 0;
 	}
-	const sps = config.sps[0];
-	return (sps === undefined ? undefined : parseSps(sps)?.maxNumReorderFrames) ?? 0;
+	return spsFacts(config)?.maxNumReorderFrames ?? 0;
 }
 
 function pushBytes(out: number[], bytes: Uint8Array): void {

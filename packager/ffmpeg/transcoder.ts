@@ -5,7 +5,7 @@ import { CloseScope } from '../../core/close-scope.ts';
 import type { SpillwayError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { AccessUnit } from '../../core/media/access-unit.ts';
-import { type TrackConfig, isSameConfig } from '../../core/media/codecs.ts';
+import { type TrackConfig, isIdenticalConfig } from '../../core/media/codecs.ts';
 import type {
 	AudioTranscodeOptions,
 	MediaTranscoder,
@@ -231,7 +231,7 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 	}
 
 	#configure(config: TrackConfig): void {
-		if (!this.#scope.closed && (this.#config === undefined || !isSameConfig(this.#config, config))) {
+		if (!this.#scope.closed && (this.#config === undefined || !isIdenticalConfig(this.#config, config))) {
 			this.#config = config;
 			this.emit('trackConfigured', config);
 		}

@@ -1,6 +1,7 @@
 /** Writes the text of a multivariant playlist. Knows no HTTP and keeps no state. */
 import {
 	codecString,
+	displaySize,
 	type AudioTrackConfig,
 	type TrackConfig,
 	type VideoTrackConfig,
@@ -66,7 +67,7 @@ function variantLines(
 	const attributes = [
 		`BANDWIDTH=${Math.max(1000, Math.ceil((peakBps * BANDWIDTH_MARGIN_RATIO) / 1000) * 1000)}`,
 		`CODECS=${quoted([...codecs].join(','))}`,
-		...(video ? [`RESOLUTION=${video.config.widthPixels}x${video.config.heightPixels}`] : []),
+		...(video ? [`RESOLUTION=${resolution(video.config)}`] : []),
 		...(video?.frameRate ? [`FRAME-RATE=${video.frameRate.toFixed(3)}`] : []),
 		...(hasAudioGroup ? [`AUDIO=${quoted(AUDIO_GROUP)}`] : []),
 		// We offer no captions. Where nobody says so, shaka-player 5.2.12 looks for some in up to three segments before it plays,
@@ -75,4 +76,10 @@ function variantLines(
 		...(video ? ['CLOSED-CAPTIONS=NONE'] : []),
 	];
 	return `#EXT-X-STREAM-INF:${attributes.join(',')}\n${(video ?? audios[0]!).uri}\n`;
+}
+
+// §4.4.6.2: "the optimal pixel resolution at which to display all the video".
+function resolution(config: VideoTrackConfig): string {
+	const { widthPixels, heightPixels } = displaySize(config);
+	return `${widthPixels}x${heightPixels}`;
 }

@@ -227,7 +227,7 @@ function readCodecs(media: ParsedMedia, index: number): OfferedCodec[] {
 		for (const entry of media.fmtp.filter((fmtp) => fmtp.payload === payloadType)) {
 			for (const pair of entry.config.split(';')) {
 				// At the first sign only: parameter sets are in base64, with its own.
-				const [, name, value] = /^([^=]*)(?:=(.*))?$/.exec(pair.trim()) ?? [];
+				const [, name, value] = /^([^=]*)(?:=(.*))?$/s.exec(pair.trim()) ?? [];
 				if (name !== undefined && /^[\w-]+$/.test(name) && name !== '__proto__') {
 					parameters[name.toLowerCase()] = value === undefined ? 1 : /^\d{1,9}$/.test(value) ? Number(value) : value;
 				}

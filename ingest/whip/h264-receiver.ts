@@ -1,0 +1,107 @@
+/** H.264 of a WHIP publisher: NAL units of its packets → pictures for the tiers, and packets for the stage. */
+import type { Clock } from '../../core/clock.ts';
+import type { VideoTrackConfig } from '../../core/media/codecs.ts';
+import { joinLengthPrefixed, NAL_TYPE, nalType } from '../../core/media/h264.ts';
+import { ticksToMs, VIDEO_CLOCK_RATE } from '../../core/units.ts';
+import { H264Assembler, type H264Picture, type PictureProblem } from '../bitstream/h264-assembler.ts';
+import type { PublisherRtpPacket } from '../publisher.ts';
+import { RtpRelay } from './rtp-relay.ts';
+
+/** So long the first picture waits for a further part of it; packets of one picture come within a few milliseconds. */
+const SETTLE_MS = 60;
+/** A parameter set as text has some 40 characters. */
+const MAX_OFFERED_TEXT = 8192;
+const MAX_OFFERED_SETS = 64;
+
+/** When a picture came. */
+export type PictureTimes = { rtpTicks: number; arrivedAtMs: number };
+
+/** Who gets what is found, in order. */
+export interface H264ReceiverSink {
+	configure(config: VideoTrackConfig): void;
+	rtpPacket(packet: PublisherRtpPacket): void;
+	picture(picture: { bytes: Uint8Array; isKeyFrame: boolean; isRecoveryPoint: boolean }, times: PictureTimes): void;
+	problem(problem: PictureProblem): void;
+}
+
+/** One publisher's receiver. */
+export class H264Receiver {
+	readonly #clock: Clock;
+	readonly #assembler: H264Assembler<PictureTimes>;
+	readonly #relay: RtpRelay;
+	#newestOrdered = 0;
+	#cancelSettling: (() => void) | undefined;
+
+	constructor(clock: Clock, sink: H264ReceiverSink) {
+		this.#clock = clock;
+		this.#relay = new RtpRelay((packet) => sink.rtpPacket(packet));
+		this.#assembler = new H264Assembler<PictureTimes>(
+			{
+				configure: (config) => sink.configure(config),
+				picture: (picture) => {
+					this.#relayPicture(picture);
+					const { nals, isKeyFrame, isRecoveryPoint, stamp } = picture;
+					sink.picture({ bytes: joinLengthPrefixed(nals), isKeyFrame, isRecoveryPoint }, stamp);
+				},
+				problem: (problem) => sink.problem(problem),
+			},
+			{ provesFraming: true },
+		);
+	}
+
+	/** The value of sprop-parameter-sets in the offer (RFC 6184 §8.1): NAL units in Base64, between commas. */
+	addOfferedParameterSets(text: string): void {
+		const sets = text
+			.slice(0, MAX_OFFERED_TEXT)
+			.split(',')
+			.slice(0, MAX_OFFERED_SETS)
+			.map((entry) => new Uint8Array(Buffer.from(entry, 'base64')))
+			.filter((nal) => nal.length > 1 && (nalType(nal) === NAL_TYPE.SPS || nalType(nal) === NAL_TYPE.PPS));
+		this.#assembler.addParameterSets(sets);
+	}
+
+	/** A packet as it arrived, before it is put in order. */
+	arrived(packet: PublisherRtpPacket): void {
+		this.#relay.packet(packet);
+	}
+
+	/** All NAL units of packets with one timestamp, up to a marker or to the next timestamp. */
+	push(nals: readonly Uint8Array[], times: PictureTimes, end: { hasMarker: boolean; sequenceNumber: number }): void {
+		this.#newestOrdered = end.sequenceNumber;
+		this.#assembler.push({
+			nals,
+			timeMs: ticksToMs(times.rtpTicks, VIDEO_CLOCK_RATE),
+			stamp: times,
+			isEnd: end.hasMarker,
+		});
+		this.#cancelSettling?.();
+		this.#cancelSettling = this.#assembler.isHolding
+			? this.#clock.setTimeout(() => this.#assembler.settle(), SETTLE_MS)
+			: undefined;
+	}
+
+	/** Something before what comes next is missing. */
+	markLoss(): void {
+		this.#assembler.markLoss();
+	}
+
+	/** Stops waiting. */
+	close(): void {
+		this.#cancelSettling?.();
+		this.#cancelSettling = undefined;
+	}
+
+	#relayPicture(picture: H264Picture<PictureTimes>): void {
+		const isIdr = picture.isKeyFrame && !picture.isRecoveryPoint;
+		this.#relay.picture(
+			{
+				nals: picture.nals,
+				parameterSets: isIdr ? this.#assembler.config : undefined,
+				isIdr,
+				isCleanlyFramed: picture.isCleanlyFramed,
+				...picture.stamp,
+			},
+			this.#newestOrdered,
+		);
+	}
+}

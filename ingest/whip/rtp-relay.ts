@@ -1,0 +1,105 @@
+/**
+ * A WHIP publisher's video packets on their way to the stage. What is framed as receivers expect goes on as it came, without
+ * waiting for the picture's end. Anything else is put into packets anew from the assembled pictures: parameter sets that came
+ * apart from their IDR picture or never, ends that are none, or no ends at all.
+ */
+import { packetizeH264 } from '../../sfu/rtp/h264-packetizer.ts';
+import { unwrap } from '../../core/units.ts';
+import type { PublisherRtpPacket } from '../publisher.ts';
+
+/** A picture as the relay sends it. */
+export type RelayedPicture = {
+	nals: readonly Uint8Array[];
+	/** Sent ahead of an IDR picture. */
+	parameterSets: { sps: readonly Uint8Array[]; pps: readonly Uint8Array[] } | undefined;
+	isIdr: boolean;
+	isCleanlyFramed: boolean;
+	rtpTicks: number;
+	arrivedAtMs: number;
+};
+
+/** An IDR picture and so many after it must be clean before packets go on as they come. */
+const PROOF_PICTURES = 2;
+/** A publisher that falls back so often is not tried again. */
+const MAX_FALL_BACKS = 2;
+const SEQUENCE_BITS = 16;
+
+/** One publisher's relay. */
+export class RtpRelay {
+	readonly #emit: (packet: PublisherRtpPacket) => void;
+	#isForwarding = false;
+	#fallBackCount = 0;
+	/** Clean pictures in a row since a clean IDR picture, that one included; 0 before it. */
+	#cleanCount = 0;
+	/** Numbers of the publisher, unwrapped. */
+	#highestArrived: number | undefined;
+	#forwardedAfter = 0;
+	/** Of the newest packet that went on as it came. */
+	#forwardedTicks: number | undefined;
+	/** What is added to the publisher's numbers. */
+	#offset = 0;
+	/** The next number of ours while pictures are put into packets anew. */
+	#next = 0;
+
+	constructor(emit: (packet: PublisherRtpPacket) => void) {
+		this.#emit = emit;
+	}
+
+	/** True while packets go on as they come. */
+	get isForwarding(): boolean {
+		return this.#isForwarding;
+	}
+
+	/** A packet arrived, in whatever order. */
+	packet(packet: PublisherRtpPacket): void {
+		const number = unwrap(packet.sequenceNumber, this.#highestArrived ?? packet.sequenceNumber, SEQUENCE_BITS);
+		this.#highestArrived = Math.max(this.#highestArrived ?? number, number);
+		if (this.#isForwarding && number > this.#forwardedAfter) {
+			this.#forwardedTicks = packet.rtpTicks;
+			this.#emit({ ...packet, sequenceNumber: toSequenceNumber(number + this.#offset) });
+		}
+	}
+
+	/** A picture is whole; `sequenceNumber` is that of the newest packet that was put in order by then. */
+	picture(picture: RelayedPicture, sequenceNumber: number): void {
+		const isClean = picture.isCleanlyFramed;
+		this.#cleanCount = !isClean ? 0 : picture.isIdr ? 1 : this.#cleanCount > 0 ? this.#cleanCount + 1 : 0;
+		const number = unwrap(sequenceNumber, this.#highestArrived ?? sequenceNumber, SEQUENCE_BITS);
+		// Only here, with nothing of a later picture under way, can one way follow the other without a gap or a repetition.
+		const isBorder = number === this.#highestArrived;
+		if (this.#isForwarding) {
+			if (this.#cleanCount === 0 && isBorder) {
+				this.#isForwarding = false;
+				this.#fallBackCount++;
+				this.#next = number + 1 + this.#offset;
+			}
+			return;
+		}
+		if (picture.rtpTicks !== this.#forwardedTicks) {
+			this.#write(picture);
+		}
+		if (this.#cleanCount > PROOF_PICTURES && isBorder && this.#fallBackCount < MAX_FALL_BACKS) {
+			this.#isForwarding = true;
+			this.#forwardedAfter = number;
+			this.#offset = this.#next - (number + 1);
+		}
+	}
+
+	#write(picture: RelayedPicture): void {
+		const payloads = packetizeH264(picture.nals, picture.parameterSets);
+		payloads.forEach((payload, index) =>
+			this.#emit({
+				kind: 'video',
+				payload,
+				hasMarker: index === payloads.length - 1,
+				sequenceNumber: toSequenceNumber(this.#next++),
+				rtpTicks: picture.rtpTicks,
+				arrivedAtMs: picture.arrivedAtMs,
+			}),
+		);
+	}
+}
+
+function toSequenceNumber(number: number): number {
+	return ((number % 2 ** SEQUENCE_BITS) + 2 ** SEQUENCE_BITS) % 2 ** SEQUENCE_BITS;
+}
