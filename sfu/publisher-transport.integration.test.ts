@@ -4,6 +4,7 @@ import { systemClock } from '../core/clock.ts';
 import { unwrap } from '../core/units.ts';
 import { PublisherTransport } from './publisher-transport.ts';
 import { parseSdpOffer } from './sdp/sdp-offer.ts';
+import { negotiateWhip } from './sdp/whip-negotiation.ts';
 import { LAYER_SPS, SimulcastPeer } from './testing/simulcast-peer.ts';
 import { SfuBench, waitUntil } from './testing/sfu-bench.ts';
 
@@ -22,7 +23,7 @@ describe('the picture of a simulcast publisher', () => {
 		await using peer = await SimulcastPeer.create(rids);
 		const transport = await PublisherTransport.create(
 			broadcastRouter,
-			parseSdpOffer(peer.offer),
+			negotiateWhip(parseSdpOffer(peer.offer)),
 			{ preferredAddress: '127.0.0.1' },
 			bench,
 		);

@@ -7,10 +7,9 @@ import { TypedEmitter } from '../core/typed-emitter.ts';
 import { ntpToEpochMs } from '../core/units.ts';
 import type { BroadcastRouter } from './broadcast-router.ts';
 import type { RtpHeader } from './rtp/rtp-packet.ts';
-import { negotiateWhip, type NegotiatedPublisherTrack } from './sdp/whip-negotiation.ts';
+import type { NegotiatedPublisher, NegotiatedPublisherTrack } from './sdp/whip-negotiation.ts';
 import { remoteDtlsParameters } from './sdp/bundle.ts';
 import { writeSdpAnswer } from './sdp/sdp-answer.ts';
-import type { SdpOffer } from './sdp/sdp-offer.ts';
 import { SimulcastSelector } from './simulcast/simulcast-selector.ts';
 
 /** Why a publisher's transport ended. */
@@ -50,14 +49,14 @@ export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 	readonly #videoTap: Consumer | undefined;
 	readonly #scope: CloseScope<PublisherTransportEndReason>;
 
-	/** Answers the offer; throws SDP_OFFER_UNSUPPORTED or SFU_UNAVAILABLE. Packets flow as soon as somebody listens. */
+	/** Answers the offer; throws SFU_UNAVAILABLE. Packets flow as soon as somebody listens. */
 	static async create(
 		broadcastRouter: BroadcastRouter,
-		offer: SdpOffer,
+		negotiated: NegotiatedPublisher,
 		options: { preferredAddress: string | undefined },
 		dependencies: { clock: Clock; logger: Logger },
 	): Promise<PublisherTransport> {
-		const { transport: negotiated, tracks } = negotiateWhip(offer);
+		const { tracks } = negotiated;
 		const transport = await broadcastRouter.homeRouter.createWebRtcTransport({
 			webRtcServer: broadcastRouter.home.webRtcServer,
 			enableUdp: true,
@@ -67,7 +66,7 @@ export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 		});
 		const taps: Tap[] = [];
 		try {
-			await transport.connect({ dtlsParameters: remoteDtlsParameters(negotiated) });
+			await transport.connect({ dtlsParameters: remoteDtlsParameters(negotiated.transport) });
 			for (const track of tracks) {
 				const producer = await transport.produce({ kind: track.kind, rtpParameters: track.rtpParameters });
 				const consumer = await broadcastRouter.stage.link.transport.consume({
@@ -81,7 +80,7 @@ export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 			}
 			const answer = writeSdpAnswer(
 				transport,
-				{ offer, transport: negotiated, media: tracks.map((track) => track.answer) },
+				{ ...negotiated, media: tracks.map((track) => track.answer) },
 				options.preferredAddress,
 			);
 			return new PublisherTransport({ answer, tracks, transport, taps, broadcastRouter, ...dependencies });

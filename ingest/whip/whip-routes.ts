@@ -17,7 +17,8 @@ import {
 	sdpBody,
 	sessionLocation,
 } from '../../sfu/sdp/sdp-http.ts';
-import { parseSdpOffer, type SdpOffer } from '../../sfu/sdp/sdp-offer.ts';
+import { parseSdpOffer } from '../../sfu/sdp/sdp-offer.ts';
+import { negotiateWhip, type NegotiatedPublisher } from '../../sfu/sdp/whip-negotiation.ts';
 import type { Broadcast } from '../broadcast.ts';
 import type { BroadcastRegistry, PublishAuthorizer } from '../broadcast-registry.ts';
 import { findWhipKeys, type WhipKeys } from './whip-key.ts';
@@ -75,13 +76,12 @@ export class WhipSessions {
 			this.#publish(keysOf(request), request, reply),
 		);
 		// For encoders that have a field for the address only.
-		app.post<{ Params: { '*': string } }>('/whip/*', async (request, reply) => {
+		app.post<{ Params: { '*': string } }>('/whip/*', { onRequest: requireSdp }, async (request, reply) => {
 			const pathParts = request.params['*'].split('/').filter((part) => part !== '');
 			const isSession = pathParts.length === 1 && this.#sessions.has(pathParts[0]!);
-			if (pathParts.length === 0 || isSession || keysOf(request).candidates.length > 0) {
+			if (isSession || (pathParts.length > 0 && keysOf(request).candidates.length > 0)) {
 				refuseMethod(request, reply, 'DELETE, GET');
 			}
-			requireSdp(request, reply, () => undefined);
 			return this.#publish(keysOf(request, pathParts), request, reply);
 		});
 		app.delete<{ Params: { session: string } }>('/whip/:session', async (request, reply) => {
@@ -118,12 +118,13 @@ export class WhipSessions {
 			throw new SpillwayError('STREAM_KEY_MISSING');
 		}
 		const permission = await this.#dependencies.authorizer.authorize(keys.candidates, request.ip);
-		const offer = parseSdpOffer(body);
+		// Before a broadcast begins: an offer that cannot be taken changes nothing for viewers.
+		const negotiated = negotiateWhip(parseSdpOffer(body));
 		const broadcast = await this.#dependencies.registry.open(permission);
 		// The publisher before may say goodbye while this one is connecting: the broadcast waits for it.
 		const release = broadcast.reserve();
 		const place = { broadcast, release, streamKeyId: permission.streamKeyId };
-		const { id, answer } = await this.#create(offer, keys, place, request).catch((error) => {
+		const { id, answer } = await this.#create(negotiated, keys, place, request).catch((error) => {
 			release();
 			throw error;
 		});
@@ -151,7 +152,7 @@ export class WhipSessions {
 	}
 
 	async #create(
-		offer: SdpOffer,
+		negotiated: NegotiatedPublisher,
 		keys: WhipKeys,
 		place: { broadcast: Broadcast; release: () => void; streamKeyId: string },
 		request: FastifyRequest,
@@ -170,7 +171,7 @@ export class WhipSessions {
 			publisherId,
 		});
 		const preferredAddress = request.socket.localAddress?.replace(/^::ffff:/, '');
-		const transport = await PublisherTransport.create(router, offer, { preferredAddress }, { clock, logger });
+		const transport = await PublisherTransport.create(router, negotiated, { preferredAddress }, { clock, logger });
 		const publisher = new WhipPublisher(
 			{ id: publisherId, remoteAddress: request.ip, encoderName: request.headers['user-agent']?.slice(0, 120) },
 			transport,

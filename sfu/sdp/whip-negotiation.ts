@@ -7,7 +7,11 @@ import type { AnsweredMedia } from './sdp-answer.ts';
 import type { OfferedCodec, OfferedMedia, SdpOffer } from './sdp-offer.ts';
 
 /** What a publisher will send. At least one track. */
-export type NegotiatedPublisher = { transport: NegotiatedTransport; tracks: NegotiatedPublisherTrack[] };
+export type NegotiatedPublisher = {
+	offer: SdpOffer;
+	transport: NegotiatedTransport;
+	tracks: NegotiatedPublisherTrack[];
+};
 
 /** One track that a publisher will send. */
 export type NegotiatedPublisherTrack = {
@@ -63,7 +67,7 @@ export function negotiateWhip(offer: SdpOffer): NegotiatedPublisher {
 	const extensions = receivedExtensions(offered);
 	const tracks = offered.map((media, index) => negotiateTrack(media, extensions[index]!));
 	checkPayloadTypes(tracks);
-	return { transport: negotiateTransport(offer, offered), tracks };
+	return { offer, transport: negotiateTransport(offer, offered), tracks };
 }
 
 // RFC 9143 §9.1: a payload type means the same in all of a bundle.

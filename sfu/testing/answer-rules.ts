@@ -14,10 +14,10 @@ type Section = {
 type Description = { session: string[]; sections: Section[] };
 
 /** A rule: what an answer does against it. */
-export type AnswerRule = (offer: Description, answer: Description) => string[];
+type AnswerRule = (offer: Description, answer: Description) => string[];
 
 /** Reads as little as the rules need. */
-export function readDescription(text: string): Description {
+function readDescription(text: string): Description {
 	const session: string[] = [];
 	const sections: Section[] = [];
 	for (const line of text.split(/\r?\n/)) {
@@ -53,7 +53,7 @@ function taken(offer: Description, answer: Description): [Section, Section][] {
 }
 
 /** The rules by name. */
-export const ANSWER_RULES: Readonly<Record<string, AnswerRule>> = {
+const ANSWER_RULES: Readonly<Record<string, AnswerRule>> = {
 	'as many sections, of the same types, protocols and mids, in the same order (RFC 3264 §6)': (offer, answer) => {
 		const words = ({ sections }: Description): string[] =>
 			sections.map(({ type, protocol, lines }) => `${type} ${protocol} ${value(lines, 'mid') ?? '-'}`);
