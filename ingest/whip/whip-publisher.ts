@@ -113,7 +113,8 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 	release(): void {
 		const early = this.#early ?? [];
 		this.#early = undefined;
-		this.#h264.addOfferedParameterSets(offeredParameterSets(this.#transport.tracks));
+		const video = this.#transport.tracks.find(({ codec }) => codec === 'h264');
+		this.#h264.addOfferedParameterSets(video?.spropParameterSets ?? '');
 		for (const packet of early) {
 			this.#receive(packet);
 		}
@@ -284,12 +285,4 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 			arrivedAtMs,
 		});
 	}
-}
-
-/** The parameter sets that the offer names for the codec that was chosen; empty without any. */
-function offeredParameterSets(tracks: WhipTransport['tracks']): string {
-	const track = tracks.find(({ codec }) => codec === 'h264');
-	const payloadType = track?.rtpParameters?.codecs[0]?.payloadType;
-	const codec = track?.answer?.offered.codecs.find((entry) => entry.payloadType === payloadType);
-	return String(codec?.parameters['sprop-parameter-sets'] ?? '');
 }

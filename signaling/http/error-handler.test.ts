@@ -152,6 +152,29 @@ describe('registerErrorHandler', () => {
 		expect(answer.json()).toMatchObject({ code: 'METHOD_NOT_ALLOWED', detail: 'This address does not take POST.' });
 	});
 
+	it('answers a preflight for what is public, with the headers that were asked for, and allows only reading', async () => {
+		server.get('/public', () => ({ ok: true }));
+		server.post('/public', () => ({ ok: true }));
+		refuseOtherMethods(server, '/public', ['GET', 'POST'], { isPublic: true });
+		const answer = await server.inject({
+			method: 'OPTIONS',
+			url: '/public',
+			headers: {
+				origin: 'https://example.org',
+				'access-control-request-method': 'GET',
+				'access-control-request-headers': 'authorization,x-mine',
+			},
+		});
+		expect(answer.statusCode).toBe(204);
+		expect(answer.headers).toMatchObject({
+			'access-control-allow-origin': '*',
+			'access-control-allow-methods': 'GET, HEAD, OPTIONS',
+			'access-control-allow-headers': 'authorization,x-mine',
+		});
+		const refused = await server.inject({ method: 'PUT', url: '/public' });
+		expect([refused.statusCode, refused.headers.allow]).toEqual([405, 'GET, HEAD, POST, OPTIONS']);
+	});
+
 	it('gives each request an id of its own, whatever the client sends', async () => {
 		const ids = new Set<string>();
 		for (let index = 0; index < 3; index++) {
