@@ -12,12 +12,14 @@ import type { TranscoderFactory } from '../core/media/transcoder.ts';
 import { TypedEmitter } from '../core/typed-emitter.ts';
 import { startsH264KeyFrame } from '../sfu/stage/stage-track.ts';
 import { AAC_FRAME_SAMPLES, ticksToMs } from '../core/units.ts';
-import { AudioLegs, VideoLegs, type BroadcastOutputs } from './contribution-legs.ts';
+import { AudioLegs, VideoLegs, type BroadcastOutputs, type LegEncoderState } from './contribution-legs.ts';
 import { ContributionTimeline } from './contribution-timeline.ts';
-import { isGopTooLong, planLegs, type LegPlan } from './leg-planner.ts';
+import { EncoderAdmission } from './encoder-admission.ts';
+import { isGopTooLong, isSamePlan, type LegPlan } from './leg-planner.ts';
 import type { Publisher, PublisherEndReason, PublisherRtpPacket, PublisherUnit } from './publisher.ts';
 import { SinkRun } from './sink-run.ts';
 import { StreamObserver } from './stream-observer.ts';
+import type { EncoderGrants } from './work-budget.ts';
 
 /** Events of a contribution. */
 export type ContributionEvents = {
@@ -53,6 +55,8 @@ export type ContributionDependencies = {
 	notBeforeMs: () => number;
 	/** A broadcast that plays already is not kept waiting for the length of the first GOP. */
 	waitsForGop: boolean;
+	/** Whether a picture may be re-encoded. */
+	encoderGrants: EncoderGrants;
 };
 
 /** Owns a publisher, from acceptance to its end. */
@@ -66,6 +70,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 	readonly #startedAtMs: number;
 	readonly #video: VideoLegs;
 	readonly #audio: AudioLegs;
+	readonly #admission: EncoderAdmission;
 	#plan: LegPlan | undefined;
 	#isReady = false;
 	/** False until the contribution before has made way: until then only the newest GOP is kept, as it came. */
@@ -91,6 +96,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		};
 		this.#video = new VideoLegs(legs);
 		this.#audio = new AudioLegs(legs);
+		this.#admission = new EncoderAdmission(dependencies.encoderGrants);
 		const { signal } = this.#scope;
 		publisher.on('trackConfigured', (config) => this.#onConfigured(config), { signal });
 		publisher.on('unit', (unit) => this.#receive({ unit }), { signal });
@@ -109,6 +115,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 			this.#offAir = [];
 			// Told before the encoders have ended: whoever comes after a goodbye must find the broadcast ended, not ending.
 			this.emit('closed', reason);
+			this.#admission.release();
 			await Promise.all([this.#video.close(), this.#audio.close(), publisher.close(reason)]);
 		});
 	}
@@ -116,6 +123,11 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 	/** What is done to the stream; undefined until enough is known. */
 	get plan(): LegPlan | undefined {
 		return this.#plan;
+	}
+
+	/** How the encoders of its legs are doing. */
+	get encoderStates(): readonly LegEncoderState[] {
+		return [...this.#video.encoderStates, ...this.#audio.encoderStates];
 	}
 
 	/** Clock.monotonicMs() of the last unit. */
@@ -257,7 +269,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		if (unit.trackId === 'audio0') {
 			this.#audio.feedStage(unit, this.observer.audio!);
 		} else {
-			this.#video.feedStage(unit, planLegs(this.observer.facts), this.observer.video!, this.publisher.protocol);
+			this.#video.feedStage(unit, this.#planNow(), this.observer.video!, this.publisher.protocol);
 		}
 	}
 
@@ -294,16 +306,18 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		if (this.#run === undefined && !this.#knowsEnough()) {
 			return;
 		}
-		const plan = planLegs(this.observer.facts);
-		const isChanged =
-			this.#plan === undefined ||
-			plan.reEncodesVideo.webrtc !== this.#plan.reEncodesVideo.webrtc ||
-			plan.reEncodesVideo.llHls !== this.#plan.reEncodesVideo.llHls;
-		if (this.#run === undefined || isChanged || plan.legs.length !== this.#plan?.legs.length) {
+		const plan = this.#planNow();
+		if (this.#run === undefined || this.#plan === undefined || !isSamePlan(plan, this.#plan)) {
 			this.#plan = plan;
 			this.emit('planned', plan);
 			this.#beginRun(plan);
 		}
+	}
+
+	#planNow(): LegPlan {
+		const { facts, video } = this.observer;
+		const picture = video === undefined ? undefined : { ...video, frameRate: () => this.observer.health.frameRate };
+		return this.#admission.plan(facts, picture);
 	}
 
 	#knowsEnough(): boolean {
@@ -331,7 +345,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 			sink: this.#dependencies.outputs.packager,
 			run: this.#dependencies.outputs.nextRun(),
 			expected: [
-				...(facts.video === undefined ? [] : (['video0'] as const)),
+				...(facts.video === undefined || plan.isVideoOff?.llHls === true ? [] : (['video0'] as const)),
 				...(facts.audio === undefined ? [] : (['audio0'] as const)),
 			],
 			clock: this.#clock,

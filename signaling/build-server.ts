@@ -2,6 +2,7 @@
 import fastify, { type FastifyInstance } from 'fastify';
 import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { SpillwayError } from '../core/errors.ts';
 import type { Clock } from '../core/clock.ts';
 import { CloseScope } from '../core/close-scope.ts';
@@ -11,6 +12,7 @@ import type { Logger } from '../core/logger.ts';
 import { BroadcastRegistry, type PublishPermission } from '../ingest/broadcast-registry.ts';
 import { createRtmpIngest } from '../ingest/rtmp-ingest.ts';
 import { DEFAULT_RTMP_SERVER_CONFIG, type RtmpServer } from '../ingest/rtmp/rtmp-server.ts';
+import { workLimits } from '../ingest/work-budget.ts';
 import { WhipSessions } from '../ingest/whip/whip-routes.ts';
 import { createPackager, type Packager } from '../packager/create-packager.ts';
 import { checkFfmpeg } from '../packager/ffmpeg/ffmpeg-process.ts';
@@ -100,6 +102,7 @@ async function assemble(
 		logger,
 		serverSecret,
 		defaultGraceWindowSeconds: config.ingest.graceWindowSeconds,
+		whoMayPublish: config.accounts.whoMayPublish,
 	});
 
 	const sfu = await createSfu(
@@ -125,11 +128,13 @@ async function assemble(
 		},
 	});
 	scope.onClose(() => packager.close('server-shutdown'));
+	const transcoders = createTranscoderFactory({ clock });
 	const registry = new BroadcastRegistry({
 		clock,
 		logger: logger.child({ tier: 'ingest' }),
 		sfu,
-		transcoders: createTranscoderFactory({ clock }),
+		transcoders,
+		limits: workLimits(config.ingest, availableParallelism()),
 		openPackager: (broadcast) => packager.startBroadcast(broadcast),
 	});
 	scope.onClose(() => registry.close());

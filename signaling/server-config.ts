@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { Type, type Static } from 'typebox';
 import { readConfig, type ConfigFieldOptions } from '../core/config-schema.ts';
 import { errorMessage, SpillwayError } from '../core/errors.ts';
+import { WHO_MAY_PUBLISH } from './channels/publish-policy.ts';
 import { DEFAULT_MAX_WORKER_CPU } from './tiers/sfu-budget.ts';
 
 /** File that is read from the working folder when there is one. */
@@ -132,6 +133,43 @@ export const INGEST_CONFIG_SCHEMA = Type.Object({
 				'How long a broadcast waits for a publisher that was lost before it ends. Longer forgives worse networks; viewers of a stream that really ended wait as long.',
 		}),
 	),
+	maxBroadcasts: Type.Integer(
+		field({
+			default: 0,
+			minimum: 0,
+			maximum: 10_000,
+			description:
+				'Broadcasts at once. Administrators and approved accounts have room for two more. 0: four for each processor core.',
+		}),
+	),
+	maxBroadcastsPerOwner: Type.Integer(
+		field({
+			default: 1,
+			minimum: 1,
+			maximum: 10_000,
+			description: 'Broadcasts at once on the channels of one account. Administrators are exempt.',
+		}),
+	),
+	maxEncoderPixelsPerSecond: Type.Integer(
+		field({
+			default: 0,
+			minimum: 0,
+			maximum: 100_000_000_000,
+			unit: 'px/s',
+			description:
+				'Picture that is re-encoded, over all broadcasts: width × height × pictures a second. Beyond it a stream that cannot pass through loses the tier that needs it, and its streamer is told. Administrators and approved accounts have half as much more. 0: half of 1080p60 for each processor core.',
+		}),
+	),
+	maxPublisherBitrateBps: Type.Integer(
+		field({
+			default: 50_000_000,
+			minimum: 100_000,
+			maximum: 10_000_000_000,
+			unit: 'bit/s',
+			description:
+				'What one publisher may send, sound and picture together. One that stays above it for some seconds is let go. Every viewer of a stream that passes through gets as much.',
+		}),
+	),
 });
 
 /** The LL-HLS tier. */
@@ -185,6 +223,13 @@ export const ACCOUNTS_CONFIG_SCHEMA = Type.Object({
 			description: 'Whether anybody can make an account. False leaves the accounts that there are.',
 		}),
 	),
+	whoMayPublish: Type.Enum([...WHO_MAY_PUBLISH], {
+		...field({
+			description:
+				'Whose channels may publish: everybody; approved, those whom an administrator has approved (PUT /api/v1/users/{user}/publishing); administrators. Publishing costs the server work, watching and writing do not need it.',
+		}),
+		default: 'everybody',
+	}),
 	channelsPerUser: Type.Integer(
 		field({
 			default: 1,

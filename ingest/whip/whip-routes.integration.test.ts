@@ -41,6 +41,7 @@ function authorize(streamKey: string): Promise<PublishPermission> {
 				channelName: channelName as ChannelName,
 				graceWindowMs: 60_000,
 				streamKeyId: streamKey,
+				owner: { id: undefined, isKnown: false, isAdministrator: false },
 			});
 }
 
@@ -60,6 +61,12 @@ beforeAll(async () => {
 		logger,
 		sfu,
 		transcoders: new FakeTranscoderFactory(),
+		limits: {
+			maxBroadcasts: 10,
+			maxBroadcastsPerOwner: 1,
+			maxEncoderPixelsPerSecond: 1e9,
+			maxPublisherBitrateBps: 50_000_000,
+		},
 		openPackager: () => {
 			sinks.push(new FakeTrackSink());
 			return sinks.at(-1)!;

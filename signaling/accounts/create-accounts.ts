@@ -11,6 +11,7 @@ import { createAccountRoutes } from './account-routes.ts';
 import { AccountService, SESSION_ENDED_TOPIC } from './account-service.ts';
 import { TokenAuthenticator } from './authenticator.ts';
 import { PasswordHasher } from './password-hash.ts';
+import { createPublishingRoutes } from './publishing-routes.ts';
 import { RefreshTokens } from './refresh-token.ts';
 import { RequestOrigin } from './request-origin.ts';
 import { SessionCookies } from './session-cookies.ts';
@@ -94,7 +95,10 @@ export async function createAccounts(dependencies: AccountsDependencies): Promis
 		users,
 		cookies,
 		origin,
-		routes: createAccountRoutes({ accounts: service, authenticator, cookies, origin }),
+		routes: async (app) => {
+			await app.register(createAccountRoutes({ accounts: service, authenticator, cookies, origin }));
+			await app.register(createPublishingRoutes({ authenticator, origin, users, logger }));
+		},
 		onSessionEnded: (listener) => void sessionEndListeners.push(listener),
 		close: async () => unsubscribe(),
 	};

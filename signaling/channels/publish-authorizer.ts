@@ -4,7 +4,9 @@ import { SpillwayError } from '../../core/errors.ts';
 import type { ChannelId, ChannelName } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
 import { AttemptLimiter } from './attempt-limiter.ts';
+import type { BroadcastOwner } from '../../ingest/work-budget.ts';
 import type { StreamKeyOwner } from './channel-store.ts';
+import { assertMayPublish, type WhoMayPublish } from './publish-policy.ts';
 import { hashStreamKey, MAX_STREAM_KEY_LENGTH } from './stream-key.ts';
 
 /** An answer this young is used again without asking: a reconnecting encoder costs no query. A revoked key may live as long. */
@@ -22,6 +24,8 @@ export type PublishGrant = {
 	graceWindowMs: number;
 	/** Which key it used, so that revoking that key can end the session. */
 	streamKeyId: string;
+	/** Whom the channel belongs to. */
+	owner: BroadcastOwner;
 };
 
 /** Where keys are looked up; the channel store is one. */
@@ -39,6 +43,8 @@ export type PublishAuthorizerOptions = {
 	serverSecret: Uint8Array;
 	/** For channels that say nothing else, seconds. */
 	defaultGraceWindowSeconds: number;
+	/** Whose channels may publish. Default: everybody's. */
+	whoMayPublish?: WhoMayPublish;
 };
 
 type Remembered = { grant: PublishGrant; confirmedAtMs: number };
@@ -57,7 +63,7 @@ export class PublishAuthorizer {
 
 	/**
 	 * Throws STREAM_KEY_MISSING; STREAM_KEY_REFUSED, the same for unknown, wrong and revoked keys; TOO_MANY_ATTEMPTS after
-	 * several wrong ones from one address; DATABASE_UNAVAILABLE for keys that were not in use shortly before.
+	 * several wrong ones from one address; PUBLISHING_NOT_ALLOWED; DATABASE_UNAVAILABLE for keys that were not in use shortly before.
 	 */
 	async authorize(streamKey: string, remoteAddress: string): Promise<PublishGrant> {
 		if (streamKey === '') {
@@ -81,6 +87,7 @@ export class PublishAuthorizer {
 			throw new SpillwayError('STREAM_KEY_REFUSED');
 		}
 		this.#limiter.succeed(remoteAddress);
+		assertMayPublish(this.#options.whoMayPublish ?? 'everybody', grant.owner);
 		return grant;
 	}
 
@@ -127,9 +134,15 @@ export class PublishAuthorizer {
 		}
 	}
 
-	#toGrant({ streamKeyId, channel }: StreamKeyOwner): PublishGrant {
+	#toGrant({ streamKeyId, channel, owner }: StreamKeyOwner): PublishGrant {
 		const graceWindowSeconds = channel.graceWindowSeconds ?? this.#options.defaultGraceWindowSeconds;
-		return { channelId: channel.id, channelName: channel.name, graceWindowMs: graceWindowSeconds * 1000, streamKeyId };
+		return {
+			channelId: channel.id,
+			channelName: channel.name,
+			graceWindowMs: graceWindowSeconds * 1000,
+			streamKeyId,
+			owner,
+		};
 	}
 
 	#remember(hash: string, grant: PublishGrant | undefined): void {
