@@ -49,6 +49,10 @@ export const ERROR_CODES = {
 	SFU_UNAVAILABLE: { httpStatus: 503, message: 'The WebRTC tier cannot take this session: %s. LL-HLS still plays.' },
 	TRANSCODER_FAILED: { httpStatus: 500, message: 'FFmpeg failed (%s): %s' },
 	DATABASE_UNAVAILABLE: { httpStatus: 503, message: 'The database does not answer. Try again in a moment.' },
+	DATA_FOLDER_UNWRITABLE: {
+		httpStatus: 503,
+		message: 'The data folder cannot be written: %s. Make room or mend the disk.',
+	},
 	BUS_UNAVAILABLE: { httpStatus: 503, message: 'The message bus does not answer. Try again in a moment.' },
 	DATA_FOLDER_LOCKED: {
 		httpStatus: 500,

@@ -240,6 +240,29 @@ export const ACCOUNTS_CONFIG_SCHEMA = Type.Object({
 	),
 });
 
+/** How it is run. */
+export const OPERATION_CONFIG_SCHEMA = Type.Object({
+	drainSeconds: Type.Number(
+		field({
+			default: 1,
+			minimum: 0,
+			maximum: 6,
+			unit: 's',
+			description:
+				'How long /readyz answers 503 after a signal to stop, before broadcasts end and ports close. Give load balancers as long as they need to notice; a second signal cuts it short.',
+		}),
+	),
+	minFreeBytes: Type.Integer(
+		field({
+			default: 268_435_456,
+			minimum: 0,
+			maximum: 1_000_000_000_000_000,
+			unit: 'bytes',
+			description: 'Below this much room on the disk of the data folder /readyz says "degraded".',
+		}),
+	),
+});
+
 /** What operators see. */
 export const METRICS_CONFIG_SCHEMA = Type.Object({
 	token: Type.Optional(
@@ -275,6 +298,7 @@ export const SERVER_CONFIG_SCHEMA = Type.Object({
 	hls: HLS_CONFIG_SCHEMA,
 	sfu: SFU_CONFIG_SCHEMA,
 	accounts: ACCOUNTS_CONFIG_SCHEMA,
+	operation: OPERATION_CONFIG_SCHEMA,
 	metrics: METRICS_CONFIG_SCHEMA,
 	dataFolder: Type.String(
 		field({
@@ -337,6 +361,11 @@ export const SERVER_CONFIG_SCHEMA = Type.Object({
 
 /** The effective configuration: valid, frozen, passed down from main.ts. */
 export type ServerConfig = Readonly<Static<typeof SERVER_CONFIG_SCHEMA>>;
+
+/** True when people reach the server by TLS, its own or a proxy's. */
+export function isReachedByTls({ http }: ServerConfig): boolean {
+	return http.tlsCertificateFile !== undefined || http.publicUrl?.startsWith('https:') === true;
+}
 
 /** Rules between fields: a sentence for each one that is broken. */
 export function findConfigConflicts(config: ServerConfig): string[] {

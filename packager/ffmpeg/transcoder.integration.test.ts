@@ -1,6 +1,8 @@
 /** The transcoder with real FFmpeg processes that are killed, stopped, fed garbage or abandoned. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../core/clock.ts';
@@ -92,7 +94,7 @@ describe('a transcoder whose FFmpeg', () => {
 			(last.decodeTimeTicks - collected.units[0]!.decodeTimeTicks) / 48,
 			1,
 		);
-		expect(collected.events).toEqual([]);
+		expect(collected.events.map((event) => event.split(':')[0])).toEqual(['restarting', 'running']);
 	});
 
 	it('is stopped counts as hanging, is killed and replaced', async () => {
@@ -109,6 +111,30 @@ describe('a transcoder whose FFmpeg', () => {
 		await transcoder.close('tier-closed');
 		expect(isAlive(processId)).toBe(false);
 		expect(collected.events.map((event) => event.split(':')[0])).toEqual(['restarting', 'running', 'closed']);
+	});
+
+	it('sees nothing of our environment and runs at a lower priority', async () => {
+		process.env['SPILLWAY_TEST_SECRET'] = 'sesame';
+		try {
+			const transcoder = factory.createAudio({ ...common, trackId: 'audio0', input: sound.config, output: opus });
+			const stopWriting = keepWriting(transcoder, units);
+			const collected = collect(transcoder);
+			await until(() => collected.units.length > 0, 'output');
+			const processId = transcoder.statistics.processId!;
+			const environment = readFileSync(`/proc/${processId}/environ`, 'utf8');
+			expect(environment.split('\0').map((line) => line.split('=')[0])).toEqual(
+				expect.arrayContaining(['PATH', 'LC_ALL']),
+			);
+			expect(environment).not.toContain('sesame');
+			// Field 19 of proc(5)'s stat; the name before it ends with a bracket.
+			const fields = readFileSync(`/proc/${processId}/stat`, 'utf8').split(') ')[1]!.split(' ');
+			expect(Number(fields[16])).toBeGreaterThanOrEqual(os.getPriority() + 1);
+			stopWriting();
+			await transcoder.close('tier-closed');
+			expect(isAlive(processId)).toBe(false);
+		} finally {
+			delete process.env['SPILLWAY_TEST_SECRET'];
+		}
 	});
 
 	it('dies again and again is called failing with its last words, and leaves no process when it is closed', async () => {

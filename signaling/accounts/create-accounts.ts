@@ -57,9 +57,9 @@ export async function createAccounts(dependencies: AccountsDependencies): Promis
 	const users = new UserStore(database, clock);
 	const sessions = new SessionStore(database, clock, new RefreshTokens(deriveKey(serverSecret, 'refresh-token')));
 	const accessTokens = new AccessTokens(deriveKey(serverSecret, 'access-token'), clock);
-	const authenticator = new TokenAuthenticator(accessTokens, clock);
 	const cookies = new SessionCookies(config.isSecure);
-	const origin = new RequestOrigin(config.publicUrl);
+	const authenticator = new TokenAuthenticator(accessTokens, clock, cookies);
+	const origin = new RequestOrigin(config.publicUrl, cookies);
 	const service = new AccountService({
 		clock,
 		logger,
