@@ -24,6 +24,19 @@ export const ERROR_CODES = {
 		message:
 			'Encoders with this stream key keep replacing one another; the one on air stays. Stop the other, or try again in %s s.',
 	},
+	PUBLISHING_NOT_ALLOWED: {
+		httpStatus: 403,
+		message: 'This channel may not publish here: %s.',
+	},
+	BROADCASTS_FULL: {
+		httpStatus: 503,
+		message:
+			'The server cannot take another broadcast now: it carries %s at once. Try again when one has ended, or raise ingest.maxBroadcasts.',
+	},
+	BITRATE_TOO_HIGH: {
+		httpStatus: 422,
+		message: 'The stream has %s Mbit/s, and one publisher may send %s. Lower the bit rate in the encoder.',
+	},
 	CONTENT_TYPE_UNSUPPORTED: { httpStatus: 415, message: 'The content type must be "%s", but is "%s".' },
 	SDP_MALFORMED: { httpStatus: 400, message: 'The SDP offer cannot be read: %s.' },
 	SDP_OFFER_UNSUPPORTED: { httpStatus: 422, message: 'The SDP offer cannot be accepted: %s.' },
@@ -37,6 +50,10 @@ export const ERROR_CODES = {
 	SFU_UNAVAILABLE: { httpStatus: 503, message: 'The WebRTC tier cannot take this session: %s. LL-HLS still plays.' },
 	TRANSCODER_FAILED: { httpStatus: 500, message: 'FFmpeg failed (%s): %s' },
 	DATABASE_UNAVAILABLE: { httpStatus: 503, message: 'The database does not answer. Try again in a moment.' },
+	DATA_FOLDER_UNWRITABLE: {
+		httpStatus: 503,
+		message: 'The data folder cannot be written: %s. Make room or mend the disk.',
+	},
 	BUS_UNAVAILABLE: { httpStatus: 503, message: 'The message bus does not answer. Try again in a moment.' },
 	DATA_FOLDER_LOCKED: {
 		httpStatus: 500,

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import {
 	createId,
 	createSecret,
+	explainChannelName,
 	parseChannelName,
 	RESERVED_CHANNEL_NAMES,
 	type BroadcastId,
@@ -86,6 +87,25 @@ describe('parseChannelName', () => {
 			fc.property(fc.string(), (text) => {
 				const name = parseChannelName(text);
 				return name === undefined || (parseChannelName(name) === name && /^[a-z0-9_-]+$/.test(name));
+			}),
+		);
+	});
+});
+
+describe('explainChannelName', () => {
+	it('says of a reserved name that it is reserved, and of no name what one has to be', () => {
+		for (const name of [...RESERVED_CHANNEL_NAMES, 'ADMIN']) {
+			expect(explainChannelName(name)).toContain(`"${name.toLowerCase()}" is reserved`);
+		}
+		for (const text of ['a', '', 'with space', '_first', 'x'.repeat(26), 'ünder']) {
+			expect(explainChannelName(text)).toContain('2–25 letters');
+		}
+	});
+
+	it('has something to say exactly where there is no name', () => {
+		fc.assert(
+			fc.property(fc.string({ maxLength: 30 }), (text) => {
+				expect(explainChannelName(text) === undefined).toBe(parseChannelName(text) !== undefined);
 			}),
 		);
 	});

@@ -90,6 +90,16 @@ export const RESERVED_CHANNEL_NAMES: ReadonlySet<string> = new Set([
 
 const CHANNEL_NAME_PATTERN = /^[a-z0-9][a-z0-9_-]{1,24}$/;
 
+/** Why a text cannot be a name, for people, as the end of a sentence; undefined when it can be one. */
+export function explainChannelName(text: string): string | undefined {
+	if (parseChannelName(text) !== undefined) {
+		return undefined;
+	}
+	return RESERVED_CHANNEL_NAMES.has(text.toLowerCase())
+		? `"${text.toLowerCase()}" is reserved, because it is or may become a page; choose another name`
+		: 'a name has 2–25 letters of a–z, digits, "_" or "-", and begins with a letter or a digit';
+}
+
 /** Returns the name, or undefined when it cannot be a channel's name (2–25 of a–z, 0–9, "_", "-"; not reserved). */
 export function parseChannelName(text: string): ChannelName | undefined {
 	// Checked before lower-casing, which would turn some letters of other alphabets into ours.

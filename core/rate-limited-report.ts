@@ -8,15 +8,17 @@ export class RateLimitedReport {
 	readonly #logger: Logger;
 	readonly #message: string;
 	readonly #intervalMs: number;
+	readonly #level: 'warn' | 'error';
 	#reportedAtMs = -Infinity;
 	#unreported = 0;
 	#total = 0;
 
-	constructor(clock: Clock, logger: Logger, message: string, intervalMs = 1000) {
+	constructor(clock: Clock, logger: Logger, message: string, intervalMs = 1000, level: 'warn' | 'error' = 'warn') {
 		this.#clock = clock;
 		this.#logger = logger;
 		this.#message = message;
 		this.#intervalMs = intervalMs;
+		this.#level = level;
 	}
 
 	/** How many were counted in all. */
@@ -30,7 +32,7 @@ export class RateLimitedReport {
 		this.#unreported++;
 		const now = this.#clock.monotonicMs();
 		if (now - this.#reportedAtMs >= this.#intervalMs) {
-			this.#logger.warn({ ...example, count: this.#unreported, total: this.#total }, this.#message);
+			this.#logger[this.#level]({ ...example, count: this.#unreported, total: this.#total }, this.#message);
 			this.#reportedAtMs = now;
 			this.#unreported = 0;
 		}

@@ -8,6 +8,8 @@ import type { TranscoderFactory } from '../core/media/transcoder.ts';
 import { TypedEmitter } from '../core/typed-emitter.ts';
 import type { Sfu } from '../sfu/create-sfu.ts';
 import { Broadcast, type BroadcastEndReason } from './broadcast.ts';
+import { PublishRefusals, type PublishRefusal } from './publish-refusals.ts';
+import { admitBroadcast, EncoderBudget, type BroadcastOwner, type WorkLimits } from './work-budget.ts';
 
 /** What a stream key allows. */
 export type PublishPermission = {
@@ -16,6 +18,8 @@ export type PublishPermission = {
 	graceWindowMs: number;
 	/** Which of the channel's keys it was, so that revoking it can end its sessions. */
 	streamKeyId: string;
+	/** Whom the channel belongs to; decides how much work may be taken on. */
+	owner: BroadcastOwner;
 };
 
 /** Decides who may publish. Implemented over the database; may throw STREAM_KEY_REFUSED, TOO_MANY_ATTEMPTS and such. */
@@ -36,6 +40,7 @@ export type BroadcastRegistryDependencies = {
 	logger: Logger;
 	sfu: Sfu;
 	transcoders: TranscoderFactory;
+	limits: WorkLimits;
 	openPackager(broadcast: { broadcastId: BroadcastId; channelName: ChannelName }): TrackSink;
 };
 
@@ -47,6 +52,10 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 	readonly #dependencies: BroadcastRegistryDependencies;
 	readonly #byChannel = new Map<ChannelName, Broadcast>();
 	readonly #starting = new Map<ChannelName, Promise<Broadcast>>();
+	/** Owners of the broadcasts that run or start. */
+	readonly #owners = new Map<ChannelName, BroadcastOwner>();
+	readonly #encoderBudget: EncoderBudget;
+	readonly #refusals: PublishRefusals;
 	/** Keys revoked lately, for publishers that were authorized just before; oldest first. */
 	readonly #revokedKeyIds = new Set<string>();
 	#isClosed = false;
@@ -54,6 +63,8 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 	constructor(dependencies: BroadcastRegistryDependencies) {
 		super(dependencies.logger);
 		this.#dependencies = dependencies;
+		this.#encoderBudget = new EncoderBudget(dependencies.limits.maxEncoderPixelsPerSecond);
+		this.#refusals = new PublishRefusals(dependencies.clock);
 	}
 
 	/** The running broadcast of a channel, interrupted ones included. */
@@ -66,14 +77,35 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 		return [...this.#byChannel.values()];
 	}
 
-	/** Throws TAKE_OVERS_TOO_FREQUENT when the channel's broadcast does not take another publisher now. */
-	checkTakeOver(permission: PublishPermission): void {
-		this.#byChannel.get(permission.channelName)?.checkTakeOver();
+	/** Pixels of re-encoded picture a second that have been granted. */
+	get encoderPixelsPerSecond(): number {
+		return this.#encoderBudget.usedPixelsPerSecond;
+	}
+
+	/** Why an encoder of this channel was turned away last, when that was lately: for the streamer. */
+	lastRefusal(channelName: ChannelName): PublishRefusal | undefined {
+		return this.#refusals.last(channelName);
 	}
 
 	/**
-	 * The channel's broadcast for a new publisher, begun if there is none. Rejects with SFU_UNAVAILABLE, SERVER_STOPPING,
-	 * TAKE_OVERS_TOO_FREQUENT, and STREAM_KEY_REFUSED for a key that was revoked since it was authorized.
+	 * To be asked as early as the protocol can refuse. Throws TAKE_OVERS_TOO_FREQUENT when the channel's broadcast does not take
+	 * another publisher now, LIMIT_REACHED and BROADCASTS_FULL when there is no room for another broadcast.
+	 */
+	checkAdmission(permission: PublishPermission): void {
+		const { channelName, owner } = permission;
+		const running = this.#byChannel.get(channelName);
+		this.#refusals.watch(channelName, () => {
+			if (running !== undefined && running.state !== 'ended') {
+				running.checkTakeOver();
+			} else if (!this.#starting.has(channelName)) {
+				admitBroadcast(this.#dependencies.limits, [...this.#owners.values()], owner);
+			}
+		});
+	}
+
+	/**
+	 * The channel's broadcast for a new publisher, begun if there is none. Rejects with SFU_UNAVAILABLE, SERVER_STOPPING, what
+	 * checkAdmission() throws, and STREAM_KEY_REFUSED for a key that was revoked since it was authorized.
 	 */
 	async open(permission: PublishPermission): Promise<Broadcast> {
 		if (this.#revokedKeyIds.has(permission.streamKeyId)) {
@@ -82,13 +114,14 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 		if (this.#isClosed) {
 			throw new SpillwayError('SERVER_STOPPING', [], { retryAfterSeconds: 5 });
 		}
+		this.checkAdmission(permission);
 		const running = this.#byChannel.get(permission.channelName);
 		if (running !== undefined && running.state !== 'ended') {
-			running.checkTakeOver();
 			return running;
 		}
 		let starting = this.#starting.get(permission.channelName);
 		if (starting === undefined) {
+			this.#owners.set(permission.channelName, permission.owner);
 			starting = this.#start(permission).finally(() => this.#starting.delete(permission.channelName));
 			this.#starting.set(permission.channelName, starting);
 		}
@@ -126,11 +159,14 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 				transcoders,
 				createRouter: () => sfu.createBroadcastRouter(id),
 				packager: this.#dependencies.openPackager({ broadcastId: id, channelName }),
+				encoderGrants: this.#encoderBudget.grantsFor(permission.owner),
+				maxPublisherBitrateBps: this.#dependencies.limits.maxPublisherBitrateBps,
 			},
 		);
 		try {
 			await broadcast.start();
 		} catch (error) {
+			this.#owners.delete(channelName);
 			await broadcast.close('start-failed');
 			throw error;
 		}
@@ -141,9 +177,14 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 		broadcast.on('ended', (reason) => {
 			if (this.#byChannel.get(channelName) === broadcast) {
 				this.#byChannel.delete(channelName);
+				// The next one may have begun already.
+				if (!this.#starting.has(channelName)) {
+					this.#owners.delete(channelName);
+				}
 			}
 			this.emit('broadcastEnded', broadcast, reason);
 		});
+		broadcast.on('publisherRefused', (error) => this.#refusals.note(channelName, error));
 		this.emit('broadcastStarted', broadcast);
 		return broadcast;
 	}

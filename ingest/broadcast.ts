@@ -10,13 +10,14 @@ import { StateMachine } from '../core/state-machine.ts';
 import { TypedEmitter } from '../core/typed-emitter.ts';
 import type { BroadcastRouter } from '../sfu/broadcast-router.ts';
 import { BROADCAST_TRANSITIONS, type BroadcastEvent, type BroadcastState } from './broadcast-state.ts';
-import type { BroadcastOutputs } from './contribution-legs.ts';
+import type { BroadcastOutputs, LegEncoderState } from './contribution-legs.ts';
 import { TIMELINE_START_MS } from './contribution-timeline.ts';
 import { Contribution } from './contribution.ts';
 import type { LegPlan } from './leg-planner.ts';
 import type { Publisher, PublisherEndReason } from './publisher.ts';
 import type { StreamHealth } from './stream-observer.ts';
 import { TakeOverLimit } from './take-over-limit.ts';
+import type { EncoderGrants } from './work-budget.ts';
 
 /** Why a broadcast ended. */
 export type BroadcastEndReason = 'unpublished' | 'grace-window-expired' | 'start-failed' | 'server-shutdown';
@@ -26,6 +27,8 @@ export type BroadcastEvents = {
 	stateChanged: [state: BroadcastState, previous: BroadcastState];
 	/** Who publishes, or how the stream is led, has changed. */
 	planChanged: [plan: LegPlan];
+	/** A publisher on air was let go because of what it sends; the error says it to the streamer. */
+	publisherRefused: [error: SpillwayError];
 	/** Once. */
 	ended: [reason: BroadcastEndReason];
 };
@@ -37,6 +40,8 @@ const SILENCE_MS = 2000;
  * run. Shorter, and a line that stalls for three seconds costs pictures, although all of them come after it.
  */
 const INTERRUPTION_MS = 4000;
+/** Rates are measured over 3 s; a publisher that is above its bound for this long means it. */
+const OVER_BITRATE_MS = 3000;
 /** A publisher that was accepted and sends nothing is let go. */
 const FIRST_MEDIA_TIMEOUT_MS = 20_000;
 /** The first wait before a stage is made again after its worker died; doubled each time. */
@@ -50,6 +55,10 @@ export type BroadcastDependencies = {
 	/** Makes the broadcast's router and stage; called again after a worker's death. */
 	createRouter(): Promise<BroadcastRouter>;
 	packager: TrackSink;
+	/** Whether a picture may be re-encoded. */
+	encoderGrants: EncoderGrants;
+	/** What one publisher may send, sound and picture together. */
+	maxPublisherBitrateBps: number;
 };
 
 /** A channel being live. */
@@ -81,6 +90,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 	/** By which key each publisher came that is on air or about to be. */
 	readonly #keyOf = new WeakMap<Contribution, string>();
 	readonly #revokedKeyIds = new Set<string>();
+	#overBitrateSinceMs: number | undefined;
 	#hasBeenLive = false;
 	#isPackagerInterrupted = false;
 	/** Publishers that were accepted and are still connecting. */
@@ -148,6 +158,11 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 	/** What is done to the stream. */
 	get plan(): LegPlan | undefined {
 		return this.#current?.plan;
+	}
+
+	/** How the encoders of the stream's legs are doing. */
+	get encoderStates(): readonly LegEncoderState[] {
+		return this.#current?.encoderStates ?? [];
 	}
 
 	/** Figures of the publisher's stream. */
@@ -224,6 +239,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 			broadcastEpochMs: this.startedAt,
 			notBeforeMs: () => this.#reachedMs,
 			waitsForGop: !this.#hasBeenLive,
+			encoderGrants: this.#dependencies.encoderGrants,
 		});
 		if (streamKeyId !== undefined) {
 			this.#keyOf.set(contribution, streamKeyId);
@@ -364,9 +380,37 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 		if (!this.#hasBeenLive && this.#current === undefined && silentMs > FIRST_MEDIA_TIMEOUT_MS) {
 			this.#endUnlessReserved('start-failed');
 		}
+		this.#watchBitrate();
 		const pending = this.#pending;
 		if (pending !== undefined && this.#clock.monotonicMs() - pending.lastMediaAtMs > FIRST_MEDIA_TIMEOUT_MS) {
 			void pending.close('timed-out');
+		}
+	}
+
+	#watchBitrate(): void {
+		const contribution = this.#current;
+		const { videoBitrateBps = 0, audioBitrateBps = 0 } = contribution?.observer.health ?? {};
+		const nowMs = this.#clock.monotonicMs();
+		if (contribution === undefined || videoBitrateBps + audioBitrateBps <= this.#dependencies.maxPublisherBitrateBps) {
+			this.#overBitrateSinceMs = undefined;
+			return;
+		}
+		this.#overBitrateSinceMs ??= nowMs;
+		if (nowMs - this.#overBitrateSinceMs >= OVER_BITRATE_MS) {
+			this.#overBitrateSinceMs = undefined;
+			const bitrateBps = Math.round(videoBitrateBps + audioBitrateBps);
+			this.#logger.warn(
+				{ publisherId: contribution.publisher.id, bitrateBps },
+				'a publisher sends too much and is let go',
+			);
+			this.emit(
+				'publisherRefused',
+				new SpillwayError('BITRATE_TOO_HIGH', [
+					megabits(bitrateBps),
+					megabits(this.#dependencies.maxPublisherBitrateBps),
+				]),
+			);
+			void contribution.close('bitrate-too-high');
 		}
 	}
 
@@ -408,6 +452,10 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 		await this.#router?.close(reason === 'server-shutdown' ? 'server-shutdown' : 'broadcast-ended');
 		this.emit('ended', reason);
 	}
+}
+
+function megabits(bitsPerSecond: number): string {
+	return (bitsPerSecond / 1e6).toFixed(1);
 }
 
 const END_EVENTS = {

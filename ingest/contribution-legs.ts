@@ -6,6 +6,7 @@ import type { AudioTrackConfig, VideoTrackConfig } from '../core/media/codecs.ts
 import { splitLengthPrefixed } from '../core/media/h264.ts';
 import type { TrackSink } from '../core/media/track-sink.ts';
 import type { MediaTranscoder, TranscoderFactory } from '../core/media/transcoder.ts';
+import type { EncoderState } from '../core/protocol/channel-description.ts';
 import { msToTicks, OPUS_CLOCK_RATE, ticksToMs, VIDEO_CLOCK_RATE } from '../core/units.ts';
 import { packetizeH264 } from '../sfu/rtp/h264-packetizer.ts';
 import type { Stage } from '../sfu/stage/stage.ts';
@@ -27,6 +28,9 @@ export type BroadcastOutputs = {
 	/** The timeline has come to this position. */
 	reached(timelineMs: number): void;
 };
+
+/** How the encoder of one leg is doing. */
+export type LegEncoderState = { track: 'audio' | 'video'; tier: 'webrtc' | 'll-hls'; state: EncoderState };
 
 /** What legs need of their contribution. */
 export type LegContext = {
@@ -85,14 +89,26 @@ export class VideoLegs {
 		this.#context = context;
 	}
 
+	/** Where a picture is re-encoded for, and how its encoder is doing. */
+	get encoderStates(): readonly LegEncoderState[] {
+		if (this.#transcoder === undefined || this.#plan === undefined) {
+			return [];
+		}
+		const { reEncodesVideo } = this.#plan;
+		const state = this.#transcoder.encoderState;
+		return [
+			...(reEncodesVideo.webrtc ? [{ track: 'video', tier: 'webrtc', state } as const] : []),
+			...(reEncodesVideo.llHls ? [{ track: 'video', tier: 'll-hls', state } as const] : []),
+		];
+	}
+
 	/** RTP of the publisher goes to the stage as it is, for a picture at this timeline position. */
 	passesRtpThrough(timelineTicks: number): boolean {
 		if (timelineTicks >= this.#handOverTicks) {
 			return false;
 		}
-		return (
-			this.#stageSource === 'source' || (this.#stageSource === 'none' && this.#plan?.reEncodesVideo.webrtc !== true)
-		);
+		const passes = this.#plan?.reEncodesVideo.webrtc !== true && this.#plan?.isVideoOff?.webrtc !== true;
+		return this.#stageSource === 'source' || (this.#stageSource === 'none' && passes);
 	}
 
 	/** Source unit → stage, or → encoder whose output goes there. */
@@ -111,6 +127,7 @@ export class VideoLegs {
 			config.codec === 'h264' &&
 			unit.presentationTimeTicks < this.#handOverTicks &&
 			this.#stageSource !== 'encoder' &&
+			plan.isVideoOff?.webrtc !== true &&
 			(!plan.reEncodesVideo.webrtc || this.#stageSource === 'source');
 		if (stage === undefined || !goesDirectly) {
 			return;
@@ -131,6 +148,9 @@ export class VideoLegs {
 		if (plan.reEncodesVideo.llHls || plan.reEncodesVideo.webrtc) {
 			this.#ensureTranscoder(config, health);
 		}
+		if (plan.isVideoOff?.llHls === true) {
+			return;
+		}
 		if (!plan.reEncodesVideo.llHls) {
 			this.#context.runs.configure('video0', config);
 		} else if (this.#encoderConfig !== undefined) {
@@ -140,7 +160,7 @@ export class VideoLegs {
 
 	/** Source unit → packager, when it passes through. */
 	feedPackager(unit: AccessUnit, plan: LegPlan): void {
-		if (!plan.reEncodesVideo.llHls) {
+		if (!plan.reEncodesVideo.llHls && plan.isVideoOff?.llHls !== true) {
 			this.#context.runs.write(unit);
 		}
 	}
@@ -205,9 +225,6 @@ export class VideoLegs {
 			}
 		});
 		transcoder.on('accessUnit', (unit) => this.#onEncoded(unit));
-		transcoder.on('failed', (error) =>
-			this.#context.logger.error({ reason: error.message }, 'the video encoder has failed'),
-		);
 		for (const unit of this.#gop) {
 			transcoder.write(unit);
 		}
@@ -270,6 +287,18 @@ export class AudioLegs {
 		this.#opusPacer = new FramePacer(context.clock);
 	}
 
+	/** Where the sound is transcoded for, and how its encoders are doing. */
+	get encoderStates(): readonly LegEncoderState[] {
+		return [
+			...(this.#toOpus === undefined
+				? []
+				: [{ track: 'audio', tier: 'webrtc', state: this.#toOpus.encoderState } as const]),
+			...(this.#toAac === undefined
+				? []
+				: [{ track: 'audio', tier: 'll-hls', state: this.#toAac.encoderState } as const]),
+		];
+	}
+
 	/** AAC → Opus → stage. Opus of a WHIP publisher goes there as RTP. */
 	feedStage(unit: AccessUnit, config: AudioTrackConfig): void {
 		if (config.codec !== 'aac') {
@@ -288,9 +317,6 @@ export class AudioLegs {
 			});
 			this.#toOpus.on('accessUnit', (opus) =>
 				this.#opusPacer.push(ticksToMs(opus.presentationTimeTicks, OPUS_CLOCK_RATE), () => this.#writeOpus(opus)),
-			);
-			this.#toOpus.on('failed', (error) =>
-				this.#context.logger.error({ reason: error.message }, 'the Opus encoder has failed'),
 			);
 		}
 		this.#toOpus.write(unit);
@@ -359,9 +385,6 @@ export class AudioLegs {
 			}
 		});
 		transcoder.on('accessUnit', (unit) => this.#context.runs.write(unit));
-		transcoder.on('failed', (error) =>
-			this.#context.logger.error({ reason: error.message }, 'the AAC encoder has failed'),
-		);
 		this.#toAac = transcoder;
 		return transcoder;
 	}

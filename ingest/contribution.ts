@@ -13,12 +13,14 @@ import { TypedEmitter } from '../core/typed-emitter.ts';
 import { startsH264KeyFrame } from '../sfu/stage/stage-track.ts';
 import { AAC_FRAME_SAMPLES, ticksToMs } from '../core/units.ts';
 import { CheckedTimes } from './checked-times.ts';
-import { AudioLegs, VideoLegs, type BroadcastOutputs } from './contribution-legs.ts';
+import { AudioLegs, VideoLegs, type BroadcastOutputs, type LegEncoderState } from './contribution-legs.ts';
 import { ContributionTimeline } from './contribution-timeline.ts';
-import { isGopTooLong, MAX_PASS_THROUGH_GOP_MS, planLegs, type LegPlan, type StreamFacts } from './leg-planner.ts';
+import { EncoderAdmission } from './encoder-admission.ts';
+import { isGopTooLong, isSamePlan, MAX_PASS_THROUGH_GOP_MS, type LegPlan, type StreamFacts } from './leg-planner.ts';
 import type { Publisher, PublisherEndReason, PublisherRtpPacket, PublisherUnit } from './publisher.ts';
 import { RunSwitch } from './run-switch.ts';
 import { StreamObserver } from './stream-observer.ts';
+import type { EncoderGrants } from './work-budget.ts';
 
 /** Events of a contribution. */
 export type ContributionEvents = {
@@ -67,6 +69,8 @@ export type ContributionDependencies = {
 	notBeforeMs: () => number;
 	/** A broadcast that plays already is not kept waiting for the length of the first GOP. */
 	waitsForGop: boolean;
+	/** Whether a picture may be re-encoded. */
+	encoderGrants: EncoderGrants;
 };
 
 /** Owns a publisher, from acceptance to its end. */
@@ -81,6 +85,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 	readonly #runs: RunSwitch;
 	readonly #video: VideoLegs;
 	readonly #audio: AudioLegs;
+	readonly #admission: EncoderAdmission;
 	#plan: LegPlan | undefined;
 	#isReady = false;
 	/** False until the contribution before has made way: until then only the newest GOP is kept, as it came. */
@@ -110,6 +115,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		const legs = { ...dependencies, runs: this.#runs, onMedia: () => this.emit('media') };
 		this.#video = new VideoLegs(legs);
 		this.#audio = new AudioLegs(legs);
+		this.#admission = new EncoderAdmission(dependencies.encoderGrants);
 		const { signal } = this.#scope;
 		publisher.on('trackConfigured', (config) => this.#onConfigured(config), { signal });
 		publisher.on('unit', (unit) => this.#receive({ unit }), { signal });
@@ -129,6 +135,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 			this.#offAir = [];
 			// Told before the encoders have ended: whoever comes after a goodbye must find the broadcast ended, not ending.
 			this.emit('closed', reason);
+			this.#admission.release();
 			await Promise.all([this.#video.close(), this.#audio.close(), publisher.close(reason)]);
 		});
 	}
@@ -136,6 +143,11 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 	/** What is done to the stream; undefined until enough is known. */
 	get plan(): LegPlan | undefined {
 		return this.#plan;
+	}
+
+	/** How the encoders of its legs are doing. */
+	get encoderStates(): readonly LegEncoderState[] {
+		return [...this.#video.encoderStates, ...this.#audio.encoderStates];
 	}
 
 	/** Clock.monotonicMs() of the last unit. */
@@ -314,7 +326,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		if (unit.trackId === 'audio0') {
 			this.#audio.feedStage(unit, this.observer.audio!);
 		} else {
-			this.#video.feedStage(unit, planLegs(this.#facts), this.observer.video!, this.publisher.protocol);
+			this.#video.feedStage(unit, this.#planNow(), this.observer.video!, this.publisher.protocol);
 		}
 	}
 
@@ -351,13 +363,14 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		if (!this.#runs.hasRun && !this.#knowsEnough()) {
 			return;
 		}
-		const plan = planLegs(this.#facts);
-		const { webrtc, llHls } = this.#plan?.reEncodesVideo ?? {};
-		const hasOtherPicture = plan.reEncodesVideo.llHls !== llHls;
-		const hasJoined = plan.legs.length !== this.#plan?.legs.length;
-		if (this.#runs.hasRun && !hasOtherPicture && !hasJoined && plan.reEncodesVideo.webrtc === webrtc) {
+		const plan = this.#planNow();
+		if (this.#runs.hasRun && this.#plan !== undefined && isSamePlan(plan, this.#plan)) {
 			return;
 		}
+		const before = this.#plan;
+		const hasOtherPicture =
+			plan.reEncodesVideo.llHls !== before?.reEncodesVideo.llHls || plan.isVideoOff?.llHls !== before.isVideoOff?.llHls;
+		const hasJoined = plan.legs.length !== before?.legs.length;
 		this.#plan = plan;
 		this.emit('planned', plan);
 		if (!this.#runs.hasRun || hasOtherPicture) {
@@ -368,6 +381,12 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 			// The WebRTC tier's leg alone has changed.
 			this.#configureRun(plan);
 		}
+	}
+
+	#planNow(): LegPlan {
+		const { video } = this.observer;
+		const picture = video === undefined ? undefined : { ...video, frameRate: () => this.observer.health.frameRate };
+		return this.#admission.plan(this.#facts, picture);
 	}
 
 	#knowsEnough(): boolean {
@@ -408,7 +427,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 	get #runTracks(): TrackId[] {
 		const facts = this.#facts;
 		return [
-			...(facts.video === undefined ? [] : (['video0'] as const)),
+			...(facts.video === undefined || this.#plan?.isVideoOff?.llHls === true ? [] : (['video0'] as const)),
 			...(facts.audio === undefined ? [] : (['audio0'] as const)),
 		];
 	}

@@ -20,8 +20,8 @@ export type StreamFacts = {
 	audio: { codec: AudioCodec } | undefined;
 };
 
-/** What is done to a track on its way to a tier. */
-export type LegMode = 'pass-through' | 'transcode' | 're-encode';
+/** What is done to a track on its way to a tier. `off`: it has to be re-encoded, and there is no room for that now. */
+export type LegMode = 'pass-through' | 'transcode' | 're-encode' | 'off';
 
 /** One leg's decision, with its reason in plain words for the streamer, and the setting that would avoid it. */
 export type Leg = {
@@ -33,7 +33,20 @@ export type Leg = {
 };
 
 /** All decisions for one stream. */
-export type LegPlan = { legs: readonly Leg[]; reEncodesVideo: { webrtc: boolean; llHls: boolean } };
+export type LegPlan = {
+	legs: readonly Leg[];
+	reEncodesVideo: { webrtc: boolean; llHls: boolean };
+	/** Tiers that get no picture, because there is no room to re-encode it. Absent: all get theirs. */
+	isVideoOff?: { webrtc: boolean; llHls: boolean };
+};
+
+/** True when the two plans lead the stream the same way. */
+export function isSamePlan(one: LegPlan, other: LegPlan): boolean {
+	return (
+		one.legs.length === other.legs.length &&
+		one.legs.every((leg, index) => leg.mode === other.legs[index]!.mode && leg.track === other.legs[index]!.track)
+	);
+}
 
 /**
  * The longest GOP that goes through unchanged: segments are cut at key frames, and a segment may not exceed the target

@@ -14,6 +14,7 @@ export type PublisherEndReason =
 	| 'protocol-error'
 	| 'replaced'
 	| 'key-revoked'
+	| 'bitrate-too-high'
 	| 'worker-died'
 	| 'server-shutdown';
 

@@ -15,6 +15,7 @@ const PERMISSION = {
 	channelName: 'demo' as ChannelName,
 	graceWindowMs: 60_000,
 	streamKeyId: 'key',
+	owner: { id: undefined, isKnown: false, isAdministrator: false },
 };
 
 it('refuses, before it has begun to publish, an encoder that would be one take-over too many, and says so', async () => {
@@ -26,7 +27,7 @@ it('refuses, before it has begun to publish, an encoder that would be one take-o
 			logger: new RecordingLogger(),
 			authorizer: { authorize: () => Promise.resolve(PERMISSION), isKnownAddress: () => false },
 			registry: {
-				checkTakeOver: ({ channelName }) => {
+				checkAdmission: ({ channelName }) => {
 					throw new SpillwayError('TAKE_OVERS_TOO_FREQUENT', [channelName === 'demo' ? 42 : 0]);
 				},
 				open: ({ channelName }) => {

@@ -20,7 +20,7 @@ export function createRtmpIngest(
 		clock: Clock;
 		logger: Logger;
 		authorizer: PublishAuthorizer & Pick<RtmpAuthorizer<PublishPermission>, 'isKnownAddress'>;
-		registry: Pick<BroadcastRegistry, 'open' | 'checkTakeOver'>;
+		registry: Pick<BroadcastRegistry, 'open' | 'checkAdmission'>;
 	},
 ): RtmpServer<PublishPermission> {
 	const { logger, registry } = dependencies;
@@ -28,7 +28,7 @@ export function createRtmpIngest(
 		// Once publishing has begun, RTMP has no word for "not now" that encoders understand.
 		authorize: async (streamKey: StreamKey, remoteAddress: string): Promise<PublishPermission> => {
 			const permission = await dependencies.authorizer.authorize(streamKey, remoteAddress);
-			registry.checkTakeOver(permission);
+			registry.checkAdmission(permission);
 			return permission;
 		},
 		isKnownAddress: (remoteAddress: string) => dependencies.authorizer.isKnownAddress(remoteAddress),

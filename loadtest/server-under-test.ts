@@ -48,6 +48,8 @@ export class ServerUnderTest {
 				SPILLWAY_RTC_ANNOUNCED_ADDRESSES: '127.0.0.1',
 				SPILLWAY_DATA_FOLDER: dataFolder,
 				SPILLWAY_DEMO_STREAM_KEY: streamKey,
+				// No balancer watches these; each stop would cost a second.
+				SPILLWAY_OPERATION_DRAIN_SECONDS: '0',
 				...environment,
 			},
 		});

@@ -54,9 +54,8 @@ export class BroadcastRouter extends TypedEmitter<BroadcastRouterEvents> {
 		ports: { min: number; max: number },
 		dependencies: { clock: Clock; logger: Logger },
 	): Promise<BroadcastRouter> {
-		const home = pool.leastUsed();
-		home.routerCount++;
-		const router = await home.worker.createRouter({ mediaCodecs: routerMediaCodecs(DEFAULT_PAYLOAD_TYPES) });
+		const home = await pool.acquire();
+		const router = await createRouter(home, DEFAULT_PAYLOAD_TYPES);
 		router.observer.once('close', () => home.routerCount--);
 		try {
 			const stage = await Stage.create(
@@ -172,10 +171,10 @@ export class BroadcastRouter extends TypedEmitter<BroadcastRouterEvents> {
 		if ((counts.get(this.home.index) ?? 0) < MAX_VIEWERS_PER_WORKER) {
 			return this.home;
 		}
-		return (
-			this.#pool.workers.toSorted((one, other) => (counts.get(one.index) ?? 0) - (counts.get(other.index) ?? 0))[0] ??
-			this.home
-		);
+		const viewersOn = ({ index }: PooledWorker): number => counts.get(index) ?? 0;
+		const emptiest = this.#pool.workers.toSorted((one, other) => viewersOn(one) - viewersOn(other))[0] ?? this.home;
+		const isFull = viewersOn(emptiest) >= MAX_VIEWERS_PER_WORKER;
+		return (isFull ? await this.#pool.startAnother() : undefined) ?? emptiest;
 	}
 
 	async #createViewerRouter(
@@ -195,8 +194,7 @@ export class BroadcastRouter extends TypedEmitter<BroadcastRouterEvents> {
 				cancelIdleTimer: undefined,
 			};
 		}
-		const router = await pooledWorker.worker.createRouter({ mediaCodecs: routerMediaCodecs(payloadTypes) });
-		pooledWorker.routerCount++;
+		const router = await createRouter(pooledWorker, payloadTypes);
 		router.observer.once('close', () => {
 			pooledWorker.routerCount--;
 			// Its worker may have died apart from the home worker: the next viewer gets a new one.
@@ -235,5 +233,16 @@ export class BroadcastRouter extends TypedEmitter<BroadcastRouterEvents> {
 			}
 		}
 		this.#viewerRouters.clear();
+	}
+}
+
+/** Counted from before it is there, so that its worker is not ended as idle meanwhile. */
+async function createRouter(pooledWorker: PooledWorker, payloadTypes: PayloadTypes): Promise<Router> {
+	pooledWorker.routerCount++;
+	try {
+		return await pooledWorker.worker.createRouter({ mediaCodecs: routerMediaCodecs(payloadTypes) });
+	} catch (error) {
+		pooledWorker.routerCount--;
+		throw error;
 	}
 }

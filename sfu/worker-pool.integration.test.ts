@@ -1,7 +1,9 @@
 /** Tests of the pool of real workers: ports, a worker that is killed, and the end. */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
+import { FakeClock } from '../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../core/testing/recording-logger.ts';
 import { createSfu } from './create-sfu.ts';
 import { DEFAULT_PAYLOAD_TYPES } from './media-codecs.ts';
@@ -25,6 +27,40 @@ describe('WorkerPool', () => {
 		expect([pool.liveCount, new Set(pool.ports).size, new Set(pool.pids).size]).toEqual([2, 2, 2]);
 		expect(pool.ports.every((port) => port > 0)).toBe(true);
 		expect(pool.pids.every(isRunning)).toBe(true);
+	});
+
+	it('starts the others only when there is work for them, and ends them when there has been none for a minute', async () => {
+		process.env['SPILLWAY_TEST_SECRET'] = 'sesame';
+		const clock = new FakeClock();
+		const pool = new WorkerPool(testSfuConfig(2), 2, { clock, logger: new RecordingLogger() });
+		try {
+			await pool.start();
+			expect([pool.liveCount, pool.usableCount]).toEqual([1, 2]);
+			const first = await pool.acquire();
+			first.routerCount++;
+			expect(pool.liveCount).toBe(1);
+			const second = await pool.acquire();
+			expect([second.index, pool.liveCount]).toEqual([1, 2]);
+			second.routerCount++;
+			// There can be no third; with equal work the first is taken.
+			expect(await pool.acquire()).toBe(first);
+			await clock.advance(120_000);
+			expect(pool.liveCount).toBe(2);
+			for (const pid of pool.pids) {
+				const environment = await readFile(`/proc/${pid}/environ`, 'utf8');
+				expect(environment).toContain('PATH=');
+				expect(environment).not.toContain('sesame');
+			}
+			first.routerCount = second.routerCount = 0;
+			await clock.advance(120_000);
+			// The first one stays for whoever comes next.
+			expect([pool.workers.map(({ index }) => index), pool.usableCount]).toEqual([[0], 2]);
+			first.routerCount++;
+			expect((await pool.acquire()).index).toBe(1);
+		} finally {
+			delete process.env['SPILLWAY_TEST_SECRET'];
+			await pool.close();
+		}
 	});
 
 	it('puts broadcasts on the worker that has the fewest', async () => {

@@ -1,6 +1,7 @@
-/** One mediasoup Worker per core, each with its WebRTC server. A dead one is replaced on the same port. */
+/** mediasoup Workers, up to one per core, each with its WebRTC server; started when there is work. A dead one is replaced on the same port. */
 import * as mediasoup from 'mediasoup';
 import type { WebRtcServer, Worker } from 'mediasoup/types';
+import { withChildEnvironment } from '../core/child-environment.ts';
 import { CloseScope } from '../core/close-scope.ts';
 import type { Clock } from '../core/clock.ts';
 import { SpillwayError, errorMessage } from '../core/errors.ts';
@@ -19,6 +20,8 @@ export type PooledWorker = {
 	port: number;
 	/** Routers on it, for choosing the least used. */
 	routerCount: number;
+	/** Monotonic; undefined while it was not seen without routers. */
+	idleSinceMs: number | undefined;
 	/** What the worker does for viewers. */
 	loadProbe: WorkerLoadProbe;
 };
@@ -32,6 +35,9 @@ export type WorkerPoolEvents = {
 /** The first retry after a worker died; doubled up to the longest. Starting one takes about 30 ms. */
 const RESPAWN_FIRST_DELAY_MS = 50;
 const RESPAWN_MAX_DELAY_MS = 10_000;
+/** A worker beyond the first that has had no router for this long is ended; the next start takes 30 ms. */
+const IDLE_WORKER_MS = 60_000;
+const IDLE_CHECK_INTERVAL_MS = 15_000;
 
 /** Owns the worker processes. */
 export class WorkerPool extends TypedEmitter<WorkerPoolEvents> {
@@ -41,6 +47,10 @@ export class WorkerPool extends TypedEmitter<WorkerPoolEvents> {
 	readonly #logger: Logger;
 	readonly #scope: CloseScope<'server-shutdown'>;
 	readonly #workers = new Map<number, PooledWorker>();
+	/** Places in the pool that have a worker, or are getting one. */
+	readonly #takenIndices = new Set<number>();
+	/** Of them, those whose worker died and is not back yet. */
+	readonly #deadIndices = new Set<number>();
 
 	constructor(config: SfuConfig, workerCount: number, dependencies: { clock: Clock; logger: Logger }) {
 		super(dependencies.logger);
@@ -50,14 +60,24 @@ export class WorkerPool extends TypedEmitter<WorkerPoolEvents> {
 		this.#logger = dependencies.logger;
 		this.#scope = new CloseScope(dependencies.logger);
 		this.#scope.onClose(() => this.#closeWorkers());
+		this.#scope.onClose(this.#clock.setInterval(() => this.#endIdleWorkers(), IDLE_CHECK_INTERVAL_MS));
 	}
 
-	/** Starts all workers; rejects when one cannot be started. */
+	/** Starts the first worker; rejects when it cannot be started. The others come when there is work for them. */
 	async start(): Promise<void> {
-		for (let index = 0; index < this.#workerCount; index++) {
-			const port = this.#config.rtcPort === 0 ? 0 : this.#config.rtcPort + index;
-			await this.#startWorker(index, port);
+		await this.#startNext();
+	}
+
+	/** Starts all of them, for tests. */
+	async startAll(): Promise<void> {
+		while (this.#takenIndices.size < this.#workerCount && !this.#scope.closed) {
+			await this.#startNext();
 		}
+	}
+
+	/** Workers that could be used: those that run, and those that would be started. */
+	get usableCount(): number {
+		return this.#workerCount - this.#deadIndices.size;
 	}
 
 	/** Ports in use, in the order of the workers. */
@@ -78,6 +98,31 @@ export class WorkerPool extends TypedEmitter<WorkerPoolEvents> {
 	/** The running workers. */
 	get workers(): readonly PooledWorker[] {
 		return [...this.#workers.values()];
+	}
+
+	/**
+	 * A worker for one more router: an idle one, else one that is started, else the least used. Throws SFU_UNAVAILABLE while there
+	 * is none.
+	 */
+	async acquire(): Promise<PooledWorker> {
+		const isBusy = this.workers.every(({ routerCount }) => routerCount > 0);
+		return (isBusy ? await this.startAnother() : undefined) ?? this.leastUsed();
+	}
+
+	/** One more worker, unless there are as many as may be or it cannot be started. */
+	async startAnother(): Promise<PooledWorker | undefined> {
+		if (this.#scope.closed || this.#takenIndices.size >= this.#workerCount) {
+			return undefined;
+		}
+		try {
+			return await this.#startNext();
+		} catch (error) {
+			this.#logger.error(
+				{ reason: errorMessage(error) },
+				'another SFU worker could not be started; those that run go on',
+			);
+			return undefined;
+		}
 	}
 
 	/** The worker with the fewest routers; throws SFU_UNAVAILABLE while none runs. */
@@ -107,23 +152,46 @@ export class WorkerPool extends TypedEmitter<WorkerPoolEvents> {
 		return this.#scope.close('server-shutdown');
 	}
 
-	async #startWorker(index: number, port: number): Promise<void> {
-		const worker = await mediasoup.createWorker({
-			logLevel: 'warn',
-			...(this.#config.workerBin === undefined ? {} : { workerBin: this.#config.workerBin }),
-		});
+	async #startNext(): Promise<PooledWorker | undefined> {
+		let index = 0;
+		while (this.#takenIndices.has(index)) {
+			index++;
+		}
+		this.#takenIndices.add(index);
+		try {
+			return await this.#startWorker(index, this.#config.rtcPort === 0 ? 0 : this.#config.rtcPort + index);
+		} catch (error) {
+			this.#takenIndices.delete(index);
+			throw error;
+		}
+	}
+
+	async #startWorker(index: number, port: number): Promise<PooledWorker | undefined> {
+		// mediasoup hands its whole environment on.
+		const worker = await withChildEnvironment(() =>
+			mediasoup.createWorker({
+				logLevel: 'warn',
+				...(this.#config.workerBin === undefined ? {} : { workerBin: this.#config.workerBin }),
+			}),
+		);
 		// Before the first router, so that none is missed.
 		const loadProbe = new WorkerLoadProbe(worker);
 		try {
 			const { webRtcServer, port: chosen } = await this.#createWebRtcServer(worker, port);
 			if (this.#scope.closed) {
 				worker.close();
-				return;
+				return undefined;
 			}
-			const entry: PooledWorker = { index, worker, webRtcServer, port: chosen, routerCount: 0, loadProbe };
+			const entry: PooledWorker = {
+				...{ index, worker, webRtcServer, port: chosen, loadProbe },
+				routerCount: 0,
+				idleSinceMs: undefined,
+			};
 			this.#workers.set(index, entry);
+			this.#deadIndices.delete(index);
 			worker.on('died', (error) => this.#onDied(entry, error));
 			this.#logger.info({ index, pid: worker.pid, port: chosen }, 'SFU worker started');
+			return entry;
 		} catch (error) {
 			worker.close();
 			throw error;
@@ -151,8 +219,11 @@ export class WorkerPool extends TypedEmitter<WorkerPoolEvents> {
 				return { webRtcServer, port: candidate };
 			} catch (error) {
 				if (attempt >= attempts) {
-					throw new Error(
-						`The WebRTC port ${candidate} cannot be used (${errorMessage(error)}). Choose another with SPILLWAY_RTC_PORT.`,
+					throw new SpillwayError(
+						'CONFIG_INVALID',
+						[
+							`The WebRTC port ${candidate} cannot be used (${errorMessage(error)}). Choose another with SPILLWAY_RTC_PORT.`,
+						],
 						{ cause: error },
 					);
 				}
@@ -165,6 +236,7 @@ export class WorkerPool extends TypedEmitter<WorkerPoolEvents> {
 			return;
 		}
 		this.#workers.delete(entry.index);
+		this.#deadIndices.add(entry.index);
 		this.#logger.error({ index: entry.index, pid: entry.worker.pid, reason: error.message }, 'SFU worker died');
 		this.emit('workerDied', entry.index, entry.worker.pid);
 		void this.#respawn(entry.index, entry.port, RESPAWN_FIRST_DELAY_MS);
@@ -182,6 +254,20 @@ export class WorkerPool extends TypedEmitter<WorkerPoolEvents> {
 			});
 		}, delayMs);
 		const unregister = this.#scope.onClose(() => cancel());
+	}
+
+	#endIdleWorkers(): void {
+		const nowMs = this.#clock.monotonicMs();
+		for (const entry of this.#workers.values()) {
+			entry.idleSinceMs = entry.routerCount > 0 ? undefined : (entry.idleSinceMs ?? nowMs);
+			const isLongIdle = entry.idleSinceMs !== undefined && nowMs - entry.idleSinceMs >= IDLE_WORKER_MS;
+			if (entry.index > 0 && isLongIdle) {
+				this.#workers.delete(entry.index);
+				this.#takenIndices.delete(entry.index);
+				entry.worker.close();
+				this.#logger.info({ index: entry.index, pid: entry.worker.pid }, 'SFU worker ended: it had no work');
+			}
+		}
 	}
 
 	#closeWorkers(): void {

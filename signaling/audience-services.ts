@@ -7,19 +7,22 @@ import type { ChannelName } from '../core/ids.ts';
 import type { Logger } from '../core/logger.ts';
 import type { BroadcastRegistry } from '../ingest/broadcast-registry.ts';
 import type { Packager } from '../packager/create-packager.ts';
+import type { FfmpegTranscoderFactory } from '../packager/ffmpeg/transcoder.ts';
 import type { Sfu } from '../sfu/create-sfu.ts';
 import { createAccounts, type Accounts } from './accounts/create-accounts.ts';
 import { createSignaling, type Signaling } from './audience/create-signaling.ts';
 import type { MessageBus } from './bus/message-bus.ts';
 import { describeChannel } from './channels/channel-description.ts';
 import type { Channel, ChannelStore } from './channels/channel-store.ts';
+import { PlayableChannels } from './channels/playable-channels.ts';
 import { createChannelApi, type ChannelApi } from './channels/create-channel-api.ts';
 import type { PublishAuthorizer } from './channels/publish-authorizer.ts';
 import { createChat, type Chat } from './chat/create-chat.ts';
 import type { Database } from './database/database.ts';
 import { createOpenApiRoutes, registerOpenApi } from './http/openapi.ts';
 import { Metrics } from './operations/metrics.ts';
-import type { ServerConfig } from './server-config.ts';
+import { readDescriptors, type DescriptorWatch } from './operations/descriptor-watch.ts';
+import { isReachedByTls, type ServerConfig } from './server-config.ts';
 import { registerWebSockets } from './sockets/signaling-routes.ts';
 import { SocketAdmission } from './sockets/socket-admission.ts';
 import { SfuLoadMeter, sfuBudget } from './tiers/sfu-budget.ts';
@@ -37,6 +40,9 @@ export type AudienceServicesDependencies = {
 	registry: BroadcastRegistry;
 	sfu: Sfu;
 	packager: Packager;
+	transcoders: Pick<FfmpegTranscoderFactory, 'census'>;
+	descriptors: Pick<DescriptorWatch, 'exhaustedCount'>;
+	unhandledRejectionCount: () => number;
 	/** Public addresses; asked only while the server listens. */
 	endpoints: () => { httpUrl: string; rtmpUrl: string };
 };
@@ -77,7 +83,7 @@ export class AudienceServices {
 		const accounts = await createAccounts({
 			...{ clock, logger, database, bus, serverSecret },
 			config: {
-				isSecure: config.http.tlsCertificateFile !== undefined || config.http.publicUrl?.startsWith('https:') === true,
+				isSecure: isReachedByTls(config),
 				publicUrl: config.http.publicUrl,
 				isSignUpOpen: config.accounts.isSignUpOpen,
 			},
@@ -86,15 +92,17 @@ export class AudienceServices {
 		const admission = new SocketAdmission(config.http);
 		const chat = createChat({ bus, database, clock, logger, serverSecret, accounts, channels, admission });
 		scope.onClose(() => chat.close());
-		const meter = new SfuLoadMeter(sfu.pool, sfu.pool.workers.length, { clock, logger });
+		const meter = new SfuLoadMeter(sfu.pool, sfu.pool.usableCount, { clock, logger });
 		scope.onClose(() => meter.close());
 		meter.start();
+		const playable = new PlayableChannels(channels, registry);
 		const signaling: Signaling = createSignaling({
-			...{ clock, logger, bus, database, serverSecret, channels },
+			...{ clock, logger, bus, database, serverSecret },
+			channels: playable,
 			chat: chat.service,
 			authenticator: accounts.authenticator,
 			sfu: {
-				budget: () => sfuBudget(config.sfu, meter.reading.workerCount),
+				budget: () => sfuBudget(config.sfu, sfu.pool.usableCount),
 				load: () => meter.reading.load,
 			},
 			describe: (channel) => describeNow(channel),
@@ -106,6 +114,7 @@ export class AudienceServices {
 			admission,
 		});
 		scope.onClose(() => signaling.close());
+		scope.onClose(playable.onChanged((name) => void signaling.channelChanged(name)));
 		accounts.endWithSession(signaling.sessions);
 		scope.onClose(sfu.pool.on('workerDied', () => signaling.loadChanged()));
 		function describeNow(channel: Channel): ReturnType<typeof describeChannel> {
@@ -137,8 +146,13 @@ export class AudienceServices {
 				viewers: () => viewersByTier(registry, signaling),
 				packager: () => packager.counters,
 				workers: () => sfu.pool.readLoads(),
+				encoders: () => dependencies.transcoders.census(),
+				encoderPixelsPerSecond: () => registry.encoderPixelsPerSecond,
+				descriptors: readDescriptors,
+				descriptorsExhausted: () => dependencies.descriptors.exhaustedCount,
+				unhandledRejections: dependencies.unhandledRejectionCount,
 			},
-			{ logger, token: config.metrics.token },
+			{ clock, logger, token: config.metrics.token },
 		);
 		scope.onClose(() => metrics.close());
 		return new AudienceServices({ accounts, api, chat, signaling, metrics });

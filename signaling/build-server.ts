@@ -1,7 +1,7 @@
 /** Puts the tiers together into a server that does not listen yet. Tests call this; so does main.ts. */
-import fastify, { type FastifyInstance } from 'fastify';
-import { readFile } from 'node:fs/promises';
+import type { FastifyInstance } from 'fastify';
 import type { AddressInfo } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { SpillwayError } from '../core/errors.ts';
 import type { Clock } from '../core/clock.ts';
 import { CloseScope } from '../core/close-scope.ts';
@@ -12,6 +12,7 @@ import type { Logger } from '../core/logger.ts';
 import { BroadcastRegistry, type PublishPermission } from '../ingest/broadcast-registry.ts';
 import { createRtmpIngest } from '../ingest/rtmp-ingest.ts';
 import { DEFAULT_RTMP_SERVER_CONFIG, type RtmpServer } from '../ingest/rtmp/rtmp-server.ts';
+import { workLimits } from '../ingest/work-budget.ts';
 import { WhipSessions } from '../ingest/whip/whip-routes.ts';
 import { createPackager, type Packager } from '../packager/create-packager.ts';
 import { checkFfmpeg } from '../packager/ffmpeg/ffmpeg-process.ts';
@@ -22,17 +23,22 @@ import { WhepSessions } from '../sfu/whep/whep-routes.ts';
 import { BroadcastJournal } from './channels/broadcast-journal.ts';
 import { ChannelStore } from './channels/channel-store.ts';
 import { prepareFirstStart, type FirstStartResult } from './channels/first-start.ts';
+import { withPlayableTiers } from './channels/playable-channels.ts';
 import { PublishAuthorizer } from './channels/publish-authorizer.ts';
 import { AudienceServices } from './audience-services.ts';
 import { openBus, openDatabase } from './backing-services.ts';
-import { rewriteIrcUrl } from './chat/irc/irc-routes.ts';
 import { KnownNetworks } from './database/known-networks.ts';
 import { openDataFolder, type Endpoints } from './data-folder.ts';
-import { createFrameworkErrorHandler, registerErrorHandler } from './http/error-handler.ts';
-import { requestLimits } from './http/request-limits.ts';
+import { createApp } from './http/create-app.ts';
+import { registerErrorHandler } from './http/error-handler.ts';
+import { checkPorts, toPortError, type WantedPort } from './http/port-check.ts';
 import { createProxyTrust } from './http/trusted-proxies.ts';
+import { DescriptorWatch } from './operations/descriptor-watch.ts';
+import { checkDisk } from './operations/disk-check.ts';
+import { Drain } from './operations/drain.ts';
 import { registerHealthRoutes } from './operations/health-routes.ts';
-import type { ServerConfig } from './server-config.ts';
+import { OpenRequests } from './operations/open-requests.ts';
+import { isReachedByTls, type ServerConfig } from './server-config.ts';
 import { maxWhepSessions, sfuBudget } from './tiers/sfu-budget.ts';
 import { createWebPages } from './web-pages.ts';
 
@@ -52,7 +58,14 @@ export interface SpillwayServer {
 	readonly firstStart: FirstStartResult;
 	/** Opens the ports and writes endpoints.json. */
 	listen(): Promise<Endpoints>;
-	/** Stops accepting, lets viewers and publishers go, ends playlists, closes everything. Idempotent. */
+	/**
+	 * The first step of a stop: /readyz says that the server is not ready, and everything else goes on. Resolves after
+	 * operation.drainSeconds; close() follows.
+	 */
+	drain(): Promise<void>;
+	/** Cuts the waits of a stop short. */
+	hurry(): void;
+	/** Lets viewers and publishers go, ends playlists, answers what is held, closes everything. Idempotent. */
 	close(): Promise<void>;
 	[Symbol.asyncDispose](): Promise<void>;
 }
@@ -63,6 +76,8 @@ export type ServerDependencies = {
 	logger: Logger;
 	/** Folder of the built web pages; without it there are none. */
 	webFolder?: string;
+	/** Promises that were rejected and nobody handled, for the metrics. */
+	unhandledRejectionCount?: () => number;
 };
 
 /** Opens data folder, database, bus and workers. Rejects with what is wrong, having closed what was open. */
@@ -78,9 +93,10 @@ export async function buildServer(config: ServerConfig, dependencies: ServerDepe
 
 async function assemble(
 	config: ServerConfig,
-	{ clock, logger, webFolder }: ServerDependencies,
+	{ clock, logger, webFolder, unhandledRejectionCount = () => 0 }: ServerDependencies,
 	scope: CloseScope<'server-shutdown'>,
 ): Promise<SpillwayServer> {
+	await checkPorts(wantedPorts(config));
 	await checkFfmpeg(clock);
 	const dataFolder = await openDataFolder({ path: config.dataFolder, clock, logger });
 	scope.onClose(() => dataFolder.close());
@@ -108,6 +124,7 @@ async function assemble(
 		logger,
 		serverSecret,
 		defaultGraceWindowSeconds: config.ingest.graceWindowSeconds,
+		whoMayPublish: config.accounts.whoMayPublish,
 	});
 	await Promise.all([networks.load(), authorizer.load()]);
 
@@ -136,11 +153,13 @@ async function assemble(
 		},
 	});
 	scope.onClose(() => packager.close('server-shutdown'));
+	const transcoders = createTranscoderFactory({ clock });
 	const registry = new BroadcastRegistry({
 		clock,
 		logger: logger.child({ tier: 'ingest' }),
 		sfu,
-		transcoders: createTranscoderFactory({ clock }),
+		transcoders,
+		limits: workLimits(config.ingest, availableParallelism()),
 		openPackager: (broadcast) => packager.startBroadcast(broadcast),
 	});
 	scope.onClose(() => registry.close());
@@ -172,7 +191,7 @@ async function assemble(
 		return name === undefined
 			? undefined
 			: channels.findByName(name).then(
-					(found) => found?.policy,
+					(found) => found && withPlayableTiers(found, registry.find(name)?.plan).policy,
 					() => undefined,
 				);
 	}
@@ -194,7 +213,7 @@ async function assemble(
 		authorizePlayback: async (channel) => {
 			const full = (reason: string): SpillwayError =>
 				new SpillwayError('SFU_UNAVAILABLE', [reason], { retryAfterSeconds: WHEP_FULL_RETRY_SECONDS });
-			const { maxConsumers } = sfuBudget(config.sfu, sfu.pool.workers.length);
+			const { maxConsumers } = sfuBudget(config.sfu, sfu.pool.usableCount);
 			if (whep.count >= maxWhepSessions(maxConsumers)) {
 				throw full('it is full');
 			}
@@ -224,13 +243,25 @@ async function assemble(
 	);
 	scope.onClose(() => rtmp.close('server-shutdown'));
 
-	const app = await createApp(config, clock, logger);
+	const app = await createApp(config.http, { clock, logger, isSecure: isReachedByTls(config) });
 	scope.onClose(() => app.close());
+	const requests = new OpenRequests(clock);
+	requests.watch(app);
+	const drain = new Drain(clock, requests);
+	// Before the port closes: what players hold is answered, with the end of the playlist, and they may fetch what is left of it.
+	scope.onClose(async () => {
+		const hadBroadcasts = registry.broadcasts.length > 0;
+		await Promise.all([rtmp.close('server-shutdown'), registry.close()]);
+		await drain.finishAnswers(hadBroadcasts);
+	});
+	const descriptors = new DescriptorWatch(clock, logger);
+	scope.onClose(() => descriptors.close());
 	// After the app, so that it closes before: viewers are told to come again while they are still connected.
 	let endpoints: Endpoints | undefined;
 	const services = await AudienceServices.create(
 		{
 			...{ clock, logger, config, database, bus, serverSecret, channels, authorizer, registry, sfu, packager },
+			...{ transcoders, descriptors, unhandledRejectionCount },
 			endpoints: () => ({
 				httpUrl: String(endpoints?.['httpUrl'] ?? ''),
 				rtmpUrl: String(endpoints?.['rtmpUrl'] ?? ''),
@@ -238,15 +269,27 @@ async function assemble(
 		},
 		scope,
 	);
-	registerErrorHandler(app, logger);
+	registerErrorHandler(app, logger, clock);
 	await services.prepare(app);
 	registerHealthRoutes(app, {
 		clock,
-		isStopping: () => scope.closed,
+		isStopping: () => drain.hasBegun || scope.closed,
 		checks: {
-			database: () => database.checkHealth(),
-			bus: () => bus.checkHealth(),
-			workers: async () => void sfu.pool.leastUsed(),
+			database: { isRequired: true, check: () => database.checkHealth() },
+			// Without the bus the servers of an installation do not hear of one another; each serves its own viewers.
+			bus: { isRequired: false, check: () => bus.checkHealth() },
+			workers: { isRequired: true, check: () => void sfu.pool.leastUsed() },
+			dataFolder: {
+				// Media lives in memory, so that without the embedded database nothing is lost at once.
+				isRequired: config.databaseUrl === undefined,
+				check: () => checkDisk(dataFolder.temporaryFolder, config.operation.minFreeBytes),
+			},
+			encoders: { isRequired: false, check: () => encoderTrouble(transcoders.census()) },
+			descriptors: {
+				isRequired: false,
+				check: () =>
+					descriptors.isExhausted ? 'There is no file descriptor left, so connections are lost.' : undefined,
+			},
 		},
 	});
 	await app.register(whip.routes);
@@ -274,51 +317,28 @@ async function assemble(
 			await dataFolder.writeEndpoints(endpoints);
 			return endpoints;
 		},
+		drain: () => drain.begin(config.operation.drainSeconds * 1000),
+		hurry: () => drain.hurry(),
 		close: () => scope.close('server-shutdown'),
 		[Symbol.asyncDispose]: () => scope.close('server-shutdown'),
 	};
 }
 
-// fastify logs nothing itself: the error handler and the tiers log what matters, with our fields.
-async function createApp(config: ServerConfig, clock: Clock, logger: Logger): Promise<FastifyInstance> {
-	const common = {
-		...requestLimits(() => clock.nowMs(), config.http.trustedProxies),
-		rewriteUrl: rewriteIrcUrl,
-		frameworkErrors: createFrameworkErrorHandler(logger),
-		// Held playlist requests would keep the server for seconds; players ask again.
-		forceCloseConnections: true,
-	} as const;
-	const { tlsCertificateFile, tlsKeyFile } = config.http;
-	if (tlsCertificateFile === undefined || tlsKeyFile === undefined) {
-		return withCommonHooks(fastify(common));
-	}
-	const [cert, key] = await Promise.all([readFile(tlsCertificateFile), readFile(tlsKeyFile)]);
-	const { http: _http, ...http2Options } = common;
-	// Fastify's types know no forced close over HTTP/2, its code does.
-	const options = { ...http2Options, http2: true, https: { allowHTTP1: true, cert, key } } as object;
-	return withCommonHooks(fastify(options) as FastifyInstance);
+/** HTTP, RTMP, WebRTC. */
+function wantedPorts({ http, rtmp, rtc }: ServerConfig): WantedPort[] {
+	const { host } = http;
+	return [
+		{ setting: 'http.port', environmentName: 'SPILLWAY_HTTP_PORT', port: http.port, host },
+		{ setting: 'rtmp.port', environmentName: 'SPILLWAY_RTMP_PORT', port: rtmp.port, host },
+		// The others of the range are for workers that start when there is work for them.
+		{ setting: 'rtc.port', environmentName: 'SPILLWAY_RTC_PORT', port: rtc.port, host: undefined, isUdpToo: true },
+	];
 }
 
-/** What every answer has, and what is made good in every request. */
-function withCommonHooks(app: FastifyInstance): FastifyInstance {
-	app.addHook('onRequest', (_request, reply, done) => {
-		reply.header('x-content-type-options', 'nosniff');
-		done();
-	});
-	return withoutEmptyTypes(app);
-}
-
-/** Many programs name a content type also where there is no content; fastify would refuse that. */
-function withoutEmptyTypes(app: FastifyInstance): FastifyInstance {
-	app.addHook('onRequest', (request, _reply, done) => {
-		const { headers, method } = request;
-		const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
-		if (method === 'DELETE' && !hasBody) {
-			delete headers['content-type'];
-		}
-		done();
-	});
-	return app;
+function encoderTrouble({ failing }: { failing: number }): string | undefined {
+	return failing === 0
+		? undefined
+		: `${failing === 1 ? 'An encoder keeps' : `${failing} encoders keep`} failing and ${failing === 1 ? 'is' : 'are'} started again and again; the log has FFmpeg's words.`;
 }
 
 async function openPorts(
@@ -327,9 +347,14 @@ async function openPorts(
 	rtmp: RtmpServer<PublishPermission>,
 	sfu: Sfu,
 ): Promise<Endpoints> {
-	await app.listen({ host: config.http.host, port: config.http.port });
+	const [http, rtmpDoor] = wantedPorts(config) as [WantedPort, WantedPort];
+	await app.listen({ host: config.http.host, port: config.http.port }).catch((error: unknown) => {
+		throw toPortError(error, http);
+	});
 	const httpPort = (app.server.address() as AddressInfo).port;
-	const { port: rtmpPort } = await rtmp.listen();
+	const { port: rtmpPort } = await rtmp.listen().catch((error: unknown) => {
+		throw toPortError(error, rtmpDoor);
+	});
 	const scheme = config.http.tlsCertificateFile === undefined ? 'http' : 'https';
 	const host = config.http.host === '0.0.0.0' || config.http.host === '::' ? 'localhost' : config.http.host;
 	return {

@@ -1,5 +1,6 @@
 /** Tests of the data folder and its lock, in temporary folders. */
 import {
+	chmodSync,
 	existsSync,
 	mkdirSync,
 	mkdtempSync,
@@ -44,6 +45,25 @@ describe('openDataFolder', () => {
 		expect(readdirSync(path).sort()).toEqual(['media', 'process.lock', 'secrets', 'temporary']);
 		expect([mode(path), mode(join(path, 'secrets'))]).toEqual([0o700, 0o700]);
 		expect(folder.databaseFolder).toBe(join(path, 'database'));
+	});
+
+	it('closes at each start what others could read or write, the files of the database among it', async () => {
+		mkdirSync(join(path, 'database', 'base'), { recursive: true });
+		writeFileSync(join(path, 'database', 'base', '1'), 'rows');
+		mkdirSync(join(path, 'media'));
+		for (let start = 0; start < 2; start++) {
+			chmodSync(path, 0o755);
+			for (const name of ['media', 'database', join('database', 'base')]) {
+				chmodSync(join(path, name), 0o777);
+			}
+			chmodSync(join(path, 'database', 'base', '1'), 0o666);
+			await using folder = await open();
+			await folder.writeEndpoints({ httpPort: 1 });
+			const names = ['', 'media', 'temporary', 'database', join('database', 'base')];
+			expect(names.map((name) => mode(join(path, name)))).toEqual(names.map(() => 0o700));
+			expect([mode(join(path, 'database', 'base', '1')), mode(join(path, 'endpoints.json'))]).toEqual([0o600, 0o600]);
+		}
+		expect(logger.lines.filter(({ message }) => message.includes('was open to others'))).toHaveLength(2);
 	});
 
 	it('keeps one secret for ever, readable by its owner only', async () => {

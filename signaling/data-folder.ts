@@ -29,11 +29,14 @@ export async function openDataFolder(options: DataFolderOptions): Promise<DataFo
 	try {
 		// Secrets and recordings are nobody else's business on a shared machine.
 		await mkdir(path, { recursive: true, mode: 0o700 });
+		await closeToOthers(path, options.logger);
 		lock = await lockFolder(join(path, 'process.lock'), options);
 		await clearLeftovers(path);
 		for (const name of ['media', 'temporary', 'secrets']) {
 			await mkdir(join(path, name), { recursive: true, mode: 0o700 });
+			await chmod(join(path, name), 0o700);
 		}
+		await closeTree(join(path, 'database'));
 		const serverSecret = await readOrMakeSecret(join(path, 'secrets', 'server-secret'), options.logger);
 		return new DataFolder(path, serverSecret, lock, options.logger);
 	} catch (error) {
@@ -80,7 +83,7 @@ export class DataFolder {
 		}
 		const target = join(this.path, ENDPOINTS_FILE);
 		const draft = `${target}${DRAFT_MARK}${randomUUID()}`;
-		await writeFile(draft, `${JSON.stringify(endpoints, undefined, '\t')}\n`);
+		await writeFile(draft, `${JSON.stringify(endpoints, undefined, '\t')}\n`, { mode: 0o600 });
 		await rename(draft, target);
 	}
 
@@ -91,6 +94,42 @@ export class DataFolder {
 
 	[Symbol.asyncDispose](): Promise<void> {
 		return this.close();
+	}
+}
+
+// A folder that was there before, such as a volume or one that a package made, has the mode that somebody else gave it.
+async function closeToOthers(path: string, logger: Logger): Promise<void> {
+	if (((await stat(path)).mode & 0o077) === 0) {
+		return;
+	}
+	try {
+		await chmod(path, 0o700);
+		logger.info({ path }, 'the data folder was open to others; its mode is set to 0700');
+	} catch (error) {
+		// It belongs to somebody else. What is ours in it is closed one by one.
+		logger.warn(
+			{ path, reason: errorMessage(error) },
+			'the data folder is open to others, and its mode cannot be changed',
+		);
+	}
+}
+
+// The embedded database gives its files modes of its own, whatever the process asks for.
+async function closeTree(folder: string): Promise<void> {
+	const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch((error: unknown) => {
+		if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+			return undefined;
+		}
+		throw error;
+	});
+	if (entries === undefined) {
+		return;
+	}
+	await chmod(folder, 0o700);
+	for (const entry of entries) {
+		if (entry.isFile() || entry.isDirectory()) {
+			await chmod(join(entry.parentPath, entry.name), entry.isFile() ? 0o600 : 0o700);
+		}
 	}
 }
 

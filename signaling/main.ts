@@ -10,6 +10,7 @@ import { buildWebIfStale } from '../web/build.ts';
 import { buildServer, type SpillwayServer } from './build-server.ts';
 import { DEMO_CHANNEL_NAME } from './channels/first-start.ts';
 import type { Endpoints } from './data-folder.ts';
+import { RejectionPolicy } from './operations/rejection-policy.ts';
 import { loadServerConfig, SERVER_CONFIG_SCHEMA, type ServerConfig } from './server-config.ts';
 import { textLogStream } from './text-log.ts';
 import { welcomeText } from './welcome-text.ts';
@@ -41,43 +42,75 @@ async function startTestPicture(server: SpillwayServer, endpoints: Endpoints, lo
 	return child;
 }
 
+/**
+ * The first signal: not ready, then drained, then closed. The second one, when it is no echo of the first, cuts the waits short;
+ * the third ends the process.
+ */
+function createStop(
+	running: { server?: SpillwayServer; testPicture?: ChildProcess },
+	logger: Logger,
+): (signal: string) => void {
+	let lastSignalAtMs: number | undefined;
+	let isHurried = false;
+	return (signal) => {
+		const nowMs = systemClock.monotonicMs();
+		const isEcho = lastSignalAtMs !== undefined && nowMs - lastSignalAtMs <= REPEATED_SIGNAL_MS;
+		const isFirst = lastSignalAtMs === undefined;
+		if (isEcho) {
+			return;
+		}
+		lastSignalAtMs = nowMs;
+		if (isFirst) {
+			logger.info({ signal }, 'stopping');
+			systemClock.setTimeout(() => {
+				logger.error({}, 'stopping took too long; cut short');
+				process.exit(1);
+			}, SHUTDOWN_TIMEOUT_MS);
+			running.testPicture?.kill('SIGTERM');
+			void stopServer(running.server).then(() => {
+				logger.info({}, 'stopped');
+				process.exit(0);
+			});
+		} else if (isHurried) {
+			process.exit(1);
+		} else {
+			isHurried = true;
+			logger.info({ signal }, 'stopping without waiting');
+			running.server?.hurry();
+		}
+	};
+}
+
+async function stopServer(server: SpillwayServer | undefined): Promise<void> {
+	await server?.drain();
+	await server?.close();
+}
+
 async function main(): Promise<void> {
 	const startedAtMs = systemClock.monotonicMs();
 	const config = await loadServerConfig(process.env);
 	const logger = createLogger(config);
 	logger.info({ config: maskConfig(SERVER_CONFIG_SCHEMA, config) }, 'effective configuration');
-	const running: { server?: SpillwayServer; testPicture?: ChildProcess } = {};
-	let stoppedAtMs: number | undefined;
-	const stop = (signal: string): void => {
-		const nowMs = systemClock.monotonicMs();
-		if (stoppedAtMs !== undefined) {
-			if (nowMs - stoppedAtMs > REPEATED_SIGNAL_MS) {
-				process.exit(1);
-			}
-			return;
-		}
-		stoppedAtMs = nowMs;
-		logger.info({ signal }, 'stopping');
-		systemClock.setTimeout(() => {
-			logger.error({}, 'stopping took too long; cut short');
-			process.exit(1);
-		}, SHUTDOWN_TIMEOUT_MS);
-		running.testPicture?.kill('SIGTERM');
-		void Promise.resolve(running.server?.close()).then(() => {
-			logger.info({}, 'stopped');
-			process.exit(0);
-		});
-	};
+	const running: { server?: SpillwayServer; testPicture?: ChildProcess; isListening: boolean } = { isListening: false };
+	const stop = createStop(running, logger);
 	process.on('SIGTERM', () => stop('SIGTERM'));
 	process.on('SIGINT', () => stop('SIGINT'));
+	const rejections = new RejectionPolicy(systemClock, logger);
 	process.on('unhandledRejection', (error) => {
-		logger.error({ err: error }, 'unhandled rejection');
-		process.exit(1);
+		if (!rejections.mayGoOn(error) || !running.isListening) {
+			process.exit(1);
+		}
 	});
 	const { folder: webFolder } = await buildWebIfStale();
-	const server = await buildServer(config, { clock: systemClock, logger, webFolder });
+	// Nothing that is written from here on is anybody else's business.
+	process.umask(0o077);
+	const server = await buildServer(config, {
+		...{ clock: systemClock, logger, webFolder },
+		unhandledRejectionCount: () => rejections.count,
+	});
 	running.server = server;
 	const endpoints = await server.listen();
+	running.isListening = true;
 	const isDemo = process.argv.includes('--demo');
 	process.stdout.write(
 		welcomeText({

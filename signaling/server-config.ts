@@ -4,6 +4,7 @@ import { Type, type Static } from 'typebox';
 import { readConfig, type ConfigFieldOptions } from '../core/config-schema.ts';
 import { errorMessage, SpillwayError } from '../core/errors.ts';
 import { createProxyTrust } from './http/trusted-proxies.ts';
+import { WHO_MAY_PUBLISH } from './channels/publish-policy.ts';
 import { DEFAULT_MAX_WORKER_CPU } from './tiers/sfu-budget.ts';
 
 /** File that is read from the working folder when there is one. */
@@ -168,6 +169,43 @@ export const INGEST_CONFIG_SCHEMA = Type.Object({
 				'How long a broadcast waits for a publisher that was lost before it ends. Longer forgives worse networks; viewers of a stream that really ended wait as long.',
 		}),
 	),
+	maxBroadcasts: Type.Integer(
+		field({
+			default: 0,
+			minimum: 0,
+			maximum: 10_000,
+			description:
+				'Broadcasts at once. Administrators and approved accounts have room for two more. 0: four for each processor core.',
+		}),
+	),
+	maxBroadcastsPerOwner: Type.Integer(
+		field({
+			default: 1,
+			minimum: 1,
+			maximum: 10_000,
+			description: 'Broadcasts at once on the channels of one account. Administrators are exempt.',
+		}),
+	),
+	maxEncoderPixelsPerSecond: Type.Integer(
+		field({
+			default: 0,
+			minimum: 0,
+			maximum: 100_000_000_000,
+			unit: 'px/s',
+			description:
+				'Picture that is re-encoded, over all broadcasts: width × height × pictures a second. Beyond it a stream that cannot pass through loses the tier that needs it, and its streamer is told. Administrators and approved accounts have half as much more. 0: half of 1080p60 for each processor core.',
+		}),
+	),
+	maxPublisherBitrateBps: Type.Integer(
+		field({
+			default: 50_000_000,
+			minimum: 100_000,
+			maximum: 10_000_000_000,
+			unit: 'bit/s',
+			description:
+				'What one publisher may send, sound and picture together. One that stays above it for some seconds is let go. Every viewer of a stream that passes through gets as much.',
+		}),
+	),
 });
 
 /** The LL-HLS tier. */
@@ -248,12 +286,42 @@ export const ACCOUNTS_CONFIG_SCHEMA = Type.Object({
 			description: 'Whether anybody can make an account. False leaves the accounts that there are.',
 		}),
 	),
+	whoMayPublish: Type.Enum([...WHO_MAY_PUBLISH], {
+		...field({
+			description:
+				'Whose channels may publish: everybody; approved, those whom an administrator has approved (PUT /api/v1/users/{user}/publishing); administrators. Publishing costs the server work, watching and writing do not need it.',
+		}),
+		default: 'everybody',
+	}),
 	channelsPerUser: Type.Integer(
 		field({
 			default: 1,
 			minimum: 0,
 			maximum: 5,
 			description: 'Channels that one account may open. Administrators may always open five.',
+		}),
+	),
+});
+
+/** How it is run. */
+export const OPERATION_CONFIG_SCHEMA = Type.Object({
+	drainSeconds: Type.Number(
+		field({
+			default: 1,
+			minimum: 0,
+			maximum: 6,
+			unit: 's',
+			description:
+				'How long /readyz answers 503 after a signal to stop, before broadcasts end and ports close. Give load balancers as long as they need to notice; a second signal cuts it short.',
+		}),
+	),
+	minFreeBytes: Type.Integer(
+		field({
+			default: 268_435_456,
+			minimum: 0,
+			maximum: 1_000_000_000_000_000,
+			unit: 'bytes',
+			description: 'Below this much room on the disk of the data folder /readyz says "degraded".',
 		}),
 	),
 });
@@ -293,6 +361,7 @@ export const SERVER_CONFIG_SCHEMA = Type.Object({
 	hls: HLS_CONFIG_SCHEMA,
 	sfu: SFU_CONFIG_SCHEMA,
 	accounts: ACCOUNTS_CONFIG_SCHEMA,
+	operation: OPERATION_CONFIG_SCHEMA,
 	metrics: METRICS_CONFIG_SCHEMA,
 	dataFolder: Type.String(
 		field({
@@ -355,6 +424,11 @@ export const SERVER_CONFIG_SCHEMA = Type.Object({
 
 /** The effective configuration: valid, frozen, passed down from main.ts. */
 export type ServerConfig = Readonly<Static<typeof SERVER_CONFIG_SCHEMA>>;
+
+/** True when people reach the server by TLS, its own or a proxy's. */
+export function isReachedByTls({ http }: ServerConfig): boolean {
+	return http.tlsCertificateFile !== undefined || http.publicUrl?.startsWith('https:') === true;
+}
 
 /** Rules between fields: a sentence for each one that is broken. */
 export function findConfigConflicts(config: ServerConfig): string[] {

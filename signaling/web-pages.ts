@@ -4,6 +4,7 @@ import type { FastifyPluginAsync } from 'fastify';
 import { join } from 'node:path';
 import { SpillwayError } from '../core/errors.ts';
 import { redactUrl } from './http/redact-url.ts';
+import { PERMISSIONS_POLICY } from './http/security-headers.ts';
 
 /** One path segment that can be a channel's name, or a page of the product. Media, API and protocols have routes of their own. */
 const PAGE_PATHS = ['/', '/:page', '/embed/:channel'] as const;
@@ -40,6 +41,7 @@ export function createWebPages(folder: string, isChannel: (name: string) => Prom
 			const frameAncestors = request.url.startsWith('/embed/') ? '' : "; frame-ancestors 'self'";
 			reply
 				.header('content-security-policy', CONTENT_SECURITY_POLICY + frameAncestors)
+				.header('permissions-policy', PERMISSIONS_POLICY)
 				.header('referrer-policy', 'same-origin');
 		});
 		await app.register(fastifyStatic, {

@@ -1,5 +1,6 @@
 /** What a tier asks of an encoder: coded access units in, access units of another coding out, on the same timeline. */
 import type { SpillwayError } from '../errors.ts';
+import type { EncoderState } from '../protocol/channel-description.ts';
 import type { Logger } from '../logger.ts';
 import type { ListenOptions } from '../typed-emitter.ts';
 import type { AccessUnit, TrackId } from './access-unit.ts';
@@ -46,7 +47,7 @@ export type VideoTranscodeOptions = {
 };
 
 /** Why a transcoder ended. */
-export type TranscoderCloseReason = 'finished' | 'failed' | 'run-ended' | 'tier-closed' | 'server-shutdown';
+export type TranscoderCloseReason = 'finished' | 'run-ended' | 'tier-closed' | 'server-shutdown';
 
 /** What a transcoder reports. */
 export type TranscoderEvents = {
@@ -54,8 +55,8 @@ export type TranscoderEvents = {
 	trackConfigured: [config: TrackConfig];
 	/** In decode order, decode times strictly increasing; capture times are those of the input. */
 	accessUnit: [unit: AccessUnit];
-	/** It has given up after several restarts; `closed` follows with reason `failed`. */
-	failed: [error: SpillwayError];
+	/** Its process failed, or works again. `error`: why it failed last, with FFmpeg's last words. */
+	encoderStateChanged: [state: EncoderState, error: SpillwayError | undefined];
 	/** Nothing follows. Emitted once. */
 	closed: [reason: TranscoderCloseReason];
 };
@@ -82,8 +83,10 @@ export type TranscoderStatistics = {
  * included; so what comes out is in sync with the other tracks for a player that knows nothing of priming.
  */
 export interface MediaTranscoder extends AsyncDisposable {
-	/** True from the first call of close() on, and after a failure. */
+	/** True from the first call of close() on. A process that fails does not close it: it is started again and again. */
 	readonly closed: boolean;
+	/** How its process is doing. */
+	readonly encoderState: EncoderState;
 	readonly statistics: TranscoderStatistics;
 	/** Takes the next unit in decode order. Never waits and never throws; ignored once closed. */
 	write(unit: AccessUnit): void;

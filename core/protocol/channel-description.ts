@@ -14,13 +14,26 @@ export const CHANNEL_STATES = ['offline', 'starting', 'live', 'interrupted'] as 
 /** One of {@link CHANNEL_STATES}. */
 export type ChannelState = (typeof CHANNEL_STATES)[number];
 
+/** How the encoder of a leg is doing. */
+export const ENCODER_STATES = ['running', 'restarting', 'failing'] as const;
+/** One of {@link ENCODER_STATES}. */
+export type EncoderState = (typeof ENCODER_STATES)[number];
+
 /** How one track reaches one tier, and why, in words for the streamer. */
 export const legDescriptionSchema = Type.Object({
 	track: Type.String({ description: 'Which track of the broadcast, such as "video" or "audio".' }),
 	tier: Type.Enum([...DELIVERY_TIERS]),
-	mode: Type.Enum(['pass-through', 'transcode', 're-encode']),
-	reason: Type.String({ description: 'Why this mode was chosen; one sentence.' }),
+	mode: Type.Enum(['pass-through', 'transcode', 're-encode', 'off'], {
+		description: 'off: the track has to be re-encoded for this tier, and the server has no room for that.',
+	}),
+	reason: Type.String({ description: 'Why this mode was chosen, in sentences.' }),
 	advice: Type.Optional(Type.String({ description: 'The encoder setting that would avoid the work; one sentence.' })),
+	encoder: Type.Optional(
+		Type.Enum([...ENCODER_STATES], {
+			description:
+				'Where there is one. restarting: it crashed or hung and is started again. failing: that happens again and again; it goes on being tried.',
+		}),
+	),
 });
 /** See {@link legDescriptionSchema}. */
 export type LegDescription = Static<typeof legDescriptionSchema>;

@@ -20,7 +20,7 @@ describe('RTMP_SESSION_TRANSITIONS', () => {
 			connecting: [...always, 'connect-accepted', 'refused'].sort(),
 			connected: [...always, 'publish-requested', 'refused', 'unpublished'].sort(),
 			authorizing: [...always, 'publish-accepted', 'refused'].sort(),
-			publishing: [...always, 'key-revoked', 'replaced', 'unpublished', 'worker-died'].sort(),
+			publishing: [...always, 'bitrate-too-high', 'key-revoked', 'replaced', 'unpublished', 'worker-died'].sort(),
 			closed: [],
 		});
 	});

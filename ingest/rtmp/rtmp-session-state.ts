@@ -15,6 +15,8 @@ export type RtmpPublisherEndReason =
 	| 'replaced'
 	/** Its key is no longer valid. */
 	| 'key-revoked'
+	/** It sent more than one publisher may. */
+	| 'bitrate-too-high'
 	/** What its media went through is gone. It is not told, so that it comes back. */
 	| 'worker-died'
 	| 'server-shutdown';
@@ -62,6 +64,7 @@ export const RTMP_SESSION_TRANSITIONS = {
 		unpublished: 'closed',
 		replaced: 'closed',
 		'key-revoked': 'closed',
+		'bitrate-too-high': 'closed',
 		'worker-died': 'closed',
 		...ENDS_ANYWHERE,
 	},

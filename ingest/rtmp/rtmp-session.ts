@@ -486,6 +486,7 @@ export class RtmpSession<Authorization> {
 const TOLD_ENDS: Readonly<Partial<Record<RtmpPublisherEndReason, string>>> = {
 	replaced: 'Another encoder with the same stream key took over.',
 	'key-revoked': 'The stream key is no longer valid.',
+	'bitrate-too-high': 'The bit rate is higher than this server takes. Lower it in the encoder.',
 };
 
 /** One line tells of each connection; its steps on the way are for debugging. */

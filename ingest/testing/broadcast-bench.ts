@@ -5,6 +5,7 @@ import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import { Broadcast, type BroadcastEndReason } from '../broadcast.ts';
 import type { BroadcastState } from '../broadcast-state.ts';
 import type { LegPlan } from '../leg-planner.ts';
+import { EncoderBudget } from '../work-budget.ts';
 import { FakePublisher, type FakeEncoderSettings } from './fake-publisher.ts';
 import { FakeRouter, type FakeStage } from './fake-stage.ts';
 import { FakeTrackSink } from './fake-track-sink.ts';
@@ -22,9 +23,10 @@ export class BroadcastBench {
 	readonly endReasons: BroadcastEndReason[] = [];
 	/** Why the next router cannot be made; undefined: it can. */
 	routerError: Error | undefined;
+	readonly encoderBudget = new EncoderBudget(200_000_000);
 	readonly broadcast: Broadcast;
 
-	constructor(graceWindowMs = 60_000) {
+	constructor(graceWindowMs = 60_000, maxPublisherBitrateBps = 20_000_000) {
 		this.broadcast = new Broadcast(
 			{
 				id: createId<BroadcastId>(this.clock.nowMs()),
@@ -37,6 +39,8 @@ export class BroadcastBench {
 				logger: this.logger,
 				transcoders: this.transcoders,
 				packager: this.sink,
+				encoderGrants: this.encoderBudget.grantsFor({ isKnown: false }),
+				maxPublisherBitrateBps,
 				createRouter: () => {
 					if (this.routerError !== undefined) {
 						return Promise.reject(this.routerError);

@@ -10,6 +10,7 @@ import type {
 	TranscoderStatistics,
 	VideoTranscodeOptions,
 } from '../../core/media/transcoder.ts';
+import type { EncoderState } from '../../core/protocol/channel-description.ts';
 import { TypedEmitter } from '../../core/typed-emitter.ts';
 import { AAC_CONFIG, H264_CONFIG, OPUS_CONFIG } from './track-configs.ts';
 
@@ -29,6 +30,7 @@ export class FakeTranscoder extends TypedEmitter<TranscoderEvents> implements Me
 	readonly output: TrackConfig;
 	readonly written: AccessUnit[] = [];
 	readonly statistics = EMPTY_STATISTICS;
+	encoderState: EncoderState = 'running';
 	closeReason: TranscoderCloseReason | undefined;
 	/** Nothing comes out, as of an encoder that does not start. */
 	readonly #isDead: boolean;

@@ -48,6 +48,7 @@ function authorize(streamKeys: string | readonly string[]): Promise<PublishPermi
 				channelName: channelName as ChannelName,
 				graceWindowMs: 60_000,
 				streamKeyId: streamKey,
+				owner: { id: undefined, isKnown: false, isAdministrator: false },
 			});
 }
 
@@ -67,6 +68,12 @@ beforeAll(async () => {
 		logger,
 		sfu,
 		transcoders: new FakeTranscoderFactory(),
+		limits: {
+			maxBroadcasts: 10,
+			maxBroadcastsPerOwner: 1,
+			maxEncoderPixelsPerSecond: 1e9,
+			maxPublisherBitrateBps: 50_000_000,
+		},
 		openPackager: () => {
 			sinks.push(new FakeTrackSink());
 			return sinks.at(-1)!;

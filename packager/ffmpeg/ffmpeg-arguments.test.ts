@@ -11,6 +11,10 @@ const INPUT: VideoTrackConfig = {
 	sps: [],
 	pps: [],
 };
+const COMMON_INPUT = [
+	...['-hide_banner', '-loglevel', 'warning', '-nostats', '-nostdin', '-protocol_whitelist', 'pipe'],
+	...['-copyts', '-analyzeduration', '0'],
+];
 const OUTPUT = { codec: 'h264', gopDurationSeconds: 1, maxBitrateBps: 4_000_000 } as const;
 
 describe('audioArguments', () => {
@@ -18,7 +22,7 @@ describe('audioArguments', () => {
 		expect(
 			audioArguments({ output: { codec: 'opus', bitrateBps: 128_000, sampleRate: 48_000, channelCount: 2 } }),
 		).toEqual({
-			input: ['-hide_banner', '-loglevel', 'warning', '-nostats', '-copyts', '-analyzeduration', '0', '-f', 'nut'],
+			input: [...COMMON_INPUT, '-f', 'nut'],
 			output: [
 				...['-map', '0:a:0', '-af', 'aresample=48000:async=1:min_hard_comp=0.005'],
 				...['-c:a', 'libopus', '-application', 'lowdelay', '-compression_level', '5', '-frame_duration', '20'],
@@ -52,10 +56,7 @@ describe('videoArguments', () => {
 	it('is the known command for the re-encode leg', () => {
 		const start = 1234.5;
 		expect(videoArguments({ input: INPUT, output: { ...OUTPUT, frameRate: 30 } }, 1, start)).toEqual({
-			input: [
-				...['-hide_banner', '-loglevel', 'warning', '-nostats', '-copyts', '-analyzeduration', '0'],
-				...['-fpsprobesize', '0', '-threads', '1', '-thread_type', 'slice', '-f', 'nut'],
-			],
+			input: [...COMMON_INPUT, ...['-fpsprobesize', '0', '-threads', '1', '-thread_type', 'slice', '-f', 'nut']],
 			output: [
 				...['-map', '0:v:0', '-vf'],
 				"select='isnan(prev_selected_t)+gte(t-prev_selected_t,0.0145)',scale=1280:720:flags=fast_bilinear,setsar=1,format=yuv420p",

@@ -25,7 +25,11 @@ const TIME_EPSILON_SECONDS = 0.001;
 
 // Nothing is probed: format and codec parameters stand in the NUT header. Never `-fflags nobuffer`: FFmpeg 5.1 then
 // throws away the packets that it looked at, the first key frame among them.
-const COMMON_INPUT = ['-hide_banner', '-loglevel', 'warning', '-nostats', '-copyts', '-analyzeduration', '0'];
+// The whitelist keeps what a stranger's media may name (playlists, other files) from being opened.
+const COMMON_INPUT = [
+	...['-hide_banner', '-loglevel', 'warning', '-nostats', '-nostdin', '-protocol_whitelist', 'pipe'],
+	...['-copyts', '-analyzeduration', '0'],
+];
 // No index, because FFmpeg collects it in memory for as long as it runs.
 const COMMON_OUTPUT = ['-avoid_negative_ts', 'disabled', '-write_index', '0', '-flush_packets', '1', '-f', 'nut'];
 

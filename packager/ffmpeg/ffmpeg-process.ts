@@ -1,5 +1,6 @@
 /** One running FFmpeg: bytes in, bytes out, how it ended. The only file that imports fluent-ffmpeg. */
 import { PassThrough, Writable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
 import ffmpeg from 'fluent-ffmpeg';
 import { type Clock, withDeadline } from '../../core/clock.ts';
 import { SpillwayError, errorMessage } from '../../core/errors.ts';
@@ -14,6 +15,9 @@ const STDERR_LINES = 8;
 const STDERR_LINE_CHARACTERS = 300;
 /** Bytes that wait in our side of the pipe before write() asks to hold back; the kernel's pipe holds 64 kB more. */
 const INPUT_BUFFER_BYTES = 64 * 1024;
+
+// fluent-ffmpeg can give a process neither an environment nor a priority of its own.
+ffmpeg.setFfmpegPath(fileURLToPath(new URL('./launch-ffmpeg.sh', import.meta.url)));
 
 /** How a process ended. */
 export type FfmpegExit = {

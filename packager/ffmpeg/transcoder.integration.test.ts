@@ -1,6 +1,8 @@
 /** The transcoder with real FFmpeg processes that are killed, stopped, fed garbage or abandoned. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../core/clock.ts';
@@ -16,7 +18,7 @@ import { makeTestAudio, makeTestVideo, moveUnits } from './testing/test-media.ts
 import { createTranscoderFactory } from './transcoder.ts';
 
 const WAIT_MS = 20_000;
-const restartPolicy = { firstDelayMs: 50, maxDelayMs: 100, maxAttempts: 2, healthyAfterMs: 30_000 };
+const restartPolicy = { firstDelayMs: 50, maxDelayMs: 100, failingFromAttempt: 3, healthyAfterMs: 30_000 };
 const factory = createTranscoderFactory({ clock: systemClock, restartPolicy, hangTimeoutMs: 1000 });
 const opus = { codec: 'opus', bitrateBps: 128_000, sampleRate: 48_000, channelCount: 2 } as const;
 const h264 = { codec: 'h264', gopDurationSeconds: 1, maxBitrateBps: 2_000_000 } as const;
@@ -92,7 +94,7 @@ describe('a transcoder whose FFmpeg', () => {
 			(last.decodeTimeTicks - collected.units[0]!.decodeTimeTicks) / 48,
 			1,
 		);
-		expect(collected.events).toEqual([]);
+		expect(collected.events.map((event) => event.split(':')[0])).toEqual(['restarting', 'running']);
 	});
 
 	it('is stopped counts as hanging, is killed and replaced', async () => {
@@ -108,10 +110,34 @@ describe('a transcoder whose FFmpeg', () => {
 		stopWriting();
 		await transcoder.close('tier-closed');
 		expect(isAlive(processId)).toBe(false);
-		expect(collected.events).toEqual(['closed: tier-closed']);
+		expect(collected.events.map((event) => event.split(':')[0])).toEqual(['restarting', 'running', 'closed']);
 	});
 
-	it('dies again and again is given up with its last words', async () => {
+	it('sees nothing of our environment and runs at a lower priority', async () => {
+		process.env['SPILLWAY_TEST_SECRET'] = 'sesame';
+		try {
+			const transcoder = factory.createAudio({ ...common, trackId: 'audio0', input: sound.config, output: opus });
+			const stopWriting = keepWriting(transcoder, units);
+			const collected = collect(transcoder);
+			await until(() => collected.units.length > 0, 'output');
+			const processId = transcoder.statistics.processId!;
+			const environment = readFileSync(`/proc/${processId}/environ`, 'utf8');
+			expect(environment.split('\0').map((line) => line.split('=')[0])).toEqual(
+				expect.arrayContaining(['PATH', 'LC_ALL']),
+			);
+			expect(environment).not.toContain('sesame');
+			// Field 19 of proc(5)'s stat; the name before it ends with a bracket.
+			const fields = readFileSync(`/proc/${processId}/stat`, 'utf8').split(') ')[1]!.split(' ');
+			expect(Number(fields[16])).toBeGreaterThanOrEqual(os.getPriority() + 1);
+			stopWriting();
+			await transcoder.close('tier-closed');
+			expect(isAlive(processId)).toBe(false);
+		} finally {
+			delete process.env['SPILLWAY_TEST_SECRET'];
+		}
+	});
+
+	it('dies again and again is called failing with its last words, and leaves no process when it is closed', async () => {
 		const config = { ...sound.config, audioSpecificConfig: Uint8Array.from([0xff, 0xff, 0xff, 0xff]) };
 		const garbage = units.map((unit, index) => ({
 			...unit,
@@ -123,12 +149,11 @@ describe('a transcoder whose FFmpeg', () => {
 		const stopWriting = keepWriting(transcoder, garbage);
 		await until(() => {
 			processIds.add(transcoder.statistics.processId ?? 0);
-			return collected.events.length === 2;
-		}, 'giving up');
+			return transcoder.encoderState === 'failing';
+		}, 'three failures');
 		stopWriting();
-		expect(collected.events[0]).toMatch(/^failed: FFmpeg failed \(.+\): .+/);
-		expect(collected.events[1]).toBe('closed: failed');
-		expect(transcoder.closed).toBe(true);
+		await transcoder.close('tier-closed');
+		expect(collected.events.at(-2)).toMatch(/^failing: FFmpeg failed \(.+\): .+/);
 		expect(collected.units).toEqual([]);
 		processIds.delete(0);
 		expect(processIds.size).toBeGreaterThan(0);
@@ -137,7 +162,7 @@ describe('a transcoder whose FFmpeg', () => {
 });
 
 describe('a video transcoder', () => {
-	it('is given up with a clear error when its pictures are garbage, and leaves no process', async () => {
+	it('is called failing with a clear error when its pictures are garbage, and leaves no process', async () => {
 		const video = makeTestVideo({ durationSeconds: 10, gopFrames: 15 });
 		const transcoder = factory.createVideo({ ...common, trackId: 'video0', input: video.config, output: h264 });
 		const collected = collect(transcoder);
@@ -146,10 +171,11 @@ describe('a video transcoder', () => {
 		const stopWriting = keepWriting(transcoder, garbage);
 		await until(() => {
 			processIds.add(transcoder.statistics.processId ?? 0);
-			return collected.events.includes('closed: failed');
-		}, 'giving up');
+			return transcoder.encoderState === 'failing';
+		}, 'three failures');
 		stopWriting();
-		expect(collected.events[0]).toMatch(/^failed: FFmpeg failed \((it hangs|ffmpeg exited with code 1.*)\): .+/);
+		await transcoder.close('tier-closed');
+		expect(collected.events.at(-2)).toMatch(/^failing: FFmpeg failed \((it hangs|ffmpeg exited with code 1.*)\): .+/);
 		processIds.delete(0);
 		expect([...processIds].filter(isAlive)).toEqual([]);
 	});

@@ -203,19 +203,37 @@ describe('FfmpegTranscoder', () => {
 		expect(clock.pendingCount).toBe(0);
 	});
 
-	it('gives up after six restarts in a row and says what FFmpeg said last', async () => {
+	it('is called failing after six failures in a row, with the last words of FFmpeg, and goes on being tried', async () => {
 		const { transcoder, clock, processes, events } = setUp();
-		for (let index = 0; index < 7; index++) {
+		const failure = 'FFmpeg failed (ffmpeg was killed with signal SIGKILL): last words';
+		for (let index = 0; index < 20; index++) {
 			transcoder.write(unit(index));
 			processes[index]!.exit();
 			await clock.advance(10_000);
 		}
-		expect(processes).toHaveLength(7);
-		expect(events).toEqual([
-			'failed: FFmpeg failed (ffmpeg was killed with signal SIGKILL): last words',
-			'closed: failed',
-		]);
+		transcoder.write(unit(20));
+		expect(processes).toHaveLength(21);
+		expect(events).toEqual([`restarting: ${failure}`, `failing: ${failure}`]);
+		// It works at last: for a moment, which six of them did before; then for long enough.
+		processes[20]!.output(nutStreamHeader(OPUS), encoded(20));
+		expect(transcoder.encoderState).toBe('failing');
+		await clock.advance(DEFAULT_RESTART_POLICY.healthyAfterMs);
+		processes[20]!.output(encoded(21));
+		expect([transcoder.encoderState, events.at(-1)]).toEqual(['running', 'running']);
+		await transcoder.close('run-ended');
 		expect(clock.pendingCount).toBe(0);
+	});
+
+	it('is restarting until something comes out again', async () => {
+		const { transcoder, clock, processes, events } = setUp();
+		transcoder.write(unit(0));
+		processes[0]!.exit();
+		await clock.advance(500);
+		transcoder.write(unit(1));
+		expect(transcoder.encoderState).toBe('restarting');
+		processes[1]!.output(nutStreamHeader(OPUS), encoded(1));
+		expect(events.map((event) => event.split(':')[0])).toEqual(['restarting', 'running']);
+		await transcoder.close('run-ended');
 	});
 
 	it('begins the back-off anew after a healthy time', async () => {

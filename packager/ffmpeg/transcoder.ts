@@ -18,6 +18,7 @@ import type {
 import { RateLimitedReport } from '../../core/rate-limited-report.ts';
 import { StateMachine, type TransitionTable } from '../../core/state-machine.ts';
 import { TypedEmitter } from '../../core/typed-emitter.ts';
+import { ENCODER_STATES, type EncoderState } from '../../core/protocol/channel-description.ts';
 import { ticksToMs, ticksToSeconds } from '../../core/units.ts';
 import { CaptureTimes } from './capture-times.ts';
 import { EncodedTrack, type EncodedTrackOptions, encodedTrackConfig } from './encoded-track.ts';
@@ -26,10 +27,12 @@ import { type FfmpegArguments, audioArguments, videoArguments, videoThreadCount 
 import { FfmpegProcess } from './ffmpeg-process.ts';
 import { InputQueue } from './input-queue.ts';
 import type { NutFrame } from './nut-reader.ts';
-import { DEFAULT_RESTART_POLICY, type RestartPolicy, restartDelayMs } from './restart-policy.ts';
+import { DEFAULT_RESTART_POLICY, encoderState, type RestartPolicy, restartDelayMs } from './restart-policy.ts';
 
 /** No output for this long while input flows means a hang. Starting FFmpeg on a busy machine takes 1 s at most. */
 export const DEFAULT_HANG_TIMEOUT_MS = 5000;
+/** An encoder that is away for long would otherwise fill the log. */
+const DROP_REPORT_INTERVAL_MS = 10_000;
 /** How long finish() waits for the last units. */
 const FINISH_TIMEOUT_MS = 2000;
 /**
@@ -82,7 +85,10 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 	readonly #finishing = new Set<Encoding>();
 	#config: TrackConfig | undefined;
 	#cancelRestart: CancelTimer = () => undefined;
+	/** Failures in a row, and how the last one went. */
 	#attempt = 0;
+	#lastError: SpillwayError | undefined;
+	#encoderState: EncoderState = 'running';
 	#lastDecodeMs = -Infinity;
 	#expectedMs: number | undefined;
 	#onQueueEmpty: () => void = () => undefined;
@@ -98,7 +104,12 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 		this.#scope = new CloseScope(logger);
 		this.#state = new StateMachine({ table: TRANSCODER_TRANSITIONS, initial: 'ready', logger });
 		this.#track = new EncodedTrack({ ...plan, captureTimes: this.#captureTimes });
-		this.#dropReport = new RateLimitedReport(dependencies.clock, logger, 'units dropped before the encoder');
+		this.#dropReport = new RateLimitedReport(
+			dependencies.clock,
+			logger,
+			'units dropped before the encoder',
+			DROP_REPORT_INTERVAL_MS,
+		);
 		// Registered first, runs last: nobody is told before the processes are gone.
 		this.#scope.onClose((reason) => this.emit('closed', reason));
 		this.#scope.onClose(() => this.#stopEncodings());
@@ -106,6 +117,10 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 
 	get closed(): boolean {
 		return this.#scope.closed;
+	}
+
+	get encoderState(): EncoderState {
+		return this.#encoderState;
 	}
 
 	get statistics(): TranscoderStatistics {
@@ -241,11 +256,30 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 		if (this.#scope.closed || this.#config === undefined) {
 			return;
 		}
+		this.#noteOutput();
 		const unit = this.#track.toAccessUnit(frame, this.#config);
 		if (unit !== undefined) {
 			this.#statistics.outputUnitCount++;
 			this.#statistics.outputBytes += unit.bytes.length;
 			this.emit('accessUnit', unit);
+		}
+	}
+
+	// Output shows that it works; only after a healthy time are the failures before forgotten.
+	#noteOutput(): void {
+		if (this.#attempt > 0) {
+			if ((this.#encoding?.ageMs ?? 0) >= this.#dependencies.restartPolicy.healthyAfterMs) {
+				this.#attempt = 0;
+				this.#lastError = undefined;
+			}
+			this.#setEncoderState(encoderState(this.#dependencies.restartPolicy, this.#attempt, true));
+		}
+	}
+
+	#setEncoderState(state: EncoderState): void {
+		if (state !== this.#encoderState) {
+			this.#encoderState = state;
+			this.emit('encoderStateChanged', state, this.#lastError);
 		}
 	}
 
@@ -255,24 +289,35 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 		}
 		const { restartPolicy, clock } = this.#dependencies;
 		this.#attempt = encoding.ageMs >= restartPolicy.healthyAfterMs ? 1 : this.#attempt + 1;
+		this.#lastError = error;
 		const delayMs = restartDelayMs(restartPolicy, this.#attempt);
 		this.#encoding = undefined;
 		this.#finishing.add(encoding);
 		void encoding.stop().finally(() => this.#finishing.delete(encoding));
 		this.#state.handle('process-failed');
 		this.#queue.restart();
-		if (delayMs === undefined) {
-			this.#logger.error({ err: error, attempts: this.#attempt }, 'the encoder is given up');
-			this.emit('failed', error!);
-			void this.close('failed');
-			return;
-		}
-		this.#logger.warn({ err: error, attempt: this.#attempt, delayMs }, 'the encoder failed and is started again');
+		this.#logFailure(error, delayMs);
+		this.#setEncoderState(encoderState(restartPolicy, this.#attempt, false));
 		this.#cancelRestart = clock.setTimeout(() => {
 			this.#state.handle('restart-due');
 			this.#statistics.restartCount++;
 			this.#pump();
 		}, delayMs);
+	}
+
+	#logFailure(error: SpillwayError | undefined, delayMs: number): void {
+		const fields = { err: error, attempt: this.#attempt, delayMs };
+		const { failingFromAttempt } = this.#dependencies.restartPolicy;
+		if (this.#attempt < failingFromAttempt) {
+			this.#logger.warn(fields, 'the encoder failed and is started again');
+		} else if (this.#attempt === failingFromAttempt) {
+			this.#logger.error(
+				fields,
+				'the encoder keeps failing; it goes on being started again for as long as it is needed',
+			);
+		} else {
+			this.#logger.debug(fields, 'the encoder failed again');
+		}
 	}
 
 	async #stopEncodings(): Promise<void> {
@@ -291,19 +336,42 @@ export type TranscoderFactoryOptions = {
 	cpuCount?: number;
 };
 
+/** Makes transcoders that run FFmpeg, and counts them for health and metrics. */
+export type FfmpegTranscoderFactory = TranscoderFactory & {
+	/** Those that are open now, by state, and how often one was started again since the server began. */
+	census(): Readonly<Record<EncoderState, number>> & { restartCount: number };
+};
+
 /** Makes transcoders that run FFmpeg. Call checkFfmpeg() once before, to learn early that FFmpeg is missing. */
-export function createTranscoderFactory(options: TranscoderFactoryOptions): TranscoderFactory {
+export function createTranscoderFactory(options: TranscoderFactoryOptions): FfmpegTranscoderFactory {
 	const { clock, restartPolicy = DEFAULT_RESTART_POLICY, hangTimeoutMs = DEFAULT_HANG_TIMEOUT_MS } = options;
 	const cpuCount = options.cpuCount ?? availableParallelism();
-	const create = (plan: TranscodePlan, logger: Logger): FfmpegTranscoder =>
-		new FfmpegTranscoder(plan, {
+	const open = new Set<FfmpegTranscoder>();
+	let pastRestartCount = 0;
+	const create = (plan: TranscodePlan, logger: Logger): FfmpegTranscoder => {
+		const transcoder = new FfmpegTranscoder(plan, {
 			clock,
 			logger,
 			restartPolicy,
 			hangTimeoutMs,
 			createProcess: (processOptions) => new FfmpegProcess(processOptions),
 		});
+		open.add(transcoder);
+		transcoder.on('closed', () => {
+			open.delete(transcoder);
+			pastRestartCount += transcoder.statistics.restartCount;
+		});
+		return transcoder;
+	};
 	return {
+		census: () => {
+			const all = [...open];
+			const counts = ENCODER_STATES.map(
+				(state) => [state, all.filter((transcoder) => transcoder.encoderState === state).length] as const,
+			);
+			const restartCount = all.reduce((sum, { statistics }) => sum + statistics.restartCount, pastRestartCount);
+			return { ...(Object.fromEntries(counts) as Record<EncoderState, number>), restartCount };
+		},
 		createAudio: (audio: AudioTranscodeOptions) => {
 			const { input, output, trackId, run, logger } = audio;
 			const frameDurationMs = output.frameDurationMs ?? 20;

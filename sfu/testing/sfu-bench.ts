@@ -59,7 +59,9 @@ export class SfuBench implements AsyncDisposable {
 	static async start(workerCount = 1): Promise<SfuBench> {
 		const clock = new AdjustableClock();
 		const logger = new RecordingLogger();
-		return new SfuBench(await createSfu(testSfuConfig(workerCount), { clock, logger }), clock, logger);
+		const sfu = await createSfu(testSfuConfig(workerCount), { clock, logger });
+		await sfu.pool.startAll();
+		return new SfuBench(sfu, clock, logger);
 	}
 
 	/** An id that no other broadcast has. */

@@ -8,7 +8,7 @@ import { refusals, validateWithTypeBox } from '../http/schema-validation.ts';
 import type { AccountService, LogIn } from './account-service.ts';
 import type { TokenAuthenticator } from './authenticator.ts';
 import type { RequestOrigin } from './request-origin.ts';
-import { readCookie, REFRESH_COOKIE, type SessionCookies } from './session-cookies.ts';
+import type { SessionCookies } from './session-cookies.ts';
 import { USER_ROLES } from './user.ts';
 
 const credentialsSchema = Type.Object(
@@ -109,7 +109,7 @@ export function createAccountRoutes({
 			},
 			async (request, reply) => {
 				try {
-					return signIn(reply, await accounts.refresh(requireRefreshToken(request)));
+					return signIn(reply, await accounts.refresh(requireRefreshToken(cookies, request)));
 				} catch (error) {
 					if (error instanceof SpillwayError && error.code === 'REFRESH_REFUSED') {
 						cookies.clear(reply);
@@ -127,7 +127,7 @@ export function createAccountRoutes({
 			async (request, reply) => {
 				// Cleared first: whoever wants to be logged out here shall be, also while the database is away.
 				cookies.clear(reply);
-				await accounts.logOut(readCookie(request, REFRESH_COOKIE), await authenticator.authenticate(request));
+				await accounts.logOut(cookies.readRefresh(request), await authenticator.authenticate(request));
 				return reply.code(204).send();
 			},
 		);
@@ -165,8 +165,8 @@ export function createAccountRoutes({
 	};
 }
 
-function requireRefreshToken(request: FastifyRequest): string {
-	const token = readCookie(request, REFRESH_COOKIE);
+function requireRefreshToken(cookies: SessionCookies, request: FastifyRequest): string {
+	const token = cookies.readRefresh(request);
 	if (token === undefined) {
 		throw new SpillwayError('REFRESH_REFUSED');
 	}

@@ -55,11 +55,14 @@ describe.each(DATABASE_KINDS)('accounts ($kind)', ({ kind }) => {
 				.send('POST', '/api/v1/users', { name: `user-${isSecure}`, password: TEST_PASSWORD });
 			const [access, refresh] = response.headers['set-cookie'] as string[];
 			const end = isSecure ? '; Secure' : '';
+			const [hostPrefix, securePrefix] = isSecure ? ['__Host-', '__Secure-'] : ['', ''];
 			expect(access).toMatch(
-				new RegExp(`^spillway_session=[\\w.-]+; Path=/; Max-Age=600; HttpOnly; SameSite=Lax${end}$`),
+				new RegExp(`^${hostPrefix}spillway_session=[\\w.-]+; Path=/; Max-Age=600; HttpOnly; SameSite=Lax${end}$`),
 			);
 			expect(refresh).toMatch(
-				new RegExp(`^spillway_refresh=[\\w.-]+; Path=/api/v1/session; Max-Age=2592000; HttpOnly; SameSite=Lax${end}$`),
+				new RegExp(
+					`^${securePrefix}spillway_refresh=[\\w.-]+; Path=/api/v1/session; Max-Age=2592000; HttpOnly; SameSite=Lax${end}$`,
+				),
 			);
 			await other.close();
 		}

@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import type { Clock } from '../../core/clock.ts';
 import { SpillwayError } from '../../core/errors.ts';
 import { ACCESS_TOKEN_LIFE_SECONDS, type AccessTokens } from './access-token.ts';
-import { ACCESS_COOKIE, readCookie } from './session-cookies.ts';
+import type { SessionCookies } from './session-cookies.ts';
 import type { AuthenticatedUser } from './user.ts';
 
 /** For everybody who must know who asks: routes, the signaling socket, chat. */
@@ -22,21 +22,23 @@ const FORGET_AFTER_MS = (ACCESS_TOKEN_LIFE_SECONDS + 10) * 1000;
 export class TokenAuthenticator implements Authenticator {
 	readonly #tokens: AccessTokens;
 	readonly #clock: Clock;
+	readonly #cookies: Pick<SessionCookies, 'readAccess'>;
 	/** Session → when it may be forgotten, monotonic ms; oldest first. */
 	readonly #ended = new Map<string, number>();
 	/** One check for a request, however many ask. */
 	readonly #answers = new WeakMap<object, Promise<AuthenticatedUser | undefined>>();
 
-	constructor(tokens: AccessTokens, clock: Clock) {
+	constructor(tokens: AccessTokens, clock: Clock, cookies: Pick<SessionCookies, 'readAccess'>) {
 		this.#tokens = tokens;
 		this.#clock = clock;
+		this.#cookies = cookies;
 	}
 
 	authenticate(request: Pick<FastifyRequest, 'headers'>): Promise<AuthenticatedUser | undefined> {
 		let answer = this.#answers.get(request);
 		if (answer === undefined) {
 			const token =
-				/^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? readCookie(request, ACCESS_COOKIE);
+				/^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? this.#cookies.readAccess(request);
 			answer = token === undefined ? Promise.resolve(undefined) : this.authenticateToken(token);
 			this.#answers.set(request, answer);
 		}

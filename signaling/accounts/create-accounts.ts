@@ -12,6 +12,7 @@ import { AccountService, SESSION_ENDED_TOPIC } from './account-service.ts';
 import { TokenAuthenticator } from './authenticator.ts';
 import { CredentialWatch } from './credential-watch.ts';
 import { PasswordHasher } from './password-hash.ts';
+import { createPublishingRoutes } from './publishing-routes.ts';
 import { RefreshTokens } from './refresh-token.ts';
 import { RequestOrigin } from './request-origin.ts';
 import { SessionCookies } from './session-cookies.ts';
@@ -60,9 +61,9 @@ export async function createAccounts(dependencies: AccountsDependencies): Promis
 	const users = new UserStore(database, clock);
 	const sessions = new SessionStore(database, clock, new RefreshTokens(deriveKey(serverSecret, 'refresh-token')));
 	const accessTokens = new AccessTokens(deriveKey(serverSecret, 'access-token'), clock);
-	const authenticator = new TokenAuthenticator(accessTokens, clock);
 	const cookies = new SessionCookies(config.isSecure);
-	const origin = new RequestOrigin(config.publicUrl);
+	const authenticator = new TokenAuthenticator(accessTokens, clock, cookies);
+	const origin = new RequestOrigin(config.publicUrl, cookies);
 	const holders: Array<Parameters<Accounts['endWithSession']>[0]> = [];
 	const endSession = (sessionId: string): void => {
 		authenticator.endSession(sessionId);
@@ -110,7 +111,10 @@ export async function createAccounts(dependencies: AccountsDependencies): Promis
 		users,
 		cookies,
 		origin,
-		routes: createAccountRoutes({ accounts: service, authenticator, cookies, origin }),
+		routes: async (app) => {
+			await app.register(createAccountRoutes({ accounts: service, authenticator, cookies, origin }));
+			await app.register(createPublishingRoutes({ authenticator, origin, users, logger }));
+		},
 		endWithSession: (holder) => void holders.push(holder),
 		close: async () => {
 			unsubscribe();

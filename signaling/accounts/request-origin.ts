@@ -2,7 +2,7 @@
 import type { FastifyRequest } from 'fastify';
 import { SpillwayError } from '../../core/errors.ts';
 import { OriginCheck } from '../sockets/origin-check.ts';
-import { ACCESS_COOKIE, readCookie, REFRESH_COOKIE } from './session-cookies.ts';
+import type { SessionCookies } from './session-cookies.ts';
 
 /** Header that only scripts of our own origin can send without a preflight, which nobody answers. */
 export const CSRF_HEADER = 'x-spillway-csrf';
@@ -11,9 +11,11 @@ const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 /** Checks where requests come from. */
 export class RequestOrigin {
 	readonly #origins: OriginCheck;
+	readonly #cookies: Pick<SessionCookies, 'readAccess' | 'readRefresh'>;
 
 	/** `publicUrl`: where people reach the server, when a proxy stands before it. */
-	constructor(publicUrl: string | undefined) {
+	constructor(publicUrl: string | undefined, cookies: Pick<SessionCookies, 'readAccess' | 'readRefresh'>) {
+		this.#cookies = cookies;
 		this.#origins = new OriginCheck(publicUrl === undefined ? [] : [new URL(publicUrl).origin]);
 	}
 
@@ -34,7 +36,7 @@ export class RequestOrigin {
 			return;
 		}
 		const hasCookie =
-			readCookie(request, ACCESS_COOKIE) !== undefined || readCookie(request, REFRESH_COOKIE) !== undefined;
+			this.#cookies.readAccess(request) !== undefined || this.#cookies.readRefresh(request) !== undefined;
 		if (hasCookie) {
 			throw new SpillwayError('CSRF_REFUSED');
 		}

@@ -4,9 +4,15 @@ import { ACCESS_TOKEN_LIFE_SECONDS } from './access-token.ts';
 import { REFRESH_TOKEN_LIFE_SECONDS } from './session-store.ts';
 
 /** Holds the access token; sent with everything. */
-export const ACCESS_COOKIE = 'spillway_session';
+const ACCESS_COOKIE = 'spillway_session';
 /** Holds the refresh token; sent to the session routes only. */
-export const REFRESH_COOKIE = 'spillway_refresh';
+const REFRESH_COOKIE = 'spillway_refresh';
+/**
+ * Where people come by TLS, browsers take cookies of these names only over TLS, and the first kind from this very host only
+ * (RFC 6265bis §4.1.3): nobody on a neighbouring host, or on the way, can set them. `__Host-` needs the path "/".
+ */
+const HOST_PREFIX = '__Host-';
+const SECURE_PREFIX = '__Secure-';
 /** Where the refresh token is sent to. */
 export const REFRESH_COOKIE_PATH = '/api/v1/session';
 /** Longer cookie headers are not ours: browsers bring some hundred characters of them. */
@@ -15,27 +21,41 @@ const MAX_COOKIE_HEADER_LENGTH = 8192;
 /** Writes and clears the cookies of one installation. */
 export class SessionCookies {
 	readonly #isSecure: boolean;
+	readonly #accessName: string;
+	readonly #refreshName: string;
 
 	/** `isSecure`: everybody reaches the server by TLS. Otherwise each request tells, by a proxy that is trusted, too. */
 	constructor(isSecure: boolean) {
 		this.#isSecure = isSecure;
+		this.#accessName = isSecure ? HOST_PREFIX + ACCESS_COOKIE : ACCESS_COOKIE;
+		this.#refreshName = isSecure ? SECURE_PREFIX + REFRESH_COOKIE : REFRESH_COOKIE;
+	}
+
+	/** The access token that a request brought. */
+	readAccess(request: Pick<FastifyRequest, 'headers'>): string | undefined {
+		return readCookie(request, this.#accessName);
+	}
+
+	/** The refresh token that a request brought. */
+	readRefresh(request: Pick<FastifyRequest, 'headers'>): string | undefined {
+		return readCookie(request, this.#refreshName);
 	}
 
 	/** Sets both. */
 	set(reply: FastifyReply, tokens: { access: string; refresh: string }): void {
 		this.setAccess(reply, tokens.access);
-		this.#write(reply, REFRESH_COOKIE, tokens.refresh, REFRESH_COOKIE_PATH, REFRESH_TOKEN_LIFE_SECONDS);
+		this.#write(reply, this.#refreshName, tokens.refresh, REFRESH_COOKIE_PATH, REFRESH_TOKEN_LIFE_SECONDS);
 	}
 
 	/** Sets the access token alone, when the role in it has changed. */
 	setAccess(reply: FastifyReply, access: string): void {
-		this.#write(reply, ACCESS_COOKIE, access, '/', ACCESS_TOKEN_LIFE_SECONDS);
+		this.#write(reply, this.#accessName, access, '/', ACCESS_TOKEN_LIFE_SECONDS);
 	}
 
 	/** Clears both. */
 	clear(reply: FastifyReply): void {
-		this.#write(reply, ACCESS_COOKIE, '', '/', 0);
-		this.#write(reply, REFRESH_COOKIE, '', REFRESH_COOKIE_PATH, 0);
+		this.#write(reply, this.#accessName, '', '/', 0);
+		this.#write(reply, this.#refreshName, '', REFRESH_COOKIE_PATH, 0);
 	}
 
 	#write(reply: FastifyReply, name: string, value: string, path: string, maxAgeSeconds: number): void {

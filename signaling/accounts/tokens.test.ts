@@ -7,6 +7,7 @@ import { AccessTokens } from './access-token.ts';
 import { TokenAuthenticator } from './authenticator.ts';
 import { deriveKey } from './create-accounts.ts';
 import { RefreshTokens } from './refresh-token.ts';
+import { SessionCookies } from './session-cookies.ts';
 import { readCookie } from './session-cookies.ts';
 
 const SECRET = new Uint8Array(32).fill(1);
@@ -94,7 +95,7 @@ describe('TokenAuthenticator', () => {
 	it('takes a cookie or a bearer token, and neither of an ended session', async () => {
 		const clock = new FakeClock();
 		const tokens = new AccessTokens(KEY, clock);
-		const authenticator = new TokenAuthenticator(tokens, clock);
+		const authenticator = new TokenAuthenticator(tokens, clock, new SessionCookies(false));
 		const [token, other] = [await tokens.issue(USER, 's1'), await tokens.issue(USER, 's2')];
 		const ask = (headers: Record<string, string>): Promise<unknown> => authenticator.authenticate({ headers });
 		await expect(ask({ cookie: `a=b; spillway_session=${token}` })).resolves.toMatchObject({ name: 'alice' });

@@ -91,6 +91,15 @@ export class UserStore {
 		await this.#database.query('UPDATE users SET role = $2 WHERE id = $1', [id, role]);
 	}
 
+	/** Approves an account for publishing, or takes that back. False when there is no such account. */
+	async setPublishingApproved(name: string, isApproved: boolean): Promise<boolean> {
+		const rows = await this.#database.query(
+			'UPDATE users SET is_publishing_approved = $2 WHERE name = $1 RETURNING id',
+			[name, isApproved],
+		);
+		return rows.length > 0;
+	}
+
 	/** The channels of an account, oldest first. */
 	async listChannels(userId: string): Promise<{ id: string; name: string }[]> {
 		return this.#database.query('SELECT id, name FROM channels WHERE owner_id = $1 ORDER BY id LIMIT 100', [userId]);

@@ -1,6 +1,6 @@
 /** What an account is to the rest of the server: its roles, its name, and what its password must be. */
 import { SpillwayError } from '../../core/errors.ts';
-import { parseChannelName } from '../../core/ids.ts';
+import { explainChannelName, parseChannelName } from '../../core/ids.ts';
 import { GUEST_NAME_PREFIX } from '../../core/protocol/signaling-constants.ts';
 
 /**
@@ -49,7 +49,7 @@ const COMMON_PASSWORDS: ReadonlySet<string> = new Set(
 export function parseNewUserName(text: string): string {
 	const name = parseChannelName(text);
 	if (name === undefined) {
-		throw new SpillwayError('REQUEST_INVALID', ['a name has 2–25 letters, digits, "_" or "-", and is not a page']);
+		throw new SpillwayError('REQUEST_INVALID', [explainChannelName(text)!]);
 	}
 	if (GUEST_NAME_PREFIXES.some((prefix) => name.startsWith(prefix))) {
 		throw new SpillwayError('REQUEST_INVALID', [

@@ -20,7 +20,7 @@ import { MAX_STREAM_KEY_LENGTH } from './stream-key.ts';
 /** What the routes need. */
 export type BroadcastRoutesDependencies = {
 	logger: Logger;
-	registry: Pick<BroadcastRegistry, 'find'>;
+	registry: Pick<BroadcastRegistry, 'find' | 'lastRefusal'>;
 	accounts: Pick<Accounts, 'authenticator' | 'origin'>;
 	access: ChannelAccess;
 	control: ChannelControl;
@@ -63,6 +63,16 @@ const healthSchema = Type.Object({
 	legs: Type.Array(legDescriptionSchema),
 	audience: audienceReportSchema,
 	viewerCount: nullable(Type.Integer()),
+	refusal: nullable(
+		Type.Object(
+			{
+				at: Type.String({ format: 'date-time' }),
+				code: Type.String({ description: 'A row of the table of errors.' }),
+				message: Type.String({ description: 'What the encoder was told; a sentence.' }),
+			},
+			{ description: 'Why an encoder of this channel was turned away last, within ten minutes.' },
+		),
+	),
 });
 
 const ingestBodySchema = Type.Object(
@@ -188,6 +198,7 @@ function describeHealth(
 	const { state, startedAt, legs } = describeChannel(channel, broadcast);
 	const publisher = state === 'offline' ? undefined : broadcast?.publisher;
 	const health = state === 'offline' ? undefined : broadcast?.health;
+	const refusal = registry.lastRefusal(channel.name);
 	return {
 		state,
 		startedAt,
@@ -203,6 +214,10 @@ function describeHealth(
 		legs,
 		audience: audience(channel) ?? NO_AUDIENCE,
 		viewerCount: viewerCount(channel.name),
+		refusal:
+			refusal === undefined
+				? null
+				: { at: new Date(refusal.atMs).toISOString(), code: refusal.code, message: refusal.message },
 	};
 }
 

@@ -1,6 +1,10 @@
 /** A channel as the API tells it, with what its broadcast is doing. */
 import { Type } from 'typebox';
-import { channelDescriptionSchema, type ChannelDescription } from '../../core/protocol/channel-description.ts';
+import {
+	channelDescriptionSchema,
+	type ChannelDescription,
+	type LegDescription,
+} from '../../core/protocol/channel-description.ts';
 import type { Broadcast } from '../../ingest/broadcast.ts';
 import type { Channel } from './channel-store.ts';
 
@@ -31,10 +35,17 @@ export function describeChannel(
 						heightPixels: source.heightPixels,
 						frameRate: Math.round((broadcast?.health?.frameRate ?? 0) * 100) / 100,
 					},
-		legs: state === 'offline' ? [] : [...(broadcast?.plan?.legs ?? [])],
+		legs: state === 'offline' ? [] : describeLegs(broadcast),
 		whepUrl: `/whep/${channel.name}`,
 		hlsUrl: `/hls/${channel.name}/index.m3u8`,
 	};
+}
+
+function describeLegs(broadcast: Broadcast | undefined): LegDescription[] {
+	return (broadcast?.plan?.legs ?? []).map((leg) => {
+		const encoder = broadcast?.encoderStates.find(({ track, tier }) => track === leg.track && tier === leg.tier);
+		return encoder === undefined ? leg : { ...leg, encoder: encoder.state };
+	});
 }
 
 /** What the owner is told besides. */

@@ -17,6 +17,7 @@ import { ChannelStore, type Channel, type StreamKeyRecord } from './channel-stor
 import { prepareFirstStart, type FirstStartResult } from './first-start.ts';
 import { PasswordHasher } from '../accounts/password-hash.ts';
 import { hashStreamKey } from './stream-key.ts';
+import { UserStore } from '../accounts/user-store.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'spillway-channels-'));
 const common = { clock: systemClock, logger: silentLogger };
@@ -87,7 +88,11 @@ describe.each(KINDS)('channels ($kind)', ({ open }) => {
 
 		it('finds the channel of a key, and stores no key', async () => {
 			const { id, streamKey } = await store.createStreamKey(channel.id, 'main');
-			await expect(store.findByStreamKey(streamKey)).resolves.toEqual({ streamKeyId: id, channel });
+			await expect(store.findByStreamKey(streamKey)).resolves.toEqual({
+				streamKeyId: id,
+				channel,
+				owner: { id: undefined, isKnown: false, isAdministrator: false },
+			});
 			await expect(store.findByStreamKey(`${streamKey}x`)).resolves.toBeUndefined();
 			expect(JSON.stringify(await database.query('SELECT * FROM stream_keys'))).not.toContain(streamKey.slice(9));
 			const [record] = await store.listStreamKeys(channel.id);
@@ -147,6 +152,21 @@ describe.each(KINDS)('channels ($kind)', ({ open }) => {
 				await networks.remember(id, `198.51.100.${number}`);
 			}
 			expect(await database.query('SELECT 1 FROM stream_key_networks')).toHaveLength(20);
+		});
+
+		it('tells of a key whether the owner of its channel is known', async () => {
+			const users = new UserStore(database, systemClock);
+			const user = await users.create('the-owner', 'hash');
+			const owned = await store.createChannel({ name: 'owned', owner: { id: user.id, maxChannels: 5 } });
+			const { streamKey } = await store.createStreamKey(owned.id, 'main');
+			const owner = async (): Promise<unknown> => (await store.findByStreamKey(streamKey))?.owner;
+			await expect(owner()).resolves.toEqual({ id: user.id, isKnown: false, isAdministrator: false });
+			await expect(users.setPublishingApproved('the-owner', true)).resolves.toBe(true);
+			await expect(owner()).resolves.toEqual({ id: user.id, isKnown: true, isAdministrator: false });
+			await users.setPublishingApproved('the-owner', false);
+			await users.setRole(user.id, 'admin');
+			await expect(owner()).resolves.toEqual({ id: user.id, isKnown: true, isAdministrator: true });
+			await expect(users.setPublishingApproved('nobody-here', true)).resolves.toBe(false);
 		});
 
 		it('does not know keys that were hashed under another secret', async () => {

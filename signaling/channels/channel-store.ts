@@ -2,8 +2,16 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../../core/clock.ts';
 import { SpillwayError } from '../../core/errors.ts';
-import { createId, parseChannelName, type ChannelId, type ChannelName, type StreamKey } from '../../core/ids.ts';
+import {
+	createId,
+	explainChannelName,
+	parseChannelName,
+	type ChannelId,
+	type ChannelName,
+	type StreamKey,
+} from '../../core/ids.ts';
 import { DEFAULT_CHANNEL_POLICY, type ChannelPolicy } from '../../core/protocol/channel-description.ts';
+import type { BroadcastOwner } from '../../ingest/work-budget.ts';
 import { isUniqueViolation, type Database, type Queryable } from '../database/database.ts';
 import { createStreamKey, hashStreamKey, shownPrefix } from './stream-key.ts';
 
@@ -59,7 +67,7 @@ export type StreamKeyRecord = {
 };
 
 /** Whom a stream key belongs to. */
-export type StreamKeyOwner = { streamKeyId: string; channel: Channel };
+export type StreamKeyOwner = { streamKeyId: string; channel: Channel; owner: BroadcastOwner };
 
 type ChannelRow = {
 	id: ChannelId;
@@ -128,9 +136,7 @@ export class ChannelStore {
 	}): Promise<Channel> {
 		const name = parseChannelName(details.name);
 		if (name === undefined) {
-			throw new SpillwayError('REQUEST_INVALID', [
-				'a channel name has 2–25 letters, digits, "_" or "-", and is not a page',
-			]);
+			throw new SpillwayError('REQUEST_INVALID', [explainChannelName(details.name)!]);
 		}
 		const ownerId = details.owner?.id ?? null;
 		try {
@@ -341,18 +347,33 @@ export class ChannelStore {
 	async findByStreamKey(streamKey: string): Promise<StreamKeyOwner | undefined> {
 		const hash = hashStreamKey(this.#serverSecret, streamKey);
 		const rows = await this.#database.query<
-			ChannelRow & { key_id: string; key_hash: Uint8Array; revoked_at: Date | null }
+			ChannelRow & {
+				key_id: string;
+				key_hash: Uint8Array;
+				revoked_at: Date | null;
+				owner_role: string | null;
+				is_owner_approved: boolean | null;
+			}
 		>(
-			`SELECT stream_keys.id AS key_id, key_hash, revoked_at, ${CHANNEL_COLUMNS}
+			`SELECT stream_keys.id AS key_id, key_hash, revoked_at, ${CHANNEL_COLUMNS},
+			(SELECT role FROM users WHERE users.id = channels.owner_id) AS owner_role,
+			(SELECT is_publishing_approved FROM users WHERE users.id = channels.owner_id) AS is_owner_approved
 			FROM stream_keys JOIN channels ON channels.id = stream_keys.channel_id WHERE key_hash = $1`,
 			[hash],
 		);
 		const row = rows[0];
 		// The index compared the hashes byte by byte; this comparison is the one that decides.
 		const isSame = timingSafeEqual(row?.key_hash ?? new Uint8Array(hash.length), hash);
-		return row !== undefined && isSame && row.revoked_at === null
-			? { streamKeyId: row.key_id, channel: toChannel(row) }
-			: undefined;
+		if (row === undefined || !isSame || row.revoked_at !== null) {
+			return undefined;
+		}
+		const isAdministrator = row.owner_role === 'admin';
+		const owner = {
+			id: row.owner_id ?? undefined,
+			isAdministrator,
+			isKnown: isAdministrator || row.is_owner_approved === true,
+		};
+		return { streamKeyId: row.key_id, channel: toChannel(row), owner };
 	}
 
 	/** Hashes of the valid keys of all channels, the newest first. */

@@ -15,11 +15,13 @@ const ADDRESS = '192.0.2.1';
 const KEY = 'live_the-right-key-0123456789';
 /** Chosen by hand, and short enough to be guessed. */
 const SHORT_KEY = 'short-key';
+const STRANGER = { id: 'u1', isKnown: false, isAdministrator: false };
 
 function owner(graceWindowSeconds?: number): StreamKeyOwner {
 	const [id, name] = ['c1' as ChannelId, 'demo' as ChannelName];
 	return {
 		streamKeyId: 'k1',
+		owner: STRANGER,
 		channel: {
 			id,
 			name,
@@ -81,10 +83,34 @@ describe('PublishAuthorizer', () => {
 	});
 
 	it('grants the channel of the key, with the grace window of the channel or else of the server', async () => {
-		const grant = { channelId: 'c1', channelName: 'demo', graceWindowMs: 60_000, streamKeyId: 'k1' };
+		const grant = { channelId: 'c1', channelName: 'demo', graceWindowMs: 60_000, streamKeyId: 'k1', owner: STRANGER };
 		await expect(authorizer.authorize(KEY, ADDRESS)).resolves.toEqual(grant);
 		keys.set('other-key', owner(0));
 		await expect(authorizer.authorize('other-key', ADDRESS)).resolves.toMatchObject({ graceWindowMs: 0 });
+	});
+
+	it('refuses a right key of somebody who may not publish here, and says what is missing', async () => {
+		const strict = new PublishAuthorizer({
+			networks: { has: () => false, hasAny: () => false, remember: async () => undefined },
+			lookup: {
+				findByStreamKey: (streamKey) => Promise.resolve(keys.get(streamKey)),
+				listValidKeys: async () => [],
+			},
+			clock,
+			logger,
+			serverSecret: new Uint8Array(32),
+			defaultGraceWindowSeconds: 60,
+			whoMayPublish: 'approved',
+		});
+		for (let attempt = 0; attempt < 20; attempt++) {
+			// It is no wrong key: nobody is locked out for it.
+			await expect(strict.authorize(KEY, ADDRESS)).rejects.toMatchObject({
+				code: 'PUBLISHING_NOT_ALLOWED',
+				message: 'This channel may not publish here: an administrator has to approve its owner first.',
+			});
+		}
+		keys.set('approved-key', { ...owner(), owner: { ...STRANGER, isKnown: true } });
+		await expect(strict.authorize('approved-key', ADDRESS)).resolves.toMatchObject({ channelId: 'c1' });
 	});
 
 	it('tells a missing key from a wrong one, and refuses one that is too long without asking', async () => {

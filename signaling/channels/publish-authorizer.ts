@@ -5,8 +5,10 @@ import type { ChannelId, ChannelName } from '../../core/ids.ts';
 import { addressKey } from '../../core/limits/address-key.ts';
 import { AttemptLimiter } from '../../core/limits/attempt-limiter.ts';
 import type { Logger } from '../../core/logger.ts';
+import type { BroadcastOwner } from '../../ingest/work-budget.ts';
 import type { KnownNetworks } from '../database/known-networks.ts';
 import type { StreamKeyOwner } from './channel-store.ts';
+import { assertMayPublish, type WhoMayPublish } from './publish-policy.ts';
 import { hashStreamKey, MAX_STREAM_KEY_LENGTH } from './stream-key.ts';
 
 /** An answer this young is used again without asking: a reconnecting encoder costs no query. A revoked key may live as long. */
@@ -31,6 +33,8 @@ export type PublishGrant = {
 	graceWindowMs: number;
 	/** Which key it used, so that revoking that key can end the session. */
 	streamKeyId: string;
+	/** Whom the channel belongs to. */
+	owner: BroadcastOwner;
 };
 
 /** Where keys are looked up; the channel store is one. */
@@ -52,6 +56,8 @@ export type PublishAuthorizerOptions = {
 	serverSecret: Uint8Array;
 	/** For channels that say nothing else, seconds. */
 	defaultGraceWindowSeconds: number;
+	/** Whose channels may publish. Default: everybody's. */
+	whoMayPublish?: WhoMayPublish;
 };
 
 /** `grant` is undefined until the key is used for the first time since the start. */
@@ -93,8 +99,8 @@ export class PublishAuthorizer {
 	 *
 	 * Throws STREAM_KEY_MISSING; STREAM_KEY_REFUSED, the same for unknown, wrong and revoked keys; TOO_MANY_ATTEMPTS after
 	 * several wrong ones from one address group, but never for a key that is good and too long to be guessed, or was used
-	 * from there before; RATE_LIMITED while too many of the group are being checked; DATABASE_UNAVAILABLE for keys that were
-	 * not in use shortly before.
+	 * from there before; RATE_LIMITED while too many of the group are being checked; PUBLISHING_NOT_ALLOWED;
+	 * DATABASE_UNAVAILABLE for keys that were not in use shortly before.
 	 */
 	async authorize(streamKey: string | readonly string[], remoteAddress: string): Promise<PublishGrant> {
 		const candidates = (typeof streamKey === 'string' ? [streamKey] : streamKey).filter((key) => key !== '');
@@ -121,6 +127,7 @@ export class PublishAuthorizer {
 			attempt.end();
 		}
 		this.#noteUse(grant, remoteAddress);
+		assertMayPublish(this.#options.whoMayPublish ?? 'everybody', grant.owner);
 		return grant;
 	}
 
@@ -236,9 +243,15 @@ export class PublishAuthorizer {
 		return Buffer.from(hashStreamKey(this.#options.serverSecret, streamKey)).toString('base64');
 	}
 
-	#toGrant({ streamKeyId, channel }: StreamKeyOwner): PublishGrant {
+	#toGrant({ streamKeyId, channel, owner }: StreamKeyOwner): PublishGrant {
 		const graceWindowSeconds = channel.graceWindowSeconds ?? this.#options.defaultGraceWindowSeconds;
-		return { channelId: channel.id, channelName: channel.name, graceWindowMs: graceWindowSeconds * 1000, streamKeyId };
+		return {
+			channelId: channel.id,
+			channelName: channel.name,
+			graceWindowMs: graceWindowSeconds * 1000,
+			streamKeyId,
+			owner,
+		};
 	}
 
 	#remember(hash: string, remembered: Remembered): void {

@@ -27,6 +27,9 @@ const ROUTES: readonly Row[] = [
 	['DELETE', '/api/v1/session', undefined,                  [204, 204, 204, 204, 204, 204, 204]],
 	['PUT', '/api/v1/session/password', { currentPassword: 'wrong', newPassword: TEST_PASSWORD }, [401, 401, 401, 401, 401, 401, 401]],
 	['POST', '/api/v1/users', { name: 'newcomer', password: TEST_PASSWORD }, [201, 201, 201, 201, 201, 201, 201]],
+	['PUT', '/api/v1/users/viewer/publishing', undefined,     [401, 403, 403, 403, 403, 403, 204]],
+	['DELETE', '/api/v1/users/viewer/publishing', undefined,  [401, 403, 403, 403, 403, 403, 204]],
+	['PUT', '/api/v1/users/nobody-here/publishing', undefined, [401, 403, 403, 403, 403, 403, 404]],
 	['POST', '/api/v1/channels', { name: 'new-place' },       [401, 201, 201, 201, 201, 201, 201]],
 	['GET', '/api/v1/streams/ingest', undefined,              [200, 200, 200, 200, 200, 200, 200]],
 	['POST', '/api/v1/streams/ingest', { stream_key: '{secret}' }, [200, 200, 200, 200, 200, 200, 200]],
@@ -134,7 +137,8 @@ describe('role × route', () => {
 			const shape = path
 				.replace(/\/channels\/[^/]+/, '/channels/{channel}')
 				.replace(/\/stream-keys\/\{key\}/, '/stream-keys/{key}')
-				.replace(/\/(moderators|chat-restrictions)\/[^/]+/, '/$1/{user}');
+				.replace(/\/(moderators|chat-restrictions)\/[^/]+/, '/$1/{user}')
+				.replace(/\/users\/[^/]+\//, '/users/{user}/');
 			return `${method} ${shape}`;
 		});
 		expect(documented.filter((route) => !tested.includes(route))).toEqual([]);

@@ -220,6 +220,19 @@ describe.each(KINDS)('Database ($kind)', ({ open }) => {
 		await expect(database.query('SELECT 1 FROM half_done')).rejects.toMatchObject({ code: '42P01' });
 	});
 
+	it.each([
+		['53100', 'the disk is full'],
+		['53200', 'it is out of memory'],
+		['53300', 'it has too many connections'],
+		['25006', 'it takes no writes'],
+	])('calls SQLSTATE %s unavailability: %s', async (code) => {
+		const script = `DO $$ BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = '${code}'; END $$`;
+		await expect(database.runScript(script)).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE', httpStatus: 503 });
+		const inside = database.transaction((handle) => handle.runScript(script));
+		await expect(inside).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
+		await expect(database.query('SELECT 1')).resolves.toHaveLength(1);
+	});
+
 	it('answers its health check', async () => {
 		await expect(database.checkHealth()).resolves.toBeUndefined();
 	});

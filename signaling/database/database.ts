@@ -36,7 +36,7 @@ export interface Database extends Queryable {
 	 * and would wait for itself. The handle ends with the transaction.
 	 */
 	transaction<T>(work: (handle: Queryable) => Promise<T>, options?: TransactionOptions): Promise<T>;
-	/** Resolves when the database answers; else throws DATABASE_UNAVAILABLE. For readiness. */
+	/** Resolves when the database answers and takes a write; else throws DATABASE_UNAVAILABLE. For readiness. */
 	checkHealth(): Promise<void>;
 	/** Ends what runs, at most 5 s later. Idempotent. Later calls of the other methods throw SERVER_STOPPING. */
 	close(): Promise<void>;
@@ -47,6 +47,11 @@ export interface Database extends Queryable {
 export const ANSWER_DEADLINE_MS = 2000;
 /** Longest time that a transaction may hold its connection. */
 export const TRANSACTION_DEADLINE_MS = 10_000;
+
+/**
+ * Writes to the log and to no table, so that it leaves nothing behind; the commit waits until it is on disk.
+ */
+export const WRITE_PROBE = "SELECT pg_logical_emit_message(true, 'spillway', 'readiness')";
 
 /** When trying again makes sense: databases that restart take some seconds. */
 const RETRY_AFTER_SECONDS = 5;
@@ -77,8 +82,9 @@ export function isUniqueViolation(error: unknown, constraint?: string): boolean 
 	return code === '23505' && (constraint === undefined || broken === constraint);
 }
 
-// SQLSTATE classes and codes that say "not now": connection failures, shutdown, start-up, too many connections, timeouts.
-const UNAVAILABLE_SQLSTATE = /^(08...|57P0.|57014|53300|25P03|58030)$/;
+// SQLSTATE classes and codes that say "not now": connection failures, no room (disk full, out of memory, too many connections),
+// shutdown, start-up, timeouts, a server that takes no writes because it stands by for another.
+const UNAVAILABLE_SQLSTATE = /^(08...|53...|57P0.|57014|25P03|25006|58030)$/;
 const UNAVAILABLE_SYSTEM_CODES = new Set([
 	'ECONNREFUSED',
 	'ECONNRESET',

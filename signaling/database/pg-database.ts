@@ -10,6 +10,7 @@ import {
 	databaseUnavailable,
 	toDatabaseError,
 	TRANSACTION_DEADLINE_MS,
+	WRITE_PROBE,
 	type Database,
 	type Queryable,
 	type SqlValue,
@@ -121,7 +122,7 @@ export class PgDatabase implements Database {
 	}
 
 	async checkHealth(): Promise<void> {
-		await this.query('SELECT 1');
+		await this.query(WRITE_PROBE);
 	}
 
 	close(): Promise<void> {

@@ -11,7 +11,9 @@ import {
 	ANSWER_DEADLINE_MS,
 	databaseUnavailable,
 	QueryError,
+	toDatabaseError,
 	TRANSACTION_DEADLINE_MS,
+	WRITE_PROBE,
 	type Database,
 	type Queryable,
 	type SqlValue,
@@ -152,7 +154,7 @@ class PgliteConnection {
 		const pending = this.#pending.get(reply.id);
 		this.#pending.delete(reply.id);
 		if ('error' in reply) {
-			pending?.reject(new QueryError(reply.error.message, reply.error.code, reply.error.constraint));
+			pending?.reject(toDatabaseError(new QueryError(reply.error.message, reply.error.code, reply.error.constraint)));
 		} else {
 			pending?.resolve(reply);
 		}
@@ -223,7 +225,7 @@ class PgliteDatabase implements Database {
 	}
 
 	async checkHealth(): Promise<void> {
-		await this.query('SELECT 1');
+		await this.query(WRITE_PROBE);
 	}
 
 	close(): Promise<void> {

@@ -1,8 +1,10 @@
 /** The one place where failed HTTP requests get their answer: a problem document from a row of the error table. */
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
-import { SpillwayError } from '../../core/errors.ts';
+import { systemClock, type Clock } from '../../core/clock.ts';
+import { SpillwayError, type ErrorCode } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { preflightHeaders } from '../../core/protocol/cors.ts';
+import { FailureLog } from './failure-log.ts';
 import { errorToProblem, PROBLEM_CONTENT_TYPE } from './problem.ts';
 import { redactUrl } from './redact-url.ts';
 
@@ -16,13 +18,21 @@ const ALL_METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATC
  * (validation, size, content type) by ours, and anything else, which is a bug, with INTERNAL_ERROR, logged with its stack.
  * Call it before any route is registered.
  */
-export function registerErrorHandler(server: FastifyInstance, logger: Logger): void {
+export function registerErrorHandler(server: FastifyInstance, logger: Logger, clock: Clock = systemClock): void {
+	const log = new FailureLog(clock, logger);
 	server.setErrorHandler((error: FastifyError | SpillwayError, request, reply) => {
-		void sendProblem(reply, toSpillwayError(error, request), request, logger);
+		void sendProblem(reply, toSpillwayError(error, request), request, log);
 	});
 	server.setNotFoundHandler((request, reply) => {
-		void sendProblem(reply, new SpillwayError('ROUTE_NOT_FOUND', [pathOf(request)]), request, logger);
+		void sendProblem(reply, new SpillwayError('ROUTE_NOT_FOUND', [pathOf(request)]), request, log);
 	});
+}
+
+const failureCodes = new WeakMap<FastifyRequest, ErrorCode>();
+
+/** With which row of the table a request was answered; undefined for one that was served. For the metrics. */
+export function failureCodeOf(request: FastifyRequest): ErrorCode | undefined {
+	return failureCodes.get(request);
 }
 
 /**
@@ -31,8 +41,10 @@ export function registerErrorHandler(server: FastifyInstance, logger: Logger): v
  */
 export function createFrameworkErrorHandler(
 	logger: Logger,
+	clock: Clock = systemClock,
 ): (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => void {
-	return (error, request, reply) => void sendProblem(reply, toSpillwayError(error, request), request, logger);
+	const log = new FailureLog(clock, logger);
+	return (error, request, reply) => void sendProblem(reply, toSpillwayError(error, request), request, log);
 }
 
 /**
@@ -70,9 +82,11 @@ async function sendProblem(
 	reply: FastifyReply,
 	error: SpillwayError,
 	request: FastifyRequest,
-	logger: Logger,
+	log: FailureLog,
 ): Promise<void> {
-	logFailure(error, request, logger);
+	const { id: requestId, method } = request;
+	log.note(error, { requestId, method, url: redactUrl(request.url), code: error.code });
+	failureCodes.set(request, error.code);
 	if (error.httpStatus === 401) {
 		// RFC 9110 §15.5.2: a 401 "MUST" name the scheme.
 		void reply.header('www-authenticate', 'Bearer');
@@ -86,17 +100,6 @@ async function sendProblem(
 	}
 	const body = JSON.stringify(errorToProblem(error, request.id));
 	await reply.code(error.httpStatus).type(PROBLEM_CONTENT_TYPE).serializer(String).send(body);
-}
-
-function logFailure(error: SpillwayError, request: FastifyRequest, logger: Logger): void {
-	const fields = { requestId: request.id, method: request.method, url: redactUrl(request.url), code: error.code };
-	if (error.code === 'INTERNAL_ERROR') {
-		logger.error({ ...fields, err: error.cause }, 'a request failed because of a bug');
-	} else if (error.httpStatus >= 500) {
-		logger.warn({ ...fields, err: error }, 'a request could not be served');
-	} else {
-		logger.debug({ ...fields, detail: error.message }, 'a request was refused');
-	}
 }
 
 function toSpillwayError(error: FastifyError | SpillwayError, request: FastifyRequest): SpillwayError {

@@ -89,7 +89,12 @@ export async function registerOpenApi(server: FastifyInstance, version: string):
 			tags: TAGS,
 			components: {
 				securitySchemes: {
-					session: { type: 'apiKey', in: 'cookie', name: 'spillway_session', description: 'Set by logging in.' },
+					session: {
+						type: 'apiKey',
+						in: 'cookie',
+						name: 'spillway_session',
+						description: 'Set by logging in; with TLS its name begins with "__Host-".',
+					},
 					accessToken: { type: 'http', scheme: 'bearer', description: 'The same token as a header.' },
 				},
 			},
@@ -116,9 +121,16 @@ export function createOpenApiRoutes(): FastifyPluginAsync {
 				.header('x-content-type-options', 'nosniff')
 				.header('referrer-policy', 'same-origin');
 		});
-		app.get(OPENAPI_PATH, async (_request, reply) =>
-			reply.header('access-control-allow-origin', '*').header('cache-control', 'no-cache').send(app.swagger()),
-		);
+		// All routes are there before the first request; after that nothing changes.
+		let description: string | undefined;
+		app.get(OPENAPI_PATH, async (_request, reply) => {
+			description ??= JSON.stringify(app.swagger());
+			return reply
+				.header('access-control-allow-origin', '*')
+				.header('cache-control', 'no-cache')
+				.type('application/json; charset=utf-8')
+				.send(description);
+		});
 		refuseOtherMethods(app, OPENAPI_PATH, ['GET'], { isPublic: true });
 		await app.register(fastifySwaggerUi, {
 			routePrefix: API_DOCS_PATH,

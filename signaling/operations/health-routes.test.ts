@@ -13,23 +13,29 @@ describe('registerHealthRoutes', () => {
 	let isStopping: boolean;
 	let checkCount: number;
 	let checkBus: () => Promise<void>;
+	let checkEncoders: () => Promise<string | void>;
 
 	beforeEach(() => {
 		clock = new FakeClock();
 		isStopping = false;
 		checkCount = 0;
 		checkBus = () => Promise.resolve();
+		checkEncoders = () => Promise.resolve();
 		server = fastify();
 		registerErrorHandler(server, silentLogger);
 		registerHealthRoutes(server, {
 			clock,
 			isStopping: () => isStopping,
 			checks: {
-				database: () => {
-					checkCount++;
-					return Promise.resolve();
+				database: {
+					isRequired: true,
+					check: () => {
+						checkCount++;
+						return Promise.resolve();
+					},
 				},
-				bus: () => checkBus(),
+				bus: { isRequired: true, check: () => checkBus() },
+				encoders: { isRequired: false, check: () => checkEncoders() },
 			},
 		});
 	});
@@ -45,7 +51,7 @@ describe('registerHealthRoutes', () => {
 		expect(answer.statusCode).toBe(200);
 		expect(answer.headers['cache-control']).toBe('no-store');
 		const ok = { status: 'ok' };
-		expect(answer.json()).toEqual({ status: 'ok', checks: { database: ok, bus: ok, server: ok } });
+		expect(answer.json()).toEqual({ status: 'ok', checks: { database: ok, bus: ok, encoders: ok, server: ok } });
 	});
 
 	it.each([
@@ -82,6 +88,37 @@ describe('registerHealthRoutes', () => {
 		await clock.advance(2000);
 		expect((await answers).map((answer) => answer.statusCode)).toEqual([503, 503]);
 		expect(checkCount).toBe(1);
+	});
+
+	it.each([
+		['says that it works badly', () => Promise.resolve('An encoder keeps failing.'), 'An encoder keeps failing.'],
+		['fails', () => Promise.reject(new Error('sesame')), 'It does not work; the log says why.'],
+	])('is degraded, but ready, when a part that newcomers can do without %s', async (_what, check, detail) => {
+		checkEncoders = check;
+		const answer = await server.inject('/readyz');
+		expect(answer.statusCode).toBe(200);
+		expect(answer.json()).toMatchObject({ status: 'degraded', checks: { encoders: { status: 'degraded', detail } } });
+		expect(answer.body).not.toContain('sesame');
+	});
+
+	it('is not ready when one part is broken and another is degraded', async () => {
+		checkEncoders = () => Promise.resolve('An encoder keeps failing.');
+		checkBus = () => Promise.reject(new SpillwayError('BUS_UNAVAILABLE'));
+		const answer = await server.inject('/readyz');
+		expect([answer.statusCode, answer.json<{ status: string }>().status]).toEqual([503, 'error']);
+	});
+
+	it('checks once a second at most, but says at once that it stops', async () => {
+		for (let index = 0; index < 20; index++) {
+			await server.inject('/readyz');
+		}
+		expect(checkCount).toBe(1);
+		isStopping = true;
+		expect((await server.inject('/readyz')).statusCode).toBe(503);
+		expect(checkCount).toBe(1);
+		await clock.advance(1000);
+		await server.inject('/readyz');
+		expect(checkCount).toBe(2);
 	});
 
 	it('is not ready, but healthy, while the server stops', async () => {

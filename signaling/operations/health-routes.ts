@@ -4,8 +4,16 @@ import { withDeadline, type Clock } from '../../core/clock.ts';
 import { SpillwayError } from '../../core/errors.ts';
 import { refuseOtherMethods } from '../http/error-handler.ts';
 
-/** Resolves when the part works, else rejects. Takes at most 2 s; longer counts as not working. */
-export type ReadinessCheck = () => Promise<void>;
+/** One part of the server. */
+export type ReadinessCheck = {
+	/**
+	 * Resolves when the part works: with nothing, or with a sentence when it works worse than it should. Rejects when it does not
+	 * work. Takes at most 2 s; longer counts as not working.
+	 */
+	check: () => Promise<string | void> | string | void;
+	/** Newcomers cannot be served without it. Of any other part a failure is only shown. */
+	isRequired: boolean;
+};
 
 /** What {@link registerHealthRoutes} needs. */
 export type HealthRoutesOptions = {
@@ -18,51 +26,64 @@ export type HealthRoutesOptions = {
 
 /** Longest wait for one check: load balancers ask every few seconds and give up after about three. */
 const CHECK_DEADLINE_MS = 2000;
+/** Anybody may ask, and the checks write to the database and the disk; so an answer is good for as long as this. */
+const ROUND_LIFE_MS = 1000;
 
-/** Body of `/readyz`. */
-type Readiness = { status: 'ok' | 'error'; checks: Record<string, { status: 'ok' | 'error'; detail?: string }> };
+/** `degraded`: it works, and somebody should look. */
+type ReadinessStatus = 'ok' | 'degraded' | 'error';
+type CheckResult = { status: ReadinessStatus; detail?: string };
+/** Body of `/readyz`. The status is the worst of the checks'. */
+type Readiness = { status: ReadinessStatus; checks: Record<string, CheckResult> };
 
 /**
  * `/healthz` answers 200 as long as the event loop turns, whatever else is broken, so that nobody restarts a server that
- * streams because its database is away. `/readyz` answers 200, or 503 while a part is broken or the server is stopping.
+ * streams because its database is away. `/readyz` answers 200, also when the server is degraded, and 503 while it cannot serve
+ * newcomers or is stopping.
  */
 export function registerHealthRoutes(server: FastifyInstance, options: HealthRoutesOptions): void {
 	// Several balancers asking at once share one round of checks.
-	let running: Promise<Readiness> | undefined;
+	let round: { beganAtMs: number; results: Promise<Record<string, CheckResult>> } | undefined;
 
 	server.get('/healthz', (_request, reply) => reply.header('cache-control', 'no-store').send({ status: 'ok' }));
 	refuseOtherMethods(server, '/healthz', ['GET']);
 
 	server.get('/readyz', async (_request, reply) => {
-		running ??= checkReadiness(options).finally(() => (running = undefined));
-		const readiness = await running;
+		const nowMs = options.clock.monotonicMs();
+		if (round === undefined || nowMs - round.beganAtMs >= ROUND_LIFE_MS) {
+			round = { beganAtMs: nowMs, results: runChecks(options) };
+		}
+		const readiness = summarize({ ...(await round.results), server: serverResult(options.isStopping()) });
 		return reply
-			.code(readiness.status === 'ok' ? 200 : 503)
+			.code(readiness.status === 'error' ? 503 : 200)
 			.header('cache-control', 'no-store')
 			.send(readiness);
 	});
 	refuseOtherMethods(server, '/readyz', ['GET']);
 }
 
-async function checkReadiness({ clock, checks, isStopping }: HealthRoutesOptions): Promise<Readiness> {
+async function runChecks({ clock, checks }: HealthRoutesOptions): Promise<Record<string, CheckResult>> {
 	const results = await Promise.all(
-		Object.entries(checks).map(async ([name, check]) => {
+		Object.entries(checks).map(async ([name, { check, isRequired }]): Promise<[string, CheckResult]> => {
 			try {
 				const answer = Promise.resolve().then(check);
-				await withDeadline(clock, answer, CHECK_DEADLINE_MS, () => new Error('no answer in time'));
-				return [name, { status: 'ok' }] as const;
+				const trouble = await withDeadline(clock, answer, CHECK_DEADLINE_MS, () => new Error('no answer in time'));
+				return [name, typeof trouble === 'string' ? { status: 'degraded', detail: trouble } : { status: 'ok' }];
 			} catch (error) {
 				// Messages of ours are made for strangers; any other may hold an address or a password.
 				const detail = error instanceof SpillwayError ? error.message : 'It does not work; the log says why.';
-				return [name, { status: 'error', detail }] as const;
+				return [name, { status: isRequired ? 'error' : 'degraded', detail }];
 			}
 		}),
 	);
-	if (isStopping()) {
-		results.push(['server', { status: 'error', detail: new SpillwayError('SERVER_STOPPING').message }] as const);
-	} else {
-		results.push(['server', { status: 'ok' }] as const);
-	}
-	const isReady = results.every(([, result]) => result.status === 'ok');
-	return { status: isReady ? 'ok' : 'error', checks: Object.fromEntries(results) };
+	return Object.fromEntries(results);
+}
+
+function serverResult(isStopping: boolean): CheckResult {
+	return isStopping ? { status: 'error', detail: new SpillwayError('SERVER_STOPPING').message } : { status: 'ok' };
+}
+
+function summarize(checks: Record<string, CheckResult>): Readiness {
+	const statuses = Object.values(checks).map(({ status }) => status);
+	const worst = (['error', 'degraded'] as const).find((status) => statuses.includes(status));
+	return { status: worst ?? 'ok', checks };
 }

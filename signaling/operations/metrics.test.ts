@@ -1,6 +1,7 @@
 /** Tests of the metrics page: names, labels, what is absent, who may read it. */
 import fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import { registerErrorHandler } from '../http/error-handler.ts';
 import { Metrics, type MetricsReadings } from './metrics.ts';
@@ -13,16 +14,23 @@ const READINGS: MetricsReadings = {
 	viewers: () => ({ webrtc: 3, 'll-hls': 40 }),
 	packager: () => ({ heldRequests: 7, storedBytes: 1000 }),
 	workers: () => Promise.resolve([{ index: 0, cpuTimeMs: 1500, viewerConsumerCount: 6, viewerBitrateBps: 9e6 }]),
+	encoders: () => ({ running: 2, restarting: 0, failing: 1, restartCount: 9 }),
+	encoderPixelsPerSecond: () => 27_648_000,
+	descriptors: () => Promise.resolve({ open: 40, max: 1024 }),
+	descriptorsExhausted: () => 0,
+	unhandledRejections: () => 3,
 };
 
 describe('Metrics', () => {
 	let app: FastifyInstance;
+	let clock: FakeClock;
 	let logger: RecordingLogger;
 	let metrics: Metrics;
 
 	const open = async (readings: MetricsReadings, token?: string): Promise<void> => {
+		clock = new FakeClock();
 		logger = new RecordingLogger();
-		metrics = new Metrics(readings, { logger, token });
+		metrics = new Metrics(readings, { clock, logger, token });
 		app = fastify();
 		registerErrorHandler(app, logger);
 		app.addHook('onResponse', metrics.countResponse);
@@ -53,6 +61,11 @@ describe('Metrics', () => {
 			'spillway_sfu_worker_cpu_seconds{worker="0"} 1.5',
 			'spillway_sfu_consumers{worker="0"} 6',
 			'spillway_sfu_sent_bitrate_bps{worker="0"} 9000000',
+			'spillway_encoders{state="failing"} 1',
+			'spillway_encoder_restarts 9',
+			'spillway_encoder_pixels_per_second 27648000',
+			'spillway_descriptors{kind="max"} 1024',
+			'spillway_unhandled_rejections 3',
 		]) {
 			expect(lines).toContain(line);
 		}
@@ -66,6 +79,7 @@ describe('Metrics', () => {
 		const names = lines.filter((line) => line !== '' && !line.startsWith('#')).map((line) => /^\w+/.exec(line)![0]);
 		expect(names.every((name) => name.startsWith('spillway_'))).toBe(true);
 		expect(lines).toContain('spillway_http_requests_total{method="GET",status="404"} 1');
+		expect(lines).toContain('spillway_http_refusals_total{code="ROUTE_NOT_FOUND"} 1');
 		expect(lines.find((line) => line.startsWith('spillway_http_response_bytes_total{kind="other"}'))).toMatch(
 			/ [1-9]\d*$/,
 		);
@@ -79,10 +93,20 @@ describe('Metrics', () => {
 		expect(logger.lines.filter(({ level }) => level === 'warn')).toHaveLength(3);
 	});
 
+	it('asks the workers once a second at most, however many ask us', async () => {
+		let askedCount = 0;
+		await open({ ...READINGS, workers: () => (askedCount++, READINGS.workers()) });
+		await Promise.all(Array.from({ length: 40 }, read));
+		expect(askedCount).toBe(1);
+		await clock.advance(1000);
+		await read();
+		expect(askedCount).toBe(2);
+	});
+
 	it('keeps two servers in one process apart', async () => {
 		const other = new Metrics(
 			{ ...READINGS, viewers: () => ({ webrtc: 0, 'll-hls': 1 }) },
-			{ logger, token: undefined },
+			{ clock, logger, token: undefined },
 		);
 		expect(await other.read()).toContain('spillway_viewers{tier="ll-hls"} 1');
 		expect(await metrics.read()).toContain('spillway_viewers{tier="ll-hls"} 40');

@@ -3,10 +3,11 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { Counter, Gauge, Registry } from 'prom-client';
+import type { Clock } from '../../core/clock.ts';
 import { errorMessage, SpillwayError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
-import type { DeliveryTier } from '../../core/protocol/channel-description.ts';
-import { refuseOtherMethods } from '../http/error-handler.ts';
+import { ENCODER_STATES, type DeliveryTier, type EncoderState } from '../../core/protocol/channel-description.ts';
+import { failureCodeOf, refuseOtherMethods } from '../http/error-handler.ts';
 
 /** Where the figures come from; asked at each scrape. */
 export type MetricsReadings = {
@@ -24,10 +25,22 @@ export type MetricsReadings = {
 	workers(): Promise<
 		readonly { index: number; cpuTimeMs: number; viewerConsumerCount: number; viewerBitrateBps: number }[]
 	>;
+	/** Encoders by state, and how often one was started again. */
+	encoders(): Readonly<Record<EncoderState, number>> & { restartCount: number };
+	/** Pixels of re-encoded picture a second that were granted. */
+	encoderPixelsPerSecond(): number;
+	/** File descriptors; undefined where the system does not tell. */
+	descriptors(): Promise<{ open: number; max: number } | undefined>;
+	/** Looks that found no descriptor left. */
+	descriptorsExhausted(): number;
+	/** Promises that were rejected and nobody handled, since the start. */
+	unhandledRejections(): number;
 };
 
 /** How often the event loop is looked at: its delay is measured to this. */
 const EVENT_LOOP_RESOLUTION_MS = 10;
+/** Anybody may ask, unless there is a token, and a scrape asks every worker; so one is good for as long as this. */
+const RENDERED_LIFE_MS = 1000;
 const QUANTILES = [0.5, 0.99] as const;
 
 /** The figures of one server. */
@@ -36,11 +49,15 @@ export class Metrics {
 	readonly #eventLoop = monitorEventLoopDelay({ resolution: EVENT_LOOP_RESOLUTION_MS });
 	readonly #requests: Counter<'method' | 'status'>;
 	readonly #responseBytes: Counter<'kind'>;
+	readonly #refusals: Counter<'code'>;
+	readonly #clock: Clock;
+	#rendered: { atMs: number; text: Promise<string> } | undefined;
 	readonly #logger: Logger;
 	readonly #token: string | undefined;
 
 	/** `token`: what scrapers must send as bearer token; undefined lets everybody read. */
-	constructor(readings: MetricsReadings, options: { logger: Logger; token: string | undefined }) {
+	constructor(readings: MetricsReadings, options: { clock: Clock; logger: Logger; token: string | undefined }) {
+		this.#clock = options.clock;
 		this.#logger = options.logger;
 		this.#token = options.token;
 		this.#eventLoop.enable();
@@ -56,15 +73,26 @@ export class Metrics {
 			labelNames: ['kind'],
 			registers: [this.#registry],
 		});
+		this.#refusals = new Counter({
+			name: 'spillway_http_refusals_total',
+			help: 'Requests that were not served, by the code of the table of errors.',
+			labelNames: ['code'],
+			registers: [this.#registry],
+		});
 		this.#addBroadcasts(readings);
+		this.#addEncoders(readings);
 		this.#addViewers(readings);
 		this.#addWorkers(readings);
-		this.#addProcess();
+		this.#addProcess(readings);
 	}
 
 	/** All figures as text. */
-	async read(): Promise<string> {
-		return this.#registry.metrics();
+	read(): Promise<string> {
+		const nowMs = this.#clock.monotonicMs();
+		if (this.#rendered === undefined || nowMs - this.#rendered.atMs >= RENDERED_LIFE_MS) {
+			this.#rendered = { atMs: nowMs, text: this.#registry.metrics() };
+		}
+		return this.#rendered.text;
 	}
 
 	/** Content type of {@link read}. */
@@ -76,6 +104,10 @@ export class Metrics {
 	readonly countResponse = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
 		// Methods come from a fixed list and statuses are three digits, so that nobody can make more series.
 		this.#requests.inc({ method: request.method, status: String(reply.statusCode) });
+		const code = failureCodeOf(request);
+		if (code !== undefined) {
+			this.#refusals.inc({ code });
+		}
 		const bytes = Number(reply.getHeader('content-length') ?? 0);
 		if (bytes > 0 && request.method !== 'HEAD') {
 			this.#responseBytes.inc({ kind: request.url.startsWith('/hls/') ? 'hls' : 'other' }, bytes);
@@ -162,6 +194,30 @@ export class Metrics {
 		});
 	}
 
+	#addEncoders(readings: MetricsReadings): void {
+		this.#gauge(
+			'spillway_encoders',
+			'FFmpeg encoders by state; failing ones go on being tried.',
+			['state'],
+			(gauge) => {
+				for (const state of ENCODER_STATES) {
+					gauge.set({ state }, readings.encoders()[state]);
+				}
+			},
+		);
+		this.#gauge(
+			'spillway_encoder_restarts',
+			'Encoders that were started again since the server began.',
+			[],
+			(gauge) => {
+				gauge.set(readings.encoders().restartCount);
+			},
+		);
+		this.#gauge('spillway_encoder_pixels_per_second', 'Re-encoded picture that has been granted.', [], (gauge) => {
+			gauge.set(readings.encoderPixelsPerSecond());
+		});
+	}
+
 	#addViewers(readings: MetricsReadings): void {
 		this.#gauge('spillway_viewers', 'Viewers of this server by tier.', ['tier'], (gauge) => {
 			for (const [tier, count] of Object.entries(readings.viewers())) {
@@ -204,7 +260,7 @@ export class Metrics {
 		);
 	}
 
-	#addProcess(): void {
+	#addProcess(readings: MetricsReadings): void {
 		this.#gauge(
 			'spillway_event_loop_delay_seconds',
 			'Delay of the event loop since the last scrape.',
@@ -220,6 +276,19 @@ export class Metrics {
 		this.#gauge('spillway_process_cpu_seconds', 'CPU time of the server process since it started.', [], (gauge) => {
 			const { user, system } = process.cpuUsage();
 			gauge.set((user + system) / 1e6);
+		});
+		this.#gauge('spillway_descriptors', 'File descriptors of the server process.', ['kind'], async (gauge) => {
+			const descriptors = await readings.descriptors();
+			if (descriptors !== undefined) {
+				gauge.set({ kind: 'open' }, descriptors.open);
+				gauge.set({ kind: 'max' }, descriptors.max);
+			}
+		});
+		this.#gauge('spillway_descriptors_exhausted', 'Looks, every two seconds, that found none left.', [], (gauge) => {
+			gauge.set(readings.descriptorsExhausted());
+		});
+		this.#gauge('spillway_unhandled_rejections', 'Bugs that the process has survived.', [], (gauge) => {
+			gauge.set(readings.unhandledRejections());
 		});
 		this.#gauge('spillway_process_resident_bytes', 'Memory of the server process.', [], (gauge) => {
 			gauge.set(process.memoryUsage.rss());

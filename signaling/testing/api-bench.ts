@@ -69,6 +69,7 @@ export class FakeRegistry {
 			get broadcasts() {
 				return [...live.values()];
 			},
+			lastRefusal: () => undefined,
 			revokeStreamKey: (id: string) => revokedKeyIds.push(id),
 		} as unknown as BroadcastRegistry;
 	}

@@ -56,7 +56,9 @@ export function collect(transcoder: MediaTranscoder): {
 		collected.units.push(unit);
 		collected.outputAtMs.push(systemClock.monotonicMs());
 	});
-	transcoder.on('failed', (error) => collected.events.push(`failed: ${error.message}`));
+	transcoder.on('encoderStateChanged', (state, error) =>
+		collected.events.push(error === undefined ? state : `${state}: ${error.message}`),
+	);
 	transcoder.on('closed', (reason) => collected.events.push(`closed: ${reason}`));
 	return collected;
 }

@@ -55,6 +55,8 @@ export type ChannelHealth = {
 	legs: readonly LegDescription[];
 	audience: AudienceReport;
 	viewerCount: number | null;
+	/** Why an encoder was turned away last; absent from servers that do not tell. */
+	refusal?: { at: string; code: string; message: string } | null;
 };
 
 /** How a channel's chat is set, blocked words included. */

@@ -1,0 +1,74 @@
+/** Unit tests of encoder-admission.ts: what becomes of a plan when there is no room to re-encode. */
+import { describe, expect, it } from 'vitest';
+import { EncoderAdmission } from './encoder-admission.ts';
+import type { LegPlan, StreamFacts } from './leg-planner.ts';
+import { EncoderBudget } from './work-budget.ts';
+
+const CLEAN = { codec: 'h264', hasBFrames: false, longestGopMs: 2000 } as const;
+const HD = { widthPixels: 1280, heightPixels: 720, frameRate: () => 30 };
+const HD_PIXELS = 1280 * 720 * 30;
+
+function plan(video: StreamFacts['video'], room: number): LegPlan {
+	const grants = new EncoderBudget(room).grantsFor({ isKnown: false });
+	return new EncoderAdmission(grants).plan({ video, audio: { codec: 'aac' } }, HD);
+}
+
+const videoModes = ({ legs }: LegPlan): string[] =>
+	legs.filter(({ track }) => track === 'video').map(({ tier, mode }) => `${tier}: ${mode}`);
+
+describe('EncoderAdmission', () => {
+	it.each([
+		['a clean stream', CLEAN, ['webrtc: pass-through', 'll-hls: pass-through']],
+		['B-frames', { ...CLEAN, hasBFrames: true }, ['webrtc: off', 'll-hls: pass-through']],
+		['VP8', { ...CLEAN, codec: 'vp8' }, ['webrtc: off', 'll-hls: off']],
+		['a long GOP', { ...CLEAN, longestGopMs: 9000 }, ['webrtc: pass-through', 'll-hls: off']],
+		['a long GOP with B-frames', { ...CLEAN, hasBFrames: true, longestGopMs: 9000 }, ['webrtc: off', 'll-hls: off']],
+	] as const)('without room, of %s what passes through goes on', (_what, video, expected) => {
+		const without = plan(video, 0);
+		expect(videoModes(without)).toEqual(expected);
+		expect(without.reEncodesVideo).toEqual({ webrtc: false, llHls: false });
+		for (const leg of without.legs.filter(({ mode }) => mode === 'off')) {
+			expect(leg.reason).toMatch(/too large to be re-encoded here: 28 of at most 0 million/);
+			expect(leg.advice).toBeDefined();
+		}
+		// The sound is no matter of pixels.
+		expect(without.legs.filter(({ track }) => track === 'audio').map(({ mode }) => mode)).toEqual([
+			'transcode',
+			'pass-through',
+		]);
+	});
+
+	it('re-encodes where there is room, once for both tiers', () => {
+		const budget = new EncoderBudget(HD_PIXELS);
+		const admission = new EncoderAdmission(budget.grantsFor({ isKnown: false }));
+		const facts: StreamFacts = { video: { ...CLEAN, longestGopMs: 9000 }, audio: undefined };
+		expect(videoModes(admission.plan(facts, HD))).toEqual(['webrtc: re-encode', 'll-hls: re-encode']);
+		admission.plan(facts, HD);
+		expect(budget.usedPixelsPerSecond).toBe(HD_PIXELS);
+		admission.release();
+		expect(budget.usedPixelsPerSecond).toBe(0);
+	});
+
+	it('waits for room that another gives back, and says that it waits', () => {
+		const budget = new EncoderBudget(HD_PIXELS);
+		const [first, second] = [1, 2].map(() => new EncoderAdmission(budget.grantsFor({ isKnown: false })));
+		const facts: StreamFacts = { video: { ...CLEAN, hasBFrames: true }, audio: undefined };
+		first!.plan(facts, HD);
+		const waiting = second!.plan(facts, HD);
+		expect(waiting.isVideoOff).toEqual({ webrtc: true, llHls: false });
+		expect(waiting.legs[0]!.reason).toContain('has to wait until there is room');
+		first!.release();
+		expect(videoModes(second!.plan(facts, HD))).toEqual(['webrtc: re-encode', 'll-hls: pass-through']);
+	});
+
+	it('follows the size and the rate of the picture, but not the noise of its measurement', () => {
+		const budget = new EncoderBudget(1e9);
+		const admission = new EncoderAdmission(budget.grantsFor({ isKnown: false }));
+		const facts: StreamFacts = { video: { ...CLEAN, hasBFrames: true }, audio: undefined };
+		const used = (frameRate: number): number => {
+			admission.plan(facts, { ...HD, frameRate: () => frameRate });
+			return budget.usedPixelsPerSecond / (1280 * 720);
+		};
+		expect([0, 29.4, 30.6, 50.2, 120, 0.4].map(used)).toEqual([30, 30, 30, 50, 60, 5]);
+	});
+});

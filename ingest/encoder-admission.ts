@@ -1,0 +1,87 @@
+/** Asks for the room that a plan's re-encoding needs, and makes the plan that goes without where there is none. */
+import { planLegs, type Leg, type LegPlan, type StreamFacts } from './leg-planner.ts';
+import { pixelsPerSecond, type EncoderGrants, type EncoderLease } from './work-budget.ts';
+
+/** What is known of the picture that may be re-encoded. */
+export type EncodedPicture = {
+	widthPixels: number;
+	heightPixels: number;
+	/** Pictures a second; 0 while unknown. Asked only when something is to be re-encoded. */
+	frameRate(): number;
+};
+
+/** A smaller change of the frame rate is noise of the measurement. */
+const FRAME_RATE_STEP = 5;
+
+/** Holds the room of one contribution. */
+export class EncoderAdmission {
+	readonly #grants: EncoderGrants;
+	#lease: EncoderLease | undefined;
+	#leasedPixelsPerSecond = 0;
+
+	constructor(grants: EncoderGrants) {
+		this.#grants = grants;
+	}
+
+	/** The plan for these facts, with what it re-encodes within the budget. Asked again and again: room may come free. */
+	plan(facts: StreamFacts, picture: EncodedPicture | undefined): LegPlan {
+		const plan = planLegs(facts);
+		if (picture === undefined || !(plan.reEncodesVideo.webrtc || plan.reEncodesVideo.llHls)) {
+			return plan;
+		}
+		const wanted = pixelsPerSecond(picture, roundedRate(picture.frameRate()));
+		if (this.#lease === undefined) {
+			this.#lease = this.#grants.take(wanted);
+		} else if (wanted !== this.#leasedPixelsPerSecond) {
+			this.#lease.resize(wanted);
+		}
+		this.#leasedPixelsPerSecond = wanted;
+		return this.#lease === undefined ? withoutEncoder(plan, facts, wanted, this.#grants.maxPixelsPerSecond) : plan;
+	}
+
+	/** Gives the room back. */
+	release(): void {
+		this.#lease?.release();
+		this.#lease = undefined;
+	}
+}
+
+/**
+ * A plan that re-encodes no picture. A leg that cannot do without is off, and says why. A picture whose key frames are merely far
+ * apart still goes to WebRTC as it is: viewers wait for the next one, which is better than nothing. Pure.
+ */
+export function withoutEncoder(
+	plan: LegPlan,
+	facts: StreamFacts,
+	wantedPixelsPerSecond: number,
+	maxPixelsPerSecond: number,
+): LegPlan {
+	const isTooLarge = wantedPixelsPerSecond > maxPixelsPerSecond;
+	const why = isTooLarge
+		? `This picture is too large to be re-encoded here: ${megapixels(wantedPixelsPerSecond)} of at most ${megapixels(maxPixelsPerSecond)} million pixels a second.`
+		: 'The server is re-encoding as much as it can, so this picture has to wait until there is room.';
+	const passesButForGop = !planLegs({
+		...facts,
+		video: facts.video === undefined ? undefined : { ...facts.video, longestGopMs: undefined },
+	}).reEncodesVideo.webrtc;
+	const isOff = { webrtc: false, llHls: false };
+	const legs = plan.legs.map((leg): Leg => {
+		if (leg.track !== 'video' || leg.mode !== 're-encode') {
+			return leg;
+		}
+		if (leg.tier === 'webrtc' && passesButForGop) {
+			return { ...leg, mode: 'pass-through', reason: `${leg.reason} ${why} It goes through as it is.` };
+		}
+		isOff[leg.tier === 'webrtc' ? 'webrtc' : 'llHls'] = true;
+		return { ...leg, mode: 'off', reason: `${leg.reason} ${why}` };
+	});
+	return { legs, reEncodesVideo: { webrtc: false, llHls: false }, isVideoOff: isOff };
+}
+
+function roundedRate(frameRate: number): number {
+	return frameRate > 0 ? Math.max(1, Math.round(frameRate / FRAME_RATE_STEP)) * FRAME_RATE_STEP : 0;
+}
+
+function megapixels(pixels: number): number {
+	return Math.ceil(pixels / 1e6);
+}

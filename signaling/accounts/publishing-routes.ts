@@ -1,0 +1,71 @@
+/** `/api/v1/users/{user}/publishing`: administrators approve accounts for publishing, and take that back. */
+import type { FastifyPluginAsync } from 'fastify';
+import { Type } from 'typebox';
+import { SpillwayError } from '../../core/errors.ts';
+import type { Logger } from '../../core/logger.ts';
+import { refuseOtherMethods } from '../http/error-handler.ts';
+import { RATE_LIMITS, registerRateLimits } from '../http/rate-limits.ts';
+import { refusals, validateWithTypeBox } from '../http/schema-validation.ts';
+import type { TokenAuthenticator } from './authenticator.ts';
+import type { RequestOrigin } from './request-origin.ts';
+import { parseUserName } from './user.ts';
+import type { UserStore } from './user-store.ts';
+
+const PATH = '/api/v1/users/:user/publishing';
+const paramsSchema = Type.Object({ user: Type.String({ maxLength: 64, description: 'Name of the account.' }) });
+
+/** What the routes need. */
+export type PublishingRoutesDependencies = {
+	authenticator: TokenAuthenticator;
+	origin: RequestOrigin;
+	users: Pick<UserStore, 'setPublishingApproved'>;
+	logger: Logger;
+};
+
+/** PUT approves, DELETE takes it back. Both take effect with the next encoder, within five seconds. */
+export function createPublishingRoutes(dependencies: PublishingRoutesDependencies): FastifyPluginAsync {
+	const { authenticator, origin, users, logger } = dependencies;
+	return async (app) => {
+		validateWithTypeBox(app);
+		await registerRateLimits(app);
+		app.addHook('onRequest', async (request, reply) => {
+			reply.header('cache-control', 'no-store');
+			origin.check(request);
+		});
+		const addChange = (method: 'PUT' | 'DELETE', isApproved: boolean, summary: string, description: string): void => {
+			app.route<{ Params: { user: string } }>({
+				method,
+				url: PATH,
+				config: { rateLimit: RATE_LIMITS.change },
+				onRequest: authenticator.requireUser,
+				schema: {
+					tags: ['accounts'],
+					summary,
+					description,
+					params: paramsSchema,
+					response: { 204: Type.Null(), ...refusals(400, 401, 403, 404, 429, 503) },
+				},
+				handler: async (request, reply) => {
+					const administrator = await authenticator.userOf(request);
+					if (administrator.role !== 'admin') {
+						throw new SpillwayError('FORBIDDEN', ['only administrators decide who may publish']);
+					}
+					const name = parseUserName(request.params.user);
+					if (name === undefined || !(await users.setPublishingApproved(name, isApproved))) {
+						throw new SpillwayError('USER_NOT_FOUND', [request.params.user.replace(/[^\x20-\x7e]/g, '?').slice(0, 40)]);
+					}
+					logger.info({ name, isApproved, by: administrator.id }, 'who may publish was changed');
+					return reply.code(204).send();
+				},
+			});
+		};
+		addChange(
+			'PUT',
+			true,
+			'Approve an account for publishing',
+			'Counts where accounts.whoMayPublish is "approved"; also opens the room that strangers cannot fill. For administrators.',
+		);
+		addChange('DELETE', false, 'Take the approval back', 'A broadcast on air goes on; end it by its own route.');
+		refuseOtherMethods(app, PATH, ['PUT', 'DELETE']);
+	};
+}

@@ -1,0 +1,36 @@
+/** Unit tests of playable-channels.ts. */
+import { expect, it } from 'vitest';
+import type { ChannelId, ChannelName } from '../../core/ids.ts';
+import type { ChannelPolicy } from '../../core/protocol/channel-description.ts';
+import type { LegPlan } from '../../ingest/leg-planner.ts';
+import type { Channel } from './channel-store.ts';
+import { withPlayableTiers } from './playable-channels.ts';
+
+const channel = (mode: ChannelPolicy['mode']): Channel => ({
+	id: 'c1' as ChannelId,
+	name: 'demo' as ChannelName,
+	title: '',
+	category: undefined,
+	graceWindowSeconds: undefined,
+	policy: { mode, interactiveSeats: 7 },
+	ownerId: undefined,
+	ownerName: undefined,
+	createdAt: new Date(0),
+});
+const plan = (webrtc: boolean, llHls: boolean): LegPlan => ({
+	legs: [],
+	reEncodesVideo: { webrtc: false, llHls: false },
+	isVideoOff: { webrtc, llHls },
+});
+
+it.each([
+	['automatic', undefined, 'automatic'],
+	['automatic', plan(false, true), 'automatic'],
+	['automatic', plan(true, false), 'mass-only'],
+	// Neither tier has a picture: the sound may as well come quickly.
+	['automatic', plan(true, true), 'automatic'],
+	['interactive-only', plan(true, false), 'interactive-only'],
+	['mass-only', plan(true, false), 'mass-only'],
+] as const)('turns the policy "%s" with %j into "%s"', (mode, running, expected) => {
+	expect(withPlayableTiers(channel(mode), running).policy).toEqual({ mode: expected, interactiveSeats: 7 });
+});

@@ -1,0 +1,23 @@
+/** Who may publish, apart from having a stream key. Pure. */
+import { SpillwayError } from '../../core/errors.ts';
+import type { BroadcastOwner } from '../../ingest/work-budget.ts';
+
+/** `approved`: those whom an administrator has approved, and administrators. */
+export const WHO_MAY_PUBLISH = ['everybody', 'approved', 'administrators'] as const;
+/** One of {@link WHO_MAY_PUBLISH}. */
+export type WhoMayPublish = (typeof WHO_MAY_PUBLISH)[number];
+
+const REFUSALS = {
+	approved: 'an administrator has to approve its owner first',
+	administrators: 'only channels of administrators may, says accounts.whoMayPublish',
+} as const;
+
+/** Throws PUBLISHING_NOT_ALLOWED, saying what is missing. A channel that belongs to nobody was made by the operator. */
+export function assertMayPublish(whoMayPublish: WhoMayPublish, owner: BroadcastOwner): void {
+	if (whoMayPublish === 'everybody' || owner.id === undefined || owner.isAdministrator) {
+		return;
+	}
+	if (whoMayPublish === 'administrators' || !owner.isKnown) {
+		throw new SpillwayError('PUBLISHING_NOT_ALLOWED', [REFUSALS[whoMayPublish]]);
+	}
+}

@@ -1,0 +1,91 @@
+/** A server that carries as much as it may and is then asked to stop: nobody is cut off, and what it started knew no secret. */
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sleep, systemClock } from '../../core/clock.ts';
+import { childProcesses } from '../../loadtest/measurements/process-cpu.ts';
+import { createPublisher } from '../../loadtest/publishers/create-publisher.ts';
+import { TEST_SETTINGS } from '../../loadtest/publishers/encoder-settings.ts';
+import type { Publisher } from '../../loadtest/publishers/publisher.ts';
+import { ServerUnderTest } from '../../loadtest/server-under-test.ts';
+
+const DEADLINE_MS = 20_000;
+
+describe.runIf(process.platform === 'linux')('a server with little room', () => {
+	let server: ServerUnderTest;
+	let publisher: Publisher;
+
+	beforeAll(async () => {
+		server = await ServerUnderTest.start({
+			SPILLWAY_OPERATION_DRAIN_SECONDS: '1',
+			SPILLWAY_INGEST_MAX_ENCODER_PIXELS_PER_SECOND: '1000',
+			SPILLWAY_METRICS_TOKEN: 'a-secret-that-no-child-needs',
+		});
+		publisher = createPublisher('rtmp-b-frames', TEST_SETTINGS, server.addresses);
+		await publisher.start();
+		await until(async () => (await get('/hls/demo/index.m3u8')).body.includes('video0'), 'the picture is in LL-HLS');
+	});
+
+	afterAll(async () => {
+		await publisher.stop();
+		await server.stop();
+	});
+
+	const get = async (path: string): Promise<{ status: number; body: string }> => {
+		const response = await fetch(new URL(path, server.addresses.httpUrl), { signal: AbortSignal.timeout(15_000) });
+		return { status: response.status, body: await response.text() };
+	};
+
+	async function until(condition: () => Promise<boolean>, what: string): Promise<void> {
+		const endMs = systemClock.monotonicMs() + DEADLINE_MS;
+		while (!(await condition())) {
+			if (systemClock.monotonicMs() > endMs) {
+				throw new Error(`Not within ${DEADLINE_MS} ms: ${what}`);
+			}
+			await sleep(systemClock, 50);
+		}
+	}
+
+	it('leaves WebRTC without the picture that it cannot re-encode, says why, and shows LL-HLS', async () => {
+		type Leg = { track: string; tier: string; mode: string; reason: string };
+		const { state, legs } = JSON.parse((await get('/api/v1/channels/demo')).body) as { state: string; legs: Leg[] };
+		expect(state).toBe('live');
+		const modeOf = (tier: string): string | undefined =>
+			legs.find((leg) => leg.track === 'video' && leg.tier === tier)?.mode;
+		expect([modeOf('webrtc'), modeOf('ll-hls')]).toEqual(['off', 'pass-through']);
+		expect(legs.find(({ mode }) => mode === 'off')!.reason).toMatch(/B-frames.*too large to be re-encoded here/);
+	});
+
+	it('gives its children no secret and FFmpeg a lower priority, and starts one SFU worker for one broadcast', async () => {
+		const children = childProcesses(server.pid!);
+		expect(children.filter(({ name }) => name.startsWith('mediasoup'))).toHaveLength(1);
+		const encoders = children.filter(({ name }) => name === 'ffmpeg');
+		expect(encoders.length).toBeGreaterThan(0);
+		for (const { pid } of children) {
+			const environment = readFileSync(`/proc/${pid}/environ`, 'utf8');
+			expect(environment).not.toMatch(/SPILLWAY_|a-secret/);
+		}
+		const niceness = (pid: number): number =>
+			Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')[16]);
+		for (const { pid } of encoders) {
+			expect(niceness(pid)).toBeGreaterThan(niceness(server.pid!));
+		}
+	});
+
+	it('says first that it is not ready, answers what is held with the end of the playlist, and exits with 0', async () => {
+		const index = (await get('/hls/demo/index.m3u8')).body;
+		const playlist = /\/hls\/\S+video0\/index\.m3u8/.exec(index)![0];
+		const { body } = await get(playlist);
+		const first = Number(/MEDIA-SEQUENCE:(\d+)/.exec(body)![1]);
+		const next = first + (body.match(/#EXTINF/g) ?? []).length;
+		const held = get(`${playlist}?_HLS_msn=${next + 1}`);
+		const exited = server.exit();
+		process.kill(server.pid!, 'SIGTERM');
+		await until(async () => (await get('/readyz')).status === 503, 'not ready');
+		// Meanwhile it serves as before.
+		expect((await get('/healthz')).status).toBe(200);
+		expect((await get(playlist)).body).not.toContain('#EXT-X-ENDLIST');
+		await until(async () => (await get(playlist)).body.includes('#EXT-X-ENDLIST'), 'the end can be fetched');
+		expect(await held).toMatchObject({ status: 200 });
+		expect(await exited).toEqual({ code: 0, signal: null });
+	});
+});

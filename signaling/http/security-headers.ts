@@ -1,0 +1,19 @@
+/** Headers that keep browsers on the safe side, whatever is answered. */
+import type { FastifyInstance } from 'fastify';
+
+/** Browsers that have reached us by TLS once come by TLS only, for half a year; long enough to matter, short enough to undo. */
+const STRICT_TRANSPORT_SECURITY = 'max-age=15552000';
+/** Publishing from the page needs camera, microphone and screen; nothing of ours needs the rest. */
+export const PERMISSIONS_POLICY =
+	'camera=(self), microphone=(self), display-capture=(self), geolocation=(), payment=(), usb=(), serial=(), hid=(), midi=(), bluetooth=()';
+
+/** `isSecure`: people reach the server by TLS, its own or a proxy's. */
+export function addSecurityHeaders(app: FastifyInstance, isSecure: boolean): void {
+	app.addHook('onRequest', (_request, reply, done) => {
+		reply.header('x-content-type-options', 'nosniff');
+		if (isSecure) {
+			reply.header('strict-transport-security', STRICT_TRANSPORT_SECURITY);
+		}
+		done();
+	});
+}
