@@ -163,8 +163,9 @@ export class CheckedTimes {
 
 	#judgeRtp(kind: TrackKind, track: TrackTimes, packet: PublisherRtpPacket, statedMs: number): void {
 		const backMs = track.newestMs - (statedMs + track.rebaseMs);
-		track.isReordered ||= backMs > 0 && backMs >= (track.cadenceMs ?? 0) * LEAST_REORDERING_STEPS;
-		if (kind === 'video' && backMs >= 0 && !track.isReordered) {
+		const leastMs = (track.cadenceMs ?? 0) * LEAST_REORDERING_STEPS;
+		track.isReordered ||= backMs > 0 && backMs >= leastMs && backMs < MAX_COMPOSITION_MS;
+		if (kind === 'video' && backMs >= 0 && backMs < leastMs && !track.isReordered) {
 			const newestTicks = msToTicks(track.newestMs, VIDEO_CLOCK_RATE) + 1;
 			const shiftTicks = newestTicks - packet.rtpTicks;
 			track.stepsBack.push({ statedMs, shiftTicks });
