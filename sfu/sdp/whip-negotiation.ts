@@ -1,7 +1,7 @@
 /** A WHIP offer → what mediasoup has to be told of it, and what is answered (RFC 9725 §4). Pure. */
 import type { RtpCodecParameters, RtpEncodingParameters, RtpParameters } from 'mediasoup/types';
 import { SpillwayError } from '../../core/errors.ts';
-import { H264_PARAMETERS } from '../media-codecs.ts';
+import { H264_PARAMETERS, OPAQUE_VIDEO_CODEC } from '../media-codecs.ts';
 import type { AnsweredMedia } from './sdp-answer.ts';
 import type { OfferedCodec, OfferedMedia, SdpOffer } from './sdp-offer.ts';
 
@@ -56,7 +56,10 @@ function negotiateTrack(media: OfferedMedia): NegotiatedPublisherTrack {
 	const headerExtensions = media.headerExtensions.filter(
 		(extension) => RECEIVED_EXTENSIONS.has(extension.uri) && (isSimulcast || !extension.uri.endsWith('rtp-stream-id')),
 	);
-	const codecs: RtpCodecParameters[] = [rtpCodec(chosen, codecName, feedback)];
+	const isOpaque = codecName === 'h264' && !isSimulcast && chosen.parameters['sprop-parameter-sets'] !== undefined;
+	const codecs: RtpCodecParameters[] = [
+		{ ...rtpCodec(chosen, codecName, feedback), ...(isOpaque ? OPAQUE_VIDEO_CODEC : {}) },
+	];
 	if (rtx !== undefined) {
 		codecs.push({
 			mimeType: 'video/rtx',
@@ -153,15 +156,17 @@ function rtpCodec(codec: OfferedCodec, name: 'h264' | 'vp8' | 'opus', feedback: 
 const CHROMIUM_START_KBPS = 2500;
 
 function answerCodec(codec: OfferedCodec, feedback: string[]): OfferedCodec {
+	// They describe what the offerer sends; we send nothing.
+	const { 'sprop-parameter-sets': _sprop, ...parameters } = codec.parameters;
 	const usesBandwidthEstimation = feedback.includes('transport-cc') || feedback.includes('goog-remb');
 	return {
 		...codec,
 		feedback,
 		parameters:
 			codec.name === 'opus'
-				? { ...codec.parameters, stereo: 1, 'sprop-stereo': 1 }
+				? { ...parameters, stereo: 1, 'sprop-stereo': 1 }
 				: usesBandwidthEstimation
-					? { ...codec.parameters, 'x-google-start-bitrate': CHROMIUM_START_KBPS }
-					: codec.parameters,
+					? { ...parameters, 'x-google-start-bitrate': CHROMIUM_START_KBPS }
+					: parameters,
 	};
 }
