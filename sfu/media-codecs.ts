@@ -29,9 +29,17 @@ export const H264_PARAMETERS = {
 /** Opus as the stage sends it: in stereo, with forward error correction. */
 export const OPUS_PARAMETERS = { 'sprop-stereo': 1, useinbandfec: 1 } as const;
 
+/**
+ * Under which name mediasoup (3.27) is given H.264 whose parameter sets are only in the offer. It passes no packet of H.264 on
+ * before one with an SPS, which never comes; of AV1 it passes all. Only our tap gets it, which knows what it is.
+ */
+export const OPAQUE_VIDEO_CODEC = { mimeType: 'video/AV1', parameters: {} } as const;
+
 /** Codecs of a router for viewers. VP8 is there for publishers; it never reaches the stage. */
 export function routerMediaCodecs(payloadTypes: PayloadTypes): RouterRtpCodecCapability[] {
-	const vp8PayloadType = [96, 98, 120, 122].find((type) => type !== payloadTypes.h264 && type !== payloadTypes.opus)!;
+	const [vp8PayloadType, opaquePayloadType] = [96, 98, 120, 122].filter(
+		(type) => type !== payloadTypes.h264 && type !== payloadTypes.opus,
+	) as [number, number];
 	return [
 		{
 			kind: 'audio',
@@ -54,6 +62,12 @@ export function routerMediaCodecs(payloadTypes: PayloadTypes): RouterRtpCodecCap
 			clockRate: VIDEO_CLOCK_RATE,
 			preferredPayloadType: vp8PayloadType,
 			parameters: {},
+		},
+		{
+			kind: 'video',
+			...OPAQUE_VIDEO_CODEC,
+			clockRate: VIDEO_CLOCK_RATE,
+			preferredPayloadType: opaquePayloadType,
 		},
 	];
 }

@@ -1,5 +1,5 @@
 /** H.264 parameter sets (ITU-T H.264 §7.3.2.1, §7.3.2.2, annex E): what they say, and whether two of them decode alike. */
-import { BitReader, readBits, unescapeRbsp } from './bit-reader.ts';
+import { readBits, unescapeRbsp, type BitReader } from './bit-reader.ts';
 
 /** What {@link parseSps} reads. */
 export type SpsFacts = {

@@ -137,7 +137,7 @@ export class H264Assembler<Stamp> {
 		this.#configureEarly();
 		const pending = this.#pending;
 		if (pending !== undefined) {
-			pending.isEnded = frame.isEnd;
+			pending.isEnded = frame.isEnd && pending.hasSlices;
 			pending.endCount += frame.isEnd ? 1 : 0;
 			if (pending.hasSlices && frame.isEnd && this.#framing === 'whole') {
 				this.#finish(true);
@@ -148,6 +148,13 @@ export class H264Assembler<Stamp> {
 	/** Nothing more of the picture that is held comes: it has been waited for long enough. */
 	settle(): void {
 		if (this.isHolding) {
+			this.#finish();
+		}
+	}
+
+	/** What comes next is of another time, so the picture is whole. */
+	flush(): void {
+		if (this.#pending?.hasSlices === true) {
 			this.#finish();
 		}
 	}

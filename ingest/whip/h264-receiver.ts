@@ -74,6 +74,9 @@ export class H264Receiver {
 			stamp: times,
 			isEnd: end.hasMarker,
 		});
+		if (!end.hasMarker) {
+			this.#assembler.flush();
+		}
 		this.#cancelSettling?.();
 		this.#cancelSettling = this.#assembler.isHolding
 			? this.#clock.setTimeout(() => this.#assembler.settle(), SETTLE_MS)

@@ -1,7 +1,7 @@
 /** A WHIP offer → what mediasoup has to be told of it, and what is answered (RFC 9725 §4). Pure. */
 import type { RtpCodecParameters, RtpEncodingParameters, RtpParameters } from 'mediasoup/types';
 import { SpillwayError } from '../../core/errors.ts';
-import { H264_PARAMETERS } from '../media-codecs.ts';
+import { H264_PARAMETERS, OPAQUE_VIDEO_CODEC } from '../media-codecs.ts';
 import { negotiateTransport, type NegotiatedTransport } from './bundle.ts';
 import type { AnsweredMedia } from './sdp-answer.ts';
 import type { OfferedCodec, OfferedMedia, SdpOffer } from './sdp-offer.ts';
@@ -110,7 +110,10 @@ function negotiateTrack(
 	const feedback = chosen.feedback.filter((entry) => SENT_FEEDBACK.has(entry));
 	const isSimulcast = media.rids.length > 1;
 	checkRecognizable(media, headerExtensions, isSimulcast);
-	const codecs: RtpCodecParameters[] = [rtpCodec(chosen, codecName, feedback)];
+	const isOpaque = codecName === 'h264' && !isSimulcast && chosen.parameters['sprop-parameter-sets'] !== undefined;
+	const codecs: RtpCodecParameters[] = [
+		{ ...rtpCodec(chosen, codecName, feedback), ...(isOpaque ? OPAQUE_VIDEO_CODEC : {}) },
+	];
 	if (rtx !== undefined) {
 		codecs.push({
 			mimeType: 'video/rtx',
