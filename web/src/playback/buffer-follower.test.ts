@@ -19,6 +19,7 @@ function watch(phases: ReadonlyArray<{ rate: number; seconds: number }>) {
 				nowMs,
 				behindEdgeSeconds: edge - playhead,
 				bufferedAheadSeconds: Math.max(0, loaded - playhead),
+				hasStarted: true,
 			});
 			if (decision?.jumpsToEdge === true) {
 				jumps++;
@@ -69,8 +70,21 @@ describe('BufferFollower', () => {
 	it('does not wait for what the publisher has not sent', () => {
 		const follower = new BufferFollower();
 		for (let nowMs = 0; nowMs < 20_000; nowMs += 100) {
-			expect(follower.update({ nowMs, behindEdgeSeconds: 0.2, bufferedAheadSeconds: 0 })).toBeUndefined();
+			const waiting = { nowMs, behindEdgeSeconds: 0.2, bufferedAheadSeconds: 0, hasStarted: true };
+			expect(follower.update(waiting)).toBeUndefined();
 		}
+	});
+
+	it('is patient with the first buffer', () => {
+		const follower = new BufferFollower();
+		const loading = { behindEdgeSeconds: 3, bufferedAheadSeconds: 0, hasStarted: false };
+		for (let nowMs = 0; nowMs <= 5000; nowMs += 100) {
+			expect(follower.update({ ...loading, nowMs })).toBeUndefined();
+		}
+		for (let nowMs = 5100; nowMs <= 6500; nowMs += 100) {
+			follower.update({ ...loading, nowMs });
+		}
+		expect(follower.isFollowing).toBe(true);
 	});
 
 	it('never waits for ever, whatever the line brings', () => {

@@ -9,6 +9,8 @@ export type BufferInput = {
 	/** From the playhead to the live edge; undefined before the first playlist. */
 	behindEdgeSeconds: number | undefined;
 	bufferedAheadSeconds: number;
+	/** Something was played: what is dry now was not. */
+	hasStarted: boolean;
 };
 
 /** What to do with the playhead while the buffer is followed. Rate 0: it waits. */
@@ -20,6 +22,8 @@ const DRY_SECONDS = 0.06;
 const ANNOUNCED_SECONDS = 0.8;
 /** Dry for so long within the window is a line that does not keep up; one late part is a tenth of it. */
 const STARVED_AFTER_MS = 2000;
+/** The first buffer takes longer to fill, also over a good line and on a busy machine. */
+const STARVED_AT_START_MS = 6000;
 const WINDOW_MS = 10_000;
 /** Buffered before it plays: shorter stops more often, longer stands longer each time. Grows with every stop. */
 const FIRST_REFILL_SECONDS = 2;
@@ -49,7 +53,7 @@ export class BufferFollower {
 
 	/** Undefined while the line keeps up: then others steer. */
 	update(input: BufferInput): BufferDecision | undefined {
-		const { nowMs, behindEdgeSeconds, bufferedAheadSeconds } = input;
+		const { nowMs, behindEdgeSeconds, bufferedAheadSeconds, hasStarted } = input;
 		const elapsedMs = Math.min(MAX_TICK_MS, nowMs - (this.#lastMs ?? nowMs));
 		this.#lastMs = nowMs;
 		if (behindEdgeSeconds === undefined) {
@@ -57,7 +61,7 @@ export class BufferFollower {
 		}
 		const isDry = bufferedAheadSeconds < DRY_SECONDS && behindEdgeSeconds - bufferedAheadSeconds > ANNOUNCED_SECONDS;
 		if (!this.#isFollowing) {
-			this.#isFollowing = this.#isStarved(nowMs, isDry ? elapsedMs : 0);
+			this.#isFollowing = this.#isStarved(nowMs, isDry ? elapsedMs : 0, hasStarted);
 			this.#isRefilling = this.#isFollowing;
 			this.#caughtUpSinceMs = undefined;
 			return this.#isFollowing ? { playbackRate: 0, jumpsToEdge: false } : undefined;
@@ -80,12 +84,13 @@ export class BufferFollower {
 		return { playbackRate: this.#isRefilling ? 0 : 1, jumpsToEdge: behindEdgeSeconds > MAX_BEHIND_SECONDS };
 	}
 
-	#isStarved(nowMs: number, dryForMs: number): boolean {
+	#isStarved(nowMs: number, dryForMs: number, hasStarted: boolean): boolean {
 		if (dryForMs > 0) {
 			this.#dry.push({ atMs: nowMs, forMs: dryForMs });
 		}
 		this.#dry = this.#dry.filter(({ atMs }) => atMs > nowMs - WINDOW_MS);
-		return this.#dry.reduce((sum, { forMs }) => sum + forMs, 0) >= STARVED_AFTER_MS;
+		const sumMs = this.#dry.reduce((sum, { forMs }) => sum + forMs, 0);
+		return sumMs >= (hasStarted ? STARVED_AFTER_MS : STARVED_AT_START_MS);
 	}
 
 	#hasCaughtUp(nowMs: number, missingSeconds: number): boolean {

@@ -278,6 +278,7 @@ class HlsSession {
 			nowMs,
 			behindEdgeSeconds: this.#edgeDistanceSeconds,
 			bufferedAheadSeconds: this.#bufferedAheadSeconds(),
+			hasStarted: this.#video.played.length > 0,
 		});
 		// Before its start it stands at zero, from where hls.js takes it.
 		if (decision === undefined || this.#video.currentTime === 0) {
