@@ -6,6 +6,7 @@ import { errorMessage } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { MessageBus } from '../bus/message-bus.ts';
 import type { Database } from '../database/database.ts';
+import { KnownNetworks } from '../database/known-networks.ts';
 import { AccessTokens } from './access-token.ts';
 import { createAccountRoutes } from './account-routes.ts';
 import { AccountService, SESSION_ENDED_TOPIC } from './account-service.ts';
@@ -53,6 +54,7 @@ export async function createAccounts(dependencies: AccountsDependencies): Promis
 	const { clock, database, bus, serverSecret, config } = dependencies;
 	const logger = dependencies.logger.child({ part: 'accounts' });
 	const hasher = new PasswordHasher();
+	const homes = new KnownNetworks('account', { database, clock, logger, serverSecret });
 	const users = new UserStore(database, clock);
 	const sessions = new SessionStore(database, clock, new RefreshTokens(deriveKey(serverSecret, 'refresh-token')));
 	const accessTokens = new AccessTokens(deriveKey(serverSecret, 'access-token'), clock);
@@ -66,11 +68,12 @@ export async function createAccounts(dependencies: AccountsDependencies): Promis
 		users,
 		sessions,
 		hasher,
+		homes,
 		accessTokens,
 		authenticator,
 		isSignUpOpen: config.isSignUpOpen,
 	});
-	await hasher.prepareDecoy();
+	await Promise.all([hasher.prepareDecoy(), homes.load()]);
 	let unsubscribe = (): void => undefined;
 	const sessionEndListeners: Array<(sessionId: string) => void> = [];
 	try {
