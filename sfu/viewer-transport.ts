@@ -18,6 +18,10 @@ import type { VideoStageTrack } from './stage/stage-track.ts';
 export type ViewerEndReason =
 	| 'deleted'
 	| 'connect-timed-out'
+	/** It had not connected, and its place was needed for somebody else. */
+	| 'displaced'
+	/** It connected when all places had been taken. */
+	| 'no-room'
 	| 'ice-failed'
 	| 'dtls-failed'
 	| 'broadcast-ended'

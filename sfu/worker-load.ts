@@ -9,7 +9,7 @@ export type WorkerLoad = {
 	pid: number;
 	/** User and system time since the process started, milliseconds; all its threads. */
 	cpuTimeMs: number;
-	/** Consumers on WebRTC transports: pipes and taps are not viewers'. */
+	/** Consumers on connected WebRTC transports: pipes and taps are not viewers', and offers are not viewers yet. */
 	viewerConsumerCount: number;
 	/** What those transports send, retransmissions included: the mean of a sample times their number. */
 	viewerBitrateBps: number;
@@ -38,13 +38,16 @@ export class WorkerLoadProbe {
 	/** Rejects when the worker is gone. */
 	async read(): Promise<Omit<WorkerLoad, 'index'>> {
 		const usage = await this.#worker.getResourceUsage();
-		const counts = [...this.#consumerCounts.values()];
 		return {
 			pid: this.#worker.pid,
 			cpuTimeMs: usage.ru_utime + usage.ru_stime,
-			viewerConsumerCount: counts.reduce((sum, count) => sum + count, 0),
+			viewerConsumerCount: this.#connected().reduce((sum, [, count]) => sum + count, 0),
 			viewerBitrateBps: await this.#readBitrateBps(),
 		};
+	}
+
+	#connected(): [WebRtcTransport, number][] {
+		return [...this.#consumerCounts].filter(([transport]) => transport.dtlsState === 'connected');
 	}
 
 	#watch(transport: WebRtcTransport): void {
@@ -63,7 +66,7 @@ export class WorkerLoadProbe {
 	}
 
 	async #readBitrateBps(): Promise<number> {
-		const transports = [...this.#consumerCounts.keys()];
+		const transports = this.#connected().map(([transport]) => transport);
 		const sampleCount = Math.min(SAMPLED_TRANSPORTS, transports.length);
 		const sample = Array.from(
 			{ length: sampleCount },

@@ -42,8 +42,8 @@ import { isReachedByTls, type ServerConfig } from './server-config.ts';
 import { maxWhepSessions, sfuBudget } from './tiers/sfu-budget.ts';
 import { createWebPages } from './web-pages.ts';
 
-/** After a refusal for want of room. */
-const WHEP_FULL_RETRY_SECONDS = 10;
+/** After a refusal to show a channel by WebRTC. */
+const MASS_ONLY_RETRY_SECONDS = 10;
 /** Sessions beyond a channel's seats: viewers who are on their way out, while others come. */
 const MAX_SPARE_SEATS = 2;
 
@@ -211,22 +211,21 @@ async function assemble(
 		},
 		// Every channel is public until channels can be otherwise. Viewers with a socket are told where to watch; this is for the rest.
 		authorizePlayback: async (channel) => {
-			const full = (reason: string): SpillwayError =>
-				new SpillwayError('SFU_UNAVAILABLE', [reason], { retryAfterSeconds: WHEP_FULL_RETRY_SECONDS });
-			const { maxConsumers } = sfuBudget(config.sfu, sfu.pool.usableCount);
-			if (whep.count >= maxWhepSessions(maxConsumers)) {
-				throw full('it is full');
-			}
 			const policy = await policyOf(channel);
 			if (policy?.mode === 'mass-only') {
-				throw full('this channel is shown over LL-HLS only');
+				throw new SpillwayError('SFU_UNAVAILABLE', ['this channel is shown over LL-HLS only'], {
+					retryAfterSeconds: MASS_ONLY_RETRY_SECONDS,
+				});
 			}
 			const seats = policy?.interactiveSeats ?? undefined;
-			if (seats !== undefined && whep.countOf(channel) >= seats + MAX_SPARE_SEATS) {
-				throw full('all seats of this channel are taken');
-			}
+			return seats === undefined ? {} : { maxViewers: seats + MAX_SPARE_SEATS };
 		},
-		onSession: (session) => services.signaling.addWhepSession(session),
+		isViewer: (viewerId, channel) => services.signaling.isViewer(viewerId, channel),
+		onConnected: (session) => services.signaling.addWhepSession(session),
+		limits: {
+			maxPending: config.sfu.maxPendingSessions,
+			maxConnected: () => maxWhepSessions(sfuBudget(config.sfu, sfu.pool.usableCount).maxConsumers),
+		},
 	});
 	scope.onClose(() => whep.close());
 	const rtmp = createRtmpIngest(

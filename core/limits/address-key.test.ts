@@ -1,7 +1,7 @@
 /** Tests of address groups: every way to write an address gives the same key. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { addressKey, isLoopback, plainAddress } from './address-key.ts';
+import { addressKey, isLoopback, plainAddress, SenderGroups } from './address-key.ts';
 
 const ipv6Groups = fc.array(fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 0xffff })), {
 	minLength: 8,
@@ -94,6 +94,14 @@ describe('isLoopback', () => {
 			expect(isLoopback(address)).toBe(false);
 		},
 	);
+});
+
+describe('SenderGroups', () => {
+	it('takes each loopback address for another sender, and the rest by their address groups', () => {
+		const senders = new SenderGroups();
+		expect(senders.groupOf('127.0.0.1')).not.toBe(senders.groupOf('127.0.0.1'));
+		expect(senders.groupOf('2001:db8::1')).toBe(senders.groupOf('2001:db8::2'));
+	});
 });
 
 describe('plainAddress', () => {

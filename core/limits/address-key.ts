@@ -35,6 +35,19 @@ export function isLoopback(address: string): boolean {
 	return isIpv6Loopback || (isBelow(groups, IPV4_MAPPED) && groups[6]! >> 8 === 127);
 }
 
+/**
+ * Groups of senders for a pool: address groups, but each loopback address is a group of its own every time, because behind a
+ * proxy on this machine that names nobody everybody has one.
+ */
+export class SenderGroups {
+	#loopbackCount = 0;
+
+	/** The group of a newcomer. */
+	groupOf(address: string): string {
+		return isLoopback(address) ? `loopback ${++this.#loopbackCount}` : addressKey(address);
+	}
+}
+
 /** An address as people write it: IPv4 that came as IPv6 in its own form. */
 export function plainAddress(address: string): string {
 	const groups = parseAddress(address);

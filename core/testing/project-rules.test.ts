@@ -189,6 +189,18 @@ describe('project rules', () => {
 		expect(closes.filter((close) => !close.test(text))).toEqual([]);
 	});
 
+	it('no address is counted as it is: only its address group is (core/limits/address-key.ts)', () => {
+		const counted =
+			/(?:\.(?:get|set|has|delete|add|take|begin)|keyGenerator: \([^)]*\) =>)\s*\(?(?:\w+\.)*(?:ip|#?remoteAddress)\b/;
+		const violations = sources
+			.filter((name) => !/\.test\./.test(name) && !name.startsWith('loadtest/'))
+			.filter((name) => counted.test(read(name)));
+		expect(violations).toEqual([]);
+		expect(counted.test('this.#counts.get(request.ip)')).toBe(true);
+		expect(counted.test('keyGenerator: (request) => request.ip')).toBe(true);
+		expect(counted.test('keyGenerator: (request) => addressKey(request.ip)')).toBe(false);
+	});
+
 	it('every error code is thrown somewhere', () => {
 		const text = sources
 			.filter((name) => name !== 'core/errors.ts' && !/\.test\./.test(name))

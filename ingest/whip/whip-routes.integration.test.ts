@@ -327,6 +327,20 @@ describe('a WHIP session', () => {
 		});
 	});
 
+	it('costs a key its own oldest session that has not connected', async () => {
+		const responses = [];
+		for (let index = 0; index < 6; index++) {
+			responses.push(await post(OBS_OFFER));
+		}
+		expect(responses.map(({ statusCode }) => statusCode)).toEqual(new Array(6).fill(201));
+		expect(sessions.count).toBe(3);
+		const urls = responses.map(({ headers }) => headers.location!);
+		expect((await remove(urls[2]!)).statusCode).toBe(404);
+		for (const url of urls.slice(3)) {
+			expect((await remove(url)).statusCode).toBe(200);
+		}
+	});
+
 	it('has an address of its own for each POST', async () => {
 		const [one, other] = [await post(OBS_OFFER), await post(FFMPEG_OFFER)];
 		expect(one.headers.location).not.toBe(other.headers.location);

@@ -5,6 +5,8 @@ import type { Clock } from '../../core/clock.ts';
 import { CloseScope } from '../../core/close-scope.ts';
 import { SpillwayError } from '../../core/errors.ts';
 import { createId, type PublisherId } from '../../core/ids.ts';
+import { addressKey } from '../../core/limits/address-key.ts';
+import { PendingPlaces, type PendingPlace } from '../../core/limits/pending-places.ts';
 import type { Logger } from '../../core/logger.ts';
 import { StateMachine } from '../../core/state-machine.ts';
 import { PublisherTransport } from '../../sfu/publisher-transport.ts';
@@ -44,11 +46,19 @@ type WhipSession = {
 
 /** A publisher that has not connected by then will not: OBS checks within 0.4 s, browsers within a few. */
 const CONNECT_TIMEOUT_MS = 15_000;
+/** Sessions that have not connected yet, with good keys all; the oldest gives way. */
+const PENDING_LIMITS = { capacity: 1000, reserve: 0 };
+/** An encoder that starts over leaves one or two behind. */
+const MAX_PENDING_PER_KEY = 3;
+/** The encoders of one house. */
+const MAX_PENDING_PER_ADDRESS = 50;
 
 /** All WHIP sessions of this process. */
 export class WhipSessions {
 	readonly #dependencies: WhipDependencies;
 	readonly #sessions = new Map<string, WhipSession>();
+	readonly #pendingByKey = new PendingPlaces({ ...PENDING_LIMITS, share: MAX_PENDING_PER_KEY });
+	readonly #pendingByAddress = new PendingPlaces({ ...PENDING_LIMITS, share: MAX_PENDING_PER_ADDRESS });
 	readonly #scope: CloseScope<'server-shutdown'>;
 
 	constructor(dependencies: WhipDependencies) {
@@ -123,9 +133,10 @@ export class WhipSessions {
 		const broadcast = await this.#dependencies.registry.open(permission);
 		// The publisher before may say goodbye while this one is connecting: the broadcast waits for it.
 		const release = broadcast.reserve();
-		const place = { broadcast, release, streamKeyId: permission.streamKeyId };
+		const pending = this.#takePlace(permission.streamKeyId, request.ip, release);
+		const place = { broadcast, pending, streamKeyId: permission.streamKeyId };
 		const { id, answer } = await this.#create(negotiated, keys, place, request).catch((error) => {
-			release();
+			pending.release();
 			throw error;
 		});
 		// OBS needs exactly 201; FFmpeg needs a Content-Length, which a string has.
@@ -154,10 +165,10 @@ export class WhipSessions {
 	async #create(
 		negotiated: NegotiatedPublisher,
 		keys: WhipKeys,
-		place: { broadcast: Broadcast; release: () => void; streamKeyId: string },
+		place: { broadcast: Broadcast; pending: PendingPlace; streamKeyId: string },
 		request: FastifyRequest,
 	): Promise<{ id: string; answer: string }> {
-		const { broadcast, release } = place;
+		const { broadcast, pending } = place;
 		const { router } = broadcast;
 		if (router === undefined || this.#scope.closed) {
 			throw new SpillwayError('SFU_UNAVAILABLE', ['it is being started again'], { retryAfterSeconds: 1 });
@@ -199,21 +210,45 @@ export class WhipSessions {
 				if (machine.handle('dtls-connected')) {
 					broadcast.attach(publisher, place.streamKeyId);
 					publisher.release();
-					release();
+					pending.release();
 				}
 			},
 			{ once: true },
 		);
 		publisher.on('closed', (reason) => {
 			cancelTimeout();
-			release();
+			pending.release();
 			this.#sessions.delete(id);
 			if (machine.state !== 'closed') {
 				machine.handle('publisher-ended');
 			}
 			logger.info({ reason }, 'WHIP session closed');
 		});
+		pending.holdFor(() => {
+			machine.handle('timed-out');
+			void publisher.close('timed-out');
+		});
+		if (machine.state === 'closed') {
+			// Others came with the key while this one was being made.
+			throw new SpillwayError('RATE_LIMITED', [1], { retryAfterSeconds: 1 });
+		}
 		return { id, answer: transport.answer };
+	}
+
+	// `release` is called when the session is pending no longer, or when there is no place.
+	#takePlace(streamKeyId: string, address: string, release: () => void): PendingPlace {
+		const places: PendingPlace[] = [];
+		const releaseAll = (): void => {
+			release();
+			places.forEach((place) => place.release());
+		};
+		try {
+			places.push(this.#pendingByKey.take(streamKeyId, true), this.#pendingByAddress.take(addressKey(address), true));
+		} catch (error) {
+			releaseAll();
+			throw error;
+		}
+		return { holdFor: (end) => places.forEach((place) => place.holdFor(end)), release: releaseAll };
 	}
 }
 

@@ -39,7 +39,7 @@ beforeAll(async () => {
 		clock: bench.clock,
 		logger: bench.logger,
 		findChannel,
-		onSession: (session) => (lastSession = session),
+		onConnected: (session) => (lastSession = session),
 		authorizePlayback: (channel) =>
 			channel === 'private' ? Promise.reject(new SpillwayError('CHANNEL_NOT_FOUND', [channel])) : Promise.resolve(),
 	});
@@ -212,21 +212,46 @@ describe('a WHEP session', () => {
 		expect([again.statusCode, again.json()]).toEqual([404, { code: 'SESSION_NOT_FOUND' }]);
 	});
 
-	it('is refused to an address with a hundred that are not connected, and to no other', async () => {
-		const create = async (remoteAddress: string): Promise<LightMyRequestResponse> =>
-			inject({ method: 'POST', url: '/whep/live', headers: SDP, payload: CHROMIUM_WHEP_OFFER, remoteAddress });
-		const made: string[] = [];
-		for (let index = 0; index < 100; index++) {
-			made.push((await create('198.51.100.1')).headers.location as string);
+	it('costs strangers their own oldest session that has not connected, and nobody else', async () => {
+		let isRoom = true;
+		const connected: string[] = [];
+		const own = new WhepSessions({
+			clock: bench.clock,
+			logger: bench.logger,
+			findChannel: async () => ({ state: 'live', broadcastRouter }),
+			authorizePlayback: async () => ({ maxViewers: 2 }),
+			isViewer: (viewerId) => viewerId === 'known',
+			onConnected: ({ viewerId }) => connected.push(String(viewerId)),
+			limits: { maxPending: 6, maxConnected: () => (isRoom ? 10 : 0) },
+		});
+		const server = Fastify();
+		answerProblems(server);
+		await server.register(own.routes);
+		const post = async (remoteAddress: string, viewerId?: string): Promise<LightMyRequestResponse> =>
+			server.inject({
+				method: 'POST',
+				url: '/whep/live',
+				headers: { ...SDP, ...(viewerId === undefined ? {} : { 'x-spillway-viewer': viewerId }) },
+				payload: CHROMIUM_WHEP_OFFER,
+				remoteAddress,
+			});
+		const isThere = async ({ headers }: LightMyRequestResponse): Promise<boolean> =>
+			(await server.inject({ method: 'DELETE', url: headers.location! })).statusCode === 200;
+		const honest = await post('192.0.2.1');
+		const known = await post('192.0.2.2', 'known');
+		const flood = [];
+		for (let index = 1; index <= 20; index++) {
+			flood.push(await post(`2001:db8::${index}`));
 		}
-		const refused = await create('198.51.100.1');
-		expect([refused.statusCode, refused.json<{ code: string }>().code]).toEqual([429, 'RATE_LIMITED']);
-		made.push((await create('198.51.100.2')).headers.location as string);
-		await inject({ method: 'DELETE', url: made[0]! });
-		made.push((await create('198.51.100.1')).headers.location as string);
-		for (const url of made.slice(1)) {
-			expect((await inject({ method: 'DELETE', url })).statusCode).toBe(200);
-		}
+		expect([honest, known, ...flood].map(({ statusCode }) => statusCode)).toEqual(new Array(22).fill(201));
+		expect(own.count).toBe(4);
+		expect([await isThere(honest), await isThere(known), await isThere(flood[17]!)]).toEqual([true, true, false]);
+		isRoom = false;
+		expect((await post('192.0.2.4')).json<{ code: string }>().code).toBe('SFU_UNAVAILABLE');
+		expect(connected).toEqual([]);
+		expect((await bench.sfu.pool.readLoads())[0]).toMatchObject({ viewerConsumerCount: 0 });
+		await own.close();
+		await server.close();
 	});
 
 	it('ends when nobody connects in time', async () => {

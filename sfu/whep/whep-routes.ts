@@ -1,10 +1,13 @@
 /** WHEP (draft-ietf-wish-whep): a viewer's offer in, an answer and a session out. */
 import { randomBytes } from 'node:crypto';
-import type { FastifyPluginAsync } from 'fastify';
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import { CloseScope } from '../../core/close-scope.ts';
 import type { Clock } from '../../core/clock.ts';
 import { SpillwayError } from '../../core/errors.ts';
 import type { ViewerId } from '../../core/ids.ts';
+import { addressKey, isLoopback, SenderGroups } from '../../core/limits/address-key.ts';
+import { PendingPlaces } from '../../core/limits/pending-places.ts';
+import { TokenBuckets, type TokenRate } from '../../core/limits/token-bucket.ts';
 import { VIEWER_HEADER } from '../../core/protocol/viewer-header.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { BroadcastRouter } from '../broadcast-router.ts';
@@ -17,12 +20,23 @@ import {
 	sdpBody,
 	sessionLocation,
 } from '../sdp/sdp-http.ts';
-import { parseSdpOffer } from '../sdp/sdp-offer.ts';
+import { parseSdpOffer, type SdpOffer } from '../sdp/sdp-offer.ts';
 import { ViewerTransport } from '../viewer-transport.ts';
 
-/** Sessions of one address that are not connected yet; a school's start of a lesson is below it. */
-const MAX_PENDING_PER_ADDRESS = 100;
-const PENDING_RETRY_SECONDS = 5;
+/** Offers of one address group: a school's start of a lesson is below it, a program that runs wild is not. */
+const OFFER_RATE: TokenRate = { perSecond: 20, burst: 100 };
+/** Address groups whose offers are remembered. */
+const MAX_OFFERING_GROUPS = 10_000;
+/** After a refusal because there is no room. */
+const FULL_RETRY_SECONDS = 10;
+
+/** How many sessions there may be. Of each address group a third of the pending ones, another third is for known viewers. */
+export type WhepLimits = {
+	/** Sessions that have not connected yet. */
+	maxPending: number;
+	/** Sessions that have, as it is now. */
+	maxConnected(): number;
+};
 
 /** What WHEP asks about a channel. */
 export type WhepChannel =
@@ -33,35 +47,42 @@ export type WhepDependencies = {
 	clock: Clock;
 	logger: Logger;
 	findChannel(name: string): Promise<WhepChannel>;
-	/** Stands before every new session; throws what the viewer is to be told. */
-	authorizePlayback(channel: string): Promise<void>;
-	/** Is told of each new session; `viewerId` is what VIEWER_HEADER said, any text of a stranger. */
-	onSession?(session: WhepSession): void;
+	/** Stands before every new session; throws what the viewer is to be told. Says how many may watch the channel, if not all. */
+	authorizePlayback(channel: string): Promise<{ maxViewers?: number } | void>;
+	/** Whether a viewer of the channel has this id, which VIEWER_HEADER said, any text of a stranger. Nobody has, when absent. */
+	isViewer?(viewerId: string, channel: string): boolean;
+	/** Is told of each session that has connected; what has not is nobody's viewer yet. */
+	onConnected?(session: WhepSession): void;
+	limits?: WhepLimits;
 };
 
-/** A session, as {@link WhepDependencies.onSession} is told of it. */
+/** A session, as {@link WhepDependencies.onConnected} is told of it. */
 export type WhepSession = { channel: string; viewerId: string | undefined; transport: ViewerTransport };
 
 /** All WHEP sessions of this process. */
 export class WhepSessions {
 	readonly #dependencies: WhepDependencies;
 	readonly #sessions = new Map<string, { channel: string; transport: ViewerTransport }>();
-	/** Sessions of an address that are not connected yet. */
-	readonly #pendingByAddress = new Map<string, number>();
+	/** Sessions that have connected, by channel in lower case. */
+	readonly #connected = new Map<string, Set<ViewerTransport>>();
+	#connectedCount = 0;
+	readonly #limits: WhepLimits;
+	readonly #pending: PendingPlaces;
+	readonly #offers: TokenBuckets;
+	readonly #senders = new SenderGroups();
 	readonly #scope: CloseScope<'server-shutdown'>;
 
 	constructor(dependencies: WhepDependencies) {
 		this.#dependencies = dependencies;
+		this.#limits = dependencies.limits ?? { maxPending: 300, maxConnected: () => Infinity };
+		const { maxPending } = this.#limits;
+		const third = Math.floor(maxPending / 3);
+		this.#pending = new PendingPlaces({ capacity: maxPending, reserve: third, share: third });
+		this.#offers = new TokenBuckets(dependencies.clock, OFFER_RATE, MAX_OFFERING_GROUPS);
 		this.#scope = new CloseScope(dependencies.logger);
 		this.#scope.onClose(async (reason) => {
 			await Promise.all([...this.#sessions.values()].map(({ transport }) => transport.close(reason)));
 		});
-	}
-
-	/** Viewers of one channel, connected or connecting. Addresses may name it in any case. */
-	countOf(channel: string): number {
-		const name = channel.toLowerCase();
-		return [...this.#sessions.values()].filter((session) => session.channel.toLowerCase() === name).length;
 	}
 
 	/** How many viewers are connected or connecting. */
@@ -80,23 +101,9 @@ export class WhepSessions {
 		app.post<{ Params: { channel: string } }>('/whep/:channel', { onRequest: requireSdp }, async (request, reply) => {
 			const { channel } = request.params;
 			const offer = parseSdpOffer(sdpBody(request));
-			await this.#dependencies.authorizePlayback(channel);
-			const broadcastRouter = await this.#liveRouter(channel);
-			const endPending = this.#beginPending(request.ip);
-			const session = await this.#create(channel, broadcastRouter, offer, request.socket.localAddress).catch(
-				(error: unknown) => {
-					endPending();
-					throw error;
-				},
-			);
-			session.on('connected', endPending);
-			session.on('closed', endPending);
 			const viewerId = request.headers[VIEWER_HEADER];
-			this.#dependencies.onSession?.({
-				channel,
-				viewerId: typeof viewerId === 'string' ? viewerId : undefined,
-				transport: session,
-			});
+			const viewer = { channel, viewerId: typeof viewerId === 'string' ? viewerId : undefined };
+			const session = await this.#open(viewer, offer, request);
 			return reply
 				.code(201)
 				.header('location', sessionLocation(request, `/whep/${encodeURIComponent(channel)}/${session.id}`))
@@ -129,27 +136,74 @@ export class WhepSessions {
 		});
 	};
 
-	// An offer costs a transport and two Consumers until it is given up; strangers may hold only so many. Returns what gives one back, once.
-	#beginPending(address: string): () => void {
-		const count = this.#pendingByAddress.get(address) ?? 0;
-		if (count >= MAX_PENDING_PER_ADDRESS) {
-			throw new SpillwayError('RATE_LIMITED', [PENDING_RETRY_SECONDS], {
-				retryAfterSeconds: PENDING_RETRY_SECONDS,
-			});
+	async #open(
+		viewer: Omit<WhepSession, 'transport'>,
+		offer: SdpOffer,
+		request: Pick<FastifyRequest, 'ip' | 'socket'>,
+	): Promise<ViewerTransport> {
+		const { channel, viewerId } = viewer;
+		this.#checkRate(request.ip);
+		const { maxViewers } = (await this.#dependencies.authorizePlayback(channel)) ?? {};
+		const broadcastRouter = await this.#liveRouter(channel);
+		const problem = this.#findNoRoom(channel, maxViewers);
+		if (problem !== undefined) {
+			throw new SpillwayError('SFU_UNAVAILABLE', [problem], { retryAfterSeconds: FULL_RETRY_SECONDS });
 		}
-		this.#pendingByAddress.set(address, count + 1);
-		let isOver = false;
-		return () => {
-			if (!isOver) {
-				isOver = true;
-				const left = this.#pendingByAddress.get(address)! - 1;
-				if (left === 0) {
-					this.#pendingByAddress.delete(address);
-				} else {
-					this.#pendingByAddress.set(address, left);
-				}
+		// An offer costs a transport and two Consumers until it is given up; strangers may hold only so many.
+		const isKnown = viewerId !== undefined && this.#dependencies.isViewer?.(viewerId, channel) === true;
+		const place = this.#pending.take(this.#senders.groupOf(request.ip), isKnown);
+		const creation = this.#create(channel, broadcastRouter, offer, request.socket.localAddress);
+		const session = await creation.catch((error: unknown) => {
+			place.release();
+			throw error;
+		});
+		session.on('closed', () => place.release());
+		session.on('connected', () => {
+			place.release();
+			// While it was connecting others may have come.
+			if (this.#findNoRoom(channel, maxViewers) === undefined) {
+				this.#count(channel, session);
+				this.#dependencies.onConnected?.({ ...viewer, transport: session });
+			} else {
+				void session.close('no-room');
 			}
-		};
+		});
+		place.holdFor(() => void session.close('displaced'));
+		if (session.closed) {
+			throw new SpillwayError('RATE_LIMITED', [1], { retryAfterSeconds: 1 });
+		}
+		return session;
+	}
+
+	#checkRate(address: string): void {
+		const waitMs = isLoopback(address) ? 0 : this.#offers.take(addressKey(address));
+		if (waitMs > 0) {
+			const retryAfterSeconds = Math.ceil(waitMs / 1000);
+			throw new SpillwayError('RATE_LIMITED', [retryAfterSeconds], { retryAfterSeconds });
+		}
+	}
+
+	#findNoRoom(channel: string, maxViewers = Infinity): string | undefined {
+		if (this.#connectedCount >= this.#limits.maxConnected()) {
+			return 'it is full';
+		}
+		const viewerCount = this.#connected.get(channel.toLowerCase())?.size ?? 0;
+		return viewerCount >= maxViewers ? 'all seats of this channel are taken' : undefined;
+	}
+
+	#count(channel: string, session: ViewerTransport): void {
+		// Addresses may name it in any case.
+		const name = channel.toLowerCase();
+		const viewers = this.#connected.get(name) ?? new Set<ViewerTransport>();
+		this.#connected.set(name, viewers.add(session));
+		this.#connectedCount++;
+		session.on('closed', () => {
+			this.#connectedCount--;
+			viewers.delete(session);
+			if (viewers.size === 0 && this.#connected.get(name) === viewers) {
+				this.#connected.delete(name);
+			}
+		});
 	}
 
 	async #liveRouter(channel: string): Promise<BroadcastRouter> {
@@ -170,7 +224,7 @@ export class WhepSessions {
 	async #create(
 		channel: string,
 		broadcastRouter: BroadcastRouter,
-		offer: ReturnType<typeof parseSdpOffer>,
+		offer: SdpOffer,
 		localAddress: string | undefined,
 	): Promise<ViewerTransport> {
 		if (this.#scope.closed) {

@@ -77,7 +77,7 @@ export function createAccountRoutes({
 				},
 			},
 			async (request, reply) => {
-				const answer = signIn(reply, await accounts.signUp(request.body));
+				const answer = signIn(reply, await accounts.signUp(request.body, request.ip));
 				return reply.code(201).send(answer);
 			},
 		);
@@ -93,7 +93,10 @@ export function createAccountRoutes({
 					response: { 200: userAnswer, ...refusals(400, 401, 403, 429, 503) },
 				},
 			},
-			async (request, reply) => signIn(reply, await accounts.logIn(request.body, request.ip)),
+			async (request, reply) => {
+				const isSignedIn = (await authenticator.authenticate(request)) !== undefined;
+				return signIn(reply, await accounts.logIn(request.body, request.ip, isSignedIn));
+			},
 		);
 		app.post(
 			'/api/v1/session/refresh',
@@ -109,7 +112,7 @@ export function createAccountRoutes({
 			},
 			async (request, reply) => {
 				try {
-					return signIn(reply, await accounts.refresh(requireRefreshToken(cookies, request)));
+					return signIn(reply, await accounts.refresh(requireRefreshToken(cookies, request), request.ip));
 				} catch (error) {
 					if (error instanceof SpillwayError && error.code === 'REFRESH_REFUSED') {
 						cookies.clear(reply);

@@ -5,6 +5,7 @@ import { addressKey } from '../../core/limits/address-key.ts';
 import { AttemptLimiter, type Attempt } from '../../core/limits/attempt-limiter.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { MessageBus } from '../bus/message-bus.ts';
+import type { KnownNetworks } from '../database/known-networks.ts';
 import type { AccessTokens } from './access-token.ts';
 import type { PasswordHasher } from './password-hash.ts';
 import type { SessionEndReason, SessionStore } from './session-store.ts';
@@ -20,9 +21,6 @@ export type LogIn = { user: UserAccount; tokens: { access: string; refresh: stri
 /** Name of the bus topic on which servers tell one another that a session has ended. */
 export const SESSION_ENDED_TOPIC = 'accounts/session-ended';
 
-/** Some 2 MB. */
-const MAX_HOMES = 20_000;
-
 /** What {@link AccountService} needs. */
 export type AccountServiceDependencies = {
 	clock: Clock;
@@ -31,6 +29,8 @@ export type AccountServiceDependencies = {
 	users: UserStore;
 	sessions: SessionStore;
 	hasher: PasswordHasher;
+	/** Networks from which names logged in. */
+	homes: KnownNetworks;
 	accessTokens: AccessTokens;
 	/** Ends all that hangs on the session on this server. */
 	endSession(sessionId: string): void;
@@ -43,8 +43,6 @@ export class AccountService {
 	readonly #dependencies: AccountServiceDependencies;
 	readonly #byAddress: AttemptLimiter;
 	readonly #byName: AttemptLimiter;
-	/** Names with addresses from which they logged in; the oldest first. */
-	readonly #homes = new Set<string>();
 
 	constructor(dependencies: AccountServiceDependencies) {
 		this.#dependencies = dependencies;
@@ -54,7 +52,7 @@ export class AccountService {
 	}
 
 	/** Makes an account and logs it in. Throws REQUEST_INVALID, NAME_TAKEN, FORBIDDEN, ACCOUNTS_BUSY. */
-	async signUp(credentials: { name: string; password: string }): Promise<LogIn> {
+	async signUp(credentials: { name: string; password: string }, remoteAddress: string): Promise<LogIn> {
 		const { users, hasher, isSignUpOpen, logger } = this.#dependencies;
 		if (!isSignUpOpen) {
 			throw new SpillwayError('FORBIDDEN', ['sign-up is closed on this server']);
@@ -65,24 +63,31 @@ export class AccountService {
 		if (await users.isNameTaken(name)) {
 			throw new SpillwayError('NAME_TAKEN', [name]);
 		}
-		const user = await users.create(name, await hasher.hash(credentials.password));
+		const turn = { kind: 'sign-up', group: addressKey(remoteAddress), rank: 0 } as const;
+		const user = await users.create(name, await hasher.hash(credentials.password, turn));
 		logger.info({ userId: user.id }, 'account created');
+		await this.#dependencies.homes.remember(user.name, remoteAddress);
 		return this.#begin(user);
 	}
 
 	/**
 	 * Throws LOGIN_REFUSED, the same and after the same time for unknown names and wrong passwords; TOO_MANY_ATTEMPTS after
-	 * several failures for one name or from one address; ACCOUNTS_BUSY.
+	 * several failures for one name or from one address; ACCOUNTS_BUSY. `isSignedIn`: the browser brought a valid cookie.
 	 */
-	async logIn(credentials: { name: string; password: string }, remoteAddress: string): Promise<LogIn> {
-		const { users, hasher, logger } = this.#dependencies;
+	async logIn(
+		credentials: { name: string; password: string },
+		remoteAddress: string,
+		isSignedIn = false,
+	): Promise<LogIn> {
+		const { users, hasher, homes, logger } = this.#dependencies;
 		const name = parseUserName(credentials.name);
 		const user = await this.#checkPassword(credentials.password, {
 			name: name ?? credentials.name.toLowerCase(),
 			remoteAddress,
+			isSignedIn,
 			find: async () => (name === undefined ? undefined : users.findByName(name)),
 		});
-		this.#rememberHome(user.name, remoteAddress);
+		await homes.remember(user.name, remoteAddress);
 		if (hasher.needsRehash(user.passwordHash)) {
 			await users.replacePasswordHash(user.id, user.passwordHash, await hasher.hash(credentials.password));
 			logger.info({ userId: user.id }, 'password hash renewed');
@@ -91,8 +96,8 @@ export class AccountService {
 	}
 
 	/** Replaces a refresh token. Throws REFRESH_REFUSED when it is worth nothing (any more). */
-	async refresh(refreshToken: string): Promise<LogIn> {
-		const { sessions, users, logger } = this.#dependencies;
+	async refresh(refreshToken: string, remoteAddress: string): Promise<LogIn> {
+		const { sessions, users, homes, logger } = this.#dependencies;
 		const result = await sessions.refresh(refreshToken);
 		if (result.outcome === 'reused') {
 			logger.warn({ sessionId: result.sessionId }, 'a refresh token came twice: its session was ended');
@@ -105,6 +110,7 @@ export class AccountService {
 		if (user === undefined) {
 			throw new SpillwayError('REFRESH_REFUSED');
 		}
+		await homes.remember(user.name, remoteAddress);
 		return this.#toLogIn(user, result.sessionId, result.token);
 	}
 
@@ -133,6 +139,7 @@ export class AccountService {
 		const record = await this.#checkPassword(passwords.current, {
 			name: user.name,
 			remoteAddress,
+			isSignedIn: true,
 			find: () => users.findById(user.id),
 		});
 		await users.replacePasswordHash(user.id, record.passwordHash, await hasher.hash(passwords.next));
@@ -158,15 +165,24 @@ export class AccountService {
 	/** The account whose password it is. Throws LOGIN_REFUSED, TOO_MANY_ATTEMPTS, ACCOUNTS_BUSY. */
 	async #checkPassword(
 		password: string,
-		attempt: { name: string; remoteAddress: string; find: () => Promise<UserRecord | undefined> },
+		attempt: {
+			name: string;
+			remoteAddress: string;
+			isSignedIn: boolean;
+			find: () => Promise<UserRecord | undefined>;
+		},
 	): Promise<UserRecord> {
-		const { hasher, logger } = this.#dependencies;
-		const underWay = this.#beginAttempt(attempt.name, attempt.remoteAddress);
+		const { hasher, homes, logger } = this.#dependencies;
+		const underWay = await this.#beginAttempt(attempt.name, attempt.remoteAddress);
 		let user: UserRecord | undefined;
 		let isRight: boolean;
 		try {
 			user = await attempt.find();
-			isRight = await hasher.verify(password, user?.passwordHash);
+			const isKnown = attempt.isSignedIn || homes.has(attempt.name, attempt.remoteAddress);
+			// Names are no secret here; when many come at once, accounts that exist go before those that do not.
+			const rank = isKnown ? 2 : user === undefined ? 0 : 1;
+			const turn = { kind: 'log-in', group: addressKey(attempt.remoteAddress), rank } as const;
+			isRight = await hasher.verify(password, user?.passwordHash, turn);
 		} catch (error) {
 			// A database or a machine that is too busy is not the fault of whoever tries.
 			underWay.end();
@@ -182,15 +198,11 @@ export class AccountService {
 	}
 
 	/** Throws TOO_MANY_ATTEMPTS after wrong ones, RATE_LIMITED while too many are being checked. */
-	#beginAttempt(name: string, remoteAddress: string): Pick<Attempt, 'fail' | 'end'> {
-		// Colons cannot be part of an IPv4 address and would be of an IPv6 one; names that are neither share nothing with them.
-		const home = homeOf(name, remoteAddress);
-		// Who was here before is counted apart, so that guessers elsewhere cannot keep him out.
-		const nameKey = this.#homes.has(home) ? `home ${home}` : `name ${name.slice(0, 32)}`;
+	async #beginAttempt(name: string, remoteAddress: string): Promise<Pick<Attempt, 'fail' | 'end'>> {
 		const byAddress = this.#byAddress.beginOrThrow(addressKey(remoteAddress));
 		let byName: Attempt;
 		try {
-			byName = this.#byName.beginOrThrow(nameKey);
+			byName = await this.#beginByName(name.slice(0, 32), remoteAddress);
 		} catch (error) {
 			byAddress.end();
 			throw error;
@@ -201,12 +213,21 @@ export class AccountService {
 		};
 	}
 
-	#rememberHome(name: string, remoteAddress: string): void {
-		const home = homeOf(name, remoteAddress);
-		this.#homes.delete(home);
-		this.#homes.add(home);
-		if (this.#homes.size > MAX_HOMES) {
-			this.#homes.delete(this.#homes.values().next().value!);
+	// Who was here before is counted apart, so that guessers elsewhere cannot keep them out.
+	async #beginByName(name: string, remoteAddress: string): Promise<Attempt> {
+		const { homes } = this.#dependencies;
+		const homeKey = `home ${name} ${addressKey(remoteAddress)}`;
+		if (homes.has(name, remoteAddress)) {
+			return this.#byName.beginOrThrow(homeKey);
+		}
+		try {
+			return this.#byName.beginOrThrow(`name ${name}`);
+		} catch (error) {
+			// Perhaps they were at another server.
+			if (await homes.isKnown(name, remoteAddress)) {
+				return this.#byName.beginOrThrow(homeKey);
+			}
+			throw error;
 		}
 	}
 
@@ -246,8 +267,4 @@ export class AccountService {
 			);
 		}
 	}
-}
-
-function homeOf(name: string, remoteAddress: string): string {
-	return `${name.slice(0, 32)} ${addressKey(remoteAddress)}`;
 }

@@ -202,6 +202,25 @@ describe.each(DATABASE_KINDS)('accounts ($kind)', ({ kind }) => {
 		expect(atHome.at(-1)).toBe(429);
 	});
 
+	it('knows after a restart where somebody has logged in before, and stores no address', async () => {
+		await bench.signUp('alice');
+		const right = { name: 'alice', password: TEST_PASSWORD };
+		const home = bench.browser();
+		expect((await home.send('POST', '/api/v1/session', right)).statusCode).toBe(200);
+		const restarted = await ApiBench.open(database);
+		const [, atHome] = [restarted.browser(), restarted.browser()];
+		expect(atHome.address).toBe(home.address);
+		for (let round = 0; round < 12; round++) {
+			await restarted.browser().send('POST', '/api/v1/session', { name: 'alice', password: `guess ${round}` });
+		}
+		expect((await restarted.browser().send('POST', '/api/v1/session', right)).statusCode).toBe(429);
+		expect((await atHome.send('POST', '/api/v1/session', right)).statusCode).toBe(200);
+		const stored = await database.query<{ user_name: string }>('SELECT * FROM user_networks');
+		expect(stored.map(({ user_name: name }) => name)).toEqual(['alice', 'alice']);
+		expect(JSON.stringify(stored)).not.toContain(home.address);
+		await restarted.close();
+	});
+
 	it('makes guessers at one address wait, whatever names they try, and nobody else', async () => {
 		await bench.signUp('alice');
 		const guesser = bench.browser();

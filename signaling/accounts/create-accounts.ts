@@ -6,6 +6,7 @@ import { errorMessage } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { MessageBus } from '../bus/message-bus.ts';
 import type { Database } from '../database/database.ts';
+import { KnownNetworks } from '../database/known-networks.ts';
 import { AccessTokens } from './access-token.ts';
 import { createAccountRoutes } from './account-routes.ts';
 import { AccountService, SESSION_ENDED_TOPIC } from './account-service.ts';
@@ -58,6 +59,7 @@ export async function createAccounts(dependencies: AccountsDependencies): Promis
 	const { clock, database, bus, serverSecret, config } = dependencies;
 	const logger = dependencies.logger.child({ part: 'accounts' });
 	const hasher = new PasswordHasher();
+	const homes = new KnownNetworks('account', { database, clock, logger, serverSecret });
 	const users = new UserStore(database, clock);
 	const sessions = new SessionStore(database, clock, new RefreshTokens(deriveKey(serverSecret, 'refresh-token')));
 	const accessTokens = new AccessTokens(deriveKey(serverSecret, 'access-token'), clock);
@@ -76,11 +78,12 @@ export async function createAccounts(dependencies: AccountsDependencies): Promis
 		users,
 		sessions,
 		hasher,
+		homes,
 		accessTokens,
 		endSession,
 		isSignUpOpen: config.isSignUpOpen,
 	});
-	await hasher.prepareDecoy();
+	await Promise.all([hasher.prepareDecoy(), homes.load()]);
 	// A restart must not make the access tokens of a log-in that has ended good again.
 	(await sessions.listLatelyEnded()).forEach((sessionId) => authenticator.endSession(sessionId));
 	const watch = new CredentialWatch(

@@ -1,6 +1,6 @@
 /** Tests of password hashes: what they are, that few run at once, that the rest is refused. */
 import { describe, expect, it } from 'vitest';
-import { PasswordHasher } from './password-hash.ts';
+import { PasswordHasher, type HashTurn } from './password-hash.ts';
 import { validateNewPassword } from './user.ts';
 
 describe('PasswordHasher', () => {
@@ -30,6 +30,30 @@ describe('PasswordHasher', () => {
 		expect(results.map(({ status }) => status)).toEqual([...Array(3).fill('fulfilled'), ...Array(3).fill('rejected')]);
 		expect((results[5] as PromiseRejectedResult).reason).toMatchObject({ code: 'ACCOUNTS_BUSY', httpStatus: 503 });
 		await expect(hasher.hash('some password')).resolves.toContain('argon2id');
+	});
+
+	it('lets log-ins of known people and of accounts that exist pass a flood, and sign-ups apart from both', async () => {
+		const hasher = new PasswordHasher({ maxRunning: 1, maxWaiting: 4 });
+		const done: string[] = [];
+		const run = async (name: string, turn: HashTurn): Promise<void> => {
+			await hasher.verify('x', 'no hash of ours', turn).then(
+				() => done.push(name),
+				() => done.push(`${name} refused`),
+			);
+		};
+		await hasher.prepareDecoy();
+		const flood = Array.from({ length: 12 }, (_, index) =>
+			run('stranger', { kind: 'log-in', group: `192.0.2.${index}`, rank: 0 }),
+		);
+		const others = [
+			run('account', { kind: 'log-in', group: '198.51.100.1', rank: 1 }),
+			run('known', { kind: 'log-in', group: '198.51.100.2', rank: 2 }),
+			run('sign-up', { kind: 'sign-up', group: '198.51.100.3', rank: 0 }),
+		];
+		await Promise.all([...flood, ...others]);
+		const served = done.filter((name) => !name.endsWith('refused'));
+		expect(served).toEqual(['stranger', 'sign-up', 'known', 'account', 'stranger', 'stranger']);
+		expect(done).toHaveLength(15);
 	});
 });
 

@@ -1,7 +1,8 @@
-/** Passwords as hashes: argon2id, a few at a time. Reads the scrypt hashes of the first version, so that they can be replaced. */
+/** Passwords as hashes: argon2id, a few at a time, by turns. Reads the scrypt hashes of the first version, so that they can be replaced. */
 import { hash, verify } from '@node-rs/argon2';
 import { scrypt, timingSafeEqual, type ScryptOptions } from 'node:crypto';
 import { SpillwayError } from '../../core/errors.ts';
+import { FairQueue } from '../../core/limits/fair-queue.ts';
 
 /** OWASP's smallest recommended cost for argon2id: 19 MiB, two passes; some 30 ms of one core. A guess costs as much. */
 const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
@@ -10,36 +11,61 @@ const HASH_START = `$argon2id$v=19$m=${COST.memoryCost},t=${COST.timeCost},p=${C
 const MAX_RUNNING = 2;
 /** Beyond this many waiting (about a second of work) people are told to try again, which is better than a hung page. */
 const MAX_WAITING = 32;
+/** Of these, so many of one address group, which may be a school's. */
+const WAITING_RATIO_OF_GROUP = 0.5;
+/** Sign-ups that run at once: however many strangers sign up, one place is left for those who log in. */
+const MAX_SIGN_UPS_RUNNING = 1;
 const SCRYPT_MAX_MEMORY_BYTES = 128 * 1024 * 1024;
+
+/** Whose turn a hash is. */
+export type HashTurn = {
+	/** Apart from one another, so that neither keeps the other out. */
+	kind: 'log-in' | 'sign-up';
+	/** The address group; groups take turns. */
+	group: string;
+	/** Higher ones come first. */
+	rank: HashRank;
+};
+
+/** Somebody unknown; a name that has an account; somebody at an address they were at before, or with a valid cookie. */
+export type HashRank = 0 | 1 | 2;
+
+/** For what the server itself does. */
+const OWN_TURN: HashTurn = { kind: 'log-in', group: '', rank: 2 };
+const KINDS = ['log-in', 'sign-up'] as const;
+
+type Waiter = { start: () => void; refuse: (error: SpillwayError) => void };
 
 /** Hashes and checks passwords. Holds no resources. */
 export class PasswordHasher {
 	readonly #maxRunning: number;
-	readonly #maxWaiting: number;
-	#runningCount = 0;
-	readonly #waiting: (() => void)[] = [];
+	readonly #waiting: Readonly<Record<HashTurn['kind'], FairQueue<Waiter>>>;
+	readonly #runningCounts = { 'log-in': 0, 'sign-up': 0 };
+	#lastKind: HashTurn['kind'] = 'sign-up';
 	#decoy: Promise<string> | undefined;
 
 	constructor(
 		limits: { maxRunning: number; maxWaiting: number } = { maxRunning: MAX_RUNNING, maxWaiting: MAX_WAITING },
 	) {
 		this.#maxRunning = limits.maxRunning;
-		this.#maxWaiting = limits.maxWaiting;
+		const maxPerGroup = Math.max(2, Math.ceil(limits.maxWaiting * WAITING_RATIO_OF_GROUP));
+		const queueLimits = { maxEntries: limits.maxWaiting, maxPerGroup };
+		this.#waiting = { 'log-in': new FairQueue(queueLimits), 'sign-up': new FairQueue(queueLimits) };
 	}
 
 	/** Algorithm, cost, salt and hash in one text. Throws ACCOUNTS_BUSY when too many wait. */
-	hash(password: string): Promise<string> {
-		return this.#inTurn(() => hash(prepare(password), COST));
+	hash(password: string, turn: HashTurn = OWN_TURN): Promise<string> {
+		return this.#inTurn(turn, () => hash(prepare(password), COST));
 	}
 
 	/**
 	 * True when the password is the one that was hashed. With `undefined`, which stands for an account that does not exist,
 	 * it takes as long and is false. Throws ACCOUNTS_BUSY when too many wait.
 	 */
-	async verify(password: string, stored: string | undefined): Promise<boolean> {
+	async verify(password: string, stored: string | undefined, turn: HashTurn = OWN_TURN): Promise<boolean> {
 		// Made once, by whoever comes first; so that the first guess at a name is not told by its time, accounts make it at start.
 		const against = stored ?? (await this.prepareDecoy());
-		const isRight = await this.#inTurn(() =>
+		const isRight = await this.#inTurn(turn, () =>
 			against.startsWith('scrypt$') ? verifyScrypt(password, against) : verifyArgon(password, against),
 		);
 		return isRight && stored !== undefined;
@@ -56,24 +82,44 @@ export class PasswordHasher {
 		return !stored.startsWith(HASH_START);
 	}
 
-	async #inTurn<T>(work: () => Promise<T>): Promise<T> {
-		if (this.#runningCount >= this.#maxRunning) {
-			if (this.#waiting.length >= this.#maxWaiting) {
-				throw new SpillwayError('ACCOUNTS_BUSY', [], { retryAfterSeconds: 2 });
-			}
-			// Whoever finishes hands its place on, so that the count stays.
-			await new Promise<void>((resolve) => this.#waiting.push(resolve));
+	async #inTurn<T>(turn: HashTurn, work: () => Promise<T>): Promise<T> {
+		if (this.#hasPlace(turn.kind) && this.#waiting[turn.kind].size === 0) {
+			this.#runningCounts[turn.kind]++;
+			this.#lastKind = turn.kind;
 		} else {
-			this.#runningCount++;
+			await this.#wait(turn);
 		}
 		try {
 			return await work();
 		} finally {
-			const next = this.#waiting.shift();
-			if (next === undefined) {
-				this.#runningCount--;
-			} else {
-				next();
+			this.#runningCounts[turn.kind]--;
+			this.#startNext();
+		}
+	}
+
+	#wait({ kind, group, rank }: HashTurn): Promise<void> {
+		return new Promise((start, refuse) => {
+			const result = this.#waiting[kind].add({ start, refuse }, group, rank);
+			const refused = result.isAdded ? result.displaced : { refuse };
+			refused?.refuse(new SpillwayError('ACCOUNTS_BUSY', [], { retryAfterSeconds: 2 }));
+		});
+	}
+
+	#hasPlace(kind: HashTurn['kind']): boolean {
+		const { 'log-in': logIns, 'sign-up': signUps } = this.#runningCounts;
+		return logIns + signUps < this.#maxRunning && (kind === 'log-in' || signUps < MAX_SIGN_UPS_RUNNING);
+	}
+
+	// The two kinds alternate. Whoever is started is counted here already.
+	#startNext(): void {
+		const kinds = this.#lastKind === 'log-in' ? KINDS.toReversed() : KINDS;
+		for (const kind of kinds) {
+			const waiter = this.#hasPlace(kind) ? this.#waiting[kind].next() : undefined;
+			if (waiter !== undefined) {
+				this.#runningCounts[kind]++;
+				this.#lastKind = kind;
+				waiter.start();
+				return;
 			}
 		}
 	}

@@ -141,7 +141,12 @@ export class AudienceRooms implements SignalingRooms {
 		return opening;
 	}
 
-	/** A viewer's WebRTC transport was opened. */
+	/** Whether a viewer with a socket has this id and watches the channel. */
+	hasViewer(viewerId: string, channelName: ChannelName): boolean {
+		return this.#rooms.get(channelName)?.has(viewerId as ViewerId) ?? false;
+	}
+
+	/** A viewer's WebRTC transport has connected. */
 	addTransport(session: WebRtcSession): void {
 		this.#transports.add(session);
 	}

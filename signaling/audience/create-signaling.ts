@@ -71,7 +71,9 @@ export interface Signaling {
 		viewerCount(channelName: string): number | null;
 		distribution(channel: { id: ChannelId; name: ChannelName }): AudienceReport;
 	};
-	/** To be told of every WHEP session; what `onSession` of the WHEP routes gives fits. */
+	/** Whether a viewer with a socket has this id and watches the channel. */
+	isViewer(viewerId: string, channel: string): boolean;
+	/** To be told of every WHEP session that has connected; what `onConnected` of the WHEP routes gives fits. */
 	addWhepSession(session: WhepSession): void;
 	/** To be called when a channel's title, category or policy was changed. Never rejects. */
 	channelChanged(channelName: ChannelName): Promise<void>;
@@ -114,6 +116,10 @@ export function createSignaling(dependencies: SignalingDependencies): Signaling 
 				return name === undefined ? null : rooms.viewerCount(name);
 			},
 			distribution: (channel) => rooms.distribution(channel),
+		},
+		isViewer: (viewerId, channel) => {
+			const channelName = parseChannelName(channel);
+			return channelName !== undefined && rooms.hasViewer(viewerId, channelName);
 		},
 		addWhepSession: ({ channel, viewerId, transport }) => {
 			const channelName = parseChannelName(channel);

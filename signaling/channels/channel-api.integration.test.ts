@@ -86,7 +86,14 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 			expect(listed.body).not.toContain(main.streamKey);
 			expect(listed.json()).toEqual({
 				streamKeys: [
-					{ id: main.id, name: 'main', prefix: main.streamKey.slice(0, 9), createdAt: expect.any(String) as string },
+					{
+						id: main.id,
+						name: 'main',
+						prefix: main.streamKey.slice(0, 9),
+						createdAt: expect.any(String) as string,
+						lastUsedAt: null,
+						newNetworkAt: null,
+					},
 					expect.objectContaining({ id: spare.id, name: 'spare' }) as object,
 				],
 			});

@@ -1,5 +1,5 @@
 /** How many sockets are open, of viewers and of IRC clients alike, and which of them give way when all places are taken. */
-import { addressKey, isLoopback, plainAddress } from '../../core/limits/address-key.ts';
+import { SenderGroups } from '../../core/limits/address-key.ts';
 import { SharePool } from '../../core/limits/share-pool.ts';
 
 /** Bounds. */
@@ -21,7 +21,7 @@ type Place = { displace: () => void };
 /** Counts sockets by address group. */
 export class SocketAdmission {
 	readonly #pool: SharePool<Place>;
-	#exemptCount = 0;
+	readonly #senders = new SenderGroups();
 
 	constructor({ maxSockets, maxSocketsPerAddress }: SocketLimits) {
 		const reserve = Math.floor(maxSockets * RESERVE_RATIO);
@@ -35,7 +35,7 @@ export class SocketAdmission {
 
 	/** Whether one more is let in now; counts nothing. */
 	hasRoom({ address, isKnown }: SocketOwner): boolean {
-		return this.#pool.hasRoom(this.#groupOf(address), isKnown);
+		return this.#pool.hasRoom(this.#senders.groupOf(address), isKnown);
 	}
 
 	/**
@@ -44,16 +44,11 @@ export class SocketAdmission {
 	 */
 	admit({ address, isKnown }: SocketOwner, displace: () => void): (() => void) | undefined {
 		const place = { displace };
-		const admission = this.#pool.admit(place, this.#groupOf(address), isKnown);
+		const admission = this.#pool.admit(place, this.#senders.groupOf(address), isKnown);
 		if (!admission.isAdmitted) {
 			return undefined;
 		}
 		admission.displaced?.displace();
 		return () => this.#pool.release(place);
-	}
-
-	// Behind a proxy on this machine that names nobody, everybody has a loopback address: each is a group of their own.
-	#groupOf(address: string): string {
-		return isLoopback(address) ? `${plainAddress(address)} ${++this.#exemptCount}` : addressKey(address);
 	}
 }
