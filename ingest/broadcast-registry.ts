@@ -8,6 +8,7 @@ import type { TranscoderFactory } from '../core/media/transcoder.ts';
 import { TypedEmitter } from '../core/typed-emitter.ts';
 import type { Sfu } from '../sfu/create-sfu.ts';
 import { Broadcast, type BroadcastEndReason } from './broadcast.ts';
+import type { PublishReport } from './publish-report.ts';
 
 /** What a stream key allows. */
 export type PublishPermission = {
@@ -20,7 +21,8 @@ export type PublishPermission = {
 
 /** Decides who may publish. Implemented over the database; may throw STREAM_KEY_REFUSED, TOO_MANY_ATTEMPTS and such. */
 export interface PublishAuthorizer {
-	authorize(streamKey: string, remoteAddress: string): Promise<PublishPermission>;
+	/** Of several keys (an encoder's address may hold it in several places) the first that is good counts; one attempt. */
+	authorize(streamKey: string | readonly string[], remoteAddress: string): Promise<PublishPermission>;
 }
 
 /** Events of the registry. */
@@ -40,6 +42,8 @@ export type BroadcastRegistryDependencies = {
 
 /** An authorized publisher connects within seconds; so many keys are not revoked meanwhile. */
 const MAX_REVOKED_KEYS = 1000;
+/** Channels whose last publisher is remembered. */
+const MAX_REPORTS = 1000;
 
 /** Finds and begins broadcasts. */
 export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
@@ -48,6 +52,8 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 	readonly #starting = new Map<ChannelName, Promise<Broadcast>>();
 	/** Keys revoked lately, for publishers that were authorized just before; oldest first. */
 	readonly #revokedKeyIds = new Set<string>();
+	/** How the last publisher of a channel ended; longest ago first. */
+	readonly #reports = new Map<ChannelName, PublishReport>();
 	#isClosed = false;
 
 	constructor(dependencies: BroadcastRegistryDependencies) {
@@ -63,6 +69,20 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 	/** All running broadcasts. */
 	get broadcasts(): readonly Broadcast[] {
 		return [...this.#byChannel.values()];
+	}
+
+	/** How the last publisher of a channel ended or was refused, since the server's start. */
+	lastReport(channelName: string): PublishReport | undefined {
+		return this.#reports.get(channelName as ChannelName);
+	}
+
+	/** Remembers what became of an attempt to publish. */
+	report(channelName: ChannelName, report: PublishReport): void {
+		this.#reports.delete(channelName);
+		this.#reports.set(channelName, report);
+		if (this.#reports.size > MAX_REPORTS) {
+			this.#reports.delete(this.#reports.keys().next().value!);
+		}
 	}
 
 	/** Throws TAKE_OVERS_TOO_FREQUENT when the channel's broadcast does not take another publisher now. */
@@ -127,6 +147,7 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 				packager: this.#dependencies.openPackager({ broadcastId: id, channelName }),
 			},
 		);
+		broadcast.on('publisherEnded', (report) => this.report(channelName, report));
 		try {
 			await broadcast.start();
 		} catch (error) {

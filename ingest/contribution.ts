@@ -15,6 +15,7 @@ import { AAC_FRAME_SAMPLES, ticksToMs } from '../core/units.ts';
 import { AudioLegs, VideoLegs, type BroadcastOutputs } from './contribution-legs.ts';
 import { ContributionTimeline } from './contribution-timeline.ts';
 import { isGopTooLong, planLegs, type LegPlan } from './leg-planner.ts';
+import { ProblemWatch } from './problem-watch.ts';
 import type { Publisher, PublisherEndReason, PublisherRtpPacket, PublisherUnit } from './publisher.ts';
 import { SinkRun } from './sink-run.ts';
 import { StreamObserver } from './stream-observer.ts';
@@ -59,6 +60,7 @@ export type ContributionDependencies = {
 export class Contribution extends TypedEmitter<ContributionEvents> {
 	readonly publisher: Publisher;
 	readonly observer = new StreamObserver();
+	readonly problemWatch: ProblemWatch;
 	readonly #dependencies: ContributionDependencies;
 	readonly #clock: Clock;
 	readonly #scope: CloseScope<PublisherEndReason>;
@@ -81,6 +83,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		this.#dependencies = dependencies;
 		this.#clock = dependencies.clock;
 		this.#scope = new CloseScope(dependencies.logger);
+		this.problemWatch = new ProblemWatch(publisher, dependencies);
 		this.#startedAtMs = this.#clock.monotonicMs();
 		this.#lastMediaAtMs = this.#startedAtMs;
 		this.#timeline = new ContributionTimeline({ ...dependencies, hasCommonTimeline: publisher.hasCommonTimeline });

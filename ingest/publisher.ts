@@ -14,8 +14,20 @@ export type PublisherEndReason =
 	| 'protocol-error'
 	| 'replaced'
 	| 'key-revoked'
+	/** It sends nothing that this server can use. */
+	| 'media-unusable'
 	| 'worker-died'
 	| 'server-shutdown';
+
+/** Something of a stream that is left out, or that its streamer should change. One of track-problems.ts. */
+export type TrackProblem = {
+	kind: 'audio' | 'video';
+	code: string;
+	/** One or two sentences: what is wrong, and what becomes of it. */
+	message: string;
+	/** What to change in the encoder. */
+	advice?: string;
+};
 
 /** One picture or audio frame with the publisher's own times. Bytes as in AccessUnit. */
 export type PublisherUnit = {
@@ -65,6 +77,10 @@ export interface Publisher {
 	readonly encoderName: string | undefined;
 	/** Tracks it has said it will send; undefined when the protocol does not tell (RTMP). */
 	readonly announcedKinds: readonly ('audio' | 'video')[] | undefined;
+	/** Tracks that its metadata describes (RTMP). Encoders describe tracks that they never send, so nothing waits for them. */
+	readonly describedKinds?: readonly ('audio' | 'video')[];
+	/** What is left out of its stream at this moment, and why. */
+	readonly problems: readonly TrackProblem[];
 	/** Audio and video timestamps are of one clock. */
 	readonly hasCommonTimeline: boolean;
 	on<Name extends keyof PublisherEvents>(

@@ -6,6 +6,7 @@ import { systemClock } from '../core/clock.ts';
 import { SpillwayError } from '../core/errors.ts';
 import type { ChannelId, ChannelName } from '../core/ids.ts';
 import { RecordingLogger } from '../core/testing/recording-logger.ts';
+import type { PublishReport } from './publish-report.ts';
 import { DEFAULT_RTMP_SERVER_CONFIG } from './rtmp/rtmp-server.ts';
 import { concat, EncoderDouble } from './rtmp/testing/encoder-double.ts';
 import { createRtmpIngest } from './rtmp-ingest.ts';
@@ -19,6 +20,7 @@ const PERMISSION = {
 
 it('refuses, before it has begun to publish, an encoder that would be one take-over too many, and says so', async () => {
 	const opened: string[] = [];
+	const reports: PublishReport[] = [];
 	await using server = createRtmpIngest(
 		{ ...DEFAULT_RTMP_SERVER_CONFIG, port: 0, host: '127.0.0.1', lingerMs: 200 },
 		{
@@ -26,6 +28,7 @@ it('refuses, before it has begun to publish, an encoder that would be one take-o
 			logger: new RecordingLogger(),
 			authorizer: { authorize: () => Promise.resolve(PERMISSION) },
 			registry: {
+				report: (_channelName, report) => reports.push(report),
 				checkTakeOver: ({ channelName }) => {
 					throw new SpillwayError('TAKE_OVERS_TOO_FREQUENT', [channelName === 'demo' ? 42 : 0]);
 				},
@@ -48,4 +51,5 @@ it('refuses, before it has begun to publish, an encoder that would be one take-o
 	expect(heard).toContain('keep replacing one another; the one on air stays. Stop the other, or try again in 42 s.');
 	expect(heard).not.toContain('NetStream.Publish.Start');
 	expect(opened).toEqual([]);
+	expect(reports).toMatchObject([{ code: 'refused', message: expect.stringContaining('42 s') as string }]);
 });

@@ -6,7 +6,7 @@ import type { PublisherId, StreamKey } from '../core/ids.ts';
 import type { Logger } from '../core/logger.ts';
 import { TypedEmitter } from '../core/typed-emitter.ts';
 import type { BroadcastRegistry, PublishAuthorizer, PublishPermission } from './broadcast-registry.ts';
-import type { Publisher, PublisherEndReason, PublisherEvents } from './publisher.ts';
+import type { Publisher, PublisherEndReason, PublisherEvents, TrackProblem } from './publisher.ts';
 import type { RtmpMediaUnit, RtmpPublisher } from './rtmp/rtmp-publisher.ts';
 import { RtmpServer, type RtmpServerConfig } from './rtmp/rtmp-server.ts';
 
@@ -20,18 +20,34 @@ export function createRtmpIngest(
 		clock: Clock;
 		logger: Logger;
 		authorizer: PublishAuthorizer;
-		registry: Pick<BroadcastRegistry, 'open' | 'checkTakeOver'>;
+		registry: Pick<BroadcastRegistry, 'open' | 'checkTakeOver' | 'report'>;
 	},
 ): RtmpServer<PublishPermission> {
 	const { logger, registry } = dependencies;
 	const authorizer = {
-		// Once publishing has begun, RTMP has no word for "not now" that encoders understand.
-		authorize: async (streamKey: StreamKey, remoteAddress: string): Promise<PublishPermission> => {
-			const permission = await dependencies.authorizer.authorize(streamKey, remoteAddress);
-			registry.checkTakeOver(permission);
+		authorize: async (streamKeys: readonly StreamKey[], remoteAddress: string): Promise<PublishPermission> => {
+			const permission = await dependencies.authorizer.authorize(streamKeys, remoteAddress);
+			try {
+				// Once publishing has begun, RTMP has no word for "not now" that encoders understand.
+				registry.checkTakeOver(permission);
+			} catch (error) {
+				reportRefusal(permission, remoteAddress, error);
+				throw error;
+			}
 			return permission;
 		},
 	};
+	// An encoder shows little of what it is told, so the streamer finds it on the dashboard too.
+	const reportRefusal = ({ channelName }: PublishPermission, remoteAddress: string, error: unknown): void =>
+		registry.report(channelName, {
+			atEpochMs: dependencies.clock.nowMs(),
+			protocol: 'rtmp',
+			encoderName: undefined,
+			remoteAddress,
+			code: 'refused',
+			message: errorMessage(error),
+			problems: [],
+		});
 	const server = new RtmpServer<PublishPermission>(config, { ...dependencies, authorizer });
 	server.on('publisherStarted', (rtmpPublisher, permission) => {
 		const publisher = new RtmpSource(rtmpPublisher, logger);
@@ -45,6 +61,7 @@ export function createRtmpIngest(
 					{ channel: permission.channelName, reason: errorMessage(error) },
 					'an RTMP publisher cannot be taken now',
 				);
+				reportRefusal(permission, publisher.remoteAddress, error);
 				void publisher.close('timed-out');
 			},
 		);
@@ -81,6 +98,14 @@ class RtmpSource extends TypedEmitter<PublisherEvents> implements Publisher {
 
 	get encoderName(): string | undefined {
 		return this.#publisher.encoderName;
+	}
+
+	get describedKinds(): readonly ('audio' | 'video')[] {
+		return this.#publisher.describedKinds;
+	}
+
+	get problems(): readonly TrackProblem[] {
+		return this.#publisher.problems;
 	}
 
 	/** Somebody listens now: gives out what came until then. */

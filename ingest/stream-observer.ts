@@ -1,4 +1,5 @@
 /** Watches a publisher's units and keeps the facts that the leg planner and the streamer's health view need. */
+import { browserObstacle } from '../core/media/aac-config.ts';
 import { percentile } from '../core/percentiles.ts';
 import { bytesToBps } from '../core/units.ts';
 import type { TrackConfig, VideoTrackConfig, AudioTrackConfig } from '../core/media/codecs.ts';
@@ -35,6 +36,7 @@ type Sample = { atMs: number; bytes: number };
 export class StreamObserver {
 	#video: VideoTrackConfig | undefined;
 	#audio: AudioTrackConfig | undefined;
+	#audioFacts: StreamFacts['audio'];
 	#hasBFrames = false;
 	#keyFrameTimeMs: number | undefined;
 	#longestGopMs: number | undefined;
@@ -52,6 +54,8 @@ export class StreamObserver {
 	configure(config: TrackConfig): void {
 		if (config.kind === 'audio') {
 			this.#audio = config;
+			const { codec, audioSpecificConfig } = config;
+			this.#audioFacts = codec === 'aac' ? { codec, browserObstacle: browserObstacle(audioSpecificConfig) } : { codec };
 			return;
 		}
 		this.#video = config;
@@ -91,7 +95,7 @@ export class StreamObserver {
 				this.#video === undefined
 					? undefined
 					: { codec: this.#video.codec, hasBFrames: this.#hasBFrames, longestGopMs: this.#longestGopMs },
-			audio: this.#audio === undefined ? undefined : { codec: this.#audio.codec },
+			audio: this.#audioFacts,
 		};
 	}
 

@@ -1,7 +1,8 @@
 /** Audio and video messages of one publisher → track configurations and media units. Never throws for what was sent. */
+import { parseAacConfig, type AacConfigResult } from '../../core/media/aac-config.ts';
 import { isSameConfig, type AudioTrackConfig, type TrackConfig } from '../../core/media/codecs.ts';
 import { unwrap } from '../../core/units.ts';
-import { parseAacConfig } from './aac-config.ts';
+import type { TrackProblemCode } from '../track-problems.ts';
 import { AvcTrack, type AvcPicture } from './avc-track.ts';
 import { parseAudioMessage, parseVideoMessage, type FlvTag } from './flv-tags.ts';
 
@@ -33,11 +34,17 @@ export interface FlvDemuxerSink {
 	/** The encoder says that this kind ends; it may go on after all. */
 	sequenceEnded(kind: 'video' | 'audio'): void;
 	/** A message, or a track in it, that holds nothing for us. */
-	ignored(kind: 'video' | 'audio', why: string): void;
+	ignored(code: TrackProblemCode | undefined, detail: string): void;
 }
 
 /** A message as the demuxer needs it. */
 export type MediaMessage = { timestampMs: number; payload: Uint8Array; arrivedAtMs: number };
+
+const AAC_PROBLEM_CODES: Readonly<Record<(AacConfigResult & { problem: string })['problem'], TrackProblemCode>> = {
+	unreadable: 'audio-config-unreadable',
+	profile: 'audio-profile-unsupported',
+	channels: 'audio-channels-unsupported',
+};
 
 /** Demuxer of one publisher. */
 export class FlvDemuxer {
@@ -56,7 +63,7 @@ export class FlvDemuxer {
 		for (const tag of parseVideoMessage(message.payload)) {
 			switch (tag.kind) {
 				case 'sequence-start':
-					this.#report('video', this.#video.setRecord(tag.bytes));
+					this.#report(this.#video.setRecord(tag.bytes), 'video-config-unreadable');
 					break;
 				case 'coded-frames':
 					this.#takePicture(message, tag);
@@ -76,9 +83,9 @@ export class FlvDemuxer {
 					break;
 				case 'coded-frames':
 					if (this.#audioConfig === undefined) {
-						this.#sink.ignored('audio', 'an AAC frame before its configuration');
+						this.#sink.ignored('audio-config-missing', 'an AAC frame before its configuration');
 					} else if (tag.bytes.length === 0) {
-						this.#sink.ignored('audio', 'an empty AAC frame');
+						this.#sink.ignored(undefined, 'an empty AAC frame');
 					} else {
 						this.#sink.unit(this.#makeUnit('audio', message, tag, tag.bytes, true));
 					}
@@ -91,7 +98,7 @@ export class FlvDemuxer {
 
 	#takePicture(message: MediaMessage, tag: FlvTag & { kind: 'coded-frames' }): void {
 		const result = this.#video.takePicture(tag.bytes);
-		this.#report('video', result);
+		this.#report(result, this.#video.config === undefined ? 'video-config-missing' : 'video-damaged');
 		if (result.picture !== undefined) {
 			const { bytes, isKeyFrame } = result.picture;
 			this.#sink.unit(this.#makeUnit('video', message, tag, bytes, isKeyFrame));
@@ -101,7 +108,7 @@ export class FlvDemuxer {
 	#takeAudioConfig(bytes: Uint8Array): void {
 		const result = parseAacConfig(bytes);
 		if ('problem' in result) {
-			this.#sink.ignored('audio', result.problem);
+			this.#sink.ignored(AAC_PROBLEM_CODES[result.problem], result.detail);
 		} else if (this.#audioConfig === undefined || !isSameConfig(this.#audioConfig, result.config)) {
 			this.#audioConfig = result.config;
 			this.#sink.configure(result.config);
@@ -112,13 +119,13 @@ export class FlvDemuxer {
 		if (tag.kind === 'sequence-end') {
 			this.#sink.sequenceEnded(kind);
 		} else {
-			this.#sink.ignored(kind, tag.why);
+			this.#sink.ignored(tag.code, tag.detail);
 		}
 	}
 
-	#report(kind: 'video' | 'audio', result: AvcPicture): void {
+	#report(result: AvcPicture, code: TrackProblemCode): void {
 		if (result.problem !== undefined) {
-			this.#sink.ignored(kind, result.problem);
+			this.#sink.ignored(code, result.problem);
 		}
 		if (result.config !== undefined) {
 			this.#sink.configure(result.config);

@@ -1,7 +1,7 @@
 /** RTMP commands (NetConnection, NetStream) as an encoder sends them, and our answers. Text and values only, no state. */
 import { SpillwayError } from '../../core/errors.ts';
 import { amf0Object, decodeAmf0, encodeAmf0, type Amf0Object, type Amf0Value } from './amf0.ts';
-import { enhancedConnectProperties, readsEnhancedRtmp } from './enhanced-rtmp.ts';
+import { announcesOtherCodecsOnly, enhancedConnectProperties, readsEnhancedRtmp } from './enhanced-rtmp.ts';
 import { MESSAGE_TYPE, type RtmpMessage } from './rtmp-messages.ts';
 
 /** A command as received. */
@@ -17,10 +17,14 @@ export type RtmpCommand = {
 export type ConnectFacts = {
 	/** Path of the URL before the stream name, such as `live`. May hold a stream key: never log it. */
 	app: string;
+	/** The whole URL as far as the encoder sends it. May hold a stream key: never log it. */
+	tcUrl: string;
 	/** Such as `FMLE/3.0 (compatible; FMSc/1.0)`. */
 	flashVersion: string;
 	/** True when it announces any part of Enhanced RTMP. */
 	isEnhanced: boolean;
+	/** True when it announces video codecs, and none of them is one that we take. */
+	hasNoCodecOfOurs: boolean;
 };
 
 /** Codes that encoders know (Adobe RTMP 1.0 §7.2, and what Flash Media Server sent). */
@@ -81,12 +85,16 @@ export function printable(text: string): string {
 export function readConnectFacts(command: RtmpCommand): ConnectFacts {
 	const object = command.parameters[0];
 	const fields: Amf0Object = object instanceof Map ? object : new Map();
-	const app = fields.get('app');
-	const flashVersion = fields.get('flashVer');
+	const text = (name: string): string => {
+		const value = fields.get(name);
+		return typeof value === 'string' ? value : '';
+	};
 	return {
-		app: typeof app === 'string' ? app : '',
-		flashVersion: typeof flashVersion === 'string' ? printable(flashVersion) : '',
+		app: text('app'),
+		tcUrl: text('tcUrl'),
+		flashVersion: printable(text('flashVer')),
 		isEnhanced: readsEnhancedRtmp(fields),
+		hasNoCodecOfOurs: announcesOtherCodecsOnly(fields),
 	};
 }
 
@@ -96,7 +104,9 @@ export function connectResult(transactionId: number, facts: ConnectFacts): RtmpM
 	const information = amf0Object({
 		level: 'status',
 		code: 'NetConnection.Connect.Success',
-		description: 'Connection succeeded.',
+		description: facts.hasNoCodecOfOurs
+			? 'Connection succeeded. This server takes H.264 (avc1) and AAC (mp4a) only.'
+			: 'Connection succeeded.',
 		// 0: we speak AMF0 only, whatever was asked.
 		objectEncoding: 0,
 	});
@@ -130,6 +140,21 @@ export function statusMessage(messageStreamId: number, code: StatusCode, descrip
 	const isGood = code === 'NetStream.Publish.Start' || code === 'NetStream.Unpublish.Success';
 	const information = amf0Object({ level: isGood ? 'status' : 'error', code, description });
 	return commandMessage(messageStreamId, ['onStatus', 0, null, information]);
+}
+
+/**
+ * True for a deleteStream of another stream than the one that publishes. A number that was never given out stands for the
+ * one that publishes.
+ */
+export function namesOtherStream(command: RtmpCommand, publishingStreamId: number, streamCount: number): boolean {
+	const streamId = command.parameters[1];
+	return (
+		command.name === 'deleteStream' &&
+		typeof streamId === 'number' &&
+		streamId !== publishingStreamId &&
+		streamId >= 1 &&
+		streamId <= streamCount
+	);
 }
 
 /** Any command with its values. */

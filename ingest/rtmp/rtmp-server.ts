@@ -8,7 +8,8 @@ import type { Logger } from '../../core/logger.ts';
 import { RateLimitedReport } from '../../core/rate-limited-report.ts';
 import { TypedEmitter } from '../../core/typed-emitter.ts';
 import type { RtmpPublisher } from './rtmp-publisher.ts';
-import { RtmpSession, type RtmpSessionLimits } from './rtmp-session.ts';
+import { RtmpSession } from './rtmp-session.ts';
+import type { RtmpSessionLimits } from './rtmp-session-options.ts';
 import { SocketConnection } from './socket-connection.ts';
 
 /** Settings of the server. */
@@ -46,10 +47,10 @@ export const DEFAULT_RTMP_SERVER_CONFIG = {
 /** Decides who may publish. */
 export interface RtmpAuthorizer<Authorization> {
 	/**
-	 * Resolves when the key may publish. Throws SpillwayError: STREAM_KEY_REFUSED, TOO_MANY_ATTEMPTS, DATABASE_UNAVAILABLE or
+	 * Resolves when one of the keys may publish; all are one attempt. Throws SpillwayError: STREAM_KEY_REFUSED, TOO_MANY_ATTEMPTS, DATABASE_UNAVAILABLE or
 	 * SERVER_STOPPING. The result is dropped when the encoder left or the time ran out meanwhile.
 	 */
-	authorize(streamKey: StreamKey, remoteAddress: string): Promise<Authorization>;
+	authorize(streamKeys: readonly StreamKey[], remoteAddress: string): Promise<Authorization>;
 }
 
 /** Events of {@link RtmpServer}. */
@@ -159,7 +160,7 @@ export class RtmpServer<Authorization> extends TypedEmitter<RtmpServerEvents<Aut
 			limits: this.#config,
 			clock: this.#clock,
 			logger: this.#logger,
-			authorize: (streamKey, address) => this.#authorizer.authorize(streamKey, address),
+			authorize: (streamKeys, address) => this.#authorizer.authorize(streamKeys, address),
 			onPublisher: (publisher, authorization) => this.emit('publisherStarted', publisher, authorization),
 		});
 		this.#sessions.add(session);

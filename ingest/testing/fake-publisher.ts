@@ -4,7 +4,7 @@ import type { PublisherId } from '../../core/ids.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
 import type { FakeClock } from '../../core/testing/fake-clock.ts';
 import { TypedEmitter } from '../../core/typed-emitter.ts';
-import type { Publisher, PublisherEndReason, PublisherEvents, PublishProtocol } from '../publisher.ts';
+import type { Publisher, PublisherEndReason, PublisherEvents, PublishProtocol, TrackProblem } from '../publisher.ts';
 import { AAC_CONFIG, H264_CONFIG } from './track-configs.ts';
 
 /** What the encoder is set to. */
@@ -36,6 +36,7 @@ export class FakePublisher extends TypedEmitter<PublisherEvents> implements Publ
 	readonly id: PublisherId;
 	readonly remoteAddress = '192.0.2.1';
 	readonly encoderName = 'fake';
+	problems: readonly TrackProblem[] = [];
 	readonly settings: FakeEncoderSettings;
 	keyFrameRequestCount = 0;
 	/** Why it was closed. */
@@ -97,6 +98,11 @@ export class FakePublisher extends TypedEmitter<PublisherEvents> implements Publ
 	reconfigure(config: TrackConfig): void {
 		this.settings[config.kind] = config;
 		this.#pictureOfGop = 0;
+		this.emit('trackConfigured', config);
+	}
+
+	/** Tells the configuration of a track that it does not send. */
+	announce(config: TrackConfig): void {
 		this.emit('trackConfigured', config);
 	}
 

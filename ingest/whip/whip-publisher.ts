@@ -14,7 +14,7 @@ import type { PictureAssembler } from '../../sfu/rtp/picture-assembler.ts';
 import { ReorderBuffer } from '../../sfu/rtp/reorder-buffer.ts';
 import type { RtpHeader } from '../../sfu/rtp/rtp-packet.ts';
 import { readVp8KeyFrame, Vp8Depacketizer } from '../../sfu/rtp/vp8-depacketizer.ts';
-import type { Publisher, PublisherEndReason, PublisherEvents, PublisherRtpPacket } from '../publisher.ts';
+import type { Publisher, PublisherEndReason, PublisherEvents, PublisherRtpPacket, TrackProblem } from '../publisher.ts';
 
 /** OBS closes its connection first and says DELETE after it: this long a closed connection may still turn out a clean stop. */
 const DELETE_AFTER_CLOSE_MS = 2000;
@@ -37,6 +37,7 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 	readonly encoderName: string | undefined;
 	readonly announcedKinds: readonly ('audio' | 'video')[];
 	readonly hasCommonTimeline = false;
+	readonly problems: readonly TrackProblem[] = [];
 	readonly #clock: Clock;
 	readonly #transport: WhipTransport;
 	readonly #scope: CloseScope<PublisherEndReason>;

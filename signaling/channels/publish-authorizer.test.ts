@@ -65,6 +65,28 @@ describe('PublishAuthorizer', () => {
 		await expect(authorizer.authorize('other-key', ADDRESS)).resolves.toMatchObject({ graceWindowMs: 0 });
 	});
 
+	it('takes the first good one of several keys, and counts them as one attempt', async () => {
+		const grant = { channelName: 'demo', streamKeyId: 'k1' };
+		await expect(authorizer.authorize(['cam', KEY], ADDRESS)).resolves.toMatchObject(grant);
+		await expect(authorizer.authorize(['', KEY], ADDRESS)).resolves.toMatchObject(grant);
+		await expect(authorizer.authorize([], ADDRESS)).rejects.toMatchObject({ code: 'STREAM_KEY_MISSING' });
+		// No more than three, or one attempt would be many guesses.
+		const late = authorizer.authorize(['a', 'b', 'c', KEY], ADDRESS);
+		await expect(late).rejects.toMatchObject({ code: 'STREAM_KEY_REFUSED' });
+		for (let round = 0; round < 9; round++) {
+			const guess = authorizer.authorize(['x', 'y', 'z'], ADDRESS);
+			await expect(guess).rejects.toMatchObject({ code: 'STREAM_KEY_REFUSED' });
+		}
+		await expect(authorizer.authorize(['live', KEY], '192.0.2.2')).resolves.toMatchObject(grant);
+	});
+
+	it('lets a key in that was in use before the database went away, behind a candidate that was not', async () => {
+		await authorizer.authorize(KEY, ADDRESS);
+		await clock.advance(10_000);
+		isDatabaseAway = true;
+		await expect(authorizer.authorize(['cam', KEY], ADDRESS)).resolves.toMatchObject({ streamKeyId: 'k1' });
+	});
+
 	it('tells a missing key from a wrong one, and refuses one that is too long without asking', async () => {
 		await expect(authorizer.authorize('', ADDRESS)).rejects.toMatchObject({ code: 'STREAM_KEY_MISSING' });
 		await expect(authorizer.authorize('wrong', ADDRESS)).rejects.toMatchObject({ code: 'STREAM_KEY_REFUSED' });

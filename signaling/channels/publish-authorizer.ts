@@ -13,6 +13,8 @@ const FRESH_MS = 5000;
 const OUTAGE_GRACE_MS = 600_000;
 /** Keys that are remembered; beyond them the one that was used longest ago is forgotten. */
 const MAX_REMEMBERED_KEYS = 1000;
+/** Keys that one attempt may try. */
+const MAX_CANDIDATE_COUNT = 3;
 
 /** What a publisher may do. */
 export type PublishGrant = {
@@ -56,11 +58,13 @@ export class PublishAuthorizer {
 	}
 
 	/**
-	 * Throws STREAM_KEY_MISSING; STREAM_KEY_REFUSED, the same for unknown, wrong and revoked keys; TOO_MANY_ATTEMPTS after
+	 * Takes one key, or those that an encoder's address may hold: the first that is good counts, and all are one attempt. Throws
+	 * STREAM_KEY_MISSING; STREAM_KEY_REFUSED, the same for unknown, wrong and revoked keys; TOO_MANY_ATTEMPTS after
 	 * several wrong ones from one address; DATABASE_UNAVAILABLE for keys that were not in use shortly before.
 	 */
-	async authorize(streamKey: string, remoteAddress: string): Promise<PublishGrant> {
-		if (streamKey === '') {
+	async authorize(streamKey: string | readonly string[], remoteAddress: string): Promise<PublishGrant> {
+		const candidates = (typeof streamKey === 'string' ? [streamKey] : streamKey).filter((key) => key !== '');
+		if (candidates.length === 0) {
 			throw new SpillwayError('STREAM_KEY_MISSING');
 		}
 		const waitMs = this.#limiter.begin(remoteAddress);
@@ -70,7 +74,7 @@ export class PublishAuthorizer {
 		}
 		let grant: PublishGrant | undefined;
 		try {
-			grant = streamKey.length > MAX_STREAM_KEY_LENGTH ? undefined : await this.#find(streamKey);
+			grant = await this.#findFirst(candidates.slice(0, MAX_CANDIDATE_COUNT));
 		} catch (error) {
 			// Not the publisher's fault.
 			this.#limiter.succeed(remoteAddress);
@@ -100,6 +104,25 @@ export class PublishAuthorizer {
 				this.#remembered.delete(hash);
 			}
 		}
+	}
+
+	async #findFirst(candidates: readonly string[]): Promise<PublishGrant | undefined> {
+		let failure: unknown;
+		for (const candidate of candidates) {
+			try {
+				const grant = candidate.length > MAX_STREAM_KEY_LENGTH ? undefined : await this.#find(candidate);
+				if (grant !== undefined) {
+					return grant;
+				}
+			} catch (error) {
+				// The database is away; a later candidate may be the key that was in use shortly before.
+				failure ??= error;
+			}
+		}
+		if (failure !== undefined) {
+			throw failure;
+		}
+		return undefined;
 	}
 
 	async #find(streamKey: string): Promise<PublishGrant | undefined> {

@@ -64,6 +64,7 @@ export class FakeRegistry {
 		const { live, revokedKeyIds } = this;
 		return {
 			find: (name: string) => live.get(name),
+			lastReport: () => undefined,
 			get broadcasts() {
 				return [...live.values()];
 			},

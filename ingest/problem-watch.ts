@@ -1,0 +1,143 @@
+/**
+ * Watches one publisher for what only time or its configuration shows: a track that was announced and does not come, one that
+ * stops, a profile that few players know. The same for every protocol.
+ */
+import type { Clock } from '../core/clock.ts';
+import { CloseScope } from '../core/close-scope.ts';
+import type { Logger } from '../core/logger.ts';
+import type { TrackConfig } from '../core/media/codecs.ts';
+import { ProblemList } from './problem-list.ts';
+import type { Publisher, TrackProblem } from './publisher.ts';
+import { isConfigurationProblem } from './track-problems.ts';
+
+/** Without a usable picture or a sound for this long the streamer is told. Sooner, slow starts would alarm them. */
+const PATIENCE_MS = 3000;
+const CHECK_INTERVAL_MS = 1000;
+/** A stream of a picture every ten seconds has not stopped after three: it may pause for this many of its own intervals. */
+const PATIENCE_INTERVALS = 3;
+/** H.264 §A.2: Baseline, Main and High. */
+const USUAL_PROFILES: ReadonlySet<number> = new Set([66, 77, 100]);
+const PROFILE_NAMES: Readonly<Record<number, string>> = {
+	44: 'CAVLC 4:4:4',
+	88: 'Extended',
+	110: 'High 10',
+	118: 'Multiview High',
+	122: 'High 4:2:2',
+	128: 'Stereo High',
+	244: 'High 4:4:4 Predictive',
+};
+const KINDS = ['video', 'audio'] as const;
+type Kind = (typeof KINDS)[number];
+type Arrivals = { lastAtMs: number; longestIntervalMs: number };
+
+/** What the watch reads of a publisher. */
+export type WatchedPublisher = Pick<Publisher, 'announcedKinds' | 'describedKinds' | 'problems' | 'on'>;
+
+/** The problems of one publisher: those that it tells itself, and those that show here. Close it with the publisher. */
+export class ProblemWatch {
+	readonly #publisher: WatchedPublisher;
+	readonly #clock: Clock;
+	readonly #startedAtMs: number;
+	readonly #scope: CloseScope<'publisher-closed'>;
+	readonly #found: ProblemList;
+	readonly #configured = new Set<Kind>();
+	readonly #arrivals = new Map<Kind, Arrivals>();
+	#unusualProfile: string | undefined;
+
+	constructor(publisher: WatchedPublisher, dependencies: { clock: Clock; logger: Logger }) {
+		this.#publisher = publisher;
+		this.#clock = dependencies.clock;
+		this.#startedAtMs = this.#clock.monotonicMs();
+		this.#scope = new CloseScope(dependencies.logger);
+		this.#found = new ProblemList(this.#clock, dependencies.logger);
+		const { signal } = this.#scope;
+		publisher.on('trackConfigured', (config) => this.#onConfigured(config), { signal });
+		publisher.on('unit', ({ kind, isKeyFrame }) => this.#onUnit(kind, isKeyFrame), { signal });
+		publisher.on('closed', () => this.close(), { signal });
+		this.#scope.onClose(this.#clock.setInterval(() => this.#check(), CHECK_INTERVAL_MS));
+	}
+
+	/** Those that count now; after the publisher's end those that counted then. */
+	get problems(): readonly TrackProblem[] {
+		return [...this.#publisher.problems, ...this.#found.current];
+	}
+
+	/** Idempotent. */
+	close(): void {
+		void this.#scope.close('publisher-closed');
+	}
+
+	#onConfigured(config: TrackConfig): void {
+		this.#configured.add(config.kind);
+		if (config.kind === 'video' && config.codec === 'h264') {
+			const profile = config.sps[0]?.[1];
+			this.#unusualProfile =
+				profile === undefined || USUAL_PROFILES.has(profile)
+					? undefined
+					: (PROFILE_NAMES[profile] ?? `number ${profile}`);
+			this.#found.clear('video-profile-unusual');
+			this.#check();
+		}
+	}
+
+	#onUnit(kind: Kind, isKeyFrame: boolean): void {
+		const nowMs = this.#clock.monotonicMs();
+		const arrivals = this.#arrivals.get(kind);
+		if (arrivals === undefined) {
+			// Pictures before the first key frame cannot be shown.
+			if (kind === 'audio' || isKeyFrame) {
+				this.#arrivals.set(kind, { lastAtMs: nowMs, longestIntervalMs: 0 });
+				this.#found.clear(`${kind}-missing`);
+			}
+			return;
+		}
+		const intervalMs = nowMs - arrivals.lastAtMs;
+		arrivals.lastAtMs = nowMs;
+		// Falls slowly, so that one pause does not excuse all later ones.
+		arrivals.longestIntervalMs = Math.max(intervalMs, arrivals.longestIntervalMs * 0.95);
+		this.#found.clear(`${kind}-stopped`);
+	}
+
+	#check(): void {
+		if (this.#unusualProfile !== undefined) {
+			this.#found.note('video-profile-unusual', this.#unusualProfile);
+		}
+		for (const kind of KINDS) {
+			if (this.#isMissing(kind)) {
+				this.#found.note(`${kind}-missing`);
+			} else {
+				this.#found.clear(`${kind}-missing`);
+			}
+			if (this.#hasStopped(kind)) {
+				this.#found.note(`${kind}-stopped`);
+			}
+		}
+	}
+
+	#isMissing(kind: Kind): boolean {
+		const { announcedKinds, describedKinds, problems } = this.#publisher;
+		const isAnnounced = (announcedKinds ?? describedKinds ?? []).includes(kind) || this.#configured.has(kind);
+		return (
+			isAnnounced &&
+			!this.#arrivals.has(kind) &&
+			this.#clock.monotonicMs() - this.#startedAtMs > PATIENCE_MS &&
+			// It comes, and cannot be used: that is told already.
+			!problems.some((problem) => problem.kind === kind && isConfigurationProblem(problem.code))
+		);
+	}
+
+	// When all stops it is not the track but the line or the encoder, which shows as an interrupted broadcast.
+	#hasStopped(kind: Kind): boolean {
+		const silentMs = this.#silentMs(kind);
+		const patienceMs = Math.max(PATIENCE_MS, PATIENCE_INTERVALS * (this.#arrivals.get(kind)?.longestIntervalMs ?? 0));
+		const otherSilentMs = this.#silentMs(kind === 'audio' ? 'video' : 'audio');
+		return (
+			silentMs !== undefined && silentMs > patienceMs && otherSilentMs !== undefined && otherSilentMs < PATIENCE_MS
+		);
+	}
+
+	#silentMs(kind: Kind): number | undefined {
+		const lastAtMs = this.#arrivals.get(kind)?.lastAtMs;
+		return lastAtMs === undefined ? undefined : this.#clock.monotonicMs() - lastAtMs;
+	}
+}
