@@ -37,7 +37,7 @@ export type StatusCode =
 
 /** Decodes a command message of either type. Throws RTMP_PROTOCOL_ERROR. */
 export function parseCommand(message: RtmpMessage): RtmpCommand {
-	const [name, transactionId, ...parameters] = decodeAmf0(skipAmf3Format(message, MESSAGE_TYPE.COMMAND_AMF3));
+	const [name, transactionId, ...parameters] = decodeAmf0(skipAmf3Format(message));
 	if (typeof name !== 'string') {
 		throw new SpillwayError('RTMP_PROTOCOL_ERROR', ['a command without a name']);
 	}
@@ -45,14 +45,15 @@ export function parseCommand(message: RtmpMessage): RtmpCommand {
 }
 
 /**
- * Finds the metadata in a data message: `onMetaData` with or without `@setDataFrame` before it, as object or ECMA array.
- * Undefined when the message is about something else. Throws RTMP_PROTOCOL_ERROR.
+ * Finds the metadata in a message: `onMetaData` with or without `@setDataFrame` before it, as object or ECMA array, also with
+ * other values between. Undefined when the message is about something else. Throws RTMP_PROTOCOL_ERROR.
  */
 export function parseMetadata(message: RtmpMessage): Record<string, string | number | boolean> | undefined {
-	const values = decodeAmf0(skipAmf3Format(message, MESSAGE_TYPE.DATA_AMF3));
-	const start = values[0] === '@setDataFrame' ? 1 : 0;
-	const fields = values[start + 1];
-	if (values[start] !== 'onMetaData' || !(fields instanceof Map)) {
+	const values = decodeAmf0(skipAmf3Format(message));
+	const fields = values.find((value) => value instanceof Map);
+	const isMetadata =
+		values.slice(0, 3).includes('onMetaData') || (values[0] === '@setDataFrame' && values[1] instanceof Map);
+	if (!isMetadata || fields === undefined) {
 		return undefined;
 	}
 	// Without a prototype, so that no field name means anything but itself.
@@ -162,13 +163,20 @@ export function commandMessage(messageStreamId: number, values: readonly Amf0Val
 	return { typeId: MESSAGE_TYPE.COMMAND_AMF0, timestampMs: 0, messageStreamId, payload: encodeAmf0(values) };
 }
 
-// Adobe RTMP 1.0 §7.1: the AMF3 forms start with a byte that says how the rest is encoded; encoders say 0, AMF0.
-function skipAmf3Format(message: RtmpMessage, amf3TypeId: number): Uint8Array {
-	if (message.typeId !== amf3TypeId) {
-		return message.payload;
+// Adobe RTMP 1.0 §7.1: the AMF3 forms start with a byte that says how the rest is encoded; encoders say 0, AMF0, in which
+// single values may be AMF3. Some leave the byte out, and start with the name, a string.
+function skipAmf3Format({ typeId, payload }: RtmpMessage): Uint8Array {
+	if (typeId !== MESSAGE_TYPE.COMMAND_AMF3 && typeId !== MESSAGE_TYPE.DATA_AMF3) {
+		return payload;
 	}
-	if (message.payload[0] !== 0) {
-		throw new SpillwayError('RTMP_PROTOCOL_ERROR', ['a message in AMF3']);
+	switch (payload[0]) {
+		case 0:
+			return payload.subarray(1);
+		case AMF0_STRING_MARKER:
+			return payload;
+		default:
+			throw new SpillwayError('RTMP_PROTOCOL_ERROR', ['a message in AMF3']);
 	}
-	return message.payload.subarray(1);
 }
+
+const AMF0_STRING_MARKER = 2;

@@ -180,7 +180,7 @@ export class RtmpSession<Authorization> {
 				break;
 			case MESSAGE_TYPE.COMMAND_AMF0:
 			case MESSAGE_TYPE.COMMAND_AMF3:
-				this.#receiveCommand(parseCommand(message), message.messageStreamId);
+				this.#receiveCommand(message);
 				break;
 			case MESSAGE_TYPE.DATA_AMF0:
 			case MESSAGE_TYPE.DATA_AMF3:
@@ -237,8 +237,14 @@ export class RtmpSession<Authorization> {
 		}
 	}
 
-	#receiveCommand(command: RtmpCommand, messageStreamId: number): void {
+	#receiveCommand(message: RtmpMessage): void {
+		const command = parseCommand(message);
 		switch (command.name) {
+			case '@setDataFrame':
+			case 'onMetaData':
+				// Some encoders send their metadata as if it were a command.
+				this.#receiveData(message);
+				break;
 			case 'connect':
 				this.#connect(command);
 				break;
@@ -249,7 +255,7 @@ export class RtmpSession<Authorization> {
 				this.#answer(command, this.#streamCount);
 				break;
 			case 'publish':
-				this.#publish(command, messageStreamId);
+				this.#publish(command, message.messageStreamId);
 				break;
 			case 'FCUnpublish':
 			case 'deleteStream':
