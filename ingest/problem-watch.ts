@@ -1,31 +1,19 @@
 /**
- * Watches one publisher for what only time or its configuration shows: a track that was announced and does not come, one that
- * stops, a profile that few players know. The same for every protocol.
+ * Watches one publisher for what only time shows: a track that was announced and does not come, one that has no beginning, one
+ * that stops. The same for every protocol.
  */
 import type { Clock } from '../core/clock.ts';
 import { CloseScope } from '../core/close-scope.ts';
 import type { Logger } from '../core/logger.ts';
-import type { TrackConfig } from '../core/media/codecs.ts';
 import { ProblemList } from './problem-list.ts';
 import type { Publisher, TrackProblem } from './publisher.ts';
-import { isConfigurationProblem } from './track-problems.ts';
+import { isConfigurationProblem, type TrackProblemCode } from './track-problems.ts';
 
 /** Without a usable picture or a sound for this long the streamer is told. Sooner, slow starts would alarm them. */
 const PATIENCE_MS = 3000;
 const CHECK_INTERVAL_MS = 1000;
 /** A stream of a picture every ten seconds has not stopped after three: it may pause for this many of its own intervals. */
 const PATIENCE_INTERVALS = 3;
-/** H.264 §A.2: Baseline, Main and High. */
-const USUAL_PROFILES: ReadonlySet<number> = new Set([66, 77, 100]);
-const PROFILE_NAMES: Readonly<Record<number, string>> = {
-	44: 'CAVLC 4:4:4',
-	88: 'Extended',
-	110: 'High 10',
-	118: 'Multiview High',
-	122: 'High 4:2:2',
-	128: 'Stereo High',
-	244: 'High 4:4:4 Predictive',
-};
 const KINDS = ['video', 'audio'] as const;
 type Kind = (typeof KINDS)[number];
 type Arrivals = { lastAtMs: number; longestIntervalMs: number };
@@ -42,7 +30,8 @@ export class ProblemWatch {
 	readonly #found: ProblemList;
 	readonly #configured = new Set<Kind>();
 	readonly #arrivals = new Map<Kind, Arrivals>();
-	#unusualProfile: string | undefined;
+	/** Pictures came, but none to begin with. */
+	#hasHeadlessVideo = false;
 
 	constructor(publisher: WatchedPublisher, dependencies: { clock: Clock; logger: Logger }) {
 		this.#publisher = publisher;
@@ -51,7 +40,7 @@ export class ProblemWatch {
 		this.#scope = new CloseScope(dependencies.logger);
 		this.#found = new ProblemList(this.#clock, dependencies.logger);
 		const { signal } = this.#scope;
-		publisher.on('trackConfigured', (config) => this.#onConfigured(config), { signal });
+		publisher.on('trackConfigured', ({ kind }) => this.#configured.add(kind), { signal });
 		publisher.on('unit', ({ kind, isKeyFrame }) => this.#onUnit(kind, isKeyFrame), { signal });
 		publisher.on('closed', () => this.close(), { signal });
 		this.#scope.onClose(this.#clock.setInterval(() => this.#check(), CHECK_INTERVAL_MS));
@@ -67,19 +56,6 @@ export class ProblemWatch {
 		void this.#scope.close('publisher-closed');
 	}
 
-	#onConfigured(config: TrackConfig): void {
-		this.#configured.add(config.kind);
-		if (config.kind === 'video' && config.codec === 'h264') {
-			const profile = config.sps[0]?.[1];
-			this.#unusualProfile =
-				profile === undefined || USUAL_PROFILES.has(profile)
-					? undefined
-					: (PROFILE_NAMES[profile] ?? `number ${profile}`);
-			this.#found.clear('video-profile-unusual');
-			this.#check();
-		}
-	}
-
 	#onUnit(kind: Kind, isKeyFrame: boolean): void {
 		const nowMs = this.#clock.monotonicMs();
 		const arrivals = this.#arrivals.get(kind);
@@ -87,7 +63,9 @@ export class ProblemWatch {
 			// Pictures before the first key frame cannot be shown.
 			if (kind === 'audio' || isKeyFrame) {
 				this.#arrivals.set(kind, { lastAtMs: nowMs, longestIntervalMs: 0 });
-				this.#found.clear(`${kind}-missing`);
+				this.#check();
+			} else {
+				this.#hasHeadlessVideo = true;
 			}
 			return;
 		}
@@ -99,18 +77,24 @@ export class ProblemWatch {
 	}
 
 	#check(): void {
-		if (this.#unusualProfile !== undefined) {
-			this.#found.note('video-profile-unusual', this.#unusualProfile);
-		}
 		for (const kind of KINDS) {
-			if (this.#isMissing(kind)) {
-				this.#found.note(`${kind}-missing`);
-			} else {
-				this.#found.clear(`${kind}-missing`);
+			const isHeadless = kind === 'video' && this.#hasHeadlessVideo;
+			const isMissing = this.#isMissing(kind);
+			this.#tell(`${kind}-missing`, isMissing && !isHeadless);
+			if (kind === 'video') {
+				this.#tell('video-key-frame-missing', isMissing && isHeadless);
 			}
 			if (this.#hasStopped(kind)) {
 				this.#found.note(`${kind}-stopped`);
 			}
+		}
+	}
+
+	#tell(code: TrackProblemCode, isSeen: boolean): void {
+		if (isSeen) {
+			this.#found.note(code);
+		} else {
+			this.#found.clear(code);
 		}
 	}
 

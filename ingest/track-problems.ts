@@ -22,7 +22,7 @@ const AVOID_RELAY =
 export const TRACK_PROBLEMS = {
 	'video-codec-unsupported': {
 		kind: 'video',
-		message: 'The picture comes as %s and is left out: this server takes H.264 only over RTMP.',
+		message: 'The picture comes as %s and is left out: over RTMP this server takes only H.264.',
 		advice: CHOOSE_H264,
 		lasts: 'until-configured',
 	},
@@ -57,15 +57,15 @@ export const TRACK_PROBLEMS = {
 		advice: 'Turn off multitrack video (in OBS also called Enhanced Broadcasting) to save your bandwidth.',
 		lasts: 'while-seen',
 	},
-	'video-profile-unusual': {
+	'video-key-frame-missing': {
 		kind: 'video',
-		message: 'The picture is H.264 in profile %s, which many browsers and phones cannot play as it is.',
-		advice: 'Choose profile High, Main or Baseline, and colour format NV12 (yuv420p, 8 bit).',
+		message: 'Pictures come, but no key frame to begin with, so none can be shown yet.',
+		advice: 'Set the key-frame interval to 2 s in the encoder, and turn off intra refresh.',
 		lasts: 'while-seen',
 	},
 	'video-missing': {
 		kind: 'video',
-		message: 'A picture is announced, but none that can be shown has come yet.',
+		message: 'A picture is announced, but none has come yet.',
 		advice: 'Check that the encoder sends video, and set its key-frame interval to 2 s.',
 		lasts: 'while-seen',
 	},
@@ -83,7 +83,7 @@ export const TRACK_PROBLEMS = {
 	},
 	'audio-codec-unsupported': {
 		kind: 'audio',
-		message: 'The sound comes as %s and is left out: this server takes AAC only over RTMP.',
+		message: 'The sound comes as %s and is left out: over RTMP this server takes only AAC.',
 		advice: CHOOSE_AAC,
 		lasts: 'until-configured',
 	},

@@ -75,7 +75,7 @@ describe('findStreamKeys', () => {
 		expect(find('live', encodeURIComponent(key))).toContain(key);
 	});
 
-	it('finds a key wherever people put it, however they write it', () => {
+	it('finds a key wherever people put it, however they write it', { timeout: 60_000 }, () => {
 		const keys = fc.string({
 			unit: fc.constantFrom(...'0123456789abcdefghjkmnpqrstvwxyz_-'),
 			minLength: 9,
@@ -124,14 +124,14 @@ describe('findStreamKeys', () => {
 				expect(found.length).toBeLessThanOrEqual(MAX_KEY_CANDIDATES);
 				expect(WHERE_KEYS_BELONG).not.toContain(key);
 			}),
-			{ numRuns: 500 },
+			{ numRuns: 200 },
 		);
 	});
 
-	it('never throws, and finds at most three, none of them empty, padded or long', () => {
+	it('never throws, and finds at most three, none of them empty, padded or long', { timeout: 60_000 }, () => {
 		const text = fc.oneof(
-			fc.string({ unit: 'binary', maxLength: 80 }),
-			fc.string({ unit: fc.constantFrom(...'rtmp:/@?&=% live"KEY\n'), maxLength: 80 }),
+			fc.uint8Array({ maxLength: 60 }).map((bytes) => Buffer.from(bytes).toString('utf8')),
+			fc.string({ unit: fc.constantFrom(...'rtmp:/@?&=% live"KEY\n'), maxLength: 60 }),
 		);
 		fc.assert(
 			fc.property(text, text, text, (app, streamName, tcUrl) => {
@@ -144,7 +144,7 @@ describe('findStreamKeys', () => {
 					expect(key.length).toBeLessThanOrEqual(256);
 				}
 			}),
-			{ numRuns: 300 },
+			{ numRuns: 200 },
 		);
 	});
 });

@@ -17,6 +17,10 @@ export const MAX_KEY_CANDIDATES = 3;
 const MAX_KEY_LENGTH = 256;
 /** What is read of each field; a field of an honest address is shorter. */
 const MAX_FIELD_LENGTH = 2048;
+/** Path segments and query parameters that are read of each field. */
+const MAX_PART_COUNT = 32;
+/** What comes along when a key is copied. */
+const KEY_EDGES = ' "\'<>';
 /** Where an encoder's user is told to put the key. */
 export const WHERE_KEYS_BELONG =
 	'Put it into the stream key field, or behind the server address: rtmp://<host>/live/<stream key>.';
@@ -78,7 +82,7 @@ function splitAddress(text: string): AddressParts {
 	const [path = '', ...queries] = rest!.split('?');
 	const at = authority?.lastIndexOf('@') ?? -1;
 	const [user, ...password] = at < 0 ? [] : authority!.slice(0, at).split(':');
-	const segments = path.split('/').filter((segment) => normalizeKey(segment) !== undefined);
+	const segments = path.split('/', MAX_PART_COUNT).filter((segment) => normalizeKey(segment) !== undefined);
 	// `key=KEY` in the place of a stream name, without the question mark.
 	const query = parseQuery([...queries, ...segments.filter((segment) => segment.includes('='))].join('&'));
 	return { segments, query, user, password: at < 0 || password.length === 0 ? undefined : password.join(':') };
@@ -87,7 +91,7 @@ function splitAddress(text: string): AddressParts {
 // Not URLSearchParams, which makes a blank of each plus sign.
 function parseQuery(query: string): ReadonlyMap<string, string> {
 	const parameters = new Map<string, string>();
-	for (const parameter of query.split(/[&;]/)) {
+	for (const parameter of query.split(/[&;]/, MAX_PART_COUNT)) {
 		const at = parameter.indexOf('=');
 		const name = parameter.slice(0, Math.max(0, at)).trim().toLowerCase().replaceAll(/[-_]/g, '');
 		const value = parameter.slice(at + 1);
@@ -110,10 +114,17 @@ function normalizeKey(text: string | undefined): string | undefined {
 
 function trimKey(text: string): string {
 	// Line ends and tabs part words; other control and format characters are seen by nobody.
-	return text
-		.replaceAll(/[^\S ]/gu, ' ')
-		.replaceAll(/[\p{Cc}\p{Cf}]/gu, '')
-		.replaceAll(/^[\s"'<>]+|[\s"'<>]+$/gu, '');
+	const plain = text.replaceAll(/[^\S ]/gu, ' ').replaceAll(/[\p{Cc}\p{Cf}]/gu, '');
+	let start = 0;
+	let end = plain.length;
+	// Not a regular expression, which takes the square of the length for many blanks in the middle.
+	while (start < end && KEY_EDGES.includes(plain[start]!)) {
+		start++;
+	}
+	while (end > start && KEY_EDGES.includes(plain[end - 1]!)) {
+		end--;
+	}
+	return plain.slice(start, end);
 }
 
 function decodePercent(text: string): string {

@@ -44,11 +44,14 @@ export function refusalAnswer(error: SpillwayError): RtmpAnswer {
 export function endAnswer(reason: RtmpPublisherEndReason, problems: readonly TrackProblem[]): RtmpAnswer | undefined {
 	if (reason === 'media-unusable') {
 		const sentences = problems.flatMap(({ message, advice }) => (advice === undefined ? [message] : [message, advice]));
-		const description = ['Nothing of this stream can be used.', ...sentences]
-			.join(' ')
-			.slice(0, MAX_DESCRIPTION_LENGTH);
-		return { code: 'NetStream.Publish.Rejected', description };
+		const description = toAscii(['Nothing of this stream can be used.', ...sentences].join(' '));
+		return { code: 'NetStream.Publish.Rejected', description: description.slice(0, MAX_DESCRIPTION_LENGTH) };
 	}
 	const description = TOLD_ENDS[reason];
 	return description === undefined ? undefined : { code: 'NetStream.Publish.Denied', description };
+}
+
+// Encoders show what they are told in whatever character set they have.
+function toAscii(text: string): string {
+	return text.replaceAll('→', '>').replaceAll('’', "'");
 }
