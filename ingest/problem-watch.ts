@@ -7,7 +7,7 @@ import { CloseScope } from '../core/close-scope.ts';
 import type { Logger } from '../core/logger.ts';
 import { ProblemList } from './problem-list.ts';
 import type { Publisher, TrackProblem } from './publisher.ts';
-import { isConfigurationProblem, type TrackProblemCode } from './track-problems.ts';
+import type { TrackProblemCode } from './track-problems.ts';
 
 /** Without a usable picture or a sound for this long the streamer is told. Sooner, slow starts would alarm them. */
 const PATIENCE_MS = 3000;
@@ -105,8 +105,8 @@ export class ProblemWatch {
 			isAnnounced &&
 			!this.#arrivals.has(kind) &&
 			this.#clock.monotonicMs() - this.#startedAtMs > PATIENCE_MS &&
-			// It comes, and cannot be used: that is told already.
-			!problems.some((problem) => problem.kind === kind && isConfigurationProblem(problem.code))
+			// It comes, and cannot be used: the publisher tells why.
+			!problems.some((problem) => problem.kind === kind)
 		);
 	}
 

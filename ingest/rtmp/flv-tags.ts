@@ -58,7 +58,7 @@ const FOUR_CC_NAMES: Readonly<Record<string, string>> = {
 };
 
 /** A codec as people call it, by its FourCC, which is printable. */
-export function fourCcName(fourCc: string): string {
+function fourCcName(fourCc: string): string {
 	return FOUR_CC_NAMES[fourCc] ?? `codec "${fourCc}"`;
 }
 
