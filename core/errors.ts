@@ -33,10 +33,6 @@ export const ERROR_CODES = {
 		message:
 			'The server cannot take another broadcast now: it carries %s at once. Try again when one has ended, or raise ingest.maxBroadcasts.',
 	},
-	BITRATE_TOO_HIGH: {
-		httpStatus: 422,
-		message: 'The stream has %s Mbit/s, and one publisher may send %s. Lower the bit rate in the encoder.',
-	},
 	CONTENT_TYPE_UNSUPPORTED: { httpStatus: 415, message: 'The content type must be "%s", but is "%s".' },
 	SDP_MALFORMED: { httpStatus: 400, message: 'The SDP offer cannot be read: %s.' },
 	SDP_OFFER_UNSUPPORTED: { httpStatus: 422, message: 'The SDP offer cannot be accepted: %s.' },

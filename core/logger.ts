@@ -17,3 +17,14 @@ export const silentLogger: Logger = {
 	error: () => undefined,
 	child: () => silentLogger,
 };
+
+/** The same logger, which takes its news for debugging only. For the small steps of something that logs its start and end. */
+export function debugOnly(logger: Logger): Logger {
+	return {
+		debug: (fields, message) => logger.debug(fields, message),
+		info: (fields, message) => logger.debug(fields, message),
+		warn: (fields, message) => logger.warn(fields, message),
+		error: (fields, message) => logger.error(fields, message),
+		child: (fields) => debugOnly(logger.child(fields)),
+	};
+}

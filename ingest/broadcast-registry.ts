@@ -10,6 +10,7 @@ import type { Sfu } from '../sfu/create-sfu.ts';
 import { Broadcast, type BroadcastEndReason } from './broadcast.ts';
 import { PublishRefusals, type PublishRefusal } from './publish-refusals.ts';
 import { admitBroadcast, EncoderBudget, type BroadcastOwner, type WorkLimits } from './work-budget.ts';
+import type { PublishReport } from './publish-report.ts';
 
 /** What a stream key allows. */
 export type PublishPermission = {
@@ -46,6 +47,8 @@ export type BroadcastRegistryDependencies = {
 
 /** An authorized publisher connects within seconds; so many keys are not revoked meanwhile. */
 const MAX_REVOKED_KEYS = 1000;
+/** Channels whose last publisher is remembered. */
+const MAX_REPORTS = 1000;
 
 /** Finds and begins broadcasts. */
 export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
@@ -58,6 +61,8 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 	readonly #refusals: PublishRefusals;
 	/** Keys revoked lately, for publishers that were authorized just before; oldest first. */
 	readonly #revokedKeyIds = new Set<string>();
+	/** How the last publisher of a channel ended; longest ago first. */
+	readonly #reports = new Map<ChannelName, PublishReport>();
 	#isClosed = false;
 
 	constructor(dependencies: BroadcastRegistryDependencies) {
@@ -85,6 +90,11 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 	/** Why an encoder of this channel was turned away last, when that was lately: for the streamer. */
 	lastRefusal(channelName: ChannelName): PublishRefusal | undefined {
 		return this.#refusals.last(channelName);
+	}
+
+	/** How the last publisher of a channel ended, since the server's start. */
+	lastReport(channelName: string): PublishReport | undefined {
+		return this.#reports.get(channelName as ChannelName);
 	}
 
 	/**
@@ -146,6 +156,14 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 		await Promise.all(this.broadcasts.map((broadcast) => broadcast.close('server-shutdown')));
 	}
 
+	#remember(channelName: ChannelName, report: PublishReport): void {
+		this.#reports.delete(channelName);
+		this.#reports.set(channelName, report);
+		if (this.#reports.size > MAX_REPORTS) {
+			this.#reports.delete(this.#reports.keys().next().value!);
+		}
+	}
+
 	async #start(permission: PublishPermission): Promise<Broadcast> {
 		const { clock, sfu, transcoders } = this.#dependencies;
 		const id = createId<BroadcastId>(clock.nowMs());
@@ -163,6 +181,7 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 				maxPublisherBitrateBps: this.#dependencies.limits.maxPublisherBitrateBps,
 			},
 		);
+		broadcast.on('publisherEnded', (report) => this.#remember(channelName, report));
 		try {
 			await broadcast.start();
 		} catch (error) {
@@ -184,7 +203,6 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 			}
 			this.emit('broadcastEnded', broadcast, reason);
 		});
-		broadcast.on('publisherRefused', (error) => this.#refusals.note(channelName, error));
 		this.emit('broadcastStarted', broadcast);
 		return broadcast;
 	}

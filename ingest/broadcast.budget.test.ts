@@ -1,6 +1,6 @@
 /** Tests of a broadcast on a server that has no room for more work: what passes through goes on, and the streamer is told. */
 import { describe, expect, it } from 'vitest';
-import type { SpillwayError } from '../core/errors.ts';
+import type { PublishReport } from './publish-report.ts';
 import { BroadcastBench } from './testing/broadcast-bench.ts';
 
 /** Leaves less than one picture of 720p25 needs. */
@@ -57,14 +57,13 @@ describe('Broadcast without room to re-encode', () => {
 describe('Broadcast with a bound on the bit rate', () => {
 	it('lets a publisher go that stays above it, in words, and takes it back when it sends less', async () => {
 		const bench = new BroadcastBench(60_000, 500);
-		const refusals: SpillwayError[] = [];
-		bench.broadcast.on('publisherRefused', (error) => refusals.push(error));
+		const reports: PublishReport[] = [];
+		bench.broadcast.on('publisherEnded', (report) => reports.push(report));
 		await bench.broadcast.start();
 		const publisher = bench.attach();
 		await publisher.run(8000);
 		expect(publisher.endReason).toBe('bitrate-too-high');
-		expect(refusals).toMatchObject([{ code: 'BITRATE_TOO_HIGH' }]);
-		expect(refusals[0]!.message).toMatch(/may send 0\.0\. Lower the bit rate/);
+		expect(reports).toMatchObject([{ code: 'bitrate-too-high', advice: 'Lower the bit rate in the encoder.' }]);
 		// Viewers and the broadcast wait for it, as for any publisher that was lost.
 		expect(bench.broadcast.state).toBe('interrupted');
 		await bench.broadcast.close('unpublished');

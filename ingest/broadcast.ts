@@ -14,7 +14,8 @@ import type { BroadcastOutputs, LegEncoderState } from './contribution-legs.ts';
 import { TIMELINE_START_MS } from './contribution-timeline.ts';
 import { Contribution } from './contribution.ts';
 import type { LegPlan } from './leg-planner.ts';
-import type { Publisher, PublisherEndReason } from './publisher.ts';
+import { reportPublisherEnd, type PublishReport } from './publish-report.ts';
+import type { Publisher, PublisherEndReason, TrackProblem } from './publisher.ts';
 import type { StreamHealth } from './stream-observer.ts';
 import { TakeOverLimit } from './take-over-limit.ts';
 import type { EncoderGrants } from './work-budget.ts';
@@ -27,8 +28,8 @@ export type BroadcastEvents = {
 	stateChanged: [state: BroadcastState, previous: BroadcastState];
 	/** Who publishes, or how the stream is led, has changed. */
 	planChanged: [plan: LegPlan];
-	/** A publisher on air was let go because of what it sends; the error says it to the streamer. */
-	publisherRefused: [error: SpillwayError];
+	/** A publisher is gone. */
+	publisherEnded: [report: PublishReport];
 	/** Once. */
 	ended: [reason: BroadcastEndReason];
 };
@@ -168,6 +169,11 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 	/** Figures of the publisher's stream. */
 	get health(): StreamHealth | undefined {
 		return this.#current?.observer.health;
+	}
+
+	/** What is left out of the publisher's stream or should be changed. */
+	get problems(): readonly TrackProblem[] {
+		return this.#current?.problemWatch.problems ?? [];
 	}
 
 	/** Size and codec of the source picture, once known. */
@@ -320,6 +326,11 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 		if (this.#pending === contribution) {
 			this.#pending = undefined;
 		}
+		const { videoUnitCount, audioUnitCount } = contribution.observer.health;
+		const hasPlayed = videoUnitCount + audioUnitCount > 0;
+		const { problems } = contribution.problemWatch;
+		const end = { reason, hasPlayed, atEpochMs: this.#clock.nowMs(), problems };
+		this.emit('publisherEnded', reportPublisherEnd(contribution.publisher, end));
 		if (this.#current !== contribution || this.#scope.closed) {
 			return;
 		}
@@ -403,13 +414,6 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 				{ publisherId: contribution.publisher.id, bitrateBps },
 				'a publisher sends too much and is let go',
 			);
-			this.emit(
-				'publisherRefused',
-				new SpillwayError('BITRATE_TOO_HIGH', [
-					megabits(bitrateBps),
-					megabits(this.#dependencies.maxPublisherBitrateBps),
-				]),
-			);
 			void contribution.close('bitrate-too-high');
 		}
 	}
@@ -452,10 +456,6 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 		await this.#router?.close(reason === 'server-shutdown' ? 'server-shutdown' : 'broadcast-ended');
 		this.emit('ended', reason);
 	}
-}
-
-function megabits(bitsPerSecond: number): string {
-	return (bitsPerSecond / 1e6).toFixed(1);
 }
 
 const END_EVENTS = {

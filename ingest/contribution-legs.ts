@@ -1,6 +1,7 @@
 /** The legs of a contribution: from its access units to the stage and to the packager, directly or through encoders. */
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
+import { browserObstacle } from '../core/media/aac-config.ts';
 import type { AccessUnit } from '../core/media/access-unit.ts';
 import type { AudioTrackConfig, VideoTrackConfig } from '../core/media/codecs.ts';
 import { splitLengthPrefixed } from '../core/media/h264.ts';
@@ -324,7 +325,7 @@ export class AudioLegs {
 
 	/** A run begins, now or soon. */
 	beginRun(config: AudioTrackConfig): void {
-		if (config.codec === 'aac') {
+		if (isAacForBrowsers(config)) {
 			this.#context.runs.configure('audio0', config);
 			return;
 		}
@@ -334,9 +335,9 @@ export class AudioLegs {
 		this.#ensureAac(config);
 	}
 
-	/** AAC → packager; Opus → AAC → packager. */
+	/** AAC → packager; Opus, or AAC that browsers do not play, → AAC → packager. */
 	feedPackager(unit: AccessUnit, config: AudioTrackConfig): void {
-		if (config.codec === 'aac') {
+		if (isAacForBrowsers(config)) {
 			this.#context.runs.write(unit);
 		} else {
 			this.#ensureAac(config).write(unit);
@@ -388,4 +389,8 @@ export class AudioLegs {
 		this.#toAac = transcoder;
 		return transcoder;
 	}
+}
+
+function isAacForBrowsers({ codec, audioSpecificConfig }: AudioTrackConfig): boolean {
+	return codec === 'aac' && browserObstacle(audioSpecificConfig) === undefined;
 }

@@ -2,7 +2,14 @@
 import { describe, expect, it } from 'vitest';
 import { BroadcastBench } from './testing/broadcast-bench.ts';
 import type { StageEntry } from './testing/fake-stage.ts';
-import { B_FRAME_CONFIG, H264_CONFIG, OPUS_CONFIG, SMALL_H264_CONFIG, VP8_CONFIG } from './testing/track-configs.ts';
+import {
+	AAC_CONFIG,
+	B_FRAME_CONFIG,
+	H264_CONFIG,
+	OPUS_CONFIG,
+	SMALL_H264_CONFIG,
+	VP8_CONFIG,
+} from './testing/track-configs.ts';
 
 const AUDIO_OF_AAC = ['audio webrtc: transcode', 'audio ll-hls: pass-through'];
 const AUDIO_OF_OPUS = ['audio webrtc: pass-through', 'audio ll-hls: transcode'];
@@ -54,6 +61,19 @@ describe('a clean RTMP stream', () => {
 		expect(packaged.map(({ captureTimeMs }) => captureTimeMs)).toEqual(shown.map(({ captureTimeMs }) => captureTimeMs));
 		expect(new Set(stepsMs(shown, 90_000))).toEqual(new Set([40]));
 		expect(shown[0]!.timelineTicks).toBe(10_000 * 90);
+		await bench.broadcast.close('unpublished');
+	});
+
+	it('gets stereo AAC for LL-HLS when browsers do not play its own', async () => {
+		// 5.1(side) as FFmpeg writes it: channel configuration 0, and a program config element.
+		const audioSpecificConfig = new Uint8Array(Buffer.from('118004c844002000c400', 'hex'));
+		const audio = { ...AAC_CONFIG, channelCount: 6, audioSpecificConfig };
+		const { bench, publisher } = await BroadcastBench.withPublisher({ audio });
+		await publisher.run(4000);
+		expect(bench.modes).toEqual([...PASSES, 'audio webrtc: transcode', 'audio ll-hls: transcode']);
+		expect(bench.transcoders.running.toSorted()).toEqual(['audio → aac', 'audio → opus']);
+		expect(bench.sink.runs.at(-1)!.tracks.get('audio0')).toEqual(AAC_CONFIG);
+		expect(bench.sink.unitsOf('audio0').length).toBeGreaterThan(100);
 		await bench.broadcast.close('unpublished');
 	});
 

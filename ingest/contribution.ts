@@ -17,6 +17,7 @@ import { AudioLegs, VideoLegs, type BroadcastOutputs, type LegEncoderState } fro
 import { ContributionTimeline } from './contribution-timeline.ts';
 import { EncoderAdmission } from './encoder-admission.ts';
 import { isGopTooLong, isSamePlan, MAX_PASS_THROUGH_GOP_MS, type LegPlan, type StreamFacts } from './leg-planner.ts';
+import { ProblemWatch } from './problem-watch.ts';
 import type { Publisher, PublisherEndReason, PublisherRtpPacket, PublisherUnit } from './publisher.ts';
 import { RunSwitch } from './run-switch.ts';
 import { StreamObserver } from './stream-observer.ts';
@@ -77,6 +78,7 @@ export type ContributionDependencies = {
 export class Contribution extends TypedEmitter<ContributionEvents> {
 	readonly publisher: Publisher;
 	readonly observer = new StreamObserver();
+	readonly problemWatch: ProblemWatch;
 	readonly #dependencies: ContributionDependencies;
 	readonly #clock: Clock;
 	readonly #scope: CloseScope<PublisherEndReason>;
@@ -102,6 +104,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		this.#dependencies = dependencies;
 		this.#clock = dependencies.clock;
 		this.#scope = new CloseScope(dependencies.logger);
+		this.problemWatch = new ProblemWatch(publisher, dependencies);
 		this.#lastMediaAtMs = this.#clock.monotonicMs();
 		this.#times = new CheckedTimes(publisher);
 		this.#timeline = new ContributionTimeline({ ...dependencies, hasCommonTimeline: publisher.hasCommonTimeline });

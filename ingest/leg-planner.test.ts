@@ -67,6 +67,16 @@ describe('planLegs', () => {
 		]);
 	});
 
+	it('converts AAC that browsers do not play for LL-HLS, and says why', () => {
+		const legs = planLegs({
+			video: undefined,
+			audio: { codec: 'aac', browserObstacle: 'its profile is AAC Main' },
+		}).legs;
+		expect(legs.map(({ tier, mode }) => `${tier}: ${mode}`)).toEqual(['webrtc: transcode', 'll-hls: transcode']);
+		expect(legs[1]!.reason).toContain('because its profile is AAC Main');
+		expect(legs[1]!.advice).toMatch(/AAC-LC/);
+	});
+
 	it('gives no advice for a leg that passes through', () => {
 		expect(
 			planLegs({ video: CLEAN, audio: { codec: 'aac' } }).legs.every(

@@ -17,7 +17,13 @@ export type StreamFacts = {
 				sps?: SpsFacts | undefined;
 		  }
 		| undefined;
-	audio: { codec: AudioCodec } | undefined;
+	audio:
+		| {
+				codec: AudioCodec;
+				/** AAC: why browsers do not play it as it is, to be put behind "because". */
+				browserObstacle?: string | undefined;
+		  }
+		| undefined;
 };
 
 /** What is done to a track on its way to a tier. `off`: it has to be re-encoded, and there is no room for that now. */
@@ -73,7 +79,7 @@ export function planLegs(facts: StreamFacts): LegPlan {
 		reEncodesVideo.llHls = llHls.mode === 're-encode';
 	}
 	if (facts.audio !== undefined) {
-		legs.push(audioLeg(facts.audio.codec, 'webrtc', 'opus'), audioLeg(facts.audio.codec, 'll-hls', 'aac'));
+		legs.push(audioLeg(facts.audio, 'webrtc', 'opus'), audioLeg(facts.audio, 'll-hls', 'aac'));
 	}
 	return { legs, reEncodesVideo };
 }
@@ -168,13 +174,24 @@ function webrtcReason(video: NonNullable<StreamFacts['video']>): Words | undefin
 	return undefined;
 }
 
-function audioLeg(codec: AudioCodec, tier: 'webrtc' | 'll-hls', wanted: AudioCodec): Leg {
+function audioLeg(
+	{ codec, browserObstacle }: NonNullable<StreamFacts['audio']>,
+	tier: 'webrtc' | 'll-hls',
+	wanted: AudioCodec,
+): Leg {
 	const leg = { track: 'audio' as const, tier };
-	return codec === wanted
-		? { ...leg, mode: 'pass-through', reason: 'The sound goes through as it is.' }
-		: {
-				...leg,
-				mode: 'transcode',
-				reason: `The sound is ${codec === 'aac' ? 'AAC' : 'Opus'}; this tier carries ${wanted === 'aac' ? 'AAC' : 'Opus'}.`,
-			};
+	if (codec !== wanted) {
+		const name = codec === 'aac' ? 'AAC' : 'Opus';
+		const reason = `The sound is ${name}; this tier carries ${wanted === 'aac' ? 'AAC' : 'Opus'}.`;
+		return { ...leg, mode: 'transcode', reason };
+	}
+	if (browserObstacle !== undefined) {
+		return {
+			...leg,
+			mode: 'transcode',
+			reason: `Browsers do not play this AAC, because ${browserObstacle}; they get it in stereo.`,
+			advice: 'Choose AAC-LC and stereo in your encoder.',
+		};
+	}
+	return { ...leg, mode: 'pass-through', reason: 'The sound goes through as it is.' };
 }

@@ -15,10 +15,12 @@ export type PublisherEndReason =
 	| 'replaced'
 	| 'key-revoked'
 	| 'bitrate-too-high'
+	/** It sends nothing that this server can use. */
+	| 'media-unusable'
 	| 'worker-died'
 	| 'server-shutdown';
 
-/** Something of a stream that is left out, or that its streamer should change. */
+/** Something of a stream that is left out, or that its streamer should change. One of track-problems.ts. */
 export type TrackProblem = {
 	kind: 'audio' | 'video';
 	code: string;
@@ -81,6 +83,8 @@ export interface Publisher {
 	readonly encoderName: string | undefined;
 	/** Tracks it has said it will send; undefined when the protocol does not tell (RTMP). */
 	readonly announcedKinds: readonly ('audio' | 'video')[] | undefined;
+	/** Tracks that its metadata describes (RTMP). Encoders describe tracks that they never send, so nothing waits for them. */
+	readonly describedKinds?: readonly ('audio' | 'video')[];
 	/** What is left out of its stream at this moment, and why. */
 	readonly problems: readonly TrackProblem[];
 	/** Audio and video timestamps are of one clock. */

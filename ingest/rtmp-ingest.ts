@@ -26,8 +26,8 @@ export function createRtmpIngest(
 	const { logger, registry } = dependencies;
 	const authorizer = {
 		// Once publishing has begun, RTMP has no word for "not now" that encoders understand.
-		authorize: async (streamKey: StreamKey, remoteAddress: string): Promise<PublishPermission> => {
-			const permission = await dependencies.authorizer.authorize(streamKey, remoteAddress);
+		authorize: async (streamKeys: readonly StreamKey[], remoteAddress: string): Promise<PublishPermission> => {
+			const permission = await dependencies.authorizer.authorize(streamKeys, remoteAddress);
 			registry.checkAdmission(permission);
 			return permission;
 		},
@@ -60,7 +60,6 @@ class RtmpSource extends TypedEmitter<PublisherEvents> implements Publisher {
 	readonly remoteAddress: string;
 	readonly announcedKinds = undefined;
 	readonly hasCommonTimeline = true;
-	readonly problems: readonly TrackProblem[] = [];
 	readonly #publisher: RtmpPublisher;
 	readonly #scope: CloseScope<PublisherEndReason>;
 	#early: (() => void)[] | undefined = [];
@@ -83,6 +82,14 @@ class RtmpSource extends TypedEmitter<PublisherEvents> implements Publisher {
 
 	get encoderName(): string | undefined {
 		return this.#publisher.encoderName;
+	}
+
+	get describedKinds(): readonly ('audio' | 'video')[] {
+		return this.#publisher.describedKinds;
+	}
+
+	get problems(): readonly TrackProblem[] {
+		return this.#publisher.problems;
 	}
 
 	/** Somebody listens now: gives out what came until then. */

@@ -1,4 +1,5 @@
 /** Watches a publisher's units and keeps the facts that the leg planner and the streamer's health view need. */
+import { browserObstacle } from '../core/media/aac-config.ts';
 import { percentile } from '../core/percentiles.ts';
 import { bytesToBps } from '../core/units.ts';
 import { spsFacts, type AudioTrackConfig, type TrackConfig, type VideoTrackConfig } from '../core/media/codecs.ts';
@@ -42,6 +43,7 @@ export class StreamObserver {
 	#sps: SpsFacts | undefined;
 	#hasRecoveryPoints = false;
 	#audio: AudioTrackConfig | undefined;
+	#audioFacts: StreamFacts['audio'];
 	#hasBFrames = false;
 	#keyFrameTimeMs: number | undefined;
 	/** Arrival of the newest key frame. */
@@ -63,6 +65,8 @@ export class StreamObserver {
 	configure(config: TrackConfig): void {
 		if (config.kind === 'audio') {
 			this.#audio = config;
+			const { codec, audioSpecificConfig } = config;
+			this.#audioFacts = codec === 'aac' ? { codec, browserObstacle: browserObstacle(audioSpecificConfig) } : { codec };
 			return;
 		}
 		this.#video = config;
@@ -110,7 +114,7 @@ export class StreamObserver {
 							...(this.#hasRecoveryPoints ? { hasRecoveryPoints: true } : {}),
 							...(this.#sps === undefined ? {} : { sps: this.#sps }),
 						},
-			audio: this.#audio === undefined ? undefined : { codec: this.#audio.codec },
+			audio: this.#audioFacts,
 		};
 	}
 

@@ -88,7 +88,7 @@ describe('decodeAmf0', () => {
 		['a long string that claims 4 GB', '0c ffffffff 61', /string of 4294967295 bytes/],
 		['a strict array of 0xffffffff', '0a ffffffff 05', /array of 4294967295 values in 1 bytes/],
 		['a reference', '07 0001', /type 0x7/],
-		['a switch to AMF3', '11 01', /type 0x11/],
+		['an AMF3 value of an unknown kind', '11 0d', /type 0xd/],
 		['a movie clip', '04', /type 0x4/],
 		['an object without end', '03 0001 61 05', /ends inside/],
 	])('RX-5 refuses %s', (_name, bytes, message) => {

@@ -1,5 +1,6 @@
 /** AMF0, the notation of RTMP commands and metadata (Adobe AMF 0 specification, section numbers below). Pure. */
 import { SpillwayError } from '../../core/errors.ts';
+import { readAmf3Value } from './amf3.ts';
 
 /**
  * A decoded value. Objects, ECMA arrays and typed objects become Maps, so that a key such as `__proto__` is a key like any
@@ -31,6 +32,7 @@ const MARKER = {
 	UNSUPPORTED: 0x0d,
 	XML_DOCUMENT: 0x0f,
 	TYPED_OBJECT: 0x10,
+	AMF3_VALUE: 0x11,
 } as const;
 
 // A byte order mark is part of a string like any other character.
@@ -80,9 +82,7 @@ class Amf0Reader {
 		if (depth > MAX_AMF0_DEPTH) {
 			throw amfError(`nested deeper than ${MAX_AMF0_DEPTH}`);
 		}
-		if (++this.#valueCount > MAX_AMF0_VALUE_COUNT) {
-			throw amfError(`more than ${MAX_AMF0_VALUE_COUNT} values`);
-		}
+		this.#countValue();
 		const marker = this.#bytes[this.#take(1)]!;
 		switch (marker) {
 			case MARKER.NUMBER:
@@ -116,11 +116,30 @@ class Amf0Reader {
 				this.#take(2);
 				return epochMs;
 			}
+			case MARKER.AMF3_VALUE:
+				return this.#readAmf3(depth);
 			default:
-				// Movie clips and record sets are reserved (§2.6, §2.16); references (§2.9) and a switch to AMF3 (§3.1) are
-				// not sent by encoders, and references would let a small message describe a huge or a circular value.
+				// Movie clips and record sets are reserved (§2.6, §2.16); references (§2.9) are not sent by encoders, and
+				// would let a small message describe a huge or a circular value.
 				throw amfError(`a value of type 0x${marker.toString(16)}`);
 		}
+	}
+
+	#countValue(): void {
+		if (++this.#valueCount > MAX_AMF0_VALUE_COUNT) {
+			throw amfError(`more than ${MAX_AMF0_VALUE_COUNT} values`);
+		}
+	}
+
+	// §3.1: the switch holds for one value.
+	#readAmf3(depth: number): Amf0Value {
+		const { value, offset } = readAmf3Value(this.#bytes, this.#offset, {
+			maxDepth: MAX_AMF0_DEPTH - depth,
+			maxStringBytes: MAX_AMF0_STRING_BYTES,
+			countValue: () => this.#countValue(),
+		});
+		this.#offset = offset;
+		return value;
 	}
 
 	#readFields(depth: number): Amf0Object {

@@ -5,6 +5,8 @@
 import { isSameBytes, type VideoTrackConfig } from '../../core/media/codecs.ts';
 import { joinLengthPrefixed, NAL_TYPE, nalType, splitAnnexB } from '../../core/media/h264.ts';
 import { H264Assembler, PICTURE_PROBLEMS, type H264Picture } from '../bitstream/h264-assembler.ts';
+import { PICTURE_PROBLEM_CODES } from '../picture-watch.ts';
+import type { TrackProblemCode } from '../track-problems.ts';
 
 /** ISO/IEC 14496-15 §5.3.3.1.2. */
 type LengthSize = 1 | 2 | 4;
@@ -13,7 +15,10 @@ type LengthSize = 1 | 2 | 4;
 export type AvcPicture<Stamp> = { bytes: Uint8Array; isKeyFrame: boolean; isRecoveryPoint?: true; stamp: Stamp };
 
 /** One thing found, in order. `problem` says why something was left out. */
-export type AvcEvent<Stamp> = { config: VideoTrackConfig } | { picture: AvcPicture<Stamp> } | { problem: string };
+export type AvcEvent<Stamp> =
+	| { config: VideoTrackConfig }
+	| { picture: AvcPicture<Stamp> }
+	| { problem: { code: TrackProblemCode; detail: string } };
 
 /** A slice per macroblock row of a 2160p picture makes 135; each NAL unit costs us an object. */
 const MAX_NAL_COUNT = 1000;
@@ -29,7 +34,8 @@ export class AvcTrack<Stamp> {
 		{
 			configure: (config) => this.#found.push({ config }),
 			picture: (picture) => this.#found.push({ picture: this.#toLengthPrefixed(picture) }),
-			problem: (problem) => this.#found.push({ problem: PICTURE_PROBLEMS[problem] }),
+			problem: (problem) =>
+				this.#found.push({ problem: { code: PICTURE_PROBLEM_CODES[problem], detail: PICTURE_PROBLEMS[problem] } }),
 		},
 		{ provesFraming: false },
 	);
@@ -46,7 +52,9 @@ export class AvcTrack<Stamp> {
 	setRecord(record: Uint8Array): AvcEvent<Stamp>[] {
 		const parsed = parseRecord(record);
 		if (parsed === undefined) {
-			return [{ problem: 'an AVC configuration record that cannot be read' }];
+			return [
+				{ problem: { code: 'video-config-unreadable', detail: 'an AVC configuration record that cannot be read' } },
+			];
 		}
 		this.#lengthSize = parsed.lengthSize;
 		this.#assembler.addParameterSets([...parsed.sps, ...parsed.pps]);
@@ -57,7 +65,9 @@ export class AvcTrack<Stamp> {
 	takeMessage(bytes: Uint8Array, timeMs: number, stamp: Stamp): AvcEvent<Stamp>[] {
 		const { nals, isWhole, isAnnexB } = this.#split(bytes);
 		if (!isWhole) {
-			this.#found.push({ problem: 'NAL unit lengths that do not add up, or too many of them' });
+			this.#found.push({
+				problem: { code: 'video-damaged', detail: 'NAL unit lengths that do not add up, or too many of them' },
+			});
 		}
 		this.#message = isWhole && !isAnnexB && this.#lengthSize === 4 ? { bytes, nals } : undefined;
 		this.#assembler.push({ nals, timeMs, stamp, isEnd: true });

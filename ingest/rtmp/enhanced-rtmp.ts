@@ -173,6 +173,8 @@ function readTracks(
 	return pieces;
 }
 
+/** Enhanced RTMP v2, "VideoFourCc", and VVC, which came later. */
+const OTHER_VIDEO_CODECS: readonly string[] = ['hvc1', 'av01', 'vp09', 'vp08', 'vvc1'];
 const CAN_DECODE_AND_FORWARD = 1 | 4;
 const CAPABILITY_MOD_EX = 4;
 const CAPABILITY_NANOSECOND_OFFSET = 8;
@@ -180,6 +182,20 @@ const CAPABILITY_NANOSECOND_OFFSET = 8;
 /** True when the command object of connect announces any part of Enhanced RTMP. */
 export function readsEnhancedRtmp(connectObject: Amf0Object): boolean {
 	return ['fourCcList', 'videoFourCcInfoMap', 'audioFourCcInfoMap', 'capsEx'].some((name) => connectObject.has(name));
+}
+
+/**
+ * True when the connect object announces video codecs and H.264 is not among them. `*` stands for all; a `fourCcList` names
+ * audio codecs too.
+ */
+export function announcesOtherCodecsOnly(connectObject: Amf0Object): boolean {
+	const list = connectObject.get('fourCcList');
+	const map = connectObject.get('videoFourCcInfoMap');
+	const announced = new Set([
+		...(Array.isArray(list) ? list.filter((fourCc) => typeof fourCc === 'string') : []),
+		...(map instanceof Map ? map.keys() : []),
+	]);
+	return OTHER_VIDEO_CODECS.some((fourCc) => announced.has(fourCc)) && !announced.has('avc1') && !announced.has('*');
 }
 
 /** What we take, to be told at connect: H.264 and AAC by FourCC, packet modifiers, nanosecond offsets. */

@@ -1,7 +1,8 @@
 /** Audio and video messages of one publisher → track configurations and media units. Never throws for what was sent. */
+import { parseAacConfig, type AacConfigResult } from '../../core/media/aac-config.ts';
 import { isSameConfig, type AudioTrackConfig, type TrackConfig } from '../../core/media/codecs.ts';
 import { unwrap } from '../../core/units.ts';
-import { parseAacConfig } from './aac-config.ts';
+import type { TrackProblemCode } from '../track-problems.ts';
 import { AvcTrack, type AvcEvent } from './avc-track.ts';
 import { parseAudioMessage, parseVideoMessage, type FlvTag } from './flv-tags.ts';
 
@@ -35,7 +36,7 @@ export interface FlvDemuxerSink {
 	/** The encoder says that this kind ends; it may go on after all. */
 	sequenceEnded(kind: 'video' | 'audio'): void;
 	/** A message, or a track in it, that holds nothing for us. */
-	ignored(kind: 'video' | 'audio', why: string): void;
+	ignored(code: TrackProblemCode | undefined, detail: string): void;
 }
 
 /** A message as the demuxer needs it. */
@@ -43,6 +44,11 @@ export type MediaMessage = { timestampMs: number; payload: Uint8Array; arrivedAt
 
 /** What belongs to a picture besides its bytes: of the message that its first slice came in. */
 type MediaStamp = { decodeTimeMs: number; arrivedAtMs: number; tag: FlvTag & { kind: 'coded-frames' } };
+const AAC_PROBLEM_CODES: Readonly<Record<(AacConfigResult & { problem: string })['problem'], TrackProblemCode>> = {
+	unreadable: 'audio-config-unreadable',
+	profile: 'audio-profile-unsupported',
+	channels: 'audio-channels-unsupported',
+};
 
 /** Demuxer of one publisher. */
 export class FlvDemuxer {
@@ -81,9 +87,9 @@ export class FlvDemuxer {
 					break;
 				case 'coded-frames':
 					if (this.#audioConfig === undefined) {
-						this.#sink.ignored('audio', 'an AAC frame before its configuration');
+						this.#sink.ignored('audio-config-missing', 'an AAC frame before its configuration');
 					} else if (tag.bytes.length === 0) {
-						this.#sink.ignored('audio', 'an empty AAC frame');
+						this.#sink.ignored(undefined, 'an empty AAC frame');
 					} else {
 						this.#takeFrame(message, tag);
 					}
@@ -115,7 +121,7 @@ export class FlvDemuxer {
 	#takeVideo(found: readonly AvcEvent<MediaStamp>[]): void {
 		for (const event of found) {
 			if ('problem' in event) {
-				this.#sink.ignored('video', event.problem);
+				this.#sink.ignored(event.problem.code, event.problem.detail);
 			} else if ('config' in event) {
 				this.#sink.configure(event.config);
 			} else {
@@ -128,7 +134,7 @@ export class FlvDemuxer {
 	#takeAudioConfig(bytes: Uint8Array): void {
 		const result = parseAacConfig(bytes);
 		if ('problem' in result) {
-			this.#sink.ignored('audio', result.problem);
+			this.#sink.ignored(AAC_PROBLEM_CODES[result.problem], result.detail);
 		} else if (this.#audioConfig === undefined || !isSameConfig(this.#audioConfig, result.config)) {
 			this.#audioConfig = result.config;
 			this.#sink.configure(result.config);
@@ -139,7 +145,7 @@ export class FlvDemuxer {
 		if (tag.kind === 'sequence-end') {
 			this.#sink.sequenceEnded(kind);
 		} else {
-			this.#sink.ignored(kind, tag.why);
+			this.#sink.ignored(tag.code, tag.detail);
 		}
 	}
 

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+	announcesOtherCodecsOnly,
 	enhancedConnectProperties,
 	parseEnhancedAudio,
 	parseEnhancedVideo,
@@ -31,11 +32,23 @@ describe('parseVideoMessage, legacy form', () => {
 			{ kind: 'coded-frames', bytes: body, compositionOffsetMs: -40 },
 		],
 		['the end', legacy.avcEnd(), { kind: 'sequence-end' }],
-		['nothing', new Uint8Array(0), { kind: 'ignored', why: 'an empty video message' }],
-		['a seek command', hex('57 00'), { kind: 'ignored', why: 'a video command frame' }],
-		['HEVC the old way', hex('1c 00 000000'), { kind: 'ignored', why: 'video codec HEVC as codec id 12' }],
-		['a cut header', hex('17 01 00'), { kind: 'ignored', why: 'a video message that ends inside its header' }],
-		['an unknown packet', hex('17 09 000000'), { kind: 'ignored', why: 'AVC packet type 9' }],
+		['nothing', new Uint8Array(0), { kind: 'ignored', code: undefined, detail: 'an empty video message' }],
+		['a seek command', hex('57 00'), { kind: 'ignored', code: undefined, detail: 'a video command frame' }],
+		[
+			'HEVC the old way',
+			hex('1c 00 000000'),
+			{ kind: 'ignored', code: 'video-codec-unsupported', detail: 'HEVC (H.265)' },
+		],
+		[
+			'a cut header',
+			hex('17 01 00'),
+			{ kind: 'ignored', code: 'video-damaged', detail: 'a message ends inside its header' },
+		],
+		[
+			'an unknown packet',
+			hex('17 09 000000'),
+			{ kind: 'ignored', code: 'video-message-unknown', detail: 'AVC packet type 9' },
+		],
 	] satisfies [string, Uint8Array, FlvTag][])('reads %s', (_name, payload, tag) => {
 		expect(parseVideoMessage(payload)).toEqual([tag]);
 	});
@@ -45,12 +58,17 @@ describe('parseAudioMessage, legacy form', () => {
 	it.each([
 		['a configuration', legacy.aacHeader(body), { kind: 'sequence-start', bytes: body }],
 		['a frame', legacy.aacFrame(body), { kind: 'coded-frames', bytes: body, compositionOffsetMs: 0 }],
-		['nothing', new Uint8Array(0), { kind: 'ignored', why: 'an empty audio message' }],
-		['MP3', hex('2f 00'), { kind: 'ignored', why: 'audio codec MP3' }],
+		['nothing', new Uint8Array(0), { kind: 'ignored', code: undefined, detail: 'an empty audio message' }],
+		['MP3', hex('2f 00'), { kind: 'ignored', code: 'audio-codec-unsupported', detail: 'MP3' }],
+		[
+			'an unknown packet',
+			hex('af 09'),
+			{ kind: 'ignored', code: 'audio-message-unknown', detail: 'AAC packet type 9' },
+		],
 		[
 			'half a header',
 			hex('af'),
-			{ kind: 'ignored', why: 'an audio message that ends inside its header or has an unknown AAC packet type' },
+			{ kind: 'ignored', code: 'audio-damaged', detail: 'a message ends inside its header' },
 		],
 	] satisfies [string, Uint8Array, FlvTag][])('reads %s', (_name, payload, tag) => {
 		expect(parseAudioMessage(payload)).toEqual([tag]);
@@ -71,26 +89,42 @@ describe('Enhanced RTMP (R-18 to R-20)', () => {
 			{ kind: 'coded-frames', bytes: body, compositionOffsetMs: 0 },
 		],
 		['avc1 SequenceEnd', enhanced.video(2, 'avc1', new Uint8Array(0)), { kind: 'sequence-end' }],
-		['avc1 Metadata', enhanced.video(4, 'avc1', body), { kind: 'ignored', why: 'video packet type metadata' }],
+		[
+			'avc1 Metadata',
+			enhanced.video(4, 'avc1', body),
+			{ kind: 'ignored', code: undefined, detail: 'video packet type metadata' },
+		],
 		[
 			'avc1 CodedFrames without its time',
 			enhanced.video(1, 'avc1', hex('00')),
-			{ kind: 'ignored', why: 'a video message that ends inside its composition time' },
+			{ kind: 'ignored', code: 'video-damaged', detail: 'a message ends inside its composition time' },
 		],
-		['R-19 hvc1', enhanced.video(1, 'hvc1', body), { kind: 'ignored', why: 'codec hvc1' }],
-		['R-19 av01', enhanced.video(0, 'av01', body), { kind: 'ignored', why: 'codec av01' }],
-		['a FourCC that cannot be printed', enhanced.video(0, '\n\x00\xffa', body), { kind: 'ignored', why: 'codec ???a' }],
+		[
+			'R-19 hvc1',
+			enhanced.video(1, 'hvc1', body),
+			{ kind: 'ignored', code: 'video-codec-unsupported', detail: 'HEVC (H.265)' },
+		],
+		['R-19 av01', enhanced.video(0, 'av01', body), { kind: 'ignored', code: 'video-codec-unsupported', detail: 'AV1' }],
+		[
+			'a FourCC that cannot be printed',
+			enhanced.video(0, '\n\x00\xffa', body),
+			{ kind: 'ignored', code: 'video-codec-unsupported', detail: 'codec "???a"' },
+		],
 		[
 			'R-19 an unknown packet type',
 			enhanced.video(9, 'avc1', body),
-			{ kind: 'ignored', why: 'video packet type unknown' },
+			{ kind: 'ignored', code: 'video-message-unknown', detail: 'packet type unknown' },
 		],
 		[
 			'a command frame',
 			enhanced.video(1, '\x00', new Uint8Array(0), 5),
-			{ kind: 'ignored', why: 'video packet type command' },
+			{ kind: 'ignored', code: undefined, detail: 'video packet type command' },
 		],
-		['a cut FourCC', hex('91 6176'), { kind: 'ignored', why: 'the message ends inside the FourCC' }],
+		[
+			'a cut FourCC',
+			hex('91 6176'),
+			{ kind: 'ignored', code: 'video-damaged', detail: 'the message ends inside the FourCC' },
+		],
 	] satisfies [string, Uint8Array, FlvTag][])('reads video: %s', (_name, payload, tag) => {
 		expect(parseVideoMessage(payload)).toEqual([tag]);
 	});
@@ -106,9 +140,9 @@ describe('Enhanced RTMP (R-18 to R-20)', () => {
 		[
 			'mp4a MultichannelConfig',
 			enhanced.audio(4, 'mp4a', body),
-			{ kind: 'ignored', why: 'audio packet type multichannel-config' },
+			{ kind: 'ignored', code: undefined, detail: 'audio packet type multichannel-config' },
 		],
-		['Opus', enhanced.audio(1, 'Opus', body), { kind: 'ignored', why: 'codec Opus' }],
+		['Opus', enhanced.audio(1, 'Opus', body), { kind: 'ignored', code: 'audio-codec-unsupported', detail: 'Opus' }],
 	] satisfies [string, Uint8Array, FlvTag][])('reads audio: %s', (_name, payload, tag) => {
 		expect(parseAudioMessage(payload)).toEqual([tag]);
 	});
@@ -133,23 +167,27 @@ describe('Enhanced RTMP (R-18 to R-20)', () => {
 
 	it('R-20 ends a chain of ModEx', () => {
 		const chain = concat(hex('97'), ...Array<Uint8Array>(100).fill(hex('00 aa 07')));
-		expect(parseVideoMessage(chain)).toEqual([{ kind: 'ignored', why: 'too many or cut packet modifiers' }]);
+		expect(parseVideoMessage(chain)).toEqual([
+			{ kind: 'ignored', code: 'video-damaged', detail: 'too many or cut packet modifiers' },
+		]);
 		expect(parseVideoMessage(hex('97 ff ffff 00'))).toEqual([
-			{ kind: 'ignored', why: 'a packet modifier runs past the end' },
+			{ kind: 'ignored', code: 'video-damaged', detail: 'a packet modifier runs past the end' },
 		]);
 	});
 
 	it('takes track 0 of a multitrack message and counts the others', () => {
 		const oneTrack = concat(hex('96 03'), ascii('avc1'), hex('01'), body);
-		expect(parseVideoMessage(oneTrack)).toEqual([{ kind: 'ignored', why: 'a further track' }]);
+		expect(parseVideoMessage(oneTrack)).toEqual([
+			{ kind: 'ignored', code: 'video-further-track', detail: 'a further track' },
+		]);
 		const manyTracks = concat(hex('96 13'), ascii('avc1'), hex('00 000005'), body, hex('01 000002 aabb'));
 		expect(parseVideoMessage(manyTracks)).toEqual([
 			{ kind: 'coded-frames', bytes: body, compositionOffsetMs: 0 },
-			{ kind: 'ignored', why: 'a further track' },
+			{ kind: 'ignored', code: 'video-further-track', detail: 'a further track' },
 		]);
 		const manyCodecs = concat(hex('96 23'), ascii('hvc1'), hex('00 000001 cc'), ascii('avc1'), hex('00 000005'), body);
 		expect(parseVideoMessage(manyCodecs)).toEqual([
-			{ kind: 'ignored', why: 'codec hvc1' },
+			{ kind: 'ignored', code: 'video-codec-unsupported', detail: 'HEVC (H.265)' },
 			{ kind: 'coded-frames', bytes: body, compositionOffsetMs: 0 },
 		]);
 		const audio = concat(hex('95 11'), ascii('mp4a'), hex('00 000005'), body);
@@ -168,6 +206,12 @@ describe('Enhanced RTMP (R-18 to R-20)', () => {
 	it('says at connect what it takes, if the encoder speaks Enhanced RTMP', () => {
 		expect(readsEnhancedRtmp(new Map([['capsEx', 1]]))).toBe(true);
 		expect(readsEnhancedRtmp(new Map([['app', 'live']]))).toBe(false);
+		expect(announcesOtherCodecsOnly(new Map([['fourCcList', ['hvc1', 'av01']]]))).toBe(true);
+		expect(announcesOtherCodecsOnly(new Map([['videoFourCcInfoMap', new Map([['hvc1', 4]])]]))).toBe(true);
+		for (const list of [['*'], ['hvc1', 'avc1'], ['Opus', 'mp4a'], []]) {
+			expect(announcesOtherCodecsOnly(new Map([['fourCcList', list]]))).toBe(false);
+		}
+		expect(announcesOtherCodecsOnly(new Map([['fourCcList', 'hvc1']]))).toBe(false);
 		expect(enhancedConnectProperties()).toEqual([
 			['fourCcList', ['avc1', 'mp4a']],
 			['videoFourCcInfoMap', new Map([['avc1', 5]])],

@@ -2,6 +2,7 @@
  * Audio and video messages, which are the bodies of FLV tags (Adobe FLV 10.1 §E.4.2, §E.4.3), in the legacy and the Enhanced
  * RTMP form. Says what a message holds; does not look into H.264 or AAC. Never throws.
  */
+import type { TrackProblemCode } from '../track-problems.ts';
 import { parseEnhancedAudio, parseEnhancedVideo, type EnhancedPiece, type EnhancedProblem } from './enhanced-rtmp.ts';
 
 /** What is in a message, for one track. All bytes are views of the message. */
@@ -11,45 +12,74 @@ export type FlvTag =
 	/** H.264: length-prefixed NAL units. AAC: one raw frame. */
 	| { kind: 'coded-frames'; bytes: Uint8Array; compositionOffsetMs: number; nanosecondOffset?: number }
 	| { kind: 'sequence-end' }
-	/** Nothing for us in it; `why` says so for counters and logs. */
-	| { kind: 'ignored'; why: string };
+	/** Nothing for us in it. Without a code it is of no matter to anybody, such as the empty messages of a muted encoder. */
+	| { kind: 'ignored'; code: TrackProblemCode | undefined; detail: string };
 
 const CODEC_ID_AVC = 7;
 const CODEC_ID_NAMES: Readonly<Record<number, string>> = {
 	2: 'Sorenson H.263',
+	3: 'Screen Video',
 	4: 'VP6',
 	5: 'VP6 with alpha',
-	12: 'HEVC as codec id 12',
+	6: 'Screen Video 2',
+	// Not in Adobe's table; encoders of the years before Enhanced RTMP agreed on it.
+	12: 'HEVC (H.265)',
 };
 const VIDEO_INFO_FRAME_TYPE = 5;
 const SOUND_FORMAT_ENHANCED = 9;
 const SOUND_FORMAT_AAC = 10;
 const SOUND_FORMAT_NAMES: Readonly<Record<number, string>> = {
+	0: 'uncompressed PCM',
+	1: 'ADPCM',
 	2: 'MP3',
+	3: 'uncompressed PCM',
+	4: 'Nellymoser',
+	5: 'Nellymoser',
+	6: 'Nellymoser',
 	7: 'G.711 A-law',
 	8: 'G.711 mu-law',
 	11: 'Speex',
 	14: 'MP3 at 8 kHz',
 };
+const FOUR_CC_NAMES: Readonly<Record<string, string>> = {
+	avc1: 'H.264',
+	hvc1: 'HEVC (H.265)',
+	hev1: 'HEVC (H.265)',
+	vvc1: 'VVC (H.266)',
+	av01: 'AV1',
+	vp08: 'VP8',
+	vp09: 'VP9',
+	mp4a: 'AAC',
+	'.mp3': 'MP3',
+	Opus: 'Opus',
+	fLaC: 'FLAC',
+	'ac-3': 'Dolby Digital (AC-3)',
+	'ec-3': 'Dolby Digital Plus (E-AC-3)',
+};
+
+/** A codec as people call it, by its FourCC, which is printable. */
+function fourCcName(fourCc: string): string {
+	return FOUR_CC_NAMES[fourCc] ?? `codec "${fourCc}"`;
+}
 
 /** Reads a video message. Only H.264 is taken; more than one tag comes of a multitrack message only. */
 export function parseVideoMessage(payload: Uint8Array): FlvTag[] {
 	const first = payload[0];
 	if (first === undefined) {
-		return [ignored('an empty video message')];
+		return [ignored(undefined, 'an empty video message')];
 	}
 	if ((first & 0x80) !== 0) {
-		return tagsOfPieces(parseEnhancedVideo(payload), 'avc1', videoTagOfPiece);
+		return tagsOfPieces('video', parseEnhancedVideo(payload), videoTagOfPiece);
 	}
 	if (first >> 4 === VIDEO_INFO_FRAME_TYPE) {
-		return [ignored('a video command frame')];
+		return [ignored(undefined, 'a video command frame')];
 	}
 	const codecId = first & 0x0f;
 	if (codecId !== CODEC_ID_AVC) {
-		return [ignored(`video codec ${CODEC_ID_NAMES[codecId] ?? `id ${codecId}`}`)];
+		return [ignored('video-codec-unsupported', CODEC_ID_NAMES[codecId] ?? `codec number ${codecId}`)];
 	}
 	if (payload.length < 5) {
-		return [ignored('a video message that ends inside its header')];
+		return [ignored('video-damaged', 'a message ends inside its header')];
 	}
 	switch (payload[1]) {
 		case 0:
@@ -59,7 +89,7 @@ export function parseVideoMessage(payload: Uint8Array): FlvTag[] {
 		case 2:
 			return [{ kind: 'sequence-end' }];
 		default:
-			return [ignored(`AVC packet type ${payload[1]}`)];
+			return [ignored('video-message-unknown', `AVC packet type ${payload[1]}`)];
 	}
 }
 
@@ -68,41 +98,44 @@ export function parseAudioMessage(payload: Uint8Array): FlvTag[] {
 	const first = payload[0];
 	if (first === undefined) {
 		// Some encoders send empty ones while they are muted.
-		return [ignored('an empty audio message')];
+		return [ignored(undefined, 'an empty audio message')];
 	}
 	const soundFormat = first >> 4;
 	if (soundFormat === SOUND_FORMAT_ENHANCED) {
-		return tagsOfPieces(parseEnhancedAudio(payload), 'mp4a', audioTagOfPiece);
+		return tagsOfPieces('audio', parseEnhancedAudio(payload), audioTagOfPiece);
 	}
 	if (soundFormat !== SOUND_FORMAT_AAC) {
-		return [ignored(`audio codec ${SOUND_FORMAT_NAMES[soundFormat] ?? `id ${soundFormat}`}`)];
+		return [ignored('audio-codec-unsupported', SOUND_FORMAT_NAMES[soundFormat] ?? `sound format ${soundFormat}`)];
 	}
 	switch (payload[1]) {
 		case 0:
 			return [{ kind: 'sequence-start', bytes: payload.subarray(2) }];
 		case 1:
 			return [{ kind: 'coded-frames', bytes: payload.subarray(2), compositionOffsetMs: 0 }];
+		case undefined:
+			return [ignored('audio-damaged', 'a message ends inside its header')];
 		default:
-			return [ignored('an audio message that ends inside its header or has an unknown AAC packet type')];
+			return [ignored('audio-message-unknown', `AAC packet type ${payload[1]}`)];
 	}
 }
 
 function tagsOfPieces(
+	kind: 'audio' | 'video',
 	pieces: EnhancedPiece[] | EnhancedProblem,
-	wantedFourCc: string,
 	tagOfPiece: (piece: EnhancedPiece) => FlvTag,
 ): FlvTag[] {
 	if ('problem' in pieces) {
-		return [ignored(pieces.problem)];
+		return [ignored(`${kind}-damaged`, pieces.problem)];
 	}
+	const wantedFourCc = kind === 'video' ? 'avc1' : 'mp4a';
 	return pieces.map((piece) => {
 		if (piece.trackId !== 0) {
-			return ignored('a further track');
+			return ignored(`${kind}-further-track`, 'a further track');
 		}
 		// Enhanced RTMP v2 wants senders to be free to use new codecs: skip what is unknown and keep the connection.
 		return piece.fourCc === wantedFourCc || piece.packetType === 'command'
 			? tagOfPiece(piece)
-			: ignored(`codec ${piece.fourCc}`);
+			: ignored(`${kind}-codec-unsupported`, fourCcName(piece.fourCc));
 	});
 }
 
@@ -113,7 +146,7 @@ function videoTagOfPiece(piece: EnhancedPiece): FlvTag {
 			return { kind: 'sequence-start', bytes: piece.body };
 		case 'coded-frames':
 			return piece.body.length < 3
-				? ignored('a video message that ends inside its composition time')
+				? ignored('video-damaged', 'a message ends inside its composition time')
 				: {
 						kind: 'coded-frames',
 						bytes: piece.body.subarray(3),
@@ -124,8 +157,11 @@ function videoTagOfPiece(piece: EnhancedPiece): FlvTag {
 			return { kind: 'coded-frames', bytes: piece.body, compositionOffsetMs: 0, ...nanosecondOffset };
 		case 'sequence-end':
 			return { kind: 'sequence-end' };
+		case 'command':
+		case 'metadata':
+			return ignored(undefined, `video packet type ${piece.packetType}`);
 		default:
-			return ignored(`video packet type ${piece.packetType}`);
+			return ignored('video-message-unknown', `packet type ${piece.packetType}`);
 	}
 }
 
@@ -142,13 +178,15 @@ function audioTagOfPiece(piece: EnhancedPiece): FlvTag {
 			};
 		case 'sequence-end':
 			return { kind: 'sequence-end' };
+		case 'multichannel-config':
+			return ignored(undefined, `audio packet type ${piece.packetType}`);
 		default:
-			return ignored(`audio packet type ${piece.packetType}`);
+			return ignored('audio-message-unknown', `packet type ${piece.packetType}`);
 	}
 }
 
-function ignored(why: string): FlvTag {
-	return { kind: 'ignored', why };
+function ignored(code: TrackProblemCode | undefined, detail: string): FlvTag {
+	return { kind: 'ignored', code, detail };
 }
 
 /** Signed, big-endian: composition times are negative in some encoders' output with B-frames. */

@@ -1,35 +1,154 @@
 /** Tests of publish-address.ts. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { findStreamKey } from './publish-address.ts';
+import { findStreamKeys, MAX_KEY_CANDIDATES, WHERE_KEYS_BELONG, type PublishAddress } from './publish-address.ts';
 
-describe('findStreamKey', () => {
+const KEY = 'live_0123456789abcdefghjkmnpqrstvwxyz';
+const find = (app: string, streamName: string, tcUrl = `rtmp://host:1935/${app}`) =>
+	findStreamKeys({ app, tcUrl, streamName });
+
+describe('findStreamKeys', () => {
 	it.each([
-		['live', 'KEY', 'KEY'],
-		['live', ' KEY\r\n', 'KEY'],
-		['live', '/KEY', 'KEY'],
-		['live', 'KEY?x=1', 'KEY'],
-		['live', 'anything?key=KEY', 'KEY'],
-		['live', '?key=KEY', 'KEY'],
-		['live?key=KEY', 'anything', 'KEY'],
-		['live/KEY', '', 'KEY'],
-		['live/KEY/', '', 'KEY'],
-		['', 'live/KEY', 'KEY'],
-		['/live/', 'KEY', 'KEY'],
-		['live', '', undefined],
-		['', '', undefined],
-		['live?key=', '', undefined],
-		['live', 'x'.repeat(257), undefined],
-	])('app %j, name %j → %j', (app, name, key) => {
-		expect(findStreamKey(app, name)).toBe(key);
+		['live', KEY],
+		['live', ` ${KEY}\r\n`],
+		['live', `/${KEY}`],
+		['live/', `/${KEY}/`],
+		['live', `${KEY}?x=1`],
+		['live', `cam?key=${KEY}`],
+		['live', `?key=${KEY}`],
+		['live', `key=${KEY}`],
+		['live', `cam?token=${KEY}&x=1`],
+		['live', `cam?streamkey=${KEY}`],
+		['live', `cam?Stream_Key=${KEY}`],
+		['live', `demo?user=demo&pass=${KEY}`],
+		['live', `demo?username=demo&password=${KEY}`],
+		['live', `cam%3Fkey%3D${KEY}`],
+		['live', `"${KEY}"`],
+		['live', `\u200b${KEY}\ufeff`],
+		['live', `${KEY} live=1 timeout=5`],
+		['live', `rtmp://host/live/${KEY}`],
+		['live', KEY.toUpperCase()],
+		['live', `L${KEY.slice(1)}`],
+		[`live?key=${KEY}`, 'cam'],
+		[`live?user=demo&pass=${KEY}`, 'cam'],
+		[`live/${KEY}`, ''],
+		[`live/${KEY}/`, ''],
+		['', `live/${KEY}`],
+		['', KEY],
+		['/live/', KEY],
+		['LIVE', KEY],
+		[' live ', KEY],
+		[KEY, ''],
+		[`${KEY}/`, ''],
+	])('tries the key first: app %j, name %j', (app, name) => {
+		expect(find(app, name)[0]).toBe(KEY);
+		// Without an address of the connection too, which some encoders leave out.
+		expect(find(app, name, '')[0]).toBe(KEY);
 	});
 
-	it('never throws, and finds nothing that is empty or padded', () => {
+	it.each([
+		[`live/${KEY}`, 'stream1', undefined],
+		[KEY, 'stream1', undefined],
+		['live', `${KEY}/cam`, undefined],
+		['live', 'cam', `rtmp://demo:${KEY}@host/live`],
+		['live', 'cam', `rtmp://${KEY}@host/live`],
+		['live', 'cam', `rtmp://host/live/${KEY}`],
+		['live', '', `rtmp://host/live?key=${KEY}`],
+		['', '', `rtmp://host/${KEY}`],
+	])('tries the key beside what else may be one: app %j, name %j, address %j', (app, name, tcUrl) => {
+		expect(find(app, name, tcUrl)).toContain(KEY);
+	});
+
+	it.each([
+		['live', ''],
+		['', ''],
+		['LIVE/', ' / '],
+		['live?key=', ''],
+		['live', 'x'.repeat(257)],
+		['live', '?'],
+	])('finds none: app %j, name %j', (app, name) => {
+		expect(find(app, name)).toEqual([]);
+	});
+
+	it.each(['my key', '100%41', 'a=b', 'Grüße+1', 'KEY'])('also tries a key as it was chosen by hand: %j', (key) => {
+		expect(find('live', key)).toContain(key);
+		expect(find('live', encodeURIComponent(key))).toContain(key);
+	});
+
+	it('finds a key wherever people put it, however they write it', { timeout: 60_000 }, () => {
+		const keys = fc.string({
+			unit: fc.constantFrom(...'0123456789abcdefghjkmnpqrstvwxyz_-'),
+			minLength: 9,
+			maxLength: 60,
+		});
+		const blanks = fc.constantFrom('', ' ', '\r\n', '\t', '\u00a0');
+		const slashes = fc.constantFrom('', '/', '//');
+		const app = fc.constantFrom('live', 'LIVE', 'Live', '', 'app');
+		const ownName = fc.constantFrom('cam', 'stream1', 'obs');
+		const parameter = fc.constantFrom('key', 'KEY', 'token', 'streamkey', 'stream_key', 'pass', 'password');
+		const further = fc.constantFrom('', '&x=1', '&ts=1&user=demo');
+		const places: fc.Arbitrary<(key: string) => PublishAddress>[] = [
+			fc.tuple(app, slashes).map(
+				([path, slash]) =>
+					(key) =>
+						address(path + slash, slash + key + slash),
+			),
+			fc.tuple(app, slashes).map(
+				([path, slash]) =>
+					(key) =>
+						address(`${path}/${key}${slash}`, ''),
+			),
+			fc.tuple(app, ownName).map(
+				([path, name]) =>
+					(key) =>
+						address(`${path}/${key}`, name),
+			),
+			fc.constant((key) => address(key, '')),
+			fc.tuple(ownName, parameter, further).map(
+				([name, field, rest]) =>
+					(key) =>
+						address('live', `${name}?${field}=${key}${rest}`),
+			),
+			fc.tuple(ownName, parameter, further).map(
+				([name, field, rest]) =>
+					(key) =>
+						address(`live?${field}=${key}${rest}`, name),
+			),
+			ownName.map((name) => (key) => ({ app: 'live', streamName: name, tcUrl: `rtmp://me:${key}@host:1935/live` })),
+		];
 		fc.assert(
-			fc.property(fc.string(), fc.string(), (app, name) => {
-				const key = findStreamKey(app, name);
-				expect(key === undefined || (key.length > 0 && key === (key.trim() as typeof key))).toBe(true);
+			fc.property(keys, fc.oneof(...places), blanks, fc.boolean(), (key, place, blank, isEscaped) => {
+				const written = isEscaped ? [...key].map((letter) => `%${letter.charCodeAt(0).toString(16)}`).join('') : key;
+				const found = findStreamKeys(place(blank + written + blank));
+				expect(found).toContain(key);
+				expect(found.length).toBeLessThanOrEqual(MAX_KEY_CANDIDATES);
+				expect(WHERE_KEYS_BELONG).not.toContain(key);
 			}),
+			{ numRuns: 200 },
+		);
+	});
+
+	it('never throws, and finds at most three, none of them empty, padded or long', { timeout: 60_000 }, () => {
+		const text = fc.oneof(
+			fc.uint8Array({ maxLength: 60 }).map((bytes) => Buffer.from(bytes).toString('utf8')),
+			fc.string({ unit: fc.constantFrom(...'rtmp:/@?&=% live"KEY\n'), maxLength: 60 }),
+		);
+		fc.assert(
+			fc.property(text, text, text, (app, streamName, tcUrl) => {
+				const found = findStreamKeys({ app, streamName, tcUrl });
+				expect(found.length).toBeLessThanOrEqual(MAX_KEY_CANDIDATES);
+				expect(new Set(found).size).toBe(found.length);
+				for (const key of found) {
+					expect(key).toBe(key.trim());
+					expect(key.length).toBeGreaterThan(0);
+					expect(key.length).toBeLessThanOrEqual(256);
+				}
+			}),
+			{ numRuns: 200 },
 		);
 	});
 });
+
+function address(app: string, streamName: string): PublishAddress {
+	return { app, streamName, tcUrl: `rtmp://host:1935/${app}` };
+}

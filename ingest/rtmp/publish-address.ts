@@ -1,41 +1,137 @@
 /** Finds the stream key in what an encoder made of our address. Pure; what it handles is secret. */
 import type { StreamKey } from '../../core/ids.ts';
 
+/** What an encoder tells of the address that its user typed. All of it may hold a key: never log it. */
+export type PublishAddress = {
+	/** `app` of connect. */
+	app: string;
+	/** `tcUrl` of connect; empty where the encoder does not send it. */
+	tcUrl: string;
+	/** Stream name of publish. */
+	streamName: string;
+};
+
+/** So many are tried, as one attempt: more would make guessing cheaper. */
+export const MAX_KEY_CANDIDATES = 3;
 /** Longer ones are not ours. */
 const MAX_KEY_LENGTH = 256;
+/** What is read of each field; a field of an honest address is shorter. */
+const MAX_FIELD_LENGTH = 2048;
+/** Path segments and query parameters that are read of each field. */
+const MAX_PART_COUNT = 32;
+/** What comes along when a key is copied. */
+const KEY_EDGES = ' "\'<>';
+/** Where an encoder's user is told to put the key. */
+export const WHERE_KEYS_BELONG =
+	'Put it into the stream key field, or behind the server address: rtmp://<host>/live/<stream key>.';
+/** Our own path, and what encoders and other servers write in its place. None of them is a key. */
+const PATH_WORDS: ReadonlySet<string> = new Set(['live', 'app', 'rtmp', 'ingest', 'publish', 'stream']);
+/** Names of query parameters that carry a key, in the order in which they are believed. */
+const KEY_PARAMETERS = ['key', 'streamkey', 'token', 'pass', 'password', 'secret', 'user', 'username'] as const;
+/** Keys that we make: lower case only, so that a keyboard that writes capitals does no harm. */
+const GENERATED_KEY = /^live_[0-9a-hjkmnp-tv-z]{32}$/i;
 
 /**
- * The key out of the `app` of connect and the name of publish, or undefined when there is none. Taken, in this order: `key`
- * as query parameter of either; the last path segment of the name; the second path segment of the app, which is where it
- * ends up when the whole address is typed into one field.
+ * What may be the key, the likeliest first, at most {@link MAX_KEY_CANDIDATES}; empty when nothing may. Looked for in this
+ * order: a query parameter of any field; the password in the address; the last part of the stream name; the parts of the
+ * app and of the address behind the first, which is where the key ends up when the whole address is typed into one field;
+ * the app itself, when it is not ours; then the user in the address.
  */
-export function findStreamKey(app: string, streamName: string): StreamKey | undefined {
-	const name = splitQuery(streamName);
-	const path = splitQuery(app);
-	// Not parsed as a URL: encoders pass what the user typed, quotes and all.
-	const key =
-		queryKey(name.query) ??
-		queryKey(path.query) ??
-		lastSegment(name.path) ??
-		lastSegment(path.path.split('/').slice(1).join('/'));
-	return key === undefined || key.length > MAX_KEY_LENGTH ? undefined : (key as StreamKey);
+export function findStreamKeys(address: PublishAddress): StreamKey[] {
+	const name = splitAddress(address.streamName);
+	const app = splitAddress(address.app);
+	const url = splitAddress(address.tcUrl);
+	// Encoders send the app apart from the address; where they do not, the address has it.
+	const path = app.segments.length > 0 ? app.segments : url.segments;
+	const texts = [
+		...KEY_PARAMETERS.flatMap((parameter) => [name, app, url].map(({ query }) => query.get(parameter))),
+		name.password,
+		url.password,
+		name.segments.at(-1),
+		...app.segments.slice(1).toReversed(),
+		...url.segments.slice(1).toReversed(),
+		...name.segments.slice(0, -1).toReversed(),
+		path[0],
+		url.user,
+	];
+	// As they are when they hold blanks or percent signs of their own, as keys chosen by hand may.
+	const candidates = [
+		...texts.map(normalizeKey),
+		...texts.map((text) => trimKey(decodePercent(text ?? ''))),
+		...texts.map((text) => text?.trim()),
+	];
+	const keys = new Set(
+		candidates.filter((key) => key !== undefined && key !== '' && !PATH_WORDS.has(key.toLowerCase())),
+	);
+	return [...keys].filter((key) => key!.length <= MAX_KEY_LENGTH).slice(0, MAX_KEY_CANDIDATES) as StreamKey[];
 }
 
-function splitQuery(text: string): { path: string; query: string } {
-	const at = text.indexOf('?');
-	return at < 0 ? { path: text, query: '' } : { path: text.slice(0, at), query: text.slice(at + 1) };
+type AddressParts = {
+	segments: readonly string[];
+	query: ReadonlyMap<string, string>;
+	user: string | undefined;
+	password: string | undefined;
+};
+
+// Not parsed as a URL: encoders pass what the user typed, quotes, blanks and all.
+function splitAddress(text: string): AddressParts {
+	const cut = text.slice(0, MAX_FIELD_LENGTH);
+	// Some encoders escape the whole field, question mark and all.
+	const whole = !cut.includes('?') && /%3f/i.test(cut) ? decodePercent(cut) : cut;
+	const [, authority, rest] = /^\s*["'<]?\s*(?:[a-z]+:\/\/([^/?]*))?([^]*)$/i.exec(whole)!;
+	const [path = '', ...queries] = rest!.split('?');
+	const at = authority?.lastIndexOf('@') ?? -1;
+	const [user, ...password] = at < 0 ? [] : authority!.slice(0, at).split(':');
+	const segments = path.split('/', MAX_PART_COUNT).filter((segment) => normalizeKey(segment) !== undefined);
+	// `key=KEY` in the place of a stream name, without the question mark.
+	const query = parseQuery([...queries, ...segments.filter((segment) => segment.includes('='))].join('&'));
+	return { segments, query, user, password: at < 0 || password.length === 0 ? undefined : password.join(':') };
 }
 
-function queryKey(query: string): string | undefined {
-	return query === '' ? undefined : nonEmpty(new URLSearchParams(query).get('key'));
+// Not URLSearchParams, which makes a blank of each plus sign.
+function parseQuery(query: string): ReadonlyMap<string, string> {
+	const parameters = new Map<string, string>();
+	for (const parameter of query.split(/[&;]/, MAX_PART_COUNT)) {
+		const at = parameter.indexOf('=');
+		const name = parameter.slice(0, Math.max(0, at)).trim().toLowerCase().replaceAll(/[-_]/g, '');
+		const value = parameter.slice(at + 1);
+		if (!parameters.has(name) && normalizeKey(value) !== undefined) {
+			parameters.set(name, value);
+		}
+	}
+	return parameters;
 }
 
-function lastSegment(path: string): string | undefined {
-	return nonEmpty(path.split('/').findLast((segment) => segment.trim() !== ''));
+// Keys are copied by hand: with blanks, line ends, quotes and invisible characters, escaped for an address, or with the
+// options of librtmp behind them.
+function normalizeKey(text: string | undefined): string | undefined {
+	const key = trimKey(decodePercent(trimKey(text ?? ''))).split(/\s/, 1)[0]!;
+	if (key === '' || key.length > MAX_KEY_LENGTH) {
+		return undefined;
+	}
+	return GENERATED_KEY.test(key) ? key.toLowerCase() : key;
 }
 
-// Keys are copied by hand, often with a blank or a line end.
-function nonEmpty(text: string | null | undefined): string | undefined {
-	const trimmed = text?.trim();
-	return trimmed === undefined || trimmed === '' ? undefined : trimmed;
+function trimKey(text: string): string {
+	// Line ends and tabs part words; other control and format characters are seen by nobody.
+	const plain = text.replaceAll(/[^\S ]/gu, ' ').replaceAll(/[\p{Cc}\p{Cf}]/gu, '');
+	let start = 0;
+	let end = plain.length;
+	// Not a regular expression, which takes the square of the length for many blanks in the middle.
+	while (start < end && KEY_EDGES.includes(plain[start]!)) {
+		start++;
+	}
+	while (end > start && KEY_EDGES.includes(plain[end - 1]!)) {
+		end--;
+	}
+	return plain.slice(start, end);
+}
+
+function decodePercent(text: string): string {
+	try {
+		return decodeURIComponent(text);
+	} catch {
+		// A percent sign that escapes nothing is part of the text.
+		return text;
+	}
 }

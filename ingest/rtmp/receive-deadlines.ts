@@ -40,6 +40,11 @@ export class ReceiveDeadlines {
 		this.#watchIdle(this.#timeouts.idleTimeoutMs);
 	}
 
+	/** It publishes no longer; now it has to publish again, or go. */
+	publishEnded(): void {
+		this.handshakeCompleted();
+	}
+
 	/** Something arrived. */
 	received(): void {
 		this.#receivedAtMs = this.#clock.monotonicMs();

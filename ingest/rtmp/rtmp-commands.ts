@@ -1,7 +1,7 @@
 /** RTMP commands (NetConnection, NetStream) as an encoder sends them, and our answers. Text and values only, no state. */
 import { SpillwayError } from '../../core/errors.ts';
 import { amf0Object, decodeAmf0, encodeAmf0, type Amf0Object, type Amf0Value } from './amf0.ts';
-import { enhancedConnectProperties, readsEnhancedRtmp } from './enhanced-rtmp.ts';
+import { announcesOtherCodecsOnly, enhancedConnectProperties, readsEnhancedRtmp } from './enhanced-rtmp.ts';
 import { MESSAGE_TYPE, type RtmpMessage } from './rtmp-messages.ts';
 
 /** A command as received. */
@@ -17,10 +17,14 @@ export type RtmpCommand = {
 export type ConnectFacts = {
 	/** Path of the URL before the stream name, such as `live`. May hold a stream key: never log it. */
 	app: string;
+	/** The whole URL as far as the encoder sends it. May hold a stream key: never log it. */
+	tcUrl: string;
 	/** Such as `FMLE/3.0 (compatible; FMSc/1.0)`. */
 	flashVersion: string;
 	/** True when it announces any part of Enhanced RTMP. */
 	isEnhanced: boolean;
+	/** True when it announces video codecs, and none of them is one that we take. */
+	hasNoCodecOfOurs: boolean;
 };
 
 /** Codes that encoders know (Adobe RTMP 1.0 §7.2, and what Flash Media Server sent). */
@@ -33,7 +37,7 @@ export type StatusCode =
 
 /** Decodes a command message of either type. Throws RTMP_PROTOCOL_ERROR. */
 export function parseCommand(message: RtmpMessage): RtmpCommand {
-	const [name, transactionId, ...parameters] = decodeAmf0(skipAmf3Format(message, MESSAGE_TYPE.COMMAND_AMF3));
+	const [name, transactionId, ...parameters] = decodeAmf0(skipAmf3Format(message));
 	if (typeof name !== 'string') {
 		throw new SpillwayError('RTMP_PROTOCOL_ERROR', ['a command without a name']);
 	}
@@ -41,14 +45,15 @@ export function parseCommand(message: RtmpMessage): RtmpCommand {
 }
 
 /**
- * Finds the metadata in a data message: `onMetaData` with or without `@setDataFrame` before it, as object or ECMA array.
- * Undefined when the message is about something else. Throws RTMP_PROTOCOL_ERROR.
+ * Finds the metadata in a message: `onMetaData` with or without `@setDataFrame` before it, as object or ECMA array, also with
+ * other values between. Undefined when the message is about something else. Throws RTMP_PROTOCOL_ERROR.
  */
 export function parseMetadata(message: RtmpMessage): Record<string, string | number | boolean> | undefined {
-	const values = decodeAmf0(skipAmf3Format(message, MESSAGE_TYPE.DATA_AMF3));
-	const start = values[0] === '@setDataFrame' ? 1 : 0;
-	const fields = values[start + 1];
-	if (values[start] !== 'onMetaData' || !(fields instanceof Map)) {
+	const values = decodeAmf0(skipAmf3Format(message));
+	const fields = values.find((value) => value instanceof Map);
+	const isMetadata =
+		values.slice(0, 3).includes('onMetaData') || (values[0] === '@setDataFrame' && values[1] instanceof Map);
+	if (!isMetadata || fields === undefined) {
 		return undefined;
 	}
 	// Without a prototype, so that no field name means anything but itself.
@@ -81,12 +86,16 @@ export function printable(text: string): string {
 export function readConnectFacts(command: RtmpCommand): ConnectFacts {
 	const object = command.parameters[0];
 	const fields: Amf0Object = object instanceof Map ? object : new Map();
-	const app = fields.get('app');
-	const flashVersion = fields.get('flashVer');
+	const text = (name: string): string => {
+		const value = fields.get(name);
+		return typeof value === 'string' ? value : '';
+	};
 	return {
-		app: typeof app === 'string' ? app : '',
-		flashVersion: typeof flashVersion === 'string' ? printable(flashVersion) : '',
+		app: text('app'),
+		tcUrl: text('tcUrl'),
+		flashVersion: printable(text('flashVer')),
 		isEnhanced: readsEnhancedRtmp(fields),
+		hasNoCodecOfOurs: announcesOtherCodecsOnly(fields),
 	};
 }
 
@@ -96,7 +105,9 @@ export function connectResult(transactionId: number, facts: ConnectFacts): RtmpM
 	const information = amf0Object({
 		level: 'status',
 		code: 'NetConnection.Connect.Success',
-		description: 'Connection succeeded.',
+		description: facts.hasNoCodecOfOurs
+			? 'Connection succeeded. This server takes H.264 (avc1) and AAC (mp4a) only.'
+			: 'Connection succeeded.',
 		// 0: we speak AMF0 only, whatever was asked.
 		objectEncoding: 0,
 	});
@@ -132,18 +143,40 @@ export function statusMessage(messageStreamId: number, code: StatusCode, descrip
 	return commandMessage(messageStreamId, ['onStatus', 0, null, information]);
 }
 
+/**
+ * True for a deleteStream of another stream than the one that publishes. A number that was never given out stands for the
+ * one that publishes.
+ */
+export function namesOtherStream(command: RtmpCommand, publishingStreamId: number, streamCount: number): boolean {
+	const streamId = command.parameters[1];
+	return (
+		command.name === 'deleteStream' &&
+		typeof streamId === 'number' &&
+		streamId !== publishingStreamId &&
+		streamId >= 1 &&
+		streamId <= streamCount
+	);
+}
+
 /** Any command with its values. */
 export function commandMessage(messageStreamId: number, values: readonly Amf0Value[]): RtmpMessage {
 	return { typeId: MESSAGE_TYPE.COMMAND_AMF0, timestampMs: 0, messageStreamId, payload: encodeAmf0(values) };
 }
 
-// Adobe RTMP 1.0 §7.1: the AMF3 forms start with a byte that says how the rest is encoded; encoders say 0, AMF0.
-function skipAmf3Format(message: RtmpMessage, amf3TypeId: number): Uint8Array {
-	if (message.typeId !== amf3TypeId) {
-		return message.payload;
+// Adobe RTMP 1.0 §7.1: the AMF3 forms start with a byte that says how the rest is encoded; encoders say 0, AMF0, in which
+// single values may be AMF3. Some leave the byte out, and start with the name, a string.
+function skipAmf3Format({ typeId, payload }: RtmpMessage): Uint8Array {
+	if (typeId !== MESSAGE_TYPE.COMMAND_AMF3 && typeId !== MESSAGE_TYPE.DATA_AMF3) {
+		return payload;
 	}
-	if (message.payload[0] !== 0) {
-		throw new SpillwayError('RTMP_PROTOCOL_ERROR', ['a message in AMF3']);
+	switch (payload[0]) {
+		case 0:
+			return payload.subarray(1);
+		case AMF0_STRING_MARKER:
+			return payload;
+		default:
+			throw new SpillwayError('RTMP_PROTOCOL_ERROR', ['a message in AMF3']);
 	}
-	return message.payload.subarray(1);
 }
+
+const AMF0_STRING_MARKER = 2;

@@ -74,20 +74,27 @@ export function readUint32(payload: Uint8Array, offset: number, what: string): n
 }
 
 const AGGREGATE_HEADER_BYTES = 11;
+/** What an aggregate may hold of use to us. No aggregate in an aggregate, which no encoder makes. */
+const AGGREGATED_TYPES: ReadonlySet<number> = new Set([
+	MESSAGE_TYPE.VIDEO,
+	MESSAGE_TYPE.AUDIO,
+	MESSAGE_TYPE.DATA_AMF0,
+	MESSAGE_TYPE.DATA_AMF3,
+]);
 const BACK_POINTER_BYTES = 4;
 
 /**
  * Takes an aggregate message apart (Adobe RTMP 1.0 §7.1.6). Its sub-messages are FLV tags whose times count from the first
- * one's, which stands for the aggregate's own time. Payloads are views. Throws RTMP_PROTOCOL_ERROR when a tag is cut.
+ * one's, which stands for the aggregate's own time. Media and data only; payloads are views. A tag that is cut ends it, with a problem.
  */
-export function splitAggregate(message: RtmpMessage): RtmpMessage[] {
+export function splitAggregate(message: RtmpMessage): { parts: RtmpMessage[]; problem?: string } {
 	const { payload } = message;
-	const messages: RtmpMessage[] = [];
+	const parts: RtmpMessage[] = [];
 	let shiftMs: number | undefined;
 	let offset = 0;
 	while (offset < payload.length) {
 		if (offset + AGGREGATE_HEADER_BYTES > payload.length) {
-			throw new SpillwayError('RTMP_PROTOCOL_ERROR', ['an aggregate message ends inside a tag header']);
+			return { parts, problem: 'an aggregate message ends inside a tag header' };
 		}
 		const length = (payload[offset + 1]! << 16) | (payload[offset + 2]! << 8) | payload[offset + 3]!;
 		// The fourth byte holds the time's upper 8 bits, as in an FLV file.
@@ -100,17 +107,17 @@ export function splitAggregate(message: RtmpMessage): RtmpMessage[] {
 		shiftMs ??= message.timestampMs - timeMs;
 		const start = offset + AGGREGATE_HEADER_BYTES;
 		if (start + length > payload.length) {
-			throw new SpillwayError('RTMP_PROTOCOL_ERROR', ['an aggregate message ends inside a tag']);
+			return { parts, problem: 'an aggregate message ends inside a tag' };
 		}
-		messages.push({
-			typeId: payload[offset]!,
-			timestampMs: (timeMs + shiftMs) >>> 0,
-			messageStreamId: message.messageStreamId,
-			payload: payload.subarray(start, start + length),
-		});
+		const typeId = payload[offset]!;
+		if (AGGREGATED_TYPES.has(typeId)) {
+			const timestampMs = (timeMs + shiftMs) >>> 0;
+			const { messageStreamId } = message;
+			parts.push({ typeId, timestampMs, messageStreamId, payload: payload.subarray(start, start + length) });
+		}
 		offset = start + length + BACK_POINTER_BYTES;
 	}
-	return messages;
+	return { parts };
 }
 
 function controlMessage(typeId: number, payload: Uint8Array): RtmpMessage {

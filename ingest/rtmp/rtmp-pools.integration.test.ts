@@ -26,7 +26,7 @@ async function start(config: Partial<RtmpServerConfig> = {}): Promise<void> {
 			clock: systemClock,
 			logger,
 			authorizer: {
-				async authorize(key, remoteAddress) {
+				async authorize([key], remoteAddress) {
 					askedFrom.push(remoteAddress);
 					await allowPublishing;
 					if (key !== KEY) {

@@ -3,8 +3,10 @@ import type { Clock } from '../../core/clock.ts';
 import type { PublisherId } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
-import { RateLimitedReport } from '../../core/rate-limited-report.ts';
 import { TypedEmitter } from '../../core/typed-emitter.ts';
+import { ProblemList } from '../problem-list.ts';
+import type { TrackProblem } from '../publisher.ts';
+import type { TrackProblemCode } from '../track-problems.ts';
 import { FlvDemuxer, type RtmpMediaUnit } from './flv-demuxer.ts';
 import type { RtmpPublisherEndReason } from './rtmp-session-state.ts';
 
@@ -32,7 +34,7 @@ export type RtmpPublisherStatistics = {
 	audioUnitCount: number;
 	/** Messages, or tracks in them, that held nothing for us: unknown codecs, further tracks, broken ones. */
 	ignoredTagCount: number;
-	/** Why the last of them was ignored, such as `codec hvc1`. */
+	/** Why the last of them was ignored, such as `video-codec-unsupported: AV1`. */
 	lastIgnoredTag: string | undefined;
 };
 
@@ -46,13 +48,15 @@ export class RtmpPublisher extends TypedEmitter<RtmpPublisherEvents> {
 	readonly #requestClose: (reason: RtmpPublisherEndReason) => Promise<void>;
 	readonly #readBytesReceived: () => number;
 	readonly #demuxer: FlvDemuxer;
-	readonly #ignoredReport: RateLimitedReport;
+	readonly #problems: ProblemList;
 	readonly #flashVersion: string;
 	#encoderName: string | undefined;
 	#videoUnitCount = 0;
 	#keyFrameCount = 0;
 	#audioUnitCount = 0;
+	#ignoredTagCount = 0;
 	#lastIgnoredTag: string | undefined;
+	#describedKinds: readonly ('audio' | 'video')[] = [];
 	#isSequenceEnded = false;
 	#endReason: RtmpPublisherEndReason | undefined;
 
@@ -72,21 +76,36 @@ export class RtmpPublisher extends TypedEmitter<RtmpPublisherEvents> {
 		this.#clock = options.clock;
 		this.#requestClose = options.requestClose;
 		this.#readBytesReceived = options.readBytesReceived;
-		this.#ignoredReport = new RateLimitedReport(options.clock, options.logger, 'RTMP media ignored', 10_000);
+		this.#problems = new ProblemList(options.clock, options.logger);
 		this.#demuxer = new FlvDemuxer({
-			configure: (config) => this.emit('trackConfigured', config),
+			configure: (config) => {
+				this.#problems.configured(config.kind);
+				this.emit('trackConfigured', config);
+			},
 			unit: (unit) => this.#takeUnit(unit),
 			sequenceEnded: () => (this.#isSequenceEnded = true),
-			ignored: (kind, why) => {
-				this.#lastIgnoredTag = why;
-				this.#ignoredReport.count({ kind, why });
-			},
+			ignored: (code, detail) => this.#ignore(code, detail),
 		});
 	}
 
 	/** What the encoder calls itself: from its metadata, else from connect; undefined if it says nothing. Printable. */
 	get encoderName(): string | undefined {
 		return this.#encoderName ?? (this.#flashVersion === '' ? undefined : this.#flashVersion);
+	}
+
+	/** What is left out of its stream at this moment, and why. */
+	get problems(): readonly TrackProblem[] {
+		return this.#problems.current;
+	}
+
+	/** Tracks that its metadata describes. */
+	get describedKinds(): readonly ('audio' | 'video')[] {
+		return this.#describedKinds;
+	}
+
+	/** True when it has sent pictures or sound that we take. */
+	get hasUsableMedia(): boolean {
+		return this.#videoUnitCount + this.#audioUnitCount > 0;
 	}
 
 	/** Why it ended; undefined while it publishes. */
@@ -106,7 +125,7 @@ export class RtmpPublisher extends TypedEmitter<RtmpPublisherEvents> {
 			videoUnitCount: this.#videoUnitCount,
 			keyFrameCount: this.#keyFrameCount,
 			audioUnitCount: this.#audioUnitCount,
-			ignoredTagCount: this.#ignoredReport.total,
+			ignoredTagCount: this.#ignoredTagCount,
 			lastIgnoredTag: this.#lastIgnoredTag,
 		};
 	}
@@ -139,13 +158,13 @@ export class RtmpPublisher extends TypedEmitter<RtmpPublisherEvents> {
 		if (typeof encoder === 'string' && encoder !== '') {
 			this.#encoderName = encoder;
 		}
+		this.#describedKinds = describedKinds(metadata);
 		this.emit('metadata', metadata);
 	}
 
 	/** Called by the session only: a message that could not be read and does not matter enough to end the connection. */
-	ignoreMessage(why: string): void {
-		this.#lastIgnoredTag = why;
-		this.#ignoredReport.count({ why });
+	ignoreMessage(code: TrackProblemCode, detail: string): void {
+		this.#ignore(code, detail);
 	}
 
 	/** Called by the session only, when it closes. */
@@ -153,6 +172,14 @@ export class RtmpPublisher extends TypedEmitter<RtmpPublisherEvents> {
 		if (this.#endReason === undefined) {
 			this.#endReason = reason;
 			this.emit('closed', reason);
+		}
+	}
+
+	#ignore(code: TrackProblemCode | undefined, detail: string): void {
+		this.#ignoredTagCount++;
+		this.#lastIgnoredTag = code === undefined ? detail : `${code}: ${detail}`;
+		if (code !== undefined) {
+			this.#problems.note(code, detail);
 		}
 	}
 
@@ -170,4 +197,13 @@ export class RtmpPublisher extends TypedEmitter<RtmpPublisherEvents> {
 		}
 		this.emit('mediaUnit', unit);
 	}
+}
+
+/** FFmpeg leaves the fields of a track out that it does not send; OBS always writes all. */
+function describedKinds(metadata: Readonly<Record<string, unknown>>): ('audio' | 'video')[] {
+	const has = (...names: string[]): boolean => names.some((name) => Number(metadata[name] ?? 0) > 0);
+	return [
+		...(has('width', 'videocodecid', 'videodatarate') ? (['video'] as const) : []),
+		...(has('audiosamplerate', 'audiocodecid', 'audiodatarate') ? (['audio'] as const) : []),
+	];
 }

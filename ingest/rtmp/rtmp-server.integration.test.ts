@@ -35,8 +35,10 @@ class Bench {
 				clock: systemClock,
 				logger: this.logger,
 				authorizer: {
-					authorize: (key) =>
-						key === KEY ? Promise.resolve('channel') : Promise.reject(new SpillwayError('STREAM_KEY_REFUSED')),
+					authorize: (keys) =>
+						keys.some((key) => key === KEY)
+							? Promise.resolve('channel')
+							: Promise.reject(new SpillwayError('STREAM_KEY_REFUSED')),
 					isKnownAddress: (address) => knownAddresses.has(address),
 				},
 			},

@@ -11,7 +11,8 @@ import { RateLimitedReport } from '../../core/rate-limited-report.ts';
 import { TypedEmitter } from '../../core/typed-emitter.ts';
 import { receiveProxyHeader } from './proxied-socket.ts';
 import type { RtmpPublisher } from './rtmp-publisher.ts';
-import { RtmpSession, type RtmpSessionLimits } from './rtmp-session.ts';
+import { RtmpSession } from './rtmp-session.ts';
+import type { RtmpSessionLimits } from './rtmp-session-options.ts';
 import { SocketConnection } from './socket-connection.ts';
 
 /** Settings of the server. */
@@ -63,10 +64,10 @@ export const DEFAULT_RTMP_SERVER_CONFIG = {
 /** Decides who may publish. */
 export interface RtmpAuthorizer<Authorization> {
 	/**
-	 * Resolves when the key may publish. Throws SpillwayError: STREAM_KEY_REFUSED, TOO_MANY_ATTEMPTS, DATABASE_UNAVAILABLE or
+	 * Resolves when one of the keys may publish; all are one attempt. Throws SpillwayError: STREAM_KEY_REFUSED, TOO_MANY_ATTEMPTS, DATABASE_UNAVAILABLE or
 	 * SERVER_STOPPING. The result is dropped when the encoder left or the time ran out meanwhile.
 	 */
-	authorize(streamKey: StreamKey, remoteAddress: string): Promise<Authorization>;
+	authorize(streamKeys: readonly StreamKey[], remoteAddress: string): Promise<Authorization>;
 	/** Whether somebody published from there lately: some places are kept for them. */
 	isKnownAddress(remoteAddress: string): boolean;
 }
@@ -231,7 +232,7 @@ export class RtmpServer<Authorization> extends TypedEmitter<RtmpServerEvents<Aut
 			limits: this.#limits,
 			clock: this.#clock,
 			logger: this.#logger,
-			authorize: (streamKey, address) => this.#authorizePaused(socket, streamKey, address),
+			authorize: (streamKeys, address) => this.#authorizePaused(socket, streamKeys, address),
 			onPublisher: (publisher, authorization) => {
 				this.#places.confirm(socket);
 				this.emit('publisherStarted', publisher, authorization);
@@ -253,9 +254,13 @@ export class RtmpServer<Authorization> extends TypedEmitter<RtmpServerEvents<Aut
 
 	// Some encoders send their stream without waiting for our answer. It waits in the kernel's buffers and with the encoder,
 	// not in ours. After a refusal the connection reads on when it ends.
-	async #authorizePaused(socket: net.Socket, streamKey: StreamKey, remoteAddress: string): Promise<Authorization> {
+	async #authorizePaused(
+		socket: net.Socket,
+		streamKeys: readonly StreamKey[],
+		remoteAddress: string,
+	): Promise<Authorization> {
 		socket.pause();
-		const authorization = await this.#authorizer.authorize(streamKey, remoteAddress);
+		const authorization = await this.#authorizer.authorize(streamKeys, remoteAddress);
 		socket.resume();
 		return authorization;
 	}

@@ -18,9 +18,18 @@ describe('RTMP_SESSION_TRANSITIONS', () => {
 		expect(Object.fromEntries(states.map((state) => [state, Object.keys(table[state]).sort()]))).toEqual({
 			handshaking: [...always, 'handshake-completed'].sort(),
 			connecting: [...always, 'connect-accepted', 'refused'].sort(),
-			connected: [...always, 'publish-requested', 'refused', 'unpublished'].sort(),
+			connected: [...always, 'publish-requested', 'refused'].sort(),
 			authorizing: [...always, 'publish-accepted', 'refused'].sort(),
-			publishing: [...always, 'bitrate-too-high', 'key-revoked', 'replaced', 'unpublished', 'worker-died'].sort(),
+			publishing: [
+				...always,
+				'bitrate-too-high',
+				'key-revoked',
+				'media-unusable',
+				'publish-ended',
+				'replaced',
+				'unpublished',
+				'worker-died',
+			].sort(),
 			closed: [],
 		});
 	});

@@ -3,7 +3,10 @@ import type { TransitionTable } from '../../core/state-machine.ts';
 
 /** Why an accepted publisher ended: the same words as for publishers of any protocol. */
 export type RtmpPublisherEndReason =
-	/** A clean stop: FCUnpublish, deleteStream, closeStream, or an end of sequence before the connection ended. */
+	/**
+	 * A clean stop: FCUnpublish, deleteStream or closeStream, after which the connection may publish again; or an end of sequence
+	 * before the connection ended.
+	 */
 	| 'unpublished'
 	/** The connection ended without a word, or a bug of ours ended it; either way the encoder may come back. */
 	| 'connection-lost'
@@ -17,6 +20,8 @@ export type RtmpPublisherEndReason =
 	| 'key-revoked'
 	/** It sent more than one publisher may. */
 	| 'bitrate-too-high'
+	/** It sends nothing that we can use. */
+	| 'media-unusable'
 	/** What its media went through is gone. It is not told, so that it comes back. */
 	| 'worker-died'
 	| 'server-shutdown';
@@ -44,7 +49,13 @@ export type RtmpSessionState =
 
 /** What moves it. */
 export type RtmpSessionEvent =
-	'handshake-completed' | 'connect-accepted' | 'publish-requested' | 'publish-accepted' | RtmpSessionEndReason;
+	| 'handshake-completed'
+	| 'connect-accepted'
+	| 'publish-requested'
+	| 'publish-accepted'
+	/** The encoder said goodbye; the connection stays. */
+	| 'publish-ended'
+	| RtmpSessionEndReason;
 
 const ENDS_ANYWHERE = {
 	'connection-lost': 'closed',
@@ -58,10 +69,12 @@ const ENDS_ANYWHERE = {
 export const RTMP_SESSION_TRANSITIONS = {
 	handshaking: { 'handshake-completed': 'connecting', ...ENDS_ANYWHERE },
 	connecting: { 'connect-accepted': 'connected', refused: 'closed', ...ENDS_ANYWHERE },
-	connected: { 'publish-requested': 'authorizing', unpublished: 'closed', refused: 'closed', ...ENDS_ANYWHERE },
+	connected: { 'publish-requested': 'authorizing', refused: 'closed', ...ENDS_ANYWHERE },
 	authorizing: { 'publish-accepted': 'publishing', refused: 'closed', ...ENDS_ANYWHERE },
 	publishing: {
+		'publish-ended': 'connected',
 		unpublished: 'closed',
+		'media-unusable': 'closed',
 		replaced: 'closed',
 		'key-revoked': 'closed',
 		'bitrate-too-high': 'closed',

@@ -1,6 +1,7 @@
 /** Tests of rtmp-session.ts: refused keys and broken protocol. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { SpillwayError, type ErrorCode } from '../../core/errors.ts';
+import { WHERE_KEYS_BELONG } from './publish-address.ts';
 import { concat, type EncoderDouble, hex } from './testing/encoder-double.ts';
 import { KEY, SessionBench, type SessionBenchOptions } from './testing/session-bench.ts';
 
@@ -43,7 +44,7 @@ describe('RtmpSession, refusals (R-14)', () => {
 			{
 				level: 'error',
 				code: 'NetStream.Publish.Denied',
-				description: 'The stream key was not accepted. Copy it again from your dashboard.',
+				description: `The stream key was not accepted. Copy it again from your dashboard. ${WHERE_KEYS_BELONG}`,
 			},
 		]);
 		expect(session.endReason).toBe('refused');
@@ -51,7 +52,7 @@ describe('RtmpSession, refusals (R-14)', () => {
 	});
 
 	it.each([
-		['TOO_MANY_ATTEMPTS', 'NetStream.Publish.Denied'],
+		['TOO_MANY_ATTEMPTS', 'NetStream.Publish.Rejected'],
 		['TAKE_OVERS_TOO_FREQUENT', 'NetStream.Publish.Rejected'],
 		['DATABASE_UNAVAILABLE', 'NetStream.Publish.Rejected'],
 		['SERVER_STOPPING', 'NetStream.Publish.Rejected'],
@@ -80,12 +81,44 @@ describe('RtmpSession, refusals (R-14)', () => {
 	it('does not ask the key check when there is no key', async () => {
 		const asked: string[] = [];
 		const { session, encoder, clock, connection } = setUp({
-			authorize: (key) => Promise.resolve(String(asked.push(key))),
+			authorize: (keys) => Promise.resolve(String(asked.push(...keys))),
 		});
 		session.receive(concat(encoder.handshake(), encoder.connect(), encoder.publish('')));
 		await clock.advance(1000);
 		expect(asked).toEqual([]);
 		expect(connection.statusCodes).toEqual(['NetStream.Publish.Denied']);
+	});
+
+	it('says where the key belongs when there is none', async () => {
+		const { session, encoder, clock, connection } = setUp();
+		session.receive(concat(encoder.handshake(), encoder.connect(), encoder.publish('')));
+		await clock.advance(1000);
+		expect(connection.commands.at(-1)).toMatchObject([
+			...['onStatus', 0, null],
+			{ code: 'NetStream.Publish.Denied', description: `No stream key was found. ${WHERE_KEYS_BELONG}` },
+		]);
+	});
+
+	it('checks all keys that the address may hold as one attempt, and repeats none of them', async () => {
+		const asked: (readonly string[])[] = [];
+		const { session, encoder, clock, connection, logger } = setUp({
+			authorize: (keys) => {
+				asked.push(keys);
+				return Promise.reject(new SpillwayError('STREAM_KEY_REFUSED'));
+			},
+		});
+		session.receive(
+			concat(
+				encoder.handshake(),
+				encoder.connect({ app: 'live/wrong-1', tcUrl: 'rtmp://me:wrong-2@host/live/wrong-1' }),
+				encoder.publish('wrong-3?key=wrong-4'),
+			),
+		);
+		await clock.advance(1000);
+		expect(asked).toEqual([['wrong-4', 'wrong-2', 'wrong-3']]);
+		expect(connection.statusCodes).toEqual(['NetStream.Publish.Denied']);
+		const told = JSON.stringify([connection.commands, logger.lines]);
+		expect(told).not.toMatch(/wrong-\d/);
 	});
 
 	it('refuses to play', () => {

@@ -141,7 +141,7 @@ describe('RtmpSession, publishing', () => {
 			keyFrameCount: 1,
 			audioUnitCount: 0,
 			ignoredTagCount: 1,
-			lastIgnoredTag: 'video codec HEVC as codec id 12',
+			lastIgnoredTag: 'video-codec-unsupported: HEVC (H.265)',
 		});
 	});
 
@@ -164,7 +164,8 @@ describe('RtmpSession, publishing', () => {
 			['audio', 510],
 		]);
 		session.receive(encoder.message(MESSAGE_TYPE.AGGREGATE, hex('09 0000ff 000000 00 000000 aa'), 0, 1));
-		expect(session.endReason).toBe('protocol-error');
+		expect(bench.publisher!.problems.map(({ code }) => code)).toEqual(['video-damaged']);
+		expect(session.state).toBe('publishing');
 	});
 
 	it('ignores metadata that cannot be read, and goes on', async () => {

@@ -2,73 +2,59 @@
  * One RTMP connection from its first byte to its last: handshake, commands, the key check, then media into the publisher. Gets
  * bytes and gives bytes; whoever owns the socket moves them.
  */
-import type { Clock } from '../../core/clock.ts';
+import type { CancelTimer, Clock } from '../../core/clock.ts';
 import { CloseScope } from '../../core/close-scope.ts';
 import { errorMessage, SpillwayError } from '../../core/errors.ts';
-import { createId, type PublisherId, type StreamKey } from '../../core/ids.ts';
-import type { Logger } from '../../core/logger.ts';
+import { createId, type PublisherId } from '../../core/ids.ts';
+import { debugOnly, type Logger } from '../../core/logger.ts';
 import { StateMachine } from '../../core/state-machine.ts';
 import { ChunkReader } from './chunk-reader.ts';
 import { Handshake } from './handshake.ts';
-import { findStreamKey } from './publish-address.ts';
+import { findStreamKeys } from './publish-address.ts';
+import {
+	endAnswer,
+	KEY_CHECK_FAILED_ANSWER,
+	NO_KEY_ANSWER,
+	NO_PLAYBACK_ANSWER,
+	refusalAnswer,
+	type RtmpAnswer,
+} from './rtmp-answers.ts';
 import {
 	commandError,
 	commandResult,
 	connectResult,
+	namesOtherStream,
 	parseCommand,
 	parseMetadata,
 	readConnectFacts,
 	type ConnectFacts,
 	type RtmpCommand,
-	type StatusCode,
 } from './rtmp-commands.ts';
 import { ACKNOWLEDGEMENT_WINDOW_BYTES, RtmpOutbound, type RtmpConnection } from './rtmp-connection.ts';
 import * as messages from './rtmp-messages.ts';
 import { MESSAGE_TYPE, type RtmpMessage } from './rtmp-messages.ts';
 import { RtmpPublisher } from './rtmp-publisher.ts';
-import { ReceiveDeadlines, type RtmpSessionTimeouts } from './receive-deadlines.ts';
+import { ReceiveDeadlines } from './receive-deadlines.ts';
+import type { RtmpSessionLimits, RtmpSessionOptions } from './rtmp-session-options.ts';
 import {
 	RTMP_SESSION_TRANSITIONS,
-	type RtmpPublisherEndReason,
 	type RtmpSessionEndReason,
 	type RtmpSessionEvent,
 	type RtmpSessionState,
 } from './rtmp-session-state.ts';
-
-/** Bounds of one session. Defaults are in rtmp-server.ts. */
-export type RtmpSessionLimits = RtmpSessionTimeouts & {
-	/** Largest RTMP message of a publisher. */
-	maxMessageBytes: number;
-	/** Sum of all his incomplete messages. */
-	maxBufferedBytes: number;
-	/** Both, and the sum of what comes while the key is being checked, for those who have not shown a key that is good. */
-	maxStrangerBytes: number;
-	/** A connection that leaves more than this unread is closed. All that we send are short answers. */
-	maxPendingWriteBytes: number;
-	/** How long a refused key waits for its answer, so that guessing is slow. */
-	refusalDelayMs: number;
-};
-
-/** What a session is given. */
-export type RtmpSessionOptions<Authorization> = {
-	connection: RtmpConnection;
-	limits: RtmpSessionLimits;
-	clock: Clock;
-	logger: Logger;
-	/** Checks the key; throws SpillwayError. */
-	authorize: (streamKey: StreamKey, remoteAddress: string) => Promise<Authorization>;
-	/** A publisher was accepted; media follows after this returns. */
-	onPublisher: (publisher: RtmpPublisher, authorization: Authorization) => void;
-};
+import { WaitingMessages } from './waiting-messages.ts';
 
 /** Our chunks and, since FFmpeg copies the size, its too: a whole picture in few writes. */
 const OUTBOUND_CHUNK_SIZE_BYTES = 65_536;
-/** What a queued message costs beyond its payload, so that empty ones are not free. */
-const QUEUED_MESSAGE_OVERHEAD_BYTES = 128;
 /** Encoders use fewer than ten. */
 const MAX_CHUNK_STREAM_COUNT = 64;
-/** Encoders create one. */
+/** Encoders create one, and those that publish several times on one connection one each time. */
 const MAX_STREAM_COUNT = 16;
+/**
+ * Publishers of whose stream nothing can be used after this long are let go with the reason. Twice the time that encoders
+ * take to send the first picture.
+ */
+const UNUSABLE_AFTER_MS = 5000;
 
 /** One connection. Never throws for what the other end sends. */
 export class RtmpSession<Authorization> {
@@ -87,9 +73,10 @@ export class RtmpSession<Authorization> {
 	#connectFacts: ConnectFacts | undefined;
 	#streamCount = 0;
 	/** What came while the key was being checked; taken up afterwards. */
-	#queue: RtmpMessage[] = [];
-	#queuedBytes = 0;
+	readonly #waiting: WaitingMessages;
 	#publisher: RtmpPublisher | undefined;
+	#hasPublished = false;
+	#cancelUsableCheck: CancelTimer = () => undefined;
 
 	constructor(options: RtmpSessionOptions<Authorization>) {
 		this.#options = options;
@@ -98,9 +85,11 @@ export class RtmpSession<Authorization> {
 		this.#clock = options.clock;
 		this.#logger = options.logger;
 		this.#scope = new CloseScope(options.logger);
+		this.#waiting = new WaitingMessages(2 * options.limits.maxStrangerBytes);
 		this.#state = new StateMachine({
 			table: RTMP_SESSION_TRANSITIONS,
 			initial: 'handshaking',
+			// One line tells of each connection; its steps on the way are for debugging.
 			logger: debugOnly(options.logger),
 		});
 		this.#outbound = new RtmpOutbound(options.connection, options.limits.maxPendingWriteBytes, () =>
@@ -127,7 +116,7 @@ export class RtmpSession<Authorization> {
 
 	/** Memory held for incomplete and queued messages. */
 	get bufferedBytes(): number {
-		return this.#reader.bufferedBytes + this.#queuedBytes;
+		return this.#reader.bufferedBytes + this.#waiting.bytes;
 	}
 
 	/** Takes what arrived, in pieces of any size. Does nothing once closed. */
@@ -179,7 +168,7 @@ export class RtmpSession<Authorization> {
 			return;
 		}
 		if (this.#state.state === 'authorizing' && message.typeId > MESSAGE_TYPE.SET_PEER_BANDWIDTH) {
-			this.#enqueue(message);
+			this.#waiting.add(message);
 			return;
 		}
 		switch (message.typeId) {
@@ -191,19 +180,14 @@ export class RtmpSession<Authorization> {
 				break;
 			case MESSAGE_TYPE.COMMAND_AMF0:
 			case MESSAGE_TYPE.COMMAND_AMF3:
-				this.#receiveCommand(parseCommand(message), message.messageStreamId);
+				this.#receiveCommand(message);
 				break;
 			case MESSAGE_TYPE.DATA_AMF0:
 			case MESSAGE_TYPE.DATA_AMF3:
 				this.#receiveData(message);
 				break;
 			case MESSAGE_TYPE.AGGREGATE:
-				for (const part of messages.splitAggregate(message)) {
-					// Not deeper: an aggregate in an aggregate is nothing that an encoder makes.
-					if (part.typeId === MESSAGE_TYPE.VIDEO || part.typeId === MESSAGE_TYPE.AUDIO) {
-						this.#receiveMessage(part);
-					}
-				}
+				this.#receiveAggregate(message);
 				break;
 			case MESSAGE_TYPE.WINDOW_ACKNOWLEDGEMENT_SIZE:
 				this.#outbound.acknowledgementWindowBytes = Math.max(
@@ -219,17 +203,19 @@ export class RtmpSession<Authorization> {
 		}
 	}
 
-	#enqueue(message: RtmpMessage): void {
-		this.#queuedBytes += message.payload.length + QUEUED_MESSAGE_OVERHEAD_BYTES;
-		if (this.#queuedBytes > 2 * this.#limits.maxStrangerBytes) {
-			throw new SpillwayError('RTMP_PROTOCOL_ERROR', ['too much was sent before the key was checked']);
-		}
-		this.#queue.push(message);
-	}
-
 	#receiveUserControl(payload: Uint8Array): void {
 		if (payload[0] === 0 && payload[1] === messages.USER_CONTROL_EVENT.PING_REQUEST) {
 			this.#send(messages.pingResponseMessage(messages.readUint32(payload, 2, 'a ping')));
+		}
+	}
+
+	#receiveAggregate(message: RtmpMessage): void {
+		const { parts, problem } = messages.splitAggregate(message);
+		if (problem !== undefined) {
+			this.#publisher?.ignoreMessage('video-damaged', problem);
+		}
+		for (const part of parts) {
+			this.#receiveMessage(part);
 		}
 	}
 
@@ -247,12 +233,18 @@ export class RtmpSession<Authorization> {
 				throw error;
 			}
 			// Metadata is advice; a stream whose pictures are fine is not ended for it. Commands are not forgiven so.
-			this.#publisher.ignoreMessage(error.message);
+			this.#publisher.ignoreMessage('metadata-unreadable', error.message);
 		}
 	}
 
-	#receiveCommand(command: RtmpCommand, messageStreamId: number): void {
+	#receiveCommand(message: RtmpMessage): void {
+		const command = parseCommand(message);
 		switch (command.name) {
+			case '@setDataFrame':
+			case 'onMetaData':
+				// Some encoders send their metadata as if it were a command.
+				this.#receiveData(message);
+				break;
 			case 'connect':
 				this.#connect(command);
 				break;
@@ -263,13 +255,13 @@ export class RtmpSession<Authorization> {
 				this.#answer(command, this.#streamCount);
 				break;
 			case 'publish':
-				this.#publish(command, messageStreamId);
+				this.#publish(command, message.messageStreamId);
 				break;
 			case 'FCUnpublish':
 			case 'deleteStream':
 			case 'closeStream':
 				this.#answer(command, undefined);
-				this.#unpublish();
+				this.#unpublish(command);
 				break;
 			case 'releaseStream':
 			case 'FCPublish':
@@ -283,11 +275,7 @@ export class RtmpSession<Authorization> {
 				if (this.#publisher !== undefined) {
 					throw new SpillwayError('RTMP_PROTOCOL_ERROR', ['play on a publishing connection']);
 				}
-				this.#refuse(
-					'NetStream.Play.Failed',
-					'This address only takes streams; nothing plays from it.',
-					'it asked to play',
-				);
+				this.#refuse(NO_PLAYBACK_ANSWER, 'it asked to play');
 				break;
 			case '_result':
 			case '_error':
@@ -323,9 +311,9 @@ export class RtmpSession<Authorization> {
 			throw new SpillwayError('RTMP_PROTOCOL_ERROR', ['publish before connect, or a second one']);
 		}
 		this.#outbound.statusStreamId = messageStreamId;
+		const { app, tcUrl } = this.#connectFacts;
 		const name = command.parameters[1];
-		const streamKey = findStreamKey(this.#connectFacts.app, typeof name === 'string' ? name : '');
-		this.#connectFacts.app = '';
+		const streamKeys = findStreamKeys({ app, tcUrl, streamName: typeof name === 'string' ? name : '' });
 		this.#state.handle('publish-requested');
 		// One more piece may be on its way from the socket; buffers grow by doubling.
 		const { maxMessageBytes, maxStrangerBytes } = this.#limits;
@@ -334,13 +322,13 @@ export class RtmpSession<Authorization> {
 			maxBufferedBytes: 4 * maxStrangerBytes,
 			maxChunkStreamCount: MAX_CHUNK_STREAM_COUNT,
 		});
-		if (streamKey === undefined) {
-			this.#refuseKey(new SpillwayError('STREAM_KEY_REFUSED'));
+		if (streamKeys.length === 0) {
+			this.#refuseLater(NO_KEY_ANSWER, 'no stream key in its address');
 			return;
 		}
 		// Called in a promise so that an authorizer that throws at once is treated like one that rejects.
 		new Promise<Authorization>((resolve) =>
-			resolve(this.#options.authorize(streamKey, this.#connection.remoteAddress)),
+			resolve(this.#options.authorize(streamKeys, this.#connection.remoteAddress)),
 		).then(
 			(authorization) => this.#accept(authorization),
 			(error: unknown) => this.#refuseKey(error),
@@ -357,17 +345,15 @@ export class RtmpSession<Authorization> {
 		const { maxMessageBytes, maxBufferedBytes } = this.#limits;
 		this.#reader.setLimits({ maxMessageBytes, maxBufferedBytes, maxChunkStreamCount: MAX_CHUNK_STREAM_COUNT });
 		const publisher = this.#createPublisher();
+		this.#cancelUsableCheck = this.#clock.setTimeout(() => this.#checkUsable(publisher), UNUSABLE_AFTER_MS);
 		try {
 			this.#options.onPublisher(publisher, authorization);
 			// A listener may have closed it.
 			if (!this.#scope.closed) {
 				this.#send(messages.streamBeginMessage(this.#outbound.statusStreamId));
-				this.#sendStatus('NetStream.Publish.Start', 'Publishing started.');
+				this.#sendStatus({ code: 'NetStream.Publish.Start', description: 'Publishing started.' });
 			}
-			const queue = this.#queue;
-			this.#queue = [];
-			this.#queuedBytes = 0;
-			for (const message of queue) {
+			for (const message of this.#waiting.take()) {
 				this.#receiveMessage(message);
 			}
 		} catch (error) {
@@ -384,10 +370,12 @@ export class RtmpSession<Authorization> {
 			flashVersion: this.#connectFacts?.flashVersion ?? '',
 			clock: this.#clock,
 			logger,
-			requestClose: (reason) => this.close(reason),
+			// One that said goodbye is gone, while its connection may publish again.
+			requestClose: (reason) => (this.#publisher?.id === id ? this.close(reason) : Promise.resolve()),
 			readBytesReceived: () => this.#bytesReceived,
 		});
 		this.#publisher = publisher;
+		this.#hasPublished = true;
 		logger.info(
 			{ remoteAddress: publisher.remoteAddress, encoderName: publisher.encoderName },
 			'RTMP publisher accepted',
@@ -401,32 +389,59 @@ export class RtmpSession<Authorization> {
 		}
 		if (!(error instanceof SpillwayError)) {
 			this.#logger.error({ err: error }, 'checking a stream key failed');
-			this.#refuse('NetStream.Publish.Rejected', 'The server could not check the stream key.', 'the key check failed');
+			this.#refuse(KEY_CHECK_FAILED_ANSWER, 'the key check failed');
 			return;
 		}
-		// librtmp (OBS) knows Denied and Rejected, and stops without trying again; BadName it does not know.
-		const isKeyWrong = error.code === 'STREAM_KEY_REFUSED' || error.code === 'TOO_MANY_ATTEMPTS';
-		const code = isKeyWrong ? 'NetStream.Publish.Denied' : 'NetStream.Publish.Rejected';
-		const delayMs = error.code === 'STREAM_KEY_REFUSED' ? this.#limits.refusalDelayMs : 0;
-		const cancel = this.#clock.setTimeout(() => this.#refuse(code, error.message, error.code), delayMs);
-		this.#scope.onClose(cancel);
+		if (error.code === 'STREAM_KEY_REFUSED') {
+			this.#refuseLater(refusalAnswer(error), error.code);
+		} else {
+			this.#refuse(refusalAnswer(error), error.code);
+		}
 	}
 
-	#refuse(code: StatusCode, description: string, why: string): void {
-		this.#sendStatus(code, description);
+	// Late, so that guessing keys is slow.
+	#refuseLater(answer: RtmpAnswer, why: string): void {
+		this.#scope.onClose(this.#clock.setTimeout(() => this.#refuse(answer, why), this.#limits.refusalDelayMs));
+	}
+
+	#refuse(answer: RtmpAnswer, why: string): void {
+		this.#sendStatus(answer);
 		this.#close('refused', why);
 	}
 
-	#unpublish(): void {
-		if (this.#state.state === 'connected') {
-			this.#close('unpublished', 'it left without publishing');
-		} else if (this.#state.state === 'publishing') {
-			this.#sendStatus('NetStream.Unpublish.Success', 'Publishing stopped.');
-			this.#close('unpublished', undefined);
+	// What comes is of no use, and will not be: the encoder's user is told now instead of being shown a dead stream.
+	#checkUsable(publisher: RtmpPublisher): void {
+		if (!publisher.hasUsableMedia && publisher.problems.length > 0) {
+			this.#close('media-unusable', publisher.problems.map(({ code }) => code).join(', '));
 		}
 	}
 
-	#sendStatus(code: StatusCode, description: string): void {
+	/**
+	 * The encoder says goodbye. It may publish again on the same connection; many say goodbye first, to whatever an earlier
+	 * connection of theirs may have left.
+	 */
+	#unpublish(command: RtmpCommand): void {
+		const publisher = this.#publisher;
+		if (
+			this.#state.state !== 'publishing' ||
+			publisher === undefined ||
+			namesOtherStream(command, this.#outbound.statusStreamId, this.#streamCount)
+		) {
+			return;
+		}
+		this.#sendStatus({ code: 'NetStream.Unpublish.Success', description: 'Publishing stopped.' });
+		if (this.#scope.closed) {
+			return;
+		}
+		this.#cancelUsableCheck();
+		this.#state.handle('publish-ended');
+		this.#deadlines.publishEnded();
+		this.#publisher = undefined;
+		this.#logPublisherEnd(publisher, 'unpublished', undefined);
+		publisher.end('unpublished');
+	}
+
+	#sendStatus({ code, description }: RtmpAnswer): void {
 		if (!this.#scope.closed) {
 			this.#outbound.sendStatus(code, description);
 		}
@@ -459,43 +474,33 @@ export class RtmpSession<Authorization> {
 		const { state } = this.#state;
 		this.#state.handle(reason);
 		this.#deadlines.cancel();
-		this.#queue = [];
-		this.#queuedBytes = 0;
+		this.#cancelUsableCheck();
+		this.#waiting.take();
 		void this.#scope.close(reason);
 		if (this.#publisher === undefined) {
-			this.#logger.info(
-				{ remoteAddress: this.#connection.remoteAddress, reason, state, why },
-				'RTMP connection ended before it published',
-			);
+			const { remoteAddress } = this.#connection;
+			if (this.#hasPublished) {
+				this.#logger.debug({ remoteAddress, reason, state, why }, 'RTMP connection ended behind its publisher');
+			} else {
+				this.#logger.info({ remoteAddress, reason, state, why }, 'RTMP connection ended before it published');
+			}
 			return;
 		}
-		const { statistics } = this.#publisher;
-		this.#logger.info({ publisherId: this.#publisher.id, reason, why, ...statistics }, 'RTMP publisher closed');
+		this.#logPublisherEnd(this.#publisher, reason, why);
 		this.#publisher.end(reason === 'refused' || reason === 'internal-error' ? 'connection-lost' : reason);
 	}
 
-	/** Ends that the encoder's user should learn of. Not those after which the encoder is to come back. */
 	#tellEnd(reason: RtmpSessionEndReason): void {
-		const description = TOLD_ENDS[reason as RtmpPublisherEndReason];
-		if (description !== undefined && this.#state.state === 'publishing') {
-			this.#sendStatus('NetStream.Publish.Denied', description);
+		if (this.#state.state !== 'publishing' || reason === 'refused' || reason === 'internal-error') {
+			return;
+		}
+		const answer = endAnswer(reason, this.#publisher?.problems ?? []);
+		if (answer !== undefined) {
+			this.#sendStatus(answer);
 		}
 	}
-}
 
-const TOLD_ENDS: Readonly<Partial<Record<RtmpPublisherEndReason, string>>> = {
-	replaced: 'Another encoder with the same stream key took over.',
-	'key-revoked': 'The stream key is no longer valid.',
-	'bitrate-too-high': 'The bit rate is higher than this server takes. Lower it in the encoder.',
-};
-
-/** One line tells of each connection; its steps on the way are for debugging. */
-function debugOnly(logger: Logger): Logger {
-	return {
-		debug: (fields, message) => logger.debug(fields, message),
-		info: (fields, message) => logger.debug(fields, message),
-		warn: (fields, message) => logger.warn(fields, message),
-		error: (fields, message) => logger.error(fields, message),
-		child: (fields) => debugOnly(logger.child(fields)),
-	};
+	#logPublisherEnd(publisher: RtmpPublisher, reason: RtmpSessionEndReason, why: string | undefined): void {
+		this.#logger.info({ publisherId: publisher.id, reason, why, ...publisher.statistics }, 'RTMP publisher closed');
+	}
 }

@@ -112,6 +112,11 @@ export class FakePublisher extends TypedEmitter<PublisherEvents> implements Publ
 		this.emit('trackConfigured', config);
 	}
 
+	/** Tells the configuration of a track that it does not send. */
+	announce(config: TrackConfig): void {
+		this.emit('trackConfigured', config);
+	}
+
 	/** Moves the publisher's clock by this much, as a source does that begins anew. */
 	jump(byMs: number): void {
 		this.settings.firstTimeMs += byMs;

@@ -1,11 +1,13 @@
-/** What a streamer asks about his broadcast: where to publish, how it is doing, and its end. */
+/** What streamers ask about their broadcast: where to publish, how it is doing, and its end. */
 import type { FastifyPluginAsync } from 'fastify';
 import { Type, type Static } from 'typebox';
 import { CHANNEL_STATES, legDescriptionSchema } from '../../core/protocol/channel-description.ts';
 import { audienceReportSchema, type AudienceReport } from '../../core/protocol/audience-report.ts';
+import { publishReportSchema, trackProblemSchema } from '../../core/protocol/publish-report.ts';
 import type { ChannelId, ChannelName } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast-registry.ts';
+import type { PublishReport } from '../../ingest/publish-report.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
 import { refuseOtherMethods } from '../http/error-handler.ts';
 import { RATE_LIMITS, registerRateLimits } from '../http/rate-limits.ts';
@@ -20,7 +22,7 @@ import { MAX_STREAM_KEY_LENGTH } from './stream-key.ts';
 /** What the routes need. */
 export type BroadcastRoutesDependencies = {
 	logger: Logger;
-	registry: Pick<BroadcastRegistry, 'find' | 'lastRefusal'>;
+	registry: Pick<BroadcastRegistry, 'find' | 'lastRefusal' | 'lastReport'>;
 	accounts: Pick<Accounts, 'authenticator' | 'origin'>;
 	access: ChannelAccess;
 	control: ChannelControl;
@@ -60,6 +62,12 @@ const healthSchema = Type.Object({
 			longestGapMs: Type.Number(),
 		}),
 	),
+	problems: Type.Array(trackProblemSchema, {
+		description: 'What is left out of the stream at this moment or should be changed, and the setting for it.',
+	}),
+	lastPublisher: Type.Union([publishReportSchema, Type.Null()], {
+		description: 'How the last publisher ended or was refused. Null: none has, since the server started.',
+	}),
 	legs: Type.Array(legDescriptionSchema),
 	audience: audienceReportSchema,
 	viewerCount: nullable(Type.Integer()),
@@ -211,6 +219,8 @@ function describeHealth(
 						remoteAddress: publisher.remoteAddress,
 					},
 		health: health === undefined ? null : { ...health, gopDurationMs: health.gopDurationMs ?? null },
+		problems: state === 'offline' ? [] : [...(broadcast?.problems ?? [])],
+		lastPublisher: describeReport(registry.lastReport(channel.name)),
 		legs,
 		audience: audience(channel) ?? NO_AUDIENCE,
 		viewerCount: viewerCount(channel.name),
@@ -218,6 +228,19 @@ function describeHealth(
 			refusal === undefined
 				? null
 				: { at: new Date(refusal.atMs).toISOString(), code: refusal.code, message: refusal.message },
+	};
+}
+
+function describeReport(report: PublishReport | undefined): Static<typeof publishReportSchema> | null {
+	if (report === undefined) {
+		return null;
+	}
+	const { atEpochMs, encoderName, problems, ...rest } = report;
+	return {
+		...rest,
+		at: new Date(atEpochMs).toISOString(),
+		encoderName: encoderName ?? null,
+		problems: [...problems],
 	};
 }
 

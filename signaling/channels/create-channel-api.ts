@@ -25,7 +25,7 @@ export type ChannelApiDependencies = {
 	database: Database;
 	bus: Pick<MessageBus, 'publish' | 'subscribe'>;
 	channels: ChannelStore;
-	registry: Pick<BroadcastRegistry, 'find' | 'broadcasts' | 'lastRefusal' | 'revokeStreamKey'>;
+	registry: Pick<BroadcastRegistry, 'find' | 'broadcasts' | 'lastRefusal' | 'lastReport' | 'revokeStreamKey'>;
 	authorizer: PublishAuthorizer;
 	accounts: Accounts;
 	/** As createChat() makes it. */

@@ -1,4 +1,4 @@
-/** What to tell a streamer about the codec and bitrate that he is going to send. Pure. */
+/** What to tell streamers about the codec and bitrate that they are going to send. Pure. */
 
 /** No encoder of today sends more. */
 export const MAX_BITRATE_BPS = 1e9;

@@ -113,6 +113,13 @@ describe('PublishAuthorizer', () => {
 		await expect(strict.authorize('approved-key', ADDRESS)).resolves.toMatchObject({ channelId: 'c1' });
 	});
 
+	it('lets a key in that was in use before the database went away, behind a candidate that was not', async () => {
+		await authorizer.authorize(KEY, ADDRESS);
+		await clock.advance(10_000);
+		isDatabaseAway = true;
+		await expect(authorizer.authorize(['cam', KEY], ADDRESS)).resolves.toMatchObject({ streamKeyId: 'k1' });
+	});
+
 	it('tells a missing key from a wrong one, and refuses one that is too long without asking', async () => {
 		await expect(authorizer.authorize('', ADDRESS)).rejects.toMatchObject({ code: 'STREAM_KEY_MISSING' });
 		await expect(authorizer.authorize('wrong', ADDRESS)).rejects.toMatchObject({ code: 'STREAM_KEY_REFUSED' });

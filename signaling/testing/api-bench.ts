@@ -66,6 +66,7 @@ export class FakeRegistry {
 		const { live, revokedKeyIds } = this;
 		return {
 			find: (name: string) => live.get(name),
+			lastReport: () => undefined,
 			get broadcasts() {
 				return [...live.values()];
 			},
@@ -157,7 +158,14 @@ export class ApiBench {
 	/** `database`: migrated. Two benches with one `bus` are two servers. */
 	static async open(
 		database: Database,
-		options: { bus?: MessageBus; channelsPerUser?: number; isSecure?: boolean; isSignUpOpen?: boolean } = {},
+		options: {
+			bus?: MessageBus;
+			channelsPerUser?: number;
+			isSecure?: boolean;
+			isSignUpOpen?: boolean;
+			/** A real one, where broadcasts are of interest. */
+			registry?: BroadcastRegistry;
+		} = {},
 	): Promise<ApiBench> {
 		const [clock, logger, fakeRegistry] = [new FakeClock(), new RecordingLogger(), new FakeRegistry()];
 		const serverSecret = new Uint8Array(32).fill(7);
@@ -191,7 +199,7 @@ export class ApiBench {
 		const api = await createChannelApi({
 			...common,
 			channels,
-			registry: fakeRegistry.registry,
+			registry: options.registry ?? fakeRegistry.registry,
 			authorizer,
 			accounts,
 			chat,

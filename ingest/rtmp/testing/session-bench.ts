@@ -4,7 +4,8 @@ import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import { RecordingLogger, type LogLine } from '../../../core/testing/recording-logger.ts';
 import type { RtmpMediaUnit, RtmpPublisher } from '../rtmp-publisher.ts';
 import { DEFAULT_RTMP_SERVER_CONFIG } from '../rtmp-server.ts';
-import { RtmpSession, type RtmpSessionLimits } from '../rtmp-session.ts';
+import { RtmpSession } from '../rtmp-session.ts';
+import type { RtmpSessionLimits } from '../rtmp-session-options.ts';
 import { concat, EncoderDouble } from './encoder-double.ts';
 import { FakeConnection } from './fake-connection.ts';
 
@@ -13,7 +14,7 @@ export const KEY = 'goodkey';
 
 /** What a test may replace. */
 export type SessionBenchOptions = {
-	authorize?: (key: string) => Promise<string>;
+	authorize?: (keys: readonly string[]) => Promise<string>;
 	onPublisher?: (publisher: RtmpPublisher) => void;
 	limits?: Partial<RtmpSessionLimits>;
 };
@@ -72,6 +73,6 @@ export class SessionBench {
 	}
 }
 
-function acceptKey(key: string): Promise<string> {
-	return key === KEY ? Promise.resolve('authorization') : Promise.reject(new SpillwayError('STREAM_KEY_REFUSED'));
+function acceptKey(keys: readonly string[]): Promise<string> {
+	return keys.includes(KEY) ? Promise.resolve('authorization') : Promise.reject(new SpillwayError('STREAM_KEY_REFUSED'));
 }

@@ -1,5 +1,6 @@
 /** What the owner of a channel does with it: settings, stream keys, health, moderators. */
 import type { ChannelDescription, ChannelPolicy, LegDescription } from '../../../core/protocol/channel-description.ts';
+import type { PublishReportDescription, TrackProblemDescription } from '../../../core/protocol/publish-report.ts';
 import type { AudienceReport } from '../../../core/protocol/audience-report.ts';
 import { sendJson } from './account-request.ts';
 
@@ -52,6 +53,10 @@ export type ChannelHealth = {
 	startedAt: string | null;
 	publisher: { protocol: string; encoderName: string | null; remoteAddress: string } | null;
 	health: StreamHealth | null;
+	/** What is left out of the stream or should be changed. */
+	problems: readonly TrackProblemDescription[];
+	/** How the last publisher ended or was refused. */
+	lastPublisher: PublishReportDescription | null;
 	legs: readonly LegDescription[];
 	audience: AudienceReport;
 	viewerCount: number | null;

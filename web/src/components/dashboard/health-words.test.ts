@@ -1,7 +1,7 @@
 /** Figures become verdicts, and only measured ones. */
 import { expect, it } from 'vitest';
-import type { StreamHealth } from '../../signaling/own-channel-api.ts';
-import { healthRows } from './health-words.ts';
+import type { ChannelHealth, StreamHealth } from '../../signaling/own-channel-api.ts';
+import { endWords, healthRows, sourceWords } from './health-words.ts';
 
 const CLEAN: StreamHealth = {
 	videoBitrateBps: 4_000_000,
@@ -32,6 +32,31 @@ it('warns of B-frames, long groups, slow pictures, gaps and silence, each with a
 	const warned = healthRows(bad, 'rtmp').filter(({ verdict }) => verdict === 'warning');
 	expect(warned.map(({ label }) => label)).toEqual(['Sound', 'Frame rate', 'Key-frame interval', 'B-frames', 'Gaps']);
 	expect(warned.every(({ advice }) => advice !== undefined)).toBe(true);
+});
+
+it('leaves the advice on a missing track to the problem that names its reason', () => {
+	const problem = { kind: 'audio', code: 'audio-codec-unsupported', message: 'The sound comes as MP3.' } as const;
+	const rows = healthRows({ ...CLEAN, audioUnitCount: 0, videoUnitCount: 0 }, 'rtmp', [problem]);
+	const find = (label: string) => rows.find((row) => row.label === label);
+	expect(find('Sound')).toEqual({ label: 'Sound', value: 'none', verdict: 'warning' });
+	expect(find('Video')?.advice).toMatch(/No pictures/);
+});
+
+it('says who published, when it ended and why', () => {
+	const report: NonNullable<ChannelHealth['lastPublisher']> = {
+		at: '2026-01-01T12:00:00.000Z',
+		protocol: 'rtmp',
+		encoderName: 'OBS',
+		remoteAddress: '192.0.2.1',
+		code: 'connection-lost',
+		message: 'The connection to the encoder was lost.',
+		problems: [],
+	};
+	expect(sourceWords(report)).toBe('OBS, by RTMP from 192.0.2.1');
+	expect(sourceWords({ ...report, encoderName: null })).toBe('An encoder, by RTMP from 192.0.2.1');
+	const words = (agoMs: number) => endWords(report, Date.parse(report.at) + agoMs);
+	expect(words(12 * 60_000)).toBe('12 min ago: The connection to the encoder was lost.');
+	expect(words(-5000)).toBe('less than a minute ago: The connection to the encoder was lost.');
 });
 
 it('does not blame a WHIP publisher for an interval that the server asks for', () => {

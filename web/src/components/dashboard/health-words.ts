@@ -1,8 +1,8 @@
 /** The live stream's figures with a verdict each, and what to change. Pure. */
 import type { ChannelHealth } from '../../signaling/own-channel-api.ts';
-import { formatBitrate, formatFrameRate, formatSeconds } from '../format.ts';
+import { formatBitrate, formatDuration, formatFrameRate, formatSeconds } from '../format.ts';
 
-/** A figure; `advice` where the verdict is `warning`. */
+/** A figure; `advice` where the verdict is `warning` and no problem of the stream tells more. */
 export type HealthRow = { label: string; value: string; verdict: 'good' | 'warning' | 'unknown'; advice?: string };
 
 /** Longer, and both tiers are re-encoded (design: key frames at most 2.5 s apart pass through). */
@@ -11,7 +11,11 @@ const MAX_GOP_MS = 2500;
 const MIN_FRAME_RATE = 20;
 
 /** In the order of the page. Every row is always there, so that nothing jumps when figures come and go. */
-export function healthRows(health: ChannelHealth['health'] | undefined, protocol: string | undefined): HealthRow[] {
+export function healthRows(
+	health: ChannelHealth['health'] | undefined,
+	protocol: string | undefined,
+	problems: ChannelHealth['problems'] = [],
+): HealthRow[] {
 	const unknown = (label: string): HealthRow => ({ label, value: '–', verdict: 'unknown' });
 	if (health === null || health === undefined) {
 		return ['Video', 'Sound', 'Frame rate', 'Key-frame interval', 'B-frames', 'Gaps'].map(unknown);
@@ -21,13 +25,13 @@ export function healthRows(health: ChannelHealth['health'] | undefined, protocol
 			'Video',
 			health.videoBitrateBps,
 			health.videoUnitCount,
-			'No pictures arrive. Check the encoder’s output.',
+			problems.some(({ kind }) => kind === 'video') ? undefined : 'No pictures arrive. Check the encoder’s output.',
 		),
 		bitrateRow(
 			'Sound',
 			health.audioBitrateBps,
 			health.audioUnitCount,
-			'No sound arrives. Check the encoder’s audio tracks.',
+			problems.some(({ kind }) => kind === 'audio') ? undefined : 'No sound arrives. Check the encoder’s audio tracks.',
 		),
 		frameRateRow(health.frameRate, health.videoUnitCount),
 		gopRow(health.gopDurationMs ?? undefined, protocol),
@@ -44,13 +48,28 @@ export function healthRows(health: ChannelHealth['health'] | undefined, protocol
 	];
 }
 
-function bitrateRow(label: string, bps: number, unitCount: number, advice: string): HealthRow {
+/** Whose stream it is: "OBS 32.2, by RTMP from 192.0.2.1". */
+export function sourceWords(publisher: {
+	protocol: string;
+	encoderName: string | null;
+	remoteAddress: string;
+}): string {
+	return `${publisher.encoderName ?? 'An encoder'}, by ${publisher.protocol.toUpperCase()} from ${publisher.remoteAddress}`;
+}
+
+/** What became of the last encoder: "12 min ago: The connection to the encoder was lost." */
+export function endWords(report: NonNullable<ChannelHealth['lastPublisher']>, nowMs: number): string {
+	// The viewer's clock and the server's may differ by more than has passed.
+	const agoMs = Math.max(0, nowMs - Date.parse(report.at));
+	return `${formatDuration(agoMs)} ago: ${report.message}`;
+}
+
+function bitrateRow(label: string, bps: number, unitCount: number, advice: string | undefined): HealthRow {
+	const warning = { label, verdict: 'warning', ...(advice === undefined ? {} : { advice }) } as const;
 	if (unitCount === 0) {
-		return { label, value: 'none', verdict: 'warning', advice };
+		return { ...warning, value: 'none' };
 	}
-	return bps > 0
-		? { label, value: formatBitrate(bps), verdict: 'good' }
-		: { label, value: 'stopped', verdict: 'warning', advice };
+	return bps > 0 ? { label, value: formatBitrate(bps), verdict: 'good' } : { ...warning, value: 'stopped' };
 }
 
 function frameRateRow(frameRate: number, unitCount: number): HealthRow {
