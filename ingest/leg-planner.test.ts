@@ -1,7 +1,10 @@
 /** Tests of the plan: which facts lead to which treatment of each leg, and what the streamer is told. */
 import { describe, expect, it } from 'vitest';
+import { parseSps, type SpsFacts } from '../core/media/h264-parameter-sets.ts';
+import { writeSps, type SpsFields } from '../core/media/testing/h264-writer.ts';
 import { isGopTooLong, planLegs, type StreamFacts } from './leg-planner.ts';
 
+const sps = (fields: SpsFields): SpsFacts => parseSps(writeSps(fields))!;
 const CLEAN = { codec: 'h264', hasBFrames: false, longestGopMs: 2000 } as const;
 
 /** Legs as `track tier: mode`. */
@@ -23,6 +26,18 @@ describe('planLegs', () => {
 		['B-frames', { ...CLEAN, hasBFrames: true }, FOR_WEBRTC],
 		['B-frames and a long GOP', { ...CLEAN, hasBFrames: true, longestGopMs: 8333 }, FOR_BOTH],
 		['VP8', { ...CLEAN, codec: 'vp8' }, FOR_BOTH],
+		['Baseline', { ...CLEAN, sps: sps({ profileIdc: 66 }) }, PASSES],
+		['Main', { ...CLEAN, sps: sps({ profileIdc: 77 }) }, PASSES],
+		['High', { ...CLEAN, sps: sps({}) }, PASSES],
+		['High 10', { ...CLEAN, sps: sps({ profileIdc: 110, bitDepth: 10 }) }, FOR_BOTH],
+		['High 10 with 8 bits', { ...CLEAN, sps: sps({ profileIdc: 110 }) }, FOR_BOTH],
+		['4:2:2', { ...CLEAN, sps: sps({ profileIdc: 122, chromaFormatIdc: 2 }) }, FOR_BOTH],
+		['4:4:4', { ...CLEAN, sps: sps({ profileIdc: 244, chromaFormatIdc: 3 }) }, FOR_BOTH],
+		['monochrome', { ...CLEAN, sps: sps({ chromaFormatIdc: 0 }) }, FOR_BOTH],
+		['an interlaced picture', { ...CLEAN, sps: sps({ isInterlaced: true }) }, FOR_BOTH],
+		['pixels that are not square', { ...CLEAN, sps: sps({ aspectRatio: 4 }) }, FOR_WEBRTC],
+		['pixels that are said to be square', { ...CLEAN, sps: sps({ aspectRatio: [11, 11] }) }, PASSES],
+		['recovery points in place of key frames', { ...CLEAN, hasRecoveryPoints: true }, FOR_BOTH],
 	] as const)('for %s', (_name, video, expected) => {
 		expect(modes({ video, audio: undefined })).toEqual(expected);
 	});
@@ -60,6 +75,21 @@ describe('planLegs', () => {
 		expect(told({ ...CLEAN, longestGopMs: 4000 })).toEqual([
 			[expect.stringContaining('more than 2.5 s apart'), expect.stringContaining('key-frame interval to 2 s')],
 			[expect.stringContaining('more than 2.5 s apart'), expect.stringContaining('key-frame interval to 2 s')],
+		]);
+		expect(told({ ...CLEAN, sps: sps({ profileIdc: 122, chromaFormatIdc: 2, bitDepth: 10 }) })[0]).toEqual([
+			expect.stringContaining('High 4:2:2 (4:2:2, 10 bit)'),
+			expect.stringContaining('NV12'),
+		]);
+		expect(told({ ...CLEAN, sps: sps({ isInterlaced: true }) })[1]).toEqual([
+			expect.stringContaining('interlaced'),
+			expect.stringContaining('progressive'),
+		]);
+		expect(told({ ...CLEAN, sps: sps({ aspectRatio: 4 }) })).toEqual([
+			[expect.stringContaining('not square (16:11)'), expect.stringContaining('square pixels')],
+		]);
+		expect(told({ ...CLEAN, hasRecoveryPoints: true, longestGopMs: 9000 })[0]).toEqual([
+			expect.stringContaining('intra refresh'),
+			expect.stringContaining('Turn off intra refresh'),
 		]);
 		expect(told({ ...CLEAN, codec: 'vp8' })[0]).toEqual([
 			expect.stringContaining('VP8'),

@@ -263,6 +263,8 @@ export class H264Assembler<Stamp> {
 			this.#pending.timeMs = timeMs;
 			this.#pending.stamp = stamp;
 			this.#pending.setTypes.clear();
+			// What was lost with the sets of another time is no part of this picture.
+			this.#pending.isDamaged = false;
 		} else if (!this.#pending.hasSlices) {
 			this.#pending.stamp = stamp;
 		}

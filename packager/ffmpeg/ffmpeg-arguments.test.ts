@@ -1,6 +1,7 @@
 /** Unit tests of ffmpeg-arguments.ts. */
 import { describe, expect, it } from 'vitest';
 import type { VideoTrackConfig } from '../../core/media/codecs.ts';
+import { writeSps, type SpsFields } from '../../core/media/testing/h264-writer.ts';
 import { audioArguments, outputSize, videoArguments, videoThreadCount } from './ffmpeg-arguments.ts';
 
 const INPUT: VideoTrackConfig = {
@@ -68,6 +69,17 @@ describe('videoArguments', () => {
 				...['-avoid_negative_ts', 'disabled', '-write_index', '0', '-flush_packets', '1', '-f', 'nut'],
 			],
 		});
+	});
+
+	it('makes pixels square and takes interlaced frames apart', () => {
+		const filters = (fields: SpsFields): string => {
+			const input = { ...INPUT, widthPixels: 720, heightPixels: 576, sps: [writeSps(fields)] };
+			return videoArguments({ input, output: OUTPUT }, 1, 0).output[3]!.replace(/^.*0\.0145\)',/, '');
+		};
+		expect(filters({ aspectRatio: 4 })).toBe('scale=1048:576:flags=fast_bilinear,setsar=1,format=yuv420p');
+		expect(filters({ isInterlaced: true })).toBe(
+			'yadif=0:-1:1,scale=720:576:flags=fast_bilinear,setsar=1,format=yuv420p',
+		);
 	});
 
 	it('has no argument with a space, which fluent-ffmpeg would split', () => {
