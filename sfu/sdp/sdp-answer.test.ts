@@ -158,6 +158,13 @@ m=audio 0 UDP/TLS/RTP/SAVPF 111
 c=IN IP4 0.0.0.0
 a=mid:1
 a=inactive
+a=ice-ufrag:serverUfrag
+a=ice-pwd:serverPasswordOf24Letter
+a=fingerprint:sha-256 ${FINGERPRINT}
+a=setup:passive
+a=rtcp-mux
+a=rtcp-mux-only
+a=rtcp-rsize
 `);
 	});
 

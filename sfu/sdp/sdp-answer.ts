@@ -42,7 +42,7 @@ export function writeSdpAnswer(
 	offer.sections.forEach((section, index) => {
 		const answered = media.find(({ offered }) => offered.index === index);
 		if (answered === undefined) {
-			pushRefusal(lines, section);
+			pushRefusal(lines, section, transportLines);
 		} else {
 			pushMedia(lines, section, answered, transportLines, candidates);
 		}
@@ -51,12 +51,13 @@ export function writeSdpAnswer(
 }
 
 // RFC 3264 §6: port 0 refuses; the format is not looked at, but has to be there. It is in no BUNDLE group (RFC 9143 §7.3.3).
-function pushRefusal(lines: string[], section: OfferedSection): void {
+// aiortc 1.16 refuses the whole answer when a section, even a refused one, has no ICE credentials.
+function pushRefusal(lines: string[], section: OfferedSection, transportLines: readonly string[]): void {
 	lines.push(`m=${section.type} 0 ${section.protocol} ${section.format}`, 'c=IN IP4 0.0.0.0');
 	if (section.mid !== undefined) {
 		lines.push(`a=mid:${section.mid}`);
 	}
-	lines.push('a=inactive');
+	lines.push('a=inactive', ...transportLines);
 }
 
 function formatTransport({ iceParameters, dtlsParameters }: OwnTransport, { setup }: NegotiatedTransport): string[] {

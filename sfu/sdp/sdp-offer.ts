@@ -106,6 +106,13 @@ export function parseSdpOffer(text: string): SdpOffer {
 	if (hasDuplicates(bundleGroups.flat())) {
 		throw new SpillwayError('SDP_MALFORMED', ['a media section is in the BUNDLE groups twice']);
 	}
+	// Some section has to say how it is reached; which one counts, the bundle decides.
+	if (!sections.some(({ transport }) => transport.iceUfrag !== undefined && transport.icePwd !== undefined)) {
+		throw new SpillwayError('SDP_MALFORMED', ['it has no ice-ufrag and ice-pwd']);
+	}
+	if (!sections.some(({ transport }) => transport.fingerprint !== undefined)) {
+		throw new SpillwayError('SDP_MALFORMED', ['it has no DTLS fingerprint']);
+	}
 	const ssrcs = sections.flatMap(({ media }) => media?.ssrcs ?? []);
 	if (hasDuplicates(ssrcs.flatMap(({ ssrc, rtxSsrc }) => (rtxSsrc === undefined ? [ssrc] : [ssrc, rtxSsrc])))) {
 		throw new SpillwayError('SDP_MALFORMED', ['two streams have the same SSRC']);
