@@ -58,6 +58,8 @@ describe('findConfigConflicts', () => {
 		[{ SPILLWAY_RTC_PLAIN_PORT_MIN: '5000', SPILLWAY_RTC_PLAIN_PORT_MAX: '5001' }, /at least 100 ports/],
 		[{ SPILLWAY_RTC_PORT: '40001' }, /lies inside/],
 		[{ SPILLWAY_HTTP_PORT: '1935' }, /are both 1935/],
+		[{ SPILLWAY_RTMP_MAX_CONNECTIONS: '200' }, /must be less than rtmp.maxConnections/],
+		[{ SPILLWAY_HTTP_TRUSTED_PROXIES: '10.0.0.0/33' }, /"10.0.0.0\/33" is no address or network/],
 	])('refuses %j', (environment, message) => {
 		expect(() => read(environment)).toThrow(message);
 	});

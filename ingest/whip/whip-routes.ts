@@ -225,8 +225,11 @@ export class WhipSessions {
 			logger.info({ reason }, 'WHIP session closed');
 		});
 		pending.holdFor(() => {
-			machine.handle('timed-out');
-			void publisher.close('timed-out');
+			// Both of its places may be needed.
+			if (machine.state !== 'closed') {
+				machine.handle('timed-out');
+				void publisher.close('timed-out');
+			}
 		});
 		if (machine.state === 'closed') {
 			// Others came with the key while this one was being made.
