@@ -29,7 +29,7 @@ import { openBus, openDatabase } from './backing-services.ts';
 import { openDataFolder, type Endpoints } from './data-folder.ts';
 import { createApp } from './http/create-app.ts';
 import { registerErrorHandler } from './http/error-handler.ts';
-import { checkPorts, toPortError, type WantedPort } from './http/port-check.ts';
+import { toPortError, type WantedPort } from './http/port-check.ts';
 import { DescriptorWatch } from './operations/descriptor-watch.ts';
 import { checkDisk } from './operations/disk-check.ts';
 import { Drain } from './operations/drain.ts';
@@ -93,7 +93,6 @@ async function assemble(
 	{ clock, logger, webFolder, unhandledRejectionCount = () => 0 }: ServerDependencies,
 	scope: CloseScope<'server-shutdown'>,
 ): Promise<SpillwayServer> {
-	await checkPorts(wantedPorts(config));
 	await checkFfmpeg(clock);
 	const dataFolder = await openDataFolder({ path: config.dataFolder, clock, logger });
 	scope.onClose(() => dataFolder.close());
@@ -305,8 +304,8 @@ async function assemble(
 	};
 }
 
-/** HTTP, RTMP, WebRTC. */
-function wantedPorts({ http, rtmp, rtc }: ServerConfig): WantedPort[] {
+/** HTTP, RTMP, WebRTC: what a start may check before it does slow work. */
+export function wantedPorts({ http, rtmp, rtc }: ServerConfig): WantedPort[] {
 	const { host } = http;
 	return [
 		{ setting: 'http.port', environmentName: 'SPILLWAY_HTTP_PORT', port: http.port, host },
