@@ -31,7 +31,7 @@ import { KnownNetworks } from './database/known-networks.ts';
 import { openDataFolder, type Endpoints } from './data-folder.ts';
 import { createApp } from './http/create-app.ts';
 import { registerErrorHandler } from './http/error-handler.ts';
-import { checkPorts, toPortError, type WantedPort } from './http/port-check.ts';
+import { toPortError, type WantedPort } from './http/port-check.ts';
 import { createProxyTrust } from './http/trusted-proxies.ts';
 import { DescriptorWatch } from './operations/descriptor-watch.ts';
 import { checkDisk } from './operations/disk-check.ts';
@@ -96,7 +96,6 @@ async function assemble(
 	{ clock, logger, webFolder, unhandledRejectionCount = () => 0 }: ServerDependencies,
 	scope: CloseScope<'server-shutdown'>,
 ): Promise<SpillwayServer> {
-	await checkPorts(wantedPorts(config));
 	await checkFfmpeg(clock);
 	const dataFolder = await openDataFolder({ path: config.dataFolder, clock, logger });
 	scope.onClose(() => dataFolder.close());
@@ -323,8 +322,8 @@ async function assemble(
 	};
 }
 
-/** HTTP, RTMP, WebRTC. */
-function wantedPorts({ http, rtmp, rtc }: ServerConfig): WantedPort[] {
+/** HTTP, RTMP, WebRTC: what a start may check before it does slow work. */
+export function wantedPorts({ http, rtmp, rtc }: ServerConfig): WantedPort[] {
 	const { host } = http;
 	return [
 		{ setting: 'http.port', environmentName: 'SPILLWAY_HTTP_PORT', port: http.port, host },

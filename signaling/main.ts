@@ -7,9 +7,10 @@ import { maskConfig } from '../core/config-schema.ts';
 import { errorMessage, SpillwayError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { buildWebIfStale } from '../web/build.ts';
-import { buildServer, type SpillwayServer } from './build-server.ts';
+import { buildServer, wantedPorts, type SpillwayServer } from './build-server.ts';
 import { DEMO_CHANNEL_NAME } from './channels/first-start.ts';
 import type { Endpoints } from './data-folder.ts';
+import { checkPorts } from './http/port-check.ts';
 import { RejectionPolicy } from './operations/rejection-policy.ts';
 import { loadServerConfig, SERVER_CONFIG_SCHEMA, type ServerConfig } from './server-config.ts';
 import { textLogStream } from './text-log.ts';
@@ -101,6 +102,7 @@ async function main(): Promise<void> {
 			process.exit(1);
 		}
 	});
+	await checkPorts(wantedPorts(config));
 	const { folder: webFolder } = await buildWebIfStale();
 	// Nothing that is written from here on is anybody else's business.
 	process.umask(0o077);
