@@ -74,5 +74,7 @@ export class SessionBench {
 }
 
 function acceptKey(keys: readonly string[]): Promise<string> {
-	return keys.includes(KEY) ? Promise.resolve('authorization') : Promise.reject(new SpillwayError('STREAM_KEY_REFUSED'));
+	return keys.includes(KEY)
+		? Promise.resolve('authorization')
+		: Promise.reject(new SpillwayError('STREAM_KEY_REFUSED'));
 }
