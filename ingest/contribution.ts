@@ -16,6 +16,7 @@ import { CheckedTimes } from './checked-times.ts';
 import { AudioLegs, VideoLegs, type BroadcastOutputs, type LegEncoderState } from './contribution-legs.ts';
 import { ContributionTimeline } from './contribution-timeline.ts';
 import { EncoderAdmission } from './encoder-admission.ts';
+import { requestKeyFrames } from './key-frame-requests.ts';
 import { isGopTooLong, isSamePlan, MAX_PASS_THROUGH_GOP_MS, type LegPlan, type StreamFacts } from './leg-planner.ts';
 import { ProblemWatch } from './problem-watch.ts';
 import type { Publisher, PublisherEndReason, PublisherRtpPacket, PublisherUnit } from './publisher.ts';
@@ -50,9 +51,6 @@ const KNOWN_PICTURES = 3;
 const SILENT_PICTURES = 2.5;
 /** The slowest picture that is no fault comes every ten seconds. */
 const SLOWEST_PICTURE_MS = 10_000;
-/** Chromium's GOP has no end, so that key frames are asked for; the first request comes early, to learn whether it answers. */
-const KEY_FRAME_INTERVAL_MS = 2000;
-const FIRST_KEY_FRAME_REQUEST_MS = 900;
 type OffAirEntry = { unit: PublisherUnit; packet?: undefined } | { unit?: undefined; packet: PublisherRtpPacket };
 /** Packets and units of the newest GOP kept off air. */
 const MAX_OFF_AIR_ENTRIES = 6000;
@@ -131,7 +129,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		);
 		publisher.on('closed', (reason) => void this.#scope.close(reason));
 		this.#scope.onClose(this.#clock.setInterval(() => this.#decide(), 100));
-		this.#scope.onClose(this.#requestKeyFrames());
+		this.#scope.onClose(requestKeyFrames(this.#clock, publisher, () => this.#isReady));
 		this.#scope.onClose(async (reason) => {
 			this.#runs.end();
 			this.#held = [];
@@ -478,24 +476,6 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		if (this.#isOnAir) {
 			this.#dependencies.outputs.beginStageRun();
 		}
-	}
-
-	#requestKeyFrames(): () => void {
-		const cancels = [
-			this.#clock.setTimeout(() => this.publisher.requestKeyFrame(), FIRST_KEY_FRAME_REQUEST_MS),
-			this.#clock.setInterval(() => this.publisher.requestKeyFrame(), KEY_FRAME_INTERVAL_MS),
-			// The first key frame may have been sent before anybody listened, or been lost.
-			this.#clock.setInterval(() => {
-				if (!this.#isReady) {
-					this.publisher.requestKeyFrame();
-				}
-			}, FIRST_KEY_FRAME_REQUEST_MS),
-		];
-		return () => {
-			for (const cancel of cancels) {
-				cancel();
-			}
-		};
 	}
 }
 

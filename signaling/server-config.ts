@@ -1,8 +1,8 @@
 /** Joins the tiers' configuration sections into the server's one schema, and holds the rules between their fields. */
-import { readFile } from 'node:fs/promises';
 import { Type, type Static } from 'typebox';
 import { readConfig, type ConfigFieldOptions } from '../core/config-schema.ts';
-import { errorMessage, SpillwayError } from '../core/errors.ts';
+import { errorMessage } from '../core/errors.ts';
+import { readConfigFile } from './config-file.ts';
 import { createProxyTrust } from './http/trusted-proxies.ts';
 import { WHO_MAY_PUBLISH } from './channels/publish-policy.ts';
 import { DEFAULT_MAX_WORKER_CPU } from './tiers/sfu-budget.ts';
@@ -479,26 +479,4 @@ export async function loadServerConfig(
 ): Promise<ServerConfig> {
 	const file = await readConfigFile(filePath);
 	return readConfig(SERVER_CONFIG_SCHEMA, { environment, file, fileName: filePath }, findConfigConflicts);
-}
-
-async function readConfigFile(filePath: string): Promise<unknown> {
-	let text: string;
-	try {
-		text = await readFile(filePath, 'utf8');
-	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
-			return undefined;
-		}
-		throw new SpillwayError('CONFIG_INVALID', [`${filePath} cannot be read: ${errorMessage(error)}.`], {
-			cause: error,
-		});
-	}
-	try {
-		return JSON.parse(text) as unknown;
-	} catch (error) {
-		// Node quotes the text around the mistake, which could be a password; so only the place is told.
-		const place = /line \d+ column \d+|position \d+/.exec(errorMessage(error))?.[0];
-		const where = place === undefined ? '' : ` (${place})`;
-		throw new SpillwayError('CONFIG_INVALID', [`${filePath} is not valid JSON${where}.`]);
-	}
 }

@@ -121,12 +121,8 @@ class PacketTransport extends FakeWhipTransport {
 
 	constructor(sprop: string | undefined) {
 		super();
-		const codec = { payloadType: 96, parameters: sprop === undefined ? {} : { 'sprop-parameter-sets': sprop } };
 		this.tracks = [
-			{
-				...{ kind: 'video', codec: 'h264', rtpParameters: { codecs: [{ payloadType: 96 }] } },
-				answer: { offered: { codecs: [codec] } },
-			},
+			{ kind: 'video', codec: 'h264', spropParameterSets: sprop },
 		] as unknown as FakeWhipTransport['tracks'];
 	}
 

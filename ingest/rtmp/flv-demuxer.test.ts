@@ -210,7 +210,7 @@ describe('FlvDemuxer, video', () => {
 		const many = Array<Uint8Array>(5000).fill(SEI);
 		expect(video(legacy.picture(lengthPrefixed([...many.slice(0, 999), IDR_NAL])))).toHaveLength(1);
 		expect(video(legacy.picture(lengthPrefixed([...many, IDR_NAL])))).toEqual([
-			{ ignored: 'NAL unit lengths that do not add up, or too many of them' },
+			{ ignored: 'video-damaged: NAL unit lengths that do not add up, or too many of them' },
 		]);
 		expect(video(legacy.picture(concat(...many.map((nal) => concat(hex('00000001'), nal)))))).toMatchObject([
 			{ ignored: expect.any(String) as string },

@@ -1,10 +1,22 @@
-/** Bounds of one RTMP session, and what it is given. Types only. */
+/** Bounds of one RTMP session, and what it is given. */
 import type { Clock } from '../../core/clock.ts';
 import type { StreamKey } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { RtmpSessionTimeouts } from './receive-deadlines.ts';
 import type { RtmpConnection } from './rtmp-connection.ts';
 import type { RtmpPublisher } from './rtmp-publisher.ts';
+
+/** Our chunks and, since FFmpeg copies the size, its too: a whole picture in few writes. */
+export const OUTBOUND_CHUNK_SIZE_BYTES = 65_536;
+/** Encoders use fewer than ten. */
+export const MAX_CHUNK_STREAM_COUNT = 64;
+/** Encoders create one, and those that publish several times on one connection one each time. */
+export const MAX_STREAM_COUNT = 16;
+/**
+ * Publishers of whose stream nothing can be used after this long are let go with the reason. Twice the time that encoders
+ * take to send the first picture.
+ */
+export const UNUSABLE_AFTER_MS = 5000;
 
 /** Bounds of one session. Defaults are in rtmp-server.ts. */
 export type RtmpSessionLimits = RtmpSessionTimeouts & {

@@ -35,7 +35,14 @@ import * as messages from './rtmp-messages.ts';
 import { MESSAGE_TYPE, type RtmpMessage } from './rtmp-messages.ts';
 import { RtmpPublisher } from './rtmp-publisher.ts';
 import { ReceiveDeadlines } from './receive-deadlines.ts';
-import type { RtmpSessionLimits, RtmpSessionOptions } from './rtmp-session-options.ts';
+import {
+	MAX_CHUNK_STREAM_COUNT,
+	MAX_STREAM_COUNT,
+	OUTBOUND_CHUNK_SIZE_BYTES,
+	UNUSABLE_AFTER_MS,
+	type RtmpSessionLimits,
+	type RtmpSessionOptions,
+} from './rtmp-session-options.ts';
 import {
 	RTMP_SESSION_TRANSITIONS,
 	type RtmpSessionEndReason,
@@ -43,18 +50,6 @@ import {
 	type RtmpSessionState,
 } from './rtmp-session-state.ts';
 import { WaitingMessages } from './waiting-messages.ts';
-
-/** Our chunks and, since FFmpeg copies the size, its too: a whole picture in few writes. */
-const OUTBOUND_CHUNK_SIZE_BYTES = 65_536;
-/** Encoders use fewer than ten. */
-const MAX_CHUNK_STREAM_COUNT = 64;
-/** Encoders create one, and those that publish several times on one connection one each time. */
-const MAX_STREAM_COUNT = 16;
-/**
- * Publishers of whose stream nothing can be used after this long are let go with the reason. Twice the time that encoders
- * take to send the first picture.
- */
-const UNUSABLE_AFTER_MS = 5000;
 
 /** One connection. Never throws for what the other end sends. */
 export class RtmpSession<Authorization> {
@@ -416,10 +411,8 @@ export class RtmpSession<Authorization> {
 		}
 	}
 
-	/**
-	 * The encoder says goodbye. It may publish again on the same connection; many say goodbye first, to whatever an earlier
-	 * connection of theirs may have left.
-	 */
+	// The encoder says goodbye, and may publish again on the same connection. Many say goodbye first, to whatever an earlier
+	// connection of theirs may have left.
 	#unpublish(command: RtmpCommand): void {
 		const publisher = this.#publisher;
 		if (

@@ -3,8 +3,7 @@ import fc from 'fast-check';
 import Fastify, { type FastifyInstance, type InjectOptions, type LightMyRequestResponse } from 'fastify';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../core/clock.ts';
-import { SpillwayError } from '../../core/errors.ts';
-import type { ChannelId, ChannelName, PublisherId } from '../../core/ids.ts';
+import type { PublisherId } from '../../core/ids.ts';
 import { DEFAULT_PAYLOAD_TYPES } from '../../sfu/media-codecs.ts';
 import { pictureNumbers } from '../../sfu/testing/numbered-pictures.ts';
 import { answerProblems } from '../../sfu/testing/problem-handler.ts';
@@ -19,38 +18,18 @@ import { SfuBench, waitUntil } from '../../sfu/testing/sfu-bench.ts';
 import { WeriftPublisher, WeriftViewer } from '../../sfu/testing/werift-peers.ts';
 import { WhepSessions } from '../../sfu/whep/whep-routes.ts';
 import type { Broadcast, BroadcastEndReason } from '../broadcast.ts';
-import { BroadcastRegistry, type PublishPermission } from '../broadcast-registry.ts';
+import { BroadcastRegistry } from '../broadcast-registry.ts';
 import { MAX_TAKE_OVERS_IN_A_ROW } from '../take-over-limit.ts';
 import { FakeTrackSink } from '../testing/fake-track-sink.ts';
 import { FakeTranscoderFactory } from '../testing/fake-transcoders.ts';
 import { FakeWhipTransport } from '../testing/fake-whip-transport.ts';
+import { attempts, authorize } from '../testing/whip-permissions.ts';
 import { WhipPublisher } from './whip-publisher.ts';
 import { WhipSessions } from './whip-routes.ts';
 
 const SDP = { 'content-type': 'application/sdp' };
 const KEY = { authorization: 'Bearer good-key' };
 const OTHER_KEY = { authorization: 'Bearer other-key' };
-
-/** How many keys each attempt had. */
-const attempts: number[] = [];
-
-/** One permission for each key. */
-function authorize(streamKeys: string | readonly string[]): Promise<PublishPermission> {
-	const candidates = typeof streamKeys === 'string' ? [streamKeys] : streamKeys;
-	attempts.push(candidates.length);
-	const channels: Record<string, string> = { 'good-key': 'demo', 'other-key': 'other' };
-	const streamKey = candidates.find((key) => key in channels)!;
-	const channelName = channels[streamKey];
-	return channelName === undefined
-		? Promise.reject(new SpillwayError('STREAM_KEY_REFUSED'))
-		: Promise.resolve({
-				channelId: channelName as ChannelId,
-				channelName: channelName as ChannelName,
-				graceWindowMs: 60_000,
-				streamKeyId: streamKey,
-				owner: { id: undefined, isKnown: false, isAdministrator: false },
-			});
-}
 
 let bench: SfuBench;
 let app: FastifyInstance;
