@@ -1,9 +1,11 @@
 /** Tests that a real worker's load is seen: CPU time, viewers' Consumers and nobody else's, until the viewer goes. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createId, type ViewerId } from '../core/ids.ts';
+import { DEFAULT_PAYLOAD_TYPES } from './media-codecs.ts';
 import { parseSdpOffer } from './sdp/sdp-offer.ts';
 import { CHROMIUM_WHEP_OFFER } from './testing/sdp-fixtures.ts';
 import { SfuBench } from './testing/sfu-bench.ts';
+import { WeriftViewer } from './testing/werift-peers.ts';
 import { ViewerTransport } from './viewer-transport.ts';
 
 describe('WorkerPool.readLoads', () => {
@@ -15,18 +17,29 @@ describe('WorkerPool.readLoads', () => {
 		expect(idle).toMatchObject([{ index: 0, pid: pool.pids[0], viewerConsumerCount: 0, viewerBitrateBps: 0 }]);
 		expect(idle[0]!.cpuTimeMs).toBeGreaterThan(0);
 
-		const viewers = [];
-		for (let index = 0; index < 10; index++) {
+		const create = async (offer: string): Promise<ViewerTransport> => {
 			const id = createId<ViewerId>(bench.clock.nowMs());
-			const offer = parseSdpOffer(CHROMIUM_WHEP_OFFER);
-			viewers.push(await ViewerTransport.create(id, broadcastRouter, offer, { preferredAddress: undefined }, bench));
+			return ViewerTransport.create(id, broadcastRouter, parseSdpOffer(offer), { preferredAddress: undefined }, bench);
+		};
+		const countNow = async (): Promise<number> => (await pool.readLoads())[0]!.viewerConsumerCount;
+		// Whoever only sends offers takes nothing of the budget.
+		for (let index = 0; index < 10; index++) {
+			await create(CHROMIUM_WHEP_OFFER);
 		}
-		const busy = await pool.readLoads();
-		expect(busy[0]!.viewerConsumerCount).toBe(20);
-		expect(busy[0]!.cpuTimeMs).toBeGreaterThanOrEqual(idle[0]!.cpuTimeMs);
+		expect(await countNow()).toBe(0);
+		await using one = new WeriftViewer(DEFAULT_PAYLOAD_TYPES);
+		await using other = new WeriftViewer(DEFAULT_PAYLOAD_TYPES);
+		const transports: ViewerTransport[] = [];
+		for (const viewer of [one, other]) {
+			const transport = await create(await viewer.createOffer());
+			await viewer.accept(transport.answer);
+			transports.push(transport);
+		}
+		await vi.waitFor(async () => expect(await countNow()).toBe(4), { timeout: 10_000 });
+		expect((await pool.readLoads())[0]!.cpuTimeMs).toBeGreaterThanOrEqual(idle[0]!.cpuTimeMs);
 
-		await viewers[0]!.close('deleted');
-		expect((await pool.readLoads())[0]!.viewerConsumerCount).toBe(18);
+		await transports[0]!.close('deleted');
+		expect(await countNow()).toBe(2);
 		await broadcastRouter.close('server-shutdown');
 		expect((await pool.readLoads())[0]!.viewerConsumerCount).toBe(0);
 	});
