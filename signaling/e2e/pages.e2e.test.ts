@@ -68,7 +68,9 @@ describe('the pages', () => {
 
 	it('play in a frame that has no origin of its own', async () => {
 		await page.goto(`http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}/`);
-		const frame = page.frames()[1]!;
-		await frame.waitForFunction(`document.querySelector('video')?.videoWidth > 0`);
+		const video = page.frameLocator('iframe').locator('video').first();
+		const widthPixels = (): Promise<number> =>
+			video.evaluate((element) => (element as unknown as { videoWidth: number }).videoWidth);
+		await expect.poll(widthPixels, { timeout: DEADLINE_MS }).toBeGreaterThan(0);
 	});
 });
