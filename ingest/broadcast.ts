@@ -7,6 +7,7 @@ import type { Logger } from '../core/logger.ts';
 import type { TrackSink } from '../core/media/track-sink.ts';
 import type { TranscoderFactory } from '../core/media/transcoder.ts';
 import { StateMachine } from '../core/state-machine.ts';
+import { WallClockWatch } from '../core/wall-clock-watch.ts';
 import { TypedEmitter } from '../core/typed-emitter.ts';
 import type { BroadcastRouter } from '../sfu/broadcast-router.ts';
 import { BROADCAST_TRANSITIONS, type BroadcastEvent, type BroadcastState } from './broadcast-state.ts';
@@ -67,8 +68,8 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 	readonly id: BroadcastId;
 	readonly channelId: ChannelId;
 	readonly channelName: ChannelName;
-	/** Epoch milliseconds. */
-	readonly startedAt: number;
+	readonly #wallClock: WallClockWatch;
+	#startedAtMs: number;
 	#graceWindowMs: number;
 	readonly #dependencies: BroadcastDependencies;
 	readonly #clock: Clock;
@@ -111,7 +112,8 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 		this.#dependencies = dependencies;
 		this.#clock = dependencies.clock;
 		this.#logger = dependencies.logger;
-		this.startedAt = this.#clock.nowMs();
+		this.#wallClock = new WallClockWatch(dependencies.clock);
+		this.#startedAtMs = this.#clock.nowMs();
 		this.#lastMediaAtMs = this.#clock.monotonicMs();
 		this.#scope = new CloseScope(this.#logger);
 		this.#machine = new StateMachine({
@@ -140,6 +142,11 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 	/** Makes the router and stage; rejects when the SFU cannot. */
 	async start(): Promise<void> {
 		await this.#openRouter();
+	}
+
+	/** Epoch milliseconds, by the wall clock as it is set now. */
+	get startedAt(): number {
+		return this.#startedAtMs;
 	}
 
 	get state(): BroadcastState {
@@ -242,7 +249,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 			logger: this.#logger.child({ publisherId: publisher.id, protocol: publisher.protocol }),
 			transcoders: this.#dependencies.transcoders,
 			outputs: this.#outputs,
-			broadcastEpochMs: this.startedAt,
+			broadcastEpochMs: this.#startedAtMs,
 			notBeforeMs: () => this.#reachedMs,
 			waitsForGop: !this.#hasBeenLive,
 			encoderGrants: this.#dependencies.encoderGrants,
@@ -377,6 +384,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 	}
 
 	#watch(): void {
+		this.#followWallClock();
 		const silentMs = this.#clock.monotonicMs() - this.#lastMediaAtMs;
 		const usualMs = this.#current?.usualSilenceMs ?? 0;
 		if (silentMs > Math.max(SILENCE_MS, usualMs) && this.#machine.state === 'live') {
@@ -395,6 +403,19 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 		const pending = this.#pending;
 		if (pending !== undefined && this.#clock.monotonicMs() - pending.lastMediaAtMs > FIRST_MEDIA_TIMEOUT_MS) {
 			void pending.close('timed-out');
+		}
+	}
+
+	#followWallClock(): void {
+		const stepMs = this.#wallClock.takeStepMs();
+		if (stepMs !== 0) {
+			this.#logger.warn(
+				{ stepMs: Math.round(stepMs) },
+				"the machine's clock was set; dates of the broadcast follow it",
+			);
+			this.#startedAtMs += stepMs;
+			this.#current?.wallClockStepped(stepMs);
+			this.#pending?.wallClockStepped(stepMs);
 		}
 	}
 

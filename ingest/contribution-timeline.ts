@@ -20,7 +20,7 @@ export type TimelinePosition = {
 /** One publisher's relation to the broadcast's timeline. Takes times that are checked already. */
 export class ContributionTimeline {
 	readonly #hasCommonTimeline: boolean;
-	readonly #broadcastEpochMs: number;
+	#broadcastEpochMs: number;
 	readonly #notBeforeMs: () => number;
 	readonly #publisherClock: PublisherClock;
 	/** Timeline − publisher's media time, per track. */
@@ -47,6 +47,12 @@ export class ContributionTimeline {
 		this.#broadcastEpochMs = options.broadcastEpochMs;
 		this.#notBeforeMs = options.notBeforeMs;
 		this.#publisherClock = new PublisherClock(options.clock, options);
+	}
+
+	/** The machine's wall clock was set: positions stay where they are, their capture times move. */
+	wallClockStepped(stepMs: number): void {
+		this.#broadcastEpochMs += stepMs;
+		this.#publisherClock.wallClockStepped(stepMs);
 	}
 
 	/** A sender report of the publisher. */

@@ -190,6 +190,14 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		this.#video.restartStage();
 	}
 
+	/** The machine's wall clock was set. Dates in a run only go on, so another one begins. */
+	wallClockStepped(stepMs: number): void {
+		this.#timeline.wallClockStepped(stepMs);
+		if (this.#runs.hasRun) {
+			this.#beginRunAtKeyFrame();
+		}
+	}
+
 	close(reason: PublisherEndReason): Promise<void> {
 		return this.#scope.close(reason);
 	}

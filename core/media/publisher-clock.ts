@@ -55,7 +55,7 @@ const EARLY_MS = 5000;
 export class PublisherClock {
 	readonly #clock: Clock;
 	readonly #hasCommonTimeline: boolean;
-	readonly #wallAnchorMs: number;
+	#wallAnchorMs: number;
 	readonly #startedAtMs: number;
 	readonly #tracks = new Map<TrackKind, TrackState>();
 
@@ -65,6 +65,11 @@ export class PublisherClock {
 		this.#hasCommonTimeline = options.hasCommonTimeline;
 		this.#startedAtMs = clock.monotonicMs();
 		this.#wallAnchorMs = clock.nowMs() - this.#startedAtMs;
+	}
+
+	/** The machine's wall clock was set: capture times follow it at once, and nothing else changes. */
+	wallClockStepped(stepMs: number): void {
+		this.#wallAnchorMs += stepMs;
 	}
 
 	/** Takes a sender report: the publisher's wall time and the media time of the same instant, both in milliseconds. */

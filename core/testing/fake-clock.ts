@@ -5,7 +5,7 @@ type Timer = { atMs: number; order: number; callback: () => void; intervalMs: nu
 
 /** Starts at 2026-01-01T00:00:00Z unless told. */
 export class FakeClock implements Clock {
-	readonly #startMs: number;
+	#startMs: number;
 	#elapsedMs = 0;
 	#order = 0;
 	readonly #timers = new Set<Timer>();
@@ -28,6 +28,11 @@ export class FakeClock implements Clock {
 
 	setInterval(callback: () => void, intervalMs: number): CancelTimer {
 		return this.#add(callback, intervalMs, Math.max(1, intervalMs));
+	}
+
+	/** Sets the wall clock forwards or back; monotonic time and timers do not notice. */
+	setWallClock(stepMs: number): void {
+		this.#startMs += stepMs;
 	}
 
 	/** How many timers are pending; 0 after a clean close. */
