@@ -6,6 +6,7 @@ import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../core/clock.ts';
 import { formatSelfTest, runSelfTest } from './load/self-test.ts';
+import { formatChurn, runChurn } from './measurements/churn-run.ts';
 import {
 	measureDirectReference,
 	measureHarness,
@@ -18,12 +19,13 @@ import type { Spread } from './measurements/frame-log.ts';
 import { formatHandOvers, runHandOvers } from './measurements/hand-over-run.ts';
 import { runJoins } from './measurements/join-run.ts';
 import { formatPoorLine, runPoorLine } from './measurements/poor-line-run.ts';
-import { type PathRun, runPath, type ViewerChoice } from './measurements/path-run.ts';
+import { type PathRun, runPath, type ViewerChoice, waitUntilLive } from './measurements/path-run.ts';
 import { formatReconnects, runReconnect } from './measurements/reconnect-run.ts';
 import { watchSelf } from './measurements/self-watch.ts';
 import { measureSoundTap } from './measurements/sound-tap.ts';
 import { formatPlayersRun, runPlayers } from './players/players-run.ts';
 import {
+	createPublisher,
 	encoderSettings,
 	isPublisherKind,
 	PUBLISHER_KINDS,
@@ -43,6 +45,7 @@ const USAGE = `npm run bench -- <command> [options]
   hand-overs   a viewer's moves between the tiers, read picture by picture
   emergencies  the WebRTC tier lost, cut off or blocked: how long without a picture (needs root; starts its own server)
   poor-line    a viewer on a line that is too poor for the picture (needs root; starts its own server)
+  churn        --viewers n who come and go: what the server keeps of them
   load-tester  the load tester's own report, with proxies that add 500 ms, and starved
   direct       only the direct Chromium-to-Chromium connection, the bench's own delay and the encoder's
 
@@ -351,6 +354,24 @@ async function benchPoorLine(values: Values): Promise<{ result: unknown; markdow
 	return { result: { settings, runs }, markdown: runs.map(formatPoorLine).join('\n') };
 }
 
+async function benchChurn(values: Values): Promise<{ result: unknown; markdown: string }> {
+	const viewerCount = positive(values.viewers, '--viewers');
+	const options = { atOnce: 50, whepEvery: 50, settleMs: positive(values.settle, '--settle') * 1000 };
+	const server = await startServer(values);
+	const publisher = createPublisher('rtmp', readSettings(values), server.addresses);
+	try {
+		await publisher.start();
+		await waitUntilLive(server.addresses);
+		// The first thousand warm it up: what grows with them is the program's, not the viewers'.
+		await runChurn(server, { ...options, viewerCount: 1000 });
+		const run = await runChurn(server, { ...options, viewerCount });
+		return { result: run, markdown: formatChurn(run) };
+	} finally {
+		await publisher.stop();
+		await server.stop();
+	}
+}
+
 async function benchLoadTester(): Promise<{ result: unknown; markdown: string }> {
 	const result = await runSelfTest();
 	return { result, markdown: formatSelfTest(result) };
@@ -393,6 +414,7 @@ async function main(): Promise<number> {
 		'hand-overs': benchHandOvers,
 		emergencies: benchEmergencies,
 		'poor-line': benchPoorLine,
+		churn: benchChurn,
 		'load-tester': benchLoadTester,
 		direct: benchDirect,
 	};

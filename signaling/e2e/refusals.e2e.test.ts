@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPublisher } from '../../loadtest/publishers/create-publisher.ts';
 import { TEST_SETTINGS } from '../../loadtest/publishers/encoder-settings.ts';
 import type { Publisher } from '../../loadtest/publishers/publisher.ts';
+import { runChurn } from '../../loadtest/measurements/churn-run.ts';
 import { waitUntilLive } from '../../loadtest/measurements/path-run.ts';
 import { RtmpConnection } from '../../loadtest/publishers/rtmp-connection.ts';
 import { ServerUnderTest } from '../../loadtest/server-under-test.ts';
@@ -102,6 +103,16 @@ describe('a running server', () => {
 		expect(await request('/api/v1/channels/nobody')).toEqual({ status: 404, code: 'CHANNEL_NOT_FOUND' });
 		expect(await request('/hls/demo/../../etc/passwd')).toMatchObject({ status: 404 });
 		expect(await request('/api/v1/nothing')).toEqual({ status: 404, code: 'ROUTE_NOT_FOUND' });
+	});
+
+	it('forgets viewers who came and went', async () => {
+		const options = { viewerCount: 100, atOnce: 20, whepEvery: 10, settleMs: 0 };
+		const run = await runChurn(server, options);
+		expect([run.failures, run.whepCount]).toEqual([[], 10]);
+		// Whose socket is closed is counted for some seconds: who comes again was never away.
+		await expect
+			.poll(async () => (await runChurn(server, { ...options, viewerCount: 0 })).leftCount, { timeout: 30_000 })
+			.toBe(0);
 	});
 
 	it('closes garbage on the RTMP port and takes the next encoder', async () => {
