@@ -1,0 +1,22 @@
+/** What FFmpeg is started with: priority by what it encodes, and nothing of the environment but paths. */
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { expect, it } from 'vitest';
+
+const LAUNCHER = fileURLToPath(new URL('./launch-ffmpeg.sh', import.meta.url));
+
+/** Runs a shell in FFmpeg's place, with FFmpeg's arguments behind its own. */
+function launch(command: string, ...ffmpegArguments: string[]): string {
+	const env = { PATH: process.env['PATH'], FFMPEG_PATH: 'sh', SPILLWAY_METRICS_TOKEN: 'a-secret' };
+	return execFileSync(LAUNCHER, ['-c', command, ...ffmpegArguments], { env, encoding: 'utf8' }).trim();
+}
+
+it('lowers the priority for pictures, and not for sound', () => {
+	const own = Number(execFileSync('nice', { encoding: 'utf8' }));
+	expect(Number(launch('nice', '-i', 'pipe:0', '-map', '0:v:0', '-c:v', 'libx264'))).toBe(Math.min(19, own + 10));
+	expect(Number(launch('nice', '-i', 'pipe:0', '-map', '0:a:0', '-c:a', 'libopus'))).toBe(own);
+});
+
+it('hands on no secret', () => {
+	expect(launch('env', '-map', '0:a:0')).not.toMatch(/SPILLWAY|a-secret/);
+});
