@@ -81,7 +81,12 @@ export class BufferFollower {
 		if (bufferedAheadSeconds >= enoughSeconds) {
 			this.#isRefilling = false;
 		}
-		return { playbackRate: this.#isRefilling ? 0 : 1, jumpsToEdge: behindEdgeSeconds > MAX_BEHIND_SECONDS };
+		const jumpsToEdge = behindEdgeSeconds > MAX_BEHIND_SECONDS;
+		if (jumpsToEdge) {
+			// The jump throws away what was gathered; a long wait must not follow a long one.
+			this.#refillSeconds = FIRST_REFILL_SECONDS;
+		}
+		return { playbackRate: this.#isRefilling ? 0 : 1, jumpsToEdge };
 	}
 
 	#isStarved(nowMs: number, dryForMs: number, hasStarted: boolean): boolean {
