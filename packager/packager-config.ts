@@ -3,7 +3,7 @@ import { Type, type Static } from 'typebox';
 import { Value } from 'typebox/value';
 
 // Constants for the life of every address: Apple's players stop for good when one of them changes while they play
-// (CoreMedia -12642), and design.md §2 fixes them for all broadcasts. So no setting touches them.
+// (CoreMedia -12642), so they are fixed for all broadcasts. So no setting touches them.
 
 /** EXT-X-PART-INF PART-TARGET. Holds the 85 % rule at 15–60 fps and for AAC frames at 44.1 and 48 kHz. */
 export const PART_TARGET_SECONDS = 0.21;

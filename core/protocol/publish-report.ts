@@ -11,13 +11,13 @@ export const trackProblemSchema = Type.Object({
 /** See {@link trackProblemSchema}. */
 export type TrackProblemDescription = Static<typeof trackProblemSchema>;
 
-/** How a publisher ended or was refused. */
+/** How a publisher ended. */
 export const publishReportSchema = Type.Object({
 	at: Type.String({ format: 'date-time' }),
 	protocol: Type.Enum(['whip', 'rtmp']),
 	encoderName: Type.Union([Type.String(), Type.Null()]),
 	remoteAddress: Type.String(),
-	code: Type.String({ description: 'Stable name of the reason, such as "connection-lost" or "refused".' }),
+	code: Type.String({ description: 'Stable name of the reason, such as "connection-lost".' }),
 	message: Type.String(),
 	advice: Type.Optional(Type.String({ description: 'What to do about it.' })),
 	problems: Type.Array(trackProblemSchema, { description: 'Of its stream, as they stood at its end.' }),

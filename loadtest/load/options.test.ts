@@ -6,7 +6,7 @@ import { parseDurationMs, parseLoadOptions } from './options.ts';
 const parse = (text: string): ReturnType<typeof parseLoadOptions> => parseLoadOptions(text.split(' '));
 
 describe('parseLoadOptions', () => {
-	it('reads the line of the issue', () => {
+	it('reads a whole line of options', () => {
 		expect(parse('--publish rtmp --webrtc 5 --hls 7 --chat 3 --ramp 30s --duration 1m')).toMatchObject({
 			counts: { webrtc: 5, hls: 7, chat: 3, audience: 0, pixel: 0 },
 			publish: 'rtmp',

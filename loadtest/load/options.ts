@@ -168,7 +168,7 @@ export function parseDurationMs(text: string, name: string): number {
 	return Number(match[1]) * factor;
 }
 
-// `--hls` is a count in one sentence of the issue and an address in the next; both are taken.
+// `--hls` is a count of viewers, or an address; both are taken.
 function splitHls(values: readonly string[]): { count: string; url: string | undefined } {
 	return {
 		count: values.find((value) => !value.includes('://')) ?? '0',

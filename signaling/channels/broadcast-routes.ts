@@ -66,7 +66,7 @@ const healthSchema = Type.Object({
 		description: 'What is left out of the stream at this moment or should be changed, and the setting for it.',
 	}),
 	lastPublisher: Type.Union([publishReportSchema, Type.Null()], {
-		description: 'How the last publisher ended or was refused. Null: none has, since the server started.',
+		description: 'How the last publisher ended. Null: none has, since the server started.',
 	}),
 	legs: Type.Array(legDescriptionSchema),
 	audience: audienceReportSchema,

@@ -10,7 +10,7 @@ import { SocketClient, startSignalingServer, type SignalingServer } from '../aud
 import { RedisBus } from '../bus/redis-bus.ts';
 import { startRedis, type RealServer } from '../testing/real-servers.ts';
 
-/** What the issue allows: a change is seen everywhere within this time. */
+/** A change has to be seen everywhere within this time. */
 const CORRECT_WITHIN_MS = 10_000;
 
 let redis: RealServer;
@@ -71,7 +71,7 @@ async function joinMany(url: string, count: number): Promise<SocketClient[]> {
 
 const countAt = ({ signaling }: SignalingServer): number | null => signaling.audience.viewerCount('demo');
 
-/** Resolves when the count is as expected; fails with what it was after the time that the issue allows. */
+/** Resolves when the count is as expected; fails with what it was after that time. */
 async function expectCount(read: () => number | null, expected: number, withinMs = CORRECT_WITHIN_MS): Promise<void> {
 	const endMs = performance.now() + withinMs;
 	while (read() !== expected && performance.now() < endMs) {
