@@ -47,6 +47,11 @@ function createConnection(payloadTypes: PayloadTypes): RTCPeerConnection {
 	});
 }
 
+/** Closes the sockets and sends nothing more, not even a goodbye. */
+async function closeSockets(connection: RTCPeerConnection): Promise<void> {
+	await Promise.all(connection.iceTransports.map((transport) => transport.connection.close()));
+}
+
 /** Receives picture and sound. */
 export class WeriftViewer implements AsyncDisposable {
 	readonly video: ReceivedPacket[] = [];
@@ -75,6 +80,11 @@ export class WeriftViewer implements AsyncDisposable {
 
 	get connectionState(): string {
 		return this.#connection.connectionState;
+	}
+
+	/** Is gone from one moment to the next, as a browser that is killed. */
+	vanish(): Promise<void> {
+		return closeSockets(this.#connection);
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {
@@ -145,6 +155,11 @@ export class WeriftPublisher implements AsyncDisposable {
 		this.#audio.writeRtp(
 			this.#packet(this.#payloadTypes.opus, number, number * 1600, false, Buffer.from([0xfc, number % 256])),
 		);
+	}
+
+	/** Is gone from one moment to the next, as a browser that is killed. */
+	vanish(): Promise<void> {
+		return closeSockets(this.#connection);
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {

@@ -18,6 +18,7 @@ const TICK_MS = 1000;
 const BASELINE_MS = 3000;
 const LIVE_DEADLINE_MS = 25_000;
 const LIVE_POLL_MS = 200;
+const ENOUGH_POLL_MS = 200;
 /** Children end by themselves this long after the run should be over. */
 const SPARE_LIFE_MS = 90_000;
 const MAX_NOTES = 50;
@@ -28,6 +29,8 @@ const PARENT_BOUNDS = { eventLoopDelayP99Ms: Infinity, stealRatio: 0.02, busyRat
 export type RunListener = {
 	tick(recorder: RunRecorder, atMs: number, totalMs: number): void;
 	note(text: string): void;
+	/** Asked again and again in the steady state: true ends it before its time. */
+	isEnough?(recorder: RunRecorder): boolean;
 };
 
 /** Runs. Rejects when the run cannot be made at all; an aborted run rejects with the signal's reason. */
@@ -82,7 +85,7 @@ class LoadRun {
 			await this.#wait(options.rampMs);
 			this.#recorder.phase = 'steady';
 			const endSelfWatch = watchSelf(PARENT_BOUNDS);
-			await this.#wait(options.durationMs);
+			await this.#waitForEnough();
 			const machine = endSelfWatch();
 			await this.#leave();
 			this.#recorder.phase = 'after';
@@ -205,6 +208,17 @@ class LoadRun {
 			if (this.#clock.monotonicMs() >= endMs) {
 				throw new Error(`The channel did not go live within ${LIVE_DEADLINE_MS} ms: ${last}`);
 			}
+		}
+	}
+
+	async #waitForEnough(): Promise<void> {
+		const { durationMs } = this.#options;
+		if (this.#listener.isEnough === undefined) {
+			return this.#wait(durationMs);
+		}
+		const endMs = this.#clock.monotonicMs() + durationMs;
+		while (this.#clock.monotonicMs() < endMs && !this.#listener.isEnough(this.#recorder)) {
+			await this.#wait(ENOUGH_POLL_MS);
 		}
 	}
 
