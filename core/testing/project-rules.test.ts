@@ -201,6 +201,13 @@ describe('project rules', () => {
 		expect(counted.test('keyGenerator: (request) => addressKey(request.ip)')).toBe(false);
 	});
 
+	it('no page reads the wall clock of its viewer, which may be hours off: server-time.ts has the server’s', () => {
+		const wallClock = /Date\.now\(|new Date\(\)|\bnowMs\(\)/;
+		const pages = sources.filter((name) => name.startsWith('web/src/') && !/\.test\./.test(name));
+		expect(pages.length).toBeGreaterThan(50);
+		expect(pages.filter((name) => wallClock.test(read(name)))).toEqual([]);
+	});
+
 	it('every error code is thrown somewhere', () => {
 		const text = sources
 			.filter((name) => name !== 'core/errors.ts' && !/\.test\./.test(name))

@@ -1,4 +1,4 @@
-/** The owner's view of his broadcast, asked for every two seconds while somebody looks, with ten minutes of latency. */
+/** The owner's view of their broadcast, asked for every two seconds while somebody looks, with ten minutes of latency. */
 import { onBeforeUnmount, ref, shallowRef, type Ref } from 'vue';
 import { systemClock, type CancelTimer } from '../../../core/clock.ts';
 import { addSample, type LatencySample } from '../components/dashboard/latency-chart.ts';
@@ -37,7 +37,7 @@ export function useHealth(channelId: string): HealthWatch {
 			problem.value = undefined;
 			const { webrtc, 'll-hls': llHls } = answer.audience.byTier;
 			samples.value = addSample(samples.value, {
-				atMs: systemClock.nowMs(),
+				atMs: systemClock.monotonicMs(),
 				webrtc: webrtc.latencyMs,
 				'll-hls': llHls.latencyMs,
 			});

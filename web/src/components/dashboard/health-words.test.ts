@@ -56,6 +56,7 @@ it('says who published, when it ended and why', () => {
 	expect(sourceWords({ ...report, encoderName: null })).toBe('An encoder, by RTMP from 192.0.2.1');
 	const words = (agoMs: number) => endWords(report, Date.parse(report.at) + agoMs);
 	expect(words(12 * 60_000)).toBe('12 min ago: The connection to the encoder was lost.');
+	expect(endWords(report, undefined)).toBe('The connection to the encoder was lost.');
 	expect(words(-5000)).toBe('less than a minute ago: The connection to the encoder was lost.');
 });
 

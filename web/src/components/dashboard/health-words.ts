@@ -57,9 +57,12 @@ export function sourceWords(publisher: {
 	return `${publisher.encoderName ?? 'An encoder'}, by ${publisher.protocol.toUpperCase()} from ${publisher.remoteAddress}`;
 }
 
-/** What became of the last encoder: "12 min ago: The connection to the encoder was lost." */
-export function endWords(report: NonNullable<ChannelHealth['lastPublisher']>, nowMs: number): string {
-	// The viewer's clock and the server's may differ by more than has passed.
+/** What became of the last encoder: "12 min ago: The connection to the encoder was lost." `nowMs`: on the server, once known. */
+export function endWords(report: NonNullable<ChannelHealth['lastPublisher']>, nowMs: number | undefined): string {
+	if (nowMs === undefined) {
+		return report.message;
+	}
+	// The estimate of the server's clock is some milliseconds off.
 	const agoMs = Math.max(0, nowMs - Date.parse(report.at));
 	return `${formatDuration(agoMs)} ago: ${report.message}`;
 }
