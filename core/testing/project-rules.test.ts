@@ -201,6 +201,11 @@ describe('project rules', () => {
 		expect(counted.test('keyGenerator: (request) => addressKey(request.ip)')).toBe(false);
 	});
 
+	it('IPv4 addresses that came as IPv6 are written as IPv4 in one place (plainAddress)', () => {
+		const names = sources.filter((name) => !/\.test\./.test(name) && /\^::ffff/.test(read(name)));
+		expect(names).toEqual([]);
+	});
+
 	it('no page reads the wall clock of its viewer, which may be hours off: server-time.ts has the server’s', () => {
 		const wallClock = /Date\.now\(|new Date\(\)|\bnowMs\(\)/;
 		const pages = sources.filter((name) => name.startsWith('web/src/') && !/\.test\./.test(name));

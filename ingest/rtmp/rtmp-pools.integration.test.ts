@@ -94,6 +94,12 @@ afterEach(async () => {
 });
 
 describe('RtmpServer full of strangers', () => {
+	it('knows an IPv4 address as such where it listens on IPv6', async () => {
+		await start({ host: '::' });
+		await expect(publish(await connect(STREAMER))).resolves.toBe('NetStream.Publish.Start');
+		expect(askedFrom).toEqual([STREAMER]);
+	});
+
 	it('lets a streamer of another address in, and leaves publishers alone', async () => {
 		await start({ maxConnectionCount: 8, reservedConnectionCount: 2, maxStrangersPerAddress: 5 });
 		const onAir = await connect(STREAMER);

@@ -4,7 +4,7 @@ import tls from 'node:tls';
 import { withDeadline, type Clock } from '../../core/clock.ts';
 import { CloseScope } from '../../core/close-scope.ts';
 import type { StreamKey } from '../../core/ids.ts';
-import { addressKey } from '../../core/limits/address-key.ts';
+import { addressKey, plainAddress } from '../../core/limits/address-key.ts';
 import { SharePool } from '../../core/limits/share-pool.ts';
 import type { Logger } from '../../core/logger.ts';
 import { RateLimitedReport } from '../../core/rate-limited-report.ts';
@@ -215,7 +215,8 @@ export class RtmpServer<Authorization> extends TypedEmitter<RtmpServerEvents<Aut
 		this.#begin(socket, announcement.address ?? proxyAddress, announcement.rest);
 	}
 
-	#begin(socket: net.Socket, remoteAddress: string, firstBytes: Uint8Array | undefined): void {
+	#begin(socket: net.Socket, senderAddress: string, firstBytes: Uint8Array | undefined): void {
+		const remoteAddress = plainAddress(senderAddress);
 		const isKnown = this.#authorizer.isKnownAddress(remoteAddress);
 		const admission = this.#places.admit(socket, addressKey(remoteAddress), isKnown);
 		if (!admission.isAdmitted) {

@@ -5,7 +5,7 @@ import type { Clock } from '../../core/clock.ts';
 import { CloseScope } from '../../core/close-scope.ts';
 import { SpillwayError } from '../../core/errors.ts';
 import { createId, type PublisherId } from '../../core/ids.ts';
-import { addressKey } from '../../core/limits/address-key.ts';
+import { addressKey, plainAddress } from '../../core/limits/address-key.ts';
 import { PendingPlaces, type PendingPlace } from '../../core/limits/pending-places.ts';
 import type { Logger } from '../../core/logger.ts';
 import { StateMachine } from '../../core/state-machine.ts';
@@ -181,10 +181,15 @@ export class WhipSessions {
 			broadcastId: broadcast.id,
 			publisherId,
 		});
-		const preferredAddress = request.socket.localAddress?.replace(/^::ffff:/, '');
+		const { localAddress } = request.socket;
+		const preferredAddress = localAddress === undefined ? undefined : plainAddress(localAddress);
 		const transport = await PublisherTransport.create(router, negotiated, { preferredAddress }, { clock, logger });
 		const publisher = new WhipPublisher(
-			{ id: publisherId, remoteAddress: request.ip, encoderName: request.headers['user-agent']?.slice(0, 120) },
+			{
+				id: publisherId,
+				remoteAddress: plainAddress(request.ip),
+				encoderName: request.headers['user-agent']?.slice(0, 120),
+			},
 			transport,
 			{ clock, logger },
 		);

@@ -5,7 +5,7 @@ import { CloseScope } from '../../core/close-scope.ts';
 import type { Clock } from '../../core/clock.ts';
 import { SpillwayError } from '../../core/errors.ts';
 import type { ViewerId } from '../../core/ids.ts';
-import { addressKey, isLoopback, SenderGroups } from '../../core/limits/address-key.ts';
+import { addressKey, isLoopback, plainAddress, SenderGroups } from '../../core/limits/address-key.ts';
 import { PendingPlaces } from '../../core/limits/pending-places.ts';
 import { TokenBuckets, type TokenRate } from '../../core/limits/token-bucket.ts';
 import { VIEWER_HEADER } from '../../core/protocol/viewer-header.ts';
@@ -240,7 +240,7 @@ export class WhepSessions {
 			id,
 			broadcastRouter,
 			offer,
-			{ preferredAddress: localAddress?.replace(/^::ffff:/, '') },
+			{ preferredAddress: localAddress === undefined ? undefined : plainAddress(localAddress) },
 			{ clock: this.#dependencies.clock, logger },
 		);
 		this.#sessions.set(id, { channel, transport: session });
