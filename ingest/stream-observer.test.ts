@@ -142,6 +142,20 @@ describe('StreamObserver', () => {
 		expect([videoUnitCount, audioUnitCount]).toEqual([250, 500]);
 	});
 
+	it.each([1 / 30, 1 / 2, 1, 2, 30])('counts pictures as they arrive, when times go at %s of the pace', (pace) => {
+		const observer = new StreamObserver();
+		observer.configure(H264_CONFIG);
+		for (let index = 0; index < 300; index++) {
+			const changes = { arrivedAtMs: index * 20, isKeyFrame: index === 0 };
+			observer.observe(unit('video', (index * 20) / pace, changes));
+			// A bunch at the beginning is no rate yet.
+			if (index * 20 < 1000) {
+				expect(observer.arrivalFrameRate).toBe(0);
+			}
+		}
+		expect(Math.round(observer.arrivalFrameRate)).toBe(50);
+	});
+
 	it('measures the frame rate by counting where the order of pictures says nothing', () => {
 		const observer = new StreamObserver();
 		observer.configure(B_FRAME_CONFIG);

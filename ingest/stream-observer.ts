@@ -24,6 +24,8 @@ export type StreamHealth = {
 };
 
 const WINDOW_MS = 3000;
+/** Over less, pictures that a network delivers in a bunch look like many. */
+const MIN_RATE_SPAN_MS = 1000;
 /** Viewers see a picture that stands for so long; a screen that is shared and does not change sends as seldom, evenly. */
 const MIN_GAP_MS = 500;
 const GAP_INTERVALS = 4;
@@ -136,6 +138,14 @@ export class StreamObserver {
 	/** The usual time from picture to picture, in milliseconds; undefined before the second. */
 	get usualIntervalMs(): number | undefined {
 		return this.#intervalsMs.length === 0 ? undefined : percentile(this.#intervalsMs, 50);
+	}
+
+	/**
+	 * Pictures a second as they arrive: what re-encoding costs, whatever the publisher's times say. 0 while unknown.
+	 */
+	get arrivalFrameRate(): number {
+		const spanMs = (this.#videoSamples.at(-1)?.atMs ?? 0) - (this.#videoSamples[0]?.atMs ?? 0);
+		return spanMs < MIN_RATE_SPAN_MS ? 0 : countRate(this.#videoSamples);
 	}
 
 	get video(): VideoTrackConfig | undefined {
