@@ -208,9 +208,10 @@ function isGap(durationMs: number, usualMs: number): boolean {
 	return durationMs > MIN_GAP_MS && durationMs > GAP_INTERVALS * usualMs;
 }
 
+// One sample before the window stays: what comes in a bunch after a pause came in the time since then.
 function pushSample(samples: Sample[], atMs: number, bytes: number): void {
 	samples.push({ atMs, bytes });
-	while (samples.length > 0 && atMs - samples[0]!.atMs > WINDOW_MS) {
+	while (samples.length > 1 && atMs - samples[1]!.atMs >= WINDOW_MS) {
 		samples.shift();
 	}
 }
@@ -220,7 +221,7 @@ function rateBps(samples: readonly Sample[]): number {
 		return 0;
 	}
 	const bytes = samples.slice(1).reduce((sum, sample) => sum + sample.bytes, 0);
-	return bytesToBps(bytes, samples.at(-1)!.atMs - samples[0]!.atMs);
+	return bytesToBps(bytes, Math.max(MIN_RATE_SPAN_MS, samples.at(-1)!.atMs - samples[0]!.atMs));
 }
 
 function countRate(samples: readonly Sample[]): number {
