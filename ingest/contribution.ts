@@ -394,7 +394,9 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 
 	#planNow(): LegPlan {
 		const { video } = this.observer;
-		const picture = video === undefined ? undefined : { ...video, frameRate: () => this.observer.health.frameRate };
+		// An encoder costs what arrives: times that go too fast are not to make it cheaper.
+		const frameRate = (): number => Math.max(this.observer.health.frameRate, this.observer.arrivalFrameRate);
+		const picture = video === undefined ? undefined : { ...video, frameRate };
 		return this.#admission.plan(this.#facts, picture);
 	}
 

@@ -142,6 +142,42 @@ describe('StreamObserver', () => {
 		expect([videoUnitCount, audioUnitCount]).toEqual([250, 500]);
 	});
 
+	it.each([1 / 30, 1 / 2, 1, 2, 30])('counts pictures as they arrive, when times go at %s of the pace', (pace) => {
+		const observer = new StreamObserver();
+		observer.configure(H264_CONFIG);
+		for (let index = 0; index < 300; index++) {
+			const changes = { arrivedAtMs: index * 20, isKeyFrame: index === 0 };
+			observer.observe(unit('video', (index * 20) / pace, changes));
+			// A bunch at the beginning is no rate yet.
+			if (index * 20 < 1000) {
+				expect(observer.arrivalFrameRate).toBe(0);
+			}
+		}
+		expect(Math.round(observer.arrivalFrameRate)).toBe(50);
+	});
+
+	it.each([1000, 2900, 3000, 3100, 5000, 10_000])(
+		'measures the same rates when units come together each %i ms',
+		(everyMs) => {
+			const observer = new StreamObserver();
+			observer.configure(H264_CONFIG);
+			observer.configure(AAC_CONFIG);
+			let [most, pictures] = [0, 0];
+			for (let atMs = 0; atMs < 40_000; atMs += 20) {
+				// A network that stands still, then delivers all at once; 1 ms for each ten units.
+				const arrivedAtMs = Math.ceil(atMs / everyMs) * everyMs + (atMs % everyMs) / 200;
+				observer.observe(unit('video', atMs, { bytes: new Uint8Array(1000), arrivedAtMs }));
+				observer.observe(unit('audio', atMs, { bytes: new Uint8Array(500), arrivedAtMs }));
+				const { videoBitrateBps, audioBitrateBps } = observer.health;
+				most = Math.max(most, videoBitrateBps + audioBitrateBps);
+				pictures = Math.max(pictures, observer.arrivalFrameRate);
+			}
+			// 600 kbit/s and 50 pictures a second, and at most one bunch more than fits into the window.
+			expect(most).toBeLessThanOrEqual(600_000 * 2.1);
+			expect(pictures).toBeLessThanOrEqual(50 * 2.1);
+		},
+	);
+
 	it('measures the frame rate by counting where the order of pictures says nothing', () => {
 		const observer = new StreamObserver();
 		observer.configure(B_FRAME_CONFIG);

@@ -24,6 +24,8 @@ export type StreamHealth = {
 };
 
 const WINDOW_MS = 3000;
+/** Over less, pictures that a network delivers in a bunch look like many. */
+const MIN_RATE_SPAN_MS = 1000;
 /** Viewers see a picture that stands for so long; a screen that is shared and does not change sends as seldom, evenly. */
 const MIN_GAP_MS = 500;
 const GAP_INTERVALS = 4;
@@ -138,6 +140,14 @@ export class StreamObserver {
 		return this.#intervalsMs.length === 0 ? undefined : percentile(this.#intervalsMs, 50);
 	}
 
+	/**
+	 * Pictures a second as they arrive: what re-encoding costs, whatever the publisher's times say. 0 while unknown.
+	 */
+	get arrivalFrameRate(): number {
+		const spanMs = (this.#videoSamples.at(-1)?.atMs ?? 0) - (this.#videoSamples[0]?.atMs ?? 0);
+		return spanMs < MIN_RATE_SPAN_MS ? 0 : countRate(this.#videoSamples);
+	}
+
 	get video(): VideoTrackConfig | undefined {
 		return this.#video;
 	}
@@ -198,9 +208,10 @@ function isGap(durationMs: number, usualMs: number): boolean {
 	return durationMs > MIN_GAP_MS && durationMs > GAP_INTERVALS * usualMs;
 }
 
+// One sample before the window stays: what comes in a bunch after a pause came in the time since then.
 function pushSample(samples: Sample[], atMs: number, bytes: number): void {
 	samples.push({ atMs, bytes });
-	while (samples.length > 0 && atMs - samples[0]!.atMs > WINDOW_MS) {
+	while (samples.length > 1 && atMs - samples[1]!.atMs >= WINDOW_MS) {
 		samples.shift();
 	}
 }
@@ -210,7 +221,7 @@ function rateBps(samples: readonly Sample[]): number {
 		return 0;
 	}
 	const bytes = samples.slice(1).reduce((sum, sample) => sum + sample.bytes, 0);
-	return bytesToBps(bytes, samples.at(-1)!.atMs - samples[0]!.atMs);
+	return bytesToBps(bytes, Math.max(MIN_RATE_SPAN_MS, samples.at(-1)!.atMs - samples[0]!.atMs));
 }
 
 function countRate(samples: readonly Sample[]): number {

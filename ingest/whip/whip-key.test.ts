@@ -13,6 +13,9 @@ describe('findWhipKeys', () => {
 		['another case', 'bEARER secret'],
 		['blanks', '  Bearer   secret  '],
 		['the word twice', 'Bearer Bearer secret'],
+		['a colon behind the word', 'Bearer: secret'],
+		['a colon without a blank', 'bearer:secret'],
+		['another word', 'Token secret'],
 		['no scheme', 'secret'],
 		['quotes', 'Bearer "secret"'],
 		['Basic, the key as password alone', basic(':secret')],
@@ -50,12 +53,20 @@ describe('findWhipKeys', () => {
 		expect(find({ authorization: 'a', query, pathParts: ['d'] })).toEqual(['a', 'b', 'c']);
 	});
 
-	it.each(['', 'Bearer', 'Bearer ', 'basic', basic(''), basic(':'), `Bearer ${'x'.repeat(600)}`, 'Bearer sch\u00e4n'])(
-		'finds nothing in "%s"',
-		(authorization) => {
-			expect(find({ authorization })).toEqual([]);
-		},
-	);
+	it.each([
+		'',
+		'Bearer',
+		'Bearer ',
+		'Bearer: ',
+		'token',
+		'basic',
+		basic(''),
+		basic(':'),
+		`Bearer ${'x'.repeat(600)}`,
+		'Bearer sch\u00e4n',
+	])('finds nothing in "%s"', (authorization) => {
+		expect(find({ authorization })).toEqual([]);
+	});
 
 	it('gives at most three printable words, whatever comes', () => {
 		const text = fc.oneof(

@@ -34,12 +34,12 @@ export function findWhipKeys({ authorization, query, pathParts = [] }: WhipKeySo
 }
 
 // RFC 6750 §2.1 has "Bearer", and RFC 9110 §11.1 takes schemes in any case. Encoders with a field for the whole header get the
-// key alone, or the word twice; those with user and password make Basic of it (RFC 7617 §2).
+// key alone, the word twice, a colon behind it, or "Token"; those with user and password make Basic of it (RFC 7617 §2).
 function keysOfHeader(header: string): string[] {
-	const value = header.trim().replace(/^(?:bearer\s+)+/i, '');
+	const value = header.trim().replace(/^(?:(?:bearer|token)\s*[:\s]\s*)+/i, '');
 	const basic = /^basic\s+([\w+/=-]+)$/i.exec(value);
 	if (basic === null) {
-		return value === '' || /^(?:bearer|basic)$/i.test(value) ? [] : [value];
+		return value === '' || /^(?:bearer|token|basic)$/i.test(value) ? [] : [value];
 	}
 	const text = Buffer.from(basic[1]!, 'base64').toString('utf8');
 	const colon = text.indexOf(':');

@@ -154,6 +154,8 @@ describe('POST /whip', () => {
 		['?stream_key= and a wrong one', {}, '/whip?stream_key=good-key&token=wrong'],
 		['the path', {}, '/whip/good-key'],
 		['the path behind a name', {}, '/whip/live/good-key'],
+		["the header, and the channel's name behind the address", KEY, '/whip/demo'],
+		['the query, and a name behind the address', {}, '/whip/live/demo?key=good-key'],
 	])('finds the stream key with %s, in one attempt, and does not repeat it', async (_name, headers, url) => {
 		attempts.length = 0;
 		const lines = bench.logger.lines.length;
@@ -240,7 +242,7 @@ describe('other methods of WHIP', () => {
 		['PUT', '/whip', 'POST, GET, OPTIONS'],
 		['PATCH', '/whip', 'POST, GET, OPTIONS'],
 		['DELETE', '/whip', 'POST, GET, OPTIONS'],
-		['POST', '/whip/none', 'DELETE, GET, OPTIONS'],
+		['POST', `/whip/${'0'.repeat(32)}`, 'DELETE, GET, OPTIONS'],
 		['PUT', '/whip/none', 'DELETE, GET, OPTIONS'],
 		['PATCH', '/whip/none', 'DELETE, GET, OPTIONS'],
 	] as const)('W-16 refuses %s %s with 405 and Allow', async (method, url, allow) => {

@@ -46,6 +46,9 @@ type WhipSession = {
 
 /** A publisher that has not connected by then will not: OBS checks within 0.4 s, browsers within a few. */
 const CONNECT_TIMEOUT_MS = 15_000;
+/** A session's id in hexadecimal is the only secret of a client that has no key in its header. */
+const SESSION_ID_BYTES = 16;
+const SESSION_ID = new RegExp(`^[0-9a-f]{${2 * SESSION_ID_BYTES}}$`);
 /** Sessions that have not connected yet, with good keys all; the oldest gives way. */
 const PENDING_LIMITS = { capacity: 1000, reserve: 0 };
 /** An encoder that starts over leaves one or two behind. */
@@ -85,11 +88,12 @@ export class WhipSessions {
 		app.post('/whip', { onRequest: requireSdp }, async (request, reply) =>
 			this.#publish(keysOf(request), request, reply),
 		);
-		// For encoders that have a field for the address only.
+		// For encoders that have a field for the address only, and for people who write the channel's name behind the address.
 		app.post<{ Params: { '*': string } }>('/whip/*', { onRequest: requireSdp }, async (request, reply) => {
 			const pathParts = request.params['*'].split('/').filter((part) => part !== '');
-			const isSession = pathParts.length === 1 && this.#sessions.has(pathParts[0]!);
-			if (isSession || (pathParts.length > 0 && keysOf(request).candidates.length > 0)) {
+			// An encoder that sends its key asks a session that is over, which is not to become a new one.
+			const isOfSession = pathParts.length === 1 && SESSION_ID.test(pathParts[0]!);
+			if (isOfSession && (this.#sessions.has(pathParts[0]!) || keysOf(request).candidates.length > 0)) {
 				refuseMethod(request, reply, 'DELETE, GET');
 			}
 			return this.#publish(keysOf(request, pathParts), request, reply);
@@ -174,7 +178,7 @@ export class WhipSessions {
 			throw new SpillwayError('SFU_UNAVAILABLE', ['it is being started again'], { retryAfterSeconds: 1 });
 		}
 		const { clock } = this.#dependencies;
-		const id = randomBytes(16).toString('hex');
+		const id = randomBytes(SESSION_ID_BYTES).toString('hex');
 		const publisherId = createId<PublisherId>(clock.nowMs());
 		const logger = this.#dependencies.logger.child({
 			channel: broadcast.channelName,

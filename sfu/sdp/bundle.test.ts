@@ -1,4 +1,5 @@
 /** Tests of the one transport that all sections share: bundles, whose address counts, RTCP, ICE, fingerprints, DTLS roles. */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SpillwayError } from '../../core/errors.ts';
 import { OBS_OFFER } from '../testing/sdp-fixtures.ts';
@@ -47,6 +48,28 @@ describe('negotiateTransport', () => {
 		const other = { setup: 'passive', fingerprint: { algorithm: 'sha-1' } };
 		expect(negotiate(OWN_TRANSPORTS.replace('BUNDLE 0 1', 'BUNDLE 1 0'))).toMatchObject(other);
 		expect(negotiate(OWN_TRANSPORTS, [1])).toMatchObject(other);
+	});
+
+	it('writes the fingerprint as mediasoup compares it, however the client wrote it', () => {
+		const expected = negotiate(OBS_OFFER).fingerprint;
+		const rewrite = (change: (line: string) => string): string =>
+			OBS_OFFER.replaceAll(/a=fingerprint:.*/g, (line) => change(line));
+		expect(negotiate(rewrite((line) => line.toLowerCase())).fingerprint).toEqual(expected);
+		expect(negotiate(rewrite((line) => line.replace('sha-256', 'SHA-256'))).fingerprint).toEqual(expected);
+	});
+
+	it('takes the strongest known one of several fingerprints, wherever it stands (RFC 8122 §5)', () => {
+		const own = /a=fingerprint:.*/.exec(OBS_OFFER)![0];
+		const orders = fc.shuffledSubarray([own, OTHER_FINGERPRINT, 'a=fingerprint:md2 AA:BB'], { minLength: 3 });
+		fc.assert(
+			fc.property(orders, fc.boolean(), (lines, isOfSession) => {
+				const text = OBS_OFFER.replaceAll(/a=fingerprint:.*\r\n/g, '');
+				const offer = isOfSession
+					? text.replace('t=0 0\r\n', `t=0 0\r\n${lines.join('\r\n')}\r\n`)
+					: text.replaceAll(/a=mid:.*\r\n/g, (mid) => `${mid}${lines.join('\r\n')}\r\n`);
+				expect(negotiate(offer).fingerprint).toEqual(negotiate(OBS_OFFER).fingerprint);
+			}),
+		);
 	});
 
 	it('takes one section without a group, and writes none', () => {

@@ -4,7 +4,13 @@
  */
 import type { DtlsParameters } from 'mediasoup/types';
 import { SpillwayError } from '../../core/errors.ts';
-import { printable, type OfferedMedia, type OfferedSection, type SdpOffer } from './sdp-offer.ts';
+import {
+	printable,
+	type OfferedFingerprint,
+	type OfferedMedia,
+	type OfferedSection,
+	type SdpOffer,
+} from './sdp-offer.ts';
 
 /** What was agreed on for the transport. */
 export type NegotiatedTransport = {
@@ -56,7 +62,7 @@ export function negotiateTransport(offer: SdpOffer, served: readonly OfferedMedi
 	checkIceCredentials(transport, name);
 	return {
 		bundle: group?.filter((mid) => sections.some((section) => section.mid === mid)),
-		fingerprint: readFingerprint(transport.fingerprint, name),
+		fingerprint: chooseFingerprint(transport.fingerprints, name),
 		setup: readSetup(transport.setup ?? 'actpass'),
 	};
 }
@@ -104,27 +110,32 @@ function checkIceCredentials({ iceUfrag, icePwd }: OfferedSection['transport'], 
 	}
 }
 
-// RFC 8122 §5.
-function readFingerprint(
-	fingerprint: { type: string; hash: string } | undefined,
+// RFC 8122 §5: one for each hash that the client knows; the strongest that we know counts. Hexadecimal digits are to be upper
+// case, which mediasoup compares them as, but not every client writes them so.
+function chooseFingerprint(
+	fingerprints: readonly OfferedFingerprint[],
 	name: string,
 ): NegotiatedTransport['fingerprint'] {
-	if (fingerprint === undefined) {
+	if (fingerprints.length === 0) {
 		throw new SpillwayError('SDP_MALFORMED', [`${name} has no DTLS fingerprint`]);
 	}
-	const algorithm = fingerprint.type.toLowerCase();
-	const byteCount = Object.hasOwn(FINGERPRINT_BYTES, algorithm) ? FINGERPRINT_BYTES[algorithm] : undefined;
-	if (byteCount === undefined) {
+	const known = fingerprints
+		.map(({ type, hash }) => ({ algorithm: type.toLowerCase(), value: hash.toUpperCase() }))
+		.filter(({ algorithm }) => Object.hasOwn(FINGERPRINT_BYTES, algorithm))
+		.toSorted((a, b) => FINGERPRINT_BYTES[b.algorithm]! - FINGERPRINT_BYTES[a.algorithm]!);
+	const [chosen] = known;
+	if (chosen === undefined) {
 		throw new SpillwayError('SDP_OFFER_UNSUPPORTED', [
-			`the fingerprint algorithm "${printable(fingerprint.type)}" is not known`,
+			`the fingerprint algorithm "${printable(fingerprints[0]!.type)}" is not known`,
 		]);
 	}
-	if (!new RegExp(`^(?:[0-9a-f]{2}:){${byteCount - 1}}[0-9a-f]{2}$`, 'i').test(fingerprint.hash)) {
+	const byteCount = FINGERPRINT_BYTES[chosen.algorithm]!;
+	if (!new RegExp(`^(?:[0-9A-F]{2}:){${byteCount - 1}}[0-9A-F]{2}$`).test(chosen.value)) {
 		throw new SpillwayError('SDP_MALFORMED', [
-			`the fingerprint of ${name} is not ${byteCount} pairs of hexadecimal digits with colons, as ${algorithm} has`,
+			`the fingerprint of ${name} is not ${byteCount} pairs of hexadecimal digits with colons, as ${chosen.algorithm} has`,
 		]);
 	}
-	return { algorithm, value: fingerprint.hash };
+	return chosen;
 }
 
 function readSetup(value: string): NegotiatedTransport['setup'] {

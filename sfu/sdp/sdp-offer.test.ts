@@ -14,10 +14,12 @@ import { MAX_SDP_BYTES, parseSdpOffer, type OfferedMedia } from './sdp-offer.ts'
 const TRANSPORT = {
 	iceUfrag: 'uFrG',
 	icePwd: 'aNeutralIcePasswordXyz1',
-	fingerprint: {
-		type: 'sha-256',
-		hash: '00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF',
-	},
+	fingerprints: [
+		{
+			type: 'sha-256',
+			hash: '00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF',
+		},
+	],
 	setup: 'actpass',
 	hasRtcpMux: true,
 };

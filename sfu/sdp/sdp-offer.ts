@@ -33,11 +33,15 @@ export type OfferedMedia = {
 	streamId: string | undefined;
 };
 
+/** The hash of a DTLS certificate (RFC 8122 §5), not checked. */
+export type OfferedFingerprint = { type: string; hash: string };
+
 /** What an m-section says of its own transport, not checked: in a bundle only one section's counts. */
 export type OfferedTransport = {
 	iceUfrag: string | undefined;
 	icePwd: string | undefined;
-	fingerprint: { type: string; hash: string } | undefined;
+	/** In the offered order; a client may write one for each hash that it knows. */
+	fingerprints: OfferedFingerprint[];
 	setup: string | undefined;
 	hasRtcpMux: boolean;
 };
@@ -95,7 +99,8 @@ export function parseSdpOffer(text: string): SdpOffer {
 	if (session.media.length > MAX_MEDIA_SECTIONS) {
 		throw new SpillwayError('SDP_MALFORMED', [`it has more than ${MAX_MEDIA_SECTIONS} media sections`]);
 	}
-	const sections = session.media.map((section, index) => readSection(session, section, index));
+	const fingerprints = readFingerprints(text);
+	const sections = session.media.map((section, index) => readSection(session, section, index, fingerprints));
 	const bundleGroups = (session.groups ?? [])
 		.filter(({ type }) => type === 'BUNDLE')
 		.map(({ mids }) => splitWords(mids));
@@ -110,7 +115,7 @@ export function parseSdpOffer(text: string): SdpOffer {
 	if (!sections.some(({ transport }) => transport.iceUfrag !== undefined && transport.icePwd !== undefined)) {
 		throw new SpillwayError('SDP_MALFORMED', ['it has no ice-ufrag and ice-pwd']);
 	}
-	if (!sections.some(({ transport }) => transport.fingerprint !== undefined)) {
+	if (!sections.some(({ transport }) => transport.fingerprints.length > 0)) {
 		throw new SpillwayError('SDP_MALFORMED', ['it has no DTLS fingerprint']);
 	}
 	const ssrcs = sections.flatMap(({ media }) => media?.ssrcs ?? []);
@@ -122,10 +127,26 @@ export function parseSdpOffer(text: string): SdpOffer {
 
 type ParsedMedia = sdpTransform.SessionDescription['media'][number];
 
-function readSection(session: sdpTransform.SessionDescription, media: ParsedMedia, index: number): OfferedSection {
+// The parser keeps the last of several.
+function readFingerprints(text: string): { session: OfferedFingerprint[]; media: OfferedFingerprint[][] } {
+	const [session = [], ...media] = text
+		.split(/^m=/m)
+		.map((part) =>
+			Array.from(part.matchAll(/^a=fingerprint:(\S+) +(\S+)/gm), ([, type, hash]) => ({ type: type!, hash: hash! })),
+		);
+	return { session, media };
+}
+
+function readSection(
+	session: sdpTransform.SessionDescription,
+	media: ParsedMedia,
+	index: number,
+	fingerprints: ReturnType<typeof readFingerprints>,
+): OfferedSection {
 	if (!media.type || !media.protocol || typeof media.port !== 'number') {
 		throw new SpillwayError('SDP_MALFORMED', [`the m-line of media section ${index} cannot be read`]);
 	}
+	const ownFingerprints = fingerprints.media[index] ?? [];
 	// RFC 3264 §5.1: port 0 offers a stream that is not wanted; RFC 9143 §6: unless it only comes in the bundle.
 	const isOff = media.port === 0 && media.bundleOnly === undefined;
 	return {
@@ -137,7 +158,7 @@ function readSection(session: sdpTransform.SessionDescription, media: ParsedMedi
 		transport: {
 			iceUfrag: asText(media.iceUfrag ?? session.iceUfrag),
 			icePwd: asText(media.icePwd ?? session.icePwd),
-			fingerprint: media.fingerprint ?? session.fingerprint,
+			fingerprints: ownFingerprints.length > 0 ? ownFingerprints : fingerprints.session,
 			setup: media.setup ?? session.setup,
 			// The parser takes "rtcp-mux-only" (RFC 8858) for it as well.
 			hasRtcpMux: media.rtcpMux !== undefined,

@@ -69,6 +69,13 @@ export type ChatDraft = {
 	captureTimeMs?: number;
 };
 
+/** What became of a draft. */
+export type ChatSendResult = {
+	messageId: string;
+	/** The author's, as they are now: somebody may have become a moderator since they joined. */
+	badges: ChatMessage['author']['badges'];
+};
+
 /** The chat of one channel on this node. */
 export interface ChatRoom {
 	/** History first, then frames. `lastChatId`: the newest message that the member has; any text may come. */
@@ -80,7 +87,7 @@ export interface ChatRoom {
 	 * Throws a SpillwayError with code CHAT_…, with `retryAfterSeconds` where waiting helps; SESSION_NOT_FOUND for those who
 	 * are not members.
 	 */
-	send(memberId: string, draft: ChatDraft): Promise<{ messageId: string }>;
+	send(memberId: string, draft: ChatDraft): Promise<ChatSendResult>;
 	/** Throws CHAT_MODERATION_REFUSED, CHAT_TARGET_UNKNOWN, or DATABASE_UNAVAILABLE when it holds for now but is not kept. */
 	moderate(memberId: string, request: ModerationRequest): Promise<void>;
 	/** Gives up one open(). The room ends with the last one. Idempotent. */

@@ -12,7 +12,7 @@ import { parseChatCommand } from './chat-commands.ts';
 import { chatIdMs, type ChatIds } from './chat-ids.ts';
 import { ChatLimits } from './chat-limits.ts';
 import { ChatRestrictions } from './chat-restrictions.ts';
-import type { ChatDraft, ChatJoinResult, ChatMember, ModerationRequest } from './chat-service.ts';
+import type { ChatDraft, ChatJoinResult, ChatMember, ChatSendResult, ModerationRequest } from './chat-service.ts';
 import type { RoomStore } from './chat-store.ts';
 import { cleanChatText, findEmotes } from './chat-text.ts';
 import { RecentMessages } from './recent-messages.ts';
@@ -128,7 +128,7 @@ export class LocalChatRoom {
 	}
 
 	/** See ChatRoom.send(). */
-	async send(memberId: string, draft: ChatDraft): Promise<{ messageId: string }> {
+	async send(memberId: string, draft: ChatDraft): Promise<ChatSendResult> {
 		const { member, author } = this.#find(memberId);
 		await this.#channel.ensureLoaded();
 		this.#assertMayWrite(member, author);
@@ -140,7 +140,7 @@ export class LocalChatRoom {
 		const command = parseChatCommand(text);
 		if (command.kind !== 'say') {
 			await this.#moderation.run(author, command);
-			return { messageId: this.#options.ids.next() };
+			return { messageId: this.#options.ids.next(), badges: author.author.badges };
 		}
 		if (!author.canModerate && this.#channel.isBlocked(command.text)) {
 			throw new SpillwayError('CHAT_WORD_BLOCKED');
@@ -149,7 +149,7 @@ export class LocalChatRoom {
 		const message = this.#write(author, command.text, draft.captureTimeMs);
 		this.#limits.said(author.author.id, author.user === undefined, command.text);
 		await this.#log.append({ id: message.id, kind: 'message', message, subjects: author.subjects, senderId: memberId });
-		return { messageId: message.id };
+		return { messageId: message.id, badges: author.author.badges };
 	}
 
 	/** See ChatRoom.moderate(). */

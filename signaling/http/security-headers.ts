@@ -5,7 +5,7 @@ import type { FastifyInstance } from 'fastify';
 const STRICT_TRANSPORT_SECURITY = 'max-age=15552000';
 /** Publishing from the page needs camera, microphone and screen; nothing of ours needs the rest. */
 export const PERMISSIONS_POLICY =
-	'camera=(self), microphone=(self), display-capture=(self), geolocation=(), payment=(), usb=(), serial=(), hid=(), midi=(), bluetooth=()';
+	'camera=(self), microphone=(self), display-capture=(self), geolocation=(), payment=(), usb=(), serial=(), hid=(), midi=()';
 
 /** `isSecure`: people reach the server by TLS, its own or a proxy's. */
 export function addSecurityHeaders(app: FastifyInstance, isSecure: boolean): void {

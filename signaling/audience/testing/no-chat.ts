@@ -30,7 +30,7 @@ export class NoChat implements Pick<ChatService, 'open'> {
 				if (text === 'refuse me') {
 					throw new SpillwayError('CHAT_TOO_FAST', [3], { retryAfterSeconds: 3 });
 				}
-				return { messageId: '1-0' };
+				return { messageId: '1-0', badges: [] };
 			},
 			moderate: async () => {
 				throw new SpillwayError('CHAT_MODERATION_REFUSED', ['you are no moderator']);

@@ -32,6 +32,7 @@ class FakeSocket implements IrcSocket {
 
 let clock: FakeClock;
 let bus: InProcessBus;
+let store: FakeRoomStore;
 let rooms: ChatRooms;
 let attempts: AttemptLimiter;
 let sessions: IrcSession[];
@@ -83,9 +84,10 @@ beforeEach(() => {
 	logger = new RecordingLogger();
 	isDatabaseLost = false;
 	bus = new InProcessBus({ clock, logger: silentLogger });
+	store = new FakeRoomStore();
 	rooms = new ChatRooms({
 		bus,
-		store: new FakeRoomStore(),
+		store,
 		clock,
 		logger: silentLogger,
 		serverSecret: new Uint8Array(32),
@@ -127,6 +129,25 @@ describe('IrcSession', () => {
 		expect(reader.socket.lines.slice(-1)).toEqual([':ann!ann@ann.tmi.twitch.tv PRIVMSG #a :hi all']);
 		expect(reader.socket.lines.some((line) => /ROOMSTATE|USERSTATE|^@/.test(line))).toBe(false);
 		expect(writer.socket.lines.some((line) => line.includes('hi all'))).toBe(false);
+	});
+
+	it('tells a new moderator so with the next message, and no longer afterwards', async () => {
+		const { socket, send } = open();
+		const say = async (text: string): Promise<string> => {
+			await send(`PRIVMSG #a :${text}`);
+			await clock.advance(2000);
+			return socket.lines.findLast((line) => line.includes(' USERSTATE #a'))!;
+		};
+		await send('CAP REQ :twitch.tv/tags twitch.tv/commands\r\nPASS oauth:good\r\nNICK ann\r\nJOIN #a');
+		expect(await say('one')).toContain('mod=0');
+		store.moderatorIds.add('u-ann');
+		rooms.settingsChanged('channel-a' as ChannelId);
+		await clock.advance(10);
+		expect(await say('two')).toMatch(/badges=moderator\/1;.*mod=1;.*user-type=mod/);
+		store.moderatorIds.delete('u-ann');
+		rooms.settingsChanged('channel-a' as ChannelId);
+		await clock.advance(10);
+		expect(await say('three')).toContain('mod=0');
 	});
 
 	it.each([

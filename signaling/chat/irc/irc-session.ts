@@ -378,7 +378,7 @@ export class IrcSession {
 		const action = /^\u0001ACTION (.*?)\u0001?$/.exec(text);
 		const line = action === null ? text : `/me ${action[1]}`;
 		try {
-			await joined.room.send(joined.memberId, { text: line });
+			({ badges: joined.badges } = await joined.room.send(joined.memberId, { text: line }));
 			const { kind } = parseChatCommand(line.trim());
 			const successId = successIdOf(kind);
 			if (successId !== undefined) {
