@@ -5,7 +5,6 @@ import { CHANNEL_STATES, legDescriptionSchema } from '../../core/protocol/channe
 import { audienceReportSchema, type AudienceReport } from '../../core/protocol/audience-report.ts';
 import { publishReportSchema, trackProblemSchema } from '../../core/protocol/publish-report.ts';
 import type { ChannelId, ChannelName } from '../../core/ids.ts';
-import { plainAddress } from '../../core/limits/address-key.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast-registry.ts';
 import type { PublishReport } from '../../ingest/publish-report.ts';
@@ -217,7 +216,7 @@ function describeHealth(
 				: {
 						protocol: publisher.protocol,
 						encoderName: publisher.encoderName ?? null,
-						remoteAddress: plainAddress(publisher.remoteAddress),
+						remoteAddress: publisher.remoteAddress,
 					},
 		health: health === undefined ? null : { ...health, gopDurationMs: health.gopDurationMs ?? null },
 		problems: state === 'offline' ? [] : [...(broadcast?.problems ?? [])],
@@ -240,7 +239,6 @@ function describeReport(report: PublishReport | undefined): Static<typeof publis
 	return {
 		...rest,
 		at: new Date(atEpochMs).toISOString(),
-		remoteAddress: plainAddress(rest.remoteAddress),
 		encoderName: encoderName ?? null,
 		problems: [...problems],
 	};
