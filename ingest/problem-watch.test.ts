@@ -21,7 +21,7 @@ function setUp(settings: Partial<FakeEncoderSettings> = {}) {
 	const publisher = new FakePublisher(clock, settings);
 	const watch = new ProblemWatch(publisher, { clock, logger });
 	benches.push({ publisher, clock });
-	return { clock, logger, publisher, codes: () => watch.problems.map(({ code }) => code) };
+	return { clock, logger, publisher, watch, codes: () => watch.problems.map(({ code }) => code) };
 }
 
 describe('ProblemWatch', () => {
@@ -114,4 +114,30 @@ describe('ProblemWatch', () => {
 			expect(count > 0 ? codes() : []).toEqual([]);
 		}
 	});
+
+	it.each(['rtmp', 'whip'] as const)(
+		'tells of times by %s that run at another pace, and takes it back',
+		async (protocol) => {
+			for (const [pace, words] of [
+				[0, 'stand still'],
+				[0.5, 'run slower'],
+				[30, 'run faster'],
+			] as const) {
+				for (const kinds of [['video'], ['audio'], ['video', 'audio']]) {
+					const stateTime: FakeEncoderSettings['stateTime'] = (kind, timeMs) =>
+						timeMs * (kinds.includes(kind) ? pace : 1);
+					const { publisher, watch, codes } = setUp({ protocol, stateTime });
+					publisher.configure();
+					await publisher.run(10_000);
+					expect(codes()).toEqual([]);
+					await publisher.run(12_000);
+					expect(codes()).toEqual(kinds.map((kind) => `${kind}-pace-wrong`));
+					expect(watch.problems[0]!.message).toContain(words);
+					publisher.settings.stateTime = (_kind, timeMs) => timeMs;
+					await publisher.run(22_000);
+					expect(codes()).toEqual([]);
+				}
+			}
+		},
+	);
 });

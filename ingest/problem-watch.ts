@@ -5,6 +5,7 @@
 import type { Clock } from '../core/clock.ts';
 import { CloseScope } from '../core/close-scope.ts';
 import type { Logger } from '../core/logger.ts';
+import { PaceWatch, paceText } from './pace-watch.ts';
 import { ProblemList } from './problem-list.ts';
 import type { Publisher, TrackProblem } from './publisher.ts';
 import type { TrackProblemCode } from './track-problems.ts';
@@ -17,6 +18,7 @@ const PATIENCE_INTERVALS = 3;
 const KINDS = ['video', 'audio'] as const;
 type Kind = (typeof KINDS)[number];
 type Arrivals = { lastAtMs: number; longestIntervalMs: number };
+const PACE_PROBLEMS = { video: 'video-pace-wrong', audio: 'audio-pace-wrong' } as const;
 
 /** What the watch reads of a publisher. */
 export type WatchedPublisher = Pick<Publisher, 'announcedKinds' | 'describedKinds' | 'problems' | 'on'>;
@@ -30,6 +32,7 @@ export class ProblemWatch {
 	readonly #found: ProblemList;
 	readonly #configured = new Set<Kind>();
 	readonly #arrivals = new Map<Kind, Arrivals>();
+	readonly #paces = { video: new PaceWatch(), audio: new PaceWatch() };
 	/** Pictures came, but none to begin with. */
 	#hasHeadlessVideo = false;
 
@@ -41,7 +44,14 @@ export class ProblemWatch {
 		this.#found = new ProblemList(this.#clock, dependencies.logger);
 		const { signal } = this.#scope;
 		publisher.on('trackConfigured', ({ kind }) => this.#configured.add(kind), { signal });
-		publisher.on('unit', ({ kind, isKeyFrame }) => this.#onUnit(kind, isKeyFrame), { signal });
+		publisher.on(
+			'unit',
+			({ kind, isKeyFrame, decodeTimeMs, arrivedAtMs }) => {
+				this.#onUnit(kind, isKeyFrame);
+				this.#paces[kind].observe(decodeTimeMs, arrivedAtMs);
+			},
+			{ signal },
+		);
 		publisher.on('closed', () => this.close(), { signal });
 		this.#scope.onClose(this.#clock.setInterval(() => this.#check(), CHECK_INTERVAL_MS));
 	}
@@ -53,6 +63,9 @@ export class ProblemWatch {
 
 	/** Idempotent. */
 	close(): void {
+		if (!this.#scope.closed) {
+			this.#tellPaces('wrongPaceAtEnd');
+		}
 		void this.#scope.close('publisher-closed');
 	}
 
@@ -77,6 +90,7 @@ export class ProblemWatch {
 	}
 
 	#check(): void {
+		this.#tellPaces('wrongPace');
 		for (const kind of KINDS) {
 			const isHeadless = kind === 'video' && this.#hasHeadlessVideo;
 			const isMissing = this.#isMissing(kind);
@@ -86,6 +100,17 @@ export class ProblemWatch {
 			}
 			if (this.#hasStopped(kind)) {
 				this.#found.note(`${kind}-stopped`);
+			}
+		}
+	}
+
+	#tellPaces(which: 'wrongPace' | 'wrongPaceAtEnd'): void {
+		for (const kind of KINDS) {
+			const pace = this.#paces[kind][which];
+			if (pace === undefined) {
+				this.#found.clear(PACE_PROBLEMS[kind]);
+			} else {
+				this.#found.note(PACE_PROBLEMS[kind], paceText(pace));
 			}
 		}
 	}

@@ -10,7 +10,7 @@ import type { Publisher, PublisherEndReason, PublisherEvents, TrackProblem } fro
 import type { RtmpMediaUnit, RtmpPublisher } from './rtmp/rtmp-publisher.ts';
 import { RtmpServer, type RtmpAuthorizer, type RtmpServerConfig } from './rtmp/rtmp-server.ts';
 
-/** Events kept while the broadcast is being opened, which takes some ten milliseconds. */
+/** Units kept while the broadcast is being opened, which takes some ten milliseconds. */
 const MAX_EARLY_EVENTS = 500;
 
 /** Makes the RTMP server; listen() starts it. */
@@ -73,7 +73,8 @@ class RtmpSource extends TypedEmitter<PublisherEvents> implements Publisher {
 		const { signal } = this.#scope;
 		publisher.on('trackConfigured', (config) => this.#pass(() => this.emit('trackConfigured', config)), { signal });
 		publisher.on('mediaUnit', (unit) => this.#pass(() => this.#emitUnit(unit)), { signal });
-		publisher.on('closed', (reason) => this.#pass(() => void this.#scope.close(reason)));
+		// However much came before it: a publisher whose end is lost would be on air for ever.
+		publisher.on('closed', (reason) => this.#pass(() => void this.#scope.close(reason), { isLast: true }));
 		this.#scope.onClose(async (reason) => {
 			await publisher.close(reason);
 			this.emit('closed', reason);
@@ -109,10 +110,10 @@ class RtmpSource extends TypedEmitter<PublisherEvents> implements Publisher {
 		return this.#scope.close(reason);
 	}
 
-	#pass(emit: () => void): void {
+	#pass(emit: () => void, { isLast = false } = {}): void {
 		if (this.#early === undefined) {
 			emit();
-		} else if (this.#early.length < MAX_EARLY_EVENTS) {
+		} else if (isLast || this.#early.length < MAX_EARLY_EVENTS) {
 			this.#early.push(emit);
 		}
 	}

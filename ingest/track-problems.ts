@@ -15,6 +15,8 @@ type ProblemRow = {
 
 const CHOOSE_H264 = 'Choose H.264 (AVC) as video encoder. In OBS: Settings → Output → Video Encoder.';
 const CHOOSE_AAC = 'Choose AAC as audio encoder. In OBS: Settings → Output → Audio Encoder.';
+const SEND_IN_REAL_TIME =
+	'Send in real time: for a file FFmpeg needs -re before -i. When it is slower, the encoder is overloaded or the line is too slow: lower the size, the frame rate or the bit rate.';
 const AVOID_RELAY =
 	'Restart the encoder. If a relay or another program stands between it and this server, try without that.';
 
@@ -67,6 +69,12 @@ export const TRACK_PROBLEMS = {
 		kind: 'video',
 		message: 'A picture is announced, but none has come yet.',
 		advice: 'Check that the encoder sends video, and set its key-frame interval to 2 s.',
+		lasts: 'while-seen',
+	},
+	'video-pace-wrong': {
+		kind: 'video',
+		message: 'The picture’s times %s, so it stutters or stops for viewers.',
+		advice: SEND_IN_REAL_TIME,
 		lasts: 'while-seen',
 	},
 	'video-stopped': {
@@ -133,6 +141,12 @@ export const TRACK_PROBLEMS = {
 		kind: 'audio',
 		message: 'Sound is announced, but none has come; viewers hear nothing.',
 		advice: 'Check that the encoder may use the microphone, and that a sound source is on and not muted.',
+		lasts: 'while-seen',
+	},
+	'audio-pace-wrong': {
+		kind: 'audio',
+		message: 'The sound’s times %s, so it breaks off for viewers.',
+		advice: SEND_IN_REAL_TIME,
 		lasts: 'while-seen',
 	},
 	'audio-stopped': {

@@ -32,6 +32,10 @@ describe('displayFrameRate', () => {
 		[6, 0.2004, false, 30],
 		[35, 2, true, 17.5],
 		[100, 2.003, true, 49.925],
+		[240, 2, true, 120],
+		[75, 0.00083, true, undefined],
+		[2, 0.00002, false, undefined],
+		[2, 0, false, undefined],
 	])('%d frames in %f s (whole segment: %s) → %f', (frameCount, seconds, isWholeSegment, expected) => {
 		expect(displayFrameRate({ frameCount, seconds, isWholeSegment })).toBe(expected);
 	});

@@ -37,16 +37,25 @@ export class FrameCadence {
 	}
 }
 
+/** Pictures whose times stand still have one of 90 000, which players take for the truth. */
+const MAX_FRAME_RATE = 500;
 const WHOLE_RATES = [15, 20, 24, 25, 30, 48, 50, 60, 120] as const;
 const COMMON_RATES = [...WHOLE_RATES, 24_000 / 1001, 30_000 / 1001, 60_000 / 1001] as const;
 
 /**
  * Frames a second for the FRAME-RATE attribute: the nearest common rate if it is near enough, else as measured, at most 3
  * decimals. Over a whole segment 0.08 % tells 23.976 from 24 (0.1 % apart); over one part, whose last frame is predicted,
- * no more than 1.5 % can be asked.
+ * no more than 1.5 % can be asked. Undefined for a rate that nobody has.
  */
-export function displayFrameRate(measured: { frameCount: number; seconds: number; isWholeSegment: boolean }): number {
+export function displayFrameRate(measured: {
+	frameCount: number;
+	seconds: number;
+	isWholeSegment: boolean;
+}): number | undefined {
 	const rate = measured.frameCount / measured.seconds;
+	if (!(rate <= MAX_FRAME_RATE)) {
+		return undefined;
+	}
 	const distance = (common: number): number => Math.abs(common - rate) / common;
 	const rates = measured.isWholeSegment ? COMMON_RATES : WHOLE_RATES;
 	const nearest = rates.reduce<number>((best, common) => (distance(common) < distance(best) ? common : best), rates[0]);

@@ -85,6 +85,9 @@ export function isUniqueViolation(error: unknown, constraint?: string): boolean 
 // SQLSTATE classes and codes that say "not now": connection failures, no room (disk full, out of memory, too many connections),
 // shutdown, start-up, timeouts, a server that takes no writes because it stands by for another.
 const UNAVAILABLE_SQLSTATE = /^(08...|53...|57P0.|57014|25P03|25006|58030)$/;
+// PostgreSQL says 42501 for a file that it may not write (EROFS, EACCES, EPERM) as well as for a table that its role may not.
+const FILE_REFUSED_SQLSTATE = '42501';
+const FILE_REFUSED_MESSAGE = /^could not \w+ .*\b(?:file|directory)\b/i;
 const UNAVAILABLE_SYSTEM_CODES = new Set([
 	'ECONNREFUSED',
 	'ECONNRESET',
@@ -109,6 +112,7 @@ export function toDatabaseError(error: unknown): unknown {
 	const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
 	const isUnavailable =
 		(typeof code === 'string' && (UNAVAILABLE_SQLSTATE.test(code) || UNAVAILABLE_SYSTEM_CODES.has(code))) ||
+		(code === FILE_REFUSED_SQLSTATE && typeof message === 'string' && FILE_REFUSED_MESSAGE.test(message)) ||
 		(code === undefined && typeof message === 'string' && UNAVAILABLE_MESSAGE.test(message));
 	return isUnavailable ? databaseUnavailable(error) : error;
 }
