@@ -13,6 +13,7 @@ import { TypedEmitter } from '../core/typed-emitter.ts';
 import { startsH264KeyFrame } from '../sfu/stage/stage-track.ts';
 import { AAC_FRAME_SAMPLES, ticksToMs } from '../core/units.ts';
 import { CheckedTimes } from './checked-times.ts';
+import { PaceCorrection } from './pace-correction.ts';
 import { AudioLegs, VideoLegs, type BroadcastOutputs, type LegEncoderState } from './contribution-legs.ts';
 import { ContributionTimeline } from './contribution-timeline.ts';
 import { EncoderAdmission } from './encoder-admission.ts';
@@ -80,6 +81,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 	readonly #dependencies: ContributionDependencies;
 	readonly #clock: Clock;
 	readonly #scope: CloseScope<PublisherEndReason>;
+	readonly #pace = new PaceCorrection();
 	readonly #times: CheckedTimes;
 	readonly #timeline: ContributionTimeline;
 	readonly #runs: RunSwitch;
@@ -253,7 +255,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 
 	#onUnit(stated: PublisherUnit): void {
 		this.#isInterrupted = false;
-		const unit = this.#times.check(stated);
+		const unit = this.#times.check(this.#pace.correct(stated, this.observer.audio));
 		this.#followBreak();
 		this.observer.observe(unit);
 		const accessUnit = this.#place(unit);
