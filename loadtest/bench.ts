@@ -18,7 +18,7 @@ import { formatEmergencies, runEmergencies } from './measurements/emergency-run.
 import type { Spread } from './measurements/frame-log.ts';
 import { formatHandOvers, runHandOvers } from './measurements/hand-over-run.ts';
 import { runJoins } from './measurements/join-run.ts';
-import { formatPoorLine, runPoorLine } from './measurements/poor-line-run.ts';
+import { formatPoorLine, POOR_LINE_KINDS, type PoorLineKind, runPoorLine } from './measurements/poor-line-run.ts';
 import { type PathRun, runPath, type ViewerChoice, waitUntilLive } from './measurements/path-run.ts';
 import { formatReconnects, runReconnect } from './measurements/reconnect-run.ts';
 import { watchSelf } from './measurements/self-watch.ts';
@@ -53,7 +53,7 @@ const USAGE = `npm run bench -- <command> [options]
   --tiers a,b        of: webrtc, ll-hls
   --runs n  --seconds n  --settle n  --reference-seconds n (of the direct connection; default: the same)
   --joins n  --away n  --rounds n (of each emergency)
-  --line bits/s (of the poor line)
+  --line bits/s  --kinds a,b (of the poor line: ${Object.keys(POOR_LINE_KINDS).join(', ')})
   --hand-overs n (each way, of each of --viewers n)  --film-strips path (begin of the files' names)
   --size 1280x720  --bitrate 2500000  --gop 2  --sample-rate 48000
   --page bench|product      a plain player of our own, or the product's page
@@ -76,6 +76,7 @@ const OPTIONS = {
 	'film-strips': { type: 'string' },
 	rounds: { type: 'string', default: '10' },
 	line: { type: 'string', default: '1500000' },
+	kinds: { type: 'string', default: Object.keys(POOR_LINE_KINDS).join(',') },
 	away: { type: 'string', default: '10' },
 	size: { type: 'string', default: '1280x720' },
 	bitrate: { type: 'string', default: '2500000' },
@@ -150,6 +151,15 @@ function readTiers(text: string): DeliveryTier[] {
 			throw new TypeError(`There is no tier "${name}". There are: webrtc, ll-hls.`);
 		}
 		return name;
+	});
+}
+
+function readPoorLineKinds(text: string): PoorLineKind[] {
+	return text.split(',').map((name) => {
+		if (!Object.hasOwn(POOR_LINE_KINDS, name)) {
+			throw new TypeError(`There is no kind "${name}". There are: ${Object.keys(POOR_LINE_KINDS).join(', ')}.`);
+		}
+		return name as PoorLineKind;
 	});
 }
 
@@ -344,11 +354,12 @@ async function benchEmergencies(values: Values): Promise<{ result: unknown; mark
 async function benchPoorLine(values: Values): Promise<{ result: unknown; markdown: string }> {
 	const settings = readSettings(values);
 	const lineBps = positive(values.line, '--line');
+	const kinds = readPoorLineKinds(values.kinds);
 	const durationMs = positive(values.seconds, '--seconds') * 1000;
 	const settleMs = positive(values.settle, '--settle') * 1000;
 	const runs = [];
 	for (const publisher of readPublishers(values.publishers)) {
-		runs.push(await runPoorLine({ publisher, settings, lineBps, settleMs, durationMs }));
+		runs.push(await runPoorLine({ kinds, publisher, settings, lineBps, settleMs, durationMs }));
 		say(formatPoorLine(runs.at(-1)!));
 	}
 	return { result: { settings, runs }, markdown: runs.map(formatPoorLine).join('\n') };

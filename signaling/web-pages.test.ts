@@ -1,8 +1,9 @@
 /** Which address gets the page, and with which status. By Fastify's own injection: no sockets. */
 import fastify, { type FastifyInstance } from 'fastify';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RecordingLogger } from '../core/testing/recording-logger.ts';
 import { registerErrorHandler } from './http/error-handler.ts';
@@ -15,6 +16,9 @@ describe('createWebPages', () => {
 	beforeAll(async () => {
 		folder = await mkdtemp(join(tmpdir(), 'spillway-pages-'));
 		await writeFile(join(folder, 'index.html'), '<title>Spillway</title>');
+		await mkdir(join(folder, 'assets'));
+		await writeFile(join(folder, 'assets/player.js'), 'export {};');
+		await writeFile(join(folder, 'assets/player.js.gz'), gzipSync('export {};'));
 		server = fastify();
 		registerErrorHandler(server, new RecordingLogger());
 		server.get('/api/v1/channels', () => []);
@@ -45,6 +49,21 @@ describe('createWebPages', () => {
 		const answer = await server.inject({ url, headers: { accept: '*/*' } });
 		expect(answer.statusCode).toBe(404);
 		expect(answer.json()).toMatchObject({ code: 'ROUTE_NOT_FOUND' });
+	});
+
+	it.each([
+		['br, gzip', 'gzip'],
+		['gzip', 'gzip'],
+		['identity', undefined],
+		[undefined, undefined],
+	])('a script asked for with Accept-Encoding %s comes as %s', async (accepted, coding) => {
+		const headers = accepted === undefined ? {} : { 'accept-encoding': accepted };
+		const answer = await server.inject({ url: '/assets/player.js', headers });
+		const body = coding === undefined ? answer.rawPayload : gunzipSync(answer.rawPayload);
+		expect([answer.statusCode, answer.headers['content-encoding'], String(body)]).toEqual([200, coding, 'export {};']);
+		expect(answer.headers['content-type']).toContain('javascript');
+		expect(answer.headers.vary).toContain('accept-encoding');
+		expect(answer.headers['cache-control']).toContain('immutable');
 	});
 
 	it('says so with a page also to who has it from before', async () => {

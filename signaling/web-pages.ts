@@ -48,6 +48,8 @@ export function createWebPages(folder: string, isChannel: (name: string) => Prom
 			root: folder,
 			wildcard: false,
 			index: false,
+			// The build has put the compressed form beside each file.
+			preCompressed: true,
 			// Names in assets/ hold a hash of their content.
 			setHeaders: (reply, path) => {
 				const isAsset = path.startsWith(join(folder, 'assets'));

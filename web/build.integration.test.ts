@@ -1,6 +1,6 @@
 /** The build as `npm start` uses it: several at once, and none when nothing has changed. */
 import { execFile } from 'node:child_process';
-import { readFile, rm } from 'node:fs/promises';
+import { readFile, readdir, rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
@@ -17,6 +17,8 @@ describe('buildWebIfStale', () => {
 		const words = outputs.map(({ stdout }) => stdout.split(':')[0]);
 		expect(words.toSorted()).toEqual(['Built', 'Up to date']);
 		expect(await readFile(`${folder}/index.html`, 'utf8')).toContain('<div id="app">');
+		const scripts = (await readdir(`${folder}/assets`)).filter((name) => name.endsWith('.js.gz'));
+		expect(scripts.some((name) => name.startsWith('hls-'))).toBe(true);
 		expect(await buildWebIfStale()).toEqual({ built: false, folder });
 	});
 });

@@ -15,6 +15,7 @@ import { type SelfWatchResult, watchSelf } from './self-watch.ts';
 export const POOR_LINE_KINDS = {
 	drops: 'it becomes poor while the viewer watches in real time',
 	'from-the-start': 'it is poor before the viewer opens the page',
+	recovers: 'it becomes poor while the viewer watches, and good again after half of the time',
 } as const;
 
 /** One of them. */
@@ -22,6 +23,7 @@ export type PoorLineKind = keyof typeof POOR_LINE_KINDS;
 
 /** Which source, over which line, and for how long. */
 export type PoorLineOptions = {
+	kinds: readonly PoorLineKind[];
 	publisher: PublisherKind;
 	settings: EncoderSettings;
 	lineBps: number;
@@ -70,7 +72,7 @@ export async function runPoorLine(options: PoorLineOptions): Promise<PoorLineRun
 				await publisher.start();
 				await waitUntilLive(server.addresses);
 				const runs: PoorLineRun[] = [];
-				for (const kind of Object.keys(POOR_LINE_KINDS) as PoorLineKind[]) {
+				for (const kind of options.kinds) {
 					runs.push(await runKind(kind, network, server, options));
 					if (publisher.failure !== undefined) {
 						throw publisher.failure;
@@ -96,7 +98,7 @@ async function runKind(
 ): Promise<PoorLineRun> {
 	const port = Number(new URL(server.addresses.httpUrl).port);
 	const origin = `http://${network.hostAddress}:${port}`;
-	await network.shape(kind === 'drops' ? GOOD_LINE_BPS : options.lineBps);
+	await network.shape(kind === 'from-the-start' ? options.lineBps : GOOD_LINE_BPS);
 	const executable = await network.wrap(findChromium());
 	const browser = await launchChromium({ executable, secureOrigin: origin });
 	const endWatch = watchSelf();
@@ -107,7 +109,7 @@ async function runKind(
 			timeout: PAGE_DEADLINE_MS,
 		});
 		let fromMs = openedAtMs;
-		if (kind === 'drops') {
+		if (kind !== 'from-the-start') {
 			await watch.waitForPicture().catch(async (error: unknown) => {
 				throw new Error(`The player says ${JSON.stringify(await watch.player())}`, { cause: error });
 			});
@@ -118,8 +120,13 @@ async function runKind(
 		const untilMs = fromMs + options.durationMs;
 		const tiers: PoorLineRun['tiers'] = [];
 		const offered: Array<{ atMs: number; bytes: number }> = [];
+		let isPoor = true;
 		while (systemClock.nowMs() < untilMs) {
 			await watch.watch(SECOND_MS);
+			if (kind === 'recovers' && isPoor && systemClock.nowMs() > fromMs + options.durationMs / 2) {
+				isPoor = false;
+				await network.shape(GOOD_LINE_BPS);
+			}
 			const { sentBytes, droppedPackets } = await network.lineCounts();
 			offered.push({ atMs: systemClock.nowMs(), bytes: sentBytes + droppedPackets * PACKET_BYTES });
 			const { tier, latencyMs } = await watch.player();

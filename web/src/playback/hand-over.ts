@@ -20,7 +20,7 @@ import {
 import { HandOverTimer, type HandOverReading } from './hand-over-timer.ts';
 import { compareLegs, LegAligner } from './leg-aligner.ts';
 import { PauseWatch } from './pause-watch.ts';
-import { isPlanned, isTrialFailing, kindOf, setWatched, type PendingLeg } from './pending-leg.ts';
+import { isPlanned, isTrialFailing, kindOf, leavePoorLineFor, setWatched, type PendingLeg } from './pending-leg.ts';
 import { Screen, type WatchSettings } from './screen.ts';
 import { SoundMixer } from './sound-mixer.ts';
 import { isElsewhere, isInNativeFullscreen, leaveElsewhere, moveSurfaces } from './video-surfaces.ts';
@@ -408,7 +408,7 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 		if (this.#pending === undefined) {
 			this.#open('ll-hls', 'line-too-poor', 'emergency', {});
 		}
-		Object.assign(this.#pending!, { kind: 'emergency', isPrecaution: false } satisfies Partial<PendingLeg>);
+		leavePoorLineFor(this.#pending!);
 		this.emit('tierFailed', shown.tier, 'line-too-poor');
 		this.emit('changed');
 	}

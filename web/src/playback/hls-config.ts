@@ -40,11 +40,12 @@ const PLAYLIST_POLICY: LoadPolicy = {
 		errorRetry: RETRY_FOR_EVER,
 	},
 };
-// A part is announced before it exists, and held until then; a segment of 2 s at a bad moment takes its time.
+// A part is announced before it exists, and held until then. A segment of 2 s takes its time over a poor line, and what has come of it
+// must not be thrown away; whether something comes is watched elsewhere (hls-playback.ts).
 const FRAGMENT_POLICY: LoadPolicy = {
 	default: {
 		maxTimeToFirstByteMs: 6000,
-		maxLoadTimeMs: 20_000,
+		maxLoadTimeMs: 40_000,
 		timeoutRetry: RETRY_BRIEFLY,
 		errorRetry: RETRY_BRIEFLY,
 	},
@@ -53,6 +54,12 @@ const FRAGMENT_POLICY: LoadPolicy = {
 const MANIFEST_POLICY: LoadPolicy = {
 	default: { maxTimeToFirstByteMs: 12_000, maxLoadTimeMs: 20_000, timeoutRetry: null, errorRetry: null },
 };
+
+/** Seconds that are loaded ahead. Behind the edge, enough to see that the line has become better. */
+export const BUFFER_LENGTHS = {
+	atEdge: { maxBufferLength: 8, maxMaxBufferLength: 8 },
+	behind: { maxBufferLength: 12, maxMaxBufferLength: 12 },
+} as const;
 
 /** Settings for `new Hls(…)`. */
 export const HLS_CONFIG: Partial<HlsConfig> = {
@@ -63,8 +70,7 @@ export const HLS_CONFIG: Partial<HlsConfig> = {
 	// in low-latency mode (#4212).
 	maxLiveSyncPlaybackRate: 1,
 	liveSyncOnStallIncrease: 0,
-	maxBufferLength: 8,
-	maxMaxBufferLength: 8,
+	...BUFFER_LENGTHS.atEdge,
 	backBufferLength: 12,
 	// Nudging starts after these; the defaults of 1.25 s and 2 s are longer than the whole latency.
 	detectStallWithCurrentTimeMs: 400,

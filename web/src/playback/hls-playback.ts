@@ -4,8 +4,9 @@ import type * as HlsModule from 'hls.js';
 import type { ErrorData, LevelDetails } from 'hls.js';
 import type { Clock } from '../../../core/clock.ts';
 import { BufferFollower, type BufferDecision } from './buffer-follower.ts';
+import { bufferedAheadSeconds, startAfterHole, startOfLongest } from './buffered-ranges.ts';
 import { captureTimeOfMedia, type DatedFragment } from './capture-clock.ts';
-import { HLS_CONFIG } from './hls-config.ts';
+import { HlsLoading, hlsConfigFor } from './hls-loading.ts';
 import { NativeHlsConnection } from './native-hls-connection.ts';
 import {
 	EMPTY_CONNECTION_READING,
@@ -22,10 +23,10 @@ import { TierPlayback, type PlaybackDependencies } from './tier-playback.ts';
 const DEFAULT_HOLD_BACK_SECONDS = 0.63;
 /** A decoder that fails again so soon after it was reset will not come to its senses. */
 const MEDIA_RECOVERY_INTERVAL_MS = 5000;
-/** A segment of 2 s takes some 4 s at 60 % of its bit rate. When nothing was loaded for longer, the line is not slow but gone. */
-const LOADING_PATIENCE_MS = 12_000;
-/** While media are missing, hls.js loads all the time; when it has loaded nothing at all for so long, it has forgotten to. */
-const IDLE_PATIENCE_MS = 1500;
+/** When no byte of media has come for so long, the line is not slow but gone. */
+const PROGRESS_PATIENCE_MS = 12_000;
+/** Just within what is to be played, whatever is rounded. */
+const WITHIN_SECONDS = 0.02;
 
 /** Plays a channel a second behind, or from a capture time on while it is in the window (the server's epoch milliseconds). */
 export function createHlsPlayback(
@@ -59,6 +60,8 @@ class HlsJsConnection implements MediaConnection, TimeShift {
 	#isShifted: boolean;
 	/** Where to begin, until it has begun. */
 	#fromCaptureTimeMs: number | undefined;
+	/** Known before the next session begins. */
+	#isLinePoor = false;
 
 	constructor(hlsUrl: string, clock: Clock, fromCaptureTimeMs: number | undefined) {
 		this.#hlsUrl = hlsUrl;
@@ -84,6 +87,11 @@ class HlsJsConnection implements MediaConnection, TimeShift {
 		return this.#session?.isStarved === true;
 	}
 
+	expectPoorLine(): void {
+		this.#isLinePoor = true;
+		this.#session?.followBuffer();
+	}
+
 	get isShifted(): boolean {
 		return this.#isShifted;
 	}
@@ -95,13 +103,16 @@ class HlsJsConnection implements MediaConnection, TimeShift {
 	goLive(): void {
 		this.#isShifted = false;
 		this.#fromCaptureTimeMs = undefined;
-		this.#session?.seekToEdge();
+		this.#session?.goLive();
 	}
 
 	connect(video: HTMLVideoElement, onFailure: (failure: ConnectionFailure) => void): void {
 		this.disconnect();
 		const session = new HlsSession(this.#clock, video, onFailure);
 		session.setWatched(this.#isWatched);
+		if (this.#isLinePoor) {
+			session.followBuffer();
+		}
 		this.#session = session;
 		loadHlsLibrary().then(
 			(library) => session.open(library, this.#hlsUrl),
@@ -110,6 +121,8 @@ class HlsJsConnection implements MediaConnection, TimeShift {
 	}
 
 	disconnect(): void {
+		// The next one is over the same line.
+		this.#isLinePoor = this.#session?.isFollowing ?? this.#isLinePoor;
 		this.#session?.close();
 		this.#session = undefined;
 	}
@@ -152,14 +165,12 @@ class HlsSession {
 	readonly #follower = new BufferFollower();
 	readonly #abort = new AbortController();
 	#hls: Hls | undefined;
+	#loading: HlsLoading | undefined;
 	#details: LevelDetails | undefined;
-	#receivedBytes = 0;
 	#edgeDistanceSeconds: number | undefined;
 	#lastMediaRecoveryMs = -Infinity;
-	#loadedAtMs = -Infinity;
-	/** Kinds of fragments that are being loaded. */
-	readonly #loading = new Set<string>();
-	#lastLoadingMs = 0;
+	/** Where the edge is was told since the playlist was last loaded anew. */
+	#isEdgeFresh = true;
 
 	constructor(clock: Clock, video: HTMLVideoElement, onFailure: (failure: ConnectionFailure) => void) {
 		this.#clock = clock;
@@ -176,16 +187,13 @@ class HlsSession {
 			this.fail('unsupported', 'This browser cannot play H.264 through Media Source Extensions.', true);
 			return;
 		}
-		const hls = new HlsClass(HLS_CONFIG);
+		const { isFollowing } = this.#follower;
+		const hls = new HlsClass(hlsConfigFor(isFollowing));
 		this.#hls = hls;
+		this.#loading = new HlsLoading(hls, library, isFollowing, (mediaSeconds, tookMs) =>
+			this.#follower.segmentLoaded(mediaSeconds, tookMs),
+		);
 		hls.on(Events.LEVEL_UPDATED, (_event, { details }) => this.#onPlaylist(details));
-		hls.on(Events.FRAG_LOADING, (_event, { frag }) => void this.#loading.add(frag.type));
-		hls.on(Events.FRAG_LOAD_EMERGENCY_ABORTED, (_event, { frag }) => void this.#loading.delete(frag.type));
-		hls.on(Events.FRAG_LOADED, (_event, { frag, part }) => {
-			this.#loading.delete(frag.type);
-			this.#receivedBytes += part?.stats.loaded ?? frag.stats.loaded;
-			this.#loadedAtMs = this.#clock.monotonicMs();
-		});
 		hls.on(Events.ERROR, (_event, data) => this.#onError(data));
 		this.#video.addEventListener('waiting', () => this.#onWaiting(), { signal: this.#abort.signal });
 		hls.loadSource(hlsUrl);
@@ -201,7 +209,17 @@ class HlsSession {
 
 	/** See MediaConnection.isStarved. */
 	get isStarved(): boolean {
-		return this.#follower.isFollowing && this.#clock.monotonicMs() - this.#loadedAtMs < LOADING_PATIENCE_MS;
+		const progressAtMs = this.#loading?.progressAtMs ?? -Infinity;
+		return this.isFollowing && this.#clock.monotonicMs() - progressAtMs < PROGRESS_PATIENCE_MS;
+	}
+
+	get isFollowing(): boolean {
+		return this.#follower.isFollowing;
+	}
+
+	/** See TimeShift.expectPoorLine(). */
+	followBuffer(): void {
+		this.#follower.begin(this.#clock.monotonicMs());
 	}
 
 	/** Watched, it hurries no more. */
@@ -224,16 +242,15 @@ class HlsSession {
 			return;
 		}
 		if (step === 1) {
-			// Forget what is being waited for and load the playlist anew, at the live edge.
-			this.#hls.stopLoad();
-			this.#hls.startLoad(-1);
-			this.seekToEdge();
+			this.#loading?.restart();
+			this.goLive();
 		} else if (step === 2) {
 			this.#hls.recoverMediaError();
 		}
 	}
 
 	steer(nowMs: number): void {
+		this.#watchLoading(nowMs);
 		const edgeSeconds = this.#liveEdge.edgeSeconds(nowMs);
 		const video = this.#video;
 		if (edgeSeconds === undefined || video.readyState === 0 || video.paused) {
@@ -243,28 +260,34 @@ class HlsSession {
 		const followed = this.#followBuffer(nowMs);
 		if (followed !== undefined) {
 			if (followed.jumpsToEdge) {
-				this.seekToEdge();
+				this.goLive();
+			} else if (video.played.length === 0) {
+				// Over a poor line all that was loaded is worth to be shown, wherever in it hls.js began.
+				this.#seekTo(startOfLongest(video));
 			}
 			return;
 		}
-		if (video.seeking) {
+		// Before its start it stands at zero, from where hls.js takes it: a jump would throw away the first part.
+		const hasStarted = video.currentTime > 0 || video.played.length > 0;
+		if (video.seeking || !this.#isEdgeFresh || !hasStarted) {
 			return;
 		}
 		const decision = this.#rateController.update({
 			nowMs,
 			behindEdgeSeconds: this.#edgeDistanceSeconds,
-			bufferedAheadSeconds: this.#bufferedAheadSeconds(),
+			bufferedAheadSeconds: bufferedAheadSeconds(this.#video),
 		});
 		if (video.playbackRate !== decision.playbackRate) {
 			video.playbackRate = decision.playbackRate;
 		}
 		if (decision.seekBySeconds !== undefined) {
-			this.seekToEdge();
+			this.#seekToEdge();
 		}
 	}
 
 	/** Measures, and leaves the playhead alone. */
 	keepDistance(nowMs: number): void {
+		this.#watchLoading(nowMs);
 		const edgeSeconds = this.#liveEdge.edgeSeconds(nowMs);
 		this.#edgeDistanceSeconds = edgeSeconds === undefined ? undefined : edgeSeconds - this.#video.currentTime;
 		if (this.#video.paused || this.#followBuffer(nowMs) === undefined) {
@@ -274,28 +297,45 @@ class HlsSession {
 
 	/** Undefined: the line keeps up, and the playhead is for others to steer. */
 	#followBuffer(nowMs: number): BufferDecision | undefined {
+		const aheadSeconds = bufferedAheadSeconds(this.#video);
 		const decision = this.#follower.update({
 			nowMs,
 			behindEdgeSeconds: this.#edgeDistanceSeconds,
-			bufferedAheadSeconds: this.#bufferedAheadSeconds(),
+			bufferedAheadSeconds: aheadSeconds,
+			// While a broadcast is young, nothing leaves its playlist.
+			windowSeconds: this.#details === undefined || this.#details.startSN <= 1 ? Infinity : this.#details.totalduration,
 			hasStarted: this.#video.played.length > 0,
 		});
 		// Before its start it stands at zero, from where hls.js takes it.
 		if (decision === undefined || this.#video.currentTime === 0) {
 			return undefined;
 		}
+		if (aheadSeconds === 0) {
+			// hls.js crosses holes only while the playhead moves.
+			this.#seekTo(startAfterHole(this.#video));
+		}
 		if (this.#video.playbackRate !== decision.playbackRate) {
 			this.#video.playbackRate = decision.playbackRate;
 		}
-		if (decision.playbackRate === 1 || this.#loading.size > 0) {
-			this.#lastLoadingMs = nowMs;
-		} else if (nowMs - this.#lastLoadingMs > IDLE_PATIENCE_MS) {
-			// hls.js 1.7.4 was seen to load nothing for 9 s, 4 s short of the edge, until it was started anew; why was not found.
-			this.#lastLoadingMs = nowMs;
-			this.#hls?.stopLoad();
-			this.#hls?.startLoad(-1);
-		}
 		return decision;
+	}
+
+	#watchLoading(nowMs: number): void {
+		if (this.#loading?.setWholeSegments(nowMs, this.isFollowing) === true) {
+			this.#isEdgeFresh = false;
+		}
+		const { paused, readyState, currentTime } = this.#video;
+		const listedEndSeconds = this.#details?.fragmentEnd ?? 0;
+		const missingSeconds =
+			paused || readyState === 0 ? 0 : listedEndSeconds - currentTime - bufferedAheadSeconds(this.#video);
+		this.#loading?.watch(nowMs, missingSeconds);
+	}
+
+	/** Just within what begins there. */
+	#seekTo(startSeconds: number | undefined): void {
+		if (startSeconds !== undefined && Math.abs(this.#video.currentTime - startSeconds) > 2 * WITHIN_SECONDS) {
+			this.#video.currentTime = startSeconds + WITHIN_SECONDS;
+		}
 	}
 
 	get hasPlaylist(): boolean {
@@ -318,13 +358,13 @@ class HlsSession {
 		const edgeDistanceMs = this.#edgeDistanceSeconds === undefined ? undefined : this.#edgeDistanceSeconds * 1000;
 		return {
 			...EMPTY_CONNECTION_READING,
-			receivedBytes: this.#receivedBytes,
+			receivedBytes: this.#loading?.completedBytes ?? 0,
 			framesDroppedCount: this.#video.getVideoPlaybackQuality().droppedVideoFrames,
 			videoCodec: level?.videoCodec,
 			audioCodec: level?.audioCodec,
-			bufferedAheadMs: this.#bufferedAheadSeconds() * 1000,
+			bufferedAheadMs: bufferedAheadSeconds(this.#video) * 1000,
 			// What follows the buffer aims at nothing nearer than where it is.
-			targetDistanceMs: this.#follower.isFollowing ? edgeDistanceMs : this.#rateController.targetSeconds * 1000,
+			targetDistanceMs: this.isFollowing ? edgeDistanceMs : this.#rateController.targetSeconds * 1000,
 			edgeDistanceMs,
 			isStarved: this.isStarved,
 		};
@@ -342,6 +382,7 @@ class HlsSession {
 
 	#onPlaylist(details: LevelDetails): void {
 		this.#details = details;
+		this.#isEdgeFresh = true;
 		this.#rateController.holdBackSeconds = details.partHoldBack || details.holdBack || details.targetduration;
 		if (details.advanced) {
 			this.#liveEdge.add(this.#clock.monotonicMs(), details.edge);
@@ -363,9 +404,6 @@ class HlsSession {
 	}
 
 	#onError(data: ErrorData): void {
-		if (data.frag !== undefined) {
-			this.#loading.delete(data.frag.type);
-		}
 		if (!data.fatal || this.#hls === undefined) {
 			return;
 		}
@@ -395,8 +433,19 @@ class HlsSession {
 		this.#hls?.recoverMediaError();
 	}
 
-	/** Jumps ahead to the target distance from the edge; never back. */
-	seekToEdge(): void {
+	/** Jumps ahead to the edge, as near to it as can be played; never back. */
+	goLive(): void {
+		if (!this.isFollowing) {
+			this.#seekToEdge();
+			return;
+		}
+		const newest = this.#details?.fragments.at(-1);
+		if (newest !== undefined && newest.start > this.#video.currentTime) {
+			this.#seekTo(newest.start);
+		}
+	}
+
+	#seekToEdge(): void {
 		const edgeSeconds = this.#liveEdge.edgeSeconds(this.#clock.monotonicMs());
 		if (edgeSeconds === undefined || this.#details === undefined) {
 			return;
@@ -408,17 +457,6 @@ class HlsSession {
 		if (reachableSeconds > this.#video.currentTime) {
 			this.#video.currentTime = reachableSeconds;
 		}
-	}
-
-	#bufferedAheadSeconds(): number {
-		const { buffered, currentTime } = this.#video;
-		for (let index = 0; index < buffered.length; index++) {
-			// A tenth before its start counts as inside, as hls.js's own maxBufferHole does.
-			if (currentTime >= buffered.start(index) - 0.1 && currentTime < buffered.end(index)) {
-				return buffered.end(index) - currentTime;
-			}
-		}
-		return 0;
 	}
 }
 

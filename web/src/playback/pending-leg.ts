@@ -36,6 +36,12 @@ export function isTrialFailing(
 	);
 }
 
+/** LL-HLS takes over, whyever it was opened, and does not wait to find out for itself what the line is like. */
+export function leavePoorLineFor(pending: PendingLeg): void {
+	Object.assign(pending, { kind: 'emergency', isPrecaution: false } satisfies Partial<PendingLeg>);
+	pending.screen.playback.timeShift?.expectPoorLine();
+}
+
 /** Unseen, LL-HLS may hurry. */
 export function setWatched({ timeShift }: Playback, isWatched: boolean): void {
 	if (timeShift !== undefined) {

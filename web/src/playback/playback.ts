@@ -70,6 +70,8 @@ export interface TimeShift {
 	readonly isShifted: boolean;
 	/** True while the line brings less than is played. */
 	readonly isStarved: boolean;
+	/** The line is known to carry less than the stream: whole segments from the beginning, and a wait for each. */
+	expectPoorLine(): void;
 	/** While not watched: waits for a playback that is this much further from live. Negative: it is nearer. */
 	waitFor(aheadMs: number): void;
 	/** Stops steering towards the edge: what plays on after a pause is what comes next. */
