@@ -51,10 +51,9 @@ const LAST_FIGURES_MS = 1200;
 /** Connections of an attack that is over are gone. */
 const BETWEEN_MS = 2000;
 /** Of a stretch, while they are void. */
-const MAX_RUNS = 3;
+const MAX_RUNS = 2;
 const REQUEST_DEADLINE_MS = 10_000;
 const MAX_LIFE_MS = 15 * 60_000;
-const ATTACKER_ADDRESS = '127.0.0.2';
 
 /** Runs it against a server on which nobody is live yet. A void stretch is made again, some times. */
 export async function runStrangers(
@@ -99,8 +98,9 @@ async function runStretch(
 	// A streamer from where nobody has published yet.
 	const streamerAddress = `127.0.1.${number}`;
 	const processes = await Promise.all(
-		attacks.map((attack) => {
-			const from = { fromAddress: ATTACKER_ADDRESS, streamerAddress };
+		attacks.map((attack, index) => {
+			// Each from one address, but never from one whose ports the attack before has used up.
+			const from = { fromAddress: `127.0.${index + 2}.${number}`, streamerAddress };
 			return AttackProcess.start({ name: attack, httpUrl, rtmpUrl, channel, ...from, durationMs });
 		}),
 	);
