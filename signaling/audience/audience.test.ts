@@ -252,6 +252,21 @@ describe('decisions', () => {
 			expect(webRtcCount(newcomers)).toBe(5);
 		});
 
+		it('go to newcomers also while the strangers come and go', async () => {
+			const strangers: FakeConnection[][] = [];
+			const newcomers: FakeConnection[] = [];
+			for (let round = 0; round < 20; round++) {
+				strangers.push(await fill('demo'));
+				if (strangers.length > 3) {
+					strangers.shift()!.forEach(({ session }) => session!.end('lost'));
+				}
+				newcomers.push(await bench.join({}, undefined, `198.51.100.${round}`));
+				bench.openTransport(newcomers.at(-1)!.joined.viewerId);
+				await bench.clock.advance(1000);
+			}
+			expect(webRtcCount(newcomers)).toBe(20);
+		});
+
 		it('take no place from another channel', async () => {
 			const watching = await Promise.all(Array.from({ length: 80 }, () => bench.join()));
 			watching.forEach(({ joined }) => bench.openTransport(joined.viewerId));

@@ -1,6 +1,6 @@
 /**
- * Claims to WebRTC places of which nothing has come yet: who was told WebRTC and has no transport. Of one address group some are as
- * good as anybody's, for as long as connecting takes; the others give way. Otherwise a few strangers with sockets, who never
+ * Claims to WebRTC places of which nothing has come yet: of viewers without a transport, told WebRTC or waiting for it. Of one address
+ * group some are as good as anybody's, once told for as long as connecting takes; the others give way. Otherwise a few strangers with sockets, who never
  * watch, would hold all places. Holds no resources.
  */
 import type { Clock } from '../../core/clock.ts';
@@ -22,7 +22,7 @@ export type Claimant = {
 	hasTransport: boolean;
 };
 
-type Claim = { group: string; channelName: ChannelName; sinceMs: number };
+type Claim = { group: string; channelName: ChannelName; toldAtMs: number | undefined };
 
 /** Those of one server, all channels together. */
 export class WebRtcClaims {
@@ -30,7 +30,7 @@ export class WebRtcClaims {
 	readonly #claims = new Map<ViewerId, Claim>();
 	/** Claims of a group, oldest first. */
 	readonly #byGroup = new Map<string, Set<ViewerId>>();
-	/** Who holds a claim that is not good. */
+	/** Who was told WebRTC and whose claim is not good. */
 	readonly #weak = new Map<ChannelName, Set<ViewerId>>();
 
 	constructor(clock: Clock) {
@@ -39,15 +39,17 @@ export class WebRtcClaims {
 
 	/** Looks at a viewer anew. True: they give way to anybody whose claim is good, and to whoever has connected. */
 	isUnproven({ id, channelName, address, isToldWebRtc, hasTransport }: Claimant): boolean {
-		if (!isToldWebRtc || hasTransport) {
+		// Who has had no socket yet cannot be told anything.
+		if (hasTransport || address === undefined) {
 			this.forget(id);
-			const group = groupOf(id, address);
-			return !hasTransport && (this.#byGroup.get(group)?.size ?? 0) >= CLAIMS_PER_GROUP;
+			return false;
 		}
 		const claim = this.#claims.get(id) ?? this.#add(id, { group: groupOf(id, address), channelName });
-		const isLate = this.#clock.monotonicMs() - claim.sinceMs >= CLAIM_LIFE_MS;
+		const nowMs = this.#clock.monotonicMs();
+		claim.toldAtMs = isToldWebRtc ? (claim.toldAtMs ?? nowMs) : undefined;
+		const isLate = claim.toldAtMs !== undefined && nowMs - claim.toldAtMs >= CLAIM_LIFE_MS;
 		const isWeak = isLate || !this.#isEarly(id, claim);
-		if (isWeak) {
+		if (isWeak && isToldWebRtc) {
 			addTo(this.#weak, claim.channelName, id);
 		} else {
 			deleteFrom(this.#weak, claim.channelName, id);
@@ -77,8 +79,8 @@ export class WebRtcClaims {
 		return this.#weak.get(channelName)?.size ?? 0;
 	}
 
-	#add(id: ViewerId, place: Omit<Claim, 'sinceMs'>): Claim {
-		const claim = { ...place, sinceMs: this.#clock.monotonicMs() };
+	#add(id: ViewerId, place: Omit<Claim, 'toldAtMs'>): Claim {
+		const claim: Claim = { ...place, toldAtMs: undefined };
 		this.#claims.set(id, claim);
 		addTo(this.#byGroup, claim.group, id);
 		return claim;
@@ -100,8 +102,8 @@ export class WebRtcClaims {
 }
 
 // Behind a proxy on this machine that names nobody, everybody has a loopback address.
-function groupOf(id: ViewerId, address: string | undefined): string {
-	return address === undefined || isLoopback(address) ? id : addressKey(address);
+function groupOf(id: ViewerId, address: string): string {
+	return isLoopback(address) ? id : addressKey(address);
 }
 
 function addTo<Key>(sets: Map<Key, Set<ViewerId>>, key: Key, id: ViewerId): void {
