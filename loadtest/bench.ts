@@ -23,6 +23,9 @@ import { type PathRun, runPath, type ViewerChoice, waitUntilLive } from './measu
 import { formatReconnects, runReconnect } from './measurements/reconnect-run.ts';
 import { watchSelf } from './measurements/self-watch.ts';
 import { measureSoundTap } from './measurements/sound-tap.ts';
+import { ATTACKS } from './measurements/strangers/attack-list.ts';
+import { formatStrangers, formatStretch } from './measurements/strangers/strangers-report.ts';
+import { runStrangers } from './measurements/strangers/strangers-run.ts';
 import { formatPlayersRun, runPlayers } from './players/players-run.ts';
 import {
 	createPublisher,
@@ -46,6 +49,7 @@ const USAGE = `npm run bench -- <command> [options]
   emergencies  the WebRTC tier lost, cut off or blocked: how long without a picture (needs root; starts its own server)
   poor-line    a viewer on a line that is too poor for the picture (needs root; starts its own server)
   churn        --viewers n who come and go: what the server keeps of them
+  strangers    attacks on a server that somebody streams and --viewers n of each tier watch on
   load-tester  the load tester's own report, with proxies that add 500 ms, and starved
   direct       only the direct Chromium-to-Chromium connection, the bench's own delay and the encoder's
 
@@ -54,6 +58,7 @@ const USAGE = `npm run bench -- <command> [options]
   --runs n  --seconds n  --settle n  --reference-seconds n (of the direct connection; default: the same)
   --joins n  --away n  --rounds n (of each emergency)
   --line bits/s  --kinds a,b (of the poor line: ${Object.keys(POOR_LINE_KINDS).join(', ')})
+  --attacks a,b   of: ${Object.keys(ATTACKS).join(', ')}
   --hand-overs n (each way, of each of --viewers n)  --film-strips path (begin of the files' names)
   --size 1280x720  --bitrate 2500000  --gop 2  --sample-rate 48000
   --page bench|product      a plain player of our own, or the product's page
@@ -73,6 +78,7 @@ const OPTIONS = {
 	joins: { type: 'string', default: '50' },
 	'hand-overs': { type: 'string', default: '50' },
 	viewers: { type: 'string', default: '1' },
+	attacks: { type: 'string' },
 	'film-strips': { type: 'string' },
 	rounds: { type: 'string', default: '10' },
 	line: { type: 'string', default: '1500000' },
@@ -161,6 +167,15 @@ function readPoorLineKinds(text: string): PoorLineKind[] {
 		}
 		return name as PoorLineKind;
 	});
+}
+
+function readAttacks(text: string | undefined): string[] {
+	const attacks = text?.split(',') ?? Object.keys(ATTACKS);
+	const unknown = attacks.find((name) => !Object.hasOwn(ATTACKS, name));
+	if (unknown !== undefined) {
+		throw new TypeError(`There is no attack "${unknown}". There are: ${Object.keys(ATTACKS).join(', ')}.`);
+	}
+	return attacks;
 }
 
 function positive(text: string, name: string): number {
@@ -383,6 +398,24 @@ async function benchChurn(values: Values): Promise<{ result: unknown; markdown: 
 	}
 }
 
+async function benchStrangers(values: Values): Promise<{ result: unknown; markdown: string }> {
+	const { widthPixels, heightPixels, videoBitrateBps, gopSeconds } = readSettings(values);
+	const server = await startServer(values);
+	try {
+		const options = {
+			picture: { widthPixels, heightPixels, videoBitrateBps, gopSeconds: gopSeconds! },
+			viewerCount: positive(values.viewers, '--viewers'),
+			settleMs: positive(values.settle, '--settle') * 1000,
+			durationMs: positive(values.seconds, '--seconds') * 1000,
+			attacks: readAttacks(values.attacks),
+		};
+		const run = await runStrangers(server, options, (stretch) => say(formatStretch(stretch)));
+		return { result: run, markdown: formatStrangers(run) };
+	} finally {
+		await server.stop();
+	}
+}
+
 async function benchLoadTester(): Promise<{ result: unknown; markdown: string }> {
 	const result = await runSelfTest();
 	return { result, markdown: formatSelfTest(result) };
@@ -426,6 +459,7 @@ async function main(): Promise<number> {
 		emergencies: benchEmergencies,
 		'poor-line': benchPoorLine,
 		churn: benchChurn,
+		strangers: benchStrangers,
 		'load-tester': benchLoadTester,
 		direct: benchDirect,
 	};

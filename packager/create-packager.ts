@@ -189,10 +189,11 @@ class LlHlsPackager extends TypedEmitter<{ advanced: [] }> implements Packager {
 	/** Waits until any broadcast has become ready. */
 	async #waitForNews(channelName: string, timeoutMs: number, client: OriginClient): Promise<WaitResult> {
 		const seenCount = this.#readyCount;
-		const leave = this.#held.enter(`channel ${channelName}`, client.key);
+		const { leave, isOfCrowd } = this.#held.enter(`channel ${channelName}`, client.key);
+		const signals = [client.signal, this.#scope.signal];
 		try {
 			const isNews = (): boolean => this.#readyCount !== seenCount;
-			return await this.#starting.wait(isNews, timeoutMs, [client.signal, this.#scope.signal], seenCount);
+			return await this.#starting.wait(isNews, timeoutMs, signals, seenCount, isOfCrowd);
 		} finally {
 			leave();
 		}

@@ -8,6 +8,7 @@ import { CloseScope } from '../core/close-scope.ts';
 import { parseChannelName } from '../core/ids.ts';
 import type { ChannelPolicy } from '../core/protocol/channel-description.ts';
 import { addressKey, isLoopback } from '../core/limits/address-key.ts';
+import { LISTEN_BACKLOG } from '../core/limits/listen-backlog.ts';
 import type { Logger } from '../core/logger.ts';
 import { BroadcastRegistry, type PublishPermission } from '../ingest/broadcast-registry.ts';
 import { createRtmpIngest } from '../ingest/rtmp-ingest.ts';
@@ -346,9 +347,11 @@ async function openPorts(
 	sfu: Sfu,
 ): Promise<Endpoints> {
 	const [http, rtmpDoor] = wantedPorts(config) as [WantedPort, WantedPort];
-	await app.listen({ host: config.http.host, port: config.http.port }).catch((error: unknown) => {
-		throw toPortError(error, http);
-	});
+	await app
+		.listen({ host: config.http.host, port: config.http.port, backlog: LISTEN_BACKLOG })
+		.catch((error: unknown) => {
+			throw toPortError(error, http);
+		});
 	const httpPort = (app.server.address() as AddressInfo).port;
 	const { port: rtmpPort } = await rtmp.listen().catch((error: unknown) => {
 		throw toPortError(error, rtmpDoor);

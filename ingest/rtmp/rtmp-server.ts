@@ -5,6 +5,7 @@ import { withDeadline, type Clock } from '../../core/clock.ts';
 import { CloseScope } from '../../core/close-scope.ts';
 import type { StreamKey } from '../../core/ids.ts';
 import { addressKey, plainAddress } from '../../core/limits/address-key.ts';
+import { LISTEN_BACKLOG } from '../../core/limits/listen-backlog.ts';
 import { SharePool } from '../../core/limits/share-pool.ts';
 import type { Logger } from '../../core/logger.ts';
 import { RateLimitedReport } from '../../core/rate-limited-report.ts';
@@ -146,7 +147,11 @@ export class RtmpServer<Authorization> extends TypedEmitter<RtmpServerEvents<Aut
 		return new Promise((resolve, reject) => {
 			server.once('error', reject);
 			server.listen(
-				{ port: this.#config.port, ...(this.#config.host === undefined ? {} : { host: this.#config.host }) },
+				{
+					port: this.#config.port,
+					backlog: LISTEN_BACKLOG,
+					...(this.#config.host === undefined ? {} : { host: this.#config.host }),
+				},
 				() => {
 					server.off('error', reject);
 					// Such as running out of file descriptors while accepting: the server goes on.

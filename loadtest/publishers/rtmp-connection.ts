@@ -66,10 +66,11 @@ export class RtmpConnection {
 	}
 
 	/** Connects to `rtmp://host:port/app` and publishes under the key. Rejects with an {@link RtmpError}. */
-	static async publish(url: string, streamKey: string): Promise<RtmpConnection> {
+	static async publish(url: string, streamKey: string, localAddress?: string): Promise<RtmpConnection> {
 		const { hostname, port, pathname, host } = new URL(url);
 		const app = pathname.replace(/^\/|\/$/g, '');
-		const socket = connect(Number(port || 1935), hostname);
+		const from = localAddress === undefined ? {} : { localAddress };
+		const socket = connect({ port: Number(port || 1935), host: hostname, ...from });
 		const connection = new RtmpConnection(socket);
 		const begun = connection.#begin(app, `rtmp://${host}/${app}`, streamKey);
 		await withDeadline(systemClock, Promise.race([begun, connection.#loss]), CONNECT_DEADLINE_MS, () => {

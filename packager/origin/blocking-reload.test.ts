@@ -53,6 +53,30 @@ describe('BlockingReload', () => {
 		expect(clock.pendingCount).toBe(0);
 	});
 
+	it('releases a crowd after all others, whoever came first and whatever they wait for', async () => {
+		const { clock, source, reload } = setUp();
+		let isReady = false;
+		const released: string[] = [];
+		const wait = (who: string, key: string, isOfCrowd: boolean): Promise<unknown> =>
+			reload.wait(() => isReady, 60_000, [], key, isOfCrowd).then(() => released.push(who));
+		const waits = Array.from({ length: 3000 }, (_, index) => wait('crowd', `segment ${index % 3}`, true));
+		waits.push(wait('viewer', 'part', false), wait('viewer', 'segment 1', false));
+		isReady = true;
+		source.advance();
+		await clock.advance(100);
+		await Promise.all(waits);
+		expect(released.slice(0, 2)).toEqual(['viewer', 'viewer']);
+		expect([released.length, reload.waiterCount]).toEqual([3002, 0]);
+	});
+
+	it('aborts a crowd as it does the others', async () => {
+		const { clock, reload } = setUp();
+		const waits = [reload.wait(() => false, 1000, [], 'a', true), reload.wait(() => false, 1000, [], 'a', false)];
+		reload.close();
+		expect(await Promise.all(waits)).toEqual(['aborted', 'aborted']);
+		expect([reload.waiterCount, clock.pendingCount]).toEqual([0, 0]);
+	});
+
 	it('releases those who are ready, and only those', async () => {
 		const { clock, source, reload } = setUp();
 		let version = 0;

@@ -21,8 +21,8 @@ type Waiter = {
 	cancelTimer: () => void;
 	resolve: (result: WaitResult) => void;
 };
-/** Those who wait for the same thing. */
-type Group = { key: unknown; isReady: () => boolean; waiters: Set<Waiter> };
+/** Those who wait for the same thing. `crowd`: of clients that hold many, released after all others. */
+type Group = { key: unknown; isReady: () => boolean; waiters: Set<Waiter>; crowd: Set<Waiter> };
 /** Those whom one signal aborts. */
 type Watch = { waiters: Set<Waiter>; onAbort: () => void };
 
@@ -53,13 +53,15 @@ export class BlockingReload {
 	/**
 	 * Resolves once `isReady()` is true, which is asked now and after each change; after `timeoutMs`; or when a signal
 	 * aborts. Never rejects and leaves nothing behind. Waits of the same `key` are for the same thing: after a change one of
-	 * them is asked for all. So what a change costs is bounded by the number of keys.
+	 * them is asked for all. So what a change costs is bounded by the number of keys. `isOfCrowd`: after a change it is released
+	 * last, so that a client with thousands delays nobody but itself.
 	 */
 	wait(
 		isReady: () => boolean,
 		timeoutMs: number,
 		signals: readonly AbortSignal[] = [],
 		key: unknown = isReady,
+		isOfCrowd = false,
 	): Promise<WaitResult> {
 		if (isReady()) {
 			return Promise.resolve('ready');
@@ -70,7 +72,7 @@ export class BlockingReload {
 		return new Promise((resolve) => {
 			let group = this.#groups.get(key);
 			if (group === undefined) {
-				group = { key, isReady, waiters: new Set() };
+				group = { key, isReady, waiters: new Set(), crowd: new Set() };
 				this.#groups.set(key, group);
 			}
 			const waiter: Waiter = {
@@ -79,7 +81,7 @@ export class BlockingReload {
 				cancelTimer: this.#clock.setTimeout(() => this.#settle(waiter, 'timed-out'), timeoutMs),
 				resolve,
 			};
-			group.waiters.add(waiter);
+			(isOfCrowd ? group.crowd : group.waiters).add(waiter);
 			for (const signal of signals) {
 				this.#watch(signal).waiters.add(waiter);
 			}
@@ -91,8 +93,9 @@ export class BlockingReload {
 	close(): void {
 		this.#removeListener();
 		this.#cancelBatch?.();
-		for (const { waiters } of [...this.#releasing, ...this.#groups.values()]) {
+		for (const { waiters, crowd } of [...this.#releasing, ...this.#groups.values()]) {
 			this.#settleAll(waiters, 'aborted');
+			this.#settleAll(crowd, 'aborted');
 		}
 		this.#releasing.clear();
 	}
@@ -116,12 +119,12 @@ export class BlockingReload {
 
 	#settle(waiter: Waiter, result: WaitResult): void {
 		const { group, signals } = waiter;
-		if (!group.waiters.delete(waiter)) {
+		if (!group.waiters.delete(waiter) && !group.crowd.delete(waiter)) {
 			return;
 		}
 		this.#waiterCount--;
 		// A group that is being released may have a successor under its key.
-		if (group.waiters.size === 0 && this.#groups.get(group.key) === group) {
+		if (isEmpty(group) && this.#groups.get(group.key) === group) {
 			this.#groups.delete(group.key);
 		}
 		waiter.cancelTimer();
@@ -151,15 +154,21 @@ export class BlockingReload {
 	#releaseBatch(): void {
 		this.#cancelBatch = undefined;
 		let left = RELEASE_BATCH_SIZE;
-		for (const group of this.#releasing) {
-			for (const waiter of group.waiters) {
-				if (left-- === 0) {
-					this.#cancelBatch = this.#clock.setTimeout(() => this.#releaseBatch(), 0);
-					return;
+		for (const waiters of ['waiters', 'crowd'] as const) {
+			for (const group of this.#releasing) {
+				for (const waiter of group[waiters]) {
+					if (left-- === 0) {
+						this.#cancelBatch = this.#clock.setTimeout(() => this.#releaseBatch(), 0);
+						return;
+					}
+					this.#settle(waiter, 'ready');
 				}
-				this.#settle(waiter, 'ready');
 			}
-			this.#releasing.delete(group);
 		}
+		this.#releasing.clear();
 	}
+}
+
+function isEmpty({ waiters, crowd }: Group): boolean {
+	return waiters.size === 0 && crowd.size === 0;
 }

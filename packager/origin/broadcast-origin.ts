@@ -168,9 +168,10 @@ export class BroadcastOrigin {
 		if (isReady()) {
 			return 'ready';
 		}
-		const leave = this.#held.enter(this.#broadcast.broadcastId, client.key);
+		const { leave, isOfCrowd } = this.#held.enter(this.#broadcast.broadcastId, client.key);
+		const signals = [client.signal, this.#broadcast.signal];
 		try {
-			return await reload.wait(isReady, timeoutMs, [client.signal, this.#broadcast.signal], key);
+			return await reload.wait(isReady, timeoutMs, signals, key, isOfCrowd);
 		} finally {
 			leave();
 		}

@@ -44,6 +44,14 @@ describe('HeldRequests', () => {
 		expect(isRefused(held, 'another', 'greedy')).toBe(false);
 	});
 
+	it('tells who is of a crowd, so that others are answered first', () => {
+		const held = new HeldRequests({ maxHeldRequests: 1000, maxHeldRequestsPerAddress: 1000 });
+		const ofHousehold = Array.from({ length: 30 }, () => held.enter('one', 'household').isOfCrowd);
+		expect(ofHousehold.filter((isOfCrowd) => !isOfCrowd)).toHaveLength(16);
+		const unknown = Array.from({ length: 30 }, () => held.enter('one', undefined).isOfCrowd);
+		expect(unknown).not.toContain(true);
+	});
+
 	it('remembers nothing of those who have left', () => {
 		fc.assert(
 			fc.property(fc.array(fc.tuple(fc.nat(3), fc.nat(5), fc.boolean()), { maxLength: 80 }), (steps) => {
@@ -56,7 +64,7 @@ describe('HeldRequests', () => {
 						leave?.();
 					} else {
 						try {
-							leaves.push(held.enter(`place ${place}`, client === 5 ? undefined : `client ${client}`));
+							leaves.push(held.enter(`place ${place}`, client === 5 ? undefined : `client ${client}`).leave);
 						} catch (error) {
 							expect(error).toBeInstanceOf(SpillwayError);
 						}

@@ -15,6 +15,14 @@ const OPEN_SHARE = 0.75;
 const FEW_REQUESTS = 16;
 const RETRY_AFTER_SECONDS = 1;
 
+/** A request that is held. */
+export type HeldPlace = {
+	/** Lets it go. Idempotent. */
+	leave: () => void;
+	/** Its client holds many: others are answered first. */
+	isOfCrowd: boolean;
+};
+
 /** Counts what is held in one process. Every step costs the same however many there are. */
 export class HeldRequests {
 	readonly #limits: HeldRequestLimits;
@@ -26,10 +34,10 @@ export class HeldRequests {
 	}
 
 	/**
-	 * Admits one more request of `client` at `place`, a broadcast or a channel that starts, and returns the function that lets
-	 * it go. Without a client it is counted for the place alone. Throws HELD_REQUESTS_FULL.
+	 * Admits one more request of `client` at `place`, a broadcast or a channel that starts. Without a client it is counted for the
+	 * place alone. Throws HELD_REQUESTS_FULL.
 	 */
-	enter(place: string, client: string | undefined): () => void {
+	enter(place: string, client: string | undefined): HeldPlace {
 		const { maxHeldRequests, maxHeldRequestsPerAddress } = this.#limits;
 		const atPlace = this.#byPlace.get(place) ?? 0;
 		const ofClient = client === undefined ? 0 : (this.#byClient.get(client) ?? 0);
@@ -47,7 +55,7 @@ export class HeldRequests {
 			this.#byClient.set(client, ofClient + 1);
 		}
 		let isHeld = true;
-		return () => {
+		const leave = (): void => {
 			if (isHeld) {
 				isHeld = false;
 				countDown(this.#byPlace, place);
@@ -56,6 +64,7 @@ export class HeldRequests {
 				}
 			}
 		};
+		return { leave, isOfCrowd: ofClient >= FEW_REQUESTS };
 	}
 
 	/** Places and clients that hold anything now. */

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { InProcessBus } from '../bus/in-process-bus.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
-import { AudienceBench, testChannel } from './testing/audience-bench.ts';
+import { AudienceBench, type FakeConnection, testChannel } from './testing/audience-bench.ts';
 
 let bench: AudienceBench;
 
@@ -217,6 +217,77 @@ describe('decisions', () => {
 		expect((await bench.join()).decision.tier).toBe('webrtc');
 		await bench.join({ channel: 'other' });
 		expect((await bench.join({ channel: 'other' })).decision.tier).toBe('ll-hls');
+	});
+
+	describe('claimed by strangers of one address who never connect', () => {
+		const fill = async (channel: string): Promise<FakeConnection[]> => {
+			const strangers = Array.from({ length: 150 }, () => bench.join({ channel }, undefined, '203.0.113.7'));
+			return Promise.all(strangers);
+		};
+		const webRtcCount = (viewers: readonly FakeConnection[]): number =>
+			viewers.filter(({ decision }) => decision.tier === 'webrtc').length;
+
+		it('go to newcomers and to those who wait', async () => {
+			const waiting = await bench.join({ isPinnedToHls: true });
+			const strangers = await fill('demo');
+			expect(webRtcCount(strangers)).toBe(90);
+			const newcomers = [];
+			for (let index = 0; index < 5; index++) {
+				newcomers.push(await bench.join({}, undefined, `198.51.100.${index}`));
+			}
+			expect(webRtcCount(newcomers)).toBe(5);
+			waiting.session!.receive({ type: 'pin', isPinnedToHls: false });
+			await bench.clock.advance(2000);
+			expect(waiting.decision.tier).toBe('webrtc');
+		});
+
+		it('go to newcomers also when the CPU allows fewer than were claimed', async () => {
+			await fill('demo');
+			bench.load = { workerCpu: 0.3, consumersMeasured: 20 };
+			await bench.clock.advance(1000);
+			const newcomers = [];
+			for (let index = 0; index < 5; index++) {
+				newcomers.push(await bench.join({}, undefined, `198.51.100.${index}`));
+			}
+			expect(webRtcCount(newcomers)).toBe(5);
+		});
+
+		it('go to newcomers also while the strangers come and go', async () => {
+			const strangers: FakeConnection[][] = [];
+			const newcomers: FakeConnection[] = [];
+			for (let round = 0; round < 20; round++) {
+				strangers.push(await fill('demo'));
+				if (strangers.length > 3) {
+					strangers.shift()!.forEach(({ session }) => session!.end('lost'));
+				}
+				newcomers.push(await bench.join({}, undefined, `198.51.100.${round}`));
+				bench.openTransport(newcomers.at(-1)!.joined.viewerId);
+				await bench.clock.advance(1000);
+			}
+			expect(webRtcCount(newcomers)).toBe(20);
+		});
+
+		it('take no place from another channel', async () => {
+			const watching = await Promise.all(Array.from({ length: 80 }, () => bench.join()));
+			watching.forEach(({ joined }) => bench.openTransport(joined.viewerId));
+			await bench.clock.advance(1000);
+			const strangers = await fill('other');
+			for (let index = 0; index < 30; index++) {
+				strangers.push(...(await Promise.all([bench.join({ channel: 'other' }, undefined, '203.0.113.7')])));
+				await bench.clock.advance(1000);
+			}
+			expect(webRtcCount(watching)).toBe(80);
+			expect(watching.flatMap((viewer) => viewer.of('tier'))).toEqual([]);
+		});
+
+		it('are theirs as soon as they connect', async () => {
+			bench.budget = { ...bench.budget, maxConsumers: 100 };
+			const household = await Promise.all(Array.from({ length: 45 }, () => bench.join({}, undefined, '203.0.113.7')));
+			household.forEach(({ joined }) => bench.openTransport(joined.viewerId));
+			await bench.clock.advance(30_000);
+			expect((await bench.join({}, undefined, '198.51.100.1')).decision.tier).toBe('ll-hls');
+			expect(webRtcCount(household)).toBe(45);
+		});
 	});
 
 	it('send those to LL-HLS at once whose worker died, and only those', async () => {

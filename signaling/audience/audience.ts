@@ -16,6 +16,7 @@ import type { SfuBudget, SfuLoad, TierConditions } from '../tiers/tier-input.ts'
 import { reportAudience } from './audience-report.ts';
 import { ChannelAudience } from './channel-audience.ts';
 import type { ViewerEventSink } from './viewer-event-log.ts';
+import { WebRtcClaims } from './webrtc-claims.ts';
 import { WebRtcSessions, type WebRtcSession } from './webrtc-sessions.ts';
 
 /** Leases, decisions and news are looked at this often. */
@@ -60,6 +61,7 @@ export class AudienceRooms implements SignalingRooms {
 	readonly #opening = new Map<ChannelName, Promise<ChannelAudience>>();
 	readonly #presence: Presence;
 	readonly #transports: WebRtcSessions;
+	readonly #claims: WebRtcClaims;
 	readonly #lost = new Map<ChannelName, Set<ViewerId>>();
 	#isSubscribed = false;
 	#tickCount = 0;
@@ -67,6 +69,7 @@ export class AudienceRooms implements SignalingRooms {
 	constructor(options: AudienceOptions) {
 		this.#options = options;
 		this.#clock = options.clock;
+		this.#claims = new WebRtcClaims(options.clock);
 		this.#logger = options.logger;
 		this.#scope = new CloseScope(options.logger);
 		this.#presence = new Presence({
@@ -194,6 +197,7 @@ export class AudienceRooms implements SignalingRooms {
 			describe: (current) => this.#options.describe(current),
 			conditions: () => this.#conditions(name),
 			hasTransport: (viewerId) => this.#transports.has(viewerId),
+			claims: this.#claims,
 			stopPictures: (viewerId) => this.#transports.stopPictures(viewerId),
 			count: () => this.#presence.count(name),
 			onCountChanged: () => this.#presence.changed(),
@@ -221,7 +225,7 @@ export class AudienceRooms implements SignalingRooms {
 		for (const other of new Set([...this.#rooms.keys(), ...this.#transports.channelNames])) {
 			const room = this.#rooms.get(other);
 			const foreign = this.#transports.countForeign(other, (viewerId) => room?.has(viewerId) ?? false);
-			const unclaimed = foreign === 0 ? 0 : (room?.unclaimedCount ?? 0);
+			const unclaimed = foreign === 0 ? 0 : (room?.unclaimedCount(other === name) ?? 0);
 			const viewers = Math.max(0, foreign - unclaimed) + (other === name ? 0 : (room?.usedCount ?? 0));
 			if (viewers > 0) {
 				const cost = this.#options.costOf(other);

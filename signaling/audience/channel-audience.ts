@@ -21,9 +21,11 @@ import type {
 import { TierController, type TierViewerChange } from '../tiers/tier-controller.ts';
 import { nextDecided, type TierConditions, type TierVerdict, type TierViewer } from '../tiers/tier-input.ts';
 import { reportAudience } from './audience-report.ts';
+import { StatisticsLog } from './statistics-log.ts';
 import { ViewerChat } from './viewer-chat.ts';
 import type { ViewerEventKind, ViewerEventSink } from './viewer-event-log.ts';
 import { Viewer } from './viewer.ts';
+import type { WebRtcClaims } from './webrtc-claims.ts';
 
 /** Without any sign of life a viewer is counted this long (design: ping 6 s, lease 12 s). */
 export const VIEWER_LEASE_MS = 2 * PING_INTERVAL_MS;
@@ -35,8 +37,6 @@ const BATCHING_FROM_VIEWERS = 50;
 const BATCH_DELAY_MS = 20;
 /** The number of viewers is told this often at most. */
 const PRESENCE_INTERVAL_MS = 2000;
-/** Latency of one viewer goes into the log this often. */
-const LATENCY_LOG_INTERVAL_MS = 60_000;
 
 /** What a room is given by the audience, which owns it. */
 export type ChannelAudienceOptions = {
@@ -50,6 +50,8 @@ export type ChannelAudienceOptions = {
 	/** Budget, load and what others hold, now. */
 	conditions(): TierConditions;
 	hasTransport(viewerId: ViewerId): boolean;
+	/** Of all channels. */
+	claims: WebRtcClaims;
 	stopPictures(viewerId: ViewerId): void;
 	count(): PresenceCount;
 	/** The number of viewers here changed. */
@@ -68,7 +70,7 @@ export class ChannelAudience {
 	readonly #scope: CloseScope<'empty' | 'server-shutdown'>;
 	readonly #viewers = new Map<ViewerId, Viewer>();
 	readonly #attachments = new Map<ViewerId, Attachment>();
-	readonly #latencyLoggedAtMs = new Map<ViewerId, number>();
+	readonly #statisticsLog: StatisticsLog;
 	readonly #controller = new TierController();
 	/** Of whom something may be different since the last decision. Time and transports are looked at once a second. */
 	readonly #changed = new Set<Viewer>();
@@ -83,6 +85,7 @@ export class ChannelAudience {
 	constructor(options: ChannelAudienceOptions) {
 		this.#options = options;
 		this.#clock = options.clock;
+		this.#statisticsLog = new StatisticsLog(options.clock);
 		this.#channel = options.channel;
 		this.#scope = new CloseScope(options.logger);
 		this.#emptySinceMs = options.clock.monotonicMs();
@@ -98,10 +101,10 @@ export class ChannelAudience {
 		return this.#viewers.size;
 	}
 
-	/** Viewers who hold a WebRTC transport or were told to open one, as of the last decision. */
+	/** Viewers who hold a WebRTC transport or were told to open one and are about to, as of the last decision. */
 	get usedCount(): number {
 		const { webRtcCount, leavingCount } = this.#controller.counts;
-		return webRtcCount + leavingCount;
+		return webRtcCount + leavingCount - this.#options.claims.weakCount(this.#channel.name);
 	}
 
 	/** How long nobody has been here, ms; 0 with viewers. */
@@ -113,13 +116,15 @@ export class ChannelAudience {
 		return this.#viewers.has(viewerId);
 	}
 
-	/** Viewers who say that WebRTC plays though no transport is known to be theirs: players that send no viewer id. */
-	get unclaimedCount(): number {
-		let count = 0;
-		for (const viewer of this.#viewers.values()) {
-			count += viewer.playingTier === 'webrtc' && !this.#options.hasTransport(viewer.id) ? 1 : 0;
-		}
-		return count;
+	/**
+	 * Viewers who say that WebRTC plays though no transport is known to be theirs: players that send no viewer id. `withWeak`: those
+	 * too whom `usedCount` leaves out.
+	 */
+	unclaimedCount(withWeak: boolean): number {
+		const { hasTransport, claims } = this.#options;
+		const isUnclaimed = ({ id, playingTier }: Viewer): boolean =>
+			playingTier === 'webrtc' && !hasTransport(id) && (withWeak || !claims.isWeak(id, this.#channel.name));
+		return [...this.#viewers.values()].filter(isUnclaimed).length;
 	}
 
 	/** The channel was changed by its owner. */
@@ -141,6 +146,7 @@ export class ChannelAudience {
 		const attachment: Attachment = { connection, chat };
 		this.#attachments.set(viewer.id, attachment);
 		viewer.connection = connection;
+		viewer.address = connection.remoteAddress;
 		viewer.leaseUntilMs = undefined;
 		viewer.take(message);
 		this.#enter(viewer, message.playingTier);
@@ -308,7 +314,7 @@ export class ChannelAudience {
 			}
 		}
 		this.#controller.leave(viewer.id);
-		this.#controller.join({ ...viewer.forController(hasTransport), decided });
+		this.#controller.join({ ...this.#facts(viewer), decided });
 		this.#changed.add(viewer);
 	}
 
@@ -320,12 +326,19 @@ export class ChannelAudience {
 	}
 
 	#report(viewer: Viewer): void {
-		const facts = viewer.forController(this.#options.hasTransport(viewer.id));
 		const known = this.#controller.viewerOf(viewer.id)!;
-		const { id: _id, joinedAtMs: _joinedAtMs, ...change } = facts;
+		const { id: _id, joinedAtMs: _joinedAtMs, ...change } = this.#facts(viewer);
 		if ((Object.keys(change) as (keyof TierViewerChange)[]).some((key) => known[key] !== change[key])) {
 			this.#controller.update(viewer.id, change);
 		}
+	}
+
+	#facts(viewer: Viewer): Omit<TierViewer, 'decided'> {
+		const { id, address, decision } = viewer;
+		const hasTransport = this.#options.hasTransport(id);
+		const isToldWebRtc = decision?.tier === 'webrtc';
+		const claimant = { id, address, channelName: this.#channel.name, isToldWebRtc, hasTransport };
+		return viewer.forController(hasTransport, this.#options.claims.isUnproven(claimant));
 	}
 
 	#roleOf({ user }: ViewerConnection, canModerate: boolean): Viewer['role'] {
@@ -347,7 +360,9 @@ export class ChannelAudience {
 				void chat.moderate(message);
 				return;
 			case 'statistics':
-				this.#logStatistics(viewer, message);
+				this.#statisticsLog.take(viewer.id, message, viewer.statistics, (kind, payload) => {
+					this.#log(viewer, kind, payload);
+				});
 				viewer.note(message);
 				return;
 			default:
@@ -389,7 +404,8 @@ export class ChannelAudience {
 
 	#remove(viewer: Viewer, how: ConnectionEnd | 'moved' | 'server-stopping'): void {
 		if (this.#viewers.delete(viewer.id)) {
-			this.#latencyLoggedAtMs.delete(viewer.id);
+			this.#statisticsLog.forget(viewer.id);
+			this.#options.claims.forget(viewer.id);
 			this.#controller.leave(viewer.id);
 			this.#changed.delete(viewer);
 			this.#log(viewer, 'leave', { how, durationMs: Math.round(this.#clock.nowMs() - viewer.joinedAtMs) });
@@ -474,20 +490,6 @@ export class ChannelAudience {
 	#sendToAll(text: string, importance: 'vital' | 'droppable'): void {
 		for (const { connection } of [...this.#attachments.values()]) {
 			connection.sendText(text, importance);
-		}
-	}
-
-	#logStatistics(viewer: Viewer, message: Extract<ViewerMessage, { type: 'statistics' }>): void {
-		const { tier, stallCount, stalledForMs, latencyMs } = message;
-		const previous = viewer.statistics;
-		if (previous !== undefined && stallCount > previous.stallCount) {
-			this.#log(viewer, 'stall', { tier, count: stallCount - previous.stallCount, stalledForMs });
-		}
-		const nowMs = this.#clock.monotonicMs();
-		const loggedAtMs = this.#latencyLoggedAtMs.get(viewer.id) ?? -Infinity;
-		if (latencyMs !== undefined && nowMs - loggedAtMs >= LATENCY_LOG_INTERVAL_MS) {
-			this.#latencyLoggedAtMs.set(viewer.id, nowMs);
-			this.#log(viewer, 'latency', { tier, latencyMs });
 		}
 	}
 

@@ -27,6 +27,8 @@ export class Viewer {
 	readonly #clock: Clock;
 	/** Undefined while he is away for a moment, and for those who only send beacons. */
 	connection: ViewerConnection | undefined;
+	/** Of the newest socket; undefined for those who only send beacons. */
+	address: string | undefined;
 	/** Counted until then without a connection; undefined while there is one. */
 	leaseUntilMs: number | undefined;
 	role: ViewerRole = 'viewer';
@@ -124,7 +126,7 @@ export class Viewer {
 	}
 
 	/** As the tier controller wants it: plain data. `hasTransport`: a WebRTC transport of his lives here. */
-	forController(hasTransport: boolean): Omit<TierViewer, 'decided'> {
+	forController(hasTransport: boolean, isUnproven: boolean): Omit<TierViewer, 'decided'> {
 		const playing = this.#playing;
 		if (playing?.tier === 'webrtc' && this.#clock.monotonicMs() - playing.sinceMs > FORGIVEN_AFTER_MS) {
 			this.#failedAtMs = undefined;
@@ -142,7 +144,9 @@ export class Viewer {
 			webRtcFailedAtMs: this.#failedAtMs,
 			failureCount: this.#failureCount,
 			failureCause: this.#failureCause,
-			holdsWebRtc: this.holdsWebRtc(hasTransport),
+			// What is unproven is not held: nothing has come of it.
+			holdsWebRtc: !isUnproven && this.holdsWebRtc(hasTransport),
+			isUnproven,
 		};
 	}
 

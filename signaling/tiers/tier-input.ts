@@ -67,6 +67,8 @@ export type TierViewer = {
 	decided: DecidedTier | undefined;
 	/** A WebRTC transport of his is open or being opened: it counts against the budget until it is closed. */
 	holdsWebRtc: boolean;
+	/** Has claimed WebRTC without connecting, for long or in a crowd of such: gives way to anybody else. */
+	isUnproven: boolean;
 };
 
 /** All that is the same for every viewer of a channel. */

@@ -10,7 +10,7 @@ import { comparePrecedence, viewerStanding } from './tier-standing.ts';
 type Event =
 	| { kind: 'join'; count: number; change: Partial<TierViewer>; hasChatted: boolean }
 	| {
-			kind: 'leave' | 'return' | 'chat' | 'fail' | 'pin' | 'unpin' | 'worker-lost';
+			kind: 'leave' | 'return' | 'chat' | 'fail' | 'pin' | 'unpin' | 'doubt' | 'prove' | 'worker-lost';
 			pick: number;
 			cause: TierViewer['failureCause'];
 	  }
@@ -39,7 +39,20 @@ const joining: fc.Arbitrary<Event> = fc.record({
 	}) as fc.Arbitrary<Partial<TierViewer>>,
 });
 const happening: fc.Arbitrary<Event> = fc.record({
-	kind: fc.constantFrom('leave', 'leave', 'leave', 'return', 'chat', 'chat', 'fail', 'pin', 'unpin', 'worker-lost'),
+	kind: fc.constantFrom(
+		'leave',
+		'leave',
+		'leave',
+		'return',
+		'chat',
+		'chat',
+		'fail',
+		'pin',
+		'unpin',
+		'doubt',
+		'prove',
+		'worker-lost',
+	),
 	pick: fc.nat(1000),
 	cause,
 });
@@ -112,6 +125,10 @@ function happen(world: TierWorld, event: Event): ReadonlySet<string> {
 			break;
 		case 'unpin':
 			world.change(id, { isPinnedToHls: false });
+			break;
+		case 'doubt':
+		case 'prove':
+			world.change(id, event.kind === 'doubt' ? { isUnproven: true, holdsWebRtc: false } : { isUnproven: false });
 			break;
 		case 'worker-lost':
 			return new Set(ids.filter((_, index) => index % 3 === event.pick % 3));

@@ -23,7 +23,7 @@ export const POOR_LINE_RETRY_MAX_MS = 600_000;
 export const RETRY_MAX_MS = 900_000;
 
 /** Places in the order of who keeps WebRTC; the lower goes first. Same class: by join time, and nobody displaces anybody. */
-export const VIEWER_CLASSES = { staff: 0, guest: 1, subscriber: 2, chatter: 3, plain: 4 } as const;
+export const VIEWER_CLASSES = { staff: 0, guest: 1, subscriber: 2, chatter: 3, plain: 4, unproven: 5 } as const;
 
 /** What the controller does with a viewer; `validUntilMs` is when time alone changes it. */
 export type ViewerStanding =
@@ -146,6 +146,9 @@ function viewerClassOf(viewer: TierViewer, nowMs: number, windowMs: number): { v
 		case 'subscriber':
 			return { viewerClass: VIEWER_CLASSES.subscriber, untilMs: Infinity };
 		case 'viewer': {
+			if (viewer.isUnproven) {
+				return { viewerClass: VIEWER_CLASSES.unproven, untilMs: Infinity };
+			}
 			const untilMs = (viewer.lastChatAtMs ?? -Infinity) + windowMs;
 			return nowMs < untilMs
 				? { viewerClass: VIEWER_CLASSES.chatter, untilMs }

@@ -38,6 +38,10 @@ export class AudienceRole implements Role {
 		return Promise.resolve();
 	}
 
+	arrive(): void {
+		void this.#arrive();
+	}
+
 	/** The first to come are the first to go: those who have waited longest are seen to climb. */
 	leave(count: number, overMs: number): void {
 		[...this.#viewers].slice(0, count).forEach((viewer, index) => {
@@ -63,12 +67,15 @@ export class AudienceRole implements Role {
 		const viewer: AudienceViewer = new AudienceViewer({
 			clock,
 			channel: config.channel,
+			isPinnedToHls: config.isPinnedToHls,
 			createSocket: (join, onMessage, onClosed) =>
 				new SignalingSocket({
 					...{ clock, url: config.endpoints.signaling!, join, reader: this.#reader, onMessage, onClosed },
 				}),
-			createPlayer: (tier, onLost) =>
-				tier === 'webrtc' ? createWebRtcPlayer(this.#context, onLost) : createHlsPlayer(this.#context, onLost),
+			createPlayer: (tier, onLost, viewerId) =>
+				tier === 'webrtc'
+					? createWebRtcPlayer(this.#context, onLost, viewerId)
+					: createHlsPlayer(this.#context, onLost),
 			reconnectsAfter,
 			random: () => randomInt(RANDOM_STEPS) / RANDOM_STEPS,
 			events: this.#events(() => void this.#remove(viewer)),

@@ -45,10 +45,12 @@ function createViewer(): AudienceViewer {
 	return new AudienceViewer({
 		clock,
 		channel: 'demo',
+		isPinnedToHls: false,
 		createSocket: (join, tell, closed) => {
 			joins.push({ join, tell, closed });
 			return {
-				open: () => Promise.resolve({ decision: firstDecision, resumeToken: `token${joins.length}` }),
+				open: () =>
+					Promise.resolve({ decision: firstDecision, viewerId: 'viewer', resumeToken: `token${joins.length}` }),
 				send: (message) => sent.push(message),
 				close: () => log.push('socket closed'),
 			};

@@ -13,7 +13,7 @@ const MAX_RECONNECTS = 6;
 
 /** The socket as a viewer sees it; see {@link SignalingSocket}. */
 export interface ViewerSocket {
-	open(): Promise<Pick<Extract<ServerMessage, { type: 'joined' }>, 'decision' | 'resumeToken'>>;
+	open(): Promise<Pick<Extract<ServerMessage, { type: 'joined' }>, 'decision' | 'resumeToken' | 'viewerId'>>;
 	send(message: ClientMessage): void;
 	close(): void;
 }
@@ -22,12 +22,13 @@ export interface ViewerSocket {
 export type AudienceViewerOptions = {
 	clock: Clock;
 	channel: string;
+	isPinnedToHls: boolean;
 	createSocket(
 		join: Extract<ClientMessage, { type: 'join' }>,
 		onMessage: (message: ServerMessage) => void,
 		onClosed: (code: number) => void,
 	): ViewerSocket;
-	createPlayer(tier: DeliveryTier, onLost: (reason: string) => void): Player;
+	createPlayer(tier: DeliveryTier, onLost: (reason: string) => void, viewerId: string): Player;
 	reconnectsAfter(code: number): boolean;
 	/** 0–1; spreads reconnects. */
 	random(): number;
@@ -59,6 +60,7 @@ export class AudienceViewer {
 	readonly #abort = new AbortController();
 	#socket: ViewerSocket | undefined;
 	#resumeToken: string | undefined;
+	#viewerId = '';
 	#decision: TierDecision | undefined;
 	#current: Leg | undefined;
 	#next: Leg | undefined;
@@ -109,7 +111,7 @@ export class AudienceViewer {
 		this.#socket = this.#options.createSocket(
 			{
 				...{ type: 'join', protocol: 1, channel: this.#options.channel },
-				...{ canWebRtc: true, canHls: true, isPinnedToHls: false },
+				...{ canWebRtc: true, canHls: true, isPinnedToHls: this.#options.isPinnedToHls },
 				...(token === undefined ? {} : { resumeToken: token }),
 				...(playingTier === undefined ? {} : { playingTier }),
 			},
@@ -122,6 +124,7 @@ export class AudienceViewer {
 			return;
 		}
 		this.#resumeToken = joined.resumeToken;
+		this.#viewerId = joined.viewerId;
 		this.#sendClock();
 		this.#obey(joined.decision);
 	}
@@ -180,7 +183,8 @@ export class AudienceViewer {
 		const { clock, events } = this.#options;
 		const fromMs = clock.monotonicMs();
 		const { tier } = decision;
-		const leg: Leg = { tier, player: this.#options.createPlayer(tier, (reason) => this.#lost(leg, reason)) };
+		const player = this.#options.createPlayer(tier, (reason) => this.#lost(leg, reason), this.#viewerId);
+		const leg: Leg = { tier, player };
 		this.#next = leg;
 		events.held(tier, 1);
 		try {

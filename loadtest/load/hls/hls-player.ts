@@ -12,6 +12,7 @@ export function createHlsPlayer({ clock, config, figures }: PlayerContext, onLos
 		url: config.endpoints.hls!,
 		clockOffsetMs: config.clockOffsetMs,
 		figures: {
+			partLate: (lateMs) => figures.sample('hls.partLate', lateMs),
 			chunkTime: (durationMs) => figures.sample('hls.partTime', durationMs),
 			received: (bytes) => (byteCount += bytes),
 			requested: () => figures.count('hls.requests'),

@@ -39,8 +39,8 @@ export type HlsTrackOptions = {
 	figures: HlsTrackFigures;
 	/** A new reading of the playlist. */
 	playlist(playlist: MediaPlaylist): void;
-	/** Media is there. In the order of time. */
-	chunk(startMs: number, durationMs: number): void;
+	/** Media is there. In the order of time. `isNew`: it was made after the playlist was first read. */
+	chunk(startMs: number, durationMs: number, isNew: boolean): void;
 	/** The track is over or cannot be had any more. Called at most once. */
 	ended(reason: string): void;
 };
@@ -52,6 +52,8 @@ export class HlsTrack {
 	#queue: Chunk[] = [];
 	#wake: () => void = () => undefined;
 	#lastQueued: { sequence: number; part: number } | undefined;
+	/** Newest of the first reading. */
+	#firstNewest: MediaPlaylist['next'] | undefined;
 	readonly #hints = new Map<string, Promise<boolean>>();
 	#playlist: MediaPlaylist | undefined;
 	#asked: MediaPlaylist['next'] | undefined;
@@ -196,6 +198,7 @@ export class HlsTrack {
 		const newest = fresh.at(-1);
 		if (newest !== undefined) {
 			this.#lastQueued = { sequence: newest.sequence, part: newest.part ?? 0 };
+			this.#firstNewest ??= this.#lastQueued;
 			this.#queue.push(...fresh);
 			this.#queue.splice(0, this.#queue.length - MAX_QUEUED);
 			this.#wake();
@@ -222,7 +225,8 @@ export class HlsTrack {
 			// Whichever comes first, media goes into the buffer in its order.
 			this.#appended = this.#appended.then(async () => {
 				if ((await fetched) && !this.#abort.signal.aborted) {
-					this.#options.chunk(chunk.startMs, chunk.durationMs);
+					const { sequence, part = 0, startMs, durationMs } = chunk;
+					this.#options.chunk(startMs, durationMs, isAfter({ sequence, part }, this.#firstNewest!));
 				}
 			});
 			this.#run(this.#appended);

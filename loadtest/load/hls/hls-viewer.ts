@@ -12,6 +12,8 @@ const RETRY_MS = 500;
 
 /** Where figures go. One for all viewers of a process. */
 export interface HlsFigures extends HlsTrackFigures {
+	/** From the end of a new part on the playlist's clock to its last byte, the playlist that names it read too. */
+	partLate(lateMs: number): void;
 	/** A stall is over. */
 	stall(durationMs: number): void;
 }
@@ -137,7 +139,12 @@ export class HlsViewer {
 					buffer.setEdge(playlist.edgeMs, playlist.holdBackMs, this.#nowMs());
 				}
 			},
-			chunk: (startMs, durationMs) => buffer.append(index, startMs, durationMs, this.#nowMs()),
+			chunk: (startMs, durationMs, isNew) => {
+				if (isNew && this.#hasDates) {
+					figures.partLate(this.#nowMs() - startMs - durationMs);
+				}
+				buffer.append(index, startMs, durationMs, this.#nowMs());
+			},
 			ended: (reason) => this.#end(reason),
 		});
 	}

@@ -147,7 +147,14 @@ class LoadRun {
 		const chatProcesses = Math.min(options.processCount, Math.max(1, options.counts.chat));
 		const senders = Math.ceil(Math.min(options.chatSenderCount, options.counts.chat) / chatProcesses);
 		const config: RoleConfig = {
-			...{ role, processName: `${role}-${index + 1}`, arrivalsMs, endpoints, channel: options.channel },
+			...{
+				role,
+				processName: `${role}-${index + 1}`,
+				arrivalsMs,
+				isPinnedToHls: false,
+				endpoints,
+				channel: options.channel,
+			},
 			...{ streamKey: options.streamKey ?? '', clockOffsetMs: offset?.offsetMs ?? 0 },
 			...{ starveRatio: role === 'publisher' ? 0 : options.starveRatio, maxLifeMs: this.#plannedMs() + SPARE_LIFE_MS },
 			...{ publish: options.publish, picture: options.picture, runId: this.#runId },

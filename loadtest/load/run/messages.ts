@@ -25,6 +25,8 @@ export type RoleConfig = {
 	processName: string;
 	/** Viewers of this process, and when each arrives, in milliseconds from the start. */
 	arrivalsMs: number[];
+	/** Audience only: its viewers want LL-HLS, whatever room there is. */
+	isPinnedToHls: boolean;
 	endpoints: Endpoints;
 	channel: string;
 	streamKey: string;
@@ -57,6 +59,8 @@ export type FiguresData = {
 /** Parent → child. */
 export type ParentMessage =
 	| { type: 'start'; config: RoleConfig }
+	/** One more viewer comes, now. */
+	| { type: 'arrive' }
 	/** This many viewers leave, spread over the time. */
 	| { type: 'leave'; count: number; overMs: number }
 	| { type: 'stop' };

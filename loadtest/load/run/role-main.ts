@@ -79,6 +79,8 @@ function stop(): Promise<void> {
 process.on('message', (message: ParentMessage) => {
 	if (message.type === 'start') {
 		void begin(message.config);
+	} else if (message.type === 'arrive') {
+		role?.arrive?.();
 	} else if (message.type === 'leave') {
 		role?.leave?.(message.count, message.overMs);
 	} else {

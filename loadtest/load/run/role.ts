@@ -16,6 +16,8 @@ export type RoleContext = {
 export interface Role {
 	/** Resolves once the role has begun; rejects when it cannot. */
 	start(): Promise<void>;
+	/** One more viewer comes. */
+	arrive?(): void;
 	/** Viewers go, spread over the time. */
 	leave?(count: number, overMs: number): void;
 	/** Ends everything, with the protocols' goodbyes. Idempotent, and bounded in time by the caller. */

@@ -3,16 +3,18 @@ import type { Clock } from '../../../core/clock.ts';
 import type { Player, PlayerContext } from '../run/player.ts';
 import { WhepViewer } from './whep-viewer.ts';
 
-/** Makes one; not started. `context.endpoints.whep` must be given. */
+/** Makes one; not started. `context.endpoints.whep` must be given; `viewerId` by those with a signaling socket. */
 export function createWebRtcPlayer(
 	{ clock, config, figures }: PlayerContext,
 	onLost: (reason: string) => void,
+	viewerId?: string,
 ): Player {
 	const viewer = new WhepViewer({
 		clock,
 		url: config.endpoints.whep!,
 		clockOffsetMs: config.clockOffsetMs,
 		portMap: config.endpoints.webRtcPortMap,
+		viewerId,
 		figures: {
 			latency: (kind, latencyMs) =>
 				figures.sample(kind === 'video' ? 'webrtc.latency' : 'webrtc.audioLatency', latencyMs),

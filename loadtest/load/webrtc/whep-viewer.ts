@@ -17,6 +17,7 @@ import {
 	RtcpTransportLayerFeedback,
 } from 'werift';
 import { type CancelTimer, type Clock, sleep, withDeadline } from '../../../core/clock.ts';
+import { VIEWER_HEADER } from '../../../core/protocol/viewer-header.ts';
 import { RtpSink, type RtpSinkFigures } from './rtp-sink.ts';
 import { mapCandidatePorts, parseWhepAnswer, type WhepAnswer, whepOffer } from './whep-offer.ts';
 
@@ -39,6 +40,8 @@ export type WhepViewerOptions = {
 	/** See {@link RtpSink}; add to this machine's epoch milliseconds to get the server's. */
 	clockOffsetMs: number;
 	portMap: Readonly<Record<number, number>>;
+	/** As the signaling socket named the viewer, so that the seat is theirs; undefined without a socket. */
+	viewerId: string | undefined;
 	figures: RtpSinkFigures & { jitter(jitterMs: number): void; authenticationFailed(): void };
 	/** Called once when the session ends by itself after it was connected. */
 	onLost(reason: string): void;
@@ -114,9 +117,13 @@ export class WhepViewer {
 		const { usernameFragment, password } = ice.localParameters;
 		const fingerprint = this.#dtls!.localParameters.fingerprints[0]!;
 		const values = { usernameFragment, password, fingerprint: `${fingerprint.algorithm} ${fingerprint.value}` };
-		const response = await fetch(this.#options.url, {
+		const { url, viewerId } = this.#options;
+		const response = await fetch(url, {
 			method: 'POST',
-			headers: { 'Content-Type': 'application/sdp' },
+			headers: {
+				'Content-Type': 'application/sdp',
+				...(viewerId === undefined ? {} : { [VIEWER_HEADER]: viewerId }),
+			},
 			body: whepOffer(values),
 			signal: AbortSignal.timeout(ANSWER_DEADLINE_MS),
 		});

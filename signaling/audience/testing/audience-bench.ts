@@ -11,7 +11,7 @@ import type { MessageBus } from '../../bus/message-bus.ts';
 import type { Channel } from '../../channels/channel-store.ts';
 import { ViewerTokens } from '../../presence/viewer-token.ts';
 import type { JoinMessage, SignedInUser, ViewerConnection, ViewerSession } from '../../sockets/viewer-session.ts';
-import type { SfuBudget } from '../../tiers/tier-input.ts';
+import type { SfuBudget, SfuLoad } from '../../tiers/tier-input.ts';
 import { AudienceRooms } from '../audience.ts';
 import type { ViewerEvent } from '../viewer-event-log.ts';
 import { NoChat } from './no-chat.ts';
@@ -53,13 +53,14 @@ export function describeTestChannel(channel: Channel): ChannelDescription {
 
 /** The other end of a connection: what a viewer's player would have got. */
 export class FakeConnection implements ViewerConnection {
-	readonly remoteAddress = '192.0.2.1';
+	readonly remoteAddress: string;
 	readonly user: SignedInUser | undefined;
 	readonly received: ServerMessage[] = [];
 	closedWith: SignalingCloseReason | undefined;
 	session: ViewerSession | undefined;
 
-	constructor(user?: SignedInUser) {
+	constructor(user: SignedInUser | undefined, remoteAddress: string) {
+		this.remoteAddress = remoteAddress;
 		this.user = user;
 	}
 
@@ -112,6 +113,7 @@ export class AudienceBench {
 	readonly rooms: AudienceRooms;
 	/** Consumers for 100 viewers unless a test says otherwise. */
 	budget: SfuBudget = { maxConsumers: 200, maxBitrateBps: 1e12, maxWorkerCpu: 1 };
+	load: SfuLoad = { workerCpu: 0 };
 	isDatabaseLost = false;
 	/** Of whom only the sound is sent any more. */
 	readonly stoppedPictures: Array<string | undefined> = [];
@@ -131,7 +133,7 @@ export class AudienceBench {
 			chat: this.chat,
 			events: { write: (event) => void this.events.push(event) },
 			tokens: this.tokens,
-			sfu: { budget: () => this.budget, load: () => ({ workerCpu: 0 }) },
+			sfu: { budget: () => this.budget, load: () => this.load },
 			describe: describeTestChannel,
 			costOf: () => ({ consumersPerViewer: 2, bitrateBps: 1_000_000 }),
 		});
@@ -139,8 +141,12 @@ export class AudienceBench {
 	}
 
 	/** Lets a viewer join, and returns his connection. */
-	async join(changes: Partial<JoinMessage> = {}, user?: SignedInUser): Promise<FakeConnection> {
-		const connection = new FakeConnection(user);
+	async join(
+		changes: Partial<JoinMessage> = {},
+		user?: SignedInUser,
+		remoteAddress = '192.0.2.1',
+	): Promise<FakeConnection> {
+		const connection = new FakeConnection(user, remoteAddress);
 		const message: JoinMessage = {
 			type: 'join',
 			protocol: 1,

@@ -150,6 +150,7 @@ export class AudienceSimulation {
 			failureCause: undefined,
 			decided: undefined,
 			holdsWebRtc: false,
+			isUnproven: false,
 		};
 		this.#ids.push(id);
 		this.#controller.join(viewer);

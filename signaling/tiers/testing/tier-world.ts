@@ -19,6 +19,7 @@ export function testViewer(id: string, joinedAtMs: number, change: Partial<TierV
 		failureCause: undefined,
 		decided: undefined,
 		holdsWebRtc: false,
+		isUnproven: false,
 		...change,
 	};
 }
