@@ -92,7 +92,7 @@ class LlHlsPackager extends TypedEmitter<{ advanced: [] }> implements Packager {
 		this.#channels = dependencies.channels;
 		this.#scope = new CloseScope(dependencies.logger);
 		this.#starting = new BlockingReload(this, this.#clock);
-		this.#held = new HeldRequests(config);
+		this.#held = new HeldRequests(config, dependencies.clock);
 		this.#scope.onClose(() => this.#starting.close());
 		this.routes = createHlsRoutes({
 			liveOrigin: (channelName, client) => this.#liveOrigin(channelName, client),

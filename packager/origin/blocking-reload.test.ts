@@ -69,6 +69,35 @@ describe('BlockingReload', () => {
 		expect([released.length, reload.waiterCount]).toEqual([3002, 0]);
 	});
 
+	it('gives those who ask too often their turn after all others, whenever they came', async () => {
+		const { clock, source, reload } = setUp();
+		let isReady = false;
+		const released: string[] = [];
+		const turns = Array.from({ length: 500 }, () => reload.turn(60_000).then(() => released.push('crowd')));
+		const viewer = reload.wait(() => isReady, 60_000, [], 'part').then(() => released.push('viewer'));
+		expect(released).toEqual([]);
+		isReady = true;
+		source.advance();
+		await clock.advance(500);
+		await Promise.all([viewer, ...turns]);
+		expect(released.indexOf('viewer')).toBeLessThan(40);
+		expect([released.length, reload.waiterCount, clock.pendingCount]).toEqual([501, 0, 0]);
+	});
+
+	it('gives turns while nothing changes, ends them with the rest, and takes none that is given up', async () => {
+		const { clock, reload } = setUp();
+		const abort = new AbortController();
+		const [first, second] = [reload.turn(1000), reload.turn(1000, [abort.signal])];
+		abort.abort();
+		await clock.advance(100);
+		expect(await Promise.all([first, second])).toEqual(['ready', 'aborted']);
+		expect(await reload.turn(1000, [abort.signal])).toBe('aborted');
+		const last = reload.turn(1000);
+		reload.close();
+		expect(await last).toBe('aborted');
+		expect([reload.waiterCount, clock.pendingCount]).toEqual([0, 0]);
+	});
+
 	it('aborts a crowd as it does the others', async () => {
 		const { clock, reload } = setUp();
 		const waits = [reload.wait(() => false, 1000, [], 'a', true), reload.wait(() => false, 1000, [], 'a', false)];

@@ -14,6 +14,10 @@ export type WaitResult = 'ready' | 'timed-out' | 'aborted';
  * not wait for thousands of them. Twice as many gain nothing, half as many add turns.
  */
 const RELEASE_BATCH_SIZE = 256;
+/** Of a crowd: some milliseconds of answers, then a rest of so many times what they took. So it gets a third of the process at most. */
+const CROWD_BATCH_SIZE = 32;
+const CROWD_REST = 2;
+const MAX_CROWD_REST_MS = 200;
 
 type Waiter = {
 	group: Group;
@@ -37,6 +41,8 @@ export class BlockingReload {
 	readonly #watches = new Map<AbortSignal, Watch>();
 	readonly #removeListener: () => void;
 	readonly #releasing = new Set<Group>();
+	/** Those who wait for nothing but their turn. */
+	readonly #turns: Group = { key: undefined, isReady: () => true, waiters: new Set(), crowd: new Set() };
 	#waiterCount = 0;
 	#cancelBatch: (() => void) | undefined;
 
@@ -69,12 +75,17 @@ export class BlockingReload {
 		if (signals.some((signal) => signal.aborted)) {
 			return Promise.resolve('aborted');
 		}
+		let group = this.#groups.get(key);
+		if (group === undefined) {
+			group = { key, isReady, waiters: new Set(), crowd: new Set() };
+			this.#groups.set(key, group);
+		}
+		return this.#join(group, isOfCrowd, timeoutMs, signals);
+	}
+
+	/** A new waiter of the group. */
+	#join(group: Group, isOfCrowd: boolean, timeoutMs: number, signals: readonly AbortSignal[]): Promise<WaitResult> {
 		return new Promise((resolve) => {
-			let group = this.#groups.get(key);
-			if (group === undefined) {
-				group = { key, isReady, waiters: new Set(), crowd: new Set() };
-				this.#groups.set(key, group);
-			}
 			const waiter: Waiter = {
 				group,
 				signals,
@@ -87,6 +98,19 @@ export class BlockingReload {
 			}
 			this.#waiterCount++;
 		});
+	}
+
+	/** Resolves after all who wait for a change, at the pace of a crowd: the turn of a client that asks very often. As wait() otherwise. */
+	turn(timeoutMs: number, signals: readonly AbortSignal[] = []): Promise<WaitResult> {
+		if (signals.some((signal) => signal.aborted)) {
+			return Promise.resolve('aborted');
+		}
+		const result = this.#join(this.#turns, true, timeoutMs, signals);
+		this.#releasing.add(this.#turns);
+		if (this.#cancelBatch === undefined) {
+			this.#restFromCrowd();
+		}
+		return result;
 	}
 
 	/** Ends all waits as aborted and listens no longer. */
@@ -153,19 +177,37 @@ export class BlockingReload {
 
 	#releaseBatch(): void {
 		this.#cancelBatch = undefined;
-		let left = RELEASE_BATCH_SIZE;
-		for (const waiters of ['waiters', 'crowd'] as const) {
-			for (const group of this.#releasing) {
-				for (const waiter of group[waiters]) {
-					if (left-- === 0) {
-						this.#cancelBatch = this.#clock.setTimeout(() => this.#releaseBatch(), 0);
-						return;
-					}
-					this.#settle(waiter, 'ready');
+		if (!this.#releaseSome('waiters', RELEASE_BATCH_SIZE)) {
+			this.#cancelBatch = this.#clock.setTimeout(() => this.#releaseBatch(), 0);
+		} else if (!this.#releaseSome('crowd', CROWD_BATCH_SIZE)) {
+			this.#restFromCrowd();
+		} else {
+			this.#releasing.clear();
+		}
+	}
+
+	/** True when none is left. */
+	#releaseSome(which: 'waiters' | 'crowd', count: number): boolean {
+		let left = count;
+		for (const group of this.#releasing) {
+			for (const waiter of group[which]) {
+				if (left-- === 0) {
+					return false;
 				}
+				this.#settle(waiter, 'ready');
 			}
 		}
-		this.#releasing.clear();
+		return true;
+	}
+
+	// What the answers cost shows when the event loop comes round.
+	#restFromCrowd(): void {
+		const beganAtMs = this.#clock.monotonicMs();
+		this.#cancelBatch = this.#clock.setTimeout(() => {
+			const tookMs = this.#clock.monotonicMs() - beganAtMs;
+			const restMs = Math.min(MAX_CROWD_REST_MS, tookMs * CROWD_REST);
+			this.#cancelBatch = this.#clock.setTimeout(() => this.#releaseBatch(), restMs);
+		}, 0);
 	}
 }
 

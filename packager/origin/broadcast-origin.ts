@@ -97,6 +97,7 @@ export class BroadcastOrigin {
 	 */
 	async mediaPlaylist(trackId: string, directives: DeliveryDirectives, client: OriginClient): Promise<PlaylistAnswer> {
 		const { rendition, reload, rendered } = this.#serve(trackId);
+		await this.#takeTurn(reload, client);
 		const start: WaitCondition = { key: 'start', isReady: () => rendition.isPlayable };
 		if ((await this.#hold(reload, start, FIRST_SEGMENT_HOLD_MS, client)) !== 'ready') {
 			throw new SpillwayError('BROADCAST_STARTING', [this.#broadcast.channelName], {
@@ -131,6 +132,7 @@ export class BroadcastOrigin {
 	 */
 	async media(trackId: string, file: string, client: OriginClient): Promise<MediaAnswer> {
 		const { rendition, reload } = this.#serve(trackId);
+		await this.#takeTurn(reload, client);
 		const name = `${trackId}/${file}`;
 		// §6.2.6: the request is held, and nothing of the part is sent, until all of it can be.
 		if (!rendition.hasEnded && file === rendition.nextPartName) {
@@ -156,6 +158,18 @@ export class BroadcastOrigin {
 			served.reload.close();
 		}
 		this.#served.clear();
+	}
+
+	/** A client that asks very often comes after all others, however often it asks. */
+	async #takeTurn(reload: BlockingReload, client: OriginClient): Promise<void> {
+		if (this.#held.isBusy(client.key)) {
+			const { leave } = this.#held.enter(this.#broadcast.broadcastId, client.key);
+			try {
+				await reload.turn(this.#config.reloadHoldMs, [client.signal, this.#broadcast.signal]);
+			} finally {
+				leave();
+			}
+		}
 	}
 
 	/** Waits, counted; what is there already is neither held nor counted. */

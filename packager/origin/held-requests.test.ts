@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SpillwayError } from '../../core/errors.ts';
+import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { HeldRequests } from './held-requests.ts';
 
 function isRefused(held: HeldRequests, place: string, client: string | undefined): boolean {
@@ -17,7 +18,7 @@ function isRefused(held: HeldRequests, place: string, client: string | undefined
 
 describe('HeldRequests', () => {
 	it('refuses a client above its share, over all broadcasts, and nobody else', () => {
-		const held = new HeldRequests({ maxHeldRequests: 1000, maxHeldRequestsPerAddress: 40 });
+		const held = new HeldRequests({ maxHeldRequests: 1000, maxHeldRequestsPerAddress: 40 }, new FakeClock());
 		for (let count = 0; count < 40; count++) {
 			expect(isRefused(held, `broadcast ${count % 2}`, 'greedy')).toBe(false);
 		}
@@ -28,7 +29,7 @@ describe('HeldRequests', () => {
 	});
 
 	it('keeps the last quarter of a broadcast for clients that hold few', () => {
-		const held = new HeldRequests({ maxHeldRequests: 400, maxHeldRequestsPerAddress: 400 });
+		const held = new HeldRequests({ maxHeldRequests: 400, maxHeldRequestsPerAddress: 400 }, new FakeClock());
 		let admitted = 0;
 		while (!isRefused(held, 'one', 'greedy')) {
 			admitted++;
@@ -45,17 +46,35 @@ describe('HeldRequests', () => {
 	});
 
 	it('tells who is of a crowd, so that others are answered first', () => {
-		const held = new HeldRequests({ maxHeldRequests: 1000, maxHeldRequestsPerAddress: 1000 });
+		const held = new HeldRequests({ maxHeldRequests: 1000, maxHeldRequestsPerAddress: 1000 }, new FakeClock());
 		const ofHousehold = Array.from({ length: 30 }, () => held.enter('one', 'household').isOfCrowd);
 		expect(ofHousehold.filter((isOfCrowd) => !isOfCrowd)).toHaveLength(16);
 		const unknown = Array.from({ length: 30 }, () => held.enter('one', undefined).isOfCrowd);
 		expect(unknown).not.toContain(true);
 	});
 
+	it('tells who asks more often than twenty viewers, and when they no longer do', async () => {
+		const clock = new FakeClock();
+		const held = new HeldRequests({ maxHeldRequests: 1000, maxHeldRequestsPerAddress: 1000 }, clock);
+		const ask = async (perSecond: number): Promise<number> => {
+			let busyCount = 0;
+			for (let index = 0; index < 2 * perSecond; index++) {
+				busyCount += held.isBusy('household') ? 1 : 0;
+				await clock.advance(1000 / perSecond);
+			}
+			return busyCount;
+		};
+		expect(await ask(390)).toBe(0);
+		expect(await ask(2000)).toBeGreaterThan(2000);
+		await clock.advance(1000);
+		expect(await ask(390)).toBe(0);
+		expect(Array.from({ length: 1000 }, () => held.isBusy(undefined))).not.toContain(true);
+	});
+
 	it('remembers nothing of those who have left', () => {
 		fc.assert(
 			fc.property(fc.array(fc.tuple(fc.nat(3), fc.nat(5), fc.boolean()), { maxLength: 80 }), (steps) => {
-				const held = new HeldRequests({ maxHeldRequests: 20, maxHeldRequestsPerAddress: 6 });
+				const held = new HeldRequests({ maxHeldRequests: 20, maxHeldRequestsPerAddress: 6 }, new FakeClock());
 				const leaves: (() => void)[] = [];
 				for (const [place, client, isLeaving] of steps) {
 					if (isLeaving) {

@@ -1,5 +1,7 @@
-/** Bounds how many requests are held: for each broadcast and for each client. Knows no HTTP and holds nothing itself. */
+/** Bounds how many requests are held, for each broadcast and for each client, and tells who asks too often. Knows no HTTP and holds nothing itself. */
+import type { Clock } from '../../core/clock.ts';
 import { SpillwayError } from '../../core/errors.ts';
+import { TokenBuckets } from '../../core/limits/token-bucket.ts';
 
 /** Limits of {@link HeldRequests}. */
 export type HeldRequestLimits = {
@@ -14,6 +16,9 @@ const OPEN_SHARE = 0.75;
 /** Held requests of a household: a player holds two at a time, picture and sound, and a hinted part each. */
 const FEW_REQUESTS = 16;
 const RETRY_AFTER_SECONDS = 1;
+/** Of one client before it waits for its turn: twenty viewers ask for 400 playlists and parts a second. */
+const FREE_RATE = { perSecond: 400, burst: 200 };
+const MAX_CLIENTS = 10_000;
 
 /** A request that is held. */
 export type HeldPlace = {
@@ -28,9 +33,11 @@ export class HeldRequests {
 	readonly #limits: HeldRequestLimits;
 	readonly #byPlace = new Map<string, number>();
 	readonly #byClient = new Map<string, number>();
+	readonly #rates: TokenBuckets;
 
-	constructor(limits: HeldRequestLimits) {
+	constructor(limits: HeldRequestLimits, clock: Clock) {
 		this.#limits = limits;
+		this.#rates = new TokenBuckets(clock, FREE_RATE, MAX_CLIENTS);
 	}
 
 	/**
@@ -65,6 +72,11 @@ export class HeldRequests {
 			}
 		};
 		return { leave, isOfCrowd: ofClient >= FEW_REQUESTS };
+	}
+
+	/** Counts a request. True when its client asks so often that others come first. */
+	isBusy(client: string | undefined): boolean {
+		return client !== undefined && this.#rates.take(client) > 0;
 	}
 
 	/** Places and clients that hold anything now. */
