@@ -98,6 +98,23 @@ describe('BlockingReload', () => {
 		expect([reload.waiterCount, clock.pendingCount]).toEqual([0, 0]);
 	});
 
+	it('answers a crowd whose time is over after all others, and tells that nothing came', async () => {
+		const { clock, source, reload } = setUp();
+		let isReady = false;
+		const released: string[] = [];
+		const crowd = Array.from({ length: 300 }, () =>
+			reload.wait(() => false, 1000, [], 'far', true).then((result) => released.push(result)),
+		);
+		const viewer = reload.wait(() => isReady, 2000, [], 'part').then((result) => released.push(result));
+		await clock.advance(999);
+		isReady = true;
+		source.advance();
+		await clock.advance(500);
+		await Promise.all([viewer, ...crowd]);
+		expect([released[0], new Set(released.slice(1))]).toEqual(['ready', new Set(['timed-out'])]);
+		expect([reload.waiterCount, clock.pendingCount]).toEqual([0, 0]);
+	});
+
 	it('aborts a crowd as it does the others', async () => {
 		const { clock, reload } = setUp();
 		const waits = [reload.wait(() => false, 1000, [], 'a', true), reload.wait(() => false, 1000, [], 'a', false)];

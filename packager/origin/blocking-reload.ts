@@ -21,6 +21,8 @@ const MAX_CROWD_REST_MS = 200;
 
 type Waiter = {
 	group: Group;
+	/** Its time is over, and it waits for its turn. */
+	isLate: boolean;
 	signals: readonly AbortSignal[];
 	cancelTimer: () => void;
 	resolve: (result: WaitResult) => void;
@@ -88,8 +90,9 @@ export class BlockingReload {
 		return new Promise((resolve) => {
 			const waiter: Waiter = {
 				group,
+				isLate: false,
 				signals,
-				cancelTimer: this.#clock.setTimeout(() => this.#settle(waiter, 'timed-out'), timeoutMs),
+				cancelTimer: this.#clock.setTimeout(() => this.#onTimeout(waiter), timeoutMs),
 				resolve,
 			};
 			(isOfCrowd ? group.crowd : group.waiters).add(waiter);
@@ -106,10 +109,7 @@ export class BlockingReload {
 			return Promise.resolve('aborted');
 		}
 		const result = this.#join(this.#turns, true, timeoutMs, signals);
-		this.#releasing.add(this.#turns);
-		if (this.#cancelBatch === undefined) {
-			this.#restFromCrowd();
-		}
+		this.#giveTurns();
 		return result;
 	}
 
@@ -122,6 +122,34 @@ export class BlockingReload {
 			this.#settleAll(crowd, 'aborted');
 		}
 		this.#releasing.clear();
+	}
+
+	// A crowd that has come together is late together, and its answers cost the same.
+	#onTimeout(waiter: Waiter): void {
+		const { group } = waiter;
+		if (!group.crowd.delete(waiter)) {
+			this.#settle(waiter, 'timed-out');
+			return;
+		}
+		this.#dropIfEmpty(group);
+		waiter.group = this.#turns;
+		waiter.isLate = true;
+		this.#turns.crowd.add(waiter);
+		this.#giveTurns();
+	}
+
+	#giveTurns(): void {
+		this.#releasing.add(this.#turns);
+		if (this.#cancelBatch === undefined) {
+			this.#restFromCrowd();
+		}
+	}
+
+	// A group that is being released may have a successor under its key.
+	#dropIfEmpty(group: Group): void {
+		if (group.waiters.size === 0 && group.crowd.size === 0 && this.#groups.get(group.key) === group) {
+			this.#groups.delete(group.key);
+		}
 	}
 
 	#watch(signal: AbortSignal): Watch {
@@ -147,10 +175,7 @@ export class BlockingReload {
 			return;
 		}
 		this.#waiterCount--;
-		// A group that is being released may have a successor under its key.
-		if (isEmpty(group) && this.#groups.get(group.key) === group) {
-			this.#groups.delete(group.key);
-		}
+		this.#dropIfEmpty(group);
 		waiter.cancelTimer();
 		for (const signal of signals) {
 			const watch = this.#watches.get(signal)!;
@@ -194,7 +219,7 @@ export class BlockingReload {
 				if (left-- === 0) {
 					return false;
 				}
-				this.#settle(waiter, 'ready');
+				this.#settle(waiter, waiter.isLate ? 'timed-out' : 'ready');
 			}
 		}
 		return true;
@@ -209,8 +234,4 @@ export class BlockingReload {
 			this.#cancelBatch = this.#clock.setTimeout(() => this.#releaseBatch(), restMs);
 		}, 0);
 	}
-}
-
-function isEmpty({ waiters, crowd }: Group): boolean {
-	return waiters.size === 0 && crowd.size === 0;
 }
