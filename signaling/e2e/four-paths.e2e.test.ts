@@ -10,8 +10,8 @@ const SETTINGS = { ...TEST_SETTINGS, widthPixels: 640, heightPixels: 360, videoB
 const COMMON = {
 	settings: SETTINGS,
 	viewer: { page: 'bench' },
-	settleMs: 3000,
-	durationMs: 5000,
+	settleMs: 2000,
+	durationMs: 4000,
 	soundTapOffsetMs: 0,
 } as const;
 
