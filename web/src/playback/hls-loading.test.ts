@@ -9,7 +9,7 @@ function setUp(loadsWholeSegments: boolean) {
 	const listeners: Listener[] = [];
 	const calls: string[] = [];
 	const segments: number[][] = [];
-	const inFlight = { frag: { loader: null as { stats: { loaded: number } } | null }, state: 'IDLE' };
+	const inFlight = { frag: { loader: null as { stats: { loaded: number } | null } | null }, state: 'IDLE' };
 	const hls = {
 		on: (_name: string, listener: Listener) => void listeners.push(listener),
 		config: { ...hlsConfigFor(loadsWholeSegments) },
@@ -44,13 +44,15 @@ describe('HlsLoading', () => {
 
 	it('starts anew what loads nothing although something is missing, and leaves alone what is only slow', () => {
 		const { loading, inFlight, calls } = setUp(true);
-		inFlight.frag.loader = { stats: { loaded: 0 } };
+		const stats = { loaded: 0 };
+		inFlight.frag.loader = { stats };
 		for (let nowMs = 0; nowMs <= 10_000; nowMs += 100) {
-			inFlight.frag.loader.stats.loaded += 10;
+			stats.loaded += 10;
 			loading.watch(nowMs, 4);
 		}
 		expect([calls, loading.progressAtMs]).toEqual([[], 10_000]);
-		inFlight.frag.loader = null;
+		// As hls.js leaves a loader that it has ended.
+		inFlight.frag.loader = { stats: null };
 		for (let nowMs = 10_100; nowMs <= 12_900; nowMs += 100) {
 			loading.watch(nowMs, 4);
 		}

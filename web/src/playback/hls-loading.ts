@@ -71,8 +71,12 @@ export class HlsLoading {
 	/** Call it some ten times a second. `missingSeconds`: listed as whole segments, and not there. */
 	watch(nowMs: number, missingSeconds: number): void {
 		const { main, audio } = this.#hls.inFlightFragments;
-		const loaders = [main, audio].flatMap((inFlight) => inFlight?.frag?.loader ?? []);
-		const bytes = this.#completedBytes + loaders.reduce((sum, { stats }) => sum + stats.loaded, 0);
+		// hls.js takes the statistics from a loader that it ends, which its types do not say.
+		const loaders: { stats: { loaded: number } | null }[] = [main, audio].flatMap(
+			(inFlight) => inFlight?.frag?.loader ?? [],
+		);
+		const underWay = loaders.flatMap(({ stats }) => stats ?? []);
+		const bytes = this.#completedBytes + underWay.reduce((sum, { loaded }) => sum + loaded, 0);
 		if (bytes !== this.#seenBytes) {
 			this.#seenBytes = bytes;
 			this.#progressAtMs = nowMs;
@@ -83,7 +87,7 @@ export class HlsLoading {
 		// hls.js 1.7.4 halves the second one each time that it finds a segment whose load was broken off, and never undoes it; with a
 		// second or less, as much is buffered at once, and nothing is loaded any more (reduceMaxBufferLength).
 		Object.assign(this.#hls.config, BUFFER_LENGTHS.behind);
-		if (loaders.length > 0 || missingSeconds < MISSING_SECONDS) {
+		if (underWay.length > 0 || missingSeconds < MISSING_SECONDS) {
 			this.#busyAtMs = nowMs;
 		} else if (nowMs - this.#busyAtMs > IDLE_PATIENCE_MS) {
 			this.#busyAtMs = nowMs;
