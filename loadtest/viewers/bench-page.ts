@@ -83,9 +83,13 @@ export class BenchPage {
 
 	/**
 	 * Takes what the page has read since the last call. `sourceOffsetMs` is added to capture times that were drawn by
-	 * another page's clock.
+	 * another page's clock. Rejects when a script of the page has thrown: whatever it shows, it is broken.
 	 */
 	async collect(sourceOffsetMs = 0): Promise<Readings> {
+		const [error] = await this.page.pageErrors();
+		if (error !== undefined) {
+			throw new Error(`A script of the page has thrown: ${error.stack ?? error.message}`);
+		}
 		const readings = await this.call<PageReadings>('collectReadings');
 		const readable = readings.frames.filter((frame) => frame.frameNumber >= 0);
 		this.#unreadableCount += readings.frames.length - readable.length;

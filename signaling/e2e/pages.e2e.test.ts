@@ -2,7 +2,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { waitUntilLive } from '../../loadtest/measurements/path-run.ts';
 import { createPublisher } from '../../loadtest/publishers/create-publisher.ts';
 import { TEST_SETTINGS } from '../../loadtest/publishers/encoder-settings.ts';
@@ -34,6 +34,10 @@ describe('the pages', () => {
 			response.end(`<iframe sandbox="allow-scripts" src="${src}" width="640" height="360"></iframe>`);
 		});
 		await new Promise<void>((resolve) => elsewhere.listen(0, '127.0.0.1', resolve));
+	});
+
+	afterEach(async () => {
+		expect(await page.pageErrors()).toEqual([]);
 	});
 
 	afterAll(async () => {
