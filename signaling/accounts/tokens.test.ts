@@ -14,6 +14,14 @@ const SECRET = new Uint8Array(32).fill(1);
 const KEY = deriveKey(SECRET, 'access-token');
 const USER = { id: 'u1', name: 'alice', role: 'viewer' } as const;
 
+function isSameToken(one: string, other: string): boolean {
+	const [a, b] = [one.split('.'), other.split('.')];
+	return (
+		a.length === b.length &&
+		a.every((part, index) => Buffer.from(part, 'base64url').equals(Buffer.from(b[index]!, 'base64url')))
+	);
+}
+
 describe('AccessTokens', () => {
 	let clock: FakeClock;
 	let tokens: AccessTokens;
@@ -84,6 +92,8 @@ describe('AccessTokens', () => {
 		);
 		await fc.assert(
 			fc.asyncProperty(text, async (garbage) => {
+				// The last character of 43 stands for 4 bits, so three others mean the same signature.
+				fc.pre(!isSameToken(garbage, token));
 				expect(await tokens.read(garbage)).toBeUndefined();
 			}),
 			{ numRuns: 300 },

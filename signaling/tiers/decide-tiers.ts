@@ -10,7 +10,7 @@ import {
 } from './tier-allocation.ts';
 import { nextDecided, type TierInput, type TierVerdict, type TierViewer } from './tier-input.ts';
 import { tierLimits } from './tier-limits.ts';
-import { comparePrecedence, VIEWER_CLASSES, viewerStanding, type ViewerStanding } from './tier-standing.ts';
+import { comparePrecedence, viewerStanding, type ViewerStanding } from './tier-standing.ts';
 
 /** A viewer with what is known of him now. */
 type Placed = Claimant & { standing: ViewerStanding; index: number };
@@ -83,7 +83,6 @@ function audienceView(
 		atMs !== undefined && nowMs - atMs < windowMs;
 	return {
 		incumbentCount: incumbents.length,
-		unprovenCount: incumbents.filter(({ viewerClass }) => viewerClass === VIEWER_CLASSES.unproven).length,
 		leaverCount: placed.filter(({ holdsWebRtc, standing }) => holdsWebRtc && standing.kind !== 'incumbent').length,
 		candidateCount: candidates.length,
 		recentPromotionCount: viewers.filter(

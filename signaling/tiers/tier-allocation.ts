@@ -21,8 +21,6 @@ export type Claimant = Precedence & {
 /** The audience in order. The lists must not change while they are read. */
 export interface AllocationView<Viewer extends Claimant> {
 	readonly incumbentCount: number;
-	/** Of them those who are unproven: they hold nothing. */
-	readonly unprovenCount: number;
 	/** Viewers decided LL-HLS, or without a decision, who hold a transport. */
 	readonly leaverCount: number;
 	/** Viewers who want WebRTC and are not in it, those who cannot be moved yet included. */
@@ -83,7 +81,6 @@ class AllocationRun<Viewer extends Claimant> {
 	readonly #weakest: Iterator<Viewer>;
 	#peeked: Viewer | undefined;
 	#incumbentCount: number;
-	#unprovenCount: number;
 	/** Transports that are open or promised. */
 	#usedCount: number;
 	#promotionsLeft: number;
@@ -94,7 +91,6 @@ class AllocationRun<Viewer extends Claimant> {
 		this.#crowdReason = crowdReason;
 		this.#weakest = view.weakestIncumbents()[Symbol.iterator]();
 		this.#incumbentCount = view.incumbentCount;
-		this.#unprovenCount = view.unprovenCount;
 		this.#usedCount = view.incumbentCount + view.leaverCount;
 		const most = Math.max(1, Math.floor(Math.min(limits.target, 1e9) * PROMOTION_RATIO));
 		this.#promotionsLeft = view.isCoolingDown ? 0 : Math.max(0, most - view.recentPromotionCount);
@@ -117,6 +113,10 @@ class AllocationRun<Viewer extends Claimant> {
 		if (this.#incumbentCount > seats) {
 			const reason = this.#crowdReason === 'waiting-list' ? 'waiting-list' : 'seats-full';
 			this.#demoteDownTo(seats, { reason, isEmergency: false, isOverload: false });
+		}
+		// Places that are claimed and not taken are the first to be given up: they would be in the way of newcomers.
+		while (this.#incumbentCount > this.#limits.target && this.#peekWeakest()?.viewerClass === VIEWER_CLASSES.unproven) {
+			this.#demoteWeakest({ reason: this.#crowdReason, isEmergency: false, isOverload: false });
 		}
 	}
 
@@ -149,8 +149,7 @@ class AllocationRun<Viewer extends Claimant> {
 		if (weakest === undefined || weakest.viewerClass <= candidate.viewerClass) {
 			return false;
 		}
-		// Whom nothing is taken from needs no place to be released first.
-		const released = weakest.holdsWebRtc || isUnproven(weakest) ? 0 : 1;
+		const released = weakest.holdsWebRtc ? 0 : 1;
 		const fits = this.#usedAfter(candidate) - released <= this.#limits.handOver;
 		const isSomebodyLeaving = this.#usedCount > this.#incumbentCount;
 		if (this.#limits.target === 0 || (!fits && isSomebodyLeaving)) {
@@ -168,13 +167,11 @@ class AllocationRun<Viewer extends Claimant> {
 	}
 
 	#usedAfter(candidate: Viewer): number {
-		const idleCount = isUnproven(candidate) ? 0 : this.#unprovenCount;
-		return this.#usedCount - idleCount + (candidate.holdsWebRtc ? 0 : 1);
+		return this.#usedCount + (candidate.holdsWebRtc ? 0 : 1);
 	}
 
 	#promote(candidate: Viewer): void {
-		this.#usedCount += candidate.holdsWebRtc ? 0 : 1;
-		this.#unprovenCount += isUnproven(candidate) ? 1 : 0;
+		this.#usedCount = this.#usedAfter(candidate);
 		this.#incumbentCount++;
 		this.#promotionsLeft -= candidate.isNewcomer ? 0 : 1;
 		this.promoted.push(candidate);
@@ -194,7 +191,6 @@ class AllocationRun<Viewer extends Claimant> {
 
 	#demote(viewer: Viewer, how: Demotion): void {
 		this.#incumbentCount--;
-		this.#unprovenCount -= isUnproven(viewer) ? 1 : 0;
 		this.#usedCount -= viewer.holdsWebRtc ? 0 : 1;
 		this.demoted.push({ viewer, ...how });
 	}
@@ -206,8 +202,4 @@ class AllocationRun<Viewer extends Claimant> {
 		}
 		return this.#peeked;
 	}
-}
-
-function isUnproven({ viewerClass }: Claimant): boolean {
-	return viewerClass === VIEWER_CLASSES.unproven;
 }

@@ -12,7 +12,7 @@ import {
 import { demotionVerdict, standingReason } from './decide-tiers.ts';
 import { nextDecided, type DecidedTier, type TierConditions, type TierVerdict, type TierViewer } from './tier-input.ts';
 import { tierLimits, type TierLimits } from './tier-limits.ts';
-import { comparePrecedence, VIEWER_CLASSES, viewerStanding, type ViewerStanding } from './tier-standing.ts';
+import { comparePrecedence, viewerStanding, type ViewerStanding } from './tier-standing.ts';
 
 /** What may change of a viewer while he is there. `decided` is the controller's own. */
 export type TierViewerChange = Partial<Omit<TierViewer, 'id' | 'joinedAtMs' | 'decided'>>;
@@ -58,7 +58,6 @@ export class TierController {
 	readonly #candidates = new OrderedSet<Entry>(comparePrecedence);
 	readonly #lateCandidates = new OrderedSet<Entry>(comparePrecedence);
 	#leaverCount = 0;
-	#unprovenCount = 0;
 	#recentPromotions: Switch[] = [];
 	#recentDemotions: Switch[] = [];
 	#emergencies = new Set<Entry>();
@@ -201,7 +200,6 @@ export class TierController {
 		);
 		return {
 			incumbentCount: this.#incumbents.size + this.#lateIncumbents.size,
-			unprovenCount: this.#unprovenCount,
 			leaverCount: this.#leaverCount,
 			candidateCount: this.#candidates.size + this.#lateCandidates.size,
 			recentPromotionCount: this.#recentPromotions.filter(({ entry }) => entry.standing?.kind === 'incumbent').length,
@@ -261,7 +259,6 @@ export class TierController {
 		entry.viewerClass = standing.kind === 'excluded' ? 0 : standing.viewerClass;
 		entry.isLeaver = entry.holdsWebRtc && standing.kind !== 'incumbent';
 		this.#leaverCount += entry.isLeaver ? 1 : 0;
-		this.#unprovenCount += isUnprovenIncumbent(standing) ? 1 : 0;
 		this.#listOf(standing)?.add(entry);
 		if (standing.validUntilMs !== Infinity) {
 			this.#deadlines.add(standing.validUntilMs, entry);
@@ -272,7 +269,6 @@ export class TierController {
 		if (entry.standing !== undefined) {
 			this.#listOf(entry.standing)?.delete(entry);
 			this.#leaverCount -= entry.isLeaver ? 1 : 0;
-			this.#unprovenCount -= isUnprovenIncumbent(entry.standing) ? 1 : 0;
 			entry.standing = undefined;
 			entry.isLeaver = false;
 		}
@@ -292,8 +288,4 @@ export class TierController {
 	#positionOf(entry: Entry): number {
 		return 1 + this.#candidates.rankOf(entry) + this.#lateCandidates.rankOf(entry);
 	}
-}
-
-function isUnprovenIncumbent(standing: ViewerStanding): boolean {
-	return standing.kind === 'incumbent' && standing.viewerClass === VIEWER_CLASSES.unproven;
 }

@@ -5,6 +5,9 @@ import type { TrackConfig } from '../../../core/media/codecs.ts';
 import type { MediaTranscoder } from '../../../core/media/transcoder.ts';
 import { ticksToMs } from '../../../core/units.ts';
 
+const QUIET_MS = 400;
+const QUIET_DEADLINE_MS = 20_000;
+
 /** What came out. */
 export type TranscodeResult = {
 	config: TrackConfig;
@@ -30,6 +33,7 @@ export async function runTranscoder(
 		writtenAtMs.push(systemClock.monotonicMs());
 		transcoder.write(unit);
 	}
+	await waitUntilQuiet(collected.units);
 	await transcoder.finish();
 	const config = collected.configs.at(-1);
 	if (config === undefined) {
@@ -61,6 +65,15 @@ export function collect(transcoder: MediaTranscoder): {
 	);
 	transcoder.on('closed', (reason) => collected.events.push(`closed: ${reason}`));
 	return collected;
+}
+
+/** Until nothing more comes by itself: on a busy machine the encoder is behind by more than finish() waits for. */
+async function waitUntilQuiet(units: readonly AccessUnit[]): Promise<void> {
+	const endMs = systemClock.monotonicMs() + QUIET_DEADLINE_MS;
+	for (let count = -1; units.length > count && systemClock.monotonicMs() < endMs;) {
+		count = units.length;
+		await sleep(systemClock, QUIET_MS);
+	}
 }
 
 async function pauseUntil(dueMs: number): Promise<void> {
