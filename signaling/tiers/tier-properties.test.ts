@@ -191,6 +191,8 @@ describe('decideTiers, for every audience', () => {
 					const recent = world.switches.filter(
 						({ id, atMs, verdict }) =>
 							verdict.tier === 'webrtc' &&
+							// Whom a lost worker has sent away again takes no place.
+							world.verdicts.get(id)?.tier === 'webrtc' &&
 							world.nowMs - atMs < 1000 &&
 							/subscriber|viewer/.test(world.viewers.get(id)?.role ?? ''),
 					);
