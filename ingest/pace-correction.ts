@@ -129,11 +129,13 @@ class TrackPace {
 export class PaceCorrection {
 	readonly #sound = new TrackPace();
 	readonly #picture = new TrackPace();
-	/** Stated and counted time of sound. */
+	/** What the frames of sound last together. */
 	#soundCountMs = 0;
 	/** Arrival − corrected time when sound was last found to be wrong. */
 	#soundDelayMs = 0;
 	#pictureDelayMs = 0;
+	/** What the picture was last measured by. */
+	#isBySound = false;
 
 	/** The unit with times that keep pace. `sound`: the configuration of the sound, once known. In the order of arrival. */
 	correct(unit: PublisherUnit, sound: Pick<AudioTrackConfig, 'codec' | 'sampleRate'> | undefined): PublisherUnit {
@@ -188,8 +190,6 @@ export class PaceCorrection {
 		const scale = picture.isWrong ? picture.compositionScale : 1;
 		return { ...unit, decodeTimeMs: correctedMs, presentationTimeMs: correctedMs + compositionMs * scale };
 	}
-
-	#isBySound = false;
 }
 
 function note(track: TrackPace, { decodeTimeMs, arrivedAtMs }: PublisherUnit, correctedMs: number): void {

@@ -7,7 +7,7 @@ import type { Playback } from './playback.ts';
 export type TierFailureCause =
 	'unsupported' | 'blocked' | 'connection-lost' | 'undecodable' | 'refused' | 'line-too-poor';
 
-/** Without media for so long, a WebRTC connection is doubted (design.md §4). */
+/** Without media for so long, a WebRTC connection is doubted. */
 export const MEDIA_MISSED_MS = 400;
 /** A blocked path is told by the browser only after 15 s and more. A slow one may still win: who shows a picture first plays. */
 const FIRST_FRAME_PATIENCE_MS = 1500;

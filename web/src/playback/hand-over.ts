@@ -1,5 +1,5 @@
 /**
- * Plays a channel in the tier that was chosen, and changes tiers make-before-break (design.md §4): the second one plays hidden
+ * Plays a channel in the tier that was chosen, and changes tiers make-before-break: the second one plays hidden
  * and silent, both are moved until they play the same content, then they are swapped within one animation frame.
  * In an emergency the second one takes over as soon as it shows what was not seen yet.
  */

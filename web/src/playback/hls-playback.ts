@@ -19,7 +19,7 @@ import {
 import { LiveEdge, RateController } from './rate-controller.ts';
 import { TierPlayback, type PlaybackDependencies } from './tier-playback.ts';
 
-/** design.md §2: the same for every broadcast; used until the first playlist tells. */
+/** The same for every broadcast; used until the first playlist tells. */
 const DEFAULT_HOLD_BACK_SECONDS = 0.63;
 /** A decoder that fails again so soon after it was reset will not come to its senses. */
 const MEDIA_RECOVERY_INTERVAL_MS = 5000;
