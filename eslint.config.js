@@ -4,11 +4,11 @@ import tseslint from 'typescript-eslint';
 const timeRules = [
 	{
 		selector: "CallExpression[callee.object.name='Date'][callee.property.name='now']",
-		message: 'Take time from a Clock (core/clock.ts), so that tests own it.',
+		message: 'Take time from a Clock (core/lifecycle/clock.ts), so that tests own it.',
 	},
 	{
 		selector: 'CallExpression[callee.name=/^(setTimeout|setInterval)$/]',
-		message: 'Take timers from a Clock (core/clock.ts), so that tests own them and none outlives its owner.',
+		message: 'Take timers from a Clock (core/lifecycle/clock.ts), so that tests own them and none outlives its owner.',
 	},
 	{
 		selector: "CallExpression[callee.object.name='Math'][callee.property.name='random']",
@@ -41,7 +41,7 @@ export default tseslint.config(
 		files: [
 			'**/*.test.ts',
 			'**/*.bench.ts',
-			'core/clock.ts',
+			'core/lifecycle/clock.ts',
 			'signaling/main.ts',
 			'loadtest/**',
 			'setup/**',

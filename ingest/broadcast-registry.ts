@@ -1,11 +1,11 @@
 /** All broadcasts of this process, by channel. */
-import type { Clock } from '../core/clock.ts';
-import { SpillwayError } from '../core/errors.ts';
+import type { Clock } from '../core/lifecycle/clock.ts';
+import { SpillwayError } from '../core/errors/errors.ts';
 import { createId, type BroadcastId, type ChannelId, type ChannelName } from '../core/ids.ts';
 import type { Logger } from '../core/logger.ts';
 import type { TrackSink } from '../core/media/track-sink.ts';
 import type { TranscoderFactory } from '../core/media/transcoder.ts';
-import { TypedEmitter } from '../core/typed-emitter.ts';
+import { TypedEmitter } from '../core/lifecycle/typed-emitter.ts';
 import type { Sfu } from '../sfu/create-sfu.ts';
 import { Broadcast, type BroadcastEndReason } from './broadcast.ts';
 import { PublishRefusals, type PublishRefusal } from './publish-refusals.ts';

@@ -1,6 +1,6 @@
 /** Tests of a broadcast's states: every pair of state and event, and that it always can end and never comes back. */
 import { describe, expect, it } from 'vitest';
-import { reachableStates, StateMachine } from '../core/state-machine.ts';
+import { reachableStates, StateMachine } from '../core/lifecycle/state-machine.ts';
 import { RecordingLogger } from '../core/testing/recording-logger.ts';
 import { BROADCAST_TRANSITIONS, type BroadcastEvent, type BroadcastState } from './broadcast-state.ts';
 

@@ -1,5 +1,5 @@
 /** The states of a broadcast, and what moves it from one to the next. */
-import type { TransitionTable } from '../core/state-machine.ts';
+import type { TransitionTable } from '../core/lifecycle/state-machine.ts';
 
 /**
  * starting: a publisher is accepted, nothing can be watched yet. live: media flows. interrupted: the publisher is gone or

@@ -1,14 +1,14 @@
 /** One live session of a channel. It outlives its publisher: viewers, timeline and playlists go on through take-overs. */
-import type { Clock } from '../core/clock.ts';
-import { CloseScope } from '../core/close-scope.ts';
-import { errorMessage, SpillwayError } from '../core/errors.ts';
+import type { Clock } from '../core/lifecycle/clock.ts';
+import { CloseScope } from '../core/lifecycle/close-scope.ts';
+import { errorMessage, SpillwayError } from '../core/errors/errors.ts';
 import type { BroadcastId, ChannelId, ChannelName } from '../core/ids.ts';
 import type { Logger } from '../core/logger.ts';
 import type { TrackSink } from '../core/media/track-sink.ts';
 import type { TranscoderFactory } from '../core/media/transcoder.ts';
-import { StateMachine } from '../core/state-machine.ts';
-import { WallClockWatch } from '../core/wall-clock-watch.ts';
-import { TypedEmitter } from '../core/typed-emitter.ts';
+import { StateMachine } from '../core/lifecycle/state-machine.ts';
+import { WallClockWatch } from '../core/lifecycle/wall-clock-watch.ts';
+import { TypedEmitter } from '../core/lifecycle/typed-emitter.ts';
 import type { BroadcastRouter } from '../sfu/broadcast-router.ts';
 import { BROADCAST_TRANSITIONS, type BroadcastEvent, type BroadcastState } from './broadcast-state.ts';
 import type { BroadcastOutputs, LegEncoderState } from './contribution-legs.ts';

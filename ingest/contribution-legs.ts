@@ -1,5 +1,5 @@
 /** The legs of a contribution: from its access units to the stage and to the packager, directly or through encoders. */
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../core/lifecycle/clock.ts';
 import type { Logger } from '../core/logger.ts';
 import { browserObstacle } from '../core/media/aac-config.ts';
 import type { AccessUnit } from '../core/media/access-unit.ts';
@@ -7,7 +7,7 @@ import type { AudioTrackConfig, VideoTrackConfig } from '../core/media/codecs.ts
 import { splitLengthPrefixed } from '../core/media/h264.ts';
 import type { TrackSink } from '../core/media/track-sink.ts';
 import type { MediaTranscoder, TranscoderFactory } from '../core/media/transcoder.ts';
-import type { EncoderState } from '../core/protocol/channel-description.ts';
+import type { EncoderState } from '../core/protocol/api/channel-description.ts';
 import { msToTicks, OPUS_CLOCK_RATE, ticksToMs, VIDEO_CLOCK_RATE } from '../core/units.ts';
 import { packetizeH264 } from '../sfu/rtp/h264-packetizer.ts';
 import type { Stage } from '../sfu/stage/stage.ts';

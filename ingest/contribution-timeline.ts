@@ -1,5 +1,5 @@
 /** Puts one publisher's units on the broadcast's media timeline, with constant offsets, and tells their capture times. */
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../core/lifecycle/clock.ts';
 import { PublisherClock } from '../core/media/publisher-clock.ts';
 import { AAC_FRAME_SAMPLES, msToTicks, OPUS_CLOCK_RATE, ticksToMs, VIDEO_CLOCK_RATE } from '../core/units.ts';
 import type { PublisherUnit } from './publisher.ts';

@@ -2,14 +2,14 @@
  * One publisher's stream on its way into a broadcast: placed on the timeline, planned, and led to the stage and the
  * packager, through encoders where the plan says so.
  */
-import type { Clock } from '../core/clock.ts';
-import { CloseScope } from '../core/close-scope.ts';
+import type { Clock } from '../core/lifecycle/clock.ts';
+import { CloseScope } from '../core/lifecycle/close-scope.ts';
 import type { Logger } from '../core/logger.ts';
 import type { AccessUnit, TrackId } from '../core/media/access-unit.ts';
 import { isSameConfig, type AudioCodec, type TrackConfig } from '../core/media/codecs.ts';
 import { opusDurationTicks } from '../core/media/opus.ts';
 import type { TranscoderFactory } from '../core/media/transcoder.ts';
-import { TypedEmitter } from '../core/typed-emitter.ts';
+import { TypedEmitter } from '../core/lifecycle/typed-emitter.ts';
 import { startsH264KeyFrame } from '../sfu/stage/stage-track.ts';
 import { AAC_FRAME_SAMPLES, ticksToMs } from '../core/units.ts';
 import { CheckedTimes } from './checked-times.ts';

@@ -4,7 +4,7 @@
  * more there than waiting here for all but the latest tenth (docs/decisions.md).
  */
 import { percentile } from '../core/percentiles.ts';
-import type { CancelTimer, Clock } from '../core/clock.ts';
+import type { CancelTimer, Clock } from '../core/lifecycle/clock.ts';
 
 /** Frames by which the pace is judged: two seconds of 10 ms frames. */
 const SAMPLE_COUNT = 200;

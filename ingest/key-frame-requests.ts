@@ -1,5 +1,5 @@
 /** Asks a publisher for key frames for as long as it publishes. */
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../core/lifecycle/clock.ts';
 import type { Publisher } from './publisher.ts';
 
 /** Chromium's GOP has no end, so that key frames are asked for; the first request comes early, to learn whether it answers. */

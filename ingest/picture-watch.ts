@@ -1,5 +1,5 @@
 /** Why a publisher's picture cannot be shown although something of it comes: in words for the streamer. */
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../core/lifecycle/clock.ts';
 import { PICTURE_PROBLEMS, type PictureProblem } from './bitstream/h264-assembler.ts';
 import type { TrackProblem } from './publisher.ts';
 import { trackProblem, type TrackProblemCode } from './track-problems.ts';

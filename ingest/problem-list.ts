@@ -1,5 +1,5 @@
 /** The problems of one publisher's stream as they are seen: which of them count now. Each is logged once. */
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../core/lifecycle/clock.ts';
 import type { Logger } from '../core/logger.ts';
 import type { TrackProblem } from './publisher.ts';
 import { isConfigurationProblem, TRACK_PROBLEMS, trackProblem, type TrackProblemCode } from './track-problems.ts';

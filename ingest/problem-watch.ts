@@ -2,8 +2,8 @@
  * Watches one publisher for what only time shows: a track that was announced and does not come, one that has no beginning, one
  * that stops. The same for every protocol.
  */
-import type { Clock } from '../core/clock.ts';
-import { CloseScope } from '../core/close-scope.ts';
+import type { Clock } from '../core/lifecycle/clock.ts';
+import { CloseScope } from '../core/lifecycle/close-scope.ts';
 import type { Logger } from '../core/logger.ts';
 import { PaceWatch, paceText } from './pace-watch.ts';
 import { ProblemList } from './problem-list.ts';

@@ -1,6 +1,6 @@
 /** Unit tests of publish-refusals.ts. */
 import { expect, it } from 'vitest';
-import { SpillwayError } from '../core/errors.ts';
+import { SpillwayError } from '../core/errors/errors.ts';
 import type { ChannelName } from '../core/ids.ts';
 import { FakeClock } from '../core/testing/fake-clock.ts';
 import { PublishRefusals } from './publish-refusals.ts';

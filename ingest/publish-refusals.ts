@@ -1,6 +1,6 @@
 /** Why encoders were turned away lately, by channel: many encoders do not show what they are told, so the streamer reads it here. */
-import type { Clock } from '../core/clock.ts';
-import { SpillwayError, type ErrorCode } from '../core/errors.ts';
+import type { Clock } from '../core/lifecycle/clock.ts';
+import { SpillwayError, type ErrorCode } from '../core/errors/errors.ts';
 import type { ChannelName } from '../core/ids.ts';
 
 /** One refusal. */

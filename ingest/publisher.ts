@@ -1,7 +1,7 @@
 /** What all publishers have in common, whatever protocol they came by. */
 import type { TrackConfig } from '../core/media/codecs.ts';
 import type { PublisherId } from '../core/ids.ts';
-import type { ListenOptions } from '../core/typed-emitter.ts';
+import type { ListenOptions } from '../core/lifecycle/typed-emitter.ts';
 
 /** How a publisher came. */
 export type PublishProtocol = 'whip' | 'rtmp';

@@ -2,8 +2,8 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { expect, it } from 'vitest';
-import { systemClock } from '../core/clock.ts';
-import { SpillwayError } from '../core/errors.ts';
+import { systemClock } from '../core/lifecycle/clock.ts';
+import { SpillwayError } from '../core/errors/errors.ts';
 import type { ChannelId, ChannelName } from '../core/ids.ts';
 import { RecordingLogger } from '../core/testing/recording-logger.ts';
 import { DEFAULT_RTMP_SERVER_CONFIG } from './rtmp/rtmp-server.ts';

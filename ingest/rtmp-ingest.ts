@@ -1,10 +1,10 @@
 /** Leads the RTMP server's publishers into their channels' broadcasts. */
-import type { Clock } from '../core/clock.ts';
-import { CloseScope } from '../core/close-scope.ts';
-import { errorMessage } from '../core/errors.ts';
+import type { Clock } from '../core/lifecycle/clock.ts';
+import { CloseScope } from '../core/lifecycle/close-scope.ts';
+import { errorMessage } from '../core/errors/errors.ts';
 import type { PublisherId, StreamKey } from '../core/ids.ts';
 import type { Logger } from '../core/logger.ts';
-import { TypedEmitter } from '../core/typed-emitter.ts';
+import { TypedEmitter } from '../core/lifecycle/typed-emitter.ts';
 import type { BroadcastRegistry, PublishAuthorizer, PublishPermission } from './broadcast-registry.ts';
 import type { Publisher, PublisherEndReason, PublisherEvents, TrackProblem } from './publisher.ts';
 import type { RtmpMediaUnit, RtmpPublisher } from './rtmp/rtmp-publisher.ts';

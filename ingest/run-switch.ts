@@ -2,7 +2,7 @@
  * The runs of one contribution at a sink. Another run of the same picture takes over at a key frame, so that the run on air
  * loses nothing: until then it goes on.
  */
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../core/lifecycle/clock.ts';
 import type { AccessUnit, TrackId } from '../core/media/access-unit.ts';
 import type { TrackConfig } from '../core/media/codecs.ts';
 import type { TrackSink } from '../core/media/track-sink.ts';

@@ -1,5 +1,5 @@
 /** Holds the units of one run until the configuration of each of its tracks is known, then opens the run at a sink. */
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../core/lifecycle/clock.ts';
 import type { AccessUnit, TrackId } from '../core/media/access-unit.ts';
 import type { TrackConfig } from '../core/media/codecs.ts';
 import type { TrackSink } from '../core/media/track-sink.ts';

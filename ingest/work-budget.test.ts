@@ -1,7 +1,7 @@
 /** Unit tests of work-budget.ts: who is admitted beside whom, and that room that was taken comes back. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { SpillwayError } from '../core/errors.ts';
+import type { SpillwayError } from '../core/errors/errors.ts';
 import { admitBroadcast, EncoderBudget, pixelsPerSecond, workLimits, type BroadcastOwner } from './work-budget.ts';
 
 const UNSET = { maxBroadcasts: 0, maxBroadcastsPerOwner: 1, maxEncoderPixelsPerSecond: 0, maxPublisherBitrateBps: 1e7 };

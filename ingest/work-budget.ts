@@ -1,5 +1,5 @@
 /** How much work the server takes on: which broadcasts it admits, how much picture it re-encodes, how much it receives. */
-import { SpillwayError } from '../core/errors.ts';
+import { SpillwayError } from '../core/errors/errors.ts';
 
 /** The limits of one server. */
 export type WorkLimits = {

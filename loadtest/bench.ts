@@ -4,7 +4,7 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { systemClock } from '../core/clock.ts';
+import { systemClock } from '../core/lifecycle/clock.ts';
 import { formatSelfTest, runSelfTest } from './load/self-test.ts';
 import { formatChurn, runChurn } from './measurements/churn-run.ts';
 import {
@@ -489,7 +489,7 @@ async function main(): Promise<number> {
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 	process.on(name, () => process.exit(1));
 }
-// Timers of core/clock.ts do not keep the process alive; this does, until main() is done.
+// Timers of core/lifecycle/clock.ts do not keep the process alive; this does, until main() is done.
 const keepAlive = setInterval(() => undefined, 60_000);
 try {
 	process.exitCode = await main();

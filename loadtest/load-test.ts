@@ -3,7 +3,7 @@
  * virtual viewer runs in a process of its own; this one only directs, records and judges. Ends everything it has started.
  */
 import { writeFile } from 'node:fs/promises';
-import { systemClock } from '../core/clock.ts';
+import { systemClock } from '../core/lifecycle/clock.ts';
 import { LOAD_TEST_USAGE, type LoadOptions, parseLoadOptions } from './load/options.ts';
 import { renderHtmlReport } from './load/report/html-report.ts';
 import { exitCodeOf } from './load/report/run-report.ts';
@@ -49,7 +49,7 @@ async function main(): Promise<number> {
 	return exitCodeOf(report);
 }
 
-// Timers of core/clock.ts do not keep the process alive; this does, until main() is done.
+// Timers of core/lifecycle/clock.ts do not keep the process alive; this does, until main() is done.
 const keepAlive = setInterval(() => undefined, 60_000);
 try {
 	process.exitCode = await main();

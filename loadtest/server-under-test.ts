@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { sleep, systemClock, withDeadline } from '../core/clock.ts';
+import { sleep, systemClock, withDeadline } from '../core/lifecycle/clock.ts';
 import { ownChild } from './owned-children.ts';
 
 /** Where it is and how to publish to it. */

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import path from 'node:path';
 import { expect, it } from 'vitest';
-import { sleep, systemClock, withDeadline } from '../core/clock.ts';
+import { sleep, systemClock, withDeadline } from '../core/lifecycle/clock.ts';
 import { readPattern } from './measurements/time-pattern.ts';
 
 const STREAM_KEY = 'a_key_that_must_stay_secret';

@@ -4,7 +4,7 @@
  * its parent dies: when standard input (a pipe) or the IPC channel closes.
  */
 import { parseArgs } from 'node:util';
-import { sleep, systemClock } from '../core/clock.ts';
+import { sleep, systemClock } from '../core/lifecycle/clock.ts';
 import { EncoderProcess } from './publishers/encoder-process.ts';
 import { aacDelayMs, RAW_INPUT } from './publishers/encoder-settings.ts';
 import { FlvReader } from './publishers/flv-reader.ts';

@@ -1,5 +1,5 @@
 /** While the publisher is away: the playlists go on with segments of nothing (EXT-X-GAP), so that players see that they go on. */
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../core/lifecycle/clock.ts';
 import { SEGMENT_TARGET_SECONDS } from './packager-config.ts';
 import type { Rendition } from './rendition.ts';
 

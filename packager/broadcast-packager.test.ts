@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AccessUnit, TrackId } from '../core/media/access-unit.ts';
 import type { TrackConfig } from '../core/media/codecs.ts';
-import { reachableStates } from '../core/state-machine.ts';
+import { reachableStates } from '../core/lifecycle/state-machine.ts';
 import { BROADCAST_PACKAGER_TRANSITIONS } from './broadcast-packager.ts';
 import { findBox, readInitSegment } from './cmaf/box-reader.ts';
 import { NON_SYNC_SAMPLE_FLAGS, SYNC_SAMPLE_FLAGS } from './cmaf/fragment-writer.ts';

@@ -1,14 +1,14 @@
 /** One broadcast in LL-HLS: takes its access units, keeps its renditions in step through runs, pauses and the end. */
-import type { Clock } from '../core/clock.ts';
-import { CloseScope } from '../core/close-scope.ts';
+import type { Clock } from '../core/lifecycle/clock.ts';
+import { CloseScope } from '../core/lifecycle/close-scope.ts';
 import type { BroadcastId, ChannelName } from '../core/ids.ts';
 import type { Logger } from '../core/logger.ts';
 import type { AccessUnit, TrackId } from '../core/media/access-unit.ts';
 import type { TrackConfig } from '../core/media/codecs.ts';
 import type { TrackSink } from '../core/media/track-sink.ts';
-import { RateLimitedReport } from '../core/rate-limited-report.ts';
-import { StateMachine, type TransitionTable } from '../core/state-machine.ts';
-import { TypedEmitter } from '../core/typed-emitter.ts';
+import { RateLimitedReport } from '../core/limits/rate-limited-report.ts';
+import { StateMachine, type TransitionTable } from '../core/lifecycle/state-machine.ts';
+import { TypedEmitter } from '../core/lifecycle/typed-emitter.ts';
 import { AwayGaps } from './away-gaps.ts';
 import { cmafTimescale, isPackageable, writeInitSegment } from './cmaf/init-segment.ts';
 import { frameRateOfPart, frameRateOfSegment } from './frame-cadence.ts';

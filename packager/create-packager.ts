@@ -1,11 +1,11 @@
 /** The packager: all broadcasts in LL-HLS, and the routes that serve them. */
 import type { FastifyPluginAsync } from 'fastify';
-import type { Clock } from '../core/clock.ts';
-import { CloseScope } from '../core/close-scope.ts';
-import { SpillwayError } from '../core/errors.ts';
+import type { Clock } from '../core/lifecycle/clock.ts';
+import { CloseScope } from '../core/lifecycle/close-scope.ts';
+import { SpillwayError } from '../core/errors/errors.ts';
 import type { BroadcastId, ChannelName } from '../core/ids.ts';
 import type { Logger } from '../core/logger.ts';
-import { TypedEmitter } from '../core/typed-emitter.ts';
+import { TypedEmitter } from '../core/lifecycle/typed-emitter.ts';
 import { BroadcastPackager, type BroadcastPackagerCloseReason } from './broadcast-packager.ts';
 import { BlockingReload, type WaitResult } from './origin/blocking-reload.ts';
 import { BroadcastOrigin, type OriginClient } from './origin/broadcast-origin.ts';

@@ -1,7 +1,7 @@
 /** The state behind one media playlist: its segments and parts, the sliding window, and a version for each change. */
 import type { Logger } from '../core/logger.ts';
 import type { TrackId } from '../core/media/access-unit.ts';
-import { TypedEmitter } from '../core/typed-emitter.ts';
+import { TypedEmitter } from '../core/lifecycle/typed-emitter.ts';
 import { concatBytes } from './cmaf/box-writer.ts';
 import { PART_MINIMUM_SECONDS, PART_TARGET_SECONDS } from './packager-config.ts';
 import type { SegmentStore } from './origin/segment-store.ts';

@@ -1,6 +1,6 @@
 /** Puts the SFU tier together: the worker pool and the routers of the broadcasts on it. */
 import { availableParallelism } from 'node:os';
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../core/lifecycle/clock.ts';
 import type { BroadcastId } from '../core/ids.ts';
 import type { Logger } from '../core/logger.ts';
 import { BroadcastRouter } from './broadcast-router.ts';

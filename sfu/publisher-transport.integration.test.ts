@@ -1,6 +1,6 @@
 /** Tests of simulcast with a real SFU: what reaches our code of a publisher's layers, in whatever order they are offered. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { systemClock } from '../core/clock.ts';
+import { systemClock } from '../core/lifecycle/clock.ts';
 import { unwrap } from '../core/units.ts';
 import { PublisherTransport } from './publisher-transport.ts';
 import { parseSdpOffer } from './sdp/sdp-offer.ts';

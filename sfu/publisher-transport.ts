@@ -1,9 +1,9 @@
 /** One WHIP publisher's WebRTC transport: its Producers, and the tap through which their packets reach our code. */
 import type { Consumer, Producer, RtpCapabilities, WebRtcTransport } from 'mediasoup/types';
-import type { Clock } from '../core/clock.ts';
-import { CloseScope } from '../core/close-scope.ts';
+import type { Clock } from '../core/lifecycle/clock.ts';
+import { CloseScope } from '../core/lifecycle/close-scope.ts';
 import type { Logger } from '../core/logger.ts';
-import { TypedEmitter } from '../core/typed-emitter.ts';
+import { TypedEmitter } from '../core/lifecycle/typed-emitter.ts';
 import { ntpToEpochMs } from '../core/units.ts';
 import type { BroadcastRouter } from './broadcast-router.ts';
 import type { RtpHeader } from './rtp/rtp-packet.ts';

@@ -1,7 +1,7 @@
 /** Tests of peers that vanish without a word, as a browser that is killed or a line that is cut: nothing of them stays. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createId, type ViewerId } from '../core/ids.ts';
-import { systemClock } from '../core/clock.ts';
+import { systemClock } from '../core/lifecycle/clock.ts';
 import type { BroadcastRouter } from './broadcast-router.ts';
 import { DEFAULT_PAYLOAD_TYPES } from './media-codecs.ts';
 import { PublisherTransport } from './publisher-transport.ts';

@@ -1,11 +1,11 @@
 /** One viewer's WebRTC transport with its two Consumers, from offer to the live layer. */
 import type { Consumer, WebRtcTransport } from 'mediasoup/types';
-import { CloseScope } from '../core/close-scope.ts';
-import type { Clock } from '../core/clock.ts';
-import { errorMessage } from '../core/errors.ts';
+import { CloseScope } from '../core/lifecycle/close-scope.ts';
+import type { Clock } from '../core/lifecycle/clock.ts';
+import { errorMessage } from '../core/errors/errors.ts';
 import type { ViewerId } from '../core/ids.ts';
 import type { Logger } from '../core/logger.ts';
-import { TypedEmitter } from '../core/typed-emitter.ts';
+import { TypedEmitter } from '../core/lifecycle/typed-emitter.ts';
 import type { BroadcastRouter, ViewerRouter } from './broadcast-router.ts';
 import { DEFAULT_PAYLOAD_TYPES } from './media-codecs.ts';
 import { answerViewerMedia, negotiateWhep, viewerCapabilities, type NegotiatedViewer } from './sdp/whep-negotiation.ts';

@@ -1,8 +1,8 @@
 /** What viewers and streamers talk to besides media: accounts, the channels' API, chat, the signaling sockets, figures. */
 import { readFileSync } from 'node:fs';
 import type { FastifyInstance } from 'fastify';
-import type { Clock } from '../core/clock.ts';
-import type { CloseScope } from '../core/close-scope.ts';
+import type { Clock } from '../core/lifecycle/clock.ts';
+import type { CloseScope } from '../core/lifecycle/close-scope.ts';
 import type { ChannelName } from '../core/ids.ts';
 import type { Logger } from '../core/logger.ts';
 import type { BroadcastRegistry } from '../ingest/broadcast-registry.ts';

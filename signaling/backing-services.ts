@@ -1,5 +1,5 @@
 /** Opens the database and the bus that the configuration asks for: embedded ones, or the real servers. */
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../core/lifecycle/clock.ts';
 import type { Logger } from '../core/logger.ts';
 import { InProcessBus } from './bus/in-process-bus.ts';
 import type { MessageBus } from './bus/message-bus.ts';

@@ -2,11 +2,11 @@
 import type { FastifyInstance } from 'fastify';
 import type { AddressInfo } from 'node:net';
 import { availableParallelism } from 'node:os';
-import { SpillwayError } from '../core/errors.ts';
-import type { Clock } from '../core/clock.ts';
-import { CloseScope } from '../core/close-scope.ts';
+import { SpillwayError } from '../core/errors/errors.ts';
+import type { Clock } from '../core/lifecycle/clock.ts';
+import { CloseScope } from '../core/lifecycle/close-scope.ts';
 import { parseChannelName } from '../core/ids.ts';
-import type { ChannelPolicy } from '../core/protocol/channel-description.ts';
+import type { ChannelPolicy } from '../core/protocol/api/channel-description.ts';
 import { addressKey, isLoopback } from '../core/limits/address-key.ts';
 import { LISTEN_BACKLOG } from '../core/limits/listen-backlog.ts';
 import type { Logger } from '../core/logger.ts';

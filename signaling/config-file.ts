@@ -1,6 +1,6 @@
 /** Reads the configuration file as JSON. Knows nothing of what belongs in it. */
 import { readFile } from 'node:fs/promises';
-import { errorMessage, SpillwayError } from '../core/errors.ts';
+import { errorMessage, SpillwayError } from '../core/errors/errors.ts';
 
 /** The file's content; undefined when there is no file. Throws CONFIG_INVALID for one that cannot be read. */
 export async function readConfigFile(filePath: string): Promise<unknown> {

@@ -2,9 +2,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { chmod, link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { Clock } from '../core/clock.ts';
-import { CloseScope } from '../core/close-scope.ts';
-import { errorMessage, SpillwayError } from '../core/errors.ts';
+import type { Clock } from '../core/lifecycle/clock.ts';
+import { CloseScope } from '../core/lifecycle/close-scope.ts';
+import { errorMessage, SpillwayError } from '../core/errors/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { lockFolder, type FolderLock } from './folder-lock.ts';
 

@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 import { link, mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
-import type { Clock } from '../core/clock.ts';
-import { SpillwayError } from '../core/errors.ts';
+import type { Clock } from '../core/lifecycle/clock.ts';
+import { SpillwayError } from '../core/errors/errors.ts';
 import type { Logger } from '../core/logger.ts';
 
 /** How often the owner marks its lock as alive, for other hosts that share the folder and cannot see the process. */

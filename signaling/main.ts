@@ -2,9 +2,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import pino from 'pino';
-import { systemClock } from '../core/clock.ts';
-import { maskConfig } from '../core/config-schema.ts';
-import { errorMessage, SpillwayError } from '../core/errors.ts';
+import { systemClock } from '../core/lifecycle/clock.ts';
+import { maskConfig } from '../core/config/config-schema.ts';
+import { errorMessage, SpillwayError } from '../core/errors/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { buildWebIfStale } from '../web/build.ts';
 import { buildServer, wantedPorts, type SpillwayServer } from './build-server.ts';

@@ -1,7 +1,7 @@
 /** Tests of the server's schema: the names that operators rely on, the rules between fields, and the example file. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { listConfigFields, maskConfig, readConfig } from '../core/config-schema.ts';
+import { listConfigFields, maskConfig, readConfig } from '../core/config/config-schema.ts';
 import { findConfigConflicts, loadServerConfig, SERVER_CONFIG_SCHEMA, type ServerConfig } from './server-config.ts';
 
 function read(environment: Record<string, string>): ServerConfig {

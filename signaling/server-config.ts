@@ -1,7 +1,7 @@
 /** Joins the tiers' configuration sections into the server's one schema, and holds the rules between their fields. */
 import { Type, type Static } from 'typebox';
-import { readConfig, type ConfigFieldOptions } from '../core/config-schema.ts';
-import { errorMessage } from '../core/errors.ts';
+import { readConfig, type ConfigFieldOptions } from '../core/config/config-schema.ts';
+import { errorMessage } from '../core/errors/errors.ts';
 import { readConfigFile } from './config-file.ts';
 import { createProxyTrust } from './http/trusted-proxies.ts';
 import { WHO_MAY_PUBLISH } from './channels/publish-policy.ts';

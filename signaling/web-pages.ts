@@ -2,7 +2,7 @@
 import fastifyStatic from '@fastify/static';
 import type { FastifyPluginAsync } from 'fastify';
 import { join } from 'node:path';
-import { SpillwayError } from '../core/errors.ts';
+import { SpillwayError } from '../core/errors/errors.ts';
 import { redactUrl } from './http/redact-url.ts';
 import { PERMISSIONS_POLICY } from './http/security-headers.ts';
 

@@ -1,6 +1,6 @@
 /** Slows down whoever guesses: after some failures a key waits longer and longer. Attempts under way are bounded apart. */
-import type { Clock } from '../clock.ts';
-import { SpillwayError } from '../errors.ts';
+import type { Clock } from '../lifecycle/clock.ts';
+import { SpillwayError } from '../errors/errors.ts';
 
 /** Failures that cost nothing: people mistype, and an encoder with an old key retries some times before it is noticed. */
 const FREE_FAILURES = 10;

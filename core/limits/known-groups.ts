@@ -1,5 +1,5 @@
 /** Address groups that are known for some time, such as those that published lately. Bounded; holds no resources. */
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../lifecycle/clock.ts';
 
 /** Remembers groups. */
 export class KnownGroups {

@@ -1,5 +1,5 @@
 /** Places for what takes a while to come about, such as a connection that is being set up: the oldest gives way to the newcomer. */
-import { SpillwayError } from '../errors.ts';
+import { SpillwayError } from '../errors/errors.ts';
 import { SharePool, type SharePoolLimits } from './share-pool.ts';
 
 /** When to come again after all places were taken by those who are known. */

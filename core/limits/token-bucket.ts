@@ -1,5 +1,5 @@
 /** Token buckets: a steady rate with bursts, for one owner or for many senders. */
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../lifecycle/clock.ts';
 
 /** A rate. */
 export type TokenRate = {

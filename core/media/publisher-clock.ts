@@ -1,5 +1,5 @@
 /** From a publisher's timestamps to capture time on the server's clock. Publisher clocks are never trusted for more than rate. */
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../lifecycle/clock.ts';
 
 /** Which track a timestamp belongs to; audio and video of a publisher may run on clocks of their own. */
 export type TrackKind = 'audio' | 'video';

@@ -1,8 +1,8 @@
 /** What a tier asks of an encoder: coded access units in, access units of another coding out, on the same timeline. */
-import type { SpillwayError } from '../errors.ts';
-import type { EncoderState } from '../protocol/channel-description.ts';
+import type { SpillwayError } from '../errors/errors.ts';
+import type { EncoderState } from '../protocol/api/channel-description.ts';
 import type { Logger } from '../logger.ts';
-import type { ListenOptions } from '../typed-emitter.ts';
+import type { ListenOptions } from '../lifecycle/typed-emitter.ts';
 import type { AccessUnit, TrackId } from './access-unit.ts';
 import type { AudioCodec, AudioTrackConfig, TrackConfig, VideoTrackConfig } from './codecs.ts';
 

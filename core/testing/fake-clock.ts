@@ -1,5 +1,5 @@
 /** A clock that tests move by hand. Timers fire in order while it moves. */
-import type { CancelTimer, Clock } from '../clock.ts';
+import type { CancelTimer, Clock } from '../lifecycle/clock.ts';
 
 type Timer = { atMs: number; order: number; callback: () => void; intervalMs: number | undefined };
 

@@ -4,10 +4,10 @@ import { hostname, userInfo } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { SERVER_CONFIG_SCHEMA } from '../../signaling/server-config.ts';
-import { listConfigFields } from '../config-schema.ts';
-import { ERROR_CODES } from '../errors.ts';
-import { SIGNALING_CLOSE_CODES, TIER_REASONS } from '../protocol/signaling-constants.ts';
-import { clientMessageSchema, serverMessageSchema } from '../protocol/signaling-messages.ts';
+import { listConfigFields } from '../config/config-schema.ts';
+import { ERROR_CODES } from '../errors/errors.ts';
+import { SIGNALING_CLOSE_CODES, TIER_REASONS } from '../protocol/signaling/signaling-constants.ts';
+import { clientMessageSchema, serverMessageSchema } from '../protocol/signaling/signaling-messages.ts';
 import { findTable, renderConfigurationTable, renderErrorTable } from './readme-tables.ts';
 
 const ROOT = path.join(import.meta.dirname, '..', '..');
@@ -215,7 +215,7 @@ describe('project rules', () => {
 
 	it('every error code is thrown somewhere', () => {
 		const text = sources
-			.filter((name) => name !== 'core/errors.ts' && !/\.test\./.test(name))
+			.filter((name) => name !== 'core/errors/errors.ts' && !/\.test\./.test(name))
 			.map(read)
 			.join('\n');
 		expect(Object.keys(ERROR_CODES).filter((code) => !text.includes(`'${code}'`))).toEqual([]);

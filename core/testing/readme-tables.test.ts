@@ -1,7 +1,7 @@
 /** Tests of the README's tables as text. */
 import { Type } from 'typebox';
 import { describe, expect, it } from 'vitest';
-import { listConfigFields } from '../config-schema.ts';
+import { listConfigFields } from '../config/config-schema.ts';
 import { findTable, renderConfigurationTable, renderErrorTable, replaceTable } from './readme-tables.ts';
 
 describe('renderErrorTable', () => {

@@ -1,5 +1,5 @@
 /** Renders the README's tables from the code, and finds them in it. Pure; the writing is done by write-readme-tables.ts. */
-import type { ConfigField } from '../config-schema.ts';
+import type { ConfigField } from '../config/config-schema.ts';
 
 /** Name of a table: it stands between `<!-- name -->` and `<!-- /name -->`. */
 export type ReadmeTableName = 'errors' | 'configuration';

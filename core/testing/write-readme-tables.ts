@@ -1,8 +1,8 @@
 /** Rewrites the README's tables from the code: `node core/testing/write-readme-tables.ts`. A test compares them. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { listConfigFields } from '../config-schema.ts';
-import { ERROR_CODES } from '../errors.ts';
+import { listConfigFields } from '../config/config-schema.ts';
+import { ERROR_CODES } from '../errors/errors.ts';
 // The one place in core/ that may look upwards: it is a tool, and no part of the product imports it.
 import { SERVER_CONFIG_SCHEMA } from '../../signaling/server-config.ts';
 import { renderConfigurationTable, renderErrorTable, replaceTable } from './readme-tables.ts';

@@ -1,7 +1,7 @@
 /** Tests of amf0.ts. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { amf0Object, decodeAmf0, encodeAmf0, MAX_AMF0_DEPTH, MAX_AMF0_VALUE_COUNT, type Amf0Value } from './amf0.ts';
 import { concat, hex } from './testing/encoder-double.ts';
 

@@ -1,5 +1,5 @@
 /** AMF0, the notation of RTMP commands and metadata (Adobe AMF 0 specification, section numbers below). Pure. */
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { readAmf3Value } from './amf3.ts';
 
 /**

@@ -1,7 +1,7 @@
 /** Tests of amf3.ts, through the AMF0 messages that hold its values. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { decodeAmf0, encodeAmf0, MAX_AMF0_VALUE_COUNT, type Amf0Value } from './amf0.ts';
 import { parseCommand, parseMetadata } from './rtmp-commands.ts';
 import { MESSAGE_TYPE } from './rtmp-messages.ts';

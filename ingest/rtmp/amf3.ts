@@ -2,7 +2,7 @@
  * AMF3 values inside AMF0 messages (Adobe AMF 3 specification, section numbers below), as publishers written in ActionScript
  * send their metadata. Reads what metadata holds; of the rest only as much as is needed to skip it. Pure.
  */
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import type { Amf0Object, Amf0Value } from './amf0.ts';
 
 /** What one message may hold; shared with the AMF0 around it. */

@@ -1,7 +1,7 @@
 /** Tests of chunk-reader.ts and chunk-writer.ts. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { ChunkReader, DEFAULT_CHUNK_READER_LIMITS, type ChunkReaderLimits } from './chunk-reader.ts';
 import { ChunkWriter } from './chunk-writer.ts';
 import { setChunkSizeMessage, type RtmpMessage } from './rtmp-messages.ts';

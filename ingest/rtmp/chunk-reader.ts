@@ -1,5 +1,5 @@
 /** Turns the chunks of one RTMP connection into messages (Adobe RTMP 1.0 §5.3). Bytes in, messages out; no I/O. */
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { MESSAGE_TYPE, readUint32, type RtmpMessage } from './rtmp-messages.ts';
 
 /** Bounds of what one connection may make us hold. */

@@ -1,7 +1,7 @@
 /** Tests of handshake.ts. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { Handshake, HANDSHAKE_PACKET_BYTES, HANDSHAKE_RANDOM_BYTES } from './handshake.ts';
 import { clientHello, concat } from './testing/encoder-double.ts';
 

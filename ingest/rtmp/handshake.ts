@@ -1,5 +1,5 @@
 /** The server's half of the simple RTMP handshake, as bytes in and bytes out. Knows nothing about sockets. */
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 
 /** Length of C1, S1, C2 and S2 (Adobe RTMP 1.0 §5.2.3). */
 export const HANDSHAKE_PACKET_BYTES = 1536;

@@ -1,6 +1,6 @@
 /** Waits for the PROXY header of a connection that a proxy opened, before anything else is read from it. */
 import type { Socket } from 'node:net';
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
 import { MAX_PROXY_HEADER_BYTES, readProxyHeader } from './proxy-protocol.ts';
 
 /** For whom the proxy comes, undefined for itself, and what came behind the header; or why the connection must be dropped. */

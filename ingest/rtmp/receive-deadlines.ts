@@ -1,5 +1,5 @@
 /** The deadlines of one RTMP connection: absolute ones until it publishes, then one that each received byte renews. */
-import type { CancelTimer, Clock } from '../../core/clock.ts';
+import type { CancelTimer, Clock } from '../../core/lifecycle/clock.ts';
 
 /** How long a connection may take. All absolute, except the last. */
 export type RtmpSessionTimeouts = {

@@ -1,5 +1,5 @@
 /** RTMP commands (NetConnection, NetStream) as an encoder sends them, and our answers. Text and values only, no state. */
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { amf0Object, decodeAmf0, encodeAmf0, type Amf0Object, type Amf0Value } from './amf0.ts';
 import { announcesOtherCodecsOnly, enhancedConnectProperties, readsEnhancedRtmp } from './enhanced-rtmp.ts';
 import { MESSAGE_TYPE, type RtmpMessage } from './rtmp-messages.ts';

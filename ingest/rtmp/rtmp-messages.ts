@@ -1,5 +1,5 @@
 /** RTMP messages: their types, the protocol control messages we send, and the taking apart of aggregates. */
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 
 /** Message type ids (Adobe RTMP 1.0 §5.4, §7.1). */
 export const MESSAGE_TYPE = {

@@ -2,8 +2,8 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { systemClock, withDeadline } from '../../core/clock.ts';
-import { SpillwayError } from '../../core/errors.ts';
+import { systemClock, withDeadline } from '../../core/lifecycle/clock.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import { DEFAULT_RTMP_SERVER_CONFIG, RtmpServer, type RtmpServerConfig } from './rtmp-server.ts';
 import { concat, EncoderDouble } from './testing/encoder-double.ts';

@@ -1,9 +1,9 @@
 /** One accepted publisher, as the rest of the program sees it. The RTMP session behind it feeds and ends it. */
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { PublisherId } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
-import { TypedEmitter } from '../../core/typed-emitter.ts';
+import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import { ProblemList } from '../problem-list.ts';
 import type { TrackProblem } from '../publisher.ts';
 import type { TrackProblemCode } from '../track-problems.ts';

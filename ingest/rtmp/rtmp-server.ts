@@ -1,15 +1,15 @@
 /** Listens for RTMP encoders, one session a connection. What comes of an accepted publisher is for the listener to say. */
 import net from 'node:net';
 import tls from 'node:tls';
-import { withDeadline, type Clock } from '../../core/clock.ts';
-import { CloseScope } from '../../core/close-scope.ts';
+import { withDeadline, type Clock } from '../../core/lifecycle/clock.ts';
+import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import type { StreamKey } from '../../core/ids.ts';
 import { addressKey, plainAddress } from '../../core/limits/address-key.ts';
 import { LISTEN_BACKLOG } from '../../core/limits/listen-backlog.ts';
 import { SharePool } from '../../core/limits/share-pool.ts';
 import type { Logger } from '../../core/logger.ts';
-import { RateLimitedReport } from '../../core/rate-limited-report.ts';
-import { TypedEmitter } from '../../core/typed-emitter.ts';
+import { RateLimitedReport } from '../../core/limits/rate-limited-report.ts';
+import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import { receiveProxyHeader } from './proxied-socket.ts';
 import type { RtmpPublisher } from './rtmp-publisher.ts';
 import { RtmpSession } from './rtmp-session.ts';

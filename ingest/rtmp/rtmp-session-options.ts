@@ -1,5 +1,5 @@
 /** Bounds of one RTMP session, and what it is given. */
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { StreamKey } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { RtmpSessionTimeouts } from './receive-deadlines.ts';

@@ -1,6 +1,6 @@
 /** Tests of rtmp-session-state.ts. */
 import { describe, expect, it } from 'vitest';
-import { reachableStates, type TransitionTable } from '../../core/state-machine.ts';
+import { reachableStates, type TransitionTable } from '../../core/lifecycle/state-machine.ts';
 import { RTMP_SESSION_TRANSITIONS, type RtmpSessionEvent, type RtmpSessionState } from './rtmp-session-state.ts';
 
 const table: TransitionTable<RtmpSessionState, RtmpSessionEvent> = RTMP_SESSION_TRANSITIONS;

@@ -1,5 +1,5 @@
 /** The states of one RTMP connection and why it ends. Data only. */
-import type { TransitionTable } from '../../core/state-machine.ts';
+import type { TransitionTable } from '../../core/lifecycle/state-machine.ts';
 
 /** Why an accepted publisher ended: the same words as for publishers of any protocol. */
 export type RtmpPublisherEndReason =

@@ -1,6 +1,6 @@
 /** Tests of rtmp-session.ts: refused keys and broken protocol. */
 import { afterEach, describe, expect, it } from 'vitest';
-import { SpillwayError, type ErrorCode } from '../../core/errors.ts';
+import { SpillwayError, type ErrorCode } from '../../core/errors/errors.ts';
 import { WHERE_KEYS_BELONG } from './publish-address.ts';
 import { concat, type EncoderDouble, hex } from './testing/encoder-double.ts';
 import { KEY, SessionBench, type SessionBenchOptions } from './testing/session-bench.ts';

@@ -2,12 +2,12 @@
  * One RTMP connection from its first byte to its last: handshake, commands, the key check, then media into the publisher. Gets
  * bytes and gives bytes; whoever owns the socket moves them.
  */
-import type { CancelTimer, Clock } from '../../core/clock.ts';
-import { CloseScope } from '../../core/close-scope.ts';
-import { errorMessage, SpillwayError } from '../../core/errors.ts';
+import type { CancelTimer, Clock } from '../../core/lifecycle/clock.ts';
+import { CloseScope } from '../../core/lifecycle/close-scope.ts';
+import { errorMessage, SpillwayError } from '../../core/errors/errors.ts';
 import { createId, type PublisherId } from '../../core/ids.ts';
 import { debugOnly, type Logger } from '../../core/logger.ts';
-import { StateMachine } from '../../core/state-machine.ts';
+import { StateMachine } from '../../core/lifecycle/state-machine.ts';
 import { ChunkReader } from './chunk-reader.ts';
 import { Handshake } from './handshake.ts';
 import { findStreamKeys } from './publish-address.ts';

@@ -1,6 +1,6 @@
 /** A TCP or TLS socket as an RTMP session sees it: writes, and an end that is sure to come. */
 import type { Socket } from 'node:net';
-import type { CancelTimer, Clock } from '../../core/clock.ts';
+import type { CancelTimer, Clock } from '../../core/lifecycle/clock.ts';
 import type { RtmpConnection } from './rtmp-connection.ts';
 
 /** Wraps one socket. Reading is left to whoever made it. */

@@ -1,5 +1,5 @@
 /** Messages that came while the key was being checked, within a bound. Knows nothing of what they say. */
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import type { RtmpMessage } from './rtmp-messages.ts';
 
 /** What a message costs beyond its payload, so that empty ones are not free. */

@@ -1,9 +1,9 @@
 /** A publisher for tests: an encoder that sends pictures and sound in real time on a fake clock. */
-import { CloseScope } from '../../core/close-scope.ts';
+import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import type { PublisherId } from '../../core/ids.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
 import type { FakeClock } from '../../core/testing/fake-clock.ts';
-import { TypedEmitter } from '../../core/typed-emitter.ts';
+import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import type { Publisher, PublisherEndReason, PublisherEvents, PublishProtocol, TrackProblem } from '../publisher.ts';
 import { AAC_CONFIG, H264_CONFIG } from './track-configs.ts';
 

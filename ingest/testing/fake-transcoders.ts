@@ -10,8 +10,8 @@ import type {
 	TranscoderStatistics,
 	VideoTranscodeOptions,
 } from '../../core/media/transcoder.ts';
-import type { EncoderState } from '../../core/protocol/channel-description.ts';
-import { TypedEmitter } from '../../core/typed-emitter.ts';
+import type { EncoderState } from '../../core/protocol/api/channel-description.ts';
+import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import { AAC_CONFIG, H264_CONFIG, OPUS_CONFIG } from './track-configs.ts';
 
 const EMPTY_STATISTICS: TranscoderStatistics = {

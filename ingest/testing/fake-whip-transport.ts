@@ -1,5 +1,5 @@
 /** A WHIP publisher's transport for tests: sends numbered pictures and sound as RTP when told to. */
-import { TypedEmitter } from '../../core/typed-emitter.ts';
+import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import type { PublisherTransport, PublisherTransportEvents } from '../../sfu/publisher-transport.ts';
 import { createRtpHeader } from '../../sfu/rtp/rtp-packet.ts';
 import { PICTURE_TICKS, picturePayloads } from '../../sfu/testing/numbered-pictures.ts';

@@ -1,5 +1,5 @@
 /** Who may publish in the tests of WHIP: `good-key` to channel `demo`, `other-key` to `other`. */
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import type { ChannelId, ChannelName } from '../../core/ids.ts';
 import type { PublishPermission } from '../broadcast-registry.ts';
 

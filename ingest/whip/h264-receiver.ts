@@ -1,5 +1,5 @@
 /** H.264 of a WHIP publisher: NAL units of its packets → pictures for the tiers, and packets for the stage. */
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { VideoTrackConfig } from '../../core/media/codecs.ts';
 import { joinLengthPrefixed, NAL_TYPE, nalType } from '../../core/media/h264.ts';
 import { ticksToMs, VIDEO_CLOCK_RATE } from '../../core/units.ts';

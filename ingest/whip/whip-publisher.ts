@@ -1,11 +1,11 @@
 /** A WHIP publisher's packets → configurations and units, as any publisher gives them. */
-import type { Clock } from '../../core/clock.ts';
-import { CloseScope } from '../../core/close-scope.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import type { PublisherId } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { VideoTrackConfig } from '../../core/media/codecs.ts';
-import { RateLimitedReport } from '../../core/rate-limited-report.ts';
-import { TypedEmitter } from '../../core/typed-emitter.ts';
+import { RateLimitedReport } from '../../core/limits/rate-limited-report.ts';
+import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import { OPUS_CLOCK_RATE, ticksToMs, unwrap, VIDEO_CLOCK_RATE } from '../../core/units.ts';
 import type { PublisherTransport } from '../../sfu/publisher-transport.ts';
 import { H264Depacketizer } from '../../sfu/rtp/h264-depacketizer.ts';

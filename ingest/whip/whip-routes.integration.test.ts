@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import Fastify, { type FastifyInstance, type InjectOptions, type LightMyRequestResponse } from 'fastify';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { systemClock } from '../../core/clock.ts';
+import { systemClock } from '../../core/lifecycle/clock.ts';
 import type { PublisherId } from '../../core/ids.ts';
 import { DEFAULT_PAYLOAD_TYPES } from '../../sfu/media-codecs.ts';
 import { pictureNumbers } from '../../sfu/testing/numbered-pictures.ts';

@@ -1,14 +1,14 @@
 /** WHIP (RFC 9725): a publisher's offer and stream key in, an answer and a session out. */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
-import type { Clock } from '../../core/clock.ts';
-import { CloseScope } from '../../core/close-scope.ts';
-import { SpillwayError } from '../../core/errors.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { CloseScope } from '../../core/lifecycle/close-scope.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { createId, type PublisherId } from '../../core/ids.ts';
 import { addressKey, plainAddress } from '../../core/limits/address-key.ts';
 import { PendingPlaces, type PendingPlace } from '../../core/limits/pending-places.ts';
 import type { Logger } from '../../core/logger.ts';
-import { StateMachine } from '../../core/state-machine.ts';
+import { StateMachine } from '../../core/lifecycle/state-machine.ts';
 import { PublisherTransport } from '../../sfu/publisher-transport.ts';
 import {
 	allowAllOrigins,

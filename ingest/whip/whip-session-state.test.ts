@@ -1,6 +1,6 @@
 /** Tests of a WHIP session's states: every pair of state and event, and that it always can close and never comes back. */
 import { describe, expect, it } from 'vitest';
-import { reachableStates, StateMachine } from '../../core/state-machine.ts';
+import { reachableStates, StateMachine } from '../../core/lifecycle/state-machine.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import { WHIP_SESSION_TRANSITIONS, type WhipSessionEvent, type WhipSessionState } from './whip-session-state.ts';
 

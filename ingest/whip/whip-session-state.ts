@@ -1,5 +1,5 @@
 /** The states of a WHIP session (RFC 9725), and what moves it from one to the next. */
-import type { TransitionTable } from '../../core/state-machine.ts';
+import type { TransitionTable } from '../../core/lifecycle/state-machine.ts';
 
 /** answered: the 201 is out. connected: DTLS is up and the publisher is handed to its broadcast. */
 export type WhipSessionState = 'answered' | 'connected' | 'closed';

@@ -1,5 +1,5 @@
 /** The load tester tested: proxies that add 500 ms have to show in its report as 500 ms, and a starved tester has to be found out. */
-import { systemClock } from '../../core/clock.ts';
+import { systemClock } from '../../core/lifecycle/clock.ts';
 import { ServerUnderTest } from '../server-under-test.ts';
 import { type LoadOptions, parseLoadOptions } from './options.ts';
 import type { RunReport } from './report/run-report.ts';

@@ -3,7 +3,7 @@
  * some offer a WHEP session before and end it.
  */
 import { readFileSync } from 'node:fs';
-import { sleep, systemClock } from '../../core/clock.ts';
+import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import { FrameReader, SignalingSocket } from '../load/audience/signaling-socket.ts';
 import { whepOffer } from '../load/webrtc/whep-offer.ts';
 import type { ServerUnderTest } from '../server-under-test.ts';

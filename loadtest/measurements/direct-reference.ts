@@ -2,7 +2,7 @@
  * The baseline: one headless Chromium sends the canvas source to another, without any server between. What a path of
  * ours costs is its latency minus this, measured alternately.
  */
-import { sleep, systemClock } from '../../core/clock.ts';
+import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import { BenchPage } from '../viewers/bench-page.ts';
 import { launchChromium } from '../viewers/chromium.ts';
 import type { SendOptions } from '../viewers/page/webrtc-page.ts';

@@ -1,6 +1,6 @@
 /** Losses of the WebRTC tier in the product's player: how long until there is a picture again, by the pixels. */
 import type { Browser } from 'playwright-core';
-import { sleep, systemClock } from '../../core/clock.ts';
+import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import { percentile } from '../../core/percentiles.ts';
 import { createPublisher, type PublisherKind } from '../publishers/create-publisher.ts';
 import type { EncoderSettings } from '../publishers/encoder-settings.ts';

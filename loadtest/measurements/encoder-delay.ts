@@ -1,5 +1,5 @@
 /** The delay of the source's own encoder and muxer, apart from everything behind it: picture made → FLV tag complete. */
-import { sleep, systemClock } from '../../core/clock.ts';
+import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import { BenchPicture } from '../publishers/bench-picture.ts';
 import { EncoderProcess } from '../publishers/encoder-process.ts';
 import type { EncoderSettings } from '../publishers/encoder-settings.ts';

@@ -1,6 +1,6 @@
 /** Planned changes of tier in the product's player, both ways: smoothness and content by the pixels, sound by the mix. */
 import { percentile } from '../../core/percentiles.ts';
-import { systemClock } from '../../core/clock.ts';
+import { systemClock } from '../../core/lifecycle/clock.ts';
 import { createPublisher, type PublisherKind } from '../publishers/create-publisher.ts';
 import type { EncoderSettings } from '../publishers/encoder-settings.ts';
 import type { Publisher } from '../publishers/publisher.ts';

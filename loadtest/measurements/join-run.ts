@@ -1,5 +1,5 @@
 /** Joins one after the other at random moments of the GOP: how long until the first picture is on the screen. */
-import { sleep, systemClock } from '../../core/clock.ts';
+import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import { createPublisher, type PublisherKind } from '../publishers/create-publisher.ts';
 import type { EncoderSettings } from '../publishers/encoder-settings.ts';
 import { launchChromium } from '../viewers/chromium.ts';

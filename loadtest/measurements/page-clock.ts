@@ -1,5 +1,5 @@
 /** How far a page's clock is from the bench's: both read the same machine clock, but at different process starts. */
-import { systemClock } from '../../core/clock.ts';
+import { systemClock } from '../../core/lifecycle/clock.ts';
 
 /** What we need of a Playwright page. */
 export interface EvaluatingPage {

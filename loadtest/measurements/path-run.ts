@@ -1,5 +1,5 @@
 /** One measured stretch of one path: a publisher, the server, a viewer. */
-import { sleep, systemClock } from '../../core/clock.ts';
+import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import { createPublisher, type IngestAddresses, type PublisherKind } from '../publishers/create-publisher.ts';
 import type { EncoderSettings } from '../publishers/encoder-settings.ts';
 import type { Publisher } from '../publishers/publisher.ts';

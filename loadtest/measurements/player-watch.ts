@@ -1,5 +1,5 @@
 /** Collects what one page with the product's player shows, sounds and claims. */
-import { sleep, systemClock } from '../../core/clock.ts';
+import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import { BenchPage } from '../viewers/bench-page.ts';
 import type { DeliveryTier } from '../viewers/chromium-viewer.ts';
 import { COLLECT_MIX, MIX_EAR, type MixReadings } from '../viewers/mix-ear.ts';

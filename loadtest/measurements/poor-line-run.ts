@@ -1,5 +1,5 @@
 /** A viewer whose line is too poor for the picture: how long it stands, in which tier they watch, and what is sent to them meanwhile. */
-import { systemClock } from '../../core/clock.ts';
+import { systemClock } from '../../core/lifecycle/clock.ts';
 import { bytesToBps } from '../../core/units.ts';
 import { createPublisher, type PublisherKind } from '../publishers/create-publisher.ts';
 import type { EncoderSettings } from '../publishers/encoder-settings.ts';

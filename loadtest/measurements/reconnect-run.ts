@@ -1,5 +1,5 @@
 /** A publisher that dies and comes back, over the same or another protocol, while viewers of both tiers stay. */
-import { sleep, systemClock } from '../../core/clock.ts';
+import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import { createPublisher, type PublisherKind } from '../publishers/create-publisher.ts';
 import type { EncoderSettings } from '../publishers/encoder-settings.ts';
 import { ChromiumViewer, type DeliveryTier } from '../viewers/chromium-viewer.ts';

@@ -6,7 +6,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { median } from '../../core/percentiles.ts';
-import { sleep, systemClock } from '../../core/clock.ts';
+import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import { BenchPicture } from '../publishers/bench-picture.ts';
 import { EncoderProcess } from '../publishers/encoder-process.ts';
 import { BENCH_SETTINGS, type EncoderSettings, RAW_INPUT, videoEncoder } from '../publishers/encoder-settings.ts';

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire, stripTypeScriptTypes } from 'node:module';
 import type { Browser } from 'playwright-core';
-import { sleep, systemClock } from '../../core/clock.ts';
+import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import { launchChromium } from '../viewers/chromium.ts';
 import type { PageReport } from './page/player-page.ts';
 import type { PlayerName, PlayerResult } from './player-result.ts';

@@ -1,6 +1,6 @@
 /** FFmpeg's own HLS reader as a player: `ffmpeg` decodes the live address, `ffprobe` lists its packets. */
 import { spawn } from 'node:child_process';
-import { systemClock } from '../../core/clock.ts';
+import { systemClock } from '../../core/lifecycle/clock.ts';
 import type { PlayerResult } from './player-result.ts';
 
 /** Given to FFmpeg beyond the playing time: it starts three segments behind, and waits for the last one. */

@@ -1,6 +1,6 @@
 /** Fetches every playlist that a live address serves, one after another by blocking reloads, and lets them be checked. */
 import { Parser } from 'm3u8-parser';
-import { sleep, systemClock } from '../../core/clock.ts';
+import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 
 /** Looks at the successive texts of one media playlist; returns what is wrong with the newest. */
 export type PlaylistChecker = (text: string) => string[];

@@ -1,6 +1,6 @@
 /** Publishes by WHIP from headless Chromium: canvas and Web Audio, H.264 or VP8, with the browser's almost endless GOP. */
 import type { Browser } from 'playwright-core';
-import { systemClock } from '../../core/clock.ts';
+import { systemClock } from '../../core/lifecycle/clock.ts';
 import type { SentFrame } from '../measurements/frame-log.ts';
 import { BenchPage } from '../viewers/bench-page.ts';
 import { killChromium, launchChromium } from '../viewers/chromium.ts';

@@ -1,7 +1,7 @@
 /** One FFmpeg process that is fed raw pictures, or raw sound, or both in real time, from one {@link SourceLoop}. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
-import { systemClock, withDeadline } from '../../core/clock.ts';
+import { systemClock, withDeadline } from '../../core/lifecycle/clock.ts';
 import type { SentFrame } from '../measurements/frame-log.ts';
 import { toneSampleAt } from '../measurements/tone-code.ts';
 import { ownChild } from '../owned-children.ts';

@@ -7,7 +7,7 @@ import { createServer, type Server } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sleep, systemClock } from '../../core/clock.ts';
+import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import { measureEncoderDelay } from '../measurements/encoder-delay.ts';
 import { readPattern } from '../measurements/time-pattern.ts';
 import { BenchPage } from '../viewers/bench-page.ts';
@@ -25,7 +25,7 @@ const SETTINGS: EncoderSettings = {
 	videoBitrateBps: 1_000_000,
 };
 
-// Timers of core/clock.ts do not keep a process alive; vitest's worker does that itself.
+// Timers of core/lifecycle/clock.ts do not keep a process alive; vitest's worker does that itself.
 
 async function freePort(): Promise<number> {
 	const probe = createTcpServer().listen(0, '127.0.0.1');

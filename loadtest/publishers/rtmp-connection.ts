@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
-import { systemClock, withDeadline } from '../../core/clock.ts';
+import { systemClock, withDeadline } from '../../core/lifecycle/clock.ts';
 import { type AmfValue, formatAmf0, parseAmf0 } from './amf0-values.ts';
 import type { FlvTag } from './flv-reader.ts';
 import { formatRtmpMessage, type RtmpMessage, RtmpMessageReader } from './rtmp-messages.ts';

@@ -1,5 +1,5 @@
 /** Publishes the bench's picture and sound by RTMP with the FFmpeg command line, as any FFmpeg user does. */
-import { sleep, systemClock } from '../../core/clock.ts';
+import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import type { SentFrame } from '../measurements/frame-log.ts';
 import { BenchPicture } from './bench-picture.ts';
 import { EncoderProcess } from './encoder-process.ts';

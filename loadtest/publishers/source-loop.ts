@@ -1,5 +1,5 @@
 /** The one loop that makes picture and sound: sound runs on the picture's clock, never on one of its own. */
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { SentFrame } from '../measurements/frame-log.ts';
 
 /** How often pictures are made and how sound is sampled. */

@@ -4,7 +4,7 @@
  */
 import { randomInt } from 'node:crypto';
 import { type Extension, RtpHeader } from 'werift';
-import { systemClock } from '../../core/clock.ts';
+import { systemClock } from '../../core/lifecycle/clock.ts';
 import { splitLengthPrefixed } from '../../core/media/h264.ts';
 import { msToTicks, VIDEO_CLOCK_RATE } from '../../core/units.ts';
 import type { SentFrame } from '../measurements/frame-log.ts';

@@ -13,7 +13,7 @@ import {
 	RtcpTransportLayerFeedback,
 	type RtpHeader,
 } from 'werift';
-import { systemClock, withDeadline } from '../../core/clock.ts';
+import { systemClock, withDeadline } from '../../core/lifecycle/clock.ts';
 import { epochMsToNtp } from '../../core/units.ts';
 import type { AnswerFacts } from './obs-offer.ts';
 

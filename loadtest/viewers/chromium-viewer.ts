@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Browser } from 'playwright-core';
-import { systemClock, sleep } from '../../core/clock.ts';
+import { systemClock, sleep } from '../../core/lifecycle/clock.ts';
 import type { HeardSound, ShownFrame } from '../measurements/frame-log.ts';
 import { BenchPage } from './bench-page.ts';
 import { killChromium, launchChromium } from './chromium.ts';

@@ -1,7 +1,7 @@
 /** Holds the ear against a page whose sound is silent for known times. */
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { sleep, systemClock } from '../../core/clock.ts';
+import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import { launchChromium } from './chromium.ts';
 import { COLLECT_MIX, MIX_EAR, type MixReadings } from './mix-ear.ts';
 

@@ -1,5 +1,5 @@
 /** What FFmpeg wrote → our track configuration and access units. Knows nothing of processes. */
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import type { AccessUnit, TrackId } from '../../core/media/access-unit.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
 import { NAL_TYPE, joinLengthPrefixed, nalType, splitAnnexB } from '../../core/media/h264.ts';

@@ -1,10 +1,10 @@
 /** One FFmpeg process at work on one track: units in as NUT, frames out of NUT, and the watch over a process that hangs. */
-import type { Clock } from '../../core/clock.ts';
-import { SpillwayError, errorMessage } from '../../core/errors.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { SpillwayError, errorMessage } from '../../core/errors/errors.ts';
 import type { AccessUnit } from '../../core/media/access-unit.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
 import { splitLengthPrefixed } from '../../core/media/h264.ts';
-import type { ListenOptions } from '../../core/typed-emitter.ts';
+import type { ListenOptions } from '../../core/lifecycle/typed-emitter.ts';
 import { TIMELINE_OFFSET_SECONDS } from './encoded-track.ts';
 import type { FfmpegExit, FfmpegProcessEvents } from './ffmpeg-process.ts';
 import type { NutStream } from './nut-headers.ts';

@@ -2,10 +2,10 @@
 import { PassThrough, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import ffmpeg from 'fluent-ffmpeg';
-import { type Clock, withDeadline } from '../../core/clock.ts';
-import { SpillwayError, errorMessage } from '../../core/errors.ts';
+import { type Clock, withDeadline } from '../../core/lifecycle/clock.ts';
+import { SpillwayError, errorMessage } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
-import { TypedEmitter } from '../../core/typed-emitter.ts';
+import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import type { FfmpegArguments } from './ffmpeg-arguments.ts';
 
 /** How long a process may take to leave after SIGTERM; then SIGKILL. F-5 of the reliability list asks for 2 s. */

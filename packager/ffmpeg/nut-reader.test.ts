@@ -1,7 +1,7 @@
 /** Unit tests of nut-reader.ts. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import type { AudioTrackConfig, TrackConfig, VideoTrackConfig } from '../../core/media/codecs.ts';
 import type { NutStream } from './nut-headers.ts';
 import { NUT_MAX_PACKET_BYTES, type NutFrame, NutReader } from './nut-reader.ts';

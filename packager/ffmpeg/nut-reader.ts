@@ -1,5 +1,5 @@
 /** Reads the NUT stream of one track that FFmpeg writes to its standard output, in chunks cut anywhere. */
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { IncompleteNut, MalformedNut, NutCursor } from './nut-cursor.ts';
 import { NUT_FILE_ID, NUT_FORBIDDEN_FRAME_CODE, NUT_FRAME_FLAG, NUT_START_CODE } from './nut-format.ts';
 import {

@@ -1,5 +1,5 @@
 /** When a failed encoder is started again, and from when on it counts as failing. Pure. */
-import type { EncoderState } from '../../core/protocol/channel-description.ts';
+import type { EncoderState } from '../../core/protocol/api/channel-description.ts';
 
 /** Delays double from the first to the longest, which is then kept for as long as there is something to encode. */
 export type RestartPolicy = {

@@ -1,6 +1,6 @@
 /** The timeline through real FFmpeg: what goes in at a time comes out at that time, sound and picture together. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { systemClock } from '../../core/clock.ts';
+import { systemClock } from '../../core/lifecycle/clock.ts';
 import { silentLogger } from '../../core/logger.ts';
 import type { AccessUnit } from '../../core/media/access-unit.ts';
 import type { AudioTrackConfig, VideoTrackConfig } from '../../core/media/codecs.ts';

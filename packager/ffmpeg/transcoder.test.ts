@@ -2,10 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import type { AccessUnit } from '../../core/media/access-unit.ts';
 import type { AudioTrackConfig } from '../../core/media/codecs.ts';
-import { reachableStates } from '../../core/state-machine.ts';
+import { reachableStates } from '../../core/lifecycle/state-machine.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
-import { TypedEmitter } from '../../core/typed-emitter.ts';
+import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import type { EncoderProcess } from './encoding.ts';
 import type { FfmpegExit, FfmpegProcessEvents } from './ffmpeg-process.ts';
 import { nutFrameHeader, nutStreamHeader } from './nut-writer.ts';

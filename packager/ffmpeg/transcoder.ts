@@ -1,8 +1,8 @@
 /** Transcodes one track with FFmpeg: queues input, restarts a process that crashed or hangs, keeps the timeline true. */
 import { availableParallelism } from 'node:os';
-import { type CancelTimer, type Clock, withDeadline } from '../../core/clock.ts';
-import { CloseScope } from '../../core/close-scope.ts';
-import type { SpillwayError } from '../../core/errors.ts';
+import { type CancelTimer, type Clock, withDeadline } from '../../core/lifecycle/clock.ts';
+import { CloseScope } from '../../core/lifecycle/close-scope.ts';
+import type { SpillwayError } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { AccessUnit } from '../../core/media/access-unit.ts';
 import { type TrackConfig, isIdenticalConfig } from '../../core/media/codecs.ts';
@@ -15,10 +15,10 @@ import type {
 	TranscoderStatistics,
 	VideoTranscodeOptions,
 } from '../../core/media/transcoder.ts';
-import { RateLimitedReport } from '../../core/rate-limited-report.ts';
-import { StateMachine, type TransitionTable } from '../../core/state-machine.ts';
-import { TypedEmitter } from '../../core/typed-emitter.ts';
-import { ENCODER_STATES, type EncoderState } from '../../core/protocol/channel-description.ts';
+import { RateLimitedReport } from '../../core/limits/rate-limited-report.ts';
+import { StateMachine, type TransitionTable } from '../../core/lifecycle/state-machine.ts';
+import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
+import { ENCODER_STATES, type EncoderState } from '../../core/protocol/api/channel-description.ts';
 import { ticksToMs, ticksToSeconds } from '../../core/units.ts';
 import { CaptureTimes } from './capture-times.ts';
 import { EncodedTrack, type EncodedTrackOptions, encodedTrackConfig } from './encoded-track.ts';

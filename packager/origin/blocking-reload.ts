@@ -1,5 +1,5 @@
 /** Holds requests until what they ask for exists. Knows neither playlists nor HTTP. */
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
 
 /** What is waited on: something that says when it has changed. */
 export interface ReloadSource {

@@ -1,6 +1,6 @@
 /** What the routes ask about one broadcast: playlists, held until they have what is asked for, and media. */
-import type { Clock } from '../../core/clock.ts';
-import { SpillwayError } from '../../core/errors.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import type { BroadcastPackager } from '../broadcast-packager.ts';
 import type { PackagerConfig } from '../packager-config.ts';
 import { checkAdvanceLimit, type DeliveryDirectives } from '../playlist/delivery-directives.ts';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import http2 from 'node:http2';
 import { describe, expect, it } from 'vitest';
-import { sleep, systemClock } from '../../core/clock.ts';
+import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import type { BroadcastId, ChannelName } from '../../core/ids.ts';
 import { createTestOrigin, type TestOrigin } from '../testing/test-origin.ts';
 import { rtmpLike, VIDEO_AND_AUDIO } from '../testing/watched-broadcast.ts';

@@ -1,7 +1,7 @@
 /** Who may still be held, and who may not: by place, by client, and by what is nearly full. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { HeldRequests } from './held-requests.ts';
 

@@ -1,6 +1,6 @@
 /** Bounds how many requests are held, for each broadcast and for each client, and tells who asks too often. Knows no HTTP and holds nothing itself. */
-import type { Clock } from '../../core/clock.ts';
-import { SpillwayError } from '../../core/errors.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { TokenBuckets } from '../../core/limits/token-bucket.ts';
 
 /** Limits of {@link HeldRequests}. */

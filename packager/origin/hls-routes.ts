@@ -1,7 +1,7 @@
 /** The HTTP routes of the LL-HLS origin. Maps requests to a channel's broadcast; knows no playlists. */
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
-import { SpillwayError } from '../../core/errors.ts';
-import { preflightHeaders, PUBLIC_METHODS } from '../../core/protocol/cors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
+import { preflightHeaders, PUBLIC_METHODS } from '../../core/protocol/api/cors.ts';
 import { parseDeliveryDirectives } from '../playlist/delivery-directives.ts';
 import type { BroadcastOrigin, MediaAnswer, OriginClient } from './broadcast-origin.ts';
 import { readByteRange } from './byte-range.ts';

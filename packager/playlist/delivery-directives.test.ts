@@ -1,7 +1,7 @@
 /** Directives come from strangers: read right, refused with one error, never anything else. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import {
 	checkAdvanceLimit,
 	formatDeliveryDirectives,

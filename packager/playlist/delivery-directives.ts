@@ -1,5 +1,5 @@
 /** Reads the `_HLS_…` query parameters of a playlist request (draft-pantos-hls-rfc8216bis §6.2.5). Pure. */
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { PART_TARGET_SECONDS } from '../packager-config.ts';
 
 /** What a client asks of a media playlist. */

@@ -1,8 +1,8 @@
 /** A real server on a free port with the packager's routes, and a source that plays in real time. For integration tests. */
 import Fastify, { type FastifyInstance } from 'fastify';
 import { setTimeout as delay } from 'node:timers/promises';
-import { systemClock, type Clock } from '../../core/clock.ts';
-import { SpillwayError } from '../../core/errors.ts';
+import { systemClock, type Clock } from '../../core/lifecycle/clock.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { silentLogger, type Logger } from '../../core/logger.ts';
 import type { AccessUnit } from '../../core/media/access-unit.ts';
 import type { TrackSink } from '../../core/media/track-sink.ts';

@@ -1,5 +1,5 @@
 /** Puts packets back in order, waiting a bounded time for those that come late or are sent again. */
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
 import { unwrap } from '../../core/units.ts';
 
 /** How long a gap is waited for: a lost packet is asked for and sent again within a round trip or two. */

@@ -1,7 +1,7 @@
 /** Tests of the one transport that all sections share: bundles, whose address counts, RTCP, ICE, fingerprints, DTLS roles. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { OBS_OFFER } from '../testing/sdp-fixtures.ts';
 import { answerSetup, negotiateTransport, remoteDtlsParameters, type NegotiatedTransport } from './bundle.ts';
 import { parseSdpOffer } from './sdp-offer.ts';

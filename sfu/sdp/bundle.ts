@@ -3,7 +3,7 @@
  * and DTLS role count. Pure.
  */
 import type { DtlsParameters } from 'mediasoup/types';
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import {
 	printable,
 	type OfferedFingerprint,

@@ -1,6 +1,6 @@
 /** What WHIP and WHEP have in common as HTTP: the SDP body, CORS, the methods that are not there. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { MAX_SDP_BYTES } from './sdp-offer.ts';
 
 /** Takes every body as text within this plugin, so that a wrong content type gets our answer; bounded in size. */

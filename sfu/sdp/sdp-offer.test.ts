@@ -1,7 +1,7 @@
 /** Tests of reading SDP offers: those of real clients, and all that strangers may send instead. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import {
 	CHROMIUM_WHEP_OFFER,
 	CHROMIUM_WHIP_OFFER,

@@ -1,6 +1,6 @@
 /** Reads an SDP offer (RFC 8866, RFC 8829) into what WHIP and WHEP need of it, within bounds. Knows nothing of mediasoup. */
 import * as sdpTransform from 'sdp-transform';
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { VIDEO_CLOCK_RATE } from '../../core/units.ts';
 
 /** A codec of an m-section. */

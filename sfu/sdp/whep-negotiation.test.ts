@@ -2,7 +2,7 @@
 import * as mediasoup from 'mediasoup';
 import type { Consumer } from 'mediasoup/types';
 import { describe, expect, it } from 'vitest';
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { DEFAULT_PAYLOAD_TYPES } from '../media-codecs.ts';
 import { ABS_CAPTURE_TIME_EXTENSION_ID } from '../rtp/rtp-packet.ts';
 import { CHROMIUM_WHEP_OFFER, OBS_OFFER } from '../testing/sdp-fixtures.ts';

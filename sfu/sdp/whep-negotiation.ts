@@ -1,6 +1,6 @@
 /** A WHEP offer → the payload types and capabilities its viewer has to be served with, and what is answered. Pure. */
 import type { Consumer, RtpCapabilities, RtpHeaderExtension } from 'mediasoup/types';
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { H264_PARAMETERS, type PayloadTypes } from '../media-codecs.ts';
 import { negotiateTransport, type NegotiatedTransport } from './bundle.ts';
 import type { AnsweredMedia } from './sdp-answer.ts';

@@ -1,6 +1,6 @@
 /** Tests of what mediasoup is told of a WHIP offer, what is answered, and which offers are refused as a whole. */
 import { describe, expect, it } from 'vitest';
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { CHROMIUM_WHIP_OFFER, FFMPEG_OFFER, OBS_OFFER, OBS_SIMULCAST_OFFER } from '../testing/sdp-fixtures.ts';
 import { parseSdpOffer } from './sdp-offer.ts';
 import { negotiateWhip, type NegotiatedPublisherTrack } from './whip-negotiation.ts';

@@ -2,7 +2,7 @@
  * A simulcast layer of the stage on which newcomers begin: it gets a fresh copy of the newest GOP, its timestamps compressed
  * to just before now, then follows the live layer until the newcomers have moved over at a key frame.
  */
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { KeptPacket } from './newest-gop.ts';
 import type { StagePacket, StageStream } from './stage-stream.ts';
 

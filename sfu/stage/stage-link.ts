@@ -1,9 +1,9 @@
 /** The UDP socket between our code and one broadcast's router: stage packets in, tapped packets out, RTCP both ways. */
 import { createSocket, type Socket } from 'node:dgram';
 import type { PlainTransport, Router } from 'mediasoup/types';
-import { CloseScope } from '../../core/close-scope.ts';
+import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import type { Logger } from '../../core/logger.ts';
-import { TypedEmitter } from '../../core/typed-emitter.ts';
+import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import { isRtcp, createRtpHeader, readRtpHeader, type RtpHeader } from '../rtp/rtp-packet.ts';
 import { readKeyFrameRequests } from '../rtp/rtcp.ts';
 

@@ -1,5 +1,5 @@
 /** One RTP stream that the stage sends into its router: header writing, counters, sender reports. */
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
 import { epochMsToNtp, msToTicks } from '../../core/units.ts';
 import { writeSenderReport } from '../rtp/rtcp.ts';
 import { STAGE_HEADER_BYTES, writeStageHeader } from '../rtp/rtp-packet.ts';

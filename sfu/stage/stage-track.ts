@@ -1,5 +1,5 @@
 /** The two tracks of a stage: what publishers' packets and our own access units go through on their way to the viewers. */
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
 import { SOUND_LAG_MS } from '../../core/media/sound-lag.ts';
 import { Cohort, type Newcomer } from './cohort.ts';
 import type { JoinLayer } from './join-layer.ts';

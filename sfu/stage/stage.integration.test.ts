@@ -1,6 +1,6 @@
 /** Tests of the stage with a real worker: what a viewer receives over take-overs, on joining, and through pipes. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { sleep, systemClock } from '../../core/clock.ts';
+import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import { SOUND_LAG_MS } from '../../core/media/sound-lag.ts';
 import type { BroadcastRouter, ViewerRouter } from '../broadcast-router.ts';
 import { DEFAULT_PAYLOAD_TYPES, type PayloadTypes } from '../media-codecs.ts';

@@ -5,10 +5,10 @@
  * each packet and keeps the newest GOP for newcomers. It is the only code of ours that runs for each packet.
  */
 import type { Producer, Router, RtpParameters } from 'mediasoup/types';
-import { CloseScope } from '../../core/close-scope.ts';
-import type { Clock } from '../../core/clock.ts';
+import { CloseScope } from '../../core/lifecycle/close-scope.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { Logger } from '../../core/logger.ts';
-import { TypedEmitter } from '../../core/typed-emitter.ts';
+import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import { OPUS_CLOCK_RATE, VIDEO_CLOCK_RATE } from '../../core/units.ts';
 import { H264_PARAMETERS, OPUS_PARAMETERS, type PayloadTypes } from '../media-codecs.ts';
 import { ABS_CAPTURE_TIME_EXTENSION_ID } from '../rtp/rtp-packet.ts';

@@ -1,5 +1,5 @@
 /** Pictures and sounds for tests that carry their own numbers, so that what a viewer gets can be compared with what was sent. */
-import { systemClock, type Clock } from '../../core/clock.ts';
+import { systemClock, type Clock } from '../../core/lifecycle/clock.ts';
 import type { Stage } from '../stage/stage.ts';
 
 /** 30 pictures a second. */

@@ -1,6 +1,6 @@
 /** The few lines of error handling that routes need in tests: status and code of a SpillwayError, Fastify's own refusals as they are. */
 import type { FastifyError, FastifyInstance } from 'fastify';
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 
 /** Makes an app answer failures as the server does, without its texts. */
 export function answerProblems(app: FastifyInstance): void {

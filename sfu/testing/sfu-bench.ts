@@ -1,5 +1,5 @@
 /** A real SFU on loopback for integration tests: free ports, few workers, waits with deadlines. */
-import { sleep, systemClock, type Clock } from '../../core/clock.ts';
+import { sleep, systemClock, type Clock } from '../../core/lifecycle/clock.ts';
 import type { BroadcastId } from '../../core/ids.ts';
 import { createId } from '../../core/ids.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';

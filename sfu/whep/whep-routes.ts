@@ -1,14 +1,14 @@
 /** WHEP (draft-ietf-wish-whep): a viewer's offer in, an answer and a session out. */
 import { randomBytes } from 'node:crypto';
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
-import { CloseScope } from '../../core/close-scope.ts';
-import type { Clock } from '../../core/clock.ts';
-import { SpillwayError } from '../../core/errors.ts';
+import { CloseScope } from '../../core/lifecycle/close-scope.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import type { ViewerId } from '../../core/ids.ts';
 import { addressKey, isLoopback, plainAddress, SenderGroups } from '../../core/limits/address-key.ts';
 import { PendingPlaces } from '../../core/limits/pending-places.ts';
 import { TokenBuckets, type TokenRate } from '../../core/limits/token-bucket.ts';
-import { VIEWER_HEADER } from '../../core/protocol/viewer-header.ts';
+import { VIEWER_HEADER } from '../../core/protocol/signaling/viewer-header.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { BroadcastRouter } from '../broadcast-router.ts';
 import {

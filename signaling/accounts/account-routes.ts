@@ -1,7 +1,7 @@
 /** `/api/v1/users` and `/api/v1/session`: signing up, logging in and out, who is logged in, and his password. */
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { Type, type Static } from 'typebox';
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { refuseOtherMethods } from '../http/error-handler.ts';
 import { RATE_LIMITS, registerRateLimits } from '../http/rate-limits.ts';
 import { refusals, validateWithTypeBox } from '../http/schema-validation.ts';

@@ -1,6 +1,6 @@
 /** Signing up, logging in, staying logged in and logging out. Knows neither HTTP nor cookies. */
-import type { Clock } from '../../core/clock.ts';
-import { errorMessage, SpillwayError } from '../../core/errors.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { errorMessage, SpillwayError } from '../../core/errors/errors.ts';
 import { addressKey } from '../../core/limits/address-key.ts';
 import { AttemptLimiter, type Attempt } from '../../core/limits/attempt-limiter.ts';
 import type { Logger } from '../../core/logger.ts';

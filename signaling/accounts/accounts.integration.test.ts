@@ -1,7 +1,7 @@
 /** Signing up, logging in, refreshing, logging out, guessing and forging, over HTTP and against both databases. */
 import { scryptSync } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { systemClock } from '../../core/clock.ts';
+import { systemClock } from '../../core/lifecycle/clock.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { InProcessBus } from '../bus/in-process-bus.ts';
 import type { Database } from '../database/database.ts';

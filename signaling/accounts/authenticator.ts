@@ -1,7 +1,7 @@
 /** Tells who a request comes from. Asks no database, so that a crowd of viewers costs none. */
 import type { FastifyRequest } from 'fastify';
-import type { Clock } from '../../core/clock.ts';
-import { SpillwayError } from '../../core/errors.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { ACCESS_TOKEN_LIFE_SECONDS, type AccessTokens } from './access-token.ts';
 import type { SessionCookies } from './session-cookies.ts';
 import type { AuthenticatedUser } from './user.ts';

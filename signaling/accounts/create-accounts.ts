@@ -1,8 +1,8 @@
 /** Puts accounts together: stores, tokens, the service and its routes. */
 import { hkdfSync } from 'node:crypto';
 import type { FastifyPluginAsync } from 'fastify';
-import type { Clock } from '../../core/clock.ts';
-import { errorMessage } from '../../core/errors.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { errorMessage } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { MessageBus } from '../bus/message-bus.ts';
 import type { Database } from '../database/database.ts';

@@ -2,9 +2,9 @@
  * Ends what hangs on a credential that has ended, also where nobody was told: the message of another server may be lost, a log-in may
  * run out, a row may be deleted by hand.
  */
-import type { Clock } from '../../core/clock.ts';
-import { CloseScope } from '../../core/close-scope.ts';
-import { errorMessage } from '../../core/errors.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { CloseScope } from '../../core/lifecycle/close-scope.ts';
+import { errorMessage } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 
 /** Connections outlive their credential by no more than this, plus one query. */

@@ -1,7 +1,7 @@
 /** Passwords as hashes: argon2id, a few at a time, by turns. Reads the scrypt hashes of the first version, so that they can be replaced. */
 import { hash, verify } from '@node-rs/argon2';
 import { scrypt, timingSafeEqual, type ScryptOptions } from 'node:crypto';
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { FairQueue } from '../../core/limits/fair-queue.ts';
 
 /** OWASP's smallest recommended cost for argon2id: 19 MiB, two passes; some 30 ms of one core. A guess costs as much. */

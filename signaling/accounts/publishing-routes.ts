@@ -1,7 +1,7 @@
 /** `/api/v1/users/{user}/publishing`: administrators approve accounts for publishing, and take that back. */
 import type { FastifyPluginAsync } from 'fastify';
 import { Type } from 'typebox';
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { refuseOtherMethods } from '../http/error-handler.ts';
 import { RATE_LIMITS, registerRateLimits } from '../http/rate-limits.ts';

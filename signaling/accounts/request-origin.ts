@@ -1,6 +1,6 @@
 /** Keeps other sites from making a signed-in browser change something (cross-site request forgery). */
 import type { FastifyRequest } from 'fastify';
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { OriginCheck } from '../sockets/origin-check.ts';
 import type { SessionCookies } from './session-cookies.ts';
 

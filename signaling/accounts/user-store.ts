@@ -1,6 +1,6 @@
 /** Accounts in the database. */
-import type { Clock } from '../../core/clock.ts';
-import { SpillwayError } from '../../core/errors.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { createId } from '../../core/ids.ts';
 import { isUniqueViolation, type Queryable } from '../database/database.ts';
 import type { UserRole } from './user.ts';

@@ -1,7 +1,7 @@
 /** What an account is to the rest of the server: its roles, its name, and what its password must be. */
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { explainChannelName, parseChannelName } from '../../core/ids.ts';
-import { GUEST_NAME_PREFIX } from '../../core/protocol/signaling-constants.ts';
+import { GUEST_NAME_PREFIX } from '../../core/protocol/signaling/signaling-constants.ts';
 
 /**
  * `viewer`: has an account. `streamer`: has a channel. `moderator`: keeps order on the whole site. `admin`: may do everything.

@@ -1,7 +1,7 @@
 /** Viewers → what their streamer sees: counts by tier, the reasons, latency. Pure. */
-import type { AudienceReport } from '../../core/protocol/audience-report.ts';
-import type { DeliveryTier } from '../../core/protocol/channel-description.ts';
-import type { TierDecision, ViewerStatistics } from '../../core/protocol/signaling-messages.ts';
+import type { AudienceReport } from '../../core/protocol/api/audience-report.ts';
+import type { DeliveryTier } from '../../core/protocol/api/channel-description.ts';
+import type { TierDecision, ViewerStatistics } from '../../core/protocol/signaling/signaling-messages.ts';
 import { percentile } from '../../core/percentiles.ts';
 
 /** What the report looks at. */

@@ -1,11 +1,11 @@
 /** All viewers of this server, by channel; and how the WebRTC budget is shared among the channels. */
-import type { Clock } from '../../core/clock.ts';
-import { CloseScope } from '../../core/close-scope.ts';
-import { errorMessage, SpillwayError } from '../../core/errors.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { CloseScope } from '../../core/lifecycle/close-scope.ts';
+import { errorMessage, SpillwayError } from '../../core/errors/errors.ts';
 import { parseChannelName, type ChannelId, type ChannelName, type ViewerId } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
-import type { AudienceReport } from '../../core/protocol/audience-report.ts';
-import type { ChannelDescription } from '../../core/protocol/channel-description.ts';
+import type { AudienceReport } from '../../core/protocol/api/audience-report.ts';
+import type { ChannelDescription } from '../../core/protocol/api/channel-description.ts';
 import type { MessageBus } from '../bus/message-bus.ts';
 import type { Channel } from '../channels/channel-store.ts';
 import type { ChatService } from '../chat/chat-service.ts';

@@ -1,11 +1,11 @@
 /** The viewers of one channel on this server: who is here, who watches in which tier, and who is told what. */
-import { CloseScope } from '../../core/close-scope.ts';
-import type { Clock } from '../../core/clock.ts';
-import { SpillwayError } from '../../core/errors.ts';
+import { CloseScope } from '../../core/lifecycle/close-scope.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { createId, type ViewerId } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
-import type { AudienceReport } from '../../core/protocol/audience-report.ts';
-import type { ChannelDescription, DeliveryTier } from '../../core/protocol/channel-description.ts';
+import type { AudienceReport } from '../../core/protocol/api/audience-report.ts';
+import type { ChannelDescription, DeliveryTier } from '../../core/protocol/api/channel-description.ts';
 import type { Channel } from '../channels/channel-store.ts';
 import type { ChatRoom } from '../chat/chat-service.ts';
 import type { PresenceCount } from '../presence/presence.ts';

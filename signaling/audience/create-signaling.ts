@@ -1,13 +1,13 @@
 /** Puts signaling together: sockets, presence, tiers, the event log. `build-server.ts` calls it once. */
 import { randomUUID } from 'node:crypto';
 import type { FastifyPluginAsync } from 'fastify';
-import type { Clock } from '../../core/clock.ts';
-import { CloseScope } from '../../core/close-scope.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import { parseChannelName, type ChannelId, type ChannelName } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
-import type { AudienceReport } from '../../core/protocol/audience-report.ts';
-import type { ChannelDescription } from '../../core/protocol/channel-description.ts';
-import type { SignalingCloseReason } from '../../core/protocol/signaling-constants.ts';
+import type { AudienceReport } from '../../core/protocol/api/audience-report.ts';
+import type { ChannelDescription } from '../../core/protocol/api/channel-description.ts';
+import type { SignalingCloseReason } from '../../core/protocol/signaling/signaling-constants.ts';
 import type { MessageBus } from '../bus/message-bus.ts';
 import type { Channel } from '../channels/channel-store.ts';
 import type { ChatService } from '../chat/chat-service.ts';

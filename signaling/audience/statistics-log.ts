@@ -1,7 +1,7 @@
 /** What of viewers' statistics goes into the event log: every stall, and the latency now and then. */
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { ViewerId } from '../../core/ids.ts';
-import type { ViewerStatistics } from '../../core/protocol/signaling-messages.ts';
+import type { ViewerStatistics } from '../../core/protocol/signaling/signaling-messages.ts';
 import type { ViewerEventKind } from './viewer-event-log.ts';
 
 /** Latency of one viewer goes into the log this often. */

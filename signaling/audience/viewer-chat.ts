@@ -1,5 +1,5 @@
 /** One viewer's part in the chat: joins the room, hands over what he writes, tells him what became of it. */
-import { errorMessage, SpillwayError } from '../../core/errors.ts';
+import { errorMessage, SpillwayError } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { ViewerId } from '../../core/ids.ts';
 import type { ChatFrame, ChatJoinResult, ChatRoom } from '../chat/chat-service.ts';

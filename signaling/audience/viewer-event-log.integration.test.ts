@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { systemClock } from '../../core/clock.ts';
+import { systemClock } from '../../core/lifecycle/clock.ts';
 import { createId, type ChannelId, type ViewerId } from '../../core/ids.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import type { Database } from '../database/database.ts';

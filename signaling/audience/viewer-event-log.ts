@@ -1,10 +1,10 @@
 /** What viewers go through, written into the database in batches; while it is away the newest are kept, up to a bound. */
-import type { Clock } from '../../core/clock.ts';
-import { CloseScope } from '../../core/close-scope.ts';
-import { errorMessage } from '../../core/errors.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { CloseScope } from '../../core/lifecycle/close-scope.ts';
+import { errorMessage } from '../../core/errors/errors.ts';
 import { createId, type ChannelId, type ViewerId } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
-import { RateLimitedReport } from '../../core/rate-limited-report.ts';
+import { RateLimitedReport } from '../../core/limits/rate-limited-report.ts';
 import type { Queryable } from '../database/database.ts';
 
 /** The kinds of event: see the table `viewer_events`. */

@@ -1,8 +1,8 @@
 /** One viewer of a channel on this server: what he can, what he was told, what he says that he does. */
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { ViewerId } from '../../core/ids.ts';
-import type { DeliveryTier } from '../../core/protocol/channel-description.ts';
-import type { TierDecision, ViewerStatistics } from '../../core/protocol/signaling-messages.ts';
+import type { DeliveryTier } from '../../core/protocol/api/channel-description.ts';
+import type { TierDecision, ViewerStatistics } from '../../core/protocol/signaling/signaling-messages.ts';
 import type { JoinMessage, ViewerConnection, ViewerMessage } from '../sockets/viewer-session.ts';
 import type { TierVerdict, TierViewer, ViewerRole } from '../tiers/tier-input.ts';
 

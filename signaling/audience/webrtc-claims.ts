@@ -3,7 +3,7 @@
  * group some are as good as anybody's, once told for as long as connecting takes; the others give way. Otherwise a few strangers with sockets, who never
  * watch, would hold all places. Holds no resources.
  */
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { ChannelName, ViewerId } from '../../core/ids.ts';
 import { addressKey, isLoopback } from '../../core/limits/address-key.ts';
 

@@ -1,8 +1,8 @@
 /** The bus of a server that is alone: in its memory, but as asynchronous and as serialised as Redis, so it hides no bug. */
 import { randomUUID } from 'node:crypto';
-import type { Clock } from '../../core/clock.ts';
-import { CloseScope } from '../../core/close-scope.ts';
-import { SpillwayError } from '../../core/errors.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { CloseScope } from '../../core/lifecycle/close-scope.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import {
 	assertTtl,

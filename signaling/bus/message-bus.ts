@@ -1,5 +1,5 @@
 /** What the servers share besides the database: messages, short-lived keys, leases, sorted sets, bounded history. */
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 
 /** What can be sent and kept: it crosses the wire as JSON, also inside one process, so that nobody shares an object. */
 export type BusValue = null | boolean | number | string | readonly BusValue[] | { readonly [key: string]: BusValue };

@@ -1,7 +1,7 @@
 /** The contract of every bus against a real Redis, alone and as a cluster; then what happens when Redis is lost. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { systemClock } from '../../core/clock.ts';
+import { systemClock } from '../../core/lifecycle/clock.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { startRedis, type RealServer } from '../testing/real-servers.ts';
 import { describeBusContract, Inbox } from './bus-contract.ts';

@@ -1,10 +1,10 @@
 /** The bus in Redis 7 or newer, one server or a cluster, for installations of several servers. */
 import { randomUUID } from 'node:crypto';
-import { withDeadline, type Clock } from '../../core/clock.ts';
-import { CloseScope } from '../../core/close-scope.ts';
-import { errorMessage, SpillwayError } from '../../core/errors.ts';
+import { withDeadline, type Clock } from '../../core/lifecycle/clock.ts';
+import { CloseScope } from '../../core/lifecycle/close-scope.ts';
+import { errorMessage, SpillwayError } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
-import { RateLimitedReport } from '../../core/rate-limited-report.ts';
+import { RateLimitedReport } from '../../core/limits/rate-limited-report.ts';
 import {
 	assertTtl,
 	busUnavailable,

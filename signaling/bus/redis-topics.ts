@@ -1,9 +1,9 @@
 /** Subscriptions of a Redis bus: who listens to which topic, also across a lost connection. */
 import type { Cluster, Redis } from 'ioredis';
-import type { Clock } from '../../core/clock.ts';
-import { errorMessage } from '../../core/errors.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { errorMessage } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
-import type { RateLimitedReport } from '../../core/rate-limited-report.ts';
+import type { RateLimitedReport } from '../../core/limits/rate-limited-report.ts';
 import type { RedisClient } from './redis-connection.ts';
 import { decodeBusValue, type BusValue } from './message-bus.ts';
 

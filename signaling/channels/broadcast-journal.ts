@@ -1,6 +1,6 @@
 /** Writes broadcasts into the database: when they began, when and why they ended, and what a killed server left open. */
-import type { Clock } from '../../core/clock.ts';
-import { errorMessage } from '../../core/errors.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { errorMessage } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast-registry.ts';
 import type { Broadcast } from '../../ingest/broadcast.ts';

@@ -1,9 +1,9 @@
 /** What streamers ask about their broadcast: where to publish, how it is doing, and its end. */
 import type { FastifyPluginAsync } from 'fastify';
 import { Type, type Static } from 'typebox';
-import { CHANNEL_STATES, legDescriptionSchema } from '../../core/protocol/channel-description.ts';
-import { audienceReportSchema, type AudienceReport } from '../../core/protocol/audience-report.ts';
-import { publishReportSchema, trackProblemSchema } from '../../core/protocol/publish-report.ts';
+import { CHANNEL_STATES, legDescriptionSchema } from '../../core/protocol/api/channel-description.ts';
+import { audienceReportSchema, type AudienceReport } from '../../core/protocol/api/audience-report.ts';
+import { publishReportSchema, trackProblemSchema } from '../../core/protocol/api/publish-report.ts';
 import type { ChannelId, ChannelName } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast-registry.ts';

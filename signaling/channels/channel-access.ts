@@ -1,7 +1,7 @@
 /** Finds the channel that a request names and makes sure that the one who asks may do what he asks. */
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import type { TokenAuthenticator } from '../accounts/authenticator.ts';
 import type { AuthenticatedUser } from '../accounts/user.ts';
 import { isAllowed, type ChannelAction } from './channel-permissions.ts';

@@ -2,11 +2,11 @@
 import fc from 'fast-check';
 import { Value } from 'typebox/value';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { systemClock } from '../../core/clock.ts';
+import { systemClock } from '../../core/lifecycle/clock.ts';
 import type { ChannelId } from '../../core/ids.ts';
 import { silentLogger } from '../../core/logger.ts';
-import { channelDescriptionSchema, channelListSchema } from '../../core/protocol/channel-description.ts';
-import type { ServerMessage } from '../../core/protocol/signaling-messages.ts';
+import { channelDescriptionSchema, channelListSchema } from '../../core/protocol/api/channel-description.ts';
+import type { ServerMessage } from '../../core/protocol/signaling/signaling-messages.ts';
 import { InProcessBus } from '../bus/in-process-bus.ts';
 import type { ChatUser } from '../chat/chat-service.ts';
 import type { Database } from '../database/database.ts';

@@ -4,10 +4,10 @@
  */
 import { Type, type Static } from 'typebox';
 import { Value } from 'typebox/value';
-import { errorMessage } from '../../core/errors.ts';
+import { errorMessage } from '../../core/errors/errors.ts';
 import type { ChannelId, ChannelName } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
-import { TypedEmitter } from '../../core/typed-emitter.ts';
+import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast-registry.ts';
 import type { MessageBus } from '../bus/message-bus.ts';
 import type { PublishAuthorizer } from './publish-authorizer.ts';

@@ -4,7 +4,7 @@ import {
 	channelDescriptionSchema,
 	type ChannelDescription,
 	type LegDescription,
-} from '../../core/protocol/channel-description.ts';
+} from '../../core/protocol/api/channel-description.ts';
 import type { Broadcast } from '../../ingest/broadcast.ts';
 import type { Channel } from './channel-store.ts';
 

@@ -1,8 +1,8 @@
 /** The API's channels: lists, one by name, opening and changing one, categories, and the server's time. */
 import type { FastifyPluginAsync } from 'fastify';
 import { Type, type Static } from 'typebox';
-import { SpillwayError } from '../../core/errors.ts';
-import type { Clock } from '../../core/clock.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
 import {
 	channelListSchema,
 	channelPolicySchema,
@@ -10,7 +10,7 @@ import {
 	type ChannelDescription,
 	type ChannelList,
 	type ServerTime,
-} from '../../core/protocol/channel-description.ts';
+} from '../../core/protocol/api/channel-description.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast-registry.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
 import { refuseOtherMethods } from '../http/error-handler.ts';

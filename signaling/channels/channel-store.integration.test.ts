@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { StreamKey } from '../../core/ids.ts';
 import { silentLogger } from '../../core/logger.ts';
-import { systemClock } from '../../core/clock.ts';
+import { systemClock } from '../../core/lifecycle/clock.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import type { Database } from '../database/database.ts';
 import { KnownNetworks } from '../database/known-networks.ts';

@@ -1,7 +1,7 @@
 /** Channels and their stream keys in the database. */
 import { timingSafeEqual } from 'node:crypto';
-import type { Clock } from '../../core/clock.ts';
-import { SpillwayError } from '../../core/errors.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import {
 	createId,
 	explainChannelName,
@@ -10,7 +10,7 @@ import {
 	type ChannelName,
 	type StreamKey,
 } from '../../core/ids.ts';
-import { DEFAULT_CHANNEL_POLICY, type ChannelPolicy } from '../../core/protocol/channel-description.ts';
+import { DEFAULT_CHANNEL_POLICY, type ChannelPolicy } from '../../core/protocol/api/channel-description.ts';
 import type { BroadcastOwner } from '../../ingest/work-budget.ts';
 import { isUniqueViolation, type Database, type Queryable } from '../database/database.ts';
 import { createStreamKey, hashStreamKey, shownPrefix } from './stream-key.ts';

@@ -1,7 +1,7 @@
 /** Tests of the texts of channels: bounded, composed, nothing invisible; markup stays text. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { normalizeCategory, normalizeText } from './channel-text.ts';
 import { adviseEncoder } from './encoder-advice.ts';
 

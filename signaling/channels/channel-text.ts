@@ -1,5 +1,5 @@
 /** Texts that people give channels: made uniform, bounded, and free of what would play tricks on others' screens. */
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 
 /** Longest title, in characters as people count them. */
 export const MAX_TITLE_LENGTH = 140;

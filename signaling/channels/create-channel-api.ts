@@ -1,9 +1,9 @@
 /** Puts the channels' part of the API together: routes, access, and what makes changes take effect. */
 import type { FastifyPluginAsync } from 'fastify';
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { ChannelId, ChannelName } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
-import type { AudienceReport } from '../../core/protocol/audience-report.ts';
+import type { AudienceReport } from '../../core/protocol/api/audience-report.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast-registry.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
 import type { MessageBus } from '../bus/message-bus.ts';

@@ -1,6 +1,6 @@
 /** What every installation begins with: channel "demo" with a stream key, and an administrator. Later starts change little. */
-import type { Clock } from '../../core/clock.ts';
-import { SpillwayError } from '../../core/errors.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { createId, createSecret, type ChannelId, type StreamKey } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
 import { PasswordHasher } from '../accounts/password-hash.ts';

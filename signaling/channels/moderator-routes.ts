@@ -1,10 +1,10 @@
 /** Who keeps order in a channel's chat, and by which rules. */
 import type { FastifyPluginAsync } from 'fastify';
 import { Type, type Static } from 'typebox';
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import type { ChannelId } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
-import { MAX_LISTED_RESTRICTIONS } from '../../core/protocol/signaling-constants.ts';
+import { MAX_LISTED_RESTRICTIONS } from '../../core/protocol/signaling/signaling-constants.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
 import { parseUserName } from '../accounts/user.ts';
 import type { UserRecord } from '../accounts/user-store.ts';

@@ -1,8 +1,8 @@
 /** Who moderates a channel's chat, and the chat's settings, in the database. */
 import { Type, type Static } from 'typebox';
 import { Value } from 'typebox/value';
-import type { Clock } from '../../core/clock.ts';
-import { SpillwayError } from '../../core/errors.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import type { ChannelId } from '../../core/ids.ts';
 import type { Queryable } from '../database/database.ts';
 

@@ -1,7 +1,7 @@
 /** Unit tests of playable-channels.ts. */
 import { expect, it } from 'vitest';
 import type { ChannelId, ChannelName } from '../../core/ids.ts';
-import type { ChannelPolicy } from '../../core/protocol/channel-description.ts';
+import type { ChannelPolicy } from '../../core/protocol/api/channel-description.ts';
 import type { LegPlan } from '../../ingest/leg-planner.ts';
 import type { Channel } from './channel-store.ts';
 import { withPlayableTiers } from './playable-channels.ts';

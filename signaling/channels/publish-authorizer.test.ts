@@ -1,8 +1,8 @@
 /** Tests of who may publish: grants, refusals, guessing, database outages. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { SpillwayError } from '../../core/errors.ts';
+import type { SpillwayError } from '../../core/errors/errors.ts';
 import type { ChannelId, ChannelName } from '../../core/ids.ts';
-import { DEFAULT_CHANNEL_POLICY } from '../../core/protocol/channel-description.ts';
+import { DEFAULT_CHANNEL_POLICY } from '../../core/protocol/api/channel-description.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { addressKey } from '../../core/limits/address-key.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';

@@ -1,6 +1,6 @@
 /** Decides who may publish: stream key → channel, or why not. The one door for WHIP and RTMP alike. */
-import type { Clock } from '../../core/clock.ts';
-import { errorMessage, SpillwayError } from '../../core/errors.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { errorMessage, SpillwayError } from '../../core/errors/errors.ts';
 import type { ChannelId, ChannelName } from '../../core/ids.ts';
 import { addressKey } from '../../core/limits/address-key.ts';
 import { AttemptLimiter } from '../../core/limits/attempt-limiter.ts';

@@ -1,5 +1,5 @@
 /** Who may publish, apart from having a stream key. Pure. */
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import type { BroadcastOwner } from '../../ingest/work-budget.ts';
 
 /** `approved`: those whom an administrator has approved, and administrators. */

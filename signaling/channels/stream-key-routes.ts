@@ -1,7 +1,7 @@
 /** The stream keys of a channel: several, named, each shown once, rotated, revoked. */
 import type { FastifyPluginAsync } from 'fastify';
 import { Type, type Static } from 'typebox';
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
 import { refuseOtherMethods } from '../http/error-handler.ts';

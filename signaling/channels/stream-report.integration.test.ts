@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { sleep, systemClock } from '../../core/clock.ts';
+import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import { BroadcastRegistry } from '../../ingest/broadcast-registry.ts';
 import { createRtmpIngest } from '../../ingest/rtmp-ingest.ts';

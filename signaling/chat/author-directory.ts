@@ -1,5 +1,5 @@
 /** Finds authors by the names that moderators type. */
-import type { ChatMessage } from '../../core/protocol/signaling-messages.ts';
+import type { ChatMessage } from '../../core/protocol/signaling/signaling-messages.ts';
 
 /** Whom a moderator can name. */
 export type KnownAuthor = {

@@ -2,8 +2,8 @@
 import { createHmac } from 'node:crypto';
 import { idTimeMs, type ChannelId } from '../../core/ids.ts';
 import { addressKey, isLoopback } from '../../core/limits/address-key.ts';
-import { GUEST_NAME_PREFIX } from '../../core/protocol/signaling-constants.ts';
-import type { ChatMessage } from '../../core/protocol/signaling-messages.ts';
+import { GUEST_NAME_PREFIX } from '../../core/protocol/signaling/signaling-constants.ts';
+import type { ChatMessage } from '../../core/protocol/signaling/signaling-messages.ts';
 import type { ChatMember, ChatUser } from './chat-service.ts';
 
 /** WCAG relative luminance at which a colour has a contrast of over 4 : 1 to white and to near-black alike. */

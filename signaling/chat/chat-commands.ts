@@ -1,5 +1,5 @@
 /** Slash commands: what is typed as a message but does something else. */
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 
 /** What a typed line means. */
 export type ChatCommand =

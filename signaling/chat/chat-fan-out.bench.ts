@@ -11,7 +11,7 @@ import { randomBytes } from 'node:crypto';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
-import { sleep, systemClock } from '../../core/clock.ts';
+import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import type { ChannelId } from '../../core/ids.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { percentile } from '../../core/percentiles.ts';

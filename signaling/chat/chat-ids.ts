@@ -1,5 +1,5 @@
 /** Ids of chat messages: sortable across nodes, never the same twice, and later than everything its author has read. */
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 const TIME_LENGTH = 10;

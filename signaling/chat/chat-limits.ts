@@ -1,6 +1,6 @@
 /** How fast an author may write: token buckets, slow mode, repetitions. Pure but for the clock. */
-import type { Clock } from '../../core/clock.ts';
-import { SpillwayError } from '../../core/errors.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { foldText } from './blocked-words.ts';
 import type { ChatAuthor } from './chat-author.ts';
 

@@ -1,6 +1,6 @@
 /** Two nodes over a real Redis: nothing is lost, doubled or out of order, also when Redis is killed in between. */
 import { describe, expect, it } from 'vitest';
-import { sleep, systemClock } from '../../core/clock.ts';
+import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import type { ChannelId } from '../../core/ids.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { RedisBus } from '../bus/redis-bus.ts';

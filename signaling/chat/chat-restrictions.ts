@@ -1,5 +1,5 @@
 /** Who may not write in one room, and until when. */
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { Restriction } from './chat-store.ts';
 
 /** Subjects that are remembered; the oldest entries go first. */

@@ -4,7 +4,7 @@ import { createId, type ChannelId } from '../../core/ids.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { InProcessBus } from '../bus/in-process-bus.ts';
-import type { ChatMessage } from '../../core/protocol/signaling-messages.ts';
+import type { ChatMessage } from '../../core/protocol/signaling/signaling-messages.ts';
 import { ChatRooms } from './chat-rooms.ts';
 import type { ChatFrame, ChatMember, ChatRoom, ChatUser } from './chat-service.ts';
 import { FaultyBus } from './testing/faulty-bus.ts';

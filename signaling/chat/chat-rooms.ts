@@ -1,7 +1,7 @@
 /** The chat rooms of this node, by channel. */
-import type { Clock } from '../../core/clock.ts';
-import { CloseScope } from '../../core/close-scope.ts';
-import { SpillwayError } from '../../core/errors.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { CloseScope } from '../../core/lifecycle/close-scope.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import type { ChannelId } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
 import { ChatIds } from './chat-ids.ts';

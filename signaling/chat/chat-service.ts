@@ -1,6 +1,6 @@
 /** What chat offers to the socket server and to IRC: rooms, members, frames. Types only. */
 import type { ChannelId } from '../../core/ids.ts';
-import type { ChatMessage, ChatSettings, ChatStanding, ServerMessage } from '../../core/protocol/signaling-messages.ts';
+import type { ChatMessage, ChatSettings, ChatStanding, ServerMessage } from '../../core/protocol/signaling/signaling-messages.ts';
 
 /** Somebody with an account; what the accounts' authenticator returns fits. */
 export type ChatUser = { id: string; name: string; role: 'viewer' | 'streamer' | 'moderator' | 'admin' };

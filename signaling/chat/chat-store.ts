@@ -1,9 +1,9 @@
 /** What chat keeps in the database: settings, staff, restrictions, chat tokens. */
 import { createHash } from 'node:crypto';
-import type { Clock } from '../../core/clock.ts';
-import { SpillwayError } from '../../core/errors.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { createId, createSecret, type ChannelId } from '../../core/ids.ts';
-import { MAX_LISTED_RESTRICTIONS } from '../../core/protocol/signaling-constants.ts';
+import { MAX_LISTED_RESTRICTIONS } from '../../core/protocol/signaling/signaling-constants.ts';
 import { parseChatSettings, type ChannelChatSettings } from '../channels/moderator-store.ts';
 import type { Database } from '../database/database.ts';
 import type { ChannelStaff } from './chat-author.ts';

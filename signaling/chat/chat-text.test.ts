@@ -1,7 +1,7 @@
 /** Texts of strangers: cleaned, searched for words and commands, bounded. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { createWordFilter, foldText } from './blocked-words.ts';
 import { luminance, nameColor } from './chat-author.ts';

@@ -1,7 +1,7 @@
 /** `/api/v1/chat-tokens`: long-lived tokens by which a user's bots and chat programs sign in over IRC. They open nothing else. */
 import type { FastifyPluginAsync } from 'fastify';
 import { Type, type Static } from 'typebox';
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
 import { refuseOtherMethods } from '../http/error-handler.ts';
 import { RATE_LIMITS, registerRateLimits } from '../http/rate-limits.ts';

@@ -1,7 +1,7 @@
 /** Puts chat together: rooms, IRC, and the routes of chat tokens. */
 import type { FastifyPluginAsync } from 'fastify';
-import type { Clock } from '../../core/clock.ts';
-import { errorMessage } from '../../core/errors.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { errorMessage } from '../../core/errors/errors.ts';
 import type { ChannelId } from '../../core/ids.ts';
 import { AttemptLimiter } from '../../core/limits/attempt-limiter.ts';
 import type { Logger } from '../../core/logger.ts';

@@ -1,11 +1,11 @@
 /** The chat of one channel on this node: who is here, what may be said, and what follows from each entry of the log. */
-import { withDeadline, type Clock } from '../../core/clock.ts';
-import { CloseScope } from '../../core/close-scope.ts';
-import { SpillwayError } from '../../core/errors.ts';
+import { withDeadline, type Clock } from '../../core/lifecycle/clock.ts';
+import { CloseScope } from '../../core/lifecycle/close-scope.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import type { ChannelId } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
-import { GUEST_NAME_PREFIX } from '../../core/protocol/signaling-constants.ts';
-import type { ChatMessage, ChatSettings, ChatStanding } from '../../core/protocol/signaling-messages.ts';
+import { GUEST_NAME_PREFIX } from '../../core/protocol/signaling/signaling-constants.ts';
+import type { ChatMessage, ChatSettings, ChatStanding } from '../../core/protocol/signaling/signaling-messages.ts';
 import { AuthorDirectory } from './author-directory.ts';
 import { describeAuthor, isBound, type ChatAuthor } from './chat-author.ts';
 import { parseChatCommand } from './chat-commands.ts';

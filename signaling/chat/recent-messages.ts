@@ -1,5 +1,5 @@
 /** The newest messages of a room as this node told them, for those who join. */
-import type { ChatMessage } from '../../core/protocol/signaling-messages.ts';
+import type { ChatMessage } from '../../core/protocol/signaling/signaling-messages.ts';
 
 /** Messages kept for those who come back; who was away for longer has a gap. */
 export const MAX_RECENT = 500;

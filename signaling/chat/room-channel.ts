@@ -1,9 +1,9 @@
 /** What a room knows of its channel: settings, staff and restrictions, read from the database and kept while that is lost. */
-import type { Clock } from '../../core/clock.ts';
-import { errorMessage, SpillwayError } from '../../core/errors.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { errorMessage, SpillwayError } from '../../core/errors/errors.ts';
 import type { ChannelId } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
-import type { ChatSettings } from '../../core/protocol/signaling-messages.ts';
+import type { ChatSettings } from '../../core/protocol/signaling/signaling-messages.ts';
 import { DEFAULT_CHAT_SETTINGS, type ChannelChatSettings } from '../channels/moderator-store.ts';
 import { createWordFilter } from './blocked-words.ts';
 import type { ChannelStaff } from './chat-author.ts';

@@ -1,7 +1,7 @@
 /** What the nodes tell one another about a room; each is one entry of the room's history on the bus. */
 import Compile from 'typebox/compile';
 import { Type, type Static } from 'typebox';
-import { chatMessageSchema } from '../../core/protocol/signaling-messages.ts';
+import { chatMessageSchema } from '../../core/protocol/signaling/signaling-messages.ts';
 import type { BusValue } from '../bus/message-bus.ts';
 
 const common = {

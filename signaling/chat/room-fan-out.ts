@@ -1,7 +1,7 @@
 /** Brings a room's messages to its members on this node: serialised once, several in one frame when the room is busy. */
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { Logger } from '../../core/logger.ts';
-import type { ChatMessage, ServerMessage } from '../../core/protocol/signaling-messages.ts';
+import type { ChatMessage, ServerMessage } from '../../core/protocol/signaling/signaling-messages.ts';
 import type { ChatFrame, ChatMember, ChatRemoval } from './chat-service.ts';
 
 /**

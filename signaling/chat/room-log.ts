@@ -5,9 +5,9 @@
  * When the bus is lost the room goes on alone ("detached"): what is said here is told here at once, kept, and appended when
  * the bus is back; then everybody else gets it, and we get what they said.
  */
-import type { Clock } from '../../core/clock.ts';
-import { CloseScope } from '../../core/close-scope.ts';
-import { errorMessage, SpillwayError } from '../../core/errors.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { CloseScope } from '../../core/lifecycle/close-scope.ts';
+import { errorMessage, SpillwayError } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { compareHistoryPositions, parseHistoryId, type BusValue, type MessageBus } from '../bus/message-bus.ts';
 import { parseRoomEntry, type RoomEntry } from './room-entry.ts';

@@ -1,6 +1,6 @@
 /** What moderators do in a room: delete, pause, ban, release, slow mode; and who may do it to whom. */
-import type { Clock } from '../../core/clock.ts';
-import { SpillwayError } from '../../core/errors.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import type { ChannelId } from '../../core/ids.ts';
 import { rankOf, type KnownAuthor } from './author-directory.ts';
 import { badgesOf, type ChatAuthor } from './chat-author.ts';

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { systemClock } from '../../core/clock.ts';
+import { systemClock } from '../../core/lifecycle/clock.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { startPostgres, type RealServer } from '../testing/real-servers.ts';
 import { isUniqueViolation, type Database, type Queryable } from './database.ts';
@@ -299,7 +299,7 @@ describe('openPgliteDatabase', () => {
 	async function startHolder(databaseFolder: string): Promise<{ kill: () => Promise<void> }> {
 		const script = `
 			const { openPgliteDatabase } = await import(${JSON.stringify(moduleUrl('./pglite-database.ts'))});
-			const { systemClock } = await import(${JSON.stringify(moduleUrl('../../core/clock.ts'))});
+			const { systemClock } = await import(${JSON.stringify(moduleUrl('../../core/lifecycle/clock.ts'))});
 			const { silentLogger } = await import(${JSON.stringify(moduleUrl('../../core/logger.ts'))});
 			const database = await openPgliteDatabase({ folder: ${JSON.stringify(databaseFolder)}, clock: systemClock, logger: silentLogger });
 			await database.runScript('CREATE TABLE IF NOT EXISTS kept (id int); INSERT INTO kept VALUES (1)');

@@ -1,5 +1,5 @@
 /** What the server asks of a relational database. Embedded and PostgreSQL implement it and pass the same contract tests. */
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 
 /**
  * A parameter of a statement. JSON goes in as text (`JSON.stringify`): the two drivers disagree about objects. An array is

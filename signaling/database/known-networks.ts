@@ -1,7 +1,7 @@
 /** The networks (address groups) from which accounts or stream keys were used lately: in memory, and in the database for the next start. */
 import { createHmac } from 'node:crypto';
-import type { Clock } from '../../core/clock.ts';
-import { errorMessage } from '../../core/errors.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { errorMessage } from '../../core/errors/errors.ts';
 import { addressKey } from '../../core/limits/address-key.ts';
 import { KnownGroups } from '../../core/limits/known-groups.ts';
 import type { Logger } from '../../core/logger.ts';

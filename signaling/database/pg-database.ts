@@ -1,10 +1,10 @@
 /** The database in a PostgreSQL server, through a pool of `pg` connections. */
 import pg from 'pg';
-import { withDeadline, type Clock } from '../../core/clock.ts';
-import { CloseScope } from '../../core/close-scope.ts';
-import { SpillwayError, errorMessage } from '../../core/errors.ts';
+import { withDeadline, type Clock } from '../../core/lifecycle/clock.ts';
+import { CloseScope } from '../../core/lifecycle/close-scope.ts';
+import { SpillwayError, errorMessage } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
-import { RateLimitedReport } from '../../core/rate-limited-report.ts';
+import { RateLimitedReport } from '../../core/limits/rate-limited-report.ts';
 import {
 	ANSWER_DEADLINE_MS,
 	databaseUnavailable,

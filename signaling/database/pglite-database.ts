@@ -2,9 +2,9 @@
 import { existsSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
-import { withDeadline, type Clock } from '../../core/clock.ts';
-import { CloseScope } from '../../core/close-scope.ts';
-import { SpillwayError } from '../../core/errors.ts';
+import { withDeadline, type Clock } from '../../core/lifecycle/clock.ts';
+import { CloseScope } from '../../core/lifecycle/close-scope.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { lockFolder, type FolderLock } from '../folder-lock.ts';
 import {

@@ -1,7 +1,7 @@
 /** kill -9 of the server, of FFmpeg and of an SFU worker; SIGTERM. What happens is what the README says; nothing is left. */
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
-import { sleep, systemClock } from '../../core/clock.ts';
+import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import { waitUntilLive } from '../../loadtest/measurements/path-run.ts';
 import { childProcesses } from '../../loadtest/measurements/process-cpu.ts';
 import { createPublisher } from '../../loadtest/publishers/create-publisher.ts';

@@ -1,7 +1,7 @@
 /** A server that carries as much as it may and is then asked to stop: nobody is cut off, and what it started knew no secret. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sleep, systemClock } from '../../core/clock.ts';
+import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import { childProcesses } from '../../loadtest/measurements/process-cpu.ts';
 import { createPublisher } from '../../loadtest/publishers/create-publisher.ts';
 import { TEST_SETTINGS } from '../../loadtest/publishers/encoder-settings.ts';

@@ -1,7 +1,7 @@
 /** PostgreSQL and Redis are lost while a broadcast is on air, and come back: media and chat go on, refusals say why, nothing restarts. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sleep, systemClock } from '../../core/clock.ts';
-import type { ServerMessage } from '../../core/protocol/signaling-messages.ts';
+import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
+import type { ServerMessage } from '../../core/protocol/signaling/signaling-messages.ts';
 import { FrameReader, SignalingSocket } from '../../loadtest/load/audience/signaling-socket.ts';
 import { waitUntilLive } from '../../loadtest/measurements/path-run.ts';
 import { createPublisher } from '../../loadtest/publishers/create-publisher.ts';

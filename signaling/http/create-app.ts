@@ -1,7 +1,7 @@
 /** The HTTP server before its routes: plain or with TLS, with all limits, and with what every answer has. */
 import fastify, { type FastifyInstance } from 'fastify';
 import { readFile } from 'node:fs/promises';
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { Logger } from '../../core/logger.ts';
 import { rewriteIrcUrl } from '../chat/irc/irc-routes.ts';
 import { createFrameworkErrorHandler } from './error-handler.ts';

@@ -1,7 +1,7 @@
 /** Tests of how failed requests are answered, by Fastify's own injection: no sockets. */
 import fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import { createFrameworkErrorHandler, refuseOtherMethods, registerErrorHandler } from './error-handler.ts';
 import { redactUrl } from './redact-url.ts';

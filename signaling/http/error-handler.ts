@@ -1,9 +1,9 @@
 /** The one place where failed HTTP requests get their answer: a problem document from a row of the error table. */
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
-import { systemClock, type Clock } from '../../core/clock.ts';
-import { SpillwayError, type ErrorCode } from '../../core/errors.ts';
+import { systemClock, type Clock } from '../../core/lifecycle/clock.ts';
+import { SpillwayError, type ErrorCode } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
-import { preflightHeaders } from '../../core/protocol/cors.ts';
+import { preflightHeaders } from '../../core/protocol/api/cors.ts';
 import { FailureLog } from './failure-log.ts';
 import { errorToProblem, PROBLEM_CONTENT_TYPE } from './problem.ts';
 import { redactUrl } from './redact-url.ts';

@@ -1,6 +1,6 @@
 /** Unit tests of failure-log.ts. */
 import { describe, expect, it } from 'vitest';
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import { FailureLog, type FailedRequest } from './failure-log.ts';

@@ -1,8 +1,8 @@
 /** Logs failed requests so that a storm of them does not fill the disk: each kind of failure once in a while, with a count. */
-import type { Clock } from '../../core/clock.ts';
-import type { ErrorCode, SpillwayError } from '../../core/errors.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import type { ErrorCode, SpillwayError } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
-import { RateLimitedReport } from '../../core/rate-limited-report.ts';
+import { RateLimitedReport } from '../../core/limits/rate-limited-report.ts';
 
 /** One kind of failure is logged this often at most. */
 const REPORT_INTERVAL_MS = 10_000;

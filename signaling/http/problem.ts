@@ -1,5 +1,5 @@
 /** The body of every refused HTTP request: a problem document (RFC 9457). */
-import type { ErrorCode, SpillwayError } from '../../core/errors.ts';
+import type { ErrorCode, SpillwayError } from '../../core/errors/errors.ts';
 
 /** Content type of a problem (RFC 9457 §3). */
 export const PROBLEM_CONTENT_TYPE = 'application/problem+json';

@@ -1,7 +1,7 @@
 /** How often one address may ask for what costs or changes something. Viewing is not limited here: crowds share addresses. */
 import fastifyRateLimit from '@fastify/rate-limit';
 import type { FastifyInstance } from 'fastify';
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { addressKey } from '../../core/limits/address-key.ts';
 
 /** Limit of one route, for fastify's `config.rateLimit`. */

@@ -1,7 +1,7 @@
 /** Limits of every HTTP request. Fastify's own are mostly "none", which lets one slow or greedy client hold resources. */
 import type { FastifyInstance } from 'fastify';
 import { constants, type Http2ServerRequest, type SecureServerOptions, type ServerHttp2Stream } from 'node:http2';
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
 import { createId } from '../../core/ids.ts';
 import { createProxyTrust, type ProxyTrust } from './trusted-proxies.ts';
 

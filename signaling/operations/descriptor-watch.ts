@@ -4,9 +4,9 @@
  */
 import { constants } from 'node:fs';
 import { open, readdir, readFile } from 'node:fs/promises';
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { Logger } from '../../core/logger.ts';
-import { RateLimitedReport } from '../../core/rate-limited-report.ts';
+import { RateLimitedReport } from '../../core/limits/rate-limited-report.ts';
 
 const CHECK_INTERVAL_MS = 2000;
 /** While it lasts, one line says as much as many. */

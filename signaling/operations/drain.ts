@@ -1,5 +1,5 @@
 /** How a server stops without cutting anybody off: first it is not ready, then broadcasts end, then answers are waited for. */
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { OpenRequests } from './open-requests.ts';
 
 /** Longest wait for answers that are under way once all broadcasts have ended. */

@@ -1,7 +1,7 @@
 /** Tests of health and readiness. */
 import fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { SpillwayError } from '../../core/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { registerErrorHandler } from '../http/error-handler.ts';

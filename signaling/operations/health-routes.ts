@@ -1,7 +1,7 @@
 /** `/healthz`: the process lives. `/readyz`: it can serve newcomers, with a reason for each part that cannot. */
 import type { FastifyInstance } from 'fastify';
-import { withDeadline, type Clock } from '../../core/clock.ts';
-import { SpillwayError } from '../../core/errors.ts';
+import { withDeadline, type Clock } from '../../core/lifecycle/clock.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { refuseOtherMethods } from '../http/error-handler.ts';
 
 /** One part of the server. */

@@ -3,10 +3,10 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { Counter, Gauge, Registry } from 'prom-client';
-import type { Clock } from '../../core/clock.ts';
-import { errorMessage, SpillwayError } from '../../core/errors.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { errorMessage, SpillwayError } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
-import { ENCODER_STATES, type DeliveryTier, type EncoderState } from '../../core/protocol/channel-description.ts';
+import { ENCODER_STATES, type DeliveryTier, type EncoderState } from '../../core/protocol/api/channel-description.ts';
 import { failureCodeOf, refuseOtherMethods } from '../http/error-handler.ts';
 
 /** Where the figures come from; asked at each scrape. */

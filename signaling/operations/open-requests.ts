@@ -1,6 +1,6 @@
 /** Counts requests that have no whole answer yet, so that a server that stops can wait for them. */
 import type { FastifyInstance } from 'fastify';
-import { sleep, type Clock } from '../../core/clock.ts';
+import { sleep, type Clock } from '../../core/lifecycle/clock.ts';
 
 const POLL_INTERVAL_MS = 20;
 

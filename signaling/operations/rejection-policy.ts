@@ -4,9 +4,9 @@
  * viewer the picture, so it goes on; unless there are so many that something all depend on is broken, or the server is still
  * starting. An exception that nobody catches is another matter, and always ends the process.
  */
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { Logger } from '../../core/logger.ts';
-import { RateLimitedReport } from '../../core/rate-limited-report.ts';
+import { RateLimitedReport } from '../../core/limits/rate-limited-report.ts';
 
 /** So many within the window are no accident of one session. */
 const MAX_REJECTIONS = 100;

@@ -2,8 +2,8 @@
 import type {} from '@fastify/swagger';
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import { Type, type Static } from 'typebox';
-import type { Clock } from '../../core/clock.ts';
-import { SpillwayError } from '../../core/errors.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { addressKey, isLoopback } from '../../core/limits/address-key.ts';
 import { TokenBuckets, type TokenRate } from '../../core/limits/token-bucket.ts';
 import { refuseOtherMethods } from '../http/error-handler.ts';

@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { systemClock } from '../../core/clock.ts';
+import { systemClock } from '../../core/lifecycle/clock.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import { testChannel } from '../audience/testing/audience-bench.ts';
 import { SocketClient, startSignalingServer, type SignalingServer } from '../audience/testing/signaling-server.ts';

@@ -2,9 +2,9 @@
  * How many watch, over all servers: each keeps one key on the bus with its own counts, which vanishes with it, and adds up
  * what the others keep. Nothing is ever incremented, so that nothing can be left over.
  */
-import type { Clock } from '../../core/clock.ts';
-import { CloseScope } from '../../core/close-scope.ts';
-import { errorMessage } from '../../core/errors.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { CloseScope } from '../../core/lifecycle/close-scope.ts';
+import { errorMessage } from '../../core/errors/errors.ts';
 import type { ChannelName, ViewerId } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { BusValue, MessageBus } from '../bus/message-bus.ts';

@@ -1,6 +1,6 @@
 /** The token by which a viewer who comes again is known as the same one: signed, so that nobody can be somebody else. */
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { ChannelId, ViewerId } from '../../core/ids.ts';
 
 /** A token is good for this long; a page that stays open longer gets a new one with each `joined`. */

@@ -1,7 +1,7 @@
 /** Tests of what strangers may send over the socket. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ClientMessage } from '../../core/protocol/signaling-messages.ts';
+import type { ClientMessage } from '../../core/protocol/signaling/signaling-messages.ts';
 import { parseClientMessage } from './message-parser.ts';
 
 const JOIN = {

@@ -1,7 +1,7 @@
 /** Text of a stranger → a message of the protocol, or which close code he gets. The schemas are compiled once. */
 import { Compile, type Validator } from 'typebox/compile';
-import { clientMessageSchema, type ClientMessage } from '../../core/protocol/signaling-messages.ts';
-import { MAX_SIGNALING_MESSAGE_BYTES, SIGNALING_PROTOCOL } from '../../core/protocol/signaling-constants.ts';
+import { clientMessageSchema, type ClientMessage } from '../../core/protocol/signaling/signaling-messages.ts';
+import { MAX_SIGNALING_MESSAGE_BYTES, SIGNALING_PROTOCOL } from '../../core/protocol/signaling/signaling-constants.ts';
 
 /** A message, or why not. `detail` names the place and the rule, never the value. */
 export type ParsedMessage =

@@ -1,8 +1,8 @@
 /** Tests of real sockets: who may open one, deadlines, heartbeat, limits, close codes, reconnects, beacons. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { systemClock } from '../../core/clock.ts';
-import { SpillwayError } from '../../core/errors.ts';
+import { systemClock } from '../../core/lifecycle/clock.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import {

@@ -2,8 +2,8 @@
 import type {} from '@fastify/swagger';
 import websocket from '@fastify/websocket';
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify';
-import type { Clock } from '../../core/clock.ts';
-import { SpillwayError } from '../../core/errors.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { plainAddress } from '../../core/limits/address-key.ts';
 import type { Logger } from '../../core/logger.ts';
 import {
@@ -11,7 +11,7 @@ import {
 	SIGNALING_CLOSE_CODES,
 	SIGNALING_PATH,
 	type SignalingCloseReason,
-} from '../../core/protocol/signaling-constants.ts';
+} from '../../core/protocol/signaling/signaling-constants.ts';
 import { OPAQUE_ORIGIN, OriginCheck } from './origin-check.ts';
 import { SignalingSocket } from './signaling-socket.ts';
 import type { SocketAdmission } from './socket-admission.ts';

@@ -1,11 +1,11 @@
 /** One viewer's socket: deadlines, heartbeat, limits, and who gets which message. Knows nothing of channels. */
-import type { Clock } from '../../core/clock.ts';
-import { CloseScope } from '../../core/close-scope.ts';
-import { errorMessage, SpillwayError } from '../../core/errors.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { CloseScope } from '../../core/lifecycle/close-scope.ts';
+import { errorMessage, SpillwayError } from '../../core/errors/errors.ts';
 import { TokenBucket, type TokenRate } from '../../core/limits/token-bucket.ts';
 import type { Logger } from '../../core/logger.ts';
-import type { ClientMessage, ServerMessage } from '../../core/protocol/signaling-messages.ts';
-import { SIGNALING_CLOSE_CODES, type SignalingCloseReason } from '../../core/protocol/signaling-constants.ts';
+import type { ClientMessage, ServerMessage } from '../../core/protocol/signaling/signaling-messages.ts';
+import { SIGNALING_CLOSE_CODES, type SignalingCloseReason } from '../../core/protocol/signaling/signaling-constants.ts';
 import { parseClientMessage } from './message-parser.ts';
 import { OutboundQueue, type Importance } from './outbound-queue.ts';
 import type {

@@ -1,6 +1,6 @@
 /** The seam between sockets and audience: what a connection offers to a room, and a room to a connection. Types only. */
-import type { ClientMessage, ServerMessage } from '../../core/protocol/signaling-messages.ts';
-import type { SignalingCloseReason } from '../../core/protocol/signaling-constants.ts';
+import type { ClientMessage, ServerMessage } from '../../core/protocol/signaling/signaling-messages.ts';
+import type { SignalingCloseReason } from '../../core/protocol/signaling/signaling-constants.ts';
 import type { Importance } from './outbound-queue.ts';
 
 /** Somebody with an account; what the accounts' authenticator returns. */

@@ -1,6 +1,6 @@
 /** The API without media: real database, real routes, a registry that only remembers; asked by inject(). For tests. */
 import fastify, { type FastifyInstance, type LightMyRequestResponse } from 'fastify';
-import { systemClock } from '../../core/clock.ts';
+import { systemClock } from '../../core/lifecycle/clock.ts';
 import type { ChannelName } from '../../core/ids.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';

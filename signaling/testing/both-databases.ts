@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock } from '../../core/clock.ts';
+import { systemClock } from '../../core/lifecycle/clock.ts';
 import { silentLogger } from '../../core/logger.ts';
 import type { Database } from '../database/database.ts';
 import { migrateDatabase, readMigrations } from '../database/migrate.ts';

@@ -1,5 +1,5 @@
 /** The tier controller's rules as a pure function: channel policy, budget, load and audience in; a tier and a reason for everybody out. */
-import type { TierReason } from '../../core/protocol/signaling-constants.ts';
+import type { TierReason } from '../../core/protocol/signaling/signaling-constants.ts';
 import {
 	allocate,
 	COOL_DOWN_MS,

@@ -1,9 +1,9 @@
 /** What the SFU may carry and what it carries: the budget for a number of workers, and a meter of the workers' real load. */
-import { CloseScope } from '../../core/close-scope.ts';
-import type { Clock } from '../../core/clock.ts';
-import { errorMessage } from '../../core/errors.ts';
+import { CloseScope } from '../../core/lifecycle/close-scope.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { errorMessage } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
-import { RateLimitedReport } from '../../core/rate-limited-report.ts';
+import { RateLimitedReport } from '../../core/limits/rate-limited-report.ts';
 import type { SfuBudget, SfuLoad } from './tier-input.ts';
 
 /** What the operator may set. */

@@ -1,7 +1,7 @@
 /** `node signaling/tiers/simulate.ts [file]`: a million viewers on a virtual clock; writes docs/tier-simulation.svg and the figures. */
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { systemClock } from '../../core/clock.ts';
+import { systemClock } from '../../core/lifecycle/clock.ts';
 import { percentile } from '../../core/percentiles.ts';
 import { AudienceSimulation } from './simulation/audience-simulation.ts';
 import { plotSimulation } from './simulation/simulation-plot.ts';

@@ -1,5 +1,5 @@
 /** Decides who comes into the WebRTC tier and who leaves it now. Sees viewers only through ordered lists, read lazily. */
-import type { TierReason } from '../../core/protocol/signaling-constants.ts';
+import type { TierReason } from '../../core/protocol/signaling/signaling-constants.ts';
 import { withoutReserve, type TierLimits } from './tier-limits.ts';
 import { VIEWER_CLASSES, type Precedence } from './tier-standing.ts';
 

@@ -1,6 +1,6 @@
 /** What the tier controller is told and what it answers: plain data. The rules are in tier-standing, -limits, -allocation. */
-import type { DeliveryTier } from '../../core/protocol/channel-description.ts';
-import type { TierReason } from '../../core/protocol/signaling-constants.ts';
+import type { DeliveryTier } from '../../core/protocol/api/channel-description.ts';
+import type { TierReason } from '../../core/protocol/signaling/signaling-constants.ts';
 
 /** What the channel's owner chose. */
 export type ChannelTierPolicy = {

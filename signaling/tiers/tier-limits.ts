@@ -1,5 +1,5 @@
 /** How many viewers of a channel the WebRTC tier takes: budget, measured load and seats turned into numbers of viewers. */
-import type { TierReason } from '../../core/protocol/signaling-constants.ts';
+import type { TierReason } from '../../core/protocol/signaling/signaling-constants.ts';
 import type { TierConditions } from './tier-input.ts';
 
 /**

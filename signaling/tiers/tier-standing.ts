@@ -1,5 +1,5 @@
 /** Where one viewer stands, by what is known of him alone: may he have WebRTC, how urgent is he, may he be moved now. */
-import type { TierReason } from '../../core/protocol/signaling-constants.ts';
+import type { TierReason } from '../../core/protocol/signaling/signaling-constants.ts';
 import type { ChannelTierPolicy, TierViewer } from './tier-input.ts';
 
 /**

@@ -1,5 +1,5 @@
 /** What Chromium has and TypeScript's DOM library does not yet. Everything optional: other browsers lack it. */
-import type { DeliveryTier } from '../../core/protocol/channel-description.ts';
+import type { DeliveryTier } from '../../core/protocol/api/channel-description.ts';
 import type { PlayerStatistics } from './composables/use-player.ts';
 
 declare global {

@@ -1,6 +1,6 @@
 /** Addresses and their pages. */
 import { createRouter, createWebHistory, type RouteLocation, type RouteLocationRaw } from 'vue-router';
-import { DELIVERY_TIERS, type DeliveryTier } from '../../core/protocol/channel-description.ts';
+import { DELIVERY_TIERS, type DeliveryTier } from '../../core/protocol/api/channel-description.ts';
 import { parseChannelName } from '../../core/ids.ts';
 import HomePage from './pages/HomePage.vue';
 

@@ -1,5 +1,5 @@
 /** One session with a fake connection, a fake clock and a listener that notes what it hears, for tests. */
-import { SpillwayError } from '../../../core/errors.ts';
+import { SpillwayError } from '../../../core/errors/errors.ts';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import { RecordingLogger, type LogLine } from '../../../core/testing/recording-logger.ts';
 import type { RtmpMediaUnit, RtmpPublisher } from '../rtmp-publisher.ts';

@@ -1,8 +1,8 @@
 /** The role `audience`: viewers with a signaling socket, who play what they are told. */
 import { randomInt } from 'node:crypto';
-import type { CancelTimer } from '../../../core/clock.ts';
-import type { DeliveryTier } from '../../../core/protocol/channel-description.ts';
-import type { TierDecision } from '../../../core/protocol/signaling-messages.ts';
+import type { CancelTimer } from '../../../core/lifecycle/clock.ts';
+import type { DeliveryTier } from '../../../core/protocol/api/channel-description.ts';
+import type { TierDecision } from '../../../core/protocol/signaling/signaling-messages.ts';
 import { createHlsPlayer } from '../hls/hls-player.ts';
 import { scheduleArrivals } from '../run/arrivals.ts';
 import type { Role, RoleContext } from '../run/role.ts';

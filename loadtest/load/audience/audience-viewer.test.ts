@@ -6,7 +6,7 @@ import {
 	clientMessageSchema,
 	type ServerMessage,
 	type TierDecision,
-} from '../../../core/protocol/signaling-messages.ts';
+} from '../../../core/protocol/signaling/signaling-messages.ts';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import { AudienceViewer } from './audience-viewer.ts';
 import { reconnectsAfter } from './signaling-socket.ts';

@@ -1,7 +1,7 @@
 /** Tests of the socket's pure parts: reading frames and close codes. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SIGNALING_CLOSE_CODES } from '../../../core/protocol/signaling-constants.ts';
+import { SIGNALING_CLOSE_CODES } from '../../../core/protocol/signaling/signaling-constants.ts';
 import { describeClose, FrameReader, reconnectsAfter } from './signaling-socket.ts';
 
 describe('FrameReader', () => {

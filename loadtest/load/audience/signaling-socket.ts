@@ -1,8 +1,8 @@
-/** One virtual viewer's signaling socket: joins, passes messages on, says goodbye. core/protocol/signaling-messages.ts is what it speaks. */
+/** One virtual viewer's signaling socket: joins, passes messages on, says goodbye. core/protocol/signaling/signaling-messages.ts is what it speaks. */
 import WebSocket from 'ws';
-import { type Clock, withDeadline } from '../../../core/clock.ts';
-import type { ClientMessage, ServerMessage } from '../../../core/protocol/signaling-messages.ts';
-import { SIGNALING_CLOSE_CODES } from '../../../core/protocol/signaling-constants.ts';
+import { type Clock, withDeadline } from '../../../core/lifecycle/clock.ts';
+import type { ClientMessage, ServerMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
+import { SIGNALING_CLOSE_CODES } from '../../../core/protocol/signaling/signaling-constants.ts';
 
 /** What the server says first. */
 export type JoinedMessage = Extract<ServerMessage, { type: 'joined' }>;

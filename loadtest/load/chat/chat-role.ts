@@ -1,7 +1,7 @@
 /** The role `chat`: sockets in a room, some of which write. Measures delivery from when a message was due to be sent. */
 import { randomBytes } from 'node:crypto';
-import { type CancelTimer, sleep } from '../../../core/clock.ts';
-import type { ClientMessage, ServerMessage } from '../../../core/protocol/signaling-messages.ts';
+import { type CancelTimer, sleep } from '../../../core/lifecycle/clock.ts';
+import type { ClientMessage, ServerMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
 import { describeClose, FrameReader, SignalingSocket } from '../audience/signaling-socket.ts';
 import { scheduleArrivals } from '../run/arrivals.ts';
 import type { Role, RoleContext } from '../run/role.ts';

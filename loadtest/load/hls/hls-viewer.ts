@@ -1,5 +1,5 @@
 /** A virtual LL-HLS viewer: multivariant playlist, then picture and sound side by side into one buffer model. */
-import type { Clock } from '../../../core/clock.ts';
+import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { HttpClient } from './http-client.ts';
 import { HlsTrack, type HlsTrackFigures } from './hls-track.ts';
 import { type MediaPlaylist, parseMultivariantPlaylist } from './media-playlist.ts';

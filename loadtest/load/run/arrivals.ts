@@ -1,5 +1,5 @@
 /** Starts viewers at their times, whatever the others do, and records how late each was started. */
-import type { CancelTimer } from '../../../core/clock.ts';
+import type { CancelTimer } from '../../../core/lifecycle/clock.ts';
 import type { RoleContext } from './role.ts';
 
 /** Calls `arrive(index)` at each of the config's arrival times. The returned function cancels those still to come. */

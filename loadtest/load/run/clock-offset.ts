@@ -1,5 +1,5 @@
 /** How far the server's clock is ahead of this machine's, asked of its API as NTP does. */
-import type { Clock } from '../../../core/clock.ts';
+import type { Clock } from '../../../core/lifecycle/clock.ts';
 
 const ATTEMPTS = 8;
 const DEADLINE_MS = 3000;

@@ -1,5 +1,5 @@
 /** Addresses of a run: of our own kind of server, with single ones replaced. */
-import { SIGNALING_PATH } from '../../../core/protocol/signaling-constants.ts';
+import { SIGNALING_PATH } from '../../../core/protocol/signaling/signaling-constants.ts';
 import type { LoadOptions } from '../options.ts';
 import type { Endpoints } from './messages.ts';
 

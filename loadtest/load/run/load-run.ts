@@ -1,6 +1,6 @@
 /** One run from start to end: server, publisher, viewers, the clock of its phases, and the report. Ends everything it started. */
 import { randomBytes } from 'node:crypto';
-import { type Clock, sleep } from '../../../core/clock.ts';
+import { type Clock, sleep } from '../../../core/lifecycle/clock.ts';
 import { watchSelf } from '../../measurements/self-watch.ts';
 import { ServerUnderTest } from '../../server-under-test.ts';
 import type { LoadOptions } from '../options.ts';

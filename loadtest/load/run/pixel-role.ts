@@ -1,5 +1,5 @@
 /** The role `pixel`: a few viewers in headless Chromium, read from their pixels: the truth that the other figures are held against. */
-import type { CancelTimer } from '../../../core/clock.ts';
+import type { CancelTimer } from '../../../core/lifecycle/clock.ts';
 import { ChromiumViewer, type DeliveryTier } from '../../viewers/chromium-viewer.ts';
 import { scheduleArrivals } from './arrivals.ts';
 import type { Role, RoleContext } from './role.ts';

@@ -1,5 +1,5 @@
 /** One process of the load tester: gets its role by IPC, works, reports once a second, and ends with its parent. */
-import { systemClock, withDeadline } from '../../../core/clock.ts';
+import { systemClock, withDeadline } from '../../../core/lifecycle/clock.ts';
 import { AudienceRole } from '../audience/audience-role.ts';
 import { ChatRole } from '../chat/chat-role.ts';
 import { createHlsPlayer } from '../hls/hls-player.ts';

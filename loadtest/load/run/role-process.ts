@@ -1,7 +1,7 @@
 /** The parent's side of one process of the load tester. */
 import { type ChildProcess, fork } from 'node:child_process';
 import path from 'node:path';
-import { type Clock, withDeadline } from '../../../core/clock.ts';
+import { type Clock, withDeadline } from '../../../core/lifecycle/clock.ts';
 import type { ChildMessage, FiguresData, ParentMessage, RoleConfig } from './messages.ts';
 
 const START_DEADLINE_MS = 30_000;

@@ -1,5 +1,5 @@
 /** What a role (viewers, chatters, a publisher) gets and gives inside its process. */
-import type { Clock } from '../../../core/clock.ts';
+import type { Clock } from '../../../core/lifecycle/clock.ts';
 import type { Figures } from './figures.ts';
 import type { RoleConfig } from './messages.ts';
 

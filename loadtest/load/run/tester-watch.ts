@@ -1,5 +1,5 @@
 /** Watches a process of the load tester: a starved tester measures itself. Judged by judge-tester.ts. */
-import type { CancelTimer, Clock } from '../../../core/clock.ts';
+import type { CancelTimer, Clock } from '../../../core/lifecycle/clock.ts';
 import type { Figures } from './figures.ts';
 
 /** How often the event loop is asked whether it keeps time. Shorter costs more than it tells. */

@@ -1,5 +1,5 @@
 /** Viewers of one tier without a signaling socket: arrive, play, leave. The roles `webrtc` and `hls`. */
-import type { CancelTimer } from '../../../core/clock.ts';
+import type { CancelTimer } from '../../../core/lifecycle/clock.ts';
 import { scheduleArrivals } from './arrivals.ts';
 import type { Player, PlayerContext } from './player.ts';
 import type { Role, RoleContext } from './role.ts';

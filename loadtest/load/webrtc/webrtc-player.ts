@@ -1,5 +1,5 @@
 /** A WebRTC viewer with its figures: what the roles start and stop. */
-import type { Clock } from '../../../core/clock.ts';
+import type { Clock } from '../../../core/lifecycle/clock.ts';
 import type { Player, PlayerContext } from '../run/player.ts';
 import { WhepViewer } from './whep-viewer.ts';
 

@@ -16,8 +16,8 @@ import {
 	RtcpRrPacket,
 	RtcpTransportLayerFeedback,
 } from 'werift';
-import { type CancelTimer, type Clock, sleep, withDeadline } from '../../../core/clock.ts';
-import { VIEWER_HEADER } from '../../../core/protocol/viewer-header.ts';
+import { type CancelTimer, type Clock, sleep, withDeadline } from '../../../core/lifecycle/clock.ts';
+import { VIEWER_HEADER } from '../../../core/protocol/signaling/viewer-header.ts';
 import { RtpSink, type RtpSinkFigures } from './rtp-sink.ts';
 import { mapCandidatePorts, parseWhepAnswer, type WhepAnswer, whepOffer } from './whep-offer.ts';
 

@@ -1,7 +1,7 @@
 /** The parent's side of an attack: a process that waits until it is told to begin, and its counts when it has ended. */
 import { type ChildProcess, fork } from 'node:child_process';
 import path from 'node:path';
-import { systemClock, withDeadline } from '../../../core/clock.ts';
+import { systemClock, withDeadline } from '../../../core/lifecycle/clock.ts';
 import { ownChild } from '../../owned-children.ts';
 import type { AttackConfig, AttackCounts, AttackMessage } from './attack.ts';
 

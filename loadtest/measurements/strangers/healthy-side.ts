@@ -1,5 +1,5 @@
 /** The streamer and the viewers who have nothing to do with the attacks, in processes of their own, and how they fare. */
-import { systemClock, type Clock } from '../../../core/clock.ts';
+import { systemClock, type Clock } from '../../../core/lifecycle/clock.ts';
 import type { HistogramSummary } from '../../load/histogram.ts';
 import { measureClockOffset } from '../../load/run/clock-offset.ts';
 import { runEndpoints } from '../../load/run/endpoints.ts';

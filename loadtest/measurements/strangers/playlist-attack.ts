@@ -1,6 +1,6 @@
 /** Strangers who have the server hold playlist requests: more than one address may, and some that are given up at once. */
 import { connect, type Socket } from 'node:net';
-import { systemClock } from '../../../core/clock.ts';
+import { systemClock } from '../../../core/lifecycle/clock.ts';
 import { parseMediaPlaylist, parseMultivariantPlaylist } from '../../load/hls/media-playlist.ts';
 import type { AttackContext } from './attack.ts';
 import { AttackClient, atRate } from './attack-client.ts';

@@ -1,5 +1,5 @@
 /** A streamer with an account and a channel of their own, who arrives while others attack: how long until they are on air. */
-import { sleep, systemClock } from '../../../core/clock.ts';
+import { sleep, systemClock } from '../../../core/lifecycle/clock.ts';
 import { BenchPicture } from '../../publishers/bench-picture.ts';
 import { EncoderProcess } from '../../publishers/encoder-process.ts';
 import { rtmpArguments } from '../../publishers/rtmp-publisher.ts';

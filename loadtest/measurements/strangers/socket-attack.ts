@@ -1,6 +1,6 @@
 /** Strangers of one address who open signaling sockets and IRC connections, join, are told the chat's history, and come again. */
 import WebSocket from 'ws';
-import { sleep, systemClock } from '../../../core/clock.ts';
+import { sleep, systemClock } from '../../../core/lifecycle/clock.ts';
 import type { AttackContext } from './attack.ts';
 
 /** More than one address may have open (http.maxSocketsPerAddress, and 50 of IRC). */

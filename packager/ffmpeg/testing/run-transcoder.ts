@@ -1,5 +1,5 @@
 /** Drives a transcoder in tests: writes units at a given speed, collects what comes out and when. */
-import { sleep, systemClock } from '../../../core/clock.ts';
+import { sleep, systemClock } from '../../../core/lifecycle/clock.ts';
 import type { AccessUnit } from '../../../core/media/access-unit.ts';
 import type { TrackConfig } from '../../../core/media/codecs.ts';
 import type { MediaTranscoder } from '../../../core/media/transcoder.ts';

@@ -1,6 +1,6 @@
 /** Keeps what a stage stream sends, decoded, for tests to look at. */
 import { ntpToEpochMs, VIDEO_CLOCK_RATE } from '../../../core/units.ts';
-import type { Clock } from '../../../core/clock.ts';
+import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { ABS_CAPTURE_TIME_EXTENSION_ID, createRtpHeader, isRtcp, readRtpHeader } from '../../rtp/rtp-packet.ts';
 import { StageStream } from '../stage-stream.ts';
 

@@ -1,11 +1,11 @@
 /** Rooms without sockets for tests: a fake clock, an in-process bus, a budget that tests set, viewers that keep what they get. */
 import type { ChannelId, ChannelName, ViewerId } from '../../../core/ids.ts';
-import type { ChannelDescription } from '../../../core/protocol/channel-description.ts';
-import type { ServerMessage, TierDecision } from '../../../core/protocol/signaling-messages.ts';
-import type { SignalingCloseReason } from '../../../core/protocol/signaling-constants.ts';
+import type { ChannelDescription } from '../../../core/protocol/api/channel-description.ts';
+import type { ServerMessage, TierDecision } from '../../../core/protocol/signaling/signaling-messages.ts';
+import type { SignalingCloseReason } from '../../../core/protocol/signaling/signaling-constants.ts';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../../core/testing/recording-logger.ts';
-import { SpillwayError } from '../../../core/errors.ts';
+import { SpillwayError } from '../../../core/errors/errors.ts';
 import { InProcessBus } from '../../bus/in-process-bus.ts';
 import type { MessageBus } from '../../bus/message-bus.ts';
 import type { Channel } from '../../channels/channel-store.ts';

@@ -2,7 +2,7 @@
  * A whole signaling server for tests, started by Node itself and killed by them. Arguments: Redis address, key prefix. Writes
  * its address as one line.
  */
-import { systemClock } from '../../../core/clock.ts';
+import { systemClock } from '../../../core/lifecycle/clock.ts';
 import { silentLogger } from '../../../core/logger.ts';
 import { RedisBus } from '../../bus/redis-bus.ts';
 import { startSignalingServer } from './signaling-server.ts';

@@ -2,10 +2,10 @@
 import fastify, { type FastifyInstance } from 'fastify';
 import type { AddressInfo } from 'node:net';
 import WebSocket, { type ClientOptions } from 'ws';
-import type { Clock } from '../../../core/clock.ts';
+import type { Clock } from '../../../core/lifecycle/clock.ts';
 import type { Logger } from '../../../core/logger.ts';
-import type { ClientMessage, ServerMessage } from '../../../core/protocol/signaling-messages.ts';
-import { SIGNALING_PATH } from '../../../core/protocol/signaling-constants.ts';
+import type { ClientMessage, ServerMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
+import { SIGNALING_PATH } from '../../../core/protocol/signaling/signaling-constants.ts';
 import type { MessageBus } from '../../bus/message-bus.ts';
 import type { Channel } from '../../channels/channel-store.ts';
 import type { Database } from '../../database/database.ts';

@@ -1,5 +1,5 @@
 /** Writes what happens in a room as Twitch's IRC does, so that its clients read it. Each line once for all connections. */
-import type { ChatMessage, ChatSettings } from '../../../core/protocol/signaling-messages.ts';
+import type { ChatMessage, ChatSettings } from '../../../core/protocol/signaling/signaling-messages.ts';
 import { rankOf } from '../author-directory.ts';
 import type { ChatFrame } from '../chat-service.ts';
 import { formatIrcMessage } from './irc-message.ts';

@@ -1,5 +1,5 @@
 /** Ids of notices that Twitch's clients know: what a refusal or a success is called there. */
-import type { ErrorCode } from '../../../core/errors.ts';
+import type { ErrorCode } from '../../../core/errors/errors.ts';
 import type { ChatCommand } from '../chat-commands.ts';
 
 const NOTICE_IDS: Partial<Record<ErrorCode, string>> = {

@@ -2,8 +2,8 @@
 import type { WebSocket } from '@fastify/websocket';
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import type { IncomingMessage } from 'node:http';
-import { CloseScope } from '../../../core/close-scope.ts';
-import { SpillwayError } from '../../../core/errors.ts';
+import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
+import { SpillwayError } from '../../../core/errors/errors.ts';
 import { addressKey } from '../../../core/limits/address-key.ts';
 import { SharePool, type SharePoolLimits } from '../../../core/limits/share-pool.ts';
 import type { SocketAdmission } from '../../sockets/socket-admission.ts';

@@ -1,7 +1,7 @@
 /** What one IRC connection may do, and when it is ended. tmi.js itself runs in the integration test. */
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { SpillwayError } from '../../../core/errors.ts';
+import { SpillwayError } from '../../../core/errors/errors.ts';
 import type { ChannelId } from '../../../core/ids.ts';
 import { silentLogger } from '../../../core/logger.ts';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';

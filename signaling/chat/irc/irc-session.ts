@@ -1,7 +1,7 @@
 /** One IRC connection over a WebSocket, as Twitch speaks it: sign in, join, read, write. */
-import type { Clock } from '../../../core/clock.ts';
-import { CloseScope } from '../../../core/close-scope.ts';
-import { SpillwayError } from '../../../core/errors.ts';
+import type { Clock } from '../../../core/lifecycle/clock.ts';
+import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
+import { SpillwayError } from '../../../core/errors/errors.ts';
 import type { ChannelId } from '../../../core/ids.ts';
 import { addressKey } from '../../../core/limits/address-key.ts';
 import type { AttemptLimiter } from '../../../core/limits/attempt-limiter.ts';

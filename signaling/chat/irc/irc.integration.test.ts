@@ -4,7 +4,7 @@ import fastify, { type FastifyInstance } from 'fastify';
 import type { AddressInfo } from 'node:net';
 import tmi from 'tmi.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { systemClock } from '../../../core/clock.ts';
+import { systemClock } from '../../../core/lifecycle/clock.ts';
 import type { ChannelId } from '../../../core/ids.ts';
 import { silentLogger } from '../../../core/logger.ts';
 import { AttemptLimiter } from '../../../core/limits/attempt-limiter.ts';

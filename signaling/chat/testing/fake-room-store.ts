@@ -1,5 +1,5 @@
 /** A chat store in memory, for tests of rooms. */
-import { SpillwayError } from '../../../core/errors.ts';
+import { SpillwayError } from '../../../core/errors/errors.ts';
 import type { ChannelId } from '../../../core/ids.ts';
 import { DEFAULT_CHAT_SETTINGS, type ChannelChatSettings } from '../../channels/moderator-store.ts';
 import type { ChatUser } from '../chat-service.ts';

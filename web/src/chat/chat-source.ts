@@ -1,6 +1,6 @@
 /** What the chat panel needs from whoever talks to the server; the signaling client gives it. */
 import type { Ref } from 'vue';
-import type { ChatMessage, ChatSettings, ClientMessage } from '../../../core/protocol/signaling-messages.ts';
+import type { ChatMessage, ChatSettings, ClientMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
 
 /** What a moderator does: the socket's message without its type. */
 export type ChatModeration = Omit<Extract<ClientMessage, { type: 'chat-moderate' }>, 'type'>;

@@ -1,5 +1,5 @@
 /** Splits a chat message into plain text, emotes, links and mentions. Pure; the page escapes every piece. */
-import type { ChatMessage } from '../../../core/protocol/signaling-messages.ts';
+import type { ChatMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
 
 /** A piece of a message. Joined, the `text` of all pieces is the message. */
 export type ChatPiece =

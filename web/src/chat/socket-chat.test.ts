@@ -1,6 +1,6 @@
 /** Order, bounds, and what becomes of drafts. */
 import { expect, it } from 'vitest';
-import type { ChatMessage, ClientMessage, ServerMessage } from '../../../core/protocol/signaling-messages.ts';
+import type { ChatMessage, ClientMessage, ServerMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import { createSocketChat, mergeMessages, type ChatSocket } from './socket-chat.ts';
 

@@ -1,13 +1,13 @@
 /** The chat of one channel over the signaling socket: messages in order, drafts that wait for the server's word. */
 import { readonly, ref, shallowRef } from 'vue';
-import type { CancelTimer, Clock } from '../../../core/clock.ts';
+import type { CancelTimer, Clock } from '../../../core/lifecycle/clock.ts';
 import type {
 	ChatMessage,
 	ChatSettings,
 	ChatStanding,
 	ClientMessage,
 	ServerMessage,
-} from '../../../core/protocol/signaling-messages.ts';
+} from '../../../core/protocol/signaling/signaling-messages.ts';
 import type { ChatSource } from './chat-source.ts';
 
 /** What is kept and shown; older messages go. */
@@ -26,7 +26,7 @@ export interface ChatSocket {
 /** A message that the server would not take. */
 export class ChatRefusedError extends Error {
 	override readonly name = 'ChatRefusedError';
-	/** Code of core/errors.ts, or `NOT_CONNECTED` or `UNREACHABLE`. */
+	/** Code of core/errors/errors.ts, or `NOT_CONNECTED` or `UNREACHABLE`. */
 	readonly code: string;
 	/** Milliseconds after which another try makes sense; 0 when not known. */
 	readonly retryAfterMs: number;

@@ -1,6 +1,6 @@
 /** Order and heading of the start page. */
 import { expect, it } from 'vitest';
-import type { ChannelDescription } from '../../../core/protocol/channel-description.ts';
+import type { ChannelDescription } from '../../../core/protocol/api/channel-description.ts';
 import { byViewers, listHeading, sayViewers } from './channel-words.ts';
 
 const channel = (name: string, state: ChannelDescription['state'], viewerCount: number | null) =>

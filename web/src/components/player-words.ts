@@ -1,5 +1,5 @@
 /** What the player says in each state: honest, short, and with what to do. Pure. */
-import type { DeliveryTier } from '../../../core/protocol/channel-description.ts';
+import type { DeliveryTier } from '../../../core/protocol/api/channel-description.ts';
 import type { PlaybackError, PlaybackState } from '../playback/playback-state.ts';
 import { sayLineProblem, TIER_NAMES, type LineProblem } from './tier-words.ts';
 

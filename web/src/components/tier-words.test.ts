@@ -1,6 +1,6 @@
 /** Every reason has words of its own, for both. */
 import { expect, it } from 'vitest';
-import { TIER_REASONS } from '../../../core/protocol/signaling-constants.ts';
+import { TIER_REASONS } from '../../../core/protocol/signaling/signaling-constants.ts';
 import { sayReason, sayReasonToStreamer } from './tier-words.ts';
 
 it('has its own words for each reason', () => {

@@ -1,7 +1,7 @@
 /** Why somebody is in a tier, in words: to the viewer himself, and to the streamer about his viewers. Pure. */
-import type { DeliveryTier } from '../../../core/protocol/channel-description.ts';
-import type { TierDecision } from '../../../core/protocol/signaling-messages.ts';
-import type { TierReason } from '../../../core/protocol/signaling-constants.ts';
+import type { DeliveryTier } from '../../../core/protocol/api/channel-description.ts';
+import type { TierDecision } from '../../../core/protocol/signaling/signaling-messages.ts';
+import type { TierReason } from '../../../core/protocol/signaling/signaling-constants.ts';
 
 /** Names of the tiers as the pages write them. */
 export const TIER_NAMES: Record<DeliveryTier, string> = {

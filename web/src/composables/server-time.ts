@@ -1,6 +1,6 @@
 /** The one estimate of the server's clock that all players on the page share. */
 import { onBeforeUnmount, ref, type Ref } from 'vue';
-import { systemClock } from '../../../core/clock.ts';
+import { systemClock } from '../../../core/lifecycle/clock.ts';
 import { fetchServerTime } from '../signaling/channel-api.ts';
 import { ServerClock } from '../signaling/server-clock.ts';
 

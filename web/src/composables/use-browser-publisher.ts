@@ -1,6 +1,6 @@
 /** A broadcast from this page: devices, preview, the connection, and the end of it all with the component. */
 import { computed, onBeforeUnmount, ref, shallowRef, type ComputedRef, type Ref, type ShallowRef } from 'vue';
-import { systemClock, type CancelTimer } from '../../../core/clock.ts';
+import { systemClock, type CancelTimer } from '../../../core/lifecycle/clock.ts';
 import { listDevices, openCapture, type Capture, type CaptureDevice, type CaptureWish } from '../publishing/capture.ts';
 import { sayCaptureProblem } from '../publishing/capture-problem.ts';
 import { WhipPublisher, type PublishReading, type PublishState } from '../publishing/whip-publisher.ts';

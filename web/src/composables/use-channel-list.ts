@@ -1,7 +1,7 @@
 /** The channels that the start page shows, kept fresh while it is open and asked anew when the filter changes. */
 import { onBeforeUnmount, ref, shallowRef, watch, type Ref } from 'vue';
-import { systemClock, type CancelTimer } from '../../../core/clock.ts';
-import type { ChannelDescription } from '../../../core/protocol/channel-description.ts';
+import { systemClock, type CancelTimer } from '../../../core/lifecycle/clock.ts';
+import type { ChannelDescription } from '../../../core/protocol/api/channel-description.ts';
 import {
 	fetchCategories,
 	fetchChannels,

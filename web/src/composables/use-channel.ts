@@ -1,7 +1,7 @@
 /** One channel's description, kept fresh while its page is open. */
 import { onBeforeUnmount, ref, shallowRef, type Ref } from 'vue';
-import { systemClock } from '../../../core/clock.ts';
-import type { ChannelDescription } from '../../../core/protocol/channel-description.ts';
+import { systemClock } from '../../../core/lifecycle/clock.ts';
+import type { ChannelDescription } from '../../../core/protocol/api/channel-description.ts';
 import { fetchChannel } from '../signaling/channel-api.ts';
 import { ChannelWatch } from '../signaling/channel-watch.ts';
 

@@ -1,6 +1,6 @@
 /** The chat of the channel that a player watches: made with the player's socket, ended with the component. */
 import { onBeforeUnmount, shallowRef, watch, type ShallowRef } from 'vue';
-import { systemClock } from '../../../core/clock.ts';
+import { systemClock } from '../../../core/lifecycle/clock.ts';
 import type { ChatSource } from '../chat/chat-source.ts';
 import { createSocketChat, type SocketChat } from '../chat/socket-chat.ts';
 import { serverClock } from './server-time.ts';

@@ -1,6 +1,6 @@
 /** The owner's view of their broadcast, asked for every two seconds while somebody looks, with ten minutes of latency. */
 import { onBeforeUnmount, ref, shallowRef, type Ref } from 'vue';
-import { systemClock, type CancelTimer } from '../../../core/clock.ts';
+import { systemClock, type CancelTimer } from '../../../core/lifecycle/clock.ts';
 import { addSample, type LatencySample } from '../components/dashboard/latency-chart.ts';
 import { ApiError } from '../signaling/channel-api.ts';
 import { fetchHealth, type ChannelHealth } from '../signaling/own-channel-api.ts';

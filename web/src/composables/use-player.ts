@@ -1,8 +1,8 @@
 /** Binds a HandOver to a component: reactive state, statistics, and the end of it all with the component or the page. */
 import { onBeforeUnmount, ref, shallowRef, watch, type Ref, type ShallowRef } from 'vue';
-import { systemClock, type CancelTimer } from '../../../core/clock.ts';
-import type { ChannelDescription, DeliveryTier } from '../../../core/protocol/channel-description.ts';
-import type { TierDecision, ViewerStatistics } from '../../../core/protocol/signaling-messages.ts';
+import { systemClock, type CancelTimer } from '../../../core/lifecycle/clock.ts';
+import type { ChannelDescription, DeliveryTier } from '../../../core/protocol/api/channel-description.ts';
+import type { TierDecision, ViewerStatistics } from '../../../core/protocol/signaling/signaling-messages.ts';
 import { HandOver } from '../playback/hand-over.ts';
 import type { PlaybackStart } from '../playback/hand-over-options.ts';
 import { createHlsPlayback } from '../playback/hls-playback.ts';

@@ -1,6 +1,6 @@
 /** Notices within half a second that a tier has stopped to work, and says why. Decides nothing else. */
-import type { Clock } from '../../../core/clock.ts';
-import type { ChannelState } from '../../../core/protocol/channel-description.ts';
+import type { Clock } from '../../../core/lifecycle/clock.ts';
+import type { ChannelState } from '../../../core/protocol/api/channel-description.ts';
 import type { Playback } from './playback.ts';
 
 /** Why a tier does not work, in the words of the signaling socket. */

@@ -1,7 +1,7 @@
 /** What a {@link HandOver} is given, and what it reports. */
-import type { Clock } from '../../../core/clock.ts';
+import type { Clock } from '../../../core/lifecycle/clock.ts';
 import type { Logger } from '../../../core/logger.ts';
-import type { ChannelState, DeliveryTier } from '../../../core/protocol/channel-description.ts';
+import type { ChannelState, DeliveryTier } from '../../../core/protocol/api/channel-description.ts';
 import type { TierFailureCause } from './emergency-watch.ts';
 import type { Playback } from './playback.ts';
 import type { PlaybackError } from './playback-state.ts';

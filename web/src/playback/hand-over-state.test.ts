@@ -1,6 +1,6 @@
 /** States of a change, and when to swap. */
 import { describe, expect, it } from 'vitest';
-import { reachableStates } from '../../../core/state-machine.ts';
+import { reachableStates } from '../../../core/lifecycle/state-machine.ts';
 import { HAND_OVER_TRANSITIONS, shouldSwap, type HandOverState } from './hand-over-state.ts';
 
 describe('the table', () => {

@@ -1,5 +1,5 @@
 /** The states of a change of tiers and what moves them; and when two playbacks are near enough to be swapped. Pure. */
-import type { TransitionTable } from '../../../core/state-machine.ts';
+import type { TransitionTable } from '../../../core/lifecycle/state-machine.ts';
 
 /**
  * `settled`: one tier plays. `opening`: the second one connects, hidden and muted. `aligning`: it shows frames, and the

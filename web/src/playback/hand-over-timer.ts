@@ -1,6 +1,6 @@
 /** Measures changes of tiers from inside the page: how long, how smooth. The bench measures the same from the pixels. */
-import type { Clock } from '../../../core/clock.ts';
-import type { DeliveryTier } from '../../../core/protocol/channel-description.ts';
+import type { Clock } from '../../../core/lifecycle/clock.ts';
+import type { DeliveryTier } from '../../../core/protocol/api/channel-description.ts';
 import type { PlayedMoment, PlayedMoments } from './alignment.ts';
 
 /** What is known of the changes so far; undefined where none was. */

@@ -1,9 +1,9 @@
 /** The viewer's wish to pause, and what becomes of legs, seats and windows: the real HandOver over a page of a few lines. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { ChannelState, DeliveryTier } from '../../../core/protocol/channel-description.ts';
+import type { ChannelState, DeliveryTier } from '../../../core/protocol/api/channel-description.ts';
 import { silentLogger } from '../../../core/logger.ts';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
-import { TypedEmitter } from '../../../core/typed-emitter.ts';
+import { TypedEmitter } from '../../../core/lifecycle/typed-emitter.ts';
 import { PlayedMoments } from './alignment.ts';
 import { HandOver } from './hand-over.ts';
 import type { PlaybackStart } from './hand-over-options.ts';

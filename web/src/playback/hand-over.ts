@@ -3,10 +3,10 @@
  * and silent, both are moved until they play the same content, then they are swapped within one animation frame.
  * In an emergency the second one takes over as soon as it shows what was not seen yet.
  */
-import type { CancelTimer } from '../../../core/clock.ts';
-import type { ChannelState, DeliveryTier } from '../../../core/protocol/channel-description.ts';
-import { StateMachine } from '../../../core/state-machine.ts';
-import { TypedEmitter } from '../../../core/typed-emitter.ts';
+import type { CancelTimer } from '../../../core/lifecycle/clock.ts';
+import type { ChannelState, DeliveryTier } from '../../../core/protocol/api/channel-description.ts';
+import { StateMachine } from '../../../core/lifecycle/state-machine.ts';
+import { TypedEmitter } from '../../../core/lifecycle/typed-emitter.ts';
 import { aheadMs } from './alignment.ts';
 import { EmergencyWatch } from './emergency-watch.ts';
 import type { HandOverEvents, HandOverOptions, PlaybackStart } from './hand-over-options.ts';

@@ -2,7 +2,7 @@
 import type Hls from 'hls.js';
 import type * as HlsModule from 'hls.js';
 import type { ErrorData, LevelDetails } from 'hls.js';
-import type { Clock } from '../../../core/clock.ts';
+import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { BufferFollower, type BufferDecision } from './buffer-follower.ts';
 import { bufferedAheadSeconds, startAfterHole, startOfLongest } from './buffered-ranges.ts';
 import { captureTimeOfMedia, type DatedFragment } from './capture-clock.ts';

@@ -1,5 +1,5 @@
 /** Brings two legs to the same content during a change of tiers, and the new one back to live after it. */
-import type { Clock } from '../../../core/clock.ts';
+import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { aheadMs } from './alignment.ts';
 import { DelaySlide, SLIDE_INTERVAL_MS, startDelayMs } from './delay-slide.ts';
 import type { SwapKind } from './hand-over-state.ts';

@@ -1,5 +1,5 @@
 /** Tells the system what plays, for its own controls — lock screen, headset, media keys — and takes their wishes. */
-import type { ChannelDescription } from '../../../core/protocol/channel-description.ts';
+import type { ChannelDescription } from '../../../core/protocol/api/channel-description.ts';
 import type { PlaybackState } from './playback-state.ts';
 
 const ACTIONS = ['play', 'pause', 'stop'] as const;

@@ -1,5 +1,5 @@
 /** LL-HLS by the browser itself, where there is no Media Source: iPhones before iOS 17.1. Written from documents; not tried. */
-import type { Clock } from '../../../core/clock.ts';
+import type { Clock } from '../../../core/lifecycle/clock.ts';
 import {
 	EMPTY_CONNECTION_READING,
 	type ConnectionFailure,

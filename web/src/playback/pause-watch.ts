@@ -1,5 +1,5 @@
 /** Keeps what is known of the viewer's pause, and says what follows from it. */
-import type { Clock } from '../../../core/clock.ts';
+import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { givesUpSeat, playOn, type Pause, type PlayOn } from './pause-policy.ts';
 import type { Screen } from './screen.ts';
 import { isElsewhere } from './video-surfaces.ts';

@@ -1,6 +1,6 @@
 /** Walks every pair of state and event. */
 import { describe, expect, it } from 'vitest';
-import { reachableStates } from '../../../core/state-machine.ts';
+import { reachableStates } from '../../../core/lifecycle/state-machine.ts';
 import { PLAYBACK_TRANSITIONS, canHandle, type PlaybackEvent, type PlaybackState } from './playback-state.ts';
 
 const STATES = Object.keys(PLAYBACK_TRANSITIONS) as PlaybackState[];

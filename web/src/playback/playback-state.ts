@@ -1,5 +1,5 @@
 /** The states of a playback, in either tier, and what moves them. Knows nothing about WebRTC or HLS. */
-import type { TransitionTable } from '../../../core/state-machine.ts';
+import type { TransitionTable } from '../../../core/lifecycle/state-machine.ts';
 
 /**
  * `idle`: not started. `connecting`: no picture yet. `playing`: frames are shown. `stalled`: the channel is live, but no

@@ -1,5 +1,5 @@
 /** What a playback is to the page, whichever tier it plays: the contract, not the doing. */
-import type { ChannelState, DeliveryTier } from '../../../core/protocol/channel-description.ts';
+import type { ChannelState, DeliveryTier } from '../../../core/protocol/api/channel-description.ts';
 import type { PlayedMoment, PlayedMoments } from './alignment.ts';
 import type { DelayTarget } from './delay-slide.ts';
 import type { LineCounts, LineVerdict } from './line-judge.ts';

@@ -1,9 +1,9 @@
 /** Who leads: the server, the viewer, or nobody. */
 import { describe, expect, it } from 'vitest';
-import type { DeliveryTier } from '../../../core/protocol/channel-description.ts';
-import type { TierDecision } from '../../../core/protocol/signaling-messages.ts';
+import type { DeliveryTier } from '../../../core/protocol/api/channel-description.ts';
+import type { TierDecision } from '../../../core/protocol/signaling/signaling-messages.ts';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
-import { TypedEmitter } from '../../../core/typed-emitter.ts';
+import { TypedEmitter } from '../../../core/lifecycle/typed-emitter.ts';
 import type { SignalingEvents, SignalingState } from '../signaling/signaling-client.ts';
 import type { TierFailureCause } from './emergency-watch.ts';
 import type { HandOverEvents } from './hand-over-options.ts';

@@ -2,9 +2,9 @@
  * Decides which tier the player is to play in: as the server says while there is a signaling socket, else as the viewer wishes
  * and the network allows. Speaks to the {@link HandOver} and never to a playback.
  */
-import type { CancelTimer, Clock } from '../../../core/clock.ts';
-import type { DeliveryTier } from '../../../core/protocol/channel-description.ts';
-import type { TierDecision } from '../../../core/protocol/signaling-messages.ts';
+import type { CancelTimer, Clock } from '../../../core/lifecycle/clock.ts';
+import type { DeliveryTier } from '../../../core/protocol/api/channel-description.ts';
+import type { TierDecision } from '../../../core/protocol/signaling/signaling-messages.ts';
 import type { SignalingClient } from '../signaling/signaling-client.ts';
 import type { HandOver } from './hand-over.ts';
 

@@ -1,9 +1,9 @@
 /** Drives a tier's connection: states, retries, the watch over frames, and what is measured. Knows neither WebRTC nor HLS. */
-import type { CancelTimer, Clock } from '../../../core/clock.ts';
+import type { CancelTimer, Clock } from '../../../core/lifecycle/clock.ts';
 import type { Logger } from '../../../core/logger.ts';
-import type { ChannelState } from '../../../core/protocol/channel-description.ts';
-import { StateMachine } from '../../../core/state-machine.ts';
-import { TypedEmitter } from '../../../core/typed-emitter.ts';
+import type { ChannelState } from '../../../core/protocol/api/channel-description.ts';
+import { StateMachine } from '../../../core/lifecycle/state-machine.ts';
+import { TypedEmitter } from '../../../core/lifecycle/typed-emitter.ts';
 import { PlayedMoments } from './alignment.ts';
 import { FrameWatch } from './frame-watch.ts';
 import { LineJudge, type LineVerdict } from './line-judge.ts';

@@ -1,6 +1,6 @@
 /** The WebRTC tier: a receive-only PeerConnection over WHEP. */
 import { SOUND_LAG_MS } from '../../../core/media/sound-lag.ts';
-import { type CancelTimer, type Clock } from '../../../core/clock.ts';
+import { type CancelTimer, type Clock } from '../../../core/lifecycle/clock.ts';
 import { captureTimeOfRtp } from './capture-clock.ts';
 import type { PlayedMoment } from './alignment.ts';
 import type { DelayTarget } from './delay-slide.ts';

@@ -1,6 +1,6 @@
 /** Publishes a MediaStream by WHIP (RFC 9725), and comes back by itself when the connection breaks. */
-import type { CancelTimer, Clock } from '../../../core/clock.ts';
-import { TypedEmitter } from '../../../core/typed-emitter.ts';
+import type { CancelTimer, Clock } from '../../../core/lifecycle/clock.ts';
+import { TypedEmitter } from '../../../core/lifecycle/typed-emitter.ts';
 import { ApiError, request } from '../signaling/channel-api.ts';
 import { orderVideoCodecs } from './codec-preference.ts';
 

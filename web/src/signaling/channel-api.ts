@@ -1,12 +1,12 @@
 /** Requests to the API, with a deadline each. Throws {@link ApiError} and nothing else. */
-import type { ChannelDescription, ServerTime } from '../../../core/protocol/channel-description.ts';
+import type { ChannelDescription, ServerTime } from '../../../core/protocol/api/channel-description.ts';
 
 const REQUEST_TIMEOUT_MS = 8000;
 
 /** Why a request brought nothing. */
 export class ApiError extends Error {
 	override readonly name = 'ApiError';
-	/** Code of core/errors.ts as the server sent it, or `UNREACHABLE` when no answer came. */
+	/** Code of core/errors/errors.ts as the server sent it, or `UNREACHABLE` when no answer came. */
 	readonly code: string;
 	/** HTTP status; 0 when no answer came. */
 	readonly httpStatus: number;

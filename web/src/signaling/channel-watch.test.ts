@@ -1,6 +1,6 @@
 /** How often a channel is asked for, and what is reported. */
 import { describe, expect, it } from 'vitest';
-import type { ChannelDescription } from '../../../core/protocol/channel-description.ts';
+import type { ChannelDescription } from '../../../core/protocol/api/channel-description.ts';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import { ApiError } from './channel-api.ts';
 import { ChannelWatch } from './channel-watch.ts';

@@ -1,7 +1,7 @@
 /** Keeps a channel's description fresh by asking again and again: often while something is amiss, seldom while it plays. */
-import type { CancelTimer, Clock } from '../../../core/clock.ts';
-import type { ChannelDescription } from '../../../core/protocol/channel-description.ts';
-import { TypedEmitter } from '../../../core/typed-emitter.ts';
+import type { CancelTimer, Clock } from '../../../core/lifecycle/clock.ts';
+import type { ChannelDescription } from '../../../core/protocol/api/channel-description.ts';
+import { TypedEmitter } from '../../../core/lifecycle/typed-emitter.ts';
 import { ApiError } from './channel-api.ts';
 
 /** While nothing plays, a viewer waits for the answer. Shorter is felt by the server when a popular channel ends. */

@@ -1,7 +1,7 @@
 /** What the owner of a channel does with it: settings, stream keys, health, moderators. */
-import type { ChannelDescription, ChannelPolicy, LegDescription } from '../../../core/protocol/channel-description.ts';
-import type { PublishReportDescription, TrackProblemDescription } from '../../../core/protocol/publish-report.ts';
-import type { AudienceReport } from '../../../core/protocol/audience-report.ts';
+import type { ChannelDescription, ChannelPolicy, LegDescription } from '../../../core/protocol/api/channel-description.ts';
+import type { PublishReportDescription, TrackProblemDescription } from '../../../core/protocol/api/publish-report.ts';
+import type { AudienceReport } from '../../../core/protocol/api/audience-report.ts';
 import { sendJson } from './account-request.ts';
 
 /** A channel as its owner sees it. `graceWindowSeconds` null: the server's default; absent: not told. */

@@ -1,7 +1,7 @@
 /** The signaling client against a socket that does as it is told. */
 import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../core/logger.ts';
-import type { ServerMessage, TierDecision } from '../../../core/protocol/signaling-messages.ts';
+import type { ServerMessage, TierDecision } from '../../../core/protocol/signaling/signaling-messages.ts';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import type { ClockEstimate } from './server-clock.ts';
 import { SignalingClient, parseServerMessage, reconnectsAfter, type SocketLike } from './signaling-client.ts';

@@ -3,17 +3,17 @@
  * passes decisions down and statistics up. Without a socket — an older server, a proxy that does not let it through — the
  * player works on, choosing its tier by itself.
  */
-import type { CancelTimer, Clock } from '../../../core/clock.ts';
+import type { CancelTimer, Clock } from '../../../core/lifecycle/clock.ts';
 import type { Logger } from '../../../core/logger.ts';
-import type { ChannelDescription, DeliveryTier } from '../../../core/protocol/channel-description.ts';
+import type { ChannelDescription, DeliveryTier } from '../../../core/protocol/api/channel-description.ts';
 import type {
 	ClientMessage,
 	ServerMessage,
 	TierDecision,
 	ViewerStatistics,
-} from '../../../core/protocol/signaling-messages.ts';
-import { SIGNALING_CLOSE_CODES, SIGNALING_PROTOCOL } from '../../../core/protocol/signaling-constants.ts';
-import { TypedEmitter } from '../../../core/typed-emitter.ts';
+} from '../../../core/protocol/signaling/signaling-messages.ts';
+import { SIGNALING_CLOSE_CODES, SIGNALING_PROTOCOL } from '../../../core/protocol/signaling/signaling-constants.ts';
+import { TypedEmitter } from '../../../core/lifecycle/typed-emitter.ts';
 import { retryDelayMs, type RetryPolicy } from '../playback/retry-policy.ts';
 import { estimateFromSocket, type ClockEstimate } from './server-clock.ts';
 

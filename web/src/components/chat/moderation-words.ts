@@ -1,5 +1,5 @@
 /** What a moderator reads before and after the server does what they asked for. Pure. */
-import { GUEST_NAME_PREFIX } from '../../../../core/protocol/signaling-constants.ts';
+import { GUEST_NAME_PREFIX } from '../../../../core/protocol/signaling/signaling-constants.ts';
 
 const UNIT_WORDS: Readonly<Record<string, string>> = {
 	'': 'second',

@@ -1,7 +1,7 @@
 /** Tests of the one teardown path: the standard behaviours that every closable object takes from here. */
 import { describe, expect, it } from 'vitest';
 import { CloseScope } from './close-scope.ts';
-import { RecordingLogger } from './testing/recording-logger.ts';
+import { RecordingLogger } from '../testing/recording-logger.ts';
 
 type Reason = 'done' | 'parent-closed';
 

@@ -1,7 +1,7 @@
 /** Who watches a channel, and how: what the dashboard shows its owner. */
 import { Type, type Static } from 'typebox';
 import { DELIVERY_TIERS } from './channel-description.ts';
-import { TIER_REASONS } from './signaling-constants.ts';
+import { TIER_REASONS } from '../signaling/signaling-constants.ts';
 
 const latency = Type.Union(
 	[

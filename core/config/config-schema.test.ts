@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { Type } from 'typebox';
 import { describe, expect, it } from 'vitest';
 import { listConfigFields, maskConfig, maskUrl, nearest, pathToEnvironmentName, readConfig } from './config-schema.ts';
-import { SpillwayError } from './errors.ts';
+import { SpillwayError } from '../errors/errors.ts';
 
 const SCHEMA = Type.Object({
 	http: Type.Object({

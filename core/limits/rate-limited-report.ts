@@ -1,6 +1,6 @@
 /** Counts noise of the media path and reports it at most once a second, with the last example. */
-import type { Clock } from './clock.ts';
-import type { Logger } from './logger.ts';
+import type { Clock } from '../lifecycle/clock.ts';
+import type { Logger } from '../logger.ts';
 
 /** Per-packet trouble is counted here instead of being logged or thrown. */
 export class RateLimitedReport {

@@ -1,5 +1,5 @@
 /** A state as a word, its transitions as data, and one setter that checks and logs. */
-import type { Logger } from './logger.ts';
+import type { Logger } from '../logger.ts';
 
 /** State → event → next state. An event missing from a state's row is ignored there, and that is logged as a warning. */
 export type TransitionTable<State extends string, Event extends string> = Record<State, Partial<Record<Event, State>>>;

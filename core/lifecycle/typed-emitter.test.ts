@@ -1,7 +1,7 @@
 /** Tests of the event emitter. */
 import { describe, expect, it } from 'vitest';
-import type { Logger } from './logger.ts';
-import { RecordingLogger } from './testing/recording-logger.ts';
+import type { Logger } from '../logger.ts';
+import { RecordingLogger } from '../testing/recording-logger.ts';
 import { TypedEmitter } from './typed-emitter.ts';
 
 type DoorEvents = { opened: [byWhom: string, count: number]; closed: [] };

@@ -1,7 +1,7 @@
 /** Declares, reads, masks and lists configuration. Knows neither files nor the environment: both are handed in as data. */
 import { Value } from 'typebox/value';
 import type { Static, TObject, TSchema } from 'typebox';
-import { SpillwayError } from './errors.ts';
+import { SpillwayError } from '../errors/errors.ts';
 
 /** What each field's TypeBox options must say besides its limits; `default` is left out only where absence has a meaning. */
 export type ConfigFieldOptions = {

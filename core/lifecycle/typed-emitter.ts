@@ -1,5 +1,5 @@
 /** Event emitter whose event map is its documentation. Nothing may depend on the order of listeners. */
-import type { Logger } from './logger.ts';
+import type { Logger } from '../logger.ts';
 
 type Listener<Args extends unknown[]> = (...args: Args) => void;
 

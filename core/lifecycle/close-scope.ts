@@ -1,5 +1,5 @@
 /** One teardown path per object: a named reason, cleanups in reverse order, an abort signal for everything that waits. */
-import type { Logger } from './logger.ts';
+import type { Logger } from '../logger.ts';
 
 /** Owned by everything that can be closed. Closing starts synchronously and finishes asynchronously. */
 export class CloseScope<Reason extends string> {

@@ -1,7 +1,7 @@
 /** Tests of the state machine. */
 import { describe, expect, it } from 'vitest';
 import { reachableStates, StateMachine, type TransitionTable } from './state-machine.ts';
-import { RecordingLogger } from './testing/recording-logger.ts';
+import { RecordingLogger } from '../testing/recording-logger.ts';
 
 type State = 'new' | 'open' | 'closed';
 type Event = 'opened' | 'poked' | 'failed';

@@ -1,8 +1,8 @@
 /** Tests of the report of noise. */
 import { describe, expect, it } from 'vitest';
 import { RateLimitedReport } from './rate-limited-report.ts';
-import { FakeClock } from './testing/fake-clock.ts';
-import { RecordingLogger } from './testing/recording-logger.ts';
+import { FakeClock } from '../testing/fake-clock.ts';
+import { RecordingLogger } from '../testing/recording-logger.ts';
 
 describe('RateLimitedReport', () => {
 	it('reports the first at once, then once a second what came in between, with the last example', async () => {

@@ -1,7 +1,7 @@
 /** Tests of the clocks and of what waits on them. */
 import { describe, expect, it } from 'vitest';
 import { sleep, systemClock, withDeadline } from './clock.ts';
-import { FakeClock } from './testing/fake-clock.ts';
+import { FakeClock } from '../testing/fake-clock.ts';
 
 describe('systemClock', () => {
 	it('agrees with the wall clock to 3 ms and has a finer resolution', () => {

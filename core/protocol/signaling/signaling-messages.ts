@@ -4,7 +4,7 @@
  * the server.
  */
 import { Type, type Static } from 'typebox';
-import { channelDescriptionSchema, DELIVERY_TIERS } from './channel-description.ts';
+import { channelDescriptionSchema, DELIVERY_TIERS } from '../api/channel-description.ts';
 import { MAX_CHAT_TEXT_LENGTH, SIGNALING_PROTOCOL, TIER_REASONS } from './signaling-constants.ts';
 
 const tier = Type.Enum([...DELIVERY_TIERS]);
@@ -185,7 +185,7 @@ export const serverMessageSchema = Type.Union([
 	Type.Object({
 		type: Type.Literal('chat-refused'),
 		draftId: Type.String(),
-		code: Type.String({ description: 'Of core/errors.ts.' }),
+		code: Type.String({ description: 'Of core/errors/errors.ts.' }),
 		detail: Type.String(),
 		retryAfterMs: Type.Optional(Type.Number({ minimum: 0 })),
 	}),
