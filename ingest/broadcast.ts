@@ -9,7 +9,7 @@ import type { TranscoderFactory } from '../core/media/transcoder.ts';
 import { StateMachine } from '../core/lifecycle/state-machine.ts';
 import { WallClockWatch } from '../core/lifecycle/wall-clock-watch.ts';
 import { TypedEmitter } from '../core/lifecycle/typed-emitter.ts';
-import type { BroadcastRouter } from '../sfu/broadcast-router.ts';
+import type { BroadcastRouter } from '../sfu/broadcast/broadcast-router.ts';
 import { BROADCAST_TRANSITIONS, type BroadcastEvent, type BroadcastState } from './broadcast-state.ts';
 import type { BroadcastOutputs, LegEncoderState } from './contribution-legs.ts';
 import { TIMELINE_START_MS } from './contribution-timeline.ts';

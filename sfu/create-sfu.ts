@@ -3,9 +3,9 @@ import { availableParallelism } from 'node:os';
 import type { Clock } from '../core/lifecycle/clock.ts';
 import type { BroadcastId } from '../core/ids.ts';
 import type { Logger } from '../core/logger.ts';
-import { BroadcastRouter } from './broadcast-router.ts';
-import type { SfuConfig } from './sfu-config.ts';
-import { WorkerPool } from './worker-pool.ts';
+import { BroadcastRouter } from './broadcast/broadcast-router.ts';
+import type { SfuConfig } from './workers/sfu-config.ts';
+import { WorkerPool } from './workers/worker-pool.ts';
 
 /** The SFU tier, for ingest and for the server. */
 export interface Sfu {

@@ -2,14 +2,14 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createId, type ViewerId } from '../core/ids.ts';
 import { systemClock } from '../core/lifecycle/clock.ts';
-import type { BroadcastRouter } from './broadcast-router.ts';
-import { DEFAULT_PAYLOAD_TYPES } from './media-codecs.ts';
-import { PublisherTransport } from './publisher-transport.ts';
+import type { BroadcastRouter } from './broadcast/broadcast-router.ts';
+import { DEFAULT_PAYLOAD_TYPES } from './rtp/media-codecs.ts';
+import { PublisherTransport } from './publisher/publisher-transport.ts';
 import { parseSdpOffer } from './sdp/sdp-offer.ts';
 import { negotiateWhip } from './sdp/whip-negotiation.ts';
 import { SfuBench, waitUntil } from './testing/sfu-bench.ts';
 import { WeriftPublisher, WeriftViewer } from './testing/werift-peers.ts';
-import { ViewerTransport } from './viewer-transport.ts';
+import { ViewerTransport } from './viewer/viewer-transport.ts';
 
 /** Consent is checked for 12 s (RFC 7675 §5.1 allows up to 30); the rest is for a busy machine. */
 const NOTICED_WITHIN_MS = 30_000;

@@ -1,6 +1,6 @@
 /** The stage and router of a broadcast for tests: keeps what is sent to viewers, without a worker. */
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
-import type { BroadcastRouter, BroadcastRouterEvents } from '../../sfu/broadcast-router.ts';
+import type { BroadcastRouter, BroadcastRouterEvents } from '../../sfu/broadcast/broadcast-router.ts';
 import type { PublisherPacket } from '../../sfu/stage/stage-track.ts';
 import type { Stage, StageEndReason, StageEvents } from '../../sfu/stage/stage.ts';
 

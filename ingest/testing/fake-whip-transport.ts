@@ -1,7 +1,7 @@
 /** A WHIP publisher's transport for tests: sends numbered pictures and sound as RTP when told to. */
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
-import type { PublisherTransport, PublisherTransportEvents } from '../../sfu/publisher-transport.ts';
-import { createRtpHeader } from '../../sfu/rtp/rtp-packet.ts';
+import type { PublisherTransport, PublisherTransportEvents } from '../../sfu/publisher/publisher-transport.ts';
+import { createRtpHeader } from '../../core/wire/rtp/rtp-packet.ts';
 import { PICTURE_TICKS, picturePayloads } from '../../sfu/testing/numbered-pictures.ts';
 import type { WhipTransport } from '../whip/whip-publisher.ts';
 

@@ -4,7 +4,7 @@ import Fastify, { type FastifyInstance, type InjectOptions, type LightMyRequestR
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import type { PublisherId } from '../../core/ids.ts';
-import { DEFAULT_PAYLOAD_TYPES } from '../../sfu/media-codecs.ts';
+import { DEFAULT_PAYLOAD_TYPES } from '../../sfu/rtp/media-codecs.ts';
 import { pictureNumbers } from '../../sfu/testing/numbered-pictures.ts';
 import { answerProblems } from '../../sfu/testing/problem-handler.ts';
 import {

@@ -9,7 +9,7 @@ import { addressKey, plainAddress } from '../../core/limits/address-key.ts';
 import { PendingPlaces, type PendingPlace } from '../../core/limits/pending-places.ts';
 import type { Logger } from '../../core/logger.ts';
 import { StateMachine } from '../../core/lifecycle/state-machine.ts';
-import { PublisherTransport } from '../../sfu/publisher-transport.ts';
+import { PublisherTransport } from '../../sfu/publisher/publisher-transport.ts';
 import {
 	allowAllOrigins,
 	answerOptions,

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { Consumer } from 'mediasoup/types';
 import { describe, expect, it } from 'vitest';
 import { SpillwayError } from '../../core/errors/errors.ts';
-import { DEFAULT_PAYLOAD_TYPES } from '../media-codecs.ts';
+import { DEFAULT_PAYLOAD_TYPES } from '../rtp/media-codecs.ts';
 import { violatedRules } from '../testing/answer-rules.ts';
 import { offerArbitrary } from '../testing/offer-arbitrary.ts';
 import { CHROMIUM_WHEP_OFFER, OBS_OFFER } from '../testing/sdp-fixtures.ts';

@@ -2,7 +2,7 @@
 import type { DtlsParameters, IceCandidate, IceParameters } from 'mediasoup/types';
 import { describe, expect, it } from 'vitest';
 import { CHROMIUM_WHEP_OFFER, FFMPEG_OFFER, OBS_OFFER, OBS_SIMULCAST_OFFER } from '../testing/sdp-fixtures.ts';
-import { DEFAULT_PAYLOAD_TYPES } from '../media-codecs.ts';
+import { DEFAULT_PAYLOAD_TYPES } from '../rtp/media-codecs.ts';
 import { writeSdpAnswer } from './sdp-answer.ts';
 import { parseSdpOffer } from './sdp-offer.ts';
 import { negotiateWhep } from './whep-negotiation.ts';

@@ -1,7 +1,7 @@
 /** A WHEP offer → the payload types and capabilities its viewer has to be served with, and what is answered. Pure. */
 import type { Consumer, RtpCapabilities, RtpHeaderExtension } from 'mediasoup/types';
 import { SpillwayError } from '../../core/errors/errors.ts';
-import { H264_PARAMETERS, type PayloadTypes } from '../media-codecs.ts';
+import { H264_PARAMETERS, type PayloadTypes } from '../rtp/media-codecs.ts';
 import { negotiateTransport, type NegotiatedTransport } from './bundle.ts';
 import type { AnsweredMedia } from './sdp-answer.ts';
 import type { OfferedCodec, OfferedMedia, SdpOffer } from './sdp-offer.ts';

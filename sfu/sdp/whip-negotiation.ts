@@ -1,7 +1,7 @@
 /** A WHIP offer → what mediasoup has to be told of it, and what is answered (RFC 9725 §4). Pure. */
 import type { RtpCodecParameters, RtpEncodingParameters, RtpParameters } from 'mediasoup/types';
 import { SpillwayError } from '../../core/errors/errors.ts';
-import { H264_PARAMETERS, OPAQUE_VIDEO_CODEC } from '../media-codecs.ts';
+import { H264_PARAMETERS, OPAQUE_VIDEO_CODEC } from '../rtp/media-codecs.ts';
 import { negotiateTransport, type NegotiatedTransport } from './bundle.ts';
 import type { AnsweredMedia } from './sdp-answer.ts';
 import type { OfferedCodec, OfferedMedia, SdpOffer } from './sdp-offer.ts';

@@ -4,8 +4,8 @@ import type { PlainTransport, Router } from 'mediasoup/types';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import type { Logger } from '../../core/logger.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
-import { isRtcp, createRtpHeader, readRtpHeader, type RtpHeader } from '../rtp/rtp-packet.ts';
-import { readKeyFrameRequests } from '../rtp/rtcp.ts';
+import { isRtcp, createRtpHeader, readRtpHeader, type RtpHeader } from '../../core/wire/rtp/rtp-packet.ts';
+import { readKeyFrameRequests } from '../../core/wire/rtp/rtcp.ts';
 
 /** Events of a link. */
 export type StageLinkEvents = {

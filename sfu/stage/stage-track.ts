@@ -1,11 +1,11 @@
 /** The two tracks of a stage: what publishers' packets and our own access units go through on their way to the viewers. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { SOUND_LAG_MS } from '../../core/media/sound-lag.ts';
-import { Cohort, type Newcomer } from './cohort.ts';
-import type { JoinLayer } from './join-layer.ts';
-import { NewestGop, type KeptPacket } from './newest-gop.ts';
-import { SequenceSplicer } from './splice.ts';
-import type { StagePacket, StageStream } from './stage-stream.ts';
+import { Cohort, type Newcomer } from './join/cohort.ts';
+import type { JoinLayer } from './join/join-layer.ts';
+import { NewestGop, type KeptPacket } from './layer/newest-gop.ts';
+import { SequenceSplicer } from './layer/splice.ts';
+import type { StagePacket, StageStream } from './layer/stage-stream.ts';
 
 /** A payload as it came from a WHIP publisher. */
 export type PublisherPacket = {

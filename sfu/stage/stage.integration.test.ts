@@ -2,8 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import { SOUND_LAG_MS } from '../../core/media/sound-lag.ts';
-import type { BroadcastRouter, ViewerRouter } from '../broadcast-router.ts';
-import { DEFAULT_PAYLOAD_TYPES, type PayloadTypes } from '../media-codecs.ts';
+import type { BroadcastRouter, ViewerRouter } from '../broadcast/broadcast-router.ts';
+import { DEFAULT_PAYLOAD_TYPES, type PayloadTypes } from '../rtp/media-codecs.ts';
 import { PICTURE_TICKS, PictureFeed, pictureNumbers, picturePayloads } from '../testing/numbered-pictures.ts';
 import { PlainViewer } from '../testing/plain-viewer.ts';
 import { SfuBench, waitUntil } from '../testing/sfu-bench.ts';

@@ -10,11 +10,11 @@ import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { Logger } from '../../core/logger.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import { OPUS_CLOCK_RATE, VIDEO_CLOCK_RATE } from '../../core/units.ts';
-import { H264_PARAMETERS, OPUS_PARAMETERS, type PayloadTypes } from '../media-codecs.ts';
-import { ABS_CAPTURE_TIME_EXTENSION_ID } from '../rtp/rtp-packet.ts';
-import { JoinLayer } from './join-layer.ts';
+import { H264_PARAMETERS, OPUS_PARAMETERS, type PayloadTypes } from '../rtp/media-codecs.ts';
+import { ABS_CAPTURE_TIME_EXTENSION_ID } from '../../core/wire/rtp/rtp-packet.ts';
+import { JoinLayer } from './join/join-layer.ts';
 import { StageLink } from './stage-link.ts';
-import { StageStream } from './stage-stream.ts';
+import { StageStream } from './layer/stage-stream.ts';
 import { AudioStageTrack, VideoStageTrack } from './stage-track.ts';
 
 /** Events of a stage. */

@@ -5,7 +5,7 @@ import type { Consumer, PlainTransport, Router } from 'mediasoup/types';
 import { silentLogger } from '../../core/logger.ts';
 import { SentPackets, type SentPacket } from '../stage/testing/sent-packets.ts';
 import type { Stage } from '../stage/stage.ts';
-import { beginPicture } from '../viewer-transport.ts';
+import { beginPicture } from '../viewer/viewer-transport.ts';
 
 /** Receives one track. */
 export class PlainViewer implements AsyncDisposable {

@@ -4,7 +4,7 @@ import type { BroadcastId } from '../../core/ids.ts';
 import { createId } from '../../core/ids.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import { createSfu, type Sfu } from '../create-sfu.ts';
-import type { SfuConfig } from '../sfu-config.ts';
+import type { SfuConfig } from '../workers/sfu-config.ts';
 
 /** Any free port, loopback, the worker that set-up has built. */
 export function testSfuConfig(workerCount = 1): SfuConfig {

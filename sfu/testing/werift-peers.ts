@@ -8,7 +8,7 @@ import {
 	type RTCRtpTransceiver,
 } from 'werift';
 import { picturePayloads } from './numbered-pictures.ts';
-import type { PayloadTypes } from '../media-codecs.ts';
+import type { PayloadTypes } from '../rtp/media-codecs.ts';
 
 /** One packet as a viewer's decoder would get it. */
 export type ReceivedPacket = {

@@ -2,8 +2,8 @@
 import Fastify, { type FastifyInstance, type InjectOptions, type LightMyRequestResponse } from 'fastify';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { SpillwayError } from '../../core/errors/errors.ts';
-import type { BroadcastRouter } from '../broadcast-router.ts';
-import { DEFAULT_PAYLOAD_TYPES } from '../media-codecs.ts';
+import type { BroadcastRouter } from '../broadcast/broadcast-router.ts';
+import { DEFAULT_PAYLOAD_TYPES } from '../rtp/media-codecs.ts';
 import { PictureFeed, pictureNumbers } from '../testing/numbered-pictures.ts';
 import { answerProblems } from '../testing/problem-handler.ts';
 import { CHROMIUM_WHEP_OFFER, OBS_OFFER } from '../testing/sdp-fixtures.ts';

@@ -10,7 +10,7 @@ import { PendingPlaces } from '../../core/limits/pending-places.ts';
 import { TokenBuckets, type TokenRate } from '../../core/limits/token-bucket.ts';
 import { VIEWER_HEADER } from '../../core/protocol/signaling/viewer-header.ts';
 import type { Logger } from '../../core/logger.ts';
-import type { BroadcastRouter } from '../broadcast-router.ts';
+import type { BroadcastRouter } from '../broadcast/broadcast-router.ts';
 import {
 	allowAllOrigins,
 	answerOptions,
@@ -21,7 +21,7 @@ import {
 	sessionLocation,
 } from '../sdp/sdp-http.ts';
 import { parseSdpOffer, type SdpOffer } from '../sdp/sdp-offer.ts';
-import { ViewerTransport } from '../viewer-transport.ts';
+import { ViewerTransport } from '../viewer/viewer-transport.ts';
 
 /** Offers of one address group: a school's start of a lesson is below it, a program that runs wild is not. */
 const OFFER_RATE: TokenRate = { perSecond: 20, burst: 100 };

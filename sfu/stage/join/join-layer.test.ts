@@ -1,10 +1,10 @@
 /** Tests of a join layer: the burst of the newest GOP, and the following until its newcomers have moved on. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FakeClock } from '../../core/testing/fake-clock.ts';
+import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import { compressTimestamps, JoinLayer } from './join-layer.ts';
-import type { KeptPacket } from './newest-gop.ts';
-import { createStream, SentPackets, sequenceSteps } from './testing/sent-packets.ts';
+import type { KeptPacket } from '../layer/newest-gop.ts';
+import { createStream, SentPackets, sequenceSteps } from '../testing/sent-packets.ts';
 
 function packet(liveSequence: number, timestampTicks: number): KeptPacket {
 	return {

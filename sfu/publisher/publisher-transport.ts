@@ -1,15 +1,15 @@
 /** One WHIP publisher's WebRTC transport: its Producers, and the tap through which their packets reach our code. */
 import type { Consumer, Producer, RtpCapabilities, WebRtcTransport } from 'mediasoup/types';
-import type { Clock } from '../core/lifecycle/clock.ts';
-import { CloseScope } from '../core/lifecycle/close-scope.ts';
-import type { Logger } from '../core/logger.ts';
-import { TypedEmitter } from '../core/lifecycle/typed-emitter.ts';
-import { ntpToEpochMs } from '../core/units.ts';
-import type { BroadcastRouter } from './broadcast-router.ts';
-import type { RtpHeader } from './rtp/rtp-packet.ts';
-import type { NegotiatedPublisher, NegotiatedPublisherTrack } from './sdp/whip-negotiation.ts';
-import { remoteDtlsParameters } from './sdp/bundle.ts';
-import { writeSdpAnswer } from './sdp/sdp-answer.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { CloseScope } from '../../core/lifecycle/close-scope.ts';
+import type { Logger } from '../../core/logger.ts';
+import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
+import { ntpToEpochMs } from '../../core/units.ts';
+import type { BroadcastRouter } from '../broadcast/broadcast-router.ts';
+import type { RtpHeader } from '../../core/wire/rtp/rtp-packet.ts';
+import type { NegotiatedPublisher, NegotiatedPublisherTrack } from '../sdp/whip-negotiation.ts';
+import { remoteDtlsParameters } from '../sdp/bundle.ts';
+import { writeSdpAnswer } from '../sdp/sdp-answer.ts';
 import { SimulcastSelector } from './simulcast/simulcast-selector.ts';
 
 /** Why a publisher's transport ended. */

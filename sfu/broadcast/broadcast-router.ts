@@ -1,14 +1,14 @@
 /** One broadcast in the SFU: its home router with the stage, and routers for viewers elsewhere, reached by pipes. */
 import type { Producer, Router } from 'mediasoup/types';
-import { CloseScope } from '../core/lifecycle/close-scope.ts';
-import type { Clock } from '../core/lifecycle/clock.ts';
-import { SpillwayError } from '../core/errors/errors.ts';
-import type { BroadcastId } from '../core/ids.ts';
-import type { Logger } from '../core/logger.ts';
-import { TypedEmitter } from '../core/lifecycle/typed-emitter.ts';
-import { DEFAULT_PAYLOAD_TYPES, payloadTypesKey, routerMediaCodecs, type PayloadTypes } from './media-codecs.ts';
-import { Stage, type StageEndReason } from './stage/stage.ts';
-import type { PooledWorker, WorkerPool } from './worker-pool.ts';
+import { CloseScope } from '../../core/lifecycle/close-scope.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
+import type { BroadcastId } from '../../core/ids.ts';
+import type { Logger } from '../../core/logger.ts';
+import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
+import { DEFAULT_PAYLOAD_TYPES, payloadTypesKey, routerMediaCodecs, type PayloadTypes } from '../rtp/media-codecs.ts';
+import { Stage, type StageEndReason } from '../stage/stage.ts';
+import type { PooledWorker, WorkerPool } from '../workers/worker-pool.ts';
 
 /** A router that serves viewers of one set of payload types on one worker. */
 export type ViewerRouter = {

@@ -1,6 +1,6 @@
 /** The codecs of our routers and the payload types they use, per viewer's offer. */
 import type { RouterRtpCodecCapability } from 'mediasoup/types';
-import { OPUS_CLOCK_RATE, VIDEO_CLOCK_RATE } from '../core/units.ts';
+import { OPUS_CLOCK_RATE, VIDEO_CLOCK_RATE } from '../../core/units.ts';
 
 /**
  * Payload types of a router. mediasoup sends every Consumer the payload types of its router, while a WHEP viewer must be

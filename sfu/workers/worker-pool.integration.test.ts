@@ -3,11 +3,11 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { FakeClock } from '../core/testing/fake-clock.ts';
-import { RecordingLogger } from '../core/testing/recording-logger.ts';
-import { createSfu } from './create-sfu.ts';
-import { DEFAULT_PAYLOAD_TYPES } from './media-codecs.ts';
-import { AdjustableClock, SfuBench, testSfuConfig, waitUntil } from './testing/sfu-bench.ts';
+import { FakeClock } from '../../core/testing/fake-clock.ts';
+import { RecordingLogger } from '../../core/testing/recording-logger.ts';
+import { createSfu } from '../create-sfu.ts';
+import { DEFAULT_PAYLOAD_TYPES } from '../rtp/media-codecs.ts';
+import { AdjustableClock, SfuBench, testSfuConfig, waitUntil } from '../testing/sfu-bench.ts';
 import { WorkerPool } from './worker-pool.ts';
 
 function isRunning(pid: number): boolean {

@@ -1,8 +1,8 @@
 /** One RTP stream that the stage sends into its router: header writing, counters, sender reports. */
-import type { Clock } from '../../core/lifecycle/clock.ts';
-import { epochMsToNtp, msToTicks } from '../../core/units.ts';
-import { writeSenderReport } from '../rtp/rtcp.ts';
-import { STAGE_HEADER_BYTES, writeStageHeader } from '../rtp/rtp-packet.ts';
+import type { Clock } from '../../../core/lifecycle/clock.ts';
+import { epochMsToNtp, msToTicks } from '../../../core/units.ts';
+import { writeSenderReport } from '../../../core/wire/rtp/rtcp.ts';
+import { STAGE_HEADER_BYTES, writeStageHeader } from '../../../core/wire/rtp/rtp-packet.ts';
 
 /**
  * Sender reports come quickly at first, because receivers cannot play sound and picture in step before they have one of

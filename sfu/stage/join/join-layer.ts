@@ -2,9 +2,9 @@
  * A simulcast layer of the stage on which newcomers begin: it gets a fresh copy of the newest GOP, its timestamps compressed
  * to just before now, then follows the live layer until the newcomers have moved over at a key frame.
  */
-import type { Clock } from '../../core/lifecycle/clock.ts';
-import type { KeptPacket } from './newest-gop.ts';
-import type { StagePacket, StageStream } from './stage-stream.ts';
+import type { Clock } from '../../../core/lifecycle/clock.ts';
+import type { KeptPacket } from '../layer/newest-gop.ts';
+import type { StagePacket, StageStream } from '../layer/stage-stream.ts';
 
 /**
  * Distance of the compressed pictures, in 90 kHz ticks: 1 ms. Receivers wait until a picture's timestamp is due, so the

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import * as mediasoup from 'mediasoup';
 import { describe, expect, it } from 'vitest';
-import { epochMsToNtp } from '../../core/units.ts';
+import { epochMsToNtp } from '../../units.ts';
 import {
 	ABS_CAPTURE_TIME_EXTENSION_ID,
 	createRtpHeader,

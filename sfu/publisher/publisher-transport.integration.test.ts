@@ -1,12 +1,12 @@
 /** Tests of simulcast with a real SFU: what reaches our code of a publisher's layers, in whatever order they are offered. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { systemClock } from '../core/lifecycle/clock.ts';
-import { unwrap } from '../core/units.ts';
+import { systemClock } from '../../core/lifecycle/clock.ts';
+import { unwrap } from '../../core/units.ts';
 import { PublisherTransport } from './publisher-transport.ts';
-import { parseSdpOffer } from './sdp/sdp-offer.ts';
-import { negotiateWhip } from './sdp/whip-negotiation.ts';
-import { LAYER_SPS, SimulcastPeer } from './testing/simulcast-peer.ts';
-import { SfuBench, waitUntil } from './testing/sfu-bench.ts';
+import { parseSdpOffer } from '../sdp/sdp-offer.ts';
+import { negotiateWhip } from '../sdp/whip-negotiation.ts';
+import { LAYER_SPS, SimulcastPeer } from '../testing/simulcast-peer.ts';
+import { SfuBench, waitUntil } from '../testing/sfu-bench.ts';
 
 let bench: SfuBench;
 beforeAll(async () => {

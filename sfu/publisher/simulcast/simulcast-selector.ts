@@ -3,8 +3,8 @@
  * sequence numbers and timestamps. mediasoup's own choice goes by the order of the layers in the offer, which is no order of
  * size, and has to wait for sender reports that some publishers never send.
  */
-import type { RtpHeader } from '../rtp/rtp-packet.ts';
-import { SequenceSplicer } from '../stage/splice.ts';
+import type { RtpHeader } from '../../../core/wire/rtp/rtp-packet.ts';
+import { SequenceSplicer } from '../../stage/layer/splice.ts';
 import { readKeyFrameStart } from './key-frame-start.ts';
 import { SimulcastLayer } from './simulcast-layer.ts';
 

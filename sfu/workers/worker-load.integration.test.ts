@@ -1,12 +1,12 @@
 /** Tests that a real worker's load is seen: CPU time, viewers' Consumers and nobody else's, until the viewer goes. */
 import { describe, expect, it, vi } from 'vitest';
-import { createId, type ViewerId } from '../core/ids.ts';
-import { DEFAULT_PAYLOAD_TYPES } from './media-codecs.ts';
-import { parseSdpOffer } from './sdp/sdp-offer.ts';
-import { CHROMIUM_WHEP_OFFER } from './testing/sdp-fixtures.ts';
-import { SfuBench } from './testing/sfu-bench.ts';
-import { WeriftViewer } from './testing/werift-peers.ts';
-import { ViewerTransport } from './viewer-transport.ts';
+import { createId, type ViewerId } from '../../core/ids.ts';
+import { DEFAULT_PAYLOAD_TYPES } from '../rtp/media-codecs.ts';
+import { parseSdpOffer } from '../sdp/sdp-offer.ts';
+import { CHROMIUM_WHEP_OFFER } from '../testing/sdp-fixtures.ts';
+import { SfuBench } from '../testing/sfu-bench.ts';
+import { WeriftViewer } from '../testing/werift-peers.ts';
+import { ViewerTransport } from '../viewer/viewer-transport.ts';
 
 describe('WorkerPool.readLoads', () => {
 	it("counts viewers' Consumers, not the stage's, and forgets them with the viewer", async () => {

@@ -1,7 +1,7 @@
 /** Tests of one stage stream: what is written into its packets, and when it reports. */
 import { describe, expect, it } from 'vitest';
-import { FakeClock } from '../../core/testing/fake-clock.ts';
-import { createStream, SentPackets } from './testing/sent-packets.ts';
+import { FakeClock } from '../../../core/testing/fake-clock.ts';
+import { createStream, SentPackets } from '../testing/sent-packets.ts';
 
 const packetAt = (
 	timestampTicks: number,

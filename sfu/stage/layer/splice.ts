@@ -1,5 +1,5 @@
 /** Joins the packets of successive publishers into one stream: pure arithmetic on sequence numbers and timestamps. */
-import { unwrap } from '../../core/units.ts';
+import { unwrap } from '../../../core/units.ts';
 
 /**
  * One output stream. Within a splice the offsets are constant, so that a packet sent again by the publisher, however late,

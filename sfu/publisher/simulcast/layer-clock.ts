@@ -1,5 +1,5 @@
 /** The RTP clock of one simulcast layer, and how it relates to another layer's. Each layer starts at a random timestamp. */
-import { msToTicks, unwrap, VIDEO_CLOCK_RATE } from '../../core/units.ts';
+import { msToTicks, unwrap, VIDEO_CLOCK_RATE } from '../../../core/units.ts';
 
 /** Arrivals are compared over one to two of these: long enough to meet a packet that did not wait anywhere. */
 const ENVELOPE_WINDOW_MS = 5000;

@@ -1,6 +1,6 @@
 /** What is known of one simulcast layer: the size of its pictures, its bit rate, since when it comes, and its clock. */
-import { bytesToBps } from '../../core/units.ts';
-import type { RtpHeader } from '../rtp/rtp-packet.ts';
+import { bytesToBps } from '../../../core/units.ts';
+import type { RtpHeader } from '../../../core/wire/rtp/rtp-packet.ts';
 import type { KeyFrameStart } from './key-frame-start.ts';
 import { LayerClock } from './layer-clock.ts';
 

@@ -1,7 +1,7 @@
 /** Tells from one RTP payload whether a key frame starts with it, and how large its picture is. Keeps nothing. */
-import { NAL_TYPE, nalType } from '../../core/media/h264.ts';
-import { parseSps } from '../../core/media/h264-parameter-sets.ts';
-import { descriptorBytes, readVp8KeyFrame } from '../rtp/vp8-depacketizer.ts';
+import { NAL_TYPE, nalType } from '../../../core/media/h264.ts';
+import { parseSps } from '../../../core/media/h264-parameter-sets.ts';
+import { descriptorBytes, readVp8KeyFrame } from '../../rtp/vp8-depacketizer.ts';
 
 /** `pixelCount` is undefined when the size cannot be read. */
 export type KeyFrameStart = { pixelCount: number | undefined };

@@ -1,10 +1,10 @@
 /** Tests of the choice among simulcast layers: the largest one arrives, whatever its place, and nothing flaps. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { unwrap } from '../../core/units.ts';
-import { createRtpHeader } from '../rtp/rtp-packet.ts';
-import { PICTURE_TICKS } from '../testing/numbered-pictures.ts';
-import { LAYER_SPS } from '../testing/simulcast-peer.ts';
+import { unwrap } from '../../../core/units.ts';
+import { createRtpHeader } from '../../../core/wire/rtp/rtp-packet.ts';
+import { PICTURE_TICKS } from '../../testing/numbered-pictures.ts';
+import { LAYER_SPS } from '../../testing/simulcast-peer.ts';
 import { SimulcastSelector } from './simulcast-selector.ts';
 
 /** A copy, for a test adds to it. */

@@ -1,18 +1,18 @@
 /** One viewer's WebRTC transport with its two Consumers, from offer to the live layer. */
 import type { Consumer, WebRtcTransport } from 'mediasoup/types';
-import { CloseScope } from '../core/lifecycle/close-scope.ts';
-import type { Clock } from '../core/lifecycle/clock.ts';
-import { errorMessage } from '../core/errors/errors.ts';
-import type { ViewerId } from '../core/ids.ts';
-import type { Logger } from '../core/logger.ts';
-import { TypedEmitter } from '../core/lifecycle/typed-emitter.ts';
-import type { BroadcastRouter, ViewerRouter } from './broadcast-router.ts';
-import { DEFAULT_PAYLOAD_TYPES } from './media-codecs.ts';
-import { answerViewerMedia, negotiateWhep, viewerCapabilities, type NegotiatedViewer } from './sdp/whep-negotiation.ts';
-import { remoteDtlsParameters } from './sdp/bundle.ts';
-import { writeSdpAnswer } from './sdp/sdp-answer.ts';
-import type { SdpOffer } from './sdp/sdp-offer.ts';
-import type { VideoStageTrack } from './stage/stage-track.ts';
+import { CloseScope } from '../../core/lifecycle/close-scope.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { errorMessage } from '../../core/errors/errors.ts';
+import type { ViewerId } from '../../core/ids.ts';
+import type { Logger } from '../../core/logger.ts';
+import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
+import type { BroadcastRouter, ViewerRouter } from '../broadcast/broadcast-router.ts';
+import { DEFAULT_PAYLOAD_TYPES } from '../rtp/media-codecs.ts';
+import { answerViewerMedia, negotiateWhep, viewerCapabilities, type NegotiatedViewer } from '../sdp/whep-negotiation.ts';
+import { remoteDtlsParameters } from '../sdp/bundle.ts';
+import { writeSdpAnswer } from '../sdp/sdp-answer.ts';
+import type { SdpOffer } from '../sdp/sdp-offer.ts';
+import type { VideoStageTrack } from '../stage/stage-track.ts';
 
 /** Why a viewer's transport ended. */
 export type ViewerEndReason =

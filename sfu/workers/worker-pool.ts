@@ -1,12 +1,12 @@
 /** mediasoup Workers, up to one per core, each with its WebRTC server; started when there is work. A dead one is replaced on the same port. */
 import * as mediasoup from 'mediasoup';
 import type { WebRtcServer, Worker } from 'mediasoup/types';
-import { withChildEnvironment } from '../core/config/child-environment.ts';
-import { CloseScope } from '../core/lifecycle/close-scope.ts';
-import type { Clock } from '../core/lifecycle/clock.ts';
-import { SpillwayError, errorMessage } from '../core/errors/errors.ts';
-import type { Logger } from '../core/logger.ts';
-import { TypedEmitter } from '../core/lifecycle/typed-emitter.ts';
+import { withChildEnvironment } from '../../core/config/child-environment.ts';
+import { CloseScope } from '../../core/lifecycle/close-scope.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { SpillwayError, errorMessage } from '../../core/errors/errors.ts';
+import type { Logger } from '../../core/logger.ts';
+import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import { listenAddresses, type SfuConfig } from './sfu-config.ts';
 import { WorkerLoadProbe, type WorkerLoad } from './worker-load.ts';
 

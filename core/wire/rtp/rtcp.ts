@@ -1,5 +1,5 @@
 /** The RTCP that the stage speaks with its worker: sender reports out, key-frame requests in (RFC 3550 §6.4, RFC 4585). */
-import { epochMsToNtp } from '../../core/units.ts';
+import { epochMsToNtp } from '../../units.ts';
 
 const SENDER_REPORT = 200;
 const SOURCE_DESCRIPTION = 202;
