@@ -6,13 +6,13 @@ import { SpillwayError } from '../core/errors/errors.ts';
 import type { BroadcastId, ChannelName } from '../core/ids.ts';
 import type { Logger } from '../core/logger.ts';
 import { TypedEmitter } from '../core/lifecycle/typed-emitter.ts';
-import { BroadcastPackager, type BroadcastPackagerCloseReason } from './broadcast-packager.ts';
+import { BroadcastPackager, type BroadcastPackagerCloseReason } from './live/broadcast-packager.ts';
 import { BlockingReload, type WaitResult } from './origin/blocking-reload.ts';
 import { BroadcastOrigin, type OriginClient } from './origin/broadcast-origin.ts';
 import { HeldRequests } from './origin/held-requests.ts';
 import { createHlsRoutes } from './origin/hls-routes.ts';
 import type { RenderCounts } from './origin/rendered-playlist.ts';
-import type { PackagerConfig } from './packager-config.ts';
+import type { PackagerConfig } from './config/packager-config.ts';
 
 /** What a channel is doing now. */
 export type PackagerChannelState =

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BroadcastId, ChannelName } from '../core/ids.ts';
 import { readFragments } from './cmaf/box-reader.ts';
 import { concatBytes } from './cmaf/box-writer.ts';
-import { silentAacFrame } from './silent-aac.ts';
+import { silentAacFrame } from './segmenting/silent-aac.ts';
 import { fileAccessUnits, fileTrackConfigs, makeFileTracks, type FileTrack } from './testing/file-source.ts';
 import { PlaylistSequenceChecker } from './testing/playlist-rules.ts';
 import { createTestOrigin, playInRealTime, type TestOrigin } from './testing/test-origin.ts';

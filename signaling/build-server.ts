@@ -16,9 +16,9 @@ import { DEFAULT_RTMP_SERVER_CONFIG, type RtmpServer } from '../ingest/rtmp/rtmp
 import { workLimits } from '../ingest/work-budget.ts';
 import { WhipSessions } from '../ingest/whip/whip-routes.ts';
 import { createPackager, type Packager } from '../packager/create-packager.ts';
-import { checkFfmpeg } from '../packager/ffmpeg/ffmpeg-process.ts';
-import { createTranscoderFactory } from '../packager/ffmpeg/transcoder.ts';
-import { defaultPackagerConfig } from '../packager/packager-config.ts';
+import { checkFfmpeg } from '../packager/transcode/ffmpeg-process.ts';
+import { createTranscoderFactory } from '../packager/transcode/transcoder.ts';
+import { defaultPackagerConfig } from '../packager/config/packager-config.ts';
 import { createSfu, type Sfu } from '../sfu/create-sfu.ts';
 import { WhepSessions } from '../sfu/whep/whep-routes.ts';
 import { BroadcastJournal } from './channels/broadcast-journal.ts';

@@ -1,12 +1,12 @@
 /** What the routes ask about one broadcast: playlists, held until they have what is asked for, and media. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../core/errors/errors.ts';
-import type { BroadcastPackager } from '../broadcast-packager.ts';
-import type { PackagerConfig } from '../packager-config.ts';
+import type { BroadcastPackager } from '../live/broadcast-packager.ts';
+import type { PackagerConfig } from '../config/packager-config.ts';
 import { checkAdvanceLimit, type DeliveryDirectives } from '../playlist/delivery-directives.ts';
 import { formatMediaPlaylist } from '../playlist/media-playlist.ts';
 import { formatMultivariantPlaylist } from '../playlist/multivariant-playlist.ts';
-import type { Rendition } from '../rendition.ts';
+import type { Rendition } from '../rendition/rendition.ts';
 import { BlockingReload, type WaitResult } from './blocking-reload.ts';
 import type { AnswerKind } from './cache-policy.ts';
 import type { HeldRequests } from './held-requests.ts';

@@ -1,5 +1,5 @@
 /** How long a cache may keep each kind of answer (draft-pantos-hls-rfc8216bis App. B.1). Pure. */
-import { TARGET_DURATION_SECONDS } from '../packager-config.ts';
+import { TARGET_DURATION_SECONDS } from '../config/packager-config.ts';
 
 /** What is answered. */
 export type AnswerKind =

@@ -6,8 +6,8 @@ import type { BroadcastId, ChannelName } from '../../core/ids.ts';
 import type { AccessUnit, TrackId } from '../../core/media/access-unit.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
-import type { BroadcastPackager } from '../broadcast-packager.ts';
-import type { PackagerConfig } from '../packager-config.ts';
+import type { BroadcastPackager } from '../live/broadcast-packager.ts';
+import type { PackagerConfig } from '../config/packager-config.ts';
 import { SIMULATED_VIDEO, simulatedAudio, simulateRun } from '../testing/simulated-source.ts';
 import { createTestOrigin, type TestOrigin } from '../testing/test-origin.ts';
 

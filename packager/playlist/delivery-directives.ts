@@ -1,6 +1,6 @@
 /** Reads the `_HLS_…` query parameters of a playlist request (draft-pantos-hls-rfc8216bis §6.2.5). Pure. */
 import { SpillwayError } from '../../core/errors/errors.ts';
-import { PART_TARGET_SECONDS } from '../packager-config.ts';
+import { PART_TARGET_SECONDS } from '../config/packager-config.ts';
 
 /** What a client asks of a media playlist. */
 export type DeliveryDirectives = {

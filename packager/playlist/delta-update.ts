@@ -1,6 +1,6 @@
 /** Which segments a delta update may leave out (draft-pantos-hls-rfc8216bis §6.2.5.1). Pure. */
-import { SKIP_BOUNDARY_SECONDS } from '../packager-config.ts';
-import { segmentSeconds, type Segment } from '../segment.ts';
+import { SKIP_BOUNDARY_SECONDS } from '../config/packager-config.ts';
+import { segmentSeconds, type Segment } from '../rendition/segment.ts';
 
 /** How many of the oldest segments lie before the skip boundary: further from the end than CAN-SKIP-UNTIL. */
 export function skippableSegmentCount(segments: readonly Segment[]): number {

@@ -1,7 +1,7 @@
 /** How fast a media playlist is written: a window of 60 s and one of 10 min, with and without gzip. */
 import { gzipSync } from 'node:zlib';
 import { describe, it } from 'vitest';
-import type { Segment } from '../segment.ts';
+import type { Segment } from '../rendition/segment.ts';
 import { formatMediaPlaylist, type MediaPlaylistState } from './media-playlist.ts';
 
 function stateOf(segmentCount: number): MediaPlaylistState {

@@ -1,6 +1,6 @@
 /** Writes the text of a media playlist from the state of a rendition. Knows no HTTP and keeps no state. */
-import { PART_LISTING_SECONDS } from '../packager-config.ts';
-import { isGapSegment, segmentSeconds, type Segment } from '../segment.ts';
+import { PART_LISTING_SECONDS } from '../config/packager-config.ts';
+import { isGapSegment, segmentSeconds, type Segment } from '../rendition/segment.ts';
 import { skippableSegmentCount } from './delta-update.ts';
 import {
 	headerLines,

@@ -1,7 +1,7 @@
 /** Durations of parts: a trace above the truth, never above PART-TARGET, and adding up to their segment's. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PART_TARGET_SECONDS } from '../packager-config.ts';
+import { PART_TARGET_SECONDS } from '../config/packager-config.ts';
 import { formatPartSeconds, formatSegmentSeconds } from './playlist-tags.ts';
 
 const partSeconds = fc

@@ -5,7 +5,7 @@ import {
 	PART_TARGET_SECONDS,
 	SKIP_BOUNDARY_SECONDS,
 	TARGET_DURATION_SECONDS,
-} from '../packager-config.ts';
+} from '../config/packager-config.ts';
 
 /**
  * EXT-X-VERSION of every playlist. EXT-X-SKIP asks for 9 (§8); it is the same without, because Apple's validator reports

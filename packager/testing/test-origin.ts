@@ -7,7 +7,7 @@ import { silentLogger, type Logger } from '../../core/logger.ts';
 import type { AccessUnit } from '../../core/media/access-unit.ts';
 import type { TrackSink } from '../../core/media/track-sink.ts';
 import { createPackager, type Packager, type PackagerChannelState } from '../create-packager.ts';
-import { defaultPackagerConfig, type PackagerConfig } from '../packager-config.ts';
+import { defaultPackagerConfig, type PackagerConfig } from '../config/packager-config.ts';
 
 /** A packager behind fastify, with an error handler like the product's. */
 export type TestOrigin = AsyncDisposable & {

@@ -1,0 +1,177 @@
+/** Writes one track as NUT for FFmpeg's standard input: exact timestamps, nothing held back, one frame at a time. */
+import { OPUS_CLOCK_RATE, VIDEO_CLOCK_RATE } from '../../units.ts';
+import { spsFacts, type AudioTrackConfig, type TrackConfig } from '../../media/codecs.ts';
+import {
+	NUT_FILE_ID,
+	NUT_FORBIDDEN_FRAME_CODE,
+	NUT_FRAME_FLAG,
+	NUT_START_CODE,
+	nutChecksum,
+	pushUint32,
+	pushVarint,
+} from './nut-format.ts';
+
+const VIDEO_CLASS = 0;
+const AUDIO_CLASS = 1;
+// Two frame codes are enough, since nothing is saved by packing sizes and times into the code.
+const CODE_DELTA_FRAME = 1;
+const CODE_KEY_FRAME = 2;
+// NUT_PIPE: no further syncpoints follow the first. FFmpeg keeps every syncpoint in memory for seeking, so that one a
+// frame would let it grow by some 10 MB an hour.
+const PIPE_VERSION = 4;
+const PIPE_MINOR_VERSION = 0;
+const PIPE_FLAG = 2;
+const MAX_DISTANCE_BYTES = 65_536;
+
+/** Ticks a second of the NUT stream that {@link nutStreamHeader} announces for this track. */
+export function nutClockRate(config: TrackConfig): number {
+	if (config.kind === 'video') {
+		return VIDEO_CLOCK_RATE;
+	}
+	return config.codec === 'opus' ? OPUS_CLOCK_RATE : config.sampleRate;
+}
+
+/** Everything before the first frame: file id, main header, stream header, one syncpoint. */
+export function nutStreamHeader(config: TrackConfig): Uint8Array {
+	return Buffer.concat([
+		NUT_FILE_ID,
+		packet(NUT_START_CODE.main, mainHeader(nutClockRate(config))),
+		packet(NUT_START_CODE.stream, streamHeader(config)),
+		// global_key_pts 0 and back_ptr 0: no time is relative to it, because every frame writes its time in full.
+		packet(NUT_START_CODE.syncpoint, [0, 0]),
+	]);
+}
+
+/**
+ * Header of one frame; its bytes follow as they are, so that no picture is copied.
+ * `timeTicks` is the presentation time in {@link nutClockRate} ticks, whole and not negative.
+ */
+export function nutFrameHeader(timeTicks: number, isKeyFrame: boolean, sizeBytes: number): Uint8Array {
+	const header: number[] = [isKeyFrame ? CODE_KEY_FRAME : CODE_DELTA_FRAME];
+	// coded_pts: with msb_pts_shift 0 a full time is written as itself plus one.
+	pushVarint(header, timeTicks + 1);
+	pushVarint(header, sizeBytes);
+	pushUint32(header, nutChecksum(Uint8Array.from(header)));
+	return Uint8Array.from(header);
+}
+
+function packet(startCode: string, payload: readonly number[]): Uint8Array {
+	const out: number[] = [...Buffer.from(startCode, 'hex')];
+	const sizeBytes = payload.length + 4;
+	pushVarint(out, sizeBytes);
+	if (sizeBytes > 4096) {
+		pushUint32(out, nutChecksum(Uint8Array.from(out)));
+	}
+	const body = Uint8Array.from(payload);
+	const tail: number[] = [];
+	pushUint32(tail, nutChecksum(body));
+	return Buffer.concat([Uint8Array.from(out), body, Uint8Array.from(tail)]);
+}
+
+function mainHeader(clockRate: number): number[] {
+	const out: number[] = [];
+	pushVarint(out, PIPE_VERSION);
+	pushVarint(out, PIPE_MINOR_VERSION);
+	pushVarint(out, 1);
+	pushVarint(out, MAX_DISTANCE_BYTES);
+	pushVarint(out, 1);
+	pushVarint(out, 1);
+	pushVarint(out, clockRate);
+	// A checksum in every frame header, because max_pts_distance and max_distance demand it for late and large frames.
+	const flags = NUT_FRAME_FLAG.codedPts | NUT_FRAME_FLAG.sizeMsb | NUT_FRAME_FLAG.checksum;
+	pushFrameCodes(out, NUT_FRAME_FLAG.invalid, 1);
+	pushFrameCodes(out, flags, 1);
+	pushFrameCodes(out, flags | NUT_FRAME_FLAG.key, 1);
+	// The forbidden code is skipped by the reader and not counted.
+	pushFrameCodes(
+		out,
+		NUT_FRAME_FLAG.invalid,
+		256 - CODE_KEY_FRAME - 1 - (NUT_FORBIDDEN_FRAME_CODE > CODE_KEY_FRAME ? 1 : 0),
+	);
+	// No elision headers.
+	pushVarint(out, 0);
+	pushVarint(out, PIPE_FLAG);
+	return out;
+}
+
+// tmp_fields 6: pts_delta 0, data_size_mul 1, stream 0, data_size_lsb 0, no reserved fields, `count` codes alike.
+// data_size_lsb grows with each code of a group, which is why each valid code is a group of its own.
+function pushFrameCodes(out: number[], flags: number, count: number): void {
+	pushVarint(out, flags);
+	pushVarint(out, 6);
+	out.push(0, 1, 0, 0, 0);
+	pushVarint(out, count);
+}
+
+function streamHeader(config: TrackConfig): number[] {
+	const out: number[] = [];
+	pushVarint(out, 0);
+	pushVarint(out, config.kind === 'video' ? VIDEO_CLASS : AUDIO_CLASS);
+	pushBytes(out, fourcc(config));
+	// time_base_id, msb_pts_shift, max_pts_distance.
+	pushVarint(out, 0);
+	pushVarint(out, 0);
+	pushVarint(out, nutClockRate(config));
+	pushVarint(out, decodeDelay(config));
+	pushVarint(out, 0);
+	pushBytes(out, codecSpecificData(config));
+	if (config.kind === 'video') {
+		pushVarint(out, config.widthPixels);
+		pushVarint(out, config.heightPixels);
+		// Sample aspect ratio and colour space: unknown.
+		out.push(0, 0, 0);
+	} else {
+		pushVarint(out, nutClockRate(config));
+		pushVarint(out, 1);
+		pushVarint(out, config.channelCount);
+	}
+	return out;
+}
+
+// FFmpeg takes this for the least number of pictures that its decoder holds back, so one too many costs a frame of delay.
+// Where the stream is silent its decoder finds out by itself, at the price of a picture or two at the start.
+function decodeDelay(config: TrackConfig): number {
+	if (config.kind !== 'video' || config.codec !== 'h264') {
+		return 0;
+	}
+	return spsFacts(config)?.maxNumReorderFrames ?? 0;
+}
+
+function pushBytes(out: number[], bytes: Uint8Array): void {
+	pushVarint(out, bytes.length);
+	out.push(...bytes);
+}
+
+function fourcc(config: TrackConfig): Uint8Array {
+	switch (config.codec) {
+		case 'h264':
+			return Buffer.from('H264');
+		case 'vp8':
+			return Buffer.from('VP80');
+		case 'opus':
+			return Buffer.from('Opus');
+		case 'aac':
+			// WAVE_FORMAT_RAW_AAC1, little-endian, as FFmpeg writes it.
+			return Uint8Array.from([0xff, 0x00]);
+	}
+}
+
+function codecSpecificData(config: TrackConfig): Uint8Array {
+	if (config.kind === 'audio') {
+		return config.codec === 'aac' ? config.audioSpecificConfig : opusHead(config);
+	}
+	// "For H.264 the NAL units MUST be formatted as in a bytestream (with 00 00 01 prefixes)."
+	const startCode = Uint8Array.from([0, 0, 0, 1]);
+	return Buffer.concat([...config.sps, ...config.pps].flatMap((nal) => [startCode, nal]));
+}
+
+// RFC 7845 §5.1. Pre-skip 0: on our timeline a unit's time is that of the first sample its decoder puts out, priming
+// included, so nothing may be cut off.
+function opusHead(config: AudioTrackConfig): Uint8Array {
+	const head = Buffer.alloc(19);
+	head.write('OpusHead', 0, 'latin1');
+	head[8] = 1;
+	head[9] = config.channelCount;
+	head.writeUInt32LE(OPUS_CLOCK_RATE, 12);
+	return head;
+}

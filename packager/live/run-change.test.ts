@@ -1,0 +1,32 @@
+/** Tests of a run that follows another without a hole: a track joins, or the encoder's clock is another. */
+import { describe, expect, it } from 'vitest';
+import { rtmpLike, VIDEO_AND_AUDIO, WatchedBroadcast } from '../testing/watched-broadcast.ts';
+
+describe('a run that follows at a key frame', () => {
+	it.each([
+		['sound joins the picture', new Set(['video0'])],
+		['the picture joins the sound', new Set(['audio0'])],
+		['both go on', new Set(['video0', 'audio0'])],
+	])('loses no unit and keeps every rule: %s', (_name, before) => {
+		const watched = new WatchedBroadcast();
+		watched.broadcast.beginRun(0, new Map([...VIDEO_AND_AUDIO].filter(([trackId]) => before.has(trackId))));
+		const units = rtmpLike(20);
+		const isBefore = (seconds: number): boolean => seconds < 1008;
+		const sent = units.filter(
+			({ trackId, presentationTimeTicks, clockRate }) =>
+				!isBefore(presentationTimeTicks / clockRate) || before.has(trackId),
+		);
+		const first = sent.filter((unit) => isBefore(unit.presentationTimeTicks / unit.clockRate));
+		const second = sent.filter((unit) => !first.includes(unit)).map((unit) => ({ ...unit, run: 1 }));
+		watched.feed(first);
+		watched.broadcast.beginRun(1, VIDEO_AND_AUDIO);
+		watched.feed(second);
+		watched.broadcast.end();
+		watched.check();
+		expect(watched.faults).toEqual([]);
+		// A frame of sound from before the first picture may be left out.
+		expect(watched.broadcast.counters.droppedUnits).toBeLessThanOrEqual(1);
+		const pictures = watched.media('video0').fragments.flatMap(({ samples }) => samples);
+		expect(pictures).toHaveLength(sent.filter(({ trackId }) => trackId === 'video0').length);
+	});
+});

@@ -1,0 +1,421 @@
+/** The state behind one media playlist: its segments and parts, the sliding window, and a version for each change. */
+import type { Logger } from '../../core/logger.ts';
+import type { TrackId } from '../../core/media/access-unit.ts';
+import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
+import { concatBytes } from '../cmaf/box-writer.ts';
+import { PART_MINIMUM_SECONDS, PART_TARGET_SECONDS } from '../config/packager-config.ts';
+import type { SegmentStore } from '../store/segment-store.ts';
+import { gapName, partName, type Part } from './part.ts';
+import type { RunDates } from './run-dates.ts';
+import { segmentName, segmentSeconds, type Segment } from './segment.ts';
+
+/** Events of a rendition. */
+export type RenditionEvents = {
+	/** A part is complete and can be fetched. */
+	partAdded: [part: Part];
+	/** A segment is complete and can be fetched. */
+	segmentAdded: [segment: Segment];
+	/** The playlist says something new: after each of the above, at a new init segment, and at the end. */
+	advanced: [];
+	/** No further parts follow. Emitted once. */
+	ended: [];
+};
+
+/** A place in the playlist: a segment, or a part of it (from 0). */
+export type PlaylistPosition = { mediaSequence: number; partIndex: number | undefined };
+
+/** A part as its writer hands it over. `bytes` is undefined for a gap. */
+export type NewPart = Pick<Part, 'startTicks' | 'durationTicks' | 'isIndependent' | 'samples'> & {
+	bytes: Uint8Array | undefined;
+	/** When its first sample was captured. */
+	programDateTimeMs: number;
+};
+
+/** However much memory is short, this many complete segments stay listed: players need three target durations. */
+const LEAST_SEGMENT_COUNT = 6;
+
+type RemovedSegment = { segment: Segment; deleteAtSeconds: number };
+
+/** One rendition of one broadcast. */
+export class Rendition extends TypedEmitter<RenditionEvents> {
+	readonly trackId: TrackId;
+	readonly #store: SegmentStore;
+	#windowSeconds: number;
+	#segments: Segment[] = [];
+	#removed: RemovedSegment[] = [];
+	#nextMediaSequence = 1;
+	#nextPartNumber = 1;
+	#nextGapNumber = 1;
+	#nextInitNumber = 0;
+	#removedDiscontinuityCount: number;
+	#discontinuitySequence: number;
+	#isDiscontinuityDue = false;
+	/** The open segment has all its parts. */
+	#isSegmentFull = false;
+	#initName: string | undefined;
+	#isInitNew = false;
+	#timescale = 1;
+	/** Of the running run. */
+	#dates: RunDates | undefined;
+	#mediaSeconds = 0;
+	#version = 0;
+	#hasEnded = false;
+	#peakSegmentBps = 0;
+	#earlyEvictionCount = 0;
+
+	/** `discontinuitySequence`: discontinuities that the broadcast had before this rendition began. */
+	constructor(options: {
+		trackId: TrackId;
+		store: SegmentStore;
+		windowSeconds: number;
+		discontinuitySequence: number;
+		logger: Logger;
+	}) {
+		super(options.logger);
+		this.trackId = options.trackId;
+		this.#store = options.store;
+		this.#windowSeconds = options.windowSeconds;
+		this.#discontinuitySequence = options.discontinuitySequence;
+		this.#removedDiscontinuityCount = options.discontinuitySequence;
+	}
+
+	/** Listed segments, oldest first; the last one may be open. */
+	get segments(): readonly Segment[] {
+		return this.#segments;
+	}
+
+	/** Counts up with every change of the playlist. */
+	get version(): number {
+		return this.#version;
+	}
+
+	/** True once nothing follows (EXT-X-ENDLIST). */
+	get hasEnded(): boolean {
+		return this.#hasEnded;
+	}
+
+	/** EXT-X-MEDIA-SEQUENCE. Starts at 1: before 1.7.4, hls.js did not block on a playlist that ends with 0. */
+	get mediaSequence(): number {
+		return this.#segments[0]?.mediaSequence ?? this.#nextMediaSequence;
+	}
+
+	/** EXT-X-DISCONTINUITY-SEQUENCE: discontinuities that have left the window. */
+	get removedDiscontinuityCount(): number {
+		return this.#removedDiscontinuityCount;
+	}
+
+	/** Name that the next part will have. */
+	get nextPartName(): string {
+		return partName(this.#nextPartNumber);
+	}
+
+	/** Init segment of the coming part when it is not the one listed last. */
+	get nextInitName(): string | undefined {
+		return this.#isInitNew ? this.#initName : undefined;
+	}
+
+	/** Media sequence number that the next new segment will have. */
+	get nextMediaSequence(): number {
+		return this.#nextMediaSequence;
+	}
+
+	/** True once a player has something to begin with. hls.js and FFmpeg refuse a playlist without a whole segment. */
+	get isPlayable(): boolean {
+		return this.#segments[0]?.isComplete === true;
+	}
+
+	/** True once any real part exists. */
+	get hasParts(): boolean {
+		return this.#nextPartNumber > 1;
+	}
+
+	/** Highest bit rate of a complete segment, or of all that there is before the first one of a second or more is. */
+	get peakBps(): number {
+		if (this.#peakSegmentBps > 0) {
+			return this.#peakSegmentBps;
+		}
+		const sizeBytes = this.#segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
+		const seconds = this.#segments.reduce((sum, segment) => sum + segmentSeconds(segment), 0);
+		// A few pictures of a broken run last next to nothing, and would make gigabits of any size.
+		return (sizeBytes * 8) / Math.max(seconds, PART_MINIMUM_SECONDS);
+	}
+
+	/** Where the media listed ends, in seconds of the broadcast's timeline; 0 before there is any. */
+	get endSeconds(): number {
+		const last = this.#segments.at(-1);
+		return last === undefined ? 0 : (last.startTicks + last.durationTicks) / last.timescale;
+	}
+
+	/** Bytes per second of media listed. */
+	get bytesPerSecond(): number {
+		let bytes = 0;
+		let seconds = 0;
+		for (const segment of this.#segments) {
+			bytes += segment.sizeBytes;
+			seconds += segmentSeconds(segment);
+		}
+		return seconds > 0 ? bytes / seconds : 0;
+	}
+
+	/** Segments deleted before they might have been, to keep the memory bound. */
+	get earlyEvictionCount(): number {
+		return this.#earlyEvictionCount;
+	}
+
+	/** The newest part, for rendition reports; undefined before the first. */
+	get lastPosition(): { mediaSequence: number; partIndex: number } | undefined {
+		const last = this.#segments.at(-1);
+		return last && { mediaSequence: last.mediaSequence, partIndex: last.parts.length - 1 };
+	}
+
+	/** True when the playlist has reached the position (draft-pantos-hls-rfc8216bis §6.2.5.2). */
+	has(position: PlaylistPosition): boolean {
+		const last = this.#segments.at(-1);
+		if (last === undefined || position.mediaSequence > last.mediaSequence) {
+			return false;
+		}
+		if (position.mediaSequence < last.mediaSequence) {
+			const asked = this.#segments.find((segment) => segment.mediaSequence === position.mediaSequence);
+			// "If the Client requests a Part Index greater than that of the final Partial Segment of the Parent Segment, the
+			// Server MUST treat the request as one for Part Index 0 of the following Parent Segment."
+			const isPast =
+				asked !== undefined && position.partIndex !== undefined && position.partIndex >= asked.parts.length;
+			return !isPast || this.has({ mediaSequence: position.mediaSequence + 1, partIndex: 0 });
+		}
+		return position.partIndex === undefined ? last.isComplete : position.partIndex < last.parts.length;
+	}
+
+	/** Begins a run: its own init segment, and a discontinuity when there was media before. */
+	beginRun(run: {
+		initBytes: Uint8Array | undefined;
+		timescale: number;
+		discontinuitySequence: number;
+		dates: RunDates;
+	}): void {
+		this.completeSegment();
+		this.#isDiscontinuityDue = run.discontinuitySequence > this.#discontinuitySequence && this.#segments.length > 0;
+		this.#discontinuitySequence = run.discontinuitySequence;
+		if (this.#segments.length === 0) {
+			this.#removedDiscontinuityCount = run.discontinuitySequence;
+		}
+		this.#timescale = run.timescale;
+		this.#dates = run.dates;
+		if (run.initBytes !== undefined) {
+			this.#initName = `init${this.#nextInitNumber++}.mp4`;
+			this.#isInitNew = true;
+			this.#store.put(this.#storeName(this.#initName), run.initBytes);
+			this.#advance();
+		}
+	}
+
+	/** Adds a part to the open segment, which it opens when there is none. */
+	addPart(input: NewPart): void {
+		const isGap = input.bytes === undefined;
+		const segment = this.#openSegment(input);
+		const part: Part = {
+			name: isGap ? gapName(this.#nextGapNumber++) : partName(this.#nextPartNumber++),
+			startTicks: input.startTicks,
+			durationTicks: input.durationTicks,
+			isIndependent: input.isIndependent,
+			isGap,
+			sizeBytes: input.bytes?.length ?? 0,
+			samples: input.samples,
+		};
+		if (input.bytes !== undefined) {
+			this.#store.put(this.#storeName(part.name), input.bytes);
+		}
+		segment.parts.push(part);
+		segment.durationTicks += part.durationTicks;
+		segment.sizeBytes += part.sizeBytes;
+		this.#mediaSeconds += part.durationTicks / segment.timescale;
+		this.emit('partAdded', part);
+		this.#advance();
+	}
+
+	/** Adds a segment of nothing after all that there is, which has to be complete. */
+	addGapSegment(seconds: number): void {
+		const last = this.#segments.at(-1);
+		if (last === undefined) {
+			return;
+		}
+		const { timescale } = last;
+		const firstTicks = last.startTicks + last.durationTicks;
+		const endTicks = firstTicks + Math.round(seconds * timescale);
+		const partTicks = Math.floor(PART_TARGET_SECONDS * timescale + 1e-6);
+		const programDateTimeMs = last.programDateTimeMs + segmentSeconds(last) * 1000;
+		for (let startTicks = firstTicks; startTicks < endTicks; startTicks += partTicks) {
+			this.addPart({
+				startTicks,
+				durationTicks: Math.min(partTicks, endTicks - startTicks),
+				isIndependent: false,
+				samples: [],
+				bytes: undefined,
+				programDateTimeMs,
+			});
+		}
+		this.completeSegment();
+	}
+
+	/**
+	 * The open segment has all its parts. It is listed as complete (EXTINF) together with the next part, not before: hls.js 1.7.4
+	 * takes a listed segment whose last 0.2 s it does not have for loaded (fragment-tracker.js, getBufferedTimes). When it learns
+	 * while it appends one part that the next one is the segment's last, and a short one, it never loads that, nor anything after it,
+	 * until it is 6 s behind.
+	 */
+	finishSegment(): void {
+		this.#isSegmentFull = true;
+	}
+
+	/** Completes the open segment at once, if there is one, because no part follows for now. */
+	completeSegment(): void {
+		if (this.#complete()) {
+			this.#advance();
+		}
+	}
+
+	#complete(): boolean {
+		const segment = this.#segments.at(-1);
+		this.#isSegmentFull = false;
+		if (segment === undefined || segment.isComplete) {
+			return false;
+		}
+		this.#joinParts(segment);
+		segment.isComplete = true;
+		// A short rest of a run says little about the rate, and a key frame in it would say too much.
+		if (segmentSeconds(segment) >= 1) {
+			this.#peakSegmentBps = Math.max(this.#peakSegmentBps, (segment.sizeBytes * 8) / segmentSeconds(segment));
+		}
+		this.#slide();
+		this.emit('segmentAdded', segment);
+		return true;
+	}
+
+	/** Nothing follows. */
+	end(): void {
+		if (this.#hasEnded) {
+			return;
+		}
+		this.completeSegment();
+		this.#hasEnded = true;
+		this.#advance();
+		this.emit('ended');
+	}
+
+	/** Makes the window shorter, because memory is short. Never longer again: viewers have seen the short one. */
+	shrinkWindow(windowSeconds: number): void {
+		this.#windowSeconds = Math.min(this.#windowSeconds, windowSeconds);
+		this.#slide();
+	}
+
+	/** Forgets the oldest removed segment ahead of its time. False when there is none. */
+	evictEarly(): boolean {
+		const oldest = this.#removed.shift();
+		if (oldest === undefined) {
+			return false;
+		}
+		this.#delete(oldest.segment);
+		this.#earlyEvictionCount++;
+		return true;
+	}
+
+	#dateMs(first: NewPart): number {
+		const seconds = first.startTicks / this.#timescale;
+		return this.#dates?.dateMs(this.trackId, seconds, first.programDateTimeMs) ?? first.programDateTimeMs;
+	}
+
+	#openSegment(first: NewPart): Segment {
+		const last = this.#segments.at(-1);
+		if (last !== undefined && !last.isComplete && !this.#isSegmentFull) {
+			return last;
+		}
+		this.#complete();
+		const mediaSequence = this.#nextMediaSequence++;
+		const segment: Segment = {
+			mediaSequence,
+			name: segmentName(mediaSequence),
+			initName: this.#initName,
+			discontinuitySequence: this.#discontinuitySequence,
+			hasDiscontinuity: this.#isDiscontinuityDue,
+			timescale: this.#timescale,
+			startTicks: first.startTicks,
+			durationTicks: 0,
+			programDateTimeMs: this.#dateMs(first),
+			parts: [],
+			isComplete: false,
+			sizeBytes: 0,
+		};
+		this.#isDiscontinuityDue = false;
+		this.#isInitNew = false;
+		this.#segments.push(segment);
+		return segment;
+	}
+
+	// A segment is its parts one after another; once it is complete, the parts become ranges of it, so that nothing is
+	// held twice.
+	#joinParts(segment: Segment): void {
+		const real = segment.parts.filter((part) => !part.isGap);
+		const pieces = real.map((part) => this.#store.get(this.#storeName(part.name)));
+		if (pieces.length === 0 || !pieces.every((piece): piece is Uint8Array => piece instanceof Uint8Array)) {
+			return;
+		}
+		const name = this.#storeName(segment.name);
+		this.#store.put(name, concatBytes(pieces));
+		let startByte = 0;
+		for (const part of real) {
+			this.#store.alias(this.#storeName(part.name), { name, startByte, endByte: startByte + part.sizeBytes });
+			startByte += part.sizeBytes;
+		}
+	}
+
+	#slide(): void {
+		let listedSeconds = this.#segments.reduce((sum, segment) => sum + segmentSeconds(segment), 0);
+		while (this.#segments.length > LEAST_SEGMENT_COUNT) {
+			const oldest = this.#segments[0]!;
+			const oldestSeconds = segmentSeconds(oldest);
+			if (listedSeconds - oldestSeconds < this.#windowSeconds) {
+				break;
+			}
+			this.#segments.shift();
+			if (oldest.hasDiscontinuity) {
+				this.#removedDiscontinuityCount++;
+			}
+			// §6.2.2: it stays available for its own duration plus that of the playlists it was listed in.
+			this.#removed.push({ segment: oldest, deleteAtSeconds: this.#mediaSeconds + oldestSeconds + listedSeconds });
+			listedSeconds -= oldestSeconds;
+		}
+		for (
+			let next = this.#removed[0];
+			next !== undefined && next.deleteAtSeconds <= this.#mediaSeconds;
+			next = this.#removed[0]
+		) {
+			this.#removed.shift();
+			this.#delete(next.segment);
+		}
+	}
+
+	#delete(segment: Segment): void {
+		this.#store.delete(this.#storeName(segment.name));
+		for (const part of segment.parts) {
+			this.#store.delete(this.#storeName(part.name));
+		}
+		const { initName } = segment;
+		const isUsed = (entry: Segment): boolean => entry.initName === initName;
+		if (
+			initName !== undefined &&
+			initName !== this.#initName &&
+			!this.#segments.some(isUsed) &&
+			!this.#removed.some((entry) => isUsed(entry.segment))
+		) {
+			this.#store.delete(this.#storeName(initName));
+		}
+	}
+
+	#advance(): void {
+		this.#version++;
+		this.emit('advanced');
+	}
+
+	#storeName(file: string): string {
+		return `${this.trackId}/${file}`;
+	}
+}

@@ -1,0 +1,143 @@
+/** Carries out segmentation steps: collects samples, writes them as parts, hands the parts to the rendition. */
+import { writeFragment, type FragmentSample } from '../cmaf/fragment-writer.ts';
+import type { Rendition } from '../rendition/rendition.ts';
+import type { SegmentationStep } from './segmentation-policy.ts';
+
+/** A sample as a track writer hands it over with the steps that place it. */
+export type IncomingSample = {
+	bytes: Uint8Array;
+	/** Its own decode time, from which the step may move its start a little. */
+	sourceTicks: number;
+	/**
+	 * Where it is shown: at a fixed distance after its start (`relative`), or at a time of its own (`absolute`).
+	 * Without reordering the distance is 0 and the picture moves with the start, which keeps pictures gapless. With
+	 * B-frames the time stays, because moving one picture past its neighbour would change their order.
+	 */
+	presentation: { kind: 'relative' } | { kind: 'absolute'; ticks: number };
+	isSync: boolean;
+	captureTimeMs: number;
+};
+
+/** A known pair of media time and capture time. */
+export type CaptureAnchor = { ticks: number; captureTimeMs: number };
+
+/** Between the policy and the rendition; lives as long as a run. */
+export class PartAssembler {
+	readonly #rendition: Rendition;
+	readonly #timescale: number;
+	readonly #onForcedCut: () => void;
+	#samples: FragmentSample[] = [];
+	#partStartTicks = 0;
+	#partCaptureTimeMs = 0;
+	#anchor: CaptureAnchor;
+	#sequence: { next: number };
+
+	/** `sequence` numbers the fragments through all runs of the track. */
+	constructor(options: {
+		rendition: Rendition;
+		timescale: number;
+		anchor: CaptureAnchor;
+		sequence: { next: number };
+		onForcedCut: () => void;
+	}) {
+		this.#rendition = options.rendition;
+		this.#timescale = options.timescale;
+		this.#anchor = options.anchor;
+		this.#sequence = options.sequence;
+		this.#onForcedCut = options.onForcedCut;
+	}
+
+	/** Capture time of a media time, by the sample started last. */
+	captureTimeMsAt(ticks: number): number {
+		return this.#anchor.captureTimeMs + ((ticks - this.#anchor.ticks) * 1000) / this.#timescale;
+	}
+
+	/** Carries out the steps; `sample` is what their `start-sample` places. */
+	apply(steps: readonly SegmentationStep[], sample?: IncomingSample): void {
+		for (const step of steps) {
+			switch (step.kind) {
+				case 'start-sample':
+					this.#start(sample!, step.startTicks);
+					break;
+				case 'finish-sample':
+					this.#samples.at(-1)!.durationTicks = step.durationTicks;
+					break;
+				case 'finish-part':
+					this.#finishPart(step.durationTicks);
+					break;
+				case 'hold-part':
+					this.#addPart(step.startTicks, step.durationTicks, this.captureTimeMsAt(step.startTicks), []);
+					break;
+				case 'gap-part':
+					this.#rendition.addPart({
+						startTicks: step.startTicks,
+						durationTicks: step.durationTicks,
+						isIndependent: false,
+						samples: [],
+						bytes: undefined,
+						programDateTimeMs: this.captureTimeMsAt(step.startTicks),
+					});
+					break;
+				case 'finish-segment':
+					if (step.isForced) {
+						this.#onForcedCut();
+					}
+					this.#rendition.finishSegment();
+					break;
+			}
+		}
+	}
+
+	/** Carries out the last steps for now, and completes the segment that they end. */
+	flush(steps: readonly SegmentationStep[]): void {
+		this.apply(steps);
+		this.#rendition.completeSegment();
+	}
+
+	#start(sample: IncomingSample, startTicks: number): void {
+		// What is shown at startTicks was captured at its own time; the few ticks between are the policy's doing.
+		this.#anchor = { ticks: sample.sourceTicks, captureTimeMs: sample.captureTimeMs };
+		if (this.#samples.length === 0) {
+			this.#partStartTicks = startTicks;
+			this.#partCaptureTimeMs = this.captureTimeMsAt(startTicks);
+		}
+		this.#samples.push({
+			bytes: sample.bytes,
+			durationTicks: 0,
+			compositionOffsetTicks: sample.presentation.kind === 'relative' ? 0 : sample.presentation.ticks - startTicks,
+			isSync: sample.isSync,
+		});
+	}
+
+	#finishPart(durationTicks?: number): void {
+		const samples = this.#samples;
+		if (samples.length === 0) {
+			return;
+		}
+		this.#samples = [];
+		const sampleTicks = samples.reduce((sum, sample) => sum + sample.durationTicks, 0);
+		this.#addPart(this.#partStartTicks, durationTicks ?? sampleTicks, this.#partCaptureTimeMs, samples);
+	}
+
+	#addPart(startTicks: number, durationTicks: number, captureTimeMs: number, samples: readonly FragmentSample[]): void {
+		const bytes = writeFragment({
+			sequenceNumber: this.#sequence.next++,
+			baseMediaDecodeTimeTicks: startTicks,
+			captureTimeMs,
+			samples,
+		});
+		this.#rendition.addPart({
+			startTicks,
+			durationTicks,
+			isIndependent: samples.some((sample) => sample.isSync),
+			samples: samples.map((sample) => ({
+				sizeBytes: sample.bytes.length,
+				durationTicks: sample.durationTicks,
+				compositionOffsetTicks: sample.compositionOffsetTicks,
+				isSync: sample.isSync,
+			})),
+			bytes,
+			programDateTimeMs: captureTimeMs,
+		});
+	}
+}

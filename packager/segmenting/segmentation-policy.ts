@@ -1,0 +1,390 @@
+/**
+ * Decides when a sample, a part and a segment end. Knows times and key frames only; nothing of bytes, boxes or HTTP.
+ *
+ * A part has to be published when its last video frame arrives, but how long that frame lasts is known only when the next
+ * one does. So the last frame of a part gets a *predicted* duration: from the running cadence, bent as needed to keep the
+ * part between 85 % and 100 % of PART-TARGET. The next frame starts exactly where the prediction ended, and its own
+ * duration takes up the difference. So `tfdt` is continuous to the tick, the error (one RTMP millisecond as a rule) never
+ * adds up, and all frames but the first of a part keep their exact times. Jitter that would break the 85 % rule (33 ± 8 ms
+ * capture clocks) bends the boundary instead of the rule.
+ */
+import {
+	PART_MINIMUM_SECONDS,
+	PART_TARGET_SECONDS,
+	SEGMENT_MAXIMUM_SECONDS,
+	SEGMENT_TARGET_SECONDS,
+} from '../config/packager-config.ts';
+import { FrameCadence } from './frame-cadence.ts';
+
+/** What the caller has to do, in order. */
+export type SegmentationStep =
+	/** The sample started last lasts this long. */
+	| { kind: 'finish-sample'; durationTicks: number }
+	/**
+	 * The open part is complete and can be published. `durationTicks`: what it lasts, where its last sample, a slow picture, lasts
+	 * longer; `hold-part` steps follow for the rest.
+	 */
+	| { kind: 'finish-part'; durationTicks?: number }
+	/** The picture shown stands for this long: publish a part without samples. */
+	| { kind: 'hold-part'; startTicks: number; durationTicks: number }
+	/** Nothing was received for this long: publish a GAP part. */
+	| { kind: 'gap-part'; startTicks: number; durationTicks: number }
+	/** The open segment is complete. `isForced`: no key frame came in time, so the next one is not independent. */
+	| { kind: 'finish-segment'; isForced: boolean }
+	/** The frame just given starts here. */
+	| { kind: 'start-sample'; startTicks: number };
+
+/** Room of this share of a frame must be left for a further frame to be let into a part. */
+const LEAST_ROOM_FRAMES = 0.85;
+/**
+ * A frame that comes later than predicted by more than this is preceded by GAP parts; up to it, the frames after the
+ * pause are spread over it. GAP parts cost hls.js its place until the next independent part, spreading costs nobody
+ * anything, but shows frames early by as much. Half of this makes short pauses of a publisher audible stalls; twice this,
+ * lips out of step for a second.
+ */
+const MAX_SPREAD_SECONDS = 0.5;
+const REMEMBERED_GOPS = 8;
+/**
+ * What the last frame of a run lasts when no second one came to tell the cadence: about a part. Less makes a segment of next to
+ * nothing, whose bit rate and frame rate are absurd.
+ */
+const LONE_FRAME_SECONDS = 0.2;
+/** Segments end at a key frame when waiting for the next one could take them past this. */
+const COMFORTABLE_SEGMENT_SECONDS = 3.2;
+
+/**
+ * A picture of a slow source, such as a screen that hardly changes, lasts longer than a part may (§4.4.4.9). Its sample lasts as
+ * long as the picture is expected to, which is what players show; its part lasts PART-TARGET, and parts without samples
+ * follow until the next picture comes. Longer than this no picture is expected to last.
+ */
+const MAX_PICTURE_SECONDS = 15;
+/** Steps that differ by less are of one pace. */
+const SAME_PACE_RATIO = 1.5;
+
+/** Segmentation of one track of one run; a new run begins with a new policy. All times in ticks of `timescale`. */
+export class SegmentationPolicy {
+	readonly #partMaximumTicks: number;
+	readonly #partMinimumTicks: number;
+	readonly #segmentTargetTicks: number;
+	readonly #segmentMaximumTicks: number;
+	readonly #comfortableTicks: number;
+	readonly #spreadTicks: number;
+	readonly #loneFrameTicks: number;
+	readonly #timescale: number;
+	readonly #cadence = new FrameCadence();
+	readonly #gopsTicks: number[] = [];
+	#steps: SegmentationStep[] = [];
+	/** End of everything that has a duration: where the next sample starts. */
+	#cursorTicks: number | undefined;
+	/** End of what is not a gap; undefined before the first sample. */
+	#lastSampleEndTicks: number | undefined;
+	/** Up to here the sample given last is shown, where that is later than its part's end. */
+	#heldUntilTicks = -Infinity;
+	#segmentStartTicks = 0;
+	#partStartTicks = 0;
+	#isPartOpen = false;
+	#isSegmentOpen = false;
+	/** A video sample that has started and has no duration yet. */
+	#pending: { startTicks: number; sourceTicks: number } | undefined;
+	#lastSourceTicks: number | undefined;
+	#lastIntervalTicks = 0;
+	#formerIntervalTicks = 0;
+	#lastKeyFrameTicks: number | undefined;
+
+	constructor(timescale: number) {
+		// Floor and ceiling, because a part may not pass PART-TARGET by any tolerance (§4.4.4.9).
+		this.#partMaximumTicks = Math.floor(PART_TARGET_SECONDS * timescale + 1e-6);
+		this.#partMinimumTicks = Math.ceil(PART_MINIMUM_SECONDS * timescale - 1e-6);
+		this.#segmentTargetTicks = Math.round(SEGMENT_TARGET_SECONDS * timescale);
+		this.#segmentMaximumTicks = Math.floor(SEGMENT_MAXIMUM_SECONDS * timescale);
+		this.#comfortableTicks = Math.floor(COMFORTABLE_SEGMENT_SECONDS * timescale);
+		this.#spreadTicks = Math.floor(MAX_SPREAD_SECONDS * timescale);
+		this.#loneFrameTicks = Math.round(LONE_FRAME_SECONDS * timescale);
+		this.#timescale = timescale;
+	}
+
+	/** End of the media given so far, a pending frame's predicted end included; undefined before the first. */
+	get endTicks(): number | undefined {
+		return this.#pending === undefined ? this.#cursorTicks : this.#pending.startTicks + this.#predict(this.#pending);
+	}
+
+	/** Where the media starts when it is not at the first frame: GAP parts fill what lies between. */
+	startAt(ticks: number): void {
+		this.#cursorTicks ??= ticks;
+	}
+
+	/** Takes a video frame, in decode order; times strictly increase. Its duration is not known yet. */
+	addFrame(sourceTicks: number, isKeyFrame: boolean): SegmentationStep[] {
+		if (this.#lastSourceTicks !== undefined) {
+			this.#formerIntervalTicks = this.#lastIntervalTicks;
+			this.#lastIntervalTicks = sourceTicks - this.#lastSourceTicks;
+			this.#cadence.add(this.#lastIntervalTicks);
+		}
+		this.#lastSourceTicks = sourceTicks;
+		this.#finishPendingBefore(sourceTicks);
+		this.#cursorTicks ??= sourceTicks;
+		this.#holdBefore(sourceTicks);
+		if (sourceTicks - this.#cursorTicks > this.#spreadTicks) {
+			this.#addGap(sourceTicks);
+		}
+		if (isKeyFrame) {
+			this.#noteKeyFrame(sourceTicks);
+			if (this.#isSegmentOpen && this.#isSegmentDue(this.#cursorTicks)) {
+				this.#finishPart();
+				this.#finishSegment(false);
+			}
+		}
+		this.#startSample(this.#cursorTicks);
+		this.#pending = { startTicks: this.#cursorTicks, sourceTicks };
+		this.#publishEarly();
+		return this.#take();
+	}
+
+	/** Takes a sample whose duration is known, such as an audio frame. It starts where the one before it ended. */
+	addTimedSample(startTicks: number, durationTicks: number): SegmentationStep[] {
+		this.#cursorTicks ??= startTicks;
+		if (this.#isPartOpen && this.#cursorTicks + durationTicks - this.#partStartTicks > this.#partMaximumTicks) {
+			this.#finishTimedPart();
+		}
+		this.#startSample(this.#cursorTicks);
+		this.#finishSample(durationTicks);
+		if (this.#cursorTicks + durationTicks - this.#partStartTicks > this.#partMaximumTicks) {
+			this.#finishTimedPart();
+		}
+		return this.#take();
+	}
+
+	/** Fills with GAP parts up to the time; nothing when the media is there already. */
+	addGapUntil(ticks: number): SegmentationStep[] {
+		this.#flushPending();
+		this.#cursorTicks ??= ticks;
+		this.#hold(Math.min(ticks, this.#heldUntilTicks));
+		if (ticks > this.#cursorTicks && this.#heldUntilTicks <= this.#cursorTicks + this.#partMinimumTicks) {
+			this.#addGap(ticks);
+		}
+		return this.#take();
+	}
+
+	/** Ends the open sample, part and segment, because nothing follows for now. */
+	flush(): SegmentationStep[] {
+		this.#flushPending();
+		this.#finishPart();
+		this.#finishSegment(false);
+		return this.#take();
+	}
+
+	#take(): SegmentationStep[] {
+		const steps = this.#steps;
+		this.#steps = [];
+		return steps;
+	}
+
+	/** The cadence; where pictures are slow, or were until now, a change of it counts from its first or second picture on. */
+	get #paceTicks(): number | undefined {
+		const cadenceTicks = this.#cadence.frameTicks;
+		const [lastTicks, formerTicks] = [this.#lastIntervalTicks, this.#formerIntervalTicks];
+		if (cadenceTicks === undefined || Math.max(cadenceTicks, lastTicks) <= this.#partMaximumTicks) {
+			return cadenceTicks;
+		}
+		const isSteady = lastTicks < formerTicks * SAME_PACE_RATIO && formerTicks < lastTicks * SAME_PACE_RATIO;
+		const hasQuickened = lastTicks < cadenceTicks / 2;
+		const hasSlowed = isSteady && lastTicks > cadenceTicks * 2;
+		return hasQuickened || hasSlowed ? lastTicks : cadenceTicks;
+	}
+
+	/** Ticks that a frame should last so that the next one starts at its own time. */
+	#predict(frame: { startTicks: number; sourceTicks: number }): number {
+		const cadenceTicks = this.#paceTicks ?? this.#loneFrameTicks;
+		return Math.max(1, Math.round(frame.sourceTicks + cadenceTicks - frame.startTicks));
+	}
+
+	#startSample(startTicks: number): void {
+		if (!this.#isSegmentOpen) {
+			this.#isSegmentOpen = true;
+			this.#segmentStartTicks = startTicks;
+		}
+		if (!this.#isPartOpen) {
+			this.#isPartOpen = true;
+			this.#partStartTicks = startTicks;
+		}
+		this.#steps.push({ kind: 'start-sample', startTicks });
+	}
+
+	#finishSample(durationTicks: number): void {
+		this.#steps.push({ kind: 'finish-sample', durationTicks });
+		this.#cursorTicks = (this.#pending?.startTicks ?? this.#cursorTicks!) + durationTicks;
+		this.#lastSampleEndTicks = this.#cursorTicks;
+		this.#pending = undefined;
+	}
+
+	/** The next frame is here, at `nextSourceTicks`: gives the frame before it its duration, and ends the part if full. */
+	#finishPendingBefore(nextSourceTicks: number): void {
+		const pending = this.#pending;
+		if (pending === undefined) {
+			return;
+		}
+		const startedAfter = pending.startTicks - this.#partStartTicks;
+		const actualTicks = Math.max(1, nextSourceTicks - pending.startTicks);
+		const elapsedTicks = startedAfter + actualTicks;
+		if (actualTicks > this.#partMaximumTicks && actualTicks < this.#paceTicks! * SAME_PACE_RATIO) {
+			this.#publishSlowPicture(pending.startTicks, startedAfter, actualTicks);
+			return;
+		}
+		if (elapsedTicks + this.#leastRoomTicks() <= this.#partMaximumTicks) {
+			this.#finishSample(actualTicks);
+			return;
+		}
+		// §4.4.4.9: the part ends before the frame that would take it past PART-TARGET.
+		this.#finishSample(this.#bend(startedAfter, actualTicks));
+		this.#finishPart();
+	}
+
+	/** The nearest duration that keeps the part between the minimum and PART-TARGET. */
+	#bend(startedAfterTicks: number, durationTicks: number): number {
+		const least = Math.max(1, this.#partMinimumTicks - startedAfterTicks);
+		return Math.min(Math.max(durationTicks, least), this.#partMaximumTicks - startedAfterTicks);
+	}
+
+	#leastRoomTicks(): number {
+		return Math.max(1, Math.ceil((this.#paceTicks ?? 0) * LEAST_ROOM_FRAMES));
+	}
+
+	/** Ends the part at once when no further frame will fit: a part is ready when its last frame is. */
+	#publishEarly(): void {
+		const pending = this.#pending!;
+		const paceTicks = this.#paceTicks;
+		if (paceTicks === undefined) {
+			return;
+		}
+		const startedAfter = pending.startTicks - this.#partStartTicks;
+		const predictedTicks = this.#predict(pending);
+		if (paceTicks > this.#partMaximumTicks) {
+			this.#publishSlowPicture(pending.startTicks, startedAfter, predictedTicks);
+			return;
+		}
+		if (startedAfter + predictedTicks + this.#leastRoomTicks() > this.#partMaximumTicks) {
+			this.#finishSample(this.#bend(startedAfter, predictedTicks));
+			this.#finishPart();
+		}
+	}
+
+	#publishSlowPicture(startTicks: number, startedAfterTicks: number, predictedTicks: number): void {
+		const shownTicks = Math.min(predictedTicks, MAX_PICTURE_SECONDS * this.#timescale);
+		const partTicks = this.#bend(startedAfterTicks, predictedTicks);
+		this.#finishSample(Math.max(shownTicks, partTicks));
+		this.#cursorTicks = startTicks + partTicks;
+		this.#lastSampleEndTicks = this.#cursorTicks;
+		this.#heldUntilTicks = startTicks + shownTicks;
+		this.#finishPart(startedAfterTicks + partTicks);
+	}
+
+	/** The picture before stands until this one; what is left is too short for a part, and the pictures close up. */
+	#holdBefore(sourceTicks: number): void {
+		if (this.#heldUntilTicks > this.#cursorTicks!) {
+			const isNear = sourceTicks - this.#heldUntilTicks <= Math.max(this.#spreadTicks, this.#paceTicks ?? 0);
+			this.#hold(isNear ? sourceTicks : this.#heldUntilTicks);
+		}
+	}
+
+	#hold(untilTicks: number): void {
+		const totalTicks = untilTicks - this.#cursorTicks!;
+		if (totalTicks < this.#partMinimumTicks) {
+			return;
+		}
+		const count = Math.max(1, Math.floor(totalTicks / this.#partMinimumTicks));
+		const partTicks = Math.min(this.#partMaximumTicks, Math.floor(totalTicks / count));
+		for (let index = 0; index < count; index++) {
+			const startTicks = this.#cursorTicks!;
+			if (!this.#isSegmentOpen) {
+				this.#isSegmentOpen = true;
+				this.#segmentStartTicks = startTicks;
+			}
+			this.#steps.push({ kind: 'hold-part', startTicks, durationTicks: partTicks });
+			this.#cursorTicks = startTicks + partTicks;
+			this.#lastSampleEndTicks = this.#cursorTicks;
+			if (this.#cursorTicks - this.#segmentStartTicks + this.#partMaximumTicks > this.#segmentMaximumTicks) {
+				this.#finishSegment(false);
+			}
+		}
+	}
+
+	#flushPending(): void {
+		const pending = this.#pending;
+		if (pending !== undefined) {
+			const room = this.#partMaximumTicks - (pending.startTicks - this.#partStartTicks);
+			this.#finishSample(Math.min(this.#predict(pending), room));
+		}
+	}
+
+	/** `durationTicks`: where the samples last longer than the part. */
+	#finishPart(durationTicks?: number): void {
+		if (!this.#isPartOpen) {
+			return;
+		}
+		this.#isPartOpen = false;
+		this.#steps.push(durationTicks === undefined ? { kind: 'finish-part' } : { kind: 'finish-part', durationTicks });
+		// One more part might not fit any more, and EXTINF may not round to more than TARGETDURATION (§4.4.3.1).
+		if (this.#cursorTicks! - this.#segmentStartTicks + this.#partMaximumTicks > this.#segmentMaximumTicks) {
+			this.#finishSegment(true);
+		}
+	}
+
+	/** Parts of samples that are all independent decide about the segment, too: it ends at the part nearest to the aim. */
+	#finishTimedPart(): void {
+		const partTicks = this.#cursorTicks! - this.#partStartTicks;
+		this.#finishPart();
+		if (this.#cursorTicks! - this.#segmentStartTicks + partTicks / 2 >= this.#segmentTargetTicks) {
+			this.#finishSegment(false);
+		}
+	}
+
+	#finishSegment(isForced: boolean): void {
+		if (this.#isSegmentOpen) {
+			this.#isSegmentOpen = false;
+			this.#steps.push({ kind: 'finish-segment', isForced });
+		}
+	}
+
+	#addGap(untilTicks: number): void {
+		this.#finishPart();
+		// hls.js loads the parts of a segment one after the other, and is lost for good when it comes upon a GAP among them.
+		const isAfterMedia = this.#lastSampleEndTicks === this.#cursorTicks;
+		if (isAfterMedia) {
+			this.#finishSegment(false);
+		}
+		while (untilTicks > this.#cursorTicks!) {
+			const startTicks = this.#cursorTicks!;
+			const durationTicks = Math.min(this.#partMaximumTicks, untilTicks - startTicks);
+			if (!this.#isSegmentOpen) {
+				this.#isSegmentOpen = true;
+				this.#segmentStartTicks = startTicks;
+			}
+			this.#steps.push({ kind: 'gap-part', startTicks, durationTicks });
+			this.#cursorTicks = startTicks + durationTicks;
+			if (this.#cursorTicks - this.#segmentStartTicks + this.#partMaximumTicks / 2 >= this.#segmentTargetTicks) {
+				this.#finishSegment(false);
+			}
+		}
+		if (isAfterMedia) {
+			this.#finishSegment(false);
+		}
+	}
+
+	#noteKeyFrame(sourceTicks: number): void {
+		if (this.#lastKeyFrameTicks !== undefined) {
+			this.#gopsTicks.push(sourceTicks - this.#lastKeyFrameTicks);
+			if (this.#gopsTicks.length > REMEMBERED_GOPS) {
+				this.#gopsTicks.shift();
+			}
+		}
+		this.#lastKeyFrameTicks = sourceTicks;
+	}
+
+	/** At a key frame: is the segment nearer to its aim now than it would be at the next one? */
+	#isSegmentDue(nowTicks: number): boolean {
+		const elapsedTicks = nowTicks - this.#segmentStartTicks;
+		// The longest of the last GOPs, because scene cuts add short ones between.
+		const gopTicks = Math.max(...this.#gopsTicks, 0);
+		return elapsedTicks + gopTicks / 2 >= this.#segmentTargetTicks || elapsedTicks + gopTicks > this.#comfortableTicks;
+	}
+}

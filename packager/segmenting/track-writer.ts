@@ -1,0 +1,221 @@
+/** Turns the access units of one track in one run into steps of its segmentation. One kind for video, one for audio. */
+import type { AccessUnit } from '../../core/media/access-unit.ts';
+import type { AudioTrackConfig } from '../../core/media/codecs.ts';
+import { AAC_FRAME_SAMPLES, VIDEO_CLOCK_RATE } from '../../core/units.ts';
+import { planAudioFrame } from './audio-continuity.ts';
+import { PartAssembler, type CaptureAnchor } from './part-assembler.ts';
+import type { Rendition } from '../rendition/rendition.ts';
+import { SegmentationPolicy } from './segmentation-policy.ts';
+import { silentAacFrame } from './silent-aac.ts';
+
+/** What became of an access unit. `jumped`: its time is so far off that only a new run can take it. */
+export type WriteResult = 'written' | 'dropped' | 'jumped';
+
+/** What both kinds of writers can do. */
+export interface TrackWriter {
+	/** Takes the next access unit in decode order. */
+	write(accessUnit: AccessUnit): WriteResult;
+	/** End of the media written, in seconds of the broadcast's timeline. */
+	readonly endSeconds: number;
+	/** Nothing came up to then: fills with silence, or with GAP parts where silence cannot be made. */
+	fillUntil(seconds: number): void;
+	/** Publishes what is open, because nothing follows for now. */
+	flush(): void;
+}
+
+/** Where a run of a track begins. */
+export type TrackStart = {
+	rendition: Rendition;
+	/** Seconds of the broadcast's timeline at which all tracks of the run begin, and when that was captured. */
+	startSeconds: number;
+	captureTimeMs: number;
+	/** Numbers the fragments of the track through all runs. */
+	sequence: { next: number };
+	/** Called when a segment had to end without a key frame. */
+	onForcedCut: () => void;
+};
+
+// Beyond these a timestamp is no pause but another timeline (F-15). The slowest picture comes every ten seconds, give or take.
+const JUMP_AHEAD_SECONDS = 30;
+const JUMP_BACK_SECONDS = 1;
+
+function assemblerOf(start: TrackStart, timescale: number): PartAssembler {
+	const anchor: CaptureAnchor = {
+		ticks: Math.round(start.startSeconds * timescale),
+		captureTimeMs: start.captureTimeMs,
+	};
+	return new PartAssembler({ ...start, timescale, anchor });
+}
+
+/** Video in 90 kHz ticks. Frames before the first key frame are dropped. */
+export class VideoTrackWriter implements TrackWriter {
+	readonly #policy = new SegmentationPolicy(VIDEO_CLOCK_RATE);
+	readonly #assembler: PartAssembler;
+	readonly #startTicks: number;
+	readonly #presentationDelayTicks: number;
+	#shiftTicks: number | undefined;
+	#isReordered = false;
+	#lastDecodeTicks = -Infinity;
+
+	/** `presentationDelayTicks`: as in the run's init segment. */
+	constructor(start: TrackStart, presentationDelayTicks: number) {
+		this.#presentationDelayTicks = presentationDelayTicks;
+		this.#assembler = assemblerOf(start, VIDEO_CLOCK_RATE);
+		this.#startTicks = Math.round(start.startSeconds * VIDEO_CLOCK_RATE);
+	}
+
+	get endSeconds(): number {
+		return (this.#policy.endTicks ?? this.#startTicks) / VIDEO_CLOCK_RATE;
+	}
+
+	write(accessUnit: AccessUnit): WriteResult {
+		const { isKeyFrame, captureTimeMs, bytes } = accessUnit;
+		const reorderTicks = accessUnit.presentationTimeTicks - accessUnit.decodeTimeTicks;
+		if (this.#shiftTicks === undefined) {
+			if (!isKeyFrame) {
+				return 'dropped';
+			}
+			// With B-frames a key frame is shown some frames after it is decoded. All decode times move by that, once a run, so
+			// that decode and presentation begin together: `tfdt` is then the time at which the segment's first picture is
+			// shown, as hls.js, PROGRAM-DATE-TIME and `prft` take it. The init segment's edit list makes up for it:
+			// presentation times, and so lip sync, stay as they are.
+			this.#shiftTicks = reorderTicks;
+			this.#policy.startAt(this.#startTicks);
+		}
+		this.#isReordered ||= reorderTicks !== this.#shiftTicks || reorderTicks !== 0;
+		const sourceTicks = accessUnit.decodeTimeTicks + this.#shiftTicks;
+		const aheadTicks = sourceTicks - (this.#policy.endTicks ?? sourceTicks);
+		if (aheadTicks > JUMP_AHEAD_SECONDS * VIDEO_CLOCK_RATE || aheadTicks < -JUMP_BACK_SECONDS * VIDEO_CLOCK_RATE) {
+			return 'jumped';
+		}
+		if (sourceTicks <= this.#lastDecodeTicks) {
+			return 'dropped';
+		}
+		this.#lastDecodeTicks = sourceTicks;
+		this.#assembler.apply(this.#policy.addFrame(sourceTicks, isKeyFrame), {
+			bytes,
+			sourceTicks,
+			presentation: this.#isReordered
+				? { kind: 'absolute', ticks: accessUnit.presentationTimeTicks + this.#presentationDelayTicks }
+				: { kind: 'relative' },
+			isSync: isKeyFrame,
+			captureTimeMs,
+		});
+		return 'written';
+	}
+
+	fillUntil(seconds: number): void {
+		this.#policy.startAt(this.#startTicks);
+		this.#assembler.apply(this.#policy.addGapUntil(Math.round(seconds * VIDEO_CLOCK_RATE)));
+	}
+
+	flush(): void {
+		this.#assembler.flush(this.#policy.flush());
+	}
+}
+
+/** AAC in ticks of its sample rate. */
+export class AudioTrackWriter implements TrackWriter {
+	readonly #policy: SegmentationPolicy;
+	readonly #assembler: PartAssembler;
+	readonly #sampleRate: number;
+	readonly #startTicks: number;
+	readonly #silentFrame: Uint8Array | undefined;
+	#hasStarted = false;
+	#filledFrameCount = 0;
+
+	constructor(start: TrackStart, config: AudioTrackConfig) {
+		this.#sampleRate = config.sampleRate;
+		this.#policy = new SegmentationPolicy(config.sampleRate);
+		this.#assembler = assemblerOf(start, config.sampleRate);
+		this.#startTicks = Math.round(start.startSeconds * config.sampleRate);
+		this.#silentFrame = silentAacFrame(config);
+	}
+
+	get endSeconds(): number {
+		return this.#expectedTicks / this.#sampleRate;
+	}
+
+	/** Frames of silence that were put in. */
+	get filledFrameCount(): number {
+		return this.#filledFrameCount;
+	}
+
+	write(accessUnit: AccessUnit): WriteResult {
+		const frameTicks = accessUnit.durationTicks ?? AAC_FRAME_SAMPLES;
+		const sourceTicks = accessUnit.decodeTimeTicks;
+		const aheadTicks = sourceTicks - this.#expectedTicks;
+		if (aheadTicks > JUMP_AHEAD_SECONDS * this.#sampleRate) {
+			return 'jumped';
+		}
+		if (!this.#hasStarted) {
+			// Sound from before the run's first picture is left out, so that both tracks begin together: hls.js lays the
+			// renditions side by side by their discontinuities (alignDiscontinuities in 1.7.4).
+			if (aheadTicks < -frameTicks / 2) {
+				return 'dropped';
+			}
+			this.#hasStarted = true;
+			if (aheadTicks < 2 * frameTicks) {
+				this.#policy.startAt(sourceTicks);
+			}
+		}
+		// Behind by less than a true jump: silence took its place while it was late, so it is dropped below.
+		if (aheadTicks < -JUMP_AHEAD_SECONDS * this.#sampleRate) {
+			return 'jumped';
+		}
+		const place = { expectedTicks: this.#expectedTicks, sourceTicks, frameTicks, sampleRate: this.#sampleRate };
+		let plan = planAudioFrame(place);
+		if (plan.kind === 'fill') {
+			this.#fill(plan.frameCount, frameTicks);
+			plan = planAudioFrame({ ...place, expectedTicks: this.#expectedTicks });
+		}
+		if (plan.kind !== 'keep') {
+			return 'dropped';
+		}
+		this.#assembler.apply(this.#policy.addTimedSample(this.#expectedTicks, plan.durationTicks), {
+			bytes: accessUnit.bytes,
+			sourceTicks,
+			presentation: { kind: 'relative' },
+			isSync: true,
+			captureTimeMs: accessUnit.captureTimeMs,
+		});
+		return 'written';
+	}
+
+	fillUntil(seconds: number): void {
+		this.#hasStarted = true;
+		const missingTicks = Math.round(seconds * this.#sampleRate) - this.#expectedTicks;
+		this.#fill(Math.floor(missingTicks / AAC_FRAME_SAMPLES), AAC_FRAME_SAMPLES);
+	}
+
+	flush(): void {
+		this.#assembler.flush(this.#policy.flush());
+	}
+
+	get #expectedTicks(): number {
+		return this.#policy.endTicks ?? this.#startTicks;
+	}
+
+	#fill(frameCount: number, frameTicks: number): void {
+		if (frameCount <= 0) {
+			return;
+		}
+		this.#filledFrameCount += frameCount;
+		const silentFrame = this.#silentFrame;
+		if (silentFrame === undefined) {
+			this.#policy.startAt(this.#startTicks);
+			this.#assembler.apply(this.#policy.addGapUntil(this.#expectedTicks + frameCount * frameTicks));
+			return;
+		}
+		for (let index = 0; index < frameCount; index++) {
+			const sourceTicks = this.#expectedTicks;
+			this.#assembler.apply(this.#policy.addTimedSample(sourceTicks, frameTicks), {
+				bytes: silentFrame,
+				sourceTicks,
+				presentation: { kind: 'relative' },
+				isSync: true,
+				captureTimeMs: this.#assembler.captureTimeMsAt(sourceTicks),
+			});
+		}
+	}
+}

@@ -1,0 +1,88 @@
+/** Unit tests of encoded-track.ts. */
+import { describe, expect, it } from 'vitest';
+import { splitLengthPrefixed } from '../../core/media/h264.ts';
+import { CaptureTimes } from './capture-times.ts';
+import { EncodedTrack, TIMELINE_OFFSET_SECONDS, encodedTrackConfig } from './encoded-track.ts';
+import type { NutStream } from '../../core/wire/nut/nut-headers.ts';
+
+const VIDEO: NutStream = {
+	kind: 'video',
+	fourcc: 'H264',
+	timeBase: { numerator: 1, denominator: 90_000 },
+	codecSpecificData: Uint8Array.from([0, 0, 0, 1, 0x67, 1, 2, 0, 0, 0, 1, 0x68, 3]),
+	widthPixels: 640,
+	heightPixels: 360,
+	sampleRate: 0,
+	channelCount: 0,
+};
+const AUDIO: NutStream = {
+	...VIDEO,
+	kind: 'audio',
+	timeBase: { numerator: 1, denominator: 48_000 },
+	sampleRate: 48_000,
+	channelCount: 2,
+};
+const OFFSET_TICKS = TIMELINE_OFFSET_SECONDS * 90_000;
+
+function makeTrack(): EncodedTrack {
+	const captureTimes = new CaptureTimes();
+	captureTimes.add(0, 90_000, 1000);
+	return new EncodedTrack({ codec: 'h264', trackId: 'video0', run: 7, frameDurationMs: 0, captureTimes });
+}
+
+describe('encodedTrackConfig', () => {
+	it('finds parameter sets, and the AudioSpecificConfig for AAC alone', () => {
+		expect(encodedTrackConfig(VIDEO, 'h264')).toEqual({
+			kind: 'video',
+			codec: 'h264',
+			widthPixels: 640,
+			heightPixels: 360,
+			sps: [Uint8Array.from([0x67, 1, 2])],
+			pps: [Uint8Array.from([0x68, 3])],
+		});
+		expect(encodedTrackConfig({ ...AUDIO, codecSpecificData: Uint8Array.from([0x11, 0x90]) }, 'aac')).toMatchObject({
+			audioSpecificConfig: Uint8Array.from([0x11, 0x90]),
+		});
+		expect(encodedTrackConfig(AUDIO, 'opus')).toMatchObject({
+			audioSpecificConfig: new Uint8Array(0),
+			sampleRate: 48_000,
+		});
+	});
+
+	it.each([
+		['video without parameter sets', { ...VIDEO, codecSpecificData: new Uint8Array(0) }, 'h264' as const],
+		['video on another clock', { ...VIDEO, timeBase: { numerator: 1, denominator: 1000 } }, 'h264' as const],
+		['sound where a picture was wanted', AUDIO, 'h264' as const],
+		['AAC without a configuration', { ...AUDIO, codecSpecificData: new Uint8Array(0) }, 'aac' as const],
+		['sound on another clock', { ...AUDIO, timeBase: { numerator: 1, denominator: 1000 } }, 'opus' as const],
+	])('refuses %s', (_, stream, codec) => {
+		expect(() => encodedTrackConfig(stream, codec)).toThrow('FFmpeg failed (its output is not what was asked for)');
+	});
+});
+
+describe('EncodedTrack', () => {
+	const config = encodedTrackConfig(VIDEO, 'h264');
+	const idr = Uint8Array.from([
+		0, 0, 0, 1, 9, 0xf0, 0, 0, 0, 1, 0x67, 1, 0, 0, 1, 0x68, 3, 0, 0, 1, 0x65, 5, 6, 0, 0, 1, 0x65, 7,
+	]);
+
+	it('keeps slices only, with lengths, and takes the key frame flag from the pictures', () => {
+		const unit = makeTrack().toAccessUnit({ timeTicks: OFFSET_TICKS + 900, isKeyFrame: false, bytes: idr }, config)!;
+		expect(unit).toMatchObject({
+			trackId: 'video0',
+			run: 7,
+			isKeyFrame: true,
+			decodeTimeTicks: 900,
+			presentationTimeTicks: 900,
+		});
+		expect(unit.captureTimeMs).toBeCloseTo(1010, 6);
+		expect(splitLengthPrefixed(unit.bytes)).toEqual([Uint8Array.from([0x65, 5, 6]), Uint8Array.from([0x65, 7])]);
+	});
+
+	it('lets no time pass that is not later than the last, and none before 0', () => {
+		const track = makeTrack();
+		const at = (timeTicks: number): boolean =>
+			track.toAccessUnit({ timeTicks: OFFSET_TICKS + timeTicks, isKeyFrame: true, bytes: idr }, config) !== undefined;
+		expect([at(-1), at(900), at(900), at(899), at(901)]).toEqual([false, true, false, false, true]);
+	});
+});

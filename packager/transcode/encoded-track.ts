@@ -1,0 +1,107 @@
+/** What FFmpeg wrote → our track configuration and access units. Knows nothing of processes. */
+import { SpillwayError } from '../../core/errors/errors.ts';
+import type { AccessUnit, TrackId } from '../../core/media/access-unit.ts';
+import type { TrackConfig } from '../../core/media/codecs.ts';
+import { NAL_TYPE, joinLengthPrefixed, nalType, splitAnnexB } from '../../core/media/h264.ts';
+import { AAC_FRAME_SAMPLES, VIDEO_CLOCK_RATE } from '../../core/units.ts';
+import type { CaptureTimes } from './capture-times.ts';
+import type { NutStream } from '../../core/wire/nut/nut-headers.ts';
+import type { NutFrame } from '../../core/wire/nut/nut-reader.ts';
+
+/**
+ * Seconds added to every time on the way in and taken off on the way out. NUT has no negative times, and an encoder's
+ * priming begins before its input: without this a track that starts at 0 would be moved.
+ */
+export const TIMELINE_OFFSET_SECONDS = 10;
+
+/** What makes the units of a track, whatever process encoded them. */
+export type EncodedTrackOptions = {
+	codec: 'h264' | 'aac' | 'opus';
+	trackId: TrackId;
+	run: number;
+	/** Opus only. */
+	frameDurationMs: number;
+	captureTimes: CaptureTimes;
+};
+
+/** The configuration that FFmpeg's stream header describes. @throws SpillwayError TRANSCODER_FAILED if it is another. */
+export function encodedTrackConfig(stream: NutStream, codec: EncodedTrackOptions['codec']): TrackConfig {
+	if (codec === 'h264') {
+		const nals = splitAnnexB(stream.codecSpecificData).map((nal) => new Uint8Array(nal));
+		const sps = nals.filter((nal) => nalType(nal) === NAL_TYPE.SPS);
+		const pps = nals.filter((nal) => nalType(nal) === NAL_TYPE.PPS);
+		requireThat(stream.kind === 'video' && sps.length > 0 && pps.length > 0, 'no H.264 parameter sets came out');
+		requireThat(isWholeTicks(stream, VIDEO_CLOCK_RATE), 'its clock is not 90 kHz');
+		return { kind: 'video', codec, widthPixels: stream.widthPixels, heightPixels: stream.heightPixels, sps, pps };
+	}
+	const { sampleRate, channelCount } = stream;
+	requireThat(
+		stream.kind === 'audio' && sampleRate > 0 && isWholeTicks(stream, sampleRate),
+		'its clock is not the sample rate',
+	);
+	const audioSpecificConfig = codec === 'aac' ? stream.codecSpecificData : new Uint8Array(0);
+	requireThat(codec === 'opus' || audioSpecificConfig.length >= 2, 'no AudioSpecificConfig came out');
+	return { kind: 'audio', codec, sampleRate, channelCount, audioSpecificConfig };
+}
+
+/** Makes access units with strictly increasing decode times, also across processes. */
+export class EncodedTrack {
+	readonly #options: EncodedTrackOptions;
+	#lastTimeTicks = -Infinity;
+
+	constructor(options: EncodedTrackOptions) {
+		this.#options = options;
+	}
+
+	/** Undefined for what must not go on: an older or negative time, or a frame without content. */
+	toAccessUnit(frame: NutFrame, config: TrackConfig): AccessUnit | undefined {
+		const { codec, trackId, run, captureTimes } = this.#options;
+		const clockRate = config.kind === 'video' ? VIDEO_CLOCK_RATE : config.sampleRate;
+		const timeTicks = frame.timeTicks - TIMELINE_OFFSET_SECONDS * clockRate;
+		const captureTimeMs = captureTimes.at(timeTicks, clockRate);
+		const content = codec === 'h264' ? h264Content(frame.bytes) : { bytes: frame.bytes, isKeyFrame: true };
+		if (
+			timeTicks < 0 ||
+			timeTicks <= this.#lastTimeTicks ||
+			captureTimeMs === undefined ||
+			content.bytes.length === 0
+		) {
+			return undefined;
+		}
+		this.#lastTimeTicks = timeTicks;
+		// Without B-frames a picture is decoded when it is shown.
+		const times = { clockRate, decodeTimeTicks: timeTicks, presentationTimeTicks: timeTicks, captureTimeMs };
+		return { trackId, codec, run, ...times, ...this.#duration(clockRate), ...content };
+	}
+
+	#duration(clockRate: number): { durationTicks?: number } {
+		switch (this.#options.codec) {
+			case 'h264':
+				return {};
+			case 'aac':
+				return { durationTicks: AAC_FRAME_SAMPLES };
+			case 'opus':
+				return { durationTicks: (this.#options.frameDurationMs * clockRate) / 1000 };
+		}
+	}
+}
+
+function h264Content(annexB: Uint8Array): { bytes: Uint8Array; isKeyFrame: boolean } {
+	let isKeyFrame = false;
+	const nals = splitAnnexB(annexB).filter((nal) => {
+		const type = nalType(nal);
+		isKeyFrame ||= type === NAL_TYPE.IDR;
+		return type !== NAL_TYPE.SPS && type !== NAL_TYPE.PPS && type !== NAL_TYPE.AUD;
+	});
+	return { bytes: joinLengthPrefixed(nals), isKeyFrame };
+}
+
+function isWholeTicks(stream: NutStream, clockRate: number): boolean {
+	return stream.timeBase.numerator === 1 && stream.timeBase.denominator === clockRate;
+}
+
+function requireThat(condition: boolean, what: string): void {
+	if (!condition) {
+		throw new SpillwayError('TRANSCODER_FAILED', ['its output is not what was asked for', what]);
+	}
+}

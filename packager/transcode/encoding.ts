@@ -1,0 +1,210 @@
+/** One FFmpeg process at work on one track: units in as NUT, frames out of NUT, and the watch over a process that hangs. */
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { SpillwayError, errorMessage } from '../../core/errors/errors.ts';
+import type { AccessUnit } from '../../core/media/access-unit.ts';
+import type { TrackConfig } from '../../core/media/codecs.ts';
+import { splitLengthPrefixed } from '../../core/media/h264.ts';
+import type { ListenOptions } from '../../core/lifecycle/typed-emitter.ts';
+import { TIMELINE_OFFSET_SECONDS } from './encoded-track.ts';
+import type { FfmpegExit, FfmpegProcessEvents } from './ffmpeg-process.ts';
+import type { NutStream } from '../../core/wire/nut/nut-headers.ts';
+import { type NutFrame, NutReader } from '../../core/wire/nut/nut-reader.ts';
+import { nutClockRate, nutFrameHeader, nutStreamHeader } from '../../core/wire/nut/nut-writer.ts';
+
+/** How often the watch looks. */
+const HANG_CHECK_INTERVAL_MS = 500;
+/** Input that stops for this long does not flow: its last units may rightly wait inside the encoder for the next. */
+const INPUT_PAUSE_MS = 1000;
+
+/** What is needed of a process; {@link FfmpegProcess} is one, a test's fake another. */
+export interface EncoderProcess {
+	readonly processId: number | undefined;
+	start(): void;
+	write(chunk: Uint8Array): boolean;
+	endInput(): void;
+	stop(): Promise<void>;
+	waitForEnd(timeoutMs: number): Promise<void>;
+	on<Name extends keyof FfmpegProcessEvents>(
+		name: Name,
+		listener: (...args: FfmpegProcessEvents[Name]) => void,
+		options?: ListenOptions,
+	): () => void;
+}
+
+/** Options of {@link Encoding}. */
+export type EncodingOptions = {
+	process: EncoderProcess;
+	input: TrackConfig;
+	clock: Clock;
+	/** No output for this long while input flows means that the process hangs. */
+	hangTimeoutMs: number;
+	listener: EncodingListener;
+};
+
+/** Called by an encoding. After `onEnded` nothing is called any more. */
+export type EncodingListener = {
+	/** @throws SpillwayError when the stream cannot be used; the encoding then ends with that error. */
+	onStream(stream: NutStream): void;
+	onFrame(frame: NutFrame): void;
+	onWritable(): void;
+	/** Undefined: it ended because its input did. The process may still be on its way out: see stop(). */
+	onEnded(error: SpillwayError | undefined): void;
+};
+
+/** Owns its process. */
+export class Encoding {
+	readonly #process: EncoderProcess;
+	readonly #input: TrackConfig;
+	readonly #clock: Clock;
+	readonly #listener: EncodingListener;
+	readonly #reader: NutReader;
+	readonly #cancelWatch: () => void;
+	readonly #hangTimeoutMs: number;
+	readonly #startedAtMs: number;
+	// Input has been offered without any output since then, with no pause in between.
+	#unansweredSinceMs: number | undefined;
+	#offeredAtMs = -Infinity;
+	#isBlocked = false;
+	#isInputEnded = false;
+	#isEnded = false;
+
+	constructor(options: EncodingOptions) {
+		this.#process = options.process;
+		this.#input = options.input;
+		this.#clock = options.clock;
+		this.#listener = options.listener;
+		this.#hangTimeoutMs = options.hangTimeoutMs;
+		this.#startedAtMs = options.clock.monotonicMs();
+		this.#reader = new NutReader({
+			onStream: (stream) => this.#listener.onStream(stream),
+			onFrame: (frame) => this.#onFrame(frame),
+		});
+		this.#cancelWatch = options.clock.setInterval(() => this.#watch(), HANG_CHECK_INTERVAL_MS);
+		this.#process.on('output', (chunk) => this.#onOutput(chunk));
+		this.#process.on('writable', () => this.#onWritable());
+		this.#process.on('exited', (exit) => this.#onExited(exit));
+		this.#process.start();
+		this.#isBlocked = !this.#process.write(nutStreamHeader(options.input));
+	}
+
+	/** Of the running process. */
+	get processId(): number | undefined {
+		return this.#process.processId;
+	}
+
+	/** True while the pipe is full: hold units back until `onWritable`. */
+	get isBlocked(): boolean {
+		return this.#isBlocked;
+	}
+
+	/** Milliseconds since it was started. */
+	get ageMs(): number {
+		return this.#clock.monotonicMs() - this.#startedAtMs;
+	}
+
+	/** There is a new unit, passed on or held back: input flows. For the watch only. */
+	noteInput(): void {
+		const nowMs = this.#clock.monotonicMs();
+		if (nowMs - this.#offeredAtMs > INPUT_PAUSE_MS) {
+			this.#unansweredSinceMs = undefined;
+		}
+		this.#offeredAtMs = nowMs;
+		this.#unansweredSinceMs ??= nowMs;
+	}
+
+	/** Passes one unit on. */
+	write(unit: AccessUnit): void {
+		this.#isBlocked = !this.#process.write(toNutFrame(unit, this.#input));
+	}
+
+	/** Nothing follows; what is inside still comes out. Resolves when the process is gone, by force after the time. */
+	finish(timeoutMs: number): Promise<void> {
+		this.#isInputEnded = true;
+		this.#process.endInput();
+		return this.#process.waitForEnd(timeoutMs);
+	}
+
+	/** Ends it at once, silently. Resolves when the process is gone. */
+	stop(): Promise<void> {
+		this.#isEnded = true;
+		this.#cancelWatch();
+		return this.#process.stop();
+	}
+
+	#onOutput(chunk: Uint8Array): void {
+		if (this.#isEnded) {
+			return;
+		}
+		try {
+			this.#reader.push(chunk);
+		} catch (error) {
+			this.#end(
+				error instanceof SpillwayError ? error : failure('its output cannot be read', errorMessage(error), error),
+			);
+		}
+	}
+
+	#onFrame(frame: NutFrame): void {
+		this.#unansweredSinceMs = undefined;
+		if (!this.#isEnded) {
+			this.#listener.onFrame(frame);
+		}
+	}
+
+	#onWritable(): void {
+		this.#isBlocked = false;
+		if (!this.#isEnded) {
+			this.#listener.onWritable();
+		}
+	}
+
+	#onExited(exit: FfmpegExit): void {
+		if (exit.isClean && this.#isInputEnded) {
+			this.#end(undefined);
+			return;
+		}
+		const how = exit.isClean ? 'it ended by itself' : exit.message;
+		this.#end(failure(how, exit.stderrLines.join(' | ') || 'it said nothing'));
+	}
+
+	#watch(): void {
+		const sinceMs = this.#unansweredSinceMs;
+		if (sinceMs !== undefined && this.#offeredAtMs - sinceMs >= this.#hangTimeoutMs) {
+			this.#end(failure('it hangs', `nothing came out for ${this.#hangTimeoutMs} ms while units went in`));
+		}
+	}
+
+	#end(error: SpillwayError | undefined): void {
+		if (!this.#isEnded) {
+			this.#isEnded = true;
+			this.#cancelWatch();
+			this.#listener.onEnded(error);
+		}
+	}
+}
+
+function failure(how: string, details: string, cause?: unknown): SpillwayError {
+	return new SpillwayError('TRANSCODER_FAILED', [how, details], { cause });
+}
+
+/** A unit as one NUT frame with all its bytes, its time moved by {@link TIMELINE_OFFSET_SECONDS}. */
+export function toNutFrame(unit: AccessUnit, config: TrackConfig): Uint8Array {
+	const clockRate = nutClockRate(config);
+	const timeTicks =
+		Math.round((unit.presentationTimeTicks * clockRate) / unit.clockRate) + TIMELINE_OFFSET_SECONDS * clockRate;
+	const bytes = config.codec === 'h264' ? toAnnexB(unit.bytes) : unit.bytes;
+	return Buffer.concat([nutFrameHeader(timeTicks, unit.isKeyFrame, bytes.length), bytes]);
+}
+
+// A 4-byte length and a 4-byte start code take the same room, so that one copy is enough.
+function toAnnexB(lengthPrefixed: Uint8Array): Uint8Array {
+	const nals = splitLengthPrefixed(lengthPrefixed);
+	const out = Buffer.alloc(nals.reduce((size, nal) => size + 4 + nal.length, 0));
+	let offset = 0;
+	for (const nal of nals) {
+		out[offset + 3] = 1;
+		out.set(nal, offset + 4);
+		offset += 4 + nal.length;
+	}
+	return out;
+}
