@@ -5,7 +5,7 @@ import type { Clock } from '../core/lifecycle/clock.ts';
 import type { CloseScope } from '../core/lifecycle/close-scope.ts';
 import type { ChannelName } from '../core/ids.ts';
 import type { Logger } from '../core/logger.ts';
-import type { BroadcastRegistry } from '../ingest/broadcast-registry.ts';
+import type { BroadcastRegistry } from '../ingest/broadcast/broadcast-registry.ts';
 import type { Packager } from '../packager/create-packager.ts';
 import type { FfmpegTranscoderFactory } from '../packager/transcode/transcoder.ts';
 import type { Sfu } from '../sfu/create-sfu.ts';

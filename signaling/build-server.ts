@@ -10,10 +10,10 @@ import type { ChannelPolicy } from '../core/protocol/api/channel-description.ts'
 import { addressKey, isLoopback } from '../core/limits/address-key.ts';
 import { LISTEN_BACKLOG } from '../core/limits/listen-backlog.ts';
 import type { Logger } from '../core/logger.ts';
-import { BroadcastRegistry, type PublishPermission } from '../ingest/broadcast-registry.ts';
-import { createRtmpIngest } from '../ingest/rtmp-ingest.ts';
+import { BroadcastRegistry, type PublishPermission } from '../ingest/broadcast/broadcast-registry.ts';
+import { createRtmpIngest } from '../ingest/rtmp/rtmp-ingest.ts';
 import { DEFAULT_RTMP_SERVER_CONFIG, type RtmpServer } from '../ingest/rtmp/rtmp-server.ts';
-import { workLimits } from '../ingest/work-budget.ts';
+import { workLimits } from '../ingest/media-plan/work-budget.ts';
 import { WhipSessions } from '../ingest/whip/whip-routes.ts';
 import { createPackager, type Packager } from '../packager/create-packager.ts';
 import { checkFfmpeg } from '../packager/transcode/ffmpeg-process.ts';

@@ -10,7 +10,7 @@ import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import { H264Depacketizer } from '../../sfu/rtp/h264-depacketizer.ts';
 import { FakeWhipTransport } from '../testing/fake-whip-transport.ts';
-import type { PublisherRtpPacket, PublisherUnit } from '../publisher.ts';
+import type { PublisherRtpPacket, PublisherUnit } from '../publisher/publisher.ts';
 import { FlvDemuxer } from '../rtmp/flv-demuxer.ts';
 import { avcRecord, concat, legacy, lengthPrefixed } from '../rtmp/testing/encoder-double.ts';
 import { WhipPublisher } from '../whip/whip-publisher.ts';

@@ -5,8 +5,8 @@
 import { isSameBytes, type VideoTrackConfig } from '../../core/media/codecs.ts';
 import { joinLengthPrefixed, NAL_TYPE, nalType, splitAnnexB } from '../../core/media/h264.ts';
 import { H264Assembler, PICTURE_PROBLEMS, type H264Picture } from '../bitstream/h264-assembler.ts';
-import { PICTURE_PROBLEM_CODES } from '../picture-watch.ts';
-import type { TrackProblemCode } from '../track-problems.ts';
+import { PICTURE_PROBLEM_CODES } from '../publisher/picture-watch.ts';
+import type { TrackProblemCode } from '../publisher/track-problems.ts';
 
 /** ISO/IEC 14496-15 §5.3.3.1.2. */
 type LengthSize = 1 | 2 | 4;

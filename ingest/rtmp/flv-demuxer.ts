@@ -2,7 +2,7 @@
 import { parseAacConfig, type AacConfigResult } from '../../core/media/aac-config.ts';
 import { isSameConfig, type AudioTrackConfig, type TrackConfig } from '../../core/media/codecs.ts';
 import { unwrap } from '../../core/units.ts';
-import type { TrackProblemCode } from '../track-problems.ts';
+import type { TrackProblemCode } from '../publisher/track-problems.ts';
 import { AvcTrack, type AvcEvent } from './avc-track.ts';
 import { parseAudioMessage, parseVideoMessage, type FlvTag } from './flv-tags.ts';
 

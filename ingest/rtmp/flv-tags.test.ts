@@ -7,7 +7,7 @@ import {
 	parseEnhancedAudio,
 	parseEnhancedVideo,
 	readsEnhancedRtmp,
-} from './enhanced-rtmp.ts';
+} from '../../core/wire/rtmp/enhanced-rtmp.ts';
 import { parseAudioMessage, parseVideoMessage, type FlvTag } from './flv-tags.ts';
 import { ascii, concat, enhanced, hex, int24, legacy } from './testing/encoder-double.ts';
 

@@ -2,8 +2,8 @@
  * Audio and video messages, which are the bodies of FLV tags (Adobe FLV 10.1 §E.4.2, §E.4.3), in the legacy and the Enhanced
  * RTMP form. Says what a message holds; does not look into H.264 or AAC. Never throws.
  */
-import type { TrackProblemCode } from '../track-problems.ts';
-import { parseEnhancedAudio, parseEnhancedVideo, type EnhancedPiece, type EnhancedProblem } from './enhanced-rtmp.ts';
+import type { TrackProblemCode } from '../publisher/track-problems.ts';
+import { parseEnhancedAudio, parseEnhancedVideo, type EnhancedPiece, type EnhancedProblem } from '../../core/wire/rtmp/enhanced-rtmp.ts';
 
 /** What is in a message, for one track. All bytes are views of the message. */
 export type FlvTag =

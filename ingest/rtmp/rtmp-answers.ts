@@ -1,8 +1,8 @@
 /** What an encoder is told when it is refused or let go, and by which code. Words only; it never repeats a key. */
 import type { SpillwayError } from '../../core/errors/errors.ts';
-import type { TrackProblem } from '../publisher.ts';
+import type { TrackProblem } from '../publisher/publisher.ts';
 import { WHERE_KEYS_BELONG } from './publish-address.ts';
-import type { StatusCode } from './rtmp-commands.ts';
+import type { StatusCode } from '../../core/wire/rtmp/rtmp-commands.ts';
 import type { RtmpPublisherEndReason } from './rtmp-session-state.ts';
 
 /** An `onStatus`. */

@@ -1,7 +1,7 @@
 /** What a session needs of the socket beneath it, and everything that we say over it. */
-import { ChunkWriter } from './chunk-writer.ts';
-import { statusMessage, type StatusCode } from './rtmp-commands.ts';
-import { acknowledgementMessage, type RtmpMessage } from './rtmp-messages.ts';
+import { ChunkWriter } from '../../core/wire/rtmp/chunk-writer.ts';
+import { statusMessage, type StatusCode } from '../../core/wire/rtmp/rtmp-commands.ts';
+import { acknowledgementMessage, type RtmpMessage } from '../../core/wire/rtmp/rtmp-messages.ts';
 
 /** The socket as a session sees it. None of the calls throws. */
 export interface RtmpConnection {

@@ -4,9 +4,9 @@ import type { PublisherId } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
-import { ProblemList } from '../problem-list.ts';
-import type { TrackProblem } from '../publisher.ts';
-import type { TrackProblemCode } from '../track-problems.ts';
+import { ProblemList } from '../publisher/problem-list.ts';
+import type { TrackProblem } from '../publisher/publisher.ts';
+import type { TrackProblemCode } from '../publisher/track-problems.ts';
 import { FlvDemuxer, type RtmpMediaUnit } from './flv-demuxer.ts';
 import type { RtmpPublisherEndReason } from './rtmp-session-state.ts';
 

@@ -1,6 +1,6 @@
 /** Tests of rtmp-session.ts, with no socket and a clock moved by hand. */
 import { afterEach, describe, expect, it } from 'vitest';
-import { MESSAGE_TYPE } from './rtmp-messages.ts';
+import { MESSAGE_TYPE } from '../../core/wire/rtmp/rtmp-messages.ts';
 import { DEFAULT_RTMP_SERVER_CONFIG } from './rtmp-server.ts';
 import { FFMPEG_SESSION, OBS_SESSION } from './testing/captured-sessions.ts';
 import {

@@ -8,7 +8,7 @@ import { errorMessage, SpillwayError } from '../../core/errors/errors.ts';
 import { createId, type PublisherId } from '../../core/ids.ts';
 import { debugOnly, type Logger } from '../../core/logger.ts';
 import { StateMachine } from '../../core/lifecycle/state-machine.ts';
-import { ChunkReader } from './chunk-reader.ts';
+import { ChunkReader } from '../../core/wire/rtmp/chunk-reader.ts';
 import { Handshake } from './handshake.ts';
 import { findStreamKeys } from './publish-address.ts';
 import {
@@ -29,10 +29,10 @@ import {
 	readConnectFacts,
 	type ConnectFacts,
 	type RtmpCommand,
-} from './rtmp-commands.ts';
+} from '../../core/wire/rtmp/rtmp-commands.ts';
 import { ACKNOWLEDGEMENT_WINDOW_BYTES, RtmpOutbound, type RtmpConnection } from './rtmp-connection.ts';
-import * as messages from './rtmp-messages.ts';
-import { MESSAGE_TYPE, type RtmpMessage } from './rtmp-messages.ts';
+import * as messages from '../../core/wire/rtmp/rtmp-messages.ts';
+import { MESSAGE_TYPE, type RtmpMessage } from '../../core/wire/rtmp/rtmp-messages.ts';
 import { RtmpPublisher } from './rtmp-publisher.ts';
 import { ReceiveDeadlines } from './receive-deadlines.ts';
 import {

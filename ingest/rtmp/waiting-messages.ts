@@ -1,6 +1,6 @@
 /** Messages that came while the key was being checked, within a bound. Knows nothing of what they say. */
 import { SpillwayError } from '../../core/errors/errors.ts';
-import type { RtmpMessage } from './rtmp-messages.ts';
+import type { RtmpMessage } from '../../core/wire/rtmp/rtmp-messages.ts';
 
 /** What a message costs beyond its payload, so that empty ones are not free. */
 const MESSAGE_OVERHEAD_BYTES = 128;

@@ -2,10 +2,10 @@
 import { createId, type BroadcastId, type ChannelId, type ChannelName } from '../../core/ids.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
-import { Broadcast, type BroadcastEndReason } from '../broadcast.ts';
-import type { BroadcastState } from '../broadcast-state.ts';
-import type { LegPlan } from '../leg-planner.ts';
-import { EncoderBudget } from '../work-budget.ts';
+import { Broadcast, type BroadcastEndReason } from '../broadcast/broadcast.ts';
+import type { BroadcastState } from '../broadcast/broadcast-state.ts';
+import type { LegPlan } from '../media-plan/leg-planner.ts';
+import { EncoderBudget } from '../media-plan/work-budget.ts';
 import { FakePublisher, type FakeEncoderSettings } from './fake-publisher.ts';
 import { FakeRouter, type FakeStage } from './fake-stage.ts';
 import { FakeTrackSink } from './fake-track-sink.ts';

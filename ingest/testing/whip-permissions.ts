@@ -1,7 +1,7 @@
 /** Who may publish in the tests of WHIP: `good-key` to channel `demo`, `other-key` to `other`. */
 import { SpillwayError } from '../../core/errors/errors.ts';
 import type { ChannelId, ChannelName } from '../../core/ids.ts';
-import type { PublishPermission } from '../broadcast-registry.ts';
+import type { PublishPermission } from '../broadcast/broadcast-registry.ts';
 
 /** How many keys each attempt had. */
 export const attempts: number[] = [];

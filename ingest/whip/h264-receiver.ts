@@ -4,7 +4,7 @@ import type { VideoTrackConfig } from '../../core/media/codecs.ts';
 import { joinLengthPrefixed, NAL_TYPE, nalType } from '../../core/media/h264.ts';
 import { ticksToMs, VIDEO_CLOCK_RATE } from '../../core/units.ts';
 import { H264Assembler, type H264Picture, type PictureProblem } from '../bitstream/h264-assembler.ts';
-import type { PublisherRtpPacket } from '../publisher.ts';
+import type { PublisherRtpPacket } from '../publisher/publisher.ts';
 import { RtpRelay } from './rtp-relay.ts';
 
 /** So long the first picture waits for a further part of it; packets of one picture come within a few milliseconds. */

@@ -5,7 +5,7 @@
  */
 import { packetizeH264 } from '../../sfu/rtp/h264-packetizer.ts';
 import { unwrap } from '../../core/units.ts';
-import type { PublisherRtpPacket } from '../publisher.ts';
+import type { PublisherRtpPacket } from '../publisher/publisher.ts';
 
 /** A picture as the relay sends it. */
 export type RelayedPicture = {

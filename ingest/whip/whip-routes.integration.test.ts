@@ -17,9 +17,9 @@ import {
 import { SfuBench, waitUntil } from '../../sfu/testing/sfu-bench.ts';
 import { WeriftPublisher, WeriftViewer } from '../../sfu/testing/werift-peers.ts';
 import { WhepSessions } from '../../sfu/whep/whep-routes.ts';
-import type { Broadcast, BroadcastEndReason } from '../broadcast.ts';
-import { BroadcastRegistry } from '../broadcast-registry.ts';
-import { MAX_TAKE_OVERS_IN_A_ROW } from '../take-over-limit.ts';
+import type { Broadcast, BroadcastEndReason } from '../broadcast/broadcast.ts';
+import { BroadcastRegistry } from '../broadcast/broadcast-registry.ts';
+import { MAX_TAKE_OVERS_IN_A_ROW } from '../broadcast/take-over-limit.ts';
 import { FakeTrackSink } from '../testing/fake-track-sink.ts';
 import { FakeTranscoderFactory } from '../testing/fake-transcoders.ts';
 import { FakeWhipTransport } from '../testing/fake-whip-transport.ts';

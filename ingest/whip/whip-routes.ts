@@ -21,8 +21,8 @@ import {
 } from '../../sfu/sdp/sdp-http.ts';
 import { parseSdpOffer } from '../../sfu/sdp/sdp-offer.ts';
 import { negotiateWhip, type NegotiatedPublisher } from '../../sfu/sdp/whip-negotiation.ts';
-import type { Broadcast } from '../broadcast.ts';
-import type { BroadcastRegistry, PublishAuthorizer } from '../broadcast-registry.ts';
+import type { Broadcast } from '../broadcast/broadcast.ts';
+import type { BroadcastRegistry, PublishAuthorizer } from '../broadcast/broadcast-registry.ts';
 import { findWhipKeys, type WhipKeys } from './whip-key.ts';
 import { WhipPublisher } from './whip-publisher.ts';
 import { WHIP_SESSION_TRANSITIONS, type WhipSessionEvent, type WhipSessionState } from './whip-session-state.ts';

@@ -2,8 +2,8 @@
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { errorMessage } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
-import type { BroadcastRegistry } from '../../ingest/broadcast-registry.ts';
-import type { Broadcast } from '../../ingest/broadcast.ts';
+import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
+import type { Broadcast } from '../../ingest/broadcast/broadcast.ts';
 import type { Database } from '../database/database.ts';
 import { createId } from '../../core/ids.ts';
 

@@ -6,8 +6,8 @@ import { audienceReportSchema, type AudienceReport } from '../../core/protocol/a
 import { publishReportSchema, trackProblemSchema } from '../../core/protocol/api/publish-report.ts';
 import type { ChannelId, ChannelName } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
-import type { BroadcastRegistry } from '../../ingest/broadcast-registry.ts';
-import type { PublishReport } from '../../ingest/publish-report.ts';
+import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
+import type { PublishReport } from '../../ingest/broadcast/publish-report.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
 import { refuseOtherMethods } from '../http/error-handler.ts';
 import { RATE_LIMITS, registerRateLimits } from '../http/rate-limits.ts';

@@ -8,7 +8,7 @@ import { errorMessage } from '../../core/errors/errors.ts';
 import type { ChannelId, ChannelName } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
-import type { BroadcastRegistry } from '../../ingest/broadcast-registry.ts';
+import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
 import type { MessageBus } from '../bus/message-bus.ts';
 import type { PublishAuthorizer } from './publish-authorizer.ts';
 

@@ -5,7 +5,7 @@ import {
 	type ChannelDescription,
 	type LegDescription,
 } from '../../core/protocol/api/channel-description.ts';
-import type { Broadcast } from '../../ingest/broadcast.ts';
+import type { Broadcast } from '../../ingest/broadcast/broadcast.ts';
 import type { Channel } from './channel-store.ts';
 
 /** Answers what everybody may know. `viewerCount`: null when nobody counts. */

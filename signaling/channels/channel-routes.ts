@@ -11,7 +11,7 @@ import {
 	type ChannelList,
 	type ServerTime,
 } from '../../core/protocol/api/channel-description.ts';
-import type { BroadcastRegistry } from '../../ingest/broadcast-registry.ts';
+import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
 import { refuseOtherMethods } from '../http/error-handler.ts';
 import { RATE_LIMITS, registerRateLimits } from '../http/rate-limits.ts';

@@ -11,7 +11,7 @@ import {
 	type StreamKey,
 } from '../../core/ids.ts';
 import { DEFAULT_CHANNEL_POLICY, type ChannelPolicy } from '../../core/protocol/api/channel-description.ts';
-import type { BroadcastOwner } from '../../ingest/work-budget.ts';
+import type { BroadcastOwner } from '../../ingest/media-plan/work-budget.ts';
 import { isUniqueViolation, type Database, type Queryable } from '../database/database.ts';
 import { createStreamKey, hashStreamKey, shownPrefix } from './stream-key.ts';
 

@@ -4,7 +4,7 @@ import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { ChannelId, ChannelName } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { AudienceReport } from '../../core/protocol/api/audience-report.ts';
-import type { BroadcastRegistry } from '../../ingest/broadcast-registry.ts';
+import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
 import type { MessageBus } from '../bus/message-bus.ts';
 import type { Database } from '../database/database.ts';

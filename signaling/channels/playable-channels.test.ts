@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import type { ChannelId, ChannelName } from '../../core/ids.ts';
 import type { ChannelPolicy } from '../../core/protocol/api/channel-description.ts';
-import type { LegPlan } from '../../ingest/leg-planner.ts';
+import type { LegPlan } from '../../ingest/media-plan/leg-planner.ts';
 import type { Channel } from './channel-store.ts';
 import { withPlayableTiers } from './playable-channels.ts';
 

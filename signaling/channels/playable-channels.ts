@@ -1,7 +1,7 @@
 /** Channels as they can be watched now: a tier that gets no picture is not offered to viewers. */
 import type { ChannelName } from '../../core/ids.ts';
-import type { LegPlan } from '../../ingest/leg-planner.ts';
-import type { BroadcastRegistry } from '../../ingest/broadcast-registry.ts';
+import type { LegPlan } from '../../ingest/media-plan/leg-planner.ts';
+import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
 import type { Channel } from './channel-store.ts';
 
 /** The channel with the policy that its running broadcast allows. Pure. */

@@ -5,7 +5,7 @@ import type { ChannelId, ChannelName } from '../../core/ids.ts';
 import { addressKey } from '../../core/limits/address-key.ts';
 import { AttemptLimiter } from '../../core/limits/attempt-limiter.ts';
 import type { Logger } from '../../core/logger.ts';
-import type { BroadcastOwner } from '../../ingest/work-budget.ts';
+import type { BroadcastOwner } from '../../ingest/media-plan/work-budget.ts';
 import type { KnownNetworks } from '../database/known-networks.ts';
 import type { StreamKeyOwner } from './channel-store.ts';
 import { assertMayPublish, type WhoMayPublish } from './publish-policy.ts';

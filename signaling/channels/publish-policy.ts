@@ -1,6 +1,6 @@
 /** Who may publish, apart from having a stream key. Pure. */
 import { SpillwayError } from '../../core/errors/errors.ts';
-import type { BroadcastOwner } from '../../ingest/work-budget.ts';
+import type { BroadcastOwner } from '../../ingest/media-plan/work-budget.ts';
 
 /** `approved`: those whom an administrator has approved, and administrators. */
 export const WHO_MAY_PUBLISH = ['everybody', 'approved', 'administrators'] as const;

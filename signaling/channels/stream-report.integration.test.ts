@@ -4,8 +4,8 @@ import net from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
-import { BroadcastRegistry } from '../../ingest/broadcast-registry.ts';
-import { createRtmpIngest } from '../../ingest/rtmp-ingest.ts';
+import { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
+import { createRtmpIngest } from '../../ingest/rtmp/rtmp-ingest.ts';
 import { DEFAULT_RTMP_SERVER_CONFIG } from '../../ingest/rtmp/rtmp-server.ts';
 import {
 	AAC_48K_STEREO,

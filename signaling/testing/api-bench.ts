@@ -4,7 +4,7 @@ import { systemClock } from '../../core/lifecycle/clock.ts';
 import type { ChannelName } from '../../core/ids.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
-import type { BroadcastRegistry } from '../../ingest/broadcast-registry.ts';
+import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
 import { createAccounts, type Accounts } from '../accounts/create-accounts.ts';
 import type { UserRole } from '../accounts/user.ts';
 import { InProcessBus } from '../bus/in-process-bus.ts';

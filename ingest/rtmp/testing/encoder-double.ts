@@ -1,8 +1,8 @@
 /** Bytes that an encoder sends, made by hand, for tests: handshake, commands, and audio and video in both forms. */
-import { amf0Object, encodeAmf0, type Amf0Value } from '../amf0.ts';
-import { ChunkWriter } from '../chunk-writer.ts';
+import { amf0Object, encodeAmf0, type Amf0Value } from '../../../core/wire/amf0.ts';
+import { ChunkWriter } from '../../../core/wire/rtmp/chunk-writer.ts';
 import { HANDSHAKE_PACKET_BYTES } from '../handshake.ts';
-import { MESSAGE_TYPE } from '../rtmp-messages.ts';
+import { MESSAGE_TYPE } from '../../../core/wire/rtmp/rtmp-messages.ts';
 
 /** x264, High profile, level 1.2, 320x180. */
 export const SPS_320X180 = hex('6764000cacd941419f9f011000000300100000030320f1429960');

@@ -1,0 +1,133 @@
+/** RTMP messages: their types, the protocol control messages we send, and the taking apart of aggregates. */
+import { SpillwayError } from '../../errors/errors.ts';
+
+/** Message type ids (Adobe RTMP 1.0 §5.4, §7.1). */
+export const MESSAGE_TYPE = {
+	SET_CHUNK_SIZE: 1,
+	ABORT: 2,
+	ACKNOWLEDGEMENT: 3,
+	USER_CONTROL: 4,
+	WINDOW_ACKNOWLEDGEMENT_SIZE: 5,
+	SET_PEER_BANDWIDTH: 6,
+	AUDIO: 8,
+	VIDEO: 9,
+	DATA_AMF3: 15,
+	COMMAND_AMF3: 17,
+	DATA_AMF0: 18,
+	COMMAND_AMF0: 20,
+	AGGREGATE: 22,
+} as const;
+
+/** User control event types (Adobe RTMP 1.0 §7.1.7). */
+export const USER_CONTROL_EVENT = { STREAM_BEGIN: 0, PING_REQUEST: 6, PING_RESPONSE: 7 } as const;
+
+/** One whole RTMP message. */
+export type RtmpMessage = {
+	/** One of {@link MESSAGE_TYPE}, or any other byte. */
+	typeId: number;
+	/** Absolute, in ms on the sender's clock, modulo 2^32. */
+	timestampMs: number;
+	/** 0 for the connection itself, else what createStream answered. */
+	messageStreamId: number;
+	/** Owned by the message; nobody writes to it again. */
+	payload: Uint8Array;
+};
+
+/** Set Chunk Size: how large our chunks are from now on. */
+export function setChunkSizeMessage(chunkSizeBytes: number): RtmpMessage {
+	return controlMessage(MESSAGE_TYPE.SET_CHUNK_SIZE, uint32(chunkSizeBytes));
+}
+
+/** Acknowledgement of all bytes received so far, modulo 2^32. */
+export function acknowledgementMessage(receivedBytes: number): RtmpMessage {
+	return controlMessage(MESSAGE_TYPE.ACKNOWLEDGEMENT, uint32(receivedBytes));
+}
+
+/** Window Acknowledgement Size: after how many bytes from us the peer acknowledges. */
+export function windowAcknowledgementSizeMessage(windowBytes: number): RtmpMessage {
+	return controlMessage(MESSAGE_TYPE.WINDOW_ACKNOWLEDGEMENT_SIZE, uint32(windowBytes));
+}
+
+/** Set Peer Bandwidth with the dynamic limit type (2). */
+export function setPeerBandwidthMessage(windowBytes: number): RtmpMessage {
+	return controlMessage(MESSAGE_TYPE.SET_PEER_BANDWIDTH, Uint8Array.of(...uint32(windowBytes), 2));
+}
+
+/** User control: the stream works now. */
+export function streamBeginMessage(messageStreamId: number): RtmpMessage {
+	return userControlMessage(USER_CONTROL_EVENT.STREAM_BEGIN, messageStreamId);
+}
+
+/** User control: answer to a ping, with its timestamp. */
+export function pingResponseMessage(timestampMs: number): RtmpMessage {
+	return userControlMessage(USER_CONTROL_EVENT.PING_RESPONSE, timestampMs);
+}
+
+/** Reads a big-endian number that starts the payload. Throws RTMP_PROTOCOL_ERROR when the payload is too short. */
+export function readUint32(payload: Uint8Array, offset: number, what: string): number {
+	if (payload.length < offset + 4) {
+		throw new SpillwayError('RTMP_PROTOCOL_ERROR', [`${what} has ${payload.length} bytes, needs ${offset + 4}`]);
+	}
+	return (
+		((payload[offset]! << 24) | (payload[offset + 1]! << 16) | (payload[offset + 2]! << 8) | payload[offset + 3]!) >>> 0
+	);
+}
+
+const AGGREGATE_HEADER_BYTES = 11;
+/** What an aggregate may hold of use to us. No aggregate in an aggregate, which no encoder makes. */
+const AGGREGATED_TYPES: ReadonlySet<number> = new Set([
+	MESSAGE_TYPE.VIDEO,
+	MESSAGE_TYPE.AUDIO,
+	MESSAGE_TYPE.DATA_AMF0,
+	MESSAGE_TYPE.DATA_AMF3,
+]);
+const BACK_POINTER_BYTES = 4;
+
+/**
+ * Takes an aggregate message apart (Adobe RTMP 1.0 §7.1.6). Its sub-messages are FLV tags whose times count from the first
+ * one's, which stands for the aggregate's own time. Media and data only; payloads are views. A tag that is cut ends it, with a problem.
+ */
+export function splitAggregate(message: RtmpMessage): { parts: RtmpMessage[]; problem?: string } {
+	const { payload } = message;
+	const parts: RtmpMessage[] = [];
+	let shiftMs: number | undefined;
+	let offset = 0;
+	while (offset < payload.length) {
+		if (offset + AGGREGATE_HEADER_BYTES > payload.length) {
+			return { parts, problem: 'an aggregate message ends inside a tag header' };
+		}
+		const length = (payload[offset + 1]! << 16) | (payload[offset + 2]! << 8) | payload[offset + 3]!;
+		// The fourth byte holds the time's upper 8 bits, as in an FLV file.
+		const timeMs =
+			((payload[offset + 7]! << 24) |
+				(payload[offset + 4]! << 16) |
+				(payload[offset + 5]! << 8) |
+				payload[offset + 6]!) >>>
+			0;
+		shiftMs ??= message.timestampMs - timeMs;
+		const start = offset + AGGREGATE_HEADER_BYTES;
+		if (start + length > payload.length) {
+			return { parts, problem: 'an aggregate message ends inside a tag' };
+		}
+		const typeId = payload[offset]!;
+		if (AGGREGATED_TYPES.has(typeId)) {
+			const timestampMs = (timeMs + shiftMs) >>> 0;
+			const { messageStreamId } = message;
+			parts.push({ typeId, timestampMs, messageStreamId, payload: payload.subarray(start, start + length) });
+		}
+		offset = start + length + BACK_POINTER_BYTES;
+	}
+	return { parts };
+}
+
+function controlMessage(typeId: number, payload: Uint8Array): RtmpMessage {
+	return { typeId, timestampMs: 0, messageStreamId: 0, payload };
+}
+
+function userControlMessage(event: number, value: number): RtmpMessage {
+	return controlMessage(MESSAGE_TYPE.USER_CONTROL, Uint8Array.of(event >> 8, event, ...uint32(value)));
+}
+
+function uint32(value: number): Uint8Array {
+	return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value);
+}

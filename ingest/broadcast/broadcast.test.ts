@@ -1,0 +1,499 @@
+/** Tests of a broadcast that outlives its publishers: take-over, loss and return, silence, the end, a dead worker. */
+import { describe, expect, it } from 'vitest';
+import { MAX_TAKE_OVERS_IN_A_ROW, TAKE_OVER_INTERVAL_MS } from './take-over-limit.ts';
+import { BroadcastBench } from '../testing/broadcast-bench.ts';
+import type { FakePublisher } from '../testing/fake-publisher.ts';
+import { OPUS_CONFIG } from '../testing/track-configs.ts';
+
+const WHIP = { protocol: 'whip', audio: OPUS_CONFIG } as const;
+
+/** Runs two publishers side by side: both send while the clock moves. */
+async function runBoth(
+	one: { run(ms: number): Promise<void> },
+	other: { run(ms: number): Promise<void> },
+	durationMs: number,
+): Promise<void> {
+	// Each moves the clock by itself, so that time passes twice as fast as either of them sends; intervals stay in order.
+	for (let passedMs = 0; passedMs < durationMs; passedMs += 40) {
+		await one.run(40);
+		await other.run(40);
+	}
+}
+
+function expectTimelineRises(bench: BroadcastBench): void {
+	let lastMs = -Infinity;
+	for (const run of bench.sink.runs) {
+		const times = bench.sink.unitsOf('video0', run).map((unit) => unit.decodeTimeTicks / 90);
+		if (times.length > 0) {
+			expect(times[0]).toBeGreaterThan(lastMs);
+			lastMs = Math.max(...times);
+		}
+	}
+	const shownMs = bench.stage.shown('video').map(({ timelineTicks }) => timelineTicks / 90);
+	expect(shownMs.slice(1).every((timeMs, index) => timeMs >= shownMs[index]!)).toBe(true);
+}
+
+describe('Broadcast', () => {
+	it('is live from the first picture on', async () => {
+		const { bench, publisher } = await BroadcastBench.withPublisher();
+		expect(bench.broadcast.state).toBe('starting');
+		await publisher.run(200);
+		expect(bench.states).toEqual(['live']);
+		expect(bench.broadcast.publisher).toBe(publisher);
+		await bench.broadcast.close('unpublished');
+	});
+
+	it('tells figures of the stream', async () => {
+		const { bench, publisher } = await BroadcastBench.withPublisher();
+		await publisher.run(3000);
+		expect(bench.broadcast.source).toMatchObject({ codec: 'h264', widthPixels: 1280, heightPixels: 720 });
+		expect(bench.broadcast.health).toMatchObject({ gopDurationMs: 1000, hasBFrames: false, videoUnitCount: 75 });
+		expect(bench.broadcast.plan).toBe(bench.plans.at(-1));
+		await bench.broadcast.close('unpublished');
+	});
+
+	it('rejects when it cannot have a stage', async () => {
+		const bench = new BroadcastBench();
+		bench.routerError = new Error('no worker');
+		await expect(bench.broadcast.start()).rejects.toThrow('no worker');
+		await bench.broadcast.close('start-failed');
+		expect(bench.endReasons).toEqual(['start-failed']);
+		expect(bench.clock.pendingCount).toBe(0);
+	});
+
+	it('relays requests of viewers for a key frame to the publisher on air', async () => {
+		const { bench, publisher } = await BroadcastBench.withPublisher(WHIP);
+		await publisher.run(200);
+		bench.stage.wantKeyFrame();
+		expect(publisher.keyFrameRequestCount).toBe(1);
+		await bench.broadcast.close('unpublished');
+	});
+});
+
+describe('Broadcast: take-over', () => {
+	it('keeps the old publisher on air until the first key frame of the new one, and then lets it go', async () => {
+		const { bench, publisher: old } = await BroadcastBench.withPublisher();
+		await old.run(3000);
+		const next = bench.attach({ ...WHIP, skippedPictures: 10, firstTimeMs: 5_000_000 });
+		await runBoth(old, next, 600);
+		expect(bench.broadcast.publisher).toBe(old);
+		expect(old.endReason).toBeUndefined();
+		expect(bench.stage.shown('video').every(({ how }) => how === 'written')).toBe(true);
+		await runBoth(old, next, 600);
+		expect(bench.broadcast.publisher).toBe(next);
+		expect(old.endReason).toBe('replaced');
+		await next.run(2000);
+		expect(bench.stage.shown('video').at(-1)!.how).toBe('forwarded');
+		expect(bench.sink.calls).toEqual(['run 0 video0+audio0', 'run 1 video0+audio0']);
+		expect(bench.states).toEqual(['live']);
+		expectTimelineRises(bench);
+		await bench.broadcast.close('unpublished');
+	});
+
+	it('shows the new one’s GOP from its key frame on', async () => {
+		const { bench, publisher: old } = await BroadcastBench.withPublisher();
+		await old.run(2000);
+		const runsBefore = bench.stage.entries.filter(({ track, how }) => track === 'video' && how === 'run').length;
+		const next = bench.attach(WHIP);
+		await next.run(100);
+		const begins = bench.stage.entries.findLastIndex(({ track, how }) => track === 'video' && how === 'run');
+		expect(bench.stage.entries.filter(({ track, how }) => track === 'video' && how === 'run')).toHaveLength(
+			runsBefore + 1,
+		);
+		const first = bench.stage.entries.slice(begins + 1).find(({ track }) => track === 'video');
+		expect(first).toMatchObject({ how: 'forwarded', isKeyFrame: true });
+		await bench.broadcast.close('unpublished');
+	});
+
+	it('begins the new run in LL-HLS at once, without waiting for the length of its GOP', async () => {
+		const { bench, publisher: old } = await BroadcastBench.withPublisher();
+		await old.run(3000);
+		const next = bench.attach();
+		await next.run(400);
+		expect(bench.sink.calls).toEqual(['run 0 video0+audio0', 'run 1 video0+audio0']);
+		expect(bench.sink.unitsOf('video0')[0]!.isKeyFrame).toBe(true);
+		await bench.broadcast.close('unpublished');
+	});
+
+	it('lets a waiting publisher go when a third one comes', async () => {
+		const { bench, publisher: old } = await BroadcastBench.withPublisher();
+		await old.run(1000);
+		const second = bench.attach();
+		const third = bench.attach();
+		expect(second.endReason).toBe('replaced');
+		await third.run(100);
+		expect(bench.broadcast.publisher).toBe(third);
+		expect(old.endReason).toBe('replaced');
+		expect(bench.broadcast.state).toBe('live');
+		await bench.broadcast.close('unpublished');
+	});
+
+	it('goes on with the old one when the waiting one is lost', async () => {
+		const { bench, publisher: old } = await BroadcastBench.withPublisher();
+		await old.run(1000);
+		const next = bench.attach();
+		await next.close('connection-lost');
+		await old.run(1000);
+		expect(bench.broadcast.publisher).toBe(old);
+		expect(bench.states).toEqual(['live']);
+		await bench.broadcast.close('unpublished');
+	});
+
+	it('lets a waiting publisher go that sends nothing for 20 s', async () => {
+		const { bench, publisher: old } = await BroadcastBench.withPublisher();
+		await old.run(1000);
+		const next = bench.attach();
+		await old.run(19_000);
+		expect(next.endReason).toBeUndefined();
+		await old.run(2000);
+		expect(next.endReason).toBe('timed-out');
+		expect(bench.broadcast.state).toBe('live');
+		await bench.broadcast.close('unpublished');
+	});
+
+	it.each(['connection-lost', 'unpublished'] as const)(
+		'goes on with the waiting one when the old one ends (%s)',
+		async (reason) => {
+			const { bench, publisher: old } = await BroadcastBench.withPublisher();
+			await old.run(3000);
+			const next = bench.attach({ ...WHIP, skippedPictures: 10 });
+			await next.run(200);
+			await old.close(reason);
+			await bench.clock.advance(0);
+			expect(bench.broadcast.publisher).toBe(next);
+			await next.run(3000);
+			expect(bench.endReasons).toEqual([]);
+			expect(bench.broadcast.state).toBe('live');
+			expect(bench.sink.calls.at(-1)).toBe('run 1 video0+audio0');
+			expectTimelineRises(bench);
+			await bench.broadcast.close('unpublished');
+		},
+	);
+
+	it('goes on with the waiting one when the first is lost before it has sent anything', async () => {
+		const { bench, publisher: first } = await BroadcastBench.withPublisher();
+		const second = bench.attach();
+		await first.close('connection-lost');
+		await bench.clock.advance(0);
+		await second.run(500);
+		expect(bench.endReasons).toEqual([]);
+		expect(bench.broadcast.state).toBe('live');
+		await bench.broadcast.close('unpublished');
+	});
+});
+
+describe('Broadcast: take-overs one after another', () => {
+	/** Attaches publishers as two encoders do that both come back at once; returns those that went on air. */
+	async function fight(bench: BroadcastBench, attempts: number, pauseMs: number): Promise<FakePublisher[]> {
+		const onAir: FakePublisher[] = [];
+		for (let attempt = 0; attempt < attempts; attempt++) {
+			const newcomer = bench.attach({ firstTimeMs: attempt * 1_000_000 });
+			await (newcomer.endReason === undefined ? newcomer : onAir.at(-1)!).run(pauseMs);
+			if (bench.broadcast.publisher === newcomer) {
+				onAir.push(newcomer);
+			}
+		}
+		return onAir;
+	}
+
+	it('keeps the one on air after so many, and refuses others with the seconds to wait', async () => {
+		const { bench, publisher } = await BroadcastBench.withPublisher();
+		await publisher.run(1000);
+		const onAir = await fight(bench, MAX_TAKE_OVERS_IN_A_ROW + 5, 1000);
+		expect(onAir).toHaveLength(MAX_TAKE_OVERS_IN_A_ROW);
+		expect(bench.broadcast.publisher).toBe(onAir.at(-1));
+		expect(onAir.at(-1)!.endReason).toBeUndefined();
+		expect(bench.states).toEqual(['live']);
+		expect(() => bench.broadcast.checkTakeOver()).toThrow(
+			expect.objectContaining({ code: 'TAKE_OVERS_TOO_FREQUENT', httpStatus: 429, retryAfterSeconds: 52 }),
+		);
+		await bench.broadcast.close('unpublished');
+	});
+
+	it('lets one through when the time is over', async () => {
+		const { bench, publisher } = await BroadcastBench.withPublisher();
+		await publisher.run(1000);
+		const stays = (await fight(bench, MAX_TAKE_OVERS_IN_A_ROW, 100)).at(-1)!;
+		await stays.run(TAKE_OVER_INTERVAL_MS);
+		expect(() => bench.broadcast.checkTakeOver()).not.toThrow();
+		const [next] = await fight(bench, 1, 200);
+		expect(bench.broadcast.publisher).toBe(next);
+		expect(stays.endReason).toBe('replaced');
+		await bench.broadcast.close('unpublished');
+	});
+
+	it('makes nobody wait when the one on air is gone, or silent because its connection is dead', async () => {
+		const { bench, publisher } = await BroadcastBench.withPublisher();
+		await publisher.run(1000);
+		const silent = (await fight(bench, MAX_TAKE_OVERS_IN_A_ROW + 1, 100)).at(-1)!;
+		expect(() => bench.broadcast.checkTakeOver()).toThrow();
+		await bench.clock.advance(2500);
+		expect(() => bench.broadcast.checkTakeOver()).not.toThrow();
+		const next = bench.attach();
+		await next.run(200);
+		expect(bench.broadcast.publisher).toBe(next);
+		expect(silent.endReason).toBe('replaced');
+		expect(() => bench.broadcast.checkTakeOver()).toThrow();
+		await next.close('connection-lost');
+		await bench.clock.advance(0);
+		expect(() => bench.broadcast.checkTakeOver()).not.toThrow();
+		await bench.broadcast.close('unpublished');
+	});
+});
+
+describe('Broadcast: a publisher that is still connecting', () => {
+	it.each(['unpublished', 'connection-lost'] as const)(
+		'is waited for when the one on air ends meanwhile (%s)',
+		async (reason) => {
+			const { bench, publisher } = await BroadcastBench.withPublisher({}, 5000);
+			await publisher.run(2000);
+			const release = bench.broadcast.reserve();
+			await publisher.close(reason);
+			await bench.clock.advance(14_000);
+			expect(bench.states).toEqual(['live', 'interrupted']);
+			const next = bench.attach(WHIP);
+			release();
+			await next.run(1000);
+			expect(bench.states).toEqual(['live', 'interrupted', 'live']);
+			await bench.clock.advance(10_000);
+			expect(bench.endReasons).toEqual([]);
+			await bench.broadcast.close('unpublished');
+		},
+	);
+
+	it('ends when the first publisher that wanted to come does not', async () => {
+		const bench = new BroadcastBench();
+		await bench.broadcast.start();
+		const release = bench.broadcast.reserve();
+		await bench.clock.advance(100);
+		expect(bench.endReasons).toEqual([]);
+		release();
+		await bench.clock.advance(0);
+		expect(bench.endReasons).toEqual(['start-failed']);
+		expect(bench.clock.pendingCount).toBe(0);
+	});
+
+	it.each([
+		['unpublished', 2000, 'unpublished'],
+		['connection-lost', 2000, 'grace-window-expired'],
+		['connection-lost', 0, 'start-failed'],
+	] as const)('does not keep the broadcast when it never comes (%s after %i ms)', async (reason, sentMs, endReason) => {
+		const { bench, publisher } = await BroadcastBench.withPublisher({}, 5000);
+		await publisher.run(sentMs);
+		const releases = [bench.broadcast.reserve(), bench.broadcast.reserve()];
+		await publisher.close(reason);
+		await bench.clock.advance(10_000);
+		releases[0]!();
+		releases[0]!();
+		await bench.clock.advance(0);
+		expect(bench.endReasons).toEqual([]);
+		releases[1]!();
+		await bench.clock.advance(0);
+		expect(bench.endReasons).toEqual([endReason]);
+		expect(bench.clock.pendingCount).toBe(0);
+	});
+});
+
+describe('Broadcast: loss and return', () => {
+	it.each([
+		['the same protocol', {}],
+		['the other protocol', WHIP],
+	])(
+		'waits for a lost publisher, who comes back over %s in another run, later on the timeline',
+		async (_name, settings) => {
+			const { bench, publisher } = await BroadcastBench.withPublisher();
+			await publisher.run(3000);
+			await publisher.close('connection-lost');
+			await bench.clock.advance(0);
+			expect(bench.states).toEqual(['live', 'interrupted']);
+			expect(bench.broadcast.publisher).toBeUndefined();
+			await bench.clock.advance(10_000);
+			const returned = bench.attach(settings);
+			await returned.run(500);
+			expect(bench.states).toEqual(['live', 'interrupted', 'live']);
+			await returned.run(3000);
+			expect(bench.sink.calls).toEqual(['run 0 video0+audio0', 'interrupt', 'run 1 video0+audio0']);
+			expectTimelineRises(bench);
+			// The time that passed is in the timeline, so that playlists and clocks agree.
+			const [before, after] = bench.sink.runs.map((run) => bench.sink.unitsOf('video0', run));
+			expect((after![0]!.decodeTimeTicks - before!.at(-1)!.decodeTimeTicks) / 90_000).toBeCloseTo(10, 0);
+			await bench.clock.advance(61_000);
+			expect(bench.endReasons).toEqual([]);
+			await bench.broadcast.close('unpublished');
+		},
+	);
+
+	it('takes a new grace window at once, counted from the loss', async () => {
+		for (const [windowMs, leftMs] of [
+			[5000, 2000],
+			[1000, 0],
+			[90_000, 87_000],
+		] as const) {
+			const { bench, publisher } = await BroadcastBench.withPublisher();
+			await publisher.run(200);
+			await publisher.close('connection-lost');
+			await bench.clock.advance(3000);
+			bench.broadcast.setGraceWindow(windowMs);
+			await bench.clock.advance(Math.max(0, leftMs - 1));
+			expect(bench.endReasons).toEqual(leftMs === 0 ? ['grace-window-expired'] : []);
+			await bench.clock.advance(1);
+			expect(bench.endReasons).toEqual(['grace-window-expired']);
+		}
+	});
+
+	it('ends when nobody comes back within the grace window', async () => {
+		const { bench, publisher } = await BroadcastBench.withPublisher({}, 5000);
+		await publisher.run(2000);
+		await publisher.close('timed-out');
+		await bench.clock.advance(0);
+		await bench.clock.advance(4999);
+		expect(bench.endReasons).toEqual([]);
+		await bench.clock.advance(1);
+		expect(bench.endReasons).toEqual(['grace-window-expired']);
+		expect(bench.broadcast.state).toBe('ended');
+		expect(bench.sink.calls.at(-1)).toBe('end');
+		expect(bench.routers[0]!.closeReason).toBe('broadcast-ended');
+		expect(bench.clock.pendingCount).toBe(0);
+	});
+
+	it.each(['unpublished', 'key-revoked'] as const)('ends at once when the publisher ends with %s', async (reason) => {
+		const { bench, publisher } = await BroadcastBench.withPublisher();
+		await publisher.run(2000);
+		await publisher.close(reason);
+		await bench.clock.advance(0);
+		expect(bench.endReasons).toEqual(['unpublished']);
+		expect(bench.states).toEqual(['live', 'ended']);
+	});
+
+	it('is interrupted when the publisher falls silent, and live again when it goes on', async () => {
+		const { bench, publisher } = await BroadcastBench.withPublisher();
+		await publisher.run(2000);
+		await bench.clock.advance(1900);
+		expect(bench.states).toEqual(['live']);
+		await bench.clock.advance(500);
+		expect(bench.states).toEqual(['live', 'interrupted']);
+		expect(publisher.endReason).toBeUndefined();
+		publisher.jump(2500);
+		await publisher.run(3000);
+		expect(bench.states).toEqual(['live', 'interrupted', 'live']);
+		expect(bench.sink.calls).toEqual(['run 0 video0+audio0']);
+		expectTimelineRises(bench);
+		await bench.broadcast.close('unpublished');
+	});
+
+	it.each([
+		['its clock went on', 6000],
+		['its clock stood still', 0],
+	])('begins another run when the publisher goes on after a long silence, and %s', async (_name, byMs) => {
+		const { bench, publisher } = await BroadcastBench.withPublisher();
+		await publisher.run(2000);
+		await bench.clock.advance(6000);
+		expect(bench.sink.calls).toEqual(['run 0 video0+audio0', 'interrupt']);
+		publisher.jump(byMs);
+		await publisher.run(3000);
+		expect(bench.states).toEqual(['live', 'interrupted', 'live']);
+		expect(bench.sink.calls).toEqual(['run 0 video0+audio0', 'interrupt', 'run 1 video0+audio0']);
+		expect(bench.sink.unitsOf('video0')).toHaveLength(3000 / 40);
+		expectTimelineRises(bench);
+		await bench.broadcast.close('unpublished');
+	});
+
+	it('lets a publisher go that was accepted and sends nothing, and ends', async () => {
+		const { bench, publisher } = await BroadcastBench.withPublisher();
+		await bench.clock.advance(19_000);
+		expect(publisher.endReason).toBeUndefined();
+		await bench.clock.advance(2000);
+		expect(publisher.endReason).toBe('timed-out');
+		expect(bench.endReasons).toEqual(['start-failed']);
+	});
+
+	it('ends when no publisher ever came', async () => {
+		const bench = new BroadcastBench();
+		await bench.broadcast.start();
+		await bench.clock.advance(21_000);
+		expect(bench.endReasons).toEqual(['start-failed']);
+		expect(bench.clock.pendingCount).toBe(0);
+	});
+});
+
+describe('Broadcast: a dead worker', () => {
+	it('makes its stage again and feeds it from the publisher, while LL-HLS goes on', async () => {
+		const { bench, publisher } = await BroadcastBench.withPublisher();
+		await publisher.run(2000);
+		await bench.routers[0]!.close('worker-died');
+		expect(bench.broadcast.router).toBeUndefined();
+		await publisher.run(2000);
+		expect(bench.routers).toHaveLength(2);
+		expect(bench.broadcast.router).toBe(bench.routers[1]!.asRouter);
+		expect(bench.stage.shown('video').length).toBeGreaterThan(20);
+		expect(bench.sink.calls).toEqual(['run 0 video0+audio0']);
+		expect(bench.sink.unitsOf('video0')).toHaveLength(4000 / 40);
+		expect(bench.states).toEqual(['live']);
+		bench.stage.wantKeyFrame();
+		expect(publisher.keyFrameRequestCount).toBeGreaterThan(0);
+		await bench.broadcast.close('unpublished');
+		expect(bench.routers[1]!.closeReason).toBe('broadcast-ended');
+	});
+
+	it('tries again, less and less often, while no worker runs', async () => {
+		const { bench, publisher } = await BroadcastBench.withPublisher();
+		await publisher.run(1000);
+		bench.routerError = new Error('no worker');
+		await bench.routers[0]!.close('worker-died');
+		await publisher.run(3000);
+		expect(
+			bench.logger.lines.filter(({ message }) => message.includes('cannot be made again yet')).length,
+		).toBeLessThan(6);
+		bench.routerError = undefined;
+		await publisher.run(5000);
+		expect(bench.routers).toHaveLength(2);
+		await bench.broadcast.close('unpublished');
+		expect(bench.clock.pendingCount).toBe(0);
+	});
+});
+
+describe('Broadcast: closing', () => {
+	it('closes once and says why', async () => {
+		const { bench, publisher } = await BroadcastBench.withPublisher();
+		await publisher.run(1000);
+		await Promise.all([bench.broadcast.close('server-shutdown'), bench.broadcast.close('unpublished')]);
+		expect(bench.endReasons).toEqual(['server-shutdown']);
+		expect(publisher.endReason).toBe('server-shutdown');
+		expect(bench.routers[0]!.closeReason).toBe('server-shutdown');
+		expect(bench.sink.calls.at(-1)).toBe('end');
+		expect(bench.transcoders.running).toEqual([]);
+		expect(bench.clock.pendingCount).toBe(0);
+	});
+
+	it('lets go of a publisher that comes too late', async () => {
+		const bench = new BroadcastBench();
+		await bench.broadcast.start();
+		await bench.broadcast.close('unpublished');
+		const late = bench.attach();
+		expect(late.endReason).toBe('replaced');
+	});
+
+	it('has ended as soon as its publisher has said goodbye, and waits for encoders only to clear up', async () => {
+		const { bench, publisher } = await BroadcastBench.withPublisher();
+		await publisher.run(2000);
+		let endEncoders = (): void => undefined;
+		const encodersEnded = new Promise<void>((resolve) => (endEncoders = resolve));
+		for (const encoder of bench.transcoders.all) {
+			encoder.close = () => encodersEnded;
+		}
+		await publisher.close('unpublished');
+		await bench.clock.advance(0);
+		expect([bench.broadcast.state, bench.endReasons]).toEqual(['ended', []]);
+		endEncoders();
+		await bench.clock.advance(0);
+		expect(bench.endReasons).toEqual(['unpublished']);
+	});
+
+	it('closes a router that is made only after it has ended', async () => {
+		const bench = new BroadcastBench();
+		const starting = bench.broadcast.start();
+		await bench.broadcast.close('server-shutdown');
+		await starting;
+		expect(bench.routers[0]!.closeReason).toBe('broadcast-ended');
+	});
+});

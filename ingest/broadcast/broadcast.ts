@@ -1,0 +1,487 @@
+/** One live session of a channel. It outlives its publisher: viewers, timeline and playlists go on through take-overs. */
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { CloseScope } from '../../core/lifecycle/close-scope.ts';
+import { errorMessage, SpillwayError } from '../../core/errors/errors.ts';
+import type { BroadcastId, ChannelId, ChannelName } from '../../core/ids.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { TrackSink } from '../../core/media/track-sink.ts';
+import type { TranscoderFactory } from '../../core/media/transcoder.ts';
+import { StateMachine } from '../../core/lifecycle/state-machine.ts';
+import { WallClockWatch } from '../../core/lifecycle/wall-clock-watch.ts';
+import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
+import type { BroadcastRouter } from '../../sfu/broadcast/broadcast-router.ts';
+import { BROADCAST_TRANSITIONS, type BroadcastEvent, type BroadcastState } from './broadcast-state.ts';
+import type { BroadcastOutputs, LegEncoderState } from '../media-graph/contribution-legs.ts';
+import { TIMELINE_START_MS } from '../timing/contribution-timeline.ts';
+import { Contribution } from '../contribution/contribution.ts';
+import type { LegPlan } from '../media-plan/leg-planner.ts';
+import { reportPublisherEnd, type PublishReport } from './publish-report.ts';
+import type { Publisher, PublisherEndReason, TrackProblem } from '../publisher/publisher.ts';
+import type { StreamHealth } from '../media-plan/stream-observer.ts';
+import { TakeOverLimit } from './take-over-limit.ts';
+import type { EncoderGrants } from '../media-plan/work-budget.ts';
+
+/** Why a broadcast ended. */
+export type BroadcastEndReason = 'unpublished' | 'grace-window-expired' | 'start-failed' | 'server-shutdown';
+
+/** Events of a broadcast. */
+export type BroadcastEvents = {
+	stateChanged: [state: BroadcastState, previous: BroadcastState];
+	/** Who publishes, or how the stream is led, has changed. */
+	planChanged: [plan: LegPlan];
+	/** A publisher is gone. */
+	publisherEnded: [report: PublishReport];
+	/** Once. */
+	ended: [reason: BroadcastEndReason];
+};
+
+/** Without a unit for this long the picture stands, and the broadcast is called interrupted. */
+const SILENCE_MS = 2000;
+/**
+ * Without a unit for this long the packager is told, so that players see the playlist go on; what comes later begins another
+ * run. Shorter, and a line that stalls for three seconds costs pictures, although all of them come after it.
+ */
+const INTERRUPTION_MS = 4000;
+/** Rates are measured over 3 s; a publisher that is above its bound for this long means it. */
+const OVER_BITRATE_MS = 3000;
+/** A publisher that was accepted and sends nothing is let go. */
+const FIRST_MEDIA_TIMEOUT_MS = 20_000;
+/** The first wait before a stage is made again after its worker died; doubled each time. */
+const STAGE_RETRY_MS = 100;
+
+/** What a broadcast needs. */
+export type BroadcastDependencies = {
+	clock: Clock;
+	logger: Logger;
+	transcoders: TranscoderFactory;
+	/** Makes the broadcast's router and stage; called again after a worker's death. */
+	createRouter(): Promise<BroadcastRouter>;
+	packager: TrackSink;
+	/** Whether a picture may be re-encoded. */
+	encoderGrants: EncoderGrants;
+	/** What one publisher may send, sound and picture together. */
+	maxPublisherBitrateBps: number;
+};
+
+/** A channel being live. */
+export class Broadcast extends TypedEmitter<BroadcastEvents> {
+	readonly id: BroadcastId;
+	readonly channelId: ChannelId;
+	readonly channelName: ChannelName;
+	readonly #wallClock: WallClockWatch;
+	#startedAtMs: number;
+	#graceWindowMs: number;
+	readonly #dependencies: BroadcastDependencies;
+	readonly #clock: Clock;
+	readonly #logger: Logger;
+	readonly #scope: CloseScope<BroadcastEndReason>;
+	readonly #machine: StateMachine<BroadcastState, BroadcastEvent>;
+	readonly #outputs: BroadcastOutputs;
+	readonly #takeOverLimit = new TakeOverLimit();
+	#router: BroadcastRouter | undefined;
+	#current: Contribution | undefined;
+	#pending: Contribution | undefined;
+	/** Those whose encoders are still ending. */
+	readonly #closing = new Set<Promise<void>>();
+	#runCount = 0;
+	#reachedMs = TIMELINE_START_MS;
+	#lastMediaAtMs: number;
+	#cancelGrace: (() => void) | undefined;
+	/** Monotonic; meaningful while the grace timer runs. */
+	#graceBeganAtMs = 0;
+	/** By which key each publisher came that is on air or about to be. */
+	readonly #keyOf = new WeakMap<Contribution, string>();
+	readonly #revokedKeyIds = new Set<string>();
+	#overBitrateSinceMs: number | undefined;
+	#hasBeenLive = false;
+	#isPackagerInterrupted = false;
+	/** Publishers that were accepted and are still connecting. */
+	#reservationCount = 0;
+	/** Why it will end unless one of them comes. */
+	#deferredEnd: BroadcastEndReason | undefined;
+
+	constructor(
+		identity: { id: BroadcastId; channelId: ChannelId; channelName: ChannelName; graceWindowMs: number },
+		dependencies: BroadcastDependencies,
+	) {
+		super(dependencies.logger);
+		this.id = identity.id;
+		this.channelId = identity.channelId;
+		this.channelName = identity.channelName;
+		this.#graceWindowMs = identity.graceWindowMs;
+		this.#dependencies = dependencies;
+		this.#clock = dependencies.clock;
+		this.#logger = dependencies.logger;
+		this.#wallClock = new WallClockWatch(dependencies.clock);
+		this.#startedAtMs = this.#clock.nowMs();
+		this.#lastMediaAtMs = this.#clock.monotonicMs();
+		this.#scope = new CloseScope(this.#logger);
+		this.#machine = new StateMachine({
+			table: BROADCAST_TRANSITIONS,
+			initial: 'starting',
+			logger: this.#logger,
+			onChange: (next, previous) => this.emit('stateChanged', next, previous),
+		});
+		this.#outputs = {
+			stage: () => this.#router?.stage,
+			beginStageRun: () => {
+				this.#router?.stage.video.beginRun();
+				this.#router?.stage.audio.beginRun();
+			},
+			packager: dependencies.packager,
+			nextRun: () => this.#runCount++,
+			reached: (timelineMs) => {
+				// One frame on, so that what another publisher sends next is later than all before it.
+				this.#reachedMs = Math.max(this.#reachedMs, timelineMs + 1000 / 30);
+			},
+		};
+		this.#scope.onClose(this.#clock.setInterval(() => this.#watch(), 250));
+		this.#scope.onClose((reason) => this.#tearDown(reason));
+	}
+
+	/** Makes the router and stage; rejects when the SFU cannot. */
+	async start(): Promise<void> {
+		await this.#openRouter();
+	}
+
+	/** Epoch milliseconds, by the wall clock as it is set now. */
+	get startedAt(): number {
+		return this.#startedAtMs;
+	}
+
+	get state(): BroadcastState {
+		return this.#machine.state;
+	}
+
+	/** Where WebRTC viewers and WHIP publishers attach; undefined while a dead worker is being replaced. */
+	get router(): BroadcastRouter | undefined {
+		return this.#router;
+	}
+
+	/** The publisher on air. */
+	get publisher(): Publisher | undefined {
+		return this.#current?.publisher;
+	}
+
+	/** What is done to the stream. */
+	get plan(): LegPlan | undefined {
+		return this.#current?.plan;
+	}
+
+	/** How the encoders of the stream's legs are doing. */
+	get encoderStates(): readonly LegEncoderState[] {
+		return this.#current?.encoderStates ?? [];
+	}
+
+	/** Figures of the publisher's stream. */
+	get health(): StreamHealth | undefined {
+		return this.#current?.observer.health;
+	}
+
+	/** What is left out of the publisher's stream or should be changed. */
+	get problems(): readonly TrackProblem[] {
+		return this.#current?.problemWatch.problems ?? [];
+	}
+
+	/** Size and codec of the source picture, once known. */
+	get source(): { codec: string; widthPixels: number; heightPixels: number } | undefined {
+		return this.#current?.observer.video;
+	}
+
+	/**
+	 * Throws TAKE_OVERS_TOO_FREQUENT when a publisher would replace one that sends, and that has happened too often of late. To be
+	 * asked as early as the protocol can refuse. A publisher that is silent may be replaced always: its connection is
+	 * probably dead, and the encoder comes back by another.
+	 */
+	checkTakeOver(): void {
+		const nowMs = this.#clock.monotonicMs();
+		const waitMs = this.#takeOverLimit.waitMs(nowMs);
+		if (waitMs > 0 && this.#hasSendingPublisher()) {
+			const retryAfterSeconds = Math.ceil(waitMs / 1000);
+			this.#logger.warn({ retryAfterSeconds }, 'a publisher was refused: too many take-overs');
+			throw new SpillwayError('TAKE_OVERS_TOO_FREQUENT', [retryAfterSeconds], { retryAfterSeconds });
+		}
+	}
+
+	/**
+	 * A publisher was accepted and connects by way of this broadcast's router: until the returned function is called, the broadcast
+	 * does not end for want of a publisher. Whoever reserves has a deadline, and calls it in every case, after attach().
+	 */
+	reserve(): () => void {
+		this.#reservationCount++;
+		let isReleased = false;
+		return () => {
+			if (isReleased) {
+				return;
+			}
+			isReleased = true;
+			this.#reservationCount--;
+			// Nobody has come yet, and who wanted to does not: such as a WHIP session that is deleted before it connects.
+			const isUnused = !this.#hasBeenLive && this.#current === undefined && this.#pending === undefined;
+			const reason = this.#deferredEnd ?? (isUnused ? 'start-failed' : undefined);
+			if (reason !== undefined) {
+				this.#endUnlessReserved(reason);
+			}
+		};
+	}
+
+	/**
+	 * A publisher with the channel's key: it goes on air at once, or, when another is on air, at its own first key frame,
+	 * so that viewers do not notice. `streamKeyId`: the key it came by, so that revoking that ends it.
+	 */
+	attach(publisher: Publisher, streamKeyId?: string): void {
+		if (streamKeyId !== undefined && this.#revokedKeyIds.has(streamKeyId)) {
+			// Revoked while the publisher was connecting.
+			void publisher.close('key-revoked');
+			return;
+		}
+		// Several may have passed checkTakeOver() before the first of them was attached.
+		const isRefused = this.#hasSendingPublisher() && !this.#takeOverLimit.take(this.#clock.monotonicMs());
+		if (this.#scope.closed || isRefused) {
+			this.#logger.info({ publisherId: publisher.id, isRefused }, 'publisher let go at once');
+			void publisher.close('replaced');
+			return;
+		}
+		this.#deferredEnd = undefined;
+		void this.#pending?.close('replaced');
+		const contribution = new Contribution(publisher, {
+			clock: this.#clock,
+			logger: this.#logger.child({ publisherId: publisher.id, protocol: publisher.protocol }),
+			transcoders: this.#dependencies.transcoders,
+			outputs: this.#outputs,
+			broadcastEpochMs: this.#startedAtMs,
+			notBeforeMs: () => this.#reachedMs,
+			waitsForGop: !this.#hasBeenLive,
+			encoderGrants: this.#dependencies.encoderGrants,
+		});
+		if (streamKeyId !== undefined) {
+			this.#keyOf.set(contribution, streamKeyId);
+		}
+		this.#pending = contribution;
+		contribution.on('closed', (reason) => this.#onContributionClosed(contribution, reason));
+		contribution.on('media', () => this.#onMedia());
+		contribution.on('planned', (plan) => this.emit('planChanged', plan));
+		if (this.#current === undefined) {
+			this.#putOnAir(contribution);
+		} else {
+			contribution.on('ready', () => this.#putOnAir(contribution), { once: true });
+		}
+	}
+
+	/** Lets go, with reason `key-revoked`, whoever came by this stream key, and whoever still will. */
+	revokeStreamKey(streamKeyId: string): void {
+		this.#revokedKeyIds.add(streamKeyId);
+		for (const contribution of [this.#pending, this.#current]) {
+			if (contribution !== undefined && this.#keyOf.get(contribution) === streamKeyId) {
+				void contribution.close('key-revoked');
+			}
+		}
+	}
+
+	/** Changes how long it waits for a lost publisher; also when it is waiting, counted from the loss. */
+	setGraceWindow(graceWindowMs: number): void {
+		this.#graceWindowMs = graceWindowMs;
+		if (this.#cancelGrace !== undefined) {
+			this.#cancelGrace();
+			this.#waitForReturn(this.#graceBeganAtMs);
+		}
+	}
+
+	/** Ends it: playlists get their end, viewers are let go. */
+	close(reason: BroadcastEndReason): Promise<void> {
+		if (!this.#scope.closed) {
+			this.#machine.handle(END_EVENTS[reason]);
+		}
+		return this.#scope.close(reason);
+	}
+
+	#hasSendingPublisher(): boolean {
+		const newestMs = Math.max(this.#current?.lastMediaAtMs ?? -Infinity, this.#pending?.lastMediaAtMs ?? -Infinity);
+		return this.#clock.monotonicMs() - newestMs <= SILENCE_MS;
+	}
+
+	#putOnAir(contribution: Contribution): void {
+		if (this.#pending !== contribution) {
+			return;
+		}
+		const previous = this.#current;
+		this.#pending = undefined;
+		this.#current = contribution;
+		this.#lastMediaAtMs = this.#clock.monotonicMs();
+		this.#cancelGrace?.();
+		this.#cancelGrace = undefined;
+		this.#logger.info(
+			{ publisherId: contribution.publisher.id, takesOver: previous !== undefined },
+			'publisher on air',
+		);
+		void previous?.close('replaced');
+		contribution.goOnAir();
+	}
+
+	#onMedia(): void {
+		this.#lastMediaAtMs = this.#clock.monotonicMs();
+		this.#isPackagerInterrupted = false;
+		if (this.#machine.state !== 'live' && !this.#scope.closed) {
+			this.#hasBeenLive = true;
+			this.#machine.handle('media-began');
+		}
+	}
+
+	#onContributionClosed(contribution: Contribution, reason: PublisherEndReason): void {
+		const closing = contribution.close(reason).finally(() => this.#closing.delete(closing));
+		this.#closing.add(closing);
+		if (this.#pending === contribution) {
+			this.#pending = undefined;
+		}
+		const { videoUnitCount, audioUnitCount } = contribution.observer.health;
+		const hasPlayed = videoUnitCount + audioUnitCount > 0;
+		const { problems } = contribution.problemWatch;
+		const end = { reason, hasPlayed, atEpochMs: this.#clock.nowMs(), problems };
+		this.emit('publisherEnded', reportPublisherEnd(contribution.publisher, end));
+		if (this.#current !== contribution || this.#scope.closed) {
+			return;
+		}
+		this.#current = undefined;
+		this.#logger.info({ publisherId: contribution.publisher.id, reason }, 'publisher gone');
+		if (this.#pending !== undefined) {
+			this.#putOnAir(this.#pending);
+			return;
+		}
+		if (reason === 'unpublished' || reason === 'key-revoked' || !this.#hasBeenLive) {
+			this.#endUnlessReserved(this.#hasBeenLive ? 'unpublished' : 'start-failed');
+			return;
+		}
+		this.#interrupt();
+		this.#waitForReturn(this.#clock.monotonicMs());
+	}
+
+	#waitForReturn(beganAtMs: number): void {
+		this.#graceBeganAtMs = beganAtMs;
+		this.#cancelGrace = this.#clock.setTimeout(
+			() => this.#endUnlessReserved('grace-window-expired'),
+			Math.max(0, beganAtMs + this.#graceWindowMs - this.#clock.monotonicMs()),
+		);
+	}
+
+	#endUnlessReserved(reason: BroadcastEndReason): void {
+		if (this.#reservationCount > 0) {
+			this.#deferredEnd = reason;
+			this.#interrupt();
+		} else {
+			void this.close(reason);
+		}
+	}
+
+	#interrupt(): void {
+		if (this.#machine.state === 'live') {
+			this.#machine.handle('media-stopped');
+		}
+		if (this.#machine.state === 'interrupted' && !this.#isPackagerInterrupted) {
+			this.#isPackagerInterrupted = true;
+			this.#current?.interrupt();
+			this.#dependencies.packager.interrupt();
+		}
+	}
+
+	#watch(): void {
+		this.#followWallClock();
+		const silentMs = this.#clock.monotonicMs() - this.#lastMediaAtMs;
+		const usualMs = this.#current?.usualSilenceMs ?? 0;
+		if (silentMs > Math.max(SILENCE_MS, usualMs) && this.#machine.state === 'live') {
+			this.#machine.handle('media-stopped');
+		}
+		if (silentMs > Math.max(INTERRUPTION_MS, usualMs)) {
+			this.#interrupt();
+		}
+		if (!this.#hasBeenLive && this.#current !== undefined && silentMs > FIRST_MEDIA_TIMEOUT_MS) {
+			void this.#current.close('timed-out');
+		}
+		if (!this.#hasBeenLive && this.#current === undefined && silentMs > FIRST_MEDIA_TIMEOUT_MS) {
+			this.#endUnlessReserved('start-failed');
+		}
+		this.#watchBitrate();
+		const pending = this.#pending;
+		if (pending !== undefined && this.#clock.monotonicMs() - pending.lastMediaAtMs > FIRST_MEDIA_TIMEOUT_MS) {
+			void pending.close('timed-out');
+		}
+	}
+
+	#followWallClock(): void {
+		const stepMs = this.#wallClock.takeStepMs();
+		if (stepMs !== 0) {
+			this.#logger.warn(
+				{ stepMs: Math.round(stepMs) },
+				"the machine's clock was set; dates of the broadcast follow it",
+			);
+			this.#startedAtMs += stepMs;
+			this.#current?.wallClockStepped(stepMs);
+			this.#pending?.wallClockStepped(stepMs);
+		}
+	}
+
+	#watchBitrate(): void {
+		const contribution = this.#current;
+		const { videoBitrateBps = 0, audioBitrateBps = 0 } = contribution?.observer.health ?? {};
+		const nowMs = this.#clock.monotonicMs();
+		if (contribution === undefined || videoBitrateBps + audioBitrateBps <= this.#dependencies.maxPublisherBitrateBps) {
+			this.#overBitrateSinceMs = undefined;
+			return;
+		}
+		this.#overBitrateSinceMs ??= nowMs;
+		if (nowMs - this.#overBitrateSinceMs >= OVER_BITRATE_MS) {
+			this.#overBitrateSinceMs = undefined;
+			const bitrateBps = Math.round(videoBitrateBps + audioBitrateBps);
+			this.#logger.warn(
+				{ publisherId: contribution.publisher.id, bitrateBps },
+				'a publisher sends too much and is let go',
+			);
+			void contribution.close('bitrate-too-high');
+		}
+	}
+
+	async #openRouter(): Promise<void> {
+		const router = await this.#dependencies.createRouter();
+		if (this.#scope.closed) {
+			await router.close('broadcast-ended');
+			return;
+		}
+		this.#router = router;
+		router.stage.on('keyFrameRequested', () => this.#current?.publisher.requestKeyFrame());
+		router.on('closed', (reason) => {
+			if (this.#router === router) {
+				this.#router = undefined;
+			}
+			if (reason === 'worker-died' && !this.#scope.closed) {
+				this.#reopenRouter(STAGE_RETRY_MS);
+			}
+		});
+		this.#current?.restartStage();
+	}
+
+	#reopenRouter(delayMs: number): void {
+		const cancel = this.#clock.setTimeout(() => {
+			unregister();
+			this.#openRouter().catch((error: unknown) => {
+				this.#logger.warn({ reason: errorMessage(error) }, 'the stage cannot be made again yet');
+				this.#reopenRouter(Math.min(delayMs * 2, 5000));
+			});
+		}, delayMs);
+		const unregister = this.#scope.onClose(() => cancel());
+	}
+
+	async #tearDown(reason: BroadcastEndReason): Promise<void> {
+		this.#cancelGrace?.();
+		const publisherReason = reason === 'server-shutdown' ? 'server-shutdown' : 'unpublished';
+		await Promise.all([this.#current?.close(publisherReason), this.#pending?.close(publisherReason), ...this.#closing]);
+		this.#dependencies.packager.end();
+		await this.#router?.close(reason === 'server-shutdown' ? 'server-shutdown' : 'broadcast-ended');
+		this.emit('ended', reason);
+	}
+}
+
+const END_EVENTS = {
+	unpublished: 'unpublished',
+	'grace-window-expired': 'grace-window-expired',
+	'start-failed': 'start-failed',
+	'server-shutdown': 'server-stopped',
+} as const satisfies Record<BroadcastEndReason, BroadcastEvent>;

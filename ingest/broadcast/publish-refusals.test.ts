@@ -1,0 +1,37 @@
+/** Unit tests of publish-refusals.ts. */
+import { expect, it } from 'vitest';
+import { SpillwayError } from '../../core/errors/errors.ts';
+import type { ChannelName } from '../../core/ids.ts';
+import { FakeClock } from '../../core/testing/fake-clock.ts';
+import { PublishRefusals } from './publish-refusals.ts';
+
+const DEMO = 'demo' as ChannelName;
+const fail = (error: Error) => (): void => {
+	throw error;
+};
+
+it('remembers why the last encoder of a channel was turned away, for ten minutes or until one is let in', async () => {
+	const clock = new FakeClock();
+	const refusals = new PublishRefusals(clock);
+	expect(refusals.last(DEMO)).toBeUndefined();
+	const full = new SpillwayError('BROADCASTS_FULL', [8]);
+	expect(() => refusals.watch(DEMO, fail(full))).toThrow(full);
+	expect(refusals.last(DEMO)).toMatchObject({ code: 'BROADCASTS_FULL', message: full.message });
+	expect(refusals.last('other' as ChannelName)).toBeUndefined();
+	await clock.advance(600_000);
+	expect(refusals.last(DEMO)).toBeUndefined();
+	refusals.note(DEMO, full);
+	refusals.watch(DEMO, () => undefined);
+	expect(refusals.last(DEMO)).toBeUndefined();
+});
+
+it('does not remember bugs, nor more channels than it has room for', () => {
+	const refusals = new PublishRefusals(new FakeClock());
+	expect(() => refusals.watch(DEMO, fail(new TypeError('a bug')))).toThrow(TypeError);
+	expect(refusals.last(DEMO)).toBeUndefined();
+	for (let index = 0; index <= 1000; index++) {
+		refusals.note(`c${index}` as ChannelName, new SpillwayError('BROADCASTS_FULL', [8]));
+	}
+	expect(refusals.last('c0' as ChannelName)).toBeUndefined();
+	expect(refusals.last('c1' as ChannelName)).toBeDefined();
+});

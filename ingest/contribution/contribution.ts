@@ -1,0 +1,496 @@
+/**
+ * One publisher's stream on its way into a broadcast: placed on the timeline, planned, and led to the stage and the
+ * packager, through encoders where the plan says so.
+ */
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { CloseScope } from '../../core/lifecycle/close-scope.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { AccessUnit, TrackId } from '../../core/media/access-unit.ts';
+import { isSameConfig, type AudioCodec, type TrackConfig } from '../../core/media/codecs.ts';
+import { opusDurationTicks } from '../../core/media/opus.ts';
+import type { TranscoderFactory } from '../../core/media/transcoder.ts';
+import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
+import { startsH264KeyFrame } from '../../sfu/stage/stage-track.ts';
+import { AAC_FRAME_SAMPLES, ticksToMs } from '../../core/units.ts';
+import { CheckedTimes } from '../timing/checked-times.ts';
+import { PaceCorrection } from '../timing/pace-correction.ts';
+import { AudioLegs, VideoLegs, type BroadcastOutputs, type LegEncoderState } from '../media-graph/contribution-legs.ts';
+import { ContributionTimeline } from '../timing/contribution-timeline.ts';
+import { EncoderAdmission } from '../media-plan/encoder-admission.ts';
+import { requestKeyFrames } from './key-frame-requests.ts';
+import { isGopTooLong, isSamePlan, MAX_PASS_THROUGH_GOP_MS, type LegPlan, type StreamFacts } from '../media-plan/leg-planner.ts';
+import { ProblemWatch } from './problem-watch.ts';
+import type { Publisher, PublisherEndReason, PublisherRtpPacket, PublisherUnit } from '../publisher/publisher.ts';
+import { RunSwitch } from '../media-graph/run-switch.ts';
+import { StreamObserver } from '../media-plan/stream-observer.ts';
+import type { EncoderGrants } from '../media-plan/work-budget.ts';
+
+/** Events of a contribution. */
+export type ContributionEvents = {
+	/** Its first key frame (or first sound, without a picture) is here: the one before may go now. Once. */
+	ready: [];
+	/** Something reached a tier. Emitted for each unit; cheap. */
+	media: [];
+	/** What is done to the stream, or that it has changed. */
+	planned: [plan: LegPlan];
+	/** The publisher is gone, and nothing more of it goes out; its encoders may still be ending, which close() waits for. Once. */
+	closed: [reason: PublisherEndReason];
+};
+
+/** Without a picture for this long, a publisher that has sound is taken for one without a picture (and the other way). */
+const MISSING_TRACK_MS = 1500;
+/**
+ * A picture that was announced, or whose configuration is known, may take this long to its first key frame; then the sound goes
+ * alone, and the picture joins it. Where another publisher is on air nobody misses it, so it may take longer.
+ */
+const MISSING_PICTURE_MS = 3000;
+const MISSING_PICTURE_OFF_AIR_MS = 10_000;
+/** A first GOP whose next picture is not there by now is not waited for. */
+const LONGEST_GOP_WAIT_MS = MAX_PASS_THROUGH_GOP_MS + 1000;
+/** Pictures after which it is known how often they come; a silence of so many is more than their usual distance. */
+const KNOWN_PICTURES = 3;
+const SILENT_PICTURES = 2.5;
+/** The slowest picture that is no fault comes every ten seconds. */
+const SLOWEST_PICTURE_MS = 10_000;
+type OffAirEntry = { unit: PublisherUnit; packet?: undefined } | { unit?: undefined; packet: PublisherRtpPacket };
+/** Packets and units of the newest GOP kept off air. */
+const MAX_OFF_AIR_ENTRIES = 6000;
+/** Units held while the plan is open: the longest GOP that is waited for, at 120 pictures and 100 audio frames a second. */
+const MAX_HELD_UNITS = 800;
+
+/** What a contribution needs. */
+export type ContributionDependencies = {
+	clock: Clock;
+	logger: Logger;
+	transcoders: TranscoderFactory;
+	outputs: BroadcastOutputs;
+	broadcastEpochMs: number;
+	/** Timeline position that the broadcast has reached by now. */
+	notBeforeMs: () => number;
+	/** A broadcast that plays already is not kept waiting for the length of the first GOP. */
+	waitsForGop: boolean;
+	/** Whether a picture may be re-encoded. */
+	encoderGrants: EncoderGrants;
+};
+
+/** Owns a publisher, from acceptance to its end. */
+export class Contribution extends TypedEmitter<ContributionEvents> {
+	readonly publisher: Publisher;
+	readonly observer = new StreamObserver();
+	readonly problemWatch: ProblemWatch;
+	readonly #dependencies: ContributionDependencies;
+	readonly #clock: Clock;
+	readonly #scope: CloseScope<PublisherEndReason>;
+	readonly #pace = new PaceCorrection();
+	readonly #times: CheckedTimes;
+	readonly #timeline: ContributionTimeline;
+	readonly #runs: RunSwitch;
+	readonly #video: VideoLegs;
+	readonly #audio: AudioLegs;
+	readonly #admission: EncoderAdmission;
+	#plan: LegPlan | undefined;
+	#isReady = false;
+	/** False until the contribution before has made way: until then only the newest GOP is kept, as it came. */
+	#isOnAir = false;
+	#offAir: OffAirEntry[] = [];
+	#held: AccessUnit[] = [];
+	#isInterrupted = false;
+	#firstMediaAtMs: number | undefined;
+	#lastMediaAtMs: number;
+
+	constructor(publisher: Publisher, dependencies: ContributionDependencies) {
+		super(dependencies.logger);
+		this.publisher = publisher;
+		this.#dependencies = dependencies;
+		this.#clock = dependencies.clock;
+		this.#scope = new CloseScope(dependencies.logger);
+		this.problemWatch = new ProblemWatch(publisher, dependencies);
+		this.#lastMediaAtMs = this.#clock.monotonicMs();
+		this.#times = new CheckedTimes(publisher);
+		this.#timeline = new ContributionTimeline({ ...dependencies, hasCommonTimeline: publisher.hasCommonTimeline });
+		this.#runs = new RunSwitch({
+			sink: dependencies.outputs.packager,
+			clock: this.#clock,
+			nextRun: () => dependencies.outputs.nextRun(),
+			onBegin: (run) => this.#reportRun(run),
+			onOpen: () => this.emit('media'),
+		});
+		const legs = { ...dependencies, runs: this.#runs, onMedia: () => this.emit('media') };
+		this.#video = new VideoLegs(legs);
+		this.#audio = new AudioLegs(legs);
+		this.#admission = new EncoderAdmission(dependencies.encoderGrants);
+		const { signal } = this.#scope;
+		publisher.on('trackConfigured', (config) => this.#onConfigured(config), { signal });
+		publisher.on('unit', (unit) => this.#receive({ unit }), { signal });
+		publisher.on('rtpPacket', (packet) => this.#receive({ packet }), { signal });
+		publisher.on(
+			'senderReport',
+			(kind, publisherMs, mediaMs) =>
+				this.#timeline.senderReport(kind, publisherMs, this.#times.checkReport(kind, mediaMs)),
+			{ signal },
+		);
+		publisher.on('closed', (reason) => void this.#scope.close(reason));
+		this.#scope.onClose(this.#clock.setInterval(() => this.#decide(), 100));
+		this.#scope.onClose(requestKeyFrames(this.#clock, publisher, () => this.#isReady));
+		this.#scope.onClose(async (reason) => {
+			this.#runs.end();
+			this.#held = [];
+			this.#offAir = [];
+			// Told before the encoders have ended: whoever comes after a goodbye must find the broadcast ended, not ending.
+			this.emit('closed', reason);
+			this.#admission.release();
+			await Promise.all([this.#video.close(), this.#audio.close(), publisher.close(reason)]);
+		});
+	}
+
+	/** What is done to the stream; undefined until enough is known. */
+	get plan(): LegPlan | undefined {
+		return this.#plan;
+	}
+
+	/** How the encoders of its legs are doing. */
+	get encoderStates(): readonly LegEncoderState[] {
+		return [...this.#video.encoderStates, ...this.#audio.encoderStates];
+	}
+
+	/** Clock.monotonicMs() of the last unit. */
+	get lastMediaAtMs(): number {
+		return this.#lastMediaAtMs;
+	}
+
+	/** How long it may be silent, in milliseconds, before that is more than its usual pace. */
+	get usualSilenceMs(): number {
+		const { videoUnitCount, audioUnitCount } = this.observer.health;
+		const isPaceOpen = audioUnitCount === 0 && videoUnitCount > 0 && videoUnitCount < KNOWN_PICTURES;
+		return SILENT_PICTURES * (isPaceOpen ? SLOWEST_PICTURE_MS : (this.observer.usualIntervalMs ?? 0));
+	}
+
+	/** Nothing has come for too long: what comes next begins another run. */
+	interrupt(): void {
+		this.#isInterrupted = true;
+		this.#runs.end();
+		this.#held = [];
+	}
+
+	/** The contribution before is gone: from now on this one feeds the tiers. */
+	goOnAir(): void {
+		if (this.#isOnAir || this.#scope.closed) {
+			return;
+		}
+		this.#isOnAir = true;
+		this.#dependencies.outputs.beginStageRun();
+		const offAir = this.#offAir;
+		this.#offAir = [];
+		for (const entry of offAir) {
+			this.#process(entry);
+		}
+		this.#decide();
+	}
+
+	/** Feeds a new stage, after the worker of the old one died. */
+	restartStage(): void {
+		this.#video.restartStage();
+	}
+
+	/** The machine's wall clock was set. Dates in a run only go on, so another one begins. */
+	wallClockStepped(stepMs: number): void {
+		this.#timeline.wallClockStepped(stepMs);
+		if (this.#runs.hasRun) {
+			this.#beginRunAtKeyFrame();
+		}
+	}
+
+	close(reason: PublisherEndReason): Promise<void> {
+		return this.#scope.close(reason);
+	}
+
+	#onConfigured(config: TrackConfig): void {
+		const previous = config.kind === 'video' ? this.observer.video : this.observer.audio;
+		this.observer.configure(config);
+		if (previous === undefined || isSameConfig(previous, config)) {
+			return;
+		}
+		// A picture of another size comes through the encoder in the size it was given; all else is a new run.
+		if (config.kind === 'video' && config.codec === 'vp8') {
+			return;
+		}
+		this.#dependencies.logger.info({ kind: config.kind }, 'the configuration of a track has changed');
+		if (config.kind === 'audio' && this.#runs.hasRun) {
+			this.#audio.restart();
+			this.#beginRunAtKeyFrame(['audio0']);
+		} else {
+			this.#beginAnew();
+		}
+	}
+
+	#receive(entry: OffAirEntry): void {
+		this.#lastMediaAtMs = this.#clock.monotonicMs();
+		this.#firstMediaAtMs ??= this.#lastMediaAtMs;
+		if (this.#isOnAir) {
+			this.#process(entry);
+		} else {
+			const startsGop =
+				entry.packet === undefined
+					? entry.unit.kind === 'video' &&
+						entry.unit.isKeyFrame &&
+						!this.#offAir.some(({ packet }) => packet !== undefined)
+					: entry.packet.kind === 'video' && startsH264KeyFrame(entry.packet.payload);
+			if (startsGop || this.#offAir.length > MAX_OFF_AIR_ENTRIES) {
+				this.#offAir = [];
+			}
+			this.#offAir.push(entry);
+		}
+		if (entry.unit !== undefined) {
+			this.#announceReady(entry.unit);
+		}
+	}
+
+	#process(entry: OffAirEntry): void {
+		if (entry.unit === undefined) {
+			this.#onRtpPacket(entry.packet);
+		} else {
+			this.#onUnit(entry.unit);
+		}
+	}
+
+	#onUnit(stated: PublisherUnit): void {
+		this.#isInterrupted = false;
+		const unit = this.#times.check(this.#pace.correct(stated, this.observer.audio));
+		this.#followBreak();
+		this.observer.observe(unit);
+		const accessUnit = this.#place(unit);
+		if (accessUnit === undefined) {
+			return;
+		}
+		if (!this.#runs.hasRun) {
+			this.#hold(accessUnit);
+		}
+		const isHeld = !this.#runs.hasRun;
+		if (unit.kind === 'video') {
+			this.#decide();
+		}
+		if (!isHeld) {
+			this.#write(accessUnit);
+		}
+	}
+
+	// The times go on as if nothing had happened; the packager's players are told.
+	#followBreak(): void {
+		if (!this.#times.takeBreak()) {
+			return;
+		}
+		this.#dependencies.logger.info({}, "the publisher's clock is another; its next key frame begins the next run");
+		if (this.#runs.hasRun) {
+			this.#beginRunAtKeyFrame();
+		}
+	}
+
+	#place(unit: PublisherUnit): AccessUnit | undefined {
+		const config = unit.kind === 'video' ? this.observer.video : this.observer.audio;
+		if (config === undefined) {
+			return undefined;
+		}
+		const position = this.#timeline.place(unit, config.kind === 'audio' ? config.sampleRate : 0);
+		if (position.decodeTimeTicks < 0) {
+			return undefined;
+		}
+		this.#dependencies.outputs.reached(ticksToMs(position.decodeTimeTicks, position.clockRate));
+		return {
+			trackId: unit.kind === 'video' ? 'video0' : 'audio0',
+			codec: config.codec,
+			...position,
+			...(config.kind === 'audio' ? { durationTicks: audioDurationTicks(config.codec, unit.bytes) } : {}),
+			isKeyFrame: unit.isKeyFrame,
+			// The run that it is written to stamps it.
+			run: 0,
+			bytes: unit.bytes,
+		};
+	}
+
+	// RTP goes to the stage ahead of the unit it belongs to, without waiting for the picture's end.
+	#onRtpPacket(packet: PublisherRtpPacket): void {
+		const rtpTicks = this.#times.checkRtp(packet);
+		this.#followBreak();
+		const captureTimeMs = this.#timeline.observeRtp(packet.kind, rtpTicks, packet.arrivedAtMs);
+		const stage = this.#dependencies.outputs.stage();
+		const timelineTicks = rtpTicks + this.#timeline.rtpOffsetTicks(packet.kind, rtpTicks, captureTimeMs);
+		if (stage === undefined || (packet.kind === 'video' && !this.#video.passesRtpThrough(timelineTicks))) {
+			return;
+		}
+		(packet.kind === 'video' ? stage.video : stage.audio).forward({ ...packet, timelineTicks, captureTimeMs });
+		if (packet.kind === 'audio') {
+			// A picture reports itself when it is whole.
+			this.emit('media');
+		}
+	}
+
+	#hold(unit: AccessUnit): void {
+		this.#feedStage(unit);
+		this.#held.push(unit);
+		if (this.#held.length > MAX_HELD_UNITS) {
+			this.#held.shift();
+		}
+	}
+
+	// The WebRTC leg does not wait for the plan: H.264 without B-frames goes out from its first key frame on.
+	#feedStage(unit: AccessUnit): void {
+		if (unit.trackId === 'audio0') {
+			this.#audio.feedStage(unit, this.observer.audio!);
+		} else {
+			this.#video.feedStage(unit, this.#planNow(), this.observer.video!, this.publisher.protocol);
+		}
+	}
+
+	#write(unit: AccessUnit): void {
+		if (unit.trackId === 'audio0') {
+			this.#audio.feedStage(unit, this.observer.audio!);
+			this.#audio.feedPackager(unit, this.observer.audio!);
+		} else {
+			this.#video.feedStage(unit, this.#plan!, this.observer.video!, this.publisher.protocol);
+			this.#video.feedPackager(unit, this.#plan!);
+		}
+	}
+
+	#announceReady(unit: PublisherUnit): void {
+		if (this.#isReady) {
+			return;
+		}
+		const announced = this.publisher.announcedKinds;
+		const mayHavePicture = announced?.includes('video') ?? this.observer.video !== undefined;
+		const patienceMs = this.#isOnAir ? MISSING_PICTURE_MS : MISSING_PICTURE_OFF_AIR_MS;
+		const hasNoPicture =
+			announced?.includes('video') === false || this.#elapsedMs() > (mayHavePicture ? patienceMs : MISSING_TRACK_MS);
+		if ((unit.kind === 'video' && unit.isKeyFrame) || hasNoPicture) {
+			this.#isReady = true;
+			this.emit('ready');
+		}
+	}
+
+	/** Plans as soon as enough is known, and again when the facts have changed. */
+	#decide(): void {
+		if (!this.#isOnAir || !this.#isReady || this.#isInterrupted || this.#scope.closed) {
+			return;
+		}
+		if (!this.#runs.hasRun && !this.#knowsEnough()) {
+			return;
+		}
+		const plan = this.#planNow();
+		if (this.#runs.hasRun && this.#plan !== undefined && isSamePlan(plan, this.#plan)) {
+			return;
+		}
+		const before = this.#plan;
+		const hasOtherPicture =
+			plan.reEncodesVideo.llHls !== before?.reEncodesVideo.llHls || plan.isVideoOff?.llHls !== before.isVideoOff?.llHls;
+		const hasJoined = plan.legs.length !== before?.legs.length;
+		this.#plan = plan;
+		this.emit('planned', plan);
+		if (!this.#runs.hasRun || hasOtherPicture) {
+			this.#beginRun(plan);
+		} else if (hasJoined) {
+			this.#beginRunAtKeyFrame();
+		} else {
+			// The WebRTC tier's leg alone has changed.
+			this.#configureRun(plan);
+		}
+	}
+
+	#planNow(): LegPlan {
+		const { video } = this.observer;
+		// An encoder costs what arrives: times that go too fast are not to make it cheaper.
+		const frameRate = (): number => Math.max(this.observer.health.frameRate, this.observer.arrivalFrameRate);
+		const picture = video === undefined ? undefined : { ...video, frameRate };
+		return this.#admission.plan(this.#facts, picture);
+	}
+
+	#knowsEnough(): boolean {
+		const elapsedMs = this.#elapsedMs();
+		const facts = this.#facts;
+		const announced = this.publisher.announcedKinds;
+		const isMissing = (kind: 'audio' | 'video'): boolean =>
+			facts[kind] === undefined && (announced?.includes(kind) ?? true) && elapsedMs < MISSING_TRACK_MS;
+		const hasNoTrack = facts.audio === undefined && facts.video === undefined;
+		if (hasNoTrack || isMissing('audio') || isMissing('video')) {
+			return false;
+		}
+		const gopIsSettled =
+			facts.video === undefined ||
+			facts.video.codec !== 'h264' ||
+			this.observer.isGopKnown ||
+			isGopTooLong(facts.video.longestGopMs ?? 0) ||
+			this.#clock.monotonicMs() - this.observer.gopBeganAtMs! > LONGEST_GOP_WAIT_MS;
+		return gopIsSettled || !this.#dependencies.waitsForGop;
+	}
+
+	/** Since the first unit. */
+	#elapsedMs(): number {
+		return this.#firstMediaAtMs === undefined ? 0 : this.#clock.monotonicMs() - this.#firstMediaAtMs;
+	}
+
+	#reportRun(run: number): void {
+		const legs = this.#plan?.legs.map((leg) => `${leg.track} ${leg.tier}: ${leg.mode}`);
+		this.#dependencies.logger.info({ run, legs }, 'run begins');
+	}
+
+	/** What is known of the tracks that have something to show. */
+	get #facts(): StreamFacts {
+		const { facts, hasPicture } = this.observer;
+		return hasPicture ? facts : { ...facts, video: undefined };
+	}
+
+	get #runTracks(): TrackId[] {
+		const facts = this.#facts;
+		return [
+			...(facts.video === undefined || this.#plan?.isVideoOff?.llHls === true ? [] : (['video0'] as const)),
+			...(facts.audio === undefined ? [] : (['audio0'] as const)),
+		];
+	}
+
+	#configureRun(plan: LegPlan): void {
+		const facts = this.#facts;
+		const { audio, video, health } = this.observer;
+		if (facts.audio !== undefined) {
+			this.#audio.beginRun(audio!);
+		}
+		if (facts.video !== undefined) {
+			this.#video.beginRun(plan, video!, health);
+		}
+	}
+
+	/** Without harm to what is on air: nothing of it is lost. `ended`: tracks that go on in the next run only. */
+	#beginRunAtKeyFrame(ended: readonly TrackId[] = []): void {
+		this.#runs.beginAtKeyFrame(this.#runTracks, ended);
+		this.#configureRun(this.#plan!);
+	}
+
+	#beginRun(plan: LegPlan): void {
+		this.#runs.begin(this.#runTracks);
+		this.#configureRun(plan);
+		const held = this.#held;
+		this.#held = [];
+		for (const unit of held) {
+			const kind = unit.trackId === 'audio0' ? 'audio' : 'video';
+			const timelineMs = ticksToMs(unit.presentationTimeTicks, unit.clockRate);
+			const dated = { ...unit, captureTimeMs: this.#timeline.captureTimeMs(kind, timelineMs) };
+			if (kind === 'audio') {
+				this.#audio.feedPackager(dated, this.observer.audio!);
+			} else {
+				this.#video.feedPackager(dated, plan);
+			}
+		}
+	}
+
+	// Another picture: what was decided stands, but nothing goes on where it was.
+	#beginAnew(): void {
+		this.#runs.end();
+		this.#held = [];
+		this.#video.restart();
+		this.#audio.restart();
+		if (this.#isOnAir) {
+			this.#dependencies.outputs.beginStageRun();
+		}
+	}
+}
+
+function audioDurationTicks(codec: AudioCodec, bytes: Uint8Array): number {
+	return codec === 'aac' ? AAC_FRAME_SAMPLES : (opusDurationTicks(bytes) ?? 960);
+}

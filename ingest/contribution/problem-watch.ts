@@ -1,0 +1,152 @@
+/**
+ * Watches one publisher for what only time shows: a track that was announced and does not come, one that has no beginning, one
+ * that stops. The same for every protocol.
+ */
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { CloseScope } from '../../core/lifecycle/close-scope.ts';
+import type { Logger } from '../../core/logger.ts';
+import { PaceWatch, paceText } from '../timing/pace-watch.ts';
+import { ProblemList } from '../publisher/problem-list.ts';
+import type { Publisher, TrackProblem } from '../publisher/publisher.ts';
+import type { TrackProblemCode } from '../publisher/track-problems.ts';
+
+/** Without a usable picture or a sound for this long the streamer is told. Sooner, slow starts would alarm them. */
+const PATIENCE_MS = 3000;
+const CHECK_INTERVAL_MS = 1000;
+/** A stream of a picture every ten seconds has not stopped after three: it may pause for this many of its own intervals. */
+const PATIENCE_INTERVALS = 3;
+const KINDS = ['video', 'audio'] as const;
+type Kind = (typeof KINDS)[number];
+type Arrivals = { lastAtMs: number; longestIntervalMs: number };
+const PACE_PROBLEMS = { video: 'video-pace-wrong', audio: 'audio-pace-wrong' } as const;
+
+/** What the watch reads of a publisher. */
+export type WatchedPublisher = Pick<Publisher, 'announcedKinds' | 'describedKinds' | 'problems' | 'on'>;
+
+/** The problems of one publisher: those that it tells itself, and those that show here. Close it with the publisher. */
+export class ProblemWatch {
+	readonly #publisher: WatchedPublisher;
+	readonly #clock: Clock;
+	readonly #startedAtMs: number;
+	readonly #scope: CloseScope<'publisher-closed'>;
+	readonly #found: ProblemList;
+	readonly #configured = new Set<Kind>();
+	readonly #arrivals = new Map<Kind, Arrivals>();
+	readonly #paces = { video: new PaceWatch(), audio: new PaceWatch() };
+	/** Pictures came, but none to begin with. */
+	#hasHeadlessVideo = false;
+
+	constructor(publisher: WatchedPublisher, dependencies: { clock: Clock; logger: Logger }) {
+		this.#publisher = publisher;
+		this.#clock = dependencies.clock;
+		this.#startedAtMs = this.#clock.monotonicMs();
+		this.#scope = new CloseScope(dependencies.logger);
+		this.#found = new ProblemList(this.#clock, dependencies.logger);
+		const { signal } = this.#scope;
+		publisher.on('trackConfigured', ({ kind }) => this.#configured.add(kind), { signal });
+		publisher.on(
+			'unit',
+			({ kind, isKeyFrame, decodeTimeMs, arrivedAtMs }) => {
+				this.#onUnit(kind, isKeyFrame);
+				this.#paces[kind].observe(decodeTimeMs, arrivedAtMs);
+			},
+			{ signal },
+		);
+		publisher.on('closed', () => this.close(), { signal });
+		this.#scope.onClose(this.#clock.setInterval(() => this.#check(), CHECK_INTERVAL_MS));
+	}
+
+	/** Those that count now; after the publisher's end those that counted then. */
+	get problems(): readonly TrackProblem[] {
+		return [...this.#publisher.problems, ...this.#found.current];
+	}
+
+	/** Idempotent. */
+	close(): void {
+		if (!this.#scope.closed) {
+			this.#tellPaces('wrongPaceAtEnd');
+		}
+		void this.#scope.close('publisher-closed');
+	}
+
+	#onUnit(kind: Kind, isKeyFrame: boolean): void {
+		const nowMs = this.#clock.monotonicMs();
+		const arrivals = this.#arrivals.get(kind);
+		if (arrivals === undefined) {
+			// Pictures before the first key frame cannot be shown.
+			if (kind === 'audio' || isKeyFrame) {
+				this.#arrivals.set(kind, { lastAtMs: nowMs, longestIntervalMs: 0 });
+				this.#check();
+			} else {
+				this.#hasHeadlessVideo = true;
+			}
+			return;
+		}
+		const intervalMs = nowMs - arrivals.lastAtMs;
+		arrivals.lastAtMs = nowMs;
+		// Falls slowly, so that one pause does not excuse all later ones.
+		arrivals.longestIntervalMs = Math.max(intervalMs, arrivals.longestIntervalMs * 0.95);
+		this.#found.clear(`${kind}-stopped`);
+	}
+
+	#check(): void {
+		this.#tellPaces('wrongPace');
+		for (const kind of KINDS) {
+			const isHeadless = kind === 'video' && this.#hasHeadlessVideo;
+			const isMissing = this.#isMissing(kind);
+			this.#tell(`${kind}-missing`, isMissing && !isHeadless);
+			if (kind === 'video') {
+				this.#tell('video-key-frame-missing', isMissing && isHeadless);
+			}
+			if (this.#hasStopped(kind)) {
+				this.#found.note(`${kind}-stopped`);
+			}
+		}
+	}
+
+	#tellPaces(which: 'wrongPace' | 'wrongPaceAtEnd'): void {
+		for (const kind of KINDS) {
+			const pace = this.#paces[kind][which];
+			if (pace === undefined) {
+				this.#found.clear(PACE_PROBLEMS[kind]);
+			} else {
+				this.#found.note(PACE_PROBLEMS[kind], paceText(pace));
+			}
+		}
+	}
+
+	#tell(code: TrackProblemCode, isSeen: boolean): void {
+		if (isSeen) {
+			this.#found.note(code);
+		} else {
+			this.#found.clear(code);
+		}
+	}
+
+	#isMissing(kind: Kind): boolean {
+		const { announcedKinds, describedKinds, problems } = this.#publisher;
+		const isAnnounced = (announcedKinds ?? describedKinds ?? []).includes(kind) || this.#configured.has(kind);
+		return (
+			isAnnounced &&
+			!this.#arrivals.has(kind) &&
+			this.#clock.monotonicMs() - this.#startedAtMs > PATIENCE_MS &&
+			// It comes, and cannot be used: the publisher tells why.
+			!problems.some((problem) => problem.kind === kind)
+		);
+	}
+
+	// When all stops it is not the track but the line or the encoder, which shows as an interrupted broadcast.
+	#hasStopped(kind: Kind): boolean {
+		const silentMs = this.#silentMs(kind);
+		const patienceMs = Math.max(PATIENCE_MS, PATIENCE_INTERVALS * (this.#arrivals.get(kind)?.longestIntervalMs ?? 0));
+		const otherSilentMs = this.#silentMs(kind === 'audio' ? 'video' : 'audio');
+		return (
+			silentMs !== undefined && silentMs > patienceMs && otherSilentMs !== undefined && otherSilentMs < PATIENCE_MS
+		);
+	}
+
+	#silentMs(kind: Kind): number | undefined {
+		const lastAtMs = this.#arrivals.get(kind)?.lastAtMs;
+		return lastAtMs === undefined ? undefined : this.#clock.monotonicMs() - lastAtMs;
+	}
+}

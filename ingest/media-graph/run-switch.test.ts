@@ -1,0 +1,129 @@
+/** Tests of the change from one run to the next: when it is made, what each gets, and what cannot hold it up for ever. */
+import { describe, expect, it } from 'vitest';
+import type { AccessUnit, TrackId } from '../../core/media/access-unit.ts';
+import { FakeClock } from '../../core/testing/fake-clock.ts';
+import { RunSwitch } from './run-switch.ts';
+import { FakeTrackSink } from '../testing/fake-track-sink.ts';
+import { AAC_CONFIG, H264_CONFIG } from '../testing/track-configs.ts';
+
+const BOTH = ['video0', 'audio0'] as const;
+
+function unit(trackId: TrackId, number: number, isKeyFrame = trackId === 'audio0'): AccessUnit {
+	return {
+		trackId,
+		codec: trackId === 'video0' ? 'h264' : 'aac',
+		clockRate: 90_000,
+		decodeTimeTicks: number,
+		presentationTimeTicks: number,
+		captureTimeMs: 0,
+		isKeyFrame,
+		run: 0,
+		bytes: new Uint8Array(),
+	};
+}
+
+function setUp(): { clock: FakeClock; sink: FakeTrackSink; runs: RunSwitch; begun: number[] } {
+	const clock = new FakeClock();
+	const sink = new FakeTrackSink();
+	const begun: number[] = [];
+	let next = 0;
+	const runs = new RunSwitch({
+		sink,
+		clock,
+		nextRun: () => next++,
+		onBegin: (run) => begun.push(run),
+		onOpen: () => undefined,
+	});
+	return { clock, sink, runs, begun };
+}
+
+function setUpOnAir(expected: readonly TrackId[] = BOTH): ReturnType<typeof setUp> {
+	const set = setUp();
+	set.runs.begin(expected);
+	set.runs.configure('video0', H264_CONFIG);
+	if (expected.includes('audio0')) {
+		set.runs.configure('audio0', AAC_CONFIG);
+	}
+	set.runs.write(unit('video0', 0, true));
+	return set;
+}
+
+const written = (sink: FakeTrackSink): string[] =>
+	sink.runs.map(({ units }) =>
+		units.map(({ trackId, decodeTimeTicks }) => `${trackId[0]}${decodeTimeTicks}`).join(' '),
+	);
+
+describe('RunSwitch', () => {
+	it('changes at a key frame, which is the first of the new run, and takes the sound from there on along', () => {
+		const { sink, runs, begun } = setUpOnAir();
+		runs.beginAtKeyFrame(BOTH);
+		runs.configure('video0', H264_CONFIG);
+		runs.configure('audio0', AAC_CONFIG);
+		runs.write(unit('video0', 3));
+		runs.write(unit('audio0', 4));
+		runs.write(unit('audio0', 7));
+		expect(begun).toEqual([0]);
+		runs.write(unit('video0', 6, true));
+		runs.write(unit('video0', 9));
+		expect(begun).toEqual([0, 1]);
+		expect(written(sink)).toEqual(['v0 v3 a4 a7', 'v6 a7 v9']);
+	});
+
+	it('waits for the key frame after the last configuration', () => {
+		const { sink, runs } = setUpOnAir(['video0']);
+		runs.beginAtKeyFrame(BOTH);
+		runs.configure('video0', H264_CONFIG);
+		runs.write(unit('video0', 3, true));
+		runs.configure('audio0', AAC_CONFIG);
+		runs.write(unit('video0', 6));
+		runs.write(unit('video0', 9, true));
+		expect(written(sink)).toEqual(['v0 v3 v6', 'v9']);
+	});
+
+	it('gives the run on air nothing of a track that has ended in it', () => {
+		const { sink, runs } = setUpOnAir();
+		runs.beginAtKeyFrame(BOTH, ['audio0']);
+		runs.configure('video0', H264_CONFIG);
+		runs.configure('audio0', AAC_CONFIG);
+		runs.write(unit('audio0', 4));
+		runs.write(unit('video0', 4, true));
+		expect(written(sink)).toEqual(['v0', 'v4 a4']);
+	});
+
+	it('lets a track join whose encoder told its configuration after the run had begun without it', async () => {
+		const { clock, sink, runs } = setUp();
+		runs.begin(BOTH);
+		runs.configure('video0', H264_CONFIG);
+		runs.write(unit('video0', 0, true));
+		await clock.advance(3000);
+		runs.configure('audio0', AAC_CONFIG);
+		runs.write(unit('audio0', 1));
+		runs.write(unit('video0', 3, true));
+		runs.write(unit('audio0', 4));
+		expect(sink.calls).toEqual(['run 0 video0', 'run 1 video0+audio0']);
+		expect(written(sink)).toEqual(['v0', 'v3 a4']);
+	});
+
+	it('goes on when a configuration never comes, and does not wait for a key frame for longer than 30 s', async () => {
+		const { clock, sink, runs } = setUpOnAir();
+		runs.beginAtKeyFrame(BOTH);
+		runs.configure('video0', H264_CONFIG);
+		runs.write(unit('video0', 3, true));
+		await clock.advance(30_000);
+		runs.write(unit('video0', 6, true));
+		expect(sink.calls).toHaveLength(1);
+		runs.configure('audio0', AAC_CONFIG);
+		runs.write(unit('audio0', 7));
+		expect(sink.calls).toHaveLength(2);
+		runs.end();
+		expect(clock.pendingCount).toBe(0);
+	});
+
+	it('writes nothing before a run has begun, nor after its end', () => {
+		const { sink, runs } = setUpOnAir();
+		runs.end();
+		runs.write(unit('video0', 3, true));
+		expect(runs.hasRun).toBe(false);
+		expect(written(sink)).toEqual(['v0']);
+	});
+});

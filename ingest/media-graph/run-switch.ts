@@ -1,0 +1,154 @@
+/**
+ * The runs of one contribution at a sink. Another run of the same picture takes over at a key frame, so that the run on air
+ * loses nothing: until then it goes on.
+ */
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import type { AccessUnit, TrackId } from '../../core/media/access-unit.ts';
+import type { TrackConfig } from '../../core/media/codecs.ts';
+import type { TrackSink } from '../../core/media/track-sink.ts';
+import { SinkRun } from './sink-run.ts';
+
+/** A picture with key frames further apart is encoded again; a camera that is covered may send none for longer. */
+const MAX_WAIT_MS = 30_000;
+/** Sound kept for the coming run, since what belongs to its first picture may arrive before it: 2 s of 10 ms frames. */
+const MAX_KEPT_SOUND_UNITS = 200;
+
+/** What a run switch needs. */
+export type RunSwitchOptions = {
+	sink: TrackSink;
+	clock: Clock;
+	/** The next run number of the broadcast. */
+	nextRun: () => number;
+	/** A run is begun; its tracks may still be waited for. */
+	onBegin: (run: number) => void;
+	/** A run is open at the sink. */
+	onOpen: () => void;
+};
+
+type ComingRun = {
+	expected: ReadonlySet<TrackId>;
+	configs: Map<TrackId, TrackConfig>;
+	/** Tracks of the run on air that have ended, or have another configuration by now. */
+	ended: ReadonlySet<TrackId>;
+	sound: AccessUnit[];
+	cancelTimer: () => void;
+	isOverdue: boolean;
+};
+
+/** The run on air, and the one that is to follow it. */
+export class RunSwitch {
+	readonly #options: RunSwitchOptions;
+	#onAir: SinkRun | undefined;
+	/** Of the tracks of the run on air; those that came too late for it included. */
+	readonly #configs = new Map<TrackId, TrackConfig>();
+	#coming: ComingRun | undefined;
+
+	constructor(options: RunSwitchOptions) {
+		this.#options = options;
+	}
+
+	/** True while a run is on air or waits for its configurations. */
+	get hasRun(): boolean {
+		return this.#onAir !== undefined;
+	}
+
+	/** Begins a run at once; the one on air ends. */
+	begin(expected: Iterable<TrackId>): void {
+		this.end();
+		this.#onAir = this.#createRun(expected);
+	}
+
+	/**
+	 * Begins a run at the next key frame for which all its tracks are configured; at once, when it has no picture. `ended`:
+	 * tracks that the run on air gets nothing more of.
+	 */
+	beginAtKeyFrame(expected: Iterable<TrackId>, ended: Iterable<TrackId> = []): void {
+		const former = this.#coming;
+		former?.cancelTimer();
+		const coming: ComingRun = {
+			expected: new Set(expected),
+			configs: new Map(),
+			ended: new Set([...(former?.ended ?? []), ...ended]),
+			sound: [],
+			cancelTimer: this.#options.clock.setTimeout(() => {
+				coming.isOverdue = true;
+			}, MAX_WAIT_MS),
+			isOverdue: false,
+		};
+		this.#coming = coming;
+	}
+
+	/** A track's configuration, for the run that waits for it. */
+	configure(trackId: TrackId, config: TrackConfig): void {
+		if (this.#coming !== undefined) {
+			if (this.#coming.expected.has(trackId)) {
+				this.#coming.configs.set(trackId, config);
+			}
+			return;
+		}
+		this.#configs.set(trackId, config);
+		if (this.#onAir?.configure(trackId, config) === false) {
+			// Its encoder took too long to start. The run goes on without it until the next key frame.
+			const configs = [...this.#configs];
+			this.beginAtKeyFrame(this.#configs.keys());
+			for (const [knownId, known] of configs) {
+				this.configure(knownId, known);
+			}
+		}
+	}
+
+	/** Writes a unit to the run that it belongs to. */
+	write(unit: AccessUnit): void {
+		const coming = this.#coming;
+		if (coming === undefined) {
+			this.#onAir?.write(unit);
+			return;
+		}
+		const isSound = unit.trackId.startsWith('audio');
+		const isStart =
+			unit.isKeyFrame && (!isSound || coming.isOverdue || ![...coming.expected].some((id) => id.startsWith('video')));
+		if (isStart && [...coming.expected].every((trackId) => coming.configs.has(trackId))) {
+			this.#open(coming, unit);
+			return;
+		}
+		if (!coming.ended.has(unit.trackId)) {
+			this.#onAir?.write(unit);
+		}
+		if (isSound) {
+			coming.sound.push(unit);
+			coming.sound.splice(0, coming.sound.length - MAX_KEPT_SOUND_UNITS);
+		}
+	}
+
+	/** Ends the run on air, and the one to come. */
+	end(): void {
+		this.#coming?.cancelTimer();
+		this.#coming = undefined;
+		this.#onAir?.close();
+		this.#onAir = undefined;
+		this.#configs.clear();
+	}
+
+	#open(coming: ComingRun, first: AccessUnit): void {
+		this.end();
+		const run = this.#createRun(coming.expected);
+		this.#onAir = run;
+		for (const [trackId, config] of coming.configs) {
+			this.configure(trackId, config);
+		}
+		run.write(first);
+		const startSeconds = first.presentationTimeTicks / first.clockRate;
+		for (const unit of coming.sound) {
+			if (unit.presentationTimeTicks / unit.clockRate >= startSeconds) {
+				run.write(unit);
+			}
+		}
+	}
+
+	#createRun(expected: Iterable<TrackId>): SinkRun {
+		const { sink, clock, nextRun, onBegin, onOpen } = this.#options;
+		const run = nextRun();
+		onBegin(run);
+		return new SinkRun({ sink, run, expected, clock, onOpen });
+	}
+}

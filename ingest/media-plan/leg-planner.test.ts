@@ -1,0 +1,131 @@
+/** Tests of the plan: which facts lead to which treatment of each leg, and what the streamer is told. */
+import { describe, expect, it } from 'vitest';
+import { parseSps, type SpsFacts } from '../../core/media/h264-parameter-sets.ts';
+import { writeSps, type SpsFields } from '../../core/media/testing/h264-writer.ts';
+import { isGopTooLong, planLegs, type StreamFacts } from './leg-planner.ts';
+
+const sps = (fields: SpsFields): SpsFacts => parseSps(writeSps(fields))!;
+const CLEAN = { codec: 'h264', hasBFrames: false, longestGopMs: 2000 } as const;
+
+/** Legs as `track tier: mode`. */
+const modes = (facts: StreamFacts): string[] =>
+	planLegs(facts).legs.map((leg) => `${leg.track} ${leg.tier}: ${leg.mode}`);
+
+const PASSES = ['video webrtc: pass-through', 'video ll-hls: pass-through'];
+const FOR_WEBRTC = ['video webrtc: re-encode', 'video ll-hls: pass-through'];
+const FOR_BOTH = ['video webrtc: re-encode', 'video ll-hls: re-encode'];
+
+describe('planLegs', () => {
+	it.each([
+		['clean H.264', CLEAN, PASSES],
+		['H.264 of which no GOP has ended yet', { ...CLEAN, longestGopMs: undefined }, PASSES],
+		['a GOP of just 2.5 s', { ...CLEAN, longestGopMs: 2500 }, PASSES],
+		['a GOP of 2.5 s with the jitter of timestamps', { ...CLEAN, longestGopMs: 2560 }, PASSES],
+		['a longer GOP', { ...CLEAN, longestGopMs: 2561 }, FOR_BOTH],
+		['OBS’s default GOP', { ...CLEAN, longestGopMs: 8333 }, FOR_BOTH],
+		['B-frames', { ...CLEAN, hasBFrames: true }, FOR_WEBRTC],
+		['B-frames and a long GOP', { ...CLEAN, hasBFrames: true, longestGopMs: 8333 }, FOR_BOTH],
+		['VP8', { ...CLEAN, codec: 'vp8' }, FOR_BOTH],
+		['Baseline', { ...CLEAN, sps: sps({ profileIdc: 66 }) }, PASSES],
+		['Main', { ...CLEAN, sps: sps({ profileIdc: 77 }) }, PASSES],
+		['High', { ...CLEAN, sps: sps({}) }, PASSES],
+		['High 10', { ...CLEAN, sps: sps({ profileIdc: 110, bitDepth: 10 }) }, FOR_BOTH],
+		['High 10 with 8 bits', { ...CLEAN, sps: sps({ profileIdc: 110 }) }, FOR_BOTH],
+		['4:2:2', { ...CLEAN, sps: sps({ profileIdc: 122, chromaFormatIdc: 2 }) }, FOR_BOTH],
+		['4:4:4', { ...CLEAN, sps: sps({ profileIdc: 244, chromaFormatIdc: 3 }) }, FOR_BOTH],
+		['monochrome', { ...CLEAN, sps: sps({ chromaFormatIdc: 0 }) }, FOR_BOTH],
+		['an interlaced picture', { ...CLEAN, sps: sps({ isInterlaced: true }) }, FOR_BOTH],
+		['pixels that are not square', { ...CLEAN, sps: sps({ aspectRatio: 4 }) }, FOR_WEBRTC],
+		['pixels that are said to be square', { ...CLEAN, sps: sps({ aspectRatio: [11, 11] }) }, PASSES],
+		['recovery points in place of key frames', { ...CLEAN, hasRecoveryPoints: true }, FOR_BOTH],
+	] as const)('for %s', (_name, video, expected) => {
+		expect(modes({ video, audio: undefined })).toEqual(expected);
+	});
+
+	it.each([
+		['aac', ['audio webrtc: transcode', 'audio ll-hls: pass-through']],
+		['opus', ['audio webrtc: pass-through', 'audio ll-hls: transcode']],
+	] as const)('for %s sound', (codec, expected) => {
+		expect(modes({ video: undefined, audio: { codec } })).toEqual(expected);
+	});
+
+	it('has no legs without tracks, and four with both', () => {
+		expect(planLegs({ video: undefined, audio: undefined })).toEqual({
+			legs: [],
+			reEncodesVideo: { webrtc: false, llHls: false },
+		});
+		expect(planLegs({ video: CLEAN, audio: { codec: 'aac' } }).legs).toHaveLength(4);
+	});
+
+	it('says in short which tier gets an encoder’s picture', () => {
+		const reEncodes = (video: StreamFacts['video']): object => planLegs({ video, audio: undefined }).reEncodesVideo;
+		expect(reEncodes(CLEAN)).toEqual({ webrtc: false, llHls: false });
+		expect(reEncodes({ ...CLEAN, hasBFrames: true })).toEqual({ webrtc: true, llHls: false });
+		expect(reEncodes({ ...CLEAN, longestGopMs: 4000 })).toEqual({ webrtc: true, llHls: true });
+	});
+
+	it('gives each re-encoded leg its reason and the setting that would avoid it', () => {
+		const told = (video: StreamFacts['video']): unknown[] =>
+			planLegs({ video, audio: undefined })
+				.legs.filter((leg) => leg.mode === 're-encode')
+				.map(({ reason, advice }) => [reason, advice]);
+		expect(told({ ...CLEAN, hasBFrames: true })).toEqual([
+			[expect.stringContaining('B-frames'), expect.stringContaining('Set B-frames to 0')],
+		]);
+		expect(told({ ...CLEAN, longestGopMs: 4000 })).toEqual([
+			[expect.stringContaining('more than 2.5 s apart'), expect.stringContaining('key-frame interval to 2 s')],
+			[expect.stringContaining('more than 2.5 s apart'), expect.stringContaining('key-frame interval to 2 s')],
+		]);
+		expect(told({ ...CLEAN, sps: sps({ profileIdc: 122, chromaFormatIdc: 2, bitDepth: 10 }) })[0]).toEqual([
+			expect.stringContaining('High 4:2:2 (4:2:2, 10 bit)'),
+			expect.stringContaining('NV12'),
+		]);
+		expect(told({ ...CLEAN, sps: sps({ isInterlaced: true }) })[1]).toEqual([
+			expect.stringContaining('interlaced'),
+			expect.stringContaining('progressive'),
+		]);
+		expect(told({ ...CLEAN, sps: sps({ aspectRatio: 4 }) })).toEqual([
+			[expect.stringContaining('not square (16:11)'), expect.stringContaining('square pixels')],
+		]);
+		expect(told({ ...CLEAN, hasRecoveryPoints: true, longestGopMs: 9000 })[0]).toEqual([
+			expect.stringContaining('intra refresh'),
+			expect.stringContaining('Turn off intra refresh'),
+		]);
+		expect(told({ ...CLEAN, codec: 'vp8' })[0]).toEqual([
+			expect.stringContaining('VP8'),
+			'Choose H.264 in your encoder.',
+		]);
+	});
+
+	it('converts AAC that browsers do not play for LL-HLS, and says why', () => {
+		const legs = planLegs({
+			video: undefined,
+			audio: { codec: 'aac', browserObstacle: 'its profile is AAC Main' },
+		}).legs;
+		expect(legs.map(({ tier, mode }) => `${tier}: ${mode}`)).toEqual(['webrtc: transcode', 'll-hls: transcode']);
+		expect(legs[1]!.reason).toContain('because its profile is AAC Main');
+		expect(legs[1]!.advice).toMatch(/AAC-LC/);
+	});
+
+	it('gives no advice for a leg that passes through', () => {
+		expect(
+			planLegs({ video: CLEAN, audio: { codec: 'aac' } }).legs.every(
+				(leg) => leg.advice === undefined && leg.reason !== '',
+			),
+		).toBe(true);
+	});
+
+	it('is the same for the same facts, and leaves them as they were', () => {
+		const facts: StreamFacts = Object.freeze({
+			video: Object.freeze({ ...CLEAN }),
+			audio: Object.freeze({ codec: 'opus' }),
+		});
+		expect(planLegs(facts)).toEqual(planLegs(facts));
+	});
+});
+
+describe('isGopTooLong', () => {
+	it('tolerates the jitter of timestamps above 2.5 s', () => {
+		expect([2000, 2500, 2560, 2561].map(isGopTooLong)).toEqual([false, false, false, true]);
+	});
+});

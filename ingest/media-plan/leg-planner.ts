@@ -1,0 +1,197 @@
+/** Decides, from facts about a stream, what each leg of it needs: pass through, transcode or re-encode. Pure. */
+import type { AudioCodec, VideoCodec } from '../../core/media/codecs.ts';
+import type { SpsFacts } from '../../core/media/h264-parameter-sets.ts';
+
+/** What is known of a publisher's stream. */
+export type StreamFacts = {
+	video:
+		| {
+				codec: VideoCodec;
+				/** Pictures are shown in another order than they are sent. */
+				hasBFrames: boolean;
+				/** Longest time from key frame to key frame seen, the running one included; undefined before the first. */
+				longestGopMs: number | undefined;
+				/** Decoding had to begin at pictures that are no IDR pictures: intra refresh, or an open GOP. */
+				hasRecoveryPoints?: boolean | undefined;
+				/** H.264: what the sequence parameter set says, where it can be read. */
+				sps?: SpsFacts | undefined;
+		  }
+		| undefined;
+	audio:
+		| {
+				codec: AudioCodec;
+				/** AAC: why browsers do not play it as it is, to be put behind "because". */
+				browserObstacle?: string | undefined;
+		  }
+		| undefined;
+};
+
+/** What is done to a track on its way to a tier. `off`: it has to be re-encoded, and there is no room for that now. */
+export type LegMode = 'pass-through' | 'transcode' | 're-encode' | 'off';
+
+/** One leg's decision, with its reason in plain words for the streamer, and the setting that would avoid it. */
+export type Leg = {
+	track: 'audio' | 'video';
+	tier: 'webrtc' | 'll-hls';
+	mode: LegMode;
+	reason: string;
+	advice?: string;
+};
+
+/** All decisions for one stream. */
+export type LegPlan = {
+	legs: readonly Leg[];
+	reEncodesVideo: { webrtc: boolean; llHls: boolean };
+	/** Tiers that get no picture, because there is no room to re-encode it. Absent: all get theirs. */
+	isVideoOff?: { webrtc: boolean; llHls: boolean };
+};
+
+/** True when the two plans lead the stream the same way. */
+export function isSamePlan(one: LegPlan, other: LegPlan): boolean {
+	return (
+		one.legs.length === other.legs.length &&
+		one.legs.every((leg, index) => leg.mode === other.legs[index]!.mode && leg.track === other.legs[index]!.track)
+	);
+}
+
+/**
+ * The longest GOP that goes through unchanged: segments are cut at key frames, and a segment may not exceed the target
+ * duration of 3 s.
+ */
+export const MAX_PASS_THROUGH_GOP_MS = 2500;
+/** Tolerance for the jitter of arrival and for timestamps in whole milliseconds. */
+const GOP_TOLERANCE_MS = 60;
+
+/** True when the GOP is too long to pass through. */
+export function isGopTooLong(gopMs: number): boolean {
+	return gopMs > MAX_PASS_THROUGH_GOP_MS + GOP_TOLERANCE_MS;
+}
+
+/** The plan for these facts. The same facts always give the same plan. */
+export function planLegs(facts: StreamFacts): LegPlan {
+	const legs: Leg[] = [];
+	const reEncodesVideo = { webrtc: false, llHls: false };
+	if (facts.video !== undefined) {
+		const webrtc = videoLeg(facts.video, 'webrtc');
+		const llHls = videoLeg(facts.video, 'll-hls');
+		legs.push(webrtc, llHls);
+		reEncodesVideo.webrtc = webrtc.mode === 're-encode';
+		reEncodesVideo.llHls = llHls.mode === 're-encode';
+	}
+	if (facts.audio !== undefined) {
+		legs.push(audioLeg(facts.audio, 'webrtc', 'opus'), audioLeg(facts.audio, 'll-hls', 'aac'));
+	}
+	return { legs, reEncodesVideo };
+}
+
+function videoLeg(video: NonNullable<StreamFacts['video']>, tier: 'webrtc' | 'll-hls'): Leg {
+	const leg = { track: 'video' as const, tier };
+	if (video.codec !== 'h264') {
+		return {
+			...leg,
+			mode: 're-encode',
+			reason: `The video is ${video.codec.toUpperCase()}; both tiers carry H.264.`,
+			advice: 'Choose H.264 in your encoder.',
+		};
+	}
+	const why = reasonToReEncode(video, tier);
+	if (why !== undefined) {
+		return { ...leg, mode: 're-encode', ...why };
+	}
+	return { ...leg, mode: 'pass-through', reason: 'The video is clean and goes through as it is.' };
+}
+
+type Words = { reason: string; advice: string };
+
+/** The first reason that holds. What is wrong for both tiers comes before what is wrong for one. */
+function reasonToReEncode(video: NonNullable<StreamFacts['video']>, tier: 'webrtc' | 'll-hls'): Words | undefined {
+	const { sps } = video;
+	return (
+		(sps === undefined ? undefined : formatReason(sps)) ??
+		(video.hasRecoveryPoints === true
+			? {
+					reason:
+						'The encoder refreshes the picture without IDR key frames (intra refresh or open GOP), so viewers could not join.',
+					advice: 'Turn off intra refresh and open GOP in your encoder, and set the key-frame interval to 2 s.',
+				}
+			: undefined) ??
+		(video.longestGopMs !== undefined && isGopTooLong(video.longestGopMs)
+			? {
+					reason: `Key frames are more than ${MAX_PASS_THROUGH_GOP_MS / 1000} s apart, so viewers could not join quickly.`,
+					advice: 'Set the key-frame interval to 2 s in your encoder.',
+				}
+			: undefined) ??
+		(tier === 'webrtc' ? webrtcReason(video) : undefined)
+	);
+}
+
+/** What all browsers and phones decode: Baseline, Main and High. */
+const COMMON_PROFILES: ReadonlySet<number> = new Set([66, 77, 100]);
+const PROFILE_NAMES: Readonly<Record<number, string>> = {
+	44: 'CAVLC 4:4:4 Intra',
+	66: 'Baseline',
+	77: 'Main',
+	88: 'Extended',
+	100: 'High',
+	110: 'High 10',
+	122: 'High 4:2:2',
+	244: 'High 4:4:4',
+};
+const CHROMA_NAMES = ['monochrome', '4:2:0', '4:2:2', '4:4:4'] as const;
+
+function formatReason(sps: SpsFacts): Words | undefined {
+	const bits = Math.max(sps.bitDepthLuma, sps.bitDepthChroma);
+	if (sps.chromaFormatIdc !== 1 || bits !== 8 || !COMMON_PROFILES.has(sps.profileIdc)) {
+		const profile = PROFILE_NAMES[sps.profileIdc] ?? `number ${sps.profileIdc}`;
+		return {
+			reason: `The video is H.264 in profile ${profile} (${CHROMA_NAMES[sps.chromaFormatIdc]}, ${bits} bit), which many browsers and phones cannot play.`,
+			advice: 'Choose the colour format NV12 or yuv420p (4:2:0, 8 bit) and the profile High or Main in your encoder.',
+		};
+	}
+	if (sps.isInterlaced) {
+		return {
+			reason: 'The video is coded as interlaced, which browsers show with combs or not at all.',
+			advice: 'Let the camera or the encoder send progressive pictures, or turn on deinterlacing there.',
+		};
+	}
+	return undefined;
+}
+
+function webrtcReason(video: NonNullable<StreamFacts['video']>): Words | undefined {
+	if (video.hasBFrames) {
+		return {
+			reason: 'The video has B-frames, which browsers cannot play over WebRTC.',
+			advice: 'Set B-frames to 0, or x264 tune to "zerolatency", in your encoder.',
+		};
+	}
+	const ratio = video.sps?.sampleAspectRatio;
+	if (ratio !== undefined && ratio.width !== ratio.height) {
+		return {
+			reason: `The video has pixels that are not square (${ratio.width}:${ratio.height}), which browsers show squeezed over WebRTC.`,
+			advice: 'Let the encoder scale to square pixels, such as 1024x576 instead of 720x576.',
+		};
+	}
+	return undefined;
+}
+
+function audioLeg(
+	{ codec, browserObstacle }: NonNullable<StreamFacts['audio']>,
+	tier: 'webrtc' | 'll-hls',
+	wanted: AudioCodec,
+): Leg {
+	const leg = { track: 'audio' as const, tier };
+	if (codec !== wanted) {
+		const name = codec === 'aac' ? 'AAC' : 'Opus';
+		const reason = `The sound is ${name}; this tier carries ${wanted === 'aac' ? 'AAC' : 'Opus'}.`;
+		return { ...leg, mode: 'transcode', reason };
+	}
+	if (browserObstacle !== undefined) {
+		return {
+			...leg,
+			mode: 'transcode',
+			reason: `Browsers do not play this AAC, because ${browserObstacle}; they get it in stereo.`,
+			advice: 'Choose AAC-LC and stereo in your encoder.',
+		};
+	}
+	return { ...leg, mode: 'pass-through', reason: 'The sound goes through as it is.' };
+}

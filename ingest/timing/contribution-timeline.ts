@@ -1,0 +1,168 @@
+/** Puts one publisher's units on the broadcast's media timeline, with constant offsets, and tells their capture times. */
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { PublisherClock } from '../../core/media/publisher-clock.ts';
+import { AAC_FRAME_SAMPLES, msToTicks, OPUS_CLOCK_RATE, ticksToMs, VIDEO_CLOCK_RATE } from '../../core/units.ts';
+import type { PublisherUnit } from '../publisher/publisher.ts';
+
+/** The timeline begins here, well above 0, because encoders prime with negative times. */
+export const TIMELINE_START_MS = 10_000;
+/** Sample counts and the publisher's milliseconds may differ by this much before we believe the milliseconds. */
+const MAX_AUDIO_DRIFT_MS = 60;
+
+/** Where a unit stands. */
+export type TimelinePosition = {
+	clockRate: number;
+	decodeTimeTicks: number;
+	presentationTimeTicks: number;
+	captureTimeMs: number;
+};
+
+/** One publisher's relation to the broadcast's timeline. Takes times that are checked already. */
+export class ContributionTimeline {
+	readonly #hasCommonTimeline: boolean;
+	#broadcastEpochMs: number;
+	readonly #notBeforeMs: () => number;
+	readonly #publisherClock: PublisherClock;
+	/** Timeline − publisher's media time, per track. */
+	readonly #offsetsMs = new Map<'audio' | 'video', number>();
+	readonly #rtpOffsetTicks = new Map<'audio' | 'video', number>();
+	/** The publisher clock's offsets when the tracks were placed on the timeline. */
+	readonly #placedOffsetsMs = new Map<'audio' | 'video', number>();
+	/** Where the next AAC frame is expected, counted in samples of this rate. */
+	#nextAudio: { ticks: number; sampleRate: number } | undefined;
+	#lastVideoTicks = -Infinity;
+	#lastAudioMs = -Infinity;
+
+	/**
+	 * `broadcastEpochMs`: epoch milliseconds of timeline position TIMELINE_START_MS. `notBeforeMs`: the timeline position
+	 * that the broadcast has reached, asked when the first unit is placed.
+	 */
+	constructor(options: {
+		clock: Clock;
+		hasCommonTimeline: boolean;
+		broadcastEpochMs: number;
+		notBeforeMs: () => number;
+	}) {
+		this.#hasCommonTimeline = options.hasCommonTimeline;
+		this.#broadcastEpochMs = options.broadcastEpochMs;
+		this.#notBeforeMs = options.notBeforeMs;
+		this.#publisherClock = new PublisherClock(options.clock, options);
+	}
+
+	/** The machine's wall clock was set: positions stay where they are, their capture times move. */
+	wallClockStepped(stepMs: number): void {
+		this.#broadcastEpochMs += stepMs;
+		this.#publisherClock.wallClockStepped(stepMs);
+	}
+
+	/** A sender report of the publisher. */
+	senderReport(kind: 'audio' | 'video', publisherMs: number, mediaMs: number): void {
+		this.#publisherClock.senderReport(kind, publisherMs, mediaMs);
+	}
+
+	/** Places a unit. `audioSampleRate`: for AAC, whose times are counted in samples. */
+	place(unit: PublisherUnit, audioSampleRate: number): TimelinePosition {
+		const captureTimeMs = this.#publisherClock.observe(unit.kind, unit.presentationTimeMs, unit.arrivedAtMs);
+		const offsetMs = this.#offsetMs(unit.kind, captureTimeMs, unit.presentationTimeMs);
+		if (unit.kind === 'video') {
+			return { clockRate: VIDEO_CLOCK_RATE, ...this.#videoTicks(unit, offsetMs), captureTimeMs };
+		}
+		const ticks =
+			unit.rtpTicks === undefined
+				? this.#aacTicks(unit.presentationTimeMs + offsetMs, audioSampleRate)
+				: unit.rtpTicks + this.rtpOffsetTicks('audio', unit.rtpTicks, captureTimeMs) + this.#skewTicks();
+		// Learning moves sound by less than it is long, but a step back of the publisher may be longer.
+		const notBackTicks = Math.max(ticks, msToTicks(this.#lastAudioMs, audioSampleRate));
+		this.#lastAudioMs = ticksToMs(notBackTicks, audioSampleRate);
+		return {
+			clockRate: audioSampleRate,
+			decodeTimeTicks: notBackTicks,
+			presentationTimeTicks: notBackTicks,
+			captureTimeMs,
+		};
+	}
+
+	/**
+	 * Capture time of a timeline position as it is known now. Better than what was known when the unit was placed: an encoder
+	 * sends first what it gathered while connecting, a quarter of a second late and more.
+	 */
+	captureTimeMs(kind: 'audio' | 'video', timelineMs: number): number {
+		return this.#publisherClock.captureTimeMs(kind, timelineMs - (this.#offsetsMs.get(kind) ?? 0));
+	}
+
+	/** Timeline ticks − RTP timestamp for a WHIP track, constant from its first packet on. */
+	rtpOffsetTicks(kind: 'audio' | 'video', rtpTicks: number, captureTimeMs: number): number {
+		let offset = this.#rtpOffsetTicks.get(kind);
+		if (offset === undefined) {
+			const clockRate = kind === 'video' ? VIDEO_CLOCK_RATE : OPUS_CLOCK_RATE;
+			const offsetMs = this.#offsetMs(kind, captureTimeMs, ticksToMs(rtpTicks, clockRate));
+			offset = msToTicks(offsetMs + ticksToMs(rtpTicks, clockRate), clockRate) - rtpTicks;
+			this.#rtpOffsetTicks.set(kind, offset);
+			this.#placedOffsetsMs.set(kind, this.#publisherClock.offsetMs(kind) ?? 0);
+		}
+		return offset;
+	}
+
+	/** Capture time of an RTP packet, which counts as an arrival. */
+	observeRtp(kind: 'audio' | 'video', rtpTicks: number, arrivedAtMs: number): number {
+		return this.#publisherClock.observe(
+			kind,
+			ticksToMs(rtpTicks, kind === 'video' ? VIDEO_CLOCK_RATE : OPUS_CLOCK_RATE),
+			arrivedAtMs,
+		);
+	}
+
+	#offsetMs(kind: 'audio' | 'video', captureTimeMs: number, mediaMs: number): number {
+		const known = this.#offsetsMs.get(kind) ?? (this.#hasCommonTimeline ? [...this.#offsetsMs.values()][0] : undefined);
+		if (known !== undefined) {
+			this.#offsetsMs.set(kind, known);
+			return known;
+		}
+		const timelineMs = Math.max(captureTimeMs - this.#broadcastEpochMs + TIMELINE_START_MS, this.#notBeforeMs());
+		const offsetMs = timelineMs - mediaMs;
+		this.#offsetsMs.set(kind, offsetMs);
+		return offsetMs;
+	}
+
+	#videoTicks(
+		unit: PublisherUnit,
+		offsetMs: number,
+	): Pick<TimelinePosition, 'decodeTimeTicks' | 'presentationTimeTicks'> {
+		const reorderTicks = msToTicks(unit.presentationTimeMs - unit.decodeTimeMs, VIDEO_CLOCK_RATE);
+		if (unit.rtpTicks !== undefined) {
+			const presentationTimeTicks = unit.rtpTicks + this.rtpOffsetTicks('video', unit.rtpTicks, 0);
+			const decodeTimeTicks = Math.max(presentationTimeTicks - reorderTicks, this.#lastVideoTicks + 1);
+			this.#lastVideoTicks = decodeTimeTicks;
+			return { decodeTimeTicks, presentationTimeTicks };
+		}
+		const decodeTimeTicks = Math.max(
+			msToTicks(unit.decodeTimeMs + offsetMs, VIDEO_CLOCK_RATE),
+			this.#lastVideoTicks + 1,
+		);
+		this.#lastVideoTicks = decodeTimeTicks;
+		return { decodeTimeTicks, presentationTimeTicks: decodeTimeTicks + reorderTicks };
+	}
+
+	// RTMP writes whole milliseconds, AAC frames have 1024 samples: counting samples gives exact durations.
+	#aacTicks(timelineMs: number, sampleRate: number): number {
+		const statedTicks = msToTicks(timelineMs, sampleRate);
+		let ticks = this.#nextAudio?.sampleRate === sampleRate ? this.#nextAudio.ticks : statedTicks;
+		if (Math.abs(ticks - statedTicks) > msToTicks(MAX_AUDIO_DRIFT_MS, sampleRate)) {
+			ticks = Math.max(statedTicks, ticks - AAC_FRAME_SAMPLES);
+		}
+		this.#nextAudio = { ticks: ticks + AAC_FRAME_SAMPLES, sampleRate };
+		return ticks;
+	}
+
+	// What arrivals and sender reports have taught since the start about the relation of sound to picture: an encoder's first
+	// packets are late, and not by the same in both tracks. The WebRTC tier learns it by our own sender reports; the LL-HLS tier
+	// needs it in the timestamps, and its encoder stretches the sound accordingly.
+	#skewTicks(): number {
+		return msToTicks(this.#learntMs('audio') - this.#learntMs('video'), OPUS_CLOCK_RATE);
+	}
+
+	#learntMs(kind: 'audio' | 'video'): number {
+		const placedMs = this.#placedOffsetsMs.get(kind);
+		return placedMs === undefined ? 0 : (this.#publisherClock.offsetMs(kind) ?? placedMs) - placedMs;
+	}
+}
