@@ -11,21 +11,21 @@ import type { FfmpegTranscoderFactory } from '../packager/transcode/transcoder.t
 import type { Sfu } from '../sfu/create-sfu.ts';
 import { createAccounts, type Accounts } from './accounts/create-accounts.ts';
 import { createSignaling, type Signaling } from './audience/create-signaling.ts';
-import type { MessageBus } from './bus/message-bus.ts';
+import type { MessageBus } from './platform/bus/message-bus.ts';
 import { describeChannel } from './channels/channel-description.ts';
 import type { Channel, ChannelStore } from './channels/channel-store.ts';
 import { PlayableChannels } from './channels/playable-channels.ts';
 import { createChannelApi, type ChannelApi } from './channels/create-channel-api.ts';
-import type { PublishAuthorizer } from './channels/publish-authorizer.ts';
+import type { PublishAuthorizer } from './publishing/publish-authorizer.ts';
 import { createChat, type Chat } from './chat/create-chat.ts';
-import type { Database } from './database/database.ts';
-import { createOpenApiRoutes, registerOpenApi } from './http/openapi.ts';
+import type { Database } from './platform/database/database.ts';
+import { createOpenApiRoutes, registerOpenApi } from './operations/openapi.ts';
 import { Metrics } from './operations/metrics.ts';
 import { readDescriptors, type DescriptorWatch } from './operations/descriptor-watch.ts';
-import { isReachedByTls, type ServerConfig } from './server-config.ts';
-import { registerWebSockets } from './sockets/signaling-routes.ts';
-import { SocketAdmission } from './sockets/socket-admission.ts';
-import { SfuLoadMeter, sfuBudget } from './tiers/sfu-budget.ts';
+import { isReachedByTls, type ServerConfig } from './server/server-config.ts';
+import { registerWebSockets } from './audience/socket/signaling-routes.ts';
+import { SocketAdmission } from './platform/sockets/socket-admission.ts';
+import { SfuLoadMeter, sfuBudget } from './audience/tiers/sfu-budget.ts';
 
 /** What they need of the server. */
 export type AudienceServicesDependencies = {

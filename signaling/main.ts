@@ -9,12 +9,12 @@ import type { Logger } from '../core/logger.ts';
 import { buildWebIfStale } from '../web/build.ts';
 import { buildServer, wantedPorts, type SpillwayServer } from './build-server.ts';
 import { DEMO_CHANNEL_NAME } from './channels/first-start.ts';
-import type { Endpoints } from './data-folder.ts';
-import { checkPorts } from './http/port-check.ts';
+import type { Endpoints } from './platform/folder/data-folder.ts';
+import { checkPorts } from './platform/http/port-check.ts';
 import { RejectionPolicy } from './operations/rejection-policy.ts';
-import { loadServerConfig, SERVER_CONFIG_SCHEMA, type ServerConfig } from './server-config.ts';
-import { textLogStream } from './text-log.ts';
-import { welcomeText } from './welcome-text.ts';
+import { loadServerConfig, SERVER_CONFIG_SCHEMA, type ServerConfig } from './server/server-config.ts';
+import { textLogStream } from './server/text-log.ts';
+import { welcomeText } from './server/welcome-text.ts';
 
 /** A shutdown that takes longer is cut short. */
 const SHUTDOWN_TIMEOUT_MS = 10_000;

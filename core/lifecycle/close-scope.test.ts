@@ -1,6 +1,7 @@
 /** Tests of the one teardown path: the standard behaviours that every closable object takes from here. */
 import { describe, expect, it } from 'vitest';
 import { CloseScope } from './close-scope.ts';
+import { FakeClock } from '../testing/fake-clock.ts';
 import { RecordingLogger } from '../testing/recording-logger.ts';
 
 type Reason = 'done' | 'parent-closed';
@@ -126,5 +127,23 @@ describe('CloseScope', () => {
 		scope.onClose(() => forget());
 		await scope.close('done');
 		expect(ran).toEqual(['twice']);
+	});
+
+	it('calls back once after a delay, or again and again, until closing begins', async () => {
+		const clock = new FakeClock();
+		const scope = new CloseScope<Reason>();
+		const calls: string[] = [];
+		scope.after(clock, 10, () => void calls.push('after'));
+		scope.every(clock, 10, () => void calls.push('every'));
+		scope.after(clock, 10, () => void calls.push('cancelled'))();
+		await clock.advance(20);
+		expect(calls.toSorted()).toEqual(['after', 'every', 'every']);
+		scope.after(clock, 10, () => void calls.push('too late'));
+		// Runs first and takes its time; the timers' own cleanups have not had their turn when they are due.
+		scope.onClose(() => clock.advance(50));
+		await scope.close('done');
+		scope.after(clock, 10, () => void calls.push('closed'));
+		await clock.advance(50);
+		expect(calls).toHaveLength(3);
 	});
 });

@@ -1,5 +1,6 @@
 /** One teardown path per object: a named reason, cleanups in reverse order, an abort signal for everything that waits. */
 import type { Logger } from '../logger.ts';
+import type { CancelTimer, Clock } from './clock.ts';
 
 /** Owned by everything that can be closed. Closing starts synchronously and finishes asynchronously. */
 export class CloseScope<Reason extends string> {
@@ -45,6 +46,16 @@ export class CloseScope<Reason extends string> {
 		return () => void this.#cleanups.delete(entry);
 	}
 
+	/** Calls back once after the delay, unless closing has begun by then. Returns a function that cancels it. */
+	after(clock: Clock, delayMs: number, callback: () => void): CancelTimer {
+		return this.#holdTimer((run) => clock.setTimeout(run, delayMs), callback, true);
+	}
+
+	/** Calls back again and again until closing begins. Returns a function that cancels it. */
+	every(clock: Clock, intervalMs: number, callback: () => void): CancelTimer {
+		return this.#holdTimer((run) => clock.setInterval(run, intervalMs), callback, false);
+	}
+
 	/** Idempotent: later calls return the promise of the first. Never rejects. */
 	close(reason: Reason): Promise<void> {
 		if (this.#closePromise === undefined) {
@@ -56,6 +67,26 @@ export class CloseScope<Reason extends string> {
 			void this.#runCleanups(reason).then(finish);
 		}
 		return this.#closePromise;
+	}
+
+	#holdTimer(start: (run: () => void) => CancelTimer, callback: () => void, isOnce: boolean): CancelTimer {
+		if (this.closed) {
+			return () => undefined;
+		}
+		const cancelTimer = start(() => {
+			if (isOnce) {
+				unregister();
+			}
+			// A slow cleanup that is registered later may still run, and this timer's own has its turn after it.
+			if (!this.closed) {
+				callback();
+			}
+		});
+		const unregister = this.onClose(cancelTimer);
+		return () => {
+			unregister();
+			cancelTimer();
+		};
 	}
 
 	async #runCleanups(reason: Reason): Promise<void> {

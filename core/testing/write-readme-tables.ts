@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { listConfigFields } from '../config/config-schema.ts';
 import { ERROR_CODES } from '../errors/errors.ts';
 // The one place in core/ that may look upwards: it is a tool, and no part of the product imports it.
-import { SERVER_CONFIG_SCHEMA } from '../../signaling/server-config.ts';
+import { SERVER_CONFIG_SCHEMA } from '../../signaling/server/server-config.ts';
 import { renderConfigurationTable, renderErrorTable, replaceTable } from './readme-tables.ts';
 
 const readmePath = join(import.meta.dirname, '..', '..', 'README.md');

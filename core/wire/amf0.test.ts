@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SpillwayError } from '../errors/errors.ts';
 import { amf0Object, decodeAmf0, encodeAmf0, MAX_AMF0_DEPTH, MAX_AMF0_VALUE_COUNT, type Amf0Value } from './amf0.ts';
-import { concat, hex } from '../../ingest/rtmp/testing/encoder-double.ts';
+import { concat, hex } from './rtmp/testing/encoder-double.ts';
 
 const { value: anyValue } = fc.letrec<{ value: Amf0Value }>((tie) => ({
 	value: fc.oneof(

@@ -5,7 +5,7 @@ import { SpillwayError } from '../errors/errors.ts';
 import { decodeAmf0, encodeAmf0, MAX_AMF0_VALUE_COUNT, type Amf0Value } from './amf0.ts';
 import { parseCommand, parseMetadata } from './rtmp/rtmp-commands.ts';
 import { MESSAGE_TYPE } from './rtmp/rtmp-messages.ts';
-import { concat, hex } from '../../ingest/rtmp/testing/encoder-double.ts';
+import { concat, hex } from './rtmp/testing/encoder-double.ts';
 
 const decode = (text: string): Amf0Value[] => decodeAmf0(hex(text));
 

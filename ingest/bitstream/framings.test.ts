@@ -12,7 +12,7 @@ import { H264Depacketizer } from '../../sfu/rtp/h264-depacketizer.ts';
 import { FakeWhipTransport } from '../testing/fake-whip-transport.ts';
 import type { PublisherRtpPacket, PublisherUnit } from '../publisher/publisher.ts';
 import { FlvDemuxer } from '../rtmp/flv-demuxer.ts';
-import { avcRecord, concat, legacy, lengthPrefixed } from '../rtmp/testing/encoder-double.ts';
+import { avcRecord, concat, legacy, lengthPrefixed } from '../../core/wire/rtmp/testing/encoder-double.ts';
 import { WhipPublisher } from '../whip/whip-publisher.ts';
 
 type CodedPicture = { isIdr: boolean; slices: Uint8Array[]; sps: Uint8Array; pps: Uint8Array[] };

@@ -18,7 +18,13 @@ import { AudioLegs, VideoLegs, type BroadcastOutputs, type LegEncoderState } fro
 import { ContributionTimeline } from '../timing/contribution-timeline.ts';
 import { EncoderAdmission } from '../media-plan/encoder-admission.ts';
 import { requestKeyFrames } from './key-frame-requests.ts';
-import { isGopTooLong, isSamePlan, MAX_PASS_THROUGH_GOP_MS, type LegPlan, type StreamFacts } from '../media-plan/leg-planner.ts';
+import {
+	isGopTooLong,
+	isSamePlan,
+	MAX_PASS_THROUGH_GOP_MS,
+	type LegPlan,
+	type StreamFacts,
+} from '../media-plan/leg-planner.ts';
 import { ProblemWatch } from './problem-watch.ts';
 import type { Publisher, PublisherEndReason, PublisherRtpPacket, PublisherUnit } from '../publisher/publisher.ts';
 import { RunSwitch } from '../media-graph/run-switch.ts';

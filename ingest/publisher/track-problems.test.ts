@@ -6,12 +6,12 @@ import { PUBLISH_END_WORDS } from '../broadcast/publish-report.ts';
 import { isConfigurationProblem, TRACK_PROBLEMS, trackProblem, type TrackProblemCode } from './track-problems.ts';
 
 const CODES = Object.keys(TRACK_PROBLEMS) as TrackProblemCode[];
-const INGEST = import.meta.dirname;
+const INGEST = path.join(import.meta.dirname, '..');
 
 /** What ingest's own code says, the table and tests apart. */
 function readSources(): string {
 	return readdirSync(INGEST, { recursive: true, encoding: 'utf8' })
-		.filter((file) => /\.ts$/.test(file) && !/\.test\.ts$|testing\/|^track-problems\.ts$/.test(file))
+		.filter((file) => /\.ts$/.test(file) && !/\.test\.ts$|testing\/|(^|\/)track-problems\.ts$/.test(file))
 		.map((file) => readFileSync(path.join(INGEST, file), 'utf8'))
 		.join('\n');
 }

@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest';
 import type { TrackConfig } from '../../core/media/codecs.ts';
 import { writePps } from '../../core/media/testing/h264-writer.ts';
 import { FlvDemuxer, type RtmpMediaUnit } from './flv-demuxer.ts';
-import * as double from './testing/encoder-double.ts';
-import { avcRecord, concat, hex, legacy, lengthPrefixed } from './testing/encoder-double.ts';
+import * as double from '../../core/wire/rtmp/testing/encoder-double.ts';
+import { avcRecord, concat, hex, legacy, lengthPrefixed } from '../../core/wire/rtmp/testing/encoder-double.ts';
 
 const { SPS_320X180, PPS_320X180, SPS_640X360, PPS_640X360, IDR_NAL, SLICE_NAL } = double;
 

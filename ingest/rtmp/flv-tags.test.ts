@@ -9,7 +9,7 @@ import {
 	readsEnhancedRtmp,
 } from '../../core/wire/rtmp/enhanced-rtmp.ts';
 import { parseAudioMessage, parseVideoMessage, type FlvTag } from './flv-tags.ts';
-import { ascii, concat, enhanced, hex, int24, legacy } from './testing/encoder-double.ts';
+import { ascii, concat, enhanced, hex, int24, legacy } from '../../core/wire/rtmp/testing/encoder-double.ts';
 
 const body = hex('0102030405');
 

@@ -3,7 +3,12 @@
  * RTMP form. Says what a message holds; does not look into H.264 or AAC. Never throws.
  */
 import type { TrackProblemCode } from '../publisher/track-problems.ts';
-import { parseEnhancedAudio, parseEnhancedVideo, type EnhancedPiece, type EnhancedProblem } from '../../core/wire/rtmp/enhanced-rtmp.ts';
+import {
+	parseEnhancedAudio,
+	parseEnhancedVideo,
+	type EnhancedPiece,
+	type EnhancedProblem,
+} from '../../core/wire/rtmp/enhanced-rtmp.ts';
 
 /** What is in a message, for one track. All bytes are views of the message. */
 export type FlvTag =

@@ -9,7 +9,7 @@ import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import { DEFAULT_RTMP_SERVER_CONFIG } from './rtmp-server.ts';
 import type { Broadcast } from '../broadcast/broadcast.ts';
 import type { Publisher, PublisherEndReason } from '../publisher/publisher.ts';
-import { concat, EncoderDouble, legacy } from './testing/encoder-double.ts';
+import { concat, EncoderDouble, legacy } from '../../core/wire/rtmp/testing/encoder-double.ts';
 import { createRtmpIngest } from './rtmp-ingest.ts';
 
 const PERMISSION = {

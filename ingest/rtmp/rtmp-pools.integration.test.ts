@@ -6,7 +6,7 @@ import { systemClock, withDeadline } from '../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import { DEFAULT_RTMP_SERVER_CONFIG, RtmpServer, type RtmpServerConfig } from './rtmp-server.ts';
-import { concat, EncoderDouble } from './testing/encoder-double.ts';
+import { concat, EncoderDouble } from '../../core/wire/rtmp/testing/encoder-double.ts';
 
 const KEY = 'sk_goodkey';
 const [ATTACKER, STREAMER] = ['127.0.0.9', '127.0.0.1'];

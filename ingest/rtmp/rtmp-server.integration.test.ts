@@ -11,7 +11,15 @@ import { parseSps } from '../../core/media/h264-parameter-sets.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import type { RtmpMediaUnit, RtmpPublisher } from './rtmp-publisher.ts';
 import { DEFAULT_RTMP_SERVER_CONFIG, RtmpServer, type RtmpServerConfig } from './rtmp-server.ts';
-import { clientHello, concat, EncoderDouble, hex, IDR_NAL, legacy, lengthPrefixed } from './testing/encoder-double.ts';
+import {
+	clientHello,
+	concat,
+	EncoderDouble,
+	hex,
+	IDR_NAL,
+	legacy,
+	lengthPrefixed,
+} from '../../core/wire/rtmp/testing/encoder-double.ts';
 
 const KEY = 'sk_goodkey';
 const PATIENCE_MS = 20_000;

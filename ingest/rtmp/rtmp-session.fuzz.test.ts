@@ -5,8 +5,16 @@ import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import { DEFAULT_RTMP_SERVER_CONFIG } from './rtmp-server.ts';
 import { RtmpSession } from './rtmp-session.ts';
-import { FFMPEG_SESSION, OBS_SESSION } from './testing/captured-sessions.ts';
-import { concat, EncoderDouble, hex, IDR_NAL, legacy, lengthPrefixed, SLICE_NAL } from './testing/encoder-double.ts';
+import { FFMPEG_SESSION, OBS_SESSION } from '../../core/wire/rtmp/testing/captured-sessions.ts';
+import {
+	concat,
+	EncoderDouble,
+	hex,
+	IDR_NAL,
+	legacy,
+	lengthPrefixed,
+	SLICE_NAL,
+} from '../../core/wire/rtmp/testing/encoder-double.ts';
 import { FakeConnection } from './testing/fake-connection.ts';
 
 const LIMITS = { ...DEFAULT_RTMP_SERVER_CONFIG, maxMessageBytes: 60_000, maxBufferedBytes: 100_000 };

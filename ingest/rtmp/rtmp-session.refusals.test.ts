@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { SpillwayError, type ErrorCode } from '../../core/errors/errors.ts';
 import { WHERE_KEYS_BELONG } from './publish-address.ts';
-import { concat, type EncoderDouble, hex } from './testing/encoder-double.ts';
+import { concat, type EncoderDouble, hex } from '../../core/wire/rtmp/testing/encoder-double.ts';
 import { KEY, SessionBench, type SessionBenchOptions } from './testing/session-bench.ts';
 
 const benches: SessionBench[] = [];

@@ -1,6 +1,14 @@
 /** Tests of rtmp-session.ts: goodbyes, connections that publish again, and streams of which something cannot be used. */
 import { afterEach, describe, expect, it } from 'vitest';
-import { AAC_48K_STEREO, concat, enhanced, hex, IDR_NAL, legacy, lengthPrefixed } from './testing/encoder-double.ts';
+import {
+	AAC_48K_STEREO,
+	concat,
+	enhanced,
+	hex,
+	IDR_NAL,
+	legacy,
+	lengthPrefixed,
+} from '../../core/wire/rtmp/testing/encoder-double.ts';
 import { KEY, SessionBench, type SessionBenchOptions } from './testing/session-bench.ts';
 
 const benches: SessionBench[] = [];

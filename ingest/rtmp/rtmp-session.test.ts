@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { MESSAGE_TYPE } from '../../core/wire/rtmp/rtmp-messages.ts';
 import { DEFAULT_RTMP_SERVER_CONFIG } from './rtmp-server.ts';
-import { FFMPEG_SESSION, OBS_SESSION } from './testing/captured-sessions.ts';
+import { FFMPEG_SESSION, OBS_SESSION } from '../../core/wire/rtmp/testing/captured-sessions.ts';
 import {
 	clientHello,
 	concat,
@@ -12,7 +12,7 @@ import {
 	legacy,
 	lengthPrefixed,
 	SLICE_NAL,
-} from './testing/encoder-double.ts';
+} from '../../core/wire/rtmp/testing/encoder-double.ts';
 import { KEY, SessionBench, type SessionBenchOptions } from './testing/session-bench.ts';
 
 const benches: SessionBench[] = [];

@@ -9,7 +9,7 @@ import { createId, type PublisherId } from '../../core/ids.ts';
 import { debugOnly, type Logger } from '../../core/logger.ts';
 import { StateMachine } from '../../core/lifecycle/state-machine.ts';
 import { ChunkReader } from '../../core/wire/rtmp/chunk-reader.ts';
-import { Handshake } from './handshake.ts';
+import { Handshake } from '../../core/wire/rtmp/handshake.ts';
 import { findStreamKeys } from './publish-address.ts';
 import {
 	endAnswer,

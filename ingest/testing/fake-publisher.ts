@@ -4,7 +4,13 @@ import type { PublisherId } from '../../core/ids.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
 import type { FakeClock } from '../../core/testing/fake-clock.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
-import type { Publisher, PublisherEndReason, PublisherEvents, PublishProtocol, TrackProblem } from '../publisher/publisher.ts';
+import type {
+	Publisher,
+	PublisherEndReason,
+	PublisherEvents,
+	PublishProtocol,
+	TrackProblem,
+} from '../publisher/publisher.ts';
 import { AAC_CONFIG, H264_CONFIG } from './track-configs.ts';
 
 /** What the encoder is set to. */

@@ -14,7 +14,13 @@ import { ReorderBuffer } from '../../sfu/rtp/reorder-buffer.ts';
 import type { RtpHeader } from '../../core/wire/rtp/rtp-packet.ts';
 import { readVp8KeyFrame, Vp8Depacketizer } from '../../sfu/rtp/vp8-depacketizer.ts';
 import { PictureWatch } from '../publisher/picture-watch.ts';
-import type { Publisher, PublisherEndReason, PublisherEvents, PublisherRtpPacket, TrackProblem } from '../publisher/publisher.ts';
+import type {
+	Publisher,
+	PublisherEndReason,
+	PublisherEvents,
+	PublisherRtpPacket,
+	TrackProblem,
+} from '../publisher/publisher.ts';
 import { H264Receiver, type PictureTimes } from './h264-receiver.ts';
 
 /** OBS closes its connection first and says DELETE after it: this long a closed connection may still turn out a clean stop. */

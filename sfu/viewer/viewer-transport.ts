@@ -8,7 +8,12 @@ import type { Logger } from '../../core/logger.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import type { BroadcastRouter, ViewerRouter } from '../broadcast/broadcast-router.ts';
 import { DEFAULT_PAYLOAD_TYPES } from '../rtp/media-codecs.ts';
-import { answerViewerMedia, negotiateWhep, viewerCapabilities, type NegotiatedViewer } from '../sdp/whep-negotiation.ts';
+import {
+	answerViewerMedia,
+	negotiateWhep,
+	viewerCapabilities,
+	type NegotiatedViewer,
+} from '../sdp/whep-negotiation.ts';
 import { remoteDtlsParameters } from '../sdp/bundle.ts';
 import { writeSdpAnswer } from '../sdp/sdp-answer.ts';
 import type { SdpOffer } from '../sdp/sdp-offer.ts';

@@ -2,9 +2,9 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { Type, type Static } from 'typebox';
 import { SpillwayError } from '../../core/errors/errors.ts';
-import { refuseOtherMethods } from '../http/error-handler.ts';
-import { RATE_LIMITS, registerRateLimits } from '../http/rate-limits.ts';
-import { refusals, validateWithTypeBox } from '../http/schema-validation.ts';
+import { refuseOtherMethods } from '../platform/http/error-handler.ts';
+import { RATE_LIMITS, registerRateLimits } from '../platform/http/rate-limits.ts';
+import { refusals, validateWithTypeBox } from '../platform/http/schema-validation.ts';
 import type { AccountService, LogIn } from './account-service.ts';
 import type { TokenAuthenticator } from './authenticator.ts';
 import type { RequestOrigin } from './request-origin.ts';

@@ -1,7 +1,7 @@
 /** Keeps other sites from making a signed-in browser change something (cross-site request forgery). */
 import type { FastifyRequest } from 'fastify';
 import { SpillwayError } from '../../core/errors/errors.ts';
-import { OriginCheck } from '../sockets/origin-check.ts';
+import { OriginCheck } from '../platform/sockets/origin-check.ts';
 import type { SessionCookies } from './session-cookies.ts';
 
 /** Header that only scripts of our own origin can send without a preflight, which nobody answers. */

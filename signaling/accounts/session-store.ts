@@ -1,7 +1,7 @@
 /** Log-ins in the database: one row each, with the hash of the refresh token that is valid now. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { createId } from '../../core/ids.ts';
-import type { Queryable } from '../database/database.ts';
+import type { Queryable } from '../platform/database/database.ts';
 import { ACCESS_TOKEN_LIFE_SECONDS } from './access-token.ts';
 import type { RefreshTokens } from './refresh-token.ts';
 

@@ -8,17 +8,17 @@ import type { Logger } from '../../core/logger.ts';
 import type { AudienceReport } from '../../core/protocol/api/audience-report.ts';
 import type { ChannelDescription } from '../../core/protocol/api/channel-description.ts';
 import type { SignalingCloseReason } from '../../core/protocol/signaling/signaling-constants.ts';
-import type { MessageBus } from '../bus/message-bus.ts';
+import type { MessageBus } from '../platform/bus/message-bus.ts';
 import type { Channel } from '../channels/channel-store.ts';
-import type { ChatService } from '../chat/chat-service.ts';
-import type { Database } from '../database/database.ts';
-import { createBeaconRoutes } from '../presence/beacon-routes.ts';
-import { ViewerTokens } from '../presence/viewer-token.ts';
-import { SignalingSockets, type RequestAuthenticator } from '../sockets/signaling-routes.ts';
-import type { SocketAdmission } from '../sockets/socket-admission.ts';
-import type { SfuBudget, SfuLoad } from '../tiers/tier-input.ts';
-import { AudienceRooms, type ViewerCost } from './audience.ts';
-import { ViewerEventLog } from './viewer-event-log.ts';
+import type { ChatService } from '../chat/store/chat-service.ts';
+import type { Database } from '../platform/database/database.ts';
+import { createBeaconRoutes } from './presence/beacon-routes.ts';
+import { ViewerTokens } from './presence/viewer-token.ts';
+import { SignalingSockets, type RequestAuthenticator } from './socket/signaling-routes.ts';
+import type { SocketAdmission } from '../platform/sockets/socket-admission.ts';
+import type { SfuBudget, SfuLoad } from './tiers/tier-input.ts';
+import { AudienceRooms, type ViewerCost } from './room/audience.ts';
+import { ViewerEventLog } from './room/viewer-event-log.ts';
 
 /** What signaling needs. */
 export type SignalingDependencies = {

@@ -7,9 +7,9 @@ import type { ChannelId } from '../../core/ids.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { channelDescriptionSchema, channelListSchema } from '../../core/protocol/api/channel-description.ts';
 import type { ServerMessage } from '../../core/protocol/signaling/signaling-messages.ts';
-import { InProcessBus } from '../bus/in-process-bus.ts';
-import type { ChatUser } from '../chat/chat-service.ts';
-import type { Database } from '../database/database.ts';
+import { InProcessBus } from '../platform/bus/in-process-bus.ts';
+import type { ChatUser } from '../chat/store/chat-service.ts';
+import type { Database } from '../platform/database/database.ts';
 import { ApiBench, TEST_PASSWORD, type TestBrowser } from '../testing/api-bench.ts';
 import { DATABASE_KINDS, openTestDatabase } from '../testing/both-databases.ts';
 

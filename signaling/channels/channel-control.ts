@@ -9,8 +9,8 @@ import type { ChannelId, ChannelName } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
-import type { MessageBus } from '../bus/message-bus.ts';
-import type { PublishAuthorizer } from './publish-authorizer.ts';
+import type { MessageBus } from '../platform/bus/message-bus.ts';
+import type { PublishAuthorizer } from '../publishing/publish-authorizer.ts';
 
 /** Name of the bus topic. */
 export const CHANNEL_CONTROL_TOPIC = 'channels/control';

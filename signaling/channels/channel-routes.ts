@@ -13,9 +13,9 @@ import {
 } from '../../core/protocol/api/channel-description.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
-import { refuseOtherMethods } from '../http/error-handler.ts';
-import { RATE_LIMITS, registerRateLimits } from '../http/rate-limits.ts';
-import { refusals, validateWithTypeBox } from '../http/schema-validation.ts';
+import { refuseOtherMethods } from '../platform/http/error-handler.ts';
+import { RATE_LIMITS, registerRateLimits } from '../platform/http/rate-limits.ts';
+import { refusals, validateWithTypeBox } from '../platform/http/schema-validation.ts';
 import { channelParamsSchema, type ChannelAccess, type ChannelParams } from './channel-access.ts';
 import type { ChannelControl } from './channel-control.ts';
 import { describeChannel, ownChannelSchema, type OwnChannelDescription } from './channel-description.ts';

@@ -12,8 +12,8 @@ import {
 } from '../../core/ids.ts';
 import { DEFAULT_CHANNEL_POLICY, type ChannelPolicy } from '../../core/protocol/api/channel-description.ts';
 import type { BroadcastOwner } from '../../ingest/media-plan/work-budget.ts';
-import { isUniqueViolation, type Database, type Queryable } from '../database/database.ts';
-import { createStreamKey, hashStreamKey, shownPrefix } from './stream-key.ts';
+import { isUniqueViolation, type Database, type Queryable } from '../platform/database/database.ts';
+import { createStreamKey, hashStreamKey, shownPrefix } from '../publishing/stream-key.ts';
 
 /** A lasting place with a name. */
 export type Channel = {

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import { normalizeCategory, normalizeText } from './channel-text.ts';
-import { adviseEncoder } from './encoder-advice.ts';
+import { adviseEncoder } from '../publishing/encoder-advice.ts';
 
 describe('normalizeText', () => {
 	it('trims, composes, and leaves markup as it is', () => {

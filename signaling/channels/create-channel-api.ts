@@ -6,17 +6,17 @@ import type { Logger } from '../../core/logger.ts';
 import type { AudienceReport } from '../../core/protocol/api/audience-report.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
-import type { MessageBus } from '../bus/message-bus.ts';
-import type { Database } from '../database/database.ts';
-import { createBroadcastRoutes } from './broadcast-routes.ts';
+import type { MessageBus } from '../platform/bus/message-bus.ts';
+import type { Database } from '../platform/database/database.ts';
+import { createBroadcastRoutes } from '../publishing/broadcast-routes.ts';
 import { ChannelAccess } from './channel-access.ts';
 import { ChannelControl } from './channel-control.ts';
 import { createChannelRoutes } from './channel-routes.ts';
 import type { ChannelStore } from './channel-store.ts';
-import { createModeratorRoutes, type ModeratorRoutesDependencies } from './moderator-routes.ts';
+import { createModeratorRoutes, type ModeratorRoutesDependencies } from '../chat/api/moderator-routes.ts';
 import { ModeratorStore } from './moderator-store.ts';
-import type { PublishAuthorizer } from './publish-authorizer.ts';
-import { createStreamKeyRoutes } from './stream-key-routes.ts';
+import type { PublishAuthorizer } from '../publishing/publish-authorizer.ts';
+import { createStreamKeyRoutes } from '../publishing/stream-key-routes.ts';
 
 /** What {@link createChannelApi} needs. */
 export type ChannelApiDependencies = {

@@ -4,7 +4,7 @@ import { SpillwayError } from '../../core/errors/errors.ts';
 import { createId, createSecret, type ChannelId, type StreamKey } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
 import { PasswordHasher } from '../accounts/password-hash.ts';
-import type { Database, Queryable } from '../database/database.ts';
+import type { Database, Queryable } from '../platform/database/database.ts';
 import { ChannelStore } from './channel-store.ts';
 
 /** The channel that is there from the start. */

@@ -4,7 +4,7 @@ import { Value } from 'typebox/value';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import type { ChannelId } from '../../core/ids.ts';
-import type { Queryable } from '../database/database.ts';
+import type { Queryable } from '../platform/database/database.ts';
 
 /** Moderators of one channel; more than any channel has. */
 const MAX_MODERATORS = 200;

@@ -1,7 +1,7 @@
 /** Who gets which answer: every route of the API that changes or tells something private, asked by everybody there is. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { USER_ROLES } from '../accounts/user.ts';
-import type { Database } from '../database/database.ts';
+import type { Database } from '../platform/database/database.ts';
 import { ApiBench, TEST_PASSWORD, type TestBrowser } from '../testing/api-bench.ts';
 import { openTestDatabase } from '../testing/both-databases.ts';
 import { CHANNEL_PERMISSIONS, isAllowed, type ChannelAction } from './channel-permissions.ts';

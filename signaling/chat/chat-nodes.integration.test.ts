@@ -3,10 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import type { ChannelId } from '../../core/ids.ts';
 import { silentLogger } from '../../core/logger.ts';
-import { RedisBus } from '../bus/redis-bus.ts';
+import { RedisBus } from '../platform/bus/redis-bus.ts';
 import { startRedis } from '../testing/real-servers.ts';
-import { ChatRooms } from './chat-rooms.ts';
-import type { ChatMember, ChatRoom } from './chat-service.ts';
+import { ChatRooms } from './room/chat-rooms.ts';
+import type { ChatMember, ChatRoom } from './store/chat-service.ts';
 import { FakeRoomStore } from './testing/fake-room-store.ts';
 
 const CHANNEL = 'channel-1' as ChannelId;

@@ -7,13 +7,13 @@ import { AttemptLimiter } from '../../core/limits/attempt-limiter.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
 import { CredentialWatch } from '../accounts/credential-watch.ts';
-import type { MessageBus } from '../bus/message-bus.ts';
-import type { Database } from '../database/database.ts';
-import type { SocketAdmission } from '../sockets/socket-admission.ts';
-import { ChatRooms } from './chat-rooms.ts';
-import type { ChatService } from './chat-service.ts';
-import { CHAT_TOKEN_PREFIX, ChatStore, type RestrictedAuthor } from './chat-store.ts';
-import { createChatTokenRoutes } from './chat-token-routes.ts';
+import type { MessageBus } from '../platform/bus/message-bus.ts';
+import type { Database } from '../platform/database/database.ts';
+import type { SocketAdmission } from '../platform/sockets/socket-admission.ts';
+import { ChatRooms } from './room/chat-rooms.ts';
+import type { ChatService } from './store/chat-service.ts';
+import { CHAT_TOKEN_PREFIX, ChatStore, type RestrictedAuthor } from './store/chat-store.ts';
+import { createChatTokenRoutes } from './api/chat-token-routes.ts';
 import { IrcConnections } from './irc/irc-routes.ts';
 
 /** What chat needs of the server. */

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import { silentLogger } from '../../core/logger.ts';
-import { openPgliteDatabase } from '../database/pglite-database.ts';
+import { openPgliteDatabase } from '../platform/database/pglite-database.ts';
 import { checkDisk } from './disk-check.ts';
 
 const DISK_MEBIBYTES = 96;

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
-import { registerErrorHandler } from '../http/error-handler.ts';
+import { registerErrorHandler } from '../platform/http/error-handler.ts';
 import { registerHealthRoutes } from './health-routes.ts';
 
 describe('registerHealthRoutes', () => {

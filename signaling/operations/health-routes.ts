@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { withDeadline, type Clock } from '../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../core/errors/errors.ts';
-import { refuseOtherMethods } from '../http/error-handler.ts';
+import { refuseOtherMethods } from '../platform/http/error-handler.ts';
 
 /** One part of the server. */
 export type ReadinessCheck = {

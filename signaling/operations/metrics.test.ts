@@ -3,7 +3,7 @@ import fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
-import { registerErrorHandler } from '../http/error-handler.ts';
+import { registerErrorHandler } from '../platform/http/error-handler.ts';
 import { Metrics, type MetricsReadings } from './metrics.ts';
 
 const READINGS: MetricsReadings = {

@@ -6,8 +6,9 @@ import { Counter, Gauge, Registry } from 'prom-client';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { errorMessage, SpillwayError } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
-import { ENCODER_STATES, type DeliveryTier, type EncoderState } from '../../core/protocol/api/channel-description.ts';
-import { failureCodeOf, refuseOtherMethods } from '../http/error-handler.ts';
+import { ENCODER_STATES, type EncoderState } from '../../core/protocol/api/channel-description.ts';
+import { failureCodeOf, refuseOtherMethods } from '../platform/http/error-handler.ts';
+import type { DeliveryTier } from '../../core/protocol/tiers.ts';
 
 /** Where the figures come from; asked at each scrape. */
 export type MetricsReadings = {

@@ -7,18 +7,18 @@ import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
 import { createAccounts, type Accounts } from '../accounts/create-accounts.ts';
 import type { UserRole } from '../accounts/user.ts';
-import { InProcessBus } from '../bus/in-process-bus.ts';
-import type { MessageBus } from '../bus/message-bus.ts';
+import { InProcessBus } from '../platform/bus/in-process-bus.ts';
+import type { MessageBus } from '../platform/bus/message-bus.ts';
 import { ChannelStore } from '../channels/channel-store.ts';
 import { createChannelApi, type ChannelApi } from '../channels/create-channel-api.ts';
-import { PublishAuthorizer } from '../channels/publish-authorizer.ts';
-import type { Database } from '../database/database.ts';
-import { KnownNetworks } from '../database/known-networks.ts';
+import { PublishAuthorizer } from '../publishing/publish-authorizer.ts';
+import type { Database } from '../platform/database/database.ts';
+import { KnownNetworks } from '../platform/database/known-networks.ts';
 import { createChat, type Chat } from '../chat/create-chat.ts';
-import { registerErrorHandler } from '../http/error-handler.ts';
-import { createOpenApiRoutes, registerOpenApi } from '../http/openapi.ts';
-import { requestLimits } from '../http/request-limits.ts';
-import { SocketAdmission } from '../sockets/socket-admission.ts';
+import { registerErrorHandler } from '../platform/http/error-handler.ts';
+import { createOpenApiRoutes, registerOpenApi } from '../operations/openapi.ts';
+import { requestLimits } from '../platform/http/request-limits.ts';
+import { SocketAdmission } from '../platform/sockets/socket-admission.ts';
 
 /** A password that every account of a test has. */
 export const TEST_PASSWORD = 'correct horse battery';

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import { silentLogger } from '../../core/logger.ts';
-import type { Database } from '../database/database.ts';
-import { migrateDatabase, readMigrations } from '../database/migrate.ts';
-import { PgDatabase } from '../database/pg-database.ts';
-import { openPgliteDatabase } from '../database/pglite-database.ts';
+import type { Database } from '../platform/database/database.ts';
+import { migrateDatabase, readMigrations } from '../platform/database/migrate.ts';
+import { PgDatabase } from '../platform/database/pg-database.ts';
+import { openPgliteDatabase } from '../platform/database/pglite-database.ts';
 import { startPostgres } from './real-servers.ts';
 
 /** For `describe.each`. */

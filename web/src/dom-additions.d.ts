@@ -1,6 +1,6 @@
 /** What Chromium has and TypeScript's DOM library does not yet. Everything optional: other browsers lack it. */
-import type { DeliveryTier } from '../../core/protocol/api/channel-description.ts';
 import type { PlayerStatistics } from './composables/use-player.ts';
+import type { DeliveryTier } from '../../core/protocol/tiers.ts';
 
 declare global {
 	/** https://w3c.github.io/webrtc-extensions/#rtp-header-extension-control-dom */

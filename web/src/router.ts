@@ -1,8 +1,8 @@
 /** Addresses and their pages. */
 import { createRouter, createWebHistory, type RouteLocation, type RouteLocationRaw } from 'vue-router';
-import { DELIVERY_TIERS, type DeliveryTier } from '../../core/protocol/api/channel-description.ts';
 import { parseChannelName } from '../../core/ids.ts';
 import HomePage from './pages/HomePage.vue';
+import { DELIVERY_TIERS, type DeliveryTier } from '../../core/protocol/tiers.ts';
 
 /** `?tier=webrtc` or `?tier=ll-hls` chooses the tier to begin with; real time otherwise. */
 function channelProps(route: RouteLocation): { name: string; initialTier: DeliveryTier; key: string } {

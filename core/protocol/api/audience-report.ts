@@ -1,7 +1,6 @@
 /** Who watches a channel, and how: what the dashboard shows its owner. */
 import { Type, type Static } from 'typebox';
-import { DELIVERY_TIERS } from './channel-description.ts';
-import { TIER_REASONS } from '../signaling/signaling-constants.ts';
+import { DELIVERY_TIERS, TIER_REASONS } from '../tiers.ts';
 
 const latency = Type.Union(
 	[

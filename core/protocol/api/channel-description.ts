@@ -1,10 +1,6 @@
 /** What the API tells about a channel, and the server's time: the schemas that server, player and load tester share. */
 import { Type, type Static } from 'typebox';
-
-/** The two ways a channel is delivered. */
-export const DELIVERY_TIERS = ['webrtc', 'll-hls'] as const;
-/** One of {@link DELIVERY_TIERS}. */
-export type DeliveryTier = (typeof DELIVERY_TIERS)[number];
+import { DELIVERY_TIERS } from '../tiers.ts';
 
 /**
  * `offline`: no broadcast. `starting`: a publisher is connected, nothing can be played yet. `live`: playing.

@@ -9,32 +9,6 @@ export const MAX_SIGNALING_MESSAGE_BYTES = 16_384;
 /** Characters of one chat message. */
 export const MAX_CHAT_TEXT_LENGTH = 500;
 
-/**
- * Why a viewer is in the tier he is in. `pinned`: chose LL-HLS himself. `mass-only`, `waiting-list`: the channel's policy.
- * `fits`: there is room for everybody. `priority`: in spite of the crowd. `seats-full`: the channel's own number of seats.
- * `budget-consumers`, `budget-bitrate`, `budget-cpu`: what ran out. `webrtc-unsupported`: the browser cannot. `webrtc-blocked`:
- * the network does not let it through. `line-too-poor`: the line does not carry the picture. `switched-lately`: at most one switch a minute. `worker-lost`, `sfu-unavailable`: on our side.
- */
-export const TIER_REASONS = [
-	'fits',
-	'priority',
-	'pinned',
-	'mass-only',
-	'waiting-list',
-	'seats-full',
-	'budget-consumers',
-	'budget-bitrate',
-	'budget-cpu',
-	'webrtc-unsupported',
-	'webrtc-blocked',
-	'line-too-poor',
-	'switched-lately',
-	'worker-lost',
-	'sfu-unavailable',
-] as const;
-/** One of {@link TIER_REASONS}. */
-export type TierReason = (typeof TIER_REASONS)[number];
-
 /** Why the server closes a socket (RFC 6455 §7.4.2: 4000–4999 are ours), and whether the viewer should come again. */
 export const SIGNALING_CLOSE_CODES = {
 	serverStopping: { code: 4000, reconnects: true },

@@ -4,8 +4,9 @@
  * the server.
  */
 import { Type, type Static } from 'typebox';
-import { channelDescriptionSchema, DELIVERY_TIERS } from '../api/channel-description.ts';
-import { MAX_CHAT_TEXT_LENGTH, SIGNALING_PROTOCOL, TIER_REASONS } from './signaling-constants.ts';
+import { channelDescriptionSchema } from '../api/channel-description.ts';
+import { MAX_CHAT_TEXT_LENGTH, SIGNALING_PROTOCOL } from './signaling-constants.ts';
+import { DELIVERY_TIERS, TIER_REASONS } from '../tiers.ts';
 
 const tier = Type.Enum([...DELIVERY_TIERS]);
 const epochMs = Type.Number({ description: 'Epoch milliseconds on the server, fractional.' });

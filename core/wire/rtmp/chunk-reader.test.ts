@@ -5,8 +5,8 @@ import { SpillwayError } from '../../errors/errors.ts';
 import { ChunkReader, DEFAULT_CHUNK_READER_LIMITS, type ChunkReaderLimits } from './chunk-reader.ts';
 import { ChunkWriter } from './chunk-writer.ts';
 import { setChunkSizeMessage, type RtmpMessage } from './rtmp-messages.ts';
-import { FFMPEG_SESSION, OBS_SESSION } from '../../../ingest/rtmp/testing/captured-sessions.ts';
-import { concat, hex } from '../../../ingest/rtmp/testing/encoder-double.ts';
+import { FFMPEG_SESSION, OBS_SESSION } from './testing/captured-sessions.ts';
+import { concat, hex } from './testing/encoder-double.ts';
 
 function readAll(bytes: Uint8Array, pieceBytes = bytes.length, limits?: ChunkReaderLimits): RtmpMessage[] {
 	const messages: RtmpMessage[] = [];

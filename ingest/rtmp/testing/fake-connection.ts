@@ -1,7 +1,7 @@
 /** A connection without a socket: keeps what the session says and reads it as an encoder would. */
 import { decodeAmf0, type Amf0Value } from '../../../core/wire/amf0.ts';
 import { ChunkReader } from '../../../core/wire/rtmp/chunk-reader.ts';
-import { HANDSHAKE_PACKET_BYTES } from '../handshake.ts';
+import { HANDSHAKE_PACKET_BYTES } from '../../../core/wire/rtmp/handshake.ts';
 import type { RtmpConnection } from '../rtmp-connection.ts';
 import { MESSAGE_TYPE, type RtmpMessage } from '../../../core/wire/rtmp/rtmp-messages.ts';
 

@@ -6,7 +6,7 @@ import type { RtmpMediaUnit, RtmpPublisher } from '../rtmp-publisher.ts';
 import { DEFAULT_RTMP_SERVER_CONFIG } from '../rtmp-server.ts';
 import { RtmpSession } from '../rtmp-session.ts';
 import type { RtmpSessionLimits } from '../rtmp-session-options.ts';
-import { concat, EncoderDouble } from './encoder-double.ts';
+import { concat, EncoderDouble } from '../../../core/wire/rtmp/testing/encoder-double.ts';
 import { FakeConnection } from './fake-connection.ts';
 
 /** The key that is accepted unless a test says otherwise. */

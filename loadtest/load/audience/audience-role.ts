@@ -1,7 +1,6 @@
 /** The role `audience`: viewers with a signaling socket, who play what they are told. */
 import { randomInt } from 'node:crypto';
 import type { CancelTimer } from '../../../core/lifecycle/clock.ts';
-import type { DeliveryTier } from '../../../core/protocol/api/channel-description.ts';
 import type { TierDecision } from '../../../core/protocol/signaling/signaling-messages.ts';
 import { createHlsPlayer } from '../hls/hls-player.ts';
 import { scheduleArrivals } from '../run/arrivals.ts';
@@ -9,6 +8,7 @@ import type { Role, RoleContext } from '../run/role.ts';
 import { createWebRtcPlayer } from '../webrtc/webrtc-player.ts';
 import { AudienceViewer, type AudienceViewerEvents } from './audience-viewer.ts';
 import { FrameReader, reconnectsAfter, SignalingSocket } from './signaling-socket.ts';
+import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 
 const EACH_INTERVAL_MS = 1000;
 const MAX_NOTES = 5;

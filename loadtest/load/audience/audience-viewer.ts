@@ -1,8 +1,12 @@
 /** A virtual viewer who does as he is told: joins, plays the tier of the decision, and changes over when a new one comes. */
 import { type CancelTimer, type Clock, sleep } from '../../../core/lifecycle/clock.ts';
-import type { DeliveryTier } from '../../../core/protocol/api/channel-description.ts';
-import type { ClientMessage, ServerMessage, TierDecision } from '../../../core/protocol/signaling/signaling-messages.ts';
+import type {
+	ClientMessage,
+	ServerMessage,
+	TierDecision,
+} from '../../../core/protocol/signaling/signaling-messages.ts';
 import type { Player } from '../run/player.ts';
+import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 
 const STATISTICS_INTERVAL_MS = 5000;
 const CLOCK_INTERVAL_MS = 30_000;

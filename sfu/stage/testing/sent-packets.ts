@@ -1,7 +1,12 @@
 /** Keeps what a stage stream sends, decoded, for tests to look at. */
 import { ntpToEpochMs, VIDEO_CLOCK_RATE } from '../../../core/units.ts';
 import type { Clock } from '../../../core/lifecycle/clock.ts';
-import { ABS_CAPTURE_TIME_EXTENSION_ID, createRtpHeader, isRtcp, readRtpHeader } from '../../../core/wire/rtp/rtp-packet.ts';
+import {
+	ABS_CAPTURE_TIME_EXTENSION_ID,
+	createRtpHeader,
+	isRtcp,
+	readRtpHeader,
+} from '../../../core/wire/rtp/rtp-packet.ts';
 import { StageStream } from '../layer/stage-stream.ts';
 
 /** One RTP packet. */

@@ -6,14 +6,14 @@ import type { SignalingCloseReason } from '../../../core/protocol/signaling/sign
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../../core/testing/recording-logger.ts';
 import { SpillwayError } from '../../../core/errors/errors.ts';
-import { InProcessBus } from '../../bus/in-process-bus.ts';
-import type { MessageBus } from '../../bus/message-bus.ts';
+import { InProcessBus } from '../../platform/bus/in-process-bus.ts';
+import type { MessageBus } from '../../platform/bus/message-bus.ts';
 import type { Channel } from '../../channels/channel-store.ts';
-import { ViewerTokens } from '../../presence/viewer-token.ts';
-import type { JoinMessage, SignedInUser, ViewerConnection, ViewerSession } from '../../sockets/viewer-session.ts';
-import type { SfuBudget, SfuLoad } from '../../tiers/tier-input.ts';
-import { AudienceRooms } from '../audience.ts';
-import type { ViewerEvent } from '../viewer-event-log.ts';
+import { ViewerTokens } from '../presence/viewer-token.ts';
+import type { JoinMessage, SignedInUser, ViewerConnection, ViewerSession } from '../socket/viewer-session.ts';
+import type { SfuBudget, SfuLoad } from '../tiers/tier-input.ts';
+import { AudienceRooms } from '../room/audience.ts';
+import type { ViewerEvent } from '../room/viewer-event-log.ts';
 import { NoChat } from './no-chat.ts';
 
 /** A channel as the database would give it. */

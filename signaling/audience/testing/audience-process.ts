@@ -4,7 +4,7 @@
  */
 import { systemClock } from '../../../core/lifecycle/clock.ts';
 import { silentLogger } from '../../../core/logger.ts';
-import { RedisBus } from '../../bus/redis-bus.ts';
+import { RedisBus } from '../../platform/bus/redis-bus.ts';
 import { startSignalingServer } from './signaling-server.ts';
 
 const [url, keyPrefix] = process.argv.slice(2);

@@ -1,6 +1,6 @@
 /** A chat that nobody talks in, for tests of what else goes over the socket. */
 import { SpillwayError } from '../../../core/errors/errors.ts';
-import type { ChatMember, ChatRoom, ChatService } from '../../chat/chat-service.ts';
+import type { ChatMember, ChatRoom, ChatService } from '../../chat/store/chat-service.ts';
 
 /** Keeps its members, so that a test can deliver frames to them. */
 export class NoChat implements Pick<ChatService, 'open'> {

@@ -1,7 +1,7 @@
 /** Writes what happens in a room as Twitch's IRC does, so that its clients read it. Each line once for all connections. */
 import type { ChatMessage, ChatSettings } from '../../../core/protocol/signaling/signaling-messages.ts';
-import { rankOf } from '../author-directory.ts';
-import type { ChatFrame } from '../chat-service.ts';
+import { rankOf } from '../moderation/author-directory.ts';
+import type { ChatFrame } from '../store/chat-service.ts';
 import { formatIrcMessage } from './irc-message.ts';
 
 /** tmi.js 1.8 (and others) take lines for the server's only when they come from this name. */

@@ -1,6 +1,6 @@
 /** Ids of notices that Twitch's clients know: what a refusal or a success is called there. */
 import type { ErrorCode } from '../../../core/errors/errors.ts';
-import type { ChatCommand } from '../chat-commands.ts';
+import type { ChatCommand } from '../moderation/chat-commands.ts';
 
 const NOTICE_IDS: Partial<Record<ErrorCode, string>> = {
 	CHAT_TOO_FAST: 'msg_ratelimit',

@@ -6,7 +6,7 @@ import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
 import { SpillwayError } from '../../../core/errors/errors.ts';
 import { addressKey } from '../../../core/limits/address-key.ts';
 import { SharePool, type SharePoolLimits } from '../../../core/limits/share-pool.ts';
-import type { SocketAdmission } from '../../sockets/socket-admission.ts';
+import type { SocketAdmission } from '../../platform/sockets/socket-admission.ts';
 import { IrcSession, type IrcCredential, type IrcSessionDependencies } from './irc-session.ts';
 
 /** Where a socket at `/` leads. */

@@ -6,9 +6,9 @@ import type { ChannelId } from '../../../core/ids.ts';
 import { silentLogger } from '../../../core/logger.ts';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../../core/testing/recording-logger.ts';
-import { InProcessBus } from '../../bus/in-process-bus.ts';
+import { InProcessBus } from '../../platform/bus/in-process-bus.ts';
 import { AttemptLimiter } from '../../../core/limits/attempt-limiter.ts';
-import { ChatRooms } from '../chat-rooms.ts';
+import { ChatRooms } from '../room/chat-rooms.ts';
 import { FakeRoomStore } from '../testing/fake-room-store.ts';
 import { IrcSession, type IrcSocket } from './irc-session.ts';
 

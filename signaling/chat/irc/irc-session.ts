@@ -7,8 +7,8 @@ import { addressKey } from '../../../core/limits/address-key.ts';
 import type { AttemptLimiter } from '../../../core/limits/attempt-limiter.ts';
 import { TokenBucket, type TokenRate } from '../../../core/limits/token-bucket.ts';
 import type { Logger } from '../../../core/logger.ts';
-import { parseChatCommand } from '../chat-commands.ts';
-import type { ChatFrame, ChatJoinResult, ChatRoom, ChatService, ChatUser } from '../chat-service.ts';
+import { parseChatCommand } from '../moderation/chat-commands.ts';
+import type { ChatFrame, ChatJoinResult, ChatRoom, ChatService, ChatUser } from '../store/chat-service.ts';
 import {
 	frameToLines,
 	IRC_SERVER_NAME,

@@ -8,10 +8,10 @@ import { systemClock } from '../../../core/lifecycle/clock.ts';
 import type { ChannelId } from '../../../core/ids.ts';
 import { silentLogger } from '../../../core/logger.ts';
 import { AttemptLimiter } from '../../../core/limits/attempt-limiter.ts';
-import { SocketAdmission } from '../../sockets/socket-admission.ts';
-import { InProcessBus } from '../../bus/in-process-bus.ts';
-import { ChatRooms } from '../chat-rooms.ts';
-import type { ChatUser } from '../chat-service.ts';
+import { SocketAdmission } from '../../platform/sockets/socket-admission.ts';
+import { InProcessBus } from '../../platform/bus/in-process-bus.ts';
+import { ChatRooms } from '../room/chat-rooms.ts';
+import type { ChatUser } from '../store/chat-service.ts';
 import { FakeRoomStore } from '../testing/fake-room-store.ts';
 import { IrcConnections, rewriteIrcUrl } from './irc-routes.ts';
 

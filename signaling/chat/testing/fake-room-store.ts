@@ -2,8 +2,8 @@
 import { SpillwayError } from '../../../core/errors/errors.ts';
 import type { ChannelId } from '../../../core/ids.ts';
 import { DEFAULT_CHAT_SETTINGS, type ChannelChatSettings } from '../../channels/moderator-store.ts';
-import type { ChatUser } from '../chat-service.ts';
-import type { ChannelChat, Restriction, RoomStore } from '../chat-store.ts';
+import type { ChatUser } from '../store/chat-service.ts';
+import type { ChannelChat, Restriction, RoomStore } from '../store/chat-store.ts';
 
 /** Set its fields as the test needs. */
 export class FakeRoomStore implements RoomStore {

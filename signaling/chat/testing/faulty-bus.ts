@@ -1,6 +1,6 @@
 /** One node's view of a shared bus that tests can cut off, as a lost connection does, also with answers lost on the way. */
-import { busUnavailable, type BusValue, type HistoryPage } from '../../bus/message-bus.ts';
-import type { RoomBus } from '../room-log.ts';
+import { busUnavailable, type BusValue, type HistoryPage } from '../../platform/bus/message-bus.ts';
+import type { RoomBus } from '../room/room-log.ts';
 
 /** Passes everything on while it is whole. */
 export class FaultyBus implements RoomBus {

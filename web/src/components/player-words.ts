@@ -1,7 +1,7 @@
 /** What the player says in each state: honest, short, and with what to do. Pure. */
-import type { DeliveryTier } from '../../../core/protocol/api/channel-description.ts';
 import type { PlaybackError, PlaybackState } from '../playback/playback-state.ts';
 import { sayLineProblem, TIER_NAMES, type LineProblem } from './tier-words.ts';
+import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 
 /** `cover`: over a dark ground, there is no picture. `note`: beside the last picture, which stands. */
 export type PlayerNotice = {

@@ -1,7 +1,7 @@
 /** Every reason has words of its own, for both. */
 import { expect, it } from 'vitest';
-import { TIER_REASONS } from '../../../core/protocol/signaling/signaling-constants.ts';
 import { sayReason, sayReasonToStreamer } from './tier-words.ts';
+import { TIER_REASONS } from '../../../core/protocol/tiers.ts';
 
 it('has its own words for each reason', () => {
 	const toViewer = TIER_REASONS.map((reason) => sayReason({ reason }));

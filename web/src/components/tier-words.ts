@@ -1,7 +1,6 @@
 /** Why somebody is in a tier, in words: to the viewer himself, and to the streamer about his viewers. Pure. */
-import type { DeliveryTier } from '../../../core/protocol/api/channel-description.ts';
 import type { TierDecision } from '../../../core/protocol/signaling/signaling-messages.ts';
-import type { TierReason } from '../../../core/protocol/signaling/signaling-constants.ts';
+import type { DeliveryTier, TierReason } from '../../../core/protocol/tiers.ts';
 
 /** Names of the tiers as the pages write them. */
 export const TIER_NAMES: Record<DeliveryTier, string> = {

@@ -1,7 +1,7 @@
 /** Binds a HandOver to a component: reactive state, statistics, and the end of it all with the component or the page. */
 import { onBeforeUnmount, ref, shallowRef, watch, type Ref, type ShallowRef } from 'vue';
 import { systemClock, type CancelTimer } from '../../../core/lifecycle/clock.ts';
-import type { ChannelDescription, DeliveryTier } from '../../../core/protocol/api/channel-description.ts';
+import type { ChannelDescription } from '../../../core/protocol/api/channel-description.ts';
 import type { TierDecision, ViewerStatistics } from '../../../core/protocol/signaling/signaling-messages.ts';
 import { HandOver } from '../playback/hand-over.ts';
 import type { PlaybackStart } from '../playback/hand-over-options.ts';
@@ -12,7 +12,7 @@ import type { Playback, PlaybackStatistics } from '../playback/playback.ts';
 import type { HandOverReading } from '../playback/hand-over-timer.ts';
 import type { PlaybackError, PlaybackState } from '../playback/playback-state.ts';
 import type { LineProblem } from '../components/tier-words.ts';
-import { chance } from '../playback/retry-policy.ts';
+import { chance } from '../../../core/lifecycle/back-off.ts';
 import type { TierPlayback } from '../playback/tier-playback.ts';
 import type { WatchSettings } from '../playback/screen.ts';
 import { TierChooser } from '../playback/tier-chooser.ts';
@@ -20,6 +20,7 @@ import { createWebrtcPlayback } from '../playback/webrtc-playback.ts';
 import { SignalingClient, type SocketLike } from '../signaling/signaling-client.ts';
 import { createBrowserLogger } from './browser-logger.ts';
 import { serverClock } from './server-time.ts';
+import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 
 const STATISTICS_INTERVAL_MS = 500;
 /** hls.js is large: it must not take the line from the first picture. */

@@ -1,11 +1,12 @@
 /** What a {@link HandOver} is given, and what it reports. */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import type { Logger } from '../../../core/logger.ts';
-import type { ChannelState, DeliveryTier } from '../../../core/protocol/api/channel-description.ts';
+import type { ChannelState } from '../../../core/protocol/api/channel-description.ts';
 import type { TierFailureCause } from './emergency-watch.ts';
 import type { Playback } from './playback.ts';
 import type { PlaybackError } from './playback-state.ts';
 import type { WatchSettings } from './screen.ts';
+import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 
 /** How a playback is to begin. */
 export type PlaybackStart = {

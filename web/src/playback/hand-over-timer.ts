@@ -1,7 +1,7 @@
 /** Measures changes of tiers from inside the page: how long, how smooth. The bench measures the same from the pixels. */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
-import type { DeliveryTier } from '../../../core/protocol/api/channel-description.ts';
 import type { PlayedMoment, PlayedMoments } from './alignment.ts';
+import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 
 /** What is known of the changes so far; undefined where none was. */
 export type HandOverMeasurements = {

@@ -1,6 +1,6 @@
 /** The viewer's wish to pause, and what becomes of legs, seats and windows: the real HandOver over a page of a few lines. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { ChannelState, DeliveryTier } from '../../../core/protocol/api/channel-description.ts';
+import type { ChannelState } from '../../../core/protocol/api/channel-description.ts';
 import { silentLogger } from '../../../core/logger.ts';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import { TypedEmitter } from '../../../core/lifecycle/typed-emitter.ts';
@@ -11,6 +11,7 @@ import type { LineVerdict } from './line-judge.ts';
 import { SHORT_PAUSE_MS } from './pause-policy.ts';
 import type { Playback, PlaybackEvents } from './playback.ts';
 import type { PlaybackState } from './playback-state.ts';
+import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 
 class FakeVideo extends EventTarget {
 	paused = true;

@@ -4,7 +4,7 @@
  * In an emergency the second one takes over as soon as it shows what was not seen yet.
  */
 import type { CancelTimer } from '../../../core/lifecycle/clock.ts';
-import type { ChannelState, DeliveryTier } from '../../../core/protocol/api/channel-description.ts';
+import type { ChannelState } from '../../../core/protocol/api/channel-description.ts';
 import { StateMachine } from '../../../core/lifecycle/state-machine.ts';
 import { TypedEmitter } from '../../../core/lifecycle/typed-emitter.ts';
 import { aheadMs } from './alignment.ts';
@@ -24,6 +24,7 @@ import { isPlanned, isTrialFailing, kindOf, leavePoorLineFor, setWatched, type P
 import { Screen, type WatchSettings } from './screen.ts';
 import { SoundMixer } from './sound-mixer.ts';
 import { isElsewhere, isInNativeFullscreen, leaveElsewhere, moveSurfaces } from './video-surfaces.ts';
+import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 
 const TICK_MS = 50;
 /** A second leg that shows nothing for so long is given up. */

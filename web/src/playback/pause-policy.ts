@@ -1,5 +1,5 @@
 /** What a pause does to a player, and what playing on brings. Pure. */
-import type { DeliveryTier } from '../../../core/protocol/api/channel-description.ts';
+import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 
 /**
  * After a pause up to this long the viewer is back at the front: what they missed is less than what they would be behind for good. After a

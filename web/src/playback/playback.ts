@@ -1,10 +1,11 @@
 /** What a playback is to the page, whichever tier it plays: the contract, not the doing. */
-import type { ChannelState, DeliveryTier } from '../../../core/protocol/api/channel-description.ts';
+import type { ChannelState } from '../../../core/protocol/api/channel-description.ts';
 import type { PlayedMoment, PlayedMoments } from './alignment.ts';
 import type { DelayTarget } from './delay-slide.ts';
 import type { LineCounts, LineVerdict } from './line-judge.ts';
 import type { PlaybackMetricsReading } from './playback-metrics.ts';
 import type { PlaybackError, PlaybackState } from './playback-state.ts';
+import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 
 /** What a {@link Playback} reports. */
 export type PlaybackEvents = {

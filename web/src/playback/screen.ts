@@ -1,8 +1,8 @@
 /** One video element with its playback, and behind it the last picture, which stands while there is no other. */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
-import type { DeliveryTier } from '../../../core/protocol/api/channel-description.ts';
 import type { Playback } from './playback.ts';
 import { CROSS_FADE_MS, type ScreenSound, type SoundMixer } from './sound-mixer.ts';
+import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 
 /** Two frames at 20 a second. */
 const NEXT_FRAME_PATIENCE_MS = 100;

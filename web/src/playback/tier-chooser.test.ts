@@ -1,6 +1,5 @@
 /** Who leads: the server, the viewer, or nobody. */
 import { describe, expect, it } from 'vitest';
-import type { DeliveryTier } from '../../../core/protocol/api/channel-description.ts';
 import type { TierDecision } from '../../../core/protocol/signaling/signaling-messages.ts';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import { TypedEmitter } from '../../../core/lifecycle/typed-emitter.ts';
@@ -8,6 +7,7 @@ import type { SignalingEvents, SignalingState } from '../signaling/signaling-cli
 import type { TierFailureCause } from './emergency-watch.ts';
 import type { HandOverEvents } from './hand-over-options.ts';
 import { TierChooser, type TierChooserOptions } from './tier-chooser.ts';
+import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 
 class FakeHandOver extends TypedEmitter<HandOverEvents> {
 	readonly choices: string[] = [];

@@ -3,10 +3,10 @@
  * and the network allows. Speaks to the {@link HandOver} and never to a playback.
  */
 import type { CancelTimer, Clock } from '../../../core/lifecycle/clock.ts';
-import type { DeliveryTier } from '../../../core/protocol/api/channel-description.ts';
 import type { TierDecision } from '../../../core/protocol/signaling/signaling-messages.ts';
 import type { SignalingClient } from '../signaling/signaling-client.ts';
 import type { HandOver } from './hand-over.ts';
+import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 
 /** The join answer names the tier; a picture is not kept waiting for it longer than this. */
 const JOIN_PATIENCE_MS = 700;

@@ -24,7 +24,7 @@ import {
 	type PlaybackEvent,
 	type PlaybackState,
 } from './playback-state.ts';
-import { ATTEMPTS_BEFORE_ERROR, RECONNECT_POLICY, retryDelayMs } from './retry-policy.ts';
+import { ATTEMPTS_BEFORE_ERROR, RECONNECT_POLICY, retryDelayMs } from '../../../core/lifecycle/back-off.ts';
 
 /** What a playback needs from outside, so that tests own time, chance and the page. */
 export type PlaybackDependencies = {

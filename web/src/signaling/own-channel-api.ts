@@ -1,5 +1,9 @@
 /** What the owner of a channel does with it: settings, stream keys, health, moderators. */
-import type { ChannelDescription, ChannelPolicy, LegDescription } from '../../../core/protocol/api/channel-description.ts';
+import type {
+	ChannelDescription,
+	ChannelPolicy,
+	LegDescription,
+} from '../../../core/protocol/api/channel-description.ts';
 import type { PublishReportDescription, TrackProblemDescription } from '../../../core/protocol/api/publish-report.ts';
 import type { AudienceReport } from '../../../core/protocol/api/audience-report.ts';
 import { sendJson } from './account-request.ts';

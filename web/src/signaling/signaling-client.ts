@@ -5,7 +5,7 @@
  */
 import type { CancelTimer, Clock } from '../../../core/lifecycle/clock.ts';
 import type { Logger } from '../../../core/logger.ts';
-import type { ChannelDescription, DeliveryTier } from '../../../core/protocol/api/channel-description.ts';
+import type { ChannelDescription } from '../../../core/protocol/api/channel-description.ts';
 import type {
 	ClientMessage,
 	ServerMessage,
@@ -14,8 +14,9 @@ import type {
 } from '../../../core/protocol/signaling/signaling-messages.ts';
 import { SIGNALING_CLOSE_CODES, SIGNALING_PROTOCOL } from '../../../core/protocol/signaling/signaling-constants.ts';
 import { TypedEmitter } from '../../../core/lifecycle/typed-emitter.ts';
-import { retryDelayMs, type RetryPolicy } from '../playback/retry-policy.ts';
+import { retryDelayMs, type RetryPolicy } from '../../../core/lifecycle/back-off.ts';
 import { estimateFromSocket, type ClockEstimate } from './server-clock.ts';
+import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 
 /**
  * `connecting`: the first attempt, or one after a loss. `joined`: in the channel. `waiting`: between two attempts. `refused`:

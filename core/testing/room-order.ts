@@ -1,0 +1,46 @@
+/** Rooms of each top-level folder, from below: a file may import its own room and those that stand before it. */
+
+/** Folder → its rooms, as paths; `.` is the folder itself. Folders that are not listed have no order yet. */
+export const ROOM_ORDER: Readonly<Record<string, readonly string[]>> = {
+	core: [
+		'.',
+		'errors',
+		'protocol',
+		'lifecycle',
+		'config',
+		'limits',
+		'protocol/api',
+		'protocol/signaling',
+		'media',
+		'wire',
+		'wire/rtmp',
+		'wire/nut',
+		'wire/rtp',
+	],
+	sfu: [
+		'rtp',
+		'sdp',
+		'workers',
+		'stage/layer',
+		'stage/join',
+		'stage',
+		'broadcast',
+		'publisher/simulcast',
+		'publisher',
+		'viewer',
+		'whep',
+		'.',
+	],
+	ingest: [
+		'bitstream',
+		'publisher',
+		'timing',
+		'media-plan',
+		'media-graph',
+		'contribution',
+		'broadcast',
+		'rtmp',
+		'whip',
+	],
+	packager: ['config', 'cmaf', 'store', 'rendition', 'segmenting', 'live', 'playlist', 'origin', 'transcode', '.'],
+};

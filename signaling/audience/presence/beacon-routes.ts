@@ -1,0 +1,107 @@
+/** `POST /api/v1/presence`: counts viewers of embeds that have no socket, by signed beacons. */
+import type {} from '@fastify/swagger';
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
+import { Type, type Static } from 'typebox';
+import type { Clock } from '../../../core/lifecycle/clock.ts';
+import { SpillwayError } from '../../../core/errors/errors.ts';
+import { addressKey, isLoopback } from '../../../core/limits/address-key.ts';
+import { TokenBuckets, type TokenRate } from '../../../core/limits/token-bucket.ts';
+import { refuseOtherMethods } from '../../platform/http/error-handler.ts';
+
+/** Address of the beacons. */
+export const PRESENCE_PATH = '/api/v1/presence';
+/** Players send one this often; two in a row may be lost on the way before the viewer is taken for gone. */
+export const BEACON_INTERVAL_MS = 5000;
+/** First beacons of one address group: each may become a viewer more. */
+const NEWCOMER_RATE: TokenRate = { perSecond: 1, burst: 60 };
+/** Address groups that are remembered for it. */
+const MAX_ADDRESSES = 50_000;
+
+const beaconSchema = Type.Object(
+	{
+		channel: Type.String({ maxLength: 64, description: 'Name of the channel.' }),
+		token: Type.Optional(
+			Type.String({ maxLength: 200, description: 'From the answer before; a socket’s resume token will do as well.' }),
+		),
+		isLeaving: Type.Optional(Type.Boolean({ description: 'The last one: counts the viewer out at once.' })),
+	},
+	{ additionalProperties: false },
+);
+const answerSchema = Type.Object({
+	token: Type.String({ description: 'Send it with the next beacon.' }),
+	nextBeaconMs: Type.Integer({
+		description:
+			'Send it after this time: at once with the first token, which counts nobody yet. 12 s without one, and the viewer is gone.',
+	}),
+	viewerCount: Type.Integer({ minimum: 0 }),
+});
+
+/** The rooms, as beacons see them. */
+export type BeaconRooms = {
+	room(
+		channelName: string,
+	): Promise<{ beacon(token: string | undefined): { token: string; isCounted: boolean }; leave(token: string): void }>;
+	viewerCount(channelName: string): number;
+};
+
+/** The route. */
+export function createBeaconRoutes(rooms: BeaconRooms, clock: Clock): FastifyPluginAsync {
+	const limit = new NewcomerLimit(clock);
+	return async (app) => {
+		// navigator.sendBeacon() sends text: anything else would need a preflight that a closing page does not wait for.
+		app.addContentTypeParser('text/plain', { parseAs: 'string' }, app.getDefaultJsonParser('error', 'error'));
+		app.addHook('onRequest', async (_request, reply) => {
+			// No cookies are read here, so pages of any origin may count their viewers.
+			reply.header('access-control-allow-origin', '*').header('cache-control', 'no-store');
+		});
+		app.post<{ Body: Static<typeof beaconSchema> }>(
+			PRESENCE_PATH,
+			{ schema: { body: beaconSchema, response: { 200: answerSchema } } },
+			async (request): Promise<Static<typeof answerSchema>> => {
+				const { channel, token, isLeaving } = request.body;
+				const room = await rooms.room(channel);
+				if (isLeaving === true) {
+					room.leave(token ?? '');
+				}
+				const next = isLeaving === true ? { token: token ?? '', isCounted: true } : room.beacon(token);
+				if (!next.isCounted) {
+					// Whoever brings a token that is not ours is new, too.
+					limit.take(request);
+				}
+				return {
+					token: next.token,
+					nextBeaconMs: next.isCounted ? BEACON_INTERVAL_MS : 0,
+					viewerCount: rooms.viewerCount(channel.toLowerCase()),
+				};
+			},
+		);
+		app.options(PRESENCE_PATH, { schema: { hide: true } }, async (_request, reply) =>
+			reply
+				.header('access-control-allow-methods', 'POST, OPTIONS')
+				.header('access-control-allow-headers', 'Content-Type')
+				.header('access-control-max-age', '86400')
+				.code(204)
+				.send(),
+		);
+		refuseOtherMethods(app, PRESENCE_PATH, ['POST', 'OPTIONS']);
+	};
+}
+
+/** Bounds how many viewers one address group may become by beacons. */
+class NewcomerLimit {
+	readonly #buckets: TokenBuckets;
+
+	constructor(clock: Clock) {
+		this.#buckets = new TokenBuckets(clock, NEWCOMER_RATE, MAX_ADDRESSES);
+	}
+
+	/** Throws RATE_LIMITED. */
+	take(request: FastifyRequest): void {
+		// Behind a proxy on this machine that names nobody, everybody has a loopback address.
+		const waitMs = isLoopback(request.ip) ? 0 : this.#buckets.take(addressKey(request.ip));
+		if (waitMs > 0) {
+			const retryAfterSeconds = Math.ceil(waitMs / 1000);
+			throw new SpillwayError('RATE_LIMITED', [retryAfterSeconds], { retryAfterSeconds });
+		}
+	}
+}

@@ -1,0 +1,50 @@
+/** The token by which a viewer who comes again is known as the same one: signed, so that nobody can be somebody else. */
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import type { Clock } from '../../../core/lifecycle/clock.ts';
+import type { ChannelId, ViewerId } from '../../../core/ids.ts';
+
+/** A token is good for this long; a page that stays open longer gets a new one with each `joined`. */
+export const TOKEN_LIFETIME_MS = 24 * 60 * 60 * 1000;
+/** Nobody's clock is right: tokens of another server may come from a little later. */
+const CLOCK_TOLERANCE_MS = 5 * 60 * 1000;
+const TOKEN = /^v1\.([0-9a-z]{26})\.([0-9a-z]{26})\.([0-9a-z]{1,9})\.([\w-]{43})$/;
+
+/** Makes and reads tokens. Servers that share the server secret read each other's. */
+export class ViewerTokens {
+	readonly #key: Uint8Array;
+	readonly #clock: Clock;
+
+	constructor(options: { serverSecret: Uint8Array; clock: Clock }) {
+		// A key of its own: what signs here must be of no use elsewhere.
+		this.#key = createHmac('sha256', options.serverSecret).update('spillway viewer token v1').digest();
+		this.#clock = options.clock;
+	}
+
+	/** At most 110 characters. */
+	create(viewerId: ViewerId, channelId: ChannelId): string {
+		const issuedAtSeconds = Math.floor(this.#clock.nowMs() / 1000);
+		const text = `v1.${viewerId}.${channelId}.${issuedAtSeconds.toString(36)}`;
+		return `${text}.${this.#sign(text).toString('base64url')}`;
+	}
+
+	/** Whose it is; undefined for a token that is forged, too old, or of another channel. Takes any text. */
+	read(token: string, channelId: ChannelId): ViewerId | undefined {
+		const match = TOKEN.exec(token);
+		if (match === null) {
+			return undefined;
+		}
+		const [, viewerId, forChannel, issuedAt, signature] = match as unknown as [string, string, string, string, string];
+		const expected = this.#sign(token.slice(0, token.lastIndexOf('.')));
+		if (!timingSafeEqual(expected, Buffer.from(signature, 'base64url'))) {
+			return undefined;
+		}
+		const ageMs = this.#clock.nowMs() - Number.parseInt(issuedAt, 36) * 1000;
+		return forChannel === channelId && ageMs <= TOKEN_LIFETIME_MS && ageMs >= -CLOCK_TOLERANCE_MS
+			? (viewerId as ViewerId)
+			: undefined;
+	}
+
+	#sign(text: string): Buffer {
+		return createHmac('sha256', this.#key).update(text).digest();
+	}
+}

@@ -1,0 +1,45 @@
+/** Viewers → what their streamer sees: counts by tier, the reasons, latency. Pure. */
+import type { AudienceReport } from '../../../core/protocol/api/audience-report.ts';
+import type { TierDecision, ViewerStatistics } from '../../../core/protocol/signaling/signaling-messages.ts';
+import { percentile } from '../../../core/percentiles.ts';
+import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
+
+/** What the report looks at. */
+export type ReportedViewer = { decision: TierDecision | undefined; statistics: ViewerStatistics | undefined };
+
+/** Makes the report of one server's viewers. */
+export function reportAudience(
+	viewers: Iterable<ReportedViewer>,
+	total: { viewerCount: number; isComplete: boolean },
+): AudienceReport {
+	const counts: Record<DeliveryTier, number> = { webrtc: 0, 'll-hls': 0 };
+	const latencies: Record<DeliveryTier, number[]> = { webrtc: [], 'll-hls': [] };
+	const reasons = new Map<string, AudienceReport['reasons'][number]>();
+	let waitingCount = 0;
+	for (const { decision, statistics } of viewers) {
+		if (decision !== undefined) {
+			const { tier, reason } = decision;
+			counts[tier]++;
+			waitingCount += decision.waitingPosition === undefined ? 0 : 1;
+			const row = reasons.get(`${tier} ${reason}`) ?? { tier, reason, count: 0 };
+			row.count++;
+			reasons.set(`${tier} ${reason}`, row);
+		}
+		if (statistics?.state === 'playing' && statistics.latencyMs !== undefined) {
+			latencies[statistics.tier].push(statistics.latencyMs);
+		}
+	}
+	const describe = (tier: DeliveryTier): AudienceReport['byTier'][DeliveryTier] => ({
+		count: counts[tier],
+		latencyMs:
+			latencies[tier].length === 0
+				? null
+				: { p50: Math.round(percentile(latencies[tier], 50)), p95: Math.round(percentile(latencies[tier], 95)) },
+	});
+	return {
+		...total,
+		byTier: { webrtc: describe('webrtc'), 'll-hls': describe('ll-hls') },
+		reasons: [...reasons.values()].sort((one, other) => other.count - one.count),
+		waitingCount,
+	};
+}

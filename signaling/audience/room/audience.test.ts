@@ -1,0 +1,450 @@
+/** Tests of rooms by a fake clock: joins, counts, decisions, budget, reconnects, emergencies. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { InProcessBus } from '../../platform/bus/in-process-bus.ts';
+import { FakeClock } from '../../../core/testing/fake-clock.ts';
+import { RecordingLogger } from '../../../core/testing/recording-logger.ts';
+import { AudienceBench, type FakeConnection, testChannel } from '../testing/audience-bench.ts';
+
+let bench: AudienceBench;
+
+beforeEach(() => {
+	bench = new AudienceBench();
+});
+
+afterEach(async () => {
+	await bench.rooms.close();
+	await bench.bus.close();
+});
+
+describe('joining', () => {
+	it('answers with the tier, a token and the channel, and counts the viewer', async () => {
+		const viewer = await bench.join();
+		expect(viewer.joined).toMatchObject({
+			decision: { decisionId: 1, tier: 'webrtc', reason: 'fits', isEmergency: false },
+			channel: { name: 'demo', viewerCount: 1 },
+			nowMs: bench.clock.nowMs() - 25,
+		});
+		expect(bench.count).toBe(1);
+		expect(bench.events.map(({ kind }) => kind)).toEqual(['join', 'tier']);
+	});
+
+	it.each(['nowhere', 'not a name', '__proto__'])('refuses the channel %s', async (channel) => {
+		await expect(bench.join({ channel })).rejects.toMatchObject({ code: 'CHANNEL_NOT_FOUND' });
+	});
+
+	it('needs the database for the first viewer of a channel only', async () => {
+		await bench.join();
+		bench.isDatabaseLost = true;
+		const second = await bench.join();
+		expect(second.joined.channel.name).toBe('demo');
+		await expect(bench.join({ channel: 'other' })).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
+	});
+
+	it('puts those without a place into LL-HLS from the start, with the reason', async () => {
+		bench.budget = { ...bench.budget, maxConsumers: 4 };
+		const viewers = [];
+		for (let index = 0; index < 6; index++) {
+			viewers.push(await bench.join());
+		}
+		const tiers = viewers.map(({ decision }) => decision.tier);
+		expect(tiers.filter((tier) => tier === 'webrtc')).toHaveLength(1);
+		expect(viewers.at(-1)!.decision).toMatchObject({ tier: 'll-hls', reason: 'budget-consumers' });
+	});
+
+	it('decides a rush together and leaves nobody without an answer', async () => {
+		const joins = Array.from({ length: 300 }, () => bench.join());
+		const viewers = await Promise.all(joins);
+		expect(viewers.every(({ joined }) => joined.decision.decisionId === 1)).toBe(true);
+		expect(bench.count).toBe(300);
+	});
+
+	it.each([
+		['owner', 'broadcaster', false],
+		['mod', 'moderator', true],
+		['fan', 'viewer', false],
+	])('gives %s the place of a %s', async (id, role, canModerate) => {
+		bench.channels.set('demo', testChannel('demo', { ownerId: 'owner' }));
+		bench.chat.canModerate = canModerate;
+		await bench.join({}, { id, name: id, role: 'viewer' });
+		expect(bench.events[0]!.payload).toMatchObject({ role });
+	});
+});
+
+describe('leaving', () => {
+	it('counts out at once who closes in order', async () => {
+		const viewer = await bench.join();
+		viewer.session!.end('left');
+		expect(bench.count).toBe(0);
+		expect(bench.chat.members.size).toBe(0);
+		expect(bench.events.at(-1)).toMatchObject({ kind: 'leave', payload: { how: 'left' } });
+	});
+
+	it('counts who was cut for 6 s more', async () => {
+		const viewer = await bench.join();
+		viewer.session!.end('lost');
+		await bench.clock.advance(5000);
+		expect(bench.count).toBe(1);
+		await bench.clock.advance(2000);
+		expect(bench.count).toBe(0);
+	});
+
+	it('counts who comes again by his token once, as the same viewer', async () => {
+		const first = await bench.join();
+		first.session!.end('lost');
+		const again = await bench.join({ resumeToken: first.joined.resumeToken, playingTier: 'll-hls' });
+		expect(again.joined.viewerId).toBe(first.joined.viewerId);
+		await bench.clock.advance(20_000);
+		expect(bench.count).toBe(1);
+	});
+
+	it('replaces a socket that still lives by the newer one with the same token', async () => {
+		const first = await bench.join();
+		const second = await bench.join({ resumeToken: first.joined.resumeToken });
+		expect([first.closedWith, second.closedWith, bench.count]).toEqual(['replaced', undefined, 1]);
+		// The old one's end comes late and must not take the new one along.
+		first.session!.end('left');
+		expect([bench.count, bench.chat.members.size]).toEqual([1, 1]);
+	});
+
+	it('lets the last of two joins at the same moment win', async () => {
+		const first = await bench.join();
+		const { resumeToken } = first.joined;
+		const [one, two] = await Promise.all([bench.join({ resumeToken }), bench.join({ resumeToken })]);
+		expect([one.closedWith, two.closedWith, bench.count]).toEqual(['replaced', undefined, 1]);
+	});
+
+	it.each(['', 'v1.x', 'x'.repeat(200)])(
+		'takes a viewer with the bad token "%s" for a new one',
+		async (resumeToken) => {
+			const viewer = await bench.join({ resumeToken });
+			expect(viewer.joined.viewerId).toMatch(/^[0-9a-z]{26}$/);
+		},
+	);
+
+	it('gives the room up some time after the last viewer', async () => {
+		const viewer = await bench.join();
+		viewer.session!.end('left');
+		expect([bench.rooms.roomCount, bench.chat.openCount]).toEqual([1, 1]);
+		await bench.clock.advance(12_000);
+		expect([bench.rooms.roomCount, bench.chat.openCount]).toEqual([0, 0]);
+	});
+});
+
+describe('decisions', () => {
+	it('are sent when they change, and not again', async () => {
+		const viewer = await bench.join();
+		await bench.clock.advance(5000);
+		expect(viewer.of('tier')).toHaveLength(0);
+		bench.channels.set('demo', testChannel('demo', { policy: { mode: 'mass-only', interactiveSeats: null } }));
+		await bench.rooms.channelChanged('demo' as never);
+		await settle(bench.clock, 1000);
+		expect(viewer.of('tier').map(({ decision }) => decision)).toEqual([
+			{ decisionId: 2, tier: 'll-hls', reason: 'mass-only', isEmergency: false },
+		]);
+		expect(viewer.of('channel').at(-1)!.channel.policy.mode).toBe('mass-only');
+		expect(bench.events.at(-1)).toMatchObject({
+			kind: 'switch',
+			payload: { from: 'webrtc', to: 'll-hls', reason: 'mass-only' },
+		});
+	});
+
+	it('follow a pin, and a failure with its cause', async () => {
+		const [pinned, blocked] = [await bench.join(), await bench.join()];
+		pinned.session!.receive({ type: 'pin', isPinnedToHls: true });
+		blocked.session!.receive({ type: 'tier-failed', decisionId: 1, tier: 'webrtc', cause: 'blocked' });
+		await bench.clock.advance(1000);
+		expect(pinned.decision).toMatchObject({ tier: 'll-hls', reason: 'pinned', isEmergency: false });
+		expect(blocked.decision).toMatchObject({ tier: 'll-hls', reason: 'webrtc-blocked', isEmergency: true });
+	});
+
+	it('stop the picture of a viewer whose line does not carry it, and of nobody else', async () => {
+		const [poor, other] = [await bench.join(), await bench.join()];
+		const closePoor = bench.openTransport(poor.joined.viewerId);
+		bench.openTransport(other.joined.viewerId);
+		other.session!.receive({ type: 'tier-failed', decisionId: 1, tier: 'webrtc', cause: 'connection-lost' });
+		expect(bench.stoppedPictures).toEqual([]);
+		poor.session!.receive({ type: 'tier-failed', decisionId: 1, tier: 'webrtc', cause: 'line-too-poor' });
+		expect(bench.stoppedPictures).toEqual([poor.joined.viewerId]);
+		await bench.clock.advance(1);
+		expect(poor.decision).toMatchObject({ tier: 'll-hls', reason: 'line-too-poor', isEmergency: true });
+		expect(bench.events.findLast(({ viewerId }) => viewerId === poor.joined.viewerId)).toMatchObject({
+			kind: 'switch',
+			payload: { from: 'webrtc', to: 'll-hls', reason: 'line-too-poor' },
+		});
+		closePoor();
+		poor.session!.receive({ type: 'tier-failed', decisionId: 2, tier: 'webrtc', cause: 'line-too-poor' });
+		expect(bench.stoppedPictures).toHaveLength(1);
+	});
+
+	it('tell a reason that changed without the tier at most every 5 s, by the same id', async () => {
+		bench.channels.set('demo', testChannel('demo', { policy: { mode: 'interactive-only', interactiveSeats: 0 } }));
+		const viewers = [await bench.join(), await bench.join(), await bench.join()];
+		const last = viewers[2]!;
+		expect(last.decision).toMatchObject({ reason: 'waiting-list', waitingPosition: 3 });
+		viewers[0]!.session!.end('left');
+		viewers[1]!.session!.end('left');
+		await bench.clock.advance(6000);
+		expect(last.of('tier').map(({ decision }) => [decision.decisionId, decision.waitingPosition])).toEqual([[1, 1]]);
+	});
+
+	it('keep a place taken until the transport is closed, also after its viewer left', async () => {
+		bench.budget = { ...bench.budget, maxConsumers: 2 };
+		const first = await bench.join();
+		const closeTransport = bench.openTransport(first.joined.viewerId);
+		first.session!.end('left');
+		const second = await bench.join();
+		expect(second.decision).toMatchObject({ tier: 'll-hls', reason: 'budget-consumers' });
+		closeTransport();
+		await bench.clock.advance(70_000);
+		expect(second.decision.tier).toBe('webrtc');
+	});
+
+	it('count transports of players that say no viewer id, but not twice', async () => {
+		bench.budget = { ...bench.budget, maxConsumers: 6 };
+		const player = await bench.join();
+		bench.openTransport(undefined);
+		player.session!.receive({ type: 'tier-playing', decisionId: 1, tier: 'webrtc' });
+		await bench.clock.advance(1000);
+		expect((await bench.join()).decision.tier).toBe('webrtc');
+		bench.openTransport(undefined, 'other');
+		bench.openTransport('a stranger says anything', 'other');
+		await bench.clock.advance(1000);
+		expect((await bench.join()).decision).toMatchObject({ tier: 'll-hls', reason: 'budget-consumers' });
+	});
+
+	it('share the budget among channels', async () => {
+		bench.budget = { ...bench.budget, maxConsumers: 4 };
+		expect((await bench.join()).decision.tier).toBe('webrtc');
+		await bench.join({ channel: 'other' });
+		expect((await bench.join({ channel: 'other' })).decision.tier).toBe('ll-hls');
+	});
+
+	describe('claimed by strangers of one address who never connect', () => {
+		const fill = async (channel: string): Promise<FakeConnection[]> => {
+			const strangers = Array.from({ length: 150 }, () => bench.join({ channel }, undefined, '203.0.113.7'));
+			return Promise.all(strangers);
+		};
+		const webRtcCount = (viewers: readonly FakeConnection[]): number =>
+			viewers.filter(({ decision }) => decision.tier === 'webrtc').length;
+
+		it('go to newcomers and to those who wait', async () => {
+			const waiting = await bench.join({ isPinnedToHls: true });
+			const strangers = await fill('demo');
+			expect(webRtcCount(strangers)).toBe(90);
+			const newcomers = [];
+			for (let index = 0; index < 5; index++) {
+				newcomers.push(await bench.join({}, undefined, `198.51.100.${index}`));
+			}
+			expect(webRtcCount(newcomers)).toBe(5);
+			waiting.session!.receive({ type: 'pin', isPinnedToHls: false });
+			await bench.clock.advance(2000);
+			expect(waiting.decision.tier).toBe('webrtc');
+		});
+
+		it('go to newcomers also when the CPU allows fewer than were claimed', async () => {
+			await fill('demo');
+			bench.load = { workerCpu: 0.3, consumersMeasured: 20 };
+			await bench.clock.advance(1000);
+			const newcomers = [];
+			for (let index = 0; index < 5; index++) {
+				newcomers.push(await bench.join({}, undefined, `198.51.100.${index}`));
+			}
+			expect(webRtcCount(newcomers)).toBe(5);
+		});
+
+		it('go to newcomers also while the strangers come and go', async () => {
+			const strangers: FakeConnection[][] = [];
+			const newcomers: FakeConnection[] = [];
+			for (let round = 0; round < 20; round++) {
+				strangers.push(await fill('demo'));
+				if (strangers.length > 3) {
+					strangers.shift()!.forEach(({ session }) => session!.end('lost'));
+				}
+				newcomers.push(await bench.join({}, undefined, `198.51.100.${round}`));
+				bench.openTransport(newcomers.at(-1)!.joined.viewerId);
+				await bench.clock.advance(1000);
+			}
+			expect(webRtcCount(newcomers)).toBe(20);
+		});
+
+		it('take no place from another channel', async () => {
+			const watching = await Promise.all(Array.from({ length: 80 }, () => bench.join()));
+			watching.forEach(({ joined }) => bench.openTransport(joined.viewerId));
+			await bench.clock.advance(1000);
+			const strangers = await fill('other');
+			for (let index = 0; index < 30; index++) {
+				strangers.push(...(await Promise.all([bench.join({ channel: 'other' }, undefined, '203.0.113.7')])));
+				await bench.clock.advance(1000);
+			}
+			expect(webRtcCount(watching)).toBe(80);
+			expect(watching.flatMap((viewer) => viewer.of('tier'))).toEqual([]);
+		});
+
+		it('are theirs as soon as they connect', async () => {
+			bench.budget = { ...bench.budget, maxConsumers: 100 };
+			const household = await Promise.all(Array.from({ length: 45 }, () => bench.join({}, undefined, '203.0.113.7')));
+			household.forEach(({ joined }) => bench.openTransport(joined.viewerId));
+			await bench.clock.advance(30_000);
+			expect((await bench.join({}, undefined, '198.51.100.1')).decision.tier).toBe('ll-hls');
+			expect(webRtcCount(household)).toBe(45);
+		});
+	});
+
+	it('send those to LL-HLS at once whose worker died, and only those', async () => {
+		const [lost, safe] = [await bench.join(), await bench.join()];
+		const close = bench.openTransport(lost.joined.viewerId);
+		bench.openTransport(safe.joined.viewerId);
+		close('worker-died');
+		await bench.clock.advance(1);
+		expect(lost.decision).toMatchObject({ tier: 'll-hls', reason: 'worker-lost', isEmergency: true });
+		expect(safe.of('tier')).toHaveLength(0);
+		// His player saw only that nothing comes any more; that is not to be held against his network.
+		lost.session!.receive({ type: 'tier-failed', tier: 'webrtc', cause: 'connection-lost', decisionId: 1 });
+		await bench.clock.advance(9000);
+		expect(lost.decision).toMatchObject({ tier: 'll-hls', reason: 'worker-lost' });
+		await bench.clock.advance(3000);
+		expect(lost.decision.tier).toBe('webrtc');
+	});
+
+	it('do not believe a newcomer who claims that WebRTC plays', async () => {
+		bench.budget = { ...bench.budget, maxConsumers: 2 };
+		await bench.join();
+		expect((await bench.join({ playingTier: 'webrtc' })).decision.tier).toBe('ll-hls');
+	});
+
+	it('stay with what plays after a reconnect', async () => {
+		const first = await bench.join();
+		bench.openTransport(first.joined.viewerId);
+		first.session!.end('lost');
+		const again = await bench.join({ resumeToken: first.joined.resumeToken, playingTier: 'webrtc' });
+		expect(again.joined.decision).toMatchObject({ tier: 'webrtc', decisionId: 1 });
+	});
+});
+
+describe('news', () => {
+	it('tells the number of viewers, at most every 2 s', async () => {
+		const first = await bench.join();
+		await bench.clock.advance(1000);
+		await bench.join();
+		await bench.join();
+		await bench.clock.advance(3000);
+		expect(first.of('presence').map(({ viewerCount }) => viewerCount)).toEqual([1, 3]);
+	});
+
+	it('hands chat on, and tells what became of a message', async () => {
+		const viewer = await bench.join();
+		viewer.session!.receive({ type: 'chat-send', draftId: 'a', text: 'hello' });
+		viewer.session!.receive({ type: 'chat-send', draftId: 'b', text: 'refuse me' });
+		viewer.session!.receive({ type: 'chat-moderate', action: 'delete', messageId: '1-0' });
+		await bench.clock.advance(1);
+		expect(viewer.of('chat-sent')).toEqual([{ type: 'chat-sent', draftId: 'a', messageId: '1-0' }]);
+		expect(viewer.of('chat-refused')).toMatchObject([{ draftId: 'b', code: 'CHAT_TOO_FAST', retryAfterMs: 3000 }]);
+		expect(viewer.of('error')).toMatchObject([{ code: 'CHAT_MODERATION_REFUSED' }]);
+	});
+
+	it('reports the audience by tier with reasons and latency', async () => {
+		const [fast, slow] = [await bench.join(), await bench.join({ canWebRtc: false })];
+		const figures = {
+			type: 'statistics',
+			state: 'playing',
+			stallCount: 0,
+			stalledForMs: 0,
+			shownFrameCount: 1,
+			droppedFrameCount: 0,
+			bitrateBps: 1,
+		} as const;
+		fast.session!.receive({ ...figures, tier: 'webrtc', latencyMs: 150.4 });
+		slow.session!.receive({ ...figures, tier: 'll-hls', latencyMs: 1800 });
+		slow.session!.receive({ ...figures, tier: 'll-hls', latencyMs: 2000, stallCount: 2, stalledForMs: 300 });
+		const channel = bench.channels.get('demo')!;
+		expect(bench.rooms.distribution(channel)).toEqual({
+			viewerCount: 2,
+			isComplete: true,
+			byTier: {
+				webrtc: { count: 1, latencyMs: { p50: 150, p95: 150 } },
+				'll-hls': { count: 1, latencyMs: { p50: 2000, p95: 2000 } },
+			},
+			reasons: [
+				{ tier: 'webrtc', reason: 'fits', count: 1 },
+				{ tier: 'll-hls', reason: 'webrtc-unsupported', count: 1 },
+			],
+			waitingCount: 0,
+		});
+		expect(bench.events.filter(({ kind }) => kind === 'stall')).toMatchObject([{ payload: { count: 2 } }]);
+		expect(bench.events.filter(({ kind }) => kind === 'latency')).toHaveLength(2);
+		await bench.clock.advance(16_000);
+		expect(bench.rooms.distribution(channel).byTier.webrtc.latencyMs).toBeNull();
+	});
+});
+
+describe('beacons', () => {
+	it('count a viewer without a socket for as long as they come', async () => {
+		const room = await bench.rooms.room('demo');
+		const { token, isCounted } = room.beacon(undefined);
+		expect([isCounted, bench.count]).toEqual([false, 0]);
+		room.beacon(token);
+		for (let index = 0; index < 4; index++) {
+			await bench.clock.advance(5000);
+			room.beacon(token);
+			expect(bench.count).toBe(1);
+		}
+		await bench.clock.advance(13_000);
+		expect(bench.count).toBe(0);
+		room.beacon(token);
+		room.leave(token);
+		expect(bench.count).toBe(0);
+	});
+
+	it('do not count somebody a second time who has a socket, and cannot end it', async () => {
+		const viewer = await bench.join();
+		const room = await bench.rooms.room('demo');
+		room.beacon(viewer.joined.resumeToken);
+		room.leave(viewer.joined.resumeToken);
+		expect([bench.count, viewer.isOpen]).toEqual([1, true]);
+	});
+});
+
+describe('two servers', () => {
+	it('count together, follow a viewer who moves, and forget a server that was killed', async () => {
+		const clock = new FakeClock();
+		const bus = new InProcessBus({ clock, logger: new RecordingLogger() });
+		const [one, two] = [
+			new AudienceBench({ clock, bus, serverId: 'a' }),
+			new AudienceBench({ clock, bus, serverId: 'b' }),
+		];
+		const viewer = await one.join();
+		await one.join();
+		await two.join();
+		await settle(clock, 3000);
+		expect([one.count, two.count]).toEqual([3, 3]);
+		// The same viewer turns up at the other server while his old socket is not known to be dead.
+		await two.join({ resumeToken: viewer.joined.resumeToken });
+		await settle(clock, 3000);
+		expect([viewer.closedWith, one.count, two.count]).toEqual(['replaced', 3, 3]);
+		await one.rooms.close();
+		await settle(clock, 2000);
+		expect(two.count).toBe(2);
+		await two.rooms.close();
+		await bus.close();
+	});
+});
+
+describe('closing', () => {
+	it('tells everybody to come again, refuses newcomers, and leaves no timer', async () => {
+		const viewer = await bench.join();
+		await bench.rooms.close();
+		await bench.rooms.close();
+		await bench.bus.close();
+		expect(viewer.closedWith).toBe('serverStopping');
+		await expect(bench.join()).rejects.toMatchObject({ code: 'SERVER_STOPPING' });
+		expect([bench.clock.pendingCount, bench.chat.openCount, bench.count]).toEqual([0, 0, 0]);
+	});
+});
+
+// The in-process bus delivers by macrotasks, which a fake clock does not run.
+async function settle(clock: FakeClock, ms: number): Promise<void> {
+	for (let passed = 0; passed < ms; passed += 100) {
+		await clock.advance(100);
+		await new Promise((resolve) => setImmediate(resolve));
+	}
+}

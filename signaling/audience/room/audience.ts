@@ -1,0 +1,303 @@
+/** All viewers of this server, by channel; and how the WebRTC budget is shared among the channels. */
+import type { Clock } from '../../../core/lifecycle/clock.ts';
+import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
+import { errorMessage, SpillwayError } from '../../../core/errors/errors.ts';
+import { parseChannelName, type ChannelId, type ChannelName, type ViewerId } from '../../../core/ids.ts';
+import type { Logger } from '../../../core/logger.ts';
+import type { AudienceReport } from '../../../core/protocol/api/audience-report.ts';
+import type { ChannelDescription } from '../../../core/protocol/api/channel-description.ts';
+import type { MessageBus } from '../../platform/bus/message-bus.ts';
+import type { Channel } from '../../channels/channel-store.ts';
+import type { ChatService } from '../../chat/store/chat-service.ts';
+import { Presence } from '../presence/presence.ts';
+import type { ViewerTokens } from '../presence/viewer-token.ts';
+import type { JoinMessage, SignalingRooms, ViewerConnection, ViewerSession } from '../socket/viewer-session.ts';
+import type { SfuBudget, SfuLoad, TierConditions } from '../tiers/tier-input.ts';
+import { reportAudience } from './audience-report.ts';
+import { ChannelAudience } from './channel-audience.ts';
+import type { ViewerEventSink } from './viewer-event-log.ts';
+import { WebRtcClaims } from './webrtc-claims.ts';
+import { WebRtcSessions, type WebRtcSession } from './webrtc-sessions.ts';
+
+/** Leases, decisions and news are looked at this often. */
+const TICK_MS = 1000;
+/** What the database says about a channel is asked again this often, in case nobody told us that it changed. */
+const REFRESH_MS = 10_000;
+/** A room without viewers is given up after this; a reload finds it still there. */
+const EMPTY_ROOM_MS = 10_000;
+/** Channels with viewers on one server. */
+const MAX_ROOMS = 10_000;
+const CHANGED_TOPIC = 'channel:changed';
+
+/** What one WebRTC viewer of a channel costs. */
+export type ViewerCost = { consumersPerViewer: number; bitrateBps: number };
+
+/** What the audience needs. */
+export type AudienceOptions = {
+	clock: Clock;
+	logger: Logger;
+	bus: MessageBus;
+	/** Of this process; another one after each start. */
+	serverId: string;
+	channels: { findByName(text: string): Promise<Channel | undefined> };
+	chat: Pick<ChatService, 'open'>;
+	events: ViewerEventSink;
+	tokens: ViewerTokens;
+	/** The SFU's budget and load, now. */
+	sfu: { budget(): SfuBudget; load(): SfuLoad };
+	/** The channel as the API shows it, with what its broadcast does. */
+	describe(channel: Channel): ChannelDescription;
+	/** Of the channel's broadcast; zeros without one. */
+	costOf(channelName: ChannelName): ViewerCost;
+};
+
+/** Owns the rooms. Begins with start(). */
+export class AudienceRooms implements SignalingRooms {
+	readonly #options: AudienceOptions;
+	readonly #clock: Clock;
+	readonly #logger: Logger;
+	readonly #scope: CloseScope<'server-shutdown'>;
+	readonly #rooms = new Map<ChannelName, ChannelAudience>();
+	readonly #opening = new Map<ChannelName, Promise<ChannelAudience>>();
+	readonly #presence: Presence;
+	readonly #transports: WebRtcSessions;
+	readonly #claims: WebRtcClaims;
+	readonly #lost = new Map<ChannelName, Set<ViewerId>>();
+	#isSubscribed = false;
+	#tickCount = 0;
+
+	constructor(options: AudienceOptions) {
+		this.#options = options;
+		this.#clock = options.clock;
+		this.#claims = new WebRtcClaims(options.clock);
+		this.#logger = options.logger;
+		this.#scope = new CloseScope(options.logger);
+		this.#presence = new Presence({
+			bus: options.bus,
+			clock: options.clock,
+			logger: options.logger,
+			serverId: options.serverId,
+			countHere: () => this.#countHere(),
+			onMoved: (viewerId, channelName) => this.#rooms.get(channelName)?.dropMoved(viewerId),
+		});
+		this.#transports = new WebRtcSessions({
+			onLastClosed: (viewerId, channelName) => this.#rooms.get(channelName)?.transportClosed(viewerId),
+			onWorkerLost: (viewerId, channelName) => this.#onWorkerLost(viewerId, channelName),
+		});
+	}
+
+	/** Begins to count and to decide. */
+	start(): void {
+		this.#presence.start();
+		this.#scope.onClose(() => this.#presence.close());
+		this.#scope.onClose(async () => {
+			await Promise.all([...this.#rooms.values()].map((room) => room.close('server-shutdown')));
+			this.#rooms.clear();
+		});
+		this.#scope.onClose(this.#clock.setInterval(() => this.#tick(), TICK_MS));
+		void this.#subscribe();
+	}
+
+	/** Rooms that are open. */
+	get roomCount(): number {
+		return this.#rooms.size;
+	}
+
+	/** WebRTC transports of viewers that are open. */
+	get transportCount(): number {
+		return this.#transports.count;
+	}
+
+	/** Viewers of a channel over all servers. */
+	viewerCount(channelName: string): number {
+		return this.#presence.count(channelName as ChannelName).viewerCount;
+	}
+
+	/** This server's viewers of a channel by tier, with the number over all servers. */
+	distribution(channel: { id: ChannelId; name: ChannelName }): AudienceReport {
+		return this.#rooms.get(channel.name)?.report() ?? reportAudience([], this.#presence.count(channel.name));
+	}
+
+	async join(connection: ViewerConnection, message: JoinMessage): Promise<ViewerSession> {
+		const room = await this.room(message.channel);
+		return room.join(connection, message);
+	}
+
+	/** The channel's room; throws CHANNEL_NOT_FOUND, DATABASE_UNAVAILABLE and SERVER_STOPPING. */
+	async room(channelName: string): Promise<ChannelAudience> {
+		const name = parseChannelName(channelName);
+		if (name === undefined) {
+			throw new SpillwayError('CHANNEL_NOT_FOUND', [channelName.slice(0, 40)]);
+		}
+		if (this.#scope.closed) {
+			throw new SpillwayError('SERVER_STOPPING');
+		}
+		const open = this.#rooms.get(name);
+		if (open !== undefined) {
+			return open;
+		}
+		let opening = this.#opening.get(name);
+		if (opening === undefined) {
+			opening = this.#open(name).finally(() => this.#opening.delete(name));
+			this.#opening.set(name, opening);
+		}
+		return opening;
+	}
+
+	/** Whether a viewer with a socket has this id and watches the channel. */
+	hasViewer(viewerId: string, channelName: ChannelName): boolean {
+		return this.#rooms.get(channelName)?.has(viewerId as ViewerId) ?? false;
+	}
+
+	/** A viewer's WebRTC transport has connected. */
+	addTransport(session: WebRtcSession): void {
+		this.#transports.add(session);
+	}
+
+	/** A channel's title, policy or the like was changed: its viewers learn it at once, on every server. */
+	async channelChanged(channelName: ChannelName): Promise<void> {
+		try {
+			await this.#options.bus.publish(CHANGED_TOPIC, channelName);
+		} catch (error) {
+			this.#logger.warn({ reason: errorMessage(error) }, 'other servers learn of a changed channel later');
+			await this.#refresh(channelName);
+		}
+	}
+
+	/** The SFU's budget or load changed: decides anew everywhere. */
+	loadChanged(): void {
+		for (const room of this.#rooms.values()) {
+			room.decide();
+		}
+	}
+
+	/** Lets everybody go. */
+	close(): Promise<void> {
+		return this.#scope.close('server-shutdown');
+	}
+
+	async #open(name: ChannelName): Promise<ChannelAudience> {
+		if (this.#rooms.size >= MAX_ROOMS) {
+			throw new SpillwayError('SOCKETS_FULL');
+		}
+		const channel = await this.#options.channels.findByName(name);
+		if (channel === undefined) {
+			throw new SpillwayError('CHANNEL_NOT_FOUND', [name]);
+		}
+		if (this.#scope.closed) {
+			throw new SpillwayError('SERVER_STOPPING');
+		}
+		const room = new ChannelAudience({
+			channel,
+			chatRoom: this.#options.chat.open(channel.id),
+			clock: this.#clock,
+			logger: this.#logger.child({ channel: name }),
+			tokens: this.#options.tokens,
+			events: this.#options.events,
+			describe: (current) => this.#options.describe(current),
+			conditions: () => this.#conditions(name),
+			hasTransport: (viewerId) => this.#transports.has(viewerId),
+			claims: this.#claims,
+			stopPictures: (viewerId) => this.#transports.stopPictures(viewerId),
+			count: () => this.#presence.count(name),
+			onCountChanged: () => this.#presence.changed(),
+			onReturned: (viewerId) => this.#presence.announceMove(viewerId, name),
+		});
+		this.#rooms.set(name, room);
+		return room;
+	}
+
+	#conditions(name: ChannelName): TierConditions {
+		const { consumersPerViewer, bitrateBps } = this.#options.costOf(name);
+		return {
+			policy: this.#rooms.get(name)!.channel.policy,
+			bitrateBps,
+			consumersPerViewer,
+			budget: this.#options.sfu.budget(),
+			load: this.#options.sfu.load(),
+			otherChannelsHeld: this.#heldByOthers(name),
+		};
+	}
+
+	// Other rooms' viewers, and transports that belong to no viewer in a room: players of others, and those who just left.
+	#heldByOthers(name: ChannelName): { consumers: number; bitrateBps: number } {
+		const held = { consumers: 0, bitrateBps: 0 };
+		for (const other of new Set([...this.#rooms.keys(), ...this.#transports.channelNames])) {
+			const room = this.#rooms.get(other);
+			const foreign = this.#transports.countForeign(other, (viewerId) => room?.has(viewerId) ?? false);
+			const unclaimed = foreign === 0 ? 0 : (room?.unclaimedCount(other === name) ?? 0);
+			const viewers = Math.max(0, foreign - unclaimed) + (other === name ? 0 : (room?.usedCount ?? 0));
+			if (viewers > 0) {
+				const cost = this.#options.costOf(other);
+				held.consumers += viewers * cost.consumersPerViewer;
+				held.bitrateBps += viewers * cost.bitrateBps;
+			}
+		}
+		return held;
+	}
+
+	#countHere(): ReadonlyMap<ChannelName, number> {
+		return new Map([...this.#rooms].map(([name, room]) => [name, room.viewerCount]));
+	}
+
+	// All transports of a worker close one after the other; they are decided together.
+	#onWorkerLost(viewerId: ViewerId, channelName: ChannelName): void {
+		const isFirst = this.#lost.size === 0;
+		const lost = this.#lost.get(channelName) ?? new Set<ViewerId>();
+		lost.add(viewerId);
+		this.#lost.set(channelName, lost);
+		if (isFirst) {
+			this.#clock.setTimeout(() => {
+				const channels = [...this.#lost];
+				this.#lost.clear();
+				for (const [name, viewers] of channels) {
+					this.#logger.warn({ channel: name, viewerCount: viewers.size }, 'viewers lost their SFU worker');
+					this.#rooms.get(name)?.decide(viewers);
+				}
+			}, 0);
+		}
+	}
+
+	#tick(): void {
+		this.#tickCount++;
+		for (const [name, room] of this.#rooms) {
+			room.tick();
+			if (room.emptyForMs > EMPTY_ROOM_MS) {
+				this.#rooms.delete(name);
+				void room.close('empty');
+			} else if ((this.#tickCount * TICK_MS) % REFRESH_MS === 0) {
+				void this.#refresh(name);
+			}
+		}
+		void this.#subscribe();
+	}
+
+	async #refresh(name: ChannelName): Promise<void> {
+		try {
+			const channel = await this.#options.channels.findByName(name);
+			if (channel !== undefined) {
+				this.#rooms.get(name)?.update(channel);
+			}
+		} catch (error) {
+			this.#logger.debug({ reason: errorMessage(error) }, 'a channel could not be read again yet');
+		}
+	}
+
+	async #subscribe(): Promise<void> {
+		if (this.#isSubscribed || this.#scope.closed) {
+			return;
+		}
+		this.#isSubscribed = true;
+		try {
+			const end = await this.#options.bus.subscribe(CHANGED_TOPIC, (message) => {
+				if (typeof message === 'string' && this.#rooms.has(message as ChannelName)) {
+					void this.#refresh(message as ChannelName);
+				}
+			});
+			this.#scope.onClose(end);
+		} catch {
+			// Tried again with the next tick.
+			this.#isSubscribed = false;
+		}
+	}
+}

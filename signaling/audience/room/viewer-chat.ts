@@ -1,0 +1,141 @@
+/** One viewer's part in the chat: joins the room, hands over what he writes, tells him what became of it. */
+import { errorMessage, SpillwayError } from '../../../core/errors/errors.ts';
+import type { Logger } from '../../../core/logger.ts';
+import type { ViewerId } from '../../../core/ids.ts';
+import type { ChatFrame, ChatJoinResult, ChatRoom } from '../../chat/store/chat-service.ts';
+import type { ViewerConnection, ViewerMessage } from '../socket/viewer-session.ts';
+
+/** What a viewer gets while chat cannot be reached: he watches, and may write later. */
+const WITHOUT_CHAT: ChatJoinResult = {
+	history: [],
+	hasGap: true,
+	settings: { slowModeSeconds: 0, isAccountRequired: false },
+	chatName: null,
+	canModerate: false,
+	chatRestriction: null,
+	badges: [],
+};
+/** Frames that may come between chat's answer and ours. */
+const MAX_EARLY_FRAMES = 100;
+
+/** Bound to one connection. */
+export class ViewerChat {
+	readonly #room: ChatRoom;
+	readonly #memberId: ViewerId;
+	readonly #connection: ViewerConnection;
+	readonly #logger: Logger;
+	readonly #onStanding: (canModerate: boolean) => void;
+	#early: ChatFrame[] | undefined = [];
+	#hasJoined = false;
+	#hasLeft = false;
+
+	/** `onStanding`: what the viewer may do in chat has changed. */
+	constructor(
+		room: ChatRoom,
+		memberId: ViewerId,
+		connection: ViewerConnection,
+		logger: Logger,
+		onStanding: (canModerate: boolean) => void,
+	) {
+		this.#room = room;
+		this.#memberId = memberId;
+		this.#connection = connection;
+		this.#logger = logger;
+		this.#onStanding = onStanding;
+	}
+
+	/** Never rejects: without chat one can watch all the same. */
+	async join(lastChatId: string | undefined): Promise<ChatJoinResult> {
+		try {
+			const { remoteAddress, user } = this.#connection;
+			const deliver = (frame: ChatFrame): void => this.#deliver(frame);
+			const member = { id: this.#memberId, user, remoteAddress, deliver };
+			const result = await this.#room.join(member, lastChatId);
+			this.#hasJoined = true;
+			return result;
+		} catch (error) {
+			this.#report(error, 'a viewer joined without chat');
+			return WITHOUT_CHAT;
+		}
+	}
+
+	/** `joined` is on its way: what came meanwhile follows it. */
+	begin(): void {
+		const early = this.#early ?? [];
+		this.#early = undefined;
+		early.forEach((frame) => this.#deliver(frame));
+	}
+
+	/** Resolves to whether it was said. */
+	async send(draft: Extract<ViewerMessage, { type: 'chat-send' }>): Promise<boolean> {
+		const { draftId, text, captureTimeMs } = draft;
+		try {
+			if (!this.#hasJoined) {
+				await this.join(undefined);
+			}
+			const { messageId } = await this.#room.send(this.#memberId, {
+				text,
+				...(captureTimeMs === undefined ? {} : { captureTimeMs }),
+			});
+			this.#connection.send({ type: 'chat-sent', draftId, messageId });
+			return true;
+		} catch (error) {
+			const { code, detail, retryAfterSeconds } = this.#explain(error);
+			this.#connection.send({
+				type: 'chat-refused',
+				draftId,
+				code,
+				detail,
+				...(retryAfterSeconds === undefined ? {} : { retryAfterMs: retryAfterSeconds * 1000 }),
+			});
+			return false;
+		}
+	}
+
+	/** Tells the viewer only when it was not done. */
+	async moderate(message: Extract<ViewerMessage, { type: 'chat-moderate' }>): Promise<void> {
+		try {
+			const { type: _type, ...request } = message;
+			await this.#room.moderate(this.#memberId, request);
+		} catch (error) {
+			const { code, detail } = this.#explain(error);
+			this.#connection.send({ type: 'error', code, detail });
+		}
+	}
+
+	/** Harmless before join() and twice. */
+	leave(): void {
+		if (!this.#hasLeft) {
+			this.#hasLeft = true;
+			this.#room.leave(this.#memberId);
+		}
+	}
+
+	#deliver(frame: ChatFrame): void {
+		if (this.#early === undefined) {
+			// A removed message must go everywhere; one more line of talk is what a slow viewer can do without.
+			this.#connection.sendText(frame.text, frame.message.type === 'chat' ? 'droppable' : 'vital');
+			if (frame.message.type === 'chat-standing') {
+				this.#onStanding(frame.message.canModerate);
+			}
+		} else if (this.#early.length < MAX_EARLY_FRAMES) {
+			this.#early.push(frame);
+		}
+	}
+
+	#explain(error: unknown): { code: string; detail: string; retryAfterSeconds: number | undefined } {
+		if (error instanceof SpillwayError) {
+			return { code: error.code, detail: error.message, retryAfterSeconds: error.retryAfterSeconds };
+		}
+		this.#report(error, 'chat failed because of a bug');
+		return { code: 'INTERNAL_ERROR', detail: 'Chat failed on our side.', retryAfterSeconds: undefined };
+	}
+
+	#report(error: unknown, message: string): void {
+		if (error instanceof SpillwayError) {
+			this.#logger.debug({ reason: errorMessage(error) }, message);
+		} else {
+			this.#logger.error({ err: error }, message);
+		}
+	}
+}

@@ -1,0 +1,229 @@
+/** One viewer's socket: deadlines, heartbeat, limits, and who gets which message. Knows nothing of channels. */
+import type { Clock } from '../../../core/lifecycle/clock.ts';
+import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
+import { errorMessage, SpillwayError } from '../../../core/errors/errors.ts';
+import { TokenBucket, type TokenRate } from '../../../core/limits/token-bucket.ts';
+import type { Logger } from '../../../core/logger.ts';
+import type { ClientMessage, ServerMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
+import {
+	SIGNALING_CLOSE_CODES,
+	type SignalingCloseReason,
+} from '../../../core/protocol/signaling/signaling-constants.ts';
+import { parseClientMessage } from './message-parser.ts';
+import { OutboundQueue, type Importance } from '../../platform/sockets/outbound-queue.ts';
+import type {
+	ConnectionEnd,
+	JoinMessage,
+	SignalingRooms,
+	SignedInUser,
+	ViewerConnection,
+	ViewerMessage,
+	ViewerSession,
+} from './viewer-session.ts';
+
+/** A socket that has not joined by then is closed. */
+export const JOIN_DEADLINE_MS = 10_000;
+/** A ping goes out this often; who gave no sign of life by the next one is gone. So a lease lasts twice as long. */
+export const PING_INTERVAL_MS = 6000;
+/** A viewer that does not answer the closing handshake is cut off then. */
+const CLOSE_DEADLINE_MS = 2000;
+/** A player sends one message a second at most, and a burst when it starts: join, clock samples, the first states. */
+const MESSAGE_RATE: TokenRate = { perSecond: 10, burst: 60 };
+/** Messages that may wait while a viewer is being let in. */
+const MAX_EARLY_MESSAGES = 32;
+
+/** The part of a `ws` socket that is used. */
+export type RawSocket = {
+	readonly bufferedAmount: number;
+	send(text: string): void;
+	ping(): void;
+	close(code: number, reason: string): void;
+	terminate(): void;
+	on(event: 'message', listener: (bytes: { toString(): string }, isBinary: boolean) => void): unknown;
+	on(event: 'pong' | 'error', listener: () => void): unknown;
+	on(event: 'close', listener: (code: number) => void): unknown;
+};
+
+/** What a socket needs. */
+export type SignalingSocketOptions = {
+	raw: RawSocket;
+	rooms: SignalingRooms;
+	remoteAddress: string;
+	user: SignedInUser | undefined;
+	clock: Clock;
+	logger: Logger;
+	/** Called once, when the socket is gone; `reason` is `viewer` when it was the viewer who went. */
+	onClosed: (reason: SignalingCloseReason | 'viewer') => void;
+};
+
+type State =
+	| { name: 'awaiting-join' }
+	| { name: 'joining'; early: ViewerMessage[] }
+	| { name: 'joined'; session: ViewerSession }
+	| { name: 'closed'; how: ConnectionEnd };
+
+/** Begins to listen at once. */
+export class SignalingSocket implements ViewerConnection {
+	readonly remoteAddress: string;
+	readonly user: SignedInUser | undefined;
+	readonly #raw: RawSocket;
+	readonly #rooms: SignalingRooms;
+	readonly #clock: Clock;
+	readonly #logger: Logger;
+	readonly #queue: OutboundQueue;
+	readonly #rate: TokenBucket;
+	readonly #scope: CloseScope<SignalingCloseReason | 'viewer'>;
+	#state: State = { name: 'awaiting-join' };
+	#hasLived = true;
+
+	constructor(options: SignalingSocketOptions) {
+		this.remoteAddress = options.remoteAddress;
+		this.user = options.user;
+		this.#raw = options.raw;
+		this.#rooms = options.rooms;
+		this.#clock = options.clock;
+		this.#logger = options.logger;
+		this.#queue = new OutboundQueue(options.raw);
+		this.#rate = new TokenBucket(options.clock, MESSAGE_RATE);
+		this.#scope = new CloseScope(options.logger);
+		this.#scope.onClose((reason) => options.onClosed(reason));
+		this.#scope.onClose(this.#clock.setInterval(() => this.#beat(), PING_INTERVAL_MS));
+		const cancelDeadline = this.#clock.setTimeout(() => this.#checkJoined(), JOIN_DEADLINE_MS);
+		this.#scope.onClose(cancelDeadline);
+		this.#raw.on('message', (bytes, isBinary) => this.#onMessage(bytes, isBinary));
+		this.#raw.on('pong', () => (this.#hasLived = true));
+		// What follows an error is always a close.
+		this.#raw.on('error', () => undefined);
+		this.#raw.on('close', (code) => this.#onClose(code));
+	}
+
+	get isOpen(): boolean {
+		return this.#state.name !== 'closed';
+	}
+
+	/** Chat and counts that this viewer did not get because he was too slow. */
+	get droppedCount(): number {
+		return this.#queue.droppedCount;
+	}
+
+	send(message: ServerMessage, importance: Importance = 'vital'): void {
+		this.sendText(JSON.stringify(message), importance);
+	}
+
+	sendText(text: string, importance: Importance): void {
+		if (this.isOpen && this.#queue.send(text, importance, this.#clock.monotonicMs()) === 'too-slow') {
+			this.close('tooSlow');
+		}
+	}
+
+	close(reason: SignalingCloseReason): void {
+		this.#end(reason === 'heartbeatMissed' ? 'silent' : 'closed', reason);
+		this.#raw.close(SIGNALING_CLOSE_CODES[reason].code, reason);
+		const cancel = this.#clock.setTimeout(() => this.#raw.terminate(), CLOSE_DEADLINE_MS);
+		this.#raw.on('close', cancel);
+	}
+
+	#onMessage(bytes: { toString(): string }, isBinary: boolean): void {
+		const receivedMs = this.#clock.nowMs();
+		if (!this.isOpen) {
+			return;
+		}
+		this.#hasLived = true;
+		if (!this.#rate.take()) {
+			this.close('tooManyMessages');
+			return;
+		}
+		const parsed = parseClientMessage(isBinary ? '' : bytes.toString());
+		if ('refusal' in parsed) {
+			this.#logger.debug({ detail: parsed.detail }, 'a signaling message was refused');
+			this.send({ type: 'error', code: 'REQUEST_INVALID', detail: parsed.detail });
+			this.close(parsed.refusal);
+			return;
+		}
+		this.#take(parsed.message, receivedMs);
+	}
+
+	#take(message: ClientMessage, receivedMs: number): void {
+		const state = this.#state;
+		if ((message.type === 'join') !== (state.name === 'awaiting-join')) {
+			this.close('malformedMessage');
+		} else if (message.type === 'join') {
+			void this.#join(message);
+		} else if (message.type === 'clock') {
+			this.send({ type: 'clock', clientSentMs: message.clientSentMs, receivedMs, sentMs: this.#clock.nowMs() });
+		} else if (state.name === 'joined') {
+			state.session.receive(message);
+		} else if (state.name === 'joining') {
+			state.early.push(message);
+			if (state.early.length > MAX_EARLY_MESSAGES) {
+				this.close('tooManyMessages');
+			}
+		}
+	}
+
+	async #join(message: JoinMessage): Promise<void> {
+		const early: ViewerMessage[] = [];
+		this.#state = { name: 'joining', early };
+		try {
+			const session = await this.#rooms.join(this, message);
+			const state = this.#state as State;
+			if (state.name === 'closed') {
+				session.end(state.how);
+				return;
+			}
+			this.#state = { name: 'joined', session };
+			early.forEach((waiting) => session.receive(waiting));
+		} catch (error) {
+			this.#refuseJoin(error);
+		}
+	}
+
+	#refuseJoin(error: unknown): void {
+		if (!(error instanceof SpillwayError)) {
+			this.#logger.error({ err: error }, 'a viewer could not join because of a bug');
+		}
+		if (!this.isOpen) {
+			return;
+		}
+		if (error instanceof SpillwayError) {
+			this.send({ type: 'error', code: error.code, detail: error.message });
+			this.#logger.debug({ reason: errorMessage(error) }, 'a viewer could not join');
+		}
+		const code = error instanceof SpillwayError ? error.code : undefined;
+		this.close(
+			code === 'CHANNEL_NOT_FOUND' ? 'channelNotFound' : code === 'SERVER_STOPPING' ? 'serverStopping' : 'busy',
+		);
+	}
+
+	#checkJoined(): void {
+		if (this.#state.name === 'awaiting-join' || this.#state.name === 'joining') {
+			this.close('joinTimeout');
+		}
+	}
+
+	#beat(): void {
+		if (!this.#hasLived) {
+			this.close('heartbeatMissed');
+			return;
+		}
+		this.#hasLived = false;
+		this.#raw.ping();
+	}
+
+	#onClose(code: number): void {
+		// 1000 and 1001 (a page that is left) are said on purpose (RFC 6455 §7.4.1); 1006 is a cut, 1005 says nothing.
+		this.#end(code === 1000 || code === 1001 ? 'left' : 'lost', 'viewer');
+	}
+
+	#end(how: ConnectionEnd, reason: SignalingCloseReason | 'viewer'): void {
+		const state = this.#state;
+		if (state.name === 'closed') {
+			return;
+		}
+		this.#state = { name: 'closed', how };
+		void this.#scope.close(reason);
+		if (state.name === 'joined') {
+			state.session.end(how);
+		}
+	}
+}

@@ -1,0 +1,137 @@
+/** The tier controller's rules as a pure function: channel policy, budget, load and audience in; a tier and a reason for everybody out. */
+import {
+	allocate,
+	COOL_DOWN_MS,
+	PROMOTION_WINDOW_MS,
+	type Allocation,
+	type AllocationView,
+	type Claimant,
+} from './tier-allocation.ts';
+import { nextDecided, type TierInput, type TierVerdict, type TierViewer } from './tier-input.ts';
+import { tierLimits } from './tier-limits.ts';
+import { comparePrecedence, viewerStanding, type ViewerStanding } from './tier-standing.ts';
+import type { TierReason } from '../../../core/protocol/tiers.ts';
+
+/** A viewer with what is known of him now. */
+type Placed = Claimant & { standing: ViewerStanding; index: number };
+
+/**
+ * Decides on every viewer of a channel, in O(n log n). Reads no clock and keeps nothing: all memory is in `decided`, which the caller
+ * renews with {@link nextDecided} after each run. What is right is said here; `TierController`, which the server runs, gives the same
+ * answers at the price of what changed.
+ */
+export function decideTiers(input: TierInput): Map<string, TierVerdict> {
+	const { mode } = input.policy;
+	const placed = input.viewers.map((viewer, index): Placed => {
+		const standing = viewerStanding(viewer, input.nowMs, mode, input.isEmergency?.has(viewer.id) ?? false);
+		return {
+			id: viewer.id,
+			joinedAtMs: viewer.joinedAtMs,
+			viewerClass: standing.kind === 'excluded' ? 0 : standing.viewerClass,
+			holdsWebRtc: viewer.holdsWebRtc,
+			isNewcomer: viewer.decided === undefined,
+			standing,
+			index,
+		};
+	});
+	const view = audienceView(placed, input.viewers, input.nowMs);
+	const limits = tierLimits(input, view.incumbentCount + view.leaverCount);
+	const allocation = allocate(view, limits, mode);
+	return verdicts(placed, allocation, (demoted) => {
+		const viewer = input.viewers[demoted.viewer.index]!;
+		const decided = nextDecided(viewer.decided, { tier: 'll-hls', reason: demoted.reason }, input.nowMs);
+		const standing = viewerStanding({ ...viewer, decided }, input.nowMs, mode, false);
+		return standing.kind === 'excluded' ? demoted.viewer.viewerClass : standing.viewerClass;
+	});
+}
+
+/** What a viewer is told who is sent away. */
+export function demotionVerdict(demotion: {
+	reason: TierReason;
+	isEmergency: boolean;
+	isOverload: boolean;
+}): TierVerdict {
+	const { reason, isEmergency, isOverload } = demotion;
+	return { tier: 'll-hls', reason, isEmergency, ...(isOverload ? { isOverload } : {}) };
+}
+
+/** What a viewer is told who neither comes nor goes now. */
+export function standingReason(
+	standing: ViewerStanding,
+	allocation: Omit<Allocation<unknown>, 'promoted'>,
+): TierReason {
+	switch (standing.kind) {
+		case 'excluded':
+			return standing.reason;
+		case 'incumbent':
+			return standing.overstays ? 'switched-lately' : allocation.webRtcReason;
+		case 'candidate':
+			return standing.keptReason ?? (standing.canMove ? allocation.waitingReason : allocation.lateReason);
+	}
+}
+
+function audienceView(
+	placed: readonly Placed[],
+	viewers: readonly TierViewer[],
+	nowMs: number,
+): AllocationView<Placed> {
+	const incumbents = placed.filter(({ standing }) => standing.kind === 'incumbent');
+	const candidates = placed.filter(({ standing }) => standing.kind === 'candidate');
+	const canMove = ({ standing }: Placed): boolean => standing.kind !== 'excluded' && standing.canMove;
+	const weakestFirst = (a: Placed, b: Placed): number => comparePrecedence(b, a);
+	const isWithin = (atMs: number | undefined, windowMs: number): boolean =>
+		atMs !== undefined && nowMs - atMs < windowMs;
+	return {
+		incumbentCount: incumbents.length,
+		leaverCount: placed.filter(({ holdsWebRtc, standing }) => holdsWebRtc && standing.kind !== 'incumbent').length,
+		candidateCount: candidates.length,
+		recentPromotionCount: viewers.filter(
+			({ decided }, index) =>
+				placed[index]!.standing.kind === 'incumbent' && isWithin(decided!.switchedAtMs, PROMOTION_WINDOW_MS),
+		).length,
+		isCoolingDown: viewers.some(
+			({ decided }) => decided?.isOverload === true && isWithin(decided.switchedAtMs, COOL_DOWN_MS),
+		),
+		candidates: () => candidates.filter(canMove).sort(comparePrecedence),
+		weakestIncumbents: () => incumbents.filter(canMove).sort(weakestFirst),
+		weakestLateIncumbents: () => incumbents.filter((viewer) => !canMove(viewer)).sort(weakestFirst),
+	};
+}
+
+// A chatter who has been sent away queues as the queue sees him, not as the tier did: `queueClass` tells.
+function verdicts(
+	placed: readonly Placed[],
+	allocation: Allocation<Placed>,
+	queueClass: (demotion: Allocation<Placed>['demoted'][number]) => number,
+): Map<string, TierVerdict> {
+	const promoted = new Set(allocation.promoted.map(({ id }) => id));
+	const demoted = new Map(allocation.demoted.map((demotion) => [demotion.viewer.id, demotion]));
+	const answers = new Map<string, TierVerdict>();
+	const waiting: Placed[] = [];
+	for (const viewer of placed) {
+		const { id, standing } = viewer;
+		const demotion = demoted.get(id);
+		if (promoted.has(id)) {
+			answers.set(id, { tier: 'webrtc', reason: allocation.webRtcReason, isEmergency: false });
+		} else if (demotion !== undefined) {
+			answers.set(id, demotionVerdict(demotion));
+			waiting.push({ ...viewer, viewerClass: queueClass(demotion) });
+		} else {
+			const isEmergency = standing.kind === 'excluded' && standing.isEmergency;
+			const tier = standing.kind === 'incumbent' ? 'webrtc' : 'll-hls';
+			answers.set(id, { tier, reason: standingReason(standing, allocation), isEmergency });
+			if (standing.kind === 'candidate') {
+				waiting.push(viewer);
+			}
+		}
+	}
+	if (allocation.waitingReason === 'waiting-list') {
+		waiting.sort(comparePrecedence).forEach(({ id }, index) => {
+			const answer = answers.get(id)!;
+			if (answer.reason === 'waiting-list') {
+				answer.waitingPosition = index + 1;
+			}
+		});
+	}
+	return answers;
+}

@@ -1,0 +1,180 @@
+/** What the SFU may carry and what it carries: the budget for a number of workers, and a meter of the workers' real load. */
+import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
+import type { Clock } from '../../../core/lifecycle/clock.ts';
+import { errorMessage } from '../../../core/errors/errors.ts';
+import type { Logger } from '../../../core/logger.ts';
+import { RateLimitedReport } from '../../../core/limits/rate-limited-report.ts';
+import type { SfuBudget, SfuLoad } from './tier-input.ts';
+
+/** What the operator may set. */
+export type SfuBudgetLimits = {
+	/** Viewers' Consumers of this node; 0: {@link CONSUMERS_PER_WORKER} for each running worker. */
+	maxConsumers: number;
+	/** Bits per second towards viewers; 0: no limit of its own. */
+	maxBitrateBps: number;
+	/** CPU of the busiest worker, 0–1. */
+	maxWorkerCpu: number;
+};
+
+/** mediasoup's own rule of thumb for a worker on one core. CPU cuts it short where cores are slower or pictures larger. */
+export const CONSUMERS_PER_WORKER = 500;
+/** Leaves a worker room for key frames and bursts of joins; above it packets begin to leave late. */
+export const DEFAULT_MAX_WORKER_CPU = 0.85;
+/** Between two readings. Shorter ones see mostly the noise of the scheduler's ticks, longer ones a crowd too late. */
+export const LOAD_INTERVAL_MS = 1000;
+/** Weight of the newest reading: a step is seen to 90 % after some 6 s. The controller knows how to deal with the lag. */
+const SMOOTHING = 0.3;
+/** A worker that is too busy to answer must not stop the meter. */
+const READ_TIMEOUT_MS = 5000;
+
+/** Streams of one viewer: picture and sound. */
+const CONSUMERS_PER_VIEWER = 2;
+/** Sessions beyond the budget: of viewers who are on their way out, and of those whose connection has just been lost. */
+const SPARE_SESSIONS = { ratio: 0.2, count: 10 };
+
+/** Above so many WHEP sessions a newcomer is refused, whoever he is; those who obey the controller never get there. */
+export function maxWhepSessions(maxConsumers: number): number {
+	const viewers = maxConsumers / CONSUMERS_PER_VIEWER;
+	return Math.ceil(viewers * (1 + SPARE_SESSIONS.ratio)) + SPARE_SESSIONS.count;
+}
+
+/** What the meter reads; `WorkerPool` is one. */
+export interface SfuLoadSource {
+	/** CPU time, Consumers and rate of each running worker. */
+	readLoads(): Promise<
+		readonly {
+			index: number;
+			pid: number;
+			cpuTimeMs: number;
+			viewerConsumerCount: number;
+			viewerBitrateBps: number;
+		}[]
+	>;
+}
+
+/** What the SFU does now, all channels. */
+export type SfuReading = {
+	/** For the controller; smoothed. */
+	load: SfuLoad;
+	/** Viewers' Consumers at the last reading, those of players without a socket too. */
+	consumers: number;
+	/** Bits per second towards viewers at the last reading. */
+	bitrateBps: number;
+	/** Workers that answered. */
+	workerCount: number;
+};
+
+/** The budget of a node whose SFU has so many workers running; nothing may be spent while there is none. */
+export function sfuBudget(limits: SfuBudgetLimits, workerCount: number): SfuBudget {
+	return {
+		maxConsumers: workerCount === 0 ? 0 : limits.maxConsumers || workerCount * CONSUMERS_PER_WORKER,
+		maxBitrateBps: limits.maxBitrateBps || Infinity,
+		maxWorkerCpu: limits.maxWorkerCpu,
+	};
+}
+
+type CpuMark = { pid: number; cpuTimeMs: number; atMs: number };
+
+/** Reads the workers once a second and smooths what it sees. */
+export class SfuLoadMeter {
+	readonly #source: SfuLoadSource;
+	readonly #clock: Clock;
+	readonly #readCpu: (() => number | undefined) | undefined;
+	readonly #scope: CloseScope<'server-shutdown'>;
+	readonly #failures: RateLimitedReport;
+	readonly #marks = new Map<number, CpuMark>();
+	#isReading = false;
+	#askedAtMs = -Infinity;
+	#smoothCpu: number | undefined;
+	#smoothConsumers = 0;
+	#reading: SfuReading;
+
+	/** `readCpu` replaces the measured CPU wherever it answers a number, for tests and drills; `workerCount` as it is now. */
+	constructor(
+		source: SfuLoadSource,
+		workerCount: number,
+		dependencies: { clock: Clock; logger: Logger; readCpu?: () => number | undefined },
+	) {
+		this.#source = source;
+		this.#clock = dependencies.clock;
+		this.#readCpu = dependencies.readCpu;
+		this.#scope = new CloseScope(dependencies.logger);
+		this.#failures = new RateLimitedReport(
+			dependencies.clock,
+			dependencies.logger,
+			'the SFU load was not read',
+			60_000,
+		);
+		this.#reading = { load: { workerCpu: 0, consumersMeasured: 0 }, consumers: 0, bitrateBps: 0, workerCount };
+	}
+
+	/** The newest reading; that of an idle SFU before the first. */
+	get reading(): SfuReading {
+		return this.#reading;
+	}
+
+	/** Starts reading. */
+	start(): void {
+		this.#scope.onClose(this.#clock.setInterval(() => this.#readInTurn(), LOAD_INTERVAL_MS));
+		this.#readInTurn();
+	}
+
+	/** Stops reading. */
+	close(): Promise<void> {
+		return this.#scope.close('server-shutdown');
+	}
+
+	#readInTurn(): void {
+		const nowMs = this.#clock.monotonicMs();
+		if (this.#isReading && nowMs - this.#askedAtMs < READ_TIMEOUT_MS) {
+			return;
+		}
+		this.#isReading = true;
+		this.#askedAtMs = nowMs;
+		this.#source
+			.readLoads()
+			.then(
+				(loads) => {
+					// An answer that came too late belongs to an older question.
+					if (this.#askedAtMs === nowMs && !this.#scope.closed) {
+						this.#take(loads);
+					}
+				},
+				(error: unknown) => this.#failures.count({ reason: errorMessage(error) }),
+			)
+			.finally(() => {
+				if (this.#askedAtMs === nowMs) {
+					this.#isReading = false;
+				}
+			})
+			.catch(() => {
+				// Both branches above are handled; only the chain itself needs an end.
+			});
+	}
+
+	#take(loads: Awaited<ReturnType<SfuLoadSource['readLoads']>>): void {
+		const atMs = this.#clock.monotonicMs();
+		let busiest: number | undefined;
+		for (const { index, pid, cpuTimeMs } of loads) {
+			const mark = this.#marks.get(index);
+			this.#marks.set(index, { pid, cpuTimeMs, atMs });
+			if (mark?.pid === pid && atMs > mark.atMs) {
+				busiest = Math.max(busiest ?? 0, (cpuTimeMs - mark.cpuTimeMs) / (atMs - mark.atMs));
+			}
+		}
+		const cpu = this.#readCpu?.() ?? busiest;
+		const consumers = loads.reduce((sum, load) => sum + load.viewerConsumerCount, 0);
+		if (cpu !== undefined) {
+			const isFirst = this.#smoothCpu === undefined;
+			// Both with one and the same weight: the controller divides the one by the other.
+			this.#smoothCpu = isFirst ? cpu : this.#smoothCpu! + SMOOTHING * (cpu - this.#smoothCpu!);
+			this.#smoothConsumers += isFirst ? consumers : SMOOTHING * (consumers - this.#smoothConsumers);
+		}
+		this.#reading = {
+			load: { workerCpu: this.#smoothCpu ?? 0, consumersMeasured: this.#smoothConsumers },
+			consumers,
+			bitrateBps: loads.reduce((sum, load) => sum + load.viewerBitrateBps, 0),
+			workerCount: loads.length,
+		};
+	}
+}

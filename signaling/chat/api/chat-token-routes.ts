@@ -1,0 +1,105 @@
+/** `/api/v1/chat-tokens`: long-lived tokens by which a user's bots and chat programs sign in over IRC. They open nothing else. */
+import type { FastifyPluginAsync } from 'fastify';
+import { Type, type Static } from 'typebox';
+import { SpillwayError } from '../../../core/errors/errors.ts';
+import type { Accounts } from '../../accounts/create-accounts.ts';
+import { refuseOtherMethods } from '../../platform/http/error-handler.ts';
+import { RATE_LIMITS, registerRateLimits } from '../../platform/http/rate-limits.ts';
+import { refusals, validateWithTypeBox } from '../../platform/http/schema-validation.ts';
+import type { ChatStore } from '../store/chat-store.ts';
+
+const PATH = '/api/v1/chat-tokens';
+const newTokenSchema = Type.Object(
+	{ name: Type.String({ minLength: 1, maxLength: 50, pattern: '^[^\\p{C}]+$' }) },
+	{ additionalProperties: false },
+);
+const madeTokenSchema = Type.Object({
+	id: Type.String(),
+	name: Type.String(),
+	token: Type.String({ description: 'Shown once. PASS of an IRC connection is "oauth:" and this.' }),
+});
+const tokenListSchema = Type.Object({
+	chatTokens: Type.Array(Type.Object({ id: Type.String(), name: Type.String(), createdAt: Type.String() })),
+});
+const paramsSchema = Type.Object({ token: Type.String({ maxLength: 64 }) });
+
+/** What the routes need. */
+export type ChatTokenRoutesDependencies = {
+	store: Pick<ChatStore, 'createToken' | 'listTokens' | 'deleteToken'>;
+	accounts: Pick<Accounts, 'authenticator' | 'origin'>;
+	/** Ends the connections that were made with it, on all servers. Never rejects. */
+	announceDeletion: (tokenId: string) => Promise<void>;
+};
+
+/** Everybody sees, makes and deletes his own. */
+export function createChatTokenRoutes({
+	store,
+	accounts,
+	announceDeletion,
+}: ChatTokenRoutesDependencies): FastifyPluginAsync {
+	const { authenticator, origin } = accounts;
+	const common = { config: { rateLimit: RATE_LIMITS.change } };
+	const tags = ['chat'];
+	return async (app) => {
+		validateWithTypeBox(app);
+		await registerRateLimits(app);
+		app.addHook('onRequest', async (request, reply) => {
+			reply.header('cache-control', 'no-store');
+			origin.check(request);
+		});
+		app.get(
+			PATH,
+			{
+				...common,
+				onRequest: authenticator.requireUser,
+				schema: { tags, summary: 'Your chat tokens', response: { 200: tokenListSchema, ...refusals(401, 429, 503) } },
+			},
+			async (request): Promise<Static<typeof tokenListSchema>> => {
+				const user = await authenticator.userOf(request);
+				const records = await store.listTokens(user.id);
+				return { chatTokens: records.map((record) => ({ ...record, createdAt: record.createdAt.toISOString() })) };
+			},
+		);
+		app.post<{ Body: Static<typeof newTokenSchema> }>(
+			PATH,
+			{
+				...common,
+				onRequest: authenticator.requireUser,
+				schema: {
+					tags,
+					summary: 'Make a chat token',
+					body: newTokenSchema,
+					response: { 201: madeTokenSchema, ...refusals(400, 401, 403, 429, 503) },
+				},
+			},
+			async (request, reply) => {
+				const user = await authenticator.userOf(request);
+				const made = await store.createToken(user.id, request.body.name);
+				return reply.code(201).send({ ...made, name: request.body.name });
+			},
+		);
+		app.delete<{ Params: Static<typeof paramsSchema> }>(
+			`${PATH}/:token`,
+			{
+				...common,
+				onRequest: authenticator.requireUser,
+				schema: {
+					tags,
+					summary: 'Delete a chat token, by its id',
+					params: paramsSchema,
+					response: { 204: Type.Null(), ...refusals(401, 403, 404, 429, 503) },
+				},
+			},
+			async (request, reply) => {
+				const user = await authenticator.userOf(request);
+				if (!(await store.deleteToken(user.id, request.params.token))) {
+					throw new SpillwayError('SESSION_NOT_FOUND');
+				}
+				await announceDeletion(request.params.token);
+				return reply.code(204).send();
+			},
+		);
+		refuseOtherMethods(app, PATH, ['GET', 'POST']);
+		refuseOtherMethods(app, `${PATH}/:token`, ['DELETE']);
+	};
+}

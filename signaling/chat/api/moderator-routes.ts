@@ -1,0 +1,255 @@
+/** Who keeps order in a channel's chat, and by which rules. */
+import type { FastifyPluginAsync } from 'fastify';
+import { Type, type Static } from 'typebox';
+import { SpillwayError } from '../../../core/errors/errors.ts';
+import type { ChannelId } from '../../../core/ids.ts';
+import type { Logger } from '../../../core/logger.ts';
+import { MAX_LISTED_RESTRICTIONS } from '../../../core/protocol/signaling/signaling-constants.ts';
+import type { Accounts } from '../../accounts/create-accounts.ts';
+import { parseUserName } from '../../accounts/user.ts';
+import type { UserRecord } from '../../accounts/user-store.ts';
+import type { RestrictedAuthor } from '../store/chat-store.ts';
+import { refuseOtherMethods } from '../../platform/http/error-handler.ts';
+import { RATE_LIMITS, registerRateLimits } from '../../platform/http/rate-limits.ts';
+import { refusals, validateWithTypeBox } from '../../platform/http/schema-validation.ts';
+import { channelParamsSchema, type ChannelAccess, type ChannelParams } from '../../channels/channel-access.ts';
+import type { ChannelControl } from '../../channels/channel-control.ts';
+import type { Channel } from '../../channels/channel-store.ts';
+import { normalizeText } from '../../channels/channel-text.ts';
+import {
+	channelChatSettingsSchema,
+	type ChannelChatSettings,
+	type ModeratorStore,
+} from '../../channels/moderator-store.ts';
+
+/** What the routes need. */
+export type ModeratorRoutesDependencies = {
+	logger: Logger;
+	moderators: ModeratorStore;
+	accounts: Pick<Accounts, 'authenticator' | 'origin' | 'users'>;
+	access: ChannelAccess;
+	control: ChannelControl;
+	/** A chat's own part: who may not write there, and an end to it. */
+	chat: {
+		listRestricted(channelId: ChannelId): Promise<RestrictedAuthor[]>;
+		service: { release(channelId: ChannelId, authorName: string): Promise<void> };
+	};
+};
+
+const moderatorParamsSchema = Type.Object({ ...channelParamsSchema.properties, user: Type.String({ maxLength: 64 }) });
+type ModeratorParams = ChannelParams & { user: string };
+const moderatorListSchema = Type.Object({
+	moderators: Type.Array(Type.Object({ id: Type.String(), name: Type.String() })),
+});
+const restrictionListSchema = Type.Object({
+	restrictions: Type.Array(
+		Type.Object({
+			name: Type.String({ description: 'Of the account, or of the guest.' }),
+			since: Type.String(),
+			until: Type.Union([Type.String(), Type.Null()], { description: 'Null: banned, until released.' }),
+			moderator: Type.Union([Type.String(), Type.Null()], {
+				description: 'Who did it; null when that account is gone.',
+			}),
+		}),
+		{ maxItems: MAX_LISTED_RESTRICTIONS, description: 'Newest first.' },
+	),
+});
+const settingsChangeSchema = Type.Partial(channelChatSettingsSchema, { additionalProperties: false, minProperties: 1 });
+
+/** /api/v1/channels/{channel}/moderators, …/chat-settings and …/chat-restrictions. */
+export function createModeratorRoutes(dependencies: ModeratorRoutesDependencies): FastifyPluginAsync {
+	return async (app) => {
+		validateWithTypeBox(app);
+		await registerRateLimits(app);
+		app.addHook('onRequest', async (request, reply) => {
+			reply.header('cache-control', 'no-store');
+			dependencies.accounts.origin.check(request);
+		});
+		await app.register(createModeratorListRoutes(dependencies));
+		await app.register(createChatSettingsRoutes(dependencies));
+		await app.register(createRestrictionRoutes(dependencies));
+		refuseOtherMethods(app, '/api/v1/channels/:channel/moderators', ['GET']);
+		refuseOtherMethods(app, '/api/v1/channels/:channel/moderators/:user', ['PUT', 'DELETE']);
+		refuseOtherMethods(app, '/api/v1/channels/:channel/chat-settings', ['GET', 'PATCH']);
+		refuseOtherMethods(app, '/api/v1/channels/:channel/chat-restrictions', ['GET']);
+		refuseOtherMethods(app, '/api/v1/channels/:channel/chat-restrictions/:user', ['DELETE']);
+	};
+}
+
+function forUsers({ authenticator }: Pick<Accounts, 'authenticator'>) {
+	return { config: { rateLimit: RATE_LIMITS.change }, onRequest: authenticator.requireUser };
+}
+
+function createModeratorListRoutes(dependencies: ModeratorRoutesDependencies): FastifyPluginAsync {
+	const { moderators, access, control, accounts, logger } = dependencies;
+	const common = forUsers(accounts);
+	const path = '/api/v1/channels/:channel/moderators';
+	const tags = ['chat'];
+	const findUser = async (text: string): Promise<UserRecord> => {
+		const name = parseUserName(text);
+		const user = name === undefined ? undefined : await accounts.users.findByName(name);
+		if (user === undefined) {
+			throw new SpillwayError('USER_NOT_FOUND', [text.replace(/[^\x20-\x7e]/g, '?').slice(0, 40)]);
+		}
+		return user;
+	};
+	return async (app) => {
+		app.get<{ Params: ChannelParams }>(
+			path,
+			{
+				...common,
+				schema: {
+					tags,
+					summary: 'Moderators of a channel',
+					params: channelParamsSchema,
+					response: { 200: moderatorListSchema, ...refusals(401, 403, 404, 429, 503) },
+				},
+			},
+			async (request): Promise<Static<typeof moderatorListSchema>> => {
+				const { channel } = await access.require(request, 'see its moderators');
+				return { moderators: await moderators.list(channel.id) };
+			},
+		);
+		const addChange = (
+			method: 'PUT' | 'DELETE',
+			summary: string,
+			change: (channel: Channel, moderator: UserRecord) => Promise<void>,
+		): void => {
+			app.route<{ Params: ModeratorParams }>({
+				...common,
+				method,
+				url: `${path}/:user`,
+				schema: {
+					tags,
+					summary,
+					params: moderatorParamsSchema,
+					response: { 204: Type.Null(), ...refusals(400, 401, 403, 404, 409, 429, 503) },
+				},
+				handler: async (request, reply) => {
+					const { channel, user } = await access.require(request, 'choose its moderators');
+					const moderator = await findUser(request.params.user);
+					await change(channel, moderator);
+					logger.info(
+						{ method, channelId: channel.id, userId: user.id, moderatorId: moderator.id },
+						'moderators changed',
+					);
+					await control.changeChat(channel.id);
+					return reply.code(204).send();
+				},
+			});
+		};
+		addChange('PUT', 'Make somebody a moderator', async (channel, moderator) => {
+			if (moderator.id === channel.ownerId) {
+				throw new SpillwayError('REQUEST_INVALID', [
+					`${moderator.name} owns the channel and may do all that moderators may`,
+				]);
+			}
+			await moderators.add(channel.id, moderator.id);
+		});
+		addChange('DELETE', 'Take it back', (channel, moderator) => moderators.remove(channel.id, moderator.id));
+	};
+}
+
+function createChatSettingsRoutes(dependencies: ModeratorRoutesDependencies): FastifyPluginAsync {
+	const { moderators, access, control, accounts } = dependencies;
+	const common = forUsers(accounts);
+	const path = '/api/v1/channels/:channel/chat-settings';
+	const tags = ['chat'];
+	return async (app) => {
+		app.get<{ Params: ChannelParams }>(
+			path,
+			{
+				...common,
+				schema: {
+					tags,
+					summary: 'Rules of the chat',
+					params: channelParamsSchema,
+					response: { 200: channelChatSettingsSchema, ...refusals(401, 403, 404, 429, 503) },
+				},
+			},
+			async (request): Promise<ChannelChatSettings> => {
+				const { channel } = await access.require(request, 'see its chat settings');
+				return moderators.readChatSettings(channel.id);
+			},
+		);
+		app.patch<{ Params: ChannelParams; Body: Static<typeof settingsChangeSchema> }>(
+			path,
+			{
+				...common,
+				schema: {
+					tags,
+					summary: 'Change the rules of the chat',
+					description: 'Absent fields stay.',
+					params: channelParamsSchema,
+					body: settingsChangeSchema,
+					response: { 200: channelChatSettingsSchema, ...refusals(400, 401, 403, 404, 429, 503) },
+				},
+			},
+			async (request): Promise<ChannelChatSettings> => {
+				const { channel } = await access.require(request, 'change its chat settings');
+				const { blockedWords, ...rest } = request.body;
+				const change =
+					blockedWords === undefined ? rest : { ...rest, blockedWords: normalizeBlockedWords(blockedWords) };
+				const settings = await moderators.changeChatSettings(channel.id, change);
+				await control.changeChat(channel.id);
+				return settings;
+			},
+		);
+	};
+}
+
+function createRestrictionRoutes(dependencies: ModeratorRoutesDependencies): FastifyPluginAsync {
+	const { access, accounts, chat, logger } = dependencies;
+	const common = forUsers(accounts);
+	const path = '/api/v1/channels/:channel/chat-restrictions';
+	const tags = ['chat'];
+	return async (app) => {
+		app.get<{ Params: ChannelParams }>(
+			path,
+			{
+				...common,
+				schema: {
+					tags,
+					summary: 'Who is paused or banned in the chat',
+					params: channelParamsSchema,
+					response: { 200: restrictionListSchema, ...refusals(401, 403, 404, 429, 503) },
+				},
+			},
+			async (request): Promise<Static<typeof restrictionListSchema>> => {
+				const { channel } = await access.require(request, 'see who may not write');
+				const authors = await chat.listRestricted(channel.id);
+				return {
+					restrictions: authors.map(({ name, since, until, moderatorName }) => ({
+						name,
+						since: since.toISOString(),
+						until: until?.toISOString() ?? null,
+						moderator: moderatorName,
+					})),
+				};
+			},
+		);
+		app.delete<{ Params: ModeratorParams }>(
+			`${path}/:user`,
+			{
+				...common,
+				schema: {
+					tags,
+					summary: 'Let somebody write again',
+					params: moderatorParamsSchema,
+					response: { 204: Type.Null(), ...refusals(400, 401, 403, 404, 429, 503) },
+				},
+			},
+			async (request, reply) => {
+				const { channel, user } = await access.require(request, 'let somebody write again');
+				await chat.service.release(channel.id, request.params.user);
+				logger.info({ channelId: channel.id, userId: user.id }, 'somebody may write in chat again');
+				return reply.code(204).send();
+			},
+		);
+	};
+}
+
+function normalizeBlockedWords(words: readonly string[]): string[] {
+	const normalized = words.map((word) => normalizeText(word, 'a blocked word', 50)).filter((word) => word !== '');
+	return [...new Set(normalized)];
+}

@@ -1,0 +1,493 @@
+/** What members of a room see and may do. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createId, type ChannelId } from '../../../core/ids.ts';
+import { silentLogger } from '../../../core/logger.ts';
+import { FakeClock } from '../../../core/testing/fake-clock.ts';
+import { InProcessBus } from '../../platform/bus/in-process-bus.ts';
+import type { ChatMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
+import { ChatRooms } from './chat-rooms.ts';
+import type { ChatFrame, ChatMember, ChatRoom, ChatUser } from '../store/chat-service.ts';
+import { FaultyBus } from '../testing/faulty-bus.ts';
+import { FakeRoomStore } from '../testing/fake-room-store.ts';
+
+const CHANNEL = 'channel-1' as ChannelId;
+const OWNER: ChatUser = { id: 'owner', name: 'olga', role: 'streamer' };
+const MOD: ChatUser = { id: 'mod', name: 'max', role: 'viewer' };
+const ADMIN: ChatUser = { id: 'admin', name: 'root', role: 'admin' };
+const ANN: ChatUser = { id: 'ann', name: 'ann', role: 'viewer' };
+const BOB: ChatUser = { id: 'bob', name: 'bob', role: 'viewer' };
+
+let clock: FakeClock;
+let bus: InProcessBus;
+let store: FakeRoomStore;
+let rooms: ChatRooms;
+let room: ChatRoom;
+
+type TestMember = ChatMember & { frames: ChatFrame[]; texts: () => string[] };
+
+function member(id: string, user?: ChatUser, details: Partial<ChatMember> = {}): TestMember {
+	const frames: ChatFrame[] = [];
+	const messages = (): ChatMessage[] =>
+		frames.flatMap(({ message }) => (message.type === 'chat' ? message.messages : []));
+	return {
+		id,
+		user,
+		remoteAddress: '192.0.2.1',
+		deliver: (frame) => frames.push(frame),
+		frames,
+		texts: () => messages().map(({ text }) => text),
+		...details,
+	};
+}
+
+async function join(id: string, user?: ChatUser, details: Partial<ChatMember> = {}): Promise<TestMember> {
+	const joined = member(id, user, details);
+	await room.join(joined, undefined);
+	return joined;
+}
+
+/** Enough time for what was said to be told, and too little for a rate limit to recover. */
+const told = (): Promise<void> => clock.advance(60);
+const refusalOf = (promise: Promise<unknown>): Promise<string> =>
+	promise.then(
+		() => 'accepted',
+		(error: { code: string }) => error.code,
+	);
+
+beforeEach(() => {
+	clock = new FakeClock();
+	bus = new InProcessBus({ clock, logger: silentLogger });
+	store = new FakeRoomStore();
+	rooms = new ChatRooms({ bus, store, clock, logger: silentLogger, serverSecret: new Uint8Array(32) });
+	room = rooms.open(CHANNEL);
+});
+
+afterEach(async () => {
+	await rooms.close();
+	await bus.close();
+	expect(clock.pendingCount).toBe(0);
+});
+
+describe('a room', () => {
+	it('gives every member the same text, serialised once, and the author his own message', async () => {
+		const [ann, guest] = [await join('1', ANN), await join('2')];
+		const { messageId } = await room.send('1', { text: ' hello\nSpillHi ', captureTimeMs: clock.nowMs() - 500 });
+		await told();
+		expect(ann.frames).toHaveLength(1);
+		expect(guest.frames[0]).toBe(ann.frames[0]);
+		expect(JSON.parse(ann.frames[0]!.text)).toEqual(ann.frames[0]!.message);
+		expect(ann.frames[0]!.message).toMatchObject({
+			type: 'chat',
+			messages: [
+				{
+					id: messageId,
+					text: 'hello SpillHi',
+					emotes: [{ name: 'SpillHi', from: 6, to: 13 }],
+					author: { id: 'ann', name: 'ann', badges: [] },
+					captureTimeMs: clock.nowMs() - 560,
+				},
+			],
+		});
+	});
+
+	it('puts what is said within a moment into one frame when it is full', async () => {
+		const authors = await Promise.all(
+			Array.from({ length: 10 }, (_, index) =>
+				join(`a${index}`, { id: `u${index}`, name: `n${index}`, role: 'viewer' }),
+			),
+		);
+		await Promise.all(Array.from({ length: 2000 }, (_, index) => join(`m${index}`)));
+		for (const [index, author] of authors.entries()) {
+			await room.send(author.id, { text: `message ${index}` });
+			await clock.advance(3);
+		}
+		await told();
+		expect(authors[0]!.texts()).toEqual(authors.map((_, index) => `message ${index}`));
+		expect(authors[0]!.frames.length).toBeLessThan(4);
+	});
+
+	it('gives history to those who join, what they lack to those who come back, and tells of a gap', async () => {
+		await join('1', ANN);
+		const ids: string[] = [];
+		for (const text of ['one', 'two', 'three']) {
+			ids.push((await room.send('1', { text })).messageId);
+			await told();
+		}
+		expect([...ids].sort()).toEqual(ids);
+		const fresh = await room.join(member('2'), undefined);
+		expect([fresh.history.map(({ text }) => text), fresh.hasGap]).toEqual([['one', 'two', 'three'], false]);
+		const back = await room.join(member('3'), ids[1]);
+		expect([back.history.map(({ text }) => text), back.hasGap]).toEqual([['three'], false]);
+		for (const unknown of ['', 'x', `${ids[0]}0`]) {
+			expect((await room.join(member('4'), unknown)).hasGap).toBe(true);
+		}
+	});
+
+	it('tells a member either in the history or in a frame, never both', async () => {
+		await join('1', ANN);
+		await room.send('1', { text: 'racing' });
+		const other = member('2');
+		const { history } = await room.join(other, undefined);
+		await told();
+		expect([...history.map(({ text }) => text), ...other.texts()]).toEqual(['racing']);
+	});
+
+	it('is one for all who open it, and ends with the last', async () => {
+		const other = rooms.open(CHANNEL);
+		const ann = await join('1', ANN);
+		room.close();
+		room.close();
+		await other.send('1', { text: 'still here' });
+		await told();
+		expect(ann.texts()).toEqual(['still here']);
+		other.close();
+		expect(rooms.roomCount).toBe(0);
+		await expect(other.send('1', { text: 'gone' })).rejects.toMatchObject({ code: 'SERVER_STOPPING' });
+	});
+
+	it('lets nobody write who has not joined, or has left', async () => {
+		await join('1', ANN);
+		room.leave('1');
+		room.leave('never');
+		await expect(room.send('1', { text: 'x' })).rejects.toMatchObject({ code: 'SESSION_NOT_FOUND' });
+	});
+
+	it('goes on when a member fails', async () => {
+		await join('1', undefined, {
+			deliver: () => {
+				throw new Error('broken');
+			},
+		});
+		const ann = await join('2', ANN);
+		await room.send('2', { text: 'hello' });
+		await told();
+		expect(ann.texts()).toEqual(['hello']);
+	});
+
+	it('lets people read, and nobody write unchecked, while the database was never reached', async () => {
+		store.isLost = true;
+		const other = rooms.open('channel-2' as ChannelId);
+		expect(await other.join(member('1', ANN), undefined)).toMatchObject({ history: [], chatName: 'ann' });
+		expect(await refusalOf(other.send('1', { text: 'x' }))).toBe('DATABASE_UNAVAILABLE');
+		store.isLost = false;
+		await clock.advance(1500);
+		expect(await refusalOf(other.send('1', { text: 'x' }))).toBe('accepted');
+		store.isLost = true;
+		await clock.advance(120_000);
+		expect(await refusalOf(other.send('1', { text: 'y' }))).toBe('accepted');
+		other.close();
+	});
+});
+
+describe('guests', () => {
+	it('get a name of their own that lasts', async () => {
+		const first = await room.join(member('viewer-1'), undefined);
+		const again = await room.join(member('viewer-1'), undefined);
+		const other = await room.join(member('viewer-2'), undefined);
+		expect(first.chatName).toMatch(/^guest-[0-9a-z]{5}$/);
+		expect([again.chatName, other.chatName === first.chatName]).toEqual([first.chatName, false]);
+	});
+
+	it('read only where an account is asked for, and learn when that changes', async () => {
+		const guest = await join('1');
+		store.policy = { ...store.policy, isAccountRequired: true };
+		rooms.settingsChanged(CHANNEL);
+		await told();
+		expect(guest.frames.at(-1)!.message).toEqual({
+			type: 'chat-settings',
+			settings: { slowModeSeconds: 0, isAccountRequired: true },
+		});
+		expect(await refusalOf(room.send('1', { text: 'x' }))).toBe('CHAT_READ_ONLY');
+		expect((await room.join(member('2'), undefined)).chatName).toBeNull();
+		expect((await room.join(member('3', ANN), undefined)).chatName).toBe('ann');
+	});
+
+	it('are banned by address, which users behind it are not, unless their account is younger than the ban', async () => {
+		await join('mod', MOD);
+		const guest = await join('1');
+		await room.send('1', { text: 'rude' });
+		await told();
+		const [message] = (await room.join(member('x'), undefined)).history;
+		await room.moderate('mod', { action: 'ban', messageId: message!.id });
+		await told();
+		expect(guest.frames.at(-1)!.message).toEqual({
+			type: 'chat-removed',
+			messageIds: [],
+			authorId: message!.author.id,
+		});
+		await join('2');
+		await join('3', ANN);
+		await join('4', undefined, { remoteAddress: '198.51.100.7' });
+		expect(await refusalOf(room.send('2', { text: 'me again' }))).toBe('CHAT_BANNED');
+		expect(await refusalOf(room.send('3', { text: 'hi' }))).toBe('accepted');
+		const older = { id: createId<string>(clock.nowMs() - 60_000), name: 'older', role: 'viewer' as const };
+		const younger = { id: createId<string>(clock.nowMs()), name: 'younger', role: 'viewer' as const };
+		await join('older', older);
+		await join('younger', younger);
+		await join('younger elsewhere', younger, { remoteAddress: '198.51.100.8' });
+		expect(await refusalOf(room.send('older', { text: 'good day' }))).toBe('accepted');
+		expect(await refusalOf(room.send('younger', { text: 'here I am again' }))).toBe('CHAT_BANNED');
+		expect(await refusalOf(room.send('younger elsewhere', { text: 'good evening' }))).toBe('accepted');
+		expect(await refusalOf(room.send('4', { text: 'hi there' }))).toBe('accepted');
+		expect((await room.join(member('5'), undefined)).history.map(({ text }) => text)).not.toContain('rude');
+		expect(JSON.stringify(store.restrictions)).not.toContain('192.0.2.1');
+	});
+});
+
+describe('limits', () => {
+	it('tells when to try again, and then takes it', async () => {
+		await join('1', ANN);
+		const results = await Promise.allSettled(
+			Array.from({ length: 8 }, (_, index) => room.send('1', { text: `n ${index}` })),
+		);
+		expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(5);
+		expect(results.at(-1)).toMatchObject({ reason: { code: 'CHAT_TOO_FAST', retryAfterSeconds: 1 } });
+		await clock.advance(1000);
+		expect(await refusalOf(room.send('1', { text: 'n 9' }))).toBe('accepted');
+	});
+
+	it('holds one address with many guests', async () => {
+		const results: string[] = [];
+		for (let index = 0; index < 30; index++) {
+			await join(`g${index}`);
+			results.push(await refusalOf(room.send(`g${index}`, { text: `different ${index * 7919}` })));
+		}
+		expect(results.filter((result) => result === 'accepted')).toHaveLength(10);
+	});
+
+	it('refuses repetitions, however they are written, and a text that many guests say', async () => {
+		await join('1', ANN);
+		await join('mod', MOD);
+		await room.send('1', { text: 'Hello there' });
+		expect(await refusalOf(room.send('1', { text: 'HELLO   thére!!' }))).toBe('CHAT_DUPLICATE');
+		await clock.advance(31_000);
+		expect(await refusalOf(room.send('1', { text: 'hello there' }))).toBe('accepted');
+		await room.send('mod', { text: 'hello there' });
+		expect(await refusalOf(room.send('mod', { text: 'hello there' }))).toBe('accepted');
+		const results: string[] = [];
+		for (let index = 0; index < 5; index++) {
+			await join(`g${index}`, undefined, { remoteAddress: `203.0.113.${index}` });
+			results.push(await refusalOf(room.send(`g${index}`, { text: 'visit my wonderful page' })));
+		}
+		expect(results).toEqual(['accepted', 'accepted', 'accepted', 'CHAT_DUPLICATE', 'CHAT_DUPLICATE']);
+	});
+
+	it('slows everybody but those who keep order', async () => {
+		store.policy = { ...store.policy, slowModeSeconds: 10 };
+		rooms.settingsChanged(CHANNEL);
+		await clock.advance(1);
+		await join('1', ANN);
+		await join('mod', MOD);
+		await room.send('1', { text: 'a' });
+		await expect(room.send('1', { text: 'b' })).rejects.toMatchObject({
+			code: 'CHAT_SLOW_MODE',
+			retryAfterSeconds: 10,
+		});
+		await clock.advance(10_000);
+		expect(await refusalOf(room.send('1', { text: 'c' }))).toBe('accepted');
+		await room.send('mod', { text: 'a' });
+		expect(await refusalOf(room.send('mod', { text: 'b' }))).toBe('accepted');
+	});
+
+	it('refuses blocked words and what is no message', async () => {
+		store.policy = { ...store.policy, blockedWords: ['spoiler'] };
+		rooms.settingsChanged(CHANNEL);
+		await clock.advance(1);
+		await join('1', ANN);
+		expect(await refusalOf(room.send('1', { text: 'a SP0ÍLER!' }))).toBe('CHAT_WORD_BLOCKED');
+		await clock.advance(10_000);
+		for (const text of ['', '   ', '\u200b\u200b', 'x'.repeat(501), '/nonsense', '/me']) {
+			expect(await refusalOf(room.send('1', { text }))).toBe('CHAT_MESSAGE_INVALID');
+			await clock.advance(2000);
+		}
+	});
+
+	it('does not believe a capture time that cannot be', async () => {
+		await join('1', ANN);
+		for (const [index, captureTimeMs] of [clock.nowMs() + 60_000, 0, -1, NaN].entries()) {
+			await room.send('1', { text: `t${index}`, captureTimeMs });
+			await clock.advance(1500);
+		}
+		const { history } = await room.join(member('2'), undefined);
+		expect(history.map((message) => message.captureTimeMs)).toEqual([null, null, null, null]);
+	});
+});
+
+describe('moderation', () => {
+	it('is for those who keep order, upwards of whom they act on', async () => {
+		await Promise.all([join('o', OWNER), join('m', MOD), join('a', ADMIN), join('1', ANN), join('2', BOB)]);
+		store.users = [{ id: 'mod-2', name: 'mia', role: 'viewer' }];
+		store.moderatorIds.add('mod-2');
+		rooms.settingsChanged(CHANNEL);
+		await clock.advance(1);
+		const ban = (actor: string, userName: string): Promise<string> =>
+			refusalOf(room.moderate(actor, { action: 'ban', userName }));
+		expect(await ban('1', 'bob')).toBe('CHAT_MODERATION_REFUSED');
+		expect(await ban('m', 'olga')).toBe('CHAT_MODERATION_REFUSED');
+		expect(await ban('m', 'mia')).toBe('CHAT_MODERATION_REFUSED');
+		expect(await ban('m', 'max')).toBe('CHAT_MODERATION_REFUSED');
+		expect(await ban('o', 'root')).toBe('CHAT_MODERATION_REFUSED');
+		expect(await ban('m', 'nobody')).toBe('CHAT_TARGET_UNKNOWN');
+		expect(await ban('m', 'ann')).toBe('accepted');
+		expect(await ban('o', 'mia')).toBe('accepted');
+		expect(await ban('a', 'olga')).toBe('accepted');
+		await told();
+		expect(await refusalOf(room.send('1', { text: 'x' }))).toBe('CHAT_BANNED');
+	});
+
+	it('does not let a time-out shorten a ban', async () => {
+		await Promise.all([join('m', MOD), join('1', ANN)]);
+		await room.moderate('m', { action: 'ban', userName: 'ann' });
+		await room.moderate('m', { action: 'timeout', userName: 'ann', seconds: 2 });
+		await told();
+		await clock.advance(10_000);
+		expect(await refusalOf(room.send('1', { text: 'x' }))).toBe('CHAT_BANNED');
+		await room.moderate('m', { action: 'unban', userName: 'ann' });
+		await told();
+		expect(await refusalOf(room.send('1', { text: 'x' }))).toBe('accepted');
+	});
+
+	it('tells whom it concerns, and nobody else, at once', async () => {
+		const moderator = await join('m', MOD);
+		const elsewhere = { remoteAddress: '198.51.100.7' };
+		// More than are looked at in one turn.
+		const crowd = await Promise.all(Array.from({ length: 450 }, (_, index) => join(`c${index}`, undefined, elsewhere)));
+		const [ann, bob] = [await join('1', ANN), await join('2', BOB)];
+		const standings = (of: TestMember): unknown[] =>
+			of.frames.flatMap(({ message: { type, ...rest } }) => (type === 'chat-standing' ? [rest] : []));
+		const free = { chatName: 'ann', canModerate: false, chatRestriction: null };
+		await room.send('m', { text: '/timeout ann 1m' });
+		await told();
+		expect(standings(ann)).toEqual([{ ...free, chatRestriction: { remainingMs: 60_000 } }]);
+		await room.send('m', { text: '/ban ann' });
+		await told();
+		expect(standings(ann)[1]).toEqual({ ...free, chatName: null, chatRestriction: { remainingMs: null } });
+		expect(await room.join(member('3', ANN), undefined)).toMatchObject({ chatRestriction: { remainingMs: null } });
+		await room.send('m', { text: '/unban ann' });
+		await told();
+		expect(standings(ann)[2]).toEqual(free);
+		expect([moderator, bob, ...crowd].flatMap(standings)).toEqual([]);
+		store.moderatorIds.add(ANN.id);
+		rooms.settingsChanged(CHANNEL);
+		await told();
+		expect(standings(ann)[3]).toEqual({ ...free, canModerate: true });
+	});
+
+	it('pauses somebody for a time by command, and releases him', async () => {
+		const [, ann] = [await join('m', MOD), await join('1', ANN)];
+		await room.send('1', { text: 'oops' });
+		await room.send('m', { text: '/timeout @Ann 1m' });
+		await told();
+		expect(ann.frames.at(-1)).toMatchObject({
+			message: { type: 'chat-removed', messageIds: [], authorId: 'ann' },
+			removal: { author: { name: 'ann', seconds: 60 } },
+		});
+		await expect(room.send('1', { text: 'x' })).rejects.toMatchObject({
+			code: 'CHAT_TIMED_OUT',
+			retryAfterSeconds: 60,
+		});
+		await clock.advance(60_000);
+		expect(await refusalOf(room.send('1', { text: 'back' }))).toBe('accepted');
+		await room.send('m', { text: '/ban ann' });
+		await told();
+		expect(await refusalOf(room.send('1', { text: 'x1' }))).toBe('CHAT_BANNED');
+		expect((await room.join(member('9', ANN), undefined)).chatName).toBeNull();
+		await room.send('m', { text: '/unban ann' });
+		await told();
+		expect(await refusalOf(room.send('1', { text: 'x2' }))).toBe('accepted');
+		expect(await refusalOf(room.send('m', { text: '/unban nobody' }))).toBe('CHAT_TARGET_UNKNOWN');
+	});
+
+	it('deletes messages, also for those who join later; authors may take back their own', async () => {
+		const [, ann] = [await join('m', MOD), await join('1', ANN)];
+		await join('2', BOB);
+		const { messageId: first } = await room.send('1', { text: 'one' });
+		const { messageId: second } = await room.send('1', { text: 'two' });
+		await told();
+		expect(await refusalOf(room.moderate('2', { action: 'delete', messageId: first }))).toBe('CHAT_MODERATION_REFUSED');
+		await room.moderate('m', { action: 'delete', messageId: first });
+		await room.moderate('1', { action: 'delete', messageId: second });
+		await told();
+		const removed = ann.frames.filter(({ message }) => message.type === 'chat-removed');
+		expect(removed.map(({ message }) => message)).toEqual([
+			{ type: 'chat-removed', messageIds: [first] },
+			{ type: 'chat-removed', messageIds: [second] },
+		]);
+		expect(removed[0]!.removal!.messages.map(({ text }) => text)).toEqual(['one']);
+		const { history, hasGap } = await room.join(member('3'), first);
+		expect([history, hasGap]).toEqual([[], false]);
+		expect(await refusalOf(room.moderate('m', { action: 'delete', messageId: 'nope' }))).toBe('CHAT_TARGET_UNKNOWN');
+	});
+
+	it('sets slow mode by command', async () => {
+		const [, ann] = [await join('m', MOD), await join('1', ANN)];
+		expect(await refusalOf(room.send('1', { text: '/slow 5' }))).toBe('CHAT_MODERATION_REFUSED');
+		await room.send('m', { text: '/slow 5' });
+		await told();
+		expect(ann.frames.at(-1)!.message).toMatchObject({ type: 'chat-settings', settings: { slowModeSeconds: 5 } });
+		await room.send('m', { text: '/slow off' });
+		await told();
+		expect(store.policy.slowModeSeconds).toBe(0);
+	});
+
+	it('tells standings only when they may have changed', async () => {
+		const ann = await join('1', ANN);
+		store.policy = { ...store.policy, blockedWords: ['rude'] };
+		rooms.settingsChanged(CHANNEL);
+		await told();
+		expect(await refusalOf(room.send('1', { text: 'rude' }))).toBe('CHAT_WORD_BLOCKED');
+		expect(ann.frames).toEqual([]);
+	});
+
+	it('holds even when the database is lost, and says that it is not kept', async () => {
+		await join('m', MOD);
+		await join('1', ANN);
+		await clock.advance(1);
+		store.isLost = true;
+		expect(await refusalOf(room.moderate('m', { action: 'timeout', userName: 'ann' }))).toBe('DATABASE_UNAVAILABLE');
+		await told();
+		expect(await refusalOf(room.send('1', { text: 'x' }))).toBe('CHAT_TIMED_OUT');
+	});
+});
+
+describe('two nodes', () => {
+	const across = async (): Promise<void> => {
+		for (let round = 0; round < 4; round++) {
+			await new Promise((resolve) => setImmediate(resolve));
+			await clock.advance(20);
+		}
+	};
+
+	it('releases where nobody is, on all nodes, and not at all while they cannot be told', async () => {
+		const faulty = new FaultyBus(bus);
+		const empty = new ChatRooms({ bus: faulty, store, clock, logger: silentLogger, serverSecret: new Uint8Array(32) });
+		await Promise.all([join('m', MOD), join('1', ANN)]);
+		await room.moderate('m', { action: 'ban', userName: 'ann' });
+		faulty.lose();
+		const refused = refusalOf(empty.release(CHANNEL, 'ann'));
+		await clock.advance(4000);
+		expect([await refused, store.restrictions.length, empty.roomCount]).toEqual(['BUS_UNAVAILABLE', 2, 0]);
+		faulty.restore();
+		await empty.release(CHANNEL, 'Ann');
+		await across();
+		expect(await refusalOf(room.send('1', { text: 'back' }))).toBe('accepted');
+		expect([store.restrictions.length, empty.roomCount]).toEqual([0, 0]);
+		await empty.close();
+	});
+
+	it('share messages, moderation and slow mode', async () => {
+		const others = new ChatRooms({ bus, store, clock, logger: silentLogger, serverSecret: new Uint8Array(32) });
+		const elsewhere = others.open(CHANNEL);
+		const bob = member('b', BOB);
+		await elsewhere.join(bob, undefined);
+		await elsewhere.join(member('m', MOD), undefined);
+		await join('1', ANN);
+		const { messageId } = await room.send('1', { text: 'hello over there' });
+		await across();
+		expect(bob.texts()).toEqual(['hello over there']);
+		await elsewhere.moderate('m', { action: 'timeout', messageId, seconds: 30 });
+		await across();
+		expect(await refusalOf(room.send('1', { text: 'x' }))).toBe('CHAT_TIMED_OUT');
+		await others.close();
+	});
+});

@@ -1,0 +1,402 @@
+/** The chat of one channel on this node: who is here, what may be said, and what follows from each entry of the log. */
+import { withDeadline, type Clock } from '../../../core/lifecycle/clock.ts';
+import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
+import { SpillwayError } from '../../../core/errors/errors.ts';
+import type { ChannelId } from '../../../core/ids.ts';
+import type { Logger } from '../../../core/logger.ts';
+import { GUEST_NAME_PREFIX } from '../../../core/protocol/signaling/signaling-constants.ts';
+import type { ChatMessage, ChatSettings, ChatStanding } from '../../../core/protocol/signaling/signaling-messages.ts';
+import { AuthorDirectory } from '../moderation/author-directory.ts';
+import { describeAuthor, isBound, type ChatAuthor } from '../store/chat-author.ts';
+import { parseChatCommand } from '../moderation/chat-commands.ts';
+import { chatIdMs, type ChatIds } from '../store/chat-ids.ts';
+import { ChatLimits } from '../moderation/chat-limits.ts';
+import { ChatRestrictions } from '../moderation/chat-restrictions.ts';
+import type {
+	ChatDraft,
+	ChatJoinResult,
+	ChatMember,
+	ChatSendResult,
+	ModerationRequest,
+} from '../store/chat-service.ts';
+import type { RoomStore } from '../store/chat-store.ts';
+import { cleanChatText, findEmotes } from '../store/chat-text.ts';
+import { RecentMessages } from './recent-messages.ts';
+import { RoomChannel } from './room-channel.ts';
+import type { RoomEntry } from './room-entry.ts';
+import { RoomFanOut, type FanOutItem } from './room-fan-out.ts';
+import { RoomLog, type RoomBus } from './room-log.ts';
+import { RoomModeration } from './room-moderation.ts';
+
+/** Who joins does not wait longer for a database or bus that stands still: he gets what is known. */
+const READY_DEADLINE_MS = 3000;
+/** Settings are read again this often, in case that nobody told of a change. */
+const REFRESH_INTERVAL_MS = 60_000;
+/** A picture older than this is not what the author saw live. */
+const MAX_CAPTURE_AGE_MS = 24 * 3_600_000;
+const MAX_CAPTURE_LEAD_MS = 10_000;
+/** Members looked at before others get a turn: a few milliseconds, where each must be described anew. */
+const STANDINGS_PER_SLICE = 200;
+
+/** What a room needs. */
+export type LocalChatRoomOptions = {
+	channelId: ChannelId;
+	bus: RoomBus;
+	store: RoomStore;
+	clock: Clock;
+	logger: Logger;
+	ids: ChatIds;
+	/** Keeps addresses from being guessed out of their hashes. */
+	serverSecret: Uint8Array;
+};
+
+/** Does nothing before start(). */
+export class LocalChatRoom {
+	readonly #options: LocalChatRoomOptions;
+	readonly #scope: CloseScope<'closed'>;
+	readonly #log: RoomLog;
+	readonly #fanOut: RoomFanOut;
+	readonly #channel: RoomChannel;
+	readonly #moderation: RoomModeration;
+	readonly #recent = new RecentMessages();
+	readonly #directory = new AuthorDirectory();
+	readonly #limits: ChatLimits;
+	readonly #restrictions: ChatRestrictions;
+	/** By member id; emptied when the staff changes. */
+	readonly #authors = new Map<string, ChatAuthor>();
+	#toldSettings: ChatSettings | undefined;
+	#ready: Promise<void> | undefined;
+
+	constructor(options: LocalChatRoomOptions) {
+		const { clock, channelId, bus, store } = options;
+		const logger = options.logger.child({ channelId });
+		this.#options = options;
+		this.#scope = new CloseScope(logger);
+		this.#limits = new ChatLimits(clock);
+		this.#restrictions = new ChatRestrictions(clock);
+		this.#log = new RoomLog({ bus, clock, logger, key: channelId, onEntry: (entry) => this.#onEntry(entry) });
+		this.#fanOut = new RoomFanOut({ clock, logger, onTold: (item) => this.#onTold(item) });
+		this.#channel = new RoomChannel({
+			channelId,
+			store,
+			clock,
+			logger,
+			restrictions: this.#restrictions,
+			onChanged: (isStandingChanged) => this.#onChannelChanged(isStandingChanged),
+		});
+		this.#moderation = new RoomModeration({
+			channelId,
+			store,
+			clock,
+			ids: options.ids,
+			log: this.#log,
+			channel: this.#channel,
+			recent: this.#recent,
+			findAuthor: (name) => this.#findAuthor(name),
+		});
+	}
+
+	/** Begins to follow the log. Never rejects. */
+	start(): void {
+		this.#ready ??= this.#open();
+	}
+
+	/** True while the bus is lost and the room goes on alone. */
+	get isDetached(): boolean {
+		return this.#log.isDetached;
+	}
+
+	/** Members on this node. */
+	get memberCount(): number {
+		return this.#fanOut.members.size;
+	}
+
+	/** See ChatRoom.join(). */
+	async join(member: ChatMember, lastChatId: string | undefined): Promise<ChatJoinResult> {
+		await this.#whenReady();
+		this.#authors.delete(member.id);
+		this.#fanOut.add(member);
+		const author = this.#authorOf(member);
+		const { messages, hasGap } = this.#recent.after(lastChatId);
+		return {
+			history: messages,
+			hasGap,
+			settings: this.#channel.settings,
+			...this.#standingOf(member, author),
+			badges: author.author.badges,
+		};
+	}
+
+	/** See ChatRoom.leave(). */
+	leave(memberId: string): void {
+		this.#fanOut.remove(memberId);
+		this.#authors.delete(memberId);
+	}
+
+	/** See ChatRoom.send(). */
+	async send(memberId: string, draft: ChatDraft): Promise<ChatSendResult> {
+		const { member, author } = this.#find(memberId);
+		await this.#channel.ensureLoaded();
+		this.#assertMayWrite(member, author);
+		this.#limits.takeAttempt(author);
+		const text = cleanChatText(draft.text);
+		if (text === undefined) {
+			throw new SpillwayError('CHAT_MESSAGE_INVALID', ['it is empty or too long']);
+		}
+		const command = parseChatCommand(text);
+		if (command.kind !== 'say') {
+			await this.#moderation.run(author, command);
+			return { messageId: this.#options.ids.next(), badges: author.author.badges };
+		}
+		if (!author.canModerate && this.#channel.isBlocked(command.text)) {
+			throw new SpillwayError('CHAT_WORD_BLOCKED');
+		}
+		this.#limits.check(author, command.text, this.#channel.policy.slowModeSeconds);
+		const message = this.#write(author, command.text, draft.captureTimeMs);
+		this.#limits.said(author.author.id, author.user === undefined, command.text);
+		await this.#log.append({ id: message.id, kind: 'message', message, subjects: author.subjects, senderId: memberId });
+		return { messageId: message.id, badges: author.author.badges };
+	}
+
+	/** See ChatRoom.moderate(). */
+	async moderate(memberId: string, request: ModerationRequest): Promise<void> {
+		const { author } = this.#find(memberId);
+		await this.#channel.ensureLoaded();
+		this.#limits.takeAttempt(author);
+		await this.#moderation.moderate(author, request);
+	}
+
+	/** See ChatService.release(). */
+	async release(authorName: string): Promise<void> {
+		await this.#whenReady();
+		// Nobody is here to keep the room open until the other nodes can be told.
+		if (this.isDetached && this.memberCount === 0) {
+			throw new SpillwayError('BUS_UNAVAILABLE');
+		}
+		await this.#moderation.release(authorName);
+	}
+
+	/** Reads the channel's settings and staff again. */
+	reload(): void {
+		void this.#channel.load();
+	}
+
+	/** Forgets everybody. */
+	close(): Promise<void> {
+		return this.#scope.close('closed');
+	}
+
+	async #open(): Promise<void> {
+		this.#scope.onClose(() => this.#fanOut.close());
+		this.#scope.onClose(() => this.#log.close());
+		const refresh = (): void => void (this.memberCount > 0 ? this.#channel.load() : undefined);
+		this.#scope.onClose(this.#options.clock.setInterval(refresh, REFRESH_INTERVAL_MS));
+		// Both at once; the database's restrictions take the place of those in the log, which may be old.
+		await Promise.all([this.#log.open(), this.#channel.load()]);
+	}
+
+	async #whenReady(): Promise<void> {
+		const late = new SpillwayError('BUS_UNAVAILABLE');
+		await withDeadline(this.#options.clock, this.#ready!, READY_DEADLINE_MS, () => late).catch(() => undefined);
+		this.#assertOpen();
+	}
+
+	#onEntry(entry: RoomEntry): void {
+		this.#options.ids.observe(entry.id);
+		switch (entry.kind) {
+			case 'message':
+				this.#onMessage(entry);
+				break;
+			case 'deleted':
+				this.#fanOut.push({
+					kind: 'notice',
+					message: { type: 'chat-removed', messageIds: entry.messageIds },
+					removal: { messages: [], author: undefined },
+				});
+				break;
+			case 'restricted':
+				this.#restrictions.set(entry.subjects, entry.untilMs, chatIdMs(entry.id));
+				this.#fanOut.push({
+					kind: 'notice',
+					message: { type: 'chat-removed', messageIds: [], authorId: entry.authorId },
+					removal: { messages: [], author: { name: entry.authorName, seconds: entry.seconds ?? undefined } },
+				});
+				this.#tellStandings(this.#restrictions.bindingSince(entry.subjects));
+				break;
+			case 'released': {
+				const lifted = this.#restrictions.bindingSince(entry.subjects);
+				this.#restrictions.lift(entry.subjects);
+				this.#tellStandings(lifted);
+				break;
+			}
+			case 'settings':
+				void this.#channel.load();
+				break;
+		}
+	}
+
+	#onMessage(entry: Extract<RoomEntry, { kind: 'message' }>): void {
+		const { message, subjects, senderId } = entry;
+		const isOurs = this.#fanOut.members.has(senderId);
+		if (!isOurs) {
+			this.#limits.said(message.author.id, subjects.length === 1, message.text);
+		}
+		this.#directory.add({ ...message.author, subjects });
+		this.#fanOut.push({
+			kind: 'message',
+			message,
+			senderId: isOurs ? senderId : undefined,
+			isLate: entry.isLate === true,
+		});
+	}
+
+	// What is told from now on is history: who joins later finds it there, and deleted messages no more.
+	#onTold(item: FanOutItem): void {
+		if (item.kind === 'message') {
+			this.#recent.add(item.message, item.isLate);
+			return;
+		}
+		if (item.message.type === 'chat-removed') {
+			for (const messageId of item.message.messageIds) {
+				const message = this.#recent.find(messageId);
+				if (message !== undefined) {
+					item.removal?.messages.push(message);
+				}
+				this.#recent.remove(messageId);
+			}
+			if (item.message.authorId !== undefined) {
+				this.#recent.removeOf(item.message.authorId);
+			}
+		}
+	}
+
+	#onChannelChanged(isStandingChanged: boolean): void {
+		const { settings } = this.#channel;
+		const told = this.#toldSettings;
+		const isSame =
+			told?.slowModeSeconds === settings.slowModeSeconds && told.isAccountRequired === settings.isAccountRequired;
+		this.#toldSettings = settings;
+		if (!isSame && this.memberCount > 0) {
+			this.#fanOut.push({ kind: 'notice', message: { type: 'chat-settings', settings }, removal: undefined });
+		}
+		if (isStandingChanged) {
+			this.#authors.clear();
+			this.#tellStandings('everybody');
+		}
+	}
+
+	/** Tells those whom these marks bind, or everybody, what they may do now; in slices, since a large room must not stand still. */
+	#tellStandings(bound: ReadonlyMap<string, number> | 'everybody', members = [...this.#fanOut.members.values()]): void {
+		for (const member of members.slice(0, STANDINGS_PER_SLICE)) {
+			// It may have left since.
+			if (this.#fanOut.members.get(member.id) !== member) {
+				continue;
+			}
+			const author = this.#authorOf(member);
+			if (bound === 'everybody' || isBound(author, bound)) {
+				this.#fanOut.tell(member, { type: 'chat-standing', ...this.#standingOf(member, author) });
+			}
+		}
+		const rest = members.slice(STANDINGS_PER_SLICE);
+		if (rest.length > 0) {
+			const cancel = this.#options.clock.setTimeout(() => {
+				forget();
+				this.#tellStandings(bound, rest);
+			}, 0);
+			const forget = this.#scope.onClose(cancel);
+		}
+	}
+
+	#write(author: ChatAuthor, text: string, captureTimeMs: number | undefined): ChatMessage {
+		const nowMs = this.#options.clock.nowMs();
+		const isPlausible =
+			captureTimeMs !== undefined &&
+			captureTimeMs > nowMs - MAX_CAPTURE_AGE_MS &&
+			captureTimeMs < nowMs + MAX_CAPTURE_LEAD_MS;
+		return {
+			id: this.#options.ids.next(),
+			sentAtMs: nowMs,
+			captureTimeMs: isPlausible ? captureTimeMs : null,
+			author: author.author,
+			text,
+			emotes: findEmotes(text),
+		};
+	}
+
+	#standingOf(member: ChatMember, author: ChatAuthor): ChatStanding {
+		const remainingMs = this.#restrictedForMs(author);
+		const lacksAccount = member.user === undefined && this.#channel.policy.isAccountRequired;
+		const mayEverWrite = member.isReadOnly !== true && remainingMs !== Infinity && !lacksAccount;
+		return {
+			chatName: mayEverWrite ? author.author.name : null,
+			canModerate: author.canModerate,
+			chatRestriction: remainingMs === 0 ? null : { remainingMs: remainingMs === Infinity ? null : remainingMs },
+		};
+	}
+
+	/** 0 when nothing keeps this author from writing, Infinity when banned. Moderators cannot lock themselves out by an earlier restriction. */
+	#restrictedForMs(author: ChatAuthor): number {
+		const binding = author.subjects.filter((subject) => isBound(author, this.#restrictions.bindingSince([subject])));
+		return author.canModerate ? 0 : Math.max(0, ...binding.map((subject) => this.#restrictions.remainingMs(subject)));
+	}
+
+	#assertMayWrite(member: ChatMember, author: ChatAuthor): void {
+		if (member.isReadOnly === true) {
+			throw new SpillwayError('CHAT_READ_ONLY', ['this connection is anonymous']);
+		}
+		if (member.user === undefined && this.#channel.policy.isAccountRequired) {
+			throw new SpillwayError('CHAT_READ_ONLY', ['this channel asks for an account; log in first']);
+		}
+		const remainingMs = this.#restrictedForMs(author);
+		if (remainingMs > 0) {
+			const retryAfterSeconds = Math.ceil(remainingMs / 1000);
+			throw remainingMs === Infinity
+				? new SpillwayError('CHAT_BANNED')
+				: new SpillwayError('CHAT_TIMED_OUT', [retryAfterSeconds], { retryAfterSeconds });
+		}
+	}
+
+	#find(memberId: string): { member: ChatMember; author: ChatAuthor } {
+		this.#assertOpen();
+		const member = this.#fanOut.members.get(memberId);
+		if (member === undefined) {
+			throw new SpillwayError('SESSION_NOT_FOUND');
+		}
+		return { member, author: this.#authorOf(member) };
+	}
+
+	#assertOpen(): void {
+		if (this.#scope.closed) {
+			throw new SpillwayError('SERVER_STOPPING');
+		}
+	}
+
+	#authorOf(member: ChatMember): ChatAuthor {
+		let author = this.#authors.get(member.id);
+		if (author === undefined) {
+			author = describeAuthor(member, this.#options.channelId, this.#channel.staff, this.#options.serverSecret);
+			this.#authors.set(member.id, author);
+		}
+		return author;
+	}
+
+	#findAuthor(name: string): ReturnType<AuthorDirectory['find']> {
+		const known = this.#directory.find(name);
+		if (known !== undefined) {
+			return known;
+		}
+		const wanted = name.toLowerCase();
+		for (const member of this.#fanOut.members.values()) {
+			// Guests' names cost a hash each, so they are only made when one is asked for.
+			if (
+				member.user === undefined ? wanted.startsWith(GUEST_NAME_PREFIX) : member.user.name.toLowerCase() === wanted
+			) {
+				const { author, subjects } = this.#authorOf(member);
+				if (author.name.toLowerCase() === wanted) {
+					return { ...author, subjects };
+				}
+			}
+		}
+		return undefined;
+	}
+}

@@ -1,0 +1,121 @@
+/** What a room knows of its channel: settings, staff and restrictions, read from the database and kept while that is lost. */
+import type { Clock } from '../../../core/lifecycle/clock.ts';
+import { errorMessage, SpillwayError } from '../../../core/errors/errors.ts';
+import type { ChannelId } from '../../../core/ids.ts';
+import type { Logger } from '../../../core/logger.ts';
+import type { ChatSettings } from '../../../core/protocol/signaling/signaling-messages.ts';
+import { DEFAULT_CHAT_SETTINGS, type ChannelChatSettings } from '../../channels/moderator-store.ts';
+import { createWordFilter } from '../moderation/blocked-words.ts';
+import type { ChannelStaff } from '../store/chat-author.ts';
+import type { ChatRestrictions } from '../moderation/chat-restrictions.ts';
+import type { RoomStore } from '../store/chat-store.ts';
+
+/** A failed first reading is not repeated more often, however many want to write. */
+const RETRY_INTERVAL_MS = 1000;
+
+/** What it needs. */
+export type RoomChannelOptions = {
+	channelId: ChannelId;
+	store: RoomStore;
+	clock: Clock;
+	logger: Logger;
+	restrictions: ChatRestrictions;
+	/** Settings or staff are others than before; `isStandingChanged`: so that members may do other things than before. */
+	onChanged: (isStandingChanged: boolean) => void;
+};
+
+/** Knows nothing but defaults before load(). */
+export class RoomChannel {
+	readonly #options: RoomChannelOptions;
+	#policy: ChannelChatSettings = DEFAULT_CHAT_SETTINGS;
+	#staff: ChannelStaff = { ownerId: null, moderatorIds: new Set() };
+	#isLoaded = false;
+	#isBlocked = createWordFilter([]);
+	#loading: Promise<void> | undefined;
+	#loadAgain = false;
+	#triedAtMs = -Infinity;
+
+	constructor(options: RoomChannelOptions) {
+		this.#options = options;
+	}
+
+	/** The settings that hold now. */
+	get policy(): ChannelChatSettings {
+		return this.#policy;
+	}
+
+	/** What viewers are told of them. */
+	get settings(): ChatSettings {
+		const { slowModeSeconds, isAccountRequired } = this.#policy;
+		return { slowModeSeconds, isAccountRequired };
+	}
+
+	/** Who keeps order. */
+	get staff(): ChannelStaff {
+		return this.#staff;
+	}
+
+	/** True for a text with a word that the channel does not allow. */
+	isBlocked(text: string): boolean {
+		return this.#isBlocked(text);
+	}
+
+	/** Resolves when bans and settings are known; throws DATABASE_UNAVAILABLE when they never were: nobody writes unchecked. */
+	async ensureLoaded(): Promise<void> {
+		if (this.#isLoaded) {
+			return;
+		}
+		if (this.#options.clock.monotonicMs() - this.#triedAtMs >= RETRY_INTERVAL_MS) {
+			await this.load();
+		}
+		if (!this.#isLoaded) {
+			throw new SpillwayError('DATABASE_UNAVAILABLE', [], { retryAfterSeconds: 5 });
+		}
+	}
+
+	/** Reads everything again; never rejects: without the database, what was known goes on. */
+	load(): Promise<void> {
+		if (this.#loading !== undefined) {
+			this.#loadAgain = true;
+			return this.#loading;
+		}
+		this.#loading = this.#loadRounds().finally(() => {
+			this.#loading = undefined;
+		});
+		return this.#loading;
+	}
+
+	async #loadRounds(): Promise<void> {
+		do {
+			this.#loadAgain = false;
+			try {
+				await this.#loadOnce();
+			} catch (error) {
+				this.#options.logger.warn({ err: errorMessage(error) }, 'chat settings could not be read');
+			}
+			this.#triedAtMs = this.#options.clock.monotonicMs();
+		} while (this.#loadAgain);
+	}
+
+	async #loadOnce(): Promise<void> {
+		const { store, channelId, restrictions, onChanged } = this.#options;
+		const channel = await store.readChannel(channelId);
+		if (!this.#isLoaded) {
+			restrictions.load(await store.listRestrictions(channelId));
+		}
+		this.#isLoaded = true;
+		const policy = channel?.policy ?? DEFAULT_CHAT_SETTINGS;
+		const staff = channel?.staff ?? { ownerId: null, moderatorIds: new Set<string>() };
+		const isStandingChanged = describeStandings(policy, staff) !== describeStandings(this.#policy, this.#staff);
+		if (isStandingChanged || JSON.stringify(policy) !== JSON.stringify(this.#policy)) {
+			this.#policy = policy;
+			this.#staff = staff;
+			this.#isBlocked = createWordFilter(policy.blockedWords);
+			onChanged(isStandingChanged);
+		}
+	}
+}
+
+function describeStandings({ isAccountRequired }: ChannelChatSettings, staff: ChannelStaff): string {
+	return JSON.stringify([isAccountRequired, staff.ownerId, [...staff.moderatorIds].sort()]);
+}

@@ -1,0 +1,165 @@
+/** Brings a room's messages to its members on this node: serialised once, several in one frame when the room is busy. */
+import type { Clock } from '../../../core/lifecycle/clock.ts';
+import type { Logger } from '../../../core/logger.ts';
+import type { ChatMessage, ServerMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
+import type { ChatFrame, ChatMember, ChatRemoval } from '../store/chat-service.ts';
+
+/**
+ * Longest time from one frame to the next. Each frame costs a system call for each member, so a busy room sends several
+ * messages in one; the mean delay is half of this.
+ */
+const MAX_WINDOW_MS = 40;
+/** Members that add a millisecond to the window: small rooms are not delayed at all, from 2000 on the window is full. */
+const MEMBERS_PER_WINDOW_MS = 50;
+/** Members served before others get a turn: some 10 ms of writing. */
+const SLICE_LENGTH = 1000;
+/** Messages in one frame. */
+const MAX_MESSAGES_PER_FRAME = 50;
+
+/** What can be told. */
+export type FanOutItem =
+	| { kind: 'message'; message: ChatMessage; senderId: string | undefined; isLate: boolean }
+	| { kind: 'notice'; message: ServerMessage; removal: ChatRemoval | undefined };
+
+/** What the fan-out needs. */
+export type RoomFanOutOptions = {
+	clock: Clock;
+	logger: Logger;
+	/**
+	 * Called for each item just before it is serialised: who joins later must find it in the history, who is here must not.
+	 */
+	onTold: (item: FanOutItem) => void;
+};
+
+/** Knows members and frames, and nothing of what may be said. */
+export class RoomFanOut {
+	readonly #clock: Clock;
+	readonly #logger: Logger;
+	readonly #onTold: (item: FanOutItem) => void;
+	readonly #members = new Map<string, ChatMember>();
+	#items: FanOutItem[] = [];
+	#isScheduled = false;
+	#isClosed = false;
+	#flushedAtMs = -Infinity;
+	#cancel: (() => void) | undefined;
+
+	constructor(options: RoomFanOutOptions) {
+		this.#clock = options.clock;
+		this.#logger = options.logger;
+		this.#onTold = options.onTold;
+	}
+
+	/** Members by id. */
+	get members(): ReadonlyMap<string, ChatMember> {
+		return this.#members;
+	}
+
+	/** From now on it gets what is told. Takes the place of a member with the same id. */
+	add(member: ChatMember): void {
+		this.#members.set(member.id, member);
+	}
+
+	/** It gets nothing more. */
+	remove(memberId: string): void {
+		this.#members.delete(memberId);
+	}
+
+	/** Tells all members, soon and in order. */
+	push(item: FanOutItem): void {
+		this.#items.push(item);
+		if (!this.#isScheduled && !this.#isClosed) {
+			this.#schedule();
+		}
+	}
+
+	/** Tells one of them, at once. */
+	tell(member: ChatMember, message: ServerMessage): void {
+		this.#deliver([toFrame(message, [], undefined)], member);
+	}
+
+	/** Everybody is forgotten. */
+	close(): void {
+		this.#isClosed = true;
+		this.#cancel?.();
+		this.#members.clear();
+		this.#items = [];
+	}
+
+	#schedule(): void {
+		this.#isScheduled = true;
+		const windowMs = Math.min(MAX_WINDOW_MS, this.#members.size / MEMBERS_PER_WINDOW_MS);
+		const delayMs = Math.max(0, this.#flushedAtMs + windowMs - this.#clock.monotonicMs());
+		this.#cancel = this.#clock.setTimeout(() => this.#flush(), delayMs);
+	}
+
+	#flush(): void {
+		this.#flushedAtMs = this.#clock.monotonicMs();
+		const items = this.#items;
+		this.#items = [];
+		items.forEach((item) => this.#onTold(item));
+		const members = [...this.#members.values()];
+		this.#serve(toFrames(items), members, 0);
+	}
+
+	#serve(frames: readonly ChatFrame[], members: readonly ChatMember[], from: number): void {
+		for (const member of members.slice(from, from + SLICE_LENGTH)) {
+			// It may have left since.
+			if (this.#members.get(member.id) === member) {
+				this.#deliver(frames, member);
+			}
+		}
+		if (from + SLICE_LENGTH < members.length && !this.#isClosed) {
+			this.#cancel = this.#clock.setTimeout(() => this.#serve(frames, members, from + SLICE_LENGTH), 0);
+			return;
+		}
+		this.#isScheduled = false;
+		if (this.#items.length > 0 && !this.#isClosed) {
+			this.#schedule();
+		}
+	}
+
+	#deliver(frames: readonly ChatFrame[], member: ChatMember): void {
+		try {
+			frames.forEach((frame) => member.deliver(frame));
+		} catch (error) {
+			this.#logger.error({ err: error, memberId: member.id }, 'a chat member failed');
+			this.#members.delete(member.id);
+		}
+	}
+}
+
+/** Joins neighbouring messages into frames and serialises each. */
+function toFrames(items: readonly FanOutItem[]): ChatFrame[] {
+	const frames: ChatFrame[] = [];
+	let messages: ChatMessage[] = [];
+	let senderIds: Array<string | undefined> = [];
+	const finish = (): void => {
+		if (messages.length > 0) {
+			frames.push(toFrame({ type: 'chat', messages }, senderIds, undefined));
+			messages = [];
+			senderIds = [];
+		}
+	};
+	for (const item of items) {
+		if (item.kind === 'notice') {
+			finish();
+			frames.push(toFrame(item.message, [], item.removal));
+			continue;
+		}
+		messages.push(item.message);
+		senderIds.push(item.senderId);
+		if (messages.length === MAX_MESSAGES_PER_FRAME) {
+			finish();
+		}
+	}
+	finish();
+	return frames;
+}
+
+function toFrame(
+	message: ServerMessage,
+	senderIds: ChatFrame['senderIds'],
+	removal: ChatRemoval | undefined,
+): ChatFrame {
+	return { message, text: JSON.stringify(message), senderIds, removal };
+}

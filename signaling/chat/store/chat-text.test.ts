@@ -1,0 +1,151 @@
+/** Texts of strangers: cleaned, searched for words and commands, bounded. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { SpillwayError } from '../../../core/errors/errors.ts';
+import { FakeClock } from '../../../core/testing/fake-clock.ts';
+import { createWordFilter, foldText } from '../moderation/blocked-words.ts';
+import { luminance, nameColor } from './chat-author.ts';
+import { parseChatCommand } from '../moderation/chat-commands.ts';
+import { ChatIds, isChatId } from './chat-ids.ts';
+import { cleanChatText, findEmotes } from './chat-text.ts';
+
+const anyText = fc.oneof(fc.string({ maxLength: 600 }), fc.string({ unit: 'binary', maxLength: 600 }));
+
+describe('cleanChatText', () => {
+	it.each([
+		[' hello ', 'hello'],
+		['a\r\n\tb\u0000c', 'a b c'],
+		['\u202egnirts\u202c', 'gnirts'],
+		['e\u0301', 'é'],
+		['👩‍💻 ok', '👩‍💻 ok'],
+		[`Z${'\u0335'.repeat(50)}algo`, `Z${'\u0335'.repeat(4)}algo`],
+		['<script>alert(1)</script>', '<script>alert(1)</script>'],
+		['\ud800x', '\ufffdx'],
+		['hi\u{e0041}\u{e0042}\u{e007f}', 'hi'],
+		[
+			'🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}',
+			'🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}',
+		],
+	])('makes %j into %j', (text, clean) => expect(cleanChatText(text)).toBe(clean));
+
+	it.each(['', '  \n ', '\u200b\u2060', '\u{e0041}\u{e0042}', '\u3164', '\u202e', 'x'.repeat(501)])(
+		'takes %j for no message',
+		(text) => {
+			expect(cleanChatText(text)).toBeUndefined();
+		},
+	);
+
+	it('gives one line without controls, and the same when cleaned again', () => {
+		fc.assert(
+			fc.property(anyText, (text) => {
+				const clean = cleanChatText(text);
+				if (clean !== undefined) {
+					expect(clean).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/);
+					expect(clean.length).toBeLessThanOrEqual(500);
+					expect(cleanChatText(clean)).toBe(clean);
+				}
+			}),
+			{ numRuns: 2000 },
+		);
+	});
+});
+
+describe('findEmotes', () => {
+	it('finds whole words, with their places, and at most a hundred', () => {
+		expect(findEmotes('🎉 SpillGG, SpillGG SpillGGx toString')).toEqual([{ name: 'SpillGG', from: 12, to: 19 }]);
+		expect(findEmotes('SpillHi '.repeat(200))).toHaveLength(100);
+	});
+});
+
+describe('createWordFilter', () => {
+	const isBlocked = createWordFilter(['badword', 'ass', 'free money', 'spam*', 'Ärger', '', '*']);
+
+	it.each([
+		'a badword here', 'BADWORD', 'b4dw0rd!!', '@badword', 'b@dword', 'b.a.d.w.o.r.d', 'b a d w o r d', 'such a b a d w o r d',
+		'baaadworddd', 'bädwörd', 'bаdwоrd', 'ｂａｄｗｏｒｄ', 'bad\u00adword', 'free   money', 'SPAMMER', 'arger', 'ass', '@$s',
+	])('finds it in %j', (text) => expect(isBlocked(text)).toBe(true)); // prettier-ignore
+
+	it.each([
+		'class',
+		'as if',
+		'glass of water',
+		'bad word',
+		'money for free',
+		'badwords are bad',
+		'no spa',
+		'hello',
+		'',
+	])('finds none in %j', (text) => expect(isBlocked(text)).toBe(false));
+
+	it('takes any list and any text', () => {
+		fc.assert(
+			fc.property(fc.array(anyText, { maxLength: 20 }), anyText, (words, text) => {
+				expect(typeof createWordFilter(words)(text)).toBe('boolean');
+				expect(typeof foldText(text)).toBe('string');
+			}),
+			{ numRuns: 500 },
+		);
+	});
+});
+
+describe('parseChatCommand', () => {
+	it.each([
+		['hello /ban x', { kind: 'say', text: 'hello /ban x' }],
+		['/me  waves  around', { kind: 'say', text: '/me waves around' }],
+		['/timeout ann', { kind: 'timeout', userName: 'ann', seconds: 600 }],
+		['/TIMEOUT @ann 2h for a reason', { kind: 'timeout', userName: 'ann', seconds: 7200 }],
+		['/ban ann', { kind: 'ban', userName: 'ann' }],
+		['/unban ann', { kind: 'unban', userName: 'ann' }],
+		['/untimeout ann', { kind: 'unban', userName: 'ann' }],
+		['/delete 01abc', { kind: 'delete', messageId: '01abc' }],
+		['/slow', { kind: 'slow', seconds: 30 }],
+		['/slow 2m', { kind: 'slow', seconds: 120 }],
+		['/slow off', { kind: 'slow', seconds: 0 }],
+		['/slowoff', { kind: 'slow', seconds: 0 }],
+	])('reads %j', (line, command) => expect(parseChatCommand(line)).toEqual(command));
+
+	it.each(['/', '/nope', '/ban', '/timeout ann 15d', '/timeout ann 0', '/timeout ann x', '/slow 2h', '/slow -1', '/me ', '/delete'])(
+		'refuses %j',
+		(line) => expect(() => parseChatCommand(line)).toThrow(SpillwayError),
+	); // prettier-ignore
+});
+
+describe('ChatIds', () => {
+	it('rise, also when the clock stands still or goes back, and after what was read', () => {
+		let nowMs = Date.UTC(2026, 0, 1);
+		const clock = Object.assign(new FakeClock(), { nowMs: () => nowMs });
+		const [one, two] = [new ChatIds(clock), new ChatIds(clock)];
+		const ids = [one.next(), one.next()];
+		nowMs -= 5000;
+		ids.push(one.next());
+		two.observe(ids.at(-1)!);
+		ids.push(two.next());
+		nowMs += 10_000;
+		ids.push(two.next());
+		expect([...ids].sort()).toEqual(ids);
+		expect(new Set(ids).size).toBe(ids.length);
+		expect(ids.every((id) => isChatId(id) && id.length <= 40)).toBe(true);
+	});
+
+	it('are not pulled along by a clock that is far ahead, or by nonsense', () => {
+		const clock = new FakeClock();
+		const ids = new ChatIds(clock);
+		const ahead = new ChatIds(new FakeClock(clock.nowMs() + 3_600_000)).next();
+		ids.observe(ahead);
+		ids.observe('nonsense');
+		expect(ids.next() < ahead).toBe(true);
+	});
+});
+
+describe('nameColor', () => {
+	it('is the same for the same id, and readable on white and on near-black', () => {
+		for (let index = 0; index < 500; index++) {
+			const color = nameColor(`user-${index}`);
+			expect(color).toBe(nameColor(`user-${index}`));
+			const parts = [1, 3, 5].map((from) => parseInt(color.slice(from, from + 2), 16) / 255);
+			const light = luminance(parts as [number, number, number]);
+			expect(1.05 / (light + 0.05)).toBeGreaterThan(4);
+			expect((light + 0.05) / (luminance([0.06, 0.06, 0.07]) + 0.05)).toBeGreaterThan(4);
+		}
+	});
+});

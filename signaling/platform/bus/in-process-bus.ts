@@ -1,0 +1,285 @@
+/** The bus of a server that is alone: in its memory, but as asynchronous and as serialised as Redis, so it hides no bug. */
+import { randomUUID } from 'node:crypto';
+import type { Clock } from '../../../core/lifecycle/clock.ts';
+import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
+import { SpillwayError } from '../../../core/errors/errors.ts';
+import type { Logger } from '../../../core/logger.ts';
+import {
+	assertTtl,
+	compareHistoryPositions,
+	decodeBusValue,
+	encodeBusValue,
+	formatHistoryId,
+	parseHistoryId,
+	type BusValue,
+	type HistoryPage,
+	type HistoryPosition,
+	type MessageBus,
+	type ScoredMember,
+} from './message-bus.ts';
+
+/** How often what has expired is swept out; until then it is only hidden. */
+const SWEEP_INTERVAL_MS = 10_000;
+
+type Expiring = { expiresAtMs: number };
+type Entry = Expiring & { text: string };
+type SortedSet = Expiring & { scores: Map<string, number> };
+type History = Expiring & { entries: Array<{ position: HistoryPosition; text: string }> };
+type Subscriber = { listener: (message: BusValue) => void; isActive: boolean };
+
+/** Implements {@link MessageBus} for one process. Needs no start. */
+export class InProcessBus implements MessageBus {
+	readonly #clock: Clock;
+	readonly #logger: Logger;
+	readonly #scope: CloseScope<'closed'>;
+	readonly #subscribers = new Map<string, Set<Subscriber>>();
+	readonly #keys = new Map<string, Entry>();
+	readonly #leases = new Map<string, Entry>();
+	readonly #sortedSets = new Map<string, SortedSet>();
+	readonly #histories = new Map<string, History>();
+	#deliveries: Array<() => void> = [];
+
+	constructor(options: { clock: Clock; logger: Logger }) {
+		this.#clock = options.clock;
+		this.#logger = options.logger;
+		this.#scope = new CloseScope(options.logger);
+		this.#scope.onClose(options.clock.setInterval(() => this.#sweep(), SWEEP_INTERVAL_MS));
+		this.#scope.onClose(() => {
+			for (const map of [this.#subscribers, this.#keys, this.#leases, this.#sortedSets, this.#histories]) {
+				map.clear();
+			}
+			this.#deliveries = [];
+		});
+	}
+
+	async publish(topic: string, message: BusValue): Promise<void> {
+		await this.#takeTurn();
+		const text = encodeBusValue(message);
+		for (const subscriber of this.#subscribers.get(topic) ?? []) {
+			this.#deliverLater(() => this.#deliver(topic, subscriber, text));
+		}
+	}
+
+	async subscribe(topic: string, listener: (message: BusValue) => void): Promise<() => void> {
+		await this.#takeTurn();
+		const subscriber: Subscriber = { listener, isActive: true };
+		const subscribers = this.#subscribers.get(topic) ?? new Set();
+		this.#subscribers.set(topic, subscribers.add(subscriber));
+		return () => {
+			subscriber.isActive = false;
+			subscribers.delete(subscriber);
+			if (subscribers.size === 0 && this.#subscribers.get(topic) === subscribers) {
+				this.#subscribers.delete(topic);
+			}
+		};
+	}
+
+	onReconnect(_listener: () => void): () => void {
+		// A bus inside the process is never lost.
+		return () => undefined;
+	}
+
+	async set(key: string, value: BusValue, ttlMs: number): Promise<void> {
+		assertTtl(ttlMs);
+		const text = encodeBusValue(value);
+		await this.#takeTurn();
+		this.#keys.set(key, { text, expiresAtMs: this.#expiry(ttlMs) });
+	}
+
+	async get(key: string): Promise<BusValue | undefined> {
+		await this.#takeTurn();
+		const entry = this.#live(this.#keys, key);
+		return entry === undefined ? undefined : decodeBusValue(entry.text);
+	}
+
+	async delete(key: string): Promise<boolean> {
+		await this.#takeTurn();
+		const isThere = this.#live(this.#keys, key) !== undefined;
+		this.#keys.delete(key);
+		return isThere;
+	}
+
+	async ttlMs(key: string): Promise<number | undefined> {
+		await this.#takeTurn();
+		const entry = this.#live(this.#keys, key);
+		return entry === undefined ? undefined : Math.ceil(entry.expiresAtMs - this.#clock.monotonicMs());
+	}
+
+	async compareAndSet(key: string, expected: BusValue | undefined, value: BusValue, ttlMs: number): Promise<boolean> {
+		assertTtl(ttlMs);
+		const expectedText = expected === undefined ? undefined : encodeBusValue(expected);
+		const text = encodeBusValue(value);
+		await this.#takeTurn();
+		const isSame = this.#live(this.#keys, key)?.text === expectedText;
+		if (isSame) {
+			this.#keys.set(key, { text, expiresAtMs: this.#expiry(ttlMs) });
+		}
+		return isSame;
+	}
+
+	async acquireLease(name: string, ttlMs: number): Promise<string | undefined> {
+		assertTtl(ttlMs);
+		await this.#takeTurn();
+		if (this.#live(this.#leases, name) !== undefined) {
+			return undefined;
+		}
+		const token = randomUUID();
+		this.#leases.set(name, { text: token, expiresAtMs: this.#expiry(ttlMs) });
+		return token;
+	}
+
+	async renewLease(name: string, token: string, ttlMs: number): Promise<boolean> {
+		assertTtl(ttlMs);
+		await this.#takeTurn();
+		const lease = this.#live(this.#leases, name);
+		if (lease?.text !== token) {
+			return false;
+		}
+		lease.expiresAtMs = this.#expiry(ttlMs);
+		return true;
+	}
+
+	async releaseLease(name: string, token: string): Promise<boolean> {
+		await this.#takeTurn();
+		return this.#live(this.#leases, name)?.text === token && this.#leases.delete(name);
+	}
+
+	async addToSortedSet(key: string, member: string, score: number, ttlMs: number): Promise<void> {
+		assertTtl(ttlMs);
+		await this.#takeTurn();
+		const set = this.#live(this.#sortedSets, key) ?? { scores: new Map<string, number>(), expiresAtMs: 0 };
+		set.scores.set(member, score);
+		set.expiresAtMs = this.#expiry(ttlMs);
+		this.#sortedSets.set(key, set);
+	}
+
+	async removeFromSortedSet(key: string, member: string): Promise<boolean> {
+		await this.#takeTurn();
+		return this.#live(this.#sortedSets, key)?.scores.delete(member) ?? false;
+	}
+
+	async rangeOfSortedSet(key: string, minScore: number, maxScore: number, limit: number): Promise<ScoredMember[]> {
+		await this.#takeTurn();
+		return this.#membersBetween(key, minScore, maxScore)
+			.sort(
+				(one, other) => one.score - other.score || Buffer.compare(Buffer.from(one.member), Buffer.from(other.member)),
+			)
+			.slice(0, limit);
+	}
+
+	async countInSortedSet(key: string, minScore: number, maxScore: number): Promise<number> {
+		await this.#takeTurn();
+		return this.#membersBetween(key, minScore, maxScore).length;
+	}
+
+	async trimSortedSet(key: string, belowScore: number): Promise<number> {
+		await this.#takeTurn();
+		const gone = this.#membersBetween(key, -Infinity, Infinity).filter(({ score }) => score < belowScore);
+		for (const { member } of gone) {
+			this.#sortedSets.get(key)?.scores.delete(member);
+		}
+		return gone.length;
+	}
+
+	async appendToHistory(key: string, value: BusValue, maxLength: number, ttlMs: number): Promise<string> {
+		assertTtl(ttlMs);
+		const text = encodeBusValue(value);
+		await this.#takeTurn();
+		const history = this.#live(this.#histories, key) ?? { entries: [], expiresAtMs: 0 };
+		const position = this.#nextPosition(history.entries.at(-1)?.position);
+		history.entries.push({ position, text });
+		history.entries.splice(0, Math.max(0, history.entries.length - maxLength));
+		history.expiresAtMs = this.#expiry(ttlMs);
+		this.#histories.set(key, history);
+		return formatHistoryId(position);
+	}
+
+	async readHistory(key: string, afterId: string | undefined, limit: number): Promise<HistoryPage> {
+		const after = afterId === undefined ? undefined : parseHistoryId(afterId);
+		await this.#takeTurn();
+		const kept = this.#live(this.#histories, key)?.entries ?? [];
+		const entries = kept
+			.filter(({ position }) => after === undefined || compareHistoryPositions(position, after) > 0)
+			.slice(0, limit)
+			.map(({ position, text }) => ({ id: formatHistoryId(position), value: decodeBusValue(text) }));
+		const oldest = kept[0]?.position;
+		const isComplete = after === undefined || (oldest !== undefined && compareHistoryPositions(oldest, after) <= 0);
+		return { entries, isComplete };
+	}
+
+	async checkHealth(): Promise<void> {
+		await this.#takeTurn();
+	}
+
+	close(): Promise<void> {
+		return this.#scope.close('closed');
+	}
+
+	[Symbol.asyncDispose](): Promise<void> {
+		return this.close();
+	}
+
+	// Every call lets others go first once, as a round trip would.
+	async #takeTurn(): Promise<void> {
+		await Promise.resolve();
+		if (this.#scope.closed) {
+			throw new SpillwayError('SERVER_STOPPING');
+		}
+	}
+
+	// A macrotask, and one for all messages that wait: a burst neither starves sockets nor overtakes itself.
+	#deliverLater(delivery: () => void): void {
+		this.#deliveries.push(delivery);
+		if (this.#deliveries.length === 1) {
+			setImmediate(() => {
+				const deliveries = this.#deliveries;
+				this.#deliveries = [];
+				deliveries.forEach((deliver) => deliver());
+			});
+		}
+	}
+
+	#deliver(topic: string, subscriber: Subscriber, text: string): void {
+		if (subscriber.isActive && !this.#scope.closed) {
+			try {
+				subscriber.listener(decodeBusValue(text));
+			} catch (error) {
+				this.#logger.error({ err: error, topic }, 'a bus subscriber failed');
+			}
+		}
+	}
+
+	#nextPosition(last: HistoryPosition | undefined): HistoryPosition {
+		const ms = Math.floor(this.#clock.nowMs());
+		// Never backwards, even when the wall clock is set back.
+		return last !== undefined && ms <= last.ms ? { ms: last.ms, sequence: last.sequence + 1 } : { ms, sequence: 0 };
+	}
+
+	#membersBetween(key: string, minScore: number, maxScore: number): ScoredMember[] {
+		const scores = this.#live(this.#sortedSets, key)?.scores ?? new Map<string, number>();
+		return [...scores]
+			.filter(([, score]) => score >= minScore && score <= maxScore)
+			.map(([member, score]) => ({ member, score }));
+	}
+
+	#expiry(ttlMs: number): number {
+		return this.#clock.monotonicMs() + ttlMs;
+	}
+
+	#live<T extends Expiring>(map: Map<string, T>, key: string): T | undefined {
+		const value = map.get(key);
+		if (value !== undefined && value.expiresAtMs <= this.#clock.monotonicMs()) {
+			map.delete(key);
+			return undefined;
+		}
+		return value;
+	}
+
+	#sweep(): void {
+		for (const map of [this.#keys, this.#leases, this.#sortedSets, this.#histories] as Array<Map<string, Expiring>>) {
+			for (const key of map.keys()) {
+				this.#live(map, key);
+			}
+		}
+	}
+}

@@ -1,0 +1,268 @@
+/** The bus in Redis 7 or newer, one server or a cluster, for installations of several servers. */
+import { randomUUID } from 'node:crypto';
+import { withDeadline, type Clock } from '../../../core/lifecycle/clock.ts';
+import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
+import { errorMessage, SpillwayError } from '../../../core/errors/errors.ts';
+import type { Logger } from '../../../core/logger.ts';
+import { RateLimitedReport } from '../../../core/limits/rate-limited-report.ts';
+import {
+	assertTtl,
+	busUnavailable,
+	compareHistoryPositions,
+	decodeBusValue,
+	encodeBusValue,
+	parseHistoryId,
+	type BusValue,
+	type HistoryPage,
+	type MessageBus,
+	type ScoredMember,
+} from './message-bus.ts';
+import { createRedisClient, isClusterUrl, type RedisClient } from './redis-connection.ts';
+import * as scripts from './redis-scripts.ts';
+import { RedisTopics } from './redis-topics.ts';
+
+/** Longest wait for the answer to a command. */
+const ANSWER_DEADLINE_MS = 1000;
+/** Longest wait for the first connection. */
+const START_DEADLINE_MS = 5000;
+/** Commands that may wait for their answer; more are refused, so that a Redis that stands still does not fill the memory. */
+const MAX_PENDING_COMMANDS = 10_000;
+/** How often the connection for messages, which may be silent for hours, is asked whether it lives. */
+const PING_INTERVAL_MS = 10_000;
+
+/** What {@link RedisBus} needs. */
+export type RedisBusOptions = {
+	/** One address, or several with commas in between for a cluster. */
+	url: string;
+	/** First part of every key and topic. */
+	keyPrefix: string;
+	clock: Clock;
+	logger: Logger;
+};
+
+type StreamEntry = [id: string, fields: string[]];
+
+/** Implements {@link MessageBus}. Does nothing before start(). */
+export class RedisBus implements MessageBus {
+	readonly #clock: Clock;
+	readonly #keyPrefix: string;
+	readonly #isCluster: boolean;
+	readonly #commands: RedisClient;
+	readonly #subscriber: RedisClient;
+	readonly #topics: RedisTopics;
+	readonly #scope: CloseScope<'closed'>;
+	#pendingCount = 0;
+
+	constructor(options: RedisBusOptions) {
+		this.#clock = options.clock;
+		this.#keyPrefix = options.keyPrefix;
+		this.#isCluster = isClusterUrl(options.url);
+		this.#scope = new CloseScope(options.logger);
+		this.#commands = createRedisClient(options.url);
+		this.#subscriber = createRedisClient(options.url);
+		const noise = new RateLimitedReport(options.clock, options.logger, 'trouble with the bus');
+		for (const client of [this.#commands, this.#subscriber]) {
+			// Without a listener ioredis prints each failed attempt.
+			client.on('error', (error: unknown) => noise.count({ err: errorMessage(error) }));
+			this.#scope.onClose(() => client.disconnect());
+		}
+		this.#topics = new RedisTopics(this.#subscriber, {
+			isSharded: this.#isCluster,
+			clock: options.clock,
+			logger: options.logger,
+			noise,
+		});
+		this.#scope.onClose(() => this.#topics.clear());
+	}
+
+	/**
+	 * Connects. Throws BUS_UNAVAILABLE when that takes over 5 s; attempts go on all the same until close(), so that the
+	 * caller may choose to go on.
+	 */
+	async start(): Promise<void> {
+		this.#scope.onClose(this.#clock.setInterval(() => this.#pingSubscriber(), PING_INTERVAL_MS));
+		const ready = [this.#commands, this.#subscriber].map(
+			(client) =>
+				new Promise<void>((resolve) => {
+					client.once('ready', () => resolve());
+					// A failed first attempt is not the end: it is retried.
+					client.connect().catch(() => undefined);
+				}),
+		);
+		const closed = new Promise<never>((_, reject) => {
+			this.#scope.signal.addEventListener('abort', () => reject(busUnavailable()), { once: true });
+		});
+		const readyOrClosed = Promise.race([Promise.all(ready), closed]);
+		await withDeadline(this.#clock, readyOrClosed, START_DEADLINE_MS, () => busUnavailable());
+	}
+
+	async publish(topic: string, message: BusValue): Promise<void> {
+		const text = encodeBusValue(message);
+		const channel = this.#name('topic', topic);
+		await this.#run(() =>
+			this.#isCluster ? this.#commands.spublish(channel, text) : this.#commands.publish(channel, text),
+		);
+	}
+
+	async subscribe(topic: string, listener: (message: BusValue) => void): Promise<() => void> {
+		let late: Promise<() => void> | undefined;
+		try {
+			return await this.#run(() => (late = this.#topics.subscribe(this.#name('topic', topic), listener)));
+		} catch (error) {
+			// The caller was told that it failed, so it must not begin to work after the deadline.
+			late?.then(
+				(end) => end(),
+				() => undefined,
+			);
+			throw error;
+		}
+	}
+
+	onReconnect(listener: () => void): () => void {
+		return this.#topics.onReconnect(listener);
+	}
+
+	async set(key: string, value: BusValue, ttlMs: number): Promise<void> {
+		assertTtl(ttlMs);
+		const text = encodeBusValue(value);
+		await this.#run(() => this.#commands.set(this.#name('key', key), text, 'PX', Math.ceil(ttlMs)));
+	}
+
+	async get(key: string): Promise<BusValue | undefined> {
+		const text = await this.#run(() => this.#commands.get(this.#name('key', key)));
+		return text === null ? undefined : decodeBusValue(text);
+	}
+
+	async delete(key: string): Promise<boolean> {
+		return (await this.#run(() => this.#commands.del(this.#name('key', key)))) === 1;
+	}
+
+	async ttlMs(key: string): Promise<number | undefined> {
+		const remainingMs = await this.#run(() => this.#commands.pttl(this.#name('key', key)));
+		return remainingMs < 0 ? undefined : remainingMs;
+	}
+
+	async compareAndSet(key: string, expected: BusValue | undefined, value: BusValue, ttlMs: number): Promise<boolean> {
+		assertTtl(ttlMs);
+		const expectation = expected === undefined ? ['0', ''] : ['1', encodeBusValue(expected)];
+		const name = this.#name('key', key);
+		return this.#runScript(scripts.COMPARE_AND_SET, name, [...expectation, encodeBusValue(value), Math.ceil(ttlMs)]);
+	}
+
+	async acquireLease(name: string, ttlMs: number): Promise<string | undefined> {
+		assertTtl(ttlMs);
+		const token = randomUUID();
+		const key = this.#name('lease', name);
+		const answer = await this.#run(() => this.#commands.set(key, token, 'PX', Math.ceil(ttlMs), 'NX'));
+		return answer === 'OK' ? token : undefined;
+	}
+
+	async renewLease(name: string, token: string, ttlMs: number): Promise<boolean> {
+		assertTtl(ttlMs);
+		return this.#runScript(scripts.RENEW_LEASE, this.#name('lease', name), [token, Math.ceil(ttlMs)]);
+	}
+
+	async releaseLease(name: string, token: string): Promise<boolean> {
+		return this.#runScript(scripts.RELEASE_LEASE, this.#name('lease', name), [token]);
+	}
+
+	async addToSortedSet(key: string, member: string, score: number, ttlMs: number): Promise<void> {
+		assertTtl(ttlMs);
+		await this.#runScript(scripts.ADD_TO_SORTED_SET, this.#name('set', key), [member, score, Math.ceil(ttlMs)]);
+	}
+
+	async removeFromSortedSet(key: string, member: string): Promise<boolean> {
+		return (await this.#run(() => this.#commands.zrem(this.#name('set', key), member))) === 1;
+	}
+
+	async rangeOfSortedSet(key: string, minScore: number, maxScore: number, limit: number): Promise<ScoredMember[]> {
+		const name = this.#name('set', key);
+		const [min, max] = [formatScore(minScore), formatScore(maxScore)];
+		const flat = await this.#run(() => this.#commands.zrangebyscore(name, min, max, 'WITHSCORES', 'LIMIT', 0, limit));
+		const members: ScoredMember[] = [];
+		for (let index = 0; index + 1 < flat.length; index += 2) {
+			members.push({ member: flat[index]!, score: Number(flat[index + 1]) });
+		}
+		return members;
+	}
+
+	async countInSortedSet(key: string, minScore: number, maxScore: number): Promise<number> {
+		const [min, max] = [formatScore(minScore), formatScore(maxScore)];
+		return this.#run(() => this.#commands.zcount(this.#name('set', key), min, max));
+	}
+
+	async trimSortedSet(key: string, belowScore: number): Promise<number> {
+		const name = this.#name('set', key);
+		return this.#run(() => this.#commands.zremrangebyscore(name, '-inf', `(${formatScore(belowScore)}`));
+	}
+
+	async appendToHistory(key: string, value: BusValue, maxLength: number, ttlMs: number): Promise<string> {
+		assertTtl(ttlMs);
+		const args = [encodeBusValue(value), maxLength, Math.ceil(ttlMs)];
+		return (await this.#run(() =>
+			this.#commands.eval(scripts.APPEND_TO_HISTORY, 1, this.#name('history', key), ...args),
+		)) as string;
+	}
+
+	async readHistory(key: string, afterId: string | undefined, limit: number): Promise<HistoryPage> {
+		const after = afterId === undefined ? undefined : parseHistoryId(afterId);
+		const from = afterId === undefined ? '-' : `(${afterId}`;
+		const [[oldest], entries] = (await this.#run(() =>
+			this.#commands.eval(scripts.READ_HISTORY, 1, this.#name('history', key), from, limit),
+		)) as [StreamEntry[], StreamEntry[]];
+		const isComplete =
+			after === undefined || (oldest !== undefined && compareHistoryPositions(parseHistoryId(oldest[0]), after) <= 0);
+		return { entries: entries.map(([id, fields]) => ({ id, value: decodeBusValue(fields[1]!) })), isComplete };
+	}
+
+	async checkHealth(): Promise<void> {
+		await this.#run(() => this.#commands.ping());
+		if (this.#subscriber.status !== 'ready') {
+			throw busUnavailable();
+		}
+	}
+
+	close(): Promise<void> {
+		return this.#scope.close('closed');
+	}
+
+	[Symbol.asyncDispose](): Promise<void> {
+		return this.close();
+	}
+
+	#name(kind: 'topic' | 'key' | 'lease' | 'set' | 'history', name: string): string {
+		return `${this.#keyPrefix}:${kind}:${name}`;
+	}
+
+	async #runScript(script: string, key: string, args: ReadonlyArray<string | number>): Promise<boolean> {
+		return (await this.#run(() => this.#commands.eval(script, 1, key, ...args))) === 1;
+	}
+
+	// Every error of a command means that the bus cannot be used just now: the commands themselves are always right.
+	async #run<T>(send: () => Promise<T>): Promise<T> {
+		if (this.#scope.closed) {
+			throw new SpillwayError('SERVER_STOPPING');
+		}
+		if (this.#pendingCount >= MAX_PENDING_COMMANDS) {
+			throw busUnavailable();
+		}
+		this.#pendingCount++;
+		const answer = send().finally(() => this.#pendingCount--);
+		try {
+			return await withDeadline(this.#clock, answer, ANSWER_DEADLINE_MS, () => busUnavailable());
+		} catch (error) {
+			throw this.#scope.closed ? new SpillwayError('SERVER_STOPPING') : busUnavailable(error);
+		}
+	}
+
+	// The answer does not matter: when none comes, the connection's own deadline for silence ends it, and it is made anew.
+	#pingSubscriber(): void {
+		if (!this.#isCluster && this.#subscriber.status === 'ready') {
+			this.#subscriber.ping().catch(() => undefined);
+		}
+	}
+}
+
+function formatScore(score: number): string {
+	return score === Infinity ? '+inf' : score === -Infinity ? '-inf' : String(score);
+}

@@ -1,0 +1,142 @@
+/** The one place where failed HTTP requests get their answer: a problem document from a row of the error table. */
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
+import { systemClock, type Clock } from '../../../core/lifecycle/clock.ts';
+import { SpillwayError, type ErrorCode } from '../../../core/errors/errors.ts';
+import type { Logger } from '../../../core/logger.ts';
+import { preflightHeaders } from '../../../core/protocol/api/cors.ts';
+import { FailureLog } from './failure-log.ts';
+import { errorToProblem, PROBLEM_CONTENT_TYPE } from './problem.ts';
+import { redactUrl } from './redact-url.ts';
+
+/** Longest explanation of an invalid request that is sent back. */
+const MAX_DETAIL_LENGTH = 300;
+/** Methods that a known address may be tried with. */
+const ALL_METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+
+/**
+ * Makes the server answer every failure with a problem document: a {@link SpillwayError} by its row, what Fastify refuses
+ * (validation, size, content type) by ours, and anything else, which is a bug, with INTERNAL_ERROR, logged with its stack.
+ * Call it before any route is registered.
+ */
+export function registerErrorHandler(server: FastifyInstance, logger: Logger, clock: Clock = systemClock): void {
+	const log = new FailureLog(clock, logger);
+	server.setErrorHandler((error: FastifyError | SpillwayError, request, reply) => {
+		void sendProblem(reply, toSpillwayError(error, request), request, log);
+	});
+	server.setNotFoundHandler((request, reply) => {
+		void sendProblem(reply, new SpillwayError('ROUTE_NOT_FOUND', [pathOf(request)]), request, log);
+	});
+}
+
+const failureCodes = new WeakMap<FastifyRequest, ErrorCode>();
+
+/** With which row of the table a request was answered; undefined for one that was served. For the metrics. */
+export function failureCodeOf(request: FastifyRequest): ErrorCode | undefined {
+	return failureCodes.get(request);
+}
+
+/**
+ * For Fastify's option `frameworkErrors`: what it refuses before a route is found (a malformed address, a parameter that is
+ * too long) is answered the same way.
+ */
+export function createFrameworkErrorHandler(
+	logger: Logger,
+	clock: Clock = systemClock,
+): (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => void {
+	const log = new FailureLog(clock, logger);
+	return (error, request, reply) => void sendProblem(reply, toSpillwayError(error, request), request, log);
+}
+
+/**
+ * Registers the methods that an address does not take, so that they get 405 with `Allow` instead of 404 (RFC 9110
+ * §15.5.6). Call it after the address's own routes; HEAD comes with GET. `isPublic`: pages of other sites may GET it, whatever
+ * headers they send, so a preflight is answered.
+ */
+export function refuseOtherMethods(
+	server: FastifyInstance,
+	url: string,
+	allowed: readonly HTTPMethods[],
+	options: { isPublic?: boolean } = {},
+): void {
+	const taken = new Set<HTTPMethods>(allowed.includes('GET') ? [...allowed, 'HEAD'] : allowed);
+	if (options.isPublic) {
+		taken.add('OPTIONS');
+		server.options(url, { schema: { hide: true } }, (request, reply) => {
+			void reply.code(204).headers(preflightHeaders(request.headers['access-control-request-headers'])).send();
+		});
+	}
+	const allow = ALL_METHODS.filter((method) => taken.has(method)).join(', ');
+	server.route({
+		method: ALL_METHODS.filter((method) => !taken.has(method)),
+		url,
+		// Before the body is read: its type and size do not matter any more.
+		onRequest: (request, reply, done) => {
+			void reply.header('allow', allow);
+			done(new SpillwayError('METHOD_NOT_ALLOWED', [request.method]));
+		},
+		handler: () => undefined,
+	});
+}
+
+async function sendProblem(
+	reply: FastifyReply,
+	error: SpillwayError,
+	request: FastifyRequest,
+	log: FailureLog,
+): Promise<void> {
+	const { id: requestId, method } = request;
+	log.note(error, { requestId, method, url: redactUrl(request.url), code: error.code });
+	failureCodes.set(request, error.code);
+	if (error.httpStatus === 401) {
+		// RFC 9110 §15.5.2: a 401 "MUST" name the scheme.
+		void reply.header('www-authenticate', 'Bearer');
+	}
+	if (error.retryAfterSeconds !== undefined) {
+		void reply.header('retry-after', String(Math.ceil(error.retryAfterSeconds)));
+	}
+	// What is refused now may be granted in a second; a cache must not remember.
+	if (!reply.hasHeader('cache-control')) {
+		void reply.header('cache-control', 'no-store');
+	}
+	const body = JSON.stringify(errorToProblem(error, request.id));
+	await reply.code(error.httpStatus).type(PROBLEM_CONTENT_TYPE).serializer(String).send(body);
+}
+
+function toSpillwayError(error: FastifyError | SpillwayError, request: FastifyRequest): SpillwayError {
+	if (error instanceof SpillwayError) {
+		return error;
+	}
+	const { code, statusCode } = error as Partial<FastifyError>;
+	if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+		return new SpillwayError('BODY_TOO_LARGE', [request.routeOptions.bodyLimit], { cause: error });
+	}
+	if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
+		return new SpillwayError('CONTENT_TYPE_UNSUPPORTED', ['application/json', contentTypeOf(request)], {
+			cause: error,
+		});
+	}
+	if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+		return new SpillwayError('REQUEST_INVALID', [explain(error)], { cause: error });
+	}
+	return new SpillwayError('INTERNAL_ERROR', [request.id], { cause: error });
+}
+
+// Validation messages name the place and the rule ("body/bitrate must be integer"), never the value.
+function explain(error: FastifyError): string {
+	const text = error.validation === undefined ? withoutQuotes(error.message) : error.message;
+	return text.replace(/[.\s]+$/, '').slice(0, MAX_DETAIL_LENGTH);
+}
+
+// The JSON parser quotes the text around a mistake, which could be a secret.
+function withoutQuotes(message: string): string {
+	return message.replace(/,? ?"[^]*"/, '').replace(/\s+/g, ' ');
+}
+
+function contentTypeOf(request: FastifyRequest): string {
+	const text = request.headers['content-type'] ?? '';
+	return text.slice(0, 100).replace(/[^\x20-\x7e]/g, '?');
+}
+
+function pathOf(request: FastifyRequest): string {
+	return redactUrl(request.url.split('?')[0]!);
+}

@@ -1,0 +1,50 @@
+/** Tests of the API's description: which routes are in it, which stay out, and that its page runs under our policy. */
+import fastify, { type FastifyInstance } from 'fastify';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { CONTENT_SECURITY_POLICY } from '../../server/web-pages.ts';
+import { refuseOtherMethods } from './error-handler.ts';
+import { createOpenApiRoutes, registerOpenApi } from '../../operations/openapi.ts';
+
+describe('openapi', () => {
+	let app: FastifyInstance;
+
+	beforeEach(async () => {
+		app = fastify();
+		await registerOpenApi(app, '1.2.3');
+		await app.register(async (plugin) => {
+			plugin.post('/whip', async () => 'x');
+			plugin.get('/whip', async () => 'x');
+			plugin.get('/api/v1/signaling', { schema: { hide: true } }, async () => 'x');
+			plugin.get('/:page', async () => 'x');
+			plugin.get('/api/v1/things', { schema: { summary: 'Things', tags: ['channels'] } }, async () => 'x');
+			refuseOtherMethods(plugin, '/api/v1/things', ['GET']);
+		});
+		await app.register(createOpenApiRoutes());
+		await app.ready();
+	});
+	afterEach(() => app.close());
+
+	it('describes the routes that say what they are, and those of the tiers below', async () => {
+		const response = await app.inject('/api/v1/openapi.json');
+		const document = response.json<{ openapi: string; info: object; paths: Record<string, object> }>();
+		expect([document.openapi, document.info]).toEqual(['3.1.0', expect.objectContaining({ version: '1.2.3' })]);
+		expect(Object.entries(document.paths).map(([path, methods]) => [path, Object.keys(methods)])).toEqual([
+			['/whip', ['post']],
+			['/api/v1/signaling', ['get']],
+			['/api/v1/things', ['get']],
+		]);
+	});
+
+	it('shows them on a page without inline scripts, under the policy of all pages', async () => {
+		const page = await app.inject('/api/docs/');
+		expect(page.statusCode).toBe(200);
+		expect(page.headers['content-security-policy']).toBe(`${CONTENT_SECURITY_POLICY}; frame-ancestors 'none'`);
+		expect(page.headers['content-security-policy']).not.toMatch(/script-src|unsafe-eval/);
+		const scripts = [...page.body.matchAll(/<script([^>]*)>([^]*?)<\/script>/g)];
+		expect(scripts.length).toBeGreaterThan(0);
+		for (const [, attributes, text] of scripts) {
+			expect([attributes, text!.trim()]).toEqual([expect.stringContaining('src='), '']);
+		}
+		expect((await app.inject('/api/docs/json')).statusCode).toBe(200);
+	});
+});

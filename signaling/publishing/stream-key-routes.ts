@@ -1,0 +1,174 @@
+/** The stream keys of a channel: several, named, each shown once, rotated, revoked. */
+import type { FastifyPluginAsync } from 'fastify';
+import { Type, type Static } from 'typebox';
+import { SpillwayError } from '../../core/errors/errors.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { Accounts } from '../accounts/create-accounts.ts';
+import { refuseOtherMethods } from '../platform/http/error-handler.ts';
+import { RATE_LIMITS, registerRateLimits } from '../platform/http/rate-limits.ts';
+import { refusals, validateWithTypeBox } from '../platform/http/schema-validation.ts';
+import { channelParamsSchema, isId, type ChannelAccess, type ChannelParams } from '../channels/channel-access.ts';
+import type { ChannelControl } from '../channels/channel-control.ts';
+import type { ChannelStore, StreamKeyRecord } from '../channels/channel-store.ts';
+import { MAX_KEY_NAME_LENGTH, normalizeText } from '../channels/channel-text.ts';
+
+/** Valid keys of one channel: an encoder each, and some to spare. */
+const MAX_KEYS_PER_CHANNEL = 20;
+
+/** What the routes need. */
+export type StreamKeyRoutesDependencies = {
+	logger: Logger;
+	channels: ChannelStore;
+	accounts: Pick<Accounts, 'authenticator' | 'origin'>;
+	access: ChannelAccess;
+	control: ChannelControl;
+};
+
+const keyParamsSchema = Type.Object({ ...channelParamsSchema.properties, key: Type.String({ maxLength: 64 }) });
+type KeyParams = ChannelParams & { key: string };
+const nameBodySchema = Type.Object({ name: Type.String({ maxLength: 400 }) }, { additionalProperties: false });
+const keySchema = Type.Object({
+	id: Type.String(),
+	name: Type.String(),
+	prefix: Type.String({ description: 'First characters, by which it is recognised; empty for short keys.' }),
+	createdAt: Type.String({ format: 'date-time' }),
+	lastUsedAt: Type.Union([Type.String({ format: 'date-time' }), Type.Null()], {
+		description: 'About when a publisher last came with it, to the hour; null: never yet.',
+	}),
+	newNetworkAt: Type.Union([Type.String({ format: 'date-time' }), Type.Null()], {
+		description:
+			'When it was first used from the newest of the networks it was used from; null while there is one only. If nobody of yours did, rotate the key.',
+	}),
+});
+const newKeySchema = Type.Object({
+	id: Type.String(),
+	name: Type.String(),
+	streamKey: Type.String({ description: 'The secret. It is told this once and never again.' }),
+});
+
+/** /api/v1/channels/{channel}/stream-keys and what is below. */
+export function createStreamKeyRoutes(dependencies: StreamKeyRoutesDependencies): FastifyPluginAsync {
+	const { channels, access, control, logger, accounts } = dependencies;
+	const path = '/api/v1/channels/:channel/stream-keys';
+	return async (app) => {
+		validateWithTypeBox(app);
+		await registerRateLimits(app);
+		app.addHook('onRequest', async (request, reply) => {
+			reply.header('cache-control', 'no-store');
+			accounts.origin.check(request);
+		});
+		const common = { config: { rateLimit: RATE_LIMITS.change }, onRequest: accounts.authenticator.requireUser };
+		const tags = ['stream keys'];
+		app.get<{ Params: ChannelParams }>(
+			path,
+			{
+				...common,
+				schema: {
+					tags,
+					summary: 'Valid stream keys, without their secrets',
+					params: channelParamsSchema,
+					response: { 200: Type.Object({ streamKeys: Type.Array(keySchema) }), ...refusals(401, 403, 404, 429, 503) },
+				},
+			},
+			async (request): Promise<{ streamKeys: Static<typeof keySchema>[] }> => {
+				const { channel } = await access.require(request, 'manage its stream keys');
+				return { streamKeys: validKeys(await channels.listStreamKeys(channel.id)).map(describeKey) };
+			},
+		);
+		app.post<{ Params: ChannelParams; Body: Static<typeof nameBodySchema> }>(
+			path,
+			{
+				...common,
+				schema: {
+					tags,
+					summary: 'Make a stream key',
+					params: channelParamsSchema,
+					body: nameBodySchema,
+					response: { 201: newKeySchema, ...refusals(400, 401, 403, 404, 409, 429, 503) },
+				},
+			},
+			async (request, reply) => {
+				const { channel, user } = await access.require(request, 'manage its stream keys');
+				const name = normalizeText(request.body.name, 'the name of a key', MAX_KEY_NAME_LENGTH);
+				if (name === '') {
+					throw new SpillwayError('REQUEST_INVALID', ['a key needs a name']);
+				}
+				if (validKeys(await channels.listStreamKeys(channel.id)).length >= MAX_KEYS_PER_CHANNEL) {
+					throw new SpillwayError('LIMIT_REACHED', [`a channel has at most ${MAX_KEYS_PER_CHANNEL} stream keys`]);
+				}
+				const { id, streamKey } = await channels.createStreamKey(channel.id, name);
+				logger.info({ channelId: channel.id, userId: user.id, streamKeyId: id }, 'stream key made');
+				return reply.code(201).send({ id, name, streamKey });
+			},
+		);
+		app.post<{ Params: KeyParams }>(
+			`${path}/:key/rotate`,
+			{
+				...common,
+				schema: {
+					tags,
+					summary: 'Replace a stream key',
+					description: 'The old key, and the session on it, end at once.',
+					params: keyParamsSchema,
+					response: { 200: newKeySchema, ...refusals(401, 403, 404, 429, 503) },
+				},
+			},
+			async (request): Promise<Static<typeof newKeySchema>> => {
+				const { channel, user } = await access.require(request, 'manage its stream keys');
+				const { key } = request.params;
+				const made = isId(key) ? await channels.replaceStreamKey(channel.id, key) : undefined;
+				if (made === undefined) {
+					throw new SpillwayError('STREAM_KEY_NOT_FOUND');
+				}
+				logger.info(
+					{ channelId: channel.id, userId: user.id, streamKeyId: key, newStreamKeyId: made.id },
+					'stream key rotated',
+				);
+				await control.revokeKey(key);
+				return { id: made.id, name: made.name, streamKey: made.streamKey };
+			},
+		);
+		app.delete<{ Params: KeyParams }>(
+			`${path}/:key`,
+			{
+				...common,
+				schema: {
+					tags,
+					summary: 'Revoke a stream key',
+					description: 'The session on it ends at once.',
+					params: keyParamsSchema,
+					response: { 204: Type.Null(), ...refusals(401, 403, 404, 429, 503) },
+				},
+			},
+			async (request, reply) => {
+				const { channel, user } = await access.require(request, 'manage its stream keys');
+				const { key } = request.params;
+				const isOfChannel = validKeys(await channels.listStreamKeys(channel.id)).some(({ id }) => id === key);
+				if (!isOfChannel || !(await channels.revokeStreamKey(key))) {
+					throw new SpillwayError('STREAM_KEY_NOT_FOUND');
+				}
+				logger.info({ channelId: channel.id, userId: user.id, streamKeyId: key }, 'stream key revoked');
+				await control.revokeKey(key);
+				return reply.code(204).send();
+			},
+		);
+		refuseOtherMethods(app, path, ['GET', 'POST']);
+		refuseOtherMethods(app, `${path}/:key/rotate`, ['POST']);
+		refuseOtherMethods(app, `${path}/:key`, ['DELETE']);
+	};
+}
+
+function validKeys(keys: readonly StreamKeyRecord[]): StreamKeyRecord[] {
+	return keys.filter(({ revokedAt }) => revokedAt === undefined);
+}
+
+function describeKey({ id, name, prefix, ...times }: StreamKeyRecord): Static<typeof keySchema> {
+	return {
+		id,
+		name,
+		prefix,
+		createdAt: times.createdAt.toISOString(),
+		lastUsedAt: times.lastUsedAt?.toISOString() ?? null,
+		newNetworkAt: times.newNetworkAt?.toISOString() ?? null,
+	};
+}

@@ -1,0 +1,83 @@
+/** Tests of the server's schema: the names that operators rely on, the rules between fields, and the example file. */
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { listConfigFields, maskConfig, readConfig } from '../../core/config/config-schema.ts';
+import { findConfigConflicts, loadServerConfig, SERVER_CONFIG_SCHEMA, type ServerConfig } from './server-config.ts';
+
+function read(environment: Record<string, string>): ServerConfig {
+	return readConfig(SERVER_CONFIG_SCHEMA, { environment }, findConfigConflicts);
+}
+
+describe('SERVER_CONFIG_SCHEMA', () => {
+	it('has the environment names that tests and operators rely on', () => {
+		const names = listConfigFields(SERVER_CONFIG_SCHEMA).map((field) => field.environmentName);
+		expect(names).toEqual(
+			expect.arrayContaining([
+				'SPILLWAY_HTTP_PORT',
+				'SPILLWAY_RTMP_PORT',
+				'SPILLWAY_RTC_PORT',
+				'SPILLWAY_DATA_FOLDER',
+				'SPILLWAY_DEMO_STREAM_KEY',
+				'DATABASE_URL',
+				'REDIS_URL',
+				'MEDIASOUP_WORKER_BIN',
+			]),
+		);
+	});
+
+	it('has the documented defaults', () => {
+		expect(read({})).toMatchObject({
+			http: { port: 8080 },
+			rtmp: { port: 1935 },
+			rtc: { port: 44_444 },
+			ingest: { graceWindowSeconds: 60 },
+			dataFolder: './data',
+		});
+	});
+
+	it('is satisfied by the example file, which changes no default', () => {
+		const file = JSON.parse(readFileSync('spillway.config.example.json', 'utf8')) as unknown;
+		expect(readConfig(SERVER_CONFIG_SCHEMA, { environment: {}, file }, findConfigConflicts)).toEqual(read({}));
+	});
+
+	it('hides the stream key and the passwords when it is logged', () => {
+		const config = read({
+			SPILLWAY_DEMO_STREAM_KEY: 'hush-key',
+			DATABASE_URL: 'postgres://u:hush@h/d',
+			REDIS_URL: 'redis://:hush@h',
+		});
+		expect(JSON.stringify(maskConfig(SERVER_CONFIG_SCHEMA, config))).not.toContain('hush');
+	});
+});
+
+describe('findConfigConflicts', () => {
+	it.each([
+		[{ REDIS_URL: 'redis://h' }, /REDIS_URL is given without DATABASE_URL/],
+		[{ SPILLWAY_HTTP_TLS_CERTIFICATE_FILE: 'a' }, /belong together/],
+		[{ SPILLWAY_HTTP_TLS_KEY_FILE: 'a' }, /belong together/],
+		[{ SPILLWAY_RTC_PLAIN_PORT_MIN: '5000', SPILLWAY_RTC_PLAIN_PORT_MAX: '5001' }, /at least 100 ports/],
+		[{ SPILLWAY_RTC_PORT: '40001' }, /lies inside/],
+		[{ SPILLWAY_HTTP_PORT: '1935' }, /are both 1935/],
+		[{ SPILLWAY_RTMP_MAX_CONNECTIONS: '200' }, /must be less than rtmp.maxConnections/],
+		[{ SPILLWAY_HTTP_TRUSTED_PROXIES: '10.0.0.0/33' }, /"10.0.0.0\/33" is no address or network/],
+	])('refuses %j', (environment, message) => {
+		expect(() => read(environment)).toThrow(message);
+	});
+
+	it('lets both doors take any free port', () => {
+		expect(read({ SPILLWAY_HTTP_PORT: '0', SPILLWAY_RTMP_PORT: '0', SPILLWAY_RTC_PORT: '0' }).http.port).toBe(0);
+	});
+});
+
+describe('loadServerConfig', () => {
+	it('goes without a file', async () => {
+		await expect(loadServerConfig({}, 'no-such-folder/spillway.config.json')).resolves.toMatchObject({
+			http: { port: 8080 },
+		});
+	});
+
+	it('refuses a file that is not JSON without quoting it', async () => {
+		await expect(loadServerConfig({}, 'tsconfig.json')).rejects.toThrow(/compilerOptions/);
+		await expect(loadServerConfig({}, '.editorconfig')).rejects.toThrow(/is not valid JSON( \(.*\))?\.$/);
+	});
+});

@@ -1,0 +1,80 @@
+/** Which address gets the page, and with which status. By Fastify's own injection: no sockets. */
+import fastify, { type FastifyInstance } from 'fastify';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { RecordingLogger } from '../../core/testing/recording-logger.ts';
+import { registerErrorHandler } from '../platform/http/error-handler.ts';
+import { createWebPages } from './web-pages.ts';
+
+describe('createWebPages', () => {
+	let folder: string;
+	let server: FastifyInstance;
+
+	beforeAll(async () => {
+		folder = await mkdtemp(join(tmpdir(), 'spillway-pages-'));
+		await writeFile(join(folder, 'index.html'), '<title>Spillway</title>');
+		await mkdir(join(folder, 'assets'));
+		await writeFile(join(folder, 'assets/player.js'), 'export {};');
+		await writeFile(join(folder, 'assets/player.js.gz'), gzipSync('export {};'));
+		server = fastify();
+		registerErrorHandler(server, new RecordingLogger());
+		server.get('/api/v1/channels', () => []);
+		await server.register(createWebPages(folder, (name) => Promise.resolve(name === 'demo')));
+	});
+
+	afterAll(async () => {
+		await server.close();
+		await rm(folder, { recursive: true });
+	});
+
+	it.each([
+		['/', 200],
+		['/login', 200],
+		['/demo', 200],
+		['/embed/demo', 200],
+		['/nobody', 404],
+		['/embed/nobody', 404],
+		['/no/such/page', 404],
+		['/api/v1/no-such-route', 404],
+	])('a reader at %s gets the page, with %i', async (url, status) => {
+		const answer = await server.inject({ url, headers: { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' } });
+		expect([answer.statusCode, answer.body]).toEqual([status, '<title>Spillway</title>']);
+		expect(answer.headers['content-security-policy']).toContain("default-src 'self'");
+	});
+
+	it.each(['/api/v1/no-such-route', '/no/such/page', '/robots.txt'])('a program at %s gets a problem', async (url) => {
+		const answer = await server.inject({ url, headers: { accept: '*/*' } });
+		expect(answer.statusCode).toBe(404);
+		expect(answer.json()).toMatchObject({ code: 'ROUTE_NOT_FOUND' });
+	});
+
+	it.each([
+		['br, gzip', 'gzip'],
+		['gzip', 'gzip'],
+		['identity', undefined],
+		[undefined, undefined],
+	])('a script asked for with Accept-Encoding %s comes as %s', async (accepted, coding) => {
+		const headers = accepted === undefined ? {} : { 'accept-encoding': accepted };
+		const answer = await server.inject({ url: '/assets/player.js', headers });
+		const body = coding === undefined ? answer.rawPayload : gunzipSync(answer.rawPayload);
+		expect([answer.statusCode, answer.headers['content-encoding'], String(body)]).toEqual([200, coding, 'export {};']);
+		expect(answer.headers['content-type']).toContain('javascript');
+		expect(answer.headers.vary).toContain('accept-encoding');
+		expect(answer.headers['cache-control']).toContain('immutable');
+	});
+
+	it('says so with a page also to who has it from before', async () => {
+		const { etag } = (await server.inject('/demo')).headers;
+		const again = await server.inject({ url: '/demo', headers: { 'if-none-match': etag } });
+		const gone = await server.inject({ url: '/nobody', headers: { 'if-none-match': etag } });
+		expect([again.statusCode, gone.statusCode, gone.body]).toEqual([304, 404, '<title>Spillway</title>']);
+	});
+
+	it('lets no other site frame a page, except the one made for it', async () => {
+		expect((await server.inject('/demo')).headers['content-security-policy']).toContain("frame-ancestors 'self'");
+		expect((await server.inject('/embed/demo')).headers['content-security-policy']).not.toContain('frame-ancestors');
+	});
+});

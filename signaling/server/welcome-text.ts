@@ -1,0 +1,45 @@
+/** What a start prints: where to watch, how to publish, and the secrets that a first start made. Pure. */
+import type { FirstStartResult } from '../channels/first-start.ts';
+import type { Endpoints } from '../platform/folder/data-folder.ts';
+
+/** The text, ending with a line break. */
+export function welcomeText(facts: {
+	endpoints: Endpoints;
+	channelName: string;
+	firstStart: FirstStartResult;
+	isDemo: boolean;
+	tookMs: number;
+}): string {
+	const { endpoints, channelName, firstStart } = facts;
+	const httpUrl = String(endpoints['httpUrl']);
+	const rtmpUrl = String(endpoints['rtmpUrl']);
+	const key = firstStart.newStreamKey ?? '<your stream key>';
+	const lines = [
+		'',
+		`  Spillway is running (started in ${(facts.tookMs / 1000).toFixed(1)} s).`,
+		'',
+		`  Watch            ${httpUrl}/${channelName}`,
+		`  API              ${httpUrl}/api/v1/channels`,
+		'',
+		'  Publish from OBS, Settings → Stream:',
+		'    WHIP           Service: WHIP',
+		`                   Server: ${httpUrl}/whip`,
+		`                   Bearer Token: ${key}`,
+		'    RTMP           Service: Custom…',
+		`                   Server: ${rtmpUrl}`,
+		`                   Stream Key: ${key}`,
+		'    Best           Keyframe interval 2 s, B-frames 0, H.264',
+		'',
+	];
+	if (firstStart.newStreamKey !== undefined) {
+		lines.push(`  The stream key of channel "${channelName}" is shown this once and stored hashed. Keep it.`);
+	}
+	if (firstStart.newAdminPassword !== undefined) {
+		lines.push(`  Administrator "admin", password (shown this once): ${firstStart.newAdminPassword}`);
+	}
+	if (facts.isDemo) {
+		lines.push(`  The built-in test picture is going live on "${channelName}".`);
+	}
+	lines.push('');
+	return `${lines.join('\n')}\n`;
+}
