@@ -1,6 +1,6 @@
 /**
  * One publisher's stream on its way into a broadcast: placed on the timeline, planned, and led to the stage and the
- * packager, through encoders where the plan says so.
+ * packager, through encoders where the plan says so. Long because it owns every part on that way.
  */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
