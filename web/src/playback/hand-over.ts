@@ -1,7 +1,7 @@
 /**
  * Plays a channel in the tier that was chosen, and changes tiers make-before-break: the second one plays hidden
  * and silent, both are moved until they play the same content, then they are swapped within one animation frame.
- * In an emergency the second one takes over as soon as it shows what was not seen yet.
+ * In an emergency the second one takes over as soon as it shows what was not seen yet. Long because plan and stage are not apart yet.
  */
 import type { CancelTimer } from '../../../core/lifecycle/clock.ts';
 import type { ChannelState } from '../../../core/protocol/api/channel-description.ts';
