@@ -1,7 +1,7 @@
 /**
  * Runs the project's checks one after another and says at the end which of them failed:
- * `run-tests.mjs [check|integration|e2e|coverage]`, everything but coverage without an argument. Started through run.mjs, so
- * that it runs on the right Node with everything in place.
+ * `run-tests.mjs [check|integration|e2e|coverage]`, everything but coverage without an argument. Started through run.mjs,
+ * so that it runs on the right Node with everything in place.
  */
 import { spawn } from 'node:child_process';
 import { realpathSync } from 'node:fs';
@@ -15,7 +15,7 @@ const PROJECT_FOLDER = path.dirname(path.dirname(fileURLToPath(import.meta.url))
 const EXIT_CODE_FAILED = 1;
 const EXIT_CODE_USAGE = 2;
 
-/** By content and options, not by dates, so that an old cache costs time and changes no result. tsc keeps one of its own. */
+/** By content and options, not by dates, so that an old cache changes no result. tsc keeps one of its own. */
 const PRETTIER_CACHE = ['--cache', '--cache-strategy=content', '--cache-location=node_modules/.cache/checks/format'];
 
 const vitest = (/** @type {string} */ project) => ['vitest', 'run', '--project', project];
@@ -35,9 +35,7 @@ const STEPS = {
 	],
 	integration: [{ name: 'integration tests', command: vitest('integration') }],
 	e2e: [{ name: 'end-to-end tests', command: vitest('e2e') }],
-	coverage: [
-		{ name: 'coverage', command: [...vitest('unit'), '--project', 'integration', '--coverage', 'web/src/', 'ingest/'] },
-	],
+	coverage: [{ name: 'coverage by unit tests', command: [...vitest('unit'), '--coverage', 'web/src/', 'ingest/'] }],
 };
 /** What runs when nothing is asked for. */
 const EVERYTHING = ['check', 'integration', 'e2e'];

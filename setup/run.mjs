@@ -152,8 +152,8 @@ function runNode({ node, environment }, command, onSignal) {
 }
 
 /**
- * npm forwards SIGTERM to what it started, but nobody forwards a kill -9 of npm. Only under npm: whoever starts this file
- * directly may well mean to leave it running.
+ * npm forwards SIGTERM to what it started, but nobody forwards a kill -9 of npm. Only under npm: whoever starts this
+ * file directly may well mean to leave it running.
  *
  * @param {() => void} onGone
  */

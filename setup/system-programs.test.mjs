@@ -12,9 +12,11 @@ import { PROFILES } from './profiles.mjs';
 import { SetupError } from './setup-error.mjs';
 import { SYSTEM_PROGRAMS, formatInstallCommands } from './system-programs.mjs';
 
+/** @import { PackageManager } from './operating-system.mjs' */
+
 describe('formatInstallCommands', () => {
 	const user = { isRoot: false };
-	/** @type {[import('./operating-system.mjs').PackageManager | undefined, string[], { isRoot: boolean }, string[]][]} */
+	/** @type {Array<[PackageManager | undefined, string[], { isRoot: boolean }, string[]]>} */
 	const cases = [
 		[
 			'apt',
