@@ -12,7 +12,7 @@ import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import { AwayGaps } from './away-gaps.ts';
 import { cmafTimescale, isPackageable, writeInitSegment } from '../cmaf/init-segment.ts';
 import { frameRateOfPart, frameRateOfSegment } from '../segmenting/frame-cadence.ts';
-import { MemorySegmentStore, type SegmentStore } from '../store/segment-store.ts';
+import { MemorySegmentStore, type SegmentStore } from '../store/live-window.ts';
 import type { PackagerConfig } from '../config/packager-config.ts';
 import type { Part } from '../rendition/part.ts';
 import { Rendition } from '../rendition/rendition.ts';

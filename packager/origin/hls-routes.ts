@@ -6,7 +6,7 @@ import { parseDeliveryDirectives } from '../playlist/delivery-directives.ts';
 import type { BroadcastOrigin, MediaAnswer, OriginClient } from './broadcast-origin.ts';
 import { readByteRange } from './byte-range.ts';
 import { cacheControl, type AnswerKind } from './cache-policy.ts';
-import { chooseCoding } from './content-coding.ts';
+import { chooseCoding } from './request-headers.ts';
 import type { RenderedBody } from './rendered-playlist.ts';
 
 /** What the routes need to find a broadcast. */

@@ -1,6 +1,6 @@
 /** The bytes of a rendition's playlist, made once per version and shared by everyone who asks. */
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
-import type { ContentCoding } from './content-coding.ts';
+import type { ContentCoding } from './request-headers.ts';
 
 /** One body, plain and compressed. */
 export type RenderedBody = { plain: Buffer; compressed: (coding: ContentCoding) => Buffer };

@@ -4,7 +4,7 @@ import type { TrackId } from '../../core/media/access-unit.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import { concatBytes } from '../cmaf/box-writer.ts';
 import { PART_MINIMUM_SECONDS, PART_TARGET_SECONDS } from '../config/packager-config.ts';
-import type { SegmentStore } from '../store/segment-store.ts';
+import type { SegmentStore } from '../store/live-window.ts';
 import { gapName, partName, type Part } from './part.ts';
 import type { RunDates } from './run-dates.ts';
 import { segmentName, segmentSeconds, type Segment } from './segment.ts';

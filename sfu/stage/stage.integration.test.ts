@@ -7,7 +7,7 @@ import { DEFAULT_PAYLOAD_TYPES, type PayloadTypes } from '../rtp/media-codecs.ts
 import { PICTURE_TICKS, PictureFeed, pictureNumbers, picturePayloads } from '../testing/numbered-pictures.ts';
 import { PlainViewer } from '../testing/plain-viewer.ts';
 import { SfuBench, waitUntil } from '../testing/sfu-bench.ts';
-import { startsH264KeyFrame } from './stage-track.ts';
+import { startsH264KeyFrame } from './video-stage-track.ts';
 import { sequenceSteps, timestampSteps, type SentPacket, type SentReport } from './testing/sent-packets.ts';
 
 const OTHER_PAYLOAD_TYPES: PayloadTypes = { h264: 125, opus: 109 };

@@ -15,7 +15,7 @@ import { ABS_CAPTURE_TIME_EXTENSION_ID } from '../../core/wire/rtp/rtp-packet.ts
 import { JoinLayer } from './join/join-layer.ts';
 import { StageLink } from './stage-link.ts';
 import { StageStream } from './layer/stage-stream.ts';
-import { AudioStageTrack, VideoStageTrack } from './stage-track.ts';
+import { AudioStageTrack, VideoStageTrack } from './video-stage-track.ts';
 
 /** Events of a stage. */
 export type StageEvents = {

@@ -17,7 +17,7 @@ import {
 import { remoteDtlsParameters } from '../sdp/bundle.ts';
 import { writeSdpAnswer } from '../sdp/sdp-answer.ts';
 import type { SdpOffer } from '../sdp/sdp-offer.ts';
-import type { VideoStageTrack } from '../stage/stage-track.ts';
+import type { VideoStageTrack } from '../stage/video-stage-track.ts';
 
 /** Why a viewer's transport ended. */
 export type ViewerEndReason =

@@ -1,7 +1,7 @@
 /** Unit tests of nut-writer.ts. */
 import { describe, expect, it } from 'vitest';
-import type { AudioTrackConfig, VideoTrackConfig } from '../../core/media/codecs.ts';
-import { nutClockRate, nutFrameHeader, nutStreamHeader } from '../../core/wire/nut/nut-writer.ts';
+import type { AudioTrackConfig, VideoTrackConfig } from '../../media/codecs.ts';
+import { nutClockRate, nutFrameHeader, nutStreamHeader } from './nut-writer.ts';
 
 const AAC: AudioTrackConfig = {
 	kind: 'audio',

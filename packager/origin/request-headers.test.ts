@@ -1,6 +1,6 @@
 /** Accept-Encoding as clients write it. */
 import { describe, expect, it } from 'vitest';
-import { chooseCoding } from './content-coding.ts';
+import { chooseCoding } from './request-headers.ts';
 
 describe('chooseCoding', () => {
 	it.each([

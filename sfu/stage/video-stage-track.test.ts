@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import type { Newcomer } from './join/cohort.ts';
 import { JoinLayer } from './join/join-layer.ts';
-import { AudioStageTrack, startsH264KeyFrame, VideoStageTrack, type PublisherPacket } from './stage-track.ts';
+import { AudioStageTrack, startsH264KeyFrame, VideoStageTrack, type PublisherPacket } from './video-stage-track.ts';
 import { createStream, SentPackets, sequenceSteps, timestampSteps } from './testing/sent-packets.ts';
 
 const LIVE_SSRC = 900;

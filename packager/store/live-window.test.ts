@@ -1,6 +1,6 @@
 /** The memory store counts what it holds and forgets ranges with what they are ranges of. */
 import { describe, expect, it } from 'vitest';
-import { MemorySegmentStore } from './segment-store.ts';
+import { MemorySegmentStore } from './live-window.ts';
 
 describe('MemorySegmentStore', () => {
 	it('counts bytes once, also while parts stand for ranges of a segment', () => {
