@@ -12,7 +12,7 @@ import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import { AwayGaps } from './away-gaps.ts';
 import { cmafTimescale, isPackageable, writeInitSegment } from '../cmaf/init-segment.ts';
 import { frameRateOfPart, frameRateOfSegment } from '../segmenting/frame-cadence.ts';
-import { MemorySegmentStore, type SegmentStore } from '../store/live-window.ts';
+import { LiveWindow } from '../store/live-window.ts';
 import type { PackagerConfig } from '../config/packager-config.ts';
 import type { Part } from '../rendition/part.ts';
 import { Rendition } from '../rendition/rendition.ts';
@@ -87,7 +87,7 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 	readonly broadcastId: BroadcastId;
 	readonly channelName: ChannelName;
 	/** Media by `track/file`. */
-	readonly store: SegmentStore = new MemorySegmentStore();
+	readonly store = new LiveWindow();
 	/** Resolves once the multivariant playlist can be served; never, when the broadcast ends or closes before. */
 	readonly firstPartReady: Promise<void>;
 	readonly #scope: CloseScope<BroadcastPackagerCloseReason>;

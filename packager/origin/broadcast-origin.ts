@@ -145,7 +145,7 @@ export class BroadcastOrigin {
 				throw new SpillwayError('PLAYLIST_TIMED_OUT', [], { retryAfterSeconds: RETRY_AFTER_SECONDS });
 			}
 		}
-		const bytes = await this.#broadcast.store.get(name);
+		const bytes = this.#broadcast.store.get(name);
 		if (bytes === undefined) {
 			throw new SpillwayError('MEDIA_NOT_FOUND');
 		}

@@ -8,7 +8,7 @@ export type SampleFacts = {
 	isSync: boolean;
 };
 
-/** One part, complete. Its bytes are in the segment store under its name, unless it is a gap. */
+/** One part, complete. Its bytes are in the live window under its name, unless it is a gap. */
 export type Part = {
 	/**
 	 * File name beside the playlist. Parts count through the whole broadcast, not per segment: so the name of the next part

@@ -4,7 +4,7 @@ import type { TrackId } from '../../core/media/access-unit.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import { concatBytes } from '../cmaf/box-writer.ts';
 import { PART_MINIMUM_SECONDS, PART_TARGET_SECONDS } from '../config/packager-config.ts';
-import type { SegmentStore } from '../store/live-window.ts';
+import type { LiveWindow } from '../store/live-window.ts';
 import { gapName, partName, type Part } from './part.ts';
 import type { RunDates } from './run-dates.ts';
 import { segmentName, segmentSeconds, type Segment } from './segment.ts';
@@ -39,7 +39,7 @@ type RemovedSegment = { segment: Segment; deleteAtSeconds: number };
 /** One rendition of one broadcast. */
 export class Rendition extends TypedEmitter<RenditionEvents> {
 	readonly trackId: TrackId;
-	readonly #store: SegmentStore;
+	readonly #store: LiveWindow;
 	#windowSeconds: number;
 	#segments: Segment[] = [];
 	#removed: RemovedSegment[] = [];
@@ -66,7 +66,7 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 	/** `discontinuitySequence`: discontinuities that the broadcast had before this rendition began. */
 	constructor(options: {
 		trackId: TrackId;
-		store: SegmentStore;
+		store: LiveWindow;
 		windowSeconds: number;
 		discontinuitySequence: number;
 		logger: Logger;

@@ -5,8 +5,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import type { AccessUnit, TrackId } from '../../core/media/access-unit.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
-import { readFragments, readInitSegment, type ReadSample } from '../cmaf/box-reader.ts';
-import { SYNC_SAMPLE_FLAGS } from '../cmaf/fragment-writer.ts';
+import { readMp4, type ReadPacket } from './mp4-reader.ts';
 
 const run = promisify(execFile);
 
@@ -15,7 +14,8 @@ export type FileTrack = {
 	trackId: TrackId;
 	config: TrackConfig;
 	timescale: number;
-	samples: ReadSample[];
+	/** In decode order. */
+	packets: ReadPacket[];
 };
 
 /**
@@ -78,37 +78,21 @@ export async function makeFileTracks(
 			...[...common, '-i', source, '-map', `0:${selector}`, '-c', 'copy', '-video_track_timescale', '90000'],
 			...['-movflags', '+cmaf+empty_moov+frag_every_frame+frag_discont+default_base_moof', file],
 		]);
-		tracks.push(readFileTrack(trackId, await readFile(file)));
+		tracks.push(await readFileTrack(trackId, await readFile(file)));
 	}
 	return tracks;
 }
 
-function readFileTrack(trackId: TrackId, bytes: Uint8Array): FileTrack {
-	const init = readInitSegment(bytes);
-	const samples = readFragments(bytes)?.flatMap((fragment) => fragment.samples);
-	if (init?.decoderConfiguration === undefined || samples === undefined) {
-		throw new Error(`FFmpeg's ${trackId} file cannot be read.`);
-	}
-	const record = init.decoderConfiguration;
+async function readFileTrack(trackId: TrackId, bytes: Uint8Array): Promise<FileTrack> {
+	const { kind, size, timescale, decoderConfiguration, packets } = await readMp4(bytes);
+	const [widthPixels, heightPixels] = (size ?? '0x0').split('x').map(Number) as [number, number];
 	const config: TrackConfig =
-		init.kind === 'video'
-			? {
-					kind: 'video',
-					codec: 'h264',
-					widthPixels: init.widthPixels!,
-					heightPixels: init.heightPixels!,
-					...parameterSets(record),
-				}
-			: {
-					kind: 'audio',
-					codec: 'aac',
-					sampleRate: init.timescale,
-					channelCount: 2,
-					audioSpecificConfig: specificConfig(record),
-				};
+		kind === 'video'
+			? { kind, codec: 'h264', widthPixels, heightPixels, ...parameterSets(decoderConfiguration) }
+			: { kind, codec: 'aac', sampleRate: timescale, channelCount: 2, audioSpecificConfig: decoderConfiguration };
 	// FFmpeg writes the encoder's priming before time 0, as a negative tfdt.
-	const fromStart = samples.filter((sample) => sample.decodeTimeTicks < Number.MAX_SAFE_INTEGER);
-	return { trackId, config, timescale: init.timescale, samples: fromStart };
+	const fromStart = packets.filter(({ timestampTicks }) => timestampTicks < Number.MAX_SAFE_INTEGER);
+	return { trackId, config, timescale, packets: fromStart };
 }
 
 // AVCDecoderConfigurationRecord (ISO/IEC 14496-15 §5.3.3.1.2).
@@ -125,38 +109,32 @@ function parameterSets(record: Uint8Array): { sps: Uint8Array[]; pps: Uint8Array
 	return { sps: list(0x1f), pps: list(0xff) };
 }
 
-// The DecoderSpecificInfo descriptor (tag 5) of an esds, by its tag: enough for what FFmpeg writes.
-function specificConfig(record: Uint8Array): Uint8Array {
-	const at = record.findIndex((byte, index) => byte === 5 && record[index + 1] === 0x80 && record[index + 2] === 0x80);
-	const sizeBytes = record[at + 4]!;
-	return record.slice(at + 5, at + 5 + sizeBytes);
-}
-
 /** How {@link fileAccessUnits} places a file on the broadcast's timeline. */
 export type FilePlacement = { run: number; startSeconds: number; captureTimeMs: number };
 
 /** The access units of the tracks, by decode time, as a publisher would send them. */
 export function fileAccessUnits(tracks: readonly FileTrack[], placement: FilePlacement): AccessUnit[] {
 	const units = tracks.flatMap((track) => {
-		// FFmpeg's offsets are negative for B-frames; a publisher decodes everything before it shows it.
-		const earlyTicks = Math.min(0, ...track.samples.map((sample) => sample.compositionOffsetTicks));
-		return track.samples.map((sample): AccessUnit => {
-			const shiftTicks = Math.round(placement.startSeconds * track.timescale);
-			const presentationTimeTicks = sample.decodeTimeTicks + sample.compositionOffsetTicks + shiftTicks;
-			const decodeTimeTicks = sample.decodeTimeTicks + earlyTicks + shiftTicks;
-			const isVideo = track.config.kind === 'video';
+		const isVideo = track.config.kind === 'video';
+		const shiftTicks = Math.round(placement.startSeconds * track.timescale);
+		// In the order of the file one after another, and early enough that a publisher decodes each before it is shown.
+		const shown = track.packets.map(({ timestampTicks }) => timestampTicks);
+		const decoded = shown.toSorted((one, other) => one - other);
+		const earlyTicks = Math.min(0, ...shown.map((ticks, index) => ticks - decoded[index]!));
+		return track.packets.map(({ timestampTicks, isKey, bytes }, index): AccessUnit => {
+			const presentationTimeTicks = timestampTicks + shiftTicks;
 			return {
 				trackId: track.trackId,
 				codec: track.config.codec,
 				clockRate: track.timescale,
-				decodeTimeTicks,
+				decodeTimeTicks: decoded[index]! + earlyTicks + shiftTicks,
 				presentationTimeTicks,
 				...(isVideo ? {} : { durationTicks: 1024 }),
 				captureTimeMs:
 					placement.captureTimeMs + (presentationTimeTicks / track.timescale - placement.startSeconds) * 1000,
-				isKeyFrame: !isVideo || sample.flags === SYNC_SAMPLE_FLAGS,
+				isKeyFrame: isKey,
 				run: placement.run,
-				bytes: sample.bytes,
+				bytes,
 			};
 		});
 	});
