@@ -22,10 +22,8 @@ describe('the picture of a simulcast publisher', () => {
 		const broadcastRouter = await bench.sfu.createBroadcastRouter(bench.newBroadcastId());
 		await using peer = await SimulcastPeer.create(rids);
 		const transport = await PublisherTransport.create(
-			broadcastRouter,
-			negotiateWhip(parseSdpOffer(peer.offer)),
-			{ preferredAddress: '127.0.0.1' },
-			bench,
+			{ ...bench, broadcastRouter },
+			{ negotiated: negotiateWhip(parseSdpOffer(peer.offer)), preferredAddress: '127.0.0.1' },
 		);
 		/** Names of the layers that parameter sets came of, each once in a row, and all packets. */
 		const layers: string[] = [];

@@ -7,7 +7,7 @@ import { DEFAULT_PAYLOAD_TYPES, type PayloadTypes } from '../rtp/media-codecs.ts
 import { PICTURE_TICKS, PictureFeed, pictureNumbers, picturePayloads } from '../testing/numbered-pictures.ts';
 import { PlainViewer } from '../testing/plain-viewer.ts';
 import { SfuBench, waitUntil } from '../testing/sfu-bench.ts';
-import { startsH264KeyFrame } from './video-stage-track.ts';
+import { startsH264KeyFrame } from '../rtp/h264-depacketizer.ts';
 import { sequenceSteps, timestampSteps, type SentPacket, type SentReport } from './testing/sent-packets.ts';
 
 const OTHER_PAYLOAD_TYPES: PayloadTypes = { h264: 125, opus: 109 };
@@ -161,7 +161,7 @@ describe('a newcomer', () => {
 		await waitUntil(() => feed.next >= last, `${pictures} pictures of a later GOP are sent`);
 	}
 
-	/** That he sees the GOP in which he came from its key frame on, and every picture after it, once and in order. */
+	/** That they see the GOP in which they came from its key frame on, and every picture after it, once and in order. */
 	function expectSmoothJoin(viewer: PlainViewer, firstPicture: number, lastPicture: number): void {
 		const packets = viewer.packets;
 		expect(startsH264KeyFrame(packets[0]!.payload)).toBe(true);
@@ -176,7 +176,7 @@ describe('a newcomer', () => {
 
 	/** Everything about one newcomer in the middle of a GOP, on a router that is asked for at that moment. */
 	async function joinAndWatch(
-		acquire: () => Promise<Pick<ViewerRouter, 'router' | 'videoProducer'>>,
+		acquire: () => Promise<Pick<ViewerRouter, 'router' | 'producers'>>,
 		payloadType: number,
 		gopsBefore?: number,
 	): Promise<void> {
@@ -184,19 +184,22 @@ describe('a newcomer', () => {
 		using feed = new PictureFeed(stage, GOP_PICTURES);
 		await feedIntoGop(feed, 15, gopsBefore);
 		const viewerRouter = await acquire();
-		await using viewer = await PlainViewer.open(viewerRouter.router, viewerRouter.videoProducer.id);
+		await using viewer = await PlainViewer.open(
+			viewerRouter.router,
+			viewerRouter.producers.get(stage.videoProducer)!.id,
+		);
 		const firstPicture = feed.newestKeyFrame;
 		await viewer.join(stage);
-		// Through a new pipe the live layer is not known at first, and it may take some key frames until he moves.
+		// Through a new pipe the live layer is not known at first, and it may take some key frames until they move.
 		await waitUntil(
 			() => viewer.consumer.currentLayers?.spatialLayer === stage.liveSpatialLayer,
-			'he is on the live layer',
+			'they are on the live layer',
 		);
 		const lastPicture = Math.max(feed.next, firstPicture + 2 * GOP_PICTURES) + 10;
 		await waitUntil(() => (pictureNumbers(viewer.packets).at(-1) ?? 0) >= lastPicture, 'further pictures');
 		expectSmoothJoin(viewer, firstPicture, lastPicture);
 		expect(new Set(viewer.packets.map((packet) => packet.payloadType))).toEqual(new Set([payloadType]));
-		// The pictures that were past when he came have their timestamps compressed to 1 ms each.
+		// The pictures that were past when they came have their timestamps compressed to 1 ms each.
 		const burstSteps = timestampSteps(viewer.packets)
 			.filter((step) => step > 0)
 			.slice(0, 14);
@@ -206,7 +209,7 @@ describe('a newcomer', () => {
 	it('gets a key frame and the GOP so far at once, and moves to the live layer without a gap', async () => {
 		const { homeRouter: router, stage } = broadcastRouter;
 		await joinAndWatch(
-			() => Promise.resolve({ router, videoProducer: stage.videoProducer }),
+			() => Promise.resolve({ router, producers: new Map([[stage.videoProducer, stage.videoProducer]]) }),
 			DEFAULT_PAYLOAD_TYPES.h264,
 		);
 		expect(broadcastRouter.pipedRouterCount).toBe(0);
@@ -225,7 +228,10 @@ describe('a newcomer', () => {
 		using feed = new PictureFeed(stage, GOP_PICTURES);
 		await feedIntoGop(feed, 10, 3);
 		for (let layer = 0; layer < stage.liveSpatialLayer; layer++) {
-			await using viewer = await PlainViewer.open(viewerRouter.router, viewerRouter.videoProducer.id);
+			await using viewer = await PlainViewer.open(
+				viewerRouter.router,
+				viewerRouter.producers.get(stage.videoProducer)!.id,
+			);
 			await sleep(systemClock, 150);
 			const newest = feed.newestKeyFrame;
 			await viewer.join(stage);
@@ -234,12 +240,12 @@ describe('a newcomer', () => {
 		}
 	});
 
-	it('does so with other payload types, through a pipe that is set up for him', async () => {
+	it('does so with other payload types, through a pipe that is set up for them', async () => {
 		await joinAndWatch(() => broadcastRouter.acquireViewerRouter(OTHER_PAYLOAD_TYPES), OTHER_PAYLOAD_TYPES.h264);
 		expect(broadcastRouter.pipedRouterCount).toBe(1);
 	});
 
-	it('does so on another worker, through a pipe that is set up for him', async () => {
+	it('does so on another worker, through a pipe that is set up for them', async () => {
 		const other = bench.sfu.pool.workers.find((worker) => worker !== broadcastRouter.home)!;
 		await joinAndWatch(
 			() => broadcastRouter.acquireViewerRouter(DEFAULT_PAYLOAD_TYPES, other),

@@ -1,6 +1,6 @@
 /** Tells from one RTP payload whether a key frame starts with it, and how large its picture is. Keeps nothing. */
-import { NAL_TYPE, nalType } from '../../../core/media/h264.ts';
 import { parseSps } from '../../../core/media/h264-parameter-sets.ts';
+import { findSps } from '../../rtp/h264-depacketizer.ts';
 import { descriptorBytes, readVp8KeyFrame } from '../../rtp/vp8-depacketizer.ts';
 
 /** `pixelCount` is undefined when the size cannot be read. */
@@ -23,30 +23,4 @@ export function readKeyFrameStart(codec: 'h264' | 'vp8', payload: Uint8Array): K
 	const start = descriptorBytes(payload);
 	const size = start === undefined ? undefined : readVp8KeyFrame(payload.subarray(start));
 	return size === undefined ? undefined : { pixelCount: size.widthPixels * size.heightPixels };
-}
-
-const STAP_A = 24;
-
-// RFC 6184 §5.6 and §5.7.1: alone, or in an aggregation packet.
-function findSps(payload: Uint8Array): Uint8Array | undefined {
-	if (payload.length < 2) {
-		return undefined;
-	}
-	const type = nalType(payload);
-	if (type === NAL_TYPE.SPS) {
-		return payload;
-	}
-	if (type !== STAP_A) {
-		return undefined;
-	}
-	let offset = 1;
-	while (offset + 3 <= payload.length) {
-		const length = (payload[offset]! << 8) | payload[offset + 1]!;
-		const nal = payload.subarray(offset + 2, offset + 2 + length);
-		if (nal.length > 0 && nalType(nal) === NAL_TYPE.SPS) {
-			return nal;
-		}
-		offset += 2 + length;
-	}
-	return undefined;
 }

@@ -3,6 +3,7 @@
  * to just before now, then follows the live layer until the newcomers have moved over at a key frame.
  */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
+import { Timer } from '../../../core/lifecycle/timer.ts';
 import type { KeptPacket } from '../layer/newest-gop.ts';
 import type { StagePacket, StageStream } from '../layer/stage-stream.ts';
 
@@ -23,20 +24,22 @@ export class JoinLayer {
 	/** Spatial layer index in the stage's Producer. */
 	readonly spatialLayer: number;
 	readonly stream: StageStream;
-	readonly #clock: Clock;
+	readonly #burstTimer: Timer;
 	#state: JoinLayerState = 'idle';
 	#sequenceOffset = 0;
 	#highest: number;
 	#waitingCount = 0;
 	#timestamps = new Map<number, number>();
 	#queue: KeptPacket[] = [];
-	#cancelBurst: (() => void) | undefined;
 
-	constructor(spatialLayer: number, stream: StageStream, firstSequence: number, clock: Clock) {
+	constructor(
+		{ clock, stream }: { clock: Clock; stream: StageStream },
+		{ spatialLayer, firstSequence }: { spatialLayer: number; firstSequence: number },
+	) {
 		this.spatialLayer = spatialLayer;
 		this.stream = stream;
-		this.#clock = clock;
 		this.#highest = firstSequence;
+		this.#burstTimer = new Timer(clock, () => this.#sendGroup());
 	}
 
 	get state(): JoinLayerState {
@@ -100,19 +103,17 @@ export class JoinLayer {
 	reset(): void {
 		this.#state = 'idle';
 		this.#queue = [];
-		this.#cancelBurst?.();
-		this.#cancelBurst = undefined;
+		this.#burstTimer.disarm();
 		this.#timestamps = new Map();
 	}
 
 	#sendGroup(): void {
-		this.#cancelBurst = undefined;
 		const group = this.#queue.splice(0, BURST_GROUP_PACKETS);
 		for (const packet of group) {
 			this.#sendOne(packet);
 		}
 		if (this.#queue.length > 0) {
-			this.#cancelBurst = this.#clock.setTimeout(() => this.#sendGroup(), BURST_PAUSE_MS);
+			this.#burstTimer.arm(BURST_PAUSE_MS);
 		}
 	}
 
