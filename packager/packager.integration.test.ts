@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BroadcastId, ChannelName } from '../core/ids.ts';
 import { concatBytes } from './cmaf/box-writer.ts';
-import { silentAacFrame } from './segmenting/silent-aac.ts';
+import { silentAacFrame } from './segmenting/track-writer.ts';
 import { fileAccessUnits, fileTrackConfigs, makeFileTracks, type FileTrack } from './testing/file-source.ts';
 import { readMp4 } from './testing/mp4-reader.ts';
 import { PlaylistSequenceChecker } from './testing/playlist-rules.ts';

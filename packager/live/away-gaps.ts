@@ -32,11 +32,10 @@ export class AwayGaps {
 			const count = Math.floor((awaySeconds - LEAST_SECONDS + 1e-6) / SEGMENT_TARGET_SECONDS);
 			fillUntil(renditions, lostAtSeconds + count * SEGMENT_TARGET_SECONDS);
 		};
-		const cancelFirst = this.#clock.setTimeout(() => {
+		this.#cancel = this.#clock.setTimeout(() => {
 			go();
 			this.#cancel = this.#clock.setInterval(go, SEGMENT_TARGET_SECONDS * 1000);
 		}, FIRST_AFTER_SECONDS * 1000);
-		this.#cancel = cancelFirst;
 	}
 
 	/** The publisher is back, or nobody waits for it any more. Idempotent. */

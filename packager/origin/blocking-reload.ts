@@ -1,5 +1,6 @@
 /** Holds requests until what they ask for exists. Knows neither playlists nor HTTP. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
+import { Timer } from '../../core/lifecycle/timer.ts';
 
 /** What is waited on: something that says when it has changed. */
 export interface ReloadSource {
@@ -29,7 +30,7 @@ type Waiter = {
 };
 /** Those who wait for the same thing. `crowd`: of clients that hold many, released after all others. */
 type Group = { key: unknown; isReady: () => boolean; waiters: Set<Waiter>; crowd: Set<Waiter> };
-/** Those whom one signal aborts. */
+/** Those that one signal aborts. */
 type Watch = { waiters: Set<Waiter>; onAbort: () => void };
 
 /**
@@ -46,10 +47,15 @@ export class BlockingReload {
 	/** Those who wait for nothing but their turn. */
 	readonly #turns: Group = { key: undefined, isReady: () => true, waiters: new Set(), crowd: new Set() };
 	#waiterCount = 0;
-	#cancelBatch: (() => void) | undefined;
+	readonly #batchTimer: Timer;
+	/** Armed for the turn of the event loop in which the crowd's answers go out. */
+	readonly #costTimer: Timer;
+	#crowdAtMs = 0;
 
 	constructor(source: ReloadSource, clock: Clock) {
 		this.#clock = clock;
+		this.#batchTimer = new Timer(clock, () => this.#releaseBatch());
+		this.#costTimer = new Timer(clock, () => this.#restAfterCrowd());
 		this.#removeListener = source.on('advanced', () => this.#release());
 	}
 
@@ -116,7 +122,7 @@ export class BlockingReload {
 	/** Ends all waits as aborted and listens no longer. */
 	close(): void {
 		this.#removeListener();
-		this.#cancelBatch?.();
+		this.#disarmBatch();
 		for (const { waiters, crowd } of [...this.#releasing, ...this.#groups.values()]) {
 			this.#settleAll(waiters, 'aborted');
 			this.#settleAll(crowd, 'aborted');
@@ -140,8 +146,8 @@ export class BlockingReload {
 
 	#giveTurns(): void {
 		this.#releasing.add(this.#turns);
-		if (this.#cancelBatch === undefined) {
-			this.#restFromCrowd();
+		if (!this.#batchTimer.isArmed && !this.#costTimer.isArmed) {
+			this.#beginRest();
 		}
 	}
 
@@ -196,16 +202,15 @@ export class BlockingReload {
 				this.#releasing.add(group);
 			}
 		}
-		this.#cancelBatch?.();
+		this.#disarmBatch();
 		this.#releaseBatch();
 	}
 
 	#releaseBatch(): void {
-		this.#cancelBatch = undefined;
 		if (!this.#releaseSome('waiters', RELEASE_BATCH_SIZE)) {
-			this.#cancelBatch = this.#clock.setTimeout(() => this.#releaseBatch(), 0);
+			this.#batchTimer.arm(0);
 		} else if (!this.#releaseSome('crowd', CROWD_BATCH_SIZE)) {
-			this.#restFromCrowd();
+			this.#beginRest();
 		} else {
 			this.#releasing.clear();
 		}
@@ -226,12 +231,18 @@ export class BlockingReload {
 	}
 
 	// What the answers cost shows when the event loop comes round.
-	#restFromCrowd(): void {
-		const beganAtMs = this.#clock.monotonicMs();
-		this.#cancelBatch = this.#clock.setTimeout(() => {
-			const tookMs = this.#clock.monotonicMs() - beganAtMs;
-			const restMs = Math.min(MAX_CROWD_REST_MS, tookMs * CROWD_REST);
-			this.#cancelBatch = this.#clock.setTimeout(() => this.#releaseBatch(), restMs);
-		}, 0);
+	#beginRest(): void {
+		this.#crowdAtMs = this.#clock.monotonicMs();
+		this.#costTimer.arm(0);
+	}
+
+	#restAfterCrowd(): void {
+		const tookMs = this.#clock.monotonicMs() - this.#crowdAtMs;
+		this.#batchTimer.arm(Math.min(MAX_CROWD_REST_MS, tookMs * CROWD_REST));
+	}
+
+	#disarmBatch(): void {
+		this.#batchTimer.disarm();
+		this.#costTimer.disarm();
 	}
 }

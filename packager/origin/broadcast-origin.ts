@@ -39,19 +39,20 @@ const FIRST_SEGMENT_HOLD_MS = 4000;
 /** Retry-After of everything that asks to be tried again. */
 const RETRY_AFTER_SECONDS = 1;
 
+type BroadcastOriginDependencies = {
+	broadcast: BroadcastPackager;
+	config: PackagerConfig;
+	clock: Clock;
+	held: HeldRequests;
+};
+
 /** The origin's side of one broadcast. */
 export class BroadcastOrigin {
-	readonly #broadcast: BroadcastPackager;
-	readonly #config: PackagerConfig;
-	readonly #clock: Clock;
-	readonly #held: HeldRequests;
+	readonly #deps: BroadcastOriginDependencies;
 	readonly #served = new Map<string, Served>();
 
-	constructor(options: { broadcast: BroadcastPackager; config: PackagerConfig; clock: Clock; held: HeldRequests }) {
-		this.#broadcast = options.broadcast;
-		this.#config = options.config;
-		this.#clock = options.clock;
-		this.#held = options.held;
+	constructor(deps: BroadcastOriginDependencies) {
+		this.#deps = deps;
 	}
 
 	/** Requests held now. */
@@ -70,7 +71,7 @@ export class BroadcastOrigin {
 
 	/** The channel as it stands in addresses. */
 	get channelName(): string {
-		return this.#broadcast.channelName;
+		return this.#deps.broadcast.channelName;
 	}
 
 	/**
@@ -78,7 +79,7 @@ export class BroadcastOrigin {
 	 * that of the channel, so that it plays also where a proxy has put a path before ours.
 	 */
 	multivariantPlaylist(base: string): string {
-		const { broadcastId, renditions } = this.#broadcast;
+		const { broadcastId, renditions } = this.#deps.broadcast;
 		return formatMultivariantPlaylist(
 			renditions.map(({ trackId, config, rendition, frameRate }) => ({
 				trackId,
@@ -100,7 +101,7 @@ export class BroadcastOrigin {
 		await this.#takeTurn(reload, client);
 		const start: WaitCondition = { key: 'start', isReady: () => rendition.isPlayable };
 		if ((await this.#hold(reload, start, FIRST_SEGMENT_HOLD_MS, client)) !== 'ready') {
-			throw new SpillwayError('BROADCAST_STARTING', [this.#broadcast.channelName], {
+			throw new SpillwayError('BROADCAST_STARTING', [this.#deps.broadcast.channelName], {
 				retryAfterSeconds: RETRY_AFTER_SECONDS,
 			});
 		}
@@ -115,7 +116,7 @@ export class BroadcastOrigin {
 			key: `${mediaSequence} ${partIndex}`,
 			isReady: () => rendition.has(position) || rendition.hasEnded,
 		};
-		const result = await this.#hold(reload, asked, this.#config.reloadHoldMs, client);
+		const result = await this.#hold(reload, asked, this.#deps.config.reloadHoldMs, client);
 		// §6.2.5.2 suggests 503 after three target durations. We answer with the playlist as it stands, and sooner: hls.js 1.7.4
 		// takes two failures in a row at most, and gives up a blocking request after 0.8 target durations (playlist-loader.ts,
 		// "Override level/track timeout for LL-HLS requests"), so a publisher that is away for the grace window would lose all
@@ -140,12 +141,12 @@ export class BroadcastOrigin {
 				key: file,
 				isReady: () => rendition.nextPartName !== file || rendition.hasEnded,
 			};
-			const result = await this.#hold(reload, asked, this.#config.reloadHoldMs, client);
+			const result = await this.#hold(reload, asked, this.#deps.config.reloadHoldMs, client);
 			if (result !== 'ready') {
 				throw new SpillwayError('PLAYLIST_TIMED_OUT', [], { retryAfterSeconds: RETRY_AFTER_SECONDS });
 			}
 		}
-		const bytes = this.#broadcast.store.get(name);
+		const bytes = this.#deps.broadcast.store.get(name);
 		if (bytes === undefined) {
 			throw new SpillwayError('MEDIA_NOT_FOUND');
 		}
@@ -162,10 +163,10 @@ export class BroadcastOrigin {
 
 	/** A client that asks very often comes after all others, however often it asks. */
 	async #takeTurn(reload: BlockingReload, client: OriginClient): Promise<void> {
-		if (this.#held.isBusy(client.key)) {
-			const { leave } = this.#held.enter(this.#broadcast.broadcastId, client.key);
+		if (this.#deps.held.isBusy(client.key)) {
+			const { leave } = this.#deps.held.enter(this.#deps.broadcast.broadcastId, client.key);
 			try {
-				await reload.turn(this.#config.reloadHoldMs, [client.signal, this.#broadcast.signal]);
+				await reload.turn(this.#deps.config.reloadHoldMs, [client.signal, this.#deps.broadcast.signal]);
 			} finally {
 				leave();
 			}
@@ -182,8 +183,8 @@ export class BroadcastOrigin {
 		if (isReady()) {
 			return 'ready';
 		}
-		const { leave, isOfCrowd } = this.#held.enter(this.#broadcast.broadcastId, client.key);
-		const signals = [client.signal, this.#broadcast.signal];
+		const { leave, isOfCrowd } = this.#deps.held.enter(this.#deps.broadcast.broadcastId, client.key);
+		const signals = [client.signal, this.#deps.broadcast.signal];
 		try {
 			return await reload.wait(isReady, timeoutMs, signals, key, isOfCrowd);
 		} finally {
@@ -196,21 +197,21 @@ export class BroadcastOrigin {
 		if (known !== undefined) {
 			return known;
 		}
-		const rendition = this.#broadcast.rendition(trackId);
-		if (rendition === undefined || this.#broadcast.state === 'closed') {
+		const rendition = this.#deps.broadcast.rendition(trackId);
+		if (rendition === undefined || this.#deps.broadcast.state === 'closed') {
 			throw new SpillwayError('MEDIA_NOT_FOUND');
 		}
 		const served: Served = {
 			rendition,
 			rendered: new RenderedPlaylist(rendition, (isDelta) => this.#formatPlaylist(rendition, isDelta)),
-			reload: new BlockingReload(rendition, this.#clock),
+			reload: new BlockingReload(rendition, this.#deps.clock),
 		};
 		this.#served.set(trackId, served);
 		return served;
 	}
 
 	#formatPlaylist(rendition: Rendition, isDelta: boolean): string {
-		const reports = this.#broadcast.renditions
+		const reports = this.#deps.broadcast.renditions
 			.filter((other) => other.rendition !== rendition)
 			.map((other) => {
 				const last = other.rendition.lastPosition!;

@@ -1,4 +1,7 @@
-/** Bounds how many requests are held, for each broadcast and for each client, and tells who asks too often. Knows no HTTP and holds nothing itself. */
+/**
+ * Bounds how many requests are held, for each broadcast and for each client, and tells who asks too often. Knows no HTTP and
+ * holds nothing itself.
+ */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import { TokenBuckets } from '../../core/limits/token-bucket.ts';
@@ -35,7 +38,7 @@ export class HeldRequests {
 	readonly #byClient = new Map<string, number>();
 	readonly #rates: TokenBuckets;
 
-	constructor(limits: HeldRequestLimits, clock: Clock) {
+	constructor(clock: Clock, limits: HeldRequestLimits) {
 		this.#limits = limits;
 		this.#rates = new TokenBuckets(clock, FREE_RATE, MAX_CLIENTS);
 	}

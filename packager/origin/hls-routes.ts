@@ -4,9 +4,8 @@ import { SpillwayError } from '../../core/errors/errors.ts';
 import { preflightHeaders, PUBLIC_METHODS } from '../../core/protocol/api/cors.ts';
 import { parseDeliveryDirectives } from '../playlist/delivery-directives.ts';
 import type { BroadcastOrigin, MediaAnswer, OriginClient } from './broadcast-origin.ts';
-import { readByteRange } from './byte-range.ts';
 import { cacheControl, type AnswerKind } from './cache-policy.ts';
-import { chooseCoding } from './request-headers.ts';
+import { chooseCoding, readByteRange } from './request-headers.ts';
 import type { RenderedBody } from './rendered-playlist.ts';
 
 /** What the routes need to find a broadcast. */

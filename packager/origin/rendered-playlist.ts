@@ -31,7 +31,6 @@ export class RenderedPlaylist {
 		this.#format = format;
 	}
 
-	/** See {@link RenderCounts}. */
 	get counts(): RenderCounts {
 		return { ...this.#counts };
 	}

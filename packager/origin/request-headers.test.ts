@@ -1,6 +1,7 @@
-/** Accept-Encoding as clients write it. */
+/** Accept-Encoding and Range as clients, and strangers, write them. */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { chooseCoding } from './request-headers.ts';
+import { chooseCoding, readByteRange } from './request-headers.ts';
 
 describe('chooseCoding', () => {
 	it.each([
@@ -18,5 +19,37 @@ describe('chooseCoding', () => {
 	])('answers %s with %s', (header, coding) => {
 		expect(chooseCoding(header)).toBe(coding);
 		expect(chooseCoding(header)).toBe(coding);
+	});
+});
+
+describe('readByteRange', () => {
+	it.each([
+		[undefined, { kind: 'whole' }],
+		['bytes=0-', { kind: 'part', startByte: 0, endByte: 100 }],
+		['bytes=10-19', { kind: 'part', startByte: 10, endByte: 20 }],
+		['Bytes=90-500', { kind: 'part', startByte: 90, endByte: 100 }],
+		['bytes=-10', { kind: 'part', startByte: 90, endByte: 100 }],
+		['bytes=-500', { kind: 'part', startByte: 0, endByte: 100 }],
+		['bytes=-0', { kind: 'none' }],
+		['bytes=100-', { kind: 'none' }],
+		['bytes=9-3', { kind: 'whole' }],
+		['bytes=0-1,5-6', { kind: 'whole' }],
+		['bytes=-', { kind: 'whole' }],
+		['lines=1-2', { kind: 'whole' }],
+	])('reads %s', (header, expected) => {
+		expect(readByteRange(header, 100)).toEqual(expected);
+	});
+
+	it('names bytes that exist, whatever comes', () => {
+		const text = fc.oneof(fc.string(), fc.stringMatching(/^bytes=\d{0,20}-\d{0,20}$/));
+		fc.assert(
+			fc.property(text, fc.nat(1000), (header, sizeBytes) => {
+				const range = readByteRange(header, sizeBytes);
+				if (range.kind === 'part') {
+					expect(range.startByte).toBeLessThan(range.endByte);
+					expect(range.endByte).toBeLessThanOrEqual(sizeBytes);
+				}
+			}),
+		);
 	});
 });

@@ -3,11 +3,15 @@ import type { Part } from '../rendition/part.ts';
 import { segmentSeconds, type Segment } from '../rendition/segment.ts';
 
 const REMEMBERED_INTERVALS = 16;
+/** Steps that differ by less are of one pace. */
+export const SAME_PACE_RATIO = 1.5;
 
 /** The running cadence of one video track, robust against jitter, pauses and doubled frames. */
 export class FrameCadence {
 	readonly #intervals: number[] = [];
 	#frameTicks: number | undefined;
+	#lastTicks = 0;
+	#formerTicks = 0;
 
 	/**
 	 * Expected ticks between two frames; undefined before the second frame. It is the mean of those of the last intervals
@@ -18,8 +22,25 @@ export class FrameCadence {
 		return this.#frameTicks;
 	}
 
+	/**
+	 * The cadence; where pictures are slower than `slowTicks`, or were until now, a change of it counts from its first or second
+	 * picture on.
+	 */
+	paceTicks(slowTicks: number): number | undefined {
+		const [cadenceTicks, lastTicks, formerTicks] = [this.#frameTicks, this.#lastTicks, this.#formerTicks];
+		if (cadenceTicks === undefined || Math.max(cadenceTicks, lastTicks) <= slowTicks) {
+			return cadenceTicks;
+		}
+		const isSteady = lastTicks < formerTicks * SAME_PACE_RATIO && formerTicks < lastTicks * SAME_PACE_RATIO;
+		const hasQuickened = lastTicks < cadenceTicks / 2;
+		const hasSlowed = isSteady && lastTicks > cadenceTicks * 2;
+		return hasQuickened || hasSlowed ? lastTicks : cadenceTicks;
+	}
+
 	/** Remembers the time between two frames, in ticks. */
 	add(intervalTicks: number): void {
+		this.#formerTicks = this.#lastTicks;
+		this.#lastTicks = intervalTicks;
 		this.#intervals.push(intervalTicks);
 		if (this.#intervals.length > REMEMBERED_INTERVALS) {
 			this.#intervals.shift();

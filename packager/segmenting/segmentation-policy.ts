@@ -14,7 +14,7 @@ import {
 	SEGMENT_MAXIMUM_SECONDS,
 	SEGMENT_TARGET_SECONDS,
 } from '../config/packager-config.ts';
-import { FrameCadence } from './frame-cadence.ts';
+import { FrameCadence, SAME_PACE_RATIO } from './frame-cadence.ts';
 
 /** What the caller has to do, in order. */
 export type SegmentationStep =
@@ -58,8 +58,6 @@ const COMFORTABLE_SEGMENT_SECONDS = 3.2;
  * follow until the next picture comes. Longer than this no picture is expected to last.
  */
 const MAX_PICTURE_SECONDS = 15;
-/** Steps that differ by less are of one pace. */
-const SAME_PACE_RATIO = 1.5;
 
 /** Segmentation of one track of one run; a new run begins with a new policy. All times in ticks of `timescale`. */
 export class SegmentationPolicy {
@@ -87,8 +85,6 @@ export class SegmentationPolicy {
 	/** A video sample that has started and has no duration yet. */
 	#pending: { startTicks: number; sourceTicks: number } | undefined;
 	#lastSourceTicks: number | undefined;
-	#lastIntervalTicks = 0;
-	#formerIntervalTicks = 0;
 	#lastKeyFrameTicks: number | undefined;
 
 	constructor(timescale: number) {
@@ -116,9 +112,7 @@ export class SegmentationPolicy {
 	/** Takes a video frame, in decode order; times strictly increase. Its duration is not known yet. */
 	addFrame(sourceTicks: number, isKeyFrame: boolean): SegmentationStep[] {
 		if (this.#lastSourceTicks !== undefined) {
-			this.#formerIntervalTicks = this.#lastIntervalTicks;
-			this.#lastIntervalTicks = sourceTicks - this.#lastSourceTicks;
-			this.#cadence.add(this.#lastIntervalTicks);
+			this.#cadence.add(sourceTicks - this.#lastSourceTicks);
 		}
 		this.#lastSourceTicks = sourceTicks;
 		this.#finishPendingBefore(sourceTicks);
@@ -128,7 +122,7 @@ export class SegmentationPolicy {
 			this.#addGap(sourceTicks);
 		}
 		if (isKeyFrame) {
-			this.#noteKeyFrame(sourceTicks);
+			this.#recordKeyFrame(sourceTicks);
 			if (this.#isSegmentOpen && this.#isSegmentDue(this.#cursorTicks)) {
 				this.#finishPart();
 				this.#finishSegment(false);
@@ -179,17 +173,8 @@ export class SegmentationPolicy {
 		return steps;
 	}
 
-	/** The cadence; where pictures are slow, or were until now, a change of it counts from its first or second picture on. */
 	get #paceTicks(): number | undefined {
-		const cadenceTicks = this.#cadence.frameTicks;
-		const [lastTicks, formerTicks] = [this.#lastIntervalTicks, this.#formerIntervalTicks];
-		if (cadenceTicks === undefined || Math.max(cadenceTicks, lastTicks) <= this.#partMaximumTicks) {
-			return cadenceTicks;
-		}
-		const isSteady = lastTicks < formerTicks * SAME_PACE_RATIO && formerTicks < lastTicks * SAME_PACE_RATIO;
-		const hasQuickened = lastTicks < cadenceTicks / 2;
-		const hasSlowed = isSteady && lastTicks > cadenceTicks * 2;
-		return hasQuickened || hasSlowed ? lastTicks : cadenceTicks;
+		return this.#cadence.paceTicks(this.#partMaximumTicks);
 	}
 
 	/** Ticks that a frame should last so that the next one starts at its own time. */
@@ -199,15 +184,19 @@ export class SegmentationPolicy {
 	}
 
 	#startSample(startTicks: number): void {
-		if (!this.#isSegmentOpen) {
-			this.#isSegmentOpen = true;
-			this.#segmentStartTicks = startTicks;
-		}
+		this.#openSegment(startTicks);
 		if (!this.#isPartOpen) {
 			this.#isPartOpen = true;
 			this.#partStartTicks = startTicks;
 		}
 		this.#steps.push({ kind: 'start-sample', startTicks });
+	}
+
+	#openSegment(startTicks: number): void {
+		if (!this.#isSegmentOpen) {
+			this.#isSegmentOpen = true;
+			this.#segmentStartTicks = startTicks;
+		}
 	}
 
 	#finishSample(durationTicks: number): void {
@@ -295,10 +284,7 @@ export class SegmentationPolicy {
 		const partTicks = Math.min(this.#partMaximumTicks, Math.floor(totalTicks / count));
 		for (let index = 0; index < count; index++) {
 			const startTicks = this.#cursorTicks!;
-			if (!this.#isSegmentOpen) {
-				this.#isSegmentOpen = true;
-				this.#segmentStartTicks = startTicks;
-			}
+			this.#openSegment(startTicks);
 			this.#steps.push({ kind: 'hold-part', startTicks, durationTicks: partTicks });
 			this.#cursorTicks = startTicks + partTicks;
 			this.#lastSampleEndTicks = this.#cursorTicks;
@@ -355,10 +341,7 @@ export class SegmentationPolicy {
 		while (untilTicks > this.#cursorTicks!) {
 			const startTicks = this.#cursorTicks!;
 			const durationTicks = Math.min(this.#partMaximumTicks, untilTicks - startTicks);
-			if (!this.#isSegmentOpen) {
-				this.#isSegmentOpen = true;
-				this.#segmentStartTicks = startTicks;
-			}
+			this.#openSegment(startTicks);
 			this.#steps.push({ kind: 'gap-part', startTicks, durationTicks });
 			this.#cursorTicks = startTicks + durationTicks;
 			if (this.#cursorTicks - this.#segmentStartTicks + this.#partMaximumTicks / 2 >= this.#segmentTargetTicks) {
@@ -370,7 +353,7 @@ export class SegmentationPolicy {
 		}
 	}
 
-	#noteKeyFrame(sourceTicks: number): void {
+	#recordKeyFrame(sourceTicks: number): void {
 		if (this.#lastKeyFrameTicks !== undefined) {
 			this.#gopsTicks.push(sourceTicks - this.#lastKeyFrameTicks);
 			if (this.#gopsTicks.length > REMEMBERED_GOPS) {

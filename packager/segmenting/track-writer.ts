@@ -6,7 +6,6 @@ import { planAudioFrame } from './audio-continuity.ts';
 import { PartAssembler, type CaptureAnchor } from './part-assembler.ts';
 import type { Rendition } from '../rendition/rendition.ts';
 import { SegmentationPolicy } from './segmentation-policy.ts';
-import { silentAacFrame } from './silent-aac.ts';
 
 /** What became of an access unit. `jumped`: its time is so far off that only a new run can take it. */
 export type WriteResult = 'written' | 'dropped' | 'jumped';
@@ -44,7 +43,7 @@ function assemblerOf(start: TrackStart, timescale: number): PartAssembler {
 		ticks: Math.round(start.startSeconds * timescale),
 		captureTimeMs: start.captureTimeMs,
 	};
-	return new PartAssembler({ ...start, timescale, anchor });
+	return new PartAssembler({ ...start, timescale }, anchor);
 }
 
 /** Video in 90 kHz ticks. Frames before the first key frame are dropped. */
@@ -122,7 +121,6 @@ export class AudioTrackWriter implements TrackWriter {
 	readonly #startTicks: number;
 	readonly #silentFrame: Uint8Array | undefined;
 	#hasStarted = false;
-	#filledFrameCount = 0;
 
 	constructor(start: TrackStart, config: AudioTrackConfig) {
 		this.#sampleRate = config.sampleRate;
@@ -134,11 +132,6 @@ export class AudioTrackWriter implements TrackWriter {
 
 	get endSeconds(): number {
 		return this.#expectedTicks / this.#sampleRate;
-	}
-
-	/** Frames of silence that were put in. */
-	get filledFrameCount(): number {
-		return this.#filledFrameCount;
 	}
 
 	write(accessUnit: AccessUnit): WriteResult {
@@ -200,7 +193,6 @@ export class AudioTrackWriter implements TrackWriter {
 		if (frameCount <= 0) {
 			return;
 		}
-		this.#filledFrameCount += frameCount;
 		const silentFrame = this.#silentFrame;
 		if (silentFrame === undefined) {
 			this.#policy.startAt(this.#startTicks);
@@ -218,4 +210,20 @@ export class AudioTrackWriter implements TrackWriter {
 			});
 		}
 	}
+}
+
+const AAC_LC_OBJECT_TYPE = 2;
+
+// raw_data_block() (ISO/IEC 14496-3 §4.4.2.1) with one single_channel_element, or one channel_pair_element with a common
+// window, whose max_sfb is 0: no spectral data, so every sample is zero, whatever the sample rate.
+const SILENT_MONO = Uint8Array.of(0x00, 0xc8, 0x00, 0x80, 0x23, 0x80);
+const SILENT_STEREO = Uint8Array.of(0x21, 0x00, 0x49, 0x90, 0x02, 0x19, 0x00, 0x23, 0x80);
+
+/** One silent frame for the configuration; undefined for anything but AAC-LC in mono or stereo. */
+export function silentAacFrame(config: AudioTrackConfig): Uint8Array | undefined {
+	const objectType = (config.audioSpecificConfig[0] ?? 0) >> 3;
+	if (config.codec !== 'aac' || objectType !== AAC_LC_OBJECT_TYPE) {
+		return undefined;
+	}
+	return config.channelCount === 1 ? SILENT_MONO : config.channelCount === 2 ? SILENT_STEREO : undefined;
 }

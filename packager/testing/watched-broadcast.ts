@@ -34,12 +34,9 @@ export class WatchedBroadcast {
 
 	constructor(overrides: Partial<PackagerConfig> = {}) {
 		this.config = defaultPackagerConfig(overrides);
-		this.broadcast = new BroadcastPackager({
+		this.broadcast = new BroadcastPackager(this, {
 			broadcastId: '01broadcast' as BroadcastId,
 			channelName: 'demo' as ChannelName,
-			config: this.config,
-			clock: this.clock,
-			logger: this.logger,
 		});
 	}
 
