@@ -14,10 +14,11 @@ import { checkFfmpeg } from './ffmpeg-process.ts';
 import { decodeBrightness } from './testing/decode-media.ts';
 import { collect, runTranscoder } from './testing/run-transcoder.ts';
 import { makeTestAudio, makeTestVideo, moveUnits } from './testing/test-media.ts';
-import { createTranscoderFactory } from './transcoder.ts';
+import { DEFAULT_RESTART_POLICY } from './restart-policy.ts';
+import { createTranscoderFactory } from './transcoder-factory.ts';
 
 const WAIT_MS = 20_000;
-const restartPolicy = { firstDelayMs: 50, maxDelayMs: 100, failingFromAttempt: 3, healthyAfterMs: 30_000 };
+const restartPolicy = { ...DEFAULT_RESTART_POLICY, firstDelayMs: 50, maxDelayMs: 100, failingFromAttempt: 3 };
 const factory = createTranscoderFactory({ clock: systemClock, restartPolicy, hangTimeoutMs: 1000 });
 const opus = { codec: 'opus', bitrateBps: 128_000, sampleRate: 48_000, channelCount: 2 } as const;
 const h264 = { codec: 'h264', gopDurationSeconds: 1, maxBitrateBps: 2_000_000 } as const;
