@@ -19,13 +19,13 @@ export type PackagerChannelState =
 	{ state: 'unknown' } | { state: 'offline' } | { state: 'starting' } | { state: 'live'; broadcastId: BroadcastId };
 
 /** Whom the packager asks about channels. */
-export interface PackagerChannels {
+interface PackagerChannels {
 	/** The channel of this name, as it stands in an address; it may be anything. */
 	state(name: string): Promise<PackagerChannelState>;
 }
 
 /** Why the packager closes. */
-export type PackagerCloseReason = 'server-shutdown' | 'packager-closed';
+type PackagerCloseReason = 'server-shutdown' | 'packager-closed';
 
 /** The LL-HLS tier of one process. */
 export interface Packager {
@@ -44,7 +44,7 @@ export interface Packager {
 }
 
 /** What {@link Packager.counters} tells. */
-export type PackagerCounters = {
+type PackagerCounters = {
 	broadcasts: number;
 	/** Requests held now. */
 	heldRequests: number;
@@ -55,7 +55,7 @@ export type PackagerCounters = {
 /** Held requests for a channel that is starting look at the channel's state again this often. */
 const STATE_POLL_INTERVAL_MS = 1000;
 
-export type PackagerDependencies = {
+type PackagerDependencies = {
 	clock: Clock;
 	logger: Logger;
 	channels: PackagerChannels;

@@ -1,4 +1,6 @@
-/** Tests of peers that vanish without a word, as a browser that is killed or a line that is cut: nothing of them stays. */
+/**
+ * Tests of peers that vanish without a word, as a browser that is killed or a line that is cut: nothing of them stays.
+ */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createId, type ViewerId } from '../core/ids.ts';
 import { systemClock } from '../core/lifecycle/clock.ts';

@@ -38,7 +38,8 @@ describe('writeFragment', () => {
 					});
 					const shown = expected.toSorted((one, other) => one.timestampTicks - other.timestampTicks);
 					fc.pre(new Set(shown.map(({ timestampTicks }) => timestampTicks)).size === shown.length);
-					// mediabunny says how long a picture is shown: until the next one is. Without offsets that is its own duration.
+					// mediabunny says how long a picture is shown: until the next one is. Without offsets that is its own
+					// duration.
 					shown.slice(1).forEach((next, index) => {
 						shown[index]!.durationTicks = next.timestampTicks - shown[index]!.timestampTicks;
 					});

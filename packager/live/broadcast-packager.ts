@@ -19,10 +19,12 @@ import type { Rendition } from '../rendition/rendition.ts';
 import { RunGate, secondsOf, type RunStart } from '../segmenting/run-gate.ts';
 import { TracksInStep, type RenditionEntry } from './tracks-in-step.ts';
 
-/** `waiting`: no media yet. `live`: media comes. `interrupted`: the publisher is away. `ended`: ENDLIST, still served. */
-export type BroadcastPackagerState = 'waiting' | 'live' | 'interrupted' | 'ended' | 'closed';
+/**
+ * `waiting`: no media yet. `live`: media comes. `interrupted`: the publisher is away. `ended`: ENDLIST, still served.
+ */
+type BroadcastPackagerState = 'waiting' | 'live' | 'interrupted' | 'ended' | 'closed';
 /** What moves {@link BroadcastPackagerState}. */
-export type BroadcastPackagerEvent = 'media-came' | 'publisher-lost' | 'broadcast-ended' | 'closed';
+type BroadcastPackagerEvent = 'media-came' | 'publisher-lost' | 'broadcast-ended' | 'closed';
 
 /** The life of a broadcast in this tier. */
 export const BROADCAST_PACKAGER_TRANSITIONS = {
@@ -37,7 +39,7 @@ export const BROADCAST_PACKAGER_TRANSITIONS = {
 export type BroadcastPackagerCloseReason = 'window-expired' | 'packager-closed' | 'replaced' | 'server-shutdown';
 
 /** Events of a broadcast packager. */
-export type BroadcastPackagerEvents = {
+type BroadcastPackagerEvents = {
 	/** A part of a rendition can be fetched. */
 	partAdded: [trackId: TrackId, part: Part];
 	/** The multivariant playlist can be served from now on. Emitted once. */
@@ -255,7 +257,8 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 		}
 	}
 
-	// F-15: a jump is a discontinuity of all tracks. Rarely, or two tracks on two timelines would end each other's runs for ever.
+	// F-15: a jump is a discontinuity of all tracks. Rarely, or two tracks on two timelines would end each other's runs
+	// for ever.
 	#restartAfterJump(accessUnit: AccessUnit): void {
 		const nowMs = this.#deps.clock.monotonicMs();
 		if (nowMs - this.#restartedAtMs < JUMP_RESTART_INTERVAL_MS) {

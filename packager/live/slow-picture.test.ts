@@ -1,4 +1,6 @@
-/** Tests of pictures that last longer than a part may: a screen that hardly changes, a camera of one picture a second. */
+/**
+ * Tests of pictures that last longer than a part may: a screen that hardly changes, a camera of one picture a second.
+ */
 import { describe, expect, it } from 'vitest';
 import type { AccessUnit } from '../../core/media/access-unit.ts';
 import { simulateRun, seededRandom } from '../testing/simulated-source.ts';

@@ -1,4 +1,7 @@
-/** The tracks of one broadcast: begins their runs, keeps their renditions in step, and all of them within the memory bound. */
+/**
+ * The tracks of one broadcast: begins their runs, keeps their renditions in step, and all of them within the memory
+ * bound.
+ */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { RateLimitedReport } from '../../core/limits/rate-limited-report.ts';
 import type { Logger } from '../../core/logger.ts';
@@ -21,7 +24,9 @@ const SILENCE_AFTER_SECONDS = 2.5;
 const FILL_STEP_SECONDS = 0.25;
 /** What the window may shrink to when memory is short. */
 const LEAST_WINDOW_SECONDS = 12;
-/** Media in memory: two windows (the listed one, and what left it and must stay as long), and this for whole segments. */
+/**
+ * Media in memory: two windows (the listed one, and what left it and must stay as long), and this for whole segments.
+ */
 const KEPT_BESIDES_SECONDS = 11;
 
 /** One rendition with what is known of its track, for the multivariant playlist. */

@@ -3,7 +3,7 @@ import type { Clock } from '../../core/lifecycle/clock.ts';
 import { Timer } from '../../core/lifecycle/timer.ts';
 
 /** What is waited on: something that says when it has changed. */
-export interface ReloadSource {
+interface ReloadSource {
 	on(name: 'advanced', listener: () => void): () => void;
 }
 
@@ -15,7 +15,10 @@ export type WaitResult = 'ready' | 'timed-out' | 'aborted';
  * not wait for thousands of them. Twice as many gain nothing, half as many add turns.
  */
 const RELEASE_BATCH_SIZE = 256;
-/** Of a crowd: some milliseconds of answers, then a rest of so many times what they took. So it gets a third of the process at most. */
+/**
+ * Of a crowd: some milliseconds of answers, then a rest of so many times what they took. So it gets a third of the
+ * process at most.
+ */
 const CROWD_BATCH_SIZE = 32;
 const CROWD_REST = 2;
 const MAX_CROWD_REST_MS = 200;
@@ -34,9 +37,9 @@ type Group = { key: unknown; isReady: () => boolean; waiters: Set<Waiter>; crowd
 type Watch = { waiters: Set<Waiter>; onAbort: () => void };
 
 /**
- * The waiters on one source. To add, release or abort one costs the same however many there are: they stand in sets, one for
- * each thing that is waited for and one for each signal, and a signal that thousands share has one listener. A listener
- * for each waiter would make Node walk through all of them whenever one is added or removed.
+ * The waiters on one source. To add, release or abort one costs the same however many there are: they stand in sets,
+ * one for each thing that is waited for and one for each signal, and a signal that thousands share has one listener. A
+ * listener for each waiter would make Node walk through all of them whenever one is added or removed.
  */
 export class BlockingReload {
 	readonly #clock: Clock;
@@ -66,9 +69,9 @@ export class BlockingReload {
 
 	/**
 	 * Resolves once `isReady()` is true, which is asked now and after each change; after `timeoutMs`; or when a signal
-	 * aborts. Never rejects and leaves nothing behind. Waits of the same `key` are for the same thing: after a change one of
-	 * them is asked for all. So what a change costs is bounded by the number of keys. `isOfCrowd`: after a change it is released
-	 * last, so that a client with thousands delays nobody but itself.
+	 * aborts. Never rejects and leaves nothing behind. Waits of the same `key` are for the same thing: after a change one
+	 * of them is asked for all. So what a change costs is bounded by the number of keys. `isOfCrowd`: after a change it
+	 * is released last, so that a client with thousands delays nobody but itself.
 	 */
 	wait(
 		isReady: () => boolean,
@@ -109,7 +112,10 @@ export class BlockingReload {
 		});
 	}
 
-	/** Resolves after all who wait for a change, at the pace of a crowd: the turn of a client that asks very often. As wait() otherwise. */
+	/**
+	 * Resolves after all who wait for a change, at the pace of a crowd: the turn of a client that asks very often. As
+	 * wait() otherwise.
+	 */
 	turn(timeoutMs: number, signals: readonly AbortSignal[] = []): Promise<WaitResult> {
 		if (signals.some((signal) => signal.aborted)) {
 			return Promise.resolve('aborted');

@@ -13,7 +13,7 @@ import type { HeldRequests } from './held-requests.ts';
 import { RenderedPlaylist, type RenderCounts, type RenderedBody } from './rendered-playlist.ts';
 
 /** A playlist with what a cache may know about it. */
-export type PlaylistAnswer = { body: RenderedBody; kind: AnswerKind };
+type PlaylistAnswer = { body: RenderedBody; kind: AnswerKind };
 
 /** Media with its type. */
 export type MediaAnswer = { bytes: Uint8Array; contentType: 'video/mp4' | 'audio/mp4' };
@@ -32,8 +32,8 @@ type WaitCondition = { key: string; isReady: () => boolean };
 type Served = { rendition: Rendition; rendered: RenderedPlaylist; reload: BlockingReload };
 
 /**
- * A media playlist is first asked for when there is a part, and has nothing to play before the first segment is whole, which
- * takes at most 3.45 s and the part after it. hls.js 1.7.4 waits 10 s for the first byte of one.
+ * A media playlist is first asked for when there is a part, and has nothing to play before the first segment is whole,
+ * which takes at most 3.45 s and the part after it. hls.js 1.7.4 waits 10 s for the first byte of one.
  */
 const FIRST_SEGMENT_HOLD_MS = 4000;
 /** Retry-After of everything that asks to be tried again. */
@@ -75,8 +75,8 @@ export class BroadcastOrigin {
 	}
 
 	/**
-	 * Text of the multivariant playlist; the broadcast must be ready. `base` leads from the address under which it was asked for to
-	 * that of the channel, so that it plays also where a proxy has put a path before ours.
+	 * Text of the multivariant playlist; the broadcast must be ready. `base` leads from the address under which it was
+	 * asked for to that of the channel, so that it plays also where a proxy has put a path before ours.
 	 */
 	multivariantPlaylist(base: string): string {
 		const { broadcastId, renditions } = this.#deps.broadcast;
@@ -117,10 +117,10 @@ export class BroadcastOrigin {
 			isReady: () => rendition.has(position) || rendition.hasEnded,
 		};
 		const result = await this.#hold(reload, asked, this.#deps.config.reloadHoldMs, client);
-		// §6.2.5.2 suggests 503 after three target durations. We answer with the playlist as it stands, and sooner: hls.js 1.7.4
-		// takes two failures in a row at most, and gives up a blocking request after 0.8 target durations (playlist-loader.ts,
-		// "Override level/track timeout for LL-HLS requests"), so a publisher that is away for the grace window would lose all
-		// its viewers. The same goes for a server that is stopping.
+		// §6.2.5.2 suggests 503 after three target durations. We answer with the playlist as it stands, and sooner: hls.js
+		// 1.7.4 takes two failures in a row at most, and gives up a blocking request after 0.8 target durations
+		// (playlist-loader.ts, "Override level/track timeout for LL-HLS requests"), so a publisher that is away for the
+		// grace window would lose all its viewers. The same goes for a server that is stopping.
 		return {
 			body: rendered.body(directives.isDeltaWelcome),
 			kind: result === 'ready' ? 'blocking-playlist' : 'blocking-playlist-unfulfilled',

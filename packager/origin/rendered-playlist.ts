@@ -6,7 +6,7 @@ import type { ContentCoding } from './request-headers.ts';
 export type RenderedBody = { plain: Buffer; compressed: (coding: ContentCoding) => Buffer };
 
 /** What is rendered. */
-export interface PlaylistSource {
+interface PlaylistSource {
 	/** Changes whenever the text would. */
 	readonly version: number;
 }

@@ -35,11 +35,11 @@ function readWeights(text: string): Map<string, number> {
 }
 
 /** The bytes to send, end not included; `whole` without a range that is understood; `none` when no byte is in it. */
-export type ByteRange = { kind: 'whole' } | { kind: 'part'; startByte: number; endByte: number } | { kind: 'none' };
+type ByteRange = { kind: 'whole' } | { kind: 'part'; startByte: number; endByte: number } | { kind: 'none' };
 
 /**
- * One range of a body of that size. Anything else that may stand there, several ranges above all, is answered with the whole body,
- * as §14.2 allows: "A server MAY ignore the Range header field."
+ * One range of a body of that size. Anything else that may stand there, several ranges above all, is answered with the
+ * whole body, as §14.2 allows: "A server MAY ignore the Range header field."
  */
 export function readByteRange(header: string | undefined, sizeBytes: number): ByteRange {
 	const [, first, last] = /^bytes=(\d{0,15})-(\d{0,15})$/i.exec(header?.trim() ?? '') ?? [];

@@ -28,7 +28,7 @@ export type MediaPlaylistState = {
 };
 
 /** What does not come from the rendition itself. */
-export type MediaPlaylistOptions = {
+type MediaPlaylistOptions = {
 	/** Leave out old segments (`_HLS_skip`). Ignored after the end (§6.2.5.1). */
 	isDelta: boolean;
 	/** Of each other rendition of the broadcast. */
@@ -88,7 +88,9 @@ export function formatMediaPlaylist(state: MediaPlaylistState, options: MediaPla
 	return text;
 }
 
-/** How many of the oldest segments lie before the skip boundary: further from the end than CAN-SKIP-UNTIL (§6.2.5.1). */
+/**
+ * How many of the oldest segments lie before the skip boundary: further from the end than CAN-SKIP-UNTIL (§6.2.5.1).
+ */
 function skippableSegmentCount(segments: readonly Segment[]): number {
 	let fromEndSeconds = segments.reduce((sum, segment) => sum + segmentSeconds(segment), 0);
 	let count = 0;

@@ -26,7 +26,7 @@ export type RenditionEvents = {
 export type PlaylistPosition = { mediaSequence: number; partIndex: number | undefined };
 
 /** A part as its writer hands it over. `bytes` is undefined for a gap. */
-export type NewPart = Pick<Part, 'startTicks' | 'durationTicks' | 'isIndependent' | 'samples'> & {
+type NewPart = Pick<Part, 'startTicks' | 'durationTicks' | 'isIndependent' | 'samples'> & {
 	bytes: Uint8Array | undefined;
 	/** When its first sample was captured. */
 	programDateTimeMs: number;
@@ -248,10 +248,10 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 	}
 
 	/**
-	 * The open segment has all its parts. It is listed as complete (EXTINF) together with the next part, not before: hls.js 1.7.4
-	 * takes a listed segment whose last 0.2 s it does not have for loaded (fragment-tracker.js, getBufferedTimes). When it learns
-	 * while it appends one part that the next one is the segment's last, and a short one, it never loads that, nor anything after it,
-	 * until it is 6 s behind.
+	 * The open segment has all its parts. It is listed as complete (EXTINF) together with the next part, not before:
+	 * hls.js 1.7.4 takes a listed segment whose last 0.2 s it does not have for loaded (fragment-tracker.js,
+	 * getBufferedTimes). When it learns while it appends one part that the next one is the segment's last, and a short
+	 * one, it never loads that, nor anything after it, until it is 6 s behind.
 	 */
 	finishSegment(): void {
 		this.#isSegmentFull = true;

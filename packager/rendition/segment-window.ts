@@ -1,4 +1,6 @@
-/** Which segments a rendition lists, which have left the list and can still be fetched, and when those are forgotten. */
+/**
+ * Which segments a rendition lists, which have left the list and can still be fetched, and when those are forgotten.
+ */
 import { segmentSeconds, type Segment } from './segment.ts';
 
 /** However much memory is short, this many complete segments stay listed: players need three target durations. */

@@ -15,16 +15,16 @@ export class FrameCadence {
 
 	/**
 	 * Expected ticks between two frames; undefined before the second frame. It is the mean of those of the last intervals
-	 * that are near their median: the median alone would say 33 ms for RTMP's 33, 33, 34, and a plain mean would follow every
-	 * pause.
+	 * that are near their median: the median alone would say 33 ms for RTMP's 33, 33, 34, and a plain mean would follow
+	 * every pause.
 	 */
 	get frameTicks(): number | undefined {
 		return this.#frameTicks;
 	}
 
 	/**
-	 * The cadence; where pictures are slower than `slowTicks`, or were until now, a change of it counts from its first or second
-	 * picture on.
+	 * The cadence; where pictures are slower than `slowTicks`, or were until now, a change of it counts from its first or
+	 * second picture on.
 	 */
 	paceTicks(slowTicks: number): number | undefined {
 		const [cadenceTicks, lastTicks, formerTicks] = [this.#frameTicks, this.#lastTicks, this.#formerTicks];
@@ -64,9 +64,9 @@ const WHOLE_RATES = [15, 20, 24, 25, 30, 48, 50, 60, 120] as const;
 const COMMON_RATES = [...WHOLE_RATES, 24_000 / 1001, 30_000 / 1001, 60_000 / 1001] as const;
 
 /**
- * Frames a second for the FRAME-RATE attribute: the nearest common rate if it is near enough, else as measured, at most 3
- * decimals. Over a whole segment 0.08 % tells 23.976 from 24 (0.1 % apart); over one part, whose last frame is predicted,
- * no more than 1.5 % can be asked. Undefined for a rate that nobody has.
+ * Frames a second for the FRAME-RATE attribute: the nearest common rate if it is near enough, else as measured, at most
+ * 3 decimals. Over a whole segment 0.08 % tells 23.976 from 24 (0.1 % apart); over one part, whose last frame is
+ * predicted, no more than 1.5 % can be asked. Undefined for a rate that nobody has.
  */
 export function displayFrameRate(measured: {
 	frameCount: number;

@@ -4,7 +4,7 @@ import type { Rendition } from '../rendition/rendition.ts';
 import type { SegmentationStep } from './segmentation-policy.ts';
 
 /** A sample as a track writer hands it over with the steps that place it. */
-export type IncomingSample = {
+type IncomingSample = {
 	bytes: Uint8Array;
 	/** Its own decode time, from which the step may move its start a little. */
 	sourceTicks: number;

@@ -1,12 +1,12 @@
 /**
  * Decides when a sample, a part and a segment end. Knows times and key frames only; nothing of bytes, boxes or HTTP.
  *
- * A part has to be published when its last video frame arrives, but how long that frame lasts is known only when the next
- * one does. So the last frame of a part gets a *predicted* duration: from the running cadence, bent as needed to keep the
- * part between 85 % and 100 % of PART-TARGET. The next frame starts exactly where the prediction ended, and its own
- * duration takes up the difference. So `tfdt` is continuous to the tick, the error (one RTMP millisecond as a rule) never
- * adds up, and all frames but the first of a part keep their exact times. Jitter that would break the 85 % rule (33 ± 8 ms
- * capture clocks) bends the boundary instead of the rule.
+ * A part has to be published when its last video frame arrives, but how long that frame lasts is known only when the
+ * next one does. So the last frame of a part gets a *predicted* duration: from the running cadence, bent as needed to
+ * keep the part between 85 % and 100 % of PART-TARGET. The next frame starts exactly where the prediction ended, and
+ * its own duration takes up the difference. So `tfdt` is continuous to the tick, the error (one RTMP millisecond as a
+ * rule) never adds up, and all frames but the first of a part keep their exact times. Jitter that would break the 85 %
+ * rule (33 ± 8 ms capture clocks) bends the boundary instead of the rule.
  */
 import {
 	PART_MINIMUM_SECONDS,
@@ -21,8 +21,8 @@ export type SegmentationStep =
 	/** The sample started last lasts this long. */
 	| { kind: 'finish-sample'; durationTicks: number }
 	/**
-	 * The open part is complete and can be published. `durationTicks`: what it lasts, where its last sample, a slow picture, lasts
-	 * longer; `hold-part` steps follow for the rest.
+	 * The open part is complete and can be published. `durationTicks`: what it lasts, where its last sample, a slow
+	 * picture, lasts longer; `hold-part` steps follow for the rest.
 	 */
 	| { kind: 'finish-part'; durationTicks?: number }
 	/** The picture shown stands for this long: publish a part without samples. */
@@ -39,23 +39,23 @@ const LEAST_ROOM_FRAMES = 0.85;
 /**
  * A frame that comes later than predicted by more than this is preceded by GAP parts; up to it, the frames after the
  * pause are spread over it. GAP parts cost hls.js its place until the next independent part, spreading costs nobody
- * anything, but shows frames early by as much. Half of this makes short pauses of a publisher audible stalls; twice this,
- * lips out of step for a second.
+ * anything, but shows frames early by as much. Half of this makes short pauses of a publisher audible stalls; twice
+ * this, lips out of step for a second.
  */
 const MAX_SPREAD_SECONDS = 0.5;
 const REMEMBERED_GOPS = 8;
 /**
- * What the last frame of a run lasts when no second one came to tell the cadence: about a part. Less makes a segment of next to
- * nothing, whose bit rate and frame rate are absurd.
+ * What the last frame of a run lasts when no second one came to tell the cadence: about a part. Less makes a segment of
+ * next to nothing, whose bit rate and frame rate are absurd.
  */
 const LONE_FRAME_SECONDS = 0.2;
 /** Segments end at a key frame when waiting for the next one could take them past this. */
 const COMFORTABLE_SEGMENT_SECONDS = 3.2;
 
 /**
- * A picture of a slow source, such as a screen that hardly changes, lasts longer than a part may (§4.4.4.9). Its sample lasts as
- * long as the picture is expected to, which is what players show; its part lasts PART-TARGET, and parts without samples
- * follow until the next picture comes. Longer than this no picture is expected to last.
+ * A picture of a slow source, such as a screen that hardly changes, lasts longer than a part may (§4.4.4.9). Its sample
+ * lasts as long as the picture is expected to, which is what players show; its part lasts PART-TARGET, and parts
+ * without samples follow until the next picture comes. Longer than this no picture is expected to last.
  */
 const MAX_PICTURE_SECONDS = 15;
 
@@ -206,7 +206,9 @@ export class SegmentationPolicy {
 		this.#pending = undefined;
 	}
 
-	/** The next frame is here, at `nextSourceTicks`: gives the frame before it its duration, and ends the part if full. */
+	/**
+	 * The next frame is here, at `nextSourceTicks`: gives the frame before it its duration, and ends the part if full.
+	 */
 	#finishPendingBefore(nextSourceTicks: number): void {
 		const pending = this.#pending;
 		if (pending === undefined) {
@@ -315,7 +317,9 @@ export class SegmentationPolicy {
 		}
 	}
 
-	/** Parts of samples that are all independent decide about the segment, too: it ends at the part nearest to the aim. */
+	/**
+	 * Parts of samples that are all independent decide about the segment, too: it ends at the part nearest to the aim.
+	 */
 	#finishTimedPart(): void {
 		const partTicks = this.#cursorTicks! - this.#partStartTicks;
 		this.#finishPart();
@@ -333,7 +337,8 @@ export class SegmentationPolicy {
 
 	#addGap(untilTicks: number): void {
 		this.#finishPart();
-		// hls.js loads the parts of a segment one after the other, and is lost for good when it comes upon a GAP among them.
+		// hls.js loads the parts of a segment one after the other, and is lost for good when it comes upon a GAP among
+		// them.
 		const isAfterMedia = this.#lastSampleEndTicks === this.#cursorTicks;
 		if (isAfterMedia) {
 			this.#finishSegment(false);

@@ -23,7 +23,7 @@ export interface TrackWriter {
 }
 
 /** Where a run of a track begins. */
-export type TrackStart = {
+type TrackStart = {
 	rendition: Rendition;
 	/** Seconds of the broadcast's timeline at which all tracks of the run begin, and when that was captured. */
 	startSeconds: number;
@@ -34,7 +34,8 @@ export type TrackStart = {
 	onForcedCut: () => void;
 };
 
-// Beyond these a timestamp is no pause but another timeline (F-15). The slowest picture comes every ten seconds, give or take.
+// Beyond these a timestamp is no pause but another timeline (F-15). The slowest picture comes every ten seconds, give
+// or take.
 const JUMP_AHEAD_SECONDS = 30;
 const JUMP_BACK_SECONDS = 1;
 
@@ -74,8 +75,8 @@ export class VideoTrackWriter implements TrackWriter {
 			if (!isKeyFrame) {
 				return 'dropped';
 			}
-			// With B-frames a key frame is shown some frames after it is decoded. All decode times move by that, once a run, so
-			// that decode and presentation begin together: `tfdt` is then the time at which the segment's first picture is
+			// With B-frames a key frame is shown some frames after it is decoded. All decode times move by that, once a run,
+			// so that decode and presentation begin together: `tfdt` is then the time at which the segment's first picture is
 			// shown, as hls.js, PROGRAM-DATE-TIME and `prft` take it. The init segment's edit list makes up for it:
 			// presentation times, and so lip sync, stay as they are.
 			this.#shiftTicks = reorderTicks;
@@ -214,8 +215,8 @@ export class AudioTrackWriter implements TrackWriter {
 
 const AAC_LC_OBJECT_TYPE = 2;
 
-// raw_data_block() (ISO/IEC 14496-3 §4.4.2.1) with one single_channel_element, or one channel_pair_element with a common
-// window, whose max_sfb is 0: no spectral data, so every sample is zero, whatever the sample rate.
+// raw_data_block() (ISO/IEC 14496-3 §4.4.2.1) with one single_channel_element, or one channel_pair_element with a
+// common window, whose max_sfb is 0: no spectral data, so every sample is zero, whatever the sample rate.
 const SILENT_MONO = Uint8Array.of(0x00, 0xc8, 0x00, 0x80, 0x23, 0x80);
 const SILENT_STEREO = Uint8Array.of(0x21, 0x00, 0x49, 0x90, 0x02, 0x19, 0x00, 0x23, 0x80);
 

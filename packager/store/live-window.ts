@@ -1,8 +1,8 @@
 /** The media of one live broadcast, in memory: all that the live path reads and writes. */
 
 /**
- * Names are `track/file`, are never reused, and what is put under them never changes. The bound is kept by the broadcast, which
- * knows what may go first.
+ * Names are `track/file`, are never reused, and what is put under them never changes. The bound is kept by the
+ * broadcast, which knows what may go first.
  */
 export class LiveWindow {
 	readonly #entries = new Map<string, Uint8Array>();

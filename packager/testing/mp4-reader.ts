@@ -1,4 +1,7 @@
-/** What an MP4 reader that is not ours, mediabunny, makes of what we write; and single boxes, which it does not show. For tests. */
+/**
+ * What an MP4 reader that is not ours, mediabunny, makes of what we write; and single boxes, which it does not show.
+ * For tests.
+ */
 import { BufferSource, EncodedPacketSink, Input, MP4 } from 'mediabunny';
 import { concatBytes } from '../cmaf/box-writer.ts';
 
@@ -6,7 +9,7 @@ import { concatBytes } from '../cmaf/box-writer.ts';
 export type ReadPacket = { timestampTicks: number; durationTicks: number; isKey: boolean; bytes: Uint8Array };
 
 /** One track and its samples. */
-export type ReadTrack = {
+type ReadTrack = {
 	trackId: number;
 	kind: 'video' | 'audio';
 	/** As in `CODECS`. */

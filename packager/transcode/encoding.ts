@@ -1,4 +1,6 @@
-/** One FFmpeg process at work on one track: units in as NUT, frames out of NUT, and the watch over a process that hangs. */
+/**
+ * One FFmpeg process at work on one track: units in as NUT, frames out of NUT, and the watch over a process that hangs.
+ */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { SpillwayError, errorMessage } from '../../core/errors/errors.ts';
 import type { AccessUnit } from '../../core/media/access-unit.ts';
@@ -50,7 +52,7 @@ type EncodingOptions = {
 };
 
 /** `finishing`: nothing goes in any more, what is inside still comes out. `ended`: nothing is reported any more. */
-export type EncodingState = 'running' | 'finishing' | 'ended';
+type EncodingState = 'running' | 'finishing' | 'ended';
 
 /** The life of an encoding. */
 export const ENCODING_TRANSITIONS = {

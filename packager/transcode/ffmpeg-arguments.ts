@@ -6,8 +6,8 @@ import type { AudioTranscodeOptions, VideoTranscodeOptions } from '../../core/me
 export type FfmpegArguments = { input: string[]; output: string[] };
 
 /**
- * Complexity of the Opus encoder, 0–10. Decoding AAC and encoding 128 kbit/s stereo took 5, 7.5 and 11 ms of CPU per second
- * of sound at 0, 5 and 10.
+ * Complexity of the Opus encoder, 0–10. Decoding AAC and encoding 128 kbit/s stereo took 5, 7.5 and 11 ms of CPU per
+ * second of sound at 0, 5 and 10.
  */
 const OPUS_COMPLEXITY = 5;
 /** Pictures a second that a source is taken to have until it is known. */
@@ -110,8 +110,8 @@ export function videoThreadCount(options: Pick<VideoTranscodeOptions, 'input' | 
 	return Math.max(1, Math.min(cpuCount, Math.round(pixelsPerSecond / (1280 * 720 * 30)), 4));
 }
 
-// Without a rate in the stream x264 takes the time base for one, 90 000 pictures a second, and with a ceiling on the bit
-// rate gives each of them next to nothing: a grey picture. Timestamps do not depend on it.
+// Without a rate in the stream x264 takes the time base for one, 90 000 pictures a second, and with a ceiling on the
+// bit rate gives each of them next to nothing: a grey picture. Timestamps do not depend on it.
 function frameRateHint(frameRate = DEFAULT_FRAME_RATE): string {
 	return `-x264-params fps=${Math.round(Math.min(frameRate, MAX_FRAME_RATE) * 1000)}/1000`;
 }

@@ -9,7 +9,7 @@ import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import type { FfmpegArguments } from './ffmpeg-arguments.ts';
 
 /** How long a process may take to leave after SIGTERM; then SIGKILL. F-5 of the reliability list asks for 2 s. */
-export const TERMINATION_GRACE_MS = 2000;
+const TERMINATION_GRACE_MS = 2000;
 /** Lines of FFmpeg's messages that are kept for the error, and the length that each is cut to. */
 const STDERR_LINES = 8;
 const STDERR_LINE_CHARACTERS = 300;

@@ -10,7 +10,10 @@ export type RestartPolicy = RetryPolicy & {
 	healthyAfterMs: number;
 };
 
-/** 0.5, 1, 2, 4, 8 s, then every 10 s. A machine out of memory may recover within half a minute; from then on it is reported. */
+/**
+ * 0.5, 1, 2, 4, 8 s, then every 10 s. A machine out of memory may recover within half a minute; from then on it is
+ * reported.
+ */
 export const DEFAULT_RESTART_POLICY: RestartPolicy = {
 	maxAttempts: Infinity,
 	firstDelayMs: 500,

@@ -15,7 +15,7 @@ import { FfmpegTranscoder, type TranscodePlan } from './transcoder.ts';
 const DEFAULT_HANG_TIMEOUT_MS = 5000;
 
 /** What is left out has a default. */
-export type TranscoderFactoryOptions = {
+type TranscoderFactoryOptions = {
 	clock: Clock;
 	restartPolicy?: RestartPolicy;
 	hangTimeoutMs?: number;

@@ -1,4 +1,6 @@
-/** Transcodes one track with FFmpeg: queues input, restarts a process that crashed or hangs, keeps the timeline true. */
+/**
+ * Transcodes one track with FFmpeg: queues input, restarts a process that crashed or hangs, keeps the timeline true.
+ */
 import { type Clock, withDeadline } from '../../core/lifecycle/clock.ts';
 import { retryDelayMs } from '../../core/lifecycle/back-off.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
@@ -31,15 +33,15 @@ const DROP_REPORT_INTERVAL_MS = 10_000;
 /** How long finish() waits for the last units. */
 const FINISH_TIMEOUT_MS = 2000;
 /**
- * A hole in the audio up to this long is filled with silence by FFmpeg; after a longer one a fresh process starts at the
- * new time, because nobody needs minutes of encoded silence in one burst.
+ * A hole in the audio up to this long is filled with silence by FFmpeg; after a longer one a fresh process starts at
+ * the new time, because nobody needs minutes of encoded silence in one burst.
  */
-export const MAX_FILLED_HOLE_MS = 1000;
+const MAX_FILLED_HOLE_MS = 1000;
 
 /** `ready`: a process runs, or starts with the next unit. `backing-off`: no process until the timer. */
-export type TranscoderState = 'ready' | 'backing-off' | 'closed';
+type TranscoderState = 'ready' | 'backing-off' | 'closed';
 /** What moves a transcoder from state to state. */
-export type TranscoderStateEvent = 'process-failed' | 'restart-due' | 'closed';
+type TranscoderStateEvent = 'process-failed' | 'restart-due' | 'closed';
 
 /** State → event → next state. */
 export const TRANSCODER_TRANSITIONS = {

@@ -1,4 +1,7 @@
-/** Tests of simulcast with a real SFU: what reaches our code of a publisher's layers, in whatever order they are offered. */
+/**
+ * Tests of simulcast with a real SFU: what reaches our code of a publisher's layers, in whatever order they are
+ * offered.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import { unwrap } from '../../core/units.ts';

@@ -13,7 +13,7 @@ import { openWebRtcTransport, watchWebRtcTransport } from '../workers/webrtc-tra
 import { SimulcastSelector } from './simulcast/simulcast-selector.ts';
 
 /** Why a publisher's transport ended. */
-export type PublisherTransportEndReason =
+type PublisherTransportEndReason =
 	| 'unpublished'
 	| 'connect-timed-out'
 	| 'ice-failed'
@@ -166,8 +166,8 @@ export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 }
 
 /**
- * What our end of the link asks for. With transport-wide sequence numbers or send times mediasoup would estimate the bandwidth
- * of the link from feedback that we never give, and stop sending.
+ * What our end of the link asks for. With transport-wide sequence numbers or send times mediasoup would estimate the
+ * bandwidth of the link from feedback that we never give, and stop sending.
  */
 function tapCapabilities({ codecs }: RtpCapabilities): RtpCapabilities {
 	return {

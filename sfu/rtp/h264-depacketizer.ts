@@ -112,8 +112,8 @@ export class H264Depacketizer implements PictureAssembler {
 }
 
 /**
- * True for a payload that begins a key frame as mediasoup recognises one: an SPS alone or in a STAP-A. An IDR slice without
- * parameter sets before it does not count, since nobody could begin there.
+ * True for a payload that begins a key frame as mediasoup recognises one: an SPS alone or in a STAP-A. An IDR slice
+ * without parameter sets before it does not count, since nobody could begin there.
  */
 export function startsH264KeyFrame(payload: Uint8Array): boolean {
 	return findSps(payload) !== undefined;

@@ -8,7 +8,7 @@ import { isRtcp, createRtpHeader, readRtpHeader, type RtpHeader } from '../../co
 import { readKeyFrameRequests } from '../../core/wire/rtp/rtcp.ts';
 
 /** Events of a link. */
-export type StageLinkEvents = {
+type StageLinkEvents = {
 	/** The worker asks the stage for a key frame of the stream with this SSRC. */
 	keyFrameRequested: [ssrc: number];
 	/** The router or its worker is gone. */
@@ -16,7 +16,7 @@ export type StageLinkEvents = {
 };
 
 /** Called for each packet of one SSRC. The header is reused: read it at once. The packet may be kept. */
-export type TapListener = (packet: Buffer, header: RtpHeader) => void;
+type TapListener = (packet: Buffer, header: RtpHeader) => void;
 
 /** Socket buffers asked for; the kernel gives what it allows. A 4 MB burst is half a second at 60 Mbit/s. */
 const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024;

@@ -1,8 +1,8 @@
 /**
  * The Producers of one broadcast that viewers consume, fed by our code: publishers come and go, the stage stays.
  *
- * It takes RTP payloads (WHIP) or whole access units (RTMP, encoders), splices them at key frames, writes capture time into
- * each packet and keeps the newest GOP for newcomers. It is the only code of ours that runs for each packet.
+ * It takes RTP payloads (WHIP) or whole access units (RTMP, encoders), splices them at key frames, writes capture time
+ * into each packet and keeps the newest GOP for newcomers. It is the only code of ours that runs for each packet.
  */
 import type { Producer, Router, RtpParameters } from 'mediasoup/types';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';

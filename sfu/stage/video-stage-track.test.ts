@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
-import type { Newcomer } from './join/cohort.ts';
+import { reachableStates } from '../../core/lifecycle/state-machine.ts';
+import { COHORT_TRANSITIONS, type Newcomer } from './join/cohort.ts';
 import { JoinLayer } from './join/join-layer.ts';
 import { startsH264KeyFrame } from '../rtp/h264-depacketizer.ts';
 import { AudioStageTrack } from './audio-stage-track.ts';
@@ -199,6 +200,15 @@ describe('VideoStageTrack', () => {
 		track.writePicture(ownPicture(300, true));
 		expect(sequenceSteps(live())).toEqual([1, 1]);
 		expect(timestampSteps(live())).toEqual([900_000, 0]);
+	});
+});
+
+describe('COHORT_TRANSITIONS', () => {
+	it('comes to the burst from every state, and goes on by no event', () => {
+		for (const state of ['gathering', 'waiting', 'sent'] as const) {
+			expect(reachableStates<string, string>(COHORT_TRANSITIONS, state)).toContain('sent');
+		}
+		expect(COHORT_TRANSITIONS.sent).toEqual({});
 	});
 });
 

@@ -20,8 +20,8 @@ export type PublisherPacket = {
 };
 
 /**
- * How long newcomers gather before a burst, by the number of join layers in use already: the first cohort starts almost at
- * once, later ones of the same GOP are larger, so that three layers last through a crowd.
+ * How long newcomers gather before a burst, by the number of join layers in use already: the first cohort starts almost
+ * at once, later ones of the same GOP are larger, so that three layers last through a crowd.
  */
 const COHORT_GATHER_MS = [8, 120, 350] as const;
 /** With the next key frame this near, waiting for it is quicker than a burst. */
@@ -37,7 +37,10 @@ export class VideoStageTrack {
 	readonly #scope = new CloseScope<'stage-closed'>();
 	readonly #splicer = new SequenceSplicer(randomSequence());
 	readonly #gop = new NewestGop();
-	/** Added to the timeline's ticks, so that timestamps tell nothing about the server (RFC 3550 §5.1 wants a random start). */
+	/**
+	 * Added to the timeline's ticks, so that timestamps tell nothing about the server (RFC 3550 §5.1 wants a random
+	 * start).
+	 */
 	readonly #timestampBase = crypto.getRandomValues(new Uint32Array(1))[0]!;
 	#isWaitingForKeyFrame = true;
 	#lastHadMarker = true;
@@ -76,8 +79,8 @@ export class VideoStageTrack {
 	}
 
 	/**
-	 * Makes all layers known to mediasoup, which knows a stream from its first packet on: without this one who comes before the
-	 * first picture would stay where no picture is.
+	 * Makes all layers known to mediasoup, which knows a stream from its first packet on: without this one who comes
+	 * before the first picture would stay where no picture is.
 	 */
 	prime(): void {
 		for (const layer of this.#deps.joinLayers) {
@@ -158,10 +161,11 @@ export class VideoStageTrack {
 	}
 
 	/**
-	 * Chooses where a newcomer begins: a join layer on which a burst follows, or the live layer. The caller sets its Consumer
-	 * to that layer, lets it run, and calls `ready`: what is sent before is lost to it. When the Consumer has changed to the
-	 * join layer, which it does at the burst's key frame, it is to be set to the live layer; `moveOn` is called when it ought
-	 * to have changed, in case it missed the burst. `finished` says that it is on the live layer, or has left.
+	 * Chooses where a newcomer begins: a join layer on which a burst follows, or the live layer. The caller sets its
+	 * Consumer to that layer, lets it run, and calls `ready`: what is sent before is lost to it. When the Consumer has
+	 * changed to the join layer, which it does at the burst's key frame, it is to be set to the live layer; `moveOn` is
+	 * called when it ought to have changed, in case it missed the burst. `finished` says that it is on the live layer, or
+	 * has left.
 	 */
 	join(moveOn: () => void): Newcomer {
 		const layer = this.#chooseJoinLayer();
@@ -186,9 +190,9 @@ export class VideoStageTrack {
 	}
 
 	/**
-	 * mediasoup takes a stream that is silent for 1.5 s for dead, and lets a Consumer change to one only when its capture time is
-	 * known, which takes a packet after the first report. A newcomer whose join layer is asleep would be put on the live layer,
-	 * and would miss the burst's key frame.
+	 * mediasoup takes a stream that is silent for 1.5 s for dead, and lets a Consumer change to one only when its capture
+	 * time is known, which takes a packet after the first report. A newcomer whose join layer is asleep would be put on
+	 * the live layer, and would miss the burst's key frame.
 	 */
 	#keepJoinLayersAwake(): void {
 		for (const layer of this.#deps.joinLayers) {

@@ -21,7 +21,7 @@ import { openWebRtcTransport, watchWebRtcTransport } from '../workers/webrtc-tra
 import type { VideoStageTrack } from '../stage/video-stage-track.ts';
 
 /** Why a viewer's transport ended. */
-export type ViewerEndReason =
+type ViewerEndReason =
 	| 'deleted'
 	| 'connect-timed-out'
 	/** It had not connected, and its place was needed for somebody else. */
@@ -35,7 +35,7 @@ export type ViewerEndReason =
 	| 'server-shutdown';
 
 /** Events of a viewer's transport. */
-export type ViewerTransportEvents = {
+type ViewerTransportEvents = {
 	/** DTLS is up and media flows. */
 	connected: [];
 	/** Once. */
@@ -124,7 +124,9 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 		return reports.flatMap((report) => report ?? []);
 	}
 
-	/** Sends no more pictures, and no resends of them, down a line that does not carry them; the sound goes on. For good. */
+	/**
+	 * Sends no more pictures, and no resends of them, down a line that does not carry them; the sound goes on. For good.
+	 */
 	stopPicture(): void {
 		if (!this.#isPictureStopped && this.#deps.video !== undefined && !this.#scope.closed) {
 			this.#isPictureStopped = true;
@@ -171,8 +173,8 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 }
 
 /**
- * Starts a paused Consumer of the stage's picture where a newcomer gets one at once, and moves it to the live layer later.
- * Returns the function to be called when the viewer leaves.
+ * Starts a paused Consumer of the stage's picture where a newcomer gets one at once, and moves it to the live layer
+ * later. Returns the function to be called when the viewer leaves.
  */
 export async function beginPicture(video: Consumer, stageVideo: VideoStageTrack, logger: Logger): Promise<() => void> {
 	const { liveSpatialLayer } = stageVideo;
@@ -186,8 +188,9 @@ export async function beginPicture(video: Consumer, stageVideo: VideoStageTrack,
 		}
 	};
 	const { spatialLayer, ready, finished } = stageVideo.join(moveOn);
-	// mediasoup changes layers at a key frame: to the join layer at the burst's, and from there to the live layer at the next
-	// one, or at a later one where a new pipe has yet to learn of the live layer. The join layer has to be fed until then.
+	// mediasoup changes layers at a key frame: to the join layer at the burst's, and from there to the live layer at the
+	// next one, or at a later one where a new pipe has yet to learn of the live layer. The join layer has to be fed until
+	// then.
 	video.on('layerschange', (layers) => {
 		if (layers?.spatialLayer === liveSpatialLayer) {
 			finished();
@@ -226,8 +229,8 @@ async function createConsumers(
 			rtpCapabilities,
 			...(mid === undefined ? {} : { mid }),
 			paused: true,
-			// Without RTX among the viewer's codecs this means: lost packets are sent again as they were. mediasoup takes "false" for
-			// no retransmission at all, whatever the answer says of NACK.
+			// Without RTX among the viewer's codecs this means: lost packets are sent again as they were. mediasoup takes
+			// "false" for no retransmission at all, whatever the answer says of NACK.
 			enableRtx: true,
 		});
 	};

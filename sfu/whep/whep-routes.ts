@@ -30,8 +30,11 @@ const MAX_OFFERING_GROUPS = 10_000;
 /** After a refusal because there is no room. */
 const FULL_RETRY_SECONDS = 10;
 
-/** How many sessions there may be. Of each address group a third of the pending ones, another third is for known viewers. */
-export type WhepLimits = {
+/**
+ * How many sessions there may be. Of each address group a third of the pending ones, another third is for known
+ * viewers.
+ */
+type WhepLimits = {
 	/** Sessions that have not connected yet. */
 	maxPending: number;
 	/** Sessions that have, as it is now. */
@@ -43,13 +46,19 @@ export type WhepChannel =
 	{ state: 'unknown' | 'offline' | 'starting' } | { state: 'live'; broadcastRouter: BroadcastRouter };
 
 /** Declared here, implemented over the registry. */
-export type WhepDependencies = {
+type WhepDependencies = {
 	clock: Clock;
 	logger: Logger;
 	findChannel(name: string): Promise<WhepChannel>;
-	/** Stands before every new session; throws what the viewer is to be told. Says how many may watch the channel, if not all. */
+	/**
+	 * Stands before every new session; throws what the viewer is to be told. Says how many may watch the channel, if not
+	 * all.
+	 */
 	authorizePlayback(channel: string): Promise<{ maxViewers?: number } | void>;
-	/** Whether a viewer of the channel has this id, which VIEWER_HEADER said, any text of a stranger. Nobody has, when absent. */
+	/**
+	 * Whether a viewer of the channel has this id, which VIEWER_HEADER said, any text of a stranger. Nobody has, when
+	 * absent.
+	 */
 	isViewer?(viewerId: string, channel: string): boolean;
 	/** Called for each session that has connected; what has not is nobody's viewer yet. */
 	onConnected?(session: WhepSession): void;

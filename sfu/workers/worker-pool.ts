@@ -1,4 +1,7 @@
-/** mediasoup Workers, up to one per core, each with its WebRTC server; started when there is work. A dead one is replaced on the same port. */
+/**
+ * mediasoup Workers, up to one per core, each with its WebRTC server; started when there is work. A dead one is
+ * replaced on the same port.
+ */
 import * as mediasoup from 'mediasoup';
 import type { WebRtcServer, Worker } from 'mediasoup/types';
 import { withChildEnvironment } from '../../core/config/child-environment.ts';
@@ -28,7 +31,7 @@ export type PooledWorker = {
 };
 
 /** Events of the pool. */
-export type WorkerPoolEvents = {
+type WorkerPoolEvents = {
 	/** A worker process is gone with all that lived on it. It is being replaced. */
 	workerDied: [index: number, pid: number];
 };
@@ -98,8 +101,8 @@ export class WorkerPool extends TypedEmitter<WorkerPoolEvents> {
 	}
 
 	/**
-	 * A worker for one more router: an idle one, else one that is started, else the least used. Throws SFU_UNAVAILABLE while there
-	 * is none.
+	 * A worker for one more router: an idle one, else one that is started, else the least used. Throws SFU_UNAVAILABLE
+	 * while there is none.
 	 */
 	async acquire(): Promise<PooledWorker> {
 		const isBusy = this.workers.every(({ routerCount }) => routerCount > 0);

@@ -32,7 +32,8 @@ describe('nutStreamHeader', () => {
 				'c000' + '06' + '0001000000' + '817c',
 				// No elision headers, pipe flag, checksum.
 				'00' + '02' + '678e62bd',
-				// Stream header: audio, fourcc ff 00, time base 0, shift 0, max_pts_distance, no delay, no flags, the ASC, rate, channels.
+				// Stream header: audio, fourcc ff 00, time base 0, shift 0, max_pts_distance, no delay, no flags, the ASC,
+				// rate, channels.
 				'4e5311405bf2f9db',
 				'18' +
 					'00' +

@@ -7,8 +7,8 @@ import { descriptorBytes, readVp8KeyFrame } from '../../rtp/vp8-depacketizer.ts'
 export type KeyFrameStart = { pixelCount: number | undefined };
 
 /**
- * What starts with this payload, or undefined. For H.264 that is a sequence parameter set: a decoder can start there, and at
- * an IDR slice without one it cannot.
+ * What starts with this payload, or undefined. For H.264 that is a sequence parameter set: a decoder can start there,
+ * and at an IDR slice without one it cannot.
  */
 export function readKeyFrameStart(codec: 'h264' | 'vp8', payload: Uint8Array): KeyFrameStart | undefined {
 	if (codec === 'h264') {

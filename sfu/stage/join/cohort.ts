@@ -1,4 +1,6 @@
-/** Newcomers who begin together: they gather on a join layer, and the burst is sent once each of them can receive it. */
+/**
+ * Newcomers who begin together: they gather on a join layer, and the burst is sent once each of them can receive it.
+ */
 import type { TransitionTable } from '../../../core/lifecycle/state-machine.ts';
 import type { JoinLayer } from './join-layer.ts';
 
@@ -18,7 +20,7 @@ export type Newcomer = {
 };
 
 /** `gathering`: more may join. `waiting`: for those who cannot receive yet. `sent`: the burst is on its way. */
-export type CohortState = 'gathering' | 'waiting' | 'sent';
+type CohortState = 'gathering' | 'waiting' | 'sent';
 
 /** The life of a cohort. It is due when all can receive, or at the deadline. */
 export const COHORT_TRANSITIONS = {

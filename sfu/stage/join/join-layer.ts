@@ -1,6 +1,6 @@
 /**
- * A simulcast layer of the stage on which newcomers begin: it gets a fresh copy of the newest GOP, its timestamps compressed
- * to just before now, then follows the live layer until the newcomers have moved over at a key frame.
+ * A simulcast layer of the stage on which newcomers begin: it gets a fresh copy of the newest GOP, its timestamps
+ * compressed to just before now, then follows the live layer until the newcomers have moved over at a key frame.
  */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { Timer } from '../../../core/lifecycle/timer.ts';
@@ -17,7 +17,7 @@ const BURST_GROUP_PACKETS = 24;
 const BURST_PAUSE_MS = 1;
 
 /** Idle → filling (newcomers gather) → following (burst sent, live packets copied) → idle. */
-export type JoinLayerState = 'idle' | 'filling' | 'following';
+type JoinLayerState = 'idle' | 'filling' | 'following';
 
 /** One join layer. */
 export class JoinLayer {

@@ -7,8 +7,8 @@ export function randomSequence(): number {
 }
 
 /**
- * One output stream. Within a splice the offsets are constant, so that a packet sent again by the publisher, however late,
- * takes the place that was left for it.
+ * One output stream. Within a splice the offsets are constant, so that a packet sent again by the publisher, however
+ * late, takes the place that was left for it.
  */
 export class SequenceSplicer {
 	#highest: number;
