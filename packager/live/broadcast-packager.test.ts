@@ -163,8 +163,7 @@ segment1.m4s
 		watched.broadcast.beginRun(1, VIDEO_AND_AUDIO);
 		watched.feed(rtmpLike(30, 1020, 1));
 		expect(watched.broadcast.state).toBe('live');
-		watched.broadcast.end();
-		watched.check();
+		watched.end();
 		expect(watched.faults).toEqual([]);
 		for (const trackId of ['video0', 'audio0'] as const) {
 			const latest = watched.checkers.get(trackId)!.latest!;
@@ -223,12 +222,9 @@ segment1.m4s
 		watched.broadcast.interrupt();
 		watched.broadcast.beginRun(2, VIDEO_AND_AUDIO);
 		watched.feed(rtmpLike(6, 1040, 2));
-		watched.broadcast.end();
-		watched.check();
+		watched.end();
 		expect(watched.faults).toEqual([]);
-		expect(
-			[...watched.checkers.values()].map((checker) => checker.latest!.segments.at(-1)!.discontinuitySequence),
-		).toEqual([2, 2]);
+		expect(watched.discontinuitySequences).toEqual([2, 2]);
 	});
 
 	it('keeps the numbers in step when a run is too short for one of the tracks to send anything', () => {
@@ -241,12 +237,9 @@ segment1.m4s
 		watched.broadcast.interrupt();
 		watched.broadcast.beginRun(2, VIDEO_AND_AUDIO);
 		watched.feed(rtmpLike(5, 1040, 2));
-		watched.broadcast.end();
-		watched.check();
+		watched.end();
 		expect(watched.faults).toEqual([]);
-		expect(
-			[...watched.checkers.values()].map((checker) => checker.latest!.segments.at(-1)!.discontinuitySequence),
-		).toEqual([2, 2]);
+		expect(watched.discontinuitySequences).toEqual([2, 2]);
 	});
 
 	it('begins all tracks of a run at its first key frame, also when sound comes first', () => {
@@ -280,8 +273,7 @@ segment1.m4s
 			video: { frameRate: 30, gopFrames: 60, isMilliseconds: true, bFrames: 2 },
 		});
 		watched.feed(units);
-		watched.broadcast.end();
-		watched.check();
+		watched.end();
 		expect(watched.faults).toEqual([]);
 		const { packets, faults } = await watched.media('video0');
 		expect(faults).toEqual([]);
@@ -347,12 +339,9 @@ segment1.m4s
 		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		watched.feed(rtmpLike(5));
 		watched.feed(rtmpLike(5, 2000));
-		watched.broadcast.end();
-		watched.check();
+		watched.end();
 		expect(watched.faults).toEqual([]);
-		expect(
-			[...watched.checkers.values()].map((checker) => checker.latest!.segments.at(-1)!.discontinuitySequence),
-		).toEqual([1, 1]);
+		expect(watched.discontinuitySequences).toEqual([1, 1]);
 	});
 
 	it('keeps what left the window fetchable for as long as the playlist was long, then forgets it', () => {

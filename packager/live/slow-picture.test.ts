@@ -75,8 +75,7 @@ describe('a slow picture', () => {
 				random: seededRandom(5),
 			});
 		watched.feed([...at(1000, 1010, 1), ...at(1010, 1020, 30), ...at(1020, 1040, 1)]);
-		watched.broadcast.end();
-		watched.check();
+		watched.end();
 		expect(watched.faults).toEqual([]);
 		expect((await watched.media('video0')).faults).toEqual([]);
 		expect(watched.broadcast.counters.droppedUnits).toBe(0);

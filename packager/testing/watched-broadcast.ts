@@ -48,6 +48,17 @@ export class WatchedBroadcast {
 		}
 	}
 
+	/** Ends the broadcast, and checks the last playlists. */
+	end(): void {
+		this.broadcast.end();
+		this.check();
+	}
+
+	/** EXT-X-DISCONTINUITY-SEQUENCE of the newest segment of each rendition. */
+	get discontinuitySequences(): number[] {
+		return [...this.checkers.values()].map((checker) => checker.latest!.segments.at(-1)!.discontinuitySequence);
+	}
+
 	/** The media playlist as it stands. */
 	text(trackId: TrackId, isDelta = false): string {
 		const reports = this.broadcast.renditions

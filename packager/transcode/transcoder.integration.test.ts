@@ -69,17 +69,27 @@ describe('a transcoder whose FFmpeg', () => {
 	const sound = makeTestAudio({ durationSeconds: 30 });
 	const units = moveUnits(sound.units, 480_000);
 
+	/** Sends the signal to a process that works, and returns when its successor does. */
+	async function outlive(
+		signal: NodeJS.Signals,
+		transcoder: MediaTranscoder,
+		output: readonly AccessUnit[],
+	): Promise<number> {
+		const stopWriting = keepWriting(transcoder, units);
+		await until(() => output.length > 20, 'first output');
+		const processId = transcoder.statistics.processId!;
+		process.kill(processId, signal);
+		await until(() => transcoder.statistics.restartCount === 1, 'restart');
+		const before = output.length;
+		await until(() => output.length > before + 20, 'output of the second process');
+		stopWriting();
+		return processId;
+	}
+
 	it('is killed starts another and goes on in time', async () => {
 		await using transcoder = factory.createAudio({ ...common, trackId: 'audio0', input: sound.config, output: opus });
 		const collected = collect(transcoder);
-		const stopWriting = keepWriting(transcoder, units);
-		await until(() => collected.units.length > 20, 'first output');
-		const processId = transcoder.statistics.processId!;
-		process.kill(processId, 'SIGKILL');
-		await until(() => transcoder.statistics.restartCount === 1, 'restart');
-		const before = collected.units.length;
-		await until(() => collected.units.length > before + 20, 'output of the second process');
-		stopWriting();
+		const processId = await outlive('SIGKILL', transcoder, collected.units);
 		expect(transcoder.statistics.processId).not.toBe(processId);
 		expect(isAlive(processId)).toBe(false);
 		expect(collected.configs).toHaveLength(1);
@@ -100,14 +110,7 @@ describe('a transcoder whose FFmpeg', () => {
 	it('is stopped counts as hanging, is killed and replaced', async () => {
 		await using transcoder = factory.createAudio({ ...common, trackId: 'audio0', input: sound.config, output: opus });
 		const collected = collect(transcoder);
-		const stopWriting = keepWriting(transcoder, units);
-		await until(() => collected.units.length > 20, 'first output');
-		const processId = transcoder.statistics.processId!;
-		process.kill(processId, 'SIGSTOP');
-		await until(() => transcoder.statistics.restartCount === 1, 'restart');
-		const before = collected.units.length;
-		await until(() => collected.units.length > before + 20, 'output of the second process');
-		stopWriting();
+		const processId = await outlive('SIGSTOP', transcoder, collected.units);
 		await transcoder.close('tier-closed');
 		expect(isAlive(processId)).toBe(false);
 		expect(collected.events.map((event) => event.split(':')[0])).toEqual(['restarting', 'running', 'closed']);

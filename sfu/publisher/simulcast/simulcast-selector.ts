@@ -5,8 +5,7 @@
  */
 import type { RtpHeader } from '../../../core/wire/rtp/rtp-packet.ts';
 import { SequenceSplicer } from '../../stage/layer/splice.ts';
-import { readKeyFrameStart } from './key-frame-start.ts';
-import { SimulcastLayer } from './simulcast-layer.ts';
+import { readKeyFrameStart, SimulcastLayer } from './simulcast-layer.ts';
 
 /**
  * How long the start waits for layers that were offered. Their first key frames come together, or some do not come at
