@@ -106,7 +106,6 @@ export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 		});
 	}
 
-	/** True until closed. */
 	get closed(): boolean {
 		return this.#scope.closed;
 	}
