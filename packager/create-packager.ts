@@ -14,7 +14,7 @@ import { createHlsRoutes } from './origin/hls-routes.ts';
 import type { RenderCounts } from './origin/rendered-playlist.ts';
 import type { PackagerConfig } from './config/packager-config.ts';
 
-/** What a channel is doing now. */
+/** What a channel is doing now. @internal for tests */
 export type PackagerChannelState =
 	{ state: 'unknown' } | { state: 'offline' } | { state: 'starting' } | { state: 'live'; broadcastId: BroadcastId };
 

@@ -141,7 +141,10 @@ function pixelAspectRatio(config: VideoTrackConfig): Uint8Array {
 
 const PROFILES_WITH_CHROMA = new Set([100, 110, 122, 144, 244]);
 
-/** AVCDecoderConfigurationRecord (ISO/IEC 14496-15 §5.3.3.1.2), with the extension that High profiles ask for. */
+/**
+ * AVCDecoderConfigurationRecord (ISO/IEC 14496-15 §5.3.3.1.2), with the extension that High profiles ask for.
+ * @internal for tests
+ */
 export function avcDecoderConfiguration(config: VideoTrackConfig): Uint8Array {
 	const firstSps = config.sps[0]!;
 	const profileIdc = firstSps[1]!;

@@ -26,7 +26,7 @@ type BroadcastPackagerState = 'waiting' | 'live' | 'interrupted' | 'ended' | 'cl
 /** What moves {@link BroadcastPackagerState}. */
 type BroadcastPackagerEvent = 'media-came' | 'publisher-lost' | 'broadcast-ended' | 'closed';
 
-/** The life of a broadcast in this tier. */
+/** The life of a broadcast in this tier. @internal for tests */
 export const BROADCAST_PACKAGER_TRANSITIONS = {
 	waiting: { 'media-came': 'live', 'publisher-lost': 'waiting', 'broadcast-ended': 'ended', closed: 'closed' },
 	live: { 'media-came': 'live', 'publisher-lost': 'interrupted', 'broadcast-ended': 'ended', closed: 'closed' },

@@ -13,7 +13,7 @@ import {
 	type RenditionReport,
 } from './playlist-tags.ts';
 
-/** What {@link formatMediaPlaylist} needs of a rendition. */
+/** What {@link formatMediaPlaylist} needs of a rendition. @internal for tests */
 export type MediaPlaylistState = {
 	/** Oldest first; only the last may be open. */
 	segments: readonly Segment[];

@@ -8,7 +8,7 @@ import {
 } from '../../core/media/codecs.ts';
 import { PLAYLIST_VERSION, quoted } from './playlist-tags.ts';
 
-/** One media playlist as the multivariant playlist lists it. */
+/** One media playlist as the multivariant playlist lists it. @internal for tests */
 export type ListedRendition<Config extends TrackConfig = TrackConfig> = {
 	trackId: string;
 	/** Address of its media playlist. */

@@ -34,12 +34,12 @@ function formatUnits(units: number): string {
 	return (units / UNITS_PER_SECOND).toFixed(8);
 }
 
-/** Seconds of a part, as printed. */
+/** Seconds of a part, as printed. @internal for tests */
 export function formatPartSeconds(seconds: number): string {
 	return formatUnits(partUnits(seconds));
 }
 
-/** Seconds of a segment of these parts: what their printed durations add up to, exactly. */
+/** Seconds of a segment of these parts: what their printed durations add up to, exactly. @internal for tests */
 export function formatSegmentSeconds(partSeconds: readonly number[]): string {
 	return formatUnits(partSeconds.reduce((sum, seconds) => sum + partUnits(seconds), 0));
 }

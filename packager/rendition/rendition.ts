@@ -11,7 +11,7 @@ import { segmentName, segmentSeconds, type Segment } from './segment.ts';
 import { SegmentWindow } from './segment-window.ts';
 
 /** Events of a rendition. */
-export type RenditionEvents = {
+type RenditionEvents = {
 	/** A part is complete and can be fetched. */
 	partAdded: [part: Part];
 	/** A segment is complete and can be fetched. */
@@ -23,7 +23,7 @@ export type RenditionEvents = {
 };
 
 /** A place in the playlist: a segment, or a part of it (from 0). */
-export type PlaylistPosition = { mediaSequence: number; partIndex: number | undefined };
+type PlaylistPosition = { mediaSequence: number; partIndex: number | undefined };
 
 /** A part as its writer hands it over. `bytes` is undefined for a gap. */
 type NewPart = Pick<Part, 'startTicks' | 'durationTicks' | 'isIndependent' | 'samples'> & {

@@ -67,6 +67,7 @@ const COMMON_RATES = [...WHOLE_RATES, 24_000 / 1001, 30_000 / 1001, 60_000 / 100
  * Frames a second for the FRAME-RATE attribute: the nearest common rate if it is near enough, else as measured, at most
  * 3 decimals. Over a whole segment 0.08 % tells 23.976 from 24 (0.1 % apart); over one part, whose last frame is
  * predicted, no more than 1.5 % can be asked. Undefined for a rate that nobody has.
+ * @internal for tests
  */
 export function displayFrameRate(measured: {
 	frameCount: number;

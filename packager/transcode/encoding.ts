@@ -54,7 +54,7 @@ type EncodingOptions = {
 /** `finishing`: nothing goes in any more, what is inside still comes out. `ended`: nothing is reported any more. */
 type EncodingState = 'running' | 'finishing' | 'ended';
 
-/** The life of an encoding. */
+/** The life of an encoding. @internal for tests */
 export const ENCODING_TRANSITIONS = {
 	running: { 'input-ended': 'finishing', ended: 'ended' },
 	finishing: { 'input-ended': 'finishing', ended: 'ended' },
@@ -198,7 +198,10 @@ function failure(how: string, details: string, cause?: unknown): SpillwayError {
 	return new SpillwayError('TRANSCODER_FAILED', [how, details], { cause });
 }
 
-/** A unit as one NUT frame with all its bytes, its time moved by {@link TIMELINE_OFFSET_SECONDS}. */
+/**
+ * A unit as one NUT frame with all its bytes, its time moved by {@link TIMELINE_OFFSET_SECONDS}.
+ * @internal for tests
+ */
 export function toNutFrame(unit: AccessUnit, config: TrackConfig): Uint8Array {
 	const clockRate = nutClockRate(config);
 	const timeTicks =

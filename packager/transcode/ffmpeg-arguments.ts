@@ -91,7 +91,7 @@ export function videoArguments(
 	};
 }
 
-/** Size of the pictures that leave: even numbers, the shape in which the input is shown. */
+/** Size of the pictures that leave: even numbers, the shape in which the input is shown. @internal for tests */
 export function outputSize(options: Pick<VideoTranscodeOptions, 'input' | 'output'>): {
 	widthPixels: number;
 	heightPixels: number;

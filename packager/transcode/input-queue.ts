@@ -7,7 +7,7 @@ import { ticksToMs } from '../../core/units.ts';
  * see old pictures for longer.
  */
 const MAX_QUEUED_MS = 2000;
-/** Most bytes that may wait: 2 s at 32 Mbit/s. */
+/** Most bytes that may wait: 2 s at 32 Mbit/s. @internal for tests */
 export const MAX_QUEUED_BYTES = 8 * 1024 * 1024;
 
 /** First in, first out. Begins with a key frame, always. */

@@ -43,7 +43,7 @@ type TranscoderState = 'ready' | 'backing-off' | 'closed';
 /** What moves a transcoder from state to state. */
 type TranscoderStateEvent = 'process-failed' | 'restart-due' | 'closed';
 
-/** State → event → next state. */
+/** State → event → next state. @internal for tests */
 export const TRANSCODER_TRANSITIONS = {
 	ready: { 'process-failed': 'backing-off', closed: 'closed' },
 	'backing-off': { 'restart-due': 'ready', closed: 'closed' },

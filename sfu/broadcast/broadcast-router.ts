@@ -23,7 +23,7 @@ export type ViewerRouter = {
 	idleTimer: Timer;
 };
 
-/** Events of a broadcast router. */
+/** Events of a broadcast router. @internal for tests */
 export type BroadcastRouterEvents = {
 	/** The home worker died or it was closed: stage, publishers' and viewers' transports are gone. Once. */
 	closed: [reason: StageEndReason];

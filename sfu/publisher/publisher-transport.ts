@@ -23,7 +23,7 @@ type PublisherTransportEndReason =
 	| 'worker-died'
 	| 'server-shutdown';
 
-/** Events of a publisher's transport. */
+/** Events of a publisher's transport. @internal for tests */
 export type PublisherTransportEvents = {
 	/** DTLS is up. */
 	connected: [];

@@ -3,7 +3,10 @@ import type { Clock } from '../../core/lifecycle/clock.ts';
 import { Timer } from '../../core/lifecycle/timer.ts';
 import { unwrap } from '../../core/units.ts';
 
-/** How long a gap is waited for: a lost packet is asked for and sent again within a round trip or two. */
+/**
+ * How long a gap is waited for: a lost packet is asked for and sent again within a round trip or two.
+ * @internal for tests
+ */
 export const MAX_REORDER_MS = 150;
 /** Packets held at most; 0.15 s of a 50 Mbit/s stream. Beyond it the gap is given up early. */
 const MAX_HELD_PACKETS = 1024;

@@ -19,7 +19,7 @@ import { AudioStageTrack } from './audio-stage-track.ts';
 import { randomSequence } from './layer/splice.ts';
 import { VideoStageTrack } from './video-stage-track.ts';
 
-/** Events of a stage. */
+/** Events of a stage. @internal for tests */
 export type StageEvents = {
 	/** Viewers want a key frame of the live picture. Limited to one a second. */
 	keyFrameRequested: [];

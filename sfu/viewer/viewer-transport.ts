@@ -175,6 +175,7 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 /**
  * Starts a paused Consumer of the stage's picture where a newcomer gets one at once, and moves it to the live layer
  * later. Returns the function to be called when the viewer leaves.
+ * @internal for tests
  */
 export async function beginPicture(video: Consumer, stageVideo: VideoStageTrack, logger: Logger): Promise<() => void> {
 	const { liveSpatialLayer } = stageVideo;

@@ -41,7 +41,7 @@ type WhepLimits = {
 	maxConnected(): number;
 };
 
-/** What WHEP asks about a channel. */
+/** What WHEP asks about a channel. @internal for tests */
 export type WhepChannel =
 	{ state: 'unknown' | 'offline' | 'starting' } | { state: 'live'; broadcastRouter: BroadcastRouter };
 
@@ -65,7 +65,7 @@ type WhepDependencies = {
 	limits?: WhepLimits;
 };
 
-/** The HTTP resource that an offer makes, with the viewer's media behind it. */
+/** The HTTP resource that an offer makes, with the viewer's media behind it. @internal for tests */
 export type WhepSession = { channel: string; viewerId: string | undefined; transport: ViewerTransport };
 
 /** All WHEP sessions of this process. */

@@ -22,7 +22,7 @@ export type Newcomer = {
 /** `gathering`: more may join. `waiting`: for those who cannot receive yet. `sent`: the burst is on its way. */
 type CohortState = 'gathering' | 'waiting' | 'sent';
 
-/** The life of a cohort. It is due when all can receive, or at the deadline. */
+/** The life of a cohort. It is due when all can receive, or at the deadline. @internal for tests */
 export const COHORT_TRANSITIONS = {
 	gathering: { gathered: 'waiting' },
 	waiting: { due: 'sent' },

@@ -125,7 +125,10 @@ export class JoinLayer {
 	}
 }
 
-/** Timestamp → timestamp of the burst: the newest picture keeps its own, the others stand 1 ms apart before it. */
+/**
+ * Timestamp → timestamp of the burst: the newest picture keeps its own, the others stand 1 ms apart before it.
+ * @internal for tests
+ */
 export function compressTimestamps(gop: readonly KeptPacket[]): Map<number, number> {
 	const distinct = [...new Set(gop.map((packet) => packet.timestampTicks))];
 	const newest = distinct.at(-1) ?? 0;
