@@ -14,18 +14,18 @@ import { createHlsRoutes } from './origin/hls-routes.ts';
 import type { RenderCounts } from './origin/rendered-playlist.ts';
 import type { PackagerConfig } from './config/packager-config.ts';
 
-/** What a channel is doing now. */
+/** What a channel is doing now. @internal for tests */
 export type PackagerChannelState =
 	{ state: 'unknown' } | { state: 'offline' } | { state: 'starting' } | { state: 'live'; broadcastId: BroadcastId };
 
 /** Whom the packager asks about channels. */
-export interface PackagerChannels {
+interface PackagerChannels {
 	/** The channel of this name, as it stands in an address; it may be anything. */
 	state(name: string): Promise<PackagerChannelState>;
 }
 
 /** Why the packager closes. */
-export type PackagerCloseReason = 'server-shutdown' | 'packager-closed';
+type PackagerCloseReason = 'server-shutdown' | 'packager-closed';
 
 /** The LL-HLS tier of one process. */
 export interface Packager {
@@ -44,7 +44,7 @@ export interface Packager {
 }
 
 /** What {@link Packager.counters} tells. */
-export type PackagerCounters = {
+type PackagerCounters = {
 	broadcasts: number;
 	/** Requests held now. */
 	heldRequests: number;
@@ -55,8 +55,7 @@ export type PackagerCounters = {
 /** Held requests for a channel that is starting look at the channel's state again this often. */
 const STATE_POLL_INTERVAL_MS = 1000;
 
-/** What the packager needs. */
-export type PackagerDependencies = {
+type PackagerDependencies = {
 	clock: Clock;
 	logger: Logger;
 	channels: PackagerChannels;
@@ -66,17 +65,14 @@ export type PackagerDependencies = {
 
 /** Makes the packager. Does no I/O. */
 export function createPackager(config: PackagerConfig, dependencies: PackagerDependencies): Packager {
-	return new LlHlsPackager(config, dependencies);
+	return new LlHlsPackager({ ...dependencies, config });
 }
 
 type Entry = { broadcast: BroadcastPackager; origin: BroadcastOrigin };
 
 class LlHlsPackager extends TypedEmitter<{ advanced: [] }> implements Packager {
 	readonly routes: FastifyPluginAsync;
-	readonly #config: PackagerConfig;
-	readonly #clock: Clock;
-	readonly #logger: Logger;
-	readonly #channels: PackagerChannels;
+	readonly #deps: PackagerDependencies & { config: PackagerConfig };
 	readonly #entries = new Map<string, Entry>();
 	readonly #scope: CloseScope<PackagerCloseReason>;
 	readonly #starting: BlockingReload;
@@ -84,15 +80,12 @@ class LlHlsPackager extends TypedEmitter<{ advanced: [] }> implements Packager {
 	/** Broadcasts that became ready so far. */
 	#readyCount = 0;
 
-	constructor(config: PackagerConfig, dependencies: PackagerDependencies) {
-		super(dependencies.logger);
-		this.#config = config;
-		this.#clock = dependencies.clock;
-		this.#logger = dependencies.logger;
-		this.#channels = dependencies.channels;
-		this.#scope = new CloseScope(dependencies.logger);
-		this.#starting = new BlockingReload(this, this.#clock);
-		this.#held = new HeldRequests(config, dependencies.clock);
+	constructor(deps: PackagerDependencies & { config: PackagerConfig }) {
+		super(deps.logger);
+		this.#deps = deps;
+		this.#scope = new CloseScope(deps.logger);
+		this.#starting = new BlockingReload(this, deps.clock);
+		this.#held = new HeldRequests(deps.clock, deps.config);
 		this.#scope.onClose(() => this.#starting.close());
 		this.routes = createHlsRoutes({
 			liveOrigin: (channelName, client) => this.#liveOrigin(channelName, client),
@@ -100,7 +93,7 @@ class LlHlsPackager extends TypedEmitter<{ advanced: [] }> implements Packager {
 				const entry = this.#entries.get(broadcastId);
 				return entry?.broadcast.channelName === channelName ? entry.origin : undefined;
 			},
-			clientKey: dependencies.clientKey ?? String,
+			clientKey: deps.clientKey ?? String,
 		});
 	}
 
@@ -118,15 +111,10 @@ class LlHlsPackager extends TypedEmitter<{ advanced: [] }> implements Packager {
 			throw new TypeError(`Broadcast ${input.broadcastId} cannot start: the packager is closed or has it already.`);
 		}
 		const { broadcastId, channelName } = input;
-		const logger = (input.logger ?? this.#logger).child({ broadcastId, tier: 'll-hls' });
-		const broadcast = new BroadcastPackager({
-			broadcastId,
-			channelName,
-			config: this.#config,
-			clock: this.#clock,
-			logger,
-		});
-		const origin = new BroadcastOrigin({ broadcast, config: this.#config, clock: this.#clock, held: this.#held });
+		const { config, clock } = this.#deps;
+		const logger = (input.logger ?? this.#deps.logger).child({ broadcastId, tier: 'll-hls' });
+		const broadcast = new BroadcastPackager({ config, clock, logger }, { broadcastId, channelName });
+		const origin = new BroadcastOrigin({ broadcast, config, clock, held: this.#held });
 		this.#entries.set(broadcastId, { broadcast, origin });
 		broadcast.on('ready', () => {
 			this.#readyCount++;
@@ -161,9 +149,10 @@ class LlHlsPackager extends TypedEmitter<{ advanced: [] }> implements Packager {
 
 	/** The origin of what the channel shows now; a channel that is starting is waited for. */
 	async #liveOrigin(channelName: string, client: OriginClient): Promise<BroadcastOrigin> {
-		const deadlineMs = this.#clock.monotonicMs() + this.#config.startHoldMs;
+		const { clock, config, channels } = this.#deps;
+		const deadlineMs = clock.monotonicMs() + config.startHoldMs;
 		for (;;) {
-			const state = await this.#channels.state(channelName);
+			const state = await channels.state(channelName);
 			if (state.state === 'unknown') {
 				throw new SpillwayError('CHANNEL_NOT_FOUND', [channelName]);
 			}
@@ -178,7 +167,7 @@ class LlHlsPackager extends TypedEmitter<{ advanced: [] }> implements Packager {
 			if (origin !== undefined) {
 				return origin;
 			}
-			const leftMs = deadlineMs - this.#clock.monotonicMs();
+			const leftMs = deadlineMs - clock.monotonicMs();
 			const waitMs = Math.min(STATE_POLL_INTERVAL_MS, leftMs);
 			if (leftMs <= 0 || (await this.#waitForNews(channelName, waitMs, client)) === 'aborted') {
 				throw new SpillwayError('BROADCAST_STARTING', [channelName], { retryAfterSeconds: 1 });

@@ -7,15 +7,153 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BroadcastId, ChannelName } from '../core/ids.ts';
-import { readFragments } from './cmaf/box-reader.ts';
+import type { AccessUnit, TrackId } from '../core/media/access-unit.ts';
+import type { TrackConfig } from '../core/media/codecs.ts';
 import { concatBytes } from './cmaf/box-writer.ts';
-import { silentAacFrame } from './segmenting/silent-aac.ts';
-import { fileAccessUnits, fileTrackConfigs, makeFileTracks, type FileTrack } from './testing/file-source.ts';
+import { silentAacFrame } from './segmenting/track-writer.ts';
+import { readMp4, type ReadPacket } from './testing/mp4-reader.ts';
 import { PlaylistSequenceChecker } from './testing/playlist-rules.ts';
 import { createTestOrigin, playInRealTime, type TestOrigin } from './testing/test-origin.ts';
 
 const run = promisify(execFile);
 const START_SECONDS = 5000;
+
+/** One track as FFmpeg wrote it. */
+type FileTrack = {
+	trackId: TrackId;
+	config: TrackConfig;
+	timescale: number;
+	/** In decode order. */
+	packets: ReadPacket[];
+};
+
+/**
+ * Makes a moving picture and a tone, encodes them once, and cuts them with `-c copy` into one fragmented MP4 per track:
+ * FFmpeg's own packaging, which ours is compared with.
+ */
+async function makeFileTracks(
+	folder: string,
+	options: {
+		seconds: number;
+		frameRate?: string;
+		gopFrames?: number;
+		bFrames?: number;
+		sampleRate?: number;
+		size?: string;
+	},
+): Promise<FileTrack[]> {
+	const { seconds, frameRate = '30', gopFrames = 60, bFrames = 0, sampleRate = 48_000, size = '320x180' } = options;
+	const source = path.join(folder, 'source.mp4');
+	const common = ['-v', 'error', '-y'];
+	await run('ffmpeg', [
+		...common,
+		...['-f', 'lavfi', '-i', `testsrc2=size=${size}:rate=${frameRate}:duration=${seconds}`],
+		...['-f', 'lavfi', '-i', `sine=frequency=440:sample_rate=${sampleRate}:duration=${seconds}`],
+		...[
+			'-c:v',
+			'libx264',
+			'-preset',
+			'ultrafast',
+			'-pix_fmt',
+			'yuv420p',
+			'-g',
+			String(gopFrames),
+			'-sc_threshold',
+			'0',
+		],
+		...[
+			'-bf',
+			String(bFrames),
+			'-profile:v',
+			'high',
+			'-threads',
+			'1',
+			'-c:a',
+			'aac',
+			'-ac',
+			'2',
+			'-b:a',
+			'96k',
+			source,
+		],
+	]);
+	const tracks: FileTrack[] = [];
+	for (const [trackId, selector] of [
+		['video0', 'v:0'],
+		['audio0', 'a:0'],
+	] as const) {
+		const file = path.join(folder, `${trackId}.mp4`);
+		await run('ffmpeg', [
+			...[...common, '-i', source, '-map', `0:${selector}`, '-c', 'copy', '-video_track_timescale', '90000'],
+			...['-movflags', '+cmaf+empty_moov+frag_every_frame+frag_discont+default_base_moof', file],
+		]);
+		tracks.push(await readFileTrack(trackId, await readFile(file)));
+	}
+	return tracks;
+}
+
+async function readFileTrack(trackId: TrackId, bytes: Uint8Array): Promise<FileTrack> {
+	const { kind, size, timescale, decoderConfiguration, packets } = await readMp4(bytes);
+	const [widthPixels, heightPixels] = (size ?? '0x0').split('x').map(Number) as [number, number];
+	const config: TrackConfig =
+		kind === 'video'
+			? { kind, codec: 'h264', widthPixels, heightPixels, ...parameterSets(decoderConfiguration) }
+			: { kind, codec: 'aac', sampleRate: timescale, channelCount: 2, audioSpecificConfig: decoderConfiguration };
+	// FFmpeg writes the encoder's priming before time 0, as a negative tfdt.
+	const fromStart = packets.filter(({ timestampTicks }) => timestampTicks < Number.MAX_SAFE_INTEGER);
+	return { trackId, config, timescale, packets: fromStart };
+}
+
+// AVCDecoderConfigurationRecord (ISO/IEC 14496-15 §5.3.3.1.2).
+function parameterSets(record: Uint8Array): { sps: Uint8Array[]; pps: Uint8Array[] } {
+	let offset = 5;
+	const list = (mask: number): Uint8Array[] => {
+		const count = record[offset++]! & mask;
+		return Array.from({ length: count }, () => {
+			const sizeBytes = record[offset]! * 256 + record[offset + 1]!;
+			offset += 2 + sizeBytes;
+			return record.slice(offset - sizeBytes, offset);
+		});
+	};
+	return { sps: list(0x1f), pps: list(0xff) };
+}
+
+/** How {@link fileAccessUnits} places a file on the broadcast's timeline. */
+type FilePlacement = { run: number; startSeconds: number; captureTimeMs: number };
+
+/** The access units of the tracks, by decode time, as a publisher would send them. */
+function fileAccessUnits(tracks: readonly FileTrack[], placement: FilePlacement): AccessUnit[] {
+	const units = tracks.flatMap((track) => {
+		const isVideo = track.config.kind === 'video';
+		const shiftTicks = Math.round(placement.startSeconds * track.timescale);
+		// In the order of the file one after another, and early enough that a publisher decodes each before it is shown.
+		const shown = track.packets.map(({ timestampTicks }) => timestampTicks);
+		const decoded = shown.toSorted((one, other) => one - other);
+		const earlyTicks = Math.min(0, ...shown.map((ticks, index) => ticks - decoded[index]!));
+		return track.packets.map(({ timestampTicks, isKey, bytes }, index): AccessUnit => {
+			const presentationTimeTicks = timestampTicks + shiftTicks;
+			return {
+				trackId: track.trackId,
+				codec: track.config.codec,
+				clockRate: track.timescale,
+				decodeTimeTicks: decoded[index]! + earlyTicks + shiftTicks,
+				presentationTimeTicks,
+				...(isVideo ? {} : { durationTicks: 1024 }),
+				captureTimeMs:
+					placement.captureTimeMs + (presentationTimeTicks / track.timescale - placement.startSeconds) * 1000,
+				isKeyFrame: isKey,
+				run: placement.run,
+				bytes,
+			};
+		});
+	});
+	return units.sort((one, other) => one.decodeTimeTicks / one.clockRate - other.decodeTimeTicks / other.clockRate);
+}
+
+/** The configurations of the tracks, for `beginRun()`. */
+function fileTrackConfigs(tracks: readonly FileTrack[]): Map<TrackId, TrackConfig> {
+	return new Map(tracks.map((track) => [track.trackId, track.config]));
+}
 
 let folder: string;
 let tracks: FileTrack[];
@@ -36,7 +174,7 @@ function startDemo(origin: TestOrigin): ReturnType<TestOrigin['packager']['start
 
 /** All that a rendition has, as one file. */
 function wholeFile(broadcast: ReturnType<typeof startDemo>, trackId: string): Uint8Array {
-	const get = (name: string): Uint8Array => broadcast.store.get(`${trackId}/${name}`) as Uint8Array;
+	const get = (name: string): Uint8Array => broadcast.store.get(`${trackId}/${name}`)!;
 	const segments = broadcast.rendition(trackId)!.segments.map((segment) => get(segment.name));
 	return concatBytes([get('init0.mp4'), ...segments]);
 }
@@ -59,21 +197,17 @@ describe('our CMAF beside FFmpeg’s of the same coded media', () => {
 		broadcast.end();
 		for (const track of reference) {
 			const bytes = wholeFile(broadcast, track.trackId);
-			const ours = readFragments(bytes)!.flatMap((fragment) => fragment.samples);
-			// Ours has an edit list where there are B-frames; it cancels the offset of the first picture.
-			const delayTicks = ours[0]!.compositionOffsetTicks;
-			const presentation = (sample: (typeof ours)[number]): number =>
-				sample.decodeTimeTicks + sample.compositionOffsetTicks;
+			const ours = (await readMp4(bytes)).packets;
 			// Sound from before the first picture is left out, and so is what the encoder primes with.
-			const theirs = track.samples.slice(track.samples.length - ours.length);
-			expect(theirs.length).toBeGreaterThan(track.samples.length - 4);
-			expect(ours.map((sample) => sample.bytes.length)).toEqual(theirs.map((sample) => sample.bytes.length));
-			expect(ours.map((sample) => sample.flags)).toEqual(theirs.map((sample) => sample.flags));
-			expect(ours.every((sample, index) => Buffer.compare(sample.bytes, theirs[index]!.bytes) === 0)).toBe(true);
+			const theirs = track.packets.slice(track.packets.length - ours.length);
+			expect(theirs.length).toBeGreaterThan(track.packets.length - 4);
+			expect(ours.map((packet) => packet.bytes.length)).toEqual(theirs.map((packet) => packet.bytes.length));
+			expect(ours.map(({ isKey }) => isKey)).toEqual(theirs.map(({ isKey }) => isKey));
+			expect(ours.every((packet, index) => Buffer.compare(packet.bytes, theirs[index]!.bytes) === 0)).toBe(true);
 			// Relative to the first sample, to the tick but for the first frame of a part, which may be moved by rounding.
+			const [ourStart, theirStart] = [ours[0]!.timestampTicks, theirs[0]!.timestampTicks];
 			const drift = ours.map(
-				(sample, index) =>
-					presentation(sample) - presentation(ours[0]!) - (presentation(theirs[index]!) - presentation(theirs[0]!)),
+				({ timestampTicks }, index) => timestampTicks - ourStart - (theirs[index]!.timestampTicks - theirStart),
 			);
 			expect(Math.max(...drift.map(Math.abs))).toBeLessThanOrEqual(track.config.kind === 'video' ? 4 : 0);
 			const file = path.join(own, `${track.trackId}-ours.mp4`);
@@ -89,7 +223,7 @@ describe('our CMAF beside FFmpeg’s of the same coded media', () => {
 			]);
 			expect(probe.stderr).toBe('');
 			const packets = (JSON.parse(probe.stdout) as { packets: { pts: number }[] }).packets;
-			expect(packets.map((packet) => packet.pts)).toEqual(ours.map((sample) => presentation(sample) - delayTicks));
+			expect(packets.map((packet) => packet.pts)).toEqual(ours.map(({ timestampTicks }) => timestampTicks));
 			const decoded = await run('ffmpeg', ['-v', 'warning', '-i', file, '-f', 'null', '-']);
 			expect(decoded.stderr).toBe('');
 		}

@@ -20,7 +20,8 @@ export interface Sfu {
 export async function createSfu(config: SfuConfig, dependencies: { clock: Clock; logger: Logger }): Promise<Sfu> {
 	const logger = dependencies.logger.child({ tier: 'sfu' });
 	const workerCount = config.workerCount === 0 ? availableParallelism() : config.workerCount;
-	const pool = new WorkerPool(config, workerCount, { clock: dependencies.clock, logger });
+	const deps = { clock: dependencies.clock, logger };
+	const pool = new WorkerPool(deps, { ...config, workerCount });
 	try {
 		await pool.start();
 	} catch (error) {
@@ -32,10 +33,8 @@ export async function createSfu(config: SfuConfig, dependencies: { clock: Clock;
 		pool,
 		async createBroadcastRouter(broadcastId) {
 			const router = await BroadcastRouter.create(
-				broadcastId,
-				pool,
-				{ min: config.plainPortMin, max: config.plainPortMax },
-				{ clock: dependencies.clock, logger: logger.child({ broadcastId }) },
+				{ ...deps, pool, logger: logger.child({ broadcastId }) },
+				{ broadcastId, ports: { min: config.plainPortMin, max: config.plainPortMax } },
 			);
 			routers.add(router);
 			router.on('closed', () => routers.delete(router));

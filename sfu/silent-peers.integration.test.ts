@@ -1,4 +1,6 @@
-/** Tests of peers that vanish without a word, as a browser that is killed or a line that is cut: nothing of them stays. */
+/**
+ * Tests of peers that vanish without a word, as a browser that is killed or a line that is cut: nothing of them stays.
+ */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createId, type ViewerId } from '../core/ids.ts';
 import { systemClock } from '../core/lifecycle/clock.ts';
@@ -13,7 +15,7 @@ import { ViewerTransport } from './viewer/viewer-transport.ts';
 
 /** Consent is checked for 12 s (RFC 7675 §5.1 allows up to 30); the rest is for a busy machine. */
 const NOTICED_WITHIN_MS = 30_000;
-const OPTIONS = { preferredAddress: '127.0.0.1' };
+const preferredAddress = '127.0.0.1';
 
 let bench: SfuBench;
 let broadcastRouter: BroadcastRouter;
@@ -25,8 +27,9 @@ afterAll(() => bench[Symbol.asyncDispose]());
 
 it('ends a publisher and a viewer that vanish, and says why', async () => {
 	await using publisher = new WeriftPublisher(DEFAULT_PAYLOAD_TYPES);
+	const deps = { ...bench, broadcastRouter };
 	const offer = parseSdpOffer(await publisher.createOffer('actpass'));
-	const published = await PublisherTransport.create(broadcastRouter, negotiateWhip(offer), OPTIONS, bench);
+	const published = await PublisherTransport.create(deps, { negotiated: negotiateWhip(offer), preferredAddress });
 	let packetCount = 0;
 	published.on('packet', () => packetCount++);
 	await publisher.accept(published.answer);
@@ -34,13 +37,11 @@ it('ends a publisher and a viewer that vanish, and says why', async () => {
 	using _sending = { [Symbol.dispose]: systemClock.setInterval(() => publisher.send(30), 1000 / 30) };
 
 	await using viewer = new WeriftViewer(DEFAULT_PAYLOAD_TYPES);
-	const watched = await ViewerTransport.create(
-		createId<ViewerId>(bench.clock.nowMs()),
-		broadcastRouter,
-		parseSdpOffer(await viewer.createOffer()),
-		OPTIONS,
-		bench,
-	);
+	const watched = await ViewerTransport.create(deps, {
+		id: createId<ViewerId>(bench.clock.nowMs()),
+		offer: parseSdpOffer(await viewer.createOffer()),
+		preferredAddress,
+	});
 	await viewer.accept(watched.answer);
 	await waitUntil(() => watched.isConnected && packetCount > 30, 'both are connected');
 	const reasons: Record<string, string> = {};

@@ -7,7 +7,7 @@ import type { ChannelName } from '../core/ids.ts';
 import type { Logger } from '../core/logger.ts';
 import type { BroadcastRegistry } from '../ingest/broadcast/broadcast-registry.ts';
 import type { Packager } from '../packager/create-packager.ts';
-import type { FfmpegTranscoderFactory } from '../packager/transcode/transcoder.ts';
+import type { FfmpegTranscoderFactory } from '../packager/transcode/transcoder-factory.ts';
 import type { Sfu } from '../sfu/create-sfu.ts';
 import { createAccounts, type Accounts } from './accounts/create-accounts.ts';
 import { createSignaling, type Signaling } from './audience/create-signaling.ts';

@@ -17,7 +17,7 @@ import { workLimits } from '../ingest/media-plan/work-budget.ts';
 import { WhipSessions } from '../ingest/whip/whip-routes.ts';
 import { createPackager, type Packager } from '../packager/create-packager.ts';
 import { checkFfmpeg } from '../packager/transcode/ffmpeg-process.ts';
-import { createTranscoderFactory } from '../packager/transcode/transcoder.ts';
+import { createTranscoderFactory } from '../packager/transcode/transcoder-factory.ts';
 import { defaultPackagerConfig } from '../packager/config/packager-config.ts';
 import { createSfu, type Sfu } from '../sfu/create-sfu.ts';
 import { WhepSessions } from '../sfu/whep/whep-routes.ts';

@@ -10,7 +10,7 @@ import { isSameConfig, type AudioCodec, type TrackConfig } from '../../core/medi
 import { opusDurationTicks } from '../../core/media/opus.ts';
 import type { TranscoderFactory } from '../../core/media/transcoder.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
-import { startsH264KeyFrame } from '../../sfu/stage/stage-track.ts';
+import { startsH264KeyFrame } from '../../sfu/rtp/h264-depacketizer.ts';
 import { AAC_FRAME_SAMPLES, ticksToMs } from '../../core/units.ts';
 import { CheckedTimes } from '../timing/checked-times.ts';
 import { PaceCorrection } from '../timing/pace-correction.ts';

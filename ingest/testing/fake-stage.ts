@@ -1,7 +1,7 @@
 /** The stage and router of a broadcast for tests: keeps what is sent to viewers, without a worker. */
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import type { BroadcastRouter, BroadcastRouterEvents } from '../../sfu/broadcast/broadcast-router.ts';
-import type { PublisherPacket } from '../../sfu/stage/stage-track.ts';
+import type { PublisherPacket } from '../../sfu/stage/video-stage-track.ts';
 import type { Stage, StageEndReason, StageEvents } from '../../sfu/stage/stage.ts';
 
 /** One picture, packet or sound as the stage got it. */

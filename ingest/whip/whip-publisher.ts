@@ -9,7 +9,7 @@ import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import { OPUS_CLOCK_RATE, ticksToMs, unwrap, VIDEO_CLOCK_RATE } from '../../core/units.ts';
 import type { PublisherTransport } from '../../sfu/publisher/publisher-transport.ts';
 import { H264Depacketizer } from '../../sfu/rtp/h264-depacketizer.ts';
-import type { PictureAssembler } from '../../sfu/rtp/picture-assembler.ts';
+import type { PictureAssembler } from '../../sfu/rtp/h264-depacketizer.ts';
 import { ReorderBuffer } from '../../sfu/rtp/reorder-buffer.ts';
 import type { RtpHeader } from '../../core/wire/rtp/rtp-packet.ts';
 import { readVp8KeyFrame, Vp8Depacketizer } from '../../sfu/rtp/vp8-depacketizer.ts';

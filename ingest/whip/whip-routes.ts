@@ -187,7 +187,10 @@ export class WhipSessions {
 		});
 		const { localAddress } = request.socket;
 		const preferredAddress = localAddress === undefined ? undefined : plainAddress(localAddress);
-		const transport = await PublisherTransport.create(router, negotiated, { preferredAddress }, { clock, logger });
+		const transport = await PublisherTransport.create(
+			{ broadcastRouter: router, clock, logger },
+			{ negotiated, preferredAddress },
+		);
 		const publisher = new WhipPublisher(
 			{
 				id: publisherId,

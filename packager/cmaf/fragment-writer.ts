@@ -14,9 +14,9 @@ export type FragmentSample = {
 };
 
 /** Sample flags (ISO/IEC 14496-12 §8.8.3.1): depends on no other. The values that FFmpeg writes, too. */
-export const SYNC_SAMPLE_FLAGS = 0x0200_0000;
+const SYNC_SAMPLE_FLAGS = 0x0200_0000;
 /** Sample flags: depends on others, not a sync sample. */
-export const NON_SYNC_SAMPLE_FLAGS = 0x0101_0000;
+const NON_SYNC_SAMPLE_FLAGS = 0x0101_0000;
 
 const STYP_SIZE = 8 + 8 + 2 * 4;
 const PRFT_SIZE = 12 + 4 + 8 + 8;
@@ -36,7 +36,7 @@ const TRUN_SAMPLE_COMPOSITION_OFFSET = 0x800;
 const PRFT_TIME_CAPTURED = 24;
 
 /** What {@link writeFragment} needs. */
-export type FragmentInput = {
+type FragmentInput = {
 	/** Counts up by one per fragment of the track. */
 	sequenceNumber: number;
 	/** `tfdt` of the first sample. */

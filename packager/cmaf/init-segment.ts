@@ -10,7 +10,7 @@ const LANGUAGE_UNDETERMINED = 0x55c4;
 const IDENTITY_MATRIX = u32(0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000);
 
 /** The configurations that have a CMAF form here. */
-export type CmafTrackConfig = VideoTrackConfig | AudioTrackConfig;
+type CmafTrackConfig = VideoTrackConfig | AudioTrackConfig;
 
 /** True when {@link writeInitSegment} can write it: H.264 with its parameter sets, AAC with its configuration. */
 export function isPackageable(config: CmafTrackConfig): boolean {
@@ -27,10 +27,11 @@ export function cmafTimescale(config: CmafTrackConfig): number {
 /**
  * The bytes that EXT-X-MAP points to. Throws TypeError for a track that is not {@link isPackageable}.
  *
- * `presentationDelayTicks`: how long after its decode time the first picture of a stream with B-frames is shown. An edit
- * list takes it off again, so that `tfdt` is the time at which a segment's first picture is shown while composition offsets
- * stay positive. Tried in place of it: signed offsets without an edit list (CMAF's `cmf2`), which Chromium reads alike,
- * but which FFmpeg 5.1 shows late by the largest negative offset, one or two frames behind the sound.
+ * `presentationDelayTicks`: how long after its decode time the first picture of a stream with B-frames is shown. An
+ * edit list takes it off again, so that `tfdt` is the time at which a segment's first picture is shown while
+ * composition offsets stay positive. Tried in place of it: signed offsets without an edit list (CMAF's `cmf2`), which
+ * Chromium reads alike, but which FFmpeg 5.1 shows late by the largest negative offset, one or two frames behind the
+ * sound.
  */
 export function writeInitSegment(config: CmafTrackConfig, presentationDelayTicks = 0): Uint8Array {
 	if (!isPackageable(config)) {
@@ -140,7 +141,10 @@ function pixelAspectRatio(config: VideoTrackConfig): Uint8Array {
 
 const PROFILES_WITH_CHROMA = new Set([100, 110, 122, 144, 244]);
 
-/** AVCDecoderConfigurationRecord (ISO/IEC 14496-15 §5.3.3.1.2), with the extension that High profiles ask for. */
+/**
+ * AVCDecoderConfigurationRecord (ISO/IEC 14496-15 §5.3.3.1.2), with the extension that High profiles ask for.
+ * @internal for tests
+ */
 export function avcDecoderConfiguration(config: VideoTrackConfig): Uint8Array {
 	const firstSps = config.sps[0]!;
 	const profileIdc = firstSps[1]!;
@@ -158,7 +162,8 @@ export function avcDecoderConfiguration(config: VideoTrackConfig): Uint8Array {
 	return concatBytes(parts);
 }
 
-// ISO/IEC 14496-12 §12.2.3 and 14496-14 §5.6. The sample rate field has 16 bits; 0 means "see the decoder configuration".
+// ISO/IEC 14496-12 §12.2.3 and 14496-14 §5.6. The sample rate field has 16 bits; 0 means "see the decoder
+// configuration".
 function aacSampleEntry(config: AudioTrackConfig): Uint8Array {
 	const rate = config.sampleRate <= 0xffff ? config.sampleRate * 0x1_0000 : 0;
 	return box(

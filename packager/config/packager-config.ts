@@ -18,8 +18,9 @@ export const HOLD_BACK_SECONDS = 3 * TARGET_DURATION_SECONDS;
 /** EXT-X-SERVER-CONTROL CAN-SKIP-UNTIL: six times TARGETDURATION, the least allowed. */
 export const SKIP_BOUNDARY_SECONDS = 6 * TARGET_DURATION_SECONDS;
 /**
- * Parts are listed while their segment starts within this distance of the end. Three times TARGETDURATION is the most that is asked
- * for; two is where GStreamer 1.22 begins to play from parts, and a third of the playlist less, five times a second.
+ * Parts are listed while their segment starts within this distance of the end. Three times TARGETDURATION is the most
+ * that is asked for; two is where GStreamer 1.22 begins to play from parts, and a third of the playlist less, five
+ * times a second.
  */
 export const PART_LISTING_SECONDS = 2 * TARGET_DURATION_SECONDS;
 /** What a segment aims at; it is cut at the key frame nearest to this. */
@@ -28,7 +29,7 @@ export const SEGMENT_TARGET_SECONDS = 2;
 export const SEGMENT_MAXIMUM_SECONDS = 3.45;
 
 /** Settings of the packager, with defaults, units and limits. Unknown keys are errors. */
-export const PACKAGER_CONFIG_SCHEMA = Type.Object(
+const PACKAGER_CONFIG_SCHEMA = Type.Object(
 	{
 		windowSeconds: Type.Number({
 			default: 60,

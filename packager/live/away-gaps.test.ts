@@ -47,8 +47,7 @@ describe('a broadcast whose publisher is away', () => {
 		const versions = watched.broadcast.renditions.map(({ rendition }) => rendition.version);
 		await watched.clock.advance(10_000);
 		expect(watched.broadcast.renditions.map(({ rendition }) => rendition.version)).toEqual(versions);
-		watched.broadcast.end();
-		watched.check();
+		watched.end();
 		expect(watched.faults).toEqual([]);
 		expect(watched.clock.pendingCount).toBe(1);
 	});

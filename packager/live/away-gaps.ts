@@ -1,11 +1,14 @@
-/** While the publisher is away: the playlists go on with segments of nothing (EXT-X-GAP), so that players see that they go on. */
+/**
+ * While the publisher is away: the playlists go on with segments of nothing (EXT-X-GAP), so that players see that they
+ * go on.
+ */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { SEGMENT_TARGET_SECONDS } from '../config/packager-config.ts';
 import type { Rendition } from '../rendition/rendition.ts';
 
 /**
- * Most publishers are back before this, and cost viewers no gap then. Players that want a change every 3.5 target durations
- * (10.5 s) could wait longer, but not those that ask for the next segment and want it.
+ * Most publishers are back before this, and cost viewers no gap then. Players that want a change every 3.5 target
+ * durations (10.5 s) could wait longer, but not those that ask for the next segment and want it.
  */
 const FIRST_AFTER_SECONDS = 3;
 /** A piece at least this long may be its own segment; a shorter rest belongs to the one before. */
@@ -32,11 +35,10 @@ export class AwayGaps {
 			const count = Math.floor((awaySeconds - LEAST_SECONDS + 1e-6) / SEGMENT_TARGET_SECONDS);
 			fillUntil(renditions, lostAtSeconds + count * SEGMENT_TARGET_SECONDS);
 		};
-		const cancelFirst = this.#clock.setTimeout(() => {
+		this.#cancel = this.#clock.setTimeout(() => {
 			go();
 			this.#cancel = this.#clock.setInterval(go, SEGMENT_TARGET_SECONDS * 1000);
 		}, FIRST_AFTER_SECONDS * 1000);
-		this.#cancel = cancelFirst;
 	}
 
 	/** The publisher is back, or nobody waits for it any more. Idempotent. */

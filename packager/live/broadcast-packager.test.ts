@@ -2,12 +2,12 @@
 import { describe, expect, it } from 'vitest';
 import type { AccessUnit, TrackId } from '../../core/media/access-unit.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
+import { ntpToEpochMs } from '../../core/units.ts';
 import { reachableStates } from '../../core/lifecycle/state-machine.ts';
 import { BROADCAST_PACKAGER_TRANSITIONS } from './broadcast-packager.ts';
-import { findBox, readInitSegment } from '../cmaf/box-reader.ts';
-import { NON_SYNC_SAMPLE_FLAGS, SYNC_SAMPLE_FLAGS } from '../cmaf/fragment-writer.ts';
 import { formatMultivariantPlaylist } from '../playlist/multivariant-playlist.ts';
 import type { Segment } from '../rendition/segment.ts';
+import { findBox, readMp4 } from '../testing/mp4-reader.ts';
 import { seededRandom, SIMULATED_VIDEO, simulatedAudio, simulateRun } from '../testing/simulated-source.ts';
 import { CAPTURE_START_MS, rtmpLike, VIDEO_AND_AUDIO, WatchedBroadcast } from '../testing/watched-broadcast.ts';
 
@@ -19,30 +19,33 @@ describe('BroadcastPackager', () => {
 		[29.97, 44_100],
 		[30, 48_000],
 		[60, 44_100],
-	])('keeps every rule in every playlist of a run of %f frames a second with AAC at %d Hz', (frameRate, sampleRate) => {
-		const watched = new WatchedBroadcast({ windowSeconds: 18 });
-		watched.broadcast.beginRun(
-			0,
-			new Map<TrackId, TrackConfig>([...VIDEO_AND_AUDIO, ['audio0', simulatedAudio(sampleRate)]]),
-		);
-		watched.feed(
-			simulateRun({
-				startSeconds: 1000,
-				durationSeconds: 40,
-				captureTimeMs: CAPTURE_START_MS,
-				video: { frameRate, gopFrames: Math.round(2 * frameRate), jitterMs: 2, isMilliseconds: true },
-				audio: { sampleRate, isMilliseconds: true },
-				random: seededRandom(7),
-			}),
-		);
-		watched.broadcast.end();
-		watched.check();
-		expect(watched.faults).toEqual([]);
-		expect(watched.playlistCount).toBeGreaterThan(300);
-		expect(watched.media('video0').faults).toEqual([]);
-		expect(watched.media('audio0').faults).toEqual([]);
-		expect(watched.broadcast.counters).toEqual({ droppedUnits: 0, forcedCuts: 0, earlyEvictions: 0 });
-	});
+	])(
+		'keeps every rule in every playlist of a run of %f frames a second with AAC at %d Hz',
+		async (frameRate, sampleRate) => {
+			const watched = new WatchedBroadcast({ windowSeconds: 18 });
+			watched.broadcast.beginRun(
+				0,
+				new Map<TrackId, TrackConfig>([...VIDEO_AND_AUDIO, ['audio0', simulatedAudio(sampleRate)]]),
+			);
+			watched.feed(
+				simulateRun({
+					startSeconds: 1000,
+					durationSeconds: 40,
+					captureTimeMs: CAPTURE_START_MS,
+					video: { frameRate, gopFrames: Math.round(2 * frameRate), jitterMs: 2, isMilliseconds: true },
+					audio: { sampleRate, isMilliseconds: true },
+					random: seededRandom(7),
+				}),
+			);
+			watched.broadcast.end();
+			watched.check();
+			expect(watched.faults).toEqual([]);
+			expect(watched.playlistCount).toBeGreaterThan(300);
+			expect((await watched.media('video0')).faults).toEqual([]);
+			expect((await watched.media('audio0')).faults).toEqual([]);
+			expect(watched.broadcast.counters).toEqual({ droppedUnits: 0, forcedCuts: 0, earlyEvictions: 0 });
+		},
+	);
 
 	it('writes this playlist', () => {
 		const watched = new WatchedBroadcast();
@@ -147,7 +150,7 @@ segment1.m4s
 		);
 	});
 
-	it('goes on after a lost publisher: media sequence continues, discontinuity, new init segment, both renditions alike', () => {
+	it('goes on after a lost publisher: media sequence continues, discontinuity, new init segment, both renditions alike', async () => {
 		const watched = new WatchedBroadcast({ windowSeconds: 18 });
 		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		watched.feed(rtmpLike(7.3));
@@ -160,14 +163,13 @@ segment1.m4s
 		watched.broadcast.beginRun(1, VIDEO_AND_AUDIO);
 		watched.feed(rtmpLike(30, 1020, 1));
 		expect(watched.broadcast.state).toBe('live');
-		watched.broadcast.end();
-		watched.check();
+		watched.end();
 		expect(watched.faults).toEqual([]);
 		for (const trackId of ['video0', 'audio0'] as const) {
 			const latest = watched.checkers.get(trackId)!.latest!;
 			expect(latest.segments.at(-1)!.discontinuitySequence).toBe(1);
 			expect(latest.segments.at(-1)!.map).toBe('init1.mp4');
-			expect(watched.media(trackId).faults).toEqual([]);
+			expect((await watched.media(trackId)).faults).toEqual([]);
 		}
 	});
 
@@ -220,12 +222,9 @@ segment1.m4s
 		watched.broadcast.interrupt();
 		watched.broadcast.beginRun(2, VIDEO_AND_AUDIO);
 		watched.feed(rtmpLike(6, 1040, 2));
-		watched.broadcast.end();
-		watched.check();
+		watched.end();
 		expect(watched.faults).toEqual([]);
-		expect(
-			[...watched.checkers.values()].map((checker) => checker.latest!.segments.at(-1)!.discontinuitySequence),
-		).toEqual([2, 2]);
+		expect(watched.discontinuitySequences).toEqual([2, 2]);
 	});
 
 	it('keeps the numbers in step when a run is too short for one of the tracks to send anything', () => {
@@ -238,12 +237,9 @@ segment1.m4s
 		watched.broadcast.interrupt();
 		watched.broadcast.beginRun(2, VIDEO_AND_AUDIO);
 		watched.feed(rtmpLike(5, 1040, 2));
-		watched.broadcast.end();
-		watched.check();
+		watched.end();
 		expect(watched.faults).toEqual([]);
-		expect(
-			[...watched.checkers.values()].map((checker) => checker.latest!.segments.at(-1)!.discontinuitySequence),
-		).toEqual([2, 2]);
+		expect(watched.discontinuitySequences).toEqual([2, 2]);
 	});
 
 	it('begins all tracks of a run at its first key frame, also when sound comes first', () => {
@@ -268,7 +264,7 @@ segment1.m4s
 		expect(watched.broadcast.renditions.map((entry) => entry.trackId)).toEqual([trackId]);
 	});
 
-	it('passes B-frames through: presentation times exact, decode times continuous, the first picture at its tfdt', () => {
+	it('passes B-frames through: presentation times exact, decode times continuous, the first picture at its tfdt', async () => {
 		const watched = new WatchedBroadcast();
 		watched.broadcast.beginRun(0, new Map([['video0', SIMULATED_VIDEO]]));
 		const units = simulateRun({
@@ -277,63 +273,56 @@ segment1.m4s
 			video: { frameRate: 30, gopFrames: 60, isMilliseconds: true, bFrames: 2 },
 		});
 		watched.feed(units);
-		watched.broadcast.end();
-		watched.check();
+		watched.end();
 		expect(watched.faults).toEqual([]);
-		const { fragments, faults } = watched.media('video0');
+		const { packets, faults } = await watched.media('video0');
 		expect(faults).toEqual([]);
-		const samples = fragments.flatMap((fragment) => fragment.samples);
-		// The edit list takes one frame off again.
-		expect(samples.map((sample) => sample.decodeTimeTicks + sample.compositionOffsetTicks - 3000)).toEqual(
+		expect(packets.map(({ timestampTicks }) => timestampTicks)).toEqual(
 			units.map((unit) => unit.presentationTimeTicks),
 		);
-		expect(samples[0]!.compositionOffsetTicks).toBe(3000);
-		const init = watched.broadcast.store.get('video0/init0.mp4') as Uint8Array;
-		expect([...findBox(init, 'moov/trak/edts/elst')!]).toEqual([
+		// The first composition offset is one frame, which the edit list takes off again.
+		expect(findBox(watched.file('video0', 'part1.m4s'), 'moof/traf/trun')!.readInt32BE(24)).toBe(3000);
+		expect([...findBox(watched.file('video0', 'init0.mp4'), 'moov/trak/edts/elst')!]).toEqual([
 			0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0x0b, 0xb8, 0, 1, 0, 0,
 		]);
 	});
 
-	it('writes CMAF that reads back: init segments, flags, sizes, capture time', () => {
+	it('writes CMAF that reads back: init segments, flags, sizes, capture time', async () => {
 		const watched = new WatchedBroadcast();
 		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		const units = rtmpLike(3);
 		watched.feed(units);
-		const init = readInitSegment(watched.broadcast.store.get('video0/init0.mp4') as Uint8Array)!;
-		expect(init).toMatchObject({
+		expect(await readMp4(watched.file('video0', 'init0.mp4'))).toMatchObject({
 			kind: 'video',
 			timescale: 90_000,
-			sampleEntry: 'avc1',
-			widthPixels: 320,
-			heightPixels: 180,
+			codec: 'avc1.4d400d',
+			size: '320x180',
 		});
-		expect(readInitSegment(watched.broadcast.store.get('audio0/init0.mp4') as Uint8Array)).toMatchObject({
+		expect(await readMp4(watched.file('audio0', 'init0.mp4'))).toMatchObject({
 			kind: 'audio',
 			timescale: 48_000,
-			sampleEntry: 'mp4a',
+			codec: 'mp4a.40.2',
 		});
-		const { fragments } = watched.media('video0');
-		const samples = fragments.flatMap((fragment) => fragment.samples);
-		const video = units.filter((unit) => unit.trackId === 'video0').slice(0, samples.length);
-		expect(samples.map((sample) => sample.bytes.length)).toEqual(video.map((unit) => unit.bytes.length));
-		expect(samples.map((sample) => sample.flags)).toEqual(
-			video.map((unit) => (unit.isKeyFrame ? SYNC_SAMPLE_FLAGS : NON_SYNC_SAMPLE_FLAGS)),
-		);
-		expect(fragments[0]!.producerReference!.captureTimeMs).toBeCloseTo(CAPTURE_START_MS, 2);
-		expect(fragments[0]!.producerReference!.mediaTimeTicks).toBe(1000 * 90_000);
+		const { packets } = await watched.media('video0');
+		const video = units.filter((unit) => unit.trackId === 'video0').slice(0, packets.length);
+		expect(packets.map(({ bytes }) => bytes.length)).toEqual(video.map((unit) => unit.bytes.length));
+		expect(packets.map(({ isKey }) => isKey)).toEqual(video.map((unit) => unit.isKeyFrame));
+		const reference = findBox(watched.file('video0', 'part1.m4s'), 'prft')!;
+		const captureTimeMs = ntpToEpochMs(reference.readUInt32BE(8), reference.readUInt32BE(12));
+		expect(captureTimeMs).toBeCloseTo(CAPTURE_START_MS, 2);
+		expect(Number(reference.readBigUInt64BE(16))).toBe(1000 * 90_000);
 	});
 
-	it('fills a hole in the sound with silence, so that audio stays gapless', () => {
+	it('fills a hole in the sound with silence, so that audio stays gapless', async () => {
 		const watched = new WatchedBroadcast();
 		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		watched.feed(
 			rtmpLike(8).filter((unit) => unit.trackId === 'video0' || Math.abs(unit.decodeTimeTicks / 48_000 - 1003) > 0.5),
 		);
-		const { fragments, faults } = watched.media('audio0');
+		const { packets, faults } = await watched.media('audio0');
 		expect(faults).toEqual([]);
 		expect(watched.faults).toEqual([]);
-		const samples = fragments.flatMap((fragment) => fragment.samples);
-		expect(samples.filter((sample) => sample.bytes.length === 9).length).toBeGreaterThan(40);
+		expect(packets.filter(({ bytes }) => bytes.length === 9).length).toBeGreaterThan(40);
 	});
 
 	it('keeps the sound going, in silence, when the publisher sends none any more', () => {
@@ -350,12 +339,9 @@ segment1.m4s
 		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		watched.feed(rtmpLike(5));
 		watched.feed(rtmpLike(5, 2000));
-		watched.broadcast.end();
-		watched.check();
+		watched.end();
 		expect(watched.faults).toEqual([]);
-		expect(
-			[...watched.checkers.values()].map((checker) => checker.latest!.segments.at(-1)!.discontinuitySequence),
-		).toEqual([1, 1]);
+		expect(watched.discontinuitySequences).toEqual([1, 1]);
 	});
 
 	it('keeps what left the window fetchable for as long as the playlist was long, then forgets it', () => {

@@ -1,4 +1,6 @@
-/** Rates and durations in playlists, whatever a source sends: a run of one picture, a picture every ten seconds, jitter. */
+/**
+ * Rates and durations in playlists, whatever a source sends: a run of one picture, a picture every ten seconds, jitter.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AccessUnit } from '../../core/media/access-unit.ts';

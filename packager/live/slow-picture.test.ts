@@ -1,4 +1,6 @@
-/** Tests of pictures that last longer than a part may: a screen that hardly changes, a camera of one picture a second. */
+/**
+ * Tests of pictures that last longer than a part may: a screen that hardly changes, a camera of one picture a second.
+ */
 import { describe, expect, it } from 'vitest';
 import type { AccessUnit } from '../../core/media/access-unit.ts';
 import { simulateRun, seededRandom } from '../testing/simulated-source.ts';
@@ -22,43 +24,45 @@ describe('a slow picture', () => {
 		[1, 2],
 		[0.5, 1],
 		[0.1, 1],
-	])('of %f a second is shown without a hole, in parts that keep the rules, in one run', (frameRate, gopFrames) => {
-		const watched = new WatchedBroadcast({ windowSeconds: 120 });
-		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
-		const units = slowRun(frameRate, gopFrames, Math.max(20, 6 / frameRate));
-		watched.feed(units);
-		watched.check();
-		expect(watched.faults).toEqual([]);
-		const { fragments, faults } = watched.media('video0');
-		expect(faults).toEqual([]);
-		const pictures = fragments.flatMap(({ samples }) => samples);
-		const sent = units.filter(({ trackId }) => trackId === 'video0');
-		// The window may have left the oldest, and the newest may be open.
-		const offset = sent.findIndex(
-			({ decodeTimeTicks }) => Math.abs(decodeTimeTicks - pictures[0]!.decodeTimeTicks) < 0.3 * 90_000,
-		);
-		expect(sent.length - offset - pictures.length).toBeLessThanOrEqual(1);
-		// From the third on the cadence is known: each lasts until the next begins, give or take what a part is short of.
-		for (const [index, { decodeTimeTicks, durationTicks }] of pictures.slice(2, -1).entries()) {
-			const next = pictures[index + 3]!;
-			expect(Math.abs(decodeTimeTicks + durationTicks - next.decodeTimeTicks)).toBeLessThan(0.3 * 90_000);
-		}
-		const off = pictures.map(({ decodeTimeTicks }, index) =>
-			Math.abs(decodeTimeTicks - sent[index + offset]!.decodeTimeTicks),
-		);
-		expect(Math.max(...off.slice(2))).toBeLessThan(0.2 * 90_000);
-		expect(watched.broadcast.counters.droppedUnits).toBe(0);
-		const { segments } = watched.broadcast.rendition('video0')!;
-		expect(segments.every(({ hasDiscontinuity }) => !hasDiscontinuity)).toBe(true);
-		// Before the second picture nobody can know how long the first one lasts.
-		expect(
-			segments
-				.flatMap(({ parts }) => parts)
-				.filter(({ isGap, startTicks }) => isGap && startTicks > (1000 + 1.2 / frameRate) * 90_000),
-		).toEqual([]);
-	});
+	])(
+		'of %f a second is shown without a hole, in parts that keep the rules, in one run',
+		async (frameRate, gopFrames) => {
+			const watched = new WatchedBroadcast({ windowSeconds: 120 });
+			watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
+			const units = slowRun(frameRate, gopFrames, Math.max(20, 6 / frameRate));
+			watched.feed(units);
+			watched.check();
+			expect(watched.faults).toEqual([]);
+			const { packets: pictures, faults } = await watched.media('video0');
+			expect(faults).toEqual([]);
+			const sent = units.filter(({ trackId }) => trackId === 'video0');
+			// The window may have left the oldest, and the newest may be open.
+			const offset = sent.findIndex(
+				({ decodeTimeTicks }) => Math.abs(decodeTimeTicks - pictures[0]!.timestampTicks) < 0.3 * 90_000,
+			);
+			expect(sent.length - offset - pictures.length).toBeLessThanOrEqual(1);
+			// From the third on the cadence is known: each lasts until the next begins, give or take what a part is short of.
+			for (const [index, { timestampTicks, durationTicks }] of pictures.slice(2, -1).entries()) {
+				const next = pictures[index + 3]!;
+				expect(Math.abs(timestampTicks + durationTicks - next.timestampTicks)).toBeLessThan(0.3 * 90_000);
+			}
+			const off = pictures.map(({ timestampTicks }, index) =>
+				Math.abs(timestampTicks - sent[index + offset]!.decodeTimeTicks),
+			);
+			expect(Math.max(...off.slice(2))).toBeLessThan(0.2 * 90_000);
+			expect(watched.broadcast.counters.droppedUnits).toBe(0);
+			const { segments } = watched.broadcast.rendition('video0')!;
+			expect(segments.every(({ hasDiscontinuity }) => !hasDiscontinuity)).toBe(true);
+			// Before the second picture nobody can know how long the first one lasts.
+			expect(
+				segments
+					.flatMap(({ parts }) => parts)
+					.filter(({ isGap, startTicks }) => isGap && startTicks > (1000 + 1.2 / frameRate) * 90_000),
+			).toEqual([]);
+		},
+	);
 
-	it('becomes a quick one, and slow again', () => {
+	it('becomes a quick one, and slow again', async () => {
 		const watched = new WatchedBroadcast({ windowSeconds: 120 });
 		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		const at = (from: number, to: number, frameRate: number): AccessUnit[] =>
@@ -71,10 +75,9 @@ describe('a slow picture', () => {
 				random: seededRandom(5),
 			});
 		watched.feed([...at(1000, 1010, 1), ...at(1010, 1020, 30), ...at(1020, 1040, 1)]);
-		watched.broadcast.end();
-		watched.check();
+		watched.end();
 		expect(watched.faults).toEqual([]);
-		expect(watched.media('video0').faults).toEqual([]);
+		expect((await watched.media('video0')).faults).toEqual([]);
 		expect(watched.broadcast.counters.droppedUnits).toBe(0);
 	});
 });

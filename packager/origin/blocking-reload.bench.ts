@@ -1,4 +1,7 @@
-/** 20 000 held requests that share the broadcast's signal, as in the product: held, and then released, aborted or timed out. */
+/**
+ * 20 000 held requests that share the broadcast's signal, as in the product: held, and then released, aborted or timed
+ * out.
+ */
 import { describe, it } from 'vitest';
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import { BlockingReload, type WaitResult } from './blocking-reload.ts';

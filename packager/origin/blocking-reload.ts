@@ -1,8 +1,9 @@
 /** Holds requests until what they ask for exists. Knows neither playlists nor HTTP. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
+import { Timer } from '../../core/lifecycle/timer.ts';
 
 /** What is waited on: something that says when it has changed. */
-export interface ReloadSource {
+interface ReloadSource {
 	on(name: 'advanced', listener: () => void): () => void;
 }
 
@@ -14,7 +15,10 @@ export type WaitResult = 'ready' | 'timed-out' | 'aborted';
  * not wait for thousands of them. Twice as many gain nothing, half as many add turns.
  */
 const RELEASE_BATCH_SIZE = 256;
-/** Of a crowd: some milliseconds of answers, then a rest of so many times what they took. So it gets a third of the process at most. */
+/**
+ * Of a crowd: some milliseconds of answers, then a rest of so many times what they took. So it gets a third of the
+ * process at most.
+ */
 const CROWD_BATCH_SIZE = 32;
 const CROWD_REST = 2;
 const MAX_CROWD_REST_MS = 200;
@@ -29,13 +33,13 @@ type Waiter = {
 };
 /** Those who wait for the same thing. `crowd`: of clients that hold many, released after all others. */
 type Group = { key: unknown; isReady: () => boolean; waiters: Set<Waiter>; crowd: Set<Waiter> };
-/** Those whom one signal aborts. */
+/** Those that one signal aborts. */
 type Watch = { waiters: Set<Waiter>; onAbort: () => void };
 
 /**
- * The waiters on one source. To add, release or abort one costs the same however many there are: they stand in sets, one for
- * each thing that is waited for and one for each signal, and a signal that thousands share has one listener. A listener
- * for each waiter would make Node walk through all of them whenever one is added or removed.
+ * The waiters on one source. To add, release or abort one costs the same however many there are: they stand in sets,
+ * one for each thing that is waited for and one for each signal, and a signal that thousands share has one listener. A
+ * listener for each waiter would make Node walk through all of them whenever one is added or removed.
  */
 export class BlockingReload {
 	readonly #clock: Clock;
@@ -46,10 +50,15 @@ export class BlockingReload {
 	/** Those who wait for nothing but their turn. */
 	readonly #turns: Group = { key: undefined, isReady: () => true, waiters: new Set(), crowd: new Set() };
 	#waiterCount = 0;
-	#cancelBatch: (() => void) | undefined;
+	readonly #batchTimer: Timer;
+	/** Armed for the turn of the event loop in which the crowd's answers go out. */
+	readonly #costTimer: Timer;
+	#crowdAtMs = 0;
 
 	constructor(source: ReloadSource, clock: Clock) {
 		this.#clock = clock;
+		this.#batchTimer = new Timer(clock, () => this.#releaseBatch());
+		this.#costTimer = new Timer(clock, () => this.#restAfterCrowd());
 		this.#removeListener = source.on('advanced', () => this.#release());
 	}
 
@@ -60,9 +69,9 @@ export class BlockingReload {
 
 	/**
 	 * Resolves once `isReady()` is true, which is asked now and after each change; after `timeoutMs`; or when a signal
-	 * aborts. Never rejects and leaves nothing behind. Waits of the same `key` are for the same thing: after a change one of
-	 * them is asked for all. So what a change costs is bounded by the number of keys. `isOfCrowd`: after a change it is released
-	 * last, so that a client with thousands delays nobody but itself.
+	 * aborts. Never rejects and leaves nothing behind. Waits of the same `key` are for the same thing: after a change one
+	 * of them is asked for all. So what a change costs is bounded by the number of keys. `isOfCrowd`: after a change it
+	 * is released last, so that a client with thousands delays nobody but itself.
 	 */
 	wait(
 		isReady: () => boolean,
@@ -103,7 +112,10 @@ export class BlockingReload {
 		});
 	}
 
-	/** Resolves after all who wait for a change, at the pace of a crowd: the turn of a client that asks very often. As wait() otherwise. */
+	/**
+	 * Resolves after all who wait for a change, at the pace of a crowd: the turn of a client that asks very often. As
+	 * wait() otherwise.
+	 */
 	turn(timeoutMs: number, signals: readonly AbortSignal[] = []): Promise<WaitResult> {
 		if (signals.some((signal) => signal.aborted)) {
 			return Promise.resolve('aborted');
@@ -116,7 +128,7 @@ export class BlockingReload {
 	/** Ends all waits as aborted and listens no longer. */
 	close(): void {
 		this.#removeListener();
-		this.#cancelBatch?.();
+		this.#disarmBatch();
 		for (const { waiters, crowd } of [...this.#releasing, ...this.#groups.values()]) {
 			this.#settleAll(waiters, 'aborted');
 			this.#settleAll(crowd, 'aborted');
@@ -140,8 +152,8 @@ export class BlockingReload {
 
 	#giveTurns(): void {
 		this.#releasing.add(this.#turns);
-		if (this.#cancelBatch === undefined) {
-			this.#restFromCrowd();
+		if (!this.#batchTimer.isArmed && !this.#costTimer.isArmed) {
+			this.#beginRest();
 		}
 	}
 
@@ -196,16 +208,15 @@ export class BlockingReload {
 				this.#releasing.add(group);
 			}
 		}
-		this.#cancelBatch?.();
+		this.#disarmBatch();
 		this.#releaseBatch();
 	}
 
 	#releaseBatch(): void {
-		this.#cancelBatch = undefined;
 		if (!this.#releaseSome('waiters', RELEASE_BATCH_SIZE)) {
-			this.#cancelBatch = this.#clock.setTimeout(() => this.#releaseBatch(), 0);
+			this.#batchTimer.arm(0);
 		} else if (!this.#releaseSome('crowd', CROWD_BATCH_SIZE)) {
-			this.#restFromCrowd();
+			this.#beginRest();
 		} else {
 			this.#releasing.clear();
 		}
@@ -226,12 +237,18 @@ export class BlockingReload {
 	}
 
 	// What the answers cost shows when the event loop comes round.
-	#restFromCrowd(): void {
-		const beganAtMs = this.#clock.monotonicMs();
-		this.#cancelBatch = this.#clock.setTimeout(() => {
-			const tookMs = this.#clock.monotonicMs() - beganAtMs;
-			const restMs = Math.min(MAX_CROWD_REST_MS, tookMs * CROWD_REST);
-			this.#cancelBatch = this.#clock.setTimeout(() => this.#releaseBatch(), restMs);
-		}, 0);
+	#beginRest(): void {
+		this.#crowdAtMs = this.#clock.monotonicMs();
+		this.#costTimer.arm(0);
+	}
+
+	#restAfterCrowd(): void {
+		const tookMs = this.#clock.monotonicMs() - this.#crowdAtMs;
+		this.#batchTimer.arm(Math.min(MAX_CROWD_REST_MS, tookMs * CROWD_REST));
+	}
+
+	#disarmBatch(): void {
+		this.#batchTimer.disarm();
+		this.#costTimer.disarm();
 	}
 }

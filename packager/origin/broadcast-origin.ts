@@ -13,7 +13,7 @@ import type { HeldRequests } from './held-requests.ts';
 import { RenderedPlaylist, type RenderCounts, type RenderedBody } from './rendered-playlist.ts';
 
 /** A playlist with what a cache may know about it. */
-export type PlaylistAnswer = { body: RenderedBody; kind: AnswerKind };
+type PlaylistAnswer = { body: RenderedBody; kind: AnswerKind };
 
 /** Media with its type. */
 export type MediaAnswer = { bytes: Uint8Array; contentType: 'video/mp4' | 'audio/mp4' };
@@ -32,26 +32,27 @@ type WaitCondition = { key: string; isReady: () => boolean };
 type Served = { rendition: Rendition; rendered: RenderedPlaylist; reload: BlockingReload };
 
 /**
- * A media playlist is first asked for when there is a part, and has nothing to play before the first segment is whole, which
- * takes at most 3.45 s and the part after it. hls.js 1.7.4 waits 10 s for the first byte of one.
+ * A media playlist is first asked for when there is a part, and has nothing to play before the first segment is whole,
+ * which takes at most 3.45 s and the part after it. hls.js 1.7.4 waits 10 s for the first byte of one.
  */
 const FIRST_SEGMENT_HOLD_MS = 4000;
 /** Retry-After of everything that asks to be tried again. */
 const RETRY_AFTER_SECONDS = 1;
 
+type BroadcastOriginDependencies = {
+	broadcast: BroadcastPackager;
+	config: PackagerConfig;
+	clock: Clock;
+	held: HeldRequests;
+};
+
 /** The origin's side of one broadcast. */
 export class BroadcastOrigin {
-	readonly #broadcast: BroadcastPackager;
-	readonly #config: PackagerConfig;
-	readonly #clock: Clock;
-	readonly #held: HeldRequests;
+	readonly #deps: BroadcastOriginDependencies;
 	readonly #served = new Map<string, Served>();
 
-	constructor(options: { broadcast: BroadcastPackager; config: PackagerConfig; clock: Clock; held: HeldRequests }) {
-		this.#broadcast = options.broadcast;
-		this.#config = options.config;
-		this.#clock = options.clock;
-		this.#held = options.held;
+	constructor(deps: BroadcastOriginDependencies) {
+		this.#deps = deps;
 	}
 
 	/** Requests held now. */
@@ -70,15 +71,15 @@ export class BroadcastOrigin {
 
 	/** The channel as it stands in addresses. */
 	get channelName(): string {
-		return this.#broadcast.channelName;
+		return this.#deps.broadcast.channelName;
 	}
 
 	/**
-	 * Text of the multivariant playlist; the broadcast must be ready. `base` leads from the address under which it was asked for to
-	 * that of the channel, so that it plays also where a proxy has put a path before ours.
+	 * Text of the multivariant playlist; the broadcast must be ready. `base` leads from the address under which it was
+	 * asked for to that of the channel, so that it plays also where a proxy has put a path before ours.
 	 */
 	multivariantPlaylist(base: string): string {
-		const { broadcastId, renditions } = this.#broadcast;
+		const { broadcastId, renditions } = this.#deps.broadcast;
 		return formatMultivariantPlaylist(
 			renditions.map(({ trackId, config, rendition, frameRate }) => ({
 				trackId,
@@ -100,7 +101,7 @@ export class BroadcastOrigin {
 		await this.#takeTurn(reload, client);
 		const start: WaitCondition = { key: 'start', isReady: () => rendition.isPlayable };
 		if ((await this.#hold(reload, start, FIRST_SEGMENT_HOLD_MS, client)) !== 'ready') {
-			throw new SpillwayError('BROADCAST_STARTING', [this.#broadcast.channelName], {
+			throw new SpillwayError('BROADCAST_STARTING', [this.#deps.broadcast.channelName], {
 				retryAfterSeconds: RETRY_AFTER_SECONDS,
 			});
 		}
@@ -115,11 +116,11 @@ export class BroadcastOrigin {
 			key: `${mediaSequence} ${partIndex}`,
 			isReady: () => rendition.has(position) || rendition.hasEnded,
 		};
-		const result = await this.#hold(reload, asked, this.#config.reloadHoldMs, client);
-		// §6.2.5.2 suggests 503 after three target durations. We answer with the playlist as it stands, and sooner: hls.js 1.7.4
-		// takes two failures in a row at most, and gives up a blocking request after 0.8 target durations (playlist-loader.ts,
-		// "Override level/track timeout for LL-HLS requests"), so a publisher that is away for the grace window would lose all
-		// its viewers. The same goes for a server that is stopping.
+		const result = await this.#hold(reload, asked, this.#deps.config.reloadHoldMs, client);
+		// §6.2.5.2 suggests 503 after three target durations. We answer with the playlist as it stands, and sooner: hls.js
+		// 1.7.4 takes two failures in a row at most, and gives up a blocking request after 0.8 target durations
+		// (playlist-loader.ts, "Override level/track timeout for LL-HLS requests"), so a publisher that is away for the
+		// grace window would lose all its viewers. The same goes for a server that is stopping.
 		return {
 			body: rendered.body(directives.isDeltaWelcome),
 			kind: result === 'ready' ? 'blocking-playlist' : 'blocking-playlist-unfulfilled',
@@ -140,12 +141,12 @@ export class BroadcastOrigin {
 				key: file,
 				isReady: () => rendition.nextPartName !== file || rendition.hasEnded,
 			};
-			const result = await this.#hold(reload, asked, this.#config.reloadHoldMs, client);
+			const result = await this.#hold(reload, asked, this.#deps.config.reloadHoldMs, client);
 			if (result !== 'ready') {
 				throw new SpillwayError('PLAYLIST_TIMED_OUT', [], { retryAfterSeconds: RETRY_AFTER_SECONDS });
 			}
 		}
-		const bytes = await this.#broadcast.store.get(name);
+		const bytes = this.#deps.broadcast.store.get(name);
 		if (bytes === undefined) {
 			throw new SpillwayError('MEDIA_NOT_FOUND');
 		}
@@ -162,10 +163,10 @@ export class BroadcastOrigin {
 
 	/** A client that asks very often comes after all others, however often it asks. */
 	async #takeTurn(reload: BlockingReload, client: OriginClient): Promise<void> {
-		if (this.#held.isBusy(client.key)) {
-			const { leave } = this.#held.enter(this.#broadcast.broadcastId, client.key);
+		if (this.#deps.held.isBusy(client.key)) {
+			const { leave } = this.#deps.held.enter(this.#deps.broadcast.broadcastId, client.key);
 			try {
-				await reload.turn(this.#config.reloadHoldMs, [client.signal, this.#broadcast.signal]);
+				await reload.turn(this.#deps.config.reloadHoldMs, [client.signal, this.#deps.broadcast.signal]);
 			} finally {
 				leave();
 			}
@@ -182,8 +183,8 @@ export class BroadcastOrigin {
 		if (isReady()) {
 			return 'ready';
 		}
-		const { leave, isOfCrowd } = this.#held.enter(this.#broadcast.broadcastId, client.key);
-		const signals = [client.signal, this.#broadcast.signal];
+		const { leave, isOfCrowd } = this.#deps.held.enter(this.#deps.broadcast.broadcastId, client.key);
+		const signals = [client.signal, this.#deps.broadcast.signal];
 		try {
 			return await reload.wait(isReady, timeoutMs, signals, key, isOfCrowd);
 		} finally {
@@ -196,21 +197,21 @@ export class BroadcastOrigin {
 		if (known !== undefined) {
 			return known;
 		}
-		const rendition = this.#broadcast.rendition(trackId);
-		if (rendition === undefined || this.#broadcast.state === 'closed') {
+		const rendition = this.#deps.broadcast.rendition(trackId);
+		if (rendition === undefined || this.#deps.broadcast.state === 'closed') {
 			throw new SpillwayError('MEDIA_NOT_FOUND');
 		}
 		const served: Served = {
 			rendition,
 			rendered: new RenderedPlaylist(rendition, (isDelta) => this.#formatPlaylist(rendition, isDelta)),
-			reload: new BlockingReload(rendition, this.#clock),
+			reload: new BlockingReload(rendition, this.#deps.clock),
 		};
 		this.#served.set(trackId, served);
 		return served;
 	}
 
 	#formatPlaylist(rendition: Rendition, isDelta: boolean): string {
-		const reports = this.#broadcast.renditions
+		const reports = this.#deps.broadcast.renditions
 			.filter((other) => other.rendition !== rendition)
 			.map((other) => {
 				const last = other.rendition.lastPosition!;

@@ -1,4 +1,7 @@
-/** Held requests over real connections, HTTP/1.1 and HTTP/2 alike: bounded, answered together, forgotten when a client goes. */
+/**
+ * Held requests over real connections, HTTP/1.1 and HTTP/2 alike: bounded, answered together, forgotten when a client
+ * goes.
+ */
 import { once } from 'node:events';
 import http from 'node:http';
 import http2 from 'node:http2';

@@ -18,7 +18,7 @@ function isRefused(held: HeldRequests, place: string, client: string | undefined
 
 describe('HeldRequests', () => {
 	it('refuses a client above its share, over all broadcasts, and nobody else', () => {
-		const held = new HeldRequests({ maxHeldRequests: 1000, maxHeldRequestsPerAddress: 40 }, new FakeClock());
+		const held = new HeldRequests(new FakeClock(), { maxHeldRequests: 1000, maxHeldRequestsPerAddress: 40 });
 		for (let count = 0; count < 40; count++) {
 			expect(isRefused(held, `broadcast ${count % 2}`, 'greedy')).toBe(false);
 		}
@@ -29,7 +29,7 @@ describe('HeldRequests', () => {
 	});
 
 	it('keeps the last quarter of a broadcast for clients that hold few', () => {
-		const held = new HeldRequests({ maxHeldRequests: 400, maxHeldRequestsPerAddress: 400 }, new FakeClock());
+		const held = new HeldRequests(new FakeClock(), { maxHeldRequests: 400, maxHeldRequestsPerAddress: 400 });
 		let admitted = 0;
 		while (!isRefused(held, 'one', 'greedy')) {
 			admitted++;
@@ -46,7 +46,7 @@ describe('HeldRequests', () => {
 	});
 
 	it('tells who is of a crowd, so that others are answered first', () => {
-		const held = new HeldRequests({ maxHeldRequests: 1000, maxHeldRequestsPerAddress: 1000 }, new FakeClock());
+		const held = new HeldRequests(new FakeClock(), { maxHeldRequests: 1000, maxHeldRequestsPerAddress: 1000 });
 		const ofHousehold = Array.from({ length: 30 }, () => held.enter('one', 'household').isOfCrowd);
 		expect(ofHousehold.filter((isOfCrowd) => !isOfCrowd)).toHaveLength(16);
 		const unknown = Array.from({ length: 30 }, () => held.enter('one', undefined).isOfCrowd);
@@ -55,7 +55,7 @@ describe('HeldRequests', () => {
 
 	it('tells who asks more often than twenty viewers, and when they no longer do', async () => {
 		const clock = new FakeClock();
-		const held = new HeldRequests({ maxHeldRequests: 1000, maxHeldRequestsPerAddress: 1000 }, clock);
+		const held = new HeldRequests(clock, { maxHeldRequests: 1000, maxHeldRequestsPerAddress: 1000 });
 		const ask = async (perSecond: number): Promise<number> => {
 			let busyCount = 0;
 			for (let index = 0; index < 2 * perSecond; index++) {
@@ -74,7 +74,7 @@ describe('HeldRequests', () => {
 	it('remembers nothing of those who have left', () => {
 		fc.assert(
 			fc.property(fc.array(fc.tuple(fc.nat(3), fc.nat(5), fc.boolean()), { maxLength: 80 }), (steps) => {
-				const held = new HeldRequests({ maxHeldRequests: 20, maxHeldRequestsPerAddress: 6 }, new FakeClock());
+				const held = new HeldRequests(new FakeClock(), { maxHeldRequests: 20, maxHeldRequestsPerAddress: 6 });
 				const leaves: (() => void)[] = [];
 				for (const [place, client, isLeaving] of steps) {
 					if (isLeaving) {

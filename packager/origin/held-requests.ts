@@ -1,17 +1,22 @@
-/** Bounds how many requests are held, for each broadcast and for each client, and tells who asks too often. Knows no HTTP and holds nothing itself. */
+/**
+ * Bounds how many requests are held, for each broadcast and for each client, and tells who asks too often. Knows no
+ * HTTP and holds nothing itself.
+ */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import { TokenBuckets } from '../../core/limits/token-bucket.ts';
 
 /** Limits of {@link HeldRequests}. */
-export type HeldRequestLimits = {
+type HeldRequestLimits = {
 	/** For one broadcast. */
 	maxHeldRequests: number;
 	/** Of one client, over all broadcasts. */
 	maxHeldRequestsPerAddress: number;
 };
 
-/** Above this share of a broadcast's room only clients that hold few may come, so that a few greedy ones cannot fill it. */
+/**
+ * Above this share of a broadcast's room only clients that hold few may come, so that a few greedy ones cannot fill it.
+ */
 const OPEN_SHARE = 0.75;
 /** Held requests of a household: a player holds two at a time, picture and sound, and a hinted part each. */
 const FEW_REQUESTS = 16;
@@ -21,7 +26,7 @@ const FREE_RATE = { perSecond: 400, burst: 200 };
 const MAX_CLIENTS = 10_000;
 
 /** A request that is held. */
-export type HeldPlace = {
+type HeldPlace = {
 	/** Lets it go. Idempotent. */
 	leave: () => void;
 	/** Its client holds many: others are answered first. */
@@ -35,14 +40,14 @@ export class HeldRequests {
 	readonly #byClient = new Map<string, number>();
 	readonly #rates: TokenBuckets;
 
-	constructor(limits: HeldRequestLimits, clock: Clock) {
+	constructor(clock: Clock, limits: HeldRequestLimits) {
 		this.#limits = limits;
 		this.#rates = new TokenBuckets(clock, FREE_RATE, MAX_CLIENTS);
 	}
 
 	/**
-	 * Admits one more request of `client` at `place`, a broadcast or a channel that starts. Without a client it is counted for the
-	 * place alone. Throws HELD_REQUESTS_FULL.
+	 * Admits one more request of `client` at `place`, a broadcast or a channel that starts. Without a client it is
+	 * counted for the place alone. Throws HELD_REQUESTS_FULL.
 	 */
 	enter(place: string, client: string | undefined): HeldPlace {
 		const { maxHeldRequests, maxHeldRequestsPerAddress } = this.#limits;

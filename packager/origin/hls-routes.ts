@@ -4,13 +4,12 @@ import { SpillwayError } from '../../core/errors/errors.ts';
 import { preflightHeaders, PUBLIC_METHODS } from '../../core/protocol/api/cors.ts';
 import { parseDeliveryDirectives } from '../playlist/delivery-directives.ts';
 import type { BroadcastOrigin, MediaAnswer, OriginClient } from './broadcast-origin.ts';
-import { readByteRange } from './byte-range.ts';
 import { cacheControl, type AnswerKind } from './cache-policy.ts';
-import { chooseCoding } from './content-coding.ts';
+import { chooseCoding, readByteRange } from './request-headers.ts';
 import type { RenderedBody } from './rendered-playlist.ts';
 
 /** What the routes need to find a broadcast. */
-export interface HlsDirectory {
+interface HlsDirectory {
 	/** The origin of the channel's broadcast, held while it starts. Throws SpillwayError when there is none. */
 	liveOrigin(channelName: string, client: OriginClient): Promise<BroadcastOrigin>;
 	/** The origin of a broadcast that is live or ended lately. */
@@ -36,8 +35,9 @@ export function createHlsRoutes(directory: HlsDirectory): FastifyPluginAsync {
 		// Media is public, or protected by what stands before these routes, and is played from any page.
 		server.addHook('onRequest', async (_request, reply) => {
 			reply.header('access-control-allow-origin', '*');
-			// hls.js reads Age and Date to find out how old a cached playlist is, others the length, the range and CMSD. "*" names all of
-			// them, as nothing here is asked for with credentials, and is short: it goes out five times a second.
+			// hls.js reads Age and Date to find out how old a cached playlist is, others the length, the range and CMSD. "*"
+			// names all of them, as nothing here is asked for with credentials, and is short: it goes out five times a
+			// second.
 			reply.header('access-control-expose-headers', '*');
 			reply.header('cross-origin-resource-policy', 'cross-origin');
 			reply.header('timing-allow-origin', '*');
@@ -113,7 +113,10 @@ class RequestClient implements OriginClient {
 	}
 }
 
-/** Leads from the address of the request to `/hls/{channel}/`, without naming anything that a proxy may have put before it. */
+/**
+ * Leads from the address of the request to `/hls/{channel}/`, without naming anything that a proxy may have put before
+ * it.
+ */
 function channelBase(request: FastifyRequest<{ Params: ChannelParams }>, channelName: string): string {
 	// A slash at the end is ignored by our router, but not by what resolves addresses.
 	const up = request.url.split('?')[0]!.endsWith('/') ? '../' : '';

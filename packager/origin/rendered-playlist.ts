@@ -1,12 +1,12 @@
 /** The bytes of a rendition's playlist, made once per version and shared by everyone who asks. */
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
-import type { ContentCoding } from './content-coding.ts';
+import type { ContentCoding } from './request-headers.ts';
 
 /** One body, plain and compressed. */
 export type RenderedBody = { plain: Buffer; compressed: (coding: ContentCoding) => Buffer };
 
 /** What is rendered. */
-export interface PlaylistSource {
+interface PlaylistSource {
 	/** Changes whenever the text would. */
 	readonly version: number;
 }
@@ -31,7 +31,6 @@ export class RenderedPlaylist {
 		this.#format = format;
 	}
 
-	/** See {@link RenderCounts}. */
 	get counts(): RenderCounts {
 		return { ...this.#counts };
 	}

@@ -2,12 +2,21 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SpillwayError } from '../../core/errors/errors.ts';
-import {
-	checkAdvanceLimit,
-	formatDeliveryDirectives,
-	parseDeliveryDirectives,
-	type DeliveryDirectives,
-} from './delivery-directives.ts';
+import { checkAdvanceLimit, parseDeliveryDirectives, type DeliveryDirectives } from './delivery-directives.ts';
+
+function formatDeliveryDirectives(directives: DeliveryDirectives): string {
+	const parameters = new URLSearchParams();
+	if (directives.mediaSequence !== undefined) {
+		parameters.set('_HLS_msn', String(directives.mediaSequence));
+	}
+	if (directives.partIndex !== undefined) {
+		parameters.set('_HLS_part', String(directives.partIndex));
+	}
+	if (directives.isDeltaWelcome) {
+		parameters.set('_HLS_skip', 'YES');
+	}
+	return parameters.toString();
+}
 
 describe('parseDeliveryDirectives', () => {
 	it('reads what was formatted', () => {

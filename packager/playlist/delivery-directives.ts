@@ -20,8 +20,9 @@ const ADVANCE_PART_LIMIT = Math.ceil(3 / PART_TARGET_SECONDS);
 const WHOLE_NUMBER = /^\d{1,15}$/;
 
 /**
- * Reads the directives. Ignored are unknown parameters (§6.2.5), a `_HLS_skip` of another value than YES and v2 (the full playlist is
- * always right), parameters without a value, and repetitions of the same value. Throws DELIVERY_DIRECTIVE_INVALID.
+ * Reads the directives. Ignored are unknown parameters (§6.2.5), a `_HLS_skip` of another value than YES and v2 (the
+ * full playlist is always right), parameters without a value, and repetitions of the same value. Throws
+ * DELIVERY_DIRECTIVE_INVALID.
  */
 export function parseDeliveryDirectives(query: Readonly<Record<string, unknown>>): DeliveryDirectives {
 	const mediaSequence = parseWholeNumber('_HLS_msn', query['_HLS_msn']);
@@ -32,21 +33,6 @@ export function parseDeliveryDirectives(query: Readonly<Record<string, unknown>>
 		throw new SpillwayError('DELIVERY_DIRECTIVE_INVALID', ['_HLS_part needs _HLS_msn']);
 	}
 	return { mediaSequence, partIndex, isDeltaWelcome: skip === 'YES' || skip === 'v2' };
-}
-
-/** The query string that asks for what the directives say; the reverse of {@link parseDeliveryDirectives}. */
-export function formatDeliveryDirectives(directives: DeliveryDirectives): string {
-	const parameters = new URLSearchParams();
-	if (directives.mediaSequence !== undefined) {
-		parameters.set('_HLS_msn', String(directives.mediaSequence));
-	}
-	if (directives.partIndex !== undefined) {
-		parameters.set('_HLS_part', String(directives.partIndex));
-	}
-	if (directives.isDeltaWelcome) {
-		parameters.set('_HLS_skip', 'YES');
-	}
-	return parameters.toString();
 }
 
 /** Throws DELIVERY_DIRECTIVE_INVALID when the position lies too far ahead of `last`, the newest part listed. */

@@ -1,7 +1,6 @@
 /** Writes the text of a media playlist from the state of a rendition. Knows no HTTP and keeps no state. */
-import { PART_LISTING_SECONDS } from '../config/packager-config.ts';
+import { PART_LISTING_SECONDS, SKIP_BOUNDARY_SECONDS } from '../config/packager-config.ts';
 import { isGapSegment, segmentSeconds, type Segment } from '../rendition/segment.ts';
-import { skippableSegmentCount } from './delta-update.ts';
 import {
 	headerLines,
 	mapLine,
@@ -14,7 +13,7 @@ import {
 	type RenditionReport,
 } from './playlist-tags.ts';
 
-/** What {@link formatMediaPlaylist} needs of a rendition. */
+/** What {@link formatMediaPlaylist} needs of a rendition. @internal for tests */
 export type MediaPlaylistState = {
 	/** Oldest first; only the last may be open. */
 	segments: readonly Segment[];
@@ -29,7 +28,7 @@ export type MediaPlaylistState = {
 };
 
 /** What does not come from the rendition itself. */
-export type MediaPlaylistOptions = {
+type MediaPlaylistOptions = {
 	/** Leave out old segments (`_HLS_skip`). Ignored after the end (§6.2.5.1). */
 	isDelta: boolean;
 	/** Of each other rendition of the broadcast. */
@@ -87,4 +86,21 @@ export function formatMediaPlaylist(state: MediaPlaylistState, options: MediaPla
 		text += renditionReportLine(report);
 	}
 	return text;
+}
+
+/**
+ * How many of the oldest segments lie before the skip boundary: further from the end than CAN-SKIP-UNTIL (§6.2.5.1).
+ */
+function skippableSegmentCount(segments: readonly Segment[]): number {
+	let fromEndSeconds = segments.reduce((sum, segment) => sum + segmentSeconds(segment), 0);
+	let count = 0;
+	for (const segment of segments) {
+		fromEndSeconds -= segmentSeconds(segment);
+		// fromEndSeconds is now the distance of the segment's end from the playlist's end.
+		if (fromEndSeconds <= SKIP_BOUNDARY_SECONDS) {
+			break;
+		}
+		count++;
+	}
+	return count;
 }

@@ -8,7 +8,7 @@ import {
 } from '../../core/media/codecs.ts';
 import { PLAYLIST_VERSION, quoted } from './playlist-tags.ts';
 
-/** One media playlist as the multivariant playlist lists it. */
+/** One media playlist as the multivariant playlist lists it. @internal for tests */
 export type ListedRendition<Config extends TrackConfig = TrackConfig> = {
 	trackId: string;
 	/** Address of its media playlist. */
@@ -22,8 +22,8 @@ export type ListedRendition<Config extends TrackConfig = TrackConfig> = {
 
 const AUDIO_GROUP = 'audio';
 /**
- * What BANDWIDTH adds to the measured peak. It must not be below what is measured later (Apple's validator, "Measured peak
- * bitrate … exceeds error tolerance") and should be within 10 % of it.
+ * What BANDWIDTH adds to the measured peak. It must not be below what is measured later (Apple's validator, "Measured
+ * peak bitrate … exceeds error tolerance") and should be within 10 % of it.
  */
 const BANDWIDTH_MARGIN_RATIO = 1.1;
 
@@ -70,9 +70,9 @@ function variantLines(
 		...(video ? [`RESOLUTION=${resolution(video.config)}`] : []),
 		...(video?.frameRate ? [`FRAME-RATE=${video.frameRate.toFixed(3)}`] : []),
 		...(hasAudioGroup ? [`AUDIO=${quoted(AUDIO_GROUP)}`] : []),
-		// We offer no captions. Where nobody says so, shaka-player 5.2.12 looks for some in up to three segments before it plays,
-		// in low-latency mode in the open one, too, which has no address yet: it fails in the first 6 s of a broadcast
-		// (hls_parser.js, getClosedCaptionProbeSegments_).
+		// We offer no captions. Where nobody says so, shaka-player 5.2.12 looks for some in up to three segments before it
+		// plays, in low-latency mode in the open one, too, which has no address yet: it fails in the first 6 s of a
+		// broadcast (hls_parser.js, getClosedCaptionProbeSegments_).
 		...(video ? ['CLOSED-CAPTIONS=NONE'] : []),
 	];
 	return `#EXT-X-STREAM-INF:${attributes.join(',')}\n${(video ?? audios[0]!).uri}\n`;

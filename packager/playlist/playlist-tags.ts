@@ -8,8 +8,8 @@ import {
 } from '../config/packager-config.ts';
 
 /**
- * EXT-X-VERSION of every playlist. EXT-X-SKIP asks for 9 (§8); it is the same without, because Apple's validator reports
- * a tag that changes.
+ * EXT-X-VERSION of every playlist. EXT-X-SKIP asks for 9 (§8); it is the same without, because Apple's validator
+ * reports a tag that changes.
  */
 export const PLAYLIST_VERSION = 9;
 
@@ -17,14 +17,14 @@ const UNITS_PER_SECOND = 1e8;
 const PART_TARGET_UNITS = Math.round(PART_TARGET_SECONDS * UNITS_PER_SECOND);
 
 /**
- * A part's duration as the playlists print it, in units of 10 ns: always a trace more than it is (10 to 20 ns), and never
- * more than PART-TARGET.
+ * A part's duration as the playlists print it, in units of 10 ns: always a trace more than it is (10 to 20 ns), and
+ * never more than PART-TARGET.
  *
  * shaka-player 5.2.12 adds up these durations to the time at which it expects a part, and compares that with the part's
- * `tfdt`. It shifts what it appends by the difference plus 1 ms (media_source_engine.js, setTimestampOffset_), and renews the
- * shift when it and a later part's difference are 1 ms apart or more (appendBuffer). With exact durations they are 1 ms
- * apart to the last bit, so that rounding decides. A new shift resets the decoder, and all up to the next independent part
- * is lost. Durations that grow by a trace keep the two less than 1 ms apart.
+ * `tfdt`. It shifts what it appends by the difference plus 1 ms (media_source_engine.js, setTimestampOffset_), and
+ * renews the shift when it and a later part's difference are 1 ms apart or more (appendBuffer). With exact durations
+ * they are 1 ms apart to the last bit, so that rounding decides. A new shift resets the decoder, and all up to the next
+ * independent part is lost. Durations that grow by a trace keep the two less than 1 ms apart.
  */
 function partUnits(seconds: number): number {
 	return Math.min(Math.floor(seconds * UNITS_PER_SECOND) + 2, PART_TARGET_UNITS);
@@ -34,12 +34,12 @@ function formatUnits(units: number): string {
 	return (units / UNITS_PER_SECOND).toFixed(8);
 }
 
-/** Seconds of a part, as printed. */
+/** Seconds of a part, as printed. @internal for tests */
 export function formatPartSeconds(seconds: number): string {
 	return formatUnits(partUnits(seconds));
 }
 
-/** Seconds of a segment of these parts: what their printed durations add up to, exactly. */
+/** Seconds of a segment of these parts: what their printed durations add up to, exactly. @internal for tests */
 export function formatSegmentSeconds(partSeconds: readonly number[]): string {
 	return formatUnits(partSeconds.reduce((sum, seconds) => sum + partUnits(seconds), 0));
 }

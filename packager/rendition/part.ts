@@ -1,18 +1,18 @@
 /** A part (Partial Segment): the addressable piece of a segment that EXT-X-PART lists. */
 
 /** What is kept of a sample, so that its part can be described again (recording) or rewritten (encryption). */
-export type SampleFacts = {
+type SampleFacts = {
 	sizeBytes: number;
 	durationTicks: number;
 	compositionOffsetTicks: number;
 	isSync: boolean;
 };
 
-/** One part, complete. Its bytes are in the segment store under its name, unless it is a gap. */
+/** One part, complete. Its bytes are in the live window under its name, unless it is a gap. */
 export type Part = {
 	/**
-	 * File name beside the playlist. Parts count through the whole broadcast, not per segment: so the name of the next part
-	 * is known before anyone knows whether it opens a new segment, and a preload hint is never wrong.
+	 * File name beside the playlist. Parts count through the whole broadcast, not per segment: so the name of the next
+	 * part is known before anyone knows whether it opens a new segment, and a preload hint is never wrong.
 	 */
 	name: string;
 	/** Decode time of the first sample. */

@@ -4,13 +4,14 @@ import type { TrackId } from '../../core/media/access-unit.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import { concatBytes } from '../cmaf/box-writer.ts';
 import { PART_MINIMUM_SECONDS, PART_TARGET_SECONDS } from '../config/packager-config.ts';
-import type { SegmentStore } from '../store/segment-store.ts';
+import type { LiveWindow } from '../store/live-window.ts';
 import { gapName, partName, type Part } from './part.ts';
 import type { RunDates } from './run-dates.ts';
 import { segmentName, segmentSeconds, type Segment } from './segment.ts';
+import { SegmentWindow } from './segment-window.ts';
 
 /** Events of a rendition. */
-export type RenditionEvents = {
+type RenditionEvents = {
 	/** A part is complete and can be fetched. */
 	partAdded: [part: Part];
 	/** A segment is complete and can be fetched. */
@@ -22,32 +23,26 @@ export type RenditionEvents = {
 };
 
 /** A place in the playlist: a segment, or a part of it (from 0). */
-export type PlaylistPosition = { mediaSequence: number; partIndex: number | undefined };
+type PlaylistPosition = { mediaSequence: number; partIndex: number | undefined };
 
 /** A part as its writer hands it over. `bytes` is undefined for a gap. */
-export type NewPart = Pick<Part, 'startTicks' | 'durationTicks' | 'isIndependent' | 'samples'> & {
+type NewPart = Pick<Part, 'startTicks' | 'durationTicks' | 'isIndependent' | 'samples'> & {
 	bytes: Uint8Array | undefined;
 	/** When its first sample was captured. */
 	programDateTimeMs: number;
 };
 
-/** However much memory is short, this many complete segments stay listed: players need three target durations. */
-const LEAST_SEGMENT_COUNT = 6;
-
-type RemovedSegment = { segment: Segment; deleteAtSeconds: number };
-
 /** One rendition of one broadcast. */
 export class Rendition extends TypedEmitter<RenditionEvents> {
 	readonly trackId: TrackId;
-	readonly #store: SegmentStore;
-	#windowSeconds: number;
-	#segments: Segment[] = [];
-	#removed: RemovedSegment[] = [];
+	readonly #store: LiveWindow;
+	readonly #window: SegmentWindow;
 	#nextMediaSequence = 1;
 	#nextPartNumber = 1;
 	#nextGapNumber = 1;
 	#nextInitNumber = 0;
-	#removedDiscontinuityCount: number;
+	/** Discontinuities before its first segment. */
+	#firstDiscontinuitySequence: number;
 	#discontinuitySequence: number;
 	#isDiscontinuityDue = false;
 	/** The open segment has all its parts. */
@@ -61,27 +56,23 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 	#version = 0;
 	#hasEnded = false;
 	#peakSegmentBps = 0;
-	#earlyEvictionCount = 0;
 
 	/** `discontinuitySequence`: discontinuities that the broadcast had before this rendition began. */
-	constructor(options: {
-		trackId: TrackId;
-		store: SegmentStore;
-		windowSeconds: number;
-		discontinuitySequence: number;
-		logger: Logger;
-	}) {
-		super(options.logger);
+	constructor(
+		{ store, logger }: { store: LiveWindow; logger: Logger },
+		options: { trackId: TrackId; windowSeconds: number; discontinuitySequence: number },
+	) {
+		super(logger);
 		this.trackId = options.trackId;
-		this.#store = options.store;
-		this.#windowSeconds = options.windowSeconds;
+		this.#store = store;
+		this.#window = new SegmentWindow((segment) => this.#forget(segment), options.windowSeconds);
 		this.#discontinuitySequence = options.discontinuitySequence;
-		this.#removedDiscontinuityCount = options.discontinuitySequence;
+		this.#firstDiscontinuitySequence = options.discontinuitySequence;
 	}
 
 	/** Listed segments, oldest first; the last one may be open. */
 	get segments(): readonly Segment[] {
-		return this.#segments;
+		return this.#window.listed;
 	}
 
 	/** Counts up with every change of the playlist. */
@@ -96,12 +87,12 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 
 	/** EXT-X-MEDIA-SEQUENCE. Starts at 1: before 1.7.4, hls.js did not block on a playlist that ends with 0. */
 	get mediaSequence(): number {
-		return this.#segments[0]?.mediaSequence ?? this.#nextMediaSequence;
+		return this.segments[0]?.mediaSequence ?? this.#nextMediaSequence;
 	}
 
 	/** EXT-X-DISCONTINUITY-SEQUENCE: discontinuities that have left the window. */
 	get removedDiscontinuityCount(): number {
-		return this.#removedDiscontinuityCount;
+		return this.#firstDiscontinuitySequence + this.#window.removedDiscontinuityCount;
 	}
 
 	/** Name that the next part will have. */
@@ -121,7 +112,7 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 
 	/** True once a player has something to begin with. hls.js and FFmpeg refuse a playlist without a whole segment. */
 	get isPlayable(): boolean {
-		return this.#segments[0]?.isComplete === true;
+		return this.segments[0]?.isComplete === true;
 	}
 
 	/** True once any real part exists. */
@@ -134,15 +125,15 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 		if (this.#peakSegmentBps > 0) {
 			return this.#peakSegmentBps;
 		}
-		const sizeBytes = this.#segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
-		const seconds = this.#segments.reduce((sum, segment) => sum + segmentSeconds(segment), 0);
+		const sizeBytes = this.segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
+		const seconds = this.segments.reduce((sum, segment) => sum + segmentSeconds(segment), 0);
 		// A few pictures of a broken run last next to nothing, and would make gigabits of any size.
 		return (sizeBytes * 8) / Math.max(seconds, PART_MINIMUM_SECONDS);
 	}
 
 	/** Where the media listed ends, in seconds of the broadcast's timeline; 0 before there is any. */
 	get endSeconds(): number {
-		const last = this.#segments.at(-1);
+		const last = this.segments.at(-1);
 		return last === undefined ? 0 : (last.startTicks + last.durationTicks) / last.timescale;
 	}
 
@@ -150,7 +141,7 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 	get bytesPerSecond(): number {
 		let bytes = 0;
 		let seconds = 0;
-		for (const segment of this.#segments) {
+		for (const segment of this.segments) {
 			bytes += segment.sizeBytes;
 			seconds += segmentSeconds(segment);
 		}
@@ -159,23 +150,23 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 
 	/** Segments deleted before they might have been, to keep the memory bound. */
 	get earlyEvictionCount(): number {
-		return this.#earlyEvictionCount;
+		return this.#window.earlyEvictionCount;
 	}
 
 	/** The newest part, for rendition reports; undefined before the first. */
 	get lastPosition(): { mediaSequence: number; partIndex: number } | undefined {
-		const last = this.#segments.at(-1);
+		const last = this.segments.at(-1);
 		return last && { mediaSequence: last.mediaSequence, partIndex: last.parts.length - 1 };
 	}
 
 	/** True when the playlist has reached the position (draft-pantos-hls-rfc8216bis §6.2.5.2). */
 	has(position: PlaylistPosition): boolean {
-		const last = this.#segments.at(-1);
+		const last = this.segments.at(-1);
 		if (last === undefined || position.mediaSequence > last.mediaSequence) {
 			return false;
 		}
 		if (position.mediaSequence < last.mediaSequence) {
-			const asked = this.#segments.find((segment) => segment.mediaSequence === position.mediaSequence);
+			const asked = this.segments.find((segment) => segment.mediaSequence === position.mediaSequence);
 			// "If the Client requests a Part Index greater than that of the final Partial Segment of the Parent Segment, the
 			// Server MUST treat the request as one for Part Index 0 of the following Parent Segment."
 			const isPast =
@@ -193,10 +184,10 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 		dates: RunDates;
 	}): void {
 		this.completeSegment();
-		this.#isDiscontinuityDue = run.discontinuitySequence > this.#discontinuitySequence && this.#segments.length > 0;
+		this.#isDiscontinuityDue = run.discontinuitySequence > this.#discontinuitySequence && this.segments.length > 0;
 		this.#discontinuitySequence = run.discontinuitySequence;
-		if (this.#segments.length === 0) {
-			this.#removedDiscontinuityCount = run.discontinuitySequence;
+		if (this.segments.length === 0) {
+			this.#firstDiscontinuitySequence = run.discontinuitySequence;
 		}
 		this.#timescale = run.timescale;
 		this.#dates = run.dates;
@@ -234,7 +225,7 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 
 	/** Adds a segment of nothing after all that there is, which has to be complete. */
 	addGapSegment(seconds: number): void {
-		const last = this.#segments.at(-1);
+		const last = this.segments.at(-1);
 		if (last === undefined) {
 			return;
 		}
@@ -257,10 +248,10 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 	}
 
 	/**
-	 * The open segment has all its parts. It is listed as complete (EXTINF) together with the next part, not before: hls.js 1.7.4
-	 * takes a listed segment whose last 0.2 s it does not have for loaded (fragment-tracker.js, getBufferedTimes). When it learns
-	 * while it appends one part that the next one is the segment's last, and a short one, it never loads that, nor anything after it,
-	 * until it is 6 s behind.
+	 * The open segment has all its parts. It is listed as complete (EXTINF) together with the next part, not before:
+	 * hls.js 1.7.4 takes a listed segment whose last 0.2 s it does not have for loaded (fragment-tracker.js,
+	 * getBufferedTimes). When it learns while it appends one part that the next one is the segment's last, and a short
+	 * one, it never loads that, nor anything after it, until it is 6 s behind.
 	 */
 	finishSegment(): void {
 		this.#isSegmentFull = true;
@@ -274,7 +265,7 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 	}
 
 	#complete(): boolean {
-		const segment = this.#segments.at(-1);
+		const segment = this.segments.at(-1);
 		this.#isSegmentFull = false;
 		if (segment === undefined || segment.isComplete) {
 			return false;
@@ -285,7 +276,7 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 		if (segmentSeconds(segment) >= 1) {
 			this.#peakSegmentBps = Math.max(this.#peakSegmentBps, (segment.sizeBytes * 8) / segmentSeconds(segment));
 		}
-		this.#slide();
+		this.#window.slide(this.#mediaSeconds);
 		this.emit('segmentAdded', segment);
 		return true;
 	}
@@ -303,19 +294,12 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 
 	/** Makes the window shorter, because memory is short. Never longer again: viewers have seen the short one. */
 	shrinkWindow(windowSeconds: number): void {
-		this.#windowSeconds = Math.min(this.#windowSeconds, windowSeconds);
-		this.#slide();
+		this.#window.shrink(windowSeconds, this.#mediaSeconds);
 	}
 
 	/** Forgets the oldest removed segment ahead of its time. False when there is none. */
 	evictEarly(): boolean {
-		const oldest = this.#removed.shift();
-		if (oldest === undefined) {
-			return false;
-		}
-		this.#delete(oldest.segment);
-		this.#earlyEvictionCount++;
-		return true;
+		return this.#window.evictEarly();
 	}
 
 	#dateMs(first: NewPart): number {
@@ -324,7 +308,7 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 	}
 
 	#openSegment(first: NewPart): Segment {
-		const last = this.#segments.at(-1);
+		const last = this.segments.at(-1);
 		if (last !== undefined && !last.isComplete && !this.#isSegmentFull) {
 			return last;
 		}
@@ -346,7 +330,7 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 		};
 		this.#isDiscontinuityDue = false;
 		this.#isInitNew = false;
-		this.#segments.push(segment);
+		this.#window.add(segment);
 		return segment;
 	}
 
@@ -367,45 +351,12 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 		}
 	}
 
-	#slide(): void {
-		let listedSeconds = this.#segments.reduce((sum, segment) => sum + segmentSeconds(segment), 0);
-		while (this.#segments.length > LEAST_SEGMENT_COUNT) {
-			const oldest = this.#segments[0]!;
-			const oldestSeconds = segmentSeconds(oldest);
-			if (listedSeconds - oldestSeconds < this.#windowSeconds) {
-				break;
-			}
-			this.#segments.shift();
-			if (oldest.hasDiscontinuity) {
-				this.#removedDiscontinuityCount++;
-			}
-			// §6.2.2: it stays available for its own duration plus that of the playlists it was listed in.
-			this.#removed.push({ segment: oldest, deleteAtSeconds: this.#mediaSeconds + oldestSeconds + listedSeconds });
-			listedSeconds -= oldestSeconds;
-		}
-		for (
-			let next = this.#removed[0];
-			next !== undefined && next.deleteAtSeconds <= this.#mediaSeconds;
-			next = this.#removed[0]
-		) {
-			this.#removed.shift();
-			this.#delete(next.segment);
-		}
-	}
-
-	#delete(segment: Segment): void {
-		this.#store.delete(this.#storeName(segment.name));
-		for (const part of segment.parts) {
-			this.#store.delete(this.#storeName(part.name));
+	#forget(segment: Segment): void {
+		for (const { name } of [segment, ...segment.parts]) {
+			this.#store.delete(this.#storeName(name));
 		}
 		const { initName } = segment;
-		const isUsed = (entry: Segment): boolean => entry.initName === initName;
-		if (
-			initName !== undefined &&
-			initName !== this.#initName &&
-			!this.#segments.some(isUsed) &&
-			!this.#removed.some((entry) => isUsed(entry.segment))
-		) {
+		if (initName !== undefined && initName !== this.#initName && !this.#window.uses(initName)) {
 			this.#store.delete(this.#storeName(initName));
 		}
 	}

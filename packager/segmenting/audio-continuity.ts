@@ -1,7 +1,7 @@
 /** Keeps an audio track's timeline gapless: frame after frame, with drift steered out and holes named. Pure. */
 
 /** What to do with an audio frame. */
-export type AudioFramePlan =
+type AudioFramePlan =
 	/** Write it, for this long: its nominal duration, a few ticks more or less while a drift is steered out. */
 	| { kind: 'keep'; durationTicks: number }
 	/** Write this many frames of silence first, then plan again. */
@@ -18,8 +18,8 @@ const FAST_STEER_TICKS = 16;
 const HOLE_FRAMES = 2;
 
 /**
- * Plans one frame. `expectedTicks` is where the media written so far ends, `sourceTicks` what the frame itself says; both
- * in ticks of `sampleRate`.
+ * Plans one frame. `expectedTicks` is where the media written so far ends, `sourceTicks` what the frame itself says;
+ * both in ticks of `sampleRate`.
  */
 export function planAudioFrame(input: {
 	expectedTicks: number;

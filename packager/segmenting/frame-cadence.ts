@@ -3,23 +3,44 @@ import type { Part } from '../rendition/part.ts';
 import { segmentSeconds, type Segment } from '../rendition/segment.ts';
 
 const REMEMBERED_INTERVALS = 16;
+/** Steps that differ by less are of one pace. */
+export const SAME_PACE_RATIO = 1.5;
 
 /** The running cadence of one video track, robust against jitter, pauses and doubled frames. */
 export class FrameCadence {
 	readonly #intervals: number[] = [];
 	#frameTicks: number | undefined;
+	#lastTicks = 0;
+	#formerTicks = 0;
 
 	/**
 	 * Expected ticks between two frames; undefined before the second frame. It is the mean of those of the last intervals
-	 * that are near their median: the median alone would say 33 ms for RTMP's 33, 33, 34, and a plain mean would follow every
-	 * pause.
+	 * that are near their median: the median alone would say 33 ms for RTMP's 33, 33, 34, and a plain mean would follow
+	 * every pause.
 	 */
 	get frameTicks(): number | undefined {
 		return this.#frameTicks;
 	}
 
+	/**
+	 * The cadence; where pictures are slower than `slowTicks`, or were until now, a change of it counts from its first or
+	 * second picture on.
+	 */
+	paceTicks(slowTicks: number): number | undefined {
+		const [cadenceTicks, lastTicks, formerTicks] = [this.#frameTicks, this.#lastTicks, this.#formerTicks];
+		if (cadenceTicks === undefined || Math.max(cadenceTicks, lastTicks) <= slowTicks) {
+			return cadenceTicks;
+		}
+		const isSteady = lastTicks < formerTicks * SAME_PACE_RATIO && formerTicks < lastTicks * SAME_PACE_RATIO;
+		const hasQuickened = lastTicks < cadenceTicks / 2;
+		const hasSlowed = isSteady && lastTicks > cadenceTicks * 2;
+		return hasQuickened || hasSlowed ? lastTicks : cadenceTicks;
+	}
+
 	/** Remembers the time between two frames, in ticks. */
 	add(intervalTicks: number): void {
+		this.#formerTicks = this.#lastTicks;
+		this.#lastTicks = intervalTicks;
 		this.#intervals.push(intervalTicks);
 		if (this.#intervals.length > REMEMBERED_INTERVALS) {
 			this.#intervals.shift();
@@ -43,9 +64,10 @@ const WHOLE_RATES = [15, 20, 24, 25, 30, 48, 50, 60, 120] as const;
 const COMMON_RATES = [...WHOLE_RATES, 24_000 / 1001, 30_000 / 1001, 60_000 / 1001] as const;
 
 /**
- * Frames a second for the FRAME-RATE attribute: the nearest common rate if it is near enough, else as measured, at most 3
- * decimals. Over a whole segment 0.08 % tells 23.976 from 24 (0.1 % apart); over one part, whose last frame is predicted,
- * no more than 1.5 % can be asked. Undefined for a rate that nobody has.
+ * Frames a second for the FRAME-RATE attribute: the nearest common rate if it is near enough, else as measured, at most
+ * 3 decimals. Over a whole segment 0.08 % tells 23.976 from 24 (0.1 % apart); over one part, whose last frame is
+ * predicted, no more than 1.5 % can be asked. Undefined for a rate that nobody has.
+ * @internal for tests
  */
 export function displayFrameRate(measured: {
 	frameCount: number;

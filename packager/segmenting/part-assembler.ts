@@ -4,7 +4,7 @@ import type { Rendition } from '../rendition/rendition.ts';
 import type { SegmentationStep } from './segmentation-policy.ts';
 
 /** A sample as a track writer hands it over with the steps that place it. */
-export type IncomingSample = {
+type IncomingSample = {
 	bytes: Uint8Array;
 	/** Its own decode time, from which the step may move its start a little. */
 	sourceTicks: number;
@@ -21,35 +21,31 @@ export type IncomingSample = {
 /** A known pair of media time and capture time. */
 export type CaptureAnchor = { ticks: number; captureTimeMs: number };
 
+type PartAssemblerDependencies = {
+	rendition: Rendition;
+	timescale: number;
+	/** Numbers the fragments through all runs of the track. */
+	sequence: { next: number };
+	/** Called when a segment had to end without a key frame. */
+	onForcedCut: () => void;
+};
+
 /** Between the policy and the rendition; lives as long as a run. */
 export class PartAssembler {
-	readonly #rendition: Rendition;
-	readonly #timescale: number;
-	readonly #onForcedCut: () => void;
+	readonly #deps: PartAssemblerDependencies;
 	#samples: FragmentSample[] = [];
 	#partStartTicks = 0;
 	#partCaptureTimeMs = 0;
 	#anchor: CaptureAnchor;
-	#sequence: { next: number };
 
-	/** `sequence` numbers the fragments through all runs of the track. */
-	constructor(options: {
-		rendition: Rendition;
-		timescale: number;
-		anchor: CaptureAnchor;
-		sequence: { next: number };
-		onForcedCut: () => void;
-	}) {
-		this.#rendition = options.rendition;
-		this.#timescale = options.timescale;
-		this.#anchor = options.anchor;
-		this.#sequence = options.sequence;
-		this.#onForcedCut = options.onForcedCut;
+	constructor(deps: PartAssemblerDependencies, anchor: CaptureAnchor) {
+		this.#deps = deps;
+		this.#anchor = anchor;
 	}
 
 	/** Capture time of a media time, by the sample started last. */
 	captureTimeMsAt(ticks: number): number {
-		return this.#anchor.captureTimeMs + ((ticks - this.#anchor.ticks) * 1000) / this.#timescale;
+		return this.#anchor.captureTimeMs + ((ticks - this.#anchor.ticks) * 1000) / this.#deps.timescale;
 	}
 
 	/** Carries out the steps; `sample` is what their `start-sample` places. */
@@ -69,7 +65,7 @@ export class PartAssembler {
 					this.#addPart(step.startTicks, step.durationTicks, this.captureTimeMsAt(step.startTicks), []);
 					break;
 				case 'gap-part':
-					this.#rendition.addPart({
+					this.#deps.rendition.addPart({
 						startTicks: step.startTicks,
 						durationTicks: step.durationTicks,
 						isIndependent: false,
@@ -80,9 +76,9 @@ export class PartAssembler {
 					break;
 				case 'finish-segment':
 					if (step.isForced) {
-						this.#onForcedCut();
+						this.#deps.onForcedCut();
 					}
-					this.#rendition.finishSegment();
+					this.#deps.rendition.finishSegment();
 					break;
 			}
 		}
@@ -91,7 +87,7 @@ export class PartAssembler {
 	/** Carries out the last steps for now, and completes the segment that they end. */
 	flush(steps: readonly SegmentationStep[]): void {
 		this.apply(steps);
-		this.#rendition.completeSegment();
+		this.#deps.rendition.completeSegment();
 	}
 
 	#start(sample: IncomingSample, startTicks: number): void {
@@ -121,12 +117,12 @@ export class PartAssembler {
 
 	#addPart(startTicks: number, durationTicks: number, captureTimeMs: number, samples: readonly FragmentSample[]): void {
 		const bytes = writeFragment({
-			sequenceNumber: this.#sequence.next++,
+			sequenceNumber: this.#deps.sequence.next++,
 			baseMediaDecodeTimeTicks: startTicks,
 			captureTimeMs,
 			samples,
 		});
-		this.#rendition.addPart({
+		this.#deps.rendition.addPart({
 			startTicks,
 			durationTicks,
 			isIndependent: samples.some((sample) => sample.isSync),

@@ -1,12 +1,12 @@
 /**
  * Decides when a sample, a part and a segment end. Knows times and key frames only; nothing of bytes, boxes or HTTP.
  *
- * A part has to be published when its last video frame arrives, but how long that frame lasts is known only when the next
- * one does. So the last frame of a part gets a *predicted* duration: from the running cadence, bent as needed to keep the
- * part between 85 % and 100 % of PART-TARGET. The next frame starts exactly where the prediction ended, and its own
- * duration takes up the difference. So `tfdt` is continuous to the tick, the error (one RTMP millisecond as a rule) never
- * adds up, and all frames but the first of a part keep their exact times. Jitter that would break the 85 % rule (33 ± 8 ms
- * capture clocks) bends the boundary instead of the rule.
+ * A part has to be published when its last video frame arrives, but how long that frame lasts is known only when the
+ * next one does. So the last frame of a part gets a *predicted* duration: from the running cadence, bent as needed to
+ * keep the part between 85 % and 100 % of PART-TARGET. The next frame starts exactly where the prediction ended, and
+ * its own duration takes up the difference. So `tfdt` is continuous to the tick, the error (one RTMP millisecond as a
+ * rule) never adds up, and all frames but the first of a part keep their exact times. Jitter that would break the 85 %
+ * rule (33 ± 8 ms capture clocks) bends the boundary instead of the rule.
  */
 import {
 	PART_MINIMUM_SECONDS,
@@ -14,15 +14,15 @@ import {
 	SEGMENT_MAXIMUM_SECONDS,
 	SEGMENT_TARGET_SECONDS,
 } from '../config/packager-config.ts';
-import { FrameCadence } from './frame-cadence.ts';
+import { FrameCadence, SAME_PACE_RATIO } from './frame-cadence.ts';
 
 /** What the caller has to do, in order. */
 export type SegmentationStep =
 	/** The sample started last lasts this long. */
 	| { kind: 'finish-sample'; durationTicks: number }
 	/**
-	 * The open part is complete and can be published. `durationTicks`: what it lasts, where its last sample, a slow picture, lasts
-	 * longer; `hold-part` steps follow for the rest.
+	 * The open part is complete and can be published. `durationTicks`: what it lasts, where its last sample, a slow
+	 * picture, lasts longer; `hold-part` steps follow for the rest.
 	 */
 	| { kind: 'finish-part'; durationTicks?: number }
 	/** The picture shown stands for this long: publish a part without samples. */
@@ -39,27 +39,25 @@ const LEAST_ROOM_FRAMES = 0.85;
 /**
  * A frame that comes later than predicted by more than this is preceded by GAP parts; up to it, the frames after the
  * pause are spread over it. GAP parts cost hls.js its place until the next independent part, spreading costs nobody
- * anything, but shows frames early by as much. Half of this makes short pauses of a publisher audible stalls; twice this,
- * lips out of step for a second.
+ * anything, but shows frames early by as much. Half of this makes short pauses of a publisher audible stalls; twice
+ * this, lips out of step for a second.
  */
 const MAX_SPREAD_SECONDS = 0.5;
 const REMEMBERED_GOPS = 8;
 /**
- * What the last frame of a run lasts when no second one came to tell the cadence: about a part. Less makes a segment of next to
- * nothing, whose bit rate and frame rate are absurd.
+ * What the last frame of a run lasts when no second one came to tell the cadence: about a part. Less makes a segment of
+ * next to nothing, whose bit rate and frame rate are absurd.
  */
 const LONE_FRAME_SECONDS = 0.2;
 /** Segments end at a key frame when waiting for the next one could take them past this. */
 const COMFORTABLE_SEGMENT_SECONDS = 3.2;
 
 /**
- * A picture of a slow source, such as a screen that hardly changes, lasts longer than a part may (§4.4.4.9). Its sample lasts as
- * long as the picture is expected to, which is what players show; its part lasts PART-TARGET, and parts without samples
- * follow until the next picture comes. Longer than this no picture is expected to last.
+ * A picture of a slow source, such as a screen that hardly changes, lasts longer than a part may (§4.4.4.9). Its sample
+ * lasts as long as the picture is expected to, which is what players show; its part lasts PART-TARGET, and parts
+ * without samples follow until the next picture comes. Longer than this no picture is expected to last.
  */
 const MAX_PICTURE_SECONDS = 15;
-/** Steps that differ by less are of one pace. */
-const SAME_PACE_RATIO = 1.5;
 
 /** Segmentation of one track of one run; a new run begins with a new policy. All times in ticks of `timescale`. */
 export class SegmentationPolicy {
@@ -87,8 +85,6 @@ export class SegmentationPolicy {
 	/** A video sample that has started and has no duration yet. */
 	#pending: { startTicks: number; sourceTicks: number } | undefined;
 	#lastSourceTicks: number | undefined;
-	#lastIntervalTicks = 0;
-	#formerIntervalTicks = 0;
 	#lastKeyFrameTicks: number | undefined;
 
 	constructor(timescale: number) {
@@ -116,9 +112,7 @@ export class SegmentationPolicy {
 	/** Takes a video frame, in decode order; times strictly increase. Its duration is not known yet. */
 	addFrame(sourceTicks: number, isKeyFrame: boolean): SegmentationStep[] {
 		if (this.#lastSourceTicks !== undefined) {
-			this.#formerIntervalTicks = this.#lastIntervalTicks;
-			this.#lastIntervalTicks = sourceTicks - this.#lastSourceTicks;
-			this.#cadence.add(this.#lastIntervalTicks);
+			this.#cadence.add(sourceTicks - this.#lastSourceTicks);
 		}
 		this.#lastSourceTicks = sourceTicks;
 		this.#finishPendingBefore(sourceTicks);
@@ -128,7 +122,7 @@ export class SegmentationPolicy {
 			this.#addGap(sourceTicks);
 		}
 		if (isKeyFrame) {
-			this.#noteKeyFrame(sourceTicks);
+			this.#recordKeyFrame(sourceTicks);
 			if (this.#isSegmentOpen && this.#isSegmentDue(this.#cursorTicks)) {
 				this.#finishPart();
 				this.#finishSegment(false);
@@ -179,17 +173,8 @@ export class SegmentationPolicy {
 		return steps;
 	}
 
-	/** The cadence; where pictures are slow, or were until now, a change of it counts from its first or second picture on. */
 	get #paceTicks(): number | undefined {
-		const cadenceTicks = this.#cadence.frameTicks;
-		const [lastTicks, formerTicks] = [this.#lastIntervalTicks, this.#formerIntervalTicks];
-		if (cadenceTicks === undefined || Math.max(cadenceTicks, lastTicks) <= this.#partMaximumTicks) {
-			return cadenceTicks;
-		}
-		const isSteady = lastTicks < formerTicks * SAME_PACE_RATIO && formerTicks < lastTicks * SAME_PACE_RATIO;
-		const hasQuickened = lastTicks < cadenceTicks / 2;
-		const hasSlowed = isSteady && lastTicks > cadenceTicks * 2;
-		return hasQuickened || hasSlowed ? lastTicks : cadenceTicks;
+		return this.#cadence.paceTicks(this.#partMaximumTicks);
 	}
 
 	/** Ticks that a frame should last so that the next one starts at its own time. */
@@ -199,15 +184,19 @@ export class SegmentationPolicy {
 	}
 
 	#startSample(startTicks: number): void {
-		if (!this.#isSegmentOpen) {
-			this.#isSegmentOpen = true;
-			this.#segmentStartTicks = startTicks;
-		}
+		this.#openSegment(startTicks);
 		if (!this.#isPartOpen) {
 			this.#isPartOpen = true;
 			this.#partStartTicks = startTicks;
 		}
 		this.#steps.push({ kind: 'start-sample', startTicks });
+	}
+
+	#openSegment(startTicks: number): void {
+		if (!this.#isSegmentOpen) {
+			this.#isSegmentOpen = true;
+			this.#segmentStartTicks = startTicks;
+		}
 	}
 
 	#finishSample(durationTicks: number): void {
@@ -217,7 +206,9 @@ export class SegmentationPolicy {
 		this.#pending = undefined;
 	}
 
-	/** The next frame is here, at `nextSourceTicks`: gives the frame before it its duration, and ends the part if full. */
+	/**
+	 * The next frame is here, at `nextSourceTicks`: gives the frame before it its duration, and ends the part if full.
+	 */
 	#finishPendingBefore(nextSourceTicks: number): void {
 		const pending = this.#pending;
 		if (pending === undefined) {
@@ -295,10 +286,7 @@ export class SegmentationPolicy {
 		const partTicks = Math.min(this.#partMaximumTicks, Math.floor(totalTicks / count));
 		for (let index = 0; index < count; index++) {
 			const startTicks = this.#cursorTicks!;
-			if (!this.#isSegmentOpen) {
-				this.#isSegmentOpen = true;
-				this.#segmentStartTicks = startTicks;
-			}
+			this.#openSegment(startTicks);
 			this.#steps.push({ kind: 'hold-part', startTicks, durationTicks: partTicks });
 			this.#cursorTicks = startTicks + partTicks;
 			this.#lastSampleEndTicks = this.#cursorTicks;
@@ -329,7 +317,9 @@ export class SegmentationPolicy {
 		}
 	}
 
-	/** Parts of samples that are all independent decide about the segment, too: it ends at the part nearest to the aim. */
+	/**
+	 * Parts of samples that are all independent decide about the segment, too: it ends at the part nearest to the aim.
+	 */
 	#finishTimedPart(): void {
 		const partTicks = this.#cursorTicks! - this.#partStartTicks;
 		this.#finishPart();
@@ -347,7 +337,8 @@ export class SegmentationPolicy {
 
 	#addGap(untilTicks: number): void {
 		this.#finishPart();
-		// hls.js loads the parts of a segment one after the other, and is lost for good when it comes upon a GAP among them.
+		// hls.js loads the parts of a segment one after the other, and is lost for good when it comes upon a GAP among
+		// them.
 		const isAfterMedia = this.#lastSampleEndTicks === this.#cursorTicks;
 		if (isAfterMedia) {
 			this.#finishSegment(false);
@@ -355,10 +346,7 @@ export class SegmentationPolicy {
 		while (untilTicks > this.#cursorTicks!) {
 			const startTicks = this.#cursorTicks!;
 			const durationTicks = Math.min(this.#partMaximumTicks, untilTicks - startTicks);
-			if (!this.#isSegmentOpen) {
-				this.#isSegmentOpen = true;
-				this.#segmentStartTicks = startTicks;
-			}
+			this.#openSegment(startTicks);
 			this.#steps.push({ kind: 'gap-part', startTicks, durationTicks });
 			this.#cursorTicks = startTicks + durationTicks;
 			if (this.#cursorTicks - this.#segmentStartTicks + this.#partMaximumTicks / 2 >= this.#segmentTargetTicks) {
@@ -370,7 +358,7 @@ export class SegmentationPolicy {
 		}
 	}
 
-	#noteKeyFrame(sourceTicks: number): void {
+	#recordKeyFrame(sourceTicks: number): void {
 		if (this.#lastKeyFrameTicks !== undefined) {
 			this.#gopsTicks.push(sourceTicks - this.#lastKeyFrameTicks);
 			if (this.#gopsTicks.length > REMEMBERED_GOPS) {

@@ -6,7 +6,6 @@ import { planAudioFrame } from './audio-continuity.ts';
 import { PartAssembler, type CaptureAnchor } from './part-assembler.ts';
 import type { Rendition } from '../rendition/rendition.ts';
 import { SegmentationPolicy } from './segmentation-policy.ts';
-import { silentAacFrame } from './silent-aac.ts';
 
 /** What became of an access unit. `jumped`: its time is so far off that only a new run can take it. */
 export type WriteResult = 'written' | 'dropped' | 'jumped';
@@ -24,7 +23,7 @@ export interface TrackWriter {
 }
 
 /** Where a run of a track begins. */
-export type TrackStart = {
+type TrackStart = {
 	rendition: Rendition;
 	/** Seconds of the broadcast's timeline at which all tracks of the run begin, and when that was captured. */
 	startSeconds: number;
@@ -35,7 +34,8 @@ export type TrackStart = {
 	onForcedCut: () => void;
 };
 
-// Beyond these a timestamp is no pause but another timeline (F-15). The slowest picture comes every ten seconds, give or take.
+// Beyond these a timestamp is no pause but another timeline (F-15). The slowest picture comes every ten seconds, give
+// or take.
 const JUMP_AHEAD_SECONDS = 30;
 const JUMP_BACK_SECONDS = 1;
 
@@ -44,7 +44,7 @@ function assemblerOf(start: TrackStart, timescale: number): PartAssembler {
 		ticks: Math.round(start.startSeconds * timescale),
 		captureTimeMs: start.captureTimeMs,
 	};
-	return new PartAssembler({ ...start, timescale, anchor });
+	return new PartAssembler({ ...start, timescale }, anchor);
 }
 
 /** Video in 90 kHz ticks. Frames before the first key frame are dropped. */
@@ -75,8 +75,8 @@ export class VideoTrackWriter implements TrackWriter {
 			if (!isKeyFrame) {
 				return 'dropped';
 			}
-			// With B-frames a key frame is shown some frames after it is decoded. All decode times move by that, once a run, so
-			// that decode and presentation begin together: `tfdt` is then the time at which the segment's first picture is
+			// With B-frames a key frame is shown some frames after it is decoded. All decode times move by that, once a run,
+			// so that decode and presentation begin together: `tfdt` is then the time at which the segment's first picture is
 			// shown, as hls.js, PROGRAM-DATE-TIME and `prft` take it. The init segment's edit list makes up for it:
 			// presentation times, and so lip sync, stay as they are.
 			this.#shiftTicks = reorderTicks;
@@ -122,7 +122,6 @@ export class AudioTrackWriter implements TrackWriter {
 	readonly #startTicks: number;
 	readonly #silentFrame: Uint8Array | undefined;
 	#hasStarted = false;
-	#filledFrameCount = 0;
 
 	constructor(start: TrackStart, config: AudioTrackConfig) {
 		this.#sampleRate = config.sampleRate;
@@ -134,11 +133,6 @@ export class AudioTrackWriter implements TrackWriter {
 
 	get endSeconds(): number {
 		return this.#expectedTicks / this.#sampleRate;
-	}
-
-	/** Frames of silence that were put in. */
-	get filledFrameCount(): number {
-		return this.#filledFrameCount;
 	}
 
 	write(accessUnit: AccessUnit): WriteResult {
@@ -200,7 +194,6 @@ export class AudioTrackWriter implements TrackWriter {
 		if (frameCount <= 0) {
 			return;
 		}
-		this.#filledFrameCount += frameCount;
 		const silentFrame = this.#silentFrame;
 		if (silentFrame === undefined) {
 			this.#policy.startAt(this.#startTicks);
@@ -218,4 +211,20 @@ export class AudioTrackWriter implements TrackWriter {
 			});
 		}
 	}
+}
+
+const AAC_LC_OBJECT_TYPE = 2;
+
+// raw_data_block() (ISO/IEC 14496-3 §4.4.2.1) with one single_channel_element, or one channel_pair_element with a
+// common window, whose max_sfb is 0: no spectral data, so every sample is zero, whatever the sample rate.
+const SILENT_MONO = Uint8Array.of(0x00, 0xc8, 0x00, 0x80, 0x23, 0x80);
+const SILENT_STEREO = Uint8Array.of(0x21, 0x00, 0x49, 0x90, 0x02, 0x19, 0x00, 0x23, 0x80);
+
+/** One silent frame for the configuration; undefined for anything but AAC-LC in mono or stereo. @internal for tests */
+export function silentAacFrame(config: AudioTrackConfig): Uint8Array | undefined {
+	const objectType = (config.audioSpecificConfig[0] ?? 0) >> 3;
+	if (config.codec !== 'aac' || objectType !== AAC_LC_OBJECT_TYPE) {
+		return undefined;
+	}
+	return config.channelCount === 1 ? SILENT_MONO : config.channelCount === 2 ? SILENT_STEREO : undefined;
 }

@@ -1,7 +1,7 @@
 /** Reads media playlists for tests: line by line, independent of what writes them, keeping what the rules look at. */
 
 /** One EXT-X-PART. */
-export type ListedPart = { uri: string; durationSeconds: number; isIndependent: boolean; isGap: boolean };
+type ListedPart = { uri: string; durationSeconds: number; isIndependent: boolean; isGap: boolean };
 
 /** One segment; `uri` is undefined for the open one at the end. */
 export type ListedSegment = {

@@ -1,6 +1,6 @@
 /**
- * Checks media playlists against draft-pantos-hls-rfc8216bis-22 and what Apple's validator says, as far as their text and
- * their sequence show it. Rule names are those of the project's check list (L-…, A-…, H-…).
+ * Checks media playlists against draft-pantos-hls-rfc8216bis-22 and what Apple's validator says, as far as their text
+ * and their sequence show it. Rule names are those of the project's check list (L-…, A-…, H-…).
  */
 import {
 	headerNumber,
@@ -21,7 +21,7 @@ function secondsOf(segment: ListedSegment): number {
 }
 
 /** Faults of one playlist, whatever came before; an empty list when there are none. */
-export function playlistFaults(playlist: ListedPlaylist, options: { renditionCount: number }): string[] {
+function playlistFaults(playlist: ListedPlaylist, options: { renditionCount: number }): string[] {
 	return [
 		...playlist.faults,
 		...headerFaults(playlist),

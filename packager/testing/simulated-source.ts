@@ -1,9 +1,13 @@
-/** Makes access units as a publisher would: any frame rate, RTMP's whole milliseconds, jitter, B-frames, AAC. For tests. */
+/**
+ * Makes access units as a publisher would: any frame rate, RTMP's whole milliseconds, jitter, B-frames, AAC. For tests.
+ */
 import type { AccessUnit } from '../../core/media/access-unit.ts';
 import type { AudioTrackConfig, VideoTrackConfig } from '../../core/media/codecs.ts';
 import { AAC_FRAME_SAMPLES, VIDEO_CLOCK_RATE } from '../../core/units.ts';
 
-/** 320x180, Main profile, level 1.3: parameter sets as x264 writes them. Not decodable together with the made-up slices. */
+/**
+ * 320x180, Main profile, level 1.3: parameter sets as x264 writes them. Not decodable together with the made-up slices.
+ */
 export const SIMULATED_VIDEO: VideoTrackConfig = {
 	kind: 'video',
 	codec: 'h264',
@@ -27,7 +31,7 @@ export function simulatedAudio(sampleRate: number, channelCount = 2): AudioTrack
 }
 
 /** How a simulated run looks. All times in seconds of the broadcast's timeline. */
-export type SimulatedRun = {
+type SimulatedRun = {
 	run?: number;
 	startSeconds: number;
 	durationSeconds: number;

@@ -1,4 +1,6 @@
-/** A real server on a free port with the packager's routes, and a source that plays in real time. For integration tests. */
+/**
+ * A real server on a free port with the packager's routes, and a source that plays in real time. For integration tests.
+ */
 import Fastify, { type FastifyInstance } from 'fastify';
 import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock, type Clock } from '../../core/lifecycle/clock.ts';

@@ -6,11 +6,10 @@ import type { TrackConfig } from '../../core/media/codecs.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import { BroadcastPackager } from '../live/broadcast-packager.ts';
-import { readFragments } from '../cmaf/box-reader.ts';
 import { concatBytes } from '../cmaf/box-writer.ts';
-import { SYNC_SAMPLE_FLAGS } from '../cmaf/fragment-writer.ts';
 import { defaultPackagerConfig, type PackagerConfig } from '../config/packager-config.ts';
 import { formatMediaPlaylist } from '../playlist/media-playlist.ts';
+import { findBox, readMp4, type ReadPacket } from './mp4-reader.ts';
 import { inStepFaults, PlaylistSequenceChecker } from './playlist-rules.ts';
 import { seededRandom, SIMULATED_VIDEO, simulatedAudio, simulateRun } from './simulated-source.ts';
 
@@ -35,12 +34,9 @@ export class WatchedBroadcast {
 
 	constructor(overrides: Partial<PackagerConfig> = {}) {
 		this.config = defaultPackagerConfig(overrides);
-		this.broadcast = new BroadcastPackager({
+		this.broadcast = new BroadcastPackager(this, {
 			broadcastId: '01broadcast' as BroadcastId,
 			channelName: 'demo' as ChannelName,
-			config: this.config,
-			clock: this.clock,
-			logger: this.logger,
 		});
 	}
 
@@ -50,6 +46,17 @@ export class WatchedBroadcast {
 			this.broadcast.write(unit);
 			this.check();
 		}
+	}
+
+	/** Ends the broadcast, and checks the last playlists. */
+	end(): void {
+		this.broadcast.end();
+		this.check();
+	}
+
+	/** EXT-X-DISCONTINUITY-SEQUENCE of the newest segment of each rendition. */
+	get discontinuitySequences(): number[] {
+		return [...this.checkers.values()].map((checker) => checker.latest!.segments.at(-1)!.discontinuitySequence);
 	}
 
 	/** The media playlist as it stands. */
@@ -88,32 +95,37 @@ export class WatchedBroadcast {
 		}
 	}
 
+	/** Bytes that the broadcast serves. */
+	file(trackId: TrackId, name: string): Uint8Array {
+		return this.broadcast.store.get(`${trackId}/${name}`)!;
+	}
+
 	/** The samples of all that a rendition still has, and whether parts and segments agree (L-12, L-11, L-33). */
-	media(trackId: TrackId): { fragments: NonNullable<ReturnType<typeof readFragments>>; faults: string[] } {
-		const rendition = this.broadcast.rendition(trackId)!;
+	async media(trackId: TrackId): Promise<{ packets: ReadPacket[]; faults: string[] }> {
 		const faults: string[] = [];
-		const get = (name: string): Uint8Array => this.broadcast.store.get(`${trackId}/${name}`) as Uint8Array;
-		const all = rendition.segments.flatMap((segment) => {
-			const real = segment.parts.filter((part) => !part.isGap);
-			const joined = concatBytes(real.map((part) => get(part.name)));
-			if (real.length > 0 && segment.isComplete && Buffer.compare(joined, get(segment.name)) !== 0) {
-				faults.push(`L-12 segment ${segment.mediaSequence} is not its parts`);
+		const packets: ReadPacket[] = [];
+		for (const { mediaSequence, name, initName, isComplete, parts } of this.broadcast.rendition(trackId)!.segments) {
+			const real = parts.filter((part) => !part.isGap);
+			const joined = concatBytes(real.map((part) => this.file(trackId, part.name)));
+			if (real.length > 0 && isComplete && Buffer.compare(joined, this.file(trackId, name)) !== 0) {
+				faults.push(`L-12 segment ${mediaSequence} is not its parts`);
 			}
 			let expectedTicks: number | undefined;
-			for (const part of segment.parts) {
-				const [fragment] = part.isGap ? [] : readFragments(get(part.name))!;
-				if ((fragment?.baseMediaDecodeTimeTicks ?? part.startTicks) !== (expectedTicks ?? part.startTicks)) {
+			for (const part of parts) {
+				const bytes = part.isGap ? undefined : this.file(trackId, part.name);
+				const startTicks = bytes && Number(findBox(bytes, 'moof/traf/tfdt')!.readBigUInt64BE(4));
+				if ((startTicks ?? part.startTicks) !== (expectedTicks ?? part.startTicks)) {
 					faults.push(`L-33 ${part.name} does not follow`);
 				}
 				expectedTicks = part.startTicks + part.durationTicks;
-				const hasSync = fragment?.samples.some((sample) => sample.flags === SYNC_SAMPLE_FLAGS) ?? false;
-				if (part.isIndependent !== hasSync) {
+				const read = bytes === undefined ? [] : (await readMp4(this.file(trackId, initName!), bytes)).packets;
+				if (part.isIndependent !== read.some(({ isKey }) => isKey)) {
 					faults.push(`L-11 ${part.name}`);
 				}
+				packets.push(...read);
 			}
-			return real.length > 0 ? readFragments(joined)! : [];
-		});
-		return { fragments: all, faults };
+		}
+		return { packets, faults };
 	}
 }
 

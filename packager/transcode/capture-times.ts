@@ -1,7 +1,7 @@
 /** Carries capture times across an encoder: from the presentation times that went in to those that come out. */
 import { ticksToMs } from '../../core/units.ts';
 
-/** Entries kept: 8 s of 60 Hz video, 10 s of audio; far more than an encoder of ours holds back. */
+/** Entries kept: 8 s of 60 Hz video, 10 s of audio; far more than an encoder of ours holds back. @internal for tests */
 export const CAPTURE_TIME_ENTRIES = 512;
 
 /** A bounded table of (presentation time, capture time), both in milliseconds. */

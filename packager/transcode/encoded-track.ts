@@ -24,7 +24,9 @@ export type EncodedTrackOptions = {
 	captureTimes: CaptureTimes;
 };
 
-/** The configuration that FFmpeg's stream header describes. @throws SpillwayError TRANSCODER_FAILED if it is another. */
+/**
+ * The configuration that FFmpeg's stream header describes. @throws SpillwayError TRANSCODER_FAILED if it is another.
+ */
 export function encodedTrackConfig(stream: NutStream, codec: EncodedTrackOptions['codec']): TrackConfig {
 	if (codec === 'h264') {
 		const nals = splitAnnexB(stream.codecSpecificData).map((nal) => new Uint8Array(nal));

@@ -1,9 +1,12 @@
-/** One FFmpeg process at work on one track: units in as NUT, frames out of NUT, and the watch over a process that hangs. */
+/**
+ * One FFmpeg process at work on one track: units in as NUT, frames out of NUT, and the watch over a process that hangs.
+ */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { SpillwayError, errorMessage } from '../../core/errors/errors.ts';
 import type { AccessUnit } from '../../core/media/access-unit.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
 import { splitLengthPrefixed } from '../../core/media/h264.ts';
+import type { TransitionTable } from '../../core/lifecycle/state-machine.ts';
 import type { ListenOptions } from '../../core/lifecycle/typed-emitter.ts';
 import { TIMELINE_OFFSET_SECONDS } from './encoded-track.ts';
 import type { FfmpegExit, FfmpegProcessEvents } from './ffmpeg-process.ts';
@@ -31,16 +34,6 @@ export interface EncoderProcess {
 	): () => void;
 }
 
-/** Options of {@link Encoding}. */
-export type EncodingOptions = {
-	process: EncoderProcess;
-	input: TrackConfig;
-	clock: Clock;
-	/** No output for this long while input flows means that the process hangs. */
-	hangTimeoutMs: number;
-	listener: EncodingListener;
-};
-
 /** Called by an encoding. After `onEnded` nothing is called any more. */
 export type EncodingListener = {
 	/** @throws SpillwayError when the stream cannot be used; the encoding then ends with that error. */
@@ -51,45 +44,56 @@ export type EncodingListener = {
 	onEnded(error: SpillwayError | undefined): void;
 };
 
+type EncodingDependencies = { process: EncoderProcess; clock: Clock; listener: EncodingListener };
+type EncodingOptions = {
+	input: TrackConfig;
+	/** No output for this long while input flows means that the process hangs. */
+	hangTimeoutMs: number;
+};
+
+/** `finishing`: nothing goes in any more, what is inside still comes out. `ended`: nothing is reported any more. */
+type EncodingState = 'running' | 'finishing' | 'ended';
+
+/** The life of an encoding. @internal for tests */
+export const ENCODING_TRANSITIONS = {
+	running: { 'input-ended': 'finishing', ended: 'ended' },
+	finishing: { 'input-ended': 'finishing', ended: 'ended' },
+	ended: {},
+} as const satisfies TransitionTable<EncodingState, 'input-ended' | 'ended'>;
+
 /** Owns its process. */
 export class Encoding {
-	readonly #process: EncoderProcess;
-	readonly #input: TrackConfig;
-	readonly #clock: Clock;
-	readonly #listener: EncodingListener;
+	readonly #deps: EncodingDependencies;
+	readonly #options: EncodingOptions;
 	readonly #reader: NutReader;
 	readonly #cancelWatch: () => void;
-	readonly #hangTimeoutMs: number;
 	readonly #startedAtMs: number;
+	#state: EncodingState = 'running';
 	// Input has been offered without any output since then, with no pause in between.
 	#unansweredSinceMs: number | undefined;
 	#offeredAtMs = -Infinity;
-	#isBlocked = false;
-	#isInputEnded = false;
-	#isEnded = false;
+	#isBlocked: boolean;
 
-	constructor(options: EncodingOptions) {
-		this.#process = options.process;
-		this.#input = options.input;
-		this.#clock = options.clock;
-		this.#listener = options.listener;
-		this.#hangTimeoutMs = options.hangTimeoutMs;
-		this.#startedAtMs = options.clock.monotonicMs();
+	constructor(deps: EncodingDependencies, options: EncodingOptions) {
+		this.#deps = deps;
+		this.#options = options;
+		const { process, clock, listener } = deps;
+		this.#startedAtMs = clock.monotonicMs();
 		this.#reader = new NutReader({
-			onStream: (stream) => this.#listener.onStream(stream),
+			onStream: (stream) => listener.onStream(stream),
 			onFrame: (frame) => this.#onFrame(frame),
 		});
-		this.#cancelWatch = options.clock.setInterval(() => this.#watch(), HANG_CHECK_INTERVAL_MS);
-		this.#process.on('output', (chunk) => this.#onOutput(chunk));
-		this.#process.on('writable', () => this.#onWritable());
-		this.#process.on('exited', (exit) => this.#onExited(exit));
-		this.#process.start();
-		this.#isBlocked = !this.#process.write(nutStreamHeader(options.input));
+		this.#cancelWatch = clock.setInterval(() => this.#watch(), HANG_CHECK_INTERVAL_MS);
+		process.on('output', (chunk) => this.#onOutput(chunk));
+		process.on('writable', () => this.#onWritable());
+		process.on('exited', (exit) => this.#onExited(exit));
+		process.start();
+		this.#isBlocked = !process.write(nutStreamHeader(options.input));
 	}
 
 	/** Of the running process. */
 	get processId(): number | undefined {
-		return this.#process.processId;
+		return this.#deps.process.processId;
 	}
 
 	/** True while the pipe is full: hold units back until `onWritable`. */
@@ -99,12 +103,12 @@ export class Encoding {
 
 	/** Milliseconds since it was started. */
 	get ageMs(): number {
-		return this.#clock.monotonicMs() - this.#startedAtMs;
+		return this.#deps.clock.monotonicMs() - this.#startedAtMs;
 	}
 
 	/** There is a new unit, passed on or held back: input flows. For the watch only. */
-	noteInput(): void {
-		const nowMs = this.#clock.monotonicMs();
+	recordInput(): void {
+		const nowMs = this.#deps.clock.monotonicMs();
 		if (nowMs - this.#offeredAtMs > INPUT_PAUSE_MS) {
 			this.#unansweredSinceMs = undefined;
 		}
@@ -114,25 +118,26 @@ export class Encoding {
 
 	/** Passes one unit on. */
 	write(unit: AccessUnit): void {
-		this.#isBlocked = !this.#process.write(toNutFrame(unit, this.#input));
+		this.#isBlocked = !this.#deps.process.write(toNutFrame(unit, this.#options.input));
 	}
 
 	/** Nothing follows; what is inside still comes out. Resolves when the process is gone, by force after the time. */
 	finish(timeoutMs: number): Promise<void> {
-		this.#isInputEnded = true;
-		this.#process.endInput();
-		return this.#process.waitForEnd(timeoutMs);
+		this.#handle('input-ended');
+		this.#deps.process.endInput();
+		return this.#deps.process.waitForEnd(timeoutMs);
 	}
 
 	/** Ends it at once, silently. Resolves when the process is gone. */
 	stop(): Promise<void> {
-		this.#isEnded = true;
-		this.#cancelWatch();
-		return this.#process.stop();
+		if (this.#handle('ended')) {
+			this.#cancelWatch();
+		}
+		return this.#deps.process.stop();
 	}
 
 	#onOutput(chunk: Uint8Array): void {
-		if (this.#isEnded) {
+		if (this.#state === 'ended') {
 			return;
 		}
 		try {
@@ -146,20 +151,20 @@ export class Encoding {
 
 	#onFrame(frame: NutFrame): void {
 		this.#unansweredSinceMs = undefined;
-		if (!this.#isEnded) {
-			this.#listener.onFrame(frame);
+		if (this.#state !== 'ended') {
+			this.#deps.listener.onFrame(frame);
 		}
 	}
 
 	#onWritable(): void {
 		this.#isBlocked = false;
-		if (!this.#isEnded) {
-			this.#listener.onWritable();
+		if (this.#state !== 'ended') {
+			this.#deps.listener.onWritable();
 		}
 	}
 
 	#onExited(exit: FfmpegExit): void {
-		if (exit.isClean && this.#isInputEnded) {
+		if (exit.isClean && this.#state === 'finishing') {
 			this.#end(undefined);
 			return;
 		}
@@ -169,17 +174,23 @@ export class Encoding {
 
 	#watch(): void {
 		const sinceMs = this.#unansweredSinceMs;
-		if (sinceMs !== undefined && this.#offeredAtMs - sinceMs >= this.#hangTimeoutMs) {
-			this.#end(failure('it hangs', `nothing came out for ${this.#hangTimeoutMs} ms while units went in`));
+		if (sinceMs !== undefined && this.#offeredAtMs - sinceMs >= this.#options.hangTimeoutMs) {
+			this.#end(failure('it hangs', `nothing came out for ${this.#options.hangTimeoutMs} ms while units went in`));
 		}
 	}
 
 	#end(error: SpillwayError | undefined): void {
-		if (!this.#isEnded) {
-			this.#isEnded = true;
+		if (this.#handle('ended')) {
 			this.#cancelWatch();
-			this.#listener.onEnded(error);
+			this.#deps.listener.onEnded(error);
 		}
+	}
+
+	#handle(event: 'input-ended' | 'ended'): boolean {
+		const table: TransitionTable<EncodingState, 'input-ended' | 'ended'> = ENCODING_TRANSITIONS;
+		const next = table[this.#state][event];
+		this.#state = next ?? this.#state;
+		return next !== undefined;
 	}
 }
 
@@ -187,7 +198,10 @@ function failure(how: string, details: string, cause?: unknown): SpillwayError {
 	return new SpillwayError('TRANSCODER_FAILED', [how, details], { cause });
 }
 
-/** A unit as one NUT frame with all its bytes, its time moved by {@link TIMELINE_OFFSET_SECONDS}. */
+/**
+ * A unit as one NUT frame with all its bytes, its time moved by {@link TIMELINE_OFFSET_SECONDS}.
+ * @internal for tests
+ */
 export function toNutFrame(unit: AccessUnit, config: TrackConfig): Uint8Array {
 	const clockRate = nutClockRate(config);
 	const timeTicks =

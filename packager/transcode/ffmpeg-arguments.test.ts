@@ -12,10 +12,8 @@ const INPUT: VideoTrackConfig = {
 	sps: [],
 	pps: [],
 };
-const COMMON_INPUT = [
-	...['-hide_banner', '-loglevel', 'warning', '-nostats', '-nostdin', '-protocol_whitelist', 'pipe'],
-	...['-copyts', '-analyzeduration', '0'],
-];
+const COMMON_INPUT =
+	'-hide_banner -loglevel warning -nostats -nostdin -protocol_whitelist pipe -copyts -analyzeduration 0';
 const OUTPUT = { codec: 'h264', gopDurationSeconds: 1, maxBitrateBps: 4_000_000 } as const;
 
 describe('audioArguments', () => {
@@ -23,33 +21,24 @@ describe('audioArguments', () => {
 		expect(
 			audioArguments({ output: { codec: 'opus', bitrateBps: 128_000, sampleRate: 48_000, channelCount: 2 } }),
 		).toEqual({
-			input: [...COMMON_INPUT, '-f', 'nut'],
-			output: [
-				...['-map', '0:a:0', '-af', 'aresample=48000:async=1:min_hard_comp=0.005'],
-				...['-c:a', 'libopus', '-application', 'lowdelay', '-compression_level', '5', '-frame_duration', '20'],
-				...['-b:a', '128000', '-ac', '2'],
-				...['-avoid_negative_ts', 'disabled', '-write_index', '0', '-flush_packets', '1', '-f', 'nut'],
-			],
+			input: `${COMMON_INPUT} -f nut`.split(' '),
+			output: (
+				'-map 0:a:0 -af aresample=48000:async=1:min_hard_comp=0.005 ' +
+				'-c:a libopus -application lowdelay -compression_level 5 -frame_duration 20 -b:a 128000 -ac 2 ' +
+				'-avoid_negative_ts disabled -write_index 0 -flush_packets 1 -f nut'
+			).split(' '),
 		});
 	});
 
 	it('is the known command for Opus to AAC', () => {
 		expect(
 			audioArguments({ output: { codec: 'aac', bitrateBps: 160_000, sampleRate: 48_000, channelCount: 2 } }).output,
-		).toEqual([
-			...[
-				'-map',
-				'0:a:0',
-				'-af',
-				'aresample=48000:async=1:min_hard_comp=0.005',
-				'-c:a',
-				'aac',
-				'-profile:a',
-				'aac_low',
-			],
-			...['-b:a', '160000', '-ac', '2'],
-			...['-avoid_negative_ts', 'disabled', '-write_index', '0', '-flush_packets', '1', '-f', 'nut'],
-		]);
+		).toEqual(
+			(
+				'-map 0:a:0 -af aresample=48000:async=1:min_hard_comp=0.005 -c:a aac -profile:a aac_low -b:a 160000 -ac 2 ' +
+				'-avoid_negative_ts disabled -write_index 0 -flush_packets 1 -f nut'
+			).split(' '),
+		);
 	});
 });
 
@@ -57,17 +46,16 @@ describe('videoArguments', () => {
 	it('is the known command for the re-encode leg', () => {
 		const start = 1234.5;
 		expect(videoArguments({ input: INPUT, output: { ...OUTPUT, frameRate: 30 } }, 1, start)).toEqual({
-			input: [...COMMON_INPUT, ...['-fpsprobesize', '0', '-threads', '1', '-thread_type', 'slice', '-f', 'nut']],
-			output: [
-				...['-map', '0:v:0', '-vf'],
-				"select='isnan(prev_selected_t)+gte(t-prev_selected_t,0.0145)',scale=1280:720:flags=fast_bilinear,setsar=1,format=yuv420p",
-				...['-fps_mode', 'passthrough', '-enc_time_base', '1:90000'],
-				...['-c:v', 'libx264', '-preset', 'superfast', '-tune', 'zerolatency', '-profile:v', 'main', '-threads', '1'],
-				...['-bf', '0', '-sc_threshold', '0', '-g', '600', '-forced-idr', '1', '-force_key_frames'],
-				'expr:isnan(prev_forced_t)+gt(floor((t+0.501000)/1),floor((prev_forced_t+0.501000)/1))',
-				...['-crf', '23', '-maxrate', '4000000', '-bufsize', '2000000', '-x264-params', 'fps=30000/1000'],
-				...['-avoid_negative_ts', 'disabled', '-write_index', '0', '-flush_packets', '1', '-f', 'nut'],
-			],
+			input: `${COMMON_INPUT} -fpsprobesize 0 -threads 1 -thread_type slice -f nut`.split(' '),
+			output: (
+				"-map 0:v:0 -vf select='isnan(prev_selected_t)+gte(t-prev_selected_t,0.0145)'," +
+				'scale=1280:720:flags=fast_bilinear,setsar=1,format=yuv420p -fps_mode passthrough -enc_time_base 1:90000 ' +
+				'-c:v libx264 -preset superfast -tune zerolatency -profile:v main -threads 1 ' +
+				'-bf 0 -sc_threshold 0 -g 600 -forced-idr 1 -force_key_frames ' +
+				'expr:isnan(prev_forced_t)+gt(floor((t+0.501000)/1),floor((prev_forced_t+0.501000)/1)) ' +
+				'-crf 23 -maxrate 4000000 -bufsize 2000000 -x264-params fps=30000/1000 ' +
+				'-avoid_negative_ts disabled -write_index 0 -flush_packets 1 -f nut'
+			).split(' '),
 		});
 	});
 

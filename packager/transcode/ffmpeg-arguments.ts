@@ -6,8 +6,8 @@ import type { AudioTranscodeOptions, VideoTranscodeOptions } from '../../core/me
 export type FfmpegArguments = { input: string[]; output: string[] };
 
 /**
- * Complexity of the Opus encoder, 0–10. Decoding AAC and encoding 128 kbit/s stereo took 5, 7.5 and 11 ms of CPU per second
- * of sound at 0, 5 and 10.
+ * Complexity of the Opus encoder, 0–10. Decoding AAC and encoding 128 kbit/s stereo took 5, 7.5 and 11 ms of CPU per
+ * second of sound at 0, 5 and 10.
  */
 const OPUS_COMPLEXITY = 5;
 /** Pictures a second that a source is taken to have until it is known. */
@@ -26,12 +26,10 @@ const TIME_EPSILON_SECONDS = 0.001;
 // Nothing is probed: format and codec parameters stand in the NUT header. Never `-fflags nobuffer`: FFmpeg 5.1 then
 // throws away the packets that it looked at, the first key frame among them.
 // The whitelist keeps what a stranger's media may name (playlists, other files) from being opened.
-const COMMON_INPUT = [
-	...['-hide_banner', '-loglevel', 'warning', '-nostats', '-nostdin', '-protocol_whitelist', 'pipe'],
-	...['-copyts', '-analyzeduration', '0'],
-];
+const COMMON_INPUT =
+	'-hide_banner -loglevel warning -nostats -nostdin -protocol_whitelist pipe -copyts -analyzeduration 0';
 // No index, because FFmpeg collects it in memory for as long as it runs.
-const COMMON_OUTPUT = ['-avoid_negative_ts', 'disabled', '-write_index', '0', '-flush_packets', '1', '-f', 'nut'];
+const COMMON_OUTPUT = '-avoid_negative_ts disabled -write_index 0 -flush_packets 1 -f nut';
 
 /** For one audio leg. */
 export function audioArguments(options: Pick<AudioTranscodeOptions, 'output'>): FfmpegArguments {
@@ -42,31 +40,15 @@ export function audioArguments(options: Pick<AudioTranscodeOptions, 'output'>): 
 	const encoder =
 		codec === 'opus'
 			? // CELT's shortest look-ahead: 120 samples instead of 312. At these bitrates no other mode would be chosen.
-				[
-					'-c:a',
-					'libopus',
-					'-application',
-					'lowdelay',
-					'-compression_level',
-					String(OPUS_COMPLEXITY),
-					'-frame_duration',
-					String(frameDurationMs),
-				]
-			: ['-c:a', 'aac', '-profile:a', 'aac_low'];
+				`libopus -application lowdelay -compression_level ${OPUS_COMPLEXITY} -frame_duration ${frameDurationMs}`
+			: 'aac -profile:a aac_low';
 	return {
-		input: [...COMMON_INPUT, '-f', 'nut'],
-		output: [
-			'-map',
-			'0:a:0',
-			'-af',
-			resample,
-			...encoder,
-			'-b:a',
-			String(bitrateBps),
-			'-ac',
-			String(channelCount),
-			...COMMON_OUTPUT,
-		],
+		input: words(COMMON_INPUT, '-f nut'),
+		output: words(
+			`-map 0:a:0 -af ${resample}`,
+			`-c:a ${encoder} -b:a ${bitrateBps} -ac ${channelCount}`,
+			COMMON_OUTPUT,
+		),
 	};
 }
 
@@ -94,33 +76,22 @@ export function videoArguments(
 	const keyFrames = `expr:isnan(prev_forced_t)+gt(${gopNumber('t')},${gopNumber('prev_forced_t')})`;
 	return {
 		// Frame threads would hold back a picture each. Never `-flags low_delay` when there may be B-frames.
-		input: [...COMMON_INPUT, '-fpsprobesize', '0', '-threads', '1', '-thread_type', 'slice', '-f', 'nut'],
-		output: [
-			...['-map', '0:v:0', '-vf', `${select},${deinterlace}${scale},format=yuv420p`],
+		input: words(COMMON_INPUT, '-fpsprobesize 0 -threads 1 -thread_type slice -f nut'),
+		output: words(
+			`-map 0:v:0 -vf ${select},${deinterlace}${scale},format=yuv420p`,
 			// Every picture with its own time, to the tick.
-			...['-fps_mode', 'passthrough', '-enc_time_base', '1:90000'],
-			...[
-				'-c:v',
-				'libx264',
-				'-preset',
-				'superfast',
-				'-tune',
-				'zerolatency',
-				'-profile:v',
-				'main',
-				'-threads',
-				String(threadCount),
-			],
-			...['-bf', '0', '-sc_threshold', '0', '-g', String(MAX_FRAME_RATE * MAX_GOP_SECONDS)],
-			...['-forced-idr', '1', '-force_key_frames', keyFrames],
-			...['-crf', '23', '-maxrate', String(maxBitrateBps), '-bufsize', String(Math.round(maxBitrateBps / 2))],
-			...frameRateHint(options.output.frameRate),
-			...COMMON_OUTPUT,
-		],
+			'-fps_mode passthrough -enc_time_base 1:90000',
+			`-c:v libx264 -preset superfast -tune zerolatency -profile:v main -threads ${threadCount}`,
+			`-bf 0 -sc_threshold 0 -g ${MAX_FRAME_RATE * MAX_GOP_SECONDS}`,
+			`-forced-idr 1 -force_key_frames ${keyFrames}`,
+			`-crf 23 -maxrate ${maxBitrateBps} -bufsize ${Math.round(maxBitrateBps / 2)}`,
+			frameRateHint(options.output.frameRate),
+			COMMON_OUTPUT,
+		),
 	};
 }
 
-/** Size of the pictures that leave: even numbers, the shape in which the input is shown. */
+/** Size of the pictures that leave: even numbers, the shape in which the input is shown. @internal for tests */
 export function outputSize(options: Pick<VideoTranscodeOptions, 'input' | 'output'>): {
 	widthPixels: number;
 	heightPixels: number;
@@ -139,12 +110,16 @@ export function videoThreadCount(options: Pick<VideoTranscodeOptions, 'input' | 
 	return Math.max(1, Math.min(cpuCount, Math.round(pixelsPerSecond / (1280 * 720 * 30)), 4));
 }
 
-// Without a rate in the stream x264 takes the time base for one, 90 000 pictures a second, and with a ceiling on the bit
-// rate gives each of them next to nothing: a grey picture. Timestamps do not depend on it.
-function frameRateHint(frameRate = DEFAULT_FRAME_RATE): string[] {
-	return ['-x264-params', `fps=${Math.round(Math.min(frameRate, MAX_FRAME_RATE) * 1000)}/1000`];
+// Without a rate in the stream x264 takes the time base for one, 90 000 pictures a second, and with a ceiling on the
+// bit rate gives each of them next to nothing: a grey picture. Timestamps do not depend on it.
+function frameRateHint(frameRate = DEFAULT_FRAME_RATE): string {
+	return `-x264-params fps=${Math.round(Math.min(frameRate, MAX_FRAME_RATE) * 1000)}/1000`;
 }
 
 function toEven(pixels: number): number {
 	return Math.max(2, Math.round(pixels / 2) * 2);
+}
+
+function words(...texts: readonly string[]): string[] {
+	return texts.join(' ').split(' ');
 }

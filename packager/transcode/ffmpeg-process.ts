@@ -9,7 +9,7 @@ import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import type { FfmpegArguments } from './ffmpeg-arguments.ts';
 
 /** How long a process may take to leave after SIGTERM; then SIGKILL. F-5 asks for 2 s. */
-export const TERMINATION_GRACE_MS = 2000;
+const TERMINATION_GRACE_MS = 2000;
 /** Lines of FFmpeg's messages that are kept for the error, and the length that each is cut to. */
 const STDERR_LINES = 8;
 const STDERR_LINE_CHARACTERS = 300;
@@ -38,16 +38,12 @@ export type FfmpegProcessEvents = {
 	exited: [exit: FfmpegExit];
 };
 
-/** Options of {@link FfmpegProcess}. */
-export type FfmpegProcessOptions = { arguments: FfmpegArguments; clock: Clock; logger: Logger };
-
 // What @types/fluent-ffmpeg leaves out.
 type CommandWithProcess = ffmpeg.FfmpegCommand & { ffmpegProc?: { pid?: number } };
 
 /** Starts with start(), ends by itself after endInput(), or by stop(). */
 export class FfmpegProcess extends TypedEmitter<FfmpegProcessEvents> {
-	readonly #clock: Clock;
-	readonly #logger: Logger;
+	readonly #deps: { clock: Clock; logger: Logger };
 	readonly #arguments: FfmpegArguments;
 	readonly #input = new PassThrough({ highWaterMark: INPUT_BUFFER_BYTES });
 	readonly #stderrLines: string[] = [];
@@ -57,11 +53,10 @@ export class FfmpegProcess extends TypedEmitter<FfmpegProcessEvents> {
 	#exit: FfmpegExit | undefined;
 	#killSignal: NodeJS.Signals | undefined;
 
-	constructor(options: FfmpegProcessOptions) {
-		super(options.logger);
-		this.#clock = options.clock;
-		this.#logger = options.logger;
-		this.#arguments = options.arguments;
+	constructor(deps: { clock: Clock; logger: Logger }, ffmpegArguments: FfmpegArguments) {
+		super(deps.logger);
+		this.#deps = deps;
+		this.#arguments = ffmpegArguments;
 	}
 
 	/** Of the running process; undefined before it runs and after it ended. */
@@ -88,7 +83,7 @@ export class FfmpegProcess extends TypedEmitter<FfmpegProcessEvents> {
 		this.#command = command;
 		command.on('start', (commandLine: string) => {
 			this.#processId = command.ffmpegProc?.pid;
-			this.#logger.info({ commandLine, processId: this.#processId }, 'FFmpeg started');
+			this.#deps.logger.info({ commandLine, processId: this.#processId }, 'FFmpeg started');
 			if (this.#killSignal !== undefined) {
 				command.kill(this.#killSignal);
 			}
@@ -124,7 +119,7 @@ export class FfmpegProcess extends TypedEmitter<FfmpegProcessEvents> {
 	/** Resolves when the process has ended by itself; stops it when it takes longer than `timeoutMs`. */
 	async waitForEnd(timeoutMs: number): Promise<void> {
 		try {
-			await withDeadline(this.#clock, this.#exited(), timeoutMs, () => new Error('FFmpeg did not end in time'));
+			await withDeadline(this.#deps.clock, this.#exited(), timeoutMs, () => new Error('FFmpeg did not end in time'));
 		} catch {
 			// It had its chance.
 			await this.stop();
@@ -138,10 +133,10 @@ export class FfmpegProcess extends TypedEmitter<FfmpegProcessEvents> {
 		}
 		this.#kill('SIGTERM');
 		try {
-			await withDeadline(this.#clock, this.#exited(), TERMINATION_GRACE_MS, () => new Error('still running'));
+			await withDeadline(this.#deps.clock, this.#exited(), TERMINATION_GRACE_MS, () => new Error('still running'));
 		} catch {
 			// A stopped or wedged process does not see SIGTERM; SIGKILL reaches it in any state.
-			this.#logger.warn({ processId: this.#processId }, 'FFmpeg ignored SIGTERM and is killed');
+			this.#deps.logger.warn({ processId: this.#processId }, 'FFmpeg ignored SIGTERM and is killed');
 			this.#kill('SIGKILL');
 			await this.#exited();
 		}

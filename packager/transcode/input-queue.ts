@@ -6,8 +6,8 @@ import { ticksToMs } from '../../core/units.ts';
  * Most media time that may wait, in milliseconds. Less, and a stall of the machine costs pictures; more, and viewers
  * see old pictures for longer.
  */
-export const MAX_QUEUED_MS = 2000;
-/** Most bytes that may wait: 2 s at 32 Mbit/s. */
+const MAX_QUEUED_MS = 2000;
+/** Most bytes that may wait: 2 s at 32 Mbit/s. @internal for tests */
 export const MAX_QUEUED_BYTES = 8 * 1024 * 1024;
 
 /** First in, first out. Begins with a key frame, always. */

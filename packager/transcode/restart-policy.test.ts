@@ -1,10 +1,11 @@
 /** Unit tests of restart-policy.ts. */
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_RESTART_POLICY, encoderState, restartDelayMs } from './restart-policy.ts';
+import { retryDelayMs } from '../../core/lifecycle/back-off.ts';
+import { DEFAULT_RESTART_POLICY, encoderState } from './restart-policy.ts';
 
-describe('restartDelayMs', () => {
+describe('DEFAULT_RESTART_POLICY', () => {
 	it('doubles from half a second to ten, and goes on at that for ever', () => {
-		expect([1, 2, 3, 4, 5, 6, 7, 5000].map((attempt) => restartDelayMs(DEFAULT_RESTART_POLICY, attempt))).toEqual([
+		expect([1, 2, 3, 4, 5, 6, 7, 5000].map((attempt) => retryDelayMs(DEFAULT_RESTART_POLICY, attempt, 0))).toEqual([
 			500, 1000, 2000, 4000, 8000, 10_000, 10_000, 10_000,
 		]);
 	});

@@ -14,7 +14,7 @@ import {
 	makeTestVideo,
 	moveUnits,
 } from './testing/test-media.ts';
-import { createTranscoderFactory } from './transcoder.ts';
+import { createTranscoderFactory } from './transcoder-factory.ts';
 
 const DURATION_SECONDS = 4;
 const CAPTURE_START_MS = 1_700_000_000_000;

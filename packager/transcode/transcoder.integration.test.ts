@@ -14,10 +14,11 @@ import { checkFfmpeg } from './ffmpeg-process.ts';
 import { decodeBrightness } from './testing/decode-media.ts';
 import { collect, runTranscoder } from './testing/run-transcoder.ts';
 import { makeTestAudio, makeTestVideo, moveUnits } from './testing/test-media.ts';
-import { createTranscoderFactory } from './transcoder.ts';
+import { DEFAULT_RESTART_POLICY } from './restart-policy.ts';
+import { createTranscoderFactory } from './transcoder-factory.ts';
 
 const WAIT_MS = 20_000;
-const restartPolicy = { firstDelayMs: 50, maxDelayMs: 100, failingFromAttempt: 3, healthyAfterMs: 30_000 };
+const restartPolicy = { ...DEFAULT_RESTART_POLICY, firstDelayMs: 50, maxDelayMs: 100, failingFromAttempt: 3 };
 const factory = createTranscoderFactory({ clock: systemClock, restartPolicy, hangTimeoutMs: 1000 });
 const opus = { codec: 'opus', bitrateBps: 128_000, sampleRate: 48_000, channelCount: 2 } as const;
 const h264 = { codec: 'h264', gopDurationSeconds: 1, maxBitrateBps: 2_000_000 } as const;
@@ -68,17 +69,27 @@ describe('a transcoder whose FFmpeg', () => {
 	const sound = makeTestAudio({ durationSeconds: 30 });
 	const units = moveUnits(sound.units, 480_000);
 
+	/** Sends the signal to a process that works, and returns when its successor does. */
+	async function outlive(
+		signal: NodeJS.Signals,
+		transcoder: MediaTranscoder,
+		output: readonly AccessUnit[],
+	): Promise<number> {
+		const stopWriting = keepWriting(transcoder, units);
+		await until(() => output.length > 20, 'first output');
+		const processId = transcoder.statistics.processId!;
+		process.kill(processId, signal);
+		await until(() => transcoder.statistics.restartCount === 1, 'restart');
+		const before = output.length;
+		await until(() => output.length > before + 20, 'output of the second process');
+		stopWriting();
+		return processId;
+	}
+
 	it('is killed starts another and goes on in time', async () => {
 		await using transcoder = factory.createAudio({ ...common, trackId: 'audio0', input: sound.config, output: opus });
 		const collected = collect(transcoder);
-		const stopWriting = keepWriting(transcoder, units);
-		await until(() => collected.units.length > 20, 'first output');
-		const processId = transcoder.statistics.processId!;
-		process.kill(processId, 'SIGKILL');
-		await until(() => transcoder.statistics.restartCount === 1, 'restart');
-		const before = collected.units.length;
-		await until(() => collected.units.length > before + 20, 'output of the second process');
-		stopWriting();
+		const processId = await outlive('SIGKILL', transcoder, collected.units);
 		expect(transcoder.statistics.processId).not.toBe(processId);
 		expect(isAlive(processId)).toBe(false);
 		expect(collected.configs).toHaveLength(1);
@@ -99,14 +110,7 @@ describe('a transcoder whose FFmpeg', () => {
 	it('is stopped counts as hanging, is killed and replaced', async () => {
 		await using transcoder = factory.createAudio({ ...common, trackId: 'audio0', input: sound.config, output: opus });
 		const collected = collect(transcoder);
-		const stopWriting = keepWriting(transcoder, units);
-		await until(() => collected.units.length > 20, 'first output');
-		const processId = transcoder.statistics.processId!;
-		process.kill(processId, 'SIGSTOP');
-		await until(() => transcoder.statistics.restartCount === 1, 'restart');
-		const before = collected.units.length;
-		await until(() => collected.units.length > before + 20, 'output of the second process');
-		stopWriting();
+		const processId = await outlive('SIGSTOP', transcoder, collected.units);
 		await transcoder.close('tier-closed');
 		expect(isAlive(processId)).toBe(false);
 		expect(collected.events.map((event) => event.split(':')[0])).toEqual(['restarting', 'running', 'closed']);

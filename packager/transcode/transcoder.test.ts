@@ -2,11 +2,11 @@
 import { describe, expect, it } from 'vitest';
 import type { AccessUnit } from '../../core/media/access-unit.ts';
 import type { AudioTrackConfig } from '../../core/media/codecs.ts';
-import { reachableStates } from '../../core/lifecycle/state-machine.ts';
+import { reachableStates, type TransitionTable } from '../../core/lifecycle/state-machine.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
-import type { EncoderProcess } from './encoding.ts';
+import { ENCODING_TRANSITIONS, type EncoderProcess } from './encoding.ts';
 import type { FfmpegExit, FfmpegProcessEvents } from './ffmpeg-process.ts';
 import { nutFrameHeader, nutStreamHeader } from '../../core/wire/nut/nut-writer.ts';
 import { DEFAULT_RESTART_POLICY } from './restart-policy.ts';
@@ -89,17 +89,20 @@ function setUp(): ReturnType<typeof collect> & {
 		input: OPUS,
 		argumentsFor: () => ({ input: [], output: [] }),
 	} as const;
-	const transcoder = new FfmpegTranscoder(plan, {
-		clock,
-		logger: new RecordingLogger(),
-		restartPolicy: DEFAULT_RESTART_POLICY,
-		hangTimeoutMs: 5000,
-		createProcess: () => {
-			const process = new FakeProcess();
-			processes.push(process);
-			return process;
+	const transcoder = new FfmpegTranscoder(
+		{
+			clock,
+			logger: new RecordingLogger(),
+			restartPolicy: DEFAULT_RESTART_POLICY,
+			hangTimeoutMs: 5000,
+			createProcess: () => {
+				const process = new FakeProcess();
+				processes.push(process);
+				return process;
+			},
 		},
-	});
+		plan,
+	);
 	return { transcoder, clock, processes, ...collect(transcoder) };
 }
 
@@ -126,12 +129,15 @@ function encoded(index: number): Uint8Array {
 	return Buffer.concat([nutFrameHeader(OFFSET_TICKS + index * 960, true, 2), Uint8Array.from([1, 2])]);
 }
 
-describe('TRANSCODER_TRANSITIONS', () => {
-	it('reaches closed from every state and leaves it from none', () => {
-		for (const state of ['ready', 'backing-off', 'closed'] as const) {
-			expect(reachableStates(TRANSCODER_TRANSITIONS, state).has('closed')).toBe(true);
+describe('the tables of states', () => {
+	it.each<[string, TransitionTable<string, string>, string]>([
+		['a transcoder', TRANSCODER_TRANSITIONS, 'closed'],
+		['an encoding', ENCODING_TRANSITIONS, 'ended'],
+	])('of %s reach the last state from every one and leave it by no event', (_name, table, last) => {
+		for (const state of Object.keys(table)) {
+			expect(reachableStates(table, state)).toContain(last);
 		}
-		expect(TRANSCODER_TRANSITIONS.closed).toEqual({});
+		expect(table[last]).toEqual({});
 	});
 });
 

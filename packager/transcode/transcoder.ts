@@ -1,52 +1,49 @@
-/** Transcodes one track with FFmpeg: queues input, restarts a process that crashed or hangs, keeps the timeline true. */
-import { availableParallelism } from 'node:os';
-import { type CancelTimer, type Clock, withDeadline } from '../../core/lifecycle/clock.ts';
+/**
+ * Transcodes one track with FFmpeg: queues input, restarts a process that crashed or hangs, keeps the timeline true.
+ */
+import { type Clock, withDeadline } from '../../core/lifecycle/clock.ts';
+import { retryDelayMs } from '../../core/lifecycle/back-off.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import type { SpillwayError } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { AccessUnit } from '../../core/media/access-unit.ts';
 import { type TrackConfig, isIdenticalConfig } from '../../core/media/codecs.ts';
 import type {
-	AudioTranscodeOptions,
 	MediaTranscoder,
 	TranscoderCloseReason,
 	TranscoderEvents,
-	TranscoderFactory,
 	TranscoderStatistics,
-	VideoTranscodeOptions,
 } from '../../core/media/transcoder.ts';
 import { RateLimitedReport } from '../../core/limits/rate-limited-report.ts';
 import { StateMachine, type TransitionTable } from '../../core/lifecycle/state-machine.ts';
+import { Timer } from '../../core/lifecycle/timer.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
-import { ENCODER_STATES, type EncoderState } from '../../core/protocol/api/channel-description.ts';
-import { ticksToMs, ticksToSeconds } from '../../core/units.ts';
+import type { EncoderState } from '../../core/protocol/api/channel-description.ts';
+import { ticksToMs } from '../../core/units.ts';
 import { CaptureTimes } from './capture-times.ts';
 import { EncodedTrack, type EncodedTrackOptions, encodedTrackConfig } from './encoded-track.ts';
-import { type EncoderProcess, Encoding } from './encoding.ts';
-import { type FfmpegArguments, audioArguments, videoArguments, videoThreadCount } from './ffmpeg-arguments.ts';
-import { FfmpegProcess } from './ffmpeg-process.ts';
+import { type EncoderProcess, Encoding, type EncodingListener } from './encoding.ts';
+import type { FfmpegArguments } from './ffmpeg-arguments.ts';
 import { InputQueue } from './input-queue.ts';
 import type { NutFrame } from '../../core/wire/nut/nut-reader.ts';
-import { DEFAULT_RESTART_POLICY, encoderState, type RestartPolicy, restartDelayMs } from './restart-policy.ts';
+import { encoderState, type RestartPolicy } from './restart-policy.ts';
 
-/** No output for this long while input flows means a hang. Starting FFmpeg on a busy machine takes 1 s at most. */
-export const DEFAULT_HANG_TIMEOUT_MS = 5000;
 /** An encoder that is away for long would otherwise fill the log. */
 const DROP_REPORT_INTERVAL_MS = 10_000;
 /** How long finish() waits for the last units. */
 const FINISH_TIMEOUT_MS = 2000;
 /**
- * A hole in the audio up to this long is filled with silence by FFmpeg; after a longer one a fresh process starts at the
- * new time, because nobody needs minutes of encoded silence in one burst.
+ * A hole in the audio up to this long is filled with silence by FFmpeg; after a longer one a fresh process starts at
+ * the new time, because nobody needs minutes of encoded silence in one burst.
  */
-export const MAX_FILLED_HOLE_MS = 1000;
+const MAX_FILLED_HOLE_MS = 1000;
 
 /** `ready`: a process runs, or starts with the next unit. `backing-off`: no process until the timer. */
-export type TranscoderState = 'ready' | 'backing-off' | 'closed';
+type TranscoderState = 'ready' | 'backing-off' | 'closed';
 /** What moves a transcoder from state to state. */
-export type TranscoderStateEvent = 'process-failed' | 'restart-due' | 'closed';
+type TranscoderStateEvent = 'process-failed' | 'restart-due' | 'closed';
 
-/** State → event → next state. */
+/** State → event → next state. @internal for tests */
 export const TRANSCODER_TRANSITIONS = {
 	ready: { 'process-failed': 'backing-off', closed: 'closed' },
 	'backing-off': { 'restart-due': 'ready', closed: 'closed' },
@@ -60,20 +57,18 @@ export type TranscodePlan = Omit<EncodedTrackOptions, 'captureTimes'> & {
 	argumentsFor(first: AccessUnit): FfmpegArguments;
 };
 
-/** What a transcoder takes from outside. */
-export type TranscoderDependencies = {
+type TranscoderDependencies = {
 	clock: Clock;
 	logger: Logger;
 	restartPolicy: RestartPolicy;
 	hangTimeoutMs: number;
-	createProcess(options: { arguments: FfmpegArguments; clock: Clock; logger: Logger }): EncoderProcess;
+	createProcess(deps: { clock: Clock; logger: Logger }, ffmpegArguments: FfmpegArguments): EncoderProcess;
 };
 
 /** One leg. Its process starts with the first key frame, whose time decides where the later ones fall. */
 export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements MediaTranscoder {
+	readonly #deps: TranscoderDependencies;
 	readonly #plan: TranscodePlan;
-	readonly #dependencies: TranscoderDependencies;
-	readonly #logger: Logger;
 	readonly #scope: CloseScope<TranscoderCloseReason>;
 	readonly #state: StateMachine<TranscoderState, TranscoderStateEvent>;
 	readonly #queue = new InputQueue();
@@ -84,7 +79,7 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 	#encoding: Encoding | undefined;
 	readonly #finishing = new Set<Encoding>();
 	#config: TrackConfig | undefined;
-	#cancelRestart: CancelTimer = () => undefined;
+	readonly #restartTimer: Timer;
 	/** Failures in a row, and how the last one went. */
 	#attempt = 0;
 	#lastError: SpillwayError | undefined;
@@ -95,17 +90,17 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 	#refusedUnitCount = 0;
 	#statistics = { writtenUnitCount: 0, outputUnitCount: 0, outputBytes: 0, restartCount: 0 };
 
-	constructor(plan: TranscodePlan, dependencies: TranscoderDependencies) {
-		const logger = dependencies.logger.child({ trackId: plan.trackId, run: plan.run, codec: plan.codec });
+	constructor(deps: TranscoderDependencies, plan: TranscodePlan) {
+		const logger = deps.logger.child({ trackId: plan.trackId, run: plan.run, codec: plan.codec });
 		super(logger);
+		this.#deps = { ...deps, logger };
 		this.#plan = plan;
-		this.#dependencies = dependencies;
-		this.#logger = logger;
 		this.#scope = new CloseScope(logger);
 		this.#state = new StateMachine({ table: TRANSCODER_TRANSITIONS, initial: 'ready', logger });
 		this.#track = new EncodedTrack({ ...plan, captureTimes: this.#captureTimes });
+		this.#restartTimer = new Timer(deps.clock, () => this.#restart());
 		this.#dropReport = new RateLimitedReport(
-			dependencies.clock,
+			deps.clock,
 			logger,
 			'units dropped before the encoder',
 			DROP_REPORT_INTERVAL_MS,
@@ -151,7 +146,7 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 			this.#dropReport.count({ queuedMs: this.#queue.queuedMs, reason: 'encoder-behind-or-no-key-frame' });
 		}
 		this.#pump();
-		this.#encoding?.noteInput();
+		this.#encoding?.recordInput();
 	}
 
 	async finish(): Promise<void> {
@@ -167,7 +162,7 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 
 	close(reason: TranscoderCloseReason): Promise<void> {
 		if (!this.#scope.closed) {
-			this.#cancelRestart();
+			this.#restartTimer.disarm();
 			this.#state.handle('closed');
 		}
 		return this.#scope.close(reason);
@@ -178,20 +173,15 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 	}
 
 	#startEncoding(first: AccessUnit): Encoding {
-		const { clock, hangTimeoutMs, createProcess } = this.#dependencies;
-		const process = createProcess({ arguments: this.#plan.argumentsFor(first), clock, logger: this.#logger });
-		const encoding: Encoding = new Encoding({
-			process,
-			input: this.#plan.input,
-			clock,
-			hangTimeoutMs,
-			listener: {
-				onStream: (stream) => this.#configure(encodedTrackConfig(stream, this.#plan.codec)),
-				onFrame: (frame) => this.#onFrame(frame),
-				onWritable: () => this.#pump(),
-				onEnded: (error) => this.#onEnded(encoding, error),
-			},
-		});
+		const { clock, logger, hangTimeoutMs, createProcess } = this.#deps;
+		const process = createProcess({ clock, logger }, this.#plan.argumentsFor(first));
+		const listener: EncodingListener = {
+			onStream: (stream) => this.#configure(encodedTrackConfig(stream, this.#plan.codec)),
+			onFrame: (frame) => this.#onFrame(frame),
+			onWritable: () => this.#pump(),
+			onEnded: (error) => this.#onEnded(encoding, error),
+		};
+		const encoding = new Encoding({ process, clock, listener }, { input: this.#plan.input, hangTimeoutMs });
 		return encoding;
 	}
 
@@ -213,12 +203,7 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 		const empty = new Promise<void>((resolve) => (this.#onQueueEmpty = resolve));
 		this.#pump();
 		try {
-			await withDeadline(
-				this.#dependencies.clock,
-				empty,
-				FINISH_TIMEOUT_MS,
-				() => new Error('the queue did not empty'),
-			);
+			await withDeadline(this.#deps.clock, empty, FINISH_TIMEOUT_MS, () => new Error('the queue did not empty'));
 		} catch {
 			// The encoder is stuck or restarting. What waits is lost, as with close().
 		}
@@ -232,7 +217,10 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 		const isHole = this.#expectedMs !== undefined && startMs - this.#expectedMs > MAX_FILLED_HOLE_MS;
 		this.#expectedMs = startMs + ticksToMs(unit.durationTicks ?? 0, unit.clockRate);
 		if (isHole && this.#encoding !== undefined) {
-			this.#logger.info({ atTicks: unit.presentationTimeTicks }, 'a long hole in the audio: encoding starts afresh');
+			this.#deps.logger.info(
+				{ atTicks: unit.presentationTimeTicks },
+				'a long hole in the audio: encoding starts afresh',
+			);
 			this.#retire(this.#encoding);
 			this.#queue.restart();
 		}
@@ -256,7 +244,7 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 		if (this.#scope.closed || this.#config === undefined) {
 			return;
 		}
-		this.#noteOutput();
+		this.#recordOutput();
 		const unit = this.#track.toAccessUnit(frame, this.#config);
 		if (unit !== undefined) {
 			this.#statistics.outputUnitCount++;
@@ -266,13 +254,13 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 	}
 
 	// Output shows that it works; only after a healthy time are the failures before forgotten.
-	#noteOutput(): void {
+	#recordOutput(): void {
 		if (this.#attempt > 0) {
-			if ((this.#encoding?.ageMs ?? 0) >= this.#dependencies.restartPolicy.healthyAfterMs) {
+			if ((this.#encoding?.ageMs ?? 0) >= this.#deps.restartPolicy.healthyAfterMs) {
 				this.#attempt = 0;
 				this.#lastError = undefined;
 			}
-			this.#setEncoderState(encoderState(this.#dependencies.restartPolicy, this.#attempt, true));
+			this.#setEncoderState(encoderState(this.#deps.restartPolicy, this.#attempt, true));
 		}
 	}
 
@@ -287,10 +275,10 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 		if (encoding !== this.#encoding || this.#scope.closed) {
 			return;
 		}
-		const { restartPolicy, clock } = this.#dependencies;
+		const { restartPolicy } = this.#deps;
 		this.#attempt = encoding.ageMs >= restartPolicy.healthyAfterMs ? 1 : this.#attempt + 1;
 		this.#lastError = error;
-		const delayMs = restartDelayMs(restartPolicy, this.#attempt);
+		const delayMs = retryDelayMs(restartPolicy, this.#attempt, 0)!;
 		this.#encoding = undefined;
 		this.#finishing.add(encoding);
 		void encoding.stop().finally(() => this.#finishing.delete(encoding));
@@ -298,25 +286,27 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 		this.#queue.restart();
 		this.#logFailure(error, delayMs);
 		this.#setEncoderState(encoderState(restartPolicy, this.#attempt, false));
-		this.#cancelRestart = clock.setTimeout(() => {
-			this.#state.handle('restart-due');
-			this.#statistics.restartCount++;
-			this.#pump();
-		}, delayMs);
+		this.#restartTimer.arm(delayMs);
+	}
+
+	#restart(): void {
+		this.#state.handle('restart-due');
+		this.#statistics.restartCount++;
+		this.#pump();
 	}
 
 	#logFailure(error: SpillwayError | undefined, delayMs: number): void {
 		const fields = { err: error, attempt: this.#attempt, delayMs };
-		const { failingFromAttempt } = this.#dependencies.restartPolicy;
+		const { failingFromAttempt } = this.#deps.restartPolicy;
 		if (this.#attempt < failingFromAttempt) {
-			this.#logger.warn(fields, 'the encoder failed and is started again');
+			this.#deps.logger.warn(fields, 'the encoder failed and is started again');
 		} else if (this.#attempt === failingFromAttempt) {
-			this.#logger.error(
+			this.#deps.logger.error(
 				fields,
 				'the encoder keeps failing; it goes on being started again for as long as it is needed',
 			);
 		} else {
-			this.#logger.debug(fields, 'the encoder failed again');
+			this.#deps.logger.debug(fields, 'the encoder failed again');
 		}
 	}
 
@@ -325,67 +315,4 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 		await Promise.all(encodings.map((encoding) => encoding.stop()));
 		this.#encoding = undefined;
 	}
-}
-
-/** Options of {@link createTranscoderFactory}; what is left out has a default. */
-export type TranscoderFactoryOptions = {
-	clock: Clock;
-	restartPolicy?: RestartPolicy;
-	hangTimeoutMs?: number;
-	/** Cores that one video leg may use. Default: all of the machine's. */
-	cpuCount?: number;
-};
-
-/** Makes transcoders that run FFmpeg, and counts them for health and metrics. */
-export type FfmpegTranscoderFactory = TranscoderFactory & {
-	/** Those that are open now, by state, and how often one was started again since the server began. */
-	census(): Readonly<Record<EncoderState, number>> & { restartCount: number };
-};
-
-/** Makes transcoders that run FFmpeg. Call checkFfmpeg() once before, to learn early that FFmpeg is missing. */
-export function createTranscoderFactory(options: TranscoderFactoryOptions): FfmpegTranscoderFactory {
-	const { clock, restartPolicy = DEFAULT_RESTART_POLICY, hangTimeoutMs = DEFAULT_HANG_TIMEOUT_MS } = options;
-	const cpuCount = options.cpuCount ?? availableParallelism();
-	const open = new Set<FfmpegTranscoder>();
-	let pastRestartCount = 0;
-	const create = (plan: TranscodePlan, logger: Logger): FfmpegTranscoder => {
-		const transcoder = new FfmpegTranscoder(plan, {
-			clock,
-			logger,
-			restartPolicy,
-			hangTimeoutMs,
-			createProcess: (processOptions) => new FfmpegProcess(processOptions),
-		});
-		open.add(transcoder);
-		transcoder.on('closed', () => {
-			open.delete(transcoder);
-			pastRestartCount += transcoder.statistics.restartCount;
-		});
-		return transcoder;
-	};
-	return {
-		census: () => {
-			const all = [...open];
-			const counts = ENCODER_STATES.map(
-				(state) => [state, all.filter((transcoder) => transcoder.encoderState === state).length] as const,
-			);
-			const restartCount = all.reduce((sum, { statistics }) => sum + statistics.restartCount, pastRestartCount);
-			return { ...(Object.fromEntries(counts) as Record<EncoderState, number>), restartCount };
-		},
-		createAudio: (audio: AudioTranscodeOptions) => {
-			const { input, output, trackId, run, logger } = audio;
-			const frameDurationMs = output.frameDurationMs ?? 20;
-			return create(
-				{ input, codec: output.codec, trackId, run, frameDurationMs, argumentsFor: () => audioArguments(audio) },
-				logger,
-			);
-		},
-		createVideo: (video: VideoTranscodeOptions) => {
-			const { input, output, trackId, run, logger } = video;
-			const threadCount = videoThreadCount(video, cpuCount);
-			const argumentsFor = (first: AccessUnit): FfmpegArguments =>
-				videoArguments(video, threadCount, ticksToSeconds(first.presentationTimeTicks, first.clockRate));
-			return create({ input, codec: output.codec, trackId, run, frameDurationMs: 0, argumentsFor }, logger);
-		},
-	};
 }

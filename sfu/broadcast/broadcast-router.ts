@@ -1,5 +1,6 @@
 /** One broadcast in the SFU: its home router with the stage, and routers for viewers elsewhere, reached by pipes. */
 import type { Producer, Router } from 'mediasoup/types';
+import { Timer } from '../../core/lifecycle/timer.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../core/errors/errors.ts';
@@ -15,13 +16,14 @@ export type ViewerRouter = {
 	key: string;
 	router: Router;
 	pooledWorker: PooledWorker;
-	videoProducer: Producer;
-	audioProducer: Producer;
+	/** What stands here for each Producer of the stage. */
+	producers: ReadonlyMap<Producer, Producer>;
 	viewerCount: number;
-	cancelIdleTimer: (() => void) | undefined;
+	/** Takes it down when it has had no viewer for a while. */
+	idleTimer: Timer;
 };
 
-/** Events of a broadcast router. */
+/** Events of a broadcast router. @internal for tests */
 export type BroadcastRouterEvents = {
 	/** The home worker died or it was closed: stage, publishers' and viewers' transports are gone. Once. */
 	closed: [reason: StageEndReason];
@@ -34,62 +36,50 @@ const MAX_VIEWER_ROUTERS = 24;
 /** A pipe without viewers is taken down after this long; a viewer that reloads finds it still there. */
 const IDLE_PIPE_MS = 8000;
 
+type PortRange = { min: number; max: number };
+type BroadcastRouterDependencies = { pool: WorkerPool; clock: Clock; logger: Logger };
+
 /** Owns the routers of one broadcast. */
 export class BroadcastRouter extends TypedEmitter<BroadcastRouterEvents> {
 	readonly broadcastId: BroadcastId;
 	readonly stage: Stage;
 	readonly home: PooledWorker;
 	readonly homeRouter: Router;
-	readonly #pool: WorkerPool;
-	readonly #ports: { min: number; max: number };
-	readonly #clock: Clock;
-	readonly #logger: Logger;
+	readonly #deps: BroadcastRouterDependencies;
+	readonly #ports: PortRange;
 	readonly #scope: CloseScope<StageEndReason>;
 	readonly #viewerRouters = new Map<string, Promise<ViewerRouter>>();
 
 	/** Creates the home router on the least used worker, and its stage. */
 	static async create(
-		broadcastId: BroadcastId,
-		pool: WorkerPool,
-		ports: { min: number; max: number },
-		dependencies: { clock: Clock; logger: Logger },
+		deps: BroadcastRouterDependencies,
+		{ broadcastId, ports }: { broadcastId: BroadcastId; ports: PortRange },
 	): Promise<BroadcastRouter> {
-		const home = await pool.acquire();
+		const home = await deps.pool.acquire();
 		const router = await createRouter(home, DEFAULT_PAYLOAD_TYPES);
 		router.observer.once('close', () => home.routerCount--);
 		try {
-			const stage = await Stage.create(
-				router,
-				{ payloadTypes: DEFAULT_PAYLOAD_TYPES, ports, cname: broadcastId },
-				dependencies,
-			);
-			return new BroadcastRouter({ broadcastId, pool, ports, home, router, stage, ...dependencies });
+			const options = { payloadTypes: DEFAULT_PAYLOAD_TYPES, ports, cname: broadcastId };
+			const stage = await Stage.create({ ...deps, router }, options);
+			return new BroadcastRouter(deps, { broadcastId, ports, home, router, stage });
 		} catch (error) {
 			router.close();
 			throw error;
 		}
 	}
 
-	private constructor(parts: {
-		broadcastId: BroadcastId;
-		pool: WorkerPool;
-		ports: { min: number; max: number };
-		home: PooledWorker;
-		router: Router;
-		stage: Stage;
-		clock: Clock;
-		logger: Logger;
-	}) {
-		super(parts.logger);
-		this.broadcastId = parts.broadcastId;
-		this.stage = parts.stage;
-		this.home = parts.home;
-		this.homeRouter = parts.router;
-		this.#pool = parts.pool;
-		this.#ports = parts.ports;
-		this.#clock = parts.clock;
-		this.#logger = parts.logger;
-		this.#scope = new CloseScope(parts.logger);
+	private constructor(
+		deps: BroadcastRouterDependencies,
+		own: { broadcastId: BroadcastId; ports: PortRange; home: PooledWorker; router: Router; stage: Stage },
+	) {
+		super(deps.logger);
+		this.#deps = deps;
+		this.broadcastId = own.broadcastId;
+		this.stage = own.stage;
+		this.home = own.home;
+		this.homeRouter = own.router;
+		this.#ports = own.ports;
+		this.#scope = new CloseScope(deps.logger);
 		this.#scope.onClose(async (reason) => {
 			// First of all, so that viewers learn the reason before they see their transports go.
 			this.emit('closed', reason);
@@ -133,22 +123,16 @@ export class BroadcastRouter extends TypedEmitter<BroadcastRouterEvents> {
 		}
 		const viewerRouter = await pending;
 		viewerRouter.viewerCount++;
-		viewerRouter.cancelIdleTimer?.();
-		viewerRouter.cancelIdleTimer = undefined;
+		viewerRouter.idleTimer.disarm();
 		return viewerRouter;
 	}
 
 	/** The viewer is gone; after the last one a piped router is taken down. */
 	releaseViewerRouter(viewerRouter: ViewerRouter): void {
 		viewerRouter.viewerCount--;
-		if (viewerRouter.viewerCount > 0 || viewerRouter.router === this.homeRouter || this.#scope.closed) {
-			return;
+		if (viewerRouter.viewerCount === 0 && viewerRouter.router !== this.homeRouter && !this.#scope.closed) {
+			viewerRouter.idleTimer.arm(IDLE_PIPE_MS);
 		}
-		viewerRouter.cancelIdleTimer = this.#clock.setTimeout(() => {
-			this.#viewerRouters.delete(viewerRouter.key);
-			viewerRouter.router.close();
-			this.#logger.info({ viewerRouter: viewerRouter.key }, 'pipe taken down after its last viewer');
-		}, IDLE_PIPE_MS);
 	}
 
 	/** Ends the broadcast in the SFU. */
@@ -172,9 +156,10 @@ export class BroadcastRouter extends TypedEmitter<BroadcastRouterEvents> {
 			return this.home;
 		}
 		const viewersOn = ({ index }: PooledWorker): number => counts.get(index) ?? 0;
-		const emptiest = this.#pool.workers.toSorted((one, other) => viewersOn(one) - viewersOn(other))[0] ?? this.home;
+		const emptiest =
+			this.#deps.pool.workers.toSorted((one, other) => viewersOn(one) - viewersOn(other))[0] ?? this.home;
 		const isFull = viewersOn(emptiest) >= MAX_VIEWERS_PER_WORKER;
-		return (isFull ? await this.#pool.startAnother() : undefined) ?? emptiest;
+		return (isFull ? await this.#deps.pool.startAnother() : undefined) ?? emptiest;
 	}
 
 	async #createViewerRouter(
@@ -182,17 +167,18 @@ export class BroadcastRouter extends TypedEmitter<BroadcastRouterEvents> {
 		pooledWorker: PooledWorker,
 		payloadTypes: PayloadTypes,
 	): Promise<ViewerRouter> {
+		const { clock, logger } = this.#deps;
+		const { producers } = this.stage;
+		const viewerRouter = (router: Router, ownProducers: ReadonlyMap<Producer, Producer>): ViewerRouter => {
+			const idleTimer = new Timer(clock, () => {
+				this.#viewerRouters.delete(key);
+				router.close();
+				logger.info({ viewerRouter: key }, 'pipe taken down after its last viewer');
+			});
+			return { key, router, pooledWorker, producers: ownProducers, viewerCount: 0, idleTimer };
+		};
 		if (key === this.#homeKey()) {
-			const { videoProducer, audioProducer } = this.stage;
-			return {
-				key,
-				router: this.homeRouter,
-				pooledWorker,
-				videoProducer,
-				audioProducer,
-				viewerCount: 0,
-				cancelIdleTimer: undefined,
-			};
+			return viewerRouter(this.homeRouter, new Map(producers.map((producer) => [producer, producer])));
 		}
 		const router = await createRouter(pooledWorker, payloadTypes);
 		router.observer.once('close', () => {
@@ -201,11 +187,13 @@ export class BroadcastRouter extends TypedEmitter<BroadcastRouterEvents> {
 			this.#viewerRouters.delete(key);
 		});
 		try {
-			const videoProducer = await this.#pipe(this.stage.videoProducer, router);
-			const audioProducer = await this.#pipe(this.stage.audioProducer, router);
+			const piped = new Map<Producer, Producer>();
+			for (const producer of producers) {
+				piped.set(producer, await this.#pipe(producer, router));
+			}
 			this.stage.video.primeJoinLayers();
-			this.#logger.info({ viewerRouter: key }, 'pipe set up for its first viewer');
-			return { key, router, pooledWorker, videoProducer, audioProducer, viewerCount: 0, cancelIdleTimer: undefined };
+			logger.info({ viewerRouter: key }, 'pipe set up for its first viewer');
+			return viewerRouter(router, piped);
 		} catch (error) {
 			router.close();
 			throw error;
@@ -226,7 +214,7 @@ export class BroadcastRouter extends TypedEmitter<BroadcastRouterEvents> {
 	async #closeViewerRouters(): Promise<void> {
 		for (const result of await Promise.allSettled(this.#viewerRouters.values())) {
 			if (result.status === 'fulfilled') {
-				result.value.cancelIdleTimer?.();
+				result.value.idleTimer.disarm();
 				if (result.value.router !== this.homeRouter) {
 					result.value.router.close();
 				}

@@ -1,4 +1,7 @@
-/** Tests of simulcast with a real SFU: what reaches our code of a publisher's layers, in whatever order they are offered. */
+/**
+ * Tests of simulcast with a real SFU: what reaches our code of a publisher's layers, in whatever order they are
+ * offered.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import { unwrap } from '../../core/units.ts';
@@ -22,10 +25,8 @@ describe('the picture of a simulcast publisher', () => {
 		const broadcastRouter = await bench.sfu.createBroadcastRouter(bench.newBroadcastId());
 		await using peer = await SimulcastPeer.create(rids);
 		const transport = await PublisherTransport.create(
-			broadcastRouter,
-			negotiateWhip(parseSdpOffer(peer.offer)),
-			{ preferredAddress: '127.0.0.1' },
-			bench,
+			{ ...bench, broadcastRouter },
+			{ negotiated: negotiateWhip(parseSdpOffer(peer.offer)), preferredAddress: '127.0.0.1' },
 		);
 		/** Names of the layers that parameter sets came of, each once in a row, and all packets. */
 		const layers: string[] = [];

@@ -8,12 +8,12 @@ import { ntpToEpochMs } from '../../core/units.ts';
 import type { BroadcastRouter } from '../broadcast/broadcast-router.ts';
 import type { RtpHeader } from '../../core/wire/rtp/rtp-packet.ts';
 import type { NegotiatedPublisher, NegotiatedPublisherTrack } from '../sdp/whip-negotiation.ts';
-import { remoteDtlsParameters } from '../sdp/bundle.ts';
 import { writeSdpAnswer } from '../sdp/sdp-answer.ts';
+import { openWebRtcTransport, watchWebRtcTransport } from '../workers/webrtc-transport.ts';
 import { SimulcastSelector } from './simulcast/simulcast-selector.ts';
 
 /** Why a publisher's transport ended. */
-export type PublisherTransportEndReason =
+type PublisherTransportEndReason =
 	| 'unpublished'
 	| 'connect-timed-out'
 	| 'ice-failed'
@@ -23,7 +23,7 @@ export type PublisherTransportEndReason =
 	| 'worker-died'
 	| 'server-shutdown';
 
-/** Events of a publisher's transport. */
+/** Events of a publisher's transport. @internal for tests */
 export type PublisherTransportEvents = {
 	/** DTLS is up. */
 	connected: [];
@@ -35,9 +35,7 @@ export type PublisherTransportEvents = {
 	closed: [reason: PublisherTransportEndReason];
 };
 
-/** Consent checks come every 5 s; a dead publisher should begin its grace window soon. */
-const ICE_CONSENT_TIMEOUT_SECONDS = 12;
-
+type PublisherDependencies = { broadcastRouter: BroadcastRouter; clock: Clock; logger: Logger };
 type Tap = { track: NegotiatedPublisherTrack; producer: Producer; consumer: Consumer };
 
 /** One publisher's side of the SFU. */
@@ -45,105 +43,78 @@ export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 	readonly answer: string;
 	/** What was negotiated. */
 	readonly tracks: readonly NegotiatedPublisherTrack[];
-	readonly #transport: WebRtcTransport;
-	readonly #videoTap: Consumer | undefined;
+	readonly #deps: PublisherDependencies;
+	readonly #taps: readonly Tap[];
 	readonly #scope: CloseScope<PublisherTransportEndReason>;
 
 	/** Answers the offer; throws SFU_UNAVAILABLE. Packets flow as soon as somebody listens. */
 	static async create(
-		broadcastRouter: BroadcastRouter,
-		negotiated: NegotiatedPublisher,
-		options: { preferredAddress: string | undefined },
-		dependencies: { clock: Clock; logger: Logger },
+		deps: PublisherDependencies,
+		{ negotiated, preferredAddress }: { negotiated: NegotiatedPublisher; preferredAddress: string | undefined },
 	): Promise<PublisherTransport> {
+		const { home, homeRouter, stage } = deps.broadcastRouter;
 		const { tracks } = negotiated;
-		const transport = await broadcastRouter.homeRouter.createWebRtcTransport({
-			webRtcServer: broadcastRouter.home.webRtcServer,
-			enableUdp: true,
-			enableTcp: true,
-			preferUdp: true,
-			iceConsentTimeout: ICE_CONSENT_TIMEOUT_SECONDS,
-		});
+		const transport = await openWebRtcTransport(homeRouter, home.webRtcServer, negotiated.transport);
 		const taps: Tap[] = [];
 		try {
-			await transport.connect({ dtlsParameters: remoteDtlsParameters(negotiated.transport) });
 			for (const track of tracks) {
 				const producer = await transport.produce({ kind: track.kind, rtpParameters: track.rtpParameters });
-				const consumer = await broadcastRouter.stage.link.transport.consume({
+				const consumer = await stage.link.transport.consume({
 					producerId: producer.id,
-					rtpCapabilities: tapCapabilities(broadcastRouter.homeRouter.rtpCapabilities),
+					rtpCapabilities: tapCapabilities(homeRouter.rtpCapabilities),
 					enableRtx: false,
 					// All simulcast layers as they come, each under an SSRC of its own.
 					pipe: isSimulcast(track),
 				});
 				taps.push({ track, producer, consumer });
 			}
-			const answer = writeSdpAnswer(
-				transport,
-				{ ...negotiated, media: tracks.map((track) => track.answer) },
-				options.preferredAddress,
-			);
-			return new PublisherTransport({ answer, tracks, transport, taps, broadcastRouter, ...dependencies });
+			const media = tracks.map((track) => track.answer);
+			const answer = writeSdpAnswer(transport, { ...negotiated, media }, preferredAddress);
+			return new PublisherTransport(deps, { answer, transport, taps });
 		} catch (error) {
 			transport.close();
 			throw error;
 		}
 	}
 
-	private constructor(parts: {
-		answer: string;
-		tracks: readonly NegotiatedPublisherTrack[];
-		transport: WebRtcTransport;
-		taps: readonly Tap[];
-		broadcastRouter: BroadcastRouter;
-		clock: Clock;
-		logger: Logger;
-	}) {
-		super(parts.logger);
-		this.answer = parts.answer;
-		this.tracks = parts.tracks;
-		this.#transport = parts.transport;
-		this.#scope = new CloseScope(parts.logger);
+	private constructor(
+		deps: PublisherDependencies,
+		{ answer, transport, taps }: { answer: string; transport: WebRtcTransport; taps: readonly Tap[] },
+	) {
+		super(deps.logger);
+		this.#deps = deps;
+		this.#taps = taps;
+		this.answer = answer;
+		this.tracks = taps.map(({ track }) => track);
+		this.#scope = new CloseScope(deps.logger);
 		this.#scope.onClose((reason) => {
-			this.#transport.close();
+			transport.close();
 			this.emit('closed', reason);
 		});
-		for (const tap of parts.taps) {
+		for (const tap of taps) {
 			if (isSimulcast(tap.track)) {
-				this.#tapLayers(tap, parts.broadcastRouter, parts);
+				this.#tapLayers(tap);
 			} else {
-				this.#tapOne(tap, parts.broadcastRouter);
+				this.#tapOne(tap);
 			}
 			this.#scope.onClose(() => tap.consumer.close());
 		}
-		this.#videoTap = parts.taps.find(({ track }) => track.kind === 'video')?.consumer;
-		this.#transport.observer.once('close', () => void this.close('worker-died'));
-		this.#transport.on('icestatechange', (state) => {
-			if (state === 'disconnected') {
-				void this.close('ice-failed');
-			}
-		});
-		this.#transport.on('dtlsstatechange', (state) => {
-			if (state === 'connected') {
-				this.emit('connected');
-			} else if (state === 'failed') {
-				void this.close('dtls-failed');
-			} else if (state === 'closed') {
-				// close_notify: the publisher said goodbye on the media path; OBS does so just before its DELETE.
-				void this.close('unpublished');
-			}
+		// A close_notify is the publisher's goodbye on the media path; OBS says it just before its DELETE.
+		watchWebRtcTransport(transport, 'unpublished', {
+			connected: () => this.emit('connected'),
+			ended: (reason) => void this.close(reason),
 		});
 	}
 
-	/** True until closed. */
 	get closed(): boolean {
 		return this.#scope.closed;
 	}
 
 	/** Asks the publisher for a key frame (PLI). OBS never answers. */
 	requestKeyFrame(): void {
-		if (!this.#scope.closed) {
-			this.#videoTap?.requestKeyFrame().catch(() => {
+		const pictures = this.#scope.closed ? [] : this.#taps.filter(({ track }) => track.kind === 'video');
+		for (const { consumer } of pictures) {
+			consumer.requestKeyFrame().catch(() => {
 				// Only fails when the worker is gone, which has its own event.
 			});
 		}
@@ -154,19 +125,15 @@ export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 		return this.#scope.close(reason);
 	}
 
-	#tapOne({ track, producer, consumer }: Tap, broadcastRouter: BroadcastRouter): void {
+	#tapOne({ track, producer, consumer }: Tap): void {
+		const { link } = this.#deps.broadcastRouter.stage;
 		const ssrc = consumer.rtpParameters.encodings![0]!.ssrc!;
-		this.#scope.onClose(
-			broadcastRouter.stage.link.tap(ssrc, (packet, header) => this.emit('packet', track.kind, packet, header)),
-		);
+		this.#scope.onClose(link.tap(ssrc, (packet, header) => this.emit('packet', track.kind, packet, header)));
 		listenForSenderReports(producer, ({ ntpMs, ticks }) => this.emit('senderReport', track.kind, ntpMs, ticks));
 	}
 
-	#tapLayers(
-		{ track, producer, consumer }: Tap,
-		broadcastRouter: BroadcastRouter,
-		{ clock, logger }: { clock: Clock; logger: Logger },
-	): void {
+	#tapLayers({ track, producer, consumer }: Tap): void {
+		const { broadcastRouter, clock, logger } = this.#deps;
 		const { encodings } = consumer.rtpParameters;
 		const rids = track.rtpParameters.encodings!.map(({ rid }) => rid);
 		const selector = new SimulcastSelector({
@@ -198,8 +165,8 @@ export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 }
 
 /**
- * What our end of the link asks for. With transport-wide sequence numbers or send times mediasoup would estimate the bandwidth
- * of the link from feedback that we never give, and stop sending.
+ * What our end of the link asks for. With transport-wide sequence numbers or send times mediasoup would estimate the
+ * bandwidth of the link from feedback that we never give, and stop sending.
  */
 function tapCapabilities({ codecs }: RtpCapabilities): RtpCapabilities {
 	return {

@@ -1,10 +1,18 @@
 /** RTP payloads of H.264 (RFC 6184, modes 0 and 1) → NAL units of one picture. Fed in sequence order. */
-import type { PictureAssembler } from './picture-assembler.ts';
+import { NAL_TYPE, nalType } from '../../core/media/h264.ts';
 
 const STAP_A = 24;
 const FU_A = 28;
 /** Bytes one picture may hold; more is taken for damage. A 4K intra picture at a very high rate is under 2 MB. */
 const MAX_PICTURE_BYTES = 8 * 1024 * 1024;
+
+/** Puts the payloads of one picture together, whatever the codec; fed in sequence order, taken at the picture's end. */
+export interface PictureAssembler {
+	push(payload: Uint8Array): void;
+	markLoss(): void;
+	/** H.264: the NAL units. VP8: one entry, the frame. Undefined when damaged or empty. */
+	take(): Uint8Array[] | undefined;
+}
 
 /** Collects the NAL units of the picture being received. */
 export class H264Depacketizer implements PictureAssembler {
@@ -101,4 +109,31 @@ export class H264Depacketizer implements PictureAssembler {
 			this.#fragmentBytes = 0;
 		}
 	}
+}
+
+/**
+ * True for a payload that begins a key frame as mediasoup recognises one: an SPS alone or in a STAP-A. An IDR slice
+ * without parameter sets before it does not count, since nobody could begin there.
+ */
+export function startsH264KeyFrame(payload: Uint8Array): boolean {
+	return findSps(payload) !== undefined;
+}
+
+/** The sequence parameter set in a payload, alone or in an aggregation packet (RFC 6184 §5.6 and §5.7.1). */
+export function findSps(payload: Uint8Array): Uint8Array | undefined {
+	if (payload.length === 0) {
+		return undefined;
+	}
+	const type = nalType(payload);
+	if (type === NAL_TYPE.SPS) {
+		return payload;
+	}
+	for (let offset = 1; type === STAP_A && offset + 2 < payload.length;) {
+		const end = offset + 2 + payload[offset]! * 256 + payload[offset + 1]!;
+		if ((payload[offset + 2]! & 0x1f) === NAL_TYPE.SPS) {
+			return payload.subarray(offset + 2, end);
+		}
+		offset = end;
+	}
+	return undefined;
 }

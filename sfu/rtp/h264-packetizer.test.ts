@@ -1,7 +1,7 @@
 /** Tests of H.264 → RTP payloads → H.264: what is sent keeps its bounds, and what is received is what was sent. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { startsH264KeyFrame } from '../stage/stage-track.ts';
+import { startsH264KeyFrame } from './h264-depacketizer.ts';
 import { H264Depacketizer } from './h264-depacketizer.ts';
 import { MAX_PAYLOAD_BYTES, packetizeH264 } from './h264-packetizer.ts';
 

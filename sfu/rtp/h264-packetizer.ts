@@ -3,6 +3,7 @@
 /**
  * Payload bytes per packet. With the stage header (28), SRTP (16), UDP and IP (28) a packet stays under 1280, the
  * smallest MTU that IPv6 promises.
+ * @internal for tests
  */
 export const MAX_PAYLOAD_BYTES = 1180;
 

@@ -1,8 +1,12 @@
 /** Puts packets back in order, waiting a bounded time for those that come late or are sent again. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
+import { Timer } from '../../core/lifecycle/timer.ts';
 import { unwrap } from '../../core/units.ts';
 
-/** How long a gap is waited for: a lost packet is asked for and sent again within a round trip or two. */
+/**
+ * How long a gap is waited for: a lost packet is asked for and sent again within a round trip or two.
+ * @internal for tests
+ */
 export const MAX_REORDER_MS = 150;
 /** Packets held at most; 0.15 s of a 50 Mbit/s stream. Beyond it the gap is given up early. */
 const MAX_HELD_PACKETS = 1024;
@@ -15,13 +19,14 @@ export class ReorderBuffer<T> {
 	readonly #release: (value: T, isAfterLoss: boolean) => void;
 	readonly #held = new Map<number, Held<T>>();
 	#nextUnwrapped: number | undefined;
-	#cancelTimer: (() => void) | undefined;
+	readonly #timer: Timer;
 	#lostCount = 0;
 
 	/** `release` is called in order; `isAfterLoss` says that one or more packets before it never came. */
 	constructor(clock: Clock, release: (value: T, isAfterLoss: boolean) => void) {
 		this.#clock = clock;
 		this.#release = release;
+		this.#timer = new Timer(clock, () => this.#onTimer());
 	}
 
 	/** Packets given up so far. */
@@ -53,8 +58,7 @@ export class ReorderBuffer<T> {
 	/** Drops what is held and stops the timer. */
 	close(): void {
 		this.#held.clear();
-		this.#cancelTimer?.();
-		this.#cancelTimer = undefined;
+		this.#timer.disarm();
 	}
 
 	#releaseRun(isAfterLoss: boolean): void {
@@ -69,8 +73,7 @@ export class ReorderBuffer<T> {
 			isAfterLoss = false;
 		}
 		if (this.#held.size === 0) {
-			this.#cancelTimer?.();
-			this.#cancelTimer = undefined;
+			this.#timer.disarm();
 		}
 	}
 
@@ -85,20 +88,17 @@ export class ReorderBuffer<T> {
 	}
 
 	#arm(): void {
-		if (this.#cancelTimer !== undefined || this.#held.size === 0) {
-			return;
+		if (!this.#timer.isArmed && this.#held.size > 0) {
+			this.#timer.arm(Math.max(1, this.#oldestHeldAtMs() + MAX_REORDER_MS - this.#clock.monotonicMs()));
 		}
-		this.#cancelTimer = this.#clock.setTimeout(
-			() => {
-				this.#cancelTimer = undefined;
-				const deadline = this.#clock.monotonicMs() - MAX_REORDER_MS;
-				while (this.#held.size > 0 && this.#oldestHeldAtMs() <= deadline) {
-					this.#giveUpGap();
-				}
-				this.#arm();
-			},
-			Math.max(1, this.#oldestHeldAtMs() + MAX_REORDER_MS - this.#clock.monotonicMs()),
-		);
+	}
+
+	#onTimer(): void {
+		const deadlineMs = this.#clock.monotonicMs() - MAX_REORDER_MS;
+		while (this.#held.size > 0 && this.#oldestHeldAtMs() <= deadlineMs) {
+			this.#giveUpGap();
+		}
+		this.#arm();
 	}
 
 	#oldestHeldAtMs(): number {

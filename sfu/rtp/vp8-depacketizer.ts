@@ -1,5 +1,5 @@
 /** RTP payloads of VP8 (RFC 7741) → one frame, and the facts in its header. Fed in sequence order. */
-import type { PictureAssembler } from './picture-assembler.ts';
+import type { PictureAssembler } from './h264-depacketizer.ts';
 
 const MAX_FRAME_BYTES = 8 * 1024 * 1024;
 

@@ -1,4 +1,7 @@
-/** Tests of the one transport that all sections share: bundles, whose address counts, RTCP, ICE, fingerprints, DTLS roles. */
+/**
+ * Tests of the one transport that all sections share: bundles, whose address counts, RTCP, ICE, fingerprints, DTLS
+ * roles.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SpillwayError } from '../../core/errors/errors.ts';

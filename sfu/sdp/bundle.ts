@@ -1,6 +1,6 @@
 /**
- * The one transport that all served sections share (RFC 9143): which sections may be bundled, and whose address, fingerprint
- * and DTLS role count. Pure.
+ * The one transport that all served sections share (RFC 9143): which sections may be bundled, and whose address,
+ * fingerprint and DTLS role count. Pure.
  */
 import type { DtlsParameters } from 'mediasoup/types';
 import { SpillwayError } from '../../core/errors/errors.ts';
@@ -30,7 +30,10 @@ const FINGERPRINT_BYTES: Readonly<Record<string, number>> = {
 	'sha-512': 64,
 };
 
-/** Throws SDP_OFFER_UNSUPPORTED when one transport cannot carry all that is to be served, SDP_MALFORMED when it is unusable. */
+/**
+ * Throws SDP_OFFER_UNSUPPORTED when one transport cannot carry all that is to be served, SDP_MALFORMED when it is
+ * unusable.
+ */
 export function negotiateTransport(offer: SdpOffer, served: readonly OfferedMedia[]): NegotiatedTransport {
 	if (offer.isIceLite) {
 		// RFC 8445 §2.4: nobody would begin a check.
@@ -92,8 +95,8 @@ function findTagged(group: readonly string[], sections: readonly OfferedSection[
 		.find((section) => section !== undefined && !section.hasNoPort);
 }
 
-// RFC 8839 §5.4 gives the lengths. It allows letters, digits, "+" and "/" only, but the "=" of base64 is seen as well, and the
-// server of an ICE-lite pair uses neither.
+// RFC 8839 §5.4 gives the lengths. It allows letters, digits, "+" and "/" only, but the "=" of base64 is seen as well,
+// and the server of an ICE-lite pair uses neither.
 function checkIceCredentials({ iceUfrag, icePwd }: OfferedSection['transport'], name: string): void {
 	if (iceUfrag === undefined || icePwd === undefined) {
 		throw new SpillwayError('SDP_MALFORMED', [`${name} has no ice-ufrag and ice-pwd`]);
@@ -110,8 +113,8 @@ function checkIceCredentials({ iceUfrag, icePwd }: OfferedSection['transport'], 
 	}
 }
 
-// RFC 8122 §5: one for each hash that the client knows; the strongest that we know counts. Hexadecimal digits are to be upper
-// case, which mediasoup compares them as, but not every client writes them so.
+// RFC 8122 §5: one for each hash that the client knows; the strongest that we know counts. Hexadecimal digits are to be
+// upper case, which mediasoup compares them as, but not every client writes them so.
 function chooseFingerprint(
 	fingerprints: readonly OfferedFingerprint[],
 	name: string,

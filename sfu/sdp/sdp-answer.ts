@@ -17,7 +17,7 @@ export type AnsweredMedia = {
 };
 
 /** What is answered to an offer: its sections that are served, in any order; all others are refused. */
-export type NegotiatedAnswer = {
+type NegotiatedAnswer = {
 	offer: SdpOffer;
 	transport: NegotiatedTransport;
 	media: readonly AnsweredMedia[];
@@ -25,7 +25,9 @@ export type NegotiatedAnswer = {
 
 type OwnTransport = Pick<WebRtcTransport, 'iceParameters' | 'iceCandidates' | 'dtlsParameters'>;
 
-/** The text of the answer. `preferredAddress`: the address by which the other side reached us, put first (see below). */
+/**
+ * The text of the answer. `preferredAddress`: the address by which the other side reached us, put first (see below).
+ */
 export function writeSdpAnswer(
 	own: OwnTransport,
 	{ offer, transport, media }: NegotiatedAnswer,
@@ -50,8 +52,8 @@ export function writeSdpAnswer(
 	return `${lines.join('\r\n')}\r\n`;
 }
 
-// RFC 3264 §6: port 0 refuses; the format is not looked at, but has to be there. It is in no BUNDLE group (RFC 9143 §7.3.3).
-// aiortc 1.16 refuses the whole answer when a section, even a refused one, has no ICE credentials.
+// RFC 3264 §6: port 0 refuses; the format is not looked at, but has to be there. It is in no BUNDLE group (RFC 9143
+// §7.3.3). aiortc 1.16 refuses the whole answer when a section, even a refused one, has no ICE credentials.
 function pushRefusal(lines: string[], section: OfferedSection, transportLines: readonly string[]): void {
 	lines.push(`m=${section.type} 0 ${section.protocol} ${section.format}`, 'c=IN IP4 0.0.0.0');
 	if (section.mid !== undefined) {
@@ -128,8 +130,8 @@ function pushCodec(lines: string[], codec: OfferedCodec): void {
 }
 
 /**
- * UDP before TCP, and first of all the address by which the client demonstrably reached us: FFmpeg's WHIP muxer takes the
- * first UDP host candidate and looks at no other. The rest stays, for behind a proxy that address is the proxy's.
+ * UDP before TCP, and first of all the address by which the client demonstrably reached us: FFmpeg's WHIP muxer takes
+ * the first UDP host candidate and looks at no other. The rest stays, for behind a proxy that address is the proxy's.
  */
 function orderCandidates(candidates: readonly IceCandidate[], preferredAddress: string | undefined): IceCandidate[] {
 	const rank = (candidate: IceCandidate): number =>

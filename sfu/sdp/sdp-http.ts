@@ -12,8 +12,8 @@ export function registerSdpBody(app: FastifyInstance): void {
 }
 
 /**
- * Hook for routes that take an offer; throws CONTENT_TYPE_UNSUPPORTED. Types are compared without case and parameters (RFC 9110
- * §8.3.1). Before the body is read: Fastify itself refuses a body without a type.
+ * Hook for routes that take an offer; throws CONTENT_TYPE_UNSUPPORTED. Types are compared without case and parameters
+ * (RFC 9110 §8.3.1). Before the body is read: Fastify itself refuses a body without a type.
  */
 export function requireSdp(request: FastifyRequest, _reply: FastifyReply, done: () => void): void {
 	const contentType = request.headers['content-type'] ?? '';
@@ -29,9 +29,9 @@ export function sdpBody(request: FastifyRequest): string {
 }
 
 /**
- * The Location of a session: an absolute path, for clients such as Eyevinn's webrtc-player take what does not begin with "/"
- * for a whole URL. A proxy that serves us under a path names it in X-Forwarded-Prefix; it is believed where its
- * X-Forwarded-For is.
+ * The Location of a session: an absolute path, for clients such as Eyevinn's webrtc-player take what does not begin
+ * with "/" for a whole URL. A proxy that serves us under a path names it in X-Forwarded-Prefix; it is believed where
+ * its X-Forwarded-For is.
  */
 export function sessionLocation(request: FastifyRequest, path: string): string {
 	const prefix = request.headers['x-forwarded-prefix'];
@@ -57,8 +57,8 @@ const USUAL_REQUEST_HEADERS = 'Authorization, Content-Type, If-Match, X-Spillway
 const HEADER_NAMES = /^[\w!#$%&'*+.^`|~\-, ]{1,1000}$/;
 
 /**
- * Answers a CORS preflight and plain OPTIONS, without authorization (RFC 9725 §4.1). Players add headers of their own; what
- * they ask for is allowed, since no credentials are.
+ * Answers a CORS preflight and plain OPTIONS, without authorization (RFC 9725 §4.1). Players add headers of their own;
+ * what they ask for is allowed, since no credentials are.
  */
 export function answerOptions(
 	request: FastifyRequest,

@@ -1,4 +1,7 @@
-/** Reads an SDP offer (RFC 8866, RFC 8829) into what WHIP and WHEP need of it, within bounds. Knows nothing of mediasoup. */
+/**
+ * Reads an SDP offer (RFC 8866, RFC 8829) into what WHIP and WHEP need of it, within bounds. Knows nothing of
+ * mediasoup.
+ */
 import * as sdpTransform from 'sdp-transform';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import { VIDEO_CLOCK_RATE } from '../../core/units.ts';
@@ -37,7 +40,7 @@ export type OfferedMedia = {
 export type OfferedFingerprint = { type: string; hash: string };
 
 /** What an m-section says of its own transport, not checked: in a bundle only one section's counts. */
-export type OfferedTransport = {
+type OfferedTransport = {
 	iceUfrag: string | undefined;
 	icePwd: string | undefined;
 	/** In the offered order; a client may write one for each hash that it knows. */
@@ -104,7 +107,8 @@ export function parseSdpOffer(text: string): SdpOffer {
 	const bundleGroups = (session.groups ?? [])
 		.filter(({ type }) => type === 'BUNDLE')
 		.map(({ mids }) => splitWords(mids));
-	// mediasoup tells sections and streams apart by these; each has to be there once (RFC 9143 §7.2 and §9.2, RFC 3550 §8).
+	// mediasoup tells sections and streams apart by these; each has to be there once (RFC 9143 §7.2 and §9.2, RFC 3550
+	// §8).
 	if (hasDuplicates(sections.map(({ mid }) => mid).filter((mid) => mid !== undefined))) {
 		throw new SpillwayError('SDP_MALFORMED', ['two media sections have the same mid']);
 	}
@@ -208,8 +212,8 @@ function readMedia(
 	};
 }
 
-// RFC 8853 §5.1: streams are parted by semicolons, alternatives of one stream by commas; "~" starts one paused. A layer that
-// has no "a=rid" line of its own is none (§5.2).
+// RFC 8853 §5.1: streams are parted by semicolons, alternatives of one stream by commas; "~" starts one paused. A layer
+// that has no "a=rid" line of its own is none (§5.2).
 function readSimulcastRids(media: ParsedMedia): string[] {
 	const declared = new Set((media.rids ?? []).filter((rid) => rid.direction === 'send').map((rid) => String(rid.id)));
 	const { simulcast } = media;

@@ -58,7 +58,7 @@ describe('negotiateWhep', () => {
 		expect(negotiate(withoutConstrained.replaceAll('42001f', '64001f')).payloadTypes.h264).toBe(102);
 	});
 
-	it('takes a viewer who wants only sound, and the default payload type for what he does not want', () => {
+	it('takes a viewer who wants only sound, and the default payload type for what they do not want', () => {
 		const [session, , audio] = OTHER_OFFER.split(/(?=^m=)/m);
 		const viewer = negotiate(`${session}${audio}`);
 		expect([viewer.video, viewer.payloadTypes]).toEqual([undefined, { h264: 108, opus: 109 }]);

@@ -21,8 +21,8 @@ export type NegotiatedViewer = {
 const VIDEO_FEEDBACK = ['nack', 'nack pli', 'ccm fir'];
 
 /**
- * Chooses one section of each kind, and its codec; all other sections are refused. Throws SDP_OFFER_UNSUPPORTED when a kind that
- * the viewer wants cannot be served, before any media starts, so that the player can fall to LL-HLS.
+ * Chooses one section of each kind, and its codec; all other sections are refused. Throws SDP_OFFER_UNSUPPORTED when a
+ * kind that the viewer wants cannot be served, before any media starts, so that the player can fall to LL-HLS.
  */
 export function negotiateWhep(offer: SdpOffer, defaults: PayloadTypes): NegotiatedViewer {
 	const offered = offer.sections.map(({ media }) => media).filter((media) => media !== undefined);
@@ -52,7 +52,9 @@ export function negotiateWhep(offer: SdpOffer, defaults: PayloadTypes): Negotiat
 	};
 }
 
-/** Capabilities in mediasoup's form. Header extensions count only where the viewer uses mediasoup's own ids for them. */
+/**
+ * Capabilities in mediasoup's form. Header extensions count only where the viewer uses mediasoup's own ids for them.
+ */
 export function viewerCapabilities(
 	viewer: NegotiatedViewer,
 	routerExtensions: readonly RtpHeaderExtension[],

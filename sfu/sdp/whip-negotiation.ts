@@ -39,8 +39,9 @@ const RECEIVED_EXTENSIONS = new Set([
 const SENT_FEEDBACK = new Set(['nack', 'nack pli', 'ccm fir', 'goog-remb', 'transport-cc']);
 
 /**
- * Chooses the tracks. Throws SDP_OFFER_UNSUPPORTED when audio or video cannot be taken: RFC 9725 §4.4.3 knows no partial
- * success. Other sections, such as a data channel, carry nothing that viewers would miss, and are refused alone.
+ * Chooses the tracks. Throws SDP_OFFER_UNSUPPORTED when audio or video cannot be taken: RFC 9725 §4.4.3 knows no
+ * partial success. Other sections, such as a data channel, carry nothing that viewers would miss, and are refused
+ * alone.
  */
 export function negotiateWhip(offer: SdpOffer): NegotiatedPublisher {
 	const offered = offer.sections.map(({ media }) => media).filter((media) => media !== undefined);
@@ -80,8 +81,8 @@ function checkPayloadTypes(tracks: readonly NegotiatedPublisherTrack[]): void {
 	}
 }
 
-// RFC 8285 §6: an id means the same extension in all of a bundle. mediasoup has one id for each extension of a transport; a
-// section that says something else than the one before it goes without.
+// RFC 8285 §6: an id means the same extension in all of a bundle. mediasoup has one id for each extension of a
+// transport; a section that says something else than the one before it goes without.
 function receivedExtensions(offered: readonly OfferedMedia[]): OfferedMedia['headerExtensions'][] {
 	const idOf = new Map<string, number>();
 	const uriOf = new Map<number, string>();
@@ -147,8 +148,8 @@ function negotiateTrack(
 	};
 }
 
-// What no packet can be told by never reaches a track: mediasoup goes by SSRC, by MID, and by RID (RFC 8829 §5.2.1 wants the
-// MID offered).
+// What no packet can be told by never reaches a track: mediasoup goes by SSRC, by MID, and by RID (RFC 8829 §5.2.1
+// wants the MID offered).
 function checkRecognizable(
 	media: OfferedMedia,
 	headerExtensions: OfferedMedia['headerExtensions'],
@@ -187,8 +188,8 @@ function chooseAudio(media: OfferedMedia): OfferedCodec {
 }
 
 // H.264 wherever it stands in the order, since it reaches both tiers without re-encoding; 42e01f before others, since
-// encoders without B-frames stand behind it. Then H.264 without fragments (mode 0, which is also what no mode means: RFC 6184
-// §8.1), then VP8.
+// encoders without B-frames stand behind it. Then H.264 without fragments (mode 0, which is also what no mode means:
+// RFC 6184 §8.1), then VP8.
 function chooseVideo(media: OfferedMedia): OfferedCodec {
 	const h264 = media.codecs.filter((codec) => codec.name === 'h264' && packetizationMode(codec) <= 1);
 	const fragmented = h264.filter((codec) => packetizationMode(codec) === 1);
@@ -234,8 +235,8 @@ function rtpCodec(codec: OfferedCodec, name: 'h264' | 'vp8' | 'opus', feedback: 
 	};
 }
 
-// The bit rate that Chromium starts from instead of 300 kbit/s; ignored by all others. Without it a browser's picture is
-// poor for its first ten seconds.
+// The bit rate that Chromium starts from instead of 300 kbit/s; ignored by all others. Without it a browser's picture
+// is poor for its first ten seconds.
 const CHROMIUM_START_KBPS = 2500;
 
 function answerCodec(codec: OfferedCodec, feedback: string[]): OfferedCodec {

@@ -8,7 +8,7 @@ import { isRtcp, createRtpHeader, readRtpHeader, type RtpHeader } from '../../co
 import { readKeyFrameRequests } from '../../core/wire/rtp/rtcp.ts';
 
 /** Events of a link. */
-export type StageLinkEvents = {
+type StageLinkEvents = {
 	/** The worker asks the stage for a key frame of the stream with this SSRC. */
 	keyFrameRequested: [ssrc: number];
 	/** The router or its worker is gone. */
@@ -16,7 +16,7 @@ export type StageLinkEvents = {
 };
 
 /** Called for each packet of one SSRC. The header is reused: read it at once. The packet may be kept. */
-export type TapListener = (packet: Buffer, header: RtpHeader) => void;
+type TapListener = (packet: Buffer, header: RtpHeader) => void;
 
 /** Socket buffers asked for; the kernel gives what it allows. A 4 MB burst is half a second at 60 Mbit/s. */
 const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024;
@@ -24,15 +24,17 @@ const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024;
 /** One broadcast's link to its router. */
 export class StageLink extends TypedEmitter<StageLinkEvents> {
 	readonly transport: PlainTransport;
-	readonly #socket: Socket;
-	readonly #logger: Logger;
+	readonly #deps: { socket: Socket; logger: Logger };
 	readonly #scope: CloseScope<'stage-closed' | 'router-closed'>;
 	readonly #tapListeners = new Map<number, TapListener>();
 	readonly #header = createRtpHeader();
 	#sendErrorCount = 0;
 
 	/** Opens the socket and the PlainTransport; both on loopback. */
-	static async create(router: Router, ports: { min: number; max: number }, logger: Logger): Promise<StageLink> {
+	static async create(
+		{ router, logger }: { router: Router; logger: Logger },
+		ports: { min: number; max: number },
+	): Promise<StageLink> {
 		const transport = await router.createPlainTransport({
 			listenInfo: {
 				protocol: 'udp',
@@ -63,14 +65,14 @@ export class StageLink extends TypedEmitter<StageLinkEvents> {
 			transport.close();
 			throw error;
 		}
-		return new StageLink(transport, socket, logger);
+		return new StageLink({ socket, logger }, transport);
 	}
 
-	private constructor(transport: PlainTransport, socket: Socket, logger: Logger) {
+	private constructor(deps: { socket: Socket; logger: Logger }, transport: PlainTransport) {
+		const { socket, logger } = deps;
 		super(logger);
+		this.#deps = deps;
 		this.transport = transport;
-		this.#socket = socket;
-		this.#logger = logger;
 		this.#scope = new CloseScope(logger);
 		try {
 			socket.setRecvBufferSize(SOCKET_BUFFER_BYTES);
@@ -102,7 +104,7 @@ export class StageLink extends TypedEmitter<StageLinkEvents> {
 		if (this.#scope.closed) {
 			return;
 		}
-		this.#socket.send(packet, (error) => {
+		this.#deps.socket.send(packet, (error) => {
 			if (error !== null) {
 				this.#sendErrorCount++;
 			}
@@ -131,7 +133,7 @@ export class StageLink extends TypedEmitter<StageLinkEvents> {
 			try {
 				this.#tapListeners.get(this.#header.ssrc)?.(packet, this.#header);
 			} catch (error) {
-				this.#logger.error({ err: error }, 'a tap listener failed');
+				this.#deps.logger.error({ err: error }, 'a tap listener failed');
 			}
 		}
 	}

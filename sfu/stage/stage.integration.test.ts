@@ -1,20 +1,85 @@
 /** Tests of the stage with a real worker: what a viewer receives over take-overs, on joining, and through pipes. */
+import { createSocket, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import type { Consumer, PlainTransport, Router } from 'mediasoup/types';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
+import { silentLogger } from '../../core/logger.ts';
 import { SOUND_LAG_MS } from '../../core/media/sound-lag.ts';
 import type { BroadcastRouter, ViewerRouter } from '../broadcast/broadcast-router.ts';
 import { DEFAULT_PAYLOAD_TYPES, type PayloadTypes } from '../rtp/media-codecs.ts';
 import { PICTURE_TICKS, PictureFeed, pictureNumbers, picturePayloads } from '../testing/numbered-pictures.ts';
-import { PlainViewer } from '../testing/plain-viewer.ts';
 import { SfuBench, waitUntil } from '../testing/sfu-bench.ts';
-import { startsH264KeyFrame } from './stage-track.ts';
-import { sequenceSteps, timestampSteps, type SentPacket, type SentReport } from './testing/sent-packets.ts';
+import { startsH264KeyFrame } from '../rtp/h264-depacketizer.ts';
+import type { Stage } from './stage.ts';
+import { beginPicture } from '../viewer/viewer-transport.ts';
+import {
+	SentPackets,
+	sequenceSteps,
+	timestampSteps,
+	type SentPacket,
+	type SentReport,
+} from './testing/sent-packets.ts';
 
 const OTHER_PAYLOAD_TYPES: PayloadTypes = { h264: 125, opus: 109 };
 const GOP_PICTURES = 30;
 
 /** Whole numbers from one to another, both included. */
 const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, index) => from + index);
+
+/** A viewer without ICE and DTLS: a Consumer on a PlainTransport, whose packets arrive at a socket of the test. */
+class PlainViewer implements AsyncDisposable {
+	readonly consumer: Consumer;
+	readonly received: SentPackets;
+	readonly #socket: Socket;
+	readonly #transport: PlainTransport;
+	#leave: (() => void) | undefined;
+
+	private constructor(consumer: Consumer, received: SentPackets, socket: Socket, transport: PlainTransport) {
+		this.consumer = consumer;
+		this.received = received;
+		this.#socket = socket;
+		this.#transport = transport;
+	}
+
+	/** Consumes paused, as viewers do until DTLS is up. */
+	static async open(router: Router, producerId: string): Promise<PlainViewer> {
+		const socket = createSocket('udp4');
+		socket.bind(0, '127.0.0.1');
+		await once(socket, 'listening');
+		socket.setRecvBufferSize(4_000_000);
+		const received = new SentPackets();
+		socket.on('message', received.take);
+		const transport = await router.createPlainTransport({
+			listenInfo: { protocol: 'udp', ip: '127.0.0.1' },
+			rtcpMux: true,
+		});
+		await transport.connect({ ip: '127.0.0.1', port: socket.address().port });
+		const consumer = await transport.consume({
+			producerId,
+			rtpCapabilities: router.rtpCapabilities,
+			paused: true,
+			enableRtx: false,
+		});
+		return new PlainViewer(consumer, received, socket, transport);
+	}
+
+	/** What the Consumer sent; the worker's own probe packets, which make the transport known, are left out. */
+	get packets(): readonly SentPacket[] {
+		return this.received.of(this.consumer.rtpParameters.encodings![0]!.ssrc!);
+	}
+
+	/** Begins as every viewer does; resolves when the Consumer runs. */
+	async join(stage: Stage): Promise<void> {
+		this.#leave = await beginPicture(this.consumer, stage.video, silentLogger);
+	}
+
+	[Symbol.asyncDispose](): Promise<void> {
+		this.#leave?.();
+		this.#transport.close();
+		return new Promise((resolve) => this.#socket.close(() => resolve()));
+	}
+}
 
 let bench: SfuBench;
 let broadcastRouter: BroadcastRouter;
@@ -161,7 +226,7 @@ describe('a newcomer', () => {
 		await waitUntil(() => feed.next >= last, `${pictures} pictures of a later GOP are sent`);
 	}
 
-	/** That he sees the GOP in which he came from its key frame on, and every picture after it, once and in order. */
+	/** That they see the GOP in which they came from its key frame on, and every picture after it, once and in order. */
 	function expectSmoothJoin(viewer: PlainViewer, firstPicture: number, lastPicture: number): void {
 		const packets = viewer.packets;
 		expect(startsH264KeyFrame(packets[0]!.payload)).toBe(true);
@@ -176,7 +241,7 @@ describe('a newcomer', () => {
 
 	/** Everything about one newcomer in the middle of a GOP, on a router that is asked for at that moment. */
 	async function joinAndWatch(
-		acquire: () => Promise<Pick<ViewerRouter, 'router' | 'videoProducer'>>,
+		acquire: () => Promise<Pick<ViewerRouter, 'router' | 'producers'>>,
 		payloadType: number,
 		gopsBefore?: number,
 	): Promise<void> {
@@ -184,19 +249,22 @@ describe('a newcomer', () => {
 		using feed = new PictureFeed(stage, GOP_PICTURES);
 		await feedIntoGop(feed, 15, gopsBefore);
 		const viewerRouter = await acquire();
-		await using viewer = await PlainViewer.open(viewerRouter.router, viewerRouter.videoProducer.id);
+		await using viewer = await PlainViewer.open(
+			viewerRouter.router,
+			viewerRouter.producers.get(stage.videoProducer)!.id,
+		);
 		const firstPicture = feed.newestKeyFrame;
 		await viewer.join(stage);
-		// Through a new pipe the live layer is not known at first, and it may take some key frames until he moves.
+		// Through a new pipe the live layer is not known at first, and it may take some key frames until they move.
 		await waitUntil(
 			() => viewer.consumer.currentLayers?.spatialLayer === stage.liveSpatialLayer,
-			'he is on the live layer',
+			'they are on the live layer',
 		);
 		const lastPicture = Math.max(feed.next, firstPicture + 2 * GOP_PICTURES) + 10;
 		await waitUntil(() => (pictureNumbers(viewer.packets).at(-1) ?? 0) >= lastPicture, 'further pictures');
 		expectSmoothJoin(viewer, firstPicture, lastPicture);
 		expect(new Set(viewer.packets.map((packet) => packet.payloadType))).toEqual(new Set([payloadType]));
-		// The pictures that were past when he came have their timestamps compressed to 1 ms each.
+		// The pictures that were past when they came have their timestamps compressed to 1 ms each.
 		const burstSteps = timestampSteps(viewer.packets)
 			.filter((step) => step > 0)
 			.slice(0, 14);
@@ -206,7 +274,7 @@ describe('a newcomer', () => {
 	it('gets a key frame and the GOP so far at once, and moves to the live layer without a gap', async () => {
 		const { homeRouter: router, stage } = broadcastRouter;
 		await joinAndWatch(
-			() => Promise.resolve({ router, videoProducer: stage.videoProducer }),
+			() => Promise.resolve({ router, producers: new Map([[stage.videoProducer, stage.videoProducer]]) }),
 			DEFAULT_PAYLOAD_TYPES.h264,
 		);
 		expect(broadcastRouter.pipedRouterCount).toBe(0);
@@ -225,7 +293,10 @@ describe('a newcomer', () => {
 		using feed = new PictureFeed(stage, GOP_PICTURES);
 		await feedIntoGop(feed, 10, 3);
 		for (let layer = 0; layer < stage.liveSpatialLayer; layer++) {
-			await using viewer = await PlainViewer.open(viewerRouter.router, viewerRouter.videoProducer.id);
+			await using viewer = await PlainViewer.open(
+				viewerRouter.router,
+				viewerRouter.producers.get(stage.videoProducer)!.id,
+			);
 			await sleep(systemClock, 150);
 			const newest = feed.newestKeyFrame;
 			await viewer.join(stage);
@@ -234,12 +305,12 @@ describe('a newcomer', () => {
 		}
 	});
 
-	it('does so with other payload types, through a pipe that is set up for him', async () => {
+	it('does so with other payload types, through a pipe that is set up for them', async () => {
 		await joinAndWatch(() => broadcastRouter.acquireViewerRouter(OTHER_PAYLOAD_TYPES), OTHER_PAYLOAD_TYPES.h264);
 		expect(broadcastRouter.pipedRouterCount).toBe(1);
 	});
 
-	it('does so on another worker, through a pipe that is set up for him', async () => {
+	it('does so on another worker, through a pipe that is set up for them', async () => {
 		const other = bench.sfu.pool.workers.find((worker) => worker !== broadcastRouter.home)!;
 		await joinAndWatch(
 			() => broadcastRouter.acquireViewerRouter(DEFAULT_PAYLOAD_TYPES, other),
@@ -294,7 +365,8 @@ describe('requests for key frames', () => {
 				return isEnough() || feed.next > first + 30;
 			}, what);
 		};
-		// A second later by a clock that stands still: however many key frames come and are asked for again, one is relayed.
+		// A second later by a clock that stands still: however many key frames come and are asked for again, one is
+		// relayed.
 		bench.clock.frozenAtMs = systemClock.monotonicMs() + 1000;
 		requestCount = 0;
 		await request(() => false, 'a second of requests');
@@ -346,7 +418,7 @@ describe('a pipe', () => {
 		const first = await broadcastRouter.acquireViewerRouter(OTHER_PAYLOAD_TYPES);
 		broadcastRouter.releaseViewerRouter(first);
 		expect(await broadcastRouter.acquireViewerRouter(OTHER_PAYLOAD_TYPES)).toBe(first);
-		expect(first.cancelIdleTimer).toBeUndefined();
+		expect(first.idleTimer.isArmed).toBe(false);
 	});
 
 	it('is set up once for viewers who come at the same time', async () => {

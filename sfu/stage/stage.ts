@@ -1,8 +1,8 @@
 /**
  * The Producers of one broadcast that viewers consume, fed by our code: publishers come and go, the stage stays.
  *
- * It takes RTP payloads (WHIP) or whole access units (RTMP, encoders), splices them at key frames, writes capture time into
- * each packet and keeps the newest GOP for newcomers. It is the only code of ours that runs for each packet.
+ * It takes RTP payloads (WHIP) or whole access units (RTMP, encoders), splices them at key frames, writes capture time
+ * into each packet and keeps the newest GOP for newcomers. It is the only code of ours that runs for each packet.
  */
 import type { Producer, Router, RtpParameters } from 'mediasoup/types';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
@@ -15,9 +15,11 @@ import { ABS_CAPTURE_TIME_EXTENSION_ID } from '../../core/wire/rtp/rtp-packet.ts
 import { JoinLayer } from './join/join-layer.ts';
 import { StageLink } from './stage-link.ts';
 import { StageStream } from './layer/stage-stream.ts';
-import { AudioStageTrack, VideoStageTrack } from './stage-track.ts';
+import { AudioStageTrack } from './audio-stage-track.ts';
+import { randomSequence } from './layer/splice.ts';
+import { VideoStageTrack } from './video-stage-track.ts';
 
-/** Events of a stage. */
+/** Events of a stage. @internal for tests */
 export type StageEvents = {
 	/** Viewers want a key frame of the live picture. Limited to one a second. */
 	keyFrameRequested: [];
@@ -40,38 +42,32 @@ export class Stage extends TypedEmitter<StageEvents> {
 	readonly audioProducer: Producer;
 	readonly video: VideoStageTrack;
 	readonly audio: AudioStageTrack;
+	/** All that viewers consume. */
+	readonly producers: readonly Producer[];
 	readonly #clock: Clock;
 	readonly #scope: CloseScope<StageEndReason>;
 	#keyFrameRequestedAtMs = -Infinity;
 
-	/** Opens the link and the Producers in `router`. */
+	/** Opens the link and the Producers in the router. */
 	static async create(
-		router: Router,
+		deps: { router: Router; clock: Clock; logger: Logger },
 		options: { payloadTypes: PayloadTypes; ports: { min: number; max: number }; cname: string },
-		dependencies: { clock: Clock; logger: Logger },
 	): Promise<Stage> {
-		const link = await StageLink.create(router, options.ports, dependencies.logger);
+		const { payloadTypes, ports, cname } = options;
+		const link = await StageLink.create(deps, ports);
 		try {
-			const ssrcs = crypto.getRandomValues(new Uint32Array(JOIN_LAYER_COUNT + 2));
-			const audioSsrc = ssrcs[0]!;
-			const videoSsrcs = [...ssrcs.subarray(1)];
+			const ssrcs = [...crypto.getRandomValues(new Uint32Array(JOIN_LAYER_COUNT + 2))];
+			const [audioSsrc, ...videoSsrcs] = ssrcs as [number, ...number[]];
 			const videoProducer = await link.transport.produce({
 				kind: 'video',
-				rtpParameters: videoParameters(options.payloadTypes.h264, videoSsrcs, options.cname),
+				rtpParameters: videoParameters(payloadTypes.h264, videoSsrcs, cname),
 			});
 			const audioProducer = await link.transport.produce({
 				kind: 'audio',
-				rtpParameters: audioParameters(options.payloadTypes.opus, audioSsrc, options.cname),
+				rtpParameters: audioParameters(payloadTypes.opus, audioSsrc, cname),
 			});
-			const stage = new Stage({
-				link,
-				videoProducer,
-				audioProducer,
-				videoSsrcs,
-				audioSsrc,
-				...options,
-				...dependencies,
-			});
+			const names = { payloadTypes, cname, videoSsrcs, audioSsrc };
+			const stage = new Stage({ ...deps, link, videoProducer, audioProducer }, names);
 			stage.video.prime();
 			return stage;
 		} catch (error) {
@@ -80,46 +76,36 @@ export class Stage extends TypedEmitter<StageEvents> {
 		}
 	}
 
-	private constructor(parts: {
-		link: StageLink;
-		videoProducer: Producer;
-		audioProducer: Producer;
-		videoSsrcs: readonly number[];
-		audioSsrc: number;
-		payloadTypes: PayloadTypes;
-		cname: string;
-		clock: Clock;
-		logger: Logger;
-	}) {
-		super(parts.logger);
-		const { link, clock, cname } = parts;
+	private constructor(
+		deps: { link: StageLink; videoProducer: Producer; audioProducer: Producer; clock: Clock; logger: Logger },
+		names: { payloadTypes: PayloadTypes; cname: string; videoSsrcs: readonly number[]; audioSsrc: number },
+	) {
+		super(deps.logger);
+		const { link, clock } = deps;
+		const { payloadTypes, cname, videoSsrcs, audioSsrc } = names;
 		this.link = link;
-		this.videoProducer = parts.videoProducer;
-		this.audioProducer = parts.audioProducer;
+		this.videoProducer = deps.videoProducer;
+		this.audioProducer = deps.audioProducer;
+		this.producers = [this.videoProducer, this.audioProducer];
 		this.#clock = clock;
-		this.#scope = new CloseScope(parts.logger);
-		const send = (packet: Buffer): void => link.send(packet);
+		this.#scope = new CloseScope(deps.logger);
+		const streamDeps = { clock, send: (packet: Buffer): void => link.send(packet) };
 		const videoStream = (ssrc: number): StageStream =>
-			new StageStream({ ssrc, payloadType: parts.payloadTypes.h264, clockRate: VIDEO_CLOCK_RATE, cname, clock, send });
-		const joinLayers = parts.videoSsrcs
+			new StageStream(streamDeps, { ssrc, payloadType: payloadTypes.h264, clockRate: VIDEO_CLOCK_RATE, cname });
+		const joinLayers = videoSsrcs
 			.slice(0, -1)
-			.map((ssrc, index) => new JoinLayer(index, videoStream(ssrc), randomSequence(), clock));
-		this.video = new VideoStageTrack({ live: videoStream(parts.videoSsrcs.at(-1)!), joinLayers, clock });
-		this.audio = new AudioStageTrack(
-			new StageStream({
-				ssrc: parts.audioSsrc,
-				payloadType: parts.payloadTypes.opus,
-				clockRate: OPUS_CLOCK_RATE,
-				cname,
-				clock,
-				send,
-			}),
-		);
+			.map(
+				(ssrc, spatialLayer) =>
+					new JoinLayer({ clock, stream: videoStream(ssrc) }, { spatialLayer, firstSequence: randomSequence() }),
+			);
+		this.video = new VideoStageTrack({ live: videoStream(videoSsrcs.at(-1)!), joinLayers, clock });
+		const audio = { ssrc: audioSsrc, payloadType: payloadTypes.opus, clockRate: OPUS_CLOCK_RATE, cname };
+		this.audio = new AudioStageTrack(new StageStream(streamDeps, audio));
 		const stopListening = link.on('keyFrameRequested', (ssrc) => this.#onKeyFrameRequested(ssrc));
 		link.on('closed', () => void this.#scope.close('worker-died'), { once: true });
 		this.#scope.onClose(async (reason) => {
 			stopListening();
-			this.video.close();
+			await this.video.close();
 			await link.close();
 			this.emit('closed', reason);
 		});
@@ -150,10 +136,6 @@ export class Stage extends TypedEmitter<StageEvents> {
 			this.emit('keyFrameRequested');
 		}
 	}
-}
-
-function randomSequence(): number {
-	return crypto.getRandomValues(new Uint16Array(1))[0]! & 0x7fff;
 }
 
 function videoParameters(payloadType: number, ssrcs: readonly number[], cname: string): RtpParameters {

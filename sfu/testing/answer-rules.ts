@@ -1,6 +1,6 @@
 /**
- * The rules of an answer to an offer (RFC 3264, 8829, 9143, 8842, 8853, 8285), each as a check of its own that reads both texts
- * without any of the code under test. For tests only.
+ * The rules of an answer to an offer (RFC 3264, 8829, 9143, 8842, 8853, 8285), each as a check of its own that reads
+ * both texts without any of the code under test. For tests only.
  */
 
 type Section = {

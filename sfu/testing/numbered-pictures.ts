@@ -1,4 +1,7 @@
-/** Pictures and sounds for tests that carry their own numbers, so that what a viewer gets can be compared with what was sent. */
+/**
+ * Pictures and sounds for tests that carry their own numbers, so that what a viewer gets can be compared with what was
+ * sent.
+ */
 import { systemClock, type Clock } from '../../core/lifecycle/clock.ts';
 import type { Stage } from '../stage/stage.ts';
 
@@ -24,7 +27,7 @@ export function picturePayloads(number: number, isKeyFrame: boolean, bytes = 200
 }
 
 /** The number of the picture that a payload belongs to; undefined for parameter sets and other payloads. */
-export function pictureNumber(payload: Buffer): number | undefined {
+function pictureNumber(payload: Buffer): number | undefined {
 	return payload.length >= 5 && (payload[0] === 0x65 || payload[0] === 0x41) ? payload.readUInt32BE(1) : undefined;
 }
 

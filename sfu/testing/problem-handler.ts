@@ -1,4 +1,7 @@
-/** The few lines of error handling that routes need in tests: status and code of a SpillwayError, Fastify's own refusals as they are. */
+/**
+ * The few lines of error handling that routes need in tests: status and code of a SpillwayError, Fastify's own refusals
+ * as they are.
+ */
 import type { FastifyError, FastifyInstance } from 'fastify';
 import { SpillwayError } from '../../core/errors/errors.ts';
 

@@ -11,7 +11,9 @@ import {
 } from 'werift';
 import { PICTURE_TICKS } from './numbered-pictures.ts';
 
-/** Sequence parameter sets of 1280 × 720, 640 × 360 and 320 × 180, under the names that browsers' code gives to layers. */
+/**
+ * Sequence parameter sets of 1280 × 720, 640 × 360 and 320 × 180, under the names that browsers' code gives to layers.
+ */
 export const LAYER_SPS: Readonly<Record<string, Buffer>> = {
 	f: Buffer.from('6742c01fda014016ec0440000003004000000f23c60ca8', 'hex'),
 	h: Buffer.from('6742c01eda0280bfe5c044000003000400000300f23c58ba80', 'hex'),

@@ -11,7 +11,7 @@ import { picturePayloads } from './numbered-pictures.ts';
 import type { PayloadTypes } from '../rtp/media-codecs.ts';
 
 /** One packet as a viewer's decoder would get it. */
-export type ReceivedPacket = {
+type ReceivedPacket = {
 	payloadType: number;
 	sequenceNumber: number;
 	timestampTicks: number;

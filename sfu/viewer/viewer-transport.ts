@@ -1,5 +1,5 @@
 /** One viewer's WebRTC transport with its two Consumers, from offer to the live layer. */
-import type { Consumer, WebRtcTransport } from 'mediasoup/types';
+import type { Consumer, Producer, WebRtcTransport } from 'mediasoup/types';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { errorMessage } from '../../core/errors/errors.ts';
@@ -13,14 +13,15 @@ import {
 	negotiateWhep,
 	viewerCapabilities,
 	type NegotiatedViewer,
+	type NegotiatedViewerMedia,
 } from '../sdp/whep-negotiation.ts';
-import { remoteDtlsParameters } from '../sdp/bundle.ts';
 import { writeSdpAnswer } from '../sdp/sdp-answer.ts';
 import type { SdpOffer } from '../sdp/sdp-offer.ts';
-import type { VideoStageTrack } from '../stage/stage-track.ts';
+import { openWebRtcTransport, watchWebRtcTransport } from '../workers/webrtc-transport.ts';
+import type { VideoStageTrack } from '../stage/video-stage-track.ts';
 
 /** Why a viewer's transport ended. */
-export type ViewerEndReason =
+type ViewerEndReason =
 	| 'deleted'
 	| 'connect-timed-out'
 	/** It had not connected, and its place was needed for somebody else. */
@@ -34,7 +35,7 @@ export type ViewerEndReason =
 	| 'server-shutdown';
 
 /** Events of a viewer's transport. */
-export type ViewerTransportEvents = {
+type ViewerTransportEvents = {
 	/** DTLS is up and media flows. */
 	connected: [];
 	/** Once. */
@@ -43,59 +44,41 @@ export type ViewerTransportEvents = {
 
 /** A viewer that has not connected by then will not; browsers give up after about as long. */
 const CONNECT_TIMEOUT_MS = 15_000;
-/** Seconds without a consent check (RFC 7675) after which a viewer is taken for gone. Its default of 30 keeps the dead. */
-const ICE_CONSENT_TIMEOUT_SECONDS = 12;
+
+type ViewerMedia = { video: Consumer | undefined; audio: Consumer | undefined };
+type ViewerDependencies = { broadcastRouter: BroadcastRouter; clock: Clock; logger: Logger };
+type OpenTransport = ViewerMedia & { viewerRouter: ViewerRouter; transport: WebRtcTransport };
 
 /** One viewer in the WebRTC tier. */
 export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 	readonly id: ViewerId;
 	readonly answer: string;
-	readonly #broadcastRouter: BroadcastRouter;
-	readonly #transport: WebRtcTransport;
-	readonly #video: Consumer | undefined;
-	readonly #audio: Consumer | undefined;
-	readonly #logger: Logger;
+	readonly #deps: ViewerDependencies & ViewerMedia;
 	readonly #scope: CloseScope<ViewerEndReason>;
 	#isConnected = false;
 	#isPictureStopped = false;
 
 	/** Answers the offer; throws SDP_OFFER_UNSUPPORTED or SFU_UNAVAILABLE. */
 	static async create(
-		id: ViewerId,
-		broadcastRouter: BroadcastRouter,
-		offer: SdpOffer,
-		options: { preferredAddress: string | undefined },
-		dependencies: { clock: Clock; logger: Logger },
+		deps: ViewerDependencies,
+		{ id, offer, preferredAddress }: { id: ViewerId; offer: SdpOffer; preferredAddress: string | undefined },
 	): Promise<ViewerTransport> {
+		const { broadcastRouter } = deps;
 		const viewer = negotiateWhep(offer, DEFAULT_PAYLOAD_TYPES);
 		const viewerRouter = await broadcastRouter.acquireViewerRouter(viewer.payloadTypes);
 		let transport: WebRtcTransport | undefined;
 		try {
-			transport = await viewerRouter.router.createWebRtcTransport({
-				webRtcServer: viewerRouter.pooledWorker.webRtcServer,
-				enableUdp: true,
-				enableTcp: true,
-				preferUdp: true,
-				iceConsentTimeout: ICE_CONSENT_TIMEOUT_SECONDS,
-			});
-			await transport.connect({ dtlsParameters: remoteDtlsParameters(viewer.transport) });
-			const consumers = await createConsumers(transport, viewer, viewerRouter);
+			const { router, pooledWorker } = viewerRouter;
+			transport = await openWebRtcTransport(router, pooledWorker.webRtcServer, viewer.transport);
+			const consumers = await createConsumers(transport, viewer, viewerRouter, broadcastRouter);
 			const media = (['video', 'audio'] as const).flatMap((kind) => {
 				const [section, consumer] = [viewer[kind], consumers[kind]];
 				return section === undefined || consumer === undefined
 					? []
 					: [answerViewerMedia(section, consumer, broadcastRouter.broadcastId)];
 			});
-			const answer = writeSdpAnswer(transport, { offer, transport: viewer.transport, media }, options.preferredAddress);
-			return new ViewerTransport({
-				id,
-				answer,
-				broadcastRouter,
-				viewerRouter,
-				transport,
-				...consumers,
-				...dependencies,
-			});
+			const answer = writeSdpAnswer(transport, { offer, transport: viewer.transport, media }, preferredAddress);
+			return new ViewerTransport({ ...deps, ...consumers, viewerRouter, transport }, { id, answer });
 		} catch (error) {
 			transport?.close();
 			broadcastRouter.releaseViewerRouter(viewerRouter);
@@ -103,47 +86,26 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 		}
 	}
 
-	private constructor(parts: {
-		id: ViewerId;
-		answer: string;
-		broadcastRouter: BroadcastRouter;
-		viewerRouter: ViewerRouter;
-		transport: WebRtcTransport;
-		video: Consumer | undefined;
-		audio: Consumer | undefined;
-		clock: Clock;
-		logger: Logger;
-	}) {
-		super(parts.logger);
-		this.id = parts.id;
-		this.answer = parts.answer;
-		this.#broadcastRouter = parts.broadcastRouter;
-		this.#transport = parts.transport;
-		this.#video = parts.video;
-		this.#audio = parts.audio;
-		this.#logger = parts.logger;
-		this.#scope = new CloseScope(parts.logger);
-		const cancelTimeout = parts.clock.setTimeout(() => void this.close('connect-timed-out'), CONNECT_TIMEOUT_MS);
+	private constructor(deps: ViewerDependencies & OpenTransport, { id, answer }: { id: ViewerId; answer: string }) {
+		super(deps.logger);
+		this.#deps = deps;
+		this.id = id;
+		this.answer = answer;
+		const { broadcastRouter, viewerRouter, transport, clock, logger } = deps;
+		this.#scope = new CloseScope(logger);
 		this.#scope.onClose((reason) => {
-			cancelTimeout();
-			this.#transport.close();
-			parts.broadcastRouter.releaseViewerRouter(parts.viewerRouter);
+			transport.close();
+			broadcastRouter.releaseViewerRouter(viewerRouter);
 			this.emit('closed', reason);
 		});
-		this.#scope.onClose(parts.broadcastRouter.on('closed', (reason) => void this.close(reason)));
-		this.#transport.observer.once('close', () => void this.close('worker-died'));
-		this.#transport.on('icestatechange', (state) => {
-			if (state === 'disconnected') {
-				void this.close('ice-failed');
-			}
-		});
-		this.#transport.on('dtlsstatechange', (state) => {
-			if (state === 'connected') {
+		const cancelTimeout = this.#scope.after(clock, CONNECT_TIMEOUT_MS, () => void this.close('connect-timed-out'));
+		this.#scope.onClose(broadcastRouter.on('closed', (reason) => void this.close(reason)));
+		watchWebRtcTransport(transport, 'deleted', {
+			connected: () => {
 				cancelTimeout();
 				this.#onConnected();
-			} else if (state === 'failed' || state === 'closed') {
-				void this.close(state === 'closed' ? 'deleted' : 'dtls-failed');
-			}
+			},
+			ended: (reason) => void this.close(reason),
 		});
 	}
 
@@ -158,15 +120,17 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 
 	/** mediasoup's own statistics of what this viewer is sent. */
 	async statistics(): Promise<unknown[]> {
-		const reports = await Promise.all([this.#video?.getStats(), this.#audio?.getStats()]);
+		const reports = await Promise.all([this.#deps.video?.getStats(), this.#deps.audio?.getStats()]);
 		return reports.flatMap((report) => report ?? []);
 	}
 
-	/** Sends no more pictures, and no resends of them, down a line that does not carry them; the sound goes on. For good. */
+	/**
+	 * Sends no more pictures, and no resends of them, down a line that does not carry them; the sound goes on. For good.
+	 */
 	stopPicture(): void {
-		if (!this.#isPictureStopped && this.#video !== undefined && !this.#scope.closed) {
+		if (!this.#isPictureStopped && this.#deps.video !== undefined && !this.#scope.closed) {
 			this.#isPictureStopped = true;
-			this.#pausePicture(this.#video);
+			this.#pausePicture(this.#deps.video);
 		}
 	}
 
@@ -183,18 +147,18 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 		this.emit('connected');
 		this.#begin().catch((error: unknown) => {
 			// The transport closed meanwhile, or the worker died; either has its own event.
-			this.#logger.debug({ reason: errorMessage(error) }, 'a viewer left while joining');
+			this.#deps.logger.debug({ reason: errorMessage(error) }, 'a viewer left while joining');
 		});
 	}
 
 	// The Consumers were made paused: what is sent before DTLS is up would be lost, the burst above all.
 	async #begin(): Promise<void> {
-		const picture = this.#video === undefined ? undefined : this.#beginPicture(this.#video);
-		await Promise.all([picture, this.#audio?.resume()]);
+		const picture = this.#deps.video === undefined ? undefined : this.#beginPicture(this.#deps.video);
+		await Promise.all([picture, this.#deps.audio?.resume()]);
 	}
 
 	async #beginPicture(video: Consumer): Promise<void> {
-		this.#scope.onClose(await beginPicture(video, this.#broadcastRouter.stage.video, this.#logger));
+		this.#scope.onClose(await beginPicture(video, this.#deps.broadcastRouter.stage.video, this.#deps.logger));
 		if (this.#isPictureStopped) {
 			// Stopped while it began, and resumed by that.
 			this.#pausePicture(video);
@@ -204,13 +168,14 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 	#pausePicture(video: Consumer): void {
 		video
 			.pause()
-			.catch((error: unknown) => this.#logger.debug({ reason: errorMessage(error) }, 'a viewer left meanwhile'));
+			.catch((error: unknown) => this.#deps.logger.debug({ reason: errorMessage(error) }, 'a viewer left meanwhile'));
 	}
 }
 
 /**
- * Starts a paused Consumer of the stage's picture where a newcomer gets one at once, and moves it to the live layer later.
- * Returns the function to be called when the viewer leaves.
+ * Starts a paused Consumer of the stage's picture where a newcomer gets one at once, and moves it to the live layer
+ * later. Returns the function to be called when the viewer leaves.
+ * @internal for tests
  */
 export async function beginPicture(video: Consumer, stageVideo: VideoStageTrack, logger: Logger): Promise<() => void> {
 	const { liveSpatialLayer } = stageVideo;
@@ -224,8 +189,9 @@ export async function beginPicture(video: Consumer, stageVideo: VideoStageTrack,
 		}
 	};
 	const { spatialLayer, ready, finished } = stageVideo.join(moveOn);
-	// mediasoup changes layers at a key frame: to the join layer at the burst's, and from there to the live layer at the next
-	// one, or at a later one where a new pipe has yet to learn of the live layer. The join layer has to be fed until then.
+	// mediasoup changes layers at a key frame: to the join layer at the burst's, and from there to the live layer at the
+	// next one, or at a later one where a new pipe has yet to learn of the live layer. The join layer has to be fed until
+	// then.
 	video.on('layerschange', (layers) => {
 		if (layers?.spatialLayer === liveSpatialLayer) {
 			finished();
@@ -247,23 +213,28 @@ export async function beginPicture(video: Consumer, stageVideo: VideoStageTrack,
 async function createConsumers(
 	transport: WebRtcTransport,
 	viewer: NegotiatedViewer,
-	viewerRouter: ViewerRouter,
-): Promise<{ video: Consumer | undefined; audio: Consumer | undefined }> {
-	const rtpCapabilities = viewerCapabilities(viewer, viewerRouter.router.rtpCapabilities.headerExtensions ?? []);
-	const consume = (producerId: string, mid: string | undefined): Promise<Consumer> =>
-		// Without RTX among the viewer's codecs this means: lost packets are sent again as they were. mediasoup takes "false" for
-		// no retransmission at all, whatever the answer says of NACK.
-		transport.consume({
-			producerId,
+	{ router, producers }: ViewerRouter,
+	{ stage }: BroadcastRouter,
+): Promise<ViewerMedia> {
+	const rtpCapabilities = viewerCapabilities(viewer, router.rtpCapabilities.headerExtensions ?? []);
+	const consume = async (
+		producer: Producer,
+		section: NegotiatedViewerMedia | undefined,
+	): Promise<Consumer | undefined> => {
+		if (section === undefined) {
+			return undefined;
+		}
+		const { mid } = section.media;
+		return transport.consume({
+			producerId: producers.get(producer)!.id,
 			rtpCapabilities,
 			...(mid === undefined ? {} : { mid }),
 			paused: true,
+			// Without RTX among the viewer's codecs this means: lost packets are sent again as they were. mediasoup takes
+			// "false" for no retransmission at all, whatever the answer says of NACK.
 			enableRtx: true,
 		});
-	return {
-		video:
-			viewer.video === undefined ? undefined : await consume(viewerRouter.videoProducer.id, viewer.video.media.mid),
-		audio:
-			viewer.audio === undefined ? undefined : await consume(viewerRouter.audioProducer.id, viewer.audio.media.mid),
 	};
+	const video = await consume(stage.videoProducer, viewer.video);
+	return { video, audio: await consume(stage.audioProducer, viewer.audio) };
 }

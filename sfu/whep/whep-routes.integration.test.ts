@@ -1,4 +1,7 @@
-/** Tests of WHEP over HTTP with a real SFU: wrong inputs, methods, CORS, sessions, and media at a viewer of another make. */
+/**
+ * Tests of WHEP over HTTP with a real SFU: wrong inputs, methods, CORS, sessions, and media at a viewer of another
+ * make.
+ */
 import Fastify, { type FastifyInstance, type InjectOptions, type LightMyRequestResponse } from 'fastify';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { SpillwayError } from '../../core/errors/errors.ts';

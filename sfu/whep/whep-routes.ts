@@ -30,41 +30,50 @@ const MAX_OFFERING_GROUPS = 10_000;
 /** After a refusal because there is no room. */
 const FULL_RETRY_SECONDS = 10;
 
-/** How many sessions there may be. Of each address group a third of the pending ones, another third is for known viewers. */
-export type WhepLimits = {
+/**
+ * How many sessions there may be. Of each address group a third of the pending ones, another third is for known
+ * viewers.
+ */
+type WhepLimits = {
 	/** Sessions that have not connected yet. */
 	maxPending: number;
 	/** Sessions that have, as it is now. */
 	maxConnected(): number;
 };
 
-/** What WHEP asks about a channel. */
+/** What WHEP asks about a channel. @internal for tests */
 export type WhepChannel =
 	{ state: 'unknown' | 'offline' | 'starting' } | { state: 'live'; broadcastRouter: BroadcastRouter };
 
 /** Declared here, implemented over the registry. */
-export type WhepDependencies = {
+type WhepDependencies = {
 	clock: Clock;
 	logger: Logger;
 	findChannel(name: string): Promise<WhepChannel>;
-	/** Stands before every new session; throws what the viewer is to be told. Says how many may watch the channel, if not all. */
+	/**
+	 * Stands before every new session; throws what the viewer is to be told. Says how many may watch the channel, if not
+	 * all.
+	 */
 	authorizePlayback(channel: string): Promise<{ maxViewers?: number } | void>;
-	/** Whether a viewer of the channel has this id, which VIEWER_HEADER said, any text of a stranger. Nobody has, when absent. */
+	/**
+	 * Whether a viewer of the channel has this id, which VIEWER_HEADER said, any text of a stranger. Nobody has, when
+	 * absent.
+	 */
 	isViewer?(viewerId: string, channel: string): boolean;
-	/** Is told of each session that has connected; what has not is nobody's viewer yet. */
+	/** Called for each session that has connected; what has not is nobody's viewer yet. */
 	onConnected?(session: WhepSession): void;
 	limits?: WhepLimits;
 };
 
-/** A session, as {@link WhepDependencies.onConnected} is told of it. */
+/** The HTTP resource that an offer makes, with the viewer's media behind it. @internal for tests */
 export type WhepSession = { channel: string; viewerId: string | undefined; transport: ViewerTransport };
 
 /** All WHEP sessions of this process. */
 export class WhepSessions {
-	readonly #dependencies: WhepDependencies;
-	readonly #sessions = new Map<string, { channel: string; transport: ViewerTransport }>();
+	readonly #deps: WhepDependencies;
+	readonly #sessions = new Map<string, WhepSession>();
 	/** Sessions that have connected, by channel in lower case. */
-	readonly #connected = new Map<string, Set<ViewerTransport>>();
+	readonly #connected = new Map<string, Set<WhepSession>>();
 	#connectedCount = 0;
 	readonly #limits: WhepLimits;
 	readonly #pending: PendingPlaces;
@@ -72,14 +81,14 @@ export class WhepSessions {
 	readonly #senders = new SenderGroups();
 	readonly #scope: CloseScope<'server-shutdown'>;
 
-	constructor(dependencies: WhepDependencies) {
-		this.#dependencies = dependencies;
-		this.#limits = dependencies.limits ?? { maxPending: 300, maxConnected: () => Infinity };
+	constructor(deps: WhepDependencies) {
+		this.#deps = deps;
+		this.#limits = deps.limits ?? { maxPending: 300, maxConnected: () => Infinity };
 		const { maxPending } = this.#limits;
 		const third = Math.floor(maxPending / 3);
 		this.#pending = new PendingPlaces({ capacity: maxPending, reserve: third, share: third });
-		this.#offers = new TokenBuckets(dependencies.clock, OFFER_RATE, MAX_OFFERING_GROUPS);
-		this.#scope = new CloseScope(dependencies.logger);
+		this.#offers = new TokenBuckets(deps.clock, OFFER_RATE, MAX_OFFERING_GROUPS);
+		this.#scope = new CloseScope(deps.logger);
 		this.#scope.onClose(async (reason) => {
 			await Promise.all([...this.#sessions.values()].map(({ transport }) => transport.close(reason)));
 		});
@@ -103,12 +112,12 @@ export class WhepSessions {
 			const offer = parseSdpOffer(sdpBody(request));
 			const viewerId = request.headers[VIEWER_HEADER];
 			const viewer = { channel, viewerId: typeof viewerId === 'string' ? viewerId : undefined };
-			const session = await this.#open(viewer, offer, request);
+			const { transport } = await this.#open(viewer, offer, request);
 			return reply
 				.code(201)
-				.header('location', sessionLocation(request, `/whep/${encodeURIComponent(channel)}/${session.id}`))
+				.header('location', sessionLocation(request, `/whep/${encodeURIComponent(channel)}/${transport.id}`))
 				.type('application/sdp')
-				.send(session.answer);
+				.send(transport.answer);
 		});
 		app.delete<{ Params: { channel: string; session: string } }>('/whep/:channel/:session', async (request, reply) => {
 			const session = this.#sessions.get(request.params.session);
@@ -140,36 +149,37 @@ export class WhepSessions {
 		viewer: Omit<WhepSession, 'transport'>,
 		offer: SdpOffer,
 		request: Pick<FastifyRequest, 'ip' | 'socket'>,
-	): Promise<ViewerTransport> {
+	): Promise<WhepSession> {
 		const { channel, viewerId } = viewer;
 		this.#checkRate(request.ip);
-		const { maxViewers } = (await this.#dependencies.authorizePlayback(channel)) ?? {};
+		const { maxViewers } = (await this.#deps.authorizePlayback(channel)) ?? {};
 		const broadcastRouter = await this.#liveRouter(channel);
 		const problem = this.#findNoRoom(channel, maxViewers);
 		if (problem !== undefined) {
 			throw new SpillwayError('SFU_UNAVAILABLE', [problem], { retryAfterSeconds: FULL_RETRY_SECONDS });
 		}
 		// An offer costs a transport and two Consumers until it is given up; strangers may hold only so many.
-		const isKnown = viewerId !== undefined && this.#dependencies.isViewer?.(viewerId, channel) === true;
+		const isKnown = viewerId !== undefined && this.#deps.isViewer?.(viewerId, channel) === true;
 		const place = this.#pending.take(this.#senders.groupOf(request.ip), isKnown);
-		const creation = this.#create(channel, broadcastRouter, offer, request.socket.localAddress);
+		const creation = this.#create(viewer, broadcastRouter, offer, request.socket.localAddress);
 		const session = await creation.catch((error: unknown) => {
 			place.release();
 			throw error;
 		});
-		session.on('closed', () => place.release());
-		session.on('connected', () => {
+		const { transport } = session;
+		transport.on('closed', () => place.release());
+		transport.on('connected', () => {
 			place.release();
 			// While it was connecting others may have come.
 			if (this.#findNoRoom(channel, maxViewers) === undefined) {
-				this.#count(channel, session);
-				this.#dependencies.onConnected?.({ ...viewer, transport: session });
+				this.#count(session);
+				this.#deps.onConnected?.(session);
 			} else {
-				void session.close('no-room');
+				void transport.close('no-room');
 			}
 		});
-		place.holdFor(() => void session.close('displaced'));
-		if (session.closed) {
+		place.holdFor(() => void transport.close('displaced'));
+		if (transport.closed) {
 			throw new SpillwayError('RATE_LIMITED', [1], { retryAfterSeconds: 1 });
 		}
 		return session;
@@ -191,13 +201,13 @@ export class WhepSessions {
 		return viewerCount >= maxViewers ? 'all seats of this channel are taken' : undefined;
 	}
 
-	#count(channel: string, session: ViewerTransport): void {
+	#count(session: WhepSession): void {
 		// Addresses may name it in any case.
-		const name = channel.toLowerCase();
-		const viewers = this.#connected.get(name) ?? new Set<ViewerTransport>();
+		const name = session.channel.toLowerCase();
+		const viewers = this.#connected.get(name) ?? new Set<WhepSession>();
 		this.#connected.set(name, viewers.add(session));
 		this.#connectedCount++;
-		session.on('closed', () => {
+		session.transport.on('closed', () => {
 			this.#connectedCount--;
 			viewers.delete(session);
 			if (viewers.size === 0 && this.#connected.get(name) === viewers) {
@@ -207,7 +217,7 @@ export class WhepSessions {
 	}
 
 	async #liveRouter(channel: string): Promise<BroadcastRouter> {
-		const found = await this.#dependencies.findChannel(channel);
+		const found = await this.#deps.findChannel(channel);
 		switch (found.state) {
 			case 'unknown':
 				throw new SpillwayError('CHANNEL_NOT_FOUND', [channel.slice(0, 40)]);
@@ -222,30 +232,26 @@ export class WhepSessions {
 	}
 
 	async #create(
-		channel: string,
+		viewer: Omit<WhepSession, 'transport'>,
 		broadcastRouter: BroadcastRouter,
 		offer: SdpOffer,
 		localAddress: string | undefined,
-	): Promise<ViewerTransport> {
+	): Promise<WhepSession> {
 		if (this.#scope.closed) {
 			throw new SpillwayError('SERVER_STOPPING', [], { retryAfterSeconds: 5 });
 		}
 		const id = randomBytes(16).toString('hex') as ViewerId;
-		const logger = this.#dependencies.logger.child({
-			channel,
-			broadcastId: broadcastRouter.broadcastId,
-			viewerId: id.slice(0, 8),
-		});
-		const session = await ViewerTransport.create(
-			id,
-			broadcastRouter,
-			offer,
-			{ preferredAddress: localAddress === undefined ? undefined : plainAddress(localAddress) },
-			{ clock: this.#dependencies.clock, logger },
+		const { channel } = viewer;
+		const { broadcastId } = broadcastRouter;
+		const logger = this.#deps.logger.child({ channel, broadcastId, viewerId: id.slice(0, 8) });
+		const transport = await ViewerTransport.create(
+			{ broadcastRouter, clock: this.#deps.clock, logger },
+			{ id, offer, preferredAddress: localAddress === undefined ? undefined : plainAddress(localAddress) },
 		);
-		this.#sessions.set(id, { channel, transport: session });
+		const session = { ...viewer, transport };
+		this.#sessions.set(id, session);
 		logger.info({}, 'WHEP session created');
-		session.on('closed', (reason) => {
+		transport.on('closed', (reason) => {
 			this.#sessions.delete(id);
 			logger.info({ reason }, 'WHEP session closed');
 		});

@@ -17,11 +17,11 @@ export type SfuConfig = {
 };
 
 /** Where a WebRTC server listens, and which address stands in the candidates. */
-export type ListenAddress = { ip: string; announcedAddress: string | undefined };
+type ListenAddress = { ip: string; announcedAddress: string | undefined };
 
 /**
- * Which addresses to listen on. An announced address that belongs to the machine is listened on itself; another one (the
- * outer side of a NAT) is announced for all of them together, of which there can be one only.
+ * Which addresses to listen on. An announced address that belongs to the machine is listened on itself; another one
+ * (the outer side of a NAT) is announced for all of them together, of which there can be one only.
  */
 export function listenAddresses(announced: readonly string[], ownAddresses = ownIpv4Addresses()): ListenAddress[] {
 	if (announced.length === 0) {

@@ -19,7 +19,10 @@ describe('WorkerPool.readLoads', () => {
 
 		const create = async (offer: string): Promise<ViewerTransport> => {
 			const id = createId<ViewerId>(bench.clock.nowMs());
-			return ViewerTransport.create(id, broadcastRouter, parseSdpOffer(offer), { preferredAddress: undefined }, bench);
+			return ViewerTransport.create(
+				{ ...bench, broadcastRouter },
+				{ id, offer: parseSdpOffer(offer), preferredAddress: undefined },
+			);
 		};
 		const countNow = async (): Promise<number> => (await pool.readLoads())[0]!.viewerConsumerCount;
 		// Whoever only sends offers takes nothing of the budget.

@@ -74,7 +74,7 @@ export class WorkerLoadProbe {
 		);
 		this.#turn = transports.length === 0 ? 0 : (this.#turn + sampleCount) % transports.length;
 		const reports = await Promise.allSettled(sample.map((transport) => transport.getStats()));
-		// A viewer may leave while he is asked.
+		// A viewer may leave while they are asked.
 		const rates = reports.flatMap((report) => (report.status === 'fulfilled' ? [report.value[0]!.sendBitrate] : []));
 		const sum = rates.reduce((total, rate) => total + rate, 0);
 		return rates.length === 0 ? 0 : (sum / rates.length) * transports.length;

@@ -32,7 +32,7 @@ describe('WorkerPool', () => {
 	it('starts the others only when there is work for them, and ends them when there has been none for a minute', async () => {
 		process.env['SPILLWAY_TEST_SECRET'] = 'sesame';
 		const clock = new FakeClock();
-		const pool = new WorkerPool(testSfuConfig(2), 2, { clock, logger: new RecordingLogger() });
+		const pool = new WorkerPool({ clock, logger: new RecordingLogger() }, testSfuConfig(2));
 		try {
 			await pool.start();
 			expect([pool.liveCount, pool.usableCount]).toEqual([1, 2]);
@@ -169,7 +169,7 @@ describe('closing the pool', () => {
 
 	it('ends a wait for a replacement', async () => {
 		const logger = new RecordingLogger();
-		const pool = new WorkerPool(testSfuConfig(), 1, { clock: new AdjustableClock(), logger });
+		const pool = new WorkerPool({ clock: new AdjustableClock(), logger }, testSfuConfig());
 		await pool.start();
 		process.kill(pool.pids[0]!, 'SIGKILL');
 		await waitUntil(() => pool.liveCount === 0, 'the worker is gone');
@@ -182,7 +182,7 @@ describe('closing the pool', () => {
 	});
 
 	it('closes a worker that comes up only after the pool has closed', async () => {
-		const pool = new WorkerPool(testSfuConfig(), 1, { clock: new AdjustableClock(), logger: new RecordingLogger() });
+		const pool = new WorkerPool({ clock: new AdjustableClock(), logger: new RecordingLogger() }, testSfuConfig());
 		const starting = pool.start();
 		await pool.close();
 		await starting;

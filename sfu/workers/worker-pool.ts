@@ -1,7 +1,11 @@
-/** mediasoup Workers, up to one per core, each with its WebRTC server; started when there is work. A dead one is replaced on the same port. */
+/**
+ * mediasoup Workers, up to one per core, each with its WebRTC server; started when there is work. A dead one is
+ * replaced on the same port.
+ */
 import * as mediasoup from 'mediasoup';
 import type { WebRtcServer, Worker } from 'mediasoup/types';
 import { withChildEnvironment } from '../../core/config/child-environment.ts';
+import { retryDelayMs, type RetryPolicy } from '../../core/lifecycle/back-off.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { SpillwayError, errorMessage } from '../../core/errors/errors.ts';
@@ -27,24 +31,21 @@ export type PooledWorker = {
 };
 
 /** Events of the pool. */
-export type WorkerPoolEvents = {
+type WorkerPoolEvents = {
 	/** A worker process is gone with all that lived on it. It is being replaced. */
 	workerDied: [index: number, pid: number];
 };
 
-/** The first retry after a worker died; doubled up to the longest. Starting one takes about 30 ms. */
-const RESPAWN_FIRST_DELAY_MS = 50;
-const RESPAWN_MAX_DELAY_MS = 10_000;
+/** After a worker died. Starting one takes about 30 ms. */
+const RESPAWN_POLICY: RetryPolicy = { maxAttempts: Infinity, firstDelayMs: 50, maxDelayMs: 10_000, jitterRatio: 0 };
 /** A worker beyond the first that has had no router for this long is ended; the next start takes 30 ms. */
 const IDLE_WORKER_MS = 60_000;
 const IDLE_CHECK_INTERVAL_MS = 15_000;
 
 /** Owns the worker processes. */
 export class WorkerPool extends TypedEmitter<WorkerPoolEvents> {
+	readonly #deps: { clock: Clock; logger: Logger };
 	readonly #config: SfuConfig;
-	readonly #workerCount: number;
-	readonly #clock: Clock;
-	readonly #logger: Logger;
 	readonly #scope: CloseScope<'server-shutdown'>;
 	readonly #workers = new Map<number, PooledWorker>();
 	/** Places in the pool that have a worker, or are getting one. */
@@ -52,15 +53,14 @@ export class WorkerPool extends TypedEmitter<WorkerPoolEvents> {
 	/** Of them, those whose worker died and is not back yet. */
 	readonly #deadIndices = new Set<number>();
 
-	constructor(config: SfuConfig, workerCount: number, dependencies: { clock: Clock; logger: Logger }) {
-		super(dependencies.logger);
+	/** `config.workerCount`: as many as may run at once. */
+	constructor(deps: { clock: Clock; logger: Logger }, config: SfuConfig) {
+		super(deps.logger);
+		this.#deps = deps;
 		this.#config = config;
-		this.#workerCount = workerCount;
-		this.#clock = dependencies.clock;
-		this.#logger = dependencies.logger;
-		this.#scope = new CloseScope(dependencies.logger);
+		this.#scope = new CloseScope(deps.logger);
 		this.#scope.onClose(() => this.#closeWorkers());
-		this.#scope.onClose(this.#clock.setInterval(() => this.#endIdleWorkers(), IDLE_CHECK_INTERVAL_MS));
+		this.#scope.every(deps.clock, IDLE_CHECK_INTERVAL_MS, () => this.#endIdleWorkers());
 	}
 
 	/** Starts the first worker; rejects when it cannot be started. The others come when there is work for them. */
@@ -70,14 +70,14 @@ export class WorkerPool extends TypedEmitter<WorkerPoolEvents> {
 
 	/** Starts all of them, for tests. */
 	async startAll(): Promise<void> {
-		while (this.#takenIndices.size < this.#workerCount && !this.#scope.closed) {
+		while (this.#takenIndices.size < this.#config.workerCount && !this.#scope.closed) {
 			await this.#startNext();
 		}
 	}
 
 	/** Workers that could be used: those that run, and those that would be started. */
 	get usableCount(): number {
-		return this.#workerCount - this.#deadIndices.size;
+		return this.#config.workerCount - this.#deadIndices.size;
 	}
 
 	/** Ports in use, in the order of the workers. */
@@ -101,8 +101,8 @@ export class WorkerPool extends TypedEmitter<WorkerPoolEvents> {
 	}
 
 	/**
-	 * A worker for one more router: an idle one, else one that is started, else the least used. Throws SFU_UNAVAILABLE while there
-	 * is none.
+	 * A worker for one more router: an idle one, else one that is started, else the least used. Throws SFU_UNAVAILABLE
+	 * while there is none.
 	 */
 	async acquire(): Promise<PooledWorker> {
 		const isBusy = this.workers.every(({ routerCount }) => routerCount > 0);
@@ -111,13 +111,13 @@ export class WorkerPool extends TypedEmitter<WorkerPoolEvents> {
 
 	/** One more worker, unless there are as many as may be or it cannot be started. */
 	async startAnother(): Promise<PooledWorker | undefined> {
-		if (this.#scope.closed || this.#takenIndices.size >= this.#workerCount) {
+		if (this.#scope.closed || this.#takenIndices.size >= this.#config.workerCount) {
 			return undefined;
 		}
 		try {
 			return await this.#startNext();
 		} catch (error) {
-			this.#logger.error(
+			this.#deps.logger.error(
 				{ reason: errorMessage(error) },
 				'another SFU worker could not be started; those that run go on',
 			);
@@ -183,14 +183,18 @@ export class WorkerPool extends TypedEmitter<WorkerPoolEvents> {
 				return undefined;
 			}
 			const entry: PooledWorker = {
-				...{ index, worker, webRtcServer, port: chosen, loadProbe },
+				index,
+				worker,
+				webRtcServer,
+				port: chosen,
+				loadProbe,
 				routerCount: 0,
 				idleSinceMs: undefined,
 			};
 			this.#workers.set(index, entry);
 			this.#deadIndices.delete(index);
 			worker.on('died', (error) => this.#onDied(entry, error));
-			this.#logger.info({ index, pid: worker.pid, port: chosen }, 'SFU worker started');
+			this.#deps.logger.info({ index, pid: worker.pid, port: chosen }, 'SFU worker started');
 			return entry;
 		} catch (error) {
 			worker.close();
@@ -237,27 +241,23 @@ export class WorkerPool extends TypedEmitter<WorkerPoolEvents> {
 		}
 		this.#workers.delete(entry.index);
 		this.#deadIndices.add(entry.index);
-		this.#logger.error({ index: entry.index, pid: entry.worker.pid, reason: error.message }, 'SFU worker died');
+		this.#deps.logger.error({ index: entry.index, pid: entry.worker.pid, reason: error.message }, 'SFU worker died');
 		this.emit('workerDied', entry.index, entry.worker.pid);
-		void this.#respawn(entry.index, entry.port, RESPAWN_FIRST_DELAY_MS);
+		this.#respawn(entry.index, entry.port, 1);
 	}
 
-	#respawn(index: number, port: number, delayMs: number): void {
-		const cancel = this.#clock.setTimeout(() => {
-			unregister();
-			if (this.#scope.closed) {
-				return;
-			}
+	#respawn(index: number, port: number, attempt: number): void {
+		const { clock, logger } = this.#deps;
+		this.#scope.after(clock, retryDelayMs(RESPAWN_POLICY, attempt, 0)!, () => {
 			this.#startWorker(index, port).catch((error: unknown) => {
-				this.#logger.error({ index, reason: errorMessage(error) }, 'an SFU worker could not be replaced');
-				this.#respawn(index, port, Math.min(delayMs * 2, RESPAWN_MAX_DELAY_MS));
+				logger.error({ index, reason: errorMessage(error) }, 'an SFU worker could not be replaced');
+				this.#respawn(index, port, attempt + 1);
 			});
-		}, delayMs);
-		const unregister = this.#scope.onClose(() => cancel());
+		});
 	}
 
 	#endIdleWorkers(): void {
-		const nowMs = this.#clock.monotonicMs();
+		const nowMs = this.#deps.clock.monotonicMs();
 		for (const entry of this.#workers.values()) {
 			entry.idleSinceMs = entry.routerCount > 0 ? undefined : (entry.idleSinceMs ?? nowMs);
 			const isLongIdle = entry.idleSinceMs !== undefined && nowMs - entry.idleSinceMs >= IDLE_WORKER_MS;
@@ -265,7 +265,7 @@ export class WorkerPool extends TypedEmitter<WorkerPoolEvents> {
 				this.#workers.delete(entry.index);
 				this.#takenIndices.delete(entry.index);
 				entry.worker.close();
-				this.#logger.info({ index: entry.index, pid: entry.worker.pid }, 'SFU worker ended: it had no work');
+				this.#deps.logger.info({ index: entry.index, pid: entry.worker.pid }, 'SFU worker ended: it had no work');
 			}
 		}
 	}

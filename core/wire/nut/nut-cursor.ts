@@ -14,8 +14,8 @@ export class IncompleteNut {
 }
 
 /**
- * Reads forward inside `bytes`. Without `end`, more may arrive: past the end it throws {@link IncompleteNut}. With it, the
- * packet is complete: past its end it throws {@link MalformedNut}.
+ * Reads forward inside `bytes`. Without `end`, more may arrive: past the end it throws {@link IncompleteNut}. With it,
+ * the packet is complete: past its end it throws {@link MalformedNut}.
  */
 export class NutCursor {
 	readonly #bytes: Uint8Array;

@@ -15,12 +15,15 @@ import {
 export type NutFrame = { timeTicks: number; isKeyFrame: boolean; bytes: Uint8Array };
 
 /** Called while {@link NutReader.push} runs. */
-export type NutReaderListener = {
+type NutReaderListener = {
 	onStream(stream: NutStream): void;
 	onFrame(frame: NutFrame): void;
 };
 
-/** Largest frame and largest header taken; an intra picture of 4K at the highest quality stays under it. */
+/**
+ * Largest frame and largest header taken; an intra picture of 4K at the highest quality stays under it.
+ * @internal for tests
+ */
 export const NUT_MAX_PACKET_BYTES = 16 * 1024 * 1024;
 
 /** Reads one stream. After it has thrown once, it throws the same again: the process must be started anew. */

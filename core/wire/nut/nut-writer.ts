@@ -128,8 +128,8 @@ function streamHeader(config: TrackConfig): number[] {
 	return out;
 }
 
-// FFmpeg takes this for the least number of pictures that its decoder holds back, so one too many costs a frame of delay.
-// Where the stream is silent its decoder finds out by itself, at the price of a picture or two at the start.
+// FFmpeg takes this for the least number of pictures that its decoder holds back, so one too many costs a frame of
+// delay. Where the stream is silent its decoder finds out by itself, at the price of a picture or two at the start.
 function decodeDelay(config: TrackConfig): number {
 	if (config.kind !== 'video' || config.codec !== 'h264') {
 		return 0;

@@ -1,4 +1,6 @@
-/** The RTCP that the stage speaks with its worker: sender reports out, key-frame requests in (RFC 3550 §6.4, RFC 4585). */
+/**
+ * The RTCP that the stage speaks with its worker: sender reports out, key-frame requests in (RFC 3550 §6.4, RFC 4585).
+ */
 import { epochMsToNtp } from '../../units.ts';
 
 const SENDER_REPORT = 200;
@@ -6,7 +8,7 @@ const SOURCE_DESCRIPTION = 202;
 const PAYLOAD_SPECIFIC_FEEDBACK = 206;
 
 /** What a sender report says of one stream. */
-export type SenderReport = {
+type SenderReport = {
 	ssrc: number;
 	/** The instant that `timestampTicks` stands for, epoch milliseconds. */
 	nowMs: number;
@@ -43,7 +45,9 @@ export function writeSenderReport(report: SenderReport): Buffer {
 	return packet;
 }
 
-/** SSRCs for which a compound packet asks a key frame, by PLI (RFC 4585 §6.3.1) or FIR (RFC 5104 §4.3.1). Never throws. */
+/**
+ * SSRCs for which a compound packet asks a key frame, by PLI (RFC 4585 §6.3.1) or FIR (RFC 5104 §4.3.1). Never throws.
+ */
 export function readKeyFrameRequests(packet: Buffer): number[] {
 	const ssrcs: number[] = [];
 	let offset = 0;

@@ -61,7 +61,9 @@ export function readRtpHeader(packet: Buffer, header: RtpHeader): boolean {
 	return true;
 }
 
-/** The id under which mediasoup knows abs-capture-time on the wire; a test compares it with mediasoup's capabilities. */
+/**
+ * The id under which mediasoup knows abs-capture-time on the wire; a test compares it with mediasoup's capabilities.
+ */
 export const ABS_CAPTURE_TIME_EXTENSION_ID = 10;
 /** Bytes that {@link writeStageHeader} writes before the payload. */
 export const STAGE_HEADER_BYTES = 28;

@@ -1,7 +1,7 @@
 /** A program for one test: runs a transcoder, prints its FFmpeg's process id, and waits to be killed. */
 import { systemClock } from '../../../core/lifecycle/clock.ts';
 import { silentLogger } from '../../../core/logger.ts';
-import { createTranscoderFactory } from '../transcoder.ts';
+import { createTranscoderFactory } from '../transcoder-factory.ts';
 import { makeTestAudio } from './test-media.ts';
 
 const track = makeTestAudio({ durationSeconds: 1 });

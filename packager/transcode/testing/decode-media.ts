@@ -9,11 +9,13 @@ import { ffmpeg } from './test-media.ts';
 const DECODED_SIZE = 16;
 
 /** All of a track as NUT, as FFmpeg gets it. */
-export function toNut(config: TrackConfig, units: readonly AccessUnit[]): Buffer {
+function toNut(config: TrackConfig, units: readonly AccessUnit[]): Buffer {
 	return Buffer.concat([nutStreamHeader(config), ...units.map((unit) => toNutFrame(unit, config))]);
 }
 
-/** The left channel. Sample k belongs to the first unit's time plus k, if the units follow each other without a hole. */
+/**
+ * The left channel. Sample k belongs to the first unit's time plus k, if the units follow each other without a hole.
+ */
 export function decodeAudio(config: TrackConfig, units: readonly AccessUnit[]): Float32Array {
 	const left = ['-af', 'pan=mono|c0=c0', '-f', 'f32le', '-'];
 	const raw = ffmpeg(['-f', 'nut', '-i', '-', ...left], toNut(config, units));

@@ -12,7 +12,7 @@ import type { AudioTrackConfig, Codec, VideoTrackConfig } from '../../../core/me
 export type TestTrack<Config> = { config: Config; units: AccessUnit[] };
 
 /** What to draw and how to code it. */
-export type TestVideoOptions = {
+type TestVideoOptions = {
 	durationSeconds: number;
 	widthPixels?: number;
 	heightPixels?: number;
@@ -27,7 +27,7 @@ export type TestVideoOptions = {
 };
 
 /** What to play and how to code it. */
-export type TestAudioOptions = {
+type TestAudioOptions = {
 	durationSeconds: number;
 	sampleRate?: number;
 	codec?: 'aac' | 'opus';
@@ -132,7 +132,7 @@ export function ffmpeg(args: readonly string[], input?: Uint8Array): Buffer {
 }
 
 /** Calls back with a fresh folder that is gone afterwards. */
-export function inTemporaryFolder<T>(callback: (folder: string) => T): T {
+function inTemporaryFolder<T>(callback: (folder: string) => T): T {
 	const folder = mkdtempSync(path.join(tmpdir(), 'spillway-media-'));
 	try {
 		return callback(folder);

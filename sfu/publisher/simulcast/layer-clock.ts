@@ -1,4 +1,6 @@
-/** The RTP clock of one simulcast layer, and how it relates to another layer's. Each layer starts at a random timestamp. */
+/**
+ * The RTP clock of one simulcast layer, and how it relates to another layer's. Each layer starts at a random timestamp.
+ */
 import { msToTicks, unwrap, VIDEO_CLOCK_RATE } from '../../../core/units.ts';
 
 /** Arrivals are compared over one to two of these: long enough to meet a packet that did not wait anywhere. */

@@ -1,7 +1,9 @@
 /** What is known of one simulcast layer: the size of its pictures, its bit rate, since when it comes, and its clock. */
+import { parseSps } from '../../../core/media/h264-parameter-sets.ts';
 import { bytesToBps } from '../../../core/units.ts';
 import type { RtpHeader } from '../../../core/wire/rtp/rtp-packet.ts';
-import type { KeyFrameStart } from './key-frame-start.ts';
+import { findSps } from '../../rtp/h264-depacketizer.ts';
+import { descriptorBytes, readVp8KeyFrame } from '../../rtp/vp8-depacketizer.ts';
 import { LayerClock } from './layer-clock.ts';
 
 /** Sizes closer than this count as the same: encoders round. */
@@ -13,6 +15,9 @@ const BITRATE_WINDOW_MS = 1000;
 const AWAY_MS = 1000;
 /** At low frame rates silence alone says nothing. */
 const AWAY_PICTURES = 3;
+
+/** `pixelCount` is undefined when the size cannot be read. */
+type KeyFrameStart = { pixelCount: number | undefined };
 
 /** One layer as it arrives. `index` is its place in the offer, which says nothing about its size. */
 export class SimulcastLayer {
@@ -86,4 +91,23 @@ export class SimulcastLayer {
 		}
 		this.#windowBytes += bytes;
 	}
+}
+
+/**
+ * What starts with this payload, or undefined. For H.264 that is a sequence parameter set: a decoder can start there,
+ * and at an IDR slice without one it cannot.
+ */
+export function readKeyFrameStart(codec: 'h264' | 'vp8', payload: Uint8Array): KeyFrameStart | undefined {
+	if (codec === 'h264') {
+		const sps = findSps(payload);
+		const facts = sps === undefined ? undefined : parseSps(sps);
+		return sps === undefined ? undefined : { pixelCount: facts && facts.widthPixels * facts.heightPixels };
+	}
+	// RFC 7741 §4.2: S, and partition 0.
+	if (payload.length < 1 || (payload[0]! & 0x10) === 0 || (payload[0]! & 0x07) !== 0) {
+		return undefined;
+	}
+	const start = descriptorBytes(payload);
+	const size = start === undefined ? undefined : readVp8KeyFrame(payload.subarray(start));
+	return size === undefined ? undefined : { pixelCount: size.widthPixels * size.heightPixels };
 }

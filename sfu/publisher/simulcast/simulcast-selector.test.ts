@@ -22,7 +22,9 @@ type Layer = {
 	bytes: number;
 };
 
-/** Sends layers in an offered order, each with its own clock and numbers, and answers requests for key frames or not. */
+/**
+ * Sends layers in an offered order, each with its own clock and numbers, and answers requests for key frames or not.
+ */
 class Rig {
 	readonly received: Received[] = [];
 	readonly changes: string[] = [];

@@ -1,14 +1,16 @@
 /**
- * Makes one stream of a publisher's simulcast layers: the largest layer that comes, spliced at key frames onto one line of
- * sequence numbers and timestamps. mediasoup's own choice goes by the order of the layers in the offer, which is no order of
- * size, and has to wait for sender reports that some publishers never send.
+ * Makes one stream of a publisher's simulcast layers: the largest layer that comes, spliced at key frames onto one line
+ * of sequence numbers and timestamps. mediasoup's own choice goes by the order of the layers in the offer, which is no
+ * order of size, and has to wait for sender reports that some publishers never send.
  */
 import type { RtpHeader } from '../../../core/wire/rtp/rtp-packet.ts';
 import { SequenceSplicer } from '../../stage/layer/splice.ts';
-import { readKeyFrameStart } from './key-frame-start.ts';
-import { SimulcastLayer } from './simulcast-layer.ts';
+import { readKeyFrameStart, SimulcastLayer } from './simulcast-layer.ts';
 
-/** How long the start waits for layers that were offered. Their first key frames come together, or some do not come at all. */
+/**
+ * How long the start waits for layers that were offered. Their first key frames come together, or some do not come at
+ * all.
+ */
 const START_WAIT_MS = 300;
 /** A larger layer has to come this long without a break before it is taken: each change of size costs viewers. */
 const UPGRADE_AFTER_MS = 2000;
@@ -26,7 +28,7 @@ const MAX_HELD_PACKETS = 500;
 const CATCH_UP_DIVISOR = 32;
 
 /** What a selector reports. */
-export type SimulcastSelectorOptions = {
+type SimulcastSelectorOptions = {
 	codec: 'h264' | 'vp8';
 	layerCount: number;
 	/** Called for each packet of the stream. Number and timestamp in the header are the stream's. */

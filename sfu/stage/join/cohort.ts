@@ -1,4 +1,7 @@
-/** Newcomers who begin together: they gather on a join layer, and the burst is sent once each of them can receive it. */
+/**
+ * Newcomers who begin together: they gather on a join layer, and the burst is sent once each of them can receive it.
+ */
+import type { TransitionTable } from '../../../core/lifecycle/state-machine.ts';
 import type { JoinLayer } from './join-layer.ts';
 
 /** A Consumer that does not run yet after this long misses the burst; the others wait no longer. */
@@ -16,35 +19,49 @@ export type Newcomer = {
 	finished: () => void;
 };
 
+/** `gathering`: more may join. `waiting`: for those who cannot receive yet. `sent`: the burst is on its way. */
+type CohortState = 'gathering' | 'waiting' | 'sent';
+
+/** The life of a cohort. It is due when all can receive, or at the deadline. @internal for tests */
+export const COHORT_TRANSITIONS = {
+	gathering: { gathered: 'waiting' },
+	waiting: { due: 'sent' },
+	sent: {},
+} as const satisfies TransitionTable<CohortState, 'gathered' | 'due'>;
+
 type Member = { moveOn: () => void; state: 'coming' | 'ready' | 'finished' };
 
-/** Calls back later, unless the track was closed meanwhile. */
-export type After = (delayMs: number, callback: () => void) => void;
+type CohortDependencies = {
+	layer: JoinLayer;
+	/** Calls back later, unless the track was closed meanwhile. */
+	after: (delayMs: number, callback: () => void) => void;
+	/** Called once, and not when everybody has left before. */
+	sendBurst: () => void;
+};
 
 /** One burst's worth of newcomers. */
 export class Cohort {
-	readonly layer: JoinLayer;
-	readonly #after: After;
-	readonly #sendBurst: () => void;
+	readonly #deps: CohortDependencies;
 	readonly #members = new Set<Member>();
-	#isGathered = false;
-	#isSent = false;
+	#state: CohortState = 'gathering';
 
-	/** Gathers for `gatherMs` from now; `sendBurst` is called once, and not when everybody has left before. */
-	constructor(layer: JoinLayer, timing: { after: After; gatherMs: number }, sendBurst: () => void) {
-		this.layer = layer;
-		this.#after = timing.after;
-		this.#sendBurst = sendBurst;
-		timing.after(timing.gatherMs, () => {
-			this.#isGathered = true;
+	/** Gathers for `gatherMs` from now. */
+	constructor(deps: CohortDependencies, gatherMs: number) {
+		this.#deps = deps;
+		deps.after(gatherMs, () => {
+			this.#handle('gathered');
 			this.#sendWhenReady();
 		});
-		timing.after(timing.gatherMs + READY_DEADLINE_MS, () => this.#send());
+		deps.after(gatherMs + READY_DEADLINE_MS, () => this.#send());
+	}
+
+	get layer(): JoinLayer {
+		return this.#deps.layer;
 	}
 
 	/** True while more newcomers may join. */
 	get isOpen(): boolean {
-		return !this.#isGathered;
+		return this.#state === 'gathering';
 	}
 
 	/** Adds one. `moveOn` is called when it ought to have received the burst, or has missed it. */
@@ -57,7 +74,7 @@ export class Cohort {
 			ready: () => {
 				if (member.state === 'coming') {
 					member.state = 'ready';
-					if (this.#isSent) {
+					if (this.#state === 'sent') {
 						moveOn();
 					} else {
 						this.#sendWhenReady();
@@ -76,28 +93,34 @@ export class Cohort {
 	}
 
 	#sendWhenReady(): void {
-		if (this.#isGathered && [...this.#members].every(({ state }) => state === 'ready')) {
+		if (this.#state === 'waiting' && [...this.#members].every(({ state }) => state === 'ready')) {
 			this.#send();
 		}
 	}
 
 	#send(): void {
-		if (this.#isSent) {
+		if (!this.#handle('due')) {
 			return;
 		}
-		this.#isSent = true;
 		if (this.#members.size === 0) {
 			this.layer.reset();
 			return;
 		}
-		this.#sendBurst();
+		this.#deps.sendBurst();
 		const reached = [...this.#members].filter(({ state }) => state === 'ready');
-		this.#after(BURST_REACHED_MS, () => {
+		this.#deps.after(BURST_REACHED_MS, () => {
 			for (const { state, moveOn } of reached) {
 				if (state === 'ready') {
 					moveOn();
 				}
 			}
 		});
+	}
+
+	#handle(event: 'gathered' | 'due'): boolean {
+		const table: TransitionTable<CohortState, 'gathered' | 'due'> = COHORT_TRANSITIONS;
+		const next = table[this.#state][event];
+		this.#state = next ?? this.#state;
+		return next !== undefined;
 	}
 }

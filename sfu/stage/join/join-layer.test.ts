@@ -26,7 +26,11 @@ function gopOf(pictureCount: number, packetsPerPicture = 1, firstSequence = 500)
 function setUp(): { clock: FakeClock; sent: SentPackets; layer: JoinLayer } {
 	const clock = new FakeClock();
 	const sent = new SentPackets();
-	return { clock, sent, layer: new JoinLayer(0, createStream(5, clock, sent), 100, clock) };
+	return {
+		clock,
+		sent,
+		layer: new JoinLayer({ clock, stream: createStream(5, clock, sent) }, { spatialLayer: 0, firstSequence: 100 }),
+	};
 }
 
 describe('compressTimestamps', () => {

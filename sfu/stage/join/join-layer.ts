@@ -1,8 +1,9 @@
 /**
- * A simulcast layer of the stage on which newcomers begin: it gets a fresh copy of the newest GOP, its timestamps compressed
- * to just before now, then follows the live layer until the newcomers have moved over at a key frame.
+ * A simulcast layer of the stage on which newcomers begin: it gets a fresh copy of the newest GOP, its timestamps
+ * compressed to just before now, then follows the live layer until the newcomers have moved over at a key frame.
  */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
+import { Timer } from '../../../core/lifecycle/timer.ts';
 import type { KeptPacket } from '../layer/newest-gop.ts';
 import type { StagePacket, StageStream } from '../layer/stage-stream.ts';
 
@@ -16,27 +17,29 @@ const BURST_GROUP_PACKETS = 24;
 const BURST_PAUSE_MS = 1;
 
 /** Idle → filling (newcomers gather) → following (burst sent, live packets copied) → idle. */
-export type JoinLayerState = 'idle' | 'filling' | 'following';
+type JoinLayerState = 'idle' | 'filling' | 'following';
 
 /** One join layer. */
 export class JoinLayer {
 	/** Spatial layer index in the stage's Producer. */
 	readonly spatialLayer: number;
 	readonly stream: StageStream;
-	readonly #clock: Clock;
+	readonly #burstTimer: Timer;
 	#state: JoinLayerState = 'idle';
 	#sequenceOffset = 0;
 	#highest: number;
 	#waitingCount = 0;
 	#timestamps = new Map<number, number>();
 	#queue: KeptPacket[] = [];
-	#cancelBurst: (() => void) | undefined;
 
-	constructor(spatialLayer: number, stream: StageStream, firstSequence: number, clock: Clock) {
+	constructor(
+		{ clock, stream }: { clock: Clock; stream: StageStream },
+		{ spatialLayer, firstSequence }: { spatialLayer: number; firstSequence: number },
+	) {
 		this.spatialLayer = spatialLayer;
 		this.stream = stream;
-		this.#clock = clock;
 		this.#highest = firstSequence;
+		this.#burstTimer = new Timer(clock, () => this.#sendGroup());
 	}
 
 	get state(): JoinLayerState {
@@ -100,19 +103,17 @@ export class JoinLayer {
 	reset(): void {
 		this.#state = 'idle';
 		this.#queue = [];
-		this.#cancelBurst?.();
-		this.#cancelBurst = undefined;
+		this.#burstTimer.disarm();
 		this.#timestamps = new Map();
 	}
 
 	#sendGroup(): void {
-		this.#cancelBurst = undefined;
 		const group = this.#queue.splice(0, BURST_GROUP_PACKETS);
 		for (const packet of group) {
 			this.#sendOne(packet);
 		}
 		if (this.#queue.length > 0) {
-			this.#cancelBurst = this.#clock.setTimeout(() => this.#sendGroup(), BURST_PAUSE_MS);
+			this.#burstTimer.arm(BURST_PAUSE_MS);
 		}
 	}
 
@@ -124,7 +125,10 @@ export class JoinLayer {
 	}
 }
 
-/** Timestamp → timestamp of the burst: the newest picture keeps its own, the others stand 1 ms apart before it. */
+/**
+ * Timestamp → timestamp of the burst: the newest picture keeps its own, the others stand 1 ms apart before it.
+ * @internal for tests
+ */
 export function compressTimestamps(gop: readonly KeptPacket[]): Map<number, number> {
 	const distinct = [...new Set(gop.map((packet) => packet.timestampTicks))];
 	const newest = distinct.at(-1) ?? 0;

@@ -1,9 +1,14 @@
 /** Joins the packets of successive publishers into one stream: pure arithmetic on sequence numbers and timestamps. */
 import { unwrap } from '../../../core/units.ts';
 
+/** The first number of a stream: random (RFC 3550 §5.1), in the lower half, so that it does not wrap soon. */
+export function randomSequence(): number {
+	return crypto.getRandomValues(new Uint16Array(1))[0]! & 0x7fff;
+}
+
 /**
- * One output stream. Within a splice the offsets are constant, so that a packet sent again by the publisher, however late,
- * takes the place that was left for it.
+ * One output stream. Within a splice the offsets are constant, so that a packet sent again by the publisher, however
+ * late, takes the place that was left for it.
  */
 export class SequenceSplicer {
 	#highest: number;

@@ -23,14 +23,13 @@ export type StagePacket = {
 	captureTimeMs: number;
 };
 
+type StageStreamDependencies = { clock: Clock; send: (packet: Buffer) => void };
+type StageStreamOptions = { ssrc: number; payloadType: number; clockRate: number; cname: string };
+
 /** Sends packets of one SSRC through the link. */
 export class StageStream {
-	readonly ssrc: number;
-	readonly #payloadType: number;
-	readonly #clockRate: number;
-	readonly #cname: string;
-	readonly #clock: Clock;
-	readonly #send: (packet: Buffer) => void;
+	readonly #deps: StageStreamDependencies;
+	readonly #options: StageStreamOptions;
 	#packetCount = 0;
 	#octetCount = 0;
 	#lastTimestampTicks = 0;
@@ -39,20 +38,13 @@ export class StageStream {
 	#reportCount = 0;
 	#reportedAtMs = -Infinity;
 
-	constructor(options: {
-		ssrc: number;
-		payloadType: number;
-		clockRate: number;
-		cname: string;
-		clock: Clock;
-		send: (packet: Buffer) => void;
-	}) {
-		this.ssrc = options.ssrc;
-		this.#payloadType = options.payloadType;
-		this.#clockRate = options.clockRate;
-		this.#cname = options.cname;
-		this.#clock = options.clock;
-		this.#send = options.send;
+	constructor(deps: StageStreamDependencies, options: StageStreamOptions) {
+		this.#deps = deps;
+		this.#options = options;
+	}
+
+	get ssrc(): number {
+		return this.#options.ssrc;
 	}
 
 	/** Packets sent so far. */
@@ -69,24 +61,25 @@ export class StageStream {
 	send(packet: StagePacket, sequenceNumber: number): void {
 		this.#lastTimestampTicks = packet.timestampTicks;
 		this.#lastCaptureTimeMs = packet.captureTimeMs;
-		const nowMs = this.#clock.monotonicMs();
+		const { ssrc, payloadType } = this.#options;
+		const nowMs = this.#deps.clock.monotonicMs();
 		this.#lastSentAtMs = nowMs;
 		const datagram = Buffer.allocUnsafe(STAGE_HEADER_BYTES + packet.payload.length);
 		writeStageHeader(
 			datagram,
 			{
-				payloadType: this.#payloadType,
+				payloadType,
 				hasMarker: packet.hasMarker,
 				sequenceNumber,
 				timestampTicks: packet.timestampTicks,
-				ssrc: this.ssrc,
+				ssrc,
 			},
 			epochMsToNtp(packet.captureTimeMs),
 		);
 		datagram.set(packet.payload, STAGE_HEADER_BYTES);
 		this.#packetCount++;
 		this.#octetCount += packet.payload.length;
-		this.#send(datagram);
+		this.#deps.send(datagram);
 		// After the packet, because mediasoup drops reports of streams that it does not know yet.
 		const intervalMs = this.#reportCount < FIRST_REPORT_COUNT ? FIRST_REPORT_INTERVAL_MS : REPORT_INTERVAL_MS;
 		if (nowMs - this.#reportedAtMs >= intervalMs) {
@@ -102,21 +95,23 @@ export class StageStream {
 
 	/** Sends a sender report that relates capture time to the stream's timestamps. */
 	report(): void {
-		const monotonicMs = this.#clock.monotonicMs();
+		const { clock, send } = this.#deps;
+		const { ssrc, clockRate, cname } = this.#options;
+		const monotonicMs = clock.monotonicMs();
 		if (monotonicMs - this.#lastSentAtMs > MAX_REPORT_AGE_MS) {
 			return;
 		}
 		this.#reportedAtMs = monotonicMs;
 		this.#reportCount++;
-		const nowMs = this.#clock.nowMs();
-		this.#send(
+		const nowMs = clock.nowMs();
+		send(
 			writeSenderReport({
-				ssrc: this.ssrc,
+				ssrc,
 				nowMs,
-				timestampTicks: this.#lastTimestampTicks + msToTicks(nowMs - this.#lastCaptureTimeMs, this.#clockRate),
+				timestampTicks: this.#lastTimestampTicks + msToTicks(nowMs - this.#lastCaptureTimeMs, clockRate),
 				packetCount: this.#packetCount,
 				octetCount: this.#octetCount,
-				cname: this.#cname,
+				cname,
 			}),
 		);
 	}

@@ -110,14 +110,8 @@ function readCaptureTime(datagram: Buffer): number | undefined {
 
 /** A video stream whose datagrams are kept. */
 export function createStream(ssrc: number, clock: Clock, sent: SentPackets): StageStream {
-	return new StageStream({
-		ssrc,
-		payloadType: 108,
-		clockRate: VIDEO_CLOCK_RATE,
-		cname: 'stage',
-		clock,
-		send: sent.take,
-	});
+	const options = { ssrc, payloadType: 108, clockRate: VIDEO_CLOCK_RATE, cname: 'stage' };
+	return new StageStream({ clock, send: sent.take }, options);
 }
 
 /** Steps from each RTP sequence number to the next, as a receiver sees them: 1 where nothing is missing. */

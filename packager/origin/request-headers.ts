@@ -1,4 +1,4 @@
-/** Which compressed form of a body a request takes (RFC 9110 §12.5.3). Pure. */
+/** What a request's headers ask for: a compressed form (RFC 9110 §12.5.3), a range of bytes (§14). Pure. */
 
 /** What is offered besides the plain body, the smallest first. */
 const CODINGS = ['br', 'gzip'] as const;
@@ -32,4 +32,28 @@ function readWeights(text: string): Map<string, number> {
 		weights.set(name, weight === undefined ? 1 : Number(weight.slice(2)));
 	}
 	return weights;
+}
+
+/** The bytes to send, end not included; `whole` without a range that is understood; `none` when no byte is in it. */
+type ByteRange = { kind: 'whole' } | { kind: 'part'; startByte: number; endByte: number } | { kind: 'none' };
+
+/**
+ * One range of a body of that size. Anything else that may stand there, several ranges above all, is answered with the
+ * whole body, as §14.2 allows: "A server MAY ignore the Range header field."
+ */
+export function readByteRange(header: string | undefined, sizeBytes: number): ByteRange {
+	const [, first, last] = /^bytes=(\d{0,15})-(\d{0,15})$/i.exec(header?.trim() ?? '') ?? [];
+	if (first === undefined || last === undefined || (first === '' && last === '')) {
+		return { kind: 'whole' };
+	}
+	if (first === '') {
+		const startByte = Math.max(0, sizeBytes - Number(last));
+		return startByte < sizeBytes ? { kind: 'part', startByte, endByte: sizeBytes } : { kind: 'none' };
+	}
+	const startByte = Number(first);
+	const endByte = last === '' ? sizeBytes : Math.min(sizeBytes, Number(last) + 1);
+	if (last !== '' && Number(last) < startByte) {
+		return { kind: 'whole' };
+	}
+	return startByte < sizeBytes ? { kind: 'part', startByte, endByte } : { kind: 'none' };
 }

@@ -1,38 +1,28 @@
-/** Where media lies between packager and viewers: in memory now; the interface also fits a disk or an object store. */
+/** The media of one live broadcast, in memory: all that the live path reads and writes. */
 
-/** Media of one broadcast. Names are `track/file`, are never reused, and what is put under them never changes. */
-export interface SegmentStore {
-	/** Stores the bytes. The caller does not change them afterwards. */
-	put(name: string, bytes: Uint8Array): void;
-	/** Lets a name stand for a range of what is stored under another: parts, once their segment is complete. */
-	alias(name: string, target: { name: string; startByte: number; endByte: number }): void;
-	/** The bytes, or undefined when there are none (any more). A store that has to fetch them returns a promise. */
-	get(name: string): Uint8Array | undefined | Promise<Uint8Array | undefined>;
-	/** Forgets the name. What stands for a range of it goes, too. */
-	delete(name: string): void;
-	/** Bytes held, aliases not counted. */
-	readonly totalBytes: number;
-	/** Forgets everything. */
-	clear(): void;
-}
-
-/** Holds the live window in memory. Its bound is kept by the broadcast, which knows what may go first. */
-export class MemorySegmentStore implements SegmentStore {
+/**
+ * Names are `track/file`, are never reused, and what is put under them never changes. The bound is kept by the
+ * broadcast, which knows what may go first.
+ */
+export class LiveWindow {
 	readonly #entries = new Map<string, Uint8Array>();
 	readonly #aliases = new Map<string, string[]>();
 	readonly #aliasNames = new Set<string>();
 	#totalBytes = 0;
 
+	/** Bytes held, aliases not counted. */
 	get totalBytes(): number {
 		return this.#totalBytes;
 	}
 
+	/** Stores the bytes. The caller does not change them afterwards. */
 	put(name: string, bytes: Uint8Array): void {
 		this.delete(name);
 		this.#entries.set(name, bytes);
 		this.#totalBytes += bytes.length;
 	}
 
+	/** Lets a name stand for a range of what is stored under another: parts, once their segment is complete. */
 	alias(name: string, target: { name: string; startByte: number; endByte: number }): void {
 		const bytes = this.#entries.get(target.name);
 		if (bytes === undefined) {
@@ -50,6 +40,7 @@ export class MemorySegmentStore implements SegmentStore {
 		return this.#entries.get(name);
 	}
 
+	/** Forgets the name. What stands for a range of it goes, too. */
 	delete(name: string): void {
 		const bytes = this.#entries.get(name);
 		if (bytes === undefined) {

@@ -1,10 +1,10 @@
 /** The memory store counts what it holds and forgets ranges with what they are ranges of. */
 import { describe, expect, it } from 'vitest';
-import { MemorySegmentStore } from './segment-store.ts';
+import { LiveWindow } from './live-window.ts';
 
-describe('MemorySegmentStore', () => {
+describe('LiveWindow', () => {
 	it('counts bytes once, also while parts stand for ranges of a segment', () => {
-		const store = new MemorySegmentStore();
+		const store = new LiveWindow();
 		store.put('video0/part1', Uint8Array.of(1, 2));
 		store.put('video0/part2', Uint8Array.of(3));
 		store.put('video0/segment1', Uint8Array.of(1, 2, 3));
@@ -18,7 +18,7 @@ describe('MemorySegmentStore', () => {
 	});
 
 	it('ignores an alias of nothing and a delete of nothing, and clears', () => {
-		const store = new MemorySegmentStore();
+		const store = new LiveWindow();
 		store.alias('a', { name: 'missing', startByte: 0, endByte: 1 });
 		store.delete('missing');
 		expect([store.get('a'), store.totalBytes]).toEqual([undefined, 0]);

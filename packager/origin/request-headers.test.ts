@@ -1,7 +1,26 @@
-/** Ranges come from strangers: read right, or the whole is sent. */
+/** Accept-Encoding and Range as clients, and strangers, write them. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readByteRange } from './byte-range.ts';
+import { chooseCoding, readByteRange } from './request-headers.ts';
+
+describe('chooseCoding', () => {
+	it.each([
+		[undefined, undefined],
+		['', undefined],
+		['gzip', 'gzip'],
+		['gzip, deflate, br, zstd', 'br'],
+		['GZIP;q=0.5, br;q=0', 'gzip'],
+		['gzip;q=0', undefined],
+		['*', 'br'],
+		['*;q=0', undefined],
+		['*, br;q=0', 'gzip'],
+		['deflate', undefined],
+		['gzip;q=x', undefined],
+	])('answers %s with %s', (header, coding) => {
+		expect(chooseCoding(header)).toBe(coding);
+		expect(chooseCoding(header)).toBe(coding);
+	});
+});
 
 describe('readByteRange', () => {
 	it.each([

@@ -2,9 +2,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
-import type { Newcomer } from './join/cohort.ts';
+import { reachableStates } from '../../core/lifecycle/state-machine.ts';
+import { COHORT_TRANSITIONS, type Newcomer } from './join/cohort.ts';
 import { JoinLayer } from './join/join-layer.ts';
-import { AudioStageTrack, startsH264KeyFrame, VideoStageTrack, type PublisherPacket } from './stage-track.ts';
+import { startsH264KeyFrame } from '../rtp/h264-depacketizer.ts';
+import { AudioStageTrack } from './audio-stage-track.ts';
+import { VideoStageTrack, type PublisherPacket } from './video-stage-track.ts';
 import { createStream, SentPackets, sequenceSteps, timestampSteps } from './testing/sent-packets.ts';
 
 const LIVE_SSRC = 900;
@@ -27,7 +30,11 @@ function setUp(): SetUp {
 	const clock = new FakeClock();
 	const sent = new SentPackets();
 	const joinLayers = [0, 1, 2].map(
-		(index) => new JoinLayer(index, createStream(index, clock, sent), 1000 * index, clock),
+		(index) =>
+			new JoinLayer(
+				{ clock, stream: createStream(index, clock, sent) },
+				{ spatialLayer: index, firstSequence: 1000 * index },
+			),
 	);
 	const track = new VideoStageTrack({ live: createStream(LIVE_SSRC, clock, sent), joinLayers, clock });
 	const pictures = (ssrc: number): SentPackets['packets'] =>
@@ -196,6 +203,15 @@ describe('VideoStageTrack', () => {
 	});
 });
 
+describe('COHORT_TRANSITIONS', () => {
+	it('comes to the burst from every state, and goes on by no event', () => {
+		for (const state of ['gathering', 'waiting', 'sent'] as const) {
+			expect(reachableStates<string, string>(COHORT_TRANSITIONS, state)).toContain('sent');
+		}
+		expect(COHORT_TRANSITIONS.sent).toEqual({});
+	});
+});
+
 describe('VideoStageTrack.join', () => {
 	type Joined = Newcomer & { isMovedOn: () => boolean };
 
@@ -216,7 +232,7 @@ describe('VideoStageTrack.join', () => {
 		expect(clock.pendingCount).toBe(0);
 	});
 
-	it('bursts the whole GOP onto an idle layer, moves the newcomer on, and follows until he has moved', async () => {
+	it('bursts the whole GOP onto an idle layer, moves the newcomer on, and follows until they have moved', async () => {
 		const { clock, pictures, track } = setUp();
 		await feed(track, clock, 0, 10);
 		const newcomer = join(track);
@@ -296,7 +312,7 @@ describe('VideoStageTrack.join', () => {
 		expect(pictures(0)).toHaveLength(6);
 	});
 
-	it('moves on whoever has not told half a second after the burst that he is on the live layer', async () => {
+	it('moves on whoever has not told half a second after the burst that they are on the live layer', async () => {
 		const { clock, track } = setUp();
 		await feed(track, clock, 0, 5);
 		const [missed, reached] = [join(track), join(track)];
@@ -335,7 +351,7 @@ describe('VideoStageTrack.join', () => {
 		await clock.advance(2000);
 		expect(countOf()[0]! - pictures(0).length).toBe(4);
 		expect(countOf().slice(1)).toEqual([8, 8]);
-		track.close();
+		await track.close();
 		expect(clock.pendingCount).toBe(0);
 	});
 
@@ -403,7 +419,7 @@ describe('VideoStageTrack.join', () => {
 		const { clock, pictures, track } = setUp();
 		await feed(track, clock, 0, 5);
 		const newcomer = join(track);
-		track.close();
+		await track.close();
 		expect(clock.pendingCount).toBe(0);
 		await clock.advance(1000);
 		expect(pictures(0)).toEqual([]);

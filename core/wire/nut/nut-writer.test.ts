@@ -1,7 +1,7 @@
 /** Unit tests of nut-writer.ts. */
 import { describe, expect, it } from 'vitest';
-import type { AudioTrackConfig, VideoTrackConfig } from '../../core/media/codecs.ts';
-import { nutClockRate, nutFrameHeader, nutStreamHeader } from '../../core/wire/nut/nut-writer.ts';
+import type { AudioTrackConfig, VideoTrackConfig } from '../../media/codecs.ts';
+import { nutClockRate, nutFrameHeader, nutStreamHeader } from './nut-writer.ts';
 
 const AAC: AudioTrackConfig = {
 	kind: 'audio',
@@ -32,7 +32,8 @@ describe('nutStreamHeader', () => {
 				'c000' + '06' + '0001000000' + '817c',
 				// No elision headers, pipe flag, checksum.
 				'00' + '02' + '678e62bd',
-				// Stream header: audio, fourcc ff 00, time base 0, shift 0, max_pts_distance, no delay, no flags, the ASC, rate, channels.
+				// Stream header: audio, fourcc ff 00, time base 0, shift 0, max_pts_distance, no delay, no flags, the ASC,
+				// rate, channels.
 				'4e5311405bf2f9db',
 				'18' +
 					'00' +

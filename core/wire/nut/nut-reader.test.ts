@@ -1,13 +1,30 @@
 /** Unit tests of nut-reader.ts. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SpillwayError } from '../../core/errors/errors.ts';
-import type { AudioTrackConfig, TrackConfig, VideoTrackConfig } from '../../core/media/codecs.ts';
-import type { NutStream } from '../../core/wire/nut/nut-headers.ts';
-import { NUT_MAX_PACKET_BYTES, type NutFrame, NutReader } from '../../core/wire/nut/nut-reader.ts';
-import { nutClockRate, nutFrameHeader, nutStreamHeader } from '../../core/wire/nut/nut-writer.ts';
-import { FFMPEG_NUT_FIXTURE } from '../../core/wire/nut/testing/nut-fixture.ts';
+import { SpillwayError } from '../../errors/errors.ts';
+import type { AudioTrackConfig, TrackConfig, VideoTrackConfig } from '../../media/codecs.ts';
+import type { NutStream } from './nut-headers.ts';
+import { NUT_MAX_PACKET_BYTES, type NutFrame, NutReader } from './nut-reader.ts';
+import { nutClockRate, nutFrameHeader, nutStreamHeader } from './nut-writer.ts';
 
+// A whole stream as FFmpeg 5.1 wrote it: mono Opus at 48 kHz, three frames of 10 ms at 0, 480 and 960, made with
+// `-f lavfi -i sine=f=440:r=48000:d=0.02 -c:a libopus -b:a 16k -frame_duration 10 -bitexact -write_index 0`. Frozen.
+const FFMPEG_NUT_FIXTURE = Uint8Array.from(
+	Buffer.from(
+		'6e75742f6d756c74696d6564696120636f6e7461696e6572004e4d7a561f' +
+			'5f04ad4c030181ff7f010182f700c00006000000000001a0000201012801' +
+			'002900010200020101012102018176c00006000000000001060300000104' +
+			'000001b602fffa02fffb02fffc02fffd7a1cff034e5311405bf2f9db2b00' +
+			'01044f707573000e82f7000000134f707573486561640101380180bb0000' +
+			'00000082f70001012ff7a2124e49ab68b596ba7809000000000000000000' +
+			'4e49ab68b596ba781f010000000107656e636f646572020c4c617663206c' +
+			'69626f7075733c7b20614e4be4adeeca45690600000000000003001c7082' +
+			'5b6853155ef55439640eb631408c9a5b914e2192f3d7e8be15450383601a' +
+			'70a48cae34aba728dc32e17c14a5a854115ba86e8f6d6137ed5303874019' +
+			'70b2bf662a3e27a581ee12dcc2df521c693491b19b9ce7cafe',
+		'hex',
+	),
+);
 const OPUS: AudioTrackConfig = {
 	kind: 'audio',
 	codec: 'opus',

@@ -1,10 +1,11 @@
-/** The two tracks of a stage: what publishers' packets and our own access units go through on their way to the viewers. */
+/** The picture of a stage: what publishers' packets and our own access units go through on their way to the viewers. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
-import { SOUND_LAG_MS } from '../../core/media/sound-lag.ts';
+import { CloseScope } from '../../core/lifecycle/close-scope.ts';
+import { startsH264KeyFrame } from '../rtp/h264-depacketizer.ts';
 import { Cohort, type Newcomer } from './join/cohort.ts';
 import type { JoinLayer } from './join/join-layer.ts';
 import { NewestGop, type KeptPacket } from './layer/newest-gop.ts';
-import { SequenceSplicer } from './layer/splice.ts';
+import { randomSequence, SequenceSplicer } from './layer/splice.ts';
 import type { StagePacket, StageStream } from './layer/stage-stream.ts';
 
 /** A payload as it came from a WHIP publisher. */
@@ -19,8 +20,8 @@ export type PublisherPacket = {
 };
 
 /**
- * How long newcomers gather before a burst, by the number of join layers in use already: the first cohort starts almost at
- * once, later ones of the same GOP are larger, so that three layers last through a crowd.
+ * How long newcomers gather before a burst, by the number of join layers in use already: the first cohort starts almost
+ * at once, later ones of the same GOP are larger, so that three layers last through a crowd.
  */
 const COHORT_GATHER_MS = [8, 120, 350] as const;
 /** With the next key frame this near, waiting for it is quicker than a burst. */
@@ -28,14 +29,18 @@ const KEY_FRAME_NEAR_MS = 120;
 /** See keepJoinLayersAwake; a third of the silence that mediasoup bears. */
 const WAKE_INTERVAL_MS = 500;
 
+type VideoStageTrackDependencies = { live: StageStream; joinLayers: readonly JoinLayer[]; clock: Clock };
+
 /** H.264 towards the viewers. */
 export class VideoStageTrack {
-	readonly #live: StageStream;
-	readonly #joinLayers: readonly JoinLayer[];
-	readonly #clock: Clock;
-	readonly #splicer = new SequenceSplicer(crypto.getRandomValues(new Uint16Array(1))[0]! & 0x7fff);
+	readonly #deps: VideoStageTrackDependencies;
+	readonly #scope = new CloseScope<'stage-closed'>();
+	readonly #splicer = new SequenceSplicer(randomSequence());
 	readonly #gop = new NewestGop();
-	/** Added to the timeline's ticks, so that timestamps tell nothing about the server (RFC 3550 §5.1 wants a random start). */
+	/**
+	 * Added to the timeline's ticks, so that timestamps tell nothing about the server (RFC 3550 §5.1 wants a random
+	 * start).
+	 */
 	readonly #timestampBase = crypto.getRandomValues(new Uint32Array(1))[0]!;
 	#isWaitingForKeyFrame = true;
 	#lastHadMarker = true;
@@ -48,22 +53,19 @@ export class VideoStageTrack {
 	/** Of the newest picture. */
 	#newest: Pick<StagePacket, 'timestampTicks' | 'captureTimeMs'> | undefined;
 	#gathering: Cohort | undefined;
-	readonly #timers = new Set<() => void>();
 
-	constructor(parts: { live: StageStream; joinLayers: readonly JoinLayer[]; clock: Clock }) {
-		this.#live = parts.live;
-		this.#joinLayers = parts.joinLayers;
-		this.#clock = parts.clock;
+	constructor(deps: VideoStageTrackDependencies) {
+		this.#deps = deps;
 	}
 
 	/** SSRC of the live layer. */
 	get liveSsrc(): number {
-		return this.#live.ssrc;
+		return this.#deps.live.ssrc;
 	}
 
 	/** Spatial layer of the live picture; the join layers lie below it. */
 	get liveSpatialLayer(): number {
-		return this.#joinLayers.length;
+		return this.#deps.joinLayers.length;
 	}
 
 	/** Pictures and key frames sent, packets and bytes: for statistics. */
@@ -71,21 +73,21 @@ export class VideoStageTrack {
 		return {
 			pictureCount: this.#pictureCount,
 			keyFrameCount: this.#keyFrameCount,
-			packetCount: this.#live.packetCount,
-			octetCount: this.#live.octetCount,
+			packetCount: this.#deps.live.packetCount,
+			octetCount: this.#deps.live.octetCount,
 		};
 	}
 
 	/**
-	 * Makes all layers known to mediasoup, which knows a stream from its first packet on: without this one who comes before the
-	 * first picture would stay where no picture is.
+	 * Makes all layers known to mediasoup, which knows a stream from its first packet on: without this one who comes
+	 * before the first picture would stay where no picture is.
 	 */
 	prime(): void {
-		for (const layer of this.#joinLayers) {
+		for (const layer of this.#deps.joinLayers) {
 			layer.prime(this.#silentPacket());
 		}
-		this.#live.send(this.#silentPacket(), this.#splicer.next());
-		this.#live.report();
+		this.#deps.live.send(this.#silentPacket(), this.#splicer.next());
+		this.#deps.live.report();
 	}
 
 	/**
@@ -93,7 +95,7 @@ export class VideoStageTrack {
 	 * key frame, so this looks like one; layers in use are left alone, since somebody would be shown it.
 	 */
 	primeJoinLayers(): void {
-		for (const layer of this.#joinLayers) {
+		for (const layer of this.#deps.joinLayers) {
 			if (layer.state === 'idle') {
 				layer.prime({ ...this.#silentPacket(), payload: Uint8Array.of(0x67, 0x42, 0xe0, 0x1f) });
 			}
@@ -159,10 +161,11 @@ export class VideoStageTrack {
 	}
 
 	/**
-	 * Chooses where a newcomer begins: a join layer on which a burst follows, or the live layer. The caller sets its Consumer
-	 * to that layer, lets it run, and calls `ready`: what is sent before is lost to it. When the Consumer has changed to the
-	 * join layer, which it does at the burst's key frame, it is to be set to the live layer; `moveOn` is called when it ought
-	 * to have changed, in case it missed the burst. `finished` says that it is on the live layer, or has left.
+	 * Chooses where a newcomer begins: a join layer on which a burst follows, or the live layer. The caller sets its
+	 * Consumer to that layer, lets it run, and calls `ready`: what is sent before is lost to it. When the Consumer has
+	 * changed to the join layer, which it does at the burst's key frame, it is to be set to the live layer; `moveOn` is
+	 * called when it ought to have changed, in case it missed the burst. `finished` says that it is on the live layer, or
+	 * has left.
 	 */
 	join(moveOn: () => void): Newcomer {
 		const layer = this.#chooseJoinLayer();
@@ -170,33 +173,29 @@ export class VideoStageTrack {
 			return { spatialLayer: this.liveSpatialLayer, ready: () => undefined, finished: () => undefined };
 		}
 		if (this.#gathering?.isOpen !== true) {
-			const busyCount = this.#joinLayers.filter((entry) => entry.state === 'following').length;
+			const busyCount = this.#deps.joinLayers.filter((entry) => entry.state === 'following').length;
 			const gatherMs = COHORT_GATHER_MS[Math.min(busyCount, COHORT_GATHER_MS.length - 1)]!;
-			this.#gathering = new Cohort(layer, { after: this.#after, gatherMs }, () =>
-				layer.burst(this.#gop.packets(), this.#splicer.highest),
-			);
+			const sendBurst = (): void => layer.burst(this.#gop.packets(), this.#splicer.highest);
+			this.#gathering = new Cohort({ layer, after: this.#after, sendBurst }, gatherMs);
 		}
 		return this.#gathering.add(moveOn);
 	}
 
 	/** Stops timers and bursts. */
-	close(): void {
-		for (const cancel of this.#timers) {
-			cancel();
-		}
-		this.#timers.clear();
-		for (const layer of this.#joinLayers) {
+	close(): Promise<void> {
+		for (const layer of this.#deps.joinLayers) {
 			layer.reset();
 		}
+		return this.#scope.close('stage-closed');
 	}
 
 	/**
-	 * mediasoup takes a stream that is silent for 1.5 s for dead, and lets a Consumer change to one only when its capture time is
-	 * known, which takes a packet after the first report. A newcomer whose join layer is asleep would be put on the live layer,
-	 * and would miss the burst's key frame.
+	 * mediasoup takes a stream that is silent for 1.5 s for dead, and lets a Consumer change to one only when its capture
+	 * time is known, which takes a packet after the first report. A newcomer whose join layer is asleep would be put on
+	 * the live layer, and would miss the burst's key frame.
 	 */
 	#keepJoinLayersAwake(): void {
-		for (const layer of this.#joinLayers) {
+		for (const layer of this.#deps.joinLayers) {
 			if (layer.state === 'idle') {
 				layer.prime(this.#silentPacket());
 			}
@@ -210,7 +209,7 @@ export class VideoStageTrack {
 			payload: Uint8Array.of(0x09, 0xf0),
 			hasMarker: true,
 			timestampTicks: this.#newest?.timestampTicks ?? this.#timestampBase,
-			captureTimeMs: this.#newest?.captureTimeMs ?? this.#clock.nowMs(),
+			captureTimeMs: this.#newest?.captureTimeMs ?? this.#deps.clock.nowMs(),
 		};
 	}
 
@@ -218,7 +217,7 @@ export class VideoStageTrack {
 		this.#splicer.begin(sequenceNumber, !this.#lastHadMarker);
 		this.#isWaitingForKeyFrame = false;
 		this.#keyFrameTicks = undefined;
-		this.#live.restartReports();
+		this.#deps.live.restartReports();
 	}
 
 	#sendLive(packet: KeptPacket, startsKeyFrame: boolean): void {
@@ -237,18 +236,18 @@ export class VideoStageTrack {
 			}
 		}
 		this.#lastHadMarker = packet.hasMarker;
-		this.#live.send(packet, packet.liveSequence);
+		this.#deps.live.send(packet, packet.liveSequence);
 		// A packet of the GOP before that comes late helps nobody who begins now.
 		if (packet.timestampTicks >= (this.#keyFrameTicks ?? Infinity)) {
 			this.#gop.add(packet);
 		}
-		for (const layer of this.#joinLayers) {
+		for (const layer of this.#deps.joinLayers) {
 			layer.follow(packet);
 		}
 	}
 
 	#onKeyFrame(timestampTicks: number): void {
-		const nowMs = this.#clock.monotonicMs();
+		const nowMs = this.#deps.clock.monotonicMs();
 		if (this.#keyFrameTicks !== undefined) {
 			this.#gopDurationMs = nowMs - this.#keyFrameAtMs;
 		}
@@ -256,7 +255,7 @@ export class VideoStageTrack {
 		this.#keyFrameAtMs = nowMs;
 		this.#keyFrameCount++;
 		this.#gop.begin(timestampTicks);
-		for (const layer of this.#joinLayers) {
+		for (const layer of this.#deps.joinLayers) {
 			layer.liveKeyFrame();
 		}
 	}
@@ -268,113 +267,15 @@ export class VideoStageTrack {
 		if (this.#gathering?.isOpen === true) {
 			return this.#gathering.layer;
 		}
-		const sinceKeyFrameMs = this.#clock.monotonicMs() - this.#keyFrameAtMs;
+		const sinceKeyFrameMs = this.#deps.clock.monotonicMs() - this.#keyFrameAtMs;
 		const untilKeyFrameMs = (this.#gopDurationMs ?? Infinity) - sinceKeyFrameMs;
 		if (untilKeyFrameMs > 0 && untilKeyFrameMs < KEY_FRAME_NEAR_MS) {
 			return undefined;
 		}
-		return this.#joinLayers.find((layer) => layer.state === 'idle');
+		return this.#deps.joinLayers.find((layer) => layer.state === 'idle');
 	}
 
 	#after = (delayMs: number, callback: () => void): void => {
-		const cancel = this.#clock.setTimeout(() => {
-			this.#timers.delete(cancel);
-			callback();
-		}, delayMs);
-		this.#timers.add(cancel);
+		this.#scope.after(this.#deps.clock, delayMs, callback);
 	};
-}
-
-/** Opus towards the viewers. */
-export class AudioStageTrack {
-	readonly #stream: StageStream;
-	readonly #splicer = new SequenceSplicer(crypto.getRandomValues(new Uint16Array(1))[0]! & 0x7fff);
-	readonly #timestampBase = crypto.getRandomValues(new Uint32Array(1))[0]!;
-	#begins = true;
-
-	constructor(stream: StageStream) {
-		this.#stream = stream;
-	}
-
-	/** Packets and bytes sent. */
-	get statistics(): { packetCount: number; octetCount: number } {
-		return { packetCount: this.#stream.packetCount, octetCount: this.#stream.octetCount };
-	}
-
-	/** Another publisher, or another encoder, feeds from now on. */
-	beginRun(): void {
-		this.#begins = true;
-	}
-
-	/** Forwards a publisher's packet. */
-	forward(packet: PublisherPacket): void {
-		if (this.#begins) {
-			this.#beginSplice(packet.sequenceNumber);
-		}
-		const sequence = this.#splicer.map(packet.sequenceNumber);
-		if (sequence !== undefined) {
-			this.#stream.send(this.#stagePacket(packet), sequence);
-		}
-	}
-
-	/** Sends one Opus packet of our own encoder. */
-	writeFrame(frame: { bytes: Uint8Array; timelineTicks: number; captureTimeMs: number }): void {
-		if (this.#begins) {
-			this.#beginSplice(0);
-		}
-		this.#stream.send(
-			this.#stagePacket({
-				payload: frame.bytes,
-				hasMarker: false,
-				timelineTicks: frame.timelineTicks,
-				captureTimeMs: frame.captureTimeMs,
-			}),
-			this.#splicer.next(),
-		);
-	}
-
-	#beginSplice(sequenceNumber: number): void {
-		this.#splicer.begin(sequenceNumber, false);
-		this.#begins = false;
-		this.#stream.restartReports();
-	}
-
-	#stagePacket(packet: {
-		payload: Uint8Array;
-		hasMarker: boolean;
-		timelineTicks: number;
-		captureTimeMs: number;
-	}): StagePacket {
-		return {
-			payload: packet.payload,
-			hasMarker: packet.hasMarker,
-			timestampTicks: packet.timelineTicks + this.#timestampBase,
-			captureTimeMs: packet.captureTimeMs + SOUND_LAG_MS,
-		};
-	}
-}
-
-/**
- * True for a payload that begins a key frame as mediasoup recognises one: an SPS alone or in a STAP-A. An IDR slice without
- * parameter sets before it does not count, since nobody could begin there.
- */
-export function startsH264KeyFrame(payload: Uint8Array): boolean {
-	if (payload.length === 0) {
-		return false;
-	}
-	const type = payload[0]! & 0x1f;
-	if (type === 7) {
-		return true;
-	}
-	if (type !== 24) {
-		return false;
-	}
-	let offset = 1;
-	while (offset + 2 < payload.length) {
-		if ((payload[offset + 2]! & 0x1f) === 7) {
-			return true;
-		}
-		offset += 2 + payload[offset]! * 256 + payload[offset + 1]!;
-	}
-	return false;
 }
