@@ -2,7 +2,6 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { Type, type Static } from 'typebox';
 import { SpillwayError } from '../../core/errors/errors.ts';
-import { refuseOtherMethods } from '../platform/http/error-handler.ts';
 import { RATE_LIMITS, registerRateLimits } from '../platform/http/rate-limits.ts';
 import { refusals, validateWithTypeBox } from '../platform/http/schema-validation.ts';
 import type { AccountService, LogIn } from './account-service.ts';
@@ -161,10 +160,6 @@ export function createAccountRoutes({
 				return { user: user === undefined ? null : ((await accounts.describe(user)) ?? null) };
 			},
 		);
-		refuseOtherMethods(app, '/api/v1/users', ['POST']);
-		refuseOtherMethods(app, '/api/v1/session', ['GET', 'POST', 'DELETE']);
-		refuseOtherMethods(app, '/api/v1/session/refresh', ['POST']);
-		refuseOtherMethods(app, '/api/v1/session/password', ['PUT']);
 	};
 }
 

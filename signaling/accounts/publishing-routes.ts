@@ -3,7 +3,6 @@ import type { FastifyPluginAsync } from 'fastify';
 import { Type } from 'typebox';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
-import { refuseOtherMethods } from '../platform/http/error-handler.ts';
 import { RATE_LIMITS, registerRateLimits } from '../platform/http/rate-limits.ts';
 import { refusals, validateWithTypeBox } from '../platform/http/schema-validation.ts';
 import type { TokenAuthenticator } from './authenticator.ts';
@@ -66,6 +65,5 @@ export function createPublishingRoutes(dependencies: PublishingRoutesDependencie
 			'Counts where accounts.whoMayPublish is "approved"; also opens the room that strangers cannot fill. For administrators.',
 		);
 		addChange('DELETE', false, 'Take the approval back', 'A broadcast on air goes on; end it by its own route.');
-		refuseOtherMethods(app, PATH, ['PUT', 'DELETE']);
 	};
 }

@@ -11,9 +11,9 @@ import {
 	type ChannelList,
 	type ServerTime,
 } from '../../core/protocol/api/channel-description.ts';
+import { PUBLIC_READ } from '../../core/protocol/api/cors.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
-import { refuseOtherMethods } from '../platform/http/error-handler.ts';
 import { RATE_LIMITS, registerRateLimits } from '../platform/http/rate-limits.ts';
 import { refusals, validateWithTypeBox } from '../platform/http/schema-validation.ts';
 import { channelParamsSchema, type ChannelAccess, type ChannelParams } from './channel-access.ts';
@@ -88,29 +88,23 @@ export function createChannelRoutes(dependencies: ChannelRoutesDependencies): Fa
 		await registerRateLimits(app);
 		app.addHook('onRequest', async (request, reply) => {
 			reply.header('cache-control', 'no-store');
-			if (request.method === 'GET') {
-				// What everybody may know, players on other sites may ask. No credentials go with "*".
-				reply.header('access-control-allow-origin', '*');
-			}
 			dependencies.accounts.origin.check(request);
 		});
 		await app.register(createReadingRoutes(dependencies));
 		await app.register(createChangingRoutes(dependencies));
-		refuseOtherMethods(app, '/api/v1/channels', ['GET', 'POST'], { isPublic: true });
-		refuseOtherMethods(app, '/api/v1/channels/:channel', ['GET', 'PATCH'], { isPublic: true });
-		refuseOtherMethods(app, '/api/v1/categories', ['GET'], { isPublic: true });
-		refuseOtherMethods(app, '/api/v1/time', ['GET'], { isPublic: true });
 	};
 }
 
 function createReadingRoutes(dependencies: ChannelRoutesDependencies): FastifyPluginAsync {
 	const { clock, access, accounts } = dependencies;
 	return async (app) => {
-		const rateLimit = RATE_LIMITS.search;
+		// What everybody may know, players on other sites may ask.
+		const config = { cors: PUBLIC_READ };
+		const limited = { ...config, rateLimit: RATE_LIMITS.search };
 		app.get<{ Querystring: Static<typeof listQuerySchema> }>(
 			'/api/v1/channels',
 			{
-				config: { rateLimit },
+				config: limited,
 				schema: {
 					tags: ['channels'],
 					summary: 'Channels, live ones first, by viewers',
@@ -123,6 +117,7 @@ function createReadingRoutes(dependencies: ChannelRoutesDependencies): FastifyPl
 		app.get<{ Params: ChannelParams }>(
 			'/api/v1/channels/:channel',
 			{
+				config,
 				schema: {
 					tags: ['channels'],
 					summary: 'One channel',
@@ -140,7 +135,7 @@ function createReadingRoutes(dependencies: ChannelRoutesDependencies): FastifyPl
 		app.get(
 			'/api/v1/categories',
 			{
-				config: { rateLimit },
+				config: limited,
 				schema: {
 					tags: ['channels'],
 					summary: 'Categories in use, by viewers',
@@ -151,7 +146,7 @@ function createReadingRoutes(dependencies: ChannelRoutesDependencies): FastifyPl
 		);
 		app.get(
 			'/api/v1/time',
-			{ schema: { tags: ['channels'], summary: "The server's clock", response: { 200: serverTimeSchema } } },
+			{ config, schema: { tags: ['channels'], summary: "The server's clock", response: { 200: serverTimeSchema } } },
 			async (): Promise<ServerTime> => ({ nowMs: clock.nowMs() }),
 		);
 	};

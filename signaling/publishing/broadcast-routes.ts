@@ -9,7 +9,6 @@ import type { Logger } from '../../core/logger.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
 import type { PublishReport } from '../../ingest/broadcast/publish-report.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
-import { refuseOtherMethods } from '../platform/http/error-handler.ts';
 import { RATE_LIMITS, registerRateLimits } from '../platform/http/rate-limits.ts';
 import { refusals, validateWithTypeBox } from '../platform/http/schema-validation.ts';
 import { channelParamsSchema, type ChannelAccess, type ChannelParams } from '../channels/channel-access.ts';
@@ -192,9 +191,6 @@ export function createBroadcastRoutes(dependencies: BroadcastRoutesDependencies)
 				};
 			},
 		);
-		refuseOtherMethods(app, '/api/v1/channels/:channel/health', ['GET']);
-		refuseOtherMethods(app, '/api/v1/channels/:channel/end', ['POST']);
-		refuseOtherMethods(app, '/api/v1/streams/ingest', ['GET', 'POST']);
 	};
 }
 

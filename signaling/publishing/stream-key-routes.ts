@@ -4,7 +4,6 @@ import { Type, type Static } from 'typebox';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
-import { refuseOtherMethods } from '../platform/http/error-handler.ts';
 import { RATE_LIMITS, registerRateLimits } from '../platform/http/rate-limits.ts';
 import { refusals, validateWithTypeBox } from '../platform/http/schema-validation.ts';
 import { channelParamsSchema, isId, type ChannelAccess, type ChannelParams } from '../channels/channel-access.ts';
@@ -152,9 +151,6 @@ export function createStreamKeyRoutes(dependencies: StreamKeyRoutesDependencies)
 				return reply.code(204).send();
 			},
 		);
-		refuseOtherMethods(app, path, ['GET', 'POST']);
-		refuseOtherMethods(app, `${path}/:key/rotate`, ['POST']);
-		refuseOtherMethods(app, `${path}/:key`, ['DELETE']);
 	};
 }
 

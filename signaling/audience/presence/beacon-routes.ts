@@ -4,9 +4,9 @@ import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import { Type, type Static } from 'typebox';
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../../core/errors/errors.ts';
+import type { CorsPolicy } from '../../../core/protocol/api/cors.ts';
 import { addressKey, isLoopback } from '../../../core/limits/address-key.ts';
 import { TokenBuckets, type TokenRate } from '../../../core/limits/token-bucket.ts';
-import { refuseOtherMethods } from '../../platform/http/error-handler.ts';
 
 /** Address of the beacons. */
 export const PRESENCE_PATH = '/api/v1/presence';
@@ -16,6 +16,16 @@ export const BEACON_INTERVAL_MS = 5000;
 const NEWCOMER_RATE: TokenRate = { perSecond: 1, burst: 60 };
 /** Address groups that are remembered for it. */
 const MAX_ADDRESSES = 50_000;
+
+/** No cookies are read here, so pages of any origin may count their viewers. */
+const CORS: CorsPolicy = {
+	readable: 'all',
+	methods: 'POST, OPTIONS',
+	requestHeaders: 'Content-Type',
+	isHeaderListFixed: true,
+	maxAgeSeconds: 86_400,
+	preflightStatus: 204,
+};
 
 const beaconSchema = Type.Object(
 	{
@@ -51,12 +61,11 @@ export function createBeaconRoutes(rooms: BeaconRooms, clock: Clock): FastifyPlu
 		// navigator.sendBeacon() sends text: anything else would need a preflight that a closing page does not wait for.
 		app.addContentTypeParser('text/plain', { parseAs: 'string' }, app.getDefaultJsonParser('error', 'error'));
 		app.addHook('onRequest', async (_request, reply) => {
-			// No cookies are read here, so pages of any origin may count their viewers.
-			reply.header('access-control-allow-origin', '*').header('cache-control', 'no-store');
+			reply.header('cache-control', 'no-store');
 		});
 		app.post<{ Body: Static<typeof beaconSchema> }>(
 			PRESENCE_PATH,
-			{ schema: { body: beaconSchema, response: { 200: answerSchema } } },
+			{ config: { cors: CORS }, schema: { body: beaconSchema, response: { 200: answerSchema } } },
 			async (request): Promise<Static<typeof answerSchema>> => {
 				const { channel, token, isLeaving } = request.body;
 				const room = await rooms.room(channel);
@@ -75,15 +84,6 @@ export function createBeaconRoutes(rooms: BeaconRooms, clock: Clock): FastifyPlu
 				};
 			},
 		);
-		app.options(PRESENCE_PATH, { schema: { hide: true } }, async (_request, reply) =>
-			reply
-				.header('access-control-allow-methods', 'POST, OPTIONS')
-				.header('access-control-allow-headers', 'Content-Type')
-				.header('access-control-max-age', '86400')
-				.code(204)
-				.send(),
-		);
-		refuseOtherMethods(app, PRESENCE_PATH, ['POST', 'OPTIONS']);
 	};
 }
 

@@ -3,7 +3,6 @@ import type { FastifyPluginAsync } from 'fastify';
 import { Type, type Static } from 'typebox';
 import { SpillwayError } from '../../../core/errors/errors.ts';
 import type { Accounts } from '../../accounts/create-accounts.ts';
-import { refuseOtherMethods } from '../../platform/http/error-handler.ts';
 import { RATE_LIMITS, registerRateLimits } from '../../platform/http/rate-limits.ts';
 import { refusals, validateWithTypeBox } from '../../platform/http/schema-validation.ts';
 import type { ChatStore } from '../store/chat-store.ts';
@@ -99,7 +98,5 @@ export function createChatTokenRoutes({
 				return reply.code(204).send();
 			},
 		);
-		refuseOtherMethods(app, PATH, ['GET', 'POST']);
-		refuseOtherMethods(app, `${PATH}/:token`, ['DELETE']);
 	};
 }

@@ -9,7 +9,6 @@ import type { Accounts } from '../../accounts/create-accounts.ts';
 import { parseUserName } from '../../accounts/user.ts';
 import type { UserRecord } from '../../accounts/user-store.ts';
 import type { RestrictedAuthor } from '../store/chat-store.ts';
-import { refuseOtherMethods } from '../../platform/http/error-handler.ts';
 import { RATE_LIMITS, registerRateLimits } from '../../platform/http/rate-limits.ts';
 import { refusals, validateWithTypeBox } from '../../platform/http/schema-validation.ts';
 import { channelParamsSchema, type ChannelAccess, type ChannelParams } from '../../channels/channel-access.ts';
@@ -68,11 +67,6 @@ export function createModeratorRoutes(dependencies: ModeratorRoutesDependencies)
 		await app.register(createModeratorListRoutes(dependencies));
 		await app.register(createChatSettingsRoutes(dependencies));
 		await app.register(createRestrictionRoutes(dependencies));
-		refuseOtherMethods(app, '/api/v1/channels/:channel/moderators', ['GET']);
-		refuseOtherMethods(app, '/api/v1/channels/:channel/moderators/:user', ['PUT', 'DELETE']);
-		refuseOtherMethods(app, '/api/v1/channels/:channel/chat-settings', ['GET', 'PATCH']);
-		refuseOtherMethods(app, '/api/v1/channels/:channel/chat-restrictions', ['GET']);
-		refuseOtherMethods(app, '/api/v1/channels/:channel/chat-restrictions/:user', ['DELETE']);
 	};
 }
 
