@@ -2,6 +2,7 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { Type } from 'typebox';
 import { SpillwayError } from '../../core/errors/errors.ts';
+import { userParamsSchema, type UserParams } from '../../core/protocol/api/account.ts';
 import type { Logger } from '../../core/logger.ts';
 import { RATE_LIMITS, registerRateLimits } from '../platform/http/rate-limits.ts';
 import { refusals, validateWithTypeBox } from '../platform/http/schema-validation.ts';
@@ -11,7 +12,6 @@ import { parseUserName } from './user.ts';
 import type { UserStore } from './user-store.ts';
 
 const PATH = '/api/v1/users/:user/publishing';
-const paramsSchema = Type.Object({ user: Type.String({ maxLength: 64, description: 'Name of the account.' }) });
 
 /** What the routes need. */
 export type PublishingRoutesDependencies = {
@@ -32,7 +32,7 @@ export function createPublishingRoutes(dependencies: PublishingRoutesDependencie
 			origin.check(request);
 		});
 		const addChange = (method: 'PUT' | 'DELETE', isApproved: boolean, summary: string, description: string): void => {
-			app.route<{ Params: { user: string } }>({
+			app.route<{ Params: UserParams }>({
 				method,
 				url: PATH,
 				config: { rateLimit: RATE_LIMITS.change },
@@ -41,7 +41,7 @@ export function createPublishingRoutes(dependencies: PublishingRoutesDependencie
 					tags: ['accounts'],
 					summary,
 					description,
-					params: paramsSchema,
+					params: userParamsSchema,
 					response: { 204: Type.Null(), ...refusals(400, 401, 403, 404, 429, 503) },
 				},
 				handler: async (request, reply) => {

@@ -7,7 +7,7 @@ import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
 import { createAccounts, type Accounts } from '../accounts/create-accounts.ts';
-import type { UserRole } from '../accounts/user.ts';
+import type { UserRole } from '../../core/protocol/api/account.ts';
 import { InProcessBus } from '../platform/bus/in-process-bus.ts';
 import type { MessageBus } from '../platform/bus/message-bus.ts';
 import { ChannelStore } from '../channels/channel-store.ts';

@@ -1,9 +1,9 @@
 /** `POST /api/v1/presence`: counts viewers of embeds that have no socket, by signed beacons. */
 import type {} from '@fastify/swagger';
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
-import { Type, type Static } from 'typebox';
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../../core/errors/errors.ts';
+import { beaconAnswerSchema, beaconSchema, type Beacon, type BeaconAnswer } from '../../../core/protocol/api/beacon.ts';
 import type { CorsPolicy } from '../../../core/protocol/api/cors.ts';
 import { addressKey, isLoopback } from '../../../core/limits/address-key.ts';
 import { TokenBuckets, type TokenRate } from '../../../core/limits/token-bucket.ts';
@@ -27,25 +27,6 @@ const CORS: CorsPolicy = {
 	preflightStatus: 204,
 };
 
-const beaconSchema = Type.Object(
-	{
-		channel: Type.String({ maxLength: 64, description: 'Name of the channel.' }),
-		token: Type.Optional(
-			Type.String({ maxLength: 200, description: 'From the answer before; a socket’s resume token will do as well.' }),
-		),
-		isLeaving: Type.Optional(Type.Boolean({ description: 'The last one: counts the viewer out at once.' })),
-	},
-	{ additionalProperties: false },
-);
-const answerSchema = Type.Object({
-	token: Type.String({ description: 'Send it with the next beacon.' }),
-	nextBeaconMs: Type.Integer({
-		description:
-			'Send it after this time: at once with the first token, which counts nobody yet. 12 s without one, and the viewer is gone.',
-	}),
-	viewerCount: Type.Integer({ minimum: 0 }),
-});
-
 /** The rooms, as beacons see them. */
 export type BeaconRooms = {
 	room(
@@ -63,10 +44,10 @@ export function createBeaconRoutes(rooms: BeaconRooms, clock: Clock): FastifyPlu
 		app.addHook('onRequest', async (_request, reply) => {
 			reply.header('cache-control', 'no-store');
 		});
-		app.post<{ Body: Static<typeof beaconSchema> }>(
+		app.post<{ Body: Beacon }>(
 			PRESENCE_PATH,
-			{ config: { cors: CORS }, schema: { body: beaconSchema, response: { 200: answerSchema } } },
-			async (request): Promise<Static<typeof answerSchema>> => {
+			{ config: { cors: CORS }, schema: { body: beaconSchema, response: { 200: beaconAnswerSchema } } },
+			async (request): Promise<BeaconAnswer> => {
 				const { channel, token, isLeaving } = request.body;
 				const room = await rooms.room(channel);
 				if (isLeaving === true) {

@@ -3,8 +3,8 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { systemClock, type Clock } from '../../../core/lifecycle/clock.ts';
 import { SpillwayError, type ErrorCode } from '../../../core/errors/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
+import { PROBLEM_CONTENT_TYPE, type Problem } from '../../../core/protocol/api/problem.ts';
 import { FailureLog } from './failure-log.ts';
-import { errorToProblem, PROBLEM_CONTENT_TYPE } from './problem.ts';
 import { redactUrl } from './redact-url.ts';
 
 /** Longest explanation of an invalid request that is sent back. */
@@ -66,6 +66,20 @@ async function sendProblem(
 	}
 	const body = JSON.stringify(errorToProblem(error, request.id));
 	await reply.code(error.httpStatus).type(PROBLEM_CONTENT_TYPE).serializer(String).send(body);
+}
+
+/** Makes the document. The error's cause stays behind: it is for the log. */
+function errorToProblem(error: SpillwayError, requestId: string): Problem {
+	const words = error.code.toLowerCase().replaceAll('_', ' ');
+	return {
+		type: `urn:spillway:error:${words.replaceAll(' ', '-')}`,
+		title: words[0]!.toUpperCase() + words.slice(1),
+		status: error.httpStatus,
+		detail: error.message,
+		instance: `urn:spillway:request:${requestId}`,
+		code: error.code,
+		requestId,
+	};
 }
 
 function toSpillwayError(error: FastifyError | SpillwayError, request: FastifyRequest): SpillwayError {

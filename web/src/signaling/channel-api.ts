@@ -1,5 +1,6 @@
 /** Requests to the API, with a deadline each. Throws {@link ApiError} and nothing else. */
-import type { ChannelDescription, ServerTime } from '../../../core/protocol/api/channel-description.ts';
+import type { ChannelDescription } from '../../../core/protocol/api/channel-description.ts';
+import type { ServerTime } from '../../../core/protocol/api/server-time.ts';
 
 const REQUEST_TIMEOUT_MS = 8000;
 

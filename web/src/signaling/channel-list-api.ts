@@ -1,5 +1,6 @@
 /** The list of channels as the start page asks for it, and the categories that there are. */
-import type { ChannelDescription, ChannelList } from '../../../core/protocol/api/channel-description.ts';
+import type { ChannelDescription } from '../../../core/protocol/api/channel-description.ts';
+import type { ChannelList } from '../../../core/protocol/api/channel-list.ts';
 import { sendJson } from './account-request.ts';
 
 /** What the list is narrowed to. An empty text narrows nothing. */
