@@ -1,8 +1,8 @@
 /** Who is logged in: one state for the whole page, asked for once and kept right by log-in, sign-up and log-out. */
 import { computed, readonly, ref, shallowRef, type ComputedRef, type DeepReadonly, type Ref } from 'vue';
-import * as api from '../signaling/account-api.ts';
-import type { Credentials, SessionUser } from '../signaling/account-api.ts';
-import { ApiError } from '../signaling/channel-api.ts';
+import * as api from '../api/account-api.ts';
+import type { Credentials, SessionUser } from '../api/account-api.ts';
+import { ApiError } from '../api/channel-api.ts';
 
 /** Remembers that this browser was logged in, so that visitors who never were spare the server a question. Nothing secret. */
 const HINT_KEY = 'spillway.was-logged-in';

@@ -7,8 +7,8 @@ import {
 	fetchChannels,
 	type CategoryDescription,
 	type ChannelFilter,
-} from '../signaling/channel-list-api.ts';
-import { ApiError } from '../signaling/channel-api.ts';
+} from '../api/channel-list-api.ts';
+import { ApiError } from '../api/channel-api.ts';
 
 const REFRESH_MS = 5000;
 
