@@ -1,48 +1,31 @@
 /** Users and their sessions. Cookies carry the session; nothing secret is ever held by the page. */
-import { refreshSession, sendJson } from './account-request.ts';
+import type { Credentials, PasswordChange, UserAccount } from '../../../core/protocol/api/account.ts';
+import { ask, refreshSession } from './request.ts';
 
-/** A user's part on the whole site. */
-export type UserRole = 'viewer' | 'streamer' | 'moderator' | 'admin';
-
-/** The user who is logged in. */
-export type SessionUser = {
-	id: string;
-	name: string;
-	role: UserRole;
-	/** Channels that he owns. */
-	channels: readonly { id: string; name: string }[];
-};
-
-type UserAnswer = { user: SessionUser };
-
-/** What sign-up and log-in ask for. */
-export type Credentials = { name: string; password: string };
-
-/** Makes the user and logs him in. */
-export async function signUp(credentials: Credentials): Promise<SessionUser> {
-	return (await sendJson<UserAnswer>('POST', '/api/v1/users', credentials)).user;
+/** Makes the account and logs it in. */
+export async function signUp(body: Credentials): Promise<UserAccount> {
+	return (await ask('POST /api/v1/users', { body })).user;
 }
 
-/** Logs in. */
-export async function logIn(credentials: Credentials): Promise<SessionUser> {
-	return (await sendJson<UserAnswer>('POST', '/api/v1/session', credentials)).user;
+export async function logIn(body: Credentials): Promise<UserAccount> {
+	return (await ask('POST /api/v1/session', { body })).user;
 }
 
 /** Replaces the password; every other session of the user ends. */
-export async function changePassword(passwords: { currentPassword: string; newPassword: string }): Promise<void> {
-	await sendJson('PUT', '/api/v1/session/password', passwords);
+export function changePassword(body: PasswordChange): Promise<void> {
+	return ask('PUT /api/v1/session/password', { body });
 }
 
 /** Ends the session here. */
-export async function logOut(): Promise<void> {
-	await sendJson('DELETE', '/api/v1/session');
+export function logOut(): Promise<void> {
+	return ask('DELETE /api/v1/session', {});
 }
 
 /** Who is logged in; null for nobody. `mayRefresh`: an expired access cookie is renewed first. */
-export async function fetchSession(mayRefresh: boolean): Promise<SessionUser | null> {
-	const { user } = await sendJson<{ user: SessionUser | null }>('GET', '/api/v1/session');
+export async function fetchSession(mayRefresh: boolean): Promise<UserAccount | null> {
+	const { user } = await ask('GET /api/v1/session', {});
 	if (user !== null || !mayRefresh || !(await refreshSession())) {
 		return user;
 	}
-	return (await sendJson<{ user: SessionUser | null }>('GET', '/api/v1/session')).user;
+	return (await ask('GET /api/v1/session', {})).user;
 }
