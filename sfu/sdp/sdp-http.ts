@@ -43,9 +43,9 @@ export function sessionLocation(request: FastifyRequest, path: string): string {
 }
 
 /**
- * Pages of any origin may publish and watch: both need a secret or are public, and neither uses cookies. The exposed headers are
- * needed: without them a browser's publisher cannot read its Location. OPTIONS needs no authorization (RFC 9725 §4.1). `methods`:
- * those that the address takes.
+ * Pages of any origin may publish and watch: both need a secret or are public, and neither uses cookies. The exposed
+ * headers are needed: without them a browser's publisher cannot read its Location. OPTIONS needs no authorization
+ * (RFC 9725 §4.1). `methods`: those that the address takes.
  */
 export function sdpCors(methods: string): CorsPolicy {
 	const allow = `${methods}, OPTIONS`;

@@ -3,8 +3,8 @@ import { Type, type Static } from 'typebox';
 import { nullable } from './nullable.ts';
 
 /**
- * `viewer`: has an account. `streamer`: has a channel. `moderator`: keeps order on the whole site. `admin`: may do everything.
- * Owning a channel and moderating one channel's chat are no roles but facts in the database.
+ * `viewer`: has an account. `streamer`: has a channel. `moderator`: keeps order on the whole site. `admin`: may do
+ * everything. Owning a channel and moderating one channel's chat are no roles but facts in the database.
  */
 export const USER_ROLES = ['viewer', 'streamer', 'moderator', 'admin'] as const;
 export type UserRole = (typeof USER_ROLES)[number];

@@ -1,4 +1,4 @@
-/** Answers the methods that an address does not take, and lets pages of other sites use what is public: once for all routes. */
+/** Answers the methods that addresses do not take, and lets pages of other sites use what is public: once for all. */
 import type { FastifyInstance, FastifyPluginAsync, HTTPMethods, onRequestHookHandler, RouteOptions } from 'fastify';
 import { SpillwayError } from '../../errors/errors.ts';
 import { preflightHeaders, type CorsPolicy } from './cors.ts';
@@ -24,9 +24,9 @@ type Address = {
 };
 
 /**
- * Makes a plugin of all routes of a server: each of its addresses answers 405 with `Allow` instead of 404 to a method that it does not take (RFC 9110
- * §15.5.6). Where one of its routes has a {@link CorsPolicy} in its `config`, preflights are answered and the routes that have
- * it can be read by pages of other sites. An address of sockets takes nothing else and stays as it is.
+ * Wraps the routes of a server: each address answers 405 with `Allow` instead of 404 to a method that it does not take
+ * (RFC 9110 §15.5.6). Where a route has a {@link CorsPolicy} in its `config`, preflights are answered, and pages of other
+ * sites can read its answers. An address of sockets stays as it is.
  */
 export function answerOtherMethods(routes: FastifyPluginAsync): FastifyPluginAsync {
 	return async (app) => {

@@ -1,6 +1,6 @@
 /**
- * Requests to the server, with a deadline each; to its API with the header that other sites cannot send, and with one silent renewal
- * of the short-lived access cookie. Throws {@link ApiError} and nothing else.
+ * Requests to the server, with a deadline each; to its API with the header that other sites cannot send, and with one
+ * silent renewal of the short-lived access cookie. Throws {@link ApiError} and nothing else.
  */
 import type { ApiRequest, ApiRoutes } from '../../../core/protocol/api/api-routes.ts';
 import type { Problem } from '../../../core/protocol/api/problem.ts';
@@ -101,8 +101,8 @@ export async function ask(route: string, { params = {}, query, ...rest }: Parts)
 }
 
 /**
- * Renews the access cookie. One at a time: the refresh token rotates, and a second use of the old one would be taken for theft. False
- * when nobody is logged in any more.
+ * Renews the access cookie. One at a time: the refresh token rotates, and a second use of the old one would be taken for
+ * theft. False when nobody is logged in any more.
  */
 export function refreshSession(): Promise<boolean> {
 	refreshing ??= renew().finally(() => {
@@ -113,7 +113,7 @@ export function refreshSession(): Promise<boolean> {
 
 // Other tabs hold the same cookies: the lock lets one of them renew at a time.
 async function renew(): Promise<boolean> {
-	const ask = async (): Promise<boolean> => {
+	const attempt = async (): Promise<boolean> => {
 		try {
 			await askOnce('POST', REFRESH_PATH, {});
 			return true;
@@ -122,7 +122,7 @@ async function renew(): Promise<boolean> {
 			return false;
 		}
 	};
-	return 'locks' in navigator ? navigator.locks.request('spillway-session', ask) : ask();
+	return 'locks' in navigator ? navigator.locks.request('spillway-session', attempt) : attempt();
 }
 
 function askOnce(method: string, url: string, { body, signal }: Parts): Promise<Response> {
