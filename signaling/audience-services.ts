@@ -19,7 +19,7 @@ import { createChannelApi, type ChannelApi } from './channels/create-channel-api
 import type { PublishAuthorizer } from './publishing/publish-authorizer.ts';
 import { createChat, type Chat } from './chat/create-chat.ts';
 import type { Database } from './platform/database/database.ts';
-import { createOpenApiRoutes, registerOpenApi } from './operations/openapi.ts';
+import { openApiRoutes, registerOpenApi } from './operations/openapi.ts';
 import { Metrics } from './operations/metrics.ts';
 import { readDescriptors, type DescriptorWatch } from './operations/descriptor-watch.ts';
 import { isReachedByTls, type ServerConfig } from './server/server-config.ts';
@@ -175,7 +175,7 @@ export class AudienceServices {
 		await app.register(this.chat.routes);
 		await app.register(this.signaling.routes);
 		await app.register(this.#metrics.routes);
-		await app.register(createOpenApiRoutes());
+		await app.register(openApiRoutes);
 	}
 }
 

@@ -1,11 +1,12 @@
 /** Puts the tiers together into a server that does not listen yet. Tests call this; so does main.ts. */
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
 import type { AddressInfo } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { SpillwayError } from '../core/errors/errors.ts';
 import type { Clock } from '../core/lifecycle/clock.ts';
 import { CloseScope } from '../core/lifecycle/close-scope.ts';
 import { parseChannelName } from '../core/ids.ts';
+import { answerOtherMethods } from '../core/protocol/api/address-methods.ts';
 import type { ChannelPolicy } from '../core/protocol/api/channel-description.ts';
 import { addressKey, isLoopback } from '../core/limits/address-key.ts';
 import { LISTEN_BACKLOG } from '../core/limits/listen-backlog.ts';
@@ -37,7 +38,8 @@ import { createProxyTrust } from './platform/http/trusted-proxies.ts';
 import { DescriptorWatch } from './operations/descriptor-watch.ts';
 import { checkDisk } from './operations/disk-check.ts';
 import { Drain } from './operations/drain.ts';
-import { registerHealthRoutes } from './operations/health-routes.ts';
+import { registerHealthRoutes, type HealthRoutesOptions } from './operations/health-routes.ts';
+import { apiDocsPage } from './operations/openapi.ts';
 import { OpenRequests } from './operations/open-requests.ts';
 import { isReachedByTls, type ServerConfig } from './server/server-config.ts';
 import { maxWhepSessions, sfuBudget } from './audience/tiers/sfu-budget.ts';
@@ -270,7 +272,7 @@ async function assemble(
 	);
 	registerErrorHandler(app, logger, clock);
 	await services.prepare(app);
-	registerHealthRoutes(app, {
+	const healthOptions: HealthRoutesOptions = {
 		clock,
 		isStopping: () => drain.hasBegun || scope.closed,
 		checks: {
@@ -290,11 +292,16 @@ async function assemble(
 					descriptors.isExhausted ? 'There is no file descriptor left, so connections are lost.' : undefined,
 			},
 		},
-	});
-	await app.register(whip.routes);
-	await app.register(whep.routes);
-	await app.register(packager.routes);
-	await services.register(app);
+	};
+	const routes: FastifyPluginAsync = async (scope) => {
+		registerHealthRoutes(scope, healthOptions);
+		await scope.register(whip.routes);
+		await scope.register(whep.routes);
+		await scope.register(packager.routes);
+		await services.register(scope);
+	};
+	await app.register(answerOtherMethods(routes));
+	await app.register(apiDocsPage);
 	if (webFolder !== undefined) {
 		// While the database is away nobody can say, so the page decides.
 		const isChannel = (name: string): Promise<boolean> =>

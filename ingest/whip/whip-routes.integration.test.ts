@@ -4,6 +4,7 @@ import Fastify, { type FastifyInstance, type InjectOptions, type LightMyRequestR
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import type { PublisherId } from '../../core/ids.ts';
+import { answerOtherMethods } from '../../core/protocol/api/address-methods.ts';
 import { DEFAULT_PAYLOAD_TYPES } from '../../sfu/rtp/media-codecs.ts';
 import { pictureNumbers } from '../../sfu/testing/numbered-pictures.ts';
 import { answerProblems } from '../../sfu/testing/problem-handler.ts';
@@ -71,8 +72,8 @@ beforeAll(async () => {
 	});
 	app = Fastify();
 	answerProblems(app);
-	await app.register(sessions.routes);
-	await app.register(viewers.routes);
+	await app.register(answerOtherMethods(sessions.routes));
+	await app.register(answerOtherMethods(viewers.routes));
 	await app.ready();
 });
 
@@ -483,7 +484,7 @@ describe('closing WHIP', () => {
 		const own = new WhipSessions({ clock: bench.clock, logger: bench.logger, registry, authorizer: { authorize } });
 		const ownApp = Fastify();
 		answerProblems(ownApp);
-		await ownApp.register(own.routes);
+		await ownApp.register(answerOtherMethods(own.routes));
 		const create = (): Promise<LightMyRequestResponse> =>
 			ownApp.inject({ method: 'POST', url: '/whip', headers: { ...SDP, ...KEY }, payload: OBS_OFFER });
 		expect((await create()).statusCode).toBe(201);

@@ -10,15 +10,7 @@ import { PendingPlaces, type PendingPlace } from '../../core/limits/pending-plac
 import type { Logger } from '../../core/logger.ts';
 import { StateMachine } from '../../core/lifecycle/state-machine.ts';
 import { PublisherTransport } from '../../sfu/publisher/publisher-transport.ts';
-import {
-	allowAllOrigins,
-	answerOptions,
-	refuseMethod,
-	registerSdpBody,
-	requireSdp,
-	sdpBody,
-	sessionLocation,
-} from '../../sfu/sdp/sdp-http.ts';
+import { registerSdpBody, requireSdp, sdpBody, sdpCors, sessionLocation } from '../../sfu/sdp/sdp-http.ts';
 import { parseSdpOffer } from '../../sfu/sdp/sdp-offer.ts';
 import { negotiateWhip, type NegotiatedPublisher } from '../../sfu/sdp/whip-negotiation.ts';
 import type { Broadcast } from '../broadcast/broadcast.ts';
@@ -49,6 +41,7 @@ const CONNECT_TIMEOUT_MS = 15_000;
 /** A session's id in hexadecimal is the only secret of a client that has no key in its header. */
 const SESSION_ID_BYTES = 16;
 const SESSION_ID = new RegExp(`^[0-9a-f]{${2 * SESSION_ID_BYTES}}$`);
+const SESSION_CORS = sdpCors('DELETE, GET');
 /** Sessions that have not connected yet, with good keys all; the oldest gives way. */
 const PENDING_LIMITS = { capacity: 1000, reserve: 0 };
 /** An encoder that starts over leaves one or two behind. */
@@ -81,24 +74,27 @@ export class WhipSessions {
 		return this.#scope.close('server-shutdown');
 	}
 
-	/** The routes: POST and OPTIONS on /whip, DELETE on the session. */
+	/** The routes: POST on /whip, DELETE on the session. */
 	readonly routes: FastifyPluginAsync = async (app) => {
 		registerSdpBody(app);
-		allowAllOrigins(app);
-		app.post('/whip', { onRequest: requireSdp }, async (request, reply) =>
+		const ofEndpoint = { config: { cors: sdpCors('POST, GET') } };
+		const ofSession = { config: { cors: SESSION_CORS } };
+		app.post('/whip', { ...ofEndpoint, onRequest: requireSdp }, async (request, reply) =>
 			this.#publish(keysOf(request), request, reply),
 		);
 		// For encoders that have a field for the address only, and for people who write the channel's name behind the address.
-		app.post<{ Params: { '*': string } }>('/whip/*', { onRequest: requireSdp }, async (request, reply) => {
+		const below = { config: { cors: sdpCors('POST, DELETE, GET') }, onRequest: requireSdp };
+		app.post<{ Params: { '*': string } }>('/whip/*', below, async (request, reply) => {
 			const pathParts = request.params['*'].split('/').filter((part) => part !== '');
 			// An encoder that sends its key asks a session that is over, which is not to become a new one.
 			const isOfSession = pathParts.length === 1 && SESSION_ID.test(pathParts[0]!);
 			if (isOfSession && (this.#sessions.has(pathParts[0]!) || keysOf(request).candidates.length > 0)) {
-				refuseMethod(request, reply, 'DELETE, GET');
+				reply.header('allow', SESSION_CORS.allow);
+				throw new SpillwayError('METHOD_NOT_ALLOWED', ['POST']);
 			}
 			return this.#publish(keysOf(request, pathParts), request, reply);
 		});
-		app.delete<{ Params: { session: string } }>('/whip/:session', async (request, reply) => {
+		app.delete<{ Params: { session: string } }>('/whip/:session', ofSession, async (request, reply) => {
 			const session = this.#sessions.get(request.params.session);
 			this.#checkOwner(session, keysOf(request));
 			if (session === undefined) {
@@ -109,21 +105,9 @@ export class WhipSessions {
 			// OBS takes anything but 200 for a failure and asks again.
 			return reply.code(200).send();
 		});
-		app.options('/whip', async (request, reply) => answerOptions(request, reply, 'POST, GET', true));
-		app.options('/whip/*', async (request, reply) => answerOptions(request, reply, 'POST, DELETE, GET', true));
 		// RFC 9725 §4.2: GET on both addresses is answered 2xx without content.
-		app.get('/whip', async (_request, reply) => reply.code(204).send());
-		app.get('/whip/:session', async (_request, reply) => reply.code(204).send());
-		app.route({
-			method: ['PUT', 'PATCH', 'DELETE'],
-			url: '/whip',
-			handler: (request, reply) => refuseMethod(request, reply, 'POST, GET'),
-		});
-		app.route({
-			method: ['PUT', 'PATCH'],
-			url: '/whip/:session',
-			handler: (request, reply) => refuseMethod(request, reply, 'DELETE, GET'),
-		});
+		app.get('/whip', ofEndpoint, async (_request, reply) => reply.code(204).send());
+		app.get('/whip/:session', ofSession, async (_request, reply) => reply.code(204).send());
 	};
 
 	async #publish(keys: WhipKeys, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {

@@ -1,7 +1,7 @@
 /** The HTTP routes of the LL-HLS origin. Maps requests to a channel's broadcast; knows no playlists. */
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { SpillwayError } from '../../core/errors/errors.ts';
-import { preflightHeaders, PUBLIC_METHODS } from '../../core/protocol/api/cors.ts';
+import { PUBLIC_READ } from '../../core/protocol/api/cors.ts';
 import { parseDeliveryDirectives } from '../playlist/delivery-directives.ts';
 import type { BroadcastOrigin, MediaAnswer, OriginClient } from './broadcast-origin.ts';
 import { cacheControl, type AnswerKind } from './cache-policy.ts';
@@ -26,21 +26,21 @@ const ALIAS_PATH = '/api/v1/streams/:channel/playlist.m3u8';
 const MULTIVARIANT_PATHS = [CHANNEL_PATH, ALIAS_PATH] as const;
 const MEDIA_PATH = '/hls/:channel/:broadcastId/:track/:file';
 
+/**
+ * Media is public, or protected by what stands before these routes, and is played from any page. hls.js reads Age and
+ * Date to find out how old a cached playlist is, others the length, the range and CMSD: "*" names all of them, as nothing
+ * here is asked for with credentials, and is short, for it goes out five times a second.
+ */
+const config = { cors: { ...PUBLIC_READ, readable: 'all', exposedHeaders: '*' } } as const;
+
 type ChannelParams = { channel: string };
 type MediaParams = { channel: string; broadcastId: string; track: string; file: string };
 
 /** Makes the plugin. Errors are thrown to the server's error handler as SpillwayError. */
 export function createHlsRoutes(directory: HlsDirectory): FastifyPluginAsync {
 	return async (server) => {
-		// Media is public, or protected by what stands before these routes, and is played from any page.
 		server.addHook('onRequest', async (_request, reply) => {
-			reply.header('access-control-allow-origin', '*');
-			// hls.js reads Age and Date to find out how old a cached playlist is, others the length, the range and CMSD. "*"
-			// names all of them, as nothing here is asked for with credentials, and is short: it goes out five times a
-			// second.
-			reply.header('access-control-expose-headers', '*');
-			reply.header('cross-origin-resource-policy', 'cross-origin');
-			reply.header('timing-allow-origin', '*');
+			reply.header('cross-origin-resource-policy', 'cross-origin').header('timing-allow-origin', '*');
 		});
 		// A failed answer gets its cache life here, because the error handler knows nothing of HLS.
 		server.addHook('onError', async (_request, reply, error) => {
@@ -50,7 +50,7 @@ export function createHlsRoutes(directory: HlsDirectory): FastifyPluginAsync {
 			}
 		});
 		for (const path of MULTIVARIANT_PATHS) {
-			server.get<{ Params: ChannelParams }>(path, async (request, reply) => {
+			server.get<{ Params: ChannelParams }>(path, { config }, async (request, reply) => {
 				const origin = await directory.liveOrigin(request.params.channel, new RequestClient(request, directory));
 				const body = Buffer.from(origin.multivariantPlaylist(channelBase(request, origin.channelName)));
 				return reply
@@ -58,9 +58,8 @@ export function createHlsRoutes(directory: HlsDirectory): FastifyPluginAsync {
 					.type(PLAYLIST_CONTENT_TYPE)
 					.send(body);
 			});
-			refuseOtherMethods(path);
 		}
-		server.get<{ Params: MediaParams }>(MEDIA_PATH, async (request, reply) => {
+		server.get<{ Params: MediaParams }>(MEDIA_PATH, { config }, async (request, reply) => {
 			const { channel, broadcastId, track, file } = request.params;
 			const origin = directory.origin(channel, broadcastId);
 			if (origin === undefined) {
@@ -74,23 +73,6 @@ export function createHlsRoutes(directory: HlsDirectory): FastifyPluginAsync {
 			const media = await origin.media(track, file, new RequestClient(request, directory));
 			return sendMedia(request, reply, media);
 		});
-		refuseOtherMethods(MEDIA_PATH);
-
-		function refuseOtherMethods(path: string): void {
-			server.options(path, async (request, reply) =>
-				reply.code(204).headers(preflightHeaders(request.headers['access-control-request-headers'])).send(),
-			);
-			server.route({
-				method: ['POST', 'PUT', 'PATCH', 'DELETE'],
-				url: path,
-				// Before a body is read, which could be of any type and size.
-				onRequest: async (request, reply) => {
-					reply.header('allow', PUBLIC_METHODS);
-					throw new SpillwayError('METHOD_NOT_ALLOWED', [request.method]);
-				},
-				handler: async () => undefined,
-			});
-		}
 	};
 }
 

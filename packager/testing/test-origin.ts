@@ -8,6 +8,7 @@ import { SpillwayError } from '../../core/errors/errors.ts';
 import { silentLogger, type Logger } from '../../core/logger.ts';
 import type { AccessUnit } from '../../core/media/access-unit.ts';
 import type { TrackSink } from '../../core/media/track-sink.ts';
+import { answerOtherMethods } from '../../core/protocol/api/address-methods.ts';
 import { createPackager, type Packager, type PackagerChannelState } from '../create-packager.ts';
 import { defaultPackagerConfig, type PackagerConfig } from '../config/packager-config.ts';
 
@@ -40,7 +41,7 @@ export function createTestOrigin(
 			.type('application/problem+json')
 			.send({ status, code, detail: String(error) });
 	});
-	void server.register(packager.routes);
+	void server.register(answerOtherMethods(packager.routes));
 	return {
 		packager,
 		server,

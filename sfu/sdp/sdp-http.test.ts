@@ -1,19 +1,22 @@
 /** Tests of what WHIP and WHEP have in common as HTTP: content type, preflights, and the Location behind a proxy. */
-import Fastify, { type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify';
 import { describe, expect, it } from 'vitest';
+import { answerOtherMethods } from '../../core/protocol/api/address-methods.ts';
 import { answerProblems } from '../testing/problem-handler.ts';
-import { allowAllOrigins, answerOptions, registerSdpBody, requireSdp, sdpBody, sessionLocation } from './sdp-http.ts';
+import { registerSdpBody, requireSdp, sdpBody, sdpCors, sessionLocation } from './sdp-http.ts';
 
 /** An app that answers an offer with the offer. */
 async function createApp(): Promise<FastifyInstance> {
 	const app = Fastify({ trustProxy: ['127.0.0.1'] });
 	answerProblems(app);
 	registerSdpBody(app);
-	allowAllOrigins(app);
-	app.post('/whip', { onRequest: requireSdp }, async (request, reply) =>
-		reply.header('location', sessionLocation(request, '/whip/id')).send(sdpBody(request)),
-	);
-	app.options('/whip', async (request, reply) => answerOptions(request, reply, 'POST', true));
+	const options = { config: { cors: sdpCors('POST') }, onRequest: requireSdp };
+	const routes: FastifyPluginAsync = async (scope) => {
+		scope.post('/whip', options, async (request, reply) =>
+			reply.header('location', sessionLocation(request, '/whip/id')).send(sdpBody(request)),
+		);
+	};
+	await app.register(answerOtherMethods(routes));
 	await app.ready();
 	return app;
 }

@@ -1,6 +1,7 @@
-/** What WHIP and WHEP have in common as HTTP: the SDP body, CORS, the methods that are not there. */
+/** What WHIP and WHEP have in common as HTTP: the SDP body, the Location, CORS. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { SpillwayError } from '../../core/errors/errors.ts';
+import type { CorsPolicy } from '../../core/protocol/api/cors.ts';
 import { MAX_SDP_BYTES } from './sdp-offer.ts';
 
 /** Takes every body as text within this plugin, so that a wrong content type gets our answer; bounded in size. */
@@ -42,47 +43,22 @@ export function sessionLocation(request: FastifyRequest, path: string): string {
 }
 
 /**
- * Lets pages of any origin publish and watch: both need a secret or are public, and neither uses cookies. The exposed
- * headers are needed: without them a browser's publisher cannot read its Location.
+ * Pages of any origin may publish and watch: both need a secret or are public, and neither uses cookies. The exposed
+ * headers are needed: without them a browser's publisher cannot read its Location. OPTIONS needs no authorization
+ * (RFC 9725 §4.1). `methods`: those that the address takes.
  */
-export function allowAllOrigins(app: FastifyInstance): void {
-	app.addHook('onRequest', async (_request, reply) => {
-		reply.header('access-control-allow-origin', '*');
-		reply.header('access-control-expose-headers', 'Location, Link, ETag, Accept-Post, Accept-Patch, Retry-After');
-	});
-}
-
-const USUAL_REQUEST_HEADERS = 'Authorization, Content-Type, If-Match, X-Spillway-Viewer';
-/** A list of tokens (RFC 9110 §5.6.2); browsers send a few dozen at most. */
-const HEADER_NAMES = /^[\w!#$%&'*+.^`|~\-, ]{1,1000}$/;
-
-/**
- * Answers a CORS preflight and plain OPTIONS, without authorization (RFC 9725 §4.1). Players add headers of their own;
- * what they ask for is allowed, since no credentials are.
- */
-export function answerOptions(
-	request: FastifyRequest,
-	reply: FastifyReply,
-	allow: string,
-	acceptsPost: boolean,
-): FastifyReply {
-	const asked = request.headers['access-control-request-headers'];
-	reply.header('access-control-allow-methods', `${allow}, OPTIONS`);
-	reply.header(
-		'access-control-allow-headers',
-		asked !== undefined && HEADER_NAMES.test(asked) ? asked : USUAL_REQUEST_HEADERS,
-	);
-	reply.header('access-control-max-age', '86400');
-	if (acceptsPost) {
-		reply.header('accept-post', 'application/sdp');
-	}
-	return reply.code(200).send();
-}
-
-/** Refuses a method, saying which ones there are (RFC 9110 §15.5.6). */
-export function refuseMethod(request: FastifyRequest, reply: FastifyReply, allow: string): never {
-	reply.header('allow', `${allow}, OPTIONS`);
-	throw new SpillwayError('METHOD_NOT_ALLOWED', [request.method]);
+export function sdpCors(methods: string): CorsPolicy {
+	const allow = `${methods}, OPTIONS`;
+	return {
+		readable: 'all',
+		exposedHeaders: 'Location, Link, ETag, Accept-Post, Accept-Patch, Retry-After',
+		methods: allow,
+		allow,
+		requestHeaders: 'Authorization, Content-Type, If-Match, X-Spillway-Viewer',
+		maxAgeSeconds: 86_400,
+		preflightStatus: 200,
+		...(methods.includes('POST') ? { preflightHeaders: { 'accept-post': 'application/sdp' } } : {}),
+	};
 }
 
 function printable(text: string): string {

@@ -5,6 +5,7 @@
 import Fastify, { type FastifyInstance, type InjectOptions, type LightMyRequestResponse } from 'fastify';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { SpillwayError } from '../../core/errors/errors.ts';
+import { answerOtherMethods } from '../../core/protocol/api/address-methods.ts';
 import type { BroadcastRouter } from '../broadcast/broadcast-router.ts';
 import { DEFAULT_PAYLOAD_TYPES } from '../rtp/media-codecs.ts';
 import { PictureFeed, pictureNumbers } from '../testing/numbered-pictures.ts';
@@ -48,7 +49,7 @@ beforeAll(async () => {
 	});
 	app = Fastify();
 	answerProblems(app);
-	await app.register(sessions.routes);
+	await app.register(answerOtherMethods(sessions.routes));
 	await app.ready();
 });
 
@@ -229,7 +230,7 @@ describe('a WHEP session', () => {
 		});
 		const server = Fastify();
 		answerProblems(server);
-		await server.register(own.routes);
+		await server.register(answerOtherMethods(own.routes));
 		const post = async (remoteAddress: string, viewerId?: string): Promise<LightMyRequestResponse> =>
 			server.inject({
 				method: 'POST',
@@ -344,7 +345,7 @@ describe('closing WHEP', () => {
 		});
 		const ownApp = Fastify();
 		answerProblems(ownApp);
-		await ownApp.register(own.routes);
+		await ownApp.register(answerOtherMethods(own.routes));
 		const post = (): Promise<LightMyRequestResponse> =>
 			ownApp.inject({ method: 'POST', url: '/whep/live', headers: SDP, payload: CHROMIUM_WHEP_OFFER });
 		expect((await post()).statusCode).toBe(201);

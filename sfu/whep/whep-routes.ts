@@ -11,15 +11,7 @@ import { TokenBuckets, type TokenRate } from '../../core/limits/token-bucket.ts'
 import { VIEWER_HEADER } from '../../core/protocol/signaling/viewer-header.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { BroadcastRouter } from '../broadcast/broadcast-router.ts';
-import {
-	allowAllOrigins,
-	answerOptions,
-	refuseMethod,
-	registerSdpBody,
-	requireSdp,
-	sdpBody,
-	sessionLocation,
-} from '../sdp/sdp-http.ts';
+import { registerSdpBody, requireSdp, sdpBody, sdpCors, sessionLocation } from '../sdp/sdp-http.ts';
 import { parseSdpOffer, type SdpOffer } from '../sdp/sdp-offer.ts';
 import { ViewerTransport } from '../viewer/viewer-transport.ts';
 
@@ -103,46 +95,41 @@ export class WhepSessions {
 		return this.#scope.close('server-shutdown');
 	}
 
-	/** The routes: POST and OPTIONS on /whep/{channel}, DELETE on the session. */
+	/** The routes: POST on /whep/{channel}, DELETE on the session. */
 	readonly routes: FastifyPluginAsync = async (app) => {
 		registerSdpBody(app);
-		allowAllOrigins(app);
-		app.post<{ Params: { channel: string } }>('/whep/:channel', { onRequest: requireSdp }, async (request, reply) => {
-			const { channel } = request.params;
-			const offer = parseSdpOffer(sdpBody(request));
-			const viewerId = request.headers[VIEWER_HEADER];
-			const viewer = { channel, viewerId: typeof viewerId === 'string' ? viewerId : undefined };
-			const { transport } = await this.#open(viewer, offer, request);
-			return reply
-				.code(201)
-				.header('location', sessionLocation(request, `/whep/${encodeURIComponent(channel)}/${transport.id}`))
-				.type('application/sdp')
-				.send(transport.answer);
-		});
-		app.delete<{ Params: { channel: string; session: string } }>('/whep/:channel/:session', async (request, reply) => {
-			const session = this.#sessions.get(request.params.session);
-			if (session === undefined || session.channel !== request.params.channel) {
-				throw new SpillwayError('SESSION_NOT_FOUND');
-			}
-			await session.transport.close('deleted');
-			return reply.code(200).send();
-		});
-		app.options('/whep/:channel', async (request, reply) => answerOptions(request, reply, 'POST, GET', true));
-		app.options('/whep/:channel/:session', async (request, reply) =>
-			answerOptions(request, reply, 'DELETE, GET', false),
+		const ofChannel = { config: { cors: sdpCors('POST, GET') } };
+		const ofSession = { config: { cors: sdpCors('DELETE, GET') } };
+		app.post<{ Params: { channel: string } }>(
+			'/whep/:channel',
+			{ ...ofChannel, onRequest: requireSdp },
+			async (request, reply) => {
+				const { channel } = request.params;
+				const offer = parseSdpOffer(sdpBody(request));
+				const viewerId = request.headers[VIEWER_HEADER];
+				const viewer = { channel, viewerId: typeof viewerId === 'string' ? viewerId : undefined };
+				const { transport } = await this.#open(viewer, offer, request);
+				return reply
+					.code(201)
+					.header('location', sessionLocation(request, `/whep/${encodeURIComponent(channel)}/${transport.id}`))
+					.type('application/sdp')
+					.send(transport.answer);
+			},
 		);
-		app.get('/whep/:channel', async (_request, reply) => reply.code(204).send());
-		app.get('/whep/:channel/:session', async (_request, reply) => reply.code(204).send());
-		app.route({
-			method: ['PUT', 'PATCH', 'DELETE'],
-			url: '/whep/:channel',
-			handler: (request, reply) => refuseMethod(request, reply, 'POST, GET'),
-		});
-		app.route({
-			method: ['PUT', 'PATCH', 'POST'],
-			url: '/whep/:channel/:session',
-			handler: (request, reply) => refuseMethod(request, reply, 'DELETE, GET'),
-		});
+		app.delete<{ Params: { channel: string; session: string } }>(
+			'/whep/:channel/:session',
+			ofSession,
+			async (request, reply) => {
+				const session = this.#sessions.get(request.params.session);
+				if (session === undefined || session.channel !== request.params.channel) {
+					throw new SpillwayError('SESSION_NOT_FOUND');
+				}
+				await session.transport.close('deleted');
+				return reply.code(200).send();
+			},
+		);
+		app.get('/whep/:channel', ofChannel, async (_request, reply) => reply.code(204).send());
+		app.get('/whep/:channel/:session', ofSession, async (_request, reply) => reply.code(204).send());
 	};
 
 	async #open(

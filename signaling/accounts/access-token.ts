@@ -1,7 +1,8 @@
 /** Access tokens: who is signed in, for ten minutes, readable without the database. A JWT (RFC 7519, RFC 9068). */
 import { errors, jwtVerify, SignJWT } from 'jose';
 import type { Clock } from '../../core/lifecycle/clock.ts';
-import { parseUserName, USER_ROLES, type AuthenticatedUser, type UserRole } from './user.ts';
+import { USER_ROLES, type UserRole } from '../../core/protocol/api/account.ts';
+import { parseUserName, type AuthenticatedUser } from './user.ts';
 
 /** Life of an access token. Longer, and a role that was taken away lasts longer; shorter, and players refresh more often. */
 export const ACCESS_TOKEN_LIFE_SECONDS = 600;

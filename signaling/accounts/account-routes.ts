@@ -1,39 +1,23 @@
 /** `/api/v1/users` and `/api/v1/session`: signing up, logging in and out, who is logged in, and his password. */
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
-import { Type, type Static } from 'typebox';
+import { Type } from 'typebox';
 import { SpillwayError } from '../../core/errors/errors.ts';
-import { refuseOtherMethods } from '../platform/http/error-handler.ts';
+import {
+	credentialsSchema,
+	passwordChangeSchema,
+	sessionAnswerSchema,
+	userAnswerSchema,
+	type Credentials,
+	type PasswordChange,
+	type SessionAnswer,
+	type UserAnswer,
+} from '../../core/protocol/api/account.ts';
 import { RATE_LIMITS, registerRateLimits } from '../platform/http/rate-limits.ts';
 import { refusals, validateWithTypeBox } from '../platform/http/schema-validation.ts';
 import type { AccountService, LogIn } from './account-service.ts';
 import type { TokenAuthenticator } from './authenticator.ts';
 import type { RequestOrigin } from './request-origin.ts';
 import type { SessionCookies } from './session-cookies.ts';
-import { USER_ROLES } from './user.ts';
-
-const credentialsSchema = Type.Object(
-	{ name: Type.String({ maxLength: 64 }), password: Type.String({ maxLength: 512 }) },
-	{ additionalProperties: false },
-);
-
-const passwordChangeSchema = Type.Object(
-	{ currentPassword: Type.String({ maxLength: 512 }), newPassword: Type.String({ maxLength: 512 }) },
-	{ additionalProperties: false },
-);
-
-/** An account as its owner sees it. */
-export const userAccountSchema = Type.Object({
-	id: Type.String(),
-	name: Type.String(),
-	role: Type.Enum([...USER_ROLES]),
-	channels: Type.Array(Type.Object({ id: Type.String(), name: Type.String() })),
-});
-const userAnswer = Type.Object({ user: userAccountSchema });
-const sessionAnswer = Type.Object({
-	user: Type.Union([userAccountSchema, Type.Null()], {
-		description: 'Null: nobody is signed in, or the ten minutes are over; try a refresh.',
-	}),
-});
 
 /** What the routes need. */
 export type AccountRoutesDependencies = {
@@ -43,8 +27,6 @@ export type AccountRoutesDependencies = {
 	origin: RequestOrigin;
 };
 
-type Credentials = { Body: Static<typeof credentialsSchema> };
-
 /** The routes of accounts and sessions. */
 export function createAccountRoutes({
 	accounts,
@@ -52,7 +34,7 @@ export function createAccountRoutes({
 	cookies,
 	origin,
 }: AccountRoutesDependencies): FastifyPluginAsync {
-	const signIn = (reply: FastifyReply, { user, tokens }: LogIn): { user: LogIn['user'] } => {
+	const signIn = (reply: FastifyReply, { user, tokens }: LogIn): UserAnswer => {
 		cookies.set(reply, tokens);
 		return { user };
 	};
@@ -64,7 +46,7 @@ export function createAccountRoutes({
 			origin.check(request);
 		});
 		const tags = ['accounts'];
-		app.post<Credentials>(
+		app.post<{ Body: Credentials }>(
 			'/api/v1/users',
 			{
 				config: { rateLimit: RATE_LIMITS.signUp },
@@ -73,7 +55,7 @@ export function createAccountRoutes({
 					summary: 'Sign up',
 					description: 'Makes an account and logs it in.',
 					body: credentialsSchema,
-					response: { 201: userAnswer, ...refusals(400, 403, 409, 429, 503) },
+					response: { 201: userAnswerSchema, ...refusals(400, 403, 409, 429, 503) },
 				},
 			},
 			async (request, reply) => {
@@ -81,7 +63,7 @@ export function createAccountRoutes({
 				return reply.code(201).send(answer);
 			},
 		);
-		app.post<Credentials>(
+		app.post<{ Body: Credentials }>(
 			'/api/v1/session',
 			{
 				config: { rateLimit: RATE_LIMITS.logIn },
@@ -90,7 +72,7 @@ export function createAccountRoutes({
 					summary: 'Log in',
 					description: 'Sets two cookies that scripts cannot read.',
 					body: credentialsSchema,
-					response: { 200: userAnswer, ...refusals(400, 401, 403, 429, 503) },
+					response: { 200: userAnswerSchema, ...refusals(400, 401, 403, 429, 503) },
 				},
 			},
 			async (request, reply) => {
@@ -107,7 +89,7 @@ export function createAccountRoutes({
 					summary: 'Stay logged in',
 					description:
 						'Replaces both cookies. The old refresh token is worth nothing after that; using it again ends the session.',
-					response: { 200: userAnswer, ...refusals(401, 403, 429, 503) },
+					response: { 200: userAnswerSchema, ...refusals(401, 403, 429, 503) },
 				},
 			},
 			async (request, reply) => {
@@ -134,7 +116,7 @@ export function createAccountRoutes({
 				return reply.code(204).send();
 			},
 		);
-		app.put<{ Body: Static<typeof passwordChangeSchema> }>(
+		app.put<{ Body: PasswordChange }>(
 			'/api/v1/session/password',
 			{
 				config: { rateLimit: RATE_LIMITS.logIn },
@@ -155,16 +137,12 @@ export function createAccountRoutes({
 		);
 		app.get(
 			'/api/v1/session',
-			{ schema: { tags, summary: 'Who is logged in', response: { 200: sessionAnswer, ...refusals(503) } } },
-			async (request) => {
+			{ schema: { tags, summary: 'Who is logged in', response: { 200: sessionAnswerSchema, ...refusals(503) } } },
+			async (request): Promise<SessionAnswer> => {
 				const user = await authenticator.authenticate(request);
 				return { user: user === undefined ? null : ((await accounts.describe(user)) ?? null) };
 			},
 		);
-		refuseOtherMethods(app, '/api/v1/users', ['POST']);
-		refuseOtherMethods(app, '/api/v1/session', ['GET', 'POST', 'DELETE']);
-		refuseOtherMethods(app, '/api/v1/session/refresh', ['POST']);
-		refuseOtherMethods(app, '/api/v1/session/password', ['PUT']);
 	};
 }
 

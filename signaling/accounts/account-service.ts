@@ -9,11 +9,9 @@ import type { KnownNetworks } from '../platform/database/known-networks.ts';
 import type { AccessTokens } from './access-token.ts';
 import type { PasswordHasher } from './password-hash.ts';
 import type { SessionEndReason, SessionStore } from './session-store.ts';
-import { parseNewUserName, parseUserName, validateNewPassword, type AuthenticatedUser, type UserRole } from './user.ts';
+import type { UserAccount, UserRole } from '../../core/protocol/api/account.ts';
+import { parseNewUserName, parseUserName, validateNewPassword, type AuthenticatedUser } from './user.ts';
 import type { UserRecord, UserStore } from './user-store.ts';
-
-/** An account as its owner sees it. */
-export type UserAccount = { id: string; name: string; role: UserRole; channels: { id: string; name: string }[] };
 
 /** A log-in: what goes into the cookies, and who it is. */
 export type LogIn = { user: UserAccount; tokens: { access: string; refresh: string } };

@@ -2,8 +2,8 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { Type } from 'typebox';
 import { SpillwayError } from '../../core/errors/errors.ts';
+import { userParamsSchema, type UserParams } from '../../core/protocol/api/account.ts';
 import type { Logger } from '../../core/logger.ts';
-import { refuseOtherMethods } from '../platform/http/error-handler.ts';
 import { RATE_LIMITS, registerRateLimits } from '../platform/http/rate-limits.ts';
 import { refusals, validateWithTypeBox } from '../platform/http/schema-validation.ts';
 import type { TokenAuthenticator } from './authenticator.ts';
@@ -12,7 +12,6 @@ import { parseUserName } from './user.ts';
 import type { UserStore } from './user-store.ts';
 
 const PATH = '/api/v1/users/:user/publishing';
-const paramsSchema = Type.Object({ user: Type.String({ maxLength: 64, description: 'Name of the account.' }) });
 
 /** What the routes need. */
 export type PublishingRoutesDependencies = {
@@ -33,7 +32,7 @@ export function createPublishingRoutes(dependencies: PublishingRoutesDependencie
 			origin.check(request);
 		});
 		const addChange = (method: 'PUT' | 'DELETE', isApproved: boolean, summary: string, description: string): void => {
-			app.route<{ Params: { user: string } }>({
+			app.route<{ Params: UserParams }>({
 				method,
 				url: PATH,
 				config: { rateLimit: RATE_LIMITS.change },
@@ -42,7 +41,7 @@ export function createPublishingRoutes(dependencies: PublishingRoutesDependencie
 					tags: ['accounts'],
 					summary,
 					description,
-					params: paramsSchema,
+					params: userParamsSchema,
 					response: { 204: Type.Null(), ...refusals(400, 401, 403, 404, 429, 503) },
 				},
 				handler: async (request, reply) => {
@@ -66,6 +65,5 @@ export function createPublishingRoutes(dependencies: PublishingRoutesDependencie
 			'Counts where accounts.whoMayPublish is "approved"; also opens the room that strangers cannot fill. For administrators.',
 		);
 		addChange('DELETE', false, 'Take the approval back', 'A broadcast on air goes on; end it by its own route.');
-		refuseOtherMethods(app, PATH, ['PUT', 'DELETE']);
 	};
 }

@@ -3,7 +3,7 @@ import type { Clock } from '../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import { createId } from '../../core/ids.ts';
 import { isUniqueViolation, type Queryable } from '../platform/database/database.ts';
-import type { UserRole } from './user.ts';
+import type { UserRole } from '../../core/protocol/api/account.ts';
 
 /** A row, with the hash of its password: never to be sent to anybody. */
 export type UserRecord = { id: string; name: string; role: UserRole; passwordHash: string };

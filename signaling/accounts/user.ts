@@ -1,15 +1,8 @@
-/** What an account is to the rest of the server: its roles, its name, and what its password must be. */
+/** What an account is to the rest of the server: its name, and what its password must be. */
 import { SpillwayError } from '../../core/errors/errors.ts';
 import { explainChannelName, parseChannelName } from '../../core/ids.ts';
+import type { UserRole } from '../../core/protocol/api/account.ts';
 import { GUEST_NAME_PREFIX } from '../../core/protocol/signaling/signaling-constants.ts';
-
-/**
- * `viewer`: has an account. `streamer`: has a channel. `moderator`: keeps order on the whole site. `admin`: may do everything.
- * Owning a channel and moderating one channel's chat are no roles but facts in the database.
- */
-export const USER_ROLES = ['viewer', 'streamer', 'moderator', 'admin'] as const;
-/** One of {@link USER_ROLES}. */
-export type UserRole = (typeof USER_ROLES)[number];
 
 /** Somebody who is signed in, as the access token tells: at most ten minutes old, and without asking the database. */
 export type AuthenticatedUser = {

@@ -1,19 +1,12 @@
 /** Finds the channel that a request names and makes sure that the one who asks may do what he asks. */
 import type { FastifyRequest } from 'fastify';
-import { Type } from 'typebox';
 import { SpillwayError } from '../../core/errors/errors.ts';
+import type { ChannelParams } from '../../core/protocol/api/channel-description.ts';
 import type { TokenAuthenticator } from '../accounts/authenticator.ts';
 import type { AuthenticatedUser } from '../accounts/user.ts';
 import { isAllowed, type ChannelAction } from './channel-permissions.ts';
 import type { Channel, ChannelStore } from './channel-store.ts';
 import type { ModeratorStore } from './moderator-store.ts';
-
-/** Parameters of every route of one channel. */
-export const channelParamsSchema = Type.Object({
-	channel: Type.String({ description: 'Id of the channel, or its name.', maxLength: 64 }),
-});
-/** Route parameters as fastify gives them. */
-export type ChannelParams = { channel: string };
 
 /** Form of the ids that createId() makes: longer than any name. Also keeps out what a database would choke on. */
 const ID_PATTERN = /^[0-9a-z]{26}$/;

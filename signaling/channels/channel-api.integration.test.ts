@@ -5,7 +5,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import type { ChannelId } from '../../core/ids.ts';
 import { silentLogger } from '../../core/logger.ts';
-import { channelDescriptionSchema, channelListSchema } from '../../core/protocol/api/channel-description.ts';
+import { channelDescriptionSchema } from '../../core/protocol/api/channel-description.ts';
+import { channelListSchema } from '../../core/protocol/api/channel-list.ts';
 import type { ServerMessage } from '../../core/protocol/signaling/signaling-messages.ts';
 import { InProcessBus } from '../platform/bus/in-process-bus.ts';
 import type { ChatUser } from '../chat/store/chat-service.ts';

@@ -1,10 +1,5 @@
 /** A channel as the API tells it, with what its broadcast is doing. */
-import { Type } from 'typebox';
-import {
-	channelDescriptionSchema,
-	type ChannelDescription,
-	type LegDescription,
-} from '../../core/protocol/api/channel-description.ts';
+import type { ChannelDescription, LegDescription } from '../../core/protocol/api/channel-description.ts';
 import type { Broadcast } from '../../ingest/broadcast/broadcast.ts';
 import type { Channel } from './channel-store.ts';
 
@@ -47,14 +42,3 @@ function describeLegs(broadcast: Broadcast | undefined): LegDescription[] {
 		return encoder === undefined ? leg : { ...leg, encoder: encoder.state };
 	});
 }
-
-/** What the owner is told besides. */
-export const ownChannelSchema = Type.Object({
-	...channelDescriptionSchema.properties,
-	graceWindowSeconds: Type.Optional(
-		Type.Integer({ description: 'How long a broadcast waits for its lost publisher. For the owner only.' }),
-	),
-});
-
-/** A channel with what only its owner is told. */
-export type OwnChannelDescription = ChannelDescription & { graceWindowSeconds?: number };

@@ -1,5 +1,5 @@
 /** Who may do what with a channel: one table. Pure. */
-import type { UserRole } from '../accounts/user.ts';
+import type { UserRole } from '../../core/protocol/api/account.ts';
 
 /** What can be done with a channel besides watching it. */
 export type ChannelAction =

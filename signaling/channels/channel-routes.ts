@@ -1,25 +1,37 @@
 /** The API's channels: lists, one by name, opening and changing one, categories, and the server's time. */
 import type { FastifyPluginAsync } from 'fastify';
-import { Type, type Static } from 'typebox';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import {
-	channelListSchema,
-	channelPolicySchema,
-	serverTimeSchema,
+	channelChangeSchema,
+	channelCreationSchema,
+	channelParamsSchema,
+	ownChannelSchema,
+	type ChannelChange,
+	type ChannelCreation,
 	type ChannelDescription,
-	type ChannelList,
-	type ServerTime,
+	type ChannelParams,
+	type OwnChannelDescription,
 } from '../../core/protocol/api/channel-description.ts';
+import {
+	categoryListSchema,
+	channelListQuerySchema,
+	channelListSchema,
+	type Category,
+	type CategoryList,
+	type ChannelList,
+	type ChannelListQuery,
+} from '../../core/protocol/api/channel-list.ts';
+import { PUBLIC_READ } from '../../core/protocol/api/cors.ts';
+import { serverTimeSchema, type ServerTime } from '../../core/protocol/api/server-time.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
-import { refuseOtherMethods } from '../platform/http/error-handler.ts';
 import { RATE_LIMITS, registerRateLimits } from '../platform/http/rate-limits.ts';
 import { refusals, validateWithTypeBox } from '../platform/http/schema-validation.ts';
-import { channelParamsSchema, type ChannelAccess, type ChannelParams } from './channel-access.ts';
+import type { ChannelAccess } from './channel-access.ts';
 import type { ChannelControl } from './channel-control.ts';
-import { describeChannel, ownChannelSchema, type OwnChannelDescription } from './channel-description.ts';
-import type { Channel, ChannelChange, ChannelStore } from './channel-store.ts';
+import { describeChannel } from './channel-description.ts';
+import type { Channel, ChannelChange as StoredChange, ChannelStore } from './channel-store.ts';
 import { MAX_QUERY_LENGTH, MAX_TITLE_LENGTH, normalizeCategory, normalizeText } from './channel-text.ts';
 
 /** Channels of one list. */
@@ -40,47 +52,6 @@ export type ChannelRoutesDependencies = {
 	config: { channelsPerUser: number; defaultGraceWindowSeconds: number };
 };
 
-const listQuerySchema = Type.Object(
-	{
-		state: Type.Optional(Type.Literal('live', { description: 'Only channels that are live.' })),
-		category: Type.Optional(Type.String({ maxLength: 200 })),
-		query: Type.Optional(Type.String({ maxLength: 400, description: 'Part of the name or the title.' })),
-	},
-	{ additionalProperties: false },
-);
-// Lengths are those of raw text: what counts is its length after trimming and composing, which normalizeText() checks.
-const textSchema = Type.String({ maxLength: 1000 });
-const creationSchema = Type.Object(
-	{
-		name: Type.String({ maxLength: 64 }),
-		title: Type.Optional(textSchema),
-		category: Type.Optional(Type.Union([textSchema, Type.Null()])),
-	},
-	{ additionalProperties: false },
-);
-const changeSchema = Type.Object(
-	{
-		title: Type.Optional(textSchema),
-		category: Type.Optional(Type.Union([textSchema, Type.Null()])),
-		policy: Type.Optional(channelPolicySchema),
-		graceWindowSeconds: Type.Optional(
-			Type.Union([Type.Integer({ minimum: 0, maximum: 1800 }), Type.Null()], {
-				description: "Null: the server's default.",
-			}),
-		),
-	},
-	{ additionalProperties: false, minProperties: 1 },
-);
-const categoryListSchema = Type.Object({
-	categories: Type.Array(
-		Type.Object({
-			name: Type.String(),
-			liveCount: Type.Integer({ minimum: 0 }),
-			viewerCount: Type.Integer({ minimum: 0, description: 'Over its live channels.' }),
-		}),
-	),
-});
-
 /** GET and POST /api/v1/channels, GET and PATCH /api/v1/channels/{channel}, /api/v1/categories, /api/v1/time. */
 export function createChannelRoutes(dependencies: ChannelRoutesDependencies): FastifyPluginAsync {
 	return async (app) => {
@@ -88,33 +59,27 @@ export function createChannelRoutes(dependencies: ChannelRoutesDependencies): Fa
 		await registerRateLimits(app);
 		app.addHook('onRequest', async (request, reply) => {
 			reply.header('cache-control', 'no-store');
-			if (request.method === 'GET') {
-				// What everybody may know, players on other sites may ask. No credentials go with "*".
-				reply.header('access-control-allow-origin', '*');
-			}
 			dependencies.accounts.origin.check(request);
 		});
 		await app.register(createReadingRoutes(dependencies));
 		await app.register(createChangingRoutes(dependencies));
-		refuseOtherMethods(app, '/api/v1/channels', ['GET', 'POST'], { isPublic: true });
-		refuseOtherMethods(app, '/api/v1/channels/:channel', ['GET', 'PATCH'], { isPublic: true });
-		refuseOtherMethods(app, '/api/v1/categories', ['GET'], { isPublic: true });
-		refuseOtherMethods(app, '/api/v1/time', ['GET'], { isPublic: true });
 	};
 }
 
 function createReadingRoutes(dependencies: ChannelRoutesDependencies): FastifyPluginAsync {
 	const { clock, access, accounts } = dependencies;
 	return async (app) => {
-		const rateLimit = RATE_LIMITS.search;
-		app.get<{ Querystring: Static<typeof listQuerySchema> }>(
+		// What everybody may know, players on other sites may ask.
+		const config = { cors: PUBLIC_READ };
+		const limited = { ...config, rateLimit: RATE_LIMITS.search };
+		app.get<{ Querystring: ChannelListQuery }>(
 			'/api/v1/channels',
 			{
-				config: { rateLimit },
+				config: limited,
 				schema: {
 					tags: ['channels'],
 					summary: 'Channels, live ones first, by viewers',
-					querystring: listQuerySchema,
+					querystring: channelListQuerySchema,
 					response: { 200: channelListSchema, ...refusals(400, 429, 503) },
 				},
 			},
@@ -123,6 +88,7 @@ function createReadingRoutes(dependencies: ChannelRoutesDependencies): FastifyPl
 		app.get<{ Params: ChannelParams }>(
 			'/api/v1/channels/:channel',
 			{
+				config,
 				schema: {
 					tags: ['channels'],
 					summary: 'One channel',
@@ -140,18 +106,18 @@ function createReadingRoutes(dependencies: ChannelRoutesDependencies): FastifyPl
 		app.get(
 			'/api/v1/categories',
 			{
-				config: { rateLimit },
+				config: limited,
 				schema: {
 					tags: ['channels'],
 					summary: 'Categories in use, by viewers',
 					response: { 200: categoryListSchema, ...refusals(429, 503) },
 				},
 			},
-			async (): Promise<Static<typeof categoryListSchema>> => ({ categories: await listCategories(dependencies) }),
+			async (): Promise<CategoryList> => ({ categories: await listCategories(dependencies) }),
 		);
 		app.get(
 			'/api/v1/time',
-			{ schema: { tags: ['channels'], summary: "The server's clock", response: { 200: serverTimeSchema } } },
+			{ config, schema: { tags: ['channels'], summary: "The server's clock", response: { 200: serverTimeSchema } } },
 			async (): Promise<ServerTime> => ({ nowMs: clock.nowMs() }),
 		);
 	};
@@ -161,7 +127,7 @@ function createChangingRoutes(dependencies: ChannelRoutesDependencies): FastifyP
 	const { channels, access, accounts, control, config } = dependencies;
 	return async (app) => {
 		const rateLimit = RATE_LIMITS.change;
-		app.post<{ Body: Static<typeof creationSchema> }>(
+		app.post<{ Body: ChannelCreation }>(
 			'/api/v1/channels',
 			{
 				config: { rateLimit },
@@ -170,7 +136,7 @@ function createChangingRoutes(dependencies: ChannelRoutesDependencies): FastifyP
 					tags: ['channels'],
 					summary: 'Open a channel',
 					description: 'It belongs to whoever is signed in.',
-					body: creationSchema,
+					body: channelCreationSchema,
 					response: { 201: ownChannelSchema, ...refusals(400, 401, 403, 409, 429, 503) },
 				},
 			},
@@ -193,7 +159,7 @@ function createChangingRoutes(dependencies: ChannelRoutesDependencies): FastifyP
 				return reply.code(201).send(describeOwn(dependencies, channel));
 			},
 		);
-		app.patch<{ Params: ChannelParams; Body: Static<typeof changeSchema> }>(
+		app.patch<{ Params: ChannelParams; Body: ChannelChange }>(
 			'/api/v1/channels/:channel',
 			{
 				config: { rateLimit },
@@ -203,7 +169,7 @@ function createChangingRoutes(dependencies: ChannelRoutesDependencies): FastifyP
 					summary: 'Change a channel',
 					description: 'Absent fields stay. Policy and grace window take effect at once.',
 					params: channelParamsSchema,
-					body: changeSchema,
+					body: channelChangeSchema,
 					response: { 200: ownChannelSchema, ...refusals(400, 401, 403, 404, 429, 503) },
 				},
 			},
@@ -224,7 +190,7 @@ function createChangingRoutes(dependencies: ChannelRoutesDependencies): FastifyP
 	};
 }
 
-function toChange(body: Static<typeof changeSchema>): ChannelChange {
+function toChange(body: ChannelChange): StoredChange {
 	return {
 		...(body.title === undefined ? {} : { title: normalizeText(body.title, 'a title', MAX_TITLE_LENGTH) }),
 		...(body.category === undefined ? {} : { category: normalizeCategory(body.category) }),
@@ -247,10 +213,7 @@ function describeOwn(dependencies: Readers, channel: Channel): OwnChannelDescrip
 	return { ...describe(dependencies, channel), graceWindowSeconds: graceWindowSeconds(dependencies, channel) };
 }
 
-async function listChannels(
-	dependencies: Readers,
-	asked: Static<typeof listQuerySchema>,
-): Promise<ChannelDescription[]> {
+async function listChannels(dependencies: Readers, asked: ChannelListQuery): Promise<ChannelDescription[]> {
 	const { channels, registry } = dependencies;
 	const query = asked.query === undefined ? '' : normalizeText(asked.query, 'a search', MAX_QUERY_LENGTH);
 	const search = {
@@ -274,9 +237,7 @@ async function listChannels(
 	return described.slice(0, DEFAULT_LIST_LENGTH);
 }
 
-async function listCategories(
-	dependencies: Readers,
-): Promise<{ name: string; liveCount: number; viewerCount: number }[]> {
+async function listCategories(dependencies: Readers): Promise<Category[]> {
 	const names = await dependencies.channels.listCategories();
 	// Categories that differ in case only are one.
 	const byKey = new Map(names.map((name) => [name.toLowerCase(), { name, liveCount: 0, viewerCount: 0 }]));

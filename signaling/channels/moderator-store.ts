@@ -1,32 +1,13 @@
 /** Who moderates a channel's chat, and the chat's settings, in the database. */
-import { Type, type Static } from 'typebox';
 import { Value } from 'typebox/value';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import type { ChannelId } from '../../core/ids.ts';
+import { channelChatSettingsSchema, type ChannelChatSettings } from '../../core/protocol/api/chat-settings.ts';
 import type { Queryable } from '../platform/database/database.ts';
 
 /** Moderators of one channel; more than any channel has. */
 const MAX_MODERATORS = 200;
-
-/** How a channel's chat is moderated: the whole of column `channels.chat`. */
-export const channelChatSettingsSchema = Type.Object(
-	{
-		slowModeSeconds: Type.Integer({
-			minimum: 0,
-			maximum: 3600,
-			description: 'Between two messages of one person; 0: off.',
-		}),
-		isAccountRequired: Type.Boolean({ description: 'Viewers without an account may read only.' }),
-		blockedWords: Type.Array(Type.String({ minLength: 1, maxLength: 50 }), {
-			maxItems: 500,
-			description: 'Messages with one of these words are refused.',
-		}),
-	},
-	{ additionalProperties: false },
-);
-/** See {@link channelChatSettingsSchema}. */
-export type ChannelChatSettings = Static<typeof channelChatSettingsSchema>;
 
 /** Of a channel whose owner has said nothing. */
 export const DEFAULT_CHAT_SETTINGS: ChannelChatSettings = {

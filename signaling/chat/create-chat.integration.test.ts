@@ -9,6 +9,7 @@ import { systemClock } from '../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import type { ChannelId } from '../../core/ids.ts';
 import { silentLogger } from '../../core/logger.ts';
+import { answerOtherMethods } from '../../core/protocol/api/address-methods.ts';
 import { InProcessBus } from '../platform/bus/in-process-bus.ts';
 import type { Database } from '../platform/database/database.ts';
 import { migrateDatabase, readMigrations } from '../platform/database/migrate.ts';
@@ -95,7 +96,7 @@ beforeAll(async () => {
 	app = fastify({ rewriteUrl: rewriteIrcUrl });
 	registerErrorHandler(app, silentLogger);
 	await registerWebSockets(app);
-	await app.register(chat.routes);
+	await app.register(answerOtherMethods(chat.routes));
 	await app.listen({ host: '127.0.0.1', port: 0 });
 	port = (app.server.address() as AddressInfo).port;
 });

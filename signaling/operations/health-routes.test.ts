@@ -3,9 +3,10 @@ import fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import { silentLogger } from '../../core/logger.ts';
+import { answerOtherMethods } from '../../core/protocol/api/address-methods.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { registerErrorHandler } from '../platform/http/error-handler.ts';
-import { registerHealthRoutes } from './health-routes.ts';
+import { registerHealthRoutes, type HealthRoutesOptions } from './health-routes.ts';
 
 describe('registerHealthRoutes', () => {
 	let clock: FakeClock;
@@ -23,7 +24,7 @@ describe('registerHealthRoutes', () => {
 		checkEncoders = () => Promise.resolve();
 		server = fastify();
 		registerErrorHandler(server, silentLogger);
-		registerHealthRoutes(server, {
+		const options: HealthRoutesOptions = {
 			clock,
 			isStopping: () => isStopping,
 			checks: {
@@ -37,7 +38,8 @@ describe('registerHealthRoutes', () => {
 				bus: { isRequired: true, check: () => checkBus() },
 				encoders: { isRequired: false, check: () => checkEncoders() },
 			},
-		});
+		};
+		void server.register(answerOtherMethods(async (scope) => registerHealthRoutes(scope, options)));
 	});
 
 	afterEach(async () => {

@@ -2,7 +2,6 @@
 import type { FastifyInstance } from 'fastify';
 import { withDeadline, type Clock } from '../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../core/errors/errors.ts';
-import { refuseOtherMethods } from '../platform/http/error-handler.ts';
 
 /** One part of the server. */
 export type ReadinessCheck = {
@@ -45,7 +44,6 @@ export function registerHealthRoutes(server: FastifyInstance, options: HealthRou
 	let round: { beganAtMs: number; results: Promise<Record<string, CheckResult>> } | undefined;
 
 	server.get('/healthz', (_request, reply) => reply.header('cache-control', 'no-store').send({ status: 'ok' }));
-	refuseOtherMethods(server, '/healthz', ['GET']);
 
 	server.get('/readyz', async (_request, reply) => {
 		const nowMs = options.clock.monotonicMs();
@@ -58,7 +56,6 @@ export function registerHealthRoutes(server: FastifyInstance, options: HealthRou
 			.header('cache-control', 'no-store')
 			.send(readiness);
 	});
-	refuseOtherMethods(server, '/readyz', ['GET']);
 }
 
 async function runChecks({ clock, checks }: HealthRoutesOptions): Promise<Record<string, CheckResult>> {

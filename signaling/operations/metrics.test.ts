@@ -1,6 +1,7 @@
 /** Tests of the metrics page: names, labels, what is absent, who may read it. */
 import fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { answerOtherMethods } from '../../core/protocol/api/address-methods.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import { registerErrorHandler } from '../platform/http/error-handler.ts';
@@ -34,7 +35,7 @@ describe('Metrics', () => {
 		app = fastify();
 		registerErrorHandler(app, logger);
 		app.addHook('onResponse', metrics.countResponse);
-		await app.register(metrics.routes);
+		await app.register(answerOtherMethods(metrics.routes));
 	};
 	const read = async (): Promise<string[]> => {
 		const response = await app.inject('/metrics');

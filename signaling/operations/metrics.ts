@@ -7,7 +7,7 @@ import type { Clock } from '../../core/lifecycle/clock.ts';
 import { errorMessage, SpillwayError } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { ENCODER_STATES, type EncoderState } from '../../core/protocol/api/channel-description.ts';
-import { failureCodeOf, refuseOtherMethods } from '../platform/http/error-handler.ts';
+import { failureCodeOf } from '../platform/http/error-handler.ts';
 import type { DeliveryTier } from '../../core/protocol/tiers.ts';
 
 /** Where the figures come from; asked at each scrape. */
@@ -126,7 +126,6 @@ export class Metrics {
 				.type(this.contentType)
 				.send(await this.read());
 		});
-		refuseOtherMethods(app, '/metrics', ['GET']);
 	};
 
 	/** Ends the watch over the event loop. */

@@ -2,13 +2,13 @@
 import fastifySwagger from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance, FastifyPluginAsync, FastifySchema } from 'fastify';
+import { PUBLIC_READ } from '../../core/protocol/api/cors.ts';
 import { CONTENT_SECURITY_POLICY } from '../server/web-pages.ts';
-import { refuseOtherMethods } from '../platform/http/error-handler.ts';
 
 /** Address of the description. */
-export const OPENAPI_PATH = '/api/v1/openapi.json';
+const OPENAPI_PATH = '/api/v1/openapi.json';
 /** Address of the page. */
-export const API_DOCS_PATH = '/api/docs';
+const API_DOCS_PATH = '/api/docs';
 
 type Note = { tags: readonly string[]; summary: string; description?: string };
 
@@ -112,31 +112,34 @@ function describeRoute(schema: FastifySchema | undefined, method: string, url: s
 	return schema?.summary === undefined ? { ...schema, hide: true } : schema;
 }
 
-/** GET /api/v1/openapi.json and the page /api/docs. Register it after the routes that it describes. */
-export function createOpenApiRoutes(): FastifyPluginAsync {
-	return async (app) => {
-		app.addHook('onRequest', async (_request, reply) => {
-			reply
-				.header('content-security-policy', `${CONTENT_SECURITY_POLICY}; frame-ancestors 'none'`)
-				.header('x-content-type-options', 'nosniff')
-				.header('referrer-policy', 'same-origin');
-		});
-		// All routes are there before the first request; after that nothing changes.
-		let description: string | undefined;
-		app.get(OPENAPI_PATH, async (_request, reply) => {
-			description ??= JSON.stringify(app.swagger());
-			return reply
-				.header('access-control-allow-origin', '*')
-				.header('cache-control', 'no-cache')
-				.type('application/json; charset=utf-8')
-				.send(description);
-		});
-		refuseOtherMethods(app, OPENAPI_PATH, ['GET'], { isPublic: true });
-		await app.register(fastifySwaggerUi, {
-			routePrefix: API_DOCS_PATH,
-			staticCSP: false,
-			theme: { title: 'Spillway API' },
-			uiConfig: { docExpansion: 'list' },
-		});
-	};
+/** GET /api/v1/openapi.json. Register it after the routes that it describes. */
+export const openApiRoutes: FastifyPluginAsync = async (app) => {
+	addPageHeaders(app);
+	// All routes are there before the first request; after that nothing changes.
+	let description: string | undefined;
+	const cors = { ...PUBLIC_READ, readable: ['GET', 'HEAD'] };
+	app.get(OPENAPI_PATH, { config: { cors } }, async (_request, reply) => {
+		description ??= JSON.stringify(app.swagger());
+		return reply.header('cache-control', 'no-cache').type('application/json; charset=utf-8').send(description);
+	});
+};
+
+/** The page /api/docs. */
+export const apiDocsPage: FastifyPluginAsync = async (app) => {
+	addPageHeaders(app);
+	await app.register(fastifySwaggerUi, {
+		routePrefix: API_DOCS_PATH,
+		staticCSP: false,
+		theme: { title: 'Spillway API' },
+		uiConfig: { docExpansion: 'list' },
+	});
+};
+
+function addPageHeaders(app: FastifyInstance): void {
+	app.addHook('onRequest', async (_request, reply) => {
+		reply
+			.header('content-security-policy', `${CONTENT_SECURITY_POLICY}; frame-ancestors 'none'`)
+			.header('x-content-type-options', 'nosniff')
+			.header('referrer-policy', 'same-origin');
+	});
 }

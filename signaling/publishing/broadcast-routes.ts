@@ -1,23 +1,30 @@
 /** What streamers ask about their broadcast: where to publish, how it is doing, and its end. */
 import type { FastifyPluginAsync } from 'fastify';
-import { Type, type Static } from 'typebox';
-import { CHANNEL_STATES, legDescriptionSchema } from '../../core/protocol/api/channel-description.ts';
-import { audienceReportSchema, type AudienceReport } from '../../core/protocol/api/audience-report.ts';
-import { publishReportSchema, trackProblemSchema } from '../../core/protocol/api/publish-report.ts';
+import { Type } from 'typebox';
+import type { AudienceReport } from '../../core/protocol/api/audience-report.ts';
+import { channelParamsSchema, type ChannelParams } from '../../core/protocol/api/channel-description.ts';
+import { channelHealthSchema, type ChannelHealth } from '../../core/protocol/api/channel-health.ts';
+import {
+	ingestAddressesSchema,
+	ingestAnswerSchema,
+	ingestQuestionSchema,
+	type IngestAddresses,
+	type IngestAnswer,
+	type IngestQuestion,
+} from '../../core/protocol/api/ingest-address.ts';
+import type { PublishReportDescription } from '../../core/protocol/api/publish-report.ts';
 import type { ChannelId, ChannelName } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
 import type { PublishReport } from '../../ingest/broadcast/publish-report.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
-import { refuseOtherMethods } from '../platform/http/error-handler.ts';
 import { RATE_LIMITS, registerRateLimits } from '../platform/http/rate-limits.ts';
 import { refusals, validateWithTypeBox } from '../platform/http/schema-validation.ts';
-import { channelParamsSchema, type ChannelAccess, type ChannelParams } from '../channels/channel-access.ts';
+import type { ChannelAccess } from '../channels/channel-access.ts';
 import type { ChannelControl } from '../channels/channel-control.ts';
 import { describeChannel } from '../channels/channel-description.ts';
-import { adviseEncoder, MAX_BITRATE_BPS } from './encoder-advice.ts';
+import { adviseEncoder } from './encoder-advice.ts';
 import type { PublishAuthorizer } from './publish-authorizer.ts';
-import { MAX_STREAM_KEY_LENGTH } from './stream-key.ts';
 
 /** What the routes need. */
 export type BroadcastRoutesDependencies = {
@@ -33,76 +40,6 @@ export type BroadcastRoutesDependencies = {
 	/** Public addresses; known once the server listens. */
 	endpoints: () => { httpUrl: string; rtmpUrl: string };
 };
-
-const nullable = <Schema extends Parameters<typeof Type.Union>[0][number]>(schema: Schema) =>
-	Type.Union([schema, Type.Null()]);
-
-const healthSchema = Type.Object({
-	state: Type.Enum([...CHANNEL_STATES]),
-	startedAt: nullable(Type.String({ format: 'date-time' })),
-	publisher: nullable(
-		Type.Object({
-			protocol: Type.Enum(['whip', 'rtmp']),
-			encoderName: nullable(Type.String()),
-			remoteAddress: Type.String(),
-		}),
-	),
-	health: nullable(
-		Type.Object({
-			videoBitrateBps: Type.Number(),
-			audioBitrateBps: Type.Number(),
-			frameRate: Type.Number(),
-			gopDurationMs: Type.Union([Type.Number(), Type.Null()], { description: 'Of the last whole GOP.' }),
-			hasBFrames: Type.Boolean(),
-			videoUnitCount: Type.Integer(),
-			audioUnitCount: Type.Integer(),
-			gapCount: Type.Integer({
-				description: 'How often in the last minute no picture came for much longer than usual.',
-			}),
-			longestGapMs: Type.Number(),
-		}),
-	),
-	problems: Type.Array(trackProblemSchema, {
-		description: 'What is left out of the stream at this moment or should be changed, and the setting for it.',
-	}),
-	lastPublisher: Type.Union([publishReportSchema, Type.Null()], {
-		description: 'How the last publisher ended. Null: none has, since the server started.',
-	}),
-	legs: Type.Array(legDescriptionSchema),
-	audience: audienceReportSchema,
-	viewerCount: nullable(Type.Integer()),
-	refusal: nullable(
-		Type.Object(
-			{
-				at: Type.String({ format: 'date-time' }),
-				code: Type.String({ description: 'A row of the table of errors.' }),
-				message: Type.String({ description: 'What the encoder was told; a sentence.' }),
-			},
-			{ description: 'Why an encoder of this channel was turned away last, within ten minutes.' },
-		),
-	),
-});
-
-const ingestBodySchema = Type.Object(
-	{
-		stream_key: Type.String({ minLength: 1, maxLength: MAX_STREAM_KEY_LENGTH }),
-		codec: Type.Optional(Type.String({ maxLength: 40, description: 'What the encoder will send, such as "h264".' })),
-		bitrate: Type.Optional(Type.Number({ minimum: 1, maximum: MAX_BITRATE_BPS, description: 'Bits per second.' })),
-	},
-	{ additionalProperties: false },
-);
-const ingestAddressesSchema = Type.Object({
-	whip_url: Type.String({ description: 'Send the stream key as bearer token.' }),
-	rtmp_url: Type.String({ description: "The encoder's server field; the stream key goes into its own." }),
-});
-const ingestAnswerSchema = Type.Object({
-	channel_id: Type.String(),
-	channel_name: Type.String(),
-	...ingestAddressesSchema.properties,
-	watch_url: Type.String(),
-	is_codec_accepted: Type.Boolean(),
-	advice: Type.Array(Type.String(), { description: 'Settings that would spare work, in sentences.' }),
-});
 
 /** /api/v1/channels/{channel}/health, …/end, and /api/v1/streams/ingest. */
 export function createBroadcastRoutes(dependencies: BroadcastRoutesDependencies): FastifyPluginAsync {
@@ -123,10 +60,10 @@ export function createBroadcastRoutes(dependencies: BroadcastRoutesDependencies)
 					tags: ['broadcasts'],
 					summary: 'How the broadcast is doing',
 					params: channelParamsSchema,
-					response: { 200: healthSchema, ...refusals(401, 403, 404, 503) },
+					response: { 200: channelHealthSchema, ...refusals(401, 403, 404, 503) },
 				},
 			},
-			async (request): Promise<Static<typeof healthSchema>> => {
+			async (request): Promise<ChannelHealth> => {
 				const { channel } = await access.require(request, 'see its health');
 				return describeHealth(dependencies, channel);
 			},
@@ -151,7 +88,7 @@ export function createBroadcastRoutes(dependencies: BroadcastRoutesDependencies)
 				return reply.code(204).send();
 			},
 		);
-		const addresses = (): Static<typeof ingestAddressesSchema> => {
+		const addresses = (): IngestAddresses => {
 			const { httpUrl, rtmpUrl } = dependencies.endpoints();
 			return { whip_url: `${httpUrl}/whip`, rtmp_url: rtmpUrl };
 		};
@@ -166,18 +103,18 @@ export function createBroadcastRoutes(dependencies: BroadcastRoutesDependencies)
 			},
 			addresses,
 		);
-		app.post<{ Body: Static<typeof ingestBodySchema> }>(
+		app.post<{ Body: IngestQuestion }>(
 			'/api/v1/streams/ingest',
 			{
 				config: { rateLimit: RATE_LIMITS.change },
 				schema: {
 					tags: ['broadcasts'],
 					summary: 'Where to publish with a stream key',
-					body: ingestBodySchema,
+					body: ingestQuestionSchema,
 					response: { 200: ingestAnswerSchema, ...refusals(400, 401, 429, 503) },
 				},
 			},
-			async (request): Promise<Static<typeof ingestAnswerSchema>> => {
+			async (request): Promise<IngestAnswer> => {
 				const { stream_key: streamKey, codec, bitrate } = request.body;
 				const { channelId, channelName } = await dependencies.authorizer.authorize(streamKey, request.ip);
 				const { httpUrl } = dependencies.endpoints();
@@ -192,16 +129,13 @@ export function createBroadcastRoutes(dependencies: BroadcastRoutesDependencies)
 				};
 			},
 		);
-		refuseOtherMethods(app, '/api/v1/channels/:channel/health', ['GET']);
-		refuseOtherMethods(app, '/api/v1/channels/:channel/end', ['POST']);
-		refuseOtherMethods(app, '/api/v1/streams/ingest', ['GET', 'POST']);
 	};
 }
 
 function describeHealth(
 	{ registry, viewerCount, audience }: BroadcastRoutesDependencies,
 	channel: Parameters<typeof describeChannel>[0],
-): Static<typeof healthSchema> {
+): ChannelHealth {
 	const broadcast = registry.find(channel.name);
 	const { state, startedAt, legs } = describeChannel(channel, broadcast);
 	const publisher = state === 'offline' ? undefined : broadcast?.publisher;
@@ -231,7 +165,7 @@ function describeHealth(
 	};
 }
 
-function describeReport(report: PublishReport | undefined): Static<typeof publishReportSchema> | null {
+function describeReport(report: PublishReport | undefined): PublishReportDescription | null {
 	if (report === undefined) {
 		return null;
 	}

@@ -1,7 +1,5 @@
 /** What to tell streamers about the codec and bitrate that they are going to send. Pure. */
 
-/** No encoder of today sends more. */
-export const MAX_BITRATE_BPS = 1e9;
 /** Above it many viewers' connections fail, and one WebRTC viewer costs what four at 1080p would. */
 const HIGH_BITRATE_BPS = 12_000_000;
 /** Below it a picture of 720p and more falls apart. */

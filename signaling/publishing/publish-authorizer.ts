@@ -9,7 +9,8 @@ import type { BroadcastOwner } from '../../ingest/media-plan/work-budget.ts';
 import type { KnownNetworks } from '../platform/database/known-networks.ts';
 import type { StreamKeyOwner } from '../channels/channel-store.ts';
 import { assertMayPublish, type WhoMayPublish } from './publish-policy.ts';
-import { hashStreamKey, MAX_STREAM_KEY_LENGTH } from './stream-key.ts';
+import { MAX_STREAM_KEY_LENGTH } from '../../core/protocol/api/stream-key.ts';
+import { hashStreamKey } from './stream-key.ts';
 
 /** An answer this young is used again without asking: a reconnecting encoder costs no query. A revoked key may live as long. */
 const FRESH_MS = 5000;

@@ -1,13 +1,24 @@
 /** The stream keys of a channel: several, named, each shown once, rotated, revoked. */
 import type { FastifyPluginAsync } from 'fastify';
-import { Type, type Static } from 'typebox';
+import { Type } from 'typebox';
 import { SpillwayError } from '../../core/errors/errors.ts';
+import { channelParamsSchema, type ChannelParams } from '../../core/protocol/api/channel-description.ts';
+import {
+	newStreamKeySchema,
+	streamKeyCreationSchema,
+	streamKeyListSchema,
+	streamKeyParamsSchema,
+	type NewStreamKey,
+	type StreamKeyCreation,
+	type StreamKeyDescription,
+	type StreamKeyList,
+	type StreamKeyParams,
+} from '../../core/protocol/api/stream-key.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
-import { refuseOtherMethods } from '../platform/http/error-handler.ts';
 import { RATE_LIMITS, registerRateLimits } from '../platform/http/rate-limits.ts';
 import { refusals, validateWithTypeBox } from '../platform/http/schema-validation.ts';
-import { channelParamsSchema, isId, type ChannelAccess, type ChannelParams } from '../channels/channel-access.ts';
+import { isId, type ChannelAccess } from '../channels/channel-access.ts';
 import type { ChannelControl } from '../channels/channel-control.ts';
 import type { ChannelStore, StreamKeyRecord } from '../channels/channel-store.ts';
 import { MAX_KEY_NAME_LENGTH, normalizeText } from '../channels/channel-text.ts';
@@ -23,28 +34,6 @@ export type StreamKeyRoutesDependencies = {
 	access: ChannelAccess;
 	control: ChannelControl;
 };
-
-const keyParamsSchema = Type.Object({ ...channelParamsSchema.properties, key: Type.String({ maxLength: 64 }) });
-type KeyParams = ChannelParams & { key: string };
-const nameBodySchema = Type.Object({ name: Type.String({ maxLength: 400 }) }, { additionalProperties: false });
-const keySchema = Type.Object({
-	id: Type.String(),
-	name: Type.String(),
-	prefix: Type.String({ description: 'First characters, by which it is recognised; empty for short keys.' }),
-	createdAt: Type.String({ format: 'date-time' }),
-	lastUsedAt: Type.Union([Type.String({ format: 'date-time' }), Type.Null()], {
-		description: 'About when a publisher last came with it, to the hour; null: never yet.',
-	}),
-	newNetworkAt: Type.Union([Type.String({ format: 'date-time' }), Type.Null()], {
-		description:
-			'When it was first used from the newest of the networks it was used from; null while there is one only. If nobody of yours did, rotate the key.',
-	}),
-});
-const newKeySchema = Type.Object({
-	id: Type.String(),
-	name: Type.String(),
-	streamKey: Type.String({ description: 'The secret. It is told this once and never again.' }),
-});
 
 /** /api/v1/channels/{channel}/stream-keys and what is below. */
 export function createStreamKeyRoutes(dependencies: StreamKeyRoutesDependencies): FastifyPluginAsync {
@@ -67,15 +56,15 @@ export function createStreamKeyRoutes(dependencies: StreamKeyRoutesDependencies)
 					tags,
 					summary: 'Valid stream keys, without their secrets',
 					params: channelParamsSchema,
-					response: { 200: Type.Object({ streamKeys: Type.Array(keySchema) }), ...refusals(401, 403, 404, 429, 503) },
+					response: { 200: streamKeyListSchema, ...refusals(401, 403, 404, 429, 503) },
 				},
 			},
-			async (request): Promise<{ streamKeys: Static<typeof keySchema>[] }> => {
+			async (request): Promise<StreamKeyList> => {
 				const { channel } = await access.require(request, 'manage its stream keys');
 				return { streamKeys: validKeys(await channels.listStreamKeys(channel.id)).map(describeKey) };
 			},
 		);
-		app.post<{ Params: ChannelParams; Body: Static<typeof nameBodySchema> }>(
+		app.post<{ Params: ChannelParams; Body: StreamKeyCreation }>(
 			path,
 			{
 				...common,
@@ -83,8 +72,8 @@ export function createStreamKeyRoutes(dependencies: StreamKeyRoutesDependencies)
 					tags,
 					summary: 'Make a stream key',
 					params: channelParamsSchema,
-					body: nameBodySchema,
-					response: { 201: newKeySchema, ...refusals(400, 401, 403, 404, 409, 429, 503) },
+					body: streamKeyCreationSchema,
+					response: { 201: newStreamKeySchema, ...refusals(400, 401, 403, 404, 409, 429, 503) },
 				},
 			},
 			async (request, reply) => {
@@ -101,7 +90,7 @@ export function createStreamKeyRoutes(dependencies: StreamKeyRoutesDependencies)
 				return reply.code(201).send({ id, name, streamKey });
 			},
 		);
-		app.post<{ Params: KeyParams }>(
+		app.post<{ Params: StreamKeyParams }>(
 			`${path}/:key/rotate`,
 			{
 				...common,
@@ -109,11 +98,11 @@ export function createStreamKeyRoutes(dependencies: StreamKeyRoutesDependencies)
 					tags,
 					summary: 'Replace a stream key',
 					description: 'The old key, and the session on it, end at once.',
-					params: keyParamsSchema,
-					response: { 200: newKeySchema, ...refusals(401, 403, 404, 429, 503) },
+					params: streamKeyParamsSchema,
+					response: { 200: newStreamKeySchema, ...refusals(401, 403, 404, 429, 503) },
 				},
 			},
-			async (request): Promise<Static<typeof newKeySchema>> => {
+			async (request): Promise<NewStreamKey> => {
 				const { channel, user } = await access.require(request, 'manage its stream keys');
 				const { key } = request.params;
 				const made = isId(key) ? await channels.replaceStreamKey(channel.id, key) : undefined;
@@ -128,7 +117,7 @@ export function createStreamKeyRoutes(dependencies: StreamKeyRoutesDependencies)
 				return { id: made.id, name: made.name, streamKey: made.streamKey };
 			},
 		);
-		app.delete<{ Params: KeyParams }>(
+		app.delete<{ Params: StreamKeyParams }>(
 			`${path}/:key`,
 			{
 				...common,
@@ -136,7 +125,7 @@ export function createStreamKeyRoutes(dependencies: StreamKeyRoutesDependencies)
 					tags,
 					summary: 'Revoke a stream key',
 					description: 'The session on it ends at once.',
-					params: keyParamsSchema,
+					params: streamKeyParamsSchema,
 					response: { 204: Type.Null(), ...refusals(401, 403, 404, 429, 503) },
 				},
 			},
@@ -152,9 +141,6 @@ export function createStreamKeyRoutes(dependencies: StreamKeyRoutesDependencies)
 				return reply.code(204).send();
 			},
 		);
-		refuseOtherMethods(app, path, ['GET', 'POST']);
-		refuseOtherMethods(app, `${path}/:key/rotate`, ['POST']);
-		refuseOtherMethods(app, `${path}/:key`, ['DELETE']);
 	};
 }
 
@@ -162,7 +148,7 @@ function validKeys(keys: readonly StreamKeyRecord[]): StreamKeyRecord[] {
 	return keys.filter(({ revokedAt }) => revokedAt === undefined);
 }
 
-function describeKey({ id, name, prefix, ...times }: StreamKeyRecord): Static<typeof keySchema> {
+function describeKey({ id, name, prefix, ...times }: StreamKeyRecord): StreamKeyDescription {
 	return {
 		id,
 		name,

@@ -8,8 +8,6 @@ const KEY_PREFIX = 'live';
 const SHOWN_LENGTH = 9;
 /** Keys shorter than this (chosen by hand) show nothing, because little would be left to guess. */
 const MIN_LENGTH_TO_SHOW = 24;
-/** Longer ones are nobody's key, and not worth hashing. */
-export const MAX_STREAM_KEY_LENGTH = 256;
 
 /** A new key of 160 random bits. */
 export function createStreamKey(): StreamKey {

@@ -1,12 +1,13 @@
 /** The API without media: real database, real routes, a registry that only remembers; asked by inject(). For tests. */
-import fastify, { type FastifyInstance, type LightMyRequestResponse } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyPluginAsync, type LightMyRequestResponse } from 'fastify';
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import type { ChannelName } from '../../core/ids.ts';
+import { answerOtherMethods } from '../../core/protocol/api/address-methods.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
 import { createAccounts, type Accounts } from '../accounts/create-accounts.ts';
-import type { UserRole } from '../accounts/user.ts';
+import type { UserRole } from '../../core/protocol/api/account.ts';
 import { InProcessBus } from '../platform/bus/in-process-bus.ts';
 import type { MessageBus } from '../platform/bus/message-bus.ts';
 import { ChannelStore } from '../channels/channel-store.ts';
@@ -16,7 +17,7 @@ import type { Database } from '../platform/database/database.ts';
 import { KnownNetworks } from '../platform/database/known-networks.ts';
 import { createChat, type Chat } from '../chat/create-chat.ts';
 import { registerErrorHandler } from '../platform/http/error-handler.ts';
-import { createOpenApiRoutes, registerOpenApi } from '../operations/openapi.ts';
+import { openApiRoutes, registerOpenApi } from '../operations/openapi.ts';
 import { requestLimits } from '../platform/http/request-limits.ts';
 import { SocketAdmission } from '../platform/sockets/socket-admission.ts';
 
@@ -211,9 +212,12 @@ export class ApiBench {
 		const app = fastify({ ...requestLimits(() => clock.nowMs()) });
 		registerErrorHandler(app, logger);
 		await registerOpenApi(app, '0.0.0');
-		await app.register(accounts.routes);
-		await app.register(api.routes);
-		await app.register(createOpenApiRoutes());
+		const routes: FastifyPluginAsync = async (scope) => {
+			await scope.register(accounts.routes);
+			await scope.register(api.routes);
+			await scope.register(openApiRoutes);
+		};
+		await app.register(answerOtherMethods(routes));
 		await app.ready();
 		return new ApiBench({ app, clock, logger, accounts, api, chat, channels, authorizer, fakeRegistry, viewerCounts });
 	}

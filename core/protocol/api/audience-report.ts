@@ -1,12 +1,10 @@
 /** Who watches a channel, and how: what the dashboard shows its owner. */
 import { Type, type Static } from 'typebox';
 import { DELIVERY_TIERS, TIER_REASONS } from '../tiers.ts';
+import { nullable } from './nullable.ts';
 
-const latency = Type.Union(
-	[
-		Type.Object({ p50: Type.Number(), p95: Type.Number() }, { description: 'Milliseconds, glass to glass.' }),
-		Type.Null(),
-	],
+const latency = nullable(
+	Type.Object({ p50: Type.Number(), p95: Type.Number() }, { description: 'Milliseconds, glass to glass.' }),
 	{ description: 'Of the viewers that told within the last 15 s; null when none did.' },
 );
 const tierAudience = Type.Object({
@@ -29,5 +27,4 @@ export const audienceReportSchema = Type.Object({
 	),
 	waitingCount: Type.Integer({ minimum: 0, description: 'Viewers in the waiting list for WebRTC.' }),
 });
-/** See {@link audienceReportSchema}. */
 export type AudienceReport = Static<typeof audienceReportSchema>;

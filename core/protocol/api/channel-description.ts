@@ -1,18 +1,17 @@
-/** What the API tells about a channel, and the server's time: the schemas that server, player and load tester share. */
+/** `/api/v1/channels/{channel}`: what is told about a channel, and what its owner may change. */
 import { Type, type Static } from 'typebox';
 import { DELIVERY_TIERS } from '../tiers.ts';
+import { nullable } from './nullable.ts';
 
 /**
  * `offline`: no broadcast. `starting`: a publisher is connected, nothing can be played yet. `live`: playing.
  * `interrupted`: the publisher was lost and may still return within the grace window; viewers stay.
  */
 export const CHANNEL_STATES = ['offline', 'starting', 'live', 'interrupted'] as const;
-/** One of {@link CHANNEL_STATES}. */
 export type ChannelState = (typeof CHANNEL_STATES)[number];
 
 /** How the encoder of a leg is doing. */
 export const ENCODER_STATES = ['running', 'restarting', 'failing'] as const;
-/** One of {@link ENCODER_STATES}. */
 export type EncoderState = (typeof ENCODER_STATES)[number];
 
 /** How one track reaches one tier, and why, in words for the streamer. */
@@ -31,7 +30,6 @@ export const legDescriptionSchema = Type.Object({
 		}),
 	),
 });
-/** See {@link legDescriptionSchema}. */
 export type LegDescription = Static<typeof legDescriptionSchema>;
 
 /** The picture as the publisher sends it. */
@@ -41,7 +39,6 @@ export const videoDescriptionSchema = Type.Object({
 	heightPixels: Type.Integer({ minimum: 1 }),
 	frameRate: Type.Number({ minimum: 0, description: 'Frames per second, measured.' }),
 });
-/** See {@link videoDescriptionSchema}. */
 export type VideoDescription = Static<typeof videoDescriptionSchema>;
 
 /** Who may be in the WebRTC tier: whoever fits; nobody else, with a waiting list; nobody at all. */
@@ -51,13 +48,12 @@ export const CHANNEL_POLICY_MODES = ['automatic', 'interactive-only', 'mass-only
 export const channelPolicySchema = Type.Object(
 	{
 		mode: Type.Enum([...CHANNEL_POLICY_MODES]),
-		interactiveSeats: Type.Union([Type.Integer({ minimum: 0, maximum: 100_000 }), Type.Null()], {
+		interactiveSeats: nullable(Type.Integer({ minimum: 0, maximum: 100_000 }), {
 			description: 'Most viewers in the WebRTC tier at once; null: as many as the server takes.',
 		}),
 	},
 	{ additionalProperties: false },
 );
-/** See {@link channelPolicySchema}. */
 export type ChannelPolicy = Static<typeof channelPolicySchema>;
 /** Of a channel whose owner has said nothing. */
 export const DEFAULT_CHANNEL_POLICY: ChannelPolicy = { mode: 'automatic', interactiveSeats: null };
@@ -67,30 +63,60 @@ export const channelDescriptionSchema = Type.Object({
 	id: Type.String(),
 	name: Type.String({ description: 'Part of the addresses; lower case.' }),
 	title: Type.String(),
-	category: Type.Union([Type.String(), Type.Null()]),
-	ownerName: Type.Union([Type.String(), Type.Null()], { description: 'Null: the channel belongs to nobody.' }),
+	category: nullable(Type.String()),
+	ownerName: nullable(Type.String(), { description: 'Null: the channel belongs to nobody.' }),
 	policy: channelPolicySchema,
 	state: Type.Enum([...CHANNEL_STATES]),
-	startedAt: Type.Union([Type.String({ format: 'date-time' }), Type.Null()], {
+	startedAt: nullable(Type.String({ format: 'date-time' }), {
 		description: 'When the running broadcast began; null while offline.',
 	}),
-	viewerCount: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()], { description: 'Null: not counted.' }),
-	video: Type.Union([videoDescriptionSchema, Type.Null()], { description: 'Null: unknown yet, or sound only.' }),
+	viewerCount: nullable(Type.Integer({ minimum: 0 }), { description: 'Null: not counted.' }),
+	video: nullable(videoDescriptionSchema, { description: 'Null: unknown yet, or sound only.' }),
 	legs: Type.Array(legDescriptionSchema, { maxItems: 64 }),
 	whepUrl: Type.String({ description: 'Absolute path, `/whep/{name}`.' }),
 	hlsUrl: Type.String({ description: 'Absolute path, `/hls/{name}/index.m3u8`.' }),
 });
-/** See {@link channelDescriptionSchema}. */
 export type ChannelDescription = Static<typeof channelDescriptionSchema>;
 
-/** Answer of `GET /api/v1/channels`. */
-export const channelListSchema = Type.Object({ channels: Type.Array(channelDescriptionSchema) });
-/** See {@link channelListSchema}. */
-export type ChannelList = Static<typeof channelListSchema>;
-
-/** Answer of `GET /api/v1/time`: the server's clock, for estimating the offset to it as NTP does. */
-export const serverTimeSchema = Type.Object({
-	nowMs: Type.Number({ description: 'Epoch milliseconds on the server, fractional.' }),
+/** Parameters of every route of one channel. */
+export const channelParamsSchema = Type.Object({
+	channel: Type.String({ description: 'Id of the channel, or its name.', maxLength: 64 }),
 });
-/** See {@link serverTimeSchema}. */
-export type ServerTime = Static<typeof serverTimeSchema>;
+export type ChannelParams = Static<typeof channelParamsSchema>;
+
+/** A channel with what only its owner is told. */
+export const ownChannelSchema = Type.Object({
+	...channelDescriptionSchema.properties,
+	graceWindowSeconds: Type.Optional(
+		Type.Integer({ description: 'How long a broadcast waits for its lost publisher. For the owner only.' }),
+	),
+});
+export type OwnChannelDescription = Static<typeof ownChannelSchema>;
+
+// Lengths are those of raw text: what counts is its length after trimming and composing, which the server checks.
+const textSchema = Type.String({ maxLength: 1000 });
+
+/** Body of `POST /api/v1/channels`. */
+export const channelCreationSchema = Type.Object(
+	{
+		name: Type.String({ maxLength: 64 }),
+		title: Type.Optional(textSchema),
+		category: Type.Optional(nullable(textSchema)),
+	},
+	{ additionalProperties: false },
+);
+export type ChannelCreation = Static<typeof channelCreationSchema>;
+
+/** Body of `PATCH /api/v1/channels/{channel}`. Absent fields stay. */
+export const channelChangeSchema = Type.Object(
+	{
+		title: Type.Optional(textSchema),
+		category: Type.Optional(nullable(textSchema)),
+		policy: Type.Optional(channelPolicySchema),
+		graceWindowSeconds: Type.Optional(
+			nullable(Type.Integer({ minimum: 0, maximum: 1800 }), { description: "Null: the server's default." }),
+		),
+	},
+	{ additionalProperties: false, minProperties: 1 },
+);
+export type ChannelChange = Static<typeof channelChangeSchema>;

@@ -1,7 +1,7 @@
 /** Preflights: every header that a player may name is allowed, nothing else gets into the answer. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { preflightHeaders } from './cors.ts';
+import { preflightHeaders, PUBLIC_READ } from './cors.ts';
 
 const token = fc.string({
 	unit: fc.constantFrom(..."abcXYZ019!#$%&'*+-.^_`|~"),
@@ -13,14 +13,14 @@ describe('preflightHeaders', () => {
 	it.each(['authorization', 'cmcd-object,cmcd-request,cmcd-session,cmcd-status', 'Cache-Control, Pragma', 'x-a,x-b'])(
 		'allows %s',
 		(headers) => {
-			expect(preflightHeaders(headers)['access-control-allow-headers']).toBe(headers);
+			expect(preflightHeaders(PUBLIC_READ, headers)['access-control-allow-headers']).toBe(headers);
 		},
 	);
 
 	it('allows any list of header names, without credentials', () => {
 		fc.assert(
 			fc.property(fc.array(token, { minLength: 1, maxLength: 20 }), (names) => {
-				const headers = preflightHeaders(names.join(', '));
+				const headers = preflightHeaders(PUBLIC_READ, names.join(', '));
 				expect(headers['access-control-allow-headers']).toBe(names.join(', '));
 				expect(headers['access-control-allow-origin']).toBe('*');
 				expect(headers).not.toHaveProperty('access-control-allow-credentials');
@@ -30,7 +30,7 @@ describe('preflightHeaders', () => {
 
 	it('says nothing back that is no list of names', () => {
 		for (const headers of [undefined, '', 'a\r\nset-cookie: b', 'a:b', 'é', 'x'.repeat(3000)]) {
-			expect(preflightHeaders(headers)['access-control-allow-headers']).toBe('Range, Content-Type');
+			expect(preflightHeaders(PUBLIC_READ, headers)['access-control-allow-headers']).toBe('Range, Content-Type');
 		}
 	});
 });

@@ -1,5 +1,6 @@
 /** What a streamer is told about what was left out of their stream, and how it ended: schemas for server and dashboard. */
 import { Type, type Static } from 'typebox';
+import { nullable } from './nullable.ts';
 
 /** Something of the stream that is left out or should be changed. */
 export const trackProblemSchema = Type.Object({
@@ -8,19 +9,17 @@ export const trackProblemSchema = Type.Object({
 	message: Type.String({ description: 'What is wrong, and what becomes of it.' }),
 	advice: Type.Optional(Type.String({ description: 'What to change in the encoder.' })),
 });
-/** See {@link trackProblemSchema}. */
 export type TrackProblemDescription = Static<typeof trackProblemSchema>;
 
 /** How a publisher ended. */
 export const publishReportSchema = Type.Object({
 	at: Type.String({ format: 'date-time' }),
 	protocol: Type.Enum(['whip', 'rtmp']),
-	encoderName: Type.Union([Type.String(), Type.Null()]),
+	encoderName: nullable(Type.String()),
 	remoteAddress: Type.String(),
 	code: Type.String({ description: 'Stable name of the reason, such as "connection-lost".' }),
 	message: Type.String(),
 	advice: Type.Optional(Type.String({ description: 'What to do about it.' })),
 	problems: Type.Array(trackProblemSchema, { description: 'Of its stream, as they stood at its end.' }),
 });
-/** See {@link publishReportSchema}. */
 export type PublishReportDescription = Static<typeof publishReportSchema>;

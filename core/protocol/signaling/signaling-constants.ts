@@ -28,6 +28,3 @@ export type SignalingCloseReason = keyof typeof SIGNALING_CLOSE_CODES;
 
 /** Names in chat of those without an account begin so; no account's does. */
 export const GUEST_NAME_PREFIX = 'guest-';
-
-/** Paused and banned people that a channel's moderators are told of, newest first. */
-export const MAX_LISTED_RESTRICTIONS = 200;

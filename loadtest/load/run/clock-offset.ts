@@ -1,5 +1,6 @@
 /** How far the server's clock is ahead of this machine's, asked of its API as NTP does. */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
+import type { ServerTime } from '../../../core/protocol/api/server-time.ts';
 
 const ATTEMPTS = 8;
 const DEADLINE_MS = 3000;
@@ -14,7 +15,7 @@ export async function measureClockOffset(clock: Clock, httpUrl: string): Promise
 		try {
 			const sentMs = clock.nowMs();
 			const response = await fetch(new URL('/api/v1/time', httpUrl), { signal: AbortSignal.timeout(DEADLINE_MS) });
-			const { nowMs } = (await response.json()) as { nowMs?: unknown };
+			const { nowMs }: Partial<Record<keyof ServerTime, unknown>> = await response.json();
 			const receivedMs = clock.nowMs();
 			if (typeof nowMs !== 'number') {
 				return undefined;

@@ -1,5 +1,6 @@
 /** A streamer with an account and a channel of their own, who arrives while others attack: how long until they are on air. */
 import { sleep, systemClock } from '../../../core/lifecycle/clock.ts';
+import type { NewStreamKey } from '../../../core/protocol/api/stream-key.ts';
 import { BenchPicture } from '../../publishers/bench-picture.ts';
 import { EncoderProcess } from '../../publishers/encoder-process.ts';
 import { rtmpArguments } from '../../publishers/rtmp-publisher.ts';
@@ -48,7 +49,7 @@ export class SecondStreamer {
 			.join('; ');
 		await post(`${api}/channels`, { name: NAME }, cookie);
 		const made = await post(`${api}/channels/${NAME}/stream-keys`, { name: 'bench' }, cookie);
-		const { streamKey } = (await made.json()) as { streamKey: string };
+		const { streamKey }: NewStreamKey = await made.json();
 		return new SecondStreamer(server, cookie, streamKey);
 	}
 

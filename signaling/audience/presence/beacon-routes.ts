@@ -1,12 +1,12 @@
 /** `POST /api/v1/presence`: counts viewers of embeds that have no socket, by signed beacons. */
 import type {} from '@fastify/swagger';
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
-import { Type, type Static } from 'typebox';
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../../core/errors/errors.ts';
+import { beaconAnswerSchema, beaconSchema, type Beacon, type BeaconAnswer } from '../../../core/protocol/api/beacon.ts';
+import type { CorsPolicy } from '../../../core/protocol/api/cors.ts';
 import { addressKey, isLoopback } from '../../../core/limits/address-key.ts';
 import { TokenBuckets, type TokenRate } from '../../../core/limits/token-bucket.ts';
-import { refuseOtherMethods } from '../../platform/http/error-handler.ts';
 
 /** Address of the beacons. */
 export const PRESENCE_PATH = '/api/v1/presence';
@@ -17,24 +17,15 @@ const NEWCOMER_RATE: TokenRate = { perSecond: 1, burst: 60 };
 /** Address groups that are remembered for it. */
 const MAX_ADDRESSES = 50_000;
 
-const beaconSchema = Type.Object(
-	{
-		channel: Type.String({ maxLength: 64, description: 'Name of the channel.' }),
-		token: Type.Optional(
-			Type.String({ maxLength: 200, description: 'From the answer before; a socket’s resume token will do as well.' }),
-		),
-		isLeaving: Type.Optional(Type.Boolean({ description: 'The last one: counts the viewer out at once.' })),
-	},
-	{ additionalProperties: false },
-);
-const answerSchema = Type.Object({
-	token: Type.String({ description: 'Send it with the next beacon.' }),
-	nextBeaconMs: Type.Integer({
-		description:
-			'Send it after this time: at once with the first token, which counts nobody yet. 12 s without one, and the viewer is gone.',
-	}),
-	viewerCount: Type.Integer({ minimum: 0 }),
-});
+/** No cookies are read here, so pages of any origin may count their viewers. */
+const CORS: CorsPolicy = {
+	readable: 'all',
+	methods: 'POST, OPTIONS',
+	requestHeaders: 'Content-Type',
+	isHeaderListFixed: true,
+	maxAgeSeconds: 86_400,
+	preflightStatus: 204,
+};
 
 /** The rooms, as beacons see them. */
 export type BeaconRooms = {
@@ -51,13 +42,12 @@ export function createBeaconRoutes(rooms: BeaconRooms, clock: Clock): FastifyPlu
 		// navigator.sendBeacon() sends text: anything else would need a preflight that a closing page does not wait for.
 		app.addContentTypeParser('text/plain', { parseAs: 'string' }, app.getDefaultJsonParser('error', 'error'));
 		app.addHook('onRequest', async (_request, reply) => {
-			// No cookies are read here, so pages of any origin may count their viewers.
-			reply.header('access-control-allow-origin', '*').header('cache-control', 'no-store');
+			reply.header('cache-control', 'no-store');
 		});
-		app.post<{ Body: Static<typeof beaconSchema> }>(
+		app.post<{ Body: Beacon }>(
 			PRESENCE_PATH,
-			{ schema: { body: beaconSchema, response: { 200: answerSchema } } },
-			async (request): Promise<Static<typeof answerSchema>> => {
+			{ config: { cors: CORS }, schema: { body: beaconSchema, response: { 200: beaconAnswerSchema } } },
+			async (request): Promise<BeaconAnswer> => {
 				const { channel, token, isLeaving } = request.body;
 				const room = await rooms.room(channel);
 				if (isLeaving === true) {
@@ -75,15 +65,6 @@ export function createBeaconRoutes(rooms: BeaconRooms, clock: Clock): FastifyPlu
 				};
 			},
 		);
-		app.options(PRESENCE_PATH, { schema: { hide: true } }, async (_request, reply) =>
-			reply
-				.header('access-control-allow-methods', 'POST, OPTIONS')
-				.header('access-control-allow-headers', 'Content-Type')
-				.header('access-control-max-age', '86400')
-				.code(204)
-				.send(),
-		);
-		refuseOtherMethods(app, PRESENCE_PATH, ['POST', 'OPTIONS']);
 	};
 }
 

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import WebSocket, { type ClientOptions } from 'ws';
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import type { Logger } from '../../../core/logger.ts';
+import { answerOtherMethods } from '../../../core/protocol/api/address-methods.ts';
 import type { ClientMessage, ServerMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
 import { SIGNALING_PATH } from '../../../core/protocol/signaling/signaling-constants.ts';
 import type { MessageBus } from '../../platform/bus/message-bus.ts';
@@ -75,7 +76,7 @@ export async function startSignalingServer(options: SignalingServerOptions): Pro
 		}),
 		allowedOrigins: options.allowedOrigins ?? [],
 	});
-	await app.register(signaling.routes);
+	await app.register(answerOtherMethods(signaling.routes));
 	await app.listen({ host: '127.0.0.1', port: 0 });
 	const close = async (): Promise<void> => {
 		await signaling.close();

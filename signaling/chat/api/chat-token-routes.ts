@@ -1,27 +1,22 @@
 /** `/api/v1/chat-tokens`: long-lived tokens by which a user's bots and chat programs sign in over IRC. They open nothing else. */
 import type { FastifyPluginAsync } from 'fastify';
-import { Type, type Static } from 'typebox';
+import { Type } from 'typebox';
 import { SpillwayError } from '../../../core/errors/errors.ts';
+import {
+	chatTokenCreationSchema,
+	chatTokenListSchema,
+	chatTokenParamsSchema,
+	newChatTokenSchema,
+	type ChatTokenCreation,
+	type ChatTokenList,
+	type ChatTokenParams,
+} from '../../../core/protocol/api/chat-token.ts';
 import type { Accounts } from '../../accounts/create-accounts.ts';
-import { refuseOtherMethods } from '../../platform/http/error-handler.ts';
 import { RATE_LIMITS, registerRateLimits } from '../../platform/http/rate-limits.ts';
 import { refusals, validateWithTypeBox } from '../../platform/http/schema-validation.ts';
 import type { ChatStore } from '../store/chat-store.ts';
 
 const PATH = '/api/v1/chat-tokens';
-const newTokenSchema = Type.Object(
-	{ name: Type.String({ minLength: 1, maxLength: 50, pattern: '^[^\\p{C}]+$' }) },
-	{ additionalProperties: false },
-);
-const madeTokenSchema = Type.Object({
-	id: Type.String(),
-	name: Type.String(),
-	token: Type.String({ description: 'Shown once. PASS of an IRC connection is "oauth:" and this.' }),
-});
-const tokenListSchema = Type.Object({
-	chatTokens: Type.Array(Type.Object({ id: Type.String(), name: Type.String(), createdAt: Type.String() })),
-});
-const paramsSchema = Type.Object({ token: Type.String({ maxLength: 64 }) });
 
 /** What the routes need. */
 export type ChatTokenRoutesDependencies = {
@@ -52,15 +47,19 @@ export function createChatTokenRoutes({
 			{
 				...common,
 				onRequest: authenticator.requireUser,
-				schema: { tags, summary: 'Your chat tokens', response: { 200: tokenListSchema, ...refusals(401, 429, 503) } },
+				schema: {
+					tags,
+					summary: 'Your chat tokens',
+					response: { 200: chatTokenListSchema, ...refusals(401, 429, 503) },
+				},
 			},
-			async (request): Promise<Static<typeof tokenListSchema>> => {
+			async (request): Promise<ChatTokenList> => {
 				const user = await authenticator.userOf(request);
 				const records = await store.listTokens(user.id);
 				return { chatTokens: records.map((record) => ({ ...record, createdAt: record.createdAt.toISOString() })) };
 			},
 		);
-		app.post<{ Body: Static<typeof newTokenSchema> }>(
+		app.post<{ Body: ChatTokenCreation }>(
 			PATH,
 			{
 				...common,
@@ -68,8 +67,8 @@ export function createChatTokenRoutes({
 				schema: {
 					tags,
 					summary: 'Make a chat token',
-					body: newTokenSchema,
-					response: { 201: madeTokenSchema, ...refusals(400, 401, 403, 429, 503) },
+					body: chatTokenCreationSchema,
+					response: { 201: newChatTokenSchema, ...refusals(400, 401, 403, 429, 503) },
 				},
 			},
 			async (request, reply) => {
@@ -78,7 +77,7 @@ export function createChatTokenRoutes({
 				return reply.code(201).send({ ...made, name: request.body.name });
 			},
 		);
-		app.delete<{ Params: Static<typeof paramsSchema> }>(
+		app.delete<{ Params: ChatTokenParams }>(
 			`${PATH}/:token`,
 			{
 				...common,
@@ -86,7 +85,7 @@ export function createChatTokenRoutes({
 				schema: {
 					tags,
 					summary: 'Delete a chat token, by its id',
-					params: paramsSchema,
+					params: chatTokenParamsSchema,
 					response: { 204: Type.Null(), ...refusals(401, 403, 404, 429, 503) },
 				},
 			},
@@ -99,7 +98,5 @@ export function createChatTokenRoutes({
 				return reply.code(204).send();
 			},
 		);
-		refuseOtherMethods(app, PATH, ['GET', 'POST']);
-		refuseOtherMethods(app, `${PATH}/:token`, ['DELETE']);
 	};
 }

@@ -1,26 +1,34 @@
 /** Who keeps order in a channel's chat, and by which rules. */
 import type { FastifyPluginAsync } from 'fastify';
-import { Type, type Static } from 'typebox';
+import { Type } from 'typebox';
 import { SpillwayError } from '../../../core/errors/errors.ts';
 import type { ChannelId } from '../../../core/ids.ts';
 import type { Logger } from '../../../core/logger.ts';
-import { MAX_LISTED_RESTRICTIONS } from '../../../core/protocol/signaling/signaling-constants.ts';
+import { channelParamsSchema, type ChannelParams } from '../../../core/protocol/api/channel-description.ts';
+import { chatRestrictionListSchema, type ChatRestrictionList } from '../../../core/protocol/api/chat-restriction.ts';
+import {
+	channelChatSettingsSchema,
+	chatSettingsChangeSchema,
+	type ChannelChatSettings,
+	type ChatSettingsChange,
+} from '../../../core/protocol/api/chat-settings.ts';
+import {
+	channelUserParamsSchema,
+	moderatorListSchema,
+	type ChannelUserParams,
+	type ModeratorList,
+} from '../../../core/protocol/api/moderator.ts';
 import type { Accounts } from '../../accounts/create-accounts.ts';
 import { parseUserName } from '../../accounts/user.ts';
 import type { UserRecord } from '../../accounts/user-store.ts';
 import type { RestrictedAuthor } from '../store/chat-store.ts';
-import { refuseOtherMethods } from '../../platform/http/error-handler.ts';
 import { RATE_LIMITS, registerRateLimits } from '../../platform/http/rate-limits.ts';
 import { refusals, validateWithTypeBox } from '../../platform/http/schema-validation.ts';
-import { channelParamsSchema, type ChannelAccess, type ChannelParams } from '../../channels/channel-access.ts';
+import type { ChannelAccess } from '../../channels/channel-access.ts';
 import type { ChannelControl } from '../../channels/channel-control.ts';
 import type { Channel } from '../../channels/channel-store.ts';
 import { normalizeText } from '../../channels/channel-text.ts';
-import {
-	channelChatSettingsSchema,
-	type ChannelChatSettings,
-	type ModeratorStore,
-} from '../../channels/moderator-store.ts';
+import type { ModeratorStore } from '../../channels/moderator-store.ts';
 
 /** What the routes need. */
 export type ModeratorRoutesDependencies = {
@@ -36,26 +44,6 @@ export type ModeratorRoutesDependencies = {
 	};
 };
 
-const moderatorParamsSchema = Type.Object({ ...channelParamsSchema.properties, user: Type.String({ maxLength: 64 }) });
-type ModeratorParams = ChannelParams & { user: string };
-const moderatorListSchema = Type.Object({
-	moderators: Type.Array(Type.Object({ id: Type.String(), name: Type.String() })),
-});
-const restrictionListSchema = Type.Object({
-	restrictions: Type.Array(
-		Type.Object({
-			name: Type.String({ description: 'Of the account, or of the guest.' }),
-			since: Type.String(),
-			until: Type.Union([Type.String(), Type.Null()], { description: 'Null: banned, until released.' }),
-			moderator: Type.Union([Type.String(), Type.Null()], {
-				description: 'Who did it; null when that account is gone.',
-			}),
-		}),
-		{ maxItems: MAX_LISTED_RESTRICTIONS, description: 'Newest first.' },
-	),
-});
-const settingsChangeSchema = Type.Partial(channelChatSettingsSchema, { additionalProperties: false, minProperties: 1 });
-
 /** /api/v1/channels/{channel}/moderators, …/chat-settings and …/chat-restrictions. */
 export function createModeratorRoutes(dependencies: ModeratorRoutesDependencies): FastifyPluginAsync {
 	return async (app) => {
@@ -68,11 +56,6 @@ export function createModeratorRoutes(dependencies: ModeratorRoutesDependencies)
 		await app.register(createModeratorListRoutes(dependencies));
 		await app.register(createChatSettingsRoutes(dependencies));
 		await app.register(createRestrictionRoutes(dependencies));
-		refuseOtherMethods(app, '/api/v1/channels/:channel/moderators', ['GET']);
-		refuseOtherMethods(app, '/api/v1/channels/:channel/moderators/:user', ['PUT', 'DELETE']);
-		refuseOtherMethods(app, '/api/v1/channels/:channel/chat-settings', ['GET', 'PATCH']);
-		refuseOtherMethods(app, '/api/v1/channels/:channel/chat-restrictions', ['GET']);
-		refuseOtherMethods(app, '/api/v1/channels/:channel/chat-restrictions/:user', ['DELETE']);
 	};
 }
 
@@ -105,7 +88,7 @@ function createModeratorListRoutes(dependencies: ModeratorRoutesDependencies): F
 					response: { 200: moderatorListSchema, ...refusals(401, 403, 404, 429, 503) },
 				},
 			},
-			async (request): Promise<Static<typeof moderatorListSchema>> => {
+			async (request): Promise<ModeratorList> => {
 				const { channel } = await access.require(request, 'see its moderators');
 				return { moderators: await moderators.list(channel.id) };
 			},
@@ -115,14 +98,14 @@ function createModeratorListRoutes(dependencies: ModeratorRoutesDependencies): F
 			summary: string,
 			change: (channel: Channel, moderator: UserRecord) => Promise<void>,
 		): void => {
-			app.route<{ Params: ModeratorParams }>({
+			app.route<{ Params: ChannelUserParams }>({
 				...common,
 				method,
 				url: `${path}/:user`,
 				schema: {
 					tags,
 					summary,
-					params: moderatorParamsSchema,
+					params: channelUserParamsSchema,
 					response: { 204: Type.Null(), ...refusals(400, 401, 403, 404, 409, 429, 503) },
 				},
 				handler: async (request, reply) => {
@@ -172,7 +155,7 @@ function createChatSettingsRoutes(dependencies: ModeratorRoutesDependencies): Fa
 				return moderators.readChatSettings(channel.id);
 			},
 		);
-		app.patch<{ Params: ChannelParams; Body: Static<typeof settingsChangeSchema> }>(
+		app.patch<{ Params: ChannelParams; Body: ChatSettingsChange }>(
 			path,
 			{
 				...common,
@@ -181,7 +164,7 @@ function createChatSettingsRoutes(dependencies: ModeratorRoutesDependencies): Fa
 					summary: 'Change the rules of the chat',
 					description: 'Absent fields stay.',
 					params: channelParamsSchema,
-					body: settingsChangeSchema,
+					body: chatSettingsChangeSchema,
 					response: { 200: channelChatSettingsSchema, ...refusals(400, 401, 403, 404, 429, 503) },
 				},
 			},
@@ -212,10 +195,10 @@ function createRestrictionRoutes(dependencies: ModeratorRoutesDependencies): Fas
 					tags,
 					summary: 'Who is paused or banned in the chat',
 					params: channelParamsSchema,
-					response: { 200: restrictionListSchema, ...refusals(401, 403, 404, 429, 503) },
+					response: { 200: chatRestrictionListSchema, ...refusals(401, 403, 404, 429, 503) },
 				},
 			},
-			async (request): Promise<Static<typeof restrictionListSchema>> => {
+			async (request): Promise<ChatRestrictionList> => {
 				const { channel } = await access.require(request, 'see who may not write');
 				const authors = await chat.listRestricted(channel.id);
 				return {
@@ -228,14 +211,14 @@ function createRestrictionRoutes(dependencies: ModeratorRoutesDependencies): Fas
 				};
 			},
 		);
-		app.delete<{ Params: ModeratorParams }>(
+		app.delete<{ Params: ChannelUserParams }>(
 			`${path}/:user`,
 			{
 				...common,
 				schema: {
 					tags,
 					summary: 'Let somebody write again',
-					params: moderatorParamsSchema,
+					params: channelUserParamsSchema,
 					response: { 204: Type.Null(), ...refusals(400, 401, 403, 404, 429, 503) },
 				},
 			},

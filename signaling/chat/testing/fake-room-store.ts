@@ -1,7 +1,8 @@
 /** A chat store in memory, for tests of rooms. */
 import { SpillwayError } from '../../../core/errors/errors.ts';
 import type { ChannelId } from '../../../core/ids.ts';
-import { DEFAULT_CHAT_SETTINGS, type ChannelChatSettings } from '../../channels/moderator-store.ts';
+import type { ChannelChatSettings } from '../../../core/protocol/api/chat-settings.ts';
+import { DEFAULT_CHAT_SETTINGS } from '../../channels/moderator-store.ts';
 import type { ChatUser } from '../store/chat-service.ts';
 import type { ChannelChat, Restriction, RoomStore } from '../store/chat-store.ts';
 

@@ -3,7 +3,7 @@ import fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SpillwayError } from '../../../core/errors/errors.ts';
 import { RecordingLogger } from '../../../core/testing/recording-logger.ts';
-import { createFrameworkErrorHandler, refuseOtherMethods, registerErrorHandler } from './error-handler.ts';
+import { createFrameworkErrorHandler, registerErrorHandler } from './error-handler.ts';
 import { redactUrl } from './redact-url.ts';
 import { MAX_JSON_BODY_BYTES, requestLimits } from './request-limits.ts';
 
@@ -26,8 +26,6 @@ describe('registerErrorHandler', () => {
 		server.get('/thrown-text', () => Promise.reject('just text' as unknown as Error));
 		const body = { type: 'object', required: ['bitrate'], properties: { bitrate: { type: 'integer' } } };
 		server.post('/json', { schema: { body } }, () => ({ ok: true }));
-		refuseOtherMethods(server, '/json', ['POST']);
-		refuseOtherMethods(server, '/expected', ['GET']);
 	});
 
 	afterEach(async () => {
@@ -135,44 +133,6 @@ describe('registerErrorHandler', () => {
 			status: answer.statusCode,
 			requestId: expect.stringMatching(/^[0-9a-z]{26}$/) as string,
 		});
-	});
-
-	it('answers another method with 405 and Allow, whatever the body is', async () => {
-		for (const method of ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const) {
-			const answer = await server.inject({
-				method,
-				url: '/json',
-				payload: 'x',
-				headers: { 'content-type': 'text/weird' },
-			});
-			expect([method, answer.statusCode, answer.headers.allow]).toEqual([method, 405, 'POST']);
-		}
-		const answer = await server.inject({ method: 'POST', url: '/expected' });
-		expect([answer.statusCode, answer.headers.allow]).toEqual([405, 'GET, HEAD']);
-		expect(answer.json()).toMatchObject({ code: 'METHOD_NOT_ALLOWED', detail: 'This address does not take POST.' });
-	});
-
-	it('answers a preflight for what is public, with the headers that were asked for, and allows only reading', async () => {
-		server.get('/public', () => ({ ok: true }));
-		server.post('/public', () => ({ ok: true }));
-		refuseOtherMethods(server, '/public', ['GET', 'POST'], { isPublic: true });
-		const answer = await server.inject({
-			method: 'OPTIONS',
-			url: '/public',
-			headers: {
-				origin: 'https://example.org',
-				'access-control-request-method': 'GET',
-				'access-control-request-headers': 'authorization,x-mine',
-			},
-		});
-		expect(answer.statusCode).toBe(204);
-		expect(answer.headers).toMatchObject({
-			'access-control-allow-origin': '*',
-			'access-control-allow-methods': 'GET, HEAD, OPTIONS',
-			'access-control-allow-headers': 'authorization,x-mine',
-		});
-		const refused = await server.inject({ method: 'PUT', url: '/public' });
-		expect([refused.statusCode, refused.headers.allow]).toEqual([405, 'GET, HEAD, POST, OPTIONS']);
 	});
 
 	it('gives each request an id of its own, whatever the client sends', async () => {

@@ -1,17 +1,14 @@
 /** The one place where failed HTTP requests get their answer: a problem document from a row of the error table. */
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { systemClock, type Clock } from '../../../core/lifecycle/clock.ts';
 import { SpillwayError, type ErrorCode } from '../../../core/errors/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
-import { preflightHeaders } from '../../../core/protocol/api/cors.ts';
+import { PROBLEM_CONTENT_TYPE, type Problem } from '../../../core/protocol/api/problem.ts';
 import { FailureLog } from './failure-log.ts';
-import { errorToProblem, PROBLEM_CONTENT_TYPE } from './problem.ts';
 import { redactUrl } from './redact-url.ts';
 
 /** Longest explanation of an invalid request that is sent back. */
 const MAX_DETAIL_LENGTH = 300;
-/** Methods that a known address may be tried with. */
-const ALL_METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
 /**
  * Makes the server answer every failure with a problem document: a {@link SpillwayError} by its row, what Fastify refuses
@@ -47,37 +44,6 @@ export function createFrameworkErrorHandler(
 	return (error, request, reply) => void sendProblem(reply, toSpillwayError(error, request), request, log);
 }
 
-/**
- * Registers the methods that an address does not take, so that they get 405 with `Allow` instead of 404 (RFC 9110
- * §15.5.6). Call it after the address's own routes; HEAD comes with GET. `isPublic`: pages of other sites may GET it, whatever
- * headers they send, so a preflight is answered.
- */
-export function refuseOtherMethods(
-	server: FastifyInstance,
-	url: string,
-	allowed: readonly HTTPMethods[],
-	options: { isPublic?: boolean } = {},
-): void {
-	const taken = new Set<HTTPMethods>(allowed.includes('GET') ? [...allowed, 'HEAD'] : allowed);
-	if (options.isPublic) {
-		taken.add('OPTIONS');
-		server.options(url, { schema: { hide: true } }, (request, reply) => {
-			void reply.code(204).headers(preflightHeaders(request.headers['access-control-request-headers'])).send();
-		});
-	}
-	const allow = ALL_METHODS.filter((method) => taken.has(method)).join(', ');
-	server.route({
-		method: ALL_METHODS.filter((method) => !taken.has(method)),
-		url,
-		// Before the body is read: its type and size do not matter any more.
-		onRequest: (request, reply, done) => {
-			void reply.header('allow', allow);
-			done(new SpillwayError('METHOD_NOT_ALLOWED', [request.method]));
-		},
-		handler: () => undefined,
-	});
-}
-
 async function sendProblem(
 	reply: FastifyReply,
 	error: SpillwayError,
@@ -100,6 +66,20 @@ async function sendProblem(
 	}
 	const body = JSON.stringify(errorToProblem(error, request.id));
 	await reply.code(error.httpStatus).type(PROBLEM_CONTENT_TYPE).serializer(String).send(body);
+}
+
+/** Makes the document. The error's cause stays behind: it is for the log. */
+function errorToProblem(error: SpillwayError, requestId: string): Problem {
+	const words = error.code.toLowerCase().replaceAll('_', ' ');
+	return {
+		type: `urn:spillway:error:${words.replaceAll(' ', '-')}`,
+		title: words[0]!.toUpperCase() + words.slice(1),
+		status: error.httpStatus,
+		detail: error.message,
+		instance: `urn:spillway:request:${requestId}`,
+		code: error.code,
+		requestId,
+	};
 }
 
 function toSpillwayError(error: FastifyError | SpillwayError, request: FastifyRequest): SpillwayError {

@@ -1,9 +1,9 @@
 /** Tests of the API's description: which routes are in it, which stay out, and that its page runs under our policy. */
-import fastify, { type FastifyInstance } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { answerOtherMethods } from '../../../core/protocol/api/address-methods.ts';
 import { CONTENT_SECURITY_POLICY } from '../../server/web-pages.ts';
-import { refuseOtherMethods } from './error-handler.ts';
-import { createOpenApiRoutes, registerOpenApi } from '../../operations/openapi.ts';
+import { apiDocsPage, openApiRoutes, registerOpenApi } from '../../operations/openapi.ts';
 
 describe('openapi', () => {
 	let app: FastifyInstance;
@@ -11,15 +11,16 @@ describe('openapi', () => {
 	beforeEach(async () => {
 		app = fastify();
 		await registerOpenApi(app, '1.2.3');
-		await app.register(async (plugin) => {
+		const routes: FastifyPluginAsync = async (plugin) => {
 			plugin.post('/whip', async () => 'x');
 			plugin.get('/whip', async () => 'x');
 			plugin.get('/api/v1/signaling', { schema: { hide: true } }, async () => 'x');
 			plugin.get('/:page', async () => 'x');
 			plugin.get('/api/v1/things', { schema: { summary: 'Things', tags: ['channels'] } }, async () => 'x');
-			refuseOtherMethods(plugin, '/api/v1/things', ['GET']);
-		});
-		await app.register(createOpenApiRoutes());
+			await plugin.register(openApiRoutes);
+		};
+		await app.register(answerOtherMethods(routes));
+		await app.register(apiDocsPage);
 		await app.ready();
 	});
 	afterEach(() => app.close());

@@ -1,8 +1,9 @@
 /** Checks requests against TypeBox schemas: nothing is converted, nothing unknown is dropped in silence. */
 import type { FastifyInstance } from 'fastify';
-import { Type, type TSchema } from 'typebox';
+import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { SpillwayError } from '../../../core/errors/errors.ts';
+import { problemSchema } from '../../../core/protocol/api/problem.ts';
 
 /**
  * Makes the routes of a plugin check their requests by their TypeBox schemas and send what they return as it is; schemas of
@@ -37,20 +38,6 @@ function explain(
 		? `${place} must not have "${extra}"`
 		: `${place} ${problem.message}`.slice(0, 200);
 }
-
-/** Body of every refusal, for the documentation. */
-export const problemSchema = Type.Object(
-	{
-		type: Type.String(),
-		title: Type.String(),
-		status: Type.Integer(),
-		detail: Type.String({ description: 'This case, in a sentence for people.' }),
-		instance: Type.String(),
-		code: Type.String({ description: 'A row of the error table in the README.' }),
-		requestId: Type.String(),
-	},
-	{ description: 'A problem document (RFC 9457), sent as application/problem+json.' },
-);
 
 /** Entries of a route's `response` for the statuses that it refuses with. */
 export function refusals<Status extends number>(...statuses: readonly Status[]): Record<Status, typeof problemSchema> {

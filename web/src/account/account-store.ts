@@ -1,8 +1,8 @@
 /** Who is logged in: one state for the whole page, asked for once and kept right by log-in, sign-up and log-out. */
 import { computed, readonly, ref, shallowRef, type ComputedRef, type DeepReadonly, type Ref } from 'vue';
-import * as api from '../signaling/account-api.ts';
-import type { Credentials, SessionUser } from '../signaling/account-api.ts';
-import { ApiError } from '../signaling/channel-api.ts';
+import * as api from '../api/account-api.ts';
+import type { Credentials, UserAccount } from '../../../core/protocol/api/account.ts';
+import { ApiError } from '../api/request.ts';
 
 /** Remembers that this browser was logged in, so that visitors who never were spare the server a question. Nothing secret. */
 const HINT_KEY = 'spillway.was-logged-in';
@@ -13,7 +13,7 @@ export type AccountState = 'unknown' | 'logged-in' | 'logged-out' | 'unreachable
 /** What the pages see. */
 export type AccountStore = {
 	state: DeepReadonly<Ref<AccountState>>;
-	user: ComputedRef<SessionUser | undefined>;
+	user: ComputedRef<UserAccount | undefined>;
 	/** Asks the server, once unless `again`. Resolves when the state is known. */
 	load(again?: boolean): Promise<void>;
 	signUp(credentials: Credentials): Promise<void>;
@@ -22,10 +22,10 @@ export type AccountStore = {
 };
 
 const state = ref<AccountState>('unknown');
-const user = shallowRef<SessionUser>();
+const user = shallowRef<UserAccount>();
 let loading: Promise<void> | undefined;
 
-function become(next: SessionUser | null): void {
+function become(next: UserAccount | null): void {
 	user.value = next ?? undefined;
 	state.value = next === null ? 'logged-out' : 'logged-in';
 	writeHint(next !== null);

@@ -1,6 +1,6 @@
 /** The rules before sending, and where a refusal is shown. */
 import { expect, it } from 'vitest';
-import { ApiError } from '../signaling/channel-api.ts';
+import { ApiError } from '../api/request.ts';
 import { checkCredentials, credentialProblems } from './credentials.ts';
 
 it('asks for what is missing', () => {

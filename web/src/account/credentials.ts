@@ -1,5 +1,5 @@
 /** What a name and a password must be, and which field a refusal belongs to. Pure; the server decides, this spares the way. */
-import type { ApiError } from '../signaling/channel-api.ts';
+import type { ApiError } from '../api/request.ts';
 
 /** Least and most characters of a password (NIST SP 800-63B §3.1.1.2 asks for 8 and no rules on what they are). */
 export const PASSWORD_LENGTH = { min: 8, max: 128 } as const;

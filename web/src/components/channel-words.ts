@@ -1,6 +1,6 @@
 /** What is said about channels: the order of the list, its heading, counts of people. Pure. */
 import type { ChannelDescription } from '../../../core/protocol/api/channel-description.ts';
-import type { ChannelFilter } from '../signaling/channel-list-api.ts';
+import type { ChannelFilter } from '../api/channel-api.ts';
 
 const STATE_ORDER: Record<ChannelDescription['state'], number> = { live: 0, interrupted: 1, starting: 2, offline: 3 };
 

@@ -1,7 +1,7 @@
 /** The one estimate of the server's clock that all players on the page share. */
 import { onBeforeUnmount, ref, type Ref } from 'vue';
 import { systemClock } from '../../../core/lifecycle/clock.ts';
-import { fetchServerTime } from '../signaling/channel-api.ts';
+import { fetchServerTime } from '../api/channel-api.ts';
 import { ServerClock } from '../signaling/server-clock.ts';
 
 /** Started by whoever needs it first; runs as long as the page. */

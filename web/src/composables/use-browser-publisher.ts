@@ -4,8 +4,8 @@ import { systemClock, type CancelTimer } from '../../../core/lifecycle/clock.ts'
 import { listDevices, openCapture, type Capture, type CaptureDevice, type CaptureWish } from '../publishing/capture.ts';
 import { sayCaptureProblem } from '../publishing/capture-problem.ts';
 import { WhipPublisher, type PublishReading, type PublishState } from '../publishing/whip-publisher.ts';
-import { ApiError } from '../signaling/channel-api.ts';
-import { fetchStreamKeys, makeStreamKey, rotateStreamKey } from '../signaling/own-channel-api.ts';
+import { ApiError } from '../api/request.ts';
+import { fetchStreamKeys, makeStreamKey, rotateStreamKey } from '../api/own-channel-api.ts';
 
 /** One key serves all broadcasts from browsers: it gets a new secret each time, and the secret stays in this page's memory. */
 const BROWSER_KEY_NAME = 'This dashboard, in a browser';

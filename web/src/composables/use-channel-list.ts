@@ -2,13 +2,9 @@
 import { onBeforeUnmount, ref, shallowRef, watch, type Ref } from 'vue';
 import { systemClock, type CancelTimer } from '../../../core/lifecycle/clock.ts';
 import type { ChannelDescription } from '../../../core/protocol/api/channel-description.ts';
-import {
-	fetchCategories,
-	fetchChannels,
-	type CategoryDescription,
-	type ChannelFilter,
-} from '../signaling/channel-list-api.ts';
-import { ApiError } from '../signaling/channel-api.ts';
+import type { Category } from '../../../core/protocol/api/channel-list.ts';
+import { fetchCategories, fetchChannels, type ChannelFilter } from '../api/channel-api.ts';
+import { ApiError } from '../api/request.ts';
 
 const REFRESH_MS = 5000;
 
@@ -18,7 +14,7 @@ export type ChannelListing = {
 	channels: Ref<readonly ChannelDescription[] | undefined>;
 	/** The filter that `channels` are the answer to: while another is under way, the old list stands. */
 	answeredFilter: Ref<ChannelFilter>;
-	categories: Ref<readonly CategoryDescription[]>;
+	categories: Ref<readonly Category[]>;
 	/** The latest question brought no answer: the list may be old. */
 	isUnreachable: Ref<boolean>;
 };
@@ -27,7 +23,7 @@ export type ChannelListing = {
 export function useChannelList(filter: Ref<ChannelFilter>): ChannelListing {
 	const channels = shallowRef<readonly ChannelDescription[]>();
 	const answeredFilter = ref<ChannelFilter>({ ...filter.value });
-	const categories = shallowRef<readonly CategoryDescription[]>([]);
+	const categories = shallowRef<readonly Category[]>([]);
 	const isUnreachable = ref(false);
 	let question = new AbortController();
 	let cancelTimer: CancelTimer | undefined;

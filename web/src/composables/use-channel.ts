@@ -2,7 +2,7 @@
 import { onBeforeUnmount, ref, shallowRef, type Ref } from 'vue';
 import { systemClock } from '../../../core/lifecycle/clock.ts';
 import type { ChannelDescription } from '../../../core/protocol/api/channel-description.ts';
-import { fetchChannel } from '../signaling/channel-api.ts';
+import { fetchChannel } from '../api/channel-api.ts';
 import { ChannelWatch } from '../signaling/channel-watch.ts';
 
 /** What is known of a channel. `found` is undefined until the server has answered. */

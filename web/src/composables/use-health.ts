@@ -2,8 +2,9 @@
 import { onBeforeUnmount, ref, shallowRef, type Ref } from 'vue';
 import { systemClock, type CancelTimer } from '../../../core/lifecycle/clock.ts';
 import { addSample, type LatencySample } from '../components/dashboard/latency-chart.ts';
-import { ApiError } from '../signaling/channel-api.ts';
-import { fetchHealth, type ChannelHealth } from '../signaling/own-channel-api.ts';
+import type { ChannelHealth } from '../../../core/protocol/api/channel-health.ts';
+import { ApiError } from '../api/request.ts';
+import { fetchHealth } from '../api/own-channel-api.ts';
 
 const REFRESH_MS = 2000;
 

@@ -1,6 +1,6 @@
 /** What refusals of the server mean for a playback. */
 import { describe, expect, it } from 'vitest';
-import { ApiError } from '../signaling/channel-api.ts';
+import { ApiError } from '../api/request.ts';
 import { whepFailure } from './whep-client.ts';
 
 describe('whepFailure', () => {

@@ -1,6 +1,6 @@
 /** Speaks WHEP: an offer out, an answer back, and the end of the session (draft-ietf-wish-whep §4). */
 import { VIEWER_HEADER } from '../../../core/protocol/signaling/viewer-header.ts';
-import { ApiError, request } from '../signaling/channel-api.ts';
+import { ApiError, request } from '../api/request.ts';
 import type { ConnectionFailure } from './playback.ts';
 
 /** An accepted offer. */

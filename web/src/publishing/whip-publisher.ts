@@ -1,7 +1,7 @@
 /** Publishes a MediaStream by WHIP (RFC 9725), and comes back by itself when the connection breaks. */
 import type { CancelTimer, Clock } from '../../../core/lifecycle/clock.ts';
 import { TypedEmitter } from '../../../core/lifecycle/typed-emitter.ts';
-import { ApiError, request } from '../signaling/channel-api.ts';
+import { ApiError, request } from '../api/request.ts';
 import { orderVideoCodecs } from './codec-preference.ts';
 
 const GATHERING_TIMEOUT_MS = 1500;

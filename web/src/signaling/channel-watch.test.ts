@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ChannelDescription } from '../../../core/protocol/api/channel-description.ts';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
-import { ApiError } from './channel-api.ts';
+import { ApiError } from '../api/request.ts';
 import { ChannelWatch } from './channel-watch.ts';
 
 const CHANNEL = { name: 'demo', state: 'live' } as ChannelDescription;

@@ -2,7 +2,7 @@
 import type { CancelTimer, Clock } from '../../../core/lifecycle/clock.ts';
 import type { ChannelDescription } from '../../../core/protocol/api/channel-description.ts';
 import { TypedEmitter } from '../../../core/lifecycle/typed-emitter.ts';
-import { ApiError } from './channel-api.ts';
+import { ApiError } from '../api/request.ts';
 
 /** While nothing plays, a viewer waits for the answer. Shorter is felt by the server when a popular channel ends. */
 const EAGER_INTERVAL_MS = 2500;

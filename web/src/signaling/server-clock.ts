@@ -1,7 +1,7 @@
 /** Estimates the server's clock from the browser's, as NTP does, so that latency needs no synchronised machines. */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { sleep } from '../../../core/lifecycle/clock.ts';
-import type { ServerTime } from '../../../core/protocol/api/channel-description.ts';
+import type { ServerTime } from '../../../core/protocol/api/server-time.ts';
 
 /** One question and answer. */
 export type ClockExchange = { sentAtMs: number; receivedAtMs: number; serverMs: number };

@@ -1,6 +1,6 @@
 /** Figures become verdicts, and only measured ones. */
 import { expect, it } from 'vitest';
-import type { ChannelHealth, StreamHealth } from '../../signaling/own-channel-api.ts';
+import type { ChannelHealth, StreamHealth } from '../../../../core/protocol/api/channel-health.ts';
 import { endWords, healthRows, sourceWords } from './health-words.ts';
 
 const CLEAN: StreamHealth = {

@@ -1,5 +1,5 @@
 /** The live stream's figures with a verdict each, and what to change. Pure. */
-import type { ChannelHealth } from '../../signaling/own-channel-api.ts';
+import type { ChannelHealth } from '../../../../core/protocol/api/channel-health.ts';
 import { formatBitrate, formatDuration, formatFrameRate, formatSeconds } from '../format.ts';
 
 /** A figure; `advice` where the verdict is `warning` and no problem of the stream tells more. */

@@ -1,6 +1,6 @@
 /** One thing that a form does: runs once at a time, and keeps what came of it for the page to show. */
 import { ref, type Ref } from 'vue';
-import { ApiError } from '../../signaling/channel-api.ts';
+import { ApiError } from '../../api/request.ts';
 
 /** See {@link useAction}. */
 export type Action<Arguments extends unknown[]> = {

@@ -1,0 +1,50 @@
+/** Addresses of the API that pages and programs of ours use: what goes there, and what comes back. Types only. */
+import type { Credentials, PasswordChange, SessionAnswer, UserAnswer } from './account.ts';
+import type { ChannelChange, ChannelCreation, OwnChannelDescription } from './channel-description.ts';
+import type { ChannelHealth } from './channel-health.ts';
+import type { CategoryList, ChannelList, ChannelListQuery } from './channel-list.ts';
+import type { ChatRestrictionList } from './chat-restriction.ts';
+import type { ChannelChatSettings, ChatSettingsChange } from './chat-settings.ts';
+import type { IngestAddresses } from './ingest-address.ts';
+import type { ModeratorList } from './moderator.ts';
+import type { ServerTime } from './server-time.ts';
+import type { NewStreamKey, StreamKeyCreation, StreamKeyList } from './stream-key.ts';
+
+/** Method and address → query, body and answer; `undefined`: without content. */
+export type ApiRoutes = {
+	'POST /api/v1/users': { body: Credentials; answer: UserAnswer };
+	'GET /api/v1/session': { answer: SessionAnswer };
+	'POST /api/v1/session': { body: Credentials; answer: UserAnswer };
+	'DELETE /api/v1/session': { answer: undefined };
+	'PUT /api/v1/session/password': { body: PasswordChange; answer: undefined };
+	'GET /api/v1/time': { answer: ServerTime };
+	'GET /api/v1/categories': { answer: CategoryList };
+	'GET /api/v1/channels': { query: ChannelListQuery; answer: ChannelList };
+	'POST /api/v1/channels': { body: ChannelCreation; answer: OwnChannelDescription };
+	'GET /api/v1/channels/:channel': { answer: OwnChannelDescription };
+	'PATCH /api/v1/channels/:channel': { body: ChannelChange; answer: OwnChannelDescription };
+	'GET /api/v1/channels/:channel/health': { answer: ChannelHealth };
+	'POST /api/v1/channels/:channel/end': { answer: undefined };
+	'GET /api/v1/channels/:channel/stream-keys': { answer: StreamKeyList };
+	'POST /api/v1/channels/:channel/stream-keys': { body: StreamKeyCreation; answer: NewStreamKey };
+	'POST /api/v1/channels/:channel/stream-keys/:key/rotate': { answer: NewStreamKey };
+	'DELETE /api/v1/channels/:channel/stream-keys/:key': { answer: undefined };
+	'GET /api/v1/channels/:channel/moderators': { answer: ModeratorList };
+	'PUT /api/v1/channels/:channel/moderators/:user': { answer: undefined };
+	'DELETE /api/v1/channels/:channel/moderators/:user': { answer: undefined };
+	'GET /api/v1/channels/:channel/chat-settings': { answer: ChannelChatSettings };
+	'PATCH /api/v1/channels/:channel/chat-settings': { body: ChatSettingsChange; answer: ChannelChatSettings };
+	'GET /api/v1/channels/:channel/chat-restrictions': { answer: ChatRestrictionList };
+	'DELETE /api/v1/channels/:channel/chat-restrictions/:user': { answer: undefined };
+	'GET /api/v1/streams/ingest': { answer: IngestAddresses };
+};
+
+type Parameter<Path extends string> = Path extends `${string}:${infer Name}/${infer Rest}`
+	? Name | Parameter<Rest>
+	: Path extends `${string}:${infer Name}`
+		? Name
+		: never;
+
+/** What a request to a route is made of. */
+export type ApiRequest<Route extends keyof ApiRoutes> = Omit<ApiRoutes[Route], 'answer'> &
+	([Parameter<Route>] extends [never] ? unknown : { params: Record<Parameter<Route>, string> });

@@ -1,0 +1,27 @@
+/** `GET /api/v1/channels` and `/api/v1/categories`: what there is to watch. */
+import { Type, type Static } from 'typebox';
+import { channelDescriptionSchema } from './channel-description.ts';
+
+export const channelListQuerySchema = Type.Object(
+	{
+		state: Type.Optional(Type.Literal('live', { description: 'Only channels that are live.' })),
+		category: Type.Optional(Type.String({ maxLength: 200 })),
+		query: Type.Optional(Type.String({ maxLength: 400, description: 'Part of the name or the title.' })),
+	},
+	{ additionalProperties: false },
+);
+export type ChannelListQuery = Static<typeof channelListQuerySchema>;
+
+export const channelListSchema = Type.Object({ channels: Type.Array(channelDescriptionSchema) });
+export type ChannelList = Static<typeof channelListSchema>;
+
+const categorySchema = Type.Object({
+	name: Type.String(),
+	liveCount: Type.Integer({ minimum: 0, description: 'Its live channels.' }),
+	viewerCount: Type.Integer({ minimum: 0, description: 'Over its live channels.' }),
+});
+/** A category and what is live in it. */
+export type Category = Static<typeof categorySchema>;
+
+export const categoryListSchema = Type.Object({ categories: Type.Array(categorySchema) });
+export type CategoryList = Static<typeof categoryListSchema>;

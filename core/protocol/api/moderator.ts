@@ -1,0 +1,15 @@
+/** `/api/v1/channels/{channel}/moderators`: who keeps order in a channel's chat. */
+import { Type, type Static } from 'typebox';
+import { channelParamsSchema } from './channel-description.ts';
+
+/** Parameters of routes of one person in a channel: a moderator, or somebody who may not write. */
+export const channelUserParamsSchema = Type.Object({
+	...channelParamsSchema.properties,
+	user: Type.String({ maxLength: 64 }),
+});
+export type ChannelUserParams = Static<typeof channelUserParamsSchema>;
+
+export const moderatorListSchema = Type.Object({
+	moderators: Type.Array(Type.Object({ id: Type.String(), name: Type.String() })),
+});
+export type ModeratorList = Static<typeof moderatorListSchema>;
