@@ -75,7 +75,8 @@ export function withoutEncoder(
 		isOff[leg.tier === 'webrtc' ? 'webrtc' : 'llHls'] = true;
 		return { ...leg, mode: 'off', reason: `${leg.reason} ${why}` };
 	});
-	return { legs, reEncodesVideo: { webrtc: false, llHls: false }, isVideoOff: isOff };
+	const tracks = plan.tracks.filter(({ kind }) => kind !== 'video' || !isOff.llHls);
+	return { legs, tracks, reEncodesVideo: { webrtc: false, llHls: false }, isVideoOff: isOff };
 }
 
 function roundedRate(frameRate: number): number {

@@ -76,7 +76,7 @@ export class RtmpPublisher extends TypedEmitter<RtmpPublisherEvents> {
 		this.#clock = options.clock;
 		this.#requestClose = options.requestClose;
 		this.#readBytesReceived = options.readBytesReceived;
-		this.#problems = new ProblemList(options.clock, options.logger);
+		this.#problems = new ProblemList(options);
 		this.#demuxer = new FlvDemuxer({
 			configure: (config) => {
 				this.#problems.configured(config.kind);
@@ -179,7 +179,7 @@ export class RtmpPublisher extends TypedEmitter<RtmpPublisherEvents> {
 		this.#ignoredTagCount++;
 		this.#lastIgnoredTag = code === undefined ? detail : `${code}: ${detail}`;
 		if (code !== undefined) {
-			this.#problems.note(code, detail);
+			this.#problems.record(code, detail);
 		}
 	}
 

@@ -3,7 +3,7 @@ import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import type { BroadcastId, ChannelName } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
-import type { AccessUnit, TrackId } from '../../core/media/access-unit.ts';
+import type { AccessUnit, TrackId, TrackKind } from '../../core/media/access-unit.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
 import type { TrackSink } from '../../core/media/track-sink.ts';
 import { RateLimitedReport } from '../../core/limits/rate-limited-report.ts';
@@ -160,15 +160,20 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 
 	/** The renditions that exist, video first, in the order of their numbers. */
 	get renditions(): readonly RenditionEntry[] {
-		const rank = (trackId: TrackId): string => (trackId.startsWith('video') ? '0' : '1') + trackId;
+		const rank = ({ trackId, config }: RenditionEntry): string => (config.kind === 'video' ? '0' : '1') + trackId;
 		return [...this.#tracks.values()]
 			.filter((track) => track.rendition.hasParts)
-			.sort((one, other) => (rank(one.trackId) < rank(other.trackId) ? -1 : 1));
+			.sort((one, other) => (rank(one) < rank(other) ? -1 : 1));
 	}
 
 	/** One rendition by its track. */
 	rendition(trackId: string): Rendition | undefined {
 		return this.#tracks.get(trackId as TrackId)?.rendition;
+	}
+
+	/** What a track carries. */
+	trackKind(trackId: string): TrackKind | undefined {
+		return this.#tracks.get(trackId as TrackId)?.config.kind;
 	}
 
 	/** Seconds that the window lists now; less than configured when memory is short. */
@@ -296,10 +301,10 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 			track.config = config;
 			track.isInRun = true;
 		}
-		const trackIds = [...this.#runTracks.keys()];
-		const leadingTrackId = trackIds.find((trackId) => trackId.startsWith('video')) ?? trackIds[0]!;
+		const tracks = [...this.#runTracks];
+		const [leadingTrackId] = tracks.find(([, config]) => config.kind === 'video') ?? tracks[0]!;
 		const dates = new RunDates(leadingTrackId, start);
-		this.#hasPicture = start.accessUnits.some(({ trackId }) => trackId.startsWith('video'));
+		this.#hasPicture = start.accessUnits.some(({ kind }) => kind === 'video');
 		for (const track of this.#tracks.values()) {
 			const isInRun = this.#runTracks.has(track.trackId);
 			track.isInRun = isInRun;
@@ -434,8 +439,8 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 			return;
 		}
 		// A picture that was waited for in vain is not waited for again.
-		const isAwaited = (id: TrackId): boolean => this.#hasPicture || !id.startsWith('video');
-		if ([...this.#runTracks.keys()].every((id) => this.#tracks.get(id)?.rendition.hasParts || !isAwaited(id))) {
+		const isAwaited = (config: TrackConfig): boolean => this.#hasPicture || config.kind !== 'video';
+		if ([...this.#runTracks].every(([id, config]) => this.#tracks.get(id)?.rendition.hasParts || !isAwaited(config))) {
 			this.#becomeReady();
 		} else {
 			this.#cancelReadyWait ??= this.#clock.setTimeout(() => this.#becomeReady(), READY_WAIT_MS);

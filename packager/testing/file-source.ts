@@ -147,6 +147,7 @@ export function fileAccessUnits(tracks: readonly FileTrack[], placement: FilePla
 			const isVideo = track.config.kind === 'video';
 			return {
 				trackId: track.trackId,
+				kind: track.config.kind,
 				codec: track.config.codec,
 				clockRate: track.timescale,
 				decodeTimeTicks,
