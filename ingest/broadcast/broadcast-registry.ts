@@ -30,7 +30,7 @@ export interface PublishAuthorizer {
 }
 
 /** Events of the registry. */
-export type BroadcastRegistryEvents = {
+type BroadcastRegistryEvents = {
 	broadcastStarted: [broadcast: Broadcast];
 	broadcastEnded: [broadcast: Broadcast, reason: BroadcastEndReason];
 };

@@ -27,7 +27,7 @@ import type { EncoderGrants } from '../media-plan/work-budget.ts';
 export type BroadcastEndReason = 'unpublished' | 'grace-window-expired' | 'start-failed' | 'server-shutdown';
 
 /** Events of a broadcast. */
-export type BroadcastEvents = {
+type BroadcastEvents = {
 	stateChanged: [state: BroadcastState, previous: BroadcastState];
 	/** Who publishes, or how the stream is led, has changed. */
 	planChanged: [plan: LegPlan];

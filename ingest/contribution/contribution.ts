@@ -5,7 +5,7 @@
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import type { Logger } from '../../core/logger.ts';
-import type { AccessUnit, TrackId, TrackKind } from '../../core/media/access-unit.ts';
+import type { AccessUnit, TrackId } from '../../core/media/access-unit.ts';
 import { isSameConfig, type AudioCodec, type TrackConfig } from '../../core/media/codecs.ts';
 import { opusDurationTicks } from '../../core/media/opus.ts';
 import type { TranscoderFactory } from '../../core/media/transcoder.ts';
@@ -17,15 +17,9 @@ import { AudioLegs } from '../media-graph/audio-legs.ts';
 import type { BroadcastOutputs, LegEncoderState } from '../media-graph/outputs.ts';
 import { ContributionTimeline } from '../timing/contribution-timeline.ts';
 import { EncoderAdmission } from '../media-plan/encoder-admission.ts';
-import {
-	isGopTooLong,
-	isSamePlan,
-	MAX_PASS_THROUGH_GOP_MS,
-	SOURCE_TRACKS,
-	type LegPlan,
-	type StreamFacts,
-} from '../media-plan/leg-planner.ts';
+import { isSamePlan, SOURCE_TRACKS, type LegPlan, type StreamFacts } from '../media-plan/leg-planner.ts';
 import { OffAirBuffer, type PublisherMedia } from './off-air-buffer.ts';
+import { knowsGop, knowsTracks, mayLackPicture, usualSilenceMs } from './patience.ts';
 import { ProblemWatch } from './problem-watch.ts';
 import type { Publisher, PublisherEndReason, PublisherRtpPacket, PublisherUnit } from '../publisher/publisher.ts';
 import { RunSwitch } from '../media-graph/run-switch.ts';
@@ -34,7 +28,7 @@ import { StreamObserver } from '../media-plan/stream-observer.ts';
 import type { EncoderGrants } from '../media-plan/work-budget.ts';
 
 /** Events of a contribution. */
-export type ContributionEvents = {
+type ContributionEvents = {
 	/** Its first key frame (or first sound, without a picture) is here: the one before may go now. Once. */
 	ready: [];
 	/** Something reached a tier. Emitted for each unit; cheap. */
@@ -45,21 +39,6 @@ export type ContributionEvents = {
 	closed: [reason: PublisherEndReason];
 };
 
-/** Without a picture for this long, a publisher that has sound is taken for one without a picture (and the other way). */
-const MISSING_TRACK_MS = 1500;
-/**
- * A picture that was announced, or whose configuration is known, may take this long to its first key frame; then the sound goes
- * alone, and the picture joins it. Where another publisher is on air nobody misses it, so it may take longer.
- */
-const MISSING_PICTURE_MS = 3000;
-const MISSING_PICTURE_OFF_AIR_MS = 10_000;
-/** A first GOP whose next picture is not there by now is not waited for. */
-const LONGEST_GOP_WAIT_MS = MAX_PASS_THROUGH_GOP_MS + 1000;
-/** Pictures after which it is known how often they come; a silence of so many is more than their usual distance. */
-const KNOWN_PICTURES = 3;
-const SILENT_PICTURES = 2.5;
-/** The slowest picture that is no fault comes every ten seconds. */
-const SLOWEST_PICTURE_MS = 10_000;
 /** Chromium's GOP has no end, so that key frames are asked for; the first request comes early, to learn whether it answers. */
 const KEY_FRAME_INTERVAL_MS = 2000;
 const FIRST_KEY_FRAME_REQUEST_MS = 900;
@@ -68,7 +47,7 @@ const DECIDE_INTERVAL_MS = 100;
 /** Units held while the plan is open: the longest GOP that is waited for, at 120 pictures and 100 audio frames a second. */
 const MAX_HELD_UNITS = 800;
 
-export type ContributionDependencies = {
+type ContributionDependencies = {
 	clock: Clock;
 	logger: Logger;
 	transcoders: TranscoderFactory;
@@ -157,9 +136,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 
 	/** How long it may be silent, in milliseconds, before that is more than its usual pace. */
 	get usualSilenceMs(): number {
-		const { videoUnitCount, audioUnitCount } = this.observer.health;
-		const isPaceOpen = audioUnitCount === 0 && videoUnitCount > 0 && videoUnitCount < KNOWN_PICTURES;
-		return SILENT_PICTURES * (isPaceOpen ? SLOWEST_PICTURE_MS : (this.observer.usualIntervalMs ?? 0));
+		return usualSilenceMs(this.observer);
 	}
 
 	/** Nothing has come for too long: what comes next begins another run. */
@@ -364,12 +341,10 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		if (this.#isReady) {
 			return;
 		}
-		const announced = this.publisher.announcedKinds;
-		const mayHavePicture = announced?.includes('video') ?? this.observer.video !== undefined;
-		const patienceMs = this.#isOnAir ? MISSING_PICTURE_MS : MISSING_PICTURE_OFF_AIR_MS;
-		const hasNoPicture =
-			announced?.includes('video') === false || this.#elapsedMs() > (mayHavePicture ? patienceMs : MISSING_TRACK_MS);
-		if ((unit.kind === 'video' && unit.isKeyFrame) || hasNoPicture) {
+		const isConfigured = this.observer.video !== undefined;
+		const { announcedKinds } = this.publisher;
+		const lacksPicture = mayLackPicture(announcedKinds, this.#elapsedMs(), { isConfigured, isOnAir: this.#isOnAir });
+		if ((unit.kind === 'video' && unit.isKeyFrame) || lacksPicture) {
 			this.#isReady = true;
 			this.emit('ready');
 		}
@@ -412,22 +387,12 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 	}
 
 	#knowsEnough(): boolean {
-		const elapsedMs = this.#elapsedMs();
 		const facts = this.#facts;
-		const announced = this.publisher.announcedKinds;
-		const isMissing = (kind: TrackKind): boolean =>
-			facts[kind] === undefined && (announced?.includes(kind) ?? true) && elapsedMs < MISSING_TRACK_MS;
-		const hasNoTrack = facts.audio === undefined && facts.video === undefined;
-		if (hasNoTrack || isMissing('audio') || isMissing('video')) {
-			return false;
-		}
-		const gopIsSettled =
-			facts.video === undefined ||
-			facts.video.codec !== 'h264' ||
-			this.observer.isGopKnown ||
-			isGopTooLong(facts.video.longestGopMs ?? 0) ||
-			this.#deps.clock.monotonicMs() - this.observer.gopBeganAtMs! > LONGEST_GOP_WAIT_MS;
-		return gopIsSettled || !this.#deps.waitsForGop;
+		const { clock, waitsForGop } = this.#deps;
+		return (
+			knowsTracks(this.publisher.announcedKinds, this.#elapsedMs(), facts) &&
+			(!waitsForGop || knowsGop(facts, this.observer, clock.monotonicMs()))
+		);
 	}
 
 	/** Since the first unit. */

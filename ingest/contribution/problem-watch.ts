@@ -21,7 +21,7 @@ type Arrivals = { lastAtMs: number; longestIntervalMs: number };
 const PACE_PROBLEMS = { video: 'video-pace-wrong', audio: 'audio-pace-wrong' } as const;
 
 /** What the watch reads of a publisher. */
-export type WatchedPublisher = Pick<Publisher, 'announcedKinds' | 'describedKinds' | 'problems' | 'on'>;
+type WatchedPublisher = Pick<Publisher, 'announcedKinds' | 'describedKinds' | 'problems' | 'on'>;
 
 /** The problems of one publisher: those that it tells itself, and those that show here. Close it with the publisher. */
 export class ProblemWatch {

@@ -14,7 +14,7 @@ const MAX_WAIT_MS = 30_000;
 /** Sound kept for the coming run, since what belongs to its first picture may arrive before it: 2 s of 10 ms frames. */
 const MAX_KEPT_SOUND_UNITS = 200;
 
-export type RunSwitchDependencies = {
+type RunSwitchDependencies = {
 	clock: Clock;
 	logger: Logger;
 	sink: TrackSink;

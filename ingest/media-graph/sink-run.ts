@@ -16,9 +16,9 @@ const MAX_HELD_UNITS = 600;
  * unconfigured: no track is configured. partly-configured: some are. overdue: the wait is over, and the first configuration
  * opens the run. open: units go to the sink. closed: another run follows, or none.
  */
-export type SinkRunState = 'unconfigured' | 'partly-configured' | 'overdue' | 'open' | 'closed';
+type SinkRunState = 'unconfigured' | 'partly-configured' | 'overdue' | 'open' | 'closed';
 
-export type SinkRunEvent = 'some-configured' | 'all-configured' | 'wait-ended' | 'closed';
+type SinkRunEvent = 'some-configured' | 'all-configured' | 'wait-ended' | 'closed';
 
 export const SINK_RUN_TRANSITIONS = {
 	unconfigured: {

@@ -5,13 +5,13 @@ import type { AccessUnit } from '../../core/media/access-unit.ts';
 import { msToTicks, VIDEO_CLOCK_RATE } from '../../core/units.ts';
 
 /** handing-over: the source's pictures go out up to a position that is set, behind which the encoder's follow. */
-export type SourceSwitchState = 'none' | 'source' | 'handing-over' | 'encoder';
+type SourceSwitchState = 'none' | 'source' | 'handing-over' | 'encoder';
 
 /**
  * source-shown: a picture of the source goes out. The others are key frames of the encoder: in-step, shown already, and the
  * encoder keeps up; behind, shown long ago; ahead, newer than all that went out.
  */
-export type SourceSwitchEvent = 'source-shown' | 'encoder-in-step' | 'encoder-behind' | 'encoder-ahead' | 'restarted';
+type SourceSwitchEvent = 'source-shown' | 'encoder-in-step' | 'encoder-behind' | 'encoder-ahead' | 'restarted';
 
 export const SOURCE_SWITCH_TRANSITIONS = {
 	none: {

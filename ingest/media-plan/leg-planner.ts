@@ -28,7 +28,7 @@ export type StreamFacts = {
 };
 
 /** What is done to a track on its way to a tier. `off`: it has to be re-encoded, and there is no room for that now. */
-export type LegMode = 'pass-through' | 'transcode' | 're-encode' | 'off';
+type LegMode = 'pass-through' | 'transcode' | 're-encode' | 'off';
 
 /** One leg's decision, with its reason in plain words for the streamer, and the setting that would avoid it. */
 export type Leg = {

@@ -11,7 +11,7 @@ import type { TrackProblemCode } from '../publisher/track-problems.ts';
 import { FlvDemuxer, type RtmpMediaUnit } from './flv-demuxer.ts';
 
 /** Events of {@link RtmpPublisher}. None comes after `closed`. */
-export type RtmpPublisherEvents = {
+type RtmpPublisherEvents = {
 	/** A track's decoder configuration is known or has changed. Emitted before the first unit of it. */
 	trackConfigured: [config: TrackConfig];
 	/** One H.264 picture or one AAC frame, in the order of the wire. */
@@ -23,7 +23,7 @@ export type RtmpPublisherEvents = {
 };
 
 /** What a publisher did so far. */
-export type RtmpPublisherStatistics = {
+type RtmpPublisherStatistics = {
 	/** Of the whole connection, handshake and headers included. */
 	bytesReceived: number;
 	videoUnitCount: number;

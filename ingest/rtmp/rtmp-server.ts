@@ -74,13 +74,13 @@ export interface RtmpAuthorizer<Authorization> {
 }
 
 /** Events of {@link RtmpServer}. */
-export type RtmpServerEvents<Authorization> = {
+type RtmpServerEvents<Authorization> = {
 	/** A publisher was accepted. Its media comes after the listeners returned; attach to it at once. */
 	publisherStarted: [publisher: RtmpPublisher, authorization: Authorization];
 };
 
 /** What the server did so far. */
-export type RtmpServerStatistics = {
+type RtmpServerStatistics = {
 	/** Open now. */
 	connectionCount: number;
 	/** Closed because there were too many, or because their PROXY header was wrong. */
