@@ -5,25 +5,13 @@ import { createTrack, type AccessUnit, type Track, type TrackId } from '../../co
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { RunSwitch } from './run-switch.ts';
 import { FakeTrackSink } from '../testing/fake-track-sink.ts';
-import { AAC_CONFIG, H264_CONFIG } from '../testing/track-configs.ts';
+import { AAC_CONFIG, H264_CONFIG, unitAt } from '../testing/track-configs.ts';
 
 const PICTURE = [createTrack('video', 0)];
 const BOTH = [...PICTURE, createTrack('audio', 0)];
 
-function unit(trackId: TrackId, number: number, isKeyFrame = trackId === 'audio0'): AccessUnit {
-	return {
-		trackId,
-		kind: trackId === 'video0' ? 'video' : 'audio',
-		codec: trackId === 'video0' ? 'h264' : 'aac',
-		clockRate: 90_000,
-		decodeTimeTicks: number,
-		presentationTimeTicks: number,
-		captureTimeMs: 0,
-		isKeyFrame,
-		run: 0,
-		bytes: new Uint8Array(),
-	};
-}
+const unit = (trackId: TrackId, ticks: number, isKeyFrame = trackId === 'audio0'): AccessUnit =>
+	unitAt(trackId, ticks, isKeyFrame);
 
 function setUp(): { clock: FakeClock; sink: FakeTrackSink; runs: RunSwitch; begun: number[] } {
 	const clock = new FakeClock();

@@ -5,7 +5,7 @@ import { createTrack, type AccessUnit, type Track, type TrackId } from '../../co
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { describeTransitions } from '../testing/describe-transitions.ts';
 import { FakeTrackSink } from '../testing/fake-track-sink.ts';
-import { AAC_CONFIG, H264_CONFIG, SMALL_H264_CONFIG } from '../testing/track-configs.ts';
+import { AAC_CONFIG, H264_CONFIG, SMALL_H264_CONFIG, unitAt } from '../testing/track-configs.ts';
 import { SINK_RUN_TRANSITIONS, SinkRun } from './sink-run.ts';
 
 describeTransitions('SINK_RUN_TRANSITIONS', SINK_RUN_TRANSITIONS, {
@@ -20,20 +20,7 @@ describeTransitions('SINK_RUN_TRANSITIONS', SINK_RUN_TRANSITIONS, {
 	last: 'closed',
 });
 
-function unit(trackId: TrackId, number: number, run = 0): AccessUnit {
-	return {
-		trackId,
-		kind: trackId === 'video0' ? 'video' : 'audio',
-		codec: trackId === 'video0' ? 'h264' : 'aac',
-		clockRate: 90_000,
-		decodeTimeTicks: number,
-		presentationTimeTicks: number,
-		captureTimeMs: 0,
-		isKeyFrame: true,
-		run,
-		bytes: new Uint8Array(),
-	};
-}
+const unit = (trackId: TrackId, ticks: number): AccessUnit => unitAt(trackId, ticks, true);
 
 const PICTURE = [createTrack('video', 0)];
 

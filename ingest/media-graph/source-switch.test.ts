@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../../core/logger.ts';
 import type { AccessUnit } from '../../core/media/access-unit.ts';
 import { describeTransitions } from '../testing/describe-transitions.ts';
+import { unitAt } from '../testing/track-configs.ts';
 import { SOURCE_SWITCH_TRANSITIONS, SourceSwitch } from './source-switch.ts';
 
 describeTransitions('SOURCE_SWITCH_TRANSITIONS', SOURCE_SWITCH_TRANSITIONS, {
@@ -16,10 +17,7 @@ describeTransitions('SOURCE_SWITCH_TRANSITIONS', SOURCE_SWITCH_TRANSITIONS, {
 });
 
 /** A picture at this position, in milliseconds. */
-function picture(ms: number, isKeyFrame = false): AccessUnit {
-	const times = { clockRate: 90_000, decodeTimeTicks: ms * 90, presentationTimeTicks: ms * 90, captureTimeMs: ms };
-	return { trackId: 'video0', kind: 'video', codec: 'h264', ...times, isKeyFrame, run: 0, bytes: new Uint8Array() };
-}
+const picture = (ms: number, isKeyFrame = false): AccessUnit => unitAt('video0', ms * 90, isKeyFrame);
 
 /** One whose source has been shown up to this position. */
 function showingSource(untilMs: number): SourceSwitch {

@@ -1,6 +1,6 @@
 /**
  * One RTMP connection from its first byte to its last: handshake, commands, the key check, then media into the publisher. Gets
- * bytes and gives bytes; whoever owns the socket moves them.
+ * bytes and gives bytes; whoever owns the socket moves them. Long because it answers each command of the protocol.
  */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
@@ -9,7 +9,7 @@ import { createId, type PublisherId, type StreamKey } from '../../core/ids.ts';
 import { debugOnly, type Logger } from '../../core/logger.ts';
 import { StateMachine } from '../../core/lifecycle/state-machine.ts';
 import { Timer } from '../../core/lifecycle/timer.ts';
-import { ChunkReader } from '../../core/wire/rtmp/chunk-reader.ts';
+import { ChunkReader, type ChunkReaderLimits } from '../../core/wire/rtmp/chunk-reader.ts';
 import { Handshake } from '../../core/wire/rtmp/handshake.ts';
 import { findStreamKeys } from './publish-address.ts';
 import {
@@ -94,11 +94,10 @@ export class RtmpSession<Authorization> {
 		this.#outbound = new RtmpOutbound(deps.connection, limits.maxPendingWriteBytes, () =>
 			this.#close('timed-out', 'it does not read our answers'),
 		);
-		this.#reader = new ChunkReader((message) => this.#receiveMessage(message), {
-			maxMessageBytes: limits.maxMessageBytes,
-			maxBufferedBytes: limits.maxStrangerBytes,
-			maxChunkStreamCount: MAX_CHUNK_STREAM_COUNT,
-		});
+		this.#reader = new ChunkReader(
+			(message) => this.#receiveMessage(message),
+			this.#readerLimits(limits.maxStrangerBytes),
+		);
 		this.#deadlines = new ReceiveDeadlines(deps.clock, limits, (what) => this.#close('timed-out', what));
 		this.#usableCheck = new Timer(deps.clock, () => this.#checkUsable());
 		this.#scope.onClose(() => deps.connection.end());
@@ -146,6 +145,11 @@ export class RtmpSession<Authorization> {
 	close(reason: RtmpSessionEndReason): Promise<void> {
 		this.#close(reason, undefined);
 		return this.#scope.close(reason);
+	}
+
+	#readerLimits(maxBufferedBytes: number): ChunkReaderLimits {
+		const { maxMessageBytes } = this.#limits;
+		return { maxMessageBytes, maxBufferedBytes, maxChunkStreamCount: MAX_CHUNK_STREAM_COUNT };
 	}
 
 	#receiveBytes(bytes: Uint8Array): void {
@@ -316,12 +320,7 @@ export class RtmpSession<Authorization> {
 		const streamKeys = findStreamKeys({ app, tcUrl, streamName: typeof name === 'string' ? name : '' });
 		this.#state.handle('publish-requested');
 		// One more piece may be on its way from the socket; buffers grow by doubling.
-		const { maxMessageBytes, maxStrangerBytes } = this.#limits;
-		this.#reader.setLimits({
-			maxMessageBytes,
-			maxBufferedBytes: 4 * maxStrangerBytes,
-			maxChunkStreamCount: MAX_CHUNK_STREAM_COUNT,
-		});
+		this.#reader.setLimits(this.#readerLimits(4 * this.#limits.maxStrangerBytes));
 		if (streamKeys.length === 0) {
 			this.#refuseLater(NO_KEY_ANSWER, 'no stream key in its address');
 			return;
@@ -342,8 +341,7 @@ export class RtmpSession<Authorization> {
 		}
 		this.#state.handle('publish-accepted');
 		this.#deadlines.publishAccepted();
-		const { maxMessageBytes, maxBufferedBytes } = this.#limits;
-		this.#reader.setLimits({ maxMessageBytes, maxBufferedBytes, maxChunkStreamCount: MAX_CHUNK_STREAM_COUNT });
+		this.#reader.setLimits(this.#readerLimits(this.#limits.maxBufferedBytes));
 		const publisher = this.#createPublisher();
 		this.#usableCheck.arm(UNUSABLE_AFTER_MS);
 		try {
@@ -467,7 +465,7 @@ export class RtmpSession<Authorization> {
 			return;
 		}
 		this.#announceEnd(reason);
-		// Telling may have shown that it does not read, which closes it as well.
+		// The answer may have shown that it does not read, which closes it as well.
 		if (this.#scope.closed) {
 			return;
 		}

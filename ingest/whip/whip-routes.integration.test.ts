@@ -97,6 +97,15 @@ const post = (payload: string, headers: Record<string, string> = { ...SDP, ...KE
 const remove = (url: string, headers: Record<string, string> = KEY): Promise<LightMyRequestResponse> =>
 	inject({ method: 'DELETE', url, headers });
 
+/** A WHEP viewer of the channel. */
+async function watch(): Promise<WeriftViewer> {
+	const viewer = new WeriftViewer(DEFAULT_PAYLOAD_TYPES);
+	const payload = await viewer.createOffer();
+	const answer = await inject({ method: 'POST', url: '/whep/demo', headers: SDP, payload });
+	await viewer.accept(answer.body);
+	return viewer;
+}
+
 describe('POST /whip', () => {
 	it.each([
 		['OBS', OBS_OFFER, 'passive'],
@@ -353,14 +362,7 @@ describe('a WHIP publisher', () => {
 			using published = await publish(publisher, setup);
 			const { broadcast, location } = published;
 			await waitUntil(() => broadcast.state === 'live', 'the broadcast is live');
-			await using viewer = new WeriftViewer(DEFAULT_PAYLOAD_TYPES);
-			const answer = await inject({
-				method: 'POST',
-				url: '/whep/demo',
-				headers: SDP,
-				payload: await viewer.createOffer(),
-			});
-			await viewer.accept(answer.body);
+			await using viewer = await watch();
 			const sink = sinks.at(-1)!;
 			await waitUntil(() => sink.unitsOf('video0').length > 45, 'pictures at the packager');
 			await waitUntil(
@@ -447,14 +449,7 @@ describe('a WHIP publisher', () => {
 		using firstPublished = await publish(first, 'actpass');
 		const { broadcast } = firstPublished;
 		await waitUntil(() => broadcast.state === 'live', 'the broadcast is live');
-		await using viewer = new WeriftViewer(DEFAULT_PAYLOAD_TYPES);
-		const answer = await inject({
-			method: 'POST',
-			url: '/whep/demo',
-			headers: SDP,
-			payload: await viewer.createOffer(),
-		});
-		await viewer.accept(answer.body);
+		await using viewer = await watch();
 		await waitUntil(() => pictureNumbers(viewer.video).length > 20, 'the first publisher’s pictures');
 		const old = broadcast.publisher;
 
