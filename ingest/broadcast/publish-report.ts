@@ -24,7 +24,7 @@ export type PublishReport = {
 	problems: readonly TrackProblem[];
 };
 
-/** One row for each code. */
+/** One row for each code. @internal for tests */
 export const PUBLISH_END_WORDS: Readonly<Record<PublishEndCode, { message: string; advice?: string }>> = {
 	unpublished: { message: 'The encoder ended the stream.' },
 	'unpublished-early': {

@@ -20,6 +20,7 @@ type SinkRunState = 'unconfigured' | 'partly-configured' | 'overdue' | 'open' | 
 
 type SinkRunEvent = 'some-configured' | 'all-configured' | 'wait-ended' | 'closed';
 
+/** @internal for tests */
 export const SINK_RUN_TRANSITIONS = {
 	unconfigured: {
 		'some-configured': 'partly-configured',

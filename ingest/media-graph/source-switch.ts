@@ -13,6 +13,7 @@ type SourceSwitchState = 'none' | 'source' | 'handing-over' | 'encoder';
  */
 type SourceSwitchEvent = 'source-shown' | 'encoder-in-step' | 'encoder-behind' | 'encoder-ahead' | 'restarted';
 
+/** @internal for tests */
 export const SOURCE_SWITCH_TRANSITIONS = {
 	none: {
 		'source-shown': 'source',

@@ -31,7 +31,7 @@ const KEY_FRAME_REQUEST_INTERVAL_MS = 1000;
 /** Packets kept until somebody listens: a second of 8 Mbit/s. They are needed for some milliseconds. */
 const MAX_EARLY_PACKETS = 1000;
 
-/** What a WHIP publisher needs of its transport. */
+/** What a WHIP publisher needs of its transport. @internal for tests */
 export type WhipTransport = Pick<PublisherTransport, 'tracks' | 'on' | 'requestKeyFrame' | 'close'>;
 
 /**
