@@ -1,8 +1,19 @@
 /** The access unit: all coded bits of one picture or one audio frame with its times. What ingest makes and tiers consume. */
 import type { Codec } from './codecs.ts';
 
-/** Track within a broadcast: `video` or `audio` and a number, such as `video0`. */
-export type TrackId = `${'video' | 'audio'}${number}`;
+/** What a track carries. */
+export type TrackKind = 'video' | 'audio';
+
+/** Name of a track within its broadcast, in addresses and logs, such as `video0`. What it carries is in a field beside it. */
+export type TrackId = `${TrackKind}${number}`;
+
+/** One track of a broadcast. */
+export type Track = { id: TrackId; kind: TrackKind };
+
+/** A broadcast's track of this kind and number: 0 is what the publisher sends. */
+export function createTrack(kind: TrackKind, number: number): Track {
+	return { id: `${kind}${number}`, kind };
+}
 
 /**
  * One coded picture or audio frame.
@@ -13,6 +24,7 @@ export type TrackId = `${'video' | 'audio'}${number}`;
  */
 export type AccessUnit = {
 	trackId: TrackId;
+	kind: TrackKind;
 	codec: Codec;
 	/** Ticks a second of both times: 90 000 for video, the sample rate for audio. */
 	clockRate: number;

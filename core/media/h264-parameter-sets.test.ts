@@ -62,13 +62,19 @@ describe('parseSps', () => {
 
 	it('reads format, references and shape', () => {
 		expect(parseSps(hex(SPS['720 × 576, interlaced, 4:2:2']))).toMatchObject({
-			...{ chromaFormatIdc: 2, bitDepthLuma: 8, isInterlaced: true },
-			...{ sampleAspectRatio: { width: 1, height: 1 } },
+			chromaFormatIdc: 2,
+			bitDepthLuma: 8,
+			isInterlaced: true,
+			sampleAspectRatio: { width: 1, height: 1 },
 		});
 		const fields = { id: 5, profileIdc: 110, bitDepth: 10, maxNumRefFrames: 4, aspectRatio: [32, 22] as const };
 		expect(parseSps(writeSps(fields))).toMatchObject({
-			...{ id: 5, bitDepthLuma: 10, bitDepthChroma: 10, maxNumRefFrames: 4, isInterlaced: false },
-			...{ sampleAspectRatio: { width: 16, height: 11 } },
+			id: 5,
+			bitDepthLuma: 10,
+			bitDepthChroma: 10,
+			maxNumRefFrames: 4,
+			isInterlaced: false,
+			sampleAspectRatio: { width: 16, height: 11 },
 		});
 	});
 

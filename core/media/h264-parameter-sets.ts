@@ -41,7 +41,7 @@ export type SliceSyntax = {
 };
 
 /** What {@link parsePps} reads. */
-export type PpsFacts = { id: number; spsId: number };
+type PpsFacts = { id: number; spsId: number };
 
 const MAX_SPS_ID = 31;
 const MAX_PPS_ID = 255;
@@ -178,7 +178,14 @@ function readSps(bits: BitReader): SpsFacts | undefined {
 	const vui = readVui(bits);
 	key.push(vui.sampleAspectRatio.width, vui.sampleAspectRatio.height);
 	return {
-		...{ id, profileIdc, levelIdc, chromaFormatIdc, bitDepthLuma, bitDepthChroma, widthPixels, heightPixels },
+		id,
+		profileIdc,
+		levelIdc,
+		chromaFormatIdc,
+		bitDepthLuma,
+		bitDepthChroma,
+		widthPixels,
+		heightPixels,
 		isInterlaced: frameMbsOnly === 0,
 		maxNumRefFrames,
 		...vui,

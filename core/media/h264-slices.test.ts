@@ -34,7 +34,9 @@ describe('readSliceHeader', () => {
 
 	it('reads the first three numbers without knowing the layout, and nothing that is no header', () => {
 		expect(readSliceHeader(writeSlice({ firstMb: 40, ppsId: 2 }), () => undefined)).toMatchObject({
-			...{ firstMb: 40, ppsId: 2, frameNum: undefined },
+			firstMb: 40,
+			ppsId: 2,
+			frameNum: undefined,
 		});
 		for (const bytes of [[0x65], [0x65, 0, 0, 0, 0, 7], [0x41, 0x80]]) {
 			expect(readSliceHeader(Uint8Array.from(bytes), () => undefined)).toBeUndefined();

@@ -1,4 +1,5 @@
 /** Tests of mapping a publisher's timestamps to capture time: what moves the mapping, how fast, and what must not. */
+import type { TrackKind } from './access-unit.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../testing/fake-clock.ts';
@@ -16,7 +17,7 @@ const createClock = (hasCommonTimeline = false): PublisherClock =>
 /** Observes a track every 20 ms over a stretch of time; returns (capture − media time) after each. */
 function observe(
 	clock: PublisherClock,
-	kind: 'audio' | 'video',
+	kind: TrackKind,
 	stretch: { fromMs: number; toMs: number; delayMs: (mediaMs: number) => number },
 ): number[] {
 	const offsetsMs: number[] = [];

@@ -1,8 +1,6 @@
 /** From a publisher's timestamps to capture time on the server's clock. Publisher clocks are never trusted for more than rate. */
+import type { TrackKind } from './access-unit.ts';
 import type { Clock } from '../lifecycle/clock.ts';
-
-/** Which track a timestamp belongs to; audio and video of a publisher may run on clocks of their own. */
-export type TrackKind = 'audio' | 'video';
 
 type TrackState = {
 	/** Smallest (arrival − media time) of the running and of the last window: the lower envelope. */

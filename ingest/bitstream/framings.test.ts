@@ -32,8 +32,12 @@ function encode(fields: SpsFields, sliceCount: number): CodedPicture[] {
 		const slices = Array.from({ length: sliceCount }, (_unused, index) =>
 			writeSlice(
 				{
-					...{ isIdr, firstMb: index * 20, frameNum: number % GOP, pictureOrder: (number % GOP) * 2 },
-					...{ idrPicId: (number / GOP) % 2, body: new Uint8Array(30 + index).fill(number + 1) },
+					isIdr,
+					firstMb: index * 20,
+					frameNum: number % GOP,
+					pictureOrder: (number % GOP) * 2,
+					idrPicId: (number / GOP) % 2,
+					body: new Uint8Array(30 + index).fill(number + 1),
 				},
 				fields,
 			),
@@ -128,8 +132,13 @@ class PacketTransport extends FakeWhipTransport {
 
 	packet(payload: Uint8Array, timestampTicks: number, hasMarker: boolean): void {
 		const header = {
-			...{ hasMarker, sequenceNumber: this.sequence++ % 65_536, timestampTicks: timestampTicks % 2 ** 32 },
-			...{ payloadStart: 0, payloadEnd: payload.length, payloadType: 96, ssrc: 1 },
+			hasMarker,
+			sequenceNumber: this.sequence++ % 65_536,
+			timestampTicks: timestampTicks % 2 ** 32,
+			payloadStart: 0,
+			payloadEnd: payload.length,
+			payloadType: 96,
+			ssrc: 1,
 		};
 		this.emit('packet', 'video', Buffer.from(payload), header as never);
 	}
@@ -291,7 +300,11 @@ describe('framings around one bitstream', () => {
 	it('goes on without waiting for a picture’s end when the framing is as it should be', async () => {
 		const pictures = encodeFor({ fields: {}, sliceCount: 2 });
 		const { packets } = await sendWhip(pictures, {
-			...{ sets: 'in-picture', markers: 'last', fragmentBytes: 1000, hasDelimiter: false, hasSei: false },
+			sets: 'in-picture',
+			markers: 'last',
+			fragmentBytes: 1000,
+			hasDelimiter: false,
+			hasSei: false,
 		});
 		// From the second GOP on, the sets come as they were sent: in packets of their own, not in one of ours.
 		expect(packets.filter(({ payload }) => nalType(payload) === NAL_TYPE.PPS).length).toBeGreaterThanOrEqual(2);
@@ -340,19 +353,25 @@ describe('parameter sets that change', () => {
 			fc.property(fc.array(choice, { minLength: 2, maxLength: 6 }), (choices) => {
 				const pictures = choices.flatMap(({ id, initQp, levelIdc, reorder, colour }) => {
 					const fields: SpsFields = {
-						...{ id, levelIdc },
+						id,
+						levelIdc,
 						...(reorder === undefined ? {} : { reorder }),
 						...(colour === undefined ? {} : { colour }),
 					};
 					const pps = [writePps({ id, spsId: id, initQp })];
 					return [true, false].map((isIdr) => ({
-						...{ isIdr, sps: writeSps(fields), pps },
+						isIdr,
+						sps: writeSps(fields),
+						pps,
 						slices: [writeSlice({ isIdr, ppsId: id, frameNum: isIdr ? 0 : 1 }, fields)],
 					}));
 				});
 				const how = { form: 4, record: 'full', sets: 'in-picture' } as const;
 				const { configs, units } = sendRtmp(pictures, {
-					...{ ...how, hasDelimiter: false, hasSei: false, hasFiller: false },
+					...how,
+					hasDelimiter: false,
+					hasSei: false,
+					hasFiller: false,
 				});
 				expect(units).toHaveLength(pictures.length);
 				expect(configs.filter((config) => !isSameConfig(configs[0]!, config))).toEqual([]);
@@ -373,7 +392,12 @@ describe('parameter sets that change', () => {
 		const small = encodeFor({ fields: {}, sliceCount: 1 });
 		const large = encodeFor({ fields: { id: 3, widthMbs: 40 }, sliceCount: 1 });
 		const { configs } = sendRtmp([...small, ...large], {
-			...{ form: 4, record: 'full', sets: 'in-picture', hasDelimiter: false, hasSei: false, hasFiller: false },
+			form: 4,
+			record: 'full',
+			sets: 'in-picture',
+			hasDelimiter: false,
+			hasSei: false,
+			hasFiller: false,
 		});
 		expect(configs.map(({ widthPixels, sps, pps }) => [widthPixels, sps.length, pps.length])).toEqual([
 			[320, 1, 1],

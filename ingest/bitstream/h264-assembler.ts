@@ -36,7 +36,7 @@ export const PICTURE_PROBLEMS = {
 export type PictureProblem = keyof typeof PICTURE_PROBLEMS;
 
 /** Who gets what is found, in order. */
-export interface H264AssemblerSink<Stamp> {
+interface H264AssemblerSink<Stamp> {
 	/** From the next picture on. Also when only the parameter sets are others and isSameConfig() holds. */
 	configure(config: VideoTrackConfig): void;
 	picture(picture: H264Picture<Stamp>): void;
@@ -44,7 +44,7 @@ export interface H264AssemblerSink<Stamp> {
 }
 
 /** What came in one frame. */
-export type NalFrame<Stamp> = {
+type NalFrame<Stamp> = {
 	nals: readonly Uint8Array[];
 	/** Milliseconds; slices of one picture have the same. Need not be monotonic. */
 	timeMs: number;
@@ -255,9 +255,22 @@ export class H264Assembler<Stamp> {
 		const { timeMs, stamp } = frame;
 		if (this.#pending === undefined) {
 			this.#pending = {
-				...{ timeMs, stamp, nals: [], trailing: [], bytes: 0, lastSlice: undefined, hasSlices: false, hasIdr: false },
-				...{ isIntra: true, hasRecoveryPoint: false, hasBothFields: false, isDamaged: false, firstPpsId: undefined },
-				...{ setTypes: new Set<number>(), endCount: 0, isEnded: false },
+				timeMs,
+				stamp,
+				nals: [],
+				trailing: [],
+				bytes: 0,
+				lastSlice: undefined,
+				hasSlices: false,
+				hasIdr: false,
+				isIntra: true,
+				hasRecoveryPoint: false,
+				hasBothFields: false,
+				isDamaged: false,
+				firstPpsId: undefined,
+				setTypes: new Set<number>(),
+				endCount: 0,
+				isEnded: false,
 			};
 		} else if (!this.#pending.hasSlices && this.#pending.timeMs !== timeMs) {
 			this.#pending.timeMs = timeMs;

@@ -18,10 +18,10 @@ export type ParameterSets = { sps: ReadonlyMap<number, StoredSps>; pps: Readonly
 /** ITU-T H.264 §7.4.2.1.1, §7.4.2.2: ids run to 31 and 255; more sets than this in one stream are not honest. */
 export const MAX_PARAMETER_SET_COUNT = 32;
 /** They have 10 to 100 bytes; with all scaling lists and HRD values some 900. What is longer fits into no RTP packet. */
-export const MAX_PARAMETER_SET_BYTES = 1024;
+const MAX_PARAMETER_SET_BYTES = 1024;
 
 /** Why a set was not taken. */
-export type ParameterSetProblem = 'parameter-set-unreadable' | 'parameter-set-too-long' | 'too-many-parameter-sets';
+type ParameterSetProblem = 'parameter-set-unreadable' | 'parameter-set-too-long' | 'too-many-parameter-sets';
 
 /** Keeps the newest set of each id. */
 export class ParameterSetStore {

@@ -22,8 +22,11 @@ function openRegistry(limits: Partial<WorkLimits> = {}): { registry: BroadcastRe
 		sfu,
 		transcoders: new FakeTranscoderFactory(),
 		limits: {
-			...{ maxBroadcasts: 2, maxBroadcastsPerOwner: 1, maxEncoderPixelsPerSecond: 1e9 },
-			...{ maxPublisherBitrateBps: 1e9, ...limits },
+			maxBroadcasts: 2,
+			maxBroadcastsPerOwner: 1,
+			maxEncoderPixelsPerSecond: 1e9,
+			maxPublisherBitrateBps: 1e9,
+			...limits,
 		},
 		openPackager: () => new FakeTrackSink(),
 	});

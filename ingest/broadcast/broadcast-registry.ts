@@ -1,4 +1,5 @@
 /** All broadcasts of this process, by channel. */
+import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import { createId, type BroadcastId, type ChannelId, type ChannelName } from '../../core/ids.ts';
@@ -8,9 +9,8 @@ import type { TranscoderFactory } from '../../core/media/transcoder.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import type { Sfu } from '../../sfu/create-sfu.ts';
 import { Broadcast, type BroadcastEndReason } from './broadcast.ts';
-import { PublishRefusals, type PublishRefusal } from './publish-refusals.ts';
 import { admitBroadcast, EncoderBudget, type BroadcastOwner, type WorkLimits } from '../media-plan/work-budget.ts';
-import type { PublishReport } from './publish-report.ts';
+import { MAX_REMEMBERED_CHANNELS, PublishRefusals, type PublishRefusal, type PublishReport } from './publish-report.ts';
 
 /** What a stream key allows. */
 export type PublishPermission = {
@@ -30,13 +30,13 @@ export interface PublishAuthorizer {
 }
 
 /** Events of the registry. */
-export type BroadcastRegistryEvents = {
+type BroadcastRegistryEvents = {
 	broadcastStarted: [broadcast: Broadcast];
 	broadcastEnded: [broadcast: Broadcast, reason: BroadcastEndReason];
 };
 
-/** What the registry needs. `openPackager` gives a broadcast its way into the LL-HLS tier. */
-export type BroadcastRegistryDependencies = {
+/** `openPackager` gives a broadcast its way into the LL-HLS tier. */
+type BroadcastRegistryDependencies = {
 	clock: Clock;
 	logger: Logger;
 	sfu: Sfu;
@@ -47,29 +47,27 @@ export type BroadcastRegistryDependencies = {
 
 /** An authorized publisher connects within seconds; so many keys are not revoked meanwhile. */
 const MAX_REVOKED_KEYS = 1000;
-/** Channels whose last publisher is remembered. */
-const MAX_REPORTS = 1000;
 
 /** Finds and begins broadcasts. */
 export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
-	readonly #dependencies: BroadcastRegistryDependencies;
+	readonly #deps: BroadcastRegistryDependencies;
 	readonly #byChannel = new Map<ChannelName, Broadcast>();
 	readonly #starting = new Map<ChannelName, Promise<Broadcast>>();
 	/** Owners of the broadcasts that run or start. */
 	readonly #owners = new Map<ChannelName, BroadcastOwner>();
 	readonly #encoderBudget: EncoderBudget;
 	readonly #refusals: PublishRefusals;
-	/** Keys revoked lately, for publishers that were authorized just before; oldest first. */
-	readonly #revokedKeyIds = new Set<string>();
-	/** How the last publisher of a channel ended; longest ago first. */
-	readonly #reports = new Map<ChannelName, PublishReport>();
+	/** Keys revoked lately, for publishers that were authorized just before. */
+	readonly #revokedKeyIds = new LRUCache<string, true>({ max: MAX_REVOKED_KEYS });
+	/** How the last publisher of a channel ended. */
+	readonly #reports = new LRUCache<ChannelName, PublishReport>({ max: MAX_REMEMBERED_CHANNELS });
 	#isClosed = false;
 
-	constructor(dependencies: BroadcastRegistryDependencies) {
-		super(dependencies.logger);
-		this.#dependencies = dependencies;
-		this.#encoderBudget = new EncoderBudget(dependencies.limits.maxEncoderPixelsPerSecond);
-		this.#refusals = new PublishRefusals(dependencies.clock);
+	constructor(deps: BroadcastRegistryDependencies) {
+		super(deps.logger);
+		this.#deps = deps;
+		this.#encoderBudget = new EncoderBudget(deps.limits.maxEncoderPixelsPerSecond);
+		this.#refusals = new PublishRefusals(deps.clock);
 	}
 
 	/** The running broadcast of a channel, interrupted ones included. */
@@ -94,7 +92,7 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 
 	/** How the last publisher of a channel ended, since the server's start. */
 	lastReport(channelName: string): PublishReport | undefined {
-		return this.#reports.get(channelName as ChannelName);
+		return this.#reports.peek(channelName as ChannelName);
 	}
 
 	/**
@@ -108,7 +106,7 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 			if (running !== undefined && running.state !== 'ended') {
 				running.checkTakeOver();
 			} else if (!this.#starting.has(channelName)) {
-				admitBroadcast(this.#dependencies.limits, [...this.#owners.values()], owner);
+				admitBroadcast(this.#deps.limits, [...this.#owners.values()], owner);
 			}
 		});
 	}
@@ -140,10 +138,7 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 
 	/** Ends the sessions of a revoked stream key at once, and refuses those that are on their way. */
 	revokeStreamKey(streamKeyId: string): void {
-		this.#revokedKeyIds.add(streamKeyId);
-		if (this.#revokedKeyIds.size > MAX_REVOKED_KEYS) {
-			this.#revokedKeyIds.delete(this.#revokedKeyIds.values().next().value!);
-		}
+		this.#revokedKeyIds.set(streamKeyId, true);
 		for (const broadcast of this.#byChannel.values()) {
 			broadcast.revokeStreamKey(streamKeyId);
 		}
@@ -156,32 +151,24 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 		await Promise.all(this.broadcasts.map((broadcast) => broadcast.close('server-shutdown')));
 	}
 
-	#remember(channelName: ChannelName, report: PublishReport): void {
-		this.#reports.delete(channelName);
-		this.#reports.set(channelName, report);
-		if (this.#reports.size > MAX_REPORTS) {
-			this.#reports.delete(this.#reports.keys().next().value!);
-		}
-	}
-
 	async #start(permission: PublishPermission): Promise<Broadcast> {
-		const { clock, sfu, transcoders } = this.#dependencies;
+		const { clock, sfu, transcoders, limits, openPackager } = this.#deps;
 		const id = createId<BroadcastId>(clock.nowMs());
 		const { channelId, channelName, graceWindowMs } = permission;
-		const logger = this.#dependencies.logger.child({ broadcastId: id, channel: channelName });
+		const logger = this.#deps.logger.child({ broadcastId: id, channel: channelName });
 		const broadcast = new Broadcast(
-			{ id, channelId, channelName, graceWindowMs },
 			{
 				clock,
 				logger,
 				transcoders,
 				createRouter: () => sfu.createBroadcastRouter(id),
-				packager: this.#dependencies.openPackager({ broadcastId: id, channelName }),
+				packager: openPackager({ broadcastId: id, channelName }),
 				encoderGrants: this.#encoderBudget.grantsFor(permission.owner),
-				maxPublisherBitrateBps: this.#dependencies.limits.maxPublisherBitrateBps,
+				maxPublisherBitrateBps: limits.maxPublisherBitrateBps,
 			},
+			{ id, channelId, channelName, graceWindowMs },
 		);
-		broadcast.on('publisherEnded', (report) => this.#remember(channelName, report));
+		broadcast.on('publisherEnded', (report) => this.#reports.set(channelName, report));
 		try {
 			await broadcast.start();
 		} catch (error) {
@@ -189,7 +176,7 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 			await broadcast.close('start-failed');
 			throw error;
 		}
-		for (const streamKeyId of this.#revokedKeyIds) {
+		for (const streamKeyId of this.#revokedKeyIds.keys()) {
 			broadcast.revokeStreamKey(streamKeyId);
 		}
 		this.#byChannel.set(channelName, broadcast);

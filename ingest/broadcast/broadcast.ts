@@ -7,25 +7,27 @@ import type { Logger } from '../../core/logger.ts';
 import type { TrackSink } from '../../core/media/track-sink.ts';
 import type { TranscoderFactory } from '../../core/media/transcoder.ts';
 import { StateMachine } from '../../core/lifecycle/state-machine.ts';
+import { retryDelayMs } from '../../core/lifecycle/back-off.ts';
+import { Timer } from '../../core/lifecycle/timer.ts';
 import { WallClockWatch } from '../../core/lifecycle/wall-clock-watch.ts';
+import { TokenBucket } from '../../core/limits/token-bucket.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import type { BroadcastRouter } from '../../sfu/broadcast/broadcast-router.ts';
 import { BROADCAST_TRANSITIONS, type BroadcastEvent, type BroadcastState } from './broadcast-state.ts';
-import type { BroadcastOutputs, LegEncoderState } from '../media-graph/contribution-legs.ts';
+import type { BroadcastOutputs, LegEncoderState } from '../media-graph/outputs.ts';
 import { TIMELINE_START_MS } from '../timing/contribution-timeline.ts';
 import { Contribution } from '../contribution/contribution.ts';
 import type { LegPlan } from '../media-plan/leg-planner.ts';
 import { reportPublisherEnd, type PublishReport } from './publish-report.ts';
 import type { Publisher, PublisherEndReason, TrackProblem } from '../publisher/publisher.ts';
 import type { StreamHealth } from '../media-plan/stream-observer.ts';
-import { TakeOverLimit } from './take-over-limit.ts';
 import type { EncoderGrants } from '../media-plan/work-budget.ts';
 
 /** Why a broadcast ended. */
 export type BroadcastEndReason = 'unpublished' | 'grace-window-expired' | 'start-failed' | 'server-shutdown';
 
 /** Events of a broadcast. */
-export type BroadcastEvents = {
+type BroadcastEvents = {
 	stateChanged: [state: BroadcastState, previous: BroadcastState];
 	/** Who publishes, or how the stream is led, has changed. */
 	planChanged: [plan: LegPlan];
@@ -46,11 +48,19 @@ const INTERRUPTION_MS = 4000;
 const OVER_BITRATE_MS = 3000;
 /** A publisher that was accepted and sends nothing is let go. */
 const FIRST_MEDIA_TIMEOUT_MS = 20_000;
-/** The first wait before a stage is made again after its worker died; doubled each time. */
-const STAGE_RETRY_MS = 100;
+/** How often one looks for silence, too many bits and a wall clock that was set. */
+const WATCH_INTERVAL_MS = 250;
+/** A stage is made again after its worker died; another worker is there within a second. */
+const STAGE_RETRY = { maxAttempts: Infinity, firstDelayMs: 100, maxDelayMs: 5000, jitterRatio: 0 };
+/**
+ * Keeps encoders with one stream key from replacing one another for ever, when each of them comes back at once. In a row more
+ * than anybody does on purpose: to a second encoder and back, twice. After that one each minute: two encoders that fight
+ * interrupt the viewers no more often, and a person who means it waits no longer, or stops the other encoder, after which
+ * nothing is waited for.
+ */
+const TAKE_OVER_RATE = { burst: 4, perSecond: 1 / 60 };
 
-/** What a broadcast needs. */
-export type BroadcastDependencies = {
+type BroadcastDependencies = {
 	clock: Clock;
 	logger: Logger;
 	transcoders: TranscoderFactory;
@@ -68,16 +78,14 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 	readonly id: BroadcastId;
 	readonly channelId: ChannelId;
 	readonly channelName: ChannelName;
+	readonly #deps: BroadcastDependencies;
 	readonly #wallClock: WallClockWatch;
 	#startedAtMs: number;
 	#graceWindowMs: number;
-	readonly #dependencies: BroadcastDependencies;
-	readonly #clock: Clock;
-	readonly #logger: Logger;
 	readonly #scope: CloseScope<BroadcastEndReason>;
 	readonly #machine: StateMachine<BroadcastState, BroadcastEvent>;
 	readonly #outputs: BroadcastOutputs;
-	readonly #takeOverLimit = new TakeOverLimit();
+	readonly #takeOvers: TokenBucket;
 	#router: BroadcastRouter | undefined;
 	#current: Contribution | undefined;
 	#pending: Contribution | undefined;
@@ -86,8 +94,8 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 	#runCount = 0;
 	#reachedMs = TIMELINE_START_MS;
 	#lastMediaAtMs: number;
-	#cancelGrace: (() => void) | undefined;
-	/** Monotonic; meaningful while the grace timer runs. */
+	readonly #graceTimer: Timer;
+	/** Monotonic; meaningful while the grace timer is armed. */
 	#graceBeganAtMs = 0;
 	/** By which key each publisher came that is on air or about to be. */
 	readonly #keyOf = new WeakMap<Contribution, string>();
@@ -101,25 +109,26 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 	#deferredEnd: BroadcastEndReason | undefined;
 
 	constructor(
+		deps: BroadcastDependencies,
 		identity: { id: BroadcastId; channelId: ChannelId; channelName: ChannelName; graceWindowMs: number },
-		dependencies: BroadcastDependencies,
 	) {
-		super(dependencies.logger);
+		const { clock, logger } = deps;
+		super(logger);
+		this.#deps = deps;
 		this.id = identity.id;
 		this.channelId = identity.channelId;
 		this.channelName = identity.channelName;
 		this.#graceWindowMs = identity.graceWindowMs;
-		this.#dependencies = dependencies;
-		this.#clock = dependencies.clock;
-		this.#logger = dependencies.logger;
-		this.#wallClock = new WallClockWatch(dependencies.clock);
-		this.#startedAtMs = this.#clock.nowMs();
-		this.#lastMediaAtMs = this.#clock.monotonicMs();
-		this.#scope = new CloseScope(this.#logger);
+		this.#wallClock = new WallClockWatch(clock);
+		this.#startedAtMs = clock.nowMs();
+		this.#lastMediaAtMs = clock.monotonicMs();
+		this.#takeOvers = new TokenBucket(clock, TAKE_OVER_RATE);
+		this.#graceTimer = new Timer(clock, () => this.#endUnlessReserved('grace-window-expired'));
+		this.#scope = new CloseScope(logger);
 		this.#machine = new StateMachine({
 			table: BROADCAST_TRANSITIONS,
 			initial: 'starting',
-			logger: this.#logger,
+			logger,
 			onChange: (next, previous) => this.emit('stateChanged', next, previous),
 		});
 		this.#outputs = {
@@ -128,14 +137,14 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 				this.#router?.stage.video.beginRun();
 				this.#router?.stage.audio.beginRun();
 			},
-			packager: dependencies.packager,
+			packager: deps.packager,
 			nextRun: () => this.#runCount++,
 			reached: (timelineMs) => {
 				// One frame on, so that what another publisher sends next is later than all before it.
 				this.#reachedMs = Math.max(this.#reachedMs, timelineMs + 1000 / 30);
 			},
 		};
-		this.#scope.onClose(this.#clock.setInterval(() => this.#watch(), 250));
+		this.#scope.every(clock, WATCH_INTERVAL_MS, () => this.#watch());
 		this.#scope.onClose((reason) => this.#tearDown(reason));
 	}
 
@@ -194,18 +203,17 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 	 * probably dead, and the encoder comes back by another.
 	 */
 	checkTakeOver(): void {
-		const nowMs = this.#clock.monotonicMs();
-		const waitMs = this.#takeOverLimit.waitMs(nowMs);
+		const { waitMs } = this.#takeOvers;
 		if (waitMs > 0 && this.#hasSendingPublisher()) {
 			const retryAfterSeconds = Math.ceil(waitMs / 1000);
-			this.#logger.warn({ retryAfterSeconds }, 'a publisher was refused: too many take-overs');
+			this.#deps.logger.warn({ retryAfterSeconds }, 'a publisher was refused: too many take-overs');
 			throw new SpillwayError('TAKE_OVERS_TOO_FREQUENT', [retryAfterSeconds], { retryAfterSeconds });
 		}
 	}
 
 	/**
 	 * A publisher was accepted and connects by way of this broadcast's router: until the returned function is called, the broadcast
-	 * does not end for want of a publisher. Whoever reserves has a deadline, and calls it in every case, after attach().
+	 * does not end because it has none. Whoever reserves has a deadline, and calls it in every case, after attach().
 	 */
 	reserve(): () => void {
 		this.#reservationCount++;
@@ -236,24 +244,28 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 			return;
 		}
 		// Several may have passed checkTakeOver() before the first of them was attached.
-		const isRefused = this.#hasSendingPublisher() && !this.#takeOverLimit.take(this.#clock.monotonicMs());
+		const isRefused = this.#hasSendingPublisher() && !this.#takeOvers.take();
 		if (this.#scope.closed || isRefused) {
-			this.#logger.info({ publisherId: publisher.id, isRefused }, 'publisher let go at once');
+			this.#deps.logger.info({ publisherId: publisher.id, isRefused }, 'publisher let go at once');
 			void publisher.close('replaced');
 			return;
 		}
 		this.#deferredEnd = undefined;
 		void this.#pending?.close('replaced');
-		const contribution = new Contribution(publisher, {
-			clock: this.#clock,
-			logger: this.#logger.child({ publisherId: publisher.id, protocol: publisher.protocol }),
-			transcoders: this.#dependencies.transcoders,
-			outputs: this.#outputs,
-			broadcastEpochMs: this.#startedAtMs,
-			notBeforeMs: () => this.#reachedMs,
-			waitsForGop: !this.#hasBeenLive,
-			encoderGrants: this.#dependencies.encoderGrants,
-		});
+		const { clock, logger, transcoders, encoderGrants } = this.#deps;
+		const contribution = new Contribution(
+			{
+				clock,
+				logger: logger.child({ publisherId: publisher.id, protocol: publisher.protocol }),
+				transcoders,
+				outputs: this.#outputs,
+				broadcastEpochMs: this.#startedAtMs,
+				notBeforeMs: () => this.#reachedMs,
+				waitsForGop: !this.#hasBeenLive,
+				encoderGrants,
+			},
+			publisher,
+		);
 		if (streamKeyId !== undefined) {
 			this.#keyOf.set(contribution, streamKeyId);
 		}
@@ -281,8 +293,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 	/** Changes how long it waits for a lost publisher; also when it is waiting, counted from the loss. */
 	setGraceWindow(graceWindowMs: number): void {
 		this.#graceWindowMs = graceWindowMs;
-		if (this.#cancelGrace !== undefined) {
-			this.#cancelGrace();
+		if (this.#graceTimer.isArmed) {
 			this.#waitForReturn(this.#graceBeganAtMs);
 		}
 	}
@@ -297,7 +308,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 
 	#hasSendingPublisher(): boolean {
 		const newestMs = Math.max(this.#current?.lastMediaAtMs ?? -Infinity, this.#pending?.lastMediaAtMs ?? -Infinity);
-		return this.#clock.monotonicMs() - newestMs <= SILENCE_MS;
+		return this.#deps.clock.monotonicMs() - newestMs <= SILENCE_MS;
 	}
 
 	#putOnAir(contribution: Contribution): void {
@@ -307,10 +318,9 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 		const previous = this.#current;
 		this.#pending = undefined;
 		this.#current = contribution;
-		this.#lastMediaAtMs = this.#clock.monotonicMs();
-		this.#cancelGrace?.();
-		this.#cancelGrace = undefined;
-		this.#logger.info(
+		this.#lastMediaAtMs = this.#deps.clock.monotonicMs();
+		this.#graceTimer.disarm();
+		this.#deps.logger.info(
 			{ publisherId: contribution.publisher.id, takesOver: previous !== undefined },
 			'publisher on air',
 		);
@@ -319,7 +329,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 	}
 
 	#onMedia(): void {
-		this.#lastMediaAtMs = this.#clock.monotonicMs();
+		this.#lastMediaAtMs = this.#deps.clock.monotonicMs();
 		this.#isPackagerInterrupted = false;
 		if (this.#machine.state !== 'live' && !this.#scope.closed) {
 			this.#hasBeenLive = true;
@@ -336,13 +346,13 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 		const { videoUnitCount, audioUnitCount } = contribution.observer.health;
 		const hasPlayed = videoUnitCount + audioUnitCount > 0;
 		const { problems } = contribution.problemWatch;
-		const end = { reason, hasPlayed, atEpochMs: this.#clock.nowMs(), problems };
+		const end = { reason, hasPlayed, atEpochMs: this.#deps.clock.nowMs(), problems };
 		this.emit('publisherEnded', reportPublisherEnd(contribution.publisher, end));
 		if (this.#current !== contribution || this.#scope.closed) {
 			return;
 		}
 		this.#current = undefined;
-		this.#logger.info({ publisherId: contribution.publisher.id, reason }, 'publisher gone');
+		this.#deps.logger.info({ publisherId: contribution.publisher.id, reason }, 'publisher gone');
 		if (this.#pending !== undefined) {
 			this.#putOnAir(this.#pending);
 			return;
@@ -352,15 +362,12 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 			return;
 		}
 		this.#interrupt();
-		this.#waitForReturn(this.#clock.monotonicMs());
+		this.#waitForReturn(this.#deps.clock.monotonicMs());
 	}
 
 	#waitForReturn(beganAtMs: number): void {
 		this.#graceBeganAtMs = beganAtMs;
-		this.#cancelGrace = this.#clock.setTimeout(
-			() => this.#endUnlessReserved('grace-window-expired'),
-			Math.max(0, beganAtMs + this.#graceWindowMs - this.#clock.monotonicMs()),
-		);
+		this.#graceTimer.arm(Math.max(0, beganAtMs + this.#graceWindowMs - this.#deps.clock.monotonicMs()));
 	}
 
 	#endUnlessReserved(reason: BroadcastEndReason): void {
@@ -379,13 +386,13 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 		if (this.#machine.state === 'interrupted' && !this.#isPackagerInterrupted) {
 			this.#isPackagerInterrupted = true;
 			this.#current?.interrupt();
-			this.#dependencies.packager.interrupt();
+			this.#deps.packager.interrupt();
 		}
 	}
 
 	#watch(): void {
 		this.#followWallClock();
-		const silentMs = this.#clock.monotonicMs() - this.#lastMediaAtMs;
+		const silentMs = this.#deps.clock.monotonicMs() - this.#lastMediaAtMs;
 		const usualMs = this.#current?.usualSilenceMs ?? 0;
 		if (silentMs > Math.max(SILENCE_MS, usualMs) && this.#machine.state === 'live') {
 			this.#machine.handle('media-stopped');
@@ -401,7 +408,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 		}
 		this.#watchBitrate();
 		const pending = this.#pending;
-		if (pending !== undefined && this.#clock.monotonicMs() - pending.lastMediaAtMs > FIRST_MEDIA_TIMEOUT_MS) {
+		if (pending !== undefined && this.#deps.clock.monotonicMs() - pending.lastMediaAtMs > FIRST_MEDIA_TIMEOUT_MS) {
 			void pending.close('timed-out');
 		}
 	}
@@ -409,7 +416,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 	#followWallClock(): void {
 		const stepMs = this.#wallClock.takeStepMs();
 		if (stepMs !== 0) {
-			this.#logger.warn(
+			this.#deps.logger.warn(
 				{ stepMs: Math.round(stepMs) },
 				"the machine's clock was set; dates of the broadcast follow it",
 			);
@@ -422,8 +429,8 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 	#watchBitrate(): void {
 		const contribution = this.#current;
 		const { videoBitrateBps = 0, audioBitrateBps = 0 } = contribution?.observer.health ?? {};
-		const nowMs = this.#clock.monotonicMs();
-		if (contribution === undefined || videoBitrateBps + audioBitrateBps <= this.#dependencies.maxPublisherBitrateBps) {
+		const nowMs = this.#deps.clock.monotonicMs();
+		if (contribution === undefined || videoBitrateBps + audioBitrateBps <= this.#deps.maxPublisherBitrateBps) {
 			this.#overBitrateSinceMs = undefined;
 			return;
 		}
@@ -431,7 +438,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 		if (nowMs - this.#overBitrateSinceMs >= OVER_BITRATE_MS) {
 			this.#overBitrateSinceMs = undefined;
 			const bitrateBps = Math.round(videoBitrateBps + audioBitrateBps);
-			this.#logger.warn(
+			this.#deps.logger.warn(
 				{ publisherId: contribution.publisher.id, bitrateBps },
 				'a publisher sends too much and is let go',
 			);
@@ -440,7 +447,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 	}
 
 	async #openRouter(): Promise<void> {
-		const router = await this.#dependencies.createRouter();
+		const router = await this.#deps.createRouter();
 		if (this.#scope.closed) {
 			await router.close('broadcast-ended');
 			return;
@@ -452,28 +459,26 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 				this.#router = undefined;
 			}
 			if (reason === 'worker-died' && !this.#scope.closed) {
-				this.#reopenRouter(STAGE_RETRY_MS);
+				this.#reopenRouter(1);
 			}
 		});
 		this.#current?.restartStage();
 	}
 
-	#reopenRouter(delayMs: number): void {
-		const cancel = this.#clock.setTimeout(() => {
-			unregister();
+	#reopenRouter(attempt: number): void {
+		this.#scope.after(this.#deps.clock, retryDelayMs(STAGE_RETRY, attempt, 0)!, () => {
 			this.#openRouter().catch((error: unknown) => {
-				this.#logger.warn({ reason: errorMessage(error) }, 'the stage cannot be made again yet');
-				this.#reopenRouter(Math.min(delayMs * 2, 5000));
+				this.#deps.logger.warn({ reason: errorMessage(error) }, 'the stage cannot be made again yet');
+				this.#reopenRouter(attempt + 1);
 			});
-		}, delayMs);
-		const unregister = this.#scope.onClose(() => cancel());
+		});
 	}
 
 	async #tearDown(reason: BroadcastEndReason): Promise<void> {
-		this.#cancelGrace?.();
+		this.#graceTimer.disarm();
 		const publisherReason = reason === 'server-shutdown' ? 'server-shutdown' : 'unpublished';
 		await Promise.all([this.#current?.close(publisherReason), this.#pending?.close(publisherReason), ...this.#closing]);
-		this.#dependencies.packager.end();
+		this.#deps.packager.end();
 		await this.#router?.close(reason === 'server-shutdown' ? 'server-shutdown' : 'broadcast-ended');
 		this.emit('ended', reason);
 	}

@@ -1,8 +1,15 @@
-/** How a publisher ended, in words for the streamer, who may look only after it is gone. Pure. */
+/**
+ * What became of those who wanted to publish, in words for the streamer: how the last publisher of a channel ended, and why an
+ * encoder was refused. Many encoders do not show what they are told, and the streamer may look only after they are gone.
+ */
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { SpillwayError, type ErrorCode } from '../../core/errors/errors.ts';
+import type { ChannelName } from '../../core/ids.ts';
 import type { Publisher, PublishProtocol, PublisherEndReason, TrackProblem } from '../publisher/publisher.ts';
 
 /** Why there is no publisher any longer, or why there was none. */
-export type PublishEndCode = PublisherEndReason | 'unpublished-early';
+type PublishEndCode = PublisherEndReason | 'unpublished-early';
 
 /** What became of one attempt to publish. */
 export type PublishReport = {
@@ -17,7 +24,7 @@ export type PublishReport = {
 	problems: readonly TrackProblem[];
 };
 
-/** One row for each code. */
+/** One row for each code. @internal for tests */
 export const PUBLISH_END_WORDS: Readonly<Record<PublishEndCode, { message: string; advice?: string }>> = {
 	unpublished: { message: 'The encoder ended the stream.' },
 	'unpublished-early': {
@@ -71,4 +78,47 @@ export function reportPublisherEnd(
 		...PUBLISH_END_WORDS[code],
 		problems: end.problems,
 	};
+}
+
+/** An encoder that was refused. */
+export type PublishRefusal = {
+	/** Epoch milliseconds. */
+	atMs: number;
+	code: ErrorCode;
+	/** A sentence for the streamer. */
+	message: string;
+};
+
+/** A refusal that is older says nothing about now. */
+const REFUSAL_LIFETIME_MS = 600_000;
+/** Channels that are remembered; beyond them the oldest entry is forgotten. */
+export const MAX_REMEMBERED_CHANNELS = 1000;
+
+/** The last refusal of each channel. */
+export class PublishRefusals {
+	readonly #clock: Clock;
+	readonly #byChannel = new LRUCache<ChannelName, PublishRefusal>({ max: MAX_REMEMBERED_CHANNELS });
+
+	constructor(clock: Clock) {
+		this.#clock = clock;
+	}
+
+	/** Of this channel, unless it is long ago. */
+	last(channelName: ChannelName): PublishRefusal | undefined {
+		const refusal = this.#byChannel.peek(channelName);
+		return refusal !== undefined && this.#clock.nowMs() - refusal.atMs < REFUSAL_LIFETIME_MS ? refusal : undefined;
+	}
+
+	/** Runs a check, and records what it throws. A check that passes makes the refusal before it pointless. */
+	watch(channelName: ChannelName, check: () => void): void {
+		try {
+			check();
+			this.#byChannel.delete(channelName);
+		} catch (error) {
+			if (error instanceof SpillwayError) {
+				this.#byChannel.set(channelName, { atMs: this.#clock.nowMs(), code: error.code, message: error.message });
+			}
+			throw error;
+		}
+	}
 }

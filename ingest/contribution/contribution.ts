@@ -10,29 +10,25 @@ import { isSameConfig, type AudioCodec, type TrackConfig } from '../../core/medi
 import { opusDurationTicks } from '../../core/media/opus.ts';
 import type { TranscoderFactory } from '../../core/media/transcoder.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
-import { startsH264KeyFrame } from '../../sfu/rtp/h264-depacketizer.ts';
 import { AAC_FRAME_SAMPLES, ticksToMs } from '../../core/units.ts';
 import { CheckedTimes } from '../timing/checked-times.ts';
 import { PaceCorrection } from '../timing/pace-correction.ts';
-import { AudioLegs, VideoLegs, type BroadcastOutputs, type LegEncoderState } from '../media-graph/contribution-legs.ts';
+import { AudioLegs } from '../media-graph/audio-legs.ts';
+import type { BroadcastOutputs, LegEncoderState } from '../media-graph/outputs.ts';
 import { ContributionTimeline } from '../timing/contribution-timeline.ts';
 import { EncoderAdmission } from '../media-plan/encoder-admission.ts';
-import { requestKeyFrames } from './key-frame-requests.ts';
-import {
-	isGopTooLong,
-	isSamePlan,
-	MAX_PASS_THROUGH_GOP_MS,
-	type LegPlan,
-	type StreamFacts,
-} from '../media-plan/leg-planner.ts';
+import { isSamePlan, SOURCE_TRACKS, type LegPlan, type StreamFacts } from '../media-plan/leg-planner.ts';
+import { OffAirBuffer, type PublisherMedia } from './off-air-buffer.ts';
+import { knowsGop, knowsTracks, mayLackPicture, usualSilenceMs } from './patience.ts';
 import { ProblemWatch } from './problem-watch.ts';
 import type { Publisher, PublisherEndReason, PublisherRtpPacket, PublisherUnit } from '../publisher/publisher.ts';
 import { RunSwitch } from '../media-graph/run-switch.ts';
+import { VideoLegs } from '../media-graph/video-legs.ts';
 import { StreamObserver } from '../media-plan/stream-observer.ts';
 import type { EncoderGrants } from '../media-plan/work-budget.ts';
 
 /** Events of a contribution. */
-export type ContributionEvents = {
+type ContributionEvents = {
 	/** Its first key frame (or first sound, without a picture) is here: the one before may go now. Once. */
 	ready: [];
 	/** Something reached a tier. Emitted for each unit; cheap. */
@@ -43,29 +39,15 @@ export type ContributionEvents = {
 	closed: [reason: PublisherEndReason];
 };
 
-/** Without a picture for this long, a publisher that has sound is taken for one without a picture (and the other way). */
-const MISSING_TRACK_MS = 1500;
-/**
- * A picture that was announced, or whose configuration is known, may take this long to its first key frame; then the sound goes
- * alone, and the picture joins it. Where another publisher is on air nobody misses it, so it may take longer.
- */
-const MISSING_PICTURE_MS = 3000;
-const MISSING_PICTURE_OFF_AIR_MS = 10_000;
-/** A first GOP whose next picture is not there by now is not waited for. */
-const LONGEST_GOP_WAIT_MS = MAX_PASS_THROUGH_GOP_MS + 1000;
-/** Pictures after which it is known how often they come; a silence of so many is more than their usual distance. */
-const KNOWN_PICTURES = 3;
-const SILENT_PICTURES = 2.5;
-/** The slowest picture that is no fault comes every ten seconds. */
-const SLOWEST_PICTURE_MS = 10_000;
-type OffAirEntry = { unit: PublisherUnit; packet?: undefined } | { unit?: undefined; packet: PublisherRtpPacket };
-/** Packets and units of the newest GOP kept off air. */
-const MAX_OFF_AIR_ENTRIES = 6000;
+/** Chromium's GOP has no end, so that key frames are asked for; the first request comes early, to learn whether it answers. */
+const KEY_FRAME_INTERVAL_MS = 2000;
+const FIRST_KEY_FRAME_REQUEST_MS = 900;
+/** How often the plan is looked at, besides at each picture. */
+const DECIDE_INTERVAL_MS = 100;
 /** Units held while the plan is open: the longest GOP that is waited for, at 120 pictures and 100 audio frames a second. */
 const MAX_HELD_UNITS = 800;
 
-/** What a contribution needs. */
-export type ContributionDependencies = {
+type ContributionDependencies = {
 	clock: Clock;
 	logger: Logger;
 	transcoders: TranscoderFactory;
@@ -84,8 +66,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 	readonly publisher: Publisher;
 	readonly observer = new StreamObserver();
 	readonly problemWatch: ProblemWatch;
-	readonly #dependencies: ContributionDependencies;
-	readonly #clock: Clock;
+	readonly #deps: ContributionDependencies;
 	readonly #scope: CloseScope<PublisherEndReason>;
 	readonly #pace = new PaceCorrection();
 	readonly #times: CheckedTimes;
@@ -98,50 +79,39 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 	#isReady = false;
 	/** False until the contribution before has made way: until then only the newest GOP is kept, as it came. */
 	#isOnAir = false;
-	#offAir: OffAirEntry[] = [];
+	readonly #offAir = new OffAirBuffer();
 	#held: AccessUnit[] = [];
 	#isInterrupted = false;
 	#firstMediaAtMs: number | undefined;
 	#lastMediaAtMs: number;
 
-	constructor(publisher: Publisher, dependencies: ContributionDependencies) {
-		super(dependencies.logger);
+	constructor(deps: ContributionDependencies, publisher: Publisher) {
+		super(deps.logger);
+		this.#deps = deps;
 		this.publisher = publisher;
-		this.#dependencies = dependencies;
-		this.#clock = dependencies.clock;
-		this.#scope = new CloseScope(dependencies.logger);
-		this.problemWatch = new ProblemWatch(publisher, dependencies);
-		this.#lastMediaAtMs = this.#clock.monotonicMs();
+		this.#scope = new CloseScope(deps.logger);
+		this.problemWatch = new ProblemWatch(deps, publisher);
+		this.#lastMediaAtMs = deps.clock.monotonicMs();
 		this.#times = new CheckedTimes(publisher);
-		this.#timeline = new ContributionTimeline({ ...dependencies, hasCommonTimeline: publisher.hasCommonTimeline });
+		this.#timeline = new ContributionTimeline({ ...deps, hasCommonTimeline: publisher.hasCommonTimeline });
 		this.#runs = new RunSwitch({
-			sink: dependencies.outputs.packager,
-			clock: this.#clock,
-			nextRun: () => dependencies.outputs.nextRun(),
+			...deps,
+			sink: deps.outputs.packager,
+			nextRun: () => deps.outputs.nextRun(),
 			onBegin: (run) => this.#reportRun(run),
 			onOpen: () => this.emit('media'),
 		});
-		const legs = { ...dependencies, runs: this.#runs, onMedia: () => this.emit('media') };
-		this.#video = new VideoLegs(legs);
-		this.#audio = new AudioLegs(legs);
-		this.#admission = new EncoderAdmission(dependencies.encoderGrants);
-		const { signal } = this.#scope;
-		publisher.on('trackConfigured', (config) => this.#onConfigured(config), { signal });
-		publisher.on('unit', (unit) => this.#receive({ unit }), { signal });
-		publisher.on('rtpPacket', (packet) => this.#receive({ packet }), { signal });
-		publisher.on(
-			'senderReport',
-			(kind, publisherMs, mediaMs) =>
-				this.#timeline.senderReport(kind, publisherMs, this.#times.checkReport(kind, mediaMs)),
-			{ signal },
-		);
-		publisher.on('closed', (reason) => void this.#scope.close(reason));
-		this.#scope.onClose(this.#clock.setInterval(() => this.#decide(), 100));
-		this.#scope.onClose(requestKeyFrames(this.#clock, publisher, () => this.#isReady));
+		const legDeps = { ...deps, runs: this.#runs, onMedia: () => this.emit('media') };
+		this.#video = new VideoLegs(legDeps, SOURCE_TRACKS.video);
+		this.#audio = new AudioLegs(legDeps, SOURCE_TRACKS.audio);
+		this.#admission = new EncoderAdmission(deps.encoderGrants);
+		this.#listen();
+		this.#scope.every(deps.clock, DECIDE_INTERVAL_MS, () => this.#decide());
+		this.#requestKeyFrames();
 		this.#scope.onClose(async (reason) => {
 			this.#runs.end();
 			this.#held = [];
-			this.#offAir = [];
+			this.#offAir.take();
 			// Told before the encoders have ended: whoever comes after a goodbye must find the broadcast ended, not ending.
 			this.emit('closed', reason);
 			this.#admission.release();
@@ -166,9 +136,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 
 	/** How long it may be silent, in milliseconds, before that is more than its usual pace. */
 	get usualSilenceMs(): number {
-		const { videoUnitCount, audioUnitCount } = this.observer.health;
-		const isPaceOpen = audioUnitCount === 0 && videoUnitCount > 0 && videoUnitCount < KNOWN_PICTURES;
-		return SILENT_PICTURES * (isPaceOpen ? SLOWEST_PICTURE_MS : (this.observer.usualIntervalMs ?? 0));
+		return usualSilenceMs(this.observer);
 	}
 
 	/** Nothing has come for too long: what comes next begins another run. */
@@ -184,12 +152,8 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 			return;
 		}
 		this.#isOnAir = true;
-		this.#dependencies.outputs.beginStageRun();
-		const offAir = this.#offAir;
-		this.#offAir = [];
-		for (const entry of offAir) {
-			this.#process(entry);
-		}
+		this.#deps.outputs.beginStageRun();
+		this.#offAir.take().forEach((media) => this.#process(media));
 		this.#decide();
 	}
 
@@ -210,6 +174,30 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		return this.#scope.close(reason);
 	}
 
+	#listen(): void {
+		const { publisher } = this;
+		const { signal } = this.#scope;
+		publisher.on('trackConfigured', (config) => this.#onConfigured(config), { signal });
+		publisher.on('unit', (unit) => this.#receive({ unit }), { signal });
+		publisher.on('rtpPacket', (packet) => this.#receive({ packet }), { signal });
+		publisher.on(
+			'senderReport',
+			(kind, publisherMs, mediaMs) =>
+				this.#timeline.senderReport(kind, publisherMs, this.#times.checkReport(kind, mediaMs)),
+			{ signal },
+		);
+		publisher.on('closed', (reason) => void this.#scope.close(reason));
+	}
+
+	#requestKeyFrames(): void {
+		const { clock } = this.#deps;
+		const request = (): boolean => this.publisher.requestKeyFrame();
+		this.#scope.after(clock, FIRST_KEY_FRAME_REQUEST_MS, request);
+		this.#scope.every(clock, KEY_FRAME_INTERVAL_MS, request);
+		// The first key frame may have been sent before anybody listened, or been lost.
+		this.#scope.every(clock, FIRST_KEY_FRAME_REQUEST_MS, () => this.#isReady || request());
+	}
+
 	#onConfigured(config: TrackConfig): void {
 		const previous = config.kind === 'video' ? this.observer.video : this.observer.audio;
 		this.observer.configure(config);
@@ -220,42 +208,33 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		if (config.kind === 'video' && config.codec === 'vp8') {
 			return;
 		}
-		this.#dependencies.logger.info({ kind: config.kind }, 'the configuration of a track has changed');
+		this.#deps.logger.info({ kind: config.kind }, 'the configuration of a track has changed');
 		if (config.kind === 'audio' && this.#runs.hasRun) {
 			this.#audio.restart();
-			this.#beginRunAtKeyFrame(['audio0']);
+			this.#beginRunAtKeyFrame([SOURCE_TRACKS.audio.id]);
 		} else {
 			this.#beginAnew();
 		}
 	}
 
-	#receive(entry: OffAirEntry): void {
-		this.#lastMediaAtMs = this.#clock.monotonicMs();
+	#receive(media: PublisherMedia): void {
+		this.#lastMediaAtMs = this.#deps.clock.monotonicMs();
 		this.#firstMediaAtMs ??= this.#lastMediaAtMs;
 		if (this.#isOnAir) {
-			this.#process(entry);
+			this.#process(media);
 		} else {
-			const startsGop =
-				entry.packet === undefined
-					? entry.unit.kind === 'video' &&
-						entry.unit.isKeyFrame &&
-						!this.#offAir.some(({ packet }) => packet !== undefined)
-					: entry.packet.kind === 'video' && startsH264KeyFrame(entry.packet.payload);
-			if (startsGop || this.#offAir.length > MAX_OFF_AIR_ENTRIES) {
-				this.#offAir = [];
-			}
-			this.#offAir.push(entry);
+			this.#offAir.add(media);
 		}
-		if (entry.unit !== undefined) {
-			this.#announceReady(entry.unit);
+		if (media.unit !== undefined) {
+			this.#announceReady(media.unit);
 		}
 	}
 
-	#process(entry: OffAirEntry): void {
-		if (entry.unit === undefined) {
-			this.#onRtpPacket(entry.packet);
+	#process({ unit, packet }: PublisherMedia): void {
+		if (unit === undefined) {
+			this.#onRtpPacket(packet);
 		} else {
-			this.#onUnit(entry.unit);
+			this.#onUnit(unit);
 		}
 	}
 
@@ -285,7 +264,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		if (!this.#times.takeBreak()) {
 			return;
 		}
-		this.#dependencies.logger.info({}, "the publisher's clock is another; its next key frame begins the next run");
+		this.#deps.logger.info({}, "the publisher's clock is another; its next key frame begins the next run");
 		if (this.#runs.hasRun) {
 			this.#beginRunAtKeyFrame();
 		}
@@ -300,9 +279,10 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		if (position.decodeTimeTicks < 0) {
 			return undefined;
 		}
-		this.#dependencies.outputs.reached(ticksToMs(position.decodeTimeTicks, position.clockRate));
+		this.#deps.outputs.reached(ticksToMs(position.decodeTimeTicks, position.clockRate));
 		return {
-			trackId: unit.kind === 'video' ? 'video0' : 'audio0',
+			trackId: SOURCE_TRACKS[unit.kind].id,
+			kind: unit.kind,
 			codec: config.codec,
 			...position,
 			...(config.kind === 'audio' ? { durationTicks: audioDurationTicks(config.codec, unit.bytes) } : {}),
@@ -318,7 +298,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		const rtpTicks = this.#times.checkRtp(packet);
 		this.#followBreak();
 		const captureTimeMs = this.#timeline.observeRtp(packet.kind, rtpTicks, packet.arrivedAtMs);
-		const stage = this.#dependencies.outputs.stage();
+		const stage = this.#deps.outputs.stage();
 		const timelineTicks = rtpTicks + this.#timeline.rtpOffsetTicks(packet.kind, rtpTicks, captureTimeMs);
 		if (stage === undefined || (packet.kind === 'video' && !this.#video.passesRtpThrough(timelineTicks))) {
 			return;
@@ -340,7 +320,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 
 	// The WebRTC leg does not wait for the plan: H.264 without B-frames goes out from its first key frame on.
 	#feedStage(unit: AccessUnit): void {
-		if (unit.trackId === 'audio0') {
+		if (unit.kind === 'audio') {
 			this.#audio.feedStage(unit, this.observer.audio!);
 		} else {
 			this.#video.feedStage(unit, this.#planNow(), this.observer.video!, this.publisher.protocol);
@@ -348,7 +328,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 	}
 
 	#write(unit: AccessUnit): void {
-		if (unit.trackId === 'audio0') {
+		if (unit.kind === 'audio') {
 			this.#audio.feedStage(unit, this.observer.audio!);
 			this.#audio.feedPackager(unit, this.observer.audio!);
 		} else {
@@ -361,12 +341,10 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		if (this.#isReady) {
 			return;
 		}
-		const announced = this.publisher.announcedKinds;
-		const mayHavePicture = announced?.includes('video') ?? this.observer.video !== undefined;
-		const patienceMs = this.#isOnAir ? MISSING_PICTURE_MS : MISSING_PICTURE_OFF_AIR_MS;
-		const hasNoPicture =
-			announced?.includes('video') === false || this.#elapsedMs() > (mayHavePicture ? patienceMs : MISSING_TRACK_MS);
-		if ((unit.kind === 'video' && unit.isKeyFrame) || hasNoPicture) {
+		const isConfigured = this.observer.video !== undefined;
+		const { announcedKinds } = this.publisher;
+		const lacksPicture = mayLackPicture(announcedKinds, this.#elapsedMs(), { isConfigured, isOnAir: this.#isOnAir });
+		if ((unit.kind === 'video' && unit.isKeyFrame) || lacksPicture) {
 			this.#isReady = true;
 			this.emit('ready');
 		}
@@ -409,46 +387,28 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 	}
 
 	#knowsEnough(): boolean {
-		const elapsedMs = this.#elapsedMs();
 		const facts = this.#facts;
-		const announced = this.publisher.announcedKinds;
-		const isMissing = (kind: 'audio' | 'video'): boolean =>
-			facts[kind] === undefined && (announced?.includes(kind) ?? true) && elapsedMs < MISSING_TRACK_MS;
-		const hasNoTrack = facts.audio === undefined && facts.video === undefined;
-		if (hasNoTrack || isMissing('audio') || isMissing('video')) {
-			return false;
-		}
-		const gopIsSettled =
-			facts.video === undefined ||
-			facts.video.codec !== 'h264' ||
-			this.observer.isGopKnown ||
-			isGopTooLong(facts.video.longestGopMs ?? 0) ||
-			this.#clock.monotonicMs() - this.observer.gopBeganAtMs! > LONGEST_GOP_WAIT_MS;
-		return gopIsSettled || !this.#dependencies.waitsForGop;
+		const { clock, waitsForGop } = this.#deps;
+		return (
+			knowsTracks(this.publisher.announcedKinds, this.#elapsedMs(), facts) &&
+			(!waitsForGop || knowsGop(facts, this.observer, clock.monotonicMs()))
+		);
 	}
 
 	/** Since the first unit. */
 	#elapsedMs(): number {
-		return this.#firstMediaAtMs === undefined ? 0 : this.#clock.monotonicMs() - this.#firstMediaAtMs;
+		return this.#firstMediaAtMs === undefined ? 0 : this.#deps.clock.monotonicMs() - this.#firstMediaAtMs;
 	}
 
 	#reportRun(run: number): void {
 		const legs = this.#plan?.legs.map((leg) => `${leg.track} ${leg.tier}: ${leg.mode}`);
-		this.#dependencies.logger.info({ run, legs }, 'run begins');
+		this.#deps.logger.info({ run, legs }, 'run begins');
 	}
 
 	/** What is known of the tracks that have something to show. */
 	get #facts(): StreamFacts {
 		const { facts, hasPicture } = this.observer;
 		return hasPicture ? facts : { ...facts, video: undefined };
-	}
-
-	get #runTracks(): TrackId[] {
-		const facts = this.#facts;
-		return [
-			...(facts.video === undefined || this.#plan?.isVideoOff?.llHls === true ? [] : (['video0'] as const)),
-			...(facts.audio === undefined ? [] : (['audio0'] as const)),
-		];
 	}
 
 	#configureRun(plan: LegPlan): void {
@@ -464,20 +424,20 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 
 	/** Without harm to what is on air: nothing of it is lost. `ended`: tracks that go on in the next run only. */
 	#beginRunAtKeyFrame(ended: readonly TrackId[] = []): void {
-		this.#runs.beginAtKeyFrame(this.#runTracks, ended);
-		this.#configureRun(this.#plan!);
+		const plan = this.#plan!;
+		this.#runs.beginAtKeyFrame(plan.tracks, ended);
+		this.#configureRun(plan);
 	}
 
 	#beginRun(plan: LegPlan): void {
-		this.#runs.begin(this.#runTracks);
+		this.#runs.begin(plan.tracks);
 		this.#configureRun(plan);
 		const held = this.#held;
 		this.#held = [];
 		for (const unit of held) {
-			const kind = unit.trackId === 'audio0' ? 'audio' : 'video';
 			const timelineMs = ticksToMs(unit.presentationTimeTicks, unit.clockRate);
-			const dated = { ...unit, captureTimeMs: this.#timeline.captureTimeMs(kind, timelineMs) };
-			if (kind === 'audio') {
+			const dated = { ...unit, captureTimeMs: this.#timeline.captureTimeMs(unit.kind, timelineMs) };
+			if (unit.kind === 'audio') {
 				this.#audio.feedPackager(dated, this.observer.audio!);
 			} else {
 				this.#video.feedPackager(dated, plan);
@@ -492,7 +452,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		this.#video.restart();
 		this.#audio.restart();
 		if (this.#isOnAir) {
-			this.#dependencies.outputs.beginStageRun();
+			this.#deps.outputs.beginStageRun();
 		}
 	}
 }

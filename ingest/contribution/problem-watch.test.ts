@@ -19,7 +19,7 @@ function setUp(settings: Partial<FakeEncoderSettings> = {}) {
 	const clock = new FakeClock();
 	const logger = new RecordingLogger();
 	const publisher = new FakePublisher(clock, settings);
-	const watch = new ProblemWatch(publisher, { clock, logger });
+	const watch = new ProblemWatch({ clock, logger }, publisher);
 	benches.push({ publisher, clock });
 	return { clock, logger, publisher, watch, codes: () => watch.problems.map(({ code }) => code) };
 }

@@ -5,6 +5,7 @@
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import type { Logger } from '../../core/logger.ts';
+import type { TrackKind } from '../../core/media/access-unit.ts';
 import { PaceWatch, paceText } from '../timing/pace-watch.ts';
 import { ProblemList } from '../publisher/problem-list.ts';
 import type { Publisher, TrackProblem } from '../publisher/publisher.ts';
@@ -16,32 +17,31 @@ const CHECK_INTERVAL_MS = 1000;
 /** A stream of a picture every ten seconds has not stopped after three: it may pause for this many of its own intervals. */
 const PATIENCE_INTERVALS = 3;
 const KINDS = ['video', 'audio'] as const;
-type Kind = (typeof KINDS)[number];
 type Arrivals = { lastAtMs: number; longestIntervalMs: number };
 const PACE_PROBLEMS = { video: 'video-pace-wrong', audio: 'audio-pace-wrong' } as const;
 
 /** What the watch reads of a publisher. */
-export type WatchedPublisher = Pick<Publisher, 'announcedKinds' | 'describedKinds' | 'problems' | 'on'>;
+type WatchedPublisher = Pick<Publisher, 'announcedKinds' | 'describedKinds' | 'problems' | 'on'>;
 
 /** The problems of one publisher: those that it tells itself, and those that show here. Close it with the publisher. */
 export class ProblemWatch {
+	readonly #deps: { clock: Clock; logger: Logger };
 	readonly #publisher: WatchedPublisher;
-	readonly #clock: Clock;
 	readonly #startedAtMs: number;
 	readonly #scope: CloseScope<'publisher-closed'>;
 	readonly #found: ProblemList;
-	readonly #configured = new Set<Kind>();
-	readonly #arrivals = new Map<Kind, Arrivals>();
+	readonly #configured = new Set<TrackKind>();
+	readonly #arrivals = new Map<TrackKind, Arrivals>();
 	readonly #paces = { video: new PaceWatch(), audio: new PaceWatch() };
 	/** Pictures came, but none to begin with. */
 	#hasHeadlessVideo = false;
 
-	constructor(publisher: WatchedPublisher, dependencies: { clock: Clock; logger: Logger }) {
+	constructor(deps: { clock: Clock; logger: Logger }, publisher: WatchedPublisher) {
+		this.#deps = deps;
 		this.#publisher = publisher;
-		this.#clock = dependencies.clock;
-		this.#startedAtMs = this.#clock.monotonicMs();
-		this.#scope = new CloseScope(dependencies.logger);
-		this.#found = new ProblemList(this.#clock, dependencies.logger);
+		this.#startedAtMs = deps.clock.monotonicMs();
+		this.#scope = new CloseScope(deps.logger);
+		this.#found = new ProblemList(deps);
 		const { signal } = this.#scope;
 		publisher.on('trackConfigured', ({ kind }) => this.#configured.add(kind), { signal });
 		publisher.on(
@@ -53,7 +53,7 @@ export class ProblemWatch {
 			{ signal },
 		);
 		publisher.on('closed', () => this.close(), { signal });
-		this.#scope.onClose(this.#clock.setInterval(() => this.#check(), CHECK_INTERVAL_MS));
+		this.#scope.every(deps.clock, CHECK_INTERVAL_MS, () => this.#check());
 	}
 
 	/** Those that count now; after the publisher's end those that counted then. */
@@ -64,13 +64,13 @@ export class ProblemWatch {
 	/** Idempotent. */
 	close(): void {
 		if (!this.#scope.closed) {
-			this.#tellPaces('wrongPaceAtEnd');
+			this.#recordPaces('wrongPaceAtEnd');
 		}
 		void this.#scope.close('publisher-closed');
 	}
 
-	#onUnit(kind: Kind, isKeyFrame: boolean): void {
-		const nowMs = this.#clock.monotonicMs();
+	#onUnit(kind: TrackKind, isKeyFrame: boolean): void {
+		const nowMs = this.#deps.clock.monotonicMs();
 		const arrivals = this.#arrivals.get(kind);
 		if (arrivals === undefined) {
 			// Pictures before the first key frame cannot be shown.
@@ -90,53 +90,53 @@ export class ProblemWatch {
 	}
 
 	#check(): void {
-		this.#tellPaces('wrongPace');
+		this.#recordPaces('wrongPace');
 		for (const kind of KINDS) {
 			const isHeadless = kind === 'video' && this.#hasHeadlessVideo;
 			const isMissing = this.#isMissing(kind);
-			this.#tell(`${kind}-missing`, isMissing && !isHeadless);
+			this.#record(`${kind}-missing`, isMissing && !isHeadless);
 			if (kind === 'video') {
-				this.#tell('video-key-frame-missing', isMissing && isHeadless);
+				this.#record('video-key-frame-missing', isMissing && isHeadless);
 			}
 			if (this.#hasStopped(kind)) {
-				this.#found.note(`${kind}-stopped`);
+				this.#found.record(`${kind}-stopped`);
 			}
 		}
 	}
 
-	#tellPaces(which: 'wrongPace' | 'wrongPaceAtEnd'): void {
+	#recordPaces(which: 'wrongPace' | 'wrongPaceAtEnd'): void {
 		for (const kind of KINDS) {
 			const pace = this.#paces[kind][which];
 			if (pace === undefined) {
 				this.#found.clear(PACE_PROBLEMS[kind]);
 			} else {
-				this.#found.note(PACE_PROBLEMS[kind], paceText(pace));
+				this.#found.record(PACE_PROBLEMS[kind], paceText(pace));
 			}
 		}
 	}
 
-	#tell(code: TrackProblemCode, isSeen: boolean): void {
+	#record(code: TrackProblemCode, isSeen: boolean): void {
 		if (isSeen) {
-			this.#found.note(code);
+			this.#found.record(code);
 		} else {
 			this.#found.clear(code);
 		}
 	}
 
-	#isMissing(kind: Kind): boolean {
+	#isMissing(kind: TrackKind): boolean {
 		const { announcedKinds, describedKinds, problems } = this.#publisher;
 		const isAnnounced = (announcedKinds ?? describedKinds ?? []).includes(kind) || this.#configured.has(kind);
 		return (
 			isAnnounced &&
 			!this.#arrivals.has(kind) &&
-			this.#clock.monotonicMs() - this.#startedAtMs > PATIENCE_MS &&
+			this.#deps.clock.monotonicMs() - this.#startedAtMs > PATIENCE_MS &&
 			// It comes, and cannot be used: the publisher tells why.
 			!problems.some((problem) => problem.kind === kind)
 		);
 	}
 
 	// When all stops it is not the track but the line or the encoder, which shows as an interrupted broadcast.
-	#hasStopped(kind: Kind): boolean {
+	#hasStopped(kind: TrackKind): boolean {
 		const silentMs = this.#silentMs(kind);
 		const patienceMs = Math.max(PATIENCE_MS, PATIENCE_INTERVALS * (this.#arrivals.get(kind)?.longestIntervalMs ?? 0));
 		const otherSilentMs = this.#silentMs(kind === 'audio' ? 'video' : 'audio');
@@ -145,8 +145,8 @@ export class ProblemWatch {
 		);
 	}
 
-	#silentMs(kind: Kind): number | undefined {
+	#silentMs(kind: TrackKind): number | undefined {
 		const lastAtMs = this.#arrivals.get(kind)?.lastAtMs;
-		return lastAtMs === undefined ? undefined : this.#clock.monotonicMs() - lastAtMs;
+		return lastAtMs === undefined ? undefined : this.#deps.clock.monotonicMs() - lastAtMs;
 	}
 }

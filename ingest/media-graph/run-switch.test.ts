@@ -1,26 +1,17 @@
 /** Tests of the change from one run to the next: when it is made, what each gets, and what cannot hold it up for ever. */
 import { describe, expect, it } from 'vitest';
-import type { AccessUnit, TrackId } from '../../core/media/access-unit.ts';
+import { silentLogger } from '../../core/logger.ts';
+import { createTrack, type AccessUnit, type Track, type TrackId } from '../../core/media/access-unit.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { RunSwitch } from './run-switch.ts';
 import { FakeTrackSink } from '../testing/fake-track-sink.ts';
-import { AAC_CONFIG, H264_CONFIG } from '../testing/track-configs.ts';
+import { AAC_CONFIG, H264_CONFIG, unitAt } from '../testing/track-configs.ts';
 
-const BOTH = ['video0', 'audio0'] as const;
+const PICTURE = [createTrack('video', 0)];
+const BOTH = [...PICTURE, createTrack('audio', 0)];
 
-function unit(trackId: TrackId, number: number, isKeyFrame = trackId === 'audio0'): AccessUnit {
-	return {
-		trackId,
-		codec: trackId === 'video0' ? 'h264' : 'aac',
-		clockRate: 90_000,
-		decodeTimeTicks: number,
-		presentationTimeTicks: number,
-		captureTimeMs: 0,
-		isKeyFrame,
-		run: 0,
-		bytes: new Uint8Array(),
-	};
-}
+const unit = (trackId: TrackId, ticks: number, isKeyFrame = trackId === 'audio0'): AccessUnit =>
+	unitAt(trackId, ticks, isKeyFrame);
 
 function setUp(): { clock: FakeClock; sink: FakeTrackSink; runs: RunSwitch; begun: number[] } {
 	const clock = new FakeClock();
@@ -30,6 +21,7 @@ function setUp(): { clock: FakeClock; sink: FakeTrackSink; runs: RunSwitch; begu
 	const runs = new RunSwitch({
 		sink,
 		clock,
+		logger: silentLogger,
 		nextRun: () => next++,
 		onBegin: (run) => begun.push(run),
 		onOpen: () => undefined,
@@ -37,11 +29,11 @@ function setUp(): { clock: FakeClock; sink: FakeTrackSink; runs: RunSwitch; begu
 	return { clock, sink, runs, begun };
 }
 
-function setUpOnAir(expected: readonly TrackId[] = BOTH): ReturnType<typeof setUp> {
+function setUpOnAir(tracks: readonly Track[] = BOTH): ReturnType<typeof setUp> {
 	const set = setUp();
-	set.runs.begin(expected);
+	set.runs.begin(tracks);
 	set.runs.configure('video0', H264_CONFIG);
-	if (expected.includes('audio0')) {
+	if (tracks !== PICTURE) {
 		set.runs.configure('audio0', AAC_CONFIG);
 	}
 	set.runs.write(unit('video0', 0, true));
@@ -70,7 +62,7 @@ describe('RunSwitch', () => {
 	});
 
 	it('waits for the key frame after the last configuration', () => {
-		const { sink, runs } = setUpOnAir(['video0']);
+		const { sink, runs } = setUpOnAir(PICTURE);
 		runs.beginAtKeyFrame(BOTH);
 		runs.configure('video0', H264_CONFIG);
 		runs.write(unit('video0', 3, true));

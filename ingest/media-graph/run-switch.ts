@@ -3,7 +3,8 @@
  * loses nothing: until then it goes on.
  */
 import type { Clock } from '../../core/lifecycle/clock.ts';
-import type { AccessUnit, TrackId } from '../../core/media/access-unit.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { AccessUnit, Track, TrackId } from '../../core/media/access-unit.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
 import type { TrackSink } from '../../core/media/track-sink.ts';
 import { SinkRun } from './sink-run.ts';
@@ -13,10 +14,10 @@ const MAX_WAIT_MS = 30_000;
 /** Sound kept for the coming run, since what belongs to its first picture may arrive before it: 2 s of 10 ms frames. */
 const MAX_KEPT_SOUND_UNITS = 200;
 
-/** What a run switch needs. */
-export type RunSwitchOptions = {
-	sink: TrackSink;
+type RunSwitchDependencies = {
 	clock: Clock;
+	logger: Logger;
+	sink: TrackSink;
 	/** The next run number of the broadcast. */
 	nextRun: () => number;
 	/** A run is begun; its tracks may still be waited for. */
@@ -26,25 +27,25 @@ export type RunSwitchOptions = {
 };
 
 type ComingRun = {
-	expected: ReadonlySet<TrackId>;
+	tracks: readonly Track[];
 	configs: Map<TrackId, TrackConfig>;
 	/** Tracks of the run on air that have ended, or have another configuration by now. */
 	ended: ReadonlySet<TrackId>;
 	sound: AccessUnit[];
-	cancelTimer: () => void;
-	isOverdue: boolean;
+	/** From then on, by the monotonic clock, it begins with a sound as well. */
+	overdueAtMs: number;
 };
 
 /** The run on air, and the one that is to follow it. */
 export class RunSwitch {
-	readonly #options: RunSwitchOptions;
+	readonly #deps: RunSwitchDependencies;
 	#onAir: SinkRun | undefined;
 	/** Of the tracks of the run on air; those that came too late for it included. */
 	readonly #configs = new Map<TrackId, TrackConfig>();
 	#coming: ComingRun | undefined;
 
-	constructor(options: RunSwitchOptions) {
-		this.#options = options;
+	constructor(deps: RunSwitchDependencies) {
+		this.#deps = deps;
 	}
 
 	/** True while a run is on air or waits for its configurations. */
@@ -53,35 +54,29 @@ export class RunSwitch {
 	}
 
 	/** Begins a run at once; the one on air ends. */
-	begin(expected: Iterable<TrackId>): void {
+	begin(tracks: readonly Track[]): void {
 		this.end();
-		this.#onAir = this.#createRun(expected);
+		this.#onAir = this.#createRun(tracks);
 	}
 
 	/**
 	 * Begins a run at the next key frame for which all its tracks are configured; at once, when it has no picture. `ended`:
 	 * tracks that the run on air gets nothing more of.
 	 */
-	beginAtKeyFrame(expected: Iterable<TrackId>, ended: Iterable<TrackId> = []): void {
-		const former = this.#coming;
-		former?.cancelTimer();
-		const coming: ComingRun = {
-			expected: new Set(expected),
+	beginAtKeyFrame(tracks: readonly Track[], ended: Iterable<TrackId> = []): void {
+		this.#coming = {
+			tracks,
 			configs: new Map(),
-			ended: new Set([...(former?.ended ?? []), ...ended]),
+			ended: new Set([...(this.#coming?.ended ?? []), ...ended]),
 			sound: [],
-			cancelTimer: this.#options.clock.setTimeout(() => {
-				coming.isOverdue = true;
-			}, MAX_WAIT_MS),
-			isOverdue: false,
+			overdueAtMs: this.#deps.clock.monotonicMs() + MAX_WAIT_MS,
 		};
-		this.#coming = coming;
 	}
 
 	/** A track's configuration, for the run that waits for it. */
 	configure(trackId: TrackId, config: TrackConfig): void {
 		if (this.#coming !== undefined) {
-			if (this.#coming.expected.has(trackId)) {
+			if (this.#coming.tracks.some(({ id }) => id === trackId)) {
 				this.#coming.configs.set(trackId, config);
 			}
 			return;
@@ -90,7 +85,7 @@ export class RunSwitch {
 		if (this.#onAir?.configure(trackId, config) === false) {
 			// Its encoder took too long to start. The run goes on without it until the next key frame.
 			const configs = [...this.#configs];
-			this.beginAtKeyFrame(this.#configs.keys());
+			this.beginAtKeyFrame(configs.map(([id, { kind }]) => ({ id, kind })));
 			for (const [knownId, known] of configs) {
 				this.configure(knownId, known);
 			}
@@ -104,10 +99,11 @@ export class RunSwitch {
 			this.#onAir?.write(unit);
 			return;
 		}
-		const isSound = unit.trackId.startsWith('audio');
-		const isStart =
-			unit.isKeyFrame && (!isSound || coming.isOverdue || ![...coming.expected].some((id) => id.startsWith('video')));
-		if (isStart && [...coming.expected].every((trackId) => coming.configs.has(trackId))) {
+		const isSound = unit.kind === 'audio';
+		const waitsForPicture = (): boolean =>
+			coming.tracks.some(({ kind }) => kind === 'video') && this.#deps.clock.monotonicMs() < coming.overdueAtMs;
+		const isStart = unit.isKeyFrame && (!isSound || !waitsForPicture());
+		if (isStart && coming.tracks.every(({ id }) => coming.configs.has(id))) {
 			this.#open(coming, unit);
 			return;
 		}
@@ -122,7 +118,6 @@ export class RunSwitch {
 
 	/** Ends the run on air, and the one to come. */
 	end(): void {
-		this.#coming?.cancelTimer();
 		this.#coming = undefined;
 		this.#onAir?.close();
 		this.#onAir = undefined;
@@ -131,7 +126,7 @@ export class RunSwitch {
 
 	#open(coming: ComingRun, first: AccessUnit): void {
 		this.end();
-		const run = this.#createRun(coming.expected);
+		const run = this.#createRun(coming.tracks);
 		this.#onAir = run;
 		for (const [trackId, config] of coming.configs) {
 			this.configure(trackId, config);
@@ -145,10 +140,10 @@ export class RunSwitch {
 		}
 	}
 
-	#createRun(expected: Iterable<TrackId>): SinkRun {
-		const { sink, clock, nextRun, onBegin, onOpen } = this.#options;
+	#createRun(tracks: readonly Track[]): SinkRun {
+		const { nextRun, onBegin, onOpen } = this.#deps;
 		const run = nextRun();
 		onBegin(run);
-		return new SinkRun({ sink, run, expected, clock, onOpen });
+		return new SinkRun(this.#deps, { run, tracks, onOpen });
 	}
 }

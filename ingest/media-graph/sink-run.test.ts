@@ -1,33 +1,40 @@
 /** Tests of one run on its way to a sink: what it waits for, for how long, and how much it holds meanwhile. */
 import { describe, expect, it } from 'vitest';
-import type { AccessUnit, TrackId } from '../../core/media/access-unit.ts';
+import { silentLogger } from '../../core/logger.ts';
+import { createTrack, type AccessUnit, type Track, type TrackId } from '../../core/media/access-unit.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
-import { SinkRun } from './sink-run.ts';
+import { describeTransitions } from '../testing/describe-transitions.ts';
 import { FakeTrackSink } from '../testing/fake-track-sink.ts';
-import { AAC_CONFIG, H264_CONFIG, SMALL_H264_CONFIG } from '../testing/track-configs.ts';
+import { AAC_CONFIG, H264_CONFIG, SMALL_H264_CONFIG, unitAt } from '../testing/track-configs.ts';
+import { SINK_RUN_TRANSITIONS, SinkRun } from './sink-run.ts';
 
-function unit(trackId: TrackId, number: number, run = 0): AccessUnit {
-	return {
-		trackId,
-		codec: trackId.startsWith('video') ? 'h264' : 'aac',
-		clockRate: 90_000,
-		decodeTimeTicks: number,
-		presentationTimeTicks: number,
-		captureTimeMs: 0,
-		isKeyFrame: true,
-		run,
-		bytes: new Uint8Array(),
-	};
-}
+describeTransitions('SINK_RUN_TRANSITIONS', SINK_RUN_TRANSITIONS, {
+	events: ['some-configured', 'all-configured', 'wait-ended', 'closed'],
+	expected: {
+		unconfigured: 'partly-configured open overdue closed',
+		'partly-configured': 'partly-configured open open closed',
+		overdue: 'open open overdue closed',
+		open: '- - - closed',
+		closed: '- - - -',
+	},
+	last: 'closed',
+});
 
-function setUp(
-	expected: TrackId[] = ['video0', 'audio0'],
-	run = 4,
-): { clock: FakeClock; sink: FakeTrackSink; sinkRun: SinkRun; opened: () => number } {
+const unit = (trackId: TrackId, ticks: number): AccessUnit => unitAt(trackId, ticks, true);
+
+const PICTURE = [createTrack('video', 0)];
+
+function setUp(tracks: readonly Track[] = [...PICTURE, createTrack('audio', 0)]): {
+	clock: FakeClock;
+	sink: FakeTrackSink;
+	sinkRun: SinkRun;
+	opened: () => number;
+} {
 	const clock = new FakeClock();
 	const sink = new FakeTrackSink();
 	let openCount = 0;
-	const sinkRun = new SinkRun({ sink, run, expected, clock, onOpen: () => openCount++ });
+	const deps = { clock, logger: silentLogger, sink };
+	const sinkRun = new SinkRun(deps, { run: 4, tracks, onOpen: () => openCount++ });
 	return { clock, sink, sinkRun, opened: () => openCount };
 }
 
@@ -51,7 +58,7 @@ describe('SinkRun', () => {
 	});
 
 	it('ignores tracks that it does not expect, and configurations after it has opened', () => {
-		const { sink, sinkRun } = setUp(['video0']);
+		const { sink, sinkRun } = setUp(PICTURE);
 		sinkRun.configure('audio0', AAC_CONFIG);
 		expect(sink.calls).toEqual([]);
 		sinkRun.configure('video0', H264_CONFIG);
@@ -100,7 +107,7 @@ describe('SinkRun', () => {
 	});
 
 	it('lets the oldest units go when it can hold no more and knows no configuration', () => {
-		const { sink, sinkRun } = setUp(['video0']);
+		const { sink, sinkRun } = setUp(PICTURE);
 		for (let number = 0; number < 1000; number++) {
 			sinkRun.write(unit('video0', number));
 		}
@@ -110,7 +117,7 @@ describe('SinkRun', () => {
 	});
 
 	it('does nothing more once closed, and leaves no timer', async () => {
-		const { clock, sink, sinkRun, opened } = setUp(['video0']);
+		const { clock, sink, sinkRun, opened } = setUp(PICTURE);
 		sinkRun.write(unit('video0', 1));
 		sinkRun.close();
 		expect(clock.pendingCount).toBe(0);
@@ -121,7 +128,7 @@ describe('SinkRun', () => {
 	});
 
 	it('writes nothing after it was closed while open', () => {
-		const { sink, sinkRun } = setUp(['video0']);
+		const { sink, sinkRun } = setUp(PICTURE);
 		sinkRun.configure('video0', H264_CONFIG);
 		sinkRun.write(unit('video0', 1));
 		sinkRun.close();

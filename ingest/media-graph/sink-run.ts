@@ -1,6 +1,9 @@
 /** Holds the units of one run until the configuration of each of its tracks is known, then opens the run at a sink. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
-import type { AccessUnit, TrackId } from '../../core/media/access-unit.ts';
+import { StateMachine, type TransitionTable } from '../../core/lifecycle/state-machine.ts';
+import { Timer } from '../../core/lifecycle/timer.ts';
+import { debugOnly, type Logger } from '../../core/logger.ts';
+import type { AccessUnit, Track, TrackId } from '../../core/media/access-unit.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
 import type { TrackSink } from '../../core/media/track-sink.ts';
 
@@ -9,32 +12,63 @@ const MAX_WAIT_MS = 3000;
 /** Units held meanwhile: three seconds of 60 pictures and 100 audio frames a second, and some. */
 const MAX_HELD_UNITS = 600;
 
+/**
+ * unconfigured: no track is configured. partly-configured: some are. overdue: the wait is over, and the first configuration
+ * opens the run. open: units go to the sink. closed: another run follows, or none.
+ */
+type SinkRunState = 'unconfigured' | 'partly-configured' | 'overdue' | 'open' | 'closed';
+
+type SinkRunEvent = 'some-configured' | 'all-configured' | 'wait-ended' | 'closed';
+
+/** @internal for tests */
+export const SINK_RUN_TRANSITIONS = {
+	unconfigured: {
+		'some-configured': 'partly-configured',
+		'all-configured': 'open',
+		'wait-ended': 'overdue',
+		closed: 'closed',
+	},
+	'partly-configured': {
+		'some-configured': 'partly-configured',
+		'all-configured': 'open',
+		'wait-ended': 'open',
+		closed: 'closed',
+	},
+	overdue: { 'some-configured': 'open', 'all-configured': 'open', 'wait-ended': 'overdue', closed: 'closed' },
+	open: { closed: 'closed' },
+	closed: {},
+} as const satisfies TransitionTable<SinkRunState, SinkRunEvent>;
+
 /** One run on its way to a sink. */
 export class SinkRun {
-	readonly run: number;
-	readonly #sink: TrackSink;
+	readonly #deps: { clock: Clock; logger: Logger; sink: TrackSink };
+	readonly #run: number;
 	readonly #expected: ReadonlySet<TrackId>;
 	readonly #configs = new Map<TrackId, TrackConfig>();
-	readonly #onOpen: () => void;
-	readonly #cancelTimer: () => void;
+	readonly #machine: StateMachine<SinkRunState, SinkRunEvent>;
+	readonly #wait: Timer;
 	#held: AccessUnit[] = [];
-	/** The wait is over; the first configuration that comes opens the run. */
-	#isOverdue = false;
-	#isOpen = false;
-	#isClosed = false;
 
-	constructor(options: {
-		sink: TrackSink;
-		run: number;
-		expected: Iterable<TrackId>;
-		clock: Clock;
-		onOpen: () => void;
-	}) {
-		this.#sink = options.sink;
-		this.run = options.run;
-		this.#expected = new Set(options.expected);
-		this.#onOpen = options.onOpen;
-		this.#cancelTimer = options.clock.setTimeout(() => this.#open(), MAX_WAIT_MS);
+	constructor(
+		deps: { clock: Clock; logger: Logger; sink: TrackSink },
+		options: { run: number; tracks: readonly Track[]; onOpen: () => void },
+	) {
+		this.#deps = deps;
+		this.#run = options.run;
+		this.#expected = new Set(options.tracks.map(({ id }) => id));
+		this.#machine = new StateMachine({
+			table: SINK_RUN_TRANSITIONS,
+			initial: 'unconfigured',
+			logger: debugOnly(deps.logger),
+			onChange: (state) => {
+				if (state === 'open') {
+					this.#open();
+					options.onOpen();
+				}
+			},
+		});
+		this.#wait = new Timer(deps.clock, () => this.#machine.handle('wait-ended'));
+		this.#wait.arm(MAX_WAIT_MS);
 	}
 
 	/**
@@ -42,58 +76,57 @@ export class SinkRun {
 	 * late: the run has begun without the track.
 	 */
 	configure(trackId: TrackId, config: TrackConfig): boolean {
-		if (this.#isClosed || !this.#expected.has(trackId)) {
+		const { state } = this.#machine;
+		if (state === 'closed' || !this.#expected.has(trackId)) {
 			return true;
 		}
-		if (this.#isOpen) {
+		if (state === 'open') {
 			return this.#configs.has(trackId);
 		}
 		this.#configs.set(trackId, config);
-		if (this.#configs.size === this.#expected.size || this.#isOverdue) {
-			this.#open();
-		}
+		this.#machine.handle(this.#configs.size === this.#expected.size ? 'all-configured' : 'some-configured');
 		return true;
 	}
 
 	/** Writes a unit, stamped with this run. */
 	write(unit: AccessUnit): void {
-		if (this.#isClosed) {
+		const { state } = this.#machine;
+		if (state === 'closed') {
 			return;
 		}
-		const stamped = unit.run === this.run ? unit : { ...unit, run: this.run };
-		if (!this.#isOpen) {
-			this.#held.push(stamped);
-			if (this.#held.length > MAX_HELD_UNITS) {
-				this.#open();
-			}
-			if (this.#held.length > MAX_HELD_UNITS) {
-				this.#held.shift();
-			}
-		} else if (this.#configs.has(unit.trackId)) {
-			this.#sink.write(stamped);
+		const stamped = unit.run === this.#run ? unit : { ...unit, run: this.#run };
+		if (state === 'open') {
+			this.#writeToSink(stamped);
+			return;
+		}
+		this.#held.push(stamped);
+		if (this.#held.length > MAX_HELD_UNITS) {
+			this.#wait.disarm();
+			this.#machine.handle('wait-ended');
+		}
+		if (this.#held.length > MAX_HELD_UNITS) {
+			this.#held.shift();
 		}
 	}
 
 	/** Another run follows, or none. */
 	close(): void {
-		this.#isClosed = true;
+		this.#machine.handle('closed');
 		this.#held = [];
-		this.#cancelTimer();
+		this.#wait.disarm();
 	}
 
 	#open(): void {
-		this.#cancelTimer();
-		this.#isOverdue = true;
-		if (this.#isOpen || this.#isClosed || this.#configs.size === 0) {
-			return;
-		}
-		this.#isOpen = true;
-		this.#sink.beginRun(this.run, this.#configs);
+		this.#wait.disarm();
+		this.#deps.sink.beginRun(this.#run, this.#configs);
 		const held = this.#held;
 		this.#held = [];
-		for (const unit of held) {
-			this.write(unit);
+		held.forEach((unit) => this.#writeToSink(unit));
+	}
+
+	#writeToSink(unit: AccessUnit): void {
+		if (this.#configs.has(unit.trackId)) {
+			this.#deps.sink.write(unit);
 		}
-		this.#onOpen();
 	}
 }

@@ -3,7 +3,7 @@ import { planLegs, type Leg, type LegPlan, type StreamFacts } from './leg-planne
 import { pixelsPerSecond, type EncoderGrants, type EncoderLease } from './work-budget.ts';
 
 /** What is known of the picture that may be re-encoded. */
-export type EncodedPicture = {
+type EncodedPicture = {
 	widthPixels: number;
 	heightPixels: number;
 	/** Pictures a second; 0 while unknown. Asked only when something is to be re-encoded. */
@@ -50,7 +50,7 @@ export class EncoderAdmission {
  * A plan that re-encodes no picture. A leg that cannot do without is off, and says why. A picture whose key frames are merely far
  * apart still goes to WebRTC as it is: viewers wait for the next one, which is better than nothing. Pure.
  */
-export function withoutEncoder(
+function withoutEncoder(
 	plan: LegPlan,
 	facts: StreamFacts,
 	wantedPixelsPerSecond: number,
@@ -75,7 +75,8 @@ export function withoutEncoder(
 		isOff[leg.tier === 'webrtc' ? 'webrtc' : 'llHls'] = true;
 		return { ...leg, mode: 'off', reason: `${leg.reason} ${why}` };
 	});
-	return { legs, reEncodesVideo: { webrtc: false, llHls: false }, isVideoOff: isOff };
+	const tracks = plan.tracks.filter(({ kind }) => kind !== 'video' || !isOff.llHls);
+	return { legs, tracks, reEncodesVideo: { webrtc: false, llHls: false }, isVideoOff: isOff };
 }
 
 function roundedRate(frameRate: number): number {

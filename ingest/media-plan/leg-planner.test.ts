@@ -52,6 +52,7 @@ describe('planLegs', () => {
 	it('has no legs without tracks, and four with both', () => {
 		expect(planLegs({ video: undefined, audio: undefined })).toEqual({
 			legs: [],
+			tracks: [],
 			reEncodesVideo: { webrtc: false, llHls: false },
 		});
 		expect(planLegs({ video: CLEAN, audio: { codec: 'aac' } }).legs).toHaveLength(4);

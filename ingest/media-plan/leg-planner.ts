@@ -1,4 +1,5 @@
 /** Decides, from facts about a stream, what each leg of it needs: pass through, transcode or re-encode. Pure. */
+import { createTrack, type Track, type TrackKind } from '../../core/media/access-unit.ts';
 import type { AudioCodec, VideoCodec } from '../../core/media/codecs.ts';
 import type { SpsFacts } from '../../core/media/h264-parameter-sets.ts';
 
@@ -27,20 +28,28 @@ export type StreamFacts = {
 };
 
 /** What is done to a track on its way to a tier. `off`: it has to be re-encoded, and there is no room for that now. */
-export type LegMode = 'pass-through' | 'transcode' | 're-encode' | 'off';
+type LegMode = 'pass-through' | 'transcode' | 're-encode' | 'off';
 
 /** One leg's decision, with its reason in plain words for the streamer, and the setting that would avoid it. */
 export type Leg = {
-	track: 'audio' | 'video';
+	track: TrackKind;
 	tier: 'webrtc' | 'll-hls';
 	mode: LegMode;
 	reason: string;
 	advice?: string;
 };
 
+/** The tracks that a publisher's picture and sound are. */
+export const SOURCE_TRACKS: Readonly<Record<TrackKind, Track>> = {
+	video: createTrack('video', 0),
+	audio: createTrack('audio', 0),
+};
+
 /** All decisions for one stream. */
 export type LegPlan = {
 	legs: readonly Leg[];
+	/** What a run of the LL-HLS tier consists of, the picture first. */
+	tracks: readonly Track[];
 	reEncodesVideo: { webrtc: boolean; llHls: boolean };
 	/** Tiers that get no picture, because there is no room to re-encode it. Absent: all get theirs. */
 	isVideoOff?: { webrtc: boolean; llHls: boolean };
@@ -70,18 +79,21 @@ export function isGopTooLong(gopMs: number): boolean {
 /** The plan for these facts. The same facts always give the same plan. */
 export function planLegs(facts: StreamFacts): LegPlan {
 	const legs: Leg[] = [];
+	const tracks: Track[] = [];
 	const reEncodesVideo = { webrtc: false, llHls: false };
 	if (facts.video !== undefined) {
 		const webrtc = videoLeg(facts.video, 'webrtc');
 		const llHls = videoLeg(facts.video, 'll-hls');
 		legs.push(webrtc, llHls);
+		tracks.push(SOURCE_TRACKS.video);
 		reEncodesVideo.webrtc = webrtc.mode === 're-encode';
 		reEncodesVideo.llHls = llHls.mode === 're-encode';
 	}
 	if (facts.audio !== undefined) {
 		legs.push(audioLeg(facts.audio, 'webrtc', 'opus'), audioLeg(facts.audio, 'll-hls', 'aac'));
+		tracks.push(SOURCE_TRACKS.audio);
 	}
-	return { legs, reEncodesVideo };
+	return { legs, tracks, reEncodesVideo };
 }
 
 function videoLeg(video: NonNullable<StreamFacts['video']>, tier: 'webrtc' | 'll-hls'): Leg {

@@ -1,10 +1,11 @@
 /** Tests of what is learnt from watching a publisher's units: B-frames, GOP, rates. */
+import type { TrackKind } from '../../core/media/access-unit.ts';
 import { describe, expect, it } from 'vitest';
 import type { PublisherUnit } from '../publisher/publisher.ts';
 import { StreamObserver } from './stream-observer.ts';
 import { AAC_CONFIG, B_FRAME_CONFIG, H264_CONFIG, VP8_CONFIG } from '../testing/track-configs.ts';
 
-function unit(kind: 'audio' | 'video', decodeTimeMs: number, changes: Partial<PublisherUnit> = {}): PublisherUnit {
+function unit(kind: TrackKind, decodeTimeMs: number, changes: Partial<PublisherUnit> = {}): PublisherUnit {
 	return {
 		kind,
 		decodeTimeMs,

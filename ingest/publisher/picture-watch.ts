@@ -4,7 +4,7 @@ import { PICTURE_PROBLEMS, type PictureProblem } from '../bitstream/h264-assembl
 import type { TrackProblem } from './publisher.ts';
 import { trackProblem, type TrackProblemCode } from './track-problems.ts';
 
-/** Without a usable picture for this long there is a reason to tell. */
+/** Without a usable picture for this long there is a reason to tell. @internal for tests */
 export const NO_PICTURE_MS = 3000;
 
 /** What the streamer is told of each. */

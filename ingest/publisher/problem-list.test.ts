@@ -7,7 +7,7 @@ import { ProblemList } from './problem-list.ts';
 function setUp() {
 	const clock = new FakeClock();
 	const logger = new RecordingLogger();
-	const list = new ProblemList(clock, logger);
+	const list = new ProblemList({ clock, logger });
 	return { clock, logger, list, codes: () => list.current.map(({ code }) => code) };
 }
 
@@ -15,7 +15,7 @@ describe('ProblemList', () => {
 	it('logs a problem once, however often it is seen', async () => {
 		const { clock, logger, list, codes } = setUp();
 		for (let count = 0; count < 100; count++) {
-			list.note('audio-codec-unsupported', 'MP3');
+			list.record('audio-codec-unsupported', 'MP3');
 			await clock.advance(1000);
 		}
 		expect(codes()).toEqual(['audio-codec-unsupported']);
@@ -25,8 +25,8 @@ describe('ProblemList', () => {
 
 	it('forgets what is not seen any longer, but not what stands in the way of a track', async () => {
 		const { clock, list, codes } = setUp();
-		list.note('video-damaged', 'x');
-		list.note('audio-config-unreadable', 'y');
+		list.record('video-damaged', 'x');
+		list.record('audio-config-unreadable', 'y');
 		await clock.advance(10_000);
 		expect(codes()).toEqual(['video-damaged', 'audio-config-unreadable']);
 		await clock.advance(1);
@@ -40,7 +40,7 @@ describe('ProblemList', () => {
 	it('lets a reason age once the track is configured: the encoder has come to its senses', async () => {
 		const { clock, list, codes } = setUp();
 		list.configured('video');
-		list.note('video-codec-unsupported', 'AV1');
+		list.record('video-codec-unsupported', 'AV1');
 		expect(codes()).toEqual(['video-codec-unsupported']);
 		await clock.advance(10_001);
 		expect(codes()).toEqual([]);
@@ -48,17 +48,17 @@ describe('ProblemList', () => {
 
 	it('does not name a missing configuration beside the reason why it is missing', () => {
 		const { list, codes } = setUp();
-		list.note('video-config-missing');
-		list.note('audio-codec-unsupported', 'MP3');
+		list.record('video-config-missing');
+		list.record('audio-codec-unsupported', 'MP3');
 		expect(codes()).toEqual(['video-config-missing', 'audio-codec-unsupported']);
-		list.note('video-config-unreadable', 'x');
+		list.record('video-config-unreadable', 'x');
 		expect(codes()).toEqual(['audio-codec-unsupported', 'video-config-unreadable']);
 	});
 
 	it('is bounded in memory and in lines, whatever an encoder calls its codecs', async () => {
 		const { clock, logger, list, codes } = setUp();
 		for (let count = 0; count < 1000; count++) {
-			list.note('video-codec-unsupported', `codec "x${count}"`);
+			list.record('video-codec-unsupported', `codec "x${count}"`);
 			await clock.advance(100);
 		}
 		expect(codes().length).toBeLessThanOrEqual(16);

@@ -1,6 +1,7 @@
 /** The problems of one publisher's stream as they are seen: which of them count now. Each is logged once. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { Logger } from '../../core/logger.ts';
+import type { TrackKind } from '../../core/media/access-unit.ts';
 import type { TrackProblem } from './publisher.ts';
 import { isConfigurationProblem, TRACK_PROBLEMS, trackProblem, type TrackProblemCode } from './track-problems.ts';
 
@@ -13,25 +14,23 @@ type Seen = { code: TrackProblemCode; problem: TrackProblem; lastSeenAtMs: numbe
 
 /** Holds what one source of problems has seen. */
 export class ProblemList {
-	readonly #clock: Clock;
-	readonly #logger: Logger;
+	readonly #deps: { clock: Clock; logger: Logger };
 	/** Those that are configured need no configuration, whatever was missing before. */
-	readonly #configured = new Set<'audio' | 'video'>();
+	readonly #configured = new Set<TrackKind>();
 	readonly #seen = new Map<string, Seen>();
 	/** All that was logged, so that a problem that comes and goes fills no log. */
 	readonly #logged = new Set<string>();
 
-	constructor(clock: Clock, logger: Logger) {
-		this.#clock = clock;
-		this.#logger = logger;
+	constructor(deps: { clock: Clock; logger: Logger }) {
+		this.#deps = deps;
 	}
 
 	/** It was seen just now. Cheap enough for each message. */
-	note(code: TrackProblemCode, detail = ''): void {
+	record(code: TrackProblemCode, detail = ''): void {
 		const key = `${code} ${detail}`;
 		const seen = this.#seen.get(key);
 		if (seen !== undefined) {
-			seen.lastSeenAtMs = this.#clock.monotonicMs();
+			seen.lastSeenAtMs = this.#deps.clock.monotonicMs();
 			return;
 		}
 		if (this.#seen.size >= MAX_PROBLEM_COUNT) {
@@ -41,15 +40,15 @@ export class ProblemList {
 			return;
 		}
 		const problem = trackProblem(code, detail);
-		this.#seen.set(key, { code, problem, lastSeenAtMs: this.#clock.monotonicMs() });
+		this.#seen.set(key, { code, problem, lastSeenAtMs: this.#deps.clock.monotonicMs() });
 		if (!this.#logged.has(key) && this.#logged.size < MAX_PROBLEM_COUNT) {
 			this.#logged.add(key);
-			this.#logger.warn({ code, reason: problem.message }, "a problem of a publisher's stream");
+			this.#deps.logger.warn({ code, reason: problem.message }, "a problem of a publisher's stream");
 		}
 	}
 
 	/** The track has a configuration that we take: what stood in its way is over. */
-	configured(kind: 'audio' | 'video'): void {
+	configured(kind: TrackKind): void {
 		for (const [key, { code }] of this.#seen) {
 			if (TRACK_PROBLEMS[code].kind === kind && isConfigurationProblem(code)) {
 				this.#seen.delete(key);
@@ -80,7 +79,7 @@ export class ProblemList {
 	}
 
 	#forgetOld(): void {
-		const nowMs = this.#clock.monotonicMs();
+		const nowMs = this.#deps.clock.monotonicMs();
 		for (const [key, { code, lastSeenAtMs }] of this.#seen) {
 			const isLasting = isConfigurationProblem(code) && !this.#configured.has(TRACK_PROBLEMS[code].kind);
 			if (!isLasting && nowMs - lastSeenAtMs > FORGOTTEN_AFTER_MS) {

@@ -1,4 +1,5 @@
 /** What all publishers have in common, whatever protocol they came by. */
+import type { TrackKind } from '../../core/media/access-unit.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
 import type { PublisherId } from '../../core/ids.ts';
 import type { ListenOptions } from '../../core/lifecycle/typed-emitter.ts';
@@ -22,7 +23,7 @@ export type PublisherEndReason =
 
 /** Something of a stream that is left out, or that its streamer should change. One of track-problems.ts. */
 export type TrackProblem = {
-	kind: 'audio' | 'video';
+	kind: TrackKind;
 	code: string;
 	/** One or two sentences: what is wrong, and what becomes of it. */
 	message: string;
@@ -32,7 +33,7 @@ export type TrackProblem = {
 
 /** One picture or audio frame with the publisher's own times. Bytes as in AccessUnit. */
 export type PublisherUnit = {
-	kind: 'audio' | 'video';
+	kind: TrackKind;
 	/** Unwrapped milliseconds, fractional, on the publisher's clock of this track. */
 	decodeTimeMs: number;
 	presentationTimeMs: number;
@@ -48,7 +49,7 @@ export type PublisherUnit = {
 
 /** An RTP payload that can go to the stage as it is. */
 export type PublisherRtpPacket = {
-	kind: 'audio' | 'video';
+	kind: TrackKind;
 	payload: Uint8Array;
 	hasMarker: boolean;
 	sequenceNumber: number;
@@ -69,7 +70,7 @@ export type PublisherEvents = {
 	/** WHIP only, ahead of the unit that the packet is part of, and in the order of arrival. */
 	rtpPacket: [packet: PublisherRtpPacket];
 	/** WHIP only: the publisher's wall time and the track's media time of the same instant, milliseconds. */
-	senderReport: [kind: 'audio' | 'video', publisherMs: number, mediaMs: number];
+	senderReport: [kind: TrackKind, publisherMs: number, mediaMs: number];
 	/** Once. */
 	closed: [reason: PublisherEndReason];
 };
@@ -82,9 +83,9 @@ export interface Publisher {
 	/** What the encoder calls itself, where it says so. */
 	readonly encoderName: string | undefined;
 	/** Tracks it has said it will send; undefined when the protocol does not tell (RTMP). */
-	readonly announcedKinds: readonly ('audio' | 'video')[] | undefined;
+	readonly announcedKinds: readonly TrackKind[] | undefined;
 	/** Tracks that its metadata describes (RTMP). Encoders describe tracks that they never send, so nothing waits for them. */
-	readonly describedKinds?: readonly ('audio' | 'video')[];
+	readonly describedKinds?: readonly TrackKind[];
 	/** What is left out of its stream at this moment, and why. */
 	readonly problems: readonly TrackProblem[];
 	/** Audio and video timestamps are of one clock. */

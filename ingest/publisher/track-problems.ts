@@ -2,10 +2,11 @@
  * Everything of a publisher's stream that is left out or should be changed: one row for each reason, in words for the
  * streamer, with the setting to change. Pure.
  */
+import type { TrackKind } from '../../core/media/access-unit.ts';
 import type { TrackProblem } from './publisher.ts';
 
 type ProblemRow = {
-	kind: 'audio' | 'video';
+	kind: TrackKind;
 	/** `%s` stands for the detail. */
 	message: string;
 	advice: string;

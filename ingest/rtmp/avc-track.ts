@@ -12,7 +12,7 @@ import type { TrackProblemCode } from '../publisher/track-problems.ts';
 type LengthSize = 1 | 2 | 4;
 
 /** One picture. */
-export type AvcPicture<Stamp> = { bytes: Uint8Array; isKeyFrame: boolean; isRecoveryPoint?: true; stamp: Stamp };
+type AvcPicture<Stamp> = { bytes: Uint8Array; isKeyFrame: boolean; isRecoveryPoint?: true; stamp: Stamp };
 
 /** One thing found, in order. `problem` says why something was left out. */
 export type AvcEvent<Stamp> =

@@ -1,4 +1,5 @@
 /** Tests of flv-demuxer.ts and avc-track.ts. */
+import type { TrackKind } from '../../core/media/access-unit.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { TrackConfig } from '../../core/media/codecs.ts';
@@ -23,7 +24,7 @@ function demux(): {
 		sequenceEnded: (kind) => found.push({ ended: kind }),
 		ignored: (code, detail) => found.push({ ignored: code === undefined ? detail : `${code}: ${detail}` }),
 	});
-	const take = (kind: 'video' | 'audio', payload: Uint8Array, timestampMs: number): Found[] => {
+	const take = (kind: TrackKind, payload: Uint8Array, timestampMs: number): Found[] => {
 		const before = found.length;
 		demuxer[kind]({ timestampMs, payload, arrivedAtMs: 7 });
 		return found.slice(before);

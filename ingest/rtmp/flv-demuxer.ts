@@ -1,4 +1,5 @@
 /** Audio and video messages of one publisher → track configurations and media units. Never throws for what was sent. */
+import type { TrackKind } from '../../core/media/access-unit.ts';
 import { parseAacConfig, type AacConfigResult } from '../../core/media/aac-config.ts';
 import { isSameConfig, type AudioTrackConfig, type TrackConfig } from '../../core/media/codecs.ts';
 import { unwrap } from '../../core/units.ts';
@@ -8,7 +9,7 @@ import { parseAudioMessage, parseVideoMessage, type FlvTag } from './flv-tags.ts
 
 /** One H.264 picture or one AAC frame, with its times as the encoder gave them. */
 export type RtmpMediaUnit = {
-	kind: 'video' | 'audio';
+	kind: TrackKind;
 	/**
 	 * Milliseconds on the publisher's RTMP clock, counted on past 2^32. Nearly monotonic within a kind: encoders do step back by
 	 * some milliseconds, and jump when they feel like it. Start and origin are the encoder's choice.
@@ -29,18 +30,18 @@ export type RtmpMediaUnit = {
 };
 
 /** What the demuxer finds, in the order of the wire. */
-export interface FlvDemuxerSink {
+interface FlvDemuxerSink {
 	/** Before the first unit that needs it. */
 	configure(config: TrackConfig): void;
 	unit(unit: RtmpMediaUnit): void;
 	/** The encoder says that this kind ends; it may go on after all. */
-	sequenceEnded(kind: 'video' | 'audio'): void;
+	sequenceEnded(kind: TrackKind): void;
 	/** A message, or a track in it, that holds nothing for us. */
 	ignored(code: TrackProblemCode | undefined, detail: string): void;
 }
 
 /** A message as the demuxer needs it. */
-export type MediaMessage = { timestampMs: number; payload: Uint8Array; arrivedAtMs: number };
+type MediaMessage = { timestampMs: number; payload: Uint8Array; arrivedAtMs: number };
 
 /** What belongs to a picture besides its bytes: of the message that its first slice came in. */
 type MediaStamp = { decodeTimeMs: number; arrivedAtMs: number; tag: FlvTag & { kind: 'coded-frames' } };
@@ -141,7 +142,7 @@ export class FlvDemuxer {
 		}
 	}
 
-	#takeOther(kind: 'video' | 'audio', tag: FlvTag & { kind: 'sequence-end' | 'ignored' }): void {
+	#takeOther(kind: TrackKind, tag: FlvTag & { kind: 'sequence-end' | 'ignored' }): void {
 		if (tag.kind === 'sequence-end') {
 			this.#sink.sequenceEnded(kind);
 		} else {
@@ -157,7 +158,7 @@ export class FlvDemuxer {
 }
 
 function makeUnit(
-	kind: 'video' | 'audio',
+	kind: TrackKind,
 	stamp: MediaStamp,
 	content: Pick<RtmpMediaUnit, 'bytes' | 'isKeyFrame' | 'isRecoveryPoint'>,
 ): RtmpMediaUnit {

@@ -2,6 +2,7 @@
  * Audio and video messages, which are the bodies of FLV tags (Adobe FLV 10.1 §E.4.2, §E.4.3), in the legacy and the Enhanced
  * RTMP form. Says what a message holds; does not look into H.264 or AAC. Never throws.
  */
+import type { TrackKind } from '../../core/media/access-unit.ts';
 import type { TrackProblemCode } from '../publisher/track-problems.ts';
 import {
 	parseEnhancedAudio,
@@ -125,7 +126,7 @@ export function parseAudioMessage(payload: Uint8Array): FlvTag[] {
 }
 
 function tagsOfPieces(
-	kind: 'audio' | 'video',
+	kind: TrackKind,
 	pieces: EnhancedPiece[] | EnhancedProblem,
 	tagOfPiece: (piece: EnhancedPiece) => FlvTag,
 ): FlvTag[] {

@@ -4,7 +4,7 @@ import type { Clock } from '../../core/lifecycle/clock.ts';
 import { MAX_PROXY_HEADER_BYTES, readProxyHeader } from './proxy-protocol.ts';
 
 /** For whom the proxy comes, undefined for itself, and what came behind the header; or why the connection must be dropped. */
-export type ProxyAnnouncement = { address: string | undefined; rest: Uint8Array } | { why: string };
+type ProxyAnnouncement = { address: string | undefined; rest: Uint8Array } | { why: string };
 
 /** Never rejects. Whatever it says, the socket has no listener of this function any more, and is paused until there are others. */
 export function receiveProxyHeader(socket: Socket, clock: Clock, timeoutMs: number): Promise<ProxyAnnouncement> {

@@ -2,7 +2,7 @@
 import { addressKey } from '../../core/limits/address-key.ts';
 
 /** What the bytes so far say. */
-export type ProxyHeader =
+type ProxyHeader =
 	/** More bytes are needed. */
 	| { state: 'incomplete' }
 	/** `address` is undefined when the proxy speaks for itself or does not know: its own address counts then. */
@@ -22,11 +22,6 @@ const SIGNATURE = Uint8Array.of(0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 
 const FIXED_BYTES = 16;
 /** Sizes of a source and a destination with their ports. */
 const BLOCK_BYTES: Readonly<Record<number, number>> = { 0x1: 12, 0x2: 36, 0x3: 216 };
-
-/** Whether bytes begin as a header would; false for RTMP, which begins with its version, 3. */
-export function startsLikeProxyHeader(bytes: Uint8Array): boolean {
-	return bytes.length > 0 && (startsWith(bytes, LINE_START) || startsWith(bytes, SIGNATURE));
-}
 
 /** Reads the header at the start of the bytes. Never throws. */
 export function readProxyHeader(bytes: Uint8Array): ProxyHeader {

@@ -1,7 +1,7 @@
 /** Finds the stream key in what an encoder made of our address. Pure; what it handles is secret. */
 import type { StreamKey } from '../../core/ids.ts';
 
-/** What an encoder tells of the address that its user typed. All of it may hold a key: never log it. */
+/** What an encoder tells of the address that its user typed. All of it may hold a key: never log it. @internal for tests */
 export type PublishAddress = {
 	/** `app` of connect. */
 	app: string;
@@ -11,7 +11,7 @@ export type PublishAddress = {
 	streamName: string;
 };
 
-/** So many are tried, as one attempt: more would make guessing cheaper. */
+/** So many are tried, as one attempt: more would make guessing cheaper. @internal for tests */
 export const MAX_KEY_CANDIDATES = 3;
 /** Longer ones are not ours. */
 const MAX_KEY_LENGTH = 256;

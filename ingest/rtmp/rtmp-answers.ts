@@ -1,9 +1,8 @@
 /** What an encoder is told when it is refused or let go, and by which code. Words only; it never repeats a key. */
 import type { SpillwayError } from '../../core/errors/errors.ts';
-import type { TrackProblem } from '../publisher/publisher.ts';
+import type { PublisherEndReason, TrackProblem } from '../publisher/publisher.ts';
 import { WHERE_KEYS_BELONG } from './publish-address.ts';
 import type { StatusCode } from '../../core/wire/rtmp/rtmp-commands.ts';
-import type { RtmpPublisherEndReason } from './rtmp-session-state.ts';
 
 /** An `onStatus`. */
 export type RtmpAnswer = { code: StatusCode; description: string };
@@ -24,7 +23,7 @@ export const NO_PLAYBACK_ANSWER: RtmpAnswer = {
 	description: 'This address only takes streams; nothing plays from it.',
 };
 /** Ends that the encoder's user should learn of. Not those after which the encoder is to come back. */
-const TOLD_ENDS: Readonly<Partial<Record<RtmpPublisherEndReason, string>>> = {
+const TOLD_ENDS: Readonly<Partial<Record<PublisherEndReason, string>>> = {
 	replaced: 'Another encoder with the same stream key took over.',
 	'key-revoked': 'The stream key is no longer valid.',
 	'bitrate-too-high': 'The bit rate is higher than this server takes. Lower it in the encoder.',
@@ -42,7 +41,7 @@ export function refusalAnswer(error: SpillwayError): RtmpAnswer {
 }
 
 /** What a publisher is told at its end, if anything. */
-export function endAnswer(reason: RtmpPublisherEndReason, problems: readonly TrackProblem[]): RtmpAnswer | undefined {
+export function endAnswer(reason: PublisherEndReason, problems: readonly TrackProblem[]): RtmpAnswer | undefined {
 	if (reason === 'media-unusable') {
 		const sentences = problems.flatMap(({ message, advice }) => (advice === undefined ? [message] : [message, advice]));
 		const description = toAscii(['Nothing of this stream can be used.', ...sentences].join(' '));

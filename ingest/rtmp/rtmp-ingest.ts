@@ -3,11 +3,13 @@ import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import { errorMessage } from '../../core/errors/errors.ts';
 import type { PublisherId, StreamKey } from '../../core/ids.ts';
+import type { TrackKind } from '../../core/media/access-unit.ts';
 import type { Logger } from '../../core/logger.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import type { BroadcastRegistry, PublishAuthorizer, PublishPermission } from '../broadcast/broadcast-registry.ts';
 import type { Publisher, PublisherEndReason, PublisherEvents, TrackProblem } from '../publisher/publisher.ts';
-import type { RtmpMediaUnit, RtmpPublisher } from './rtmp-publisher.ts';
+import type { RtmpMediaUnit } from './flv-demuxer.ts';
+import type { RtmpPublisher } from './rtmp-publisher.ts';
 import { RtmpServer, type RtmpAuthorizer, type RtmpServerConfig } from './rtmp-server.ts';
 
 /** Units kept while the broadcast is being opened, which takes some ten milliseconds. */
@@ -16,24 +18,24 @@ const MAX_EARLY_EVENTS = 500;
 /** Makes the RTMP server; listen() starts it. */
 export function createRtmpIngest(
 	config: RtmpServerConfig,
-	dependencies: {
+	deps: {
 		clock: Clock;
 		logger: Logger;
 		authorizer: PublishAuthorizer & Pick<RtmpAuthorizer<PublishPermission>, 'isKnownAddress'>;
 		registry: Pick<BroadcastRegistry, 'open' | 'checkAdmission'>;
 	},
 ): RtmpServer<PublishPermission> {
-	const { logger, registry } = dependencies;
+	const { logger, registry } = deps;
 	const authorizer = {
 		// Once publishing has begun, RTMP has no word for "not now" that encoders understand.
 		authorize: async (streamKeys: readonly StreamKey[], remoteAddress: string): Promise<PublishPermission> => {
-			const permission = await dependencies.authorizer.authorize(streamKeys, remoteAddress);
+			const permission = await deps.authorizer.authorize(streamKeys, remoteAddress);
 			registry.checkAdmission(permission);
 			return permission;
 		},
-		isKnownAddress: (remoteAddress: string) => dependencies.authorizer.isKnownAddress(remoteAddress),
+		isKnownAddress: (remoteAddress: string) => deps.authorizer.isKnownAddress(remoteAddress),
 	};
-	const server = new RtmpServer<PublishPermission>(config, { ...dependencies, authorizer });
+	const server = new RtmpServer<PublishPermission>(config, { ...deps, authorizer });
 	server.on('publisherStarted', (rtmpPublisher, permission) => {
 		const publisher = new RtmpSource(rtmpPublisher, logger);
 		registry.open(permission).then(
@@ -85,7 +87,7 @@ class RtmpSource extends TypedEmitter<PublisherEvents> implements Publisher {
 		return this.#publisher.encoderName;
 	}
 
-	get describedKinds(): readonly ('audio' | 'video')[] {
+	get describedKinds(): readonly TrackKind[] {
 		return this.#publisher.describedKinds;
 	}
 

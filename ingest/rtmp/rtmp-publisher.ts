@@ -2,19 +2,16 @@
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { PublisherId } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
+import type { TrackKind } from '../../core/media/access-unit.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import { ProblemList } from '../publisher/problem-list.ts';
-import type { TrackProblem } from '../publisher/publisher.ts';
+import type { PublisherEndReason, TrackProblem } from '../publisher/publisher.ts';
 import type { TrackProblemCode } from '../publisher/track-problems.ts';
 import { FlvDemuxer, type RtmpMediaUnit } from './flv-demuxer.ts';
-import type { RtmpPublisherEndReason } from './rtmp-session-state.ts';
-
-export type { RtmpMediaUnit } from './flv-demuxer.ts';
-export type { RtmpPublisherEndReason } from './rtmp-session-state.ts';
 
 /** Events of {@link RtmpPublisher}. None comes after `closed`. */
-export type RtmpPublisherEvents = {
+type RtmpPublisherEvents = {
 	/** A track's decoder configuration is known or has changed. Emitted before the first unit of it. */
 	trackConfigured: [config: TrackConfig];
 	/** One H.264 picture or one AAC frame, in the order of the wire. */
@@ -22,11 +19,11 @@ export type RtmpPublisherEvents = {
 	/** `onMetaData` as the encoder sent it; texts are cut and made printable. Says what the encoder means, not what it does. */
 	metadata: [metadata: Readonly<Record<string, string | number | boolean>>];
 	/** The publisher ended. Emitted once. */
-	closed: [reason: RtmpPublisherEndReason];
+	closed: [reason: PublisherEndReason];
 };
 
 /** What a publisher did so far. */
-export type RtmpPublisherStatistics = {
+type RtmpPublisherStatistics = {
 	/** Of the whole connection, handshake and headers included. */
 	bytesReceived: number;
 	videoUnitCount: number;
@@ -38,15 +35,21 @@ export type RtmpPublisherStatistics = {
 	lastIgnoredTag: string | undefined;
 };
 
+type RtmpPublisherDependencies = {
+	clock: Clock;
+	logger: Logger;
+	/** Ends the session behind it. */
+	requestClose(reason: PublisherEndReason): Promise<void>;
+	readBytesReceived(): number;
+};
+
 /** A publisher. Made by the session once its key was accepted; listen in the tick in which it is handed out. */
 export class RtmpPublisher extends TypedEmitter<RtmpPublisherEvents> {
 	/** Identifies this connection in logs; another one of the same encoder has another. */
 	readonly id: PublisherId;
 	/** IP address of the other end. */
 	readonly remoteAddress: string;
-	readonly #clock: Clock;
-	readonly #requestClose: (reason: RtmpPublisherEndReason) => Promise<void>;
-	readonly #readBytesReceived: () => number;
+	readonly #deps: RtmpPublisherDependencies;
 	readonly #demuxer: FlvDemuxer;
 	readonly #problems: ProblemList;
 	readonly #flashVersion: string;
@@ -56,27 +59,20 @@ export class RtmpPublisher extends TypedEmitter<RtmpPublisherEvents> {
 	#audioUnitCount = 0;
 	#ignoredTagCount = 0;
 	#lastIgnoredTag: string | undefined;
-	#describedKinds: readonly ('audio' | 'video')[] = [];
+	#describedKinds: readonly TrackKind[] = [];
 	#isSequenceEnded = false;
-	#endReason: RtmpPublisherEndReason | undefined;
+	#endReason: PublisherEndReason | undefined;
 
-	constructor(options: {
-		id: PublisherId;
-		remoteAddress: string;
-		flashVersion: string;
-		clock: Clock;
-		logger: Logger;
-		requestClose: (reason: RtmpPublisherEndReason) => Promise<void>;
-		readBytesReceived: () => number;
-	}) {
-		super(options.logger);
-		this.id = options.id;
-		this.remoteAddress = options.remoteAddress;
-		this.#flashVersion = options.flashVersion;
-		this.#clock = options.clock;
-		this.#requestClose = options.requestClose;
-		this.#readBytesReceived = options.readBytesReceived;
-		this.#problems = new ProblemList(options.clock, options.logger);
+	constructor(
+		deps: RtmpPublisherDependencies,
+		identity: { id: PublisherId; remoteAddress: string; flashVersion: string },
+	) {
+		super(deps.logger);
+		this.#deps = deps;
+		this.id = identity.id;
+		this.remoteAddress = identity.remoteAddress;
+		this.#flashVersion = identity.flashVersion;
+		this.#problems = new ProblemList(deps);
 		this.#demuxer = new FlvDemuxer({
 			configure: (config) => {
 				this.#problems.configured(config.kind);
@@ -99,7 +95,7 @@ export class RtmpPublisher extends TypedEmitter<RtmpPublisherEvents> {
 	}
 
 	/** Tracks that its metadata describes. */
-	get describedKinds(): readonly ('audio' | 'video')[] {
+	get describedKinds(): readonly TrackKind[] {
 		return this.#describedKinds;
 	}
 
@@ -109,7 +105,7 @@ export class RtmpPublisher extends TypedEmitter<RtmpPublisherEvents> {
 	}
 
 	/** Why it ended; undefined while it publishes. */
-	get endReason(): RtmpPublisherEndReason | undefined {
+	get endReason(): PublisherEndReason | undefined {
 		return this.#endReason;
 	}
 
@@ -121,7 +117,7 @@ export class RtmpPublisher extends TypedEmitter<RtmpPublisherEvents> {
 	/** A copy of the counters. */
 	get statistics(): RtmpPublisherStatistics {
 		return {
-			bytesReceived: this.#readBytesReceived(),
+			bytesReceived: this.#deps.readBytesReceived(),
 			videoUnitCount: this.#videoUnitCount,
 			keyFrameCount: this.#keyFrameCount,
 			audioUnitCount: this.#audioUnitCount,
@@ -131,22 +127,21 @@ export class RtmpPublisher extends TypedEmitter<RtmpPublisherEvents> {
 	}
 
 	/** Ends it, telling the encoder why where RTMP has words for it. Resolves when the connection is gone. Idempotent. */
-	close(reason: RtmpPublisherEndReason): Promise<void> {
-		return this.#requestClose(reason);
+	close(reason: PublisherEndReason): Promise<void> {
+		return this.#deps.requestClose(reason);
 	}
 
-	/** See {@link close}. */
 	async [Symbol.asyncDispose](): Promise<void> {
 		await this.close('server-shutdown');
 	}
 
 	/** Called by the session only: a video or audio message came. */
-	receiveMedia(kind: 'video' | 'audio', message: { timestampMs: number; payload: Uint8Array }): void {
+	receiveMedia(kind: TrackKind, message: { timestampMs: number; payload: Uint8Array }): void {
 		if (this.#endReason !== undefined) {
 			return;
 		}
 		const { timestampMs, payload } = message;
-		this.#demuxer[kind]({ timestampMs, payload, arrivedAtMs: this.#clock.monotonicMs() });
+		this.#demuxer[kind]({ timestampMs, payload, arrivedAtMs: this.#deps.clock.monotonicMs() });
 	}
 
 	/** Called by the session only: metadata came. */
@@ -168,7 +163,7 @@ export class RtmpPublisher extends TypedEmitter<RtmpPublisherEvents> {
 	}
 
 	/** Called by the session only, when it closes. */
-	end(reason: RtmpPublisherEndReason): void {
+	end(reason: PublisherEndReason): void {
 		if (this.#endReason === undefined) {
 			this.#endReason = reason;
 			this.emit('closed', reason);
@@ -179,7 +174,7 @@ export class RtmpPublisher extends TypedEmitter<RtmpPublisherEvents> {
 		this.#ignoredTagCount++;
 		this.#lastIgnoredTag = code === undefined ? detail : `${code}: ${detail}`;
 		if (code !== undefined) {
-			this.#problems.note(code, detail);
+			this.#problems.record(code, detail);
 		}
 	}
 
@@ -200,7 +195,7 @@ export class RtmpPublisher extends TypedEmitter<RtmpPublisherEvents> {
 }
 
 /** FFmpeg leaves the fields of a track out that it does not send; OBS always writes all. */
-function describedKinds(metadata: Readonly<Record<string, unknown>>): ('audio' | 'video')[] {
+function describedKinds(metadata: Readonly<Record<string, unknown>>): TrackKind[] {
 	const has = (...names: string[]): boolean => names.some((name) => Number(metadata[name] ?? 0) > 0);
 	return [
 		...(has('width', 'videocodecid', 'videodatarate') ? (['video'] as const) : []),

@@ -9,7 +9,8 @@ import type { AudioTrackConfig, TrackConfig, VideoTrackConfig } from '../../core
 import { splitLengthPrefixed } from '../../core/media/h264.ts';
 import { parseSps } from '../../core/media/h264-parameter-sets.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
-import type { RtmpMediaUnit, RtmpPublisher } from './rtmp-publisher.ts';
+import type { RtmpMediaUnit } from './flv-demuxer.ts';
+import type { RtmpPublisher } from './rtmp-publisher.ts';
 import { DEFAULT_RTMP_SERVER_CONFIG, RtmpServer, type RtmpServerConfig } from './rtmp-server.ts';
 import {
 	clientHello,

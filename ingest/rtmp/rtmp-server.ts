@@ -13,7 +13,7 @@ import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import { receiveProxyHeader } from './proxied-socket.ts';
 import type { RtmpPublisher } from './rtmp-publisher.ts';
 import { RtmpSession } from './rtmp-session.ts';
-import type { RtmpSessionLimits } from './rtmp-session-options.ts';
+import type { RtmpSessionLimits } from './rtmp-session-limits.ts';
 import { SocketConnection } from './socket-connection.ts';
 
 /** Settings of the server. */
@@ -74,13 +74,13 @@ export interface RtmpAuthorizer<Authorization> {
 }
 
 /** Events of {@link RtmpServer}. */
-export type RtmpServerEvents<Authorization> = {
+type RtmpServerEvents<Authorization> = {
 	/** A publisher was accepted. Its media comes after the listeners returned; attach to it at once. */
 	publisherStarted: [publisher: RtmpPublisher, authorization: Authorization];
 };
 
 /** What the server did so far. */
-export type RtmpServerStatistics = {
+type RtmpServerStatistics = {
 	/** Open now. */
 	connectionCount: number;
 	/** Closed because there were too many, or because their PROXY header was wrong. */
@@ -92,12 +92,15 @@ const MAX_BYTES_OF_ALL_STRANGERS = 64 * 1024 * 1024;
 /** Less would not hold the commands of an encoder. */
 const MIN_STRANGER_BYTES = 4096;
 
-/** The RTMP server. */
+type RtmpServerDependencies<Authorization> = {
+	clock: Clock;
+	logger: Logger;
+	authorizer: RtmpAuthorizer<Authorization>;
+};
+
 export class RtmpServer<Authorization> extends TypedEmitter<RtmpServerEvents<Authorization>> {
+	readonly #deps: RtmpServerDependencies<Authorization>;
 	readonly #config: RtmpServerConfig;
-	readonly #clock: Clock;
-	readonly #logger: Logger;
-	readonly #authorizer: RtmpAuthorizer<Authorization>;
 	readonly #scope: CloseScope<'server-shutdown'>;
 	readonly #sessions = new Set<RtmpSession<Authorization>>();
 	/** Connections that have said for whom they come. */
@@ -109,23 +112,19 @@ export class RtmpServer<Authorization> extends TypedEmitter<RtmpServerEvents<Aut
 	readonly #headerReport: RateLimitedReport;
 	#server: net.Server | undefined;
 
-	constructor(
-		config: RtmpServerConfig,
-		dependencies: { clock: Clock; logger: Logger; authorizer: RtmpAuthorizer<Authorization> },
-	) {
-		super(dependencies.logger);
+	constructor(config: RtmpServerConfig, deps: RtmpServerDependencies<Authorization>) {
+		const { clock, logger } = deps;
+		super(logger);
+		this.#deps = deps;
 		this.#config = config;
-		this.#clock = dependencies.clock;
-		this.#logger = dependencies.logger;
-		this.#authorizer = dependencies.authorizer;
-		this.#scope = new CloseScope(dependencies.logger);
+		this.#scope = new CloseScope(logger);
 		const [capacity, reserve] = [config.maxConnectionCount, config.reservedConnectionCount];
 		this.#places = new SharePool({ capacity, reserve, share: config.maxStrangersPerAddress }, 'displace-oldest');
 		const strangerBytes = Math.floor(MAX_BYTES_OF_ALL_STRANGERS / Math.max(1, capacity - reserve));
 		const maxStrangerBytes = Math.max(MIN_STRANGER_BYTES, Math.min(config.maxStrangerBytes, strangerBytes));
 		this.#limits = { ...config, maxStrangerBytes };
-		this.#droppedReport = new RateLimitedReport(this.#clock, this.#logger, 'RTMP connection dropped: too many');
-		this.#headerReport = new RateLimitedReport(this.#clock, this.#logger, 'RTMP connection of a proxy dropped');
+		this.#droppedReport = new RateLimitedReport(clock, logger, 'RTMP connection dropped: too many');
+		this.#headerReport = new RateLimitedReport(clock, logger, 'RTMP connection of a proxy dropped');
 	}
 
 	/** A copy of the counters. */
@@ -155,7 +154,7 @@ export class RtmpServer<Authorization> extends TypedEmitter<RtmpServerEvents<Aut
 				() => {
 					server.off('error', reject);
 					// Such as running out of file descriptors while accepting: the server goes on.
-					server.on('error', (error) => this.#logger.error({ err: error }, 'the RTMP port reported an error'));
+					server.on('error', (error) => this.#deps.logger.error({ err: error }, 'the RTMP port reported an error'));
 					resolve({ port: (server.address() as net.AddressInfo).port });
 				},
 			);
@@ -167,7 +166,6 @@ export class RtmpServer<Authorization> extends TypedEmitter<RtmpServerEvents<Aut
 		return this.#scope.close(reason);
 	}
 
-	/** See {@link close}. */
 	async [Symbol.asyncDispose](): Promise<void> {
 		await this.close('server-shutdown');
 	}
@@ -185,7 +183,7 @@ export class RtmpServer<Authorization> extends TypedEmitter<RtmpServerEvents<Aut
 		return tls
 			.createServer({ cert: certificate, key, handshakeTimeout, noDelay: true }, takeSocket)
 			.on('tlsClientError', (error) =>
-				this.#logger.debug({ err: error }, 'an RTMPS connection failed its TLS handshake'),
+				this.#deps.logger.debug({ err: error }, 'an RTMPS connection failed its TLS handshake'),
 			);
 	}
 
@@ -208,7 +206,7 @@ export class RtmpServer<Authorization> extends TypedEmitter<RtmpServerEvents<Aut
 		if (this.#unannounced.size > this.#config.maxConnectionCount) {
 			this.#unannounced.values().next().value!.destroy();
 		}
-		const announcement = await receiveProxyHeader(socket, this.#clock, this.#config.proxyHeaderTimeoutMs);
+		const announcement = await receiveProxyHeader(socket, this.#deps.clock, this.#config.proxyHeaderTimeoutMs);
 		this.#unannounced.delete(socket);
 		if ('why' in announcement || this.#scope.closed || socket.destroyed) {
 			if ('why' in announcement) {
@@ -222,7 +220,7 @@ export class RtmpServer<Authorization> extends TypedEmitter<RtmpServerEvents<Aut
 
 	#begin(socket: net.Socket, senderAddress: string, firstBytes: Uint8Array | undefined): void {
 		const remoteAddress = plainAddress(senderAddress);
-		const isKnown = this.#authorizer.isKnownAddress(remoteAddress);
+		const isKnown = this.#deps.authorizer.isKnownAddress(remoteAddress);
 		const admission = this.#places.admit(socket, addressKey(remoteAddress), isKnown);
 		if (!admission.isAdmitted) {
 			this.#droppedReport.count({ remoteAddress, reason: admission.reason });
@@ -233,17 +231,20 @@ export class RtmpServer<Authorization> extends TypedEmitter<RtmpServerEvents<Aut
 			this.#droppedReport.count({ remoteAddress: admission.displaced.remoteAddress, reason: 'displaced' });
 			admission.displaced.destroy();
 		}
-		const session = new RtmpSession<Authorization>({
-			connection: new SocketConnection(socket, remoteAddress, this.#clock, this.#config.lingerMs),
-			limits: this.#limits,
-			clock: this.#clock,
-			logger: this.#logger,
-			authorize: (streamKeys, address) => this.#authorizePaused(socket, streamKeys, address),
-			onPublisher: (publisher, authorization) => {
-				this.#places.confirm(socket);
-				this.emit('publisherStarted', publisher, authorization);
+		const { clock, logger } = this.#deps;
+		const session = new RtmpSession<Authorization>(
+			{
+				clock,
+				logger,
+				connection: new SocketConnection({ clock, socket }, { remoteAddress, lingerMs: this.#config.lingerMs }),
+				authorize: (streamKeys, address) => this.#authorizePaused(socket, streamKeys, address),
+				onPublisher: (publisher, authorization) => {
+					this.#places.confirm(socket);
+					this.emit('publisherStarted', publisher, authorization);
+				},
 			},
-		});
+			this.#limits,
+		);
 		this.#sessions.add(session);
 		socket.on('data', (bytes) => session.receive(bytes));
 		socket.on('end', () => session.connectionEnded());
@@ -266,7 +267,7 @@ export class RtmpServer<Authorization> extends TypedEmitter<RtmpServerEvents<Aut
 		remoteAddress: string,
 	): Promise<Authorization> {
 		socket.pause();
-		const authorization = await this.#authorizer.authorize(streamKeys, remoteAddress);
+		const authorization = await this.#deps.authorizer.authorize(streamKeys, remoteAddress);
 		socket.resume();
 		return authorization;
 	}
@@ -277,7 +278,7 @@ export class RtmpServer<Authorization> extends TypedEmitter<RtmpServerEvents<Aut
 		await Promise.all([...this.#sessions].map((session) => session.close('server-shutdown')));
 		// Sockets are cut after the linger time; this is only for a socket in its TLS handshake.
 		await withDeadline(
-			this.#clock,
+			this.#deps.clock,
 			stopped,
 			this.#config.lingerMs + this.#config.handshakeTimeoutMs,
 			() => new Error('the RTMP port did not close'),

@@ -1,48 +1,31 @@
-/** Tests of rtmp-session-state.ts. */
-import { describe, expect, it } from 'vitest';
-import { reachableStates, type TransitionTable } from '../../core/lifecycle/state-machine.ts';
-import { RTMP_SESSION_TRANSITIONS, type RtmpSessionEvent, type RtmpSessionState } from './rtmp-session-state.ts';
+/** Tests of an RTMP session's states: every pair of state and event, and that it always can close and never comes back. */
+import { expect, it } from 'vitest';
+import { describeTransitions } from '../testing/describe-transitions.ts';
+import { RTMP_SESSION_TRANSITIONS } from './rtmp-session-state.ts';
 
-const table: TransitionTable<RtmpSessionState, RtmpSessionEvent> = RTMP_SESSION_TRANSITIONS;
-const states = Object.keys(table) as RtmpSessionState[];
-const always: RtmpSessionEvent[] = [
-	'connection-lost',
-	'internal-error',
-	'protocol-error',
-	'server-shutdown',
-	'timed-out',
-];
+const STEPS = ['handshake-completed', 'connect-accepted', 'publish-requested', 'publish-accepted', 'publish-ended'];
+const ENDS_ANYWHERE = ['connection-lost', 'internal-error', 'protocol-error', 'server-shutdown', 'timed-out'];
+const PUBLISHER_ENDS = ['bitrate-too-high', 'key-revoked', 'media-unusable', 'replaced', 'unpublished', 'worker-died'];
 
-describe('RTMP_SESSION_TRANSITIONS', () => {
-	it('has exactly these events in each state', () => {
-		expect(Object.fromEntries(states.map((state) => [state, Object.keys(table[state]).sort()]))).toEqual({
-			handshaking: [...always, 'handshake-completed'].sort(),
-			connecting: [...always, 'connect-accepted', 'refused'].sort(),
-			connected: [...always, 'publish-requested', 'refused'].sort(),
-			authorizing: [...always, 'publish-accepted', 'refused'].sort(),
-			publishing: [
-				...always,
-				'bitrate-too-high',
-				'key-revoked',
-				'media-unusable',
-				'publish-ended',
-				'replaced',
-				'unpublished',
-				'worker-died',
-			].sort(),
-			closed: [],
-		});
-	});
+const ends = 'closed closed closed closed closed';
+const stays = '- - - - - -';
 
-	it('reaches closed from each state and every state from the first', () => {
-		for (const state of states) {
-			expect(reachableStates(table, state)).toContain('closed');
-		}
-		expect([...reachableStates(table, 'handshaking')].sort()).toEqual([...states].sort());
-	});
+describeTransitions('RTMP_SESSION_TRANSITIONS', RTMP_SESSION_TRANSITIONS, {
+	events: [...STEPS, 'refused', ...ENDS_ANYWHERE, ...PUBLISHER_ENDS],
+	expected: {
+		handshaking: `connecting - - - - - ${ends} ${stays}`,
+		connecting: `- connected - - - closed ${ends} ${stays}`,
+		connected: `- - authorizing - - closed ${ends} ${stays}`,
+		authorizing: `- - - publishing - closed ${ends} ${stays}`,
+		publishing: `- - - - connected - ${ends} closed ${ends}`,
+		closed: `- - - - - - - - - - - ${stays}`,
+	},
+	last: 'closed',
+});
 
-	it('publishes only behind a checked key', () => {
-		const before = states.filter((state) => Object.values(table[state]).includes('publishing'));
-		expect(before).toEqual(['authorizing']);
-	});
+it('publishes only behind a checked key', () => {
+	const before = Object.entries(RTMP_SESSION_TRANSITIONS).filter(([, row]) =>
+		Object.values(row).includes('publishing'),
+	);
+	expect(before.map(([state]) => state)).toEqual(['authorizing']);
 });

@@ -1,34 +1,14 @@
 /** The states of one RTMP connection and why it ends. Data only. */
 import type { TransitionTable } from '../../core/lifecycle/state-machine.ts';
+import type { PublisherEndReason } from '../publisher/publisher.ts';
 
-/** Why an accepted publisher ended: the same words as for publishers of any protocol. */
-export type RtmpPublisherEndReason =
-	/**
-	 * A clean stop: FCUnpublish, deleteStream or closeStream, after which the connection may publish again; or an end of sequence
-	 * before the connection ended.
-	 */
-	| 'unpublished'
-	/** The connection ended without a word, or a bug of ours ended it; either way the encoder may come back. */
-	| 'connection-lost'
-	/** Nothing came for the idle time, or the encoder does not read what we send. */
-	| 'timed-out'
-	/** It sent what cannot be read or is beyond the bounds. */
-	| 'protocol-error'
-	/** Another publisher took over. */
-	| 'replaced'
-	/** Its key is no longer valid. */
-	| 'key-revoked'
-	/** It sent more than one publisher may. */
-	| 'bitrate-too-high'
-	/** It sends nothing that we can use. */
-	| 'media-unusable'
-	/** What its media went through is gone. It is not told, so that it comes back. */
-	| 'worker-died'
-	| 'server-shutdown';
-
-/** Why a connection ended, with or without a publisher on it. */
+/**
+ * Why a connection ended, with or without a publisher on it. `unpublished`: FCUnpublish, deleteStream or closeStream, after which
+ * the connection may publish again; or an end of sequence before the connection ended. `timed-out`: also when the encoder does not
+ * read what we send. After `worker-died` it is told nothing, so that it comes back.
+ */
 export type RtmpSessionEndReason =
-	| RtmpPublisherEndReason
+	| PublisherEndReason
 	/** The key was not accepted, or it asked for something that we do not do. */
 	| 'refused'
 	/** A bug of ours; logged as an error. */

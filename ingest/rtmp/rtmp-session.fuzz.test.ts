@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import { DEFAULT_RTMP_SERVER_CONFIG } from './rtmp-server.ts';
+import type { RtmpPublisher } from './rtmp-publisher.ts';
 import { RtmpSession } from './rtmp-session.ts';
 import { FFMPEG_SESSION, OBS_SESSION } from '../../core/wire/rtmp/testing/captured-sessions.ts';
 import {
@@ -70,17 +71,17 @@ async function run(bytes: Uint8Array, pieceBytes: number): Promise<string> {
 	const connection = new FakeConnection();
 	const publisherEnds: string[] = [];
 	let publisherCount = 0;
-	const session = new RtmpSession<string>({
+	const deps = {
 		connection,
-		limits: LIMITS,
 		clock,
 		logger,
 		authorize: () => Promise.resolve('anybody'),
-		onPublisher: (publisher) => {
+		onPublisher: (publisher: RtmpPublisher) => {
 			publisherCount++;
 			publisher.on('closed', (reason) => publisherEnds.push(reason));
 		},
-	});
+	};
+	const session = new RtmpSession<string>(deps, LIMITS);
 	for (let offset = 0; offset < bytes.length; offset += pieceBytes) {
 		session.receive(bytes.subarray(offset, offset + pieceBytes));
 		expect(session.bufferedBytes).toBeLessThanOrEqual(2 * LIMITS.maxBufferedBytes);

@@ -1,33 +1,11 @@
 /** Tests of rtmp-session.ts: refused keys and broken protocol. */
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { SpillwayError, type ErrorCode } from '../../core/errors/errors.ts';
 import { WHERE_KEYS_BELONG } from './publish-address.ts';
 import { concat, type EncoderDouble, hex } from '../../core/wire/rtmp/testing/encoder-double.ts';
-import { KEY, SessionBench, type SessionBenchOptions } from './testing/session-bench.ts';
+import { KEY, trackBenches } from './testing/session-bench.ts';
 
-const benches: SessionBench[] = [];
-afterEach(async () => {
-	for (const { session, clock, logger, connection } of benches.splice(0)) {
-		await session.close('server-shutdown');
-		expect(clock.pendingCount).toBe(0);
-		expect(connection.endCount).toBe(1);
-		// S-3: the key is in no line, whatever happened.
-		expect(JSON.stringify(logger.lines)).not.toContain(KEY);
-		expect(logger.lines.some((line) => line.message.startsWith('RTMP'))).toBe(true);
-	}
-});
-
-function setUp(options?: SessionBenchOptions): SessionBench {
-	const bench = new SessionBench(options);
-	benches.push(bench);
-	return bench;
-}
-
-async function publishing(options?: SessionBenchOptions): Promise<SessionBench> {
-	const bench = await SessionBench.publishing(options);
-	benches.push(bench);
-	return bench;
-}
+const { setUp, publishing } = trackBenches();
 
 describe('RtmpSession, refusals (R-14)', () => {
 	it('answers a wrong key after a delay, then closes', async () => {

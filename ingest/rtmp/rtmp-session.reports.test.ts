@@ -1,5 +1,5 @@
 /** Tests of rtmp-session.ts: goodbyes, connections that publish again, and streams of which something cannot be used. */
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
 	AAC_48K_STEREO,
 	concat,
@@ -9,29 +9,9 @@ import {
 	legacy,
 	lengthPrefixed,
 } from '../../core/wire/rtmp/testing/encoder-double.ts';
-import { KEY, SessionBench, type SessionBenchOptions } from './testing/session-bench.ts';
+import { KEY, trackBenches } from './testing/session-bench.ts';
 
-const benches: SessionBench[] = [];
-afterEach(async () => {
-	for (const { session, clock, logger, connection } of benches.splice(0)) {
-		await session.close('server-shutdown');
-		expect(clock.pendingCount).toBe(0);
-		expect(connection.endCount).toBe(1);
-		expect(JSON.stringify(logger.lines)).not.toContain(KEY);
-	}
-});
-
-function setUp(options?: SessionBenchOptions): SessionBench {
-	const bench = new SessionBench(options);
-	benches.push(bench);
-	return bench;
-}
-
-async function publishing(options?: SessionBenchOptions): Promise<SessionBench> {
-	const bench = await SessionBench.publishing(options);
-	benches.push(bench);
-	return bench;
-}
+const { setUp, publishing } = trackBenches();
 
 const keyFrame = legacy.picture(lengthPrefixed([IDR_NAL]), { isKey: true });
 

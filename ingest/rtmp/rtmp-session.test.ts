@@ -1,5 +1,5 @@
 /** Tests of rtmp-session.ts, with no socket and a clock moved by hand. */
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { MESSAGE_TYPE } from '../../core/wire/rtmp/rtmp-messages.ts';
 import { DEFAULT_RTMP_SERVER_CONFIG } from './rtmp-server.ts';
 import { FFMPEG_SESSION, OBS_SESSION } from '../../core/wire/rtmp/testing/captured-sessions.ts';
@@ -13,31 +13,9 @@ import {
 	lengthPrefixed,
 	SLICE_NAL,
 } from '../../core/wire/rtmp/testing/encoder-double.ts';
-import { KEY, SessionBench, type SessionBenchOptions } from './testing/session-bench.ts';
+import { KEY, trackBenches } from './testing/session-bench.ts';
 
-const benches: SessionBench[] = [];
-afterEach(async () => {
-	for (const { session, clock, logger, connection } of benches.splice(0)) {
-		await session.close('server-shutdown');
-		expect(clock.pendingCount).toBe(0);
-		expect(connection.endCount).toBe(1);
-		// S-3: the key is in no line, whatever happened.
-		expect(JSON.stringify(logger.lines)).not.toContain(KEY);
-		expect(logger.lines.some((line) => line.message.startsWith('RTMP'))).toBe(true);
-	}
-});
-
-function setUp(options?: SessionBenchOptions): SessionBench {
-	const bench = new SessionBench(options);
-	benches.push(bench);
-	return bench;
-}
-
-async function publishing(options?: SessionBenchOptions): Promise<SessionBench> {
-	const bench = await SessionBench.publishing(options);
-	benches.push(bench);
-	return bench;
-}
+const { setUp, publishing } = trackBenches();
 
 const keyFrame = legacy.picture(lengthPrefixed([IDR_NAL]), { isKey: true });
 const picture = legacy.picture(lengthPrefixed([SLICE_NAL]));

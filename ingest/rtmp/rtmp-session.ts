@@ -1,14 +1,15 @@
 /**
  * One RTMP connection from its first byte to its last: handshake, commands, the key check, then media into the publisher. Gets
- * bytes and gives bytes; whoever owns the socket moves them.
+ * bytes and gives bytes; whoever owns the socket moves them. Long because it answers each command of the protocol.
  */
-import type { CancelTimer, Clock } from '../../core/lifecycle/clock.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import { errorMessage, SpillwayError } from '../../core/errors/errors.ts';
-import { createId, type PublisherId } from '../../core/ids.ts';
+import { createId, type PublisherId, type StreamKey } from '../../core/ids.ts';
 import { debugOnly, type Logger } from '../../core/logger.ts';
 import { StateMachine } from '../../core/lifecycle/state-machine.ts';
-import { ChunkReader } from '../../core/wire/rtmp/chunk-reader.ts';
+import { Timer } from '../../core/lifecycle/timer.ts';
+import { ChunkReader, type ChunkReaderLimits } from '../../core/wire/rtmp/chunk-reader.ts';
 import { Handshake } from '../../core/wire/rtmp/handshake.ts';
 import { findStreamKeys } from './publish-address.ts';
 import {
@@ -34,30 +35,36 @@ import { ACKNOWLEDGEMENT_WINDOW_BYTES, RtmpOutbound, type RtmpConnection } from 
 import * as messages from '../../core/wire/rtmp/rtmp-messages.ts';
 import { MESSAGE_TYPE, type RtmpMessage } from '../../core/wire/rtmp/rtmp-messages.ts';
 import { RtmpPublisher } from './rtmp-publisher.ts';
-import { ReceiveDeadlines } from './receive-deadlines.ts';
 import {
 	MAX_CHUNK_STREAM_COUNT,
 	MAX_STREAM_COUNT,
 	OUTBOUND_CHUNK_SIZE_BYTES,
+	ReceiveDeadlines,
 	UNUSABLE_AFTER_MS,
+	WaitingMessages,
 	type RtmpSessionLimits,
-	type RtmpSessionOptions,
-} from './rtmp-session-options.ts';
+} from './rtmp-session-limits.ts';
 import {
 	RTMP_SESSION_TRANSITIONS,
 	type RtmpSessionEndReason,
 	type RtmpSessionEvent,
 	type RtmpSessionState,
 } from './rtmp-session-state.ts';
-import { WaitingMessages } from './waiting-messages.ts';
+
+type RtmpSessionDependencies<Authorization> = {
+	clock: Clock;
+	logger: Logger;
+	connection: RtmpConnection;
+	/** Checks the keys that the address may hold, as one attempt; throws SpillwayError. */
+	authorize(streamKeys: readonly StreamKey[], remoteAddress: string): Promise<Authorization>;
+	/** A publisher was accepted; media follows after this returns. */
+	onPublisher(publisher: RtmpPublisher, authorization: Authorization): void;
+};
 
 /** One connection. Never throws for what the other end sends. */
 export class RtmpSession<Authorization> {
-	readonly #connection: RtmpConnection;
+	readonly #deps: RtmpSessionDependencies<Authorization>;
 	readonly #limits: RtmpSessionLimits;
-	readonly #clock: Clock;
-	readonly #logger: Logger;
-	readonly #options: RtmpSessionOptions<Authorization>;
 	readonly #scope: CloseScope<RtmpSessionEndReason>;
 	readonly #state: StateMachine<RtmpSessionState, RtmpSessionEvent>;
 	readonly #deadlines: ReceiveDeadlines;
@@ -71,32 +78,29 @@ export class RtmpSession<Authorization> {
 	readonly #waiting: WaitingMessages;
 	#publisher: RtmpPublisher | undefined;
 	#hasPublished = false;
-	#cancelUsableCheck: CancelTimer = () => undefined;
+	readonly #usableCheck: Timer;
 
-	constructor(options: RtmpSessionOptions<Authorization>) {
-		this.#options = options;
-		this.#connection = options.connection;
-		this.#limits = options.limits;
-		this.#clock = options.clock;
-		this.#logger = options.logger;
-		this.#scope = new CloseScope(options.logger);
-		this.#waiting = new WaitingMessages(2 * options.limits.maxStrangerBytes);
+	constructor(deps: RtmpSessionDependencies<Authorization>, limits: RtmpSessionLimits) {
+		this.#deps = deps;
+		this.#limits = limits;
+		this.#scope = new CloseScope(deps.logger);
+		this.#waiting = new WaitingMessages(2 * limits.maxStrangerBytes);
 		this.#state = new StateMachine({
 			table: RTMP_SESSION_TRANSITIONS,
 			initial: 'handshaking',
 			// One line tells of each connection; its steps on the way are for debugging.
-			logger: debugOnly(options.logger),
+			logger: debugOnly(deps.logger),
 		});
-		this.#outbound = new RtmpOutbound(options.connection, options.limits.maxPendingWriteBytes, () =>
+		this.#outbound = new RtmpOutbound(deps.connection, limits.maxPendingWriteBytes, () =>
 			this.#close('timed-out', 'it does not read our answers'),
 		);
-		this.#reader = new ChunkReader((message) => this.#receiveMessage(message), {
-			maxMessageBytes: options.limits.maxMessageBytes,
-			maxBufferedBytes: options.limits.maxStrangerBytes,
-			maxChunkStreamCount: MAX_CHUNK_STREAM_COUNT,
-		});
-		this.#deadlines = new ReceiveDeadlines(options.clock, options.limits, (what) => this.#close('timed-out', what));
-		this.#scope.onClose(() => this.#connection.end());
+		this.#reader = new ChunkReader(
+			(message) => this.#receiveMessage(message),
+			this.#readerLimits(limits.maxStrangerBytes),
+		);
+		this.#deadlines = new ReceiveDeadlines(deps.clock, limits, (what) => this.#close('timed-out', what));
+		this.#usableCheck = new Timer(deps.clock, () => this.#checkUsable());
+		this.#scope.onClose(() => deps.connection.end());
 	}
 
 	/** Where it stands. */
@@ -143,6 +147,11 @@ export class RtmpSession<Authorization> {
 		return this.#scope.close(reason);
 	}
 
+	#readerLimits(maxBufferedBytes: number): ChunkReaderLimits {
+		const { maxMessageBytes } = this.#limits;
+		return { maxMessageBytes, maxBufferedBytes, maxChunkStreamCount: MAX_CHUNK_STREAM_COUNT };
+	}
+
 	#receiveBytes(bytes: Uint8Array): void {
 		if (this.#handshake === undefined) {
 			this.#reader.push(bytes);
@@ -153,7 +162,7 @@ export class RtmpSession<Authorization> {
 		if (isComplete) {
 			this.#handshake = undefined;
 			this.#state.handle('handshake-completed');
-			this.#deadlines.handshakeCompleted();
+			this.#deadlines.publishAwaited();
 			this.#reader.push(rest);
 		}
 	}
@@ -311,19 +320,14 @@ export class RtmpSession<Authorization> {
 		const streamKeys = findStreamKeys({ app, tcUrl, streamName: typeof name === 'string' ? name : '' });
 		this.#state.handle('publish-requested');
 		// One more piece may be on its way from the socket; buffers grow by doubling.
-		const { maxMessageBytes, maxStrangerBytes } = this.#limits;
-		this.#reader.setLimits({
-			maxMessageBytes,
-			maxBufferedBytes: 4 * maxStrangerBytes,
-			maxChunkStreamCount: MAX_CHUNK_STREAM_COUNT,
-		});
+		this.#reader.setLimits(this.#readerLimits(4 * this.#limits.maxStrangerBytes));
 		if (streamKeys.length === 0) {
 			this.#refuseLater(NO_KEY_ANSWER, 'no stream key in its address');
 			return;
 		}
 		// Called in a promise so that an authorizer that throws at once is treated like one that rejects.
 		new Promise<Authorization>((resolve) =>
-			resolve(this.#options.authorize(streamKeys, this.#connection.remoteAddress)),
+			resolve(this.#deps.authorize(streamKeys, this.#deps.connection.remoteAddress)),
 		).then(
 			(authorization) => this.#accept(authorization),
 			(error: unknown) => this.#refuseKey(error),
@@ -337,12 +341,11 @@ export class RtmpSession<Authorization> {
 		}
 		this.#state.handle('publish-accepted');
 		this.#deadlines.publishAccepted();
-		const { maxMessageBytes, maxBufferedBytes } = this.#limits;
-		this.#reader.setLimits({ maxMessageBytes, maxBufferedBytes, maxChunkStreamCount: MAX_CHUNK_STREAM_COUNT });
+		this.#reader.setLimits(this.#readerLimits(this.#limits.maxBufferedBytes));
 		const publisher = this.#createPublisher();
-		this.#cancelUsableCheck = this.#clock.setTimeout(() => this.#checkUsable(publisher), UNUSABLE_AFTER_MS);
+		this.#usableCheck.arm(UNUSABLE_AFTER_MS);
 		try {
-			this.#options.onPublisher(publisher, authorization);
+			this.#deps.onPublisher(publisher, authorization);
 			// A listener may have closed it.
 			if (!this.#scope.closed) {
 				this.#send(messages.streamBeginMessage(this.#outbound.statusStreamId));
@@ -357,18 +360,19 @@ export class RtmpSession<Authorization> {
 	}
 
 	#createPublisher(): RtmpPublisher {
-		const id = createId<PublisherId>(this.#clock.nowMs());
-		const logger = this.#logger.child({ publisherId: id });
-		const publisher = new RtmpPublisher({
-			id,
-			remoteAddress: this.#connection.remoteAddress,
-			flashVersion: this.#connectFacts?.flashVersion ?? '',
-			clock: this.#clock,
-			logger,
-			// One that said goodbye is gone, while its connection may publish again.
-			requestClose: (reason) => (this.#publisher?.id === id ? this.close(reason) : Promise.resolve()),
-			readBytesReceived: () => this.#bytesReceived,
-		});
+		const { clock, connection } = this.#deps;
+		const id = createId<PublisherId>(clock.nowMs());
+		const logger = this.#deps.logger.child({ publisherId: id });
+		const publisher = new RtmpPublisher(
+			{
+				clock,
+				logger,
+				// One that said goodbye is gone, while its connection may publish again.
+				requestClose: (reason) => (this.#publisher?.id === id ? this.close(reason) : Promise.resolve()),
+				readBytesReceived: () => this.#bytesReceived,
+			},
+			{ id, remoteAddress: connection.remoteAddress, flashVersion: this.#connectFacts?.flashVersion ?? '' },
+		);
 		this.#publisher = publisher;
 		this.#hasPublished = true;
 		logger.info(
@@ -383,7 +387,7 @@ export class RtmpSession<Authorization> {
 			return;
 		}
 		if (!(error instanceof SpillwayError)) {
-			this.#logger.error({ err: error }, 'checking a stream key failed');
+			this.#deps.logger.error({ err: error }, 'checking a stream key failed');
 			this.#refuse(KEY_CHECK_FAILED_ANSWER, 'the key check failed');
 			return;
 		}
@@ -396,7 +400,7 @@ export class RtmpSession<Authorization> {
 
 	// Late, so that guessing keys is slow.
 	#refuseLater(answer: RtmpAnswer, why: string): void {
-		this.#scope.onClose(this.#clock.setTimeout(() => this.#refuse(answer, why), this.#limits.refusalDelayMs));
+		this.#scope.after(this.#deps.clock, this.#limits.refusalDelayMs, () => this.#refuse(answer, why));
 	}
 
 	#refuse(answer: RtmpAnswer, why: string): void {
@@ -405,9 +409,10 @@ export class RtmpSession<Authorization> {
 	}
 
 	// What comes is of no use, and will not be: the encoder's user is told now instead of being shown a dead stream.
-	#checkUsable(publisher: RtmpPublisher): void {
-		if (!publisher.hasUsableMedia && publisher.problems.length > 0) {
-			this.#close('media-unusable', publisher.problems.map(({ code }) => code).join(', '));
+	#checkUsable(): void {
+		const { hasUsableMedia, problems } = this.#publisher!;
+		if (!hasUsableMedia && problems.length > 0) {
+			this.#close('media-unusable', problems.map(({ code }) => code).join(', '));
 		}
 	}
 
@@ -426,9 +431,9 @@ export class RtmpSession<Authorization> {
 		if (this.#scope.closed) {
 			return;
 		}
-		this.#cancelUsableCheck();
+		this.#usableCheck.disarm();
 		this.#state.handle('publish-ended');
-		this.#deadlines.publishEnded();
+		this.#deadlines.publishAwaited();
 		this.#publisher = undefined;
 		this.#logPublisherEnd(publisher, 'unpublished', undefined);
 		publisher.end('unpublished');
@@ -450,7 +455,7 @@ export class RtmpSession<Authorization> {
 		if (error instanceof SpillwayError) {
 			this.#close('protocol-error', error.message);
 		} else {
-			this.#logger.error({ err: error }, 'an RTMP session failed');
+			this.#deps.logger.error({ err: error }, 'an RTMP session failed');
 			this.#close('internal-error', errorMessage(error));
 		}
 	}
@@ -459,23 +464,23 @@ export class RtmpSession<Authorization> {
 		if (this.#scope.closed) {
 			return;
 		}
-		this.#tellEnd(reason);
-		// Telling may have shown that it does not read, which closes it as well.
+		this.#announceEnd(reason);
+		// The answer may have shown that it does not read, which closes it as well.
 		if (this.#scope.closed) {
 			return;
 		}
 		const { state } = this.#state;
 		this.#state.handle(reason);
 		this.#deadlines.cancel();
-		this.#cancelUsableCheck();
+		this.#usableCheck.disarm();
 		this.#waiting.take();
 		void this.#scope.close(reason);
 		if (this.#publisher === undefined) {
-			const { remoteAddress } = this.#connection;
+			const { remoteAddress } = this.#deps.connection;
 			if (this.#hasPublished) {
-				this.#logger.debug({ remoteAddress, reason, state, why }, 'RTMP connection ended behind its publisher');
+				this.#deps.logger.debug({ remoteAddress, reason, state, why }, 'RTMP connection ended behind its publisher');
 			} else {
-				this.#logger.info({ remoteAddress, reason, state, why }, 'RTMP connection ended before it published');
+				this.#deps.logger.info({ remoteAddress, reason, state, why }, 'RTMP connection ended before it published');
 			}
 			return;
 		}
@@ -483,7 +488,7 @@ export class RtmpSession<Authorization> {
 		this.#publisher.end(reason === 'refused' || reason === 'internal-error' ? 'connection-lost' : reason);
 	}
 
-	#tellEnd(reason: RtmpSessionEndReason): void {
+	#announceEnd(reason: RtmpSessionEndReason): void {
 		if (this.#state.state !== 'publishing' || reason === 'refused' || reason === 'internal-error') {
 			return;
 		}
@@ -494,6 +499,9 @@ export class RtmpSession<Authorization> {
 	}
 
 	#logPublisherEnd(publisher: RtmpPublisher, reason: RtmpSessionEndReason, why: string | undefined): void {
-		this.#logger.info({ publisherId: publisher.id, reason, why, ...publisher.statistics }, 'RTMP publisher closed');
+		this.#deps.logger.info(
+			{ publisherId: publisher.id, reason, why, ...publisher.statistics },
+			'RTMP publisher closed',
+		);
 	}
 }

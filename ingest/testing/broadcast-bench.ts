@@ -29,12 +29,6 @@ export class BroadcastBench {
 	constructor(graceWindowMs = 60_000, maxPublisherBitrateBps = 20_000_000) {
 		this.broadcast = new Broadcast(
 			{
-				id: createId<BroadcastId>(this.clock.nowMs()),
-				channelId: 'channel' as ChannelId,
-				channelName: 'demo' as ChannelName,
-				graceWindowMs,
-			},
-			{
 				clock: this.clock,
 				logger: this.logger,
 				transcoders: this.transcoders,
@@ -49,6 +43,12 @@ export class BroadcastBench {
 					this.routers.push(router);
 					return Promise.resolve(router.asRouter);
 				},
+			},
+			{
+				id: createId<BroadcastId>(this.clock.nowMs()),
+				channelId: 'channel' as ChannelId,
+				channelName: 'demo' as ChannelName,
+				graceWindowMs,
 			},
 		);
 		this.broadcast.on('stateChanged', (state) => this.states.push(state));

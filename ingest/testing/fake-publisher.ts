@@ -1,4 +1,5 @@
 /** A publisher for tests: an encoder that sends pictures and sound in real time on a fake clock. */
+import type { TrackKind } from '../../core/media/access-unit.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import type { PublisherId } from '../../core/ids.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
@@ -23,9 +24,9 @@ export type FakeEncoderSettings = {
 	/** Milliseconds from picture to picture, a multiple of 20. */
 	pictureMs: number;
 	/** What it has announced, where it announces; undefined: the tracks that it has. */
-	announced: readonly ('audio' | 'video')[] | undefined;
+	announced: readonly TrackKind[] | undefined;
 	/** The time that it states for what was captured at `timeMs`. */
-	stateTime: (kind: 'audio' | 'video', timeMs: number) => number;
+	stateTime: (kind: TrackKind, timeMs: number) => number;
 	/** Composition offset of every picture that is no key frame; above 0 the stream has B-frames. */
 	compositionMs: number;
 	/** The publisher's own clock at its first unit, milliseconds. */
@@ -92,7 +93,7 @@ export class FakePublisher extends TypedEmitter<PublisherEvents> implements Publ
 		return this.settings.protocol === 'rtmp';
 	}
 
-	get announcedKinds(): readonly ('audio' | 'video')[] | undefined {
+	get announcedKinds(): readonly TrackKind[] | undefined {
 		const { protocol, video, audio, announced } = this.settings;
 		return protocol === 'rtmp'
 			? undefined

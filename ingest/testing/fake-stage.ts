@@ -1,4 +1,5 @@
 /** The stage and router of a broadcast for tests: keeps what is sent to viewers, without a worker. */
+import type { TrackKind } from '../../core/media/access-unit.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import type { BroadcastRouter, BroadcastRouterEvents } from '../../sfu/broadcast/broadcast-router.ts';
 import type { PublisherPacket } from '../../sfu/stage/video-stage-track.ts';
@@ -6,7 +7,7 @@ import type { Stage, StageEndReason, StageEvents } from '../../sfu/stage/stage.t
 
 /** One picture, packet or sound as the stage got it. */
 export type StageEntry = {
-	track: 'audio' | 'video';
+	track: TrackKind;
 	/** `written`: of our own packetising. `forwarded`: the publisher's RTP. `run`: another source from here on. */
 	how: 'written' | 'forwarded' | 'run';
 	isKeyFrame: boolean;
@@ -33,7 +34,7 @@ export class FakeStage extends TypedEmitter<StageEvents> {
 	};
 
 	/** Pictures or sounds that viewers see and hear: behind each `run` of the video from its first key frame on. */
-	shown(track: 'audio' | 'video'): StageEntry[] {
+	shown(track: TrackKind): StageEntry[] {
 		let isWaiting = track === 'video';
 		return this.entries.filter((entry) => {
 			if (entry.track === track && entry.how === 'run') {
@@ -56,7 +57,7 @@ export class FakeStage extends TypedEmitter<StageEvents> {
 	}
 
 	#push(
-		track: 'audio' | 'video',
+		track: TrackKind,
 		how: StageEntry['how'],
 		isKeyFrame: boolean,
 		timelineTicks: number,

@@ -1,5 +1,5 @@
 /** Encoders for tests: each unit comes out a moment later in the wanted coding, a key frame at each whole second. */
-import type { AccessUnit } from '../../core/media/access-unit.ts';
+import type { AccessUnit, TrackKind } from '../../core/media/access-unit.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
 import type {
 	AudioTranscodeOptions,
@@ -98,7 +98,7 @@ export class FakeTranscoder extends TypedEmitter<TranscoderEvents> implements Me
 export class FakeTranscoderFactory implements TranscoderFactory {
 	readonly all: FakeTranscoder[] = [];
 	/** Encoders of this kind that are made from now on never put anything out. */
-	deadKind: 'audio' | 'video' | undefined;
+	deadKind: TrackKind | undefined;
 
 	createAudio(options: AudioTranscodeOptions): FakeTranscoder {
 		return this.#add(

@@ -1,4 +1,5 @@
 /** A WHIP publisher's transport for tests: sends numbered pictures and sound as RTP when told to. */
+import type { TrackKind } from '../../core/media/access-unit.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import type { PublisherTransport, PublisherTransportEvents } from '../../sfu/publisher/publisher-transport.ts';
 import { createRtpHeader } from '../../core/wire/rtp/rtp-packet.ts';
@@ -36,7 +37,7 @@ export class FakeWhipTransport extends TypedEmitter<PublisherTransportEvents> im
 		return Promise.resolve();
 	}
 
-	#emitPacket(kind: 'audio' | 'video', payload: Buffer, sequence: number, ticks: number, hasMarker: boolean): void {
+	#emitPacket(kind: TrackKind, payload: Buffer, sequence: number, ticks: number, hasMarker: boolean): void {
 		const header = {
 			...createRtpHeader(),
 			hasMarker,

@@ -1,4 +1,5 @@
-/** Track configurations for tests, with parameter sets that x264 wrote. */
+/** Track configurations for tests, with parameter sets that x264 wrote, and empty units. */
+import type { AccessUnit, TrackId } from '../../core/media/access-unit.ts';
 import type { AudioTrackConfig, VideoTrackConfig } from '../../core/media/codecs.ts';
 
 const bytes = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex, 'hex'));
@@ -56,3 +57,20 @@ export const OPUS_CONFIG: AudioTrackConfig = {
 	channelCount: 2,
 	audioSpecificConfig: new Uint8Array(),
 };
+
+/** A unit without content at this position, in ticks of 90 kHz for sound as well. */
+export function unitAt(trackId: TrackId, ticks: number, isKeyFrame: boolean): AccessUnit {
+	const isVideo = trackId !== 'audio0';
+	return {
+		trackId,
+		kind: isVideo ? 'video' : 'audio',
+		codec: isVideo ? 'h264' : 'aac',
+		clockRate: 90_000,
+		decodeTimeTicks: ticks,
+		presentationTimeTicks: ticks,
+		captureTimeMs: 0,
+		isKeyFrame,
+		run: 0,
+		bytes: new Uint8Array(),
+	};
+}

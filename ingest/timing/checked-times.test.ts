@@ -1,4 +1,5 @@
 /** Tests of what a publisher states about time: what is smoothed, what is believed, and when its clock is another one. */
+import type { TrackKind } from '../../core/media/access-unit.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CheckedTimes } from './checked-times.ts';
@@ -7,7 +8,7 @@ import type { PublisherUnit } from '../publisher/publisher.ts';
 const HOUR_MS = 3_600_000;
 const SOUND_MS = 1024 / 48;
 
-type Sent = { kind: 'audio' | 'video'; atMs: number; statedMs: number; compositionMs?: number; delayMs?: number };
+type Sent = { kind: TrackKind; atMs: number; statedMs: number; compositionMs?: number; delayMs?: number };
 type Result = { units: PublisherUnit[]; breakCount: number };
 
 function unitOf({ kind, atMs, statedMs, compositionMs = 0, delayMs = 0 }: Sent): PublisherUnit {
@@ -43,11 +44,11 @@ function send(options: {
 	pictureMs: number;
 	fromMs?: number;
 	hasSound?: boolean;
-	state?: (kind: 'audio' | 'video', atMs: number, index: number) => number | undefined;
+	state?: (kind: TrackKind, atMs: number, index: number) => number | undefined;
 }): Sent[] {
 	const { fromMs = 0, toMs, pictureMs, hasSound = true, state = (_kind, atMs) => atMs } = options;
 	const sent: Sent[] = [];
-	const add = (kind: 'audio' | 'video', stepMs: number): void => {
+	const add = (kind: TrackKind, stepMs: number): void => {
 		for (let index = 0; fromMs + index * stepMs < toMs; index++) {
 			const atMs = fromMs + index * stepMs;
 			const statedMs = state(kind, atMs, index);
@@ -63,7 +64,7 @@ function send(options: {
 	return sent.sort((one, other) => one.atMs - other.atMs);
 }
 
-const timesOf = ({ units }: Result, kind: 'audio' | 'video'): number[] =>
+const timesOf = ({ units }: Result, kind: TrackKind): number[] =>
 	units.filter((unit) => unit.kind === kind).map(({ decodeTimeMs }) => decodeTimeMs);
 
 const isRising = (times: readonly number[]): boolean =>
@@ -271,7 +272,7 @@ describe('CheckedTimes', () => {
 });
 
 describe('CheckedTimes of RTP', () => {
-	const packet = (kind: 'audio' | 'video', sequence: number, rtpTicks: number, arrivedAtMs: number) => ({
+	const packet = (kind: TrackKind, sequence: number, rtpTicks: number, arrivedAtMs: number) => ({
 		kind,
 		payload: Uint8Array.of(1),
 		hasMarker: true,
@@ -279,7 +280,7 @@ describe('CheckedTimes of RTP', () => {
 		rtpTicks,
 		arrivedAtMs,
 	});
-	const unit = (kind: 'audio' | 'video', rtpTicks: number, arrivedAtMs: number): PublisherUnit => ({
+	const unit = (kind: TrackKind, rtpTicks: number, arrivedAtMs: number): PublisherUnit => ({
 		...unitOf({ kind, atMs: arrivedAtMs, statedMs: 0 }),
 		rtpTicks,
 	});

@@ -2,12 +2,11 @@
  * Checks the times that a publisher states before anything else uses them. What comes out of it never goes back, never
  * jumps without cause, and runs on through whatever the encoder's clock does.
  */
+import type { TrackKind } from '../../core/media/access-unit.ts';
 import { median } from '../../core/percentiles.ts';
 import { msToTicks, OPUS_CLOCK_RATE, ticksToMs, VIDEO_CLOCK_RATE } from '../../core/units.ts';
 import type { PublisherRtpPacket, PublisherUnit } from '../publisher/publisher.ts';
 import { judgeStep, type StepVerdict } from './step-judge.ts';
-
-type TrackKind = 'audio' | 'video';
 
 /** Another clock that a track may have changed to. */
 type Suspicion = {

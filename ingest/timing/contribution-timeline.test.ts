@@ -1,4 +1,5 @@
 /** Tests of placing a publisher's units on the broadcast's timeline. */
+import type { TrackKind } from '../../core/media/access-unit.ts';
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { ContributionTimeline, TIMELINE_START_MS } from './contribution-timeline.ts';
@@ -16,7 +17,7 @@ function createTimeline(options: { hasCommonTimeline: boolean; notBeforeMs?: num
 }
 
 /** A unit of RTMP: whole milliseconds. */
-function rtmpUnit(kind: 'audio' | 'video', timeMs: number, arrivedAtMs: number, compositionMs = 0): PublisherUnit {
+function rtmpUnit(kind: TrackKind, timeMs: number, arrivedAtMs: number, compositionMs = 0): PublisherUnit {
 	return {
 		kind,
 		decodeTimeMs: Math.round(timeMs),
@@ -29,7 +30,7 @@ function rtmpUnit(kind: 'audio' | 'video', timeMs: number, arrivedAtMs: number, 
 }
 
 /** A unit of WHIP: exact ticks. */
-function rtpUnit(kind: 'audio' | 'video', rtpTicks: number, arrivedAtMs: number): PublisherUnit {
+function rtpUnit(kind: TrackKind, rtpTicks: number, arrivedAtMs: number): PublisherUnit {
 	const timeMs = (rtpTicks * 1000) / (kind === 'video' ? 90_000 : 48_000);
 	return {
 		kind,
@@ -120,7 +121,7 @@ describe('ContributionTimeline of WHIP', () => {
 	it('puts sound and picture in step whose first packets were late by different times', () => {
 		const timeline = createTimeline({ hasCommonTimeline: false });
 		const lateMs = { audio: 100, video: 214 };
-		const place = (kind: 'audio' | 'video', timeMs: number): number => {
+		const place = (kind: TrackKind, timeMs: number): number => {
 			const arrivedAtMs = Math.max(timeMs, lateMs[kind]) + 500;
 			const clockRate = kind === 'video' ? 90 : 48;
 			return timeline.place(rtpUnit(kind, timeMs * clockRate, arrivedAtMs), 48_000).presentationTimeTicks / clockRate;

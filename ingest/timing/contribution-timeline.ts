@@ -1,4 +1,5 @@
 /** Puts one publisher's units on the broadcast's media timeline, with constant offsets, and tells their capture times. */
+import type { TrackKind } from '../../core/media/access-unit.ts';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { PublisherClock } from '../../core/media/publisher-clock.ts';
 import { AAC_FRAME_SAMPLES, msToTicks, OPUS_CLOCK_RATE, ticksToMs, VIDEO_CLOCK_RATE } from '../../core/units.ts';
@@ -10,7 +11,7 @@ export const TIMELINE_START_MS = 10_000;
 const MAX_AUDIO_DRIFT_MS = 60;
 
 /** Where a unit stands. */
-export type TimelinePosition = {
+type TimelinePosition = {
 	clockRate: number;
 	decodeTimeTicks: number;
 	presentationTimeTicks: number;
@@ -24,10 +25,10 @@ export class ContributionTimeline {
 	readonly #notBeforeMs: () => number;
 	readonly #publisherClock: PublisherClock;
 	/** Timeline − publisher's media time, per track. */
-	readonly #offsetsMs = new Map<'audio' | 'video', number>();
-	readonly #rtpOffsetTicks = new Map<'audio' | 'video', number>();
+	readonly #offsetsMs = new Map<TrackKind, number>();
+	readonly #rtpOffsetTicks = new Map<TrackKind, number>();
 	/** The publisher clock's offsets when the tracks were placed on the timeline. */
-	readonly #placedOffsetsMs = new Map<'audio' | 'video', number>();
+	readonly #placedOffsetsMs = new Map<TrackKind, number>();
 	/** Where the next AAC frame is expected, counted in samples of this rate. */
 	#nextAudio: { ticks: number; sampleRate: number } | undefined;
 	#lastVideoTicks = -Infinity;
@@ -56,7 +57,7 @@ export class ContributionTimeline {
 	}
 
 	/** A sender report of the publisher. */
-	senderReport(kind: 'audio' | 'video', publisherMs: number, mediaMs: number): void {
+	senderReport(kind: TrackKind, publisherMs: number, mediaMs: number): void {
 		this.#publisherClock.senderReport(kind, publisherMs, mediaMs);
 	}
 
@@ -86,12 +87,12 @@ export class ContributionTimeline {
 	 * Capture time of a timeline position as it is known now. Better than what was known when the unit was placed: an encoder
 	 * sends first what it gathered while connecting, a quarter of a second late and more.
 	 */
-	captureTimeMs(kind: 'audio' | 'video', timelineMs: number): number {
+	captureTimeMs(kind: TrackKind, timelineMs: number): number {
 		return this.#publisherClock.captureTimeMs(kind, timelineMs - (this.#offsetsMs.get(kind) ?? 0));
 	}
 
 	/** Timeline ticks − RTP timestamp for a WHIP track, constant from its first packet on. */
-	rtpOffsetTicks(kind: 'audio' | 'video', rtpTicks: number, captureTimeMs: number): number {
+	rtpOffsetTicks(kind: TrackKind, rtpTicks: number, captureTimeMs: number): number {
 		let offset = this.#rtpOffsetTicks.get(kind);
 		if (offset === undefined) {
 			const clockRate = kind === 'video' ? VIDEO_CLOCK_RATE : OPUS_CLOCK_RATE;
@@ -104,7 +105,7 @@ export class ContributionTimeline {
 	}
 
 	/** Capture time of an RTP packet, which counts as an arrival. */
-	observeRtp(kind: 'audio' | 'video', rtpTicks: number, arrivedAtMs: number): number {
+	observeRtp(kind: TrackKind, rtpTicks: number, arrivedAtMs: number): number {
 		return this.#publisherClock.observe(
 			kind,
 			ticksToMs(rtpTicks, kind === 'video' ? VIDEO_CLOCK_RATE : OPUS_CLOCK_RATE),
@@ -112,7 +113,7 @@ export class ContributionTimeline {
 		);
 	}
 
-	#offsetMs(kind: 'audio' | 'video', captureTimeMs: number, mediaMs: number): number {
+	#offsetMs(kind: TrackKind, captureTimeMs: number, mediaMs: number): number {
 		const known = this.#offsetsMs.get(kind) ?? (this.#hasCommonTimeline ? [...this.#offsetsMs.values()][0] : undefined);
 		if (known !== undefined) {
 			this.#offsetsMs.set(kind, known);
@@ -161,7 +162,7 @@ export class ContributionTimeline {
 		return msToTicks(this.#learntMs('audio') - this.#learntMs('video'), OPUS_CLOCK_RATE);
 	}
 
-	#learntMs(kind: 'audio' | 'video'): number {
+	#learntMs(kind: TrackKind): number {
 		const placedMs = this.#placedOffsetsMs.get(kind);
 		return placedMs === undefined ? 0 : (this.#publisherClock.offsetMs(kind) ?? placedMs) - placedMs;
 	}

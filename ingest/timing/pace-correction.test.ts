@@ -1,10 +1,11 @@
 /** Tests of pace-correction.ts: whatever the pace of stated times, media keeps that of the clock; and what is right is left alone. */
+import type { TrackKind } from '../../core/media/access-unit.ts';
 import { describe, expect, it } from 'vitest';
 import { PaceCorrection } from './pace-correction.ts';
 import type { PublisherUnit } from '../publisher/publisher.ts';
 
 const SOUND_MS = 1024 / 48;
-type Kind = 'audio' | 'video';
+type Kind = TrackKind;
 type Corrected = { kind: Kind; atMs: number; statedMs: number; unit: PublisherUnit };
 type Stream = {
 	seconds: number;
@@ -70,7 +71,9 @@ describe('PaceCorrection', () => {
 		'keeps sound and picture together and in time, both stated at %s of the pace, at %i pictures a second',
 		(pace, frameRate) => {
 			const corrected = correct({
-				...{ seconds: 30, pictureMs: 1000 / frameRate, arrive: jitter },
+				seconds: 30,
+				pictureMs: 1000 / frameRate,
+				arrive: jitter,
 				state: (_kind, atMs) => 3000 + atMs * pace,
 			});
 			for (const kind of ['audio', 'video'] as const) {
@@ -88,7 +91,8 @@ describe('PaceCorrection', () => {
 		),
 	)('mends the %s alone, stated at %s of the pace', (wrong, pace) => {
 		const corrected = correct({
-			...{ seconds: 30, arrive: jitter },
+			seconds: 30,
+			arrive: jitter,
 			state: (kind, atMs) => 3000 + atMs * (kind === wrong ? pace : 1),
 		});
 		for (const kind of ['audio', 'video'] as const) {

@@ -6,7 +6,7 @@
  */
 export type StepVerdict = 'continues' | 'smoothed' | 'paused' | 'broken';
 
-/** What is known of a step. */
+/** What is known of a step. @internal for tests */
 export type Step = {
 	/** From the unit before to this one, by the encoder's times. */
 	stepMs: number;

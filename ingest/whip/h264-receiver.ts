@@ -1,5 +1,6 @@
 /** H.264 of a WHIP publisher: NAL units of its packets → pictures for the tiers, and packets for the stage. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
+import { Timer } from '../../core/lifecycle/timer.ts';
 import type { VideoTrackConfig } from '../../core/media/codecs.ts';
 import { joinLengthPrefixed, NAL_TYPE, nalType } from '../../core/media/h264.ts';
 import { ticksToMs, VIDEO_CLOCK_RATE } from '../../core/units.ts';
@@ -17,7 +18,7 @@ const MAX_OFFERED_SETS = 64;
 export type PictureTimes = { rtpTicks: number; arrivedAtMs: number };
 
 /** Who gets what is found, in order. */
-export interface H264ReceiverSink {
+interface H264ReceiverSink {
 	configure(config: VideoTrackConfig): void;
 	rtpPacket(packet: PublisherRtpPacket): void;
 	picture(picture: { bytes: Uint8Array; isKeyFrame: boolean; isRecoveryPoint: boolean }, times: PictureTimes): void;
@@ -26,14 +27,13 @@ export interface H264ReceiverSink {
 
 /** One publisher's receiver. */
 export class H264Receiver {
-	readonly #clock: Clock;
 	readonly #assembler: H264Assembler<PictureTimes>;
 	readonly #relay: RtpRelay;
 	#newestOrdered = 0;
-	#cancelSettling: (() => void) | undefined;
+	readonly #settling: Timer;
 
 	constructor(clock: Clock, sink: H264ReceiverSink) {
-		this.#clock = clock;
+		this.#settling = new Timer(clock, () => this.#assembler.settle());
 		this.#relay = new RtpRelay((packet) => sink.rtpPacket(packet));
 		this.#assembler = new H264Assembler<PictureTimes>(
 			{
@@ -77,10 +77,11 @@ export class H264Receiver {
 		if (!end.hasMarker) {
 			this.#assembler.flush();
 		}
-		this.#cancelSettling?.();
-		this.#cancelSettling = this.#assembler.isHolding
-			? this.#clock.setTimeout(() => this.#assembler.settle(), SETTLE_MS)
-			: undefined;
+		if (this.#assembler.isHolding) {
+			this.#settling.arm(SETTLE_MS);
+		} else {
+			this.#settling.disarm();
+		}
 	}
 
 	/** Something before what comes next is missing. */
@@ -90,8 +91,7 @@ export class H264Receiver {
 
 	/** Stops waiting. */
 	close(): void {
-		this.#cancelSettling?.();
-		this.#cancelSettling = undefined;
+		this.#settling.disarm();
 	}
 
 	#relayPicture(picture: H264Picture<PictureTimes>): void {

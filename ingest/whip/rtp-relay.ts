@@ -8,7 +8,7 @@ import { unwrap } from '../../core/units.ts';
 import type { PublisherRtpPacket } from '../publisher/publisher.ts';
 
 /** A picture as the relay sends it. */
-export type RelayedPicture = {
+type RelayedPicture = {
 	nals: readonly Uint8Array[];
 	/** Sent ahead of an IDR picture. */
 	parameterSets: { sps: readonly Uint8Array[]; pps: readonly Uint8Array[] } | undefined;

@@ -1,7 +1,7 @@
 /** Finds the stream key wherever people put it in a WHIP request. Pure; what it handles is secret. */
 import type { StreamKey } from '../../core/ids.ts';
 
-/** What is looked at. Header and query as Fastify has them. */
+/** What is looked at. Header and query as Fastify has them. @internal for tests */
 export type WhipKeySources = {
 	authorization: string | undefined;
 	query: unknown;

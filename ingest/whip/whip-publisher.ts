@@ -1,4 +1,5 @@
 /** A WHIP publisher's packets → configurations and units, as any publisher gives them. */
+import type { TrackKind } from '../../core/media/access-unit.ts';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import type { PublisherId } from '../../core/ids.ts';
@@ -30,7 +31,7 @@ const KEY_FRAME_REQUEST_INTERVAL_MS = 1000;
 /** Packets kept until somebody listens: a second of 8 Mbit/s. They are needed for some milliseconds. */
 const MAX_EARLY_PACKETS = 1000;
 
-/** What a WHIP publisher needs of its transport. */
+/** What a WHIP publisher needs of its transport. @internal for tests */
 export type WhipTransport = Pick<PublisherTransport, 'tracks' | 'on' | 'requestKeyFrame' | 'close'>;
 
 /**
@@ -42,10 +43,9 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 	readonly protocol = 'whip';
 	readonly remoteAddress: string;
 	readonly encoderName: string | undefined;
-	readonly announcedKinds: readonly ('audio' | 'video')[];
+	readonly announcedKinds: readonly TrackKind[];
 	readonly hasCommonTimeline = false;
-	readonly #clock: Clock;
-	readonly #transport: WhipTransport;
+	readonly #deps: { clock: Clock; logger: Logger; transport: WhipTransport };
 	readonly #scope: CloseScope<PublisherEndReason>;
 	readonly #videoCodec: 'h264' | 'vp8' | undefined;
 	readonly #depacketizer: PictureAssembler;
@@ -54,7 +54,7 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 	readonly #videoOrder: ReorderBuffer<PublisherRtpPacket>;
 	readonly #audioOrder: ReorderBuffer<PublisherRtpPacket>;
 	readonly #lossReport: RateLimitedReport;
-	readonly #rtpReference = new Map<'audio' | 'video', number>();
+	readonly #rtpReference = new Map<TrackKind, number>();
 	#early: PublisherRtpPacket[] | undefined = [];
 	#vp8Config: VideoTrackConfig | undefined;
 	#isWaitingForVp8KeyFrame = true;
@@ -67,31 +67,28 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 	constructor(
 		identity: { id: PublisherId; remoteAddress: string; encoderName: string | undefined },
 		transport: WhipTransport,
-		dependencies: { clock: Clock; logger: Logger },
+		{ clock, logger }: { clock: Clock; logger: Logger },
 	) {
-		super(dependencies.logger);
+		super(logger);
+		this.#deps = { clock, logger, transport };
 		this.id = identity.id;
 		this.remoteAddress = identity.remoteAddress;
 		this.encoderName = identity.encoderName;
 		this.announcedKinds = transport.tracks.map((track) => track.kind);
-		this.#clock = dependencies.clock;
-		this.#transport = transport;
-		this.#scope = new CloseScope(dependencies.logger);
-		this.#lossReport = new RateLimitedReport(this.#clock, dependencies.logger, 'packets of the publisher were lost');
+		this.#scope = new CloseScope(logger);
+		this.#lossReport = new RateLimitedReport(clock, logger, 'packets of the publisher were lost');
 		const videoTrack = transport.tracks.find((track) => track.kind === 'video');
 		this.#videoCodec = videoTrack?.codec === 'vp8' ? 'vp8' : videoTrack === undefined ? undefined : 'h264';
 		this.#depacketizer = this.#videoCodec === 'vp8' ? new Vp8Depacketizer() : new H264Depacketizer();
-		this.#pictureWatch = new PictureWatch(this.#clock);
-		this.#h264 = new H264Receiver(this.#clock, {
+		this.#pictureWatch = new PictureWatch(clock);
+		this.#h264 = new H264Receiver(clock, {
 			configure: (config) => this.emit('trackConfigured', config),
 			rtpPacket: (packet) => this.emit('rtpPacket', packet),
 			picture: (picture, times) => this.#emitPicture(picture, times),
 			problem: (problem) => this.#pictureWatch.leftOut(problem),
 		});
-		this.#videoOrder = new ReorderBuffer(this.#clock, (packet, isAfterLoss) =>
-			this.#onOrderedVideo(packet, isAfterLoss),
-		);
-		this.#audioOrder = new ReorderBuffer(this.#clock, (packet) => this.#onOrderedAudio(packet));
+		this.#videoOrder = new ReorderBuffer(clock, (packet, isAfterLoss) => this.#onOrderedVideo(packet, isAfterLoss));
+		this.#audioOrder = new ReorderBuffer(clock, (packet) => this.#onOrderedAudio(packet));
 		const { signal } = this.#scope;
 		transport.on('packet', (kind, packet, header) => this.#onPacket(kind, packet, header), { signal });
 		transport.on('senderReport', (kind, ntpMs, ticks) => this.#onSenderReport(kind, ntpMs, ticks), { signal });
@@ -119,7 +116,7 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 	release(): void {
 		const early = this.#early ?? [];
 		this.#early = undefined;
-		const video = this.#transport.tracks.find(({ codec }) => codec === 'h264');
+		const video = this.#deps.transport.tracks.find(({ codec }) => codec === 'h264');
 		this.#h264.addOfferedParameterSets(video?.spropParameterSets ?? '');
 		for (const packet of early) {
 			this.#receive(packet);
@@ -127,10 +124,10 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 	}
 
 	requestKeyFrame(): boolean {
-		const nowMs = this.#clock.monotonicMs();
+		const nowMs = this.#deps.clock.monotonicMs();
 		if (nowMs - this.#keyFrameRequestedAtMs >= KEY_FRAME_REQUEST_INTERVAL_MS) {
 			this.#keyFrameRequestedAtMs = nowMs;
-			this.#transport.requestKeyFrame();
+			this.#deps.transport.requestKeyFrame();
 		}
 		return true;
 	}
@@ -143,14 +140,13 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 		if (reason === 'worker-died') {
 			void this.close('worker-died');
 		} else if (reason === 'unpublished') {
-			const cancel = this.#clock.setTimeout(() => void this.close('connection-lost'), DELETE_AFTER_CLOSE_MS);
-			this.#scope.onClose(() => cancel());
+			this.#scope.after(this.#deps.clock, DELETE_AFTER_CLOSE_MS, () => void this.close('connection-lost'));
 		} else {
 			void this.close('connection-lost');
 		}
 	}
 
-	#onPacket(kind: 'audio' | 'video', packet: Buffer, header: RtpHeader): void {
+	#onPacket(kind: TrackKind, packet: Buffer, header: RtpHeader): void {
 		const reference = this.#rtpReference.get(kind);
 		const rtpTicks = reference === undefined ? header.timestampTicks : unwrap(header.timestampTicks, reference, 32);
 		this.#rtpReference.set(kind, Math.max(reference ?? rtpTicks, rtpTicks));
@@ -160,7 +156,7 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 			hasMarker: header.hasMarker,
 			sequenceNumber: header.sequenceNumber,
 			rtpTicks,
-			arrivedAtMs: this.#clock.monotonicMs(),
+			arrivedAtMs: this.#deps.clock.monotonicMs(),
 		};
 		if (this.#early === undefined) {
 			this.#receive(entry);
@@ -182,7 +178,7 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 		}
 	}
 
-	#onSenderReport(kind: 'audio' | 'video', ntpMs: number, ticks: number): void {
+	#onSenderReport(kind: TrackKind, ntpMs: number, ticks: number): void {
 		const reference = this.#rtpReference.get(kind);
 		if (reference !== undefined) {
 			const clockRate = kind === 'video' ? VIDEO_CLOCK_RATE : OPUS_CLOCK_RATE;

@@ -20,7 +20,6 @@ import { WeriftPublisher, WeriftViewer } from '../../sfu/testing/werift-peers.ts
 import { WhepSessions } from '../../sfu/whep/whep-routes.ts';
 import type { Broadcast, BroadcastEndReason } from '../broadcast/broadcast.ts';
 import { BroadcastRegistry } from '../broadcast/broadcast-registry.ts';
-import { MAX_TAKE_OVERS_IN_A_ROW } from '../broadcast/take-over-limit.ts';
 import { FakeTrackSink } from '../testing/fake-track-sink.ts';
 import { FakeTranscoderFactory } from '../testing/fake-transcoders.ts';
 import { FakeWhipTransport } from '../testing/fake-whip-transport.ts';
@@ -31,6 +30,7 @@ import { WhipSessions } from './whip-routes.ts';
 const SDP = { 'content-type': 'application/sdp' };
 const KEY = { authorization: 'Bearer good-key' };
 const OTHER_KEY = { authorization: 'Bearer other-key' };
+const TAKE_OVERS_IN_A_ROW = 4;
 
 let bench: SfuBench;
 let app: FastifyInstance;
@@ -97,6 +97,15 @@ const post = (payload: string, headers: Record<string, string> = { ...SDP, ...KE
 	inject({ method: 'POST', url: '/whip', headers, payload });
 const remove = (url: string, headers: Record<string, string> = KEY): Promise<LightMyRequestResponse> =>
 	inject({ method: 'DELETE', url, headers });
+
+/** A WHEP viewer of the channel. */
+async function watch(): Promise<WeriftViewer> {
+	const viewer = new WeriftViewer(DEFAULT_PAYLOAD_TYPES);
+	const payload = await viewer.createOffer();
+	const answer = await inject({ method: 'POST', url: '/whep/demo', headers: SDP, payload });
+	await viewer.accept(answer.body);
+	return viewer;
+}
 
 describe('POST /whip', () => {
 	it.each([
@@ -354,14 +363,7 @@ describe('a WHIP publisher', () => {
 			using published = await publish(publisher, setup);
 			const { broadcast, location } = published;
 			await waitUntil(() => broadcast.state === 'live', 'the broadcast is live');
-			await using viewer = new WeriftViewer(DEFAULT_PAYLOAD_TYPES);
-			const answer = await inject({
-				method: 'POST',
-				url: '/whep/demo',
-				headers: SDP,
-				payload: await viewer.createOffer(),
-			});
-			await viewer.accept(answer.body);
+			await using viewer = await watch();
 			const sink = sinks.at(-1)!;
 			await waitUntil(() => sink.unitsOf('video0').length > 45, 'pictures at the packager');
 			await waitUntil(
@@ -422,7 +424,7 @@ describe('a WHIP publisher', () => {
 	it('is refused with 429 and Retry-After when there were too many take-overs, and then stays what it is', async () => {
 		const { clock, logger } = bench;
 		const broadcast = await registry.open(await authorize('good-key'));
-		for (let index = 0; index <= MAX_TAKE_OVERS_IN_A_ROW; index++) {
+		for (let index = 0; index <= TAKE_OVERS_IN_A_ROW; index++) {
 			const transport = new FakeWhipTransport();
 			const identity = { id: `whip${index}` as PublisherId, remoteAddress: '192.0.2.1', encoderName: undefined };
 			const publisher = new WhipPublisher(identity, transport, { clock, logger });
@@ -436,7 +438,7 @@ describe('a WHIP publisher', () => {
 		expect([response.statusCode, response.json()]).toEqual([429, { code: 'TAKE_OVERS_TOO_FREQUENT' }]);
 		expect(Number(response.headers['retry-after'])).toBeGreaterThan(50);
 		expect(sessions.count).toBe(0);
-		expect(broadcast.publisher?.id).toBe(`whip${MAX_TAKE_OVERS_IN_A_ROW}`);
+		expect(broadcast.publisher?.id).toBe(`whip${TAKE_OVERS_IN_A_ROW}`);
 		// The other channel knows nothing of it.
 		const other = await post(OBS_OFFER, { ...SDP, ...OTHER_KEY });
 		expect(other.statusCode).toBe(201);
@@ -448,14 +450,7 @@ describe('a WHIP publisher', () => {
 		using firstPublished = await publish(first, 'actpass');
 		const { broadcast } = firstPublished;
 		await waitUntil(() => broadcast.state === 'live', 'the broadcast is live');
-		await using viewer = new WeriftViewer(DEFAULT_PAYLOAD_TYPES);
-		const answer = await inject({
-			method: 'POST',
-			url: '/whep/demo',
-			headers: SDP,
-			payload: await viewer.createOffer(),
-		});
-		await viewer.accept(answer.body);
+		await using viewer = await watch();
 		await waitUntil(() => pictureNumbers(viewer.video).length > 20, 'the first publisher’s pictures');
 		const old = broadcast.publisher;
 

@@ -20,7 +20,7 @@ import { WhipPublisher } from './whip-publisher.ts';
 import { WHIP_SESSION_TRANSITIONS, type WhipSessionEvent, type WhipSessionState } from './whip-session-state.ts';
 
 /** What WHIP needs. */
-export type WhipDependencies = {
+type WhipDependencies = {
 	clock: Clock;
 	logger: Logger;
 	authorizer: PublishAuthorizer;

@@ -3,7 +3,7 @@ import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import type { BroadcastId, ChannelName } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
-import type { AccessUnit, TrackId } from '../../core/media/access-unit.ts';
+import type { AccessUnit, TrackId, TrackKind } from '../../core/media/access-unit.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
 import type { TrackSink } from '../../core/media/track-sink.ts';
 import { RateLimitedReport } from '../../core/limits/rate-limited-report.ts';
@@ -130,6 +130,11 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 		return this.#tracks.rendition(trackId);
 	}
 
+	/** What a track carries. */
+	trackKind(trackId: string): TrackKind | undefined {
+		return this.#tracks.kindOf(trackId);
+	}
+
 	/** Seconds that the window lists now; less than configured when memory is short. */
 	get windowSeconds(): number {
 		return this.#tracks.windowSeconds;
@@ -243,7 +248,7 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 
 	#startRun(start: RunStart): void {
 		this.#awayGaps.stop();
-		this.#hasPicture = start.accessUnits.some(({ trackId }) => trackId.startsWith('video'));
+		this.#hasPicture = start.accessUnits.some(({ kind }) => kind === 'video');
 		this.#tracks.beginRun(start, this.#runTracks);
 		this.#state.handle('media-came');
 	}
@@ -287,8 +292,8 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 			return;
 		}
 		// A picture that was waited for in vain is not waited for again.
-		const isAwaited = (id: TrackId): boolean => this.#hasPicture || !id.startsWith('video');
-		if ([...this.#runTracks.keys()].every((id) => this.rendition(id)?.hasParts || !isAwaited(id))) {
+		const isAwaited = (config: TrackConfig): boolean => this.#hasPicture || config.kind !== 'video';
+		if ([...this.#runTracks].every(([id, config]) => this.rendition(id)?.hasParts || !isAwaited(config))) {
 			this.#becomeReady();
 		} else {
 			this.#readyTimer.armOnce(READY_WAIT_MS);

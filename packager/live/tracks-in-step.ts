@@ -5,7 +5,7 @@
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { RateLimitedReport } from '../../core/limits/rate-limited-report.ts';
 import type { Logger } from '../../core/logger.ts';
-import type { AccessUnit, TrackId } from '../../core/media/access-unit.ts';
+import type { AccessUnit, TrackId, TrackKind } from '../../core/media/access-unit.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
 import { VIDEO_CLOCK_RATE } from '../../core/units.ts';
 import { cmafTimescale, writeInitSegment } from '../cmaf/init-segment.ts';
@@ -79,14 +79,19 @@ export class TracksInStep {
 
 	/** The renditions that exist, video first, in the order of their numbers. */
 	get renditions(): readonly RenditionEntry[] {
-		const rank = (trackId: TrackId): string => (trackId.startsWith('video') ? '0' : '1') + trackId;
+		const rank = ({ trackId, config }: Track): string => (config.kind === 'video' ? '0' : '1') + trackId;
 		return [...this.#tracks.values()]
 			.filter((track) => track.rendition.hasParts)
-			.sort((one, other) => (rank(one.trackId) < rank(other.trackId) ? -1 : 1));
+			.sort((one, other) => (rank(one) < rank(other) ? -1 : 1));
 	}
 
 	rendition(trackId: string): Rendition | undefined {
 		return this.#tracks.get(trackId as TrackId)?.rendition;
+	}
+
+	/** What a track carries. */
+	kindOf(trackId: string): TrackKind | undefined {
+		return this.#tracks.get(trackId as TrackId)?.config.kind;
 	}
 
 	/** Seconds that the window lists now; less than configured when memory is short. */
@@ -109,8 +114,8 @@ export class TracksInStep {
 			const track = this.#tracks.get(trackId) ?? this.#createTrack(trackId, config);
 			track.config = config;
 		}
-		const trackIds = [...runTracks.keys()];
-		const leadingTrackId = trackIds.find((trackId) => trackId.startsWith('video')) ?? trackIds[0]!;
+		const tracks = [...runTracks];
+		const [leadingTrackId] = tracks.find(([, config]) => config.kind === 'video') ?? tracks[0]!;
 		const dates = new RunDates(leadingTrackId, start);
 		for (const track of this.#tracks.values()) {
 			const { trackId, rendition, config, sequence } = track;

@@ -21,7 +21,7 @@ export class RunGate {
 
 	/** Takes a unit; returns the start of the run as soon as it is known, and undefined before. */
 	admit(accessUnit: AccessUnit): RunStart | undefined {
-		const isVideo = accessUnit.trackId.startsWith('video');
+		const isVideo = accessUnit.kind === 'video';
 		if (isVideo || !this.#hasVideo) {
 			if (!accessUnit.isKeyFrame) {
 				return undefined;

@@ -85,6 +85,7 @@ function videoUnits(run: SimulatedRun): AccessUnit[] {
 		const reorderTicks = Math.round((reorderFrames * VIDEO_CLOCK_RATE) / video.frameRate);
 		units.push({
 			trackId: 'video0',
+			kind: 'video',
 			codec: 'h264',
 			clockRate: VIDEO_CLOCK_RATE,
 			decodeTimeTicks,
@@ -113,6 +114,7 @@ function audioUnits(run: SimulatedRun): AccessUnit[] {
 		const decodeTimeTicks = Math.round(seconds * audio.sampleRate);
 		units.push({
 			trackId: 'audio0',
+			kind: 'audio',
 			codec: 'aac',
 			clockRate: audio.sampleRate,
 			decodeTimeTicks,

@@ -73,7 +73,7 @@ export class EncodedTrack {
 		this.#lastTimeTicks = timeTicks;
 		// Without B-frames a picture is decoded when it is shown.
 		const times = { clockRate, decodeTimeTicks: timeTicks, presentationTimeTicks: timeTicks, captureTimeMs };
-		return { trackId, codec, run, ...times, ...this.#duration(clockRate), ...content };
+		return { trackId, kind: config.kind, codec, run, ...times, ...this.#duration(clockRate), ...content };
 	}
 
 	#duration(clockRate: number): { durationTicks?: number } {

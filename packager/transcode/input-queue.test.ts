@@ -6,7 +6,8 @@ import { InputQueue, MAX_QUEUED_BYTES } from './input-queue.ts';
 function unit(ms: number, isKeyFrame: boolean, sizeBytes = 10): AccessUnit {
 	const ticks = ms * 90;
 	const times = { clockRate: 90_000, decodeTimeTicks: ticks, presentationTimeTicks: ticks, captureTimeMs: ms };
-	return { trackId: 'video0', codec: 'h264', ...times, isKeyFrame, run: 0, bytes: new Uint8Array(sizeBytes) };
+	const track = { trackId: 'video0', kind: 'video', codec: 'h264' } as const;
+	return { ...track, ...times, isKeyFrame, run: 0, bytes: new Uint8Array(sizeBytes) };
 }
 
 describe('InputQueue', () => {

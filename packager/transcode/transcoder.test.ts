@@ -117,6 +117,7 @@ function unit(index: number): AccessUnit {
 	};
 	return {
 		trackId: 'audio0',
+		kind: 'audio',
 		codec: 'opus',
 		...times,
 		isKeyFrame: true,

@@ -19,6 +19,7 @@ const channel = (mode: ChannelPolicy['mode']): Channel => ({
 });
 const plan = (webrtc: boolean, llHls: boolean): LegPlan => ({
 	legs: [],
+	tracks: [],
 	reEncodesVideo: { webrtc: false, llHls: false },
 	isVideoOff: { webrtc, llHls },
 });

@@ -1,11 +1,13 @@
-/** One session with a fake connection, a fake clock and a listener that notes what it hears, for tests. */
+/** One session with a fake connection, a fake clock and a listener that records what it hears, for tests. */
+import { afterEach, expect } from 'vitest';
 import { SpillwayError } from '../../../core/errors/errors.ts';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import { RecordingLogger, type LogLine } from '../../../core/testing/recording-logger.ts';
-import type { RtmpMediaUnit, RtmpPublisher } from '../rtmp-publisher.ts';
+import type { RtmpMediaUnit } from '../flv-demuxer.ts';
+import type { RtmpPublisher } from '../rtmp-publisher.ts';
 import { DEFAULT_RTMP_SERVER_CONFIG } from '../rtmp-server.ts';
 import { RtmpSession } from '../rtmp-session.ts';
-import type { RtmpSessionLimits } from '../rtmp-session-options.ts';
+import type { RtmpSessionLimits } from '../rtmp-session-limits.ts';
 import { concat, EncoderDouble } from '../../../core/wire/rtmp/testing/encoder-double.ts';
 import { FakeConnection } from './fake-connection.ts';
 
@@ -33,18 +35,20 @@ export class SessionBench {
 	authorization: string | undefined;
 
 	constructor(options: SessionBenchOptions = {}) {
-		this.session = new RtmpSession<string>({
-			connection: this.connection,
-			limits: { ...DEFAULT_RTMP_SERVER_CONFIG, ...options.limits },
-			clock: this.clock,
-			logger: this.logger,
-			authorize: options.authorize ?? acceptKey,
-			onPublisher: (publisher, authorization) => {
-				this.#listen(publisher);
-				this.authorization = authorization;
-				options.onPublisher?.(publisher);
+		this.session = new RtmpSession<string>(
+			{
+				connection: this.connection,
+				clock: this.clock,
+				logger: this.logger,
+				authorize: options.authorize ?? acceptKey,
+				onPublisher: (publisher, authorization) => {
+					this.#listen(publisher);
+					this.authorization = authorization;
+					options.onPublisher?.(publisher);
+				},
 			},
-		});
+			{ ...DEFAULT_RTMP_SERVER_CONFIG, ...options.limits },
+		);
 	}
 
 	/** One that is publishing, or on its way there if its key check takes time. */
@@ -77,4 +81,30 @@ function acceptKey(keys: readonly string[]): Promise<string> {
 	return keys.includes(KEY)
 		? Promise.resolve('authorization')
 		: Promise.reject(new SpillwayError('STREAM_KEY_REFUSED'));
+}
+
+/** Benches of one test file. Each is closed after its test, and must have left nothing behind. */
+export function trackBenches(): {
+	setUp(options?: SessionBenchOptions): SessionBench;
+	publishing(options?: SessionBenchOptions): Promise<SessionBench>;
+} {
+	const benches: SessionBench[] = [];
+	const track = (bench: SessionBench): SessionBench => {
+		benches.push(bench);
+		return bench;
+	};
+	afterEach(async () => {
+		for (const { session, clock, logger, connection } of benches.splice(0)) {
+			await session.close('server-shutdown');
+			expect(clock.pendingCount).toBe(0);
+			expect(connection.endCount).toBe(1);
+			// S-3: the key is in no line, whatever happened.
+			expect(JSON.stringify(logger.lines)).not.toContain(KEY);
+			expect(logger.lines.some((line) => line.message.startsWith('RTMP'))).toBe(true);
+		}
+	});
+	return {
+		setUp: (options) => track(new SessionBench(options)),
+		publishing: async (options) => track(await SessionBench.publishing(options)),
+	};
 }

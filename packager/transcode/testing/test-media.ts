@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { NAL_TYPE, joinLengthPrefixed, nalType, splitAnnexB, splitLengthPrefixed } from '../../../core/media/h264.ts';
 import { AAC_FRAME_SAMPLES, OPUS_CLOCK_RATE, VIDEO_CLOCK_RATE } from '../../../core/units.ts';
-import type { AccessUnit, TrackId } from '../../../core/media/access-unit.ts';
+import type { AccessUnit } from '../../../core/media/access-unit.ts';
 import type { AudioTrackConfig, Codec, VideoTrackConfig } from '../../../core/media/codecs.ts';
 
 /** A coded track and what a decoder needs for it. Times start near 0; {@link moveUnits} shifts them. */
@@ -142,10 +142,11 @@ function inTemporaryFolder<T>(callback: (folder: string) => T): T {
 }
 
 function makeUnit(codec: Codec, clockRate: number, presentationTimeTicks: number, bytes: Uint8Array): AccessUnit {
-	const trackId: TrackId = codec === 'h264' || codec === 'vp8' ? 'video0' : 'audio0';
+	const kind = codec === 'h264' || codec === 'vp8' ? 'video' : 'audio';
 	const decodeTimeTicks = presentationTimeTicks;
 	return {
-		trackId,
+		trackId: `${kind}0`,
+		kind,
 		codec,
 		clockRate,
 		decodeTimeTicks,

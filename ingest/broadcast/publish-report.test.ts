@@ -1,9 +1,9 @@
-/** Unit tests of publish-refusals.ts. */
+/** Tests of which refusals are remembered for the streamer, and for how long. */
 import { expect, it } from 'vitest';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import type { ChannelName } from '../../core/ids.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
-import { PublishRefusals } from './publish-refusals.ts';
+import { PublishRefusals } from './publish-report.ts';
 
 const DEMO = 'demo' as ChannelName;
 const fail = (error: Error) => (): void => {
@@ -20,7 +20,7 @@ it('remembers why the last encoder of a channel was turned away, for ten minutes
 	expect(refusals.last('other' as ChannelName)).toBeUndefined();
 	await clock.advance(600_000);
 	expect(refusals.last(DEMO)).toBeUndefined();
-	refusals.note(DEMO, full);
+	expect(() => refusals.watch(DEMO, fail(full))).toThrow(full);
 	refusals.watch(DEMO, () => undefined);
 	expect(refusals.last(DEMO)).toBeUndefined();
 });
@@ -30,7 +30,8 @@ it('does not remember bugs, nor more channels than it has room for', () => {
 	expect(() => refusals.watch(DEMO, fail(new TypeError('a bug')))).toThrow(TypeError);
 	expect(refusals.last(DEMO)).toBeUndefined();
 	for (let index = 0; index <= 1000; index++) {
-		refusals.note(`c${index}` as ChannelName, new SpillwayError('BROADCASTS_FULL', [8]));
+		const full = new SpillwayError('BROADCASTS_FULL', [8]);
+		expect(() => refusals.watch(`c${index}` as ChannelName, fail(full))).toThrow(full);
 	}
 	expect(refusals.last('c0' as ChannelName)).toBeUndefined();
 	expect(refusals.last('c1' as ChannelName)).toBeDefined();

@@ -1,0 +1,34 @@
+/** What the legs of a contribution are given, and where they lead. Types only. */
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { TrackKind } from '../../core/media/access-unit.ts';
+import type { TrackSink } from '../../core/media/track-sink.ts';
+import type { TranscoderFactory } from '../../core/media/transcoder.ts';
+import type { EncoderState } from '../../core/protocol/api/channel-description.ts';
+import type { Stage } from '../../sfu/stage/stage.ts';
+import type { RunSwitch } from './run-switch.ts';
+
+/** Where a broadcast's media goes. */
+export type BroadcastOutputs = {
+	/** The stage, which is replaced when its worker dies; undefined meanwhile. */
+	stage(): Stage | undefined;
+	/** Another contribution, or another encoder, feeds the stage from here on. */
+	beginStageRun(): void;
+	packager: TrackSink;
+	/** The next run number of the broadcast. */
+	nextRun(): number;
+	/** The timeline has come to this position. */
+	reached(timelineMs: number): void;
+};
+
+/** How the encoder of one leg is doing. */
+export type LegEncoderState = { track: TrackKind; tier: 'webrtc' | 'll-hls'; state: EncoderState };
+
+export type LegDependencies = {
+	clock: Clock;
+	logger: Logger;
+	transcoders: TranscoderFactory;
+	outputs: BroadcastOutputs;
+	runs: Pick<RunSwitch, 'configure' | 'write'>;
+	onMedia(): void;
+};
