@@ -14,8 +14,8 @@ import { createSignaling, type Signaling } from './audience/create-signaling.ts'
 import type { MessageBus } from './platform/bus/message-bus.ts';
 import { describeChannel } from './channels/channel-description.ts';
 import type { Channel, ChannelStore } from './channels/channel-store.ts';
-import { PlayableChannels } from './channels/playable-channels.ts';
-import { createChannelApi, type ChannelApi } from './channels/create-channel-api.ts';
+import { PlayableChannels } from './channels/channel-locator.ts';
+import { createChannelApi, type ChannelApi } from './channels/create-channels.ts';
 import type { PublishAuthorizer } from './publishing/publish-authorizer.ts';
 import { createChat, type Chat } from './chat/create-chat.ts';
 import type { Database } from './platform/database/database.ts';

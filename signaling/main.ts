@@ -8,7 +8,7 @@ import { errorMessage, SpillwayError } from '../core/errors/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { buildWebIfStale } from '../web/build.ts';
 import { buildServer, wantedPorts, type SpillwayServer } from './build-server.ts';
-import { DEMO_CHANNEL_NAME } from './channels/first-start.ts';
+import { DEMO_CHANNEL_NAME } from './publishing/first-start.ts';
 import type { Endpoints } from './platform/folder/data-folder.ts';
 import { checkPorts } from './platform/http/port-check.ts';
 import { RejectionPolicy } from './operations/rejection-policy.ts';

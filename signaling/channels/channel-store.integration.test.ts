@@ -14,7 +14,7 @@ import { PgDatabase } from '../platform/database/pg-database.ts';
 import { openPgliteDatabase } from '../platform/database/pglite-database.ts';
 import { startPostgres, type RealServer } from '../testing/real-servers.ts';
 import { ChannelStore, type Channel, type StreamKeyRecord } from './channel-store.ts';
-import { prepareFirstStart, type FirstStartResult } from './first-start.ts';
+import { prepareFirstStart, type FirstStartResult } from '../publishing/first-start.ts';
 import { PasswordHasher } from '../accounts/password-hash.ts';
 import { hashStreamKey } from '../publishing/stream-key.ts';
 import { UserStore } from '../accounts/user-store.ts';

@@ -10,7 +10,7 @@ import type { UserRole } from '../accounts/user.ts';
 import { InProcessBus } from '../platform/bus/in-process-bus.ts';
 import type { MessageBus } from '../platform/bus/message-bus.ts';
 import { ChannelStore } from '../channels/channel-store.ts';
-import { createChannelApi, type ChannelApi } from '../channels/create-channel-api.ts';
+import { createChannelApi, type ChannelApi } from '../channels/create-channels.ts';
 import { PublishAuthorizer } from '../publishing/publish-authorizer.ts';
 import type { Database } from '../platform/database/database.ts';
 import { KnownNetworks } from '../platform/database/known-networks.ts';

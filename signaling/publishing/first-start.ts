@@ -5,7 +5,7 @@ import { createId, createSecret, type ChannelId, type StreamKey } from '../../co
 import type { Logger } from '../../core/logger.ts';
 import { PasswordHasher } from '../accounts/password-hash.ts';
 import type { Database, Queryable } from '../platform/database/database.ts';
-import { ChannelStore } from './channel-store.ts';
+import { ChannelStore } from '../channels/channel-store.ts';
 
 /** The channel that is there from the start. */
 export const DEMO_CHANNEL_NAME = 'demo';
