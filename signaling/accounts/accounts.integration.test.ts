@@ -104,7 +104,7 @@ describe.each(DATABASE_KINDS)('accounts ($kind)', ({ kind }) => {
 
 	it('refuses names that are malformed, routes, or taken by a person or a channel', async () => {
 		await bench.signUp('alice');
-		await bench.channels.createChannel({ name: 'stage' });
+		await bench.channels.store.createChannel({ name: 'stage' });
 		const statuses: Record<string, number> = {};
 		for (const name of [
 			'alice',

@@ -1,4 +1,4 @@
-/** Finds the channel that a request names and makes sure that the one who asks may do what he asks. */
+/** Finds the channel that a request names and makes sure that whoever asks may do what they ask. */
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { SpillwayError } from '../../core/errors/errors.ts';
@@ -12,7 +12,6 @@ import type { ModeratorStore } from './moderator-store.ts';
 export const channelParamsSchema = Type.Object({
 	channel: Type.String({ description: 'Id of the channel, or its name.', maxLength: 64 }),
 });
-/** Route parameters as fastify gives them. */
 export type ChannelParams = { channel: string };
 
 /** Form of the ids that createId() makes: longer than any name. Also keeps out what a database would choke on. */
@@ -23,21 +22,24 @@ export function isId(text: string): boolean {
 	return ID_PATTERN.test(text);
 }
 
-/** Answers "which channel, and may he?" for routes. */
-export class ChannelAccess {
-	readonly #channels: ChannelStore;
-	readonly #moderators: ModeratorStore;
-	readonly #authenticator: TokenAuthenticator;
+type ChannelAccessDependencies = {
+	channels: Pick<ChannelStore, 'findById' | 'findByName'>;
+	moderators: Pick<ModeratorStore, 'isModerator'>;
+	authenticator: Pick<TokenAuthenticator, 'userOf'>;
+};
 
-	constructor(channels: ChannelStore, moderators: ModeratorStore, authenticator: TokenAuthenticator) {
-		this.#channels = channels;
-		this.#moderators = moderators;
-		this.#authenticator = authenticator;
+/** Answers "which channel, and may they?" for routes. */
+export class ChannelAccess {
+	readonly #deps: ChannelAccessDependencies;
+
+	constructor(deps: ChannelAccessDependencies) {
+		this.#deps = deps;
 	}
 
 	/** The channel with this id or name; throws CHANNEL_NOT_FOUND. */
 	async find(text: string): Promise<Channel> {
-		const channel = isId(text) ? await this.#channels.findById(text) : await this.#channels.findByName(text);
+		const { channels } = this.#deps;
+		const channel = await (isId(text) ? channels.findById(text) : channels.findByName(text));
 		if (channel === undefined) {
 			throw new SpillwayError('CHANNEL_NOT_FOUND', [text.replace(/[^\x20-\x7e]/g, '?').slice(0, 40)]);
 		}
@@ -49,12 +51,12 @@ export class ChannelAccess {
 		request: FastifyRequest,
 		action: ChannelAction,
 	): Promise<{ channel: Channel; user: AuthenticatedUser }> {
-		const user = await this.#authenticator.userOf(request);
+		const user = await this.#deps.authenticator.userOf(request);
 		const channel = await this.find((request.params as ChannelParams).channel);
 		if (isAllowed(action, channel.ownerId === user.id ? 'owner' : 'stranger', user.role)) {
 			return { channel, user };
 		}
-		const isModerator = await this.#moderators.isModerator(channel.id, user.id);
+		const isModerator = await this.#deps.moderators.isModerator(channel.id, user.id);
 		if (!isAllowed(action, isModerator ? 'moderator' : 'stranger', user.role)) {
 			throw new SpillwayError('FORBIDDEN', [`you cannot ${action}`]);
 		}

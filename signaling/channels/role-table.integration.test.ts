@@ -117,7 +117,7 @@ describe('role × route', () => {
 			return;
 		}
 		if (path.endsWith('/{key}') || path.endsWith('/rotate')) {
-			await bench.channels.reinstateStreamKey(names['key']!);
+			await bench.publishing.streamKeys.reinstateStreamKey(names['key']!);
 		}
 		await database.query("DELETE FROM channels WHERE name = 'new-place'");
 		await database.query("DELETE FROM users WHERE name = 'newcomer'");

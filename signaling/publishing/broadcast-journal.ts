@@ -17,7 +17,7 @@ type Write = { broadcastId: string; run(): Promise<void> };
 /** Listens to the registry. */
 export class BroadcastJournal {
 	readonly #database: Database;
-	readonly #registry: BroadcastRegistry;
+	readonly #registry: Pick<BroadcastRegistry, 'on'>;
 	readonly #clock: Clock;
 	readonly #logger: Logger;
 	#waiting: Write[] = [];
@@ -25,7 +25,12 @@ export class BroadcastJournal {
 	#cancelRetry: (() => void) | undefined;
 	readonly #stopListening: (() => void)[] = [];
 
-	constructor(dependencies: { database: Database; registry: BroadcastRegistry; clock: Clock; logger: Logger }) {
+	constructor(dependencies: {
+		database: Database;
+		registry: Pick<BroadcastRegistry, 'on'>;
+		clock: Clock;
+		logger: Logger;
+	}) {
 		this.#database = dependencies.database;
 		this.#registry = dependencies.registry;
 		this.#clock = dependencies.clock;
