@@ -141,18 +141,14 @@ async function assemble(
 		openPackager: (broadcast) => packager.startBroadcast(broadcast),
 	});
 	scope.onClose(() => registry.close());
-	const accounts = await createAccounts({
-		clock,
-		logger,
-		database,
-		bus,
-		serverSecret,
-		config: {
+	const accounts = await createAccounts(
+		{ clock, logger, database, bus, serverSecret },
+		{
 			isSecure: isReachedByTls(config),
 			publicUrl: config.http.publicUrl,
 			isSignUpOpen: config.accounts.isSignUpOpen,
 		},
-	});
+	);
 	scope.onClose(() => accounts.close());
 	const viewerCount = (name: string): number | null => services.signaling.audience.viewerCount(name);
 	const channels = await createChannels(

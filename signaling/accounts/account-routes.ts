@@ -22,7 +22,7 @@ const passwordChangeSchema = Type.Object(
 );
 
 /** An account as its owner sees it. */
-export const userAccountSchema = Type.Object({
+const userAccountSchema = Type.Object({
 	id: Type.String(),
 	name: Type.String(),
 	role: Type.Enum([...USER_ROLES]),
@@ -35,8 +35,7 @@ const sessionAnswer = Type.Object({
 	}),
 });
 
-/** What the routes need. */
-export type AccountRoutesDependencies = {
+type AccountRoutesDependencies = {
 	accounts: AccountService;
 	authenticator: TokenAuthenticator;
 	cookies: SessionCookies;

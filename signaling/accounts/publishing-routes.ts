@@ -14,8 +14,7 @@ import type { UserStore } from './user-store.ts';
 const PATH = '/api/v1/users/:user/publishing';
 const paramsSchema = Type.Object({ user: Type.String({ maxLength: 64, description: 'Name of the account.' }) });
 
-/** What the routes need. */
-export type PublishingRoutesDependencies = {
+type PublishingRoutesDependencies = {
 	authenticator: TokenAuthenticator;
 	origin: RequestOrigin;
 	users: Pick<UserStore, 'setPublishingApproved'>;

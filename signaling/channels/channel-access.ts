@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import type { TokenAuthenticator } from '../accounts/authenticator.ts';
-import type { AuthenticatedUser } from '../accounts/user.ts';
+import type { User } from '../accounts/user.ts';
 import { isAllowed, type ChannelAction } from './channel-permissions.ts';
 import type { Channel, ChannelStore } from './channel-store.ts';
 import type { ModeratorStore } from './moderator-store.ts';
@@ -47,10 +47,7 @@ export class ChannelAccess {
 	}
 
 	/** Throws SIGN_IN_REQUIRED, then CHANNEL_NOT_FOUND, then FORBIDDEN. */
-	async require(
-		request: FastifyRequest,
-		action: ChannelAction,
-	): Promise<{ channel: Channel; user: AuthenticatedUser }> {
+	async require(request: FastifyRequest, action: ChannelAction): Promise<{ channel: Channel; user: User }> {
 		const user = await this.#deps.authenticator.userOf(request);
 		const channel = await this.find((request.params as ChannelParams).channel);
 		if (isAllowed(action, channel.ownerId === user.id ? 'owner' : 'stranger', user.role)) {

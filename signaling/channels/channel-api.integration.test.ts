@@ -8,7 +8,7 @@ import { silentLogger } from '../../core/logger.ts';
 import { channelDescriptionSchema, channelListSchema } from '../../core/protocol/api/channel-description.ts';
 import type { ServerMessage } from '../../core/protocol/signaling/signaling-messages.ts';
 import { InProcessBus } from '../platform/bus/in-process-bus.ts';
-import type { ChatUser } from '../chat/store/chat-service.ts';
+import type { User } from '../accounts/user.ts';
 import type { Database } from '../platform/database/database.ts';
 import { ApiBench, TEST_PASSWORD, type TestBrowser } from '../testing/api-bench.ts';
 import { DATABASE_KINDS, openTestDatabase } from '../testing/both-databases.ts';
@@ -118,7 +118,7 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 			});
 			expect((await browser.send('DELETE', `/api/v1/channels/${id}/stream-keys/${key.id}`)).statusCode).toBe(404);
 			expect((await browser.send('GET', `/api/v1/channels/${id}/stream-keys`)).json()).toEqual({ streamKeys: [] });
-			// Its own command that comes back over the bus is not obeyed twice.
+			// Its own command that comes back over the bus is not applied twice.
 			expect(here.fakeRegistry.revokedKeyIds).toHaveLength(1);
 			await Promise.all([here.close(), there.close(), bus.close()]);
 		});
@@ -293,7 +293,7 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 		const list = `/api/v1/channels/${id}/chat-restrictions`;
 		const room = bench.chat.service.open(id as ChannelId);
 		const told: ServerMessage[] = [];
-		const member = (memberId: string, user: ChatUser): Promise<unknown> =>
+		const member = (memberId: string, user: User): Promise<unknown> =>
 			room.join(
 				{ id: memberId, user, remoteAddress: '192.0.2.1', deliver: ({ message }) => told.push(message) },
 				undefined,

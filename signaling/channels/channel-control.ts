@@ -28,7 +28,7 @@ const commandSchema = Type.Union([
 type Command = Static<typeof commandSchema>;
 
 /** On every node, for what else follows a change. */
-export type ChannelControlEvents = {
+type ChannelControlEvents = {
 	/** Revoked or replaced: the sessions that came by it end. */
 	streamKeyRevoked: [streamKeyId: string];
 	/** What is known about its publishers is out of date. */

@@ -7,7 +7,7 @@ import type { LegPlan } from '../../ingest/media-plan/leg-planner.ts';
 import type { Channel, ChannelStore } from './channel-store.ts';
 
 /** What a name in an address stands for. */
-export type LiveChannel = { state: 'unknown' | 'offline' | 'starting' } | { state: 'live'; broadcast: Broadcast };
+type LiveChannel = { state: 'unknown' | 'offline' | 'starting' } | { state: 'live'; broadcast: Broadcast };
 
 /** The channel with the policy that its running broadcast allows: a tier that gets no picture is not offered. Pure. */
 export function withPlayableTiers(channel: Channel, plan: LegPlan | undefined): Channel {

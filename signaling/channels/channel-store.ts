@@ -30,7 +30,7 @@ export type ChannelChange = {
 };
 
 /** Which channels to list. Texts are compared without regard to case. */
-export type ChannelSearch = {
+type ChannelSearch = {
 	/** Part of the name or the title. */
 	query?: string | undefined;
 	/** The whole category. */

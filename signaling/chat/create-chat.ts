@@ -74,13 +74,13 @@ export function createChat(deps: ChatDependencies): Chat {
 		end: (id) => irc.endSessionsOf({ kind: 'session', id }),
 	});
 	const tokenWatch = new CredentialWatch(
+		{ clock, logger },
 		{
 			name: 'chat tokens',
 			inUse: () => irc.credentialIds('chat-token'),
 			findEnded: (ids) => store.findDeletedTokens(ids),
 			onEnded: endToken,
 		},
-		{ clock, logger },
 	);
 	const tokenRoutes = createChatTokenRoutes({
 		store,

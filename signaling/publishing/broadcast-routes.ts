@@ -19,7 +19,6 @@ import { adviseEncoder, MAX_BITRATE_BPS } from './encoder-advice.ts';
 import type { PublishAuthorizer } from './publish-authorizer.ts';
 import { MAX_STREAM_KEY_LENGTH } from './stream-key.ts';
 
-/** What the routes need. */
 export type BroadcastRoutesDependencies = {
 	logger: Logger;
 	registry: Pick<BroadcastRegistry, 'find' | 'lastRefusal' | 'lastReport'>;

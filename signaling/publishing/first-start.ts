@@ -11,7 +11,7 @@ import { StreamKeyStore } from './stream-key-store.ts';
 /** The channel that is there from the start. */
 export const DEMO_CHANNEL_NAME = 'demo';
 /** The account that is there from the start. */
-export const ADMIN_USER_NAME = 'admin';
+const ADMIN_USER_NAME = 'admin';
 
 // Names of the keys that this file makes; keys of other names were made by people and are left alone.
 const GENERATED_KEY_NAME = 'first start';

@@ -27,7 +27,7 @@ const MAX_CANDIDATE_COUNT = 3;
 const MIN_UNGUESSABLE_LENGTH = 20;
 
 /** Where keys are looked up; the channel store is one. */
-export interface StreamKeyLookup {
+interface StreamKeyLookup {
 	/** Undefined for unknown, wrong and revoked keys alike; throws DATABASE_UNAVAILABLE. */
 	findByStreamKey(streamKey: string): Promise<StreamKeyOwner | undefined>;
 	/** The valid keys, the newest first, at most `limit`. */

@@ -106,7 +106,7 @@ describe.each(DATABASE_KINDS)('publishing ($kind)', ({ kind }) => {
 		});
 
 		it('tells of a key whether the owner of its channel is known', async () => {
-			const users = new UserStore(database, systemClock);
+			const users = new UserStore({ database, clock: systemClock });
 			const user = await users.create('the-owner', 'hash');
 			const owned = await store.createChannel({ name: 'owned', owner: { id: user.id, maxChannels: 5 } });
 			const { streamKey } = await streamKeys.createStreamKey(owned.id, 'main');

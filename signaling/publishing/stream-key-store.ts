@@ -113,7 +113,7 @@ export class StreamKeyStore {
 		// The new one first, as above.
 		const made = await this.createStreamKey(channelId, record.name);
 		if (!(await this.revokeStreamKey(streamKeyId))) {
-			// Somebody else was faster: his new key counts.
+			// Somebody else was faster: their new key counts.
 			await this.revokeStreamKey(made.id);
 			return undefined;
 		}

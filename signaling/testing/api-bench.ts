@@ -70,6 +70,7 @@ export class FakeRegistry {
 				return [...live.values()];
 			},
 			lastRefusal: () => undefined,
+			on: () => () => undefined,
 			revokeStreamKey: (id: string) => revokedKeyIds.push(id),
 		} as unknown as BroadcastRegistry;
 	}
@@ -159,15 +160,14 @@ export class ApiBench {
 		const serverSecret = new Uint8Array(32).fill(7);
 		const bus = options.bus ?? new InProcessBus({ clock: systemClock, logger });
 		const common = { clock, logger, database, bus };
-		const accounts = await createAccounts({
-			...common,
-			serverSecret,
-			config: {
+		const accounts = await createAccounts(
+			{ ...common, serverSecret },
+			{
 				isSecure: options.isSecure ?? false,
 				publicUrl: 'https://live.example.org',
 				isSignUpOpen: options.isSignUpOpen ?? true,
 			},
-		});
+		);
 		const admission = new SocketAdmission({ maxSockets: 100, maxSocketsPerAddress: 100 });
 		const viewerCounts = new Map<string, number>();
 		const viewerCount = (name: string): number => viewerCounts.get(name) ?? 0;

@@ -23,8 +23,7 @@ const tokenListSchema = Type.Object({
 });
 const paramsSchema = Type.Object({ token: Type.String({ maxLength: 64 }) });
 
-/** What the routes need. */
-export type ChatTokenRoutesDependencies = {
+type ChatTokenRoutesDependencies = {
 	store: Pick<ChatStore, 'createToken' | 'listTokens' | 'deleteToken'>;
 	accounts: Pick<Accounts, 'authenticator' | 'origin'>;
 	/** Ends the connections that were made with it, on all servers. Never rejects. */

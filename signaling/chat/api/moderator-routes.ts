@@ -22,8 +22,7 @@ import {
 	type ModeratorStore,
 } from '../../channels/moderator-store.ts';
 
-/** What the routes need. */
-export type ModeratorRoutesDependencies = {
+type ModeratorRoutesDependencies = {
 	logger: Logger;
 	moderators: ModeratorStore;
 	accounts: Pick<Accounts, 'authenticator' | 'origin' | 'users'>;

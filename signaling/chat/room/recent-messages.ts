@@ -2,9 +2,9 @@
 import type { ChatMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
 
 /** Messages kept for those who come back; who was away for longer has a gap. */
-export const MAX_RECENT = 500;
+const MAX_RECENT = 500;
 /** Messages that a newcomer gets. */
-export const NEWCOMER_COUNT = 50;
+const NEWCOMER_COUNT = 50;
 
 type Recent = { message: ChatMessage; isLate: boolean; isRemoved: boolean };
 
