@@ -1,4 +1,4 @@
-/** Unit tests of playable-channels.ts. */
+/** Which tiers of a channel can be watched. */
 import { expect, it } from 'vitest';
 import type { ChannelId, ChannelName } from '../../core/ids.ts';
 import type { ChannelPolicy } from '../../core/protocol/api/channel-description.ts';

@@ -193,11 +193,6 @@ export class ChannelStore {
 		return this.#findOne('id', id);
 	}
 
-	/** All channels by name, at most 1000. */
-	list(): Promise<Channel[]> {
-		return this.search({ limit: MAX_LISTED });
-	}
-
 	async #findOne(column: 'id' | 'name', value: string): Promise<Channel | undefined> {
 		const [row] = await this.#deps.database.query<ChannelRow>(
 			`SELECT ${CHANNEL_COLUMNS} FROM channels WHERE ${column} = $1`,

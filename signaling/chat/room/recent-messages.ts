@@ -23,11 +23,6 @@ export class RecentMessages {
 		return this.#recent.find(({ message, isRemoved }) => message.id === messageId && !isRemoved)?.message;
 	}
 
-	/** The newest message of an author, by lower-case name. */
-	findByAuthor(name: string): ChatMessage | undefined {
-		return this.#recent.findLast(({ message }) => message.author.name.toLowerCase() === name)?.message;
-	}
-
 	/** Leaves it out from now on, but remembers where it was. */
 	remove(messageId: string): void {
 		for (const recent of this.#recent) {
