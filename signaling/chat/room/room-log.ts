@@ -54,7 +54,7 @@ type RoomLogDependencies = {
 /** attached: follows the history on the bus. detached: the bus is lost, and the room goes on alone. */
 export type RoomLogState = 'opening' | 'attached' | 'detached' | 'closed';
 
-/** joined: everything on the bus was read, and everything of ours is there. */
+/** joined: the topic is followed, and what is ours is on the bus. */
 export type RoomLogEvent = 'joined' | 'bus-lost' | 'closed';
 
 export const ROOM_LOG_TRANSITIONS = {
