@@ -134,6 +134,7 @@ function fileAccessUnits(tracks: readonly FileTrack[], placement: FilePlacement)
 			const presentationTimeTicks = timestampTicks + shiftTicks;
 			return {
 				trackId: track.trackId,
+				kind: track.config.kind,
 				codec: track.config.codec,
 				clockRate: track.timescale,
 				decodeTimeTicks: decoded[index]! + earlyTicks + shiftTicks,

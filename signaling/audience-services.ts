@@ -1,6 +1,6 @@
 /** What viewers and streamers talk to besides media: accounts, the channels' API, chat, the signaling sockets, figures. */
 import { readFileSync } from 'node:fs';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
 import type { Clock } from '../core/lifecycle/clock.ts';
 import type { CloseScope } from '../core/lifecycle/close-scope.ts';
 import type { ChannelName } from '../core/ids.ts';
@@ -9,20 +9,19 @@ import type { BroadcastRegistry } from '../ingest/broadcast/broadcast-registry.t
 import type { Packager } from '../packager/create-packager.ts';
 import type { FfmpegTranscoderFactory } from '../packager/transcode/transcoder-factory.ts';
 import type { Sfu } from '../sfu/create-sfu.ts';
-import { createAccounts, type Accounts } from './accounts/create-accounts.ts';
+import type { Accounts } from './accounts/create-accounts.ts';
 import { createSignaling, type Signaling } from './audience/create-signaling.ts';
 import type { MessageBus } from './platform/bus/message-bus.ts';
 import { describeChannel } from './channels/channel-description.ts';
-import type { Channel, ChannelStore } from './channels/channel-store.ts';
-import { PlayableChannels } from './channels/playable-channels.ts';
-import { createChannelApi, type ChannelApi } from './channels/create-channel-api.ts';
-import type { PublishAuthorizer } from './publishing/publish-authorizer.ts';
-import { createChat, type Chat } from './chat/create-chat.ts';
+import type { Channel } from './channels/channel-store.ts';
+import type { Channels } from './channels/create-channels.ts';
+import type { Publishing } from './publishing/create-publishing.ts';
+import { createChat } from './chat/create-chat.ts';
 import type { Database } from './platform/database/database.ts';
 import { openApiRoutes, registerOpenApi } from './operations/openapi.ts';
 import { Metrics } from './operations/metrics.ts';
 import { readDescriptors, type DescriptorWatch } from './operations/descriptor-watch.ts';
-import { isReachedByTls, type ServerConfig } from './server/server-config.ts';
+import type { ServerConfig } from './server/server-config.ts';
 import { registerWebSockets } from './audience/socket/signaling-routes.ts';
 import { SocketAdmission } from './platform/sockets/socket-admission.ts';
 import { SfuLoadMeter, sfuBudget } from './audience/tiers/sfu-budget.ts';
@@ -35,16 +34,15 @@ export type AudienceServicesDependencies = {
 	database: Database;
 	bus: MessageBus;
 	serverSecret: Uint8Array;
-	channels: ChannelStore;
-	authorizer: PublishAuthorizer;
+	accounts: Accounts;
+	channels: Channels;
+	publishing: Publishing;
 	registry: BroadcastRegistry;
 	sfu: Sfu;
 	packager: Packager;
 	transcoders: Pick<FfmpegTranscoderFactory, 'census'>;
 	descriptors: Pick<DescriptorWatch, 'exhaustedCount'>;
 	unhandledRejectionCount: () => number;
-	/** Public addresses; asked only while the server listens. */
-	endpoints: () => { httpUrl: string; rtmpUrl: string };
 };
 
 /** A viewer with sound and picture. */
@@ -54,23 +52,13 @@ const ASSUMED_BITRATE_BPS = 3_000_000;
 
 /** Everything of this file, put together. */
 export class AudienceServices {
-	readonly accounts: Accounts;
-	readonly api: ChannelApi;
-	readonly chat: Chat;
 	readonly signaling: Signaling;
+	readonly #routes: readonly FastifyPluginAsync[];
 	readonly #metrics: Metrics;
 
-	private constructor(parts: {
-		accounts: Accounts;
-		api: ChannelApi;
-		chat: Chat;
-		signaling: Signaling;
-		metrics: Metrics;
-	}) {
-		this.accounts = parts.accounts;
-		this.api = parts.api;
-		this.chat = parts.chat;
+	private constructor(parts: { signaling: Signaling; routes: readonly FastifyPluginAsync[]; metrics: Metrics }) {
 		this.signaling = parts.signaling;
+		this.#routes = parts.routes;
 		this.#metrics = parts.metrics;
 	}
 
@@ -79,26 +67,17 @@ export class AudienceServices {
 		dependencies: AudienceServicesDependencies,
 		scope: CloseScope<'server-shutdown'>,
 	): Promise<AudienceServices> {
-		const { clock, logger, config, bus, database, serverSecret, channels, registry, sfu, packager } = dependencies;
-		const accounts = await createAccounts({
-			...{ clock, logger, database, bus, serverSecret },
-			config: {
-				isSecure: isReachedByTls(config),
-				publicUrl: config.http.publicUrl,
-				isSignUpOpen: config.accounts.isSignUpOpen,
-			},
-		});
-		scope.onClose(() => accounts.close());
+		const { clock, logger, config, bus, database, serverSecret, registry, sfu, packager } = dependencies;
+		const { accounts, channels, publishing } = dependencies;
 		const admission = new SocketAdmission(config.http);
 		const chat = createChat({ bus, database, clock, logger, serverSecret, accounts, channels, admission });
 		scope.onClose(() => chat.close());
 		const meter = new SfuLoadMeter(sfu.pool, sfu.pool.usableCount, { clock, logger });
 		scope.onClose(() => meter.close());
 		meter.start();
-		const playable = new PlayableChannels(channels, registry);
 		const signaling: Signaling = createSignaling({
 			...{ clock, logger, bus, database, serverSecret },
-			channels: playable,
+			channels: channels.locator,
 			chat: chat.service,
 			authenticator: accounts.authenticator,
 			sfu: {
@@ -114,27 +93,14 @@ export class AudienceServices {
 			admission,
 		});
 		scope.onClose(() => signaling.close());
-		scope.onClose(playable.onChanged((name) => void signaling.channelChanged(name)));
+		scope.onClose(channels.locator.onChanged((name) => void signaling.channelChanged(name)));
 		accounts.endWithSession(signaling.sessions);
 		scope.onClose(sfu.pool.on('workerDied', () => signaling.loadChanged()));
 		function describeNow(channel: Channel): ReturnType<typeof describeChannel> {
 			return describeChannel(channel, registry.find(channel.name), signaling.audience.viewerCount(channel.name));
 		}
-		const api = await createChannelApi({
-			...{ clock, logger, database, bus, channels, registry, accounts, chat },
-			authorizer: dependencies.authorizer,
-			viewerCount: (name) => signaling.audience.viewerCount(name),
-			audience: (channel) => signaling.audience.distribution(channel),
-			endpoints: dependencies.endpoints,
-			config: {
-				channelsPerUser: config.accounts.channelsPerUser,
-				defaultGraceWindowSeconds: config.ingest.graceWindowSeconds,
-			},
-		});
-		scope.onClose(() => api.close());
-		api.control.on('chatChanged', (channelId) => chat.service.settingsChanged(channelId));
-		api.control.on('channelChanged', (channelId) => {
-			void channels.findById(channelId).then(
+		channels.control.on('channelChanged', (channelId) => {
+			void channels.store.findById(channelId).then(
 				(channel) => channel && signaling.channelChanged(channel.name),
 				// The database is away; the sockets are told with the next change.
 				() => undefined,
@@ -155,7 +121,8 @@ export class AudienceServices {
 			{ clock, logger, token: config.metrics.token },
 		);
 		scope.onClose(() => metrics.close());
-		return new AudienceServices({ accounts, api, chat, signaling, metrics });
+		const routes = [accounts, channels, publishing, chat, signaling, metrics].map((part) => part.routes);
+		return new AudienceServices({ signaling, routes, metrics });
 	}
 
 	/** What must come before any route: sockets, the collector of routes, the counter of answers. */
@@ -170,11 +137,9 @@ export class AudienceServices {
 
 	/** All routes; after those of the tiers, which the API's description lists, too. */
 	async register(app: FastifyInstance): Promise<void> {
-		await app.register(this.accounts.routes);
-		await app.register(this.api.routes);
-		await app.register(this.chat.routes);
-		await app.register(this.signaling.routes);
-		await app.register(this.#metrics.routes);
+		for (const routes of this.#routes) {
+			await app.register(routes);
+		}
 		await app.register(openApiRoutes);
 	}
 }

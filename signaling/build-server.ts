@@ -5,9 +5,7 @@ import { availableParallelism } from 'node:os';
 import { SpillwayError } from '../core/errors/errors.ts';
 import type { Clock } from '../core/lifecycle/clock.ts';
 import { CloseScope } from '../core/lifecycle/close-scope.ts';
-import { parseChannelName } from '../core/ids.ts';
 import { answerOtherMethods } from '../core/protocol/api/address-methods.ts';
-import type { ChannelPolicy } from '../core/protocol/api/channel-description.ts';
 import { addressKey, isLoopback } from '../core/limits/address-key.ts';
 import { LISTEN_BACKLOG } from '../core/limits/listen-backlog.ts';
 import type { Logger } from '../core/logger.ts';
@@ -22,14 +20,15 @@ import { createTranscoderFactory } from '../packager/transcode/transcoder-factor
 import { defaultPackagerConfig } from '../packager/config/packager-config.ts';
 import { createSfu, type Sfu } from '../sfu/create-sfu.ts';
 import { WhepSessions } from '../sfu/whep/whep-routes.ts';
-import { BroadcastJournal } from './publishing/broadcast-journal.ts';
-import { ChannelStore } from './channels/channel-store.ts';
-import { prepareFirstStart, type FirstStartResult } from './channels/first-start.ts';
-import { withPlayableTiers } from './channels/playable-channels.ts';
-import { PublishAuthorizer } from './publishing/publish-authorizer.ts';
+import { createAccounts } from './accounts/create-accounts.ts';
+import type { ChannelStore } from './channels/channel-store.ts';
+import { createChannels } from './channels/create-channels.ts';
+import { rewriteIrcUrl } from './chat/irc/irc-routes.ts';
+import { createPublishing } from './publishing/create-publishing.ts';
+import { prepareFirstStart, type FirstStartResult } from './publishing/first-start.ts';
+import type { StreamKeyStore } from './publishing/stream-key-store.ts';
 import { AudienceServices } from './audience-services.ts';
 import { openBus, openDatabase } from './server/backing-services.ts';
-import { KnownNetworks } from './platform/database/known-networks.ts';
 import { openDataFolder, type Endpoints } from './platform/folder/data-folder.ts';
 import { createApp } from './platform/http/create-app.ts';
 import { registerErrorHandler } from './platform/http/error-handler.ts';
@@ -57,6 +56,7 @@ export interface SpillwayServer {
 	readonly sfu: Sfu;
 	readonly packager: Packager;
 	readonly channels: ChannelStore;
+	readonly streamKeys: StreamKeyStore;
 	/** Secrets made by this start; to be printed once. */
 	readonly firstStart: FirstStartResult;
 	/** Opens the ports and writes endpoints.json. */
@@ -107,29 +107,7 @@ async function assemble(
 	const bus = await openBus(config, { clock, logger });
 	scope.onClose(() => bus.close());
 	const { serverSecret } = dataFolder;
-	const channels = new ChannelStore({
-		...{ database, clock, serverSecret },
-		onStreamKeyMade: (id, hash) => authorizer.expect(id, hash),
-	});
-	const firstStart = await prepareFirstStart({
-		database,
-		clock,
-		logger,
-		serverSecret,
-		demoStreamKey: config.demoStreamKey,
-	});
-	const networks = new KnownNetworks('stream-key', { database, clock, logger, serverSecret });
-	const authorizer = new PublishAuthorizer({
-		lookup: channels,
-		networks,
-		clock,
-		logger,
-		serverSecret,
-		defaultGraceWindowSeconds: config.ingest.graceWindowSeconds,
-		whoMayPublish: config.accounts.whoMayPublish,
-	});
-	await Promise.all([networks.load(), authorizer.load()]);
-
+	const firstStart = await prepareFirstStart({ database, clock, logger, serverSecret }, config);
 	const sfu = await createSfu(
 		{
 			rtcPort: config.rtc.port,
@@ -149,7 +127,7 @@ async function assemble(
 		logger: logger.child({ tier: 'll-hls' }),
 		channels: {
 			state: async (name) => {
-				const found = await findLive(name);
+				const found = await channels.locator.findLive(name);
 				return found.state === 'live' ? { state: 'live', broadcastId: found.broadcast.id } : found;
 			},
 		},
@@ -165,38 +143,47 @@ async function assemble(
 		openPackager: (broadcast) => packager.startBroadcast(broadcast),
 	});
 	scope.onClose(() => registry.close());
-	const journal = new BroadcastJournal({ database, registry, clock, logger });
-	await journal.start();
-	scope.onClose(() => journal.close());
-
-	// What a name in an address stands for. A running broadcast answers without the database, so that viewers outlive it.
-	async function findLive(
-		name: string,
-	): Promise<
-		| { state: 'unknown' | 'offline' | 'starting' }
-		| { state: 'live'; broadcast: NonNullable<ReturnType<typeof registry.find>> }
-	> {
-		const channelName = parseChannelName(name);
-		if (channelName === undefined) {
-			return { state: 'unknown' };
-		}
-		const broadcast = registry.find(channelName);
-		if (broadcast === undefined || broadcast.state === 'ended') {
-			return { state: (await channels.findByName(channelName)) === undefined ? 'unknown' : 'offline' };
-		}
-		return broadcast.state === 'starting' ? { state: 'starting' } : { state: 'live', broadcast };
-	}
-
-	/** Undefined while the database is away: what is on air goes on. */
-	async function policyOf(channel: string): Promise<ChannelPolicy | undefined> {
-		const name = parseChannelName(channel);
-		return name === undefined
-			? undefined
-			: channels.findByName(name).then(
-					(found) => found && withPlayableTiers(found, registry.find(name)?.plan).policy,
-					() => undefined,
-				);
-	}
+	const accounts = await createAccounts(
+		{ clock, logger, database, bus, serverSecret },
+		{
+			isSecure: isReachedByTls(config),
+			publicUrl: config.http.publicUrl,
+			isSignUpOpen: config.accounts.isSignUpOpen,
+		},
+	);
+	scope.onClose(() => accounts.close());
+	const viewerCount = (name: string): number | null => services.signaling.audience.viewerCount(name);
+	const channels = await createChannels(
+		{ clock, logger, database, bus, accounts, registry, viewerCount },
+		{
+			channelsPerUser: config.accounts.channelsPerUser,
+			defaultGraceWindowSeconds: config.ingest.graceWindowSeconds,
+		},
+	);
+	scope.onClose(() => channels.close());
+	const publishing = await createPublishing(
+		{
+			clock,
+			logger,
+			database,
+			serverSecret,
+			accounts,
+			channels,
+			registry,
+			viewerCount,
+			audience: (channel) => services.signaling.audience.distribution(channel),
+			endpoints: () => ({
+				httpUrl: String(endpoints?.['httpUrl'] ?? ''),
+				rtmpUrl: String(endpoints?.['rtmpUrl'] ?? ''),
+			}),
+		},
+		{
+			defaultGraceWindowSeconds: config.ingest.graceWindowSeconds,
+			whoMayPublish: config.accounts.whoMayPublish,
+		},
+	);
+	scope.onClose(() => publishing.close());
+	const { authorizer } = publishing;
 
 	const whip = new WhipSessions({ clock, logger: logger.child({ tier: 'ingest' }), authorizer, registry });
 	scope.onClose(() => whip.close());
@@ -204,7 +191,7 @@ async function assemble(
 		clock,
 		logger: logger.child({ tier: 'sfu' }),
 		findChannel: async (name) => {
-			const found = await findLive(name);
+			const found = await channels.locator.findLive(name);
 			if (found.state !== 'live') {
 				return found;
 			}
@@ -213,7 +200,7 @@ async function assemble(
 		},
 		// Every channel is public until channels can be otherwise. Viewers with a socket are told where to watch; this is for the rest.
 		authorizePlayback: async (channel) => {
-			const policy = await policyOf(channel);
+			const policy = await channels.locator.policyOf(channel);
 			if (policy?.mode === 'mass-only') {
 				throw new SpillwayError('SFU_UNAVAILABLE', ['this channel is shown over LL-HLS only'], {
 					retryAfterSeconds: MASS_ONLY_RETRY_SECONDS,
@@ -244,7 +231,12 @@ async function assemble(
 	);
 	scope.onClose(() => rtmp.close('server-shutdown'));
 
-	const app = await createApp(config.http, { clock, logger, isSecure: isReachedByTls(config) });
+	const app = await createApp(config.http, {
+		clock,
+		logger,
+		isSecure: isReachedByTls(config),
+		rewriteUrl: rewriteIrcUrl,
+	});
 	scope.onClose(() => app.close());
 	const requests = new OpenRequests(clock);
 	requests.watch(app);
@@ -261,12 +253,21 @@ async function assemble(
 	let endpoints: Endpoints | undefined;
 	const services = await AudienceServices.create(
 		{
-			...{ clock, logger, config, database, bus, serverSecret, channels, authorizer, registry, sfu, packager },
+			...{
+				clock,
+				logger,
+				config,
+				database,
+				bus,
+				serverSecret,
+				accounts,
+				channels,
+				publishing,
+				registry,
+				sfu,
+				packager,
+			},
 			...{ transcoders, descriptors, unhandledRejectionCount },
-			endpoints: () => ({
-				httpUrl: String(endpoints?.['httpUrl'] ?? ''),
-				rtmpUrl: String(endpoints?.['rtmpUrl'] ?? ''),
-			}),
 		},
 		scope,
 	);
@@ -305,7 +306,7 @@ async function assemble(
 	if (webFolder !== undefined) {
 		// While the database is away nobody can say, so the page decides.
 		const isChannel = (name: string): Promise<boolean> =>
-			findLive(name).then(
+			channels.locator.findLive(name).then(
 				({ state }) => state !== 'unknown',
 				() => true,
 			);
@@ -316,7 +317,8 @@ async function assemble(
 		registry,
 		sfu,
 		packager,
-		channels,
+		channels: channels.store,
+		streamKeys: publishing.streamKeys,
 		firstStart,
 		async listen() {
 			endpoints = await openPorts(config, app, rtmp, sfu);

@@ -8,7 +8,7 @@ import { errorMessage, SpillwayError } from '../core/errors/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { buildWebIfStale } from '../web/build.ts';
 import { buildServer, wantedPorts, type SpillwayServer } from './build-server.ts';
-import { DEMO_CHANNEL_NAME } from './channels/first-start.ts';
+import { DEMO_CHANNEL_NAME } from './publishing/first-start.ts';
 import type { Endpoints } from './platform/folder/data-folder.ts';
 import { checkPorts } from './platform/http/port-check.ts';
 import { RejectionPolicy } from './operations/rejection-policy.ts';
@@ -31,7 +31,7 @@ function createLogger(config: ServerConfig): Logger {
 /** Publishes the built-in test picture through the RTMP door, as an encoder would, from a process of its own. */
 async function startTestPicture(server: SpillwayServer, endpoints: Endpoints, logger: Logger): Promise<ChildProcess> {
 	// Keys are stored hashed, so that the demo channel's own cannot be had again; this one is made anew at each start.
-	const { streamKey } = await server.channels.rotateStreamKey(server.firstStart.demoChannelId, TEST_PICTURE_KEY_NAME);
+	const { streamKey } = await server.streamKeys.rotateStreamKey(server.firstStart.demoChannelId, TEST_PICTURE_KEY_NAME);
 	const script = fileURLToPath(new URL('../loadtest/test-picture.ts', import.meta.url));
 	const child = spawn(process.execPath, [script, '--url', `rtmp://127.0.0.1:${endpoints['rtmpPort']}/live`], {
 		// Its standard input ends when this process does, however it ends.

@@ -1,5 +1,5 @@
 /** What a contribution that is not on air yet has sent since its newest key frame, as it came. */
-import { startsH264KeyFrame } from '../../sfu/stage/stage-track.ts';
+import { startsH264KeyFrame } from '../../sfu/rtp/h264-depacketizer.ts';
 import type { PublisherRtpPacket, PublisherUnit } from '../publisher/publisher.ts';
 
 /** One thing that a publisher sent. */

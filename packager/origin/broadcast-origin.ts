@@ -150,7 +150,7 @@ export class BroadcastOrigin {
 		if (bytes === undefined) {
 			throw new SpillwayError('MEDIA_NOT_FOUND');
 		}
-		return { bytes, contentType: this.#broadcast.trackKind(trackId) === 'audio' ? 'audio/mp4' : 'video/mp4' };
+		return { bytes, contentType: this.#deps.broadcast.trackKind(trackId) === 'audio' ? 'audio/mp4' : 'video/mp4' };
 	}
 
 	/** Releases everything that is held. */

@@ -2,7 +2,7 @@
 import { errors, jwtVerify, SignJWT } from 'jose';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { USER_ROLES, type UserRole } from '../../core/protocol/api/account.ts';
-import { parseUserName, type AuthenticatedUser } from './user.ts';
+import { parseUserName, type User } from './user.ts';
 
 /** Life of an access token. Longer, and a role that was taken away lasts longer; shorter, and players refresh more often. */
 export const ACCESS_TOKEN_LIFE_SECONDS = 600;
@@ -28,7 +28,7 @@ export class AccessTokens {
 	}
 
 	/** A token for the user of a session, valid from now on. */
-	async issue(user: { id: string; name: string; role: UserRole }, sessionId: string): Promise<string> {
+	async issue(user: User, sessionId: string): Promise<string> {
 		const nowSeconds = Math.floor(this.#clock.nowMs() / 1000);
 		return new SignJWT({ name: user.name, role: user.role, sid: sessionId })
 			.setProtectedHeader({ alg: ALGORITHM, typ: TYPE })
@@ -41,7 +41,7 @@ export class AccessTokens {
 	}
 
 	/** Who the token is about; undefined for one that is not ours, not of this kind, changed or too old. Never throws. */
-	async read(token: string): Promise<(AuthenticatedUser & { sessionId: string }) | undefined> {
+	async read(token: string): Promise<(User & { sessionId: string }) | undefined> {
 		if (token.length > MAX_TOKEN_LENGTH) {
 			return undefined;
 		}

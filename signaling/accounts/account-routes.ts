@@ -19,8 +19,7 @@ import type { TokenAuthenticator } from './authenticator.ts';
 import type { RequestOrigin } from './request-origin.ts';
 import type { SessionCookies } from './session-cookies.ts';
 
-/** What the routes need. */
-export type AccountRoutesDependencies = {
+type AccountRoutesDependencies = {
 	accounts: AccountService;
 	authenticator: TokenAuthenticator;
 	cookies: SessionCookies;

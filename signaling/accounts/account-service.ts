@@ -10,17 +10,16 @@ import type { AccessTokens } from './access-token.ts';
 import type { PasswordHasher } from './password-hash.ts';
 import type { SessionEndReason, SessionStore } from './session-store.ts';
 import type { UserAccount, UserRole } from '../../core/protocol/api/account.ts';
-import { parseNewUserName, parseUserName, validateNewPassword, type AuthenticatedUser } from './user.ts';
+import { parseNewUserName, parseUserName, validateNewPassword, type User } from './user.ts';
 import type { UserRecord, UserStore } from './user-store.ts';
 
 /** A log-in: what goes into the cookies, and who it is. */
 export type LogIn = { user: UserAccount; tokens: { access: string; refresh: string } };
 
-/** Name of the bus topic on which servers tell one another that a session has ended. */
+/** Topic on which nodes announce that a session has ended. */
 export const SESSION_ENDED_TOPIC = 'accounts/session-ended';
 
-/** What {@link AccountService} needs. */
-export type AccountServiceDependencies = {
+type AccountServiceDependencies = {
 	clock: Clock;
 	logger: Logger;
 	bus: Pick<MessageBus, 'publish'>;
@@ -30,29 +29,30 @@ export type AccountServiceDependencies = {
 	/** Networks from which names logged in. */
 	homes: KnownNetworks;
 	accessTokens: AccessTokens;
-	/** Ends all that hangs on the session on this server. */
+	/** Ends all that hangs on the session on this node. */
 	endSession(sessionId: string): void;
-	/** False: nobody can sign up. */
-	isSignUpOpen: boolean;
 };
 
 /** Holds no connections, so it need not be closed. */
 export class AccountService {
-	readonly #dependencies: AccountServiceDependencies;
+	readonly #deps: AccountServiceDependencies;
+	readonly #options: { isSignUpOpen: boolean };
 	readonly #byAddress: AttemptLimiter;
 	readonly #byName: AttemptLimiter;
 
-	constructor(dependencies: AccountServiceDependencies) {
-		this.#dependencies = dependencies;
-		this.#byAddress = new AttemptLimiter(dependencies.clock);
+	/** `isSignUpOpen`: false, and nobody can sign up. */
+	constructor(deps: AccountServiceDependencies, options: { isSignUpOpen: boolean }) {
+		this.#deps = deps;
+		this.#options = options;
+		this.#byAddress = new AttemptLimiter(deps.clock);
 		// Guesses at one name may come from many addresses at once.
-		this.#byName = new AttemptLimiter(dependencies.clock, { maxUnderWay: 10 });
+		this.#byName = new AttemptLimiter(deps.clock, { maxUnderWay: 10 });
 	}
 
 	/** Makes an account and logs it in. Throws REQUEST_INVALID, NAME_TAKEN, FORBIDDEN, ACCOUNTS_BUSY. */
 	async signUp(credentials: { name: string; password: string }, remoteAddress: string): Promise<LogIn> {
-		const { users, hasher, isSignUpOpen, logger } = this.#dependencies;
-		if (!isSignUpOpen) {
+		const { users, hasher, logger } = this.#deps;
+		if (!this.#options.isSignUpOpen) {
 			throw new SpillwayError('FORBIDDEN', ['sign-up is closed on this server']);
 		}
 		const name = parseNewUserName(credentials.name);
@@ -64,7 +64,7 @@ export class AccountService {
 		const turn = { kind: 'sign-up', group: addressKey(remoteAddress), rank: 0 } as const;
 		const user = await users.create(name, await hasher.hash(credentials.password, turn));
 		logger.info({ userId: user.id }, 'account created');
-		await this.#dependencies.homes.remember(user.name, remoteAddress);
+		await this.#deps.homes.remember(user.name, remoteAddress);
 		return this.#begin(user);
 	}
 
@@ -77,7 +77,7 @@ export class AccountService {
 		remoteAddress: string,
 		isSignedIn = false,
 	): Promise<LogIn> {
-		const { users, hasher, homes, logger } = this.#dependencies;
+		const { users, hasher, homes, logger } = this.#deps;
 		const name = parseUserName(credentials.name);
 		const user = await this.#checkPassword(credentials.password, {
 			name: name ?? credentials.name.toLowerCase(),
@@ -95,7 +95,7 @@ export class AccountService {
 
 	/** Replaces a refresh token. Throws REFRESH_REFUSED when it is worth nothing (any more). */
 	async refresh(refreshToken: string, remoteAddress: string): Promise<LogIn> {
-		const { sessions, users, homes, logger } = this.#dependencies;
+		const { sessions, users, homes, logger } = this.#deps;
 		const result = await sessions.refresh(refreshToken);
 		if (result.outcome === 'reused') {
 			logger.warn({ sessionId: result.sessionId }, 'a refresh token came twice: its session was ended');
@@ -113,8 +113,8 @@ export class AccountService {
 	}
 
 	/** Ends the session of a refresh token, of an access token, or of neither. */
-	async logOut(refreshToken: string | undefined, user: AuthenticatedUser | undefined): Promise<void> {
-		const { sessions } = this.#dependencies;
+	async logOut(refreshToken: string | undefined, user: User | undefined): Promise<void> {
+		const { sessions } = this.#deps;
 		const fromRefresh = refreshToken === undefined ? undefined : sessions.readSessionId(refreshToken);
 		for (const sessionId of new Set([fromRefresh, user?.sessionId])) {
 			if (sessionId !== undefined) {
@@ -127,12 +127,8 @@ export class AccountService {
 	 * Replaces the password and ends the account's other sessions. Throws LOGIN_REFUSED when the present one is wrong,
 	 * REQUEST_INVALID when the new one must not be, TOO_MANY_ATTEMPTS, ACCOUNTS_BUSY.
 	 */
-	async changePassword(
-		user: AuthenticatedUser,
-		passwords: { current: string; next: string },
-		remoteAddress: string,
-	): Promise<void> {
-		const { users, sessions, hasher, logger } = this.#dependencies;
+	async changePassword(user: User, passwords: { current: string; next: string }, remoteAddress: string): Promise<void> {
+		const { users, sessions, hasher, logger } = this.#deps;
 		validateNewPassword(passwords.next, user.name);
 		const record = await this.#checkPassword(passwords.current, {
 			name: user.name,
@@ -148,16 +144,14 @@ export class AccountService {
 	}
 
 	/** The account behind an access token as it is now; undefined when it is gone. */
-	async describe(user: AuthenticatedUser): Promise<UserAccount | undefined> {
-		const record = await this.#dependencies.users.findById(user.id);
-		return record === undefined ? undefined : this.#toAccount(record);
+	async describe(user: User): Promise<UserAccount | undefined> {
+		const record = await this.#deps.users.findById(user.id);
+		return record === undefined ? undefined : this.#toUserAccount(record);
 	}
 
 	/** A new access token with the account's present role. */
-	async reissueAccess(user: AuthenticatedUser, role: UserRole): Promise<string | undefined> {
-		return user.sessionId === undefined
-			? undefined
-			: this.#dependencies.accessTokens.issue({ ...user, role }, user.sessionId);
+	async reissueAccess(user: User, role: UserRole): Promise<string | undefined> {
+		return user.sessionId === undefined ? undefined : this.#deps.accessTokens.issue({ ...user, role }, user.sessionId);
 	}
 
 	/** The account whose password it is. Throws LOGIN_REFUSED, TOO_MANY_ATTEMPTS, ACCOUNTS_BUSY. */
@@ -170,7 +164,7 @@ export class AccountService {
 			find: () => Promise<UserRecord | undefined>;
 		},
 	): Promise<UserRecord> {
-		const { hasher, homes, logger } = this.#dependencies;
+		const { hasher, homes, logger } = this.#deps;
 		const underWay = await this.#beginAttempt(attempt.name, attempt.remoteAddress);
 		let user: UserRecord | undefined;
 		let isRight: boolean;
@@ -213,7 +207,7 @@ export class AccountService {
 
 	// Who was here before is counted apart, so that guessers elsewhere cannot keep them out.
 	async #beginByName(name: string, remoteAddress: string): Promise<Attempt> {
-		const { homes } = this.#dependencies;
+		const { homes } = this.#deps;
 		const homeKey = `home ${name} ${addressKey(remoteAddress)}`;
 		if (homes.has(name, remoteAddress)) {
 			return this.#byName.beginOrThrow(homeKey);
@@ -230,7 +224,7 @@ export class AccountService {
 	}
 
 	async #begin(user: UserRecord): Promise<LogIn> {
-		const { sessionId, token, endedSessionIds } = await this.#dependencies.sessions.begin(user.id);
+		const { sessionId, token, endedSessionIds } = await this.#deps.sessions.begin(user.id);
 		for (const id of endedSessionIds) {
 			await this.#announceEnd(id);
 		}
@@ -238,22 +232,22 @@ export class AccountService {
 	}
 
 	async #toLogIn(user: UserRecord, sessionId: string, refresh: string): Promise<LogIn> {
-		const access = await this.#dependencies.accessTokens.issue(user, sessionId);
-		return { user: await this.#toAccount(user), tokens: { access, refresh } };
+		const access = await this.#deps.accessTokens.issue(user, sessionId);
+		return { user: await this.#toUserAccount(user), tokens: { access, refresh } };
 	}
 
-	async #toAccount(user: UserRecord): Promise<UserAccount> {
-		const channels = await this.#dependencies.users.listChannels(user.id);
+	async #toUserAccount(user: UserRecord): Promise<UserAccount> {
+		const channels = await this.#deps.users.listChannels(user.id);
 		return { id: user.id, name: user.name, role: user.role, channels };
 	}
 
 	async #end(sessionId: string, reason: SessionEndReason): Promise<void> {
-		await this.#dependencies.sessions.end(sessionId, reason);
+		await this.#deps.sessions.end(sessionId, reason);
 		await this.#announceEnd(sessionId);
 	}
 
 	async #announceEnd(sessionId: string): Promise<void> {
-		const { endSession, bus, logger } = this.#dependencies;
+		const { endSession, bus, logger } = this.#deps;
 		endSession(sessionId);
 		try {
 			await bus.publish(SESSION_ENDED_TOPIC, sessionId);

@@ -104,7 +104,7 @@ describe.each(DATABASE_KINDS)('accounts ($kind)', ({ kind }) => {
 
 	it('refuses names that are malformed, routes, or taken by a person or a channel', async () => {
 		await bench.signUp('alice');
-		await bench.channels.createChannel({ name: 'stage' });
+		await bench.channels.store.createChannel({ name: 'stage' });
 		const statuses: Record<string, number> = {};
 		for (const name of [
 			'alice',
@@ -183,7 +183,7 @@ describe.each(DATABASE_KINDS)('accounts ($kind)', ({ kind }) => {
 		expect(tries).toEqual([...Array<number>(11).fill(401), 429]);
 	});
 
-	it('lets somebody in where he has logged in before, however many guess at his name elsewhere', async () => {
+	it('lets somebody in where they have logged in before, however many guess at their name elsewhere', async () => {
 		await bench.signUp('alice');
 		const right = { name: 'alice', password: TEST_PASSWORD };
 		const home = bench.browser();
@@ -314,7 +314,7 @@ describe.each(DATABASE_KINDS)('accounts ($kind)', ({ kind }) => {
 				'REFRESH_REFUSED',
 				0,
 			]);
-			// The rightful owner is out as well, at once, with both tokens; his other log-in is another family.
+			// The rightful owner is out as well, at once, with both tokens; their other log-in is another family.
 			expect((await browser.send('GET', '/api/v1/session')).json()).toEqual({ user: null });
 			expect((await browser.send('POST', '/api/v1/session/refresh')).statusCode).toBe(401);
 			expect((await elsewhere.send('POST', '/api/v1/session/refresh')).statusCode).toBe(200);

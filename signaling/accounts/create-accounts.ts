@@ -20,20 +20,20 @@ import { SessionCookies } from './session-cookies.ts';
 import { SessionStore } from './session-store.ts';
 import { UserStore } from './user-store.ts';
 
-/** What {@link createAccounts} needs. */
-export type AccountsDependencies = {
+type AccountsDependencies = {
 	clock: Clock;
 	logger: Logger;
 	database: Database;
 	bus: Pick<MessageBus, 'publish' | 'subscribe'>;
-	/** At least 32 random bytes that outlive restarts; shared by servers that share a database. */
+	/** At least 32 random bytes that outlive restarts; shared by nodes that share a database. */
 	serverSecret: Uint8Array;
-	config: {
-		/** True when people reach the server by TLS, its own or a proxy's. */
-		isSecure: boolean;
-		publicUrl: string | undefined;
-		isSignUpOpen: boolean;
-	};
+};
+
+type AccountsOptions = {
+	/** True when people reach the server by TLS, its own or a proxy's. */
+	isSecure: boolean;
+	publicUrl: string | undefined;
+	isSignUpOpen: boolean;
 };
 
 /** Accounts, for the rest of the server. */
@@ -47,53 +47,49 @@ export type Accounts = {
 	origin: RequestOrigin;
 	routes: FastifyPluginAsync;
 	/**
-	 * For those who hold connections that a log-in opened: `inUse` names the log-ins they hang on, and `end` is called for each that
-	 * ends, here, on another server, or by running out. More than once, if it is told twice.
+	 * For those who hold connections that a log-in opened: `inUse` names the log-ins they hang on, and `end` is called for
+	 * each that ends, here, on another node, or by running out. Perhaps more than once.
 	 */
 	endWithSession(connections: { inUse(): Iterable<string>; end(sessionId: string): void }): void;
 	close(): Promise<void>;
 };
 
-/** Subscribes to what other servers tell about sessions. */
-export async function createAccounts(dependencies: AccountsDependencies): Promise<Accounts> {
-	const { clock, database, bus, serverSecret, config } = dependencies;
-	const logger = dependencies.logger.child({ part: 'accounts' });
+/** Subscribes to what other nodes announce about sessions. */
+export async function createAccounts(deps: AccountsDependencies, options: AccountsOptions): Promise<Accounts> {
+	const { clock, database, bus, serverSecret } = deps;
+	const logger = deps.logger.child({ part: 'accounts' });
 	const hasher = new PasswordHasher();
 	const homes = new KnownNetworks('account', { database, clock, logger, serverSecret });
-	const users = new UserStore(database, clock);
-	const sessions = new SessionStore(database, clock, new RefreshTokens(deriveKey(serverSecret, 'refresh-token')));
+	const users = new UserStore({ database, clock });
+	const sessions = new SessionStore({
+		database,
+		clock,
+		tokens: new RefreshTokens(deriveKey(serverSecret, 'refresh-token')),
+	});
 	const accessTokens = new AccessTokens(deriveKey(serverSecret, 'access-token'), clock);
-	const cookies = new SessionCookies(config.isSecure);
-	const authenticator = new TokenAuthenticator(accessTokens, clock, cookies);
-	const origin = new RequestOrigin(config.publicUrl, cookies);
+	const cookies = new SessionCookies(options.isSecure);
+	const authenticator = new TokenAuthenticator({ tokens: accessTokens, clock, cookies });
+	const origin = new RequestOrigin(options.publicUrl, cookies);
 	const holders: Array<Parameters<Accounts['endWithSession']>[0]> = [];
 	const endSession = (sessionId: string): void => {
 		authenticator.endSession(sessionId);
 		holders.forEach((holder) => holder.end(sessionId));
 	};
-	const service = new AccountService({
-		clock,
-		logger,
-		bus,
-		users,
-		sessions,
-		hasher,
-		homes,
-		accessTokens,
-		endSession,
-		isSignUpOpen: config.isSignUpOpen,
-	});
+	const service = new AccountService(
+		{ clock, logger, bus, users, sessions, hasher, homes, accessTokens, endSession },
+		options,
+	);
 	await Promise.all([hasher.prepareDecoy(), homes.load()]);
 	// A restart must not make the access tokens of a log-in that has ended good again.
 	(await sessions.listLatelyEnded()).forEach((sessionId) => authenticator.endSession(sessionId));
 	const watch = new CredentialWatch(
+		{ clock, logger },
 		{
 			name: 'log-ins',
 			inUse: () => holders.flatMap((holder) => [...holder.inUse()]),
 			findEnded: (ids) => sessions.findEnded(ids),
 			onEnded: endSession,
 		},
-		{ clock, logger },
 	);
 	let unsubscribe = (): void => undefined;
 	try {

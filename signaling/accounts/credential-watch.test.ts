@@ -18,6 +18,7 @@ beforeEach(() => {
 	logger = new RecordingLogger();
 	[inUse, valid, ended, queries, isDatabaseLost] = [[], new Set(), [], [], false];
 	watch = new CredentialWatch(
+		{ clock, logger },
 		{
 			name: 'log-ins',
 			inUse: () => inUse,
@@ -30,7 +31,6 @@ beforeEach(() => {
 			},
 			onEnded: (id) => ended.push(id),
 		},
-		{ clock, logger },
 	);
 });
 afterEach(() => watch.close());

@@ -1,9 +1,10 @@
 /**
- * Ends what hangs on a credential that has ended, also where nobody was told: the message of another server may be lost, a log-in may
+ * Ends what hangs on a credential that has ended, also where nobody heard of it: the message of another server may be lost, a log-in may
  * run out, a row may be deleted by hand.
  */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
+import { SingleFlight } from '../../core/lifecycle/single-flight.ts';
 import { errorMessage } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 
@@ -13,29 +14,29 @@ export const CREDENTIAL_CHECK_INTERVAL_MS = 30_000;
 const BATCH_SIZE = 1000;
 
 /** One kind of credential. */
-export type CredentialKind = {
+type CredentialKind = {
 	/** What this is about, for the log. */
 	name: string;
 	/** Ids that open connections hang on, now. */
 	inUse(): Iterable<string>;
 	/** Those of them that are worth nothing any more. */
 	findEnded(ids: readonly string[]): Promise<readonly string[]>;
-	/** Must be idempotent: the end may have been told as well. */
+	/** Must be idempotent: the end may have been announced as well. */
 	onEnded(id: string): void;
 };
 
 /** Asks the database once every half minute. */
 export class CredentialWatch {
-	readonly #kind: CredentialKind;
 	readonly #logger: Logger;
+	readonly #kind: CredentialKind;
 	readonly #scope: CloseScope<'closed'>;
-	#isAsking = false;
+	readonly #checking = new SingleFlight<void>();
 
-	constructor(kind: CredentialKind, { clock, logger }: { clock: Clock; logger: Logger }) {
-		this.#kind = kind;
+	constructor({ clock, logger }: { clock: Clock; logger: Logger }, kind: CredentialKind) {
 		this.#logger = logger;
+		this.#kind = kind;
 		this.#scope = new CloseScope(logger);
-		this.#scope.onClose(clock.setInterval(() => void this.#check(), CREDENTIAL_CHECK_INTERVAL_MS));
+		this.#scope.every(clock, CREDENTIAL_CHECK_INTERVAL_MS, () => void this.#checking.run(() => this.#check()));
 	}
 
 	close(): Promise<void> {
@@ -43,10 +44,6 @@ export class CredentialWatch {
 	}
 
 	async #check(): Promise<void> {
-		if (this.#isAsking) {
-			return;
-		}
-		this.#isAsking = true;
 		try {
 			const ids = [...new Set(this.#kind.inUse())];
 			for (let from = 0; from < ids.length && !this.#scope.closed; from += BATCH_SIZE) {
@@ -57,8 +54,6 @@ export class CredentialWatch {
 		} catch (error) {
 			// The database is away: whoever is connected stays so until it is back.
 			this.#logger.warn({ reason: errorMessage(error) }, `${this.#kind.name} could not be checked`);
-		} finally {
-			this.#isAsking = false;
 		}
 	}
 }

@@ -28,7 +28,7 @@ export type HashTurn = {
 };
 
 /** Somebody unknown; a name that has an account; somebody at an address they were at before, or with a valid cookie. */
-export type HashRank = 0 | 1 | 2;
+type HashRank = 0 | 1 | 2;
 
 /** For what the server itself does. */
 const OWN_TURN: HashTurn = { kind: 'log-in', group: '', rank: 2 };

@@ -13,8 +13,7 @@ import type { UserStore } from './user-store.ts';
 
 const PATH = '/api/v1/users/:user/publishing';
 
-/** What the routes need. */
-export type PublishingRoutesDependencies = {
+type PublishingRoutesDependencies = {
 	authenticator: TokenAuthenticator;
 	origin: RequestOrigin;
 	users: Pick<UserStore, 'setPublishingApproved'>;

@@ -5,7 +5,7 @@ import { OriginCheck } from '../platform/sockets/origin-check.ts';
 import type { SessionCookies } from './session-cookies.ts';
 
 /** Header that only scripts of our own origin can send without a preflight, which nobody answers. */
-export const CSRF_HEADER = 'x-spillway-csrf';
+const CSRF_HEADER = 'x-spillway-csrf';
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /** Checks where requests come from. */

@@ -14,7 +14,7 @@ const REFRESH_COOKIE = 'spillway_refresh';
 const HOST_PREFIX = '__Host-';
 const SECURE_PREFIX = '__Secure-';
 /** Where the refresh token is sent to. */
-export const REFRESH_COOKIE_PATH = '/api/v1/session';
+const REFRESH_COOKIE_PATH = '/api/v1/session';
 /** Longer cookie headers are not ours: browsers bring some hundred characters of them. */
 const MAX_COOKIE_HEADER_LENGTH = 8192;
 

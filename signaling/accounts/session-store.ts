@@ -24,7 +24,7 @@ const REMEMBER_ENDED_MS = (ACCESS_TOKEN_LIFE_SECONDS + 60) * 1000;
 export type SessionEndReason = 'logged-out' | 'token-reused' | 'too-many-sessions' | 'password-changed';
 
 /** What a refresh token was worth. */
-export type RefreshOutcome =
+type RefreshOutcome =
 	| { outcome: 'refreshed'; sessionId: string; userId: string; token: string }
 	/** Not ours, or its session has ended. */
 	| { outcome: 'refused' }
@@ -42,31 +42,27 @@ type SessionRow = {
 
 /** Begins, refreshes and ends sessions. Every method throws DATABASE_UNAVAILABLE when the database does not answer. */
 export class SessionStore {
-	readonly #database: Queryable;
-	readonly #clock: Clock;
-	readonly #tokens: RefreshTokens;
+	readonly #deps: { database: Queryable; clock: Clock; tokens: RefreshTokens };
 
-	constructor(database: Queryable, clock: Clock, tokens: RefreshTokens) {
-		this.#database = database;
-		this.#clock = clock;
-		this.#tokens = tokens;
+	constructor(deps: { database: Queryable; clock: Clock; tokens: RefreshTokens }) {
+		this.#deps = deps;
 	}
 
 	/** Begins a session. `endedSessionIds`: those of the account that had to go. */
 	async begin(userId: string): Promise<{ sessionId: string; token: string; endedSessionIds: string[] }> {
-		const nowMs = this.#clock.nowMs();
+		const nowMs = this.#deps.clock.nowMs();
 		const sessionId = createId<string>(nowMs);
-		const token = this.#tokens.createFirst(sessionId);
-		await this.#database.query(
+		const token = this.#deps.tokens.createFirst(sessionId);
+		await this.#deps.database.query(
 			`INSERT INTO sessions (id, user_id, token_hash, rotated_at, created_at, expires_at) VALUES ($1, $2, $3, $4, $4, $5)`,
-			[sessionId, userId, this.#tokens.hash(token), new Date(nowMs), this.#expiry(nowMs)],
+			[sessionId, userId, this.#deps.tokens.hash(token), new Date(nowMs), this.#expiry(nowMs)],
 		);
 		// Refresh tokens are refused as well when the row is gone; it is kept for the sake of access tokens alone.
-		await this.#database.query('DELETE FROM sessions WHERE user_id = $1 AND (ended_at <= $2 OR expires_at <= $2)', [
-			userId,
-			new Date(nowMs - REMEMBER_ENDED_MS),
-		]);
-		const ended = await this.#database.query<{ id: string }>(
+		await this.#deps.database.query(
+			'DELETE FROM sessions WHERE user_id = $1 AND (ended_at <= $2 OR expires_at <= $2)',
+			[userId, new Date(nowMs - REMEMBER_ENDED_MS)],
+		);
+		const ended = await this.#deps.database.query<{ id: string }>(
 			`UPDATE sessions SET ended_at = $2, end_reason = 'too-many-sessions'
 			WHERE user_id = $1 AND id IN (
 				SELECT id FROM sessions WHERE user_id = $1 AND ended_at IS NULL ORDER BY id DESC OFFSET ${MAX_SESSIONS_PER_USER}
@@ -78,16 +74,16 @@ export class SessionStore {
 
 	/** Replaces the token by its successor. One statement decides, so that of two at once one is first. */
 	async refresh(token: string): Promise<RefreshOutcome> {
-		const sessionId = this.#tokens.readSessionId(token);
+		const sessionId = this.#deps.tokens.readSessionId(token);
 		if (sessionId === undefined) {
 			return { outcome: 'refused' };
 		}
-		const nowMs = this.#clock.nowMs();
-		const [hash, successor] = [this.#tokens.hash(token), this.#tokens.successor(token)];
-		const [rotated] = await this.#database.query<{ user_id: string }>(
+		const nowMs = this.#deps.clock.nowMs();
+		const [hash, successor] = [this.#deps.tokens.hash(token), this.#deps.tokens.successor(token)];
+		const [rotated] = await this.#deps.database.query<{ user_id: string }>(
 			`UPDATE sessions SET token_hash = $3, previous_token_hash = $2, rotated_at = $4, expires_at = LEAST($5, created_at + $6 * interval '1 millisecond')
 			WHERE id = $1 AND token_hash = $2 AND ended_at IS NULL AND expires_at > $4 RETURNING user_id`,
-			[sessionId, hash, this.#tokens.hash(successor), new Date(nowMs), this.#expiry(nowMs), MAX_SESSION_LIFE_MS],
+			[sessionId, hash, this.#deps.tokens.hash(successor), new Date(nowMs), this.#expiry(nowMs), MAX_SESSION_LIFE_MS],
 		);
 		if (rotated !== undefined) {
 			return { outcome: 'refreshed', sessionId, userId: rotated.user_id, token: successor };
@@ -98,7 +94,7 @@ export class SessionStore {
 		}
 		const isRepeat =
 			isEqual(row.previous_token_hash, hash) &&
-			isEqual(row.token_hash, this.#tokens.hash(successor)) &&
+			isEqual(row.token_hash, this.#deps.tokens.hash(successor)) &&
 			nowMs - row.rotated_at.getTime() < REPEAT_WINDOW_MS;
 		if (isRepeat) {
 			return { outcome: 'refreshed', sessionId, userId: row.user_id, token: successor };
@@ -109,48 +105,48 @@ export class SessionStore {
 
 	/** The session of a refresh token, if we made the token; it may have ended. */
 	readSessionId(token: string): string | undefined {
-		return this.#tokens.readSessionId(token);
+		return this.#deps.tokens.readSessionId(token);
 	}
 
 	/** Ends a session; no token of it is worth anything from now on. */
 	async end(sessionId: string, reason: SessionEndReason): Promise<void> {
-		await this.#database.query(
+		await this.#deps.database.query(
 			'UPDATE sessions SET ended_at = $2, end_reason = $3 WHERE id = $1 AND ended_at IS NULL',
-			[sessionId, new Date(this.#clock.nowMs()), reason],
+			[sessionId, new Date(this.#deps.clock.nowMs()), reason],
 		);
 	}
 
 	/** Ends the account's other sessions; returns their ids. */
 	async endOthers(userId: string, keptSessionId: string | undefined, reason: SessionEndReason): Promise<string[]> {
-		const ended = await this.#database.query<{ id: string }>(
+		const ended = await this.#deps.database.query<{ id: string }>(
 			`UPDATE sessions SET ended_at = $3, end_reason = $4
 			WHERE user_id = $1 AND id IS DISTINCT FROM $2 AND ended_at IS NULL RETURNING id`,
-			[userId, keptSessionId ?? null, new Date(this.#clock.nowMs()), reason],
+			[userId, keptSessionId ?? null, new Date(this.#deps.clock.nowMs()), reason],
 		);
 		return ended.map(({ id }) => id);
 	}
 
 	/** Those of the sessions that have ended, have run out, or never were. */
 	async findEnded(sessionIds: readonly string[]): Promise<string[]> {
-		const rows = await this.#database.query<{ id: string }>(
+		const rows = await this.#deps.database.query<{ id: string }>(
 			`SELECT asked.id FROM unnest($1::text[]) AS asked (id) WHERE NOT EXISTS (
 				SELECT 1 FROM sessions WHERE sessions.id = asked.id AND ended_at IS NULL AND expires_at > $2
 			)`,
-			[sessionIds, new Date(this.#clock.nowMs())],
+			[sessionIds, new Date(this.#deps.clock.nowMs())],
 		);
 		return rows.map(({ id }) => id);
 	}
 
 	/** Sessions that ended so lately that an access token of theirs may not have run out. */
 	async listLatelyEnded(): Promise<string[]> {
-		const rows = await this.#database.query<{ id: string }>('SELECT id FROM sessions WHERE ended_at > $1', [
-			new Date(this.#clock.nowMs() - REMEMBER_ENDED_MS),
+		const rows = await this.#deps.database.query<{ id: string }>('SELECT id FROM sessions WHERE ended_at > $1', [
+			new Date(this.#deps.clock.nowMs() - REMEMBER_ENDED_MS),
 		]);
 		return rows.map(({ id }) => id);
 	}
 
 	async #find(sessionId: string): Promise<SessionRow | undefined> {
-		const [row] = await this.#database.query<SessionRow>(
+		const [row] = await this.#deps.database.query<SessionRow>(
 			`SELECT user_id, token_hash, previous_token_hash, rotated_at, expires_at, ended_at FROM sessions WHERE id = $1`,
 			[sessionId],
 		);

@@ -105,7 +105,7 @@ describe('TokenAuthenticator', () => {
 	it('takes a cookie or a bearer token, and neither of an ended session', async () => {
 		const clock = new FakeClock();
 		const tokens = new AccessTokens(KEY, clock);
-		const authenticator = new TokenAuthenticator(tokens, clock, new SessionCookies(false));
+		const authenticator = new TokenAuthenticator({ tokens, clock, cookies: new SessionCookies(false) });
 		const [token, other] = [await tokens.issue(USER, 's1'), await tokens.issue(USER, 's2')];
 		const ask = (headers: Record<string, string>): Promise<unknown> => authenticator.authenticate({ headers });
 		await expect(ask({ cookie: `a=b; spillway_session=${token}` })).resolves.toMatchObject({ name: 'alice' });

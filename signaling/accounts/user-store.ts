@@ -4,25 +4,24 @@ import { SpillwayError } from '../../core/errors/errors.ts';
 import { createId } from '../../core/ids.ts';
 import { isUniqueViolation, type Queryable } from '../platform/database/database.ts';
 import type { UserRole } from '../../core/protocol/api/account.ts';
+import type { User } from './user.ts';
 
 /** A row, with the hash of its password: never to be sent to anybody. */
-export type UserRecord = { id: string; name: string; role: UserRole; passwordHash: string };
+export type UserRecord = Pick<User, 'id' | 'name' | 'role'> & { passwordHash: string };
 
-type UserRow = { id: string; name: string; role: UserRole; password_hash: string };
+type UserRow = Pick<User, 'id' | 'name' | 'role'> & { password_hash: string };
 
 /** Reads and writes accounts. Every method throws DATABASE_UNAVAILABLE when the database does not answer. */
 export class UserStore {
-	readonly #database: Queryable;
-	readonly #clock: Clock;
+	readonly #deps: { database: Queryable; clock: Clock };
 
-	constructor(database: Queryable, clock: Clock) {
-		this.#database = database;
-		this.#clock = clock;
+	constructor(deps: { database: Queryable; clock: Clock }) {
+		this.#deps = deps;
 	}
 
 	/** `name`: as parseUserName() returns it. */
 	async findByName(name: string): Promise<UserRecord | undefined> {
-		const [row] = await this.#database.query<UserRow>(
+		const [row] = await this.#deps.database.query<UserRow>(
 			'SELECT id, name, role, password_hash FROM users WHERE name = $1',
 			[name],
 		);
@@ -31,15 +30,16 @@ export class UserStore {
 
 	/** The account with this id. */
 	async findById(id: string): Promise<UserRecord | undefined> {
-		const [row] = await this.#database.query<UserRow>('SELECT id, name, role, password_hash FROM users WHERE id = $1', [
-			id,
-		]);
+		const [row] = await this.#deps.database.query<UserRow>(
+			'SELECT id, name, role, password_hash FROM users WHERE id = $1',
+			[id],
+		);
 		return row === undefined ? undefined : toUser(row);
 	}
 
 	/** True when an account or a channel has the name: nobody can pass for the owner of another's channel. */
 	async isNameTaken(name: string): Promise<boolean> {
-		const rows = await this.#database.query(
+		const rows = await this.#deps.database.query(
 			'SELECT id FROM users WHERE name = $1 UNION ALL SELECT id FROM channels WHERE name = $1',
 			[name],
 		);
@@ -48,9 +48,9 @@ export class UserStore {
 
 	/** Throws NAME_TAKEN. `name`: as parseNewUserName() returns it. */
 	async create(name: string, passwordHash: string): Promise<UserRecord> {
-		const nowMs = this.#clock.nowMs();
+		const nowMs = this.#deps.clock.nowMs();
 		try {
-			const [row] = await this.#database.query<UserRow>(
+			const [row] = await this.#deps.database.query<UserRow>(
 				`INSERT INTO users (id, name, password_hash, role, created_at)
 				SELECT $1::text, $2::text, $3::text, 'viewer', $4::timestamptz
 				WHERE NOT EXISTS (SELECT id FROM channels WHERE name = $2::text)
@@ -70,7 +70,7 @@ export class UserStore {
 
 	/** Replaces the hash that was read before; another log-in may have been faster, which is as good. */
 	async replacePasswordHash(id: string, previousHash: string, nextHash: string): Promise<void> {
-		await this.#database.query('UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2', [
+		await this.#deps.database.query('UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2', [
 			id,
 			previousHash,
 			nextHash,
@@ -79,7 +79,7 @@ export class UserStore {
 
 	/** Makes a viewer a streamer; other roles stay. Returns the role. */
 	async becomeStreamer(id: string): Promise<UserRole | undefined> {
-		const [row] = await this.#database.query<{ role: UserRole }>(
+		const [row] = await this.#deps.database.query<{ role: UserRole }>(
 			"UPDATE users SET role = CASE role WHEN 'viewer' THEN 'streamer' ELSE role END WHERE id = $1 RETURNING role",
 			[id],
 		);
@@ -88,12 +88,12 @@ export class UserStore {
 
 	/** Gives an account a role. Nobody can through the API: for the operator, and for tests. */
 	async setRole(id: string, role: UserRole): Promise<void> {
-		await this.#database.query('UPDATE users SET role = $2 WHERE id = $1', [id, role]);
+		await this.#deps.database.query('UPDATE users SET role = $2 WHERE id = $1', [id, role]);
 	}
 
 	/** Approves an account for publishing, or takes that back. False when there is no such account. */
 	async setPublishingApproved(name: string, isApproved: boolean): Promise<boolean> {
-		const rows = await this.#database.query(
+		const rows = await this.#deps.database.query(
 			'UPDATE users SET is_publishing_approved = $2 WHERE name = $1 RETURNING id',
 			[name, isApproved],
 		);
@@ -102,7 +102,9 @@ export class UserStore {
 
 	/** The channels of an account, oldest first. */
 	async listChannels(userId: string): Promise<{ id: string; name: string }[]> {
-		return this.#database.query('SELECT id, name FROM channels WHERE owner_id = $1 ORDER BY id LIMIT 100', [userId]);
+		return this.#deps.database.query('SELECT id, name FROM channels WHERE owner_id = $1 ORDER BY id LIMIT 100', [
+			userId,
+		]);
 	}
 }
 

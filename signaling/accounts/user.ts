@@ -4,22 +4,22 @@ import { explainChannelName, parseChannelName } from '../../core/ids.ts';
 import type { UserRole } from '../../core/protocol/api/account.ts';
 import { GUEST_NAME_PREFIX } from '../../core/protocol/signaling/signaling-constants.ts';
 
-/** Somebody who is signed in, as the access token tells: at most ten minutes old, and without asking the database. */
-export type AuthenticatedUser = {
+/** An account. From an access token it is at most ten minutes old, and cost no query. */
+export type User = {
 	id: string;
 	name: string;
 	role: UserRole;
-	/** Which log-in; ends with it. Not for others to see. */
+	/** Which log-in the token came from; ends with it. Not for others to see. */
 	sessionId?: string;
 };
 
-/** Shortest password (ASVS 6.2.1). */
-export const MIN_PASSWORD_LENGTH = 8;
-/** Longest: enough for any passphrase, and hashing it costs nothing extra. */
-export const MAX_PASSWORD_LENGTH = 128;
+/** ASVS 6.2.1. */
+const MIN_PASSWORD_LENGTH = 8;
+/** Enough for any passphrase, and hashing it costs nothing extra. */
+const MAX_PASSWORD_LENGTH = 128;
 
 /** Of those without an account: in our chat, and in that of IRC programs (tmi.js, Twitch). */
-export const GUEST_NAME_PREFIXES = [GUEST_NAME_PREFIX, 'justinfan'] as const;
+const GUEST_NAME_PREFIXES = [GUEST_NAME_PREFIX, 'justinfan'] as const;
 
 // Whoever is called that would be believed to run the place.
 const STAFF_NAMES: ReadonlySet<string> = new Set(

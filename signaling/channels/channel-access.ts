@@ -1,9 +1,9 @@
-/** Finds the channel that a request names and makes sure that the one who asks may do what he asks. */
+/** Finds the channel that a request names and makes sure that whoever asks may do what they ask. */
 import type { FastifyRequest } from 'fastify';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import type { ChannelParams } from '../../core/protocol/api/channel-description.ts';
 import type { TokenAuthenticator } from '../accounts/authenticator.ts';
-import type { AuthenticatedUser } from '../accounts/user.ts';
+import type { User } from '../accounts/user.ts';
 import { isAllowed, type ChannelAction } from './channel-permissions.ts';
 import type { Channel, ChannelStore } from './channel-store.ts';
 import type { ModeratorStore } from './moderator-store.ts';
@@ -16,21 +16,24 @@ export function isId(text: string): boolean {
 	return ID_PATTERN.test(text);
 }
 
-/** Answers "which channel, and may he?" for routes. */
-export class ChannelAccess {
-	readonly #channels: ChannelStore;
-	readonly #moderators: ModeratorStore;
-	readonly #authenticator: TokenAuthenticator;
+type ChannelAccessDependencies = {
+	channels: Pick<ChannelStore, 'findById' | 'findByName'>;
+	moderators: Pick<ModeratorStore, 'isModerator'>;
+	authenticator: Pick<TokenAuthenticator, 'userOf'>;
+};
 
-	constructor(channels: ChannelStore, moderators: ModeratorStore, authenticator: TokenAuthenticator) {
-		this.#channels = channels;
-		this.#moderators = moderators;
-		this.#authenticator = authenticator;
+/** Answers "which channel, and may they?" for routes. */
+export class ChannelAccess {
+	readonly #deps: ChannelAccessDependencies;
+
+	constructor(deps: ChannelAccessDependencies) {
+		this.#deps = deps;
 	}
 
 	/** The channel with this id or name; throws CHANNEL_NOT_FOUND. */
 	async find(text: string): Promise<Channel> {
-		const channel = isId(text) ? await this.#channels.findById(text) : await this.#channels.findByName(text);
+		const { channels } = this.#deps;
+		const channel = await (isId(text) ? channels.findById(text) : channels.findByName(text));
 		if (channel === undefined) {
 			throw new SpillwayError('CHANNEL_NOT_FOUND', [text.replace(/[^\x20-\x7e]/g, '?').slice(0, 40)]);
 		}
@@ -38,16 +41,13 @@ export class ChannelAccess {
 	}
 
 	/** Throws SIGN_IN_REQUIRED, then CHANNEL_NOT_FOUND, then FORBIDDEN. */
-	async require(
-		request: FastifyRequest,
-		action: ChannelAction,
-	): Promise<{ channel: Channel; user: AuthenticatedUser }> {
-		const user = await this.#authenticator.userOf(request);
+	async require(request: FastifyRequest, action: ChannelAction): Promise<{ channel: Channel; user: User }> {
+		const user = await this.#deps.authenticator.userOf(request);
 		const channel = await this.find((request.params as ChannelParams).channel);
 		if (isAllowed(action, channel.ownerId === user.id ? 'owner' : 'stranger', user.role)) {
 			return { channel, user };
 		}
-		const isModerator = await this.#moderators.isModerator(channel.id, user.id);
+		const isModerator = await this.#deps.moderators.isModerator(channel.id, user.id);
 		if (!isAllowed(action, isModerator ? 'moderator' : 'stranger', user.role)) {
 			throw new SpillwayError('FORBIDDEN', [`you cannot ${action}`]);
 		}

@@ -9,7 +9,7 @@ import { channelDescriptionSchema } from '../../core/protocol/api/channel-descri
 import { channelListSchema } from '../../core/protocol/api/channel-list.ts';
 import type { ServerMessage } from '../../core/protocol/signaling/signaling-messages.ts';
 import { InProcessBus } from '../platform/bus/in-process-bus.ts';
-import type { ChatUser } from '../chat/store/chat-service.ts';
+import type { User } from '../accounts/user.ts';
 import type { Database } from '../platform/database/database.ts';
 import { ApiBench, TEST_PASSWORD, type TestBrowser } from '../testing/api-bench.ts';
 import { DATABASE_KINDS, openTestDatabase } from '../testing/both-databases.ts';
@@ -104,22 +104,22 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 			const bus = new InProcessBus({ clock: systemClock, logger: silentLogger });
 			const [here, there] = [await ApiBench.open(database, { bus }), await ApiBench.open(database, { bus })];
 			const key = await makeKey('main');
-			await there.authorizer.authorize(key.streamKey, '192.0.2.1');
-			await here.authorizer.authorize(key.streamKey, '192.0.2.1');
+			await there.publishing.authorizer.authorize(key.streamKey, '192.0.2.1');
+			await here.publishing.authorizer.authorize(key.streamKey, '192.0.2.1');
 			const browser = here.browser();
 			await browser.send('POST', '/api/v1/session', { name: 'owner', password: TEST_PASSWORD });
 			expect((await browser.send('DELETE', `/api/v1/channels/${id}/stream-keys/${key.id}`)).statusCode).toBe(204);
 			expect(here.fakeRegistry.revokedKeyIds).toEqual([key.id]);
-			await expect(here.authorizer.authorize(key.streamKey, '192.0.2.1')).rejects.toMatchObject({
+			await expect(here.publishing.authorizer.authorize(key.streamKey, '192.0.2.1')).rejects.toMatchObject({
 				code: 'STREAM_KEY_REFUSED',
 			});
 			await expect.poll(() => there.fakeRegistry.revokedKeyIds).toEqual([key.id]);
-			await expect(there.authorizer.authorize(key.streamKey, '192.0.2.1')).rejects.toMatchObject({
+			await expect(there.publishing.authorizer.authorize(key.streamKey, '192.0.2.1')).rejects.toMatchObject({
 				code: 'STREAM_KEY_REFUSED',
 			});
 			expect((await browser.send('DELETE', `/api/v1/channels/${id}/stream-keys/${key.id}`)).statusCode).toBe(404);
 			expect((await browser.send('GET', `/api/v1/channels/${id}/stream-keys`)).json()).toEqual({ streamKeys: [] });
-			// Its own command that comes back over the bus is not obeyed twice.
+			// Its own command that comes back over the bus is not applied twice.
 			expect(here.fakeRegistry.revokedKeyIds).toHaveLength(1);
 			await Promise.all([here.close(), there.close(), bus.close()]);
 		});
@@ -130,11 +130,11 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 			const next = rotated.json<Key>();
 			expect([rotated.statusCode, next.name]).toEqual([200, 'main']);
 			expect(bench.fakeRegistry.revokedKeyIds).toEqual([old.id]);
-			await expect(bench.authorizer.authorize(old.streamKey, '192.0.2.1')).rejects.toMatchObject({
+			await expect(bench.publishing.authorizer.authorize(old.streamKey, '192.0.2.1')).rejects.toMatchObject({
 				code: 'STREAM_KEY_REFUSED',
 			});
 			for (const valid of [next, other]) {
-				await expect(bench.authorizer.authorize(valid.streamKey, '192.0.2.1')).resolves.toMatchObject({
+				await expect(bench.publishing.authorizer.authorize(valid.streamKey, '192.0.2.1')).resolves.toMatchObject({
 					channelId: id,
 				});
 			}
@@ -143,7 +143,7 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 
 		it('are at most twenty', async () => {
 			for (let count = 0; count < 20; count++) {
-				await bench.channels.createStreamKey(id as never, `key ${count}`);
+				await bench.publishing.streamKeys.createStreamKey(id as never, `key ${count}`);
 			}
 			const response = await owner.send('POST', `/api/v1/channels/${id}/stream-keys`, { name: 'one more' });
 			expect(response.json()).toMatchObject({ code: 'LIMIT_REACHED', status: 409 });
@@ -194,7 +194,7 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 	it('applies policy and grace window at once', async () => {
 		const broadcast = bench.fakeRegistry.start('place');
 		const changed: string[] = [];
-		bench.api.control.on('channelChanged', (channelId) => changed.push(channelId));
+		bench.channels.control.on('channelChanged', (channelId) => changed.push(channelId));
 		const policy = { mode: 'interactive-only', interactiveSeats: 12 };
 		const response = await owner.send('PATCH', `/api/v1/channels/${id}`, { policy, graceWindowSeconds: 5 });
 		expect(response.json()).toMatchObject({ policy, graceWindowSeconds: 5, title: 'First' });
@@ -224,7 +224,7 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 
 	it('lists live channels first, by viewers, and finds them by text and category', async () => {
 		const make = async (name: string, title: string, category: string | undefined, viewers?: number): Promise<void> => {
-			await bench.channels.createChannel({ name, title, category });
+			await bench.channels.store.createChannel({ name, title, category });
 			if (viewers !== undefined) {
 				bench.fakeRegistry.start(name);
 				bench.viewerCounts.set(name, viewers);
@@ -262,7 +262,7 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 		await bench.signUp('helper');
 		const chat = `/api/v1/channels/${id}/chat-settings`;
 		const changed: string[] = [];
-		bench.api.control.on('chatChanged', (channelId) => changed.push(channelId));
+		bench.channels.control.on('chatChanged', (channelId) => changed.push(channelId));
 		expect((await owner.send('GET', chat)).json()).toEqual({
 			slowModeSeconds: 0,
 			isAccountRequired: false,
@@ -294,7 +294,7 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 		const list = `/api/v1/channels/${id}/chat-restrictions`;
 		const room = bench.chat.service.open(id as ChannelId);
 		const told: ServerMessage[] = [];
-		const member = (memberId: string, user: ChatUser): Promise<unknown> =>
+		const member = (memberId: string, user: User): Promise<unknown> =>
 			room.join(
 				{ id: memberId, user, remoteAddress: '192.0.2.1', deliver: ({ message }) => told.push(message) },
 				undefined,

@@ -1,6 +1,6 @@
 /**
  * Makes changes to a channel take effect on what is live: revoked keys end their sessions, a new grace window counts at
- * once, a broadcast is ended. Tells the other servers, because the publisher may be on any of them.
+ * once, a broadcast is ended. Announces them to the other nodes, because the publisher may be on any of them.
  */
 import { Type, type Static } from 'typebox';
 import { Value } from 'typebox/value';
@@ -10,10 +10,8 @@ import type { Logger } from '../../core/logger.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
 import type { MessageBus } from '../platform/bus/message-bus.ts';
-import type { PublishAuthorizer } from '../publishing/publish-authorizer.ts';
 
-/** Name of the bus topic. */
-export const CHANNEL_CONTROL_TOPIC = 'channels/control';
+const CHANNEL_CONTROL_TOPIC = 'channels/control';
 
 const commandSchema = Type.Union([
 	Type.Object({ kind: Type.Literal('key-revoked'), streamKeyId: Type.String() }),
@@ -29,42 +27,44 @@ const commandSchema = Type.Union([
 ]);
 type Command = Static<typeof commandSchema>;
 
-/** Events of {@link ChannelControl}, on every server; for what else follows a change. */
-export type ChannelControlEvents = {
+/** On every node, for what else follows a change. */
+type ChannelControlEvents = {
+	/** Revoked or replaced: the sessions that came by it end. */
+	streamKeyRevoked: [streamKeyId: string];
+	/** What is known about its publishers is out of date. */
+	graceWindowChanged: [channelId: ChannelId];
 	/** Title, category, policy or grace window may be different: read the channel again. */
 	channelChanged: [channelId: ChannelId];
 	/** Moderators or chat settings may be different. */
 	chatChanged: [channelId: ChannelId];
 };
 
-/** What {@link ChannelControl} needs. */
-export type ChannelControlDependencies = {
+type ChannelControlDependencies = {
 	logger: Logger;
 	bus: Pick<MessageBus, 'publish' | 'subscribe'>;
-	registry: Pick<BroadcastRegistry, 'find' | 'revokeStreamKey'>;
-	authorizer: Pick<PublishAuthorizer, 'forget' | 'forgetChannel'>;
+	registry: Pick<BroadcastRegistry, 'find'>;
 };
 
 /** Applies commands here and sends them to the other servers. */
 export class ChannelControl extends TypedEmitter<ChannelControlEvents> {
-	readonly #dependencies: ChannelControlDependencies;
-	/** Commands of this server come back over the bus; they have been obeyed. */
+	readonly #deps: ChannelControlDependencies;
+	/** Commands of this node come back over the bus; they have been applied. */
 	readonly #senderId: string = crypto.randomUUID();
 	#unsubscribe: (() => void) | undefined;
 
-	constructor(dependencies: ChannelControlDependencies) {
-		super(dependencies.logger);
-		this.#dependencies = dependencies;
+	constructor(deps: ChannelControlDependencies) {
+		super(deps.logger);
+		this.#deps = deps;
 	}
 
-	/** Listens to the other servers. Without a bus it works for this one. */
+	/** Listens to the other nodes. Without a bus it works for this one. */
 	async start(): Promise<void> {
-		const { bus, logger } = this.#dependencies;
+		const { bus, logger } = this.#deps;
 		try {
 			this.#unsubscribe = await bus.subscribe(CHANNEL_CONTROL_TOPIC, (message) => {
 				const { senderId, command } = (message ?? {}) as { senderId?: unknown; command?: unknown };
 				if (senderId !== this.#senderId && Value.Check(commandSchema, command)) {
-					this.#obey(command);
+					this.#apply(command);
 				}
 			});
 		} catch (error) {
@@ -102,8 +102,8 @@ export class ChannelControl extends TypedEmitter<ChannelControlEvents> {
 	}
 
 	async #send(command: Command): Promise<void> {
-		const { bus, logger } = this.#dependencies;
-		this.#obey(command);
+		const { bus, logger } = this.#deps;
+		this.#apply(command);
 		try {
 			await bus.publish(CHANNEL_CONTROL_TOPIC, { senderId: this.#senderId, command });
 		} catch (error) {
@@ -111,12 +111,11 @@ export class ChannelControl extends TypedEmitter<ChannelControlEvents> {
 		}
 	}
 
-	#obey(command: Command): void {
-		const { registry, authorizer, logger } = this.#dependencies;
+	#apply(command: Command): void {
+		const { registry, logger } = this.#deps;
 		switch (command.kind) {
 			case 'key-revoked':
-				authorizer.forget(command.streamKeyId);
-				registry.revokeStreamKey(command.streamKeyId);
+				this.emit('streamKeyRevoked', command.streamKeyId);
 				return;
 			case 'broadcast-ended':
 				registry
@@ -126,7 +125,7 @@ export class ChannelControl extends TypedEmitter<ChannelControlEvents> {
 				return;
 			case 'channel-changed':
 				if (command.graceWindowMs !== null) {
-					authorizer.forgetChannel(command.channelId as ChannelId);
+					this.emit('graceWindowChanged', command.channelId as ChannelId);
 					registry.find(command.channelName)?.setGraceWindow(command.graceWindowMs);
 				}
 				this.emit('channelChanged', command.channelId as ChannelId);

@@ -14,8 +14,8 @@ export type ChannelAction =
 	| 'see who may not write'
 	| 'let somebody write again';
 
-/** What somebody is to a channel, besides his role on the site. */
-export type ChannelRelation = 'owner' | 'moderator' | 'stranger';
+/** What somebody is to a channel, besides their role on the site. */
+type ChannelRelation = 'owner' | 'moderator' | 'stranger';
 
 type Allowed = { relations: readonly ChannelRelation[]; roles: readonly UserRole[] };
 

@@ -37,9 +37,8 @@ import { MAX_QUERY_LENGTH, MAX_TITLE_LENGTH, normalizeCategory, normalizeText } 
 /** Channels of one list. */
 const DEFAULT_LIST_LENGTH = 200;
 /** Channels of one account that is an administrator's, and the most that can be configured. */
-export const MAX_CHANNELS_PER_USER = 5;
+const MAX_CHANNELS_PER_USER = 5;
 
-/** What the routes need. */
 export type ChannelRoutesDependencies = {
 	clock: Clock;
 	channels: ChannelStore;

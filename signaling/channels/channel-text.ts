@@ -4,7 +4,7 @@ import { SpillwayError } from '../../core/errors/errors.ts';
 /** Longest title, in characters as people count them. */
 export const MAX_TITLE_LENGTH = 140;
 /** Longest category. */
-export const MAX_CATEGORY_LENGTH = 40;
+const MAX_CATEGORY_LENGTH = 40;
 /** Longest name of a stream key. */
 export const MAX_KEY_NAME_LENGTH = 60;
 /** Longest text that can be searched for. */

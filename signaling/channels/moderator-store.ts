@@ -24,17 +24,15 @@ export function parseChatSettings(stored: unknown): ChannelChatSettings {
 
 /** Reads and writes moderators and chat settings. Every method throws DATABASE_UNAVAILABLE when the database does not answer. */
 export class ModeratorStore {
-	readonly #database: Queryable;
-	readonly #clock: Clock;
+	readonly #deps: { database: Queryable; clock: Clock };
 
-	constructor(database: Queryable, clock: Clock) {
-		this.#database = database;
-		this.#clock = clock;
+	constructor(deps: { database: Queryable; clock: Clock }) {
+		this.#deps = deps;
 	}
 
 	/** True when the account moderates the channel. */
 	async isModerator(channelId: ChannelId, userId: string): Promise<boolean> {
-		const rows = await this.#database.query(
+		const rows = await this.#deps.database.query(
 			'SELECT user_id FROM channel_moderators WHERE channel_id = $1 AND user_id = $2',
 			[channelId, userId],
 		);
@@ -43,30 +41,30 @@ export class ModeratorStore {
 
 	/** The moderators by name. */
 	async list(channelId: ChannelId): Promise<{ id: string; name: string }[]> {
-		return this.#database.query(
+		return this.#deps.database.query(
 			`SELECT users.id, users.name FROM channel_moderators JOIN users ON users.id = channel_moderators.user_id
 			WHERE channel_id = $1 ORDER BY users.name LIMIT ${MAX_MODERATORS}`,
 			[channelId],
 		);
 	}
 
-	/** Makes somebody a moderator; nothing happens when he is one. Throws LIMIT_REACHED. */
+	/** Makes somebody a moderator; nothing happens when they are one. Throws LIMIT_REACHED. */
 	async add(channelId: ChannelId, userId: string): Promise<void> {
-		const rows = await this.#database.query(
+		const rows = await this.#deps.database.query(
 			`INSERT INTO channel_moderators (channel_id, user_id, created_at)
 			SELECT $1::text, $2::text, $3::timestamptz
 			WHERE (SELECT count(*) FROM channel_moderators WHERE channel_id = $1::text) < ${MAX_MODERATORS}
 			ON CONFLICT (channel_id, user_id) DO NOTHING RETURNING user_id`,
-			[channelId, userId, new Date(this.#clock.nowMs())],
+			[channelId, userId, new Date(this.#deps.clock.nowMs())],
 		);
 		if (rows.length === 0 && !(await this.isModerator(channelId, userId))) {
 			throw new SpillwayError('LIMIT_REACHED', [`a channel has at most ${MAX_MODERATORS} moderators`]);
 		}
 	}
 
-	/** Nothing happens when he is none. */
+	/** Nothing happens when they are none. */
 	async remove(channelId: ChannelId, userId: string): Promise<void> {
-		await this.#database.query('DELETE FROM channel_moderators WHERE channel_id = $1 AND user_id = $2', [
+		await this.#deps.database.query('DELETE FROM channel_moderators WHERE channel_id = $1 AND user_id = $2', [
 			channelId,
 			userId,
 		]);
@@ -74,13 +72,15 @@ export class ModeratorStore {
 
 	/** The settings of the channel's chat. */
 	async readChatSettings(channelId: ChannelId): Promise<ChannelChatSettings> {
-		const [row] = await this.#database.query<{ chat: unknown }>('SELECT chat FROM channels WHERE id = $1', [channelId]);
+		const [row] = await this.#deps.database.query<{ chat: unknown }>('SELECT chat FROM channels WHERE id = $1', [
+			channelId,
+		]);
 		return parseChatSettings(row?.chat);
 	}
 
 	/** Changes what is given, in one statement, and returns all. */
 	async changeChatSettings(channelId: ChannelId, change: Partial<ChannelChatSettings>): Promise<ChannelChatSettings> {
-		const [row] = await this.#database.query<{ chat: unknown }>(
+		const [row] = await this.#deps.database.query<{ chat: unknown }>(
 			'UPDATE channels SET chat = chat || $2::jsonb WHERE id = $1 RETURNING chat',
 			[channelId, JSON.stringify(change)],
 		);

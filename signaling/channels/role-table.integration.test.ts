@@ -34,6 +34,9 @@ const ROUTES: readonly Row[] = [
 	['GET', '/api/v1/streams/ingest', undefined,              [200, 200, 200, 200, 200, 200, 200]],
 	['POST', '/api/v1/streams/ingest', { stream_key: '{secret}' }, [200, 200, 200, 200, 200, 200, 200]],
 	['POST', '/api/v1/streams/ingest', { stream_key: 'wrong' }, [401, 401, 401, 401, 401, 401, 401]],
+	['GET', '/api/v1/chat-tokens', undefined,                 [401, 200, 200, 200, 200, 200, 200]],
+	['POST', '/api/v1/chat-tokens', { name: 'bot' },          [401, 201, 201, 201, 201, 201, 201]],
+	['DELETE', '/api/v1/chat-tokens/{token}', undefined,      [401, 404, 404, 404, 404, 404, 404]],
 	['PATCH', CHANNEL, { title: 'New' },                      [401, 403, 200, 403, 403, 403, 200]],
 	['GET', `${CHANNEL}/stream-keys`, undefined,              [401, 403, 200, 403, 403, 403, 200]],
 	['POST', `${CHANNEL}/stream-keys`, { name: 'spare' },     [401, 403, 201, 403, 403, 403, 201]],
@@ -117,7 +120,7 @@ describe('role × route', () => {
 			return;
 		}
 		if (path.endsWith('/{key}') || path.endsWith('/rotate')) {
-			await bench.channels.reinstateStreamKey(names['key']!);
+			await bench.publishing.streamKeys.reinstateStreamKey(names['key']!);
 		}
 		await database.query("DELETE FROM channels WHERE name = 'new-place'");
 		await database.query("DELETE FROM users WHERE name = 'newcomer'");
@@ -141,7 +144,9 @@ describe('role × route', () => {
 				.replace(/\/users\/[^/]+\//, '/users/{user}/');
 			return `${method} ${shape}`;
 		});
-		expect(documented.filter((route) => !tested.includes(route))).toEqual([]);
+		// IRC's addresses take sockets only.
+		const asked = documented.filter((route) => !/ \/api\/v1\/chat(\/|$)/.test(route));
+		expect(asked.filter((route) => !tested.includes(route))).toEqual([]);
 		expect(documented.length).toBeGreaterThan(20);
 	});
 

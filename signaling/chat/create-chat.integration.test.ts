@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../core/errors/errors.ts';
-import type { ChannelId } from '../../core/ids.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { answerOtherMethods } from '../../core/protocol/api/address-methods.ts';
 import { InProcessBus } from '../platform/bus/in-process-bus.ts';
@@ -91,7 +90,10 @@ beforeAll(async () => {
 		serverSecret: new Uint8Array(32),
 		accounts,
 		admission: new SocketAdmission({ maxSockets: 100, maxSocketsPerAddress: 100 }),
-		channels: { findByName: async (name) => (name === 'demo' ? { id: 'c1' as ChannelId, name } : undefined) },
+		channels: {
+			store: { findByName: async (name: string) => (name === 'demo' ? { id: 'c1', name } : undefined) },
+			control: { on: () => () => undefined },
+		} as unknown as ChatDependencies['channels'],
 	});
 	app = fastify({ rewriteUrl: rewriteIrcUrl });
 	registerErrorHandler(app, silentLogger);

@@ -1,22 +1,23 @@
-/** Puts chat together: rooms, IRC, and the routes of chat tokens. */
+/** Puts chat together: rooms, IRC, and the routes of moderators and chat tokens. */
 import type { FastifyPluginAsync } from 'fastify';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { errorMessage } from '../../core/errors/errors.ts';
-import type { ChannelId } from '../../core/ids.ts';
 import { AttemptLimiter } from '../../core/limits/attempt-limiter.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
 import { CredentialWatch } from '../accounts/credential-watch.ts';
+import type { ChannelStore } from '../channels/channel-store.ts';
+import type { Channels } from '../channels/create-channels.ts';
 import type { MessageBus } from '../platform/bus/message-bus.ts';
 import type { Database } from '../platform/database/database.ts';
 import type { SocketAdmission } from '../platform/sockets/socket-admission.ts';
 import { ChatRooms } from './room/chat-rooms.ts';
 import type { ChatService } from './store/chat-service.ts';
-import { CHAT_TOKEN_PREFIX, ChatStore, type RestrictedAuthor } from './store/chat-store.ts';
+import { CHAT_TOKEN_PREFIX, ChatStore } from './store/chat-store.ts';
+import { createModeratorRoutes } from './api/moderator-routes.ts';
 import { createChatTokenRoutes } from './api/chat-token-routes.ts';
 import { IrcConnections } from './irc/irc-routes.ts';
 
-/** What chat needs of the server. */
 export type ChatDependencies = {
 	bus: MessageBus;
 	database: Database;
@@ -24,19 +25,16 @@ export type ChatDependencies = {
 	logger: Logger;
 	/** Shared by the nodes that share a database. */
 	serverSecret: Uint8Array;
-	accounts: Pick<Accounts, 'authenticator' | 'origin' | 'endWithSession'>;
+	accounts: Pick<Accounts, 'authenticator' | 'origin' | 'users' | 'endWithSession'>;
 	/** Shared with the viewers' sockets. */
 	admission: SocketAdmission;
-	/** As ChannelStore. */
-	channels: { findByName(text: string): Promise<{ id: ChannelId; name: string } | undefined> };
+	channels: Pick<Channels, 'access' | 'control' | 'moderators'> & { store: Pick<ChannelStore, 'findByName'> };
 };
 
 /** Chat, for the rest of the server. */
 export type Chat = {
 	service: ChatService;
-	/** Who may not write in a channel now, newest first. Throws DATABASE_UNAVAILABLE. */
-	listRestricted(channelId: ChannelId): Promise<RestrictedAuthor[]>;
-	/** IRC and chat tokens; @fastify/websocket must be registered before, and rewriteIrcUrl given to fastify. */
+	/** Moderators, IRC and chat tokens; @fastify/websocket must be registered before, and rewriteIrcUrl given to fastify. */
 	routes: FastifyPluginAsync;
 	/** For metrics. */
 	counts(): { rooms: number; ircSessions: number };
@@ -47,16 +45,16 @@ export type Chat = {
 const TOKEN_DELETED_TOPIC = 'chat-token-deleted';
 
 /** Does nothing until rooms are opened or clients connect. */
-export function createChat(dependencies: ChatDependencies): Chat {
-	const { bus, database, clock, serverSecret, accounts, channels } = dependencies;
-	const logger = dependencies.logger.child({ part: 'chat' });
+export function createChat(deps: ChatDependencies): Chat {
+	const { bus, database, clock, serverSecret, accounts, channels } = deps;
+	const logger = deps.logger.child({ part: 'chat' });
 	const store = new ChatStore({ database, clock });
 	const rooms = new ChatRooms({ bus, store, clock, logger, serverSecret });
 	const irc = new IrcConnections({
 		clock,
 		logger,
 		chat: rooms,
-		findChannel: (name) => channels.findByName(name),
+		findChannel: (name) => channels.store.findByName(name),
 		verifyToken: async (token) => {
 			if (token.startsWith(`${CHAT_TOKEN_PREFIX}_`)) {
 				const found = await store.findByToken(token);
@@ -68,7 +66,7 @@ export function createChat(dependencies: ChatDependencies): Chat {
 			return user && { user, ...credential };
 		},
 		attempts: new AttemptLimiter(clock),
-		admission: dependencies.admission,
+		admission: deps.admission,
 	});
 	const endToken = (id: string): void => irc.endSessionsOf({ kind: 'chat-token', id });
 	accounts.endWithSession({
@@ -76,13 +74,13 @@ export function createChat(dependencies: ChatDependencies): Chat {
 		end: (id) => irc.endSessionsOf({ kind: 'session', id }),
 	});
 	const tokenWatch = new CredentialWatch(
+		{ clock, logger },
 		{
 			name: 'chat tokens',
 			inUse: () => irc.credentialIds('chat-token'),
 			findEnded: (ids) => store.findDeletedTokens(ids),
 			onEnded: endToken,
 		},
-		{ clock, logger },
 	);
 	const tokenRoutes = createChatTokenRoutes({
 		store,
@@ -96,6 +94,13 @@ export function createChat(dependencies: ChatDependencies): Chat {
 			}
 		},
 	});
+	const moderatorRoutes = createModeratorRoutes({
+		...channels,
+		logger,
+		accounts,
+		chat: { service: rooms, listRestricted: (channelId) => store.listRestricted(channelId) },
+	});
+	const stopListening = channels.control.on('chatChanged', (channelId) => rooms.settingsChanged(channelId));
 	const unsubscribe = bus
 		.subscribe(TOKEN_DELETED_TOPIC, (tokenId) => endToken(String(tokenId)))
 		.catch((error: unknown) => {
@@ -107,13 +112,14 @@ export function createChat(dependencies: ChatDependencies): Chat {
 		});
 	return {
 		service: rooms,
-		listRestricted: (channelId) => store.listRestricted(channelId),
 		routes: async (app) => {
 			await app.register(irc.routes);
 			await app.register(tokenRoutes);
+			await app.register(moderatorRoutes);
 		},
 		counts: () => ({ rooms: rooms.roomCount, ircSessions: irc.sessionCount }),
 		close: async () => {
+			stopListening();
 			(await unsubscribe)();
 			await tokenWatch.close();
 			await irc.close();

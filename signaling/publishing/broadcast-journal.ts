@@ -1,10 +1,13 @@
 /** Writes broadcasts into the database: when they began, when and why they ended, and what a killed server left open. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
+import { CloseScope } from '../../core/lifecycle/close-scope.ts';
+import { SingleFlight } from '../../core/lifecycle/single-flight.ts';
+import { Timer } from '../../core/lifecycle/timer.ts';
 import { errorMessage } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
 import type { Broadcast } from '../../ingest/broadcast/broadcast.ts';
-import type { Database } from '../platform/database/database.ts';
+import type { Database, Queryable } from '../platform/database/database.ts';
 import { createId } from '../../core/ids.ts';
 
 /** An end that could not be written is tried again this often, until the database is back. */
@@ -13,88 +16,88 @@ const RETRY_MS = 5000;
 const MAX_WAITING = 1000;
 
 type Write = { broadcastId: string; run(): Promise<void> };
+type BroadcastJournalDependencies = {
+	database: Database;
+	registry: Pick<BroadcastRegistry, 'on'>;
+	clock: Clock;
+	logger: Logger;
+};
 
 /** Listens to the registry. */
 export class BroadcastJournal {
-	readonly #database: Database;
-	readonly #registry: BroadcastRegistry;
-	readonly #clock: Clock;
-	readonly #logger: Logger;
-	#waiting: Write[] = [];
-	#flushing: Promise<void> | undefined;
-	#cancelRetry: (() => void) | undefined;
-	readonly #stopListening: (() => void)[] = [];
+	readonly #deps: BroadcastJournalDependencies;
+	readonly #retryTimer: Timer;
+	readonly #flushing = new SingleFlight<void>();
+	readonly #scope: CloseScope<'closed'>;
+	readonly #waiting: Write[] = [];
 
-	constructor(dependencies: { database: Database; registry: BroadcastRegistry; clock: Clock; logger: Logger }) {
-		this.#database = dependencies.database;
-		this.#registry = dependencies.registry;
-		this.#clock = dependencies.clock;
-		this.#logger = dependencies.logger;
+	constructor(deps: BroadcastJournalDependencies) {
+		this.#deps = deps;
+		this.#retryTimer = new Timer(deps.clock, () => void this.#flush());
+		this.#scope = new CloseScope(deps.logger);
+		this.#scope.onClose(() => this.#flush());
+		this.#scope.onClose(this.#retryTimer.disarm);
 	}
 
 	/** Closes rows that a killed server left open, then listens. */
 	async start(): Promise<void> {
-		await this.#database.query(
+		const { database, registry } = this.#deps;
+		await database.query(
 			"UPDATE broadcasts SET ended_at = COALESCE(last_media_at, started_at), end_reason = 'server-lost' WHERE ended_at IS NULL",
 		);
-		this.#stopListening.push(
-			this.#registry.on('broadcastStarted', (broadcast) => this.#onStarted(broadcast)),
-			this.#registry.on('broadcastEnded', (broadcast, reason) => this.#onEnded(broadcast, reason)),
-		);
+		this.#scope.onClose(registry.on('broadcastStarted', (broadcast) => this.#onStarted(broadcast)));
+		this.#scope.onClose(registry.on('broadcastEnded', (broadcast, reason) => this.#onEnded(broadcast, reason)));
 	}
 
 	/** Writes what waits, as far as the database lets it within its own deadline. */
-	async close(): Promise<void> {
-		for (const stop of this.#stopListening) {
-			stop();
-		}
-		this.#cancelRetry?.();
-		await this.#flush();
+	close(): Promise<void> {
+		return this.#scope.close('closed');
 	}
 
-	#onStarted(broadcast: Broadcast): void {
-		const startedAt = new Date(broadcast.startedAt).toISOString();
-		this.#write(broadcast.id, async () => {
-			await this.#database.transaction(async (handle) => {
-				await handle.query('INSERT INTO broadcasts (id, channel_id, started_at) VALUES ($1, $2, $3)', [
-					broadcast.id,
-					broadcast.channelId,
-					startedAt,
-				]);
-				await handle.query('INSERT INTO outbox (id, kind, payload, created_at) VALUES ($1, $2, $3, $4)', [
-					createId(this.#clock.nowMs()),
-					'channel-live',
-					JSON.stringify({ channelId: broadcast.channelId, broadcastId: broadcast.id }),
-					startedAt,
-				]);
-			});
+	#onStarted({ id, channelId, startedAt }: Broadcast): void {
+		const at = new Date(startedAt).toISOString();
+		this.#write({ id, channelId }, 'channel-live', at, async (handle) => {
+			await handle.query('INSERT INTO broadcasts (id, channel_id, started_at) VALUES ($1, $2, $3)', [
+				id,
+				channelId,
+				at,
+			]);
 		});
 	}
 
-	#onEnded(broadcast: Broadcast, reason: string): void {
-		const endedAt = new Date(this.#clock.nowMs()).toISOString();
-		this.#write(broadcast.id, async () => {
-			await this.#database.transaction(async (handle) => {
-				await handle.query('UPDATE broadcasts SET ended_at = $2, last_media_at = $2, end_reason = $3 WHERE id = $1', [
-					broadcast.id,
-					endedAt,
-					reason,
-				]);
-				await handle.query('INSERT INTO outbox (id, kind, payload, created_at) VALUES ($1, $2, $3, $4)', [
-					createId(this.#clock.nowMs()),
-					'channel-offline',
-					JSON.stringify({ channelId: broadcast.channelId, broadcastId: broadcast.id }),
-					endedAt,
-				]);
-			});
+	#onEnded({ id, channelId }: Broadcast, reason: string): void {
+		const at = new Date(this.#deps.clock.nowMs()).toISOString();
+		this.#write({ id, channelId }, 'channel-offline', at, async (handle) => {
+			await handle.query('UPDATE broadcasts SET ended_at = $2, last_media_at = $2, end_reason = $3 WHERE id = $1', [
+				id,
+				at,
+				reason,
+			]);
 		});
 	}
 
-	#write(broadcastId: string, run: () => Promise<void>): void {
-		this.#waiting.push({ broadcastId, run });
+	/** What was written is announced in the outbox, in the same transaction. */
+	#write(
+		{ id, channelId }: Pick<Broadcast, 'id' | 'channelId'>,
+		kind: 'channel-live' | 'channel-offline',
+		at: string,
+		write: (handle: Queryable) => Promise<void>,
+	): void {
+		const { database, clock, logger } = this.#deps;
+		const run = (): Promise<void> =>
+			database.transaction(async (handle) => {
+				await write(handle);
+				await handle.query('INSERT INTO outbox (id, kind, payload, created_at) VALUES ($1, $2, $3, $4)', [
+					createId(clock.nowMs()),
+					kind,
+					JSON.stringify({ channelId, broadcastId: id }),
+					at,
+				]);
+			});
+		this.#waiting.push({ broadcastId: id, run });
 		if (this.#waiting.length > MAX_WAITING) {
 			const dropped = this.#waiting.shift();
-			this.#logger.warn(
+			logger.warn(
 				{ broadcastId: dropped?.broadcastId },
 				'a broadcast could not be written down: the database is away too long',
 			);
@@ -103,8 +106,7 @@ export class BroadcastJournal {
 	}
 
 	#flush(): Promise<void> {
-		this.#flushing ??= this.#run().finally(() => (this.#flushing = undefined));
-		return this.#flushing;
+		return this.#flushing.run(() => this.#run());
 	}
 
 	async #run(): Promise<void> {
@@ -113,12 +115,13 @@ export class BroadcastJournal {
 				await next.run();
 				this.#waiting.shift();
 			} catch (error) {
-				this.#logger.warn(
+				this.#deps.logger.warn(
 					{ broadcastId: next.broadcastId, reason: errorMessage(error) },
 					'a broadcast cannot be written down yet',
 				);
-				this.#cancelRetry?.();
-				this.#cancelRetry = this.#clock.setTimeout(() => void this.#flush(), RETRY_MS);
+				if (!this.#scope.closed) {
+					this.#retryTimer.arm(RETRY_MS);
+				}
 				return;
 			}
 		}

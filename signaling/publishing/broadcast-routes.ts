@@ -26,7 +26,6 @@ import { describeChannel } from '../channels/channel-description.ts';
 import { adviseEncoder } from './encoder-advice.ts';
 import type { PublishAuthorizer } from './publish-authorizer.ts';
 
-/** What the routes need. */
 export type BroadcastRoutesDependencies = {
 	logger: Logger;
 	registry: Pick<BroadcastRegistry, 'find' | 'lastRefusal' | 'lastReport'>;

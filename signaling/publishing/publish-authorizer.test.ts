@@ -7,8 +7,8 @@ import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { addressKey } from '../../core/limits/address-key.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import { databaseUnavailable } from '../platform/database/database.ts';
-import type { StreamKeyOwner } from '../channels/channel-store.ts';
 import { PublishAuthorizer } from './publish-authorizer.ts';
+import type { StreamKeyOwner } from './stream-key-store.ts';
 import { hashStreamKey } from './stream-key.ts';
 
 const ADDRESS = '192.0.2.1';
@@ -54,32 +54,34 @@ describe('PublishAuthorizer', () => {
 		isDatabaseAway = false;
 		used = new Set();
 		waiting = undefined;
-		authorizer = new PublishAuthorizer({
-			networks: {
-				has: (owner, address) => used.has(`${owner} ${addressKey(address)}`),
-				hasAny: (address) => [...used].some((pair) => pair.endsWith(` ${addressKey(address)}`)),
-				remember: async (owner, address) => void used.add(`${owner} ${addressKey(address)}`),
-			},
-			lookup: {
-				async findByStreamKey(streamKey) {
-					queryCount++;
-					if (isDatabaseAway) {
-						throw databaseUnavailable();
-					}
-					await waiting;
-					return keys.get(streamKey);
+		authorizer = new PublishAuthorizer(
+			{
+				networks: {
+					has: (owner, address) => used.has(`${owner} ${addressKey(address)}`),
+					hasAny: (address) => [...used].some((pair) => pair.endsWith(` ${addressKey(address)}`)),
+					remember: async (owner, address) => void used.add(`${owner} ${addressKey(address)}`),
 				},
-				listValidKeys: async () =>
-					[...keys].map(([key, { streamKeyId }]) => ({
-						id: streamKeyId,
-						hash: hashStreamKey(new Uint8Array(32), key),
-					})),
+				lookup: {
+					async findByStreamKey(streamKey) {
+						queryCount++;
+						if (isDatabaseAway) {
+							throw databaseUnavailable();
+						}
+						await waiting;
+						return keys.get(streamKey);
+					},
+					listValidKeys: async () =>
+						[...keys].map(([key, { streamKeyId }]) => ({
+							id: streamKeyId,
+							hash: hashStreamKey(new Uint8Array(32), key),
+						})),
+				},
+				clock,
+				logger,
+				serverSecret: new Uint8Array(32),
 			},
-			clock,
-			logger,
-			serverSecret: new Uint8Array(32),
-			defaultGraceWindowSeconds: 60,
-		});
+			{ defaultGraceWindowSeconds: 60 },
+		);
 	});
 
 	it('grants the channel of the key, with the grace window of the channel or else of the server', async () => {
@@ -90,18 +92,19 @@ describe('PublishAuthorizer', () => {
 	});
 
 	it('refuses a right key of somebody who may not publish here, and says what is missing', async () => {
-		const strict = new PublishAuthorizer({
-			networks: { has: () => false, hasAny: () => false, remember: async () => undefined },
-			lookup: {
-				findByStreamKey: (streamKey) => Promise.resolve(keys.get(streamKey)),
-				listValidKeys: async () => [],
+		const strict = new PublishAuthorizer(
+			{
+				networks: { has: () => false, hasAny: () => false, remember: async () => undefined },
+				lookup: {
+					findByStreamKey: (streamKey) => Promise.resolve(keys.get(streamKey)),
+					listValidKeys: async () => [],
+				},
+				clock,
+				logger,
+				serverSecret: new Uint8Array(32),
 			},
-			clock,
-			logger,
-			serverSecret: new Uint8Array(32),
-			defaultGraceWindowSeconds: 60,
-			whoMayPublish: 'approved',
-		});
+			{ defaultGraceWindowSeconds: 60, whoMayPublish: 'approved' },
+		);
 		for (let attempt = 0; attempt < 20; attempt++) {
 			// It is no wrong key: nobody is locked out for it.
 			await expect(strict.authorize(KEY, ADDRESS)).rejects.toMatchObject({

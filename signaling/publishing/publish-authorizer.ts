@@ -1,15 +1,16 @@
 /** Decides who may publish: stream key → channel, or why not. The one door for WHIP and RTMP alike. */
+import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { errorMessage, SpillwayError } from '../../core/errors/errors.ts';
-import type { ChannelId, ChannelName } from '../../core/ids.ts';
+import type { ChannelId } from '../../core/ids.ts';
 import { addressKey } from '../../core/limits/address-key.ts';
 import { AttemptLimiter } from '../../core/limits/attempt-limiter.ts';
 import type { Logger } from '../../core/logger.ts';
-import type { BroadcastOwner } from '../../ingest/media-plan/work-budget.ts';
+import type { PublishPermission } from '../../ingest/broadcast/broadcast-registry.ts';
 import type { KnownNetworks } from '../platform/database/known-networks.ts';
-import type { StreamKeyOwner } from '../channels/channel-store.ts';
 import { assertMayPublish, type WhoMayPublish } from './publish-policy.ts';
 import { MAX_STREAM_KEY_LENGTH } from '../../core/protocol/api/stream-key.ts';
+import type { StreamKeyOwner } from './stream-key-store.ts';
 import { hashStreamKey } from './stream-key.ts';
 
 /** An answer this young is used again without asking: a reconnecting encoder costs no query. A revoked key may live as long. */
@@ -26,28 +27,23 @@ const MAX_CANDIDATE_COUNT = 3;
  */
 const MIN_UNGUESSABLE_LENGTH = 20;
 
-/** What a publisher may do. */
-export type PublishGrant = {
-	channelId: ChannelId;
-	channelName: ChannelName;
-	/** How long the broadcast waits for this publisher when it is lost. */
-	graceWindowMs: number;
-	/** Which key it used, so that revoking that key can end the session. */
-	streamKeyId: string;
-	/** Whom the channel belongs to. */
-	owner: BroadcastOwner;
-};
-
 /** Where keys are looked up; the channel store is one. */
-export interface StreamKeyLookup {
+interface StreamKeyLookup {
 	/** Undefined for unknown, wrong and revoked keys alike; throws DATABASE_UNAVAILABLE. */
 	findByStreamKey(streamKey: string): Promise<StreamKeyOwner | undefined>;
 	/** The valid keys, the newest first, at most `limit`. */
 	listValidKeys(limit: number): Promise<readonly { id: string; hash: Uint8Array }[]>;
 }
 
-/** What {@link PublishAuthorizer} needs. */
+/** What of the configuration concerns publishers. */
 export type PublishAuthorizerOptions = {
+	/** For channels that say nothing else, seconds. */
+	defaultGraceWindowSeconds: number;
+	/** Whose channels may publish. Default: everybody's. */
+	whoMayPublish?: WhoMayPublish;
+};
+
+type PublishAuthorizerDependencies = {
 	lookup: StreamKeyLookup;
 	/** From where which key was used. */
 	networks: Pick<KnownNetworks, 'has' | 'hasAny' | 'remember'>;
@@ -55,44 +51,46 @@ export type PublishAuthorizerOptions = {
 	logger: Logger;
 	/** Keys are remembered by their hash only. */
 	serverSecret: Uint8Array;
-	/** For channels that say nothing else, seconds. */
-	defaultGraceWindowSeconds: number;
-	/** Whose channels may publish. Default: everybody's. */
-	whoMayPublish?: WhoMayPublish;
 };
 
-/** `grant` is undefined until the key is used for the first time since the start. */
-type Remembered = { streamKeyId: string; grant: PublishGrant | undefined; confirmedAtMs: number };
+/** `permission` is undefined until the key is used for the first time since the start. */
+type Remembered = { streamKeyId: string; permission: PublishPermission | undefined; confirmedAtMs: number };
 
 /** Holds no connections, so it need not be closed. */
 export class PublishAuthorizer {
+	readonly #deps: PublishAuthorizerDependencies;
 	readonly #options: PublishAuthorizerOptions;
 	readonly #limiter: AttemptLimiter;
-	// Keys that are good as far as we have heard, by hash; in order of use, oldest first.
-	readonly #remembered = new Map<string, Remembered>();
+	// Keys that are good as far as we have heard, by hash.
+	readonly #remembered = new LRUCache<string, Remembered>({ max: MAX_REMEMBERED_KEYS });
 	// Queries under way, by the key's hash.
-	readonly #lookUps = new Map<string, Promise<PublishGrant | undefined>>();
+	readonly #lookUps = new Map<string, Promise<PublishPermission | undefined>>();
 
-	constructor(options: PublishAuthorizerOptions) {
+	constructor(deps: PublishAuthorizerDependencies, options: PublishAuthorizerOptions) {
+		this.#deps = deps;
 		this.#options = options;
-		this.#limiter = new AttemptLimiter(options.clock);
+		this.#limiter = new AttemptLimiter(deps.clock);
 	}
 
 	/** Takes up which keys are valid, so that they are known before their first use. Without a database it begins with none. */
 	async load(): Promise<void> {
 		try {
-			const keys = await this.#options.lookup.listValidKeys(MAX_REMEMBERED_KEYS);
+			const keys = await this.#deps.lookup.listValidKeys(MAX_REMEMBERED_KEYS);
 			for (const { id, hash } of keys.toReversed()) {
 				this.expect(id, hash);
 			}
 		} catch (error) {
-			this.#options.logger.warn({ reason: errorMessage(error) }, 'the valid stream keys could not be read');
+			this.#deps.logger.warn({ reason: errorMessage(error) }, 'the valid stream keys could not be read');
 		}
 	}
 
 	/** A key has been made. */
 	expect(streamKeyId: string, hash: Uint8Array): void {
-		this.#remember(Buffer.from(hash).toString('base64'), { streamKeyId, grant: undefined, confirmedAtMs: -Infinity });
+		this.#remembered.set(Buffer.from(hash).toString('base64'), {
+			streamKeyId,
+			permission: undefined,
+			confirmedAtMs: -Infinity,
+		});
 	}
 
 	/**
@@ -103,45 +101,45 @@ export class PublishAuthorizer {
 	 * from there before; RATE_LIMITED while too many of the group are being checked; PUBLISHING_NOT_ALLOWED;
 	 * DATABASE_UNAVAILABLE for keys that were not in use shortly before.
 	 */
-	async authorize(streamKey: string | readonly string[], remoteAddress: string): Promise<PublishGrant> {
+	async authorize(streamKey: string | readonly string[], remoteAddress: string): Promise<PublishPermission> {
 		const candidates = (typeof streamKey === 'string' ? [streamKey] : streamKey).filter((key) => key !== '');
 		if (candidates.length === 0) {
 			throw new SpillwayError('STREAM_KEY_MISSING');
 		}
 		const keys = candidates.slice(0, MAX_CANDIDATE_COUNT).filter((key) => key.length <= MAX_STREAM_KEY_LENGTH);
 		const expected = keys.filter((key) => this.#isExpected(key, remoteAddress));
-		let grant = await this.#findFirst(expected);
-		if (grant === undefined) {
+		let permission = await this.#findFirst(expected);
+		if (permission === undefined) {
 			const attempt = this.#limiter.beginOrThrow(addressKey(remoteAddress));
 			try {
-				grant = await this.#findFirst(keys.filter((key) => !expected.includes(key)));
+				permission = await this.#findFirst(keys.filter((key) => !expected.includes(key)));
 			} catch (error) {
 				// Not the publisher's fault.
 				attempt.end();
 				throw error;
 			}
-			if (grant === undefined) {
+			if (permission === undefined) {
 				attempt.fail();
-				this.#options.logger.info({ remoteAddress }, 'a publisher was refused: wrong stream key');
+				this.#deps.logger.info({ remoteAddress }, 'a publisher was refused: wrong stream key');
 				throw new SpillwayError('STREAM_KEY_REFUSED');
 			}
 			attempt.end();
 		}
-		this.#noteUse(grant, remoteAddress);
-		assertMayPublish(this.#options.whoMayPublish ?? 'everybody', grant.owner);
-		return grant;
+		this.#recordUse(permission, remoteAddress);
+		assertMayPublish(this.#options.whoMayPublish ?? 'everybody', permission.owner);
+		return permission;
 	}
 
 	/** Whether somebody published from the address group lately: some places are kept for them. */
 	isKnownAddress(remoteAddress: string): boolean {
-		return this.#options.networks.hasAny(remoteAddress);
+		return this.#deps.networks.hasAny(remoteAddress);
 	}
 
 	/** Forgets what is known about a channel's keys, so that a new grace window counts for the next publisher. */
 	forgetChannel(channelId: ChannelId): void {
 		for (const remembered of this.#remembered.values()) {
-			if (remembered.grant?.channelId === channelId) {
-				remembered.grant = undefined;
+			if (remembered.permission?.channelId === channelId) {
+				remembered.permission = undefined;
 			}
 		}
 	}
@@ -157,28 +155,28 @@ export class PublishAuthorizer {
 
 	// Wrong keys from the same address must not lock out the right one.
 	#isExpected(streamKey: string, remoteAddress: string): boolean {
-		const remembered = this.#remembered.get(this.#hash(streamKey));
+		const remembered = this.#remembered.peek(this.#hash(streamKey));
 		return (
 			remembered !== undefined &&
-			(streamKey.length >= MIN_UNGUESSABLE_LENGTH || this.#options.networks.has(remembered.streamKeyId, remoteAddress))
+			(streamKey.length >= MIN_UNGUESSABLE_LENGTH || this.#deps.networks.has(remembered.streamKeyId, remoteAddress))
 		);
 	}
 
-	#noteUse({ streamKeyId, channelId }: PublishGrant, remoteAddress: string): void {
-		const { networks, logger } = this.#options;
+	#recordUse({ streamKeyId, channelId }: PublishPermission, remoteAddress: string): void {
+		const { networks, logger } = this.#deps;
 		if (!networks.has(streamKeyId, remoteAddress)) {
 			logger.info({ channelId, streamKeyId }, 'a stream key is used from a network that it was not used from lately');
 		}
 		void networks.remember(streamKeyId, remoteAddress);
 	}
 
-	async #findFirst(streamKeys: readonly string[]): Promise<PublishGrant | undefined> {
+	async #findFirst(streamKeys: readonly string[]): Promise<PublishPermission | undefined> {
 		let failure: unknown;
 		for (const streamKey of streamKeys) {
 			try {
-				const grant = await this.#find(streamKey);
-				if (grant !== undefined) {
-					return grant;
+				const permission = await this.#find(streamKey);
+				if (permission !== undefined) {
+					return permission;
 				}
 			} catch (error) {
 				// The database is away; a later candidate may be the key that was in use shortly before.
@@ -191,10 +189,10 @@ export class PublishAuthorizer {
 		return undefined;
 	}
 
-	async #find(streamKey: string): Promise<PublishGrant | undefined> {
+	async #find(streamKey: string): Promise<PublishPermission | undefined> {
 		const hash = this.#hash(streamKey);
-		const { grant: known, confirmedAtMs = -Infinity } = this.#remembered.get(hash) ?? {};
-		const ageMs = this.#options.clock.monotonicMs() - confirmedAtMs;
+		const { permission: known, confirmedAtMs = -Infinity } = this.#remembered.peek(hash) ?? {};
+		const ageMs = this.#deps.clock.monotonicMs() - confirmedAtMs;
 		if (known !== undefined && ageMs < FRESH_MS) {
 			return known;
 		}
@@ -203,7 +201,7 @@ export class PublishAuthorizer {
 		} catch (error) {
 			const isOutage = error instanceof SpillwayError && error.code === 'DATABASE_UNAVAILABLE';
 			if (isOutage && known !== undefined && ageMs < OUTAGE_GRACE_MS) {
-				this.#options.logger.warn(
+				this.#deps.logger.warn(
 					{ channelId: known.channelId },
 					'the database is away; a publisher is let in by what was known before',
 				);
@@ -214,10 +212,10 @@ export class PublishAuthorizer {
 	}
 
 	// Encoders that come together with one key share a query.
-	#lookUp(hash: string, streamKey: string): Promise<PublishGrant | undefined> {
+	#lookUp(hash: string, streamKey: string): Promise<PublishPermission | undefined> {
 		let lookUp = this.#lookUps.get(hash);
 		if (lookUp === undefined) {
-			lookUp = this.#options.lookup
+			lookUp = this.#deps.lookup
 				.findByStreamKey(streamKey)
 				.then((owner) => this.#takeAnswer(hash, owner))
 				.finally(() => this.#lookUps.delete(hash));
@@ -226,25 +224,25 @@ export class PublishAuthorizer {
 		return lookUp;
 	}
 
-	#takeAnswer(hash: string, owner: StreamKeyOwner | undefined): PublishGrant | undefined {
+	#takeAnswer(hash: string, owner: StreamKeyOwner | undefined): PublishPermission | undefined {
 		if (owner === undefined) {
 			this.#remembered.delete(hash);
 			return undefined;
 		}
-		const grant = this.#toGrant(owner);
-		this.#remember(hash, {
-			streamKeyId: grant.streamKeyId,
-			grant,
-			confirmedAtMs: this.#options.clock.monotonicMs(),
+		const permission = this.#toPermission(owner);
+		this.#remembered.set(hash, {
+			streamKeyId: permission.streamKeyId,
+			permission,
+			confirmedAtMs: this.#deps.clock.monotonicMs(),
 		});
-		return grant;
+		return permission;
 	}
 
 	#hash(streamKey: string): string {
-		return Buffer.from(hashStreamKey(this.#options.serverSecret, streamKey)).toString('base64');
+		return Buffer.from(hashStreamKey(this.#deps.serverSecret, streamKey)).toString('base64');
 	}
 
-	#toGrant({ streamKeyId, channel, owner }: StreamKeyOwner): PublishGrant {
+	#toPermission({ streamKeyId, channel, owner }: StreamKeyOwner): PublishPermission {
 		const graceWindowSeconds = channel.graceWindowSeconds ?? this.#options.defaultGraceWindowSeconds;
 		return {
 			channelId: channel.id,
@@ -253,13 +251,5 @@ export class PublishAuthorizer {
 			streamKeyId,
 			owner,
 		};
-	}
-
-	#remember(hash: string, remembered: Remembered): void {
-		this.#remembered.delete(hash);
-		this.#remembered.set(hash, remembered);
-		if (this.#remembered.size > MAX_REMEMBERED_KEYS) {
-			this.#remembered.delete(this.#remembered.keys().next().value!);
-		}
 	}
 }

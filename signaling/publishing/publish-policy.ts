@@ -4,7 +4,6 @@ import type { BroadcastOwner } from '../../ingest/media-plan/work-budget.ts';
 
 /** `approved`: those whom an administrator has approved, and administrators. */
 export const WHO_MAY_PUBLISH = ['everybody', 'approved', 'administrators'] as const;
-/** One of {@link WHO_MAY_PUBLISH}. */
 export type WhoMayPublish = (typeof WHO_MAY_PUBLISH)[number];
 
 const REFUSALS = {

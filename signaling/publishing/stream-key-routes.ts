@@ -20,16 +20,15 @@ import { RATE_LIMITS, registerRateLimits } from '../platform/http/rate-limits.ts
 import { refusals, validateWithTypeBox } from '../platform/http/schema-validation.ts';
 import { isId, type ChannelAccess } from '../channels/channel-access.ts';
 import type { ChannelControl } from '../channels/channel-control.ts';
-import type { ChannelStore, StreamKeyRecord } from '../channels/channel-store.ts';
 import { MAX_KEY_NAME_LENGTH, normalizeText } from '../channels/channel-text.ts';
+import type { StreamKeyRecord, StreamKeyStore } from './stream-key-store.ts';
 
 /** Valid keys of one channel: an encoder each, and some to spare. */
 const MAX_KEYS_PER_CHANNEL = 20;
 
-/** What the routes need. */
-export type StreamKeyRoutesDependencies = {
+type StreamKeyRoutesDependencies = {
 	logger: Logger;
-	channels: ChannelStore;
+	channels: StreamKeyStore;
 	accounts: Pick<Accounts, 'authenticator' | 'origin'>;
 	access: ChannelAccess;
 	control: ChannelControl;

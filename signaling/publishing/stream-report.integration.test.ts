@@ -66,7 +66,7 @@ describe('the health of a channel', () => {
 		({ streamKey } = made.json<{ streamKey: string }>());
 		server = createRtmpIngest(
 			{ ...DEFAULT_RTMP_SERVER_CONFIG, port: 0, host: '127.0.0.1', refusalDelayMs: 10, lingerMs: 200 },
-			{ clock: systemClock, logger, authorizer: bench.authorizer, registry },
+			{ clock: systemClock, logger, authorizer: bench.publishing.authorizer, registry },
 		);
 		({ port } = await server.listen());
 		socket = net.connect(port, '127.0.0.1');

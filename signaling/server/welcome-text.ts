@@ -1,5 +1,5 @@
 /** What a start prints: where to watch, how to publish, and the secrets that a first start made. Pure. */
-import type { FirstStartResult } from '../channels/first-start.ts';
+import type { FirstStartResult } from '../publishing/first-start.ts';
 import type { Endpoints } from '../platform/folder/data-folder.ts';
 
 /** The text, ending with a line break. */

@@ -10,11 +10,10 @@ import { createAccounts, type Accounts } from '../accounts/create-accounts.ts';
 import type { UserRole } from '../../core/protocol/api/account.ts';
 import { InProcessBus } from '../platform/bus/in-process-bus.ts';
 import type { MessageBus } from '../platform/bus/message-bus.ts';
-import { ChannelStore } from '../channels/channel-store.ts';
-import { createChannelApi, type ChannelApi } from '../channels/create-channel-api.ts';
-import { PublishAuthorizer } from '../publishing/publish-authorizer.ts';
+import { createChannels, type Channels } from '../channels/create-channels.ts';
+import { createPublishing, type Publishing } from '../publishing/create-publishing.ts';
+import { registerWebSockets } from '../audience/socket/signaling-routes.ts';
 import type { Database } from '../platform/database/database.ts';
-import { KnownNetworks } from '../platform/database/known-networks.ts';
 import { createChat, type Chat } from '../chat/create-chat.ts';
 import { registerErrorHandler } from '../platform/http/error-handler.ts';
 import { openApiRoutes, registerOpenApi } from '../operations/openapi.ts';
@@ -72,6 +71,7 @@ export class FakeRegistry {
 				return [...live.values()];
 			},
 			lastRefusal: () => undefined,
+			on: () => () => undefined,
 			revokeStreamKey: (id: string) => revokedKeyIds.push(id),
 		} as unknown as BroadcastRegistry;
 	}
@@ -114,44 +114,33 @@ export class TestBrowser {
 	}
 }
 
+type Parts = Pick<
+	ApiBench,
+	'app' | 'clock' | 'logger' | 'accounts' | 'channels' | 'publishing' | 'chat' | 'fakeRegistry' | 'viewerCounts'
+>;
+
 /** One server's API. */
 export class ApiBench {
 	readonly app: FastifyInstance;
 	readonly clock: FakeClock;
 	readonly logger: RecordingLogger;
 	readonly accounts: Accounts;
-	readonly api: ChannelApi;
+	readonly channels: Channels;
+	readonly publishing: Publishing;
 	readonly chat: Chat;
-	readonly channels: ChannelStore;
-	readonly authorizer: PublishAuthorizer;
 	readonly fakeRegistry: FakeRegistry;
 	/** Channel name → how many watch it. */
 	readonly viewerCounts: Map<string, number>;
 	#browserCount = 0;
 
-	private constructor(
-		parts: Pick<
-			ApiBench,
-			| 'app'
-			| 'clock'
-			| 'logger'
-			| 'accounts'
-			| 'api'
-			| 'chat'
-			| 'channels'
-			| 'authorizer'
-			| 'fakeRegistry'
-			| 'viewerCounts'
-		>,
-	) {
+	private constructor(parts: Parts) {
 		this.app = parts.app;
 		this.clock = parts.clock;
 		this.logger = parts.logger;
 		this.accounts = parts.accounts;
-		this.api = parts.api;
-		this.chat = parts.chat;
 		this.channels = parts.channels;
-		this.authorizer = parts.authorizer;
+		this.publishing = parts.publishing;
+		this.chat = parts.chat;
 		this.fakeRegistry = parts.fakeRegistry;
 		this.viewerCounts = parts.viewerCounts;
 	}
@@ -171,55 +160,51 @@ export class ApiBench {
 		const [clock, logger, fakeRegistry] = [new FakeClock(), new RecordingLogger(), new FakeRegistry()];
 		const serverSecret = new Uint8Array(32).fill(7);
 		const bus = options.bus ?? new InProcessBus({ clock: systemClock, logger });
-		const networks = new KnownNetworks('stream-key', { database, clock, logger, serverSecret });
-		const channels = new ChannelStore({
-			...{ database, clock, serverSecret },
-			onStreamKeyMade: (id, hash) => authorizer.expect(id, hash),
-		});
-		const authorizer = new PublishAuthorizer({
-			lookup: channels,
-			networks,
-			clock,
-			logger,
-			serverSecret,
-			defaultGraceWindowSeconds: 60,
-		});
 		const common = { clock, logger, database, bus };
-		const accounts = await createAccounts({
-			...common,
-			serverSecret,
-			config: {
+		const accounts = await createAccounts(
+			{ ...common, serverSecret },
+			{
 				isSecure: options.isSecure ?? false,
 				publicUrl: 'https://live.example.org',
 				isSignUpOpen: options.isSignUpOpen ?? true,
 			},
-		});
+		);
 		const admission = new SocketAdmission({ maxSockets: 100, maxSocketsPerAddress: 100 });
-		const chat = createChat({ ...common, serverSecret, accounts, channels, admission });
 		const viewerCounts = new Map<string, number>();
-		const api = await createChannelApi({
-			...common,
-			channels,
-			registry: options.registry ?? fakeRegistry.registry,
-			authorizer,
-			accounts,
-			chat,
-			viewerCount: (name) => viewerCounts.get(name) ?? 0,
-			audience: () => undefined,
-			endpoints: () => ({ httpUrl: 'http://localhost:8080', rtmpUrl: 'rtmp://localhost:1935/live' }),
-			config: { channelsPerUser: options.channelsPerUser ?? 5, defaultGraceWindowSeconds: 60 },
-		});
+		const viewerCount = (name: string): number => viewerCounts.get(name) ?? 0;
+		const registry = options.registry ?? fakeRegistry.registry;
+		const channels = await createChannels(
+			{ ...common, registry, accounts, viewerCount },
+			{ channelsPerUser: options.channelsPerUser ?? 5, defaultGraceWindowSeconds: 60 },
+		);
+		const publishing = await createPublishing(
+			{
+				...common,
+				serverSecret,
+				registry,
+				accounts,
+				channels,
+				viewerCount,
+				audience: () => undefined,
+				endpoints: () => ({ httpUrl: 'http://localhost:8080', rtmpUrl: 'rtmp://localhost:1935/live' }),
+			},
+			{ defaultGraceWindowSeconds: 60 },
+		);
+		const chat = createChat({ ...common, serverSecret, accounts, channels, admission });
 		const app = fastify({ ...requestLimits(() => clock.nowMs()) });
 		registerErrorHandler(app, logger);
 		await registerOpenApi(app, '0.0.0');
 		const routes: FastifyPluginAsync = async (scope) => {
 			await scope.register(accounts.routes);
-			await scope.register(api.routes);
+			await registerWebSockets(scope);
+			for (const room of [channels, publishing, chat]) {
+				await scope.register(room.routes);
+			}
 			await scope.register(openApiRoutes);
 		};
 		await app.register(answerOtherMethods(routes));
 		await app.ready();
-		return new ApiBench({ app, clock, logger, accounts, api, chat, channels, authorizer, fakeRegistry, viewerCounts });
+		return new ApiBench({ app, clock, logger, accounts, channels, publishing, chat, fakeRegistry, viewerCounts });
 	}
 
 	/** A browser at an address of its own, with nobody signed in. */
@@ -244,8 +229,9 @@ export class ApiBench {
 	}
 
 	async close(): Promise<void> {
-		this.api.close();
 		await this.chat.close();
+		await this.publishing.close();
+		this.channels.close();
 		await this.accounts.close();
 		await this.app.close();
 	}

@@ -18,8 +18,7 @@ import type { ChatStore } from '../store/chat-store.ts';
 
 const PATH = '/api/v1/chat-tokens';
 
-/** What the routes need. */
-export type ChatTokenRoutesDependencies = {
+type ChatTokenRoutesDependencies = {
 	store: Pick<ChatStore, 'createToken' | 'listTokens' | 'deleteToken'>;
 	accounts: Pick<Accounts, 'authenticator' | 'origin'>;
 	/** Ends the connections that were made with it, on all servers. Never rejects. */

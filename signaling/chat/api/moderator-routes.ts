@@ -30,8 +30,7 @@ import type { Channel } from '../../channels/channel-store.ts';
 import { normalizeText } from '../../channels/channel-text.ts';
 import type { ModeratorStore } from '../../channels/moderator-store.ts';
 
-/** What the routes need. */
-export type ModeratorRoutesDependencies = {
+type ModeratorRoutesDependencies = {
 	logger: Logger;
 	moderators: ModeratorStore;
 	accounts: Pick<Accounts, 'authenticator' | 'origin' | 'users'>;

@@ -1,17 +1,40 @@
 /** Writes what happens in a room as Twitch's IRC does, so that its clients read it. Each line once for all connections. */
 import type { ChatMessage, ChatSettings } from '../../../core/protocol/signaling/signaling-messages.ts';
+import type { ErrorCode } from '../../../core/errors/errors.ts';
 import { rankOf } from '../moderation/author-directory.ts';
 import type { ChatFrame } from '../store/chat-service.ts';
+import type { ChatCommand } from '../moderation/chat-commands.ts';
 import { formatIrcMessage } from './irc-message.ts';
 
 /** tmi.js 1.8 (and others) take lines for the server's only when they come from this name. */
 export const IRC_SERVER_NAME = 'tmi.twitch.tv';
 
+/** What Twitch’s clients call a refusal; undefined when Twitch has none like it. */
+export const NOTICE_IDS: Readonly<Partial<Record<ErrorCode, string>>> = {
+	CHAT_TOO_FAST: 'msg_ratelimit',
+	CHAT_SLOW_MODE: 'msg_slowmode',
+	CHAT_DUPLICATE: 'msg_duplicate',
+	CHAT_WORD_BLOCKED: 'msg_rejected_mandatory',
+	CHAT_BANNED: 'msg_banned',
+	CHAT_TIMED_OUT: 'msg_timedout',
+	CHAT_READ_ONLY: 'no_permission',
+	CHAT_MODERATION_REFUSED: 'no_permission',
+	CHAT_TARGET_UNKNOWN: 'invalid_user',
+	CHAT_MESSAGE_INVALID: 'unrecognized_cmd',
+};
+/** What they call a command that was carried out; undefined for those that are answered otherwise. */
+export const SUCCESS_IDS: Readonly<Partial<Record<ChatCommand['kind'], string>>> = {
+	timeout: 'timeout_success',
+	ban: 'ban_success',
+	unban: 'unban_success',
+	delete: 'delete_message_success',
+};
+
 /** A channel as IRC needs it. */
 export type IrcChannel = { id: string; name: string };
 
 /** What a connection asked for: message tags, and commands that are not in RFC 1459. */
-export type IrcCapabilities = { hasTags: boolean; hasCommands: boolean };
+type IrcCapabilities = { hasTags: boolean; hasCommands: boolean };
 
 type Line = { text: string; senderId: string | undefined };
 const written = new WeakMap<ChatFrame, Map<string, Line[]>>();

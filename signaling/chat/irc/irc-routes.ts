@@ -27,22 +27,21 @@ export function rewriteIrcUrl(request: IncomingMessage): string {
 	return isUpgrade && url.split('?')[0] === '/' ? ANY_CHANNEL_PATH : url;
 }
 
-/** What the connections need. */
-export type IrcConnectionsDependencies = IrcSessionDependencies & {
+type IrcConnectionsDependencies = IrcSessionDependencies & {
 	/** Shared with the viewers' sockets. */
 	admission: SocketAdmission;
 };
 
 /** All IRC connections of this node. */
 export class IrcConnections {
-	readonly #dependencies: IrcConnectionsDependencies;
+	readonly #deps: IrcConnectionsDependencies;
 	readonly #sessions = new Map<IrcSession, WebSocket>();
 	readonly #pool = new SharePool<WebSocket>(LIMITS, 'refuse');
 	readonly #scope: CloseScope<'server-shutdown'>;
 
-	constructor(dependencies: IrcConnectionsDependencies) {
-		this.#dependencies = dependencies;
-		this.#scope = new CloseScope(dependencies.logger);
+	constructor(deps: IrcConnectionsDependencies) {
+		this.#deps = deps;
+		this.#scope = new CloseScope(deps.logger);
 		this.#scope.onClose(async () => {
 			for (const [session, socket] of [...this.#sessions]) {
 				socket.close(1001, 'server-stopping');
@@ -108,7 +107,7 @@ export class IrcConnections {
 			socket.close(TRY_AGAIN_LATER, TOO_MANY);
 			return;
 		}
-		const session = new IrcSession(socket, { remoteAddress: request.ip, onlyChannel }, this.#dependencies);
+		const session = new IrcSession(socket, { remoteAddress: request.ip, onlyChannel }, this.#deps);
 		this.#sessions.set(session, socket);
 		// https://ircv3.net/specs/extensions/websocket: some clients send binary frames; they hold the same UTF-8 lines.
 		socket.on('message', (bytes) => session.receive(bytes.toString()));
@@ -130,7 +129,7 @@ export class IrcConnections {
 		if (own.displaced !== undefined) {
 			displace(own.displaced);
 		}
-		const release = this.#dependencies.admission.admit({ address, isKnown: false }, () => displace(socket));
+		const release = this.#deps.admission.admit({ address, isKnown: false }, () => displace(socket));
 		if (release === undefined) {
 			this.#pool.release(socket);
 			return undefined;

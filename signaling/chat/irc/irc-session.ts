@@ -8,19 +8,21 @@ import type { AttemptLimiter } from '../../../core/limits/attempt-limiter.ts';
 import { TokenBucket, type TokenRate } from '../../../core/limits/token-bucket.ts';
 import type { Logger } from '../../../core/logger.ts';
 import { parseChatCommand } from '../moderation/chat-commands.ts';
-import type { ChatFrame, ChatJoinResult, ChatRoom, ChatService, ChatUser } from '../store/chat-service.ts';
+import type { ChatFrame, ChatJoinResult, ChatRoom, ChatService } from '../store/chat-service.ts';
+import type { User } from '../../accounts/user.ts';
 import {
 	frameToLines,
 	IRC_SERVER_NAME,
+	NOTICE_IDS,
 	roomStateLine,
+	SUCCESS_IDS,
 	userPrefix,
 	userStateLine,
 	type IrcChannel,
 } from './irc-lines.ts';
 import { formatIrcMessage, parseIrcMessage, type IrcMessage, type OutgoingIrcMessage } from './irc-message.ts';
-import { noticeIdOf, successIdOf } from './irc-notices.ts';
 
-/** What the session needs of its socket. */
+/** The side of the client. */
 export type IrcSocket = {
 	/** Bytes that wait to be sent. */
 	readonly bufferedAmount: number;
@@ -31,7 +33,6 @@ export type IrcSocket = {
 	terminate(): void;
 };
 
-/** What the session needs besides. */
 export type IrcSessionDependencies = {
 	clock: Clock;
 	logger: Logger;
@@ -48,13 +49,13 @@ export type IrcSessionDependencies = {
 export type IrcCredential = { kind: 'chat-token' | 'session'; id: string };
 
 /** Whose token it is, and what ends with it. */
-export type VerifiedToken = { user: ChatUser; credential?: IrcCredential };
+type VerifiedToken = { user: User; credential?: IrcCredential };
 
 /** Time to sign in. */
 const SIGN_IN_DEADLINE_MS = 10_000;
 /** As on the signaling socket's side: who is silent is asked, who does not answer is gone. */
 const PING_INTERVAL_MS = 30_000;
-/** Who reads slower than his rooms write is let go, so that he costs no more than this. */
+/** Who reads slower than their rooms write is let go, so that they cost no more than this. */
 const MAX_BUFFERED_BYTES = 1_048_576;
 const MAX_CHANNELS = 50;
 /** Lines that may wait for earlier ones, such as a JOIN that asks the database. */
@@ -78,7 +79,7 @@ export class IrcSession {
 	readonly #capabilities = new Set<string>();
 	#password: string | undefined;
 	#nick: string | undefined;
-	#user: ChatUser | undefined;
+	#user: User | undefined;
 	#credential: IrcCredential | undefined;
 	#work: Promise<void> = Promise.resolve();
 	#waitingLines = 0;
@@ -88,22 +89,21 @@ export class IrcSession {
 	constructor(
 		socket: IrcSocket,
 		options: { remoteAddress: string; onlyChannel: string | undefined },
-		dependencies: IrcSessionDependencies,
+		deps: IrcSessionDependencies,
 	) {
 		this.#socket = socket;
-		this.#deps = dependencies;
+		this.#deps = deps;
 		this.#remoteAddress = options.remoteAddress;
 		this.#onlyChannel = options.onlyChannel?.toLowerCase();
-		this.#scope = new CloseScope(dependencies.logger);
-		this.#lineRate = new TokenBucket(dependencies.clock, LINE_RATE);
+		this.#scope = new CloseScope(deps.logger);
+		this.#lineRate = new TokenBucket(deps.clock, LINE_RATE);
 		this.#scope.onClose(() => this.#joined.forEach((joined) => this.#leaveRoom(joined)));
-		this.#scope.onClose(dependencies.clock.setInterval(() => this.#ping(), PING_INTERVAL_MS));
-		const signInDeadline = dependencies.clock.setTimeout(() => {
+		this.#scope.every(deps.clock, PING_INTERVAL_MS, () => this.#ping());
+		this.#scope.after(deps.clock, SIGN_IN_DEADLINE_MS, () => {
 			if (this.#nick === undefined) {
 				this.#end('sign-in-timeout', 1008);
 			}
-		}, SIGN_IN_DEADLINE_MS);
-		this.#scope.onClose(signInDeadline);
+		});
 	}
 
 	/** A WebSocket message: one line or several. */
@@ -155,7 +155,7 @@ export class IrcSession {
 				this.#deps.logger.error({ err: error, command: message.command }, 'an IRC command failed');
 			}
 			const text = error instanceof SpillwayError ? error.message : 'Something broke on our side.';
-			this.#notice('*', error instanceof SpillwayError ? noticeIdOf(error.code) : undefined, text);
+			this.#notice('*', error instanceof SpillwayError ? NOTICE_IDS[error.code] : undefined, text);
 		}
 	}
 
@@ -263,7 +263,7 @@ export class IrcSession {
 	}
 
 	/** The user of PASS; undefined when the connection was ended for it. */
-	async #authenticate(): Promise<ChatUser | undefined> {
+	async #authenticate(): Promise<User | undefined> {
 		const token = /^oauth:(.{1,1024})$/.exec(this.#password ?? '')?.[1];
 		if (token === undefined) {
 			this.#refuseSignIn('Improperly formatted auth');
@@ -380,7 +380,7 @@ export class IrcSession {
 		try {
 			({ badges: joined.badges } = await joined.room.send(joined.memberId, { text: line }));
 			const { kind } = parseChatCommand(line.trim());
-			const successId = successIdOf(kind);
+			const successId = SUCCESS_IDS[kind];
 			if (successId !== undefined) {
 				this.#notice(name, successId, 'Done.');
 			} else if (this.#capabilities.has('twitch.tv/commands') && this.#user !== undefined) {
@@ -390,7 +390,7 @@ export class IrcSession {
 			if (!(error instanceof SpillwayError)) {
 				throw error;
 			}
-			this.#notice(name, noticeIdOf(error.code), error.message);
+			this.#notice(name, NOTICE_IDS[error.code], error.message);
 		}
 	}
 

@@ -11,11 +11,11 @@ import { AttemptLimiter } from '../../../core/limits/attempt-limiter.ts';
 import { SocketAdmission } from '../../platform/sockets/socket-admission.ts';
 import { InProcessBus } from '../../platform/bus/in-process-bus.ts';
 import { ChatRooms } from '../room/chat-rooms.ts';
-import type { ChatUser } from '../store/chat-service.ts';
+import type { User } from '../../accounts/user.ts';
 import { FakeRoomStore } from '../testing/fake-room-store.ts';
 import { IrcConnections, rewriteIrcUrl } from './irc-routes.ts';
 
-const USERS: Record<string, ChatUser> = {
+const USERS: Record<string, User> = {
 	'token-owner': { id: 'owner', name: 'owner', role: 'streamer' },
 	'token-ann': { id: 'u-ann', name: 'ann', role: 'viewer' },
 };

@@ -11,9 +11,9 @@ const LOOK_ALIKES: Readonly<Record<string, string>> = {
 const SIGNS: Readonly<Record<string, string>> = { '!': 'i', '|': 'i', '@': 'a', $: 's' };
 
 /** Words that a channel may block. */
-export const MAX_BLOCKED_WORDS = 500;
+const MAX_BLOCKED_WORDS = 500;
 /** Characters of one of them. */
-export const MAX_BLOCKED_WORD_LENGTH = 60;
+const MAX_BLOCKED_WORD_LENGTH = 60;
 
 /**
  * Makes the test for a channel's list. A word matches itself in any case, with accents, look-alikes, repeated or spaced

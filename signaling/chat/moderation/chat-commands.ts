@@ -12,7 +12,7 @@ export type ChatCommand =
 /** Seconds of a /timeout without a number. */
 export const DEFAULT_TIMEOUT_SECONDS = 600;
 /** Two weeks, as elsewhere; beyond that a ban is meant. */
-export const MAX_TIMEOUT_SECONDS = 1_209_600;
+const MAX_TIMEOUT_SECONDS = 1_209_600;
 const DEFAULT_SLOW_SECONDS = 30;
 const MAX_SLOW_SECONDS = 3600;
 const UNIT_SECONDS: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };

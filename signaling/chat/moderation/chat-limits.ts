@@ -1,19 +1,19 @@
 /** How fast an author may write: token buckets, slow mode, repetitions. Pure but for the clock. */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../../core/errors/errors.ts';
+import { TokenBucket, type TokenRate } from '../../../core/limits/token-bucket.ts';
 import { foldText } from './blocked-words.ts';
 import type { ChatAuthor } from '../store/chat-author.ts';
 
-/** How many messages at once, and how many a second after that. */
-type Rate = { burst: number; perSecond: number };
-
-/** People who talk; a second apart is faster than anybody types. */
-const USER_RATE: Rate = { burst: 5, perSecond: 1 };
-const GUEST_RATE: Rate = { burst: 3, perSecond: 0.5 };
-/** All guests of one address together: a classroom may chat, a script with a hundred sockets may not. */
-const ADDRESS_RATE: Rate = { burst: 10, perSecond: 2 };
-/** Those who keep order, and their bots. */
-const STAFF_RATE: Rate = { burst: 20, perSecond: 5 };
+const RATES = {
+	/** People who talk; a second apart is faster than anybody types. */
+	user: { burst: 5, perSecond: 1 },
+	guest: { burst: 3, perSecond: 0.5 },
+	/** All guests of one address together: a classroom may chat, a script with a hundred sockets may not. */
+	address: { burst: 10, perSecond: 2 },
+	/** Moderators and the like, and their bots. */
+	staff: { burst: 20, perSecond: 5 },
+} as const satisfies Record<string, TokenRate>;
 /** The same text by the same author within this is a repetition. */
 const REPETITION_MS = 30_000;
 /** The same text by guests: so many within so long are one who pretends to be many. */
@@ -25,13 +25,12 @@ const MIN_GUEST_TEXT_LENGTH = 12;
 /** Authors that are remembered; the one who was silent longest goes first. */
 const MAX_RECORDS = 10_000;
 
-type Bucket = { tokens: number; atMs: number };
 type AuthorRecord = { saidAtMs: number; text: string; textAtMs: number };
 
 /** One per room. */
 export class ChatLimits {
 	readonly #clock: Clock;
-	readonly #buckets = new Map<string, Bucket>();
+	readonly #buckets = new Map<string, TokenBucket>();
 	readonly #records = new Map<string, AuthorRecord>();
 	#guestTexts: Array<{ text: string; atMs: number }> = [];
 
@@ -39,21 +38,19 @@ export class ChatLimits {
 		this.#clock = clock;
 	}
 
-	/** Takes one attempt. Throws CHAT_TOO_FAST with the time to wait. Attempts that are refused for other reasons count too. */
-	takeAttempt(author: ChatAuthor): void {
+	/** Counts one attempt. Throws CHAT_TOO_FAST with the time to wait. Attempts that are refused for other reasons count too. */
+	admit(author: ChatAuthor): void {
 		const isGuest = author.user === undefined;
-		const rate = author.canModerate ? STAFF_RATE : isGuest ? GUEST_RATE : USER_RATE;
-		const own = this.#refill(author.author.id, rate);
-		const address =
-			isGuest && author.sharedMark !== undefined ? this.#refill(author.sharedMark, ADDRESS_RATE) : undefined;
-		const waitMs = Math.max(waitFor(own, rate), address === undefined ? 0 : waitFor(address, ADDRESS_RATE));
+		const kind = author.canModerate ? 'staff' : isGuest ? 'guest' : 'user';
+		const buckets = [this.#bucket(kind, author.author.id)];
+		if (isGuest && author.sharedMark !== undefined) {
+			buckets.push(this.#bucket('address', author.sharedMark));
+		}
+		const waitMs = Math.max(...buckets.map((bucket) => bucket.waitMs));
 		if (waitMs > 0) {
 			throw refusal('CHAT_TOO_FAST', waitMs);
 		}
-		own.tokens--;
-		if (address !== undefined) {
-			address.tokens--;
-		}
+		buckets.forEach((bucket) => bucket.take());
 	}
 
 	/** Throws CHAT_SLOW_MODE or CHAT_DUPLICATE, with the time to wait; remembers nothing. */
@@ -83,7 +80,7 @@ export class ChatLimits {
 	}
 
 	/** To be called for every message of the room, whichever node it comes from, and at once for our own. */
-	said(authorId: string, isGuest: boolean, text: string): void {
+	record(authorId: string, isGuest: boolean, text: string): void {
 		const nowMs = this.#clock.monotonicMs();
 		const folded = foldText(text);
 		remember(this.#records, authorId, { saidAtMs: nowMs, text: folded, textAtMs: nowMs });
@@ -93,18 +90,12 @@ export class ChatLimits {
 		}
 	}
 
-	#refill(key: string, rate: Rate): Bucket {
-		const nowMs = this.#clock.monotonicMs();
-		const bucket = this.#buckets.get(key) ?? { tokens: rate.burst, atMs: nowMs };
-		bucket.tokens = Math.min(rate.burst, bucket.tokens + ((nowMs - bucket.atMs) / 1000) * rate.perSecond);
-		bucket.atMs = nowMs;
+	#bucket(kind: keyof typeof RATES, id: string): TokenBucket {
+		const key = `${kind} ${id}`;
+		const bucket = this.#buckets.get(key) ?? new TokenBucket(this.#clock, RATES[kind]);
 		remember(this.#buckets, key, bucket);
 		return bucket;
 	}
-}
-
-function waitFor(bucket: Bucket, rate: Rate): number {
-	return bucket.tokens >= 1 ? 0 : ((1 - bucket.tokens) / rate.perSecond) * 1000;
 }
 
 function refusal(

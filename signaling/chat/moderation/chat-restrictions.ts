@@ -21,7 +21,7 @@ export class ChatRestrictions {
 		restrictions.toReversed().forEach(({ subject, untilMs, sinceMs }) => this.set([subject], untilMs, sinceMs));
 	}
 
-	/** `untilMs`: epoch; null: for good, which a time-out does not shorten. `sinceMs`: epoch, when it was laid on them. */
+	/** `untilMs`: epoch; null: for good, which a timeout does not shorten. `sinceMs`: epoch, when it was laid on them. */
 	set(subjects: readonly string[], untilMs: number | null, sinceMs: number): void {
 		for (const subject of subjects) {
 			const known = this.#bySubject.get(subject);

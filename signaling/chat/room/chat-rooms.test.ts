@@ -6,16 +6,17 @@ import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import { InProcessBus } from '../../platform/bus/in-process-bus.ts';
 import type { ChatMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
 import { ChatRooms } from './chat-rooms.ts';
-import type { ChatFrame, ChatMember, ChatRoom, ChatUser } from '../store/chat-service.ts';
+import type { ChatFrame, ChatMember, ChatRoom } from '../store/chat-service.ts';
+import type { User } from '../../accounts/user.ts';
 import { FaultyBus } from '../testing/faulty-bus.ts';
 import { FakeRoomStore } from '../testing/fake-room-store.ts';
 
 const CHANNEL = 'channel-1' as ChannelId;
-const OWNER: ChatUser = { id: 'owner', name: 'olga', role: 'streamer' };
-const MOD: ChatUser = { id: 'mod', name: 'max', role: 'viewer' };
-const ADMIN: ChatUser = { id: 'admin', name: 'root', role: 'admin' };
-const ANN: ChatUser = { id: 'ann', name: 'ann', role: 'viewer' };
-const BOB: ChatUser = { id: 'bob', name: 'bob', role: 'viewer' };
+const OWNER: User = { id: 'owner', name: 'olga', role: 'streamer' };
+const MOD: User = { id: 'mod', name: 'max', role: 'viewer' };
+const ADMIN: User = { id: 'admin', name: 'root', role: 'admin' };
+const ANN: User = { id: 'ann', name: 'ann', role: 'viewer' };
+const BOB: User = { id: 'bob', name: 'bob', role: 'viewer' };
 
 let clock: FakeClock;
 let bus: InProcessBus;
@@ -25,7 +26,7 @@ let room: ChatRoom;
 
 type TestMember = ChatMember & { frames: ChatFrame[]; texts: () => string[] };
 
-function member(id: string, user?: ChatUser, details: Partial<ChatMember> = {}): TestMember {
+function member(id: string, user?: User, details: Partial<ChatMember> = {}): TestMember {
 	const frames: ChatFrame[] = [];
 	const messages = (): ChatMessage[] =>
 		frames.flatMap(({ message }) => (message.type === 'chat' ? message.messages : []));
@@ -40,7 +41,7 @@ function member(id: string, user?: ChatUser, details: Partial<ChatMember> = {}):
 	};
 }
 
-async function join(id: string, user?: ChatUser, details: Partial<ChatMember> = {}): Promise<TestMember> {
+async function join(id: string, user?: User, details: Partial<ChatMember> = {}): Promise<TestMember> {
 	const joined = member(id, user, details);
 	await room.join(joined, undefined);
 	return joined;
@@ -69,7 +70,7 @@ afterEach(async () => {
 });
 
 describe('a room', () => {
-	it('gives every member the same text, serialised once, and the author his own message', async () => {
+	it('gives every member the same text, serialised once, and the author their own message', async () => {
 		const [ann, guest] = [await join('1', ANN), await join('2')];
 		const { messageId } = await room.send('1', { text: ' hello\nSpillHi ', captureTimeMs: clock.nowMs() - 500 });
 		await told();
@@ -373,7 +374,7 @@ describe('moderation', () => {
 		expect(standings(ann)[3]).toEqual({ ...free, canModerate: true });
 	});
 
-	it('pauses somebody for a time by command, and releases him', async () => {
+	it('times somebody out by command, and releases them', async () => {
 		const [, ann] = [await join('m', MOD), await join('1', ANN)];
 		await room.send('1', { text: 'oops' });
 		await room.send('m', { text: '/timeout @Ann 1m' });

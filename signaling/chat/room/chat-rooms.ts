@@ -1,37 +1,24 @@
 /** The chat rooms of this node, by channel. */
-import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
 import { SpillwayError } from '../../../core/errors/errors.ts';
 import type { ChannelId } from '../../../core/ids.ts';
-import type { Logger } from '../../../core/logger.ts';
 import { ChatIds } from '../store/chat-ids.ts';
 import type { ChatRoom, ChatService } from '../store/chat-service.ts';
-import type { RoomStore } from '../store/chat-store.ts';
-import { LocalChatRoom } from './local-chat-room.ts';
-import type { RoomBus } from './room-log.ts';
-
-/** What {@link ChatRooms} needs. */
-export type ChatRoomsOptions = {
-	bus: RoomBus;
-	store: RoomStore;
-	clock: Clock;
-	logger: Logger;
-	serverSecret: Uint8Array;
-};
+import { LocalChatRoom, type LocalChatRoomDependencies } from './local-chat-room.ts';
 
 type Opened = { room: LocalChatRoom; count: number };
 
-/** Implements {@link ChatService}: one room per channel, as long as somebody has it open. */
+/** One room per channel, as long as somebody has it open. */
 export class ChatRooms implements ChatService {
-	readonly #options: ChatRoomsOptions;
+	readonly #deps: Omit<LocalChatRoomDependencies, 'ids'>;
 	readonly #ids: ChatIds;
 	readonly #opened = new Map<ChannelId, Opened>();
 	readonly #scope: CloseScope<'server-shutdown'>;
 
-	constructor(options: ChatRoomsOptions) {
-		this.#options = options;
-		this.#ids = new ChatIds(options.clock);
-		this.#scope = new CloseScope(options.logger);
+	constructor(deps: Omit<LocalChatRoomDependencies, 'ids'>) {
+		this.#deps = deps;
+		this.#ids = new ChatIds(deps.clock);
+		this.#scope = new CloseScope(deps.logger);
 		this.#scope.onClose(async () => {
 			await Promise.all([...this.#opened.values()].map(({ room }) => room.close()));
 			this.#opened.clear();
@@ -44,7 +31,7 @@ export class ChatRooms implements ChatService {
 	}
 
 	open(channelId: ChannelId): ChatRoom {
-		const opened = this.#take(channelId);
+		const opened = this.#acquire(channelId);
 		let isOpen = true;
 		const { room } = opened;
 		return {
@@ -55,7 +42,7 @@ export class ChatRooms implements ChatService {
 			close: () => {
 				if (isOpen) {
 					isOpen = false;
-					this.#giveBack(channelId, opened);
+					this.#release(channelId, opened);
 				}
 			},
 		};
@@ -66,11 +53,11 @@ export class ChatRooms implements ChatService {
 	}
 
 	async release(channelId: ChannelId, authorName: string): Promise<void> {
-		const opened = this.#take(channelId);
+		const opened = this.#acquire(channelId);
 		try {
 			await opened.room.release(authorName);
 		} finally {
-			this.#giveBack(channelId, opened);
+			this.#release(channelId, opened);
 		}
 	}
 
@@ -79,7 +66,7 @@ export class ChatRooms implements ChatService {
 		return this.#scope.close('server-shutdown');
 	}
 
-	#take(channelId: ChannelId): Opened {
+	#acquire(channelId: ChannelId): Opened {
 		if (this.#scope.closed) {
 			throw new SpillwayError('SERVER_STOPPING');
 		}
@@ -89,14 +76,14 @@ export class ChatRooms implements ChatService {
 	}
 
 	#make(channelId: ChannelId): Opened {
-		const room = new LocalChatRoom({ ...this.#options, channelId, ids: this.#ids });
+		const room = new LocalChatRoom({ ...this.#deps, ids: this.#ids }, channelId);
 		room.start();
 		const opened = { room, count: 0 };
 		this.#opened.set(channelId, opened);
 		return opened;
 	}
 
-	#giveBack(channelId: ChannelId, opened: Opened): void {
+	#release(channelId: ChannelId, opened: Opened): void {
 		opened.count--;
 		if (opened.count === 0 && this.#opened.get(channelId) === opened) {
 			this.#opened.delete(channelId);

@@ -28,9 +28,9 @@ import { RoomFanOut, type FanOutItem } from './room-fan-out.ts';
 import { RoomLog, type RoomBus } from './room-log.ts';
 import { RoomModeration } from './room-moderation.ts';
 
-/** Who joins does not wait longer for a database or bus that stands still: he gets what is known. */
+/** Who joins does not wait longer for a database or bus that stands still: they get what is known. */
 const READY_DEADLINE_MS = 3000;
-/** Settings are read again this often, in case that nobody told of a change. */
+/** Settings are read again this often, in case that nobody announced a change. */
 const REFRESH_INTERVAL_MS = 60_000;
 /** A picture older than this is not what the author saw live. */
 const MAX_CAPTURE_AGE_MS = 24 * 3_600_000;
@@ -38,9 +38,7 @@ const MAX_CAPTURE_LEAD_MS = 10_000;
 /** Members looked at before others get a turn: a few milliseconds, where each must be described anew. */
 const STANDINGS_PER_SLICE = 200;
 
-/** What a room needs. */
-export type LocalChatRoomOptions = {
-	channelId: ChannelId;
+export type LocalChatRoomDependencies = {
 	bus: RoomBus;
 	store: RoomStore;
 	clock: Clock;
@@ -52,7 +50,8 @@ export type LocalChatRoomOptions = {
 
 /** Does nothing before start(). */
 export class LocalChatRoom {
-	readonly #options: LocalChatRoomOptions;
+	readonly #deps: LocalChatRoomDependencies;
+	readonly #channelId: ChannelId;
 	readonly #scope: CloseScope<'closed'>;
 	readonly #log: RoomLog;
 	readonly #fanOut: RoomFanOut;
@@ -64,36 +63,41 @@ export class LocalChatRoom {
 	readonly #restrictions: ChatRestrictions;
 	/** By member id; emptied when the staff changes. */
 	readonly #authors = new Map<string, ChatAuthor>();
-	#toldSettings: ChatSettings | undefined;
+	#sentSettings: ChatSettings | undefined;
 	#ready: Promise<void> | undefined;
 
-	constructor(options: LocalChatRoomOptions) {
-		const { clock, channelId, bus, store } = options;
-		const logger = options.logger.child({ channelId });
-		this.#options = options;
+	constructor(deps: LocalChatRoomDependencies, channelId: ChannelId) {
+		const { clock, bus, store, ids } = deps;
+		const logger = deps.logger.child({ channelId });
+		this.#deps = deps;
+		this.#channelId = channelId;
 		this.#scope = new CloseScope(logger);
 		this.#limits = new ChatLimits(clock);
 		this.#restrictions = new ChatRestrictions(clock);
-		this.#log = new RoomLog({ bus, clock, logger, key: channelId, onEntry: (entry) => this.#onEntry(entry) });
-		this.#fanOut = new RoomFanOut({ clock, logger, onTold: (item) => this.#onTold(item) });
-		this.#channel = new RoomChannel({
+		this.#log = new RoomLog({ bus, clock, logger, onEntry: (entry) => this.#onEntry(entry) }, channelId);
+		this.#fanOut = new RoomFanOut({ clock, logger, onDelivered: (item) => this.#onDelivered(item) });
+		this.#channel = new RoomChannel(
+			{
+				store,
+				clock,
+				logger,
+				restrictions: this.#restrictions,
+				onChanged: (isStandingChanged) => this.#onChannelChanged(isStandingChanged),
+			},
 			channelId,
-			store,
-			clock,
-			logger,
-			restrictions: this.#restrictions,
-			onChanged: (isStandingChanged) => this.#onChannelChanged(isStandingChanged),
-		});
-		this.#moderation = new RoomModeration({
+		);
+		this.#moderation = new RoomModeration(
+			{
+				store,
+				clock,
+				ids,
+				log: this.#log,
+				channel: this.#channel,
+				recent: this.#recent,
+				findAuthor: (name) => this.#findAuthor(name),
+			},
 			channelId,
-			store,
-			clock,
-			ids: options.ids,
-			log: this.#log,
-			channel: this.#channel,
-			recent: this.#recent,
-			findAuthor: (name) => this.#findAuthor(name),
-		});
+		);
 	}
 
 	/** Begins to follow the log. Never rejects. */
@@ -111,7 +115,6 @@ export class LocalChatRoom {
 		return this.#fanOut.members.size;
 	}
 
-	/** See ChatRoom.join(). */
 	async join(member: ChatMember, lastChatId: string | undefined): Promise<ChatJoinResult> {
 		await this.#whenReady();
 		this.#authors.delete(member.id);
@@ -127,18 +130,16 @@ export class LocalChatRoom {
 		};
 	}
 
-	/** See ChatRoom.leave(). */
 	leave(memberId: string): void {
 		this.#fanOut.remove(memberId);
 		this.#authors.delete(memberId);
 	}
 
-	/** See ChatRoom.send(). */
 	async send(memberId: string, draft: ChatDraft): Promise<ChatSendResult> {
 		const { member, author } = this.#find(memberId);
 		await this.#channel.ensureLoaded();
 		this.#assertMayWrite(member, author);
-		this.#limits.takeAttempt(author);
+		this.#limits.admit(author);
 		const text = cleanChatText(draft.text);
 		if (text === undefined) {
 			throw new SpillwayError('CHAT_MESSAGE_INVALID', ['it is empty or too long']);
@@ -146,30 +147,28 @@ export class LocalChatRoom {
 		const command = parseChatCommand(text);
 		if (command.kind !== 'say') {
 			await this.#moderation.run(author, command);
-			return { messageId: this.#options.ids.next(), badges: author.author.badges };
+			return { messageId: this.#deps.ids.next(), badges: author.author.badges };
 		}
 		if (!author.canModerate && this.#channel.isBlocked(command.text)) {
 			throw new SpillwayError('CHAT_WORD_BLOCKED');
 		}
 		this.#limits.check(author, command.text, this.#channel.policy.slowModeSeconds);
 		const message = this.#write(author, command.text, draft.captureTimeMs);
-		this.#limits.said(author.author.id, author.user === undefined, command.text);
+		this.#limits.record(author.author.id, author.user === undefined, command.text);
 		await this.#log.append({ id: message.id, kind: 'message', message, subjects: author.subjects, senderId: memberId });
 		return { messageId: message.id, badges: author.author.badges };
 	}
 
-	/** See ChatRoom.moderate(). */
 	async moderate(memberId: string, request: ModerationRequest): Promise<void> {
 		const { author } = this.#find(memberId);
 		await this.#channel.ensureLoaded();
-		this.#limits.takeAttempt(author);
+		this.#limits.admit(author);
 		await this.#moderation.moderate(author, request);
 	}
 
-	/** See ChatService.release(). */
 	async release(authorName: string): Promise<void> {
 		await this.#whenReady();
-		// Nobody is here to keep the room open until the other nodes can be told.
+		// Nobody is here to keep the room open until the other nodes can hear of it.
 		if (this.isDetached && this.memberCount === 0) {
 			throw new SpillwayError('BUS_UNAVAILABLE');
 		}
@@ -190,19 +189,19 @@ export class LocalChatRoom {
 		this.#scope.onClose(() => this.#fanOut.close());
 		this.#scope.onClose(() => this.#log.close());
 		const refresh = (): void => void (this.memberCount > 0 ? this.#channel.load() : undefined);
-		this.#scope.onClose(this.#options.clock.setInterval(refresh, REFRESH_INTERVAL_MS));
+		this.#scope.every(this.#deps.clock, REFRESH_INTERVAL_MS, refresh);
 		// Both at once; the database's restrictions take the place of those in the log, which may be old.
 		await Promise.all([this.#log.open(), this.#channel.load()]);
 	}
 
 	async #whenReady(): Promise<void> {
 		const late = new SpillwayError('BUS_UNAVAILABLE');
-		await withDeadline(this.#options.clock, this.#ready!, READY_DEADLINE_MS, () => late).catch(() => undefined);
+		await withDeadline(this.#deps.clock, this.#ready!, READY_DEADLINE_MS, () => late).catch(() => undefined);
 		this.#assertOpen();
 	}
 
 	#onEntry(entry: RoomEntry): void {
-		this.#options.ids.observe(entry.id);
+		this.#deps.ids.observe(entry.id);
 		switch (entry.kind) {
 			case 'message':
 				this.#onMessage(entry);
@@ -221,12 +220,12 @@ export class LocalChatRoom {
 					message: { type: 'chat-removed', messageIds: [], authorId: entry.authorId },
 					removal: { messages: [], author: { name: entry.authorName, seconds: entry.seconds ?? undefined } },
 				});
-				this.#tellStandings(this.#restrictions.bindingSince(entry.subjects));
+				this.#notifyStandings(this.#restrictions.bindingSince(entry.subjects));
 				break;
 			case 'released': {
 				const lifted = this.#restrictions.bindingSince(entry.subjects);
 				this.#restrictions.lift(entry.subjects);
-				this.#tellStandings(lifted);
+				this.#notifyStandings(lifted);
 				break;
 			}
 			case 'settings':
@@ -239,7 +238,7 @@ export class LocalChatRoom {
 		const { message, subjects, senderId } = entry;
 		const isOurs = this.#fanOut.members.has(senderId);
 		if (!isOurs) {
-			this.#limits.said(message.author.id, subjects.length === 1, message.text);
+			this.#limits.record(message.author.id, subjects.length === 1, message.text);
 		}
 		this.#directory.add({ ...message.author, subjects });
 		this.#fanOut.push({
@@ -250,8 +249,8 @@ export class LocalChatRoom {
 		});
 	}
 
-	// What is told from now on is history: who joins later finds it there, and deleted messages no more.
-	#onTold(item: FanOutItem): void {
+	// What is delivered from now on is history: who joins later finds it there, and deleted messages no more.
+	#onDelivered(item: FanOutItem): void {
 		if (item.kind === 'message') {
 			this.#recent.add(item.message, item.isLate);
 			return;
@@ -272,21 +271,24 @@ export class LocalChatRoom {
 
 	#onChannelChanged(isStandingChanged: boolean): void {
 		const { settings } = this.#channel;
-		const told = this.#toldSettings;
+		const sent = this.#sentSettings;
 		const isSame =
-			told?.slowModeSeconds === settings.slowModeSeconds && told.isAccountRequired === settings.isAccountRequired;
-		this.#toldSettings = settings;
+			sent?.slowModeSeconds === settings.slowModeSeconds && sent.isAccountRequired === settings.isAccountRequired;
+		this.#sentSettings = settings;
 		if (!isSame && this.memberCount > 0) {
 			this.#fanOut.push({ kind: 'notice', message: { type: 'chat-settings', settings }, removal: undefined });
 		}
 		if (isStandingChanged) {
 			this.#authors.clear();
-			this.#tellStandings('everybody');
+			this.#notifyStandings('everybody');
 		}
 	}
 
-	/** Tells those whom these marks bind, or everybody, what they may do now; in slices, since a large room must not stand still. */
-	#tellStandings(bound: ReadonlyMap<string, number> | 'everybody', members = [...this.#fanOut.members.values()]): void {
+	/** Notifies those whom these marks bind, or everybody, of what they may do now; in slices, since a large room must not stand still. */
+	#notifyStandings(
+		bound: ReadonlyMap<string, number> | 'everybody',
+		members = [...this.#fanOut.members.values()],
+	): void {
 		for (const member of members.slice(0, STANDINGS_PER_SLICE)) {
 			// It may have left since.
 			if (this.#fanOut.members.get(member.id) !== member) {
@@ -294,27 +296,23 @@ export class LocalChatRoom {
 			}
 			const author = this.#authorOf(member);
 			if (bound === 'everybody' || isBound(author, bound)) {
-				this.#fanOut.tell(member, { type: 'chat-standing', ...this.#standingOf(member, author) });
+				this.#fanOut.notify(member, { type: 'chat-standing', ...this.#standingOf(member, author) });
 			}
 		}
 		const rest = members.slice(STANDINGS_PER_SLICE);
 		if (rest.length > 0) {
-			const cancel = this.#options.clock.setTimeout(() => {
-				forget();
-				this.#tellStandings(bound, rest);
-			}, 0);
-			const forget = this.#scope.onClose(cancel);
+			this.#scope.after(this.#deps.clock, 0, () => this.#notifyStandings(bound, rest));
 		}
 	}
 
 	#write(author: ChatAuthor, text: string, captureTimeMs: number | undefined): ChatMessage {
-		const nowMs = this.#options.clock.nowMs();
+		const nowMs = this.#deps.clock.nowMs();
 		const isPlausible =
 			captureTimeMs !== undefined &&
 			captureTimeMs > nowMs - MAX_CAPTURE_AGE_MS &&
 			captureTimeMs < nowMs + MAX_CAPTURE_LEAD_MS;
 		return {
-			id: this.#options.ids.next(),
+			id: this.#deps.ids.next(),
 			sentAtMs: nowMs,
 			captureTimeMs: isPlausible ? captureTimeMs : null,
 			author: author.author,
@@ -374,7 +372,7 @@ export class LocalChatRoom {
 	#authorOf(member: ChatMember): ChatAuthor {
 		let author = this.#authors.get(member.id);
 		if (author === undefined) {
-			author = describeAuthor(member, this.#options.channelId, this.#channel.staff, this.#options.serverSecret);
+			author = describeAuthor(member, this.#channelId, this.#channel.staff, this.#deps.serverSecret);
 			this.#authors.set(member.id, author);
 		}
 		return author;

@@ -2,9 +2,9 @@
 import type { ChatMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
 
 /** Messages kept for those who come back; who was away for longer has a gap. */
-export const MAX_RECENT = 500;
+const MAX_RECENT = 500;
 /** Messages that a newcomer gets. */
-export const NEWCOMER_COUNT = 50;
+const NEWCOMER_COUNT = 50;
 
 type Recent = { message: ChatMessage; isLate: boolean; isRemoved: boolean };
 
@@ -21,11 +21,6 @@ export class RecentMessages {
 	/** The message, unless it was removed or is too old. */
 	find(messageId: string): ChatMessage | undefined {
 		return this.#recent.find(({ message, isRemoved }) => message.id === messageId && !isRemoved)?.message;
-	}
-
-	/** The newest message of an author, by lower-case name. */
-	findByAuthor(name: string): ChatMessage | undefined {
-		return this.#recent.findLast(({ message }) => message.author.name.toLowerCase() === name)?.message;
 	}
 
 	/** Leaves it out from now on, but remembers where it was. */

@@ -10,13 +10,12 @@ import { createWordFilter } from '../moderation/blocked-words.ts';
 import type { ChannelStaff } from '../store/chat-author.ts';
 import type { ChatRestrictions } from '../moderation/chat-restrictions.ts';
 import type { RoomStore } from '../store/chat-store.ts';
+import { Rounds } from './rounds.ts';
 
 /** A failed first reading is not repeated more often, however many want to write. */
 const RETRY_INTERVAL_MS = 1000;
 
-/** What it needs. */
-export type RoomChannelOptions = {
-	channelId: ChannelId;
+type RoomChannelDependencies = {
 	store: RoomStore;
 	clock: Clock;
 	logger: Logger;
@@ -27,17 +26,18 @@ export type RoomChannelOptions = {
 
 /** Knows nothing but defaults before load(). */
 export class RoomChannel {
-	readonly #options: RoomChannelOptions;
+	readonly #deps: RoomChannelDependencies;
+	readonly #channelId: ChannelId;
+	readonly #loads = new Rounds(() => this.#loadOrWarn());
 	#policy: ChannelChatSettings = DEFAULT_CHAT_SETTINGS;
 	#staff: ChannelStaff = { ownerId: null, moderatorIds: new Set() };
 	#isLoaded = false;
 	#isBlocked = createWordFilter([]);
-	#loading: Promise<void> | undefined;
-	#loadAgain = false;
 	#triedAtMs = -Infinity;
 
-	constructor(options: RoomChannelOptions) {
-		this.#options = options;
+	constructor(deps: RoomChannelDependencies, channelId: ChannelId) {
+		this.#deps = deps;
+		this.#channelId = channelId;
 	}
 
 	/** The settings that hold now. */
@@ -66,7 +66,7 @@ export class RoomChannel {
 		if (this.#isLoaded) {
 			return;
 		}
-		if (this.#options.clock.monotonicMs() - this.#triedAtMs >= RETRY_INTERVAL_MS) {
+		if (this.#deps.clock.monotonicMs() - this.#triedAtMs >= RETRY_INTERVAL_MS) {
 			await this.load();
 		}
 		if (!this.#isLoaded) {
@@ -76,33 +76,24 @@ export class RoomChannel {
 
 	/** Reads everything again; never rejects: without the database, what was known goes on. */
 	load(): Promise<void> {
-		if (this.#loading !== undefined) {
-			this.#loadAgain = true;
-			return this.#loading;
-		}
-		this.#loading = this.#loadRounds().finally(() => {
-			this.#loading = undefined;
-		});
-		return this.#loading;
+		return this.#loads.ask();
 	}
 
-	async #loadRounds(): Promise<void> {
-		do {
-			this.#loadAgain = false;
-			try {
-				await this.#loadOnce();
-			} catch (error) {
-				this.#options.logger.warn({ err: errorMessage(error) }, 'chat settings could not be read');
-			}
-			this.#triedAtMs = this.#options.clock.monotonicMs();
-		} while (this.#loadAgain);
+	async #loadOrWarn(): Promise<void> {
+		const { clock, logger } = this.#deps;
+		try {
+			await this.#loadOnce();
+		} catch (error) {
+			logger.warn({ err: errorMessage(error) }, 'chat settings could not be read');
+		}
+		this.#triedAtMs = clock.monotonicMs();
 	}
 
 	async #loadOnce(): Promise<void> {
-		const { store, channelId, restrictions, onChanged } = this.#options;
-		const channel = await store.readChannel(channelId);
+		const { store, restrictions, onChanged } = this.#deps;
+		const channel = await store.readChannel(this.#channelId);
 		if (!this.#isLoaded) {
-			restrictions.load(await store.listRestrictions(channelId));
+			restrictions.load(await store.listRestrictions(this.#channelId));
 		}
 		this.#isLoaded = true;
 		const policy = channel?.policy ?? DEFAULT_CHAT_SETTINGS;

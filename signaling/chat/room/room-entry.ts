@@ -12,7 +12,7 @@ const common = {
 };
 
 /** See the members' comments. `subjects`: whom a restriction of the author must name, see chat-author.ts. */
-export const roomEntrySchema = Type.Union([
+const roomEntrySchema = Type.Union([
 	/** Somebody said something. */
 	Type.Object({
 		...common,
@@ -23,7 +23,7 @@ export const roomEntrySchema = Type.Union([
 	}),
 	/** Messages were deleted one by one. */
 	Type.Object({ ...common, kind: Type.Literal('deleted'), messageIds: Type.Array(Type.String(), { maxItems: 100 }) }),
-	/** Somebody may not write until a time (null: for ever); his messages go. */
+	/** Somebody may not write until a time (null: for ever); their messages go. */
 	Type.Object({
 		...common,
 		kind: Type.Literal('restricted'),
@@ -33,7 +33,7 @@ export const roomEntrySchema = Type.Union([
 		untilMs: Type.Union([Type.Number(), Type.Null()]),
 		seconds: Type.Union([Type.Number(), Type.Null()]),
 	}),
-	/** He may again. */
+	/** They may again. */
 	Type.Object({
 		...common,
 		kind: Type.Literal('released'),
@@ -42,7 +42,6 @@ export const roomEntrySchema = Type.Union([
 	/** Settings, owner or moderators are to be read again. */
 	Type.Object({ ...common, kind: Type.Literal('settings') }),
 ]);
-/** See {@link roomEntrySchema}. */
 export type RoomEntry = Static<typeof roomEntrySchema>;
 
 const validator = Compile(roomEntrySchema);

@@ -1,5 +1,6 @@
 /** Brings a room's messages to its members on this node: serialised once, several in one frame when the room is busy. */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
+import { Timer } from '../../../core/lifecycle/timer.ts';
 import type { Logger } from '../../../core/logger.ts';
 import type { ChatMessage, ServerMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
 import type { ChatFrame, ChatMember, ChatRemoval } from '../store/chat-service.ts';
@@ -16,37 +17,32 @@ const SLICE_LENGTH = 1000;
 /** Messages in one frame. */
 const MAX_MESSAGES_PER_FRAME = 50;
 
-/** What can be told. */
+/** What members get. */
 export type FanOutItem =
 	| { kind: 'message'; message: ChatMessage; senderId: string | undefined; isLate: boolean }
 	| { kind: 'notice'; message: ServerMessage; removal: ChatRemoval | undefined };
 
-/** What the fan-out needs. */
-export type RoomFanOutOptions = {
+type RoomFanOutDependencies = {
 	clock: Clock;
 	logger: Logger;
-	/**
-	 * Called for each item just before it is serialised: who joins later must find it in the history, who is here must not.
-	 */
-	onTold: (item: FanOutItem) => void;
+	/** Called for each item just before it is serialised: who joins later must find it in the history, who is here must not. */
+	onDelivered: (item: FanOutItem) => void;
 };
 
 /** Knows members and frames, and nothing of what may be said. */
 export class RoomFanOut {
-	readonly #clock: Clock;
-	readonly #logger: Logger;
-	readonly #onTold: (item: FanOutItem) => void;
+	readonly #deps: RoomFanOutDependencies;
 	readonly #members = new Map<string, ChatMember>();
+	readonly #timer: Timer;
 	#items: FanOutItem[] = [];
-	#isScheduled = false;
+	/** Frames on their way, and the members who have not got them yet. */
+	#serving: { frames: readonly ChatFrame[]; members: readonly ChatMember[] } | undefined;
 	#isClosed = false;
 	#flushedAtMs = -Infinity;
-	#cancel: (() => void) | undefined;
 
-	constructor(options: RoomFanOutOptions) {
-		this.#clock = options.clock;
-		this.#logger = options.logger;
-		this.#onTold = options.onTold;
+	constructor(deps: RoomFanOutDependencies) {
+		this.#deps = deps;
+		this.#timer = new Timer(deps.clock, () => this.#serve(this.#serving ?? this.#flush()));
 	}
 
 	/** Members by id. */
@@ -64,56 +60,55 @@ export class RoomFanOut {
 		this.#members.delete(memberId);
 	}
 
-	/** Tells all members, soon and in order. */
+	/** Delivers it to all members, soon and in order. */
 	push(item: FanOutItem): void {
 		this.#items.push(item);
-		if (!this.#isScheduled && !this.#isClosed) {
-			this.#schedule();
-		}
+		this.#schedule();
 	}
 
-	/** Tells one of them, at once. */
-	tell(member: ChatMember, message: ServerMessage): void {
+	/** Delivers it to one of them, at once. */
+	notify(member: ChatMember, message: ServerMessage): void {
 		this.#deliver([toFrame(message, [], undefined)], member);
 	}
 
 	/** Everybody is forgotten. */
 	close(): void {
 		this.#isClosed = true;
-		this.#cancel?.();
+		this.#timer.disarm();
 		this.#members.clear();
 		this.#items = [];
 	}
 
 	#schedule(): void {
-		this.#isScheduled = true;
-		const windowMs = Math.min(MAX_WINDOW_MS, this.#members.size / MEMBERS_PER_WINDOW_MS);
-		const delayMs = Math.max(0, this.#flushedAtMs + windowMs - this.#clock.monotonicMs());
-		this.#cancel = this.#clock.setTimeout(() => this.#flush(), delayMs);
+		if (!this.#isClosed) {
+			const windowMs = Math.min(MAX_WINDOW_MS, this.#members.size / MEMBERS_PER_WINDOW_MS);
+			this.#timer.armOnce(Math.max(0, this.#flushedAtMs + windowMs - this.#deps.clock.monotonicMs()));
+		}
 	}
 
-	#flush(): void {
-		this.#flushedAtMs = this.#clock.monotonicMs();
+	#flush(): { frames: readonly ChatFrame[]; members: readonly ChatMember[] } {
+		this.#flushedAtMs = this.#deps.clock.monotonicMs();
 		const items = this.#items;
 		this.#items = [];
-		items.forEach((item) => this.#onTold(item));
-		const members = [...this.#members.values()];
-		this.#serve(toFrames(items), members, 0);
+		items.forEach((item) => this.#deps.onDelivered(item));
+		return { frames: toFrames(items), members: [...this.#members.values()] };
 	}
 
-	#serve(frames: readonly ChatFrame[], members: readonly ChatMember[], from: number): void {
-		for (const member of members.slice(from, from + SLICE_LENGTH)) {
+	#serve({ frames, members }: { frames: readonly ChatFrame[]; members: readonly ChatMember[] }): void {
+		for (const member of members.slice(0, SLICE_LENGTH)) {
 			// It may have left since.
 			if (this.#members.get(member.id) === member) {
 				this.#deliver(frames, member);
 			}
 		}
-		if (from + SLICE_LENGTH < members.length && !this.#isClosed) {
-			this.#cancel = this.#clock.setTimeout(() => this.#serve(frames, members, from + SLICE_LENGTH), 0);
+		const rest = members.slice(SLICE_LENGTH);
+		this.#serving = rest.length === 0 ? undefined : { frames, members: rest };
+		if (this.#isClosed) {
 			return;
 		}
-		this.#isScheduled = false;
-		if (this.#items.length > 0 && !this.#isClosed) {
+		if (this.#serving !== undefined) {
+			this.#timer.arm(0);
+		} else if (this.#items.length > 0) {
 			this.#schedule();
 		}
 	}
@@ -122,7 +117,7 @@ export class RoomFanOut {
 		try {
 			frames.forEach((frame) => member.deliver(frame));
 		} catch (error) {
-			this.#logger.error({ err: error, memberId: member.id }, 'a chat member failed');
+			this.#deps.logger.error({ err: error, memberId: member.id }, 'a chat member failed');
 			this.#members.delete(member.id);
 		}
 	}

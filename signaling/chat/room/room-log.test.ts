@@ -1,11 +1,12 @@
 /** Entries of a room over several nodes: in order, each once, whatever happens to the bus. */
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { StateMachine } from '../../../core/lifecycle/state-machine.ts';
 import { silentLogger } from '../../../core/logger.ts';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import { InProcessBus } from '../../platform/bus/in-process-bus.ts';
 import type { RoomEntry } from './room-entry.ts';
-import { MAX_HISTORY_LENGTH, RoomLog } from './room-log.ts';
+import { MAX_HISTORY_LENGTH, ROOM_LOG_TRANSITIONS, RoomLog, type RoomLogEvent, type RoomLogState } from './room-log.ts';
 import { FaultyBus } from '../testing/faulty-bus.ts';
 
 const HISTORY_KEY = 'chat:room';
@@ -19,7 +20,7 @@ let nodes: Node[];
 async function openNode(): Promise<Node> {
 	const bus = new FaultyBus(shared);
 	const told: string[] = [];
-	const log = new RoomLog({ bus, clock, logger: silentLogger, key: 'room', onEntry: (entry) => told.push(entry.id) });
+	const log = new RoomLog({ bus, clock, logger: silentLogger, onEntry: (entry) => told.push(entry.id) }, 'room');
 	await log.open();
 	const node: Node = { bus, log, told, say: (id) => log.append({ id, kind: 'settings' } satisfies RoomEntry) };
 	nodes.push(node);
@@ -56,6 +57,24 @@ async function tearDown(): Promise<void> {
 	await shared.close();
 	expect(clock.pendingCount).toBe(0);
 }
+
+const EVENTS: readonly RoomLogEvent[] = ['joined', 'bus-lost', 'closed'];
+/** State → the state after each event, in the order of EVENTS; `-` where the event is ignored. */
+const EXPECTED: Record<RoomLogState, string> = {
+	opening: 'attached detached closed',
+	attached: '- detached closed',
+	detached: 'attached - closed',
+	closed: '- - -',
+};
+
+it.each(Object.keys(EXPECTED) as RoomLogState[])('a room log answers every event in the state %s', (initial) => {
+	const next = EVENTS.map((event) => {
+		const options = { table: ROOM_LOG_TRANSITIONS, initial, logger: silentLogger };
+		const machine = new StateMachine<RoomLogState, RoomLogEvent>(options);
+		return machine.handle(event) ? machine.state : '-';
+	});
+	expect(next.join(' ')).toBe(EXPECTED[initial]);
+});
 
 describe('RoomLog', () => {
 	beforeEach(setUp);
@@ -145,7 +164,7 @@ describe('RoomLog', () => {
 		const bus = new FaultyBus(shared);
 		bus.lose();
 		const told: string[] = [];
-		const log = new RoomLog({ bus, clock, logger: silentLogger, key: 'room', onEntry: (entry) => told.push(entry.id) });
+		const log = new RoomLog({ bus, clock, logger: silentLogger, onEntry: (entry) => told.push(entry.id) }, 'room');
 		await log.open();
 		await log.append({ id: 'own', kind: 'settings' });
 		expect(told).toEqual(['own']);

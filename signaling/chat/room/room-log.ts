@@ -7,6 +7,9 @@
  */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
+import { SingleFlight } from '../../../core/lifecycle/single-flight.ts';
+import { StateMachine, type TransitionTable } from '../../../core/lifecycle/state-machine.ts';
+import { Timer } from '../../../core/lifecycle/timer.ts';
 import { errorMessage, SpillwayError } from '../../../core/errors/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
 import {
@@ -16,6 +19,7 @@ import {
 	type MessageBus,
 } from '../../platform/bus/message-bus.ts';
 import { parseRoomEntry, type RoomEntry } from './room-entry.ts';
+import { Rounds } from './rounds.ts';
 
 /** Entries that the bus keeps for each room: ten seconds of a very busy one. A node that is cut off longer has a gap. */
 export const MAX_HISTORY_LENGTH = 2000;
@@ -32,37 +36,44 @@ const MAX_OWN = 200;
 /** Older ones had their time to be read by all. */
 const OWN_MAX_AGE_MS = 60_000;
 /** How often a detached room asks whether the bus is back. */
-const REATTACH_INTERVAL_MS = 1000;
+const REJOIN_INTERVAL_MS = 1000;
 /** An attached room reads this often even if nobody rang, because a ring can be lost. */
 const POLL_INTERVAL_MS = 5000;
 
 /** What chat asks of the bus. */
 export type RoomBus = Pick<MessageBus, 'publish' | 'subscribe' | 'onReconnect' | 'appendToHistory' | 'readHistory'>;
 
-/** What the log needs. */
-export type RoomLogOptions = {
+type RoomLogDependencies = {
 	bus: RoomBus;
 	clock: Clock;
 	logger: Logger;
-	/** Names the room. */
-	key: string;
 	/** Called once for each entry, in order. Must not throw. */
 	onEntry: (entry: RoomEntry) => void;
 };
 
+/** attached: follows the history on the bus. detached: the bus is lost, and the room goes on alone. */
+export type RoomLogState = 'opening' | 'attached' | 'detached' | 'closed';
+
+/** joined: the topic is followed, and what is ours is on the bus. */
+export type RoomLogEvent = 'joined' | 'bus-lost' | 'closed';
+
+export const ROOM_LOG_TRANSITIONS = {
+	opening: { joined: 'attached', 'bus-lost': 'detached', closed: 'closed' },
+	attached: { 'bus-lost': 'detached', closed: 'closed' },
+	detached: { joined: 'attached', closed: 'closed' },
+	closed: {},
+} as const satisfies TransitionTable<RoomLogState, RoomLogEvent>;
+
 /** Does nothing before open(). */
 export class RoomLog {
-	readonly #bus: RoomBus;
-	readonly #clock: Clock;
-	readonly #logger: Logger;
-	readonly #historyKey: string;
-	readonly #topic: string;
-	readonly #onEntry: (entry: RoomEntry) => void;
+	readonly #deps: RoomLogDependencies;
+	/** Of the history and of the topic. */
+	readonly #key: string;
 	readonly #scope: CloseScope<'closed'>;
+	readonly #machine: StateMachine<RoomLogState, RoomLogEvent>;
 	readonly #nodeMark = crypto.randomUUID();
 	/** Oldest first. */
 	readonly #seen = new Set<string>();
-	#state: 'opening' | 'attached' | 'detached' = 'opening';
 	/** The newest entry that was read; undefined: read from the oldest on. */
 	#cursor: string | undefined;
 	#pending: RoomEntry[] = [];
@@ -71,44 +82,42 @@ export class RoomLog {
 	/** Those of them that were not read back yet. */
 	readonly #unconfirmed = new Set<string>();
 	#endSubscription: (() => void) | undefined;
-	#reading: Promise<void> | undefined;
-	#readAgain = false;
-	#isReattaching = false;
-	#isRinging = false;
-	#ringAgain = false;
+	readonly #reads = new Rounds(() => this.#readNew());
+	/** One message of the topic at a time; many appends share one. */
+	readonly #rings = new Rounds(() => this.#ring());
+	readonly #rejoining = new SingleFlight<void>();
+	readonly #rejoinTimer: Timer;
 	#readAtMs = -Infinity;
 	#detachedAtMs = -Infinity;
 	/** The history did not continue what was read before; until our own entries are there again. */
 	#hasLostMemory = false;
-	#cancelReattach: (() => void) | undefined;
 
-	constructor(options: RoomLogOptions) {
-		this.#bus = options.bus;
-		this.#clock = options.clock;
-		this.#logger = options.logger;
-		this.#historyKey = `chat:${options.key}`;
-		this.#topic = `chat:${options.key}`;
-		this.#onEntry = options.onEntry;
-		this.#scope = new CloseScope(options.logger);
+	/** `room`: its name on the bus. */
+	constructor(deps: RoomLogDependencies, room: string) {
+		const { clock, logger } = deps;
+		this.#deps = deps;
+		this.#key = `chat:${room}`;
+		this.#scope = new CloseScope(logger);
+		this.#machine = new StateMachine({ table: ROOM_LOG_TRANSITIONS, initial: 'opening', logger });
+		this.#rejoinTimer = new Timer(clock, () => void this.#rejoin());
 	}
 
 	/** True while the bus is lost. */
 	get isDetached(): boolean {
-		return this.#state === 'detached';
+		return this.#machine.state === 'detached';
 	}
 
 	/** Reads what is kept, then follows. Never rejects: without the bus the room begins detached. */
 	async open(): Promise<void> {
-		this.#scope.onClose(() => {
-			this.#cancelReattach?.();
-			this.#endSubscription?.();
-		});
-		this.#scope.onClose(this.#bus.onReconnect(() => this.#onBusBack()));
-		this.#scope.onClose(this.#clock.setInterval(() => this.#poll(), POLL_INTERVAL_MS));
+		const { bus, clock } = this.#deps;
+		this.#scope.onClose(() => this.#endSubscription?.());
+		this.#scope.onClose(this.#rejoinTimer.disarm);
+		this.#scope.onClose(bus.onReconnect(() => this.#onBusBack()));
+		this.#scope.every(clock, POLL_INTERVAL_MS, () => this.#poll());
 		try {
 			await this.#subscribe();
-			this.#state = 'attached';
-			await this.#read();
+			this.#join();
+			await this.#reads.ask();
 		} catch (error) {
 			this.#detach(error);
 		}
@@ -116,10 +125,10 @@ export class RoomLog {
 
 	/** Resolves when the entry is kept on the bus or, while that is lost, told here. Throws SERVER_STOPPING after close(). */
 	async append(entry: RoomEntry): Promise<void> {
-		if (this.#scope.closed) {
+		if (this.#isClosed) {
 			throw new SpillwayError('SERVER_STOPPING');
 		}
-		if (this.#state !== 'attached') {
+		if (this.#machine.state !== 'attached') {
 			this.#keepForLater(entry);
 			return;
 		}
@@ -130,25 +139,38 @@ export class RoomLog {
 			this.#keepForLater(entry);
 			return;
 		}
-		this.#ring();
-		void this.#read();
+		void this.#rings.ask();
+		void this.#reads.ask();
 	}
 
 	/** Stops following. What could not be appended is gone with the node. */
 	close(): Promise<void> {
+		if (!this.#isClosed) {
+			this.#machine.handle('closed');
+		}
 		return this.#scope.close('closed');
+	}
+
+	get #isClosed(): boolean {
+		return this.#machine.state === 'closed';
+	}
+
+	#join(): void {
+		if (!this.#isClosed) {
+			this.#machine.handle('joined');
+		}
 	}
 
 	async #subscribe(): Promise<void> {
 		if (this.#endSubscription !== undefined) {
 			return;
 		}
-		const end = await this.#bus.subscribe(this.#topic, (mark) => {
+		const end = await this.#deps.bus.subscribe(this.#key, (mark) => {
 			if (mark !== this.#nodeMark) {
-				void this.#read();
+				void this.#reads.ask();
 			}
 		});
-		if (this.#scope.closed) {
+		if (this.#isClosed) {
 			end();
 		} else {
 			this.#endSubscription = end;
@@ -156,13 +178,10 @@ export class RoomLog {
 	}
 
 	async #appendToBus(entry: RoomEntry): Promise<void> {
-		const position = await this.#bus.appendToHistory(
-			this.#historyKey,
-			entry as BusValue,
-			MAX_HISTORY_LENGTH,
-			HISTORY_TTL_MS,
-		);
-		this.#own.set(entry.id, { entry, atMs: this.#clock.monotonicMs() });
+		const { bus, clock } = this.#deps;
+		const value = entry as BusValue;
+		const position = await bus.appendToHistory(this.#key, value, MAX_HISTORY_LENGTH, HISTORY_TTL_MS);
+		this.#own.set(entry.id, { entry, atMs: clock.monotonicMs() });
 		this.#unconfirmed.add(entry.id);
 		if (this.#own.size > MAX_OWN) {
 			const [oldest] = this.#own.keys();
@@ -175,55 +194,36 @@ export class RoomLog {
 		}
 	}
 
-	// One message of the topic at a time; many appends share one.
-	#ring(): void {
-		if (this.#isRinging) {
-			this.#ringAgain = true;
+	async #ring(): Promise<void> {
+		if (!this.#isClosed) {
+			// The others find out when they poll.
+			await this.#deps.bus.publish(this.#key, this.#nodeMark).catch(() => undefined);
+		}
+	}
+
+	async #readNew(): Promise<void> {
+		if (this.#machine.state !== 'attached') {
 			return;
 		}
-		this.#isRinging = true;
-		this.#ringAgain = false;
-		this.#bus
-			.publish(this.#topic, this.#nodeMark)
-			// The others find out when they poll.
-			.catch(() => undefined)
-			.finally(() => {
-				this.#isRinging = false;
-				if (this.#ringAgain && !this.#scope.closed) {
-					this.#ring();
-				}
-			});
-	}
-
-	// One read at a time: whoever asks meanwhile is served by one more round.
-	#read(): Promise<void> {
-		this.#readAgain = true;
-		this.#reading ??= this.#readRounds()
-			.catch((error: unknown) => this.#detach(error))
-			.finally(() => {
-				this.#reading = undefined;
-			});
-		return this.#reading;
-	}
-
-	async #readRounds(): Promise<void> {
-		while (this.#readAgain && this.#state === 'attached' && !this.#scope.closed) {
-			this.#readAgain = false;
-			const expected = [...this.#unconfirmed];
+		const expected = [...this.#unconfirmed];
+		try {
 			const isComplete = await this.#readToEnd();
 			if (!isComplete || expected.some((id) => this.#unconfirmed.has(id))) {
 				// The bus lost its memory, or we were away too long: make sure that what is ours is there.
 				this.#detach('the history is no longer complete');
 			}
+		} catch (error) {
+			this.#detach(error);
 		}
 	}
 
-	/** Tells everything that is new. False when the history does not continue what was read before. */
+	/** Delivers everything that is new. False when the history does not continue what was read before. */
 	async #readToEnd(): Promise<boolean> {
+		const { bus, clock } = this.#deps;
 		let isComplete = true;
-		for (let length = PAGE_LENGTH; length === PAGE_LENGTH && !this.#scope.closed;) {
-			const page = await this.#bus.readHistory(this.#historyKey, this.#cursor, PAGE_LENGTH);
-			this.#readAtMs = this.#clock.monotonicMs();
+		for (let length = PAGE_LENGTH; length === PAGE_LENGTH && !this.#isClosed;) {
+			const page = await bus.readHistory(this.#key, this.#cursor, PAGE_LENGTH);
+			this.#readAtMs = clock.monotonicMs();
 			if (!page.isComplete) {
 				isComplete = false;
 				this.#hasLostMemory = true;
@@ -238,22 +238,22 @@ export class RoomLog {
 				if (entry !== undefined) {
 					this.#forgetPending(entry.id);
 					this.#unconfirmed.delete(entry.id);
-					this.#tell(entry);
+					this.#deliver(entry);
 				}
 			}
 		}
 		return isComplete;
 	}
 
-	#tell(entry: RoomEntry): void {
-		if (this.#seen.has(entry.id) || this.#scope.closed) {
+	#deliver(entry: RoomEntry): void {
+		if (this.#seen.has(entry.id) || this.#isClosed) {
 			return;
 		}
 		this.#seen.add(entry.id);
 		if (this.#seen.size > MAX_SEEN) {
 			this.#seen.delete(this.#seen.values().next().value!);
 		}
-		this.#onEntry(entry);
+		this.#deps.onEntry(entry);
 	}
 
 	#keepForLater(entry: RoomEntry): void {
@@ -261,7 +261,7 @@ export class RoomLog {
 		if (this.#pending.length > MAX_PENDING) {
 			this.#pending.shift();
 		}
-		this.#tell(entry);
+		this.#deliver(entry);
 	}
 
 	#forgetPending(id: string): void {
@@ -271,57 +271,53 @@ export class RoomLog {
 	}
 
 	#detach(cause: unknown): void {
-		if (this.#state === 'detached' || this.#scope.closed) {
+		if (this.isDetached || this.#isClosed) {
 			return;
 		}
-		this.#state = 'detached';
-		this.#detachedAtMs = this.#clock.monotonicMs();
-		this.#logger.warn({ err: errorMessage(cause) }, 'the chat room goes on without the bus');
+		this.#machine.handle('bus-lost');
+		const { clock, logger } = this.#deps;
+		this.#detachedAtMs = clock.monotonicMs();
+		logger.warn({ err: errorMessage(cause) }, 'the chat room goes on without the bus');
 		// Ours that were appended but not read back: here they must not wait.
-		[...this.#own.values()].forEach(({ entry }) => this.#tell(entry));
-		this.#cancelReattach?.();
-		this.#cancelReattach = this.#clock.setTimeout(() => void this.#reattach(), 0);
+		[...this.#own.values()].forEach(({ entry }) => this.#deliver(entry));
+		this.#rejoinTimer.arm(0);
 	}
 
 	#onBusBack(): void {
-		if (this.#state === 'attached') {
-			void this.#read();
-		} else {
-			void this.#reattach();
-		}
+		void this.#reads.ask();
+		void this.#rejoin();
 	}
 
 	#poll(): void {
-		if (this.#state === 'attached' && this.#clock.monotonicMs() - this.#readAtMs >= POLL_INTERVAL_MS) {
-			void this.#read();
+		if (this.#deps.clock.monotonicMs() - this.#readAtMs >= POLL_INTERVAL_MS) {
+			void this.#reads.ask();
 		}
 	}
 
-	async #reattach(): Promise<void> {
-		if (this.#isReattaching || this.#state !== 'detached' || this.#scope.closed) {
-			return;
+	async #rejoin(): Promise<void> {
+		if (this.isDetached) {
+			await this.#rejoining.run(() => this.#tryToRejoin());
 		}
-		this.#isReattaching = true;
+	}
+
+	async #tryToRejoin(): Promise<void> {
 		try {
 			await this.#subscribe();
 			await this.#readToEnd();
 			this.#pendOwn();
-			while (this.#pending.length > 0 && !this.#scope.closed) {
+			while (this.#pending.length > 0 && !this.#isClosed) {
 				const [entry] = this.#pending;
 				await this.#appendToBus(entry!);
 				this.#forgetPending(entry!.id);
 			}
-			this.#state = 'attached';
-			this.#logger.info({}, 'the chat room is joined to the others again');
-			this.#ring();
-			void this.#read();
+			this.#join();
+			void this.#rings.ask();
+			void this.#reads.ask();
 		} catch {
 			// Still lost; detach() has said so.
-			if (!this.#scope.closed) {
-				this.#cancelReattach = this.#clock.setTimeout(() => void this.#reattach(), REATTACH_INTERVAL_MS);
+			if (!this.#isClosed) {
+				this.#rejoinTimer.arm(REJOIN_INTERVAL_MS);
 			}
-		} finally {
-			this.#isReattaching = false;
 		}
 	}
 

@@ -1,4 +1,4 @@
-/** What moderators do in a room: delete, pause, ban, release, slow mode; and who may do it to whom. */
+/** What moderators do in a room: delete, time out, ban, release, slow mode; and who may do it to whom. */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../../core/errors/errors.ts';
 import type { ChannelId } from '../../../core/ids.ts';
@@ -15,9 +15,7 @@ import type { RoomEntry } from './room-entry.ts';
 /** Marks that one release lifts at most. */
 const MAX_RELEASED = 50;
 
-/** What it needs of its room. */
-export type RoomModerationOptions = {
-	channelId: ChannelId;
+type RoomModerationDependencies = {
 	store: RoomStore;
 	clock: Clock;
 	ids: ChatIds;
@@ -28,12 +26,14 @@ export type RoomModerationOptions = {
 	findAuthor: (name: string) => KnownAuthor | undefined;
 };
 
-/** Throws CHAT_MODERATION_REFUSED and CHAT_TARGET_UNKNOWN. What was told holds at once on all nodes, and is then stored. */
+/** Throws CHAT_MODERATION_REFUSED and CHAT_TARGET_UNKNOWN. What is appended holds at once on all nodes, and is then stored. */
 export class RoomModeration {
-	readonly #options: RoomModerationOptions;
+	readonly #deps: RoomModerationDependencies;
+	readonly #channelId: ChannelId;
 
-	constructor(options: RoomModerationOptions) {
-		this.#options = options;
+	constructor(deps: RoomModerationDependencies, channelId: ChannelId) {
+		this.#deps = deps;
+		this.#channelId = channelId;
 	}
 
 	/** A typed command. */
@@ -53,7 +53,7 @@ export class RoomModeration {
 			return;
 		}
 		this.#assertModerator(actor);
-		const name = request.userName ?? this.#options.recent.find(request.messageId ?? '')?.author.name;
+		const name = request.userName ?? this.#deps.recent.find(request.messageId ?? '')?.author.name;
 		if (name === undefined) {
 			throw new SpillwayError('CHAT_TARGET_UNKNOWN', ['such message']);
 		}
@@ -67,8 +67,8 @@ export class RoomModeration {
 
 	/** Lets somebody write again. */
 	async release(name: string): Promise<void> {
-		const stored = await this.#options.store.release(this.#options.channelId, name);
-		const known = this.#options.findAuthor(name)?.subjects ?? [];
+		const stored = await this.#deps.store.release(this.#channelId, name);
+		const known = this.#deps.findAuthor(name)?.subjects ?? [];
 		const subjects = [...new Set([...known, ...stored])].slice(0, MAX_RELEASED);
 		if (subjects.length === 0) {
 			throw new SpillwayError('CHAT_TARGET_UNKNOWN', [`restriction of "${name.slice(0, 40)}"`]);
@@ -77,8 +77,8 @@ export class RoomModeration {
 	}
 
 	async #delete(actor: ChatAuthor, messageId: string): Promise<void> {
-		const message = this.#options.recent.find(messageId);
-		// Everybody may take back his own words.
+		const message = this.#deps.recent.find(messageId);
+		// Everybody may take back their own words.
 		if (message?.author.id !== actor.author.id) {
 			this.#assertModerator(actor);
 			if (message === undefined) {
@@ -90,12 +90,12 @@ export class RoomModeration {
 	}
 
 	async #restrict(actor: ChatAuthor, name: string, seconds: number | null): Promise<void> {
-		const target = this.#options.findAuthor(name) ?? (await this.#findAccount(name));
+		const target = this.#deps.findAuthor(name) ?? (await this.#findAccount(name));
 		if (target === undefined) {
 			throw new SpillwayError('CHAT_TARGET_UNKNOWN', [`"${name.slice(0, 40)}"`]);
 		}
 		assertOutranks(actor, target);
-		const untilMs = seconds === null ? null : this.#options.clock.nowMs() + seconds * 1000;
+		const untilMs = seconds === null ? null : this.#deps.clock.nowMs() + seconds * 1000;
 		await this.#append({
 			kind: 'restricted',
 			subjects: [...target.subjects],
@@ -104,7 +104,7 @@ export class RoomModeration {
 			untilMs,
 			seconds,
 		});
-		await this.#options.store.restrict(this.#options.channelId, {
+		await this.#deps.store.restrict(this.#channelId, {
 			subjects: target.subjects,
 			authorName: target.name,
 			untilMs,
@@ -114,20 +114,20 @@ export class RoomModeration {
 
 	async #setSlowMode(actor: ChatAuthor, seconds: number): Promise<void> {
 		this.#assertModerator(actor);
-		await this.#options.store.setSlowMode(this.#options.channelId, seconds);
+		await this.#deps.store.setSlowMode(this.#channelId, seconds);
 		await this.#append({ kind: 'settings' });
 		// The entry tells this node too, but the answer to the command should not come before.
-		await this.#options.channel.load();
+		await this.#deps.channel.load();
 	}
 
 	async #findAccount(name: string): Promise<KnownAuthor | undefined> {
-		const user = await this.#options.store.findUser(name);
+		const user = await this.#deps.store.findUser(name);
 		return user === undefined
 			? undefined
 			: {
 					id: user.id,
 					name: user.name,
-					badges: badgesOf(user, this.#options.channel.staff),
+					badges: badgesOf(user, this.#deps.channel.staff),
 					subjects: [`user:${user.id}`],
 				};
 	}
@@ -139,7 +139,7 @@ export class RoomModeration {
 	}
 
 	async #append(entry: DistributiveOmit<RoomEntry, 'id'>): Promise<void> {
-		await this.#options.log.append({ ...entry, id: this.#options.ids.next() });
+		await this.#deps.log.append({ ...entry, id: this.#deps.ids.next() });
 	}
 }
 

@@ -1,10 +1,11 @@
-/** Who somebody is in a chat: name, colour, badges, and the marks by which a ban knows him again. */
+/** Who somebody is in a chat: name, colour, badges, and the marks by which a ban knows them again. */
 import { createHmac } from 'node:crypto';
 import { idTimeMs, type ChannelId } from '../../../core/ids.ts';
 import { addressKey, isLoopback } from '../../../core/limits/address-key.ts';
 import { GUEST_NAME_PREFIX } from '../../../core/protocol/signaling/signaling-constants.ts';
 import type { ChatMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
-import type { ChatMember, ChatUser } from './chat-service.ts';
+import type { ChatMember } from './chat-service.ts';
+import type { User } from '../../accounts/user.ts';
 
 /** WCAG relative luminance at which a colour has a contrast of over 4 : 1 to white and to near-black alike. */
 const NAME_LUMINANCE = 0.185;
@@ -14,7 +15,7 @@ const NAME_SATURATION = 0.7;
 export type ChatAuthor = {
 	author: ChatMessage['author'];
 	/** Undefined: a guest. */
-	user: ChatUser | undefined;
+	user: User | undefined;
 	/**
 	 * Marks for restrictions: a user's own, and that of the address. A user who is banned is also banned as a guest from the same
 	 * address, and so are accounts that are made there afterwards; older accounts behind that address are not.
@@ -65,7 +66,7 @@ export function isBound(
 }
 
 /** What somebody is in this channel. */
-export function badgesOf(user: ChatUser, staff: ChannelStaff): ChatMessage['author']['badges'] {
+export function badgesOf(user: User, staff: ChannelStaff): ChatMessage['author']['badges'] {
 	const badges: ChatMessage['author']['badges'] = [];
 	if (staff.ownerId === user.id) {
 		badges.push('broadcaster');

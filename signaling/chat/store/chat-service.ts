@@ -1,14 +1,12 @@
 /** What chat offers to the socket server and to IRC: rooms, members, frames. Types only. */
 import type { ChannelId } from '../../../core/ids.ts';
+import type { User } from '../../accounts/user.ts';
 import type {
 	ChatMessage,
 	ChatSettings,
 	ChatStanding,
 	ServerMessage,
 } from '../../../core/protocol/signaling/signaling-messages.ts';
-
-/** Somebody with an account; what the accounts' authenticator returns fits. */
-export type ChatUser = { id: string; name: string; role: 'viewer' | 'streamer' | 'moderator' | 'admin' };
 
 /** Deleted messages as far as they are still known, or an author whose messages all went. */
 export type ChatRemoval = {
@@ -37,7 +35,7 @@ export type ChatMember = {
 	/** Unique among the connections of this installation; a viewer's id. */
 	id: string;
 	/** Undefined: a guest. */
-	user: ChatUser | undefined;
+	user: User | undefined;
 	/** Of the connection; only a hash of it is kept or sent to other nodes. */
 	remoteAddress: string;
 	/** True for those who may never write, such as IRC's justinfan. */

@@ -6,9 +6,9 @@ import { createId, createSecret, type ChannelId } from '../../../core/ids.ts';
 import { MAX_LISTED_RESTRICTIONS } from '../../../core/protocol/chat-limits.ts';
 import type { ChannelChatSettings } from '../../../core/protocol/api/chat-settings.ts';
 import { parseChatSettings } from '../../channels/moderator-store.ts';
-import type { Database } from '../../platform/database/database.ts';
+import type { Queryable } from '../../platform/database/database.ts';
 import type { ChannelStaff } from './chat-author.ts';
-import type { ChatUser } from './chat-service.ts';
+import type { User } from '../../accounts/user.ts';
 
 /** What a room needs to know about its channel. */
 export type ChannelChat = { policy: ChannelChatSettings; staff: ChannelStaff };
@@ -28,7 +28,7 @@ export type RestrictedAuthor = {
 };
 
 /** A chat token as its owner sees it later: everything but the token. */
-export type ChatTokenRecord = { id: string; name: string; createdAt: Date };
+type ChatTokenRecord = { id: string; name: string; createdAt: Date };
 
 /** Begins each chat token, so that a leaked one is recognised. */
 export const CHAT_TOKEN_PREFIX = 'chat';
@@ -44,24 +44,22 @@ export type RoomStore = Pick<
 
 /** Every method throws DATABASE_UNAVAILABLE when the database does not answer. */
 export class ChatStore {
-	readonly #database: Database;
-	readonly #clock: Clock;
+	readonly #deps: { database: Queryable; clock: Clock };
 
-	constructor(options: { database: Database; clock: Clock }) {
-		this.#database = options.database;
-		this.#clock = options.clock;
+	constructor(deps: { database: Queryable; clock: Clock }) {
+		this.#deps = deps;
 	}
 
 	/** Settings and staff; undefined when there is no such channel. */
 	async readChannel(channelId: ChannelId): Promise<ChannelChat | undefined> {
-		const [row] = await this.#database.query<{ owner_id: string | null; chat: unknown }>(
+		const [row] = await this.#deps.database.query<{ owner_id: string | null; chat: unknown }>(
 			'SELECT owner_id, chat FROM channels WHERE id = $1',
 			[channelId],
 		);
 		if (row === undefined) {
 			return undefined;
 		}
-		const moderators = await this.#database.query<{ user_id: string }>(
+		const moderators = await this.#deps.database.query<{ user_id: string }>(
 			'SELECT user_id FROM channel_moderators WHERE channel_id = $1 ORDER BY created_at LIMIT 1000',
 			[channelId],
 		);
@@ -73,7 +71,7 @@ export class ChatStore {
 
 	/** For the command /slow; the other settings stay. */
 	async setSlowMode(channelId: ChannelId, seconds: number): Promise<void> {
-		await this.#database.query('UPDATE channels SET chat = chat || $2::jsonb WHERE id = $1', [
+		await this.#deps.database.query('UPDATE channels SET chat = chat || $2::jsonb WHERE id = $1', [
 			channelId,
 			JSON.stringify({ slowModeSeconds: seconds }),
 		]);
@@ -81,7 +79,7 @@ export class ChatStore {
 
 	/** All that hold now, at most 50 000. */
 	async listRestrictions(channelId: ChannelId): Promise<Restriction[]> {
-		const rows = await this.#database.query<{ subject: string; created_at: Date; expires_at: Date | null }>(
+		const rows = await this.#deps.database.query<{ subject: string; created_at: Date; expires_at: Date | null }>(
 			`SELECT subject, created_at, expires_at FROM chat_restrictions WHERE channel_id = $1 AND (expires_at IS NULL OR expires_at > $2)
 			ORDER BY created_at DESC LIMIT ${MAX_RESTRICTIONS}`,
 			[channelId, this.#now()],
@@ -95,7 +93,7 @@ export class ChatStore {
 
 	/** Whom they keep from writing now, newest first, at most {@link MAX_LISTED_RESTRICTIONS}. */
 	async listRestricted(channelId: ChannelId): Promise<RestrictedAuthor[]> {
-		const rows = await this.#database.query<{
+		const rows = await this.#deps.database.query<{
 			author_name: string;
 			since: Date;
 			is_ban: boolean;
@@ -118,7 +116,7 @@ export class ChatStore {
 		}));
 	}
 
-	/** A new one takes the place of an old one of the same subject, but a time-out not that of a ban. What has run out meanwhile is swept. */
+	/** A new one takes the place of an old one of the same subject, but a timeout not that of a ban. What has run out meanwhile is swept. */
 	async restrict(
 		channelId: ChannelId,
 		target: {
@@ -129,19 +127,19 @@ export class ChatStore {
 		},
 	): Promise<void> {
 		const expiresAt = target.untilMs === null ? null : new Date(target.untilMs);
-		await this.#database.query('DELETE FROM chat_restrictions WHERE channel_id = $1 AND expires_at < $2', [
+		await this.#deps.database.query('DELETE FROM chat_restrictions WHERE channel_id = $1 AND expires_at < $2', [
 			channelId,
 			this.#now(),
 		]);
 		for (const subject of target.subjects) {
-			await this.#database.query(
+			await this.#deps.database.query(
 				`INSERT INTO chat_restrictions (id, channel_id, subject, author_name, moderator_id, created_at, expires_at)
 				VALUES ($1, $2, $3, $4, $5, $6, $7)
 				ON CONFLICT ON CONSTRAINT chat_restrictions_subject_key DO UPDATE SET author_name = excluded.author_name,
 					moderator_id = excluded.moderator_id, created_at = excluded.created_at, expires_at = excluded.expires_at
 				WHERE chat_restrictions.expires_at IS NOT NULL OR excluded.expires_at IS NULL`,
 				[
-					createId(this.#clock.nowMs()),
+					createId(this.#deps.clock.nowMs()),
 					channelId,
 					subject,
 					target.authorName.toLowerCase(),
@@ -155,7 +153,7 @@ export class ChatStore {
 
 	/** Removes what was laid on that name; returns the subjects. */
 	async release(channelId: ChannelId, authorName: string): Promise<string[]> {
-		const rows = await this.#database.query<{ subject: string }>(
+		const rows = await this.#deps.database.query<{ subject: string }>(
 			'DELETE FROM chat_restrictions WHERE channel_id = $1 AND author_name = $2 RETURNING subject',
 			[channelId, authorName.toLowerCase()],
 		);
@@ -163,8 +161,8 @@ export class ChatStore {
 	}
 
 	/** An account by its name. */
-	async findUser(name: string): Promise<ChatUser | undefined> {
-		const [row] = await this.#database.query<ChatUser>('SELECT id, name, role FROM users WHERE name = $1', [
+	async findUser(name: string): Promise<User | undefined> {
+		const [row] = await this.#deps.database.query<User>('SELECT id, name, role FROM users WHERE name = $1', [
 			name.toLowerCase(),
 		]);
 		return row;
@@ -173,8 +171,8 @@ export class ChatStore {
 	/** Makes a token and returns the only copy that there will ever be. Throws REQUEST_INVALID for the 21st. */
 	async createToken(userId: string, name: string): Promise<{ id: string; token: string }> {
 		const token = createSecret(CHAT_TOKEN_PREFIX);
-		const id = createId<string>(this.#clock.nowMs());
-		const rows = await this.#database.query(
+		const id = createId<string>(this.#deps.clock.nowMs());
+		const rows = await this.#deps.database.query(
 			`INSERT INTO chat_tokens (id, user_id, name, token_hash, created_at)
 			SELECT $1::text, $2::text, $3::text, $4::bytea, $5::timestamptz
 			WHERE (SELECT count(*) FROM chat_tokens WHERE user_id = $2::text) < ${MAX_TOKENS_PER_USER} RETURNING id`,
@@ -188,7 +186,7 @@ export class ChatStore {
 
 	/** Oldest first. */
 	async listTokens(userId: string): Promise<ChatTokenRecord[]> {
-		const rows = await this.#database.query<{ id: string; name: string; created_at: Date }>(
+		const rows = await this.#deps.database.query<{ id: string; name: string; created_at: Date }>(
 			'SELECT id, name, created_at FROM chat_tokens WHERE user_id = $1 ORDER BY id',
 			[userId],
 		);
@@ -197,16 +195,16 @@ export class ChatStore {
 
 	/** False when the user has no such token. */
 	async deleteToken(userId: string, tokenId: string): Promise<boolean> {
-		const rows = await this.#database.query('DELETE FROM chat_tokens WHERE user_id = $1 AND id = $2 RETURNING id', [
-			userId,
-			tokenId,
-		]);
+		const rows = await this.#deps.database.query(
+			'DELETE FROM chat_tokens WHERE user_id = $1 AND id = $2 RETURNING id',
+			[userId, tokenId],
+		);
 		return rows.length > 0;
 	}
 
 	/** Whose token it is. */
-	async findByToken(token: string): Promise<{ user: ChatUser; tokenId: string } | undefined> {
-		const [row] = await this.#database.query<ChatUser & { token_id: string }>(
+	async findByToken(token: string): Promise<{ user: User; tokenId: string } | undefined> {
+		const [row] = await this.#deps.database.query<User & { token_id: string }>(
 			`SELECT users.id, users.name, users.role, chat_tokens.id AS token_id
 			FROM chat_tokens JOIN users ON users.id = chat_tokens.user_id WHERE token_hash = $1`,
 			[hashToken(token)],
@@ -218,7 +216,7 @@ export class ChatStore {
 
 	/** Those of the tokens that are no more. */
 	async findDeletedTokens(tokenIds: readonly string[]): Promise<string[]> {
-		const rows = await this.#database.query<{ id: string }>(
+		const rows = await this.#deps.database.query<{ id: string }>(
 			`SELECT asked.id FROM unnest($1::text[]) AS asked (id)
 			WHERE NOT EXISTS (SELECT 1 FROM chat_tokens WHERE chat_tokens.id = asked.id)`,
 			[tokenIds],
@@ -227,7 +225,7 @@ export class ChatStore {
 	}
 
 	#now(): Date {
-		return new Date(this.#clock.nowMs());
+		return new Date(this.#deps.clock.nowMs());
 	}
 }
 

@@ -3,7 +3,7 @@ import { SpillwayError } from '../../../core/errors/errors.ts';
 import type { ChannelId } from '../../../core/ids.ts';
 import type { ChannelChatSettings } from '../../../core/protocol/api/chat-settings.ts';
 import { DEFAULT_CHAT_SETTINGS } from '../../channels/moderator-store.ts';
-import type { ChatUser } from '../store/chat-service.ts';
+import type { User } from '../../accounts/user.ts';
 import type { ChannelChat, Restriction, RoomStore } from '../store/chat-store.ts';
 
 /** Set its fields as the test needs. */
@@ -11,7 +11,7 @@ export class FakeRoomStore implements RoomStore {
 	policy: ChannelChatSettings = DEFAULT_CHAT_SETTINGS;
 	ownerId: string | null = 'owner';
 	moderatorIds = new Set<string>(['mod']);
-	users: ChatUser[] = [];
+	users: User[] = [];
 	restrictions: Array<Restriction & { authorName: string }> = [];
 	/** Every method throws DATABASE_UNAVAILABLE. */
 	isLost = false;
@@ -47,7 +47,7 @@ export class FakeRoomStore implements RoomStore {
 		return gone.map(({ subject }) => subject);
 	}
 
-	async findUser(name: string): Promise<ChatUser | undefined> {
+	async findUser(name: string): Promise<User | undefined> {
 		this.#assertThere();
 		return this.users.find((user) => user.name === name.toLowerCase());
 	}

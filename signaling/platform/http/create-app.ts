@@ -1,9 +1,9 @@
 /** The HTTP server before its routes: plain or with TLS, with all limits, and with what every answer has. */
 import fastify, { type FastifyInstance } from 'fastify';
+import type { IncomingMessage } from 'node:http';
 import { readFile } from 'node:fs/promises';
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import type { Logger } from '../../../core/logger.ts';
-import { rewriteIrcUrl } from '../../chat/irc/irc-routes.ts';
 import { createFrameworkErrorHandler } from './error-handler.ts';
 import { HTTP2_SESSION_TIMEOUT_MS, limitBodyTime, requestLimits, tlsLimits } from './request-limits.ts';
 import { addSecurityHeaders } from './security-headers.ts';
@@ -15,15 +15,22 @@ export type HttpConfig = {
 	tlsKeyFile?: string;
 };
 
-/** What it needs besides. `isSecure`: people reach the server by TLS, its own or a proxy's. */
-export type AppDependencies = { clock: Clock; logger: Logger; isSecure: boolean };
+/** What it needs besides. */
+export type AppDependencies = {
+	clock: Clock;
+	logger: Logger;
+	/** People reach the server by TLS, its own or a proxy's. */
+	isSecure: boolean;
+	/** Gives requests another address before they are routed. */
+	rewriteUrl?: (request: IncomingMessage) => string;
+};
 
 /** An app without routes. fastify logs nothing itself: the error handler and the tiers log what matters, with our fields. */
 export async function createApp(config: HttpConfig, dependencies: AppDependencies): Promise<FastifyInstance> {
-	const { clock, logger } = dependencies;
+	const { clock, logger, rewriteUrl } = dependencies;
 	const common = {
 		...requestLimits(() => clock.nowMs(), config.trustedProxies),
-		rewriteUrl: rewriteIrcUrl,
+		...(rewriteUrl && { rewriteUrl }),
 		frameworkErrors: createFrameworkErrorHandler(logger, clock),
 		// When it closes, all answers have gone out; what is left are idle connections, and clients that do not read.
 		forceCloseConnections: true,

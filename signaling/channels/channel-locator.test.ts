@@ -1,10 +1,10 @@
-/** Unit tests of playable-channels.ts. */
+/** Which tiers of a channel can be watched. */
 import { expect, it } from 'vitest';
 import type { ChannelId, ChannelName } from '../../core/ids.ts';
 import type { ChannelPolicy } from '../../core/protocol/api/channel-description.ts';
 import type { LegPlan } from '../../ingest/media-plan/leg-planner.ts';
 import type { Channel } from './channel-store.ts';
-import { withPlayableTiers } from './playable-channels.ts';
+import { withPlayableTiers } from './channel-locator.ts';
 
 const channel = (mode: ChannelPolicy['mode']): Channel => ({
 	id: 'c1' as ChannelId,

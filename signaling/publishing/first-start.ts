@@ -5,12 +5,13 @@ import { createId, createSecret, type ChannelId, type StreamKey } from '../../co
 import type { Logger } from '../../core/logger.ts';
 import { PasswordHasher } from '../accounts/password-hash.ts';
 import type { Database, Queryable } from '../platform/database/database.ts';
-import { ChannelStore } from './channel-store.ts';
+import { ChannelStore } from '../channels/channel-store.ts';
+import { StreamKeyStore } from './stream-key-store.ts';
 
 /** The channel that is there from the start. */
 export const DEMO_CHANNEL_NAME = 'demo';
 /** The account that is there from the start. */
-export const ADMIN_USER_NAME = 'admin';
+const ADMIN_USER_NAME = 'admin';
 
 // Names of the keys that this file makes; keys of other names were made by people and are left alone.
 const GENERATED_KEY_NAME = 'first start';
@@ -25,36 +26,32 @@ export type FirstStartResult = {
 	newAdminPassword: string | undefined;
 };
 
-/** What {@link prepareFirstStart} needs. */
-export type FirstStartOptions = {
-	database: Database;
-	clock: Clock;
-	logger: Logger;
-	serverSecret: Uint8Array;
-	/** `SPILLWAY_DEMO_STREAM_KEY`: the demo channel's key instead of a generated one. */
-	demoStreamKey?: string | undefined;
-};
+type FirstStartDependencies = { database: Database; clock: Clock; logger: Logger; serverSecret: Uint8Array };
 
 /**
- * Makes what is missing, in one transaction. Called at each start, after the migrations; several servers may call at once.
- * Throws CONFIG_INVALID when the given demo key belongs to another channel.
+ * Makes what is missing, in one transaction. Called at each start, after the migrations; several nodes may call at once.
+ * `demoStreamKey`: SPILLWAY_DEMO_STREAM_KEY, the demo channel's key instead of a generated one. Throws CONFIG_INVALID
+ * when it belongs to another channel.
  */
-export async function prepareFirstStart(options: FirstStartOptions): Promise<FirstStartResult> {
-	const { clock, serverSecret } = options;
+export async function prepareFirstStart(
+	{ database, clock, logger, serverSecret }: FirstStartDependencies,
+	{ demoStreamKey }: { demoStreamKey?: string | undefined },
+): Promise<FirstStartResult> {
 	// Hashing takes long on purpose, so it is done before anything is locked, and only when it is likely to be needed.
 	const password = createSecret('admin');
-	const passwordHash = (await hasAdmin(options.database)) ? undefined : await new PasswordHasher().hash(password);
-	const result = await options.database.transaction(async (handle) => {
-		// Two servers that start at once must not make two of everything.
+	const passwordHash = (await hasAdmin(database)) ? undefined : await new PasswordHasher().hash(password);
+	const result = await database.transaction(async (handle) => {
+		// Two nodes that start at once must not make two of everything.
 		await handle.query('LOCK TABLE channels IN SHARE ROW EXCLUSIVE MODE');
-		const store = new ChannelStore({ database: handle, clock, serverSecret });
+		const channels = new ChannelStore({ database: handle, clock });
+		const streamKeys = new StreamKeyStore({ database: handle, clock, serverSecret });
 		const channel =
-			(await store.findByName(DEMO_CHANNEL_NAME)) ??
-			(await store.createChannel({ name: DEMO_CHANNEL_NAME, title: 'Demo' }));
+			(await channels.findByName(DEMO_CHANNEL_NAME)) ??
+			(await channels.createChannel({ name: DEMO_CHANNEL_NAME, title: 'Demo' }));
 		const newStreamKey =
-			options.demoStreamKey === undefined
-				? await ensureGeneratedKey(store, channel.id)
-				: await ensureGivenKey(store, channel.id, options.demoStreamKey as StreamKey);
+			demoStreamKey === undefined
+				? await ensureGeneratedKey(streamKeys, channel.id)
+				: await ensureGivenKey(streamKeys, channel.id, demoStreamKey as StreamKey);
 		const isAdminNew = passwordHash !== undefined && (await createAdmin(handle, clock, passwordHash));
 		await handle.query(
 			"UPDATE channels SET owner_id = (SELECT id FROM users WHERE name = $2 AND role = 'admin') WHERE id = $1 AND owner_id IS NULL",
@@ -62,7 +59,7 @@ export async function prepareFirstStart(options: FirstStartOptions): Promise<Fir
 		);
 		return { demoChannelId: channel.id, newStreamKey, newAdminPassword: isAdminNew ? password : undefined };
 	});
-	options.logger.info(
+	logger.info(
 		{ madeStreamKey: result.newStreamKey !== undefined, madeAdmin: result.newAdminPassword !== undefined },
 		'channel "demo" is ready',
 	);
@@ -70,39 +67,39 @@ export async function prepareFirstStart(options: FirstStartOptions): Promise<Fir
 }
 
 // A key that was given by the environment and is given no longer must not stay valid for ever.
-async function ensureGeneratedKey(store: ChannelStore, channelId: ChannelId): Promise<StreamKey | undefined> {
-	const valid = (await store.listStreamKeys(channelId)).filter((key) => key.revokedAt === undefined);
+async function ensureGeneratedKey(streamKeys: StreamKeyStore, channelId: ChannelId): Promise<StreamKey | undefined> {
+	const valid = (await streamKeys.listStreamKeys(channelId)).filter((key) => key.revokedAt === undefined);
 	for (const key of valid.filter(({ name }) => name === GIVEN_KEY_NAME)) {
-		await store.revokeStreamKey(key.id);
+		await streamKeys.revokeStreamKey(key.id);
 	}
 	if (valid.some(({ name }) => name !== GIVEN_KEY_NAME)) {
 		return undefined;
 	}
-	return (await store.createStreamKey(channelId, GENERATED_KEY_NAME)).streamKey;
+	return (await streamKeys.createStreamKey(channelId, GENERATED_KEY_NAME)).streamKey;
 }
 
 async function ensureGivenKey(
-	store: ChannelStore,
+	streamKeys: StreamKeyStore,
 	channelId: ChannelId,
 	given: StreamKey,
 ): Promise<StreamKey | undefined> {
-	const found = await store.findStreamKey(given);
+	const found = await streamKeys.findStreamKey(given);
 	if (found !== undefined && found.channelId !== channelId) {
 		throw new SpillwayError('CONFIG_INVALID', [
 			'SPILLWAY_DEMO_STREAM_KEY is the stream key of another channel. Choose another.',
 		]);
 	}
 	const isOurs = (name: string): boolean => name === GENERATED_KEY_NAME || name === GIVEN_KEY_NAME;
-	for (const key of await store.listStreamKeys(channelId)) {
+	for (const key of await streamKeys.listStreamKeys(channelId)) {
 		if (key.revokedAt === undefined && key.id !== found?.id && isOurs(key.name)) {
-			await store.revokeStreamKey(key.id);
+			await streamKeys.revokeStreamKey(key.id);
 		}
 	}
 	if (found === undefined) {
-		return (await store.createStreamKey(channelId, GIVEN_KEY_NAME, given)).streamKey;
+		return (await streamKeys.createStreamKey(channelId, GIVEN_KEY_NAME, given)).streamKey;
 	}
 	if (found.revokedAt !== undefined) {
-		await store.reinstateStreamKey(found.id);
+		await streamKeys.reinstateStreamKey(found.id);
 		return given;
 	}
 	return undefined;

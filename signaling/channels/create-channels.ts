@@ -1,0 +1,54 @@
+/** Puts channels together: store, access, control, and their routes. */
+import type { FastifyPluginAsync } from 'fastify';
+import type { Logger } from '../../core/logger.ts';
+import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
+import type { MessageBus } from '../platform/bus/message-bus.ts';
+import type { Database } from '../platform/database/database.ts';
+import { ChannelAccess } from './channel-access.ts';
+import { ChannelControl } from './channel-control.ts';
+import { ChannelLocator } from './channel-locator.ts';
+import { createChannelRoutes, type ChannelRoutesDependencies } from './channel-routes.ts';
+import { ChannelStore } from './channel-store.ts';
+import { ModeratorStore } from './moderator-store.ts';
+
+type ChannelsDependencies = Pick<ChannelRoutesDependencies, 'clock' | 'accounts' | 'viewerCount'> & {
+	logger: Logger;
+	database: Database;
+	bus: Pick<MessageBus, 'publish' | 'subscribe'>;
+	registry: Pick<BroadcastRegistry, 'find' | 'broadcasts' | 'on'>;
+};
+
+/** Channels, for the rest of the server. */
+export type Channels = {
+	store: ChannelStore;
+	/** For viewers. */
+	locator: ChannelLocator;
+	access: ChannelAccess;
+	/** Reports when a channel, its chat or its keys were changed, on this node or another. */
+	control: ChannelControl;
+	moderators: ModeratorStore;
+	routes: FastifyPluginAsync;
+	close(): void;
+};
+
+/** Subscribes to what other nodes announce about channels. */
+export async function createChannels(
+	deps: ChannelsDependencies,
+	options: ChannelRoutesDependencies['config'],
+): Promise<Channels> {
+	const { clock, database, accounts, registry } = deps;
+	const store = new ChannelStore({ database, clock });
+	const moderators = new ModeratorStore({ database, clock });
+	const access = new ChannelAccess({ channels: store, moderators, authenticator: accounts.authenticator });
+	const control = new ChannelControl({ ...deps, logger: deps.logger.child({ part: 'channels' }) });
+	await control.start();
+	return {
+		store,
+		locator: new ChannelLocator({ store, registry }),
+		access,
+		control,
+		moderators,
+		routes: createChannelRoutes({ ...deps, channels: store, access, control, config: options }),
+		close: () => control.close(),
+	};
+}

@@ -1,0 +1,74 @@
+/** Puts publishing together: stream keys, who may publish, the journal of broadcasts, and their routes. */
+import type { FastifyPluginAsync } from 'fastify';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import { CloseScope } from '../../core/lifecycle/close-scope.ts';
+import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
+import type { Channels } from '../channels/create-channels.ts';
+import type { Database } from '../platform/database/database.ts';
+import { KnownNetworks } from '../platform/database/known-networks.ts';
+import { BroadcastJournal } from './broadcast-journal.ts';
+import { createBroadcastRoutes, type BroadcastRoutesDependencies } from './broadcast-routes.ts';
+import { PublishAuthorizer, type PublishAuthorizerOptions } from './publish-authorizer.ts';
+import { createStreamKeyRoutes } from './stream-key-routes.ts';
+import { StreamKeyStore } from './stream-key-store.ts';
+
+type PublishingDependencies = Pick<
+	BroadcastRoutesDependencies,
+	'logger' | 'accounts' | 'viewerCount' | 'audience' | 'endpoints'
+> & {
+	clock: Clock;
+	database: Database;
+	serverSecret: Uint8Array;
+	channels: Pick<Channels, 'access' | 'control'>;
+	registry: Pick<BroadcastRegistry, 'find' | 'lastRefusal' | 'lastReport' | 'revokeStreamKey' | 'on'>;
+};
+
+/** Publishing, for the rest of the server. */
+export type Publishing = {
+	streamKeys: StreamKeyStore;
+	/** For WHIP and RTMP. */
+	authorizer: PublishAuthorizer;
+	routes: FastifyPluginAsync;
+	/** Writes down what the journal holds. Idempotent. */
+	close(): Promise<void>;
+};
+
+/** Reads the valid keys and the known networks, and closes what a killed server left open in the journal. */
+export async function createPublishing(
+	deps: PublishingDependencies,
+	options: PublishAuthorizerOptions,
+): Promise<Publishing> {
+	const { clock, database, serverSecret, registry } = deps;
+	const { access, control } = deps.channels;
+	const logger = deps.logger.child({ part: 'publishing' });
+	const scope = new CloseScope<'server-shutdown'>(logger);
+	const networks = new KnownNetworks('stream-key', { database, clock, logger, serverSecret });
+	const streamKeys = new StreamKeyStore({
+		database,
+		clock,
+		serverSecret,
+		onMade: (id, hash) => authorizer.expect(id, hash),
+	});
+	const authorizer = new PublishAuthorizer({ lookup: streamKeys, networks, clock, logger, serverSecret }, options);
+	await Promise.all([networks.load(), authorizer.load()]);
+	const journal = new BroadcastJournal({ database, registry, clock, logger });
+	await journal.start();
+	scope.onClose(() => journal.close());
+	scope.onClose(control.on('graceWindowChanged', (channelId) => authorizer.forgetChannel(channelId)));
+	scope.onClose(
+		control.on('streamKeyRevoked', (streamKeyId) => {
+			authorizer.forget(streamKeyId);
+			registry.revokeStreamKey(streamKeyId);
+		}),
+	);
+	const common = { ...deps, logger, access, control };
+	return {
+		streamKeys,
+		authorizer,
+		routes: async (app) => {
+			await app.register(createStreamKeyRoutes({ ...common, channels: streamKeys }));
+			await app.register(createBroadcastRoutes({ ...common, authorizer }));
+		},
+		close: () => scope.close('server-shutdown'),
+	};
+}

@@ -1,0 +1,216 @@
+/** Stream keys in the database, which holds their hashes only. */
+import { timingSafeEqual } from 'node:crypto';
+import { SpillwayError } from '../../core/errors/errors.ts';
+import { createId, type ChannelId, type StreamKey } from '../../core/ids.ts';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import type { BroadcastOwner } from '../../ingest/media-plan/work-budget.ts';
+import { CHANNEL_COLUMNS, toChannel, type Channel, type ChannelRow } from '../channels/channel-store.ts';
+import { isUniqueViolation, type Queryable } from '../platform/database/database.ts';
+import { createStreamKey, hashStreamKey, shownPrefix } from './stream-key.ts';
+
+/** A stream key as its owner sees it later: everything but the key. */
+export type StreamKeyRecord = {
+	id: string;
+	channelId: ChannelId;
+	/** What its owner calls it. */
+	name: string;
+	/** First characters; empty for short keys. */
+	prefix: string;
+	createdAt: Date;
+	revokedAt: Date | undefined;
+	/** Undefined: never yet. */
+	lastUsedAt: Date | undefined;
+	/** When it was first used from the newest of its networks; undefined while it was used from one only. */
+	newNetworkAt: Date | undefined;
+};
+
+/** Whom a stream key belongs to. */
+export type StreamKeyOwner = { streamKeyId: string; channel: Channel; owner: BroadcastOwner };
+
+type StreamKeyRow = {
+	id: string;
+	channel_id: ChannelId;
+	name: string;
+	key_hash: Uint8Array;
+	key_prefix: string;
+	created_at: Date;
+	revoked_at: Date | null;
+	last_used_at: Date | null;
+	new_network_at: Date | null;
+};
+
+const STREAM_KEY_QUERY = `SELECT stream_keys.*, last_used_at, new_network_at FROM stream_keys LEFT JOIN LATERAL (
+		SELECT max(last_used_at) AS last_used_at, CASE WHEN count(*) > 1 THEN max(first_used_at) END AS new_network_at
+		FROM stream_key_networks WHERE stream_key_id = stream_keys.id
+	) AS used ON true`;
+
+type StreamKeyStoreDependencies = {
+	/** May be the handle of a transaction. */
+	database: Queryable;
+	clock: Clock;
+	serverSecret: Uint8Array;
+	/** Called with each key that is made here. */
+	onMade?: (streamKeyId: string, hash: Uint8Array) => void;
+};
+
+/** Reads and writes stream keys. Every method throws DATABASE_UNAVAILABLE when the database does not answer. */
+export class StreamKeyStore {
+	readonly #deps: StreamKeyStoreDependencies;
+
+	constructor(deps: StreamKeyStoreDependencies) {
+		this.#deps = deps;
+	}
+
+	/**
+	 * Makes a key, or stores the given one, and returns the only copy of it that there will ever be.
+	 * Throws REQUEST_INVALID when the given key is in use already.
+	 */
+	async createStreamKey(
+		channelId: ChannelId,
+		name: string,
+		given?: StreamKey,
+	): Promise<{ id: string; streamKey: StreamKey }> {
+		const streamKey = given ?? createStreamKey();
+		const id = createId<string>(this.#deps.clock.nowMs());
+		const hash = hashStreamKey(this.#deps.serverSecret, streamKey);
+		try {
+			await this.#deps.database.query(
+				`INSERT INTO stream_keys (id, channel_id, name, key_hash, key_prefix, created_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+				[id, channelId, name, hash, shownPrefix(streamKey), this.#now()],
+			);
+		} catch (error) {
+			if (isUniqueViolation(error, 'stream_keys_key_hash_key')) {
+				throw new SpillwayError('REQUEST_INVALID', ['the stream key is in use already'], { cause: error });
+			}
+			throw error;
+		}
+		this.#deps.onMade?.(id, hash);
+		return { id, streamKey };
+	}
+
+	/** Revokes the valid keys of that name on the channel and makes a new one in their place. */
+	async rotateStreamKey(channelId: ChannelId, name: string): Promise<{ id: string; streamKey: StreamKey }> {
+		// The new one first: when the second step fails the publisher has two keys rather than none.
+		const made = await this.createStreamKey(channelId, name);
+		await this.#deps.database.query(
+			'UPDATE stream_keys SET revoked_at = $1 WHERE channel_id = $2 AND name = $3 AND id <> $4 AND revoked_at IS NULL',
+			[this.#now(), channelId, name, made.id],
+		);
+		return made;
+	}
+
+	/**
+	 * Puts a new key in the place of this one, under the same name. Undefined when the channel has no such valid key.
+	 */
+	async replaceStreamKey(
+		channelId: ChannelId,
+		streamKeyId: string,
+	): Promise<{ id: string; name: string; streamKey: StreamKey } | undefined> {
+		const record = (await this.listStreamKeys(channelId)).find(({ id }) => id === streamKeyId);
+		if (record === undefined || record.revokedAt !== undefined) {
+			return undefined;
+		}
+		// The new one first, as above.
+		const made = await this.createStreamKey(channelId, record.name);
+		if (!(await this.revokeStreamKey(streamKeyId))) {
+			// Somebody else was faster: their new key counts.
+			await this.revokeStreamKey(made.id);
+			return undefined;
+		}
+		return { ...made, name: record.name };
+	}
+
+	/** False when there is no such key or it was revoked before. Who publishes with it is for the caller to end. */
+	async revokeStreamKey(streamKeyId: string): Promise<boolean> {
+		const rows = await this.#deps.database.query(
+			'UPDATE stream_keys SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL RETURNING id',
+			[this.#now(), streamKeyId],
+		);
+		return rows.length > 0;
+	}
+
+	/** Makes a revoked key valid again. */
+	async reinstateStreamKey(streamKeyId: string): Promise<void> {
+		await this.#deps.database.query('UPDATE stream_keys SET revoked_at = NULL WHERE id = $1', [streamKeyId]);
+	}
+
+	/** The keys of a channel, oldest first, revoked ones included. */
+	async listStreamKeys(channelId: ChannelId): Promise<StreamKeyRecord[]> {
+		const rows = await this.#deps.database.query<StreamKeyRow>(
+			`${STREAM_KEY_QUERY} WHERE channel_id = $1 ORDER BY id`,
+			[channelId],
+		);
+		return rows.map(toStreamKeyRecord);
+	}
+
+	/** The record of a key, also of a revoked one. */
+	async findStreamKey(streamKey: string): Promise<StreamKeyRecord | undefined> {
+		const row = await this.#findKeyRow(hashStreamKey(this.#deps.serverSecret, streamKey));
+		return row === undefined ? undefined : toStreamKeyRecord(row);
+	}
+
+	/**
+	 * Whom a valid key belongs to. Unknown, wrong and revoked keys go the same way and take as long, so that nobody learns
+	 * from the time which it was.
+	 */
+	async findByStreamKey(streamKey: string): Promise<StreamKeyOwner | undefined> {
+		const hash = hashStreamKey(this.#deps.serverSecret, streamKey);
+		const rows = await this.#deps.database.query<
+			ChannelRow & {
+				key_id: string;
+				key_hash: Uint8Array;
+				revoked_at: Date | null;
+				owner_role: string | null;
+				is_owner_approved: boolean | null;
+			}
+		>(
+			`SELECT stream_keys.id AS key_id, key_hash, revoked_at, ${CHANNEL_COLUMNS},
+			(SELECT role FROM users WHERE users.id = channels.owner_id) AS owner_role,
+			(SELECT is_publishing_approved FROM users WHERE users.id = channels.owner_id) AS is_owner_approved
+			FROM stream_keys JOIN channels ON channels.id = stream_keys.channel_id WHERE key_hash = $1`,
+			[hash],
+		);
+		const row = rows[0];
+		// The index compared the hashes byte by byte; this comparison is the one that decides.
+		const isSame = timingSafeEqual(row?.key_hash ?? new Uint8Array(hash.length), hash);
+		if (row === undefined || !isSame || row.revoked_at !== null) {
+			return undefined;
+		}
+		const isAdministrator = row.owner_role === 'admin';
+		const owner = {
+			id: row.owner_id ?? undefined,
+			isAdministrator,
+			isKnown: isAdministrator || row.is_owner_approved === true,
+		};
+		return { streamKeyId: row.key_id, channel: toChannel(row), owner };
+	}
+
+	/** Hashes of the valid keys of all channels, the newest first. */
+	async listValidKeys(limit: number): Promise<{ id: string; hash: Uint8Array }[]> {
+		return this.#deps.database.query(
+			'SELECT id, key_hash AS hash FROM stream_keys WHERE revoked_at IS NULL ORDER BY id DESC LIMIT $1',
+			[limit],
+		);
+	}
+
+	async #findKeyRow(hash: Uint8Array): Promise<StreamKeyRow | undefined> {
+		return (await this.#deps.database.query<StreamKeyRow>(`${STREAM_KEY_QUERY} WHERE key_hash = $1`, [hash]))[0];
+	}
+
+	#now(): Date {
+		return new Date(this.#deps.clock.nowMs());
+	}
+}
+
+function toStreamKeyRecord(row: StreamKeyRow): StreamKeyRecord {
+	return {
+		id: row.id,
+		channelId: row.channel_id,
+		name: row.name,
+		prefix: row.key_prefix,
+		createdAt: row.created_at,
+		revokedAt: row.revoked_at ?? undefined,
+		lastUsedAt: row.last_used_at ?? undefined,
+		newNetworkAt: row.new_network_at ?? undefined,
+	};
+}
