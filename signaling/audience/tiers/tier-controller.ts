@@ -9,7 +9,7 @@ import {
 	type AllocationView,
 	type Claimant,
 } from './tier-allocation.ts';
-import { demotionVerdict, standingReason } from './decide-tiers.ts';
+import { demotionVerdict, standingReason } from './testing/decide-tiers.ts';
 import { nextDecided, type DecidedTier, type TierConditions, type TierVerdict, type TierViewer } from './tier-input.ts';
 import { tierLimits, type TierLimits } from './tier-limits.ts';
 import { comparePrecedence, viewerStanding, type ViewerStanding } from './tier-standing.ts';

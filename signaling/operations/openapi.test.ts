@@ -1,9 +1,9 @@
 /** Tests of the API's description: which routes are in it, which stay out, and that its page runs under our policy. */
 import fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CONTENT_SECURITY_POLICY } from '../../server/web-pages.ts';
-import { refuseOtherMethods } from './error-handler.ts';
-import { createOpenApiRoutes, registerOpenApi } from '../../operations/openapi.ts';
+import { CONTENT_SECURITY_POLICY } from '../server/web-pages.ts';
+import { refuseOtherMethods } from '../platform/http/error-handler.ts';
+import { createOpenApiRoutes, registerOpenApi } from './openapi.ts';
 
 describe('openapi', () => {
 	let app: FastifyInstance;

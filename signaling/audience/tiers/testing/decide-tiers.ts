@@ -6,11 +6,11 @@ import {
 	type Allocation,
 	type AllocationView,
 	type Claimant,
-} from './tier-allocation.ts';
-import { nextDecided, type TierInput, type TierVerdict, type TierViewer } from './tier-input.ts';
-import { tierLimits } from './tier-limits.ts';
-import { comparePrecedence, viewerStanding, type ViewerStanding } from './tier-standing.ts';
-import type { TierReason } from '../../../core/protocol/tiers.ts';
+} from '../tier-allocation.ts';
+import { nextDecided, type TierInput, type TierVerdict, type TierViewer } from '../tier-input.ts';
+import { tierLimits } from '../tier-limits.ts';
+import { comparePrecedence, viewerStanding, type ViewerStanding } from '../tier-standing.ts';
+import type { TierReason } from '../../../../core/protocol/tiers.ts';
 
 /** A viewer with what is known of him now. */
 type Placed = Claimant & { standing: ViewerStanding; index: number };

@@ -10,10 +10,10 @@ import {
 	startSignalingServer,
 	type SignalingServer,
 	type SignalingServerOptions,
-} from '../../audience/testing/signaling-server.ts';
+} from '../testing/signaling-server.ts';
 import type { ChatFrame } from '../../chat/store/chat-service.ts';
-import { InProcessBus } from '../bus/in-process-bus.ts';
-import type { RequestAuthenticator } from '../../audience/socket/signaling-routes.ts';
+import { InProcessBus } from '../../platform/bus/in-process-bus.ts';
+import type { RequestAuthenticator } from './signaling-routes.ts';
 
 let clock: FakeClock;
 let logger: RecordingLogger;
