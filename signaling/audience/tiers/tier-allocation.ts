@@ -1,6 +1,7 @@
 /** Decides who comes into the WebRTC tier and who leaves it now. Sees viewers only through ordered lists, read lazily. */
 import { withoutReserve, type TierLimits } from './tier-limits.ts';
-import { VIEWER_CLASSES, type Precedence } from './tier-standing.ts';
+import type { TierVerdict } from './tier-input.ts';
+import { VIEWER_CLASSES, type Precedence, type ViewerStanding } from './tier-standing.ts';
 import type { TierReason } from '../../../core/protocol/tiers.ts';
 
 /** Most of the target (but at least one) that is promoted within a second: each promotion opens a transport and bursts a GOP. */
@@ -41,7 +42,7 @@ export interface AllocationView<Viewer extends Claimant> {
 export type Allocation<Viewer> = {
 	promoted: Viewer[];
 	/** `isOverload`: the budget was exceeded; otherwise his place is for somebody with a better claim, or a seat was taken back. */
-	demoted: { viewer: Viewer; reason: TierReason; isEmergency: boolean; isOverload: boolean }[];
+	demoted: ({ viewer: Viewer } & Demotion)[];
 	/** For those in the WebRTC tier. */
 	webRtcReason: 'fits' | 'priority';
 	/** For candidates who stay outside. */
@@ -71,6 +72,26 @@ export function allocate<Viewer extends Claimant>(
 }
 
 type Demotion = { reason: TierReason; isEmergency: boolean; isOverload: boolean };
+
+/** What a viewer is told who is sent away. */
+export function demotionVerdict({ reason, isEmergency, isOverload }: Demotion): TierVerdict {
+	return { tier: 'll-hls', reason, isEmergency, ...(isOverload ? { isOverload } : {}) };
+}
+
+/** What a viewer is told who neither comes nor goes now. */
+export function standingReason(
+	standing: ViewerStanding,
+	allocation: Omit<Allocation<unknown>, 'promoted'>,
+): TierReason {
+	switch (standing.kind) {
+		case 'excluded':
+			return standing.reason;
+		case 'incumbent':
+			return standing.overstays ? 'switched-lately' : allocation.webRtcReason;
+		case 'candidate':
+			return standing.keptReason ?? (standing.canMove ? allocation.waitingReason : allocation.lateReason);
+	}
+}
 
 class AllocationRun<Viewer extends Claimant> {
 	readonly promoted: Viewer[] = [];

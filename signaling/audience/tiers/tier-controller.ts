@@ -4,12 +4,13 @@ import { OrderedSet } from './ordered-set.ts';
 import {
 	allocate,
 	COOL_DOWN_MS,
+	demotionVerdict,
 	PROMOTION_WINDOW_MS,
+	standingReason,
 	type Allocation,
 	type AllocationView,
 	type Claimant,
 } from './tier-allocation.ts';
-import { demotionVerdict, standingReason } from './testing/decide-tiers.ts';
 import { nextDecided, type DecidedTier, type TierConditions, type TierVerdict, type TierViewer } from './tier-input.ts';
 import { tierLimits, type TierLimits } from './tier-limits.ts';
 import { comparePrecedence, viewerStanding, type ViewerStanding } from './tier-standing.ts';

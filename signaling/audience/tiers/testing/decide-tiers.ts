@@ -2,7 +2,9 @@
 import {
 	allocate,
 	COOL_DOWN_MS,
+	demotionVerdict,
 	PROMOTION_WINDOW_MS,
+	standingReason,
 	type Allocation,
 	type AllocationView,
 	type Claimant,
@@ -10,7 +12,6 @@ import {
 import { nextDecided, type TierInput, type TierVerdict, type TierViewer } from '../tier-input.ts';
 import { tierLimits } from '../tier-limits.ts';
 import { comparePrecedence, viewerStanding, type ViewerStanding } from '../tier-standing.ts';
-import type { TierReason } from '../../../../core/protocol/tiers.ts';
 
 /** A viewer with what is known of him now. */
 type Placed = Claimant & { standing: ViewerStanding; index: number };
@@ -43,31 +44,6 @@ export function decideTiers(input: TierInput): Map<string, TierVerdict> {
 		const standing = viewerStanding({ ...viewer, decided }, input.nowMs, mode, false);
 		return standing.kind === 'excluded' ? demoted.viewer.viewerClass : standing.viewerClass;
 	});
-}
-
-/** What a viewer is told who is sent away. */
-export function demotionVerdict(demotion: {
-	reason: TierReason;
-	isEmergency: boolean;
-	isOverload: boolean;
-}): TierVerdict {
-	const { reason, isEmergency, isOverload } = demotion;
-	return { tier: 'll-hls', reason, isEmergency, ...(isOverload ? { isOverload } : {}) };
-}
-
-/** What a viewer is told who neither comes nor goes now. */
-export function standingReason(
-	standing: ViewerStanding,
-	allocation: Omit<Allocation<unknown>, 'promoted'>,
-): TierReason {
-	switch (standing.kind) {
-		case 'excluded':
-			return standing.reason;
-		case 'incumbent':
-			return standing.overstays ? 'switched-lately' : allocation.webRtcReason;
-		case 'candidate':
-			return standing.keptReason ?? (standing.canMove ? allocation.waitingReason : allocation.lateReason);
-	}
 }
 
 function audienceView(
