@@ -139,9 +139,9 @@ export class Presence {
 		this.#isReading = true;
 		try {
 			await this.#subscribe();
-			const listed = await this.#bus.rangeOfSortedSet(SERVERS_KEY, -Infinity, Infinity, MAX_SERVERS);
-			const others = listed.filter(({ member }) => member !== this.#options.serverId);
-			const values = await Promise.all(others.map(({ member }) => this.#bus.get(keyOf(member))));
+			const listed = await this.#bus.membersOfSortedSet(SERVERS_KEY, MAX_SERVERS);
+			const others = listed.filter((id) => id !== this.#options.serverId);
+			const values = await Promise.all(others.map((id) => this.#bus.get(keyOf(id))));
 			// A Redis that came back between these calls may have been empty for some of them.
 			if (this.#clock.monotonicMs() >= this.#holdReadsUntilMs) {
 				this.#others = addUp(values);
