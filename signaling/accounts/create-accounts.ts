@@ -2,14 +2,13 @@
 import { hkdfSync } from 'node:crypto';
 import type { FastifyPluginAsync } from 'fastify';
 import type { Clock } from '../../core/lifecycle/clock.ts';
-import { errorMessage } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
-import type { MessageBus } from '../platform/bus/message-bus.ts';
+import type { Announcements } from '../platform/cluster/announcements.ts';
 import type { Database } from '../platform/database/database.ts';
 import { KnownNetworks } from '../platform/database/known-networks.ts';
 import { AccessTokens } from './access-token.ts';
 import { createAccountRoutes } from './account-routes.ts';
-import { AccountService, SESSION_ENDED_TOPIC } from './account-service.ts';
+import { AccountService } from './account-service.ts';
 import { TokenAuthenticator } from './authenticator.ts';
 import { CredentialWatch } from './credential-watch.ts';
 import { PasswordHasher } from './password-hash.ts';
@@ -25,7 +24,7 @@ export type AccountsDependencies = {
 	clock: Clock;
 	logger: Logger;
 	database: Database;
-	bus: Pick<MessageBus, 'publish' | 'subscribe'>;
+	announcements: Announcements;
 	/** At least 32 random bytes that outlive restarts; shared by servers that share a database. */
 	serverSecret: Uint8Array;
 	config: {
@@ -56,7 +55,7 @@ export type Accounts = {
 
 /** Subscribes to what other servers tell about sessions. */
 export async function createAccounts(dependencies: AccountsDependencies): Promise<Accounts> {
-	const { clock, database, bus, serverSecret, config } = dependencies;
+	const { clock, database, announcements, serverSecret, config } = dependencies;
 	const logger = dependencies.logger.child({ part: 'accounts' });
 	const hasher = new PasswordHasher();
 	const homes = new KnownNetworks('account', { database, clock, logger, serverSecret });
@@ -74,13 +73,12 @@ export async function createAccounts(dependencies: AccountsDependencies): Promis
 	const service = new AccountService({
 		clock,
 		logger,
-		bus,
+		announcements,
 		users,
 		sessions,
 		hasher,
 		homes,
 		accessTokens,
-		endSession,
 		isSignUpOpen: config.isSignUpOpen,
 	});
 	await Promise.all([hasher.prepareDecoy(), homes.load()]);
@@ -95,19 +93,7 @@ export async function createAccounts(dependencies: AccountsDependencies): Promis
 		},
 		{ clock, logger },
 	);
-	let unsubscribe = (): void => undefined;
-	try {
-		unsubscribe = await bus.subscribe(SESSION_ENDED_TOPIC, (message) => {
-			if (typeof message === 'string' && message.length < 64) {
-				endSession(message);
-			}
-		});
-	} catch (error) {
-		logger.warn(
-			{ reason: errorMessage(error) },
-			'ends of sessions on other servers will take half a minute to show here',
-		);
-	}
+	const unsubscribe = await announcements.listen('accounts/session-ended', endSession);
 	return {
 		authenticator,
 		service,

@@ -6,7 +6,7 @@ import type { Logger } from '../../core/logger.ts';
 import type { AudienceReport } from '../../core/protocol/api/audience-report.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
-import type { MessageBus } from '../platform/bus/message-bus.ts';
+import type { Announcements } from '../platform/cluster/announcements.ts';
 import type { Database } from '../platform/database/database.ts';
 import { createBroadcastRoutes } from '../publishing/broadcast-routes.ts';
 import { ChannelAccess } from './channel-access.ts';
@@ -23,7 +23,7 @@ export type ChannelApiDependencies = {
 	clock: Clock;
 	logger: Logger;
 	database: Database;
-	bus: Pick<MessageBus, 'publish' | 'subscribe'>;
+	announcements: Announcements;
 	channels: ChannelStore;
 	registry: Pick<BroadcastRegistry, 'find' | 'broadcasts' | 'lastRefusal' | 'lastReport' | 'revokeStreamKey'>;
 	authorizer: PublishAuthorizer;
