@@ -35,6 +35,11 @@ export function isLoopback(address: string): boolean {
 	return isIpv6Loopback || (isBelow(groups, IPV4_MAPPED) && groups[6]! >> 8 === 127);
 }
 
+/** What is counted for an address: its group; nothing for loopback, which everybody has behind a proxy here that names nobody. */
+export function senderKey(address: string): string | undefined {
+	return isLoopback(address) ? undefined : addressKey(address);
+}
+
 /**
  * Groups of senders for a pool: address groups, but each loopback address is a group of its own every time, because behind a
  * proxy on this machine that names nobody everybody has one.

@@ -15,7 +15,7 @@ const PROBE_BYTES = 16 * 1024;
 const MEBIBYTE = 1024 * 1024;
 
 /** The real file system. */
-export const systemDiskProbe: DiskProbe = {
+const systemDiskProbe: DiskProbe = {
 	async freeBytes(folder) {
 		const { bavail, bsize } = await statfs(folder);
 		return bavail * bsize;

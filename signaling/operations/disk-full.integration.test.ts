@@ -43,7 +43,9 @@ function fill(file: string): void {
 describe.runIf(isMounted)('a full disk', () => {
 	it('is unavailability and no bug, shows in readiness, and is forgotten when there is room', async () => {
 		await using database = await openPgliteDatabase({
-			...{ folder: join(folder, 'database'), clock: systemClock, logger: silentLogger },
+			folder: join(folder, 'database'),
+			clock: systemClock,
+			logger: silentLogger,
 		});
 		await database.runScript('CREATE TABLE texts (id integer, content text)');
 		await expect(checkDisk(folder, 1)).resolves.toBeUndefined();

@@ -1,7 +1,7 @@
 /** Tests of the API's description: which routes are in it, which stay out, and that its page runs under our policy. */
 import fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CONTENT_SECURITY_POLICY } from '../server/web-pages.ts';
+import { CONTENT_SECURITY_POLICY } from '../platform/http/security-headers.ts';
 import { refuseOtherMethods } from '../platform/http/error-handler.ts';
 import { createOpenApiRoutes, registerOpenApi } from './openapi.ts';
 

@@ -2,13 +2,13 @@
 import fastifySwagger from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance, FastifyPluginAsync, FastifySchema } from 'fastify';
-import { CONTENT_SECURITY_POLICY } from '../server/web-pages.ts';
+import { CONTENT_SECURITY_POLICY } from '../platform/http/security-headers.ts';
 import { refuseOtherMethods } from '../platform/http/error-handler.ts';
 
 /** Address of the description. */
-export const OPENAPI_PATH = '/api/v1/openapi.json';
+const OPENAPI_PATH = '/api/v1/openapi.json';
 /** Address of the page. */
-export const API_DOCS_PATH = '/api/docs';
+const API_DOCS_PATH = '/api/docs';
 
 type Note = { tags: readonly string[]; summary: string; description?: string };
 
@@ -16,7 +16,7 @@ type Note = { tags: readonly string[]; summary: string; description?: string };
  * Routes of the tiers below, which know nothing of OpenAPI. `{method} {address}` → what to say. Addresses that are neither here
  * nor have a summary of their own (answers to wrong methods, web pages) stay out.
  */
-export const ROUTE_NOTES: Readonly<Record<string, Note>> = {
+const ROUTE_NOTES: Readonly<Record<string, Note>> = {
 	'POST /whip': {
 		tags: ['publish'],
 		summary: 'Publish by WHIP (RFC 9725)',

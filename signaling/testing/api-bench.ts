@@ -17,6 +17,8 @@ import { KnownNetworks } from '../platform/database/known-networks.ts';
 import { createChat, type Chat } from '../chat/create-chat.ts';
 import { registerErrorHandler } from '../platform/http/error-handler.ts';
 import { createOpenApiRoutes, registerOpenApi } from '../operations/openapi.ts';
+import { Announcements } from '../platform/cluster/announcements.ts';
+import { createNodeIdentity } from '../platform/cluster/node-identity.ts';
 import { requestLimits } from '../platform/http/request-limits.ts';
 import { SocketAdmission } from '../platform/sockets/socket-admission.ts';
 
@@ -172,7 +174,9 @@ export class ApiBench {
 		const bus = options.bus ?? new InProcessBus({ clock: systemClock, logger });
 		const networks = new KnownNetworks('stream-key', { database, clock, logger, serverSecret });
 		const channels = new ChannelStore({
-			...{ database, clock, serverSecret },
+			database,
+			clock,
+			serverSecret,
 			onStreamKeyMade: (id, hash) => authorizer.expect(id, hash),
 		});
 		const authorizer = new PublishAuthorizer({
@@ -183,7 +187,8 @@ export class ApiBench {
 			serverSecret,
 			defaultGraceWindowSeconds: 60,
 		});
-		const common = { clock, logger, database, bus };
+		const announcements = new Announcements({ ...createNodeIdentity(), bus, clock, logger });
+		const common = { clock, logger, database, bus, announcements };
 		const accounts = await createAccounts({
 			...common,
 			serverSecret,

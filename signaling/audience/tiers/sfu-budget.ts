@@ -7,7 +7,7 @@ import { RateLimitedReport } from '../../../core/limits/rate-limited-report.ts';
 import type { SfuBudget, SfuLoad } from './tier-input.ts';
 
 /** What the operator may set. */
-export type SfuBudgetLimits = {
+type SfuBudgetLimits = {
 	/** Viewers' Consumers of this node; 0: {@link CONSUMERS_PER_WORKER} for each running worker. */
 	maxConsumers: number;
 	/** Bits per second towards viewers; 0: no limit of its own. */
@@ -17,11 +17,11 @@ export type SfuBudgetLimits = {
 };
 
 /** mediasoup's own rule of thumb for a worker on one core. CPU cuts it short where cores are slower or pictures larger. */
-export const CONSUMERS_PER_WORKER = 500;
+const CONSUMERS_PER_WORKER = 500;
 /** Leaves a worker room for key frames and bursts of joins; above it packets begin to leave late. */
 export const DEFAULT_MAX_WORKER_CPU = 0.85;
 /** Between two readings. Shorter ones see mostly the noise of the scheduler's ticks, longer ones a crowd too late. */
-export const LOAD_INTERVAL_MS = 1000;
+const LOAD_INTERVAL_MS = 1000;
 /** Weight of the newest reading: a step is seen to 90 % after some 6 s. The controller knows how to deal with the lag. */
 const SMOOTHING = 0.3;
 /** A worker that is too busy to answer must not stop the meter. */
@@ -32,7 +32,7 @@ const CONSUMERS_PER_VIEWER = 2;
 /** Sessions beyond the budget: of viewers who are on their way out, and of those whose connection has just been lost. */
 const SPARE_SESSIONS = { ratio: 0.2, count: 10 };
 
-/** Above so many WHEP sessions a newcomer is refused, whoever he is; those who obey the controller never get there. */
+/** Above so many WHEP sessions a newcomer is refused, whoever they are; those who follow the controller never get there. */
 export function maxWhepSessions(maxConsumers: number): number {
 	const viewers = maxConsumers / CONSUMERS_PER_VIEWER;
 	return Math.ceil(viewers * (1 + SPARE_SESSIONS.ratio)) + SPARE_SESSIONS.count;
@@ -53,7 +53,7 @@ export interface SfuLoadSource {
 }
 
 /** What the SFU does now, all channels. */
-export type SfuReading = {
+type SfuReading = {
 	/** For the controller; smoothed. */
 	load: SfuLoad;
 	/** Viewers' Consumers at the last reading, those of players without a socket too. */
@@ -70,6 +70,44 @@ export function sfuBudget(limits: SfuBudgetLimits, workerCount: number): SfuBudg
 		maxConsumers: workerCount === 0 ? 0 : limits.maxConsumers || workerCount * CONSUMERS_PER_WORKER,
 		maxBitrateBps: limits.maxBitrateBps || Infinity,
 		maxWorkerCpu: limits.maxWorkerCpu,
+	};
+}
+
+/** What one WebRTC viewer of a channel costs. */
+export type ViewerCost = { consumersPerViewer: number; bitrateBps: number };
+
+/** Until a publisher's rate is known. */
+const ASSUMED_BITRATE_BPS = 3_000_000;
+
+/** `health`: of the channel's broadcast; undefined without one. */
+export function viewerCost(health: { videoBitrateBps: number; audioBitrateBps: number } | undefined): ViewerCost {
+	const measuredBps = (health?.videoBitrateBps ?? 0) + (health?.audioBitrateBps ?? 0);
+	return { consumersPerViewer: CONSUMERS_PER_VIEWER, bitrateBps: measuredBps || ASSUMED_BITRATE_BPS };
+}
+
+/** What the SFU may carry, and what it carries now. */
+export type SfuCapacity = {
+	budget(): SfuBudget;
+	load(): SfuLoad;
+	/** Above so many WHEP sessions a newcomer is rejected. */
+	maxSessions(): number;
+	close(): Promise<void>;
+};
+
+/** Begins to measure at once. `pool`: a `WorkerPool`. */
+export function createSfuCapacity(
+	pool: SfuLoadSource & { readonly usableCount: number },
+	limits: SfuBudgetLimits,
+	dependencies: { clock: Clock; logger: Logger },
+): SfuCapacity {
+	const meter = new SfuLoadMeter(pool, pool.usableCount, dependencies);
+	meter.start();
+	const budget = (): SfuBudget => sfuBudget(limits, pool.usableCount);
+	return {
+		budget,
+		load: () => meter.reading.load,
+		maxSessions: () => maxWhepSessions(budget().maxConsumers),
+		close: () => meter.close(),
 	};
 }
 
@@ -115,7 +153,7 @@ export class SfuLoadMeter {
 
 	/** Starts reading. */
 	start(): void {
-		this.#scope.onClose(this.#clock.setInterval(() => this.#readInTurn(), LOAD_INTERVAL_MS));
+		this.#scope.every(this.#clock, LOAD_INTERVAL_MS, () => this.#readInTurn());
 		this.#readInTurn();
 	}
 

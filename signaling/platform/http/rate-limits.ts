@@ -5,7 +5,7 @@ import { SpillwayError } from '../../../core/errors/errors.ts';
 import { addressKey } from '../../../core/limits/address-key.ts';
 
 /** Limit of one route, for fastify's `config.rateLimit`. */
-export type RateLimit = { max: number; timeWindow: number };
+type RateLimit = { max: number; timeWindow: number };
 
 const MINUTE_MS = 60_000;
 /** Addresses that are remembered for each route; beyond them the least recent is forgotten. */

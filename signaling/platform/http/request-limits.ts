@@ -24,7 +24,7 @@ const MAX_PARAMETER_LENGTH = 256;
 
 /**
  * Options for `fastify()`, apart from TLS and logger. `nowMs` is the clock's; it makes request ids sortable. Of `trustedProxies`,
- * addresses or networks, it is believed for whom they ask (X-Forwarded-For); of anybody else it is not.
+ * addresses or networks, it is believed who they ask for (X-Forwarded-For); of anybody else it is not.
  */
 export function requestLimits(
 	nowMs: () => number,
