@@ -21,7 +21,6 @@ export class WebRtcSessions {
 	readonly #byChannel = new Map<ChannelName, Map<ViewerId | undefined, number>>();
 	readonly #onLastClosed: (viewerId: ViewerId, channelName: ChannelName) => void;
 	readonly #onWorkerLost: (viewerId: ViewerId, channelName: ChannelName) => void;
-	#count = 0;
 
 	/** `onLastClosed`: the viewer has none left. `onWorkerLost`: comes after it, when that was because the worker died. */
 	constructor(listeners: {
@@ -30,11 +29,6 @@ export class WebRtcSessions {
 	}) {
 		this.#onLastClosed = listeners.onLastClosed;
 		this.#onWorkerLost = listeners.onWorkerLost;
-	}
-
-	/** All of them. */
-	get count(): number {
-		return this.#count;
 	}
 
 	/** Names of the channels that have any. */
@@ -86,7 +80,6 @@ export class WebRtcSessions {
 	}
 
 	#change(channelName: ChannelName, viewerId: ViewerId | undefined, by: 1 | -1): void {
-		this.#count += by;
 		const inChannel = this.#byChannel.get(channelName) ?? new Map<ViewerId | undefined, number>();
 		add(inChannel, viewerId, by);
 		if (inChannel.size === 0) {

@@ -42,7 +42,7 @@ async function until(isTrue: () => boolean): Promise<void> {
 	}
 }
 
-const count = (): number | null => server.signaling.audience.viewerCount('demo');
+const count = (): number | null => server.signaling.viewerCount('demo');
 
 describe('a viewer', () => {
 	it('joins, is answered with a tier, asks for the time, is counted, and leaves', async () => {

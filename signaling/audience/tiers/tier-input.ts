@@ -31,19 +31,17 @@ export type SfuLoad = {
 export type ViewerRole = 'broadcaster' | 'moderator' | 'guest' | 'subscriber' | 'viewer';
 
 /** Why WebRTC failed, as the player's `tier-failed` says. */
-export type WebRtcFailureCause =
-	'unsupported' | 'blocked' | 'connection-lost' | 'undecodable' | 'refused' | 'line-too-poor';
+type WebRtcFailureCause = 'unsupported' | 'blocked' | 'connection-lost' | 'undecodable' | 'refused' | 'line-too-poor';
 
 /** What a viewer was told last. Kept by {@link nextDecided}. */
 export type DecidedTier = {
 	tier: DeliveryTier;
-	/** With which he came into this tier; a reason that changes later without the tier does not replace it. */
+	/** With which they came into this tier; a reason that changes later without the tier does not replace it. */
 	reason: TierReason;
-	/** Since when he is in this tier. */
+	/** Since when they are in this tier. */
 	sinceMs: number;
-	/** When he was last moved from one tier to the other; undefined: never, the tier is the one that he joined in. */
+	/** When they were last moved from one tier to the other; undefined: never, the tier is the one that they joined in. */
 	switchedAtMs: number | undefined;
-	/** See {@link TierVerdict}. */
 	isOverload?: true;
 };
 
@@ -64,7 +62,7 @@ export type TierViewer = {
 	failureCause: WebRtcFailureCause | undefined;
 	/** Undefined: a newcomer. */
 	decided: DecidedTier | undefined;
-	/** A WebRTC transport of his is open or being opened: it counts against the budget until it is closed. */
+	/** A WebRTC transport of theirs is open or being opened: it counts against the budget until it is closed. */
 	holdsWebRtc: boolean;
 	/** Has claimed WebRTC without connecting, for long or in a crowd of such: gives way to anybody else. */
 	isUnproven: boolean;

@@ -6,11 +6,11 @@ import type { TierReason } from '../../../core/protocol/tiers.ts';
  * This part of every limit stays free for hand-overs, where one leaves while another comes. It is the hysteresis as well: filled up to
  * nine tenths, cut back only above the whole, so a limit that wavers by less moves nobody. Less flaps; more lies idle.
  */
-export const HAND_OVER_RESERVE_RATIO = 0.1;
+const HAND_OVER_RESERVE_RATIO = 0.1;
 /** CPU up to this part of its limit allows growth; between here and the limit nobody comes and nobody goes. */
-export const CPU_GROWTH_RATIO = 0.8;
+const CPU_GROWTH_RATIO = 0.8;
 /** Below half the limit so many more than measured may come, however little is known yet: a viewer costs 0.2–0.5 % of a core. */
-export const CPU_FREE_GROWTH_VIEWERS = 25;
+const CPU_FREE_GROWTH_VIEWERS = 25;
 
 /** In viewers of this channel, those who are leaving counted. */
 export type TierLimits = {

@@ -27,8 +27,7 @@ type Subscriber = { listener: (message: BusValue) => void; isActive: boolean };
 
 /** Implements {@link MessageBus} for one process. Needs no start. */
 export class InProcessBus implements MessageBus {
-	readonly #clock: Clock;
-	readonly #logger: Logger;
+	readonly #deps: { clock: Clock; logger: Logger };
 	readonly #scope: CloseScope<'closed'>;
 	readonly #subscribers = new Map<string, Set<Subscriber>>();
 	readonly #keys = new Map<string, Entry>();
@@ -36,11 +35,10 @@ export class InProcessBus implements MessageBus {
 	readonly #histories = new Map<string, History>();
 	#deliveries: Array<() => void> = [];
 
-	constructor(options: { clock: Clock; logger: Logger }) {
-		this.#clock = options.clock;
-		this.#logger = options.logger;
-		this.#scope = new CloseScope(options.logger);
-		this.#scope.every(options.clock, SWEEP_INTERVAL_MS, () => this.#sweep());
+	constructor(deps: { clock: Clock; logger: Logger }) {
+		this.#deps = deps;
+		this.#scope = new CloseScope(deps.logger);
+		this.#scope.every(deps.clock, SWEEP_INTERVAL_MS, () => this.#sweep());
 		this.#scope.onClose(() => {
 			for (const map of [this.#subscribers, this.#keys, this.#sortedSets, this.#histories]) {
 				map.clear();
@@ -192,24 +190,24 @@ export class InProcessBus implements MessageBus {
 			try {
 				subscriber.listener(decodeBusValue(text));
 			} catch (error) {
-				this.#logger.error({ err: error, topic }, 'a bus subscriber failed');
+				this.#deps.logger.error({ err: error, topic }, 'a bus subscriber failed');
 			}
 		}
 	}
 
 	#nextPosition(last: HistoryPosition | undefined): HistoryPosition {
-		const ms = Math.floor(this.#clock.nowMs());
+		const ms = Math.floor(this.#deps.clock.nowMs());
 		// Never backwards, even when the wall clock is set back.
 		return last !== undefined && ms <= last.ms ? { ms: last.ms, sequence: last.sequence + 1 } : { ms, sequence: 0 };
 	}
 
 	#expiry(ttlMs: number): number {
-		return this.#clock.monotonicMs() + ttlMs;
+		return this.#deps.clock.monotonicMs() + ttlMs;
 	}
 
 	#live<T extends Expiring>(map: Map<string, T>, key: string): T | undefined {
 		const value = map.get(key);
-		if (value !== undefined && value.expiresAtMs <= this.#clock.monotonicMs()) {
+		if (value !== undefined && value.expiresAtMs <= this.#deps.clock.monotonicMs()) {
 			map.delete(key);
 			return undefined;
 		}

@@ -5,7 +5,7 @@ import { SpillwayError } from '../../../core/errors/errors.ts';
 export type BusValue = null | boolean | number | string | readonly BusValue[] | { readonly [key: string]: BusValue };
 
 /** One entry of a bounded history. */
-export type HistoryEntry = {
+type HistoryEntry = {
 	/** Sortable within one history; pass it back to read on from there. */
 	id: string;
 	value: BusValue;

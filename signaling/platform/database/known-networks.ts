@@ -24,8 +24,7 @@ const TABLES = {
 	'stream-key': { table: 'stream_key_networks', owner: 'stream_key_id' },
 } as const;
 
-/** What {@link KnownNetworks} needs. */
-export type KnownNetworksDependencies = {
+type KnownNetworksDependencies = {
 	database: Queryable;
 	clock: Clock;
 	logger: Logger;

@@ -6,7 +6,7 @@ import type { Queryable, SqlValue } from './database.ts';
 export type StatementResult = { rows: object[]; command: string };
 
 /** Runs one statement, or a script when `params` is undefined. */
-export type RunStatement = (sql: string, params: readonly SqlValue[] | undefined) => Promise<StatementResult>;
+type RunStatement = (sql: string, params: readonly SqlValue[] | undefined) => Promise<StatementResult>;
 
 /** Knows whether the caller runs inside a transaction of this database. */
 export class TransactionGuard {

@@ -6,7 +6,7 @@ import { SharePool } from '../../../core/limits/share-pool.ts';
 export type SocketLimits = { maxSockets: number; maxSocketsPerAddress: number };
 
 /** Whose socket it is. */
-export type SocketOwner = {
+type SocketOwner = {
 	/** As the request says; a proxy that is trusted has named the viewer. */
 	address: string;
 	/** Signed in: some places are kept for them. */

@@ -13,7 +13,7 @@ import { nextDecided, type TierInput, type TierVerdict, type TierViewer } from '
 import { tierLimits } from '../tier-limits.ts';
 import { comparePrecedence, viewerStanding, type ViewerStanding } from '../tier-standing.ts';
 
-/** A viewer with what is known of him now. */
+/** A viewer with what is known of them now. */
 type Placed = Claimant & { standing: ViewerStanding; index: number };
 
 /**
@@ -74,7 +74,7 @@ function audienceView(
 	};
 }
 
-// A chatter who has been sent away queues as the queue sees him, not as the tier did: `queueClass` tells.
+// A chatter who has been sent away queues as the queue sees them, not as the tier did: `queueClass` tells.
 function verdicts(
 	placed: readonly Placed[],
 	allocation: Allocation<Placed>,
