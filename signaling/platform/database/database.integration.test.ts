@@ -299,8 +299,8 @@ describe('openPgliteDatabase', () => {
 	async function startHolder(databaseFolder: string): Promise<{ kill: () => Promise<void> }> {
 		const script = `
 			const { openPgliteDatabase } = await import(${JSON.stringify(moduleUrl('./pglite-database.ts'))});
-			const { systemClock } = await import(${JSON.stringify(moduleUrl('../../core/lifecycle/clock.ts'))});
-			const { silentLogger } = await import(${JSON.stringify(moduleUrl('../../core/logger.ts'))});
+			const { systemClock } = await import(${JSON.stringify(moduleUrl('../../../core/lifecycle/clock.ts'))});
+			const { silentLogger } = await import(${JSON.stringify(moduleUrl('../../../core/logger.ts'))});
 			const database = await openPgliteDatabase({ folder: ${JSON.stringify(databaseFolder)}, clock: systemClock, logger: silentLogger });
 			await database.runScript('CREATE TABLE IF NOT EXISTS kept (id int); INSERT INTO kept VALUES (1)');
 			await database.query('INSERT INTO kept VALUES (2)');
