@@ -15,20 +15,21 @@ export type WebRtcSession = {
 	stopPicture(): void;
 };
 
+type WebRtcSessionListeners = {
+	/** The viewer has none left. */
+	onLastClosed(viewerId: ViewerId, channelName: ChannelName): void;
+	/** Comes after it, when that was because the worker died. */
+	onWorkerLost(viewerId: ViewerId, channelName: ChannelName): void;
+};
+
 /** Counts transports. */
 export class WebRtcSessions {
 	readonly #byViewer = new Map<ViewerId, Set<WebRtcSession>>();
 	readonly #byChannel = new Map<ChannelName, Map<ViewerId | undefined, number>>();
-	readonly #onLastClosed: (viewerId: ViewerId, channelName: ChannelName) => void;
-	readonly #onWorkerLost: (viewerId: ViewerId, channelName: ChannelName) => void;
+	readonly #listeners: WebRtcSessionListeners;
 
-	/** `onLastClosed`: the viewer has none left. `onWorkerLost`: comes after it, when that was because the worker died. */
-	constructor(listeners: {
-		onLastClosed: (viewerId: ViewerId, channelName: ChannelName) => void;
-		onWorkerLost: (viewerId: ViewerId, channelName: ChannelName) => void;
-	}) {
-		this.#onLastClosed = listeners.onLastClosed;
-		this.#onWorkerLost = listeners.onWorkerLost;
+	constructor(listeners: WebRtcSessionListeners) {
+		this.#listeners = listeners;
 	}
 
 	/** Names of the channels that have any. */
@@ -48,9 +49,9 @@ export class WebRtcSessions {
 			this.#change(channelName, viewerId, -1);
 			this.#forget(viewerId, session);
 			if (viewerId !== undefined && !this.has(viewerId)) {
-				this.#onLastClosed(viewerId, channelName);
+				this.#listeners.onLastClosed(viewerId, channelName);
 				if (reason === 'worker-died') {
-					this.#onWorkerLost(viewerId, channelName);
+					this.#listeners.onWorkerLost(viewerId, channelName);
 				}
 			}
 		});

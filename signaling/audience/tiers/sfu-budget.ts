@@ -113,11 +113,17 @@ export function createSfuCapacity(
 
 type CpuMark = { pid: number; cpuTimeMs: number; atMs: number };
 
+type SfuLoadMeterDependencies = {
+	clock: Clock;
+	logger: Logger;
+	/** Replaces the measured CPU wherever it answers a number, for tests and drills. */
+	readCpu?: () => number | undefined;
+};
+
 /** Reads the workers once a second and smooths what it sees. */
 export class SfuLoadMeter {
 	readonly #source: SfuLoadSource;
-	readonly #clock: Clock;
-	readonly #readCpu: (() => number | undefined) | undefined;
+	readonly #deps: SfuLoadMeterDependencies;
 	readonly #scope: CloseScope<'server-shutdown'>;
 	readonly #failures: RateLimitedReport;
 	readonly #marks = new Map<number, CpuMark>();
@@ -127,22 +133,11 @@ export class SfuLoadMeter {
 	#smoothConsumers = 0;
 	#reading: SfuReading;
 
-	/** `readCpu` replaces the measured CPU wherever it answers a number, for tests and drills; `workerCount` as it is now. */
-	constructor(
-		source: SfuLoadSource,
-		workerCount: number,
-		dependencies: { clock: Clock; logger: Logger; readCpu?: () => number | undefined },
-	) {
+	constructor(source: SfuLoadSource, workerCount: number, deps: SfuLoadMeterDependencies) {
 		this.#source = source;
-		this.#clock = dependencies.clock;
-		this.#readCpu = dependencies.readCpu;
-		this.#scope = new CloseScope(dependencies.logger);
-		this.#failures = new RateLimitedReport(
-			dependencies.clock,
-			dependencies.logger,
-			'the SFU load was not read',
-			60_000,
-		);
+		this.#deps = deps;
+		this.#scope = new CloseScope(deps.logger);
+		this.#failures = new RateLimitedReport(deps.clock, deps.logger, 'the SFU load was not read', 60_000);
 		this.#reading = { load: { workerCpu: 0, consumersMeasured: 0 }, consumers: 0, bitrateBps: 0, workerCount };
 	}
 
@@ -153,7 +148,7 @@ export class SfuLoadMeter {
 
 	/** Starts reading. */
 	start(): void {
-		this.#scope.every(this.#clock, LOAD_INTERVAL_MS, () => this.#readInTurn());
+		this.#scope.every(this.#deps.clock, LOAD_INTERVAL_MS, () => this.#readInTurn());
 		this.#readInTurn();
 	}
 
@@ -163,7 +158,7 @@ export class SfuLoadMeter {
 	}
 
 	#readInTurn(): void {
-		const nowMs = this.#clock.monotonicMs();
+		const nowMs = this.#deps.clock.monotonicMs();
 		if (this.#isReading && nowMs - this.#askedAtMs < READ_TIMEOUT_MS) {
 			return;
 		}
@@ -191,7 +186,7 @@ export class SfuLoadMeter {
 	}
 
 	#take(loads: Awaited<ReturnType<SfuLoadSource['readLoads']>>): void {
-		const atMs = this.#clock.monotonicMs();
+		const atMs = this.#deps.clock.monotonicMs();
 		let busiest: number | undefined;
 		for (const { index, pid, cpuTimeMs } of loads) {
 			const mark = this.#marks.get(index);
@@ -200,7 +195,7 @@ export class SfuLoadMeter {
 				busiest = Math.max(busiest ?? 0, (cpuTimeMs - mark.cpuTimeMs) / (atMs - mark.atMs));
 			}
 		}
-		const cpu = this.#readCpu?.() ?? busiest;
+		const cpu = this.#deps.readCpu?.() ?? busiest;
 		const consumers = loads.reduce((sum, load) => sum + load.viewerConsumerCount, 0);
 		if (cpu !== undefined) {
 			const isFirst = this.#smoothCpu === undefined;

@@ -1,6 +1,6 @@
 /** Decides who comes into the WebRTC tier and who leaves it now. Sees viewers only through ordered lists, read lazily. */
 import { withoutReserve, type TierLimits } from './tier-limits.ts';
-import type { TierVerdict } from './tier-input.ts';
+import type { TierConditions, TierVerdict } from './tier-input.ts';
 import { VIEWER_CLASSES, type Precedence, type ViewerStanding } from './tier-standing.ts';
 import type { TierReason } from '../../../core/protocol/tiers.ts';
 
@@ -55,7 +55,7 @@ export type Allocation<Viewer> = {
 export function allocate<Viewer extends Claimant>(
 	view: AllocationView<Viewer>,
 	limits: TierLimits,
-	mode: 'automatic' | 'interactive-only' | 'mass-only',
+	mode: TierConditions['policy']['mode'],
 ): Allocation<Viewer> {
 	const crowdReason = mode === 'interactive-only' ? 'waiting-list' : limits.reason;
 	const run = new AllocationRun(view, limits, crowdReason);

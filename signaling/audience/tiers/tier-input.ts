@@ -1,13 +1,7 @@
 /** What the tier controller is told and what it answers: plain data. The rules are in tier-standing, -limits, -allocation. */
+import type { ChannelPolicy } from '../../../core/protocol/api/channel-description.ts';
+import type { ClientMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
 import type { DeliveryTier, TierReason } from '../../../core/protocol/tiers.ts';
-
-/** What the channel's owner chose. */
-export type ChannelTierPolicy = {
-	/** `interactive-only`: who finds no place waits in a list (and watches LL-HLS meanwhile). `mass-only`: LL-HLS for all. */
-	mode: 'automatic' | 'interactive-only' | 'mass-only';
-	/** Most viewers in the WebRTC tier; null: as many as the budget allows. */
-	interactiveSeats: number | null;
-};
 
 /** What this node's SFU may carry, all channels together. */
 export type SfuBudget = {
@@ -30,8 +24,8 @@ export type SfuLoad = {
 /** What a viewer is for the channel. */
 export type ViewerRole = 'broadcaster' | 'moderator' | 'guest' | 'subscriber' | 'viewer';
 
-/** Why WebRTC failed, as the player's `tier-failed` says. */
-type WebRtcFailureCause = 'unsupported' | 'blocked' | 'connection-lost' | 'undecodable' | 'refused' | 'line-too-poor';
+/** Why WebRTC failed, as the player says. */
+type WebRtcFailureCause = Extract<ClientMessage, { type: 'tier-failed' }>['cause'];
 
 /** What a viewer was told last. Kept by {@link nextDecided}. */
 export type DecidedTier = {
@@ -70,7 +64,8 @@ export type TierViewer = {
 
 /** All that is the same for every viewer of a channel. */
 export type TierConditions = {
-	policy: ChannelTierPolicy;
+	/** `interactive-only`: who finds no place waits in a list (and watches LL-HLS meanwhile). `mass-only`: LL-HLS for all. */
+	policy: ChannelPolicy;
 	/** Of one WebRTC viewer; 0: not known yet, does not limit. */
 	bitrateBps: number;
 	/** Two for sound and picture. */

@@ -1,5 +1,6 @@
 /** Where one viewer stands, by what is known of them alone: may they have WebRTC, how urgent are they, may they be moved now. */
-import type { ChannelTierPolicy, TierViewer } from './tier-input.ts';
+import type { ChannelPolicy } from '../../../core/protocol/api/channel-description.ts';
+import type { TierViewer } from './tier-input.ts';
 import type { TierReason } from '../../../core/protocol/tiers.ts';
 
 /**
@@ -51,7 +52,7 @@ export function comparePrecedence(a: Precedence, b: Precedence): number {
 export function viewerStanding(
 	viewer: TierViewer,
 	nowMs: number,
-	mode: ChannelTierPolicy['mode'],
+	mode: ChannelPolicy['mode'],
 	isEmergency: boolean,
 ): ViewerStanding {
 	const isInWebRtc = viewer.decided?.tier === 'webrtc';
