@@ -189,7 +189,7 @@ async function assemble(
 	// Who hears of what.
 	accounts.endWithSession(audience.sessions);
 	api.control.on('chatChanged', (channelId) => chat.service.settingsChanged(channelId));
-	api.control.on('channelChanged', (name) => void audience.channelChanged(name));
+	api.control.on('channelChanged', (_channelId, name) => void audience.channelChanged(name));
 	scope.onClose(playable.onChanged((name) => void audience.channelChanged(name)));
 	scope.onClose(sfu.pool.on('workerDied', () => audience.loadChanged()));
 

@@ -14,7 +14,7 @@ type Command = Announcement<'channels/control'>['command'];
 /** Events of {@link ChannelControl}, on every server; for what else follows a change. */
 export type ChannelControlEvents = {
 	/** Title, category, policy or grace window may be different: read the channel again. */
-	channelChanged: [channelName: ChannelName];
+	channelChanged: [channelId: ChannelId, channelName: ChannelName];
 	/** Moderators or chat settings may be different. */
 	chatChanged: [channelId: ChannelId];
 };
@@ -94,7 +94,7 @@ export class ChannelControl extends TypedEmitter<ChannelControlEvents> {
 					authorizer.forgetChannel(command.channelId as ChannelId);
 					registry.find(command.channelName)?.setGraceWindow(command.graceWindowMs);
 				}
-				this.emit('channelChanged', command.channelName as ChannelName);
+				this.emit('channelChanged', command.channelId as ChannelId, command.channelName as ChannelName);
 				return;
 			case 'chat-changed':
 				this.emit('chatChanged', command.channelId as ChannelId);
