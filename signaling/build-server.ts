@@ -225,8 +225,8 @@ async function assemble(
 	);
 	const isSecure = isReachedByTls(config);
 	const app = own(await createApp(config.http, { clock, logger, isSecure, rewriteUrl: rewriteIrcUrl }));
-	// A stop, from the last line to the first: viewers and chatters are sent away while they are connected; broadcasts end; the port
-	// closes.
+	// A stop, from the last line to the first: viewers and chatters are sent away while they are connected; broadcasts
+	// end; the port closes.
 	scope.onClose(() => operations.drain.endBroadcasts(registry, rtmp));
 	own(chat);
 	own(audience);

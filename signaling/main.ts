@@ -37,8 +37,8 @@ async function startTestPicture(server: SpillwayServer, endpoints: Endpoints, lo
 }
 
 /**
- * The first signal: not ready, then drained, then closed. The second one, when it is no echo of the first, cuts the waits short;
- * the third ends the process.
+ * The first signal: not ready, then drained, then closed. The second one, when it is no echo of the first, cuts the
+ * waits short; the third ends the process.
  */
 function createStop(
 	running: { server?: SpillwayServer; testPicture?: ChildProcess },

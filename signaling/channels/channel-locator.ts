@@ -1,4 +1,7 @@
-/** What a channel's name in an address stands for now. A running broadcast answers without the database, so that viewers outlive it. */
+/**
+ * What a channel's name in an address stands for now. A running broadcast answers without the database, so that viewers
+ * outlive it.
+ */
 import { parseChannelName, type BroadcastId } from '../../core/ids.ts';
 import type { Broadcast } from '../../ingest/broadcast/broadcast.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';

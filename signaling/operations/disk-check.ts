@@ -31,8 +31,8 @@ const systemDiskProbe: DiskProbe = {
 };
 
 /**
- * Resolves with nothing, or with a sentence when less than `minFreeBytes` is free. Throws DATA_FOLDER_UNWRITABLE when nothing can
- * be written. `folder`: where the server keeps its temporary files.
+ * Resolves with nothing, or with a sentence when less than `minFreeBytes` is free. Throws DATA_FOLDER_UNWRITABLE when
+ * nothing can be written. `folder`: where the server keeps its temporary files.
  */
 export async function checkDisk(folder: string, minFreeBytes: number, probe = systemDiskProbe): Promise<string | void> {
 	try {

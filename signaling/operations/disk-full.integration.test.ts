@@ -1,4 +1,7 @@
-/** What a full disk does to the embedded database and to readiness: on a small file system of its own, which needs the right to mount. */
+/**
+ * What a full disk does to the embedded database and to readiness: on a small file system of its own, which needs the
+ * right to mount.
+ */
 import { spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';

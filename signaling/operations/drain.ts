@@ -1,4 +1,7 @@
-/** How a server stops without cutting anybody off: first it is not ready, then broadcasts end, then answers are waited for. */
+/**
+ * How a server stops without cutting anybody off: first it is not ready, then broadcasts end, then answers are waited
+ * for.
+ */
 import type { FastifyInstance } from 'fastify';
 import { sleep, type Clock } from '../../core/lifecycle/clock.ts';
 
@@ -89,7 +92,9 @@ export class Drain {
 		await this.finishAnswers(hadBroadcasts);
 	}
 
-	/** To be called when all broadcasts have ended: waits for answers under way, and for what players fetch at the end. */
+	/**
+	 * To be called when all broadcasts have ended: waits for answers under way, and for what players fetch at the end.
+	 */
 	async finishAnswers(hadBroadcasts: boolean): Promise<void> {
 		if (this.#hasBegun && hadBroadcasts) {
 			await this.#wait(LAST_FETCHES_MS);

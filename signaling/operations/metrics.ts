@@ -1,4 +1,7 @@
-/** `/metrics` for Prometheus: what is live, who watches, what it costs. A registry of its own, so that servers in one process do not mix. */
+/**
+ * `/metrics` for Prometheus: what is live, who watches, what it costs. A registry of its own, so that servers in one
+ * process do not mix.
+ */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';

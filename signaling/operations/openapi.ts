@@ -13,8 +13,8 @@ const API_DOCS_PATH = '/api/docs';
 type Note = { tags: readonly string[]; summary: string; description?: string };
 
 /**
- * Routes of the tiers below, which know nothing of OpenAPI. `{method} {address}` → what to say. Addresses that are neither here
- * nor have a summary of their own (answers to wrong methods, web pages) stay out.
+ * Routes of the tiers below, which know nothing of OpenAPI. `{method} {address}` → what to say. Addresses that are
+ * neither here nor have a summary of their own (answers to wrong methods, web pages) stay out.
  */
 const ROUTE_NOTES: Readonly<Record<string, Note>> = {
 	'POST /whip': {

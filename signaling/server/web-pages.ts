@@ -6,7 +6,10 @@ import { SpillwayError } from '../../core/errors/errors.ts';
 import { redactUrl } from '../platform/http/redact-url.ts';
 import { CONTENT_SECURITY_POLICY, PERMISSIONS_POLICY } from '../platform/http/security-headers.ts';
 
-/** One path segment that can be a channel's name, or a page of the product. Media, API and protocols have routes of their own. */
+/**
+ * One path segment that can be a channel's name, or a page of the product. Media, API and protocols have routes of
+ * their own.
+ */
 const PAGE_PATHS = ['/', '/:page', '/embed/:channel'] as const;
 /** Pages of the product; web/src/router.ts has them. */
 const PAGES: ReadonlySet<string> = new Set(['login', 'signup', 'settings', 'dashboard']);
@@ -15,8 +18,8 @@ const PAGES: ReadonlySet<string> = new Set(['login', 'signup', 'settings', 'dash
 const NOT_FOUND_OPTIONS = { etag: false, lastModified: false } as const;
 
 /**
- * `folder`: where the build put index.html and assets/. `isChannel`: whether there is one; who asks for another gets the page
- * that says so, with 404.
+ * `folder`: where the build put index.html and assets/. `isChannel`: whether there is one; who asks for another gets
+ * the page that says so, with 404.
  */
 export function createWebPages(folder: string, isChannel: (name: string) => Promise<boolean>): FastifyPluginAsync {
 	return async (app) => {

@@ -1,6 +1,6 @@
 /**
- * How many watch, over all nodes: each keeps one key on the bus with its own counts, which vanishes with it, and adds up
- * what the others keep. Nothing is ever incremented, so that nothing can be left over.
+ * How many watch, over all nodes: each keeps one key on the bus with its own counts, which vanishes with it, and adds
+ * up what the others keep. Nothing is ever incremented, so that nothing can be left over.
  */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
@@ -33,7 +33,10 @@ const FORGET_AFTER_MS = 60_000;
 const MAX_NODES = 200;
 const NODES_KEY = 'presence:servers';
 
-/** `summing`: all nodes are counted. `alone`: the bus does not answer. `settling`: it is back and may be empty; nothing is read. */
+/**
+ * `summing`: all nodes are counted. `alone`: the bus does not answer. `settling`: it is back and may be empty; nothing
+ * is read.
+ */
 export type PresenceState = 'summing' | 'alone' | 'settling';
 export type PresenceEvent = 'bus-failed' | 'bus-returned' | 'settled' | 'others-read';
 

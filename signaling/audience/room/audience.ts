@@ -218,7 +218,8 @@ export class AudienceRooms implements SignalingRooms {
 		};
 	}
 
-	// Other rooms' viewers, and transports that belong to no viewer in a room: players of others, and those who just left.
+	// Other rooms' viewers, and transports that belong to no viewer in a room: players of others, and those who just
+	// left.
 	#heldByOthers(name: ChannelName): { consumers: number; bitrateBps: number } {
 		const held = { consumers: 0, bitrateBps: 0 };
 		for (const other of new Set([...this.#rooms.keys(), ...this.#transports.channelNames])) {

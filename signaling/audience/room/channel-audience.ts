@@ -116,8 +116,8 @@ export class ChannelAudience {
 	}
 
 	/**
-	 * Viewers who say that WebRTC plays though no transport is known to be theirs: players that send no viewer id. `withWeak`: those
-	 * too whom `usedCount` leaves out.
+	 * Viewers who say that WebRTC plays though no transport is known to be theirs: players that send no viewer id.
+	 * `withWeak`: those too whom `usedCount` leaves out.
 	 */
 	unclaimedCount(withWeak: boolean): number {
 		const { hasTransport, claims } = this.#deps;
@@ -189,8 +189,8 @@ export class ChannelAudience {
 	}
 
 	/**
-	 * A sign of life from a viewer without a socket, and their next token. Who brings none of ours only gets one: a single hit
-	 * counts nobody.
+	 * A sign of life from a viewer without a socket, and their next token. Who brings none of ours only gets one: a
+	 * single hit counts nobody.
 	 */
 	beacon(token: string | undefined): { token: string; isCounted: boolean } {
 		const known = token === undefined ? undefined : this.#deps.tokens.read(token, this.#channel.id);
@@ -306,8 +306,8 @@ export class ChannelAudience {
 		return viewer;
 	}
 
-	// A page that was loaded anew plays nothing: it may start anywhere. A claim to WebRTC by one who was told nothing counts
-	// only when there is a transport, or anybody could jump the queue.
+	// A page that was loaded anew plays nothing: it may start anywhere. A claim to WebRTC by one who was told nothing
+	// counts only when there is a transport, or anybody could jump the queue.
 	#enter(viewer: Viewer, playingTier: DeliveryTier | undefined): void {
 		const hasTransport = this.#deps.hasTransport(viewer.id);
 		let decided: TierViewer['decided'];

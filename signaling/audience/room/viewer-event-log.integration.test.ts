@@ -1,4 +1,6 @@
-/** The event log in both databases: what a viewer goes through is there afterwards, and a deleted channel harms nobody. */
+/**
+ * The event log in both databases: what a viewer goes through is there afterwards, and a deleted channel harms nobody.
+ */
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../../core/lifecycle/clock.ts';
 import { createId, type ChannelId, type ViewerId } from '../../../core/ids.ts';

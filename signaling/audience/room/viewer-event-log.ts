@@ -1,4 +1,6 @@
-/** What viewers go through, written into the database in batches; while it is away the newest are kept, up to a bound. */
+/**
+ * What viewers go through, written into the database in batches; while it is away the newest are kept, up to a bound.
+ */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { retryDelayMs, type RetryPolicy } from '../../../core/lifecycle/back-off.ts';
 import { CloseScope } from '../../../core/lifecycle/close-scope.ts';

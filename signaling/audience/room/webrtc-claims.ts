@@ -1,13 +1,16 @@
 /**
- * Claims to WebRTC places of which nothing has come yet: of viewers without a transport, told WebRTC or waiting for it. Of one address
- * group some are as good as anybody's, once told for as long as connecting takes; the others give way. Otherwise a few strangers with sockets, who never
- * watch, would hold all places. Holds no resources.
+ * Claims to WebRTC places of which nothing has come yet: of viewers without a transport, told WebRTC or waiting for it.
+ * Of one address group some are as good as anybody's, once told for as long as connecting takes; the others give way.
+ * Otherwise a few strangers with sockets, who never watch, would hold all places. Holds no resources.
  */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import type { ChannelName, ViewerId } from '../../../core/ids.ts';
 import { senderKey } from '../../../core/limits/address-key.ts';
 
-/** Good claims of one address group at a time. They matter only where places are scarce; connecting takes a second or two. */
+/**
+ * Good claims of one address group at a time. They matter only where places are scarce; connecting takes a second or
+ * two.
+ */
 export const CLAIMS_PER_GROUP = 10;
 /** How long a claim is good: as long as a transport may take to open. */
 export const CLAIM_LIFE_MS = 20_000;

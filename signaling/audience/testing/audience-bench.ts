@@ -1,4 +1,7 @@
-/** Rooms without sockets for tests: a fake clock, an in-process bus, a budget that tests set, viewers that keep what they get. */
+/**
+ * Rooms without sockets for tests: a fake clock, an in-process bus, a budget that tests set, viewers that keep what
+ * they get.
+ */
 import type { ChannelId, ChannelName, ViewerId } from '../../../core/ids.ts';
 import type { ChannelDescription } from '../../../core/protocol/api/channel-description.ts';
 import type { ServerMessage, TierDecision } from '../../../core/protocol/signaling/signaling-messages.ts';

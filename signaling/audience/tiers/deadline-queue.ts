@@ -1,4 +1,6 @@
-/** Times at which something is due, the nearest first: a binary heap. Outdated entries are the caller's to recognise. */
+/**
+ * Times at which something is due, the nearest first: a binary heap. Outdated entries are the caller's to recognise.
+ */
 
 /** Due at a time. */
 type Deadline<Subject> = { atMs: number; subject: Subject };

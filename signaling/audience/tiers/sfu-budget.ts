@@ -1,4 +1,7 @@
-/** What the SFU may carry and what it carries: the budget for a number of workers, and a meter of the workers' real load. */
+/**
+ * What the SFU may carry and what it carries: the budget for a number of workers, and a meter of the workers' real
+ * load.
+ */
 import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { errorMessage } from '../../../core/errors/errors.ts';
@@ -16,23 +19,31 @@ type SfuBudgetLimits = {
 	maxWorkerCpu: number;
 };
 
-/** mediasoup's own rule of thumb for a worker on one core. CPU cuts it short where cores are slower or pictures larger. */
+/**
+ * mediasoup's own rule of thumb for a worker on one core. CPU cuts it short where cores are slower or pictures larger.
+ */
 const CONSUMERS_PER_WORKER = 500;
 /** Leaves a worker room for key frames and bursts of joins; above it packets begin to leave late. */
 export const DEFAULT_MAX_WORKER_CPU = 0.85;
 /** Between two readings. Shorter ones see mostly the noise of the scheduler's ticks, longer ones a crowd too late. */
 const LOAD_INTERVAL_MS = 1000;
-/** Weight of the newest reading: a step is seen to 90 % after some 6 s. The controller knows how to deal with the lag. */
+/**
+ * Weight of the newest reading: a step is seen to 90 % after some 6 s. The controller knows how to deal with the lag.
+ */
 const SMOOTHING = 0.3;
 /** A worker that is too busy to answer must not stop the meter. */
 const READ_TIMEOUT_MS = 5000;
 
 /** Streams of one viewer: picture and sound. */
 const CONSUMERS_PER_VIEWER = 2;
-/** Sessions beyond the budget: of viewers who are on their way out, and of those whose connection has just been lost. */
+/**
+ * Sessions beyond the budget: of viewers who are on their way out, and of those whose connection has just been lost.
+ */
 const SPARE_SESSIONS = { ratio: 0.2, count: 10 };
 
-/** Above so many WHEP sessions a newcomer is refused, whoever they are; those who follow the controller never get there. */
+/**
+ * Above so many WHEP sessions a newcomer is refused, whoever they are; those who follow the controller never get there.
+ */
 export function maxWhepSessions(maxConsumers: number): number {
 	const viewers = maxConsumers / CONSUMERS_PER_VIEWER;
 	return Math.ceil(viewers * (1 + SPARE_SESSIONS.ratio)) + SPARE_SESSIONS.count;

@@ -1,14 +1,22 @@
-/** Decides who comes into the WebRTC tier and who leaves it now. Sees viewers only through ordered lists, read lazily. */
+/**
+ * Decides who comes into the WebRTC tier and who leaves it now. Sees viewers only through ordered lists, read lazily.
+ */
 import { withoutReserve, type TierLimits } from './tier-limits.ts';
 import type { TierConditions, TierVerdict } from './tier-input.ts';
 import { VIEWER_CLASSES, type Precedence, type ViewerStanding } from './tier-standing.ts';
 import type { TierReason } from '../../../core/protocol/tiers.ts';
 
-/** Most of the target (but at least one) that is promoted within a second: each promotion opens a transport and bursts a GOP. */
+/**
+ * Most of the target (but at least one) that is promoted within a second: each promotion opens a transport and bursts a
+ * GOP.
+ */
 const PROMOTION_RATIO = 0.02;
 /** See {@link PROMOTION_RATIO}: an empty tier of any size above 50 is filled by promotions in 50 s. */
 export const PROMOTION_WINDOW_MS = 1000;
-/** After viewers were sent away because the budget was exceeded, nobody is promoted for this long: what was too much must show first. */
+/**
+ * After viewers were sent away because the budget was exceeded, nobody is promoted for this long: what was too much
+ * must show first.
+ */
 export const COOL_DOWN_MS = 30_000;
 
 /** A viewer in one of the lists. */
@@ -41,7 +49,10 @@ export interface AllocationView<Viewer extends Claimant> {
 /** Who changes, and what is told to all the others. */
 export type Allocation<Viewer> = {
 	promoted: Viewer[];
-	/** `isOverload`: the budget was exceeded; otherwise their place is for somebody with a better claim, or a seat was taken back. */
+	/**
+	 * `isOverload`: the budget was exceeded; otherwise their place is for somebody with a better claim, or a seat was
+	 * taken back.
+	 */
 	demoted: ({ viewer: Viewer } & Demotion)[];
 	/** For those in the WebRTC tier. */
 	webRtcReason: 'fits' | 'priority';
@@ -142,8 +153,9 @@ class AllocationRun<Viewer extends Claimant> {
 	}
 
 	/**
-	 * Gives free places to those with the best claims; returns how many stay free for nobody in particular. A place is owned by the
-	 * first in the queue even while they wait for a release or for their turn: a newcomer does not overtake them.
+	 * Gives free places to those with the best claims; returns how many stay free for nobody in particular. A place is
+	 * owned by the first in the queue even while they wait for a release or for their turn: a newcomer does not overtake
+	 * them.
 	 */
 	fill(): number {
 		let vacancyCount = this.#limits.target - this.#incumbentCount;
@@ -163,8 +175,9 @@ class AllocationRun<Viewer extends Claimant> {
 		return Math.max(0, vacancyCount);
 	}
 
-	// Somebody with a better claim takes a place at once, while the one they displace slides back: that is what the reserve is for.
-	// Without a reserve (a single place, a budget that has just shrunk) one is sent away first, and the place waits for the release.
+	// Somebody with a better claim takes a place at once, while the one they displace slides back: that is what the
+	// reserve is for. Without a reserve (a single place, a budget that has just shrunk) one is sent away first, and the
+	// place waits for the release.
 	#displaceFor(candidate: Viewer): boolean {
 		const weakest = this.#peekWeakest();
 		if (weakest === undefined || weakest.viewerClass <= candidate.viewerClass) {

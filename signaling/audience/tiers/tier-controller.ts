@@ -45,9 +45,9 @@ type Summary = Omit<Allocation<unknown>, 'promoted'>;
 type Switch = { entry: Entry; decided: DecidedTier };
 
 /**
- * Gives the answers of `decideTiers` (a property test holds them together), and takes every verdict as told: the caller sends each
- * {@link TierChange}. Nothing happens between two calls of `decide`; call it after changes and at least once a second. A change of the channel's mode makes a
- * run look at everybody.
+ * Gives the answers of `decideTiers` (a property test holds them together), and takes every verdict as told: the caller
+ * sends each {@link TierChange}. Nothing happens between two calls of `decide`; call it after changes and at least once
+ * a second. A change of the channel's mode makes a run look at everybody.
  */
 export class TierController {
 	#mode: TierConditions['policy']['mode'] = 'automatic';
@@ -87,7 +87,10 @@ export class TierController {
 		this.#remember(entry);
 	}
 
-	/** Something about a viewer changed: they wrote, pinned, failed, opened or closed their transport. Unknown ids are ignored. */
+	/**
+	 * Something about a viewer changed: they wrote, pinned, failed, opened or closed their transport. Unknown ids are
+	 * ignored.
+	 */
 	update(id: string, change: TierViewerChange): void {
 		const entry = this.#entries.get(id);
 		if (entry !== undefined) {

@@ -1,4 +1,7 @@
-/** What the tier controller is told and what it answers: plain data. The rules are in tier-standing, -limits, -allocation. */
+/**
+ * What the tier controller is told and what it answers: plain data. The rules are in tier-standing, -limits,
+ * -allocation.
+ */
 import type { ChannelPolicy } from '../../../core/protocol/api/channel-description.ts';
 import type { ClientMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
 import type { DeliveryTier, TierReason } from '../../../core/protocol/tiers.ts';
@@ -34,7 +37,9 @@ export type DecidedTier = {
 	reason: TierReason;
 	/** Since when they are in this tier. */
 	sinceMs: number;
-	/** When they were last moved from one tier to the other; undefined: never, the tier is the one that they joined in. */
+	/**
+	 * When they were last moved from one tier to the other; undefined: never, the tier is the one that they joined in.
+	 */
 	switchedAtMs: number | undefined;
 	isOverload?: true;
 };
@@ -64,7 +69,9 @@ export type TierViewer = {
 
 /** All that is the same for every viewer of a channel. */
 export type TierConditions = {
-	/** `interactive-only`: who finds no place waits in a list (and watches LL-HLS meanwhile). `mass-only`: LL-HLS for all. */
+	/**
+	 * `interactive-only`: who finds no place waits in a list (and watches LL-HLS meanwhile). `mass-only`: LL-HLS for all.
+	 */
 	policy: ChannelPolicy;
 	/** Of one WebRTC viewer; 0: not known yet, does not limit. */
 	bitrateBps: number;

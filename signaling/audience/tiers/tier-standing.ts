@@ -1,29 +1,42 @@
-/** Where one viewer stands, by what is known of them alone: may they have WebRTC, how urgent are they, may they be moved now. */
+/**
+ * Where one viewer stands, by what is known of them alone: may they have WebRTC, how urgent are they, may they be moved
+ * now.
+ */
 import type { ChannelPolicy } from '../../../core/protocol/api/channel-description.ts';
 import type { TierViewer } from './tier-input.ts';
 import type { TierReason } from '../../../core/protocol/tiers.ts';
 
 /**
- * A viewer is moved at most this often, their own wishes aside. A hand-over takes 5–40 s: half of it would move people who have
- * just arrived.
+ * A viewer is moved at most this often, their own wishes aside. A hand-over takes 5–40 s: half of it would move people
+ * who have just arrived.
  */
 const MIN_SWITCH_INTERVAL_MS = 60_000;
 /** A dead worker is replaced within a second; one that keeps dying takes its viewers along no more often than this. */
 const WORKER_RETURN_MS = 10_000;
 /** Who wrote within this time is a recent chatter and may take the place of somebody silent. */
 const CHATTER_ENTRY_MS = 300_000;
-/** Who has a place keeps a chatter's claim to it for this long, so that nobody slides in and out between two sentences. */
+/**
+ * Who has a place keeps a chatter's claim to it for this long, so that nobody slides in and out between two sentences.
+ */
 const CHATTER_STAY_MS = 600_000;
-/** First pause after WebRTC failed; doubled with each further failure. Networks change (Wi-Fi to mobile) within minutes. */
+/**
+ * First pause after WebRTC failed; doubled with each further failure. Networks change (Wi-Fi to mobile) within minutes.
+ */
 const RETRY_FIRST_MS = 60_000;
-/** After a line that was too poor: lines recover sooner than networks change, and a trial costs what is watched meanwhile. */
+/**
+ * After a line that was too poor: lines recover sooner than networks change, and a trial costs what is watched
+ * meanwhile.
+ */
 const POOR_LINE_RETRY_FIRST_MS = 30_000;
 /** Longest pause after it. */
 const POOR_LINE_RETRY_MAX_MS = 600_000;
 /** Longest pause; each attempt costs the viewer nothing that they see, and us a transport for 15 s. */
 const RETRY_MAX_MS = 900_000;
 
-/** Places in the order of who keeps WebRTC; the lower goes first. Same class: by join time, and nobody displaces anybody. */
+/**
+ * Places in the order of who keeps WebRTC; the lower goes first. Same class: by join time, and nobody displaces
+ * anybody.
+ */
 export const VIEWER_CLASSES = { staff: 0, guest: 1, subscriber: 2, chatter: 3, plain: 4, unproven: 5 } as const;
 
 /** What the controller does with a viewer; `validUntilMs` is when time alone changes it. */

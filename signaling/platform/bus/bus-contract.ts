@@ -1,4 +1,6 @@
-/** What every message bus must do, as tests; the unit test runs it in the process, the integration test against Redis. */
+/**
+ * What every message bus must do, as tests; the unit test runs it in the process, the integration test against Redis.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BusValue, MessageBus } from './message-bus.ts';
 

@@ -1,4 +1,6 @@
-/** The bus of a server that is alone: in its memory, but as asynchronous and as serialised as Redis, so it hides no bug. */
+/**
+ * The bus of a server that is alone: in its memory, but as asynchronous and as serialised as Redis, so it hides no bug.
+ */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
 import { SpillwayError } from '../../../core/errors/errors.ts';

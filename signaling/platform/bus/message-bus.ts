@@ -20,8 +20,8 @@ export type HistoryPage = {
 };
 
 /**
- * Shared state of all servers of an installation. Every method throws BUS_UNAVAILABLE within a second or so when the bus
- * does not answer, and SERVER_STOPPING after close(). Nothing on the media path may wait for it.
+ * Shared state of all servers of an installation. Every method throws BUS_UNAVAILABLE within a second or so when the
+ * bus does not answer, and SERVER_STOPPING after close(). Nothing on the media path may wait for it.
  *
  * Times to live are milliseconds, at least 1. Names may hold any characters.
  */
@@ -52,7 +52,9 @@ export interface MessageBus {
 
 	/** Appends and returns the entry's id. The oldest beyond `maxLength` go; all go `ttlMs` after the last append. */
 	appendToHistory(key: string, value: BusValue, maxLength: number, ttlMs: number): Promise<string>;
-	/** Entries after `afterId` (undefined: the oldest kept), at most `limit`. Throws REQUEST_INVALID for a malformed id. */
+	/**
+	 * Entries after `afterId` (undefined: the oldest kept), at most `limit`. Throws REQUEST_INVALID for a malformed id.
+	 */
 	readHistory(key: string, afterId: string | undefined, limit: number): Promise<HistoryPage>;
 
 	/** Resolves when the bus answers; else throws BUS_UNAVAILABLE. For readiness. */

@@ -22,7 +22,10 @@ import { RedisTopics } from './redis-topics.ts';
 const ANSWER_DEADLINE_MS = 1000;
 /** Longest wait for the first connection. */
 const START_DEADLINE_MS = 5000;
-/** Commands that may wait for their answer; more are refused, so that a Redis that stands still does not fill the memory. */
+/**
+ * Commands that may wait for their answer; more are refused, so that a Redis that stands still does not fill the
+ * memory.
+ */
 const MAX_PENDING_COMMANDS = 10_000;
 /** How often the connection for messages, which may be silent for hours, is asked whether it lives. */
 const PING_INTERVAL_MS = 10_000;
@@ -224,7 +227,8 @@ export class RedisBus implements MessageBus {
 		}
 	}
 
-	// The answer does not matter: when none comes, the connection's own deadline for silence ends it, and it is made anew.
+	// The answer does not matter: when none comes, the connection's own deadline for silence ends it, and it is made
+	// anew.
 	#pingSubscriber(): void {
 		if (!this.#isCluster && this.#subscriber.status === 'ready') {
 			this.#subscriber.ping().catch(() => undefined);

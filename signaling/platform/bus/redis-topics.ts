@@ -10,7 +10,9 @@ import { decodeBusValue, type BusValue } from './message-bus.ts';
 type Listener = (message: BusValue) => void;
 type Topic = { listeners: Set<Listener>; isSubscribed: Promise<void> };
 
-/** Pause before the next attempt when the connection stands but a subscription was refused, as while a cluster settles. */
+/**
+ * Pause before the next attempt when the connection stands but a subscription was refused, as while a cluster settles.
+ */
 const RESUBSCRIBE_DELAY_MS = 300;
 
 type RedisTopicsDependencies = {
@@ -21,7 +23,10 @@ type RedisTopicsDependencies = {
 	noise: RateLimitedReport;
 };
 
-/** Owns the connection for messages that come in. On a cluster it uses sharded channels, so that each node sees its own only. */
+/**
+ * Owns the connection for messages that come in. On a cluster it uses sharded channels, so that each node sees its own
+ * only.
+ */
 export class RedisTopics {
 	readonly #client: RedisClient;
 	readonly #deps: RedisTopicsDependencies;

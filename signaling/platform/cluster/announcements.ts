@@ -1,4 +1,7 @@
-/** What nodes tell one another: one table of topics; subscribed to until it works; applied here and announced there in one call. */
+/**
+ * What nodes tell one another: one table of topics; subscribed to until it works; applied here and announced there in
+ * one call.
+ */
 import { Type, type Static, type TSchema } from 'typebox';
 import { Value } from 'typebox/value';
 import type { Clock } from '../../../core/lifecycle/clock.ts';
@@ -23,8 +26,8 @@ const channelCommandSchema = Type.Union([
 ]);
 
 /**
- * Topic on the bus → what is on the wire. `sender`: the field with the id of the node that says it, which ignores it when it comes back.
- * Without one the sender applies it once more.
+ * Topic on the bus → what is on the wire. `sender`: the field with the id of the node that says it, which ignores it
+ * when it comes back. Without one the sender applies it once more.
  */
 const TOPICS = {
 	'channels/control': {
@@ -76,8 +79,8 @@ export class Announcements {
 	}
 
 	/**
-	 * Calls back with what any node announces, this one included; more than once is harmless to a listener. Resolves after the first
-	 * attempt to subscribe, with the function that ends it; further attempts follow.
+	 * Calls back with what any node announces, this one included; more than once is harmless to a listener. Resolves
+	 * after the first attempt to subscribe, with the function that ends it; further attempts follow.
 	 */
 	async listen<T extends Topic>(topic: T, listener: Listener<T>): Promise<() => void> {
 		let subscription = this.#subscriptions.get(topic);

@@ -1,4 +1,6 @@
-/** The folder that a running server owns: its layout, its lock, its secret, and what a killed predecessor left in it. */
+/**
+ * The folder that a running server owns: its layout, its lock, its secret, and what a killed predecessor left in it.
+ */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { chmod, link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';

@@ -22,7 +22,10 @@ type AppDependencies = {
 	rewriteUrl?: NonNullable<FastifyServerOptions['rewriteUrl']>;
 };
 
-/** An app without routes. fastify logs nothing itself: the error handler and the tiers log what matters, with our fields. */
+/**
+ * An app without routes. fastify logs nothing itself: the error handler and the tiers log what matters, with our
+ * fields.
+ */
 export async function createApp(config: HttpConfig, dependencies: AppDependencies): Promise<FastifyInstance> {
 	const { clock, logger, rewriteUrl } = dependencies;
 	const common = {

@@ -1,7 +1,10 @@
 /** Headers that keep browsers on the safe side, whatever is answered. */
 import type { FastifyInstance } from 'fastify';
 
-/** Browsers that have reached us by TLS once come by TLS only, for half a year; long enough to matter, short enough to undo. */
+/**
+ * Browsers that have reached us by TLS once come by TLS only, for half a year; long enough to matter, short enough to
+ * undo.
+ */
 const STRICT_TRANSPORT_SECURITY = 'max-age=15552000';
 /** Publishing from the page needs camera, microphone and screen; nothing of ours needs the rest. */
 export const PERMISSIONS_POLICY =

@@ -1,4 +1,6 @@
-/** How many sockets are open, of viewers and of IRC clients alike, and which of them give way when all places are taken. */
+/**
+ * How many sockets are open, of viewers and of IRC clients alike, and which of them give way when all places are taken.
+ */
 import { SenderGroups } from '../../../core/limits/address-key.ts';
 import { SharePool } from '../../../core/limits/share-pool.ts';
 

@@ -1,4 +1,7 @@
-/** A crowd on a virtual clock for the tier controller: a million viewers come within a minute, a worker dies, the crowd leaves. */
+/**
+ * A crowd on a virtual clock for the tier controller: a million viewers come within a minute, a worker dies, the crowd
+ * leaves.
+ */
 import { DeadlineQueue } from '../deadline-queue.ts';
 import { TierController, type TierChange } from '../tier-controller.ts';
 import type { TierConditions, TierViewer, ViewerRole } from '../tier-input.ts';

@@ -1,4 +1,7 @@
-/** The tier controller's rules as a pure function: channel policy, budget, load and audience in; a tier and a reason for everybody out. */
+/**
+ * The tier controller's rules as a pure function: channel policy, budget, load and audience in; a tier and a reason for
+ * everybody out.
+ */
 import {
 	allocate,
 	COOL_DOWN_MS,
@@ -17,9 +20,9 @@ import { comparePrecedence, viewerStanding, type ViewerStanding } from '../tier-
 type Placed = Claimant & { standing: ViewerStanding; index: number };
 
 /**
- * Decides on every viewer of a channel, in O(n log n). Reads no clock and keeps nothing: all memory is in `decided`, which the caller
- * renews with {@link nextDecided} after each run. What is right is said here; `TierController`, which the server runs, gives the same
- * answers at the price of what changed.
+ * Decides on every viewer of a channel, in O(n log n). Reads no clock and keeps nothing: all memory is in `decided`,
+ * which the caller renews with {@link nextDecided} after each run. What is right is said here; `TierController`, which
+ * the server runs, gives the same answers at the price of what changed.
  */
 export function decideTiers(input: TierInput): Map<string, TierVerdict> {
 	const { mode } = input.policy;

@@ -1,4 +1,7 @@
-/** An audience for tests of the tier controller: time moves by hand, transports open and close as players' do, rules are checked. */
+/**
+ * An audience for tests of the tier controller: time moves by hand, transports open and close as players' do, rules are
+ * checked.
+ */
 import { decideTiers } from './decide-tiers.ts';
 import { nextDecided, type TierConditions, type TierVerdict, type TierViewer } from '../tier-input.ts';
 import { tierLimits } from '../tier-limits.ts';
