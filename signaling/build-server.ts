@@ -1,53 +1,47 @@
-/** Puts the tiers together into a server that does not listen yet. Tests call this; so does main.ts. */
+/** Puts the rooms and tiers together into a server that does not listen yet. Tests call this; so does main.ts. */
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
-import type { AddressInfo } from 'node:net';
 import { availableParallelism } from 'node:os';
-import { SpillwayError } from '../core/errors/errors.ts';
 import type { Clock } from '../core/lifecycle/clock.ts';
 import { CloseScope } from '../core/lifecycle/close-scope.ts';
-import { answerOtherMethods } from '../core/protocol/api/address-methods.ts';
-import { addressKey, isLoopback } from '../core/limits/address-key.ts';
-import { LISTEN_BACKLOG } from '../core/limits/listen-backlog.ts';
+import { senderKey } from '../core/limits/address-key.ts';
 import type { Logger } from '../core/logger.ts';
-import { BroadcastRegistry, type PublishPermission } from '../ingest/broadcast/broadcast-registry.ts';
-import { createRtmpIngest } from '../ingest/rtmp/rtmp-ingest.ts';
-import { DEFAULT_RTMP_SERVER_CONFIG, type RtmpServer } from '../ingest/rtmp/rtmp-server.ts';
+import { answerOtherMethods } from '../core/protocol/api/address-methods.ts';
+import { BroadcastRegistry } from '../ingest/broadcast/broadcast-registry.ts';
 import { workLimits } from '../ingest/media-plan/work-budget.ts';
+import { createRtmpIngest } from '../ingest/rtmp/rtmp-ingest.ts';
 import { WhipSessions } from '../ingest/whip/whip-routes.ts';
+import { defaultPackagerConfig } from '../packager/config/packager-config.ts';
 import { createPackager, type Packager } from '../packager/create-packager.ts';
 import { checkFfmpeg } from '../packager/transcode/ffmpeg-process.ts';
 import { createTranscoderFactory } from '../packager/transcode/transcoder-factory.ts';
-import { defaultPackagerConfig } from '../packager/config/packager-config.ts';
 import { createSfu, type Sfu } from '../sfu/create-sfu.ts';
 import { WhepSessions } from '../sfu/whep/whep-routes.ts';
 import { createAccounts } from './accounts/create-accounts.ts';
+import { createAudience } from './audience/create-audience.ts';
+import { registerWebSockets } from './audience/socket/signaling-routes.ts';
+import { createSfuCapacity, viewerCost } from './audience/tiers/sfu-budget.ts';
+import { createWhepAdmission } from './audience/whep-admission.ts';
+import { describeChannel } from './channels/channel-description.ts';
 import type { ChannelStore } from './channels/channel-store.ts';
-import { createChannels } from './channels/create-channels.ts';
+import { createChannels, type Channels } from './channels/create-channels.ts';
+import { createChat } from './chat/create-chat.ts';
 import { rewriteIrcUrl } from './chat/irc/irc-routes.ts';
+import { createOperations } from './operations/create-operations.ts';
+import { apiDocsPage } from './operations/openapi.ts';
+import { Announcements } from './platform/cluster/announcements.ts';
+import { createNodeIdentity } from './platform/cluster/node-identity.ts';
+import { openDataFolder } from './platform/folder/data-folder.ts';
+import { createApp } from './platform/http/create-app.ts';
+import { registerErrorHandler } from './platform/http/error-handler.ts';
+import { SocketAdmission } from './platform/sockets/socket-admission.ts';
 import { createPublishing } from './publishing/create-publishing.ts';
 import { prepareFirstStart, type FirstStartResult } from './publishing/first-start.ts';
 import type { StreamKeyStore } from './publishing/stream-key-store.ts';
-import { AudienceServices } from './audience-services.ts';
 import { openBus, openDatabase } from './server/backing-services.ts';
-import { openDataFolder, type Endpoints } from './platform/folder/data-folder.ts';
-import { createApp } from './platform/http/create-app.ts';
-import { registerErrorHandler } from './platform/http/error-handler.ts';
-import { toPortError, type WantedPort } from './platform/http/port-check.ts';
-import { createProxyTrust } from './platform/http/trusted-proxies.ts';
-import { DescriptorWatch } from './operations/descriptor-watch.ts';
-import { checkDisk } from './operations/disk-check.ts';
-import { Drain } from './operations/drain.ts';
-import { registerHealthRoutes, type HealthRoutesOptions } from './operations/health-routes.ts';
-import { apiDocsPage } from './operations/openapi.ts';
-import { OpenRequests } from './operations/open-requests.ts';
+import { openPorts, type Endpoints } from './server/ports.ts';
 import { isReachedByTls, type ServerConfig } from './server/server-config.ts';
-import { maxWhepSessions, sfuBudget } from './audience/tiers/sfu-budget.ts';
+import { accountsConfig, allowedOrigins, rtmpConfig, sfuConfig } from './server/tier-configs.ts';
 import { createWebPages } from './server/web-pages.ts';
-
-/** After a refusal to show a channel by WebRTC. */
-const MASS_ONLY_RETRY_SECONDS = 10;
-/** Sessions beyond a channel's seats: viewers who are on their way out, while others come. */
-const MAX_SPARE_SEATS = 2;
 
 /** A server, complete but silent until listen(). */
 export interface SpillwayServer {
@@ -99,218 +93,148 @@ async function assemble(
 	{ clock, logger, webFolder, unhandledRejectionCount = () => 0 }: ServerDependencies,
 	scope: CloseScope<'server-shutdown'>,
 ): Promise<SpillwayServer> {
+	/** Closed with the server, the last one first. */
+	function own<Part extends { close(reason: 'server-shutdown'): unknown }>(part: Part): Part {
+		scope.onClose(async (reason) => void (await part.close(reason)));
+		return part;
+	}
+	const ingestLogger = logger.child({ tier: 'ingest' });
+
+	// The platform.
 	await checkFfmpeg(clock);
-	const dataFolder = await openDataFolder({ path: config.dataFolder, clock, logger });
-	scope.onClose(() => dataFolder.close());
-	const database = await openDatabase(config, dataFolder, { clock, logger });
-	scope.onClose(() => database.close());
-	const bus = await openBus(config, { clock, logger });
-	scope.onClose(() => bus.close());
-	const { serverSecret } = dataFolder;
-	const firstStart = await prepareFirstStart({ database, clock, logger, serverSecret }, config);
-	const sfu = await createSfu(
-		{
-			rtcPort: config.rtc.port,
-			announcedAddresses: config.rtc.announcedAddresses,
-			workerCount: config.rtc.workerCount,
-			plainPortMin: config.rtc.plainPortMin,
-			plainPortMax: config.rtc.plainPortMax,
-			workerBin: config.mediasoupWorkerBin,
-		},
-		{ clock, logger },
-	);
-	scope.onClose(() => sfu.close());
-	const packager = createPackager(defaultPackagerConfig(config.hls), {
-		clock,
-		// Behind a proxy on this machine that names nobody, everybody has a loopback address.
-		clientKey: (address) => (isLoopback(address) ? undefined : addressKey(address)),
-		logger: logger.child({ tier: 'll-hls' }),
-		channels: {
-			state: async (name) => {
-				const found = await channels.locator.findLive(name);
-				return found.state === 'live' ? { state: 'live', broadcastId: found.broadcast.id } : found;
-			},
-		},
-	});
-	scope.onClose(() => packager.close('server-shutdown'));
-	const transcoders = createTranscoderFactory({ clock });
-	const registry = new BroadcastRegistry({
-		clock,
-		logger: logger.child({ tier: 'ingest' }),
-		sfu,
-		transcoders,
-		limits: workLimits(config.ingest, availableParallelism()),
-		openPackager: (broadcast) => packager.startBroadcast(broadcast),
-	});
-	scope.onClose(() => registry.close());
-	const accounts = await createAccounts(
-		{ clock, logger, database, bus, serverSecret },
-		{
-			isSecure: isReachedByTls(config),
-			publicUrl: config.http.publicUrl,
-			isSignUpOpen: config.accounts.isSignUpOpen,
-		},
-	);
-	scope.onClose(() => accounts.close());
-	const viewerCount = (name: string): number | null => services.signaling.audience.viewerCount(name);
-	const channels = await createChannels(
-		{ clock, logger, database, bus, accounts, registry, viewerCount },
-		{
-			channelsPerUser: config.accounts.channelsPerUser,
-			defaultGraceWindowSeconds: config.ingest.graceWindowSeconds,
-		},
-	);
-	scope.onClose(() => channels.close());
-	const publishing = await createPublishing(
-		{
+	const dataFolder = own(await openDataFolder({ path: config.dataFolder, clock, logger }));
+	const { serverSecret, temporaryFolder } = dataFolder;
+	const database = own(await openDatabase(config, dataFolder, { clock, logger }));
+	const bus = own(await openBus(config, { clock, logger }));
+	const node = createNodeIdentity();
+	const announcements = own(new Announcements({ ...node, bus, clock, logger }));
+	const platform = { ...node, clock, logger, database, bus, announcements, serverSecret };
+
+	const firstStart = await prepareFirstStart(platform, config);
+
+	// Media.
+	const sfu = own(await createSfu(sfuConfig(config), { clock, logger }));
+	const packager: Packager = own(
+		createPackager(defaultPackagerConfig(config.hls), {
 			clock,
-			logger,
-			database,
-			serverSecret,
-			accounts,
-			channels,
-			registry,
-			viewerCount,
-			audience: (channel) => services.signaling.audience.distribution(channel),
-			endpoints: () => ({
-				httpUrl: String(endpoints?.['httpUrl'] ?? ''),
-				rtmpUrl: String(endpoints?.['rtmpUrl'] ?? ''),
-			}),
-		},
-		{
-			defaultGraceWindowSeconds: config.ingest.graceWindowSeconds,
-			whoMayPublish: config.accounts.whoMayPublish,
-		},
+			clientKey: senderKey,
+			logger: logger.child({ tier: 'll-hls' }),
+			channels: { state: (name) => channels.locator.find(name) },
+		}),
 	);
-	scope.onClose(() => publishing.close());
-	const { authorizer } = publishing;
-
-	const whip = new WhipSessions({ clock, logger: logger.child({ tier: 'ingest' }), authorizer, registry });
-	scope.onClose(() => whip.close());
-	const whep = new WhepSessions({
-		clock,
-		logger: logger.child({ tier: 'sfu' }),
-		findChannel: async (name) => {
-			const found = await channels.locator.findLive(name);
-			if (found.state !== 'live') {
-				return found;
-			}
-			const { router } = found.broadcast;
-			return router === undefined ? { state: 'starting' } : { state: 'live', broadcastRouter: router };
-		},
-		// Every channel is public until channels can be otherwise. Viewers with a socket are told where to watch; this is for the rest.
-		authorizePlayback: async (channel) => {
-			const policy = await channels.locator.policyOf(channel);
-			if (policy?.mode === 'mass-only') {
-				throw new SpillwayError('SFU_UNAVAILABLE', ['this channel is shown over LL-HLS only'], {
-					retryAfterSeconds: MASS_ONLY_RETRY_SECONDS,
-				});
-			}
-			const seats = policy?.interactiveSeats ?? undefined;
-			return seats === undefined ? {} : { maxViewers: seats + MAX_SPARE_SEATS };
-		},
-		isViewer: (viewerId, channel) => services.signaling.isViewer(viewerId, channel),
-		onConnected: (session) => services.signaling.addWhepSession(session),
-		limits: {
-			maxPending: config.sfu.maxPendingSessions,
-			maxConnected: () => maxWhepSessions(sfuBudget(config.sfu, sfu.pool.usableCount).maxConsumers),
-		},
-	});
-	scope.onClose(() => whep.close());
-	const rtmp = createRtmpIngest(
-		{
-			...DEFAULT_RTMP_SERVER_CONFIG,
-			port: config.rtmp.port,
-			host: config.http.host,
-			maxConnectionCount: config.rtmp.maxConnections,
-			reservedConnectionCount: config.rtmp.reservedConnections,
-			maxStrangersPerAddress: config.rtmp.maxConnectionsPerAddress,
-			...(config.rtmp.proxyProtocol ? { isProxy: createProxyTrust(config.http.trustedProxies) } : {}),
-		},
-		{ clock, logger: logger.child({ tier: 'ingest' }), authorizer, registry },
+	const transcoders = createTranscoderFactory({ clock });
+	const registry = own(
+		new BroadcastRegistry({
+			clock,
+			logger: ingestLogger,
+			sfu,
+			transcoders,
+			limits: workLimits(config.ingest, availableParallelism()),
+			openPackager: (broadcast) => packager.startBroadcast(broadcast),
+		}),
 	);
-	scope.onClose(() => rtmp.close('server-shutdown'));
 
-	const app = await createApp(config.http, {
-		clock,
-		logger,
-		isSecure: isReachedByTls(config),
-		rewriteUrl: rewriteIrcUrl,
-	});
-	scope.onClose(() => app.close());
-	const requests = new OpenRequests(clock);
-	requests.watch(app);
-	const drain = new Drain(clock, requests);
-	// Before the port closes: what players hold is answered, with the end of the playlist, and they may fetch what is left of it.
-	scope.onClose(async () => {
-		const hadBroadcasts = registry.broadcasts.length > 0;
-		await Promise.all([rtmp.close('server-shutdown'), registry.close()]);
-		await drain.finishAnswers(hadBroadcasts);
-	});
-	const descriptors = new DescriptorWatch(clock, logger);
-	scope.onClose(() => descriptors.close());
-	// After the app, so that it closes before: viewers are told to come again while they are still connected.
-	let endpoints: Endpoints | undefined;
-	const services = await AudienceServices.create(
-		{
-			...{
-				clock,
-				logger,
-				config,
-				database,
-				bus,
-				serverSecret,
+	// People.
+	const { graceWindowSeconds: defaultGraceWindowSeconds } = config.ingest;
+	const { channelsPerUser, whoMayPublish } = config.accounts;
+	const viewerCount = (name: string): number | null => audience.viewerCount(name);
+	const addresses = { httpUrl: '', rtmpUrl: '' };
+	const accounts = own(await createAccounts(platform, accountsConfig(config)));
+	const channels: Channels = own(
+		await createChannels(
+			{ ...platform, accounts, registry, viewerCount },
+			{ channelsPerUser, defaultGraceWindowSeconds },
+		),
+	);
+	const publishing = own(
+		await createPublishing(
+			{
+				...platform,
 				accounts,
 				channels,
-				publishing,
 				registry,
-				sfu,
-				packager,
+				viewerCount,
+				audience: (channel) => audience.distribution(channel),
+				endpoints: () => addresses,
 			},
-			...{ transcoders, descriptors, unhandledRejectionCount },
-		},
-		scope,
+			{ defaultGraceWindowSeconds, whoMayPublish },
+		),
 	);
+	const { authorizer } = publishing;
+	const admission = new SocketAdmission(config.http);
+	const chat = own(createChat({ ...platform, accounts, channels, admission }));
+	const capacity = own(createSfuCapacity(sfu.pool, config.sfu, { clock, logger }));
+	const audience = own(
+		createAudience({
+			...platform,
+			channels: channels.locator,
+			chat: chat.service,
+			authenticator: accounts.authenticator,
+			sfu: capacity,
+			describe: (channel) => describeChannel(channel, registry.find(channel.name)),
+			costOf: (name) => viewerCost(registry.find(name)?.health),
+			allowedOrigins: allowedOrigins(config),
+			admission,
+		}),
+	);
+
+	// Who hears of what.
+	accounts.endWithSession(audience.sessions);
+	scope.onClose(channels.control.on('channelChanged', (_channelId, name) => void audience.channelChanged(name)));
+	scope.onClose(channels.locator.onChanged((name) => void audience.channelChanged(name)));
+	scope.onClose(sfu.pool.on('workerDied', () => audience.loadChanged()));
+
+	// Doors.
+	const whip = own(new WhipSessions({ clock, logger: ingestLogger, authorizer, registry }));
+	const whep = own(
+		new WhepSessions({
+			clock,
+			logger: logger.child({ tier: 'sfu' }),
+			...createWhepAdmission({ locator: channels.locator, audience, capacity }, config.sfu),
+		}),
+	);
+	const rtmp = own(createRtmpIngest(rtmpConfig(config), { clock, logger: ingestLogger, authorizer, registry }));
+	const operations = own(
+		createOperations(
+			{
+				...platform,
+				sfu,
+				registry,
+				packager,
+				transcoders,
+				viewers: () => audience.viewersByTier(registry.broadcasts),
+				unhandledRejections: unhandledRejectionCount,
+				signal: scope.signal,
+			},
+			{
+				temporaryFolder,
+				minFreeBytes: config.operation.minFreeBytes,
+				isDatabaseEmbedded: config.databaseUrl === undefined,
+				metricsToken: config.metrics.token,
+			},
+		),
+	);
+	const isSecure = isReachedByTls(config);
+	const app = own(await createApp(config.http, { clock, logger, isSecure, rewriteUrl: rewriteIrcUrl }));
+	// A stop, from the last line to the first: viewers and chatters are sent away while they are connected; broadcasts
+	// end; the port closes.
+	scope.onClose(() => operations.drain.endBroadcasts(registry, rtmp));
+	own(chat);
+	own(audience);
+
+	// Routes.
 	registerErrorHandler(app, logger, clock);
-	await services.prepare(app);
-	const healthOptions: HealthRoutesOptions = {
-		clock,
-		isStopping: () => drain.hasBegun || scope.closed,
-		checks: {
-			database: { isRequired: true, check: () => database.checkHealth() },
-			// Without the bus the servers of an installation do not hear of one another; each serves its own viewers.
-			bus: { isRequired: false, check: () => bus.checkHealth() },
-			workers: { isRequired: true, check: () => void sfu.pool.leastUsed() },
-			dataFolder: {
-				// Media lives in memory, so that without the embedded database nothing is lost at once.
-				isRequired: config.databaseUrl === undefined,
-				check: () => checkDisk(dataFolder.temporaryFolder, config.operation.minFreeBytes),
-			},
-			encoders: { isRequired: false, check: () => encoderTrouble(transcoders.census()) },
-			descriptors: {
-				isRequired: false,
-				check: () =>
-					descriptors.isExhausted ? 'There is no file descriptor left, so connections are lost.' : undefined,
-			},
-		},
-	};
-	const routes: FastifyPluginAsync = async (scope) => {
-		registerHealthRoutes(scope, healthOptions);
-		await scope.register(whip.routes);
-		await scope.register(whep.routes);
-		await scope.register(packager.routes);
-		await services.register(scope);
+	await registerWebSockets(app);
+	await operations.prepare(app);
+	const routes: FastifyPluginAsync = async (server) => {
+		for (const part of [whip, whep, packager, accounts, channels, publishing, chat, audience, operations]) {
+			await server.register(part.routes);
+		}
 	};
 	await app.register(answerOtherMethods(routes));
 	await app.register(apiDocsPage);
 	if (webFolder !== undefined) {
-		// While the database is away nobody can say, so the page decides.
-		const isChannel = (name: string): Promise<boolean> =>
-			channels.locator.findLive(name).then(
-				({ state }) => state !== 'unknown',
-				() => true,
-			);
-		await app.register(createWebPages(webFolder, isChannel));
+		await app.register(createWebPages(webFolder, (name) => channels.locator.mayExist(name)));
 	}
 	return {
 		app,
@@ -321,58 +245,14 @@ async function assemble(
 		streamKeys: publishing.streamKeys,
 		firstStart,
 		async listen() {
-			endpoints = await openPorts(config, app, rtmp, sfu);
+			const endpoints = await openPorts(config, { app, rtmp, sfu });
+			Object.assign(addresses, endpoints);
 			await dataFolder.writeEndpoints(endpoints);
 			return endpoints;
 		},
-		drain: () => drain.begin(config.operation.drainSeconds * 1000),
-		hurry: () => drain.hurry(),
+		drain: () => operations.drain.begin(config.operation.drainSeconds * 1000),
+		hurry: () => operations.drain.hurry(),
 		close: () => scope.close('server-shutdown'),
 		[Symbol.asyncDispose]: () => scope.close('server-shutdown'),
-	};
-}
-
-/** HTTP, RTMP, WebRTC: what a start may check before it does slow work. */
-export function wantedPorts({ http, rtmp, rtc }: ServerConfig): WantedPort[] {
-	const { host } = http;
-	return [
-		{ setting: 'http.port', environmentName: 'SPILLWAY_HTTP_PORT', port: http.port, host },
-		{ setting: 'rtmp.port', environmentName: 'SPILLWAY_RTMP_PORT', port: rtmp.port, host },
-		// The others of the range are for workers that start when there is work for them.
-		{ setting: 'rtc.port', environmentName: 'SPILLWAY_RTC_PORT', port: rtc.port, host: undefined, isUdpToo: true },
-	];
-}
-
-function encoderTrouble({ failing }: { failing: number }): string | undefined {
-	return failing === 0
-		? undefined
-		: `${failing === 1 ? 'An encoder keeps' : `${failing} encoders keep`} failing and ${failing === 1 ? 'is' : 'are'} started again and again; the log has FFmpeg's words.`;
-}
-
-async function openPorts(
-	config: ServerConfig,
-	app: FastifyInstance,
-	rtmp: RtmpServer<PublishPermission>,
-	sfu: Sfu,
-): Promise<Endpoints> {
-	const [http, rtmpDoor] = wantedPorts(config) as [WantedPort, WantedPort];
-	await app
-		.listen({ host: config.http.host, port: config.http.port, backlog: LISTEN_BACKLOG })
-		.catch((error: unknown) => {
-			throw toPortError(error, http);
-		});
-	const httpPort = (app.server.address() as AddressInfo).port;
-	const { port: rtmpPort } = await rtmp.listen().catch((error: unknown) => {
-		throw toPortError(error, rtmpDoor);
-	});
-	const scheme = config.http.tlsCertificateFile === undefined ? 'http' : 'https';
-	const host = config.http.host === '0.0.0.0' || config.http.host === '::' ? 'localhost' : config.http.host;
-	return {
-		httpUrl: config.http.publicUrl?.replace(/\/$/, '') ?? `${scheme}://${host}:${httpPort}`,
-		rtmpUrl: `rtmp://${config.http.publicUrl === undefined ? host : new URL(config.http.publicUrl).hostname}:${rtmpPort}/live`,
-		httpPort,
-		rtmpPort,
-		rtcPorts: sfu.pool.ports.join(','),
-		processId: process.pid,
 	};
 }

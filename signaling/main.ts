@@ -1,19 +1,18 @@
 /** Starts the server: the only file that reads the environment and arguments, prints, and handles signals. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import pino from 'pino';
 import { systemClock } from '../core/lifecycle/clock.ts';
 import { maskConfig } from '../core/config/config-schema.ts';
 import { errorMessage, SpillwayError } from '../core/errors/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { buildWebIfStale } from '../web/build.ts';
-import { buildServer, wantedPorts, type SpillwayServer } from './build-server.ts';
+import { buildServer, type SpillwayServer } from './build-server.ts';
 import { DEMO_CHANNEL_NAME } from './publishing/first-start.ts';
-import type { Endpoints } from './platform/folder/data-folder.ts';
 import { checkPorts } from './platform/http/port-check.ts';
 import { RejectionPolicy } from './operations/rejection-policy.ts';
-import { loadServerConfig, SERVER_CONFIG_SCHEMA, type ServerConfig } from './server/server-config.ts';
-import { textLogStream } from './server/text-log.ts';
+import { wantedPorts, type Endpoints } from './server/ports.ts';
+import { loadServerConfig, SERVER_CONFIG_SCHEMA } from './server/server-config.ts';
+import { createServerLogger } from './server/server-log.ts';
 import { welcomeText } from './server/welcome-text.ts';
 
 /** A shutdown that takes longer is cut short. */
@@ -22,18 +21,12 @@ const SHUTDOWN_TIMEOUT_MS = 10_000;
 const REPEATED_SIGNAL_MS = 1000;
 const TEST_PICTURE_KEY_NAME = 'test picture';
 
-function createLogger(config: ServerConfig): Logger {
-	const isText = config.log.format === 'text' || (config.log.format === 'auto' && process.stdout.isTTY);
-	const options = { level: config.log.level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
-	return isText ? pino(options, textLogStream(process.stdout)) : pino(options);
-}
-
 /** Publishes the built-in test picture through the RTMP door, as an encoder would, from a process of its own. */
 async function startTestPicture(server: SpillwayServer, endpoints: Endpoints, logger: Logger): Promise<ChildProcess> {
 	// Keys are stored hashed, so that the demo channel's own cannot be had again; this one is made anew at each start.
 	const { streamKey } = await server.streamKeys.rotateStreamKey(server.firstStart.demoChannelId, TEST_PICTURE_KEY_NAME);
 	const script = fileURLToPath(new URL('../loadtest/test-picture.ts', import.meta.url));
-	const child = spawn(process.execPath, [script, '--url', `rtmp://127.0.0.1:${endpoints['rtmpPort']}/live`], {
+	const child = spawn(process.execPath, [script, '--url', `rtmp://127.0.0.1:${endpoints.rtmpPort}/live`], {
 		// Its standard input ends when this process does, however it ends.
 		stdio: ['pipe', 'ignore', 'inherit'],
 		env: { ...process.env, SPILLWAY_TEST_PICTURE_KEY: streamKey },
@@ -44,8 +37,8 @@ async function startTestPicture(server: SpillwayServer, endpoints: Endpoints, lo
 }
 
 /**
- * The first signal: not ready, then drained, then closed. The second one, when it is no echo of the first, cuts the waits short;
- * the third ends the process.
+ * The first signal: not ready, then drained, then closed. The second one, when it is no echo of the first, cuts the
+ * waits short; the third ends the process.
  */
 function createStop(
 	running: { server?: SpillwayServer; testPicture?: ChildProcess },
@@ -90,7 +83,7 @@ async function stopServer(server: SpillwayServer | undefined): Promise<void> {
 async function main(): Promise<void> {
 	const startedAtMs = systemClock.monotonicMs();
 	const config = await loadServerConfig(process.env);
-	const logger = createLogger(config);
+	const logger = createServerLogger(config);
 	logger.info({ config: maskConfig(SERVER_CONFIG_SCHEMA, config) }, 'effective configuration');
 	const running: { server?: SpillwayServer; testPicture?: ChildProcess; isListening: boolean } = { isListening: false };
 	const stop = createStop(running, logger);
@@ -107,7 +100,9 @@ async function main(): Promise<void> {
 	// Nothing that is written from here on is anybody else's business.
 	process.umask(0o077);
 	const server = await buildServer(config, {
-		...{ clock: systemClock, logger, webFolder },
+		clock: systemClock,
+		logger,
+		webFolder,
 		unhandledRejectionCount: () => rejections.count,
 	});
 	running.server = server;

@@ -10,8 +10,8 @@ const IPV4_MAPPED: Groups = [0, 0, 0, 0, 0, 0xffff];
 const IPV4_TRANSLATED: Groups = [0x64, 0xff9b, 0, 0, 0, 0];
 
 /**
- * The address group of an address: an IPv4 address itself, also when it is written as IPv6; of an IPv6 address the first
- * 64 bits, because a household owns all addresses below them. A text that is no address stands for itself.
+ * The address group of an address: an IPv4 address itself, also when it is written as IPv6; of an IPv6 address the
+ * first 64 bits, because a household owns all addresses below them. A text that is no address stands for itself.
  */
 export function addressKey(address: string): string {
 	const groups = parseAddress(address);
@@ -36,8 +36,16 @@ export function isLoopback(address: string): boolean {
 }
 
 /**
- * Groups of senders for a pool: address groups, but each loopback address is a group of its own every time, because behind a
- * proxy on this machine that names nobody everybody has one.
+ * What is counted for an address: its group; nothing for loopback, which everybody has behind a proxy here that names
+ * nobody.
+ */
+export function senderKey(address: string): string | undefined {
+	return isLoopback(address) ? undefined : addressKey(address);
+}
+
+/**
+ * Groups of senders for a pool: address groups, but each loopback address is a group of its own every time, because
+ * behind a proxy on this machine that names nobody everybody has one.
  */
 export class SenderGroups {
 	#loopbackCount = 0;

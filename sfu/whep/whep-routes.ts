@@ -38,7 +38,7 @@ export type WhepChannel =
 	{ state: 'unknown' | 'offline' | 'starting' } | { state: 'live'; broadcastRouter: BroadcastRouter };
 
 /** Declared here, implemented over the registry. */
-type WhepDependencies = {
+export type WhepDependencies = {
 	clock: Clock;
 	logger: Logger;
 	findChannel(name: string): Promise<WhepChannel>;

@@ -1,10 +1,10 @@
 /** Signing up, logging in, staying logged in and logging out. Knows neither HTTP nor cookies. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
-import { errorMessage, SpillwayError } from '../../core/errors/errors.ts';
+import { SpillwayError } from '../../core/errors/errors.ts';
 import { addressKey } from '../../core/limits/address-key.ts';
 import { AttemptLimiter, type Attempt } from '../../core/limits/attempt-limiter.ts';
 import type { Logger } from '../../core/logger.ts';
-import type { MessageBus } from '../platform/bus/message-bus.ts';
+import type { Announcements } from '../platform/cluster/announcements.ts';
 import type { KnownNetworks } from '../platform/database/known-networks.ts';
 import type { AccessTokens } from './access-token.ts';
 import type { PasswordHasher } from './password-hash.ts';
@@ -16,21 +16,16 @@ import type { UserRecord, UserStore } from './user-store.ts';
 /** A log-in: what goes into the cookies, and who it is. */
 export type LogIn = { user: UserAccount; tokens: { access: string; refresh: string } };
 
-/** Topic on which nodes announce that a session has ended. */
-export const SESSION_ENDED_TOPIC = 'accounts/session-ended';
-
 type AccountServiceDependencies = {
 	clock: Clock;
 	logger: Logger;
-	bus: Pick<MessageBus, 'publish'>;
+	announcements: Pick<Announcements, 'announce'>;
 	users: UserStore;
 	sessions: SessionStore;
 	hasher: PasswordHasher;
 	/** Networks from which names logged in. */
 	homes: KnownNetworks;
 	accessTokens: AccessTokens;
-	/** Ends all that hangs on the session on this node. */
-	endSession(sessionId: string): void;
 };
 
 /** Holds no connections, so it need not be closed. */
@@ -246,17 +241,8 @@ export class AccountService {
 		await this.#announceEnd(sessionId);
 	}
 
-	async #announceEnd(sessionId: string): Promise<void> {
-		const { endSession, bus, logger } = this.#deps;
-		endSession(sessionId);
-		try {
-			await bus.publish(SESSION_ENDED_TOPIC, sessionId);
-		} catch (error) {
-			// Other servers find out when they look after the log-ins that their connections hang on.
-			logger.warn(
-				{ sessionId, reason: errorMessage(error) },
-				'the end of a session could not be told to other servers',
-			);
-		}
+	// Nodes that do not hear it find out when they look after the log-ins that their connections hang on.
+	#announceEnd(sessionId: string): Promise<void> {
+		return this.#deps.announcements.announce('accounts/session-ended', sessionId);
 	}
 }

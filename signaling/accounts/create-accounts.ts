@@ -2,14 +2,13 @@
 import { hkdfSync } from 'node:crypto';
 import type { FastifyPluginAsync } from 'fastify';
 import type { Clock } from '../../core/lifecycle/clock.ts';
-import { errorMessage } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
-import type { MessageBus } from '../platform/bus/message-bus.ts';
+import type { Announcements } from '../platform/cluster/announcements.ts';
 import type { Database } from '../platform/database/database.ts';
 import { KnownNetworks } from '../platform/database/known-networks.ts';
 import { AccessTokens } from './access-token.ts';
 import { createAccountRoutes } from './account-routes.ts';
-import { AccountService, SESSION_ENDED_TOPIC } from './account-service.ts';
+import { AccountService } from './account-service.ts';
 import { TokenAuthenticator } from './authenticator.ts';
 import { CredentialWatch } from './credential-watch.ts';
 import { PasswordHasher } from './password-hash.ts';
@@ -24,12 +23,12 @@ type AccountsDependencies = {
 	clock: Clock;
 	logger: Logger;
 	database: Database;
-	bus: Pick<MessageBus, 'publish' | 'subscribe'>;
+	announcements: Announcements;
 	/** At least 32 random bytes that outlive restarts; shared by nodes that share a database. */
 	serverSecret: Uint8Array;
 };
 
-type AccountsOptions = {
+export type AccountsOptions = {
 	/** True when people reach the server by TLS, its own or a proxy's. */
 	isSecure: boolean;
 	publicUrl: string | undefined;
@@ -56,7 +55,7 @@ export type Accounts = {
 
 /** Subscribes to what other nodes announce about sessions. */
 export async function createAccounts(deps: AccountsDependencies, options: AccountsOptions): Promise<Accounts> {
-	const { clock, database, bus, serverSecret } = deps;
+	const { clock, database, announcements, serverSecret } = deps;
 	const logger = deps.logger.child({ part: 'accounts' });
 	const hasher = new PasswordHasher();
 	const homes = new KnownNetworks('account', { database, clock, logger, serverSecret });
@@ -76,7 +75,7 @@ export async function createAccounts(deps: AccountsDependencies, options: Accoun
 		holders.forEach((holder) => holder.end(sessionId));
 	};
 	const service = new AccountService(
-		{ clock, logger, bus, users, sessions, hasher, homes, accessTokens, endSession },
+		{ clock, logger, announcements, users, sessions, hasher, homes, accessTokens },
 		options,
 	);
 	await Promise.all([hasher.prepareDecoy(), homes.load()]);
@@ -91,19 +90,7 @@ export async function createAccounts(deps: AccountsDependencies, options: Accoun
 			onEnded: endSession,
 		},
 	);
-	let unsubscribe = (): void => undefined;
-	try {
-		unsubscribe = await bus.subscribe(SESSION_ENDED_TOPIC, (message) => {
-			if (typeof message === 'string' && message.length < 64) {
-				endSession(message);
-			}
-		});
-	} catch (error) {
-		logger.warn(
-			{ reason: errorMessage(error) },
-			'ends of sessions on other servers will take half a minute to show here',
-		);
-	}
+	const unsubscribe = await announcements.listen('accounts/session-ended', endSession);
 	return {
 		authenticator,
 		service,

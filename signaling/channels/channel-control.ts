@@ -2,30 +2,13 @@
  * Makes changes to a channel take effect on what is live: revoked keys end their sessions, a new grace window counts at
  * once, a broadcast is ended. Announces them to the other nodes, because the publisher may be on any of them.
  */
-import { Type, type Static } from 'typebox';
-import { Value } from 'typebox/value';
-import { errorMessage } from '../../core/errors/errors.ts';
 import type { ChannelId, ChannelName } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
-import type { MessageBus } from '../platform/bus/message-bus.ts';
+import type { Announcement, Announcements } from '../platform/cluster/announcements.ts';
 
-const CHANNEL_CONTROL_TOPIC = 'channels/control';
-
-const commandSchema = Type.Union([
-	Type.Object({ kind: Type.Literal('key-revoked'), streamKeyId: Type.String() }),
-	Type.Object({ kind: Type.Literal('broadcast-ended'), channelName: Type.String() }),
-	Type.Object({
-		kind: Type.Literal('channel-changed'),
-		channelId: Type.String(),
-		channelName: Type.String(),
-		/** Null: as before. */
-		graceWindowMs: Type.Union([Type.Number({ minimum: 0 }), Type.Null()]),
-	}),
-	Type.Object({ kind: Type.Literal('chat-changed'), channelId: Type.String() }),
-]);
-type Command = Static<typeof commandSchema>;
+type Command = Announcement<'channels/control'>['command'];
 
 /** On every node, for what else follows a change. */
 type ChannelControlEvents = {
@@ -34,22 +17,20 @@ type ChannelControlEvents = {
 	/** What is known about its publishers is out of date. */
 	graceWindowChanged: [channelId: ChannelId];
 	/** Title, category, policy or grace window may be different: read the channel again. */
-	channelChanged: [channelId: ChannelId];
+	channelChanged: [channelId: ChannelId, channelName: ChannelName];
 	/** Moderators or chat settings may be different. */
 	chatChanged: [channelId: ChannelId];
 };
 
 type ChannelControlDependencies = {
 	logger: Logger;
-	bus: Pick<MessageBus, 'publish' | 'subscribe'>;
+	announcements: Pick<Announcements, 'listen' | 'announce'>;
 	registry: Pick<BroadcastRegistry, 'find'>;
 };
 
 /** Applies commands here and sends them to the other servers. */
 export class ChannelControl extends TypedEmitter<ChannelControlEvents> {
 	readonly #deps: ChannelControlDependencies;
-	/** Commands of this node come back over the bus; they have been applied. */
-	readonly #senderId: string = crypto.randomUUID();
 	#unsubscribe: (() => void) | undefined;
 
 	constructor(deps: ChannelControlDependencies) {
@@ -59,17 +40,8 @@ export class ChannelControl extends TypedEmitter<ChannelControlEvents> {
 
 	/** Listens to the other nodes. Without a bus it works for this one. */
 	async start(): Promise<void> {
-		const { bus, logger } = this.#deps;
-		try {
-			this.#unsubscribe = await bus.subscribe(CHANNEL_CONTROL_TOPIC, (message) => {
-				const { senderId, command } = (message ?? {}) as { senderId?: unknown; command?: unknown };
-				if (senderId !== this.#senderId && Value.Check(commandSchema, command)) {
-					this.#apply(command);
-				}
-			});
-		} catch (error) {
-			logger.warn({ reason: errorMessage(error) }, 'changes to channels made on other servers are not heard');
-		}
+		const { announcements } = this.#deps;
+		this.#unsubscribe = await announcements.listen('channels/control', ({ command }) => this.#apply(command));
 	}
 
 	close(): void {
@@ -101,14 +73,8 @@ export class ChannelControl extends TypedEmitter<ChannelControlEvents> {
 		return this.#send({ kind: 'chat-changed', channelId });
 	}
 
-	async #send(command: Command): Promise<void> {
-		const { bus, logger } = this.#deps;
-		this.#apply(command);
-		try {
-			await bus.publish(CHANNEL_CONTROL_TOPIC, { senderId: this.#senderId, command });
-		} catch (error) {
-			logger.warn({ kind: command.kind, reason: errorMessage(error) }, 'a change could not be told to other servers');
-		}
+	#send(command: Command): Promise<void> {
+		return this.#deps.announcements.announce('channels/control', { command });
 	}
 
 	#apply(command: Command): void {
@@ -128,7 +94,7 @@ export class ChannelControl extends TypedEmitter<ChannelControlEvents> {
 					this.emit('graceWindowChanged', command.channelId as ChannelId);
 					registry.find(command.channelName)?.setGraceWindow(command.graceWindowMs);
 				}
-				this.emit('channelChanged', command.channelId as ChannelId);
+				this.emit('channelChanged', command.channelId as ChannelId, command.channelName as ChannelName);
 				return;
 			case 'chat-changed':
 				this.emit('chatChanged', command.channelId as ChannelId);

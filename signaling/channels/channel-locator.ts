@@ -1,5 +1,5 @@
 /** Finds channels for viewers: what a name stands for now, and which tiers can be watched. */
-import { parseChannelName, type ChannelName } from '../../core/ids.ts';
+import { parseChannelName, type BroadcastId, type ChannelName } from '../../core/ids.ts';
 import type { ChannelPolicy } from '../../core/protocol/api/channel-description.ts';
 import type { Broadcast } from '../../ingest/broadcast/broadcast.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
@@ -7,7 +7,8 @@ import type { LegPlan } from '../../ingest/media-plan/leg-planner.ts';
 import type { Channel, ChannelStore } from './channel-store.ts';
 
 /** What a name in an address stands for. */
-type LiveChannel = { state: 'unknown' | 'offline' | 'starting' } | { state: 'live'; broadcast: Broadcast };
+type LocatedChannel =
+	{ state: 'unknown' | 'offline' | 'starting' } | { state: 'live'; broadcastId: BroadcastId; broadcast: Broadcast };
 
 /** The channel with the policy that its running broadcast allows: a tier that gets no picture is not offered. Pure. */
 export function withPlayableTiers(channel: Channel, plan: LegPlan | undefined): Channel {
@@ -25,8 +26,11 @@ export class ChannelLocator {
 		this.#deps = deps;
 	}
 
-	/** Any text may be asked for. A running broadcast answers without the database, so that viewers outlive it. */
-	async findLive(text: string): Promise<LiveChannel> {
+	/**
+	 * Any text may be asked for. A running broadcast answers without the database, so that viewers outlive it. Throws
+	 * DATABASE_UNAVAILABLE for what is not on air.
+	 */
+	async find(text: string): Promise<LocatedChannel> {
 		const { store, registry } = this.#deps;
 		const name = parseChannelName(text);
 		if (name === undefined) {
@@ -36,7 +40,18 @@ export class ChannelLocator {
 		if (broadcast === undefined || broadcast.state === 'ended') {
 			return { state: (await store.findByName(name)) === undefined ? 'unknown' : 'offline' };
 		}
-		return broadcast.state === 'starting' ? { state: 'starting' } : { state: 'live', broadcast };
+		return broadcast.state === 'starting'
+			? { state: 'starting' }
+			: { state: 'live', broadcastId: broadcast.id, broadcast };
+	}
+
+	/** For pages. While the database is away nobody can say, so the page decides. */
+	async mayExist(text: string): Promise<boolean> {
+		try {
+			return (await this.find(text)).state !== 'unknown';
+		} catch {
+			return true;
+		}
 	}
 
 	/** As the store's method of this name, with the policy that counts now. */

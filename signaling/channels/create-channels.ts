@@ -2,7 +2,7 @@
 import type { FastifyPluginAsync } from 'fastify';
 import type { Logger } from '../../core/logger.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
-import type { MessageBus } from '../platform/bus/message-bus.ts';
+import type { Announcements } from '../platform/cluster/announcements.ts';
 import type { Database } from '../platform/database/database.ts';
 import { ChannelAccess } from './channel-access.ts';
 import { ChannelControl } from './channel-control.ts';
@@ -14,7 +14,7 @@ import { ModeratorStore } from './moderator-store.ts';
 type ChannelsDependencies = Pick<ChannelRoutesDependencies, 'clock' | 'accounts' | 'viewerCount'> & {
 	logger: Logger;
 	database: Database;
-	bus: Pick<MessageBus, 'publish' | 'subscribe'>;
+	announcements: Pick<Announcements, 'listen' | 'announce'>;
 	registry: Pick<BroadcastRegistry, 'find' | 'broadcasts' | 'on'>;
 };
 

@@ -10,6 +10,7 @@ import { SpillwayError } from '../../core/errors/errors.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { answerOtherMethods } from '../../core/protocol/api/address-methods.ts';
 import { InProcessBus } from '../platform/bus/in-process-bus.ts';
+import { Announcements } from '../platform/cluster/announcements.ts';
 import type { Database } from '../platform/database/database.ts';
 import { migrateDatabase, readMigrations } from '../platform/database/migrate.ts';
 import { openPgliteDatabase } from '../platform/database/pglite-database.ts';
@@ -85,6 +86,7 @@ beforeAll(async () => {
 	bus = new InProcessBus(common);
 	chat = createChat({
 		bus,
+		announcements: new Announcements({ nodeId: 'one', bus, ...common }),
 		database,
 		...common,
 		serverSecret: new Uint8Array(32),

@@ -1,7 +1,6 @@
 /** Puts chat together: rooms, IRC, and the routes of moderators and chat tokens. */
 import type { FastifyPluginAsync } from 'fastify';
 import type { Clock } from '../../core/lifecycle/clock.ts';
-import { errorMessage } from '../../core/errors/errors.ts';
 import { AttemptLimiter } from '../../core/limits/attempt-limiter.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
@@ -9,6 +8,7 @@ import { CredentialWatch } from '../accounts/credential-watch.ts';
 import type { ChannelStore } from '../channels/channel-store.ts';
 import type { Channels } from '../channels/create-channels.ts';
 import type { MessageBus } from '../platform/bus/message-bus.ts';
+import type { Announcements } from '../platform/cluster/announcements.ts';
 import type { Database } from '../platform/database/database.ts';
 import type { SocketAdmission } from '../platform/sockets/socket-admission.ts';
 import { ChatRooms } from './room/chat-rooms.ts';
@@ -20,6 +20,7 @@ import { IrcConnections } from './irc/irc-routes.ts';
 
 export type ChatDependencies = {
 	bus: MessageBus;
+	announcements: Pick<Announcements, 'listen' | 'announce'>;
 	database: Database;
 	clock: Clock;
 	logger: Logger;
@@ -42,11 +43,9 @@ export type Chat = {
 	close(): Promise<void>;
 };
 
-const TOKEN_DELETED_TOPIC = 'chat-token-deleted';
-
 /** Does nothing until rooms are opened or clients connect. */
 export function createChat(deps: ChatDependencies): Chat {
-	const { bus, database, clock, serverSecret, accounts, channels } = deps;
+	const { bus, announcements, database, clock, serverSecret, accounts, channels } = deps;
 	const logger = deps.logger.child({ part: 'chat' });
 	const store = new ChatStore({ database, clock });
 	const rooms = new ChatRooms({ bus, store, clock, logger, serverSecret });
@@ -85,14 +84,7 @@ export function createChat(deps: ChatDependencies): Chat {
 	const tokenRoutes = createChatTokenRoutes({
 		store,
 		accounts,
-		announceDeletion: async (tokenId) => {
-			endToken(tokenId);
-			try {
-				await bus.publish(TOKEN_DELETED_TOPIC, tokenId);
-			} catch (error) {
-				logger.warn({ reason: errorMessage(error) }, 'the end of a chat token could not be told to other servers');
-			}
-		},
+		announceDeletion: (tokenId) => announcements.announce('chat-token-deleted', tokenId),
 	});
 	const moderatorRoutes = createModeratorRoutes({
 		...channels,
@@ -101,15 +93,7 @@ export function createChat(deps: ChatDependencies): Chat {
 		chat: { service: rooms, listRestricted: (channelId) => store.listRestricted(channelId) },
 	});
 	const stopListening = channels.control.on('chatChanged', (channelId) => rooms.settingsChanged(channelId));
-	const unsubscribe = bus
-		.subscribe(TOKEN_DELETED_TOPIC, (tokenId) => endToken(String(tokenId)))
-		.catch((error: unknown) => {
-			logger.warn(
-				{ reason: errorMessage(error) },
-				'chat tokens deleted on other servers keep their connections here for half a minute',
-			);
-			return () => undefined;
-		});
+	const unsubscribe = announcements.listen('chat-token-deleted', endToken);
 	return {
 		service: rooms,
 		routes: async (app) => {

@@ -15,7 +15,7 @@ const PROBE_BYTES = 16 * 1024;
 const MEBIBYTE = 1024 * 1024;
 
 /** The real file system. */
-export const systemDiskProbe: DiskProbe = {
+const systemDiskProbe: DiskProbe = {
 	async freeBytes(folder) {
 		const { bavail, bsize } = await statfs(folder);
 		return bavail * bsize;
@@ -31,8 +31,8 @@ export const systemDiskProbe: DiskProbe = {
 };
 
 /**
- * Resolves with nothing, or with a sentence when less than `minFreeBytes` is free. Throws DATA_FOLDER_UNWRITABLE when nothing can
- * be written. `folder`: where the server keeps its temporary files.
+ * Resolves with nothing, or with a sentence when less than `minFreeBytes` is free. Throws DATA_FOLDER_UNWRITABLE when
+ * nothing can be written. `folder`: where the server keeps its temporary files.
  */
 export async function checkDisk(folder: string, minFreeBytes: number, probe = systemDiskProbe): Promise<string | void> {
 	try {

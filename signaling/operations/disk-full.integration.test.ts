@@ -1,4 +1,7 @@
-/** What a full disk does to the embedded database and to readiness: on a small file system of its own, which needs the right to mount. */
+/**
+ * What a full disk does to the embedded database and to readiness: on a small file system of its own, which needs the
+ * right to mount.
+ */
 import { spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -43,7 +46,9 @@ function fill(file: string): void {
 describe.runIf(isMounted)('a full disk', () => {
 	it('is unavailability and no bug, shows in readiness, and is forgotten when there is room', async () => {
 		await using database = await openPgliteDatabase({
-			...{ folder: join(folder, 'database'), clock: systemClock, logger: silentLogger },
+			folder: join(folder, 'database'),
+			clock: systemClock,
+			logger: silentLogger,
 		});
 		await database.runScript('CREATE TABLE texts (id integer, content text)');
 		await expect(checkDisk(folder, 1)).resolves.toBeUndefined();

@@ -1,10 +1,9 @@
-/** Unit tests of drain.ts and open-requests.ts, on a fake clock. */
+/** Unit tests of drain.ts, on a fake clock. */
 import { EventEmitter } from 'node:events';
 import fastify from 'fastify';
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
-import { Drain } from './drain.ts';
-import { OpenRequests } from './open-requests.ts';
+import { Drain, OpenRequests } from './drain.ts';
 
 /** Requests that a test opens and closes. */
 class FakeRequests extends OpenRequests {

@@ -1,9 +1,13 @@
-/** `/metrics` for Prometheus: what is live, who watches, what it costs. A registry of its own, so that servers in one process do not mix. */
+/**
+ * `/metrics` for Prometheus: what is live, who watches, what it costs. A registry of its own, so that servers in one
+ * process do not mix.
+ */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { Clock } from '../../core/lifecycle/clock.ts';
+import { SingleFlight } from '../../core/lifecycle/single-flight.ts';
 import { errorMessage, SpillwayError } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { ENCODER_STATES, type EncoderState } from '../../core/protocol/api/channel-description.ts';
@@ -44,6 +48,13 @@ const EVENT_LOOP_RESOLUTION_MS = 10;
 const RENDERED_LIFE_MS = 1000;
 const QUANTILES = [0.5, 0.99] as const;
 
+type MetricsDependencies = {
+	clock: Clock;
+	logger: Logger;
+	/** What scrapers must send as bearer token; undefined lets everybody read. */
+	token: string | undefined;
+};
+
 /** The figures of one server. */
 export class Metrics {
 	readonly #registry = new Registry();
@@ -51,16 +62,11 @@ export class Metrics {
 	readonly #requests: Counter<'method' | 'status'>;
 	readonly #responseBytes: Counter<'kind'>;
 	readonly #refusals: Counter<'code'>;
-	readonly #clock: Clock;
+	readonly #deps: MetricsDependencies;
 	#rendered: { atMs: number; text: Promise<string> } | undefined;
-	readonly #logger: Logger;
-	readonly #token: string | undefined;
 
-	/** `token`: what scrapers must send as bearer token; undefined lets everybody read. */
-	constructor(readings: MetricsReadings, options: { clock: Clock; logger: Logger; token: string | undefined }) {
-		this.#clock = options.clock;
-		this.#logger = options.logger;
-		this.#token = options.token;
+	constructor(readings: MetricsReadings, deps: MetricsDependencies) {
+		this.#deps = deps;
 		this.#eventLoop.enable();
 		this.#requests = new Counter({
 			name: 'spillway_http_requests_total',
@@ -89,16 +95,11 @@ export class Metrics {
 
 	/** All figures as text. */
 	read(): Promise<string> {
-		const nowMs = this.#clock.monotonicMs();
+		const nowMs = this.#deps.clock.monotonicMs();
 		if (this.#rendered === undefined || nowMs - this.#rendered.atMs >= RENDERED_LIFE_MS) {
 			this.#rendered = { atMs: nowMs, text: this.#registry.metrics() };
 		}
 		return this.#rendered.text;
-	}
-
-	/** Content type of {@link read}. */
-	get contentType(): string {
-		return this.#registry.contentType;
 	}
 
 	/** fastify `onResponse` hook for the whole server: counts answers. */
@@ -123,7 +124,7 @@ export class Metrics {
 			}
 			return reply
 				.header('cache-control', 'no-store')
-				.type(this.contentType)
+				.type(this.#registry.contentType)
 				.send(await this.read());
 		});
 	};
@@ -135,12 +136,12 @@ export class Metrics {
 	}
 
 	#mayRead(request: FastifyRequest): boolean {
-		if (this.#token === undefined) {
+		if (this.#deps.token === undefined) {
 			return true;
 		}
 		const given = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? '';
 		const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-		return timingSafeEqual(digest(given), digest(this.#token));
+		return timingSafeEqual(digest(given), digest(this.#deps.token));
 	}
 
 	#gauge<Label extends string>(
@@ -149,7 +150,7 @@ export class Metrics {
 		labelNames: readonly Label[],
 		fill: (gauge: Gauge<Label>) => void | Promise<void>,
 	): void {
-		const logger = this.#logger;
+		const logger = this.#deps.logger;
 		new Gauge<Label>({
 			name,
 			help,
@@ -228,11 +229,8 @@ export class Metrics {
 
 	#addWorkers(readings: MetricsReadings): void {
 		// One round of questions to the workers for all three figures of a scrape.
-		let asked: ReturnType<MetricsReadings['workers']> | undefined;
-		const ask = (): ReturnType<MetricsReadings['workers']> => {
-			asked ??= readings.workers().finally(() => (asked = undefined));
-			return asked;
-		};
+		const asking = new SingleFlight<Awaited<ReturnType<MetricsReadings['workers']>>>();
+		const ask = (): ReturnType<MetricsReadings['workers']> => asking.run(readings.workers);
 		this.#gauge(
 			'spillway_sfu_worker_cpu_seconds',
 			'CPU time of an SFU worker since it started.',

@@ -3,7 +3,7 @@ import fastifySwagger from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance, FastifyPluginAsync, FastifySchema } from 'fastify';
 import { PUBLIC_READ } from '../../core/protocol/api/cors.ts';
-import { CONTENT_SECURITY_POLICY } from '../server/web-pages.ts';
+import { CONTENT_SECURITY_POLICY } from '../platform/http/security-headers.ts';
 
 /** Address of the description. */
 const OPENAPI_PATH = '/api/v1/openapi.json';
@@ -13,10 +13,10 @@ const API_DOCS_PATH = '/api/docs';
 type Note = { tags: readonly string[]; summary: string; description?: string };
 
 /**
- * Routes of the tiers below, which know nothing of OpenAPI. `{method} {address}` → what to say. Addresses that are neither here
- * nor have a summary of their own (answers to wrong methods, web pages) stay out.
+ * Routes of the tiers below, which know nothing of OpenAPI. `{method} {address}` → what to say. Addresses that are
+ * neither here nor have a summary of their own (answers to wrong methods, web pages) stay out.
  */
-export const ROUTE_NOTES: Readonly<Record<string, Note>> = {
+const ROUTE_NOTES: Readonly<Record<string, Note>> = {
 	'POST /whip': {
 		tags: ['publish'],
 		summary: 'Publish by WHIP (RFC 9725)',

@@ -8,7 +8,7 @@ import { WHO_MAY_PUBLISH } from '../publishing/publish-policy.ts';
 import { DEFAULT_MAX_WORKER_CPU } from '../audience/tiers/sfu-budget.ts';
 
 /** File that is read from the working folder when there is one. */
-export const CONFIG_FILE_NAME = 'spillway.config.json';
+const CONFIG_FILE_NAME = 'spillway.config.json';
 
 // Makes the compiler ask each field for its description; TypeBox itself takes anything.
 function field<Options extends ConfigFieldOptions & object>(options: Options): Options {
@@ -23,7 +23,7 @@ function port(defaultPort: number, description: string): ReturnType<typeof Type.
 const TRUSTED_PROXY_PATTERN = '^(loopback|linklocal|uniquelocal|[0-9a-fA-F:.]+(/[0-9]{1,3})?)$';
 
 /** The HTTP door: API, WHIP, WHEP, HLS, WebSocket and pages. */
-export const HTTP_CONFIG_SCHEMA = Type.Object({
+const HTTP_CONFIG_SCHEMA = Type.Object({
 	port: port(8080, 'Port of the API, WHIP, WHEP, HLS, WebSocket and web pages. 0 takes any free port.'),
 	host: Type.String(
 		field({
@@ -93,7 +93,7 @@ export const HTTP_CONFIG_SCHEMA = Type.Object({
 });
 
 /** The RTMP door. */
-export const RTMP_CONFIG_SCHEMA = Type.Object({
+const RTMP_CONFIG_SCHEMA = Type.Object({
 	port: port(1935, 'Port of the RTMP server. 0 takes any free port.'),
 	maxConnections: Type.Integer(
 		field({
@@ -132,7 +132,7 @@ export const RTMP_CONFIG_SCHEMA = Type.Object({
 });
 
 /** The WebRTC tier. */
-export const RTC_CONFIG_SCHEMA = Type.Object({
+const RTC_CONFIG_SCHEMA = Type.Object({
 	port: port(
 		44_444,
 		'First UDP and TCP port of WebRTC; each SFU worker takes the next one. 0 takes any free ports. Open all of them in the firewall.',
@@ -158,7 +158,7 @@ export const RTC_CONFIG_SCHEMA = Type.Object({
 });
 
 /** What holds for publishers of both protocols. */
-export const INGEST_CONFIG_SCHEMA = Type.Object({
+const INGEST_CONFIG_SCHEMA = Type.Object({
 	graceWindowSeconds: Type.Integer(
 		field({
 			default: 60,
@@ -209,7 +209,7 @@ export const INGEST_CONFIG_SCHEMA = Type.Object({
 });
 
 /** The LL-HLS tier. */
-export const HLS_CONFIG_SCHEMA = Type.Object({
+const HLS_CONFIG_SCHEMA = Type.Object({
 	windowSeconds: Type.Integer(
 		field({
 			default: 60,
@@ -241,7 +241,7 @@ export const HLS_CONFIG_SCHEMA = Type.Object({
 });
 
 /** How much of the WebRTC tier may be used; beyond it viewers get LL-HLS. */
-export const SFU_CONFIG_SCHEMA = Type.Object({
+const SFU_CONFIG_SCHEMA = Type.Object({
 	maxConsumers: Type.Integer(
 		field({
 			default: 0,
@@ -279,7 +279,7 @@ export const SFU_CONFIG_SCHEMA = Type.Object({
 });
 
 /** Accounts of viewers and streamers. */
-export const ACCOUNTS_CONFIG_SCHEMA = Type.Object({
+const ACCOUNTS_CONFIG_SCHEMA = Type.Object({
 	isSignUpOpen: Type.Boolean(
 		field({
 			default: true,
@@ -304,7 +304,7 @@ export const ACCOUNTS_CONFIG_SCHEMA = Type.Object({
 });
 
 /** How it is run. */
-export const OPERATION_CONFIG_SCHEMA = Type.Object({
+const OPERATION_CONFIG_SCHEMA = Type.Object({
 	drainSeconds: Type.Number(
 		field({
 			default: 1,
@@ -327,7 +327,7 @@ export const OPERATION_CONFIG_SCHEMA = Type.Object({
 });
 
 /** What operators see. */
-export const METRICS_CONFIG_SCHEMA = Type.Object({
+const METRICS_CONFIG_SCHEMA = Type.Object({
 	token: Type.Optional(
 		Type.String(
 			field({
@@ -341,7 +341,7 @@ export const METRICS_CONFIG_SCHEMA = Type.Object({
 });
 
 /** What is logged, and how. */
-export const LOG_CONFIG_SCHEMA = Type.Object({
+const LOG_CONFIG_SCHEMA = Type.Object({
 	level: Type.Enum(['debug', 'info', 'warn', 'error'], {
 		...field({ description: 'Least severe kind of line that is logged. debug tells more about each session.' }),
 		default: 'info',

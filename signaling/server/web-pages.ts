@@ -4,9 +4,12 @@ import type { FastifyPluginAsync } from 'fastify';
 import { join } from 'node:path';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import { redactUrl } from '../platform/http/redact-url.ts';
-import { PERMISSIONS_POLICY } from '../platform/http/security-headers.ts';
+import { CONTENT_SECURITY_POLICY, PERMISSIONS_POLICY } from '../platform/http/security-headers.ts';
 
-/** One path segment that can be a channel's name, or a page of the product. Media, API and protocols have routes of their own. */
+/**
+ * One path segment that can be a channel's name, or a page of the product. Media, API and protocols have routes of
+ * their own.
+ */
 const PAGE_PATHS = ['/', '/:page', '/embed/:channel'] as const;
 /** Pages of the product; web/src/router.ts has them. */
 const PAGES: ReadonlySet<string> = new Set(['login', 'signup', 'settings', 'dashboard']);
@@ -14,22 +17,9 @@ const PAGES: ReadonlySet<string> = new Set(['login', 'signup', 'settings', 'dash
 /** Otherwise a browser that has the page from before would get 404 without it. */
 const NOT_FOUND_OPTIONS = { etag: false, lastModified: false } as const;
 
-/** What the pages may load: themselves only. hls.js needs blob: for media and for its worker. */
-export const CONTENT_SECURITY_POLICY = [
-	"default-src 'self'",
-	"media-src 'self' blob:",
-	"worker-src 'self' blob:",
-	"connect-src 'self' ws: wss:",
-	"img-src 'self' data:",
-	"style-src 'self' 'unsafe-inline'",
-	"object-src 'none'",
-	"base-uri 'none'",
-	"form-action 'self'",
-].join('; ');
-
 /**
- * `folder`: where the build put index.html and assets/. `isChannel`: whether there is one; who asks for another gets the page
- * that says so, with 404.
+ * `folder`: where the build put index.html and assets/. `isChannel`: whether there is one; who asks for another gets
+ * the page that says so, with 404.
  */
 export function createWebPages(folder: string, isChannel: (name: string) => Promise<boolean>): FastifyPluginAsync {
 	return async (app) => {

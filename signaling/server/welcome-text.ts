@@ -1,6 +1,6 @@
 /** What a start prints: where to watch, how to publish, and the secrets that a first start made. Pure. */
 import type { FirstStartResult } from '../publishing/first-start.ts';
-import type { Endpoints } from '../platform/folder/data-folder.ts';
+import type { Endpoints } from './ports.ts';
 
 /** The text, ending with a line break. */
 export function welcomeText(facts: {
@@ -10,9 +10,8 @@ export function welcomeText(facts: {
 	isDemo: boolean;
 	tookMs: number;
 }): string {
-	const { endpoints, channelName, firstStart } = facts;
-	const httpUrl = String(endpoints['httpUrl']);
-	const rtmpUrl = String(endpoints['rtmpUrl']);
+	const { channelName, firstStart } = facts;
+	const { httpUrl, rtmpUrl } = facts.endpoints;
 	const key = firstStart.newStreamKey ?? '<your stream key>';
 	const lines = [
 		'',

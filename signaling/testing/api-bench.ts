@@ -17,6 +17,8 @@ import type { Database } from '../platform/database/database.ts';
 import { createChat, type Chat } from '../chat/create-chat.ts';
 import { registerErrorHandler } from '../platform/http/error-handler.ts';
 import { openApiRoutes, registerOpenApi } from '../operations/openapi.ts';
+import { Announcements } from '../platform/cluster/announcements.ts';
+import { createNodeIdentity } from '../platform/cluster/node-identity.ts';
 import { requestLimits } from '../platform/http/request-limits.ts';
 import { SocketAdmission } from '../platform/sockets/socket-admission.ts';
 
@@ -160,7 +162,8 @@ export class ApiBench {
 		const [clock, logger, fakeRegistry] = [new FakeClock(), new RecordingLogger(), new FakeRegistry()];
 		const serverSecret = new Uint8Array(32).fill(7);
 		const bus = options.bus ?? new InProcessBus({ clock: systemClock, logger });
-		const common = { clock, logger, database, bus };
+		const announcements = new Announcements({ ...createNodeIdentity(), bus, clock, logger });
+		const common = { clock, logger, database, bus, announcements };
 		const accounts = await createAccounts(
 			{ ...common, serverSecret },
 			{

@@ -69,7 +69,7 @@ async function joinMany(url: string, count: number): Promise<SocketClient[]> {
 	return clients;
 }
 
-const countAt = ({ signaling }: SignalingServer): number | null => signaling.audience.viewerCount('demo');
+const countAt = ({ signaling }: SignalingServer): number | null => signaling.viewerCount('demo');
 
 /** Resolves when the count is as expected; fails with what it was after that time. */
 async function expectCount(read: () => number | null, expected: number, withinMs = CORRECT_WITHIN_MS): Promise<void> {
@@ -128,10 +128,10 @@ describe('presence over Redis', () => {
 		const [late] = await joinMany(here.url, 1);
 		expect((await late!.next('joined')).decision.tier).toBe('webrtc');
 		await expectCount(() => countAt(here), 3, 20_000);
-		expect(here.signaling.audience.distribution(testChannel('demo')).isComplete).toBe(false);
+		expect(here.signaling.distribution(testChannel('demo')).isComplete).toBe(false);
 		expect(logger.lines.filter(({ message }) => message.startsWith('the bus is lost'))).toHaveLength(1);
 		await redis.restart();
 		await expectCount(() => countAt(here), 6, 20_000);
-		expect(here.signaling.audience.distribution(testChannel('demo')).isComplete).toBe(true);
+		expect(here.signaling.distribution(testChannel('demo')).isComplete).toBe(true);
 	});
 });

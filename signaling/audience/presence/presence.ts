@@ -1,111 +1,130 @@
 /**
- * How many watch, over all servers: each keeps one key on the bus with its own counts, which vanishes with it, and adds up
- * what the others keep. Nothing is ever incremented, so that nothing can be left over.
+ * How many watch, over all nodes: each keeps one key on the bus with its own counts, which vanishes with it, and adds
+ * up what the others keep. Nothing is ever incremented, so that nothing can be left over.
  */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
+import { SingleFlight } from '../../../core/lifecycle/single-flight.ts';
+import { StateMachine, type TransitionTable } from '../../../core/lifecycle/state-machine.ts';
+import { Timer } from '../../../core/lifecycle/timer.ts';
 import { errorMessage } from '../../../core/errors/errors.ts';
 import type { ChannelName, ViewerId } from '../../../core/ids.ts';
 import type { Logger } from '../../../core/logger.ts';
 import type { BusValue, MessageBus } from '../../platform/bus/message-bus.ts';
+import type { Announcements } from '../../platform/cluster/announcements.ts';
+import type { NodeIdentity } from '../../platform/cluster/node-identity.ts';
 
 /**
- * A killed server's viewers are counted for this long. Shorter than a viewer's own lease of 12 s: they come to other
- * servers within seconds, and the sum has to be right again within ten.
+ * A killed node's viewers are counted for this long. Shorter than a viewer's own lease of 12 s: they come to other
+ * nodes within seconds, and the sum has to be right again within ten.
  */
-export const SERVER_LEASE_MS = 7000;
+const NODE_LEASE_MS = 7000;
 /** The own key is written this often even when nothing changed: three attempts within a lease. */
 const REFRESH_MS = 2000;
 /** Changes are written together. */
 const WRITE_DELAY_MS = 400;
 /** The others' keys are read this often. */
 const READ_INTERVAL_MS = 1000;
-/** A server that was not heard of for this long is forgotten; its key went long before. */
+/** A Redis that was started anew is empty until every node has written again. */
+const SETTLE_MS = REFRESH_MS + READ_INTERVAL_MS;
+/** A node that was not heard of for this long is forgotten; its key went long before. */
 const FORGET_AFTER_MS = 60_000;
-/** Servers that are added up. */
-const MAX_SERVERS = 200;
-const SERVERS_KEY = 'presence:servers';
-const MOVED_TOPIC = 'presence:moved';
+/** Nodes that are added up. */
+const MAX_NODES = 200;
+const NODES_KEY = 'presence:servers';
 
-/** What presence needs. */
-export type PresenceOptions = {
+/**
+ * `summing`: all nodes are counted. `alone`: the bus does not answer. `settling`: it is back and may be empty; nothing
+ * is read.
+ */
+export type PresenceState = 'summing' | 'alone' | 'settling';
+export type PresenceEvent = 'bus-failed' | 'bus-returned' | 'settled' | 'others-read';
+
+export const PRESENCE_TRANSITIONS = {
+	summing: { 'bus-failed': 'alone', 'bus-returned': 'settling', 'others-read': 'summing' },
+	alone: { 'bus-failed': 'alone', 'bus-returned': 'settling', 'others-read': 'summing' },
+	settling: { 'bus-failed': 'settling', 'bus-returned': 'settling', 'others-read': 'settling', settled: 'alone' },
+} as const satisfies TransitionTable<PresenceState, PresenceEvent>;
+
+type PresenceDependencies = NodeIdentity & {
 	bus: MessageBus;
+	announcements: Pick<Announcements, 'listen' | 'announceToOthers'>;
 	clock: Clock;
 	logger: Logger;
-	/** Of this process; another one after each start. */
-	serverId: string;
 	/** Viewers here, by channel; channels without any may be missing. */
 	countHere(): ReadonlyMap<ChannelName, number>;
-	/** A viewer of ours turned up at another server: he must be let go here, or he would count twice. */
+	/** A viewer of ours turned up at another node: they must be let go here, or they would count twice. */
 	onMoved(viewerId: ViewerId, channelName: ChannelName): void;
 };
 
-/** A sum, and whether all servers are in it. */
+/** A sum, and whether all nodes are in it. */
 export type PresenceCount = { viewerCount: number; isComplete: boolean };
 
-/** Counts over all servers. Does nothing before start(). */
+/** Counts over all nodes. Does nothing before start(). */
 export class Presence {
-	readonly #options: PresenceOptions;
-	readonly #bus: MessageBus;
-	readonly #clock: Clock;
-	readonly #logger: Logger;
+	readonly #deps: PresenceDependencies;
 	readonly #scope: CloseScope<'closed'>;
+	readonly #machine: StateMachine<PresenceState, PresenceEvent>;
+	readonly #settling: Timer;
+	readonly #nextWrite: Timer;
+	readonly #writing = new SingleFlight<void>();
+	readonly #reading = new SingleFlight<void>();
 	#others: ReadonlyMap<ChannelName, number> = new Map();
 	#readAtMs: number;
-	#holdReadsUntilMs = -Infinity;
-	#isLost = false;
-	#isReading = false;
-	#isSubscribing = false;
-	#isSubscribed = false;
-	#writing: Promise<void> | undefined;
-	#cancelWrite: (() => void) | undefined;
 
-	constructor(options: PresenceOptions) {
-		this.#options = options;
-		this.#bus = options.bus;
-		this.#clock = options.clock;
-		this.#logger = options.logger;
-		this.#scope = new CloseScope(options.logger);
-		this.#readAtMs = options.clock.monotonicMs();
+	constructor(deps: PresenceDependencies) {
+		const { clock, logger } = deps;
+		this.#deps = deps;
+		this.#scope = new CloseScope(logger);
+		this.#machine = new StateMachine({ table: PRESENCE_TRANSITIONS, initial: 'summing', logger });
+		this.#settling = new Timer(clock, () => this.#machine.handle('settled'));
+		this.#nextWrite = new Timer(clock, () => void this.#write());
+		this.#readAtMs = clock.monotonicMs();
 	}
 
 	/** Begins; a bus that is lost is waited for in the background. */
 	start(): void {
+		const { bus, announcements, clock } = this.#deps;
 		this.#scope.onClose(() => this.#leave());
-		this.#scope.onClose(this.#clock.setInterval(() => void this.#read(), READ_INTERVAL_MS));
-		this.#scope.onClose(this.#clock.setInterval(() => void this.#write(), REFRESH_MS));
-		this.#scope.onClose(() => this.#cancelWrite?.());
+		this.#scope.every(clock, READ_INTERVAL_MS, () => void this.#read());
+		this.#scope.every(clock, REFRESH_MS, () => void this.#write());
+		this.#scope.onClose(this.#nextWrite.disarm);
+		this.#scope.onClose(this.#settling.disarm);
 		this.#scope.onClose(
-			this.#bus.onReconnect(() => {
-				// A Redis that was started anew is empty until every server has written again.
-				this.#holdReadsUntilMs = this.#clock.monotonicMs() + REFRESH_MS + READ_INTERVAL_MS;
+			bus.onReconnect(() => {
+				this.#machine.handle('bus-returned');
+				this.#settling.arm(SETTLE_MS);
 				void this.#write();
 			}),
 		);
+		void announcements
+			.listen('presence:moved', ({ viewerId, channelName }) => {
+				this.#deps.onMoved(viewerId as ViewerId, channelName as ChannelName);
+			})
+			.then((end) => this.#scope.onClose(end));
 		void this.#write();
 		void this.#read();
 	}
 
 	/** Viewers of a channel. */
 	count(channelName: ChannelName): PresenceCount {
-		const here = this.#options.countHere().get(channelName) ?? 0;
-		return { viewerCount: here + (this.#others.get(channelName) ?? 0), isComplete: !this.#isLost };
+		const here = this.#deps.countHere().get(channelName) ?? 0;
+		const isComplete = this.#machine.state === 'summing';
+		return { viewerCount: here + (this.#others.get(channelName) ?? 0), isComplete };
 	}
 
 	/** To be called when the counts here changed; they are written shortly after. */
 	changed(): void {
-		if (this.#cancelWrite === undefined && !this.#scope.closed) {
-			this.#cancelWrite = this.#clock.setTimeout(() => {
-				this.#cancelWrite = undefined;
-				void this.#write();
-			}, WRITE_DELAY_MS);
+		if (!this.#scope.closed) {
+			this.#nextWrite.armOnce(WRITE_DELAY_MS);
 		}
 	}
 
-	/** To be called when a viewer comes who may have been at another server a moment ago. */
+	/** To be called when a viewer comes who may have been at another node a moment ago. */
 	announceMove(viewerId: ViewerId, channelName: ChannelName): void {
-		const message = { viewerId, channelName, serverId: this.#options.serverId };
-		this.#bus.publish(MOVED_TOPIC, message).catch((error: unknown) => this.#lose(error));
+		this.#deps.announcements
+			.announceToOthers('presence:moved', { viewerId, channelName })
+			.catch((error: unknown) => this.#fail(error));
 	}
 
 	/** Takes our viewers out of the sum. */
@@ -113,106 +132,77 @@ export class Presence {
 		return this.#scope.close('closed');
 	}
 
+	// One at a time, or an old count could overtake a new one.
 	#write(): Promise<void> {
-		// One at a time, or an old count could overtake a new one.
-		this.#writing ??= this.#writeNow().finally(() => (this.#writing = undefined));
-		return this.#writing;
-	}
-
-	async #writeNow(): Promise<void> {
-		const { serverId } = this.#options;
-		const counts = Object.fromEntries([...this.#options.countHere()].filter(([, count]) => count > 0));
-		try {
-			await this.#bus.set(keyOf(serverId), counts, SERVER_LEASE_MS);
-			// Whether a server lives is decided by its key alone; the clock of a server decides nothing.
-			await this.#bus.addToSortedSet(SERVERS_KEY, serverId, this.#clock.nowMs(), FORGET_AFTER_MS);
-		} catch (error) {
-			this.#lose(error);
-		}
+		return this.#writing.run(async () => {
+			const { bus, clock, nodeId } = this.#deps;
+			const counts = Object.fromEntries([...this.#deps.countHere()].filter(([, count]) => count > 0));
+			try {
+				await bus.set(keyOf(nodeId), counts, NODE_LEASE_MS);
+				// Whether a node lives is decided by its key alone; the clock of a node decides nothing.
+				await bus.addToSortedSet(NODES_KEY, nodeId, clock.nowMs(), FORGET_AFTER_MS);
+			} catch (error) {
+				this.#fail(error);
+			}
+		});
 	}
 
 	async #read(): Promise<void> {
-		const nowMs = this.#clock.monotonicMs();
-		if (this.#isReading || nowMs < this.#holdReadsUntilMs) {
+		if (this.#reading.isRunning || this.#machine.state === 'settling') {
 			return;
 		}
-		this.#isReading = true;
-		try {
-			await this.#subscribe();
-			const listed = await this.#bus.rangeOfSortedSet(SERVERS_KEY, -Infinity, Infinity, MAX_SERVERS);
-			const others = listed.filter(({ member }) => member !== this.#options.serverId);
-			const values = await Promise.all(others.map(({ member }) => this.#bus.get(keyOf(member))));
-			// A Redis that came back between these calls may have been empty for some of them.
-			if (this.#clock.monotonicMs() >= this.#holdReadsUntilMs) {
-				this.#others = addUp(values);
-			}
-			this.#readAtMs = this.#clock.monotonicMs();
-			this.#find();
-			if (listed.length > 1) {
-				await this.#bus.trimSortedSet(SERVERS_KEY, this.#clock.nowMs() - FORGET_AFTER_MS);
-			}
-		} catch (error) {
-			this.#lose(error);
-		} finally {
-			this.#isReading = false;
-		}
-		if (this.#clock.monotonicMs() - this.#readAtMs > SERVER_LEASE_MS) {
+		const { clock } = this.#deps;
+		await this.#reading.run(() => this.#readOthers()).catch((error: unknown) => this.#fail(error));
+		if (clock.monotonicMs() - this.#readAtMs > NODE_LEASE_MS) {
 			// What we last heard would have run out by now; counting on would be guessing.
 			this.#others = new Map();
 		}
 	}
 
-	async #subscribe(): Promise<void> {
-		if (this.#isSubscribed || this.#isSubscribing || this.#scope.closed) {
+	async #readOthers(): Promise<void> {
+		const { bus, clock, nodeId } = this.#deps;
+		const nodeIds = await bus.membersOfSortedSet(NODES_KEY, MAX_NODES);
+		const others = await Promise.all(nodeIds.filter((id) => id !== nodeId).map((id) => bus.get(keyOf(id))));
+		this.#machine.handle('others-read');
+		// A Redis that came back between these calls may have been empty for some of them.
+		if (this.#machine.state === 'summing') {
+			this.#others = addUp(others);
+		}
+		this.#readAtMs = clock.monotonicMs();
+		if (nodeIds.length > 1) {
+			await bus.trimSortedSet(NODES_KEY, clock.nowMs() - FORGET_AFTER_MS);
+		}
+	}
+
+	#fail(error: unknown): void {
+		if (this.#scope.closed) {
 			return;
 		}
-		this.#isSubscribing = true;
-		try {
-			const end = await this.#bus.subscribe(MOVED_TOPIC, (message) => this.#onMoved(message));
-			this.#isSubscribed = true;
-			this.#scope.onClose(end);
-		} finally {
-			this.#isSubscribing = false;
+		if (this.#machine.state === 'summing') {
+			const reason = errorMessage(error);
+			this.#deps.logger.warn({ reason }, 'the bus is lost: only viewers of this node are counted');
 		}
-	}
-
-	#onMoved(message: BusValue): void {
-		const { viewerId, channelName, serverId } = (message ?? {}) as Record<string, unknown>;
-		if (typeof viewerId === 'string' && typeof channelName === 'string' && serverId !== this.#options.serverId) {
-			this.#options.onMoved(viewerId as ViewerId, channelName as ChannelName);
-		}
-	}
-
-	#lose(error: unknown): void {
-		if (!this.#isLost && !this.#scope.closed) {
-			this.#isLost = true;
-			this.#logger.warn({ reason: errorMessage(error) }, 'the bus is lost: only viewers of this server are counted');
-		}
-	}
-
-	#find(): void {
-		if (this.#isLost) {
-			this.#isLost = false;
-			this.#logger.info({}, 'the bus is back: viewers of all servers are counted');
-		}
+		this.#machine.handle('bus-failed');
 	}
 
 	async #leave(): Promise<void> {
+		const { bus, nodeId } = this.#deps;
 		try {
-			await this.#writing;
-			await this.#bus.delete(keyOf(this.#options.serverId));
-			await this.#bus.removeFromSortedSet(SERVERS_KEY, this.#options.serverId);
+			// What is being written now would bring us back.
+			await this.#writing.run(async () => undefined);
+			await bus.delete(keyOf(nodeId));
+			await bus.removeFromSortedSet(NODES_KEY, nodeId);
 		} catch {
 			// The key vanishes by itself.
 		}
 	}
 }
 
-function keyOf(serverId: string): string {
-	return `presence:server:${serverId}`;
+function keyOf(nodeId: string): string {
+	return `presence:server:${nodeId}`;
 }
 
-// What other servers keep is data of strangers in so far as they may run another version.
+// Another node may run another version.
 function addUp(values: readonly (BusValue | undefined)[]): Map<ChannelName, number> {
 	const sums = new Map<ChannelName, number>();
 	for (const value of values) {

@@ -5,7 +5,7 @@ import { percentile } from '../../../core/percentiles.ts';
 import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 
 /** What the report looks at. */
-export type ReportedViewer = { decision: TierDecision | undefined; statistics: ViewerStatistics | undefined };
+type ReportedViewer = { decision: TierDecision | undefined; statistics: ViewerStatistics | undefined };
 
 /** Makes the report of one server's viewers. */
 export function reportAudience(

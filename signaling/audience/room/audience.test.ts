@@ -357,7 +357,7 @@ describe('news', () => {
 		slow.session!.receive({ ...figures, tier: 'll-hls', latencyMs: 1800 });
 		slow.session!.receive({ ...figures, tier: 'll-hls', latencyMs: 2000, stallCount: 2, stalledForMs: 300 });
 		const channel = bench.channels.get('demo')!;
-		expect(bench.rooms.distribution(channel)).toEqual({
+		expect(bench.rooms.distribution(channel.name)).toEqual({
 			viewerCount: 2,
 			isComplete: true,
 			byTier: {
@@ -373,7 +373,7 @@ describe('news', () => {
 		expect(bench.events.filter(({ kind }) => kind === 'stall')).toMatchObject([{ payload: { count: 2 } }]);
 		expect(bench.events.filter(({ kind }) => kind === 'latency')).toHaveLength(2);
 		await bench.clock.advance(16_000);
-		expect(bench.rooms.distribution(channel).byTier.webrtc.latencyMs).toBeNull();
+		expect(bench.rooms.distribution(channel.name).byTier.webrtc.latencyMs).toBeNull();
 	});
 });
 
@@ -408,10 +408,7 @@ describe('two servers', () => {
 	it('count together, follow a viewer who moves, and forget a server that was killed', async () => {
 		const clock = new FakeClock();
 		const bus = new InProcessBus({ clock, logger: new RecordingLogger() });
-		const [one, two] = [
-			new AudienceBench({ clock, bus, serverId: 'a' }),
-			new AudienceBench({ clock, bus, serverId: 'b' }),
-		];
+		const [one, two] = [new AudienceBench({ clock, bus, nodeId: 'a' }), new AudienceBench({ clock, bus, nodeId: 'b' })];
 		const viewer = await one.join();
 		await one.join();
 		await two.join();

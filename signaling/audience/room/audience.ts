@@ -1,17 +1,21 @@
-/** All viewers of this server, by channel; and how the WebRTC budget is shared among the channels. */
+/** All viewers of this node, by channel; and how the WebRTC budget is shared among the channels. */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
 import { errorMessage, SpillwayError } from '../../../core/errors/errors.ts';
-import { parseChannelName, type ChannelId, type ChannelName, type ViewerId } from '../../../core/ids.ts';
+import { parseChannelName, type ChannelName, type ViewerId } from '../../../core/ids.ts';
 import type { Logger } from '../../../core/logger.ts';
 import type { AudienceReport } from '../../../core/protocol/api/audience-report.ts';
+import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 import type { ChannelDescription } from '../../../core/protocol/api/channel-description.ts';
 import type { MessageBus } from '../../platform/bus/message-bus.ts';
+import type { Announcements } from '../../platform/cluster/announcements.ts';
+import type { NodeIdentity } from '../../platform/cluster/node-identity.ts';
 import type { Channel } from '../../channels/channel-store.ts';
 import type { ChatService } from '../../chat/store/chat-service.ts';
 import { Presence } from '../presence/presence.ts';
 import type { ViewerTokens } from '../presence/viewer-token.ts';
 import type { JoinMessage, SignalingRooms, ViewerConnection, ViewerSession } from '../socket/viewer-session.ts';
+import type { ViewerCost } from '../tiers/sfu-budget.ts';
 import type { SfuBudget, SfuLoad, TierConditions } from '../tiers/tier-input.ts';
 import { reportAudience } from './audience-report.ts';
 import { ChannelAudience } from './channel-audience.ts';
@@ -25,20 +29,14 @@ const TICK_MS = 1000;
 const REFRESH_MS = 10_000;
 /** A room without viewers is given up after this; a reload finds it still there. */
 const EMPTY_ROOM_MS = 10_000;
-/** Channels with viewers on one server. */
+/** Channels with viewers on one node. */
 const MAX_ROOMS = 10_000;
-const CHANGED_TOPIC = 'channel:changed';
 
-/** What one WebRTC viewer of a channel costs. */
-export type ViewerCost = { consumersPerViewer: number; bitrateBps: number };
-
-/** What the audience needs. */
-export type AudienceOptions = {
+export type RoomsDependencies = NodeIdentity & {
 	clock: Clock;
 	logger: Logger;
 	bus: MessageBus;
-	/** Of this process; another one after each start. */
-	serverId: string;
+	announcements: Announcements;
 	channels: { findByName(text: string): Promise<Channel | undefined> };
 	chat: Pick<ChatService, 'open'>;
 	events: ViewerEventSink;
@@ -53,9 +51,7 @@ export type AudienceOptions = {
 
 /** Owns the rooms. Begins with start(). */
 export class AudienceRooms implements SignalingRooms {
-	readonly #options: AudienceOptions;
-	readonly #clock: Clock;
-	readonly #logger: Logger;
+	readonly #deps: RoomsDependencies;
 	readonly #scope: CloseScope<'server-shutdown'>;
 	readonly #rooms = new Map<ChannelName, ChannelAudience>();
 	readonly #opening = new Map<ChannelName, Promise<ChannelAudience>>();
@@ -63,20 +59,19 @@ export class AudienceRooms implements SignalingRooms {
 	readonly #transports: WebRtcSessions;
 	readonly #claims: WebRtcClaims;
 	readonly #lost = new Map<ChannelName, Set<ViewerId>>();
-	#isSubscribed = false;
 	#tickCount = 0;
 
-	constructor(options: AudienceOptions) {
-		this.#options = options;
-		this.#clock = options.clock;
-		this.#claims = new WebRtcClaims(options.clock);
-		this.#logger = options.logger;
-		this.#scope = new CloseScope(options.logger);
+	constructor(deps: RoomsDependencies) {
+		const { bus, announcements, clock, logger, nodeId } = deps;
+		this.#deps = deps;
+		this.#claims = new WebRtcClaims(clock);
+		this.#scope = new CloseScope(logger);
 		this.#presence = new Presence({
-			bus: options.bus,
-			clock: options.clock,
-			logger: options.logger,
-			serverId: options.serverId,
+			bus,
+			announcements,
+			clock,
+			logger,
+			nodeId,
 			countHere: () => this.#countHere(),
 			onMoved: (viewerId, channelName) => this.#rooms.get(channelName)?.dropMoved(viewerId),
 		});
@@ -94,8 +89,10 @@ export class AudienceRooms implements SignalingRooms {
 			await Promise.all([...this.#rooms.values()].map((room) => room.close('server-shutdown')));
 			this.#rooms.clear();
 		});
-		this.#scope.onClose(this.#clock.setInterval(() => this.#tick(), TICK_MS));
-		void this.#subscribe();
+		this.#scope.every(this.#deps.clock, TICK_MS, () => this.#tick());
+		void this.#deps.announcements
+			.listen('channel:changed', (name) => void this.#refresh(name as ChannelName))
+			.then((end) => this.#scope.onClose(end));
 	}
 
 	/** Rooms that are open. */
@@ -103,19 +100,25 @@ export class AudienceRooms implements SignalingRooms {
 		return this.#rooms.size;
 	}
 
-	/** WebRTC transports of viewers that are open. */
-	get transportCount(): number {
-		return this.#transports.count;
-	}
-
-	/** Viewers of a channel over all servers. */
+	/** Viewers of a channel over all nodes. */
 	viewerCount(channelName: string): number {
 		return this.#presence.count(channelName as ChannelName).viewerCount;
 	}
 
-	/** This server's viewers of a channel by tier, with the number over all servers. */
-	distribution(channel: { id: ChannelId; name: ChannelName }): AudienceReport {
-		return this.#rooms.get(channel.name)?.report() ?? reportAudience([], this.#presence.count(channel.name));
+	/** This node's viewers of a channel by tier, with the number over all nodes. */
+	distribution(name: ChannelName): AudienceReport {
+		return this.#rooms.get(name)?.report() ?? reportAudience([], this.#presence.count(name));
+	}
+
+	/** This node's viewers of these broadcasts together. */
+	viewersByTier(broadcasts: Iterable<{ channelName: ChannelName }>): Record<DeliveryTier, number> {
+		const sum = { webrtc: 0, 'll-hls': 0 };
+		for (const { channelName } of broadcasts) {
+			const byTier = this.#rooms.get(channelName)?.report().byTier;
+			sum.webrtc += byTier?.webrtc.count ?? 0;
+			sum['ll-hls'] += byTier?.['ll-hls'].count ?? 0;
+		}
+		return sum;
 	}
 
 	async join(connection: ViewerConnection, message: JoinMessage): Promise<ViewerSession> {
@@ -154,14 +157,9 @@ export class AudienceRooms implements SignalingRooms {
 		this.#transports.add(session);
 	}
 
-	/** A channel's title, policy or the like was changed: its viewers learn it at once, on every server. */
-	async channelChanged(channelName: ChannelName): Promise<void> {
-		try {
-			await this.#options.bus.publish(CHANGED_TOPIC, channelName);
-		} catch (error) {
-			this.#logger.warn({ reason: errorMessage(error) }, 'other servers learn of a changed channel later');
-			await this.#refresh(channelName);
-		}
+	/** A channel's title, policy or the like was changed: its viewers learn it at once, on every node. */
+	channelChanged(channelName: ChannelName): Promise<void> {
+		return this.#deps.announcements.announce('channel:changed', channelName);
 	}
 
 	/** The SFU's budget or load changed: decides anew everywhere. */
@@ -180,7 +178,8 @@ export class AudienceRooms implements SignalingRooms {
 		if (this.#rooms.size >= MAX_ROOMS) {
 			throw new SpillwayError('SOCKETS_FULL');
 		}
-		const channel = await this.#options.channels.findByName(name);
+		const { channels, chat, clock, logger, tokens, events, describe } = this.#deps;
+		const channel = await channels.findByName(name);
 		if (channel === undefined) {
 			throw new SpillwayError('CHANNEL_NOT_FOUND', [name]);
 		}
@@ -189,12 +188,12 @@ export class AudienceRooms implements SignalingRooms {
 		}
 		const room = new ChannelAudience({
 			channel,
-			chatRoom: this.#options.chat.open(channel.id),
-			clock: this.#clock,
-			logger: this.#logger.child({ channel: name }),
-			tokens: this.#options.tokens,
-			events: this.#options.events,
-			describe: (current) => this.#options.describe(current),
+			chatRoom: chat.open(channel.id),
+			clock,
+			logger: logger.child({ channel: name }),
+			tokens,
+			events,
+			describe,
 			conditions: () => this.#conditions(name),
 			hasTransport: (viewerId) => this.#transports.has(viewerId),
 			claims: this.#claims,
@@ -208,18 +207,19 @@ export class AudienceRooms implements SignalingRooms {
 	}
 
 	#conditions(name: ChannelName): TierConditions {
-		const { consumersPerViewer, bitrateBps } = this.#options.costOf(name);
+		const { consumersPerViewer, bitrateBps } = this.#deps.costOf(name);
 		return {
 			policy: this.#rooms.get(name)!.channel.policy,
 			bitrateBps,
 			consumersPerViewer,
-			budget: this.#options.sfu.budget(),
-			load: this.#options.sfu.load(),
+			budget: this.#deps.sfu.budget(),
+			load: this.#deps.sfu.load(),
 			otherChannelsHeld: this.#heldByOthers(name),
 		};
 	}
 
-	// Other rooms' viewers, and transports that belong to no viewer in a room: players of others, and those who just left.
+	// Other rooms' viewers, and transports that belong to no viewer in a room: players of others, and those who just
+	// left.
 	#heldByOthers(name: ChannelName): { consumers: number; bitrateBps: number } {
 		const held = { consumers: 0, bitrateBps: 0 };
 		for (const other of new Set([...this.#rooms.keys(), ...this.#transports.channelNames])) {
@@ -228,7 +228,7 @@ export class AudienceRooms implements SignalingRooms {
 			const unclaimed = foreign === 0 ? 0 : (room?.unclaimedCount(other === name) ?? 0);
 			const viewers = Math.max(0, foreign - unclaimed) + (other === name ? 0 : (room?.usedCount ?? 0));
 			if (viewers > 0) {
-				const cost = this.#options.costOf(other);
+				const cost = this.#deps.costOf(other);
 				held.consumers += viewers * cost.consumersPerViewer;
 				held.bitrateBps += viewers * cost.bitrateBps;
 			}
@@ -247,11 +247,11 @@ export class AudienceRooms implements SignalingRooms {
 		lost.add(viewerId);
 		this.#lost.set(channelName, lost);
 		if (isFirst) {
-			this.#clock.setTimeout(() => {
+			this.#deps.clock.setTimeout(() => {
 				const channels = [...this.#lost];
 				this.#lost.clear();
 				for (const [name, viewers] of channels) {
-					this.#logger.warn({ channel: name, viewerCount: viewers.size }, 'viewers lost their SFU worker');
+					this.#deps.logger.warn({ channel: name, viewerCount: viewers.size }, 'viewers lost their SFU worker');
 					this.#rooms.get(name)?.decide(viewers);
 				}
 			}, 0);
@@ -269,35 +269,20 @@ export class AudienceRooms implements SignalingRooms {
 				void this.#refresh(name);
 			}
 		}
-		void this.#subscribe();
 	}
 
 	async #refresh(name: ChannelName): Promise<void> {
+		if (!this.#rooms.has(name)) {
+			return;
+		}
+		const { channels, logger } = this.#deps;
 		try {
-			const channel = await this.#options.channels.findByName(name);
+			const channel = await channels.findByName(name);
 			if (channel !== undefined) {
 				this.#rooms.get(name)?.update(channel);
 			}
 		} catch (error) {
-			this.#logger.debug({ reason: errorMessage(error) }, 'a channel could not be read again yet');
-		}
-	}
-
-	async #subscribe(): Promise<void> {
-		if (this.#isSubscribed || this.#scope.closed) {
-			return;
-		}
-		this.#isSubscribed = true;
-		try {
-			const end = await this.#options.bus.subscribe(CHANGED_TOPIC, (message) => {
-				if (typeof message === 'string' && this.#rooms.has(message as ChannelName)) {
-					void this.#refresh(message as ChannelName);
-				}
-			});
-			this.#scope.onClose(end);
-		} catch {
-			// Tried again with the next tick.
-			this.#isSubscribed = false;
+			logger.debug({ reason: errorMessage(error) }, 'a channel could not be read again yet');
 		}
 	}
 }

@@ -1,4 +1,4 @@
-/** The viewers of one channel on this server: who is here, who watches in which tier, and who is told what. */
+/** The viewers of one channel on this node: who is here, who watches in which tier, and who hears what. */
 import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../../core/errors/errors.ts';
@@ -29,9 +29,9 @@ import type { WebRtcClaims } from './webrtc-claims.ts';
 import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 
 /** Without any sign of life a viewer is counted this long (design: ping 6 s, lease 12 s). */
-export const VIEWER_LEASE_MS = 2 * PING_INTERVAL_MS;
+const VIEWER_LEASE_MS = 2 * PING_INTERVAL_MS;
 /** A viewer whose socket was cut is counted this long: who comes again within it was never away. */
-export const LINGER_MS = 6000;
+const LINGER_MS = 6000;
 /** With so many viewers decisions of several joins are made together; below, each at once. */
 const BATCHING_FROM_VIEWERS = 50;
 /** How long a join waits for others to be decided with. */
@@ -40,7 +40,7 @@ const BATCH_DELAY_MS = 20;
 const PRESENCE_INTERVAL_MS = 2000;
 
 /** What a room is given by the audience, which owns it. */
-export type ChannelAudienceOptions = {
+type ChannelAudienceDependencies = {
 	channel: Channel;
 	chatRoom: ChatRoom;
 	clock: Clock;
@@ -57,23 +57,22 @@ export type ChannelAudienceOptions = {
 	count(): PresenceCount;
 	/** The number of viewers here changed. */
 	onCountChanged(): void;
-	/** A viewer came by a token who was not here: another server may still count him. */
+	/** A viewer came by a token who was not here: another node may still count them. */
 	onReturned(viewerId: ViewerId): void;
 };
 
-/** Attached to a viewer while his socket lives. */
+/** Attached to a viewer while their socket lives. */
 type Attachment = { connection: ViewerConnection; chat: ViewerChat };
 
 /** One channel's room. */
 export class ChannelAudience {
-	readonly #options: ChannelAudienceOptions;
-	readonly #clock: Clock;
+	readonly #deps: ChannelAudienceDependencies;
 	readonly #scope: CloseScope<'empty' | 'server-shutdown'>;
 	readonly #viewers = new Map<ViewerId, Viewer>();
 	readonly #attachments = new Map<ViewerId, Attachment>();
 	readonly #statisticsLog: StatisticsLog;
 	readonly #controller = new TierController();
-	/** Of whom something may be different since the last decision. Time and transports are looked at once a second. */
+	/** Viewers who may be different since the last decision. Time and transports are looked at once a second. */
 	readonly #changed = new Set<Viewer>();
 	#channel: Channel;
 	#batch: Promise<void> | undefined;
@@ -83,14 +82,13 @@ export class ChannelAudience {
 	#emptySinceMs: number;
 	#isClosing = false;
 
-	constructor(options: ChannelAudienceOptions) {
-		this.#options = options;
-		this.#clock = options.clock;
-		this.#statisticsLog = new StatisticsLog(options.clock);
-		this.#channel = options.channel;
-		this.#scope = new CloseScope(options.logger);
-		this.#emptySinceMs = options.clock.monotonicMs();
-		this.#scope.onClose(() => options.chatRoom.close());
+	constructor(deps: ChannelAudienceDependencies) {
+		this.#deps = deps;
+		this.#statisticsLog = new StatisticsLog(deps.clock);
+		this.#channel = deps.channel;
+		this.#scope = new CloseScope(deps.logger);
+		this.#emptySinceMs = deps.clock.monotonicMs();
+		this.#scope.onClose(() => deps.chatRoom.close());
 	}
 
 	get channel(): Channel {
@@ -105,12 +103,12 @@ export class ChannelAudience {
 	/** Viewers who hold a WebRTC transport or were told to open one and are about to, as of the last decision. */
 	get usedCount(): number {
 		const { webRtcCount, leavingCount } = this.#controller.counts;
-		return webRtcCount + leavingCount - this.#options.claims.weakCount(this.#channel.name);
+		return webRtcCount + leavingCount - this.#deps.claims.weakCount(this.#channel.name);
 	}
 
 	/** How long nobody has been here, ms; 0 with viewers. */
 	get emptyForMs(): number {
-		return this.#viewers.size > 0 ? 0 : this.#clock.monotonicMs() - this.#emptySinceMs;
+		return this.#viewers.size > 0 ? 0 : this.#deps.clock.monotonicMs() - this.#emptySinceMs;
 	}
 
 	has(viewerId: ViewerId): boolean {
@@ -118,11 +116,11 @@ export class ChannelAudience {
 	}
 
 	/**
-	 * Viewers who say that WebRTC plays though no transport is known to be theirs: players that send no viewer id. `withWeak`: those
-	 * too whom `usedCount` leaves out.
+	 * Viewers who say that WebRTC plays though no transport is known to be theirs: players that send no viewer id.
+	 * `withWeak`: those too whom `usedCount` leaves out.
 	 */
 	unclaimedCount(withWeak: boolean): number {
-		const { hasTransport, claims } = this.#options;
+		const { hasTransport, claims } = this.#deps;
 		const isUnclaimed = ({ id, playingTier }: Viewer): boolean =>
 			playingTier === 'webrtc' && !hasTransport(id) && (withWeak || !claims.isWeak(id, this.#channel.name));
 		return [...this.#viewers.values()].filter(isUnclaimed).length;
@@ -131,7 +129,7 @@ export class ChannelAudience {
 	/** The channel was changed by its owner. */
 	update(channel: Channel): void {
 		this.#channel = channel;
-		this.#tellDescription();
+		this.#sendDescription();
 		this.decide();
 	}
 
@@ -139,10 +137,17 @@ export class ChannelAudience {
 	async join(connection: ViewerConnection, message: JoinMessage): Promise<ViewerSession> {
 		const { viewer, isReturning } = this.#admit(message);
 		this.#detach(viewer, 'replaced');
-		const chat = new ViewerChat(this.#options.chatRoom, viewer.id, connection, this.#options.logger, (canModerate) => {
-			// Who no longer keeps order gives up the place that came with it.
-			viewer.role = this.#roleOf(connection, canModerate);
-			this.#noteChange(viewer);
+		const { chatRoom, logger, tokens, clock } = this.#deps;
+		const chat = new ViewerChat({
+			room: chatRoom,
+			memberId: viewer.id,
+			connection,
+			logger,
+			onStanding: (canModerate) => {
+				// Who no longer keeps order gives up the place that came with it.
+				viewer.role = this.#roleOf(connection, canModerate);
+				this.#markChanged(viewer);
+			},
 		});
 		const attachment: Attachment = { connection, chat };
 		this.#attachments.set(viewer.id, attachment);
@@ -165,8 +170,8 @@ export class ChannelAudience {
 		connection.send({
 			type: 'joined',
 			viewerId: viewer.id,
-			resumeToken: this.#options.tokens.create(viewer.id, this.#channel.id),
-			nowMs: this.#clock.nowMs(),
+			resumeToken: tokens.create(viewer.id, this.#channel.id),
+			nowMs: clock.nowMs(),
 			channel: this.#describe(),
 			decision: viewer.decision,
 			chatName: joined.chatName,
@@ -184,32 +189,32 @@ export class ChannelAudience {
 	}
 
 	/**
-	 * A sign of life from a viewer without a socket, and his next token. Who brings none of ours only gets one: a single hit
-	 * counts nobody.
+	 * A sign of life from a viewer without a socket, and their next token. Who brings none of ours only gets one: a
+	 * single hit counts nobody.
 	 */
 	beacon(token: string | undefined): { token: string; isCounted: boolean } {
-		const known = token === undefined ? undefined : this.#options.tokens.read(token, this.#channel.id);
+		const known = token === undefined ? undefined : this.#deps.tokens.read(token, this.#channel.id);
 		if (known === undefined) {
-			const viewerId = createId<ViewerId>(this.#clock.nowMs());
-			return { token: this.#options.tokens.create(viewerId, this.#channel.id), isCounted: false };
+			const viewerId = createId<ViewerId>(this.#deps.clock.nowMs());
+			return { token: this.#deps.tokens.create(viewerId, this.#channel.id), isCounted: false };
 		}
 		const viewer = this.#viewers.get(known) ?? this.#add(known);
 		if (viewer.connection === undefined) {
-			viewer.leaseUntilMs = this.#clock.monotonicMs() + VIEWER_LEASE_MS;
+			viewer.leaseUntilMs = this.#deps.clock.monotonicMs() + VIEWER_LEASE_MS;
 		}
-		return { token: this.#options.tokens.create(viewer.id, this.#channel.id), isCounted: true };
+		return { token: this.#deps.tokens.create(viewer.id, this.#channel.id), isCounted: true };
 	}
 
 	/** The last sign of life from a viewer without a socket. */
 	leave(token: string): void {
-		const viewerId = this.#options.tokens.read(token, this.#channel.id);
+		const viewerId = this.#deps.tokens.read(token, this.#channel.id);
 		const viewer = viewerId === undefined ? undefined : this.#viewers.get(viewerId);
 		if (viewer !== undefined && viewer.connection === undefined) {
 			this.#remove(viewer, 'left');
 		}
 	}
 
-	/** He is at another server now. */
+	/** They are at another node now. */
 	dropMoved(viewerId: ViewerId): void {
 		const viewer = this.#viewers.get(viewerId);
 		if (viewer !== undefined) {
@@ -218,7 +223,7 @@ export class ChannelAudience {
 		}
 	}
 
-	/** His last transport is closed. */
+	/** Their last transport is closed. */
 	transportClosed(viewerId: ViewerId): void {
 		const viewer = this.#viewers.get(viewerId);
 		if (viewer !== undefined) {
@@ -227,7 +232,7 @@ export class ChannelAudience {
 		}
 	}
 
-	/** Decides, and tells those for whom something changed. `lost`: whose SFU worker has just died. */
+	/** Decides, and notifies those for whom something changed. `lost`: whose SFU worker has just died. */
 	decide(lost: ReadonlySet<ViewerId> = new Set()): void {
 		if (this.#isClosing) {
 			return;
@@ -241,21 +246,19 @@ export class ChannelAudience {
 		}
 		const changed = [...this.#changed];
 		this.#changed.clear();
-		for (const viewer of changed) {
-			this.#report(viewer);
-		}
-		for (const { id, verdict } of this.#controller.decide(this.#options.conditions(), this.#clock.nowMs(), lost)) {
-			this.#tell(id as ViewerId, verdict);
+		changed.forEach((viewer) => this.#report(viewer));
+		for (const { id, verdict } of this.#controller.decide(this.#deps.conditions(), this.#deps.clock.nowMs(), lost)) {
+			this.#notify(id as ViewerId, verdict);
 		}
 		// Their reason may be another one, or they have not been told since they came again.
 		for (const { id } of changed) {
-			this.#tell(id, this.#controller.verdictOf(id));
+			this.#notify(id, this.#controller.verdictOf(id));
 		}
 	}
 
 	/** Once a second: leases, decisions, and news for everybody. */
 	tick(): void {
-		const nowMs = this.#clock.monotonicMs();
+		const nowMs = this.#deps.clock.monotonicMs();
 		for (const viewer of [...this.#viewers.values()]) {
 			if (viewer.leaseUntilMs !== undefined && nowMs >= viewer.leaseUntilMs) {
 				this.#remove(viewer, 'lost');
@@ -264,13 +267,13 @@ export class ChannelAudience {
 			}
 		}
 		this.decide();
-		this.#tellDescription();
-		this.#tellCount(nowMs);
+		this.#sendDescription();
+		this.#sendCount(nowMs);
 	}
 
 	/** For the dashboard. */
 	report(): AudienceReport {
-		return reportAudience(this.#viewers.values(), this.#options.count());
+		return reportAudience(this.#viewers.values(), this.#deps.count());
 	}
 
 	close(reason: 'empty' | 'server-shutdown'): Promise<void> {
@@ -287,31 +290,31 @@ export class ChannelAudience {
 			throw new SpillwayError('SERVER_STOPPING');
 		}
 		const { resumeToken } = message;
-		const known = resumeToken === undefined ? undefined : this.#options.tokens.read(resumeToken, this.#channel.id);
+		const known = resumeToken === undefined ? undefined : this.#deps.tokens.read(resumeToken, this.#channel.id);
 		const present = known === undefined ? undefined : this.#viewers.get(known);
 		return { viewer: present ?? this.#add(known), isReturning: known !== undefined };
 	}
 
 	#add(known: ViewerId | undefined): Viewer {
-		const viewer = new Viewer(known ?? createId<ViewerId>(this.#clock.nowMs()), this.#clock);
+		const viewer = new Viewer(known ?? createId<ViewerId>(this.#deps.clock.nowMs()), this.#deps.clock);
 		this.#viewers.set(viewer.id, viewer);
 		this.#enter(viewer, undefined);
 		if (known !== undefined) {
-			this.#options.onReturned(known);
+			this.#deps.onReturned(known);
 		}
-		this.#options.onCountChanged();
+		this.#deps.onCountChanged();
 		return viewer;
 	}
 
-	// A page that was loaded anew plays nothing: it may start anywhere. A claim to WebRTC by one whom we have told nothing counts
-	// only when there is a transport, or anybody could jump the queue.
+	// A page that was loaded anew plays nothing: it may start anywhere. A claim to WebRTC by one who was told nothing
+	// counts only when there is a transport, or anybody could jump the queue.
 	#enter(viewer: Viewer, playingTier: DeliveryTier | undefined): void {
-		const hasTransport = this.#options.hasTransport(viewer.id);
+		const hasTransport = this.#deps.hasTransport(viewer.id);
 		let decided: TierViewer['decided'];
 		if (playingTier !== undefined) {
 			decided = this.#controller.viewerOf(viewer.id)?.decided;
 			if (playingTier === 'll-hls' || hasTransport) {
-				decided ??= nextDecided(undefined, { tier: playingTier, reason: 'fits' }, this.#clock.nowMs());
+				decided ??= nextDecided(undefined, { tier: playingTier, reason: 'fits' }, this.#deps.clock.nowMs());
 			}
 		}
 		this.#controller.leave(viewer.id);
@@ -319,8 +322,8 @@ export class ChannelAudience {
 		this.#changed.add(viewer);
 	}
 
-	// He may have left while his chat line was on its way.
-	#noteChange(viewer: Viewer): void {
+	// They may have left while their chat line was on its way.
+	#markChanged(viewer: Viewer): void {
 		if (this.#viewers.has(viewer.id)) {
 			this.#changed.add(viewer);
 		}
@@ -336,10 +339,10 @@ export class ChannelAudience {
 
 	#facts(viewer: Viewer): Omit<TierViewer, 'decided'> {
 		const { id, address, decision } = viewer;
-		const hasTransport = this.#options.hasTransport(id);
+		const hasTransport = this.#deps.hasTransport(id);
 		const isToldWebRtc = decision?.tier === 'webrtc';
 		const claimant = { id, address, channelName: this.#channel.name, isToldWebRtc, hasTransport };
-		return viewer.forController(hasTransport, this.#options.claims.isUnproven(claimant));
+		return viewer.forController(hasTransport, this.#deps.claims.isUnproven(claimant));
 	}
 
 	#roleOf({ user }: ViewerConnection, canModerate: boolean): Viewer['role'] {
@@ -353,8 +356,8 @@ export class ChannelAudience {
 		switch (message.type) {
 			case 'chat-send':
 				void chat.send(message).then((wasSaid) => {
-					viewer.lastChatAtMs = wasSaid ? this.#clock.nowMs() : viewer.lastChatAtMs;
-					this.#noteChange(viewer);
+					viewer.lastChatAtMs = wasSaid ? this.#deps.clock.nowMs() : viewer.lastChatAtMs;
+					this.#markChanged(viewer);
 				});
 				return;
 			case 'chat-moderate':
@@ -364,14 +367,14 @@ export class ChannelAudience {
 				this.#statisticsLog.take(viewer.id, message, viewer.statistics, (kind, payload) => {
 					this.#log(viewer, kind, payload);
 				});
-				viewer.note(message);
+				viewer.record(message);
 				return;
 			default:
 				if (message.type === 'tier-failed' && message.cause === 'line-too-poor') {
-					this.#options.stopPictures(viewer.id);
+					this.#deps.stopPictures(viewer.id);
 				}
-				viewer.note(message);
-				this.#noteChange(viewer);
+				viewer.record(message);
+				this.#markChanged(viewer);
 				// A viewer who says what plays frees places or takes none; that can wait for the next second.
 				if (message.type !== 'tier-playing') {
 					void this.#decideSoon();
@@ -389,7 +392,7 @@ export class ChannelAudience {
 		if (how === 'left' || how === 'silent') {
 			this.#remove(viewer, how);
 		} else {
-			viewer.leaseUntilMs = this.#clock.monotonicMs() + LINGER_MS;
+			viewer.leaseUntilMs = this.#deps.clock.monotonicMs() + LINGER_MS;
 		}
 	}
 
@@ -406,12 +409,12 @@ export class ChannelAudience {
 	#remove(viewer: Viewer, how: ConnectionEnd | 'moved' | 'server-stopping'): void {
 		if (this.#viewers.delete(viewer.id)) {
 			this.#statisticsLog.forget(viewer.id);
-			this.#options.claims.forget(viewer.id);
+			this.#deps.claims.forget(viewer.id);
 			this.#controller.leave(viewer.id);
 			this.#changed.delete(viewer);
-			this.#log(viewer, 'leave', { how, durationMs: Math.round(this.#clock.nowMs() - viewer.joinedAtMs) });
-			this.#emptySinceMs = this.#clock.monotonicMs();
-			this.#options.onCountChanged();
+			this.#log(viewer, 'leave', { how, durationMs: Math.round(this.#deps.clock.nowMs() - viewer.joinedAtMs) });
+			this.#emptySinceMs = this.#deps.clock.monotonicMs();
+			this.#deps.onCountChanged();
 			void this.#decideSoon();
 		}
 	}
@@ -422,23 +425,20 @@ export class ChannelAudience {
 			return Promise.resolve();
 		}
 		this.#batch ??= new Promise((resolve) => {
-			const cancel = this.#clock.setTimeout(() => {
+			const unregister = this.#scope.onClose(() => resolve());
+			this.#scope.after(this.#deps.clock, BATCH_DELAY_MS, () => {
 				unregister();
 				this.#batch = undefined;
 				this.decide();
-				resolve();
-			}, BATCH_DELAY_MS);
-			const unregister = this.#scope.onClose(() => {
-				cancel();
 				resolve();
 			});
 		});
 		return this.#batch;
 	}
 
-	#tell(viewerId: ViewerId, verdict: TierVerdict | undefined): void {
+	#notify(viewerId: ViewerId, verdict: TierVerdict | undefined): void {
 		const viewer = this.#viewers.get(viewerId);
-		// A socket that has just overflowed may have taken him away.
+		// A socket that has just overflowed may have taken them away.
 		if (viewer === undefined || verdict === undefined) {
 			return;
 		}
@@ -461,11 +461,11 @@ export class ChannelAudience {
 	}
 
 	#describe(): ChannelDescription {
-		const { viewerCount } = this.#options.count();
-		return { ...this.#options.describe(this.#channel), viewerCount };
+		const { viewerCount } = this.#deps.count();
+		return { ...this.#deps.describe(this.#channel), viewerCount };
 	}
 
-	#tellDescription(): void {
+	#sendDescription(): void {
 		const channel = this.#describe();
 		// The frame rate wavers with every picture, and the count has its own message.
 		const { viewerCount: _count, video, ...rest } = channel;
@@ -479,8 +479,8 @@ export class ChannelAudience {
 		}
 	}
 
-	#tellCount(nowMs: number): void {
-		const { viewerCount } = this.#options.count();
+	#sendCount(nowMs: number): void {
+		const { viewerCount } = this.#deps.count();
 		if (viewerCount !== this.#toldCount && nowMs - this.#toldCountAtMs >= PRESENCE_INTERVAL_MS) {
 			this.#toldCount = viewerCount;
 			this.#toldCountAtMs = nowMs;
@@ -489,12 +489,10 @@ export class ChannelAudience {
 	}
 
 	#sendToAll(text: string, importance: 'vital' | 'droppable'): void {
-		for (const { connection } of [...this.#attachments.values()]) {
-			connection.sendText(text, importance);
-		}
+		[...this.#attachments.values()].forEach(({ connection }) => connection.sendText(text, importance));
 	}
 
 	#log(viewer: Viewer, kind: ViewerEventKind, payload: Record<string, string | number | boolean | null>): void {
-		this.#options.events.write({ viewerId: viewer.id, channelId: this.#channel.id, kind, payload });
+		this.#deps.events.write({ viewerId: viewer.id, channelId: this.#channel.id, kind, payload });
 	}
 }

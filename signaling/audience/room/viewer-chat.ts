@@ -1,11 +1,11 @@
-/** One viewer's part in the chat: joins the room, hands over what he writes, tells him what became of it. */
+/** One viewer's part in the chat: joins the room, hands over what they write, answers what became of it. */
 import { errorMessage, SpillwayError } from '../../../core/errors/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
 import type { ViewerId } from '../../../core/ids.ts';
 import type { ChatFrame, ChatJoinResult, ChatRoom } from '../../chat/store/chat-service.ts';
 import type { ViewerConnection, ViewerMessage } from '../socket/viewer-session.ts';
 
-/** What a viewer gets while chat cannot be reached: he watches, and may write later. */
+/** What a viewer gets while chat cannot be reached: they watch, and may write later. */
 const WITHOUT_CHAT: ChatJoinResult = {
 	history: [],
 	hasGap: true,
@@ -18,39 +18,33 @@ const WITHOUT_CHAT: ChatJoinResult = {
 /** Frames that may come between chat's answer and ours. */
 const MAX_EARLY_FRAMES = 100;
 
+type ViewerChatDependencies = {
+	room: ChatRoom;
+	memberId: ViewerId;
+	connection: ViewerConnection;
+	logger: Logger;
+	/** What the viewer may do in chat has changed. */
+	onStanding(canModerate: boolean): void;
+};
+
 /** Bound to one connection. */
 export class ViewerChat {
-	readonly #room: ChatRoom;
-	readonly #memberId: ViewerId;
-	readonly #connection: ViewerConnection;
-	readonly #logger: Logger;
-	readonly #onStanding: (canModerate: boolean) => void;
+	readonly #deps: ViewerChatDependencies;
 	#early: ChatFrame[] | undefined = [];
 	#hasJoined = false;
 	#hasLeft = false;
 
-	/** `onStanding`: what the viewer may do in chat has changed. */
-	constructor(
-		room: ChatRoom,
-		memberId: ViewerId,
-		connection: ViewerConnection,
-		logger: Logger,
-		onStanding: (canModerate: boolean) => void,
-	) {
-		this.#room = room;
-		this.#memberId = memberId;
-		this.#connection = connection;
-		this.#logger = logger;
-		this.#onStanding = onStanding;
+	constructor(deps: ViewerChatDependencies) {
+		this.#deps = deps;
 	}
 
 	/** Never rejects: without chat one can watch all the same. */
 	async join(lastChatId: string | undefined): Promise<ChatJoinResult> {
 		try {
-			const { remoteAddress, user } = this.#connection;
+			const { remoteAddress, user } = this.#deps.connection;
 			const deliver = (frame: ChatFrame): void => this.#deliver(frame);
-			const member = { id: this.#memberId, user, remoteAddress, deliver };
-			const result = await this.#room.join(member, lastChatId);
+			const member = { id: this.#deps.memberId, user, remoteAddress, deliver };
+			const result = await this.#deps.room.join(member, lastChatId);
 			this.#hasJoined = true;
 			return result;
 		} catch (error) {
@@ -73,15 +67,15 @@ export class ViewerChat {
 			if (!this.#hasJoined) {
 				await this.join(undefined);
 			}
-			const { messageId } = await this.#room.send(this.#memberId, {
+			const { messageId } = await this.#deps.room.send(this.#deps.memberId, {
 				text,
 				...(captureTimeMs === undefined ? {} : { captureTimeMs }),
 			});
-			this.#connection.send({ type: 'chat-sent', draftId, messageId });
+			this.#deps.connection.send({ type: 'chat-sent', draftId, messageId });
 			return true;
 		} catch (error) {
 			const { code, detail, retryAfterSeconds } = this.#explain(error);
-			this.#connection.send({
+			this.#deps.connection.send({
 				type: 'chat-refused',
 				draftId,
 				code,
@@ -96,10 +90,10 @@ export class ViewerChat {
 	async moderate(message: Extract<ViewerMessage, { type: 'chat-moderate' }>): Promise<void> {
 		try {
 			const { type: _type, ...request } = message;
-			await this.#room.moderate(this.#memberId, request);
+			await this.#deps.room.moderate(this.#deps.memberId, request);
 		} catch (error) {
 			const { code, detail } = this.#explain(error);
-			this.#connection.send({ type: 'error', code, detail });
+			this.#deps.connection.send({ type: 'error', code, detail });
 		}
 	}
 
@@ -107,16 +101,16 @@ export class ViewerChat {
 	leave(): void {
 		if (!this.#hasLeft) {
 			this.#hasLeft = true;
-			this.#room.leave(this.#memberId);
+			this.#deps.room.leave(this.#deps.memberId);
 		}
 	}
 
 	#deliver(frame: ChatFrame): void {
 		if (this.#early === undefined) {
 			// A removed message must go everywhere; one more line of talk is what a slow viewer can do without.
-			this.#connection.sendText(frame.text, frame.message.type === 'chat' ? 'droppable' : 'vital');
+			this.#deps.connection.sendText(frame.text, frame.message.type === 'chat' ? 'droppable' : 'vital');
 			if (frame.message.type === 'chat-standing') {
-				this.#onStanding(frame.message.canModerate);
+				this.#deps.onStanding(frame.message.canModerate);
 			}
 		} else if (this.#early.length < MAX_EARLY_FRAMES) {
 			this.#early.push(frame);
@@ -133,9 +127,9 @@ export class ViewerChat {
 
 	#report(error: unknown, message: string): void {
 		if (error instanceof SpillwayError) {
-			this.#logger.debug({ reason: errorMessage(error) }, message);
+			this.#deps.logger.debug({ reason: errorMessage(error) }, message);
 		} else {
-			this.#logger.error({ err: error }, message);
+			this.#deps.logger.error({ err: error }, message);
 		}
 	}
 }

@@ -1,43 +1,18 @@
-/** The event log in both databases: what a viewer goes through is there afterwards, and a deleted channel harms nobody. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+/**
+ * The event log in both databases: what a viewer goes through is there afterwards, and a deleted channel harms nobody.
+ */
+import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../../core/lifecycle/clock.ts';
 import { createId, type ChannelId, type ViewerId } from '../../../core/ids.ts';
 import { RecordingLogger } from '../../../core/testing/recording-logger.ts';
-import type { Database } from '../../platform/database/database.ts';
-import { migrateDatabase, readMigrations } from '../../platform/database/migrate.ts';
-import { PgDatabase } from '../../platform/database/pg-database.ts';
-import { openPgliteDatabase } from '../../platform/database/pglite-database.ts';
-import { startPostgres, type RealServer } from '../../testing/real-servers.ts';
+import { DATABASE_KINDS, openTestDatabase } from '../../testing/both-databases.ts';
 import { ViewerEventLog } from './viewer-event-log.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'spillway-events-'));
 const logger = new RecordingLogger();
-let postgres: RealServer;
 
-beforeAll(async () => {
-	postgres = await startPostgres();
-});
-
-afterAll(async () => {
-	await postgres.stop();
-	rmSync(folder, { recursive: true, force: true });
-});
-
-const KINDS = [
-	{
-		kind: 'embedded',
-		open: () => openPgliteDatabase({ folder: join(folder, 'database'), clock: systemClock, logger }),
-	},
-	{ kind: 'PostgreSQL', open: async () => new PgDatabase({ url: postgres.url, clock: systemClock, logger }) },
-];
-
-describe.each(KINDS)('the event log ($kind)', ({ open }) => {
+describe.each(DATABASE_KINDS)('the event log ($kind)', ({ kind }) => {
 	it('writes events with their payload, and skips those of channels that are gone', async () => {
-		await using database: Database = await open();
-		await migrateDatabase(database, await readMigrations(), { clock: systemClock, logger });
+		const { database, close } = await openTestDatabase(kind);
 		const nowMs = systemClock.nowMs();
 		const [channelId, gone] = [createId<ChannelId>(nowMs), createId<ChannelId>(nowMs)];
 		const viewerId = createId<ViewerId>(nowMs);
@@ -56,5 +31,6 @@ describe.each(KINDS)('the event log ($kind)', ({ open }) => {
 			{ viewer_id: viewerId, channel_id: channelId, kind: 'latency', payload: { tier: 'webrtc', latencyMs: 151.5 } },
 		]);
 		expect(log.droppedCount).toBe(0);
+		await close();
 	});
 });

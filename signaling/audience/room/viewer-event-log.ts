@@ -1,6 +1,10 @@
-/** What viewers go through, written into the database in batches; while it is away the newest are kept, up to a bound. */
+/**
+ * What viewers go through, written into the database in batches; while it is away the newest are kept, up to a bound.
+ */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
+import { retryDelayMs, type RetryPolicy } from '../../../core/lifecycle/back-off.ts';
 import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
+import { SingleFlight } from '../../../core/lifecycle/single-flight.ts';
 import { errorMessage } from '../../../core/errors/errors.ts';
 import { createId, type ChannelId, type ViewerId } from '../../../core/ids.ts';
 import type { Logger } from '../../../core/logger.ts';
@@ -25,8 +29,12 @@ export interface ViewerEventSink {
 
 /** Events are written this often. */
 const FLUSH_INTERVAL_MS = 1000;
-/** Longest pause after the database did not answer. */
-const MAX_PAUSE_MS = 30_000;
+const RETRY_POLICY: RetryPolicy = {
+	maxAttempts: Infinity,
+	firstDelayMs: FLUSH_INTERVAL_MS,
+	maxDelayMs: 30_000,
+	jitterRatio: 0,
+};
 /** Events in one statement. */
 const BATCH_SIZE = 500;
 /** Events that wait for the database; the oldest beyond go. */
@@ -37,27 +45,26 @@ const PRUNE_INTERVAL_MS = 60 * 60 * 1000;
 
 type Row = { id: string; viewer_id: string; channel_id: string; kind: string; payload: object; at: string };
 
+type ViewerEventLogDependencies = { database: Queryable; clock: Clock; logger: Logger };
+
 /** Writes to `viewer_events`. */
 export class ViewerEventLog implements ViewerEventSink {
-	readonly #database: Queryable;
-	readonly #clock: Clock;
-	readonly #logger: Logger;
+	readonly #deps: ViewerEventLogDependencies;
 	readonly #dropped: RateLimitedReport;
 	readonly #scope: CloseScope<'closed'>;
 	#waiting: Row[] = [];
-	#flushing: Promise<void> | undefined;
-	#pauseMs = 0;
+	readonly #flushing = new SingleFlight<void>();
+	#failureCount = 0;
 	#pausedUntilMs = -Infinity;
 
-	constructor(options: { database: Queryable; clock: Clock; logger: Logger }) {
-		this.#database = options.database;
-		this.#clock = options.clock;
-		this.#logger = options.logger;
-		this.#dropped = new RateLimitedReport(options.clock, options.logger, 'viewer events were dropped', 10_000);
-		this.#scope = new CloseScope(options.logger);
+	constructor(deps: ViewerEventLogDependencies) {
+		const { clock, logger } = deps;
+		this.#deps = deps;
+		this.#dropped = new RateLimitedReport(clock, logger, 'viewer events were dropped', 10_000);
+		this.#scope = new CloseScope(logger);
 		this.#scope.onClose(() => this.#flush());
-		this.#scope.onClose(this.#clock.setInterval(() => void this.#flush(), FLUSH_INTERVAL_MS));
-		this.#scope.onClose(this.#clock.setInterval(() => void this.#prune(), PRUNE_INTERVAL_MS));
+		this.#scope.every(clock, FLUSH_INTERVAL_MS, () => void this.#flush());
+		this.#scope.every(clock, PRUNE_INTERVAL_MS, () => void this.#prune());
 	}
 
 	/** Events that were never written. */
@@ -66,7 +73,7 @@ export class ViewerEventLog implements ViewerEventSink {
 	}
 
 	write({ viewerId, channelId, kind, payload }: ViewerEvent): void {
-		const nowMs = this.#clock.nowMs();
+		const nowMs = this.#deps.clock.nowMs();
 		const at = new Date(nowMs).toISOString();
 		this.#waiting.push({ id: createId(nowMs), viewer_id: viewerId, channel_id: channelId, kind, payload, at });
 		if (this.#waiting.length > MAX_WAITING_EVENTS) {
@@ -81,16 +88,15 @@ export class ViewerEventLog implements ViewerEventSink {
 	}
 
 	#flush(): Promise<void> {
-		this.#flushing ??= this.#flushAll().finally(() => (this.#flushing = undefined));
-		return this.#flushing;
+		return this.#flushing.run(() => this.#flushAll());
 	}
 
 	async #flushAll(): Promise<void> {
-		while (this.#waiting.length > 0 && this.#clock.monotonicMs() >= this.#pausedUntilMs) {
+		while (this.#waiting.length > 0 && this.#deps.clock.monotonicMs() >= this.#pausedUntilMs) {
 			const batch = this.#waiting.splice(0, BATCH_SIZE);
 			try {
 				await this.#insert(batch);
-				this.#pauseMs = 0;
+				this.#failureCount = 0;
 			} catch (error) {
 				this.#keep(batch, error);
 				return;
@@ -100,7 +106,7 @@ export class ViewerEventLog implements ViewerEventSink {
 
 	// A channel may have been deleted meanwhile: its events go with it, and must not take the others along.
 	async #insert(batch: readonly Row[]): Promise<void> {
-		await this.#database.query(
+		await this.#deps.database.query(
 			`INSERT INTO viewer_events (id, viewer_id, channel_id, kind, payload, at)
 			SELECT event.id, event.viewer_id, event.channel_id, event.kind, event.payload, event.at
 			FROM jsonb_to_recordset($1::jsonb)
@@ -112,10 +118,10 @@ export class ViewerEventLog implements ViewerEventSink {
 	}
 
 	#keep(batch: readonly Row[], error: unknown): void {
-		this.#pauseMs = Math.min(MAX_PAUSE_MS, Math.max(FLUSH_INTERVAL_MS, this.#pauseMs * 2));
-		this.#pausedUntilMs = this.#clock.monotonicMs() + this.#pauseMs;
-		if (this.#pauseMs === FLUSH_INTERVAL_MS) {
-			this.#logger.warn({ reason: errorMessage(error) }, 'viewer events cannot be written just now');
+		this.#failureCount++;
+		this.#pausedUntilMs = this.#deps.clock.monotonicMs() + retryDelayMs(RETRY_POLICY, this.#failureCount, 0)!;
+		if (this.#failureCount === 1) {
+			this.#deps.logger.warn({ reason: errorMessage(error) }, 'viewer events cannot be written just now');
 		}
 		const room = MAX_WAITING_EVENTS - this.#waiting.length;
 		const kept = room > 0 ? batch.slice(-room) : [];
@@ -127,10 +133,10 @@ export class ViewerEventLog implements ViewerEventSink {
 
 	async #prune(): Promise<void> {
 		try {
-			const before = new Date(this.#clock.nowMs() - RETENTION_MS);
-			await this.#database.query('DELETE FROM viewer_events WHERE at < $1', [before]);
+			const before = new Date(this.#deps.clock.nowMs() - RETENTION_MS);
+			await this.#deps.database.query('DELETE FROM viewer_events WHERE at < $1', [before]);
 		} catch (error) {
-			this.#logger.debug({ reason: errorMessage(error) }, 'old viewer events could not be removed yet');
+			this.#deps.logger.debug({ reason: errorMessage(error) }, 'old viewer events could not be removed yet');
 		}
 	}
 }

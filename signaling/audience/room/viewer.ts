@@ -1,4 +1,4 @@
-/** One viewer of a channel on this server: what he can, what he was told, what he says that he does. */
+/** One viewer of a channel on this node: what they can, what they were told, what they say that they do. */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import type { ViewerId } from '../../../core/ids.ts';
 import type { TierDecision, ViewerStatistics } from '../../../core/protocol/signaling/signaling-messages.ts';
@@ -7,10 +7,10 @@ import type { TierVerdict, TierViewer, ViewerRole } from '../tiers/tier-input.ts
 import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 
 /** How long a WebRTC transport may take from the decision to the WHEP request and its first picture. */
-export const OPENING_MS = 20_000;
+const OPENING_MS = 20_000;
 /** WebRTC that has played this long is no longer held to be failing. */
 const FORGIVEN_AFTER_MS = 60_000;
-/** What a player says of WebRTC so long after his SFU worker died is no fault of his. */
+/** What a player says of WebRTC so long after their SFU worker died is no fault of theirs. */
 const WORKER_LOSS_MS = 10_000;
 /** A reason or place in the waiting list that changes without the tier is told this often at most. */
 const EXPLAIN_INTERVAL_MS = 5000;
@@ -18,14 +18,14 @@ const EXPLAIN_INTERVAL_MS = 5000;
 const STATISTICS_LIFE_MS = 15_000;
 
 /** What {@link Viewer.decide} did: `switched` is told at once, `explained` is the same tier with other words. */
-export type VerdictEffect = 'first' | 'switched' | 'explained' | 'none';
+type VerdictEffect = 'first' | 'switched' | 'explained' | 'none';
 
 /** Holds state; who is told what is the room's business. */
 export class Viewer {
 	readonly id: ViewerId;
 	readonly joinedAtMs: number;
 	readonly #clock: Clock;
-	/** Undefined while he is away for a moment, and for those who only send beacons. */
+	/** Undefined while they are away for a moment, and for those who only send beacons. */
 	connection: ViewerConnection | undefined;
 	/** Of the newest socket; undefined for those who only send beacons. */
 	address: string | undefined;
@@ -54,12 +54,12 @@ export class Viewer {
 		this.joinedAtMs = clock.nowMs();
 	}
 
-	/** What he was told last; undefined for a newcomer. */
+	/** What they were told last; undefined for a newcomer. */
 	get decision(): TierDecision | undefined {
 		return this.#decision;
 	}
 
-	/** The tier that he says plays. */
+	/** The tier that they say plays. */
 	get playingTier(): DeliveryTier | undefined {
 		return this.#playing?.tier;
 	}
@@ -80,18 +80,18 @@ export class Viewer {
 			this.#playing = undefined;
 			this.#decision = undefined;
 		} else {
-			this.#notePlaying(playingTier);
+			this.#recordPlaying(playingTier);
 		}
 	}
 
-	/** What he says about himself later. Chat is not among it. */
-	note(message: Extract<ViewerMessage, { type: 'tier-playing' | 'tier-failed' | 'pin' | 'statistics' }>): void {
+	/** What they say about themselves later. Chat is not among it. */
+	record(message: Extract<ViewerMessage, { type: 'tier-playing' | 'tier-failed' | 'pin' | 'statistics' }>): void {
 		switch (message.type) {
 			case 'tier-playing':
-				this.#notePlaying(message.tier);
+				this.#recordPlaying(message.tier);
 				break;
 			case 'tier-failed':
-				this.#noteFailure(message.tier, message.cause);
+				this.#recordFailure(message.tier, message.cause);
 				break;
 			case 'pin':
 				this.#isPinnedToHls = message.isPinnedToHls;
@@ -102,7 +102,7 @@ export class Viewer {
 		}
 	}
 
-	/** His last WebRTC transport is closed. */
+	/** Their last WebRTC transport is closed. */
 	transportClosed(): void {
 		this.#openingUntilMs = -Infinity;
 		if (this.#playing?.tier === 'webrtc') {
@@ -110,7 +110,7 @@ export class Viewer {
 		}
 	}
 
-	/** His SFU worker has just died. His player may have told so before we knew. */
+	/** Their SFU worker has just died. Their player may have told so before we knew. */
 	workerLost(): void {
 		this.#workerLostAtMs = this.#clock.nowMs();
 		if (this.#failedAtMs !== undefined && this.#workerLostAtMs - this.#failedAtMs < WORKER_LOSS_MS) {
@@ -120,12 +120,12 @@ export class Viewer {
 		}
 	}
 
-	/** True while a WebRTC transport of his is open or being opened. */
+	/** True while a WebRTC transport of theirs is open or being opened. */
 	holdsWebRtc(hasTransport: boolean): boolean {
 		return hasTransport || this.playingTier === 'webrtc' || this.#clock.monotonicMs() < this.#openingUntilMs;
 	}
 
-	/** As the tier controller wants it: plain data. `hasTransport`: a WebRTC transport of his lives here. */
+	/** As the tier controller wants it: plain data. `hasTransport`: a WebRTC transport of theirs lives here. */
 	forController(hasTransport: boolean, isUnproven: boolean): Omit<TierViewer, 'decided'> {
 		const playing = this.#playing;
 		if (playing?.tier === 'webrtc' && this.#clock.monotonicMs() - playing.sinceMs > FORGIVEN_AFTER_MS) {
@@ -188,7 +188,7 @@ export class Viewer {
 		this.#explainedAtMs = this.#clock.monotonicMs();
 	}
 
-	#notePlaying(tier: DeliveryTier): void {
+	#recordPlaying(tier: DeliveryTier): void {
 		if (tier === 'll-hls') {
 			this.#openingUntilMs = -Infinity;
 		}
@@ -197,7 +197,7 @@ export class Viewer {
 		}
 	}
 
-	#noteFailure(tier: DeliveryTier, cause: NonNullable<TierViewer['failureCause']>): void {
+	#recordFailure(tier: DeliveryTier, cause: NonNullable<TierViewer['failureCause']>): void {
 		if (this.#playing?.tier === tier) {
 			this.#playing = undefined;
 		}

@@ -1,13 +1,16 @@
 /**
- * Claims to WebRTC places of which nothing has come yet: of viewers without a transport, told WebRTC or waiting for it. Of one address
- * group some are as good as anybody's, once told for as long as connecting takes; the others give way. Otherwise a few strangers with sockets, who never
- * watch, would hold all places. Holds no resources.
+ * Claims to WebRTC places of which nothing has come yet: of viewers without a transport, told WebRTC or waiting for it.
+ * Of one address group some are as good as anybody's, once told for as long as connecting takes; the others give way.
+ * Otherwise a few strangers with sockets, who never watch, would hold all places. Holds no resources.
  */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import type { ChannelName, ViewerId } from '../../../core/ids.ts';
-import { addressKey, isLoopback } from '../../../core/limits/address-key.ts';
+import { senderKey } from '../../../core/limits/address-key.ts';
 
-/** Good claims of one address group at a time. They matter only where places are scarce; connecting takes a second or two. */
+/**
+ * Good claims of one address group at a time. They matter only where places are scarce; connecting takes a second or
+ * two.
+ */
 export const CLAIMS_PER_GROUP = 10;
 /** How long a claim is good: as long as a transport may take to open. */
 export const CLAIM_LIFE_MS = 20_000;
@@ -44,7 +47,7 @@ export class WebRtcClaims {
 			this.forget(id);
 			return false;
 		}
-		const claim = this.#claims.get(id) ?? this.#add(id, { group: groupOf(id, address), channelName });
+		const claim = this.#claims.get(id) ?? this.#add(id, { group: senderKey(address) ?? id, channelName });
 		const nowMs = this.#clock.monotonicMs();
 		claim.toldAtMs = isToldWebRtc ? (claim.toldAtMs ?? nowMs) : undefined;
 		const isLate = claim.toldAtMs !== undefined && nowMs - claim.toldAtMs >= CLAIM_LIFE_MS;
@@ -99,11 +102,6 @@ export class WebRtcClaims {
 		}
 		return false;
 	}
-}
-
-// Behind a proxy on this machine that names nobody, everybody has a loopback address.
-function groupOf(id: ViewerId, address: string): string {
-	return isLoopback(address) ? id : addressKey(address);
 }
 
 function addTo<Key>(sets: Map<Key, Set<ViewerId>>, key: Key, id: ViewerId): void {

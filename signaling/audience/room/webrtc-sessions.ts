@@ -15,26 +15,21 @@ export type WebRtcSession = {
 	stopPicture(): void;
 };
 
+type WebRtcSessionListeners = {
+	/** The viewer has none left. */
+	onLastClosed(viewerId: ViewerId, channelName: ChannelName): void;
+	/** Comes after it, when that was because the worker died. */
+	onWorkerLost(viewerId: ViewerId, channelName: ChannelName): void;
+};
+
 /** Counts transports. */
 export class WebRtcSessions {
 	readonly #byViewer = new Map<ViewerId, Set<WebRtcSession>>();
 	readonly #byChannel = new Map<ChannelName, Map<ViewerId | undefined, number>>();
-	readonly #onLastClosed: (viewerId: ViewerId, channelName: ChannelName) => void;
-	readonly #onWorkerLost: (viewerId: ViewerId, channelName: ChannelName) => void;
-	#count = 0;
+	readonly #listeners: WebRtcSessionListeners;
 
-	/** `onLastClosed`: the viewer has none left. `onWorkerLost`: comes after it, when that was because the worker died. */
-	constructor(listeners: {
-		onLastClosed: (viewerId: ViewerId, channelName: ChannelName) => void;
-		onWorkerLost: (viewerId: ViewerId, channelName: ChannelName) => void;
-	}) {
-		this.#onLastClosed = listeners.onLastClosed;
-		this.#onWorkerLost = listeners.onWorkerLost;
-	}
-
-	/** All of them. */
-	get count(): number {
-		return this.#count;
+	constructor(listeners: WebRtcSessionListeners) {
+		this.#listeners = listeners;
 	}
 
 	/** Names of the channels that have any. */
@@ -54,9 +49,9 @@ export class WebRtcSessions {
 			this.#change(channelName, viewerId, -1);
 			this.#forget(viewerId, session);
 			if (viewerId !== undefined && !this.has(viewerId)) {
-				this.#onLastClosed(viewerId, channelName);
+				this.#listeners.onLastClosed(viewerId, channelName);
 				if (reason === 'worker-died') {
-					this.#onWorkerLost(viewerId, channelName);
+					this.#listeners.onWorkerLost(viewerId, channelName);
 				}
 			}
 		});
@@ -86,7 +81,6 @@ export class WebRtcSessions {
 	}
 
 	#change(channelName: ChannelName, viewerId: ViewerId | undefined, by: 1 | -1): void {
-		this.#count += by;
 		const inChannel = this.#byChannel.get(channelName) ?? new Map<ViewerId | undefined, number>();
 		add(inChannel, viewerId, by);
 		if (inChannel.size === 0) {

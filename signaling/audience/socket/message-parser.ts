@@ -1,4 +1,4 @@
-/** Text of a stranger → a message of the protocol, or which close code he gets. The schemas are compiled once. */
+/** Text of a stranger → a message of the protocol, or which close code they get. The schemas are compiled once. */
 import { Compile, type Validator } from 'typebox/compile';
 import { clientMessageSchema, type ClientMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
 import {
@@ -7,7 +7,7 @@ import {
 } from '../../../core/protocol/signaling/signaling-constants.ts';
 
 /** A message, or why not. `detail` names the place and the rule, never the value. */
-export type ParsedMessage =
+type ParsedMessage =
 	{ message: ClientMessage } | { refusal: 'malformedMessage' | 'protocolUnsupported'; detail: string };
 
 // One validator per type: errors then speak of that type, instead of all that it might have been.

@@ -33,7 +33,7 @@ const MESSAGE_RATE: TokenRate = { perSecond: 10, burst: 60 };
 const MAX_EARLY_MESSAGES = 32;
 
 /** The part of a `ws` socket that is used. */
-export type RawSocket = {
+type RawSocket = {
 	readonly bufferedAmount: number;
 	send(text: string): void;
 	ping(): void;
@@ -44,8 +44,7 @@ export type RawSocket = {
 	on(event: 'close', listener: (code: number) => void): unknown;
 };
 
-/** What a socket needs. */
-export type SignalingSocketOptions = {
+type SignalingSocketDependencies = {
 	raw: RawSocket;
 	rooms: SignalingRooms;
 	remoteAddress: string;
@@ -66,42 +65,36 @@ type State =
 export class SignalingSocket implements ViewerConnection {
 	readonly remoteAddress: string;
 	readonly user: SignedInUser | undefined;
-	readonly #raw: RawSocket;
-	readonly #rooms: SignalingRooms;
-	readonly #clock: Clock;
-	readonly #logger: Logger;
+	readonly #deps: SignalingSocketDependencies;
 	readonly #queue: OutboundQueue;
 	readonly #rate: TokenBucket;
 	readonly #scope: CloseScope<SignalingCloseReason | 'viewer'>;
 	#state: State = { name: 'awaiting-join' };
 	#hasLived = true;
 
-	constructor(options: SignalingSocketOptions) {
-		this.remoteAddress = options.remoteAddress;
-		this.user = options.user;
-		this.#raw = options.raw;
-		this.#rooms = options.rooms;
-		this.#clock = options.clock;
-		this.#logger = options.logger;
-		this.#queue = new OutboundQueue(options.raw);
-		this.#rate = new TokenBucket(options.clock, MESSAGE_RATE);
-		this.#scope = new CloseScope(options.logger);
-		this.#scope.onClose((reason) => options.onClosed(reason));
-		this.#scope.onClose(this.#clock.setInterval(() => this.#beat(), PING_INTERVAL_MS));
-		const cancelDeadline = this.#clock.setTimeout(() => this.#checkJoined(), JOIN_DEADLINE_MS);
-		this.#scope.onClose(cancelDeadline);
-		this.#raw.on('message', (bytes, isBinary) => this.#onMessage(bytes, isBinary));
-		this.#raw.on('pong', () => (this.#hasLived = true));
+	constructor(deps: SignalingSocketDependencies) {
+		const { raw, clock } = deps;
+		this.#deps = deps;
+		this.remoteAddress = deps.remoteAddress;
+		this.user = deps.user;
+		this.#queue = new OutboundQueue(raw);
+		this.#rate = new TokenBucket(clock, MESSAGE_RATE);
+		this.#scope = new CloseScope(deps.logger);
+		this.#scope.onClose((reason) => deps.onClosed(reason));
+		this.#scope.every(clock, PING_INTERVAL_MS, () => this.#beat());
+		this.#scope.after(clock, JOIN_DEADLINE_MS, () => this.#checkJoined());
+		raw.on('message', (bytes, isBinary) => this.#onMessage(bytes, isBinary));
+		raw.on('pong', () => (this.#hasLived = true));
 		// What follows an error is always a close.
-		this.#raw.on('error', () => undefined);
-		this.#raw.on('close', (code) => this.#onClose(code));
+		raw.on('error', () => undefined);
+		raw.on('close', (code) => this.#onClose(code));
 	}
 
 	get isOpen(): boolean {
 		return this.#state.name !== 'closed';
 	}
 
-	/** Chat and counts that this viewer did not get because he was too slow. */
+	/** Chat and counts that this viewer did not get because they were too slow. */
 	get droppedCount(): number {
 		return this.#queue.droppedCount;
 	}
@@ -111,20 +104,21 @@ export class SignalingSocket implements ViewerConnection {
 	}
 
 	sendText(text: string, importance: Importance): void {
-		if (this.isOpen && this.#queue.send(text, importance, this.#clock.monotonicMs()) === 'too-slow') {
+		if (this.isOpen && this.#queue.send(text, importance, this.#deps.clock.monotonicMs()) === 'too-slow') {
 			this.close('tooSlow');
 		}
 	}
 
 	close(reason: SignalingCloseReason): void {
 		this.#end(reason === 'heartbeatMissed' ? 'silent' : 'closed', reason);
-		this.#raw.close(SIGNALING_CLOSE_CODES[reason].code, reason);
-		const cancel = this.#clock.setTimeout(() => this.#raw.terminate(), CLOSE_DEADLINE_MS);
-		this.#raw.on('close', cancel);
+		const { raw, clock } = this.#deps;
+		raw.close(SIGNALING_CLOSE_CODES[reason].code, reason);
+		const cancel = clock.setTimeout(() => raw.terminate(), CLOSE_DEADLINE_MS);
+		raw.on('close', cancel);
 	}
 
 	#onMessage(bytes: { toString(): string }, isBinary: boolean): void {
-		const receivedMs = this.#clock.nowMs();
+		const receivedMs = this.#deps.clock.nowMs();
 		if (!this.isOpen) {
 			return;
 		}
@@ -135,7 +129,7 @@ export class SignalingSocket implements ViewerConnection {
 		}
 		const parsed = parseClientMessage(isBinary ? '' : bytes.toString());
 		if ('refusal' in parsed) {
-			this.#logger.debug({ detail: parsed.detail }, 'a signaling message was refused');
+			this.#deps.logger.debug({ detail: parsed.detail }, 'a signaling message was refused');
 			this.send({ type: 'error', code: 'REQUEST_INVALID', detail: parsed.detail });
 			this.close(parsed.refusal);
 			return;
@@ -150,7 +144,7 @@ export class SignalingSocket implements ViewerConnection {
 		} else if (message.type === 'join') {
 			void this.#join(message);
 		} else if (message.type === 'clock') {
-			this.send({ type: 'clock', clientSentMs: message.clientSentMs, receivedMs, sentMs: this.#clock.nowMs() });
+			this.send({ type: 'clock', clientSentMs: message.clientSentMs, receivedMs, sentMs: this.#deps.clock.nowMs() });
 		} else if (state.name === 'joined') {
 			state.session.receive(message);
 		} else if (state.name === 'joining') {
@@ -165,7 +159,7 @@ export class SignalingSocket implements ViewerConnection {
 		const early: ViewerMessage[] = [];
 		this.#state = { name: 'joining', early };
 		try {
-			const session = await this.#rooms.join(this, message);
+			const session = await this.#deps.rooms.join(this, message);
 			const state = this.#state as State;
 			if (state.name === 'closed') {
 				session.end(state.how);
@@ -180,14 +174,14 @@ export class SignalingSocket implements ViewerConnection {
 
 	#refuseJoin(error: unknown): void {
 		if (!(error instanceof SpillwayError)) {
-			this.#logger.error({ err: error }, 'a viewer could not join because of a bug');
+			this.#deps.logger.error({ err: error }, 'a viewer could not join because of a bug');
 		}
 		if (!this.isOpen) {
 			return;
 		}
 		if (error instanceof SpillwayError) {
 			this.send({ type: 'error', code: error.code, detail: error.message });
-			this.#logger.debug({ reason: errorMessage(error) }, 'a viewer could not join');
+			this.#deps.logger.debug({ reason: errorMessage(error) }, 'a viewer could not join');
 		}
 		const code = error instanceof SpillwayError ? error.code : undefined;
 		this.close(
@@ -207,7 +201,7 @@ export class SignalingSocket implements ViewerConnection {
 			return;
 		}
 		this.#hasLived = false;
-		this.#raw.ping();
+		this.#deps.raw.ping();
 	}
 
 	#onClose(code: number): void {

@@ -1,4 +1,7 @@
-/** Rooms without sockets for tests: a fake clock, an in-process bus, a budget that tests set, viewers that keep what they get. */
+/**
+ * Rooms without sockets for tests: a fake clock, an in-process bus, a budget that tests set, viewers that keep what
+ * they get.
+ */
 import type { ChannelId, ChannelName, ViewerId } from '../../../core/ids.ts';
 import type { ChannelDescription } from '../../../core/protocol/api/channel-description.ts';
 import type { ServerMessage, TierDecision } from '../../../core/protocol/signaling/signaling-messages.ts';
@@ -8,6 +11,7 @@ import { RecordingLogger } from '../../../core/testing/recording-logger.ts';
 import { SpillwayError } from '../../../core/errors/errors.ts';
 import { InProcessBus } from '../../platform/bus/in-process-bus.ts';
 import type { MessageBus } from '../../platform/bus/message-bus.ts';
+import { Announcements } from '../../platform/cluster/announcements.ts';
 import type { Channel } from '../../channels/channel-store.ts';
 import { ViewerTokens } from '../presence/viewer-token.ts';
 import type { JoinMessage, SignedInUser, ViewerConnection, ViewerSession } from '../socket/viewer-session.ts';
@@ -48,6 +52,19 @@ export function describeTestChannel(channel: Channel): ChannelDescription {
 		legs: [],
 		whepUrl: `/whep/${channel.name}`,
 		hlsUrl: `/hls/${channel.name}/index.m3u8`,
+	};
+}
+
+/** What the player of a viewer of the demo channel says first. */
+export function joinMessage(changes: Partial<JoinMessage> = {}): JoinMessage {
+	return {
+		type: 'join',
+		protocol: 1,
+		channel: 'demo',
+		canWebRtc: true,
+		canHls: true,
+		isPinnedToHls: false,
+		...changes,
 	};
 }
 
@@ -115,20 +132,22 @@ export class AudienceBench {
 	budget: SfuBudget = { maxConsumers: 200, maxBitrateBps: 1e12, maxWorkerCpu: 1 };
 	load: SfuLoad = { workerCpu: 0 };
 	isDatabaseLost = false;
-	/** Of whom only the sound is sent any more. */
+	/** Viewers who get only the sound any more. */
 	readonly stoppedPictures: Array<string | undefined> = [];
 
-	constructor(shared: { clock?: FakeClock; bus?: MessageBus; serverId?: string } = {}) {
+	constructor(shared: { clock?: FakeClock; bus?: MessageBus; nodeId?: string } = {}) {
 		this.clock = shared.clock ?? new FakeClock();
 		this.bus = shared.bus ?? new InProcessBus({ clock: this.clock, logger: this.logger });
 		this.channels.set('demo', testChannel('demo'));
 		this.channels.set('other', testChannel('other'));
 		this.tokens = new ViewerTokens({ serverSecret: new Uint8Array(32), clock: this.clock });
+		const nodeId = shared.nodeId ?? 'one';
 		this.rooms = new AudienceRooms({
 			clock: this.clock,
 			logger: this.logger,
 			bus: this.bus,
-			serverId: shared.serverId ?? 'one',
+			announcements: new Announcements({ nodeId, bus: this.bus, clock: this.clock, logger: this.logger }),
+			nodeId,
 			channels: { findByName: async (name) => this.#find(name) },
 			chat: this.chat,
 			events: { write: (event) => void this.events.push(event) },
@@ -140,23 +159,14 @@ export class AudienceBench {
 		this.rooms.start();
 	}
 
-	/** Lets a viewer join, and returns his connection. */
+	/** Lets a viewer join, and returns their connection. */
 	async join(
 		changes: Partial<JoinMessage> = {},
 		user?: SignedInUser,
 		remoteAddress = '192.0.2.1',
 	): Promise<FakeConnection> {
 		const connection = new FakeConnection(user, remoteAddress);
-		const message: JoinMessage = {
-			type: 'join',
-			protocol: 1,
-			channel: 'demo',
-			canWebRtc: true,
-			canHls: true,
-			isPinnedToHls: false,
-			...changes,
-		};
-		const joining = this.rooms.join(connection, message);
+		const joining = this.rooms.join(connection, joinMessage(changes));
 		// Decisions of several joins may be made together, a little later.
 		await this.clock.advance(25);
 		connection.session = await joining;

@@ -8,20 +8,22 @@ import { answerOtherMethods } from '../../../core/protocol/api/address-methods.t
 import type { ClientMessage, ServerMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
 import { SIGNALING_PATH } from '../../../core/protocol/signaling/signaling-constants.ts';
 import type { MessageBus } from '../../platform/bus/message-bus.ts';
+import { Announcements } from '../../platform/cluster/announcements.ts';
+import { createNodeIdentity } from '../../platform/cluster/node-identity.ts';
 import type { Channel } from '../../channels/channel-store.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { createFrameworkErrorHandler, registerErrorHandler } from '../../platform/http/error-handler.ts';
 import { requestLimits } from '../../platform/http/request-limits.ts';
 import { registerWebSockets } from '../socket/signaling-routes.ts';
 import { SocketAdmission, type SocketLimits } from '../../platform/sockets/socket-admission.ts';
-import { createSignaling, type Signaling, type SignalingDependencies } from '../create-signaling.ts';
-import { describeTestChannel, testChannel } from './audience-bench.ts';
+import { createAudience, type Audience, type AudienceDependencies } from '../create-audience.ts';
+import { describeTestChannel, joinMessage, testChannel } from './audience-bench.ts';
 import { NoChat } from './no-chat.ts';
 
 /** A running server. */
 export type SignalingServer = {
 	readonly app: FastifyInstance;
-	readonly signaling: Signaling;
+	readonly signaling: Audience;
 	readonly chat: NoChat;
 	readonly url: string;
 	close(): Promise<void>;
@@ -37,7 +39,7 @@ export type SignalingServerOptions = {
 	channel?: Channel;
 	connectionTimeoutMs?: number;
 } & Partial<SocketLimits> &
-	Partial<Pick<SignalingDependencies, 'allowedOrigins' | 'authenticator'>>;
+	Partial<Pick<AudienceDependencies, 'allowedOrigins' | 'authenticator'>>;
 
 const NO_DATABASE = { query: async () => [], runScript: async () => undefined } as unknown as Database;
 
@@ -55,10 +57,13 @@ export async function startSignalingServer(options: SignalingServerOptions): Pro
 	await registerWebSockets(app);
 	const chat = new NoChat();
 	const channel = options.channel ?? testChannel('demo');
-	const signaling = createSignaling({
+	const node = createNodeIdentity();
+	const signaling = createAudience({
 		clock,
 		logger,
 		bus,
+		...node,
+		announcements: new Announcements({ ...node, bus, clock, logger }),
 		database: options.database ?? NO_DATABASE,
 		serverSecret: new Uint8Array(32),
 		channels: { findByName: async (name) => (name === channel.name ? channel : undefined) },
@@ -132,15 +137,7 @@ export class SocketClient {
 	/** Joins and returns the answer. */
 	async join(changes: Partial<Extract<ClientMessage, { type: 'join' }>> = {}): Promise<this> {
 		await this.opened();
-		this.send({
-			type: 'join',
-			protocol: 1,
-			channel: 'demo',
-			canWebRtc: true,
-			canHls: true,
-			isPinnedToHls: false,
-			...changes,
-		});
+		this.send(joinMessage(changes));
 		await this.next('joined');
 		return this;
 	}

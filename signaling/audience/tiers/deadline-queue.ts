@@ -1,7 +1,9 @@
-/** Times at which something is due, the nearest first: a binary heap. Outdated entries are the caller's to recognise. */
+/**
+ * Times at which something is due, the nearest first: a binary heap. Outdated entries are the caller's to recognise.
+ */
 
 /** Due at a time. */
-export type Deadline<Subject> = { atMs: number; subject: Subject };
+type Deadline<Subject> = { atMs: number; subject: Subject };
 
 /** Holds any number of deadlines; a subject may be in it several times. */
 export class DeadlineQueue<Subject> {

@@ -1,4 +1,7 @@
-/** What the SFU may carry and what it carries: the budget for a number of workers, and a meter of the workers' real load. */
+/**
+ * What the SFU may carry and what it carries: the budget for a number of workers, and a meter of the workers' real
+ * load.
+ */
 import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { errorMessage } from '../../../core/errors/errors.ts';
@@ -7,7 +10,7 @@ import { RateLimitedReport } from '../../../core/limits/rate-limited-report.ts';
 import type { SfuBudget, SfuLoad } from './tier-input.ts';
 
 /** What the operator may set. */
-export type SfuBudgetLimits = {
+type SfuBudgetLimits = {
 	/** Viewers' Consumers of this node; 0: {@link CONSUMERS_PER_WORKER} for each running worker. */
 	maxConsumers: number;
 	/** Bits per second towards viewers; 0: no limit of its own. */
@@ -16,23 +19,31 @@ export type SfuBudgetLimits = {
 	maxWorkerCpu: number;
 };
 
-/** mediasoup's own rule of thumb for a worker on one core. CPU cuts it short where cores are slower or pictures larger. */
-export const CONSUMERS_PER_WORKER = 500;
+/**
+ * mediasoup's own rule of thumb for a worker on one core. CPU cuts it short where cores are slower or pictures larger.
+ */
+const CONSUMERS_PER_WORKER = 500;
 /** Leaves a worker room for key frames and bursts of joins; above it packets begin to leave late. */
 export const DEFAULT_MAX_WORKER_CPU = 0.85;
 /** Between two readings. Shorter ones see mostly the noise of the scheduler's ticks, longer ones a crowd too late. */
-export const LOAD_INTERVAL_MS = 1000;
-/** Weight of the newest reading: a step is seen to 90 % after some 6 s. The controller knows how to deal with the lag. */
+const LOAD_INTERVAL_MS = 1000;
+/**
+ * Weight of the newest reading: a step is seen to 90 % after some 6 s. The controller knows how to deal with the lag.
+ */
 const SMOOTHING = 0.3;
 /** A worker that is too busy to answer must not stop the meter. */
 const READ_TIMEOUT_MS = 5000;
 
 /** Streams of one viewer: picture and sound. */
 const CONSUMERS_PER_VIEWER = 2;
-/** Sessions beyond the budget: of viewers who are on their way out, and of those whose connection has just been lost. */
+/**
+ * Sessions beyond the budget: of viewers who are on their way out, and of those whose connection has just been lost.
+ */
 const SPARE_SESSIONS = { ratio: 0.2, count: 10 };
 
-/** Above so many WHEP sessions a newcomer is refused, whoever he is; those who obey the controller never get there. */
+/**
+ * Above so many WHEP sessions a newcomer is refused, whoever they are; those who follow the controller never get there.
+ */
 export function maxWhepSessions(maxConsumers: number): number {
 	const viewers = maxConsumers / CONSUMERS_PER_VIEWER;
 	return Math.ceil(viewers * (1 + SPARE_SESSIONS.ratio)) + SPARE_SESSIONS.count;
@@ -53,7 +64,7 @@ export interface SfuLoadSource {
 }
 
 /** What the SFU does now, all channels. */
-export type SfuReading = {
+type SfuReading = {
 	/** For the controller; smoothed. */
 	load: SfuLoad;
 	/** Viewers' Consumers at the last reading, those of players without a socket too. */
@@ -73,13 +84,57 @@ export function sfuBudget(limits: SfuBudgetLimits, workerCount: number): SfuBudg
 	};
 }
 
+/** What one WebRTC viewer of a channel costs. */
+export type ViewerCost = { consumersPerViewer: number; bitrateBps: number };
+
+/** Until a publisher's rate is known. */
+const ASSUMED_BITRATE_BPS = 3_000_000;
+
+/** `health`: of the channel's broadcast; undefined without one. */
+export function viewerCost(health: { videoBitrateBps: number; audioBitrateBps: number } | undefined): ViewerCost {
+	const measuredBps = (health?.videoBitrateBps ?? 0) + (health?.audioBitrateBps ?? 0);
+	return { consumersPerViewer: CONSUMERS_PER_VIEWER, bitrateBps: measuredBps || ASSUMED_BITRATE_BPS };
+}
+
+/** What the SFU may carry, and what it carries now. */
+export type SfuCapacity = {
+	budget(): SfuBudget;
+	load(): SfuLoad;
+	/** Above so many WHEP sessions a newcomer is rejected. */
+	maxSessions(): number;
+	close(): Promise<void>;
+};
+
+/** Begins to measure at once. `pool`: a `WorkerPool`. */
+export function createSfuCapacity(
+	pool: SfuLoadSource & { readonly usableCount: number },
+	limits: SfuBudgetLimits,
+	dependencies: { clock: Clock; logger: Logger },
+): SfuCapacity {
+	const meter = new SfuLoadMeter(pool, pool.usableCount, dependencies);
+	meter.start();
+	const budget = (): SfuBudget => sfuBudget(limits, pool.usableCount);
+	return {
+		budget,
+		load: () => meter.reading.load,
+		maxSessions: () => maxWhepSessions(budget().maxConsumers),
+		close: () => meter.close(),
+	};
+}
+
 type CpuMark = { pid: number; cpuTimeMs: number; atMs: number };
+
+type SfuLoadMeterDependencies = {
+	clock: Clock;
+	logger: Logger;
+	/** Replaces the measured CPU wherever it answers a number, for tests and drills. */
+	readCpu?: () => number | undefined;
+};
 
 /** Reads the workers once a second and smooths what it sees. */
 export class SfuLoadMeter {
 	readonly #source: SfuLoadSource;
-	readonly #clock: Clock;
-	readonly #readCpu: (() => number | undefined) | undefined;
+	readonly #deps: SfuLoadMeterDependencies;
 	readonly #scope: CloseScope<'server-shutdown'>;
 	readonly #failures: RateLimitedReport;
 	readonly #marks = new Map<number, CpuMark>();
@@ -89,22 +144,11 @@ export class SfuLoadMeter {
 	#smoothConsumers = 0;
 	#reading: SfuReading;
 
-	/** `readCpu` replaces the measured CPU wherever it answers a number, for tests and drills; `workerCount` as it is now. */
-	constructor(
-		source: SfuLoadSource,
-		workerCount: number,
-		dependencies: { clock: Clock; logger: Logger; readCpu?: () => number | undefined },
-	) {
+	constructor(source: SfuLoadSource, workerCount: number, deps: SfuLoadMeterDependencies) {
 		this.#source = source;
-		this.#clock = dependencies.clock;
-		this.#readCpu = dependencies.readCpu;
-		this.#scope = new CloseScope(dependencies.logger);
-		this.#failures = new RateLimitedReport(
-			dependencies.clock,
-			dependencies.logger,
-			'the SFU load was not read',
-			60_000,
-		);
+		this.#deps = deps;
+		this.#scope = new CloseScope(deps.logger);
+		this.#failures = new RateLimitedReport(deps.clock, deps.logger, 'the SFU load was not read', 60_000);
 		this.#reading = { load: { workerCpu: 0, consumersMeasured: 0 }, consumers: 0, bitrateBps: 0, workerCount };
 	}
 
@@ -115,7 +159,7 @@ export class SfuLoadMeter {
 
 	/** Starts reading. */
 	start(): void {
-		this.#scope.onClose(this.#clock.setInterval(() => this.#readInTurn(), LOAD_INTERVAL_MS));
+		this.#scope.every(this.#deps.clock, LOAD_INTERVAL_MS, () => this.#readInTurn());
 		this.#readInTurn();
 	}
 
@@ -125,7 +169,7 @@ export class SfuLoadMeter {
 	}
 
 	#readInTurn(): void {
-		const nowMs = this.#clock.monotonicMs();
+		const nowMs = this.#deps.clock.monotonicMs();
 		if (this.#isReading && nowMs - this.#askedAtMs < READ_TIMEOUT_MS) {
 			return;
 		}
@@ -153,7 +197,7 @@ export class SfuLoadMeter {
 	}
 
 	#take(loads: Awaited<ReturnType<SfuLoadSource['readLoads']>>): void {
-		const atMs = this.#clock.monotonicMs();
+		const atMs = this.#deps.clock.monotonicMs();
 		let busiest: number | undefined;
 		for (const { index, pid, cpuTimeMs } of loads) {
 			const mark = this.#marks.get(index);
@@ -162,7 +206,7 @@ export class SfuLoadMeter {
 				busiest = Math.max(busiest ?? 0, (cpuTimeMs - mark.cpuTimeMs) / (atMs - mark.atMs));
 			}
 		}
-		const cpu = this.#readCpu?.() ?? busiest;
+		const cpu = this.#deps.readCpu?.() ?? busiest;
 		const consumers = loads.reduce((sum, load) => sum + load.viewerConsumerCount, 0);
 		if (cpu !== undefined) {
 			const isFirst = this.#smoothCpu === undefined;

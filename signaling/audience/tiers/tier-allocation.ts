@@ -1,18 +1,27 @@
-/** Decides who comes into the WebRTC tier and who leaves it now. Sees viewers only through ordered lists, read lazily. */
+/**
+ * Decides who comes into the WebRTC tier and who leaves it now. Sees viewers only through ordered lists, read lazily.
+ */
 import { withoutReserve, type TierLimits } from './tier-limits.ts';
-import { VIEWER_CLASSES, type Precedence } from './tier-standing.ts';
+import type { TierConditions, TierVerdict } from './tier-input.ts';
+import { VIEWER_CLASSES, type Precedence, type ViewerStanding } from './tier-standing.ts';
 import type { TierReason } from '../../../core/protocol/tiers.ts';
 
-/** Most of the target (but at least one) that is promoted within a second: each promotion opens a transport and bursts a GOP. */
-export const PROMOTION_RATIO = 0.02;
+/**
+ * Most of the target (but at least one) that is promoted within a second: each promotion opens a transport and bursts a
+ * GOP.
+ */
+const PROMOTION_RATIO = 0.02;
 /** See {@link PROMOTION_RATIO}: an empty tier of any size above 50 is filled by promotions in 50 s. */
 export const PROMOTION_WINDOW_MS = 1000;
-/** After viewers were sent away because the budget was exceeded, nobody is promoted for this long: what was too much must show first. */
+/**
+ * After viewers were sent away because the budget was exceeded, nobody is promoted for this long: what was too much
+ * must show first.
+ */
 export const COOL_DOWN_MS = 30_000;
 
 /** A viewer in one of the lists. */
 export type Claimant = Precedence & {
-	/** A transport of his counts against the budget already. */
+	/** A transport of theirs counts against the budget already. */
 	holdsWebRtc: boolean;
 	/** No tier decided yet: a place now costs no hand-over. */
 	isNewcomer: boolean;
@@ -40,8 +49,11 @@ export interface AllocationView<Viewer extends Claimant> {
 /** Who changes, and what is told to all the others. */
 export type Allocation<Viewer> = {
 	promoted: Viewer[];
-	/** `isOverload`: the budget was exceeded; otherwise his place is for somebody with a better claim, or a seat was taken back. */
-	demoted: { viewer: Viewer; reason: TierReason; isEmergency: boolean; isOverload: boolean }[];
+	/**
+	 * `isOverload`: the budget was exceeded; otherwise their place is for somebody with a better claim, or a seat was
+	 * taken back.
+	 */
+	demoted: ({ viewer: Viewer } & Demotion)[];
 	/** For those in the WebRTC tier. */
 	webRtcReason: 'fits' | 'priority';
 	/** For candidates who stay outside. */
@@ -54,7 +66,7 @@ export type Allocation<Viewer> = {
 export function allocate<Viewer extends Claimant>(
 	view: AllocationView<Viewer>,
 	limits: TierLimits,
-	mode: 'automatic' | 'interactive-only' | 'mass-only',
+	mode: TierConditions['policy']['mode'],
 ): Allocation<Viewer> {
 	const crowdReason = mode === 'interactive-only' ? 'waiting-list' : limits.reason;
 	const run = new AllocationRun(view, limits, crowdReason);
@@ -71,6 +83,26 @@ export function allocate<Viewer extends Claimant>(
 }
 
 type Demotion = { reason: TierReason; isEmergency: boolean; isOverload: boolean };
+
+/** What a viewer is told who is sent away. */
+export function demotionVerdict({ reason, isEmergency, isOverload }: Demotion): TierVerdict {
+	return { tier: 'll-hls', reason, isEmergency, ...(isOverload ? { isOverload } : {}) };
+}
+
+/** What a viewer is told who neither comes nor goes now. */
+export function standingReason(
+	standing: ViewerStanding,
+	allocation: Omit<Allocation<unknown>, 'promoted'>,
+): TierReason {
+	switch (standing.kind) {
+		case 'excluded':
+			return standing.reason;
+		case 'incumbent':
+			return standing.overstays ? 'switched-lately' : allocation.webRtcReason;
+		case 'candidate':
+			return standing.keptReason ?? (standing.canMove ? allocation.waitingReason : allocation.lateReason);
+	}
+}
 
 class AllocationRun<Viewer extends Claimant> {
 	readonly promoted: Viewer[] = [];
@@ -121,8 +153,9 @@ class AllocationRun<Viewer extends Claimant> {
 	}
 
 	/**
-	 * Gives free places to those with the best claims; returns how many stay free for nobody in particular. A place is owned by the
-	 * first in the queue even while he has to wait for a release or for his turn: a newcomer does not overtake him.
+	 * Gives free places to those with the best claims; returns how many stay free for nobody in particular. A place is
+	 * owned by the first in the queue even while they wait for a release or for their turn: a newcomer does not overtake
+	 * them.
 	 */
 	fill(): number {
 		let vacancyCount = this.#limits.target - this.#incumbentCount;
@@ -142,8 +175,9 @@ class AllocationRun<Viewer extends Claimant> {
 		return Math.max(0, vacancyCount);
 	}
 
-	// Somebody with a better claim takes a place at once, while the one he displaces slides back: that is what the reserve is for.
-	// Without a reserve (a single place, a budget that has just shrunk) one is sent away first, and the place waits for the release.
+	// Somebody with a better claim takes a place at once, while the one they displace slides back: that is what the
+	// reserve is for. Without a reserve (a single place, a budget that has just shrunk) one is sent away first, and the
+	// place waits for the release.
 	#displaceFor(candidate: Viewer): boolean {
 		const weakest = this.#peekWeakest();
 		if (weakest === undefined || weakest.viewerClass <= candidate.viewerClass) {

@@ -4,24 +4,25 @@ import { OrderedSet } from './ordered-set.ts';
 import {
 	allocate,
 	COOL_DOWN_MS,
+	demotionVerdict,
 	PROMOTION_WINDOW_MS,
+	standingReason,
 	type Allocation,
 	type AllocationView,
 	type Claimant,
 } from './tier-allocation.ts';
-import { demotionVerdict, standingReason } from './decide-tiers.ts';
 import { nextDecided, type DecidedTier, type TierConditions, type TierVerdict, type TierViewer } from './tier-input.ts';
 import { tierLimits, type TierLimits } from './tier-limits.ts';
 import { comparePrecedence, viewerStanding, type ViewerStanding } from './tier-standing.ts';
 
-/** What may change of a viewer while he is there. `decided` is the controller's own. */
+/** What may change of a viewer while they are there. `decided` is the controller's own. */
 export type TierViewerChange = Partial<Omit<TierViewer, 'id' | 'joinedAtMs' | 'decided'>>;
 
-/** A viewer to be told: his first tier, or another one than before. */
+/** A viewer to be told: their first tier, or another one than before. */
 export type TierChange = { id: string; verdict: TierVerdict };
 
 /** How the audience is spread, as of the last {@link TierController.decide}. */
-export type TierCounts = {
+type TierCounts = {
 	viewerCount: number;
 	/** Decided WebRTC. */
 	webRtcCount: number;
@@ -44,9 +45,9 @@ type Summary = Omit<Allocation<unknown>, 'promoted'>;
 type Switch = { entry: Entry; decided: DecidedTier };
 
 /**
- * Gives the answers of `decideTiers` (a property test holds them together), and takes every verdict as told: the caller sends each
- * {@link TierChange}. Nothing happens between two calls of `decide`; call it after changes and at least once a second. A change of the channel's mode makes a
- * run look at everybody.
+ * Gives the answers of `decideTiers` (a property test holds them together), and takes every verdict as told: the caller
+ * sends each {@link TierChange}. Nothing happens between two calls of `decide`; call it after changes and at least once
+ * a second. A change of the channel's mode makes a run look at everybody.
  */
 export class TierController {
 	#mode: TierConditions['policy']['mode'] = 'automatic';
@@ -65,7 +66,7 @@ export class TierController {
 	#summary: Summary | undefined;
 	#limits: TierLimits | undefined;
 
-	/** A viewer came, or came again with what he was told then. Throws when he is there already: misuse. */
+	/** A viewer came, or came again with what they were told then. Throws when they are there already: misuse. */
 	join(viewer: TierViewer): void {
 		if (this.#entries.has(viewer.id)) {
 			throw new TypeError(`viewer ${viewer.id} is there already`);
@@ -86,7 +87,10 @@ export class TierController {
 		this.#remember(entry);
 	}
 
-	/** Something about a viewer changed: he wrote, pinned, failed, opened or closed his transport. Unknown ids are ignored. */
+	/**
+	 * Something about a viewer changed: they wrote, pinned, failed, opened or closed their transport. Unknown ids are
+	 * ignored.
+	 */
 	update(id: string, change: TierViewerChange): void {
 		const entry = this.#entries.get(id);
 		if (entry !== undefined) {
@@ -95,7 +99,7 @@ export class TierController {
 		}
 	}
 
-	/** A viewer went, his transport with him. Unknown ids are ignored. */
+	/** A viewer went, their transport with them. Unknown ids are ignored. */
 	leave(id: string): void {
 		const entry = this.#entries.get(id);
 		if (entry !== undefined) {
@@ -129,14 +133,14 @@ export class TierController {
 		const { promoted: _promoted, ...summary } = allocation;
 		this.#summary = summary;
 		this.#lastChanges = new Map();
-		this.#tellSwitches(allocation, nowMs);
+		this.#applySwitches(allocation, nowMs);
 		for (const entry of changed) {
-			this.#tellOther(entry, nowMs);
+			this.#applyOther(entry, nowMs);
 		}
 		return [...this.#lastChanges.keys()].map((id) => ({ id, verdict: this.verdictOf(id)! }));
 	}
 
-	/** What `decideTiers` answered for this viewer at the last run; undefined when he is unknown or came after it. */
+	/** What `decideTiers` answered for this viewer at the last run; undefined when they are unknown or came after it. */
 	verdictOf(id: string): TierVerdict | undefined {
 		const entry = this.#entries.get(id);
 		if (entry?.standing === undefined || this.#summary === undefined || entry.viewer.decided === undefined) {
@@ -151,12 +155,11 @@ export class TierController {
 		return verdict.reason === 'waiting-list' ? { ...verdict, waitingPosition: this.#positionOf(entry) } : verdict;
 	}
 
-	/** The viewer as the controller knows him; undefined when unknown. */
+	/** The viewer as the controller knows them; undefined when unknown. */
 	viewerOf(id: string): Readonly<TierViewer> | undefined {
 		return this.#entries.get(id)?.viewer;
 	}
 
-	/** See {@link TierCounts}. */
 	get counts(): TierCounts {
 		return {
 			viewerCount: this.#entries.size,
@@ -210,28 +213,28 @@ export class TierController {
 		};
 	}
 
-	#tellSwitches(allocation: Allocation<Entry>, nowMs: number): void {
+	#applySwitches(allocation: Allocation<Entry>, nowMs: number): void {
 		for (const entry of allocation.promoted) {
-			this.#tell(entry, { tier: 'webrtc', reason: allocation.webRtcReason, isEmergency: false }, nowMs);
+			this.#apply(entry, { tier: 'webrtc', reason: allocation.webRtcReason, isEmergency: false }, nowMs);
 		}
 		for (const demotion of allocation.demoted) {
-			this.#tell(demotion.viewer, demotionVerdict(demotion), nowMs);
+			this.#apply(demotion.viewer, demotionVerdict(demotion), nowMs);
 		}
 	}
 
 	// Newcomers who found no place, and viewers whom something of their own takes out of the WebRTC tier.
-	#tellOther(entry: Entry, nowMs: number): void {
+	#applyOther(entry: Entry, nowMs: number): void {
 		const standing = entry.standing!;
 		if (this.#lastChanges.has(entry.id) || standing.kind === 'incumbent') {
 			return;
 		}
 		if (entry.viewer.decided?.tier !== 'll-hls') {
 			const isEmergency = standing.kind === 'excluded' && standing.isEmergency;
-			this.#tell(entry, { tier: 'll-hls', reason: standingReason(standing, this.#summary!), isEmergency }, nowMs);
+			this.#apply(entry, { tier: 'll-hls', reason: standingReason(standing, this.#summary!), isEmergency }, nowMs);
 		}
 	}
 
-	#tell(entry: Entry, verdict: TierVerdict, nowMs: number): void {
+	#apply(entry: Entry, verdict: TierVerdict, nowMs: number): void {
 		this.#lastChanges.set(entry.id, verdict);
 		entry.viewer.decided = nextDecided(entry.viewer.decided, verdict, nowMs);
 		entry.isNewcomer = false;

@@ -1,13 +1,10 @@
-/** What the tier controller is told and what it answers: plain data. The rules are in tier-standing, -limits, -allocation. */
+/**
+ * What the tier controller is told and what it answers: plain data. The rules are in tier-standing, -limits,
+ * -allocation.
+ */
+import type { ChannelPolicy } from '../../../core/protocol/api/channel-description.ts';
+import type { ClientMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
 import type { DeliveryTier, TierReason } from '../../../core/protocol/tiers.ts';
-
-/** What the channel's owner chose. */
-export type ChannelTierPolicy = {
-	/** `interactive-only`: who finds no place waits in a list (and watches LL-HLS meanwhile). `mass-only`: LL-HLS for all. */
-	mode: 'automatic' | 'interactive-only' | 'mass-only';
-	/** Most viewers in the WebRTC tier; null: as many as the budget allows. */
-	interactiveSeats: number | null;
-};
 
 /** What this node's SFU may carry, all channels together. */
 export type SfuBudget = {
@@ -30,20 +27,20 @@ export type SfuLoad = {
 /** What a viewer is for the channel. */
 export type ViewerRole = 'broadcaster' | 'moderator' | 'guest' | 'subscriber' | 'viewer';
 
-/** Why WebRTC failed, as the player's `tier-failed` says. */
-export type WebRtcFailureCause =
-	'unsupported' | 'blocked' | 'connection-lost' | 'undecodable' | 'refused' | 'line-too-poor';
+/** Why WebRTC failed, as the player says. */
+type WebRtcFailureCause = Extract<ClientMessage, { type: 'tier-failed' }>['cause'];
 
 /** What a viewer was told last. Kept by {@link nextDecided}. */
 export type DecidedTier = {
 	tier: DeliveryTier;
-	/** With which he came into this tier; a reason that changes later without the tier does not replace it. */
+	/** With which they came into this tier; a reason that changes later without the tier does not replace it. */
 	reason: TierReason;
-	/** Since when he is in this tier. */
+	/** Since when they are in this tier. */
 	sinceMs: number;
-	/** When he was last moved from one tier to the other; undefined: never, the tier is the one that he joined in. */
+	/**
+	 * When they were last moved from one tier to the other; undefined: never, the tier is the one that they joined in.
+	 */
 	switchedAtMs: number | undefined;
-	/** See {@link TierVerdict}. */
 	isOverload?: true;
 };
 
@@ -64,7 +61,7 @@ export type TierViewer = {
 	failureCause: WebRtcFailureCause | undefined;
 	/** Undefined: a newcomer. */
 	decided: DecidedTier | undefined;
-	/** A WebRTC transport of his is open or being opened: it counts against the budget until it is closed. */
+	/** A WebRTC transport of theirs is open or being opened: it counts against the budget until it is closed. */
 	holdsWebRtc: boolean;
 	/** Has claimed WebRTC without connecting, for long or in a crowd of such: gives way to anybody else. */
 	isUnproven: boolean;
@@ -72,7 +69,10 @@ export type TierViewer = {
 
 /** All that is the same for every viewer of a channel. */
 export type TierConditions = {
-	policy: ChannelTierPolicy;
+	/**
+	 * `interactive-only`: who finds no place waits in a list (and watches LL-HLS meanwhile). `mass-only`: LL-HLS for all.
+	 */
+	policy: ChannelPolicy;
 	/** Of one WebRTC viewer; 0: not known yet, does not limit. */
 	bitrateBps: number;
 	/** Two for sound and picture. */

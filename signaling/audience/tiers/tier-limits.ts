@@ -1,16 +1,22 @@
-/** How many viewers of a channel the WebRTC tier takes: budget, measured load and seats turned into numbers of viewers. */
+/**
+ * How many viewers of a channel the WebRTC tier takes: budget, measured load and seats turned into numbers of viewers.
+ */
 import type { TierConditions } from './tier-input.ts';
 import type { TierReason } from '../../../core/protocol/tiers.ts';
 
 /**
- * This part of every limit stays free for hand-overs, where one leaves while another comes. It is the hysteresis as well: filled up to
- * nine tenths, cut back only above the whole, so a limit that wavers by less moves nobody. Less flaps; more lies idle.
+ * This part of every limit stays free for hand-overs, where one leaves while another comes. It is the hysteresis as
+ * well: filled up to nine tenths, cut back only above the whole, so a limit that wavers by less moves nobody. Less
+ * flaps; more lies idle.
  */
-export const HAND_OVER_RESERVE_RATIO = 0.1;
+const HAND_OVER_RESERVE_RATIO = 0.1;
 /** CPU up to this part of its limit allows growth; between here and the limit nobody comes and nobody goes. */
-export const CPU_GROWTH_RATIO = 0.8;
-/** Below half the limit so many more than measured may come, however little is known yet: a viewer costs 0.2–0.5 % of a core. */
-export const CPU_FREE_GROWTH_VIEWERS = 25;
+const CPU_GROWTH_RATIO = 0.8;
+/**
+ * Below half the limit so many more than measured may come, however little is known yet: a viewer costs 0.2–0.5 % of a
+ * core.
+ */
+const CPU_FREE_GROWTH_VIEWERS = 25;
 
 /** In viewers of this channel, those who are leaving counted. */
 export type TierLimits = {
@@ -70,9 +76,9 @@ function smallest(limits: readonly [number, TierReason][]): [number, TierReason]
 }
 
 /**
- * CPU is feedback, unlike the two others: it is known only after viewers came, and late. It is judged together with the number of
- * consumers of the same (smoothed) moment, so a reading that lags behind neither sends more away than needed while
- * they leave, nor lets too many in while they come.
+ * CPU is feedback, unlike the two others: it is known only after viewers came, and late. It is judged together with the
+ * number of consumers of the same (smoothed) moment, so a reading that lags behind neither sends more away than needed
+ * while they leave, nor lets too many in while they come.
  */
 function cpuLimits(
 	conditions: TierConditions,
@@ -95,7 +101,8 @@ function cpuLimits(
 		return { hard: Infinity, growth: Math.max(0, Math.floor(measured - others)) };
 	}
 	const proportional = workerCpu > 0 ? (measured * allowed) / workerCpu : Infinity;
-	// What the worker does besides (ingest, pipes) makes the first viewers look expensive, so they are not judged by proportion.
+	// What the worker does besides (ingest, pipes) makes the first viewers look expensive, so they are not judged by
+	// proportion.
 	const free = workerCpu <= maxWorkerCpu / 2 ? measured + CPU_FREE_GROWTH_VIEWERS : 0;
 	return { hard: Infinity, growth: Math.max(0, Math.floor(Math.max(proportional, free) - others)) };
 }

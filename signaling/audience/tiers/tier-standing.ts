@@ -1,28 +1,42 @@
-/** Where one viewer stands, by what is known of him alone: may he have WebRTC, how urgent is he, may he be moved now. */
-import type { ChannelTierPolicy, TierViewer } from './tier-input.ts';
+/**
+ * Where one viewer stands, by what is known of them alone: may they have WebRTC, how urgent are they, may they be moved
+ * now.
+ */
+import type { ChannelPolicy } from '../../../core/protocol/api/channel-description.ts';
+import type { TierViewer } from './tier-input.ts';
 import type { TierReason } from '../../../core/protocol/tiers.ts';
 
 /**
- * A viewer is moved at most this often, his own wishes aside. A hand-over takes 5–40 s: half of it would move people who have
- * just arrived.
+ * A viewer is moved at most this often, their own wishes aside. A hand-over takes 5–40 s: half of it would move people
+ * who have just arrived.
  */
-export const MIN_SWITCH_INTERVAL_MS = 60_000;
+const MIN_SWITCH_INTERVAL_MS = 60_000;
 /** A dead worker is replaced within a second; one that keeps dying takes its viewers along no more often than this. */
-export const WORKER_RETURN_MS = 10_000;
+const WORKER_RETURN_MS = 10_000;
 /** Who wrote within this time is a recent chatter and may take the place of somebody silent. */
-export const CHATTER_ENTRY_MS = 300_000;
-/** Who has a place keeps a chatter's claim to it for this long, so that nobody slides in and out between two sentences. */
-export const CHATTER_STAY_MS = 600_000;
-/** First pause after WebRTC failed; doubled with each further failure. Networks change (Wi-Fi to mobile) within minutes. */
-export const RETRY_FIRST_MS = 60_000;
-/** After a line that was too poor: lines recover sooner than networks change, and a trial costs what is watched meanwhile. */
-export const POOR_LINE_RETRY_FIRST_MS = 30_000;
+const CHATTER_ENTRY_MS = 300_000;
+/**
+ * Who has a place keeps a chatter's claim to it for this long, so that nobody slides in and out between two sentences.
+ */
+const CHATTER_STAY_MS = 600_000;
+/**
+ * First pause after WebRTC failed; doubled with each further failure. Networks change (Wi-Fi to mobile) within minutes.
+ */
+const RETRY_FIRST_MS = 60_000;
+/**
+ * After a line that was too poor: lines recover sooner than networks change, and a trial costs what is watched
+ * meanwhile.
+ */
+const POOR_LINE_RETRY_FIRST_MS = 30_000;
 /** Longest pause after it. */
-export const POOR_LINE_RETRY_MAX_MS = 600_000;
-/** Longest pause; each attempt costs the viewer nothing that he sees, and us a transport for 15 s. */
-export const RETRY_MAX_MS = 900_000;
+const POOR_LINE_RETRY_MAX_MS = 600_000;
+/** Longest pause; each attempt costs the viewer nothing that they see, and us a transport for 15 s. */
+const RETRY_MAX_MS = 900_000;
 
-/** Places in the order of who keeps WebRTC; the lower goes first. Same class: by join time, and nobody displaces anybody. */
+/**
+ * Places in the order of who keeps WebRTC; the lower goes first. Same class: by join time, and nobody displaces
+ * anybody.
+ */
 export const VIEWER_CLASSES = { staff: 0, guest: 1, subscriber: 2, chatter: 3, plain: 4, unproven: 5 } as const;
 
 /** What the controller does with a viewer; `validUntilMs` is when time alone changes it. */
@@ -30,7 +44,7 @@ export type ViewerStanding =
 	| { kind: 'excluded'; reason: TierReason; isEmergency: boolean; validUntilMs: number }
 	/** In the WebRTC tier. `overstays`: should leave (mass-only), but was moved less than a minute ago. */
 	| { kind: 'incumbent'; viewerClass: number; canMove: boolean; overstays: boolean; validUntilMs: number }
-	/** Not in it, wants it. `keptReason`: told instead of the crowd's reason while he cannot be moved. */
+	/** Not in it, wants it. `keptReason`: told instead of the crowd's reason while they cannot be moved. */
 	| {
 			kind: 'candidate';
 			viewerClass: number;
@@ -47,11 +61,11 @@ export function comparePrecedence(a: Precedence, b: Precedence): number {
 	return a.viewerClass - b.viewerClass || a.joinedAtMs - b.joinedAtMs || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 }
 
-/** Judges one viewer. `isEmergency`: his worker has just died. */
+/** Judges one viewer. `isEmergency`: their worker has just died. */
 export function viewerStanding(
 	viewer: TierViewer,
 	nowMs: number,
-	mode: ChannelTierPolicy['mode'],
+	mode: ChannelPolicy['mode'],
 	isEmergency: boolean,
 ): ViewerStanding {
 	const isInWebRtc = viewer.decided?.tier === 'webrtc';
@@ -81,14 +95,14 @@ export function viewerStanding(
 	return { kind: 'candidate', viewerClass, canMove, keptReason, validUntilMs };
 }
 
-// How long a viewer stays where he was moved to for this reason.
+// How long a viewer stays where they were moved to for this reason.
 function stayMs(reason: TierReason | undefined): number {
 	switch (reason) {
 		case 'line-too-poor':
 			// The pause before the next trial is counted by itself.
 			return 0;
 		case 'pinned':
-			// Who takes his own pin back asks for the move himself.
+			// Who takes their own pin back asks for the move himself.
 			return 0;
 		case 'worker-lost':
 			return WORKER_RETURN_MS;
@@ -98,7 +112,7 @@ function stayMs(reason: TierReason | undefined): number {
 }
 
 /** When a viewer whose WebRTC failed is tried again; undefined when it did not fail. */
-export function retryAtMs(viewer: TierViewer): number | undefined {
+function retryAtMs(viewer: TierViewer): number | undefined {
 	if (viewer.webRtcFailedAtMs === undefined) {
 		return undefined;
 	}
@@ -111,7 +125,7 @@ export function retryAtMs(viewer: TierViewer): number | undefined {
 	return viewer.webRtcFailedAtMs + (isLasting ? RETRY_MAX_MS : Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** exponent));
 }
 
-// What of his own keeps a viewer out of the WebRTC tier. A viewer who cannot play LL-HLS cannot pin it.
+// What of their own keeps a viewer out of the WebRTC tier. A viewer who cannot play LL-HLS cannot pin it.
 function ownObstacle(viewer: TierViewer, nowMs: number): { reason: TierReason; validUntilMs: number } | undefined {
 	if (!viewer.canWebRtc) {
 		return { reason: 'webrtc-unsupported', validUntilMs: Infinity };

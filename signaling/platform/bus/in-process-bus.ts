@@ -1,5 +1,6 @@
-/** The bus of a server that is alone: in its memory, but as asynchronous and as serialised as Redis, so it hides no bug. */
-import { randomUUID } from 'node:crypto';
+/**
+ * The bus of a server that is alone: in its memory, but as asynchronous and as serialised as Redis, so it hides no bug.
+ */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
 import { SpillwayError } from '../../../core/errors/errors.ts';
@@ -15,7 +16,6 @@ import {
 	type HistoryPage,
 	type HistoryPosition,
 	type MessageBus,
-	type ScoredMember,
 } from './message-bus.ts';
 
 /** How often what has expired is swept out; until then it is only hidden. */
@@ -29,23 +29,20 @@ type Subscriber = { listener: (message: BusValue) => void; isActive: boolean };
 
 /** Implements {@link MessageBus} for one process. Needs no start. */
 export class InProcessBus implements MessageBus {
-	readonly #clock: Clock;
-	readonly #logger: Logger;
+	readonly #deps: { clock: Clock; logger: Logger };
 	readonly #scope: CloseScope<'closed'>;
 	readonly #subscribers = new Map<string, Set<Subscriber>>();
 	readonly #keys = new Map<string, Entry>();
-	readonly #leases = new Map<string, Entry>();
 	readonly #sortedSets = new Map<string, SortedSet>();
 	readonly #histories = new Map<string, History>();
 	#deliveries: Array<() => void> = [];
 
-	constructor(options: { clock: Clock; logger: Logger }) {
-		this.#clock = options.clock;
-		this.#logger = options.logger;
-		this.#scope = new CloseScope(options.logger);
-		this.#scope.onClose(options.clock.setInterval(() => this.#sweep(), SWEEP_INTERVAL_MS));
+	constructor(deps: { clock: Clock; logger: Logger }) {
+		this.#deps = deps;
+		this.#scope = new CloseScope(deps.logger);
+		this.#scope.every(deps.clock, SWEEP_INTERVAL_MS, () => this.#sweep());
 		this.#scope.onClose(() => {
-			for (const map of [this.#subscribers, this.#keys, this.#leases, this.#sortedSets, this.#histories]) {
+			for (const map of [this.#subscribers, this.#keys, this.#sortedSets, this.#histories]) {
 				map.clear();
 			}
 			this.#deliveries = [];
@@ -92,56 +89,9 @@ export class InProcessBus implements MessageBus {
 		return entry === undefined ? undefined : decodeBusValue(entry.text);
 	}
 
-	async delete(key: string): Promise<boolean> {
+	async delete(key: string): Promise<void> {
 		await this.#takeTurn();
-		const isThere = this.#live(this.#keys, key) !== undefined;
 		this.#keys.delete(key);
-		return isThere;
-	}
-
-	async ttlMs(key: string): Promise<number | undefined> {
-		await this.#takeTurn();
-		const entry = this.#live(this.#keys, key);
-		return entry === undefined ? undefined : Math.ceil(entry.expiresAtMs - this.#clock.monotonicMs());
-	}
-
-	async compareAndSet(key: string, expected: BusValue | undefined, value: BusValue, ttlMs: number): Promise<boolean> {
-		assertTtl(ttlMs);
-		const expectedText = expected === undefined ? undefined : encodeBusValue(expected);
-		const text = encodeBusValue(value);
-		await this.#takeTurn();
-		const isSame = this.#live(this.#keys, key)?.text === expectedText;
-		if (isSame) {
-			this.#keys.set(key, { text, expiresAtMs: this.#expiry(ttlMs) });
-		}
-		return isSame;
-	}
-
-	async acquireLease(name: string, ttlMs: number): Promise<string | undefined> {
-		assertTtl(ttlMs);
-		await this.#takeTurn();
-		if (this.#live(this.#leases, name) !== undefined) {
-			return undefined;
-		}
-		const token = randomUUID();
-		this.#leases.set(name, { text: token, expiresAtMs: this.#expiry(ttlMs) });
-		return token;
-	}
-
-	async renewLease(name: string, token: string, ttlMs: number): Promise<boolean> {
-		assertTtl(ttlMs);
-		await this.#takeTurn();
-		const lease = this.#live(this.#leases, name);
-		if (lease?.text !== token) {
-			return false;
-		}
-		lease.expiresAtMs = this.#expiry(ttlMs);
-		return true;
-	}
-
-	async releaseLease(name: string, token: string): Promise<boolean> {
-		await this.#takeTurn();
-		return this.#live(this.#leases, name)?.text === token && this.#leases.delete(name);
 	}
 
 	async addToSortedSet(key: string, member: string, score: number, ttlMs: number): Promise<void> {
@@ -153,32 +103,30 @@ export class InProcessBus implements MessageBus {
 		this.#sortedSets.set(key, set);
 	}
 
-	async removeFromSortedSet(key: string, member: string): Promise<boolean> {
+	async removeFromSortedSet(key: string, member: string): Promise<void> {
 		await this.#takeTurn();
-		return this.#live(this.#sortedSets, key)?.scores.delete(member) ?? false;
+		this.#live(this.#sortedSets, key)?.scores.delete(member);
 	}
 
-	async rangeOfSortedSet(key: string, minScore: number, maxScore: number, limit: number): Promise<ScoredMember[]> {
+	async membersOfSortedSet(key: string, limit: number): Promise<string[]> {
 		await this.#takeTurn();
-		return this.#membersBetween(key, minScore, maxScore)
-			.sort(
-				(one, other) => one.score - other.score || Buffer.compare(Buffer.from(one.member), Buffer.from(other.member)),
-			)
-			.slice(0, limit);
+		const scores = this.#live(this.#sortedSets, key)?.scores ?? new Map<string, number>();
+		return [...scores]
+			.sort(([one, score], [other, otherScore]) => {
+				return score - otherScore || Buffer.compare(Buffer.from(one), Buffer.from(other));
+			})
+			.slice(0, limit)
+			.map(([member]) => member);
 	}
 
-	async countInSortedSet(key: string, minScore: number, maxScore: number): Promise<number> {
+	async trimSortedSet(key: string, belowScore: number): Promise<void> {
 		await this.#takeTurn();
-		return this.#membersBetween(key, minScore, maxScore).length;
-	}
-
-	async trimSortedSet(key: string, belowScore: number): Promise<number> {
-		await this.#takeTurn();
-		const gone = this.#membersBetween(key, -Infinity, Infinity).filter(({ score }) => score < belowScore);
-		for (const { member } of gone) {
-			this.#sortedSets.get(key)?.scores.delete(member);
+		const scores = this.#live(this.#sortedSets, key)?.scores ?? new Map<string, number>();
+		for (const [member, score] of scores) {
+			if (score < belowScore) {
+				scores.delete(member);
+			}
 		}
-		return gone.length;
 	}
 
 	async appendToHistory(key: string, value: BusValue, maxLength: number, ttlMs: number): Promise<string> {
@@ -244,31 +192,24 @@ export class InProcessBus implements MessageBus {
 			try {
 				subscriber.listener(decodeBusValue(text));
 			} catch (error) {
-				this.#logger.error({ err: error, topic }, 'a bus subscriber failed');
+				this.#deps.logger.error({ err: error, topic }, 'a bus subscriber failed');
 			}
 		}
 	}
 
 	#nextPosition(last: HistoryPosition | undefined): HistoryPosition {
-		const ms = Math.floor(this.#clock.nowMs());
+		const ms = Math.floor(this.#deps.clock.nowMs());
 		// Never backwards, even when the wall clock is set back.
 		return last !== undefined && ms <= last.ms ? { ms: last.ms, sequence: last.sequence + 1 } : { ms, sequence: 0 };
 	}
 
-	#membersBetween(key: string, minScore: number, maxScore: number): ScoredMember[] {
-		const scores = this.#live(this.#sortedSets, key)?.scores ?? new Map<string, number>();
-		return [...scores]
-			.filter(([, score]) => score >= minScore && score <= maxScore)
-			.map(([member, score]) => ({ member, score }));
-	}
-
 	#expiry(ttlMs: number): number {
-		return this.#clock.monotonicMs() + ttlMs;
+		return this.#deps.clock.monotonicMs() + ttlMs;
 	}
 
 	#live<T extends Expiring>(map: Map<string, T>, key: string): T | undefined {
 		const value = map.get(key);
-		if (value !== undefined && value.expiresAtMs <= this.#clock.monotonicMs()) {
+		if (value !== undefined && value.expiresAtMs <= this.#deps.clock.monotonicMs()) {
 			map.delete(key);
 			return undefined;
 		}
@@ -276,7 +217,7 @@ export class InProcessBus implements MessageBus {
 	}
 
 	#sweep(): void {
-		for (const map of [this.#keys, this.#leases, this.#sortedSets, this.#histories] as Array<Map<string, Expiring>>) {
+		for (const map of [this.#keys, this.#sortedSets, this.#histories] as Array<Map<string, Expiring>>) {
 			for (const key of map.keys()) {
 				this.#live(map, key);
 			}

@@ -1,11 +1,11 @@
-/** What the servers share besides the database: messages, short-lived keys, leases, sorted sets, bounded history. */
+/** What the servers share besides the database: messages, short-lived keys, sorted sets, bounded history. */
 import { SpillwayError } from '../../../core/errors/errors.ts';
 
 /** What can be sent and kept: it crosses the wire as JSON, also inside one process, so that nobody shares an object. */
 export type BusValue = null | boolean | number | string | readonly BusValue[] | { readonly [key: string]: BusValue };
 
 /** One entry of a bounded history. */
-export type HistoryEntry = {
+type HistoryEntry = {
 	/** Sortable within one history; pass it back to read on from there. */
 	id: string;
 	value: BusValue;
@@ -19,12 +19,9 @@ export type HistoryPage = {
 	isComplete: boolean;
 };
 
-/** A member of a sorted set. */
-export type ScoredMember = { member: string; score: number };
-
 /**
- * Shared state of all servers of an installation. Every method throws BUS_UNAVAILABLE within a second or so when the bus
- * does not answer, and SERVER_STOPPING after close(). Nothing on the media path may wait for it.
+ * Shared state of all servers of an installation. Every method throws BUS_UNAVAILABLE within a second or so when the
+ * bus does not answer, and SERVER_STOPPING after close(). Nothing on the media path may wait for it.
  *
  * Times to live are milliseconds, at least 1. Names may hold any characters.
  */
@@ -43,37 +40,21 @@ export interface MessageBus {
 	set(key: string, value: BusValue, ttlMs: number): Promise<void>;
 	/** The value; undefined when there is none. */
 	get(key: string): Promise<BusValue | undefined>;
-	/** True when there was one. */
-	delete(key: string): Promise<boolean>;
-	/** Milliseconds until the key vanishes; undefined when there is none. */
-	ttlMs(key: string): Promise<number | undefined>;
-	/**
-	 * Sets the key if it holds exactly `expected` (undefined: if there is none). Returns whether it did. Objects compare by
-	 * their JSON text, so keep the order of their keys.
-	 */
-	compareAndSet(key: string, expected: BusValue | undefined, value: BusValue, ttlMs: number): Promise<boolean>;
-
-	/** Takes a lease if nobody has it. Returns the token that proves it, or undefined. */
-	acquireLease(name: string, ttlMs: number): Promise<string | undefined>;
-	/** Prolongs it to `ttlMs` from now. False when it is no longer ours. */
-	renewLease(name: string, token: string, ttlMs: number): Promise<boolean>;
-	/** Gives it up. False when it was no longer ours. */
-	releaseLease(name: string, token: string): Promise<boolean>;
+	delete(key: string): Promise<void>;
 
 	/** Adds a member, or changes its score. The whole set vanishes `ttlMs` after the last call. */
 	addToSortedSet(key: string, member: string, score: number, ttlMs: number): Promise<void>;
-	/** True when it was a member. */
-	removeFromSortedSet(key: string, member: string): Promise<boolean>;
-	/** Members with minScore ≤ score ≤ maxScore, lowest first, equal scores by name; at most `limit`. */
-	rangeOfSortedSet(key: string, minScore: number, maxScore: number, limit: number): Promise<ScoredMember[]>;
-	/** How many have minScore ≤ score ≤ maxScore. */
-	countInSortedSet(key: string, minScore: number, maxScore: number): Promise<number>;
-	/** Removes those below a score, such as leases that ran out; returns how many. */
-	trimSortedSet(key: string, belowScore: number): Promise<number>;
+	removeFromSortedSet(key: string, member: string): Promise<void>;
+	/** Members by score, lowest first, equal scores by name; at most `limit`. */
+	membersOfSortedSet(key: string, limit: number): Promise<string[]>;
+	/** Removes those below a score, such as those who were not heard of for long. */
+	trimSortedSet(key: string, belowScore: number): Promise<void>;
 
 	/** Appends and returns the entry's id. The oldest beyond `maxLength` go; all go `ttlMs` after the last append. */
 	appendToHistory(key: string, value: BusValue, maxLength: number, ttlMs: number): Promise<string>;
-	/** Entries after `afterId` (undefined: the oldest kept), at most `limit`. Throws REQUEST_INVALID for a malformed id. */
+	/**
+	 * Entries after `afterId` (undefined: the oldest kept), at most `limit`. Throws REQUEST_INVALID for a malformed id.
+	 */
 	readHistory(key: string, afterId: string | undefined, limit: number): Promise<HistoryPage>;
 
 	/** Resolves when the bus answers; else throws BUS_UNAVAILABLE. For readiness. */

@@ -1,5 +1,4 @@
 /** The bus in Redis 7 or newer, one server or a cluster, for installations of several servers. */
-import { randomUUID } from 'node:crypto';
 import { withDeadline, type Clock } from '../../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
 import { errorMessage, SpillwayError } from '../../../core/errors/errors.ts';
@@ -15,23 +14,41 @@ import {
 	type BusValue,
 	type HistoryPage,
 	type MessageBus,
-	type ScoredMember,
 } from './message-bus.ts';
 import { createRedisClient, isClusterUrl, type RedisClient } from './redis-connection.ts';
-import * as scripts from './redis-scripts.ts';
 import { RedisTopics } from './redis-topics.ts';
 
 /** Longest wait for the answer to a command. */
 const ANSWER_DEADLINE_MS = 1000;
 /** Longest wait for the first connection. */
 const START_DEADLINE_MS = 5000;
-/** Commands that may wait for their answer; more are refused, so that a Redis that stands still does not fill the memory. */
+/**
+ * Commands that may wait for their answer; more are refused, so that a Redis that stands still does not fill the
+ * memory.
+ */
 const MAX_PENDING_COMMANDS = 10_000;
 /** How often the connection for messages, which may be silent for hours, is asked whether it lives. */
 const PING_INTERVAL_MS = 10_000;
 
-/** What {@link RedisBus} needs. */
-export type RedisBusOptions = {
+// What Redis must do as one step, in its own language. Each touches one key, as a cluster demands.
+
+/** KEYS[1] sorted set; ARGV: member, score, ms to live. */
+const ADD_TO_SORTED_SET = `
+redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return 1`;
+
+/** KEYS[1] stream; ARGV: value, greatest length, ms to live. Returns the new id. */
+const APPEND_TO_HISTORY = `
+local id = redis.call('XADD', KEYS[1], 'MAXLEN', '=', ARGV[2], '*', 'v', ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return id`;
+
+/** KEYS[1] stream; ARGV: first id as XRANGE takes it, greatest count. Returns the oldest entry kept and the entries. */
+const READ_HISTORY = `
+return { redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1), redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', ARGV[2]) }`;
+
+type RedisBusOptions = {
 	/** One address, or several with commas in between for a cluster. */
 	url: string;
 	/** First part of every key and topic. */
@@ -80,7 +97,7 @@ export class RedisBus implements MessageBus {
 	 * caller may choose to go on.
 	 */
 	async start(): Promise<void> {
-		this.#scope.onClose(this.#clock.setInterval(() => this.#pingSubscriber(), PING_INTERVAL_MS));
+		this.#scope.every(this.#clock, PING_INTERVAL_MS, () => this.#pingSubscriber());
 		const ready = [this.#commands, this.#subscriber].map(
 			(client) =>
 				new Promise<void>((resolve) => {
@@ -133,74 +150,33 @@ export class RedisBus implements MessageBus {
 		return text === null ? undefined : decodeBusValue(text);
 	}
 
-	async delete(key: string): Promise<boolean> {
-		return (await this.#run(() => this.#commands.del(this.#name('key', key)))) === 1;
-	}
-
-	async ttlMs(key: string): Promise<number | undefined> {
-		const remainingMs = await this.#run(() => this.#commands.pttl(this.#name('key', key)));
-		return remainingMs < 0 ? undefined : remainingMs;
-	}
-
-	async compareAndSet(key: string, expected: BusValue | undefined, value: BusValue, ttlMs: number): Promise<boolean> {
-		assertTtl(ttlMs);
-		const expectation = expected === undefined ? ['0', ''] : ['1', encodeBusValue(expected)];
-		const name = this.#name('key', key);
-		return this.#runScript(scripts.COMPARE_AND_SET, name, [...expectation, encodeBusValue(value), Math.ceil(ttlMs)]);
-	}
-
-	async acquireLease(name: string, ttlMs: number): Promise<string | undefined> {
-		assertTtl(ttlMs);
-		const token = randomUUID();
-		const key = this.#name('lease', name);
-		const answer = await this.#run(() => this.#commands.set(key, token, 'PX', Math.ceil(ttlMs), 'NX'));
-		return answer === 'OK' ? token : undefined;
-	}
-
-	async renewLease(name: string, token: string, ttlMs: number): Promise<boolean> {
-		assertTtl(ttlMs);
-		return this.#runScript(scripts.RENEW_LEASE, this.#name('lease', name), [token, Math.ceil(ttlMs)]);
-	}
-
-	async releaseLease(name: string, token: string): Promise<boolean> {
-		return this.#runScript(scripts.RELEASE_LEASE, this.#name('lease', name), [token]);
+	async delete(key: string): Promise<void> {
+		await this.#run(() => this.#commands.del(this.#name('key', key)));
 	}
 
 	async addToSortedSet(key: string, member: string, score: number, ttlMs: number): Promise<void> {
 		assertTtl(ttlMs);
-		await this.#runScript(scripts.ADD_TO_SORTED_SET, this.#name('set', key), [member, score, Math.ceil(ttlMs)]);
-	}
-
-	async removeFromSortedSet(key: string, member: string): Promise<boolean> {
-		return (await this.#run(() => this.#commands.zrem(this.#name('set', key), member))) === 1;
-	}
-
-	async rangeOfSortedSet(key: string, minScore: number, maxScore: number, limit: number): Promise<ScoredMember[]> {
 		const name = this.#name('set', key);
-		const [min, max] = [formatScore(minScore), formatScore(maxScore)];
-		const flat = await this.#run(() => this.#commands.zrangebyscore(name, min, max, 'WITHSCORES', 'LIMIT', 0, limit));
-		const members: ScoredMember[] = [];
-		for (let index = 0; index + 1 < flat.length; index += 2) {
-			members.push({ member: flat[index]!, score: Number(flat[index + 1]) });
-		}
-		return members;
+		await this.#run(() => this.#commands.eval(ADD_TO_SORTED_SET, 1, name, member, score, Math.ceil(ttlMs)));
 	}
 
-	async countInSortedSet(key: string, minScore: number, maxScore: number): Promise<number> {
-		const [min, max] = [formatScore(minScore), formatScore(maxScore)];
-		return this.#run(() => this.#commands.zcount(this.#name('set', key), min, max));
+	async removeFromSortedSet(key: string, member: string): Promise<void> {
+		await this.#run(() => this.#commands.zrem(this.#name('set', key), member));
 	}
 
-	async trimSortedSet(key: string, belowScore: number): Promise<number> {
-		const name = this.#name('set', key);
-		return this.#run(() => this.#commands.zremrangebyscore(name, '-inf', `(${formatScore(belowScore)}`));
+	async membersOfSortedSet(key: string, limit: number): Promise<string[]> {
+		return this.#run(() => this.#commands.zrange(this.#name('set', key), '0', String(limit - 1)));
+	}
+
+	async trimSortedSet(key: string, belowScore: number): Promise<void> {
+		await this.#run(() => this.#commands.zremrangebyscore(this.#name('set', key), '-inf', `(${belowScore}`));
 	}
 
 	async appendToHistory(key: string, value: BusValue, maxLength: number, ttlMs: number): Promise<string> {
 		assertTtl(ttlMs);
 		const args = [encodeBusValue(value), maxLength, Math.ceil(ttlMs)];
 		return (await this.#run(() =>
-			this.#commands.eval(scripts.APPEND_TO_HISTORY, 1, this.#name('history', key), ...args),
+			this.#commands.eval(APPEND_TO_HISTORY, 1, this.#name('history', key), ...args),
 		)) as string;
 	}
 
@@ -208,7 +184,7 @@ export class RedisBus implements MessageBus {
 		const after = afterId === undefined ? undefined : parseHistoryId(afterId);
 		const from = afterId === undefined ? '-' : `(${afterId}`;
 		const [[oldest], entries] = (await this.#run(() =>
-			this.#commands.eval(scripts.READ_HISTORY, 1, this.#name('history', key), from, limit),
+			this.#commands.eval(READ_HISTORY, 1, this.#name('history', key), from, limit),
 		)) as [StreamEntry[], StreamEntry[]];
 		const isComplete =
 			after === undefined || (oldest !== undefined && compareHistoryPositions(parseHistoryId(oldest[0]), after) <= 0);
@@ -230,12 +206,8 @@ export class RedisBus implements MessageBus {
 		return this.close();
 	}
 
-	#name(kind: 'topic' | 'key' | 'lease' | 'set' | 'history', name: string): string {
+	#name(kind: 'topic' | 'key' | 'set' | 'history', name: string): string {
 		return `${this.#keyPrefix}:${kind}:${name}`;
-	}
-
-	async #runScript(script: string, key: string, args: ReadonlyArray<string | number>): Promise<boolean> {
-		return (await this.#run(() => this.#commands.eval(script, 1, key, ...args))) === 1;
 	}
 
 	// Every error of a command means that the bus cannot be used just now: the commands themselves are always right.
@@ -255,14 +227,11 @@ export class RedisBus implements MessageBus {
 		}
 	}
 
-	// The answer does not matter: when none comes, the connection's own deadline for silence ends it, and it is made anew.
+	// The answer does not matter: when none comes, the connection's own deadline for silence ends it, and it is made
+	// anew.
 	#pingSubscriber(): void {
 		if (!this.#isCluster && this.#subscriber.status === 'ready') {
 			this.#subscriber.ping().catch(() => undefined);
 		}
 	}
-}
-
-function formatScore(score: number): string {
-	return score === Infinity ? '+inf' : score === -Infinity ? '-inf' : String(score);
 }

@@ -10,33 +10,37 @@ import { decodeBusValue, type BusValue } from './message-bus.ts';
 type Listener = (message: BusValue) => void;
 type Topic = { listeners: Set<Listener>; isSubscribed: Promise<void> };
 
-/** Pause before the next attempt when the connection stands but a subscription was refused, as while a cluster settles. */
+/**
+ * Pause before the next attempt when the connection stands but a subscription was refused, as while a cluster settles.
+ */
 const RESUBSCRIBE_DELAY_MS = 300;
 
-/** Owns the connection for messages that come in. On a cluster it uses sharded channels, so that each node sees its own only. */
+type RedisTopicsDependencies = {
+	isSharded: boolean;
+	clock: Clock;
+	logger: Logger;
+	/** Counts what cannot be delivered. */
+	noise: RateLimitedReport;
+};
+
+/**
+ * Owns the connection for messages that come in. On a cluster it uses sharded channels, so that each node sees its own
+ * only.
+ */
 export class RedisTopics {
 	readonly #client: RedisClient;
-	readonly #isSharded: boolean;
-	readonly #clock: Clock;
-	readonly #logger: Logger;
-	readonly #noise: RateLimitedReport;
+	readonly #deps: RedisTopicsDependencies;
 	readonly #topics = new Map<string, Topic>();
 	readonly #reconnectListeners = new Set<() => void>();
 	#wasReady = false;
 
-	/** `noise` counts what cannot be delivered. The connection is opened and closed by the caller. */
-	constructor(
-		client: RedisClient,
-		options: { isSharded: boolean; clock: Clock; logger: Logger; noise: RateLimitedReport },
-	) {
+	/** The connection is opened and closed by the caller. */
+	constructor(client: RedisClient, deps: RedisTopicsDependencies) {
 		this.#client = client;
-		this.#isSharded = options.isSharded;
-		this.#clock = options.clock;
-		this.#logger = options.logger;
-		this.#noise = options.noise;
+		this.#deps = deps;
 		const onMessage = (channel: string, text: string): void => this.#deliver(channel, text);
 		// The two kinds of client are one for every command, but not for their event types.
-		(client as Redis).on(options.isSharded ? ('smessage' as 'message') : 'message', onMessage);
+		(client as Redis).on(deps.isSharded ? ('smessage' as 'message') : 'message', onMessage);
 		client.on('ready', () => this.#onReady());
 	}
 
@@ -84,9 +88,9 @@ export class RedisTopics {
 	async #send(verb: 'subscribe' | 'unsubscribe', channel: string): Promise<void> {
 		const client = this.#client as Cluster;
 		if (verb === 'subscribe') {
-			await (this.#isSharded ? client.ssubscribe(channel) : client.subscribe(channel));
+			await (this.#deps.isSharded ? client.ssubscribe(channel) : client.subscribe(channel));
 		} else {
-			await (this.#isSharded ? client.sunsubscribe(channel) : client.unsubscribe(channel));
+			await (this.#deps.isSharded ? client.sunsubscribe(channel) : client.unsubscribe(channel));
 		}
 	}
 
@@ -104,13 +108,13 @@ export class RedisTopics {
 		});
 		try {
 			await Promise.all(subscriptions);
-			this.#logger.info({ topicCount: subscriptions.length }, 'the bus is back');
+			this.#deps.logger.info({ topicCount: subscriptions.length }, 'the bus is back');
 			this.#reconnectListeners.forEach((listener) => this.#call(listener));
 		} catch (error) {
-			this.#noise.count({ err: errorMessage(error) });
+			this.#deps.noise.count({ err: errorMessage(error) });
 			// When the connection was lost again, its next "ready" brings us here.
 			if (this.#client.status === 'ready') {
-				this.#clock.setTimeout(() => void this.#resubscribe(), RESUBSCRIBE_DELAY_MS);
+				this.#deps.clock.setTimeout(() => void this.#resubscribe(), RESUBSCRIBE_DELAY_MS);
 			}
 		}
 	}
@@ -120,7 +124,7 @@ export class RedisTopics {
 		try {
 			message = decodeBusValue(text);
 		} catch {
-			this.#noise.count({ channel, err: 'a message is not JSON' });
+			this.#deps.noise.count({ channel, err: 'a message is not JSON' });
 			return;
 		}
 		for (const listener of [...(this.#topics.get(channel)?.listeners ?? [])]) {
@@ -132,7 +136,7 @@ export class RedisTopics {
 		try {
 			action();
 		} catch (error) {
-			this.#logger.error({ err: error }, 'a bus subscriber failed');
+			this.#deps.logger.error({ err: error }, 'a bus subscriber failed');
 		}
 	}
 }

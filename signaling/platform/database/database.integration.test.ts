@@ -1,4 +1,7 @@
-/** One contract for both databases, run against the embedded one and against a real PostgreSQL; then what each has alone. */
+/**
+ * One contract for both databases, run against the embedded one and against a real PostgreSQL; then what each has
+ * alone.
+ */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -268,7 +271,8 @@ describe('PgDatabase', () => {
 		await database.query('SELECT 1');
 		server.freeze();
 		try {
-			// Two in a row: the first loses its open connection, the second cannot make one. Without a deadline either would hang.
+			// Two in a row: the first loses its open connection, the second cannot make one. Without a deadline either would
+			// hang.
 			await expect(database.query('SELECT 1')).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
 			await expect(database.query('SELECT 1')).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
 		} finally {
@@ -299,8 +303,8 @@ describe('openPgliteDatabase', () => {
 	async function startHolder(databaseFolder: string): Promise<{ kill: () => Promise<void> }> {
 		const script = `
 			const { openPgliteDatabase } = await import(${JSON.stringify(moduleUrl('./pglite-database.ts'))});
-			const { systemClock } = await import(${JSON.stringify(moduleUrl('../../core/lifecycle/clock.ts'))});
-			const { silentLogger } = await import(${JSON.stringify(moduleUrl('../../core/logger.ts'))});
+			const { systemClock } = await import(${JSON.stringify(moduleUrl('../../../core/lifecycle/clock.ts'))});
+			const { silentLogger } = await import(${JSON.stringify(moduleUrl('../../../core/logger.ts'))});
 			const database = await openPgliteDatabase({ folder: ${JSON.stringify(databaseFolder)}, clock: systemClock, logger: silentLogger });
 			await database.runScript('CREATE TABLE IF NOT EXISTS kept (id int); INSERT INTO kept VALUES (1)');
 			await database.query('INSERT INTO kept VALUES (2)');

@@ -1,4 +1,7 @@
-/** The networks (address groups) from which accounts or stream keys were used lately: in memory, and in the database for the next start. */
+/**
+ * The networks (address groups) from which accounts or stream keys were used lately: in memory, and in the database for
+ * the next start.
+ */
 import { createHmac } from 'node:crypto';
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { errorMessage } from '../../../core/errors/errors.ts';
@@ -24,8 +27,7 @@ const TABLES = {
 	'stream-key': { table: 'stream_key_networks', owner: 'stream_key_id' },
 } as const;
 
-/** What {@link KnownNetworks} needs. */
-export type KnownNetworksDependencies = {
+type KnownNetworksDependencies = {
 	database: Queryable;
 	clock: Clock;
 	logger: Logger;
@@ -99,7 +101,10 @@ export class KnownNetworks {
 		return rows.length > 0;
 	}
 
-	/** The owner has shown who they are from this address. Known at once; resolves when it is written down, or could not be. */
+	/**
+	 * The owner has shown who they are from this address. Known at once; resolves when it is written down, or could not
+	 * be.
+	 */
 	async remember(owner: string, address: string): Promise<void> {
 		const hash = this.#hash(address);
 		this.#rememberHash(owner, hash);

@@ -7,7 +7,7 @@ import type { Logger } from '../../../core/logger.ts';
 import type { Database, Queryable } from './database.ts';
 
 /** One step. */
-export type Migration = {
+type Migration = {
 	/** 1, 2, 3 …, without gaps. */
 	number: number;
 	/** `0001-first`. */
@@ -39,8 +39,8 @@ export async function readMigrations(folder: URL = new URL('./migrations/', impo
 }
 
 /**
- * Applies the steps that are missing, all in one transaction, and returns their names. Several servers may start at once:
- * one applies, the others wait.
+ * Applies the steps that are missing, all in one transaction, and returns their names. Several servers may start at
+ * once: one applies, the others wait.
  *
  * Throws CONFIG_INVALID when the database was made by a newer version or by other steps, which no waiting will mend.
  */

@@ -34,8 +34,7 @@ const CONNECT_DEADLINE_MS = 1500;
 /** Longest wait for the pool to end while closing. */
 const CLOSE_DEADLINE_MS = 5000;
 
-/** What {@link PgDatabase} needs. */
-export type PgDatabaseOptions = {
+type PgDatabaseOptions = {
 	/** `postgres://user:password@host:port/database`. */
 	url: string;
 	clock: Clock;

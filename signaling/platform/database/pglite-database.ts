@@ -40,8 +40,7 @@ const MAX_WAITING_CALLS = 500;
  */
 const CHECKPOINT_INTERVAL_MS = 300_000;
 
-/** What {@link openPgliteDatabase} needs. */
-export type PgliteDatabaseOptions = {
+type PgliteDatabaseOptions = {
 	/** Folder of its own; made when missing. The lock file is put beside it, as `<folder>.lock`. */
 	folder: string;
 	clock: Clock;
@@ -191,7 +190,7 @@ class PgliteDatabase implements Database {
 			});
 			await this.#connection.close();
 		});
-		this.#scope.onClose(options.clock.setInterval(() => this.#checkpoint(), CHECKPOINT_INTERVAL_MS));
+		this.#scope.every(options.clock, CHECKPOINT_INTERVAL_MS, () => this.#checkpoint());
 	}
 
 	async query<Row extends object>(sql: string, params: readonly SqlValue[] = []): Promise<Row[]> {

@@ -1,4 +1,6 @@
-/** What both databases share about transactions: the handle that ends, and the guard against using the database inside. */
+/**
+ * What both databases share about transactions: the handle that ends, and the guard against using the database inside.
+ */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Queryable, SqlValue } from './database.ts';
 
@@ -6,13 +8,15 @@ import type { Queryable, SqlValue } from './database.ts';
 export type StatementResult = { rows: object[]; command: string };
 
 /** Runs one statement, or a script when `params` is undefined. */
-export type RunStatement = (sql: string, params: readonly SqlValue[] | undefined) => Promise<StatementResult>;
+type RunStatement = (sql: string, params: readonly SqlValue[] | undefined) => Promise<StatementResult>;
 
 /** Knows whether the caller runs inside a transaction of this database. */
 export class TransactionGuard {
 	readonly #storage = new AsyncLocalStorage<{ isOpen: boolean }>();
 
-	/** Throws TypeError inside a transaction that is still open. Work that it started and left behind may go on after it. */
+	/**
+	 * Throws TypeError inside a transaction that is still open. Work that it started and left behind may go on after it.
+	 */
 	assertOutside(): void {
 		if (this.#storage.getStore()?.isOpen === true) {
 			throw new TypeError('Inside a transaction only its handle may be used.');
@@ -30,7 +34,9 @@ export class TransactionGuard {
 	}
 }
 
-/** The handle inside a transaction. Statements run one after the other, also when the caller does not wait in between. */
+/**
+ * The handle inside a transaction. Statements run one after the other, also when the caller does not wait in between.
+ */
 export class TransactionHandle implements Queryable {
 	readonly #run: RunStatement;
 	#last: Promise<unknown> = Promise.resolve();

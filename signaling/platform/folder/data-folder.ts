@@ -1,4 +1,6 @@
-/** The folder that a running server owns: its layout, its lock, its secret, and what a killed predecessor left in it. */
+/**
+ * The folder that a running server owns: its layout, its lock, its secret, and what a killed predecessor left in it.
+ */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { chmod, link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -8,16 +10,12 @@ import { errorMessage, SpillwayError } from '../../../core/errors/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
 import { lockFolder, type FolderLock } from './folder-lock.ts';
 
-/** Addresses that the server really listens on, for tests and scripts; `endpoints.json` holds them while it runs. */
-export type Endpoints = Readonly<Record<string, string | number>>;
-
 const SECRET_BYTES = 32;
 const ENDPOINTS_FILE = 'endpoints.json';
 /** Marks files that are written under another name until they are whole. */
 const DRAFT_MARK = '.draft-';
 
-/** What {@link openDataFolder} needs. */
-export type DataFolderOptions = { path: string; clock: Clock; logger: Logger };
+type DataFolderOptions = { path: string; clock: Clock; logger: Logger };
 
 /**
  * Makes the folder when missing, takes its lock, and clears what a killed predecessor left.
@@ -77,7 +75,7 @@ export class DataFolder {
 	}
 
 	/** Writes `endpoints.json`, whole or not at all. It is removed by a clean stop, and by the next start. */
-	async writeEndpoints(endpoints: Endpoints): Promise<void> {
+	async writeEndpoints(endpoints: Readonly<Record<string, string | number>>): Promise<void> {
 		if (this.#scope.closed) {
 			throw new SpillwayError('SERVER_STOPPING');
 		}

@@ -1,6 +1,5 @@
 /** The HTTP server before its routes: plain or with TLS, with all limits, and with what every answer has. */
-import fastify, { type FastifyInstance } from 'fastify';
-import type { IncomingMessage } from 'node:http';
+import fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify';
 import { readFile } from 'node:fs/promises';
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import type { Logger } from '../../../core/logger.ts';
@@ -8,24 +7,25 @@ import { createFrameworkErrorHandler } from './error-handler.ts';
 import { HTTP2_SESSION_TIMEOUT_MS, limitBodyTime, requestLimits, tlsLimits } from './request-limits.ts';
 import { addSecurityHeaders } from './security-headers.ts';
 
-/** What of the configuration it needs. */
-export type HttpConfig = {
+type HttpConfig = {
 	trustedProxies: string[];
 	tlsCertificateFile?: string;
 	tlsKeyFile?: string;
 };
 
-/** What it needs besides. */
-export type AppDependencies = {
+type AppDependencies = {
 	clock: Clock;
 	logger: Logger;
 	/** People reach the server by TLS, its own or a proxy's. */
 	isSecure: boolean;
-	/** Gives requests another address before they are routed. */
-	rewriteUrl?: (request: IncomingMessage) => string;
+	/** fastify's option: the address under which a request is routed. */
+	rewriteUrl?: NonNullable<FastifyServerOptions['rewriteUrl']>;
 };
 
-/** An app without routes. fastify logs nothing itself: the error handler and the tiers log what matters, with our fields. */
+/**
+ * An app without routes. fastify logs nothing itself: the error handler and the tiers log what matters, with our
+ * fields.
+ */
 export async function createApp(config: HttpConfig, dependencies: AppDependencies): Promise<FastifyInstance> {
 	const { clock, logger, rewriteUrl } = dependencies;
 	const common = {
@@ -43,7 +43,9 @@ export async function createApp(config: HttpConfig, dependencies: AppDependencie
 	const { http: _http, ...http2Options } = common;
 	// Fastify's types know no forced close over HTTP/2, its code does.
 	const options = {
-		...{ ...http2Options, http2: true, http2SessionTimeout: HTTP2_SESSION_TIMEOUT_MS },
+		...http2Options,
+		http2: true,
+		http2SessionTimeout: HTTP2_SESSION_TIMEOUT_MS,
 		https: { ...tlsLimits(), cert, key },
 	} as object;
 	return withCommonHooks(fastify(options) as FastifyInstance, dependencies);

@@ -6,7 +6,10 @@ import { expect, it } from 'vitest';
 import { checkPorts, toPortError, type WantedPort } from './port-check.ts';
 
 const wanted = (port: number, more: Partial<WantedPort> = {}): WantedPort => ({
-	...{ setting: 'http.port', environmentName: 'SPILLWAY_HTTP_PORT', host: '127.0.0.1', port },
+	setting: 'http.port',
+	environmentName: 'SPILLWAY_HTTP_PORT',
+	host: '127.0.0.1',
+	port,
 	...more,
 });
 

@@ -1,17 +1,23 @@
-/** How often one address may ask for what costs or changes something. Viewing is not limited here: crowds share addresses. */
+/**
+ * How often one address may ask for what costs or changes something. Viewing is not limited here: crowds share
+ * addresses.
+ */
 import fastifyRateLimit from '@fastify/rate-limit';
 import type { FastifyInstance } from 'fastify';
 import { SpillwayError } from '../../../core/errors/errors.ts';
 import { addressKey } from '../../../core/limits/address-key.ts';
 
 /** Limit of one route, for fastify's `config.rateLimit`. */
-export type RateLimit = { max: number; timeWindow: number };
+type RateLimit = { max: number; timeWindow: number };
 
 const MINUTE_MS = 60_000;
 /** Addresses that are remembered for each route; beyond them the least recent is forgotten. */
 const MAX_ADDRESSES = 10_000;
 
-/** Limits by kind of route. A school or an office has one address, so they are for programs that run wild, not for people. */
+/**
+ * Limits by kind of route. A school or an office has one address, so they are for programs that run wild, not for
+ * people.
+ */
 export const RATE_LIMITS = {
 	/** New accounts: each costs a password hash and a row for ever. */
 	signUp: { max: 20, timeWindow: 10 * MINUTE_MS },

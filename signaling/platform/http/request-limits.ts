@@ -1,4 +1,6 @@
-/** Limits of every HTTP request. Fastify's own are mostly "none", which lets one slow or greedy client hold resources. */
+/**
+ * Limits of every HTTP request. Fastify's own are mostly "none", which lets one slow or greedy client hold resources.
+ */
 import type { FastifyInstance } from 'fastify';
 import { constants, type Http2ServerRequest, type SecureServerOptions, type ServerHttp2Stream } from 'node:http2';
 import type { Clock } from '../../../core/lifecycle/clock.ts';
@@ -11,20 +13,27 @@ export const MAX_JSON_BODY_BYTES = 64 * 1024;
 const HEADERS_TIMEOUT_MS = 10_000;
 /** Longest time a client may take to send its whole request. An answer may take longer: playlists are held back. */
 const REQUEST_TIMEOUT_MS = 10_000;
-/** How often Node looks for connections that are beyond those times; its default of 30 s lets them live four times as long. */
+/**
+ * How often Node looks for connections that are beyond those times; its default of 30 s lets them live four times as
+ * long.
+ */
 const CHECKING_INTERVAL_MS = 2000;
 /** Requests at once over one HTTP/2 connection. A page of ours has some ten; browsers allow 100 themselves. */
 const MAX_CONCURRENT_STREAMS = 100;
 /** A connection without a byte either way for this long is closed; above the longest held playlist (11 s). */
 const IDLE_TIMEOUT_MS = 20_000;
-/** An idle connection is kept for the next request this long. Longer than proxies keep theirs (60 s), so they close first. */
+/**
+ * An idle connection is kept for the next request this long. Longer than proxies keep theirs (60 s), so they close
+ * first.
+ */
 const KEEP_ALIVE_TIMEOUT_MS = 72_000;
 /** Longest part of an address between two slashes; a stream key has 37 characters, an id 26. */
 const MAX_PARAMETER_LENGTH = 256;
 
 /**
- * Options for `fastify()`, apart from TLS and logger. `nowMs` is the clock's; it makes request ids sortable. Of `trustedProxies`,
- * addresses or networks, it is believed for whom they ask (X-Forwarded-For); of anybody else it is not.
+ * Options for `fastify()`, apart from TLS and logger. `nowMs` is the clock's; it makes request ids sortable. Of
+ * `trustedProxies`, addresses or networks, it is believed who they ask for (X-Forwarded-For); of anybody else it is
+ * not.
  */
 export function requestLimits(
 	nowMs: () => number,
@@ -63,7 +72,9 @@ export function requestLimits(
 	};
 }
 
-/** Options for fastify's `https` where TLS with HTTP/2 is served: the same limits, for both versions of HTTP behind it. */
+/**
+ * Options for fastify's `https` where TLS with HTTP/2 is served: the same limits, for both versions of HTTP behind it.
+ */
 export function tlsLimits(): SecureServerOptions {
 	return {
 		allowHTTP1: true,
@@ -96,7 +107,8 @@ export function limitBodyTime(app: FastifyInstance, clock: Clock): void {
 	});
 }
 
-// Asked of the connection, not of the stream: a body that nobody reads never ends there, and its request may rightly be held.
+// Asked of the connection, not of the stream: a body that nobody reads never ends there, and its request may rightly be
+// held.
 function endUnlessWhole(stream: ServerHttp2Stream): void {
 	if (stream.state.state !== constants.NGHTTP2_STREAM_STATE_HALF_CLOSED_REMOTE) {
 		stream.close(constants.NGHTTP2_CANCEL);

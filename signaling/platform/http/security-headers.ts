@@ -1,11 +1,27 @@
 /** Headers that keep browsers on the safe side, whatever is answered. */
 import type { FastifyInstance } from 'fastify';
 
-/** Browsers that have reached us by TLS once come by TLS only, for half a year; long enough to matter, short enough to undo. */
+/**
+ * Browsers that have reached us by TLS once come by TLS only, for half a year; long enough to matter, short enough to
+ * undo.
+ */
 const STRICT_TRANSPORT_SECURITY = 'max-age=15552000';
 /** Publishing from the page needs camera, microphone and screen; nothing of ours needs the rest. */
 export const PERMISSIONS_POLICY =
 	'camera=(self), microphone=(self), display-capture=(self), geolocation=(), payment=(), usb=(), serial=(), hid=(), midi=()';
+
+/** What the pages may load: themselves only. hls.js needs blob: for media and for its worker. */
+export const CONTENT_SECURITY_POLICY = [
+	"default-src 'self'",
+	"media-src 'self' blob:",
+	"worker-src 'self' blob:",
+	"connect-src 'self' ws: wss:",
+	"img-src 'self' data:",
+	"style-src 'self' 'unsafe-inline'",
+	"object-src 'none'",
+	"base-uri 'none'",
+	"form-action 'self'",
+].join('; ');
 
 /** `isSecure`: people reach the server by TLS, its own or a proxy's. */
 export function addSecurityHeaders(app: FastifyInstance, isSecure: boolean): void {

@@ -2,16 +2,16 @@
 
 /** Above this many unsent bytes what is droppable is dropped. */
 export const SOFT_LIMIT_BYTES = 128 * 1024;
-/** Above this many the viewer is shed: what he gets is too old, and it fills our memory. */
+/** Above this many the viewer is shed: what they get is too old, and it fills our memory. */
 export const HARD_LIMIT_BYTES = 1024 * 1024;
-/** Who drops for longer than this without a pause is shed: coming again gives him the history instead of holes. */
+/** Who drops for longer than this without a pause is shed: coming again gives them the history instead of holes. */
 export const MAX_DROPPING_MS = 10_000;
 
 /** `vital`: decisions and all that is said once; is sent or the socket is closed. `droppable`: chat, counts. */
 export type Importance = 'vital' | 'droppable';
 
 /** The queue's view of a socket. */
-export type QueuedSocket = {
+type QueuedSocket = {
 	/** Bytes that were given to send() and have not left for the network. */
 	readonly bufferedAmount: number;
 	send(text: string): void;

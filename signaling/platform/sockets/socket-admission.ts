@@ -1,4 +1,6 @@
-/** How many sockets are open, of viewers and of IRC clients alike, and which of them give way when all places are taken. */
+/**
+ * How many sockets are open, of viewers and of IRC clients alike, and which of them give way when all places are taken.
+ */
 import { SenderGroups } from '../../../core/limits/address-key.ts';
 import { SharePool } from '../../../core/limits/share-pool.ts';
 
@@ -6,7 +8,7 @@ import { SharePool } from '../../../core/limits/share-pool.ts';
 export type SocketLimits = { maxSockets: number; maxSocketsPerAddress: number };
 
 /** Whose socket it is. */
-export type SocketOwner = {
+type SocketOwner = {
 	/** As the request says; a proxy that is trusted has named the viewer. */
 	address: string;
 	/** Signed in: some places are kept for them. */

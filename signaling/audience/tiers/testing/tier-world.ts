@@ -1,5 +1,8 @@
-/** An audience for tests of the tier controller: time moves by hand, transports open and close as players' do, rules are checked. */
-import { decideTiers } from '../decide-tiers.ts';
+/**
+ * An audience for tests of the tier controller: time moves by hand, transports open and close as players' do, rules are
+ * checked.
+ */
+import { decideTiers } from './decide-tiers.ts';
 import { nextDecided, type TierConditions, type TierVerdict, type TierViewer } from '../tier-input.ts';
 import { tierLimits } from '../tier-limits.ts';
 import { TIER_REASONS } from '../../../../core/protocol/tiers.ts';
@@ -47,7 +50,7 @@ export class TierWorld {
 	readonly viewers = new Map<string, TierViewer>();
 	readonly switches: SeenSwitch[] = [];
 	verdicts = new Map<string, TierVerdict>();
-	/** How long a viewer slides back before his transport closes. */
+	/** How long a viewer slides back before their transport closes. */
 	readonly #slideMs: (id: string) => number;
 	readonly #closeAtMs = new Map<string, number>();
 
@@ -72,7 +75,7 @@ export class TierWorld {
 		}
 	}
 
-	/** WebRTC fails for a viewer, as his player would tell. */
+	/** WebRTC fails for a viewer, as their player would tell. */
 	fail(id: string, failureCause: TierViewer['failureCause']): void {
 		const viewer = this.viewers.get(id);
 		if (viewer !== undefined) {
@@ -114,7 +117,7 @@ export class TierWorld {
 		for (const { id } of viewers) {
 			const viewer = { ...this.viewers.get(id)! };
 			this.viewers.set(id, viewer);
-			this.#tell(viewer);
+			this.#apply(viewer);
 		}
 	}
 
@@ -136,7 +139,7 @@ export class TierWorld {
 		return this.verdicts.get(id)!.reason;
 	}
 
-	#tell(viewer: TierViewer): void {
+	#apply(viewer: TierViewer): void {
 		const verdict = this.verdicts.get(viewer.id)!;
 		const before = viewer.decided;
 		viewer.decided = nextDecided(before, verdict, this.nowMs);
@@ -147,7 +150,7 @@ export class TierWorld {
 			this.#closeAtMs.set(viewer.id, this.nowMs + (verdict.isEmergency ? 0 : this.#slideMs(viewer.id)));
 		}
 		if (before !== undefined && before.tier !== verdict.tier) {
-			// What he asked for, or what his own connection did, is not a move of ours.
+			// What they asked for, or what their own connection did, is not a move of ours.
 			const isOwn = [verdict.reason, before.reason].includes('pinned') || /^webrtc-|^line-/.test(verdict.reason);
 			const isBack = ['worker-lost', 'line-too-poor'].includes(before.reason);
 			const at = before.switchedAtMs;

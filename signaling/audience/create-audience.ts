@@ -1,76 +1,45 @@
-/** Puts signaling together: sockets, presence, tiers, the event log. `build-server.ts` calls it once. */
-import { randomUUID } from 'node:crypto';
+/** Puts the audience together: sockets, presence, tiers, the event log. */
 import type { FastifyPluginAsync } from 'fastify';
-import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
-import { parseChannelName, type ChannelId, type ChannelName } from '../../core/ids.ts';
-import type { Logger } from '../../core/logger.ts';
+import { parseChannelName, type ChannelName } from '../../core/ids.ts';
 import type { AudienceReport } from '../../core/protocol/api/audience-report.ts';
-import type { ChannelDescription } from '../../core/protocol/api/channel-description.ts';
+import type { DeliveryTier } from '../../core/protocol/tiers.ts';
 import type { SignalingCloseReason } from '../../core/protocol/signaling/signaling-constants.ts';
-import type { MessageBus } from '../platform/bus/message-bus.ts';
-import type { Channel } from '../channels/channel-store.ts';
-import type { ChatService } from '../chat/store/chat-service.ts';
+import type { WhepSession } from '../../sfu/whep/whep-routes.ts';
 import type { Database } from '../platform/database/database.ts';
 import { createBeaconRoutes } from './presence/beacon-routes.ts';
 import { ViewerTokens } from './presence/viewer-token.ts';
 import { SignalingSockets, type RequestAuthenticator } from './socket/signaling-routes.ts';
 import type { SocketAdmission } from '../platform/sockets/socket-admission.ts';
-import type { SfuBudget, SfuLoad } from './tiers/tier-input.ts';
-import { AudienceRooms, type ViewerCost } from './room/audience.ts';
+import { AudienceRooms, type RoomsDependencies } from './room/audience.ts';
 import { ViewerEventLog } from './room/viewer-event-log.ts';
 
-/** What signaling needs. */
-export type SignalingDependencies = {
-	clock: Clock;
-	logger: Logger;
+export type AudienceDependencies = Omit<RoomsDependencies, 'events' | 'tokens'> & {
 	/** Shared with other kinds of sockets. */
 	admission: SocketAdmission;
-	bus: MessageBus;
 	database: Database;
 	serverSecret: Uint8Array;
-	channels: { findByName(text: string): Promise<Channel | undefined> };
-	chat: Pick<ChatService, 'open'>;
 	authenticator: RequestAuthenticator;
-	sfu: { budget(): SfuBudget; load(): SfuLoad };
-	describe(channel: Channel): ChannelDescription;
-	costOf(channelName: ChannelName): ViewerCost;
 	/** Other origins whose pages may open sockets; the origin of the public address belongs among them. */
 	allowedOrigins: readonly string[];
 };
 
-/** Figures for metrics. */
-export type SignalingFigures = {
+type AudienceFigures = {
 	socketCount: number;
-	roomCount: number;
-	/** WebRTC transports of viewers. */
-	transportCount: number;
 	closedByReason: ReadonlyMap<SignalingCloseReason | 'viewer', number>;
 	/** Chat lines and counts that slow viewers did not get. */
 	droppedMessageCount: number;
-	droppedEventCount: number;
 };
 
-/** A viewer's WebRTC transport; `viewerId` is what its WHEP request said. */
-export type WhepSession = {
-	channel: string;
-	viewerId: string | undefined;
-	transport: {
-		readonly closed: boolean;
-		stopPicture(): void;
-		on(event: 'closed', listener: (reason: string) => void, options?: { once?: boolean }): unknown;
-	};
-};
-
-/** Signaling, as the rest of the server sees it. */
-export interface Signaling {
+/** As the rest of the server sees it. */
+export interface Audience {
 	/** The socket's address and the beacons'. registerWebSockets() comes before them. */
 	readonly routes: FastifyPluginAsync;
-	readonly audience: {
-		/** Over all servers; null for what cannot be a channel. */
-		viewerCount(channelName: string): number | null;
-		distribution(channel: { id: ChannelId; name: ChannelName }): AudienceReport;
-	};
+	/** Over all nodes; null for what cannot be a channel. */
+	viewerCount(channelName: string): number | null;
+	distribution(channel: { name: ChannelName }): AudienceReport;
+	/** This node's viewers of these broadcasts together. */
+	viewersByTier(broadcasts: Iterable<{ channelName: ChannelName }>): Record<DeliveryTier, number>;
 	/** Whether a viewer with a socket has this id and watches the channel. */
 	isViewer(viewerId: string, channel: string): boolean;
 	/** To be told of every WHEP session that has connected; what `onConnected` of the WHEP routes gives fits. */
@@ -81,13 +50,13 @@ export interface Signaling {
 	loadChanged(): void;
 	/** The log-ins that sockets hang on. Whoever watches by one that ends comes again as a guest. */
 	readonly sessions: { inUse(): Iterable<string>; end(sessionId: string): void };
-	figures(): SignalingFigures;
+	figures(): AudienceFigures;
 	/** Tells viewers to come again, takes them out of the sum, writes the last events. */
 	close(): Promise<void>;
 }
 
 /** Begins at once. */
-export function createSignaling(dependencies: SignalingDependencies): Signaling {
+export function createAudience(dependencies: AudienceDependencies): Audience {
 	const { clock, database } = dependencies;
 	const logger = dependencies.logger.child({ tier: 'signaling' });
 	const scope = new CloseScope<'server-shutdown'>(logger);
@@ -96,7 +65,6 @@ export function createSignaling(dependencies: SignalingDependencies): Signaling 
 	const rooms = new AudienceRooms({
 		...dependencies,
 		logger,
-		serverId: randomUUID(),
 		events,
 		tokens: new ViewerTokens({ serverSecret: dependencies.serverSecret, clock }),
 	});
@@ -110,13 +78,12 @@ export function createSignaling(dependencies: SignalingDependencies): Signaling 
 			await app.register(sockets.routes);
 			await app.register(beacons);
 		},
-		audience: {
-			viewerCount: (channelName) => {
-				const name = parseChannelName(channelName);
-				return name === undefined ? null : rooms.viewerCount(name);
-			},
-			distribution: (channel) => rooms.distribution(channel),
+		viewerCount: (channelName) => {
+			const name = parseChannelName(channelName);
+			return name === undefined ? null : rooms.viewerCount(name);
 		},
+		distribution: ({ name }) => rooms.distribution(name),
+		viewersByTier: (broadcasts) => rooms.viewersByTier(broadcasts),
 		isViewer: (viewerId, channel) => {
 			const channelName = parseChannelName(channel);
 			return channelName !== undefined && rooms.hasViewer(viewerId, channelName);
@@ -134,11 +101,8 @@ export function createSignaling(dependencies: SignalingDependencies): Signaling 
 		sessions: { inUse: () => sockets.sessionIds, end: (sessionId) => sockets.endSocketsOf(sessionId) },
 		figures: () => ({
 			socketCount: sockets.count,
-			roomCount: rooms.roomCount,
-			transportCount: rooms.transportCount,
 			closedByReason: sockets.closedByReason,
 			droppedMessageCount: sockets.droppedCount,
-			droppedEventCount: events.droppedCount,
 		}),
 		close: () => scope.close('server-shutdown'),
 	};

@@ -1,4 +1,4 @@
-/** Tests of a small run of the simulation, and of its picture. The large run is `node signaling/audience/tiers/simulation/simulate.ts`. */
+/** Tests of a small run of the simulation, and of its picture. The large run is simulate.ts. */
 import { describe, expect, it } from 'vitest';
 import { AudienceSimulation } from './audience-simulation.ts';
 import { plotSimulation } from './simulation-plot.ts';

@@ -1,9 +1,9 @@
 /** Tests of the API's description: which routes are in it, which stay out, and that its page runs under our policy. */
 import fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { answerOtherMethods } from '../../../core/protocol/api/address-methods.ts';
-import { CONTENT_SECURITY_POLICY } from '../../server/web-pages.ts';
-import { apiDocsPage, openApiRoutes, registerOpenApi } from '../../operations/openapi.ts';
+import { answerOtherMethods } from '../../core/protocol/api/address-methods.ts';
+import { CONTENT_SECURITY_POLICY } from '../platform/http/security-headers.ts';
+import { apiDocsPage, openApiRoutes, registerOpenApi } from './openapi.ts';
 
 describe('openapi', () => {
 	let app: FastifyInstance;

@@ -1,6 +1,6 @@
 /** Tests of the tier controller's rules one by one; what holds for every audience is in tier-properties.test.ts. */
 import { describe, expect, it } from 'vitest';
-import { testConditions, TierWorld } from './testing/tier-world.ts';
+import { testConditions, TierWorld } from './tier-world.ts';
 
 function filledWorld(places: number, viewerCount: number): TierWorld {
 	const world = new TierWorld(testConditions(places));

@@ -1,24 +1,28 @@
-/** The tier controller's rules as a pure function: channel policy, budget, load and audience in; a tier and a reason for everybody out. */
+/**
+ * The tier controller's rules as a pure function: channel policy, budget, load and audience in; a tier and a reason for
+ * everybody out.
+ */
 import {
 	allocate,
 	COOL_DOWN_MS,
+	demotionVerdict,
 	PROMOTION_WINDOW_MS,
+	standingReason,
 	type Allocation,
 	type AllocationView,
 	type Claimant,
-} from './tier-allocation.ts';
-import { nextDecided, type TierInput, type TierVerdict, type TierViewer } from './tier-input.ts';
-import { tierLimits } from './tier-limits.ts';
-import { comparePrecedence, viewerStanding, type ViewerStanding } from './tier-standing.ts';
-import type { TierReason } from '../../../core/protocol/tiers.ts';
+} from '../tier-allocation.ts';
+import { nextDecided, type TierInput, type TierVerdict, type TierViewer } from '../tier-input.ts';
+import { tierLimits } from '../tier-limits.ts';
+import { comparePrecedence, viewerStanding, type ViewerStanding } from '../tier-standing.ts';
 
-/** A viewer with what is known of him now. */
+/** A viewer with what is known of them now. */
 type Placed = Claimant & { standing: ViewerStanding; index: number };
 
 /**
- * Decides on every viewer of a channel, in O(n log n). Reads no clock and keeps nothing: all memory is in `decided`, which the caller
- * renews with {@link nextDecided} after each run. What is right is said here; `TierController`, which the server runs, gives the same
- * answers at the price of what changed.
+ * Decides on every viewer of a channel, in O(n log n). Reads no clock and keeps nothing: all memory is in `decided`,
+ * which the caller renews with {@link nextDecided} after each run. What is right is said here; `TierController`, which
+ * the server runs, gives the same answers at the price of what changed.
  */
 export function decideTiers(input: TierInput): Map<string, TierVerdict> {
 	const { mode } = input.policy;
@@ -43,31 +47,6 @@ export function decideTiers(input: TierInput): Map<string, TierVerdict> {
 		const standing = viewerStanding({ ...viewer, decided }, input.nowMs, mode, false);
 		return standing.kind === 'excluded' ? demoted.viewer.viewerClass : standing.viewerClass;
 	});
-}
-
-/** What a viewer is told who is sent away. */
-export function demotionVerdict(demotion: {
-	reason: TierReason;
-	isEmergency: boolean;
-	isOverload: boolean;
-}): TierVerdict {
-	const { reason, isEmergency, isOverload } = demotion;
-	return { tier: 'll-hls', reason, isEmergency, ...(isOverload ? { isOverload } : {}) };
-}
-
-/** What a viewer is told who neither comes nor goes now. */
-export function standingReason(
-	standing: ViewerStanding,
-	allocation: Omit<Allocation<unknown>, 'promoted'>,
-): TierReason {
-	switch (standing.kind) {
-		case 'excluded':
-			return standing.reason;
-		case 'incumbent':
-			return standing.overstays ? 'switched-lately' : allocation.webRtcReason;
-		case 'candidate':
-			return standing.keptReason ?? (standing.canMove ? allocation.waitingReason : allocation.lateReason);
-	}
 }
 
 function audienceView(
@@ -98,7 +77,7 @@ function audienceView(
 	};
 }
 
-// A chatter who has been sent away queues as the queue sees him, not as the tier did: `queueClass` tells.
+// A chatter who has been sent away queues as the queue sees them, not as the tier did: `queueClass` tells.
 function verdicts(
 	placed: readonly Placed[],
 	allocation: Allocation<Placed>,

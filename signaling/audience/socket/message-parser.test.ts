@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ClientMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
-import { parseClientMessage } from '../../audience/socket/message-parser.ts';
+import { parseClientMessage } from './message-parser.ts';
 
 const JOIN = {
 	type: 'join',

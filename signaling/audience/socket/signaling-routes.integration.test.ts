@@ -10,10 +10,10 @@ import {
 	startSignalingServer,
 	type SignalingServer,
 	type SignalingServerOptions,
-} from '../../audience/testing/signaling-server.ts';
+} from '../testing/signaling-server.ts';
 import type { ChatFrame } from '../../chat/store/chat-service.ts';
-import { InProcessBus } from '../bus/in-process-bus.ts';
-import type { RequestAuthenticator } from '../../audience/socket/signaling-routes.ts';
+import { InProcessBus } from '../../platform/bus/in-process-bus.ts';
+import type { RequestAuthenticator } from './signaling-routes.ts';
 
 let clock: FakeClock;
 let logger: RecordingLogger;
@@ -42,7 +42,7 @@ async function until(isTrue: () => boolean): Promise<void> {
 	}
 }
 
-const count = (): number | null => server.signaling.audience.viewerCount('demo');
+const count = (): number | null => server.signaling.viewerCount('demo');
 
 describe('a viewer', () => {
 	it('joins, is answered with a tier, asks for the time, is counted, and leaves', async () => {

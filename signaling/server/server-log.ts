@@ -1,10 +1,19 @@
-/** Log lines for people: time, level, message, then what identifies the object. Takes pino's JSON lines. */
+/** The log of the program: JSON lines, or text for people: time, level, message, then what identifies the object. */
 import { Writable } from 'node:stream';
+import pino from 'pino';
+import type { Logger } from '../../core/logger.ts';
+import type { ServerConfig } from './server-config.ts';
 
 const LEVELS: Readonly<Record<number, string>> = { 20: 'debug', 30: 'info ', 40: 'warn ', 50: 'ERROR' };
 
-/** A stream for pino that writes one readable line for each JSON line. */
-export function textLogStream(output: NodeJS.WritableStream): Writable {
+export function createServerLogger({ log }: ServerConfig): Logger {
+	const isText = log.format === 'text' || (log.format === 'auto' && process.stdout.isTTY);
+	const options = { level: log.level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
+	return isText ? pino(options, textLogStream(process.stdout)) : pino(options);
+}
+
+// One readable line for each JSON line.
+function textLogStream(output: NodeJS.WritableStream): Writable {
 	return new Writable({
 		write(chunk: Buffer, _encoding, done) {
 			for (const line of chunk.toString('utf8').split('\n')) {
@@ -17,8 +26,8 @@ export function textLogStream(output: NodeJS.WritableStream): Writable {
 	});
 }
 
-/** One pino JSON line as text; what is no JSON stays as it is. */
-export function formatLogLine(line: string): string {
+// What is no JSON stays as it is.
+function formatLogLine(line: string): string {
 	let entry: Record<string, unknown>;
 	try {
 		entry = JSON.parse(line) as Record<string, unknown>;

@@ -1,4 +1,7 @@
-/** A crowd on a virtual clock for the tier controller: a million viewers come within a minute, a worker dies, the crowd leaves. */
+/**
+ * A crowd on a virtual clock for the tier controller: a million viewers come within a minute, a worker dies, the crowd
+ * leaves.
+ */
 import { DeadlineQueue } from '../deadline-queue.ts';
 import { TierController, type TierChange } from '../tier-controller.ts';
 import type { TierConditions, TierViewer, ViewerRole } from '../tier-input.ts';
@@ -167,7 +170,7 @@ export class AudienceSimulation {
 		for (let due = this.#due.takeDue(this.#nowMs); due !== undefined; due = this.#due.takeDue(this.#nowMs)) {
 			const { id, kind, decidedSinceMs } = due.subject;
 			const viewer = this.#controller.viewerOf(id);
-			// He has left, or was told something else since.
+			// They have left, or were told something else since.
 			if (viewer === undefined || viewer.decided?.sinceMs !== decidedSinceMs) {
 				continue;
 			}
@@ -204,7 +207,7 @@ export class AudienceSimulation {
 		const changes = this.#controller.decide(this.#conditions, this.#nowMs, lost);
 		this.#decisionsMs.push(this.#plan.machineMs() - startedMs);
 		for (const change of changes) {
-			this.#obey(change);
+			this.#apply(change);
 		}
 		const { viewerCount, webRtcCount, leavingCount, limits } = this.#controller.counts;
 		const held = webRtcCount + leavingCount;
@@ -221,7 +224,7 @@ export class AudienceSimulation {
 		return lost;
 	}
 
-	#obey({ id, verdict }: TierChange): void {
+	#apply({ id, verdict }: TierChange): void {
 		const decided = this.#controller.viewerOf(id)!.decided!;
 		const isSwitch = decided.switchedAtMs !== undefined;
 		const decidedSinceMs = decided.sinceMs;

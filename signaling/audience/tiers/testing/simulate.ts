@@ -1,4 +1,7 @@
-/** `node signaling/audience/tiers/simulation/simulate.ts [file]`: a million viewers on a virtual clock; writes docs/tier-simulation.svg and the figures. */
+/**
+ * `node signaling/audience/tiers/testing/simulate.ts [file]`: a million viewers on a virtual clock; writes
+ * docs/tier-simulation.svg and the figures.
+ */
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { systemClock } from '../../../../core/lifecycle/clock.ts';

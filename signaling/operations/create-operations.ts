@@ -1,0 +1,120 @@
+/** Puts operations together: readiness, figures, the API's description, and a stop that cuts nobody off. */
+import { readFileSync } from 'node:fs';
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
+import type { Clock } from '../../core/lifecycle/clock.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
+import type { Packager } from '../../packager/create-packager.ts';
+import type { FfmpegTranscoderFactory } from '../../packager/transcode/transcoder-factory.ts';
+import type { Sfu } from '../../sfu/create-sfu.ts';
+import type { MessageBus } from '../platform/bus/message-bus.ts';
+import type { Database } from '../platform/database/database.ts';
+import { DescriptorWatch, readDescriptors } from './descriptor-watch.ts';
+import { checkDisk } from './disk-check.ts';
+import { Drain } from './drain.ts';
+import { registerHealthRoutes, type ReadinessCheck } from './health-routes.ts';
+import { Metrics, type MetricsReadings } from './metrics.ts';
+import { openApiRoutes, registerOpenApi } from './openapi.ts';
+
+type OperationsDependencies = {
+	clock: Clock;
+	logger: Logger;
+	database: Pick<Database, 'checkHealth'>;
+	bus: Pick<MessageBus, 'checkHealth'>;
+	sfu: Pick<Sfu, 'pool'>;
+	registry: Pick<BroadcastRegistry, 'broadcasts' | 'encoderPixelsPerSecond'>;
+	packager: Pick<Packager, 'counters'>;
+	transcoders: Pick<FfmpegTranscoderFactory, 'census'>;
+	viewers: MetricsReadings['viewers'];
+	unhandledRejections: MetricsReadings['unhandledRejections'];
+	/** Aborts when the server closes. */
+	signal: AbortSignal;
+};
+
+type OperationsConfig = {
+	/** On the disk whose room is watched. */
+	temporaryFolder: string;
+	minFreeBytes: number;
+	/** The data folder holds the database. */
+	isDatabaseEmbedded: boolean;
+	/** What scrapers must send; undefined lets everybody read. */
+	metricsToken: string | undefined;
+};
+
+type Operations = {
+	readonly drain: Drain;
+	/** Comes before any route: collects routes, counts requests and answers. */
+	prepare(app: FastifyInstance): Promise<void>;
+	/** Health, figures and the API's description. */
+	readonly routes: FastifyPluginAsync;
+	close(): void;
+};
+
+/** Begins to watch at once. */
+export function createOperations(deps: OperationsDependencies, config: OperationsConfig): Operations {
+	const { clock, logger, sfu, registry, packager, transcoders, viewers, unhandledRejections, signal } = deps;
+	const drain = new Drain(clock);
+	const descriptors = new DescriptorWatch(clock, logger);
+	const metrics = new Metrics(
+		{
+			broadcasts: () => registry.broadcasts,
+			viewers,
+			packager: () => packager.counters,
+			workers: () => sfu.pool.readLoads(),
+			encoders: () => transcoders.census(),
+			encoderPixelsPerSecond: () => registry.encoderPixelsPerSecond,
+			descriptors: readDescriptors,
+			descriptorsExhausted: () => descriptors.exhaustedCount,
+			unhandledRejections,
+		},
+		{ clock, logger, token: config.metricsToken },
+	);
+	return {
+		drain,
+		prepare: async (app) => {
+			drain.watch(app);
+			await registerOpenApi(app, readVersion());
+			app.addHook('onResponse', metrics.countResponse);
+		},
+		routes: async (app) => {
+			const checks = readinessChecks(deps, config, descriptors);
+			registerHealthRoutes(app, { clock, checks, isStopping: () => drain.hasBegun || signal.aborted });
+			await app.register(metrics.routes);
+			await app.register(openApiRoutes);
+		},
+		close: () => {
+			metrics.close();
+			descriptors.close();
+		},
+	};
+}
+
+function readinessChecks(
+	{ database, bus, sfu, transcoders }: OperationsDependencies,
+	{ temporaryFolder, minFreeBytes, isDatabaseEmbedded }: OperationsConfig,
+	descriptors: DescriptorWatch,
+): Record<string, ReadinessCheck> {
+	return {
+		database: { isRequired: true, check: () => database.checkHealth() },
+		// Without the bus the nodes of an installation do not hear of one another; each serves its own viewers.
+		bus: { isRequired: false, check: () => bus.checkHealth() },
+		workers: { isRequired: true, check: () => void sfu.pool.leastUsed() },
+		// Media lives in memory, so that without the embedded database nothing is lost at once.
+		dataFolder: { isRequired: isDatabaseEmbedded, check: () => checkDisk(temporaryFolder, minFreeBytes) },
+		encoders: { isRequired: false, check: () => describeFailing(transcoders.census().failing) },
+		descriptors: {
+			isRequired: false,
+			check: () => (descriptors.isExhausted ? 'There is no file descriptor left, so connections are lost.' : undefined),
+		},
+	};
+}
+
+function describeFailing(count: number): string | undefined {
+	const [who, are] = count === 1 ? ['An encoder keeps', 'is'] : [`${count} encoders keep`, 'are'];
+	return count === 0 ? undefined : `${who} failing and ${are} started again and again; the log has FFmpeg's words.`;
+}
+
+function readVersion(): string {
+	const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+	return (JSON.parse(text) as { version: string }).version;
+}

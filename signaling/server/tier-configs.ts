@@ -1,0 +1,43 @@
+/** What each tier and room gets of the server's configuration. */
+import { DEFAULT_RTMP_SERVER_CONFIG, type RtmpServerConfig } from '../../ingest/rtmp/rtmp-server.ts';
+import type { SfuConfig } from '../../sfu/workers/sfu-config.ts';
+import type { AccountsOptions } from '../accounts/create-accounts.ts';
+import { createProxyTrust } from '../platform/http/trusted-proxies.ts';
+import { isReachedByTls, type ServerConfig } from './server-config.ts';
+
+export function sfuConfig({ rtc, mediasoupWorkerBin }: ServerConfig): SfuConfig {
+	const { announcedAddresses, workerCount, plainPortMin, plainPortMax } = rtc;
+	return {
+		rtcPort: rtc.port,
+		announcedAddresses,
+		workerCount,
+		plainPortMin,
+		plainPortMax,
+		workerBin: mediasoupWorkerBin,
+	};
+}
+
+export function rtmpConfig({ rtmp, http }: ServerConfig): RtmpServerConfig {
+	return {
+		...DEFAULT_RTMP_SERVER_CONFIG,
+		port: rtmp.port,
+		host: http.host,
+		maxConnectionCount: rtmp.maxConnections,
+		reservedConnectionCount: rtmp.reservedConnections,
+		maxStrangersPerAddress: rtmp.maxConnectionsPerAddress,
+		...(rtmp.proxyProtocol ? { isProxy: createProxyTrust(http.trustedProxies) } : {}),
+	};
+}
+
+export function accountsConfig(config: ServerConfig): AccountsOptions {
+	return {
+		isSecure: isReachedByTls(config),
+		publicUrl: config.http.publicUrl,
+		isSignUpOpen: config.accounts.isSignUpOpen,
+	};
+}
+
+/** Origins whose pages may open sockets. */
+export function allowedOrigins({ http }: ServerConfig): string[] {
+	return [...http.allowedOrigins, ...(http.publicUrl === undefined ? [] : [new URL(http.publicUrl).origin])];
+}
