@@ -5,39 +5,39 @@
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../core/lifecycle/clock.ts';
-import { formatSelfTest, runSelfTest } from './load/self-test.ts';
-import { formatChurn, runChurn } from './measurements/churn-run.ts';
+import { formatSelfTest, runSelfTest } from './bench/load-tester.ts';
+import { formatChurn, runChurn } from './bench/churn.ts';
 import {
 	measureDirectReference,
 	measureHarness,
 	REFERENCE_DEFAULTS,
 	type ReferenceOptions,
-} from './measurements/direct-reference.ts';
-import { measureEncoderDelay } from './measurements/encoder-delay.ts';
-import { formatEmergencies, runEmergencies } from './measurements/emergency-run.ts';
-import type { Spread } from './measurements/frame-log.ts';
-import { formatHandOvers, runHandOvers } from './measurements/hand-over-run.ts';
-import { runJoins } from './measurements/join-run.ts';
-import { formatPoorLine, POOR_LINE_KINDS, type PoorLineKind, runPoorLine } from './measurements/poor-line-run.ts';
-import { type PathRun, runPath, type ViewerChoice, waitUntilLive } from './measurements/path-run.ts';
-import { formatReconnects, runReconnect } from './measurements/reconnect-run.ts';
-import { watchSelf } from './measurements/self-watch.ts';
-import { measureSoundTap } from './measurements/sound-tap.ts';
-import { ATTACKS } from './measurements/strangers/attack-list.ts';
-import { formatStrangers, formatStretch } from './measurements/strangers/strangers-report.ts';
-import { runStrangers } from './measurements/strangers/strangers-run.ts';
-import { formatPlayersRun, runPlayers } from './players/players-run.ts';
+} from './bench/measure/direct-reference.ts';
+import { measureEncoderDelay } from './bench/measure/encoder-delay.ts';
+import { formatEmergencies, runEmergencies } from './bench/emergencies.ts';
+import type { Spread } from './bench/measure/frame-log.ts';
+import { formatHandOvers, runHandOvers } from './bench/hand-overs.ts';
+import { runJoins } from './bench/joins.ts';
+import { formatPoorLine, POOR_LINE_KINDS, type PoorLineKind, runPoorLine } from './bench/poor-line.ts';
+import { type PathRun, runPath, type ViewerChoice, waitUntilLive } from './bench/paths.ts';
+import { formatReconnects, runReconnect } from './bench/reconnect.ts';
+import { watchSelf } from './bench/measure/self-watch.ts';
+import { measureSoundTap } from './bench/measure/sound-tap.ts';
+import { ATTACKS } from './bench/strangers/attack-list.ts';
+import { formatStrangers, formatStretch } from './bench/strangers/strangers-report.ts';
+import { runStrangers } from './bench/strangers.ts';
+import { formatPlayersRun, runPlayers } from './bench/players.ts';
 import {
 	createPublisher,
 	encoderSettings,
 	isPublisherKind,
 	PUBLISHER_KINDS,
 	type PublisherKind,
-} from './publishers/create-publisher.ts';
-import { aacDelayMs, BENCH_SETTINGS, type EncoderSettings } from './publishers/encoder-settings.ts';
-import { formatRows, pathRows, type ReferenceRun } from './report/paths-report.ts';
-import { ServerUnderTest } from './server-under-test.ts';
-import type { DeliveryTier } from './viewers/chromium-viewer.ts';
+} from './clients/create-publisher.ts';
+import { aacDelayMs, BENCH_SETTINGS, type EncoderSettings } from './source/encoder-settings.ts';
+import { formatRows, pathRows, type ReferenceRun } from './bench/paths-report.ts';
+import { ServerUnderTest } from './bench/measure/server-under-test.ts';
+import type { DeliveryTier } from './clients/chromium/chromium-viewer.ts';
 
 const USAGE = `npm run bench -- <command> [options]
 

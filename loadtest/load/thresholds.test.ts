@@ -1,6 +1,6 @@
 /** Tests of thresholds: what is read, what is refused, and that an unmeasured figure fails. */
 import { describe, expect, it } from 'vitest';
-import { Histogram } from './histogram.ts';
+import { Histogram } from './figures/histogram.ts';
 import { judgeThresholds, parseThreshold } from './thresholds.ts';
 
 describe('parseThreshold', () => {
