@@ -24,7 +24,7 @@ const ADVISORY_LOCK_ID = 0x53_70_69_6c_6c;
 
 /** Reads the steps from their folder, in order. Throws TypeError when their numbers have gaps or repeat. */
 export async function readMigrations(
-	folder: URL = new URL('../../database/migrations', import.meta.url),
+	folder: URL = new URL('./migrations/', import.meta.url),
 ): Promise<Migration[]> {
 	const names = (await readdir(folder)).filter((name) => name.endsWith('.sql')).sort();
 	return Promise.all(
