@@ -19,7 +19,7 @@ import type { Spread } from './bench/measure/frame-log.ts';
 import { formatHandOvers, runHandOvers } from './bench/hand-overs.ts';
 import { runJoins } from './bench/joins.ts';
 import { formatPoorLine, POOR_LINE_KINDS, type PoorLineKind, runPoorLine } from './bench/poor-line.ts';
-import { type PathRun, runPath, type ViewerChoice, waitUntilLive } from './bench/paths.ts';
+import { type PathRun, runPath, type ViewerChoice } from './bench/paths.ts';
 import { formatReconnects, runReconnect } from './bench/reconnect.ts';
 import { watchSelf } from './bench/measure/self-watch.ts';
 import { measureSoundTap } from './bench/measure/sound-tap.ts';
@@ -36,7 +36,7 @@ import {
 } from './clients/create-publisher.ts';
 import { aacDelayMs, BENCH_SETTINGS, type EncoderSettings } from './source/encoder-settings.ts';
 import { formatRows, pathRows, type ReferenceRun } from './bench/paths-report.ts';
-import { ServerUnderTest } from './bench/measure/server-under-test.ts';
+import { ServerUnderTest, waitUntilLive } from './bench/measure/server-under-test.ts';
 import type { DeliveryTier } from './clients/chromium/chromium-viewer.ts';
 
 const USAGE = `npm run bench -- <command> [options]

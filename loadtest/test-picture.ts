@@ -5,9 +5,9 @@
  */
 import { parseArgs } from 'node:util';
 import { sleep, systemClock } from '../core/lifecycle/clock.ts';
+import { FlvReader } from '../core/wire/flv.ts';
 import { EncoderProcess } from './source/encoder-process.ts';
 import { aacDelayMs, RAW_INPUT } from './source/encoder-settings.ts';
-import { FlvReader } from './source/flv-reader.ts';
 import { RtmpConnection, RtmpError } from './clients/rtmp/rtmp-connection.ts';
 import { type SourceFormat, SourceLoop } from './source/source-loop.ts';
 import { TestCard } from './source/test-card.ts';

@@ -4,14 +4,13 @@ import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import { percentile } from '../../core/percentiles.ts';
 import { createPublisher, type PublisherKind } from '../clients/create-publisher.ts';
 import type { EncoderSettings } from '../source/encoder-settings.ts';
-import { ServerUnderTest } from './measure/server-under-test.ts';
+import { ServerUnderTest, waitUntilLive } from './measure/server-under-test.ts';
 import { findChromium, launchChromium } from '../clients/chromium/chromium.ts';
-import type { ShownFrame } from './measure/frame-log.ts';
 import { NetworkNamespace } from './measure/network-namespace.ts';
-import { waitUntilLive } from './paths.ts';
 import { PlayerWatch } from './measure/player-watch.ts';
 import { childProcesses } from './measure/process-cpu.ts';
 import { type SelfWatchResult, watchSelf } from './measure/self-watch.ts';
+import type { ShownFrame } from '../clients/chromium/bench-page.ts';
 
 /** What happens to the viewer. */
 export const EMERGENCY_KINDS = {

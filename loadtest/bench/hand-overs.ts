@@ -8,9 +8,10 @@ import type { DeliveryTier } from '../clients/chromium/chromium-viewer.ts';
 import { launchChromium } from '../clients/chromium/chromium.ts';
 import { developFilmStrip, startFilm } from './measure/film-strip.ts';
 import { measureHandOver, measureLatencyErrors, type HandOverMeasure } from './measure/hand-over-measures.ts';
-import { type PathServer, waitUntilLive } from './paths.ts';
+import { type PathServer } from './paths.ts';
 import { type SelfWatchResult, watchSelf } from './measure/self-watch.ts';
 import { PlayerWatch } from './measure/player-watch.ts';
+import { waitUntilLive } from './measure/server-under-test.ts';
 
 /** How often, and with which source. */
 export type HandOverOptions = {

@@ -5,8 +5,9 @@ import type { EncoderSettings } from '../source/encoder-settings.ts';
 import { launchChromium } from '../clients/chromium/chromium.ts';
 import { ChromiumViewer, type DeliveryTier } from '../clients/chromium/chromium-viewer.ts';
 import { firstFrameMs, type Spread, spreadOf } from './measure/frame-log.ts';
-import { type PathServer, type ViewerChoice, viewerOptions, waitUntilLive } from './paths.ts';
+import { type PathServer, type ViewerChoice, viewerOptions } from './paths.ts';
 import { type SelfWatchResult, watchSelf } from './measure/self-watch.ts';
+import { waitUntilLive } from './measure/server-under-test.ts';
 
 /** What is joined how often. */
 export type JoinOptions = {

@@ -11,6 +11,7 @@ import {
 } from '../clients/chromium/chromium-viewer.ts';
 import { firstFrameMs, summariseWatch, type WatchSummary } from './measure/frame-log.ts';
 import { treeCpuSeconds } from './measure/process-cpu.ts';
+import { waitUntilLive } from './measure/server-under-test.ts';
 import { type SelfWatchResult, watchSelf } from './measure/self-watch.ts';
 
 /** How a viewer is opened; the path adds the tier. */
@@ -54,9 +55,7 @@ export type PathRun = {
 	playerFacts: unknown;
 };
 
-const LIVE_DEADLINE_MS = 20_000;
 const FIRST_PICTURE_DEADLINE_MS = 20_000;
-const POLL_INTERVAL_MS = 100;
 
 /** Publishes, watches, measures, and ends both. Rejects when the path does not work at all. */
 export async function runPath(server: PathServer, options: PathOptions): Promise<PathRun> {
@@ -72,23 +71,6 @@ export async function runPath(server: PathServer, options: PathOptions): Promise
 	} finally {
 		await publisher.stop();
 	}
-}
-
-/** Waits until the channel's LL-HLS address answers: both tiers can be watched then. */
-export async function waitUntilLive({ httpUrl, channel }: { httpUrl: string; channel: string }): Promise<void> {
-	const endMs = systemClock.monotonicMs() + LIVE_DEADLINE_MS;
-	const url = new URL(`/hls/${channel}/index.m3u8`, httpUrl);
-	let last = '';
-	while (systemClock.monotonicMs() < endMs) {
-		const response = await fetch(url, { signal: AbortSignal.timeout(LIVE_DEADLINE_MS) });
-		const body = await response.text();
-		if (response.ok) {
-			return;
-		}
-		last = `${response.status} ${body.slice(0, 200)}`;
-		await sleep(systemClock, POLL_INTERVAL_MS);
-	}
-	throw new Error(`The channel did not go live within ${LIVE_DEADLINE_MS} ms; its LL-HLS address says: ${last}`);
 }
 
 /** Options of a viewer of that server and tier. */

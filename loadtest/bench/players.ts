@@ -1,11 +1,12 @@
 /** One broadcast that players of others are let loose on: FFmpeg, hls.js, shaka-player, and m3u8-parser on each playlist. */
-import { waitUntilLive, type PathServer } from './paths.ts';
+import { type PathServer } from './paths.ts';
 import { createPublisher, type PublisherKind } from '../clients/create-publisher.ts';
 import type { EncoderSettings } from '../source/encoder-settings.ts';
 import { BrowserPlayer, type BrowserPlayerName } from '../interop/browser-player.ts';
 import { playWithFfmpeg, playWithFfprobe } from '../interop/ffmpeg-player.ts';
 import type { PlayerResult } from '../interop/player-result.ts';
 import { type PlaylistChecker, type PlaylistWatch, watchPlaylists } from '../interop/playlist-watch.ts';
+import { waitUntilLive } from './measure/server-under-test.ts';
 
 /** What plays, and for how long each. */
 export type PlayersOptions = {

@@ -3,13 +3,12 @@ import { systemClock } from '../../core/lifecycle/clock.ts';
 import { bytesToBps } from '../../core/units.ts';
 import { createPublisher, type PublisherKind } from '../clients/create-publisher.ts';
 import type { EncoderSettings } from '../source/encoder-settings.ts';
-import { ServerUnderTest } from './measure/server-under-test.ts';
+import { ServerUnderTest, waitUntilLive } from './measure/server-under-test.ts';
 import { findChromium, launchChromium } from '../clients/chromium/chromium.ts';
-import type { ShownFrame } from './measure/frame-log.ts';
 import { NetworkNamespace } from './measure/network-namespace.ts';
-import { waitUntilLive } from './paths.ts';
 import { PlayerWatch } from './measure/player-watch.ts';
 import { type SelfWatchResult, watchSelf } from './measure/self-watch.ts';
+import type { ShownFrame } from '../clients/chromium/bench-page.ts';
 
 /** When the line is poor. */
 export const POOR_LINE_KINDS = {

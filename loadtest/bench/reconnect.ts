@@ -3,8 +3,9 @@ import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import { createPublisher, type PublisherKind } from '../clients/create-publisher.ts';
 import type { EncoderSettings } from '../source/encoder-settings.ts';
 import { ChromiumViewer, type DeliveryTier } from '../clients/chromium/chromium-viewer.ts';
-import { onBenchClock, type PathServer, type ViewerChoice, viewerOptions, waitUntilLive } from './paths.ts';
+import { onBenchClock, type PathServer, type ViewerChoice, viewerOptions } from './paths.ts';
 import { SessionWatch, type ViewerSessionFacts } from './measure/session-watch.ts';
+import { waitUntilLive } from './measure/server-under-test.ts';
 
 /** Who dies and who comes back. */
 export type ReconnectOptions = {

@@ -4,7 +4,7 @@ import { createRequire, stripTypeScriptTypes } from 'node:module';
 import type { Browser } from 'playwright-core';
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import { launchChromium } from '../clients/chromium/chromium.ts';
-import type { PageReport } from './page/player-page.ts';
+import type { PageReport } from './player-page.ts';
 import type { PlayerName, PlayerResult } from './player-result.ts';
 
 /** The players that run in a page. */
@@ -78,7 +78,7 @@ async function openPage(browser: Browser, origin: string) {
 
 /** The page's program as a classic script: `globalThis.spillwayPlayers`. */
 export function playerProgram(): string {
-	const source = readFileSync(new URL('page/player-page.ts', import.meta.url), 'utf8');
+	const source = readFileSync(new URL('./player-page.ts', import.meta.url), 'utf8');
 	const script = stripTypeScriptTypes(source).replace(/^export (?=async function|function)/gm, '');
 	return `(() => {\n'use strict';\n${script}\nglobalThis.spillwayPlayers = { ${EXPORTED.join(', ')} };\n})();`;
 }

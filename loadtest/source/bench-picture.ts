@@ -1,6 +1,6 @@
 /** Draws the bench's moving picture as yuv420p: a scrolling texture and the time pattern. Made to cost almost nothing. */
-import type { SentFrame } from '../bench/measure/frame-log.ts';
 import { drawPattern, patternBandHeight } from './time-pattern.ts';
+import type { SentFrame } from './source-loop.ts';
 
 /** Draws one picture into a yuv420p buffer of the right size. */
 export interface PictureArtist {

@@ -2,12 +2,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { systemClock, withDeadline } from '../../core/lifecycle/clock.ts';
-import type { SentFrame } from '../bench/measure/frame-log.ts';
+import { VIDEO_CLOCK_RATE } from '../../core/units.ts';
+import { nutFrameHeader, nutHeader, type NutTrack } from '../../core/wire/nut/nut-writer.ts';
 import { toneSampleAt } from './tone-code.ts';
 import { ownChild } from './owned-children.ts';
 import type { PictureArtist } from './bench-picture.ts';
-import { MatroskaWriter } from './matroska-writer.ts';
-import type { SourceFormat, SourceOutput } from './source-loop.ts';
+import type { SentFrame, SourceFormat, SourceOutput } from './source-loop.ts';
 
 /** Pictures that may wait for FFmpeg: three seconds. More means that it, or what it pushes to, is too slow. */
 const MAX_WAITING_PICTURES = 90;
@@ -26,7 +26,6 @@ export class EncoderProcess implements SourceOutput {
 	readonly #artist: PictureArtist;
 	readonly #format: SourceFormat;
 	readonly #tracks: EncoderTracks;
-	readonly #matroska: MatroskaWriter;
 	readonly #freeBuffers: Uint8Array[] = [];
 	#bufferCount = 0;
 	#lateSinceMs: number | undefined;
@@ -49,10 +48,6 @@ export class EncoderProcess implements SourceOutput {
 		this.#artist = artist;
 		this.#format = format;
 		this.#tracks = tracks;
-		this.#matroska = new MatroskaWriter({
-			video: tracks === 'sound' ? undefined : format,
-			sound: tracks === 'video' ? undefined : format,
-		});
 		this.#child = spawn('ffmpeg', ['-hide_banner', '-loglevel', 'warning', ...ffmpegArguments], {
 			stdio: ['pipe', 'pipe', 'pipe'],
 			// Its own group: a Ctrl-C on the terminal reaches us, and we end it in order.
@@ -75,7 +70,7 @@ export class EncoderProcess implements SourceOutput {
 				resolve();
 			});
 		});
-		this.#child.stdin!.write(this.#matroska.header());
+		this.#child.stdin!.write(nutHeader(rawTracks(format, tracks)));
 	}
 
 	/** What FFmpeg writes to `pipe:1`. Must be read. */
@@ -114,8 +109,8 @@ export class EncoderProcess implements SourceOutput {
 		const drawn = buffer;
 		this.#artist.draw(drawn, frame);
 		// The even time, as capture devices give it; the picture itself says when it was really made.
-		const timeMs = (frame.frameNumber * 1000) / this.#format.frameRate;
-		this.#child.stdin!.write(this.#matroska.blockHeader('video', timeMs, drawn.length));
+		const timeTicks = Math.round((frame.frameNumber * VIDEO_CLOCK_RATE) / this.#format.frameRate);
+		this.#child.stdin!.write(nutFrameHeader(timeTicks, true, drawn.length));
 		this.#child.stdin!.write(drawn, () => this.#freeBuffers.push(drawn));
 	}
 
@@ -131,9 +126,8 @@ export class EncoderProcess implements SourceOutput {
 			samples[(index - firstSample) * 2] = value;
 			samples[(index - firstSample) * 2 + 1] = value;
 		}
-		this.#child.stdin!.write(
-			this.#matroska.blockHeader('sound', (firstSample * 1000) / sampleRate, samples.byteLength),
-		);
+		const trackIndex = this.#tracks === 'sound' ? 0 : 1;
+		this.#child.stdin!.write(nutFrameHeader(firstSample, true, samples.byteLength, trackIndex));
 		this.#child.stdin!.write(new Uint8Array(samples.buffer));
 	}
 
@@ -159,4 +153,17 @@ export class EncoderProcess implements SourceOutput {
 			this.onFailure?.(error);
 		}
 	}
+}
+
+// One pipe with timestamps, because FFmpeg 5.1 polls two raw pipes every 10 ms and numbers their pictures itself, which
+// delays and hides a late picture.
+function rawTracks({ widthPixels, heightPixels, sampleRate }: SourceFormat, tracks: EncoderTracks): NutTrack[] {
+	const shared = { codecSpecificData: new Uint8Array(0), decodeDelay: 0 };
+	const yuv420p = { ...shared, fourcc: Buffer.from('I420'), clockRate: VIDEO_CLOCK_RATE };
+	// "PSD", 16: signed 16-bit samples, little-endian.
+	const pcm = { ...shared, fourcc: Buffer.from('PSD\x10'), clockRate: sampleRate, channelCount: 2 };
+	return [
+		...(tracks === 'sound' ? [] : [{ ...yuv420p, kind: 'video' as const, widthPixels, heightPixels }]),
+		...(tracks === 'video' ? [] : [{ ...pcm, kind: 'audio' as const }]),
+	];
 }

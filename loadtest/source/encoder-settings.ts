@@ -41,10 +41,10 @@ export const BENCH_SETTINGS: EncoderSettings = {
 /** x264's and OBS's default key-frame interval. */
 export const DEFAULT_GOP_FRAMES = 250;
 
-/** Input options: Matroska of raw tracks on standard input. Nothing is probed: probing holds the first pictures back. */
+/** Input options: NUT of raw tracks on standard input. Nothing is probed: probing holds the first pictures back. */
 export const RAW_INPUT: readonly string[] = [
 	...['-probesize', '32', '-analyzeduration', '0', '-fpsprobesize', '0', '-fflags', 'nobuffer'],
-	...['-f', 'matroska', '-i', 'pipe:0'],
+	...['-f', 'nut', '-i', 'pipe:0'],
 ];
 
 /** Options of the x264 encoder. */

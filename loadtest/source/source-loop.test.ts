@@ -1,8 +1,7 @@
 /** Tests of the source loop: even pictures, sound that never drifts from them, and catching up after a pause. */
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
-import type { SentFrame } from '../bench/measure/frame-log.ts';
-import { SourceLoop } from './source-loop.ts';
+import { SourceLoop, type SentFrame } from './source-loop.ts';
 
 function record(sampleRate: number, soundLeadMs = 0) {
 	const clock = new FakeClock();

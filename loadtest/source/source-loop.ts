@@ -1,6 +1,8 @@
 /** The one loop that makes picture and sound: sound runs on the picture's clock, never on one of its own. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
-import type { SentFrame } from '../bench/measure/frame-log.ts';
+
+/** A picture as the source made it; epoch milliseconds on the bench's clock. */
+export type SentFrame = { frameNumber: number; captureTimeMs: number };
 
 /** How often pictures are made and how sound is sampled. */
 export type SourceFormat = {

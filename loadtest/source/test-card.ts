@@ -1,8 +1,8 @@
 /** The built-in test picture as yuv420p: a colourful card with the name, a clock, a frame counter and a sweeping dot. */
 import { FRAME_NUMBER_RANGE, drawPattern, patternBandHeight } from './time-pattern.ts';
-import type { SentFrame } from '../bench/measure/frame-log.ts';
 import type { PictureArtist } from './bench-picture.ts';
 import { discMask, glyphAdvance, glyphMask, type Mask, ringMask } from './stroke-font.ts';
+import type { SentFrame } from './source-loop.ts';
 
 /** Luma and the two chroma values, limited range. */
 type Colour = readonly [luma: number, blue: number, red: number];

@@ -5,9 +5,8 @@ import { createPublisher } from '../../loadtest/clients/create-publisher.ts';
 import { TEST_SETTINGS } from '../../loadtest/source/encoder-settings.ts';
 import type { Publisher } from '../../loadtest/source/publisher.ts';
 import { runChurn } from '../../loadtest/bench/churn.ts';
-import { waitUntilLive } from '../../loadtest/bench/paths.ts';
 import { RtmpConnection } from '../../loadtest/clients/rtmp/rtmp-connection.ts';
-import { ServerUnderTest } from '../../loadtest/bench/measure/server-under-test.ts';
+import { ServerUnderTest, waitUntilLive } from '../../loadtest/bench/measure/server-under-test.ts';
 
 const SDP = { 'content-type': 'application/sdp' };
 

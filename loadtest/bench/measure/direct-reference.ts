@@ -3,11 +3,12 @@
  * ours costs is its latency minus this, measured alternately.
  */
 import { sleep, systemClock } from '../../../core/lifecycle/clock.ts';
-import { BenchPage } from '../../clients/chromium/bench-page.ts';
+import { BenchPage, type ShownFrame, type HeardSound } from '../../clients/chromium/bench-page.ts';
 import { launchChromium } from '../../clients/chromium/chromium.ts';
 import type { SendOptions } from '../../clients/chromium/page/webrtc-page.ts';
-import type { SentFrame, ShownFrame, HeardSound, WatchSummary } from './frame-log.ts';
+import type { WatchSummary } from './frame-log.ts';
 import { summariseWatch } from './frame-log.ts';
+import type { SentFrame } from '../../source/source-loop.ts';
 
 /** What is sent, and for how long. */
 export type ReferenceOptions = {

@@ -1,9 +1,10 @@
 /** The delay of the source's own encoder and muxer, apart from everything behind it: picture made → FLV tag complete. */
 import { sleep, systemClock } from '../../../core/lifecycle/clock.ts';
+import { flvCompositionOffsetMs, FlvReader } from '../../../core/wire/flv.ts';
+import { MESSAGE_TYPE } from '../../../core/wire/rtmp/rtmp-messages.ts';
 import { BenchPicture } from '../../source/bench-picture.ts';
 import { EncoderProcess } from '../../source/encoder-process.ts';
 import type { EncoderSettings } from '../../source/encoder-settings.ts';
-import { FlvReader, parseFlvVideo } from '../../source/flv-reader.ts';
 import { rtmpArguments } from '../../clients/rtmp/rtmp-publisher.ts';
 import { SourceLoop } from '../../source/source-loop.ts';
 import type { Spread } from './frame-log.ts';
@@ -20,9 +21,9 @@ export async function measureEncoderDelay(settings: EncoderSettings, durationMs:
 	encoder.output.on('data', (bytes: Buffer) => {
 		const arrivedAtMs = systemClock.nowMs();
 		for (const tag of reader.push(bytes)) {
-			const video = tag.type === 'video' ? parseFlvVideo(tag.body) : undefined;
-			if (video?.kind === 'picture') {
-				const presentationMs = tag.timestampMs + video.compositionOffsetMs;
+			const offsetMs = tag.typeId === MESSAGE_TYPE.VIDEO ? flvCompositionOffsetMs(tag.body) : undefined;
+			if (offsetMs !== undefined) {
+				const presentationMs = tag.timestampMs + offsetMs;
 				firstPresentationMs ??= presentationMs;
 				const index = Math.round(((presentationMs - firstPresentationMs) * settings.frameRate) / 1000);
 				const frame = loop.sent[index];

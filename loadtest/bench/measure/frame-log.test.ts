@@ -1,8 +1,9 @@
 /** Tests of the log arithmetic, on made logs whose answer is known. */
 import { describe, expect, it } from 'vitest';
-import type { SentFrame, ShownFrame } from './frame-log.ts';
 import { firstFrameMs, spreadOf, summariseWatch } from './frame-log.ts';
 import { FRAME_NUMBER_RANGE } from '../../source/time-pattern.ts';
+import type { SentFrame } from '../../source/source-loop.ts';
+import type { ShownFrame } from '../../clients/chromium/bench-page.ts';
 
 const START_MS = 1_700_000_000_000;
 const FRAME_MS = 1000 / 30;

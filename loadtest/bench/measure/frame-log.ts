@@ -1,22 +1,8 @@
 /** What a log of shown pictures and heard bursts says: latency, smoothness and lip sync. Pure arithmetic. */
 import { percentile } from '../../../core/percentiles.ts';
+import type { HeardSound, ShownFrame } from '../../clients/chromium/bench-page.ts';
+import type { SentFrame } from '../../source/source-loop.ts';
 import { FRAME_NUMBER_RANGE } from '../../source/time-pattern.ts';
-
-/** A picture as the source made it; epoch milliseconds on the bench's clock. */
-export type SentFrame = { frameNumber: number; captureTimeMs: number };
-
-/** A picture as a viewer saw it; epoch milliseconds on the bench's clock. */
-export type ShownFrame = SentFrame & {
-	shownAtMs: number;
-	/** The browser's count of pictures it has put on the screen: tells how many our reader missed in between. */
-	presentedCount: number;
-	/** Which video element showed it. `presentedCount` counts per element. */
-	elementIndex: number;
-	rtpTimestamp?: number;
-};
-
-/** A burst as a viewer heard it; epoch milliseconds on the bench's clock. */
-export type HeardSound = { captureTimeMs: number; heardAtMs: number };
 
 /** Percentiles of one kind of sample; absent where nothing was measured. */
 export type Spread = { p50: number; p95: number; count: number };

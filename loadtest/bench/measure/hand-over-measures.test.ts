@@ -1,7 +1,7 @@
 /** Made-up logs with known gaps and jumps. */
 import { describe, expect, it } from 'vitest';
-import type { ShownFrame } from './frame-log.ts';
 import { measureHandOver, measureLatencyErrors } from './hand-over-measures.ts';
+import type { ShownFrame } from '../../clients/chromium/bench-page.ts';
 
 function frames(fromMs: number, toMs: number, latencyMs: number, elementIndex: number): ShownFrame[] {
 	return Array.from({ length: Math.round((toMs - fromMs) / 40) }, (_unused, index) => ({

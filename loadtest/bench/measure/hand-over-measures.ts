@@ -1,6 +1,6 @@
 /** What a log of pictures and sounds says about a change of tiers, and about the latency that a player claims. Pure. */
 import { median } from '../../../core/percentiles.ts';
-import type { HeardSound, ShownFrame } from './frame-log.ts';
+import type { HeardSound, ShownFrame } from '../../clients/chromium/bench-page.ts';
 
 /** One change, by what was seen and heard. Milliseconds. */
 export type HandOverMeasure = {

@@ -1,10 +1,9 @@
 /** Collects what one page with the product's player shows, sounds and claims. */
 import { sleep, systemClock } from '../../../core/lifecycle/clock.ts';
-import { BenchPage } from '../../clients/chromium/bench-page.ts';
+import { BenchPage, type ShownFrame } from '../../clients/chromium/bench-page.ts';
 import type { DeliveryTier } from '../../clients/chromium/chromium-viewer.ts';
 import { COLLECT_MIX, MIX_EAR, type MixReadings } from '../../clients/chromium/mix-ear.ts';
 import type { Browser } from 'playwright-core';
-import type { ShownFrame } from './frame-log.ts';
 import { toneCaptureTimeMs } from '../../source/tone-code.ts';
 
 /** What the player says of itself. */

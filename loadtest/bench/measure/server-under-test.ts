@@ -13,6 +13,8 @@ export type ServerAddresses = { httpUrl: string; rtmpUrl: string; channel: strin
 const START_DEADLINE_MS = 90_000;
 const STOP_DEADLINE_MS = 10_000;
 const POLL_INTERVAL_MS = 50;
+const LIVE_DEADLINE_MS = 20_000;
+const LIVE_POLL_MS = 100;
 const OUTPUT_LINES = 60;
 
 /** A started child, or the addresses of a foreign server, which is never stopped. */
@@ -134,4 +136,21 @@ async function endChild(child: ChildProcess): Promise<void> {
 		child.kill('SIGKILL');
 		return exited;
 	});
+}
+
+/** Waits until the channel's LL-HLS address answers: both tiers can be watched then. */
+export async function waitUntilLive({ httpUrl, channel }: { httpUrl: string; channel: string }): Promise<void> {
+	const endMs = systemClock.monotonicMs() + LIVE_DEADLINE_MS;
+	const url = new URL(`/hls/${channel}/index.m3u8`, httpUrl);
+	let last = '';
+	while (systemClock.monotonicMs() < endMs) {
+		const response = await fetch(url, { signal: AbortSignal.timeout(LIVE_DEADLINE_MS) });
+		const body = await response.text();
+		if (response.ok) {
+			return;
+		}
+		last = `${response.status} ${body.slice(0, 200)}`;
+		await sleep(systemClock, LIVE_POLL_MS);
+	}
+	throw new Error(`The channel did not go live within ${LIVE_DEADLINE_MS} ms; its LL-HLS address says: ${last}`);
 }

@@ -6,8 +6,7 @@ import { runEndpoints } from '../../load/endpoints.ts';
 import type { RoleConfig, RoleName } from '../../load/figures/messages.ts';
 import { RunRecorder } from '../../load/figures/recorder.ts';
 import { RoleProcess } from '../../load/role-process.ts';
-import type { ServerAddresses } from '../measure/server-under-test.ts';
-import { waitUntilLive } from '../paths.ts';
+import { type ServerAddresses, waitUntilLive } from '../measure/server-under-test.ts';
 
 /** Names of the processes, which their figures carry. */
 const PROCESSES = { streamer: 'streamer', webrtc: 'webrtc-viewers', hls: 'hls-viewers' } as const;

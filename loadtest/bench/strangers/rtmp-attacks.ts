@@ -1,6 +1,7 @@
 /** Strangers on RTMP: connections that never publish, and wrong stream keys. */
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
+import { HANDSHAKE_PACKET_BYTES } from '../../../core/wire/rtmp/handshake.ts';
 import { RtmpConnection } from '../../clients/rtmp/rtmp-connection.ts';
 import type { AttackContext } from './attack.ts';
 import { atRate } from './attack-client.ts';
@@ -10,7 +11,7 @@ const CONNECTION_COUNT = 1000;
 /** Those that were closed are renewed so fast: four times what once kept every streamer out. */
 const CONNECTIONS_PER_SECOND = 500;
 /** C0, C1 and C2 in one (RTMP 1.0 §5.2); the server sends more than it must wait for. */
-const HANDSHAKE = Buffer.concat([Buffer.of(3), Buffer.alloc(2 * 1536)]);
+const HANDSHAKE = Buffer.concat([Buffer.of(3), Buffer.alloc(2 * HANDSHAKE_PACKET_BYTES)]);
 /** The server slows wrong keys of one address down; this many are tried all the same. */
 const WRONG_KEYS_PER_SECOND = 10;
 

@@ -1,10 +1,10 @@
 /** A streamer with an account and a channel of their own, who arrives while others attack: how long until they are on air. */
 import { sleep, systemClock } from '../../../core/lifecycle/clock.ts';
+import { FlvReader } from '../../../core/wire/flv.ts';
 import { BenchPicture } from '../../source/bench-picture.ts';
 import { EncoderProcess } from '../../source/encoder-process.ts';
 import { rtmpArguments } from '../../clients/rtmp/rtmp-publisher.ts';
 import { TEST_SETTINGS } from '../../source/encoder-settings.ts';
-import { FlvReader } from '../../source/flv-reader.ts';
 import { RtmpConnection } from '../../clients/rtmp/rtmp-connection.ts';
 import { SourceLoop } from '../../source/source-loop.ts';
 import type { ServerAddresses } from '../measure/server-under-test.ts';

@@ -2,16 +2,29 @@
 import type { Browser, Page } from 'playwright-core';
 import { measurePageClock } from './page-clock.ts';
 import { toneCaptureTimeMs } from '../../source/tone-code.ts';
-import type { HeardSound, SentFrame, ShownFrame } from '../../bench/measure/frame-log.ts';
 import type { DrawnFrame } from './page/canvas-source.ts';
 import type { PageReadings } from './page/picture-reader.ts';
 import { pageProgram } from './page-program.ts';
+import type { SentFrame } from '../../source/source-loop.ts';
 
 /** Size of the window: the whole 720p picture with room to spare. */
 const VIEWPORT = { width: 1280, height: 800 };
 const PAGE_HTML =
 	'<!doctype html><title>bench</title><body style="margin:0;background:#000">' +
 	'<video autoplay playsinline style="width:1280px;height:720px"></video></body>';
+
+/** A picture as a viewer saw it; epoch milliseconds on the bench's clock. */
+export type ShownFrame = SentFrame & {
+	shownAtMs: number;
+	/** The browser's count of pictures it has put on the screen: tells how many our reader missed in between. */
+	presentedCount: number;
+	/** Which video element showed it. `presentedCount` counts per element. */
+	elementIndex: number;
+	rtpTimestamp?: number;
+};
+
+/** A burst as a viewer heard it; epoch milliseconds on the bench's clock. */
+export type HeardSound = { captureTimeMs: number; heardAtMs: number };
 
 /** Pictures and bursts, on the bench's clock. */
 export type Readings = { frames: ShownFrame[]; sounds: HeardSound[] };

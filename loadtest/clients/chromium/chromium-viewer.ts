@@ -3,8 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Browser } from 'playwright-core';
 import { systemClock, sleep } from '../../../core/lifecycle/clock.ts';
-import type { HeardSound, ShownFrame } from '../../bench/measure/frame-log.ts';
-import { BenchPage } from './bench-page.ts';
+import { BenchPage, type HeardSound, type ShownFrame } from './bench-page.ts';
 import { killChromium, launchChromium } from './chromium.ts';
 
 /** Which way the pictures come. */

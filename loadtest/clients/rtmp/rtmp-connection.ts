@@ -5,26 +5,16 @@
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { systemClock, withDeadline } from '../../../core/lifecycle/clock.ts';
-import { type AmfValue, formatAmf0, parseAmf0 } from './amf0-values.ts';
-import type { FlvTag } from '../../source/flv-reader.ts';
-import { formatRtmpMessage, type RtmpMessage, RtmpMessageReader } from './rtmp-messages.ts';
+import { amf0Object, type Amf0Object, type Amf0Value, encodeAmf0 } from '../../../core/wire/amf0.ts';
+import type { FlvTag } from '../../../core/wire/flv.ts';
+import { ChunkReader } from '../../../core/wire/rtmp/chunk-reader.ts';
+import { ChunkWriter } from '../../../core/wire/rtmp/chunk-writer.ts';
+import { HANDSHAKE_PACKET_BYTES, HANDSHAKE_RANDOM_BYTES } from '../../../core/wire/rtmp/handshake.ts';
+import { commandMessage, parseCommand, type RtmpCommand } from '../../../core/wire/rtmp/rtmp-commands.ts';
+import { MESSAGE_TYPE, type RtmpMessage, setChunkSizeMessage } from '../../../core/wire/rtmp/rtmp-messages.ts';
 
-/** Messages (RTMP 1.0 §5.4, §7.1). */
-const TYPE = {
-	setChunkSize: 1,
-	acknowledgement: 3,
-	windowSize: 5,
-	audio: 8,
-	video: 9,
-	script: 18,
-	command: 20,
-} as const;
-const TYPE_OF_TAG = { audio: TYPE.audio, video: TYPE.video, script: TYPE.script } as const;
-const HANDSHAKE_BYTES = 1536;
 /** One chunk for nearly every picture: fewer headers, and no delay for others, since nothing else is sent. */
 const OUT_CHUNK_BYTES = 65_536;
-const CONTROL_CHUNK_STREAM = 2;
-const COMMAND_CHUNK_STREAM = 3;
 const AUDIO_CHUNK_STREAM = 4;
 const VIDEO_CHUNK_STREAM = 6;
 const CONNECT_DEADLINE_MS = 5000;
@@ -45,9 +35,11 @@ export class RtmpError extends Error {
 /** Connects, publishes tags, closes. */
 export class RtmpConnection {
 	readonly #socket: Socket;
-	readonly #reader = new RtmpMessageReader();
+	readonly #reader = new ChunkReader((message) => this.#onMessage(message));
+	readonly #writer = new ChunkWriter();
 	#handshake: Buffer | undefined = Buffer.alloc(0);
-	#waiting: { accepts: (values: AmfValue[]) => boolean; resolve: (values: AmfValue[]) => void } | undefined;
+	#onShaken: () => void = () => undefined;
+	#waiting: { accepts: (command: RtmpCommand) => boolean; resolve: (command: RtmpCommand) => void } | undefined;
 	#streamId = 0;
 	#lost: RtmpError | undefined;
 	readonly #loss: Promise<never>;
@@ -92,12 +84,11 @@ export class RtmpConnection {
 			return;
 		}
 		// FFmpeg writes onMetaData bare into the file; over RTMP it is a call of @setDataFrame.
-		const body = tag.type === 'script' ? Buffer.concat([formatAmf0(['@setDataFrame']), tag.body]) : tag.body;
-		const chunkStreamId = tag.type === 'video' ? VIDEO_CHUNK_STREAM : AUDIO_CHUNK_STREAM;
-		this.#write(
-			{ type: TYPE_OF_TAG[tag.type], timestampMs: tag.timestampMs, streamId: this.#streamId, body },
-			chunkStreamId,
-		);
+		const { typeId, timestampMs } = tag;
+		const isScript = typeId === MESSAGE_TYPE.DATA_AMF0;
+		const payload = isScript ? Buffer.concat([encodeAmf0(['@setDataFrame']), tag.body]) : tag.body;
+		const chunkStreamId = typeId === MESSAGE_TYPE.VIDEO ? VIDEO_CHUNK_STREAM : AUDIO_CHUNK_STREAM;
+		this.#write({ typeId, timestampMs, messageStreamId: this.#streamId, payload }, chunkStreamId);
 	}
 
 	/** Says goodbye and closes. Idempotent. */
@@ -105,7 +96,7 @@ export class RtmpConnection {
 		if (this.#lost === undefined) {
 			this.#lost = new RtmpError('closed');
 			if (this.#streamId !== 0) {
-				this.#command(['deleteStream', 0, null, this.#streamId], 0);
+				this.#write(commandMessage(0, ['deleteStream', 0, null, this.#streamId]));
 			}
 			this.#socket.end();
 			// Should the other side never close its half.
@@ -120,54 +111,42 @@ export class RtmpConnection {
 	}
 
 	async #begin(app: string, tcUrl: string, streamKey: string): Promise<void> {
-		const shaken = this.#wait(() => true);
-		this.#socket.write(Buffer.concat([Buffer.from([3]), Buffer.alloc(8), randomBytes(HANDSHAKE_BYTES - 8)]));
+		const shaken = new Promise<void>((resolve) => (this.#onShaken = resolve));
+		this.#socket.write(Buffer.concat([Buffer.from([3]), Buffer.alloc(8), randomBytes(HANDSHAKE_RANDOM_BYTES)]));
 		await shaken;
-		const size = Buffer.alloc(4);
-		size.writeUInt32BE(OUT_CHUNK_BYTES);
-		this.#write({ type: TYPE.setChunkSize, timestampMs: 0, streamId: 0, body: size }, CONTROL_CHUNK_STREAM);
-		this.#reader.outChunkBytes = OUT_CHUNK_BYTES;
-		await this.#call(
-			['connect', 1, { app, type: 'nonprivate', flashVer: 'FMLE/3.0 (compatible; Spillway)', tcUrl }],
-			0,
-		);
-		const created = await this.#call(['createStream', 2, null], 0);
-		this.#streamId = Number(created[3]);
-		const status = this.#wait((values) => values[0] === 'onStatus');
-		this.#command(['publish', 3, null, streamKey, 'live'], this.#streamId);
-		const detail = (await status)[3] as Record<string, AmfValue> | null;
-		if (detail?.['code'] !== 'NetStream.Publish.Start') {
-			throw new RtmpError(
-				`The server refused to publish: ${String(detail?.['description'] ?? detail?.['code'])}`,
-				true,
-			);
+		this.#write(setChunkSizeMessage(OUT_CHUNK_BYTES));
+		const flashVer = 'FMLE/3.0 (compatible; Spillway)';
+		await this.#call(['connect', 1, amf0Object({ app, type: 'nonprivate', flashVer, tcUrl })]);
+		const created = await this.#call(['createStream', 2, null]);
+		this.#streamId = Number(created.parameters[1]);
+		const status = this.#wait(({ name }) => name === 'onStatus');
+		this.#write(commandMessage(this.#streamId, ['publish', 3, null, streamKey, 'live']));
+		const detail = detailOf(await status);
+		if (detail?.get('code') !== 'NetStream.Publish.Start') {
+			throw new RtmpError(`The server refused to publish: ${textOf(detail)}`, true);
 		}
 	}
 
-	async #call(values: AmfValue[], streamId: number): Promise<AmfValue[]> {
-		const answer = this.#wait(
-			([name, transaction]) => (name === '_result' || name === '_error') && transaction === values[1],
-		);
-		this.#command(values, streamId);
+	async #call(values: readonly Amf0Value[]): Promise<RtmpCommand> {
+		const [name, transactionId] = values;
+		const answer = this.#wait((command) => {
+			return (command.name === '_result' || command.name === '_error') && command.transactionId === transactionId;
+		});
+		this.#write(commandMessage(0, values));
 		const answered = await answer;
-		if (answered[0] === '_error') {
-			const detail = answered[3] as Record<string, AmfValue> | null;
-			throw new RtmpError(`The server refused "${String(values[0])}": ${String(detail?.['description'] ?? '')}`, true);
+		if (answered.name === '_error') {
+			throw new RtmpError(`The server refused "${String(name)}": ${textOf(detailOf(answered))}`, true);
 		}
 		return answered;
 	}
 
-	#wait(accepts: (values: AmfValue[]) => boolean): Promise<AmfValue[]> {
-		const answer = new Promise<AmfValue[]>((resolve) => (this.#waiting = { accepts, resolve }));
+	#wait(accepts: (command: RtmpCommand) => boolean): Promise<RtmpCommand> {
+		const answer = new Promise<RtmpCommand>((resolve) => (this.#waiting = { accepts, resolve }));
 		return Promise.race([answer, this.#loss]);
 	}
 
-	#command(values: AmfValue[], streamId: number): void {
-		this.#write({ type: TYPE.command, timestampMs: 0, streamId, body: formatAmf0(values) }, COMMAND_CHUNK_STREAM);
-	}
-
-	#write(message: RtmpMessage, chunkStreamId: number): void {
-		this.#socket.write(formatRtmpMessage(message, chunkStreamId, this.#reader.outChunkBytes));
+	#write(message: RtmpMessage, chunkStreamId?: number): void {
+		this.#socket.write(this.#writer.write(message, chunkStreamId));
 	}
 
 	#receive(bytes: Buffer): void {
@@ -175,32 +154,32 @@ export class RtmpConnection {
 			if (this.#handshake !== undefined) {
 				this.#handshake = Buffer.concat([this.#handshake, bytes]);
 				// S0, S1 and S2 (§5.2); S1 goes back as C2.
-				if (this.#handshake.length < 1 + 2 * HANDSHAKE_BYTES) {
+				if (this.#handshake.length < 1 + 2 * HANDSHAKE_PACKET_BYTES) {
 					return;
 				}
-				this.#socket.write(this.#handshake.subarray(1, 1 + HANDSHAKE_BYTES));
-				bytes = this.#handshake.subarray(1 + 2 * HANDSHAKE_BYTES);
+				this.#socket.write(this.#handshake.subarray(1, 1 + HANDSHAKE_PACKET_BYTES));
+				bytes = this.#handshake.subarray(1 + 2 * HANDSHAKE_PACKET_BYTES);
 				this.#handshake = undefined;
-				this.#settle([]);
+				this.#onShaken();
 			}
-			for (const message of this.#reader.push(bytes)) {
-				if (message.type === TYPE.command) {
-					this.#settle(parseAmf0(message.body));
-				}
-			}
+			this.#reader.push(bytes);
 		} catch (error) {
 			this.#end(new RtmpError(`The server broke RTMP: ${(error as Error).message}`));
 		}
 	}
 
-	#settle(values: AmfValue[]): void {
-		if (this.#waiting?.accepts(values)) {
+	#onMessage(message: RtmpMessage): void {
+		if (message.typeId !== MESSAGE_TYPE.COMMAND_AMF0) {
+			return;
+		}
+		const command = parseCommand(message);
+		const detail = detailOf(command);
+		if (this.#waiting?.accepts(command)) {
 			const { resolve } = this.#waiting;
 			this.#waiting = undefined;
-			resolve(values);
-		} else if (values[0] === 'onStatus' && (values[3] as Record<string, AmfValue> | null)?.['level'] === 'error') {
-			const detail = values[3] as Record<string, AmfValue>;
-			this.#end(new RtmpError(`The server ended publishing: ${String(detail['description'] ?? detail['code'])}`));
+			resolve(command);
+		} else if (command.name === 'onStatus' && detail?.get('level') === 'error') {
+			this.#end(new RtmpError(`The server ended publishing: ${textOf(detail)}`));
 		}
 	}
 
@@ -212,4 +191,15 @@ export class RtmpConnection {
 			this.onLost?.(error);
 		}
 	}
+}
+
+// The information object of `_error` and `onStatus`.
+function detailOf(command: RtmpCommand): Amf0Object | undefined {
+	const detail = command.parameters[1];
+	return detail instanceof Map ? detail : undefined;
+}
+
+function textOf(detail: Amf0Object | undefined): string {
+	const text = detail?.get('description') ?? detail?.get('code');
+	return typeof text === 'string' ? text : 'no reason given';
 }

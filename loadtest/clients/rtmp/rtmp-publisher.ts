@@ -1,12 +1,11 @@
 /** Publishes the bench's picture and sound by RTMP with the FFmpeg command line, as any FFmpeg user does. */
 import { sleep, systemClock } from '../../../core/lifecycle/clock.ts';
-import type { SentFrame } from '../../bench/measure/frame-log.ts';
 import { BenchPicture } from '../../source/bench-picture.ts';
 import { EncoderProcess } from '../../source/encoder-process.ts';
 import type { EncoderSettings } from '../../source/encoder-settings.ts';
 import { describeSettings, RAW_INPUT, videoEncoder } from '../../source/encoder-settings.ts';
 import type { Publisher, PublishTarget } from '../../source/publisher.ts';
-import { SourceLoop } from '../../source/source-loop.ts';
+import { SourceLoop, type SentFrame } from '../../source/source-loop.ts';
 
 /** After this long without an error FFmpeg is connected: a refused key ends it within milliseconds on one machine. */
 const SETTLED_AFTER_MS = 700;

@@ -1,11 +1,11 @@
 /** Publishes by WHIP from headless Chromium: canvas and Web Audio, H.264 or VP8, with the browser's almost endless GOP. */
 import type { Browser } from 'playwright-core';
 import { systemClock } from '../../../core/lifecycle/clock.ts';
-import type { SentFrame } from '../../bench/measure/frame-log.ts';
 import { BenchPage } from '../chromium/bench-page.ts';
 import { killChromium, launchChromium } from '../chromium/chromium.ts';
 import type { CanvasSourceOptions } from '../chromium/page/canvas-source.ts';
 import type { Publisher, PublishTarget } from '../../source/publisher.ts';
+import type { SentFrame } from '../../source/source-loop.ts';
 
 /** What is published. */
 export type ChromiumPublisherOptions = CanvasSourceOptions & {

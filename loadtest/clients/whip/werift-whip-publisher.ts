@@ -5,18 +5,17 @@
 import { randomInt } from 'node:crypto';
 import { type Extension, RtpHeader } from 'werift';
 import { systemClock } from '../../../core/lifecycle/clock.ts';
-import { splitLengthPrefixed } from '../../../core/media/h264.ts';
+import { splitAnnexB } from '../../../core/media/h264.ts';
 import { msToTicks, VIDEO_CLOCK_RATE } from '../../../core/units.ts';
-import type { SentFrame } from '../../bench/measure/frame-log.ts';
+import type { NutStream } from '../../../core/wire/nut/nut-headers.ts';
+import { type NutFrame, NutReader } from '../../../core/wire/nut/nut-reader.ts';
 import { BenchPicture } from '../../source/bench-picture.ts';
 import { EncoderProcess } from '../../source/encoder-process.ts';
 import { describeSettings, type EncoderSettings, RAW_INPUT, videoEncoder } from '../../source/encoder-settings.ts';
-import { FlvReader, parseFlvVideo } from '../../source/flv-reader.ts';
 import { obsNalUnits, obsPayloads } from './obs-packetizer.ts';
 import { obsOffer, parseAnswer } from './obs-offer.ts';
-import { OggOpusReader } from '../../source/ogg-reader.ts';
 import type { Publisher, PublishTarget } from '../../source/publisher.ts';
-import { SourceLoop } from '../../source/source-loop.ts';
+import { SourceLoop, type SentFrame } from '../../source/source-loop.ts';
 import { WhipTransport } from './whip-transport.ts';
 
 const AUDIO_PAYLOAD_TYPE = 111;
@@ -36,18 +35,20 @@ const VIDEO_EXTENSIONS: Extension[] = [
 /** State of one outgoing RTP stream. */
 type RtpStream = { ssrc: number; sequenceNumber: number; timestamp: number; packetCount: number; octetCount: number };
 
-/** The FFmpeg arguments for H.264 to a pipe, one FLV tag a picture. */
+const NUT_OUTPUT = ['-flush_packets', '1', '-write_index', '0', '-f', 'nut', 'pipe:1'];
+
+/** The FFmpeg arguments for H.264 to a pipe, one NUT frame a picture. */
 export function weriftVideoArguments(settings: EncoderSettings): string[] {
 	// OBS forces B-frames off for WHIP, whatever the user has set.
 	const encoder = [...videoEncoder(settings), '-bf', '0'];
-	return [...RAW_INPUT, '-map', '0:v', ...encoder, '-flush_packets', '1', '-f', 'flv', 'pipe:1'];
+	return [...RAW_INPUT, '-map', '0:v', ...encoder, ...NUT_OUTPUT];
 }
 
-/** The FFmpeg arguments for Opus to a pipe, one Ogg page a packet. */
+/** The FFmpeg arguments for Opus to a pipe, one NUT frame a packet. */
 export function weriftSoundArguments(settings: EncoderSettings): string[] {
 	return [
 		...[...RAW_INPUT, '-map', '0:a', '-c:a', 'libopus', '-b:a', String(settings.audioBitrateBps), '-ar', '48000'],
-		...['-frame_duration', '20', '-flush_packets', '1', '-page_duration', '20000', '-f', 'ogg', 'pipe:1'],
+		...['-frame_duration', '20', ...NUT_OUTPUT],
 	];
 }
 
@@ -167,42 +168,24 @@ export class WeriftWhipPublisher implements Publisher {
 		const sound = new EncoderProcess(weriftSoundArguments(settings), settings, artist, 'sound');
 		video.patienceMs = settings.patienceMs ?? 0;
 		this.#encoders = [video, sound];
-		const flv = new FlvReader();
-		let parameterSets: Uint8Array[] = [];
-		let lengthSize: 1 | 2 | 4 = 4;
-		video.output.on('data', (bytes: Buffer) => {
-			for (const tag of flv.push(bytes)) {
-				const picture = tag.type === 'video' ? parseFlvVideo(tag.body) : undefined;
-				if (picture?.kind === 'config') {
-					parameterSets = [...picture.sps, ...picture.pps];
-					lengthSize = picture.lengthSize;
-				} else if (picture?.kind === 'picture') {
-					const nals = splitLengthPrefixed(picture.bytes, lengthSize);
-					this.#sendPicture(transport, obsNalUnits(nals, parameterSets, picture.isKeyFrame), tag.timestampMs);
-				}
-			}
+		readFrames(video, ({ timeTicks, isKeyFrame, bytes }, { timeBase, codecSpecificData }) => {
+			const nals = obsNalUnits(splitAnnexB(bytes), splitAnnexB(codecSpecificData), isKeyFrame);
+			const seconds = (timeTicks * timeBase.numerator) / timeBase.denominator;
+			this.#video.timestamp = Math.round(seconds * VIDEO_CLOCK_RATE) % 2 ** 32;
+			const payloads = obsPayloads(nals);
+			payloads.forEach((payload, index) => {
+				const isLast = index === payloads.length - 1;
+				this.#send(transport, this.#video, VIDEO_PAYLOAD_TYPE, payload, isLast, VIDEO_EXTENSIONS);
+			});
 		});
-		const ogg = new OggOpusReader();
-		sound.output.on('data', (bytes: Buffer) => {
-			for (const packet of ogg.push(bytes)) {
-				this.#send(transport, this.#audio, AUDIO_PAYLOAD_TYPE, packet, false, []);
-				this.#audio.timestamp = (this.#audio.timestamp + OPUS_PACKET_TICKS) % 2 ** 32;
-			}
+		readFrames(sound, ({ bytes }) => {
+			this.#send(transport, this.#audio, AUDIO_PAYLOAD_TYPE, bytes, false, []);
+			this.#audio.timestamp = (this.#audio.timestamp + OPUS_PACKET_TICKS) % 2 ** 32;
 		});
 		this.#loop = new SourceLoop(systemClock, settings, fanOut(video, sound), settings.soundLeadMs);
 		video.onFailure = sound.onFailure = () => this.#endMedia();
 		this.#loop.start();
 		this.#scheduleReport(transport, FIRST_REPORT_AFTER_MS);
-	}
-
-	#sendPicture(transport: WhipTransport, nals: readonly Uint8Array[], timestampMs: number): void {
-		// FLV counts whole milliseconds; the picture's number gives the exact tick.
-		const frameIndex = Math.round((timestampMs * this.#settings.frameRate) / 1000);
-		this.#video.timestamp = msToTicks((frameIndex * 1000) / this.#settings.frameRate, VIDEO_CLOCK_RATE) % 2 ** 32;
-		const payloads = obsPayloads(nals);
-		payloads.forEach((payload, index) => {
-			this.#send(transport, this.#video, VIDEO_PAYLOAD_TYPE, payload, index === payloads.length - 1, VIDEO_EXTENSIONS);
-		});
 	}
 
 	#send(
@@ -245,6 +228,15 @@ export class WeriftWhipPublisher implements Publisher {
 	#audioTicksAhead(sinceMs: number): number {
 		return Math.round(sinceMs * 48 + 312) - this.#audio.packetCount * OPUS_PACKET_TICKS;
 	}
+}
+
+function readFrames(encoder: EncoderProcess, onFrame: (frame: NutFrame, stream: NutStream) => void): void {
+	let stream: NutStream | undefined;
+	const reader = new NutReader({
+		onStream: (announced) => (stream = announced),
+		onFrame: (frame) => onFrame(frame, stream!),
+	});
+	encoder.output.on('data', (bytes: Buffer) => reader.push(bytes));
 }
 
 function fanOut(video: EncoderProcess, sound: EncoderProcess): ConstructorParameters<typeof SourceLoop>[2] {
