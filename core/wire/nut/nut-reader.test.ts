@@ -1,12 +1,12 @@
 /** Unit tests of nut-reader.ts. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SpillwayError } from '../../core/errors/errors.ts';
-import type { AudioTrackConfig, TrackConfig, VideoTrackConfig } from '../../core/media/codecs.ts';
-import type { NutStream } from '../../core/wire/nut/nut-headers.ts';
-import { NUT_MAX_PACKET_BYTES, type NutFrame, NutReader } from '../../core/wire/nut/nut-reader.ts';
-import { nutClockRate, nutFrameHeader, nutStreamHeader } from '../../core/wire/nut/nut-writer.ts';
-import { FFMPEG_NUT_FIXTURE } from '../../core/wire/nut/testing/nut-fixture.ts';
+import { SpillwayError } from '../../errors/errors.ts';
+import type { AudioTrackConfig, TrackConfig, VideoTrackConfig } from '../../media/codecs.ts';
+import type { NutStream } from './nut-headers.ts';
+import { NUT_MAX_PACKET_BYTES, type NutFrame, NutReader } from './nut-reader.ts';
+import { nutClockRate, nutFrameHeader, nutStreamHeader } from './nut-writer.ts';
+import { FFMPEG_NUT_FIXTURE } from './testing/nut-fixture.ts';
 
 const OPUS: AudioTrackConfig = {
 	kind: 'audio',

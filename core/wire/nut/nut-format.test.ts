@@ -1,6 +1,6 @@
 /** Unit tests of nut-format.ts. */
 import { describe, expect, it } from 'vitest';
-import { nutChecksum, pushVarint } from '../../core/wire/nut/nut-format.ts';
+import { nutChecksum, pushVarint } from './nut-format.ts';
 
 describe('nutChecksum', () => {
 	it('agrees with the check value of the polynomial', () => {
