@@ -6,11 +6,13 @@ import { readFileSync } from 'node:fs';
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import { FrameReader, SignalingSocket } from '../clients/signaling/signaling-socket.ts';
 import { whepOffer } from '../clients/whep/whep-offer.ts';
-import type { ServerUnderTest } from './measure/server-under-test.ts';
+import { type ServerUnderTest, waitUntilLive } from './measure/server-under-test.ts';
 import { childProcesses } from './measure/process-cpu.ts';
+import { createPublisher } from '../clients/create-publisher.ts';
+import { type BenchCommand, withServer } from './bench-options.ts';
 
 /** What comes and goes. */
-export type ChurnOptions = {
+type ChurnOptions = {
 	viewerCount: number;
 	/** Viewers at one time. */
 	atOnce: number;
@@ -24,7 +26,7 @@ export type ChurnOptions = {
 type Memory = { server: number | undefined; workers: number | undefined };
 
 /** What one run gave. */
-export type ChurnRun = ChurnOptions & {
+type ChurnRun = ChurnOptions & {
 	before: Memory;
 	after: Memory;
 	/** Viewers, consumers and held requests that the server still counts. 0: it has forgotten all. */
@@ -37,6 +39,25 @@ export type ChurnRun = ChurnOptions & {
 const FINGERPRINT = `sha-256 ${Array.from({ length: 32 }, () => 'AB').join(':')}`;
 const REQUEST_DEADLINE_MS = 15_000;
 const MAX_FAILURES = 20;
+
+export const churn: BenchCommand = {
+	summary: '--viewers n who come and go: what the server keeps of them',
+	run: (options) =>
+		withServer(options, async (server) => {
+			const publisher = createPublisher('rtmp', options.settings, server.addresses);
+			const plan = { atOnce: 50, whepEvery: 50, settleMs: options.settleMs };
+			try {
+				await publisher.start();
+				await waitUntilLive(server.addresses);
+				// The first thousand warm it up: what grows with them is the program's, not the viewers'.
+				await runChurn(server, { ...plan, viewerCount: 1000 });
+				const result = await runChurn(server, { ...plan, viewerCount: options.viewerCount });
+				return { result, markdown: formatChurn(result) };
+			} finally {
+				await publisher.stop();
+			}
+		}),
+};
 
 /** Runs it against a server on which a channel is live. */
 export async function runChurn(server: ServerUnderTest, options: ChurnOptions): Promise<ChurnRun> {
@@ -85,8 +106,7 @@ export async function runChurn(server: ServerUnderTest, options: ChurnOptions): 
 	};
 }
 
-/** As a table. */
-export function formatChurn(run: ChurnRun): string {
+function formatChurn(run: ChurnRun): string {
 	const mib = (value: number | undefined): string => (value === undefined ? '–' : value.toFixed(0));
 	return [
 		`${run.viewerCount} viewers came and went, ${run.atOnce} at a time, ${run.whepCount} of them with a WHEP session, in ${(run.tookMs / 1000).toFixed(0)} s.`,

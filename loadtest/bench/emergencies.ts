@@ -2,28 +2,29 @@
 import type { Browser } from 'playwright-core';
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import { percentile } from '../../core/percentiles.ts';
-import { createPublisher, type PublisherKind } from '../clients/create-publisher.ts';
+import type { PublisherKind } from '../clients/create-publisher.ts';
 import type { EncoderSettings } from '../source/encoder-settings.ts';
-import { ServerUnderTest, waitUntilLive } from './measure/server-under-test.ts';
+import type { ServerUnderTest } from './measure/server-under-test.ts';
 import { findChromium, launchChromium } from '../clients/chromium/chromium.ts';
-import { NetworkNamespace } from './measure/network-namespace.ts';
+import { inNetwork, type NetworkNamespace } from './measure/network-namespace.ts';
 import { PlayerWatch } from './measure/player-watch.ts';
 import { childProcesses } from './measure/process-cpu.ts';
 import { type SelfWatchResult, watchSelf } from './measure/self-watch.ts';
 import type { ShownFrame } from '../clients/chromium/bench-page.ts';
+import { type BenchCommand, runEach } from './bench-options.ts';
 
 /** What happens to the viewer. */
-export const EMERGENCY_KINDS = {
-	'workers-killed': 'every SFU worker is killed (SIGKILL) while he watches',
-	cut: 'a firewall drops every packet but those of HTTP, both ways, while he watches',
-	blocked: 'the same firewall, before he opens the page',
+const EMERGENCY_KINDS = {
+	'workers-killed': 'every SFU worker is killed (SIGKILL) while they watch',
+	cut: 'a firewall drops every packet but those of HTTP, both ways, while they watch',
+	blocked: 'the same firewall, before they open the page',
 } as const;
 
 /** One of them. */
-export type EmergencyKind = keyof typeof EMERGENCY_KINDS;
+type EmergencyKind = keyof typeof EMERGENCY_KINDS;
 
 /** How often, and with which source. */
-export type EmergencyOptions = {
+type EmergencyOptions = {
 	publisher: PublisherKind;
 	settings: EncoderSettings;
 	/** Rounds of each kind. */
@@ -33,7 +34,7 @@ export type EmergencyOptions = {
 };
 
 /** Rounds of one kind. */
-export type EmergencyRun = {
+type EmergencyRun = {
 	kind: EmergencyKind;
 	/** `blocked`: from opening the page to the first picture; else the longest time without a new picture. Milliseconds. */
 	withoutPictureMs: number[];
@@ -46,33 +47,24 @@ const WATCHED_AFTER_MS = 6000;
 const READY_DEADLINE_MS = 15_000;
 const POLL_MS = 100;
 
-/** Starts a server and a viewer in a network of his own, and does each kind `count` times. Needs root. */
-export async function runEmergencies(options: EmergencyOptions): Promise<EmergencyRun[]> {
-	const network = await NetworkNamespace.create();
-	try {
-		const server = await ServerUnderTest.start({ SPILLWAY_RTC_ANNOUNCED_ADDRESSES: network.hostAddress });
-		try {
-			const publisher = createPublisher(options.publisher, options.settings, server.addresses);
-			try {
-				await publisher.start();
-				await waitUntilLive(server.addresses);
-				const runs: EmergencyRun[] = [];
-				for (const kind of Object.keys(EMERGENCY_KINDS) as EmergencyKind[]) {
-					runs.push(await runKind(kind, { network, server, options }));
-					if (publisher.failure !== undefined) {
-						throw publisher.failure;
-					}
-				}
-				return runs;
-			} finally {
-				await publisher.stop();
-			}
-		} finally {
-			await server.stop();
+export const emergencies: BenchCommand = {
+	summary: 'the WebRTC tier lost, cut off or blocked: how long without a picture (needs root; starts its own server)',
+	run: async ({ publishers, settings, settleMs, roundCount: count }) => {
+		const run = (publisher: PublisherKind) => runEmergencies({ publisher, settings, count, settleMs });
+		const { runs, markdown } = await runEach(publishers, run, formatEmergencies);
+		return { result: { settings, runs }, markdown };
+	},
+};
+
+function runEmergencies(options: EmergencyOptions): Promise<EmergencyRun[]> {
+	return inNetwork(options, async (place) => {
+		const runs: EmergencyRun[] = [];
+		for (const kind of Object.keys(EMERGENCY_KINDS) as EmergencyKind[]) {
+			runs.push(await runKind(kind, { ...place, options }));
+			place.checkPublisher();
 		}
-	} finally {
-		await network.close();
-	}
+		return runs;
+	});
 }
 
 type Parts = { network: NetworkNamespace; server: ServerUnderTest; options: EmergencyOptions };
@@ -152,7 +144,7 @@ async function measureBlocked(
 }
 
 /** Longest time without a new picture between two moments, both counted as if they were pictures. */
-export function longestGapMs(frames: readonly ShownFrame[], fromMs: number, toMs: number): number {
+function longestGapMs(frames: readonly ShownFrame[], fromMs: number, toMs: number): number {
 	const moments = [fromMs, ...frames.map(({ shownAtMs }) => shownAtMs).filter((ms) => ms > fromMs && ms < toMs), toMs];
 	return Math.max(...moments.slice(1).map((ms, index) => ms - moments[index]!));
 }
@@ -171,8 +163,7 @@ async function waitUntilReady(server: ServerUnderTest): Promise<void> {
 	throw new Error(`The server was not ready again within ${READY_DEADLINE_MS} ms.`);
 }
 
-/** A table, one row for each kind. */
-export function formatEmergencies(runs: readonly EmergencyRun[]): string {
+function formatEmergencies(runs: readonly EmergencyRun[]): string {
 	const rows = runs.map(({ kind, withoutPictureMs: samples, failures, selfWatch }) => {
 		const times =
 			samples.length === 0

@@ -8,10 +8,12 @@ import type { DeliveryTier } from '../clients/chromium/chromium-viewer.ts';
 import { launchChromium } from '../clients/chromium/chromium.ts';
 import { developFilmStrip, startFilm } from './measure/film-strip.ts';
 import { measureHandOver, measureLatencyErrors, type HandOverMeasure } from './measure/hand-over-measures.ts';
-import { type PathServer } from './paths.ts';
+import { type PathServer } from './measure/path-viewer.ts';
 import { type SelfWatchResult, watchSelf } from './measure/self-watch.ts';
 import { PlayerWatch } from './measure/player-watch.ts';
 import { waitUntilLive } from './measure/server-under-test.ts';
+import { type BenchCommand, runEach, withServer } from './bench-options.ts';
+import { writeFile } from 'node:fs/promises';
 
 /** How often, and with which source. */
 export type HandOverOptions = {
@@ -54,6 +56,25 @@ export type HandOverRun = {
 /** A hum under the bursts lets gaps be heard; the bursts' detector takes it for silence. */
 const HUM_AMPLITUDE = 0.015;
 const AFTER_MS = 1500;
+
+export const handOvers: BenchCommand = {
+	summary: "a viewer's moves between the tiers, read picture by picture",
+	run: async (options) => {
+		const { settings, settleMs, viewerCount, handOverCount: count, filmStrips: path } = options;
+		const plan = { settings, count, viewerCount, settleMs, withFilmStrips: path !== undefined };
+		const { runs, markdown } = await withServer(options, (server) => {
+			const run = async (publisher: PublisherKind) => {
+				const { filmStrips, ...figures } = await runHandOvers(server, { publisher, ...plan });
+				for (const [tier, jpeg] of Object.entries(filmStrips)) {
+					await writeFile(`${path}-to-${tier}.jpg`, jpeg);
+				}
+				return figures;
+			};
+			return runEach(options.publishers, run, formatHandOvers);
+		});
+		return { result: { settings, runs }, markdown };
+	},
+};
 
 /** Publishes, watches, changes tiers `count` times each way. Rejects when nothing plays at all. */
 export async function runHandOvers(server: PathServer, options: HandOverOptions): Promise<HandOverRun> {
@@ -148,8 +169,7 @@ async function filmChanges(watcher: PlayerWatch, settleMs: number): Promise<Hand
 	return strips;
 }
 
-/** A table for each direction, and the error of the latency shown. */
-export function formatHandOvers(run: Omit<HandOverRun, 'filmStrips'>): string {
+function formatHandOvers(run: Omit<HandOverRun, 'filmStrips'>): string {
 	const head = [
 		'to',
 		'changes',

@@ -7,6 +7,7 @@ import { runLoad } from '../load/load-run.ts';
 import type { RunRecorder } from '../load/figures/recorder.ts';
 import { type DelayProxy, startTcpDelayProxy, startUdpDelayProxy } from './measure/delay-proxy.ts';
 import { parseWhepAnswer, whepOffer } from '../clients/whep/whep-offer.ts';
+import type { BenchCommand } from './bench-options.ts';
 
 /** What the proxies add, one way. */
 export const SELF_TEST_DELAY_MS = 500;
@@ -26,6 +27,14 @@ export type SelfTest = {
 	starved: RunReport;
 	/** Datagrams and chunks that the proxies held back. */
 	heldCount: number;
+};
+
+export const loadTester: BenchCommand = {
+	summary: "the load tester's own report, with proxies that add 500 ms, and starved",
+	run: async () => {
+		const result = await runSelfTest();
+		return { result, markdown: formatSelfTest(result) };
+	},
 };
 
 /** Starts a server of its own; the runs watch the same broadcast at the same time. About 25 s. */
@@ -62,8 +71,7 @@ export async function runSelfTest(): Promise<SelfTest> {
 	}
 }
 
-/** For people. */
-export function formatSelfTest({ movedMs, starved, heldCount }: SelfTest): string {
+function formatSelfTest({ movedMs, starved, heldCount }: SelfTest): string {
 	return `| tier | proxy adds ms | report moves by ms |
 | --- | --- | --- |
 | WebRTC | ${SELF_TEST_DELAY_MS} | ${movedMs.webrtc.toFixed(0)} |

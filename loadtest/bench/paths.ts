@@ -1,26 +1,19 @@
 /** One measured stretch of one path: a publisher, the server, a viewer. */
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
-import { createPublisher, type IngestAddresses, type PublisherKind } from '../clients/create-publisher.ts';
+import { createPublisher, encoderSettings, type PublisherKind } from '../clients/create-publisher.ts';
 import type { EncoderSettings } from '../source/encoder-settings.ts';
 import type { Publisher } from '../source/publisher.ts';
-import {
-	ChromiumViewer,
-	type DeliveryTier,
-	type ViewerLog,
-	type ViewerOptions,
-} from '../clients/chromium/chromium-viewer.ts';
+import { ChromiumViewer, type DeliveryTier } from '../clients/chromium/chromium-viewer.ts';
 import { firstFrameMs, summariseWatch, type WatchSummary } from './measure/frame-log.ts';
+import { onBenchClock, type PathServer, type ViewerChoice, viewerOptions } from './measure/path-viewer.ts';
 import { treeCpuSeconds } from './measure/process-cpu.ts';
 import { waitUntilLive } from './measure/server-under-test.ts';
 import { type SelfWatchResult, watchSelf } from './measure/self-watch.ts';
-
-/** How a viewer is opened; the path adds the tier. */
-export type ViewerChoice = Pick<ViewerOptions, 'page' | 'videoSelector' | 'jitterBufferTargetMs'> & {
-	/** Product page: what is appended to the address, per tier. */
-	queries?: Partial<Record<DeliveryTier, string>>;
-	/** Product page: what is clicked, per tier. */
-	clickSelectors?: Partial<Record<DeliveryTier, readonly string[]>>;
-};
+import { type BenchCommand, say, withServer } from './bench-options.ts';
+import { ENCODER_DELAY_MS, oneLine, runReference } from './direct.ts';
+import { measureEncoderDelay } from './measure/encoder-delay.ts';
+import { formatRows, pathRows, type ReferenceRun } from './measure/paths-report.ts';
+import { measureSoundTap } from './measure/sound-tap.ts';
 
 /** What is measured and for how long. */
 export type PathOptions = {
@@ -34,9 +27,6 @@ export type PathOptions = {
 	/** See {@link measureSoundTap}; used for LL-HLS, which is played as a file is. */
 	soundTapOffsetMs: number;
 };
-
-/** Addresses of the server, and its process where it is ours. */
-export type PathServer = { addresses: IngestAddresses & { channel: string }; pid: number | undefined };
 
 /** What one run gave. */
 export type PathRun = {
@@ -57,6 +47,48 @@ export type PathRun = {
 
 const FIRST_PICTURE_DEADLINE_MS = 20_000;
 
+export const paths: BenchCommand = {
+	summary: 'latency, smoothness and lip sync of each path, WebRTC alternated with the direct connection',
+	async run(options) {
+		const { settings, viewer, settleMs, durationMs } = options;
+		const references: ReferenceRun[] = [];
+		const runs: PathRun[] = [];
+		const failures: string[] = [];
+		const soundTapOffsetMs = await measureSoundTap();
+		const plan = Array.from({ length: options.runCount }, (_, index) => index + 1).flatMap((run) =>
+			options.tiers.flatMap((tier) => options.publishers.map((publisher) => ({ run, tier, publisher }))),
+		);
+		await withServer(options, async (server) => {
+			for (const { run, tier, publisher } of plan) {
+				if (tier === 'webrtc') {
+					references.push(await runReference(options, run));
+				}
+				try {
+					const path = { publisher, tier, settings, viewer, settleMs, durationMs, soundTapOffsetMs };
+					runs.push(await runPath(server, path));
+					say(`run ${run}: ${publisher} → ${tier} ${oneLine(runs.at(-1)!)}`);
+				} catch (error) {
+					failures.push(`run ${run}: ${publisher} → ${tier}: ${(error as Error).message}`);
+					say(failures.at(-1)!);
+				}
+			}
+		});
+		const encoderDelays = [];
+		const delays: string[] = [];
+		for (const publisher of options.publishers.filter((kind) => kind.startsWith('rtmp'))) {
+			const delayMs = await measureEncoderDelay(encoderSettings(publisher, settings), ENCODER_DELAY_MS);
+			encoderDelays.push({ publisher, delayMs });
+			const [p50, p95] = [delayMs.p50.toFixed(0), delayMs.p95.toFixed(0)];
+			delays.push(`Encoder and muxer of ${publisher} itself: p50 ${p50} ms, p95 ${p95} ms (contained above).`);
+		}
+		const rows = pathRows(references, runs);
+		return {
+			result: { settings, encoderDelays, soundTapOffsetMs, rows, references, runs, failures },
+			markdown: `${[formatRows(rows), ...delays, ...failures].join('\n')}\n`,
+		};
+	},
+};
+
 /** Publishes, watches, measures, and ends both. Rejects when the path does not work at all. */
 export async function runPath(server: PathServer, options: PathOptions): Promise<PathRun> {
 	const publisher = createPublisher(options.publisher, options.settings, server.addresses);
@@ -71,29 +103,6 @@ export async function runPath(server: PathServer, options: PathOptions): Promise
 	} finally {
 		await publisher.stop();
 	}
-}
-
-/** Options of a viewer of that server and tier. */
-export function viewerOptions(server: PathServer, choice: ViewerChoice, tier: DeliveryTier): ViewerOptions {
-	const { queries, clickSelectors, ...rest } = choice;
-	return {
-		...rest,
-		httpUrl: server.addresses.httpUrl,
-		channel: server.addresses.channel,
-		tier,
-		withSound: true,
-		...(queries?.[tier] === undefined ? {} : { query: queries[tier] }),
-		...(clickSelectors?.[tier] === undefined ? {} : { clickSelectors: clickSelectors[tier] }),
-	};
-}
-
-/** Moves capture times that were drawn by another process's clock onto the bench's. */
-export function onBenchClock(log: ViewerLog, clockOffsetMs: number): Pick<ViewerLog, 'shown' | 'heard'> {
-	const move = <Item extends { captureTimeMs: number }>(item: Item): Item => ({
-		...item,
-		captureTimeMs: item.captureTimeMs + clockOffsetMs,
-	});
-	return { shown: log.shown.map(move), heard: log.heard.map(move) };
 }
 
 async function watchPath(server: PathServer, options: PathOptions, publisher: Publisher): Promise<PathRun> {

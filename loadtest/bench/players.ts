@@ -1,5 +1,5 @@
 /** One broadcast that players of others are let loose on: FFmpeg, hls.js, shaka-player, and m3u8-parser on each playlist. */
-import { type PathServer } from './paths.ts';
+import { type PathServer } from './measure/path-viewer.ts';
 import { createPublisher, type PublisherKind } from '../clients/create-publisher.ts';
 import type { EncoderSettings } from '../source/encoder-settings.ts';
 import { BrowserPlayer, type BrowserPlayerName } from '../interop/browser-player.ts';
@@ -7,6 +7,7 @@ import { playWithFfmpeg, playWithFfprobe } from '../interop/ffmpeg-player.ts';
 import type { PlayerResult } from '../interop/player-result.ts';
 import { type PlaylistChecker, type PlaylistWatch, watchPlaylists } from '../interop/playlist-watch.ts';
 import { waitUntilLive } from './measure/server-under-test.ts';
+import { type BenchCommand, runEach, withServer } from './bench-options.ts';
 
 /** What plays, and for how long each. */
 export type PlayersOptions = {
@@ -29,6 +30,18 @@ export type PlayersRun = {
 
 /** shaka in low-latency mode comes first: it has to cope with a broadcast that has only just begun. */
 const BROWSER_PLAYERS: readonly BrowserPlayerName[] = ['shaka-low-latency', 'hls.js', 'shaka'];
+
+export const players: BenchCommand = {
+	summary: 'FFmpeg, ffprobe, hls.js and shaka-player on the LL-HLS address, m3u8-parser on every playlist',
+	run: async (options) => {
+		const { settings, durationMs } = options;
+		const { runs, markdown } = await withServer(options, (server) => {
+			const run = (publisher: PublisherKind) => runPlayers(server, { publisher, settings, durationMs });
+			return runEach(options.publishers, run, formatPlayersRun);
+		});
+		return { result: { settings, runs }, markdown };
+	},
+};
 
 /** Publishes, lets them all play, and ends everything. Rejects when nothing comes live. */
 export async function runPlayers(server: PathServer, options: PlayersOptions): Promise<PlayersRun> {
@@ -61,8 +74,7 @@ export async function runPlayers(server: PathServer, options: PlayersOptions): P
 	}
 }
 
-/** One line of Markdown for each player and each playlist, with a head. */
-export function formatPlayersRun(run: PlayersRun): string {
+function formatPlayersRun(run: PlayersRun): string {
 	const head =
 		'| publisher | player | frames | first frame ms | freezes over 250 ms | dropped | buffered ranges | latency s | complaints |\n' +
 		'| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n';

@@ -1,14 +1,15 @@
 /** A viewer whose line is too poor for the picture: how long it stands, in which tier they watch, and what is sent to them meanwhile. */
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import { bytesToBps } from '../../core/units.ts';
-import { createPublisher, type PublisherKind } from '../clients/create-publisher.ts';
+import type { PublisherKind } from '../clients/create-publisher.ts';
 import type { EncoderSettings } from '../source/encoder-settings.ts';
-import { ServerUnderTest, waitUntilLive } from './measure/server-under-test.ts';
+import type { ServerUnderTest } from './measure/server-under-test.ts';
 import { findChromium, launchChromium } from '../clients/chromium/chromium.ts';
-import { NetworkNamespace } from './measure/network-namespace.ts';
+import { inNetwork, type NetworkNamespace } from './measure/network-namespace.ts';
 import { PlayerWatch } from './measure/player-watch.ts';
 import { type SelfWatchResult, watchSelf } from './measure/self-watch.ts';
 import type { ShownFrame } from '../clients/chromium/bench-page.ts';
+import { type BenchCommand, namesOf, runEach } from './bench-options.ts';
 
 /** When the line is poor. */
 export const POOR_LINE_KINDS = {
@@ -18,10 +19,10 @@ export const POOR_LINE_KINDS = {
 } as const;
 
 /** One of them. */
-export type PoorLineKind = keyof typeof POOR_LINE_KINDS;
+type PoorLineKind = keyof typeof POOR_LINE_KINDS;
 
 /** Which source, over which line, and for how long. */
-export type PoorLineOptions = {
+type PoorLineOptions = {
 	kinds: readonly PoorLineKind[];
 	publisher: PublisherKind;
 	settings: EncoderSettings;
@@ -33,7 +34,7 @@ export type PoorLineOptions = {
 };
 
 /** One viewer on one line. */
-export type PoorLineRun = {
+type PoorLineRun = {
 	kind: PoorLineKind;
 	lineBps: number;
 	durationMs: number;
@@ -60,33 +61,27 @@ const PACKET_BYTES = 1200;
 const PAGE_DEADLINE_MS = 30_000;
 const SECOND_MS = 1000;
 
-/** Starts a server and a viewer in a network of their own for each kind. Needs root. */
-export async function runPoorLine(options: PoorLineOptions): Promise<PoorLineRun[]> {
-	const network = await NetworkNamespace.create();
-	try {
-		const server = await ServerUnderTest.start({ SPILLWAY_RTC_ANNOUNCED_ADDRESSES: network.hostAddress });
-		try {
-			const publisher = createPublisher(options.publisher, options.settings, server.addresses);
-			try {
-				await publisher.start();
-				await waitUntilLive(server.addresses);
-				const runs: PoorLineRun[] = [];
-				for (const kind of options.kinds) {
-					runs.push(await runKind(kind, network, server, options));
-					if (publisher.failure !== undefined) {
-						throw publisher.failure;
-					}
-				}
-				return runs;
-			} finally {
-				await publisher.stop();
-			}
-		} finally {
-			await server.stop();
+export const poorLine: BenchCommand = {
+	summary: 'a viewer on a line that is too poor for the picture (needs root; starts its own server)',
+	run: async (options) => {
+		const { settings, lineBps, settleMs, durationMs } = options;
+		const kinds = namesOf(options.kinds, Object.keys(POOR_LINE_KINDS) as PoorLineKind[], 'kind');
+		const plan = { kinds, settings, lineBps, settleMs, durationMs };
+		const run = (publisher: PublisherKind) => runPoorLine({ publisher, ...plan });
+		const { runs, markdown } = await runEach(options.publishers, run, formatPoorLine);
+		return { result: { settings, runs }, markdown };
+	},
+};
+
+function runPoorLine(options: PoorLineOptions): Promise<PoorLineRun[]> {
+	return inNetwork(options, async ({ network, server, checkPublisher }) => {
+		const runs: PoorLineRun[] = [];
+		for (const kind of options.kinds) {
+			runs.push(await runKind(kind, network, server, options));
+			checkPublisher();
 		}
-	} finally {
-		await network.close();
-	}
+		return runs;
+	});
 }
 
 async function runKind(
@@ -155,11 +150,7 @@ async function runKind(
 }
 
 /** Times between pictures within two moments, both counted as if they were pictures. */
-export function pictureGapsMs(
-	frames: readonly Pick<ShownFrame, 'shownAtMs'>[],
-	fromMs: number,
-	toMs: number,
-): number[] {
+function pictureGapsMs(frames: readonly Pick<ShownFrame, 'shownAtMs'>[], fromMs: number, toMs: number): number[] {
 	const moments = [fromMs, ...frames.map(({ shownAtMs }) => shownAtMs).filter((ms) => ms > fromMs && ms < toMs), toMs];
 	return moments.slice(1).map((ms, index) => ms - moments[index]!);
 }
@@ -168,8 +159,7 @@ function sum(values: readonly number[]): number {
 	return values.reduce((total, value) => total + value, 0);
 }
 
-/** A table, one row for each kind. */
-export function formatPoorLine(runs: readonly PoorLineRun[]): string {
+function formatPoorLine(runs: readonly PoorLineRun[]): string {
 	const mbps = (bps: number): string => (bps / 1e6).toFixed(1);
 	const rows = runs.map((run) => {
 		const tiers = run.tiers.map(({ atMs, tier }) => `${tier} ${(atMs / 1000).toFixed(0)} s`).join(', ');

@@ -3,9 +3,10 @@ import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import { createPublisher, type PublisherKind } from '../clients/create-publisher.ts';
 import type { EncoderSettings } from '../source/encoder-settings.ts';
 import { ChromiumViewer, type DeliveryTier } from '../clients/chromium/chromium-viewer.ts';
-import { onBenchClock, type PathServer, type ViewerChoice, viewerOptions } from './paths.ts';
+import { onBenchClock, type PathServer, type ViewerChoice, viewerOptions } from './measure/path-viewer.ts';
 import { SessionWatch, type ViewerSessionFacts } from './measure/session-watch.ts';
 import { waitUntilLive } from './measure/server-under-test.ts';
+import { type BenchCommand, say, withServer } from './bench-options.ts';
 
 /** Who dies and who comes back. */
 export type ReconnectOptions = {
@@ -60,6 +61,25 @@ const FIRST_PICTURE_DEADLINE_MS = 20_000;
 const BEFORE_MS = 4000;
 const AFTER_MS = 10_000;
 const TIERS: readonly DeliveryTier[] = ['webrtc', 'll-hls'];
+
+export const reconnect: BenchCommand = {
+	summary: 'a publisher that is killed and comes back, over the same and over another protocol',
+	run: async (options) => {
+		const { publishers, settings, viewer, awayMs } = options;
+		const runs: ReconnectRun[] = [];
+		await withServer(options, async (server) => {
+			for (const first of publishers) {
+				for (const second of publishers) {
+					const run = await runReconnect(server, { first, second, settings, viewer, awayMs });
+					runs.push(run);
+					const again = run.views.map(({ tier, liveAgainMs }) => ({ tier, liveAgainMs }));
+					say(`${first}, then ${second}: ${JSON.stringify(again)}`);
+				}
+			}
+		});
+		return { result: { settings, runs }, markdown: formatReconnects(runs) };
+	},
+};
 
 /** Kills the first publisher, starts the second after a while, and looks at both tiers. Our own viewers never rejoin. */
 export async function runReconnect(server: PathServer, options: ReconnectOptions): Promise<ReconnectRun> {
@@ -124,8 +144,7 @@ export async function runReconnect(server: PathServer, options: ReconnectOptions
 	}
 }
 
-/** One row for each run: times, sessions, playlist. */
-export function formatReconnects(runs: readonly ReconnectRun[]): string {
+function formatReconnects(runs: readonly ReconnectRun[]): string {
 	const lines = runs.map(({ first, second, views, playlistBefore, playlistAfter, isSequenceContinued }) => {
 		const again = views.map(({ liveAgainMs }) => (liveAgainMs === undefined ? 'never' : liveAgainMs.toFixed(0)));
 		const sessions = views.map(({ session }) => (session.wentOn ? 'went on' : 'ended'));

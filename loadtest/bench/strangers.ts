@@ -11,9 +11,11 @@ import type { AttackCounts } from './strangers/attack.ts';
 import { AttackProcess } from './strangers/attack-process.ts';
 import { type HealthyFigures, HealthySide } from './strangers/healthy-side.ts';
 import { type ArrivalFigures, SecondStreamer } from './strangers/second-streamer.ts';
+import { type BenchCommand, namesOf, say, withServer } from './bench-options.ts';
+import { ATTACKS } from './strangers/attack-list.ts';
 
 /** How it is run. */
-export type StrangersOptions = {
+type StrangersOptions = {
 	/** What the streamer sends. */
 	picture: RoleConfig['picture'];
 	/** Viewers of each tier. */
@@ -26,7 +28,7 @@ export type StrangersOptions = {
 };
 
 /** One attack, or none, or all. */
-export type StrangersStretch = {
+type StrangersStretch = {
 	name: string;
 	/** By the name of the attack. */
 	attacks: Record<string, AttackCounts>;
@@ -42,7 +44,7 @@ export type StrangersStretch = {
 };
 
 /** What all gave. */
-export type StrangersRun = StrangersOptions & { stretches: StrangersStretch[] };
+type StrangersRun = StrangersOptions & { stretches: StrangersStretch[] };
 
 /** The attack is under way when somebody arrives. */
 const ARRIVE_AFTER_MS = 4000;
@@ -55,12 +57,21 @@ const MAX_RUNS = 2;
 const REQUEST_DEADLINE_MS = 10_000;
 const MAX_LIFE_MS = 15 * 60_000;
 
+export const strangers: BenchCommand = {
+	summary: 'attacks on a server that somebody streams and --viewers n of each tier watch on',
+	run: (options) =>
+		withServer(options, async (server) => {
+			const { viewerCount, settleMs, durationMs } = options;
+			const { widthPixels, heightPixels, videoBitrateBps, gopSeconds } = options.settings;
+			const picture = { widthPixels, heightPixels, videoBitrateBps, gopSeconds: gopSeconds! };
+			const attacks = namesOf(options.attacks, Object.keys(ATTACKS), 'attack');
+			const result = await runStrangers(server, { picture, viewerCount, settleMs, durationMs, attacks });
+			return { result, markdown: formatStrangers(result) };
+		}),
+};
+
 /** Runs it against a server on which nobody is live yet. A void stretch is made again, some times. */
-export async function runStrangers(
-	server: ServerUnderTest,
-	options: StrangersOptions,
-	onStretch: (stretch: StrangersStretch) => void,
-): Promise<StrangersRun> {
+async function runStrangers(server: ServerUnderTest, options: StrangersOptions): Promise<StrangersRun> {
 	const { addresses } = server;
 	const streamer = await SecondStreamer.signUp(addresses);
 	const healthy = await HealthySide.create(addresses, { picture: options.picture, maxLifeMs: MAX_LIFE_MS });
@@ -77,7 +88,7 @@ export async function runStrangers(
 			for (let run = 0; run < MAX_RUNS && stretch?.healthy.voidReasons.length !== 0; run++) {
 				const seen = await runStretch(server, { ...plan, number: ++number }, healthy, streamer);
 				stretch = { ...seen, isBroadcastWhole: (await readBroadcast(addresses)) === broadcast };
-				onStretch(stretch);
+				say(formatStretch(stretch));
 				await sleep(systemClock, BETWEEN_MS);
 			}
 			stretches.push(stretch!);
@@ -145,4 +156,54 @@ async function readBroadcast({ httpUrl, channel }: ServerAddresses): Promise<str
 	const breaks = playlist.match(/^#EXT-X-(DISCONTINUITY|GAP)\s*$/gm)?.length ?? 0;
 	const earlier = /^#EXT-X-DISCONTINUITY-SEQUENCE:(\d+)/m.exec(playlist)?.[1] ?? 0;
 	return `${path} ${breaks} ${earlier}`;
+}
+
+function formatStrangers({ stretches, viewerCount, durationMs }: StrangersRun): string {
+	return [
+		`${viewerCount} viewers by WebRTC and ${viewerCount} by LL-HLS; each attack ${durationMs / 1000} s.`,
+		'',
+		'| attack | viewers refused / moved | stalls / freezes | parts late p50 / p99 ms | WebRTC p50 / p99 ms | newcomers WebRTC / LL-HLS s | second streamer accepted / on air s | log-in ms | streamer on air | server cores / MiB | void |',
+		'| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |',
+		...stretches.map(formatStretch),
+		'',
+		...stretches.flatMap(({ name, attacks }) => (name === 'none' ? [] : [`${name}: ${formatCounts(attacks)}`])),
+		...stretches.flatMap(({ name, arrival, healthy }) => {
+			return [...healthy.notes, ...arrival.failures].map((text) => `${name}: ${text}`);
+		}),
+	].join('\n');
+}
+
+function formatStretch({ name, healthy, arrival, serverCores, serverMib, isBroadcastWhole }: StrangersStretch): string {
+	const { partLate, webrtcLatency, newcomerJoinMs } = healthy;
+	const cells = [
+		name,
+		`${healthy.refusedCount} / ${healthy.movedCount}`,
+		`${healthy.stallCount} / ${healthy.freezeCount}`,
+		`${round(partLate?.p50)} / ${round(partLate?.p99)}`,
+		`${round(webrtcLatency?.p50)} / ${round(webrtcLatency?.p99)}`,
+		`${seconds(newcomerJoinMs.webrtc)} / ${seconds(newcomerJoinMs.hls)}`,
+		`${seconds(arrival.acceptedMs)} / ${seconds(arrival.onAirMs)}`,
+		arrival.logInMs === undefined ? 'refused' : round(arrival.logInMs),
+		healthy.isStreamerOnAir && isBroadcastWhole ? 'yes' : 'NO',
+		`${serverCores?.toFixed(2) ?? '–'} / ${round(serverMib)}`,
+		healthy.voidReasons.join('; ') || 'no',
+	];
+	return `| ${cells.join(' | ')} |`;
+}
+
+function formatCounts(attacks: StrangersStretch['attacks']): string {
+	return Object.entries(attacks)
+		.map(([name, counts]) => {
+			const events = Object.entries(counts).map(([event, count]) => `${event} ${count}`);
+			return `${name} (${events.join(', ')})`;
+		})
+		.join('; ');
+}
+
+function round(value: number | undefined): string {
+	return value === undefined ? '–' : value.toFixed(0);
+}
+
+function seconds(ms: number | undefined): string {
+	return ms === undefined ? 'never' : (ms / 1000).toFixed(2);
 }

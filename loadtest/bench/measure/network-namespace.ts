@@ -7,6 +7,9 @@ import { randomInt } from 'node:crypto';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { createPublisher, type PublisherKind } from '../../clients/create-publisher.ts';
+import type { EncoderSettings } from '../../source/encoder-settings.ts';
+import { ServerUnderTest, waitUntilLive } from './server-under-test.ts';
 
 const COMMAND_TIMEOUT_MS = 10_000;
 const TABLE = 'inet spillway_bench';
@@ -122,4 +125,42 @@ function run(program: string, programArguments: string[], input?: string): Promi
 		});
 		child.stdin?.end(input);
 	});
+}
+
+/** What {@link inNetwork} has set up. */
+export type NetworkPlace = {
+	network: NetworkNamespace;
+	server: ServerUnderTest;
+	/** Throws when the publisher has ended: what was measured since says nothing. */
+	checkPublisher(): void;
+};
+
+/** Starts a server that a network of its own can reach, and a publisher; ends everything afterwards. Needs root. */
+export async function inNetwork<Result>(
+	options: { publisher: PublisherKind; settings: EncoderSettings },
+	use: (place: NetworkPlace) => Promise<Result>,
+): Promise<Result> {
+	const network = await NetworkNamespace.create();
+	try {
+		const server = await ServerUnderTest.start({ SPILLWAY_RTC_ANNOUNCED_ADDRESSES: network.hostAddress });
+		try {
+			const publisher = createPublisher(options.publisher, options.settings, server.addresses);
+			const checkPublisher = (): void => {
+				if (publisher.failure !== undefined) {
+					throw publisher.failure;
+				}
+			};
+			try {
+				await publisher.start();
+				await waitUntilLive(server.addresses);
+				return await use({ network, server, checkPublisher });
+			} finally {
+				await publisher.stop();
+			}
+		} finally {
+			await server.stop();
+		}
+	} finally {
+		await network.close();
+	}
 }

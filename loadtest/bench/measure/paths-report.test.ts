@@ -1,6 +1,6 @@
 /** Tests of the report: medians of valid runs only, and absent figures stay absent. */
 import { describe, expect, it } from 'vitest';
-import type { PathRun } from './paths.ts';
+import type { PathRun } from '../paths.ts';
 import { formatRows, pathRows, type ReferenceRun } from './paths-report.ts';
 
 function reference(p50: number, isVoid = false): ReferenceRun {

@@ -1,8 +1,7 @@
 /** Medians over the runs of each path, and their table for docs/performance.md. Pure. */
-import { median } from '../../core/percentiles.ts';
-import type { WatchSummary } from './measure/frame-log.ts';
-import type { PathRun } from './paths.ts';
-import type { SelfWatchResult } from './measure/self-watch.ts';
+import { median } from '../../../core/percentiles.ts';
+import type { WatchSummary } from './frame-log.ts';
+import type { SelfWatchResult } from './self-watch.ts';
 
 /** The direct connection as one more kind of run. */
 export type ReferenceRun = { summary: WatchSummary; selfWatch: SelfWatchResult };
@@ -25,14 +24,17 @@ export type PathRow = {
 	voidCount: number;
 };
 
+type AnyRun = ReferenceRun & { firstFrameMs?: number; serverCores?: number };
+type AnyPathRun = AnyRun & { publisher: string; tier: keyof typeof TIER_NAMES };
+
 const DIRECT_NAME = 'direct, without a server';
 const TIER_NAMES = { webrtc: 'WebRTC', 'll-hls': 'LL-HLS' } as const;
 
 /** Median of every figure over the runs that are not void; the direct connection first. */
-export function pathRows(references: readonly ReferenceRun[], runs: readonly PathRun[]): PathRow[] {
+export function pathRows(references: readonly ReferenceRun[], runs: readonly AnyPathRun[]): PathRow[] {
 	const direct = rowOf(DIRECT_NAME, references);
 	const rows = [direct];
-	const names = new Map<string, PathRun[]>();
+	const names = new Map<string, AnyPathRun[]>();
 	for (const run of runs) {
 		const name = `${run.publisher} → ${TIER_NAMES[run.tier]}`;
 		names.set(name, [...(names.get(name) ?? []), run]);
@@ -71,8 +73,6 @@ export function formatRows(rows: readonly PathRow[]): string {
 	const table = [head, head.map(() => '---'), ...lines].map((cells) => `| ${cells.join(' | ')} |`);
 	return `${table.join('\n')}\n`;
 }
-
-type AnyRun = ReferenceRun & { firstFrameMs?: number; serverCores?: number };
 
 function rowOf(name: string, runs: readonly AnyRun[]): PathRow {
 	const valid = runs.filter((run) => run.selfWatch.voidReasons.length === 0);
