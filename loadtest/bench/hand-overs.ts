@@ -30,7 +30,7 @@ export type HandOverOptions = {
 };
 
 /** One change. */
-export type HandOverEntry = HandOverMeasure & {
+type HandOverEntry = HandOverMeasure & {
 	to: DeliveryTier;
 	/** From the wish to the swap, as the player says. */
 	durationMs: number;

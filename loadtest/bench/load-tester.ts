@@ -86,7 +86,8 @@ function run(server: ServerUnderTest, line: string, isEnough: (recorder: RunReco
 	const { httpUrl, rtmpUrl, streamKey } = server.addresses;
 	const all = `--server ${httpUrl} --rtmp ${rtmpUrl} --key ${streamKey} ${line} ${LONGEST}`;
 	return runLoad(systemClock, parseLoadOptions(all.split(' ')) as LoadOptions, AbortSignal.timeout(RUN_DEADLINE_MS), {
-		...{ tick: () => undefined, note: () => undefined },
+		tick: () => undefined,
+		note: () => undefined,
 		isEnough,
 	});
 }

@@ -10,7 +10,7 @@ import { waitUntilLive } from './measure/server-under-test.ts';
 import { type BenchCommand, runEach, withServer } from './bench-options.ts';
 
 /** What plays, and for how long each. */
-export type PlayersOptions = {
+type PlayersOptions = {
 	publisher: PublisherKind;
 	settings: EncoderSettings;
 	/** Each player's time; FFmpeg and ffprobe run at once, the others one after another. */
@@ -20,7 +20,7 @@ export type PlayersOptions = {
 };
 
 /** What they made of it. `failures`: one line for each player and playlist that was not content; empty when all were. */
-export type PlayersRun = {
+type PlayersRun = {
 	publisher: PublisherKind;
 	description: string;
 	players: PlayerResult[];

@@ -9,7 +9,7 @@ import { waitUntilLive } from './measure/server-under-test.ts';
 import { type BenchCommand, say, withServer } from './bench-options.ts';
 
 /** Who dies and who comes back. */
-export type ReconnectOptions = {
+type ReconnectOptions = {
 	first: PublisherKind;
 	second: PublisherKind;
 	settings: EncoderSettings;
@@ -19,7 +19,7 @@ export type ReconnectOptions = {
 };
 
 /** What a viewer of one tier went through. */
-export type ReconnectView = {
+type ReconnectView = {
 	tier: DeliveryTier;
 	/**
 	 * From the first picture that the second publisher made to the first picture of it on the screen; absent: never. A browser
@@ -47,7 +47,7 @@ export type PlaylistPosition = {
 };
 
 /** Result of one death and return. */
-export type ReconnectRun = {
+type ReconnectRun = {
 	first: PublisherKind;
 	second: PublisherKind;
 	views: ReconnectView[];

@@ -1,6 +1,6 @@
 /** The kinds of publisher that the bench knows by name. */
 import { ChromiumWhipPublisher } from './whip/chromium-whip-publisher.ts';
-import { type EncoderSettings } from '../source/encoder-settings.ts';
+import type { EncoderSettings } from '../source/encoder-settings.ts';
 import type { Publisher, PublishTarget } from '../source/publisher.ts';
 import { RtmpPublisher } from './rtmp/rtmp-publisher.ts';
 import { WeriftWhipPublisher } from './whip/werift-whip-publisher.ts';
@@ -21,11 +21,6 @@ export type PublisherKind = keyof typeof PUBLISHER_KINDS;
 
 /** Where a kind publishes to. */
 export type IngestAddresses = { httpUrl: string; rtmpUrl: string; streamKey: string };
-
-/** True for the name of a kind. */
-export function isPublisherKind(name: string): name is PublisherKind {
-	return Object.hasOwn(PUBLISHER_KINDS, name);
-}
 
 /** What the kind's encoder is told, of what is asked for. */
 export function encoderSettings(kind: PublisherKind, settings: EncoderSettings): EncoderSettings {

@@ -77,7 +77,7 @@ async function openPage(browser: Browser, origin: string) {
 }
 
 /** The page's program as a classic script: `globalThis.spillwayPlayers`. */
-export function playerProgram(): string {
+function playerProgram(): string {
 	const source = readFileSync(new URL('./player-page.ts', import.meta.url), 'utf8');
 	const script = stripTypeScriptTypes(source).replace(/^export (?=async function|function)/gm, '');
 	return `(() => {\n'use strict';\n${script}\nglobalThis.spillwayPlayers = { ${EXPORTED.join(', ')} };\n})();`;

@@ -15,9 +15,9 @@ export const LAG_BOUNDS_MS: Readonly<Record<RoleName, number>> = {
 	pixel: 50,
 };
 /** Mean share of a core above which a process of one thread has nothing left for a burst. */
-export const CPU_BOUND = 0.9;
+const CPU_BOUND = 0.9;
 /** Milliseconds that a viewer may start after its time. */
-export const START_LATE_BOUND_MS = 1000;
+const START_LATE_BOUND_MS = 1000;
 
 /** Reasons why the run is void, from the steady state's figures of every process. Empty: it counts. */
 export function judgeTester(

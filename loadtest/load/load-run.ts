@@ -8,7 +8,7 @@ import { buildReport, type RunReport } from './run-report.ts';
 import { arrivalTimesMs, dealOut } from './arrival-schedule.ts';
 import { type ClockOffset, measureClockOffset } from './clock-offset.ts';
 import { runEndpoints } from './endpoints.ts';
-import type { Endpoints, RoleConfig, RoleName } from './figures/messages.ts';
+import type { Endpoints, FiguresData, RoleConfig, RoleName } from './figures/messages.ts';
 import { RoleProcess } from './role-process.ts';
 import { RunRecorder } from './figures/recorder.ts';
 import { ServerWatch } from './server-watch.ts';
@@ -26,7 +26,7 @@ const MAX_NOTES = 50;
 const PARENT_BOUNDS = { eventLoopDelayP99Ms: Infinity, stealRatio: 0.02, busyRatio: 0.97 };
 
 /** Watches a run while it goes on. */
-export type RunListener = {
+type RunListener = {
 	tick(recorder: RunRecorder, atMs: number, totalMs: number): void;
 	note(text: string): void;
 	/** Asked again and again in the steady state: true ends it before its time. */
@@ -40,7 +40,7 @@ export async function runLoad(
 	signal: AbortSignal,
 	listener: RunListener,
 ): Promise<RunReport> {
-	const run = new LoadRun(clock, options, signal, listener);
+	const run = new LoadRun({ clock, options, signal, listener });
 	try {
 		return await run.run();
 	} finally {
@@ -48,11 +48,10 @@ export async function runLoad(
 	}
 }
 
+type LoadRunDeps = { clock: Clock; options: LoadOptions; signal: AbortSignal; listener: RunListener };
+
 class LoadRun {
-	readonly #clock: Clock;
-	readonly #options: LoadOptions;
-	readonly #signal: AbortSignal;
-	readonly #listener: RunListener;
+	readonly #deps: LoadRunDeps;
 	readonly #recorder = new RunRecorder();
 	readonly #processes: RoleProcess[] = [];
 	readonly #notes: string[] = [];
@@ -61,16 +60,16 @@ class LoadRun {
 	#server: ServerUnderTest | undefined;
 	#originMs = 0;
 
-	constructor(clock: Clock, options: LoadOptions, signal: AbortSignal, listener: RunListener) {
-		[this.#clock, this.#options, this.#signal, this.#listener] = [clock, options, signal, listener];
+	constructor(deps: LoadRunDeps) {
+		this.#deps = deps;
 	}
 
 	async run(): Promise<RunReport> {
-		const options = this.#options;
-		const startedAtMs = this.#clock.nowMs();
+		const options = this.#deps.options;
+		const startedAtMs = this.#deps.clock.nowMs();
 		const { endpoints, serverPid } = await this.#prepareServer();
 		const offset =
-			endpoints.httpUrl === undefined ? undefined : await measureClockOffset(this.#clock, endpoints.httpUrl);
+			endpoints.httpUrl === undefined ? undefined : await measureClockOffset(this.#deps.clock, endpoints.httpUrl);
 		if (options.publish !== undefined) {
 			await this.#startRole('publisher', [0], endpoints, offset);
 			await this.#waitUntilLive(endpoints);
@@ -80,7 +79,7 @@ class LoadRun {
 		try {
 			await this.#wait(watch === undefined ? 0 : BASELINE_MS);
 			this.#recorder.phase = 'ramp';
-			this.#originMs = this.#clock.monotonicMs();
+			this.#originMs = this.#deps.clock.monotonicMs();
 			await this.#startViewers(endpoints, offset);
 			await this.#wait(options.rampMs);
 			this.#recorder.phase = 'steady';
@@ -92,8 +91,15 @@ class LoadRun {
 			await this.#stopProcesses();
 			const server = serverPid === undefined ? undefined : { isOwn: this.#server !== undefined };
 			return buildReport({
-				...{ options, recorder: this.#recorder, startedAtMs, machine, offset, server, notes: this.#notes },
-				...{ processNames: this.#processes.map(({ name }) => name), deaths: this.#deaths },
+				options,
+				recorder: this.#recorder,
+				startedAtMs,
+				machine,
+				offset,
+				server,
+				notes: this.#notes,
+				processNames: this.#processes.map(({ name }) => name),
+				deaths: this.#deaths,
 			});
 		} finally {
 			cancelTick();
@@ -109,11 +115,11 @@ class LoadRun {
 	}
 
 	async #prepareServer(): Promise<{ endpoints: Endpoints; serverPid: number | undefined }> {
-		const options = this.#options;
+		const options = this.#deps.options;
 		if (options.server === undefined && Object.keys(options.addresses).length === 0) {
 			this.#note('starting a server');
 			this.#server = await ServerUnderTest.start(options.serverEnvironment);
-			this.#signal.throwIfAborted();
+			this.#deps.signal.throwIfAborted();
 			options.streamKey = this.#server.addresses.streamKey;
 			return { endpoints: runEndpoints(options, this.#server.addresses), serverPid: this.#server.pid };
 		}
@@ -123,7 +129,7 @@ class LoadRun {
 	}
 
 	async #startViewers(endpoints: Endpoints, offset: ClockOffset | undefined): Promise<void> {
-		const { counts, rampMs, processCount } = this.#options;
+		const { counts, rampMs, processCount } = this.#deps.options;
 		const roles = ['webrtc', 'hls', 'audience', 'chat', 'pixel'] as const;
 		await Promise.all(
 			roles.flatMap((role) =>
@@ -143,37 +149,42 @@ class LoadRun {
 		offset: ClockOffset | undefined,
 		index = 0,
 	): Promise<void> {
-		const { options } = { options: this.#options };
+		const { options, clock } = this.#deps;
 		const chatProcesses = Math.min(options.processCount, Math.max(1, options.counts.chat));
 		const senders = Math.ceil(Math.min(options.chatSenderCount, options.counts.chat) / chatProcesses);
 		const config: RoleConfig = {
-			...{
-				role,
-				processName: `${role}-${index + 1}`,
-				arrivalsMs,
-				isPinnedToHls: false,
-				endpoints,
-				channel: options.channel,
-			},
-			...{ streamKey: options.streamKey ?? '', clockOffsetMs: offset?.offsetMs ?? 0 },
-			...{ starveRatio: role === 'publisher' ? 0 : options.starveRatio, maxLifeMs: this.#plannedMs() + SPARE_LIFE_MS },
-			...{ publish: options.publish, picture: options.picture, runId: this.#runId },
-			...{ chatSenderCount: senders, firstSender: index * senders, chatRate: options.chatRate / chatProcesses },
+			role,
+			processName: `${role}-${index + 1}`,
+			arrivalsMs,
+			isPinnedToHls: false,
+			endpoints,
+			channel: options.channel,
+			streamKey: options.streamKey ?? '',
+			clockOffsetMs: offset?.offsetMs ?? 0,
+			starveRatio: role === 'publisher' ? 0 : options.starveRatio,
+			maxLifeMs: this.#plannedMs() + SPARE_LIFE_MS,
+			publish: options.publish,
+			picture: options.picture,
+			runId: this.#runId,
+			chatSenderCount: senders,
+			firstSender: index * senders,
+			chatRate: options.chatRate / chatProcesses,
 		};
-		const child = new RoleProcess(this.#clock, config, {
-			figures: (name, figures) => this.#recorder.add(name, figures),
-			note: (name, text) => this.#note(`${name}: ${text}`),
-			died: (_name, reason) => {
+		const listener = {
+			figures: (name: string, figures: FiguresData) => this.#recorder.add(name, figures),
+			note: (name: string, text: string) => this.#note(`${name}: ${text}`),
+			died: (_name: string, reason: string) => {
 				this.#deaths.push(reason);
 				this.#note(reason);
 			},
-		});
+		};
+		const child = new RoleProcess({ clock, config, listener });
 		this.#processes.push(child);
 		await child.start();
 	}
 
 	async #leave(): Promise<void> {
-		const { leaveCount, leaveOverMs, afterMs } = this.#options;
+		const { leaveCount, leaveOverMs, afterMs } = this.#deps.options;
 		if (leaveCount === 0) {
 			return;
 		}
@@ -197,43 +208,43 @@ class LoadRun {
 	}
 
 	async #waitUntilLive({ hls, httpUrl }: Endpoints): Promise<void> {
-		const endMs = this.#clock.monotonicMs() + LIVE_DEADLINE_MS;
+		const endMs = this.#deps.clock.monotonicMs() + LIVE_DEADLINE_MS;
 		if (hls === undefined || httpUrl === undefined) {
 			// Another make of server: how it says "live" is not known.
 			await this.#wait(BASELINE_MS);
 			return;
 		}
-		for (let last = ''; this.#clock.monotonicMs() < endMs;) {
+		for (let last = ''; this.#deps.clock.monotonicMs() < endMs;) {
 			const response = await fetch(hls, {
-				signal: AbortSignal.any([this.#signal, AbortSignal.timeout(LIVE_DEADLINE_MS)]),
+				signal: AbortSignal.any([this.#deps.signal, AbortSignal.timeout(LIVE_DEADLINE_MS)]),
 			});
 			last = `${response.status} ${(await response.text()).slice(0, 200)}`;
 			if (response.ok) {
 				return;
 			}
 			await this.#wait(LIVE_POLL_MS);
-			if (this.#clock.monotonicMs() >= endMs) {
+			if (this.#deps.clock.monotonicMs() >= endMs) {
 				throw new Error(`The channel did not go live within ${LIVE_DEADLINE_MS} ms: ${last}`);
 			}
 		}
 	}
 
 	async #waitForEnough(): Promise<void> {
-		const { durationMs } = this.#options;
-		if (this.#listener.isEnough === undefined) {
+		const { durationMs } = this.#deps.options;
+		if (this.#deps.listener.isEnough === undefined) {
 			return this.#wait(durationMs);
 		}
-		const endMs = this.#clock.monotonicMs() + durationMs;
-		while (this.#clock.monotonicMs() < endMs && !this.#listener.isEnough(this.#recorder)) {
+		const endMs = this.#deps.clock.monotonicMs() + durationMs;
+		while (this.#deps.clock.monotonicMs() < endMs && !this.#deps.listener.isEnough(this.#recorder)) {
 			await this.#wait(ENOUGH_POLL_MS);
 		}
 	}
 
 	#startTicks(watch: ServerWatch | undefined): () => void {
-		this.#originMs = this.#clock.monotonicMs() + BASELINE_MS;
-		watch?.read(this.#clock.monotonicMs());
-		return this.#clock.setInterval(() => {
-			const nowMs = this.#clock.monotonicMs();
+		this.#originMs = this.#deps.clock.monotonicMs() + BASELINE_MS;
+		watch?.read(this.#deps.clock.monotonicMs());
+		return this.#deps.clock.setInterval(() => {
+			const nowMs = this.#deps.clock.monotonicMs();
 			const { cores, rssBytes } = watch?.read(nowMs) ?? {};
 			if (cores !== undefined) {
 				this.#recorder.sample('server.cores', cores);
@@ -242,23 +253,23 @@ class LoadRun {
 				this.#recorder.sample('server.rssBytes', rssBytes);
 			}
 			this.#recorder.tick(nowMs - this.#originMs);
-			this.#listener.tick(this.#recorder, nowMs - this.#originMs, this.#plannedMs());
+			this.#deps.listener.tick(this.#recorder, nowMs - this.#originMs, this.#plannedMs());
 		}, TICK_MS);
 	}
 
 	#plannedMs(): number {
-		const { rampMs, durationMs, leaveCount, leaveOverMs, afterMs } = this.#options;
+		const { rampMs, durationMs, leaveCount, leaveOverMs, afterMs } = this.#deps.options;
 		return rampMs + durationMs + (leaveCount === 0 ? 0 : leaveOverMs + afterMs);
 	}
 
 	#wait(ms: number): Promise<void> {
-		return sleep(this.#clock, ms, this.#signal);
+		return sleep(this.#deps.clock, ms, this.#deps.signal);
 	}
 
 	#note(text: string): void {
 		if (this.#notes.length < MAX_NOTES) {
 			this.#notes.push(text);
 		}
-		this.#listener.note(text);
+		this.#deps.listener.note(text);
 	}
 }

@@ -1,102 +1,88 @@
 /** The parent's side of one process of the load tester. */
-import { type ChildProcess, fork } from 'node:child_process';
 import path from 'node:path';
 import { type Clock, withDeadline } from '../../core/lifecycle/clock.ts';
 import type { ChildMessage, FiguresData, ParentMessage, RoleConfig } from './figures/messages.ts';
+import { ForkedProgram } from './forked-program.ts';
 
 const START_DEADLINE_MS = 30_000;
 const STOP_DEADLINE_MS = 9000;
-const MAX_ERROR_LENGTH = 2000;
 
-/** What a process tells. */
-export type RoleProcessListener = {
-	figures(processName: string, figures: FiguresData): void;
-	note(processName: string, text: string): void;
-	/** It ended although nobody had asked it to. */
-	died(processName: string, reason: string): void;
+type RoleProcessDeps = {
+	clock: Clock;
+	config: RoleConfig;
+	listener: {
+		figures(processName: string, figures: FiguresData): void;
+		note(processName: string, text: string): void;
+		/** It ended although nobody had asked it to. */
+		died(processName: string, reason: string): void;
+	};
 };
 
 /** A child that plays one role. One use. */
 export class RoleProcess {
-	readonly #config: RoleConfig;
-	readonly #clock: Clock;
-	readonly #listener: RoleProcessListener;
-	#child: ChildProcess | undefined;
-	#exited: Promise<void> = Promise.resolve();
+	readonly #deps: RoleProcessDeps;
+	#program: ForkedProgram<ParentMessage, ChildMessage> | undefined;
 	#isStopping = false;
-	#errorText = '';
 
-	constructor(clock: Clock, config: RoleConfig, listener: RoleProcessListener) {
-		this.#clock = clock;
-		this.#config = config;
-		this.#listener = listener;
+	constructor(deps: RoleProcessDeps) {
+		this.#deps = deps;
 	}
 
 	get name(): string {
-		return this.#config.processName;
+		return this.#deps.config.processName;
 	}
 
 	/** Forks, and resolves when the role has begun. Rejects when it could not; stop() must be called then as well. */
 	async start(): Promise<void> {
-		const child = fork(path.join(import.meta.dirname, 'roles/role-main.ts'), [], {
-			execArgv: [],
-			stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-		});
-		this.#child = child;
-		this.#exited = new Promise((resolve) => child.once('exit', () => resolve()));
-		child.stderr!.setEncoding('utf8').on('data', (text: string) => {
-			this.#errorText = (this.#errorText + text).slice(-MAX_ERROR_LENGTH);
-		});
+		const { clock, listener } = this.#deps;
+		const file = path.join(import.meta.dirname, 'roles/role-main.ts');
 		const begun = new Promise<void>((resolve, reject) => {
-			child.on('message', (message: ChildMessage) => this.#receive(message, resolve, reject));
-			child.once('error', reject);
-			child.once('exit', (code, signal) => {
-				const reason = `${this.name} ended with ${signal ?? code}: ${this.#errorText.trim()}`;
-				reject(new Error(reason));
-				if (!this.#isStopping) {
-					this.#listener.died(this.name, reason);
-				}
-			});
+			this.#program = new ForkedProgram(this.name, file, [], (message) => this.#receive(message, resolve, reject));
 		});
-		await withDeadline(this.#clock, begun, START_DEADLINE_MS, () => {
+		const program = this.#program!;
+		void program.ended.then((reason) => {
+			if (!this.#isStopping) {
+				listener.died(this.name, reason);
+			}
+		});
+		await program.inTime(clock, begun, START_DEADLINE_MS, () => {
 			return new Error(`${this.name} did not begin within ${START_DEADLINE_MS} ms.`);
 		});
 	}
 
-	/** Tells the child something; nothing happens when it is gone. */
+	/** Sends the child a message; nothing happens when it is gone. */
 	send(message: ParentMessage): void {
-		if (this.#child?.connected === true) {
-			// A child that ends at this very moment is noticed by its exit.
-			this.#child.send(message, () => undefined);
-		}
+		this.#program?.send(message);
 	}
 
 	/** Ends it: asks, waits, kills. Idempotent, never rejects. */
 	async stop(): Promise<void> {
 		this.#isStopping = true;
-		if (this.#child === undefined || this.#child.exitCode !== null || this.#child.signalCode !== null) {
+		const program = this.#program;
+		if (program === undefined || program.hasExited) {
 			return;
 		}
-		this.send({ type: 'stop' });
-		await withDeadline(this.#clock, this.#exited, STOP_DEADLINE_MS, () => new Error('late')).catch(() => {
-			this.#child!.kill('SIGKILL');
-			return this.#exited;
+		program.send({ type: 'stop' });
+		await withDeadline(this.#deps.clock, program.ended, STOP_DEADLINE_MS, () => new Error('late')).catch(() => {
+			program.child.kill('SIGKILL');
+			return program.ended;
 		});
 	}
 
 	#receive(message: ChildMessage, resolve: () => void, reject: (error: Error) => void): void {
+		const { config, listener } = this.#deps;
 		switch (message.type) {
 			case 'ready':
-				this.send({ type: 'start', config: this.#config });
+				this.send({ type: 'start', config });
 				break;
 			case 'started':
 				resolve();
 				break;
 			case 'figures':
-				this.#listener.figures(this.name, message.figures);
+				listener.figures(this.name, message.figures);
 				break;
 			case 'note':
-				this.#listener.note(this.name, message.text);
+				listener.note(this.name, message.text);
 				break;
 			case 'failed':
 				reject(new Error(`${this.name}: ${message.message}`));

@@ -9,10 +9,10 @@ import type { RunRecorder, TimelinePoint } from './figures/recorder.ts';
 import { judgeThresholds, type ThresholdResult } from './thresholds.ts';
 
 /** Version of the JSON's form. */
-export const REPORT_VERSION = 1;
+const REPORT_VERSION = 1;
 
 /** Metrics whose whole distribution is kept for the chart. */
-export const CURVE_METRICS = [
+const CURVE_METRICS = [
 	'webrtc.latency',
 	'hls.latency',
 	'pixel.webrtc.latency',
@@ -21,7 +21,7 @@ export const CURVE_METRICS = [
 ] as const;
 
 /** `kept` also when there were no thresholds. `invalid`: the tester, or the machine under it, was the bottleneck. */
-export type Verdict = 'kept' | 'not-kept' | 'invalid';
+type Verdict = 'kept' | 'not-kept' | 'invalid';
 
 /** What the server used for one viewer: (steady state − before the first viewer) / viewers. Only with one kind of viewer. */
 export type ViewerCost = { kind: string; viewerCount: number; cores?: number; rssBytes?: number };
@@ -63,7 +63,7 @@ export type RunReport = {
 };
 
 /** What a report is made from. */
-export type ReportInput = {
+type ReportInput = {
 	options: LoadOptions;
 	recorder: RunRecorder;
 	startedAtMs: number;
@@ -97,7 +97,11 @@ export function buildReport(input: ReportInput): RunReport {
 		version: REPORT_VERSION,
 		startedAt: new Date(input.startedAtMs).toISOString(),
 		verdict: invalidReasons.length > 0 ? 'invalid' : isKept ? 'kept' : 'not-kept',
-		...{ invalidReasons, thresholds, spreads, numbers, baseline },
+		invalidReasons,
+		thresholds,
+		spreads,
+		numbers,
+		baseline,
 		plan: { counts, rampMs, durationMs, leaveCount, afterMs, publish, picture, chatRate, starveRatio, processCount },
 		costs: viewerCosts(options, recorder, spreads, baseline),
 		curves: Object.fromEntries(
@@ -176,7 +180,8 @@ function viewerCosts(
 		? []
 		: [
 				{
-					...{ kind: kind!, viewerCount },
+					kind: kind!,
+					viewerCount,
 					...(cores === undefined ? {} : { cores }),
 					...(rssBytes === undefined ? {} : { rssBytes }),
 				},

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { parseProcessTimes, treeCpuSeconds } from '../bench/measure/process-cpu.ts';
 
 /** Resident memory of a process and all its descendants in bytes; shared pages count once per process. Undefined without /proc. */
-export function treeRssBytes(pid: number): number | undefined {
+function treeRssBytes(pid: number): number | undefined {
 	const processes = new Map<number, { parentPid: number; rssBytes: number }>();
 	try {
 		for (const entry of readdirSync('/proc')) {
@@ -27,7 +27,7 @@ export function treeRssBytes(pid: number): number | undefined {
 }
 
 /** VmRSS of /proc/PID/status (proc_pid_status(5)), in bytes; undefined for a kernel thread. */
-export function parseRssBytes(status: string): number | undefined {
+function parseRssBytes(status: string): number | undefined {
 	const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
 	return kibibytes === undefined ? undefined : Number(kibibytes) * 1024;
 }

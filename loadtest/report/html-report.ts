@@ -127,13 +127,16 @@ function timeCharts(report: RunReport): Chart[] {
 		...(steady.length < 2 ? {} : { band: { from: steady[0]!.atMs, to: steady.at(-1)!.atMs, label: 'steady' } }),
 	};
 	const gauge = (name: string, label: string, color: number, factor = 1): ChartLine => ({
-		...{ label, color },
+		label,
+		color,
 		points: timeline
 			.filter(({ gauges }) => gauges[name] !== undefined)
 			.map(({ atMs, gauges }) => ({ x: atMs, y: gauges[name]! * factor })),
 	});
 	const spread = (name: string, key: 'p50' | 'p95', label: string, color: number, factor = 1): ChartLine => ({
-		...{ label, color, isDashed: key === 'p95' },
+		label,
+		color,
+		isDashed: key === 'p95',
 		points: timeline
 			.filter(({ spreads }) => spreads[name] !== undefined)
 			.map(({ atMs, spreads }) => ({ x: atMs, y: spreads[name]![key] * factor })),
@@ -147,7 +150,9 @@ function timeCharts(report: RunReport): Chart[] {
 	];
 	return [
 		{
-			...{ ...frame, title: 'Viewers', unit: 'playing' },
+			...frame,
+			title: 'Viewers',
+			unit: 'playing',
 			lines: [
 				...[
 					gauge('webrtc.playing', 'WebRTC', 1),
@@ -159,7 +164,9 @@ function timeCharts(report: RunReport): Chart[] {
 		},
 		{ ...frame, title: 'Latency', unit: 'ms, capture to shown or received', lines: latencyLines },
 		{
-			...{ ...frame, title: 'Chat delivery', unit: 'ms from when it was due' },
+			...frame,
+			title: 'Chat delivery',
+			unit: 'ms from when it was due',
 			lines: [spread('chat.delivery', 'p50', 'p50', 1), spread('chat.delivery', 'p95', 'p95', 1)],
 		},
 		{
@@ -175,7 +182,9 @@ function timeCharts(report: RunReport): Chart[] {
 			lines: [spread('server.rssBytes', 'p50', 'resident', 4, 1 / 2 ** 20)],
 		},
 		{
-			...{ ...frame, title: 'Tester’s event-loop lag', unit: 'ms, p95 of each second' },
+			...frame,
+			title: 'Tester’s event-loop lag',
+			unit: 'ms, p95 of each second',
 			lines: lagNames.map((name, index) => ({
 				...spread(name, 'p95', name.slice(5, -4), (index % 6) + 1),
 				isDashed: false,
@@ -188,11 +197,14 @@ function distribution({ curves }: RunReport): string {
 	// Percentiles as nines: the tail is what matters, and a linear axis hides it.
 	const nines = (p: number): number => -Math.log10(1 - Math.min(p, 99.95) / 100);
 	const chart = renderChart({
-		...{ title: 'Latency by percentile', unit: 'ms', xLabel: 'percentile' },
+		title: 'Latency by percentile',
+		unit: 'ms',
+		xLabel: 'percentile',
 		xTicks: [0, 50, 90, 99, 99.9].map((p) => ({ x: nines(p), label: `${p} %` })),
 		lines: [...LATENCIES, { metric: 'chat.delivery', label: 'chat delivery', color: 3 }].map(
 			({ metric, label, color }) => ({
-				...{ label, color },
+				label,
+				color,
 				points: (curves[metric] ?? []).map(({ p, value }) => ({ x: nines(p), y: value })),
 			}),
 		),

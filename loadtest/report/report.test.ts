@@ -29,13 +29,15 @@ function feed(lagMs: number): void {
 function report(line: string, extra: Partial<Parameters<typeof buildReport>[0]> = {}): RunReport {
 	return buildReport({
 		options: parseLoadOptions(line.split(' ')) as LoadOptions,
-		...{
-			recorder,
-			startedAtMs: 1_900_000_000_000,
-			machine: { eventLoopDelayP99Ms: 1, voidReasons: [] },
-			offset: undefined,
-		},
-		...{ server: { isOwn: true }, processNames: ['webrtc-1'], deaths: [], notes: [], ...extra },
+		recorder,
+		startedAtMs: 1_900_000_000_000,
+		machine: { eventLoopDelayP99Ms: 1, voidReasons: [] },
+		offset: undefined,
+		server: { isOwn: true },
+		processNames: ['webrtc-1'],
+		deaths: [],
+		notes: [],
+		...extra,
 	});
 }
 

@@ -15,7 +15,7 @@ const STOP_DEADLINE_MS = 3000;
 const STDERR_LINES = 20;
 
 /** Which tracks an encoder gets. */
-export type EncoderTracks = 'video-and-sound' | 'video' | 'sound';
+type EncoderTracks = 'video-and-sound' | 'video' | 'sound';
 
 /** Pitch of the hum, below all bursts. */
 const HUM_HZ = 250;

@@ -39,7 +39,7 @@ export const BENCH_SETTINGS: EncoderSettings = {
 };
 
 /** x264's and OBS's default key-frame interval. */
-export const DEFAULT_GOP_FRAMES = 250;
+const DEFAULT_GOP_FRAMES = 250;
 
 /** Input options: NUT of raw tracks on standard input. Nothing is probed: probing holds the first pictures back. */
 export const RAW_INPUT: readonly string[] = [

@@ -23,7 +23,7 @@ export interface SourceOutput {
 }
 
 /** How well the loop kept time. */
-export type SourceLateness = {
+type SourceLateness = {
 	/** Pictures made more than a whole frame interval late. */
 	lateCount: number;
 	/** Most that a picture was late, in milliseconds. */

@@ -37,7 +37,7 @@ export type PatternReading = {
 };
 
 /** Samples that hold the band, and how they lie in memory. */
-export type PatternSamples = {
+type PatternSamples = {
 	/** Luma, or any channel of a grey picture such as green. */
 	samples: ArrayLike<number>;
 	/** Width of the picture, in samples. */

@@ -8,7 +8,7 @@ export const TONE_DURATION_MS = 60;
 /** Pitches, one for each second in turn; after this many seconds they repeat. */
 export const TONE_CODE_COUNT = 16;
 /** Peak of the sine, of full scale 1. */
-export const TONE_AMPLITUDE = 0.4;
+const TONE_AMPLITUDE = 0.4;
 
 const LOWEST_TONE_HZ = 600;
 const TONE_STEP_HZ = 150;
@@ -31,7 +31,7 @@ export type HeardTone = {
 };
 
 /** Pitch of the burst of that second (epoch seconds). */
-export function toneFrequencyHz(epochSecond: number): number {
+function toneFrequencyHz(epochSecond: number): number {
 	return LOWEST_TONE_HZ + TONE_STEP_HZ * (epochSecond % TONE_CODE_COUNT);
 }
 

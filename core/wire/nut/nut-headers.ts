@@ -22,7 +22,7 @@ export type NutStream = {
 };
 
 /** What a frame code stands for. */
-export type FrameCode = {
+type FrameCode = {
 	flags: number;
 	ptsDelta: number;
 	sizeMul: number;
@@ -36,7 +36,7 @@ export type MainHeader = { timeBases: NutStream['timeBase'][]; frameCodes: Frame
 export type StreamTiming = { msbPtsShift: number };
 
 /** A frame without its bytes. */
-export type FrameHeader = { flags: number; timeTicks: number; sizeBytes: number; headerIndex: number };
+type FrameHeader = { flags: number; timeTicks: number; sizeBytes: number; headerIndex: number };
 
 /** Reads what follows a frame code, up to the checksum. `lastPtsTicks` is what short times are relative to. */
 export function readFrameHeader(

@@ -15,7 +15,7 @@ import {
 export type NutFrame = { timeTicks: number; isKeyFrame: boolean; bytes: Uint8Array };
 
 /** Called while {@link NutReader.push} runs. */
-export type NutReaderListener = {
+type NutReaderListener = {
 	onStream(stream: NutStream): void;
 	onFrame(frame: NutFrame): void;
 };

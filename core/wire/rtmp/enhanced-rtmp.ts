@@ -6,7 +6,7 @@ import { amf0Object, type Amf0Object, type Amf0Value } from '../amf0.ts';
 import { readUint24 } from '../flv.ts';
 
 /** Packet types that we tell apart (Enhanced RTMP v2, "VideoPacketType" and "AudioPacketType"). */
-export type EnhancedPacketType =
+type EnhancedPacketType =
 	| 'sequence-start'
 	| 'coded-frames'
 	/** Video only: coded frames whose composition offset is 0 and not written. */

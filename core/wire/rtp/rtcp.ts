@@ -6,7 +6,7 @@ const SOURCE_DESCRIPTION = 202;
 const PAYLOAD_SPECIFIC_FEEDBACK = 206;
 
 /** What a sender report says of one stream. */
-export type SenderReport = {
+type SenderReport = {
 	ssrc: number;
 	/** The instant that `timestampTicks` stands for, epoch milliseconds. */
 	nowMs: number;

@@ -24,7 +24,7 @@ export type ReferenceOptions = {
 };
 
 /** Summary and the logs behind it. */
-export type ReferenceResult = {
+type ReferenceResult = {
 	summary: WatchSummary;
 	shown: ShownFrame[];
 	heard: HeardSound[];

@@ -32,7 +32,7 @@ export type WatchSummary = {
 };
 
 /** The stretch of time, on the bench's clock, that a summary is about. */
-export type WatchWindow = { fromMs: number; toMs: number };
+type WatchWindow = { fromMs: number; toMs: number };
 
 /** The p50, p95 and count of samples; undefined for none. */
 export function spreadOf(samples: readonly number[]): Spread | undefined {

@@ -128,7 +128,7 @@ function run(program: string, programArguments: string[], input?: string): Promi
 }
 
 /** What {@link inNetwork} has set up. */
-export type NetworkPlace = {
+type NetworkPlace = {
 	network: NetworkNamespace;
 	server: ServerUnderTest;
 	/** Throws when the publisher has ended: what was measured since says nothing. */

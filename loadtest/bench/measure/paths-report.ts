@@ -7,7 +7,7 @@ import type { SelfWatchResult } from './self-watch.ts';
 export type ReferenceRun = { summary: WatchSummary; selfWatch: SelfWatchResult };
 
 /** One row. Milliseconds; a figure that no valid run has is absent. */
-export type PathRow = {
+type PathRow = {
 	name: string;
 	p50Ms?: number;
 	p95Ms?: number;

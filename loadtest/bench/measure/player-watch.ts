@@ -7,7 +7,7 @@ import type { Browser } from 'playwright-core';
 import { toneCaptureTimeMs } from '../../source/tone-code.ts';
 
 /** What the player says of itself. */
-export type PlayerState = {
+type PlayerState = {
 	tier: DeliveryTier;
 	state: string;
 	latencyMs?: number;

@@ -5,7 +5,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 const TICKS_PER_SECOND = 100;
 
 /** Fields of /proc/PID/stat that are needed (proc_pid_stat(5)). */
-export type ProcessTimes = { parentPid: number; ticks: number; endedChildrenTicks: number };
+type ProcessTimes = { parentPid: number; ticks: number; endedChildrenTicks: number };
 
 /** Reads one /proc/PID/stat. The name, in parentheses, may itself hold spaces and parentheses. */
 export function parseProcessTimes(stat: string): ProcessTimes | undefined {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
 /** Where a run becomes void. */
-export type StarvationBounds = {
+type StarvationBounds = {
 	/** Milliseconds: p99 of the bench's event-loop delay. The pictures are made in this loop. */
 	eventLoopDelayP99Ms: number;
 	/** Share of CPU time that the hypervisor gave to others. */
@@ -26,7 +26,7 @@ export type SelfWatchResult = {
 };
 
 /** CPU time since boot in clock ticks, all cores together. */
-export type CpuTicks = { idle: number; steal: number; total: number };
+type CpuTicks = { idle: number; steal: number; total: number };
 
 /** Reads the first line of /proc/stat: user nice system idle iowait irq softirq steal (proc_stat(5)). */
 export function parseCpuTicks(procStat: string): CpuTicks | undefined {

@@ -7,7 +7,7 @@ const DEADLINE_MS = 15_000;
 const MAX_CONNECTIONS = 256;
 
 /** One request. */
-export type AttackRequest = {
+type AttackRequest = {
 	method: 'GET' | 'POST';
 	path: string;
 	/** Whom the request says it comes from. */

@@ -1,9 +1,9 @@
 /** The streamer and the viewers who have nothing to do with the attacks, in processes of their own, and how they fare. */
-import { systemClock, type Clock } from '../../../core/lifecycle/clock.ts';
+import { systemClock } from '../../../core/lifecycle/clock.ts';
 import type { HistogramSummary } from '../../load/figures/histogram.ts';
 import { measureClockOffset } from '../../load/clock-offset.ts';
 import { runEndpoints } from '../../load/endpoints.ts';
-import type { RoleConfig, RoleName } from '../../load/figures/messages.ts';
+import type { FiguresData, RoleConfig, RoleName } from '../../load/figures/messages.ts';
 import { RunRecorder } from '../../load/figures/recorder.ts';
 import { RoleProcess } from '../../load/role-process.ts';
 import { type ServerAddresses, waitUntilLive } from '../measure/server-under-test.ts';
@@ -39,11 +39,10 @@ export type HealthyFigures = {
 };
 
 /** The streamer's picture, and how long the processes may live. */
-export type HealthyOptions = { picture: RoleConfig['picture']; maxLifeMs: number };
+type HealthyOptions = { picture: RoleConfig['picture']; maxLifeMs: number };
 
 /** One use. */
 export class HealthySide {
-	readonly #clock: Clock = systemClock;
 	readonly #processes = new Map<string, RoleProcess>();
 	readonly #startRole: (role: RoleName, name: string, isPinnedToHls: boolean, count: number) => Promise<void>;
 	#recorder = new RunRecorder();
@@ -54,15 +53,29 @@ export class HealthySide {
 		const endpoints = runEndpoints({ addresses: {}, webRtcPortMap: {}, channel }, server);
 		this.#startRole = async (role, processName, isPinnedToHls, count) => {
 			const config: RoleConfig = {
-				...{ role, processName, isPinnedToHls, endpoints, channel, streamKey, clockOffsetMs, maxLifeMs, picture },
-				...{ arrivalsMs: Array.from({ length: count }, (_, index) => index * 100), starveRatio: 0, publish: 'rtmp' },
-				...{ runId: '', firstSender: 0, chatSenderCount: 0, chatRate: 0 },
+				role,
+				processName,
+				isPinnedToHls,
+				endpoints,
+				channel,
+				streamKey,
+				clockOffsetMs,
+				maxLifeMs,
+				picture,
+				arrivalsMs: Array.from({ length: count }, (_, index) => index * 100),
+				starveRatio: 0,
+				publish: 'rtmp',
+				runId: '',
+				firstSender: 0,
+				chatSenderCount: 0,
+				chatRate: 0,
 			};
-			const child = new RoleProcess(this.#clock, config, {
-				figures: (name, figures) => this.#recorder.add(name, figures),
-				note: (name, text) => this.#note(`${name}: ${text}`),
-				died: (_name, reason) => this.#note(reason),
-			});
+			const listener = {
+				figures: (name: string, figures: FiguresData) => this.#recorder.add(name, figures),
+				note: (name: string, text: string) => this.#note(`${name}: ${text}`),
+				died: (_name: string, reason: string) => this.#note(reason),
+			};
+			const child = new RoleProcess({ clock: systemClock, config, listener });
 			this.#processes.set(processName, child);
 			await child.start();
 		};

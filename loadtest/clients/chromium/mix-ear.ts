@@ -4,10 +4,10 @@
  */
 
 /** A stretch of silence in the mix; epoch milliseconds on the page's clock. */
-export type QuietStretch = { fromMs: number; durationMs: number };
+type QuietStretch = { fromMs: number; durationMs: number };
 
 /** A burst in the mix; see tone-code.ts. */
-export type MixTone = { code: number; heardAtMs: number };
+type MixTone = { code: number; heardAtMs: number };
 
 /** What {@link COLLECT_MIX} gives. `contextCount`: 0 means that the page's sound does not go through a context. */
 export type MixReadings = { quiet: QuietStretch[]; tones: MixTone[]; contextCount: number };

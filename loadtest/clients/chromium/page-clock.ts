@@ -2,7 +2,7 @@
 import { systemClock } from '../../../core/lifecycle/clock.ts';
 
 /** What we need of a Playwright page. */
-export interface EvaluatingPage {
+interface EvaluatingPage {
 	evaluate<Result>(expression: string): Promise<Result>;
 }
 

@@ -32,7 +32,7 @@ export interface HlsTrackFigures {
 }
 
 /** What a track needs. */
-export type HlsTrackOptions = {
+type HlsTrackOptions = {
 	clock: Clock;
 	http: Pick<HttpClient, 'get'>;
 	url: string;

@@ -19,7 +19,7 @@ export interface HlsFigures extends HlsTrackFigures {
 }
 
 /** What a viewer needs to know. */
-export type HlsViewerOptions = {
+type HlsViewerOptions = {
 	clock: Clock;
 	/** Multivariant or media playlist. */
 	url: string;
@@ -131,7 +131,10 @@ export class HlsViewer {
 		const { clock, figures } = this.#options;
 		const buffer = this.#buffer!;
 		return new HlsTrack({
-			...{ clock, http: this.#http, url, figures },
+			clock,
+			http: this.#http,
+			url,
+			figures,
 			playlist: (playlist: MediaPlaylist) => {
 				// The picture leads: two edges that differ by a part would pull the playhead to and fro.
 				if (index === 0) {

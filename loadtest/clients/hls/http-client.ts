@@ -11,10 +11,10 @@ const MAX_REDIRECTS = 3;
 const MAX_TEXT_BYTES = 4_000_000;
 
 /** What came back. */
-export type HttpResult = { status: number; url: string; text: string; byteCount: number };
+type HttpResult = { status: number; url: string; text: string; byteCount: number };
 
 /** How to ask. */
-export type HttpGet = {
+type HttpGet = {
 	deadlineMs: number;
 	/** `count`: the body is thrown away as it comes, and only its size is told. */
 	body: 'text' | 'count';

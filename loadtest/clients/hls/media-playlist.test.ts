@@ -29,8 +29,15 @@ describe('parseMediaPlaylist', () => {
 	it('reads parts with their capture times, and what comes next', () => {
 		const playlist = parseMediaPlaylist(LIVE, URL_);
 		expect(playlist).toMatchObject({
-			...{ hasParts: true, hasDates: true, holdBackMs: 630, targetDurationMs: 3000, canBlock: true, canSkip: true },
-			...{ next: { sequence: 12, part: 1 }, isEnded: false, edgeMs: DATE_MS + 2600 },
+			hasParts: true,
+			hasDates: true,
+			holdBackMs: 630,
+			targetDurationMs: 3000,
+			canBlock: true,
+			canSkip: true,
+			next: { sequence: 12, part: 1 },
+			isEnded: false,
+			edgeMs: DATE_MS + 2600,
 			initUrl: 'http://localhost/hls/demo/b/video0/init.mp4',
 			hintUrl: 'http://localhost/hls/demo/b/video0/s12.1.m4s',
 		});
@@ -61,7 +68,11 @@ describe('parseMediaPlaylist', () => {
 	it('takes whole segments and three target durations where there are no parts', () => {
 		const text = '#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:3\n#EXTINF:2.0,\na.ts\n#EXTINF:1.5,\nb.ts\n';
 		expect(parseMediaPlaylist(text, URL_)).toMatchObject({
-			...{ hasParts: false, hasDates: false, holdBackMs: 6000, canBlock: false, edgeMs: 3500 },
+			hasParts: false,
+			hasDates: false,
+			holdBackMs: 6000,
+			canBlock: false,
+			edgeMs: 3500,
 			next: { sequence: 5, part: 0 },
 		});
 	});

@@ -44,10 +44,10 @@ export type MediaPlaylist = {
 };
 
 /** Addresses that a multivariant playlist names. */
-export type MultivariantPlaylist = { videoUrl: string | undefined; audioUrl: string | undefined };
+type MultivariantPlaylist = { videoUrl: string | undefined; audioUrl: string | undefined };
 
 /** Attributes of a tag: `A=1,B="x,y"`. */
-export function parseAttributes(text: string): Record<string, string> {
+function parseAttributes(text: string): Record<string, string> {
 	const attributes: Record<string, string> = {};
 	for (const [, name, value] of text.matchAll(/([A-Z0-9-]+)=("[^"]*"|[^,]*)/g)) {
 		attributes[name!] = value!.startsWith('"') ? value!.slice(1, -1) : value!;
@@ -218,12 +218,12 @@ class Reader {
 		const durationMs = seconds(attributes['DURATION'] ?? '0');
 		const byteRange = attributes['BYTERANGE'];
 		this.#parts.push({
-			...{ sequence: this.#sequence, part: this.#partIndex, url: resolve(attributes['URI'] ?? '', this.#url) },
-			...{
-				range: byteRange === undefined ? undefined : this.#byteRange(byteRange),
-				startMs: this.#partTimeMs,
-				durationMs,
-			},
+			sequence: this.#sequence,
+			part: this.#partIndex,
+			url: resolve(attributes['URI'] ?? '', this.#url),
+			range: byteRange === undefined ? undefined : this.#byteRange(byteRange),
+			startMs: this.#partTimeMs,
+			durationMs,
 			isIndependent: attributes['INDEPENDENT'] === 'YES',
 		});
 		this.#segmentStarts.set(this.#sequence, this.#startMs());

@@ -18,7 +18,7 @@ const EDGE_DECAY_MS = 5;
 const GAP_MS = 100;
 
 /** What the buffer tells. */
-export interface PlaybackBufferEvents {
+interface PlaybackBufferEvents {
 	/** Playing for the first time. */
 	started(): void;
 	/** A stall is over. */

@@ -5,7 +5,7 @@ import type { ClientMessage, ServerMessage } from '../../../core/protocol/signal
 import { SIGNALING_CLOSE_CODES } from '../../../core/protocol/signaling/signaling-constants.ts';
 
 /** What the server says first. */
-export type JoinedMessage = Extract<ServerMessage, { type: 'joined' }>;
+type JoinedMessage = Extract<ServerMessage, { type: 'joined' }>;
 
 const JOIN_DEADLINE_MS = 15_000;
 const MAX_FRAME_BYTES = 4_000_000;

@@ -25,7 +25,7 @@ export interface RtpSinkFigures {
 }
 
 /** Totals of one viewer since its start. */
-export type RtpTotals = {
+type RtpTotals = {
 	packetCount: number;
 	byteCount: number;
 	/** Not received when the next one was: before retransmission. */
@@ -52,7 +52,12 @@ type TrackState = AnsweredTrack & {
 /** One viewer's counter. Call `receive` for every datagram whose first byte is 128–191 and that is not RTCP. */
 export class RtpSink {
 	readonly totals: RtpTotals = {
-		...{ packetCount: 0, byteCount: 0, missedCount: 0, lostCount: 0, frameCount: 0, strangeCount: 0 },
+		packetCount: 0,
+		byteCount: 0,
+		missedCount: 0,
+		lostCount: 0,
+		frameCount: 0,
+		strangeCount: 0,
 	};
 	readonly #tracks = new Map<number, TrackState>();
 	readonly #figures: RtpSinkFigures;
@@ -65,8 +70,13 @@ export class RtpSink {
 		for (const track of tracks) {
 			this.#tracks.set(track.payloadType, {
 				...track,
-				...{ ssrc: 0, highest: undefined, missing: new Map(), jitterTicks: 0, transitTicks: undefined },
-				...{ receivedCount: 0, firstNumber: 0 },
+				ssrc: 0,
+				highest: undefined,
+				missing: new Map(),
+				jitterTicks: 0,
+				transitTicks: undefined,
+				receivedCount: 0,
+				firstNumber: 0,
 			});
 		}
 	}

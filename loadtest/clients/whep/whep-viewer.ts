@@ -34,7 +34,7 @@ const NACK_INTERVAL_MS = 25;
 const DECRYPT_EVERY = 100;
 
 /** What a viewer needs to know. */
-export type WhepViewerOptions = {
+type WhepViewerOptions = {
 	clock: Clock;
 	url: string;
 	/** See {@link RtpSink}; add to this machine's epoch milliseconds to get the server's. */
@@ -215,8 +215,13 @@ export class WhepViewer {
 		const blocks = reports.map(
 			({ ssrc, highest, lost, jitterTicks }) =>
 				new RtcpReceiverInfo({
-					...{ ssrc, highestSequence: highest, packetsLost: Math.min(lost, 0x7f_ffff), fractionLost: 0 },
-					...{ jitter: Math.round(jitterTicks), lsr: 0, dlsr: 0 },
+					ssrc,
+					highestSequence: highest,
+					packetsLost: Math.min(lost, 0x7f_ffff),
+					fractionLost: 0,
+					jitter: Math.round(jitterTicks),
+					lsr: 0,
+					dlsr: 0,
 				}),
 		);
 		this.#sendRtcp(new RtcpRrPacket({ ssrc: 1, reports: blocks }));

@@ -8,7 +8,7 @@ import type { Publisher, PublishTarget } from '../../source/publisher.ts';
 import type { SentFrame } from '../../source/source-loop.ts';
 
 /** What is published. */
-export type ChromiumPublisherOptions = CanvasSourceOptions & {
+type ChromiumPublisherOptions = CanvasSourceOptions & {
 	codec: 'h264' | 'vp8';
 	videoBitrateBps: number;
 	/** Ask the sender for a key frame this often; undefined: only when the server asks for one. */

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 
 /** The values that differ from session to session. */
-export type OfferValues = {
+type OfferValues = {
 	usernameFragment: string;
 	password: string;
 	/** `sha-256 AA:BB:…` */

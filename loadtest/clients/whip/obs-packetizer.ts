@@ -2,7 +2,7 @@
 import { NAL_TYPE, nalType } from '../../../core/media/h264.ts';
 
 /** Largest payload of a packet, as OBS uses it. */
-export const OBS_MAX_PAYLOAD_BYTES = 1200;
+const OBS_MAX_PAYLOAD_BYTES = 1200;
 
 /** The access unit delimiter that OBS's encoder puts before every picture: any slice type. */
 const ACCESS_UNIT_DELIMITER = Uint8Array.of(NAL_TYPE.AUD, 0xf0);

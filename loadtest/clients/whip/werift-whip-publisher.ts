@@ -38,14 +38,14 @@ type RtpStream = { ssrc: number; sequenceNumber: number; timestamp: number; pack
 const NUT_OUTPUT = ['-flush_packets', '1', '-write_index', '0', '-f', 'nut', 'pipe:1'];
 
 /** The FFmpeg arguments for H.264 to a pipe, one NUT frame a picture. */
-export function weriftVideoArguments(settings: EncoderSettings): string[] {
+function weriftVideoArguments(settings: EncoderSettings): string[] {
 	// OBS forces B-frames off for WHIP, whatever the user has set.
 	const encoder = [...videoEncoder(settings), '-bf', '0'];
 	return [...RAW_INPUT, '-map', '0:v', ...encoder, ...NUT_OUTPUT];
 }
 
 /** The FFmpeg arguments for Opus to a pipe, one NUT frame a packet. */
-export function weriftSoundArguments(settings: EncoderSettings): string[] {
+function weriftSoundArguments(settings: EncoderSettings): string[] {
 	return [
 		...[...RAW_INPUT, '-map', '0:a', '-c:a', 'libopus', '-b:a', String(settings.audioBitrateBps), '-ar', '48000'],
 		...['-frame_duration', '20', ...NUT_OUTPUT],

@@ -103,8 +103,15 @@ export class Histogram {
 		const sorted = this.#sorted();
 		const at = (p: number): number => percentileOf(sorted, this.#count, p, this.#min, this.#max);
 		return {
-			...{ count: this.#count, min: this.#min, mean: this.#sum / this.#count },
-			...{ p50: at(50), p90: at(90), p95: at(95), p99: at(99), p999: at(99.9), max: this.#max },
+			count: this.#count,
+			min: this.#min,
+			mean: this.#sum / this.#count,
+			p50: at(50),
+			p90: at(90),
+			p95: at(95),
+			p99: at(99),
+			p999: at(99.9),
+			max: this.#max,
 		};
 	}
 

@@ -3,7 +3,7 @@ import { Histogram, type HistogramSummary } from './histogram.ts';
 import type { FiguresData } from './messages.ts';
 
 /** Parts of a run. Percentiles come from `steady`. */
-export type RunPhase = 'baseline' | 'ramp' | 'steady' | 'leaving' | 'after';
+type RunPhase = 'baseline' | 'ramp' | 'steady' | 'leaving' | 'after';
 
 /** One point of the timeline, by default a second. */
 export type TimelinePoint = {

@@ -70,7 +70,12 @@ export class AudienceRole implements Role {
 			isPinnedToHls: config.isPinnedToHls,
 			createSocket: (join, onMessage, onClosed) =>
 				new SignalingSocket({
-					...{ clock, url: config.endpoints.signaling!, join, reader: this.#reader, onMessage, onClosed },
+					clock,
+					url: config.endpoints.signaling!,
+					join,
+					reader: this.#reader,
+					onMessage,
+					onClosed,
 				}),
 			createPlayer: (tier, onLost, viewerId) =>
 				tier === 'webrtc'

@@ -1,4 +1,4 @@
-/** A virtual viewer who does as he is told: joins, plays the tier of the decision, and changes over when a new one comes. */
+/** A virtual viewer who does as told: joins, plays the tier of the decision, and changes over when a new one comes. */
 import { type CancelTimer, type Clock, sleep } from '../../../core/lifecycle/clock.ts';
 import type {
 	ClientMessage,
@@ -16,14 +16,14 @@ const RECONNECT_LAST_MS = 8000;
 const MAX_RECONNECTS = 6;
 
 /** The socket as a viewer sees it; see {@link SignalingSocket}. */
-export interface ViewerSocket {
+interface ViewerSocket {
 	open(): Promise<Pick<Extract<ServerMessage, { type: 'joined' }>, 'decision' | 'resumeToken' | 'viewerId'>>;
 	send(message: ClientMessage): void;
 	close(): void;
 }
 
 /** What a viewer needs from outside. */
-export type AudienceViewerOptions = {
+type AudienceViewerOptions = {
 	clock: Clock;
 	channel: string;
 	isPinnedToHls: boolean;
@@ -73,7 +73,7 @@ export class AudienceViewer {
 		this.#options = options;
 	}
 
-	/** Joins and begins to play what the answer says. Rejects when the server does not let him in. */
+	/** Joins and begins to play what the answer says. Rejects when the server does not let them in. */
 	async start(): Promise<void> {
 		await this.#connect();
 		const { clock } = this.#options;
@@ -93,7 +93,7 @@ export class AudienceViewer {
 		this.#current?.player.each();
 	}
 
-	/** Leaves: socket first, so that the server counts him out, then the legs. Idempotent. */
+	/** Leaves: socket first, so that the server counts them out, then the legs. Idempotent. */
 	async close(): Promise<void> {
 		if (this.#abort.signal.aborted) {
 			return;
@@ -114,8 +114,12 @@ export class AudienceViewer {
 		const playingTier = this.#current?.tier;
 		this.#socket = this.#options.createSocket(
 			{
-				...{ type: 'join', protocol: 1, channel: this.#options.channel },
-				...{ canWebRtc: true, canHls: true, isPinnedToHls: this.#options.isPinnedToHls },
+				type: 'join',
+				protocol: 1,
+				channel: this.#options.channel,
+				canWebRtc: true,
+				canHls: true,
+				isPinnedToHls: this.#options.isPinnedToHls,
 				...(token === undefined ? {} : { resumeToken: token }),
 				...(playingTier === undefined ? {} : { playingTier }),
 			},
@@ -251,9 +255,15 @@ export class AudienceViewer {
 		const latencyMs = leg?.player.latencyMs();
 		const state = leg === undefined ? 'connecting' : leg.player.isPlaying() ? 'playing' : 'stalled';
 		this.#socket?.send({
-			...{ type: 'statistics', tier: leg?.tier ?? this.#decision?.tier ?? 'll-hls', state },
+			type: 'statistics',
+			tier: leg?.tier ?? this.#decision?.tier ?? 'll-hls',
+			state,
 			...(latencyMs === undefined ? {} : { latencyMs: Math.max(-10_000, Math.min(3_600_000, latencyMs)) }),
-			...{ stallCount: 0, stalledForMs: 0, shownFrameCount: 0, droppedFrameCount: 0, bitrateBps: 0 },
+			stallCount: 0,
+			stalledForMs: 0,
+			shownFrameCount: 0,
+			droppedFrameCount: 0,
+			bitrateBps: 0,
 		});
 	}
 }

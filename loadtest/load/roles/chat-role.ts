@@ -107,10 +107,18 @@ export class ChatRole implements Role {
 		const { clock, config, figures } = this.#context;
 		const check = new DeliveryCheck();
 		const join: Extract<ClientMessage, { type: 'join' }> = {
-			...{ type: 'join', protocol: 1, channel: config.channel, canWebRtc: false, canHls: true, isPinnedToHls: true },
+			type: 'join',
+			protocol: 1,
+			channel: config.channel,
+			canWebRtc: false,
+			canHls: true,
+			isPinnedToHls: true,
 		};
 		const socket: SignalingSocket = new SignalingSocket({
-			...{ clock, url: config.endpoints.signaling!, join, reader: this.#reader },
+			clock,
+			url: config.endpoints.signaling!,
+			join,
+			reader: this.#reader,
 			...(cookie === undefined ? {} : { cookie }),
 			onMessage: (message) => this.#receive(message, check, senderIndex),
 			onClosed: (code) => {

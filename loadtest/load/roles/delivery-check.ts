@@ -4,10 +4,10 @@
 const MAX_MISSING = 1000;
 
 /** What a receiver has seen go wrong. */
-export type DeliveryCounts = { lostCount: number; doubledCount: number; reorderedCount: number };
+type DeliveryCounts = { lostCount: number; doubledCount: number; reorderedCount: number };
 
 /** The load test's own messages: run, sender, number, and when it was due to be sent (epoch milliseconds). */
-export type TestMessage = { runId: string; sender: number; number: number; dueAtMs: number };
+type TestMessage = { runId: string; sender: number; number: number; dueAtMs: number };
 
 /** Text of a message. */
 export function formatTestMessage({ runId, sender, number, dueAtMs }: TestMessage): string {

@@ -39,7 +39,11 @@ export class PixelRole implements Role {
 		const tier = tiers[index % tiers.length]!;
 		try {
 			const viewer = await ChromiumViewer.open({
-				...{ httpUrl: httpUrl!, channel: config.channel, tier, page: 'bench', withSound: false },
+				httpUrl: httpUrl!,
+				channel: config.channel,
+				tier,
+				page: 'bench',
+				withSound: false,
 			});
 			this.#viewers.add(viewer);
 			if (this.#isStopped) {
