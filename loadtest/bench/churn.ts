@@ -2,12 +2,11 @@
  * Viewers who come and go by the thousand: what a server keeps of them. Each opens a signaling socket, asks for a playlist, and leaves;
  * some offer a WHEP session before and end it.
  */
-import { readFileSync } from 'node:fs';
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import { FrameReader, SignalingSocket } from '../clients/signaling/signaling-socket.ts';
 import { whepOffer } from '../clients/whep/whep-offer.ts';
 import { type ServerUnderTest, waitUntilLive } from './measure/server-under-test.ts';
-import { childProcesses } from './measure/process-cpu.ts';
+import { childProcesses, rssBytes } from './measure/process-cpu.ts';
 import { createPublisher } from '../clients/create-publisher.ts';
 import { type BenchCommand, withServer } from './bench-options.ts';
 
@@ -152,10 +151,6 @@ function readMemory(pid: number | undefined): Memory {
 }
 
 function residentMib(pid: number): number | undefined {
-	try {
-		const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-		return kib === undefined ? undefined : Number(kib) / 1024;
-	} catch {
-		return undefined;
-	}
+	const bytes = rssBytes(pid);
+	return bytes === undefined ? undefined : bytes / 2 ** 20;
 }

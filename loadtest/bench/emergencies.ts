@@ -20,7 +20,6 @@ const EMERGENCY_KINDS = {
 	blocked: 'the same firewall, before they open the page',
 } as const;
 
-/** One of them. */
 type EmergencyKind = keyof typeof EMERGENCY_KINDS;
 
 /** How often, and with which source. */

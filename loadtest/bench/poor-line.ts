@@ -18,7 +18,6 @@ export const POOR_LINE_KINDS = {
 	recovers: 'it becomes poor while the viewer watches, and good again after half of the time',
 } as const;
 
-/** One of them. */
 type PoorLineKind = keyof typeof POOR_LINE_KINDS;
 
 /** Which source, over which line, and for how long. */

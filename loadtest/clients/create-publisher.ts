@@ -16,7 +16,6 @@ export const PUBLISHER_KINDS = {
 	'whip-obs-defaults': 'as OBS by WHIP, 250 frames of GOP, key-frame requests ignored: both legs are re-encoded',
 } as const;
 
-/** One of them. */
 export type PublisherKind = keyof typeof PUBLISHER_KINDS;
 
 /** Where a kind publishes to. */

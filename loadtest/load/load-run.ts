@@ -5,7 +5,6 @@ import { watchSelf } from '../bench/measure/self-watch.ts';
 import { ServerUnderTest } from '../bench/measure/server-under-test.ts';
 import type { LoadOptions } from './options.ts';
 import { buildReport, type RunReport } from './run-report.ts';
-import { arrivalTimesMs, dealOut } from './arrival-schedule.ts';
 import { type ClockOffset, measureClockOffset } from './clock-offset.ts';
 import { runEndpoints } from './endpoints.ts';
 import type { Endpoints, FiguresData, RoleConfig, RoleName } from './figures/messages.ts';
@@ -272,4 +271,16 @@ class LoadRun {
 		}
 		this.#deps.listener.note(text);
 	}
+}
+
+/** Arrival times in milliseconds from the start, ascending. With a ramp of 0 all arrive at once. */
+export function arrivalTimesMs(count: number, rampMs: number): number[] {
+	return Array.from({ length: count }, (_, index) => (index * rampMs) / count);
+}
+
+/** Deals viewers out to processes in turn, so that each process ramps as the whole does. */
+export function dealOut<Item>(items: readonly Item[], processCount: number): Item[][] {
+	const hands = Array.from({ length: Math.min(processCount, Math.max(1, items.length)) }, (): Item[] => []);
+	items.forEach((item, index) => hands[index % hands.length]!.push(item));
+	return hands;
 }

@@ -1,5 +1,6 @@
 /** The one loop that makes picture and sound: sound runs on the picture's clock, never on one of its own. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
+import { Timer } from '../../core/lifecycle/timer.ts';
 
 /** A picture as the source made it; epoch milliseconds on the bench's clock. */
 export type SentFrame = { frameNumber: number; captureTimeMs: number };
@@ -43,7 +44,7 @@ export class SourceLoop {
 	readonly #format: SourceFormat;
 	readonly #output: SourceOutput;
 	readonly #soundLeadMs: number;
-	#cancelTimer: (() => void) | undefined;
+	readonly #timer: Timer;
 	#originMs = 0;
 	#originMonotonicMs = 0;
 	#stepIndex = 0;
@@ -58,6 +59,7 @@ export class SourceLoop {
 	 */
 	constructor(clock: Clock, format: SourceFormat, output: SourceOutput, soundLeadMs = 0) {
 		this.#clock = clock;
+		this.#timer = new Timer(clock, () => this.#tick());
 		this.#format = format;
 		this.#output = output;
 		this.#soundLeadMs = soundLeadMs;
@@ -72,8 +74,7 @@ export class SourceLoop {
 
 	/** Makes no more. Idempotent. */
 	stop(): void {
-		this.#cancelTimer?.();
-		this.#cancelTimer = undefined;
+		this.#timer.disarm();
 	}
 
 	/** Epoch milliseconds of picture 0 and sample 0. */
@@ -103,7 +104,7 @@ export class SourceLoop {
 			this.#stepIndex++;
 		}
 		const waitMs = this.#stepIndex * stepMs - (this.#clock.monotonicMs() - this.#originMonotonicMs);
-		this.#cancelTimer = this.#clock.setTimeout(() => this.#tick(), Math.max(0, waitMs));
+		this.#timer.arm(Math.max(0, waitMs));
 	}
 
 	#makeSound(upToMs: number): void {

@@ -48,7 +48,7 @@ type Step = 'basic-header' | 'message-header' | 'extended-timestamp' | 'extended
 
 const EMPTY = new Uint8Array(0);
 
-/** Reader of one connection. Set Chunk Size and Abort are obeyed in here and not handed on. */
+/** Reader of one connection. Set Chunk Size and Abort are applied in here and not handed on. */
 export class ChunkReader {
 	#limits: ChunkReaderLimits;
 	readonly #onMessage: (message: RtmpMessage) => void;

@@ -1,4 +1,4 @@
-/** A process and everything it has started, from /proc: their CPU time is what a path costs the server. */
+/** A process and everything it has started, from /proc: CPU time and memory are what a path costs the server. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 
 /** Linux counts process times in hundredths of a second, whatever its own tick is (USER_HZ). */
@@ -22,29 +22,25 @@ export function parseProcessTimes(stat: string): ProcessTimes | undefined {
 
 /** Seconds of CPU of a process with all its descendants, ended ones included; undefined where /proc is missing. */
 export function treeCpuSeconds(pid: number): number | undefined {
-	const processes = new Map<number, ProcessTimes>();
+	const ticks = treeSum(pid, ({ ticks, endedChildrenTicks }) => ticks + endedChildrenTicks);
+	return ticks === undefined ? undefined : ticks / TICKS_PER_SECOND;
+}
+
+/** Resident memory of a process and all its descendants in bytes; shared pages count once per process. Undefined without /proc. */
+export function treeRssBytes(pid: number): number | undefined {
+	return treeSum(pid, (_times, child) => rssBytes(child) ?? 0);
+}
+
+/** Resident memory of one process in bytes; undefined where it is not known. */
+export function rssBytes(pid: number): number | undefined {
 	try {
-		for (const entry of readdirSync('/proc')) {
-			const times = /^\d+$/.test(entry) ? readTimes(entry) : undefined;
-			if (times !== undefined) {
-				processes.set(Number(entry), times);
-			}
-		}
+		// VmRSS of proc_pid_status(5). A kernel thread has none.
+		const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+		return kibibytes === undefined ? undefined : Number(kibibytes) * 1024;
 	} catch {
+		// It has ended meanwhile, or this is not Linux.
 		return undefined;
 	}
-	const sum = (root: number): number => {
-		const own = processes.get(root);
-		if (own === undefined) {
-			return 0;
-		}
-		let ticks = own.ticks + own.endedChildrenTicks;
-		for (const [child, { parentPid }] of processes) {
-			ticks += parentPid === root ? sum(child) : 0;
-		}
-		return ticks;
-	};
-	return processes.has(pid) ? sum(pid) / TICKS_PER_SECOND : undefined;
 }
 
 /** Living children of a process, without their own; empty where /proc is missing. */
@@ -72,4 +68,22 @@ function readTimes(pid: string): ProcessTimes | undefined {
 		// It has ended meanwhile.
 		return undefined;
 	}
+}
+
+function treeSum(root: number, read: (times: ProcessTimes, pid: number) => number): number | undefined {
+	const processes = new Map<number, ProcessTimes>();
+	for (const entry of existsSync('/proc') ? readdirSync('/proc') : []) {
+		const times = /^\d+$/.test(entry) ? readTimes(entry) : undefined;
+		if (times !== undefined) {
+			processes.set(Number(entry), times);
+		}
+	}
+	const sum = (pid: number): number => {
+		let total = read(processes.get(pid)!, pid);
+		for (const [child, { parentPid }] of processes) {
+			total += parentPid === pid ? sum(child) : 0;
+		}
+		return total;
+	};
+	return processes.has(root) ? sum(root) : undefined;
 }

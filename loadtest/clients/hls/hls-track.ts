@@ -31,7 +31,6 @@ export interface HlsTrackFigures {
 	requested(): void;
 }
 
-/** What a track needs. */
 type HlsTrackOptions = {
 	clock: Clock;
 	http: Pick<HttpClient, 'get'>;

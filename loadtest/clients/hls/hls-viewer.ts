@@ -1,5 +1,5 @@
 /** A virtual LL-HLS viewer: multivariant playlist, then picture and sound side by side into one buffer model. */
-import type { Clock } from '../../../core/lifecycle/clock.ts';
+import { type Clock, sleep } from '../../../core/lifecycle/clock.ts';
 import { HttpClient } from './http-client.ts';
 import { HlsTrack, type HlsTrackFigures } from './hls-track.ts';
 import { type MediaPlaylist, parseMultivariantPlaylist } from './media-playlist.ts';
@@ -18,7 +18,6 @@ export interface HlsFigures extends HlsTrackFigures {
 	stall(durationMs: number): void;
 }
 
-/** What a viewer needs to know. */
 type HlsViewerOptions = {
 	clock: Clock;
 	/** Multivariant or media playlist. */
@@ -123,7 +122,7 @@ export class HlsViewer {
 			if (result.status < 500 || clock.monotonicMs() > endMs) {
 				throw new Error(`the playlist was answered with ${result.status}: ${result.text.slice(0, 200)}`);
 			}
-			await new Promise<void>((resolve) => clock.setTimeout(resolve, RETRY_MS));
+			await sleep(clock, RETRY_MS);
 		}
 	}
 

@@ -14,7 +14,6 @@ const CACHE_SIZE = 8;
 /** Shorter frames are personal. */
 const CACHE_FROM_BYTES = 150;
 
-/** What a socket needs. */
 export type SignalingSocketOptions = {
 	clock: Clock;
 	url: string;

@@ -3,13 +3,9 @@
  * done, packets go from the socket to the sink; one in a hundred is decrypted to prove that it is what it should be.
  */
 import {
-	candidateFromSdp,
 	GenericNack,
-	RTCDtlsFingerprint,
-	RTCDtlsParameters,
 	RTCDtlsTransport,
 	RTCIceGatherer,
-	RTCIceParameters,
 	RTCIceTransport,
 	RtcpHeader,
 	RtcpReceiverInfo,
@@ -18,6 +14,7 @@ import {
 } from 'werift';
 import { type CancelTimer, type Clock, sleep, withDeadline } from '../../../core/lifecycle/clock.ts';
 import { VIEWER_HEADER } from '../../../core/protocol/signaling/viewer-header.ts';
+import { connectDtls } from '../whip/whip-transport.ts';
 import { RtpSink, type RtpSinkFigures } from './rtp-sink.ts';
 import { mapCandidatePorts, parseWhepAnswer, type WhepAnswer, whepOffer } from './whep-offer.ts';
 
@@ -33,7 +30,6 @@ const NACK_INTERVAL_MS = 25;
 /** One packet in this many is decrypted and authenticated. */
 const DECRYPT_EVERY = 100;
 
-/** What a viewer needs to know. */
 type WhepViewerOptions = {
 	clock: Clock;
 	url: string;
@@ -137,24 +133,9 @@ export class WhepViewer {
 	}
 
 	async #connect(ice: RTCIceTransport, answer: WhepAnswer): Promise<void> {
-		const { usernameFragment, password, isIceLite, fingerprint } = answer;
-		ice.setRemoteParams(new RTCIceParameters({ iceLite: isIceLite, usernameFragment, password }));
-		for (const candidate of mapCandidatePorts(answer.candidates, this.#options.portMap)) {
-			if (/ udp /i.test(candidate)) {
-				await ice.addRemoteCandidate(candidateFromSdp(candidate));
-			}
-		}
-		await ice.addRemoteCandidate(undefined);
 		const dtls = this.#dtls!;
-		dtls.role = answer.setup === 'active' ? 'server' : 'client';
-		const remoteRole = answer.setup === 'active' ? 'client' : 'server';
-		dtls.setRemoteParams(
-			new RTCDtlsParameters([new RTCDtlsFingerprint(fingerprint.algorithm, fingerprint.value)], remoteRole),
-		);
-		const connected = ice.start().then(() => dtls.start());
-		await withDeadline(this.#options.clock, connected, CONNECT_DEADLINE_MS, () => {
-			return new Error(`ICE and DTLS did not connect within ${CONNECT_DEADLINE_MS} ms (ICE is ${ice.state})`);
-		});
+		const candidates = mapCandidatePorts(answer.candidates, this.#options.portMap);
+		await connectDtls(this.#options.clock, ice, dtls, { ...answer, candidates }, CONNECT_DEADLINE_MS);
 		dtls.onStateChange.subscribe((state) => {
 			if (state === 'closed' || state === 'failed') {
 				this.#lose(`DTLS is ${state}`);

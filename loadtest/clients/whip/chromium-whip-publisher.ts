@@ -7,7 +7,6 @@ import type { CanvasSourceOptions } from '../chromium/page/canvas-source.ts';
 import type { Publisher, PublishTarget } from '../../source/publisher.ts';
 import type { SentFrame } from '../../source/source-loop.ts';
 
-/** What is published. */
 type ChromiumPublisherOptions = CanvasSourceOptions & {
 	codec: 'h264' | 'vp8';
 	videoBitrateBps: number;

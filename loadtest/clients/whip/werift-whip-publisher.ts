@@ -5,6 +5,7 @@
 import { randomInt } from 'node:crypto';
 import { type Extension, RtpHeader } from 'werift';
 import { systemClock } from '../../../core/lifecycle/clock.ts';
+import { Timer } from '../../../core/lifecycle/timer.ts';
 import { splitAnnexB } from '../../../core/media/h264.ts';
 import { msToTicks, VIDEO_CLOCK_RATE } from '../../../core/units.ts';
 import type { NutStream } from '../../../core/wire/nut/nut-headers.ts';
@@ -76,7 +77,7 @@ export class WeriftWhipPublisher implements Publisher {
 	#encoders: EncoderProcess[] = [];
 	#loop: SourceLoop | undefined;
 	#sessionUrl: string | undefined;
-	#cancelReports: (() => void) | undefined;
+	readonly #reports = new Timer(systemClock, () => this.#report());
 
 	constructor(settings: EncoderSettings, target: PublishTarget) {
 		this.#settings = { ...settings, soundLeadMs: settings.soundLeadMs === 0 ? 0 : OPUS_DELAY_MS };
@@ -157,8 +158,7 @@ export class WeriftWhipPublisher implements Publisher {
 
 	#endMedia(): void {
 		this.#loop?.stop();
-		this.#cancelReports?.();
-		this.#cancelReports = undefined;
+		this.#reports.disarm();
 	}
 
 	#startMedia(transport: WhipTransport): void {
@@ -185,7 +185,7 @@ export class WeriftWhipPublisher implements Publisher {
 		this.#loop = new SourceLoop(systemClock, settings, fanOut(video, sound), settings.soundLeadMs);
 		video.onFailure = sound.onFailure = () => this.#endMedia();
 		this.#loop.start();
-		this.#scheduleReport(transport, FIRST_REPORT_AFTER_MS);
+		this.#reports.arm(FIRST_REPORT_AFTER_MS);
 	}
 
 	#send(
@@ -206,22 +206,20 @@ export class WeriftWhipPublisher implements Publisher {
 		stream.octetCount += payload.length;
 	}
 
-	#scheduleReport(transport: WhipTransport, delayMs: number): void {
-		this.#cancelReports = systemClock.setTimeout(() => {
-			const nowMs = systemClock.nowMs();
-			const newest = this.#loop?.sent.at(-1);
-			if (newest !== undefined) {
-				// Both streams are related to one capture clock: what OBS's timestamps say, as both come from one origin.
-				const originMs = this.#loop!.originMs;
-				const sinceMs = nowMs - originMs;
-				const { video, audio } = { video: this.#video, audio: this.#audio };
-				const videoTicks = msToTicks(sinceMs, VIDEO_CLOCK_RATE) % 2 ** 32;
-				transport.sendReport(video.ssrc, videoTicks, nowMs, video.packetCount, video.octetCount);
-				const audioTicks = (audio.timestamp + this.#audioTicksAhead(sinceMs)) % 2 ** 32;
-				transport.sendReport(audio.ssrc, (audioTicks + 2 ** 32) % 2 ** 32, nowMs, audio.packetCount, audio.octetCount);
-			}
-			this.#scheduleReport(transport, REPORT_INTERVAL_MS);
-		}, delayMs);
+	#report(): void {
+		const transport = this.#transport!;
+		const nowMs = systemClock.nowMs();
+		const loop = this.#loop;
+		if (loop !== undefined && loop.sent.length > 0) {
+			// Both streams are related to one capture clock: what OBS's timestamps say, as both come from one origin.
+			const sinceMs = nowMs - loop.originMs;
+			const [video, audio] = [this.#video, this.#audio];
+			const videoTicks = msToTicks(sinceMs, VIDEO_CLOCK_RATE) % 2 ** 32;
+			transport.sendReport(video.ssrc, videoTicks, nowMs, video.packetCount, video.octetCount);
+			const audioTicks = (audio.timestamp + this.#audioTicksAhead(sinceMs)) % 2 ** 32;
+			transport.sendReport(audio.ssrc, (audioTicks + 2 ** 32) % 2 ** 32, nowMs, audio.packetCount, audio.octetCount);
+		}
+		this.#reports.arm(REPORT_INTERVAL_MS);
 	}
 
 	// Ticks from the next packet's timestamp to "now"; packet n holds the sound from n · 20 ms − 6.5 ms on (RFC 7845 §4.2).

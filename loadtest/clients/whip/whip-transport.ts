@@ -13,7 +13,7 @@ import {
 	RtcpTransportLayerFeedback,
 	type RtpHeader,
 } from 'werift';
-import { systemClock, withDeadline } from '../../../core/lifecycle/clock.ts';
+import { type Clock, systemClock, withDeadline } from '../../../core/lifecycle/clock.ts';
 import { epochMsToNtp } from '../../../core/units.ts';
 import type { AnswerFacts } from './obs-offer.ts';
 
@@ -79,27 +79,7 @@ export class WhipTransport {
 
 	/** Connects to what the answer says. Rejects after ten seconds. */
 	async connect(answer: AnswerFacts): Promise<void> {
-		this.#ice.setRemoteParams(
-			new RTCIceParameters({
-				iceLite: answer.isIceLite,
-				usernameFragment: answer.usernameFragment,
-				password: answer.password,
-			}),
-		);
-		for (const candidate of answer.candidates) {
-			if (/ udp /i.test(candidate)) {
-				await this.#ice.addRemoteCandidate(candidateFromSdp(candidate));
-			}
-		}
-		await this.#ice.addRemoteCandidate(undefined);
-		const { algorithm, value } = answer.fingerprint;
-		const serverRole = answer.setup === 'active' ? 'client' : 'server';
-		this.#dtls.role = serverRole === 'client' ? 'server' : 'client';
-		this.#dtls.setRemoteParams(new RTCDtlsParameters([new RTCDtlsFingerprint(algorithm, value)], serverRole));
-		const connected = this.#ice.start().then(() => this.#dtls.start());
-		await withDeadline(systemClock, connected, CONNECT_DEADLINE_MS, () => {
-			return new Error(`ICE and DTLS did not connect within ${CONNECT_DEADLINE_MS} ms (ICE is ${this.#ice.state}).`);
-		});
+		await connectDtls(systemClock, this.#ice, this.#dtls, answer, CONNECT_DEADLINE_MS);
 	}
 
 	/** Sends a packet and keeps it for NACK. */
@@ -138,4 +118,29 @@ export class WhipTransport {
 			}
 		}
 	}
+}
+
+/** Connects to what an answer says, over UDP. Rejects after the deadline. */
+export async function connectDtls(
+	clock: Clock,
+	ice: RTCIceTransport,
+	dtls: RTCDtlsTransport,
+	{ usernameFragment, password, isIceLite, candidates, fingerprint, setup }: AnswerFacts,
+	deadlineMs: number,
+): Promise<void> {
+	ice.setRemoteParams(new RTCIceParameters({ iceLite: isIceLite, usernameFragment, password }));
+	for (const candidate of candidates) {
+		if (/ udp /i.test(candidate)) {
+			await ice.addRemoteCandidate(candidateFromSdp(candidate));
+		}
+	}
+	await ice.addRemoteCandidate(undefined);
+	const [ownRole, serverRole] = setup === 'active' ? (['server', 'client'] as const) : (['client', 'server'] as const);
+	dtls.role = ownRole;
+	const { algorithm, value } = fingerprint;
+	dtls.setRemoteParams(new RTCDtlsParameters([new RTCDtlsFingerprint(algorithm, value)], serverRole));
+	const connected = ice.start().then(() => dtls.start());
+	await withDeadline(clock, connected, deadlineMs, () => {
+		return new Error(`ICE and DTLS did not connect within ${deadlineMs} ms (ICE is ${ice.state}).`);
+	});
 }

@@ -24,7 +24,6 @@ const MAX_POINTS = 1200;
 const WHOLE_RUN = /(\.join|\.answer|\.switch|\.startLate|Held)$/;
 const CURVE_PERCENTILES = [0, 5, 10, 20, 30, 40, 50, 60, 70, 75, 80, 85, 90, 92.5, 95, 97.5, 98, 99, 99.5, 99.9, 100];
 
-/** See the first line. */
 export class RunRecorder {
 	readonly #counters: Record<string, number> = {};
 	readonly #gauges = new Map<string, Record<string, number>>();

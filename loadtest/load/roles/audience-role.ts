@@ -15,7 +15,6 @@ const MAX_NOTES = 5;
 const RANDOM_STEPS = 1_000_000;
 const TIER_NAMES: Record<DeliveryTier, string> = { webrtc: 'webrtc', 'll-hls': 'hls' };
 
-/** See the first line. */
 export class AudienceRole implements Role {
 	readonly #context: RoleContext;
 	/** In the order of arrival. */

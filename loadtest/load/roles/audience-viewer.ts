@@ -134,7 +134,7 @@ export class AudienceViewer {
 		this.#resumeToken = joined.resumeToken;
 		this.#viewerId = joined.viewerId;
 		this.#sendClock();
-		this.#obey(joined.decision);
+		this.#apply(joined.decision);
 	}
 
 	async #reconnect(code: number): Promise<void> {
@@ -162,13 +162,13 @@ export class AudienceViewer {
 
 	#receive(message: ServerMessage): void {
 		if (message.type === 'tier') {
-			this.#obey(message.decision);
+			this.#apply(message.decision);
 		} else if (message.type === 'presence') {
 			this.#options.events.presence(message.viewerCount);
 		}
 	}
 
-	#obey(decision: TierDecision): void {
+	#apply(decision: TierDecision): void {
 		if (this.#abort.signal.aborted) {
 			return;
 		}

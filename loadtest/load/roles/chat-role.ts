@@ -24,7 +24,6 @@ type Sender = {
 	pending: { draftId: string; sentAtMs: number } | undefined;
 };
 
-/** See the first line. */
 export class ChatRole implements Role {
 	readonly #context: RoleContext;
 	readonly #sockets = new Set<SignalingSocket>();

@@ -7,7 +7,6 @@ import type { Role, RoleContext } from './role.ts';
 
 const FAILURE_POLL_MS = 1000;
 
-/** See the first line. */
 export class PublisherRole implements Role {
 	readonly #context: RoleContext;
 	#publisher: (Publisher & { readonly failure: Error | undefined }) | undefined;

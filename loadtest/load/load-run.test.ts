@@ -1,7 +1,7 @@
-/** Tests of the arrival schedule. */
+/** Tests of the arrival schedule in load-run.ts. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { arrivalTimesMs, dealOut } from './arrival-schedule.ts';
+import { arrivalTimesMs, dealOut } from './load-run.ts';
 
 describe('arrivalTimesMs', () => {
 	it('spreads arrivals evenly over the ramp', () => {
