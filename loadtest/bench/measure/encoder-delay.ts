@@ -2,19 +2,15 @@
 import { sleep, systemClock } from '../../../core/lifecycle/clock.ts';
 import { flvCompositionOffsetMs, FlvReader } from '../../../core/wire/flv.ts';
 import { MESSAGE_TYPE } from '../../../core/wire/rtmp/rtmp-messages.ts';
-import { BenchPicture } from '../../source/bench-picture.ts';
-import { EncoderProcess } from '../../source/encoder-process.ts';
+import { benchSource } from '../../source/bench-source.ts';
 import type { EncoderSettings } from '../../source/encoder-settings.ts';
 import { rtmpArguments } from '../../clients/rtmp/rtmp-publisher.ts';
-import { SourceLoop } from '../../source/source-loop.ts';
 import type { Spread } from './frame-log.ts';
 import { spreadOf } from './frame-log.ts';
 
 /** Runs the same FFmpeg arguments as the RTMP publisher into a pipe instead of a connection. */
 export async function measureEncoderDelay(settings: EncoderSettings, durationMs: number): Promise<Spread> {
-	const artist = new BenchPicture(settings.widthPixels, settings.heightPixels);
-	const encoder = new EncoderProcess(rtmpArguments(settings, 'pipe:1'), settings, artist);
-	const loop = new SourceLoop(systemClock, settings, encoder, settings.soundLeadMs);
+	const { encoder, loop } = benchSource(rtmpArguments(settings, 'pipe:1'), settings);
 	const delays: number[] = [];
 	const reader = new FlvReader();
 	let firstPresentationMs: number | undefined;

@@ -1,12 +1,10 @@
 /** A streamer with an account and a channel of their own, who arrives while others attack: how long until they are on air. */
 import { sleep, systemClock } from '../../../core/lifecycle/clock.ts';
 import { FlvReader } from '../../../core/wire/flv.ts';
-import { BenchPicture } from '../../source/bench-picture.ts';
-import { EncoderProcess } from '../../source/encoder-process.ts';
 import { rtmpArguments } from '../../clients/rtmp/rtmp-publisher.ts';
+import { benchSource } from '../../source/bench-source.ts';
 import { TEST_SETTINGS } from '../../source/encoder-settings.ts';
 import { RtmpConnection } from '../../clients/rtmp/rtmp-connection.ts';
-import { SourceLoop } from '../../source/source-loop.ts';
 import type { ServerAddresses } from '../measure/server-under-test.ts';
 
 const NAME = 'second-streamer';
@@ -76,11 +74,7 @@ export class SecondStreamer {
 		const { rtmpUrl, httpUrl } = this.#server;
 		const connection = await RtmpConnection.publish(rtmpUrl, this.#streamKey, localAddress);
 		figures.acceptedMs ??= systemClock.monotonicMs() - fromMs;
-		const { widthPixels, heightPixels, soundLeadMs } = TEST_SETTINGS;
-		const artist = new BenchPicture(widthPixels, heightPixels);
-		const encoder = new EncoderProcess(rtmpArguments(TEST_SETTINGS, 'pipe:1'), TEST_SETTINGS, artist);
-		encoder.patienceMs = TEST_SETTINGS.patienceMs ?? 0;
-		const loop = new SourceLoop(systemClock, TEST_SETTINGS, encoder, soundLeadMs);
+		const { encoder, loop } = benchSource(rtmpArguments(TEST_SETTINGS, 'pipe:1'), TEST_SETTINGS);
 		try {
 			const flv = new FlvReader();
 			encoder.output.on('data', (bytes: Buffer) => flv.push(bytes).forEach((tag) => connection.send(tag)));

@@ -1,11 +1,10 @@
 /** Publishes the bench's picture and sound by RTMP with the FFmpeg command line, as any FFmpeg user does. */
 import { sleep, systemClock } from '../../../core/lifecycle/clock.ts';
-import { BenchPicture } from '../../source/bench-picture.ts';
-import { EncoderProcess } from '../../source/encoder-process.ts';
-import type { EncoderSettings } from '../../source/encoder-settings.ts';
-import { describeSettings, RAW_INPUT, videoEncoder } from '../../source/encoder-settings.ts';
+import type { EncoderProcess } from '../../source/encoder-process.ts';
+import { describeSettings, type EncoderSettings, RAW_INPUT, videoEncoder } from '../../source/encoder-settings.ts';
+import { benchSource } from '../../source/bench-source.ts';
 import type { Publisher, PublishTarget } from '../../source/publisher.ts';
-import { SourceLoop, type SentFrame } from '../../source/source-loop.ts';
+import type { SentFrame, SourceLoop } from '../../source/source-loop.ts';
 
 /** After this long without an error FFmpeg is connected: a refused key ends it within milliseconds on one machine. */
 const SETTLED_AFTER_MS = 700;
@@ -40,16 +39,14 @@ export class RtmpPublisher implements Publisher {
 	}
 
 	async start(): Promise<void> {
-		const artist = new BenchPicture(this.#settings.widthPixels, this.#settings.heightPixels);
-		this.#encoder = new EncoderProcess(rtmpArguments(this.#settings, this.#url), this.#settings, artist);
-		this.#encoder.patienceMs = this.#settings.patienceMs ?? 0;
-		this.#encoder.output.resume();
-		this.#loop = new SourceLoop(systemClock, this.#settings, this.#encoder, this.#settings.soundLeadMs);
-		this.#encoder.onFailure = () => this.#loop?.stop();
-		this.#loop.start();
+		const { encoder, loop } = benchSource(rtmpArguments(this.#settings, this.#url), this.#settings);
+		[this.#encoder, this.#loop] = [encoder, loop];
+		encoder.output.resume();
+		encoder.onFailure = () => loop.stop();
+		loop.start();
 		await sleep(systemClock, SETTLED_AFTER_MS);
-		if (this.#encoder.failure !== undefined) {
-			throw this.#encoder.failure;
+		if (encoder.failure !== undefined) {
+			throw encoder.failure;
 		}
 	}
 
