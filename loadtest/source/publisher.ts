@@ -1,5 +1,5 @@
-import type { SentFrame } from './source-loop.ts';
 /** What all publishers of the bench have in common. */
+import type { SentFrame } from './source-loop.ts';
 
 /** Where to publish, and with which key. */
 export type PublishTarget = {
