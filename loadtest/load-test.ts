@@ -5,10 +5,10 @@
 import { writeFile } from 'node:fs/promises';
 import { systemClock } from '../core/lifecycle/clock.ts';
 import { LOAD_TEST_USAGE, type LoadOptions, parseLoadOptions } from './load/options.ts';
-import { renderHtmlReport } from './load/report/html-report.ts';
-import { exitCodeOf } from './load/report/run-report.ts';
-import { summaryText, TerminalView } from './load/report/terminal-view.ts';
-import { runLoad } from './load/run/load-run.ts';
+import { renderHtmlReport } from './report/html-report.ts';
+import { exitCodeOf } from './load/run-report.ts';
+import { summaryText, TerminalView } from './report/terminal-view.ts';
+import { runLoad } from './load/load-run.ts';
 
 const WRONG_COMMAND_LINE = 2;
 

@@ -5,7 +5,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import path from 'node:path';
 import { expect, it } from 'vitest';
 import { sleep, systemClock, withDeadline } from '../core/lifecycle/clock.ts';
-import { readPattern } from './measurements/time-pattern.ts';
+import { readPattern } from './source/time-pattern.ts';
 
 const STREAM_KEY = 'a_key_that_must_stay_secret';
 const FRAME_BYTES = 1280 * 720;

@@ -5,12 +5,12 @@
  */
 import { parseArgs } from 'node:util';
 import { sleep, systemClock } from '../core/lifecycle/clock.ts';
-import { EncoderProcess } from './publishers/encoder-process.ts';
-import { aacDelayMs, RAW_INPUT } from './publishers/encoder-settings.ts';
-import { FlvReader } from './publishers/flv-reader.ts';
-import { RtmpConnection, RtmpError } from './publishers/rtmp-connection.ts';
-import { type SourceFormat, SourceLoop } from './publishers/source-loop.ts';
-import { TestCard } from './publishers/test-card.ts';
+import { FlvReader } from '../core/wire/flv.ts';
+import { EncoderProcess } from './source/encoder-process.ts';
+import { aacDelayMs, RAW_INPUT } from './source/encoder-settings.ts';
+import { RtmpConnection, RtmpError } from './clients/rtmp/rtmp-connection.ts';
+import { type SourceFormat, SourceLoop } from './source/source-loop.ts';
+import { TestCard } from './source/test-card.ts';
 
 const KEY_VARIABLE = 'SPILLWAY_TEST_PICTURE_KEY';
 const FORMAT: SourceFormat = { widthPixels: 1280, heightPixels: 720, frameRate: 30, sampleRate: 48_000 };

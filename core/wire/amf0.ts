@@ -15,7 +15,7 @@ export const MAX_AMF0_DEPTH = 16;
 /** How many values, nested ones included, a message may hold. OBS's metadata has about 20. */
 export const MAX_AMF0_VALUE_COUNT = 1000;
 /** Longest string. A short string cannot be longer anyway; a long string may not. */
-export const MAX_AMF0_STRING_BYTES = 65_535;
+const MAX_AMF0_STRING_BYTES = 65_535;
 
 const MARKER = {
 	NUMBER: 0x00,

@@ -115,7 +115,10 @@ describe('AMF3 values in AMF0', () => {
 describe('parseMetadata, odd forms', () => {
 	const fields = new Map<string, Amf0Value>([['width', 320]]);
 	const message = (values: readonly Amf0Value[], typeId: number = MESSAGE_TYPE.DATA_AMF0) => ({
-		...{ typeId, timestampMs: 0, messageStreamId: 1, payload: encodeAmf0(values) },
+		typeId,
+		timestampMs: 0,
+		messageStreamId: 1,
+		payload: encodeAmf0(values),
 	});
 
 	it.each([

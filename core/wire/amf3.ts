@@ -6,7 +6,7 @@ import { SpillwayError } from '../errors/errors.ts';
 import type { Amf0Object, Amf0Value } from './amf0.ts';
 
 /** What one message may hold; shared with the AMF0 around it. */
-export type AmfBudget = {
+type AmfBudget = {
 	maxDepth: number;
 	maxStringBytes: number;
 	/** Called for each value; throws when there are too many. */

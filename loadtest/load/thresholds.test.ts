@@ -1,15 +1,22 @@
 /** Tests of thresholds: what is read, what is refused, and that an unmeasured figure fails. */
 import { describe, expect, it } from 'vitest';
-import { Histogram } from './histogram.ts';
+import { Histogram } from './figures/histogram.ts';
 import { judgeThresholds, parseThreshold } from './thresholds.ts';
 
 describe('parseThreshold', () => {
 	it('reads a percentile and a counter', () => {
 		expect(parseThreshold('webrtc.latency.p95<500')).toEqual({
-			...{ text: 'webrtc.latency.p95<500', metric: 'webrtc.latency', statistic: 'p95', operator: '<', bound: 500 },
+			text: 'webrtc.latency.p95<500',
+			metric: 'webrtc.latency',
+			statistic: 'p95',
+			operator: '<',
+			bound: 500,
 		});
 		expect(parseThreshold(' webrtc.failed = 0 ')).toEqual({
-			...{ text: 'webrtc.failed = 0', metric: 'webrtc.failed', operator: '=', bound: 0 },
+			text: 'webrtc.failed = 0',
+			metric: 'webrtc.failed',
+			operator: '=',
+			bound: 0,
 		});
 	});
 

@@ -1,5 +1,5 @@
 /** What a run must keep: `webrtc.latency.p95<500`. Parsed from the command line, judged after the run. */
-import type { HistogramSummary } from './histogram.ts';
+import type { HistogramSummary } from './figures/histogram.ts';
 
 const STATISTICS = ['count', 'min', 'mean', 'p50', 'p90', 'p95', 'p99', 'p999', 'max'] as const;
 

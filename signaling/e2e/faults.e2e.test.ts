@@ -2,11 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
-import { waitUntilLive } from '../../loadtest/measurements/path-run.ts';
-import { childProcesses } from '../../loadtest/measurements/process-cpu.ts';
-import { createPublisher } from '../../loadtest/publishers/create-publisher.ts';
-import { TEST_SETTINGS } from '../../loadtest/publishers/encoder-settings.ts';
-import { ServerUnderTest } from '../../loadtest/server-under-test.ts';
+import { childProcesses } from '../../loadtest/bench/measure/process-cpu.ts';
+import { createPublisher } from '../../loadtest/clients/create-publisher.ts';
+import { TEST_SETTINGS } from '../../loadtest/source/encoder-settings.ts';
+import { ServerUnderTest, waitUntilLive } from '../../loadtest/bench/measure/server-under-test.ts';
 
 const DEADLINE_MS = 20_000;
 

@@ -1,8 +1,8 @@
 /** The whole way: a real encoder publishes by WHIP and by RTMP, Chromium watches by WebRTC and by LL-HLS. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { runPath, type PathOptions } from '../../loadtest/measurements/path-run.ts';
-import { TEST_SETTINGS } from '../../loadtest/publishers/encoder-settings.ts';
-import { ServerUnderTest } from '../../loadtest/server-under-test.ts';
+import { runPath, type PathOptions } from '../../loadtest/bench/paths.ts';
+import { TEST_SETTINGS } from '../../loadtest/source/encoder-settings.ts';
+import { ServerUnderTest } from '../../loadtest/bench/measure/server-under-test.ts';
 
 // Small, so that two cores carry encoder, server and browser at once. Order and continuity are asserted here; figures come
 // from the bench.

@@ -1,9 +1,9 @@
 /** A viewer's moves between the tiers in the product's player: each comes to pass, and they go on with the content. Figures come from the bench. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { median } from '../../core/percentiles.ts';
-import { runHandOvers, type HandOverRun } from '../../loadtest/measurements/hand-over-run.ts';
-import { TEST_SETTINGS } from '../../loadtest/publishers/encoder-settings.ts';
-import { ServerUnderTest } from '../../loadtest/server-under-test.ts';
+import { runHandOvers, type HandOverRun } from '../../loadtest/bench/hand-overs.ts';
+import { TEST_SETTINGS } from '../../loadtest/source/encoder-settings.ts';
+import { ServerUnderTest } from '../../loadtest/bench/measure/server-under-test.ts';
 
 const SETTINGS = { ...TEST_SETTINGS, widthPixels: 640, heightPixels: 360, videoBitrateBps: 800_000, gopSeconds: 2 };
 const EACH_WAY = 3;

@@ -3,12 +3,11 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { waitUntilLive } from '../../loadtest/measurements/path-run.ts';
-import { createPublisher } from '../../loadtest/publishers/create-publisher.ts';
-import { TEST_SETTINGS } from '../../loadtest/publishers/encoder-settings.ts';
-import type { Publisher } from '../../loadtest/publishers/publisher.ts';
-import { ServerUnderTest } from '../../loadtest/server-under-test.ts';
-import { launchChromium } from '../../loadtest/viewers/chromium.ts';
+import { createPublisher } from '../../loadtest/clients/create-publisher.ts';
+import { TEST_SETTINGS } from '../../loadtest/source/encoder-settings.ts';
+import type { Publisher } from '../../loadtest/source/publisher.ts';
+import { ServerUnderTest, waitUntilLive } from '../../loadtest/bench/measure/server-under-test.ts';
+import { launchChromium } from '../../loadtest/clients/chromium/chromium.ts';
 
 const DEADLINE_MS = 30_000;
 const PASSWORD = 'correct horse battery staple';

@@ -1,13 +1,12 @@
 /** What strangers send: each is answered with a clear error, and the broadcast beside it goes on. */
 import net from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createPublisher } from '../../loadtest/publishers/create-publisher.ts';
-import { TEST_SETTINGS } from '../../loadtest/publishers/encoder-settings.ts';
-import type { Publisher } from '../../loadtest/publishers/publisher.ts';
-import { runChurn } from '../../loadtest/measurements/churn-run.ts';
-import { waitUntilLive } from '../../loadtest/measurements/path-run.ts';
-import { RtmpConnection } from '../../loadtest/publishers/rtmp-connection.ts';
-import { ServerUnderTest } from '../../loadtest/server-under-test.ts';
+import { createPublisher } from '../../loadtest/clients/create-publisher.ts';
+import { TEST_SETTINGS } from '../../loadtest/source/encoder-settings.ts';
+import type { Publisher } from '../../loadtest/source/publisher.ts';
+import { runChurn } from '../../loadtest/bench/churn.ts';
+import { RtmpConnection } from '../../loadtest/clients/rtmp/rtmp-connection.ts';
+import { ServerUnderTest, waitUntilLive } from '../../loadtest/bench/measure/server-under-test.ts';
 
 const SDP = { 'content-type': 'application/sdp' };
 

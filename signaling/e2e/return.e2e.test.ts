@@ -1,8 +1,8 @@
 /** A publisher dies without a word and comes back over the other protocol; viewers of both tiers never rejoin. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { runReconnect } from '../../loadtest/measurements/reconnect-run.ts';
-import { TEST_SETTINGS } from '../../loadtest/publishers/encoder-settings.ts';
-import { ServerUnderTest } from '../../loadtest/server-under-test.ts';
+import { runReconnect } from '../../loadtest/bench/reconnect.ts';
+import { TEST_SETTINGS } from '../../loadtest/source/encoder-settings.ts';
+import { ServerUnderTest } from '../../loadtest/bench/measure/server-under-test.ts';
 
 describe('a publisher that returns', () => {
 	let server: ServerUnderTest;

@@ -2,11 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
-import { childProcesses } from '../../loadtest/measurements/process-cpu.ts';
-import { createPublisher } from '../../loadtest/publishers/create-publisher.ts';
-import { TEST_SETTINGS } from '../../loadtest/publishers/encoder-settings.ts';
-import type { Publisher } from '../../loadtest/publishers/publisher.ts';
-import { ServerUnderTest } from '../../loadtest/server-under-test.ts';
+import { childProcesses } from '../../loadtest/bench/measure/process-cpu.ts';
+import { createPublisher } from '../../loadtest/clients/create-publisher.ts';
+import { TEST_SETTINGS } from '../../loadtest/source/encoder-settings.ts';
+import type { Publisher } from '../../loadtest/source/publisher.ts';
+import { ServerUnderTest } from '../../loadtest/bench/measure/server-under-test.ts';
 
 const DEADLINE_MS = 20_000;
 

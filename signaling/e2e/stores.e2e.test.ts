@@ -2,12 +2,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import type { ServerMessage } from '../../core/protocol/signaling/signaling-messages.ts';
-import { FrameReader, SignalingSocket } from '../../loadtest/load/audience/signaling-socket.ts';
-import { waitUntilLive } from '../../loadtest/measurements/path-run.ts';
-import { createPublisher } from '../../loadtest/publishers/create-publisher.ts';
-import { TEST_SETTINGS } from '../../loadtest/publishers/encoder-settings.ts';
-import type { Publisher } from '../../loadtest/publishers/publisher.ts';
-import { ServerUnderTest } from '../../loadtest/server-under-test.ts';
+import { FrameReader, SignalingSocket } from '../../loadtest/clients/signaling/signaling-socket.ts';
+import { createPublisher } from '../../loadtest/clients/create-publisher.ts';
+import { TEST_SETTINGS } from '../../loadtest/source/encoder-settings.ts';
+import type { Publisher } from '../../loadtest/source/publisher.ts';
+import { ServerUnderTest, waitUntilLive } from '../../loadtest/bench/measure/server-under-test.ts';
 import { type RealServer, startPostgres, startRedis } from '../testing/real-servers.ts';
 
 const DEADLINE_MS = 30_000;

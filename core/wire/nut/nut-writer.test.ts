@@ -1,7 +1,7 @@
 /** Unit tests of nut-writer.ts. */
 import { describe, expect, it } from 'vitest';
 import type { AudioTrackConfig, VideoTrackConfig } from '../../media/codecs.ts';
-import { nutClockRate, nutFrameHeader, nutStreamHeader } from './nut-writer.ts';
+import { nutClockRate, nutFrameHeader, nutHeader, nutStreamHeader } from './nut-writer.ts';
 
 const AAC: AudioTrackConfig = {
 	kind: 'audio',
@@ -60,6 +60,20 @@ describe('nutFrameHeader', () => {
 	it('is code, time plus one, size and checksum', () => {
 		expect(hex(nutFrameHeader(127, true, 128)).slice(0, -8)).toBe('02' + '8100' + '8100');
 		expect(hex(nutFrameHeader(0, false, 1)).slice(0, -8)).toBe('01' + '01' + '01');
+	});
+
+	it('has two codes for each track, which the main header gives to that track', () => {
+		const raw = { codecSpecificData: new Uint8Array(0), decodeDelay: 0 };
+		const header = nutHeader([
+			{ ...raw, kind: 'video', fourcc: Buffer.from('I420'), clockRate: 90_000, widthPixels: 320, heightPixels: 180 },
+			{ ...raw, kind: 'audio', fourcc: Buffer.from('PSD\x10'), clockRate: 48_000, channelCount: 2 },
+		]);
+		const codes = (trackIndex: string): string =>
+			['68', '69'].map((flags) => `${flags}0600010${trackIndex}000001`).join('');
+		// Two time bases, then the codes: 0 invalid, 1 and 2, 3 and 4, the other 250 invalid.
+		expect(hex(header)).toContain(`020185bf100182f700c00006000100000001${codes('0')}${codes('1')}c000060001000000817a`);
+		expect(hex(nutFrameHeader(0, true, 1, 1)).slice(0, 2)).toBe('04');
+		expect(hex(nutFrameHeader(0, false, 1, 1)).slice(0, 2)).toBe('03');
 	});
 
 	it('refuses times that NUT cannot hold', () => {

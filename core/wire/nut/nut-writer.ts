@@ -1,27 +1,37 @@
-/** Writes one track as NUT for FFmpeg's standard input: exact timestamps, nothing held back, one frame at a time. */
+/** Writes NUT for FFmpeg's standard input: exact timestamps, nothing held back, one frame at a time. */
 import { OPUS_CLOCK_RATE, VIDEO_CLOCK_RATE } from '../../units.ts';
-import { spsFacts, type AudioTrackConfig, type TrackConfig } from '../../media/codecs.ts';
-import {
-	NUT_FILE_ID,
-	NUT_FORBIDDEN_FRAME_CODE,
-	NUT_FRAME_FLAG,
-	NUT_START_CODE,
-	nutChecksum,
-	pushUint32,
-	pushVarint,
-} from './nut-format.ts';
+import { spsFacts, type AudioTrackConfig, type TrackConfig, type VideoTrackConfig } from '../../media/codecs.ts';
+import { NUT_FILE_ID, NUT_FRAME_FLAG, NUT_START_CODE, nutChecksum, pushUint32, pushVarint } from './nut-format.ts';
 
 const VIDEO_CLASS = 0;
 const AUDIO_CLASS = 1;
-// Two frame codes are enough, since nothing is saved by packing sizes and times into the code.
+// Two frame codes a track are enough, since nothing is saved by packing sizes and times into the code.
 const CODE_DELTA_FRAME = 1;
 const CODE_KEY_FRAME = 2;
+const CODES_PER_TRACK = 2;
 // NUT_PIPE: no further syncpoints follow the first. FFmpeg keeps every syncpoint in memory for seeking, so that one a
 // frame would let it grow by some 10 MB an hour.
 const PIPE_VERSION = 4;
 const PIPE_MINOR_VERSION = 0;
 const PIPE_FLAG = 2;
 const MAX_DISTANCE_BYTES = 65_536;
+const FOURCC: Readonly<Record<TrackConfig['codec'], Uint8Array>> = {
+	h264: Buffer.from('H264'),
+	vp8: Buffer.from('VP80'),
+	opus: Buffer.from('Opus'),
+	// WAVE_FORMAT_RAW_AAC1, little-endian, as FFmpeg writes it.
+	aac: Uint8Array.from([0xff, 0x00]),
+};
+
+/** A track as the headers describe it, coded or raw. */
+export type NutTrack = {
+	fourcc: Uint8Array;
+	/** Ticks a second; of sound, its sample rate. */
+	clockRate: number;
+	codecSpecificData: Uint8Array;
+	/** FFmpeg takes this for the least number of pictures that its decoder holds back. */
+	decodeDelay: number;
+} & ({ kind: 'video'; widthPixels: number; heightPixels: number } | { kind: 'audio'; channelCount: number });
 
 /** Ticks a second of the NUT stream that {@link nutStreamHeader} announces for this track. */
 export function nutClockRate(config: TrackConfig): number {
@@ -31,12 +41,29 @@ export function nutClockRate(config: TrackConfig): number {
 	return config.codec === 'opus' ? OPUS_CLOCK_RATE : config.sampleRate;
 }
 
-/** Everything before the first frame: file id, main header, stream header, one syncpoint. */
+/** Everything before the first frame of a stream of one coded track. */
 export function nutStreamHeader(config: TrackConfig): Uint8Array {
+	const { codec } = config;
+	const clockRate = nutClockRate(config);
+	return nutHeader([
+		config.kind === 'audio'
+			? { ...config, fourcc: FOURCC[codec], clockRate, codecSpecificData: audioSetup(config), decodeDelay: 0 }
+			: {
+					...config,
+					fourcc: FOURCC[codec],
+					clockRate,
+					codecSpecificData: parameterSets(config),
+					decodeDelay: decodeDelay(config),
+				},
+	]);
+}
+
+/** Everything before the first frame: file id, main header, stream headers, one syncpoint. */
+export function nutHeader(tracks: readonly NutTrack[]): Uint8Array {
 	return Buffer.concat([
 		NUT_FILE_ID,
-		packet(NUT_START_CODE.main, mainHeader(nutClockRate(config))),
-		packet(NUT_START_CODE.stream, streamHeader(config)),
+		packet(NUT_START_CODE.main, mainHeader(tracks)),
+		...tracks.map((track, index) => packet(NUT_START_CODE.stream, streamHeader(track, index))),
 		// global_key_pts 0 and back_ptr 0: no time is relative to it, because every frame writes its time in full.
 		packet(NUT_START_CODE.syncpoint, [0, 0]),
 	]);
@@ -44,10 +71,10 @@ export function nutStreamHeader(config: TrackConfig): Uint8Array {
 
 /**
  * Header of one frame; its bytes follow as they are, so that no picture is copied.
- * `timeTicks` is the presentation time in {@link nutClockRate} ticks, whole and not negative.
+ * `timeTicks` is the presentation time in ticks of the track's clock, whole and not negative.
  */
-export function nutFrameHeader(timeTicks: number, isKeyFrame: boolean, sizeBytes: number): Uint8Array {
-	const header: number[] = [isKeyFrame ? CODE_KEY_FRAME : CODE_DELTA_FRAME];
+export function nutFrameHeader(timeTicks: number, isKeyFrame: boolean, sizeBytes: number, trackIndex = 0): Uint8Array {
+	const header: number[] = [(isKeyFrame ? CODE_KEY_FRAME : CODE_DELTA_FRAME) + trackIndex * CODES_PER_TRACK];
 	// coded_pts: with msb_pts_shift 0 a full time is written as itself plus one.
 	pushVarint(header, timeTicks + 1);
 	pushVarint(header, sizeBytes);
@@ -68,73 +95,71 @@ function packet(startCode: string, payload: readonly number[]): Uint8Array {
 	return Buffer.concat([Uint8Array.from(out), body, Uint8Array.from(tail)]);
 }
 
-function mainHeader(clockRate: number): number[] {
+function mainHeader(tracks: readonly NutTrack[]): number[] {
 	const out: number[] = [];
 	pushVarint(out, PIPE_VERSION);
 	pushVarint(out, PIPE_MINOR_VERSION);
-	pushVarint(out, 1);
+	pushVarint(out, tracks.length);
 	pushVarint(out, MAX_DISTANCE_BYTES);
-	pushVarint(out, 1);
-	pushVarint(out, 1);
-	pushVarint(out, clockRate);
+	// One time base for each track.
+	pushVarint(out, tracks.length);
+	for (const { clockRate } of tracks) {
+		pushVarint(out, 1);
+		pushVarint(out, clockRate);
+	}
 	// A checksum in every frame header, because max_pts_distance and max_distance demand it for late and large frames.
 	const flags = NUT_FRAME_FLAG.codedPts | NUT_FRAME_FLAG.sizeMsb | NUT_FRAME_FLAG.checksum;
-	pushFrameCodes(out, NUT_FRAME_FLAG.invalid, 1);
-	pushFrameCodes(out, flags, 1);
-	pushFrameCodes(out, flags | NUT_FRAME_FLAG.key, 1);
-	// The forbidden code is skipped by the reader and not counted.
-	pushFrameCodes(
-		out,
-		NUT_FRAME_FLAG.invalid,
-		256 - CODE_KEY_FRAME - 1 - (NUT_FORBIDDEN_FRAME_CODE > CODE_KEY_FRAME ? 1 : 0),
-	);
+	pushFrameCodes(out, NUT_FRAME_FLAG.invalid, 0, CODE_DELTA_FRAME);
+	tracks.forEach((_track, index) => {
+		pushFrameCodes(out, flags, index, 1);
+		pushFrameCodes(out, flags | NUT_FRAME_FLAG.key, index, 1);
+	});
+	// The forbidden code, "N", lies behind ours; the reader skips it and does not count it.
+	pushFrameCodes(out, NUT_FRAME_FLAG.invalid, 0, 256 - CODE_DELTA_FRAME - tracks.length * CODES_PER_TRACK - 1);
 	// No elision headers.
 	pushVarint(out, 0);
 	pushVarint(out, PIPE_FLAG);
 	return out;
 }
 
-// tmp_fields 6: pts_delta 0, data_size_mul 1, stream 0, data_size_lsb 0, no reserved fields, `count` codes alike.
+// tmp_fields 6: pts_delta 0, data_size_mul 1, the stream, data_size_lsb 0, no reserved fields, `count` codes alike.
 // data_size_lsb grows with each code of a group, which is why each valid code is a group of its own.
-function pushFrameCodes(out: number[], flags: number, count: number): void {
+function pushFrameCodes(out: number[], flags: number, trackIndex: number, count: number): void {
 	pushVarint(out, flags);
 	pushVarint(out, 6);
-	out.push(0, 1, 0, 0, 0);
+	out.push(0, 1, trackIndex, 0, 0);
 	pushVarint(out, count);
 }
 
-function streamHeader(config: TrackConfig): number[] {
+function streamHeader(track: NutTrack, index: number): number[] {
 	const out: number[] = [];
-	pushVarint(out, 0);
-	pushVarint(out, config.kind === 'video' ? VIDEO_CLASS : AUDIO_CLASS);
-	pushBytes(out, fourcc(config));
+	pushVarint(out, index);
+	pushVarint(out, track.kind === 'video' ? VIDEO_CLASS : AUDIO_CLASS);
+	pushBytes(out, track.fourcc);
 	// time_base_id, msb_pts_shift, max_pts_distance.
+	pushVarint(out, index);
 	pushVarint(out, 0);
+	pushVarint(out, track.clockRate);
+	pushVarint(out, track.decodeDelay);
 	pushVarint(out, 0);
-	pushVarint(out, nutClockRate(config));
-	pushVarint(out, decodeDelay(config));
-	pushVarint(out, 0);
-	pushBytes(out, codecSpecificData(config));
-	if (config.kind === 'video') {
-		pushVarint(out, config.widthPixels);
-		pushVarint(out, config.heightPixels);
+	pushBytes(out, track.codecSpecificData);
+	if (track.kind === 'video') {
+		pushVarint(out, track.widthPixels);
+		pushVarint(out, track.heightPixels);
 		// Sample aspect ratio and colour space: unknown.
 		out.push(0, 0, 0);
 	} else {
-		pushVarint(out, nutClockRate(config));
+		pushVarint(out, track.clockRate);
 		pushVarint(out, 1);
-		pushVarint(out, config.channelCount);
+		pushVarint(out, track.channelCount);
 	}
 	return out;
 }
 
 // FFmpeg takes this for the least number of pictures that its decoder holds back, so one too many costs a frame of
 // delay. Where the stream is silent its decoder finds out by itself, at the price of a picture or two at the start.
-function decodeDelay(config: TrackConfig): number {
-	if (config.kind !== 'video' || config.codec !== 'h264') {
-		return 0;
-	}
-	return spsFacts(config)?.maxNumReorderFrames ?? 0;
+function decodeDelay(config: VideoTrackConfig): number {
+	return config.codec === 'h264' ? (spsFacts(config)?.maxNumReorderFrames ?? 0) : 0;
 }
 
 function pushBytes(out: number[], bytes: Uint8Array): void {
@@ -142,27 +167,14 @@ function pushBytes(out: number[], bytes: Uint8Array): void {
 	out.push(...bytes);
 }
 
-function fourcc(config: TrackConfig): Uint8Array {
-	switch (config.codec) {
-		case 'h264':
-			return Buffer.from('H264');
-		case 'vp8':
-			return Buffer.from('VP80');
-		case 'opus':
-			return Buffer.from('Opus');
-		case 'aac':
-			// WAVE_FORMAT_RAW_AAC1, little-endian, as FFmpeg writes it.
-			return Uint8Array.from([0xff, 0x00]);
-	}
+// "For H.264 the NAL units MUST be formatted as in a bytestream (with 00 00 01 prefixes)."
+function parameterSets({ sps, pps }: VideoTrackConfig): Uint8Array {
+	const startCode = Uint8Array.from([0, 0, 0, 1]);
+	return Buffer.concat([...sps, ...pps].flatMap((nal) => [startCode, nal]));
 }
 
-function codecSpecificData(config: TrackConfig): Uint8Array {
-	if (config.kind === 'audio') {
-		return config.codec === 'aac' ? config.audioSpecificConfig : opusHead(config);
-	}
-	// "For H.264 the NAL units MUST be formatted as in a bytestream (with 00 00 01 prefixes)."
-	const startCode = Uint8Array.from([0, 0, 0, 1]);
-	return Buffer.concat([...config.sps, ...config.pps].flatMap((nal) => [startCode, nal]));
+function audioSetup(config: AudioTrackConfig): Uint8Array {
+	return config.codec === 'aac' ? config.audioSpecificConfig : opusHead(config);
 }
 
 // RFC 7845 §5.1. Pre-skip 0: on our timeline a unit's time is that of the first sample its decoder puts out, priming

@@ -1,5 +1,6 @@
 /** Turns the chunks of one RTMP connection into messages (Adobe RTMP 1.0 §5.3). Bytes in, messages out; no I/O. */
 import { SpillwayError } from '../../errors/errors.ts';
+import { readUint24 } from '../flv.ts';
 import { MESSAGE_TYPE, readUint32, type RtmpMessage } from './rtmp-messages.ts';
 
 /** Bounds of what one connection may make us hold. */
@@ -47,7 +48,7 @@ type Step = 'basic-header' | 'message-header' | 'extended-timestamp' | 'extended
 
 const EMPTY = new Uint8Array(0);
 
-/** Reader of one connection. Set Chunk Size and Abort are obeyed in here and not handed on. */
+/** Reader of one connection. Set Chunk Size and Abort are applied in here and not handed on. */
 export class ChunkReader {
 	#limits: ChunkReaderLimits;
 	readonly #onMessage: (message: RtmpMessage) => void;
@@ -310,10 +311,6 @@ export class ChunkReader {
 
 function isPrefixOf(received: Uint8Array, value: number): boolean {
 	return received.every((byte, index) => byte === ((value >>> (24 - 8 * index)) & 0xff));
-}
-
-function readUint24(bytes: Uint8Array, offset: number): number {
-	return (bytes[offset]! << 16) | (bytes[offset + 1]! << 8) | bytes[offset + 2]!;
 }
 
 function protocolError(what: string): SpillwayError {

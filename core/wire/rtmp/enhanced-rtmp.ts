@@ -3,9 +3,10 @@
  * codec and track a piece belongs to; does not interpret the piece.
  */
 import { amf0Object, type Amf0Object, type Amf0Value } from '../amf0.ts';
+import { readUint24 } from '../flv.ts';
 
 /** Packet types that we tell apart (Enhanced RTMP v2, "VideoPacketType" and "AudioPacketType"). */
-export type EnhancedPacketType =
+type EnhancedPacketType =
 	| 'sequence-start'
 	| 'coded-frames'
 	/** Video only: coded frames whose composition offset is 0 and not written. */
@@ -214,8 +215,4 @@ function readFourCc(bytes: Uint8Array, offset: number): string {
 		text += byte > 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '?';
 	}
 	return text;
-}
-
-function readUint24(bytes: Uint8Array, offset: number): number {
-	return (bytes[offset]! << 16) | (bytes[offset + 1]! << 8) | bytes[offset + 2]!;
 }

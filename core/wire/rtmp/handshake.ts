@@ -12,7 +12,7 @@ const TLS_HANDSHAKE_RECORD = 0x16;
 const FIRST_TEXT_VERSION = 32;
 
 /** What a push brought: bytes to send, whether the handshake is over, and what followed it. */
-export type HandshakeStep = {
+type HandshakeStep = {
 	/** To be sent at once; empty when nothing is due. */
 	reply: Uint8Array;
 	/** True once C2 is complete. Do not push again then. */

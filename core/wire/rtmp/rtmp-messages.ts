@@ -1,5 +1,6 @@
 /** RTMP messages: their types, the protocol control messages we send, and the taking apart of aggregates. */
 import { SpillwayError } from '../../errors/errors.ts';
+import { FLV_BACK_POINTER_BYTES, FLV_TAG_HEADER_BYTES, readFlvTagHeader } from '../flv.ts';
 
 /** Message type ids (Adobe RTMP 1.0 §5.4, §7.1). */
 export const MESSAGE_TYPE = {
@@ -73,7 +74,6 @@ export function readUint32(payload: Uint8Array, offset: number, what: string): n
 	);
 }
 
-const AGGREGATE_HEADER_BYTES = 11;
 /** What an aggregate may hold of use to us. No aggregate in an aggregate, which no encoder makes. */
 const AGGREGATED_TYPES: ReadonlySet<number> = new Set([
 	MESSAGE_TYPE.VIDEO,
@@ -81,7 +81,6 @@ const AGGREGATED_TYPES: ReadonlySet<number> = new Set([
 	MESSAGE_TYPE.DATA_AMF0,
 	MESSAGE_TYPE.DATA_AMF3,
 ]);
-const BACK_POINTER_BYTES = 4;
 
 /**
  * Takes an aggregate message apart (Adobe RTMP 1.0 §7.1.6). Its sub-messages are FLV tags whose times count from the first
@@ -93,29 +92,21 @@ export function splitAggregate(message: RtmpMessage): { parts: RtmpMessage[]; pr
 	let shiftMs: number | undefined;
 	let offset = 0;
 	while (offset < payload.length) {
-		if (offset + AGGREGATE_HEADER_BYTES > payload.length) {
+		if (offset + FLV_TAG_HEADER_BYTES > payload.length) {
 			return { parts, problem: 'an aggregate message ends inside a tag header' };
 		}
-		const length = (payload[offset + 1]! << 16) | (payload[offset + 2]! << 8) | payload[offset + 3]!;
-		// The fourth byte holds the time's upper 8 bits, as in an FLV file.
-		const timeMs =
-			((payload[offset + 7]! << 24) |
-				(payload[offset + 4]! << 16) |
-				(payload[offset + 5]! << 8) |
-				payload[offset + 6]!) >>>
-			0;
-		shiftMs ??= message.timestampMs - timeMs;
-		const start = offset + AGGREGATE_HEADER_BYTES;
-		if (start + length > payload.length) {
+		const { typeId, bodyBytes, timestampMs: tagMs } = readFlvTagHeader(payload, offset);
+		shiftMs ??= message.timestampMs - tagMs;
+		const start = offset + FLV_TAG_HEADER_BYTES;
+		if (start + bodyBytes > payload.length) {
 			return { parts, problem: 'an aggregate message ends inside a tag' };
 		}
-		const typeId = payload[offset]!;
 		if (AGGREGATED_TYPES.has(typeId)) {
-			const timestampMs = (timeMs + shiftMs) >>> 0;
+			const timestampMs = (tagMs + shiftMs) >>> 0;
 			const { messageStreamId } = message;
-			parts.push({ typeId, timestampMs, messageStreamId, payload: payload.subarray(start, start + length) });
+			parts.push({ typeId, timestampMs, messageStreamId, payload: payload.subarray(start, start + bodyBytes) });
 		}
-		offset = start + length + BACK_POINTER_BYTES;
+		offset = start + bodyBytes + FLV_BACK_POINTER_BYTES;
 	}
 	return { parts };
 }

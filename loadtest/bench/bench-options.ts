@@ -1,0 +1,186 @@
+/** The bench's options, read once for all commands, and what the commands share. */
+import { parseArgs } from 'node:util';
+import { PUBLISHER_KINDS, type PublisherKind } from '../clients/create-publisher.ts';
+import type { DeliveryTier } from '../clients/chromium/chromium-viewer.ts';
+import { aacDelayMs, BENCH_SETTINGS, type EncoderSettings } from '../source/encoder-settings.ts';
+import type { ViewerChoice } from './measure/path-viewer.ts';
+import { ServerUnderTest } from './measure/server-under-test.ts';
+
+/** A command: one line of the usage, and its work. The result is written as JSON, the Markdown printed. */
+export type BenchCommand = {
+	summary: string;
+	run(options: BenchOptions): Promise<{ result: object; markdown: string }>;
+};
+
+export const TIERS: readonly DeliveryTier[] = ['webrtc', 'll-hls'];
+
+const OPTIONS = {
+	publishers: { type: 'string', default: 'whip-chromium,rtmp' },
+	tiers: { type: 'string', default: TIERS.join(',') },
+	runs: { type: 'string', default: '5' },
+	seconds: { type: 'string', default: '30' },
+	'reference-seconds': { type: 'string' },
+	settle: { type: 'string', default: '8' },
+	joins: { type: 'string', default: '50' },
+	'hand-overs': { type: 'string', default: '50' },
+	viewers: { type: 'string', default: '1' },
+	attacks: { type: 'string' },
+	'film-strips': { type: 'string' },
+	rounds: { type: 'string', default: '10' },
+	line: { type: 'string', default: '1500000' },
+	kinds: { type: 'string' },
+	away: { type: 'string', default: '10' },
+	size: { type: 'string', default: '1280x720' },
+	bitrate: { type: 'string', default: '2500000' },
+	gop: { type: 'string', default: '2' },
+	'sample-rate': { type: 'string', default: '48000' },
+	page: { type: 'string', default: 'bench' },
+	'video-selector': { type: 'string' },
+	'click-webrtc': { type: 'string' },
+	'click-ll-hls': { type: 'string' },
+	'query-webrtc': { type: 'string' },
+	'query-ll-hls': { type: 'string' },
+	server: { type: 'string' },
+	rtmp: { type: 'string' },
+	key: { type: 'string' },
+	channel: { type: 'string', default: 'demo' },
+	out: { type: 'string' },
+	markdown: { type: 'string' },
+} as const;
+
+type Values = ReturnType<typeof readArguments>['values'];
+
+function readArguments() {
+	return parseArgs({ options: OPTIONS, allowPositionals: true });
+}
+
+/** Everything that the command line says, in our units. */
+export type BenchOptions = ReturnType<typeof readBenchOptions>;
+
+/** Reads the command line. Throws TypeError, naming the option that is wrong. */
+export function readBenchOptions() {
+	const { values, positionals } = readArguments();
+	const number = (name: keyof typeof values): number => positive(values[name]!, `--${name}`);
+	const durationMs = number('seconds') * 1000;
+	return {
+		command: positionals[0],
+		publishers: namesOf(values.publishers, Object.keys(PUBLISHER_KINDS) as PublisherKind[], 'publisher'),
+		tiers: namesOf(values.tiers, TIERS, 'tier'),
+		settings: readSettings(values),
+		viewer: readViewer(values),
+		runCount: number('runs'),
+		durationMs,
+		referenceMs: values['reference-seconds'] === undefined ? durationMs : number('reference-seconds') * 1000,
+		settleMs: number('settle') * 1000,
+		joinCount: number('joins'),
+		handOverCount: number('hand-overs'),
+		viewerCount: number('viewers'),
+		roundCount: number('rounds'),
+		lineBps: number('line'),
+		awayMs: number('away') * 1000,
+		/** Names that only their command knows. */
+		attacks: values.attacks,
+		kinds: values.kinds,
+		filmStrips: values['film-strips'],
+		server: readServer(values),
+		out: values.out,
+		markdown: values.markdown,
+	};
+}
+
+/** The names in a list with commas; all of the known ones when there is no list. */
+export function namesOf<Name extends string>(text: string | undefined, known: readonly Name[], what: string): Name[] {
+	return (text?.split(',') ?? known).map((name) => {
+		const found = known.find((entry) => entry === name);
+		if (found === undefined) {
+			throw new TypeError(`There is no ${what} "${name}". There are: ${known.join(', ')}.`);
+		}
+		return found;
+	});
+}
+
+/** Starts a server, or takes the running one, and ends what it has started. */
+export async function withServer<Result>(
+	{ server: addresses }: BenchOptions,
+	use: (server: ServerUnderTest) => Promise<Result>,
+): Promise<Result> {
+	const server = addresses === undefined ? await ServerUnderTest.start() : ServerUnderTest.running(addresses);
+	try {
+		return await use(server);
+	} finally {
+		await server.stop();
+	}
+}
+
+/** One run for each publisher, each shown as soon as it is there. */
+export async function runEach<Run>(
+	publishers: readonly PublisherKind[],
+	run: (publisher: PublisherKind) => Promise<Run>,
+	format: (run: Run) => string,
+): Promise<{ runs: Run[]; markdown: string }> {
+	const runs: Run[] = [];
+	for (const publisher of publishers) {
+		runs.push(await run(publisher));
+		say(format(runs.at(-1)!));
+	}
+	return { runs, markdown: runs.map(format).join('\n') };
+}
+
+/** Progress, beside the result on standard output. */
+export function say(text: string): void {
+	console.error(text);
+}
+
+function readSettings(values: Values): EncoderSettings {
+	const [widthPixels, heightPixels] = values.size.split('x');
+	const sampleRate = positive(values['sample-rate'], '--sample-rate');
+	return {
+		...BENCH_SETTINGS,
+		widthPixels: positive(widthPixels!, '--size'),
+		heightPixels: positive(heightPixels ?? '', '--size'),
+		videoBitrateBps: positive(values.bitrate, '--bitrate'),
+		gopSeconds: positive(values.gop, '--gop'),
+		sampleRate,
+		soundLeadMs: aacDelayMs(sampleRate),
+	};
+}
+
+function readViewer(values: Values): ViewerChoice {
+	if (values.page !== 'bench' && values.page !== 'product') {
+		throw new TypeError(`--page must be bench or product, but is "${values.page}".`);
+	}
+	const clickSelectors: ViewerChoice['clickSelectors'] = {};
+	const queries: ViewerChoice['queries'] = {};
+	for (const tier of TIERS) {
+		const [click, query] = [values[`click-${tier}` as 'click-webrtc'], values[`query-${tier}` as 'query-webrtc']];
+		if (click !== undefined) {
+			clickSelectors[tier] = [click];
+		}
+		if (query !== undefined) {
+			queries[tier] = query;
+		}
+	}
+	const viewer: ViewerChoice = { page: values.page, clickSelectors, queries };
+	if (values['video-selector'] !== undefined) {
+		viewer.videoSelector = values['video-selector'];
+	}
+	return viewer;
+}
+
+function readServer({ server, rtmp, key, channel }: Values) {
+	if (server === undefined) {
+		return undefined;
+	}
+	if (rtmp === undefined || key === undefined) {
+		throw new TypeError('--server needs --rtmp and --key as well.');
+	}
+	return { httpUrl: server, rtmpUrl: rtmp, streamKey: key, channel };
+}
+
+function positive(text: string, name: string): number {
+	const value = Number(text);
+	if (!(value > 0)) {
+		throw new TypeError(`${name} must be a number above 0, but is "${text}".`);
+	}
+	return value;
+}

@@ -1,0 +1,166 @@
+/**
+ * A network namespace for a browser, with one cable to ours, which can be a poor line, and a firewall that can cut off everything but the server's HTTP port.
+ * Needs Linux, root and iproute2; for cutting nftables as well.
+ */
+import { execFile } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { createPublisher, type PublisherKind } from '../../clients/create-publisher.ts';
+import type { EncoderSettings } from '../../source/encoder-settings.ts';
+import { ServerUnderTest, waitUntilLive } from './server-under-test.ts';
+
+const COMMAND_TIMEOUT_MS = 10_000;
+const TABLE = 'inet spillway_bench';
+
+/** Exists until it is closed; with it go its cable and its rules. */
+export class NetworkNamespace {
+	/** Our end of the cable, under which the server is reached from within. */
+	readonly hostAddress: string;
+	readonly #name: string;
+	/** Our end of the cable, through which everything towards the browser goes. */
+	readonly #device: string;
+	readonly #folder: string;
+
+	private constructor(name: string, device: string, hostAddress: string, folder: string) {
+		this.#name = name;
+		this.#device = device;
+		this.hostAddress = hostAddress;
+		this.#folder = folder;
+	}
+
+	/** Makes one with addresses of 198.18.0.0/15, which is set aside for benchmarks (RFC 2544). Rejects, saying what is missing. */
+	static async create(): Promise<NetworkNamespace> {
+		const number = randomInt(0, 1 << 15);
+		const name = `spillway-${number}`;
+		const [ours, theirs] = [`spw${number}a`, `spw${number}b`];
+		const base = number * 4;
+		const address = (host: number): string => `198.${18 + (base >> 16)}.${(base >> 8) & 255}.${(base & 255) + host}`;
+		await run('tc', ['-V']).catch((error: unknown) => {
+			throw new Error('This needs root and iproute2: apt-get install iproute2', { cause: error });
+		});
+		const folder = await mkdtemp(path.join(tmpdir(), 'spillway-netns-'));
+		const namespace = new NetworkNamespace(name, ours, address(1), folder);
+		try {
+			await run('ip', ['netns', 'add', name]);
+			await run('ip', ['link', 'add', ours, 'type', 'veth', 'peer', 'name', theirs, 'netns', name]);
+			await run('ip', ['address', 'add', `${address(1)}/30`, 'dev', ours]);
+			await run('ip', ['link', 'set', ours, 'up']);
+			await run('ip', ['-n', name, 'address', 'add', `${address(2)}/30`, 'dev', theirs]);
+			await run('ip', ['-n', name, 'link', 'set', theirs, 'up']);
+			await run('ip', ['-n', name, 'link', 'set', 'lo', 'up']);
+			return namespace;
+		} catch (error) {
+			await namespace.close();
+			throw error;
+		}
+	}
+
+	/** Writes an executable that runs `program` within, with the arguments it is given. */
+	async wrap(program: string): Promise<string> {
+		const file = path.join(this.#folder, 'run-within');
+		await writeFile(file, `#!/bin/sh\nexec ip netns exec ${this.#name} '${program}' "$@"\n`);
+		await chmod(file, 0o755);
+		return file;
+	}
+
+	/** Drops, both ways and silently, every packet over the cable but those of that TCP port of the server. */
+	async cutAllBut(serverPort: number): Promise<void> {
+		await run('nft', ['--version']).catch((error: unknown) => {
+			throw new Error('Cutting needs root and nftables: apt-get install nftables', { cause: error });
+		});
+		const rules = ['input', 'output'].map((hook) => {
+			const [device, port] = hook === 'input' ? ['iifname', 'sport'] : ['oifname', 'dport'];
+			return `chain ${hook} {
+				type filter hook ${hook} priority 0; policy drop;
+				${device} "lo" accept
+				tcp ${port} ${serverPort} accept
+			}`;
+		});
+		await this.#nft(`table ${TABLE} {\n${rules.join('\n')}\n}`);
+	}
+
+	/** Lets everything through again. */
+	async restore(): Promise<void> {
+		await this.#nft(`table ${TABLE} {}\ndelete table ${TABLE}`);
+	}
+
+	/** Makes the way to the browser a line of so many bits per second, with a queue of 200 ms. */
+	async shape(bitrateBps: number): Promise<void> {
+		// Some wires' worth at once; but a kernel that looks 250 times a second has to let through what is due in between.
+		const burstBytes = Math.max(4096, Math.ceil(bitrateBps / 8 / 100));
+		const shaping = ['rate', `${bitrateBps}bit`, 'burst', String(burstBytes), 'latency', '200ms'];
+		await run('tc', ['qdisc', 'replace', 'dev', this.#device, 'root', 'tbf', ...shaping]);
+	}
+
+	/** What was sent towards the browser since {@link shape}, and what the full line did not take. */
+	async lineCounts(): Promise<{ sentBytes: number; droppedPackets: number }> {
+		const shown = JSON.parse(await run('tc', ['-s', '-j', 'qdisc', 'show', 'dev', this.#device, 'root'])) as Array<{
+			bytes?: number;
+			drops?: number;
+		}>;
+		return { sentBytes: shown[0]?.bytes ?? 0, droppedPackets: shown[0]?.drops ?? 0 };
+	}
+
+	/** Idempotent. Processes within go on without a network. */
+	async close(): Promise<void> {
+		await run('ip', ['netns', 'delete', this.#name]).catch(() => undefined);
+		await rm(this.#folder, { recursive: true, force: true });
+	}
+
+	async #nft(script: string): Promise<void> {
+		await run('ip', ['netns', 'exec', this.#name, 'nft', '-f', '-'], script);
+	}
+}
+
+function run(program: string, programArguments: string[], input?: string): Promise<string> {
+	return new Promise((resolve, reject) => {
+		const child = execFile(program, programArguments, { timeout: COMMAND_TIMEOUT_MS }, (error, out, stderr) => {
+			if (error === null) {
+				resolve(out);
+			} else {
+				reject(new Error(`${program} ${programArguments.join(' ')}: ${stderr.trim() || error.message}`));
+			}
+		});
+		child.stdin?.end(input);
+	});
+}
+
+/** What {@link inNetwork} has set up. */
+type NetworkPlace = {
+	network: NetworkNamespace;
+	server: ServerUnderTest;
+	/** Throws when the publisher has ended: what was measured since says nothing. */
+	checkPublisher(): void;
+};
+
+/** Starts a server that a network of its own can reach, and a publisher; ends everything afterwards. Needs root. */
+export async function inNetwork<Result>(
+	options: { publisher: PublisherKind; settings: EncoderSettings },
+	use: (place: NetworkPlace) => Promise<Result>,
+): Promise<Result> {
+	const network = await NetworkNamespace.create();
+	try {
+		const server = await ServerUnderTest.start({ SPILLWAY_RTC_ANNOUNCED_ADDRESSES: network.hostAddress });
+		try {
+			const publisher = createPublisher(options.publisher, options.settings, server.addresses);
+			const checkPublisher = (): void => {
+				if (publisher.failure !== undefined) {
+					throw publisher.failure;
+				}
+			};
+			try {
+				await publisher.start();
+				await waitUntilLive(server.addresses);
+				return await use({ network, server, checkPublisher });
+			} finally {
+				await publisher.stop();
+			}
+		} finally {
+			await server.stop();
+		}
+	} finally {
+		await network.close();
+	}
+}

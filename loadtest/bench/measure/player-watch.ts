@@ -1,0 +1,96 @@
+/** Collects what one page with the product's player shows, sounds and claims. */
+import { sleep, systemClock } from '../../../core/lifecycle/clock.ts';
+import { BenchPage, type ShownFrame } from '../../clients/chromium/bench-page.ts';
+import type { DeliveryTier } from '../../clients/chromium/chromium-viewer.ts';
+import { COLLECT_MIX, MIX_EAR, type MixReadings } from '../../clients/chromium/mix-ear.ts';
+import type { Browser } from 'playwright-core';
+import { toneCaptureTimeMs } from '../../source/tone-code.ts';
+
+/** What the player says of itself. */
+type PlayerState = {
+	tier: DeliveryTier;
+	state: string;
+	latencyMs?: number;
+	handOver: { count: number; state: string; lastDurationMs?: number; presentedGapMs?: number; contentJumpMs?: number };
+};
+
+const FIRST_PICTURE_DEADLINE_MS = 20_000;
+/** The slide back from live takes some 25 s. */
+const WATCH_DEADLINE_MS = 90_000;
+const POLL_MS = 250;
+
+/** One page with the product's player; everything on the bench's clock. */
+export class PlayerWatch {
+	readonly page: BenchPage;
+	readonly frames: ShownFrame[] = [];
+	readonly quiet: Array<{ fromMs: number; durationMs: number }> = [];
+	readonly heard: Array<{ captureTimeMs: number; heardAtMs: number }> = [];
+	readonly claims: Array<{ atMs: number; tier: DeliveryTier; latencyMs: number }> = [];
+	hasMix = false;
+	readonly #sourceOffsetMs: number;
+
+	private constructor(page: BenchPage, sourceOffsetMs: number) {
+		this.page = page;
+		this.#sourceOffsetMs = sourceOffsetMs;
+	}
+
+	/** Opens the channel's page, and reads pictures and sound from then on. */
+	static async open(browser: Browser, url: string, sourceOffsetMs: number): Promise<PlayerWatch> {
+		const page = await BenchPage.openProduct(browser, url, MIX_EAR);
+		await page.call('startReading', 'video', false);
+		return new PlayerWatch(page, sourceOffsetMs);
+	}
+
+	player(): Promise<PlayerState> {
+		return this.page.page.evaluate<PlayerState>('JSON.parse(JSON.stringify(__spillway.statistics))');
+	}
+
+	async waitForPicture(): Promise<void> {
+		const endMs = systemClock.monotonicMs() + FIRST_PICTURE_DEADLINE_MS;
+		while (this.frames.length === 0) {
+			if (systemClock.monotonicMs() > endMs) {
+				throw new Error(`No picture was shown within ${FIRST_PICTURE_DEADLINE_MS} ms.`);
+			}
+			await sleep(systemClock, POLL_MS);
+			await this.#collect();
+		}
+	}
+
+	async watch(durationMs: number): Promise<void> {
+		const endMs = systemClock.monotonicMs() + durationMs;
+		await this.watchUntil(() => systemClock.monotonicMs() >= endMs);
+	}
+
+	/** False when it did not come to pass within the deadline. */
+	async watchUntil(isDone: (now: PlayerState) => boolean): Promise<boolean> {
+		const endMs = systemClock.monotonicMs() + WATCH_DEADLINE_MS;
+		for (let poll = 0; systemClock.monotonicMs() < endMs; poll++) {
+			const now = await this.player();
+			// The claim is a median over a second: once a second is once.
+			if (poll % (1000 / POLL_MS) === 0 && now.latencyMs !== undefined && now.state === 'playing') {
+				this.claims.push({ atMs: systemClock.nowMs(), tier: now.tier, latencyMs: now.latencyMs });
+			}
+			await this.#collect();
+			if (isDone(now)) {
+				return true;
+			}
+			await sleep(systemClock, POLL_MS);
+		}
+		return false;
+	}
+
+	async #collect(): Promise<void> {
+		const { frames } = await this.page.collect(this.#sourceOffsetMs);
+		this.frames.push(...frames);
+		const mix = await this.page.page.evaluate<MixReadings>(COLLECT_MIX);
+		this.hasMix ||= mix.contextCount > 0;
+		const toBenchMs = (pageMs: number): number => this.page.toBenchMs(pageMs);
+		this.quiet.push(...mix.quiet.map((stretch) => ({ ...stretch, fromMs: toBenchMs(stretch.fromMs) })));
+		this.heard.push(
+			...mix.tones.map(({ code, heardAtMs }) => ({
+				captureTimeMs: toneCaptureTimeMs({ code, heardAtMs: toBenchMs(heardAtMs) }) + this.#sourceOffsetMs,
+				heardAtMs: toBenchMs(heardAtMs),
+			})),
+		);
+	}
+}

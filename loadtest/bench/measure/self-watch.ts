@@ -1,0 +1,92 @@
+/** Watches the bench itself: a starved bench measures itself, not the server, and its result is void. */
+import { readFileSync } from 'node:fs';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+
+/** Where a run becomes void. */
+type StarvationBounds = {
+	/** Milliseconds: p99 of the bench's event-loop delay. The pictures are made in this loop. */
+	eventLoopDelayP99Ms: number;
+	/** Share of CPU time that the hypervisor gave to others. */
+	stealRatio: number;
+	/** Share of CPU time without which nothing was left over for a moment of need. */
+	busyRatio: number;
+};
+
+/** Default bounds. Half a picture's interval; one part in fifty; next to nothing idle. */
+export const STARVATION_BOUNDS: StarvationBounds = { eventLoopDelayP99Ms: 16, stealRatio: 0.02, busyRatio: 0.97 };
+
+/** What was seen while a run was measured. */
+export type SelfWatchResult = {
+	eventLoopDelayP99Ms: number;
+	/** Absent where the operating system does not tell. */
+	stealRatio?: number;
+	busyRatio?: number;
+	/** Why the run is void; empty when it counts. */
+	voidReasons: string[];
+};
+
+/** CPU time since boot in clock ticks, all cores together. */
+type CpuTicks = { idle: number; steal: number; total: number };
+
+/** Reads the first line of /proc/stat: user nice system idle iowait irq softirq steal (proc_stat(5)). */
+export function parseCpuTicks(procStat: string): CpuTicks | undefined {
+	const line = /^cpu\s+(.+)$/m.exec(procStat)?.[1];
+	if (line === undefined) {
+		return undefined;
+	}
+	const numbers = line.trim().split(/\s+/).map(Number);
+	if (numbers.length < 8 || numbers.some((value) => !Number.isFinite(value))) {
+		return undefined;
+	}
+	// Guest time is contained in user time already.
+	const total = numbers.slice(0, 8).reduce((sum, value) => sum + value, 0);
+	return { idle: numbers[3]! + numbers[4]!, steal: numbers[7]!, total };
+}
+
+/** Judges a run by what was seen. */
+export function judgeRun(
+	eventLoopDelayP99Ms: number,
+	before: CpuTicks | undefined,
+	after: CpuTicks | undefined,
+	bounds: StarvationBounds,
+): SelfWatchResult {
+	const result: SelfWatchResult = { eventLoopDelayP99Ms, voidReasons: [] };
+	if (eventLoopDelayP99Ms > bounds.eventLoopDelayP99Ms) {
+		result.voidReasons.push(
+			`event-loop delay p99 ${eventLoopDelayP99Ms.toFixed(1)} ms, bound ${bounds.eventLoopDelayP99Ms} ms`,
+		);
+	}
+	if (before !== undefined && after !== undefined && after.total > before.total) {
+		const total = after.total - before.total;
+		result.stealRatio = (after.steal - before.steal) / total;
+		result.busyRatio = 1 - (after.idle - before.idle) / total;
+		for (const name of ['stealRatio', 'busyRatio'] as const) {
+			if (result[name]! > bounds[name]) {
+				result.voidReasons.push(`${name} ${result[name]!.toFixed(3)}, bound ${bounds[name]}`);
+			}
+		}
+	}
+	return result;
+}
+
+/** Starts watching; the returned function ends it and judges. */
+export function watchSelf(bounds: StarvationBounds = STARVATION_BOUNDS): () => SelfWatchResult {
+	// Resolution 1 ms: the histogram holds the timer's own interval too, which is subtracted below.
+	const histogram = monitorEventLoopDelay({ resolution: 1 });
+	const before = readTicks();
+	histogram.enable();
+	return () => {
+		histogram.disable();
+		const p99Ms = Math.max(0, histogram.percentile(99) / 1e6 - 1);
+		return judgeRun(p99Ms, before, readTicks(), bounds);
+	};
+}
+
+function readTicks(): CpuTicks | undefined {
+	try {
+		return parseCpuTicks(readFileSync('/proc/stat', 'utf8'));
+	} catch {
+		// Not Linux: steal time is then not part of the judgement.
+		return undefined;
+	}
+}

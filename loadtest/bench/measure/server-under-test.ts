@@ -1,0 +1,156 @@
+/** The server that is measured: started as a child on free ports with a folder of its own, or one that runs already. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { sleep, systemClock, withDeadline } from '../../../core/lifecycle/clock.ts';
+import { ownChild } from '../../source/owned-children.ts';
+
+/** Where it is and how to publish to it. */
+export type ServerAddresses = { httpUrl: string; rtmpUrl: string; channel: string; streamKey: string };
+
+const START_DEADLINE_MS = 90_000;
+const STOP_DEADLINE_MS = 10_000;
+const POLL_INTERVAL_MS = 50;
+const LIVE_DEADLINE_MS = 20_000;
+const LIVE_POLL_MS = 100;
+const OUTPUT_LINES = 60;
+
+/** A started child, or the addresses of a foreign server, which is never stopped. */
+export class ServerUnderTest {
+	readonly addresses: ServerAddresses;
+	readonly #child: ChildProcess | undefined;
+	readonly #dataFolder: string | undefined;
+
+	private constructor(addresses: ServerAddresses, child?: ChildProcess, dataFolder?: string) {
+		this.addresses = addresses;
+		this.#child = child;
+		this.#dataFolder = dataFolder;
+	}
+
+	/** A server that somebody else runs. */
+	static running(addresses: ServerAddresses): ServerUnderTest {
+		return new ServerUnderTest(addresses);
+	}
+
+	/** Starts our own with free ports and a fresh data folder. Rejects with its last output when it does not come up. */
+	static async start(environment: Record<string, string> = {}): Promise<ServerUnderTest> {
+		const dataFolder = await mkdtemp(path.join(tmpdir(), 'spillway-bench-'));
+		const streamKey = `bench_${randomBytes(12).toString('hex')}`;
+		const child = spawn(process.execPath, ['signaling/main.ts'], {
+			cwd: path.join(import.meta.dirname, '../../..'),
+			stdio: ['ignore', 'pipe', 'pipe'],
+			env: {
+				...process.env,
+				SPILLWAY_HTTP_PORT: '0',
+				SPILLWAY_RTMP_PORT: '0',
+				SPILLWAY_RTC_PORT: '0',
+				// All that is measured here stays on this machine.
+				SPILLWAY_RTC_ANNOUNCED_ADDRESSES: '127.0.0.1',
+				SPILLWAY_DATA_FOLDER: dataFolder,
+				SPILLWAY_DEMO_STREAM_KEY: streamKey,
+				// No balancer watches these; each stop would cost a second.
+				SPILLWAY_OPERATION_DRAIN_SECONDS: '0',
+				...environment,
+			},
+		});
+		ownChild(child, 'SIGTERM');
+		const output: string[] = [];
+		for (const stream of [child.stdout, child.stderr]) {
+			stream.setEncoding('utf8').on('data', (text: string) => {
+				output.push(...text.trimEnd().split('\n'));
+				output.splice(0, output.length - OUTPUT_LINES);
+			});
+		}
+		const server = await waitForEndpoints(child, dataFolder).then(
+			(endpoints) => {
+				const addresses = { ...endpoints, channel: 'demo', streamKey };
+				return new ServerUnderTest(addresses, child, dataFolder);
+			},
+			async (error: unknown) => {
+				await endChild(child);
+				await rm(dataFolder, { recursive: true, force: true });
+				throw new Error(`The server did not start. Its last output:\n${output.join('\n')}`, { cause: error });
+			},
+		);
+		return server;
+	}
+
+	/** Process id of our own server, for measuring its CPU time. */
+	get pid(): number | undefined {
+		return this.#child?.pid;
+	}
+
+	/** Resolves when our own server has ended, by itself or by a signal. */
+	exit(): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
+		const child = this.#child;
+		if (child === undefined) {
+			throw new TypeError('A foreign server is not watched.');
+		}
+		if (child.exitCode !== null || child.signalCode !== null) {
+			return Promise.resolve({ code: child.exitCode, signal: child.signalCode });
+		}
+		return new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
+	}
+
+	/** Stops our own server and removes its folder; leaves a foreign one alone. */
+	async stop(): Promise<void> {
+		if (this.#child !== undefined) {
+			await endChild(this.#child);
+		}
+		if (this.#dataFolder !== undefined) {
+			await rm(this.#dataFolder, { recursive: true, force: true });
+		}
+	}
+}
+
+async function waitForEndpoints(
+	child: ChildProcess,
+	dataFolder: string,
+): Promise<{ httpUrl: string; rtmpUrl: string }> {
+	const endMs = systemClock.monotonicMs() + START_DEADLINE_MS;
+	while (systemClock.monotonicMs() < endMs) {
+		if (child.exitCode !== null || child.signalCode !== null) {
+			throw new Error(`It ended with ${child.signalCode ?? child.exitCode}.`);
+		}
+		try {
+			const text = await readFile(path.join(dataFolder, 'endpoints.json'), 'utf8');
+			const { httpUrl, rtmpUrl } = JSON.parse(text) as { httpUrl: string; rtmpUrl: string };
+			return { httpUrl, rtmpUrl: rtmpUrl.endsWith('/live') ? rtmpUrl : `${rtmpUrl}/live` };
+		} catch {
+			// Not written yet, or not completely.
+			await sleep(systemClock, POLL_INTERVAL_MS);
+		}
+	}
+	throw new Error(`It was not ready within ${START_DEADLINE_MS} ms.`);
+}
+
+async function endChild(child: ChildProcess): Promise<void> {
+	if (child.exitCode !== null || child.signalCode !== null) {
+		return;
+	}
+	const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+	child.kill('SIGTERM');
+	await withDeadline(systemClock, exited, STOP_DEADLINE_MS, () => new Error('timeout')).catch(() => {
+		child.kill('SIGKILL');
+		return exited;
+	});
+}
+
+/** Waits until the channel's LL-HLS address answers: both tiers can be watched then. */
+export async function waitUntilLive({ httpUrl, channel }: { httpUrl: string; channel: string }): Promise<void> {
+	const endMs = systemClock.monotonicMs() + LIVE_DEADLINE_MS;
+	const url = new URL(`/hls/${channel}/index.m3u8`, httpUrl);
+	let last = '';
+	while (systemClock.monotonicMs() < endMs) {
+		const response = await fetch(url, { signal: AbortSignal.timeout(LIVE_DEADLINE_MS) });
+		const body = await response.text();
+		if (response.ok) {
+			return;
+		}
+		last = `${response.status} ${body.slice(0, 200)}`;
+		await sleep(systemClock, LIVE_POLL_MS);
+	}
+	throw new Error(`The channel did not go live within ${LIVE_DEADLINE_MS} ms; its LL-HLS address says: ${last}`);
+}

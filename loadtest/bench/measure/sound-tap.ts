@@ -1,0 +1,65 @@
+/**
+ * The offset of the bench's ear. Sound is tapped where the element hands it to the audio device, some buffers before it
+ * can be heard, and Chromium shows pictures in step with what is heard. A file that is in step tells how much that is.
+ */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { median } from '../../../core/percentiles.ts';
+import { sleep, systemClock } from '../../../core/lifecycle/clock.ts';
+import { benchSource } from '../../source/bench-source.ts';
+import { BENCH_SETTINGS, type EncoderSettings, RAW_INPUT, videoEncoder } from '../../source/encoder-settings.ts';
+import { BenchPage } from '../../clients/chromium/bench-page.ts';
+import { launchChromium } from '../../clients/chromium/chromium.ts';
+import { summariseWatch } from './frame-log.ts';
+
+const SETTINGS: EncoderSettings = { ...BENCH_SETTINGS, widthPixels: 640, heightPixels: 360, videoBitrateBps: 500_000 };
+/** The tone code repeats after 16 s: recorded and played within that time, it is never mistaken. */
+const FILE_MS = 6000;
+const SETTLE_MS = 1500;
+
+/** Milliseconds to add to heard times of media that an element plays from a file or through MSE. */
+export async function measureSoundTap(): Promise<number> {
+	const file = await recordFile();
+	const browser = await launchChromium();
+	try {
+		const page = await BenchPage.openOwn(browser);
+		await page.call('startReading', 'video', true);
+		await page.call('playFile', file.toString('base64'), 'video/mp4');
+		const startedAtMs = systemClock.nowMs();
+		await sleep(systemClock, FILE_MS);
+		const { frames, sounds } = await page.collect();
+		const window = { fromMs: startedAtMs + SETTLE_MS, toMs: startedAtMs + FILE_MS };
+		const skews = sounds.map((sound) => summariseWatch(frames, [sound], [], window).audioVideoSkewMs?.p50);
+		const known = skews.filter((skew) => skew !== undefined);
+		if (known.length < 2) {
+			throw new Error(
+				`Only ${known.length} tones were heard in a file of ${FILE_MS} ms: this browser gives no sound to measure.`,
+			);
+		}
+		return -median(known);
+	} finally {
+		await browser.close();
+	}
+}
+
+async function recordFile(): Promise<Buffer> {
+	const folder = await mkdtemp(path.join(tmpdir(), 'spillway-bench-'));
+	try {
+		const file = path.join(folder, 'in-step.mp4');
+		const output = ['-c:a', 'aac', '-movflags', 'faststart', '-f', 'mp4', file];
+		const encoderArguments = [...RAW_INPUT, '-map', '0:v', '-map', '0:a', ...videoEncoder(SETTINGS), ...output];
+		const { encoder, loop } = benchSource(encoderArguments, SETTINGS);
+		encoder.output.resume();
+		loop.start();
+		await sleep(systemClock, FILE_MS);
+		loop.stop();
+		await encoder.stop();
+		if (encoder.failure !== undefined) {
+			throw encoder.failure;
+		}
+		return await readFile(file);
+	} finally {
+		await rm(folder, { recursive: true, force: true });
+	}
+}

@@ -1,0 +1,67 @@
+/** How attacks ask over HTTP: from an address that the server takes for one of the world, since it believes proxies on its own machine. */
+import { Agent, request } from 'node:http';
+import { sleep, systemClock } from '../../../core/lifecycle/clock.ts';
+import type { AttackContext } from './attack.ts';
+
+const DEADLINE_MS = 15_000;
+const MAX_CONNECTIONS = 256;
+
+/** One request. */
+type AttackRequest = {
+	method: 'GET' | 'POST';
+	path: string;
+	/** Whom the request says it comes from. */
+	sender: string;
+	body?: string;
+	contentType?: string;
+};
+
+/** Connections of one attack. */
+export class AttackClient {
+	readonly #context: AttackContext;
+	readonly #agent: Agent;
+
+	constructor(context: AttackContext) {
+		this.#context = context;
+		const { fromAddress } = context.config;
+		this.#agent = new Agent({ keepAlive: true, maxSockets: MAX_CONNECTIONS, localAddress: fromAddress });
+	}
+
+	/** Asks and counts the answer under its status and code. Resolves with its body, also when there was none. */
+	async ask({ method, path, sender, body, contentType }: AttackRequest): Promise<string> {
+		const { config, count } = this.#context;
+		const headers = {
+			'x-forwarded-for': sender,
+			...(body === undefined ? {} : { 'content-type': contentType, 'content-length': Buffer.byteLength(body) }),
+		};
+		const answer = await new Promise<{ outcome: string; text: string }>((resolve) => {
+			const asked = request(
+				new URL(path, config.httpUrl),
+				{ method, headers, agent: this.#agent, signal: AbortSignal.timeout(DEADLINE_MS) },
+				(response) => {
+					let text = '';
+					response.setEncoding('utf8').on('data', (part: string) => (text += part));
+					response.on('error', () => undefined);
+					response.on('close', () => {
+						const code = /"code":\s*"([A-Z_]+)"/.exec(text)?.[1];
+						resolve({ outcome: `${response.statusCode}${code === undefined ? '' : ` ${code}`}`, text });
+					});
+				},
+			);
+			asked.on('error', (error: NodeJS.ErrnoException) => resolve({ outcome: error.code ?? error.name, text: '' }));
+			asked.end(body);
+		});
+		count(answer.outcome);
+		return answer.text;
+	}
+}
+
+/** Begins something at an even rate for ever, whether what came before is done or not. */
+export async function atRate(perSecond: number, begin: (number: number) => void): Promise<never> {
+	const fromMs = systemClock.monotonicMs();
+	for (let begun = 0; ; await sleep(systemClock, 1000 / perSecond)) {
+		for (; begun < ((systemClock.monotonicMs() - fromMs) * perSecond) / 1000; begun++) {
+			begin(begun);
+		}
+	}
+}

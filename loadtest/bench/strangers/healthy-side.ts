@@ -1,0 +1,160 @@
+/** The streamer and the viewers who have nothing to do with the attacks, in processes of their own, and how they fare. */
+import { systemClock } from '../../../core/lifecycle/clock.ts';
+import type { HistogramSummary } from '../../load/figures/histogram.ts';
+import { measureClockOffset } from '../../load/clock-offset.ts';
+import { runEndpoints } from '../../load/endpoints.ts';
+import type { FiguresData, RoleConfig, RoleName } from '../../load/figures/messages.ts';
+import { RunRecorder } from '../../load/figures/recorder.ts';
+import { RoleProcess } from '../../load/role-process.ts';
+import { type ServerAddresses, waitUntilLive } from '../measure/server-under-test.ts';
+
+/** Names of the processes, which their figures carry. */
+const PROCESSES = { streamer: 'streamer', webrtc: 'webrtc-viewers', hls: 'hls-viewers' } as const;
+/** p99 of a process's event-loop lag in milliseconds: a fifth of the 300 ms that parts may be late. With more, a late part may be ours. */
+const LAG_BOUND_MS = 60;
+const MAX_NOTES = 20;
+
+/** What happened to the viewers in one stretch. */
+export type HealthyFigures = {
+	/** Viewers that play now, by tier; newcomers of this stretch included. */
+	playing: { webrtc: number; hls: number };
+	/** Viewers that the server did not let in, let go, or whose media was refused or lost. */
+	refusedCount: number;
+	/** Decisions that sent a viewer to another tier. */
+	movedCount: number;
+	/** Stalls of LL-HLS, freezes of WebRTC. */
+	stallCount: number;
+	freezeCount: number;
+	/** Milliseconds; see {@link HlsFigures.partLate}. */
+	partLate: HistogramSummary | undefined;
+	webrtcLatency: HistogramSummary | undefined;
+	/** Milliseconds from a newcomer's socket's answer to their first picture. */
+	newcomerJoinMs: { webrtc: number | undefined; hls: number | undefined };
+	isStreamerOnAir: boolean;
+	/** p99 of event-loop lag by process, in milliseconds. */
+	lagMs: Record<string, number | undefined>;
+	/** Empty when the stretch counts. */
+	voidReasons: string[];
+	notes: string[];
+};
+
+/** The streamer's picture, and how long the processes may live. */
+type HealthyOptions = { picture: RoleConfig['picture']; maxLifeMs: number };
+
+/** One use. */
+export class HealthySide {
+	readonly #processes = new Map<string, RoleProcess>();
+	readonly #startRole: (role: RoleName, name: string, isPinnedToHls: boolean, count: number) => Promise<void>;
+	#recorder = new RunRecorder();
+	#notes: string[] = [];
+
+	private constructor(server: ServerAddresses, { picture, maxLifeMs }: HealthyOptions, clockOffsetMs: number) {
+		const { channel, streamKey } = server;
+		const endpoints = runEndpoints({ addresses: {}, webRtcPortMap: {}, channel }, server);
+		this.#startRole = async (role, processName, isPinnedToHls, count) => {
+			const config: RoleConfig = {
+				role,
+				processName,
+				isPinnedToHls,
+				endpoints,
+				channel,
+				streamKey,
+				clockOffsetMs,
+				maxLifeMs,
+				picture,
+				arrivalsMs: Array.from({ length: count }, (_, index) => index * 100),
+				starveRatio: 0,
+				publish: 'rtmp',
+				runId: '',
+				firstSender: 0,
+				chatSenderCount: 0,
+				chatRate: 0,
+			};
+			const listener = {
+				figures: (name: string, figures: FiguresData) => this.#recorder.add(name, figures),
+				note: (name: string, text: string) => this.#note(`${name}: ${text}`),
+				died: (_name: string, reason: string) => this.#note(reason),
+			};
+			const child = new RoleProcess({ clock: systemClock, config, listener });
+			this.#processes.set(processName, child);
+			await child.start();
+		};
+	}
+
+	/** Nothing is started yet. */
+	static async create(server: ServerAddresses, options: HealthyOptions): Promise<HealthySide> {
+		const offset = await measureClockOffset(systemClock, server.httpUrl);
+		return new HealthySide(server, options, offset?.offsetMs ?? 0);
+	}
+
+	/** Puts the streamer on air, then lets `viewerCount` viewers of each tier in. Rejects when nothing comes on air; call stop() then. */
+	async start(server: ServerAddresses, viewerCount: number): Promise<void> {
+		await this.#startRole('publisher', PROCESSES.streamer, false, 0);
+		await waitUntilLive(server).catch((error: unknown) => {
+			throw new Error(`${(error as Error).message} ${this.#notes.join(' ')}`);
+		});
+		await this.#startRole('audience', PROCESSES.webrtc, false, viewerCount);
+		await this.#startRole('audience', PROCESSES.hls, true, viewerCount);
+	}
+
+	/** Begins a stretch. */
+	beginStretch(): void {
+		this.#recorder = new RunRecorder();
+		this.#recorder.phase = 'steady';
+		this.#notes = [];
+	}
+
+	/** One more viewer of each tier. */
+	newcomersArrive(): void {
+		[PROCESSES.webrtc, PROCESSES.hls].forEach((name) => this.#processes.get(name)!.send({ type: 'arrive' }));
+	}
+
+	/** As many go as came in a stretch. */
+	oldestLeave(): void {
+		[PROCESSES.webrtc, PROCESSES.hls].forEach((name) => {
+			this.#processes.get(name)!.send({ type: 'leave', count: 1, overMs: 0 });
+		});
+	}
+
+	/** What the stretch gave so far. */
+	figures(): HealthyFigures {
+		const { counters } = this.#recorder;
+		const spreads = this.#recorder.spreads();
+		const gauges = this.#recorder.gauges();
+		const sum = (...patterns: RegExp[]): number =>
+			Object.entries(counters)
+				.filter(([name]) => patterns.some((pattern) => pattern.test(name)))
+				.reduce((total, [, count]) => total + count, 0);
+		const names = Object.values(PROCESSES);
+		const lagMs = Object.fromEntries(names.map((name) => [name, spreads[`self.${name}.lag`]?.p99]));
+		return {
+			playing: { webrtc: gauges['audience.webrtc'] ?? 0, hls: gauges['audience.hls'] ?? 0 },
+			refusedCount: sum(/^audience\.(refused|dropped)$/, /^(webrtc|hls)\.failed$/),
+			movedCount: sum(/^audience\.switches\./),
+			stallCount: sum(/^hls\.stalls$/),
+			freezeCount: sum(/^webrtc\.freezes$/),
+			partLate: spreads['hls.partLate'],
+			webrtcLatency: spreads['webrtc.latency'],
+			newcomerJoinMs: { webrtc: spreads['webrtc.join']?.max, hls: spreads['hls.join']?.max },
+			isStreamerOnAir: gauges['publisher.publishing'] === 1,
+			lagMs,
+			voidReasons: names
+				.filter((name) => !(lagMs[name]! <= LAG_BOUND_MS))
+				.map((name) => `${name}: event-loop lag p99 ${lagMs[name]?.toFixed(0) ?? '–'} ms, bound ${LAG_BOUND_MS} ms`),
+			notes: [...this.#notes],
+		};
+	}
+
+	/** Ends viewers, then the streamer. Idempotent. */
+	async stop(): Promise<void> {
+		const processes = [...this.#processes.values()];
+		await Promise.all(processes.filter(({ name }) => name !== PROCESSES.streamer).map((child) => child.stop()));
+		await this.#processes.get(PROCESSES.streamer)?.stop();
+	}
+
+	#note(text: string): void {
+		if (this.#notes.length < MAX_NOTES) {
+			this.#notes.push(text);
+		}
+	}
+}

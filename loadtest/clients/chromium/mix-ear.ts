@@ -1,0 +1,91 @@
+/**
+ * Hears what a page really sends to the loudspeaker: the sum of all that its AudioContexts play. A script for the page that
+ * runs before the page's own, and taps every connection to a context's destination.
+ */
+
+/** A stretch of silence in the mix; epoch milliseconds on the page's clock. */
+type QuietStretch = { fromMs: number; durationMs: number };
+
+/** A burst in the mix; see tone-code.ts. */
+type MixTone = { code: number; heardAtMs: number };
+
+/** What {@link COLLECT_MIX} gives. `contextCount`: 0 means that the page's sound does not go through a context. */
+export type MixReadings = { quiet: QuietStretch[]; tones: MixTone[]; contextCount: number };
+
+/** Quieter than this is silence: a tenth of the hum that the source lays under its bursts. */
+const QUIET_RMS = 0.0015;
+/** Blocks that are judged one by one. */
+const BLOCK_MS = 5;
+const MAX_ENTRIES = 5000;
+
+const QUIET_WORKER = `onmessage = async ({ data }) => {
+	const reader = data.readable.getReader();
+	const envelope = [];
+	let quietFromMs;
+	for (;;) {
+		const { done, value } = await reader.read();
+		if (done) return;
+		const chunkMs = value.timestamp / 1000;
+		envelope.push(performance.timeOrigin + performance.now() - chunkMs);
+		if (envelope.length > 100) envelope.shift();
+		const startMs = Math.min(...envelope) + chunkMs;
+		const samples = new Float32Array(value.numberOfFrames);
+		value.copyTo(samples, { planeIndex: 0, format: 'f32-planar' });
+		const block = Math.round(value.sampleRate * ${BLOCK_MS} / 1000);
+		for (let from = 0; from < samples.length; from += block) {
+			const end = Math.min(samples.length, from + block);
+			let sum = 0;
+			for (let index = from; index < end; index++) sum += samples[index] ** 2;
+			const atMs = startMs + from * 1000 / value.sampleRate;
+			const isQuiet = Math.sqrt(sum / (end - from)) < ${QUIET_RMS};
+			if (isQuiet && quietFromMs === undefined) quietFromMs = atMs;
+			if (!isQuiet && quietFromMs !== undefined) {
+				if (atMs - quietFromMs >= ${BLOCK_MS}) postMessage({ fromMs: quietFromMs, durationMs: atMs - quietFromMs });
+				quietFromMs = undefined;
+			}
+		}
+		value.close();
+	}
+};`;
+
+/** Text for `addInitScript`. The tone worker's text comes with the page program, a moment later. */
+export const MIX_EAR = `(() => {
+	const readings = { quiet: [], tones: [], contextCount: 0 };
+	globalThis.spillwayMixEar = readings;
+	const taps = new Map();
+	const connect = AudioNode.prototype.connect;
+	const start = (stream, text, list) => {
+		const { readable } = new MediaStreamTrackProcessor({ track: stream.getAudioTracks()[0].clone() });
+		const worker = new Worker(URL.createObjectURL(new Blob([text], { type: 'text/javascript' })));
+		worker.onmessage = ({ data }) => {
+			list.push(data);
+			list.splice(0, list.length - ${MAX_ENTRIES});
+		};
+		worker.postMessage({ readable }, [readable]);
+	};
+	AudioNode.prototype.connect = function (target, ...rest) {
+		if (target instanceof AudioDestinationNode) {
+			let tap = taps.get(target.context);
+			if (tap === undefined) {
+				tap = target.context.createMediaStreamDestination();
+				taps.set(target.context, tap);
+				readings.contextCount++;
+				start(tap.stream, ${JSON.stringify(QUIET_WORKER)}, readings.quiet);
+				const wait = setInterval(() => {
+					if (globalThis.spillwaySoundWorker !== undefined) {
+						clearInterval(wait);
+						start(tap.stream, globalThis.spillwaySoundWorker, readings.tones);
+					}
+				}, 50);
+			}
+			connect.call(this, tap);
+		}
+		return connect.call(this, target, ...rest);
+	};
+})();`;
+
+/** Expression for the page: takes what was heard since the last time. */
+export const COLLECT_MIX = `(() => {
+	const { quiet, tones, contextCount } = globalThis.spillwayMixEar;
+	return { quiet: quiet.splice(0), tones: tones.splice(0), contextCount };
+})()`;

@@ -1,0 +1,181 @@
+/**
+ * Runs in the page: reads the time pattern of each picture that a video element really shows, and the bursts of its
+ * sound. Everything is kept in bounded logs that the bench collects.
+ */
+import { PATTERN_COLUMNS, PATTERN_ROW_RATIO, PATTERN_ROWS, readPattern } from '../../../source/time-pattern.ts';
+import type {
+	PageCanvas,
+	PageContext2d,
+	PageStream,
+	PageTrack,
+	PageVideo,
+	PageWindow,
+	PageWorker,
+} from './dom-types.ts';
+
+/** One picture as it was shown. Times are epoch milliseconds on the page's clock (timeOrigin + performance.now()). */
+export type PageFrame = {
+	/** −1 when the pattern could not be read. */
+	frameNumber: number;
+	/** Epoch milliseconds on the source's clock; −1 when unread. */
+	captureTimeMs: number;
+	/**
+	 * When the picture became visible: the later of rVFC's expectedDisplayTime and presentationTime. The first is the
+	 * browser's own promise and the right one for MSE; for MediaStreams Chromium derives it from the frame's age, so
+	 * that it may lie before the picture was even handed to the compositor, which the second tells.
+	 */
+	shownAtMs: number;
+	/** When our callback ran; up to one display refresh later. */
+	calledAtMs: number;
+	/** The browser's own count of pictures handed to the compositor, by which missed callbacks show. */
+	presentedCount: number;
+	/** Which video element, counted from 0 in order of discovery. */
+	elementIndex: number;
+	widthPixels: number;
+	heightPixels: number;
+	/** WebRTC only. */
+	rtpTimestamp?: number;
+};
+
+/** A burst as it was heard; epoch milliseconds on the page's clock. */
+export type PageTone = { code: number; heardAtMs: number };
+
+/** What the bench collects with {@link collectReadings}. */
+export type PageReadings = { frames: PageFrame[]; tones: PageTone[] };
+
+const page = globalThis as unknown as PageWindow & { spillwaySoundWorker: string };
+/** 20 minutes at 30 pictures a second; older ones are dropped. */
+const MAX_FRAMES = 36_000;
+const MAX_TONES = 2000;
+/** Small canvas that the band is scaled into: 4 × 4 samples a cell. */
+const SAMPLES_PER_CELL = 4;
+
+const readings: PageReadings = { frames: [], tones: [] };
+const watched = new Map<PageVideo, number>();
+const listening = new Map<PageVideo, { track: PageTrack; worker: PageWorker }>();
+const capturedStreams = new Map<PageVideo, PageStream>();
+
+/** The page's clock as epoch milliseconds. The bench corrects for its distance from its own. */
+export function pageNowMs(): number {
+	return performance.timeOrigin + performance.now();
+}
+
+/** Starts reading every video element that matches, now or later, when it is visible. */
+export function startReading(videoSelector: string, withSound: boolean): void {
+	const look = (): void => {
+		for (const element of page.document.querySelectorAll(videoSelector)) {
+			const video = element as PageVideo;
+			if (!watched.has(video)) {
+				watched.set(video, watched.size);
+				watchPictures(video, watched.get(video)!);
+			}
+			if (withSound) {
+				listenTo(video);
+			}
+		}
+	};
+	look();
+	setInterval(look, 50);
+}
+
+/** Returns what was read since the last call. */
+export function collectReadings(): PageReadings {
+	return { frames: readings.frames.splice(0), tones: readings.tones.splice(0) };
+}
+
+function watchPictures(video: PageVideo, elementIndex: number): void {
+	const canvas = page.document.createElement('canvas') as PageCanvas;
+	canvas.width = PATTERN_COLUMNS * SAMPLES_PER_CELL;
+	canvas.height = PATTERN_ROWS * SAMPLES_PER_CELL;
+	const context = canvas.getContext('2d', { willReadFrequently: true, alpha: false });
+	video.requestVideoFrameCallback(function onFrame(_nowMs, metadata) {
+		video.requestVideoFrameCallback(onFrame);
+		const calledAtMs = pageNowMs();
+		const reading = readBand(video, canvas, context, calledAtMs);
+		const frame: PageFrame = {
+			frameNumber: reading?.frameNumber ?? -1,
+			captureTimeMs: reading?.captureTimeMs ?? -1,
+			shownAtMs: performance.timeOrigin + Math.max(metadata.expectedDisplayTime, metadata.presentationTime),
+			calledAtMs,
+			presentedCount: metadata.presentedFrames,
+			elementIndex,
+			widthPixels: metadata.width,
+			heightPixels: metadata.height,
+		};
+		if (metadata.rtpTimestamp !== undefined) {
+			frame.rtpTimestamp = metadata.rtpTimestamp;
+		}
+		// Other callbacks of this same refresh may show or hide the element: what counts is how it is painted.
+		page.requestAnimationFrame(() => {
+			if (isVisible(video)) {
+				readings.frames.push(frame);
+				readings.frames.splice(0, readings.frames.length - MAX_FRAMES);
+			}
+		});
+	});
+}
+
+function readBand(
+	video: PageVideo,
+	canvas: PageCanvas,
+	context: PageContext2d,
+	nowMs: number,
+): { frameNumber: number; captureTimeMs: number } | undefined {
+	const bandHeight = video.videoHeight * PATTERN_ROWS * PATTERN_ROW_RATIO;
+	context.drawImage(video, 0, 0, video.videoWidth, bandHeight, 0, 0, canvas.width, canvas.height);
+	const picture = {
+		samples: context.getImageData(0, 0, canvas.width, canvas.height).data,
+		width: canvas.width,
+		pictureHeight: SAMPLES_PER_CELL / PATTERN_ROW_RATIO,
+		rowStride: canvas.width * 4,
+		sampleStride: 4,
+		firstIndex: 1,
+	};
+	return readPattern(picture, nowMs);
+}
+
+// A player may stack a second element, invisible until it takes over; its pictures are not shown to anybody.
+function isVisible(video: PageVideo): boolean {
+	const style = page.getComputedStyle(video);
+	return Number(style.opacity) > 0.5 && style.visibility !== 'hidden' && style.display !== 'none';
+}
+
+// captureStream() of the element gives the sound as it is played, whatever feeds the element.
+function listenTo(video: PageVideo): void {
+	if (video.readyState < 2 || video.paused) {
+		return;
+	}
+	// Each call of captureStream() makes a new stream with new tracks, so one is kept for each element.
+	const captured = capturedStreams.get(video) ?? (video.srcObject === null ? video.captureStream() : undefined);
+	if (captured !== undefined) {
+		capturedStreams.set(video, captured);
+	}
+	const stream = video.srcObject ?? captured!;
+	const track = stream.getAudioTracks()[0];
+	const current = listening.get(video);
+	if (track === undefined || current?.track === track || track.readyState !== 'live') {
+		return;
+	}
+	// A captured element may bring a new track once it knows its media; two ears would hear everything twice.
+	current?.worker.terminate();
+	// A clone, so that the processor never disturbs what the element plays.
+	const { readable } = new page.MediaStreamTrackProcessor({ track: track.clone() });
+	const worker = new page.Worker(
+		URL.createObjectURL(new Blob([page.spillwaySoundWorker], { type: 'text/javascript' })),
+	);
+	worker.onmessage = ({ data }) => {
+		readings.tones.push(data);
+		readings.tones.splice(0, readings.tones.length - MAX_TONES);
+	};
+	worker.postMessage({ readable }, [readable]);
+	listening.set(video, { track, worker });
+}
+
+/** Plays a file from memory (base64): its pictures and sound are in step, so it shows the offset of our own ear. */
+export function playFile(base64: string, mediaType: string): void {
+	const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+	const video = page.document.querySelector('video') as unknown as PageVideo;
+	video.src = URL.createObjectURL(new Blob([bytes], { type: mediaType }));
+	// Rejected when the page goes away first.
+	void video.play().catch(() => undefined);
+}

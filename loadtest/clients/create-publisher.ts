@@ -1,0 +1,60 @@
+/** The kinds of publisher that the bench knows by name. */
+import { ChromiumWhipPublisher } from './whip/chromium-whip-publisher.ts';
+import type { EncoderSettings } from '../source/encoder-settings.ts';
+import type { Publisher, PublishTarget } from '../source/publisher.ts';
+import { RtmpPublisher } from './rtmp/rtmp-publisher.ts';
+import { WeriftWhipPublisher } from './whip/werift-whip-publisher.ts';
+
+/** Every kind, with one sentence about it for the command line's help. */
+export const PUBLISHER_KINDS = {
+	rtmp: 'FFmpeg by RTMP, no B-frames, GOP as given: passes through to both tiers',
+	'rtmp-b-frames': 'FFmpeg by RTMP, two B-frames, GOP as given: re-encoded for WebRTC, passes through to LL-HLS',
+	'rtmp-obs-defaults': 'FFmpeg by RTMP as OBS does it: two B-frames, 250 frames of GOP: both legs are re-encoded',
+	'whip-chromium': 'headless Chromium by WHIP, H.264, key frames on request only',
+	'whip-chromium-vp8': 'headless Chromium by WHIP, VP8: re-encoded for LL-HLS',
+	'whip-obs': 'as OBS by WHIP, GOP as given, key-frame requests ignored',
+	'whip-obs-defaults': 'as OBS by WHIP, 250 frames of GOP, key-frame requests ignored: both legs are re-encoded',
+} as const;
+
+export type PublisherKind = keyof typeof PUBLISHER_KINDS;
+
+/** Where a kind publishes to. */
+export type IngestAddresses = { httpUrl: string; rtmpUrl: string; streamKey: string };
+
+/** What the kind's encoder is told, of what is asked for. */
+export function encoderSettings(kind: PublisherKind, settings: EncoderSettings): EncoderSettings {
+	switch (kind) {
+		case 'rtmp-b-frames':
+			return { ...settings, profile: 'b-frames' };
+		case 'rtmp-obs-defaults':
+			// As OBS: the sound card's sound, and x264's own default for the GOP.
+			return { ...settings, profile: 'obs-rtmp-defaults', gopSeconds: undefined, soundLeadMs: 0 };
+		case 'whip-obs-defaults':
+			return { ...settings, gopSeconds: undefined };
+		default:
+			return settings;
+	}
+}
+
+/** Makes a publisher, not started. */
+export function createPublisher(kind: PublisherKind, wanted: EncoderSettings, addresses: IngestAddresses): Publisher {
+	const rtmp: PublishTarget = { url: addresses.rtmpUrl, streamKey: addresses.streamKey };
+	const whip: PublishTarget = { url: new URL('/whip', addresses.httpUrl).href, streamKey: addresses.streamKey };
+	const settings = encoderSettings(kind, wanted);
+	switch (kind) {
+		case 'rtmp':
+		case 'rtmp-b-frames':
+		case 'rtmp-obs-defaults':
+			return new RtmpPublisher(settings, rtmp);
+		case 'whip-obs':
+		case 'whip-obs-defaults':
+			return new WeriftWhipPublisher(settings, whip);
+		case 'whip-chromium':
+		case 'whip-chromium-vp8': {
+			const { widthPixels, heightPixels, frameRate, videoBitrateBps } = settings;
+			const codec = kind === 'whip-chromium' ? 'h264' : 'vp8';
+			const picture = { widthPixels, heightPixels, frameRate, withSound: true };
+			return new ChromiumWhipPublisher({ ...picture, codec, videoBitrateBps, keyFrameIntervalMs: undefined }, whip);
+		}
+	}
+}

@@ -1,0 +1,167 @@
+/** A virtual LL-HLS viewer: multivariant playlist, then picture and sound side by side into one buffer model. */
+import { type Clock, sleep } from '../../../core/lifecycle/clock.ts';
+import { HttpClient } from './http-client.ts';
+import { HlsTrack, type HlsTrackFigures } from './hls-track.ts';
+import { type MediaPlaylist, parseMultivariantPlaylist } from './media-playlist.ts';
+import { PlaybackBuffer } from './playback-buffer.ts';
+
+const START_DEADLINE_MS = 20_000;
+const REQUEST_DEADLINE_MS = 10_000;
+/** 5xx means "starting": hls.js tries again as well. */
+const RETRY_MS = 500;
+
+/** Where figures go. One for all viewers of a process. */
+export interface HlsFigures extends HlsTrackFigures {
+	/** From the end of a new part on the playlist's clock to its last byte, the playlist that names it read too. */
+	partLate(lateMs: number): void;
+	/** A stall is over. */
+	stall(durationMs: number): void;
+}
+
+type HlsViewerOptions = {
+	clock: Clock;
+	/** Multivariant or media playlist. */
+	url: string;
+	/** Add to this machine's epoch milliseconds to get the server's. */
+	clockOffsetMs: number;
+	figures: HlsFigures;
+	/** Called once when playing ends by itself after it had begun. */
+	onLost(reason: string): void;
+};
+
+/** One viewer. One use. */
+export class HlsViewer {
+	readonly #options: HlsViewerOptions;
+	readonly #http = new HttpClient();
+	#tracks: HlsTrack[] = [];
+	#buffer: PlaybackBuffer | undefined;
+	#hasDates = false;
+	#isClosed = false;
+	#onStarted: () => void = () => undefined;
+	#onFailed: (error: Error) => void = () => undefined;
+	#hasStarted = false;
+
+	constructor(options: HlsViewerOptions) {
+		this.#options = options;
+	}
+
+	/** Resolves when the playhead moves for the first time. Rejects with the reason; close() must be called then as well. */
+	async start(): Promise<void> {
+		const { clock } = this.#options;
+		const started = new Promise<void>((resolve, reject) => ([this.#onStarted, this.#onFailed] = [resolve, reject]));
+		const cancel = clock.setTimeout(
+			() => this.#onFailed(new Error(`nothing played within ${START_DEADLINE_MS} ms`)),
+			START_DEADLINE_MS,
+		);
+		try {
+			const urls = await this.#findTracks();
+			this.#buffer = new PlaybackBuffer(urls.length, {
+				started: () => {
+					this.#hasStarted = true;
+					this.#onStarted();
+				},
+				stalled: (durationMs) => this.#options.figures.stall(durationMs),
+			});
+			this.#tracks = urls.map((url, index) => this.#createTrack(url, index));
+			this.#tracks.forEach((track) => track.start());
+			await started;
+		} finally {
+			cancel();
+		}
+	}
+
+	/** Capture → shown, in milliseconds; undefined while nothing plays or where the playlist has no dates. */
+	latencyMs(): number | undefined {
+		const nowMs = this.#nowMs();
+		this.#buffer?.advance(nowMs);
+		const positionMs = this.#buffer?.positionMs;
+		return positionMs === undefined || !this.#hasDates ? undefined : nowMs - positionMs;
+	}
+
+	/** Milliseconds buffered ahead of the playhead. */
+	bufferedMs(): number {
+		return this.#buffer?.aheadMs() ?? 0;
+	}
+
+	/** False while it stalls. */
+	get isPlaying(): boolean {
+		return this.#buffer?.isPlaying ?? false;
+	}
+
+	get counts(): { gapCount: number; jumpCount: number } {
+		return this.#buffer?.counts ?? { gapCount: 0, jumpCount: 0 };
+	}
+
+	/** Leaves: all requests end. Idempotent. */
+	close(): void {
+		this.#isClosed = true;
+		this.#tracks.forEach((track) => track.stop());
+		this.#http.close();
+		this.#onFailed(new Error('the viewer has left'));
+	}
+
+	#nowMs(): number {
+		return this.#options.clock.nowMs() + this.#options.clockOffsetMs;
+	}
+
+	async #findTracks(): Promise<string[]> {
+		const { clock, url, figures } = this.#options;
+		const endMs = clock.monotonicMs() + START_DEADLINE_MS;
+		for (;;) {
+			const result = await this.#http.get(url, { deadlineMs: REQUEST_DEADLINE_MS, body: 'text' });
+			figures.received(result.byteCount);
+			if (result.status === 200) {
+				const playlist = parseMultivariantPlaylist(result.text, result.url);
+				const urls = playlist === undefined ? [result.url] : [playlist.videoUrl, playlist.audioUrl];
+				const found = urls.filter((entry) => entry !== undefined);
+				if (found.length === 0) {
+					throw new Error('the multivariant playlist names no variant');
+				}
+				return found;
+			}
+			if (result.status < 500 || clock.monotonicMs() > endMs) {
+				throw new Error(`the playlist was answered with ${result.status}: ${result.text.slice(0, 200)}`);
+			}
+			await sleep(clock, RETRY_MS);
+		}
+	}
+
+	#createTrack(url: string, index: number): HlsTrack {
+		const { clock, figures } = this.#options;
+		const buffer = this.#buffer!;
+		return new HlsTrack({
+			clock,
+			http: this.#http,
+			url,
+			figures,
+			playlist: (playlist: MediaPlaylist) => {
+				// The picture leads: two edges that differ by a part would pull the playhead to and fro.
+				if (index === 0) {
+					this.#hasDates = playlist.hasDates;
+					buffer.setEdge(playlist.edgeMs, playlist.holdBackMs, this.#nowMs());
+				}
+			},
+			chunk: (startMs, durationMs, isNew) => {
+				if (isNew && this.#hasDates) {
+					figures.partLate(this.#nowMs() - startMs - durationMs);
+				}
+				buffer.append(index, startMs, durationMs, this.#nowMs());
+			},
+			ended: (reason) => this.#end(reason),
+		});
+	}
+
+	#end(reason: string): void {
+		if (this.#isClosed) {
+			return;
+		}
+		this.#isClosed = true;
+		this.#tracks.forEach((track) => track.stop());
+		this.#http.close();
+		if (this.#hasStarted) {
+			this.#options.onLost(reason);
+		} else {
+			this.#onFailed(new Error(reason));
+		}
+	}
+}

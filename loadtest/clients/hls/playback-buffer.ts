@@ -1,0 +1,148 @@
+/**
+ * What a player's buffer and playhead do, without pictures: starts at the hold-back, plays at the rate of time, stalls when a
+ * track runs out, catches up gently. Pure: told what time it is.
+ */
+
+/** Buffered media that a player wants before it starts or goes on, in milliseconds; about one part. */
+const RESUME_MS = 180;
+/** Share of the distance to the target that is made up per second, and the most that the rate may differ from 1. */
+const CATCH_UP_PER_SECOND = 0.6;
+const MAX_RATE_CHANGE = 0.05;
+/** Distances below this are left alone: the live edge itself moves in steps. */
+const DEAD_ZONE_MS = 20;
+/** Further behind the target than this, a player jumps. */
+const JUMP_BEHIND_MS = 6000;
+/** Most that one playlist moves the live edge back; they come five times a second. */
+const EDGE_DECAY_MS = 5;
+/** A hole in the media above this is counted. */
+const GAP_MS = 100;
+
+/** What the buffer tells. */
+interface PlaybackBufferEvents {
+	/** Playing for the first time. */
+	started(): void;
+	/** A stall is over. */
+	stalled(durationMs: number): void;
+}
+
+/** One viewer's buffer. All times are epoch milliseconds on the media's clock. */
+export class PlaybackBuffer {
+	readonly #events: PlaybackBufferEvents;
+	readonly #starts: (number | undefined)[];
+	readonly #ends: (number | undefined)[];
+	/** The live edge runs with time: edge − now. */
+	#edge: { offsetMs: number; atMs: number; holdBackMs: number } | undefined;
+	#positionMs: number | undefined;
+	#lastMs = 0;
+	#stalledSinceMs: number | undefined;
+	#gapCount = 0;
+	#jumpCount = 0;
+
+	constructor(trackCount: number, events: PlaybackBufferEvents) {
+		this.#events = events;
+		this.#starts = new Array<undefined>(trackCount).fill(undefined);
+		this.#ends = new Array<undefined>(trackCount).fill(undefined);
+	}
+
+	/** The playhead; undefined before it started. */
+	get positionMs(): number | undefined {
+		return this.#positionMs;
+	}
+
+	get isPlaying(): boolean {
+		return this.#positionMs !== undefined && this.#stalledSinceMs === undefined;
+	}
+
+	/** Holes in the media, and jumps to the live edge. */
+	get counts(): { gapCount: number; jumpCount: number } {
+		return { gapCount: this.#gapCount, jumpCount: this.#jumpCount };
+	}
+
+	/** Milliseconds of media ahead of the playhead; 0 before the start. */
+	aheadMs(): number {
+		return this.#positionMs === undefined ? 0 : Math.max(0, this.#limitMs() - this.#positionMs);
+	}
+
+	/** A new playlist: the live edge as it was then, and how far behind it to play. */
+	setEdge(edgeMs: number, holdBackMs: number, nowMs: number): void {
+		this.advance(nowMs);
+		const offsetMs = edgeMs - nowMs;
+		const before = this.#edge?.offsetMs ?? -Infinity;
+		// A playlist that comes late says nothing of the edge: only a lasting lag moves it back.
+		this.#edge = { offsetMs: Math.max(offsetMs, before - EDGE_DECAY_MS), atMs: nowMs, holdBackMs };
+	}
+
+	/** Media of one track has come. In the order of time. */
+	append(track: number, startMs: number, durationMs: number, nowMs: number): void {
+		this.advance(nowMs);
+		const end = this.#ends[track];
+		if (end !== undefined && startMs > end + GAP_MS) {
+			this.#gapCount++;
+		}
+		this.#starts[track] ??= startMs;
+		this.#ends[track] = Math.max(end ?? 0, startMs + durationMs);
+		this.#resume(nowMs);
+	}
+
+	/** Moves the playhead to now. Call at least a few times a second. */
+	advance(nowMs: number): void {
+		if (this.#positionMs === undefined || this.#stalledSinceMs !== undefined || nowMs <= this.#lastMs) {
+			this.#lastMs = Math.max(this.#lastMs, nowMs);
+			return;
+		}
+		// As it was at the start of the step: since then both have moved on.
+		const behindMs = this.#behindMs(this.#lastMs);
+		const limitMs = this.#limitMs();
+		if (behindMs > JUMP_BEHIND_MS && this.#positionMs + behindMs + RESUME_MS <= limitMs) {
+			this.#positionMs += behindMs;
+			this.#jumpCount++;
+		}
+		const rate = 1 + rateChange(behindMs);
+		const moved = this.#positionMs + (nowMs - this.#lastMs) * rate;
+		if (moved > limitMs) {
+			this.#stalledSinceMs = this.#lastMs + Math.max(0, limitMs - this.#positionMs) / rate;
+			this.#positionMs = Math.max(this.#positionMs, limitMs);
+		} else {
+			this.#positionMs = moved;
+		}
+		this.#lastMs = nowMs;
+	}
+
+	#resume(nowMs: number): void {
+		if (this.#positionMs === undefined) {
+			const startMs = Math.max(...this.#starts.map((start) => start ?? Infinity), this.#targetMs(nowMs) ?? -Infinity);
+			if (this.#limitMs() - startMs >= RESUME_MS) {
+				this.#positionMs = startMs;
+				this.#lastMs = nowMs;
+				this.#events.started();
+			}
+		} else if (this.#stalledSinceMs !== undefined && this.#limitMs() - this.#positionMs >= RESUME_MS) {
+			const stalledForMs = nowMs - this.#stalledSinceMs;
+			this.#stalledSinceMs = undefined;
+			this.#lastMs = nowMs;
+			this.#events.stalled(stalledForMs);
+		}
+	}
+
+	#limitMs(): number {
+		return Math.min(...this.#ends.map((end) => end ?? -Infinity));
+	}
+
+	#targetMs(nowMs: number): number | undefined {
+		return this.#edge === undefined ? undefined : nowMs + this.#edge.offsetMs - this.#edge.holdBackMs;
+	}
+
+	// Positive: the playhead is later than it should be. While no playlist comes the edge does not run on for ever.
+	#behindMs(nowMs: number): number {
+		const stale = this.#edge !== undefined && nowMs - this.#edge.atMs > 3 * this.#edge.holdBackMs;
+		const target = stale ? undefined : this.#targetMs(nowMs);
+		return target === undefined ? 0 : target - this.#positionMs!;
+	}
+}
+
+function rateChange(behindMs: number): number {
+	if (Math.abs(behindMs) < DEAD_ZONE_MS) {
+		return 0;
+	}
+	return Math.max(-MAX_RATE_CHANGE, Math.min(MAX_RATE_CHANGE, (behindMs / 1000) * CATCH_UP_PER_SECOND));
+}

@@ -1,0 +1,84 @@
+/** OBS's WHIP offer, from the captured request, with the values of a session of ours put in. */
+import { readFileSync } from 'node:fs';
+
+/** The values that differ from session to session. */
+type OfferValues = {
+	usernameFragment: string;
+	password: string;
+	/** `sha-256 AA:BB:…` */
+	fingerprint: string;
+	audioSsrc: number;
+	videoSsrc: number;
+};
+
+/** What a WHIP endpoint's answer tells the transport. */
+export type AnswerFacts = {
+	usernameFragment: string;
+	password: string;
+	fingerprint: { algorithm: string; value: string };
+	/** DTLS role that the server takes. */
+	setup: 'active' | 'passive';
+	isIceLite: boolean;
+	/** Each without `a=candidate:`. */
+	candidates: string[];
+};
+
+/** Reads a captured request: headers by lower-case name, and the SDP with CRLF line ends. */
+export function readCapturedRequest(text: string): { headers: Map<string, string>; sdp: string } {
+	const lines = text.split(/\r?\n/);
+	const empty = lines.indexOf('');
+	const headers = new Map<string, string>();
+	for (const line of lines.slice(0, empty)) {
+		const match = /^([\w-]+): (.*)$/.exec(line);
+		if (match !== null) {
+			headers.set(match[1]!.toLowerCase(), match[2]!);
+		}
+	}
+	const sdp = lines.slice(empty + 1).filter((line) => line !== '');
+	return { headers, sdp: `${sdp.join('\r\n')}\r\n` };
+}
+
+/** The offer of OBS 32.2 with one layer. */
+export function obsOffer(values: OfferValues): { sdp: string; userAgent: string } {
+	const text = readFileSync(new URL('./fixtures/obs-32.2-whip-offer.txt', import.meta.url), 'utf8');
+	const { headers, sdp } = readCapturedRequest(text);
+	let kind = '';
+	const lines = sdp.split('\r\n').map((line) => {
+		kind = /^m=(\w+)/.exec(line)?.[1] ?? kind;
+		const ssrc = kind === 'audio' ? values.audioSsrc : values.videoSsrc;
+		return line
+			.replace(/^a=ice-ufrag:.*/, `a=ice-ufrag:${values.usernameFragment}`)
+			.replace(/^a=ice-pwd:.*/, `a=ice-pwd:${values.password}`)
+			.replace(/^a=fingerprint:.*/, `a=fingerprint:${values.fingerprint}`)
+			.replace(/^a=ssrc:\d+/, `a=ssrc:${ssrc}`);
+	});
+	return { sdp: lines.join('\r\n'), userAgent: headers.get('user-agent') ?? '' };
+}
+
+/** Reads an answer. Throws, naming what is missing, because without it OBS could not connect either. */
+export function parseAnswer(sdp: string): AnswerFacts {
+	const value = (name: string): string => {
+		const found = new RegExp(`^a=${name}:(.+?)\\s*$`, 'm').exec(sdp)?.[1];
+		if (found === undefined) {
+			throw new Error(`The SDP answer has no a=${name}.`);
+		}
+		return found;
+	};
+	const [algorithm, fingerprint] = value('fingerprint').split(' ');
+	const setup = value('setup');
+	if (setup !== 'active' && setup !== 'passive') {
+		throw new Error(`The SDP answer says a=setup:${setup}; an answer must choose (RFC 5763 §5).`);
+	}
+	const candidates = [...sdp.matchAll(/^a=candidate:(.+?)\s*$/gm)].map((match) => match[1]!);
+	if (candidates.length === 0) {
+		throw new Error('The SDP answer has no candidates, and OBS takes none later.');
+	}
+	return {
+		usernameFragment: value('ice-ufrag'),
+		password: value('ice-pwd'),
+		fingerprint: { algorithm: algorithm!, value: fingerprint ?? '' },
+		setup,
+		isIceLite: /^a=ice-lite\s*$/m.test(sdp),
+		candidates: [...new Set(candidates)],
+	};
+}

@@ -1,0 +1,45 @@
+/** A program of ours in a process of its own, which talks with us over Node's IPC. */
+import { type ChildProcess, fork, type Serializable } from 'node:child_process';
+import { type Clock, withDeadline } from '../../core/lifecycle/clock.ts';
+
+const MAX_ERROR_LENGTH = 2000;
+
+/** One use: runs from its construction on. */
+export class ForkedProgram<Sent extends Serializable, Received> {
+	readonly child: ChildProcess;
+	/** Resolves when it has ended, with how, and its last words on standard error. Never rejects. */
+	readonly ended: Promise<string>;
+
+	constructor(name: string, file: string, programArguments: readonly string[], onMessage: (message: Received) => void) {
+		const child = fork(file, programArguments, { execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+		let errorText = '';
+		child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+			errorText = (errorText + text).slice(-MAX_ERROR_LENGTH);
+		});
+		child.on('message', (message) => onMessage(message as Received));
+		this.child = child;
+		this.ended = new Promise((resolve) => {
+			child.once('error', (error) => resolve(`${name} cannot be started: ${error.message}`));
+			child.once('exit', (code, signal) => resolve(`${name} ended with ${signal ?? code}: ${errorText.trim()}`));
+		});
+	}
+
+	get hasExited(): boolean {
+		return this.child.exitCode !== null || this.child.signalCode !== null;
+	}
+
+	/** Nothing happens when it is gone; one that ends at this very moment is seen by its exit. */
+	send(message: Sent): void {
+		if (this.child.connected) {
+			this.child.send(message, () => undefined);
+		}
+	}
+
+	/** What the task gives. Rejects when the program ends before it, or with `late` after the deadline. */
+	inTime<Result>(clock: Clock, task: Promise<Result>, deadlineMs: number, late: () => Error): Promise<Result> {
+		const failed = this.ended.then((reason) => {
+			throw new Error(reason);
+		});
+		return withDeadline(clock, Promise.race([task, failed]), deadlineMs, late);
+	}
+}

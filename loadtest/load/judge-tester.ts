@@ -1,0 +1,47 @@
+/** Decides whether a run counts: INVALID when the tester, and not the server, was what gave out. */
+import type { HistogramSummary } from './figures/histogram.ts';
+import { ROLE_NAMES, type RoleName } from './figures/messages.ts';
+
+/**
+ * Largest p99 of event-loop lag, in milliseconds. Packets are timed in this loop, so WebRTC is strictest; LL-HLS waits for
+ * parts of 200 ms; the publisher may be half a picture late; a sample of browsers only passes readings on.
+ */
+export const LAG_BOUNDS_MS: Readonly<Record<RoleName, number>> = {
+	publisher: 16,
+	webrtc: 5,
+	audience: 5,
+	hls: 20,
+	chat: 20,
+	pixel: 50,
+};
+/** Mean share of a core above which a process of one thread has nothing left for a burst. */
+const CPU_BOUND = 0.9;
+/** Milliseconds that a viewer may start after its time. */
+const START_LATE_BOUND_MS = 1000;
+
+/** Reasons why the run is void, from the steady state's figures of every process. Empty: it counts. */
+export function judgeTester(
+	processNames: readonly string[],
+	spreads: Readonly<Record<string, HistogramSummary>>,
+	machineReasons: readonly string[],
+): string[] {
+	const reasons = [...machineReasons];
+	for (const name of processNames) {
+		const role = ROLE_NAMES.find((known) => name.replace(/-\d+$/, '') === known)!;
+		const [lag, cpu, late] = ['lag', 'cpu', 'startLate'].map((figure) => spreads[`self.${name}.${figure}`]);
+		if (lag === undefined) {
+			reasons.push(`${name} gave no figures in the steady state`);
+			continue;
+		}
+		if (lag.p99 > LAG_BOUNDS_MS[role]) {
+			reasons.push(`${name}: event-loop lag p99 ${lag.p99.toFixed(1)} ms, bound ${LAG_BOUNDS_MS[role]} ms`);
+		}
+		if (cpu !== undefined && cpu.mean > CPU_BOUND) {
+			reasons.push(`${name}: ${cpu.mean.toFixed(2)} cores used by one thread, bound ${CPU_BOUND}`);
+		}
+		if (late !== undefined && late.max > START_LATE_BOUND_MS) {
+			reasons.push(`${name}: a viewer was started ${late.max.toFixed(0)} ms late, bound ${START_LATE_BOUND_MS} ms`);
+		}
+	}
+	return reasons;
+}

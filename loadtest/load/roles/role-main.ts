@@ -1,0 +1,95 @@
+/** One process of the load tester: gets its role by IPC, works, reports once a second, and ends with its parent. */
+import { systemClock, withDeadline } from '../../../core/lifecycle/clock.ts';
+import { AudienceRole } from './audience-role.ts';
+import { ChatRole } from './chat-role.ts';
+import { createHlsPlayer } from './hls-player.ts';
+import { createWebRtcPlayer } from './webrtc-player.ts';
+import { Figures } from '../figures/figures.ts';
+import type { ChildMessage, ParentMessage, RoleConfig } from '../figures/messages.ts';
+import { PixelRole } from './pixel-role.ts';
+import { PublisherRole } from './publisher-role.ts';
+import type { Role, RoleContext } from './role.ts';
+import { watchTester } from './tester-watch.ts';
+import { ViewersRole } from './viewers-role.ts';
+
+const FIGURES_INTERVAL_MS = 1000;
+const STOP_DEADLINE_MS = 6000;
+
+let role: Role | undefined;
+let figures: Figures | undefined;
+let stopping: Promise<void> | undefined;
+
+function tell(message: ChildMessage, done: () => void = () => undefined): void {
+	if (process.connected) {
+		process.send!(message, undefined, undefined, done);
+	} else {
+		done();
+	}
+}
+
+function createRole(context: RoleContext): Role {
+	switch (context.config.role) {
+		case 'publisher':
+			return new PublisherRole(context);
+		case 'webrtc':
+			return new ViewersRole(context, 'webrtc', createWebRtcPlayer);
+		case 'hls':
+			return new ViewersRole(context, 'hls', createHlsPlayer);
+		case 'audience':
+			return new AudienceRole(context);
+		case 'chat':
+			return new ChatRole(context);
+		case 'pixel':
+			return new PixelRole(context);
+	}
+}
+
+async function begin(config: RoleConfig): Promise<void> {
+	const clock = systemClock;
+	figures = new Figures();
+	const own = figures;
+	role = createRole({ clock, config, figures, note: (text) => tell({ type: 'note', text }) });
+	// The last resort: whatever hangs, the process does not outlive its run.
+	clock.setTimeout(() => process.exit(1), config.maxLifeMs);
+	try {
+		await role.start();
+	} catch (error) {
+		tell({ type: 'failed', message: (error as Error).message });
+		return;
+	}
+	watchTester(clock, own, config.processName, config.starveRatio);
+	clock.setInterval(() => tell({ type: 'figures', figures: own.take() }), FIGURES_INTERVAL_MS);
+	tell({ type: 'started' });
+}
+
+function stop(): Promise<void> {
+	stopping ??= (async () => {
+		// Out of time: the process ends all the same.
+		await withDeadline(systemClock, role?.stop() ?? Promise.resolve(), STOP_DEADLINE_MS, () => new Error('late')).catch(
+			() => undefined,
+		);
+		if (figures !== undefined) {
+			await new Promise<void>((resolve) => tell({ type: 'figures', figures: figures!.take() }, resolve));
+		}
+		process.exit(0);
+	})();
+	return stopping;
+}
+
+process.on('message', (message: ParentMessage) => {
+	if (message.type === 'start') {
+		void begin(message.config);
+	} else if (message.type === 'arrive') {
+		role?.arrive?.();
+	} else if (message.type === 'leave') {
+		role?.leave?.(message.count, message.overMs);
+	} else {
+		void stop();
+	}
+});
+// The parent is gone, however it ended.
+process.on('disconnect', () => void stop());
+process.on('SIGTERM', () => void stop());
+// Ctrl-C reaches the whole group; the parent ends us in order.
+process.on('SIGINT', () => undefined);
+tell({ type: 'ready' });

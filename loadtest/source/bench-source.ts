@@ -1,0 +1,17 @@
+/** The bench's picture and sound, on their way into an encoder. */
+import { systemClock } from '../../core/lifecycle/clock.ts';
+import { BenchPicture } from './bench-picture.ts';
+import { EncoderProcess } from './encoder-process.ts';
+import type { EncoderSettings } from './encoder-settings.ts';
+import { SourceLoop } from './source-loop.ts';
+
+/** Starts FFmpeg with a loop that will feed it; the loop is to be started once its output is listened to. */
+export function benchSource(
+	ffmpegArguments: readonly string[],
+	settings: EncoderSettings,
+): { encoder: EncoderProcess; loop: SourceLoop } {
+	const { widthPixels, heightPixels, soundLeadMs, patienceMs = 0 } = settings;
+	const encoder = new EncoderProcess(ffmpegArguments, settings, new BenchPicture(widthPixels, heightPixels));
+	encoder.patienceMs = patienceMs;
+	return { encoder, loop: new SourceLoop(systemClock, settings, encoder, soundLeadMs) };
+}
