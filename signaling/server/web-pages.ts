@@ -8,7 +8,7 @@ import { PERMISSIONS_POLICY } from '../platform/http/security-headers.ts';
 
 /** One path segment that can be a channel's name, or a page of the product. Media, API and protocols have routes of their own. */
 const PAGE_PATHS = ['/', '/:page', '/embed/:channel'] as const;
-/** Pages of the product; web/src/router.ts has them. */
+/** Pages of the product; web/src/app/router.ts has them. */
 const PAGES: ReadonlySet<string> = new Set(['login', 'signup', 'settings', 'dashboard']);
 
 /** Otherwise a browser that has the page from before would get 404 without it. */

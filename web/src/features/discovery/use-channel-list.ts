@@ -1,0 +1,72 @@
+/** The channels that the start page shows, kept fresh while it is open and asked anew when the filter changes. */
+import { onBeforeUnmount, ref, shallowRef, watch, type Ref } from 'vue';
+import { systemClock, type CancelTimer } from '../../../../core/lifecycle/clock.ts';
+import type { ChannelDescription } from '../../../../core/protocol/api/channel-description.ts';
+import {
+	fetchCategories,
+	fetchChannels,
+	type CategoryDescription,
+	type ChannelFilter,
+} from '../../signaling/channel-list-api.ts';
+import { ApiError } from '../../signaling/channel-api.ts';
+
+const REFRESH_MS = 5000;
+
+/** What the page shows. */
+export type ChannelListing = {
+	/** Undefined until the first answer. */
+	channels: Ref<readonly ChannelDescription[] | undefined>;
+	/** The filter that `channels` are the answer to: while another is under way, the old list stands. */
+	answeredFilter: Ref<ChannelFilter>;
+	categories: Ref<readonly CategoryDescription[]>;
+	/** The latest question brought no answer: the list may be old. */
+	isUnreachable: Ref<boolean>;
+};
+
+/** `filter` is read anew for each question. */
+export function useChannelList(filter: Ref<ChannelFilter>): ChannelListing {
+	const channels = shallowRef<readonly ChannelDescription[]>();
+	const answeredFilter = ref<ChannelFilter>({ ...filter.value });
+	const categories = shallowRef<readonly CategoryDescription[]>([]);
+	const isUnreachable = ref(false);
+	let question = new AbortController();
+	let cancelTimer: CancelTimer | undefined;
+	let isOver = false;
+
+	async function ask(): Promise<void> {
+		cancelTimer?.();
+		question.abort();
+		const own = (question = new AbortController());
+		const asked = { ...filter.value };
+		try {
+			const [found, used] = await Promise.all([
+				fetchChannels(asked, own.signal),
+				// The filter is a convenience: without it, the list is still a list.
+				fetchCategories(own.signal).catch(() => categories.value),
+			]);
+			if (own.signal.aborted) {
+				return;
+			}
+			channels.value = found;
+			categories.value = used;
+			answeredFilter.value = asked;
+			isUnreachable.value = false;
+		} catch (error) {
+			if (own.signal.aborted) {
+				return;
+			}
+			isUnreachable.value = !(error instanceof ApiError) || error.httpStatus === 0 || error.httpStatus >= 500;
+		}
+		if (!isOver) {
+			cancelTimer = systemClock.setTimeout(() => void ask(), REFRESH_MS);
+		}
+	}
+
+	watch(filter, () => void ask(), { deep: true, immediate: true });
+	onBeforeUnmount(() => {
+		isOver = true;
+		question.abort();
+		cancelTimer?.();
+	});
+	return { channels, answeredFilter, categories, isUnreachable };
+}
