@@ -1,5 +1,5 @@
 /** What Chromium has and TypeScript's DOM library does not yet. Everything optional: other browsers lack it. */
-import type { PlayerStatistics } from '../features/watch/use-player.ts';
+import type { PlayerStatistics } from './create-player.ts';
 import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 
 declare global {

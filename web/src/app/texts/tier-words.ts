@@ -1,6 +1,7 @@
 /** Why somebody is in a tier, in words: to the viewer himself, and to the streamer about his viewers. Pure. */
 import type { TierDecision } from '../../../../core/protocol/signaling/signaling-messages.ts';
 import type { DeliveryTier, TierReason } from '../../../../core/protocol/tiers.ts';
+import type { LineProblem } from '../../player/create-player.ts';
 
 /** Names of the tiers as the pages write them. */
 export const TIER_NAMES: Record<DeliveryTier, string> = {
@@ -45,12 +46,6 @@ const TO_STREAMER: Record<TierReason, string> = {
 	'worker-lost': 'an SFU worker failed',
 	'sfu-unavailable': 'the SFU does not answer',
 };
-
-/**
- * What the player has found out about the viewer's line. `real-time-given-up`: the WebRTC picture stood, and LL-HLS is on its way.
- * `starved`: LL-HLS does not get what it needs either.
- */
-export type LineProblem = 'real-time-given-up' | 'starved';
 
 const LINE_PROBLEMS: Record<LineProblem, string> = {
 	'real-time-given-up': 'Your line does not carry the picture in real time: changing to low latency.',

@@ -1,6 +1,6 @@
 /** Every state has words, and those that can be left by hand say how. */
 import { describe, expect, it } from 'vitest';
-import type { PlaybackErrorKind, PlaybackState } from '../../player/playback/playback-state.ts';
+import type { PlaybackErrorKind, PlaybackState } from '../../player/create-player.ts';
 import { playerNotice, sayBehind, type NoticeFacts } from './player-words.ts';
 
 const FACTS: NoticeFacts = {

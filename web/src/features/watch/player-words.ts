@@ -1,6 +1,6 @@
 /** What the player says in each state: honest, short, and with what to do. Pure. */
-import type { PlaybackError, PlaybackState } from '../../player/playback/playback-state.ts';
-import { sayLineProblem, TIER_NAMES, type LineProblem } from '../../app/texts/tier-words.ts';
+import type { LineProblem, PlaybackError, PlaybackState } from '../../player/create-player.ts';
+import { sayLineProblem, TIER_NAMES } from '../../app/texts/tier-words.ts';
 import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
 
 /** `cover`: over a dark ground, there is no picture. `note`: beside the last picture, which stands. */

@@ -6,6 +6,8 @@
  * only while they are apart, so on the way to live the picture goes a little ahead.
  */
 
+import type { DelayTarget } from '../playback/playback.ts';
+
 /** What the slide sees at one step; milliseconds. `…AheadMs`: how much nearer to live it plays than it should. */
 export type SlideInput = {
 	/** The picture against where it shall be. */
@@ -19,9 +21,6 @@ export type LeadInput = SlideInput & {
 	/** Of its picture, on any clock that runs evenly. */
 	latencyMs: number;
 };
-
-/** Targets for the receivers' jitter buffers, milliseconds. */
-export type DelayTarget = { pictureMs: number; soundMs: number };
 
 /** `jitterBufferTarget` refuses more (W3C webrtc-extensions: 4000 ms). */
 const MAX_TARGET_MS = 4000;

@@ -16,6 +16,12 @@ export type PlaybackStart = {
 	fromCaptureTimeMs?: number;
 };
 
+/**
+ * What was found out about the viewer's line. `real-time-given-up`: the WebRTC picture stood, and LL-HLS is on its way.
+ * `starved`: LL-HLS does not get what it needs either.
+ */
+export type LineProblem = 'real-time-given-up' | 'starved';
+
 /** What a {@link HandOver} reports. */
 export type HandOverEvents = {
 	/** Something that the page shows may be different: the screen, its state, or a change under way. */

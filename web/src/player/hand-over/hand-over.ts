@@ -9,7 +9,7 @@ import { StateMachine } from '../../../../core/lifecycle/state-machine.ts';
 import { TypedEmitter } from '../../../../core/lifecycle/typed-emitter.ts';
 import { aheadMs } from '../measure/alignment.ts';
 import { EmergencyWatch } from './emergency-watch.ts';
-import type { HandOverEvents, HandOverOptions, PlaybackStart } from './hand-over-options.ts';
+import type { HandOverEvents, HandOverOptions, LineProblem, PlaybackStart } from './hand-over-options.ts';
 import {
 	HAND_OVER_TRANSITIONS,
 	shouldSwap,
@@ -91,7 +91,7 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 	}
 
 	/** What is wrong with the viewer's line; undefined while nothing is. */
-	get lineProblem(): 'real-time-given-up' | 'starved' | undefined {
+	get lineProblem(): LineProblem | undefined {
 		const isStarved = this.#shown?.playback.timeShift?.isStarved === true;
 		return this.#isDrowned ? 'real-time-given-up' : isStarved ? 'starved' : undefined;
 	}

@@ -3,11 +3,10 @@
  * the browser does not let it run yet (no gesture on the page), a screen plays its sound itself and is switched, not faded.
  */
 
+import { SOUND_ADDED_EVENT } from '../playback/playback.ts';
+
 /** Fades are this long: short enough to be one event, long enough not to click. */
 export const CROSS_FADE_MS = 20;
-
-/** Sent to a video element whose stream was given its sound later than its picture: a stream tells of its own tracks only. */
-export const SOUND_ADDED_EVENT = 'spillwaysoundadded';
 
 /** A screen's sound. */
 export interface ScreenSound {

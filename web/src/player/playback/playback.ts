@@ -1,7 +1,6 @@
 /** What a playback is to the page, whichever tier it plays: the contract, not the doing. */
 import type { ChannelState } from '../../../../core/protocol/api/channel-description.ts';
 import type { PlayedMoment, PlayedMoments } from '../measure/alignment.ts';
-import type { DelayTarget } from '../hand-over/delay-slide.ts';
 import type { LineCounts, LineVerdict } from '../measure/line-judge.ts';
 import type { PlaybackMetricsReading } from '../measure/playback-metrics.ts';
 import type { PlaybackError, PlaybackState } from './playback-state.ts';
@@ -50,6 +49,12 @@ export type PlaybackStatistics = PlaybackMetricsReading &
 		/** Times that the connection was made anew since the start. */
 		reconnectCount: number;
 	};
+
+/** Targets for the receivers' jitter buffers, milliseconds. */
+export type DelayTarget = { pictureMs: number; soundMs: number };
+
+/** Sent to a video element whose stream was given its sound later than its picture: a stream tells of its own tracks only. */
+export const SOUND_ADDED_EVENT = 'spillwaysoundadded';
 
 /** WebRTC: how long sound and picture are held back, and what is heard. */
 export interface DelayControl {

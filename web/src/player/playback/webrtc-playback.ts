@@ -3,17 +3,17 @@ import { SOUND_LAG_MS } from '../../../../core/media/sound-lag.ts';
 import { type CancelTimer, type Clock } from '../../../../core/lifecycle/clock.ts';
 import { captureTimeOfRtp } from '../measure/capture-clock.ts';
 import type { PlayedMoment } from '../measure/alignment.ts';
-import type { DelayTarget } from '../hand-over/delay-slide.ts';
 import type { LineCounts } from '../measure/line-judge.ts';
 import {
 	EMPTY_CONNECTION_READING,
+	SOUND_ADDED_EVENT,
 	type ConnectionFailure,
 	type ConnectionReading,
 	type DelayControl,
+	type DelayTarget,
 	type MediaConnection,
 	type Playback,
 } from './playback.ts';
-import { SOUND_ADDED_EVENT } from '../hand-over/sound-mixer.ts';
 import { TierPlayback, type PlaybackDependencies } from './tier-playback.ts';
 import { closeWhepSession, openWhepSession, whepFailure } from './whep-client.ts';
 import { ABS_CAPTURE_TIME_URI, prepareWhepOffer } from './whep-offer.ts';
