@@ -8,7 +8,8 @@ import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 import type { ServerClock } from '../api/server-clock.ts';
 import { createBrowserLogger } from './browser-logger.ts';
 import { HandOver } from './hand-over/hand-over.ts';
-import type { LineProblem, PlaybackStart } from './hand-over/hand-over-options.ts';
+import type { LineProblem, PlaybackStart } from './hand-over/hand-over-contract.ts';
+import { HandOverStage } from './hand-over/hand-over-stage.ts';
 import type { HandOverReading } from './hand-over/hand-over-timer.ts';
 import { MediaSessionLink } from './hand-over/media-session-link.ts';
 import type { WatchSettings } from './hand-over/screen.ts';
@@ -125,16 +126,18 @@ class Player extends TypedEmitter<PlayerEvents> {
 		serverClock.start();
 		const canWebRtc = typeof RTCPeerConnection !== 'undefined';
 		const logger = createBrowserLogger({ channel: channel.name });
-		const handOver = new HandOver({
-			container,
-			settings: this.#view.settings,
-			channelState: channel.state,
-			createPlayback: (tier, start) => this.#createPlayback(tier, channel, start),
-			clock: systemClock,
-			logger,
-			canHls: true,
-			isPageVisible: () => document.visibilityState === 'visible',
-		});
+		const { isPaused, ...level } = this.#view.settings;
+		const stage = new HandOverStage(
+			{
+				clock: systemClock,
+				logger,
+				container,
+				createPlayback: (tier, start) => this.#createPlayback(tier, channel, start),
+				isPageVisible: () => document.visibilityState === 'visible',
+			},
+			{ level, channelState: channel.state },
+		);
+		const handOver = new HandOver({ clock: systemClock, logger, stage }, { canHls: true, isPaused });
 		this.#handOver = handOver;
 		handOver.channelReported(channel.state, channel.video?.frameRate);
 		const signaling = new SignalingClient(

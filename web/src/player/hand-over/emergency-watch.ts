@@ -1,45 +1,30 @@
-/** Notices within half a second that a tier has stopped to work, and says why. Decides nothing else. */
-import type { Clock } from '../../../../core/lifecycle/clock.ts';
+/** Notices within half a second that a tier has stopped to work, and says why. Pure. */
 import type { ChannelState } from '../../../../core/protocol/api/channel-description.ts';
-import type { Playback } from '../playback/playback.ts';
-
-/** Why a tier does not work, in the words of the signaling socket. */
-export type TierFailureCause =
-	'unsupported' | 'blocked' | 'connection-lost' | 'undecodable' | 'refused' | 'line-too-poor';
+import type { LegReading, TierFailureCause } from './hand-over-contract.ts';
 
 /** Without media for so long, a WebRTC connection is doubted. */
-export const MEDIA_MISSED_MS = 400;
+const MEDIA_MISSED_MS = 400;
 /** A blocked path is told by the browser only after 15 s and more. A slow one may still win: who shows a picture first plays. */
 const FIRST_FRAME_PATIENCE_MS = 1500;
 
-/** What is read of a playback. */
-export type WatchedPlayback = Pick<Playback, 'tier' | 'state' | 'error' | 'delay' | 'shownMoments' | 'lineVerdict'>;
+/** What is read of a leg. */
+export type WatchedLeg = Pick<LegReading, 'tier' | 'state' | 'error' | 'delay' | 'latestMs' | 'lineVerdict'>;
 
 /** One per player; watches whatever is shown. */
 export class EmergencyWatch {
-	readonly #clock: Clock;
-	#beganAtMs: number;
+	#beganAtMs = 0;
 	#cause: TierFailureCause | undefined;
 
-	constructor(clock: Clock) {
-		this.#clock = clock;
-		this.#beganAtMs = clock.monotonicMs();
-	}
-
 	/** Something else is shown from now on. */
-	begin(): void {
-		this.#beganAtMs = this.#clock.monotonicMs();
+	begin(nowMs: number): void {
+		this.#beganAtMs = nowMs;
 		this.#cause = undefined;
 	}
 
 	/** What is wrong with what is shown; `recovered` once when it is not wrong any more. Call it some ten times a second. */
-	check(
-		playback: WatchedPlayback,
-		channelState: ChannelState,
-		sourceFrameRate?: number,
-	): TierFailureCause | 'recovered' | undefined {
+	check(leg: WatchedLeg, channelState: ChannelState, nowMs: number): TierFailureCause | 'recovered' | undefined {
 		// Without a publisher no tier plays, and the other is no better.
-		const cause = channelState === 'live' ? this.#causeOf(playback, sourceFrameRate) : undefined;
+		const cause = channelState === 'live' ? this.#causeOf(leg, nowMs) : undefined;
 		const hasRecovered = cause === undefined && this.#cause !== undefined;
 		this.#cause = cause;
 		return hasRecovered ? 'recovered' : cause;
@@ -50,19 +35,20 @@ export class EmergencyWatch {
 		return this.#cause;
 	}
 
-	#causeOf(playback: WatchedPlayback, sourceFrameRate: number | undefined): TierFailureCause | undefined {
-		const { tier, state, error, delay, shownMoments } = playback;
+	#causeOf(
+		{ tier, state, error, delay, latestMs, lineVerdict }: WatchedLeg,
+		nowMs: number,
+	): TierFailureCause | undefined {
 		if (state === 'error' && error !== undefined && (error.fatal || tier === 'webrtc')) {
 			return error.kind === 'unreachable' ? 'connection-lost' : error.kind;
 		}
 		if (tier !== 'webrtc' || delay === undefined || ['offline', 'ended', 'stopped', 'idle'].includes(state)) {
 			return undefined;
 		}
-		if (playback.lineVerdict(sourceFrameRate) === 'line-too-poor') {
+		if (lineVerdict === 'line-too-poor') {
 			return 'line-too-poor';
 		}
-		const nowMs = this.#clock.monotonicMs();
-		if (shownMoments.latest === undefined && state !== 'playing') {
+		if (latestMs === undefined && state !== 'playing') {
 			const isLate = nowMs - this.#beganAtMs > FIRST_FRAME_PATIENCE_MS;
 			return isLate ? (delay.hasConnected ? 'connection-lost' : 'blocked') : undefined;
 		}

@@ -6,7 +6,8 @@ import { FakeClock } from '../../../../core/testing/fake-clock.ts';
 import { TypedEmitter } from '../../../../core/lifecycle/typed-emitter.ts';
 import { PlayedMoments } from '../measure/alignment.ts';
 import { HandOver } from './hand-over.ts';
-import type { PlaybackStart } from './hand-over-options.ts';
+import type { PlaybackStart } from './hand-over-contract.ts';
+import { HandOverStage } from './hand-over-stage.ts';
 import type { LineVerdict } from '../measure/line-judge.ts';
 import { SHORT_PAUSE_MS } from './pause-policy.ts';
 import type { Playback, PlaybackEvents } from '../playback/playback.ts';
@@ -129,19 +130,20 @@ function setUp(isPageVisible = () => true) {
 	const clock = new FakeClock();
 	const legs: FakePlayback[] = [];
 	const told: string[] = [];
-	const handOver = new HandOver({
-		container: { append: () => undefined } as unknown as HTMLElement,
-		createPlayback: (tier, begin) => {
-			legs.push(new FakePlayback(tier, begin));
-			return legs.at(-1)!;
+	const stage = new HandOverStage(
+		{
+			clock,
+			logger: silentLogger,
+			container: { append: () => undefined } as unknown as HTMLElement,
+			createPlayback: (tier, begin) => {
+				legs.push(new FakePlayback(tier, begin));
+				return legs.at(-1)!;
+			},
+			isPageVisible,
 		},
-		settings: { isPaused: false, isMuted: false, volume: 1 },
-		channelState: 'live' satisfies ChannelState,
-		clock,
-		logger: silentLogger,
-		canHls: true,
-		isPageVisible,
-	});
+		{ level: { isMuted: false, volume: 1 }, channelState: 'live' satisfies ChannelState },
+	);
+	const handOver = new HandOver({ clock, logger: silentLogger, stage }, { canHls: true, isPaused: false });
 	handOver.on('swapped', (tier) => told.push(`swapped ${tier}`));
 	handOver.on('tierFailed', (tier, cause) => told.push(`failed ${tier} ${cause}`));
 	handOver.on('mayChange', () => told.push('may change'));

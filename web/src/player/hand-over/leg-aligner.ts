@@ -1,12 +1,14 @@
-/** Brings two legs to the same content during a change of tiers, and the new one back to live after it. */
-import type { Clock } from '../../../../core/lifecycle/clock.ts';
+/** Brings two legs to the same content during a change of tiers, and the new one back to live after it. Pure. */
 import { aheadMs } from '../measure/alignment.ts';
 import { DelaySlide, SLIDE_INTERVAL_MS, startDelayMs } from './delay-slide.ts';
+import type { LegReading, StageAction } from './hand-over-contract.ts';
 import type { SwapKind } from './hand-over-state.ts';
-import type { Playback } from '../playback/playback.ts';
 
 /** How much further the second leg is than the first; undefined while not known. */
 export type LegDistance = { pictureAheadMs: number | undefined; soundAheadMs: number | undefined };
+
+/** Two legs at one moment. */
+export type LegPair = { nowMs: number; first: LegReading; second: LegReading };
 
 /** Further apart than this, LL-HLS is on its way to the front. */
 const FAR_MS = 2000;
@@ -14,45 +16,32 @@ const FAR_MS = 2000;
 const RELAX_DEADLINE_MS = 60_000;
 
 /** How much further the second one is than the first. `standsStill`: the first one shows nothing new, its last picture counts. */
-export function compareLegs(
-	{ first, second, kind, standsStill }: { first: Playback; second: Playback; kind: SwapKind; standsStill: boolean },
-	nowMs: number,
-): LegDistance {
-	const position = second.shownMoments.positionMs(nowMs);
+export function compareLegs({ first, second }: LegPair, kind: SwapKind, standsStill: boolean): LegDistance {
 	if (kind === 'emergency' || kind === 'resume') {
 		// But for an emergency that only the server knows of: then nothing is compared.
-		const isMoving = !standsStill && first.shownMoments.positionMs(nowMs) !== undefined;
-		const last = isMoving ? undefined : first.shownMoments.latest;
+		const isMoving = !standsStill && first.positionMs !== undefined;
 		return {
-			pictureAheadMs: aheadMs(second.shownMoments.latest?.captureTimeMs, last?.captureTimeMs),
+			pictureAheadMs: aheadMs(second.latestMs, isMoving ? undefined : first.latestMs),
 			soundAheadMs: undefined,
 		};
 	}
-	const webrtc = first.tier === 'webrtc' ? first : second;
-	const sound = webrtc.delay?.playedSound();
-	const soundPosition = sound === undefined ? undefined : sound.captureTimeMs + nowMs - sound.playedAtMs;
-	const firstPosition = first.shownMoments.positionMs(nowMs);
+	const [firstMs, secondMs] = [first.positionMs, second.positionMs];
 	return {
-		pictureAheadMs: aheadMs(position, firstPosition),
+		pictureAheadMs: aheadMs(secondMs, firstMs),
 		// LL-HLS has its sound on the picture's clock.
-		soundAheadMs: webrtc === first ? aheadMs(position, soundPosition) : aheadMs(soundPosition, firstPosition),
+		soundAheadMs: first.tier === 'webrtc' ? aheadMs(secondMs, first.soundMs) : aheadMs(second.soundMs, firstMs),
 	};
 }
 
 /** One per player. */
 export class LegAligner {
-	readonly #clock: Clock;
 	/** Of the WebRTC leg, shown or pending. */
 	#slide = new DelaySlide(0);
 	#lastSlideMs = -Infinity;
 
-	constructor(clock: Clock) {
-		this.#clock = clock;
-	}
-
 	/** Another WebRTC leg begins: at live, or as late as what is watched. Returns its delay. */
-	begin(watched: Playback | undefined): number {
-		const delayMs = watched === undefined ? 0 : startDelayMs(watched.statistics().latencyMs);
+	begin(watched: LegReading | undefined): number {
+		const delayMs = watched === undefined ? 0 : startDelayMs(watched.latencyMs);
 		this.#slide = new DelaySlide(delayMs);
 		return delayMs;
 	}
@@ -63,49 +52,43 @@ export class LegAligner {
 	}
 
 	/** Moves one of the legs a little, when it is time. */
-	align(first: Playback, second: Playback, distance: LegDistance): void {
-		const nowMs = this.#clock.monotonicMs();
+	align({ nowMs, first, second }: LegPair, { pictureAheadMs, soundAheadMs }: LegDistance): StageAction[] {
 		const isHidden = second.tier === 'webrtc';
-		const { pictureAheadMs, soundAheadMs } = distance;
 		// A jump shows in the moments only when those from before it are gone.
 		if (nowMs - this.#lastSlideMs < (isHidden ? 4 : 1) * SLIDE_INTERVAL_MS || pictureAheadMs === undefined) {
-			return;
+			return [];
 		}
 		// What is watched was just sent to the front, and is not there yet: sound led after it would take seconds to come back.
 		if (Math.abs(pictureAheadMs) > FAR_MS) {
-			return;
+			return [];
 		}
 		this.#lastSlideMs = nowMs;
-		const sign = isHidden ? 1 : -1;
-		const slideInput = {
-			pictureAheadMs: sign * pictureAheadMs,
-			soundAheadMs: soundAheadMs === undefined ? undefined : sign * soundAheadMs,
-		};
-		const target = isHidden
-			? this.#slide.jump(slideInput)
-			: this.#slide.lead({ ...slideInput, latencyMs: nowMs - first.shownMoments.positionMs(nowMs)! });
-		(isHidden ? second : first).delay?.setTarget(target);
-		if (!isHidden) {
-			// A leg that cannot come nearer to live, for the network's sake, is met where it is.
-			second.timeShift?.waitFor(pictureAheadMs);
+		if (isHidden) {
+			return [{ do: 'slide', leg: 'pending', target: this.#slide.jump({ pictureAheadMs, soundAheadMs }) }];
 		}
+		const target = this.#slide.lead({
+			pictureAheadMs: -pictureAheadMs,
+			soundAheadMs: soundAheadMs === undefined ? undefined : -soundAheadMs,
+			latencyMs: nowMs - first.positionMs!,
+		});
+		// A leg that cannot come nearer to live, for the network's sake, is met where it is.
+		return [
+			{ do: 'slide', leg: 'shown', target },
+			{ do: 'wait-for', aheadMs: pictureAheadMs },
+		];
 	}
 
-	/** Lets a leg that was swapped in go back to live, step by step. `forMs`: since the swap. True when it is there. */
-	relax(playback: Playback | undefined, forMs: number): boolean {
-		const nowMs = this.#clock.monotonicMs();
-		if (playback?.delay === undefined || this.#slide.isRelaxed || forMs > RELAX_DEADLINE_MS) {
-			playback?.delay?.setTarget({ pictureMs: 0, soundMs: 0 });
+	/** Lets a leg that was swapped in go back to live, step by step. `forMs`: since the swap. */
+	relax(leg: LegReading | undefined, nowMs: number, forMs: number): { isDone: boolean; actions: StageAction[] } {
+		if (leg?.delay === undefined || this.#slide.isRelaxed || forMs > RELAX_DEADLINE_MS) {
 			this.#slide = new DelaySlide(0);
-			return true;
+			return { isDone: true, actions: [{ do: 'slide', leg: 'shown', target: { pictureMs: 0, soundMs: 0 } }] };
 		}
-		if (nowMs - this.#lastSlideMs >= SLIDE_INTERVAL_MS) {
-			this.#lastSlideMs = nowMs;
-			const sound = playback.delay.playedSound();
-			const soundPosition = sound === undefined ? undefined : sound.captureTimeMs + nowMs - sound.playedAtMs;
-			const ahead = aheadMs(playback.shownMoments.positionMs(nowMs), soundPosition);
-			playback.delay.setTarget(this.#slide.relax(ahead));
+		if (nowMs - this.#lastSlideMs < SLIDE_INTERVAL_MS) {
+			return { isDone: false, actions: [] };
 		}
-		return false;
+		this.#lastSlideMs = nowMs;
+		const target = this.#slide.relax(aheadMs(leg.positionMs, leg.soundMs));
+		return { isDone: false, actions: [{ do: 'slide', leg: 'shown', target }] };
 	}
 }

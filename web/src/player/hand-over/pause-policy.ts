@@ -1,5 +1,6 @@
 /** What a pause does to a player, and what playing on brings. Pure. */
 import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
+import type { LegReading } from './hand-over-contract.ts';
 
 /**
  * After a pause up to this long the viewer is back at the front: what they missed is less than what they would be behind for good. After a
@@ -37,4 +38,21 @@ export function playOn(pause: Pause, nowMs: number, tier: DeliveryTier, isRestin
 	}
 	// A WebRTC leg that is still there knows only the front.
 	return isShort || tier === 'webrtc' ? 'go-live' : 'go-on';
+}
+
+/** What is due while a pause lasts. */
+export function duringPause(
+	pause: Pause | undefined,
+	{ tier, state, isElsewhere }: LegReading,
+	facts: { nowMs: number; canHls: boolean; isPageVisible: boolean },
+): 'play' | 'give-up-seat' | 'wait' {
+	if (pause === undefined) {
+		return 'wait';
+	}
+	if (pause.isOfHiddenPage && facts.isPageVisible) {
+		return 'play';
+	}
+	const pausedForMs = facts.nowMs - pause.sinceMs;
+	const isDue = state !== 'stopped' && givesUpSeat({ tier, pausedForMs, canHls: facts.canHls, isElsewhere });
+	return isDue ? 'give-up-seat' : 'wait';
 }
