@@ -23,9 +23,7 @@ const MIGRATION_DEADLINE_MS = 120_000;
 const ADVISORY_LOCK_ID = 0x53_70_69_6c_6c;
 
 /** Reads the steps from their folder, in order. Throws TypeError when their numbers have gaps or repeat. */
-export async function readMigrations(
-	folder: URL = new URL('../../database/migrations', import.meta.url),
-): Promise<Migration[]> {
+export async function readMigrations(folder: URL = new URL('./migrations/', import.meta.url)): Promise<Migration[]> {
 	const names = (await readdir(folder)).filter((name) => name.endsWith('.sql')).sort();
 	return Promise.all(
 		names.map(async (fileName, index) => {
