@@ -94,7 +94,7 @@ export function useBrowserPublisher(channelId: string): BrowserPublisher {
 	}
 
 	function startPublisher(captured: MediaStream, streamKey: string): void {
-		publisher = new WhipPublisher({ clock: systemClock, stream: captured, whipUrl: '/whip', streamKey });
+		publisher = new WhipPublisher({ clock: systemClock }, { stream: captured, whipUrl: '/whip', streamKey });
 		publisher.on('stateChanged', (next) => {
 			if (next !== 'stopped') {
 				state.value = next;

@@ -7,8 +7,8 @@ import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
 import type { Playback } from '../playback/playback.ts';
 import type { LegReading, PlaybackStart, StageAction, StageReading } from './hand-over-contract.ts';
 import { HandOverTimer, type HandOverMeasurements } from './hand-over-timer.ts';
-import { Screen, type WatchSettings } from './screen.ts';
-import { SoundMixer } from './sound-mixer.ts';
+import { Screen } from './screen.ts';
+import { SoundMixer, type Level } from './sound-mixer.ts';
 import { isElsewhere, isInNativeFullscreen, leaveElsewhere, moveSurfaces } from './video-surfaces.ts';
 
 export type StageEvents = {
@@ -28,9 +28,6 @@ export type StageDeps = {
 	/** A page that nobody sees may be paused by the browser. */
 	isPageVisible: () => boolean;
 };
-
-/** How loud the viewer wants it. */
-export type Level = Omit<WatchSettings, 'isPaused'>;
 
 /** One per player. */
 export class HandOverStage extends TypedEmitter<StageEvents> {

@@ -1,14 +1,14 @@
 /** One video element with its playback, and behind it the last picture, which stands while there is no other. */
 import type { Clock } from '../../../../core/lifecycle/clock.ts';
 import type { Playback } from '../playback/playback.ts';
-import { CROSS_FADE_MS, type ScreenSound, type SoundMixer } from './sound-mixer.ts';
+import { CROSS_FADE_MS, type Level, type ScreenSound, type SoundMixer } from './sound-mixer.ts';
 import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
 
 /** Two frames at 20 a second. */
 const NEXT_FRAME_PATIENCE_MS = 100;
 
 /** How the viewer wants to watch; survives a change of tier. */
-export type WatchSettings = { isPaused: boolean; isMuted: boolean; volume: number };
+export type WatchSettings = Level & { isPaused: boolean };
 
 /** Owned by {@link HandOver}; puts two elements into the container and takes them out again. */
 export class Screen {
@@ -31,7 +31,7 @@ export class Screen {
 		container: HTMLElement;
 		playback: Playback;
 		settings: WatchSettings;
-		mixer: SoundMixer;
+		mixer: Pick<SoundMixer, 'connect'>;
 		isAudible: boolean;
 		onSoundBlocked: () => void;
 		onPausedElsewhere: (isPaused: boolean) => void;
@@ -105,7 +105,7 @@ export class Screen {
 	}
 
 	/** The viewer's loudness. */
-	setLevel(level: { isMuted: boolean; volume: number }): void {
+	setLevel(level: Level): void {
 		this.#sound.setLevel(level);
 	}
 

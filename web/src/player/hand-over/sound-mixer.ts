@@ -8,12 +8,13 @@ import { SOUND_ADDED_EVENT } from '../playback/playback.ts';
 /** Fades are this long: short enough to be one event, long enough not to click. */
 export const CROSS_FADE_MS = 20;
 
+/** How loud the viewer wants it. */
+export type Level = { isMuted: boolean; volume: number };
+
 /** A screen's sound. */
 export interface ScreenSound {
-	/** True when it goes through the mixer: fades are exact, and the browser's autoplay rules are met. */
-	readonly isMixed: boolean;
 	/** The viewer's wishes. */
-	setLevel(level: { isMuted: boolean; volume: number }): void;
+	setLevel(level: Level): void;
 	/** Hidden screens are silent; becoming audible or silent takes {@link CROSS_FADE_MS}. */
 	setAudible(isAudible: boolean): void;
 	/** Paused is silent: the sound of a stream does not stop with the element that shows it. */
@@ -22,22 +23,48 @@ export interface ScreenSound {
 	close(): void;
 }
 
+/** What is used of an AudioContext; a test passes a fake. */
+export type MixerContext = Pick<
+	AudioContext,
+	| 'state'
+	| 'currentTime'
+	| 'destination'
+	| 'createGain'
+	| 'createMediaElementSource'
+	| 'createMediaStreamSource'
+	| 'resume'
+	| 'close'
+>;
+
+/** What is asked of the page. `gestures`: where clicks and keys of the viewer are heard. */
+export type MixerPage = { gestures: Pick<Window, 'addEventListener'>; createContext(): MixerContext | undefined };
+
+function browserPage(): MixerPage {
+	return {
+		gestures: window,
+		createContext: () =>
+			typeof AudioContext === 'undefined' ? undefined : new AudioContext({ latencyHint: 'interactive' }),
+	};
+}
+
 /** One per player. */
 export class SoundMixer {
-	#context: AudioContext | undefined;
+	readonly #page: MixerPage;
+	#context: MixerContext | undefined;
 	readonly #abort = new AbortController();
 
 	/** Wakes the context with the viewer's next gesture, as browsers ask. */
-	constructor() {
+	constructor(page: MixerPage = browserPage()) {
+		this.#page = page;
 		const wake = (): void => void this.#wake();
 		for (const name of ['pointerdown', 'keydown']) {
-			window.addEventListener(name, wake, { signal: this.#abort.signal, capture: true });
+			page.gestures.addEventListener(name, wake, { signal: this.#abort.signal, capture: true });
 		}
 		wake();
 	}
 
 	/** Takes charge of a video element's sound. */
-	connect(video: HTMLVideoElement, level: { isMuted: boolean; volume: number }, isAudible: boolean): ScreenSound {
+	connect(video: HTMLVideoElement, level: Level, isAudible: boolean): ScreenSound {
 		const context = this.#context;
 		return context?.state === 'running'
 			? new MixedSound(context, video, level, isAudible)
@@ -52,13 +79,13 @@ export class SoundMixer {
 	}
 
 	async #wake(): Promise<void> {
-		if (this.#abort.signal.aborted || typeof AudioContext === 'undefined') {
+		if (this.#abort.signal.aborted) {
 			return;
 		}
 		try {
-			this.#context ??= new AudioContext({ latencyHint: 'interactive' });
-			if (this.#context.state !== 'running') {
-				await this.#context.resume();
+			this.#context ??= this.#page.createContext();
+			if (this.#context?.state !== 'running') {
+				await this.#context?.resume();
 			}
 		} catch {
 			// Not allowed yet, or no sound device: screens play their sound themselves.
@@ -67,28 +94,23 @@ export class SoundMixer {
 }
 
 class MixedSound implements ScreenSound {
-	readonly isMixed = true;
-	readonly #context: AudioContext;
+	readonly #context: MixerContext;
 	readonly #video: HTMLVideoElement;
 	readonly #gain: GainNode;
 	readonly #abort = new AbortController();
-	#level: { isMuted: boolean; volume: number };
+	#level: Level;
 	#isAudible: boolean;
 	#isPaused = false;
 	#elementSource: MediaElementAudioSourceNode | undefined;
 	#streamSource: MediaStreamAudioSourceNode | undefined;
 
-	constructor(
-		context: AudioContext,
-		video: HTMLVideoElement,
-		level: { isMuted: boolean; volume: number },
-		isAudible: boolean,
-	) {
+	constructor(context: MixerContext, video: HTMLVideoElement, level: Level, isAudible: boolean) {
 		this.#context = context;
 		this.#video = video;
 		this.#level = { ...level };
 		this.#isAudible = isAudible;
-		this.#gain = new GainNode(context, { gain: this.#aimedGain() });
+		this.#gain = context.createGain();
+		this.#gain.gain.value = this.#aimedGain();
 		this.#gain.connect(context.destination);
 		video.muted = true;
 		// Each new source of the element is another stream, or none.
@@ -98,7 +120,7 @@ class MixedSound implements ScreenSound {
 		this.#attach();
 	}
 
-	setLevel(level: { isMuted: boolean; volume: number }): void {
+	setLevel(level: Level): void {
 		this.#level = { ...level };
 		this.#fade();
 	}
@@ -153,19 +175,18 @@ class MixedSound implements ScreenSound {
 }
 
 class PlainSound implements ScreenSound {
-	readonly isMixed = false;
 	readonly #video: HTMLVideoElement;
-	#level: { isMuted: boolean; volume: number };
+	#level: Level;
 	#isAudible: boolean;
 
-	constructor(video: HTMLVideoElement, level: { isMuted: boolean; volume: number }, isAudible: boolean) {
+	constructor(video: HTMLVideoElement, level: Level, isAudible: boolean) {
 		this.#video = video;
 		this.#level = { ...level };
 		this.#isAudible = isAudible;
 		this.#apply();
 	}
 
-	setLevel(level: { isMuted: boolean; volume: number }): void {
+	setLevel(level: Level): void {
 		this.#level = { ...level };
 		this.#apply();
 	}

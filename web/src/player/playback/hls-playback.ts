@@ -28,20 +28,25 @@ const PROGRESS_PATIENCE_MS = 12_000;
 /** Just within what is to be played, whatever is rounded. */
 const WITHIN_SECONDS = 0.02;
 
+/** What is asked of the browser; a test passes fakes. */
+export type HlsBrowser = { hasMediaSource(): boolean; loadLibrary: typeof loadHlsLibrary };
+
+const BROWSER: HlsBrowser = {
+	hasMediaSource: () => typeof MediaSource !== 'undefined' || 'ManagedMediaSource' in globalThis,
+	loadLibrary: loadHlsLibrary,
+};
+
 /** Plays a channel a second behind, or from a capture time on while it is in the window (the server's epoch milliseconds). */
 export function createHlsPlayback(
 	hlsUrl: string,
 	dependencies: PlaybackDependencies,
 	fromCaptureTimeMs?: number,
+	browser = BROWSER,
 ): Playback {
-	const connection = hasMediaSource()
-		? new HlsJsConnection(hlsUrl, dependencies.clock, fromCaptureTimeMs)
+	const connection = browser.hasMediaSource()
+		? new HlsJsConnection({ ...dependencies, browser }, hlsUrl, fromCaptureTimeMs)
 		: new NativeHlsConnection(hlsUrl, dependencies.clock);
 	return new TierPlayback(connection, dependencies);
-}
-
-function hasMediaSource(): boolean {
-	return typeof MediaSource !== 'undefined' || 'ManagedMediaSource' in globalThis;
 }
 
 /** Loads hls.js, which WebRTC viewers never need. Call it early to have it at hand. */
@@ -53,8 +58,8 @@ class HlsJsConnection implements MediaConnection, TimeShift {
 	readonly tier = 'll-hls';
 	readonly timeShift = this;
 	readonly rebuildAfterMs = 7000;
+	readonly #deps: { clock: Clock; browser: HlsBrowser };
 	readonly #hlsUrl: string;
-	readonly #clock: Clock;
 	#session: HlsSession | undefined;
 	#isWatched = true;
 	#isShifted: boolean;
@@ -63,9 +68,9 @@ class HlsJsConnection implements MediaConnection, TimeShift {
 	/** Known before the next session begins. */
 	#isLinePoor = false;
 
-	constructor(hlsUrl: string, clock: Clock, fromCaptureTimeMs: number | undefined) {
+	constructor(deps: { clock: Clock; browser: HlsBrowser }, hlsUrl: string, fromCaptureTimeMs: number | undefined) {
+		this.#deps = deps;
 		this.#hlsUrl = hlsUrl;
-		this.#clock = clock;
 		this.#fromCaptureTimeMs = fromCaptureTimeMs;
 		this.#isShifted = fromCaptureTimeMs !== undefined;
 	}
@@ -108,13 +113,13 @@ class HlsJsConnection implements MediaConnection, TimeShift {
 
 	connect(video: HTMLVideoElement, onFailure: (failure: ConnectionFailure) => void): void {
 		this.disconnect();
-		const session = new HlsSession(this.#clock, video, onFailure);
+		const session = new HlsSession({ clock: this.#deps.clock, video, onFailure });
 		session.setWatched(this.#isWatched);
 		if (this.#isLinePoor) {
 			session.followBuffer();
 		}
 		this.#session = session;
-		loadHlsLibrary().then(
+		this.#deps.browser.loadLibrary().then(
 			(library) => session.open(library, this.#hlsUrl),
 			(error: unknown) => session.fail('unreachable', `The player could not be loaded: ${String(error)}`),
 		);
@@ -157,9 +162,7 @@ class HlsJsConnection implements MediaConnection, TimeShift {
 class HlsSession {
 	/** Of the newest playlist. */
 	fragments: readonly DatedFragment[] = [];
-	readonly #clock: Clock;
-	readonly #video: HTMLVideoElement;
-	readonly #onFailure: (failure: ConnectionFailure) => void;
+	readonly #deps: { clock: Clock; video: HTMLVideoElement; onFailure: (failure: ConnectionFailure) => void };
 	readonly #rateController = new RateController(DEFAULT_HOLD_BACK_SECONDS);
 	readonly #liveEdge = new LiveEdge();
 	readonly #follower = new BufferFollower();
@@ -172,10 +175,8 @@ class HlsSession {
 	/** Where the edge is was told since the playlist was last loaded anew. */
 	#isEdgeFresh = true;
 
-	constructor(clock: Clock, video: HTMLVideoElement, onFailure: (failure: ConnectionFailure) => void) {
-		this.#clock = clock;
-		this.#video = video;
-		this.#onFailure = onFailure;
+	constructor(deps: { clock: Clock; video: HTMLVideoElement; onFailure: (failure: ConnectionFailure) => void }) {
+		this.#deps = deps;
 	}
 
 	open(library: typeof HlsModule, hlsUrl: string): void {
@@ -195,14 +196,14 @@ class HlsSession {
 		);
 		hls.on(Events.LEVEL_UPDATED, (_event, { details }) => this.#onPlaylist(details));
 		hls.on(Events.ERROR, (_event, data) => this.#onError(data));
-		this.#video.addEventListener('waiting', () => this.#onWaiting(), { signal: this.#abort.signal });
+		this.#deps.video.addEventListener('waiting', () => this.#onWaiting(), { signal: this.#abort.signal });
 		hls.loadSource(hlsUrl);
-		hls.attachMedia(this.#video);
+		hls.attachMedia(this.#deps.video);
 	}
 
 	close(): void {
 		this.#abort.abort();
-		this.#video.playbackRate = 1;
+		this.#deps.video.playbackRate = 1;
 		this.#hls?.destroy();
 		this.#hls = undefined;
 	}
@@ -210,7 +211,7 @@ class HlsSession {
 	/** See MediaConnection.isStarved. */
 	get isStarved(): boolean {
 		const progressAtMs = this.#loading?.progressAtMs ?? -Infinity;
-		return this.isFollowing && this.#clock.monotonicMs() - progressAtMs < PROGRESS_PATIENCE_MS;
+		return this.isFollowing && this.#deps.clock.monotonicMs() - progressAtMs < PROGRESS_PATIENCE_MS;
 	}
 
 	get isFollowing(): boolean {
@@ -219,14 +220,14 @@ class HlsSession {
 
 	/** See TimeShift.expectPoorLine(). */
 	followBuffer(): void {
-		this.#follower.begin(this.#clock.monotonicMs());
+		this.#follower.begin(this.#deps.clock.monotonicMs());
 	}
 
 	/** Watched, it hurries no more. */
 	setWatched(isWatched: boolean): void {
 		this.#rateController.isWatched = isWatched;
 		if (isWatched) {
-			this.#video.playbackRate = 1;
+			this.#deps.video.playbackRate = 1;
 		}
 	}
 
@@ -252,7 +253,7 @@ class HlsSession {
 	steer(nowMs: number): void {
 		this.#watchLoading(nowMs);
 		const edgeSeconds = this.#liveEdge.edgeSeconds(nowMs);
-		const video = this.#video;
+		const video = this.#deps.video;
 		if (edgeSeconds === undefined || video.readyState === 0 || video.paused) {
 			return;
 		}
@@ -275,7 +276,7 @@ class HlsSession {
 		const decision = this.#rateController.update({
 			nowMs,
 			behindEdgeSeconds: this.#edgeDistanceSeconds,
-			bufferedAheadSeconds: bufferedAheadSeconds(this.#video),
+			bufferedAheadSeconds: bufferedAheadSeconds(this.#deps.video),
 		});
 		if (video.playbackRate !== decision.playbackRate) {
 			video.playbackRate = decision.playbackRate;
@@ -289,33 +290,33 @@ class HlsSession {
 	keepDistance(nowMs: number): void {
 		this.#watchLoading(nowMs);
 		const edgeSeconds = this.#liveEdge.edgeSeconds(nowMs);
-		this.#edgeDistanceSeconds = edgeSeconds === undefined ? undefined : edgeSeconds - this.#video.currentTime;
-		if (this.#video.paused || this.#followBuffer(nowMs) === undefined) {
-			this.#video.playbackRate = 1;
+		this.#edgeDistanceSeconds = edgeSeconds === undefined ? undefined : edgeSeconds - this.#deps.video.currentTime;
+		if (this.#deps.video.paused || this.#followBuffer(nowMs) === undefined) {
+			this.#deps.video.playbackRate = 1;
 		}
 	}
 
 	/** Undefined: the line keeps up, and the playhead is for others to steer. */
 	#followBuffer(nowMs: number): BufferDecision | undefined {
-		const aheadSeconds = bufferedAheadSeconds(this.#video);
+		const aheadSeconds = bufferedAheadSeconds(this.#deps.video);
 		const decision = this.#follower.update({
 			nowMs,
 			behindEdgeSeconds: this.#edgeDistanceSeconds,
 			bufferedAheadSeconds: aheadSeconds,
 			// While a broadcast is young, nothing leaves its playlist.
 			windowSeconds: this.#details === undefined || this.#details.startSN <= 1 ? Infinity : this.#details.totalduration,
-			hasStarted: this.#video.played.length > 0,
+			hasStarted: this.#deps.video.played.length > 0,
 		});
 		// Before its start it stands at zero, from where hls.js takes it.
-		if (decision === undefined || this.#video.currentTime === 0) {
+		if (decision === undefined || this.#deps.video.currentTime === 0) {
 			return undefined;
 		}
 		if (aheadSeconds === 0) {
 			// hls.js crosses holes only while the playhead moves.
-			this.#seekTo(startAfterHole(this.#video));
+			this.#seekTo(startAfterHole(this.#deps.video));
 		}
-		if (this.#video.playbackRate !== decision.playbackRate) {
-			this.#video.playbackRate = decision.playbackRate;
+		if (this.#deps.video.playbackRate !== decision.playbackRate) {
+			this.#deps.video.playbackRate = decision.playbackRate;
 		}
 		return decision;
 	}
@@ -324,22 +325,22 @@ class HlsSession {
 		if (this.#loading?.setWholeSegments(nowMs, this.isFollowing) === true) {
 			this.#isEdgeFresh = false;
 		}
-		const { paused, readyState, currentTime } = this.#video;
+		const { paused, readyState, currentTime } = this.#deps.video;
 		const listedEndSeconds = this.#details?.fragmentEnd ?? 0;
 		const missingSeconds =
-			paused || readyState === 0 ? 0 : listedEndSeconds - currentTime - bufferedAheadSeconds(this.#video);
+			paused || readyState === 0 ? 0 : listedEndSeconds - currentTime - bufferedAheadSeconds(this.#deps.video);
 		this.#loading?.watch(nowMs, missingSeconds);
 	}
 
 	/** Just within what begins there. */
 	#seekTo(startSeconds: number | undefined): void {
-		if (startSeconds !== undefined && Math.abs(this.#video.currentTime - startSeconds) > 2 * WITHIN_SECONDS) {
-			this.#video.currentTime = startSeconds + WITHIN_SECONDS;
+		if (startSeconds !== undefined && Math.abs(this.#deps.video.currentTime - startSeconds) > 2 * WITHIN_SECONDS) {
+			this.#deps.video.currentTime = startSeconds + WITHIN_SECONDS;
 		}
 	}
 
 	get hasPlaylist(): boolean {
-		return this.fragments.length > 0 && this.#video.readyState > 0;
+		return this.fragments.length > 0 && this.#deps.video.readyState > 0;
 	}
 
 	/** False when that time is not in the playlist. */
@@ -349,7 +350,7 @@ class HlsSession {
 		if (oldest === undefined || inFragment === undefined) {
 			return false;
 		}
-		this.#video.currentTime = inFragment.startSeconds + (captureTimeMs - inFragment.programDateTimeMs) / 1000;
+		this.#deps.video.currentTime = inFragment.startSeconds + (captureTimeMs - inFragment.programDateTimeMs) / 1000;
 		return true;
 	}
 
@@ -359,10 +360,10 @@ class HlsSession {
 		return {
 			...EMPTY_CONNECTION_READING,
 			receivedBytes: this.#loading?.completedBytes ?? 0,
-			framesDroppedCount: this.#video.getVideoPlaybackQuality().droppedVideoFrames,
+			framesDroppedCount: this.#deps.video.getVideoPlaybackQuality().droppedVideoFrames,
 			videoCodec: level?.videoCodec,
 			audioCodec: level?.audioCodec,
-			bufferedAheadMs: bufferedAheadSeconds(this.#video) * 1000,
+			bufferedAheadMs: bufferedAheadSeconds(this.#deps.video) * 1000,
 			// What follows the buffer aims at nothing nearer than where it is.
 			targetDistanceMs: this.isFollowing ? edgeDistanceMs : this.#rateController.targetSeconds * 1000,
 			edgeDistanceMs,
@@ -376,7 +377,7 @@ class HlsSession {
 
 	#report(failure: ConnectionFailure): void {
 		if (!this.#abort.signal.aborted) {
-			this.#onFailure(failure);
+			this.#deps.onFailure(failure);
 		}
 	}
 
@@ -385,7 +386,7 @@ class HlsSession {
 		this.#isEdgeFresh = true;
 		this.#rateController.holdBackSeconds = details.partHoldBack || details.holdBack || details.targetduration;
 		if (details.advanced) {
-			this.#liveEdge.add(this.#clock.monotonicMs(), details.edge);
+			this.#liveEdge.add(this.#deps.clock.monotonicMs(), details.edge);
 		}
 		// The hint is the segment that still grows: the frames on screen are mostly from it.
 		const all = details.fragmentHint === undefined ? details.fragments : [...details.fragments, details.fragmentHint];
@@ -398,8 +399,8 @@ class HlsSession {
 
 	#onWaiting(): void {
 		// The first wait is for the first part, and one after a jump is for what was jumped to.
-		if (this.#video.currentTime > 0 && !this.#video.seeking) {
-			this.#rateController.stalled(this.#clock.monotonicMs());
+		if (this.#deps.video.currentTime > 0 && !this.#deps.video.seeking) {
+			this.#rateController.stalled(this.#deps.clock.monotonicMs());
 		}
 	}
 
@@ -424,7 +425,7 @@ class HlsSession {
 	}
 
 	#onMediaError(data: ErrorData): void {
-		const nowMs = this.#clock.monotonicMs();
+		const nowMs = this.#deps.clock.monotonicMs();
 		if (nowMs - this.#lastMediaRecoveryMs < MEDIA_RECOVERY_INTERVAL_MS) {
 			this.fail('undecodable', `The stream could not be decoded (${data.details}).`);
 			return;
@@ -440,13 +441,13 @@ class HlsSession {
 			return;
 		}
 		const newest = this.#details?.fragments.at(-1);
-		if (newest !== undefined && newest.start > this.#video.currentTime) {
+		if (newest !== undefined && newest.start > this.#deps.video.currentTime) {
 			this.#seekTo(newest.start);
 		}
 	}
 
 	#seekToEdge(): void {
-		const edgeSeconds = this.#liveEdge.edgeSeconds(this.#clock.monotonicMs());
+		const edgeSeconds = this.#liveEdge.edgeSeconds(this.#deps.clock.monotonicMs());
 		if (edgeSeconds === undefined || this.#details === undefined) {
 			return;
 		}
@@ -454,8 +455,8 @@ class HlsSession {
 		const aimSeconds = edgeSeconds - this.#rateController.targetSeconds;
 		const reachableSeconds = Math.min(aimSeconds, this.#details.edge - this.#details.partTarget);
 		// Only ahead: back would show again what has been seen, as when a lost publisher leaves nothing to go on to.
-		if (reachableSeconds > this.#video.currentTime) {
-			this.#video.currentTime = reachableSeconds;
+		if (reachableSeconds > this.#deps.video.currentTime) {
+			this.#deps.video.currentTime = reachableSeconds;
 		}
 	}
 }

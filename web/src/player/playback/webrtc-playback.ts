@@ -23,40 +23,63 @@ import { WebrtcReadings } from './webrtc-readings.ts';
 const DISCONNECTED_GRACE_MS = 3000;
 const READING_INTERVAL_MS = 1000;
 
+/** What is asked of the browser; a test passes fakes. */
+export type WebrtcBrowser = {
+	/** Undefined where the browser, or an extension in it, does not allow WebRTC. */
+	createPeer(): RTCPeerConnection | undefined;
+	createStream(): MediaStream;
+	openSession: typeof openWhepSession;
+	closeSession: typeof closeWhepSession;
+};
+
+const BROWSER: WebrtcBrowser = {
+	createPeer: () =>
+		typeof RTCPeerConnection === 'undefined' ? undefined : new RTCPeerConnection({ bundlePolicy: 'max-bundle' }),
+	createStream: () => new MediaStream(),
+	openSession: openWhepSession,
+	closeSession: closeWhepSession,
+};
+
 /** Plays a channel in real time, or `delayMs` behind it: that long sound and picture are held back at first. */
-export function createWebrtcPlayback(whepUrl: string, dependencies: PlaybackDependencies, delayMs = 0): Playback {
-	return new TierPlayback(new WebrtcConnection(whepUrl, dependencies, delayMs), dependencies);
+export function createWebrtcPlayback(
+	whepUrl: string,
+	dependencies: PlaybackDependencies,
+	delayMs = 0,
+	browser = BROWSER,
+): Playback {
+	return new TierPlayback(new WebrtcConnection({ ...dependencies, browser }, whepUrl, delayMs), dependencies);
 }
+
+type ConnectionDeps = Pick<PlaybackDependencies, 'clock' | 'viewerId'> & { browser: WebrtcBrowser };
 
 class WebrtcConnection implements MediaConnection, DelayControl {
 	readonly tier = 'webrtc';
 	readonly delay = this;
 	readonly rebuildAfterMs = 5000;
+	readonly #deps: ConnectionDeps;
 	readonly #whepUrl: string;
-	readonly #clock: Clock;
 	#attempt: Attempt | undefined;
 	#lastReadAtMs = -Infinity;
-	readonly #viewerId: (() => string | undefined) | undefined;
 	#target: DelayTarget;
 	#lastMediaAtMs: number | undefined;
 	#hasConnected = false;
 
-	constructor(whepUrl: string, { clock, viewerId }: Pick<PlaybackDependencies, 'clock' | 'viewerId'>, delayMs: number) {
+	constructor(deps: ConnectionDeps, whepUrl: string, delayMs: number) {
+		this.#deps = deps;
 		this.#whepUrl = whepUrl;
-		this.#clock = clock;
-		this.#viewerId = viewerId;
 		this.#target = { pictureMs: delayMs, soundMs: delayMs };
 	}
 
 	connect(video: HTMLVideoElement, onFailure: (failure: ConnectionFailure) => void): void {
 		this.disconnect();
-		if (typeof RTCPeerConnection === 'undefined') {
+		const peer = this.#deps.browser.createPeer();
+		if (peer === undefined) {
 			const detail = 'This browser, or an extension in it, does not allow WebRTC.';
 			queueMicrotask(() => onFailure({ error: { kind: 'unsupported', detail, fatal: true }, retryAfterSeconds: 0 }));
 			return;
 		}
-		this.#attempt = new Attempt(this.#clock, video, this.#target, onFailure);
-		void this.#attempt.open(this.#whepUrl, this.#viewerId?.());
+		this.#attempt = new Attempt({ ...this.#deps, peer, video, onFailure }, this.#target);
+		void this.#attempt.open(this.#whepUrl, this.#deps.viewerId?.());
 	}
 
 	disconnect(): void {
@@ -120,32 +143,33 @@ class WebrtcConnection implements MediaConnection, DelayControl {
 	}
 }
 
+type AttemptDeps = {
+	clock: Clock;
+	browser: WebrtcBrowser;
+	peer: RTCPeerConnection;
+	video: HTMLVideoElement;
+	onFailure: (failure: ConnectionFailure) => void;
+};
+
 /** One PeerConnection from offer to end. */
 class Attempt {
 	readonly readings = new WebrtcReadings();
 	videoReceiver: RTCRtpReceiver | undefined;
 	soundReceiver: RTCRtpReceiver | undefined;
+	readonly #deps: AttemptDeps;
+	/** At the beginning. */
 	readonly #target: DelayTarget;
-	readonly #clock: Clock;
-	readonly #video: HTMLVideoElement;
-	readonly #onFailure: (failure: ConnectionFailure) => void;
+	readonly #stream: MediaStream;
 	readonly #abort = new AbortController();
-	readonly #peer = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
 	#sessionUrl: string | undefined;
 	#cancelDisconnected: CancelTimer | undefined;
 	#cancelSoundWait: CancelTimer | undefined;
 
-	constructor(
-		clock: Clock,
-		video: HTMLVideoElement,
-		target: DelayTarget,
-		onFailure: (failure: ConnectionFailure) => void,
-	) {
-		this.#clock = clock;
-		this.#video = video;
+	constructor(deps: AttemptDeps, target: DelayTarget) {
+		this.#deps = deps;
 		this.#target = target;
-		this.#onFailure = onFailure;
-		this.#peer.addEventListener('connectionstatechange', () => this.#onConnectionState(), {
+		this.#stream = deps.browser.createStream();
+		deps.peer.addEventListener('connectionstatechange', () => this.#onConnectionState(), {
 			signal: this.#abort.signal,
 		});
 	}
@@ -153,13 +177,13 @@ class Attempt {
 	async open(whepUrl: string, viewerId: string | undefined): Promise<void> {
 		try {
 			const offerSdp = await this.#makeOffer();
-			const session = await openWhepSession(whepUrl, offerSdp, this.#abort.signal, viewerId);
+			const session = await this.#deps.browser.openSession(whepUrl, offerSdp, this.#abort.signal, viewerId);
 			this.#sessionUrl = session.sessionUrl;
 			if (this.#abort.signal.aborted) {
 				void this.#end(session.sessionUrl);
 				return;
 			}
-			await this.#peer.setRemoteDescription({ type: 'answer', sdp: session.answerSdp });
+			await this.#deps.peer.setRemoteDescription({ type: 'answer', sdp: session.answerSdp });
 		} catch (error) {
 			this.#fail(whepFailure(error));
 		}
@@ -171,21 +195,21 @@ class Attempt {
 		this.#cancelSoundWait?.();
 		void this.#end(this.#sessionUrl);
 		this.#sessionUrl = undefined;
-		if (this.#video.srcObject !== null) {
-			this.#video.srcObject = null;
+		if (this.#deps.video.srcObject !== null) {
+			this.#deps.video.srcObject = null;
 		}
 	}
 
 	// In this order: the peer's own goodbye ends the session too, and the server would not know it any more.
 	async #end(sessionUrl: string | undefined): Promise<void> {
 		if (sessionUrl !== undefined) {
-			await closeWhepSession(sessionUrl);
+			await this.#deps.browser.closeSession(sessionUrl);
 		}
-		this.#peer.close();
+		this.#deps.peer.close();
 	}
 
 	get isConnected(): boolean {
-		return this.#peer.connectionState === 'connected';
+		return this.#deps.peer.connectionState === 'connected';
 	}
 
 	/** Zero asks for the least delay the network allows; the browser keeps a minimum of its own. */
@@ -197,39 +221,39 @@ class Attempt {
 	}
 
 	read(): void {
-		if (this.#peer.connectionState === 'connected') {
-			void this.readings.refresh(this.#peer);
+		if (this.#deps.peer.connectionState === 'connected') {
+			void this.readings.refresh(this.#deps.peer);
 		}
 	}
 
 	async #makeOffer(): Promise<string> {
-		const stream = new MediaStream();
+		const { peer, video } = this.#deps;
 		for (const kind of ['video', 'audio'] as const) {
-			const transceiver = this.#peer.addTransceiver(kind, { direction: 'recvonly' });
+			const transceiver = peer.addTransceiver(kind, { direction: 'recvonly' });
 			offerCaptureTime(transceiver);
 			if (kind === 'video' || this.#target.soundMs === 0) {
-				stream.addTrack(transceiver.receiver.track);
+				this.#stream.addTrack(transceiver.receiver.track);
 			}
 			this[kind === 'video' ? 'videoReceiver' : 'soundReceiver'] = transceiver.receiver;
 		}
 		this.setTarget(this.#target);
-		this.#video.srcObject = stream;
-		const offer = await this.#peer.createOffer();
+		video.srcObject = this.#stream;
+		const offer = await peer.createOffer();
 		const sdp = prepareWhepOffer(offer.sdp ?? '');
 		try {
-			await this.#peer.setLocalDescription({ type: 'offer', sdp });
+			await peer.setLocalDescription({ type: 'offer', sdp });
 			return sdp;
 		} catch {
 			// A browser that refuses a changed offer may still play from its own: what is lost is the extensions, and with
 			// them the capture time.
-			await this.#peer.setLocalDescription(offer);
+			await peer.setLocalDescription(offer);
 			return offer.sdp ?? '';
 		}
 	}
 
 	#onConnectionState(): void {
 		this.#cancelDisconnected?.();
-		switch (this.#peer.connectionState) {
+		switch (this.#deps.peer.connectionState) {
 			case 'connected':
 				this.#letSoundWait();
 				break;
@@ -237,7 +261,7 @@ class Attempt {
 				this.#fail(lost('No way through to the server over UDP or TCP.'));
 				break;
 			case 'disconnected':
-				this.#cancelDisconnected = this.#clock.setTimeout(
+				this.#cancelDisconnected = this.#deps.clock.setTimeout(
 					() => this.#fail(lost('The connection to the server broke.')),
 					DISCONNECTED_GRACE_MS,
 				);
@@ -252,21 +276,20 @@ class Attempt {
 	 * target alone it would creep there, 45 ms a second.
 	 */
 	#letSoundWait(): void {
-		const stream = this.#video.srcObject;
 		const track = this.soundReceiver?.track;
-		if (!(stream instanceof MediaStream) || track === undefined || stream.getAudioTracks().length > 0) {
+		if (track === undefined || this.#stream.getAudioTracks().length > 0) {
 			return;
 		}
 		this.#cancelSoundWait?.();
-		this.#cancelSoundWait = this.#clock.setTimeout(() => {
-			stream.addTrack(track);
-			this.#video.dispatchEvent(new Event(SOUND_ADDED_EVENT));
+		this.#cancelSoundWait = this.#deps.clock.setTimeout(() => {
+			this.#stream.addTrack(track);
+			this.#deps.video.dispatchEvent(new Event(SOUND_ADDED_EVENT));
 		}, this.#target.soundMs);
 	}
 
 	#fail(failure: ConnectionFailure): void {
 		if (!this.#abort.signal.aborted) {
-			this.#onFailure(failure);
+			this.#deps.onFailure(failure);
 		}
 	}
 }

@@ -1,4 +1,5 @@
 /** Publishes a MediaStream by WHIP (RFC 9725), and comes back by itself when the connection breaks. */
+import { retryDelayMs, type RetryPolicy } from '../../../../../core/lifecycle/back-off.ts';
 import type { CancelTimer, Clock } from '../../../../../core/lifecycle/clock.ts';
 import { TypedEmitter } from '../../../../../core/lifecycle/typed-emitter.ts';
 import { ApiError, request } from '../../../signaling/channel-api.ts';
@@ -8,14 +9,13 @@ const GATHERING_TIMEOUT_MS = 1500;
 const CONNECT_TIMEOUT_MS = 12_000;
 /** A network may change its mind for this long before we start anew. */
 const DISCONNECTED_GRACE_MS = 3000;
-const RETRY_DELAYS_MS = [500, 1000, 2000, 4000, 8000, 8000, 8000];
+const RETRY_POLICY: RetryPolicy = { maxAttempts: 7, firstDelayMs: 500, maxDelayMs: 8000, jitterRatio: 0 };
 const VIDEO_BITRATE_BPS = 4_000_000;
 const AUDIO_BITRATE_BPS = 128_000;
 
 /** `reconnecting`: it was live, and a new session is being made; viewers wait within the grace window. */
 export type PublishState = 'connecting' | 'live' | 'reconnecting' | 'stopped';
 
-/** What a {@link WhipPublisher} reports. */
 export type WhipPublisherEvents = {
 	stateChanged: [state: PublishState];
 	/** It has stopped, and not by {@link WhipPublisher.stop}. */
@@ -35,24 +35,39 @@ export type PublishReading = {
 
 type Session = { connection: RTCPeerConnection; sessionUrl: string | undefined };
 
+/** What is asked of the browser; a test passes fakes. */
+export type WhipBrowser = {
+	createPeer(): RTCPeerConnection;
+	videoCodecs(): RTCRtpCodec[];
+	request: typeof request;
+	/** As {@link request}, but it may leave with the page, and its answer is not waited for. */
+	sendLast(url: string, init: RequestInit): Promise<unknown>;
+};
+
+const BROWSER: WhipBrowser = {
+	createPeer: () => new RTCPeerConnection({ bundlePolicy: 'max-bundle' }),
+	videoCodecs: () => RTCRtpSender.getCapabilities('video')?.codecs ?? [],
+	request,
+	sendLast: (url, init) => fetch(url, { ...init, keepalive: true }),
+};
+
 /** One broadcast from this page. Started once, stopped once. */
 export class WhipPublisher extends TypedEmitter<WhipPublisherEvents> {
-	readonly #clock: Clock;
-	readonly #stream: MediaStream;
-	readonly #streamKey: string;
-	readonly #whipUrl: string;
+	readonly #deps: { clock: Clock; browser: WhipBrowser };
+	readonly #options: { stream: MediaStream; whipUrl: string; streamKey: string };
 	#session: Session | undefined;
 	#state: PublishState = 'connecting';
 	#failureCount = 0;
 	#cancelTimer: CancelTimer | undefined;
 	#sentBefore: { bytes: number; atMs: number } | undefined;
 
-	constructor(options: { clock: Clock; stream: MediaStream; whipUrl: string; streamKey: string }) {
+	constructor(
+		{ clock, browser = BROWSER }: { clock: Clock; browser?: WhipBrowser },
+		options: { stream: MediaStream; whipUrl: string; streamKey: string },
+	) {
 		super();
-		this.#clock = options.clock;
-		this.#stream = options.stream;
-		this.#whipUrl = options.whipUrl;
-		this.#streamKey = options.streamKey;
+		this.#deps = { clock, browser };
+		this.#options = options;
 	}
 
 	get state(): PublishState {
@@ -79,7 +94,7 @@ export class WhipPublisher extends TypedEmitter<WhipPublisherEvents> {
 		if (report === undefined || sending === undefined) {
 			return { ...empty, codec: undefined, limitedBy: undefined };
 		}
-		const atMs = this.#clock.monotonicMs();
+		const atMs = this.#deps.clock.monotonicMs();
 		const before = this.#sentBefore;
 		this.#sentBefore = { bytes: sending.bytesSent, atMs };
 		const codec = report.get(sending.codecId) as { mimeType?: string } | undefined;
@@ -100,14 +115,12 @@ export class WhipPublisher extends TypedEmitter<WhipPublisherEvents> {
 
 	async #connect(): Promise<void> {
 		this.#dropSession();
-		const session: Session = {
-			connection: new RTCPeerConnection({ bundlePolicy: 'max-bundle' }),
-			sessionUrl: undefined,
-		};
+		const { whipUrl, streamKey } = this.#options;
+		const session: Session = { connection: this.#deps.browser.createPeer(), sessionUrl: undefined };
 		this.#session = session;
 		const { connection } = session;
 		connection.onconnectionstatechange = () => this.#onConnectionState(session);
-		this.#cancelTimer = this.#clock.setTimeout(
+		this.#cancelTimer = this.#deps.clock.setTimeout(
 			() => this.#onLoss(session, 'No connection came about: UDP and TCP may be blocked between here and the server.'),
 			CONNECT_TIMEOUT_MS,
 		);
@@ -115,12 +128,12 @@ export class WhipPublisher extends TypedEmitter<WhipPublisherEvents> {
 			await this.#addTracks(connection);
 			await connection.setLocalDescription();
 			await this.#gathered(connection);
-			const response = await request(this.#whipUrl, {
+			const response = await this.#deps.browser.request(whipUrl, {
 				method: 'POST',
 				headers: {
 					'content-type': 'application/sdp',
 					accept: 'application/sdp',
-					authorization: `Bearer ${this.#streamKey}`,
+					authorization: `Bearer ${streamKey}`,
 				},
 				body: connection.localDescription!.sdp,
 			});
@@ -138,15 +151,16 @@ export class WhipPublisher extends TypedEmitter<WhipPublisherEvents> {
 	}
 
 	async #addTracks(connection: RTCPeerConnection): Promise<void> {
-		for (const track of this.#stream.getTracks()) {
+		const { stream } = this.#options;
+		for (const track of stream.getTracks()) {
 			const isVideo = track.kind === 'video';
 			const transceiver = connection.addTransceiver(track, {
 				direction: 'sendonly',
-				streams: [this.#stream],
+				streams: [stream],
 				sendEncodings: [{ maxBitrate: isVideo ? VIDEO_BITRATE_BPS : AUDIO_BITRATE_BPS }],
 			});
 			if (isVideo) {
-				const codecs = orderVideoCodecs(RTCRtpSender.getCapabilities('video')?.codecs ?? []);
+				const codecs = orderVideoCodecs(this.#deps.browser.videoCodecs());
 				if (codecs.length > 0) {
 					transceiver.setCodecPreferences(codecs);
 				}
@@ -166,7 +180,7 @@ export class WhipPublisher extends TypedEmitter<WhipPublisherEvents> {
 			return Promise.resolve();
 		}
 		return new Promise((resolve) => {
-			const cancel = this.#clock.setTimeout(resolve, GATHERING_TIMEOUT_MS);
+			const cancel = this.#deps.clock.setTimeout(resolve, GATHERING_TIMEOUT_MS);
 			connection.onicegatheringstatechange = () => {
 				if (connection.iceGatheringState === 'complete') {
 					cancel();
@@ -188,7 +202,7 @@ export class WhipPublisher extends TypedEmitter<WhipPublisherEvents> {
 				break;
 			case 'disconnected':
 				this.#cancelTimer?.();
-				this.#cancelTimer = this.#clock.setTimeout(
+				this.#cancelTimer = this.#deps.clock.setTimeout(
 					() => this.#onLoss(session, 'The connection was lost.'),
 					DISCONNECTED_GRACE_MS,
 				);
@@ -214,13 +228,13 @@ export class WhipPublisher extends TypedEmitter<WhipPublisherEvents> {
 			return;
 		}
 		this.#dropSession();
-		const delayMs = RETRY_DELAYS_MS[this.#failureCount++];
+		const delayMs = retryDelayMs(RETRY_POLICY, ++this.#failureCount, 0);
 		if (delayMs === undefined) {
 			this.#giveUp(session, detail);
 			return;
 		}
 		this.#setState('reconnecting');
-		this.#cancelTimer = this.#clock.setTimeout(() => void this.#connect(), Math.max(delayMs, leastDelayMs));
+		this.#cancelTimer = this.#deps.clock.setTimeout(() => void this.#connect(), Math.max(delayMs, leastDelayMs));
 	}
 
 	#giveUp(session: Session, detail: string): void {
@@ -246,8 +260,8 @@ export class WhipPublisher extends TypedEmitter<WhipPublisherEvents> {
 	// RFC 9725 §4.2: the session ends with a DELETE; keepalive lets it leave with the page.
 	#endAtServer({ sessionUrl }: Session): void {
 		if (sessionUrl !== undefined) {
-			const headers = { authorization: `Bearer ${this.#streamKey}` };
-			fetch(sessionUrl, { method: 'DELETE', keepalive: true, headers }).catch(() => {
+			const headers = { authorization: `Bearer ${this.#options.streamKey}` };
+			this.#deps.browser.sendLast(sessionUrl, { method: 'DELETE', headers }).catch(() => {
 				// The server is away, and the session with it; else it ends when no more packets arrive.
 			});
 		}
