@@ -1,5 +1,6 @@
 /** Keeps a channel's description fresh by asking again and again: often while something is amiss, seldom while it plays. */
-import type { CancelTimer, Clock } from '../../../core/lifecycle/clock.ts';
+import type { Clock } from '../../../core/lifecycle/clock.ts';
+import { Timer } from '../../../core/lifecycle/timer.ts';
 import type { ChannelDescription } from '../../../core/protocol/api/channel-description.ts';
 import { TypedEmitter } from '../../../core/lifecycle/typed-emitter.ts';
 import { ApiError } from '../signaling/channel-api.ts';
@@ -9,8 +10,7 @@ const EAGER_INTERVAL_MS = 2500;
 /** While it plays, only the title and the picture's size may change. */
 const RELAXED_INTERVAL_MS = 10_000;
 
-/** What a {@link ChannelWatch} reports. */
-export type ChannelWatchEvents = {
+type ChannelWatchEvents = {
 	/** The server described the channel. */
 	described: [channel: ChannelDescription];
 	/** There is no such channel. Asking goes on: it may be created. */
@@ -21,22 +21,21 @@ export type ChannelWatchEvents = {
 
 /** One per page that shows a channel. */
 export class ChannelWatch extends TypedEmitter<ChannelWatchEvents> {
-	readonly #clock: Clock;
 	readonly #fetchChannel: (signal: AbortSignal) => Promise<ChannelDescription>;
 	readonly #abort = new AbortController();
-	#cancelTimer: CancelTimer | undefined;
+	readonly #timer: Timer;
 	#isEager = true;
 	#isAsking = false;
 
 	constructor(clock: Clock, fetchChannel: (signal: AbortSignal) => Promise<ChannelDescription>) {
 		super();
-		this.#clock = clock;
+		this.#timer = new Timer(clock, () => void this.#ask());
 		this.#fetchChannel = fetchChannel;
 	}
 
 	/** Asks now, unless an answer is under way. Also starts the watch. */
 	askNow(): void {
-		this.#cancelTimer?.();
+		this.#timer.disarm();
 		void this.#ask();
 	}
 
@@ -52,7 +51,7 @@ export class ChannelWatch extends TypedEmitter<ChannelWatchEvents> {
 	/** Ends for good; nothing is reported afterwards. */
 	stop(): void {
 		this.#abort.abort();
-		this.#cancelTimer?.();
+		this.#timer.disarm();
 	}
 
 	async #ask(): Promise<void> {
@@ -72,9 +71,7 @@ export class ChannelWatch extends TypedEmitter<ChannelWatchEvents> {
 		} finally {
 			this.#isAsking = false;
 			if (!this.#abort.signal.aborted) {
-				this.#cancelTimer?.();
-				const delayMs = this.#isEager ? EAGER_INTERVAL_MS : RELAXED_INTERVAL_MS;
-				this.#cancelTimer = this.#clock.setTimeout(() => void this.#ask(), delayMs);
+				this.#timer.arm(this.#isEager ? EAGER_INTERVAL_MS : RELAXED_INTERVAL_MS);
 			}
 		}
 	}

@@ -4,7 +4,7 @@ import { sleep } from '../../../core/lifecycle/clock.ts';
 import type { ServerTime } from '../../../core/protocol/api/channel-description.ts';
 
 /** One question and answer. */
-export type ClockExchange = { sentAtMs: number; receivedAtMs: number; serverMs: number };
+type ClockExchange = { sentAtMs: number; receivedAtMs: number; serverMs: number };
 
 /** The offset that turns monotonic into the server's epoch milliseconds, and half the round trip: the most it can be wrong. */
 export type ClockEstimate = { offsetMs: number; uncertaintyMs: number; measuredAtMs: number };
@@ -69,8 +69,7 @@ export function estimateFromSocket(exchange: {
 
 /** Asks the server for its time in rounds, unless the signaling socket does; one per page. */
 export class ServerClock {
-	readonly #clock: Clock;
-	readonly #fetchTime: (signal: AbortSignal) => Promise<ServerTime>;
+	readonly #deps: { clock: Clock; fetchTime: (signal: AbortSignal) => Promise<ServerTime> };
 	readonly #abort = new AbortController();
 	#estimate: ClockEstimate | undefined;
 	#isStarted = false;
@@ -78,8 +77,7 @@ export class ServerClock {
 
 	/** `fetchTime` answers with the server's time; it may reject, and is then asked again in the next round. */
 	constructor(clock: Clock, fetchTime: (signal: AbortSignal) => Promise<ServerTime>) {
-		this.#clock = clock;
-		this.#fetchTime = fetchTime;
+		this.#deps = { clock, fetchTime };
 	}
 
 	/** Begins asking, until {@link stop}. */
@@ -120,19 +118,19 @@ export class ServerClock {
 		for (let round = 0; !signal.aborted; round++) {
 			for (let index = 0; index < EXCHANGE_COUNT && !signal.aborted && !this.#isFed; index++) {
 				await this.#exchange(signal);
-				await sleep(this.#clock, EXCHANGE_SPACING_MS, signal).catch(() => undefined);
+				await sleep(this.#deps.clock, EXCHANGE_SPACING_MS, signal).catch(() => undefined);
 			}
 			// Until there is one, also ask again soon: without it no latency can be shown.
 			const delayMs = round === 0 || this.#estimate === undefined ? SECOND_ROUND_MS : REFRESH_MS;
-			await sleep(this.#clock, delayMs, signal).catch(() => undefined);
+			await sleep(this.#deps.clock, delayMs, signal).catch(() => undefined);
 		}
 	}
 
 	async #exchange(signal: AbortSignal): Promise<void> {
-		const sentAtMs = this.#clock.monotonicMs();
+		const sentAtMs = this.#deps.clock.monotonicMs();
 		try {
-			const { nowMs } = await this.#fetchTime(AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]));
-			const receivedAtMs = this.#clock.monotonicMs();
+			const { nowMs } = await this.#deps.fetchTime(AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]));
+			const receivedAtMs = this.#deps.clock.monotonicMs();
 			this.add(estimateFromExchange({ sentAtMs, receivedAtMs, serverMs: nowMs }));
 		} catch {
 			// The server is away: the old estimate stays good for minutes, and the next round asks again.

@@ -2,11 +2,11 @@
 import { chance } from '../../../core/lifecycle/back-off.ts';
 import { systemClock, type CancelTimer } from '../../../core/lifecycle/clock.ts';
 import { TypedEmitter } from '../../../core/lifecycle/typed-emitter.ts';
+import type { Logger } from '../../../core/logger.ts';
 import type { ChannelDescription } from '../../../core/protocol/api/channel-description.ts';
 import type { TierDecision, ViewerStatistics } from '../../../core/protocol/signaling/signaling-messages.ts';
 import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 import type { ServerClock } from '../api/server-clock.ts';
-import { createBrowserLogger } from './browser-logger.ts';
 import { HandOver } from './hand-over/hand-over.ts';
 import type { LineProblem, PlaybackStart } from './hand-over/hand-over-contract.ts';
 import { HandOverStage } from './hand-over/hand-over-stage.ts';
@@ -68,7 +68,7 @@ export type PlayerView = {
 	readonly decision: TierDecision | undefined;
 };
 
-export type PlayerEvents = { changed: [view: PlayerView] };
+type PlayerEvents = { changed: [view: PlayerView] };
 
 /** A player for one channel. It plays from {@link Player.start} on, in the container that is given there. */
 export function createPlayer(deps: { serverClock: ServerClock }, options: { initialTier: DeliveryTier }): Player {
@@ -329,4 +329,32 @@ function writeSettings({ isMuted, volume }: WatchSettings): void {
 	} catch {
 		// Storage is off.
 	}
+}
+
+/** `localStorage['spillway.debug'] = '1'` shows everything. */
+function isVerbose(): boolean {
+	try {
+		return localStorage.getItem('spillway.debug') !== null;
+	} catch {
+		// Storage is off.
+		return false;
+	}
+}
+
+/** Warnings and errors go to the browser's console with these fields, the rest only when asked for. */
+function createBrowserLogger(fields: object = {}): Logger {
+	const verbose = isVerbose();
+	const write = (level: 'debug' | 'info' | 'warn' | 'error') => (lineFields: object, message: string) => {
+		if (verbose || level === 'error') {
+			// eslint-disable-next-line no-console -- the browser's console is where a page's log belongs
+			console[level](`[spillway] ${message}`, { ...fields, ...lineFields });
+		}
+	};
+	return {
+		debug: write('debug'),
+		info: write('info'),
+		warn: write('warn'),
+		error: write('error'),
+		child: (childFields) => createBrowserLogger({ ...fields, ...childFields }),
+	};
 }

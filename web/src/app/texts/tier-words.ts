@@ -1,4 +1,4 @@
-/** Why somebody is in a tier, in words: to the viewer himself, and to the streamer about his viewers. Pure. */
+/** Why somebody is in a tier, in words: to the viewer, and to the streamer about their viewers. Pure. */
 import type { TierDecision } from '../../../../core/protocol/signaling/signaling-messages.ts';
 import type { DeliveryTier, TierReason } from '../../../../core/protocol/tiers.ts';
 import type { LineProblem } from '../../player/create-player.ts';

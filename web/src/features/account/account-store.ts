@@ -8,10 +8,10 @@ import { ApiError } from '../../signaling/channel-api.ts';
 const HINT_KEY = 'spillway.was-logged-in';
 
 /** `unknown` until the server has answered; `unreachable` when it did not. */
-export type AccountState = 'unknown' | 'logged-in' | 'logged-out' | 'unreachable';
+type AccountState = 'unknown' | 'logged-in' | 'logged-out' | 'unreachable';
 
 /** What the pages see. */
-export type AccountStore = {
+type AccountStore = {
 	state: DeepReadonly<Ref<AccountState>>;
 	user: ComputedRef<SessionUser | undefined>;
 	/** Asks the server, once unless `again`. Resolves when the state is known. */

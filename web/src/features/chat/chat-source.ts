@@ -7,7 +7,7 @@ import type {
 } from '../../../../core/protocol/signaling/signaling-messages.ts';
 
 /** What a moderator does: the socket's message without its type. */
-export type ChatModeration = Omit<Extract<ClientMessage, { type: 'chat-moderate' }>, 'type'>;
+type ChatModeration = Omit<Extract<ClientMessage, { type: 'chat-moderate' }>, 'type'>;
 
 /** The chat of one channel. All refs are written by the source and only read by the panel. */
 export interface ChatSource {

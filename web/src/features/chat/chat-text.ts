@@ -2,7 +2,7 @@
 import type { ChatMessage } from '../../../../core/protocol/signaling/signaling-messages.ts';
 
 /** A piece of a message. Joined, the `text` of all pieces is the message. */
-export type ChatPiece =
+type ChatPiece =
 	| { kind: 'text'; text: string }
 	| { kind: 'emote'; text: string; name: string }
 	| { kind: 'link'; text: string; url: string }
@@ -13,7 +13,7 @@ const TOKEN = /https?:\/\/[^\s<>"']+|@[A-Za-z0-9_-]{2,25}/gi;
 /** What ends a sentence rather than an address. */
 const TRAILING = /[.,;:!?…»”’]+$/;
 
-/** `ownName`: the viewer's, so that his mentions can stand out; null when he has none. */
+/** `ownName`: the viewer's, so that mentions of it can stand out; null when they have none. */
 export function splitChatText(
 	{ text, emotes }: Pick<ChatMessage, 'text' | 'emotes'>,
 	ownName: string | null,

@@ -24,7 +24,7 @@ export interface ChatSocket {
 }
 
 /** A message that the server would not take. */
-export class ChatRefusedError extends Error {
+class ChatRefusedError extends Error {
 	override readonly name = 'ChatRefusedError';
 	/** Code of core/errors/errors.ts, or `NOT_CONNECTED` or `UNREACHABLE`. */
 	readonly code: string;

@@ -3,7 +3,7 @@ import type { ChannelHealth } from '../../signaling/own-channel-api.ts';
 import { formatBitrate, formatDuration, formatFrameRate, formatSeconds } from '../../app/texts/format.ts';
 
 /** A figure; `advice` where the verdict is `warning` and no problem of the stream tells more. */
-export type HealthRow = { label: string; value: string; verdict: 'good' | 'warning' | 'unknown'; advice?: string };
+type HealthRow = { label: string; value: string; verdict: 'good' | 'warning' | 'unknown'; advice?: string };
 
 /** Longer, and both tiers are re-encoded (design: key frames at most 2.5 s apart pass through). */
 const MAX_GOP_MS = 2500;

@@ -3,7 +3,7 @@
 /** Latency of one tier at one moment; null: nobody told. */
 export type LatencySample = { atMs: number; webrtc: LatencyPoint | null; 'll-hls': LatencyPoint | null };
 /** Milliseconds, server to screen. */
-export type LatencyPoint = { p50: number; p95: number };
+type LatencyPoint = { p50: number; p95: number };
 
 /** How far back the chart looks. */
 export const CHART_SPAN_MS = 600_000;
@@ -23,7 +23,7 @@ export function chartTopMs(samples: readonly LatencySample[]): number {
 }
 
 /** Where a moment and a latency lie in a box of the given size. */
-export type ChartBox = { width: number; height: number; nowMs: number; topMs: number };
+type ChartBox = { width: number; height: number; nowMs: number; topMs: number };
 
 const toX = (atMs: number, { width, nowMs }: ChartBox): number => width * (1 - (nowMs - atMs) / CHART_SPAN_MS);
 const toY = (ms: number, { height, topMs }: ChartBox): number => height * (1 - Math.min(1, Math.max(0, ms / topMs)));

@@ -2,8 +2,7 @@
 import { ref, type Ref } from 'vue';
 import { ApiError } from '../../signaling/channel-api.ts';
 
-/** See {@link useAction}. */
-export type Action<Arguments extends unknown[]> = {
+type Action<Arguments extends unknown[]> = {
 	isBusy: Ref<boolean>;
 	/** The refusal in words; undefined when the last run went well. */
 	problem: Ref<string | undefined>;

@@ -12,7 +12,7 @@ const BROWSER_KEY_NAME = 'This dashboard, in a browser';
 const READING_INTERVAL_MS = 1000;
 
 /** `idle`: nothing open. `preview`: seen here only. The rest: see {@link PublishState}. */
-export type BrowserPublishState = 'idle' | 'opening' | 'preview' | Exclude<PublishState, 'stopped'>;
+type BrowserPublishState = 'idle' | 'opening' | 'preview' | Exclude<PublishState, 'stopped'>;
 
 /** What the page sees. */
 export type BrowserPublisher = {

@@ -1,6 +1,7 @@
 /** The owner's view of their broadcast, asked for every two seconds while somebody looks, with ten minutes of latency. */
 import { onBeforeUnmount, ref, shallowRef, type Ref } from 'vue';
-import { systemClock, type CancelTimer } from '../../../../core/lifecycle/clock.ts';
+import { systemClock } from '../../../../core/lifecycle/clock.ts';
+import { Timer } from '../../../../core/lifecycle/timer.ts';
 import { addSample, type LatencySample } from './latency-chart.ts';
 import { ApiError } from '../../signaling/channel-api.ts';
 import { fetchHealth, type ChannelHealth } from '../../signaling/own-channel-api.ts';
@@ -8,7 +9,7 @@ import { fetchHealth, type ChannelHealth } from '../../signaling/own-channel-api
 const REFRESH_MS = 2000;
 
 /** What the dashboard shows. */
-export type HealthWatch = {
+type HealthWatch = {
 	health: Ref<ChannelHealth | undefined>;
 	samples: Ref<readonly LatencySample[]>;
 	/** The latest question brought no answer; figures are old. */
@@ -22,11 +23,11 @@ export function useHealth(channelId: string): HealthWatch {
 	const samples = shallowRef<readonly LatencySample[]>([]);
 	const problem = ref<string>();
 	const abort = new AbortController();
-	let cancel: CancelTimer | undefined;
+	const timer = new Timer(systemClock, () => void ask());
 	let isAsking = false;
 
 	async function ask(): Promise<void> {
-		cancel?.();
+		timer.disarm();
 		if (isAsking || abort.signal.aborted) {
 			return;
 		}
@@ -46,7 +47,7 @@ export function useHealth(channelId: string): HealthWatch {
 		} finally {
 			isAsking = false;
 			if (!abort.signal.aborted) {
-				cancel = systemClock.setTimeout(() => void ask(), REFRESH_MS);
+				timer.arm(REFRESH_MS);
 			}
 		}
 	}
@@ -54,7 +55,7 @@ export function useHealth(channelId: string): HealthWatch {
 	void ask();
 	onBeforeUnmount(() => {
 		abort.abort();
-		cancel?.();
+		timer.disarm();
 	});
 	return { health, samples, problem, askNow: () => void ask() };
 }

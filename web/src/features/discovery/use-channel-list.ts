@@ -1,6 +1,7 @@
 /** The channels that the start page shows, kept fresh while it is open and asked anew when the filter changes. */
 import { onBeforeUnmount, ref, shallowRef, watch, type Ref } from 'vue';
-import { systemClock, type CancelTimer } from '../../../../core/lifecycle/clock.ts';
+import { systemClock } from '../../../../core/lifecycle/clock.ts';
+import { Timer } from '../../../../core/lifecycle/timer.ts';
 import type { ChannelDescription } from '../../../../core/protocol/api/channel-description.ts';
 import {
 	fetchCategories,
@@ -13,7 +14,7 @@ import { ApiError } from '../../signaling/channel-api.ts';
 const REFRESH_MS = 5000;
 
 /** What the page shows. */
-export type ChannelListing = {
+type ChannelListing = {
 	/** Undefined until the first answer. */
 	channels: Ref<readonly ChannelDescription[] | undefined>;
 	/** The filter that `channels` are the answer to: while another is under way, the old list stands. */
@@ -30,11 +31,11 @@ export function useChannelList(filter: Ref<ChannelFilter>): ChannelListing {
 	const categories = shallowRef<readonly CategoryDescription[]>([]);
 	const isUnreachable = ref(false);
 	let question = new AbortController();
-	let cancelTimer: CancelTimer | undefined;
+	const timer = new Timer(systemClock, () => void ask());
 	let isOver = false;
 
 	async function ask(): Promise<void> {
-		cancelTimer?.();
+		timer.disarm();
 		question.abort();
 		const own = (question = new AbortController());
 		const asked = { ...filter.value };
@@ -58,7 +59,7 @@ export function useChannelList(filter: Ref<ChannelFilter>): ChannelListing {
 			isUnreachable.value = !(error instanceof ApiError) || error.httpStatus === 0 || error.httpStatus >= 500;
 		}
 		if (!isOver) {
-			cancelTimer = systemClock.setTimeout(() => void ask(), REFRESH_MS);
+			timer.arm(REFRESH_MS);
 		}
 	}
 
@@ -66,7 +67,7 @@ export function useChannelList(filter: Ref<ChannelFilter>): ChannelListing {
 	onBeforeUnmount(() => {
 		isOver = true;
 		question.abort();
-		cancelTimer?.();
+		timer.disarm();
 	});
 	return { channels, answeredFilter, categories, isUnreachable };
 }

@@ -6,7 +6,7 @@ import { fetchChannel } from '../../signaling/channel-api.ts';
 import { ChannelWatch } from '../../api/channel-watch.ts';
 
 /** What is known of a channel. `found` is undefined until the server has answered. */
-export type ChannelKnowledge = {
+type ChannelKnowledge = {
 	channel: Ref<ChannelDescription | undefined>;
 	isFound: Ref<boolean | undefined>;
 	isUnreachable: Ref<boolean>;

@@ -9,7 +9,7 @@
 import type { DelayTarget } from '../playback/playback.ts';
 
 /** What the slide sees at one step; milliseconds. `…AheadMs`: how much nearer to live it plays than it should. */
-export type SlideInput = {
+type SlideInput = {
 	/** The picture against where it shall be. */
 	pictureAheadMs: number;
 	/** The sound against where it shall be; undefined without sound. */
@@ -17,7 +17,7 @@ export type SlideInput = {
 };
 
 /** {@link SlideInput} of a playback that is watched. */
-export type LeadInput = SlideInput & {
+type LeadInput = SlideInput & {
 	/** Of its picture, on any clock that runs evenly. */
 	latencyMs: number;
 };

@@ -24,7 +24,7 @@ import { compareLegs, LegAligner } from './leg-aligner.ts';
 import { duringPause, playOn, type Pause, type PlayOn } from './pause-policy.ts';
 
 /** A wish for a tier. `isEmergency`: aligning may be left out. */
-export type TierWish = { tier: DeliveryTier; reason: string; isEmergency: boolean };
+type TierWish = { tier: DeliveryTier; reason: string; isEmergency: boolean };
 
 /** The second leg during a change of tiers, from its opening to the swap. */
 type PendingLeg = {

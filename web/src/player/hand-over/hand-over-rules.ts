@@ -66,7 +66,7 @@ export type PendingFacts = SwapInput & {
 };
 
 /** `end-trial`: closed for the line's sake. */
-export type PendingVerdict = 'end-trial' | 'give-up' | 'wait' | 'swap' | 'align';
+type PendingVerdict = 'end-trial' | 'give-up' | 'wait' | 'swap' | 'align';
 
 const PENDING_RULES: Rules<PendingFacts, PendingVerdict> = [
 	{ then: 'end-trial', when: ({ isTrialFailing }) => isTrialFailing },

@@ -20,7 +20,7 @@ export type StageEvents = {
 	soundBlocked: [];
 };
 
-export type StageDeps = {
+type StageDeps = {
 	clock: Clock;
 	logger: Logger;
 	container: HTMLElement;

@@ -12,7 +12,7 @@ import type { WatchSettings } from './screen.ts';
 
 const TICK_MS = 50;
 
-export type HandOverDeps = {
+type HandOverDeps = {
 	clock: Clock;
 	logger: Logger;
 	stage: Pick<

@@ -5,10 +5,10 @@ import type { LegReading, StageAction } from './hand-over-contract.ts';
 import type { SwapKind } from './hand-over-state.ts';
 
 /** How much further the second leg is than the first; undefined while not known. */
-export type LegDistance = { pictureAheadMs: number | undefined; soundAheadMs: number | undefined };
+type LegDistance = { pictureAheadMs: number | undefined; soundAheadMs: number | undefined };
 
 /** Two legs at one moment. */
-export type LegPair = { nowMs: number; first: LegReading; second: LegReading };
+type LegPair = { nowMs: number; first: LegReading; second: LegReading };
 
 /** Further apart than this, LL-HLS is on its way to the front. */
 const FAR_MS = 2000;

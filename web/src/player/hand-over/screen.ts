@@ -15,8 +15,7 @@ export class Screen {
 	readonly playback: Playback;
 	readonly video: HTMLVideoElement;
 	readonly #lastPicture: HTMLCanvasElement;
-	readonly #onSoundBlocked: () => void;
-	readonly #onPausedElsewhere: (isPaused: boolean) => void;
+	readonly #reports: { onSoundBlocked: () => void; onPausedElsewhere: (isPaused: boolean) => void };
 	readonly #sound: ScreenSound;
 	#wantsToPlay: boolean;
 	#isClosed = false;
@@ -38,8 +37,7 @@ export class Screen {
 	}) {
 		const { container, playback, settings } = options;
 		this.playback = playback;
-		this.#onSoundBlocked = options.onSoundBlocked;
-		this.#onPausedElsewhere = options.onPausedElsewhere;
+		this.#reports = options;
 		this.#wantsToPlay = !settings.isPaused;
 		this.#lastPicture = document.createElement('canvas');
 		this.#lastPicture.className = 'screen-last-picture';
@@ -139,7 +137,7 @@ export class Screen {
 		const { paused, ended } = this.video;
 		const isGone = this.#isClosed || this.#isRetired || this.playback.state === 'stopped';
 		if (!isGone && !ended && paused === this.#wantsToPlay) {
-			this.#onPausedElsewhere(paused);
+			this.#reports.onPausedElsewhere(paused);
 		}
 	}
 
@@ -154,7 +152,7 @@ export class Screen {
 			if (error instanceof DOMException && error.name === 'NotAllowedError' && !this.video.muted && !this.#isClosed) {
 				this.#sound.setLevel({ isMuted: true, volume: 1 });
 				this.video.muted = true;
-				this.#onSoundBlocked();
+				this.#reports.onSoundBlocked();
 				await this.video.play().catch(() => undefined);
 			}
 			// AbortError: a newer source has taken over, and its own loadstart comes here again.

@@ -37,7 +37,7 @@ export type MixerContext = Pick<
 >;
 
 /** What is asked of the page. `gestures`: where clicks and keys of the viewer are heard. */
-export type MixerPage = { gestures: Pick<Window, 'addEventListener'>; createContext(): MixerContext | undefined };
+type MixerPage = { gestures: Pick<Window, 'addEventListener'>; createContext(): MixerContext | undefined };
 
 function browserPage(): MixerPage {
 	return {

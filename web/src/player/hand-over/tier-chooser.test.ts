@@ -117,7 +117,7 @@ describe('TierChooser', () => {
 		expect(handOver.choices.at(-1)).toBe('ll-hls chosen');
 	});
 
-	it('does not tear a viewer out of the past, but brings him to his tier when he returns', () => {
+	it('does not tear a viewer out of the past, but brings them to their tier when they return', () => {
 		const { handOver, signaling, chooser } = setUp();
 		signaling.decide({});
 		handOver.shown = { tier: 'll-hls' };

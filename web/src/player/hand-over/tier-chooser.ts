@@ -2,7 +2,8 @@
  * Decides which tier the player is to play in: as the server says while there is a signaling socket, else as the viewer wishes
  * and the network allows. Speaks to the {@link HandOver} and never to a playback.
  */
-import type { CancelTimer, Clock } from '../../../../core/lifecycle/clock.ts';
+import type { Clock } from '../../../../core/lifecycle/clock.ts';
+import { Timer } from '../../../../core/lifecycle/timer.ts';
 import type { TierDecision } from '../../../../core/protocol/signaling/signaling-messages.ts';
 import type { SignalingClient } from '../signaling/signaling-client.ts';
 import type { HandOver } from './hand-over.ts';
@@ -30,20 +31,26 @@ export class TierChooser {
 	#wantedTier: DeliveryTier;
 	#decision: TierDecision | undefined;
 	#hasBegun = false;
-	#cancelPatience: CancelTimer | undefined;
-	#cancelRetry: CancelTimer | undefined;
+	readonly #patience: Timer;
+	readonly #retry: Timer;
 	#retryAfterMs = FIRST_RETRY_MS;
 
 	constructor(options: TierChooserOptions) {
 		this.#options = options;
+		this.#patience = new Timer(options.clock, () => this.#begin());
+		this.#retry = new Timer(options.clock, () => {
+			if (this.#wantedTier === 'webrtc' && !this.#isLed) {
+				options.handOver.choose('webrtc', 'tried again');
+			}
+		});
 		this.#wantedTier = options.initialTier;
 	}
 
 	/** Begins to play as soon as the server has said in which tier, or does not say. */
 	start(): void {
-		const { clock, handOver, signaling } = this.#options;
+		const { handOver, signaling } = this.#options;
 		this.#unsubscribe.push(
-			signaling.on('decided', (decision) => this.#obey(decision)),
+			signaling.on('decided', (decision) => this.#apply(decision)),
 			signaling.on('stateChanged', (state) => {
 				if (state === 'waiting' || state === 'refused') {
 					this.#begin();
@@ -61,13 +68,13 @@ export class TierChooser {
 				}
 			}),
 		);
-		this.#cancelPatience = clock.setTimeout(() => this.#begin(), JOIN_PATIENCE_MS);
+		this.#patience.arm(JOIN_PATIENCE_MS);
 	}
 
 	/** The viewer's own choice. LL-HLS is granted at once; WebRTC when the server has room. */
 	choose(tier: DeliveryTier): void {
 		this.#wantedTier = tier;
-		this.#cancelRetry?.();
+		this.#retry.disarm();
 		const wasTold = this.#options.signaling.pin(tier === 'll-hls');
 		this.#hasBegun = true;
 		if (tier === 'webrtc' && this.#options.handOver.isBehindLive) {
@@ -86,8 +93,8 @@ export class TierChooser {
 	/** Ends for good. */
 	close(): void {
 		this.#unsubscribe.forEach((remove) => remove());
-		this.#cancelPatience?.();
-		this.#cancelRetry?.();
+		this.#patience.disarm();
+		this.#retry.disarm();
 	}
 
 	#choose(reason: string): void {
@@ -102,16 +109,16 @@ export class TierChooser {
 		return this.#options.signaling.state === 'joined' && this.#decision !== undefined;
 	}
 
-	#obey(decision: TierDecision): void {
+	#apply(decision: TierDecision): void {
 		const { handOver, signaling } = this.#options;
 		this.#decision = decision;
-		this.#cancelRetry?.();
+		this.#retry.disarm();
 		if (!this.#hasBegun) {
 			this.#begin();
 			return;
 		}
 		if (handOver.isBehindLive && decision.tier === 'webrtc') {
-			// He watches what is past; the tier changes when he comes back to the front.
+			// They watch what is past; the tier changes when they come back to the front.
 			return;
 		}
 		if (handOver.shown?.tier === decision.tier) {
@@ -123,7 +130,7 @@ export class TierChooser {
 	}
 
 	#begin(): void {
-		this.#cancelPatience?.();
+		this.#patience.disarm();
 		if (!this.#hasBegun) {
 			this.#hasBegun = true;
 			const tier = this.#decision?.tier ?? this.#wantedTier;
@@ -133,12 +140,7 @@ export class TierChooser {
 	}
 
 	#retryLater(): void {
-		this.#cancelRetry?.();
-		this.#cancelRetry = this.#options.clock.setTimeout(() => {
-			if (this.#wantedTier === 'webrtc' && !this.#isLed) {
-				this.#options.handOver.choose('webrtc', 'tried again');
-			}
-		}, this.#retryAfterMs);
+		this.#retry.arm(this.#retryAfterMs);
 		this.#retryAfterMs = Math.min(MAX_RETRY_MS, this.#retryAfterMs * 2);
 	}
 }

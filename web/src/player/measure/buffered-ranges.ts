@@ -1,7 +1,7 @@
 /** What a video element has buffered, and where in it to play. Pure. */
 
 /** The part of a video element that is read. */
-export type BufferedMedia = Pick<HTMLVideoElement, 'buffered' | 'currentTime'>;
+type BufferedMedia = Pick<HTMLVideoElement, 'buffered' | 'currentTime'>;
 
 type Range = { startSeconds: number; endSeconds: number };
 

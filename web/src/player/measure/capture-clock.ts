@@ -5,7 +5,7 @@
 import { VIDEO_CLOCK_RATE, ntpToEpochMs, ticksToMs, unwrap } from '../../../../core/units.ts';
 
 /** The fields of RTCRtpSynchronizationSource that are needed; `captureTimestamp` is not in TypeScript's DOM library. */
-export type SynchronizationSource = {
+type SynchronizationSource = {
 	rtpTimestamp: number;
 	/** abs-capture-time of the packet, in NTP milliseconds (since 1900); Chromium rounds it to whole ones. */
 	captureTimestamp?: number;

@@ -1,7 +1,7 @@
 /** Tells of every frame that a video element shows. */
 
 /** The part of a video element that is watched; a test passes a fake. */
-export type WatchedVideo = Pick<HTMLVideoElement, 'currentTime' | 'paused' | 'videoWidth' | 'videoHeight'> & {
+type WatchedVideo = Pick<HTMLVideoElement, 'currentTime' | 'paused' | 'videoWidth' | 'videoHeight'> & {
 	requestVideoFrameCallback?: HTMLVideoElement['requestVideoFrameCallback'];
 	cancelVideoFrameCallback?: HTMLVideoElement['cancelVideoFrameCallback'];
 };

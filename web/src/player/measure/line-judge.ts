@@ -26,9 +26,9 @@ export type LineVerdict =
 	'unwatched' | 'plays' | 'line-too-poor' | 'source-gone' | 'source-lossy' | 'machine-busy' | 'source-slow';
 
 /** Looked at are the last so many milliseconds: shorter takes a bad second of Wi-Fi for a poor line, longer leaves the picture standing. */
-export const LINE_WINDOW_MS = 5000;
+const LINE_WINDOW_MS = 5000;
 /** Of the window. Half of the time frozen is no picture to follow; below, the resends have kept up. */
-export const STANDING_SHARE = 0.6;
+const STANDING_SHARE = 0.6;
 /** A verdict is due when the picture stood for the whole of so much. */
 const PATIENCE_MS = LINE_WINDOW_MS * STANDING_SHARE;
 /** Longer without a frame than this is standing still, whatever the source. */

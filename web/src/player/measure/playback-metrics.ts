@@ -34,7 +34,7 @@ export type PlaybackMetricsReading = {
 };
 
 /** Longer without a frame than this counts as a stall; a viewer notices a quarter of a second. */
-export const STALL_MS = 250;
+const STALL_MS = 250;
 const WINDOW_MS = 1000;
 /** Browsers renew their counts about once a second: in between, the same count would look like silence. */
 const BYTES_INTERVAL_MS = 900;

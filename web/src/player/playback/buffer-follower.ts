@@ -4,7 +4,7 @@
  */
 
 /** What is seen, every 100 ms or so. */
-export type BufferInput = {
+type BufferInput = {
 	nowMs: number;
 	/** From the playhead to the live edge; undefined before the first playlist. */
 	behindEdgeSeconds: number | undefined;

@@ -18,15 +18,13 @@ type DatedVideo = HTMLVideoElement & { getStartDate?(): Date };
 export class NativeHlsConnection implements MediaConnection {
 	readonly tier = 'll-hls';
 	readonly rebuildAfterMs = 9000;
-	readonly #hlsUrl: string;
-	readonly #clock: Clock;
+	readonly #deps: { hlsUrl: string; clock: Clock };
 	#video: DatedVideo | undefined;
 	#abort: AbortController | undefined;
 	#lastSeekMs = -Infinity;
 
 	constructor(hlsUrl: string, clock: Clock) {
-		this.#hlsUrl = hlsUrl;
-		this.#clock = clock;
+		this.#deps = { hlsUrl, clock };
 	}
 
 	connect(video: HTMLVideoElement, onFailure: (failure: ConnectionFailure) => void): void {
@@ -56,7 +54,7 @@ export class NativeHlsConnection implements MediaConnection {
 			},
 			{ signal: abort.signal },
 		);
-		video.src = this.#hlsUrl;
+		video.src = this.#deps.hlsUrl;
 		video.load();
 	}
 
@@ -102,7 +100,7 @@ export class NativeHlsConnection implements MediaConnection {
 	#seekToEdge(): void {
 		const edgeSeconds = this.#edgeSeconds();
 		if (edgeSeconds !== undefined && this.#video !== undefined) {
-			this.#lastSeekMs = this.#clock.monotonicMs();
+			this.#lastSeekMs = this.#deps.clock.monotonicMs();
 			this.#video.currentTime = edgeSeconds;
 		}
 	}

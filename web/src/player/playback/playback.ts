@@ -6,7 +6,6 @@ import type { PlaybackMetricsReading } from '../measure/playback-metrics.ts';
 import type { PlaybackError, PlaybackState } from './playback-state.ts';
 import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
 
-/** What a {@link Playback} reports. */
 export type PlaybackEvents = {
 	stateChanged: [next: PlaybackState, previous: PlaybackState];
 	/** The picture is about to leave the video element; whoever wants to keep it draws it now, synchronously. */

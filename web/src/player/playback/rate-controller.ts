@@ -4,7 +4,7 @@
  */
 
 /** What the controller sees, every 100 ms or so. */
-export type RateInput = {
+type RateInput = {
 	/** Monotonic milliseconds now. */
 	nowMs: number;
 	/** Seconds from the playhead to the live edge, from {@link LiveEdge}. */
@@ -14,7 +14,7 @@ export type RateInput = {
 };
 
 /** What to do with the video element. `seekBySeconds` is how far to jump ahead. */
-export type RateDecision = { playbackRate: number; seekBySeconds: number | undefined };
+type RateDecision = { playbackRate: number; seekBySeconds: number | undefined };
 
 /**
  * Slower than `minRate` the ear and the eye notice; a smaller value fills the buffer faster. Above `maxRate` speech sounds hurried; 1.1

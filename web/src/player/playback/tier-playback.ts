@@ -1,5 +1,6 @@
 /** Drives a tier's connection: states, retries, the watch over frames, and what is measured. Knows neither WebRTC nor HLS. */
 import type { CancelTimer, Clock } from '../../../../core/lifecycle/clock.ts';
+import { Timer } from '../../../../core/lifecycle/timer.ts';
 import type { Logger } from '../../../../core/logger.ts';
 import type { ChannelState } from '../../../../core/protocol/api/channel-description.ts';
 import { StateMachine } from '../../../../core/lifecycle/state-machine.ts';
@@ -60,10 +61,10 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 	readonly #machine: StateMachine<PlaybackState, PlaybackEvent>;
 	readonly #metrics: PlaybackMetrics;
 	readonly #lineJudge = new LineJudge();
+	readonly #retryTimer: Timer;
 	#video: HTMLVideoElement | undefined;
 	#frameWatch: FrameWatch | undefined;
 	#cancelTick: CancelTimer | undefined;
-	#cancelRetry: CancelTimer | undefined;
 	#channelState: ChannelState = 'offline';
 	#error: PlaybackError | undefined;
 	#isConnected = false;
@@ -85,6 +86,7 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 		this.#connection = connection;
 		this.#dependencies = dependencies;
 		this.#metrics = new PlaybackMetrics(dependencies.clock.monotonicMs());
+		this.#retryTimer = new Timer(dependencies.clock, () => this.#connect());
 		this.#machine = new StateMachine<PlaybackState, PlaybackEvent>({
 			table: PLAYBACK_TRANSITIONS,
 			initial: 'idle',
@@ -212,8 +214,7 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 	}
 
 	#connect(): void {
-		this.#cancelRetry?.();
-		this.#cancelRetry = undefined;
+		this.#retryTimer.disarm();
 		this.#isConnected = true;
 		this.#connectionHasPlayed = false;
 		this.shownMoments.clear();
@@ -225,8 +226,7 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 
 	/** Lets go of the connection and of any plan to make one. */
 	#hibernate(): void {
-		this.#cancelRetry?.();
-		this.#cancelRetry = undefined;
+		this.#retryTimer.disarm();
 		if (this.#isConnected) {
 			this.#isConnected = false;
 			this.#lineJudge.setExpected(0, false);
@@ -253,10 +253,10 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 		if (this.#failedAttempts >= ATTEMPTS_BEFORE_ERROR && this.state !== 'interrupted') {
 			this.#handle('failed');
 		}
-		const { clock, chance } = this.#dependencies;
-		const delayMs = retryDelayMs(RECONNECT_POLICY, this.#failedAttempts, chance(), failure.retryAfterSeconds);
+		const chance = this.#dependencies.chance();
+		const delayMs = retryDelayMs(RECONNECT_POLICY, this.#failedAttempts, chance, failure.retryAfterSeconds);
 		if (delayMs !== undefined) {
-			this.#cancelRetry = clock.setTimeout(() => this.#connect(), delayMs);
+			this.#retryTimer.arm(delayMs);
 		}
 	}
 

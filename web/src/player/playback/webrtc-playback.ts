@@ -1,6 +1,7 @@
 /** The WebRTC tier: a receive-only PeerConnection over WHEP. */
 import { SOUND_LAG_MS } from '../../../../core/media/sound-lag.ts';
-import { type CancelTimer, type Clock } from '../../../../core/lifecycle/clock.ts';
+import type { Clock } from '../../../../core/lifecycle/clock.ts';
+import { Timer } from '../../../../core/lifecycle/timer.ts';
 import { captureTimeOfRtp } from '../measure/capture-clock.ts';
 import type { PlayedMoment } from '../measure/alignment.ts';
 import type { LineCounts } from '../measure/line-judge.ts';
@@ -162,13 +163,18 @@ class Attempt {
 	readonly #stream: MediaStream;
 	readonly #abort = new AbortController();
 	#sessionUrl: string | undefined;
-	#cancelDisconnected: CancelTimer | undefined;
-	#cancelSoundWait: CancelTimer | undefined;
+	readonly #disconnectedTimer: Timer;
+	readonly #soundTimer: Timer;
 
 	constructor(deps: AttemptDeps, target: DelayTarget) {
 		this.#deps = deps;
 		this.#target = target;
 		this.#stream = deps.browser.createStream();
+		this.#disconnectedTimer = new Timer(deps.clock, () => this.#fail(lost('The connection to the server broke.')));
+		this.#soundTimer = new Timer(deps.clock, () => {
+			this.#stream.addTrack(this.soundReceiver!.track);
+			deps.video.dispatchEvent(new Event(SOUND_ADDED_EVENT));
+		});
 		deps.peer.addEventListener('connectionstatechange', () => this.#onConnectionState(), {
 			signal: this.#abort.signal,
 		});
@@ -191,8 +197,8 @@ class Attempt {
 
 	close(): void {
 		this.#abort.abort();
-		this.#cancelDisconnected?.();
-		this.#cancelSoundWait?.();
+		this.#disconnectedTimer.disarm();
+		this.#soundTimer.disarm();
 		void this.#end(this.#sessionUrl);
 		this.#sessionUrl = undefined;
 		if (this.#deps.video.srcObject !== null) {
@@ -252,7 +258,7 @@ class Attempt {
 	}
 
 	#onConnectionState(): void {
-		this.#cancelDisconnected?.();
+		this.#disconnectedTimer.disarm();
 		switch (this.#deps.peer.connectionState) {
 			case 'connected':
 				this.#letSoundWait();
@@ -261,10 +267,7 @@ class Attempt {
 				this.#fail(lost('No way through to the server over UDP or TCP.'));
 				break;
 			case 'disconnected':
-				this.#cancelDisconnected = this.#deps.clock.setTimeout(
-					() => this.#fail(lost('The connection to the server broke.')),
-					DISCONNECTED_GRACE_MS,
-				);
+				this.#disconnectedTimer.arm(DISCONNECTED_GRACE_MS);
 				break;
 			default:
 				break;
@@ -276,15 +279,9 @@ class Attempt {
 	 * target alone it would creep there, 45 ms a second.
 	 */
 	#letSoundWait(): void {
-		const track = this.soundReceiver?.track;
-		if (track === undefined || this.#stream.getAudioTracks().length > 0) {
-			return;
+		if (this.soundReceiver !== undefined && this.#stream.getAudioTracks().length === 0) {
+			this.#soundTimer.arm(this.#target.soundMs);
 		}
-		this.#cancelSoundWait?.();
-		this.#cancelSoundWait = this.#deps.clock.setTimeout(() => {
-			this.#stream.addTrack(track);
-			this.#deps.video.dispatchEvent(new Event(SOUND_ADDED_EVENT));
-		}, this.#target.soundMs);
 	}
 
 	#fail(failure: ConnectionFailure): void {

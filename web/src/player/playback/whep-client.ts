@@ -4,7 +4,7 @@ import { ApiError, request } from '../../signaling/channel-api.ts';
 import type { ConnectionFailure } from './playback.ts';
 
 /** An accepted offer. */
-export type WhepSession = { answerSdp: string; sessionUrl: string };
+type WhepSession = { answerSdp: string; sessionUrl: string };
 
 /** Sends the offer; `viewerId` as the signaling socket gave it. Throws {@link ApiError}. */
 export async function openWhepSession(

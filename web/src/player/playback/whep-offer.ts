@@ -7,7 +7,7 @@ export const ABS_CAPTURE_TIME_URI = 'http://www.webrtc.org/experiments/rtp-hdrex
  * Ids of RTP header extensions as mediasoup 3 fixes them (supportedRtpCapabilities). It sends an extension to a viewer
  * only under its own id for it, and a WHEP viewer has nobody in between who could translate.
  */
-export const HEADER_EXTENSION_IDS: ReadonlyMap<string, number> = new Map([
+const HEADER_EXTENSION_IDS: ReadonlyMap<string, number> = new Map([
 	['urn:ietf:params:rtp-hdrext:sdes:mid', 1],
 	['http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time', 4],
 	['http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01', 5],

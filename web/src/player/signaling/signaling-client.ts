@@ -4,6 +4,7 @@
  * player works on, choosing its tier by itself.
  */
 import type { CancelTimer, Clock } from '../../../../core/lifecycle/clock.ts';
+import { Timer } from '../../../../core/lifecycle/timer.ts';
 import type { Logger } from '../../../../core/logger.ts';
 import type { ChannelDescription } from '../../../../core/protocol/api/channel-description.ts';
 import type {
@@ -25,9 +26,8 @@ import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
 export type SignalingState = 'idle' | 'connecting' | 'joined' | 'waiting' | 'refused' | 'closed';
 
 /** A message of the server by its type. */
-export type ServerMessageOf<Type extends ServerMessage['type']> = Extract<ServerMessage, { type: Type }>;
+type ServerMessageOf<Type extends ServerMessage['type']> = Extract<ServerMessage, { type: Type }>;
 
-/** What a {@link SignalingClient} reports. */
 export type SignalingEvents = {
 	stateChanged: [state: SignalingState];
 	joined: [answer: ServerMessageOf<'joined'>];
@@ -49,8 +49,7 @@ export type SocketLike = {
 	close(code?: number, reason?: string): void;
 };
 
-/** Everything a {@link SignalingClient} needs. */
-export type SignalingOptions = {
+type SignalingOptions = {
 	clock: Clock;
 	logger: Logger;
 	/** A number in [0, 1), for spreading reconnects. */
@@ -95,7 +94,7 @@ export class SignalingClient extends TypedEmitter<SignalingEvents> {
 	#state: SignalingState = 'idle';
 	#socket: SocketLike | undefined;
 	#timers: CancelTimer[] = [];
-	#cancelRetry: CancelTimer | undefined;
+	readonly #retry: Timer;
 	#failedAttempts = 0;
 	#redirectCount = 0;
 	#resumeToken: string | undefined;
@@ -112,6 +111,7 @@ export class SignalingClient extends TypedEmitter<SignalingEvents> {
 		super(options.logger);
 		this.#options = options;
 		this.#url = options.url;
+		this.#retry = new Timer(options.clock, () => this.#connect());
 		this.#isPinnedToHls = isPinnedToHls;
 	}
 
@@ -140,7 +140,7 @@ export class SignalingClient extends TypedEmitter<SignalingEvents> {
 	close(): void {
 		if (this.#state !== 'closed') {
 			this.#setState('closed');
-			this.#cancelRetry?.();
+			this.#retry.disarm();
 			this.#drop(1000);
 		}
 	}
@@ -369,7 +369,7 @@ export class SignalingClient extends TypedEmitter<SignalingEvents> {
 		this.#url = this.#failedAttempts > 1 ? this.#options.url : this.#url;
 		this.#setState('waiting');
 		const delayMs = retryDelayMs(RECONNECT_POLICY, this.#failedAttempts, this.#options.chance())!;
-		this.#cancelRetry = this.#options.clock.setTimeout(() => this.#connect(), delayMs);
+		this.#retry.arm(delayMs);
 	}
 
 	#drop(code?: number): void {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../../../../core/testing/fake-clock.ts';
 import { ApiError } from '../../../signaling/channel-api.ts';
-import { WhipPublisher, type WhipBrowser } from './whip-publisher.ts';
+import { orderVideoCodecs, WhipPublisher, type WhipBrowser } from './whip-publisher.ts';
 
 class FakePeer {
 	iceGatheringState = 'new';
@@ -189,5 +189,26 @@ describe('WhipPublisher', () => {
 		await clock.advance(1000);
 		peer.stats.set('v', { ...sent, frameHeight: 360, bytesSent: 126_000, qualityLimitationReason: 'cpu' });
 		expect(await publisher.reading()).toMatchObject({ bitrateBps: 1_000_000, limitedBy: 'cpu', heightPixels: 360 });
+	});
+});
+
+describe('orderVideoCodecs', () => {
+	it('orders what Chromium offers', () => {
+		const codecs = [
+			{ mimeType: 'video/VP8' },
+			{ mimeType: 'video/rtx' },
+			{ mimeType: 'video/VP9', sdpFmtpLine: 'profile-id=0' },
+			{ mimeType: 'video/H264', sdpFmtpLine: 'packetization-mode=0;profile-level-id=42e01f' },
+			{ mimeType: 'video/H264', sdpFmtpLine: 'packetization-mode=1;profile-level-id=4d001f' },
+			{ mimeType: 'video/H264', sdpFmtpLine: 'packetization-mode=1;profile-level-id=42e01f' },
+			{ mimeType: 'video/AV1' },
+		];
+		expect(orderVideoCodecs(codecs)).toEqual([codecs[5], codecs[4], codecs[3], codecs[0], codecs[1]]);
+	});
+
+	it('offers VP8 where there is no H.264', () => {
+		expect(orderVideoCodecs([{ mimeType: 'video/VP9' }, { mimeType: 'video/VP8' }])).toEqual([
+			{ mimeType: 'video/VP8' },
+		]);
 	});
 });
