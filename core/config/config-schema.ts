@@ -5,7 +5,7 @@ import { SpillwayError } from '../errors/errors.ts';
 
 /** What each field's TypeBox options must say besides its limits; `default` is left out only where absence has a meaning. */
 export type ConfigFieldOptions = {
-	/** What it is and why one would change it. A full sentence; becomes the README's row. */
+	/** What it is and why one would change it. A full sentence; becomes the row in docs/configuration.md. */
 	description: string;
 	/** Unit of a number, such as `s` or `UDP port`. */
 	unit?: string;

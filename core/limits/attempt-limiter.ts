@@ -1,4 +1,5 @@
 /** Slows down whoever guesses: after some failures a key waits longer and longer. Attempts under way are bounded apart. */
+import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lifecycle/clock.ts';
 import { SpillwayError } from '../errors/errors.ts';
 
@@ -37,14 +38,12 @@ type Record = { failureCount: number; underWayCount: number; blockedUntilMs: num
 /** Counts failures by key, such as an address group. */
 export class AttemptLimiter {
 	readonly #clock: Clock;
-	readonly #maxKeys: number;
 	readonly #maxUnderWay: number;
-	// In order of the last failure or begin, oldest first.
-	readonly #records = new Map<string, Record>();
+	readonly #records: LRUCache<string, Record>;
 
 	constructor(clock: Clock, options: { maxKeys?: number; maxUnderWay?: number } = {}) {
 		this.#clock = clock;
-		this.#maxKeys = options.maxKeys ?? MAX_KEYS;
+		this.#records = new LRUCache({ max: options.maxKeys ?? MAX_KEYS });
 		this.#maxUnderWay = options.maxUnderWay ?? MAX_UNDER_WAY;
 	}
 
@@ -65,7 +64,7 @@ export class AttemptLimiter {
 			return { outcome: 'busy', waitMs: BUSY_WAIT_MS };
 		}
 		record.underWayCount++;
-		this.#remember(key, record);
+		this.#records.set(key, record);
 		let isOver = false;
 		const finish = (isWrong: boolean): void => {
 			if (!isOver) {
@@ -97,14 +96,15 @@ export class AttemptLimiter {
 			if (excess > 0) {
 				record.blockedUntilMs = nowMs + Math.min(FIRST_DELAY_MS * 2 ** Math.min(excess - 1, 30), MAX_DELAY_MS);
 			}
-			this.#remember(key, record);
-		} else if (record.failureCount === 0 && record.underWayCount === 0 && this.#records.get(key) === record) {
+			this.#records.set(key, record);
+		} else if (record.failureCount === 0 && record.underWayCount === 0 && this.#records.peek(key) === record) {
 			this.#records.delete(key);
 		}
 	}
 
 	#recall(key: string, nowMs: number): Record {
-		const record = this.#records.get(key);
+		// Looking does not count as use: who waits and asks again is forgotten like anybody.
+		const record = this.#records.peek(key);
 		if (record === undefined) {
 			return { failureCount: 0, underWayCount: 0, blockedUntilMs: 0, lastFailureAtMs: 0 };
 		}
@@ -112,13 +112,5 @@ export class AttemptLimiter {
 			record.failureCount = 0;
 		}
 		return record;
-	}
-
-	#remember(key: string, record: Record): void {
-		this.#records.delete(key);
-		this.#records.set(key, record);
-		if (this.#records.size > this.#maxKeys) {
-			this.#records.delete(this.#records.keys().next().value!);
-		}
 	}
 }

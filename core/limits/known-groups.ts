@@ -1,19 +1,18 @@
 /** Address groups that are known for some time, such as those that published lately. Bounded; holds no resources. */
+import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lifecycle/clock.ts';
 
 /** Remembers groups. */
 export class KnownGroups {
 	readonly #clock: Clock;
 	readonly #memoryMs: number;
-	readonly #maxGroups: number;
-	// In order of the last time, oldest first.
-	readonly #knownUntilMs = new Map<string, number>();
+	readonly #knownUntilMs: LRUCache<string, number>;
 
 	/** A group is forgotten after `memoryMs`, or when there are more than `maxGroups` younger ones. */
 	constructor(clock: Clock, options: { memoryMs: number; maxGroups: number }) {
 		this.#clock = clock;
 		this.#memoryMs = options.memoryMs;
-		this.#maxGroups = options.maxGroups;
+		this.#knownUntilMs = new LRUCache({ max: options.maxGroups });
 	}
 
 	/** How many are remembered. */
@@ -23,15 +22,11 @@ export class KnownGroups {
 
 	/** It is known from now on. */
 	remember(group: string): void {
-		this.#knownUntilMs.delete(group);
 		this.#knownUntilMs.set(group, this.#clock.monotonicMs() + this.#memoryMs);
-		if (this.#knownUntilMs.size > this.#maxGroups) {
-			this.#knownUntilMs.delete(this.#knownUntilMs.keys().next().value!);
-		}
 	}
 
 	/** Whether it is known now. */
 	has(group: string): boolean {
-		return (this.#knownUntilMs.get(group) ?? -Infinity) > this.#clock.monotonicMs();
+		return (this.#knownUntilMs.peek(group) ?? -Infinity) > this.#clock.monotonicMs();
 	}
 }

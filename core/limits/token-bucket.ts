@@ -1,4 +1,5 @@
 /** Token buckets: a steady rate with bursts, for one owner or for many senders. */
+import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lifecycle/clock.ts';
 
 /** A rate. */
@@ -52,14 +53,12 @@ export class TokenBucket {
 export class TokenBuckets {
 	readonly #clock: Clock;
 	readonly #rate: TokenRate;
-	readonly #maxKeys: number;
-	// In order of use, oldest first.
-	readonly #buckets = new Map<string, TokenBucket>();
+	readonly #buckets: LRUCache<string, TokenBucket>;
 
 	constructor(clock: Clock, rate: TokenRate, maxKeys: number) {
 		this.#clock = clock;
 		this.#rate = rate;
-		this.#maxKeys = maxKeys;
+		this.#buckets = new LRUCache({ max: maxKeys });
 	}
 
 	/** How many keys are remembered. */
@@ -69,11 +68,10 @@ export class TokenBuckets {
 
 	/** Takes a token of the key. Returns 0, or the milliseconds until there is one. */
 	take(key: string): number {
-		const bucket = this.#buckets.get(key) ?? new TokenBucket(this.#clock, this.#rate);
-		this.#buckets.delete(key);
-		this.#buckets.set(key, bucket);
-		if (this.#buckets.size > this.#maxKeys) {
-			this.#buckets.delete(this.#buckets.keys().next().value!);
+		let bucket = this.#buckets.get(key);
+		if (bucket === undefined) {
+			bucket = new TokenBucket(this.#clock, this.#rate);
+			this.#buckets.set(key, bucket);
 		}
 		return bucket.take() ? 0 : bucket.waitMs;
 	}

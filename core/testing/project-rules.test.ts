@@ -1,4 +1,4 @@
-/** Rules that hold for the whole project: direction of imports, first lines, sizes, no traces of machines, README = code. */
+/** Rules that hold for the whole project: direction of imports, first lines, sizes, no traces of machines, documents = code. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { hostname, userInfo } from 'node:os';
 import path from 'node:path';
@@ -9,7 +9,7 @@ import { ERROR_CODES } from '../errors/errors.ts';
 import { SIGNALING_CLOSE_CODES } from '../protocol/signaling/signaling-constants.ts';
 import { clientMessageSchema, serverMessageSchema } from '../protocol/signaling/signaling-messages.ts';
 import { ROOM_ORDER } from './room-order.ts';
-import { findTable, renderConfigurationTable, renderErrorTable } from './readme-tables.ts';
+import { findTable, renderConfigurationTable, renderErrorTable } from './docs-tables.ts';
 import { TIER_REASONS } from '../protocol/tiers.ts';
 
 const ROOT = path.join(import.meta.dirname, '..', '..');
@@ -27,8 +27,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 	setup: [],
 };
 
-/** Files that compare the README with the code, and so look at everything. No part of the product imports them. */
-const LOOKS_EVERYWHERE = ['core/testing/project-rules.test.ts', 'core/testing/write-readme-tables.ts'];
+/** Files that compare the documents with the code, and so look at everything. No part of the product imports them. */
+const LOOKS_EVERYWHERE = ['core/testing/project-rules.test.ts', 'core/testing/write-docs-tables.ts'];
 /** The start builds the web pages when their sources changed; the build program is no part of the pages. */
 const EXCEPTIONS: Readonly<Record<string, readonly string[]>> = { 'signaling/main.ts': ['web/build.ts'] };
 const INTEGRATION_TEST = /\.(integration|e2e)\.test\.(ts|mjs)$/;
@@ -201,15 +201,40 @@ describe('project rules', () => {
 		expect(violations).toEqual([]);
 	});
 
-	it('the error table of the README is that of the code', () => {
-		expect(findTable(read('README.md'), 'errors'), 'run: node core/testing/write-readme-tables.ts').toBe(
-			renderErrorTable(ERROR_CODES),
-		);
+	it.each([
+		['errors', renderErrorTable(ERROR_CODES)],
+		['configuration', renderConfigurationTable(listConfigFields(SERVER_CONFIG_SCHEMA))],
+	] as const)('the table in docs/%s.md is that of the code', (name, table) => {
+		expect(findTable(read(`docs/${name}.md`), name), 'run: npm run docs:tables').toBe(table);
 	});
 
-	it('the configuration table of the README is that of the code', () => {
-		const table = renderConfigurationTable(listConfigFields(SERVER_CONFIG_SCHEMA));
-		expect(findTable(read('README.md'), 'configuration'), 'run: node core/testing/write-readme-tables.ts').toBe(table);
+	it('links between documents lead somewhere', () => {
+		const documents = files.filter((name) => /^(README|docs\/[\w-]+)\.md$/.test(name));
+		const headings = (name: string): string[] =>
+			[...read(name).matchAll(/^#+ (.+)$/gm)].map(([, text]) =>
+				text!
+					.toLowerCase()
+					.replace(/[^\p{L}\p{N} -]/gu, '')
+					.replaceAll(' ', '-'),
+			);
+		const broken = documents.flatMap((name) =>
+			[...read(name).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)]
+				.map(([, target, anchor]) => ({
+					target: target === '' ? name : path.posix.join(path.posix.dirname(name), target!),
+					anchor,
+				}))
+				.filter(
+					({ target, anchor }) =>
+						!files.includes(target) || (anchor !== undefined && !headings(target).includes(anchor)),
+				)
+				.map(({ target, anchor }) => `${name} -> ${target}${anchor === undefined ? '' : `#${anchor}`}`),
+		);
+		expect(documents.length).toBeGreaterThan(8);
+		expect(broken).toEqual([]);
+	});
+
+	it('the README fits on two screens', () => {
+		expect(read('README.md').split('\n').length).toBeLessThanOrEqual(121);
 	});
 
 	it('the signaling document names each message, reason and close code', () => {

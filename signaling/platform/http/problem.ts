@@ -15,7 +15,7 @@ export type Problem = {
 	detail: string;
 	/** Names this one occurrence (RFC 9457 §3.1.5). */
 	instance: string;
-	/** A row of the README's error table. */
+	/** A row of the table in docs/errors.md. */
 	code: ErrorCode;
 	/** What to quote in a report; the server's log has it. */
 	requestId: string;

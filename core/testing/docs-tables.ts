@@ -1,8 +1,8 @@
-/** Renders the README's tables from the code, and finds them in it. Pure; the writing is done by write-readme-tables.ts. */
+/** Renders the tables of docs/ from the code, and finds them there. Pure; the writing is done by write-readme-tables.ts. */
 import type { ConfigField } from '../config/config-schema.ts';
 
 /** Name of a table: it stands between `<!-- name -->` and `<!-- /name -->`. */
-export type ReadmeTableName = 'errors' | 'configuration';
+export type DocsTableName = 'errors' | 'configuration';
 
 /** The error table: one row for each code, in the order of the source. */
 export function renderErrorTable(
@@ -46,13 +46,13 @@ function renderTable(head: readonly string[], rows: ReadonlyArray<readonly strin
 }
 
 /** The table of that name as it stands in the text; undefined when the text has no such marks, or not one pair of them. */
-export function findTable(text: string, name: ReadmeTableName): string | undefined {
+export function findTable(text: string, name: DocsTableName): string | undefined {
 	const parts = splitAtMarks(text, name);
 	return parts?.table.trim();
 }
 
 /** The text with the table of that name replaced. Throws TypeError when there is no such place. */
-export function replaceTable(text: string, name: ReadmeTableName, table: string): string {
+export function replaceTable(text: string, name: DocsTableName, table: string): string {
 	const parts = splitAtMarks(text, name);
 	if (parts === undefined) {
 		throw new TypeError(`The text needs one "<!-- ${name} -->" and, after it, one "<!-- /${name} -->".`);
@@ -60,10 +60,7 @@ export function replaceTable(text: string, name: ReadmeTableName, table: string)
 	return `${parts.before}\n\n${table}\n\n${parts.after}`;
 }
 
-function splitAtMarks(
-	text: string,
-	name: ReadmeTableName,
-): { before: string; table: string; after: string } | undefined {
+function splitAtMarks(text: string, name: DocsTableName): { before: string; table: string; after: string } | undefined {
 	const [begin, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
 	const beginsAt = text.indexOf(begin);
 	const endsAt = text.indexOf(end);

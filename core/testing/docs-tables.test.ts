@@ -1,8 +1,8 @@
-/** Tests of the README's tables as text. */
+/** Tests of the tables of docs/ as text. */
 import { Type } from 'typebox';
 import { describe, expect, it } from 'vitest';
 import { listConfigFields } from '../config/config-schema.ts';
-import { findTable, renderConfigurationTable, renderErrorTable, replaceTable } from './readme-tables.ts';
+import { findTable, renderConfigurationTable, renderErrorTable, replaceTable } from './docs-tables.ts';
 
 describe('renderErrorTable', () => {
 	it('has a row for each code, with dots for what is filled in', () => {
