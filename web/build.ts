@@ -33,7 +33,7 @@ const LOCK_POLL_MS = 150;
 const MAX_COMPLAINTS_LENGTH = 8000;
 
 /** Result of {@link buildWebIfStale}. `folder` is absolute and holds `index.html`. */
-export type WebBuild = { built: boolean; folder: string };
+type WebBuild = { built: boolean; folder: string };
 
 /**
  * Makes sure that `web/dist` matches the sources. Safe when several processes start at once: one builds, the others wait for

@@ -20,7 +20,10 @@ const REFRESH_MS = 30_000;
 const SECOND_ROUND_MS = 3000;
 const REQUEST_TIMEOUT_MS = 5000;
 
-/** The server read its clock somewhere between our two readings; halfway is the best guess (RFC 5905 §8). */
+/**
+ * The server read its clock somewhere between our two readings; halfway is the best guess (RFC 5905 §8).
+ * @internal for tests
+ */
 export function estimateFromExchange(exchange: ClockExchange): ClockEstimate {
 	return {
 		offsetMs: exchange.serverMs - (exchange.sentAtMs + exchange.receivedAtMs) / 2,
@@ -29,7 +32,7 @@ export function estimateFromExchange(exchange: ClockExchange): ClockEstimate {
 	};
 }
 
-/** The one that is least wrong now, counting its age. */
+/** The one that is least wrong now, counting its age. @internal for tests */
 export function bestEstimate(estimates: readonly ClockEstimate[], nowMs: number): ClockEstimate | undefined {
 	const doubt = (estimate: ClockEstimate): number =>
 		estimate.uncertaintyMs + (Math.max(0, nowMs - estimate.measuredAtMs) / 1000) * DRIFT_MS_PER_SECOND;
@@ -39,6 +42,7 @@ export function bestEstimate(estimates: readonly ClockEstimate[], nowMs: number)
 /**
  * The kept estimate after a fresh one. Two that exclude each other mean that one of the clocks was set; then the fresh one
  * is right, however good the old one was.
+ * @internal for tests
  */
 export function mergeEstimate(kept: ClockEstimate | undefined, fresh: ClockEstimate): ClockEstimate {
 	if (kept === undefined) {

@@ -8,7 +8,7 @@ import type { TierDecision, ViewerStatistics } from '../../../core/protocol/sign
 import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 import type { ServerClock } from '../api/server-clock.ts';
 import { HandOver } from './hand-over/hand-over.ts';
-import type { LineProblem, PlaybackStart } from './hand-over/hand-over-contract.ts';
+import type { LineProblem, PlaybackStart } from './hand-over/hand-over-types.ts';
 import { HandOverStage } from './hand-over/hand-over-stage.ts';
 import type { HandOverReading } from './hand-over/hand-over-timer.ts';
 import { MediaSessionLink } from './hand-over/media-session-link.ts';

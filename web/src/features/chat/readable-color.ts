@@ -21,7 +21,7 @@ export function readableColor(color: string, ground: string): string {
 	return formatColor(end);
 }
 
-/** Contrast of two colours, 1–21 (WCAG 2.2, "contrast ratio"). */
+/** Contrast of two colours, 1–21 (WCAG 2.2, "contrast ratio"). @internal for tests */
 export function colorContrast(one: string, other: string): number {
 	return contrast(parseColor(one), parseColor(other));
 }

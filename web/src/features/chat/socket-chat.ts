@@ -184,7 +184,7 @@ export function createSocketChat(
 	};
 }
 
-/** Both lists in order of their ids, each message once, the oldest beyond the bound left out. */
+/** Both lists in order of their ids, each message once, the oldest beyond the bound left out. @internal for tests */
 export function mergeMessages(known: readonly ChatMessage[], added: readonly ChatMessage[]): readonly ChatMessage[] {
 	const last = known.at(-1);
 	const fresh = added.filter(({ id }, index) => added.findIndex((other) => other.id === id) === index);

@@ -5,7 +5,7 @@ export type LatencySample = { atMs: number; webrtc: LatencyPoint | null; 'll-hls
 /** Milliseconds, server to screen. */
 type LatencyPoint = { p50: number; p95: number };
 
-/** How far back the chart looks. */
+/** How far back the chart looks. @internal for tests */
 export const CHART_SPAN_MS = 600_000;
 /** A longer silence breaks the line rather than being drawn over. */
 const MAX_STEP_MS = 12_000;

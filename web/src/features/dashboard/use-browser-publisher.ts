@@ -15,7 +15,7 @@ const READING_INTERVAL_MS = 1000;
 type BrowserPublishState = 'idle' | 'opening' | 'preview' | Exclude<PublishState, 'stopped'>;
 
 /** What the page sees. */
-export type BrowserPublisher = {
+type BrowserPublisher = {
 	state: Ref<BrowserPublishState>;
 	isSending: ComputedRef<boolean>;
 	problem: Ref<string | undefined>;

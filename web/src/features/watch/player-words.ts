@@ -14,7 +14,7 @@ export type PlayerNotice = {
 	suggestedTier: DeliveryTier | undefined;
 };
 
-/** What the notice is made from. */
+/** What the notice is made from. @internal for tests */
 export type NoticeFacts = {
 	state: PlaybackState;
 	error: PlaybackError | undefined;

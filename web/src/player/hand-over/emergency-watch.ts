@@ -1,13 +1,13 @@
 /** Notices within half a second that a tier has stopped to work, and says why. Pure. */
 import type { ChannelState } from '../../../../core/protocol/api/channel-description.ts';
-import type { LegReading, TierFailureCause } from './hand-over-contract.ts';
+import type { LegReading, TierFailureCause } from './hand-over-types.ts';
 
 /** Without media for so long, a WebRTC connection is doubted. */
 const MEDIA_MISSED_MS = 400;
 /** A blocked path is told by the browser only after 15 s and more. A slow one may still win: who shows a picture first plays. */
 const FIRST_FRAME_PATIENCE_MS = 1500;
 
-/** What is read of a leg. */
+/** What is read of a leg. @internal for tests */
 export type WatchedLeg = Pick<LegReading, 'tier' | 'state' | 'error' | 'delay' | 'latestMs' | 'lineVerdict'>;
 
 /** One per player; watches whatever is shown. */

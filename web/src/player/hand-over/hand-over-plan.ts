@@ -17,7 +17,7 @@ import type {
 	PlaybackStart,
 	StageAction,
 	StageReading,
-} from './hand-over-contract.ts';
+} from './hand-over-types.ts';
 import { isPlanned, judgeChoice, judgePending, type Choice } from './hand-over-rules.ts';
 import { HAND_OVER_TRANSITIONS, type HandOverEvent, type HandOverState, type SwapKind } from './hand-over-state.ts';
 import { compareLegs, LegAligner } from './leg-aligner.ts';

@@ -1,6 +1,6 @@
 /** The rules of a change of tiers as two tables, each read from above: the first rule that holds decides. Pure. */
 import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
-import type { LegReading } from './hand-over-contract.ts';
+import type { LegReading } from './hand-over-types.ts';
 import { shouldSwap, type SwapInput, type SwapKind } from './hand-over-state.ts';
 
 /** A second leg that shows nothing for so long is given up. */
@@ -8,7 +8,7 @@ const OPENING_DEADLINE_MS = 12_000;
 
 type Rules<Facts, Verdict> = ReadonlyArray<{ then: Verdict; when: (facts: Facts) => boolean }>;
 
-/** What a wish for a tier meets. */
+/** What a wish for a tier meets. @internal for tests */
 export type ChoiceFacts = {
 	tier: DeliveryTier;
 	isEmergency: boolean;
@@ -53,7 +53,7 @@ export function judgeChoice(facts: ChoiceFacts): Choice {
 	return CHOICE_RULES.find(({ when }) => when(facts))!.then;
 }
 
-/** What the second leg has come to. */
+/** What the second leg has come to. @internal for tests */
 export type PendingFacts = SwapInput & {
 	/** A WebRTC leg on a line that is too poor for it: it takes what the one that is watched needs. */
 	isTrialFailing: boolean;

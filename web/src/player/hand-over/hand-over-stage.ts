@@ -5,12 +5,13 @@ import type { Logger } from '../../../../core/logger.ts';
 import type { ChannelState } from '../../../../core/protocol/api/channel-description.ts';
 import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
 import type { Playback } from '../playback/playback.ts';
-import type { LegReading, PlaybackStart, StageAction, StageReading } from './hand-over-contract.ts';
+import type { LegReading, PlaybackStart, StageAction, StageReading } from './hand-over-types.ts';
 import { HandOverTimer, type HandOverMeasurements } from './hand-over-timer.ts';
 import { Screen } from './screen.ts';
 import { SoundMixer, type Level } from './sound-mixer.ts';
 import { isElsewhere, isInNativeFullscreen, leaveElsewhere, moveSurfaces } from './video-surfaces.ts';
 
+/** @internal for tests */
 export type StageEvents = {
 	/** A leg plays, stalls or ends, or another is watched. `pending`: it is the second one. */
 	legChanged: [isPending: boolean];

@@ -14,7 +14,7 @@ import { PlayedMoments } from '../measure/alignment.ts';
 import type { LineVerdict } from '../measure/line-judge.ts';
 import type { PlaybackState } from '../playback/playback-state.ts';
 import type { SignalingEvents, SignalingState } from '../signaling/signaling-client.ts';
-import type { LegReading, PlaybackStart, StageAction, StageReading } from './hand-over-contract.ts';
+import type { LegReading, PlaybackStart, StageAction, StageReading } from './hand-over-types.ts';
 import type { StageEvents } from './hand-over-stage.ts';
 import { HandOver } from './hand-over.ts';
 import type { Screen } from './screen.ts';

@@ -6,7 +6,7 @@ import { FakeClock } from '../../../../core/testing/fake-clock.ts';
 import { TypedEmitter } from '../../../../core/lifecycle/typed-emitter.ts';
 import { PlayedMoments } from '../measure/alignment.ts';
 import { HandOver } from './hand-over.ts';
-import type { PlaybackStart } from './hand-over-contract.ts';
+import type { PlaybackStart } from './hand-over-types.ts';
 import { HandOverStage } from './hand-over-stage.ts';
 import type { LineVerdict } from '../measure/line-judge.ts';
 import { SHORT_PAUSE_MS } from './pause-policy.ts';

@@ -4,7 +4,7 @@ import type { Logger } from '../../../../core/logger.ts';
 import type { ChannelState } from '../../../../core/protocol/api/channel-description.ts';
 import { TypedEmitter } from '../../../../core/lifecycle/typed-emitter.ts';
 import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
-import type { HandOverEvents, LineProblem, PlanAction } from './hand-over-contract.ts';
+import type { HandOverEvents, LineProblem, PlanAction } from './hand-over-types.ts';
 import { HandOverPlan } from './hand-over-plan.ts';
 import type { HandOverStage } from './hand-over-stage.ts';
 import type { HandOverReading } from './hand-over-timer.ts';

@@ -1,7 +1,7 @@
 /** Brings two legs to the same content during a change of tiers, and the new one back to live after it. Pure. */
 import { aheadMs } from '../measure/alignment.ts';
 import { DelaySlide, SLIDE_INTERVAL_MS, startDelayMs } from './delay-slide.ts';
-import type { LegReading, StageAction } from './hand-over-contract.ts';
+import type { LegReading, StageAction } from './hand-over-types.ts';
 import type { SwapKind } from './hand-over-state.ts';
 
 /** How much further the second leg is than the first; undefined while not known. */

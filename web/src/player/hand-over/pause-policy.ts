@@ -1,10 +1,11 @@
 /** What a pause does to a player, and what playing on brings. Pure. */
 import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
-import type { LegReading } from './hand-over-contract.ts';
+import type { LegReading } from './hand-over-types.ts';
 
 /**
  * After a pause up to this long the viewer is back at the front: what they missed is less than what they would be behind for good. After a
  * longer one they go on where they paused. A WebRTC seat is kept for so long, because somebody else may want it.
+ * @internal for tests
  */
 export const SHORT_PAUSE_MS = 10_000;
 
@@ -19,7 +20,10 @@ export type Pause = {
 	isOfHiddenPage: boolean;
 };
 
-/** True when the viewer's WebRTC leg is to be closed. `isElsewhere`: its element is in a window of its own, which would die with it. */
+/**
+ * True when the viewer's WebRTC leg is to be closed. `isElsewhere`: its element is in a window of its own, which would die with it.
+ * @internal for tests
+ */
 export function givesUpSeat(facts: { tier: DeliveryTier; pausedForMs: number; canHls: boolean; isElsewhere: boolean }) {
 	return facts.tier === 'webrtc' && facts.canHls && !facts.isElsewhere && facts.pausedForMs > SHORT_PAUSE_MS;
 }

@@ -23,7 +23,7 @@ export interface ScreenSound {
 	close(): void;
 }
 
-/** What is used of an AudioContext; a test passes a fake. */
+/** What is used of an AudioContext; a test passes a fake. @internal for tests */
 export type MixerContext = Pick<
 	AudioContext,
 	| 'state'

@@ -4,7 +4,7 @@ import type { TierDecision } from '../../../../core/protocol/signaling/signaling
 import { FakeClock } from '../../../../core/testing/fake-clock.ts';
 import { TypedEmitter } from '../../../../core/lifecycle/typed-emitter.ts';
 import type { SignalingEvents, SignalingState } from '../signaling/signaling-client.ts';
-import type { HandOverEvents, TierFailureCause } from './hand-over-contract.ts';
+import type { HandOverEvents, TierFailureCause } from './hand-over-types.ts';
 import { TierChooser, type TierChooserOptions } from './tier-chooser.ts';
 import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
 

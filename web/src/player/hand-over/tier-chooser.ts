@@ -15,7 +15,7 @@ const JOIN_PATIENCE_MS = 700;
 const FIRST_RETRY_MS = 30_000;
 const MAX_RETRY_MS = 600_000;
 
-/** The parts that are used; a test passes fakes. */
+/** The parts that are used; a test passes fakes. @internal for tests */
 export type TierChooserOptions = {
 	clock: Clock;
 	handOver: Pick<HandOver, 'choose' | 'goLive' | 'dropPicture' | 'on' | 'shown' | 'isBehindLive'>;

@@ -2,7 +2,7 @@
 import { median, percentile } from '../../../../core/percentiles.ts';
 import { bytesToBps } from '../../../../core/units.ts';
 
-/** A frame that was shown. All times monotonic milliseconds unless named otherwise. */
+/** A frame that was shown. All times monotonic milliseconds unless named otherwise. @internal for tests */
 export type ShownFrame = {
 	shownAtMs: number;
 	/** Server's epoch milliseconds at which it was captured; undefined where that is not known. */

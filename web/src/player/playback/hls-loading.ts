@@ -18,7 +18,7 @@ export function hlsConfigFor(loadsWholeSegments: boolean): Partial<HlsConfig> {
 		: HLS_CONFIG;
 }
 
-/** What is used of hls.js; a test passes a fake. */
+/** What is used of hls.js; a test passes a fake. @internal for tests */
 export type LoadingHls = Pick<
 	Hls,
 	| 'on'

@@ -28,7 +28,7 @@ const PROGRESS_PATIENCE_MS = 12_000;
 /** Just within what is to be played, whatever is rounded. */
 const WITHIN_SECONDS = 0.02;
 
-/** What is asked of the browser; a test passes fakes. */
+/** What is asked of the browser; a test passes fakes. @internal for tests */
 export type HlsBrowser = { hasMediaSource(): boolean; loadLibrary: typeof loadHlsLibrary };
 
 const BROWSER: HlsBrowser = {

@@ -30,7 +30,10 @@ export async function preloadHls(
 	await library;
 }
 
-/** Addresses of the media playlists in a multivariant playlist (draft-pantos-hls-rfc8216bis §4.4.6). */
+/**
+ * Addresses of the media playlists in a multivariant playlist (draft-pantos-hls-rfc8216bis §4.4.6).
+ * @internal for tests
+ */
 export function playlistsOf(multivariant: string, baseUrl: string): string[] {
 	const lines = multivariant.split(/\r?\n/);
 	const variants = lines.filter((line) => line !== '' && !line.startsWith('#'));
@@ -38,7 +41,10 @@ export function playlistsOf(multivariant: string, baseUrl: string): string[] {
 	return [...new Set([...variants, ...renditions].map((uri) => new URL(uri.trim(), baseUrl).href))];
 }
 
-/** Address of the last init segment in a media playlist (§4.4.4.5): the one that is valid at the live edge. */
+/**
+ * Address of the last init segment in a media playlist (§4.4.4.5): the one that is valid at the live edge.
+ * @internal for tests
+ */
 export function initSegmentOf(playlist: string, baseUrl: string): string | undefined {
 	const uris = [...playlist.matchAll(/^#EXT-X-MAP:.*URI="([^"]+)"/gm)].map((match) => match[1]!);
 	const last = uris.at(-1);

@@ -24,7 +24,7 @@ import { WebrtcReadings } from './webrtc-readings.ts';
 const DISCONNECTED_GRACE_MS = 3000;
 const READING_INTERVAL_MS = 1000;
 
-/** What is asked of the browser; a test passes fakes. */
+/** What is asked of the browser; a test passes fakes. @internal for tests */
 export type WebrtcBrowser = {
 	/** Undefined where the browser, or an extension in it, does not allow WebRTC. */
 	createPeer(): RTCPeerConnection | undefined;

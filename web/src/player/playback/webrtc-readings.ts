@@ -27,7 +27,7 @@ type StatsEntry = {
 	protocol?: string;
 };
 
-/** Pure part: a report as a list, and the delay totals of the last one, to a reading. */
+/** Pure part: a report as a list, and the delay totals of the last one, to a reading. @internal for tests */
 export function readWebrtcStats(
 	entries: readonly StatsEntry[],
 	previous: { delaySeconds: number; emittedCount: number },

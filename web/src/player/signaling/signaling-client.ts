@@ -22,12 +22,14 @@ import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
 /**
  * `connecting`: the first attempt, or one after a loss. `joined`: in the channel. `waiting`: between two attempts. `refused`:
  * the server said not to come again. `closed`: for good.
+ * @internal for tests
  */
 export type SignalingState = 'idle' | 'connecting' | 'joined' | 'waiting' | 'refused' | 'closed';
 
 /** A message of the server by its type. */
 type ServerMessageOf<Type extends ServerMessage['type']> = Extract<ServerMessage, { type: Type }>;
 
+/** @internal for tests */
 export type SignalingEvents = {
 	stateChanged: [state: SignalingState];
 	joined: [answer: ServerMessageOf<'joined'>];
@@ -387,7 +389,7 @@ export class SignalingClient extends TypedEmitter<SignalingEvents> {
 	}
 }
 
-/** What the close code means for us: ours by their table, all others are losses. */
+/** What the close code means for us: ours by their table, all others are losses. @internal for tests */
 export function reconnectsAfter(code: number): boolean {
 	const ours = Object.values(SIGNALING_CLOSE_CODES).find((entry) => entry.code === code);
 	// 1008 is policy violation (RFC 6455 §7.4.1): the origin, or a proxy's rule, which does not change.
@@ -397,6 +399,7 @@ export function reconnectsAfter(code: number): boolean {
 /**
  * A message as the server sends it, or undefined for anything else. Only the frame and the type are looked at: the server is
  * the one that sent this page, and a schema library would be larger than the player.
+ * @internal for tests
  */
 export function parseServerMessage(data: unknown): ServerMessage | undefined {
 	if (typeof data !== 'string' || data.length > MAX_MESSAGE_LENGTH) {

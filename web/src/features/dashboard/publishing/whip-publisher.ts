@@ -34,7 +34,7 @@ export type PublishReading = {
 
 type Session = { connection: RTCPeerConnection; sessionUrl: string | undefined };
 
-/** What is asked of the browser; a test passes fakes. */
+/** What is asked of the browser; a test passes fakes. @internal for tests */
 export type WhipBrowser = {
 	createPeer(): RTCPeerConnection;
 	videoCodecs(): RTCRtpCodec[];
@@ -280,6 +280,7 @@ type OfferedCodec = { mimeType: string; sdpFmtpLine?: string };
 /**
  * H.264 with packetization-mode 1 first, baseline before main before the rest (B-frames cannot occur in baseline); then VP8, which
  * the server re-encodes. Others the server does not take; retransmission and error correction keep their place at the end.
+ * @internal for tests
  */
 export function orderVideoCodecs<Codec extends OfferedCodec>(codecs: readonly Codec[]): Codec[] {
 	return codecs
