@@ -1,4 +1,6 @@
-/** Keeps a channel's description fresh by asking again and again: often while something is amiss, seldom while it plays. */
+/**
+ * Keeps a channel's description fresh by asking again and again: often while something is amiss, seldom while it plays.
+ */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { Timer } from '../../../core/lifecycle/timer.ts';
 import type { ChannelDescription } from '../../../core/protocol/api/channel-description.ts';

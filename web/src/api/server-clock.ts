@@ -6,7 +6,10 @@ import type { ServerTime } from '../../../core/protocol/api/channel-description.
 /** One question and answer. */
 type ClockExchange = { sentAtMs: number; receivedAtMs: number; serverMs: number };
 
-/** The offset that turns monotonic into the server's epoch milliseconds, and half the round trip: the most it can be wrong. */
+/**
+ * The offset that turns monotonic into the server's epoch milliseconds, and half the round trip: the most it can be
+ * wrong.
+ */
 export type ClockEstimate = { offsetMs: number; uncertaintyMs: number; measuredAtMs: number };
 
 /** Crystals differ by up to some 50 parts per million: an estimate loses this much each second. */
@@ -40,8 +43,8 @@ export function bestEstimate(estimates: readonly ClockEstimate[], nowMs: number)
 }
 
 /**
- * The kept estimate after a fresh one. Two that exclude each other mean that one of the clocks was set; then the fresh one
- * is right, however good the old one was.
+ * The kept estimate after a fresh one. Two that exclude each other mean that one of the clocks was set; then the fresh
+ * one is right, however good the old one was.
  * @internal for tests
  */
 export function mergeEstimate(kept: ClockEstimate | undefined, fresh: ClockEstimate): ClockEstimate {
@@ -55,7 +58,9 @@ export function mergeEstimate(kept: ClockEstimate | undefined, fresh: ClockEstim
 		: bestEstimate([kept, fresh], fresh.measuredAtMs)!;
 }
 
-/** An exchange over the signaling socket, in which the server tells both when it read the question and when it answered. */
+/**
+ * An exchange over the signaling socket, in which the server tells both when it read the question and when it answered.
+ */
 export function estimateFromSocket(exchange: {
 	clientSentMs: number;
 	clientReceivedMs: number;
@@ -102,7 +107,10 @@ export class ServerClock {
 		return this.#estimate?.uncertaintyMs;
 	}
 
-	/** The server's epoch milliseconds at a monotonic time of ours (`performance.now()`); undefined before the first answer. */
+	/**
+	 * The server's epoch milliseconds at a monotonic time of ours (`performance.now()`); undefined before the first
+	 * answer.
+	 */
 	toServerMs(monotonicMs: number): number | undefined {
 		return this.#estimate === undefined ? undefined : monotonicMs + this.#estimate.offsetMs;
 	}

@@ -10,8 +10,8 @@ export const serverClock = new ServerClock(systemClock, (signal) => fetchServerT
 const TICK_MS = 1000;
 
 /**
- * The time on the server, epoch milliseconds, once a second: whatever is reckoned from the server's times is reckoned with it, because a
- * viewer's clock may be hours off. Undefined until it is known.
+ * The time on the server, epoch milliseconds, once a second: whatever is reckoned from the server's times is reckoned
+ * with it, because a viewer's clock may be hours off. Undefined until it is known.
  */
 export function useServerNow(): Ref<number | undefined> {
 	serverClock.start();

@@ -1,4 +1,7 @@
-/** The player's face: the only file of this folder that pages import. Knows no framework; a page draws what `changed` brings. */
+/**
+ * The player's face: the only file of this folder that pages import. Knows no framework; a page draws what `changed`
+ * brings.
+ */
 import { chance } from '../../../core/lifecycle/back-off.ts';
 import { systemClock, type CancelTimer } from '../../../core/lifecycle/clock.ts';
 import { TypedEmitter } from '../../../core/lifecycle/typed-emitter.ts';

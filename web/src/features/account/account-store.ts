@@ -4,7 +4,10 @@ import * as api from '../../signaling/account-api.ts';
 import type { Credentials, SessionUser } from '../../signaling/account-api.ts';
 import { ApiError } from '../../signaling/channel-api.ts';
 
-/** Remembers that this browser was logged in, so that visitors who never were spare the server a question. Nothing secret. */
+/**
+ * Remembers that this browser was logged in, so that visitors who never were spare the server a question. Nothing
+ * secret.
+ */
 const HINT_KEY = 'spillway.was-logged-in';
 
 /** `unknown` until the server has answered; `unreachable` when it did not. */

@@ -1,4 +1,7 @@
-/** What a name and a password must be, and which field a refusal belongs to. Pure; the server decides, this spares the way. */
+/**
+ * What a name and a password must be, and which field a refusal belongs to. Pure; the server decides, this spares the
+ * way.
+ */
 import type { ApiError } from '../../signaling/channel-api.ts';
 
 /** Least and most characters of a password (NIST SP 800-63B §3.1.1.2 asks for 8 and no rules on what they are). */

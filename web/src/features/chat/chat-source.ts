@@ -26,7 +26,10 @@ export interface ChatSource {
 	readonly hasGap?: Readonly<Ref<boolean>>;
 	/** Why the last moderation was not done; undefined after one that was sent. */
 	readonly moderationProblem?: Readonly<Ref<string | undefined>>;
-	/** Resolves when the server has taken it; rejects with an error that has `code`, `message` and perhaps `retryAfterMs`. */
+	/**
+	 * Resolves when the server has taken it; rejects with an error that has `code`, `message` and perhaps
+	 * `retryAfterMs`.
+	 */
 	send(text: string): Promise<void>;
 	moderate(action: ChatModeration): void;
 }

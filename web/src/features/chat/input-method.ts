@@ -4,8 +4,8 @@
 const INPUT_METHOD_KEY_CODE = 229;
 
 /**
- * True while an input method composes: Enter then chooses a character. Safari ends the composition before it sends the keydown of
- * that Enter, so `isComposing` is false there and only the key code tells (WebKit bug 165004).
+ * True while an input method composes: Enter then chooses a character. Safari ends the composition before it sends the
+ * keydown of that Enter, so `isComposing` is false there and only the key code tells (WebKit bug 165004).
  */
 export function isComposingKey(event: Pick<KeyboardEvent, 'isComposing' | 'keyCode'>): boolean {
 	return event.isComposing || event.keyCode === INPUT_METHOD_KEY_CODE;

@@ -46,7 +46,9 @@ export type SocketChat = ChatSource & {
 	close(): void;
 };
 
-/** `captureTimeMs`: of the picture that the viewer sees now, if one plays. Must be called before the socket has joined. */
+/**
+ * `captureTimeMs`: of the picture that the viewer sees now, if one plays. Must be called before the socket has joined.
+ */
 export function createSocketChat(
 	socket: ChatSocket,
 	{ clock, captureTimeMs }: { clock: Clock; captureTimeMs: () => number | undefined },

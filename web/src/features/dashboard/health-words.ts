@@ -57,7 +57,10 @@ export function sourceWords(publisher: {
 	return `${publisher.encoderName ?? 'An encoder'}, by ${publisher.protocol.toUpperCase()} from ${publisher.remoteAddress}`;
 }
 
-/** What became of the last encoder: "12 min ago: The connection to the encoder was lost." `nowMs`: on the server, once known. */
+/**
+ * What became of the last encoder: "12 min ago: The connection to the encoder was lost." `nowMs`: on the server, once
+ * known.
+ */
 export function endWords(report: NonNullable<ChannelHealth['lastPublisher']>, nowMs: number | undefined): string {
 	if (nowMs === undefined) {
 		return report.message;

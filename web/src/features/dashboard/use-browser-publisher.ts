@@ -7,7 +7,10 @@ import { WhipPublisher, type PublishReading, type PublishState } from './publish
 import { ApiError } from '../../signaling/channel-api.ts';
 import { fetchStreamKeys, makeStreamKey, rotateStreamKey } from '../../signaling/own-channel-api.ts';
 
-/** One key serves all broadcasts from browsers: it gets a new secret each time, and the secret stays in this page's memory. */
+/**
+ * One key serves all broadcasts from browsers: it gets a new secret each time, and the secret stays in this page's
+ * memory.
+ */
 const BROWSER_KEY_NAME = 'This dashboard, in a browser';
 const READING_INTERVAL_MS = 1000;
 

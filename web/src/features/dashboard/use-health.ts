@@ -1,4 +1,6 @@
-/** The owner's view of their broadcast, asked for every two seconds while somebody looks, with ten minutes of latency. */
+/**
+ * The owner's view of their broadcast, asked for every two seconds while somebody looks, with ten minutes of latency.
+ */
 import { onBeforeUnmount, ref, shallowRef, type Ref } from 'vue';
 import { systemClock } from '../../../../core/lifecycle/clock.ts';
 import { Timer } from '../../../../core/lifecycle/timer.ts';

@@ -1,9 +1,9 @@
 /**
- * Slides a WebRTC playback back from live, or forth to it, by its receivers' `jitterBufferTarget`: pure decisions. Measured in
- * Chromium 156 (docs/decisions.md): a new target moves the picture at once, with a freeze or a jump as long as the
- * difference, while the sound creeps there by stretching, 35–50 ms a second. So the sound is given its aim at once, and
- * the picture is led beside it in steps that nobody sees. The browser's own lip sync pulls the sound after the picture
- * only while they are apart, so on the way to live the picture goes a little ahead.
+ * Slides a WebRTC playback back from live, or forth to it, by its receivers' `jitterBufferTarget`: pure decisions.
+ * Measured in Chromium 156 (docs/decisions.md): a new target moves the picture at once, with a freeze or a jump as long
+ * as the difference, while the sound creeps there by stretching, 35–50 ms a second. So the sound is given its aim at
+ * once, and the picture is led beside it in steps that nobody sees. The browser's own lip sync pulls the sound after
+ * the picture only while they are apart, so on the way to live the picture goes a little ahead.
  */
 
 import type { DelayTarget } from '../playback/playback.ts';
@@ -38,8 +38,8 @@ const WEBRTC_OWN_LATENCY_MS = 40;
 const USUAL_HLS_LATENCY_MS = 700;
 
 /**
- * How far a new WebRTC leg is to be held back to play beside LL-HLS of this latency. A latency that no receiver can be held back by is
- * of a viewer who paused, or stalled, and goes to the front now.
+ * How far a new WebRTC leg is to be held back to play beside LL-HLS of this latency. A latency that no receiver can be
+ * held back by is of a viewer who paused, or stalled, and goes to the front now.
  */
 export function startDelayMs(hlsLatencyMs: number | undefined): number {
 	const delayMs = Math.round((hlsLatencyMs ?? USUAL_HLS_LATENCY_MS) - WEBRTC_OWN_LATENCY_MS);
@@ -73,9 +73,10 @@ export class DelaySlide {
 	}
 
 	/**
-	 * It is watched: the picture goes in small steps, as far as the sound comes along. Where the machine is too busy, the browser holds the
-	 * picture beside sound that is late, far behind its target: so the aim is reckoned from the least that was ever seen above the target.
-	 * An aim that followed what is held would lead both past it, and back, for half a minute.
+	 * It is watched: the picture goes in small steps, as far as the sound comes along. Where the machine is too busy,
+	 * the browser holds the picture beside sound that is late, far behind its target: so the aim is reckoned from the
+	 * least that was ever seen above the target. An aim that followed what is held would lead both past it, and back,
+	 * for half a minute.
 	 */
 	lead({ pictureAheadMs, soundAheadMs, latencyMs }: LeadInput): DelayTarget {
 		this.#ownLatencyMs = Math.min(this.#ownLatencyMs, latencyMs - this.#seenPictureMs);

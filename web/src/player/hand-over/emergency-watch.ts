@@ -4,7 +4,10 @@ import type { LegReading, TierFailureCause } from './hand-over-types.ts';
 
 /** Without media for so long, a WebRTC connection is doubted. */
 const MEDIA_MISSED_MS = 400;
-/** A blocked path is told by the browser only after 15 s and more. A slow one may still win: who shows a picture first plays. */
+/**
+ * A blocked path is told by the browser only after 15 s and more. A slow one may still win: who shows a picture first
+ * plays.
+ */
 const FIRST_FRAME_PATIENCE_MS = 1500;
 
 /** What is read of a leg. @internal for tests */
@@ -21,7 +24,10 @@ export class EmergencyWatch {
 		this.#cause = undefined;
 	}
 
-	/** What is wrong with what is shown; `recovered` once when it is not wrong any more. Call it some ten times a second. */
+	/**
+	 * What is wrong with what is shown; `recovered` once when it is not wrong any more. Call it some ten times a
+	 * second.
+	 */
 	check(leg: WatchedLeg, channelState: ChannelState, nowMs: number): TierFailureCause | 'recovered' | undefined {
 		// Without a publisher no tier plays, and the other is no better.
 		const cause = channelState === 'live' ? this.#causeOf(leg, nowMs) : undefined;

@@ -1,7 +1,8 @@
 /**
- * Changes tiers make-before-break, on paper: readings in, actions out. The second leg plays hidden and silent, both are moved until
- * they play the same content, then they are swapped. In an emergency the second one takes over as soon as it shows what was not seen
- * yet. Pure: knows no timer and no element; its tables are in hand-over-rules.ts and hand-over-state.ts.
+ * Changes tiers make-before-break, on paper: readings in, actions out. The second leg plays hidden and silent, both are
+ * moved until they play the same content, then they are swapped. In an emergency the second one takes over as soon as
+ * it shows what was not seen yet. Pure: knows no timer and no element; its tables are in hand-over-rules.ts and
+ * hand-over-state.ts.
  */
 import type { Logger } from '../../../../core/logger.ts';
 import { StateMachine } from '../../../../core/lifecycle/state-machine.ts';
@@ -99,8 +100,9 @@ export class HandOverPlan {
 	}
 
 	/**
-	 * Pauses, or plays on: at the front after a short pause, after a longer one from the frame where it was paused, while that is in
-	 * the window; see {@link goLive}. `isOfHiddenPage`: the browser has paused it, and plays when the page is seen again.
+	 * Pauses, or plays on: at the front after a short pause, after a longer one from the frame where it was paused,
+	 * while that is in the window; see {@link goLive}. `isOfHiddenPage`: the browser has paused it, and plays when the
+	 * page is seen again.
 	 */
 	setPaused(now: StageReading, isPaused: boolean, isOfHiddenPage: boolean): PlanAction[] {
 		if (this.#isPaused === isPaused) {

@@ -21,7 +21,8 @@ export type ChoiceFacts = {
 
 /**
  * `rest`: the seat is given up. `ignore`: nothing happens. `raise`: the second leg that is on its way counts as wished.
- * `stay`: what is shown is in that tier. `refuse`: the line is too poor. `show`: at once. `hold`: later. `open`: a second leg.
+ * `stay`: what is shown is in that tier. `refuse`: the line is too poor. `show`: at once. `hold`: later. `open`: a
+ * second leg.
  */
 export type Choice = 'rest' | 'ignore' | 'raise' | 'stay' | 'refuse' | 'show' | 'hold' | 'open';
 

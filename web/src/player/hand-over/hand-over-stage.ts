@@ -1,4 +1,7 @@
-/** Carries out the plan of a hand-over with real video elements: at most two screens, their sound, and what is read of them. */
+/**
+ * Carries out the plan of a hand-over with real video elements: at most two screens, their sound, and what is read of
+ * them.
+ */
 import type { Clock } from '../../../../core/lifecycle/clock.ts';
 import { TypedEmitter } from '../../../../core/lifecycle/typed-emitter.ts';
 import type { Logger } from '../../../../core/logger.ts';

@@ -11,7 +11,10 @@ export type HandOverState = 'settled' | 'opening' | 'aligning' | 'relaxing' | 'c
 export type HandOverEvent =
 	'chosen' | 'second-plays' | 'swapped' | 'swapped-behind' | 'given-up' | 'relaxed' | 'closed';
 
-/** `swapped-behind`: to a WebRTC leg that is held back. `chosen` in `relaxing`: the next change begins before it is live. */
+/**
+ * `swapped-behind`: to a WebRTC leg that is held back. `chosen` in `relaxing`: the next change begins before it is
+ * live.
+ */
 export const HAND_OVER_TRANSITIONS = {
 	settled: { chosen: 'opening', closed: 'closed' },
 	opening: {
@@ -37,14 +40,17 @@ const NEAR_PICTURE_MS = 40;
 /** A word is not cut by this; closer, the slide of the sound takes seconds more. */
 const NEAR_SOUND_MS = 60;
 /**
- * From then on what is near enough grows, up to {@link MOST_GIVE_MS}: where the machine or the network is too busy to be brought
- * nearer, a jump that few notice is better than one that is left to chance when patience ends.
+ * From then on what is near enough grows, up to {@link MOST_GIVE_MS}: where the machine or the network is too busy to
+ * be brought nearer, a jump that few notice is better than one that is left to chance when patience ends.
  */
 const GIVE_FROM_MS = 15_000;
 /** Milliseconds per millisecond: 10 ms a second. */
 const GIVE_RATE = 0.01;
 const MOST_GIVE_MS = 200;
-/** To WebRTC the second leg starts at the right delay; what is left after this is sound that creeps, and is not waited for. */
+/**
+ * To WebRTC the second leg starts at the right delay; what is left after this is sound that creeps, and is not waited
+ * for.
+ */
 const HIDDEN_SOUND_PATIENCE_MS = 8000;
 /** To LL-HLS the leg that is watched slides by a second at 45 ms a second. */
 const PATIENCE_MS = 45_000;
@@ -74,8 +80,8 @@ export type SwapInput = {
 /** True when the time has come to swap. */
 export function shouldSwap({ kind, alignedForMs, pictureAheadMs, soundAheadMs, isSteady }: SwapInput): boolean {
 	if (kind === 'emergency') {
-		// The first stands still at its last frame: newer ones prove that the broadcast goes on without it, and that it is
-		// not the publisher who was lost.
+		// The first stands still at its last frame: newer ones prove that the broadcast goes on without it, and that it
+		// is not the publisher who was lost.
 		return pictureAheadMs === undefined ? alignedForMs > EMERGENCY_TRUST_MS : pictureAheadMs > SEEN_BEFORE_MS;
 	}
 	if (kind === 'resume') {

@@ -1,7 +1,7 @@
 /**
- * The stories of docs/decisions.md, told to the real plan on a clock that the test moves: what happens to the legs is a script,
- * what plays is arithmetic (Chromium's sound creeps to a new delay by 45 ms a second, its picture jumps there), and what is
- * compared is what was done and what was seen at the swap.
+ * The stories of docs/decisions.md, told to the real plan on a clock that the test moves: what happens to the legs is a
+ * script, what plays is arithmetic (Chromium's sound creeps to a new delay by 45 ms a second, its picture jumps there),
+ * and what is compared is what was done and what was seen at the swap.
  */
 import { describe, expect, it } from 'vitest';
 import { TypedEmitter } from '../../../../core/lifecycle/typed-emitter.ts';

@@ -1,4 +1,6 @@
-/** Measures changes of tiers from inside the page: how long, how smooth. The bench measures the same from the pixels. */
+/**
+ * Measures changes of tiers from inside the page: how long, how smooth. The bench measures the same from the pixels.
+ */
 import type { Clock } from '../../../../core/lifecycle/clock.ts';
 import type { PlayedMoment, PlayedMoments } from '../measure/alignment.ts';
 import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';

@@ -1,4 +1,6 @@
-/** What the plan and the stage of a hand-over pass to each other: readings in, actions out. Also what pages hear of it. */
+/**
+ * What the plan and the stage of a hand-over pass to each other: readings in, actions out. Also what pages hear of it.
+ */
 import type { ChannelState } from '../../../../core/protocol/api/channel-description.ts';
 import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
 import type { LineVerdict } from '../measure/line-judge.ts';

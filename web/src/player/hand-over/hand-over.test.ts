@@ -1,4 +1,7 @@
-/** The viewer's wish to pause, and what becomes of legs, seats and windows: the real HandOver over a page of a few lines. */
+/**
+ * The viewer's wish to pause, and what becomes of legs, seats and windows: the real HandOver over a page of a few
+ * lines.
+ */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ChannelState } from '../../../../core/protocol/api/channel-description.ts';
 import { silentLogger } from '../../../../core/logger.ts';

@@ -1,4 +1,6 @@
-/** Plays a channel in the tier that was chosen, and changes tiers make-before-break: the plan decides, the stage does. */
+/**
+ * Plays a channel in the tier that was chosen, and changes tiers make-before-break: the plan decides, the stage does.
+ */
 import type { CancelTimer, Clock } from '../../../../core/lifecycle/clock.ts';
 import type { Logger } from '../../../../core/logger.ts';
 import type { ChannelState } from '../../../../core/protocol/api/channel-description.ts';
@@ -73,7 +75,9 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 		return { state: this.#plan.state, ...this.#deps.stage.measurements };
 	}
 
-	/** Plays in this tier: at once when nothing plays, else make-before-break. `isEmergency`: aligning may be left out. */
+	/**
+	 * Plays in this tier: at once when nothing plays, else make-before-break. `isEmergency`: aligning may be left out.
+	 */
 	choose(tier: DeliveryTier, reason = 'chosen', isEmergency = false): void {
 		this.#run(this.#plan.choose(this.#deps.stage.read(), { tier, reason, isEmergency }));
 	}

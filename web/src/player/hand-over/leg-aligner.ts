@@ -15,7 +15,10 @@ const FAR_MS = 2000;
 /** The sound reaches live when it will; then the picture may go, too. */
 const RELAX_DEADLINE_MS = 60_000;
 
-/** How much further the second one is than the first. `standsStill`: the first one shows nothing new, its last picture counts. */
+/**
+ * How much further the second one is than the first. `standsStill`: the first one shows nothing new, its last picture
+ * counts.
+ */
 export function compareLegs({ first, second }: LegPair, kind: SwapKind, standsStill: boolean): LegDistance {
 	if (kind === 'emergency' || kind === 'resume') {
 		// But for an emergency that only the server knows of: then nothing is compared.
@@ -58,7 +61,8 @@ export class LegAligner {
 		if (nowMs - this.#lastSlideMs < (isHidden ? 4 : 1) * SLIDE_INTERVAL_MS || pictureAheadMs === undefined) {
 			return [];
 		}
-		// What is watched was just sent to the front, and is not there yet: sound led after it would take seconds to come back.
+		// What is watched was just sent to the front, and is not there yet: sound led after it would take seconds to
+		// come back.
 		if (Math.abs(pictureAheadMs) > FAR_MS) {
 			return [];
 		}

@@ -1,4 +1,7 @@
-/** What a pause costs: nothing when it is short, a place in the window when it is long, and never a second leg meanwhile. */
+/**
+ * What a pause costs: nothing when it is short, a place in the window when it is long, and never a second leg
+ * meanwhile.
+ */
 import { describe, expect, it } from 'vitest';
 import { givesUpSeat, playOn, SHORT_PAUSE_MS, type Pause, type PlayOn } from './pause-policy.ts';
 

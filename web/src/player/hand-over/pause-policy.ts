@@ -3,8 +3,9 @@ import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
 import type { LegReading } from './hand-over-types.ts';
 
 /**
- * After a pause up to this long the viewer is back at the front: what they missed is less than what they would be behind for good. After a
- * longer one they go on where they paused. A WebRTC seat is kept for so long, because somebody else may want it.
+ * After a pause up to this long the viewer is back at the front: what they missed is less than what they would be
+ * behind for good. After a longer one they go on where they paused. A WebRTC seat is kept for so long, because somebody
+ * else may want it.
  * @internal for tests
  */
 export const SHORT_PAUSE_MS = 10_000;
@@ -21,7 +22,8 @@ export type Pause = {
 };
 
 /**
- * True when the viewer's WebRTC leg is to be closed. `isElsewhere`: its element is in a window of its own, which would die with it.
+ * True when the viewer's WebRTC leg is to be closed. `isElsewhere`: its element is in a window of its own, which would
+ * die with it.
  * @internal for tests
  */
 export function givesUpSeat(facts: { tier: DeliveryTier; pausedForMs: number; canHls: boolean; isElsewhere: boolean }) {
@@ -30,7 +32,8 @@ export function givesUpSeat(facts: { tier: DeliveryTier; pausedForMs: number; ca
 
 /**
  * `go-on`: what is shown plays on from where it stands. `go-live`: it plays on, at the front. `second-leg-live`,
- * `second-leg-from-pause`: it was closed meanwhile; LL-HLS takes its place, at the front or from the picture that stands.
+ * `second-leg-from-pause`: it was closed meanwhile; LL-HLS takes its place, at the front or from the picture that
+ * stands.
  */
 export type PlayOn = 'go-on' | 'go-live' | 'second-leg-live' | 'second-leg-from-pause';
 

@@ -22,9 +22,10 @@ export class Screen {
 	#isRetired = false;
 
 	/**
-	 * Hidden until {@link reveal}, and silent unless `isAudible`. `onSoundBlocked`: the browser plays only without sound until
-	 * the viewer does something. `onPausedElsewhere`: the element was paused, or played on, by somebody else than {@link setPaused}:
-	 * a picture-in-picture window, a headset, a media key, an extension, the browser itself.
+	 * Hidden until {@link reveal}, and silent unless `isAudible`. `onSoundBlocked`: the browser plays only without
+	 * sound until the viewer does something. `onPausedElsewhere`: the element was paused, or played on, by somebody
+	 * else than {@link setPaused}: a picture-in-picture window, a headset, a media key, an extension, the browser
+	 * itself.
 	 */
 	constructor(options: {
 		container: HTMLElement;
@@ -70,8 +71,8 @@ export class Screen {
 	}
 
 	/**
-	 * Calls back once within the animation frame in which the next picture is painted, or soon where no picture is foretold:
-	 * without requestVideoFrameCallback, or in a hidden page.
+	 * Calls back once within the animation frame in which the next picture is painted, or soon where no picture is
+	 * foretold: without requestVideoFrameCallback, or in a hidden page.
 	 */
 	onNextFrame(clock: Clock, callback: () => void): void {
 		let isDue = true;
@@ -132,7 +133,8 @@ export class Screen {
 		this.#lastPicture.remove();
 	}
 
-	// The event comes later than the change: what counts is how the element is by then. A broadcast's end pauses it, too.
+	// The event comes later than the change: what counts is how the element is by then. A broadcast's end pauses it,
+	// too.
 	#onElementPaused(): void {
 		const { paused, ended } = this.video;
 		const isGone = this.#isClosed || this.#isRetired || this.playback.state === 'stopped';

@@ -1,4 +1,6 @@
-/** Sound through a mixer that runs, and through one that does not: a context of a few lines stands for the browser's. */
+/**
+ * Sound through a mixer that runs, and through one that does not: a context of a few lines stands for the browser's.
+ */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { SOUND_ADDED_EVENT } from '../playback/playback.ts';
 import { CROSS_FADE_MS, SoundMixer, type MixerContext } from './sound-mixer.ts';

@@ -1,6 +1,7 @@
 /**
- * One AudioContext for all screens of a player, so that the sound of one can fade into that of another within 20 ms. Where
- * the browser does not let it run yet (no gesture on the page), a screen plays its sound itself and is switched, not faded.
+ * One AudioContext for all screens of a player, so that the sound of one can fade into that of another within 20 ms.
+ * Where the browser does not let it run yet (no gesture on the page), a screen plays its sound itself and is switched,
+ * not faded.
  */
 
 import { SOUND_ADDED_EVENT } from '../playback/playback.ts';

@@ -1,6 +1,6 @@
 /**
- * Decides which tier the player is to play in: as the server says while there is a signaling socket, else as the viewer wishes
- * and the network allows. Speaks to the {@link HandOver} and never to a playback.
+ * Decides which tier the player is to play in: as the server says while there is a signaling socket, else as the viewer
+ * wishes and the network allows. Speaks to the {@link HandOver} and never to a playback.
  */
 import type { Clock } from '../../../../core/lifecycle/clock.ts';
 import { Timer } from '../../../../core/lifecycle/timer.ts';

@@ -1,6 +1,6 @@
 /**
- * Where two playbacks of one broadcast stand against each other, by capture time. Pure. A position is the capture time that
- * is on screen (or in the ear) at an instant; no clock of the server's is needed to compare two of them.
+ * Where two playbacks of one broadcast stand against each other, by capture time. Pure. A position is the capture time
+ * that is on screen (or in the ear) at an instant; no clock of the server's is needed to compare two of them.
  */
 import { median } from '../../../../core/percentiles.ts';
 
@@ -9,9 +9,15 @@ export type PlayedMoment = { captureTimeMs: number; playedAtMs: number };
 
 /** Older than this says nothing about now: the picture stands still. */
 const MAX_AGE_MS = 600;
-/** Frames that the median is taken over: a third of a second at 30 a second. One frame alone may be a refresh early or late. */
+/**
+ * Frames that the median is taken over: a third of a second at 30 a second. One frame alone may be a refresh early or
+ * late.
+ */
 const MOMENT_COUNT = 11;
-/** A new WebRTC leg runs through the GOP that it gets first within a tenth of a second, past every position that is looked for. */
+/**
+ * A new WebRTC leg runs through the GOP that it gets first within a tenth of a second, past every position that is
+ * looked for.
+ */
 const STEADY_FOR_MS = 250;
 /** Two to three frames at 30 a second. */
 const STEADY_WITHIN_MS = 80;

@@ -1,6 +1,7 @@
 /**
  * When the frame on screen was captured, on the server's clock, in either tier. Pure. Glass-to-glass latency is the
- * server's time at which a frame is displayed minus this, so that one definition holds for both (README, "How to measure").
+ * server's time at which a frame is displayed minus this, so that one definition holds for both (README, "How to
+ * measure").
  */
 import { VIDEO_CLOCK_RATE, ntpToEpochMs, ticksToMs, unwrap } from '../../../../core/units.ts';
 
@@ -20,8 +21,8 @@ export type DatedFragment = { startSeconds: number; programDateTimeMs: number };
 const MAX_DISTANCE_MS = 10_000;
 
 /**
- * Capture time of a frame known by its RTP timestamp, epoch milliseconds. The latest packet received is seldom of another
- * frame than the one shown, and then at most a few: the RTP clock bridges the difference.
+ * Capture time of a frame known by its RTP timestamp, epoch milliseconds. The latest packet received is seldom of
+ * another frame than the one shown, and then at most a few: the RTP clock bridges the difference.
  */
 export function captureTimeOfRtp(
 	rtpTimestampTicks: number,
@@ -47,7 +48,8 @@ export function captureTimeOfRtp(
  * relation of its own. Fragments are in order.
  */
 export function captureTimeOfMedia(mediaTimeSeconds: number, fragments: readonly DatedFragment[]): number | undefined {
-	// A frame's time is rounded on its way through the decoder; half a frame at 120 per second keeps it in its fragment.
+	// A frame's time is rounded on its way through the decoder; half a frame at 120 per second keeps it in its
+	// fragment.
 	const probeSeconds = mediaTimeSeconds + 0.004;
 	let chosen: DatedFragment | undefined;
 	for (const fragment of fragments) {

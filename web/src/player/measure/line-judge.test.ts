@@ -17,7 +17,9 @@ type Second = {
 };
 
 const PLAYS: Second = { framesShown: 30, received: 260, framesReceived: 30 };
-/** A line of 60 % of what is sent, as measured: every picture lacks packets, and the browser asks for them all the time. */
+/**
+ * A line of 60 % of what is sent, as measured: every picture lacks packets, and the browser asks for them all the time.
+ */
 const DROWNED: Second = { framesShown: 0, received: 130, lost: 90, nacks: 20, framesReceived: 1, framesDecoded: 0 };
 const GONE: Second = { framesShown: 0, received: 0, framesReceived: 0 };
 

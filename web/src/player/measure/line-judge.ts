@@ -1,9 +1,12 @@
 /**
- * Says why a WebRTC picture stands: because the line does not carry it, or for another reason, which a change of tier would not
- * help. Pure: it is told of frames and of the browser's counts, and asked.
+ * Says why a WebRTC picture stands: because the line does not carry it, or for another reason, which a change of tier
+ * would not help. Pure: it is told of frames and of the browser's counts, and asked.
  */
 
-/** What the browser has counted of the picture since the connection began (W3C webrtc-stats, inbound-rtp and candidate-pair). */
+/**
+ * What the browser has counted of the picture since the connection began (W3C webrtc-stats, inbound-rtp and
+ * candidate-pair).
+ */
 export type LineCounts = {
 	atMs: number;
 	packetsReceived: number;
@@ -18,14 +21,17 @@ export type LineCounts = {
 };
 
 /**
- * `unwatched`: paused, hidden, or for too short a time. `plays`. `line-too-poor`: packets are lost on the way to us, and the picture
- * with them. `source-gone`: nothing is sent. `source-lossy`: what is missing was lost before the server. `machine-busy`: pictures arrive
- * and are not decoded. `source-slow`: all that is sent arrives.
+ * `unwatched`: paused, hidden, or for too short a time. `plays`. `line-too-poor`: packets are lost on the way to us,
+ * and the picture with them. `source-gone`: nothing is sent. `source-lossy`: what is missing was lost before the
+ * server. `machine-busy`: pictures arrive and are not decoded. `source-slow`: all that is sent arrives.
  */
 export type LineVerdict =
 	'unwatched' | 'plays' | 'line-too-poor' | 'source-gone' | 'source-lossy' | 'machine-busy' | 'source-slow';
 
-/** Looked at are the last so many milliseconds: shorter takes a bad second of Wi-Fi for a poor line, longer leaves the picture standing. */
+/**
+ * Looked at are the last so many milliseconds: shorter takes a bad second of Wi-Fi for a poor line, longer leaves the
+ * picture standing.
+ */
 const LINE_WINDOW_MS = 5000;
 /** Of the window. Half of the time frozen is no picture to follow; below, the resends have kept up. */
 const STANDING_SHARE = 0.6;
@@ -38,7 +44,10 @@ const STANDS_INTERVALS = 2.5;
 /** Of the packets of the window. Resends make up for 8 % without a freeze (docs/performance.md). */
 const LOST_SHARE = 0.08;
 const LOST_PACKETS = 20;
-/** A line that drops all the time is asked for resends with every frame; one lost packet now and then is not a poor line. */
+/**
+ * A line that drops all the time is asked for resends with every frame; one lost packet now and then is not a poor
+ * line.
+ */
 const NACKS_PER_SECOND = 4;
 /** A line with a deep queue loses little and delays it all. */
 const ROUND_TRIP_MS = 1000;
@@ -54,7 +63,10 @@ export class LineJudge {
 	#counts: LineCounts[] = [];
 	#expectedSinceMs: number | undefined;
 
-	/** Frames are owed from now on, or none are: the viewer paused, or hid the page. Told again and again, it starts once. */
+	/**
+	 * Frames are owed from now on, or none are: the viewer paused, or hid the page. Told again and again, it starts
+	 * once.
+	 */
 	setExpected(nowMs: number, isExpected: boolean): void {
 		if (!isExpected) {
 			this.#expectedSinceMs = undefined;
@@ -88,7 +100,9 @@ export class LineJudge {
 		}
 	}
 
-	/** `sourceFrameRate`: frames per second that the publisher sends, as the server says; undefined while it does not. */
+	/**
+	 * `sourceFrameRate`: frames per second that the publisher sends, as the server says; undefined while it does not.
+	 */
 	verdict(nowMs: number, sourceFrameRate: number | undefined): LineVerdict {
 		const sinceMs = Math.max(this.#expectedSinceMs ?? nowMs, nowMs - LINE_WINDOW_MS);
 		if (nowMs - sinceMs < PATIENCE_MS) {

@@ -1,4 +1,6 @@
-/** Playing over lines of every width: a simulated line brings segment after segment, the follower moves the playhead. */
+/**
+ * Playing over lines of every width: a simulated line brings segment after segment, the follower moves the playhead.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BufferFollower } from './buffer-follower.ts';
@@ -13,8 +15,8 @@ const FULL_SECONDS = 12;
 type Phase = { rate: number; seconds: number };
 
 /**
- * Watches one viewer. `rate`: media seconds that the line brings in a second. While the line keeps up, parts count, and a playhead that
- * is late jumps to the edge, as the rate controller has it; while it does not, whole segments count.
+ * Watches one viewer. `rate`: media seconds that the line brings in a second. While the line keeps up, parts count, and
+ * a playhead that is late jumps to the edge, as the rate controller has it; while it does not, whole segments count.
  */
 function watch(phases: readonly Phase[], begin: { isLineKnown?: boolean } = {}) {
 	const follower = new BufferFollower();
@@ -192,7 +194,8 @@ describe('BufferFollower', () => {
 		});
 		fc.assert(
 			fc.property(fc.array(phase, { minLength: 1, maxLength: 8 }), (phases) => {
-				// The worst: a return to the edge, 2 s of dryness until it is found wrong, and a segment that takes 7 s.
+				// The worst: a return to the edge, 2 s of dryness until it is found wrong, and a segment that takes 7
+				// s.
 				expect(watch(phases).longestStand).toBeLessThan(12);
 			}),
 			{ numRuns: 200 },

@@ -1,6 +1,6 @@
 /**
- * Plays LL-HLS over a line that brings less than the stream needs: waits until some seconds are buffered, plays them until none is
- * left, and falls behind, instead of stopping with every part. Pure decisions from times.
+ * Plays LL-HLS over a line that brings less than the stream needs: waits until some seconds are buffered, plays them
+ * until none is left, and falls behind, instead of stopping with every part. Pure decisions from times.
  */
 
 /** What is seen, every 100 ms or so. */
@@ -27,7 +27,10 @@ const STARVED_AFTER_MS = 2000;
 /** The first buffer takes longer to fill, also over a good line and on a busy machine. */
 const STARVED_AT_START_MS = 6000;
 const WINDOW_MS = 10_000;
-/** Buffered before it plays: one segment at first, so that there is a picture soon; two when it runs dry again, to stop less often. */
+/**
+ * Buffered before it plays: one segment at first, so that there is a picture soon; two when it runs dry again, to stop
+ * less often.
+ */
 const FIRST_REFILL_SECONDS = 1.2;
 const NEXT_REFILL_SECONDS = 3;
 /** Nobody looks at a picture that stands for longer while there is something to play. */
@@ -38,10 +41,15 @@ const MAX_BEHIND_SECONDS = 40;
 const MAX_BEHIND_SHARE = 2 / 3;
 /** Dry or not: what comes next is about to leave the playlist. */
 const WINDOW_END_SHARE = 0.9;
-/** A segment that comes so much faster than it plays is proof of a line that keeps up, as is any with so much buffered. */
+/**
+ * A segment that comes so much faster than it plays is proof of a line that keeps up, as is any with so much buffered.
+ */
 const FAST = 1.25;
 const PLENTY_SECONDS = 6;
-/** So many seconds of proof end it. Twice as many when it was wrong: a line just good enough must not be tried all the time. */
+/**
+ * So many seconds of proof end it. Twice as many when it was wrong: a line just good enough must not be tried all the
+ * time.
+ */
 const FIRST_PROOF_SECONDS = 6;
 const MAX_PROOF_SECONDS = 96;
 const RELAPSE_MS = 120_000;

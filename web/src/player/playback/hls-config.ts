@@ -7,9 +7,9 @@ function isPassing(httpStatus: number | undefined): boolean {
 }
 
 /**
- * Never gives up. hls.js 1.7.4 by itself does not retry any 4xx nor a refused connection (status 0) and ends the playback
- * after two 503; a publisher's loss or a restarted server makes exactly those. 404 is among them because a playlist may
- * be asked for a moment before the channel is there; TierPlayback rebuilds when it stays.
+ * Never gives up. hls.js 1.7.4 by itself does not retry any 4xx nor a refused connection (status 0) and ends the
+ * playback after two 503; a publisher's loss or a restarted server makes exactly those. 404 is among them because a
+ * playlist may be asked for a moment before the channel is there; TierPlayback rebuilds when it stays.
  */
 const RETRY_FOR_EVER: RetryConfig = {
 	maxNumRetry: Number.MAX_SAFE_INTEGER,
@@ -40,8 +40,8 @@ const PLAYLIST_POLICY: LoadPolicy = {
 		errorRetry: RETRY_FOR_EVER,
 	},
 };
-// A part is announced before it exists, and held until then. A segment of 2 s takes its time over a poor line, and what has come of it
-// must not be thrown away; whether something comes is watched elsewhere (hls-playback.ts).
+// A part is announced before it exists, and held until then. A segment of 2 s takes its time over a poor line, and what
+// has come of it must not be thrown away; whether something comes is watched elsewhere (hls-playback.ts).
 const FRAGMENT_POLICY: LoadPolicy = {
 	default: {
 		maxTimeToFirstByteMs: 6000,
@@ -65,9 +65,9 @@ export const BUFFER_LENGTHS = {
 export const HLS_CONFIG: Partial<HlsConfig> = {
 	lowLatencyMode: true,
 	enableWorker: true,
-	// Our own controller steers (rate-controller.ts): hls.js never catches up with less than 1 s of buffer, and each stall
-	// would push its target back for ever (video-dev/hls.js#6350). liveSyncDurationCount stays unset: it would add seconds
-	// in low-latency mode (#4212).
+	// Our own controller steers (rate-controller.ts): hls.js never catches up with less than 1 s of buffer, and each
+	// stall would push its target back for ever (video-dev/hls.js#6350). liveSyncDurationCount stays unset: it would
+	// add seconds in low-latency mode (#4212).
 	maxLiveSyncPlaybackRate: 1,
 	liveSyncOnStallIncrease: 0,
 	...BUFFER_LENGTHS.atEdge,

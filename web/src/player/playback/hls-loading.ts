@@ -1,10 +1,16 @@
-/** What hls.js loads: parts as they come, at the live edge; or whole segments, over a line that is too poor for the stream. */
+/**
+ * What hls.js loads: parts as they come, at the live edge; or whole segments, over a line that is too poor for the
+ * stream.
+ */
 import type Hls from 'hls.js';
 import type * as HlsModule from 'hls.js';
 import type { HlsConfig } from 'hls.js';
 import { BUFFER_LENGTHS, HLS_CONFIG } from './hls-config.ts';
 
-/** While media are missing, hls.js loads all the time; when it has loaded nothing at all for so long, it is started anew. */
+/**
+ * While media are missing, hls.js loads all the time; when it has loaded nothing at all for so long, it is started
+ * anew.
+ */
 const IDLE_PATIENCE_MS = 3000;
 /** So much is listed and not there: less may be how playlist and media differ. */
 const MISSING_SECONDS = 0.5;
@@ -84,8 +90,9 @@ export class HlsLoading {
 		if (!this.#loadsWholeSegments) {
 			return;
 		}
-		// hls.js 1.7.4 halves the second one each time that it finds a segment whose load was broken off, and never undoes it; with a
-		// second or less, as much is buffered at once, and nothing is loaded any more (reduceMaxBufferLength).
+		// hls.js 1.7.4 halves the second one each time that it finds a segment whose load was broken off, and never
+		// undoes it; with a second or less, as much is buffered at once, and nothing is loaded any more
+		// (reduceMaxBufferLength).
 		Object.assign(this.#hls.config, BUFFER_LENGTHS.behind);
 		if (underWay.length > 0 || missingSeconds < MISSING_SECONDS) {
 			this.#busyAtMs = nowMs;

@@ -36,7 +36,10 @@ const BROWSER: HlsBrowser = {
 	loadLibrary: loadHlsLibrary,
 };
 
-/** Plays a channel a second behind, or from a capture time on while it is in the window (the server's epoch milliseconds). */
+/**
+ * Plays a channel a second behind, or from a capture time on while it is in the window (the server's epoch
+ * milliseconds).
+ */
 export function createHlsPlayback(
 	hlsUrl: string,
 	dependencies: PlaybackDependencies,
@@ -414,8 +417,8 @@ class HlsSession {
 		} else if (data.details === 'manifestIncompatibleCodecsError') {
 			this.fail('undecodable', 'This browser cannot decode the codecs of this channel.', true);
 		} else if (data.details === 'bufferStalledError') {
-			// Nudging has not helped, and hls.js has stopped loading. Most often the publisher is away: wait for new parts, and
-			// leave the rest to TierPlayback, which knows.
+			// Nudging has not helped, and hls.js has stopped loading. Most often the publisher is away: wait for new
+			// parts, and leave the rest to TierPlayback, which knows.
 			this.#hls.startLoad(-1);
 		} else if (data.type === 'mediaError') {
 			this.#onMediaError(data);

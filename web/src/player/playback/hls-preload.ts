@@ -1,6 +1,6 @@
 /**
- * Fetches what LL-HLS needs before its first part, while WebRTC plays: the library, and the init segments, which stay in the
- * browser's cache for as long as the broadcast lasts. In an emergency only playlists and parts are asked for.
+ * Fetches what LL-HLS needs before its first part, while WebRTC plays: the library, and the init segments, which stay
+ * in the browser's cache for as long as the broadcast lasts. In an emergency only playlists and parts are asked for.
  */
 import { loadHlsLibrary } from './hls-playback.ts';
 

@@ -1,4 +1,7 @@
-/** LL-HLS by the browser itself, where there is no Media Source: iPhones before iOS 17.1. Written from documents; not tried. */
+/**
+ * LL-HLS by the browser itself, where there is no Media Source: iPhones before iOS 17.1. Written from documents; not
+ * tried.
+ */
 import type { Clock } from '../../../../core/lifecycle/clock.ts';
 import {
 	EMPTY_CONNECTION_READING,
@@ -11,7 +14,10 @@ import {
 const FAR_BEHIND_SECONDS = 6;
 const SEEK_INTERVAL_MS = 8000;
 
-/** Safari adds the wall-clock time of media time zero (https://developer.apple.com/documentation/webkitjs/htmlmediaelement). */
+/**
+ * Safari adds the wall-clock time of media time zero
+ * (https://developer.apple.com/documentation/webkitjs/htmlmediaelement).
+ */
 type DatedVideo = HTMLVideoElement & { getStartDate?(): Date };
 
 /** Lets the video element load the playlist. Cannot steer the rate: Safari keeps PART-HOLD-BACK by itself. */

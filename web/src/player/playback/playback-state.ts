@@ -2,10 +2,10 @@
 import type { TransitionTable } from '../../../../core/lifecycle/state-machine.ts';
 
 /**
- * `idle`: not started. `connecting`: no picture yet. `playing`: frames are shown. `stalled`: the channel is live, but no
- * frames arrive; the last picture stands. `interrupted`: the publisher was lost and may return; the last picture stands.
- * `offline`: there is no broadcast. `ended`: the broadcast that was watched is over. `error`: see {@link PlaybackError}.
- * `stopped`: for good.
+ * `idle`: not started. `connecting`: no picture yet. `playing`: frames are shown. `stalled`: the channel is live, but
+ * no frames arrive; the last picture stands. `interrupted`: the publisher was lost and may return; the last picture
+ * stands. `offline`: there is no broadcast. `ended`: the broadcast that was watched is over. `error`: see {@link
+ * PlaybackError}. `stopped`: for good.
  */
 export type PlaybackState =
 	'idle' | 'connecting' | 'playing' | 'stalled' | 'interrupted' | 'offline' | 'ended' | 'error' | 'stopped';
@@ -25,8 +25,8 @@ export type PlaybackEvent =
 
 /**
  * A shown frame is believed before anything that the channel says: it wins in every state but `idle` and `stopped`.
- * `error` is not left because the channel is live, which it mostly is all along, but by a frame, a retry by hand, or when
- * the channel explains why there is no picture.
+ * `error` is not left because the channel is live, which it mostly is all along, but by a frame, a retry by hand, or
+ * when the channel explains why there is no picture.
  */
 export const PLAYBACK_TRANSITIONS = {
 	idle: { started: 'connecting', stopped: 'stopped' },

@@ -52,7 +52,10 @@ export type PlaybackStatistics = PlaybackMetricsReading &
 /** Targets for the receivers' jitter buffers, milliseconds. */
 export type DelayTarget = { pictureMs: number; soundMs: number };
 
-/** Sent to a video element whose stream was given its sound later than its picture: a stream tells of its own tracks only. */
+/**
+ * Sent to a video element whose stream was given its sound later than its picture: a stream tells of its own tracks
+ * only.
+ */
 export const SOUND_ADDED_EVENT = 'spillwaysoundadded';
 
 /** WebRTC: how long sound and picture are held back, and what is heard. */
@@ -101,7 +104,9 @@ export interface Playback {
 	channelReported(channelState: ChannelState): void;
 	/** Tries again at once, by the viewer's wish. */
 	retry(): void;
-	/** The picture is not sent any more: only the sound plays, until another playback takes over, and nothing is mended. */
+	/**
+	 * The picture is not sent any more: only the sound plays, until another playback takes over, and nothing is mended.
+	 */
 	giveUpPicture(): void;
 	/** WebRTC: why the picture stands, if it does. `sourceFrameRate`: what the server says that the publisher sends. */
 	lineVerdict(sourceFrameRate: number | undefined): LineVerdict | undefined;

@@ -17,12 +17,15 @@ type RateInput = {
 type RateDecision = { playbackRate: number; seekBySeconds: number | undefined };
 
 /**
- * Slower than `minRate` the ear and the eye notice; a smaller value fills the buffer faster. Above `maxRate` speech sounds hurried; 1.1
- * wins back 100 ms a second. `gainPerSecond`: rate per second of distance; 0.2 s late is corrected at full speed, higher swings, lower
- * creeps.
+ * Slower than `minRate` the ear and the eye notice; a smaller value fills the buffer faster. Above `maxRate` speech
+ * sounds hurried; 1.1 wins back 100 ms a second. `gainPerSecond`: rate per second of distance; 0.2 s late is corrected
+ * at full speed, higher swings, lower creeps.
  */
 const WATCHED = { minRate: 0.95, maxRate: 1.1, gainPerSecond: 0.5 };
-/** While nobody sees or hears it: there within seconds, and without the jumps that a busy decoder pays for with a whole GOP. */
+/**
+ * While nobody sees or hears it: there within seconds, and without the jumps that a busy decoder pays for with a whole
+ * GOP.
+ */
 const UNWATCHED = { minRate: 0.8, maxRate: 1.25, gainPerSecond: 2 };
 /** Correction starts at this error … */
 const START_SECONDS = 0.06;
@@ -132,8 +135,8 @@ const EDGE_WINDOW_MS = 4000;
 const EDGE_STALE_MS = 1000;
 
 /**
- * Where the live edge is now, from playlists that tell where it was. A part arrives late at times but never early, so the
- * foremost line through the last seconds' playlists is the truth and the others are delay.
+ * Where the live edge is now, from playlists that tell where it was. A part arrives late at times but never early, so
+ * the foremost line through the last seconds' playlists is the truth and the others are delay.
  */
 export class LiveEdge {
 	readonly #samples: { atMs: number; lineSeconds: number }[] = [];

@@ -1,4 +1,7 @@
-/** Drives a tier's connection: states, retries, the watch over frames, and what is measured. Knows neither WebRTC nor HLS. */
+/**
+ * Drives a tier's connection: states, retries, the watch over frames, and what is measured. Knows neither WebRTC nor
+ * HLS.
+ */
 import type { CancelTimer, Clock } from '../../../../core/lifecycle/clock.ts';
 import { Timer } from '../../../../core/lifecycle/timer.ts';
 import type { Logger } from '../../../../core/logger.ts';
@@ -143,7 +146,8 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 				this.#handle('channel-interrupted');
 				break;
 			case 'offline':
-				// While frames come, the last seconds of a broadcast are still under way: they may be seen to their end.
+				// While frames come, the last seconds of a broadcast are still under way: they may be seen to their
+				// end.
 				if (this.state !== 'playing' || !this.#areFramesExpected()) {
 					this.#handle(this.#hasPlayed ? 'broadcast-ended' : 'channel-offline');
 				}
@@ -277,8 +281,8 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 		this.#failedAttempts = 0;
 		this.#error = undefined;
 		if (frame !== undefined) {
-			// The picture reaches the screen with the next refresh, which the browser foretells; performance.now() and our
-			// monotonic clock are the same.
+			// The picture reaches the screen with the next refresh, which the browser foretells; performance.now() and
+			// our monotonic clock are the same.
 			const displayedAtMs = Math.max(frame.expectedDisplayTime, frame.presentationTime);
 			const captureTimeMs = this.#connection.captureTimeMs(frame);
 			if (captureTimeMs !== undefined) {

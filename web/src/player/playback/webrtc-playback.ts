@@ -89,7 +89,8 @@ class WebrtcConnection implements MediaConnection, DelayControl {
 	}
 
 	mend(): void {
-		// Lost packets are asked for, and key frames requested, by the browser itself: only a new connection can do more.
+		// Lost packets are asked for, and key frames requested, by the browser itself: only a new connection can do
+		// more.
 	}
 
 	steer(nowMs: number): void {
@@ -250,8 +251,8 @@ class Attempt {
 			await peer.setLocalDescription({ type: 'offer', sdp });
 			return sdp;
 		} catch {
-			// A browser that refuses a changed offer may still play from its own: what is lost is the extensions, and with
-			// them the capture time.
+			// A browser that refuses a changed offer may still play from its own: what is lost is the extensions, and
+			// with them the capture time.
 			await peer.setLocalDescription(offer);
 			return offer.sdp ?? '';
 		}
@@ -275,8 +276,8 @@ class Attempt {
 	}
 
 	/**
-	 * Sound that nobody draws gathers in the jitter buffer, and is as late as it shall be when it is drawn at last; with a
-	 * target alone it would creep there, 45 ms a second.
+	 * Sound that nobody draws gathers in the jitter buffer, and is as late as it shall be when it is drawn at last;
+	 * with a target alone it would creep there, 45 ms a second.
 	 */
 	#letSoundWait(): void {
 		if (this.soundReceiver !== undefined && this.#stream.getAudioTracks().length === 0) {

@@ -39,8 +39,8 @@ export async function openWhepSession(
 const DELETE_DEADLINE_MS = 1000;
 
 /**
- * Ends the session, and resolves when the server has answered or was given up. Also works while the page is being left; a session that
- * is gone already is as good as ended.
+ * Ends the session, and resolves when the server has answered or was given up. Also works while the page is being left;
+ * a session that is gone already is as good as ended.
  */
 export async function closeWhepSession(sessionUrl: string): Promise<void> {
 	try {
@@ -63,8 +63,8 @@ export function whepFailure(error: unknown): ConnectionFailure {
 		case 'CHANNEL_OFFLINE':
 			return { error: { kind: 'refused', detail, fatal: false }, retryAfterSeconds, channelState: 'offline' };
 		default:
-			// Another attempt with the same browser makes the same offer: 4xx is for good, but for "not yet" (409), "too many"
-			// (429) and time-outs (408).
+			// Another attempt with the same browser makes the same offer: 4xx is for good, but for "not yet" (409),
+			// "too many" (429) and time-outs (408).
 			return {
 				error: {
 					kind: 'refused',

@@ -20,8 +20,8 @@ const HEADER_EXTENSION_IDS: ReadonlyMap<string, number> = new Map([
 
 /**
  * The offer with mediasoup's extension ids, without extensions that it does not know, with abs-capture-time in every
- * audio and video section (Chromium leaves it out unless asked), and with stereo Opus (RFC 7587 §6.1: without `stereo=1`
- * a receiver says that it prefers mono, and Chromium then mixes down).
+ * audio and video section (Chromium leaves it out unless asked), and with stereo Opus (RFC 7587 §6.1: without
+ * `stereo=1` a receiver says that it prefers mono, and Chromium then mixes down).
  */
 export function prepareWhepOffer(sdp: string): string {
 	const sections = sdp.split(/(?=^m=)/m);

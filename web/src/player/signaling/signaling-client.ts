@@ -1,7 +1,7 @@
 /**
- * The viewer's end of the signaling socket: joins a channel, comes back after a loss as the same viewer, keeps the clock, and
- * passes decisions down and statistics up. Without a socket — an older server, a proxy that does not let it through — the
- * player works on, choosing its tier by itself.
+ * The viewer's end of the signaling socket: joins a channel, comes back after a loss as the same viewer, keeps the
+ * clock, and passes decisions down and statistics up. Without a socket — an older server, a proxy that does not let it
+ * through — the player works on, choosing its tier by itself.
  */
 import type { CancelTimer, Clock } from '../../../../core/lifecycle/clock.ts';
 import { Timer } from '../../../../core/lifecycle/timer.ts';
@@ -20,8 +20,8 @@ import { estimateFromSocket, type ClockEstimate } from '../../api/server-clock.t
 import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
 
 /**
- * `connecting`: the first attempt, or one after a loss. `joined`: in the channel. `waiting`: between two attempts. `refused`:
- * the server said not to come again. `closed`: for good.
+ * `connecting`: the first attempt, or one after a loss. `joined`: in the channel. `waiting`: between two attempts.
+ * `refused`: the server said not to come again. `closed`: for good.
  * @internal for tests
  */
 export type SignalingState = 'idle' | 'connecting' | 'joined' | 'waiting' | 'refused' | 'closed';
@@ -397,8 +397,8 @@ export function reconnectsAfter(code: number): boolean {
 }
 
 /**
- * A message as the server sends it, or undefined for anything else. Only the frame and the type are looked at: the server is
- * the one that sent this page, and a schema library would be larger than the player.
+ * A message as the server sends it, or undefined for anything else. Only the frame and the type are looked at: the
+ * server is the one that sent this page, and a schema library would be larger than the player.
  * @internal for tests
  */
 export function parseServerMessage(data: unknown): ServerMessage | undefined {

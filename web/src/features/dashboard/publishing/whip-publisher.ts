@@ -278,8 +278,9 @@ export class WhipPublisher extends TypedEmitter<WhipPublisherEvents> {
 type OfferedCodec = { mimeType: string; sdpFmtpLine?: string };
 
 /**
- * H.264 with packetization-mode 1 first, baseline before main before the rest (B-frames cannot occur in baseline); then VP8, which
- * the server re-encodes. Others the server does not take; retransmission and error correction keep their place at the end.
+ * H.264 with packetization-mode 1 first, baseline before main before the rest (B-frames cannot occur in baseline); then
+ * VP8, which the server re-encodes. Others the server does not take; retransmission and error correction keep their
+ * place at the end.
  * @internal for tests
  */
 export function orderVideoCodecs<Codec extends OfferedCodec>(codecs: readonly Codec[]): Codec[] {
