@@ -8,6 +8,14 @@ export default defineConfig({
 	test: {
 		// Integration tests mostly wait for media: two files at a time take half the time, also on one core.
 		maxWorkers: 2,
+		// What `npm run test:coverage` reports: the player, and the legs from a publisher to the tiers. What only Chromium
+		// and FFmpeg reach is tested end to end and not counted.
+		coverage: {
+			include: ['web/src/**/*.ts', 'ingest/media-graph/**/*.ts'],
+			exclude: ['**/testing/**', '**/*.d.ts'],
+			reporter: ['text'],
+			reportsDirectory: 'node_modules/.cache/checks/coverage',
+		},
 		projects: [
 			{
 				plugins: [vue()],
@@ -17,6 +25,9 @@ export default defineConfig({
 					exclude: ['**/*.integration.test.*', '**/*.e2e.test.*', '**/node_modules/**'],
 					// The default of 5 s was met by thousands of random cases on a busy machine.
 					testTimeout: 60_000,
+					// Unit tests leave nothing behind, so their files may share threads and modules: half the time.
+					pool: 'threads',
+					isolate: false,
 				},
 			},
 			{

@@ -65,6 +65,7 @@ export function parseAptStatus(line) {
  * @throws {SetupError}
  */
 export async function aptInstall(context, packages, step) {
+	/** @type {NodeJS.ProcessEnv} */
 	const environment = {
 		...context.environment,
 		DEBIAN_FRONTEND: 'noninteractive',
@@ -73,11 +74,12 @@ export async function aptInstall(context, packages, step) {
 		LC_ALL: 'C.UTF-8',
 	};
 	// apt and the maintainer scripts need the administration folders, which are not on every PATH (su without a dash).
-	environment.PATH = `${environment.PATH ?? ''}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin`;
+	environment['PATH'] = `${environment['PATH'] ?? ''}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin`;
 	const options = {
 		env: environment,
 		timeoutMs: APT_TIMEOUT_MS,
 		stopGraceMs: APT_STOP_GRACE_MS,
+		/** @param {string} line */
 		onStatusLine: (line) => {
 			const status = parseAptStatus(line);
 			if (status !== undefined) {
@@ -101,7 +103,7 @@ export async function aptInstall(context, packages, step) {
 				removeGuards();
 			}
 		});
-	} catch (error) {
+	} catch (/** @type {any} */ error) {
 		if (context.signal.aborted) {
 			throw error;
 		}
@@ -130,7 +132,7 @@ export async function disableServices(context, services) {
 	}
 	try {
 		await runCommand(context, 'systemctl', ['disable', ...services], { env: context.environment });
-	} catch (error) {
+	} catch (/** @type {any} */ error) {
 		if (context.signal.aborted) {
 			throw error;
 		}
@@ -142,8 +144,11 @@ export async function disableServices(context, services) {
  * Debian packages start their services on installation, and PostgreSQL's creates a database cluster that runs from then on.
  * The two documented ways to prevent that are files, which are put up before and taken away after. Whoever has either in
  * place already (containers have the first) has decided for themselves.
+ *
+ * @param {readonly string[]} packages
  */
 function putUpServiceGuards(packages) {
+	/** @type {Array<() => void>} */
 	const removals = [];
 
 	// invoke-rc.d(8): exit code 101 of policy-rc.d means "action forbidden by policy", and the package manager goes on.
@@ -174,6 +179,7 @@ function putUpServiceGuards(packages) {
 	return () => removals.forEach((remove) => remove());
 }
 
+/** @param {string} file @param {string} text @param {number} mode */
 function writeOwnFile(file, text, mode) {
 	if (existsSync(file) && !readFileSync(file, 'utf8').includes(OWN_FILE_MARK)) {
 		return false;

@@ -2,6 +2,8 @@
 import { spawn } from 'node:child_process';
 import { StringDecoder } from 'node:string_decoder';
 
+/** @import { Readable } from 'node:stream' */
+
 /**
  * How much of a tool's output is kept for the case that it fails. Some say the reason first and then how they are used
  * (npm), some print progress first and then the reason (compilers). More would scroll the reason off the screen.
@@ -17,6 +19,7 @@ const STOP_GRACE_MS = 2_000;
 
 /** A tool of set-up ended with an error, or could not be started. */
 export class CommandError extends Error {
+	/** @override */
 	name = 'CommandError';
 
 	/** @param {string} message @param {{ exitCode: number | null, output: string[] }} options */
@@ -57,19 +60,20 @@ export function runCommand(context, command, commandArguments, options = {}) {
 
 		const output = createExcerpt();
 		let stdout = '';
-		const keepLine = (line) => {
+		const keepLine = (/** @type {string} */ line) => {
 			output.add(line);
 			onLine?.(line);
 		};
-		eachLine(child.stdout, keepLine, (text) => {
+		eachLine(/** @type {Readable} */ (child.stdout), keepLine, (text) => {
 			stdout += text;
 		});
-		eachLine(child.stderr, keepLine);
+		eachLine(/** @type {Readable} */ (child.stderr), keepLine);
 		if (onStatusLine) {
-			eachLine(child.stdio[3], onStatusLine);
+			eachLine(/** @type {Readable} */ (child.stdio[3]), onStatusLine);
 		}
 
 		let timedOut = false;
+		/** @type {NodeJS.Timeout[]} */
 		const killTimers = [];
 		const stop = () => {
 			signalGroup(child.pid, 'SIGTERM');
@@ -117,10 +121,13 @@ export function runCommand(context, command, commandArguments, options = {}) {
 }
 
 function createExcerpt() {
+	/** @type {string[]} */
 	const first = [];
+	/** @type {string[]} */
 	const last = [];
 	let omittedCount = 0;
 	return {
+		/** @param {string} line */
 		add(line) {
 			if (line.trim() === '') {
 				return;
@@ -139,6 +146,7 @@ function createExcerpt() {
 	};
 }
 
+/** @param {Readable} stream @param {(line: string) => void} onLine @param {(text: string) => void} [onText] */
 function eachLine(stream, onLine, onText) {
 	const decoder = new StringDecoder('utf8');
 	let rest = '';
@@ -146,7 +154,7 @@ function eachLine(stream, onLine, onText) {
 		const text = decoder.write(chunk);
 		onText?.(text);
 		const lines = (rest + text).split(/\r?\n|\r/);
-		rest = lines.pop();
+		rest = /** @type {string} */ (lines.pop());
 		lines.forEach(onLine);
 	});
 	stream.on('end', () => {
@@ -156,6 +164,7 @@ function eachLine(stream, onLine, onText) {
 	});
 }
 
+/** @param {number | undefined} pid @param {NodeJS.Signals} signalName */
 function signalGroup(pid, signalName) {
 	if (pid === undefined) {
 		return;

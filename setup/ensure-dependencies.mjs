@@ -25,7 +25,7 @@ const INSTALL_TIMEOUT_MS = 20 * 60_000;
 export function describeInstallation(lockText, nodeVersion, platform = `${process.platform}-${process.arch}`) {
 	return {
 		lockHash: createHash('sha256').update(lockText).digest('hex'),
-		nodeMajor: Number(/^v?(\d+)/.exec(nodeVersion)[1]),
+		nodeMajor: Number(/^v?(\d+)/.exec(nodeVersion)?.[1]),
 		platform,
 	};
 }
@@ -135,13 +135,14 @@ export async function ensureDependencies(context, node) {
 			},
 			{ onWait: (holder) => step.progress(`waiting for another set-up, process ${holder.pid}`) },
 		);
-	} catch (error) {
+	} catch (/** @type {any} */ error) {
 		step.fail(context.signal.aborted ? 'stopped' : 'could not be installed');
 		throw error;
 	}
 	step.done('installed');
 }
 
+/** @param {import('./run.mjs').SetupContext} context @param {{ executable: string }} node */
 async function installDependencies(context, node) {
 	const npm = findNpm(context.environment);
 	const environment = {
@@ -149,7 +150,7 @@ async function installDependencies(context, node) {
 		// mediasoup's install script fetches a prebuilt worker, else builds one with downloads of its own, for minutes, and
 		// fails the installation where it can do neither. It leaves that when this is set, whatever to. Set-up sees to the
 		// worker in a step of its own.
-		MEDIASOUP_WORKER_BIN: context.environment.MEDIASOUP_WORKER_BIN || process.execPath,
+		MEDIASOUP_WORKER_BIN: context.environment['MEDIASOUP_WORKER_BIN'] || process.execPath,
 	};
 	try {
 		await runCommand(
@@ -159,7 +160,7 @@ async function installDependencies(context, node) {
 			[npm, 'ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'],
 			{ cwd: context.projectFolder, env: environment, timeoutMs: INSTALL_TIMEOUT_MS },
 		);
-	} catch (error) {
+	} catch (/** @type {any} */ error) {
 		if (context.signal.aborted) {
 			throw error;
 		}
@@ -174,10 +175,11 @@ async function installDependencies(context, node) {
 	}
 }
 
+/** @param {string} file */
 function readIfExists(file) {
 	try {
 		return readFileSync(file, 'utf8');
-	} catch (error) {
+	} catch (/** @type {any} */ error) {
 		if (error.code === 'ENOENT' || error.code === 'ENOTDIR') {
 			return undefined;
 		}

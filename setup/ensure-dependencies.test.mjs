@@ -11,6 +11,7 @@ const LOCK = JSON.stringify({
 	},
 });
 
+/** @param {(packages: any) => unknown} [change] */
 const installedWith = (change) => {
 	const { packages } = JSON.parse(LOCK);
 	delete packages[''];

@@ -68,16 +68,16 @@ export async function findFirstWorker(sources) {
  */
 export function createWorkerSources(context, node) {
 	const mediasoupFolder = path.join(context.projectFolder, 'node_modules', 'mediasoup');
-	const cachedFile = (key) => path.join(context.cacheFolder, 'worker', key, 'mediasoup-worker');
+	const cachedFile = (/** @type {string} */ key) => path.join(context.cacheFolder, 'worker', key, 'mediasoup-worker');
 	// Read only when it is needed: with MEDIASOUP_WORKER_BIN, mediasoup need not even be installed.
 	const readVersion = () => JSON.parse(readFileSync(path.join(mediasoupFolder, 'package.json'), 'utf8')).version;
 	const builtFile = () =>
 		cachedFile(formatWorkerCacheKey({ mediasoupVersion: readVersion(), recipeHash: hashBuildRecipe() }));
 	const prebuiltFile = () => cachedFile(`${readVersion()}-${process.platform}-${process.arch}-prebuilt`);
-	const findCached = (file) => (doesWorkerStart(file) ? file : undefined);
+	const findCached = (/** @type {string} */ file) => (doesWorkerStart(file) ? file : undefined);
 
 	return [
-		{ name: 'environment', find: () => findChosenWorker(context.environment.MEDIASOUP_WORKER_BIN) },
+		{ name: 'environment', find: () => findChosenWorker(context.environment['MEDIASOUP_WORKER_BIN']) },
 		{ name: 'cached build', find: () => findCached(builtFile()) },
 		{ name: 'cached prebuilt', find: () => findCached(prebuiltFile()) },
 		{
@@ -105,6 +105,7 @@ export function doesWorkerStart(file) {
 	);
 }
 
+/** @param {string | undefined} chosen */
 function findChosenWorker(chosen) {
 	if (!chosen) {
 		return undefined;
@@ -127,12 +128,17 @@ function findChosenWorker(chosen) {
  * @returns {boolean}
  */
 export function isPrebuiltLikely({ platform, arch, isGlibc, environment }) {
-	if (environment.MEDIASOUP_SKIP_WORKER_PREBUILT_DOWNLOAD) {
+	if (environment['MEDIASOUP_SKIP_WORKER_PREBUILT_DOWNLOAD']) {
 		return false;
 	}
 	return ['x64', 'arm64'].includes(arch) && (platform === 'darwin' || (platform === 'linux' && isGlibc));
 }
 
+/**
+ * @param {import('./run.mjs').SetupContext} context
+ * @param {{ executable: string }} node
+ * @param {{ mediasoupFolder: string, outputFile: string }} place
+ */
 async function fetchPrebuiltWorker(context, node, { mediasoupFolder, outputFile }) {
 	const facts = {
 		platform: process.platform,
@@ -149,9 +155,9 @@ async function fetchPrebuiltWorker(context, node, { mediasoupFolder, outputFile 
 	// mediasoup's install script knows the addresses and the names. Its way out of a failed download, a build with downloads
 	// of its own, is closed by naming a Python that fails at once.
 	const environment = withPathFirst(withoutNpmRunVariables(context.environment), path.dirname(node.executable));
-	delete environment.MEDIASOUP_WORKER_BIN;
-	delete environment.MEDIASOUP_LOCAL_DEV;
-	environment.PYTHON = 'false';
+	delete environment['MEDIASOUP_WORKER_BIN'];
+	delete environment['MEDIASOUP_LOCAL_DEV'];
+	environment['PYTHON'] = 'false';
 
 	const releaseFolder = path.join(mediasoupFolder, 'worker', 'out', 'Release');
 	const deadline = new AbortController();
@@ -205,10 +211,12 @@ function isGlibc() {
 		return false;
 	}
 	// Without this, the report would look up the name of every open connection.
-	process.report.excludeNetwork = true;
-	return process.report.getReport().header.glibcVersionRuntime !== undefined;
+	const report = /** @type {any} */ (process.report);
+	report.excludeNetwork = true;
+	return report.getReport().header.glibcVersionRuntime !== undefined;
 }
 
+/** @param {import('./run.mjs').SetupContext} context @param {{ mediasoupFolder: string, outputFile: string }} place */
 async function runSourceBuild(context, { mediasoupFolder, outputFile }) {
 	const step = context.terminal.startStep('mediasoup worker, from source');
 	let builtElsewhere = false;

@@ -3,11 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { createWorkerSources, findFirstWorker, isPrebuiltLikely } from './ensure-mediasoup-worker.mjs';
 import { SetupError } from './setup-error.mjs';
 
+/** @param {NodeJS.ProcessEnv} environment @returns {any} */
+const contextWith = (environment) => ({ projectFolder: '/missing', cacheFolder: '/missing', environment });
 const NODE = { executable: process.execPath, version: process.version };
 
 describe('createWorkerSources', () => {
 	it('asks for what the user says, what is there, what is quick, and what takes minutes, in this order', () => {
-		const sources = createWorkerSources({ projectFolder: '/missing', cacheFolder: '/missing', environment: {} }, NODE);
+		const sources = createWorkerSources(contextWith({}), NODE);
 		expect(sources.map(({ name }) => name)).toEqual([
 			'environment',
 			'cached build',
@@ -18,16 +20,18 @@ describe('createWorkerSources', () => {
 	});
 
 	it('refuses a chosen worker that does not exist rather than taking another one', () => {
-		const environment = { MEDIASOUP_WORKER_BIN: '/missing/mediasoup-worker' };
-		const [chosen] = createWorkerSources({ projectFolder: '/missing', cacheFolder: '/missing', environment }, NODE);
-		expect(() => chosen.find()).toThrow(SetupError);
-		expect(() => chosen.find()).toThrow('/missing/mediasoup-worker');
+		const context = contextWith({ MEDIASOUP_WORKER_BIN: '/missing/mediasoup-worker' });
+		const [chosen] = createWorkerSources(context, NODE);
+		expect(() => chosen?.find()).toThrow(SetupError);
+		expect(() => chosen?.find()).toThrow('/missing/mediasoup-worker');
 	});
 });
 
 describe('findFirstWorker', () => {
 	it('stops at the first source that has one', async () => {
+		/** @type {string[]} */
 		const asked = [];
+		/** @param {any} name @param {string | undefined} file */
 		const source = (name, file) => ({
 			name,
 			find: async () => {

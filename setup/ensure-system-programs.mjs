@@ -6,16 +6,19 @@ import { detectPackageManager, isDebianLike, readOsRelease } from './operating-s
 import { SetupError } from './setup-error.mjs';
 import { SYSTEM_PROGRAMS, formatInstallCommands } from './system-programs.mjs';
 
+/** @import { SetupContext } from './run.mjs' */
+/** @import { ProgramName } from './system-programs.mjs' */
+
 /**
  * Finds or installs programs.
  *
- * @param {import('./run.mjs').SetupContext} context
- * @param {readonly (keyof typeof SYSTEM_PROGRAMS)[]} wanted
- * @returns {Promise<Record<string, string>>} For each its variable and the path of the executable.
+ * @param {SetupContext} context
+ * @param {readonly ProgramName[]} wanted
+ * @returns {Promise<Record<string, string | undefined>>} For each its variable and the path of the executable.
  * @throws {SetupError} When something is missing and cannot be installed; names the command that installs it.
  */
 export async function ensureSystemPrograms(context, wanted) {
-	const isMissing = (name) => findSystemProgram(name, context.environment) === undefined;
+	const isMissing = (/** @type {ProgramName} */ name) => findSystemProgram(name, context.environment) === undefined;
 	const missing = wanted.filter(isMissing);
 	if (missing.length > 0) {
 		await installPrograms(context, missing);
@@ -36,7 +39,7 @@ export async function ensureSystemPrograms(context, wanted) {
 /**
  * Finds one program: the user's choice, then the PATH, then the folders where distributions hide it.
  *
- * @param {keyof typeof SYSTEM_PROGRAMS} name
+ * @param {ProgramName} name
  * @param {NodeJS.ProcessEnv} environment
  * @returns {string | undefined}
  * @throws {SetupError} When the user's choice does not exist: something else in its place would be a surprise.
@@ -52,12 +55,13 @@ export function findSystemProgram(name, environment) {
 		}
 		return path.resolve(chosen);
 	}
-	return findProgram(program.names, { searchPath: environment.PATH, folders: program.folders });
+	return findProgram(program.names, { searchPath: environment['PATH'], folders: program.folders });
 }
 
+/** @param {SetupContext} context @param {readonly ProgramName[]} missing */
 async function installPrograms(context, missing) {
 	// Ubuntu's package of this name installs a snap, which needs a running snapd and confines what it may read.
-	const isSnapOnly = (name) => name === 'chromium' && readOsRelease().id === 'ubuntu';
+	const isSnapOnly = (/** @type {ProgramName} */ name) => name === 'chromium' && readOsRelease().id === 'ubuntu';
 	if (!isRoot() || detectPackageManager(context.environment) !== 'apt' || !isDebianLike(readOsRelease())) {
 		throw missingProgramsError(context, missing);
 	}
@@ -82,9 +86,10 @@ async function installPrograms(context, missing) {
 	step.done('installed');
 }
 
+/** @param {SetupContext} context @param {readonly ProgramName[]} missing @param {string} [detail] */
 function missingProgramsError(context, missing, detail) {
 	const packageManager = detectPackageManager(context.environment);
-	const packages = missing.map((name) => SYSTEM_PROGRAMS[name].packages[packageManager] ?? name);
+	const packages = missing.map((name) => (packageManager && SYSTEM_PROGRAMS[name].packages[packageManager]) ?? name);
 	const reasons = missing.map((name) => `${name} (${SYSTEM_PROGRAMS[name].purpose})`).join(', ');
 	const commands = formatInstallCommands(packageManager, packages, { isRoot: isRoot() });
 	return new SetupError(`Missing on this machine: ${reasons}.${detail ? ` ${detail}` : ''}`, {

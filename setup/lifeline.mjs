@@ -16,9 +16,9 @@ import { isMainThread } from 'node:worker_threads';
  */
 const SHUTDOWN_TIMEOUT_MS = 20_000;
 
-const descriptor = Number(process.env.SPILLWAY_LIFELINE_FD);
+const descriptor = Number(process.env['SPILLWAY_LIFELINE_FD']);
 // Programs that this one starts do not have the descriptor. They are this program's to end.
-delete process.env.SPILLWAY_LIFELINE_FD;
+delete process.env['SPILLWAY_LIFELINE_FD'];
 
 // Worker threads and forked processes load this again, because they inherit the command line; only the first one counts.
 if (isMainThread && Number.isInteger(descriptor) && descriptor > 2) {

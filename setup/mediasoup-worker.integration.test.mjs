@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { findForbiddenLibraries } from './build-worker/build-worker.mjs';
 import { doesWorkerStart } from './ensure-mediasoup-worker.mjs';
 
-const worker = process.env.MEDIASOUP_WORKER_BIN;
+const worker = process.env['MEDIASOUP_WORKER_BIN'] ?? '';
 
 describe('the mediasoup worker', () => {
 	it('is named by MEDIASOUP_WORKER_BIN and starts', () => {

@@ -14,10 +14,10 @@ import { SetupError } from './setup-error.mjs';
 export function findNpm(environment) {
 	const candidates = [];
 	// Set by npm for what it runs. Other package managers set it to themselves.
-	if (environment.npm_execpath && path.basename(environment.npm_execpath) === 'npm-cli.js') {
-		candidates.push(environment.npm_execpath);
+	if (environment['npm_execpath'] && path.basename(environment['npm_execpath']) === 'npm-cli.js') {
+		candidates.push(environment['npm_execpath']);
 	}
-	const onPath = findProgram(['npm'], { searchPath: environment.PATH });
+	const onPath = findProgram(['npm'], { searchPath: environment['PATH'] });
 	if (onPath !== undefined) {
 		// A link to npm-cli.js, or a script that stands beside the folder which contains it.
 		const target = realpathSync(onPath);

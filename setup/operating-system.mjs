@@ -7,7 +7,11 @@ import { findProgram } from './find-program.mjs';
  * @typedef {{ id: string, idLike: string[], versionId: string, versionCodename: string }} OsRelease
  */
 
-/** The package managers whose commands set-up can print, in the order in which they are looked for on Linux. */
+/**
+ * The package managers whose commands set-up can print, in the order in which they are looked for on Linux.
+ *
+ * @type {ReadonlyArray<[PackageManager, string]>}
+ */
 const LINUX_PACKAGE_MANAGERS = [
 	['apt', 'apt-get'],
 	['dnf', 'dnf'],
@@ -23,18 +27,19 @@ const LINUX_PACKAGE_MANAGERS = [
  * @returns {OsRelease} Empty strings where the file says nothing.
  */
 export function parseOsRelease(text) {
+	/** @type {Record<string, string | undefined>} */
 	const values = {};
 	for (const line of text.split('\n')) {
-		const match = /^([A-Z_]+)=(?:"(.*)"|'(.*)'|(.*))$/.exec(line.trim());
-		if (match !== null) {
-			values[match[1]] = match[2] ?? match[3] ?? match[4];
+		const [, name, ...forms] = /^([A-Z_]+)=(?:"(.*)"|'(.*)'|(.*))$/.exec(line.trim()) ?? [];
+		if (name !== undefined) {
+			values[name] = forms.find((form) => form !== undefined);
 		}
 	}
 	return {
-		id: values.ID ?? '',
-		idLike: (values.ID_LIKE ?? '').split(/\s+/).filter((id) => id !== ''),
-		versionId: values.VERSION_ID ?? '',
-		versionCodename: values.VERSION_CODENAME ?? '',
+		id: values['ID'] ?? '',
+		idLike: (values['ID_LIKE'] ?? '').split(/\s+/).filter((id) => id !== ''),
+		versionId: values['VERSION_ID'] ?? '',
+		versionCodename: values['VERSION_CODENAME'] ?? '',
 	};
 }
 
@@ -76,6 +81,6 @@ export function detectPackageManager(environment) {
 	}
 	return LINUX_PACKAGE_MANAGERS.find(
 		([, program]) =>
-			findProgram([program], { searchPath: environment.PATH, folders: ['/usr/bin', '/sbin'] }) !== undefined,
+			findProgram([program], { searchPath: environment['PATH'], folders: ['/usr/bin', '/sbin'] }) !== undefined,
 	)?.[0];
 }

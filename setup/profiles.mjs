@@ -2,7 +2,7 @@
 
 /**
  * @typedef {object} Profile
- * @property {readonly string[]} programs Keys of SYSTEM_PROGRAMS.
+ * @property {readonly import('./system-programs.mjs').ProgramName[]} programs
  * @property {boolean} worker Whether a mediasoup worker is needed.
  */
 

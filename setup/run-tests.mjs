@@ -1,9 +1,10 @@
 /**
- * Runs the project's checks one after another and says at the end which of them failed: `run-tests.mjs [check|integration|e2e]`,
- * everything without an argument. Started through run.mjs, so that it runs on the right Node with everything in place.
+ * Runs the project's checks one after another and says at the end which of them failed:
+ * `run-tests.mjs [check|integration|e2e|coverage]`, everything but coverage without an argument. Started through run.mjs,
+ * so that it runs on the right Node with everything in place.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, realpathSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,28 +15,30 @@ const PROJECT_FOLDER = path.dirname(path.dirname(fileURLToPath(import.meta.url))
 const EXIT_CODE_FAILED = 1;
 const EXIT_CODE_USAGE = 2;
 
-const vitest = (project) => ['vitest', 'run', '--project', project];
+/** By content and options, not by dates, so that an old cache changes no result. tsc keeps one of its own. */
+const PRETTIER_CACHE = ['--cache', '--cache-strategy=content', '--cache-location=node_modules/.cache/checks/format'];
+
+const vitest = (/** @type {string} */ project) => ['vitest', 'run', '--project', project];
 
 /**
- * The steps by what is asked for: name, program of node_modules/.bin and its arguments, and a file without which there is
- * nothing to check yet.
+ * The steps by what is asked for: a program of node_modules/.bin and its arguments.
+ *
+ * @type {Record<string, Array<{ name: string, command: string[] }>>}
  */
 const STEPS = {
 	check: [
 		{ name: 'types', command: ['tsc', '--noEmit'] },
-		{ name: 'types of web', command: ['vue-tsc', '--noEmit', '-p', 'web'], ifExists: 'web/tsconfig.json' },
-		{
-			name: 'types of the web build',
-			command: ['tsc', '--noEmit', '-p', 'web/tsconfig.node.json'],
-			ifExists: 'web/tsconfig.node.json',
-		},
+		{ name: 'types of web', command: ['vue-tsc', '--noEmit', '-p', 'web'] },
 		{ name: 'lint', command: ['eslint', '.'] },
-		{ name: 'format', command: ['prettier', '--check', '--log-level=warn', '.'] },
+		{ name: 'format', command: ['prettier', '--check', '--log-level=warn', ...PRETTIER_CACHE, '.'] },
 		{ name: 'unit tests', command: vitest('unit') },
 	],
 	integration: [{ name: 'integration tests', command: vitest('integration') }],
 	e2e: [{ name: 'end-to-end tests', command: vitest('e2e') }],
+	coverage: [{ name: 'coverage by unit tests', command: [...vitest('unit'), '--coverage', 'web/src/', 'ingest/'] }],
 };
+/** What runs when nothing is asked for. */
+const EVERYTHING = ['check', 'integration', 'e2e'];
 
 const [wanted, ...furtherArguments] = process.argv.slice(2);
 if (wanted !== undefined && !Object.hasOwn(STEPS, wanted)) {
@@ -43,9 +46,11 @@ if (wanted !== undefined && !Object.hasOwn(STEPS, wanted)) {
 	process.exit(EXIT_CODE_USAGE);
 }
 
+/** @type {import('node:child_process').ChildProcess | undefined} */
 let running;
+/** @type {NodeJS.Signals | undefined} */
 let stoppedBy;
-for (const signalName of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+for (const signalName of /** @type {NodeJS.Signals[]} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
 	process.on(signalName, () => {
 		stoppedBy = signalName;
 		// A terminal has sent SIGINT to the whole foreground group already; a second one would make vitest skip its clean-up.
@@ -55,12 +60,10 @@ for (const signalName of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 	});
 }
 
-const steps = (wanted === undefined ? Object.values(STEPS).flat() : STEPS[wanted]).filter(
-	({ ifExists }) => ifExists === undefined || existsSync(path.join(PROJECT_FOLDER, ifExists)),
-);
+const steps = (wanted === undefined ? EVERYTHING : [wanted]).flatMap((name) => STEPS[name] ?? []);
 const outcomes = [];
 for (const [index, { name, command }] of steps.entries()) {
-	const [program, ...programArguments] = command;
+	const [program = '', ...programArguments] = command;
 	const isLast = index === steps.length - 1;
 	process.stdout.write(`\n── ${name}\n`);
 	const startedAtMs = performance.now();
@@ -77,6 +80,7 @@ for (const { name, isGood, duration } of outcomes) {
 }
 process.exit(outcomes.every(({ isGood }) => isGood) ? 0 : EXIT_CODE_FAILED);
 
+/** @param {string} program @param {string[]} programArguments @returns {Promise<number>} */
 function runProgram(program, programArguments) {
 	// The file behind the link, run by this Node: the first line of such a file names whatever `node` is on the PATH.
 	const file = realpathSync(path.join(PROJECT_FOLDER, 'node_modules', '.bin', program));

@@ -48,8 +48,11 @@ const ORDERLY_COMMAND = `
 	console.log('ready', process.pid);
 `;
 
+/** @type {string} */
 let root;
+/** @type {string} */
 let project;
+/** @type {Set<import('node:child_process').ChildProcess>} */
 const running = new Set();
 
 beforeAll(async () => {
@@ -69,7 +72,12 @@ afterAll(() => {
 	rmSync(root, { recursive: true });
 });
 
-/** A checkout that has nothing but set-up and a lock file; the real one's node_modules is not to be touched by a test. */
+/**
+ * A checkout that has nothing but set-up and a lock file; the real one's node_modules is not to be touched by a test.
+ *
+ * @param {string} name
+ * @param {string} lockText
+ */
 function createProject(name, lockText) {
 	const folder = path.join(root, name);
 	cpSync(SETUP_FOLDER, path.join(folder, 'setup'), { recursive: true });
@@ -78,12 +86,17 @@ function createProject(name, lockText) {
 	return folder;
 }
 
+/** @param {string} name @param {string} text */
 function writeCommand(name, text) {
 	const file = path.join(root, name);
 	writeFileSync(file, text);
 	return file;
 }
 
+/**
+ * @param {string[]} runArguments
+ * @param {{ folder?: string, environment?: NodeJS.ProcessEnv, nodeArguments?: string[] }} [options]
+ */
 function start(runArguments, { folder = project, environment = {}, nodeArguments = [] } = {}) {
 	const child = spawn(process.execPath, [...nodeArguments, path.join(folder, 'setup', 'run.mjs'), ...runArguments], {
 		stdio: ['pipe', 'pipe', 'pipe'],
@@ -91,9 +104,10 @@ function start(runArguments, { folder = project, environment = {}, nodeArguments
 	});
 	running.add(child);
 	const output = { stdout: '', stderr: '' };
-	for (const name of ['stdout', 'stderr']) {
-		child[name].setEncoding('utf8').on('data', (text) => (output[name] += text));
+	for (const name of /** @type {const} */ (['stdout', 'stderr'])) {
+		child[name].setEncoding('utf8').on('data', (/** @type {string} */ text) => (output[name] += text));
 	}
+	/** @type {Promise<{ exitCode: number | null, signalName: string | null, stdout: string, stderr: string }>} */
 	const ended = new Promise((resolve) => {
 		child.once('close', (exitCode, signalName) => {
 			running.delete(child);
@@ -103,6 +117,12 @@ function start(runArguments, { folder = project, environment = {}, nodeArguments
 	return { child, output, ended };
 }
 
+/**
+ * @template T
+ * @param {string} what
+ * @param {() => T} condition
+ * @returns {Promise<NonNullable<T>>}
+ */
 async function waitFor(what, condition) {
 	const deadline = Date.now() + DEADLINE_MS;
 	for (;;) {
@@ -117,9 +137,11 @@ async function waitFor(what, condition) {
 	}
 }
 
+/** @param {{ output: { stdout: string } }} run */
 const waitForReady = async ({ output }) =>
 	Number((await waitFor('the command', () => /ready (\d+)/.exec(output.stdout)))[1]);
 
+/** @param {number} pid */
 function isAlive(pid) {
 	try {
 		process.kill(pid, 0);
@@ -162,7 +184,7 @@ describe('the started command', () => {
 		expect(lifeline).toBeUndefined();
 	});
 
-	it.each(['SIGTERM', 'SIGINT', 'SIGHUP'])('gets %s', async (signalName) => {
+	it.each(/** @type {const} */ (['SIGTERM', 'SIGINT', 'SIGHUP']))('gets %s', async (signalName) => {
 		const command = writeCommand(
 			`${signalName}.mjs`,
 			`process.on('${signalName}', () => process.exit(33)); setInterval(() => {}, 1000); console.log('ready', process.pid);`,
@@ -270,10 +292,12 @@ describe('a failed set-up', () => {
 });
 
 describe('a stopped set-up', () => {
-	it.each([
-		['SIGINT', 130],
-		['SIGTERM', 143],
-	])('stops what it has started, and what that has started, on %s', async (signalName, expectedCode) => {
+	it.each(
+		/** @type {const} */ ([
+			['SIGINT', 130],
+			['SIGTERM', 143],
+		]),
+	)('stops what it has started, and what that has started, on %s', async (signalName, expectedCode) => {
 		const folder = createProject(`stopped-${signalName}`, EMPTY_LOCK);
 		const pidFile = path.join(root, `pid-${signalName}`);
 		const environment = installFakeNpm(
@@ -282,7 +306,7 @@ describe('a stopped set-up', () => {
 			require('node:fs').writeFileSync(${JSON.stringify(pidFile)}, String(child.pid));`,
 		);
 		const run = start(['check', '--', 'never.mjs'], { folder, environment });
-		const pid = await waitFor('npm', () => existsSync(pidFile) && Number(readFileSync(pidFile, 'utf8')));
+		const pid = await waitFor('npm', () => (existsSync(pidFile) ? Number(readFileSync(pidFile, 'utf8')) : 0));
 		run.child.kill(signalName);
 		const { exitCode, stderr } = await run.ended;
 		expect(stderr).toContain('Set-up stopped.');
@@ -306,7 +330,12 @@ describe('two set-ups at once', () => {
 	});
 });
 
-/** Puts an npm on the PATH that does what the text says. */
+/**
+ * Puts an npm on the PATH that does what the text says.
+ *
+ * @param {string} name
+ * @param {string} text
+ */
 function installFakeNpm(name, text) {
 	const bin = path.join(root, name);
 	mkdirSync(bin, { recursive: true });
@@ -314,5 +343,5 @@ function installFakeNpm(name, text) {
 	writeFileSync(program, text);
 	chmodSync(program, 0o755);
 	symlinkSync('npm-cli.js', path.join(bin, 'npm'));
-	return { PATH: `${bin}${path.delimiter}${process.env.PATH}`, npm_execpath: '' };
+	return { PATH: `${bin}${path.delimiter}${process.env['PATH']}`, npm_execpath: '' };
 }

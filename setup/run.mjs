@@ -39,6 +39,7 @@ const SETUP_FOLDER = path.dirname(fileURLToPath(import.meta.url));
 /** The oldest Node that runs set-up itself. */
 const OLDEST_SETUP_NODE_MAJOR = 20;
 
+/** @type {NodeJS.Signals[]} */
 const FORWARDED_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 /**
@@ -56,8 +57,8 @@ const EXIT_CODE_USAGE = 2;
 await main();
 
 async function main() {
-	const [profileName, separator, ...command] = process.argv.slice(2);
-	const profile = Object.hasOwn(PROFILES, profileName ?? '') ? PROFILES[profileName] : undefined;
+	const [profileName = '', separator, ...command] = process.argv.slice(2);
+	const profile = Object.hasOwn(PROFILES, profileName) ? PROFILES[profileName] : undefined;
 	if (profile === undefined || (separator !== undefined && (separator !== '--' || command.length === 0))) {
 		process.stderr.write(`Usage: node setup/run.mjs <${Object.keys(PROFILES).join('|')}> [-- <arguments for Node>]\n`);
 		process.exit(EXIT_CODE_USAGE);
@@ -96,13 +97,15 @@ async function main() {
 	runNode(ready, command, onSignal);
 }
 
+/** @param {SetupContext} context @param {import('./profiles.mjs').Profile} profile */
 async function setUp(context, profile) {
 	const node = await ensureNode(context);
 	await ensureDependencies(context, node);
 	const variables = await ensureSystemPrograms(context, profile.programs);
 	if (profile.worker) {
-		variables.MEDIASOUP_WORKER_BIN = await ensureMediasoupWorker(context, node);
+		variables['MEDIASOUP_WORKER_BIN'] = await ensureMediasoupWorker(context, node);
 	}
+	/** @type {NodeJS.ProcessEnv} */
 	const environment = {
 		...withPathFirst(context.environment, path.dirname(node.executable)),
 		...variables,
@@ -116,6 +119,11 @@ async function setUp(context, profile) {
 	return { node, environment };
 }
 
+/**
+ * @param {Awaited<ReturnType<typeof setUp>>} ready
+ * @param {string[]} command
+ * @param {ReturnType<typeof routeSignals>} onSignal
+ */
 function runNode({ node, environment }, command, onSignal) {
 	const lifeline = new URL('./lifeline.mjs', import.meta.url).href;
 	const child = spawn(node.executable, ['--import', lifeline, ...command], {
@@ -124,7 +132,7 @@ function runNode({ node, environment }, command, onSignal) {
 		env: { ...environment, SPILLWAY_LIFELINE_FD: '3' },
 	});
 	// Errors of the pipe mean that the child is gone, which its exit event tells.
-	child.stdio[3].on('error', () => {});
+	child.stdio[3]?.on('error', () => {});
 
 	onSignal((signalName) => {
 		// A terminal has sent it to the whole foreground group, the child included.
@@ -143,10 +151,14 @@ function runNode({ node, environment }, command, onSignal) {
 	});
 }
 
-// npm forwards SIGTERM to what it started, but nobody forwards a kill -9 of npm. Only under npm: whoever starts this file
-// directly may well mean to leave it running.
+/**
+ * npm forwards SIGTERM to what it started, but nobody forwards a kill -9 of npm. Only under npm: whoever starts this
+ * file directly may well mean to leave it running.
+ *
+ * @param {() => void} onGone
+ */
 function watchParent(onGone) {
-	if (process.env.npm_lifecycle_event === undefined) {
+	if (process.env['npm_lifecycle_event'] === undefined) {
 		return;
 	}
 	const parentId = process.ppid;
@@ -159,8 +171,12 @@ function watchParent(onGone) {
 	timer.unref();
 }
 
-// Handles signals from the first moment on, so that none falls between set-up and the command: the handler is replaced,
-// never removed.
+/**
+ * Handles signals from the first moment on, so that none falls between set-up and the command: the handler is replaced,
+ * never removed.
+ *
+ * @param {(signalName: NodeJS.Signals) => void} firstHandler
+ */
 function routeSignals(firstHandler) {
 	let handler = firstHandler;
 	const lastAtMs = new Map();
@@ -174,11 +190,12 @@ function routeSignals(firstHandler) {
 			}
 		});
 	}
-	return (nextHandler) => {
+	return (/** @type {typeof firstHandler} */ nextHandler) => {
 		handler = nextHandler;
 	};
 }
 
+/** @param {SetupContext['terminal']} terminal @param {unknown} error */
 function reportFailure(terminal, error) {
 	if (error instanceof SetupInterrupted) {
 		terminal.writeLine('Set-up stopped.');
@@ -186,7 +203,7 @@ function reportFailure(terminal, error) {
 	}
 	if (!(error instanceof SetupError)) {
 		// A bug of set-up: the stack says where.
-		terminal.writeLine(`Set-up failed unexpectedly.\n${error?.stack ?? error}`);
+		terminal.writeLine(`Set-up failed unexpectedly.\n${(error instanceof Error && error.stack) || error}`);
 		return EXIT_CODE_SETUP_FAILED;
 	}
 	terminal.writeLine('');
@@ -202,6 +219,7 @@ function reportFailure(terminal, error) {
 	return EXIT_CODE_SETUP_FAILED;
 }
 
+/** @param {NodeJS.Signals | null} signalName */
 function exitCodeOfSignal(signalName) {
-	return 128 + (os.constants.signals[signalName] ?? 0);
+	return 128 + (signalName === null ? 0 : os.constants.signals[signalName]);
 }

@@ -26,12 +26,12 @@ const LOCK_POLL_INTERVAL_MS = 250;
  * @returns {string} An absolute path; the folder may not exist yet.
  */
 export function resolveCacheFolder(environment, homeFolder = os.homedir()) {
-	if (environment.SPILLWAY_SETUP_CACHE) {
-		return path.resolve(environment.SPILLWAY_SETUP_CACHE);
+	if (environment['SPILLWAY_SETUP_CACHE']) {
+		return path.resolve(environment['SPILLWAY_SETUP_CACHE']);
 	}
 	// The XDG base directory specification: a relative path in the variable is invalid and is to be ignored.
-	if (environment.XDG_CACHE_HOME && path.isAbsolute(environment.XDG_CACHE_HOME)) {
-		return path.join(environment.XDG_CACHE_HOME, 'spillway');
+	if (environment['XDG_CACHE_HOME'] && path.isAbsolute(environment['XDG_CACHE_HOME'])) {
+		return path.join(environment['XDG_CACHE_HOME'], 'spillway');
 	}
 	return path.join(homeFolder, '.cache', 'spillway');
 }
@@ -45,7 +45,7 @@ export function resolveCacheFolder(environment, homeFolder = os.homedir()) {
 export function ensureCacheFolder(folder) {
 	try {
 		mkdirSync(folder, { recursive: true });
-	} catch (error) {
+	} catch (/** @type {any} */ error) {
 		throw new SetupError(`The set-up cache ${folder} cannot be written: ${error.code ?? error.message}.`, {
 			whatToDo: ['Set SPILLWAY_SETUP_CACHE to a folder that this user may write.'],
 			cause: error,
@@ -61,7 +61,7 @@ export function ensureCacheFolder(folder) {
  */
 export function hashFolder(folder) {
 	const hash = createHash('sha256');
-	const visit = (relative) => {
+	const visit = (/** @type {string} */ relative) => {
 		const entries = readdirSync(path.join(folder, relative), { withFileTypes: true });
 		entries.sort((a, b) => (a.name < b.name ? -1 : 1));
 		for (const entry of entries) {
@@ -101,6 +101,7 @@ export function createWorkFolder(cacheFolder, kind) {
  * @param {string} kind
  */
 export function removeLeftoverWorkFolders(cacheFolder, kind) {
+	/** @type {string[]} */
 	let entries = [];
 	try {
 		entries = readdirSync(path.join(cacheFolder, 'tmp'));
@@ -132,7 +133,7 @@ export function isLockStale(holder, untouchedForMs, host = os.hostname()) {
 	try {
 		process.kill(holder.pid, 0);
 		return false;
-	} catch (error) {
+	} catch (/** @type {any} */ error) {
 		// EPERM means that it lives and belongs to somebody else.
 		return error.code === 'ESRCH';
 	}
@@ -160,7 +161,7 @@ export async function withLock(context, name, run, { onWait } = {}) {
 		try {
 			writeFileSync(file, content, { flag: 'wx' });
 			break;
-		} catch (error) {
+		} catch (/** @type {any} */ error) {
 			if (error.code !== 'EEXIST') {
 				throw error;
 			}
@@ -201,6 +202,7 @@ export async function withLock(context, name, run, { onWait } = {}) {
 	}
 }
 
+/** @param {string} file */
 function readLock(file) {
 	try {
 		const content = readFileSync(file, 'utf8');
@@ -212,7 +214,7 @@ function readLock(file) {
 			// Its writer was killed between creating and filling it: it has no holder and goes stale by its age.
 		}
 		return { content, touchedAtMs, holder };
-	} catch (error) {
+	} catch (/** @type {any} */ error) {
 		if (error.code === 'ENOENT') {
 			return undefined;
 		}
@@ -220,13 +222,14 @@ function readLock(file) {
 	}
 }
 
+/** @param {string} file @param {string} staleContent */
 function removeStaleLock(file, staleContent) {
 	// Renamed first and looked at afterwards: of several processes that found the same stale lock one gets it, and a lock
 	// that somebody else took in between is put back rather than deleted.
 	const aside = `${file}.${randomUUID()}`;
 	try {
 		renameSync(file, aside);
-	} catch (error) {
+	} catch (/** @type {any} */ error) {
 		if (error.code === 'ENOENT') {
 			return;
 		}

@@ -8,6 +8,7 @@ import { hashFolder, isLockStale, removeLeftoverWorkFolders, resolveCacheFolder,
 /** Above every process id that Linux hands out by default (32768) and at most (4194304). */
 const IMPOSSIBLE_PID = 4_194_305;
 
+/** @type {string} */
 let folder;
 beforeEach(() => {
 	folder = mkdtempSync(path.join(os.tmpdir(), 'spillway-cache-test-'));
@@ -29,7 +30,7 @@ describe('resolveCacheFolder', () => {
 
 describe('hashFolder', () => {
 	it('changes with a content, a name and a place, and with nothing else', () => {
-		const write = (name, text) => {
+		const write = (/** @type {string} */ name, /** @type {string} */ text) => {
 			mkdirSync(path.dirname(path.join(folder, name)), { recursive: true });
 			writeFileSync(path.join(folder, name), text);
 		};
@@ -124,7 +125,8 @@ describe('withLock', () => {
 	it('stops waiting when set-up is stopped', async () => {
 		const controller = new AbortController();
 		const context = { cacheFolder: folder, signal: controller.signal };
-		let release;
+		/** @type {(value?: unknown) => void} */
+		let release = () => {};
 		const first = withLock(context, 'build', () => new Promise((resolve) => (release = resolve)));
 		const second = withLock(context, 'build', async () => {}, {
 			onWait: () => controller.abort(new Error('stopped')),

@@ -2,6 +2,7 @@
 
 /** A failed step: what went wrong, what to do about it, and what the tool in question printed. */
 export class SetupError extends Error {
+	/** @override */
 	name = 'SetupError';
 
 	/**
@@ -18,6 +19,7 @@ export class SetupError extends Error {
 
 /** Set-up was stopped by a signal. Not a failure: nothing is printed but that it stopped. */
 export class SetupInterrupted extends Error {
+	/** @override */
 	name = 'SetupInterrupted';
 
 	/** @param {NodeJS.Signals} signalName The signal that stopped it; decides the exit code. */

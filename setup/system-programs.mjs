@@ -1,16 +1,19 @@
 /** The programs that the product and its tests start, where they hide, and which package holds them. A table, no actions. */
 
 /**
+ * @typedef {import('./operating-system.mjs').PackageManager} PackageManager
+ * @typedef {'ffmpeg' | 'chromium' | 'redis' | 'postgresql'} ProgramName
+ *
  * @typedef {object} SystemProgram
  * @property {string} purpose What it is needed for, for the message that it is missing.
  * @property {readonly string[]} names Executables that will do, best first.
  * @property {readonly string[]} folders Where it may be besides the PATH; `*` stands for a version.
  * @property {string} variable Tells the program that is started where it is, and lets the user choose another one.
- * @property {Record<string, string>} packages The argument for each package manager's install command.
+ * @property {Record<PackageManager, string>} packages The argument for each package manager's install command.
  * @property {readonly string[]} [services] Services that the Debian package would start now and at every boot.
  */
 
-/** @type {Record<string, SystemProgram>} */
+/** @type {Record<ProgramName, SystemProgram>} */
 export const SYSTEM_PROGRAMS = {
 	ffmpeg: {
 		purpose: 'decodes and encodes',
@@ -91,7 +94,7 @@ const INSTALL_COMMANDS = {
 /**
  * The commands that install packages, to be printed.
  *
- * @param {import('./operating-system.mjs').PackageManager | undefined} packageManager
+ * @param {PackageManager | undefined} packageManager
  * @param {readonly string[]} packages
  * @param {{ isRoot: boolean }} user
  * @returns {string[]} One command per line.

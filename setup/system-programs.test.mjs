@@ -12,9 +12,12 @@ import { PROFILES } from './profiles.mjs';
 import { SetupError } from './setup-error.mjs';
 import { SYSTEM_PROGRAMS, formatInstallCommands } from './system-programs.mjs';
 
+/** @import { PackageManager } from './operating-system.mjs' */
+
 describe('formatInstallCommands', () => {
 	const user = { isRoot: false };
-	it.each([
+	/** @type {Array<[PackageManager | undefined, string[], { isRoot: boolean }, string[]]>} */
+	const cases = [
 		[
 			'apt',
 			['ffmpeg', 'chromium'],
@@ -26,7 +29,8 @@ describe('formatInstallCommands', () => {
 		['pacman', ['ffmpeg'], user, ['sudo pacman -S ffmpeg']],
 		['brew', ['ffmpeg', '--cask chromium'], user, ['brew install ffmpeg', 'brew install --cask chromium']],
 		[undefined, ['ffmpeg'], user, ["(with this system's package manager)  ffmpeg"]],
-	])('%s %s', (packageManager, packages, who, expected) => {
+	];
+	it.each(cases)('%s %s', (packageManager, packages, who, expected) => {
 		expect(formatInstallCommands(packageManager, packages, who)).toEqual(expected);
 	});
 });
@@ -48,8 +52,9 @@ describe('the table of programs', () => {
 });
 
 describe('findProgram', () => {
+	/** @type {string} */
 	let folder;
-	const addProgram = (name, mode = 0o755) => {
+	const addProgram = (/** @type {string} */ name, mode = 0o755) => {
 		const file = path.join(folder, name);
 		mkdirSync(path.dirname(file), { recursive: true });
 		writeFileSync(file, '');

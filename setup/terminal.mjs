@@ -36,7 +36,7 @@ export function formatDuration(durationMs) {
 export function createTerminal(stream = process.stderr, nowMs = () => performance.now()) {
 	const isTty = stream.isTTY === true;
 
-	const writeLine = (text) => stream.write(isTty ? `\r\x1b[K${text}\n` : `${text}\n`);
+	const writeLine = (/** @type {string} */ text) => stream.write(isTty ? `\r\x1b[K${text}\n` : `${text}\n`);
 
 	return {
 		/** Prints one line of its own. */
@@ -68,7 +68,7 @@ export function createTerminal(stream = process.stderr, nowMs = () => performanc
 			if (isTty) {
 				redraw();
 			}
-			const end = (mark, text) => {
+			const end = (/** @type {string} */ mark, /** @type {string} */ text) => {
 				clearInterval(timer);
 				writeLine(`${mark} ${name}: ${text} (${formatDuration(nowMs() - startedAtMs)})`);
 			};

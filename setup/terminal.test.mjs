@@ -2,9 +2,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createTerminal, formatDuration } from './terminal.mjs';
 
+/** @param {boolean} isTTY */
 const createStream = (isTTY) => {
+	/** @type {string[]} */
 	const written = [];
-	return { isTTY, columns: 40, written, write: (text) => written.push(text) };
+	return { isTTY, columns: 40, written, write: (/** @type {string} */ text) => written.push(text) };
 };
 
 describe('formatDuration', () => {

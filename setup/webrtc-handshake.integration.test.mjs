@@ -30,6 +30,7 @@ const DTLS_HANDSHAKE_RECORD = 22;
 const DTLS_RECORD_HEADER_BYTES = 13;
 const DTLS_CLIENT_HELLO = 1;
 
+/** @param {number} type @param {Buffer} value */
 function formatAttribute(type, value) {
 	const padded = Buffer.alloc(4 + Math.ceil(value.length / 4) * 4);
 	padded.writeUInt16BE(type, 0);
@@ -38,7 +39,12 @@ function formatAttribute(type, value) {
 	return padded;
 }
 
-/** The check of an ICE controlling agent that nominates at once. */
+/**
+ * The check of an ICE controlling agent that nominates at once.
+ *
+ * @param {string} username
+ * @param {string} password
+ */
 function formatBindingRequest(username, password) {
 	const header = Buffer.alloc(STUN_HEADER_BYTES);
 	header.writeUInt16BE(STUN_BINDING_REQUEST, 0);
@@ -82,7 +88,7 @@ describe('the mediasoup worker', () => {
 			const { usernameFragment, password } = transport.iceParameters;
 			const answered = once(socket, 'message', { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
 			const request = formatBindingRequest(`${usernameFragment}:spillway`, password);
-			socket.send(request, transport.iceCandidates[0].port, '127.0.0.1');
+			socket.send(request, transport.iceCandidates[0]?.port, '127.0.0.1');
 			const [answer] = await Promise.race([answered, died]);
 			expect(answer.readUInt16BE(0)).toBe(STUN_BINDING_SUCCESS);
 
@@ -97,7 +103,7 @@ describe('the mediasoup worker', () => {
 			const [greeting] = await Promise.race([greeted, died]);
 			expect(greeting[0]).toBe(DTLS_HANDSHAKE_RECORD);
 			expect(greeting[DTLS_RECORD_HEADER_BYTES]).toBe(DTLS_CLIENT_HELLO);
-			expect((await transport.getStats())[0].dtlsState).toBe('connecting');
+			expect((await transport.getStats())[0]?.dtlsState).toBe('connecting');
 		} finally {
 			socket.close();
 			worker.close();

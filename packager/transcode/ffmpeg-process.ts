@@ -8,7 +8,7 @@ import type { Logger } from '../../core/logger.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import type { FfmpegArguments } from './ffmpeg-arguments.ts';
 
-/** How long a process may take to leave after SIGTERM; then SIGKILL. F-5 of the reliability list asks for 2 s. */
+/** How long a process may take to leave after SIGTERM; then SIGKILL. F-5 asks for 2 s. */
 export const TERMINATION_GRACE_MS = 2000;
 /** Lines of FFmpeg's messages that are kept for the error, and the length that each is cut to. */
 const STDERR_LINES = 8;

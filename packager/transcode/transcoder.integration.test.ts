@@ -254,7 +254,7 @@ describe('closing', () => {
 });
 
 describe('FFmpeg', () => {
-	// F-6 of the reliability list: no orphans.
+	// F-6: no orphans.
 	it('ends when the program that started it is killed', async () => {
 		const program = spawn(process.execPath, [path.join(import.meta.dirname, 'testing/abandoned-transcoder.ts')], {
 			stdio: ['ignore', 'pipe', 'inherit'],

@@ -140,6 +140,7 @@ export async function buildWorker(context, { workerSourceFolder, outputFile, ver
 	}
 }
 
+/** @param {import('../run.mjs').SetupContext} context @param {{ progress(text: string): void }} step */
 async function ensureBuildPackages(context, step) {
 	if (detectPackageManager(context.environment) !== 'apt' || !isDebianLike(readOsRelease())) {
 		throw buildError('The worker can be built from source on Debian and its relatives only.');
@@ -174,6 +175,7 @@ async function ensureBuildPackages(context, step) {
 	await aptInstall(context, missing, step);
 }
 
+/** @param {import('../run.mjs').SetupContext} context @param {string} name @param {string} folder */
 async function fetchSourcePackage(context, name, folder) {
 	const list = deriveSourcePackageList(readAptSources(), readOsRelease().versionCodename);
 	if (list === '') {
@@ -213,8 +215,9 @@ async function fetchSourcePackage(context, name, folder) {
 }
 
 function readAptSources() {
+	/** @type {import('./debian-sources.mjs').AptSource[]} */
 	const sources = [];
-	const read = (file) => {
+	const read = (/** @type {string} */ file) => {
 		const parse = file.endsWith('.sources') ? parseDeb822Sources : parseOneLineSources;
 		sources.push(...parse(readFileSync(file, 'utf8')));
 	};
@@ -230,6 +233,7 @@ function readAptSources() {
 	return sources;
 }
 
+/** @param {{ workerSourceFolder: string, sourceFolder: string, srtpFolder: string }} folders */
 function prepareSources({ workerSourceFolder, sourceFolder, srtpFolder }) {
 	cpSync(workerSourceFolder, sourceFolder, {
 		recursive: true,
@@ -246,6 +250,11 @@ function prepareSources({ workerSourceFolder, sourceFolder, srtpFolder }) {
 	}
 }
 
+/**
+ * @param {import('../run.mjs').SetupContext} context
+ * @param {{ sourceFolder: string, buildFolder: string }} folders
+ * @param {{ progress(text: string): void }} step
+ */
 async function compile(context, { sourceFolder, buildFolder }, step) {
 	const environment = {
 		...context.environment,
@@ -291,6 +300,7 @@ function freeMemoryBytes() {
 	return process.availableMemory?.() ?? os.freemem();
 }
 
+/** @param {import('../run.mjs').SetupContext} context @param {string} file */
 async function assertNotLinkedToNss(context, file) {
 	const { stdout } = await runCommand(context, 'ldd', [file]);
 	const forbidden = findForbiddenLibraries(stdout);
@@ -307,7 +317,7 @@ async function assertNotLinkedToNss(context, file) {
  */
 export function findForbiddenLibraries(lddOutput) {
 	return [...lddOutput.matchAll(/^\s*(lib(?:nss3|nssutil3|nspr4|freebl3|softokn3|srtp2?)\.so\S*)/gm)].map(
-		([, name]) => name,
+		([, name]) => /** @type {string} */ (name),
 	);
 }
 
@@ -316,10 +326,12 @@ const USE_ANOTHER_WORKER = [
 	"reached, set-up takes mediasoup's own prebuilt worker instead of building one.",
 ];
 
+/** @param {string} message @param {{ output?: string[], cause?: unknown }} [options] */
 function buildError(message, options = {}) {
 	return new SetupError(message, { whatToDo: USE_ANOTHER_WORKER, ...options });
 }
 
+/** @param {import('../run.mjs').SetupContext} context @param {any} error @param {string} message */
 function toBuildError(context, error, message) {
 	if (error instanceof SetupError || context.signal.aborted) {
 		return error;

@@ -27,6 +27,7 @@ const MOVING_SUITES = ['stable', 'oldstable', 'testing', 'unstable', 'sid'];
  * @returns {AptSource[]}
  */
 export function parseOneLineSources(text) {
+	/** @type {AptSource[]} */
 	const sources = [];
 	for (const rawLine of text.split('\n')) {
 		const line = rawLine.replace(/#.*$/, '').trim();
@@ -35,7 +36,8 @@ export function parseOneLineSources(text) {
 		if (match === null) {
 			continue;
 		}
-		const [, type, optionText = '', uri, suite, componentText] = match;
+		const [, type = '', optionText = '', uri = '', suite = '', componentText = ''] = match;
+		/** @type {Record<string, string>} */
 		const options = {};
 		for (const option of splitWords(optionText)) {
 			const separator = option.indexOf('=');
@@ -55,6 +57,7 @@ export function parseOneLineSources(text) {
  * @returns {AptSource[]}
  */
 export function parseDeb822Sources(text) {
+	/** @type {AptSource[]} */
 	const sources = [];
 	// Comment lines may stand inside a stanza and do not end it; empty lines do.
 	const withoutComments = text
@@ -62,26 +65,31 @@ export function parseDeb822Sources(text) {
 		.filter((line) => !line.startsWith('#'))
 		.join('\n');
 	for (const stanza of withoutComments.split(/\n\s*\n/)) {
+		/** @type {Record<string, string>} */
 		const fields = {};
 		let current;
 		for (const line of stanza.split('\n')) {
-			const field = /^([A-Za-z0-9-]+):\s*(.*)$/.exec(line);
-			if (field !== null) {
+			const [, name, value] = /^([A-Za-z0-9-]+):\s*(.*)$/.exec(line) ?? [];
+			if (name !== undefined && value !== undefined) {
 				// Field names are case-insensitive; kept in the usual form.
-				current = field[1]
-					.toLowerCase()
-					.replace(/(^|-)([a-z])/g, (_match, dash, letter) => dash + letter.toUpperCase());
-				fields[current] = field[2].trim();
+				current = capitalizeWords(name.toLowerCase());
+				fields[current] = value.trim();
 			} else if (/^\s+\S/.test(line) && current !== undefined) {
 				// A continuation line: of a list, or of a key that is written out in the file (Signed-By).
 				fields[current] += `\n${line.replace(/\s+$/, '')}`;
 			}
 		}
-		const { Types, Uris, Suites, Components = '', ...options } = fields;
+		const {
+			['Types']: Types,
+			['Uris']: Uris,
+			['Suites']: Suites,
+			['Components']: Components = '',
+			...options
+		} = fields;
 		if (Types === undefined || Uris === undefined || Suites === undefined) {
 			continue;
 		}
-		if (/^(no|false|0|off|disable)$/i.test(options.Enabled ?? '')) {
+		if (/^(no|false|0|off|disable)$/i.test(options['Enabled'] ?? '')) {
 			continue;
 		}
 		sources.push({
@@ -104,7 +112,7 @@ export function parseDeb822Sources(text) {
  * @returns {string} The text of a `.sources` file; empty when the machine has no source of its own distribution.
  */
 export function deriveSourcePackageList(sources, codename) {
-	const isOfDistribution = (suite) => {
+	const isOfDistribution = (/** @type {string} */ suite) => {
 		const base = suite.replace(/\/.*$/, '').replace(/-(updates|security|proposed-updates)$/, '');
 		return base === codename || MOVING_SUITES.includes(base);
 	};
@@ -130,12 +138,23 @@ export function deriveSourcePackageList(sources, codename) {
 	return [...stanzas].join('\n');
 }
 
+/** @param {string} text */
 function splitWords(text) {
 	return text.split(/\s+/).filter((word) => word !== '');
 }
 
-// The one-line style abbreviates some names (sources.list(5)).
+/** @param {string} text */
+function capitalizeWords(text) {
+	return text.replace(/(^|-)[a-z]/g, (start) => start.toUpperCase());
+}
+
+/**
+ * The one-line style abbreviates some names (sources.list(5)).
+ *
+ * @param {string} name
+ */
 function oneLineOptionName(name) {
+	/** @type {Record<string, string>} */
 	const names = { arch: 'Architectures', lang: 'Languages', target: 'Targets' };
-	return names[name] ?? name.replace(/(^|-)([a-z])/g, (_match, dash, letter) => dash + letter.toUpperCase());
+	return names[name] ?? capitalizeWords(name);
 }

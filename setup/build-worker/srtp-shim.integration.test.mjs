@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findProgram } from '../find-program.mjs';
 
-const compiler = findProgram(['g++', 'c++'], { searchPath: process.env.PATH });
+const compiler = findProgram(['g++', 'c++'], { searchPath: process.env['PATH'] });
 const includeFolder = fileURLToPath(new URL('./subprojects/libsrtp3/include', import.meta.url));
 
 /** The declarations of libsrtp 2 that the shim uses, with bodies that record and transform visibly. */
@@ -174,7 +174,9 @@ int main() {
 `;
 
 describe.runIf(compiler !== undefined)('the libsrtp 3 shim', () => {
+	/** @type {string} */
 	let folder;
+	/** @type {string[][]} */
 	let results;
 
 	beforeAll(() => {
@@ -183,7 +185,7 @@ describe.runIf(compiler !== undefined)('the libsrtp 3 shim', () => {
 		writeFileSync(path.join(folder, 'srtp2', 'srtp.h'), LIBSRTP2_STAND_IN);
 		writeFileSync(path.join(folder, 'checks.cpp'), CHECKS);
 		const program = path.join(folder, 'checks');
-		execFileSync(compiler, [
+		execFileSync(/** @type {string} */ (compiler), [
 			'-std=c++20',
 			'-g',
 			// An access outside of a buffer ends the program instead of going unnoticed.
