@@ -1,5 +1,7 @@
 /** Lint rules; each message says why. Types and formatting are tsc's and prettier's; import cycles a project-rule test's. */
+import vue from 'eslint-plugin-vue';
 import tseslint from 'typescript-eslint';
+import vueParser from 'vue-eslint-parser';
 
 const timeRules = [
 	{
@@ -16,12 +18,21 @@ const timeRules = [
 	},
 ];
 
+/** The same for all files: other extensions for some of them would load the program again for each. */
+const typed = { projectService: true, tsconfigRootDir: import.meta.dirname, extraFileExtensions: ['.vue'] };
+const NODE_GLOBALS = ['process', 'Buffer', 'global', 'require', 'module', '__dirname', '__filename', 'setImmediate'];
+
 export default tseslint.config(
 	{ ignores: ['node_modules/', 'web/dist/', 'data/'] },
 	...tseslint.configs.recommended,
+	...vue.configs['flat/essential'],
+	{ files: ['**/*.ts'], languageOptions: { parserOptions: typed } },
 	{
-		files: ['**/*.ts'],
-		languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+		files: ['**/*.vue'],
+		languageOptions: { parser: vueParser, parserOptions: { ...typed, parser: tseslint.parser } },
+	},
+	{
+		files: ['**/*.ts', '**/*.vue'],
 		rules: {
 			curly: ['error', 'all'],
 			eqeqeq: 'error',
@@ -49,5 +60,14 @@ export default tseslint.config(
 			'web/build.ts',
 		],
 		rules: { 'no-restricted-syntax': 'off', 'no-console': 'off' },
+	},
+	{
+		files: ['web/src/**'],
+		rules: {
+			'no-restricted-globals': [
+				'error',
+				...NODE_GLOBALS.map((name) => ({ name, message: 'The pages run in a browser, which does not have it.' })),
+			],
+		},
 	},
 );

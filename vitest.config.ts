@@ -1,4 +1,5 @@
 /** Which tests run where: `unit` has no sockets and no processes, `integration` has both, `e2e` starts the product. */
+import vue from '@vitejs/plugin-vue';
 import { defineConfig } from 'vitest/config';
 
 const FOLDERS = '{core,sfu,ingest,packager,signaling,web,loadtest,setup}';
@@ -17,6 +18,7 @@ export default defineConfig({
 		},
 		projects: [
 			{
+				plugins: [vue()],
 				test: {
 					name: 'unit',
 					include: [`${FOLDERS}/**/*.test.ts`, 'setup/**/*.test.mjs'],

@@ -1,4 +1,7 @@
-/** Builds the pages into web/dist when their sources have changed. Called by `npm start`; also runs by itself: `node web/build.ts`. */
+/**
+ * Builds the pages into web/dist when their sources have changed. Called by `npm start`; also runs by itself: `node
+ * web/build.ts`.
+ */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -12,7 +15,9 @@ import { brotliCompress, constants, gzip } from 'node:zlib';
 const [brotli, zip] = [promisify(brotliCompress), promisify(gzip)];
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const DIST = path.join(ROOT, 'web/dist');
-/** On the same file system as `web/dist`, so that a rename is one step, and ignored by git as all of node_modules is. */
+/**
+ * On the same file system as `web/dist`, so that a rename is one step, and ignored by git as all of node_modules is.
+ */
 const WORKSHOP = path.join(ROOT, 'node_modules/.cache/spillway-web');
 const STAMP_NAME = 'build-stamp.txt';
 /** What the built pages depend on. */
@@ -33,11 +38,12 @@ const LOCK_POLL_MS = 150;
 const MAX_COMPLAINTS_LENGTH = 8000;
 
 /** Result of {@link buildWebIfStale}. `folder` is absolute and holds `index.html`. */
-export type WebBuild = { built: boolean; folder: string };
+type WebBuild = { built: boolean; folder: string };
 
 /**
- * Makes sure that `web/dist` matches the sources. Safe when several processes start at once: one builds, the others wait for
- * it. The new pages replace the old ones whole, so a failed or killed build leaves the old ones. Throws what Vite throws.
+ * Makes sure that `web/dist` matches the sources. Safe when several processes start at once: one builds, the others
+ * wait for it. The new pages replace the old ones whole, so a failed or killed build leaves the old ones. Throws what
+ * Vite throws.
  */
 export async function buildWebIfStale(): Promise<WebBuild> {
 	const wanted = await sourceHash();
@@ -80,7 +86,10 @@ async function runVite(outputFolder: string): Promise<void> {
 	process.stderr.write(complaints);
 }
 
-/** Puts a `.br` and a `.gz` beside each file that gets smaller: over a poor line hls.js takes one second instead of three. */
+/**
+ * Puts a `.br` and a `.gz` beside each file that gets smaller: over a poor line hls.js takes one second instead of
+ * three.
+ */
 async function compressFiles(folder: string): Promise<void> {
 	const files = (await listFiles(folder)).filter((file) => /\.(js|css|svg|html)$/.test(file));
 	await Promise.all(
@@ -157,7 +166,9 @@ async function removeLeftovers(): Promise<void> {
 	}
 }
 
-/** Takes the lock file, waiting for a living holder and inheriting from a dead one. Returns the function that frees it. */
+/**
+ * Takes the lock file, waiting for a living holder and inheriting from a dead one. Returns the function that frees it.
+ */
 async function lock(file: string): Promise<() => Promise<void>> {
 	const deadline = performance.now() + LOCK_TIMEOUT_MS;
 	for (;;) {

@@ -25,7 +25,13 @@ function readImports(name: string): string[] {
 		([, names, specifier]) =>
 			names!
 				.split(',')
-				.map((entry) => entry.trim().replace(/^type\s+/, '').split(/\s+as\s+/)[0]!)
+				.map(
+					(entry) =>
+						entry
+							.trim()
+							.replace(/^type\s+/, '')
+							.split(/\s+as\s+/)[0]!,
+				)
 				.filter((entry) => entry !== '')
 				.map((entry) => `${path.posix.join(folder, specifier!)}#${entry}`),
 	);

@@ -109,6 +109,19 @@ describe('project rules', () => {
 		expect(violations).toEqual([]);
 	});
 
+	it('the player has one face, create-player.ts, and knows no framework', () => {
+		const isPlayer = (name: string): boolean => name.startsWith('web/src/player/');
+		const web = sources.filter((name) => name.startsWith('web/') && /\.(ts|vue)$/.test(name));
+		const behindTheFace = web
+			.filter((name) => !isPlayer(name))
+			.flatMap((name) => findImports(name).map((target) => ({ name, target })))
+			.filter(({ target }) => isPlayer(target) && target !== 'web/src/player/create-player.ts')
+			.map(({ name, target }) => `${name} -> ${target}`);
+		expect(behindTheFace).toEqual([]);
+		const product = web.filter((name) => isPlayer(name) && !isTesting(name));
+		expect(product.filter((name) => name.endsWith('.vue') || /from 'vue/.test(read(name)))).toEqual([]);
+	});
+
 	it('no files import each other in a circle', () => {
 		const known = new Set(sources);
 		const importsOf = new Map(

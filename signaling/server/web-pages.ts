@@ -11,7 +11,7 @@ import { CONTENT_SECURITY_POLICY, PERMISSIONS_POLICY } from '../platform/http/se
  * their own.
  */
 const PAGE_PATHS = ['/', '/:page', '/embed/:channel'] as const;
-/** Pages of the product; web/src/router.ts has them. */
+/** Pages of the product; web/src/app/router.ts has them. */
 const PAGES: ReadonlySet<string> = new Set(['login', 'signup', 'settings', 'dashboard']);
 
 /** Otherwise a browser that has the page from before would get 404 without it. */

@@ -1,0 +1,51 @@
+/** Addresses and their pages. */
+import { createRouter, createWebHistory, type RouteLocation, type RouteLocationRaw } from 'vue-router';
+import { parseChannelName } from '../../../core/ids.ts';
+import HomePage from '../features/discovery/HomePage.vue';
+import { DELIVERY_TIERS, type DeliveryTier } from '../../../core/protocol/tiers.ts';
+
+/** `?tier=webrtc` or `?tier=ll-hls` chooses the tier to begin with; real time otherwise. */
+function channelProps(route: RouteLocation): { name: string; initialTier: DeliveryTier; key: string } {
+	const name = String(route.params['name']).toLowerCase();
+	const wanted = DELIVERY_TIERS.find((tier) => tier === route.query['tier']);
+	return { name, initialTier: wanted ?? 'webrtc', key: name };
+}
+
+/** What cannot be a channel's name need not be asked for. */
+function mustBeChannelName(to: RouteLocation): true | RouteLocationRaw {
+	return (
+		parseChannelName(String(to.params['name'])) !== undefined || {
+			name: 'not-found',
+			params: { path: to.path.slice(1).split('/') },
+		}
+	);
+}
+
+/** The router of the pages. */
+export const router = createRouter({
+	history: createWebHistory(),
+	routes: [
+		{ path: '/', component: HomePage },
+		{ path: '/login', component: () => import('../features/account/LoginPage.vue') },
+		{ path: '/signup', component: () => import('../features/account/SignupPage.vue') },
+		{ path: '/settings', component: () => import('../features/account/SettingsPage.vue') },
+		{ path: '/dashboard', component: () => import('../features/dashboard/DashboardPage.vue') },
+		{
+			path: '/embed/:name',
+			component: () => import('../features/watch/EmbedPage.vue'),
+			props: channelProps,
+			// The frame belongs to another page: no header, no footer.
+			meta: { isBare: true },
+			beforeEnter: mustBeChannelName,
+		},
+		{
+			path: '/:name',
+			component: () => import('../features/watch/ChannelPage.vue'),
+			props: channelProps,
+			beforeEnter: mustBeChannelName,
+		},
+		{ path: '/:path(.*)*', name: 'not-found', component: () => import('./NotFoundPage.vue') },
+	],
+	// A changed filter or tab is the same page: it stays where it is.
+	scrollBehavior: (to, from, saved) => saved ?? (to.path === from.path ? false : { top: 0 }),
+});

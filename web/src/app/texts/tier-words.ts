@@ -1,0 +1,70 @@
+/** Why somebody is in a tier, in words: to the viewer, and to the streamer about their viewers. Pure. */
+import type { TierDecision } from '../../../../core/protocol/signaling/signaling-messages.ts';
+import type { DeliveryTier, TierReason } from '../../../../core/protocol/tiers.ts';
+import type { LineProblem } from '../../player/create-player.ts';
+
+/** Names of the tiers as the pages write them. */
+export const TIER_NAMES: Record<DeliveryTier, string> = {
+	webrtc: 'Real time (WebRTC)',
+	'll-hls': 'Low latency (LL-HLS)',
+};
+
+const TO_VIEWER: Record<TierReason, string> = {
+	fits: 'There is room for everybody in real time.',
+	priority: 'You keep real time although it is crowded.',
+	pinned: 'You chose low latency yourself.',
+	'mass-only': 'The streamer shows this channel in low latency only.',
+	'waiting-list': 'The real-time seats are taken; you are on the waiting list and move up by yourself.',
+	'seats-full': 'The real-time seats of this channel are taken; you move up by yourself when one is free.',
+	'budget-consumers':
+		'More people are watching than the server can serve in real time; you move up when there is room.',
+	'budget-bitrate': 'The server’s line is full in real time; you move up when there is room.',
+	'budget-cpu': 'The server is busy; you move up to real time when it has room.',
+	'webrtc-unsupported': 'This browser cannot play in real time.',
+	'webrtc-blocked': 'Your network does not let real-time video through; it is tried again now and then.',
+	'line-too-poor':
+		'Your line does not carry the picture in real time: low latency takes what comes, and real time is tried again now and then.',
+	'switched-lately': 'You changed a moment ago; the next change comes within a minute.',
+	'worker-lost': 'A part of the server failed; real time is tried again soon.',
+	'sfu-unavailable': 'The server’s real-time part does not answer; it is tried again soon.',
+};
+
+const TO_STREAMER: Record<TierReason, string> = {
+	fits: 'there is room',
+	priority: 'kept by role or by talking in chat',
+	pinned: 'chose it themselves',
+	'mass-only': 'your policy: low latency only',
+	'waiting-list': 'on the waiting list for a seat',
+	'seats-full': 'your real-time seats are taken',
+	'budget-consumers': 'the server’s viewer budget is used up',
+	'budget-bitrate': 'the server’s bandwidth is used up',
+	'budget-cpu': 'the server’s CPU is used up',
+	'webrtc-unsupported': 'their browser cannot do WebRTC',
+	'webrtc-blocked': 'their network blocks WebRTC',
+	'line-too-poor': 'their line is too slow for the picture',
+	'switched-lately': 'changed within the last minute',
+	'worker-lost': 'an SFU worker failed',
+	'sfu-unavailable': 'the SFU does not answer',
+};
+
+const LINE_PROBLEMS: Record<LineProblem, string> = {
+	'real-time-given-up': 'Your line does not carry the picture in real time: changing to low latency.',
+	starved: 'Your line brings less than this broadcast needs: it stops to load from time to time, and falls behind.',
+};
+
+/** One sentence for the viewer. */
+export function sayLineProblem(problem: LineProblem): string {
+	return LINE_PROBLEMS[problem];
+}
+
+/** One sentence for the viewer. */
+export function sayReason({ reason, waitingPosition }: Pick<TierDecision, 'reason' | 'waitingPosition'>): string {
+	return waitingPosition === undefined
+		? TO_VIEWER[reason]
+		: `The real-time seats are taken; you are number ${waitingPosition} on the waiting list and move up by yourself.`;
+}
+
+/** A few words after a number of viewers. */
+export function sayReasonToStreamer(reason: TierReason): string {
+	return TO_STREAMER[reason] ?? reason;
+}

@@ -1,0 +1,182 @@
+/**
+ * The player's components in the page of happy-dom, over a player of a few lines.
+ * @vitest-environment happy-dom
+ */
+import { mount } from '@vue/test-utils';
+import { describe, expect, it } from 'vitest';
+import { computed, nextTick, shallowRef } from 'vue';
+import type { ChannelDescription } from '../../../../core/protocol/api/channel-description.ts';
+import type { PlayerView } from '../../player/create-player.ts';
+import LatencyGauge from './LatencyGauge.vue';
+import PlayerControls from './PlayerControls.vue';
+import PlayerStage from './PlayerStage.vue';
+import TierStatus from './TierStatus.vue';
+import TierSwitch from './TierSwitch.vue';
+import type { BoundPlayer } from './use-player.ts';
+
+const CHANNEL = { name: 'ada', title: 'Ada paints', state: 'live' } as ChannelDescription;
+const VIEW: PlayerView = {
+	state: 'playing',
+	error: undefined,
+	statistics: undefined,
+	tier: 'webrtc',
+	pendingTier: undefined,
+	switchProblem: undefined,
+	settings: { isPaused: false, isMuted: false, volume: 0.5 },
+	isSoundBlocked: false,
+	isBehindLive: false,
+	isSocketOpen: true,
+	lineProblem: undefined,
+	viewerCount: 3,
+	decision: undefined,
+};
+
+/** A player that notes what it is told, and shows what the test says. */
+function fakePlayer(first: Partial<PlayerView> = {}) {
+	const view = shallowRef<PlayerView>({ ...VIEW, ...first });
+	const log: string[] = [];
+	const parts = Object.fromEntries(
+		Object.keys(VIEW).map((key) => [key, computed(() => view.value[key as keyof PlayerView])]),
+	);
+	const player = {
+		...parts,
+		signaling: shallowRef(),
+		video: () => undefined,
+		start: () => log.push('start'),
+		choose: (tier: string) => log.push(`choose ${tier}`),
+		goLive: () => log.push('go live'),
+		retry: () => log.push('retry'),
+		setPaused: (isPaused: boolean) => log.push(isPaused ? 'pause' : 'play'),
+		setMuted: (isMuted: boolean) => log.push(isMuted ? 'mute' : 'sound on'),
+		setVolume: (volume: number) => log.push(`volume ${volume}`),
+	} as unknown as BoundPlayer;
+	async function become(change: Partial<PlayerView>): Promise<void> {
+		view.value = { ...view.value, ...change };
+		await nextTick();
+	}
+	return { player, log, become };
+}
+
+function mountStage(first: Partial<PlayerView> = {}) {
+	const { player, log, become } = fakePlayer(first);
+	const stage = mount(PlayerStage, {
+		props: { player, channel: CHANNEL, isServerUnreachable: false },
+		attachTo: document.body,
+	});
+	const press = (key: string, target: EventTarget = window): boolean =>
+		target.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
+	return { stage, log, become, press };
+}
+
+describe('PlayerStage', () => {
+	it('starts the player in its container, and stops to listen when it goes', () => {
+		const { stage, log, press } = mountStage();
+		expect(log).toEqual(['start']);
+		expect(stage.attributes('aria-label')).toBe('Player: Ada paints');
+		stage.unmount();
+		press('m');
+		expect(log).toEqual(['start']);
+	});
+
+	it('has the keys of a player, unless they are meant for what has the focus', () => {
+		const { stage, log, press } = mountStage();
+		press('k');
+		press(' ');
+		press('m');
+		press('x');
+		press(' ', stage.get('button').element);
+		const field = document.body.appendChild(document.createElement('textarea'));
+		press('m', field);
+		field.remove();
+		expect(log).toEqual(['start', 'pause', 'pause', 'mute']);
+		stage.unmount();
+	});
+
+	it('asks for the sound that the browser holds back', async () => {
+		const { stage, log, become } = mountStage();
+		expect(stage.text()).not.toContain('Turn the sound on');
+		await become({ isSoundBlocked: true });
+		await stage.get('.sound button').trigger('click');
+		expect(log.at(-1)).toBe('sound on');
+		stage.unmount();
+	});
+
+	it('offers to go on in a pause, and live when what plays is past', async () => {
+		const { stage, log, become } = mountStage({ state: 'connecting' });
+		await become({ state: 'playing' });
+		await become({ settings: { ...VIEW.settings, isPaused: true } });
+		await stage.get('.paused button').trigger('click');
+		expect(log.at(-1)).toBe('play');
+		await become({ settings: VIEW.settings, isBehindLive: true });
+		expect(stage.find('.paused').exists()).toBe(false);
+		await stage.get('.badge').trigger('click');
+		expect(log.at(-1)).toBe('go live');
+		stage.unmount();
+	});
+
+	it('says why it does not play, and what to do', async () => {
+		const { stage, log, become } = mountStage();
+		expect(stage.find('[role=status]').exists()).toBe(false);
+		await become({ state: 'error', error: { kind: 'connection-lost', detail: '', fatal: false } });
+		const buttons = stage.get('[role=status]').findAll('button');
+		await buttons[0]!.trigger('click');
+		await buttons[1]!.trigger('click');
+		expect(log.slice(-2)).toEqual(['retry', 'choose ll-hls']);
+		await become({ state: 'offline', error: undefined });
+		expect(stage.get('[role=status]').text()).toContain('ada is offline');
+		stage.unmount();
+	});
+});
+
+describe('PlayerControls', () => {
+	it('says what each button does now, and reports it', async () => {
+		const props = { settings: VIEW.settings, isFullscreen: false, canPlay: true };
+		const controls = mount(PlayerControls, { props });
+		const labels = (): Array<string | undefined> =>
+			controls.findAll('button').map((button) => button.attributes('aria-label'));
+		expect(labels()).toEqual(['Pause (space)', 'Mute (m)', 'Full screen (f)']);
+		for (const button of controls.findAll('button')) {
+			await button.trigger('click');
+		}
+		await controls.get('input').setValue('0.25');
+		expect(controls.emitted()).toMatchObject({ pause: [[true]], mute: [[true]], fullscreen: [[]], volume: [[0.25]] });
+		await controls.setProps({ settings: { isPaused: true, isMuted: true, volume: 0.5 }, isFullscreen: true });
+		expect(labels()).toEqual(['Play (space)', 'Sound on (m)', 'Leave full screen (f)']);
+		expect(controls.get('input').element.value).toBe('0');
+		await controls.setProps({ canPlay: false });
+		expect(controls.get('button').element.disabled).toBe(true);
+	});
+});
+
+describe('what is said of the tier', () => {
+	const props = { ...VIEW, isPaused: false };
+
+	it('names a change under way, the past, and a poor line before any reason of the server', async () => {
+		const decision = { decisionId: 1, tier: 'webrtc', reason: 'fits', isEmergency: false } as const;
+		const status = mount(TierStatus, { props: { ...props, decision } });
+		const before = status.text();
+		await status.setProps({ isBehindLive: true });
+		expect(status.text()).toContain('what is past');
+		await status.setProps({ pendingTier: 'll-hls' });
+		expect(status.text()).toContain('Changing to Low latency');
+		await status.setProps({ lineProblem: 'starved' });
+		expect(status.text()).toContain('Your line brings less');
+		await status.setProps({ lineProblem: undefined, pendingTier: undefined, isBehindLive: false });
+		expect(status.text()).toBe(before);
+		await status.setProps({ state: 'stopped', isPaused: true });
+		expect(status.text()).toContain('Paused');
+	});
+
+	it('is chosen by hand', async () => {
+		const tiers = mount(TierSwitch, { props: { tier: 'webrtc', pendingTier: undefined } });
+		await tiers.findAll('input')[1]!.trigger('change');
+		expect(tiers.emitted('choose')).toEqual([['ll-hls']]);
+	});
+
+	it('shows no latency that was not measured', async () => {
+		const gauge = mount(LatencyGauge, { props: { latencyMs: undefined } });
+		expect(gauge.text()).toContain('measuring');
+		await gauge.setProps({ latencyMs: 250 });
+		expect(gauge.text()).toContain('0.25');
+	});
+});

@@ -1,0 +1,363 @@
+/**
+ * The player's face: the only file of this folder that pages import. Knows no framework; a page draws what `changed`
+ * brings.
+ */
+import { chance } from '../../../core/lifecycle/back-off.ts';
+import { systemClock, type CancelTimer } from '../../../core/lifecycle/clock.ts';
+import { TypedEmitter } from '../../../core/lifecycle/typed-emitter.ts';
+import type { Logger } from '../../../core/logger.ts';
+import type { ChannelDescription } from '../../../core/protocol/api/channel-description.ts';
+import type { TierDecision, ViewerStatistics } from '../../../core/protocol/signaling/signaling-messages.ts';
+import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
+import type { ServerClock } from '../api/server-clock.ts';
+import { HandOver } from './hand-over/hand-over.ts';
+import type { LineProblem, PlaybackStart } from './hand-over/hand-over-types.ts';
+import { HandOverStage } from './hand-over/hand-over-stage.ts';
+import type { HandOverReading } from './hand-over/hand-over-timer.ts';
+import { MediaSessionLink } from './hand-over/media-session-link.ts';
+import type { WatchSettings } from './hand-over/screen.ts';
+import { TierChooser } from './hand-over/tier-chooser.ts';
+import { createHlsPlayback } from './playback/hls-playback.ts';
+import { preloadHls } from './playback/hls-preload.ts';
+import type { PlaybackError, PlaybackErrorKind, PlaybackState } from './playback/playback-state.ts';
+import type { Playback, PlaybackStatistics } from './playback/playback.ts';
+import type { PlaybackDependencies } from './playback/tier-playback.ts';
+import { createWebrtcPlayback } from './playback/webrtc-playback.ts';
+import { SignalingClient, type SocketLike } from './signaling/signaling-client.ts';
+
+export type { LineProblem, PlaybackError, PlaybackErrorKind, PlaybackState, PlaybackStatistics, Player, WatchSettings };
+
+const STATISTICS_INTERVAL_MS = 500;
+/** hls.js is large: it must not take the line from the first picture. */
+const PRELOAD_AFTER_MS = 3000;
+/** The player's states in the words of the socket. */
+const REPORTED_STATES: Record<PlaybackState, ViewerStatistics['state']> = {
+	idle: 'connecting',
+	connecting: 'connecting',
+	playing: 'playing',
+	stalled: 'stalled',
+	interrupted: 'interrupted',
+	offline: 'interrupted',
+	ended: 'interrupted',
+	error: 'failed',
+	// Closed during a pause; what takes its place is on its way.
+	stopped: 'connecting',
+};
+const SETTINGS_KEY = 'spillway.watch';
+
+/** What `window.__spillway.statistics` shows. */
+export type PlayerStatistics = PlaybackStatistics & { handOver: HandOverReading };
+
+/** What a page shows of its player; a new object with each change. */
+export type PlayerView = {
+	readonly state: PlaybackState;
+	readonly error: PlaybackError | undefined;
+	readonly statistics: PlaybackStatistics | undefined;
+	readonly tier: DeliveryTier;
+	readonly pendingTier: DeliveryTier | undefined;
+	/** A tier that was chosen and did not come to play, while another plays on. */
+	readonly switchProblem: { tier: DeliveryTier; detail: string } | undefined;
+	readonly settings: WatchSettings;
+	readonly isSoundBlocked: boolean;
+	/** The viewer watches from within the window, after a pause; see {@link Player.goLive}. */
+	readonly isBehindLive: boolean;
+	/** The signaling socket is open. */
+	readonly isSocketOpen: boolean;
+	/** What is wrong with the viewer's line, as far as the picture shows it. */
+	readonly lineProblem: LineProblem | undefined;
+	/** Everyone who watches, as the socket says; undefined without it. */
+	readonly viewerCount: number | undefined;
+	/** The server's newest decision on the tier, with its reason; undefined without a socket. */
+	readonly decision: TierDecision | undefined;
+};
+
+type PlayerEvents = { changed: [view: PlayerView] };
+
+/** A player for one channel. It plays from {@link Player.start} on, in the container that is given there. */
+export function createPlayer(deps: { serverClock: ServerClock }, options: { initialTier: DeliveryTier }): Player {
+	return new Player(deps, options);
+}
+
+class Player extends TypedEmitter<PlayerEvents> {
+	readonly #deps: { serverClock: ServerClock };
+	readonly #initialTier: DeliveryTier;
+	#view: PlayerView;
+	#handOver: HandOver | undefined;
+	#signaling: SignalingClient | undefined;
+	#chooser: TierChooser | undefined;
+	#session: MediaSessionLink | undefined;
+	#cancelStatistics: CancelTimer | undefined;
+	#cancelPreload: CancelTimer | undefined;
+
+	constructor(deps: { serverClock: ServerClock }, { initialTier }: { initialTier: DeliveryTier }) {
+		super();
+		this.#deps = deps;
+		this.#initialTier = initialTier;
+		this.#view = {
+			state: 'idle',
+			error: undefined,
+			statistics: undefined,
+			tier: initialTier,
+			pendingTier: undefined,
+			switchProblem: undefined,
+			settings: { isPaused: false, ...readSettings() },
+			isSoundBlocked: false,
+			isBehindLive: false,
+			isSocketOpen: false,
+			lineProblem: undefined,
+			viewerCount: undefined,
+			decision: undefined,
+		};
+	}
+
+	get view(): PlayerView {
+		return this.#view;
+	}
+
+	/** The socket, for chat; undefined until {@link start}. */
+	get signaling(): Pick<SignalingClient, 'state' | 'send' | 'on'> | undefined {
+		return this.#signaling;
+	}
+
+	/** The video element that is watched, for full screen on iPhones. */
+	get video(): HTMLVideoElement | undefined {
+		return this.#handOver?.shown?.video;
+	}
+
+	start(container: HTMLElement, channel: ChannelDescription): void {
+		const { serverClock } = this.#deps;
+		serverClock.start();
+		const canWebRtc = typeof RTCPeerConnection !== 'undefined';
+		const logger = createBrowserLogger({ channel: channel.name });
+		const { isPaused, ...level } = this.#view.settings;
+		const stage = new HandOverStage(
+			{
+				clock: systemClock,
+				logger,
+				container,
+				createPlayback: (tier, start) => this.#createPlayback(tier, channel, start),
+				isPageVisible: () => document.visibilityState === 'visible',
+			},
+			{ level, channelState: channel.state },
+		);
+		const handOver = new HandOver({ clock: systemClock, logger, stage }, { canHls: true, isPaused });
+		this.#handOver = handOver;
+		handOver.channelReported(channel.state, channel.video?.frameRate);
+		const signaling = new SignalingClient(
+			{
+				clock: systemClock,
+				logger,
+				chance,
+				url: new URL('/api/v1/signaling', location.href.replace(/^http/, 'ws')).href,
+				channel: channel.name,
+				capabilities: { canWebRtc, canHls: true },
+				// Its handlers take fewer arguments than the DOM's types say; nothing else differs.
+				createSocket: (url) => new WebSocket(url) as unknown as SocketLike,
+				serverClock,
+				readStatistics: () => viewerStatistics(this.#readStatistics(), this.#view.settings.isPaused),
+			},
+			this.#initialTier === 'll-hls',
+		);
+		this.#signaling = signaling;
+		this.#session = new MediaSessionLink((isPaused) => handOver.setPaused(isPaused));
+		this.#session.describe(channel);
+		this.#listen(handOver, signaling);
+		this.#chooser = new TierChooser({ clock: systemClock, handOver, signaling, initialTier: this.#initialTier });
+		this.#chooser.start();
+		signaling.start();
+		this.#cancelStatistics = systemClock.setInterval(() => {
+			const { shown, lineProblem } = handOver;
+			this.#set({ statistics: shown?.playback.statistics(), error: shown?.playback.error, lineProblem });
+		}, STATISTICS_INTERVAL_MS);
+		// Needed in an emergency, when the network is what is missing.
+		this.#cancelPreload = systemClock.setTimeout(() => void preloadHls(channel.hlsUrl), PRELOAD_AFTER_MS);
+		const readStatistics = (): PlayerStatistics | undefined => this.#readStatistics();
+		window.__spillway = {
+			get statistics() {
+				return readStatistics();
+			},
+			switchTier: (tier) => this.#chooser?.choose(tier),
+		};
+		window.addEventListener('pagehide', this.close);
+	}
+
+	/** Passes on what the page knows of the channel. */
+	channelReported(channel: ChannelDescription): void {
+		this.#session?.describe(channel);
+		this.#handOver?.channelReported(channel.state, channel.video?.frameRate);
+	}
+
+	choose(tier: DeliveryTier): void {
+		this.#set({ switchProblem: undefined });
+		this.#chooser?.choose(tier);
+	}
+
+	/** Back to the front, in the tier that the server has for this viewer. */
+	goLive(): void {
+		this.#chooser?.goLive();
+	}
+
+	retry(): void {
+		this.#handOver?.shown?.playback.retry();
+	}
+
+	setPaused(isPaused: boolean): void {
+		this.#handOver?.setPaused(isPaused);
+	}
+
+	setMuted(isMuted: boolean): void {
+		this.#set({ isSoundBlocked: false });
+		this.#handOver?.setMuted(isMuted);
+		writeSettings(this.#view.settings);
+	}
+
+	setVolume(volume: number): void {
+		this.#set({ isSoundBlocked: false });
+		this.#handOver?.setVolume(volume);
+		this.#handOver?.setMuted(volume === 0);
+		writeSettings(this.#view.settings);
+	}
+
+	/** Ends everything and empties the container; also happens when the page is left. Idempotent. */
+	readonly close = (): void => {
+		this.#cancelStatistics?.();
+		this.#cancelPreload?.();
+		this.#chooser?.close();
+		this.#signaling?.close();
+		this.#session?.close();
+		this.#handOver?.close();
+		this.#handOver = undefined;
+		delete window.__spillway;
+		window.removeEventListener('pagehide', this.close);
+	};
+
+	#set(change: Partial<PlayerView>): void {
+		this.#view = { ...this.#view, ...change };
+		this.emit('changed', this.#view);
+	}
+
+	#listen(handOver: HandOver, signaling: SignalingClient): void {
+		handOver.on('changed', () => this.#update());
+		handOver.on('soundBlocked', () => {
+			this.#set({ isSoundBlocked: true });
+			this.#update();
+		});
+		handOver.on('swapped', () => this.#set({ switchProblem: undefined }));
+		handOver.on('switchFailed', (tier, reason) =>
+			this.#set({ switchProblem: { tier, detail: reason?.detail ?? 'It brought no picture.' } }),
+		);
+		signaling.on('stateChanged', (state) => this.#set({ isSocketOpen: state === 'joined' }));
+		signaling.on('presence', (viewerCount) => this.#set({ viewerCount }));
+		signaling.on('decided', (decision) => this.#set({ decision }));
+		signaling.on('channel', ({ state, video }) => handOver.channelReported(state, video?.frameRate));
+	}
+
+	#update(): void {
+		const { shown, pendingTier, settings, isBehindLive, lineProblem } = this.#handOver ?? {};
+		const previous = this.#view;
+		const state = shown?.playback.state ?? 'idle';
+		const isSteady = previous.state === 'playing' && state === 'playing';
+		this.#set({
+			state,
+			error: shown?.playback.error,
+			tier: shown?.tier ?? previous.tier,
+			pendingTier,
+			settings: settings === undefined ? previous.settings : { ...settings },
+			isBehindLive: isBehindLive ?? previous.isBehindLive,
+			lineProblem: this.#handOver === undefined ? previous.lineProblem : lineProblem,
+			// It is said beside what plays on, and nowhere else.
+			switchProblem: isSteady ? previous.switchProblem : undefined,
+		});
+		this.#session?.update(this.#view.settings.isPaused, state);
+		if (previous.state !== state) {
+			this.#signaling?.reportStatistics();
+		}
+	}
+
+	#readStatistics(): PlayerStatistics | undefined {
+		const reading = this.#handOver?.shown?.playback.statistics();
+		return reading === undefined ? undefined : { ...reading, handOver: this.#handOver!.reading };
+	}
+
+	#createPlayback(tier: DeliveryTier, channel: ChannelDescription, start: PlaybackStart): Playback {
+		const dependencies: PlaybackDependencies = {
+			clock: systemClock,
+			logger: createBrowserLogger({ channel: channel.name, tier }),
+			serverClock: this.#deps.serverClock,
+			isPageVisible: () => document.visibilityState === 'visible',
+			chance,
+			viewerId: () => this.#signaling?.viewerId,
+		};
+		return tier === 'webrtc'
+			? createWebrtcPlayback(channel.whepUrl, dependencies, start.delayMs)
+			: createHlsPlayback(channel.hlsUrl, dependencies, start.fromCaptureTimeMs);
+	}
+}
+
+/** What the server is told; undefined while there is nothing to tell. */
+function viewerStatistics(
+	reading: PlayerStatistics | undefined,
+	isPaused: boolean,
+): Omit<ViewerStatistics, 'type'> | undefined {
+	if (reading === undefined) {
+		return undefined;
+	}
+	const { latencyMs } = reading;
+	return {
+		tier: reading.tier,
+		state: isPaused ? 'paused' : REPORTED_STATES[reading.state],
+		...(latencyMs === undefined || isPaused ? {} : { latencyMs: Math.round(latencyMs) }),
+		stallCount: reading.stallCount,
+		stalledForMs: Math.round(reading.stalledForMs),
+		shownFrameCount: reading.framesShownCount,
+		droppedFrameCount: reading.framesDroppedCount,
+		bitrateBps: Math.round(reading.bitrateBps ?? 0),
+	};
+}
+
+function readSettings(): { isMuted: boolean; volume: number } {
+	try {
+		const stored = JSON.parse(localStorage.getItem(SETTINGS_KEY) ?? '{}') as { isMuted?: unknown; volume?: unknown };
+		const volume = typeof stored.volume === 'number' && stored.volume >= 0 && stored.volume <= 1 ? stored.volume : 1;
+		return { isMuted: stored.isMuted === true, volume };
+	} catch {
+		// Storage is off, or holds something else.
+		return { isMuted: false, volume: 1 };
+	}
+}
+
+function writeSettings({ isMuted, volume }: WatchSettings): void {
+	try {
+		localStorage.setItem(SETTINGS_KEY, JSON.stringify({ isMuted, volume }));
+	} catch {
+		// Storage is off.
+	}
+}
+
+/** `localStorage['spillway.debug'] = '1'` shows everything. */
+function isVerbose(): boolean {
+	try {
+		return localStorage.getItem('spillway.debug') !== null;
+	} catch {
+		// Storage is off.
+		return false;
+	}
+}
+
+/** Warnings and errors go to the browser's console with these fields, the rest only when asked for. */
+function createBrowserLogger(fields: object = {}): Logger {
+	const verbose = isVerbose();
+	const write = (level: 'debug' | 'info' | 'warn' | 'error') => (lineFields: object, message: string) => {
+		if (verbose || level === 'error') {
+			// eslint-disable-next-line no-console -- the browser's console is where a page's log belongs
+			console[level](`[spillway] ${message}`, { ...fields, ...lineFields });
+		}
+	};
+	return {
+		debug: write('debug'),
+		info: write('info'),
+		warn: write('warn'),
+		error: write('error'),
+		child: (childFields) => createBrowserLogger({ ...fields, ...childFields }),
+	};
+}

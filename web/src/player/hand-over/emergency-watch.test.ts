@@ -1,0 +1,79 @@
+/** What counts as an emergency, and what does not. */
+import { describe, expect, it } from 'vitest';
+import { FakeClock } from '../../../../core/testing/fake-clock.ts';
+import type { ChannelState } from '../../../../core/protocol/api/channel-description.ts';
+import { EmergencyWatch, type WatchedLeg } from './emergency-watch.ts';
+
+function setUp(change: Partial<WatchedLeg> = {}) {
+	const clock = new FakeClock();
+	const delay = { lastMediaAtMs: 0 as number | undefined, hasConnected: true };
+	const leg: WatchedLeg = {
+		tier: 'webrtc',
+		state: 'playing',
+		error: undefined,
+		delay,
+		latestMs: undefined,
+		lineVerdict: 'plays',
+		...change,
+	};
+	const watch = new EmergencyWatch();
+	const check = (checked: WatchedLeg, channelState: ChannelState) =>
+		watch.check(checked, channelState, clock.monotonicMs());
+	return { clock, delay, leg, watch, check };
+}
+
+describe('EmergencyWatch', () => {
+	it('doubts a connection after 400 ms without media, and believes it again', async () => {
+		const { clock, delay, leg, watch, check } = setUp({ latestMs: 1 });
+		await clock.advance(390);
+		expect(check(leg, 'live')).toBeUndefined();
+		await clock.advance(20);
+		expect(check(leg, 'live')).toBe('connection-lost');
+		expect(watch.cause).toBe('connection-lost');
+		delay.lastMediaAtMs = clock.monotonicMs();
+		expect(check(leg, 'live')).toBe('recovered');
+		expect(check(leg, 'live')).toBeUndefined();
+	});
+
+	it('calls a picture that the line does not carry an emergency, though packets arrive', () => {
+		const { leg, check } = setUp({ lineVerdict: 'line-too-poor', state: 'stalled' });
+		expect(check(leg, 'live')).toBe('line-too-poor');
+		for (const lineVerdict of ['source-gone', 'source-slow', 'machine-busy', 'plays'] as const) {
+			expect(check({ ...leg, lineVerdict }, 'live')).not.toBe('line-too-poor');
+		}
+	});
+
+	it('is calm while there is no publisher', async () => {
+		const { clock, leg, check } = setUp();
+		await clock.advance(5000);
+		expect(check(leg, 'interrupted')).toBeUndefined();
+		expect(check(leg, 'offline')).toBeUndefined();
+	});
+
+	it('calls a path blocked when it was never found, and lost when it was', async () => {
+		const { clock, delay, leg, check } = setUp({ state: 'connecting' });
+		delay.hasConnected = false;
+		await clock.advance(1400);
+		expect(check(leg, 'live')).toBeUndefined();
+		await clock.advance(200);
+		expect(check(leg, 'live')).toBe('blocked');
+		delay.hasConnected = true;
+		expect(check(leg, 'live')).toBe('connection-lost');
+	});
+
+	it('takes errors for what they are: LL-HLS is left only for good', () => {
+		const undecodable = { kind: 'undecodable', detail: '', fatal: true } as const;
+		const { leg, check } = setUp();
+		const failed = (tier: 'webrtc' | 'll-hls', error: WatchedLeg['error']): WatchedLeg => ({
+			...leg,
+			tier,
+			state: 'error',
+			error,
+			delay: undefined,
+		});
+		expect(check(failed('ll-hls', undecodable), 'live')).toBe('undecodable');
+		expect(check(failed('ll-hls', { ...undecodable, fatal: false }), 'live')).toBe('recovered');
+		expect(check(failed('webrtc', { kind: 'unreachable', detail: '', fatal: false }), 'live')).toBe('connection-lost');
+		expect(check(failed('webrtc', { kind: 'unsupported', detail: '', fatal: true }), 'live')).toBe('unsupported');
+	});
+});

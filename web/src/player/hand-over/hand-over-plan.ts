@@ -1,0 +1,413 @@
+/**
+ * Changes tiers make-before-break, on paper: readings in, actions out. The second leg plays hidden and silent, both are
+ * moved until they play the same content, then they are swapped. In an emergency the second one takes over as soon as
+ * it shows what was not seen yet. Pure: knows no timer and no element; its tables are in hand-over-rules.ts and
+ * hand-over-state.ts.
+ */
+import type { Logger } from '../../../../core/logger.ts';
+import { StateMachine } from '../../../../core/lifecycle/state-machine.ts';
+import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
+import { aheadMs } from '../measure/alignment.ts';
+import { EmergencyWatch } from './emergency-watch.ts';
+import type {
+	HandOverEvents,
+	LegReading,
+	LineProblem,
+	Notice,
+	PlanAction,
+	PlaybackStart,
+	StageAction,
+	StageReading,
+} from './hand-over-types.ts';
+import { isPlanned, judgeChoice, judgePending, type Choice } from './hand-over-rules.ts';
+import { HAND_OVER_TRANSITIONS, type HandOverEvent, type HandOverState, type SwapKind } from './hand-over-state.ts';
+import { compareLegs, LegAligner } from './leg-aligner.ts';
+import { duringPause, playOn, type Pause, type PlayOn } from './pause-policy.ts';
+
+/** A wish for a tier. `isEmergency`: aligning may be left out. */
+type TierWish = { tier: DeliveryTier; reason: string; isEmergency: boolean };
+
+/** The second leg during a change of tiers, from its opening to the swap. */
+type PendingLeg = {
+	tier: DeliveryTier;
+	kind: SwapKind;
+	reason: string;
+	/** Opened because the first one seemed to fail, by nobody's order: given up when it recovers. */
+	isPrecaution: boolean;
+	playsSinceMs: number | undefined;
+};
+
+type Step = (now: StageReading) => PlanAction[];
+
+/** One per player. */
+export class HandOverPlan {
+	readonly #options: { canHls: boolean };
+	readonly #machine: StateMachine<HandOverState, HandOverEvent>;
+	readonly #aligner = new LegAligner();
+	readonly #emergency = new EmergencyWatch();
+	#pending: PendingLeg | undefined;
+	#isPaused: boolean;
+	#pause: Pause | undefined;
+	/** A change has to wait until the viewer leaves the full screen of the video element. */
+	#isHeld = false;
+	#changedAtMs = 0;
+	/** The line does not carry the WebRTC leg that is shown: its picture was given up. */
+	#isDrowned = false;
+
+	/** `isPaused`: the viewer's wish at the start. `canHls`: LL-HLS may take over in an emergency. */
+	constructor({ logger }: { logger: Logger }, options: { canHls: boolean; isPaused: boolean }) {
+		this.#options = options;
+		this.#isPaused = options.isPaused;
+		this.#machine = new StateMachine({ table: HAND_OVER_TRANSITIONS, initial: 'settled', logger });
+	}
+
+	get state(): HandOverState {
+		return this.#machine.state;
+	}
+
+	get isPaused(): boolean {
+		return this.#isPaused;
+	}
+
+	/** The tier that is being changed to, while it is. */
+	get pendingTier(): DeliveryTier | undefined {
+		return this.#pending?.tier;
+	}
+
+	/** What is wrong with the viewer's line; undefined while nothing is. */
+	lineProblem(shown: LegReading | undefined): LineProblem | undefined {
+		return this.#isDrowned ? 'real-time-given-up' : shown?.timeShift?.isStarved === true ? 'starved' : undefined;
+	}
+
+	/** Plays in this tier: at once when nothing plays, else make-before-break. */
+	choose(now: StageReading, wish: TierWish): PlanAction[] {
+		const { tier, isEmergency } = wish;
+		this.#isHeld = false;
+		const isResting = rests(now.shown);
+		const facts = { tier, isEmergency, isPaused: this.#isPaused, isResting, shown: now.shown, pending: this.#pending };
+		const choice = judgeChoice(facts);
+		switch (choice) {
+			case 'rest':
+				return rest();
+			case 'ignore':
+				return [];
+			case 'raise':
+				this.#pending!.kind = isEmergency ? 'emergency' : this.#pending!.kind;
+				return [];
+			default:
+				return [...this.#dropPending(now.nowMs), ...this.#follow(choice, now, wish, isResting), changed()];
+		}
+	}
+
+	/**
+	 * Pauses, or plays on: at the front after a short pause, after a longer one from the frame where it was paused,
+	 * while that is in the window; see {@link goLive}. `isOfHiddenPage`: the browser has paused it, and plays when the
+	 * page is seen again.
+	 */
+	setPaused(now: StageReading, isPaused: boolean, isOfHiddenPage: boolean): PlanAction[] {
+		if (this.#isPaused === isPaused) {
+			return [];
+		}
+		this.#isPaused = isPaused;
+		return [...(isPaused ? this.#beginPause(now, isOfHiddenPage) : this.#playOn(now)), changed()];
+	}
+
+	/** Back to the front. The listener of `mayChange` chooses the tier for it. */
+	goLive(now: StageReading): PlanAction[] {
+		this.#isPaused = false;
+		this.#pause = undefined;
+		const dropped = this.#dropPending(now.nowMs);
+		return [...dropped, { do: 'go-live' }, { do: 'pause', isPaused: false }, notice('mayChange'), changed()];
+	}
+
+	/** Nobody could tell the server to stop a picture that the line does not carry: the whole leg is closed. */
+	dropPicture(): PlanAction[] {
+		return this.#isDrowned ? [{ do: 'rest' }] : [];
+	}
+
+	/** The state of the second leg is another. */
+	pendingChanged(now: StageReading): PlanAction[] {
+		const [pending, state] = [this.#pending, now.pending?.state];
+		if (pending === undefined || state === undefined) {
+			return [];
+		}
+		if (state === 'playing') {
+			pending.playsSinceMs ??= now.nowMs;
+			this.#move('second-plays', now.nowMs);
+			return [];
+		}
+		return ['error', 'offline', 'ended'].includes(state) ? this.#giveUp(pending, now) : [];
+	}
+
+	/** What is looked at some twenty times a second, each step with a reading of its own. */
+	get steps(): readonly Step[] {
+		return this.#isPaused
+			? [(now) => this.#watchPause(now)]
+			: [(now) => this.#watchFullscreen(now), (now) => this.#watchForEmergency(now), (now) => this.#advance(now)];
+	}
+
+	/** No action follows. */
+	close(): void {
+		this.#machine.handle('closed');
+		this.#pending = undefined;
+	}
+
+	#follow(
+		choice: Exclude<Choice, 'rest' | 'ignore' | 'raise'>,
+		now: StageReading,
+		{ tier, reason, isEmergency }: TierWish,
+		isResting: boolean,
+	): PlanAction[] {
+		switch (choice) {
+			case 'stay':
+				return [];
+			case 'refuse':
+				return [notice('tierFailed', tier, 'line-too-poor')];
+			case 'hold':
+				this.#isHeld = true;
+				return [];
+			case 'show':
+				this.#aligner.begin(undefined);
+				this.#beginWatching(now.nowMs);
+				return [{ do: 'show', tier, isPaused: this.#isPaused }];
+			case 'open': {
+				const kind = isEmergency || isResting ? 'emergency' : tier === 'webrtc' ? 'to-webrtc' : 'to-hls';
+				return [this.#open(now, tier, reason, kind)];
+			}
+		}
+	}
+
+	#beginWatching(nowMs: number): void {
+		this.#emergency.begin(nowMs);
+		this.#isDrowned = false;
+		this.#pause = undefined;
+	}
+
+	#open(now: StageReading, tier: DeliveryTier, reason: string, kind: SwapKind, start: PlaybackStart = {}): StageAction {
+		this.#machine.handle('chosen');
+		this.#changedAtMs = now.nowMs;
+		this.#pending = { tier, kind, reason, isPrecaution: false, playsSinceMs: undefined };
+		if (tier === 'webrtc') {
+			start = { delayMs: this.#aligner.begin(kind === 'to-webrtc' ? now.shown : undefined) };
+		}
+		return { do: 'open', tier, start };
+	}
+
+	#beginPause(now: StageReading, isOfHiddenPage: boolean): PlanAction[] {
+		const dropped = this.#dropPending(now.nowMs);
+		// Before the last pause was over, that one counts.
+		if (this.#pause === undefined || !rests(now.shown)) {
+			this.#pause = {
+				sinceMs: now.nowMs,
+				captureTimeMs: now.shown?.latestMs,
+				wasBehindLive: now.shown?.timeShift?.isShifted === true,
+				isOfHiddenPage,
+			};
+		}
+		const actions: PlanAction[] = [...dropped, { do: 'pause', isPaused: true }, { do: 'hold-position' }];
+		return this.#isDrowned ? [...actions, ...rest()] : actions;
+	}
+
+	#playOn(now: StageReading): PlanAction[] {
+		const pause = this.#pause;
+		const how: PlayOn =
+			now.shown === undefined || pause === undefined
+				? 'go-on'
+				: playOn(pause, now.nowMs, now.shown.tier, rests(now.shown));
+		const reason = 'played on after a pause';
+		switch (how) {
+			case 'go-on':
+				this.#pause = undefined;
+				return [{ do: 'pause', isPaused: false }];
+			case 'go-live':
+				this.#pause = undefined;
+				return [{ do: 'pause', isPaused: false }, { do: 'go-live' }, notice('mayChange')];
+			case 'second-leg-live':
+				return [this.#open(now, 'll-hls', reason, 'emergency')];
+			case 'second-leg-from-pause':
+				// The last picture stands until LL-HLS shows the one after it.
+				return [this.#open(now, 'll-hls', reason, 'resume', { fromCaptureTimeMs: pause!.captureTimeMs! })];
+		}
+	}
+
+	#watchPause(now: StageReading): PlanAction[] {
+		if (now.shown === undefined) {
+			return [];
+		}
+		switch (duringPause(this.#pause, now.shown, { ...now, canHls: this.#options.canHls })) {
+			case 'play':
+				return this.setPaused(now, false, false);
+			case 'give-up-seat':
+				return rest();
+			case 'wait':
+				return [];
+		}
+	}
+
+	#watchFullscreen({ shown, nowMs }: StageReading): PlanAction[] {
+		const fills = shown?.fillsScreen === true;
+		if (fills && this.#pending !== undefined && isPlanned(this.#pending.kind)) {
+			this.#isHeld = true;
+			return this.#dropPending(nowMs);
+		}
+		if (!fills && this.#isHeld) {
+			this.#isHeld = false;
+			return [notice('mayChange')];
+		}
+		return [];
+	}
+
+	#watchForEmergency(now: StageReading): PlanAction[] {
+		const { shown, channelState, nowMs } = now;
+		if (shown === undefined || rests(shown) || this.#pending?.kind === 'resume') {
+			return [];
+		}
+		const cause = this.#emergency.check(shown, channelState, nowMs);
+		switch (cause) {
+			case undefined:
+				return [];
+			case 'line-too-poor':
+				return this.#leavePoorLine(now, shown.tier);
+			case 'recovered':
+				return this.#pending?.isPrecaution === true ? [...this.#dropPending(nowMs), changed()] : [];
+			default:
+				return this.#takePrecaution(now, shown.tier === 'webrtc' ? 'll-hls' : 'webrtc', cause);
+		}
+	}
+
+	#takePrecaution(now: StageReading, other: DeliveryTier, cause: string): PlanAction[] {
+		if (this.#pending?.tier === other) {
+			this.#pending.kind = 'emergency';
+			return [];
+		}
+		if (other === 'll-hls' && !this.#options.canHls) {
+			return [];
+		}
+		const open = this.#open(now, other, cause, 'emergency');
+		this.#pending!.isPrecaution = true;
+		return [open, changed()];
+	}
+
+	/** The picture goes first, so that there is room for LL-HLS; the sound stays until that plays. */
+	#leavePoorLine(now: StageReading, tier: DeliveryTier): PlanAction[] {
+		if (this.#isDrowned || !this.#options.canHls) {
+			return [];
+		}
+		this.#isDrowned = true;
+		const actions: PlanAction[] = [{ do: 'give-up-picture' }];
+		if (this.#pending === undefined) {
+			actions.push(this.#open(now, 'll-hls', 'line-too-poor', 'emergency'));
+		}
+		// LL-HLS takes over, whyever it was opened, and does not wait to find out for itself what the line is like.
+		Object.assign(this.#pending!, { kind: 'emergency', isPrecaution: false } satisfies Partial<PendingLeg>);
+		return [...actions, { do: 'expect-poor-line' }, notice('tierFailed', tier, 'line-too-poor'), changed()];
+	}
+
+	#advance(now: StageReading): PlanAction[] {
+		const { nowMs, shown: first, pending: second } = now;
+		const pending = this.#pending;
+		if (pending === undefined || first === undefined || second === undefined) {
+			return this.#relax(now);
+		}
+		const isAwaited = pending.isPrecaution || this.#isDrowned;
+		// When the frame that was paused has left the window, the front is all that there is to go on with.
+		const kind = pending.kind === 'resume' && second.timeShift?.isShifted !== true ? 'emergency' : pending.kind;
+		const distance = compareLegs({ nowMs, first, second }, kind, isAwaited || rests(first));
+		const verdict = judgePending({
+			...distance,
+			kind,
+			isAwaited,
+			alignedForMs: nowMs - (pending.playsSinceMs ?? nowMs),
+			isSteady: second.isSteady,
+			hasPlayed: pending.playsSinceMs !== undefined,
+			openForMs: nowMs - this.#changedAtMs,
+			isTrialFailing:
+				second.tier === 'webrtc' && (second.lineVerdict === 'line-too-poor' || first.timeShift?.isStarved === true),
+			hasFirstStopped: hasStopped(first, second),
+		});
+		switch (verdict) {
+			case 'end-trial':
+				return [...this.#dropPending(nowMs), notice('tierFailed', 'webrtc', 'line-too-poor'), changed()];
+			case 'give-up':
+				return this.#giveUp(pending, now);
+			case 'swap':
+				return this.#swap(pending, now);
+			case 'align':
+				return this.#aligner.align({ nowMs, first, second }, distance);
+			case 'wait':
+				return [];
+		}
+	}
+
+	#relax({ shown, nowMs }: StageReading): PlanAction[] {
+		if (this.#machine.state !== 'relaxing') {
+			return [];
+		}
+		const { isDone, actions } = this.#aligner.relax(shown, nowMs, nowMs - this.#changedAtMs);
+		if (isDone) {
+			this.#move('relaxed', nowMs);
+		}
+		return actions;
+	}
+
+	#swap({ tier, kind, reason }: PendingLeg, { shown, nowMs }: StageReading): PlanAction[] {
+		// A poor line was reported when it was found.
+		const failure = kind === 'emergency' && !this.#isDrowned ? this.#emergency.cause : undefined;
+		this.#pending = undefined;
+		this.#beginWatching(nowMs);
+		this.#move(tier === 'webrtc' && !this.#aligner.isRelaxed ? 'swapped-behind' : 'swapped', nowMs);
+		const failed = failure === undefined ? [] : [notice('tierFailed', shown!.tier, failure)];
+		return [{ do: 'swap', isPaused: this.#isPaused, reason }, notice('swapped', tier), ...failed, changed()];
+	}
+
+	#giveUp(pending: PendingLeg, now: StageReading): PlanAction[] {
+		if (this.#isDrowned || rests(now.shown)) {
+			// There is nothing to go back to: it is seen while it goes on trying.
+			return this.#swap(pending, now);
+		}
+		const { error } = now.pending!;
+		return [...this.#dropPending(now.nowMs), notice('switchFailed', pending.tier, error), changed()];
+	}
+
+	#dropPending(nowMs: number): PlanAction[] {
+		if (this.#pending === undefined) {
+			return [];
+		}
+		this.#pending = undefined;
+		// A WebRTC leg that was slid back for it goes to live again.
+		this.#move('given-up', nowMs);
+		return [{ do: 'close-pending' }];
+	}
+
+	#move(event: HandOverEvent, nowMs: number): void {
+		const previous = this.#machine.state;
+		this.#machine.handle(event);
+		if (this.#machine.state !== previous) {
+			this.#changedAtMs = nowMs;
+		}
+	}
+}
+
+/** What was shown was closed, and its last picture stands. */
+function rests(shown: LegReading | undefined): boolean {
+	return shown?.state === 'stopped';
+}
+
+/** What was to be replaced has stopped by itself: whatever is not older than its last picture may follow it. */
+function hasStopped(first: LegReading, second: LegReading): boolean {
+	// One picture of WebRTC says nothing: what starves the one that is watched may be this one.
+	const isWorthIt = second.tier === 'll-hls' || second.isSteady;
+	return isWorthIt && first.state !== 'playing' && !((aheadMs(second.latestMs, first.latestMs) ?? 0) < 0);
+}
+
+function rest(): PlanAction[] {
+	return [{ do: 'leave-elsewhere' }, { do: 'rest' }, changed()];
+}
+
+function changed(): PlanAction {
+	return notice('changed');
+}
+
+function notice<Name extends keyof HandOverEvents>(event: Name, ...args: HandOverEvents[Name]): PlanAction {
+	return { do: 'notify', event, args } as Notice;
+}

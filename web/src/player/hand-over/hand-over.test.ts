@@ -1,0 +1,353 @@
+/**
+ * The viewer's wish to pause, and what becomes of legs, seats and windows: the real HandOver over a page of a few
+ * lines.
+ */
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { ChannelState } from '../../../../core/protocol/api/channel-description.ts';
+import { silentLogger } from '../../../../core/logger.ts';
+import { FakeClock } from '../../../../core/testing/fake-clock.ts';
+import { TypedEmitter } from '../../../../core/lifecycle/typed-emitter.ts';
+import { PlayedMoments } from '../measure/alignment.ts';
+import { HandOver } from './hand-over.ts';
+import type { PlaybackStart } from './hand-over-types.ts';
+import { HandOverStage } from './hand-over-stage.ts';
+import type { LineVerdict } from '../measure/line-judge.ts';
+import { SHORT_PAUSE_MS } from './pause-policy.ts';
+import type { Playback, PlaybackEvents } from '../playback/playback.ts';
+import type { PlaybackState } from '../playback/playback-state.ts';
+import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
+
+class FakeVideo extends EventTarget {
+	paused = true;
+	ended = false;
+	muted = false;
+	volume = 1;
+	videoWidth = 0;
+	videoHeight = 0;
+	readyState = 1;
+	isConnected = true;
+	className = '';
+	hidden = false;
+	readonly style = { opacity: '' };
+	readonly dataset: Record<string, string> = {};
+	webkitDisplayingFullscreen = false;
+	allowsPictureInPicture = true;
+
+	async play(): Promise<void> {
+		this.#set(false, 'play');
+	}
+	pause(): void {
+		this.#set(true, 'pause');
+	}
+	async requestPictureInPicture(): Promise<void> {
+		if (!this.allowsPictureInPicture) {
+			throw new Error('InvalidStateError');
+		}
+		page.pictureInPictureElement = this;
+	}
+	remove(): void {
+		this.isConnected = false;
+	}
+	#set(paused: boolean, event: 'play' | 'pause'): void {
+		if (this.paused !== paused) {
+			this.paused = paused;
+			this.dispatchEvent(new Event(event));
+		}
+	}
+}
+
+const page = {
+	pictureInPictureElement: null as FakeVideo | null,
+	activeElement: null as FakeVideo | null,
+	createElement: () => new FakeVideo(),
+	async exitPictureInPicture(): Promise<void> {
+		page.pictureInPictureElement = null;
+	},
+};
+
+class FakePlayback extends TypedEmitter<PlaybackEvents> implements Playback {
+	readonly shownMoments = new PlayedMoments();
+	readonly delay: Playback['delay'];
+	readonly error = undefined;
+	readonly timeShift: Playback['timeShift'];
+	readonly tier: DeliveryTier;
+	readonly begin: PlaybackStart;
+	state: PlaybackState = 'idle';
+	verdict: LineVerdict = 'plays';
+	hasPicture = true;
+	video: FakeVideo | undefined;
+
+	constructor(tier: DeliveryTier, begin: PlaybackStart) {
+		super(silentLogger);
+		this.tier = tier;
+		this.begin = begin;
+		const shift = {
+			isWatched: true,
+			isShifted: begin.fromCaptureTimeMs !== undefined,
+			isStarved: false,
+			expectPoorLine: () => void (shift.isStarved = true),
+			waitFor() {},
+			holdPosition: () => void (shift.isShifted = true),
+			goLive: () => void (shift.isShifted = false),
+		};
+		this.timeShift = tier === 'll-hls' ? shift : undefined;
+		const delay = { lastMediaAtMs: undefined, hasConnected: true, setTarget() {}, playedSound: () => undefined };
+		this.delay = tier === 'webrtc' ? delay : undefined;
+	}
+	start(video: HTMLVideoElement): void {
+		this.video = video as unknown as FakeVideo;
+		this.#set('connecting');
+		this.video.dispatchEvent(new Event('loadstart'));
+	}
+	stop(): void {
+		this.#set('stopped');
+	}
+	/** A frame of that capture time is on screen now. */
+	show(captureTimeMs: number, atMs: number): void {
+		this.shownMoments.add({ captureTimeMs, playedAtMs: atMs });
+		this.#set('playing');
+	}
+	giveUpPicture(): void {
+		this.hasPicture = false;
+	}
+	lineVerdict(): LineVerdict {
+		return this.verdict;
+	}
+	channelReported(): void {}
+	retry(): void {}
+	statistics() {
+		return {} as ReturnType<Playback['statistics']>;
+	}
+	#set(next: PlaybackState): void {
+		const previous = this.state;
+		this.state = next;
+		if (previous !== next) {
+			this.emit('stateChanged', next, previous);
+		}
+	}
+}
+
+const EPOCH_MS = 1_000_000;
+
+function setUp(isPageVisible = () => true) {
+	const clock = new FakeClock();
+	const legs: FakePlayback[] = [];
+	const told: string[] = [];
+	const stage = new HandOverStage(
+		{
+			clock,
+			logger: silentLogger,
+			container: { append: () => undefined } as unknown as HTMLElement,
+			createPlayback: (tier, begin) => {
+				legs.push(new FakePlayback(tier, begin));
+				return legs.at(-1)!;
+			},
+			isPageVisible,
+		},
+		{ level: { isMuted: false, volume: 1 }, channelState: 'live' satisfies ChannelState },
+	);
+	const handOver = new HandOver({ clock, logger: silentLogger, stage }, { canHls: true, isPaused: false });
+	handOver.on('swapped', (tier) => told.push(`swapped ${tier}`));
+	handOver.on('tierFailed', (tier, cause) => told.push(`failed ${tier} ${cause}`));
+	handOver.on('mayChange', () => told.push('may change'));
+	/** Every open leg that is not paused shows 25 frames a second, `behindMs` from live. */
+	async function play(ms: number, behindMs = 100): Promise<void> {
+		for (let passedMs = 0; passedMs < ms; passedMs += 40) {
+			for (const leg of legs) {
+				if (leg.video?.paused === false && leg.state !== 'stopped' && leg.hasPicture && leg.verdict === 'plays') {
+					leg.show(EPOCH_MS + clock.monotonicMs() - behindMs, clock.monotonicMs());
+				}
+			}
+			await clock.advance(40);
+		}
+	}
+	async function watch(tier: DeliveryTier): Promise<{ leg: FakePlayback; video: FakeVideo }> {
+		handOver.choose(tier);
+		await clock.advance(1);
+		await play(1000);
+		return { leg: legs.at(-1)!, video: legs.at(-1)!.video! };
+	}
+	return { clock, legs, told, handOver, play, watch };
+}
+
+beforeEach(() => {
+	page.pictureInPictureElement = null;
+	vi.stubGlobal('document', page);
+	vi.stubGlobal('window', new EventTarget());
+});
+afterEach(() => vi.unstubAllGlobals());
+
+describe('a pause', () => {
+	it.each(['webrtc', 'll-hls'] as const)('is the same wish whoever has it, in %s', async (tier) => {
+		const { handOver, clock, watch } = setUp();
+		const { video } = await watch(tier);
+		video.pause();
+		expect(handOver.settings.isPaused).toBe(true);
+		void video.play();
+		expect(handOver.settings.isPaused).toBe(false);
+		handOver.setPaused(true);
+		expect(video.paused).toBe(true);
+		handOver.setPaused(false);
+		await clock.advance(1);
+		expect(video.paused).toBe(false);
+	});
+
+	it('is not what the end of a broadcast does to the element', async () => {
+		const { handOver, watch } = await Promise.resolve(setUp());
+		const { video } = await watch('ll-hls');
+		video.ended = true;
+		video.pause();
+		expect(handOver.settings.isPaused).toBe(false);
+	});
+
+	it('gives up the seat at once when the crowd comes, opens no second leg, and stays a pause', async () => {
+		const { handOver, legs, play, watch } = setUp();
+		const { leg } = await watch('webrtc');
+		handOver.setPaused(true);
+		handOver.choose('ll-hls', 'seats-full');
+		expect(leg.state).toBe('stopped');
+		await play(60_000);
+		expect(legs).toHaveLength(1);
+		expect(handOver.settings.isPaused).toBe(true);
+	});
+
+	it('goes on in LL-HLS from where it was paused, after the seat was given up', async () => {
+		const { handOver, legs, told, play, watch } = setUp();
+		await watch('webrtc');
+		const pausedAtMs = legs[0]!.shownMoments.latest!.captureTimeMs;
+		handOver.setPaused(true);
+		await play(SHORT_PAUSE_MS + 1000);
+		expect(legs[0]!.state).toBe('stopped');
+		handOver.setPaused(false);
+		expect(legs[1]).toMatchObject({ tier: 'll-hls', begin: { fromCaptureTimeMs: pausedAtMs } });
+		await play(2000, SHORT_PAUSE_MS + 1000);
+		expect(told).toEqual(['swapped ll-hls']);
+		expect(handOver.isBehindLive).toBe(true);
+		handOver.goLive();
+		expect(told.at(-1)).toBe('may change');
+		expect(handOver.isBehindLive).toBe(false);
+	});
+
+	it('of some seconds returns to real time by itself', async () => {
+		const { handOver, legs, told, play, watch } = setUp();
+		const { video } = await watch('webrtc');
+		handOver.setPaused(true);
+		await play(5000);
+		handOver.setPaused(false);
+		await play(1000);
+		expect(legs).toHaveLength(1);
+		expect(video.paused).toBe(false);
+		expect(told).toEqual(['may change']);
+	});
+
+	it('ends a change under way, and the change does not end the pause', async () => {
+		const { handOver, legs, play, watch } = setUp();
+		await watch('webrtc');
+		handOver.choose('ll-hls');
+		handOver.setPaused(true);
+		await play(60_000);
+		expect(handOver.shown!.video).toBe(legs[0]!.video);
+		expect(handOver.settings.isPaused).toBe(true);
+		expect(legs.filter(({ state }) => state === 'playing')).toHaveLength(0);
+	});
+
+	it('by the browser, of a page that nobody sees, ends when it is seen again', async () => {
+		let isVisible = true;
+		const { handOver, clock, watch } = setUp(() => isVisible);
+		const { video } = await watch('webrtc');
+		isVisible = false;
+		video.pause();
+		await clock.advance(60_000);
+		expect(handOver.settings.isPaused).toBe(true);
+		isVisible = true;
+		await clock.advance(100);
+		expect(handOver.settings.isPaused).toBe(false);
+	});
+});
+
+describe('a window of the video element', () => {
+	it('goes on with the leg that is swapped in', async () => {
+		const { handOver, legs, play, watch } = setUp();
+		const { video } = await watch('webrtc');
+		await video.requestPictureInPicture();
+		handOver.choose('ll-hls', 'worker-lost', true);
+		await play(2000);
+		expect(page.pictureInPictureElement).toBe(legs[1]!.video);
+		expect(video.isConnected).toBe(false);
+	});
+
+	it('closes where it cannot be moved', async () => {
+		const { handOver, legs, play, watch } = setUp();
+		const { video } = await watch('webrtc');
+		await video.requestPictureInPicture();
+		handOver.choose('ll-hls', 'worker-lost', true);
+		legs[1]!.video!.allowsPictureInPicture = false;
+		await play(2000);
+		expect(page.pictureInPictureElement).toBeNull();
+	});
+
+	it('keeps a paused leg alive, and closes when the seat is taken', async () => {
+		const { handOver, play, watch } = setUp();
+		const { leg, video } = await watch('webrtc');
+		await video.requestPictureInPicture();
+		handOver.setPaused(true);
+		await play(SHORT_PAUSE_MS * 3);
+		expect(leg.state).toBe('playing');
+		handOver.choose('ll-hls');
+		expect(page.pictureInPictureElement).toBeNull();
+	});
+
+	it("lets a planned change wait until the viewer leaves an iPhone's full screen", async () => {
+		const { handOver, legs, told, clock, watch } = setUp();
+		const { video } = await watch('webrtc');
+		video.webkitDisplayingFullscreen = true;
+		handOver.choose('ll-hls');
+		await clock.advance(5000);
+		expect(legs).toHaveLength(1);
+		video.webkitDisplayingFullscreen = false;
+		await clock.advance(100);
+		expect(told).toEqual(['may change']);
+	});
+});
+
+describe('a line that does not carry the WebRTC picture', () => {
+	it('loses the picture first, then LL-HLS takes over, and it is told once', async () => {
+		const { legs, told, play, watch } = setUp();
+		const { leg } = await watch('webrtc');
+		leg.verdict = 'line-too-poor';
+		await play(2000);
+		expect(leg.hasPicture).toBe(false);
+		expect(told).toEqual(['failed webrtc line-too-poor', 'swapped ll-hls']);
+		expect(legs.map(({ timeShift }) => timeShift?.isStarved)).toEqual([undefined, true]);
+	});
+
+	it('is left altogether where nobody can stop the picture', async () => {
+		const { handOver, told, play, watch } = setUp();
+		handOver.on('tierFailed', () => handOver.dropPicture());
+		const { leg } = await watch('webrtc');
+		leg.verdict = 'line-too-poor';
+		await play(2000);
+		expect(leg.state).toBe('stopped');
+		expect(told.at(-1)).toBe('swapped ll-hls');
+	});
+
+	it('ends a trial of WebRTC before it starves what is watched', async () => {
+		const { handOver, legs, told, play, watch } = setUp();
+		await watch('ll-hls');
+		handOver.choose('webrtc', 'fits');
+		legs[1]!.verdict = 'line-too-poor';
+		await play(200);
+		expect(legs[1]!.state).toBe('stopped');
+		expect(told).toEqual(['failed webrtc line-too-poor']);
+		expect(handOver.pendingTier).toBeUndefined();
+	});
+
+	it('is not tried where LL-HLS does not get what it needs either', async () => {
+		const { handOver, legs, told, watch } = setUp();
+		const { leg } = await watch('ll-hls');
+		(leg.timeShift as { isStarved: boolean }).isStarved = true;
+		handOver.choose('webrtc', 'fits');
+		expect(legs).toHaveLength(1);
+		expect(told).toEqual(['failed webrtc line-too-poor']);
+	});
+});

@@ -1,0 +1,140 @@
+/**
+ * Plays a channel in the tier that was chosen, and changes tiers make-before-break: the plan decides, the stage does.
+ */
+import type { CancelTimer, Clock } from '../../../../core/lifecycle/clock.ts';
+import type { Logger } from '../../../../core/logger.ts';
+import type { ChannelState } from '../../../../core/protocol/api/channel-description.ts';
+import { TypedEmitter } from '../../../../core/lifecycle/typed-emitter.ts';
+import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
+import type { HandOverEvents, LineProblem, PlanAction } from './hand-over-types.ts';
+import { HandOverPlan } from './hand-over-plan.ts';
+import type { HandOverStage } from './hand-over-stage.ts';
+import type { HandOverReading } from './hand-over-timer.ts';
+import type { WatchSettings } from './screen.ts';
+
+const TICK_MS = 50;
+
+type HandOverDeps = {
+	clock: Clock;
+	logger: Logger;
+	stage: Pick<
+		HandOverStage,
+		'read' | 'perform' | 'on' | 'shown' | 'level' | 'setLevel' | 'channelReported' | 'measurements' | 'close'
+	>;
+};
+
+/** One per player on a page. */
+export class HandOver extends TypedEmitter<HandOverEvents> {
+	readonly #deps: HandOverDeps;
+	readonly #plan: HandOverPlan;
+	readonly #cancelTick: CancelTimer;
+
+	/** `canHls`: LL-HLS may take over in an emergency. `isPaused`: the viewer's wish at the start. */
+	constructor(deps: HandOverDeps, options: { canHls: boolean; isPaused: boolean }) {
+		super(deps.logger);
+		const { clock, stage } = deps;
+		this.#deps = deps;
+		this.#plan = new HandOverPlan(deps, options);
+		this.#cancelTick = clock.setInterval(() => this.#tick(), TICK_MS);
+		stage.on('soundBlocked', () => this.emit('soundBlocked'));
+		stage.on('pausedElsewhere', (isPaused) => this.setPaused(isPaused, isPaused && !stage.read().isPageVisible));
+		stage.on('legChanged', (isPending) => {
+			if (isPending) {
+				this.#run(this.#plan.pendingChanged(stage.read()));
+			}
+			this.emit('changed');
+		});
+	}
+
+	/** What is watched; undefined before the first {@link choose}. */
+	get shown(): HandOverStage['shown'] {
+		return this.#deps.stage.shown;
+	}
+
+	/** The tier that is being changed to, while it is. */
+	get pendingTier(): DeliveryTier | undefined {
+		return this.#plan.pendingTier;
+	}
+
+	get settings(): Readonly<WatchSettings> {
+		return { isPaused: this.#plan.isPaused, ...this.#deps.stage.level };
+	}
+
+	/** True when the viewer watches from within the window, after a pause. */
+	get isBehindLive(): boolean {
+		return this.#deps.stage.read().shown?.timeShift?.isShifted === true;
+	}
+
+	/** What is wrong with the viewer's line; undefined while nothing is. */
+	get lineProblem(): LineProblem | undefined {
+		return this.#plan.lineProblem(this.#deps.stage.read().shown);
+	}
+
+	/** The changes so far, for statistics. */
+	get reading(): HandOverReading {
+		return { state: this.#plan.state, ...this.#deps.stage.measurements };
+	}
+
+	/**
+	 * Plays in this tier: at once when nothing plays, else make-before-break. `isEmergency`: aligning may be left out.
+	 */
+	choose(tier: DeliveryTier, reason = 'chosen', isEmergency = false): void {
+		this.#run(this.#plan.choose(this.#deps.stage.read(), { tier, reason, isEmergency }));
+	}
+
+	/** Passes on what the server says of the channel. `sourceFrameRate`: of its picture. */
+	channelReported(channelState: ChannelState, sourceFrameRate?: number): void {
+		this.#deps.stage.channelReported(channelState, sourceFrameRate);
+	}
+
+	/** Pauses, or plays on. `isOfHiddenPage`: the browser has paused it, and plays when the page is seen again. */
+	setPaused(isPaused: boolean, isOfHiddenPage = false): void {
+		this.#run(this.#plan.setPaused(this.#deps.stage.read(), isPaused, isOfHiddenPage));
+	}
+
+	/** Back to the front. The listener of `mayChange` chooses the tier for it. */
+	goLive(): void {
+		this.#run(this.#plan.goLive(this.#deps.stage.read()));
+	}
+
+	/** Nobody could tell the server to stop a picture that the line does not carry: the whole leg is closed. */
+	dropPicture(): void {
+		this.#run(this.#plan.dropPicture());
+	}
+
+	setMuted(isMuted: boolean): void {
+		this.#deps.stage.setLevel({ isMuted });
+		this.emit('changed');
+	}
+
+	/** 0 to 1. */
+	setVolume(volume: number): void {
+		this.#deps.stage.setLevel({ volume: Math.min(1, Math.max(0, volume)) });
+		this.emit('changed');
+	}
+
+	/** Ends everything and empties the container. Idempotent. */
+	close(): void {
+		if (this.#plan.state !== 'closed') {
+			this.#plan.close();
+			this.#cancelTick();
+			this.#deps.stage.close();
+		}
+	}
+
+	#tick(): void {
+		for (const step of this.#plan.steps) {
+			this.#run(step(this.#deps.stage.read()));
+		}
+	}
+
+	#run(actions: readonly PlanAction[]): void {
+		for (const action of actions) {
+			if (action.do === 'notify') {
+				this.emit(action.event, ...action.args);
+			} else {
+				this.#deps.stage.perform(action);
+			}
+		}
+	}
+}

@@ -1,0 +1,173 @@
+/** Who leads: the server, the viewer, or nobody. */
+import { describe, expect, it } from 'vitest';
+import type { TierDecision } from '../../../../core/protocol/signaling/signaling-messages.ts';
+import { FakeClock } from '../../../../core/testing/fake-clock.ts';
+import { TypedEmitter } from '../../../../core/lifecycle/typed-emitter.ts';
+import type { SignalingEvents, SignalingState } from '../signaling/signaling-client.ts';
+import type { HandOverEvents, TierFailureCause } from './hand-over-types.ts';
+import { TierChooser, type TierChooserOptions } from './tier-chooser.ts';
+import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
+
+class FakeHandOver extends TypedEmitter<HandOverEvents> {
+	readonly choices: string[] = [];
+	shown: { tier: DeliveryTier } | undefined;
+	isBehindLive = false;
+
+	choose(tier: DeliveryTier, reason = '', isEmergency = false): void {
+		this.choices.push(`${tier} ${reason}${isEmergency ? '!' : ''}`);
+		this.shown = { tier };
+	}
+	goLive(): void {
+		this.isBehindLive = false;
+		this.emit('mayChange');
+	}
+	dropPicture(): void {
+		this.choices.push('picture dropped');
+	}
+	fail(tier: DeliveryTier, cause: TierFailureCause = 'blocked'): void {
+		this.shown = { tier: tier === 'webrtc' ? 'll-hls' : 'webrtc' };
+		this.emit('tierFailed', tier, cause);
+	}
+}
+
+class FakeSignaling extends TypedEmitter<SignalingEvents> {
+	state: SignalingState = 'connecting';
+	readonly sent: string[] = [];
+
+	pin(isPinnedToHls: boolean): boolean {
+		this.sent.push(`pin ${isPinnedToHls}`);
+		return this.state === 'joined';
+	}
+	tierPlays(tier: DeliveryTier): void {
+		this.sent.push(`plays ${tier}`);
+	}
+	tierFailed(tier: DeliveryTier, cause: string): boolean {
+		this.sent.push(`failed ${tier} ${cause}`);
+		return this.state === 'joined';
+	}
+	decide(change: Partial<TierDecision>): void {
+		this.state = 'joined';
+		this.emit('decided', { decisionId: 1, tier: 'webrtc', reason: 'fits', isEmergency: false, ...change });
+	}
+	lose(): void {
+		this.state = 'waiting';
+		this.emit('stateChanged', 'waiting');
+	}
+}
+
+function setUp(initialTier: DeliveryTier = 'webrtc') {
+	const [clock, handOver, signaling] = [new FakeClock(), new FakeHandOver(), new FakeSignaling()];
+	const options = { clock, handOver, signaling, initialTier } as unknown as TierChooserOptions;
+	const chooser = new TierChooser(options);
+	chooser.start();
+	return { clock, handOver, signaling, chooser };
+}
+
+describe('TierChooser', () => {
+	it('starts in the tier that the join answer names', () => {
+		const { handOver, signaling } = setUp();
+		expect(handOver.choices).toEqual([]);
+		signaling.decide({ tier: 'll-hls', reason: 'budget-consumers' });
+		expect(handOver.choices).toEqual(['ll-hls budget-consumers']);
+		expect(signaling.sent).toEqual(['plays ll-hls']);
+	});
+
+	it('keeps nobody waiting for an answer that does not come', async () => {
+		const patient = setUp();
+		await patient.clock.advance(700);
+		expect(patient.handOver.choices).toEqual(['webrtc start']);
+		const refused = setUp('ll-hls');
+		refused.signaling.lose();
+		expect(refused.handOver.choices).toEqual(['ll-hls start']);
+	});
+
+	it('hands over as told, and jumps when told', () => {
+		const { handOver, signaling } = setUp();
+		signaling.decide({});
+		signaling.decide({ tier: 'll-hls', reason: 'worker-lost', isEmergency: true });
+		signaling.decide({ tier: 'webrtc', reason: 'fits' });
+		expect(handOver.choices).toEqual(['webrtc fits', 'll-hls worker-lost!', 'webrtc fits']);
+	});
+
+	it('asks the server for WebRTC and takes LL-HLS by itself', () => {
+		const { handOver, signaling, chooser } = setUp();
+		signaling.decide({});
+		chooser.choose('ll-hls');
+		expect(handOver.choices.at(-1)).toBe('ll-hls chosen');
+		signaling.decide({ tier: 'll-hls', reason: 'pinned' });
+		const count = handOver.choices.length;
+		chooser.choose('webrtc');
+		expect(handOver.choices).toHaveLength(count);
+		expect(signaling.sent).toContain('pin false');
+		signaling.decide({ tier: 'webrtc' });
+		expect(handOver.choices.at(-1)).toBe('webrtc fits');
+	});
+
+	it('without a server chooses by itself, and tries a failed WebRTC ever more seldom', async () => {
+		const { clock, handOver, signaling, chooser } = setUp();
+		signaling.lose();
+		handOver.fail('webrtc');
+		await clock.advance(30_000);
+		expect(handOver.choices.filter((choice) => choice === 'webrtc tried again')).toHaveLength(1);
+		handOver.fail('webrtc');
+		await clock.advance(59_000);
+		expect(handOver.choices.filter((choice) => choice === 'webrtc tried again')).toHaveLength(1);
+		chooser.choose('ll-hls');
+		await clock.advance(600_000);
+		expect(handOver.choices.at(-1)).toBe('ll-hls chosen');
+	});
+
+	it('does not tear a viewer out of the past, but brings them to their tier when they return', () => {
+		const { handOver, signaling, chooser } = setUp();
+		signaling.decide({});
+		handOver.shown = { tier: 'll-hls' };
+		handOver.isBehindLive = true;
+		const count = handOver.choices.length;
+		signaling.decide({ decisionId: 2 });
+		expect(handOver.choices).toHaveLength(count);
+		chooser.goLive();
+		expect(handOver.choices.at(-1)).toBe('webrtc back to live');
+	});
+
+	it('takes a viewer to the front who asks for real time out of the past', () => {
+		const { handOver, signaling, chooser } = setUp();
+		signaling.decide({});
+		handOver.shown = { tier: 'll-hls' };
+		handOver.isBehindLive = true;
+		chooser.choose('webrtc');
+		expect(handOver.isBehindLive).toBe(false);
+		expect(handOver.choices.at(-1)).toBe('webrtc chosen');
+	});
+
+	it('lets the server stop a picture that the line does not carry, and closes the leg where it cannot', () => {
+		const led = setUp();
+		led.signaling.decide({});
+		led.handOver.fail('webrtc', 'line-too-poor');
+		expect(led.signaling.sent).toContain('failed webrtc line-too-poor');
+		expect(led.handOver.choices).not.toContain('picture dropped');
+		const alone = setUp();
+		alone.signaling.lose();
+		alone.handOver.fail('webrtc', 'line-too-poor');
+		expect(alone.handOver.choices).toContain('picture dropped');
+	});
+
+	it('brings a viewer who is at the front again to the tier that was meant for them meanwhile', () => {
+		const { handOver, signaling } = setUp();
+		signaling.decide({});
+		handOver.shown = { tier: 'll-hls' };
+		handOver.goLive();
+		expect(handOver.choices.at(-1)).toBe('webrtc back to live');
+	});
+
+	it('tells the server what failed, and stops with the player', async () => {
+		const { clock, handOver, signaling, chooser } = setUp();
+		signaling.decide({});
+		handOver.fail('webrtc');
+		expect(signaling.sent).toContain('failed webrtc blocked');
+		chooser.close();
+		signaling.decide({ tier: 'll-hls' });
+		await clock.advance(600_000);
+		expect(handOver.choices).toEqual(['webrtc fits']);
+		expect(clock.pendingCount).toBe(0);
+	});
+});

@@ -1,0 +1,142 @@
+/** Counts what a viewer sees: frames, stalls, latency. Pure arithmetic over frames that it is told of. */
+import { median, percentile } from '../../../../core/percentiles.ts';
+import { bytesToBps } from '../../../../core/units.ts';
+
+/** A frame that was shown. All times monotonic milliseconds unless named otherwise. @internal for tests */
+export type ShownFrame = {
+	shownAtMs: number;
+	/** Server's epoch milliseconds at which it was captured; undefined where that is not known. */
+	captureTimeMs: number | undefined;
+	/** Server's epoch milliseconds at which it is displayed; undefined until the server's clock is known. */
+	displayedAtServerMs: number | undefined;
+	widthPixels: number;
+	heightPixels: number;
+};
+
+/** What can be read at any time; values that were not measured are undefined, never zero. */
+export type PlaybackMetricsReading = {
+	widthPixels: number | undefined;
+	heightPixels: number | undefined;
+	/** Frames shown per second, over the last second. */
+	frameRate: number | undefined;
+	/** Glass-to-glass latency, median of the last second. */
+	latencyMs: number | undefined;
+	/** Its 95th percentile, over the same second. */
+	latencyP95Ms: number | undefined;
+	bitrateBps: number | undefined;
+	framesShownCount: number;
+	framesDroppedCount: number;
+	/** How often the picture stood still for longer than {@link STALL_MS} while it should have played. */
+	stallCount: number;
+	stalledForMs: number;
+	/** From the start of the playback to its first frame. */
+	firstFrameAfterMs: number | undefined;
+};
+
+/** Longer without a frame than this counts as a stall; a viewer notices a quarter of a second. */
+const STALL_MS = 250;
+const WINDOW_MS = 1000;
+/** Browsers renew their counts about once a second: in between, the same count would look like silence. */
+const BYTES_INTERVAL_MS = 900;
+/** Segments and parts arrive in lumps: under three seconds the bitrate would dance. */
+const BYTES_WINDOW_MS = 3000;
+/** Latencies beyond this are a wrong clock, not a late picture. */
+const MAX_LATENCY_MS = 120_000;
+
+/** One per playback. */
+export class PlaybackMetrics {
+	readonly #startedAtMs: number;
+	#frames: ShownFrame[] = [];
+	#lastShownAtMs: number | undefined;
+	#framesShownCount = 0;
+	#framesDroppedCount = 0;
+	#stallCount = 0;
+	#stalledForMs = 0;
+	#firstFrameAfterMs: number | undefined;
+	#bytes: { atMs: number; total: number }[] = [];
+
+	constructor(startedAtMs: number) {
+		this.#startedAtMs = startedAtMs;
+	}
+
+	/** A frame was shown. */
+	frameShown(frame: ShownFrame): void {
+		this.#firstFrameAfterMs ??= frame.shownAtMs - this.#startedAtMs;
+		if (this.#lastShownAtMs !== undefined) {
+			const gapMs = frame.shownAtMs - this.#lastShownAtMs;
+			if (gapMs > STALL_MS) {
+				this.#stallCount++;
+				this.#stalledForMs += gapMs;
+			}
+		}
+		this.#lastShownAtMs = frame.shownAtMs;
+		this.#framesShownCount++;
+		this.#frames.push(frame);
+		// At 120 frames per second a second holds 120; the bound is for a clock that stands still.
+		if (this.#frames.length > 500) {
+			this.#frames.shift();
+		}
+	}
+
+	/** The viewer paused, or hid the page: the next frame ends no stall. */
+	pauseObserved(): void {
+		this.#lastShownAtMs = undefined;
+	}
+
+	/** The tier's own count of frames that were received and not shown, since the start. */
+	setFramesDropped(count: number): void {
+		this.#framesDroppedCount = count;
+	}
+
+	/** The tier's own count of bytes received, since the start of its connection. */
+	bytesReceived(atMs: number, totalBytes: number): void {
+		const last = this.#bytes.at(-1);
+		if (last !== undefined && totalBytes < last.total) {
+			this.#bytes = [];
+		} else if (last !== undefined && atMs - last.atMs < BYTES_INTERVAL_MS) {
+			return;
+		}
+		this.#bytes.push({ atMs, total: totalBytes });
+		while (this.#bytes.length > 2 && this.#bytes[1]!.atMs <= atMs - BYTES_WINDOW_MS) {
+			this.#bytes.shift();
+		}
+	}
+
+	/** The state at the given monotonic time. */
+	read(nowMs: number): PlaybackMetricsReading {
+		this.#frames = this.#frames.filter((frame) => frame.shownAtMs > nowMs - WINDOW_MS);
+		const latest = this.#frames.at(-1);
+		const latencies = this.#frames
+			.map((frame) =>
+				frame.captureTimeMs === undefined || frame.displayedAtServerMs === undefined
+					? NaN
+					: frame.displayedAtServerMs - frame.captureTimeMs,
+			)
+			.filter((latencyMs) => Math.abs(latencyMs) < MAX_LATENCY_MS);
+		const [oldest, newest] = [this.#bytes[0], this.#bytes.at(-1)];
+		return {
+			widthPixels: latest?.widthPixels,
+			heightPixels: latest?.heightPixels,
+			frameRate: latest === undefined ? undefined : this.#frameRate(),
+			latencyMs: latencies.length > 0 ? median(latencies) : undefined,
+			latencyP95Ms: latencies.length > 0 ? percentile(latencies, 95) : undefined,
+			bitrateBps:
+				oldest === undefined ||
+				newest === undefined ||
+				newest.atMs - oldest.atMs < 500 ||
+				nowMs - newest.atMs > BYTES_WINDOW_MS
+					? undefined
+					: bytesToBps(newest.total - oldest.total, newest.atMs - oldest.atMs),
+			framesShownCount: this.#framesShownCount,
+			framesDroppedCount: this.#framesDroppedCount,
+			stallCount: this.#stallCount,
+			stalledForMs: this.#stalledForMs,
+			firstFrameAfterMs: this.#firstFrameAfterMs,
+		};
+	}
+
+	#frameRate(): number | undefined {
+		const spanMs = this.#frames.at(-1)!.shownAtMs - this.#frames[0]!.shownAtMs;
+		return spanMs > 0 ? ((this.#frames.length - 1) * 1000) / spanMs : undefined;
+	}
+}

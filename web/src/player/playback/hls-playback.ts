@@ -1,0 +1,481 @@
+/** The LL-HLS tier over hls.js: connects, steers the distance to the live edge, and mends. */
+import type Hls from 'hls.js';
+import type * as HlsModule from 'hls.js';
+import type { ErrorData, LevelDetails } from 'hls.js';
+import type { Clock } from '../../../../core/lifecycle/clock.ts';
+import { BufferFollower, type BufferDecision } from './buffer-follower.ts';
+import { bufferedAheadSeconds, startAfterHole, startOfLongest } from '../measure/buffered-ranges.ts';
+import { captureTimeOfMedia, type DatedFragment } from '../measure/capture-clock.ts';
+import { HlsLoading, hlsConfigFor } from './hls-loading.ts';
+import { NativeHlsConnection } from './native-hls-connection.ts';
+import {
+	EMPTY_CONNECTION_READING,
+	type ConnectionFailure,
+	type ConnectionReading,
+	type MediaConnection,
+	type Playback,
+	type TimeShift,
+} from './playback.ts';
+import { LiveEdge, RateController } from './rate-controller.ts';
+import { TierPlayback, type PlaybackDependencies } from './tier-playback.ts';
+
+/** The same for every broadcast; used until the first playlist tells. */
+const DEFAULT_HOLD_BACK_SECONDS = 0.63;
+/** A decoder that fails again so soon after it was reset will not come to its senses. */
+const MEDIA_RECOVERY_INTERVAL_MS = 5000;
+/** When no byte of media has come for so long, the line is not slow but gone. */
+const PROGRESS_PATIENCE_MS = 12_000;
+/** Just within what is to be played, whatever is rounded. */
+const WITHIN_SECONDS = 0.02;
+
+/** What is asked of the browser; a test passes fakes. @internal for tests */
+export type HlsBrowser = { hasMediaSource(): boolean; loadLibrary: typeof loadHlsLibrary };
+
+const BROWSER: HlsBrowser = {
+	hasMediaSource: () => typeof MediaSource !== 'undefined' || 'ManagedMediaSource' in globalThis,
+	loadLibrary: loadHlsLibrary,
+};
+
+/**
+ * Plays a channel a second behind, or from a capture time on while it is in the window (the server's epoch
+ * milliseconds).
+ */
+export function createHlsPlayback(
+	hlsUrl: string,
+	dependencies: PlaybackDependencies,
+	fromCaptureTimeMs?: number,
+	browser = BROWSER,
+): Playback {
+	const connection = browser.hasMediaSource()
+		? new HlsJsConnection({ ...dependencies, browser }, hlsUrl, fromCaptureTimeMs)
+		: new NativeHlsConnection(hlsUrl, dependencies.clock);
+	return new TierPlayback(connection, dependencies);
+}
+
+/** Loads hls.js, which WebRTC viewers never need. Call it early to have it at hand. */
+export function loadHlsLibrary(): Promise<typeof HlsModule> {
+	return import('hls.js');
+}
+
+class HlsJsConnection implements MediaConnection, TimeShift {
+	readonly tier = 'll-hls';
+	readonly timeShift = this;
+	readonly rebuildAfterMs = 7000;
+	readonly #deps: { clock: Clock; browser: HlsBrowser };
+	readonly #hlsUrl: string;
+	#session: HlsSession | undefined;
+	#isWatched = true;
+	#isShifted: boolean;
+	/** Where to begin, until it has begun. */
+	#fromCaptureTimeMs: number | undefined;
+	/** Known before the next session begins. */
+	#isLinePoor = false;
+
+	constructor(deps: { clock: Clock; browser: HlsBrowser }, hlsUrl: string, fromCaptureTimeMs: number | undefined) {
+		this.#deps = deps;
+		this.#hlsUrl = hlsUrl;
+		this.#fromCaptureTimeMs = fromCaptureTimeMs;
+		this.#isShifted = fromCaptureTimeMs !== undefined;
+	}
+
+	get isWatched(): boolean {
+		return this.#isWatched;
+	}
+
+	set isWatched(isWatched: boolean) {
+		this.#isWatched = isWatched;
+		this.#session?.setWatched(isWatched);
+	}
+
+	waitFor(aheadMs: number): void {
+		this.#session?.waitFor(aheadMs);
+	}
+
+	get isStarved(): boolean {
+		return this.#session?.isStarved === true;
+	}
+
+	expectPoorLine(): void {
+		this.#isLinePoor = true;
+		this.#session?.followBuffer();
+	}
+
+	get isShifted(): boolean {
+		return this.#isShifted;
+	}
+
+	holdPosition(): void {
+		this.#isShifted = true;
+	}
+
+	goLive(): void {
+		this.#isShifted = false;
+		this.#fromCaptureTimeMs = undefined;
+		this.#session?.goLive();
+	}
+
+	connect(video: HTMLVideoElement, onFailure: (failure: ConnectionFailure) => void): void {
+		this.disconnect();
+		const session = new HlsSession({ clock: this.#deps.clock, video, onFailure });
+		session.setWatched(this.#isWatched);
+		if (this.#isLinePoor) {
+			session.followBuffer();
+		}
+		this.#session = session;
+		this.#deps.browser.loadLibrary().then(
+			(library) => session.open(library, this.#hlsUrl),
+			(error: unknown) => session.fail('unreachable', `The player could not be loaded: ${String(error)}`),
+		);
+	}
+
+	disconnect(): void {
+		// The next one is over the same line.
+		this.#isLinePoor = this.#session?.isFollowing ?? this.#isLinePoor;
+		this.#session?.close();
+		this.#session = undefined;
+	}
+
+	mend(step: number): void {
+		this.#session?.mend(step);
+	}
+
+	steer(nowMs: number): void {
+		if (!this.#isShifted) {
+			this.#session?.steer(nowMs);
+			return;
+		}
+		this.#session?.keepDistance(nowMs);
+		if (this.#fromCaptureTimeMs !== undefined && this.#session?.hasPlaylist === true) {
+			// Out of the window: then the edge is the best that there is.
+			this.#isShifted = this.#session.seekToCaptureTime(this.#fromCaptureTimeMs);
+			this.#fromCaptureTimeMs = undefined;
+		}
+	}
+
+	captureTimeMs(frame: VideoFrameCallbackMetadata): number | undefined {
+		return captureTimeOfMedia(frame.mediaTime, this.#session?.fragments ?? []);
+	}
+
+	reading(): ConnectionReading {
+		return this.#session?.reading() ?? EMPTY_CONNECTION_READING;
+	}
+}
+
+/** One hls.js instance from its making to its end. */
+class HlsSession {
+	/** Of the newest playlist. */
+	fragments: readonly DatedFragment[] = [];
+	readonly #deps: { clock: Clock; video: HTMLVideoElement; onFailure: (failure: ConnectionFailure) => void };
+	readonly #rateController = new RateController(DEFAULT_HOLD_BACK_SECONDS);
+	readonly #liveEdge = new LiveEdge();
+	readonly #follower = new BufferFollower();
+	readonly #abort = new AbortController();
+	#hls: Hls | undefined;
+	#loading: HlsLoading | undefined;
+	#details: LevelDetails | undefined;
+	#edgeDistanceSeconds: number | undefined;
+	#lastMediaRecoveryMs = -Infinity;
+	/** Where the edge is was told since the playlist was last loaded anew. */
+	#isEdgeFresh = true;
+
+	constructor(deps: { clock: Clock; video: HTMLVideoElement; onFailure: (failure: ConnectionFailure) => void }) {
+		this.#deps = deps;
+	}
+
+	open(library: typeof HlsModule, hlsUrl: string): void {
+		if (this.#abort.signal.aborted) {
+			return;
+		}
+		const { default: HlsClass, Events } = library;
+		if (!HlsClass.isSupported()) {
+			this.fail('unsupported', 'This browser cannot play H.264 through Media Source Extensions.', true);
+			return;
+		}
+		const { isFollowing } = this.#follower;
+		const hls = new HlsClass(hlsConfigFor(isFollowing));
+		this.#hls = hls;
+		this.#loading = new HlsLoading(hls, library, isFollowing, (mediaSeconds, tookMs) =>
+			this.#follower.segmentLoaded(mediaSeconds, tookMs),
+		);
+		hls.on(Events.LEVEL_UPDATED, (_event, { details }) => this.#onPlaylist(details));
+		hls.on(Events.ERROR, (_event, data) => this.#onError(data));
+		this.#deps.video.addEventListener('waiting', () => this.#onWaiting(), { signal: this.#abort.signal });
+		hls.loadSource(hlsUrl);
+		hls.attachMedia(this.#deps.video);
+	}
+
+	close(): void {
+		this.#abort.abort();
+		this.#deps.video.playbackRate = 1;
+		this.#hls?.destroy();
+		this.#hls = undefined;
+	}
+
+	/** See MediaConnection.isStarved. */
+	get isStarved(): boolean {
+		const progressAtMs = this.#loading?.progressAtMs ?? -Infinity;
+		return this.isFollowing && this.#deps.clock.monotonicMs() - progressAtMs < PROGRESS_PATIENCE_MS;
+	}
+
+	get isFollowing(): boolean {
+		return this.#follower.isFollowing;
+	}
+
+	/** See TimeShift.expectPoorLine(). */
+	followBuffer(): void {
+		this.#follower.begin(this.#deps.clock.monotonicMs());
+	}
+
+	/** Watched, it hurries no more. */
+	setWatched(isWatched: boolean): void {
+		this.#rateController.isWatched = isWatched;
+		if (isWatched) {
+			this.#deps.video.playbackRate = 1;
+		}
+	}
+
+	/** See TimeShift.waitFor(). */
+	waitFor(aheadMs: number): void {
+		if (this.#edgeDistanceSeconds !== undefined) {
+			this.#rateController.besideSeconds = this.#edgeDistanceSeconds + aheadMs / 1000;
+		}
+	}
+
+	mend(step: number): void {
+		if (this.#hls === undefined) {
+			return;
+		}
+		if (step === 1) {
+			this.#loading?.restart();
+			this.goLive();
+		} else if (step === 2) {
+			this.#hls.recoverMediaError();
+		}
+	}
+
+	steer(nowMs: number): void {
+		this.#watchLoading(nowMs);
+		const edgeSeconds = this.#liveEdge.edgeSeconds(nowMs);
+		const video = this.#deps.video;
+		if (edgeSeconds === undefined || video.readyState === 0 || video.paused) {
+			return;
+		}
+		this.#edgeDistanceSeconds = edgeSeconds - video.currentTime;
+		const followed = this.#followBuffer(nowMs);
+		if (followed !== undefined) {
+			if (followed.jumpsToEdge) {
+				this.goLive();
+			} else if (video.played.length === 0) {
+				// Over a poor line all that was loaded is worth to be shown, wherever in it hls.js began.
+				this.#seekTo(startOfLongest(video));
+			}
+			return;
+		}
+		// Before its start it stands at zero, from where hls.js takes it: a jump would throw away the first part.
+		const hasStarted = video.currentTime > 0 || video.played.length > 0;
+		if (video.seeking || !this.#isEdgeFresh || !hasStarted) {
+			return;
+		}
+		const decision = this.#rateController.update({
+			nowMs,
+			behindEdgeSeconds: this.#edgeDistanceSeconds,
+			bufferedAheadSeconds: bufferedAheadSeconds(this.#deps.video),
+		});
+		if (video.playbackRate !== decision.playbackRate) {
+			video.playbackRate = decision.playbackRate;
+		}
+		if (decision.seekBySeconds !== undefined) {
+			this.#seekToEdge();
+		}
+	}
+
+	/** Measures, and leaves the playhead alone. */
+	keepDistance(nowMs: number): void {
+		this.#watchLoading(nowMs);
+		const edgeSeconds = this.#liveEdge.edgeSeconds(nowMs);
+		this.#edgeDistanceSeconds = edgeSeconds === undefined ? undefined : edgeSeconds - this.#deps.video.currentTime;
+		if (this.#deps.video.paused || this.#followBuffer(nowMs) === undefined) {
+			this.#deps.video.playbackRate = 1;
+		}
+	}
+
+	/** Undefined: the line keeps up, and the playhead is for others to steer. */
+	#followBuffer(nowMs: number): BufferDecision | undefined {
+		const aheadSeconds = bufferedAheadSeconds(this.#deps.video);
+		const decision = this.#follower.update({
+			nowMs,
+			behindEdgeSeconds: this.#edgeDistanceSeconds,
+			bufferedAheadSeconds: aheadSeconds,
+			// While a broadcast is young, nothing leaves its playlist.
+			windowSeconds: this.#details === undefined || this.#details.startSN <= 1 ? Infinity : this.#details.totalduration,
+			hasStarted: this.#deps.video.played.length > 0,
+		});
+		// Before its start it stands at zero, from where hls.js takes it.
+		if (decision === undefined || this.#deps.video.currentTime === 0) {
+			return undefined;
+		}
+		if (aheadSeconds === 0) {
+			// hls.js crosses holes only while the playhead moves.
+			this.#seekTo(startAfterHole(this.#deps.video));
+		}
+		if (this.#deps.video.playbackRate !== decision.playbackRate) {
+			this.#deps.video.playbackRate = decision.playbackRate;
+		}
+		return decision;
+	}
+
+	#watchLoading(nowMs: number): void {
+		if (this.#loading?.setWholeSegments(nowMs, this.isFollowing) === true) {
+			this.#isEdgeFresh = false;
+		}
+		const { paused, readyState, currentTime } = this.#deps.video;
+		const listedEndSeconds = this.#details?.fragmentEnd ?? 0;
+		const missingSeconds =
+			paused || readyState === 0 ? 0 : listedEndSeconds - currentTime - bufferedAheadSeconds(this.#deps.video);
+		this.#loading?.watch(nowMs, missingSeconds);
+	}
+
+	/** Just within what begins there. */
+	#seekTo(startSeconds: number | undefined): void {
+		if (startSeconds !== undefined && Math.abs(this.#deps.video.currentTime - startSeconds) > 2 * WITHIN_SECONDS) {
+			this.#deps.video.currentTime = startSeconds + WITHIN_SECONDS;
+		}
+	}
+
+	get hasPlaylist(): boolean {
+		return this.fragments.length > 0 && this.#deps.video.readyState > 0;
+	}
+
+	/** False when that time is not in the playlist. */
+	seekToCaptureTime(captureTimeMs: number): boolean {
+		const oldest = this.fragments[0];
+		const inFragment = this.fragments.findLast((fragment) => fragment.programDateTimeMs <= captureTimeMs);
+		if (oldest === undefined || inFragment === undefined) {
+			return false;
+		}
+		this.#deps.video.currentTime = inFragment.startSeconds + (captureTimeMs - inFragment.programDateTimeMs) / 1000;
+		return true;
+	}
+
+	reading(): ConnectionReading {
+		const level = this.#hls?.levels[this.#hls.currentLevel];
+		const edgeDistanceMs = this.#edgeDistanceSeconds === undefined ? undefined : this.#edgeDistanceSeconds * 1000;
+		return {
+			...EMPTY_CONNECTION_READING,
+			receivedBytes: this.#loading?.completedBytes ?? 0,
+			framesDroppedCount: this.#deps.video.getVideoPlaybackQuality().droppedVideoFrames,
+			videoCodec: level?.videoCodec,
+			audioCodec: level?.audioCodec,
+			bufferedAheadMs: bufferedAheadSeconds(this.#deps.video) * 1000,
+			// What follows the buffer aims at nothing nearer than where it is.
+			targetDistanceMs: this.isFollowing ? edgeDistanceMs : this.#rateController.targetSeconds * 1000,
+			edgeDistanceMs,
+			isStarved: this.isStarved,
+		};
+	}
+
+	fail(kind: ConnectionFailure['error']['kind'], detail: string, fatal = false): void {
+		this.#report({ error: { kind, detail, fatal }, retryAfterSeconds: 0 });
+	}
+
+	#report(failure: ConnectionFailure): void {
+		if (!this.#abort.signal.aborted) {
+			this.#deps.onFailure(failure);
+		}
+	}
+
+	#onPlaylist(details: LevelDetails): void {
+		this.#details = details;
+		this.#isEdgeFresh = true;
+		this.#rateController.holdBackSeconds = details.partHoldBack || details.holdBack || details.targetduration;
+		if (details.advanced) {
+			this.#liveEdge.add(this.#deps.clock.monotonicMs(), details.edge);
+		}
+		// The hint is the segment that still grows: the frames on screen are mostly from it.
+		const all = details.fragmentHint === undefined ? details.fragments : [...details.fragments, details.fragmentHint];
+		this.fragments = all.flatMap((fragment) =>
+			fragment.programDateTime === null
+				? []
+				: [{ startSeconds: fragment.start, programDateTimeMs: fragment.programDateTime }],
+		);
+	}
+
+	#onWaiting(): void {
+		// The first wait is for the first part, and one after a jump is for what was jumped to.
+		if (this.#deps.video.currentTime > 0 && !this.#deps.video.seeking) {
+			this.#rateController.stalled(this.#deps.clock.monotonicMs());
+		}
+	}
+
+	#onError(data: ErrorData): void {
+		if (!data.fatal || this.#hls === undefined) {
+			return;
+		}
+		const status = data.response?.code ?? 0;
+		if (data.details === 'manifestLoadError' || data.details === 'manifestLoadTimeOut') {
+			this.#report(manifestFailure(status));
+		} else if (data.details === 'manifestIncompatibleCodecsError') {
+			this.fail('undecodable', 'This browser cannot decode the codecs of this channel.', true);
+		} else if (data.details === 'bufferStalledError') {
+			// Nudging has not helped, and hls.js has stopped loading. Most often the publisher is away: wait for new
+			// parts, and leave the rest to TierPlayback, which knows.
+			this.#hls.startLoad(-1);
+		} else if (data.type === 'mediaError') {
+			this.#onMediaError(data);
+		} else {
+			this.fail(status === 0 ? 'unreachable' : 'connection-lost', `The stream broke off (${data.details}, ${status}).`);
+		}
+	}
+
+	#onMediaError(data: ErrorData): void {
+		const nowMs = this.#deps.clock.monotonicMs();
+		if (nowMs - this.#lastMediaRecoveryMs < MEDIA_RECOVERY_INTERVAL_MS) {
+			this.fail('undecodable', `The stream could not be decoded (${data.details}).`);
+			return;
+		}
+		this.#lastMediaRecoveryMs = nowMs;
+		this.#hls?.recoverMediaError();
+	}
+
+	/** Jumps ahead to the edge, as near to it as can be played; never back. */
+	goLive(): void {
+		if (!this.isFollowing) {
+			this.#seekToEdge();
+			return;
+		}
+		const newest = this.#details?.fragments.at(-1);
+		if (newest !== undefined && newest.start > this.#deps.video.currentTime) {
+			this.#seekTo(newest.start);
+		}
+	}
+
+	#seekToEdge(): void {
+		const edgeSeconds = this.#liveEdge.edgeSeconds(this.#deps.clock.monotonicMs());
+		if (edgeSeconds === undefined || this.#details === undefined) {
+			return;
+		}
+		// Never beyond what the playlist lists: hls.js would wait for a part that is not announced.
+		const aimSeconds = edgeSeconds - this.#rateController.targetSeconds;
+		const reachableSeconds = Math.min(aimSeconds, this.#details.edge - this.#details.partTarget);
+		// Only ahead: back would show again what has been seen, as when a lost publisher leaves nothing to go on to.
+		if (reachableSeconds > this.#deps.video.currentTime) {
+			this.#deps.video.currentTime = reachableSeconds;
+		}
+	}
+}
+
+function manifestFailure(httpStatus: number): ConnectionFailure {
+	if (httpStatus === 404) {
+		const detail = 'There is no broadcast at this address.';
+		return { error: { kind: 'refused', detail, fatal: false }, retryAfterSeconds: 0, channelState: 'offline' };
+	}
+	if (httpStatus === 503) {
+		return {
+			error: { kind: 'refused', detail: 'The broadcast is just starting.', fatal: false },
+			retryAfterSeconds: 0,
+		};
+	}
+	const kind = httpStatus === 0 || httpStatus >= 500 ? 'unreachable' : 'refused';
+	const detail = httpStatus === 0 ? 'The server does not answer.' : `The server answered ${httpStatus}.`;
+	return { error: { kind, detail, fatal: kind === 'refused' }, retryAfterSeconds: 0 };
+}

@@ -1,0 +1,113 @@
+/**
+ * LL-HLS by the browser itself, where there is no Media Source: iPhones before iOS 17.1. Written from documents; not
+ * tried.
+ */
+import type { Clock } from '../../../../core/lifecycle/clock.ts';
+import {
+	EMPTY_CONNECTION_READING,
+	type ConnectionFailure,
+	type ConnectionReading,
+	type MediaConnection,
+} from './playback.ts';
+
+/** Safari may start 15 to 20 s behind until it is told to go to the edge; once a picture is there, it is. */
+const FAR_BEHIND_SECONDS = 6;
+const SEEK_INTERVAL_MS = 8000;
+
+/**
+ * Safari adds the wall-clock time of media time zero
+ * (https://developer.apple.com/documentation/webkitjs/htmlmediaelement).
+ */
+type DatedVideo = HTMLVideoElement & { getStartDate?(): Date };
+
+/** Lets the video element load the playlist. Cannot steer the rate: Safari keeps PART-HOLD-BACK by itself. */
+export class NativeHlsConnection implements MediaConnection {
+	readonly tier = 'll-hls';
+	readonly rebuildAfterMs = 9000;
+	readonly #deps: { hlsUrl: string; clock: Clock };
+	#video: DatedVideo | undefined;
+	#abort: AbortController | undefined;
+	#lastSeekMs = -Infinity;
+
+	constructor(hlsUrl: string, clock: Clock) {
+		this.#deps = { hlsUrl, clock };
+	}
+
+	connect(video: HTMLVideoElement, onFailure: (failure: ConnectionFailure) => void): void {
+		this.disconnect();
+		const abort = new AbortController();
+		const failOnce = (kind: ConnectionFailure['error']['kind'], detail: string, fatal: boolean): void => {
+			if (!abort.signal.aborted) {
+				abort.abort();
+				onFailure({ error: { kind, detail, fatal }, retryAfterSeconds: 0 });
+			}
+		};
+		this.#abort = abort;
+		this.#video = video;
+		if (video.canPlayType('application/vnd.apple.mpegurl') === '') {
+			queueMicrotask(() => failOnce('unsupported', 'This browser can play neither Media Source nor HLS.', true));
+			return;
+		}
+		video.addEventListener(
+			'error',
+			() => {
+				const isDecoding = video.error?.code === MediaError.MEDIA_ERR_DECODE;
+				failOnce(
+					isDecoding ? 'undecodable' : 'connection-lost',
+					video.error?.message ?? 'The stream broke off.',
+					false,
+				);
+			},
+			{ signal: abort.signal },
+		);
+		video.src = this.#deps.hlsUrl;
+		video.load();
+	}
+
+	disconnect(): void {
+		this.#abort?.abort();
+		this.#abort = undefined;
+		this.#video?.removeAttribute('src');
+		this.#video?.load();
+		this.#video = undefined;
+	}
+
+	mend(): void {
+		this.#seekToEdge();
+	}
+
+	steer(nowMs: number): void {
+		const video = this.#video;
+		const edgeSeconds = this.#edgeSeconds();
+		if (video === undefined || edgeSeconds === undefined || video.paused || video.seeking) {
+			return;
+		}
+		// Forced seeks make Safari stall, so only when it is far off and not again and again.
+		if (edgeSeconds - video.currentTime > FAR_BEHIND_SECONDS && nowMs - this.#lastSeekMs > SEEK_INTERVAL_MS) {
+			this.#seekToEdge();
+		}
+	}
+
+	captureTimeMs(frame: VideoFrameCallbackMetadata): number | undefined {
+		const startMs = this.#video?.getStartDate?.().getTime();
+		return startMs === undefined || Number.isNaN(startMs) ? undefined : startMs + frame.mediaTime * 1000;
+	}
+
+	reading(): ConnectionReading {
+		const quality = this.#video?.getVideoPlaybackQuality();
+		return { ...EMPTY_CONNECTION_READING, framesDroppedCount: quality?.droppedVideoFrames };
+	}
+
+	#edgeSeconds(): number | undefined {
+		const seekable = this.#video?.seekable;
+		return seekable === undefined || seekable.length === 0 ? undefined : seekable.end(seekable.length - 1);
+	}
+
+	#seekToEdge(): void {
+		const edgeSeconds = this.#edgeSeconds();
+		if (edgeSeconds !== undefined && this.#video !== undefined) {
+			this.#lastSeekMs = this.#deps.clock.monotonicMs();
+			this.#video.currentTime = edgeSeconds;
+		}
+	}
+}

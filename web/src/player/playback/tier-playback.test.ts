@@ -1,0 +1,243 @@
+/** A playback over a connection that does as it is told. */
+import { describe, expect, it } from 'vitest';
+import { silentLogger } from '../../../../core/logger.ts';
+import { FakeClock } from '../../../../core/testing/fake-clock.ts';
+import { EMPTY_CONNECTION_READING, type ConnectionFailure, type MediaConnection } from './playback.ts';
+import { TierPlayback } from './tier-playback.ts';
+
+class FakeConnection implements MediaConnection {
+	readonly tier = 'webrtc';
+	readonly rebuildAfterMs = 5000;
+	readonly calls: string[] = [];
+	fail: (failure: ConnectionFailure) => void = () => undefined;
+
+	connect(_video: HTMLVideoElement, onFailure: (failure: ConnectionFailure) => void): void {
+		this.calls.push('connect');
+		this.fail = onFailure;
+	}
+	disconnect(): void {
+		this.calls.push('disconnect');
+	}
+	mend(step: number): void {
+		this.calls.push(`mend ${step}`);
+	}
+	steer(): void {}
+	captureTimeMs(): number {
+		return 1_000_000;
+	}
+	reading() {
+		return EMPTY_CONNECTION_READING;
+	}
+}
+
+class FakeVideo {
+	currentTime = 0;
+	paused = false;
+	videoWidth = 1280;
+	videoHeight = 720;
+	playbackRate = 1;
+	#callback: VideoFrameRequestCallback | undefined;
+
+	requestVideoFrameCallback(callback: VideoFrameRequestCallback): number {
+		this.#callback = callback;
+		return 1;
+	}
+	cancelVideoFrameCallback(): void {
+		this.#callback = undefined;
+	}
+	showFrame(atMs: number): void {
+		const callback = this.#callback;
+		this.#callback = undefined;
+		callback?.(atMs, {
+			expectedDisplayTime: atMs,
+			presentationTime: atMs,
+			mediaTime: atMs / 1000,
+			presentedFrames: 1,
+			width: 1280,
+			height: 720,
+		});
+	}
+}
+
+function setUp() {
+	const clock = new FakeClock();
+	const connection = new FakeConnection();
+	const video = new FakeVideo();
+	const page = { isVisible: true };
+	const playback = new TierPlayback(connection, {
+		clock,
+		logger: silentLogger,
+		serverClock: { toServerMs: (monotonicMs) => 1_000_050 + monotonicMs * 0, uncertaintyMs: 1 },
+		isPageVisible: () => page.isVisible,
+		chance: () => 0,
+	});
+	const states: string[] = [];
+	playback.on('stateChanged', (next) => states.push(next));
+	return {
+		clock,
+		connection,
+		video,
+		page,
+		playback,
+		states,
+		start: (channelState: 'live' | 'offline' | 'interrupted' = 'live') =>
+			playback.start(video as unknown as HTMLVideoElement, channelState),
+		async play(ms: number) {
+			for (let passedMs = 0; passedMs < ms; passedMs += 40) {
+				video.showFrame(clock.monotonicMs());
+				await clock.advance(40);
+			}
+		},
+	};
+}
+
+const UNREACHABLE: ConnectionFailure = {
+	error: { kind: 'unreachable', detail: 'away', fatal: false },
+	retryAfterSeconds: 0,
+};
+
+describe('TierPlayback', () => {
+	it('plays from the first frame on and measures', async () => {
+		const { playback, start, states, play } = setUp();
+		start();
+		await play(1000);
+		expect(states).toEqual(['connecting', 'playing']);
+		expect(playback.statistics()).toMatchObject({ tier: 'webrtc', state: 'playing', latencyMs: 50, reconnectCount: 0 });
+	});
+
+	it('does not connect to an offline channel, and does by itself when it goes live', () => {
+		const { playback, connection, start, states } = setUp();
+		start('offline');
+		expect(connection.calls).toEqual([]);
+		playback.channelReported('live');
+		expect(connection.calls).toEqual(['connect']);
+		expect(states).toEqual(['connecting', 'offline', 'connecting']);
+	});
+
+	it("stands through a publisher's loss on one connection, and plays on when frames come again", async () => {
+		const { playback, connection, clock, start, states, play } = setUp();
+		start();
+		await play(1000);
+		playback.channelReported('interrupted');
+		expect(playback.state).toBe('playing');
+		await clock.advance(1700);
+		expect(playback.state).toBe('interrupted');
+		await clock.advance(30_000);
+		playback.channelReported('live');
+		await clock.advance(500);
+		await play(200);
+		expect(states).toEqual(['connecting', 'playing', 'stalled', 'interrupted', 'connecting', 'playing']);
+		expect(connection.calls).toEqual(['connect']);
+	});
+
+	it('does not take single frames for a picture while the publisher is away', async () => {
+		const { playback, clock, video, start, states, play } = setUp();
+		start();
+		await play(1000);
+		playback.channelReported('interrupted');
+		await clock.advance(1700);
+		for (let count = 0; count < 10; count++) {
+			video.showFrame(clock.monotonicMs());
+			await clock.advance(400);
+		}
+		expect(states.slice(2)).toEqual(['stalled', 'interrupted']);
+		await play(200);
+		expect(playback.state).toBe('playing');
+	});
+
+	it('ends when the broadcast is over, lets go of the connection, and comes back with the next', async () => {
+		const { playback, connection, clock, start, play } = setUp();
+		start();
+		await play(500);
+		playback.channelReported('offline');
+		expect(playback.state).toBe('playing');
+		await clock.advance(1700);
+		expect(playback.state).toBe('ended');
+		expect(connection.calls).toEqual(['connect', 'disconnect']);
+		await clock.advance(60_000);
+		playback.channelReported('live');
+		await play(200);
+		expect(playback.state).toBe('playing');
+		expect(connection.calls).toEqual(['connect', 'disconnect', 'connect']);
+	});
+
+	it('reconnects with growing delays while the server is away, and speaks of an error from the third failure on', async () => {
+		const { playback, connection, clock, start, play } = setUp();
+		start();
+		connection.fail(UNREACHABLE);
+		expect(playback.state).toBe('connecting');
+		await clock.advance(399);
+		expect(connection.calls).toEqual(['connect', 'disconnect']);
+		await clock.advance(1);
+		expect(connection.calls).toEqual(['connect', 'disconnect', 'connect']);
+		connection.fail(UNREACHABLE);
+		await clock.advance(800);
+		connection.fail(UNREACHABLE);
+		expect(playback.state).toBe('error');
+		expect(playback.error).toEqual(UNREACHABLE.error);
+		await clock.advance(1600);
+		await play(100);
+		expect(playback.state).toBe('playing');
+		expect(playback.error).toBeUndefined();
+	});
+
+	it('does not retry what is fatal, until the viewer wishes it', async () => {
+		const { playback, connection, clock, start } = setUp();
+		start();
+		connection.fail({ error: { kind: 'unsupported', detail: 'no WebRTC', fatal: true }, retryAfterSeconds: 0 });
+		await clock.advance(60_000);
+		expect(playback.state).toBe('error');
+		expect(connection.calls).toEqual(['connect', 'disconnect']);
+		playback.retry();
+		expect(playback.state).toBe('connecting');
+		expect(connection.calls).toEqual(['connect', 'disconnect', 'connect']);
+	});
+
+	it('mends, then rebuilds, a connection that brings no frames though the channel is live', async () => {
+		const { connection, clock, start, play } = setUp();
+		start();
+		await play(200);
+		await clock.advance(1600 + 5100);
+		expect(connection.calls).toEqual(['connect', 'mend 1', 'mend 2', 'disconnect']);
+		await clock.advance(400);
+		expect(connection.calls.at(-1)).toBe('connect');
+	});
+
+	it('misses no frames while paused or hidden', async () => {
+		const { playback, page, video, clock, start, play } = setUp();
+		start();
+		await play(200);
+		video.paused = true;
+		await clock.advance(20_000);
+		video.paused = false;
+		page.isVisible = false;
+		await clock.advance(20_000);
+		expect(playback.state).toBe('playing');
+		expect(playback.statistics().stallCount).toBe(0);
+		playback.channelReported('offline');
+		expect(playback.state).toBe('ended');
+	});
+
+	it('takes a refusal that says "offline" for what it is', async () => {
+		const { playback, connection, clock, start } = setUp();
+		start();
+		connection.fail({ ...UNREACHABLE, channelState: 'offline' });
+		expect(playback.state).toBe('offline');
+		await clock.advance(60_000);
+		expect(connection.calls).toEqual(['connect', 'disconnect']);
+	});
+
+	it('tells before the picture leaves, stops once, and leaves no timer', async () => {
+		const { playback, connection, clock, start, play } = setUp();
+		const told: string[] = [];
+		playback.on('pictureLeaving', () => told.push([...connection.calls].join()));
+		start();
+		await play(100);
+		playback.stop();
+		playback.stop();
+		expect(told).toEqual(['connect']);
+		expect(connection.calls).toEqual(['connect', 'disconnect']);
+		expect(clock.pendingCount).toBe(0);
+		expect(() => start()).toThrow(TypeError);
+	});
+});

@@ -1,0 +1,309 @@
+/** The WebRTC tier: a receive-only PeerConnection over WHEP. */
+import { SOUND_LAG_MS } from '../../../../core/media/sound-lag.ts';
+import type { Clock } from '../../../../core/lifecycle/clock.ts';
+import { Timer } from '../../../../core/lifecycle/timer.ts';
+import { captureTimeOfRtp } from '../measure/capture-clock.ts';
+import type { PlayedMoment } from '../measure/alignment.ts';
+import type { LineCounts } from '../measure/line-judge.ts';
+import {
+	EMPTY_CONNECTION_READING,
+	SOUND_ADDED_EVENT,
+	type ConnectionFailure,
+	type ConnectionReading,
+	type DelayControl,
+	type DelayTarget,
+	type MediaConnection,
+	type Playback,
+} from './playback.ts';
+import { TierPlayback, type PlaybackDependencies } from './tier-playback.ts';
+import { closeWhepSession, openWhepSession, whepFailure } from './whep-client.ts';
+import { ABS_CAPTURE_TIME_URI, prepareWhepOffer } from './whep-offer.ts';
+import { WebrtcReadings } from './webrtc-readings.ts';
+
+/** ICE calls a path "disconnected" after some 5 s without an answer and mostly finds it again; longer is a lost one. */
+const DISCONNECTED_GRACE_MS = 3000;
+const READING_INTERVAL_MS = 1000;
+
+/** What is asked of the browser; a test passes fakes. @internal for tests */
+export type WebrtcBrowser = {
+	/** Undefined where the browser, or an extension in it, does not allow WebRTC. */
+	createPeer(): RTCPeerConnection | undefined;
+	createStream(): MediaStream;
+	openSession: typeof openWhepSession;
+	closeSession: typeof closeWhepSession;
+};
+
+const BROWSER: WebrtcBrowser = {
+	createPeer: () =>
+		typeof RTCPeerConnection === 'undefined' ? undefined : new RTCPeerConnection({ bundlePolicy: 'max-bundle' }),
+	createStream: () => new MediaStream(),
+	openSession: openWhepSession,
+	closeSession: closeWhepSession,
+};
+
+/** Plays a channel in real time, or `delayMs` behind it: that long sound and picture are held back at first. */
+export function createWebrtcPlayback(
+	whepUrl: string,
+	dependencies: PlaybackDependencies,
+	delayMs = 0,
+	browser = BROWSER,
+): Playback {
+	return new TierPlayback(new WebrtcConnection({ ...dependencies, browser }, whepUrl, delayMs), dependencies);
+}
+
+type ConnectionDeps = Pick<PlaybackDependencies, 'clock' | 'viewerId'> & { browser: WebrtcBrowser };
+
+class WebrtcConnection implements MediaConnection, DelayControl {
+	readonly tier = 'webrtc';
+	readonly delay = this;
+	readonly rebuildAfterMs = 5000;
+	readonly #deps: ConnectionDeps;
+	readonly #whepUrl: string;
+	#attempt: Attempt | undefined;
+	#lastReadAtMs = -Infinity;
+	#target: DelayTarget;
+	#lastMediaAtMs: number | undefined;
+	#hasConnected = false;
+
+	constructor(deps: ConnectionDeps, whepUrl: string, delayMs: number) {
+		this.#deps = deps;
+		this.#whepUrl = whepUrl;
+		this.#target = { pictureMs: delayMs, soundMs: delayMs };
+	}
+
+	connect(video: HTMLVideoElement, onFailure: (failure: ConnectionFailure) => void): void {
+		this.disconnect();
+		const peer = this.#deps.browser.createPeer();
+		if (peer === undefined) {
+			const detail = 'This browser, or an extension in it, does not allow WebRTC.';
+			queueMicrotask(() => onFailure({ error: { kind: 'unsupported', detail, fatal: true }, retryAfterSeconds: 0 }));
+			return;
+		}
+		this.#attempt = new Attempt({ ...this.#deps, peer, video, onFailure }, this.#target);
+		void this.#attempt.open(this.#whepUrl, this.#deps.viewerId?.());
+	}
+
+	disconnect(): void {
+		this.#attempt?.close();
+		this.#attempt = undefined;
+	}
+
+	mend(): void {
+		// Lost packets are asked for, and key frames requested, by the browser itself: only a new connection can do
+		// more.
+	}
+
+	steer(nowMs: number): void {
+		if (nowMs - this.#lastReadAtMs >= READING_INTERVAL_MS) {
+			this.#lastReadAtMs = nowMs;
+			this.#attempt?.read();
+		}
+	}
+
+	get lastMediaAtMs(): number | undefined {
+		for (const receiver of [this.#attempt?.videoReceiver, this.#attempt?.soundReceiver]) {
+			for (const { timestamp } of receiver?.getSynchronizationSources() ?? []) {
+				// Epoch milliseconds on the page's own clock (W3C webrtc-pc, RTCRtpContributingSource).
+				this.#lastMediaAtMs = Math.max(this.#lastMediaAtMs ?? 0, timestamp - performance.timeOrigin);
+			}
+		}
+		return this.#lastMediaAtMs;
+	}
+
+	get hasConnected(): boolean {
+		this.#hasConnected ||= this.#attempt?.isConnected === true;
+		return this.#hasConnected;
+	}
+
+	setTarget(target: DelayTarget): void {
+		this.#target = target;
+		this.#attempt?.setTarget(target);
+	}
+
+	playedSound(): PlayedMoment | undefined {
+		const source = this.#attempt?.soundReceiver?.getSynchronizationSources()[0];
+		// abs-capture-time comes with some packets only and is carried on by the browser (its interpolator).
+		const captureTimeMs = source === undefined ? undefined : captureTimeOfRtp(source.rtpTimestamp, [source]);
+		return captureTimeMs === undefined
+			? undefined
+			: { captureTimeMs: captureTimeMs - SOUND_LAG_MS, playedAtMs: source!.timestamp - performance.timeOrigin };
+	}
+
+	captureTimeMs(frame: VideoFrameCallbackMetadata): number | undefined {
+		const sources = this.#attempt?.videoReceiver?.getSynchronizationSources();
+		return frame.rtpTimestamp === undefined || sources === undefined
+			? undefined
+			: captureTimeOfRtp(frame.rtpTimestamp, sources);
+	}
+
+	reading(): ConnectionReading {
+		return this.#attempt?.readings.latest ?? EMPTY_CONNECTION_READING;
+	}
+
+	lineCounts(): LineCounts | undefined {
+		return this.#attempt?.readings.line;
+	}
+}
+
+type AttemptDeps = {
+	clock: Clock;
+	browser: WebrtcBrowser;
+	peer: RTCPeerConnection;
+	video: HTMLVideoElement;
+	onFailure: (failure: ConnectionFailure) => void;
+};
+
+/** One PeerConnection from offer to end. */
+class Attempt {
+	readonly readings = new WebrtcReadings();
+	videoReceiver: RTCRtpReceiver | undefined;
+	soundReceiver: RTCRtpReceiver | undefined;
+	readonly #deps: AttemptDeps;
+	/** At the beginning. */
+	readonly #target: DelayTarget;
+	readonly #stream: MediaStream;
+	readonly #abort = new AbortController();
+	#sessionUrl: string | undefined;
+	readonly #disconnectedTimer: Timer;
+	readonly #soundTimer: Timer;
+
+	constructor(deps: AttemptDeps, target: DelayTarget) {
+		this.#deps = deps;
+		this.#target = target;
+		this.#stream = deps.browser.createStream();
+		this.#disconnectedTimer = new Timer(deps.clock, () => this.#fail(lost('The connection to the server broke.')));
+		this.#soundTimer = new Timer(deps.clock, () => {
+			this.#stream.addTrack(this.soundReceiver!.track);
+			deps.video.dispatchEvent(new Event(SOUND_ADDED_EVENT));
+		});
+		deps.peer.addEventListener('connectionstatechange', () => this.#onConnectionState(), {
+			signal: this.#abort.signal,
+		});
+	}
+
+	async open(whepUrl: string, viewerId: string | undefined): Promise<void> {
+		try {
+			const offerSdp = await this.#makeOffer();
+			const session = await this.#deps.browser.openSession(whepUrl, offerSdp, this.#abort.signal, viewerId);
+			this.#sessionUrl = session.sessionUrl;
+			if (this.#abort.signal.aborted) {
+				void this.#end(session.sessionUrl);
+				return;
+			}
+			await this.#deps.peer.setRemoteDescription({ type: 'answer', sdp: session.answerSdp });
+		} catch (error) {
+			this.#fail(whepFailure(error));
+		}
+	}
+
+	close(): void {
+		this.#abort.abort();
+		this.#disconnectedTimer.disarm();
+		this.#soundTimer.disarm();
+		void this.#end(this.#sessionUrl);
+		this.#sessionUrl = undefined;
+		if (this.#deps.video.srcObject !== null) {
+			this.#deps.video.srcObject = null;
+		}
+	}
+
+	// In this order: the peer's own goodbye ends the session too, and the server would not know it any more.
+	async #end(sessionUrl: string | undefined): Promise<void> {
+		if (sessionUrl !== undefined) {
+			await this.#deps.browser.closeSession(sessionUrl);
+		}
+		this.#deps.peer.close();
+	}
+
+	get isConnected(): boolean {
+		return this.#deps.peer.connectionState === 'connected';
+	}
+
+	/** Zero asks for the least delay the network allows; the browser keeps a minimum of its own. */
+	setTarget({ pictureMs, soundMs }: DelayTarget): void {
+		if (this.videoReceiver !== undefined && this.soundReceiver !== undefined) {
+			this.videoReceiver.jitterBufferTarget = pictureMs;
+			this.soundReceiver.jitterBufferTarget = soundMs;
+		}
+	}
+
+	read(): void {
+		if (this.#deps.peer.connectionState === 'connected') {
+			void this.readings.refresh(this.#deps.peer);
+		}
+	}
+
+	async #makeOffer(): Promise<string> {
+		const { peer, video } = this.#deps;
+		for (const kind of ['video', 'audio'] as const) {
+			const transceiver = peer.addTransceiver(kind, { direction: 'recvonly' });
+			offerCaptureTime(transceiver);
+			if (kind === 'video' || this.#target.soundMs === 0) {
+				this.#stream.addTrack(transceiver.receiver.track);
+			}
+			this[kind === 'video' ? 'videoReceiver' : 'soundReceiver'] = transceiver.receiver;
+		}
+		this.setTarget(this.#target);
+		video.srcObject = this.#stream;
+		const offer = await peer.createOffer();
+		const sdp = prepareWhepOffer(offer.sdp ?? '');
+		try {
+			await peer.setLocalDescription({ type: 'offer', sdp });
+			return sdp;
+		} catch {
+			// A browser that refuses a changed offer may still play from its own: what is lost is the extensions, and
+			// with them the capture time.
+			await peer.setLocalDescription(offer);
+			return offer.sdp ?? '';
+		}
+	}
+
+	#onConnectionState(): void {
+		this.#disconnectedTimer.disarm();
+		switch (this.#deps.peer.connectionState) {
+			case 'connected':
+				this.#letSoundWait();
+				break;
+			case 'failed':
+				this.#fail(lost('No way through to the server over UDP or TCP.'));
+				break;
+			case 'disconnected':
+				this.#disconnectedTimer.arm(DISCONNECTED_GRACE_MS);
+				break;
+			default:
+				break;
+		}
+	}
+
+	/**
+	 * Sound that nobody draws gathers in the jitter buffer, and is as late as it shall be when it is drawn at last;
+	 * with a target alone it would creep there, 45 ms a second.
+	 */
+	#letSoundWait(): void {
+		if (this.soundReceiver !== undefined && this.#stream.getAudioTracks().length === 0) {
+			this.#soundTimer.arm(this.#target.soundMs);
+		}
+	}
+
+	#fail(failure: ConnectionFailure): void {
+		if (!this.#abort.signal.aborted) {
+			this.#deps.onFailure(failure);
+		}
+	}
+}
+
+function lost(detail: string): ConnectionFailure {
+	return { error: { kind: 'connection-lost', detail, fatal: false }, retryAfterSeconds: 0 };
+}
+
+/** Asks for abs-capture-time the proper way, where there is one; else prepareWhepOffer() writes it into the offer. */
+function offerCaptureTime(transceiver: RTCRtpTransceiver): void {
+	const extensions = transceiver.getHeaderExtensionsToNegotiate?.();
+	if (extensions?.some((extension) => extension.uri === ABS_CAPTURE_TIME_URI)) {
+		transceiver.setHeaderExtensionsToNegotiate?.(
+			extensions.map((extension) =>
+				extension.uri === ABS_CAPTURE_TIME_URI ? { ...extension, direction: 'sendrecv' } : extension,
+			),
+		);
+	}
+}
