@@ -54,7 +54,7 @@ export function createSecret(prefix: string): string {
 	return `${prefix}_${text}`;
 }
 
-/** Channel names that are, or may become, the first part of a route; nobody can own them. */
+/** Channel names that are, or may become, the first part of a route; nobody can own them. @internal for tests */
 export const RESERVED_CHANNEL_NAMES: ReadonlySet<string> = new Set([
 	'about',
 	'admin',

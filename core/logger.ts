@@ -9,7 +9,7 @@ export interface Logger {
 	child(fields: object): Logger;
 }
 
-/** Discards everything. For tools and benchmarks. */
+/** Discards everything. For tools and benchmarks. @internal for tests */
 export const silentLogger: Logger = {
 	debug: () => undefined,
 	info: () => undefined,

@@ -68,7 +68,7 @@ export interface SpillwayServer {
 }
 
 /** What the program gives the server. */
-export type ServerDependencies = {
+type ServerDependencies = {
 	clock: Clock;
 	logger: Logger;
 	/** Folder of the built web pages; without it there are none. */

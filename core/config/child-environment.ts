@@ -17,7 +17,7 @@ const NAMES = new Set([
 /** Of mediasoup's own: running the worker under valgrind. */
 const PREFIX = 'MEDIASOUP_';
 
-/** The part of an environment that a program of ours may see. Pure. */
+/** The part of an environment that a program of ours may see. Pure. @internal for tests */
 export function childEnvironment(
 	environment: Readonly<Record<string, string | undefined>>,
 ): Record<string, string | undefined> {

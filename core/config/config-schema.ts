@@ -16,9 +16,9 @@ export type ConfigFieldOptions = {
 };
 
 /** Kinds of value a field may have, and so how its environment variable is read. */
-export type ConfigFieldKind = 'integer' | 'number' | 'boolean' | 'string' | 'list';
+type ConfigFieldKind = 'integer' | 'number' | 'boolean' | 'string' | 'list';
 
-/** One leaf of a configuration schema. */
+/** One leaf of a configuration schema. @internal for tests */
 export type ConfigField = {
 	/** Place in the file: `['http', 'port']`. */
 	path: readonly string[];
@@ -34,7 +34,7 @@ export type ConfigField = {
 };
 
 /** Where a configuration comes from. Environment wins over file, file over defaults. */
-export type ConfigSources = {
+type ConfigSources = {
 	/** Environment variables. An empty one counts as not set, as container tools pass empty ones. */
 	environment: Readonly<Record<string, string | undefined>>;
 	/** The parsed configuration file; undefined when there is none. */
@@ -44,17 +44,17 @@ export type ConfigSources = {
 };
 
 /** Prefix of every variable that is ours. */
-export const ENVIRONMENT_PREFIX = 'SPILLWAY_';
+const ENVIRONMENT_PREFIX = 'SPILLWAY_';
 /** Variables with this prefix are read by the set-up program, before and apart from this schema. */
-export const SETUP_ENVIRONMENT_PREFIX = 'SPILLWAY_SETUP_';
+const SETUP_ENVIRONMENT_PREFIX = 'SPILLWAY_SETUP_';
 
-/** Environment name of a path: `['http', 'tlsKeyFile']` → `SPILLWAY_HTTP_TLS_KEY_FILE`. */
+/** Environment name of a path: `['http', 'tlsKeyFile']` → `SPILLWAY_HTTP_TLS_KEY_FILE`. @internal for tests */
 export function pathToEnvironmentName(path: readonly string[]): string {
 	const words = path.map((part) => part.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toUpperCase());
 	return ENVIRONMENT_PREFIX + words.join('_');
 }
 
-/** Every leaf of the schema, in declaration order. Throws a TypeError when the declaration itself is wrong. */
+/** Every leaf of the schema, in declaration order. Throws a TypeError when the declaration itself is wrong. @internal for tests */
 export function listConfigFields(schema: TObject): ConfigField[] {
 	const fields = collectFields(schema, []);
 	const seen = new Map<string, ConfigField>();
@@ -279,7 +279,7 @@ function findUnknownVariables(environment: ConfigSources['environment'], fields:
 		.map((name) => `${name} is not known; did you mean ${nearest(name, known)}?`);
 }
 
-/** The entry of `known` that takes the fewest single-character changes to reach from `text`, ignoring case. */
+/** The entry of `known` that takes the fewest single-character changes to reach from `text`, ignoring case. @internal for tests */
 export function nearest(text: string, known: readonly string[]): string {
 	let best = '';
 	let bestDistance = Infinity;
@@ -318,7 +318,7 @@ export function maskConfig(schema: TObject, config: object): object {
 	return masked;
 }
 
-/** A URL, or a comma-separated list of them, without password and query; `***` when it is none. */
+/** A URL, or a comma-separated list of them, without password and query; `***` when it is none. @internal for tests */
 export function maskUrl(text: string): string {
 	return text
 		.split(',')

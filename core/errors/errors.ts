@@ -6,7 +6,7 @@ import { PUBLISHING_ERRORS } from './publishing-errors.ts';
 import { REQUEST_ERRORS } from './request-errors.ts';
 import { SERVER_ERRORS } from './server-errors.ts';
 
-/** All tables in one; see error-table.ts. */
+/** All tables in one; see error-table.ts. @internal for tests */
 export const ERROR_CODES = {
 	...CHANNEL_ERRORS,
 	...PUBLISHING_ERRORS,
@@ -45,7 +45,7 @@ export class SpillwayError extends Error {
 	}
 }
 
-/** Marks a branch that the types say cannot be reached. */
+/** Marks a branch that the types say cannot be reached. @internal for tests */
 export function assertNever(value: never): never {
 	throw new TypeError(`Unexpected value: ${JSON.stringify(value)}`);
 }

@@ -45,7 +45,7 @@ export class StateMachine<State extends string, Event extends string> {
 	}
 }
 
-/** States that can be reached from `from`, itself included; tests use it to prove that `closed` is always reachable. */
+/** States that can be reached from `from`, itself included; tests use it to prove that `closed` is always reachable. @internal for tests */
 export function reachableStates<State extends string, Event extends string>(
 	table: TransitionTable<State, Event>,
 	from: State,

@@ -31,7 +31,7 @@ export type Attempt = {
 };
 
 /** What {@link AttemptLimiter.begin} says. `failed-before`: after wrong ones; `busy`: too many are being checked. */
-export type AttemptOutcome = Attempt | { outcome: 'failed-before' | 'busy'; waitMs: number };
+type AttemptOutcome = Attempt | { outcome: 'failed-before' | 'busy'; waitMs: number };
 
 type Record = { failureCount: number; underWayCount: number; blockedUntilMs: number; lastFailureAtMs: number };
 

@@ -1,7 +1,7 @@
 /** A queue in which groups take turns, and those of a higher rank come first. Bounded; the order is all that it knows. */
 
 /** Bounds of a queue. */
-export type FairQueueLimits = {
+type FairQueueLimits = {
 	/** Entries in all. */
 	maxEntries: number;
 	/** Entries of one group. */

@@ -18,11 +18,12 @@ export type SharePoolLimits = {
  * What happens when there is no room. `displace-oldest` is for what is soon over, such as connecting: the newcomer always comes
  * in, and who has had most time goes. `refuse` is for what lasts, such as watching: a newcomer comes in only when another group
  * holds at least two more than theirs, and the newest member of that group goes.
+ * @internal for tests
  */
 export type WhenFull = 'displace-oldest' | 'refuse';
 
 /** What became of a newcomer. The caller ends whoever was displaced; the pool has forgotten them already. */
-export type Admission<Member> =
+type Admission<Member> =
 	{ isAdmitted: true; displaced: Member | undefined } | { isAdmitted: false; reason: 'pool-full' | 'share-full' };
 
 type Plan<Member> = { isKnown: boolean; displaced: Member | undefined } | { reason: 'pool-full' | 'share-full' };

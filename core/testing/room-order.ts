@@ -65,6 +65,7 @@ export const ROOM_ORDER: Readonly<Record<string, readonly string[]>> = {
 	packager: ['config', 'cmaf', 'store', 'rendition', 'segmenting', 'live', 'playlist', 'origin', 'transcode', '.'],
 	signaling: [
 		'platform/bus',
+		'platform/cluster',
 		'platform/folder',
 		'platform/database',
 		'platform/http',
@@ -79,7 +80,6 @@ export const ROOM_ORDER: Readonly<Record<string, readonly string[]>> = {
 		'chat/api',
 		'chat',
 		'audience/tiers',
-		'audience/tiers/simulation',
 		'audience/presence',
 		'audience/socket',
 		'audience/room',

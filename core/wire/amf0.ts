@@ -10,9 +10,9 @@ export type Amf0Value = number | boolean | string | null | undefined | Amf0Objec
 /** An object: keys in the order of the wire; of a repeated key the last value counts. */
 export type Amf0Object = Map<string, Amf0Value>;
 
-/** How deep objects and arrays may nest. Real commands have two levels. */
+/** How deep objects and arrays may nest. Real commands have two levels. @internal for tests */
 export const MAX_AMF0_DEPTH = 16;
-/** How many values, nested ones included, a message may hold. OBS's metadata has about 20. */
+/** How many values, nested ones included, a message may hold. OBS's metadata has about 20. @internal for tests */
 export const MAX_AMF0_VALUE_COUNT = 1000;
 /** Longest string. A short string cannot be longer anyway; a long string may not. */
 const MAX_AMF0_STRING_BYTES = 65_535;

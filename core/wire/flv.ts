@@ -72,6 +72,6 @@ export function readUint24(bytes: Uint8Array, offset: number): number {
 }
 
 /** SI24: composition times are negative in some encoders' output with B-frames. */
-export function readInt24(bytes: Uint8Array, offset: number): number {
+function readInt24(bytes: Uint8Array, offset: number): number {
 	return (readUint24(bytes, offset) << 8) >> 8;
 }

@@ -58,7 +58,7 @@ export const churn: BenchCommand = {
 		}),
 };
 
-/** Runs it against a server on which a channel is live. */
+/** Runs it against a server on which a channel is live. @internal for tests */
 export async function runChurn(server: ServerUnderTest, options: ChurnOptions): Promise<ChurnRun> {
 	const { httpUrl, channel } = server.addresses;
 	const before = readMemory(server.pid);

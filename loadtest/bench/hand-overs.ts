@@ -16,7 +16,7 @@ import { type BenchCommand, runEach, withServer } from './bench-options.ts';
 import { writeFile } from 'node:fs/promises';
 
 /** How often, and with which source. */
-export type HandOverOptions = {
+type HandOverOptions = {
 	publisher: PublisherKind;
 	settings: EncoderSettings;
 	/** Changes in each direction, of each viewer. */
@@ -39,7 +39,7 @@ type HandOverEntry = HandOverMeasure & {
 	ownJumpMs: number | undefined;
 };
 
-/** Everything that a run gave. */
+/** Everything that a run gave. @internal for tests */
 export type HandOverRun = {
 	entries: HandOverEntry[];
 	/** Changes that did not come to pass within the deadline. */
@@ -76,7 +76,7 @@ export const handOvers: BenchCommand = {
 	},
 };
 
-/** Publishes, watches, changes tiers `count` times each way. Rejects when nothing plays at all. */
+/** Publishes, watches, changes tiers `count` times each way. Rejects when nothing plays at all. @internal for tests */
 export async function runHandOvers(server: PathServer, options: HandOverOptions): Promise<HandOverRun> {
 	const settings = { ...options.settings, humAmplitude: HUM_AMPLITUDE };
 	const publisher = createPublisher(options.publisher, settings, server.addresses);

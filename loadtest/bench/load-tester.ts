@@ -9,7 +9,7 @@ import { type DelayProxy, startTcpDelayProxy, startUdpDelayProxy } from './measu
 import { parseWhepAnswer, whepOffer } from '../clients/whep/whep-offer.ts';
 import type { BenchCommand } from './bench-options.ts';
 
-/** What the proxies add, one way. */
+/** What the proxies add, one way. @internal for tests */
 export const SELF_TEST_DELAY_MS = 500;
 const RUN_DEADLINE_MS = 110_000;
 /** Latencies that a run needs of each tier, so that the median stands; on a busy machine they take longer to come. */
@@ -18,7 +18,7 @@ const ENOUGH_SAMPLES = 20;
 const LONGEST = '--duration 60s';
 const PICTURE = '--size 320x180 --bitrate 300000';
 
-/** What the three runs gave: without proxies, with them, and starved. */
+/** What the three runs gave: without proxies, with them, and starved. @internal for tests */
 export type SelfTest = {
 	/** By how much the proxies moved the median of the reported latency; milliseconds. */
 	movedMs: { webrtc: number; hls: number };
@@ -37,7 +37,7 @@ export const loadTester: BenchCommand = {
 	},
 };
 
-/** Starts a server of its own; the runs watch the same broadcast at the same time. About 25 s. */
+/** Starts a server of its own; the runs watch the same broadcast at the same time. About 25 s. @internal for tests */
 export async function runSelfTest(): Promise<SelfTest> {
 	const server = await ServerUnderTest.start({ SPILLWAY_RTC_WORKER_COUNT: '1' });
 	const proxies: DelayProxy[] = [];

@@ -15,7 +15,7 @@ import { measureEncoderDelay } from './measure/encoder-delay.ts';
 import { formatRows, pathRows, type ReferenceRun } from './measure/paths-report.ts';
 import { measureSoundTap } from './measure/sound-tap.ts';
 
-/** What is measured and for how long. */
+/** What is measured and for how long. @internal for tests */
 export type PathOptions = {
 	publisher: PublisherKind;
 	tier: DeliveryTier;
@@ -28,7 +28,7 @@ export type PathOptions = {
 	soundTapOffsetMs: number;
 };
 
-/** What one run gave. */
+/** What one run gave. @internal for tests */
 export type PathRun = {
 	publisher: PublisherKind;
 	tier: DeliveryTier;
@@ -89,7 +89,7 @@ export const paths: BenchCommand = {
 	},
 };
 
-/** Publishes, watches, measures, and ends both. Rejects when the path does not work at all. */
+/** Publishes, watches, measures, and ends both. Rejects when the path does not work at all. @internal for tests */
 export async function runPath(server: PathServer, options: PathOptions): Promise<PathRun> {
 	const publisher = createPublisher(options.publisher, options.settings, server.addresses);
 	try {

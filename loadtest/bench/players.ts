@@ -43,7 +43,7 @@ export const players: BenchCommand = {
 	},
 };
 
-/** Publishes, lets them all play, and ends everything. Rejects when nothing comes live. */
+/** Publishes, lets them all play, and ends everything. Rejects when nothing comes live. @internal for tests */
 export async function runPlayers(server: PathServer, options: PlayersOptions): Promise<PlayersRun> {
 	const { httpUrl, channel } = server.addresses;
 	const url = new URL(`/hls/${channel}/index.m3u8`, httpUrl).href;

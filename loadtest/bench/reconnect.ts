@@ -37,7 +37,7 @@ type ReconnectView = {
 };
 
 /** Where a media playlist stood: its address, the numbers of its oldest and newest segment, and how often it is discontinuous. */
-export type PlaylistPosition = {
+type PlaylistPosition = {
 	uri: string;
 	mediaSequence: number;
 	newestSequence: number;
@@ -81,7 +81,7 @@ export const reconnect: BenchCommand = {
 	},
 };
 
-/** Kills the first publisher, starts the second after a while, and looks at both tiers. Our own viewers never rejoin. */
+/** Kills the first publisher, starts the second after a while, and looks at both tiers. Our own viewers never rejoin. @internal for tests */
 export async function runReconnect(server: PathServer, options: ReconnectOptions): Promise<ReconnectRun> {
 	const first = createPublisher(options.first, options.settings, server.addresses);
 	const second = createPublisher(options.second, options.settings, server.addresses);

@@ -38,7 +38,7 @@ export async function playWithFfprobe(url: string, durationMs: number): Promise<
 	return { player: 'ffprobe', frameCount: rows.length, complaints: [...complaints, ...packetFaults(rows)] };
 }
 
-/** Faults of lines `stream,pts,dts`: a time that is missing, or one that does not rise. */
+/** Faults of lines `stream,pts,dts`: a time that is missing, or one that does not rise. @internal for tests */
 export function packetFaults(rows: readonly string[]): string[] {
 	const faults: string[] = [];
 	const last = new Map<string, number>();
@@ -53,7 +53,7 @@ export function packetFaults(rows: readonly string[]): string[] {
 	return faults.slice(0, MAX_COMPLAINTS);
 }
 
-/** What FFmpeg wrote to its standard error, without what is harmless. Its threads' lines may be mixed. */
+/** What FFmpeg wrote to its standard error, without what is harmless. Its threads' lines may be mixed. @internal for tests */
 export function complaintsOf(standardError: string): string[] {
 	return standardError
 		.replace(HARMLESS, '')

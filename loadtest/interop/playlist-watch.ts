@@ -12,7 +12,7 @@ const REQUEST_DEADLINE_MS = 15_000;
 const RETRY_MS = 200;
 const MAX_FAULTS = 50;
 
-/** Addresses of the media playlists that a multivariant playlist names. */
+/** Addresses of the media playlists that a multivariant playlist names. @internal for tests */
 export function mediaPlaylistUrls(multivariantText: string, multivariantUrl: string): string[] {
 	const lines = multivariantText.split('\n');
 	const variants = lines.filter((line) => line !== '' && !line.startsWith('#'));
@@ -21,7 +21,7 @@ export function mediaPlaylistUrls(multivariantText: string, multivariantUrl: str
 	return [...new Set(uris.map((uri) => new URL(uri.trim(), multivariantUrl).href))];
 }
 
-/** Faults that m3u8-parser finds in a playlist: its warnings, and a playlist in which it sees nothing to play. */
+/** Faults that m3u8-parser finds in a playlist: its warnings, and a playlist in which it sees nothing to play. @internal for tests */
 export function parserFaults(text: string): string[] {
 	const parser = new Parser();
 	const faults: string[] = [];
@@ -34,7 +34,7 @@ export function parserFaults(text: string): string[] {
 	return faults;
 }
 
-/** The directives that ask for the first playlist newer than this one (rfc8216bis §6.2.5.2). */
+/** The directives that ask for the first playlist newer than this one (rfc8216bis §6.2.5.2). @internal for tests */
 export function nextDirectives(text: string): string {
 	const lines = text.split('\n');
 	const first = Number(/^#EXT-X-MEDIA-SEQUENCE:(\d+)/m.exec(text)?.[1] ?? 0);

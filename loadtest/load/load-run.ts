@@ -273,12 +273,12 @@ class LoadRun {
 	}
 }
 
-/** Arrival times in milliseconds from the start, ascending. With a ramp of 0 all arrive at once. */
+/** Arrival times in milliseconds from the start, ascending. With a ramp of 0 all arrive at once. @internal for tests */
 export function arrivalTimesMs(count: number, rampMs: number): number[] {
 	return Array.from({ length: count }, (_, index) => (index * rampMs) / count);
 }
 
-/** Deals viewers out to processes in turn, so that each process ramps as the whole does. */
+/** Deals viewers out to processes in turn, so that each process ramps as the whole does. @internal for tests */
 export function dealOut<Item>(items: readonly Item[], processCount: number): Item[][] {
 	const hands = Array.from({ length: Math.min(processCount, Math.max(1, items.length)) }, (): Item[] => []);
 	items.forEach((item, index) => hands[index % hands.length]!.push(item));

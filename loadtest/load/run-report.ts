@@ -24,7 +24,7 @@ const CURVE_METRICS = [
 type Verdict = 'kept' | 'not-kept' | 'invalid';
 
 /** What the server used for one viewer: (steady state − before the first viewer) / viewers. Only with one kind of viewer. */
-export type ViewerCost = { kind: string; viewerCount: number; cores?: number; rssBytes?: number };
+type ViewerCost = { kind: string; viewerCount: number; cores?: number; rssBytes?: number };
 
 /** See the first line. Times in milliseconds, rates in bits per second. */
 export type RunReport = {
@@ -124,7 +124,7 @@ export function exitCodeOf({ verdict }: Pick<RunReport, 'verdict'>): number {
 	return { kept: 0, 'not-kept': 1, invalid: 3 }[verdict];
 }
 
-/** Counters, failures as 0 where viewers played and none failed, and ratios of counters. */
+/** Counters, failures as 0 where viewers played and none failed, and ratios of counters. @internal for tests */
 export function derivedNumbers(counters: Readonly<Record<string, number>>): Record<string, number> {
 	const numbers: Record<string, number> = { ...counters };
 	const zeroes: Record<string, readonly string[]> = {

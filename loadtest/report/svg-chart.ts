@@ -68,7 +68,7 @@ export function renderChart(chart: Chart): string {
 	);
 }
 
-/** Round numbers that span the range, ascending; at least two. */
+/** Round numbers that span the range, ascending; at least two. @internal for tests */
 export function niceTicks(min: number, max: number): number[] {
 	const span = Math.max(max - min, Math.abs(max) * 1e-6, 1e-9);
 	const rough = span / TICK_COUNT;

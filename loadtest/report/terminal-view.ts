@@ -7,7 +7,7 @@ import type { RunReport } from '../load/run-report.ts';
 const PLAIN_EVERY = 5;
 const BAR_WIDTH = 24;
 
-/** One line of a point. */
+/** One line of a point. @internal for tests */
 export function pointLine({ atMs, phase, gauges, spreads, counters }: TimelinePoint): string {
 	const parts = [`${(atMs / 1000).toFixed(0).padStart(4)} s ${phase.padEnd(8)}`];
 	const tier = (name: string, label: string): void => {
@@ -44,7 +44,7 @@ export function pointLine({ atMs, phase, gauges, spreads, counters }: TimelinePo
 	return parts.join(' | ');
 }
 
-/** A bar of progress, 0–1. */
+/** A bar of progress, 0–1. @internal for tests */
 export function progressBar(ratio: number): string {
 	const full = Math.round(Math.min(1, Math.max(0, ratio)) * BAR_WIDTH);
 	return `[${'█'.repeat(full)}${'·'.repeat(BAR_WIDTH - full)}]`;

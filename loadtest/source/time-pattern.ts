@@ -28,7 +28,7 @@ const MIN_CONTRAST = 48;
 /** A reading further than this from the reader's own clock is damage that slipped through the CRC. */
 const MAX_AGE_MS = 3_600_000;
 
-/** What one picture says about itself. */
+/** What one picture says about itself. @internal for tests */
 export type PatternReading = {
 	/** Counts from 0 in the source, modulo {@link FRAME_NUMBER_RANGE}. */
 	frameNumber: number;
@@ -52,7 +52,7 @@ type PatternSamples = {
 	firstIndex: number;
 };
 
-/** CRC-16/CCITT-FALSE over bits, most significant first. */
+/** CRC-16/CCITT-FALSE over bits, most significant first. @internal for tests */
 export function crc16OfBits(bits: ArrayLike<number>, count: number): number {
 	let crc = 0xffff;
 	for (let index = 0; index < count; index++) {

@@ -22,7 +22,7 @@ const PITCH_WINDOW_MS = 45;
 /** Least share of the energy that must lie on the strongest pitch; programme sound stays below. */
 const MIN_PURITY = 0.6;
 
-/** One burst as it was heard. */
+/** One burst as it was heard. @internal for tests */
 export type HeardTone = {
 	/** The second of the capture clock, modulo {@link TONE_CODE_COUNT}. */
 	code: number;

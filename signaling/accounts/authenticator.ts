@@ -8,7 +8,7 @@ import type { SessionCookies } from './session-cookies.ts';
 import type { User } from './user.ts';
 
 /** For everybody who must know who asks: routes, the signaling socket, chat. */
-export interface Authenticator {
+interface Authenticator {
 	/** From the cookie or `Authorization: Bearer`; undefined for nobody. Throws only DATABASE_UNAVAILABLE. */
 	authenticate(request: Pick<FastifyRequest, 'headers'>): Promise<User | undefined>;
 	/** From an access token that came by another way, such as IRC's PASS. */

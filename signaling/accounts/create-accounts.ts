@@ -109,7 +109,7 @@ export async function createAccounts(deps: AccountsDependencies, options: Accoun
 	};
 }
 
-/** A key for one purpose (HKDF-SHA-256), so that nothing signed for one is good for another. */
+/** A key for one purpose (HKDF-SHA-256), so that nothing signed for one is good for another. @internal for tests */
 export function deriveKey(serverSecret: Uint8Array, purpose: string): Uint8Array {
 	return new Uint8Array(hkdfSync('sha256', serverSecret, '', `spillway ${purpose}`, 32));
 }

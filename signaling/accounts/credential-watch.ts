@@ -8,7 +8,7 @@ import { SingleFlight } from '../../core/lifecycle/single-flight.ts';
 import { errorMessage } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 
-/** Connections outlive their credential by no more than this, plus one query. */
+/** Connections outlive their credential by no more than this, plus one query. @internal for tests */
 export const CREDENTIAL_CHECK_INTERVAL_MS = 30_000;
 /** Ids that one query asks for. */
 const BATCH_SIZE = 1000;

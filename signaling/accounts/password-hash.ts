@@ -17,7 +17,7 @@ const WAITING_RATIO_OF_GROUP = 0.5;
 const MAX_SIGN_UPS_RUNNING = 1;
 const SCRYPT_MAX_MEMORY_BYTES = 128 * 1024 * 1024;
 
-/** Whose turn a hash is. */
+/** Whose turn a hash is. @internal for tests */
 export type HashTurn = {
 	/** Apart from one another, so that neither keeps the other out. */
 	kind: 'log-in' | 'sign-up';

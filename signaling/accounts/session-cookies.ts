@@ -67,7 +67,7 @@ export class SessionCookies {
 	}
 }
 
-/** The value of a cookie; undefined when there is none. Of several with the name the first counts. */
+/** The value of a cookie; undefined when there is none. Of several with the name the first counts. @internal for tests */
 export function readCookie(request: Pick<FastifyRequest, 'headers'>, name: string): string | undefined {
 	const header = request.headers.cookie;
 	if (header === undefined || header.length > MAX_COOKIE_HEADER_LENGTH) {

@@ -14,6 +14,7 @@ import type { SocketAdmission } from '../platform/sockets/socket-admission.ts';
 import { AudienceRooms, type RoomsDependencies } from './room/audience.ts';
 import { ViewerEventLog } from './room/viewer-event-log.ts';
 
+/** @internal for tests */
 export type AudienceDependencies = Omit<RoomsDependencies, 'events' | 'tokens'> & {
 	/** Shared with other kinds of sockets. */
 	admission: SocketAdmission;

@@ -10,7 +10,7 @@ import type { Channel, ChannelStore } from './channel-store.ts';
 type LocatedChannel =
 	{ state: 'unknown' | 'offline' | 'starting' } | { state: 'live'; broadcastId: BroadcastId; broadcast: Broadcast };
 
-/** The channel with the policy that its running broadcast allows: a tier that gets no picture is not offered. Pure. */
+/** The channel with the policy that its running broadcast allows: a tier that gets no picture is not offered. Pure. @internal for tests */
 export function withPlayableTiers(channel: Channel, plan: LegPlan | undefined): Channel {
 	const isWebRtcOff = plan?.isVideoOff?.webrtc === true && !plan.isVideoOff.llHls;
 	return isWebRtcOff && channel.policy.mode === 'automatic'

@@ -19,7 +19,7 @@ type ChannelRelation = 'owner' | 'moderator' | 'stranger';
 
 type Allowed = { relations: readonly ChannelRelation[]; roles: readonly UserRole[] };
 
-/** Relations and roles of which one is enough. */
+/** Relations and roles of which one is enough. @internal for tests */
 export const CHANNEL_PERMISSIONS: Readonly<Record<ChannelAction, Allowed>> = {
 	'edit the channel': { relations: ['owner'], roles: ['admin'] },
 	'manage its stream keys': { relations: ['owner'], roles: ['admin'] },

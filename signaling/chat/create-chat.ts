@@ -18,6 +18,7 @@ import { createModeratorRoutes } from './api/moderator-routes.ts';
 import { createChatTokenRoutes } from './api/chat-token-routes.ts';
 import { IrcConnections } from './irc/irc-routes.ts';
 
+/** @internal for tests */
 export type ChatDependencies = {
 	bus: MessageBus;
 	announcements: Pick<Announcements, 'listen' | 'announce'>;
@@ -32,7 +33,7 @@ export type ChatDependencies = {
 	channels: Pick<Channels, 'access' | 'control' | 'moderators'> & { store: Pick<ChannelStore, 'findByName'> };
 };
 
-/** Chat, for the rest of the server. */
+/** Chat, for the rest of the server. @internal for tests */
 export type Chat = {
 	service: ChatService;
 	/** Moderators, IRC and chat tokens; @fastify/websocket must be registered before, and rewriteIrcUrl given to fastify. */

@@ -4,7 +4,7 @@ import { rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SpillwayError } from '../../core/errors/errors.ts';
 
-/** What the check asks of the file system; tests give another. */
+/** What the check asks of the file system; tests give another. @internal for tests */
 export type DiskProbe = {
 	freeBytes(folder: string): Promise<number>;
 	/** Writes and removes a small file. */

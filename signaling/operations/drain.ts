@@ -12,7 +12,7 @@ const LAST_FETCHES_MS = 400;
 
 const POLL_INTERVAL_MS = 20;
 
-/** Requests of one server; sockets are not among them, which are told by themselves. */
+/** Requests of one server; sockets are not among them, which are told by themselves. @internal for tests */
 export class OpenRequests {
 	readonly #clock: Clock;
 	#count = 0;

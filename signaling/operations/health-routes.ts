@@ -14,7 +14,7 @@ export type ReadinessCheck = {
 	isRequired: boolean;
 };
 
-/** What {@link registerHealthRoutes} needs. */
+/** What {@link registerHealthRoutes} needs. @internal for tests */
 export type HealthRoutesOptions = {
 	clock: Clock;
 	/** Name of the part, such as `database`, `bus` or `workers` → its check. */

@@ -23,7 +23,7 @@ type PublishingDependencies = Pick<
 	registry: Pick<BroadcastRegistry, 'find' | 'lastRefusal' | 'lastReport' | 'revokeStreamKey' | 'on'>;
 };
 
-/** Publishing, for the rest of the server. */
+/** Publishing, for the rest of the server. @internal for tests */
 export type Publishing = {
 	streamKeys: StreamKeyStore;
 	/** For WHIP and RTMP. */

@@ -430,7 +430,7 @@ export function isReachedByTls({ http }: ServerConfig): boolean {
 	return http.tlsCertificateFile !== undefined || http.publicUrl?.startsWith('https:') === true;
 }
 
-/** Rules between fields: a sentence for each one that is broken. */
+/** Rules between fields: a sentence for each one that is broken. @internal for tests */
 export function findConfigConflicts(config: ServerConfig): string[] {
 	const conflicts: string[] = [];
 	if (config.redisUrl !== undefined && config.databaseUrl === undefined) {

@@ -33,19 +33,18 @@ export const legDescriptionSchema = Type.Object({
 export type LegDescription = Static<typeof legDescriptionSchema>;
 
 /** The picture as the publisher sends it. */
-export const videoDescriptionSchema = Type.Object({
+const videoDescriptionSchema = Type.Object({
 	codec: Type.String({ description: 'Name such as "h264".' }),
 	widthPixels: Type.Integer({ minimum: 1 }),
 	heightPixels: Type.Integer({ minimum: 1 }),
 	frameRate: Type.Number({ minimum: 0, description: 'Frames per second, measured.' }),
 });
-export type VideoDescription = Static<typeof videoDescriptionSchema>;
 
 /** Who may be in the WebRTC tier: whoever fits; nobody else, with a waiting list; nobody at all. */
-export const CHANNEL_POLICY_MODES = ['automatic', 'interactive-only', 'mass-only'] as const;
+const CHANNEL_POLICY_MODES = ['automatic', 'interactive-only', 'mass-only'] as const;
 
 /** What a channel's owner says about tiers. */
-export const channelPolicySchema = Type.Object(
+const channelPolicySchema = Type.Object(
 	{
 		mode: Type.Enum([...CHANNEL_POLICY_MODES]),
 		interactiveSeats: nullable(Type.Integer({ minimum: 0, maximum: 100_000 }), {

@@ -18,7 +18,7 @@ const streamHealthSchema = Type.Object({
 	}),
 	longestGapMs: Type.Number({ description: 'Of those.' }),
 });
-/** What is measured of the publisher's stream over the last seconds. */
+/** What is measured of the publisher's stream over the last seconds. @internal for tests */
 export type StreamHealth = Static<typeof streamHealthSchema>;
 
 export const channelHealthSchema = Type.Object({

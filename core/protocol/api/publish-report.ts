@@ -9,7 +9,6 @@ export const trackProblemSchema = Type.Object({
 	message: Type.String({ description: 'What is wrong, and what becomes of it.' }),
 	advice: Type.Optional(Type.String({ description: 'What to change in the encoder.' })),
 });
-export type TrackProblemDescription = Static<typeof trackProblemSchema>;
 
 /** How a publisher ended. */
 export const publishReportSchema = Type.Object({

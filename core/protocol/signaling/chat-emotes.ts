@@ -15,6 +15,3 @@ export const CHAT_EMOTES = {
 	SpillWave: '🌊',
 	SpillLag: '🐌',
 } as const satisfies Record<string, string>;
-
-/** A name of {@link CHAT_EMOTES}. */
-export type ChatEmoteName = keyof typeof CHAT_EMOTES;

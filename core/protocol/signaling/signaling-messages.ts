@@ -13,7 +13,7 @@ const epochMs = Type.Number({ description: 'Epoch milliseconds on the server, fr
 const closed = { additionalProperties: false } as const;
 
 /** A decision on one viewer. */
-export const tierDecisionSchema = Type.Object({
+const tierDecisionSchema = Type.Object({
 	decisionId: Type.Integer({ minimum: 1, description: 'Counts up per session; sent back with `tier-playing`.' }),
 	tier,
 	reason: Type.Enum([...TIER_REASONS]),
@@ -50,7 +50,7 @@ export const chatMessageSchema = Type.Object({
 export type ChatMessage = Static<typeof chatMessageSchema>;
 
 /** How a channel's chat is moderated now. */
-export const chatSettingsSchema = Type.Object({
+const chatSettingsSchema = Type.Object({
 	slowModeSeconds: Type.Integer({ minimum: 0, maximum: 3600, description: '0: off.' }),
 	isAccountRequired: Type.Boolean({ description: 'Viewers without an account may read only.' }),
 });
@@ -58,7 +58,7 @@ export const chatSettingsSchema = Type.Object({
 export type ChatSettings = Static<typeof chatSettingsSchema>;
 
 /** What one viewer may do in a channel's chat. */
-export const chatStandingSchema = Type.Object({
+const chatStandingSchema = Type.Object({
 	chatName: Type.Union([Type.String(), Type.Null()], {
 		description: 'How chat knows the viewer; null: may read only.',
 	}),
@@ -79,7 +79,7 @@ export const chatStandingSchema = Type.Object({
 export type ChatStanding = Static<typeof chatStandingSchema>;
 
 /** What the player tells every 5 s, and on each change of state. */
-export const viewerStatisticsSchema = Type.Object(
+const viewerStatisticsSchema = Type.Object(
 	{
 		type: Type.Literal('statistics'),
 		tier,
@@ -156,7 +156,7 @@ export const clientMessageSchema = Type.Union([
 /** See {@link clientMessageSchema}. */
 export type ClientMessage = Static<typeof clientMessageSchema>;
 
-/** Server → viewer. */
+/** Server → viewer. @internal for tests */
 export const serverMessageSchema = Type.Union([
 	Type.Object({
 		type: Type.Literal('joined'),

@@ -13,7 +13,7 @@ export type ChunkReaderLimits = {
 	maxChunkStreamCount: number;
 };
 
-/** A 10 MiB message holds any picture up to 2160p; 16 MiB leaves room for audio beside it. */
+/** A 10 MiB message holds any picture up to 2160p; 16 MiB leaves room for audio beside it. @internal for tests */
 export const DEFAULT_CHUNK_READER_LIMITS: ChunkReaderLimits = {
 	maxMessageBytes: 10 * 1024 * 1024,
 	maxBufferedBytes: 16 * 1024 * 1024,

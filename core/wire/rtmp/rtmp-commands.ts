@@ -78,7 +78,7 @@ const MAX_METADATA_FIELD_COUNT = 64;
 const MAX_TEXT_LENGTH = 200;
 
 /** Shortens a stranger's text and replaces control and bidirectional characters, so that it may be logged and shown. */
-export function printable(text: string): string {
+function printable(text: string): string {
 	return text.slice(0, MAX_TEXT_LENGTH).replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '?');
 }
 

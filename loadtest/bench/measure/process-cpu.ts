@@ -7,7 +7,7 @@ const TICKS_PER_SECOND = 100;
 /** Fields of /proc/PID/stat that are needed (proc_pid_stat(5)). */
 type ProcessTimes = { parentPid: number; ticks: number; endedChildrenTicks: number };
 
-/** Reads one /proc/PID/stat. The name, in parentheses, may itself hold spaces and parentheses. */
+/** Reads one /proc/PID/stat. The name, in parentheses, may itself hold spaces and parentheses. @internal for tests */
 export function parseProcessTimes(stat: string): ProcessTimes | undefined {
 	const fields = stat
 		.slice(stat.lastIndexOf(')') + 2)

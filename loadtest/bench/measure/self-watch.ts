@@ -12,7 +12,7 @@ type StarvationBounds = {
 	busyRatio: number;
 };
 
-/** Default bounds. Half a picture's interval; one part in fifty; next to nothing idle. */
+/** Default bounds. Half a picture's interval; one part in fifty; next to nothing idle. @internal for tests */
 export const STARVATION_BOUNDS: StarvationBounds = { eventLoopDelayP99Ms: 16, stealRatio: 0.02, busyRatio: 0.97 };
 
 /** What was seen while a run was measured. */
@@ -28,7 +28,7 @@ export type SelfWatchResult = {
 /** CPU time since boot in clock ticks, all cores together. */
 type CpuTicks = { idle: number; steal: number; total: number };
 
-/** Reads the first line of /proc/stat: user nice system idle iowait irq softirq steal (proc_stat(5)). */
+/** Reads the first line of /proc/stat: user nice system idle iowait irq softirq steal (proc_stat(5)). @internal for tests */
 export function parseCpuTicks(procStat: string): CpuTicks | undefined {
 	const line = /^cpu\s+(.+)$/m.exec(procStat)?.[1];
 	if (line === undefined) {
@@ -43,7 +43,7 @@ export function parseCpuTicks(procStat: string): CpuTicks | undefined {
 	return { idle: numbers[3]! + numbers[4]!, steal: numbers[7]!, total };
 }
 
-/** Judges a run by what was seen. */
+/** Judges a run by what was seen. @internal for tests */
 export function judgeRun(
 	eventLoopDelayP99Ms: number,
 	before: CpuTicks | undefined,

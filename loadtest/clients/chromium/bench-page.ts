@@ -27,7 +27,7 @@ export type ShownFrame = SentFrame & {
 export type HeardSound = { captureTimeMs: number; heardAtMs: number };
 
 /** Pictures and bursts, on the bench's clock. */
-export type Readings = { frames: ShownFrame[]; sounds: HeardSound[] };
+type Readings = { frames: ShownFrame[]; sounds: HeardSound[] };
 
 /** Calls of the page program. */
 export class BenchPage {

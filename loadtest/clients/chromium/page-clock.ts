@@ -7,11 +7,12 @@ interface EvaluatingPage {
 }
 
 /** One question to the page and its answer, epoch milliseconds each. */
-export type ClockExchange = { askedAtMs: number; pageMs: number; answeredAtMs: number };
+type ClockExchange = { askedAtMs: number; pageMs: number; answeredAtMs: number };
 
 /**
  * Milliseconds to add to the page's time to get the bench's. The exchange with the shortest round trip decides; its
  * error is at most half that round trip.
+ * @internal for tests
  */
 export function clockOffsetMs(exchanges: readonly ClockExchange[]): { offsetMs: number; errorMs: number } {
 	let best: ClockExchange | undefined;

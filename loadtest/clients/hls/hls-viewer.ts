@@ -11,7 +11,7 @@ const REQUEST_DEADLINE_MS = 10_000;
 const RETRY_MS = 500;
 
 /** Where figures go. One for all viewers of a process. */
-export interface HlsFigures extends HlsTrackFigures {
+interface HlsFigures extends HlsTrackFigures {
 	/** From the end of a new part on the playlist's clock to its last byte, the playlist that names it read too. */
 	partLate(lateMs: number): void;
 	/** A stall is over. */

@@ -14,7 +14,7 @@ const CACHE_SIZE = 8;
 /** Shorter frames are personal. */
 const CACHE_FROM_BYTES = 150;
 
-export type SignalingSocketOptions = {
+type SignalingSocketOptions = {
 	clock: Clock;
 	url: string;
 	join: Extract<ClientMessage, { type: 'join' }>;

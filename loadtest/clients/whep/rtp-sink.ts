@@ -225,7 +225,7 @@ export class RtpSink {
 	}
 }
 
-/** Capture time in epoch milliseconds from the abs-capture-time extension; undefined when it is not there or is malformed. */
+/** Capture time in epoch milliseconds from the abs-capture-time extension; undefined when it is not there or is malformed. @internal for tests */
 export function readCaptureTimeMs(packet: Buffer, extensionId: number): number | undefined {
 	if ((packet[0]! & 0x10) === 0) {
 		return undefined;

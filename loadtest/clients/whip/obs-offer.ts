@@ -23,7 +23,7 @@ export type AnswerFacts = {
 	candidates: string[];
 };
 
-/** Reads a captured request: headers by lower-case name, and the SDP with CRLF line ends. */
+/** Reads a captured request: headers by lower-case name, and the SDP with CRLF line ends. @internal for tests */
 export function readCapturedRequest(text: string): { headers: Map<string, string>; sdp: string } {
 	const lines = text.split(/\r?\n/);
 	const empty = lines.indexOf('');

@@ -128,14 +128,14 @@ export class Histogram {
 	}
 }
 
-/** Bucket of a value; grows with the value. */
+/** Bucket of a value; grows with the value. @internal for tests */
 export function bucketIndex(value: number): number {
 	const magnitude = Math.round(Math.min(MAX_VALUE, Math.abs(value)) * UNITS);
 	const index = magnitude < LINEAR_LIMIT ? magnitude : logIndex(magnitude);
 	return value < 0 ? -index : index;
 }
 
-/** Middle of a bucket. */
+/** Middle of a bucket. @internal for tests */
 export function bucketValue(index: number): number {
 	const magnitude = Math.abs(index);
 	if (magnitude < LINEAR_LIMIT) {

@@ -9,9 +9,9 @@ import { addressKey, isLoopback } from '../../../core/limits/address-key.ts';
 import { TokenBuckets, type TokenRate } from '../../../core/limits/token-bucket.ts';
 
 /** Address of the beacons. */
-export const PRESENCE_PATH = '/api/v1/presence';
+const PRESENCE_PATH = '/api/v1/presence';
 /** Players send one this often; two in a row may be lost on the way before the viewer is taken for gone. */
-export const BEACON_INTERVAL_MS = 5000;
+const BEACON_INTERVAL_MS = 5000;
 /** First beacons of one address group: each may become a viewer more. */
 const NEWCOMER_RATE: TokenRate = { perSecond: 1, burst: 60 };
 /** Address groups that are remembered for it. */
@@ -28,7 +28,7 @@ const CORS: CorsPolicy = {
 };
 
 /** The rooms, as beacons see them. */
-export type BeaconRooms = {
+type BeaconRooms = {
 	room(
 		channelName: string,
 	): Promise<{ beacon(token: string | undefined): { token: string; isCounted: boolean }; leave(token: string): void }>;

@@ -36,10 +36,13 @@ const NODES_KEY = 'presence:servers';
 /**
  * `summing`: all nodes are counted. `alone`: the bus does not answer. `settling`: it is back and may be empty; nothing
  * is read.
+ * @internal for tests
  */
 export type PresenceState = 'summing' | 'alone' | 'settling';
+/** @internal for tests */
 export type PresenceEvent = 'bus-failed' | 'bus-returned' | 'settled' | 'others-read';
 
+/** @internal for tests */
 export const PRESENCE_TRANSITIONS = {
 	summing: { 'bus-failed': 'alone', 'bus-returned': 'settling', 'others-read': 'summing' },
 	alone: { 'bus-failed': 'alone', 'bus-returned': 'settling', 'others-read': 'summing' },

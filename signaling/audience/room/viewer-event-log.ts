@@ -14,7 +14,7 @@ import type { Queryable } from '../../platform/database/database.ts';
 /** The kinds of event: see the table `viewer_events`. */
 export type ViewerEventKind = 'join' | 'tier' | 'switch' | 'stall' | 'latency' | 'leave';
 
-/** One event. */
+/** One event. @internal for tests */
 export type ViewerEvent = {
 	viewerId: ViewerId;
 	channelId: ChannelId;
@@ -37,7 +37,7 @@ const RETRY_POLICY: RetryPolicy = {
 };
 /** Events in one statement. */
 const BATCH_SIZE = 500;
-/** Events that wait for the database; the oldest beyond go. */
+/** Events that wait for the database; the oldest beyond go. @internal for tests */
 export const MAX_WAITING_EVENTS = 10_000;
 /** Events are kept for this long. */
 const RETENTION_MS = 30 * 24 * 60 * 60 * 1000;

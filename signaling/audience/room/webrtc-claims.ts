@@ -10,12 +10,13 @@ import { senderKey } from '../../../core/limits/address-key.ts';
 /**
  * Good claims of one address group at a time. They matter only where places are scarce; connecting takes a second or
  * two.
+ * @internal for tests
  */
 export const CLAIMS_PER_GROUP = 10;
-/** How long a claim is good: as long as a transport may take to open. */
+/** How long a claim is good: as long as a transport may take to open. @internal for tests */
 export const CLAIM_LIFE_MS = 20_000;
 
-/** A viewer as claims see them. */
+/** A viewer as claims see them. @internal for tests */
 export type Claimant = {
 	id: ViewerId;
 	channelName: ChannelName;

@@ -27,7 +27,7 @@ export interface RequestAuthenticator {
 }
 
 /** What the sockets need. */
-export type SignalingSocketsOptions = {
+type SignalingSocketsOptions = {
 	clock: Clock;
 	logger: Logger;
 	/** Shared with other kinds of sockets. */

@@ -22,7 +22,7 @@ import type {
 } from './viewer-session.ts';
 
 /** A socket that has not joined by then is closed. */
-export const JOIN_DEADLINE_MS = 10_000;
+const JOIN_DEADLINE_MS = 10_000;
 /** A ping goes out this often; who gave no sign of life by the next one is gone. So a lease lasts twice as long. */
 export const PING_INTERVAL_MS = 6000;
 /** A viewer that does not answer the closing handshake is cut off then. */

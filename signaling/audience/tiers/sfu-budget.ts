@@ -43,13 +43,14 @@ const SPARE_SESSIONS = { ratio: 0.2, count: 10 };
 
 /**
  * Above so many WHEP sessions a newcomer is refused, whoever they are; those who follow the controller never get there.
+ * @internal for tests
  */
 export function maxWhepSessions(maxConsumers: number): number {
 	const viewers = maxConsumers / CONSUMERS_PER_VIEWER;
 	return Math.ceil(viewers * (1 + SPARE_SESSIONS.ratio)) + SPARE_SESSIONS.count;
 }
 
-/** What the meter reads; `WorkerPool` is one. */
+/** What the meter reads; `WorkerPool` is one. @internal for tests */
 export interface SfuLoadSource {
 	/** CPU time, Consumers and rate of each running worker. */
 	readLoads(): Promise<
@@ -75,7 +76,7 @@ type SfuReading = {
 	workerCount: number;
 };
 
-/** The budget of a node whose SFU has so many workers running; nothing may be spent while there is none. */
+/** The budget of a node whose SFU has so many workers running; nothing may be spent while there is none. @internal for tests */
 export function sfuBudget(limits: SfuBudgetLimits, workerCount: number): SfuBudget {
 	return {
 		maxConsumers: workerCount === 0 ? 0 : limits.maxConsumers || workerCount * CONSUMERS_PER_WORKER,
@@ -131,7 +132,7 @@ type SfuLoadMeterDependencies = {
 	readCpu?: () => number | undefined;
 };
 
-/** Reads the workers once a second and smooths what it sees. */
+/** Reads the workers once a second and smooths what it sees. @internal for tests */
 export class SfuLoadMeter {
 	readonly #source: SfuLoadSource;
 	readonly #deps: SfuLoadMeterDependencies;

@@ -18,7 +18,7 @@ import { comparePrecedence, viewerStanding, type ViewerStanding } from './tier-s
 /** What may change of a viewer while they are there. `decided` is the controller's own. */
 export type TierViewerChange = Partial<Omit<TierViewer, 'id' | 'joinedAtMs' | 'decided'>>;
 
-/** A viewer to be told: their first tier, or another one than before. */
+/** A viewer to be told: their first tier, or another one than before. @internal for tests */
 export type TierChange = { id: string; verdict: TierVerdict };
 
 /** How the audience is spread, as of the last {@link TierController.decide}. */

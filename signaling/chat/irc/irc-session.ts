@@ -22,7 +22,7 @@ import {
 } from './irc-lines.ts';
 import { formatIrcMessage, parseIrcMessage, type IrcMessage, type OutgoingIrcMessage } from './irc-message.ts';
 
-/** The side of the client. */
+/** The side of the client. @internal for tests */
 export type IrcSocket = {
 	/** Bytes that wait to be sent. */
 	readonly bufferedAmount: number;

@@ -21,7 +21,7 @@ import {
 import { parseRoomEntry, type RoomEntry } from './room-entry.ts';
 import { Rounds } from './rounds.ts';
 
-/** Entries that the bus keeps for each room: ten seconds of a very busy one. A node that is cut off longer has a gap. */
+/** Entries that the bus keeps for each room: ten seconds of a very busy one. A node that is cut off longer has a gap. @internal for tests */
 export const MAX_HISTORY_LENGTH = 2000;
 /** How long they stay after the last one: who comes back the next day still sees what was said. */
 const HISTORY_TTL_MS = 24 * 3_600_000;
@@ -51,12 +51,13 @@ type RoomLogDependencies = {
 	onEntry: (entry: RoomEntry) => void;
 };
 
-/** attached: follows the history on the bus. detached: the bus is lost, and the room goes on alone. */
+/** attached: follows the history on the bus. detached: the bus is lost, and the room goes on alone. @internal for tests */
 export type RoomLogState = 'opening' | 'attached' | 'detached' | 'closed';
 
-/** joined: the topic is followed, and what is ours is on the bus. */
+/** joined: the topic is followed, and what is ours is on the bus. @internal for tests */
 export type RoomLogEvent = 'joined' | 'bus-lost' | 'closed';
 
+/** @internal for tests */
 export const ROOM_LOG_TRANSITIONS = {
 	opening: { joined: 'attached', 'bus-lost': 'detached', closed: 'closed' },
 	attached: { 'bus-lost': 'detached', closed: 'closed' },

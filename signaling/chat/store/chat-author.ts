@@ -92,7 +92,7 @@ function guestName(guestId: string): string {
 	return `${GUEST_NAME_PREFIX}${number.toString(36).padStart(7, '0').slice(-5)}`;
 }
 
-/** The same for the same id, for ever; readable on light and on dark. */
+/** The same for the same id, for ever; readable on light and on dark. @internal for tests */
 export function nameColor(id: string): string {
 	let hash = 2_166_136_261;
 	for (const character of id) {
@@ -121,7 +121,7 @@ function hslToRgb(hue: number, saturation: number, lightness: number): [number, 
 	return [part(0), part(8), part(4)];
 }
 
-/** Relative luminance as WCAG 2 defines it, 0–1, of parts 0–1. */
+/** Relative luminance as WCAG 2 defines it, 0–1, of parts 0–1. @internal for tests */
 export function luminance(rgb: readonly [number, number, number]): number {
 	const [red, green, blue] = rgb.map((part) => (part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
 	return 0.2126 * red! + 0.7152 * green! + 0.0722 * blue!;

@@ -57,7 +57,7 @@ export class ChatIds {
 	}
 }
 
-/** True for the form of an id; whether there is such a message is another question. */
+/** True for the form of an id; whether there is such a message is another question. @internal for tests */
 export function isChatId(text: string): boolean {
 	return PATTERN.test(text);
 }

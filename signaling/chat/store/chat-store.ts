@@ -10,7 +10,7 @@ import type { Queryable } from '../../platform/database/database.ts';
 import type { ChannelStaff } from './chat-author.ts';
 import type { User } from '../../accounts/user.ts';
 
-/** What a room needs to know about its channel. */
+/** What a room needs to know about its channel. @internal for tests */
 export type ChannelChat = { policy: ChannelChatSettings; staff: ChannelStaff };
 
 /** Somebody may not write until a time; null: for good. */

@@ -19,7 +19,7 @@ const EXPECTED_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 	'SOCKETS_FULL',
 ]);
 
-/** What is logged of a request. */
+/** What is logged of a request. @internal for tests */
 export type FailedRequest = { requestId: string; method: string; url: string; code: ErrorCode };
 
 /** The log of one server's failed requests. */

@@ -7,7 +7,7 @@ import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { createId } from '../../../core/ids.ts';
 import { createProxyTrust, type ProxyTrust } from './trusted-proxies.ts';
 
-/** Largest body of a JSON request. */
+/** Largest body of a JSON request. @internal for tests */
 export const MAX_JSON_BODY_BYTES = 64 * 1024;
 /** Longest time a client may take to send its headers. */
 const HEADERS_TIMEOUT_MS = 10_000;

@@ -4,7 +4,7 @@
 import { SenderGroups } from '../../../core/limits/address-key.ts';
 import { SharePool } from '../../../core/limits/share-pool.ts';
 
-/** Bounds. */
+/** Bounds. @internal for tests */
 export type SocketLimits = { maxSockets: number; maxSocketsPerAddress: number };
 
 /** Whose socket it is. */
