@@ -18,7 +18,10 @@ export const silentLogger: Logger = {
 	child: () => silentLogger,
 };
 
-/** The same logger, which takes its news for debugging only. For the small steps of something that logs its start and end. */
+/**
+ * The same logger, which takes its news for debugging only. For the small steps of something that logs its start and
+ * end.
+ */
 export function debugOnly(logger: Logger): Logger {
 	return {
 		debug: (fields, message) => logger.debug(fields, message),

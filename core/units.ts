@@ -1,4 +1,6 @@
-/** Conversions between clock ticks, milliseconds, seconds, bytes and bits: the only place with the clock rates in it. */
+/**
+ * Conversions between clock ticks, milliseconds, seconds, bytes and bits: the only place with the clock rates in it.
+ */
 
 /** Ticks per second of every video RTP clock and of our CMAF video tracks (RFC 6184 §8.2.1). */
 export const VIDEO_CLOCK_RATE = 90_000;

@@ -1,6 +1,7 @@
 /**
- * The measuring bench: `npm run bench -- <command> [options]`; without a command it lists them. Starts the server itself, or
- * measures one that runs already (`--server`, `--rtmp`, `--key`). Writes JSON and prints a table; ends everything it has started.
+ * The measuring bench: `npm run bench -- <command> [options]`; without a command it lists them. Starts the server
+ * itself, or measures one that runs already (`--server`, `--rtmp`, `--key`). Writes JSON and prints a table; ends
+ * everything it has started.
  */
 import { writeFile } from 'node:fs/promises';
 import { systemClock } from '../core/lifecycle/clock.ts';

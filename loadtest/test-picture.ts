@@ -1,7 +1,7 @@
 /**
- * The built-in moving test picture: `node loadtest/test-picture.ts --url rtmp://127.0.0.1:1935/live`, with the stream key
- * in the environment variable SPILLWAY_TEST_PICTURE_KEY. It publishes by RTMP until it is told to stop, and stops by itself when
- * its parent dies: when standard input (a pipe) or the IPC channel closes.
+ * The built-in moving test picture: `node loadtest/test-picture.ts --url rtmp://127.0.0.1:1935/live`, with the stream
+ * key in the environment variable SPILLWAY_TEST_PICTURE_KEY. It publishes by RTMP until it is told to stop, and stops
+ * by itself when its parent dies: when standard input (a pipe) or the IPC channel closes.
  */
 import { parseArgs } from 'node:util';
 import { sleep, systemClock } from '../core/lifecycle/clock.ts';
@@ -33,7 +33,10 @@ const ENCODER_ARGUMENTS: readonly string[] = [
 
 const stopping = new AbortController();
 
-/** Publishes until the connection is lost, FFmpeg fails, or we are to stop. Rejects with the reason in the first two cases. */
+/**
+ * Publishes until the connection is lost, FFmpeg fails, or we are to stop. Rejects with the reason in the first two
+ * cases.
+ */
 async function publishOnce(url: string, streamKey: string): Promise<void> {
 	const connection = await RtmpConnection.publish(url, streamKey);
 	const encoder = new EncoderProcess(ENCODER_ARGUMENTS, FORMAT, new TestCard(FORMAT.widthPixels, FORMAT.heightPixels));

@@ -1,4 +1,6 @@
-/** Installs Debian packages as root, without questions, without starting services, and removing what it put up for that. */
+/**
+ * Installs Debian packages as root, without questions, without starting services, and removing what it put up for that.
+ */
 import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { runCommand } from './child-processes.mjs';
@@ -141,9 +143,9 @@ export async function disableServices(context, services) {
 }
 
 /**
- * Debian packages start their services on installation, and PostgreSQL's creates a database cluster that runs from then on.
- * The two documented ways to prevent that are files, which are put up before and taken away after. Whoever has either in
- * place already (containers have the first) has decided for themselves.
+ * Debian packages start their services on installation, and PostgreSQL's creates a database cluster that runs from then
+ * on. The two documented ways to prevent that are files, which are put up before and taken away after. Whoever has
+ * either in place already (containers have the first) has decided for themselves.
  *
  * @param {readonly string[]} packages
  */

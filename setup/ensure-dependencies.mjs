@@ -8,7 +8,9 @@ import { findNpm, withoutNpmRunVariables } from './npm.mjs';
 import { withLock } from './setup-cache.mjs';
 import { SetupError } from './setup-error.mjs';
 
-/** What set-up writes into node_modules after a complete installation. Inside, so that deleting one deletes the other. */
+/**
+ * What set-up writes into node_modules after a complete installation. Inside, so that deleting one deletes the other.
+ */
 const STAMP_NAME = '.spillway-setup.json';
 
 /** Hundreds of packages over a slow line; a registry that does not answer is given up by npm itself long before. */
@@ -53,8 +55,8 @@ export function isStampCurrent(stampText, wanted) {
 }
 
 /**
- * Whether somebody has run `npm install` or `npm ci` by hand with the same result, so that doing it again would only cost
- * time and take node_modules away from under running programs.
+ * Whether somebody has run `npm install` or `npm ci` by hand with the same result, so that doing it again would only
+ * cost time and take node_modules away from under running programs.
  *
  * @param {string} lockText The text of package-lock.json.
  * @param {string | undefined} installedText The text of node_modules/.package-lock.json, which npm writes last.

@@ -18,14 +18,16 @@ const VERIFY_TIMEOUT_MS = 10_000;
 /** How long the server of the prebuilt workers may take to answer. Spent in vain where a firewall swallows packets. */
 const PREBUILT_ANSWER_TIMEOUT_MS = 8_000;
 
-/** How long the download may take once there was an answer: 2 MB over a very slow line is still faster than compiling. */
+/**
+ * How long the download may take once there was an answer: 2 MB over a very slow line is still faster than compiling.
+ */
 const PREBUILT_DOWNLOAD_TIMEOUT_MS = 60_000;
 
 /**
  * @typedef {object} WorkerSource A way to get a worker.
  * @property {'environment' | 'cached build' | 'cached prebuilt' | 'prebuilt' | 'source build'} name
- * @property {() => string | undefined | Promise<string | undefined>} find The path of a worker that starts, or undefined
- * when this way does not lead to one here; throws when it should have and the user has to know.
+ * @property {() => string | undefined | Promise<string | undefined>} find The path of a worker that starts, or
+ * undefined when this way does not lead to one here; throws when it should have and the user has to know.
  */
 
 /**
@@ -59,8 +61,8 @@ export async function findFirstWorker(sources) {
 }
 
 /**
- * The ways to get a worker, in the order in which they are tried: what the user says, what is there already, what is quick
- * to get, and last what takes minutes.
+ * The ways to get a worker, in the order in which they are tried: what the user says, what is there already, what is
+ * quick to get, and last what takes minutes.
  *
  * @param {import('./run.mjs').SetupContext} context
  * @param {{ executable: string, version: string }} node
@@ -89,8 +91,8 @@ export function createWorkerSources(context, node) {
 }
 
 /**
- * Whether a worker binary starts on this machine. Started on every set-up, because an upgrade of the distribution may have
- * taken a library away from a cached one; the alternative is a cryptic failure of the server.
+ * Whether a worker binary starts on this machine. Started on every set-up, because an upgrade of the distribution may
+ * have taken a library away from a cached one; the alternative is a cryptic failure of the server.
  *
  * @param {string} file
  * @returns {boolean}
@@ -152,8 +154,8 @@ async function fetchPrebuiltWorker(context, node, { mediasoupFolder, outputFile 
 	const step = context.terminal.startStep('mediasoup worker');
 	step.progress('looking for a prebuilt one');
 
-	// mediasoup's install script knows the addresses and the names. Its way out of a failed download, a build with downloads
-	// of its own, is closed by naming a Python that fails at once.
+	// mediasoup's install script knows the addresses and the names. Its way out of a failed download, a build with
+	// downloads of its own, is closed by naming a Python that fails at once.
 	const environment = withPathFirst(withoutNpmRunVariables(context.environment), path.dirname(node.executable));
 	delete environment['MEDIASOUP_WORKER_BIN'];
 	delete environment['MEDIASOUP_LOCAL_DEV'];

@@ -9,13 +9,16 @@ import { findNpm, withoutNpmRunVariables } from './npm.mjs';
 import { createWorkFolder, ensureCacheFolder, withLock } from './setup-cache.mjs';
 import { SetupError } from './setup-error.mjs';
 
-/** The Node that is fetched where none is new enough: the newest of the 24 line that is on npm for both architectures. */
+/**
+ * The Node that is fetched where none is new enough: the newest of the 24 line that is on npm for both architectures.
+ */
 export const PINNED_NODE_VERSION = '24.21.0';
 
 /**
- * The npm packages that hold the bare Node executable, with the hash that the registry gave for them when they were pinned.
- * The `node` package would choose one of these in an install script; taken directly there is no script to run, which
- * newer versions of npm refuse unless it is approved. Platforms without an entry are asked to install Node themselves.
+ * The npm packages that hold the bare Node executable, with the hash that the registry gave for them when they were
+ * pinned. The `node` package would choose one of these in an install script; taken directly there is no script to run,
+ * which newer versions of npm refuse unless it is approved. Platforms without an entry are asked to install Node
+ * themselves.
  */
 /** @type {Record<string, { name: string, integrity: string }>} */
 const NODE_PACKAGES = {
@@ -36,7 +39,8 @@ const NODE_INSTALL_TIMEOUT_MS = 15 * 60_000;
 const NODE_VERSION_TIMEOUT_MS = 5_000;
 
 /**
- * Whether a Node runs the product as it is: it has to strip TypeScript types without a flag, which came with 22.18 and 23.6.
+ * Whether a Node runs the product as it is: it has to strip TypeScript types without a flag, which came with 22.18 and
+ * 23.6.
  *
  * @param {string} version For example `v24.21.0` or `24.21.0`.
  * @returns {boolean}

@@ -1,4 +1,6 @@
-/** Makes sure that the programs a profile needs are on the machine: found, installed as root on Debian, else asked for. */
+/**
+ * Makes sure that the programs a profile needs are on the machine: found, installed as root on Debian, else asked for.
+ */
 import path from 'node:path';
 import { aptInstall, disableServices, isRoot } from './apt.mjs';
 import { findProgram, isExecutableFile } from './find-program.mjs';

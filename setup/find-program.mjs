@@ -6,8 +6,8 @@ import path from 'node:path';
  * Finds an executable file.
  *
  * @param {readonly string[]} names Names that will do, best first (`chromium`, `google-chrome`).
- * @param {{ searchPath?: string | undefined, folders?: readonly string[] }} where `searchPath` is a PATH value and comes
- * first; `folders` may contain one `*` for a version, of which the highest is taken.
+ * @param {{ searchPath?: string | undefined, folders?: readonly string[] }} where `searchPath` is a PATH value and
+ * comes first; `folders` may contain one `*` for a version, of which the highest is taken.
  * @returns {string | undefined} An absolute path.
  */
 export function findProgram(names, { searchPath = '', folders = [] }) {

@@ -1,11 +1,14 @@
-/** How set-up calls npm: which npm-cli.js, and which of the variables that an outer `npm start` sets must not reach it. */
+/**
+ * How set-up calls npm: which npm-cli.js, and which of the variables that an outer `npm start` sets must not reach it.
+ */
 import { existsSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import { findProgram } from './find-program.mjs';
 import { SetupError } from './setup-error.mjs';
 
 /**
- * Finds npm's program file, so that it can be run under a chosen Node; `npm` itself would run under the first on the PATH.
+ * Finds npm's program file, so that it can be run under a chosen Node; `npm` itself would run under the first on the
+ * PATH.
  *
  * @param {NodeJS.ProcessEnv} environment
  * @returns {string} The path of npm-cli.js.
@@ -35,8 +38,8 @@ export function findNpm(environment) {
 }
 
 /**
- * The environment without what an outer `npm start` adds to it. With those variables an inner npm takes the checkout for the
- * folder to install into. What the user configures (registry, proxy, certificates, npmrc) stays.
+ * The environment without what an outer `npm start` adds to it. With those variables an inner npm takes the checkout
+ * for the folder to install into. What the user configures (registry, proxy, certificates, npmrc) stays.
  *
  * @param {NodeJS.ProcessEnv} environment Not changed.
  * @returns {NodeJS.ProcessEnv}

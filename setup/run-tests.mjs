@@ -1,7 +1,7 @@
 /**
- * Runs the project's checks one after another and says at the end which of them failed:
- * `run-tests.mjs [check|integration|e2e|coverage]`, everything but coverage without an argument. Started through run.mjs,
- * so that it runs on the right Node with everything in place.
+ * Runs the project's checks one after another and says at the end which of them failed: `run-tests.mjs
+ * [check|integration|e2e|coverage]`, everything but coverage without an argument. Started through run.mjs, so that it
+ * runs on the right Node with everything in place.
  */
 import { spawn } from 'node:child_process';
 import { realpathSync } from 'node:fs';
@@ -53,7 +53,8 @@ let stoppedBy;
 for (const signalName of /** @type {NodeJS.Signals[]} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
 	process.on(signalName, () => {
 		stoppedBy = signalName;
-		// A terminal has sent SIGINT to the whole foreground group already; a second one would make vitest skip its clean-up.
+		// A terminal has sent SIGINT to the whole foreground group already; a second one would make vitest skip its
+		// clean-up.
 		if (!(signalName === 'SIGINT' && process.stdin.isTTY)) {
 			running?.kill(signalName);
 		}

@@ -1,13 +1,13 @@
 /**
  * What stands behind every npm script: `node setup/run.mjs <profile> [-- <arguments for Node>]`.
  *
- * Makes sure that everything the profile needs is there (see profiles.mjs), then runs Node with the given arguments, the
- * first of which is a file (`signaling/main.ts --demo`). Without `--` it only sets up. Runs on Node 20 itself.
+ * Makes sure that everything the profile needs is there (see profiles.mjs), then runs Node with the given arguments,
+ * the first of which is a file (`signaling/main.ts --demo`). Without `--` it only sets up. Runs on Node 20 itself.
  *
  * The command gets: Node 22.18 or newer, first on the PATH too; MEDIASOUP_WORKER_BIN, FFMPEG_BIN, CHROMIUM_BIN,
- * REDIS_SERVER_BIN and POSTGRES_BIN as far as the profile has them; standard input, output and error of this process; the
- * signals SIGINT, SIGTERM and SIGHUP; and an end when this process is killed (see lifeline.mjs). This process ends with the
- * command's exit code, or 128 plus the signal's number as a shell has it.
+ * REDIS_SERVER_BIN and POSTGRES_BIN as far as the profile has them; standard input, output and error of this process;
+ * the signals SIGINT, SIGTERM and SIGHUP; and an end when this process is killed (see lifeline.mjs). This process ends
+ * with the command's exit code, or 128 plus the signal's number as a shell has it.
  */
 import { spawn } from 'node:child_process';
 import os from 'node:os';

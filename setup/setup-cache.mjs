@@ -1,4 +1,7 @@
-/** Where set-up keeps what takes long to get (Node, the built worker), outside of the checkout, and how processes share it. */
+/**
+ * Where set-up keeps what takes long to get (Node, the built worker), outside of the checkout, and how processes share
+ * it.
+ */
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -81,8 +84,8 @@ export function hashFolder(folder) {
 }
 
 /**
- * Creates an empty folder in the cache for work in progress. It is on the same file system as the results, so that moving
- * a finished result into place is one atomic rename.
+ * Creates an empty folder in the cache for work in progress. It is on the same file system as the results, so that
+ * moving a finished result into place is one atomic rename.
  *
  * @param {string} cacheFolder
  * @param {string} kind What the work is; leftovers are found by it.

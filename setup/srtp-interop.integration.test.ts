@@ -1,7 +1,7 @@
 /**
  * Tests the worker's SRTP against an implementation that shares no code with it (werift), both ways, over loopback: the
- * worker may have been built on our shim over libsrtp 2, and a mistake there may encrypt nothing, accept anything, or fail
- * after 65536 packets.
+ * worker may have been built on our shim over libsrtp 2, and a mistake there may encrypt nothing, accept anything, or
+ * fail after 65536 packets.
  */
 import { randomBytes } from 'node:crypto';
 import dgram from 'node:dgram';

@@ -1,4 +1,7 @@
-/** The programs that the product and its tests start, where they hide, and which package holds them. A table, no actions. */
+/**
+ * The programs that the product and its tests start, where they hide, and which package holds them. A table, no
+ * actions.
+ */
 
 /**
  * @typedef {import('./operating-system.mjs').PackageManager} PackageManager

@@ -1,8 +1,8 @@
 /** What set-up prints: one line per step that has something to do, with progress and duration. Knows no step. */
 
 /**
- * How often a step that takes long says so when nobody watches a terminal. A CI log shows that it lives without drowning;
- * most CI systems stop a job after minutes of silence, so that doubling it would still be safe.
+ * How often a step that takes long says so when nobody watches a terminal. A CI log shows that it lives without
+ * drowning; most CI systems stop a job after minutes of silence, so that doubling it would still be safe.
  */
 const PLAIN_PROGRESS_INTERVAL_MS = 15_000;
 

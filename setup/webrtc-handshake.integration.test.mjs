@@ -1,6 +1,6 @@
 /**
- * Tests that the worker speaks DTLS: it has to send the first message of a handshake as soon as ICE has found a way. One that
- * was built against an OpenSSL with kernel TLS died here (see build-worker/source-patches.mjs).
+ * Tests that the worker speaks DTLS: it has to send the first message of a handshake as soon as ICE has found a way.
+ * One that was built against an OpenSSL with kernel TLS died here (see build-worker/source-patches.mjs).
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import dgram from 'node:dgram';
@@ -57,7 +57,8 @@ function formatBindingRequest(username, password) {
 		formatAttribute(ATTRIBUTE_ICE_CONTROLLING, randomBytes(8)),
 		formatAttribute(ATTRIBUTE_USE_CANDIDATE, Buffer.alloc(0)),
 	]);
-	// §14.5 and §14.7: both are computed over the message so far, with a length that already includes the attribute itself.
+	// §14.5 and §14.7: both are computed over the message so far, with a length that already includes the attribute
+	// itself.
 	message.writeUInt16BE(message.length - STUN_HEADER_BYTES + 24, 2);
 	const integrity = createHmac('sha1', password).update(message).digest();
 	message = Buffer.concat([message, formatAttribute(ATTRIBUTE_MESSAGE_INTEGRITY, integrity)]);

@@ -25,8 +25,8 @@ export function childEnvironment(
 }
 
 /**
- * Calls `start` while this process has no more than that part, for libraries that hand on all of ours and take no other. `start`
- * must start its program before it returns or waits for anything.
+ * Calls `start` while this process has no more than that part, for libraries that hand on all of ours and take no
+ * other. `start` must start its program before it returns or waits for anything.
  */
 export function withChildEnvironment<Result>(start: () => Result): Result {
 	const kept = childEnvironment(process.env);

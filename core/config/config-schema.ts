@@ -1,9 +1,14 @@
-/** Declares, reads, masks and lists configuration. Knows neither files nor the environment: both are handed in as data. */
+/**
+ * Declares, reads, masks and lists configuration. Knows neither files nor the environment: both are handed in as data.
+ */
 import { Value } from 'typebox/value';
 import type { Static, TObject, TSchema } from 'typebox';
 import { SpillwayError } from '../errors/errors.ts';
 
-/** What each field's TypeBox options must say besides its limits; `default` is left out only where absence has a meaning. */
+/**
+ * What each field's TypeBox options must say besides its limits; `default` is left out only where absence has a
+ * meaning.
+ */
 export type ConfigFieldOptions = {
 	/** What it is and why one would change it. A full sentence; becomes the row in docs/configuration.md. */
 	description: string;
@@ -54,7 +59,10 @@ export function pathToEnvironmentName(path: readonly string[]): string {
 	return ENVIRONMENT_PREFIX + words.join('_');
 }
 
-/** Every leaf of the schema, in declaration order. Throws a TypeError when the declaration itself is wrong. @internal for tests */
+/**
+ * Every leaf of the schema, in declaration order. Throws a TypeError when the declaration itself is wrong. @internal
+ * for tests
+ */
 export function listConfigFields(schema: TObject): ConfigField[] {
 	const fields = collectFields(schema, []);
 	const seen = new Map<string, ConfigField>();
@@ -154,7 +162,8 @@ function describeLimits(schema: TSchema): string {
  * Throws CONFIG_INVALID that names every problem at once, so that nobody mends them one start at a time. Values of
  * secret fields are never part of the message.
  *
- * @param findConflicts Rules between fields; returns one sentence each, naming the keys. Runs only when every value is valid.
+ * @param findConflicts Rules between fields; returns one sentence each, naming the keys. Runs only when every value is
+ * valid.
  */
 export function readConfig<Schema extends TObject>(
 	schema: Schema,
@@ -279,7 +288,10 @@ function findUnknownVariables(environment: ConfigSources['environment'], fields:
 		.map((name) => `${name} is not known; did you mean ${nearest(name, known)}?`);
 }
 
-/** The entry of `known` that takes the fewest single-character changes to reach from `text`, ignoring case. @internal for tests */
+/**
+ * The entry of `known` that takes the fewest single-character changes to reach from `text`, ignoring case. @internal
+ * for tests
+ */
 export function nearest(text: string, known: readonly string[]): string {
 	let best = '';
 	let bestDistance = Infinity;

@@ -25,8 +25,8 @@ export const RECONNECT_POLICY: RetryPolicy = {
 export const ATTEMPTS_BEFORE_ERROR = 3;
 
 /**
- * Milliseconds to wait before the given attempt (1 is the first one after a failure), doubling each time; undefined when
- * the policy gives up. `chance` is in [0, 1). A `Retry-After` of the server is the least that is waited.
+ * Milliseconds to wait before the given attempt (1 is the first one after a failure), doubling each time; undefined
+ * when the policy gives up. `chance` is in [0, 1). A `Retry-After` of the server is the least that is waited.
  */
 export function retryDelayMs(
 	policy: RetryPolicy,

@@ -5,7 +5,9 @@ export type CancelTimer = () => void;
 
 /** Where every object of ours gets time from. */
 export interface Clock {
-	/** Epoch milliseconds, fractional; steps when the operator sets the machine's clock. For what people and wires see. */
+	/**
+	 * Epoch milliseconds, fractional; steps when the operator sets the machine's clock. For what people and wires see.
+	 */
 	nowMs(): number;
 	/** Milliseconds since some start, fractional; never steps back. For every interval and deadline. */
 	monotonicMs(): number;

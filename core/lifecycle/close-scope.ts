@@ -1,4 +1,6 @@
-/** One teardown path per object: a named reason, cleanups in reverse order, an abort signal for everything that waits. */
+/**
+ * One teardown path per object: a named reason, cleanups in reverse order, an abort signal for everything that waits.
+ */
 import type { Logger } from '../logger.ts';
 import type { CancelTimer, Clock } from './clock.ts';
 

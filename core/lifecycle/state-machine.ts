@@ -1,7 +1,9 @@
 /** A state as a word, its transitions as data, and one setter that checks and logs. */
 import type { Logger } from '../logger.ts';
 
-/** State → event → next state. An event missing from a state's row is ignored there, and that is logged as a warning. */
+/**
+ * State → event → next state. An event missing from a state's row is ignored there, and that is logged as a warning.
+ */
 export type TransitionTable<State extends string, Event extends string> = Record<State, Partial<Record<Event, State>>>;
 
 /** Holds the state of one object. */
@@ -45,7 +47,10 @@ export class StateMachine<State extends string, Event extends string> {
 	}
 }
 
-/** States that can be reached from `from`, itself included; tests use it to prove that `closed` is always reachable. @internal for tests */
+/**
+ * States that can be reached from `from`, itself included; tests use it to prove that `closed` is always reachable.
+ * @internal for tests
+ */
 export function reachableStates<State extends string, Event extends string>(
 	table: TransitionTable<State, Event>,
 	from: State,

@@ -1,4 +1,7 @@
-/** One timer that is armed, armed anew and disarmed: what an object with a single wait keeps instead of a function to cancel. */
+/**
+ * One timer that is armed, armed anew and disarmed: what an object with a single wait keeps instead of a function to
+ * cancel.
+ */
 import type { CancelTimer, Clock } from './clock.ts';
 
 /** Fires once for each arming. Give `disarm` to the owner's CloseScope. */

@@ -14,7 +14,9 @@ export class WallClockWatch {
 		this.#offsetMs = clock.nowMs() - clock.monotonicMs();
 	}
 
-	/** Milliseconds by which it was set, forwards or back, since the last call that returned some; 0 while it merely runs. */
+	/**
+	 * Milliseconds by which it was set, forwards or back, since the last call that returned some; 0 while it merely runs.
+	 */
 	takeStepMs(): number {
 		const stepMs = this.#clock.nowMs() - this.#clock.monotonicMs() - this.#offsetMs;
 		if (Math.abs(stepMs) < MIN_STEP_MS) {

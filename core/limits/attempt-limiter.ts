@@ -1,9 +1,13 @@
-/** Slows down whoever guesses: after some failures a key waits longer and longer. Attempts under way are bounded apart. */
+/**
+ * Slows down whoever guesses: after some failures a key waits longer and longer. Attempts under way are bounded apart.
+ */
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lifecycle/clock.ts';
 import { SpillwayError } from '../errors/errors.ts';
 
-/** Failures that cost nothing: people mistype, and an encoder with an old key retries some times before it is noticed. */
+/**
+ * Failures that cost nothing: people mistype, and an encoder with an old key retries some times before it is noticed.
+ */
 const FREE_FAILURES = 10;
 /** The first wait; it doubles with each further failure. */
 const FIRST_DELAY_MS = 1000;
@@ -12,8 +16,8 @@ const MAX_DELAY_MS = 60_000;
 /** A key is forgotten this long after its last failure. */
 const MEMORY_MS = 15 * 60_000;
 /**
- * Attempts of one key that may be checked at once: the encoders of one house that start together while the database is slow.
- * A volley of guesses gains as many. Once the free failures are used up only one is checked at a time.
+ * Attempts of one key that may be checked at once: the encoders of one house that start together while the database is
+ * slow. A volley of guesses gains as many. Once the free failures are used up only one is checked at a time.
  */
 const MAX_UNDER_WAY = 30;
 /** When to come again while too many are under way. */
@@ -26,7 +30,9 @@ export type Attempt = {
 	outcome: 'begun';
 	/** It was wrong. */
 	fail(): void;
-	/** It was right, or could not be checked. Earlier failures stay, so that one good key does not wipe a guesser's slate. */
+	/**
+	 * It was right, or could not be checked. Earlier failures stay, so that one good key does not wipe a guesser's slate.
+	 */
 	end(): void;
 };
 

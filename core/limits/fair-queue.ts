@@ -1,4 +1,6 @@
-/** A queue in which groups take turns, and those of a higher rank come first. Bounded; the order is all that it knows. */
+/**
+ * A queue in which groups take turns, and those of a higher rank come first. Bounded; the order is all that it knows.
+ */
 
 /** Bounds of a queue. */
 type FairQueueLimits = {
@@ -29,8 +31,8 @@ export class FairQueue<Item> {
 	}
 
 	/**
-	 * Adds an entry. When there is no room, one of a lower rank gives way, or one of the same rank whose group waits for at
-	 * least two more; else the entry is refused.
+	 * Adds an entry. When there is no room, one of a lower rank gives way, or one of the same rank whose group waits for
+	 * at least two more; else the entry is refused.
 	 */
 	add(item: Item, group: string, rank: number): { isAdded: true; displaced: Item | undefined } | { isAdded: false } {
 		if (this.#countOf(group) >= this.#limits.maxPerGroup) {

@@ -1,4 +1,7 @@
-/** Members by group, with the largest group and its oldest and newest member at hand. Adding and deleting cost the same however many there are. */
+/**
+ * Members by group, with the largest group and its oldest and newest member at hand. Adding and deleting cost the same
+ * however many there are.
+ */
 
 /** Each member is in one group. */
 export class GroupedMembers<Member> {

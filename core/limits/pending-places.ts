@@ -1,4 +1,7 @@
-/** Places for what takes a while to come about, such as a connection that is being set up: the oldest gives way to the newcomer. */
+/**
+ * Places for what takes a while to come about, such as a connection that is being set up: the oldest gives way to the
+ * newcomer.
+ */
 import { SpillwayError } from '../errors/errors.ts';
 import { SharePool, type SharePoolLimits } from './share-pool.ts';
 

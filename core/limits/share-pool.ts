@@ -1,6 +1,6 @@
 /**
- * A pool that strangers can fill: each group has a share, some places are kept for those who are known, and when all is taken
- * a member of the group that holds most gives way. So nobody keeps anybody else out by coming often.
+ * A pool that strangers can fill: each group has a share, some places are kept for those who are known, and when all is
+ * taken a member of the group that holds most gives way. So nobody keeps anybody else out by coming often.
  */
 import { GroupedMembers } from './grouped-members.ts';
 
@@ -15,9 +15,9 @@ export type SharePoolLimits = {
 };
 
 /**
- * What happens when there is no room. `displace-oldest` is for what is soon over, such as connecting: the newcomer always comes
- * in, and who has had most time goes. `refuse` is for what lasts, such as watching: a newcomer comes in only when another group
- * holds at least two more than theirs, and the newest member of that group goes.
+ * What happens when there is no room. `displace-oldest` is for what is soon over, such as connecting: the newcomer
+ * always comes in, and who has had most time goes. `refuse` is for what lasts, such as watching: a newcomer comes in
+ * only when another group holds at least two more than theirs, and the newest member of that group goes.
  * @internal for tests
  */
 export type WhenFull = 'displace-oldest' | 'refuse';
@@ -62,8 +62,8 @@ export class SharePool<Member> {
 	}
 
 	/**
-	 * Lets somebody in, or says why not. `isMemberKnown`: there is a reason to believe that they are no stranger; it then holds for
-	 * their group as long as they are in.
+	 * Lets somebody in, or says why not. `isMemberKnown`: there is a reason to believe that they are no stranger; it then
+	 * holds for their group as long as they are in.
 	 */
 	admit(member: Member, group: string, isMemberKnown: boolean): Admission<Member> {
 		const plan = this.#plan(group, isMemberKnown);

@@ -44,8 +44,8 @@ export type AacConfigResult =
 	  };
 
 /**
- * Reads one. With SBR (HE-AAC) the sample rate is the core's, so that a frame has 1024 samples of it; the configuration bytes
- * keep the rest. SBR that is signalled behind the configuration, or not at all, changes nothing. Never throws.
+ * Reads one. With SBR (HE-AAC) the sample rate is the core's, so that a frame has 1024 samples of it; the configuration
+ * bytes keep the rest. SBR that is signalled behind the configuration, or not at all, changes nothing. Never throws.
  */
 export function parseAacConfig(bytes: Uint8Array): AacConfigResult {
 	const bits = new Bits(bytes);
@@ -84,8 +84,8 @@ export function parseAacConfig(bytes: Uint8Array): AacConfigResult {
 }
 
 /**
- * Why browsers do not play sound of this configuration through Media Source Extensions, to be put behind "because"; undefined
- * when they do.
+ * Why browsers do not play sound of this configuration through Media Source Extensions, to be put behind "because";
+ * undefined when they do.
  */
 export function browserObstacle(audioSpecificConfig: Uint8Array): string | undefined {
 	const { objectType, channelConfiguration } = readHead(new Bits(audioSpecificConfig));

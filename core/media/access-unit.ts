@@ -1,10 +1,16 @@
-/** The access unit: all coded bits of one picture or one audio frame with its times. What ingest makes and tiers consume. */
+/**
+ * The access unit: all coded bits of one picture or one audio frame with its times. What ingest makes and tiers
+ * consume.
+ */
 import type { Codec } from './codecs.ts';
 
 /** What a track carries. */
 export type TrackKind = 'video' | 'audio';
 
-/** Name of a track within its broadcast, in addresses and logs, such as `video0`. What it carries is in a field beside it. */
+/**
+ * Name of a track within its broadcast, in addresses and logs, such as `video0`. What it carries is in a field beside
+ * it.
+ */
 export type TrackId = `${TrackKind}${number}`;
 
 /** One track of a broadcast. */
@@ -18,9 +24,9 @@ export function createTrack(kind: TrackKind, number: number): Track {
 /**
  * One coded picture or audio frame.
  *
- * Times are ticks of the *broadcast's* media timeline in `clockRate` ticks a second: unwrapped, never negative, monotonic
- * in decode order within a run between discontinuities, and comparable between audio and video of one broadcast after
- * conversion to seconds.
+ * Times are ticks of the *broadcast's* media timeline in `clockRate` ticks a second: unwrapped, never negative,
+ * monotonic in decode order within a run between discontinuities, and comparable between audio and video of one
+ * broadcast after conversion to seconds.
  */
 export type AccessUnit = {
 	trackId: TrackId;
@@ -34,7 +40,10 @@ export type AccessUnit = {
 	durationTicks?: number;
 	/** Epoch milliseconds on the server's clock when the picture or sound was captured, as near as can be known. */
 	captureTimeMs: number;
-	/** A decoder may begin here. H.264: an IDR picture, or a recovery point where an encoder takes all. Always true for audio. */
+	/**
+	 * A decoder may begin here. H.264: an IDR picture, or a recovery point where an encoder takes all. Always true for
+	 * audio.
+	 */
 	isKeyFrame: boolean;
 	/**
 	 * Which run of the broadcast it belongs to. A run is a stretch from one publisher with one set of track
@@ -43,9 +52,9 @@ export type AccessUnit = {
 	 */
 	run: number;
 	/**
-	 * H.264: NAL units, each after its 4-byte big-endian length, without access unit delimiters; parameter sets only where they
-	 * differ from those of the track's configuration.
-	 * AAC: the raw frame without ADTS. Opus: one packet. VP8: one frame.
+	 * H.264: NAL units, each after its 4-byte big-endian length, without access unit delimiters; parameter sets only
+	 * where they differ from those of the track's configuration. AAC: the raw frame without ADTS. Opus: one packet. VP8:
+	 * one frame.
 	 */
 	bytes: Uint8Array;
 };

@@ -1,4 +1,7 @@
-/** Reads bits and Exp-Golomb codes of H.264 (ITU-T H.264 §7.2, §9.1). Every read is checked against the end of the bytes. */
+/**
+ * Reads bits and Exp-Golomb codes of H.264 (ITU-T H.264 §7.2, §9.1). Every read is checked against the end of the
+ * bytes.
+ */
 
 /** Reads from the first bit on; RangeError past the end. */
 export class BitReader {

@@ -15,7 +15,9 @@ export type VideoTrackConfig = {
 	/** As it is coded; see {@link displaySize} for what is shown. */
 	widthPixels: number;
 	heightPixels: number;
-	/** H.264: sequence parameter sets, NAL units without start code, the one that the pictures use first. Empty for VP8. */
+	/**
+	 * H.264: sequence parameter sets, NAL units without start code, the one that the pictures use first. Empty for VP8.
+	 */
 	sps: readonly Uint8Array[];
 	/** H.264: picture parameter sets, NAL units without start code. Empty for VP8. */
 	pps: readonly Uint8Array[];
@@ -34,7 +36,9 @@ export type AudioTrackConfig = {
 /** Either. */
 export type TrackConfig = VideoTrackConfig | AudioTrackConfig;
 
-/** RFC 6381 name for a CODECS attribute and MSE, such as `avc1.64001f`; undefined for a track with no CMAF form of ours. */
+/**
+ * RFC 6381 name for a CODECS attribute and MSE, such as `avc1.64001f`; undefined for a track with no CMAF form of ours.
+ */
 export function codecString(config: TrackConfig): string | undefined {
 	switch (config.codec) {
 		case 'h264': {
@@ -68,9 +72,9 @@ export function displaySize(config: VideoTrackConfig): { widthPixels: number; he
 }
 
 /**
- * True when two configurations need no discontinuity between them: size on the screen, profile, chroma, depth, reference
- * pictures and their numbering are alike. Parameter sets may differ in all else, so a decoder is given those that its
- * pictures refer to.
+ * True when two configurations need no discontinuity between them: size on the screen, profile, chroma, depth,
+ * reference pictures and their numbering are alike. Parameter sets may differ in all else, so a decoder is given those
+ * that its pictures refer to.
  */
 export function isSameConfig(one: TrackConfig, other: TrackConfig): boolean {
 	if (one.kind === 'video' && other.kind === 'video') {

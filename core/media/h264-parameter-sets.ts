@@ -1,4 +1,6 @@
-/** H.264 parameter sets (ITU-T H.264 §7.3.2.1, §7.3.2.2, annex E): what they say, and whether two of them decode alike. */
+/**
+ * H.264 parameter sets (ITU-T H.264 §7.3.2.1, §7.3.2.2, annex E): what they say, and whether two of them decode alike.
+ */
 import { readBits, unescapeRbsp, type BitReader } from './bit-reader.ts';
 
 /** What {@link parseSps} reads. */
@@ -25,8 +27,9 @@ export type SpsFacts = {
 	/** How slices of it are read; see readSliceHeader(). */
 	sliceSyntax: SliceSyntax;
 	/**
-	 * All that a slice's meaning and its place on the screen depend on, as text: equal for two sets that decode alike. Not in it:
-	 * the level and the compatibility flags (what a decoder must be able to do), colour, HRD and the nominal frame rate.
+	 * All that a slice's meaning and its place on the screen depend on, as text: equal for two sets that decode alike.
+	 * Not in it: the level and the compatibility flags (what a decoder must be able to do), colour, HRD and the nominal
+	 * frame rate.
 	 */
 	decodingKey: string;
 };
@@ -85,7 +88,10 @@ export function parsePps(nal: Uint8Array): PpsFacts | undefined {
 	});
 }
 
-/** True when pictures of one decode with the other just the same. `other` may promise less about reordering, but not more. */
+/**
+ * True when pictures of one decode with the other just the same. `other` may promise less about reordering, but not
+ * more.
+ */
 export function isSameSps(one: SpsFacts, other: SpsFacts): boolean {
 	return (
 		one.decodingKey === other.decodingKey &&

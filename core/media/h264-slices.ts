@@ -1,4 +1,7 @@
-/** What H.264 NAL units say about the picture that they belong to: where it begins, and whether a decoder may begin there. */
+/**
+ * What H.264 NAL units say about the picture that they belong to: where it begins, and whether a decoder may begin
+ * there.
+ */
 import { readBits, unescapeRbsp } from './bit-reader.ts';
 import { NAL_TYPE, nalType } from './h264.ts';
 import type { SliceSyntax } from './h264-parameter-sets.ts';
@@ -23,7 +26,9 @@ const MAX_FIRST_MB = 139_264;
 const HEADER_BYTES = 40;
 const RECOVERY_POINT = 6;
 
-/** Reads a slice's header. `syntax` comes from the SPS that its PPS refers to. Undefined for what is no slice header. */
+/**
+ * Reads a slice's header. `syntax` comes from the SPS that its PPS refers to. Undefined for what is no slice header.
+ */
 export function readSliceHeader(
 	nal: Uint8Array,
 	syntax: (ppsId: number) => SliceSyntax | undefined,
@@ -67,8 +72,8 @@ export function readSliceHeader(
 }
 
 /**
- * True when a slice begins another picture than the slice before it (after ITU-T H.264 §7.4.1.2.4). The two fields of a frame
- * count as one picture, as they share one sample in files and one message in RTMP.
+ * True when a slice begins another picture than the slice before it (after ITU-T H.264 §7.4.1.2.4). The two fields of a
+ * frame count as one picture, as they share one sample in files and one message in RTMP.
  */
 export function beginsPicture(previous: SliceHeader | undefined, slice: SliceHeader | undefined): boolean {
 	if (previous === undefined || slice === undefined) {
@@ -88,8 +93,8 @@ function isOther(one: number | undefined, other: number | undefined): boolean {
 }
 
 /**
- * recovery_frame_cnt of a recovery point message in an SEI NAL unit (ITU-T H.264 §D.1.8): after how many frames the picture is
- * right when decoding begins here. Undefined when there is none.
+ * recovery_frame_cnt of a recovery point message in an SEI NAL unit (ITU-T H.264 §D.1.8): after how many frames the
+ * picture is right when decoding begins here. Undefined when there is none.
  */
 export function readRecoveryPoint(nal: Uint8Array): number | undefined {
 	const payload = unescapeRbsp(nal.subarray(1));

@@ -3,7 +3,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { opusDurationTicks } from './opus.ts';
 
-/** A packet with this configuration number and frame-count code (RFC 6716 §3.1); stereo, since it makes no difference. */
+/**
+ * A packet with this configuration number and frame-count code (RFC 6716 §3.1); stereo, since it makes no difference.
+ */
 const packet = (config: number, code: number, ...rest: number[]): Uint8Array =>
 	Uint8Array.of((config << 3) | 4 | code, ...rest);
 

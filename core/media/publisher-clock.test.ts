@@ -173,7 +173,10 @@ describe('PublisherClock with sender reports', () => {
 		expect(clock.offsetMs('video')).toBeCloseTo(30, 3);
 	});
 
-	/** Sound that stands still for `lossMs` after 30 s; its samples go on without a hole. `reportedMs`: what its reports say of it. */
+	/**
+	 * Sound that stands still for `lossMs` after 30 s; its samples go on without a hole. `reportedMs`: what its reports
+	 * say of it.
+	 */
 	const runWithLoss = (lossMs: number, reportedMs: number, untilMs: number, reportMs = 2500): PublisherClock => {
 		const clock = createClock();
 		for (let atMs = 0; atMs < untilMs; atMs += 20) {

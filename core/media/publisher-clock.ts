@@ -1,4 +1,7 @@
-/** From a publisher's timestamps to capture time on the server's clock. Publisher clocks are never trusted for more than rate. */
+/**
+ * From a publisher's timestamps to capture time on the server's clock. Publisher clocks are never trusted for more than
+ * rate.
+ */
 import type { TrackKind } from './access-unit.ts';
 import type { Clock } from '../lifecycle/clock.ts';
 
@@ -26,8 +29,8 @@ const WINDOW_MS = 5000;
 /** Length of a window of the newest arrivals. */
 const RECENT_MS = 1000;
 /**
- * A step of the reports by more than this is no drift: the publisher's sound stood still, its samples go on without a hole, and are
- * all that much younger from then on. Less is slewed, and not noticed meanwhile.
+ * A step of the reports by more than this is no drift: the publisher's sound stood still, its samples go on without a
+ * hole, and are all that much younger from then on. Less is slewed, and not noticed meanwhile.
  */
 const STEP_MS = 60;
 /** Such a step is believed at once when the newest arrivals are late by as much, give or take their jitter. */
@@ -35,8 +38,8 @@ const STEP_JITTER_MS = 40;
 /** Reports needed before their relation of audio to video is used: the first ones of some encoders are off. */
 const MIN_REPORT_COUNT = 3;
 /**
- * How fast the mapping may move: 5 ms a second follows any clock drift and stays below what an eye or ear notices. In the
- * first seconds, while the envelope and the relation of the tracks are still being found, it moves faster.
+ * How fast the mapping may move: 5 ms a second follows any clock drift and stays below what an eye or ear notices. In
+ * the first seconds, while the envelope and the relation of the tracks are still being found, it moves faster.
  */
 const SLEW_EARLY_RATIO = 0.05;
 const SLEW_RATIO = 0.005;
@@ -45,10 +48,11 @@ const EARLY_MS = 5000;
 /**
  * Maps media time to capture time.
  *
- * The anchor is the lower envelope of (arrival − mapped time) on the monotonic clock plus one wall anchor, so that neither
- * network jitter nor a step of the machine's clock moves it. Until three sender reports of each track are in, each track
- * stands on its own arrivals; then their relation comes from the reports. Changes are slewed; only a mapping that would put
- * capture after arrival is mended at once, and a step of the reports that arrivals confirm is taken at once.
+ * The anchor is the lower envelope of (arrival − mapped time) on the monotonic clock plus one wall anchor, so that
+ * neither network jitter nor a step of the machine's clock moves it. Until three sender reports of each track are in,
+ * each track stands on its own arrivals; then their relation comes from the reports. Changes are slewed; only a mapping
+ * that would put capture after arrival is mended at once, and a step of the reports that arrivals confirm is taken at
+ * once.
  */
 export class PublisherClock {
 	readonly #clock: Clock;

@@ -79,8 +79,8 @@ export type TranscoderStatistics = {
 /**
  * One leg: input configuration is known at creation, output configuration is reported.
  *
- * A unit's presentation time is that of the first sample or picture that a decoder puts out for it, an encoder's priming
- * included; so what comes out is in sync with the other tracks for a player that knows nothing of priming.
+ * A unit's presentation time is that of the first sample or picture that a decoder puts out for it, an encoder's
+ * priming included; so what comes out is in sync with the other tracks for a player that knows nothing of priming.
  */
 export interface MediaTranscoder extends AsyncDisposable {
 	/** True from the first call of close() on. A process that fails does not close it: it is started again and again. */

@@ -6,10 +6,11 @@ export const DELIVERY_TIERS = ['webrtc', 'll-hls'] as const;
 export type DeliveryTier = (typeof DELIVERY_TIERS)[number];
 
 /**
- * Why a viewer is in their tier. `pinned`: they chose LL-HLS themselves. `mass-only`, `waiting-list`: the channel's policy.
- * `fits`: there is room for everybody. `priority`: in spite of the crowd. `seats-full`: the channel's own number of seats.
- * `budget-consumers`, `budget-bitrate`, `budget-cpu`: what ran out. `webrtc-unsupported`: the browser cannot. `webrtc-blocked`:
- * the network does not let it through. `line-too-poor`: the line does not carry the picture. `switched-lately`: at most one switch a minute. `worker-lost`, `sfu-unavailable`: on our side.
+ * Why a viewer is in their tier. `pinned`: they chose LL-HLS themselves. `mass-only`, `waiting-list`: the channel's
+ * policy. `fits`: there is room for everybody. `priority`: in spite of the crowd. `seats-full`: the channel's own
+ * number of seats. `budget-consumers`, `budget-bitrate`, `budget-cpu`: what ran out. `webrtc-unsupported`: the browser
+ * cannot. `webrtc-blocked`: the network does not let it through. `line-too-poor`: the line does not carry the picture.
+ * `switched-lately`: at most one switch a minute. `worker-lost`, `sfu-unavailable`: on our side.
  */
 export const TIER_REASONS = [
 	'fits',

@@ -1,4 +1,6 @@
-/** Renders the tables of docs/ from the code, and finds them there. Pure; the writing is done by write-readme-tables.ts. */
+/**
+ * Renders the tables of docs/ from the code, and finds them there. Pure; the writing is done by write-readme-tables.ts.
+ */
 import type { ConfigField } from '../config/config-schema.ts';
 
 /** Name of a table: it stands between `<!-- name -->` and `<!-- /name -->`. */
@@ -45,7 +47,9 @@ function renderTable(head: readonly string[], rows: ReadonlyArray<readonly strin
 	return [renderRow(head), renderRow(head.map(() => '---')), ...rows.map(renderRow)].join('\n');
 }
 
-/** The table of that name as it stands in the text; undefined when the text has no such marks, or not one pair of them. */
+/**
+ * The table of that name as it stands in the text; undefined when the text has no such marks, or not one pair of them.
+ */
 export function findTable(text: string, name: DocsTableName): string | undefined {
 	const parts = splitAtMarks(text, name);
 	return parts?.table.trim();

@@ -1,4 +1,7 @@
-/** Rules that hold for the whole project: direction of imports, first lines, sizes, no traces of machines, documents = code. */
+/**
+ * Rules that hold for the whole project: direction of imports, first lines, sizes, no traces of machines, documents =
+ * code.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { hostname, userInfo } from 'node:os';
 import path from 'node:path';

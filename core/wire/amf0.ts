@@ -3,8 +3,8 @@ import { SpillwayError } from '../errors/errors.ts';
 import { readAmf3Value } from './amf3.ts';
 
 /**
- * A decoded value. Objects, ECMA arrays and typed objects become Maps, so that a key such as `__proto__` is a key like any
- * other; dates become epoch milliseconds; undefined and "unsupported" become undefined.
+ * A decoded value. Objects, ECMA arrays and typed objects become Maps, so that a key such as `__proto__` is a key like
+ * any other; dates become epoch milliseconds; undefined and "unsupported" become undefined.
  */
 export type Amf0Value = number | boolean | string | null | undefined | Amf0Object | Amf0Value[];
 /** An object: keys in the order of the wire; of a repeated key the last value counts. */
@@ -39,7 +39,10 @@ const MARKER = {
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 const encoder = new TextEncoder();
 
-/** Decodes the values of a message up to its end. Throws RTMP_PROTOCOL_ERROR for anything malformed or beyond the bounds. */
+/**
+ * Decodes the values of a message up to its end. Throws RTMP_PROTOCOL_ERROR for anything malformed or beyond the
+ * bounds.
+ */
 export function decodeAmf0(bytes: Uint8Array): Amf0Value[] {
 	const reader = new Amf0Reader(bytes);
 	const values: Amf0Value[] = [];

@@ -1,6 +1,6 @@
 /**
- * AMF3 values inside AMF0 messages (Adobe AMF 3 specification, section numbers below), as publishers written in ActionScript
- * send their metadata. Reads what metadata holds; of the rest only as much as is needed to skip it. Pure.
+ * AMF3 values inside AMF0 messages (Adobe AMF 3 specification, section numbers below), as publishers written in
+ * ActionScript send their metadata. Reads what metadata holds; of the rest only as much as is needed to skip it. Pure.
  */
 import { SpillwayError } from '../errors/errors.ts';
 import type { Amf0Object, Amf0Value } from './amf0.ts';
@@ -165,8 +165,8 @@ class Amf3Reader {
 	}
 
 	/**
-	 * The number behind a marker, without its lowest bit; undefined for a reference to a value before, which is not followed:
-	 * references would let a small message describe a huge or a circular value.
+	 * The number behind a marker, without its lowest bit; undefined for a reference to a value before, which is not
+	 * followed: references would let a small message describe a huge or a circular value.
 	 */
 	#readReference(): number | undefined {
 		const header = this.#readU29();

@@ -1,4 +1,6 @@
-/** FLV tags (Adobe FLV 10.1 §E.4.1), as FFmpeg writes them to a pipe and as RTMP's aggregate messages hold them. Pure. */
+/**
+ * FLV tags (Adobe FLV 10.1 §E.4.1), as FFmpeg writes them to a pipe and as RTMP's aggregate messages hold them. Pure.
+ */
 
 /** One tag. Its type is that of the RTMP message with the same body: 8 audio, 9 video, 18 script data. */
 export type FlvTag = { typeId: number; timestampMs: number; body: Uint8Array };

@@ -1,4 +1,6 @@
-/** Framings made at random around one bitstream give the same pictures, one configuration, and sets that decoders need. */
+/**
+ * Framings made at random around one bitstream give the same pictures, one configuration, and sets that decoders need.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isSameBytes, isSameConfig, type TrackConfig, type VideoTrackConfig } from '../../core/media/codecs.ts';

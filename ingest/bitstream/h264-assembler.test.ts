@@ -50,7 +50,8 @@ describe('H264Assembler', () => {
 			'key 0: 5',
 			'picture 0: 1 1',
 		]);
-		// The first picture in two frames shows that ends are none here, so it is lost; from the next key frame on all is whole.
+		// The first picture in two frames shows that ends are none here, so it is lost; from the next key frame on all is
+		// whole.
 		expect(push(40, [picture(2)])).toEqual(['picture 40: 1']);
 		expect(push(40, [picture(2, 20)])).toEqual([]);
 		expect(push(80, [IDR])).toEqual(['picture-damaged']);

@@ -1,6 +1,7 @@
 /**
- * NAL units of an H.264 publisher → pictures and configurations, whatever framed them. Borders of pictures, parameter sets and
- * entry points are taken from the bitstream: the frame (an RTMP message, a group of RTP packets) is a hint that may be wrong.
+ * NAL units of an H.264 publisher → pictures and configurations, whatever framed them. Borders of pictures, parameter
+ * sets and entry points are taken from the bitstream: the frame (an RTMP message, a group of RTP packets) is a hint
+ * that may be wrong.
  */
 import { isSameConfig, type VideoTrackConfig } from '../../core/media/codecs.ts';
 import { NAL_TYPE, nalType } from '../../core/media/h264.ts';
@@ -14,11 +15,17 @@ export type H264Picture<Stamp> = {
 	nals: readonly Uint8Array[];
 	/** A decoder may begin here. */
 	isKeyFrame: boolean;
-	/** It may begin here, but is not an IDR picture: only an encoder's decoder is given such a one, since browsers refuse it. */
+	/**
+	 * It may begin here, but is not an IDR picture: only an encoder's decoder is given such a one, since browsers refuse
+	 * it.
+	 */
 	isRecoveryPoint: boolean;
 	/** Of the frame that its first slice came in. */
 	stamp: Stamp;
-	/** The frame and the picture agree: one frame, ended as such, with both kinds of parameter sets in it if it is an IDR picture. */
+	/**
+	 * The frame and the picture agree: one frame, ended as such, with both kinds of parameter sets in it if it is an IDR
+	 * picture.
+	 */
 	isCleanlyFramed: boolean;
 };
 
@@ -54,8 +61,8 @@ type NalFrame<Stamp> = {
 };
 
 /**
- * So long without an IDR picture, recovery points are taken to begin with. Longer than the longest GOP that passes through, so
- * that a stream with such entry points is always re-encoded.
+ * So long without an IDR picture, recovery points are taken to begin with. Longer than the longest GOP that passes
+ * through, so that a stream with such entry points is always re-encoded.
  */
 const IDR_WAIT_MS = 2600;
 /** A slice per macroblock row of a 2160p picture makes 135; each NAL unit costs us an object. */
@@ -88,7 +95,10 @@ type Pending<Stamp> = {
 export class H264Assembler<Stamp> {
 	readonly #sink: H264AssemblerSink<Stamp>;
 	readonly #store = new ParameterSetStore();
-	/** Whether the framing's ends are those of pictures. Unproven: the first picture waits for the next frame, or settle(). */
+	/**
+	 * Whether the framing's ends are those of pictures. Unproven: the first picture waits for the next frame, or
+	 * settle().
+	 */
 	#framing: 'unproven' | 'whole' | 'split';
 	#pending: Pending<Stamp> | undefined;
 	/** The last picture given, to notice a slice of it that comes after its end. */
@@ -371,7 +381,10 @@ export class H264Assembler<Stamp> {
 		return isKeyFrame ? [...this.#config!.sps, ...this.#config!.pps] : changed;
 	}
 
-	/** ITU-T H.264 §7.4.1.2.1: an SPS comes into use with an IDR picture that refers to it, wherever and whenever it was sent. */
+	/**
+	 * ITU-T H.264 §7.4.1.2.1: an SPS comes into use with an IDR picture that refers to it, wherever and whenever it was
+	 * sent.
+	 */
 	#activate(active: SpsFacts): void {
 		if (this.#config !== undefined && isSameConfig(this.#config, this.#store.config(active))) {
 			return;

@@ -1,4 +1,6 @@
-/** The H.264 parameter sets of a publisher by their ids, wherever they came from, and the configuration that they make. */
+/**
+ * The H.264 parameter sets of a publisher by their ids, wherever they came from, and the configuration that they make.
+ */
 import { isSameBytes, type VideoTrackConfig } from '../../core/media/codecs.ts';
 import { NAL_TYPE, nalType } from '../../core/media/h264.ts';
 import {
@@ -17,7 +19,9 @@ export type ParameterSets = { sps: ReadonlyMap<number, StoredSps>; pps: Readonly
 
 /** ITU-T H.264 §7.4.2.1.1, §7.4.2.2: ids run to 31 and 255; more sets than this in one stream are not honest. */
 export const MAX_PARAMETER_SET_COUNT = 32;
-/** They have 10 to 100 bytes; with all scaling lists and HRD values some 900. What is longer fits into no RTP packet. */
+/**
+ * They have 10 to 100 bytes; with all scaling lists and HRD values some 900. What is longer fits into no RTP packet.
+ */
 const MAX_PARAMETER_SET_BYTES = 1024;
 
 /** Why a set was not taken. */

@@ -25,7 +25,9 @@ export type PublishPermission = {
 
 /** Decides who may publish. Implemented over the database; may throw STREAM_KEY_REFUSED, TOO_MANY_ATTEMPTS and such. */
 export interface PublishAuthorizer {
-	/** Of several keys (an encoder's address may hold it in several places) the first that is good counts; one attempt. */
+	/**
+	 * Of several keys (an encoder's address may hold it in several places) the first that is good counts; one attempt.
+	 */
 	authorize(streamKey: string | readonly string[], remoteAddress: string): Promise<PublishPermission>;
 }
 
@@ -96,8 +98,8 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 	}
 
 	/**
-	 * To be asked as early as the protocol can refuse. Throws TAKE_OVERS_TOO_FREQUENT when the channel's broadcast does not take
-	 * another publisher now, LIMIT_REACHED and BROADCASTS_FULL when there is no room for another broadcast.
+	 * To be asked as early as the protocol can refuse. Throws TAKE_OVERS_TOO_FREQUENT when the channel's broadcast does
+	 * not take another publisher now, LIMIT_REACHED and BROADCASTS_FULL when there is no room for another broadcast.
 	 */
 	checkAdmission(permission: PublishPermission): void {
 		const { channelName, owner } = permission;
@@ -112,8 +114,8 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 	}
 
 	/**
-	 * The channel's broadcast for a new publisher, begun if there is none. Rejects with SFU_UNAVAILABLE, SERVER_STOPPING, what
-	 * checkAdmission() throws, and STREAM_KEY_REFUSED for a key that was revoked since it was authorized.
+	 * The channel's broadcast for a new publisher, begun if there is none. Rejects with SFU_UNAVAILABLE, SERVER_STOPPING,
+	 * what checkAdmission() throws, and STREAM_KEY_REFUSED for a key that was revoked since it was authorized.
 	 */
 	async open(permission: PublishPermission): Promise<Broadcast> {
 		if (this.#revokedKeyIds.has(permission.streamKeyId)) {

@@ -2,8 +2,8 @@
 import type { TransitionTable } from '../../core/lifecycle/state-machine.ts';
 
 /**
- * starting: a publisher is accepted, nothing can be watched yet. live: media flows. interrupted: the publisher is gone or
- * silent, and may return within the grace window. ended: over for good.
+ * starting: a publisher is accepted, nothing can be watched yet. live: media flows. interrupted: the publisher is gone
+ * or silent, and may return within the grace window. ended: over for good.
  */
 export type BroadcastState = 'starting' | 'live' | 'interrupted' | 'ended';
 

@@ -1,4 +1,7 @@
-/** Tests of a broadcast on a server that has no room for more work: what passes through goes on, and the streamer is told. */
+/**
+ * Tests of a broadcast on a server that has no room for more work: what passes through goes on, and the streamer is
+ * told.
+ */
 import { describe, expect, it } from 'vitest';
 import type { PublishReport } from './publish-report.ts';
 import { BroadcastBench } from '../testing/broadcast-bench.ts';

@@ -1,4 +1,6 @@
-/** One live session of a channel. It outlives its publisher: viewers, timeline and playlists go on through take-overs. */
+/**
+ * One live session of a channel. It outlives its publisher: viewers, timeline and playlists go on through take-overs.
+ */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import { errorMessage, SpillwayError } from '../../core/errors/errors.ts';
@@ -40,8 +42,8 @@ type BroadcastEvents = {
 /** Without a unit for this long the picture stands, and the broadcast is called interrupted. */
 const SILENCE_MS = 2000;
 /**
- * Without a unit for this long the packager is told, so that players see the playlist go on; what comes later begins another
- * run. Shorter, and a line that stalls for three seconds costs pictures, although all of them come after it.
+ * Without a unit for this long the packager is told, so that players see the playlist go on; what comes later begins
+ * another run. Shorter, and a line that stalls for three seconds costs pictures, although all of them come after it.
  */
 const INTERRUPTION_MS = 4000;
 /** Rates are measured over 3 s; a publisher that is above its bound for this long means it. */
@@ -53,10 +55,10 @@ const WATCH_INTERVAL_MS = 250;
 /** A stage is made again after its worker died; another worker is there within a second. */
 const STAGE_RETRY = { maxAttempts: Infinity, firstDelayMs: 100, maxDelayMs: 5000, jitterRatio: 0 };
 /**
- * Keeps encoders with one stream key from replacing one another for ever, when each of them comes back at once. In a row more
- * than anybody does on purpose: to a second encoder and back, twice. After that one each minute: two encoders that fight
- * interrupt the viewers no more often, and a person who means it waits no longer, or stops the other encoder, after which
- * nothing is waited for.
+ * Keeps encoders with one stream key from replacing one another for ever, when each of them comes back at once. In a
+ * row more than anybody does on purpose: to a second encoder and back, twice. After that one each minute: two encoders
+ * that fight interrupt the viewers no more often, and a person who means it waits no longer, or stops the other
+ * encoder, after which nothing is waited for.
  */
 const TAKE_OVER_RATE = { burst: 4, perSecond: 1 / 60 };
 
@@ -198,9 +200,9 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 	}
 
 	/**
-	 * Throws TAKE_OVERS_TOO_FREQUENT when a publisher would replace one that sends, and that has happened too often of late. To be
-	 * asked as early as the protocol can refuse. A publisher that is silent may be replaced always: its connection is
-	 * probably dead, and the encoder comes back by another.
+	 * Throws TAKE_OVERS_TOO_FREQUENT when a publisher would replace one that sends, and that has happened too often of
+	 * late. To be asked as early as the protocol can refuse. A publisher that is silent may be replaced always: its
+	 * connection is probably dead, and the encoder comes back by another.
 	 */
 	checkTakeOver(): void {
 		const { waitMs } = this.#takeOvers;
@@ -212,8 +214,9 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 	}
 
 	/**
-	 * A publisher was accepted and connects by way of this broadcast's router: until the returned function is called, the broadcast
-	 * does not end because it has none. Whoever reserves has a deadline, and calls it in every case, after attach().
+	 * A publisher was accepted and connects by way of this broadcast's router: until the returned function is called, the
+	 * broadcast does not end because it has none. Whoever reserves has a deadline, and calls it in every case, after
+	 * attach().
 	 */
 	reserve(): () => void {
 		this.#reservationCount++;

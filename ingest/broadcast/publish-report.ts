@@ -1,6 +1,7 @@
 /**
- * What became of those who wanted to publish, in words for the streamer: how the last publisher of a channel ended, and why an
- * encoder was refused. Many encoders do not show what they are told, and the streamer may look only after they are gone.
+ * What became of those who wanted to publish, in words for the streamer: how the last publisher of a channel ended, and
+ * why an encoder was refused. Many encoders do not show what they are told, and the streamer may look only after they
+ * are gone.
  */
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../core/lifecycle/clock.ts';

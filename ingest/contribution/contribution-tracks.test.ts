@@ -1,4 +1,6 @@
-/** Tests of tracks that pause, come late, go or never come, and of encoders' clocks: in both tiers, by both protocols. */
+/**
+ * Tests of tracks that pause, come late, go or never come, and of encoders' clocks: in both tiers, by both protocols.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AccessUnit } from '../../core/media/access-unit.ts';

@@ -1,4 +1,7 @@
-/** Tests of a publisher's stream on its way into both tiers: what passes through, what is encoded, and when a run begins. */
+/**
+ * Tests of a publisher's stream on its way into both tiers: what passes through, what is encoded, and when a run
+ * begins.
+ */
 import { describe, expect, it } from 'vitest';
 import { BroadcastBench } from '../testing/broadcast-bench.ts';
 import type { StageEntry } from '../testing/fake-stage.ts';

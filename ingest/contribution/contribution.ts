@@ -35,16 +35,24 @@ type ContributionEvents = {
 	media: [];
 	/** What is done to the stream, or that it has changed. */
 	planned: [plan: LegPlan];
-	/** The publisher is gone, and nothing more of it goes out; its encoders may still be ending, which close() waits for. Once. */
+	/**
+	 * The publisher is gone, and nothing more of it goes out; its encoders may still be ending, which close() waits for.
+	 * Once.
+	 */
 	closed: [reason: PublisherEndReason];
 };
 
-/** Chromium's GOP has no end, so that key frames are asked for; the first request comes early, to learn whether it answers. */
+/**
+ * Chromium's GOP has no end, so that key frames are asked for; the first request comes early, to learn whether it
+ * answers.
+ */
 const KEY_FRAME_INTERVAL_MS = 2000;
 const FIRST_KEY_FRAME_REQUEST_MS = 900;
 /** How often the plan is looked at, besides at each picture. */
 const DECIDE_INTERVAL_MS = 100;
-/** Units held while the plan is open: the longest GOP that is waited for, at 120 pictures and 100 audio frames a second. */
+/**
+ * Units held while the plan is open: the longest GOP that is waited for, at 120 pictures and 100 audio frames a second.
+ */
 const MAX_HELD_UNITS = 800;
 
 type ContributionDependencies = {

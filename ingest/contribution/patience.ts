@@ -3,11 +3,14 @@ import type { TrackKind } from '../../core/media/access-unit.ts';
 import { isGopTooLong, MAX_PASS_THROUGH_GOP_MS, type StreamFacts } from '../media-plan/leg-planner.ts';
 import type { StreamObserver } from '../media-plan/stream-observer.ts';
 
-/** Without a picture for this long, a publisher that has sound is taken for one without a picture (and the other way). */
+/**
+ * Without a picture for this long, a publisher that has sound is taken for one without a picture (and the other way).
+ */
 const MISSING_TRACK_MS = 1500;
 /**
- * A picture that was announced, or whose configuration is known, may take this long to its first key frame; then the sound goes
- * alone, and the picture joins it. Where another publisher is on air nobody misses it, so it may take longer.
+ * A picture that was announced, or whose configuration is known, may take this long to its first key frame; then the
+ * sound goes alone, and the picture joins it. Where another publisher is on air nobody misses it, so it may take
+ * longer.
  */
 const MISSING_PICTURE_MS = 3000;
 const MISSING_PICTURE_OFF_AIR_MS = 10_000;

@@ -1,6 +1,6 @@
 /**
- * Watches one publisher for what only time shows: a track that was announced and does not come, one that has no beginning, one
- * that stops. The same for every protocol.
+ * Watches one publisher for what only time shows: a track that was announced and does not come, one that has no
+ * beginning, one that stops. The same for every protocol.
  */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
@@ -14,7 +14,9 @@ import type { TrackProblemCode } from '../publisher/track-problems.ts';
 /** Without a usable picture or a sound for this long the streamer is told. Sooner, slow starts would alarm them. */
 const PATIENCE_MS = 3000;
 const CHECK_INTERVAL_MS = 1000;
-/** A stream of a picture every ten seconds has not stopped after three: it may pause for this many of its own intervals. */
+/**
+ * A stream of a picture every ten seconds has not stopped after three: it may pause for this many of its own intervals.
+ */
 const PATIENCE_INTERVALS = 3;
 const KINDS = ['video', 'audio'] as const;
 type Arrivals = { lastAtMs: number; longestIntervalMs: number };

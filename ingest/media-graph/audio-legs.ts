@@ -1,4 +1,6 @@
-/** The sound's legs: from a contribution's access units to the stage and to the packager, directly or through encoders. */
+/**
+ * The sound's legs: from a contribution's access units to the stage and to the packager, directly or through encoders.
+ */
 import { browserObstacle } from '../../core/media/aac-config.ts';
 import type { AccessUnit, Track } from '../../core/media/access-unit.ts';
 import type { AudioTrackConfig } from '../../core/media/codecs.ts';

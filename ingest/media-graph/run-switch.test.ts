@@ -1,4 +1,6 @@
-/** Tests of the change from one run to the next: when it is made, what each gets, and what cannot hold it up for ever. */
+/**
+ * Tests of the change from one run to the next: when it is made, what each gets, and what cannot hold it up for ever.
+ */
 import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../../core/logger.ts';
 import { createTrack, type AccessUnit, type Track, type TrackId } from '../../core/media/access-unit.ts';

@@ -1,6 +1,6 @@
 /**
- * The runs of one contribution at a sink. Another run of the same picture takes over at a key frame, so that the run on air
- * loses nothing: until then it goes on.
+ * The runs of one contribution at a sink. Another run of the same picture takes over at a key frame, so that the run on
+ * air loses nothing: until then it goes on.
  */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { Logger } from '../../core/logger.ts';
@@ -60,8 +60,8 @@ export class RunSwitch {
 	}
 
 	/**
-	 * Begins a run at the next key frame for which all its tracks are configured; at once, when it has no picture. `ended`:
-	 * tracks that the run on air gets nothing more of.
+	 * Begins a run at the next key frame for which all its tracks are configured; at once, when it has no picture.
+	 * `ended`: tracks that the run on air gets nothing more of.
 	 */
 	beginAtKeyFrame(tracks: readonly Track[], ended: Iterable<TrackId> = []): void {
 		this.#coming = {

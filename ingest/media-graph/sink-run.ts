@@ -7,14 +7,17 @@ import type { AccessUnit, Track, TrackId } from '../../core/media/access-unit.ts
 import type { TrackConfig } from '../../core/media/codecs.ts';
 import type { TrackSink } from '../../core/media/track-sink.ts';
 
-/** An encoder tells its configuration with its first output, within a second; without it the run begins without the track. */
+/**
+ * An encoder tells its configuration with its first output, within a second; without it the run begins without the
+ * track.
+ */
 const MAX_WAIT_MS = 3000;
 /** Units held meanwhile: three seconds of 60 pictures and 100 audio frames a second, and some. */
 const MAX_HELD_UNITS = 600;
 
 /**
- * unconfigured: no track is configured. partly-configured: some are. overdue: the wait is over, and the first configuration
- * opens the run. open: units go to the sink. closed: another run follows, or none.
+ * unconfigured: no track is configured. partly-configured: some are. overdue: the wait is over, and the first
+ * configuration opens the run. open: units go to the sink. closed: another run follows, or none.
  */
 type SinkRunState = 'unconfigured' | 'partly-configured' | 'overdue' | 'open' | 'closed';
 
@@ -72,8 +75,8 @@ export class SinkRun {
 	}
 
 	/**
-	 * A track's configuration; further ones of the same track are ignored, since they would be a new run. False when it comes too
-	 * late: the run has begun without the track.
+	 * A track's configuration; further ones of the same track are ignored, since they would be a new run. False when it
+	 * comes too late: the run has begun without the track.
 	 */
 	configure(trackId: TrackId, config: TrackConfig): boolean {
 		const { state } = this.#machine;

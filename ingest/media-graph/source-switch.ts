@@ -1,4 +1,7 @@
-/** Whose pictures the stage gets: those of the publisher as they are, or an encoder's. Hands over without a gap or a repetition. */
+/**
+ * Whose pictures the stage gets: those of the publisher as they are, or an encoder's. Hands over without a gap or a
+ * repetition.
+ */
 import { StateMachine, type TransitionTable } from '../../core/lifecycle/state-machine.ts';
 import { debugOnly, type Logger } from '../../core/logger.ts';
 import type { AccessUnit } from '../../core/media/access-unit.ts';
@@ -8,8 +11,8 @@ import { msToTicks, VIDEO_CLOCK_RATE } from '../../core/units.ts';
 type SourceSwitchState = 'none' | 'source' | 'handing-over' | 'encoder';
 
 /**
- * source-shown: a picture of the source goes out. The others are key frames of the encoder: in-step, shown already, and the
- * encoder keeps up; behind, shown long ago; ahead, newer than all that went out.
+ * source-shown: a picture of the source goes out. The others are key frames of the encoder: in-step, shown already, and
+ * the encoder keeps up; behind, shown long ago; ahead, newer than all that went out.
  */
 type SourceSwitchEvent = 'source-shown' | 'encoder-in-step' | 'encoder-behind' | 'encoder-ahead' | 'restarted';
 
@@ -39,11 +42,15 @@ export const SOURCE_SWITCH_TRANSITIONS = {
 	encoder: { restarted: 'none' },
 } as const satisfies TransitionTable<SourceSwitchState, SourceSwitchEvent>;
 
-/** Seconds from key frame to key frame of the encoder. Short enough to join quickly, long enough not to cost quality. */
+/**
+ * Seconds from key frame to key frame of the encoder. Short enough to join quickly, long enough not to cost quality.
+ */
 export const ENCODER_GOP_SECONDS = 1;
 /** An encoder that is further behind than this would leave the picture standing for as long. */
 const MAX_HAND_OVER_LAG_MS = 500;
-/** Key frames fall on the first picture at or after the whole second; timestamps in milliseconds are off by one at most. */
+/**
+ * Key frames fall on the first picture at or after the whole second; timestamps in milliseconds are off by one at most.
+ */
 const HAND_OVER_MARGIN_TICKS = 180;
 
 export class SourceSwitch {
@@ -83,9 +90,9 @@ export class SourceSwitch {
 	}
 
 	/**
-	 * A picture of the encoder: whether it goes out, and as the first one. What comes out of the encoder has been shown already,
-	 * since the source goes out ahead of it. So the source stops one GOP of the encoder later, just before the encoder's next key
-	 * frame; unless the encoder is still catching up.
+	 * A picture of the encoder: whether it goes out, and as the first one. What comes out of the encoder has been shown
+	 * already, since the source goes out ahead of it. So the source stops one GOP of the encoder later, just before the
+	 * encoder's next key frame; unless the encoder is still catching up.
 	 */
 	showEncoded({ isKeyFrame, presentationTimeTicks }: AccessUnit): 'no' | 'first' | 'next' {
 		const isNext = this.#machine.state === 'encoder';

@@ -1,4 +1,7 @@
-/** The picture's legs: from a contribution's access units to the stage and to the packager, directly or through an encoder. */
+/**
+ * The picture's legs: from a contribution's access units to the stage and to the packager, directly or through an
+ * encoder.
+ */
 import type { AccessUnit, Track } from '../../core/media/access-unit.ts';
 import type { VideoTrackConfig } from '../../core/media/codecs.ts';
 import { splitLengthPrefixed } from '../../core/media/h264.ts';
@@ -13,8 +16,8 @@ import type { LegDependencies, LegEncoderState } from './outputs.ts';
 import { ENCODER_GOP_SECONDS, SourceSwitch } from './source-switch.ts';
 
 /**
- * Bits per pixel and second for a re-encoded picture, and the bounds of what comes of it: 2.8 Mbit/s for 720p30. More for a
- * source that itself uses more.
+ * Bits per pixel and second for a re-encoded picture, and the bounds of what comes of it: 2.8 Mbit/s for 720p30. More
+ * for a source that itself uses more.
  */
 const BITS_PER_PIXEL = 0.1;
 const MIN_VIDEO_BITRATE_BPS = 600_000;

@@ -47,8 +47,8 @@ export class EncoderAdmission {
 }
 
 /**
- * A plan that re-encodes no picture. A leg that cannot do without is off, and says why. A picture whose key frames are merely far
- * apart still goes to WebRTC as it is: viewers wait for the next one, which is better than nothing. Pure.
+ * A plan that re-encodes no picture. A leg that cannot do without is off, and says why. A picture whose key frames are
+ * merely far apart still goes to WebRTC as it is: viewers wait for the next one, which is better than nothing. Pure.
  */
 function withoutEncoder(
 	plan: LegPlan,

@@ -26,14 +26,16 @@ export type StreamHealth = {
 const WINDOW_MS = 3000;
 /** Over less, pictures that a network delivers in a bunch look like many. */
 const MIN_RATE_SPAN_MS = 1000;
-/** Viewers see a picture that stands for so long; a screen that is shared and does not change sends as seldom, evenly. */
+/**
+ * Viewers see a picture that stands for so long; a screen that is shared and does not change sends as seldom, evenly.
+ */
 const MIN_GAP_MS = 500;
 const GAP_INTERVALS = 4;
 const GAP_WINDOW_MS = 60_000;
 const MAX_GAPS = 200;
 /**
- * A step of a slow picture counts for so much of its GOP: two pictures make no long one, however far apart they are, since an
- * encoder of ours could put no key frame between them.
+ * A step of a slow picture counts for so much of its GOP: two pictures make no long one, however far apart they are,
+ * since an encoder of ours could put no key frame between them.
  */
 const MAX_GOP_STEP_MS = 1250;
 
@@ -89,7 +91,8 @@ export class StreamObserver {
 		const usualMs = this.usualIntervalMs;
 		this.#observeGap(unit.arrivedAtMs);
 		pushSample(this.#videoSamples, unit.arrivedAtMs, unit.bytes.length);
-		// In order of decoding, a picture shown before one that came earlier is a B-frame's doing; so is a composition offset.
+		// In order of decoding, a picture shown before one that came earlier is a B-frame's doing; so is a composition
+		// offset.
 		if (unit.presentationTimeMs < this.#newestPresentationMs || unit.presentationTimeMs - unit.decodeTimeMs > 1) {
 			this.#hasBFrames = true;
 		} else if (Number.isFinite(this.#newestPresentationMs)) {

@@ -1,4 +1,6 @@
-/** How much work the server takes on: which broadcasts it admits, how much picture it re-encodes, how much it receives. */
+/**
+ * How much work the server takes on: which broadcasts it admits, how much picture it re-encodes, how much it receives.
+ */
 import { SpillwayError } from '../../core/errors/errors.ts';
 
 /** The limits of one server. */
@@ -7,7 +9,10 @@ export type WorkLimits = {
 	maxBroadcasts: number;
 	/** Of them, those of one owner. Administrators are exempt. */
 	maxBroadcastsPerOwner: number;
-	/** Pixels of re-encoded picture a second, over all broadcasts. What passes through costs next to nothing and is not counted. */
+	/**
+	 * Pixels of re-encoded picture a second, over all broadcasts. What passes through costs next to nothing and is not
+	 * counted.
+	 */
 	maxEncoderPixelsPerSecond: number;
 	/** Bits a second of one publisher, sound and picture together. */
 	maxPublisherBitrateBps: number;
@@ -17,14 +22,22 @@ export type WorkLimits = {
 export type BroadcastOwner = {
 	/** Undefined: the channel belongs to nobody, and only the limit of the whole server counts. */
 	id: string | undefined;
-	/** Somebody whom an administrator has approved, or an administrator: there is some room that strangers cannot fill. */
+	/**
+	 * Somebody whom an administrator has approved, or an administrator: there is some room that strangers cannot fill.
+	 */
 	isKnown: boolean;
 	isAdministrator: boolean;
 };
 
-/** A core carries some twenty passed-through broadcasts; four leave room for the viewers, the sound encoders and a re-encoded picture. */
+/**
+ * A core carries some twenty passed-through broadcasts; four leave room for the viewers, the sound encoders and a
+ * re-encoded picture.
+ */
 const BROADCASTS_PER_CORE = 4;
-/** One 1080p60 picture costs a little more than a core (docs/decisions.md), and each core has its viewers to serve besides. */
+/**
+ * One 1080p60 picture costs a little more than a core (docs/decisions.md), and each core has its viewers to serve
+ * besides.
+ */
 const ENCODER_PIXELS_PER_SECOND_AND_CORE = (1920 * 1080 * 60) / 2;
 /** Broadcasts beyond the limit that only known owners may begin. */
 const RESERVED_BROADCASTS = 2;
@@ -56,8 +69,8 @@ export function workLimits(
 }
 
 /**
- * Throws when one more broadcast of this owner is too many beside those that run: LIMIT_REACHED when the owner has as many as
- * allowed, BROADCASTS_FULL when the server has.
+ * Throws when one more broadcast of this owner is too many beside those that run: LIMIT_REACHED when the owner has as
+ * many as allowed, BROADCASTS_FULL when the server has.
  */
 export function admitBroadcast(
 	limits: Pick<WorkLimits, 'maxBroadcasts' | 'maxBroadcastsPerOwner'>,

@@ -61,8 +61,8 @@ export type PublisherRtpPacket = {
 /** Events of a publisher. */
 export type PublisherEvents = {
 	/**
-	 * A track's decoder configuration is known, or has changed: before the first unit of the track. Where isSameConfig() holds, only
-	 * the parameter sets are others, and those that are new travel with the units.
+	 * A track's decoder configuration is known, or has changed: before the first unit of the track. Where isSameConfig()
+	 * holds, only the parameter sets are others, and those that are new travel with the units.
 	 */
 	trackConfigured: [config: TrackConfig];
 	/** In decode order within a track. */
@@ -84,7 +84,10 @@ export interface Publisher {
 	readonly encoderName: string | undefined;
 	/** Tracks it has said it will send; undefined when the protocol does not tell (RTMP). */
 	readonly announcedKinds: readonly TrackKind[] | undefined;
-	/** Tracks that its metadata describes (RTMP). Encoders describe tracks that they never send, so nothing waits for them. */
+	/**
+	 * Tracks that its metadata describes (RTMP). Encoders describe tracks that they never send, so nothing waits for
+	 * them.
+	 */
 	readonly describedKinds?: readonly TrackKind[];
 	/** What is left out of its stream at this moment, and why. */
 	readonly problems: readonly TrackProblem[];

@@ -10,7 +10,9 @@ type ProblemRow = {
 	/** `%s` stands for the detail. */
 	message: string;
 	advice: string;
-	/** How long it counts: until the track has a configuration that we take, or until it has not been seen for a while. */
+	/**
+	 * How long it counts: until the track has a configuration that we take, or until it has not been seen for a while.
+	 */
 	lasts: 'until-configured' | 'while-seen';
 };
 

@@ -1,6 +1,6 @@
 /**
- * The H.264 track of an RTMP publisher: records and messages of FLV → NAL units for the assembler, and its pictures in one form
- * (4-byte lengths, nothing but what belongs to the picture). Knows nothing of time.
+ * The H.264 track of an RTMP publisher: records and messages of FLV → NAL units for the assembler, and its pictures in
+ * one form (4-byte lengths, nothing but what belongs to the picture). Knows nothing of time.
  */
 import { isSameBytes, type VideoTrackConfig } from '../../core/media/codecs.ts';
 import { joinLengthPrefixed, NAL_TYPE, nalType, splitAnnexB } from '../../core/media/h264.ts';
@@ -46,8 +46,8 @@ export class AvcTrack<Stamp> {
 	}
 
 	/**
-	 * Takes an AVCDecoderConfigurationRecord (ISO/IEC 14496-15 §5.3.3.1). A record without parameter sets is fine: some encoders
-	 * send them in band only.
+	 * Takes an AVCDecoderConfigurationRecord (ISO/IEC 14496-15 §5.3.3.1). A record without parameter sets is fine: some
+	 * encoders send them in band only.
 	 */
 	setRecord(record: Uint8Array): AvcEvent<Stamp>[] {
 		const parsed = parseRecord(record);

@@ -11,8 +11,8 @@ import { parseAudioMessage, parseVideoMessage, type FlvTag } from './flv-tags.ts
 export type RtmpMediaUnit = {
 	kind: TrackKind;
 	/**
-	 * Milliseconds on the publisher's RTMP clock, counted on past 2^32. Nearly monotonic within a kind: encoders do step back by
-	 * some milliseconds, and jump when they feel like it. Start and origin are the encoder's choice.
+	 * Milliseconds on the publisher's RTMP clock, counted on past 2^32. Nearly monotonic within a kind: encoders do step
+	 * back by some milliseconds, and jump when they feel like it. Start and origin are the encoder's choice.
 	 */
 	decodeTimeMs: number;
 	/** Presentation minus decode time, signed; 0 for audio. */
@@ -21,7 +21,9 @@ export type RtmpMediaUnit = {
 	isKeyFrame: boolean;
 	/** See PublisherUnit. */
 	isRecoveryPoint?: true;
-	/** H.264: NAL units after 4-byte lengths, without AUD, filler and the sets of the configuration. AAC: the raw frame. */
+	/**
+	 * H.264: NAL units after 4-byte lengths, without AUD, filler and the sets of the configuration. AAC: the raw frame.
+	 */
 	bytes: Uint8Array;
 	/** `clock.monotonicMs()` when its last byte arrived. */
 	arrivedAtMs: number;

@@ -1,6 +1,6 @@
 /**
- * Audio and video messages, which are the bodies of FLV tags (Adobe FLV 10.1 §E.4.2, §E.4.3), in the legacy and the Enhanced
- * RTMP form. Says what a message holds; does not look into H.264 or AAC. Never throws.
+ * Audio and video messages, which are the bodies of FLV tags (Adobe FLV 10.1 §E.4.2, §E.4.3), in the legacy and the
+ * Enhanced RTMP form. Says what a message holds; does not look into H.264 or AAC. Never throws.
  */
 import type { TrackKind } from '../../core/media/access-unit.ts';
 import type { TrackProblemCode } from '../publisher/track-problems.ts';
@@ -18,7 +18,9 @@ export type FlvTag =
 	/** H.264: length-prefixed NAL units. AAC: one raw frame. */
 	| { kind: 'coded-frames'; bytes: Uint8Array; compositionOffsetMs: number; nanosecondOffset?: number }
 	| { kind: 'sequence-end' }
-	/** Nothing for us in it. Without a code it is of no matter to anybody, such as the empty messages of a muted encoder. */
+	/**
+	 * Nothing for us in it. Without a code it is of no matter to anybody, such as the empty messages of a muted encoder.
+	 */
 	| { kind: 'ignored'; code: TrackProblemCode | undefined; detail: string };
 
 const CODEC_ID_AVC = 7;

@@ -3,10 +3,16 @@ import type { Socket } from 'node:net';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { MAX_PROXY_HEADER_BYTES, readProxyHeader } from './proxy-protocol.ts';
 
-/** For whom the proxy comes, undefined for itself, and what came behind the header; or why the connection must be dropped. */
+/**
+ * For whom the proxy comes, undefined for itself, and what came behind the header; or why the connection must be
+ * dropped.
+ */
 type ProxyAnnouncement = { address: string | undefined; rest: Uint8Array } | { why: string };
 
-/** Never rejects. Whatever it says, the socket has no listener of this function any more, and is paused until there are others. */
+/**
+ * Never rejects. Whatever it says, the socket has no listener of this function any more, and is paused until there are
+ * others.
+ */
 export function receiveProxyHeader(socket: Socket, clock: Clock, timeoutMs: number): Promise<ProxyAnnouncement> {
 	return new Promise((resolve) => {
 		let received = Buffer.alloc(0);
@@ -29,7 +35,8 @@ export function receiveProxyHeader(socket: Socket, clock: Clock, timeoutMs: numb
 				settle({ why: 'malformed PROXY header: it has no end' });
 			}
 		};
-		// HAProxy's paper asks for 3 s at least; who loses the first packet of a connection within a data centre tries again.
+		// HAProxy's paper asks for 3 s at least; who loses the first packet of a connection within a data centre tries
+		// again.
 		const cancelTimer = clock.setTimeout(
 			() => settle({ why: `no PROXY header within ${timeoutMs} ms; is the proxy set up to send one?` }),
 			timeoutMs,

@@ -20,9 +20,11 @@ describe('readProxyHeader', () => {
 	it.each([
 		['TCP4', 'PROXY TCP4 203.0.113.7 192.0.2.1 54321 1935\r\n', '203.0.113.7'],
 		['TCP6', 'PROXY TCP6 2001:DB8::7 2001:db8::1 1 65535\r\n', '2001:DB8::7'],
-		['the longest line', `PROXY TCP6 ${'ffff:'.repeat(7)}ffff ${'ffff:'.repeat(7)}ffff 65535 65535\r\n`, 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff'], // prettier-ignore
+		// prettier-ignore
+		['the longest line', `PROXY TCP6 ${'ffff:'.repeat(7)}ffff ${'ffff:'.repeat(7)}ffff 65535 65535\r\n`, 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff'],
 		['UNKNOWN, the short form', 'PROXY UNKNOWN\r\n', undefined],
-		['UNKNOWN with the rest', `PROXY UNKNOWN ${'ffff:'.repeat(7)}ffff ${'ffff:'.repeat(7)}ffff 65535 65535\r\n`, undefined], // prettier-ignore
+		// prettier-ignore
+		['UNKNOWN with the rest', `PROXY UNKNOWN ${'ffff:'.repeat(7)}ffff ${'ffff:'.repeat(7)}ffff 65535 65535\r\n`, undefined],
 	])('reads %s of version 1', (_, text, address) => {
 		const bytes = line(`${text}\x03rest`);
 		expect(readProxyHeader(bytes)).toEqual({ state: 'complete', address, headerBytes: text.length });

@@ -1,4 +1,7 @@
-/** Reads the header by which a TCP proxy says for whom it connects: the PROXY protocol of HAProxy, versions 1 and 2. Bytes in, facts out. */
+/**
+ * Reads the header by which a TCP proxy says for whom it connects: the PROXY protocol of HAProxy, versions 1 and 2.
+ * Bytes in, facts out.
+ */
 import { addressKey } from '../../core/limits/address-key.ts';
 
 /** What the bytes so far say. */
@@ -47,8 +50,9 @@ function readLine(bytes: Uint8Array): ProxyHeader {
 	}
 	const line = String.fromCharCode(...bytes.subarray(0, end));
 	const headerBytes = end + 2;
-	// §2.1: 'For "UNKNOWN", the rest of the line before the CRLF may be omitted by the sender, and the receiver must ignore
-	// anything presented before the CRLF is found.' It "SHOULD accept the connection and use the real connection's parameters".
+	// §2.1: 'For "UNKNOWN", the rest of the line before the CRLF may be omitted by the sender, and the receiver must
+	// ignore anything presented before the CRLF is found.' It "SHOULD accept the connection and use the real connection's
+	// parameters".
 	if (/^PROXY UNKNOWN( |$)/.test(line)) {
 		return { state: 'complete', address: undefined, headerBytes };
 	}
@@ -82,8 +86,8 @@ function readBinary(bytes: Uint8Array): ProxyHeader {
 		return malformed(`a header of ${headerBytes} bytes; at most ${MAX_PROXY_HEADER_BYTES} are taken`);
 	}
 	const [addressFamily, transport] = [family! >> 4, family! & 0x0f];
-	// §2.2: "Receivers MUST always consider this field to skip the appropriate number of bytes and must not assume zero is
-	// presented for LOCAL connections." The family of a LOCAL command "is ignored".
+	// §2.2: "Receivers MUST always consider this field to skip the appropriate number of bytes and must not assume zero
+	// is presented for LOCAL connections." The family of a LOCAL command "is ignored".
 	const isLocal = command === 0;
 	// §2.2: "other values are unspecified and must not be emitted in version 2 of this protocol and must be rejected".
 	if (!isLocal && (addressFamily > 3 || transport > 2)) {
@@ -97,8 +101,8 @@ function readBinary(bytes: Uint8Array): ProxyHeader {
 	if (bytes.length < headerBytes) {
 		return { state: 'incomplete' };
 	}
-	// Type-length-value vectors may follow the addresses; nothing in them is for us, and the length skips them. Whoever came
-	// to the proxy by something other than TCP has no address that can be counted.
+	// Type-length-value vectors may follow the addresses; nothing in them is for us, and the length skips them. Whoever
+	// came to the proxy by something other than TCP has no address that can be counted.
 	const isTcp = isSpecified && transport === 1 && addressFamily < 3;
 	return { state: 'complete', address: isTcp ? formatSource(bytes, addressFamily) : undefined, headerBytes };
 }

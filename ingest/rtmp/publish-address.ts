@@ -1,7 +1,9 @@
 /** Finds the stream key in what an encoder made of our address. Pure; what it handles is secret. */
 import type { StreamKey } from '../../core/ids.ts';
 
-/** What an encoder tells of the address that its user typed. All of it may hold a key: never log it. @internal for tests */
+/**
+ * What an encoder tells of the address that its user typed. All of it may hold a key: never log it. @internal for tests
+ */
 export type PublishAddress = {
 	/** `app` of connect. */
 	app: string;
@@ -32,10 +34,10 @@ const KEY_PARAMETERS = ['key', 'streamkey', 'token', 'pass', 'password', 'secret
 const GENERATED_KEY = /^live_[0-9a-hjkmnp-tv-z]{32}$/i;
 
 /**
- * What may be the key, the likeliest first, at most {@link MAX_KEY_CANDIDATES}; empty when nothing may. Looked for in this
- * order: a query parameter of any field; the password in the address; the last part of the stream name; the parts of the
- * app and of the address behind the first, which is where the key ends up when the whole address is typed into one field;
- * the app itself, when it is not ours; then the user in the address.
+ * What may be the key, the likeliest first, at most {@link MAX_KEY_CANDIDATES}; empty when nothing may. Looked for in
+ * this order: a query parameter of any field; the password in the address; the last part of the stream name; the parts
+ * of the app and of the address behind the first, which is where the key ends up when the whole address is typed into
+ * one field; the app itself, when it is not ours; then the user in the address.
  */
 export function findStreamKeys(address: PublishAddress): StreamKey[] {
 	const name = splitAddress(address.streamName);

@@ -10,7 +10,9 @@ export interface RtmpConnection {
 	/** Bytes written and not yet taken by the other end. */
 	readonly pendingWriteBytes: number;
 	write(bytes: Uint8Array): void;
-	/** Ends our direction once all is written; then, or after a while, the connection is gone and the promise resolves. */
+	/**
+	 * Ends our direction once all is written; then, or after a while, the connection is gone and the promise resolves.
+	 */
 	end(): Promise<void>;
 }
 
@@ -58,8 +60,9 @@ export class RtmpOutbound {
 	}
 
 	/**
-	 * Acknowledges what was received if it is time. Adobe RTMP 1.0 §5.4.3: either side "MUST send an acknowledgment to the peer after
-	 * receiving bytes equal to the window size". Called once for each piece that arrives, so that a tiny window costs little.
+	 * Acknowledges what was received if it is time. Adobe RTMP 1.0 §5.4.3: either side "MUST send an acknowledgment to
+	 * the peer after receiving bytes equal to the window size". Called once for each piece that arrives, so that a tiny
+	 * window costs little.
 	 */
 	acknowledge(receivedBytes: number): void {
 		if (receivedBytes - this.#acknowledgedBytes >= this.acknowledgementWindowBytes) {

@@ -1,4 +1,7 @@
-/** The RTMP server when strangers fill it: who gets in, what they hold, and for whom a proxy comes. Real sockets, small limits. */
+/**
+ * The RTMP server when strangers fill it: who gets in, what they hold, and for whom a proxy comes. Real sockets, small
+ * limits.
+ */
 import { once } from 'node:events';
 import net from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';

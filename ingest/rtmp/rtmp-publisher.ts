@@ -16,7 +16,10 @@ type RtmpPublisherEvents = {
 	trackConfigured: [config: TrackConfig];
 	/** One H.264 picture or one AAC frame, in the order of the wire. */
 	mediaUnit: [unit: RtmpMediaUnit];
-	/** `onMetaData` as the encoder sent it; texts are cut and made printable. Says what the encoder means, not what it does. */
+	/**
+	 * `onMetaData` as the encoder sent it; texts are cut and made printable. Says what the encoder means, not what it
+	 * does.
+	 */
 	metadata: [metadata: Readonly<Record<string, string | number | boolean>>];
 	/** The publisher ended. Emitted once. */
 	closed: [reason: PublisherEndReason];
@@ -109,7 +112,10 @@ export class RtmpPublisher extends TypedEmitter<RtmpPublisherEvents> {
 		return this.#endReason;
 	}
 
-	/** True when the encoder said that its sequence ends and sent nothing since: an ending connection is then a clean stop. */
+	/**
+	 * True when the encoder said that its sequence ends and sent nothing since: an ending connection is then a clean
+	 * stop.
+	 */
 	get isSequenceEnded(): boolean {
 		return this.#isSequenceEnded;
 	}

@@ -1,4 +1,6 @@
-/** Listens for RTMP encoders, one session a connection. What comes of an accepted publisher is for the listener to say. */
+/**
+ * Listens for RTMP encoders, one session a connection. What comes of an accepted publisher is for the listener to say.
+ */
 import net from 'node:net';
 import tls from 'node:tls';
 import { withDeadline, type Clock } from '../../core/lifecycle/clock.ts';
@@ -65,8 +67,9 @@ export const DEFAULT_RTMP_SERVER_CONFIG = {
 /** Decides who may publish. */
 export interface RtmpAuthorizer<Authorization> {
 	/**
-	 * Resolves when one of the keys may publish; all are one attempt. Throws SpillwayError: STREAM_KEY_REFUSED, TOO_MANY_ATTEMPTS, DATABASE_UNAVAILABLE or
-	 * SERVER_STOPPING. The result is dropped when the encoder left or the time ran out meanwhile.
+	 * Resolves when one of the keys may publish; all are one attempt. Throws SpillwayError: STREAM_KEY_REFUSED,
+	 * TOO_MANY_ATTEMPTS, DATABASE_UNAVAILABLE or SERVER_STOPPING. The result is dropped when the encoder left or the time
+	 * ran out meanwhile.
 	 */
 	authorize(streamKeys: readonly StreamKey[], remoteAddress: string): Promise<Authorization>;
 	/** Whether somebody published from there lately: some places are kept for them. */
@@ -259,8 +262,8 @@ export class RtmpServer<Authorization> extends TypedEmitter<RtmpServerEvents<Aut
 		}
 	}
 
-	// Some encoders send their stream without waiting for our answer. It waits in the kernel's buffers and with the encoder,
-	// not in ours. After a refusal the connection reads on when it ends.
+	// Some encoders send their stream without waiting for our answer. It waits in the kernel's buffers and with the
+	// encoder, not in ours. After a refusal the connection reads on when it ends.
 	async #authorizePaused(
 		socket: net.Socket,
 		streamKeys: readonly StreamKey[],

@@ -11,8 +11,8 @@ export const MAX_CHUNK_STREAM_COUNT = 64;
 /** Encoders create one, and those that publish several times on one connection one each time. */
 export const MAX_STREAM_COUNT = 16;
 /**
- * Publishers of whose stream nothing can be used after this long are let go with the reason. Twice the time that encoders
- * take to send the first picture.
+ * Publishers of whose stream nothing can be used after this long are let go with the reason. Twice the time that
+ * encoders take to send the first picture.
  */
 export const UNUSABLE_AFTER_MS = 5000;
 /** What a message costs beyond its payload, so that empty ones are not free. */
@@ -34,7 +34,9 @@ export type RtmpSessionLimits = RtmpSessionTimeouts & {
 	maxMessageBytes: number;
 	/** Sum of all its incomplete messages. */
 	maxBufferedBytes: number;
-	/** Both, and the sum of what comes while the key is being checked, for those who have not shown a key that is good. */
+	/**
+	 * Both, and the sum of what comes while the key is being checked, for those who have not shown a key that is good.
+	 */
 	maxStrangerBytes: number;
 	/** A connection that leaves more than this unread is closed. All that we send are short answers. */
 	maxPendingWriteBytes: number;

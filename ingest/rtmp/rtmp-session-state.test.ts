@@ -1,4 +1,6 @@
-/** Tests of an RTMP session's states: every pair of state and event, and that it always can close and never comes back. */
+/**
+ * Tests of an RTMP session's states: every pair of state and event, and that it always can close and never comes back.
+ */
 import { expect, it } from 'vitest';
 import { describeTransitions } from '../testing/describe-transitions.ts';
 import { RTMP_SESSION_TRANSITIONS } from './rtmp-session-state.ts';

@@ -3,9 +3,9 @@ import type { TransitionTable } from '../../core/lifecycle/state-machine.ts';
 import type { PublisherEndReason } from '../publisher/publisher.ts';
 
 /**
- * Why a connection ended, with or without a publisher on it. `unpublished`: FCUnpublish, deleteStream or closeStream, after which
- * the connection may publish again; or an end of sequence before the connection ended. `timed-out`: also when the encoder does not
- * read what we send. After `worker-died` it is told nothing, so that it comes back.
+ * Why a connection ended, with or without a publisher on it. `unpublished`: FCUnpublish, deleteStream or closeStream,
+ * after which the connection may publish again; or an end of sequence before the connection ended. `timed-out`: also
+ * when the encoder does not read what we send. After `worker-died` it is told nothing, so that it comes back.
  */
 export type RtmpSessionEndReason =
 	| PublisherEndReason

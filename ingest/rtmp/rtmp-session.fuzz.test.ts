@@ -1,4 +1,7 @@
-/** Whole sessions fed with noise and with damaged captures: nothing is thrown, memory is bounded, and each end has a reason. */
+/**
+ * Whole sessions fed with noise and with damaged captures: nothing is thrown, memory is bounded, and each end has a
+ * reason.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../core/testing/fake-clock.ts';

@@ -1,4 +1,6 @@
-/** Tests of rtmp-session.ts: goodbyes, connections that publish again, and streams of which something cannot be used. */
+/**
+ * Tests of rtmp-session.ts: goodbyes, connections that publish again, and streams of which something cannot be used.
+ */
 import { describe, expect, it } from 'vitest';
 import {
 	AAC_48K_STEREO,

@@ -1,6 +1,7 @@
 /**
- * One RTMP connection from its first byte to its last: handshake, commands, the key check, then media into the publisher. Gets
- * bytes and gives bytes; whoever owns the socket moves them. Long because it answers each command of the protocol.
+ * One RTMP connection from its first byte to its last: handshake, commands, the key check, then media into the
+ * publisher. Gets bytes and gives bytes; whoever owns the socket moves them. Long because it answers each command of
+ * the protocol.
  */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
@@ -416,8 +417,8 @@ export class RtmpSession<Authorization> {
 		}
 	}
 
-	// The encoder says goodbye, and may publish again on the same connection. Many say goodbye first, to whatever an earlier
-	// connection of theirs may have left.
+	// The encoder says goodbye, and may publish again on the same connection. Many say goodbye first, to whatever an
+	// earlier connection of theirs may have left.
 	#unpublish(command: RtmpCommand): void {
 		const publisher = this.#publisher;
 		if (

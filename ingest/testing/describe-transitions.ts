@@ -4,8 +4,8 @@ import { reachableStates, StateMachine, type TransitionTable } from '../../core/
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 
 /**
- * `expected`: state → the state after each event, in the order of `events`; `-` where the event is ignored. `last`: the state
- * that can be reached from every other one and is never left.
+ * `expected`: state → the state after each event, in the order of `events`; `-` where the event is ignored. `last`: the
+ * state that can be reached from every other one and is never left.
  */
 export function describeTransitions<Table extends Record<string, object>>(
 	title: string,

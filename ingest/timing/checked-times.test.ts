@@ -1,4 +1,6 @@
-/** Tests of what a publisher states about time: what is smoothed, what is believed, and when its clock is another one. */
+/**
+ * Tests of what a publisher states about time: what is smoothed, what is believed, and when its clock is another one.
+ */
 import type { TrackKind } from '../../core/media/access-unit.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

@@ -66,8 +66,8 @@ const OTHER_FRESH_MS = 2000;
 /** A second track begins where the first one is, give or take this; further off, its clock is another. */
 const FIRST_STEP_MS = 3000;
 /**
- * A track that comes back after a pause of this length, and so far behind the other, has counted its samples instead of the
- * time: a muted microphone. What was only held up on its way catches up within the time that is waited.
+ * A track that comes back after a pause of this length, and so far behind the other, has counted its samples instead of
+ * the time: a muted microphone. What was only held up on its way catches up within the time that is waited.
  */
 const STAND_STILL_MS = 1000;
 const STAND_STILL_LAG_MS = 1500;
@@ -75,10 +75,15 @@ const CATCH_UP_MS = 700;
 const CATCH_UP_RATIO = 0.7;
 /** Two tracks with clocks of their own break one after the other; that is one break. */
 const ONE_BREAK_MS = 5000;
-/** Pictures are shown no further from their decoding than this, or than the largest reordering of H.264: 16 pictures. */
+/**
+ * Pictures are shown no further from their decoding than this, or than the largest reordering of H.264: 16 pictures.
+ */
 const MAX_COMPOSITION_MS = 5000;
 const MAX_REORDERED_PICTURES = 16;
-/** The first B-frame of a track is at least half a step behind the newest picture; what is less, before any such, is wrongly stamped. */
+/**
+ * The first B-frame of a track is at least half a step behind the newest picture; what is less, before any such, is
+ * wrongly stamped.
+ */
 const LEAST_REORDERING_STEPS = 0.4;
 /** A packet that comes late is off the newest by less. */
 const MAX_OFF_MS = 10_000;

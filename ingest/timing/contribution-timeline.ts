@@ -1,4 +1,6 @@
-/** Puts one publisher's units on the broadcast's media timeline, with constant offsets, and tells their capture times. */
+/**
+ * Puts one publisher's units on the broadcast's media timeline, with constant offsets, and tells their capture times.
+ */
 import type { TrackKind } from '../../core/media/access-unit.ts';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { PublisherClock } from '../../core/media/publisher-clock.ts';
@@ -84,8 +86,8 @@ export class ContributionTimeline {
 	}
 
 	/**
-	 * Capture time of a timeline position as it is known now. Better than what was known when the unit was placed: an encoder
-	 * sends first what it gathered while connecting, a quarter of a second late and more.
+	 * Capture time of a timeline position as it is known now. Better than what was known when the unit was placed: an
+	 * encoder sends first what it gathered while connecting, a quarter of a second late and more.
 	 */
 	captureTimeMs(kind: TrackKind, timelineMs: number): number {
 		return this.#publisherClock.captureTimeMs(kind, timelineMs - (this.#offsetsMs.get(kind) ?? 0));
@@ -155,9 +157,9 @@ export class ContributionTimeline {
 		return ticks;
 	}
 
-	// What arrivals and sender reports have taught since the start about the relation of sound to picture: an encoder's first
-	// packets are late, and not by the same in both tracks. The WebRTC tier learns it by our own sender reports; the LL-HLS tier
-	// needs it in the timestamps, and its encoder stretches the sound accordingly.
+	// What arrivals and sender reports have taught since the start about the relation of sound to picture: an encoder's
+	// first packets are late, and not by the same in both tracks. The WebRTC tier learns it by our own sender reports;
+	// the LL-HLS tier needs it in the timestamps, and its encoder stretches the sound accordingly.
 	#skewTicks(): number {
 		return msToTicks(this.#learntMs('audio') - this.#learntMs('video'), OPUS_CLOCK_RATE);
 	}

@@ -1,7 +1,7 @@
 /**
- * Lets frames go at an even pace. A receiver's jitter buffer grows to the worst unevenness of the last half minute and plays
- * the picture as late as the sound: AAC in bursts of the encoder's muxer, cut into Opus frames of another length, cost
- * more there than waiting here for all but the latest tenth (docs/decisions.md).
+ * Lets frames go at an even pace. A receiver's jitter buffer grows to the worst unevenness of the last half minute and
+ * plays the picture as late as the sound: AAC in bursts of the encoder's muxer, cut into Opus frames of another length,
+ * cost more there than waiting here for all but the latest tenth (docs/decisions.md).
  */
 import { percentile } from '../../core/percentiles.ts';
 import type { CancelTimer, Clock } from '../../core/lifecycle/clock.ts';

@@ -1,4 +1,7 @@
-/** Tests of pace-correction.ts: whatever the pace of stated times, media keeps that of the clock; and what is right is left alone. */
+/**
+ * Tests of pace-correction.ts: whatever the pace of stated times, media keeps that of the clock; and what is right is
+ * left alone.
+ */
 import type { TrackKind } from '../../core/media/access-unit.ts';
 import { describe, expect, it } from 'vitest';
 import { PaceCorrection } from './pace-correction.ts';

@@ -1,7 +1,7 @@
 /**
- * Times of an RTMP publisher whose clock runs at another pace than time does: all the same, in another unit, twice as fast. Sound
- * tells, because each of its frames lasts a known time; the picture is held against the sound, or against arrival where there is none.
- * While a pace is right, and while it is only the line that is late, nothing is changed.
+ * Times of an RTMP publisher whose clock runs at another pace than time does: all the same, in another unit, twice as
+ * fast. Sound tells, because each of its frames lasts a known time; the picture is held against the sound, or against
+ * arrival where there is none. While a pace is right, and while it is only the line that is late, nothing is changed.
  */
 import type { AudioTrackConfig } from '../../core/media/codecs.ts';
 import { AAC_FRAME_SAMPLES } from '../../core/units.ts';
@@ -31,7 +31,10 @@ const SOUND_SLACK_MS = 1000;
 
 type Mark = { statedMs: number; arrivedAtMs: number; measureMs: number };
 
-/** What one window tells: stated time for each unit of the measure, and of time; how the measure itself kept pace with time. */
+/**
+ * What one window tells: stated time for each unit of the measure, and of time; how the measure itself kept pace with
+ * time.
+ */
 type Paces = { byMeasure: number; byArrival: number; measure: number };
 
 class TrackPace {
@@ -137,7 +140,9 @@ export class PaceCorrection {
 	/** What the picture was last measured by. */
 	#isBySound = false;
 
-	/** The unit with times that keep pace. `sound`: the configuration of the sound, once known. In the order of arrival. */
+	/**
+	 * The unit with times that keep pace. `sound`: the configuration of the sound, once known. In the order of arrival.
+	 */
 	correct(unit: PublisherUnit, sound: Pick<AudioTrackConfig, 'codec' | 'sampleRate'> | undefined): PublisherUnit {
 		// RTP timestamps go to viewers with the packets, before there are units.
 		if (unit.rtpTicks !== undefined || !Number.isFinite(unit.decodeTimeMs)) {

@@ -1,6 +1,7 @@
 /**
- * Compares the times that a publisher states with the clock. Nothing else notices a track whose times run evenly, but too fast or
- * too slow: a file that is sent faster than it plays, an encoder that is overloaded, times that stand still. Pure.
+ * Compares the times that a publisher states with the clock. Nothing else notices a track whose times run evenly, but
+ * too fast or too slow: a file that is sent faster than it plays, an encoder that is overloaded, times that stand
+ * still. Pure.
  */
 
 /** Long enough for the jitter of a line, short enough to tell the streamer while they look. */
@@ -12,7 +13,9 @@ const LEAST_PACE = 0.85;
 const MOST_PACE = 1.15;
 /** A tick for each picture, where an encoder states the same time for all of them. */
 const STANDS_STILL = 0.05;
-/** A stream that is over before the first window: this much more than the time it took was no buffer of an encoder's. */
+/**
+ * A stream that is over before the first window: this much more than the time it took was no buffer of an encoder's.
+ */
 const LEAST_RUSH_MS = 5000;
 
 type Mark = { statedMs: number; arrivedAtMs: number };
@@ -39,7 +42,9 @@ export class PaceWatch {
 		}
 	}
 
-	/** Stated time for each unit of real time, where it is wrong for long; undefined where it is right, or not known yet. */
+	/**
+	 * Stated time for each unit of real time, where it is wrong for long; undefined where it is right, or not known yet.
+	 */
 	get wrongPace(): number | undefined {
 		return this.#pace;
 	}
@@ -55,7 +60,10 @@ export class PaceWatch {
 	}
 }
 
-/** What is wrong with a pace, in the words of a sentence about times. Without figures: they would be another problem each time. */
+/**
+ * What is wrong with a pace, in the words of a sentence about times. Without figures: they would be another problem
+ * each time.
+ */
 export function paceText(pace: number): string {
 	if (pace < STANDS_STILL) {
 		return 'stand still';

@@ -1,8 +1,11 @@
-/** Decides what the step from one unit of a track to the next means. Pure: it knows no publisher, only the facts of one step. */
+/**
+ * Decides what the step from one unit of a track to the next means. Pure: it knows no publisher, only the facts of one
+ * step.
+ */
 
 /**
- * `continues`: as usual. `smoothed`: a small step back; the unit goes right behind the one before. `paused`: the track stood
- * still for as long, which is no fault. `broken`: its times contradict everything else that is known.
+ * `continues`: as usual. `smoothed`: a small step back; the unit goes right behind the one before. `paused`: the track
+ * stood still for as long, which is no fault. `broken`: its times contradict everything else that is known.
  */
 export type StepVerdict = 'continues' | 'smoothed' | 'paused' | 'broken';
 

@@ -1,7 +1,7 @@
 /**
- * A WHIP publisher's video packets on their way to the stage. What is framed as receivers expect goes on as it came, without
- * waiting for the picture's end. Anything else is put into packets anew from the assembled pictures: parameter sets that came
- * apart from their IDR picture or never, ends that are none, or no ends at all.
+ * A WHIP publisher's video packets on their way to the stage. What is framed as receivers expect goes on as it came,
+ * without waiting for the picture's end. Anything else is put into packets anew from the assembled pictures: parameter
+ * sets that came apart from their IDR picture or never, ends that are none, or no ends at all.
  */
 import { packetizeH264 } from '../../sfu/rtp/h264-packetizer.ts';
 import { unwrap } from '../../core/units.ts';

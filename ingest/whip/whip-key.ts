@@ -33,8 +33,9 @@ export function findWhipKeys({ authorization, query, pathParts = [] }: WhipKeySo
 	return { candidates: [...new Set(all)].slice(0, MAX_CANDIDATES), isInHeader: inHeader.length > 0 };
 }
 
-// RFC 6750 §2.1 has "Bearer", and RFC 9110 §11.1 takes schemes in any case. Encoders with a field for the whole header get the
-// key alone, the word twice, a colon behind it, or "Token"; those with user and password make Basic of it (RFC 7617 §2).
+// RFC 6750 §2.1 has "Bearer", and RFC 9110 §11.1 takes schemes in any case. Encoders with a field for the whole header
+// get the key alone, the word twice, a colon behind it, or "Token"; those with user and password make Basic of it (RFC
+// 7617 §2).
 function keysOfHeader(header: string): string[] {
 	const value = header.trim().replace(/^(?:(?:bearer|token)\s*[:\s]\s*)+/i, '');
 	const basic = /^basic\s+([\w+/=-]+)$/i.exec(value);

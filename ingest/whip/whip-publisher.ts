@@ -24,7 +24,10 @@ import type {
 } from '../publisher/publisher.ts';
 import { H264Receiver, type PictureTimes } from './h264-receiver.ts';
 
-/** OBS closes its connection first and says DELETE after it: this long a closed connection may still turn out a clean stop. */
+/**
+ * OBS closes its connection first and says DELETE after it: this long a closed connection may still turn out a clean
+ * stop.
+ */
 const DELETE_AFTER_CLOSE_MS = 2000;
 /** A lost picture is asked for again, at most this often. */
 const KEY_FRAME_REQUEST_INTERVAL_MS = 1000;
@@ -35,8 +38,9 @@ const MAX_EARLY_PACKETS = 1000;
 export type WhipTransport = Pick<PublisherTransport, 'tracks' | 'on' | 'requestKeyFrame' | 'close'>;
 
 /**
- * One WHIP publisher. It tells nothing before {@link WhipPublisher.release}: packets come by another way than the news that
- * the connection is up, and may overtake it; configurations and the first key frame would be told to nobody, once and for all.
+ * One WHIP publisher. It tells nothing before {@link WhipPublisher.release}: packets come by another way than the news
+ * that the connection is up, and may overtake it; configurations and the first key frame would be told to nobody, once
+ * and for all.
  */
 export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publisher {
 	readonly id: PublisherId;

@@ -1,4 +1,7 @@
-/** Tests of WHIP over HTTP with a real SFU: wrong inputs, methods, CORS, sessions, and media of a publisher of another make. */
+/**
+ * Tests of WHIP over HTTP with a real SFU: wrong inputs, methods, CORS, sessions, and media of a publisher of another
+ * make.
+ */
 import fc from 'fast-check';
 import Fastify, { type FastifyInstance, type InjectOptions, type LightMyRequestResponse } from 'fastify';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';

@@ -82,7 +82,8 @@ export class WhipSessions {
 		app.post('/whip', { ...ofEndpoint, onRequest: requireSdp }, async (request, reply) =>
 			this.#publish(keysOf(request), request, reply),
 		);
-		// For encoders that have a field for the address only, and for people who write the channel's name behind the address.
+		// For encoders that have a field for the address only, and for people who write the channel's name behind the
+		// address.
 		const below = { config: { cors: sdpCors('POST, DELETE, GET') }, onRequest: requireSdp };
 		app.post<{ Params: { '*': string } }>('/whip/*', below, async (request, reply) => {
 			const pathParts = request.params['*'].split('/').filter((part) => part !== '');
@@ -135,8 +136,8 @@ export class WhipSessions {
 			.send(answer);
 	}
 
-	// The session's address alone is not enough (RFC 9725 §4.5): it may have leaked with a log. Except for a client that had its
-	// key in the endpoint's address: it has no way to send it here.
+	// The session's address alone is not enough (RFC 9725 §4.5): it may have leaked with a log. Except for a client that
+	// had its key in the endpoint's address: it has no way to send it here.
 	#checkOwner(session: WhipSession | undefined, { candidates }: WhipKeys): void {
 		if (candidates.length === 0) {
 			if (session === undefined || session.hasKeyInHeader) {

@@ -1,4 +1,6 @@
-/** Tests of a WHIP session's states: every pair of state and event, and that it always can close and never comes back. */
+/**
+ * Tests of a WHIP session's states: every pair of state and event, and that it always can close and never comes back.
+ */
 import { describeTransitions } from '../testing/describe-transitions.ts';
 import { WHIP_SESSION_TRANSITIONS } from './whip-session-state.ts';
 

@@ -1,6 +1,6 @@
 /**
- * Viewers who come and go by the thousand: what a server keeps of them. Each opens a signaling socket, asks for a playlist, and leaves;
- * some offer a WHEP session before and end it.
+ * Viewers who come and go by the thousand: what a server keeps of them. Each opens a signaling socket, asks for a
+ * playlist, and leaves; some offer a WHEP session before and end it.
  */
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import { FrameReader, SignalingSocket } from '../clients/signaling/signaling-socket.ts';

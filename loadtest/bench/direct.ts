@@ -1,4 +1,7 @@
-/** The command `direct`, and the direct connection as the measure of the paths: one browser sends to another without a server. */
+/**
+ * The command `direct`, and the direct connection as the measure of the paths: one browser sends to another without a
+ * server.
+ */
 import { formatRows, pathRows, type ReferenceRun } from './measure/paths-report.ts';
 import { type BenchCommand, type BenchOptions, say } from './bench-options.ts';
 import {

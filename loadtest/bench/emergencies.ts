@@ -35,7 +35,9 @@ type EmergencyOptions = {
 /** Rounds of one kind. */
 type EmergencyRun = {
 	kind: EmergencyKind;
-	/** `blocked`: from opening the page to the first picture; else the longest time without a new picture. Milliseconds. */
+	/**
+	 * `blocked`: from opening the page to the first picture; else the longest time without a new picture. Milliseconds.
+	 */
 	withoutPictureMs: number[];
 	/** Rounds in which no picture came, or not over LL-HLS. */
 	failures: string[];

@@ -1,4 +1,6 @@
-/** Planned changes of tier in the product's player, both ways: smoothness and content by the pixels, sound by the mix. */
+/**
+ * Planned changes of tier in the product's player, both ways: smoothness and content by the pixels, sound by the mix.
+ */
 import { percentile } from '../../core/percentiles.ts';
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import { createPublisher, type PublisherKind } from '../clients/create-publisher.ts';

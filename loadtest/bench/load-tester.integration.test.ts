@@ -1,4 +1,7 @@
-/** That the report moves with what proxies add, and that a starved tester is found out. Exact figures come from the bench. */
+/**
+ * That the report moves with what proxies add, and that a starved tester is found out. Exact figures come from the
+ * bench.
+ */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { runSelfTest, SELF_TEST_DELAY_MS, type SelfTest } from './load-tester.ts';
 

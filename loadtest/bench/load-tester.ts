@@ -1,4 +1,7 @@
-/** The load tester tested: proxies that add 500 ms have to show in its report as 500 ms, and a starved tester has to be found out. */
+/**
+ * The load tester tested: proxies that add 500 ms have to show in its report as 500 ms, and a starved tester has to be
+ * found out.
+ */
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import { ServerUnderTest } from './measure/server-under-test.ts';
 import { type LoadOptions, parseLoadOptions } from '../load/options.ts';

@@ -1,4 +1,7 @@
-/** One broadcast that players of others are let loose on: FFmpeg, hls.js, shaka-player, and m3u8-parser on each playlist. */
+/**
+ * One broadcast that players of others are let loose on: FFmpeg, hls.js, shaka-player, and m3u8-parser on each
+ * playlist.
+ */
 import { type PathServer } from './measure/path-viewer.ts';
 import { createPublisher, type PublisherKind } from '../clients/create-publisher.ts';
 import type { EncoderSettings } from '../source/encoder-settings.ts';
@@ -19,7 +22,9 @@ type PlayersOptions = {
 	makeChecker?: (renditionCount: number) => PlaylistChecker;
 };
 
-/** What they made of it. `failures`: one line for each player and playlist that was not content; empty when all were. */
+/**
+ * What they made of it. `failures`: one line for each player and playlist that was not content; empty when all were.
+ */
 type PlayersRun = {
 	publisher: PublisherKind;
 	description: string;

@@ -1,4 +1,7 @@
-/** A viewer whose line is too poor for the picture: how long it stands, in which tier they watch, and what is sent to them meanwhile. */
+/**
+ * A viewer whose line is too poor for the picture: how long it stands, in which tier they watch, and what is sent to
+ * them meanwhile.
+ */
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import { bytesToBps } from '../../core/units.ts';
 import type { PublisherKind } from '../clients/create-publisher.ts';

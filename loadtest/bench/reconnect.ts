@@ -22,8 +22,8 @@ type ReconnectOptions = {
 type ReconnectView = {
 	tier: DeliveryTier;
 	/**
-	 * From the first picture that the second publisher made to the first picture of it on the screen; absent: never. A browser
-	 * makes pictures before it is connected, so this holds its connecting as well.
+	 * From the first picture that the second publisher made to the first picture of it on the screen; absent: never. A
+	 * browser makes pictures before it is connected, so this holds its connecting as well.
 	 */
 	liveAgainMs?: number;
 	/** How long after that first picture the one was made that came to the screen first here. */
@@ -36,7 +36,10 @@ type ReconnectView = {
 	playerFacts: unknown;
 };
 
-/** Where a media playlist stood: its address, the numbers of its oldest and newest segment, and how often it is discontinuous. */
+/**
+ * Where a media playlist stood: its address, the numbers of its oldest and newest segment, and how often it is
+ * discontinuous.
+ */
 type PlaylistPosition = {
 	uri: string;
 	mediaSequence: number;
@@ -81,7 +84,10 @@ export const reconnect: BenchCommand = {
 	},
 };
 
-/** Kills the first publisher, starts the second after a while, and looks at both tiers. Our own viewers never rejoin. @internal for tests */
+/**
+ * Kills the first publisher, starts the second after a while, and looks at both tiers. Our own viewers never rejoin.
+ * @internal for tests
+ */
 export async function runReconnect(server: PathServer, options: ReconnectOptions): Promise<ReconnectRun> {
 	const first = createPublisher(options.first, options.settings, server.addresses);
 	const second = createPublisher(options.second, options.settings, server.addresses);

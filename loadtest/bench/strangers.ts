@@ -1,6 +1,7 @@
 /**
- * What strangers can do to a server that somebody streams and watches on: each attack by itself, then all together, with a
- * streamer and viewers of both tiers beside. Attackers have other loopback addresses, or say that they come from others.
+ * What strangers can do to a server that somebody streams and watches on: each attack by itself, then all together,
+ * with a streamer and viewers of both tiers beside. Attackers have other loopback addresses, or say that they come from
+ * others.
  */
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import type { RoleConfig } from '../load/figures/messages.ts';

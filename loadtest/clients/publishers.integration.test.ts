@@ -1,6 +1,6 @@
 /**
- * Each publisher against a real receiver that is not ours: FFmpeg's RTMP listener, and Chromium behind a WHIP endpoint of a
- * few lines. Order, pattern and sound are looked at, never speed.
+ * Each publisher against a real receiver that is not ours: FFmpeg's RTMP listener, and Chromium behind a WHIP endpoint
+ * of a few lines. Order, pattern and sound are looked at, never speed.
  */
 import { spawn } from 'node:child_process';
 import { createServer, type Server } from 'node:http';

@@ -7,8 +7,8 @@ import type { PlayerResult } from './player-result.ts';
 const SPARE_MS = 30_000;
 const MAX_COMPLAINTS = 50;
 /**
- * FFmpeg up to now reads the init segment again after each reload of a live playlist, whoever made it, and says so. Nothing
- * is wrong with the timestamps, nor with the stream.
+ * FFmpeg up to now reads the init segment again after each reload of a live playlist, whoever made it, and says so.
+ * Nothing is wrong with the timestamps, nor with the stream.
  */
 const HARMLESS = /Found duplicated MOOV Atom\. Skipped it/g;
 const PREFIX = /\[[^\]]* @ 0x[0-9a-f]+\]/g;
@@ -53,7 +53,10 @@ export function packetFaults(rows: readonly string[]): string[] {
 	return faults.slice(0, MAX_COMPLAINTS);
 }
 
-/** What FFmpeg wrote to its standard error, without what is harmless. Its threads' lines may be mixed. @internal for tests */
+/**
+ * What FFmpeg wrote to its standard error, without what is harmless. Its threads' lines may be mixed. @internal for
+ * tests
+ */
 export function complaintsOf(standardError: string): string[] {
 	return standardError
 		.replace(HARMLESS, '')

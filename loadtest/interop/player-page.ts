@@ -1,4 +1,6 @@
-/** Runs in the page: hls.js or shaka-player with their own settings on the page's video element, and what became of it. */
+/**
+ * Runs in the page: hls.js or shaka-player with their own settings on the page's video element, and what became of it.
+ */
 import type { PageVideo, PageWindow } from '../clients/chromium/page/dom-types.ts';
 import type { BrowserPlayback } from './player-result.ts';
 

@@ -1,4 +1,6 @@
-/** Fetches every playlist that a live address serves, one after another by blocking reloads, and lets them be checked. */
+/**
+ * Fetches every playlist that a live address serves, one after another by blocking reloads, and lets them be checked.
+ */
 import { Parser } from 'm3u8-parser';
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 
@@ -21,7 +23,10 @@ export function mediaPlaylistUrls(multivariantText: string, multivariantUrl: str
 	return [...new Set(uris.map((uri) => new URL(uri.trim(), multivariantUrl).href))];
 }
 
-/** Faults that m3u8-parser finds in a playlist: its warnings, and a playlist in which it sees nothing to play. @internal for tests */
+/**
+ * Faults that m3u8-parser finds in a playlist: its warnings, and a playlist in which it sees nothing to play. @internal
+ * for tests
+ */
 export function parserFaults(text: string): string[] {
 	const parser = new Parser();
 	const faults: string[] = [];

@@ -3,8 +3,8 @@ import type { HistogramSummary } from './figures/histogram.ts';
 import { ROLE_NAMES, type RoleName } from './figures/messages.ts';
 
 /**
- * Largest p99 of event-loop lag, in milliseconds. Packets are timed in this loop, so WebRTC is strictest; LL-HLS waits for
- * parts of 200 ms; the publisher may be half a picture late; a sample of browsers only passes readings on.
+ * Largest p99 of event-loop lag, in milliseconds. Packets are timed in this loop, so WebRTC is strictest; LL-HLS waits
+ * for parts of 200 ms; the publisher may be half a picture late; a sample of browsers only passes readings on.
  * @internal for tests
  */
 export const LAG_BOUNDS_MS: Readonly<Record<RoleName, number>> = {

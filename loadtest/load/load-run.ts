@@ -1,4 +1,7 @@
-/** One run from start to end: server, publisher, viewers, the clock of its phases, and the report. Ends everything it started. */
+/**
+ * One run from start to end: server, publisher, viewers, the clock of its phases, and the report. Ends everything it
+ * started.
+ */
 import { randomBytes } from 'node:crypto';
 import { type Clock, sleep } from '../../core/lifecycle/clock.ts';
 import { watchSelf } from '../bench/measure/self-watch.ts';

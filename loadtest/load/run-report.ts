@@ -23,7 +23,10 @@ const CURVE_METRICS = [
 /** `kept` also when there were no thresholds. `invalid`: the tester, or the machine under it, was the bottleneck. */
 type Verdict = 'kept' | 'not-kept' | 'invalid';
 
-/** What the server used for one viewer: (steady state − before the first viewer) / viewers. Only with one kind of viewer. */
+/**
+ * What the server used for one viewer: (steady state − before the first viewer) / viewers. Only with one kind of
+ * viewer.
+ */
 type ViewerCost = { kind: string; viewerCount: number; cores?: number; rssBytes?: number };
 
 /** See the first line. Times in milliseconds, rates in bits per second. */

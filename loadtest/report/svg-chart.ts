@@ -1,4 +1,7 @@
-/** Line charts as inline SVG, for reports that need nothing but themselves. Pure text; colours are CSS variables of the page. */
+/**
+ * Line charts as inline SVG, for reports that need nothing but themselves. Pure text; colours are CSS variables of the
+ * page.
+ */
 
 /** One line. `color` is the number of a CSS variable, `--line-1` and up. */
 export type ChartLine = {

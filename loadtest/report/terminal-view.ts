@@ -1,4 +1,7 @@
-/** What the operator sees while a run goes on: a live block on a terminal, plain lines elsewhere. Pure text, and one writer. */
+/**
+ * What the operator sees while a run goes on: a live block on a terminal, plain lines elsewhere. Pure text, and one
+ * writer.
+ */
 import type { HistogramSummary } from '../load/figures/histogram.ts';
 import type { RunRecorder, TimelinePoint } from '../load/figures/recorder.ts';
 import type { RunReport } from '../load/run-report.ts';

@@ -1,4 +1,6 @@
-/** Draws the bench's moving picture as yuv420p: a scrolling texture and the time pattern. Made to cost almost nothing. */
+/**
+ * Draws the bench's moving picture as yuv420p: a scrolling texture and the time pattern. Made to cost almost nothing.
+ */
 import { drawPattern, patternBandHeight } from './time-pattern.ts';
 import type { SentFrame } from './source-loop.ts';
 

@@ -96,7 +96,10 @@ export function describeSettings(settings: EncoderSettings): string {
 	return `${size} at ${settings.frameRate} frames/s, ${encoder}, GOP ${gop}, ${settings.sampleRate / 1000} kHz sound`;
 }
 
-/** For tests, which ask what happens and not how fast: small, and on a machine that is too busy for a while with pictures left out. */
+/**
+ * For tests, which ask what happens and not how fast: small, and on a machine that is too busy for a while with
+ * pictures left out.
+ */
 export const TEST_SETTINGS: EncoderSettings = {
 	...BENCH_SETTINGS,
 	widthPixels: 320,

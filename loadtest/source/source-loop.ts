@@ -33,7 +33,9 @@ type SourceLateness = {
 
 /** 20 minutes at 30 pictures a second. */
 const MAX_SENT = 36_000;
-/** Sound is handed over this often, as a sound card does, so that no encoder waits for a whole picture's worth of it. */
+/**
+ * Sound is handed over this often, as a sound card does, so that no encoder waits for a whole picture's worth of it.
+ */
 const SOUND_STEPS_PER_FRAME = 4;
 /** Catching up further than this at once would be a burst that no camera makes; the rest follows in the next tick. */
 const MAX_CATCH_UP_FRAMES = 15;
@@ -54,8 +56,8 @@ export class SourceLoop {
 
 	/**
 	 * `soundLeadMs` hands sound over that long before its capture time, which only a made sound can. FFmpeg's AAC encoder
-	 * holds two frames, and its muxer holds each picture until the sound of the same instant is there; with a lead of those
-	 * two frames sound leaves the encoder at its capture time, and the picture is measured instead of AAC.
+	 * holds two frames, and its muxer holds each picture until the sound of the same instant is there; with a lead of
+	 * those two frames sound leaves the encoder at its capture time, and the picture is measured instead of AAC.
 	 */
 	constructor(clock: Clock, format: SourceFormat, output: SourceOutput, soundLeadMs = 0) {
 		this.#clock = clock;

@@ -1,4 +1,6 @@
-/** The built-in test picture as yuv420p: a colourful card with the name, a clock, a frame counter and a sweeping dot. */
+/**
+ * The built-in test picture as yuv420p: a colourful card with the name, a clock, a frame counter and a sweeping dot.
+ */
 import { FRAME_NUMBER_RANGE, drawPattern, patternBandHeight } from './time-pattern.ts';
 import type { PictureArtist } from './bench-picture.ts';
 import { discMask, glyphAdvance, glyphMask, type Mask, ringMask } from './stroke-font.ts';

@@ -21,7 +21,9 @@ const PAYLOAD_BITS = FRAME_NUMBER_BITS + TIME_BITS;
 const TIME_UNITS_PER_MS = 8;
 /** Frame numbers wrap here, after 9.7 hours at 30 frames a second. */
 export const FRAME_NUMBER_RANGE = 2 ** FRAME_NUMBER_BITS;
-/** Each row begins with one white and one black cell (the second row swapped): they give the levels and the threshold. */
+/**
+ * Each row begins with one white and one black cell (the second row swapped): they give the levels and the threshold.
+ */
 const SYNC_CELLS = 2;
 /** Least difference between the white and black sync cells; below it there is no pattern in the picture. */
 const MIN_CONTRAST = 48;

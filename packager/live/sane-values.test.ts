@@ -15,7 +15,10 @@ type Listed = { bandwidthBps: number; frameRate: number | undefined };
 function multivariantOf({ broadcast }: WatchedBroadcast): Listed {
 	const text = formatMultivariantPlaylist(
 		broadcast.renditions.map(({ trackId, config, frameRate, rendition }) => ({
-			...{ trackId, config, frameRate, peakBps: rendition.peakBps },
+			trackId,
+			config,
+			frameRate,
+			peakBps: rendition.peakBps,
 			uri: `${trackId}/index.m3u8`,
 		})),
 	);

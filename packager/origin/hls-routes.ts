@@ -28,8 +28,8 @@ const MEDIA_PATH = '/hls/:channel/:broadcastId/:track/:file';
 
 /**
  * Media is public, or protected by what stands before these routes, and is played from any page. hls.js reads Age and
- * Date to find out how old a cached playlist is, others the length, the range and CMSD: "*" names all of them, as nothing
- * here is asked for with credentials, and is short, for it goes out five times a second.
+ * Date to find out how old a cached playlist is, others the length, the range and CMSD: "*" names all of them, as
+ * nothing here is asked for with credentials, and is short, for it goes out five times a second.
  */
 const config = { cors: { ...PUBLIC_READ, readable: 'all', exposedHeaders: '*' } } as const;
 

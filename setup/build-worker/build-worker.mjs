@@ -76,7 +76,8 @@ export function hashBuildRecipe(overlayFolder = OVERLAY_FOLDER) {
 }
 
 /**
- * The name under which a built worker is cached. The distribution is in it because the worker is linked to its libraries.
+ * The name under which a built worker is cached. The distribution is in it because the worker is linked to its
+ * libraries.
  *
  * @param {{ mediasoupVersion: string, recipeHash: string, platform?: string, arch?: string,
  * osRelease?: import('../operating-system.mjs').OsRelease }} facts
@@ -131,7 +132,8 @@ export async function buildWorker(context, { workerSourceFolder, outputFile, ver
 			throw buildError('The worker was built, but does not start.');
 		}
 		ensureCacheFolder(path.dirname(outputFile));
-		// Copied beside its place first: a rename within one folder is atomic, and leaves the build folder to be deleted whole.
+		// Copied beside its place first: a rename within one folder is atomic, and leaves the build folder to be deleted
+		// whole.
 		const copy = `${outputFile}.${process.pid}`;
 		copyFileSync(built, copy);
 		renameSync(copy, outputFile);

@@ -1,4 +1,6 @@
-/** Derives, from the apt sources that a machine has, the list from which Debian's *source* packages can be had. Pure. */
+/**
+ * Derives, from the apt sources that a machine has, the list from which Debian's *source* packages can be had. Pure.
+ */
 
 /**
  * One source in the form of sources.list(5), either style.
@@ -14,7 +16,9 @@
 /** Options that concern binary packages or the machine's own lists; everything else (keys, dates, proxies) is kept. */
 const DROPPED_OPTIONS = new Set(['architectures', 'languages', 'targets', 'enabled']);
 
-/** Other archives use Debian's suite names too (`bookworm stable`), but the distribution's own have these components. */
+/**
+ * Other archives use Debian's suite names too (`bookworm stable`), but the distribution's own have these components.
+ */
 const DISTRIBUTION_COMPONENTS = new Set(['main', 'universe']);
 
 /** Names of suites that move from release to release. */
@@ -104,8 +108,8 @@ export function parseDeb822Sources(text) {
 }
 
 /**
- * Derives a deb822 file with source packages only, of the distribution only. A third party's archive must not get a chance
- * to provide the code that encrypts the media: apt would take the highest version from whatever archive has it.
+ * Derives a deb822 file with source packages only, of the distribution only. A third party's archive must not get a
+ * chance to provide the code that encrypts the media: apt would take the highest version from whatever archive has it.
  *
  * @param {readonly AptSource[]} sources What the machine has.
  * @param {string} codename The release's name, from os-release: `bookworm`.

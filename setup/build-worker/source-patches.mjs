@@ -1,4 +1,7 @@
-/** What the worker's sources are expected to say, and what is changed in them, so that they work with a system's libraries. */
+/**
+ * What the worker's sources are expected to say, and what is changed in them, so that they work with a system's
+ * libraries.
+ */
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
@@ -20,11 +23,11 @@ export const SOURCE_EXPECTATIONS = [
 
 /** The changes: each text has to be found exactly once. */
 export const SOURCE_PATCHES = [
-	// mediasoup watches what OpenSSL writes with a BIO callback, which answers 1 to every control operation. One of these is
-	// "does the kernel encrypt what is sent here?", which OpenSSL only asks when it is built with kernel TLS: mediasoup's own
-	// is not, that of Debian and Ubuntu is. Told yes, OpenSSL allocates no buffer for its records (ssl/record/ssl3_buffer.c)
-	// and the worker dies of a null pointer at the first DTLS message of every WebRTC connection. All other operations are
-	// left as they are, because that is how mediasoup is used everywhere else.
+	// mediasoup watches what OpenSSL writes with a BIO callback, which answers 1 to every control operation. One of these
+	// is "does the kernel encrypt what is sent here?", which OpenSSL only asks when it is built with kernel TLS:
+	// mediasoup's own is not, that of Debian and Ubuntu is. Told yes, OpenSSL allocates no buffer for its records
+	// (ssl/record/ssl3_buffer.c) and the worker dies of a null pointer at the first DTLS message of every WebRTC
+	// connection. All other operations are left as they are, because that is how mediasoup is used everywhere else.
 	{
 		file: 'src/RTC/DtlsTransport.cpp',
 		from: '  int /*argi*/,\n',

@@ -1,6 +1,6 @@
 /**
- * Tests the bounds of the libsrtp 3 shim (subprojects/libsrtp3/include/srtp.h) against a stand-in for libsrtp 2 that says what
- * it was called with. What the real library makes of it is tested in srtp-interop.integration.test.ts.
+ * Tests the bounds of the libsrtp 3 shim (subprojects/libsrtp3/include/srtp.h) against a stand-in for libsrtp 2 that
+ * says what it was called with. What the real library makes of it is tested in srtp-interop.integration.test.ts.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';

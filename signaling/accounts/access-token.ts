@@ -4,7 +4,10 @@ import type { Clock } from '../../core/lifecycle/clock.ts';
 import { USER_ROLES, type UserRole } from '../../core/protocol/api/account.ts';
 import { parseUserName, type User } from './user.ts';
 
-/** Life of an access token. Longer, and a role that was taken away lasts longer; shorter, and players refresh more often. */
+/**
+ * Life of an access token. Longer, and a role that was taken away lasts longer; shorter, and players refresh more
+ * often.
+ */
 export const ACCESS_TOKEN_LIFE_SECONDS = 600;
 const ISSUER = 'spillway';
 // Tokens for other purposes (playback, embeds) will have another audience and type, so that none passes for another.

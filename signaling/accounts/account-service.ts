@@ -64,8 +64,9 @@ export class AccountService {
 	}
 
 	/**
-	 * Throws LOGIN_REFUSED, the same and after the same time for unknown names and wrong passwords; TOO_MANY_ATTEMPTS after
-	 * several failures for one name or from one address; ACCOUNTS_BUSY. `isSignedIn`: the browser brought a valid cookie.
+	 * Throws LOGIN_REFUSED, the same and after the same time for unknown names and wrong passwords; TOO_MANY_ATTEMPTS
+	 * after several failures for one name or from one address; ACCOUNTS_BUSY. `isSignedIn`: the browser brought a valid
+	 * cookie.
 	 */
 	async logIn(
 		credentials: { name: string; password: string },

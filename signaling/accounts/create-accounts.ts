@@ -46,8 +46,8 @@ export type Accounts = {
 	origin: RequestOrigin;
 	routes: FastifyPluginAsync;
 	/**
-	 * For those who hold connections that a log-in opened: `inUse` names the log-ins they hang on, and `end` is called for
-	 * each that ends, here, on another node, or by running out. Perhaps more than once.
+	 * For those who hold connections that a log-in opened: `inUse` names the log-ins they hang on, and `end` is called
+	 * for each that ends, here, on another node, or by running out. Perhaps more than once.
 	 */
 	endWithSession(connections: { inUse(): Iterable<string>; end(sessionId: string): void }): void;
 	close(): Promise<void>;

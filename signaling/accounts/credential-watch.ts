@@ -1,6 +1,6 @@
 /**
- * Ends what hangs on a credential that has ended, also where nobody heard of it: the message of another server may be lost, a log-in may
- * run out, a row may be deleted by hand.
+ * Ends what hangs on a credential that has ended, also where nobody heard of it: the message of another server may be
+ * lost, a log-in may run out, a row may be deleted by hand.
  */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';

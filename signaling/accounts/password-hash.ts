@@ -1,10 +1,15 @@
-/** Passwords as hashes: argon2id, a few at a time, by turns. Reads the scrypt hashes of the first version, so that they can be replaced. */
+/**
+ * Passwords as hashes: argon2id, a few at a time, by turns. Reads the scrypt hashes of the first version, so that they
+ * can be replaced.
+ */
 import { hash, verify } from '@node-rs/argon2';
 import { scrypt, timingSafeEqual, type ScryptOptions } from 'node:crypto';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import { FairQueue } from '../../core/limits/fair-queue.ts';
 
-/** OWASP's smallest recommended cost for argon2id: 19 MiB, two passes; some 30 ms of one core. A guess costs as much. */
+/**
+ * OWASP's smallest recommended cost for argon2id: 19 MiB, two passes; some 30 ms of one core. A guess costs as much.
+ */
 const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
 const HASH_START = `$argon2id$v=19$m=${COST.memoryCost},t=${COST.timeCost},p=${COST.parallelism}$`;
 /** Each one takes a core and 19 MiB; media needs the rest of the machine. */
@@ -59,11 +64,12 @@ export class PasswordHasher {
 	}
 
 	/**
-	 * True when the password is the one that was hashed. With `undefined`, which stands for an account that does not exist,
-	 * it takes as long and is false. Throws ACCOUNTS_BUSY when too many wait.
+	 * True when the password is the one that was hashed. With `undefined`, which stands for an account that does not
+	 * exist, it takes as long and is false. Throws ACCOUNTS_BUSY when too many wait.
 	 */
 	async verify(password: string, stored: string | undefined, turn: HashTurn = OWN_TURN): Promise<boolean> {
-		// Made once, by whoever comes first; so that the first guess at a name is not told by its time, accounts make it at start.
+		// Made once, by whoever comes first; so that the first guess at a name is not told by its time, accounts make it at
+		// start.
 		const against = stored ?? (await this.prepareDecoy());
 		const isRight = await this.#inTurn(turn, () =>
 			against.startsWith('scrypt$') ? verifyScrypt(password, against) : verifyArgon(password, against),

@@ -1,6 +1,6 @@
 /**
- * Refresh tokens as text. Each follows from the one before by a keyed hash, so that two refreshes at the same moment get the
- * same successor, and a token that we made is told from one that somebody made up. Only hashes are stored.
+ * Refresh tokens as text. Each follows from the one before by a keyed hash, so that two refreshes at the same moment
+ * get the same successor, and a token that we made is told from one that somebody made up. Only hashes are stored.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 

@@ -20,8 +20,8 @@ export class RequestOrigin {
 	}
 
 	/**
-	 * Throws CSRF_REFUSED for a change that a foreign page may have caused: from another origin, or with our cookies and no
-	 * sign that a page of ours sent it. Programs without cookies need nothing.
+	 * Throws CSRF_REFUSED for a change that a foreign page may have caused: from another origin, or with our cookies and
+	 * no sign that a page of ours sent it. Programs without cookies need nothing.
 	 */
 	check(request: FastifyRequest): void {
 		if (SAFE_METHODS.has(request.method) || request.headers[CSRF_HEADER] === '1') {

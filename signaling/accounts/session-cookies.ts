@@ -8,8 +8,8 @@ const ACCESS_COOKIE = 'spillway_session';
 /** Holds the refresh token; sent to the session routes only. */
 const REFRESH_COOKIE = 'spillway_refresh';
 /**
- * Where people come by TLS, browsers take cookies of these names only over TLS, and the first kind from this very host only
- * (RFC 6265bis §4.1.3): nobody on a neighbouring host, or on the way, can set them. `__Host-` needs the path "/".
+ * Where people come by TLS, browsers take cookies of these names only over TLS, and the first kind from this very host
+ * only (RFC 6265bis §4.1.3): nobody on a neighbouring host, or on the way, can set them. `__Host-` needs the path "/".
  */
 const HOST_PREFIX = '__Host-';
 const SECURE_PREFIX = '__Secure-';
@@ -59,15 +59,17 @@ export class SessionCookies {
 	}
 
 	#write(reply: FastifyReply, name: string, value: string, path: string, maxAgeSeconds: number): void {
-		// Both values are made of characters that need no quoting. Lax, not strict: who follows a link to a channel should be
-		// signed in there.
+		// Both values are made of characters that need no quoting. Lax, not strict: who follows a link to a channel should
+		// be signed in there.
 		const parts = [`${name}=${value}`, `Path=${path}`, `Max-Age=${maxAgeSeconds}`, 'HttpOnly', 'SameSite=Lax'];
 		const isSecure = this.#isSecure || reply.request.protocol === 'https';
 		void reply.header('set-cookie', [...parts, ...(isSecure ? ['Secure'] : [])].join('; '));
 	}
 }
 
-/** The value of a cookie; undefined when there is none. Of several with the name the first counts. @internal for tests */
+/**
+ * The value of a cookie; undefined when there is none. Of several with the name the first counts. @internal for tests
+ */
 export function readCookie(request: Pick<FastifyRequest, 'headers'>, name: string): string | undefined {
 	const header = request.headers.cookie;
 	if (header === undefined || header.length > MAX_COOKIE_HEADER_LENGTH) {

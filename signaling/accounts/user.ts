@@ -55,7 +55,9 @@ export function parseNewUserName(text: string): string {
 	return name;
 }
 
-/** Returns the name as it is stored, or undefined when nobody can be called that. Takes reserved names: "admin" is one. */
+/**
+ * Returns the name as it is stored, or undefined when nobody can be called that. Takes reserved names: "admin" is one.
+ */
 export function parseUserName(text: string): string | undefined {
 	return /^[A-Za-z0-9][A-Za-z0-9_-]{1,24}$/.test(text) ? text.toLowerCase() : undefined;
 }

@@ -1,4 +1,7 @@
-/** What owners do with their channels over HTTP: keys, titles, policy, search, moderators; and that secrets stay out of logs. */
+/**
+ * What owners do with their channels over HTTP: keys, titles, policy, search, moderators; and that secrets stay out of
+ * logs.
+ */
 import fc from 'fast-check';
 import { Value } from 'typebox/value';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';

@@ -10,7 +10,10 @@ import type { Channel, ChannelStore } from './channel-store.ts';
 type LocatedChannel =
 	{ state: 'unknown' | 'offline' | 'starting' } | { state: 'live'; broadcastId: BroadcastId; broadcast: Broadcast };
 
-/** The channel with the policy that its running broadcast allows: a tier that gets no picture is not offered. Pure. @internal for tests */
+/**
+ * The channel with the policy that its running broadcast allows: a tier that gets no picture is not offered. Pure.
+ * @internal for tests
+ */
 export function withPlayableTiers(channel: Channel, plan: LegPlan | undefined): Channel {
 	const isWebRtcOff = plan?.isVideoOff?.webrtc === true && !plan.isVideoOff.llHls;
 	return isWebRtcOff && channel.policy.mode === 'automatic'
@@ -69,7 +72,9 @@ export class ChannelLocator {
 		);
 	}
 
-	/** Calls back with a channel's name when other tiers can be watched than before. Returns the function that ends it. */
+	/**
+	 * Calls back with a channel's name when other tiers can be watched than before. Returns the function that ends it.
+	 */
 	onChanged(listener: (channelName: ChannelName) => void): () => void {
 		return this.#deps.registry.on('broadcastStarted', (broadcast) => {
 			let wasOff = false;

@@ -69,8 +69,8 @@ export class ChannelStore {
 	}
 
 	/**
-	 * Throws REQUEST_INVALID for a name that cannot be one or is a route, NAME_TAKEN for one that another channel or another
-	 * person has, LIMIT_REACHED when the owner has as many as allowed.
+	 * Throws REQUEST_INVALID for a name that cannot be one or is a route, NAME_TAKEN for one that another channel or
+	 * another person has, LIMIT_REACHED when the owner has as many as allowed.
 	 */
 	async createChannel(details: {
 		name: string;

@@ -12,8 +12,9 @@ export const MAX_QUERY_LENGTH = 100;
 
 // Control characters, separators of lines and paragraphs, halves of surrogate pairs.
 const UNREADABLE = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]/u;
-// Embeddings, overrides and isolates turn the direction of all that follows, also of what is not theirs. The marks U+200E, U+200F and
-// U+061C are on Hebrew and Arabic keyboards, and work like an unseen letter (UAX #9 §2.6): they stay.
+// Embeddings, overrides and isolates turn the direction of all that follows, also of what is not theirs. The marks
+// U+200E, U+200F and U+061C are on Hebrew and Arabic keyboards, and work like an unseen letter (UAX #9 §2.6): they
+// stay.
 const TURNING = /[\u202A-\u202E\u2066-\u2069]/u;
 /** The largest emoji have ten code points. More for each character that people see is there to break a page. */
 const MAX_CODE_POINTS_PER_CHARACTER = 10;
@@ -21,8 +22,8 @@ const MAX_CODE_POINTS_PER_CHARACTER = 10;
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 /**
- * Trims and composes a text. Markup stays what it is, text; whoever shows it escapes it. Throws REQUEST_INVALID, naming `what`,
- * for a text that is too long or holds what cannot be seen.
+ * Trims and composes a text. Markup stays what it is, text; whoever shows it escapes it. Throws REQUEST_INVALID, naming
+ * `what`, for a text that is too long or holds what cannot be seen.
  */
 export function normalizeText(text: string, what: string, maxLength: number): string {
 	const normalized = text.normalize('NFC').trim();

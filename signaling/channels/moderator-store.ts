@@ -22,7 +22,10 @@ export function parseChatSettings(stored: unknown): ChannelChatSettings {
 	return Value.Check(channelChatSettingsSchema, settings) ? settings : DEFAULT_CHAT_SETTINGS;
 }
 
-/** Reads and writes moderators and chat settings. Every method throws DATABASE_UNAVAILABLE when the database does not answer. */
+/**
+ * Reads and writes moderators and chat settings. Every method throws DATABASE_UNAVAILABLE when the database does not
+ * answer.
+ */
 export class ModeratorStore {
 	readonly #deps: { database: Queryable; clock: Clock };
 

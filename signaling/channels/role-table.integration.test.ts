@@ -1,4 +1,6 @@
-/** Who gets which answer: every route of the API that changes or tells something private, asked by everybody there is. */
+/**
+ * Who gets which answer: every route of the API that changes or tells something private, asked by everybody there is.
+ */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { USER_ROLES } from '../../core/protocol/api/account.ts';
 import type { Database } from '../platform/database/database.ts';

@@ -36,7 +36,9 @@ export type ChatDependencies = {
 /** Chat, for the rest of the server. @internal for tests */
 export type Chat = {
 	service: ChatService;
-	/** Moderators, IRC and chat tokens; @fastify/websocket must be registered before, and rewriteIrcUrl given to fastify. */
+	/**
+	 * Moderators, IRC and chat tokens; @fastify/websocket must be registered before, and rewriteIrcUrl given to fastify.
+	 */
 	routes: FastifyPluginAsync;
 	/** For metrics. */
 	counts(): { rooms: number; ircSessions: number };

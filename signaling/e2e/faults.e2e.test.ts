@@ -1,4 +1,7 @@
-/** kill -9 of the server, of FFmpeg and of an SFU worker; SIGTERM. What happens is what docs/architecture.md says; nothing is left. */
+/**
+ * kill -9 of the server, of FFmpeg and of an SFU worker; SIGTERM. What happens is what docs/architecture.md says;
+ * nothing is left.
+ */
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';

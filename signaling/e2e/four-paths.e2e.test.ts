@@ -4,8 +4,8 @@ import { runPath, type PathOptions } from '../../loadtest/bench/paths.ts';
 import { TEST_SETTINGS } from '../../loadtest/source/encoder-settings.ts';
 import { ServerUnderTest } from '../../loadtest/bench/measure/server-under-test.ts';
 
-// Small, so that two cores carry encoder, server and browser at once. Order and continuity are asserted here; figures come
-// from the bench.
+// Small, so that two cores carry encoder, server and browser at once. Order and continuity are asserted here; figures
+// come from the bench.
 const SETTINGS = { ...TEST_SETTINGS, widthPixels: 640, heightPixels: 360, videoBitrateBps: 800_000 };
 const COMMON = {
 	settings: SETTINGS,

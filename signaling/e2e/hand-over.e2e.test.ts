@@ -1,4 +1,7 @@
-/** A viewer's moves between the tiers in the product's player: each comes to pass, and they go on with the content. Figures come from the bench. */
+/**
+ * A viewer's moves between the tiers in the product's player: each comes to pass, and they go on with the content.
+ * Figures come from the bench.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { median } from '../../core/percentiles.ts';
 import { runHandOvers, type HandOverRun } from '../../loadtest/bench/hand-overs.ts';
@@ -7,7 +10,10 @@ import { ServerUnderTest } from '../../loadtest/bench/measure/server-under-test.
 
 const SETTINGS = { ...TEST_SETTINGS, widthPixels: 640, heightPixels: 360, videoBitrateBps: 800_000, gopSeconds: 2 };
 const EACH_WAY = 3;
-/** By the capture times in the pictures. Tiers that were not brought together are 600 ms apart; how well they are is for the bench. */
+/**
+ * By the capture times in the pictures. Tiers that were not brought together are 600 ms apart; how well they are is for
+ * the bench.
+ */
 const MAX_CONTENT_JUMP_MS = 300;
 /** Above the sum of the run's own deadlines, which tell more. */
 const HOOK_TIMEOUT_MS = 1_200_000;

@@ -1,4 +1,7 @@
-/** The pages as people use them: from a channel to an account and back, from an account to the first stream key, embedded elsewhere. */
+/**
+ * The pages as people use them: from a channel to an account and back, from an account to the first stream key,
+ * embedded elsewhere.
+ */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Browser, Page } from 'playwright-core';

@@ -1,4 +1,7 @@
-/** A server that carries as much as it may and is then asked to stop: nobody is cut off, and what it started knew no secret. */
+/**
+ * A server that carries as much as it may and is then asked to stop: nobody is cut off, and what it started knew no
+ * secret.
+ */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';

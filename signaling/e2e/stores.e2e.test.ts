@@ -1,4 +1,7 @@
-/** PostgreSQL and Redis are lost while a broadcast is on air, and come back: media and chat go on, refusals say why, nothing restarts. */
+/**
+ * PostgreSQL and Redis are lost while a broadcast is on air, and come back: media and chat go on, refusals say why,
+ * nothing restarts.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import type { ServerMessage } from '../../core/protocol/signaling/signaling-messages.ts';
@@ -118,7 +121,8 @@ describe.each([
 
 		await store().kill();
 		await until(async () => (await readiness()).overall !== 'ok', 'the loss is noticed');
-		// Without the bus each server still serves its own viewers; without the database nobody can sign in or begin to publish.
+		// Without the bus each server still serves its own viewers; without the database nobody can sign in or begin to
+		// publish.
 		expect(await readiness()).toEqual(
 			part === 'bus'
 				? { status: 200, overall: 'degraded', broken: [part] }

@@ -1,6 +1,6 @@
 /**
- * Notices that the process has no file descriptor left. Node then takes connections and closes them again without a word to
- * anybody, so that nothing else shows it.
+ * Notices that the process has no file descriptor left. Node then takes connections and closes them again without a
+ * word to anybody, so that nothing else shows it.
  */
 import { constants } from 'node:fs';
 import { open, readdir, readFile } from 'node:fs/promises';

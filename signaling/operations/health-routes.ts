@@ -6,8 +6,8 @@ import { SpillwayError } from '../../core/errors/errors.ts';
 /** One part of the server. */
 export type ReadinessCheck = {
 	/**
-	 * Resolves when the part works: with nothing, or with a sentence when it works worse than it should. Rejects when it does not
-	 * work. Takes at most 2 s; longer counts as not working.
+	 * Resolves when the part works: with nothing, or with a sentence when it works worse than it should. Rejects when it
+	 * does not work. Takes at most 2 s; longer counts as not working.
 	 */
 	check: () => Promise<string | void> | string | void;
 	/** Newcomers cannot be served without it. Of any other part a failure is only shown. */
@@ -35,9 +35,9 @@ type CheckResult = { status: ReadinessStatus; detail?: string };
 type Readiness = { status: ReadinessStatus; checks: Record<string, CheckResult> };
 
 /**
- * `/healthz` answers 200 as long as the event loop turns, whatever else is broken, so that nobody restarts a server that
- * streams because its database is away. `/readyz` answers 200, also when the server is degraded, and 503 while it cannot serve
- * newcomers or is stopping.
+ * `/healthz` answers 200 as long as the event loop turns, whatever else is broken, so that nobody restarts a server
+ * that streams because its database is away. `/readyz` answers 200, also when the server is degraded, and 503 while it
+ * cannot serve newcomers or is stopping.
  */
 export function registerHealthRoutes(server: FastifyInstance, options: HealthRoutesOptions): void {
 	// Several balancers asking at once share one round of checks.

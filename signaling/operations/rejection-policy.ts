@@ -1,8 +1,9 @@
 /**
- * What becomes of the process when a promise is rejected and nobody handles it. That is a bug of ours, and tied to one request or
- * session: what was awaited there is over, and its owner's close scope still tears it down. Ending the process for it costs every
- * viewer the picture, so it goes on; unless there are so many that something all depend on is broken, or the server is still
- * starting. An exception that nobody catches is another matter, and always ends the process.
+ * What becomes of the process when a promise is rejected and nobody handles it. That is a bug of ours, and tied to one
+ * request or session: what was awaited there is over, and its owner's close scope still tears it down. Ending the
+ * process for it costs every viewer the picture, so it goes on; unless there are so many that something all depend on
+ * is broken, or the server is still starting. An exception that nobody catches is another matter, and always ends the
+ * process.
  */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { Logger } from '../../core/logger.ts';

@@ -1,4 +1,6 @@
-/** Writes broadcasts into the database: when they began, when and why they ended, and what a killed server left open. */
+/**
+ * Writes broadcasts into the database: when they began, when and why they ended, and what a killed server left open.
+ */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import { SingleFlight } from '../../core/lifecycle/single-flight.ts';

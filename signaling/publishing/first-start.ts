@@ -1,4 +1,7 @@
-/** What every installation begins with: channel "demo" with a stream key, and an administrator. Later starts change little. */
+/**
+ * What every installation begins with: channel "demo" with a stream key, and an administrator. Later starts change
+ * little.
+ */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import { createId, createSecret, type ChannelId, type StreamKey } from '../../core/ids.ts';
@@ -29,9 +32,9 @@ export type FirstStartResult = {
 type FirstStartDependencies = { database: Database; clock: Clock; logger: Logger; serverSecret: Uint8Array };
 
 /**
- * Makes what is missing, in one transaction. Called at each start, after the migrations; several nodes may call at once.
- * `demoStreamKey`: SPILLWAY_DEMO_STREAM_KEY, the demo channel's key instead of a generated one. Throws CONFIG_INVALID
- * when it belongs to another channel.
+ * Makes what is missing, in one transaction. Called at each start, after the migrations; several nodes may call at
+ * once. `demoStreamKey`: SPILLWAY_DEMO_STREAM_KEY, the demo channel's key instead of a generated one. Throws
+ * CONFIG_INVALID when it belongs to another channel.
  */
 export async function prepareFirstStart(
 	{ database, clock, logger, serverSecret }: FirstStartDependencies,

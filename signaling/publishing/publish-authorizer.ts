@@ -13,7 +13,10 @@ import { MAX_STREAM_KEY_LENGTH } from '../../core/protocol/api/stream-key.ts';
 import type { StreamKeyOwner } from './stream-key-store.ts';
 import { hashStreamKey } from './stream-key.ts';
 
-/** An answer this young is used again without asking: a reconnecting encoder costs no query. A revoked key may live as long. */
+/**
+ * An answer this young is used again without asking: a reconnecting encoder costs no query. A revoked key may live as
+ * long.
+ */
 const FRESH_MS = 5000;
 /** While the database is away, an answer this old still counts, so that whoever was live can come back. */
 const OUTAGE_GRACE_MS = 600_000;
@@ -22,8 +25,8 @@ const MAX_REMEMBERED_KEYS = 10_000;
 /** Keys that one attempt may try. */
 const MAX_CANDIDATE_COUNT = 3;
 /**
- * Nobody finds a key of this length by trying, so it is looked up however many wrong ones came from the same address. Ours
- * have 37 characters; one that was chosen by hand may be short.
+ * Nobody finds a key of this length by trying, so it is looked up however many wrong ones came from the same address.
+ * Ours have 37 characters; one that was chosen by hand may be short.
  */
 const MIN_UNGUESSABLE_LENGTH = 20;
 
@@ -72,7 +75,10 @@ export class PublishAuthorizer {
 		this.#limiter = new AttemptLimiter(deps.clock);
 	}
 
-	/** Takes up which keys are valid, so that they are known before their first use. Without a database it begins with none. */
+	/**
+	 * Takes up which keys are valid, so that they are known before their first use. Without a database it begins with
+	 * none.
+	 */
 	async load(): Promise<void> {
 		try {
 			const keys = await this.#deps.lookup.listValidKeys(MAX_REMEMBERED_KEYS);
@@ -96,9 +102,9 @@ export class PublishAuthorizer {
 	/**
 	 * Takes one key, or those that an encoder's address may hold: the first that is good counts, and all are one attempt.
 	 *
-	 * Throws STREAM_KEY_MISSING; STREAM_KEY_REFUSED, the same for unknown, wrong and revoked keys; TOO_MANY_ATTEMPTS after
-	 * several wrong ones from one address group, but never for a key that is good and too long to be guessed, or was used
-	 * from there before; RATE_LIMITED while too many of the group are being checked; PUBLISHING_NOT_ALLOWED;
+	 * Throws STREAM_KEY_MISSING; STREAM_KEY_REFUSED, the same for unknown, wrong and revoked keys; TOO_MANY_ATTEMPTS
+	 * after several wrong ones from one address group, but never for a key that is good and too long to be guessed, or
+	 * was used from there before; RATE_LIMITED while too many of the group are being checked; PUBLISHING_NOT_ALLOWED;
 	 * DATABASE_UNAVAILABLE for keys that were not in use shortly before.
 	 */
 	async authorize(streamKey: string | readonly string[], remoteAddress: string): Promise<PublishPermission> {

@@ -150,8 +150,8 @@ export class StreamKeyStore {
 	}
 
 	/**
-	 * Whom a valid key belongs to. Unknown, wrong and revoked keys go the same way and take as long, so that nobody learns
-	 * from the time which it was.
+	 * Whom a valid key belongs to. Unknown, wrong and revoked keys go the same way and take as long, so that nobody
+	 * learns from the time which it was.
 	 */
 	async findByStreamKey(streamKey: string): Promise<StreamKeyOwner | undefined> {
 		const hash = hashStreamKey(this.#deps.serverSecret, streamKey);

@@ -15,8 +15,8 @@ export function createStreamKey(): StreamKey {
 }
 
 /**
- * What is stored and looked up: HMAC-SHA-256 under the server's secret. A fast hash is enough for a random key; the secret
- * keeps a stolen database from telling keys that were chosen by hand.
+ * What is stored and looked up: HMAC-SHA-256 under the server's secret. A fast hash is enough for a random key; the
+ * secret keeps a stolen database from telling keys that were chosen by hand.
  */
 export function hashStreamKey(serverSecret: Uint8Array, streamKey: string): Uint8Array {
 	return new Uint8Array(createHmac('sha256', serverSecret).update(`stream-key:${streamKey}`).digest());

@@ -1,4 +1,6 @@
-/** What the owner of a channel reads in its health about a stream of which something or all is left out. Over real RTMP. */
+/**
+ * What the owner of a channel reads in its health about a stream of which something or all is left out. Over real RTMP.
+ */
 import { once } from 'node:events';
 import net from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -55,7 +57,9 @@ describe('the health of a channel', () => {
 			transcoders: new FakeTranscoderFactory(),
 			openPackager: () => new FakeTrackSink(),
 			limits: {
-				...{ maxBroadcasts: 2, maxBroadcastsPerOwner: 1, maxEncoderPixelsPerSecond: 1e9 },
+				maxBroadcasts: 2,
+				maxBroadcastsPerOwner: 1,
+				maxEncoderPixelsPerSecond: 1e9,
 				maxPublisherBitrateBps: 1e9,
 			},
 		});

@@ -1,4 +1,7 @@
-/** The two kinds of database for tests that must hold on both: embedded and real PostgreSQL, migrated, removed in the end. */
+/**
+ * The two kinds of database for tests that must hold on both: embedded and real PostgreSQL, migrated, removed in the
+ * end.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** Writes H.264 parameter sets, slices and SEI for tests, field by field. The pictures' content is noise; their headers are right. */
+/**
+ * Writes H.264 parameter sets, slices and SEI for tests, field by field. The pictures' content is noise; their headers
+ * are right.
+ */
 
 /** What an SPS says; everything has a plain default. */
 export type SpsFields = {

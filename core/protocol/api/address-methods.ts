@@ -25,8 +25,8 @@ type Address = {
 
 /**
  * Wraps the routes of a server: each address answers 405 with `Allow` instead of 404 to a method that it does not take
- * (RFC 9110 §15.5.6). Where a route has a {@link CorsPolicy} in its `config`, preflights are answered, and pages of other
- * sites can read its answers. An address of sockets stays as it is.
+ * (RFC 9110 §15.5.6). Where a route has a {@link CorsPolicy} in its `config`, preflights are answered, and pages of
+ * other sites can read its answers. An address of sockets stays as it is.
  */
 export function answerOtherMethods(routes: FastifyPluginAsync): FastifyPluginAsync {
 	return async (app) => {

@@ -1,4 +1,7 @@
-/** `/api/v1/streams/ingest`: where encoders publish to. Its names are not camel case, as those of other services are not. */
+/**
+ * `/api/v1/streams/ingest`: where encoders publish to. Its names are not camel case, as those of other services are
+ * not.
+ */
 import { Type, type Static } from 'typebox';
 import { MAX_STREAM_KEY_LENGTH } from './stream-key.ts';
 

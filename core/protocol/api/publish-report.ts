@@ -1,4 +1,6 @@
-/** What a streamer is told about what was left out of their stream, and how it ended: schemas for server and dashboard. */
+/**
+ * What a streamer is told about what was left out of their stream, and how it ended: schemas for server and dashboard.
+ */
 import { Type, type Static } from 'typebox';
 import { nullable } from './nullable.ts';
 

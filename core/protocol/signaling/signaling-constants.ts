@@ -1,4 +1,7 @@
-/** The signaling socket's address, limits, reasons and close codes, apart from its messages: pages need these, and no schemas. */
+/**
+ * The signaling socket's address, limits, reasons and close codes, apart from its messages: pages need these, and no
+ * schemas.
+ */
 
 /** Version of the messages; the first of them names it. */
 export const SIGNALING_PROTOCOL = 1;

@@ -1,7 +1,7 @@
 /**
- * The signaling socket, `WS /api/v1/signaling`: every message, shared by server, player and load tester.
- * One socket per viewer; each message is one JSON text frame. Unknown types and fields are ignored by viewers and refused by
- * the server.
+ * The signaling socket, `WS /api/v1/signaling`: every message, shared by server, player and load tester. One socket per
+ * viewer; each message is one JSON text frame. Unknown types and fields are ignored by viewers and refused by the
+ * server.
  */
 import { Type, type Static } from 'typebox';
 import { channelDescriptionSchema } from '../api/channel-description.ts';
@@ -135,7 +135,10 @@ export const clientMessageSchema = Type.Union([
 			type: Type.Literal('chat-send'),
 			/** Chosen by the viewer; comes back with `chat-sent` or `chat-refused`, so that the draft is kept until then. */
 			draftId: Type.String({ maxLength: 40 }),
-			/** Longer ones than {@link MAX_CHAT_TEXT_LENGTH} are refused with `chat-refused`; such as nobody types end the socket. */
+			/**
+			 * Longer ones than {@link MAX_CHAT_TEXT_LENGTH} are refused with `chat-refused`; such as nobody types end the
+			 * socket.
+			 */
 			text: Type.String({ maxLength: 8 * MAX_CHAT_TEXT_LENGTH }),
 			captureTimeMs: Type.Optional(Type.Number()),
 		},
@@ -197,7 +200,9 @@ export const serverMessageSchema = Type.Union([
 		authorId: Type.Optional(Type.String()),
 	}),
 	Type.Object({ type: Type.Literal('chat-settings'), settings: chatSettingsSchema }),
-	/** What this viewer may do, when a moderator or the channel's owner may have changed it; not when a pause runs out. */
+	/**
+	 * What this viewer may do, when a moderator or the channel's owner may have changed it; not when a pause runs out.
+	 */
 	Type.Object({ type: Type.Literal('chat-standing'), ...chatStandingSchema.properties }),
 	/** Connect there instead, and stay. */
 	Type.Object({ type: Type.Literal('redirect'), url: Type.String() }),

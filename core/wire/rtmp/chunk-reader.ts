@@ -204,9 +204,10 @@ export class ChunkReader {
 		this.#beginChunk(timestamp);
 	}
 
-	// §5.3.1.3: the field "is present in Type 3 chunks when the most recent Type 0, 1, or 2 chunk … indicated the presence
-	// of an extended timestamp". OBS before 30.1 and others leave it out in continuations, so four bytes count as one
-	// only if they repeat the last. Compared byte by byte, so that a short payload is not held back to wait for four.
+	// §5.3.1.3: the field "is present in Type 3 chunks when the most recent Type 0, 1, or 2 chunk … indicated the
+	// presence of an extended timestamp". OBS before 30.1 and others leave it out in continuations, so four bytes count
+	// as one only if they repeat the last. Compared byte by byte, so that a short payload is not held back to wait for
+	// four.
 	#guessExtendedTimestamp(byte: number): void {
 		const stream = this.#stream!;
 		this.#header[this.#headerReceivedBytes++] = byte;

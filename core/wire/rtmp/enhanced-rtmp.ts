@@ -1,6 +1,6 @@
 /**
- * Enhanced RTMP v2: the extended headers of audio and video messages, and what is said of it at connect. Finds out which
- * codec and track a piece belongs to; does not interpret the piece.
+ * Enhanced RTMP v2: the extended headers of audio and video messages, and what is said of it at connect. Finds out
+ * which codec and track a piece belongs to; does not interpret the piece.
  */
 import { amf0Object, type Amf0Object, type Amf0Value } from '../amf0.ts';
 import { readUint24 } from '../flv.ts';
@@ -101,7 +101,8 @@ function parseEnhanced(payload: Uint8Array, kind: 'video' | 'audio'): EnhancedPi
 	];
 }
 
-// "ModEx": size as UI8 + 1, or, where that is 256, as UI16 + 1; the data; then a byte with its type and the next packet type.
+// "ModEx": size as UI8 + 1, or, where that is 256, as UI16 + 1; the data; then a byte with its type and the next packet
+// type.
 function readModifiers(payload: Uint8Array): Header | EnhancedProblem {
 	let packetType = payload[0]! & 0x0f;
 	let offset = 1;
@@ -186,8 +187,8 @@ export function readsEnhancedRtmp(connectObject: Amf0Object): boolean {
 }
 
 /**
- * True when the connect object announces video codecs and H.264 is not among them. `*` stands for all; a `fourCcList` names
- * audio codecs too.
+ * True when the connect object announces video codecs and H.264 is not among them. `*` stands for all; a `fourCcList`
+ * names audio codecs too.
  */
 export function announcesOtherCodecsOnly(connectObject: Amf0Object): boolean {
 	const list = connectObject.get('fourCcList');

@@ -1,4 +1,6 @@
-/** RTMP commands (NetConnection, NetStream) as an encoder sends them, and our answers. Text and values only, no state. */
+/**
+ * RTMP commands (NetConnection, NetStream) as an encoder sends them, and our answers. Text and values only, no state.
+ */
 import { SpillwayError } from '../../errors/errors.ts';
 import { amf0Object, decodeAmf0, encodeAmf0, type Amf0Object, type Amf0Value } from '../amf0.ts';
 import { announcesOtherCodecsOnly, enhancedConnectProperties, readsEnhancedRtmp } from './enhanced-rtmp.ts';
@@ -45,8 +47,8 @@ export function parseCommand(message: RtmpMessage): RtmpCommand {
 }
 
 /**
- * Finds the metadata in a message: `onMetaData` with or without `@setDataFrame` before it, as object or ECMA array, also with
- * other values between. Undefined when the message is about something else. Throws RTMP_PROTOCOL_ERROR.
+ * Finds the metadata in a message: `onMetaData` with or without `@setDataFrame` before it, as object or ECMA array,
+ * also with other values between. Undefined when the message is about something else. Throws RTMP_PROTOCOL_ERROR.
  */
 export function parseMetadata(message: RtmpMessage): Record<string, string | number | boolean> | undefined {
 	const values = decodeAmf0(skipAmf3Format(message));
@@ -144,8 +146,8 @@ export function statusMessage(messageStreamId: number, code: StatusCode, descrip
 }
 
 /**
- * True for a deleteStream of another stream than the one that publishes. A number that was never given out stands for the
- * one that publishes.
+ * True for a deleteStream of another stream than the one that publishes. A number that was never given out stands for
+ * the one that publishes.
  */
 export function namesOtherStream(command: RtmpCommand, publishingStreamId: number, streamCount: number): boolean {
 	const streamId = command.parameters[1];
@@ -163,8 +165,8 @@ export function commandMessage(messageStreamId: number, values: readonly Amf0Val
 	return { typeId: MESSAGE_TYPE.COMMAND_AMF0, timestampMs: 0, messageStreamId, payload: encodeAmf0(values) };
 }
 
-// Adobe RTMP 1.0 §7.1: the AMF3 forms start with a byte that says how the rest is encoded; encoders say 0, AMF0, in which
-// single values may be AMF3. Some leave the byte out, and start with the name, a string.
+// Adobe RTMP 1.0 §7.1: the AMF3 forms start with a byte that says how the rest is encoded; encoders say 0, AMF0, in
+// which single values may be AMF3. Some leave the byte out, and start with the name, a string.
 function skipAmf3Format({ typeId, payload }: RtmpMessage): Uint8Array {
 	if (typeId !== MESSAGE_TYPE.COMMAND_AMF3 && typeId !== MESSAGE_TYPE.DATA_AMF3) {
 		return payload;

@@ -83,8 +83,9 @@ const AGGREGATED_TYPES: ReadonlySet<number> = new Set([
 ]);
 
 /**
- * Takes an aggregate message apart (Adobe RTMP 1.0 §7.1.6). Its sub-messages are FLV tags whose times count from the first
- * one's, which stands for the aggregate's own time. Media and data only; payloads are views. A tag that is cut ends it, with a problem.
+ * Takes an aggregate message apart (Adobe RTMP 1.0 §7.1.6). Its sub-messages are FLV tags whose times count from the
+ * first one's, which stands for the aggregate's own time. Media and data only; payloads are views. A tag that is cut
+ * ends it, with a problem.
  */
 export function splitAggregate(message: RtmpMessage): { parts: RtmpMessage[]; problem?: string } {
 	const { payload } = message;

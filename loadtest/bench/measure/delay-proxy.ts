@@ -1,4 +1,7 @@
-/** UDP and TCP proxies that hold back what the server sends, for the load tester's self-test: the report must move by as much. */
+/**
+ * UDP and TCP proxies that hold back what the server sends, for the load tester's self-test: the report must move by as
+ * much.
+ */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket as TcpSocket } from 'node:net';

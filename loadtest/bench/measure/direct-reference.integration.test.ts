@@ -1,4 +1,6 @@
-/** The direct connection for a few seconds in real browsers: pictures come in order and without a gap. Not a speed test. */
+/**
+ * The direct connection for a few seconds in real browsers: pictures come in order and without a gap. Not a speed test.
+ */
 import { expect, it } from 'vitest';
 import { measureDirectReference, measureHarness, REFERENCE_DEFAULTS } from './direct-reference.ts';
 import { measureSoundTap } from './sound-tap.ts';

@@ -1,4 +1,6 @@
-/** The delay of the source's own encoder and muxer, apart from everything behind it: picture made → FLV tag complete. */
+/**
+ * The delay of the source's own encoder and muxer, apart from everything behind it: picture made → FLV tag complete.
+ */
 import { sleep, systemClock } from '../../../core/lifecycle/clock.ts';
 import { flvCompositionOffsetMs, FlvReader } from '../../../core/wire/flv.ts';
 import { MESSAGE_TYPE } from '../../../core/wire/rtmp/rtmp-messages.ts';

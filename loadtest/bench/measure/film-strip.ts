@@ -39,7 +39,10 @@ export async function startFilm(page: Page): Promise<void> {
 	await page.evaluate(START);
 }
 
-/** Ends filming; resolves with a JPEG of the pictures around the newest change to that tier, or undefined when none was filmed. */
+/**
+ * Ends filming; resolves with a JPEG of the pictures around the newest change to that tier, or undefined when none was
+ * filmed.
+ */
 export async function developFilmStrip(page: Page, to: DeliveryTier): Promise<Buffer | undefined> {
 	const dataUrl = await page.evaluate<string | null>(`(() => {
 		const film = globalThis.spillwayFilm.splice(0);

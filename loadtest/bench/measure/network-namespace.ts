@@ -1,6 +1,6 @@
 /**
- * A network namespace for a browser, with one cable to ours, which can be a poor line, and a firewall that can cut off everything but the server's HTTP port.
- * Needs Linux, root and iproute2; for cutting nftables as well.
+ * A network namespace for a browser, with one cable to ours, which can be a poor line, and a firewall that can cut off
+ * everything but the server's HTTP port. Needs Linux, root and iproute2; for cutting nftables as well.
  */
 import { execFile } from 'node:child_process';
 import { randomInt } from 'node:crypto';
@@ -30,7 +30,10 @@ export class NetworkNamespace {
 		this.#folder = folder;
 	}
 
-	/** Makes one with addresses of 198.18.0.0/15, which is set aside for benchmarks (RFC 2544). Rejects, saying what is missing. */
+	/**
+	 * Makes one with addresses of 198.18.0.0/15, which is set aside for benchmarks (RFC 2544). Rejects, saying what is
+	 * missing.
+	 */
 	static async create(): Promise<NetworkNamespace> {
 		const number = randomInt(0, 1 << 15);
 		const name = `spillway-${number}`;

@@ -26,7 +26,10 @@ export function treeCpuSeconds(pid: number): number | undefined {
 	return ticks === undefined ? undefined : ticks / TICKS_PER_SECOND;
 }
 
-/** Resident memory of a process and all its descendants in bytes; shared pages count once per process. Undefined without /proc. */
+/**
+ * Resident memory of a process and all its descendants in bytes; shared pages count once per process. Undefined without
+ * /proc.
+ */
 export function treeRssBytes(pid: number): number | undefined {
 	return treeSum(pid, (_times, child) => rssBytes(child) ?? 0);
 }

@@ -1,6 +1,6 @@
 /**
- * Watches from outside whether a viewer's session goes on: page loads, connections, sessions asked for, playlist addresses.
- * Looks at the browser and its requests only, never at the player, so that it holds for any page.
+ * Watches from outside whether a viewer's session goes on: page loads, connections, sessions asked for, playlist
+ * addresses. Looks at the browser and its requests only, never at the player, so that it holds for any page.
  */
 import type { Page, Request } from 'playwright-core';
 import type { DeliveryTier } from '../../clients/chromium/chromium-viewer.ts';

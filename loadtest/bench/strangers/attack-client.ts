@@ -1,4 +1,7 @@
-/** How attacks ask over HTTP: from an address that the server takes for one of the world, since it believes proxies on its own machine. */
+/**
+ * How attacks ask over HTTP: from an address that the server takes for one of the world, since it believes proxies on
+ * its own machine.
+ */
 import { Agent, request } from 'node:http';
 import { sleep, systemClock } from '../../../core/lifecycle/clock.ts';
 import type { AttackContext } from './attack.ts';

@@ -1,4 +1,7 @@
-/** One attack in a process of its own: told by its only argument, begins when it is told to, ends by itself and with its parent. */
+/**
+ * One attack in a process of its own: told by its only argument, begins when it is told to, ends by itself and with its
+ * parent.
+ */
 import { setPriority } from 'node:os';
 import { sleep, systemClock } from '../../../core/lifecycle/clock.ts';
 import type { AttackConfig, AttackCounts, AttackMessage } from './attack.ts';

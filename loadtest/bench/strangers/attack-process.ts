@@ -1,4 +1,6 @@
-/** The parent's side of an attack: a process that waits until it is asked to begin, and its counts when it has ended. */
+/**
+ * The parent's side of an attack: a process that waits until it is asked to begin, and its counts when it has ended.
+ */
 import path from 'node:path';
 import { systemClock } from '../../../core/lifecycle/clock.ts';
 import { ForkedProgram } from '../../load/forked-program.ts';

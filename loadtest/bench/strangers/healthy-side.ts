@@ -1,4 +1,6 @@
-/** The streamer and the viewers who have nothing to do with the attacks, in processes of their own, and how they fare. */
+/**
+ * The streamer and the viewers who have nothing to do with the attacks, in processes of their own, and how they fare.
+ */
 import { systemClock } from '../../../core/lifecycle/clock.ts';
 import type { HistogramSummary } from '../../load/figures/histogram.ts';
 import { measureClockOffset } from '../../load/clock-offset.ts';
@@ -10,7 +12,10 @@ import { type ServerAddresses, waitUntilLive } from '../measure/server-under-tes
 
 /** Names of the processes, which their figures carry. */
 const PROCESSES = { streamer: 'streamer', webrtc: 'webrtc-viewers', hls: 'hls-viewers' } as const;
-/** p99 of a process's event-loop lag in milliseconds: a fifth of the 300 ms that parts may be late. With more, a late part may be ours. */
+/**
+ * p99 of a process's event-loop lag in milliseconds: a fifth of the 300 ms that parts may be late. With more, a late
+ * part may be ours.
+ */
 const LAG_BOUND_MS = 60;
 const MAX_NOTES = 20;
 
@@ -87,7 +92,10 @@ export class HealthySide {
 		return new HealthySide(server, options, offset?.offsetMs ?? 0);
 	}
 
-	/** Puts the streamer on air, then lets `viewerCount` viewers of each tier in. Rejects when nothing comes on air; call stop() then. */
+	/**
+	 * Puts the streamer on air, then lets `viewerCount` viewers of each tier in. Rejects when nothing comes on air; call
+	 * stop() then.
+	 */
 	async start(server: ServerAddresses, viewerCount: number): Promise<void> {
 		await this.#startRole('publisher', PROCESSES.streamer, false, 0);
 		await waitUntilLive(server).catch((error: unknown) => {

@@ -21,7 +21,10 @@ export async function whepOffers(context: AttackContext): Promise<never> {
 	});
 }
 
-/** Each from a new address and for a new name: limits for each of them do not count, and every one costs a password hash. */
+/**
+ * Each from a new address and for a new name: limits for each of them do not count, and every one costs a password
+ * hash.
+ */
 export async function wrongLogIns(context: AttackContext): Promise<unknown> {
 	const client = new AttackClient(context);
 	const loop = async (): Promise<never> => {

@@ -1,4 +1,6 @@
-/** Strangers who have the server hold playlist requests: more than one address may, and some that are given up at once. */
+/**
+ * Strangers who have the server hold playlist requests: more than one address may, and some that are given up at once.
+ */
 import { connect, type Socket } from 'node:net';
 import { systemClock } from '../../../core/lifecycle/clock.ts';
 import { parseMediaPlaylist, parseMultivariantPlaylist } from '../../clients/hls/media-playlist.ts';

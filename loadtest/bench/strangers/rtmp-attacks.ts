@@ -6,7 +6,10 @@ import { RtmpConnection } from '../../clients/rtmp/rtmp-connection.ts';
 import type { AttackContext } from './attack.ts';
 import { atRate } from './attack-client.ts';
 
-/** Connections that one address keeps at a time: half say nothing at all, half finish the handshake and then say nothing. */
+/**
+ * Connections that one address keeps at a time: half say nothing at all, half finish the handshake and then say
+ * nothing.
+ */
 const CONNECTION_COUNT = 1000;
 /** Those that were closed are renewed so fast: four times what once kept every streamer out. */
 const CONNECTIONS_PER_SECOND = 500;

@@ -1,4 +1,7 @@
-/** A streamer with an account and a channel of their own, who arrives while others attack: how long until they are on air. */
+/**
+ * A streamer with an account and a channel of their own, who arrives while others attack: how long until they are on
+ * air.
+ */
 import { sleep, systemClock } from '../../../core/lifecycle/clock.ts';
 import type { NewStreamKey } from '../../../core/protocol/api/stream-key.ts';
 import { FlvReader } from '../../../core/wire/flv.ts';

@@ -1,4 +1,7 @@
-/** Strangers of one address who open signaling sockets and IRC connections, join, are told the chat's history, and come again. */
+/**
+ * Strangers of one address who open signaling sockets and IRC connections, join, are told the chat's history, and come
+ * again.
+ */
 import WebSocket from 'ws';
 import { sleep, systemClock } from '../../../core/lifecycle/clock.ts';
 import type { AttackContext } from './attack.ts';

@@ -16,8 +16,8 @@ export type ViewerOptions = {
 	channel: string;
 	tier: DeliveryTier;
 	/**
-	 * `bench`: a plain WHEP client, or hls.js in low-latency mode, of our own. `product`: the page `/{channel}` with the product's
-	 * player.
+	 * `bench`: a plain WHEP client, or hls.js in low-latency mode, of our own. `product`: the page `/{channel}` with the
+	 * product's player.
 	 */
 	page: 'bench' | 'product';
 	withSound: boolean;

@@ -1,6 +1,6 @@
 /**
- * Hears what a page really sends to the loudspeaker: the sum of all that its AudioContexts play. A script for the page that
- * runs before the page's own, and taps every connection to a context's destination.
+ * Hears what a page really sends to the loudspeaker: the sum of all that its AudioContexts play. A script for the page
+ * that runs before the page's own, and taps every connection to a context's destination.
  */
 
 /** A stretch of silence in the mix; epoch milliseconds on the page's clock. */

@@ -1,6 +1,7 @@
 /**
- * Follows one media playlist by blocking reloads and fetches its parts, the hinted one before it exists. Where the way to the
- * server takes longer than a part, it keeps several reloads and parts under way: one after another it would fall behind for ever.
+ * Follows one media playlist by blocking reloads and fetches its parts, the hinted one before it exists. Where the way
+ * to the server takes longer than a part, it keeps several reloads and parts under way: one after another it would fall
+ * behind for ever.
  */
 import { type Clock, sleep } from '../../../core/lifecycle/clock.ts';
 import type { HttpClient } from './http-client.ts';

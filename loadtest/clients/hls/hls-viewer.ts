@@ -45,7 +45,9 @@ export class HlsViewer {
 		this.#options = options;
 	}
 
-	/** Resolves when the playhead moves for the first time. Rejects with the reason; close() must be called then as well. */
+	/**
+	 * Resolves when the playhead moves for the first time. Rejects with the reason; close() must be called then as well.
+	 */
 	async start(): Promise<void> {
 		const { clock } = this.#options;
 		const started = new Promise<void>((resolve, reject) => ([this.#onStarted, this.#onFailed] = [resolve, reject]));

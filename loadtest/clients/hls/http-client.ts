@@ -1,10 +1,13 @@
-/** HTTP of one virtual viewer: its own keep-alive connections, bodies counted instead of kept, everything with a deadline. */
+/**
+ * HTTP of one virtual viewer: its own keep-alive connections, bodies counted instead of kept, everything with a
+ * deadline.
+ */
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 
 /**
- * Connections of one viewer. A player uses about six: a reload, a hint and a part for picture and sound each; over a way
- * longer than a part it has more under way, which HTTP/2 would put into one connection.
+ * Connections of one viewer. A player uses about six: a reload, a hint and a part for picture and sound each; over a
+ * way longer than a part it has more under way, which HTTP/2 would put into one connection.
  */
 const MAX_CONNECTIONS = 40;
 const MAX_REDIRECTS = 3;

@@ -1,7 +1,13 @@
-/** Reads HLS playlists as a low-latency player does: what to fetch next, and when it was captured. Tolerant: it is a stranger's text. */
+/**
+ * Reads HLS playlists as a low-latency player does: what to fetch next, and when it was captured. Tolerant: it is a
+ * stranger's text.
+ */
 
 const MAX_LINES = 20_000;
-/** rfc8216bis §4.4.3.8: without HOLD-BACK three times the target duration; PART-HOLD-BACK has no default but must be given. */
+/**
+ * rfc8216bis §4.4.3.8: without HOLD-BACK three times the target duration; PART-HOLD-BACK has no default but must be
+ * given.
+ */
 const DEFAULT_HOLD_BACK_FACTOR = 3;
 
 /** A segment, or a part of one. */
@@ -55,7 +61,10 @@ function parseAttributes(text: string): Record<string, string> {
 	return attributes;
 }
 
-/** The variant with the highest bandwidth and its default sound; undefined for a media playlist. Throws Error for a URL that is none. */
+/**
+ * The variant with the highest bandwidth and its default sound; undefined for a media playlist. Throws Error for a URL
+ * that is none.
+ */
 export function parseMultivariantPlaylist(text: string, url: string): MultivariantPlaylist | undefined {
 	if (!text.includes('#EXT-X-STREAM-INF')) {
 		return undefined;
@@ -81,7 +90,9 @@ export function parseMultivariantPlaylist(text: string, url: string): Multivaria
 	};
 }
 
-/** Reads a media playlist; `previous` gives times that a delta update leaves out. Throws Error for what is no playlist. */
+/**
+ * Reads a media playlist; `previous` gives times that a delta update leaves out. Throws Error for what is no playlist.
+ */
 export function parseMediaPlaylist(text: string, url: string, previous?: MediaPlaylist): MediaPlaylist {
 	if (!text.startsWith('#EXTM3U')) {
 		throw new Error(`This is no playlist: ${text.slice(0, 80)}`);

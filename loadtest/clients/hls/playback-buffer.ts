@@ -1,6 +1,6 @@
 /**
- * What a player's buffer and playhead do, without pictures: starts at the hold-back, plays at the rate of time, stalls when a
- * track runs out, catches up gently. Pure: told what time it is.
+ * What a player's buffer and playhead do, without pictures: starts at the hold-back, plays at the rate of time, stalls
+ * when a track runs out, catches up gently. Pure: told what time it is.
  */
 
 /** Buffered media that a player wants before it starts or goes on, in milliseconds; about one part. */

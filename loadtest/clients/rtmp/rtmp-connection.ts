@@ -1,6 +1,6 @@
 /**
- * A publishing RTMP connection of our own, for where the stream key must not stand on a process list: FFmpeg encodes to a
- * pipe, and its FLV tags go out here. Publishing only; Adobe's RTMP 1.0.
+ * A publishing RTMP connection of our own, for where the stream key must not stand on a process list: FFmpeg encodes to
+ * a pipe, and its FLV tags go out here. Publishing only; Adobe's RTMP 1.0.
  */
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';

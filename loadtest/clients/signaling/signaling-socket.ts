@@ -1,4 +1,7 @@
-/** One virtual viewer's signaling socket: joins, passes messages on, says goodbye. core/protocol/signaling/signaling-messages.ts is what it speaks. */
+/**
+ * One virtual viewer's signaling socket: joins, passes messages on, says goodbye.
+ * core/protocol/signaling/signaling-messages.ts is what it speaks.
+ */
 import WebSocket from 'ws';
 import { type Clock, withDeadline } from '../../../core/lifecycle/clock.ts';
 import type { ClientMessage, ServerMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
@@ -9,7 +12,9 @@ type JoinedMessage = Extract<ServerMessage, { type: 'joined' }>;
 
 const JOIN_DEADLINE_MS = 15_000;
 const MAX_FRAME_BYTES = 4_000_000;
-/** Frames read lately. A room's message is the same bytes for all its sockets: it is read once and not once per viewer. */
+/**
+ * Frames read lately. A room's message is the same bytes for all its sockets: it is read once and not once per viewer.
+ */
 const CACHE_SIZE = 8;
 /** Shorter frames are personal. */
 const CACHE_FROM_BYTES = 150;

@@ -1,6 +1,6 @@
 /**
- * Counts the packets of one virtual viewer: latency, loss, jitter, bitrate, freezes. Nothing is decrypted for it: SRTP leaves
- * the RTP header and its extensions in the clear (RFC 3711 §3.1), and that is all that these figures need.
+ * Counts the packets of one virtual viewer: latency, loss, jitter, bitrate, freezes. Nothing is decrypted for it: SRTP
+ * leaves the RTP header and its extensions in the clear (RFC 3711 §3.1), and that is all that these figures need.
  */
 import { ntpToEpochMs, ticksToMs, unwrap } from '../../../core/units.ts';
 import type { AnsweredTrack } from './whep-offer.ts';
@@ -11,7 +11,9 @@ const MAX_MISSING = 256;
 const LOST_AFTER_MS = 1000;
 /** A jump of the sequence number above this is a new start of the stream, not loss. */
 const MAX_GAP = 3000;
-/** W3C webrtc-stats, freezeCount: a frame that comes later than the larger of three times the mean and mean + 150 ms. */
+/**
+ * W3C webrtc-stats, freezeCount: a frame that comes later than the larger of three times the mean and mean + 150 ms.
+ */
 const FREEZE_FACTOR = 3;
 const FREEZE_EXTRA_MS = 150;
 /** Weight of the newest interval in the running mean of frame intervals. */
@@ -82,8 +84,8 @@ export class RtpSink {
 	}
 
 	/**
-	 * Takes a datagram. `arrivalMs` is epoch milliseconds on the server's clock. Returns true when a picture is complete (the
-	 * viewer has begun to see), false otherwise.
+	 * Takes a datagram. `arrivalMs` is epoch milliseconds on the server's clock. Returns true when a picture is complete
+	 * (the viewer has begun to see), false otherwise.
 	 */
 	receive(datagram: Buffer, arrivalMs: number): boolean {
 		const track = datagram.length < 12 ? undefined : this.#tracks.get(datagram[1]! & 0x7f);
@@ -131,7 +133,9 @@ export class RtpSink {
 		}
 	}
 
-	/** For a receiver report (RFC 3550 §6.4.1): one entry per stream that has begun. Jitter in ticks and in milliseconds. */
+	/**
+	 * For a receiver report (RFC 3550 §6.4.1): one entry per stream that has begun. Jitter in ticks and in milliseconds.
+	 */
 	reports(): {
 		ssrc: number;
 		kind: 'audio' | 'video';
@@ -225,7 +229,10 @@ export class RtpSink {
 	}
 }
 
-/** Capture time in epoch milliseconds from the abs-capture-time extension; undefined when it is not there or is malformed. @internal for tests */
+/**
+ * Capture time in epoch milliseconds from the abs-capture-time extension; undefined when it is not there or is
+ * malformed. @internal for tests
+ */
 export function readCaptureTimeMs(packet: Buffer, extensionId: number): number | undefined {
 	if ((packet[0]! & 0x10) === 0) {
 		return undefined;

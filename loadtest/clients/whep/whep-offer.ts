@@ -20,8 +20,8 @@ export type AnsweredTrack = {
 export type WhepAnswer = AnswerFacts & { tracks: AnsweredTrack[] };
 
 /**
- * Receives one sound and one picture, H.264 as browsers take it, with NACK and without congestion feedback: one layer over a
- * wire that is ours, where an estimate would only cost the server what the load test is not about.
+ * Receives one sound and one picture, H.264 as browsers take it, with NACK and without congestion feedback: one layer
+ * over a wire that is ours, where an estimate would only cost the server what the load test is not about.
  */
 export function whepOffer(values: { usernameFragment: string; password: string; fingerprint: string }): string {
 	const section = (kind: string, mid: number, payloadType: number, lines: string[]): string[] => [

@@ -1,6 +1,7 @@
 /**
- * A virtual WebRTC viewer: a real WHEP session with ICE, DTLS and SRTP (werift), then a counting sink. Once the handshake is
- * done, packets go from the socket to the sink; one in a hundred is decrypted to prove that it is what it should be.
+ * A virtual WebRTC viewer: a real WHEP session with ICE, DTLS and SRTP (werift), then a counting sink. Once the
+ * handshake is done, packets go from the socket to the sink; one in a hundred is decrypted to prove that it is what it
+ * should be.
  */
 import {
 	GenericNack,
@@ -44,8 +45,8 @@ type WhepViewerOptions = {
 };
 
 /**
- * Bytes that the kernel keeps for one socket, doubled by it. Its default holds some 90 packets, fewer than the newest group of
- * pictures that a viewer gets at its start.
+ * Bytes that the kernel keeps for one socket, doubled by it. Its default holds some 90 packets, fewer than the newest
+ * group of pictures that a viewer gets at its start.
  */
 const RECEIVE_BUFFER_BYTES = 2 ** 20;
 

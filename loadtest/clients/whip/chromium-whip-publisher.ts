@@ -1,4 +1,6 @@
-/** Publishes by WHIP from headless Chromium: canvas and Web Audio, H.264 or VP8, with the browser's almost endless GOP. */
+/**
+ * Publishes by WHIP from headless Chromium: canvas and Web Audio, H.264 or VP8, with the browser's almost endless GOP.
+ */
 import type { Browser } from 'playwright-core';
 import { systemClock } from '../../../core/lifecycle/clock.ts';
 import { BenchPage } from '../chromium/bench-page.ts';

@@ -222,7 +222,8 @@ export class WeriftWhipPublisher implements Publisher {
 		this.#reports.arm(REPORT_INTERVAL_MS);
 	}
 
-	// Ticks from the next packet's timestamp to "now"; packet n holds the sound from n · 20 ms − 6.5 ms on (RFC 7845 §4.2).
+	// Ticks from the next packet's timestamp to "now"; packet n holds the sound from n · 20 ms − 6.5 ms on (RFC 7845
+	// §4.2).
 	#audioTicksAhead(sinceMs: number): number {
 		return Math.round(sinceMs * 48 + 312) - this.#audio.packetCount * OPUS_PACKET_TICKS;
 	}

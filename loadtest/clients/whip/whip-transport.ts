@@ -1,4 +1,6 @@
-/** ICE, DTLS and SRTP of the OBS-like publisher, from werift's parts, because only so every packet is as OBS sends it. */
+/**
+ * ICE, DTLS and SRTP of the OBS-like publisher, from werift's parts, because only so every packet is as OBS sends it.
+ */
 import {
 	candidateFromSdp,
 	GenericNack,

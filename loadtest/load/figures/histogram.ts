@@ -6,7 +6,9 @@ const HALF_STEPS = 128;
 const LINEAR_LIMIT = HALF_STEPS * 2;
 /** Units per 1: a sixteenth of a millisecond, where samples are milliseconds. */
 const UNITS = 16;
-/** Larger values are counted as this one, so that the number of buckets is bounded (below 12 000, both signs together). */
+/**
+ * Larger values are counted as this one, so that the number of buckets is bounded (below 12 000, both signs together).
+ */
 const MAX_VALUE = 2 ** 45;
 
 /** What travels between processes: sparse buckets and the exact extremes. */
@@ -87,7 +89,9 @@ export class Histogram {
 		return data;
 	}
 
-	/** The p-th percentile, 0–100: the middle of the bucket that holds it, never outside the extremes. NaN for no samples. */
+	/**
+	 * The p-th percentile, 0–100: the middle of the bucket that holds it, never outside the extremes. NaN for no samples.
+	 */
 	percentile(p: number): number {
 		if (this.#count === 0) {
 			return NaN;

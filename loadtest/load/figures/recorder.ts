@@ -1,4 +1,6 @@
-/** Joins the figures of all processes: totals, percentiles of the steady state, and a timeline of bounded length. Pure. */
+/**
+ * Joins the figures of all processes: totals, percentiles of the steady state, and a timeline of bounded length. Pure.
+ */
 import { Histogram, type HistogramSummary } from './histogram.ts';
 import type { FiguresData } from './messages.ts';
 

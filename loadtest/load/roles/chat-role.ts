@@ -1,4 +1,6 @@
-/** The role `chat`: sockets in a room, some of which write. Measures delivery from when a message was due to be sent. */
+/**
+ * The role `chat`: sockets in a room, some of which write. Measures delivery from when a message was due to be sent.
+ */
 import { randomBytes } from 'node:crypto';
 import { type CancelTimer, sleep } from '../../../core/lifecycle/clock.ts';
 import type { ClientMessage, ServerMessage } from '../../../core/protocol/signaling/signaling-messages.ts';

@@ -1,4 +1,7 @@
-/** The role `pixel`: a few viewers in headless Chromium, read from their pixels: the truth that the other figures are held against. */
+/**
+ * The role `pixel`: a few viewers in headless Chromium, read from their pixels: the truth that the other figures are
+ * held against.
+ */
 import type { CancelTimer } from '../../../core/lifecycle/clock.ts';
 import { ChromiumViewer, type DeliveryTier } from '../../clients/chromium/chromium-viewer.ts';
 import { scheduleArrivals } from './arrivals.ts';

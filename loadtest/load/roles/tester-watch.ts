@@ -8,7 +8,9 @@ const CPU_INTERVAL_MS = 1000;
 /** `--starve`: busy and idle alternate in periods of this length. */
 const STARVE_PERIOD_MS = 100;
 
-/** Records `self.<process>.lag` (milliseconds that a timer came late) and `self.<process>.cpu` (cores). Returns its end. */
+/**
+ * Records `self.<process>.lag` (milliseconds that a timer came late) and `self.<process>.cpu` (cores). Returns its end.
+ */
 export function watchTester(clock: Clock, figures: Figures, processName: string, starveRatio: number): () => void {
 	let dueMs = clock.monotonicMs() + LAG_INTERVAL_MS;
 	const cancels: CancelTimer[] = [];

@@ -1,9 +1,13 @@
-/** The token by which a viewer who comes again is known as the same one: signed, so that nobody can be somebody else. */
+/**
+ * The token by which a viewer who comes again is known as the same one: signed, so that nobody can be somebody else.
+ */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import type { ChannelId, ViewerId } from '../../../core/ids.ts';
 
-/** A token is good for this long; a page that stays open longer gets a new one with each `joined`. @internal for tests */
+/**
+ * A token is good for this long; a page that stays open longer gets a new one with each `joined`. @internal for tests
+ */
 export const TOKEN_LIFETIME_MS = 24 * 60 * 60 * 1000;
 /** Nobody's clock is right: tokens of another server may come from a little later. */
 const CLOCK_TOLERANCE_MS = 5 * 60 * 1000;

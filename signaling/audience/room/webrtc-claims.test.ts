@@ -1,4 +1,7 @@
-/** Claims of strangers who never connect must not keep anybody out, and those of a household must be as good as anybody's. */
+/**
+ * Claims of strangers who never connect must not keep anybody out, and those of a household must be as good as
+ * anybody's.
+ */
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { ChannelName, ViewerId } from '../../../core/ids.ts';

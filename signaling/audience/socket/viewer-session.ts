@@ -1,4 +1,6 @@
-/** The seam between sockets and audience: what a connection offers to a room, and a room to a connection. Types only. */
+/**
+ * The seam between sockets and audience: what a connection offers to a room, and a room to a connection. Types only.
+ */
 import type { ClientMessage, ServerMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
 import type { SignalingCloseReason } from '../../../core/protocol/signaling/signaling-constants.ts';
 import type { Importance } from '../../platform/sockets/outbound-queue.ts';
@@ -33,8 +35,8 @@ export interface ViewerConnection {
 }
 
 /**
- * How a connection ended. `left`: closed in order, by the viewer. `lost`: cut. `silent`: no sign of life for the whole lease.
- * `closed`: by us.
+ * How a connection ended. `left`: closed in order, by the viewer. `lost`: cut. `silent`: no sign of life for the whole
+ * lease. `closed`: by us.
  */
 export type ConnectionEnd = 'left' | 'lost' | 'silent' | 'closed';
 

@@ -1,6 +1,6 @@
 /**
- * A whole signaling server for tests, started by Node itself and killed by them. Arguments: Redis address, key prefix. Writes
- * its address as one line.
+ * A whole signaling server for tests, started by Node itself and killed by them. Arguments: Redis address, key prefix.
+ * Writes its address as one line.
  */
 import { systemClock } from '../../../core/lifecycle/clock.ts';
 import { silentLogger } from '../../../core/logger.ts';

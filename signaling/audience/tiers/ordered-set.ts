@@ -1,4 +1,7 @@
-/** A sorted set that a million viewers fit into: sorted blocks, so that insertion moves a few hundred references at most. */
+/**
+ * A sorted set that a million viewers fit into: sorted blocks, so that insertion moves a few hundred references at
+ * most.
+ */
 
 /** Longest block; two blocks come of a longer one. Insertion costs its length, `rankOf` the number of blocks. */
 const MAX_BLOCK_LENGTH = 1024;

@@ -76,7 +76,10 @@ type SfuReading = {
 	workerCount: number;
 };
 
-/** The budget of a node whose SFU has so many workers running; nothing may be spent while there is none. @internal for tests */
+/**
+ * The budget of a node whose SFU has so many workers running; nothing may be spent while there is none. @internal for
+ * tests
+ */
 export function sfuBudget(limits: SfuBudgetLimits, workerCount: number): SfuBudget {
 	return {
 		maxConsumers: workerCount === 0 ? 0 : limits.maxConsumers || workerCount * CONSUMERS_PER_WORKER,

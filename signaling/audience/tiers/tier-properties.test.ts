@@ -1,4 +1,7 @@
-/** What holds for every audience: random viewers, budgets and accidents against the rules, and the two controllers against each other. */
+/**
+ * What holds for every audience: random viewers, budgets and accidents against the rules, and the two controllers
+ * against each other.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { TierController } from './tier-controller.ts';
@@ -156,7 +159,8 @@ function play(steps: readonly Step[], world: TierWorld, onDecided: () => void = 
 }
 
 describe('decideTiers, for every audience', () => {
-	// The world itself throws when somebody has no tier, is moved twice in a minute, or the budget is exceeded by promotions.
+	// The world itself throws when somebody has no tier, is moved twice in a minute, or the budget is exceeded by
+	// promotions.
 	it('refuses nobody, moves nobody twice a minute and explains itself, whatever happens', () => {
 		fc.assert(
 			fc.property(anySteps, fc.integer({ min: 0, max: 30 }), (steps, places) => {

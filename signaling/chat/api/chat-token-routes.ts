@@ -1,4 +1,7 @@
-/** `/api/v1/chat-tokens`: long-lived tokens by which a user's bots and chat programs sign in over IRC. They open nothing else. */
+/**
+ * `/api/v1/chat-tokens`: long-lived tokens by which a user's bots and chat programs sign in over IRC. They open nothing
+ * else.
+ */
 import type { FastifyPluginAsync } from 'fastify';
 import { Type } from 'typebox';
 import { SpillwayError } from '../../../core/errors/errors.ts';

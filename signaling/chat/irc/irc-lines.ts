@@ -1,4 +1,6 @@
-/** Writes what happens in a room as Twitch's IRC does, so that its clients read it. Each line once for all connections. */
+/**
+ * Writes what happens in a room as Twitch's IRC does, so that its clients read it. Each line once for all connections.
+ */
 import type { ChatMessage, ChatSettings } from '../../../core/protocol/signaling/signaling-messages.ts';
 import type { ErrorCode } from '../../../core/errors/errors.ts';
 import { rankOf } from '../moderation/author-directory.ts';

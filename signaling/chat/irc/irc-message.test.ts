@@ -45,11 +45,13 @@ describe('parseIrcMessage', () => {
 describe('formatIrcMessage', () => {
 	const word = fc.stringMatching(/^[a-zA-Z0-9#!@._-]{1,12}$/);
 	const message = fc.record({
-		tags: fc.dictionary(fc.stringMatching(/^[a-z-]{1,10}$/), fc.string().map((text) => text.replace(/\u0000/g, '')), { maxKeys: 5 }), // prettier-ignore
+		// prettier-ignore
+		tags: fc.dictionary(fc.stringMatching(/^[a-z-]{1,10}$/), fc.string().map((text) => text.replace(/\u0000/g, '')), { maxKeys: 5 }),
 		prefix: fc.option(word, { nil: undefined }),
 		command: fc.constantFrom('PRIVMSG', 'NOTICE', '001', 'CLEARCHAT'),
 		params: fc.array(word, { maxLength: 5 }),
-		trailing: fc.option(fc.string({ unit: 'grapheme' }).map((text) => text.replace(/[\u0000\r\n]/g, '_')), { nil: undefined }), // prettier-ignore
+		// prettier-ignore
+		trailing: fc.option(fc.string({ unit: 'grapheme' }).map((text) => text.replace(/[\u0000\r\n]/g, '_')), { nil: undefined }),
 	});
 
 	it('is what the parser reads', () => {

@@ -61,8 +61,9 @@ export type OutgoingIrcMessage = {
 	/** Names, numbers, channels. A space or a leading colon in them would be taken for something else. */
 	params?: readonly string[];
 	/**
-	 * Text, the last parameter. Always written with a colon, though RFC 1459 asks for it only where there is a space: Twitch
-	 * always writes it, and many bots look for it (`PRIVMSG #\w+ :(.+)`), so that `!uptime` without it reaches none of them.
+	 * Text, the last parameter. Always written with a colon, though RFC 1459 asks for it only where there is a space:
+	 * Twitch always writes it, and many bots look for it (`PRIVMSG #\w+ :(.+)`), so that `!uptime` without it reaches
+	 * none of them.
 	 */
 	trailing?: string;
 };

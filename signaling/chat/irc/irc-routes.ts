@@ -1,4 +1,7 @@
-/** Where IRC clients connect: `/api/v1/chat/{channel}`, and `/`, because most of them can be told a host and a port, but no path. */
+/**
+ * Where IRC clients connect: `/api/v1/chat/{channel}`, and `/`, because most of them can be told a host and a port, but
+ * no path.
+ */
 import type { WebSocket } from '@fastify/websocket';
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import type { IncomingMessage } from 'node:http';
@@ -12,15 +15,17 @@ import { IrcSession, type IrcCredential, type IrcSessionDependencies } from './i
 /** Where a socket at `/` leads. */
 const ANY_CHANNEL_PATH = '/api/v1/chat';
 /**
- * IRC connections of this node, which each cost some 20 KB, and those of one address group: bots of a household, not a flood.
- * They count among the server's sockets besides.
+ * IRC connections of this node, which each cost some 20 KB, and those of one address group: bots of a household, not a
+ * flood. They count among the server's sockets besides.
  */
 const LIMITS: SharePoolLimits = { capacity: 10_000, reserve: 0, share: 50 };
 /** RFC 6455's successor code for "try again later" (IANA registry of WebSocket close codes). */
 const TRY_AGAIN_LATER = 1013;
 const TOO_MANY = 'too-many-connections';
 
-/** Give it to fastify as `rewriteUrl`: pages keep the address `/`, IRC clients get theirs. No other socket lives there. */
+/**
+ * Give it to fastify as `rewriteUrl`: pages keep the address `/`, IRC clients get theirs. No other socket lives there.
+ */
 export function rewriteIrcUrl(request: IncomingMessage): string {
 	const url = request.url ?? '/';
 	const isUpgrade = request.headers.upgrade?.toLowerCase() === 'websocket';
@@ -51,8 +56,8 @@ export class IrcConnections {
 	}
 
 	/**
-	 * Needs @fastify/websocket on the same app. No check of the origin: nothing here believes a cookie, a page of somebody
-	 * else's gets no more than any program does.
+	 * Needs @fastify/websocket on the same app. No check of the origin: nothing here believes a cookie, a page of
+	 * somebody else's gets no more than any program does.
 	 */
 	readonly routes: FastifyPluginAsync = async (app) => {
 		const handler = async (): Promise<never> => {

@@ -266,7 +266,8 @@ describe('IrcSession', () => {
 	it('survives whatever strangers send', async () => {
 		const piece = fc.oneof(
 			fc.string({ maxLength: 40 }),
-			fc.constantFrom('NICK justinfan1', 'JOIN #a', 'PART #a', 'PRIVMSG #a :', 'CAP REQ :', 'PASS oauth:', 'NICK ', 'JOIN ', '\r\n'), // prettier-ignore
+			// prettier-ignore
+			fc.constantFrom('NICK justinfan1', 'JOIN #a', 'PART #a', 'PRIVMSG #a :', 'CAP REQ :', 'PASS oauth:', 'NICK ', 'JOIN ', '\r\n'),
 		);
 		await fc.assert(
 			fc.asyncProperty(fc.array(piece, { maxLength: 30 }), async (pieces) => {

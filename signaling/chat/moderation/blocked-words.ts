@@ -1,4 +1,7 @@
-/** Finds words that a channel does not allow, also when they are disguised. Compares whole words, so that places keep their names. */
+/**
+ * Finds words that a channel does not allow, also when they are disguised. Compares whole words, so that places keep
+ * their names.
+ */
 
 /** Digits that stand for letters, and letters of other alphabets and languages that look like plain ones. */
 const LOOK_ALIKES: Readonly<Record<string, string>> = {
@@ -47,8 +50,8 @@ export function createWordFilter(blockedWords: readonly string[]): (text: string
 		);
 }
 
-// Letters may be repeated, but not left out: "baaad" is "bad", while "as" is not "ass". Folded words hold only letters and
-// digits, so nothing needs escaping, and neighbouring runs differ, so the match takes linear time.
+// Letters may be repeated, but not left out: "baaad" is "bad", while "as" is not "ass". Folded words hold only letters
+// and digits, so nothing needs escaping, and neighbouring runs differ, so the match takes linear time.
 function toPattern(folded: string): string {
 	return folded.replace(/(.)\1*/gu, (run, character: string) =>
 		character === ' ' ? ' ' : `${character}{${[...run].length},}`,

@@ -18,8 +18,8 @@ const MAX_SLOW_SECONDS = 3600;
 const UNIT_SECONDS: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
 
 /**
- * Reads a line. `/me` stays part of the text: whoever shows it decides how. Throws CHAT_MESSAGE_INVALID for commands that
- * there are not, so that a mistyped /ban is not said aloud.
+ * Reads a line. `/me` stays part of the text: whoever shows it decides how. Throws CHAT_MESSAGE_INVALID for commands
+ * that there are not, so that a mistyped /ban is not said aloud.
  */
 export function parseChatCommand(line: string): ChatCommand {
 	if (!line.startsWith('/')) {

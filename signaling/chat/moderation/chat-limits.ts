@@ -38,7 +38,10 @@ export class ChatLimits {
 		this.#clock = clock;
 	}
 
-	/** Counts one attempt. Throws CHAT_TOO_FAST with the time to wait. Attempts that are refused for other reasons count too. */
+	/**
+	 * Counts one attempt. Throws CHAT_TOO_FAST with the time to wait. Attempts that are refused for other reasons count
+	 * too.
+	 */
 	admit(author: ChatAuthor): void {
 		const isGuest = author.user === undefined;
 		const kind = author.canModerate ? 'staff' : isGuest ? 'guest' : 'user';

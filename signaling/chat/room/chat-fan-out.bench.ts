@@ -1,6 +1,6 @@
 /**
- * How long a chat message takes to 2000 sockets at 20 messages a second: run it with node. The server's part runs here, the
- * sockets in a process of their own; both read the same clock. Prints one line of JSON.
+ * How long a chat message takes to 2000 sockets at 20 messages a second: run it with node. The server's part runs here,
+ * the sockets in a process of their own; both read the same clock. Prints one line of JSON.
  *
  * node signaling/chat/room/chat-fan-out.bench.ts [--members 2000] [--rate 20] [--seconds 15]
  */

@@ -284,7 +284,10 @@ export class LocalChatRoom {
 		}
 	}
 
-	/** Notifies those whom these marks bind, or everybody, of what they may do now; in slices, since a large room must not stand still. */
+	/**
+	 * Notifies those whom these marks bind, or everybody, of what they may do now; in slices, since a large room must not
+	 * stand still.
+	 */
 	#notifyStandings(
 		bound: ReadonlyMap<string, number> | 'everybody',
 		members = [...this.#fanOut.members.values()],
@@ -332,7 +335,10 @@ export class LocalChatRoom {
 		};
 	}
 
-	/** 0 when nothing keeps this author from writing, Infinity when banned. Moderators cannot lock themselves out by an earlier restriction. */
+	/**
+	 * 0 when nothing keeps this author from writing, Infinity when banned. Moderators cannot lock themselves out by an
+	 * earlier restriction.
+	 */
 	#restrictedForMs(author: ChatAuthor): number {
 		const binding = author.subjects.filter((subject) => isBound(author, this.#restrictions.bindingSince([subject])));
 		return author.canModerate ? 0 : Math.max(0, ...binding.map((subject) => this.#restrictions.remainingMs(subject)));

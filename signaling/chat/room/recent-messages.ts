@@ -38,8 +38,8 @@ export class RecentMessages {
 	}
 
 	/**
-	 * What a member who has everything up to `lastId` lacks, or, without it, the newest ones. After an outage of the bus it
-	 * may hold messages that the member has: they carry the same ids.
+	 * What a member who has everything up to `lastId` lacks, or, without it, the newest ones. After an outage of the bus
+	 * it may hold messages that the member has: they carry the same ids.
 	 */
 	after(lastId: string | undefined): { messages: ChatMessage[]; hasGap: boolean } {
 		const index = lastId === undefined ? -1 : this.#recent.findLastIndex(({ message }) => message.id === lastId);

@@ -1,4 +1,7 @@
-/** What a room knows of its channel: settings, staff and restrictions, read from the database and kept while that is lost. */
+/**
+ * What a room knows of its channel: settings, staff and restrictions, read from the database and kept while that is
+ * lost.
+ */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { errorMessage, SpillwayError } from '../../../core/errors/errors.ts';
 import type { ChannelId } from '../../../core/ids.ts';
@@ -61,7 +64,10 @@ export class RoomChannel {
 		return this.#isBlocked(text);
 	}
 
-	/** Resolves when bans and settings are known; throws DATABASE_UNAVAILABLE when they never were: nobody writes unchecked. */
+	/**
+	 * Resolves when bans and settings are known; throws DATABASE_UNAVAILABLE when they never were: nobody writes
+	 * unchecked.
+	 */
 	async ensureLoaded(): Promise<void> {
 		if (this.#isLoaded) {
 			return;

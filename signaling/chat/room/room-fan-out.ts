@@ -1,4 +1,6 @@
-/** Brings a room's messages to its members on this node: serialised once, several in one frame when the room is busy. */
+/**
+ * Brings a room's messages to its members on this node: serialised once, several in one frame when the room is busy.
+ */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { Timer } from '../../../core/lifecycle/timer.ts';
 import type { Logger } from '../../../core/logger.ts';
@@ -10,7 +12,9 @@ import type { ChatFrame, ChatMember, ChatRemoval } from '../store/chat-service.t
  * messages in one; the mean delay is half of this.
  */
 const MAX_WINDOW_MS = 40;
-/** Members that add a millisecond to the window: small rooms are not delayed at all, from 2000 on the window is full. */
+/**
+ * Members that add a millisecond to the window: small rooms are not delayed at all, from 2000 on the window is full.
+ */
 const MEMBERS_PER_WINDOW_MS = 50;
 /** Members served before others get a turn: some 10 ms of writing. */
 const SLICE_LENGTH = 1000;
@@ -25,7 +29,10 @@ export type FanOutItem =
 type RoomFanOutDependencies = {
 	clock: Clock;
 	logger: Logger;
-	/** Called for each item just before it is serialised: who joins later must find it in the history, who is here must not. */
+	/**
+	 * Called for each item just before it is serialised: who joins later must find it in the history, who is here must
+	 * not.
+	 */
 	onDelivered: (item: FanOutItem) => void;
 };
 

@@ -211,7 +211,8 @@ describe('RoomLog', () => {
 type Step = { kind: 'say' | 'lose' | 'restore' | 'lose-answer' | 'deafen' | 'wait'; node: 0 | 1 };
 
 describe('RoomLog under random faults', () => {
-	// A bus that forgets everything is not among them: while a node is cut off as well, the others may miss what was just said.
+	// A bus that forgets everything is not among them: while a node is cut off as well, the others may miss what was just
+	// said.
 	it('loses and doubles nothing', async () => {
 		const step = fc.record<Step>({
 			kind: fc.constantFrom('say', 'say', 'say', 'lose', 'restore', 'lose-answer', 'deafen', 'wait'),

@@ -1,9 +1,10 @@
 /**
- * One room's entries over all nodes. The bounded history on the bus is the truth and gives the order; a topic only rings
- * when there is something to read. So nothing is lost or told twice, whatever becomes of single messages of the topic.
+ * One room's entries over all nodes. The bounded history on the bus is the truth and gives the order; a topic only
+ * rings when there is something to read. So nothing is lost or told twice, whatever becomes of single messages of the
+ * topic.
  *
- * When the bus is lost the room goes on alone ("detached"): what is said here is told here at once, kept, and appended when
- * the bus is back; then everybody else gets it, and we get what they said.
+ * When the bus is lost the room goes on alone ("detached"): what is said here is told here at once, kept, and appended
+ * when the bus is back; then everybody else gets it, and we get what they said.
  */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
@@ -21,7 +22,10 @@ import {
 import { parseRoomEntry, type RoomEntry } from './room-entry.ts';
 import { Rounds } from './rounds.ts';
 
-/** Entries that the bus keeps for each room: ten seconds of a very busy one. A node that is cut off longer has a gap. @internal for tests */
+/**
+ * Entries that the bus keeps for each room: ten seconds of a very busy one. A node that is cut off longer has a gap.
+ * @internal for tests
+ */
 export const MAX_HISTORY_LENGTH = 2000;
 /** How long they stay after the last one: who comes back the next day still sees what was said. */
 const HISTORY_TTL_MS = 24 * 3_600_000;
@@ -51,7 +55,9 @@ type RoomLogDependencies = {
 	onEntry: (entry: RoomEntry) => void;
 };
 
-/** attached: follows the history on the bus. detached: the bus is lost, and the room goes on alone. @internal for tests */
+/**
+ * attached: follows the history on the bus. detached: the bus is lost, and the room goes on alone. @internal for tests
+ */
 export type RoomLogState = 'opening' | 'attached' | 'detached' | 'closed';
 
 /** joined: the topic is followed, and what is ours is on the bus. @internal for tests */
@@ -124,7 +130,9 @@ export class RoomLog {
 		}
 	}
 
-	/** Resolves when the entry is kept on the bus or, while that is lost, told here. Throws SERVER_STOPPING after close(). */
+	/**
+	 * Resolves when the entry is kept on the bus or, while that is lost, told here. Throws SERVER_STOPPING after close().
+	 */
 	async append(entry: RoomEntry): Promise<void> {
 		if (this.#isClosed) {
 			throw new SpillwayError('SERVER_STOPPING');

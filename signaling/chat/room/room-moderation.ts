@@ -26,7 +26,10 @@ type RoomModerationDependencies = {
 	findAuthor: (name: string) => KnownAuthor | undefined;
 };
 
-/** Throws CHAT_MODERATION_REFUSED and CHAT_TARGET_UNKNOWN. What is appended holds at once on all nodes, and is then stored. */
+/**
+ * Throws CHAT_MODERATION_REFUSED and CHAT_TARGET_UNKNOWN. What is appended holds at once on all nodes, and is then
+ * stored.
+ */
 export class RoomModeration {
 	readonly #deps: RoomModerationDependencies;
 	readonly #channelId: ChannelId;

@@ -17,13 +17,16 @@ export type ChatAuthor = {
 	/** Undefined: a guest. */
 	user: User | undefined;
 	/**
-	 * Marks for restrictions: a user's own, and that of the address. A user who is banned is also banned as a guest from the same
-	 * address, and so are accounts that are made there afterwards; older accounts behind that address are not.
+	 * Marks for restrictions: a user's own, and that of the address. A user who is banned is also banned as a guest from
+	 * the same address, and so are accounts that are made there afterwards; older accounts behind that address are not.
 	 */
 	subjects: string[];
 	/** Epoch ms; undefined for guests. */
 	accountCreatedAtMs: number | undefined;
-	/** Who is counted together by the rate limits; undefined for this machine's own address, behind which a proxy serves everybody. */
+	/**
+	 * Who is counted together by the rate limits; undefined for this machine's own address, behind which a proxy serves
+	 * everybody.
+	 */
 	sharedMark: string | undefined;
 	canModerate: boolean;
 };

@@ -11,8 +11,9 @@ const MAX_LEAD_MS = 60_000;
 const PATTERN = new RegExp(`^[${ALPHABET}]{${TIME_LENGTH + COUNTER_LENGTH + NODE_LENGTH}}$`);
 
 /**
- * Makes ids of 22 characters: milliseconds, a counter within them, the node. A hybrid logical clock: an answer is always
- * later than what it answers, whatever the nodes' clocks say; messages that crossed are sorted by their nodes' clocks.
+ * Makes ids of 22 characters: milliseconds, a counter within them, the node. A hybrid logical clock: an answer is
+ * always later than what it answers, whatever the nodes' clocks say; messages that crossed are sorted by their nodes'
+ * clocks.
  */
 export class ChatIds {
 	readonly #clock: Clock;

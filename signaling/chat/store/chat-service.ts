@@ -22,8 +22,8 @@ export type ChatFrame = {
 	/** The same as JSON. */
 	text: string;
 	/**
-	 * Member ids of the senders, in the order of `message.messages`; undefined for those of other nodes. For IRC, which does
-	 * not send a message back to the connection it came from.
+	 * Member ids of the senders, in the order of `message.messages`; undefined for those of other nodes. For IRC, which
+	 * does not send a message back to the connection it came from.
 	 */
 	senderIds: readonly (string | undefined)[];
 	/** For `chat-removed`: what IRC tells besides. */
@@ -87,11 +87,13 @@ export interface ChatRoom {
 	leave(memberId: string): void;
 	/**
 	 * Sends a message, or carries out a slash command. Resolves when it is kept, or, while the bus is lost, said locally.
-	 * Throws a SpillwayError with code CHAT_…, with `retryAfterSeconds` where waiting helps; SESSION_NOT_FOUND for those who
-	 * are not members.
+	 * Throws a SpillwayError with code CHAT_…, with `retryAfterSeconds` where waiting helps; SESSION_NOT_FOUND for those
+	 * who are not members.
 	 */
 	send(memberId: string, draft: ChatDraft): Promise<ChatSendResult>;
-	/** Throws CHAT_MODERATION_REFUSED, CHAT_TARGET_UNKNOWN, or DATABASE_UNAVAILABLE when it holds for now but is not kept. */
+	/**
+	 * Throws CHAT_MODERATION_REFUSED, CHAT_TARGET_UNKNOWN, or DATABASE_UNAVAILABLE when it holds for now but is not kept.
+	 */
 	moderate(memberId: string, request: ModerationRequest): Promise<void>;
 	/** Gives up one open(). The room ends with the last one. Idempotent. */
 	close(): void;
@@ -103,6 +105,8 @@ export interface ChatService {
 	open(channelId: ChannelId): ChatRoom;
 	/** To be called on every node when a channel's chat settings, owner or moderators were changed. */
 	settingsChanged(channelId: ChannelId): void;
-	/** Lets somebody write again, on all nodes; who may ask that is for the caller to know. Throws CHAT_TARGET_UNKNOWN. */
+	/**
+	 * Lets somebody write again, on all nodes; who may ask that is for the caller to know. Throws CHAT_TARGET_UNKNOWN.
+	 */
 	release(channelId: ChannelId, authorName: string): Promise<void>;
 }

@@ -116,7 +116,10 @@ export class ChatStore {
 		}));
 	}
 
-	/** A new one takes the place of an old one of the same subject, but a timeout not that of a ban. What has run out meanwhile is swept. */
+	/**
+	 * A new one takes the place of an old one of the same subject, but a timeout not that of a ban. What has run out
+	 * meanwhile is swept.
+	 */
 	async restrict(
 		channelId: ChannelId,
 		target: {

@@ -14,7 +14,8 @@ const CONTROLS = /[\u0000-\u001f\u007f-\u009f]+/gu;
 // interlinear annotations, which are invisible; byte order mark. Joiners stay: scripts and emoji need them.
 const INVISIBLE =
 	/[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\u206a-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e001f}]+/gu;
-// Tags are invisible, except after a black flag, where they spell the flag of England and such (UTS #51, emoji tag sequences).
+// Tags are invisible, except after a black flag, where they spell the flag of England and such (UTS #51, emoji tag
+// sequences).
 const LONE_TAGS = /(?<!\u{1f3f4}[\u{e0020}-\u{e007e}]*)[\u{e0020}-\u{e007f}]+/gu;
 const STACKED_MARKS = new RegExp(`(\\p{M}{${MAX_MARKS}})\\p{M}+`, 'gu');
 /** Blank signs that look like nothing at all. */

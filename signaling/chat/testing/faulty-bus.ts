@@ -1,4 +1,6 @@
-/** One node's view of a shared bus that tests can cut off, as a lost connection does, also with answers lost on the way. */
+/**
+ * One node's view of a shared bus that tests can cut off, as a lost connection does, also with answers lost on the way.
+ */
 import { busUnavailable, type BusValue, type HistoryPage } from '../../platform/bus/message-bus.ts';
 import type { RoomBus } from '../room/room-log.ts';
 

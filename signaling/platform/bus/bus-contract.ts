@@ -151,7 +151,8 @@ function describeKeys(bus: () => MessageBus, pass: (ms: number) => Promise<void>
 
 function describeSortedSets(bus: () => MessageBus, pass: (ms: number) => Promise<void>): void {
 	it('returns members by score, then by name', async () => {
-		const members: Array<[string, number]> = [['b', 2], ['a', 2], ['c', 1.5], ['d', 1_760_000_000_000.25], ['e', -1]]; // prettier-ignore
+		// prettier-ignore
+		const members: Array<[string, number]> = [['b', 2], ['a', 2], ['c', 1.5], ['d', 1_760_000_000_000.25], ['e', -1]];
 		for (const [member, score] of members) {
 			await bus().addToSortedSet('scores', member, score, LONG_MS);
 		}

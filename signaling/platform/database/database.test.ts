@@ -1,4 +1,6 @@
-/** Tests of which refusals of a database mean "not now". The rest runs against real databases in the integration test. */
+/**
+ * Tests of which refusals of a database mean "not now". The rest runs against real databases in the integration test.
+ */
 import { describe, expect, it } from 'vitest';
 import { QueryError, toDatabaseError } from './database.ts';
 

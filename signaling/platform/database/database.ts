@@ -1,21 +1,24 @@
-/** What the server asks of a relational database. Embedded and PostgreSQL implement it and pass the same contract tests. */
+/**
+ * What the server asks of a relational database. Embedded and PostgreSQL implement it and pass the same contract tests.
+ */
 import { SpillwayError } from '../../../core/errors/errors.ts';
 
 /**
- * A parameter of a statement. JSON goes in as text (`JSON.stringify`): the two drivers disagree about objects. An array is
- * for `= ANY($1)`.
+ * A parameter of a statement. JSON goes in as text (`JSON.stringify`): the two drivers disagree about objects. An array
+ * is for `= ANY($1)`.
  */
 export type SqlValue =
 	string | number | boolean | bigint | Date | Uint8Array | null | readonly string[] | readonly number[];
 
 /**
- * Runs statements. Both databases return the same types: `bigint` columns as number, `numeric`, `date` and `interval` as
- * text, both kinds of timestamp as Date, `bytea` as Uint8Array, `json` parsed. Array columns are outside the subset.
+ * Runs statements. Both databases return the same types: `bigint` columns as number, `numeric`, `date` and `interval`
+ * as text, both kinds of timestamp as Date, `bytea` as Uint8Array, `json` parsed. Array columns are outside the subset.
  */
 export interface Queryable {
 	/**
 	 * Runs one statement and returns its rows; `RETURNING` tells what a write did. Throws DATABASE_UNAVAILABLE within 2 s
-	 * when the database does not answer; what the database refuses is thrown as the driver's error with SQLSTATE in `code`.
+	 * when the database does not answer; what the database refuses is thrown as the driver's error with SQLSTATE in
+	 * `code`.
 	 */
 	query<Row extends object>(sql: string, params?: readonly SqlValue[]): Promise<Row[]>;
 	/** Runs several statements without parameters. For migrations. */
@@ -43,7 +46,10 @@ export interface Database extends Queryable {
 	[Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Longest time from a call to DATABASE_UNAVAILABLE. New publishers and sign-ins get their 503 that fast, not a hung page. */
+/**
+ * Longest time from a call to DATABASE_UNAVAILABLE. New publishers and sign-ins get their 503 that fast, not a hung
+ * page.
+ */
 export const ANSWER_DEADLINE_MS = 2000;
 /** Longest time that a transaction may hold its connection. */
 export const TRANSACTION_DEADLINE_MS = 10_000;
@@ -82,10 +88,11 @@ export function isUniqueViolation(error: unknown, constraint?: string): boolean 
 	return code === '23505' && (constraint === undefined || broken === constraint);
 }
 
-// SQLSTATE classes and codes that say "not now": connection failures, no room (disk full, out of memory, too many connections),
-// shutdown, start-up, timeouts, a server that takes no writes because it stands by for another.
+// SQLSTATE classes and codes that say "not now": connection failures, no room (disk full, out of memory, too many
+// connections), shutdown, start-up, timeouts, a server that takes no writes because it stands by for another.
 const UNAVAILABLE_SQLSTATE = /^(08...|53...|57P0.|57014|25P03|25006|58030)$/;
-// PostgreSQL says 42501 for a file that it may not write (EROFS, EACCES, EPERM) as well as for a table that its role may not.
+// PostgreSQL says 42501 for a file that it may not write (EROFS, EACCES, EPERM) as well as for a table that its role
+// may not.
 const FILE_REFUSED_SQLSTATE = '42501';
 const FILE_REFUSED_MESSAGE = /^could not \w+ .*\b(?:file|directory)\b/i;
 const UNAVAILABLE_SYSTEM_CODES = new Set([

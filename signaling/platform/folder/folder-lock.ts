@@ -22,7 +22,8 @@ export type FolderLock = {
 type LockFile = { pid: number; processStart: string; host: string; token: string };
 
 /**
- * Takes the lock, or throws DATA_FOLDER_LOCKED naming the process that has it. Makes the folder of the file when missing.
+ * Takes the lock, or throws DATA_FOLDER_LOCKED naming the process that has it. Makes the folder of the file when
+ * missing.
  *
  * Node has no flock(); the file holds process id and start time, so that an id given out again is not mistaken for its
  * former owner.
@@ -135,8 +136,8 @@ async function isAlive(lock: LockFile, lockPath: string, clock: Clock): Promise<
 	return (processStart(lock.pid) ?? lock.processStart) === lock.processStart;
 }
 
-// Field 22 of /proc/<pid>/stat: clock ticks from boot to the start of the process; and the boot's own id, because the ticks
-// begin again with it. Undefined where there is no /proc (macOS): there the process id alone decides.
+// Field 22 of /proc/<pid>/stat: clock ticks from boot to the start of the process; and the boot's own id, because the
+// ticks begin again with it. Undefined where there is no /proc (macOS): there the process id alone decides.
 function processStart(pid: number): string | undefined {
 	try {
 		const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ');

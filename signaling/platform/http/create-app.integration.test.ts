@@ -1,4 +1,6 @@
-/** Tests of the HTTP server's limits with TLS, over real sockets: both versions of HTTP, slow bodies, too many streams. */
+/**
+ * Tests of the HTTP server's limits with TLS, over real sockets: both versions of HTTP, slow bodies, too many streams.
+ */
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';

@@ -11,9 +11,9 @@ import { redactUrl } from './redact-url.ts';
 const MAX_DETAIL_LENGTH = 300;
 
 /**
- * Makes the server answer every failure with a problem document: a {@link SpillwayError} by its row, what Fastify refuses
- * (validation, size, content type) by ours, and anything else, which is a bug, with INTERNAL_ERROR, logged with its stack.
- * Call it before any route is registered.
+ * Makes the server answer every failure with a problem document: a {@link SpillwayError} by its row, what Fastify
+ * refuses (validation, size, content type) by ours, and anything else, which is a bug, with INTERNAL_ERROR, logged with
+ * its stack. Call it before any route is registered.
  */
 export function registerErrorHandler(server: FastifyInstance, logger: Logger, clock: Clock = systemClock): void {
 	const log = new FailureLog(clock, logger);
@@ -33,8 +33,8 @@ export function failureCodeOf(request: FastifyRequest): ErrorCode | undefined {
 }
 
 /**
- * For Fastify's option `frameworkErrors`: what it refuses before a route is found (a malformed address, a parameter that is
- * too long) is answered the same way.
+ * For Fastify's option `frameworkErrors`: what it refuses before a route is found (a malformed address, a parameter
+ * that is too long) is answered the same way.
  */
 export function createFrameworkErrorHandler(
 	logger: Logger,

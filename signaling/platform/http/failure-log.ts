@@ -1,4 +1,7 @@
-/** Logs failed requests so that a storm of them does not fill the disk: each kind of failure once in a while, with a count. */
+/**
+ * Logs failed requests so that a storm of them does not fill the disk: each kind of failure once in a while, with a
+ * count.
+ */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import type { ErrorCode, SpillwayError } from '../../../core/errors/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
@@ -8,7 +11,10 @@ import { RateLimitedReport } from '../../../core/limits/rate-limited-report.ts';
 const REPORT_INTERVAL_MS = 10_000;
 /** Bugs that are told apart; what goes beyond is counted as one kind. */
 const MAX_KINDS = 100;
-/** Refusals by which the server guards itself, and answers to those who come too early: no failures, though their status is 5xx. */
+/**
+ * Refusals by which the server guards itself, and answers to those who come too early: no failures, though their status
+ * is 5xx.
+ */
 const EXPECTED_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 	'ACCOUNTS_BUSY',
 	'BROADCAST_STARTING',

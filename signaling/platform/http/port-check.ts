@@ -1,4 +1,7 @@
-/** Says in words which setting to change when a port cannot be opened, and finds that out before a start has done slow work. */
+/**
+ * Says in words which setting to change when a port cannot be opened, and finds that out before a start has done slow
+ * work.
+ */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
@@ -29,7 +32,9 @@ export function toPortError(error: unknown, { setting, environmentName, port, ho
 	return sentence === undefined ? error : new SpillwayError('CONFIG_INVALID', [sentence], { cause: error });
 }
 
-/** Opens and closes each port once. Rejects with CONFIG_INVALID for the first that cannot be opened. Port 0 always can. */
+/**
+ * Opens and closes each port once. Rejects with CONFIG_INVALID for the first that cannot be opened. Port 0 always can.
+ */
 export async function checkPorts(wanted: readonly WantedPort[]): Promise<void> {
 	for (const port of wanted.filter((entry) => entry.port !== 0)) {
 		try {

@@ -1,6 +1,9 @@
 /** Takes secrets out of request addresses before they reach a log or a message. */
 
-/** Query parameters that are never secret; the values of all others are hidden, because nobody knows what comes tomorrow. */
+/**
+ * Query parameters that are never secret; the values of all others are hidden, because nobody knows what comes
+ * tomorrow.
+ */
 const HARMLESS_PARAMETERS = /^(_HLS_[a-z]+|page|limit|after|tier|muted)$/;
 /** What comes after these path parts may be a stream key, at any depth. */
 const KEY_IN_PATH = /^(\/(?:live|whip)\/)[^?#]+/i;

@@ -6,8 +6,8 @@ import { SpillwayError } from '../../../core/errors/errors.ts';
 import { problemSchema } from '../../../core/protocol/api/problem.ts';
 
 /**
- * Makes the routes of a plugin check their requests by their TypeBox schemas and send what they return as it is; schemas of
- * answers are documentation, and tests compare. Call it before the routes.
+ * Makes the routes of a plugin check their requests by their TypeBox schemas and send what they return as it is;
+ * schemas of answers are documentation, and tests compare. Call it before the routes.
  */
 export function validateWithTypeBox(app: FastifyInstance): void {
 	app.setValidatorCompiler<TSchema>(({ schema, httpPart }) => {

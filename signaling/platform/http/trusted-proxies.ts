@@ -12,7 +12,9 @@ const NETWORKS_BY_NAME: Readonly<Record<string, readonly string[]>> = {
 /** Whether an address is that of a proxy that is believed. */
 export type ProxyTrust = (address: string) => boolean;
 
-/** `trustedProxies` holds addresses, networks such as 10.0.0.0/8, and names. Throws TypeError for what is none of them. */
+/**
+ * `trustedProxies` holds addresses, networks such as 10.0.0.0/8, and names. Throws TypeError for what is none of them.
+ */
 export function createProxyTrust(trustedProxies: readonly string[]): ProxyTrust {
 	const list = new BlockList();
 	for (const network of trustedProxies.flatMap((entry) => NETWORKS_BY_NAME[entry] ?? [entry])) {

@@ -1,8 +1,8 @@
 /** Which web pages may open sockets here: a page of another site would act with the cookies of whoever looks at it. */
 
 /**
- * What browsers send for a page without an origin of its own, such as an embed in a frame with `sandbox="allow-scripts"` (HTML,
- * "serializing an origin"). Anybody can make such a page, so it is nobody's.
+ * What browsers send for a page without an origin of its own, such as an embed in a frame with
+ * `sandbox="allow-scripts"` (HTML, "serializing an origin"). Anybody can make such a page, so it is nobody's.
  */
 export const OPAQUE_ORIGIN = 'null';
 

@@ -4,7 +4,10 @@
 export const SOFT_LIMIT_BYTES = 128 * 1024;
 /** Above this many the viewer is shed: what they get is too old, and it fills our memory. @internal for tests */
 export const HARD_LIMIT_BYTES = 1024 * 1024;
-/** Who drops for longer than this without a pause is shed: coming again gives them the history instead of holes. @internal for tests */
+/**
+ * Who drops for longer than this without a pause is shed: coming again gives them the history instead of holes.
+ * @internal for tests
+ */
 export const MAX_DROPPING_MS = 10_000;
 
 /** `vital`: decisions and all that is said once; is sent or the socket is closed. `droppable`: chat, counts. */

@@ -88,7 +88,10 @@ export function liftChatRestriction(channel: string, user: string): Promise<void
 	return ask('DELETE /api/v1/channels/:channel/chat-restrictions/:user', { params: { channel, user } });
 }
 
-/** Where encoders publish to by RTMP: only the server knows its port. Its own name for itself is replaced by the one that led here. */
+/**
+ * Where encoders publish to by RTMP: only the server knows its port. Its own name for itself is replaced by the one
+ * that led here.
+ */
 export async function fetchRtmpUrl(): Promise<string> {
 	const { rtmp_url: rtmpUrl } = await ask('GET /api/v1/streams/ingest', {});
 	return rtmpUrl.replace('://localhost', `://${window.location.hostname}`);

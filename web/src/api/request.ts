@@ -30,7 +30,10 @@ export class ApiError extends Error {
 	}
 }
 
-/** Sends a request. Resolves with any 2xx answer; throws {@link ApiError} with the server's problem otherwise (RFC 9457). */
+/**
+ * Sends a request. Resolves with any 2xx answer; throws {@link ApiError} with the server's problem otherwise (RFC
+ * 9457).
+ */
 export async function request(url: string, init: RequestInit = {}): Promise<Response> {
 	const signals = [AbortSignal.timeout(REQUEST_TIMEOUT_MS), ...(init.signal ? [init.signal] : [])];
 	let response: Response;
@@ -86,8 +89,8 @@ export async function ask(route: string, { params = {}, query, ...rest }: Parts)
 	try {
 		response = await askOnce(method, url, rest);
 	} catch (error) {
-		// The access cookie lives for minutes, the refresh cookie for weeks: the first one's end is nothing to tell anybody.
-		// A wrong password is answered with 401, too, and is not to be sent a second time.
+		// The access cookie lives for minutes, the refresh cookie for weeks: the first one's end is nothing to tell
+		// anybody. A wrong password is answered with 401, too, and is not to be sent a second time.
 		if (!(error instanceof ApiError) || error.code !== 'SIGN_IN_REQUIRED' || !(await refreshSession())) {
 			throw error;
 		}
@@ -101,8 +104,8 @@ export async function ask(route: string, { params = {}, query, ...rest }: Parts)
 }
 
 /**
- * Renews the access cookie. One at a time: the refresh token rotates, and a second use of the old one would be taken for
- * theft. False when nobody is logged in any more.
+ * Renews the access cookie. One at a time: the refresh token rotates, and a second use of the old one would be taken
+ * for theft. False when nobody is logged in any more.
  */
 export function refreshSession(): Promise<boolean> {
 	refreshing ??= renew().finally(() => {

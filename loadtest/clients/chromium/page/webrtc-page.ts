@@ -1,4 +1,7 @@
-/** Runs in the page: plain WHIP and WHEP clients and the two ends of a direct connection. No tricks, so that it compares. */
+/**
+ * Runs in the page: plain WHIP and WHEP clients and the two ends of a direct connection. No tricks, so that it
+ * compares.
+ */
 import { createCanvasSource } from './canvas-source.ts';
 import type { CanvasSourceOptions } from './canvas-source.ts';
 import type { PagePeerConnection, PageStream, PageTrack, PageVideo, PageWindow } from './dom-types.ts';
