@@ -60,8 +60,8 @@ export function pathToEnvironmentName(path: readonly string[]): string {
 }
 
 /**
- * Every leaf of the schema, in declaration order. Throws a TypeError when the declaration itself is wrong. @internal
- * for tests
+ * Every leaf of the schema, in declaration order. Throws a TypeError when the declaration itself is wrong.
+ * @internal for tests
  */
 export function listConfigFields(schema: TObject): ConfigField[] {
 	const fields = collectFields(schema, []);
@@ -289,8 +289,8 @@ function findUnknownVariables(environment: ConfigSources['environment'], fields:
 }
 
 /**
- * The entry of `known` that takes the fewest single-character changes to reach from `text`, ignoring case. @internal
- * for tests
+ * The entry of `known` that takes the fewest single-character changes to reach from `text`, ignoring case.
+ * @internal for tests
  */
 export function nearest(text: string, known: readonly string[]): string {
 	let best = '';

@@ -54,8 +54,8 @@ export function packetFaults(rows: readonly string[]): string[] {
 }
 
 /**
- * What FFmpeg wrote to its standard error, without what is harmless. Its threads' lines may be mixed. @internal for
- * tests
+ * What FFmpeg wrote to its standard error, without what is harmless. Its threads' lines may be mixed.
+ * @internal for tests
  */
 export function complaintsOf(standardError: string): string[] {
 	return standardError

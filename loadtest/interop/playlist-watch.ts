@@ -24,8 +24,8 @@ export function mediaPlaylistUrls(multivariantText: string, multivariantUrl: str
 }
 
 /**
- * Faults that m3u8-parser finds in a playlist: its warnings, and a playlist in which it sees nothing to play. @internal
- * for tests
+ * Faults that m3u8-parser finds in a playlist: its warnings, and a playlist in which it sees nothing to play.
+ * @internal for tests
  */
 export function parserFaults(text: string): string[] {
 	const parser = new Parser();

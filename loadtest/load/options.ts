@@ -159,8 +159,8 @@ export function parseLoadOptions(commandLine: readonly string[]): LoadOptions | 
 }
 
 /**
- * `500ms`, `30s`, `2m`, `1h`; a bare number is seconds. In milliseconds. Throws TypeError naming the option. @internal
- * for tests
+ * `500ms`, `30s`, `2m`, `1h`; a bare number is seconds. In milliseconds. Throws TypeError naming the option.
+ * @internal for tests
  */
 export function parseDurationMs(text: string, name: string): number {
 	const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text);

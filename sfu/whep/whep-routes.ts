@@ -33,7 +33,7 @@ type WhepLimits = {
 	maxConnected(): number;
 };
 
-/** What WHEP asks about a channel. @internal for tests */
+/** What WHEP asks about a channel. */
 export type WhepChannel =
 	{ state: 'unknown' | 'offline' | 'starting' } | { state: 'live'; broadcastRouter: BroadcastRouter };
 
@@ -57,7 +57,7 @@ export type WhepDependencies = {
 	limits?: WhepLimits;
 };
 
-/** The HTTP resource that an offer makes, with the viewer's media behind it. @internal for tests */
+/** The HTTP resource that an offer makes, with the viewer's media behind it. */
 export type WhepSession = { channel: string; viewerId: string | undefined; transport: ViewerTransport };
 
 /** All WHEP sessions of this process. */

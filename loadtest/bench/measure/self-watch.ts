@@ -29,8 +29,8 @@ export type SelfWatchResult = {
 type CpuTicks = { idle: number; steal: number; total: number };
 
 /**
- * Reads the first line of /proc/stat: user nice system idle iowait irq softirq steal (proc_stat(5)). @internal for
- * tests
+ * Reads the first line of /proc/stat: user nice system idle iowait irq softirq steal (proc_stat(5)).
+ * @internal for tests
  */
 export function parseCpuTicks(procStat: string): CpuTicks | undefined {
 	const line = /^cpu\s+(.+)$/m.exec(procStat)?.[1];

@@ -43,6 +43,7 @@ const SPARE_SESSIONS = { ratio: 0.2, count: 10 };
 
 /**
  * Above so many WHEP sessions a newcomer is refused, whoever they are; those who follow the controller never get there.
+ *
  * @internal for tests
  */
 export function maxWhepSessions(maxConsumers: number): number {
@@ -77,8 +78,8 @@ type SfuReading = {
 };
 
 /**
- * The budget of a node whose SFU has so many workers running; nothing may be spent while there is none. @internal for
- * tests
+ * The budget of a node whose SFU has so many workers running; nothing may be spent while there is none.
+ * @internal for tests
  */
 export function sfuBudget(limits: SfuBudgetLimits, workerCount: number): SfuBudget {
 	return {
