@@ -186,6 +186,22 @@ describe('project rules', () => {
 		expect(violations).toEqual([]);
 	});
 
+	it('speaks plain English, and of people as they', () => {
+		const words = /\b(?:he|his|him|himself|lest|for want of|in so far as)\b/i;
+		// The names of a profile of AAC and of a field of a header are no people.
+		const plain = (line: string): string => line.replace(/HE-?AAC\w*|\bHE\b/g, '');
+		const texts = files.filter((name) => SOURCE.test(name) || name.endsWith('.md'));
+		const places = texts
+			.filter((name) => name !== 'core/testing/project-rules.test.ts' && !name.startsWith('setup/build-worker/'))
+			.flatMap((name) =>
+				read(name)
+					.split('\n')
+					.map((line, index) => ({ line, place: `${name}:${index + 1}` })),
+			)
+			.filter(({ line }) => words.test(plain(line)));
+		expect(places.map(({ place }) => place)).toEqual([]);
+	});
+
 	it('no file is a place for everything', () => {
 		expect(sources.filter((name) => /(^|\/)(utils?|helpers?|common|misc)(\/|\.|-)/.test(name))).toEqual([]);
 	});
@@ -234,6 +250,19 @@ describe('project rules', () => {
 		);
 		expect(documents.length).toBeGreaterThan(8);
 		expect(broken).toEqual([]);
+	});
+
+	it('files and folders that documents name exist', () => {
+		const documents = files.filter((name) => /^(README|docs\/[\w-]+)\.md$/.test(name));
+		const named = /`((?:core|sfu|ingest|packager|signaling|web|loadtest|setup|docs)\/[\w./-]*)`/g;
+		const exists = (name: string): boolean =>
+			files.includes(name) || files.some((file) => file.startsWith(`${name.replace(/\/$/, '')}/`));
+		const missing = documents.flatMap((name) =>
+			[...read(name).matchAll(named)]
+				.filter(([, target]) => !exists(target!))
+				.map(([, target]) => `${name} -> ${target}`),
+		);
+		expect(missing).toEqual([]);
 	});
 
 	it('the README fits on two screens', () => {

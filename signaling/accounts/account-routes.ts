@@ -1,4 +1,4 @@
-/** `/api/v1/users` and `/api/v1/session`: signing up, logging in and out, who is logged in, and his password. */
+/** `/api/v1/users` and `/api/v1/session`: signing up, logging in and out, who is logged in, and their password. */
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { SpillwayError } from '../../core/errors/errors.ts';

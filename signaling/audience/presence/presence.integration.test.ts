@@ -87,7 +87,7 @@ describe('presence over Redis', () => {
 		await joinMany(here.url, 5);
 		const others = await joinMany(there.url, 7);
 		await expectCount(() => countAt(here), 12);
-		// He reconnects here while his old socket is still open there: never counted twice, and the old one is closed.
+		// They reconnect here while their old socket is still open there: never counted twice, and the old one is closed.
 		const { resumeToken, viewerId } = await others[0]!.next('joined');
 		const [moved] = [await new SocketClient(here.url).join({ resumeToken })];
 		cleanups.push(() => moved.socket.terminate());

@@ -88,7 +88,7 @@ describe('leaving', () => {
 		expect(bench.count).toBe(0);
 	});
 
-	it('counts who comes again by his token once, as the same viewer', async () => {
+	it('counts who comes again by their token once, as the same viewer', async () => {
 		const first = await bench.join();
 		first.session!.end('lost');
 		const again = await bench.join({ resumeToken: first.joined.resumeToken, playingTier: 'll-hls' });
@@ -298,7 +298,7 @@ describe('decisions', () => {
 		await bench.clock.advance(1);
 		expect(lost.decision).toMatchObject({ tier: 'll-hls', reason: 'worker-lost', isEmergency: true });
 		expect(safe.of('tier')).toHaveLength(0);
-		// His player saw only that nothing comes any more; that is not to be held against his network.
+		// Their player saw only that nothing comes any more; that is not to be held against their network.
 		lost.session!.receive({ type: 'tier-failed', tier: 'webrtc', cause: 'connection-lost', decisionId: 1 });
 		await bench.clock.advance(9000);
 		expect(lost.decision).toMatchObject({ tier: 'll-hls', reason: 'worker-lost' });
@@ -414,7 +414,7 @@ describe('two servers', () => {
 		await two.join();
 		await settle(clock, 3000);
 		expect([one.count, two.count]).toEqual([3, 3]);
-		// The same viewer turns up at the other server while his old socket is not known to be dead.
+		// The same viewer turns up at the other node while their old socket is not known to be dead.
 		await two.join({ resumeToken: viewer.joined.resumeToken });
 		await settle(clock, 3000);
 		expect([viewer.closedWith, one.count, two.count]).toEqual(['replaced', 3, 3]);

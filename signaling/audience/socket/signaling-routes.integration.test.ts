@@ -78,7 +78,7 @@ describe('a viewer', () => {
 		third.socket.close();
 	});
 
-	it('is a guest while accounts cannot be read, and not let in when his token is refused', async () => {
+	it('is a guest while accounts cannot be read, and not let in when their token is refused', async () => {
 		let error: Error = new SpillwayError('DATABASE_UNAVAILABLE');
 		const authenticator: RequestAuthenticator = { authenticate: () => Promise.reject(error) };
 		await start({ authenticator });
@@ -89,7 +89,7 @@ describe('a viewer', () => {
 		await expect(new SocketClient(server.url).opened()).rejects.toThrow('HTTP 401');
 	});
 
-	it('loses his sockets when he signs out', async () => {
+	it('loses their sockets when they sign out', async () => {
 		const anna = { id: 'u1', name: 'anna', role: 'viewer', sessionId: 's1' } as const;
 		await start({ authenticator: { authenticate: async () => anna } });
 		const viewer = await new SocketClient(server.url).join();
@@ -242,7 +242,7 @@ describe('a socket is closed', () => {
 		expect(server.signaling.figures().closedByReason.get('tooSlow')).toBe(1);
 		quick.send({ type: 'clock', clientSentMs: 1 });
 		await quick.next('clock');
-		// He does not answer the closing handshake either, and is cut off.
+		// They do not answer the closing handshake either, and are cut off.
 		await clock.advance(2000);
 		slow.socket.terminate();
 		quick.socket.close();
@@ -265,7 +265,7 @@ describe('POST /api/v1/presence', () => {
 			body: typeof body === 'string' ? body : JSON.stringify(body),
 		});
 
-	it('counts a viewer by his token, and out again', async () => {
+	it('counts a viewer by their token, and out again', async () => {
 		await start();
 		const first = (await (await beacon({ channel: 'demo' })).json()) as { token: string };
 		expect(first).toMatchObject({ viewerCount: 0, nextBeaconMs: 0 });

@@ -44,7 +44,7 @@ export type DecidedTier = {
 	isOverload?: true;
 };
 
-/** One viewer, as the controller sees him. Times are the clock's `nowMs`. */
+/** One viewer, as the controller sees them. Times are the clock's `nowMs`. */
 export type TierViewer = {
 	/** Decides between viewers who joined in the same millisecond. */
 	id: string;

@@ -73,7 +73,7 @@ export function viewerStanding(
 	const canMove = nowMs >= movableAtMs;
 	const untilMovableMs = canMove ? Infinity : movableAtMs;
 	if (isEmergency) {
-		// Somebody else's accident is over as soon as the caller no longer names him.
+		// Somebody else's accident is over as soon as the caller no longer names them.
 		return { kind: 'excluded', reason: 'worker-lost', isEmergency: isInWebRtc, validUntilMs: Infinity };
 	}
 	const own = ownObstacle(viewer, nowMs);
@@ -102,7 +102,7 @@ function stayMs(reason: TierReason | undefined): number {
 			// The pause before the next trial is counted by itself.
 			return 0;
 		case 'pinned':
-			// Who takes their own pin back asks for the move himself.
+			// Who takes their own pin back asks for the move themselves.
 			return 0;
 		case 'worker-lost':
 			return WORKER_RETURN_MS;

@@ -28,7 +28,7 @@ type ChatTokenRoutesDependencies = {
 	announceDeletion: (tokenId: string) => Promise<void>;
 };
 
-/** Everybody sees, makes and deletes his own. */
+/** Everybody sees, makes and deletes their own. */
 export function createChatTokenRoutes({
 	store,
 	accounts,

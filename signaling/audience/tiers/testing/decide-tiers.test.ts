@@ -98,7 +98,7 @@ describe('decideTiers', () => {
 		expect(world.tierOf('newcomer')).toBe('ll-hls');
 	});
 
-	it('lets somebody back at once who takes his own pin back, and keeps the minute for moves of its own', () => {
+	it('lets somebody back at once who takes their own pin back, and keeps the minute for moves of its own', () => {
 		const world = filledWorld(20, 10);
 		world.change('viewer-000', { isPinnedToHls: true });
 		world.pass(10_000);
@@ -113,7 +113,7 @@ describe('decideTiers', () => {
 		expect(world.tierOf('viewer-000')).toBe('ll-hls');
 	});
 
-	it('counts who is leaving until his transport is closed', () => {
+	it('counts who is leaving until their transport is closed', () => {
 		const world = filledWorld(20, 25);
 		world.change('viewer-000', { isPinnedToHls: true });
 		world.decide();

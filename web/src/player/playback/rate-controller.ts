@@ -92,7 +92,7 @@ export class RateController {
 		this.#targetSeconds = seconds;
 	}
 
-	/** The picture stood still for want of media: keep a little more distance for a while. */
+	/** The picture stood still because media was missing: keep a little more distance for a while. */
 	stalled(nowMs: number): void {
 		if (nowMs - this.#lastStallMs < STALL_INTERVAL_MS) {
 			return;
