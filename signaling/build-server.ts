@@ -94,7 +94,7 @@ async function assemble(
 	scope: CloseScope<'server-shutdown'>,
 ): Promise<SpillwayServer> {
 	/** Closed with the server, the last one first. */
-	function own<Part extends { close(reason: 'server-shutdown'): unknown }>(part: Part): Part {
+	function own<Part extends { close(reason: 'server-shutdown'): void | Promise<void> }>(part: Part): Part {
 		scope.onClose(async (reason) => void (await part.close(reason)));
 		return part;
 	}
@@ -215,7 +215,8 @@ async function assemble(
 		),
 	);
 	const isSecure = isReachedByTls(config);
-	const app = own(await createApp(config.http, { clock, logger, isSecure, rewriteUrl: rewriteIrcUrl }));
+	const app = await createApp(config.http, { clock, logger, isSecure, rewriteUrl: rewriteIrcUrl });
+	scope.onClose(() => app.close());
 	// A stop, from the last line to the first: viewers and chatters are sent away while they are connected; broadcasts
 	// end; the port closes.
 	scope.onClose(() => operations.drain.endBroadcasts(registry, rtmp));

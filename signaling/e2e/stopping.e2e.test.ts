@@ -86,5 +86,6 @@ describe.runIf(process.platform === 'linux')('a server with little room', () => 
 		await until(async () => (await get(playlist)).body.includes('#EXT-X-ENDLIST'), 'the end can be fetched');
 		expect(await held).toMatchObject({ status: 200 });
 		expect(await exited).toEqual({ code: 0, signal: null });
+		expect(server.errors).toEqual([]);
 	});
 });

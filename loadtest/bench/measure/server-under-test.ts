@@ -20,11 +20,19 @@ const OUTPUT_LINES = 60;
 /** A started child, or the addresses of a foreign server, which is never stopped. */
 export class ServerUnderTest {
 	readonly addresses: ServerAddresses;
+	/** The first lines of our own server's log that tell of a bug; of a foreign one nothing is known. */
+	readonly errors: readonly string[];
 	readonly #child: ChildProcess | undefined;
 	readonly #dataFolder: string | undefined;
 
-	private constructor(addresses: ServerAddresses, child?: ChildProcess, dataFolder?: string) {
+	private constructor(
+		addresses: ServerAddresses,
+		child?: ChildProcess,
+		dataFolder?: string,
+		errors: readonly string[] = [],
+	) {
 		this.addresses = addresses;
+		this.errors = errors;
 		this.#child = child;
 		this.#dataFolder = dataFolder;
 	}
@@ -57,16 +65,19 @@ export class ServerUnderTest {
 		});
 		ownChild(child, 'SIGTERM');
 		const output: string[] = [];
+		const errors: string[] = [];
 		for (const stream of [child.stdout, child.stderr]) {
 			stream.setEncoding('utf8').on('data', (text: string) => {
-				output.push(...text.trimEnd().split('\n'));
+				const lines = text.trimEnd().split('\n');
+				output.push(...lines);
+				errors.push(...lines.filter((line) => line.startsWith('{"level":50,')).slice(0, OUTPUT_LINES - errors.length));
 				output.splice(0, output.length - OUTPUT_LINES);
 			});
 		}
 		const server = await waitForEndpoints(child, dataFolder).then(
 			(endpoints) => {
 				const addresses = { ...endpoints, channel: 'demo', streamKey };
-				return new ServerUnderTest(addresses, child, dataFolder);
+				return new ServerUnderTest(addresses, child, dataFolder, errors);
 			},
 			async (error: unknown) => {
 				await endChild(child);
