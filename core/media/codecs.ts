@@ -1,7 +1,7 @@
 /** The codecs we know by name, what a decoder needs besides the access units, and their RFC 6381 names. */
 import { isSameSps, parseSps, type SpsFacts } from './h264-parameter-sets.ts';
 
-/** Video codecs that enter today; an open union, so that a further one is a row, not a redesign. */
+/** Video codecs that enter today. A further one needs a branch wherever `codec` is compared. */
 export type VideoCodec = 'h264' | 'vp8';
 /** Audio codecs that enter or leave. */
 export type AudioCodec = 'aac' | 'opus';

@@ -1,5 +1,5 @@
 /**
- * Renders the tables of docs/ from the code, and finds them there. Pure; the writing is done by write-readme-tables.ts.
+ * Renders the tables of docs/ from the code, and finds them there. Pure; the writing is done by write-docs-tables.ts.
  */
 import type { ConfigField } from '../config/config-schema.ts';
 

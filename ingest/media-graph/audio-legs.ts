@@ -47,7 +47,7 @@ export class AudioLegs {
 		return encoders.flatMap(({ tier, state }) => (state === undefined ? [] : [{ track: 'audio', tier, state }]));
 	}
 
-	/** AAC → Opus → stage. Opus of a WHIP publisher goes there as RTP. */
+	/** AAC → Opus → stage. Opus of a WHIP publisher goes there as RTP; Opus that came as units would be lost here. */
 	feedStage(unit: AccessUnit, config: AudioTrackConfig): void {
 		if (config.codec === 'aac') {
 			this.#encode(this.#toOpus, config, OPUS_OUTPUT).write(unit);

@@ -5,7 +5,7 @@ import { isSameConfig, type AudioTrackConfig, type TrackConfig } from '../../cor
 import { unwrap } from '../../core/units.ts';
 import type { TrackProblemCode } from '../publisher/track-problems.ts';
 import { AvcTrack, type AvcEvent } from './avc-track.ts';
-import { parseAudioMessage, parseVideoMessage, type FlvTag } from './flv-tags.ts';
+import { parseAudioMessage, parseVideoMessage, type FlvContent } from './flv-tags.ts';
 
 /** One H.264 picture or one AAC frame, with its times as the encoder gave them. */
 export type RtmpMediaUnit = {
@@ -46,7 +46,7 @@ interface FlvDemuxerSink {
 type MediaMessage = { timestampMs: number; payload: Uint8Array; arrivedAtMs: number };
 
 /** What belongs to a picture besides its bytes: of the message that its first slice came in. */
-type MediaStamp = { decodeTimeMs: number; arrivedAtMs: number; tag: FlvTag & { kind: 'coded-frames' } };
+type MediaStamp = { decodeTimeMs: number; arrivedAtMs: number; tag: FlvContent & { kind: 'coded-frames' } };
 const AAC_PROBLEM_CODES: Readonly<Record<(AacConfigResult & { problem: string })['problem'], TrackProblemCode>> = {
 	unreadable: 'audio-config-unreadable',
 	profile: 'audio-profile-unsupported',
@@ -103,14 +103,14 @@ export class FlvDemuxer {
 		}
 	}
 
-	#takePicture(message: MediaMessage, tag: FlvTag & { kind: 'coded-frames' }): void {
+	#takePicture(message: MediaMessage, tag: FlvContent & { kind: 'coded-frames' }): void {
 		const decodeTimeMs = this.#unwrapTime(message.timestampMs);
 		this.#takeVideo(
 			this.#video.takeMessage(tag.bytes, decodeTimeMs, { decodeTimeMs, arrivedAtMs: message.arrivedAtMs, tag }),
 		);
 	}
 
-	#takeFrame(message: MediaMessage, tag: FlvTag & { kind: 'coded-frames' }): void {
+	#takeFrame(message: MediaMessage, tag: FlvContent & { kind: 'coded-frames' }): void {
 		const { arrivedAtMs } = message;
 		const lastTimeMs = this.#lastTimeMs;
 		const decodeTimeMs = this.#unwrapTime(message.timestampMs);
@@ -144,7 +144,7 @@ export class FlvDemuxer {
 		}
 	}
 
-	#takeOther(kind: TrackKind, tag: FlvTag & { kind: 'sequence-end' | 'ignored' }): void {
+	#takeOther(kind: TrackKind, tag: FlvContent & { kind: 'sequence-end' | 'ignored' }): void {
 		if (tag.kind === 'sequence-end') {
 			this.#sink.sequenceEnded(kind);
 		} else {

@@ -8,7 +8,7 @@ import {
 	parseEnhancedVideo,
 	readsEnhancedRtmp,
 } from '../../core/wire/rtmp/enhanced-rtmp.ts';
-import { parseAudioMessage, parseVideoMessage, type FlvTag } from './flv-tags.ts';
+import { parseAudioMessage, parseVideoMessage, type FlvContent } from './flv-tags.ts';
 import { ascii, concat, enhanced, hex, int24, legacy } from '../../core/wire/rtmp/testing/encoder-double.ts';
 
 const body = hex('0102030405');
@@ -49,7 +49,7 @@ describe('parseVideoMessage, legacy form', () => {
 			hex('17 09 000000'),
 			{ kind: 'ignored', code: 'video-message-unknown', detail: 'AVC packet type 9' },
 		],
-	] satisfies [string, Uint8Array, FlvTag][])('reads %s', (_name, payload, tag) => {
+	] satisfies [string, Uint8Array, FlvContent][])('reads %s', (_name, payload, tag) => {
 		expect(parseVideoMessage(payload)).toEqual([tag]);
 	});
 });
@@ -70,7 +70,7 @@ describe('parseAudioMessage, legacy form', () => {
 			hex('af'),
 			{ kind: 'ignored', code: 'audio-damaged', detail: 'a message ends inside its header' },
 		],
-	] satisfies [string, Uint8Array, FlvTag][])('reads %s', (_name, payload, tag) => {
+	] satisfies [string, Uint8Array, FlvContent][])('reads %s', (_name, payload, tag) => {
 		expect(parseAudioMessage(payload)).toEqual([tag]);
 	});
 });
@@ -125,7 +125,7 @@ describe('Enhanced RTMP (R-18 to R-20)', () => {
 			hex('91 6176'),
 			{ kind: 'ignored', code: 'video-damaged', detail: 'the message ends inside the FourCC' },
 		],
-	] satisfies [string, Uint8Array, FlvTag][])('reads video: %s', (_name, payload, tag) => {
+	] satisfies [string, Uint8Array, FlvContent][])('reads video: %s', (_name, payload, tag) => {
 		expect(parseVideoMessage(payload)).toEqual([tag]);
 	});
 
@@ -143,7 +143,7 @@ describe('Enhanced RTMP (R-18 to R-20)', () => {
 			{ kind: 'ignored', code: undefined, detail: 'audio packet type multichannel-config' },
 		],
 		['Opus', enhanced.audio(1, 'Opus', body), { kind: 'ignored', code: 'audio-codec-unsupported', detail: 'Opus' }],
-	] satisfies [string, Uint8Array, FlvTag][])('reads audio: %s', (_name, payload, tag) => {
+	] satisfies [string, Uint8Array, FlvContent][])('reads audio: %s', (_name, payload, tag) => {
 		expect(parseAudioMessage(payload)).toEqual([tag]);
 	});
 

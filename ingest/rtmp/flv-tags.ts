@@ -12,7 +12,7 @@ import {
 } from '../../core/wire/rtmp/enhanced-rtmp.ts';
 
 /** What is in a message, for one track. All bytes are views of the message. */
-export type FlvTag =
+export type FlvContent =
 	/** H.264: an AVCDecoderConfigurationRecord. AAC: an AudioSpecificConfig. */
 	| { kind: 'sequence-start'; bytes: Uint8Array }
 	/** H.264: length-prefixed NAL units. AAC: one raw frame. */
@@ -71,7 +71,7 @@ function fourCcName(fourCc: string): string {
 }
 
 /** Reads a video message. Only H.264 is taken; more than one tag comes of a multitrack message only. */
-export function parseVideoMessage(payload: Uint8Array): FlvTag[] {
+export function parseVideoMessage(payload: Uint8Array): FlvContent[] {
 	const first = payload[0];
 	if (first === undefined) {
 		return [ignored(undefined, 'an empty video message')];
@@ -102,7 +102,7 @@ export function parseVideoMessage(payload: Uint8Array): FlvTag[] {
 }
 
 /** Reads an audio message. Only AAC is taken. */
-export function parseAudioMessage(payload: Uint8Array): FlvTag[] {
+export function parseAudioMessage(payload: Uint8Array): FlvContent[] {
 	const first = payload[0];
 	if (first === undefined) {
 		// Some encoders send empty ones while they are muted.
@@ -130,8 +130,8 @@ export function parseAudioMessage(payload: Uint8Array): FlvTag[] {
 function tagsOfPieces(
 	kind: TrackKind,
 	pieces: EnhancedPiece[] | EnhancedProblem,
-	tagOfPiece: (piece: EnhancedPiece) => FlvTag,
-): FlvTag[] {
+	tagOfPiece: (piece: EnhancedPiece) => FlvContent,
+): FlvContent[] {
 	if ('problem' in pieces) {
 		return [ignored(`${kind}-damaged`, pieces.problem)];
 	}
@@ -147,7 +147,7 @@ function tagsOfPieces(
 	});
 }
 
-function videoTagOfPiece(piece: EnhancedPiece): FlvTag {
+function videoTagOfPiece(piece: EnhancedPiece): FlvContent {
 	const nanosecondOffset = piece.nanosecondOffset === undefined ? {} : { nanosecondOffset: piece.nanosecondOffset };
 	switch (piece.packetType) {
 		case 'sequence-start':
@@ -173,7 +173,7 @@ function videoTagOfPiece(piece: EnhancedPiece): FlvTag {
 	}
 }
 
-function audioTagOfPiece(piece: EnhancedPiece): FlvTag {
+function audioTagOfPiece(piece: EnhancedPiece): FlvContent {
 	switch (piece.packetType) {
 		case 'sequence-start':
 			return { kind: 'sequence-start', bytes: piece.body };
@@ -193,7 +193,7 @@ function audioTagOfPiece(piece: EnhancedPiece): FlvTag {
 	}
 }
 
-function ignored(code: TrackProblemCode | undefined, detail: string): FlvTag {
+function ignored(code: TrackProblemCode | undefined, detail: string): FlvContent {
 	return { kind: 'ignored', code, detail };
 }
 

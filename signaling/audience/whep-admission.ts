@@ -1,4 +1,4 @@
-/** Whom the WHEP door lets in. Viewers with a socket are told where to watch; seats and modes here are for the rest. */
+/** Whom the WHEP door lets in. Modes and seats hold for all; viewers with a socket are told before. */
 import { SpillwayError } from '../../core/errors/errors.ts';
 import type { ChannelPolicy } from '../../core/protocol/api/channel-description.ts';
 import type { WhepChannel, WhepDependencies } from '../../sfu/whep/whep-routes.ts';

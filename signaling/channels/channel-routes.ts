@@ -166,7 +166,7 @@ function createChangingRoutes(dependencies: ChannelRoutesDependencies): FastifyP
 				schema: {
 					tags: ['channels'],
 					summary: 'Change a channel',
-					description: 'Absent fields stay. Policy and grace window take effect at once.',
+					description: 'Absent fields stay. All takes effect at once.',
 					params: channelParamsSchema,
 					body: channelChangeSchema,
 					response: { 200: ownChannelSchema, ...refusals(400, 401, 403, 404, 429, 503) },

@@ -3,7 +3,6 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import { normalizeCategory, normalizeText } from './channel-text.ts';
-import { adviseEncoder } from '../publishing/encoder-advice.ts';
 
 describe('normalizeText', () => {
 	it('trims, composes, and leaves markup as it is', () => {
@@ -55,23 +54,5 @@ describe('normalizeText', () => {
 			}),
 			{ numRuns: 1000 },
 		);
-	});
-});
-
-describe('adviseEncoder', () => {
-	it('accepts H.264 under its names, VP8 with a remark, nothing else', () => {
-		for (const codec of [undefined, 'h264', 'H.264', 'avc1.640028', 'x264', 'VP8']) {
-			expect(adviseEncoder(codec, 4e6).isCodecAccepted).toBe(true);
-		}
-		expect(adviseEncoder('vp8', undefined).advice).toHaveLength(2);
-		for (const codec of ['hevc', 'av1', 'h265', '', '<b>']) {
-			expect(adviseEncoder(codec, undefined).isCodecAccepted).toBe(false);
-		}
-	});
-
-	it('speaks up about bitrates that suit nobody', () => {
-		expect(adviseEncoder('h264', 6000).advice.join()).toContain('bits per second');
-		expect(adviseEncoder('h264', 50e6).advice.join()).toContain('cannot receive');
-		expect(adviseEncoder('h264', 4e6).advice).toHaveLength(1);
 	});
 });

@@ -14,7 +14,7 @@ export const problemSchema = Type.Object(
 		detail: Type.String({ description: 'This case, in a sentence for people.' }),
 		// Names this one occurrence (RFC 9457 §3.1.5).
 		instance: Type.String(),
-		code: Type.String({ description: 'A row of the error table in the README.' }),
+		code: Type.String({ description: 'A row of the table in docs/errors.md.' }),
 		// What to quote in a report; the server's log has it.
 		requestId: Type.String(),
 	},

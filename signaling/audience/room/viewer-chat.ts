@@ -60,7 +60,7 @@ export class ViewerChat {
 		early.forEach((frame) => this.#deliver(frame));
 	}
 
-	/** Resolves to whether it was said. */
+	/** Resolves to whether it was taken; commands count as well. */
 	async send(draft: Extract<ViewerMessage, { type: 'chat-send' }>): Promise<boolean> {
 		const { draftId, text, captureTimeMs } = draft;
 		try {

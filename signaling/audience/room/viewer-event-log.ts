@@ -11,7 +11,10 @@ import type { Logger } from '../../../core/logger.ts';
 import { RateLimitedReport } from '../../../core/limits/rate-limited-report.ts';
 import type { Queryable } from '../../platform/database/database.ts';
 
-/** The kinds of event: see the table `viewer_events`. */
+/**
+ * Kinds of the table `viewer_events`. `tier`: the first decision (tier, reason); `switch`: a later one (from, to,
+ * reason).
+ */
 export type ViewerEventKind = 'join' | 'tier' | 'switch' | 'stall' | 'latency' | 'leave';
 
 /** One event. @internal for tests */

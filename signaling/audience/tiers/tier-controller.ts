@@ -45,9 +45,9 @@ type Summary = Omit<Allocation<unknown>, 'promoted'>;
 type Switch = { entry: Entry; decided: DecidedTier };
 
 /**
- * Gives the answers of `decideTiers` (a property test holds them together), and takes every verdict as told: the caller
- * sends each {@link TierChange}. Nothing happens between two calls of `decide`; call it after changes and at least once
- * a second. A change of the channel's mode makes a run look at everybody.
+ * Gives the answers of `decideTiers` (testing/decide-tiers.ts; a property test holds them together), and takes every
+ * verdict as told: the caller sends each {@link TierChange}. Nothing happens between two calls of `decide`; call it
+ * after changes and at least once a second. A change of the channel's mode makes a run look at everybody.
  */
 export class TierController {
 	#mode: TierConditions['policy']['mode'] = 'automatic';

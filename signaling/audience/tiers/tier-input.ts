@@ -83,7 +83,7 @@ export type TierConditions = {
 	otherChannelsHeld: { consumers: number; bitrateBps: number };
 };
 
-/** Everything that {@link decideTiers} looks at. @internal for tests */
+/** Everything that `decideTiers` (testing/decide-tiers.ts) looks at. @internal for tests */
 export type TierInput = TierConditions & {
 	nowMs: number;
 	viewers: readonly TierViewer[];

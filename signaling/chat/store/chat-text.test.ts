@@ -1,11 +1,9 @@
-/** Texts of strangers: cleaned, searched for words and commands, bounded. */
+/** Texts of strangers: cleaned, searched for words, bounded. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SpillwayError } from '../../../core/errors/errors.ts';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import { createWordFilter, foldText } from '../moderation/blocked-words.ts';
 import { luminance, nameColor } from './chat-author.ts';
-import { parseChatCommand } from '../moderation/chat-commands.ts';
 import { ChatIds, isChatId } from './chat-ids.ts';
 import { cleanChatText, findEmotes } from './chat-text.ts';
 
@@ -86,28 +84,6 @@ describe('createWordFilter', () => {
 			{ numRuns: 500 },
 		);
 	});
-});
-
-describe('parseChatCommand', () => {
-	it.each([
-		['hello /ban x', { kind: 'say', text: 'hello /ban x' }],
-		['/me  waves  around', { kind: 'say', text: '/me waves around' }],
-		['/timeout ann', { kind: 'timeout', userName: 'ann', seconds: 600 }],
-		['/TIMEOUT @ann 2h for a reason', { kind: 'timeout', userName: 'ann', seconds: 7200 }],
-		['/ban ann', { kind: 'ban', userName: 'ann' }],
-		['/unban ann', { kind: 'unban', userName: 'ann' }],
-		['/untimeout ann', { kind: 'unban', userName: 'ann' }],
-		['/delete 01abc', { kind: 'delete', messageId: '01abc' }],
-		['/slow', { kind: 'slow', seconds: 30 }],
-		['/slow 2m', { kind: 'slow', seconds: 120 }],
-		['/slow off', { kind: 'slow', seconds: 0 }],
-		['/slowoff', { kind: 'slow', seconds: 0 }],
-	])('reads %j', (line, command) => expect(parseChatCommand(line)).toEqual(command));
-
-	it.each(['/', '/nope', '/ban', '/timeout ann 15d', '/timeout ann 0', '/timeout ann x', '/slow 2h', '/slow -1', '/me ', '/delete'])(
-		'refuses %j',
-		(line) => expect(() => parseChatCommand(line)).toThrow(SpillwayError),
-	); // prettier-ignore
 });
 
 describe('ChatIds', () => {

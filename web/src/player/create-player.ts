@@ -344,7 +344,7 @@ function isVerbose(): boolean {
 	}
 }
 
-/** Warnings and errors go to the browser's console with these fields, the rest only when asked for. */
+/** Errors go to the browser's console with these fields, the rest only when asked for. */
 function createBrowserLogger(fields: object = {}): Logger {
 	const verbose = isVerbose();
 	const write = (level: 'debug' | 'info' | 'warn' | 'error') => (lineFields: object, message: string) => {

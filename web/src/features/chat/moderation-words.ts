@@ -28,7 +28,10 @@ export function tellTimeout(name: string, duration = DEFAULT_TIMEOUT): string {
 	return `${name} is paused for ${durationWords(duration)}. /unban ${name} lifts it sooner.`;
 }
 
-/** For a typed command that the server took; undefined for all that needs no word, such as what was merely said. */
+/**
+ * For a typed command (signaling/chat/moderation/chat-commands.ts) that the server took; undefined for all that needs
+ * no word, such as what was merely said.
+ */
 export function tellCommand(line: string): string | undefined {
 	const [command = '', target = '', duration] = line.trim().split(/\s+/);
 	const name = target.replace(/^@/, '');

@@ -1,0 +1,21 @@
+/** Tests of the advice to encoders: codecs under all their names, bit rates that suit nobody. */
+import { describe, expect, it } from 'vitest';
+import { adviseEncoder } from './encoder-advice.ts';
+
+describe('adviseEncoder', () => {
+	it('accepts H.264 under its names, VP8 with a remark, nothing else', () => {
+		for (const codec of [undefined, 'h264', 'H.264', 'avc1.640028', 'x264', 'VP8']) {
+			expect(adviseEncoder(codec, 4e6).isCodecAccepted).toBe(true);
+		}
+		expect(adviseEncoder('vp8', undefined).advice).toHaveLength(2);
+		for (const codec of ['hevc', 'av1', 'h265', '', '<b>']) {
+			expect(adviseEncoder(codec, undefined).isCodecAccepted).toBe(false);
+		}
+	});
+
+	it('speaks up about bitrates that suit nobody', () => {
+		expect(adviseEncoder('h264', 6000).advice.join()).toContain('bits per second');
+		expect(adviseEncoder('h264', 50e6).advice.join()).toContain('cannot receive');
+		expect(adviseEncoder('h264', 4e6).advice).toHaveLength(1);
+	});
+});
