@@ -17,7 +17,7 @@ export const PATTERN_BLACK_LUMA = 36;
 const FRAME_NUMBER_BITS = 20;
 const TIME_BITS = 40;
 const PAYLOAD_BITS = FRAME_NUMBER_BITS + TIME_BITS;
-/** Eighths of a millisecond: 40 bits of them wrap after 4.3 years, and the reader knows roughly what time it is. */
+/** Eighths of a millisecond: 40 bits of them wrap after 4.3 years, and the reader knows the time roughly. */
 const TIME_UNITS_PER_MS = 8;
 /** Frame numbers wrap here, after 9.7 hours at 30 frames a second. */
 export const FRAME_NUMBER_RANGE = 2 ** FRAME_NUMBER_BITS;
@@ -27,10 +27,10 @@ export const FRAME_NUMBER_RANGE = 2 ** FRAME_NUMBER_BITS;
 const SYNC_CELLS = 2;
 /** Least difference between the white and black sync cells; below it there is no pattern in the picture. */
 const MIN_CONTRAST = 48;
-/** A reading further than this from the reader's own clock is damage that slipped through the CRC. */
+/** A reading further than this from the reader's own clock is damage that the CRC did not find. */
 const MAX_AGE_MS = 3_600_000;
 
-/** What one picture says about itself. @internal for tests */
+/** @internal for tests */
 export type PatternReading = {
 	/** Counts from 0 in the source, modulo {@link FRAME_NUMBER_RANGE}. */
 	frameNumber: number;
@@ -44,7 +44,7 @@ type PatternSamples = {
 	samples: ArrayLike<number>;
 	/** Width of the picture, in samples. */
 	width: number;
-	/** Height of the whole picture at the same scale, in samples; may be fractional. Only its top is looked at. */
+	/** Height of the whole picture at the same scale, in samples; may be fractional. Only the top is read. */
 	pictureHeight: number;
 	/** Entries from one row to the next. */
 	rowStride: number;
@@ -128,8 +128,8 @@ export function drawPattern(
 }
 
 /**
- * Reads the band from a picture at any scale. `nearMs` is the reader's own clock, needed because the drawn time wraps.
- * Undefined when there is no pattern, or a damaged one (CRC).
+ * Reads the band from a picture at any scale. `nearMs` is the reader's own clock, because the drawn time wraps. Undefined
+ * for no pattern or a damaged one (CRC).
  */
 export function readPattern(picture: PatternSamples, nearMs: number): PatternReading | undefined {
 	const levels = new Float64Array(PATTERN_COLUMNS * PATTERN_ROWS);
@@ -162,7 +162,7 @@ export function readPattern(picture: PatternSamples, nearMs: number): PatternRea
 	return { frameNumber: readBits(payload, 0, FRAME_NUMBER_BITS), captureTimeMs };
 }
 
-// Mean of the middle half of a cell, so that ringing and chroma bleeding at its edges do not count.
+// Mean of the middle half of a cell, without ringing and chroma bleeding at its edges.
 function cellLevel(picture: PatternSamples, index: number): number {
 	const column = index % PATTERN_COLUMNS;
 	const row = (index - column) / PATTERN_COLUMNS;

@@ -1,4 +1,4 @@
-/** Tests of the report: medians of valid runs only, and absent figures stay absent. */
+/** Tests of the paths' report. */
 import { describe, expect, it } from 'vitest';
 import type { PathRun } from '../paths.ts';
 import { formatRows, pathRows, type ReferenceRun } from './paths-report.ts';
