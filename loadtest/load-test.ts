@@ -1,6 +1,6 @@
 /**
  * The load tester: `npm run loadtest -- --publish rtmp --webrtc 20 --hls 20 --chat 50 --ramp 10s --duration 30s`. Each
- * kind of virtual viewer has its own process; this one only directs, records and judges. Ends everything it has started.
+ * kind of virtual viewer has its own process; this one starts them, records and judges. Ends everything it has started.
  */
 import { writeFile } from 'node:fs/promises';
 import { systemClock } from '../core/lifecycle/clock.ts';

@@ -6,7 +6,7 @@ import { aacDelayMs, BENCH_SETTINGS, type EncoderSettings } from '../source/enco
 import type { ViewerChoice } from './measure/path-viewer.ts';
 import { ServerUnderTest } from './measure/server-under-test.ts';
 
-/** A command: one line of the usage, and its work. The result is written as JSON, the Markdown printed. */
+/** `summary` is a line of the usage. The result is written as JSON, the Markdown is printed. */
 export type BenchCommand = {
 	summary: string;
 	run(options: BenchOptions): Promise<{ result: object; markdown: string }>;
@@ -76,7 +76,7 @@ export function readBenchOptions() {
 		roundCount: number('rounds'),
 		lineBps: number('line'),
 		awayMs: number('away') * 1000,
-		/** Names that only their command knows. */
+		/** Read by their commands. */
 		attacks: values.attacks,
 		kinds: values.kinds,
 		filmStrips: values['film-strips'],

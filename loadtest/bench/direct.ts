@@ -1,6 +1,6 @@
 /**
- * The command `direct`, and the direct connection that the paths are compared with: one browser sends to another without
- * a server.
+ * The command `direct`, and the direct connection that the paths are compared with: one browser sends to another
+ * without a server.
  */
 import { formatRows, pathRows, type ReferenceRun } from './measure/paths-report.ts';
 import { type BenchCommand, type BenchOptions, say } from './bench-options.ts';
@@ -35,7 +35,6 @@ export async function runReference(options: BenchOptions, run: number): Promise<
 	return reference;
 }
 
-/** A run in one line. */
 export function oneLine({ summary, selfWatch }: ReferenceRun): string {
 	const { glassToGlassMs: latency, audioVideoSkewMs: skew } = summary;
 	const isVoid = selfWatch.voidReasons.length > 0 ? ` VOID: ${selfWatch.voidReasons.join('; ')}` : '';

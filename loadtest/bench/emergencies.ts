@@ -1,4 +1,4 @@
-/** Losses of the WebRTC tier in the product's player: how long until there is a picture again, by the pixels. */
+/** Losses of the WebRTC tier in the product's player: the time without a picture, by the pixels. */
 import type { Browser } from 'playwright-core';
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import type { PublisherKind } from '../clients/create-publisher.ts';
@@ -30,7 +30,6 @@ type EmergencyOptions = {
 	settleMs: number;
 };
 
-/** Rounds of one kind. */
 type EmergencyRun = {
 	kind: EmergencyKind;
 	/** `blocked`: from opening the page to the first picture; others: the longest time without a new picture. */

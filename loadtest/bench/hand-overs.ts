@@ -28,7 +28,6 @@ type HandOverOptions = {
 	withFilmStrips: boolean;
 };
 
-/** One change. */
 type HandOverEntry = HandOverMeasure & {
 	to: DeliveryTier;
 	/** From the request to the swap, by the player's own report. */
@@ -75,7 +74,7 @@ export const handOvers: BenchCommand = {
 	},
 };
 
-/** Publishes, watches, changes tiers `count` times each way. Rejects when nothing plays at all. @internal for tests */
+/** Publishes, watches, changes tiers `count` times each way. Rejects when nothing plays. @internal for tests */
 export async function runHandOvers(server: ServerUnderTest, options: HandOverOptions): Promise<HandOverRun> {
 	const settings = { ...options.settings, humAmplitude: HUM_AMPLITUDE };
 	const browser = await launchChromium();

@@ -1,4 +1,4 @@
-/** Joins one after the other at random moments of the GOP: how long until the first picture is on the screen. */
+/** Joins, one after the other, at random moments of the GOP: the time to the first picture on the screen. */
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import type { DeliveryTier } from '../../core/protocol/tiers.ts';
 import type { PublisherKind } from '../clients/create-publisher.ts';

@@ -26,7 +26,7 @@ export type SelfTest = {
 	direct: RunReport;
 	delayed: RunReport;
 	starved: RunReport;
-	/** Datagrams and chunks that the proxies held back. */
+	/** Datagrams and chunks that the proxies delayed. */
 	heldCount: number;
 };
 

@@ -83,7 +83,7 @@ export const paths: BenchCommand = {
 	},
 };
 
-/** Publishes, watches, measures, and ends both. Rejects when the path does not work at all. @internal for tests */
+/** Publishes, watches, measures, and ends both. Rejects when the path does not work. @internal for tests */
 export function runPath(server: ServerUnderTest, options: PathOptions): Promise<PathRun> {
 	return withPublisher(server, options, async (publisher) => {
 		const run = await watchPath(server, options, publisher);

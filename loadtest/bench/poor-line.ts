@@ -30,7 +30,6 @@ type PoorLineOptions = {
 	durationMs: number;
 };
 
-/** One viewer on one line. */
 type PoorLineRun = {
 	kind: PoorLineKind;
 	lineBps: number;
@@ -44,7 +43,7 @@ type PoorLineRun = {
 	offeredBps: { mean: number; max: number };
 	/** The player's tiers, one entry for each change, with its latency then. */
 	tiers: Array<{ atMs: number; tier: string; latencyMs: number | undefined }>;
-	/** At the end. */
+	/** Of the player at the end. */
 	latencyMs: number | undefined;
 	selfWatch: SelfWatchResult;
 };

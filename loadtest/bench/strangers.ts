@@ -1,6 +1,6 @@
 /**
- * Attacks on a server with a streamer and viewers of both tiers: each attack by itself, then all together. Attackers use
- * other loopback addresses, or claim others in X-Forwarded-For.
+ * Attacks on a server with a streamer and viewers of both tiers: each attack by itself, then all together. Attackers
+ * use other loopback addresses, or claim others in X-Forwarded-For.
  */
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import type { RoleConfig } from '../load/figures/messages.ts';

@@ -1,4 +1,4 @@
-/** The kinds of publisher that the bench knows by name. */
+/** The bench's kinds of publisher by name. */
 import { ChromiumWhipPublisher } from './whip/chromium-whip-publisher.ts';
 import type { EncoderSettings } from '../source/encoder-settings.ts';
 import type { Publisher, PublishTarget } from '../source/publisher.ts';
@@ -36,7 +36,7 @@ export function encoderSettings(kind: PublisherKind, settings: EncoderSettings):
 	}
 }
 
-/** Makes a publisher, not started. */
+/** The publisher is not started. */
 export function createPublisher(kind: PublisherKind, wanted: EncoderSettings, addresses: IngestAddresses): Publisher {
 	const rtmp: PublishTarget = { url: addresses.rtmpUrl, streamKey: addresses.streamKey };
 	const whip: PublishTarget = { url: new URL('/whip', addresses.httpUrl).href, streamKey: addresses.streamKey };

@@ -167,7 +167,7 @@ describe('WHIP publishers', () => {
 		}
 	}
 
-	it('plays what the OBS-like publisher sends in Chromium, in order and with sound', async () => {
+	it('plays the OBS-like publisher in Chromium, in order and with sound', async () => {
 		const settings = { ...SETTINGS, gopSeconds: undefined };
 		const { publisher, frames, soundCount } = await watch(
 			(url) => new WeriftWhipPublisher(settings, { url, streamKey: 'key' }),

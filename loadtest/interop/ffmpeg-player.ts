@@ -1,4 +1,4 @@
-/** FFmpeg's own HLS reader as a player: `ffmpeg` decodes the live address, `ffprobe` lists its packets. */
+/** FFmpeg's HLS reader as a player: `ffmpeg` decodes the live address, `ffprobe` lists its packets. */
 import { spawn } from 'node:child_process';
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import type { PlayerResult } from './player-result.ts';
@@ -6,7 +6,7 @@ import type { PlayerResult } from './player-result.ts';
 /** For FFmpeg beyond the playing time: it starts three segments behind, and waits for the last one. */
 const SPARE_MS = 30_000;
 const MAX_COMPLAINTS = 50;
-/** FFmpeg, up to 9.0, reads the init segment again after each reload of any live playlist, and prints this. */
+/** FFmpeg reads the init segment again after each reload of any live playlist, and prints this. */
 const HARMLESS = /Found duplicated MOOV Atom\. Skipped it/g;
 const PREFIX = /\[[^\]]* @ 0x[0-9a-f]+\]/g;
 

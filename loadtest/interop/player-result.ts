@@ -1,6 +1,5 @@
 /** The result of a foreign player on the live address. */
 
-/** The players that the bench knows. */
 export type PlayerName = 'ffmpeg' | 'ffprobe' | 'hls.js' | 'shaka' | 'shaka-low-latency';
 
 export type PlayerResult = {
@@ -13,14 +12,14 @@ export type PlayerResult = {
 	playback?: BrowserPlayback;
 };
 
-/** How smooth it was in a browser. */
+/** Smoothness in a browser. */
 export type BrowserPlayback = {
 	/** From the call of the player to the first picture; absent when there was none. */
 	firstFrameMs?: number;
 	/** Pauses between two pictures of more than 250 ms, after the first one. */
 	freezesMs: number[];
 	droppedFrameCount: number;
-	/** Most ranges that the element had buffered at any time: 1 without holes. */
+	/** Maximum of the element's buffered ranges: 1 without holes. */
 	bufferedRangeCount: number;
 	/** The latency that the player reports at the end; absent when it reports none. */
 	latencySeconds?: number;

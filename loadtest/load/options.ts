@@ -1,4 +1,4 @@
-/** Reads the load tester's command line. Pure: nothing is started here. */
+/** Reads the load tester's command line. Pure. */
 import { parseArgs } from 'node:util';
 import type { Endpoints, RoleConfig } from './figures/messages.ts';
 import { parseThreshold, type Threshold } from './thresholds.ts';
@@ -111,15 +111,14 @@ export function parseLoadOptions(commandLine: readonly string[]): LoadOptions | 
 	const chatRate = number(values['chat-rate'], '--chat-rate', 0, 10_000);
 	const enoughSenders = String(Math.min(MAX_SENDERS, Math.max(1, Math.ceil(chatRate * SECONDS_BETWEEN_MESSAGES))));
 	// `--hls` is a count of viewers or an address.
-	const [hlsAddresses, hlsCounts] = [true, false].map((isAddress) =>
-		(values.hls ?? []).filter((value) => value.includes('://') === isAddress),
-	);
-	const hlsAddress = values['hls-url'] ?? hlsAddresses![0];
+	const isAddress = (value: string): boolean => value.includes('://');
+	const hlsCount = values.hls?.find((value) => !isAddress(value)) ?? '0';
+	const hlsAddress = values['hls-url'] ?? values.hls?.find(isAddress);
 	const [width, height] = /^(\d+)x(\d+)$/.exec(values.size)?.slice(1) ?? [];
 	const options: LoadOptions = {
 		counts: {
 			webrtc: count(values.webrtc, '--webrtc'),
-			hls: count(hlsCounts![0] ?? '0', '--hls'),
+			hls: count(hlsCount, '--hls'),
 			audience: count(values.audience, '--audience'),
 			chat: count(values.chat, '--chat'),
 			pixel: number(values['pixel-sample'], '--pixel-sample', 0, MAX_PIXEL_VIEWERS),

@@ -11,7 +11,7 @@ import { judgeThresholds, type ThresholdResult } from './thresholds.ts';
 /** Version of the JSON's form. */
 const REPORT_VERSION = 1;
 
-/** Metrics whose whole distribution is kept for the chart. */
+/** Metrics with a chart of their distribution. */
 const CURVE_METRICS = [
 	'webrtc.latency',
 	'hls.latency',
@@ -20,7 +20,7 @@ const CURVE_METRICS = [
 	'chat.delivery',
 ] as const;
 
-/** The server's use for one viewer: (steady state − before the first viewer) / viewers. Only with one kind of viewer. */
+/** CPU and memory for one viewer: (steady state − before the first viewer) / viewers. Only with one kind of viewer. */
 type ViewerCost = {
 	kind: string;
 	viewerCount: number;
@@ -61,7 +61,7 @@ type ReportInput = {
 	/** Undefined: its process is not known. */
 	server: { isOwn: boolean } | undefined;
 	processNames: readonly string[];
-	/** Processes of the tester that ended by themselves. */
+	/** Reasons of the tester's processes that ended by themselves. */
 	deaths: readonly string[];
 	notes: readonly string[];
 };

@@ -11,7 +11,6 @@ const LATENCIES: readonly { metric: string; label: string; color: number }[] = [
 	{ metric: 'pixel.hls.latency', label: 'LL-HLS in Chromium, from pixels', color: 6 },
 ];
 
-/** The whole page. */
 export function renderHtmlReport(report: RunReport): string {
 	const word = { kept: 'Valid', 'not-kept': 'Thresholds not kept', invalid: 'Invalid: the tester was the bottleneck' }[
 		report.verdict

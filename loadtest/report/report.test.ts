@@ -80,7 +80,7 @@ describe('buildReport', () => {
 });
 
 describe('derivedNumbers', () => {
-	it('has zeroes only for what was tried', () => {
+	it('has zeroes only for kinds of viewer that played', () => {
 		const numbers = derivedNumbers({ 'webrtc.started': 2 });
 		expect(numbers['webrtc.failed']).toBe(0);
 		expect('hls.failed' in numbers || 'webrtc.packetLossRatio' in numbers).toBe(false);

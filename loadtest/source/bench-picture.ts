@@ -2,7 +2,7 @@
 import { drawPattern, patternBandHeight } from './time-pattern.ts';
 import type { SentFrame } from './source-loop.ts';
 
-/** Draws one picture into a yuv420p buffer of the right size. */
+/** Draws into yuv420p buffers of `frameBytes`. */
 export interface PictureArtist {
 	readonly frameBytes: number;
 	draw(target: Uint8Array, frame: SentFrame): void;

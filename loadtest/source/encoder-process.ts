@@ -71,7 +71,7 @@ export class EncoderProcess implements SourceOutput {
 		this.#child.stdin!.write(nutHeader(rawTracks(format, tracks)));
 	}
 
-	/** What FFmpeg writes to `pipe:1`. Must be read. */
+	/** FFmpeg's `pipe:1`. Must be read. */
 	get output(): Readable {
 		return this.#child.stdout!;
 	}
@@ -132,7 +132,7 @@ export class EncoderProcess implements SourceOutput {
 		await withDeadline(systemClock, this.#exited, STOP_DEADLINE_MS, () => timeout).catch(() => this.kill());
 	}
 
-	/** Ends it at once, without closing its connection. Idempotent. */
+	/** Idempotent. */
 	async kill(): Promise<void> {
 		this.#isEnding = true;
 		this.#child.kill('SIGKILL');

@@ -24,7 +24,7 @@ export function aacDelayMs(sampleRate: number): number {
 	return (2 * AAC_FRAME_SAMPLES * 1000) / sampleRate;
 }
 
-/** 720p30 with a GOP of 2 s, as the bench's tables use it. */
+/** 720p30 with a GOP of 2 s, as in the tables of docs/performance.md. */
 export const BENCH_SETTINGS: EncoderSettings = {
 	widthPixels: 1280,
 	heightPixels: 720,
@@ -46,7 +46,6 @@ export const RAW_INPUT: readonly string[] = [
 	...['-f', 'nut', '-i', 'pipe:0'],
 ];
 
-/** Options of the x264 encoder. */
 export function videoEncoder(settings: EncoderSettings): string[] {
 	const gopFrames =
 		settings.gopSeconds === undefined ? DEFAULT_GOP_FRAMES : Math.round(settings.gopSeconds * settings.frameRate);

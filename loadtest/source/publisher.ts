@@ -1,7 +1,6 @@
 /** The interface of the bench's publishers. */
 import type { SentFrame } from './source-loop.ts';
 
-/** Where to publish, and with which key. */
 export type PublishTarget = {
 	/** `http://127.0.0.1:8080/whip`, or `rtmp://127.0.0.1:1935/live` without the key. */
 	url: string;
@@ -14,9 +13,9 @@ export interface Publisher {
 	readonly description: string;
 	/** Resolves once media flows towards the server. Rejects with the reason when the server refuses. */
 	start(): Promise<void>;
-	/** Ends as a user's "stop" does: with the protocol's goodbye. Idempotent. */
+	/** Ends as a user's "stop" does, as the protocol requires. Idempotent. */
 	stop(): Promise<void>;
-	/** Ends as a crash or a pulled cable does: no goodbye at all. Idempotent. */
+	/** Ends as a crash or a pulled cable does, without a message to the server. Idempotent. */
 	kill(): Promise<void>;
 	/** Add to a capture time from its pictures to get the bench's clock: 0 unless another process draws them. */
 	readonly clockOffsetMs: number;

@@ -43,9 +43,9 @@ export class SourceLoop {
 	readonly #sent: SentFrame[] = [];
 
 	/**
-	 * `soundLeadMs`: how long before its capture time sound is handed over. FFmpeg's AAC encoder holds two frames, and its
-	 * muxer holds each picture until the sound of the same instant is there. With a lead of two frames the latency of the
-	 * picture does not include that delay.
+	 * `soundLeadMs`: how long before its capture time sound is handed over. FFmpeg's AAC encoder holds two frames, and
+	 * its muxer holds each picture until the sound of the same instant is there. With a lead of two frames the latency of
+	 * the picture does not include that delay.
 	 */
 	constructor(clock: Clock, format: SourceFormat, output: SourceOutput, soundLeadMs = 0) {
 		this.#clock = clock;
@@ -62,7 +62,7 @@ export class SourceLoop {
 		this.#tick();
 	}
 
-	/** Makes no more. Idempotent. */
+	/** Idempotent. */
 	stop(): void {
 		this.#timer.disarm();
 	}
@@ -72,12 +72,12 @@ export class SourceLoop {
 		return this.#originMs;
 	}
 
-	/** The pictures made so far. */
+	/** The newest {@link MAX_SENT} pictures. */
 	get sent(): readonly SentFrame[] {
 		return this.#sent;
 	}
 
-	// Steps of a quarter frame: each hands over sound, each fourth makes a picture as well.
+	// Steps of a quarter frame: each makes sound, each fourth also a picture.
 	#tick(): void {
 		const stepMs = 1000 / this.#format.frameRate / SOUND_STEPS_PER_FRAME;
 		for (let made = 0; made <= MAX_CATCH_UP_FRAMES * SOUND_STEPS_PER_FRAME; made++) {

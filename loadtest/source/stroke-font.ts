@@ -72,7 +72,7 @@ export function glyphAdvance(character: string, heightPixels: number): number {
 	return Math.round((width * heightPixels) / 2) * 2;
 }
 
-/** The glyph of one character; blank for a space and for characters the font does not have. */
+/** The glyph of one character; blank for a space and for characters that the font does not have. */
 export function glyphMask(character: string, heightPixels: number): Mask {
 	const height = Math.round(heightPixels / 2) * 2;
 	const strokes = GLYPHS[character] ?? [];
@@ -84,7 +84,6 @@ export function glyphMask(character: string, heightPixels: number): Mask {
 	return maskOf(width, height, insideBy);
 }
 
-/** A filled disc. */
 export function discMask(diameterPixels: number): Mask {
 	const size = Math.round(diameterPixels / 2) * 2;
 	return maskOf(size, size, (x, y) => size / 2 - Math.hypot(x - size / 2, y - size / 2));

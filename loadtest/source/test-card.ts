@@ -20,7 +20,7 @@ const FLASH_MS = 100;
 /** Pixels that the rainbow strip moves a picture; even, so that chroma moves with it. */
 const STRIP_STEP_PIXELS = 4;
 
-/** Draws the card at 1280x720 proportions. Everything that does not move is drawn once. */
+/** Draws the card at 1280x720 proportions, its still parts only once. */
 export class TestCard implements PictureArtist {
 	readonly #width: number;
 	readonly #height: number;

@@ -26,7 +26,7 @@ function read({ luma, width, height }: Picture): PatternReading | undefined {
 	return readLuma(luma, width, height, NOW_MS);
 }
 
-/** Bilinear, as video scalers and canvases do. */
+/** Bilinear, as in video scalers and canvases. */
 function scale(source: Picture, width: number, height: number): Picture {
 	const luma = new Uint8Array(width * height);
 	for (let y = 0; y < height; y++) {

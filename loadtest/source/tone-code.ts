@@ -45,7 +45,7 @@ export function toneSampleAt(captureTimeMs: number): number {
 	return TONE_AMPLITUDE * envelope * Math.sin((2 * Math.PI * toneFrequencyHz(epochSecond) * sinceMs) / 1000);
 }
 
-/** The capture second (epoch milliseconds) that a heard tone belongs to: the newest such second before it was heard. */
+/** The capture second (epoch milliseconds) of a tone: the newest one with its code before it was heard. */
 export function toneCaptureTimeMs(tone: HeardTone): number {
 	// 100 ms of tolerance, because two clocks are never exactly equal.
 	const newestSecond = Math.floor((tone.heardAtMs + 100) / 1000);
@@ -53,7 +53,7 @@ export function toneCaptureTimeMs(tone: HeardTone): number {
 	return (newestSecond - age) * 1000;
 }
 
-/** Finds bursts in a stream of samples. Keeps a fraction of a second of sound at most. */
+/** Finds bursts in a stream of samples. */
 export class ToneDetector {
 	readonly #sampleRate: number;
 	#quietSamples = 0;
@@ -64,7 +64,7 @@ export class ToneDetector {
 		this.#sampleRate = sampleRate;
 	}
 
-	/** Takes the next samples (one channel, −1 to 1); `startMs` is when the first of them was heard. */
+	/** The next samples (one channel, −1 to 1); `startMs` is when the first of them was heard. */
 	push(samples: Float32Array, startMs: number): HeardTone[] {
 		const found: HeardTone[] = [];
 		const windowSamples = Math.round((PITCH_WINDOW_MS * this.#sampleRate) / 1000);

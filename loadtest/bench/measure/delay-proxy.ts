@@ -10,7 +10,7 @@ const MAX_WAITING_BYTES = 64_000_000;
 export interface DelayProxy {
 	/** To connect to, on 127.0.0.1. */
 	readonly port: number;
-	/** Datagrams or chunks held back so far. */
+	/** Datagrams or chunks delayed so far. */
 	readonly heldCount: number;
 	close(): Promise<void>;
 }
@@ -62,7 +62,7 @@ class DelayLine {
 	}
 }
 
-/** Forwards datagrams to 127.0.0.1:`targetPort` at once and what comes back after `delayMs`. */
+/** Forwards datagrams to 127.0.0.1:`targetPort` without a delay, and the answers after `delayMs`. */
 export async function startUdpDelayProxy(targetPort: number, delayMs: number): Promise<DelayProxy> {
 	const outer = createSocket('udp4');
 	const line = new DelayLine(delayMs);
@@ -75,7 +75,7 @@ export async function startUdpDelayProxy(targetPort: number, delayMs: number): P
 			socket.on('message', (answer) => {
 				line.add(answer.length, () => outer.send(answer, port, '127.0.0.1'));
 			});
-			// The server's port is gone: its datagrams are lost, as on a real wire.
+			// The server has closed its port: datagrams are lost, as on a real wire.
 			socket.on('error', () => undefined);
 		}
 		socket.send(data, targetPort, '127.0.0.1');
@@ -95,7 +95,7 @@ export async function startUdpDelayProxy(targetPort: number, delayMs: number): P
 	};
 }
 
-/** Forwards TCP connections to 127.0.0.1:`targetPort`; what comes back leaves after `delayMs`. */
+/** Forwards TCP connections to 127.0.0.1:`targetPort`; the answers leave after `delayMs`. */
 export async function startTcpDelayProxy(targetPort: number, delayMs: number): Promise<DelayProxy> {
 	const sockets = new Set<TcpSocket>();
 	const lines = new Set<DelayLine>();

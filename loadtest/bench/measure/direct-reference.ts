@@ -1,6 +1,6 @@
 /**
- * The baseline: one headless Chromium sends the canvas source to another, without any server between. What a path of
- * ours costs is its latency minus this, measured alternately.
+ * The baseline: one headless Chromium sends the canvas source to another, without a server. The cost of a path is its
+ * latency minus this, measured alternately.
  */
 import { sleep, systemClock } from '../../../core/lifecycle/clock.ts';
 import { BenchPage, type HeardSound, type ShownFrame } from '../../clients/chromium/bench-page.ts';
@@ -10,7 +10,6 @@ import type { SendOptions } from '../../clients/chromium/page/webrtc-page.ts';
 import { summariseWatch, type WatchSummary } from './frame-log.ts';
 import type { SentFrame } from '../../source/source-loop.ts';
 
-/** What is sent, and for how long. */
 export type ReferenceOptions = CanvasSourceOptions & {
 	videoBitrateBps: number;
 	/** Not measured: jitter buffers and encoders settle. */

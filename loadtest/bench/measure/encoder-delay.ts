@@ -8,7 +8,7 @@ import { rtmpArguments } from '../../clients/rtmp/rtmp-publisher.ts';
 import { throwFailure } from '../../source/publisher.ts';
 import { type Spread, spreadOf } from './frame-log.ts';
 
-/** Runs the same FFmpeg arguments as the RTMP publisher into a pipe instead of a connection. */
+/** Runs the RTMP publisher's FFmpeg arguments with a pipe instead of a connection. */
 export async function measureEncoderDelay(settings: EncoderSettings, durationMs: number): Promise<Spread> {
 	const { encoder, loop } = benchSource(rtmpArguments(settings, 'pipe:1'), settings);
 	const delays: number[] = [];

@@ -1,6 +1,6 @@
 /**
- * A network namespace for a browser. One virtual cable to ours can be a poor line; a firewall can cut off everything but
- * the server's HTTP port. Needs Linux, root and iproute2, and for cutting nftables.
+ * A network namespace for a browser. One virtual cable to ours can be a poor line; a firewall can cut off everything
+ * but the server's HTTP port. Needs Linux, root and iproute2, and for cutting nftables.
  */
 import { execFile } from 'node:child_process';
 import { randomInt } from 'node:crypto';
@@ -60,7 +60,7 @@ class NetworkNamespace {
 		}
 	}
 
-	/** Writes an executable that runs `program` within, with the arguments it is given. */
+	/** Writes an executable that runs `program` within, with its own arguments. */
 	async wrap(program: string): Promise<string> {
 		const file = path.join(this.#folder, 'run-within');
 		await writeFile(file, `#!/bin/sh\nexec ip netns exec ${this.#name} '${program}' "$@"\n`);
@@ -84,7 +84,7 @@ class NetworkNamespace {
 		await this.#nft(`table ${TABLE} {\n${rules.join('\n')}\n}`);
 	}
 
-	/** Lets everything through again. */
+	/** Ends a cut. */
 	async restore(): Promise<void> {
 		await this.#nft(`table ${TABLE} {}\ndelete table ${TABLE}`);
 	}

@@ -36,7 +36,7 @@ export type AnyPathRun = AnyRun & { publisher: string; tier: DeliveryTier };
 
 const TIER_NAMES: Readonly<Record<DeliveryTier, string>> = { webrtc: 'WebRTC', 'll-hls': 'LL-HLS' };
 
-/** Median of every figure over the runs that are not void; the direct connection first. */
+/** Medians over the runs that are not void; the direct connection first. */
 export function pathRows(references: readonly ReferenceRun[], runs: readonly AnyPathRun[]): PathRow[] {
 	const direct = rowOf('direct, without a server', references);
 	const paths = Map.groupBy(runs, ({ publisher, tier }) => `${publisher} → ${TIER_NAMES[tier]}`);
@@ -50,7 +50,6 @@ export function pathRows(references: readonly ReferenceRun[], runs: readonly Any
 	return [direct, ...rows];
 }
 
-/** The rows as a Markdown table. */
 export function formatRows(rows: readonly PathRow[]): string {
 	const head = [
 		...['path', 'p50 ms', 'p95 ms', 'over direct', 'first frame ms', 'shown', 'skipped', 'longest freeze ms'],

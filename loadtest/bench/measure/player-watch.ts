@@ -33,7 +33,7 @@ export class PlayerWatch {
 		this.#sourceOffsetMs = sourceOffsetMs;
 	}
 
-	/** Opens the channel's page, and reads pictures and sound from then on. */
+	/** Opens the channel's page and starts reading. */
 	static async open(browser: Browser, url: string, sourceOffsetMs: number): Promise<PlayerWatch> {
 		const page = await BenchPage.openProduct(browser, url, MIX_EAR);
 		await page.call('startReading', 'video', false);

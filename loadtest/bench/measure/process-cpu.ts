@@ -25,7 +25,7 @@ export function treeCpuSeconds(pid: number | undefined): number | undefined {
 	return ticks === undefined ? undefined : ticks / TICKS_PER_SECOND;
 }
 
-/** Resident bytes of a process and all its descendants; shared pages count once per process. Undefined without /proc. */
+/** Resident bytes of a process and its descendants; shared pages count once per process. Undefined without /proc. */
 export function treeRssBytes(pid: number): number | undefined {
 	return treeSum(pid, (_stat, child) => rssBytes(child) ?? 0);
 }

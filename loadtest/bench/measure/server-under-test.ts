@@ -86,7 +86,7 @@ export class ServerUnderTest {
 		}
 	}
 
-	/** Process id of our own server. */
+	/** Of our own server. */
 	get pid(): number | undefined {
 		return this.#child?.pid;
 	}

@@ -51,7 +51,6 @@ const READ_CONNECTIONS = `(async () => {
 	return { connectionCount, states, video: video && { ssrc: video.ssrc, framesDecoded: video.framesDecoded } };
 })()`;
 
-/** One viewer's watch. */
 export class SessionWatch {
 	readonly #page: Page;
 	readonly #tier: DeliveryTier;

@@ -18,7 +18,7 @@ const SETTINGS: EncoderSettings = { ...BENCH_SETTINGS, widthPixels: 640, heightP
 const FILE_MS = 6000;
 const SETTLE_MS = 1500;
 
-/** Milliseconds to add to heard times of media that an element plays from a file or through MSE. */
+/** Milliseconds to add to `heardAtMs` for media that an element plays from a file or through MSE. */
 export async function measureSoundTap(): Promise<number> {
 	const file = await recordFile();
 	const browser = await launchChromium();

@@ -1,4 +1,4 @@
-/** HTTP of the attacks. The server trusts X-Forwarded-For from its own machine, so every request has a public address. */
+/** HTTP of the attacks, with public addresses: the server trusts X-Forwarded-For from its own machine. */
 import { Agent, request } from 'node:http';
 import { sleep, systemClock } from '../../../core/lifecycle/clock.ts';
 import type { AttackContext } from './attack.ts';
@@ -15,7 +15,6 @@ type AttackRequest = {
 	contentType?: string;
 };
 
-/** Connections of one attack. */
 export class AttackClient {
 	readonly #context: AttackContext;
 	readonly #agent: Agent;
@@ -26,7 +25,7 @@ export class AttackClient {
 		this.#agent = new Agent({ keepAlive: true, maxSockets: MAX_CONNECTIONS, localAddress: fromAddress });
 	}
 
-	/** Sends a request and counts the answer under its status and code. Resolves with its body, empty without an answer. */
+	/** Sends a request and counts the answer under its status and code. Resolves with the body, empty without one. */
 	async request({ method, path, sender, body, contentType }: AttackRequest): Promise<string> {
 		const { config, count } = this.#context;
 		const headers = {

@@ -20,7 +20,7 @@ export async function whepOffers(context: AttackContext): Promise<never> {
 	});
 }
 
-/** Each from a new address and for a new name: limits per address or name do not apply, and each costs a password hash. */
+/** Each from a new address for a new name, so that limits for these do not apply; each costs a password hash. */
 export async function wrongLogIns(context: AttackContext): Promise<unknown> {
 	const client = new AttackClient(context);
 	const loop = async (): Promise<never> => {

@@ -1,11 +1,11 @@
-/** Playlist requests that the server must hold: more than one address may have, and some that are aborted at once. */
+/** Playlist requests that the server must hold: more than the limit for one address, and some that are aborted. */
 import { connect, type Socket } from 'node:net';
 import { systemClock } from '../../../core/lifecycle/clock.ts';
 import { parseMediaPlaylist, parseMultivariantPlaylist } from '../../clients/hls/media-playlist.ts';
 import type { AttackContext } from './attack.ts';
 import { AttackClient, atRate } from './attack-client.ts';
 
-/** 1.5 times what one address may have held (hls.maxHeldRequestsPerAddress). */
+/** 1.5 times the limit for one address (hls.maxHeldRequestsPerAddress). */
 const CONNECTION_COUNT = 6000;
 const CONNECTIONS_PER_SECOND = 2000;
 /** The server answers with Retry-After: 1. */

@@ -3,7 +3,7 @@ import WebSocket from 'ws';
 import { sleep, systemClock } from '../../../core/lifecycle/clock.ts';
 import type { AttackContext } from './attack.ts';
 
-/** More than one address may have open (http.maxSocketsPerAddress, and 50 of IRC). */
+/** More than the limits for one address (http.maxSocketsPerAddress, and 50 of IRC). */
 const SOCKET_COUNT = 800;
 const IRC_COUNT = 100;
 const STAYS_MS = 2000;

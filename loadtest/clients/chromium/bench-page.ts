@@ -88,8 +88,8 @@ export class BenchPage {
 	}
 
 	/**
-	 * Returns the page's readings since the last call. `sourceOffsetMs` is added to capture times, which may be by another
-	 * page's clock. Rejects when a script of the page has thrown.
+	 * Returns the page's readings since the last call. `sourceOffsetMs` is added to capture times, which may be by
+	 * another page's clock. Rejects when a script of the page has thrown.
 	 */
 	async collect(sourceOffsetMs = 0): Promise<{ frames: ShownFrame[]; sounds: HeardSound[] }> {
 		const [error] = await this.page.pageErrors();
@@ -125,8 +125,8 @@ export class BenchPage {
 type ClockExchange = { askedAtMs: number; pageMs: number; answeredAtMs: number };
 
 /**
- * Milliseconds to add to the page's time to get the bench's: by the exchange with the shortest round trip, half of which
- * bounds the error. @internal for tests
+ * Milliseconds to add to the page's time to get the bench's: by the exchange with the shortest round trip, half of
+ * which bounds the error. @internal for tests
  */
 export function clockOffsetMs(exchanges: readonly ClockExchange[]): number {
 	const roundTripMs = ({ askedAtMs, answeredAtMs }: ClockExchange): number => answeredAtMs - askedAtMs;

@@ -60,8 +60,8 @@ export async function killChromium(browser: Browser): Promise<void> {
 }
 
 /** Opens our own HTML at a path of that origin, so that its requests are same-origin. */
-export async function openHtml(page: Page, path: string, origin: string, html: string): Promise<void> {
-	const address = new URL(path, origin).href;
+export async function openHtml(page: Page, pathname: string, origin: string, html: string): Promise<void> {
+	const address = new URL(pathname, origin).href;
 	await page.route(address, (route) => route.fulfill({ contentType: 'text/html', body: html }));
 	await page.goto(address);
 	// Interception slows every request down; only this page needed it.

@@ -1,6 +1,6 @@
 /**
- * Follows one media playlist by blocking reloads and fetches its parts, the hinted one before it exists. With a round trip
- * longer than a part it keeps several reloads and parts under way: one at a time falls further and further behind.
+ * Follows one media playlist by blocking reloads and fetches its parts, the hinted one before it exists. With a round
+ * trip longer than a part it keeps several reloads and parts under way: one at a time falls further and further behind.
  */
 import { type Clock, sleep } from '../../../core/lifecycle/clock.ts';
 import type { HttpClient } from './http-client.ts';
@@ -23,7 +23,7 @@ const MAX_QUEUED = 64;
 export interface HlsTrackFigures {
 	/** A listed part or segment, from the request to its last byte. */
 	chunkTime(durationMs: number): void;
-	/** Any body. */
+	/** The body of any answer. */
 	received(byteCount: number): void;
 	/** A request that failed or was refused. */
 	requestFailed(): void;
@@ -43,7 +43,6 @@ type HlsTrackOptions = {
 	ended(reason: string): void;
 };
 
-/** One track of one viewer. */
 export class HlsTrack {
 	readonly #options: HlsTrackOptions;
 	readonly #abort = new AbortController();

@@ -3,8 +3,8 @@ import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 
 /**
- * Connections of one viewer. A player uses about six: a reload, a hint and a part for picture and sound each. With a round
- * trip longer than a part it has more requests under way, which HTTP/2 puts into one connection.
+ * Connections of one viewer. A player uses about six: a reload, a hint and a part for picture and sound each. With a
+ * round trip longer than a part it has more requests under way, which HTTP/2 puts into one connection.
  */
 const MAX_CONNECTIONS = 40;
 const MAX_REDIRECTS = 3;
@@ -26,7 +26,7 @@ export class HttpClient {
 	};
 	readonly #abort = new AbortController();
 
-	/** Rejects after the deadline, on a broken connection, and at once when the client is closed. Any status resolves. */
+	/** Resolves with any status. Rejects after the deadline, on a broken connection, and when the client is closed. */
 	async get(url: string, options: HttpGet): Promise<HttpResult> {
 		let address = url;
 		for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {

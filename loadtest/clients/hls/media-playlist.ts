@@ -57,7 +57,7 @@ function parseAttributes(text: string): Record<string, string> {
 	return attributes;
 }
 
-/** The variant with the highest bandwidth and its default sound; undefined for a media playlist. Throws for a bad URL. */
+/** The variant with the highest bandwidth and its default sound; undefined for a media playlist. */
 export function parseMultivariantPlaylist(text: string, url: string): MultivariantPlaylist | undefined {
 	if (!text.includes('#EXT-X-STREAM-INF')) {
 		return undefined;

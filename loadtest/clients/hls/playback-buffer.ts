@@ -1,6 +1,6 @@
 /**
- * A model of a player's buffer and playhead, without pictures: starts at the hold-back, plays at normal rate, stalls when
- * a track runs out, catches up gently. Pure: the caller passes the time.
+ * A model of a player's buffer and playhead, without pictures: starts at the hold-back, plays at normal rate, stalls
+ * when a track runs out, catches up gently. Pure: the caller passes the time.
  */
 
 /** Buffered media before a player starts or resumes; about one part. */
@@ -62,7 +62,7 @@ export class PlaybackBuffer {
 		return this.#positionMs === undefined ? 0 : Math.max(0, this.#limitMs() - this.#positionMs);
 	}
 
-	/** A new playlist: the live edge as it was then, and how far behind it to play. */
+	/** A new playlist: the live edge at that time, and the distance to play behind it. */
 	setEdge(edgeMs: number, holdBackMs: number, nowMs: number): void {
 		this.advance(nowMs);
 		const offsetMs = edgeMs - nowMs;

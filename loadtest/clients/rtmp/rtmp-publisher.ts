@@ -6,7 +6,7 @@ import { benchSource } from '../../source/bench-source.ts';
 import { type Publisher, type PublishTarget, throwFailure } from '../../source/publisher.ts';
 import type { SentFrame, SourceLoop } from '../../source/source-loop.ts';
 
-/** After this long without an error FFmpeg is connected: a refused key ends it within milliseconds on one machine. */
+/** Without an error for this long FFmpeg is connected: a refused key ends it within milliseconds on one machine. */
 const SETTLED_AFTER_MS = 700;
 
 /** The FFmpeg arguments for pushing to `url`, sound included. */

@@ -63,7 +63,7 @@ export class SignalingSocket {
 		this.#options = options;
 	}
 
-	/** Connects and joins. Rejects with the close code or the reason when the server does not let it in. */
+	/** Connects and joins. Rejects with the close code or the reason when the server rejects it. */
 	async open(): Promise<JoinedMessage> {
 		const { clock, url, cookie, join } = this.#options;
 		const socket = new WebSocket(url, {

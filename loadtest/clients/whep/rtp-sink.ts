@@ -1,6 +1,6 @@
 /**
- * Counts the packets of one virtual viewer: latency, loss, jitter, bitrate, freezes. It needs only the RTP header and its
- * extensions, which SRTP does not encrypt (RFC 3711 §3.1).
+ * Counts the packets of one virtual viewer: latency, loss, jitter, bitrate, freezes. It needs only the RTP header and
+ * its extensions, which SRTP does not encrypt (RFC 3711 §3.1).
  */
 import { ntpToEpochMs, ticksToMs, unwrap } from '../../../core/units.ts';
 import type { AnsweredTrack } from './whep-offer.ts';
@@ -221,7 +221,7 @@ export class RtpSink {
 	}
 }
 
-/** Epoch milliseconds of the abs-capture-time extension; undefined when it is absent or malformed. @internal for tests */
+/** Epoch milliseconds of abs-capture-time; undefined when it is absent or malformed. @internal for tests */
 export function readCaptureTimeMs(packet: Buffer, extensionId: number): number | undefined {
 	if ((packet[0]! & 0x10) === 0) {
 		return undefined;

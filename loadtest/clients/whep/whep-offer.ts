@@ -19,8 +19,8 @@ export type AnsweredTrack = {
 export type WhepAnswer = AnswerFacts & { tracks: AnsweredTrack[] };
 
 /**
- * An offer to receive one audio and one H.264 video stream, with NACK. Without congestion feedback: the wire is ours, and
- * bandwidth estimation costs the server time that the load test does not measure.
+ * An offer to receive one audio and one H.264 video stream, with NACK. Without congestion feedback: the wire is ours,
+ * and bandwidth estimation costs the server time that the load test does not measure.
  */
 export function whepOffer(values: { usernameFragment: string; password: string; fingerprint: string }): string {
 	const section = (kind: string, mid: number, payloadType: number, lines: string[]): string[] => [

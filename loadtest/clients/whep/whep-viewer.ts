@@ -39,13 +39,13 @@ type WhepViewerOptions = {
 	/** From the signaling socket, so that the session uses the viewer's seat; undefined without a socket. */
 	viewerId: string | undefined;
 	figures: RtpSinkFigures & { jitter(jitterMs: number): void; authenticationFailed(): void };
-	/** Called once when the session ends by itself after it was connected. */
+	/** Called once when a connected session ends by itself. */
 	onLost(reason: string): void;
 };
 
 /**
- * The kernel's buffer for one socket; it doubles the value. Its default holds some 90 packets, fewer than the newest GOP,
- * which a viewer gets at its start.
+ * The kernel's buffer for one socket; it doubles the value. Its default holds some 90 packets, fewer than the newest
+ * GOP, which a viewer gets at its start.
  */
 const RECEIVE_BUFFER_BYTES = 2 ** 20;
 
@@ -75,7 +75,7 @@ export class WhepViewer {
 		return this.#sink;
 	}
 
-	/** Resolves when the first picture is complete. Rejects with the reason; close() must be called then as well. */
+	/** Resolves when the first picture is complete. Call close() also when it rejects. */
 	async start(): Promise<void> {
 		const { clock, url } = this.#options;
 		const ice = new RTCIceTransport(new RTCIceGatherer(iceOptions(url)));
@@ -91,7 +91,7 @@ export class WhepViewer {
 		await withDeadline(clock, picture, CONNECT_DEADLINE_MS, () => new Error('no picture came within 15 s'));
 	}
 
-	/** Ends the session as a browser does: DELETE, then the sockets. Idempotent, never rejects, at most some seconds. */
+	/** Ends the session as a browser does: DELETE, then the sockets. Idempotent, never rejects, takes a few seconds. */
 	async close(): Promise<void> {
 		if (this.#isClosed) {
 			return;

@@ -16,7 +16,7 @@ export type AnswerFacts = {
 	usernameFragment: string;
 	password: string;
 	fingerprint: { algorithm: string; value: string };
-	/** DTLS role that the server takes. */
+	/** DTLS role of the server. */
 	setup: 'active' | 'passive';
 	isIceLite: boolean;
 	/** Each without `a=candidate:`. */

@@ -25,8 +25,7 @@ export function obsPayloads(nals: readonly Uint8Array[]): Uint8Array[] {
 	return nals.flatMap((nal) => (nal.length <= OBS_MAX_PAYLOAD_BYTES ? [nal] : fragment(nal)));
 }
 
-// RFC 6184 §5.8: FU indicator (F, NRI, type 28), FU header (start, end, type), then the NAL unit without its first
-// byte.
+// RFC 6184 §5.8: FU indicator (F, NRI, type 28), FU header (start, end, type), the NAL unit without its first byte.
 function fragment(nal: Uint8Array): Uint8Array[] {
 	const payloads: Uint8Array[] = [];
 	const step = OBS_MAX_PAYLOAD_BYTES - 2;

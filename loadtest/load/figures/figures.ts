@@ -19,7 +19,6 @@ export class Figures {
 		this.#gauges[name] = (this.#gauges[name] ?? 0) + by;
 	}
 
-	/** Sets a gauge. */
 	set(name: string, value: number): void {
 		this.#gauges[name] = value;
 	}

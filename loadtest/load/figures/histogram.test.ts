@@ -36,7 +36,7 @@ describe('Histogram', () => {
 		expect(histogram.summary()!.mean).toBeCloseTo(499.95, 6);
 	});
 
-	it('merges into the same figures as counting in one place, whatever the split', () => {
+	it('merges into the same figures as counting in one place, for any split', () => {
 		fc.assert(
 			fc.property(fc.array(fc.array(values, { maxLength: 20 }), { maxLength: 5 }), (parts) => {
 				const [whole, merged] = [new Histogram(), new Histogram()];
@@ -56,7 +56,7 @@ describe('Histogram', () => {
 				const [a, b] = [whole.summary(), merged.summary()];
 				expect(b === undefined).toBe(a === undefined);
 				for (const key of ['count', 'min', 'p50', 'p99', 'max'] as const) {
-					// JSON knows no −0.
+					// JSON has no −0.
 					expect((b?.[key] ?? 0) + 0).toBe((a?.[key] ?? 0) + 0);
 				}
 			}),

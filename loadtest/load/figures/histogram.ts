@@ -2,7 +2,7 @@
 
 /** Half of the linear steps in each power of two: the error is at most 1 part in 256. */
 const HALF_STEPS = 128;
-/** Values below this many units are kept exactly to a unit. */
+/** Values below this many units are exact to a unit. */
 const LINEAR_LIMIT = HALF_STEPS * 2;
 /** Units per 1: a sixteenth of a millisecond, where samples are milliseconds. */
 const UNITS = 16;
@@ -19,7 +19,6 @@ export type HistogramData = {
 	max: number;
 };
 
-/** The figures that reports show. */
 export type HistogramSummary = {
 	count: number;
 	min: number;

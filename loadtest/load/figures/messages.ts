@@ -3,7 +3,6 @@ import type { HistogramData } from './histogram.ts';
 
 /** Kinds of process. */
 export const ROLE_NAMES = ['publisher', 'webrtc', 'hls', 'audience', 'chat', 'pixel'] as const;
-/** One of {@link ROLE_NAMES}. */
 export type RoleName = (typeof ROLE_NAMES)[number];
 
 /** Addresses of a run; an absent one is not used. */

@@ -164,7 +164,7 @@ describe('AudienceViewer', () => {
 		expect(viewer.tier).toBe('ll-hls');
 	});
 
-	it('reconnects with its token when the socket is lost, and keeps playing meanwhile', async () => {
+	it('reconnects with its token when the socket is lost, without a pause in playing', async () => {
 		const viewer = await startPlayingViewer();
 		joins[0]!.closed(1006);
 		await settle();

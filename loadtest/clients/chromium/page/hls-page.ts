@@ -18,7 +18,7 @@ const page = globalThis as unknown as HlsWindow;
 const problems: string[] = [];
 let player: HlsPlayer | undefined;
 let jumpedAtMs = -Infinity;
-/** Behind the target by more than this: jump, at most every JUMP_PAUSE_MS. Less is caught up by playing faster. */
+/** Jumps when it is further behind the target, at most every JUMP_PAUSE_MS. Plays faster when it is less behind. */
 const JUMP_SECONDS = 1;
 const JUMP_PAUSE_MS = 2000;
 const TOLERANCE_SECONDS = 0.08;
@@ -30,7 +30,7 @@ export function playByHls(url: string): void {
 	player = new page.Hls({
 		lowLatencyMode: true,
 		backBufferLength: 10,
-		// hls.js 1.7.4: each stall adds its default of 1 s to the latency, for good.
+		// hls.js 1.7.4: each stall adds this to the latency permanently, by default 1 s.
 		liveSyncOnStallIncrease: 0.1,
 	});
 	player.on(page.Hls.Events.ERROR, (_event, detail) => {

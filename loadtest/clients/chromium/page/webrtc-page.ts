@@ -21,7 +21,7 @@ export async function sendCanvasDirectly(options: SendOptions): Promise<string> 
 	return withCandidates(connection);
 }
 
-/** Gives the newest connection its answer. */
+/** Sets the answer of the newest connection. */
 export async function acceptAnswer(sdp: string): Promise<void> {
 	await connections.at(-1)!.setRemoteDescription({ type: 'answer', sdp });
 }
