@@ -74,7 +74,7 @@ async function runStrangers(server: ServerUnderTest, options: StrangersOptions):
 	const streamer = await SecondStreamer.signUp(addresses);
 	const healthy = await HealthySide.create(addresses, options.picture);
 	try {
-		await healthy.start(addresses, options.viewerCount);
+		await healthy.start(options.viewerCount);
 		await sleep(systemClock, options.settleMs);
 		const broadcast = await readBroadcast(addresses);
 		const all = options.attacks;

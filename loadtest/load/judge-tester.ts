@@ -3,8 +3,8 @@ import type { HistogramSummary } from './figures/histogram.ts';
 import { ROLE_NAMES, type RoleName } from './figures/messages.ts';
 
 /**
- * Largest p99 of event-loop lag. Packets are timed in this loop, so WebRTC is strictest; LL-HLS waits for parts of
- * 200 ms; the publisher may be half a picture late; the pixel role only forwards readings. @internal for tests
+ * Largest p99 of event-loop lag. Packets are timed in this loop, so WebRTC is strictest. LL-HLS waits for parts of
+ * 200 ms. The publisher may be half a picture late. The pixel role only forwards readings. @internal for tests
  */
 export const LAG_BOUNDS_MS: Readonly<Record<RoleName, number>> = {
 	publisher: 16,

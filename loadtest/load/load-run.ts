@@ -87,14 +87,12 @@ class LoadRun {
 			await this.#leave();
 			this.#recorder.phase = 'after';
 			await this.#stopProcesses();
-			const server = serverPid === undefined ? undefined : { isOwn: this.#server !== undefined };
 			return buildReport({
 				options,
 				recorder: this.#recorder,
 				startedAtMs,
 				machine,
 				offset,
-				server,
 				notes: this.#notes,
 				processNames: this.#processes.map(({ name }) => name),
 				deaths: this.#deaths,

@@ -58,8 +58,6 @@ type ReportInput = {
 	startedAtMs: number;
 	machine: SelfWatchResult;
 	offset: ClockOffset | undefined;
-	/** Undefined: its process is not known. */
-	server: { isOwn: boolean } | undefined;
 	processNames: readonly string[];
 	/** Reasons of the tester's processes that ended by themselves. */
 	deaths: readonly string[];

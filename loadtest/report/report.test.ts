@@ -33,7 +33,6 @@ function report(line: string, extra: Partial<Parameters<typeof buildReport>[0]> 
 		startedAtMs: 1_900_000_000_000,
 		machine: { eventLoopDelayP99Ms: 1, voidReasons: [] },
 		offset: undefined,
-		server: { isOwn: true },
 		processNames: ['webrtc-1'],
 		deaths: [],
 		notes: [],

@@ -1,5 +1,5 @@
 /**
- * The tone code: a short burst at each whole second of the capture clock, whose pitch encodes the second, so that sound
+ * The tone code: a short burst at each whole second of the capture clock, whose pitch encodes the second. With it sound
  * can be compared with the picture. Pure, and without imports, because the same text also runs inside the browser.
  */
 

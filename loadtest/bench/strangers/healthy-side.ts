@@ -40,56 +40,29 @@ export type HealthyFigures = {
 	notes: string[];
 };
 
+type HealthySideDeps = { server: ServerAddresses; picture: RoleConfig['picture']; clockOffsetMs: number };
+
 /** One use. */
 export class HealthySide {
+	readonly #deps: HealthySideDeps;
 	readonly #processes = new Map<string, RoleProcess>();
-	readonly #startRole: (role: RoleName, name: string, isPinnedToHls: boolean, count: number) => Promise<void>;
 	#recorder = new RunRecorder();
 	#notes: string[] = [];
 
-	private constructor(server: ServerAddresses, picture: RoleConfig['picture'], clockOffsetMs: number) {
-		const { channel, streamKey } = server;
-		const endpoints = runEndpoints({ addresses: {}, webRtcPortMap: {}, channel }, server);
-		this.#startRole = async (role, processName, isPinnedToHls, count) => {
-			const config: RoleConfig = {
-				role,
-				processName,
-				isPinnedToHls,
-				endpoints,
-				channel,
-				streamKey,
-				clockOffsetMs,
-				maxLifeMs: MAX_LIFE_MS,
-				picture,
-				arrivalsMs: Array.from({ length: count }, (_, index) => index * 100),
-				starveRatio: 0,
-				publish: 'rtmp',
-				runId: '',
-				firstSender: 0,
-				chatSenderCount: 0,
-				chatRate: 0,
-			};
-			const listener = {
-				figures: (name: string, figures: FiguresData) => this.#recorder.add(name, figures),
-				note: (name: string, text: string) => this.#note(`${name}: ${text}`),
-				died: (_name: string, reason: string) => this.#note(reason),
-			};
-			const child = new RoleProcess({ clock: systemClock, config, listener });
-			this.#processes.set(processName, child);
-			await child.start();
-		};
+	private constructor(deps: HealthySideDeps) {
+		this.#deps = deps;
 	}
 
 	/** Starts nothing yet. */
 	static async create(server: ServerAddresses, picture: RoleConfig['picture']): Promise<HealthySide> {
 		const offset = await measureClockOffset(systemClock, server.httpUrl);
-		return new HealthySide(server, picture, offset?.offsetMs ?? 0);
+		return new HealthySide({ server, picture, clockOffsetMs: offset?.offsetMs ?? 0 });
 	}
 
 	/** Starts the streamer, then `viewerCount` viewers of each tier. Call stop() also when it rejects. */
-	async start(server: ServerAddresses, viewerCount: number): Promise<void> {
+	async start(viewerCount: number): Promise<void> {
 		await this.#startRole('publisher', PROCESSES.streamer, false, 0);
-		await waitUntilLive(server).catch((error: unknown) => {
+		await waitUntilLive(this.#deps.server).catch((error: unknown) => {
 			throw new Error(`${(error as Error).message} ${this.#notes.join(' ')}`);
 		});
 		await this.#startRole('audience', PROCESSES.webrtc, false, viewerCount);
@@ -148,6 +121,37 @@ export class HealthySide {
 		const processes = [...this.#processes.values()];
 		await Promise.all(processes.filter(({ name }) => name !== PROCESSES.streamer).map((child) => child.stop()));
 		await this.#processes.get(PROCESSES.streamer)?.stop();
+	}
+
+	async #startRole(role: RoleName, processName: string, isPinnedToHls: boolean, count: number): Promise<void> {
+		const { server, picture, clockOffsetMs } = this.#deps;
+		const { channel, streamKey } = server;
+		const config: RoleConfig = {
+			role,
+			processName,
+			isPinnedToHls,
+			endpoints: runEndpoints({ addresses: {}, webRtcPortMap: {}, channel }, server),
+			channel,
+			streamKey,
+			clockOffsetMs,
+			maxLifeMs: MAX_LIFE_MS,
+			picture,
+			arrivalsMs: Array.from({ length: count }, (_, index) => index * 100),
+			starveRatio: 0,
+			publish: 'rtmp',
+			runId: '',
+			firstSender: 0,
+			chatSenderCount: 0,
+			chatRate: 0,
+		};
+		const listener = {
+			figures: (name: string, figures: FiguresData) => this.#recorder.add(name, figures),
+			note: (name: string, text: string) => this.#note(`${name}: ${text}`),
+			died: (_name: string, reason: string) => this.#note(reason),
+		};
+		const child = new RoleProcess({ clock: systemClock, config, listener });
+		this.#processes.set(processName, child);
+		await child.start();
 	}
 
 	#note(text: string): void {

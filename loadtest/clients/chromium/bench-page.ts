@@ -125,8 +125,8 @@ export class BenchPage {
 type ClockExchange = { askedAtMs: number; pageMs: number; answeredAtMs: number };
 
 /**
- * Milliseconds to add to the page's time to get the bench's: by the exchange with the shortest round trip, half of
- * which bounds the error. @internal for tests
+ * Milliseconds to add to the page's time to get the bench's. The exchange with the shortest round trip decides; half of
+ * that bounds the error. @internal for tests
  */
 export function clockOffsetMs(exchanges: readonly ClockExchange[]): number {
 	const roundTripMs = ({ askedAtMs, answeredAtMs }: ClockExchange): number => answeredAtMs - askedAtMs;

@@ -1,6 +1,6 @@
 /**
- * A publishing connection of Adobe's RTMP 1.0, which keeps the stream key off the process list: FFmpeg encodes to a
- * pipe, and its FLV tags are sent here.
+ * A publishing connection of Adobe's RTMP 1.0. It keeps the stream key off the process list: FFmpeg encodes to a pipe,
+ * and its FLV tags are sent here.
  */
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';

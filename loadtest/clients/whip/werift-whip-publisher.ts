@@ -1,6 +1,6 @@
 /**
- * Publishes by WHIP as OBS does: an offer without candidates, mid and rid in every video packet, delimiter and
- * parameter sets in their own NAL units, and no answer to key-frame requests.
+ * Publishes by WHIP as OBS does. The offer has no candidates, every video packet has mid and rid, delimiter and
+ * parameter sets are in their own NAL units, and key-frame requests are ignored.
  */
 import { randomInt } from 'node:crypto';
 import { type Extension, RtpHeader } from 'werift';

@@ -1,6 +1,6 @@
 /**
- * Runs in the page: the moving test picture on a canvas with its time pattern, and its tone code through Web Audio on
- * the same clock, as a MediaStream to publish.
+ * Runs in the page: makes a MediaStream to publish. A canvas shows the moving test picture with its time pattern; Web
+ * Audio plays the tone code on the same clock.
  */
 import { PATTERN_BLACK_LUMA, PATTERN_WHITE_LUMA, patternCellBox, patternCells } from '../../../source/time-pattern.ts';
 import { TONE_CODE_COUNT, TONE_DURATION_MS, toneSampleAt } from '../../../source/tone-code.ts';

@@ -45,7 +45,7 @@ export function playByHls(url: string): void {
 	setInterval(() => steer(video), 100);
 }
 
-// hls.js 1.7.4 catches up only with more than a second in the buffer, which a low-latency stream never has: after a
+// hls.js 1.7.4 catches up only with more than a second in the buffer, which a low-latency stream never has. After a
 // stall it stays behind, and all later figures are about that stall.
 function steer(video: PageVideo): void {
 	const target = player?.targetLatency ?? null;

@@ -1,6 +1,6 @@
 /**
  * Runs in the page: reads the time pattern of each picture that a video element really shows, and the bursts of its
- * sound, into bounded logs that the bench collects.
+ * sound. The bench collects its logs, which are bounded.
  */
 import { PATTERN_COLUMNS, PATTERN_ROW_RATIO, PATTERN_ROWS, readPattern } from '../../../source/time-pattern.ts';
 import type { HeardTone } from '../../../source/tone-code.ts';
