@@ -26,7 +26,6 @@ type AccountRoutesDependencies = {
 	origin: RequestOrigin;
 };
 
-/** The routes of accounts and sessions. */
 export function createAccountRoutes({
 	accounts,
 	authenticator,
@@ -109,7 +108,7 @@ export function createAccountRoutes({
 				schema: { tags, summary: 'Log out', response: { 204: Type.Null(), ...refusals(403, 429, 503) } },
 			},
 			async (request, reply) => {
-				// Cleared first: whoever wants to be logged out here shall be, also while the database is away.
+				// Cleared first, so that the browser is logged out even while the database is unavailable.
 				cookies.clear(reply);
 				await accounts.logOut(cookies.readRefresh(request), await authenticator.authenticate(request));
 				return reply.code(204).send();

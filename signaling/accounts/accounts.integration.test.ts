@@ -28,7 +28,7 @@ describe.each(DATABASE_KINDS)('accounts ($kind)', ({ kind }) => {
 	});
 	afterAll(() => closeDatabase());
 
-	it('signs up, tells who is signed in, logs out and in again', async () => {
+	it('signs up, reports who is signed in, logs out and in again', async () => {
 		const browser = bench.browser();
 		const signedUp = await browser.send('POST', '/api/v1/users', { name: 'Alice', password: TEST_PASSWORD });
 		expect(signedUp.statusCode).toBe(201);
@@ -68,8 +68,8 @@ describe.each(DATABASE_KINDS)('accounts ($kind)', ({ kind }) => {
 		}
 	});
 
-	it('ends what a log-in opened also after a restart, and on a server that nobody told', async () => {
-		// Two servers without a common bus: one misses what the other says.
+	it('rejects the tokens of an ended log-in after a restart and without the announcement', async () => {
+		// Two servers without a common bus: each misses the other's announcements.
 		const other = await ApiBench.open(database);
 		const browser = await bench.signUp('alice');
 		const access = browser.cookies.get('spillway_session')!;
@@ -82,7 +82,7 @@ describe.each(DATABASE_KINDS)('accounts ($kind)', ({ kind }) => {
 		await other.clock.advance(CREDENTIAL_CHECK_INTERVAL_MS);
 		await vi.waitFor(() => expect(ended).toEqual([sessionId]));
 		expect(await other.accounts.authenticator.authenticateToken(access)).toBeUndefined();
-		// The row outlives further log-ins for as long as access tokens of it may be about.
+		// The row outlives further log-ins as long as its access tokens can be valid.
 		await bench.browser().send('POST', '/api/v1/session', { name: 'alice', password: TEST_PASSWORD });
 		const later = await ApiBench.open(database);
 		expect(await later.accounts.authenticator.authenticateToken(access)).toBeUndefined();
@@ -102,7 +102,7 @@ describe.each(DATABASE_KINDS)('accounts ($kind)', ({ kind }) => {
 		}
 	});
 
-	it('refuses names that are malformed, routes, or taken by a person or a channel', async () => {
+	it('refuses names that are malformed, reserved, or taken by an account or a channel', async () => {
 		await bench.signUp('alice');
 		await bench.channels.store.createChannel({ name: 'stage' });
 		const statuses: Record<string, number> = {};
@@ -152,14 +152,14 @@ describe.each(DATABASE_KINDS)('accounts ($kind)', ({ kind }) => {
 		}
 	});
 
-	it('can be closed to newcomers', async () => {
+	it('refuses sign-ups when they are closed', async () => {
 		const closed = await ApiBench.open(database, { isSignUpOpen: false });
 		const response = await closed.browser().send('POST', '/api/v1/users', { name: 'alice', password: TEST_PASSWORD });
 		expect([response.statusCode, response.json<{ code: string }>().code]).toEqual([403, 'FORBIDDEN']);
 		await closed.close();
 	});
 
-	it('tells nothing of whether a name exists: same status, same body', async () => {
+	it('answers a wrong password alike whether the name exists or not', async () => {
 		await bench.signUp('alice');
 		const answers = [];
 		for (const name of ['alice', 'nobody', 'admin', '', 'not a name', '../../etc']) {
@@ -172,7 +172,7 @@ describe.each(DATABASE_KINDS)('accounts ($kind)', ({ kind }) => {
 		expect(answers[0]).toContain('LOGIN_REFUSED');
 	});
 
-	it.each(['alice', 'nobody'])('makes guessers at one name (%s) wait, from however many addresses', async (name) => {
+	it.each(['alice', 'nobody'])('limits guesses at one name (%s) from many addresses', async (name) => {
 		await bench.signUp('alice');
 		const tries = [];
 		for (let round = 0; round < 12; round++) {
@@ -183,7 +183,7 @@ describe.each(DATABASE_KINDS)('accounts ($kind)', ({ kind }) => {
 		expect(tries).toEqual([...Array<number>(11).fill(401), 429]);
 	});
 
-	it('lets somebody in where they have logged in before, however many guess at their name elsewhere', async () => {
+	it('admits a user where they have logged in before, despite guesses at their name elsewhere', async () => {
 		await bench.signUp('alice');
 		const right = { name: 'alice', password: TEST_PASSWORD };
 		const home = bench.browser();
@@ -202,7 +202,7 @@ describe.each(DATABASE_KINDS)('accounts ($kind)', ({ kind }) => {
 		expect(atHome.at(-1)).toBe(429);
 	});
 
-	it('knows after a restart where somebody has logged in before, and stores no address', async () => {
+	it('remembers over a restart where a user has logged in, and stores no address', async () => {
 		await bench.signUp('alice');
 		const right = { name: 'alice', password: TEST_PASSWORD };
 		const home = bench.browser();
@@ -221,7 +221,7 @@ describe.each(DATABASE_KINDS)('accounts ($kind)', ({ kind }) => {
 		await restarted.close();
 	});
 
-	it('makes guessers at one address wait, whatever names they try, and nobody else', async () => {
+	it('limits guesses at many names from one address, and no other address', async () => {
 		await bench.signUp('alice');
 		const guesser = bench.browser();
 		const tries = [];
@@ -260,7 +260,7 @@ describe.each(DATABASE_KINDS)('accounts ($kind)', ({ kind }) => {
 	describe('a change of password', () => {
 		const OTHER_PASSWORD = 'another long passphrase';
 
-		it('takes the new one from then on, and ends every other log-in', async () => {
+		it('makes the new password valid, and ends every other log-in', async () => {
 			const browser = await bench.signUp('alice');
 			const elsewhere = bench.browser();
 			await elsewhere.send('POST', '/api/v1/session', { name: 'alice', password: TEST_PASSWORD });
@@ -274,7 +274,7 @@ describe.each(DATABASE_KINDS)('accounts ($kind)', ({ kind }) => {
 			expect([await logIn(TEST_PASSWORD), await logIn(OTHER_PASSWORD)]).toEqual([401, 200]);
 		});
 
-		it('is refused to nobody, without the present one, and to one that must not be', async () => {
+		it('is refused without a log-in, without the current password, and for a new one that is not allowed', async () => {
 			const browser = await bench.signUp('alice');
 			const change = async (who: TestBrowser, currentPassword: string, newPassword: string): Promise<number> =>
 				(await who.send('PUT', '/api/v1/session/password', { currentPassword, newPassword })).statusCode;
@@ -287,7 +287,7 @@ describe.each(DATABASE_KINDS)('accounts ($kind)', ({ kind }) => {
 	});
 
 	describe('refresh', () => {
-		it('replaces both tokens, and lets the user stay when the access token has run out', async () => {
+		it('replaces both tokens, and keeps the user signed in when the access token has expired', async () => {
 			const browser = await bench.signUp('alice');
 			const before = new Map(browser.cookies);
 			await bench.clock.advance(606_000);
@@ -314,14 +314,14 @@ describe.each(DATABASE_KINDS)('accounts ($kind)', ({ kind }) => {
 				'REFRESH_REFUSED',
 				0,
 			]);
-			// The rightful owner is out as well, at once, with both tokens; their other log-in is another family.
+			// The owner's own tokens of this log-in are invalid at once; their other log-in is another family.
 			expect((await browser.send('GET', '/api/v1/session')).json()).toEqual({ user: null });
 			expect((await browser.send('POST', '/api/v1/session/refresh')).statusCode).toBe(401);
 			expect((await elsewhere.send('POST', '/api/v1/session/refresh')).statusCode).toBe(200);
 			expect(bench.logger.lines.filter(({ level }) => level === 'warn')).toHaveLength(1);
 		});
 
-		it('ends the family when the one before the last comes again after ten seconds, also when nobody refreshed since', async () => {
+		it('ends the family when a replaced token is used after ten seconds, even without a refresh since', async () => {
 			const browser = await bench.signUp('alice');
 			const old = browser.cookies.get('spillway_refresh')!;
 			await browser.send('POST', '/api/v1/session/refresh');
@@ -344,7 +344,7 @@ describe.each(DATABASE_KINDS)('accounts ($kind)', ({ kind }) => {
 			expect((await tabs[0]!.send('POST', '/api/v1/session/refresh')).statusCode).toBe(200);
 		});
 
-		it('refuses what is made up, without ending anything', async () => {
+		it('refuses forged tokens, without ending anything', async () => {
 			const browser = await bench.signUp('alice');
 			const [id, nonce, signature] = browser.cookies.get('spillway_refresh')!.split('.') as [string, string, string];
 			const forger = bench.browser();
@@ -362,7 +362,7 @@ describe.each(DATABASE_KINDS)('accounts ($kind)', ({ kind }) => {
 			expect((await browser.send('POST', '/api/v1/session/refresh')).statusCode).toBe(200);
 		});
 
-		it('ends thirty days after the last one', async () => {
+		it('is refused thirty days after the last refresh', async () => {
 			const browser = await bench.signUp('alice');
 			await bench.clock.advance(29 * 86_400_000);
 			expect((await browser.send('POST', '/api/v1/session/refresh')).statusCode).toBe(200);
@@ -371,7 +371,7 @@ describe.each(DATABASE_KINDS)('accounts ($kind)', ({ kind }) => {
 		});
 	});
 
-	it('ends the session at log-out for copies of its tokens too, on every server', async () => {
+	it('ends the session at log-out for copies of its tokens, on every server', async () => {
 		const bus = new InProcessBus({ clock: systemClock, logger: silentLogger });
 		const [here, there] = [await ApiBench.open(database, { bus }), await ApiBench.open(database, { bus })];
 		const browser = await here.signUp('alice');
@@ -386,7 +386,7 @@ describe.each(DATABASE_KINDS)('accounts ($kind)', ({ kind }) => {
 		await Promise.all([here.close(), there.close(), bus.close()]);
 	});
 
-	it('keeps twenty log-ins of one account', async () => {
+	it('ends the oldest log-in of an account beyond twenty', async () => {
 		const first = await bench.signUp('alice');
 		for (let round = 0; round < 20; round++) {
 			await bench.clock.advance(1000);
@@ -407,7 +407,7 @@ describe.each(DATABASE_KINDS)('accounts ($kind)', ({ kind }) => {
 		expect(await ask({ origin: 'http://localhost:80' })).toBe(200);
 		expect(await ask({ origin: 'https://live.example.org' })).toBe(200);
 		expect(await ask({ 'x-spillway-csrf': '1' })).toBe(200);
-		// Signing somebody in as somebody else needs no cookies.
+		// A forged log-in needs no cookies.
 		const credentials = { name: 'alice', password: TEST_PASSWORD };
 		const login = await bench
 			.browser()

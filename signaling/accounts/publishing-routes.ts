@@ -1,4 +1,4 @@
-/** `/api/v1/users/{user}/publishing`: administrators approve accounts for publishing, and take that back. */
+/** `/api/v1/users/{user}/publishing`: administrators approve accounts for publishing or withdraw the approval. */
 import type { FastifyPluginAsync } from 'fastify';
 import { Type } from 'typebox';
 import { SpillwayError } from '../../core/errors/errors.ts';
@@ -20,7 +20,7 @@ type PublishingRoutesDependencies = {
 	logger: Logger;
 };
 
-/** PUT approves, DELETE takes it back. Both take effect with the next encoder, within five seconds. */
+/** PUT approves, DELETE withdraws. Both apply to encoders that connect five seconds later or more. */
 export function createPublishingRoutes(dependencies: PublishingRoutesDependencies): FastifyPluginAsync {
 	const { authenticator, origin, users, logger } = dependencies;
 	return async (app) => {
@@ -52,7 +52,7 @@ export function createPublishingRoutes(dependencies: PublishingRoutesDependencie
 					if (name === undefined || !(await users.setPublishingApproved(name, isApproved))) {
 						throw new SpillwayError('USER_NOT_FOUND', [request.params.user.replace(/[^\x20-\x7e]/g, '?').slice(0, 40)]);
 					}
-					logger.info({ name, isApproved, by: administrator.id }, 'who may publish was changed');
+					logger.info({ name, isApproved, by: administrator.id }, 'an approval for publishing was changed');
 					return reply.code(204).send();
 				},
 			});
@@ -61,8 +61,8 @@ export function createPublishingRoutes(dependencies: PublishingRoutesDependencie
 			'PUT',
 			true,
 			'Approve an account for publishing',
-			'Counts where accounts.whoMayPublish is "approved"; also opens the room that strangers cannot fill. For administrators.',
+			'Applies where accounts.whoMayPublish is "approved"; also opens the room that other accounts cannot fill. For administrators.',
 		);
-		addChange('DELETE', false, 'Take the approval back', 'A broadcast on air goes on; end it by its own route.');
+		addChange('DELETE', false, 'Take the approval back', 'A broadcast on air continues; end it by its own route.');
 	};
 }

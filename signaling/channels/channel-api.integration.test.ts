@@ -1,7 +1,4 @@
-/**
- * What owners do with their channels over HTTP: keys, titles, policy, search, moderators; and that secrets stay out of
- * logs.
- */
+/** Tests of the channel API: keys, titles, policy, search, moderators, and no secrets in logs. */
 import fc from 'fast-check';
 import { Value } from 'typebox/value';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -50,7 +47,7 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 		expect(JSON.parse(Buffer.from(token, 'base64url').toString())).toMatchObject({ role: 'streamer', name: 'owner' });
 	});
 
-	it('opens as many channels as allowed, and none under the name of another person', async () => {
+	it('opens as many channels as allowed, and none under the name of another user', async () => {
 		await bench.signUp('somebody');
 		const open = async (by: TestBrowser, name: string): Promise<string> =>
 			(await by.send('POST', '/api/v1/channels', { name })).json<{ code?: string }>().code ?? 'opened';
@@ -68,7 +65,7 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 		await strict.close();
 	});
 
-	it('describes a channel as its schema says', async () => {
+	it('describes a channel as in its schema', async () => {
 		bench.viewerCounts.set('place', 3);
 		bench.fakeRegistry.start('place');
 		const seen = (await bench.browser().send('GET', '/api/v1/channels/place')).json<Record<string, unknown>>();
@@ -122,7 +119,7 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 			});
 			expect((await browser.send('DELETE', `/api/v1/channels/${id}/stream-keys/${key.id}`)).statusCode).toBe(404);
 			expect((await browser.send('GET', `/api/v1/channels/${id}/stream-keys`)).json()).toEqual({ streamKeys: [] });
-			// Its own command that comes back over the bus is not applied twice.
+			// A node does not apply its own announcement a second time.
 			expect(here.fakeRegistry.revokedKeyIds).toHaveLength(1);
 			await Promise.all([here.close(), there.close(), bus.close()]);
 		});
@@ -153,7 +150,7 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 		});
 	});
 
-	it('keeps titles and categories as text, whatever is in them', async () => {
+	it('keeps titles and categories as plain text', async () => {
 		const title = '  <script>alert(1)</script> "quotes" & \'more\' {{ 1 + 1 }} Cafe\u0301 🎬 ';
 		const response = await owner.send('PATCH', `/api/v1/channels/${id}`, { title, category: '<b>Music</b>' });
 		const expected = { title: title.normalize('NFC').trim(), category: '<b>Music</b>' };
@@ -166,7 +163,7 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 		});
 	});
 
-	it('refuses what a channel cannot be changed to', async () => {
+	it('refuses invalid changes of a channel', async () => {
 		const bodies: object[] = [
 			{},
 			{ title: 'x'.repeat(141) },
@@ -208,7 +205,7 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 		expect(broadcast.graceWindowMs).toBe(60_000);
 	});
 
-	it('tells the health of a broadcast and ends it', async () => {
+	it('reports the health of a broadcast and ends it', async () => {
 		const broadcast = bench.fakeRegistry.start('place');
 		const health = (await owner.send('GET', `/api/v1/channels/${id}/health`)).json<object>();
 		expect(health).toMatchObject({
@@ -292,14 +289,14 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 		expect(changed.length).toBe(5);
 	});
 
-	it('lists who may not write, and lets them again', async () => {
+	it('lists the users who may not write, and releases them', async () => {
 		const { userId } = await bench.signUp('rude-person');
 		const list = `/api/v1/channels/${id}/chat-restrictions`;
 		const room = bench.chat.service.open(id as ChannelId);
-		const told: ServerMessage[] = [];
+		const received: ServerMessage[] = [];
 		const member = (memberId: string, user: User): Promise<unknown> =>
 			room.join(
-				{ id: memberId, user, remoteAddress: '192.0.2.1', deliver: ({ message }) => told.push(message) },
+				{ id: memberId, user, remoteAddress: '192.0.2.1', deliver: ({ message }) => received.push(message) },
 				undefined,
 			);
 		await member('1', { id: userId, name: 'rude-person', role: 'viewer' });
@@ -310,9 +307,9 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 		expect(Date.parse(restrictions[0]!['until']!) - Date.parse(restrictions[0]!['since']!)).toBe(60_000);
 		await room.moderate('2', { action: 'ban', userName: 'rude-person' });
 		expect((await owner.send('GET', list)).json()).toMatchObject({ restrictions: [{ until: null }] });
-		told.length = 0;
+		received.length = 0;
 		expect((await owner.send('DELETE', `${list}/Rude-Person`)).statusCode).toBe(204);
-		expect(told).toContainEqual({
+		expect(received).toContainEqual({
 			type: 'chat-standing',
 			chatName: 'rude-person',
 			canModerate: false,
@@ -324,7 +321,7 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 		room.close();
 	});
 
-	it('tells where to publish, and takes its advice from the codec', async () => {
+	it('reports where to publish, and advises on the codec', async () => {
 		const { streamKey } = await makeKey('main');
 		const ask = async (body: object): Promise<Record<string, unknown>> =>
 			(await bench.browser().send('POST', '/api/v1/streams/ingest', body, {})).json();

@@ -1,4 +1,4 @@
-/** The API's channels: lists, one by name, opening and changing one, categories, and the server's time. */
+/** The API's channels: lists, one by name, opening and changing one, categories, and the server's clock. */
 import type { FastifyPluginAsync } from 'fastify';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import type { Clock } from '../../core/lifecycle/clock.ts';
@@ -34,10 +34,9 @@ import { describeChannel } from './channel-description.ts';
 import type { Channel, ChannelChange as StoredChange, ChannelStore } from './channel-store.ts';
 import { MAX_QUERY_LENGTH, MAX_TITLE_LENGTH, normalizeCategory, normalizeText } from './channel-text.ts';
 
-/** Channels of one list. */
 const DEFAULT_LIST_LENGTH = 200;
-/** Channels of one account that is an administrator's, and the most that can be configured. */
-const MAX_CHANNELS_PER_USER = 5;
+/** Channels of an administrator; other accounts have a configured limit. */
+const MAX_CHANNELS_OF_ADMIN = 5;
 
 export type ChannelRoutesDependencies = {
 	clock: Clock;
@@ -46,7 +45,7 @@ export type ChannelRoutesDependencies = {
 	accounts: Pick<Accounts, 'authenticator' | 'users' | 'service' | 'cookies' | 'origin'>;
 	access: ChannelAccess;
 	control: ChannelControl;
-	/** Viewers of a channel; null when nobody counts. */
+	/** Viewers of a channel; null when they are not counted. */
 	viewerCount: (channelName: string) => number | null;
 	config: { channelsPerUser: number; defaultGraceWindowSeconds: number };
 };
@@ -68,7 +67,7 @@ export function createChannelRoutes(dependencies: ChannelRoutesDependencies): Fa
 function createReadingRoutes(dependencies: ChannelRoutesDependencies): FastifyPluginAsync {
 	const { clock, access, accounts } = dependencies;
 	return async (app) => {
-		// What everybody may know, players on other sites may ask.
+		// Players on other sites may read what is public.
 		const config = { cors: PUBLIC_READ };
 		const limited = { ...config, rateLimit: RATE_LIMITS.search };
 		app.get<{ Querystring: ChannelListQuery }>(
@@ -134,7 +133,7 @@ function createChangingRoutes(dependencies: ChannelRoutesDependencies): FastifyP
 				schema: {
 					tags: ['channels'],
 					summary: 'Open a channel',
-					description: 'It belongs to whoever is signed in.',
+					description: 'It belongs to the user who is signed in.',
 					body: channelCreationSchema,
 					response: { 201: ownChannelSchema, ...refusals(400, 401, 403, 409, 429, 503) },
 				},
@@ -142,7 +141,7 @@ function createChangingRoutes(dependencies: ChannelRoutesDependencies): FastifyP
 			async (request, reply) => {
 				const user = await accounts.authenticator.userOf(request);
 				const { name, title, category } = request.body;
-				const maxChannels = user.role === 'admin' ? MAX_CHANNELS_PER_USER : config.channelsPerUser;
+				const maxChannels = user.role === 'admin' ? MAX_CHANNELS_OF_ADMIN : config.channelsPerUser;
 				const channel = await channels.createChannel({
 					name,
 					title: normalizeText(title ?? '', 'a title', MAX_TITLE_LENGTH),
@@ -238,7 +237,7 @@ async function listChannels(dependencies: Readers, asked: ChannelListQuery): Pro
 
 async function listCategories(dependencies: Readers): Promise<Category[]> {
 	const names = await dependencies.channels.listCategories();
-	// Categories that differ in case only are one.
+	// Categories that differ only in case are one.
 	const byKey = new Map(names.map((name) => [name.toLowerCase(), { name, liveCount: 0, viewerCount: 0 }]));
 	for (const channel of await listChannels(dependencies, { state: 'live' })) {
 		const entry = channel.category === null ? undefined : byKey.get(channel.category.toLowerCase());

@@ -1,4 +1,4 @@
-/** Channels against both databases. */
+/** Tests of the channel store against both databases. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import type { Database } from '../platform/database/database.ts';

@@ -1,4 +1,4 @@
-/** Puts chat together: rooms, IRC, and the routes of moderators and chat tokens. */
+/** Creates the chat part: rooms, IRC, and the routes of moderators and chat tokens. */
 import type { FastifyPluginAsync } from 'fastify';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { AttemptLimiter } from '../../core/limits/attempt-limiter.ts';
@@ -33,12 +33,10 @@ export type ChatDependencies = {
 	channels: Pick<Channels, 'access' | 'control' | 'moderators'> & { store: Pick<ChannelStore, 'findByName'> };
 };
 
-/** Chat, for the rest of the server. @internal for tests */
+/** @internal for tests */
 export type Chat = {
 	service: ChatService;
-	/**
-	 * Moderators, IRC and chat tokens; @fastify/websocket must be registered before, and rewriteIrcUrl given to fastify.
-	 */
+	/** They need @fastify/websocket, and rewriteIrcUrl as fastify's `rewriteUrl`. */
 	routes: FastifyPluginAsync;
 	/** For metrics. */
 	counts(): { rooms: number; ircSessions: number };
@@ -46,7 +44,6 @@ export type Chat = {
 	close(): Promise<void>;
 };
 
-/** Does nothing until rooms are opened or clients connect. */
 export function createChat(deps: ChatDependencies): Chat {
 	const { bus, announcements, database, clock, serverSecret, accounts, channels } = deps;
 	const logger = deps.logger.child({ part: 'chat' });

@@ -1,4 +1,4 @@
-/** What streamers ask about their broadcast: where to publish, how it is doing, and its end. */
+/** Routes for streamers: where to publish, the health of a broadcast, and its end. */
 import type { FastifyPluginAsync } from 'fastify';
 import { Type } from 'typebox';
 import type { AudienceReport } from '../../core/protocol/api/audience-report.ts';
@@ -34,7 +34,7 @@ export type BroadcastRoutesDependencies = {
 	control: ChannelControl;
 	authorizer: PublishAuthorizer;
 	viewerCount: (channelName: string) => number | null;
-	/** Undefined: nobody has watched. */
+	/** Undefined: there were no viewers. */
 	audience: (channel: { id: ChannelId; name: ChannelName }) => AudienceReport | undefined;
 	/** Public addresses; known once the server listens. */
 	endpoints: () => { httpUrl: string; rtmpUrl: string };

@@ -1,11 +1,11 @@
-/** What to tell streamers about the codec and bitrate that they are going to send. Pure. */
+/** Advises streamers on the codec and bitrate that they plan to send. Pure. */
 
-/** Above it many viewers' connections fail, and one WebRTC viewer costs what four at 1080p would. */
+/** Above it many viewers' connections fail, and one WebRTC viewer costs as much as four at 1080p. */
 const HIGH_BITRATE_BPS = 12_000_000;
 /** Below it a picture of 720p and more falls apart. */
 const LOW_BITRATE_BPS = 500_000;
 
-/** Whether a codec can be published, and what would be better. */
+/** `advice`: sentences for the streamer. */
 export function adviseEncoder(
 	codec: string | undefined,
 	bitrateBps: number | undefined,

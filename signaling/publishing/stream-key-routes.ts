@@ -1,4 +1,4 @@
-/** The stream keys of a channel: several, named, each shown once, rotated, revoked. */
+/** The routes of a channel's stream keys: list, make (the key is shown once), rotate, revoke. */
 import type { FastifyPluginAsync } from 'fastify';
 import { Type } from 'typebox';
 import { SpillwayError } from '../../core/errors/errors.ts';
@@ -23,7 +23,7 @@ import type { ChannelControl } from '../channels/channel-control.ts';
 import { MAX_KEY_NAME_LENGTH, normalizeText } from '../channels/channel-text.ts';
 import type { StreamKeyRecord, StreamKeyStore } from './stream-key-store.ts';
 
-/** Valid keys of one channel: an encoder each, and some to spare. */
+/** Valid keys of one channel: one per encoder, and some to spare. */
 const MAX_KEYS_PER_CHANNEL = 20;
 
 type StreamKeyRoutesDependencies = {
@@ -34,7 +34,7 @@ type StreamKeyRoutesDependencies = {
 	control: ChannelControl;
 };
 
-/** /api/v1/channels/{channel}/stream-keys and what is below. */
+/** /api/v1/channels/{channel}/stream-keys, …/{key}/rotate and …/{key}. */
 export function createStreamKeyRoutes(dependencies: StreamKeyRoutesDependencies): FastifyPluginAsync {
 	const { channels, access, control, logger, accounts } = dependencies;
 	const path = '/api/v1/channels/:channel/stream-keys';

@@ -1,7 +1,4 @@
-/**
- * `/api/v1/chat-tokens`: long-lived tokens by which a user's bots and chat programs sign in over IRC. They open nothing
- * else.
- */
+/** `/api/v1/chat-tokens`: long-lived tokens with which a user's bots and chat programs sign in over IRC only. */
 import type { FastifyPluginAsync } from 'fastify';
 import { Type } from 'typebox';
 import { SpillwayError } from '../../../core/errors/errors.ts';
@@ -24,11 +21,11 @@ const PATH = '/api/v1/chat-tokens';
 type ChatTokenRoutesDependencies = {
 	store: Pick<ChatStore, 'createToken' | 'listTokens' | 'deleteToken'>;
 	accounts: Pick<Accounts, 'authenticator' | 'origin'>;
-	/** Ends the connections that were made with it, on all servers. Never rejects. */
+	/** Ends the connections of a token, on all servers. Never rejects. */
 	announceDeletion: (tokenId: string) => Promise<void>;
 };
 
-/** Everybody sees, makes and deletes their own. */
+/** Users see, make and delete their own tokens. */
 export function createChatTokenRoutes({
 	store,
 	accounts,

@@ -1,4 +1,4 @@
-/** Who keeps order in a channel's chat, and by which rules. */
+/** Routes for the moderation of a channel's chat: moderators, rules, and the users who may not write. */
 import type { FastifyPluginAsync } from 'fastify';
 import { Type } from 'typebox';
 import { SpillwayError } from '../../../core/errors/errors.ts';
@@ -36,7 +36,6 @@ type ModeratorRoutesDependencies = {
 	accounts: Pick<Accounts, 'authenticator' | 'origin' | 'users'>;
 	access: ChannelAccess;
 	control: ChannelControl;
-	/** A chat's own part: who may not write there, and an end to it. */
 	chat: {
 		listRestricted(channelId: ChannelId): Promise<RestrictedAuthor[]>;
 		service: { release(channelId: ChannelId, authorName: string): Promise<void> };
@@ -224,7 +223,7 @@ function createRestrictionRoutes(dependencies: ModeratorRoutesDependencies): Fas
 			async (request, reply) => {
 				const { channel, user } = await access.require(request, 'let somebody write again');
 				await chat.service.release(channel.id, request.params.user);
-				logger.info({ channelId: channel.id, userId: user.id }, 'somebody may write in chat again');
+				logger.info({ channelId: channel.id, userId: user.id }, 'a chat restriction was lifted');
 				return reply.code(204).send();
 			},
 		);

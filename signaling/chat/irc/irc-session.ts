@@ -1,4 +1,4 @@
-/** One IRC connection over a WebSocket, as Twitch speaks it: sign in, join, read, write. */
+/** One IRC connection over a WebSocket, compatible with Twitch's: sign in, join, read, write. */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
 import { SpillwayError } from '../../../core/errors/errors.ts';
@@ -22,14 +22,14 @@ import {
 } from './irc-lines.ts';
 import { formatIrcMessage, parseIrcMessage, type IrcMessage, type OutgoingIrcMessage } from './irc-message.ts';
 
-/** The side of the client. @internal for tests */
+/** @internal for tests */
 export type IrcSocket = {
-	/** Bytes that wait to be sent. */
+	/** Unsent bytes. */
 	readonly bufferedAmount: number;
 	send(text: string): void;
-	/** Ends it in an orderly way. */
+	/** Closes with a handshake. */
 	close(code: number, reason: string): void;
-	/** Ends it at once. */
+	/** Closes without a handshake. */
 	terminate(): void;
 };
 
@@ -37,36 +37,34 @@ export type IrcSessionDependencies = {
 	clock: Clock;
 	logger: Logger;
 	chat: ChatService;
-	/** Any text may be asked for. */
+	/** Accepts any text. */
 	findChannel: (name: string) => Promise<{ id: ChannelId; name: string } | undefined>;
-	/** Whose access token or chat token it is. */
+	/** Accepts access tokens and chat tokens; undefined for an invalid one. */
 	verifyToken: (token: string) => Promise<VerifiedToken | undefined>;
-	/** Slows down guessing; as AttemptLimiter. */
+	/** Limits guessing. */
 	attempts: Pick<AttemptLimiter, 'begin'>;
 };
 
-/** What a connection hangs on: a chat token, which may be deleted, or a log-in, which may end. */
+/** What a connection signed in with: a chat token, which can be deleted, or a log-in, which can end. */
 export type IrcCredential = { kind: 'chat-token' | 'session'; id: string };
 
-/** Whose token it is, and what ends with it. */
 type VerifiedToken = { user: User; credential?: IrcCredential };
 
-/** Time to sign in. */
 const SIGN_IN_DEADLINE_MS = 10_000;
-/** As on the signaling socket's side: who is silent is asked, who does not answer is gone. */
+/** A connection that is silent for one interval is pinged, and ended when it is silent for another. */
 const PING_INTERVAL_MS = 30_000;
-/** Who reads slower than their rooms write is let go, so that they cost no more than this. */
+/** A client that reads too slowly is disconnected, so that it costs at most this. */
 const MAX_BUFFERED_BYTES = 1_048_576;
 const MAX_CHANNELS = 50;
-/** Lines that may wait for earlier ones, such as a JOIN that asks the database. */
+/** Lines that can wait for earlier ones, such as a JOIN that queries the database. */
 const MAX_WAITING_LINES = 200;
-/** Lines at once, and how many a second after that. */
+/** Lines at once, and lines per second after that. */
 const LINE_RATE: TokenRate = { burst: 200, perSecond: 20 };
 const CAPABILITIES: ReadonlySet<string> = new Set(['twitch.tv/tags', 'twitch.tv/commands', 'twitch.tv/membership']);
 
 type Joined = { channel: IrcChannel; room: ChatRoom; memberId: string; badges: ChatJoinResult['badges'] };
 
-/** Fed by the route; ends when the socket does. */
+/** The route passes the socket's messages to receive() and its end to close(). */
 export class IrcSession {
 	readonly #socket: IrcSocket;
 	readonly #deps: IrcSessionDependencies;
@@ -106,14 +104,14 @@ export class IrcSession {
 		});
 	}
 
-	/** A WebSocket message: one line or several. */
+	/** `text`: a WebSocket message of one or more lines. */
 	receive(text: string): void {
 		this.#isAnswerDue = false;
 		for (const line of text.split(/\r?\n/)) {
 			if (line === '' || this.#scope.closed) {
 				continue;
 			}
-			if (!this.#takeLine()) {
+			if (!this.#admitLine()) {
 				this.#end('flooding', 1008);
 				return;
 			}
@@ -122,24 +120,24 @@ export class IrcSession {
 		}
 	}
 
-	/** What it was opened with; undefined for readers without an account. */
+	/** Undefined for readers without an account. */
 	get credential(): IrcCredential | undefined {
 		return this.#credential;
 	}
 
-	/** What it was opened with is worth nothing any more. */
-	credentialEnded(): void {
+	/** Ends the connection, because its credential has ended. */
+	endCredential(): void {
 		const isToken = this.#credential?.kind === 'chat-token';
 		this.#notice('*', undefined, isToken ? 'The chat token was deleted.' : 'You have logged out. Log in again.');
 		this.#end(isToken ? 'token-deleted' : 'signed-out', 1008);
 	}
 
-	/** The socket is gone, or the server stops. Idempotent. */
+	/** Leaves all rooms; does not close the socket. Idempotent. */
 	close(reason: string): Promise<void> {
 		return this.#scope.close(reason);
 	}
 
-	#takeLine(): boolean {
+	#admitLine(): boolean {
 		return this.#lineRate.take() && this.#waitingLines < MAX_WAITING_LINES;
 	}
 
@@ -171,7 +169,7 @@ export class IrcSession {
 				await this.#signIn(params[0] ?? '');
 				return;
 			case 'PING':
-				// As Twitch answers: a bare PING, which tmi.js sends, gets a bare PONG, and tmi.js knows no other.
+				// As Twitch: a bare PING gets a bare PONG. tmi.js sends no other PING and recognises no other PONG.
 				this.#sendLine(
 					params[0] === undefined
 						? { command: 'PONG', trailing: IRC_SERVER_NAME }
@@ -200,7 +198,7 @@ export class IrcSession {
 				splitChannels(params[0]).forEach((name) => this.#part(name));
 				return;
 			case 'PRIVMSG':
-				await this.#say(params[0] ?? '', params[1] ?? '');
+				await this.#write(params[0] ?? '', params[1] ?? '');
 				return;
 			default:
 				this.#reply('421', [this.#nick, command], 'Unknown command');
@@ -208,7 +206,7 @@ export class IrcSession {
 	}
 
 	#negotiate([verb, asked = '']: readonly string[]): void {
-		// Twitch writes "*" in the place of the name, after signing in, too.
+		// Twitch writes "*" in place of the name, even after the sign-in.
 		const reply = (answer: string, names: string): void => this.#reply('CAP', ['*', answer], names);
 		switch (verb?.toUpperCase()) {
 			case 'LS':
@@ -220,7 +218,8 @@ export class IrcSession {
 			case 'REQ': {
 				const wanted = asked.split(' ').filter((part) => part !== '');
 				const nameOf = (part: string): string => part.replace(/^-/, '');
-				// https://ircv3.net/specs/extensions/capability-negotiation: all of a request or nothing; "-" takes one back.
+				// https://ircv3.net/specs/extensions/capability-negotiation: a request applies as a whole or not at all; "-"
+				// disables a capability.
 				const isKnown = wanted.length > 0 && wanted.every((part) => CAPABILITIES.has(nameOf(part)));
 				for (const part of isKnown ? wanted : []) {
 					if (part.startsWith('-')) {
@@ -262,7 +261,7 @@ export class IrcSession {
 		}
 	}
 
-	/** The user of PASS; undefined when the connection was ended for it. */
+	/** Returns the user of PASS; undefined when the connection was ended for it. */
 	async #authenticate(): Promise<User | undefined> {
 		const token = /^oauth:(.{1,1024})$/.exec(this.#password ?? '')?.[1];
 		if (token === undefined) {
@@ -279,7 +278,7 @@ export class IrcSession {
 		try {
 			verified = await verifyToken(token);
 		} catch (error) {
-			// Not the sender's fault.
+			// A failed check does not count as a wrong attempt.
 			attempt.end();
 			throw error;
 		}
@@ -368,7 +367,7 @@ export class IrcSession {
 		}
 	}
 
-	async #say(target: string, text: string): Promise<void> {
+	async #write(target: string, text: string): Promise<void> {
 		const [name = ''] = splitChannels(target);
 		const joined = this.#joined.get(name);
 		if (joined === undefined) {
@@ -461,7 +460,7 @@ export class IrcSession {
 	}
 }
 
-/** `#one,#two` → names, lower case, bounded. */
+/** `#one,#two` → lower-case names, bounded in length and number. */
 function splitChannels(text: string | undefined): string[] {
 	return (text ?? '')
 		.split(',')

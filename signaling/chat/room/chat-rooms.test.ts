@@ -1,4 +1,4 @@
-/** What members of a room see and may do. */
+/** Tests of what members of a room receive and may do. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createId, type ChannelId } from '../../../core/ids.ts';
 import { silentLogger } from '../../../core/logger.ts';
@@ -47,8 +47,8 @@ async function join(id: string, user?: User, details: Partial<ChatMember> = {}):
 	return joined;
 }
 
-/** Enough time for what was said to be told, and too little for a rate limit to recover. */
-const told = (): Promise<void> => clock.advance(60);
+/** Enough time to deliver messages, and too little for a rate limit to recover. */
+const delivered = (): Promise<void> => clock.advance(60);
 const refusalOf = (promise: Promise<unknown>): Promise<string> =>
 	promise.then(
 		() => 'accepted',
@@ -73,7 +73,7 @@ describe('a room', () => {
 	it('gives every member the same text, serialised once, and the author their own message', async () => {
 		const [ann, guest] = [await join('1', ANN), await join('2')];
 		const { messageId } = await room.send('1', { text: ' hello\nSpillHi ', captureTimeMs: clock.nowMs() - 500 });
-		await told();
+		await delivered();
 		expect(ann.frames).toHaveLength(1);
 		expect(guest.frames[0]).toBe(ann.frames[0]);
 		expect(JSON.parse(ann.frames[0]!.text)).toEqual(ann.frames[0]!.message);
@@ -91,7 +91,7 @@ describe('a room', () => {
 		});
 	});
 
-	it('puts what is said within a moment into one frame when it is full', async () => {
+	it('joins messages of a short time into one frame in a large room', async () => {
 		const authors = await Promise.all(
 			Array.from({ length: 10 }, (_, index) =>
 				join(`a${index}`, { id: `u${index}`, name: `n${index}`, role: 'viewer' }),
@@ -102,17 +102,17 @@ describe('a room', () => {
 			await room.send(author.id, { text: `message ${index}` });
 			await clock.advance(3);
 		}
-		await told();
+		await delivered();
 		expect(authors[0]!.texts()).toEqual(authors.map((_, index) => `message ${index}`));
 		expect(authors[0]!.frames.length).toBeLessThan(4);
 	});
 
-	it('gives history to those who join, what they lack to those who come back, and tells of a gap', async () => {
+	it('sends history to new members, missed messages to returning ones, and reports a gap', async () => {
 		await join('1', ANN);
 		const ids: string[] = [];
 		for (const text of ['one', 'two', 'three']) {
 			ids.push((await room.send('1', { text })).messageId);
-			await told();
+			await delivered();
 		}
 		expect([...ids].sort()).toEqual(ids);
 		const fresh = await room.join(member('2'), undefined);
@@ -124,36 +124,36 @@ describe('a room', () => {
 		}
 	});
 
-	it('tells a member either in the history or in a frame, never both', async () => {
+	it('delivers a message either in the history or in a frame, never in both', async () => {
 		await join('1', ANN);
 		await room.send('1', { text: 'racing' });
 		const other = member('2');
 		const { history } = await room.join(other, undefined);
-		await told();
+		await delivered();
 		expect([...history.map(({ text }) => text), ...other.texts()]).toEqual(['racing']);
 	});
 
-	it('is one for all who open it, and ends with the last', async () => {
+	it('is shared by all who open it, and ends with the last', async () => {
 		const other = rooms.open(CHANNEL);
 		const ann = await join('1', ANN);
 		room.close();
 		room.close();
 		await other.send('1', { text: 'still here' });
-		await told();
+		await delivered();
 		expect(ann.texts()).toEqual(['still here']);
 		other.close();
 		expect(rooms.roomCount).toBe(0);
 		await expect(other.send('1', { text: 'gone' })).rejects.toMatchObject({ code: 'SERVER_STOPPING' });
 	});
 
-	it('lets nobody write who has not joined, or has left', async () => {
+	it('refuses messages from users who have not joined or have left', async () => {
 		await join('1', ANN);
 		room.leave('1');
 		room.leave('never');
 		await expect(room.send('1', { text: 'x' })).rejects.toMatchObject({ code: 'SESSION_NOT_FOUND' });
 	});
 
-	it('goes on when a member fails', async () => {
+	it('serves the others when a member fails', async () => {
 		await join('1', undefined, {
 			deliver: () => {
 				throw new Error('broken');
@@ -161,11 +161,11 @@ describe('a room', () => {
 		});
 		const ann = await join('2', ANN);
 		await room.send('2', { text: 'hello' });
-		await told();
+		await delivered();
 		expect(ann.texts()).toEqual(['hello']);
 	});
 
-	it('lets people read, and nobody write unchecked, while the database was never reached', async () => {
+	it('allows only reading until the database was reached once', async () => {
 		store.isLost = true;
 		const other = rooms.open('channel-2' as ChannelId);
 		expect(await other.join(member('1', ANN), undefined)).toMatchObject({ history: [], chatName: 'ann' });
@@ -181,7 +181,7 @@ describe('a room', () => {
 });
 
 describe('guests', () => {
-	it('get a name of their own that lasts', async () => {
+	it('get a lasting name each', async () => {
 		const first = await room.join(member('viewer-1'), undefined);
 		const again = await room.join(member('viewer-1'), undefined);
 		const other = await room.join(member('viewer-2'), undefined);
@@ -189,11 +189,11 @@ describe('guests', () => {
 		expect([again.chatName, other.chatName === first.chatName]).toEqual([first.chatName, false]);
 	});
 
-	it('read only where an account is asked for, and learn when that changes', async () => {
+	it('may only read where an account is required, and are notified when that changes', async () => {
 		const guest = await join('1');
 		store.policy = { ...store.policy, isAccountRequired: true };
 		rooms.settingsChanged(CHANNEL);
-		await told();
+		await delivered();
 		expect(guest.frames.at(-1)!.message).toEqual({
 			type: 'chat-settings',
 			settings: { slowModeSeconds: 0, isAccountRequired: true },
@@ -203,14 +203,14 @@ describe('guests', () => {
 		expect((await room.join(member('3', ANN), undefined)).chatName).toBe('ann');
 	});
 
-	it('are banned by address, which users behind it are not, unless their account is younger than the ban', async () => {
+	it('are banned by address, which binds only accounts that are younger than the ban', async () => {
 		await join('mod', MOD);
 		const guest = await join('1');
 		await room.send('1', { text: 'rude' });
-		await told();
+		await delivered();
 		const [message] = (await room.join(member('x'), undefined)).history;
 		await room.moderate('mod', { action: 'ban', messageId: message!.id });
-		await told();
+		await delivered();
 		expect(guest.frames.at(-1)!.message).toEqual({
 			type: 'chat-removed',
 			messageIds: [],
@@ -236,7 +236,7 @@ describe('guests', () => {
 });
 
 describe('limits', () => {
-	it('tells when to try again, and then takes it', async () => {
+	it('reports when to try again, and accepts the message then', async () => {
 		await join('1', ANN);
 		const results = await Promise.allSettled(
 			Array.from({ length: 8 }, (_, index) => room.send('1', { text: `n ${index}` })),
@@ -247,7 +247,7 @@ describe('limits', () => {
 		expect(await refusalOf(room.send('1', { text: 'n 9' }))).toBe('accepted');
 	});
 
-	it('holds one address with many guests', async () => {
+	it('limits many guests of one address', async () => {
 		const results: string[] = [];
 		for (let index = 0; index < 30; index++) {
 			await join(`g${index}`);
@@ -256,7 +256,7 @@ describe('limits', () => {
 		expect(results.filter((result) => result === 'accepted')).toHaveLength(10);
 	});
 
-	it('refuses repetitions, however they are written, and a text that many guests say', async () => {
+	it('refuses disguised repetitions, and a text that many guests send', async () => {
 		await join('1', ANN);
 		await join('mod', MOD);
 		await room.send('1', { text: 'Hello there' });
@@ -273,7 +273,7 @@ describe('limits', () => {
 		expect(results).toEqual(['accepted', 'accepted', 'accepted', 'CHAT_DUPLICATE', 'CHAT_DUPLICATE']);
 	});
 
-	it('slows everybody but those who keep order', async () => {
+	it('slows everyone except moderators', async () => {
 		store.policy = { ...store.policy, slowModeSeconds: 10 };
 		rooms.settingsChanged(CHANNEL);
 		await clock.advance(1);
@@ -290,7 +290,7 @@ describe('limits', () => {
 		expect(await refusalOf(room.send('mod', { text: 'b' }))).toBe('accepted');
 	});
 
-	it('refuses blocked words and what is no message', async () => {
+	it('refuses blocked words and invalid messages', async () => {
 		store.policy = { ...store.policy, blockedWords: ['spoiler'] };
 		rooms.settingsChanged(CHANNEL);
 		await clock.advance(1);
@@ -303,7 +303,7 @@ describe('limits', () => {
 		}
 	});
 
-	it('does not believe a capture time that cannot be', async () => {
+	it('drops an impossible capture time', async () => {
 		await join('1', ANN);
 		for (const [index, captureTimeMs] of [clock.nowMs() + 60_000, 0, -1, NaN].entries()) {
 			await room.send('1', { text: `t${index}`, captureTimeMs });
@@ -315,7 +315,7 @@ describe('limits', () => {
 });
 
 describe('moderation', () => {
-	it('is for those who keep order, upwards of whom they act on', async () => {
+	it('is for moderators, on authors of a lower rank', async () => {
 		await Promise.all([join('o', OWNER), join('m', MOD), join('a', ADMIN), join('1', ANN), join('2', BOB)]);
 		store.users = [{ id: 'mod-2', name: 'mia', role: 'viewer' }];
 		store.moderatorIds.add('mod-2');
@@ -332,7 +332,7 @@ describe('moderation', () => {
 		expect(await ban('m', 'ann')).toBe('accepted');
 		expect(await ban('o', 'mia')).toBe('accepted');
 		expect(await ban('a', 'olga')).toBe('accepted');
-		await told();
+		await delivered();
 		expect(await refusalOf(room.send('1', { text: 'x' }))).toBe('CHAT_BANNED');
 	});
 
@@ -340,45 +340,45 @@ describe('moderation', () => {
 		await Promise.all([join('m', MOD), join('1', ANN)]);
 		await room.moderate('m', { action: 'ban', userName: 'ann' });
 		await room.moderate('m', { action: 'timeout', userName: 'ann', seconds: 2 });
-		await told();
+		await delivered();
 		await clock.advance(10_000);
 		expect(await refusalOf(room.send('1', { text: 'x' }))).toBe('CHAT_BANNED');
 		await room.moderate('m', { action: 'unban', userName: 'ann' });
-		await told();
+		await delivered();
 		expect(await refusalOf(room.send('1', { text: 'x' }))).toBe('accepted');
 	});
 
-	it('tells whom it concerns, and nobody else, at once', async () => {
+	it('notifies only the members concerned, at once', async () => {
 		const moderator = await join('m', MOD);
 		const elsewhere = { remoteAddress: '198.51.100.7' };
-		// More than are looked at in one turn.
+		// More than one slice.
 		const crowd = await Promise.all(Array.from({ length: 450 }, (_, index) => join(`c${index}`, undefined, elsewhere)));
 		const [ann, bob] = [await join('1', ANN), await join('2', BOB)];
 		const standings = (of: TestMember): unknown[] =>
 			of.frames.flatMap(({ message: { type, ...rest } }) => (type === 'chat-standing' ? [rest] : []));
 		const free = { chatName: 'ann', canModerate: false, chatRestriction: null };
 		await room.send('m', { text: '/timeout ann 1m' });
-		await told();
+		await delivered();
 		expect(standings(ann)).toEqual([{ ...free, chatRestriction: { remainingMs: 60_000 } }]);
 		await room.send('m', { text: '/ban ann' });
-		await told();
+		await delivered();
 		expect(standings(ann)[1]).toEqual({ ...free, chatName: null, chatRestriction: { remainingMs: null } });
 		expect(await room.join(member('3', ANN), undefined)).toMatchObject({ chatRestriction: { remainingMs: null } });
 		await room.send('m', { text: '/unban ann' });
-		await told();
+		await delivered();
 		expect(standings(ann)[2]).toEqual(free);
 		expect([moderator, bob, ...crowd].flatMap(standings)).toEqual([]);
 		store.moderatorIds.add(ANN.id);
 		rooms.settingsChanged(CHANNEL);
-		await told();
+		await delivered();
 		expect(standings(ann)[3]).toEqual({ ...free, canModerate: true });
 	});
 
-	it('times somebody out by command, and releases them', async () => {
+	it('times out and releases by command', async () => {
 		const [, ann] = [await join('m', MOD), await join('1', ANN)];
 		await room.send('1', { text: 'oops' });
 		await room.send('m', { text: '/timeout @Ann 1m' });
-		await told();
+		await delivered();
 		expect(ann.frames.at(-1)).toMatchObject({
 			message: { type: 'chat-removed', messageIds: [], authorId: 'ann' },
 			removal: { author: { name: 'ann', seconds: 60 } },
@@ -390,25 +390,25 @@ describe('moderation', () => {
 		await clock.advance(60_000);
 		expect(await refusalOf(room.send('1', { text: 'back' }))).toBe('accepted');
 		await room.send('m', { text: '/ban ann' });
-		await told();
+		await delivered();
 		expect(await refusalOf(room.send('1', { text: 'x1' }))).toBe('CHAT_BANNED');
 		expect((await room.join(member('9', ANN), undefined)).chatName).toBeNull();
 		await room.send('m', { text: '/unban ann' });
-		await told();
+		await delivered();
 		expect(await refusalOf(room.send('1', { text: 'x2' }))).toBe('accepted');
 		expect(await refusalOf(room.send('m', { text: '/unban nobody' }))).toBe('CHAT_TARGET_UNKNOWN');
 	});
 
-	it('deletes messages, also for those who join later; authors may take back their own', async () => {
+	it('deletes messages, also from the history; authors may delete their own', async () => {
 		const [, ann] = [await join('m', MOD), await join('1', ANN)];
 		await join('2', BOB);
 		const { messageId: first } = await room.send('1', { text: 'one' });
 		const { messageId: second } = await room.send('1', { text: 'two' });
-		await told();
+		await delivered();
 		expect(await refusalOf(room.moderate('2', { action: 'delete', messageId: first }))).toBe('CHAT_MODERATION_REFUSED');
 		await room.moderate('m', { action: 'delete', messageId: first });
 		await room.moderate('1', { action: 'delete', messageId: second });
-		await told();
+		await delivered();
 		const removed = ann.frames.filter(({ message }) => message.type === 'chat-removed');
 		expect(removed.map(({ message }) => message)).toEqual([
 			{ type: 'chat-removed', messageIds: [first] },
@@ -424,29 +424,29 @@ describe('moderation', () => {
 		const [, ann] = [await join('m', MOD), await join('1', ANN)];
 		expect(await refusalOf(room.send('1', { text: '/slow 5' }))).toBe('CHAT_MODERATION_REFUSED');
 		await room.send('m', { text: '/slow 5' });
-		await told();
+		await delivered();
 		expect(ann.frames.at(-1)!.message).toMatchObject({ type: 'chat-settings', settings: { slowModeSeconds: 5 } });
 		await room.send('m', { text: '/slow off' });
-		await told();
+		await delivered();
 		expect(store.policy.slowModeSeconds).toBe(0);
 	});
 
-	it('tells standings only when they may have changed', async () => {
+	it('sends standings only when they may have changed', async () => {
 		const ann = await join('1', ANN);
 		store.policy = { ...store.policy, blockedWords: ['rude'] };
 		rooms.settingsChanged(CHANNEL);
-		await told();
+		await delivered();
 		expect(await refusalOf(room.send('1', { text: 'rude' }))).toBe('CHAT_WORD_BLOCKED');
 		expect(ann.frames).toEqual([]);
 	});
 
-	it('holds even when the database is lost, and says that it is not kept', async () => {
+	it('applies even when the database is lost, and reports that it is not stored', async () => {
 		await join('m', MOD);
 		await join('1', ANN);
 		await clock.advance(1);
 		store.isLost = true;
 		expect(await refusalOf(room.moderate('m', { action: 'timeout', userName: 'ann' }))).toBe('DATABASE_UNAVAILABLE');
-		await told();
+		await delivered();
 		expect(await refusalOf(room.send('1', { text: 'x' }))).toBe('CHAT_TIMED_OUT');
 	});
 });
@@ -459,7 +459,7 @@ describe('two nodes', () => {
 		}
 	};
 
-	it('releases where nobody is, on all nodes, and not at all while they cannot be told', async () => {
+	it('release in a room without members, on all nodes, and refuse while the bus is lost', async () => {
 		const faulty = new FaultyBus(bus);
 		const empty = new ChatRooms({ bus: faulty, store, clock, logger: silentLogger, serverSecret: new Uint8Array(32) });
 		await Promise.all([join('m', MOD), join('1', ANN)]);

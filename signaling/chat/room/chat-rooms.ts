@@ -8,7 +8,7 @@ import { LocalChatRoom, type LocalChatRoomDependencies } from './local-chat-room
 
 type Opened = { room: LocalChatRoom; count: number };
 
-/** One room per channel, as long as somebody has it open. */
+/** One room per channel, as long as it is open at least once. */
 export class ChatRooms implements ChatService {
 	readonly #deps: Omit<LocalChatRoomDependencies, 'ids'>;
 	readonly #ids: ChatIds;
@@ -25,7 +25,6 @@ export class ChatRooms implements ChatService {
 		});
 	}
 
-	/** Rooms that are open, for metrics. */
 	get roomCount(): number {
 		return this.#opened.size;
 	}

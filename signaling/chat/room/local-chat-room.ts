@@ -1,4 +1,4 @@
-/** The chat of one channel on this node: who is here, what may be said, and what follows from each entry of the log. */
+/** The chat of one channel on this node: its members, the checks of their messages, and the effects of log entries. */
 import { withDeadline, type Clock } from '../../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
 import { SpillwayError } from '../../../core/errors/errors.ts';
@@ -28,14 +28,14 @@ import { RoomFanOut, type FanOutItem } from './room-fan-out.ts';
 import { RoomLog, type RoomBus } from './room-log.ts';
 import { RoomModeration } from './room-moderation.ts';
 
-/** Who joins does not wait longer for a database or bus that stands still: they get what is known. */
+/** A new member waits at most this for a stalled database or bus, then gets what is known. */
 const READY_DEADLINE_MS = 3000;
-/** Settings are read again this often, in case that nobody announced a change. */
+/** Settings are read again this often, in case the announcement of a change is lost. */
 const REFRESH_INTERVAL_MS = 60_000;
-/** A picture older than this is not what the author saw live. */
+/** An older picture is not live. */
 const MAX_CAPTURE_AGE_MS = 24 * 3_600_000;
 const MAX_CAPTURE_LEAD_MS = 10_000;
-/** Members looked at before others get a turn: a few milliseconds, where each must be described anew. */
+/** Members per slice: a few milliseconds when each must be described again. */
 const STANDINGS_PER_SLICE = 200;
 
 export type LocalChatRoomDependencies = {
@@ -44,7 +44,7 @@ export type LocalChatRoomDependencies = {
 	clock: Clock;
 	logger: Logger;
 	ids: ChatIds;
-	/** Keeps addresses from being guessed out of their hashes. */
+	/** Prevents guessing addresses from their hashes. */
 	serverSecret: Uint8Array;
 };
 
@@ -61,7 +61,7 @@ export class LocalChatRoom {
 	readonly #directory = new AuthorDirectory();
 	readonly #limits: ChatLimits;
 	readonly #restrictions: ChatRestrictions;
-	/** By member id; emptied when the staff changes. */
+	/** By member id; cleared when the staff changes. */
 	readonly #authors = new Map<string, ChatAuthor>();
 	#sentSettings: ChatSettings | undefined;
 	#ready: Promise<void> | undefined;
@@ -100,17 +100,16 @@ export class LocalChatRoom {
 		);
 	}
 
-	/** Begins to follow the log. Never rejects. */
+	/** Starts to follow the log. Never throws. */
 	start(): void {
 		this.#ready ??= this.#open();
 	}
 
-	/** True while the bus is lost and the room goes on alone. */
+	/** True while the bus is lost and the room continues alone. */
 	get isDetached(): boolean {
 		return this.#log.isDetached;
 	}
 
-	/** Members on this node. */
 	get memberCount(): number {
 		return this.#fanOut.members.size;
 	}
@@ -153,7 +152,7 @@ export class LocalChatRoom {
 			throw new SpillwayError('CHAT_WORD_BLOCKED');
 		}
 		this.#limits.check(author, command.text, this.#channel.policy.slowModeSeconds);
-		const message = this.#write(author, command.text, draft.captureTimeMs);
+		const message = this.#createMessage(author, command.text, draft.captureTimeMs);
 		this.#limits.record(author.author.id, author.user === undefined, command.text);
 		await this.#log.append({ id: message.id, kind: 'message', message, subjects: author.subjects, senderId: memberId });
 		return { messageId: message.id, badges: author.author.badges };
@@ -168,19 +167,18 @@ export class LocalChatRoom {
 
 	async release(authorName: string): Promise<void> {
 		await this.#whenReady();
-		// Nobody is here to keep the room open until the other nodes can hear of it.
+		// Without members the room closes before the bus is back, so the other nodes never get the entry.
 		if (this.isDetached && this.memberCount === 0) {
 			throw new SpillwayError('BUS_UNAVAILABLE');
 		}
 		await this.#moderation.release(authorName);
 	}
 
-	/** Reads the channel's settings and staff again. */
 	reload(): void {
 		void this.#channel.load();
 	}
 
-	/** Forgets everybody. */
+	/** Removes all members. */
 	close(): Promise<void> {
 		return this.#scope.close('closed');
 	}
@@ -190,7 +188,7 @@ export class LocalChatRoom {
 		this.#scope.onClose(() => this.#log.close());
 		const refresh = (): void => void (this.memberCount > 0 ? this.#channel.load() : undefined);
 		this.#scope.every(this.#deps.clock, REFRESH_INTERVAL_MS, refresh);
-		// Both at once; the database's restrictions take the place of those in the log, which may be old.
+		// In parallel; the restrictions of the database replace those of the log, which can be out of date.
 		await Promise.all([this.#log.open(), this.#channel.load()]);
 	}
 
@@ -249,7 +247,7 @@ export class LocalChatRoom {
 		});
 	}
 
-	// What is delivered from now on is history: who joins later finds it there, and deleted messages no more.
+	// Updates the history for members who join later.
 	#onDelivered(item: FanOutItem): void {
 		if (item.kind === 'message') {
 			this.#recent.add(item.message, item.isLate);
@@ -284,16 +282,13 @@ export class LocalChatRoom {
 		}
 	}
 
-	/**
-	 * Notifies those whom these marks bind, or everybody, of what they may do now; in slices, since a large room must not
-	 * stand still.
-	 */
+	/** Notifies the members that these marks bind, or all, of their standing; in slices, so that a large room runs on. */
 	#notifyStandings(
 		bound: ReadonlyMap<string, number> | 'everybody',
 		members = [...this.#fanOut.members.values()],
 	): void {
 		for (const member of members.slice(0, STANDINGS_PER_SLICE)) {
-			// It may have left since.
+			// The member may have left since.
 			if (this.#fanOut.members.get(member.id) !== member) {
 				continue;
 			}
@@ -308,7 +303,7 @@ export class LocalChatRoom {
 		}
 	}
 
-	#write(author: ChatAuthor, text: string, captureTimeMs: number | undefined): ChatMessage {
+	#createMessage(author: ChatAuthor, text: string, captureTimeMs: number | undefined): ChatMessage {
 		const nowMs = this.#deps.clock.nowMs();
 		const isPlausible =
 			captureTimeMs !== undefined &&
@@ -335,10 +330,7 @@ export class LocalChatRoom {
 		};
 	}
 
-	/**
-	 * 0 when nothing keeps this author from writing, Infinity when banned. Moderators cannot lock themselves out by an
-	 * earlier restriction.
-	 */
+	/** 0 for an author without restrictions and for moderators; Infinity for a banned one. */
 	#restrictedForMs(author: ChatAuthor): number {
 		const binding = author.subjects.filter((subject) => isBound(author, this.#restrictions.bindingSince([subject])));
 		return author.canModerate ? 0 : Math.max(0, ...binding.map((subject) => this.#restrictions.remainingMs(subject)));
@@ -391,7 +383,7 @@ export class LocalChatRoom {
 		}
 		const wanted = name.toLowerCase();
 		for (const member of this.#fanOut.members.values()) {
-			// Guests' names cost a hash each, so they are only made when one is asked for.
+			// A guest's name costs a hash, so it is made only when the wanted name is a guest's.
 			if (
 				member.user === undefined ? wanted.startsWith(GUEST_NAME_PREFIX) : member.user.name.toLowerCase() === wanted
 			) {

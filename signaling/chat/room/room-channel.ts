@@ -1,7 +1,4 @@
-/**
- * What a room knows of its channel: settings, staff and restrictions, read from the database and kept while that is
- * lost.
- */
+/** A room's copy of its channel: settings, staff and restrictions from the database, kept while that is lost. */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { errorMessage, SpillwayError } from '../../../core/errors/errors.ts';
 import type { ChannelId } from '../../../core/ids.ts';
@@ -15,7 +12,7 @@ import type { ChatRestrictions } from '../moderation/chat-restrictions.ts';
 import type { RoomStore } from '../store/chat-store.ts';
 import { Rounds } from './rounds.ts';
 
-/** A failed first reading is not repeated more often, however many want to write. */
+/** Between attempts at the first load, for all members who want to write together. */
 const RETRY_INTERVAL_MS = 1000;
 
 type RoomChannelDependencies = {
@@ -23,11 +20,11 @@ type RoomChannelDependencies = {
 	clock: Clock;
 	logger: Logger;
 	restrictions: ChatRestrictions;
-	/** Settings or staff are others than before; `isStandingChanged`: so that members may do other things than before. */
+	/** Settings or staff have changed; `isStandingChanged`: members' permissions may have changed. */
 	onChanged: (isStandingChanged: boolean) => void;
 };
 
-/** Knows nothing but defaults before load(). */
+/** Has the defaults before load(). */
 export class RoomChannel {
 	readonly #deps: RoomChannelDependencies;
 	readonly #channelId: ChannelId;
@@ -43,31 +40,26 @@ export class RoomChannel {
 		this.#channelId = channelId;
 	}
 
-	/** The settings that hold now. */
 	get policy(): ChannelChatSettings {
 		return this.#policy;
 	}
 
-	/** What viewers are told of them. */
+	/** The part that viewers see. */
 	get settings(): ChatSettings {
 		const { slowModeSeconds, isAccountRequired } = this.#policy;
 		return { slowModeSeconds, isAccountRequired };
 	}
 
-	/** Who keeps order. */
 	get staff(): ChannelStaff {
 		return this.#staff;
 	}
 
-	/** True for a text with a word that the channel does not allow. */
+	/** True for a text with a blocked word. */
 	isBlocked(text: string): boolean {
 		return this.#isBlocked(text);
 	}
 
-	/**
-	 * Resolves when bans and settings are known; throws DATABASE_UNAVAILABLE when they never were: nobody writes
-	 * unchecked.
-	 */
+	/** Throws DATABASE_UNAVAILABLE until bans and settings were loaded once, so that no message is sent unchecked. */
 	async ensureLoaded(): Promise<void> {
 		if (this.#isLoaded) {
 			return;
@@ -80,7 +72,7 @@ export class RoomChannel {
 		}
 	}
 
-	/** Reads everything again; never rejects: without the database, what was known goes on. */
+	/** Reads everything again. Never rejects: without the database, the present state stays. */
 	load(): Promise<void> {
 		return this.#loads.ask();
 	}

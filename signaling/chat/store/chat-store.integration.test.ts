@@ -1,4 +1,4 @@
-/** What chat keeps, in both databases. */
+/** Tests of the chat store against both databases. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -95,30 +95,30 @@ describe.each([
 		await expect(store.readChannel('nowhere' as ChannelId)).resolves.toBeUndefined();
 	});
 
-	it('keeps restrictions until they run out or are lifted', async () => {
+	it('keeps restrictions until they expire or are lifted', async () => {
 		const untilMs = Math.floor(systemClock.nowMs()) + 60_000;
 		const sinceMs = expect.any(Number) as number;
 		const ann = { subjects: ['user:a', 'guest:x'], authorName: 'Ann', moderatorId: otherId };
 		await store.restrict(channelId, { ...ann, untilMs });
 		await store.restrict(channelId, { ...ann, subjects: ['user:gone'], authorName: 'gone', untilMs: 1000 });
 		await store.restrict(channelId, { ...ann, subjects: ['user:b'], authorName: 'bob', untilMs: null });
-		const byHeart = async (): Promise<unknown[]> =>
+		const listSorted = async (): Promise<unknown[]> =>
 			(await store.listRestrictions(channelId)).sort((one, other) => one.subject.localeCompare(other.subject));
-		expect(await byHeart()).toEqual([
+		expect(await listSorted()).toEqual([
 			{ subject: 'guest:x', sinceMs, untilMs },
 			{ subject: 'user:a', sinceMs, untilMs },
 			{ subject: 'user:b', sinceMs, untilMs: null },
 		]);
 		await store.restrict(channelId, { ...ann, untilMs: null });
-		expect(await byHeart()).toContainEqual({ subject: 'user:a', sinceMs, untilMs: null });
+		expect(await listSorted()).toContainEqual({ subject: 'user:a', sinceMs, untilMs: null });
 		await store.restrict(channelId, { ...ann, authorName: 'other', untilMs });
-		expect(await byHeart()).toContainEqual({ subject: 'user:a', sinceMs, untilMs: null });
+		expect(await listSorted()).toContainEqual({ subject: 'user:a', sinceMs, untilMs: null });
 		expect((await store.release(channelId, 'ANN')).sort()).toEqual(['guest:x', 'user:a']);
 		expect(await store.release(channelId, 'ann')).toEqual([]);
-		expect(await byHeart()).toEqual([{ subject: 'user:b', sinceMs, untilMs: null }]);
+		expect(await listSorted()).toEqual([{ subject: 'user:b', sinceMs, untilMs: null }]);
 	});
 
-	it('makes tokens, finds their owner, stores none of them, and deletes only one’s own', async () => {
+	it('makes tokens, finds their owner, stores only hashes, and deletes only tokens of their owner', async () => {
 		const { id, token } = await store.createToken(userId, 'my bot');
 		expect(token).toMatch(/^chat_[0-9a-z]{32}$/);
 		await expect(store.findByToken(token)).resolves.toEqual({
