@@ -17,18 +17,16 @@ const CLOCK_TOLERANCE_SECONDS = 5;
 const MAX_TOKEN_LENGTH = 1024;
 
 export class AccessTokens {
-	readonly #key: Uint8Array;
-	readonly #clock: Clock;
+	readonly #deps: { clock: Clock; key: Uint8Array };
 
 	/** `key`: derived from the server's secret, for this purpose only. */
-	constructor(key: Uint8Array, clock: Clock) {
-		this.#key = key;
-		this.#clock = clock;
+	constructor(deps: { clock: Clock; key: Uint8Array }) {
+		this.#deps = deps;
 	}
 
 	/** Returns a token for the user of a session. */
 	async issue(user: User, sessionId: string): Promise<string> {
-		const nowSeconds = Math.floor(this.#clock.nowMs() / 1000);
+		const nowSeconds = Math.floor(this.#deps.clock.nowMs() / 1000);
 		return new SignJWT({ name: user.name, role: user.role, sid: sessionId })
 			.setProtectedHeader({ alg: ALGORITHM, typ: TYPE })
 			.setIssuer(ISSUER)
@@ -36,7 +34,7 @@ export class AccessTokens {
 			.setSubject(user.id)
 			.setIssuedAt(nowSeconds)
 			.setExpirationTime(nowSeconds + ACCESS_TOKEN_LIFE_SECONDS)
-			.sign(this.#key);
+			.sign(this.#deps.key);
 	}
 
 	/** Returns the user of a token; undefined for a forged, foreign or expired one. Never throws. */
@@ -46,14 +44,14 @@ export class AccessTokens {
 		}
 		try {
 			// The algorithm is fixed: the token's own header must not choose it.
-			const { payload } = await jwtVerify(token, this.#key, {
+			const { payload } = await jwtVerify(token, this.#deps.key, {
 				algorithms: [ALGORITHM],
 				issuer: ISSUER,
 				audience: AUDIENCE,
 				typ: TYPE,
 				requiredClaims: ['sub', 'exp', 'iat', 'sid', 'name', 'role'],
 				clockTolerance: CLOCK_TOLERANCE_SECONDS,
-				currentDate: new Date(this.#clock.nowMs()),
+				currentDate: new Date(this.#deps.clock.nowMs()),
 			});
 			const { sub, name, role, sid } = payload as Record<string, unknown>;
 			const isComplete =

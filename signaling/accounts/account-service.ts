@@ -8,8 +8,8 @@ import type { Announcements } from '../platform/cluster/announcements.ts';
 import type { KnownNetworks } from '../platform/database/known-networks.ts';
 import type { AccessTokens } from './access-token.ts';
 import type { PasswordHasher } from './password-hash.ts';
-import type { SessionEndReason, SessionStore } from './session-store.ts';
-import type { UserAccount, UserRole } from '../../core/protocol/api/account.ts';
+import type { SessionStore } from './session-store.ts';
+import type { Credentials, UserAccount, UserRole } from '../../core/protocol/api/account.ts';
 import { parseNewUserName, parseUserName, validateNewPassword, type User } from './user.ts';
 import type { UserRecord, UserStore } from './user-store.ts';
 
@@ -43,7 +43,7 @@ export class AccountService {
 	}
 
 	/** Makes an account and logs it in. Throws REQUEST_INVALID, NAME_TAKEN, FORBIDDEN, ACCOUNTS_BUSY. */
-	async signUp(credentials: { name: string; password: string }, remoteAddress: string): Promise<LogIn> {
+	async signUp(credentials: Credentials, remoteAddress: string): Promise<LogIn> {
 		const { users, hasher, logger } = this.#deps;
 		if (!this.#options.isSignUpOpen) {
 			throw new SpillwayError('FORBIDDEN', ['sign-up is closed on this server']);
@@ -66,11 +66,7 @@ export class AccountService {
 	 * TOO_MANY_ATTEMPTS after several failures for one name or from one address, and ACCOUNTS_BUSY. `isSignedIn`: the
 	 * browser sent a valid cookie.
 	 */
-	async logIn(
-		credentials: { name: string; password: string },
-		remoteAddress: string,
-		isSignedIn = false,
-	): Promise<LogIn> {
+	async logIn(credentials: Credentials, remoteAddress: string, isSignedIn: boolean): Promise<LogIn> {
 		const { users, hasher, homes, logger } = this.#deps;
 		const name = parseUserName(credentials.name);
 		const user = await this.#checkPassword(credentials.password, {
@@ -112,7 +108,8 @@ export class AccountService {
 		const fromRefresh = refreshToken === undefined ? undefined : sessions.readSessionId(refreshToken);
 		for (const sessionId of new Set([fromRefresh, user?.sessionId])) {
 			if (sessionId !== undefined) {
-				await this.#end(sessionId, 'logged-out');
+				await sessions.end(sessionId, 'logged-out');
+				await this.#announceEnd(sessionId);
 			}
 		}
 	}
@@ -233,11 +230,6 @@ export class AccountService {
 	async #toUserAccount(user: UserRecord): Promise<UserAccount> {
 		const channels = await this.#deps.users.listChannels(user.id);
 		return { id: user.id, name: user.name, role: user.role, channels };
-	}
-
-	async #end(sessionId: string, reason: SessionEndReason): Promise<void> {
-		await this.#deps.sessions.end(sessionId, reason);
-		await this.#announceEnd(sessionId);
 	}
 
 	// Nodes that miss the announcement find the end by CredentialWatch.

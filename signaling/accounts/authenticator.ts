@@ -7,14 +7,6 @@ import { ACCESS_TOKEN_LIFE_SECONDS, type AccessTokens } from './access-token.ts'
 import type { SessionCookies } from './session-cookies.ts';
 import type { User } from './user.ts';
 
-/** For everybody who must know who asks: routes, the signaling socket, chat. */
-interface Authenticator {
-	/** From the cookie or `Authorization: Bearer`; undefined for nobody. Throws only DATABASE_UNAVAILABLE. */
-	authenticate(request: Pick<FastifyRequest, 'headers'>): Promise<User | undefined>;
-	/** From an access token that came by another way, such as IRC's PASS. */
-	authenticateToken(token: string): Promise<User | undefined>;
-}
-
 /** Recently ended sessions whose access tokens have not expired; beyond this many the oldest is evicted. */
 const MAX_ENDED_SESSIONS = 100_000;
 const ENDED_MEMORY_MS = (ACCESS_TOKEN_LIFE_SECONDS + 10) * 1000;
@@ -26,7 +18,7 @@ type TokenAuthenticatorDependencies = {
 };
 
 /** Rejects the tokens of sessions that are known to have ended. */
-export class TokenAuthenticator implements Authenticator {
+export class TokenAuthenticator {
 	readonly #deps: TokenAuthenticatorDependencies;
 	readonly #endedSessions: KnownGroups;
 	/** One check per request, shared by all callers. */
@@ -37,6 +29,7 @@ export class TokenAuthenticator implements Authenticator {
 		this.#endedSessions = new KnownGroups(deps.clock, { memoryMs: ENDED_MEMORY_MS, maxGroups: MAX_ENDED_SESSIONS });
 	}
 
+	/** The user of `Authorization: Bearer` or the cookie; undefined for an anonymous request. */
 	authenticate(request: Pick<FastifyRequest, 'headers'>): Promise<User | undefined> {
 		let answer = this.#answers.get(request);
 		if (answer === undefined) {
@@ -48,6 +41,7 @@ export class TokenAuthenticator implements Authenticator {
 		return answer;
 	}
 
+	/** The user of an access token from another place, such as IRC's PASS. */
 	async authenticateToken(token: string): Promise<User | undefined> {
 		const user = await this.#deps.tokens.read(token);
 		return user === undefined || this.#endedSessions.has(user.sessionId) ? undefined : user;

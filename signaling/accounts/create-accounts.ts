@@ -58,15 +58,12 @@ export async function createAccounts(deps: AccountsDependencies, options: Accoun
 	const hasher = new PasswordHasher();
 	const homes = new KnownNetworks('account', { database, clock, logger, serverSecret });
 	const users = new UserStore({ database, clock });
-	const sessions = new SessionStore({
-		database,
-		clock,
-		tokens: new RefreshTokens(deriveKey(serverSecret, 'refresh-token')),
-	});
-	const accessTokens = new AccessTokens(deriveKey(serverSecret, 'access-token'), clock);
+	const refreshTokens = new RefreshTokens(deriveKey(serverSecret, 'refresh-token'));
+	const sessions = new SessionStore({ database, clock, tokens: refreshTokens });
+	const accessTokens = new AccessTokens({ clock, key: deriveKey(serverSecret, 'access-token') });
 	const cookies = new SessionCookies(options.isSecure);
 	const authenticator = new TokenAuthenticator({ tokens: accessTokens, clock, cookies });
-	const origin = new RequestOrigin(options.publicUrl, cookies);
+	const origin = new RequestOrigin({ cookies }, options);
 	const holders: Array<Parameters<Accounts['endWithSession']>[0]> = [];
 	const endSession = (sessionId: string): void => {
 		authenticator.endSession(sessionId);

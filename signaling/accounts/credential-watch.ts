@@ -26,16 +26,16 @@ type CredentialKind = {
 
 /** Queries the database once per interval. */
 export class CredentialWatch {
-	readonly #logger: Logger;
+	readonly #deps: { clock: Clock; logger: Logger };
 	readonly #kind: CredentialKind;
 	readonly #scope: CloseScope<'closed'>;
 	readonly #checking = new SingleFlight<void>();
 
-	constructor({ clock, logger }: { clock: Clock; logger: Logger }, kind: CredentialKind) {
-		this.#logger = logger;
+	constructor(deps: { clock: Clock; logger: Logger }, kind: CredentialKind) {
+		this.#deps = deps;
 		this.#kind = kind;
-		this.#scope = new CloseScope(logger);
-		this.#scope.every(clock, CREDENTIAL_CHECK_INTERVAL_MS, () => void this.#checking.run(() => this.#check()));
+		this.#scope = new CloseScope(deps.logger);
+		this.#scope.every(deps.clock, CREDENTIAL_CHECK_INTERVAL_MS, () => void this.#checking.run(() => this.#check()));
 	}
 
 	close(): Promise<void> {
@@ -52,7 +52,7 @@ export class CredentialWatch {
 			}
 		} catch (error) {
 			// Without the database, connections stay open until the next check.
-			this.#logger.warn({ reason: errorMessage(error) }, `${this.#kind.name} could not be checked`);
+			this.#deps.logger.warn({ reason: errorMessage(error) }, `${this.#kind.name} could not be checked`);
 		}
 	}
 }

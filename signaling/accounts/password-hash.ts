@@ -4,6 +4,7 @@
  */
 import { hash, verify } from '@node-rs/argon2';
 import { scrypt, timingSafeEqual, type ScryptOptions } from 'node:crypto';
+import { promisify } from 'node:util';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import { FairQueue } from '../../core/limits/fair-queue.ts';
 
@@ -146,21 +147,9 @@ async function verifyScrypt(password: string, stored: string): Promise<boolean> 
 	if (match === null) {
 		return false;
 	}
-	const expected = Buffer.from(match[5]!, 'base64url');
-	const options: ScryptOptions = {
-		N: Number(match[1]),
-		r: Number(match[2]),
-		p: Number(match[3]),
-		maxmem: SCRYPT_MAX_MEMORY_BYTES,
-	};
-	const derived = await new Promise<Buffer>((resolve, reject) => {
-		scrypt(prepare(password), Buffer.from(match[4]!, 'base64url'), expected.length, options, (error, key) => {
-			if (error === null) {
-				resolve(key);
-			} else {
-				reject(error);
-			}
-		});
-	});
-	return timingSafeEqual(derived, expected);
+	const [N, r, p] = [Number(match[1]), Number(match[2]), Number(match[3])];
+	const [salt, expected] = [Buffer.from(match[4]!, 'base64url'), Buffer.from(match[5]!, 'base64url')];
+	const options: ScryptOptions = { N, r, p, maxmem: SCRYPT_MAX_MEMORY_BYTES };
+	const derive = promisify<string, Buffer, number, ScryptOptions, Buffer>(scrypt);
+	return timingSafeEqual(await derive(prepare(password), salt, expected.length, options), expected);
 }

@@ -4,14 +4,12 @@ import { Type } from 'typebox';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import { userParamsSchema, type UserParams } from '../../core/protocol/api/account.ts';
 import type { Logger } from '../../core/logger.ts';
-import { RATE_LIMITS, registerRateLimits } from '../platform/http/rate-limits.ts';
-import { refusals, validateWithTypeBox } from '../platform/http/schema-validation.ts';
+import { refusals } from '../platform/http/schema-validation.ts';
+import { prepareApiRoutes, userRoutes } from './api-routes.ts';
 import type { TokenAuthenticator } from './authenticator.ts';
 import type { RequestOrigin } from './request-origin.ts';
 import { parseUserName } from './user.ts';
 import type { UserStore } from './user-store.ts';
-
-const PATH = '/api/v1/users/:user/publishing';
 
 type PublishingRoutesDependencies = {
 	authenticator: TokenAuthenticator;
@@ -21,28 +19,21 @@ type PublishingRoutesDependencies = {
 };
 
 /** PUT approves, DELETE withdraws. Both apply to encoders that connect five seconds later or more. */
-export function createPublishingRoutes(dependencies: PublishingRoutesDependencies): FastifyPluginAsync {
-	const { authenticator, origin, users, logger } = dependencies;
+export function createPublishingRoutes(deps: PublishingRoutesDependencies): FastifyPluginAsync {
+	const { authenticator, origin, users, logger } = deps;
 	return async (app) => {
-		validateWithTypeBox(app);
-		await registerRateLimits(app);
-		app.addHook('onRequest', async (request, reply) => {
-			reply.header('cache-control', 'no-store');
-			origin.check(request);
-		});
+		await prepareApiRoutes(app, origin);
+		const options = userRoutes('accounts', authenticator);
 		const addChange = (method: 'PUT' | 'DELETE', isApproved: boolean, summary: string, description: string): void => {
 			app.route<{ Params: UserParams }>({
 				method,
-				url: PATH,
-				config: { rateLimit: RATE_LIMITS.change },
-				onRequest: authenticator.requireUser,
-				schema: {
-					tags: ['accounts'],
+				url: '/api/v1/users/:user/publishing',
+				...options({
 					summary,
 					description,
 					params: userParamsSchema,
 					response: { 204: Type.Null(), ...refusals(400, 401, 403, 404, 429, 503) },
-				},
+				}),
 				handler: async (request, reply) => {
 					const administrator = await authenticator.userOf(request);
 					if (administrator.role !== 'admin') {

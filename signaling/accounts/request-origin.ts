@@ -9,12 +9,12 @@ const CSRF_HEADER = 'x-spillway-csrf';
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 export class RequestOrigin {
+	readonly #deps: { cookies: SessionCookies };
 	readonly #origins: OriginCheck;
-	readonly #cookies: Pick<SessionCookies, 'readAccess' | 'readRefresh'>;
 
 	/** `publicUrl`: where users reach the server behind a proxy. */
-	constructor(publicUrl: string | undefined, cookies: Pick<SessionCookies, 'readAccess' | 'readRefresh'>) {
-		this.#cookies = cookies;
+	constructor(deps: { cookies: SessionCookies }, { publicUrl }: { publicUrl: string | undefined }) {
+		this.#deps = deps;
 		this.#origins = new OriginCheck(publicUrl === undefined ? [] : [new URL(publicUrl).origin]);
 	}
 
@@ -26,17 +26,14 @@ export class RequestOrigin {
 		if (SAFE_METHODS.has(request.method) || request.headers[CSRF_HEADER] === '1') {
 			return;
 		}
+		const { cookies } = this.#deps;
 		const { origin } = request.headers;
-		if (origin !== undefined) {
-			// Checked even without cookies: a foreign page must not sign a user in to another account.
-			if (!this.#origins.isAllowed(origin, request.host)) {
-				throw new SpillwayError('CSRF_REFUSED');
-			}
-			return;
-		}
-		const hasCookie =
-			this.#cookies.readAccess(request) !== undefined || this.#cookies.readRefresh(request) !== undefined;
-		if (hasCookie) {
+		// An origin is checked even without cookies: a foreign page must not sign a user in to another account.
+		const isAllowed =
+			origin === undefined
+				? cookies.readAccess(request) === undefined && cookies.readRefresh(request) === undefined
+				: this.#origins.isAllowed(origin, request.host);
+		if (!isAllowed) {
 			throw new SpillwayError('CSRF_REFUSED');
 		}
 	}

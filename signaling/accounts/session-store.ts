@@ -20,7 +20,7 @@ const MAX_SESSIONS_PER_USER = 20;
 /** A starting server loads the sessions that ended within this time: their access tokens may not have expired. */
 const REMEMBER_ENDED_MS = (ACCESS_TOKEN_LIFE_SECONDS + 60) * 1000;
 
-export type SessionEndReason = 'logged-out' | 'token-reused' | 'too-many-sessions' | 'password-changed';
+type SessionEndReason = 'logged-out' | 'token-reused' | 'too-many-sessions' | 'password-changed';
 
 type RefreshOutcome =
 	| { outcome: 'refreshed'; sessionId: string; userId: string; token: string }
@@ -86,7 +86,10 @@ export class SessionStore {
 		if (rotated !== undefined) {
 			return { outcome: 'refreshed', sessionId, userId: rotated.user_id, token: successor };
 		}
-		const row = await this.#find(sessionId);
+		const [row] = await this.#deps.database.query<SessionRow>(
+			`SELECT user_id, token_hash, previous_token_hash, rotated_at, expires_at, ended_at FROM sessions WHERE id = $1`,
+			[sessionId],
+		);
 		if (row === undefined || row.ended_at !== null || row.expires_at.getTime() <= nowMs) {
 			return { outcome: 'refused' };
 		}
@@ -141,14 +144,6 @@ export class SessionStore {
 			new Date(this.#deps.clock.nowMs() - REMEMBER_ENDED_MS),
 		]);
 		return rows.map(({ id }) => id);
-	}
-
-	async #find(sessionId: string): Promise<SessionRow | undefined> {
-		const [row] = await this.#deps.database.query<SessionRow>(
-			`SELECT user_id, token_hash, previous_token_hash, rotated_at, expires_at, ended_at FROM sessions WHERE id = $1`,
-			[sessionId],
-		);
-		return row;
 	}
 
 	#expiry(nowMs: number): Date {

@@ -7,8 +7,7 @@ import { AccessTokens } from './access-token.ts';
 import { TokenAuthenticator } from './authenticator.ts';
 import { deriveKey } from './create-accounts.ts';
 import { RefreshTokens } from './refresh-token.ts';
-import { SessionCookies } from './session-cookies.ts';
-import { readCookie } from './session-cookies.ts';
+import { readCookie, SessionCookies } from './session-cookies.ts';
 
 const SECRET = new Uint8Array(32).fill(1);
 const KEY = deriveKey(SECRET, 'access-token');
@@ -28,7 +27,7 @@ describe('AccessTokens', () => {
 
 	beforeEach(() => {
 		clock = new FakeClock();
-		tokens = new AccessTokens(KEY, clock);
+		tokens = new AccessTokens({ clock, key: KEY });
 	});
 
 	it('identifies its user for ten minutes', async () => {
@@ -104,7 +103,7 @@ describe('AccessTokens', () => {
 describe('TokenAuthenticator', () => {
 	it('accepts a cookie or a bearer token, and neither of an ended session', async () => {
 		const clock = new FakeClock();
-		const tokens = new AccessTokens(KEY, clock);
+		const tokens = new AccessTokens({ clock, key: KEY });
 		const authenticator = new TokenAuthenticator({ tokens, clock, cookies: new SessionCookies(false) });
 		const [token, other] = [await tokens.issue(USER, 's1'), await tokens.issue(USER, 's2')];
 		const ask = (headers: Record<string, string>): Promise<unknown> => authenticator.authenticate({ headers });

@@ -7,9 +7,8 @@ import type { UserRole } from '../../core/protocol/api/account.ts';
 import type { User } from './user.ts';
 
 /** An account with its password hash: never send it to a client. */
-export type UserRecord = Pick<User, 'id' | 'name' | 'role'> & { passwordHash: string };
-
-type UserRow = Pick<User, 'id' | 'name' | 'role'> & { password_hash: string };
+export type UserRecord = Omit<User, 'sessionId'> & { passwordHash: string };
+const USER_COLUMNS = 'id, name, role, password_hash AS "passwordHash"';
 
 /** Reads and writes accounts. Every method throws DATABASE_UNAVAILABLE when the database does not answer. */
 export class UserStore {
@@ -21,19 +20,11 @@ export class UserStore {
 
 	/** `name`: normalised by parseUserName(). */
 	async findByName(name: string): Promise<UserRecord | undefined> {
-		const [row] = await this.#deps.database.query<UserRow>(
-			'SELECT id, name, role, password_hash FROM users WHERE name = $1',
-			[name],
-		);
-		return row === undefined ? undefined : toUser(row);
+		return this.#findOne('name', name);
 	}
 
 	async findById(id: string): Promise<UserRecord | undefined> {
-		const [row] = await this.#deps.database.query<UserRow>(
-			'SELECT id, name, role, password_hash FROM users WHERE id = $1',
-			[id],
-		);
-		return row === undefined ? undefined : toUser(row);
+		return this.#findOne('id', id);
 	}
 
 	/** True when an account or a channel has the name, so that no user can pose as the owner of another's channel. */
@@ -49,15 +40,15 @@ export class UserStore {
 	async create(name: string, passwordHash: string): Promise<UserRecord> {
 		const nowMs = this.#deps.clock.nowMs();
 		try {
-			const [row] = await this.#deps.database.query<UserRow>(
+			const [user] = await this.#deps.database.query<UserRecord>(
 				`INSERT INTO users (id, name, password_hash, role, created_at)
 				SELECT $1::text, $2::text, $3::text, 'viewer', $4::timestamptz
 				WHERE NOT EXISTS (SELECT id FROM channels WHERE name = $2::text)
-				RETURNING id, name, role, password_hash`,
+				RETURNING ${USER_COLUMNS}`,
 				[createId(nowMs), name, passwordHash, new Date(nowMs)],
 			);
-			if (row !== undefined) {
-				return toUser(row);
+			if (user !== undefined) {
+				return user;
 			}
 		} catch (error) {
 			if (!isUniqueViolation(error, 'users_name_key')) {
@@ -105,8 +96,12 @@ export class UserStore {
 			userId,
 		]);
 	}
-}
 
-function toUser(row: UserRow): UserRecord {
-	return { id: row.id, name: row.name, role: row.role, passwordHash: row.password_hash };
+	async #findOne(column: 'id' | 'name', value: string): Promise<UserRecord | undefined> {
+		const [user] = await this.#deps.database.query<UserRecord>(
+			`SELECT ${USER_COLUMNS} FROM users WHERE ${column} = $1`,
+			[value],
+		);
+		return user;
+	}
 }

@@ -17,11 +17,16 @@ export function withPlayableTiers(channel: Channel, plan: LegPlan | undefined): 
 		: channel;
 }
 
+type ChannelLocatorDependencies = {
+	store: Pick<ChannelStore, 'findByName'>;
+	registry: Pick<BroadcastRegistry, 'find' | 'on'>;
+};
+
 /** Looks channels up in the database and among the broadcasts of this node. */
 export class ChannelLocator {
-	readonly #deps: { store: Pick<ChannelStore, 'findByName'>; registry: Pick<BroadcastRegistry, 'find' | 'on'> };
+	readonly #deps: ChannelLocatorDependencies;
 
-	constructor(deps: { store: Pick<ChannelStore, 'findByName'>; registry: Pick<BroadcastRegistry, 'find' | 'on'> }) {
+	constructor(deps: ChannelLocatorDependencies) {
 		this.#deps = deps;
 	}
 

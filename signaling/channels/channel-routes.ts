@@ -25,9 +25,10 @@ import {
 import { PUBLIC_READ } from '../../core/protocol/api/cors.ts';
 import { serverTimeSchema, type ServerTime } from '../../core/protocol/api/server-time.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
+import { prepareApiRoutes, userRoutes } from '../accounts/api-routes.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
-import { RATE_LIMITS, registerRateLimits } from '../platform/http/rate-limits.ts';
-import { refusals, validateWithTypeBox } from '../platform/http/schema-validation.ts';
+import { RATE_LIMITS } from '../platform/http/rate-limits.ts';
+import { refusals } from '../platform/http/schema-validation.ts';
 import type { ChannelAccess } from './channel-access.ts';
 import type { ChannelControl } from './channel-control.ts';
 import { describeChannel } from './channel-description.ts';
@@ -53,12 +54,7 @@ export type ChannelRoutesDependencies = {
 /** GET and POST /api/v1/channels, GET and PATCH /api/v1/channels/{channel}, /api/v1/categories, /api/v1/time. */
 export function createChannelRoutes(dependencies: ChannelRoutesDependencies): FastifyPluginAsync {
 	return async (app) => {
-		validateWithTypeBox(app);
-		await registerRateLimits(app);
-		app.addHook('onRequest', async (request, reply) => {
-			reply.header('cache-control', 'no-store');
-			dependencies.accounts.origin.check(request);
-		});
+		await prepareApiRoutes(app, dependencies.accounts.origin);
 		await app.register(createReadingRoutes(dependencies));
 		await app.register(createChangingRoutes(dependencies));
 	};
@@ -124,20 +120,15 @@ function createReadingRoutes(dependencies: ChannelRoutesDependencies): FastifyPl
 function createChangingRoutes(dependencies: ChannelRoutesDependencies): FastifyPluginAsync {
 	const { channels, access, accounts, control, config } = dependencies;
 	return async (app) => {
-		const rateLimit = RATE_LIMITS.change;
+		const options = userRoutes('channels', accounts.authenticator);
 		app.post<{ Body: ChannelCreation }>(
 			'/api/v1/channels',
-			{
-				config: { rateLimit },
-				onRequest: accounts.authenticator.requireUser,
-				schema: {
-					tags: ['channels'],
-					summary: 'Open a channel',
-					description: 'It belongs to the user who is signed in.',
-					body: channelCreationSchema,
-					response: { 201: ownChannelSchema, ...refusals(400, 401, 403, 409, 429, 503) },
-				},
-			},
+			options({
+				summary: 'Open a channel',
+				description: 'It belongs to the user who is signed in.',
+				body: channelCreationSchema,
+				response: { 201: ownChannelSchema, ...refusals(400, 401, 403, 409, 429, 503) },
+			}),
 			async (request, reply) => {
 				const user = await accounts.authenticator.userOf(request);
 				const { name, title, category } = request.body;
@@ -159,18 +150,13 @@ function createChangingRoutes(dependencies: ChannelRoutesDependencies): FastifyP
 		);
 		app.patch<{ Params: ChannelParams; Body: ChannelChange }>(
 			'/api/v1/channels/:channel',
-			{
-				config: { rateLimit },
-				onRequest: accounts.authenticator.requireUser,
-				schema: {
-					tags: ['channels'],
-					summary: 'Change a channel',
-					description: 'Absent fields stay. All takes effect at once.',
-					params: channelParamsSchema,
-					body: channelChangeSchema,
-					response: { 200: ownChannelSchema, ...refusals(400, 401, 403, 404, 429, 503) },
-				},
-			},
+			options({
+				summary: 'Change a channel',
+				description: 'Absent fields stay. All takes effect at once.',
+				params: channelParamsSchema,
+				body: channelChangeSchema,
+				response: { 200: ownChannelSchema, ...refusals(400, 401, 403, 404, 429, 503) },
+			}),
 			async (request): Promise<OwnChannelDescription> => {
 				const { channel } = await access.require(request, 'edit the channel');
 				const changed = await channels.updateChannel(channel.id, toChange(request.body));

@@ -5,9 +5,8 @@ import type { ChannelId } from '../../core/ids.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { RedisBus } from '../platform/bus/redis-bus.ts';
 import { startRedis } from '../testing/real-servers.ts';
-import { ChatRooms } from './room/chat-rooms.ts';
 import type { ChatMember, ChatRoom } from './store/chat-service.ts';
-import { FakeRoomStore } from './testing/fake-room-store.ts';
+import { createTestRooms } from './testing/fake-room-store.ts';
 
 const CHANNEL = 'channel-1' as ChannelId;
 const MEMBERS_PER_NODE = 100;
@@ -18,11 +17,9 @@ const DEADLINE_MS = 30_000;
 type Node = { room: ChatRoom; received: string[][]; close: () => Promise<void> };
 
 async function openNode(url: string, name: string): Promise<Node> {
-	const common = { clock: systemClock, logger: silentLogger };
-	const bus = new RedisBus({ url, keyPrefix: 'chat-test', ...common });
+	const bus = new RedisBus({ url, keyPrefix: 'chat-test', clock: systemClock, logger: silentLogger });
 	await bus.start();
-	const store = new FakeRoomStore();
-	const rooms = new ChatRooms({ bus, store, ...common, serverSecret: new Uint8Array(32) });
+	const rooms = createTestRooms({ bus, clock: systemClock });
 	const room = rooms.open(CHANNEL);
 	const received: string[][] = [];
 	for (let index = 0; index < MEMBERS_PER_NODE; index++) {

@@ -1,9 +1,6 @@
 /** Tests chat as a whole: a token from the API signs a bot in over IRC, until it is deleted. */
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
-import { mkdtempSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../core/errors/errors.ts';
@@ -12,19 +9,18 @@ import { answerOtherMethods } from '../../core/protocol/api/address-methods.ts';
 import { InProcessBus } from '../platform/bus/in-process-bus.ts';
 import { Announcements } from '../platform/cluster/announcements.ts';
 import type { Database } from '../platform/database/database.ts';
-import { migrateDatabase, readMigrations } from '../platform/database/migrate.ts';
-import { openPgliteDatabase } from '../platform/database/pglite-database.ts';
 import { registerErrorHandler } from '../platform/http/error-handler.ts';
 import { registerWebSockets } from '../audience/socket/signaling-routes.ts';
 import { SocketAdmission } from '../platform/sockets/socket-admission.ts';
+import { openTestDatabase } from '../testing/both-databases.ts';
 import { createChat, type Chat, type ChatDependencies } from './create-chat.ts';
 import { rewriteIrcUrl } from './irc/irc-routes.ts';
 
 const common = { clock: systemClock, logger: silentLogger };
 const ANN = { id: 'user-ann', name: 'ann', role: 'viewer' as const };
 
-let folder: string;
 let database: Database;
+let closeDatabase: () => Promise<void>;
 let bus: InProcessBus;
 let chat: Chat;
 let app: FastifyInstance;
@@ -52,9 +48,15 @@ const accounts = {
 const headers = { authorization: 'Bearer ann' };
 const PATH = '/api/v1/chat-tokens';
 
-/** Returns the server's answer to these lines, up to `pattern`. */
-async function talk(lines: string, pattern: RegExp, protocols: string[] = ['irc']): Promise<string> {
+async function openSocket(protocols: string[] = ['irc']): Promise<WebSocket> {
 	const socket = new WebSocket(`ws://127.0.0.1:${port}/`, protocols);
+	await new Promise((resolve) => socket.addEventListener('open', resolve));
+	return socket;
+}
+
+/** Returns the server's answer to these lines, up to `pattern`. */
+async function talk(lines: string, pattern: RegExp, protocols?: string[]): Promise<string> {
+	const socket = await openSocket(protocols);
 	let answer = '';
 	const answered = new Promise<void>((resolve) => {
 		socket.addEventListener('message', (event) => {
@@ -64,7 +66,6 @@ async function talk(lines: string, pattern: RegExp, protocols: string[] = ['irc'
 			}
 		});
 	});
-	await new Promise((resolve) => socket.addEventListener('open', resolve));
 	socket.send(lines);
 	await answered;
 	socket.close();
@@ -72,9 +73,7 @@ async function talk(lines: string, pattern: RegExp, protocols: string[] = ['irc'
 }
 
 beforeAll(async () => {
-	folder = mkdtempSync(join(tmpdir(), 'spillway-chat-'));
-	database = await openPgliteDatabase({ folder, ...common });
-	await migrateDatabase(database, await readMigrations(), common);
+	({ database, close: closeDatabase } = await openTestDatabase('embedded'));
 	const now = new Date(systemClock.nowMs());
 	await database.query("INSERT INTO users (id, name, password_hash, role, created_at) VALUES ($1, $2, 'x', $3, $4)", [
 		ANN.id,
@@ -86,6 +85,7 @@ beforeAll(async () => {
 	bus = new InProcessBus(common);
 	chat = createChat({
 		bus,
+		nodeId: 'one',
 		announcements: new Announcements({ nodeId: 'one', bus, ...common }),
 		database,
 		...common,
@@ -109,8 +109,7 @@ afterAll(async () => {
 	await chat.close();
 	await app.close();
 	await bus.close();
-	await database.close();
-	rmSync(folder, { recursive: true, force: true });
+	await closeDatabase();
 });
 
 describe('createChat', () => {
@@ -133,10 +132,9 @@ describe('createChat', () => {
 	});
 
 	it('ends connections with the log-in that opened them', async () => {
-		const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
+		const socket = await openSocket();
 		const received: string[] = [];
 		socket.addEventListener('message', (event) => received.push(String(event.data)));
-		await new Promise((resolve) => socket.addEventListener('open', resolve));
 		const isJoined = new Promise<void>((resolve) =>
 			socket.addEventListener('message', () => (received.join('').includes(' 366 ') ? resolve() : undefined)),
 		);
@@ -167,8 +165,7 @@ describe('createChat', () => {
 	});
 
 	it('refuses a frame that is too large', async () => {
-		const socket = new WebSocket(`ws://127.0.0.1:${port}/`, 'irc');
-		await new Promise((resolve) => socket.addEventListener('open', resolve));
+		const socket = await openSocket();
 		const closed = new Promise((resolve) => socket.addEventListener('close', resolve));
 		socket.send('x'.repeat(100_000));
 		await closed;

@@ -9,6 +9,7 @@ import type { ChannelStore } from '../channels/channel-store.ts';
 import type { Channels } from '../channels/create-channels.ts';
 import type { MessageBus } from '../platform/bus/message-bus.ts';
 import type { Announcements } from '../platform/cluster/announcements.ts';
+import type { NodeIdentity } from '../platform/cluster/node-identity.ts';
 import type { Database } from '../platform/database/database.ts';
 import type { SocketAdmission } from '../platform/sockets/socket-admission.ts';
 import { ChatRooms } from './room/chat-rooms.ts';
@@ -19,7 +20,7 @@ import { createChatTokenRoutes } from './api/chat-token-routes.ts';
 import { IrcConnections } from './irc/irc-routes.ts';
 
 /** @internal for tests */
-export type ChatDependencies = {
+export type ChatDependencies = NodeIdentity & {
 	bus: MessageBus;
 	announcements: Pick<Announcements, 'listen' | 'announce'>;
 	database: Database;
@@ -48,7 +49,7 @@ export function createChat(deps: ChatDependencies): Chat {
 	const { bus, announcements, database, clock, serverSecret, accounts, channels } = deps;
 	const logger = deps.logger.child({ part: 'chat' });
 	const store = new ChatStore({ database, clock });
-	const rooms = new ChatRooms({ bus, store, clock, logger, serverSecret });
+	const rooms = new ChatRooms({ nodeId: deps.nodeId, bus, store, clock, logger, serverSecret });
 	const irc = new IrcConnections({
 		clock,
 		logger,
@@ -60,9 +61,8 @@ export function createChat(deps: ChatDependencies): Chat {
 				return found && { user: found.user, credential: { kind: 'chat-token', id: found.tokenId } };
 			}
 			const user = await accounts.authenticator.authenticateToken(token);
-			const credential =
-				user?.sessionId === undefined ? {} : { credential: { kind: 'session' as const, id: user.sessionId } };
-			return user && { user, ...credential };
+			const { sessionId } = user ?? {};
+			return user && { user, credential: sessionId === undefined ? undefined : { kind: 'session', id: sessionId } };
 		},
 		attempts: new AttemptLimiter(clock),
 		admission: deps.admission,
@@ -86,12 +86,7 @@ export function createChat(deps: ChatDependencies): Chat {
 		accounts,
 		announceDeletion: (tokenId) => announcements.announce('chat-token-deleted', tokenId),
 	});
-	const moderatorRoutes = createModeratorRoutes({
-		...channels,
-		logger,
-		accounts,
-		chat: { service: rooms, listRestricted: (channelId) => store.listRestricted(channelId) },
-	});
+	const moderatorRoutes = createModeratorRoutes({ ...channels, logger, accounts, store, service: rooms });
 	const stopListening = channels.control.on('chatChanged', (channelId) => rooms.settingsChanged(channelId));
 	const unsubscribe = announcements.listen('chat-token-deleted', endToken);
 	return {

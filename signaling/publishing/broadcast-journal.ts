@@ -7,7 +7,7 @@ import { errorMessage } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
 import type { Broadcast } from '../../ingest/broadcast/broadcast.ts';
-import type { Database, Queryable } from '../platform/database/database.ts';
+import type { Database } from '../platform/database/database.ts';
 import { createId } from '../../core/ids.ts';
 
 /** Between attempts to write while the database is unavailable. */
@@ -55,24 +55,14 @@ export class BroadcastJournal {
 
 	#onStarted({ id, channelId, startedAt }: Broadcast): void {
 		const at = new Date(startedAt).toISOString();
-		this.#write({ id, channelId }, 'channel-live', at, async (handle) => {
-			await handle.query('INSERT INTO broadcasts (id, channel_id, started_at) VALUES ($1, $2, $3)', [
-				id,
-				channelId,
-				at,
-			]);
-		});
+		const sql = 'INSERT INTO broadcasts (id, channel_id, started_at) VALUES ($1, $2, $3)';
+		this.#write({ id, channelId }, 'channel-live', at, sql, [id, channelId, at]);
 	}
 
 	#onEnded({ id, channelId }: Broadcast, reason: string): void {
 		const at = new Date(this.#deps.clock.nowMs()).toISOString();
-		this.#write({ id, channelId }, 'channel-offline', at, async (handle) => {
-			await handle.query('UPDATE broadcasts SET ended_at = $2, last_media_at = $2, end_reason = $3 WHERE id = $1', [
-				id,
-				at,
-				reason,
-			]);
-		});
+		const sql = 'UPDATE broadcasts SET ended_at = $2, last_media_at = $2, end_reason = $3 WHERE id = $1';
+		this.#write({ id, channelId }, 'channel-offline', at, sql, [id, at, reason]);
 	}
 
 	/** Adds a row to the outbox in the same transaction. */
@@ -80,12 +70,13 @@ export class BroadcastJournal {
 		{ id, channelId }: Pick<Broadcast, 'id' | 'channelId'>,
 		kind: 'channel-live' | 'channel-offline',
 		at: string,
-		write: (handle: Queryable) => Promise<void>,
+		sql: string,
+		params: readonly string[],
 	): void {
 		const { database, clock, logger } = this.#deps;
 		const run = (): Promise<void> =>
 			database.transaction(async (handle) => {
-				await write(handle);
+				await handle.query(sql, params);
 				await handle.query('INSERT INTO outbox (id, kind, payload, created_at) VALUES ($1, $2, $3, $4)', [
 					createId(clock.nowMs()),
 					kind,

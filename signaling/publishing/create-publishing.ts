@@ -49,7 +49,7 @@ export async function createPublishing(
 		serverSecret,
 		onMade: (id, hash) => authorizer.addKey(id, hash),
 	});
-	const authorizer = new PublishAuthorizer({ lookup: streamKeys, networks, clock, logger, serverSecret }, options);
+	const authorizer = new PublishAuthorizer({ streamKeys, networks, clock, logger, serverSecret }, options);
 	await Promise.all([networks.load(), authorizer.load()]);
 	const journal = new BroadcastJournal({ database, registry, clock, logger });
 	await journal.start();
@@ -66,7 +66,7 @@ export async function createPublishing(
 		streamKeys,
 		authorizer,
 		routes: async (app) => {
-			await app.register(createStreamKeyRoutes({ ...common, channels: streamKeys }));
+			await app.register(createStreamKeyRoutes({ ...common, streamKeys }));
 			await app.register(createBroadcastRoutes({ ...common, authorizer }));
 		},
 		close: () => scope.close('server-shutdown'),

@@ -66,7 +66,7 @@ export async function prepareFirstStart(
 
 // A key that is no longer in the environment must not stay valid.
 async function ensureGeneratedKey(streamKeys: StreamKeyStore, channelId: ChannelId): Promise<StreamKey | undefined> {
-	const valid = (await streamKeys.listStreamKeys(channelId)).filter((key) => key.revokedAt === undefined);
+	const valid = (await streamKeys.listStreamKeys(channelId)).filter((key) => key.revokedAt === null);
 	for (const key of valid.filter(({ name }) => name === GIVEN_KEY_NAME)) {
 		await streamKeys.revokeStreamKey(key.id);
 	}
@@ -89,14 +89,14 @@ async function ensureGivenKey(
 	}
 	const isOurs = (name: string): boolean => name === GENERATED_KEY_NAME || name === GIVEN_KEY_NAME;
 	for (const key of await streamKeys.listStreamKeys(channelId)) {
-		if (key.revokedAt === undefined && key.id !== found?.id && isOurs(key.name)) {
+		if (key.revokedAt === null && key.id !== found?.id && isOurs(key.name)) {
 			await streamKeys.revokeStreamKey(key.id);
 		}
 	}
 	if (found === undefined) {
 		return (await streamKeys.createStreamKey(channelId, GIVEN_KEY_NAME, given)).streamKey;
 	}
-	if (found.revokedAt !== undefined) {
+	if (found.revokedAt !== null) {
 		await streamKeys.reinstateStreamKey(found.id);
 		return given;
 	}

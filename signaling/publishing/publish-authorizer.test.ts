@@ -7,7 +7,7 @@ import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { addressKey } from '../../core/limits/address-key.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import { databaseUnavailable } from '../platform/database/database.ts';
-import { PublishAuthorizer } from './publish-authorizer.ts';
+import { PublishAuthorizer, type PublishAuthorizerOptions } from './publish-authorizer.ts';
 import type { StreamKeyOwner } from './stream-key-store.ts';
 import { hashStreamKey } from './stream-key.ts';
 
@@ -18,13 +18,12 @@ const SHORT_KEY = 'short-key';
 const OWNER = { id: 'u1', isKnown: false, isAdministrator: false };
 
 function owner(graceWindowSeconds?: number): StreamKeyOwner {
-	const [id, name] = ['c1' as ChannelId, 'demo' as ChannelName];
 	return {
 		streamKeyId: 'k1',
 		owner: OWNER,
 		channel: {
-			id,
-			name,
+			id: 'c1' as ChannelId,
+			name: 'demo' as ChannelName,
 			title: '',
 			category: undefined,
 			graceWindowSeconds,
@@ -54,14 +53,18 @@ describe('PublishAuthorizer', () => {
 		isDatabaseAway = false;
 		used = new Set();
 		waiting = undefined;
-		authorizer = new PublishAuthorizer(
+		authorizer = createAuthorizer();
+	});
+
+	const createAuthorizer = (options?: Pick<PublishAuthorizerOptions, 'whoMayPublish'>): PublishAuthorizer =>
+		new PublishAuthorizer(
 			{
 				networks: {
 					has: (owner, address) => used.has(`${owner} ${addressKey(address)}`),
 					hasAny: (address) => [...used].some((pair) => pair.endsWith(` ${addressKey(address)}`)),
 					remember: async (owner, address) => void used.add(`${owner} ${addressKey(address)}`),
 				},
-				lookup: {
+				streamKeys: {
 					async findByStreamKey(streamKey) {
 						queryCount++;
 						if (isDatabaseAway) {
@@ -80,9 +83,15 @@ describe('PublishAuthorizer', () => {
 				logger,
 				serverSecret: new Uint8Array(32),
 			},
-			{ defaultGraceWindowSeconds: 60 },
+			{ defaultGraceWindowSeconds: 60, ...options },
 		);
-	});
+
+	/** 'admitted', or the code of the refusal. */
+	const outcomeOf = (key: string | string[], address = ADDRESS): Promise<string> =>
+		authorizer.authorize(key, address).then(
+			() => 'admitted',
+			(error: SpillwayError) => error.code,
+		);
 
 	it('grants the channel of the key, with the grace window of the channel or of the server', async () => {
 		const grant = { channelId: 'c1', channelName: 'demo', graceWindowMs: 60_000, streamKeyId: 'k1', owner: OWNER };
@@ -92,19 +101,7 @@ describe('PublishAuthorizer', () => {
 	});
 
 	it('refuses a valid key of an owner who may not publish here, with the reason', async () => {
-		const strict = new PublishAuthorizer(
-			{
-				networks: { has: () => false, hasAny: () => false, remember: async () => undefined },
-				lookup: {
-					findByStreamKey: (streamKey) => Promise.resolve(keys.get(streamKey)),
-					listValidKeys: async () => [],
-				},
-				clock,
-				logger,
-				serverSecret: new Uint8Array(32),
-			},
-			{ defaultGraceWindowSeconds: 60, whoMayPublish: 'approved' },
-		);
+		const strict = createAuthorizer({ whoMayPublish: 'approved' });
 		for (let attempt = 0; attempt < 20; attempt++) {
 			// It does not count as a wrong key.
 			await expect(strict.authorize(KEY, ADDRESS)).rejects.toMatchObject({
@@ -124,19 +121,17 @@ describe('PublishAuthorizer', () => {
 	});
 
 	it('distinguishes a missing key from a wrong one, and refuses one that is too long without a query', async () => {
-		await expect(authorizer.authorize('', ADDRESS)).rejects.toMatchObject({ code: 'STREAM_KEY_MISSING' });
-		await expect(authorizer.authorize('wrong', ADDRESS)).rejects.toMatchObject({ code: 'STREAM_KEY_REFUSED' });
+		expect(await outcomeOf('')).toBe('STREAM_KEY_MISSING');
+		expect(await outcomeOf('wrong')).toBe('STREAM_KEY_REFUSED');
 		const before = queryCount;
-		await expect(authorizer.authorize('x'.repeat(257), ADDRESS)).rejects.toMatchObject({ code: 'STREAM_KEY_REFUSED' });
+		expect(await outcomeOf('x'.repeat(257))).toBe('STREAM_KEY_REFUSED');
 		expect(queryCount).toBe(before);
 	});
 
 	async function guess(count: number, address = ADDRESS): Promise<string[]> {
 		const codes: string[] = [];
 		for (let round = 0; round < count; round++) {
-			await authorizer
-				.authorize(`guess-${round}-of-a-wrong-key`, address)
-				.catch((error: unknown) => codes.push((error as SpillwayError).code));
+			codes.push(await outcomeOf(`guess-${round}-of-a-wrong-key`, address));
 		}
 		return codes;
 	}
@@ -174,29 +169,24 @@ describe('PublishAuthorizer', () => {
 		await guess(11, '2001:db8::2');
 		await guess(11, '192.0.2.9');
 		await expect(authorizer.authorize(SHORT_KEY, '2001:db8::3')).resolves.toMatchObject({ streamKeyId: 'k2' });
-		await expect(authorizer.authorize(SHORT_KEY, '192.0.2.9')).rejects.toMatchObject({ code: 'TOO_MANY_ATTEMPTS' });
+		expect(await outcomeOf(SHORT_KEY, '192.0.2.9')).toBe('TOO_MANY_ATTEMPTS');
 	});
 
 	it('counts a revoked key as a wrong one', async () => {
 		await authorizer.load();
 		keys.clear();
-		await expect(authorizer.authorize(KEY, ADDRESS)).rejects.toMatchObject({ code: 'STREAM_KEY_REFUSED' });
+		expect(await outcomeOf(KEY)).toBe('STREAM_KEY_REFUSED');
 		await guess(10);
-		await expect(authorizer.authorize(KEY, ADDRESS)).rejects.toMatchObject({ code: 'TOO_MANY_ATTEMPTS' });
+		expect(await outcomeOf(KEY)).toBe('TOO_MANY_ATTEMPTS');
 	});
 
 	it('uses the first valid one of up to three candidates, as one attempt', async () => {
 		await expect(authorizer.authorize(['live', '', KEY], ADDRESS)).resolves.toMatchObject({ streamKeyId: 'k1' });
-		await expect(authorizer.authorize(['a', 'b', 'c', KEY], ADDRESS)).rejects.toMatchObject({
-			code: 'STREAM_KEY_REFUSED',
-		});
-		for (let round = 0; round < 9; round++) {
-			await expect(authorizer.authorize(['x', 'y', 'z'], ADDRESS)).rejects.toMatchObject({
-				code: 'STREAM_KEY_REFUSED',
-			});
+		expect(await outcomeOf(['a', 'b', 'c', KEY])).toBe('STREAM_KEY_REFUSED');
+		for (let round = 0; round < 10; round++) {
+			expect(await outcomeOf(['x', 'y', 'z'])).toBe('STREAM_KEY_REFUSED');
 		}
-		await expect(authorizer.authorize(['x'], ADDRESS)).rejects.toMatchObject({ code: 'STREAM_KEY_REFUSED' });
-		await expect(authorizer.authorize(['x'], ADDRESS)).rejects.toMatchObject({ code: 'TOO_MANY_ATTEMPTS' });
+		expect(await outcomeOf(['x'])).toBe('TOO_MANY_ATTEMPTS');
 	});
 
 	it('does not treat encoders that start together during a slow query as guessers', async () => {
@@ -206,13 +196,11 @@ describe('PublishAuthorizer', () => {
 			keys.set(`key of encoder number ${index}`, { ...owner(), streamKeyId: `e${index}` });
 			return authorizer.authorize(`key of encoder number ${index}`, ADDRESS);
 		});
-		const same = Array.from({ length: 300 }, () => authorizer.authorize(KEY, '192.0.2.50'));
+		const same = Array.from({ length: 300 }, () => outcomeOf(KEY, '192.0.2.50'));
 		finish();
 		expect((await Promise.all(encoders)).map(({ streamKeyId }) => streamKeyId)).toHaveLength(25);
-		const outcomes = await Promise.allSettled(same);
-		const refused = outcomes.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[];
-		expect(new Set(refused.map(({ reason }) => (reason as SpillwayError).code))).toEqual(new Set(['RATE_LIMITED']));
-		await expect(authorizer.authorize(KEY, '192.0.2.50')).resolves.toBeDefined();
+		expect(new Set(await Promise.all(same))).toEqual(new Set(['admitted', 'RATE_LIMITED']));
+		expect(await outcomeOf(KEY, '192.0.2.50')).toBe('admitted');
 		expect(queryCount).toBe(26);
 	});
 
@@ -233,16 +221,16 @@ describe('PublishAuthorizer', () => {
 	it('queries again after five seconds, so that a revoked key stops working', async () => {
 		await authorizer.authorize(KEY, ADDRESS);
 		keys.clear();
-		await expect(authorizer.authorize(KEY, ADDRESS)).resolves.toBeDefined();
+		expect(await outcomeOf(KEY)).toBe('admitted');
 		await clock.advance(5000);
-		await expect(authorizer.authorize(KEY, ADDRESS)).rejects.toMatchObject({ code: 'STREAM_KEY_REFUSED' });
+		expect(await outcomeOf(KEY)).toBe('STREAM_KEY_REFUSED');
 	});
 
 	it('refuses an evicted key at once', async () => {
 		await authorizer.authorize(KEY, ADDRESS);
 		keys.clear();
 		authorizer.evictKey('k1');
-		await expect(authorizer.authorize(KEY, ADDRESS)).rejects.toMatchObject({ code: 'STREAM_KEY_REFUSED' });
+		expect(await outcomeOf(KEY)).toBe('STREAM_KEY_REFUSED');
 	});
 
 	it('admits only cached keys during a database outage, for ten minutes', async () => {
@@ -250,24 +238,24 @@ describe('PublishAuthorizer', () => {
 		isDatabaseAway = true;
 		await clock.advance(599_000);
 		await expect(authorizer.authorize(KEY, ADDRESS)).resolves.toMatchObject({ channelId: 'c1' });
-		await expect(authorizer.authorize('unknown', ADDRESS)).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
+		expect(await outcomeOf('unknown')).toBe('DATABASE_UNAVAILABLE');
 		await clock.advance(1000);
-		await expect(authorizer.authorize(KEY, ADDRESS)).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
+		expect(await outcomeOf(KEY)).toBe('DATABASE_UNAVAILABLE');
 	});
 
 	it('does not admit a revoked key when a database outage follows', async () => {
 		await authorizer.authorize(KEY, ADDRESS);
 		keys.clear();
 		await clock.advance(5000);
-		await expect(authorizer.authorize(KEY, ADDRESS)).rejects.toMatchObject({ code: 'STREAM_KEY_REFUSED' });
+		expect(await outcomeOf(KEY)).toBe('STREAM_KEY_REFUSED');
 		isDatabaseAway = true;
-		await expect(authorizer.authorize(KEY, ADDRESS)).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
+		expect(await outcomeOf(KEY)).toBe('DATABASE_UNAVAILABLE');
 	});
 
 	it('does not count attempts during a database outage', async () => {
 		isDatabaseAway = true;
 		for (let round = 0; round < 30; round++) {
-			await expect(authorizer.authorize(KEY, ADDRESS)).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
+			expect(await outcomeOf(KEY)).toBe('DATABASE_UNAVAILABLE');
 		}
 	});
 

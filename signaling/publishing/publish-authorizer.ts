@@ -10,7 +10,7 @@ import type { PublishPermission } from '../../ingest/broadcast/broadcast-registr
 import type { KnownNetworks } from '../platform/database/known-networks.ts';
 import { assertMayPublish, type WhoMayPublish } from './publish-policy.ts';
 import { MAX_STREAM_KEY_LENGTH } from '../../core/protocol/api/stream-key.ts';
-import type { StreamKeyOwner } from './stream-key-store.ts';
+import type { StreamKeyOwner, StreamKeyStore } from './stream-key-store.ts';
 import { hashStreamKey } from './stream-key.ts';
 
 /** Younger answers are reused, so that a reconnecting encoder costs no query. A revoked key can stay valid as long. */
@@ -27,14 +27,6 @@ const MAX_CANDIDATE_COUNT = 3;
  */
 const MIN_UNGUESSABLE_LENGTH = 20;
 
-/** Where keys are looked up; the channel store is one. */
-interface StreamKeyLookup {
-	/** Undefined for unknown, wrong and revoked keys alike; throws DATABASE_UNAVAILABLE. */
-	findByStreamKey(streamKey: string): Promise<StreamKeyOwner | undefined>;
-	/** The valid keys, the newest first, at most `limit`. */
-	listValidKeys(limit: number): Promise<readonly { id: string; hash: Uint8Array }[]>;
-}
-
 export type PublishAuthorizerOptions = {
 	/** For channels without a setting. */
 	defaultGraceWindowSeconds: number;
@@ -43,7 +35,7 @@ export type PublishAuthorizerOptions = {
 };
 
 type PublishAuthorizerDependencies = {
-	lookup: StreamKeyLookup;
+	streamKeys: Pick<StreamKeyStore, 'findByStreamKey' | 'listValidKeys'>;
 	/** The networks from which each key was used. */
 	networks: Pick<KnownNetworks, 'has' | 'hasAny' | 'remember'>;
 	clock: Clock;
@@ -73,7 +65,7 @@ export class PublishAuthorizer {
 	/** Loads the valid keys, so that they are known before their first use. Begins with none without a database. */
 	async load(): Promise<void> {
 		try {
-			const keys = await this.#deps.lookup.listValidKeys(MAX_CACHED_KEYS);
+			const keys = await this.#deps.streamKeys.listValidKeys(MAX_CACHED_KEYS);
 			for (const { id, hash } of keys.toReversed()) {
 				this.addKey(id, hash);
 			}
@@ -213,7 +205,7 @@ export class PublishAuthorizer {
 	#lookUp(hash: string, streamKey: string): Promise<PublishPermission | undefined> {
 		let lookUp = this.#lookUps.get(hash);
 		if (lookUp === undefined) {
-			lookUp = this.#deps.lookup
+			lookUp = this.#deps.streamKeys
 				.findByStreamKey(streamKey)
 				.then((owner) => this.#recordAnswer(hash, owner))
 				.finally(() => this.#lookUps.delete(hash));

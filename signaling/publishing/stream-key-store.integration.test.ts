@@ -47,7 +47,7 @@ describe.each(DATABASE_KINDS)('publishing ($kind)', ({ kind }) => {
 			await expect(streamKeys.findByStreamKey(`${streamKey}x`)).resolves.toBeUndefined();
 			expect(JSON.stringify(await database.query('SELECT * FROM stream_keys'))).not.toContain(streamKey.slice(9));
 			const [record] = await streamKeys.listStreamKeys(channel.id);
-			expect(record).toMatchObject({ id, name: 'main', prefix: streamKey.slice(0, 9), revokedAt: undefined });
+			expect(record).toMatchObject({ id, name: 'main', prefix: streamKey.slice(0, 9), revokedAt: null });
 		});
 
 		it('lists the valid keys of all channels by their hashes', async () => {

@@ -17,28 +17,19 @@ export type StreamKeyRecord = {
 	/** First characters; empty for short keys. */
 	prefix: string;
 	createdAt: Date;
-	revokedAt: Date | undefined;
-	/** Undefined: never. */
-	lastUsedAt: Date | undefined;
-	/** The first use from the newest of its networks; undefined while there is only one network. */
-	newNetworkAt: Date | undefined;
+	revokedAt: Date | null;
+	/** Null: never. */
+	lastUsedAt: Date | null;
+	/** The first use from the newest of its networks; null while there is only one network. */
+	newNetworkAt: Date | null;
 };
 
 export type StreamKeyOwner = { streamKeyId: string; channel: Channel; owner: BroadcastOwner };
 
-type StreamKeyRow = {
-	id: string;
-	channel_id: ChannelId;
-	name: string;
-	key_hash: Uint8Array;
-	key_prefix: string;
-	created_at: Date;
-	revoked_at: Date | null;
-	last_used_at: Date | null;
-	new_network_at: Date | null;
-};
-
-const STREAM_KEY_QUERY = `SELECT stream_keys.*, last_used_at, new_network_at FROM stream_keys LEFT JOIN LATERAL (
+/** Selects {@link StreamKeyRecord}s. */
+const STREAM_KEY_QUERY = `SELECT id, channel_id AS "channelId", name, key_prefix AS prefix, created_at AS "createdAt",
+		revoked_at AS "revokedAt", last_used_at AS "lastUsedAt", new_network_at AS "newNetworkAt"
+	FROM stream_keys LEFT JOIN LATERAL (
 		SELECT max(last_used_at) AS last_used_at, CASE WHEN count(*) > 1 THEN max(first_used_at) END AS new_network_at
 		FROM stream_key_networks WHERE stream_key_id = stream_keys.id
 	) AS used ON true`;
@@ -101,7 +92,7 @@ export class StreamKeyStore {
 		streamKeyId: string,
 	): Promise<{ id: string; name: string; streamKey: StreamKey } | undefined> {
 		const record = (await this.listStreamKeys(channelId)).find(({ id }) => id === streamKeyId);
-		if (record === undefined || record.revokedAt !== undefined) {
+		if (record === undefined || record.revokedAt !== null) {
 			return undefined;
 		}
 		// The new key comes first, as above.
@@ -129,17 +120,13 @@ export class StreamKeyStore {
 
 	/** Oldest first, revoked keys included. */
 	async listStreamKeys(channelId: ChannelId): Promise<StreamKeyRecord[]> {
-		const rows = await this.#deps.database.query<StreamKeyRow>(
-			`${STREAM_KEY_QUERY} WHERE channel_id = $1 ORDER BY id`,
-			[channelId],
-		);
-		return rows.map(toStreamKeyRecord);
+		return this.#deps.database.query(`${STREAM_KEY_QUERY} WHERE channel_id = $1 ORDER BY id`, [channelId]);
 	}
 
 	/** Finds revoked keys as well. */
 	async findStreamKey(streamKey: string): Promise<StreamKeyRecord | undefined> {
-		const row = await this.#findKeyRow(hashStreamKey(this.#deps.serverSecret, streamKey));
-		return row === undefined ? undefined : toStreamKeyRecord(row);
+		const hash = hashStreamKey(this.#deps.serverSecret, streamKey);
+		return (await this.#deps.database.query<StreamKeyRecord>(`${STREAM_KEY_QUERY} WHERE key_hash = $1`, [hash]))[0];
 	}
 
 	/**
@@ -148,7 +135,7 @@ export class StreamKeyStore {
 	 */
 	async findByStreamKey(streamKey: string): Promise<StreamKeyOwner | undefined> {
 		const hash = hashStreamKey(this.#deps.serverSecret, streamKey);
-		const rows = await this.#deps.database.query<
+		const [row] = await this.#deps.database.query<
 			ChannelRow & {
 				key_id: string;
 				key_hash: Uint8Array;
@@ -163,7 +150,6 @@ export class StreamKeyStore {
 			FROM stream_keys JOIN channels ON channels.id = stream_keys.channel_id WHERE key_hash = $1`,
 			[hash],
 		);
-		const row = rows[0];
 		// The index does not compare in constant time; this comparison decides.
 		const isSame = timingSafeEqual(row?.key_hash ?? new Uint8Array(hash.length), hash);
 		if (row === undefined || !isSame || row.revoked_at !== null) {
@@ -186,24 +172,7 @@ export class StreamKeyStore {
 		);
 	}
 
-	async #findKeyRow(hash: Uint8Array): Promise<StreamKeyRow | undefined> {
-		return (await this.#deps.database.query<StreamKeyRow>(`${STREAM_KEY_QUERY} WHERE key_hash = $1`, [hash]))[0];
-	}
-
 	#now(): Date {
 		return new Date(this.#deps.clock.nowMs());
 	}
-}
-
-function toStreamKeyRecord(row: StreamKeyRow): StreamKeyRecord {
-	return {
-		id: row.id,
-		channelId: row.channel_id,
-		name: row.name,
-		prefix: row.key_prefix,
-		createdAt: row.created_at,
-		revokedAt: row.revoked_at ?? undefined,
-		lastUsedAt: row.last_used_at ?? undefined,
-		newNetworkAt: row.new_network_at ?? undefined,
-	};
 }

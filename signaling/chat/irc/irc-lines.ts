@@ -68,7 +68,7 @@ export function roomStateLine(
 	const whole = { 'emote-only': '0', 'followers-only': '-1', r9k: '0', 'subs-only': '0' };
 	const tags = { ...(options.isWhole ? whole : {}), 'room-id': channel.id, slow: String(settings.slowModeSeconds) };
 	return formatIrcMessage({
-		...(options.hasTags ? { tags } : {}),
+		tags: options.hasTags ? tags : {},
 		prefix: IRC_SERVER_NAME,
 		command: 'ROOMSTATE',
 		params: [`#${channel.name}`],
@@ -96,7 +96,7 @@ export function userStateLine(
 		'user-type': isMod ? 'mod' : '',
 	};
 	return formatIrcMessage({
-		...(hasTags ? { tags } : {}),
+		tags: hasTags ? tags : {},
 		prefix: IRC_SERVER_NAME,
 		command: channel === undefined ? 'GLOBALUSERSTATE' : 'USERSTATE',
 		params: channel === undefined ? [] : [`#${channel.name}`],

@@ -27,18 +27,14 @@ export function rewriteIrcUrl(request: IncomingMessage): string {
 	return isUpgrade && url.split('?')[0] === '/' ? ANY_CHANNEL_PATH : url;
 }
 
-type IrcConnectionsDependencies = IrcSessionDependencies & {
-	/** Shared with the viewers' sockets. */
-	admission: SocketAdmission;
-};
-
 export class IrcConnections {
-	readonly #deps: IrcConnectionsDependencies;
+	readonly #deps: IrcSessionDependencies & { admission: SocketAdmission };
 	readonly #sessions = new Map<IrcSession, WebSocket>();
 	readonly #pool = new SharePool<WebSocket>(LIMITS, 'refuse');
 	readonly #scope: CloseScope<'server-shutdown'>;
 
-	constructor(deps: IrcConnectionsDependencies) {
+	/** `admission`: shared with the viewers' sockets. */
+	constructor(deps: IrcSessionDependencies & { admission: SocketAdmission }) {
 		this.#deps = deps;
 		this.#scope = new CloseScope(deps.logger);
 		this.#scope.onClose(async () => {
@@ -54,21 +50,16 @@ export class IrcConnections {
 	 * no more than any other client.
 	 */
 	readonly routes: FastifyPluginAsync = async (app) => {
-		const handler = async (): Promise<never> => {
-			throw new SpillwayError('REQUEST_INVALID', ['this address takes WebSocket connections only']);
-		};
-		app.route({
-			method: 'GET',
-			url: ANY_CHANNEL_PATH,
-			handler,
-			wsHandler: (socket, request) => this.#accept(socket, request, undefined),
-		});
-		app.route<{ Params: { channel: string } }>({
-			method: 'GET',
-			url: `${ANY_CHANNEL_PATH}/:channel`,
-			handler,
-			wsHandler: (socket, request) => this.#accept(socket, request, request.params.channel),
-		});
+		for (const url of [ANY_CHANNEL_PATH, `${ANY_CHANNEL_PATH}/:channel`]) {
+			app.route<{ Params: { channel?: string } }>({
+				method: 'GET',
+				url,
+				handler: async () => {
+					throw new SpillwayError('REQUEST_INVALID', ['this address takes WebSocket connections only']);
+				},
+				wsHandler: (socket, request) => this.#accept(socket, request, request.params.channel),
+			});
+		}
 	};
 
 	get sessionCount(): number {
@@ -105,7 +96,7 @@ export class IrcConnections {
 			socket.close(TRY_AGAIN_LATER, TOO_MANY);
 			return;
 		}
-		const session = new IrcSession(socket, { remoteAddress: request.ip, onlyChannel }, this.#deps);
+		const session = new IrcSession(this.#deps, { socket, remoteAddress: request.ip, onlyChannel });
 		this.#sessions.set(session, socket);
 		// https://ircv3.net/specs/extensions/websocket: some clients send the same UTF-8 lines in binary frames.
 		socket.on('message', (bytes) => session.receive(bytes.toString()));

@@ -8,8 +8,8 @@ import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../../core/testing/recording-logger.ts';
 import { InProcessBus } from '../../platform/bus/in-process-bus.ts';
 import { AttemptLimiter } from '../../../core/limits/attempt-limiter.ts';
-import { ChatRooms } from '../room/chat-rooms.ts';
-import { FakeRoomStore } from '../testing/fake-room-store.ts';
+import type { ChatRooms } from '../room/chat-rooms.ts';
+import { createTestRooms, FakeRoomStore } from '../testing/fake-room-store.ts';
 import { IrcSession, type IrcSocket } from './irc-session.ts';
 
 class FakeSocket implements IrcSocket {
@@ -39,15 +39,9 @@ let sessions: IrcSession[];
 let logger: RecordingLogger;
 let isDatabaseLost: boolean;
 
-function open(onlyChannel?: string): {
-	session: IrcSession;
-	socket: FakeSocket;
-	send: (text: string) => Promise<void>;
-} {
+function open(): { session: IrcSession; socket: FakeSocket; send: (text: string) => Promise<void> } {
 	const socket = new FakeSocket();
 	const session = new IrcSession(
-		socket,
-		{ remoteAddress: '192.0.2.1', onlyChannel },
 		{
 			clock,
 			logger,
@@ -60,13 +54,11 @@ function open(onlyChannel?: string): {
 			},
 			verifyToken: async (token) =>
 				token === 'good'
-					? {
-							user: { id: 'u-ann', name: 'ann', role: 'viewer' as const },
-							credential: { kind: 'chat-token' as const, id: 'token-1' },
-						}
+					? { user: { id: 'u-ann', name: 'ann', role: 'viewer' }, credential: { kind: 'chat-token', id: 'token-1' } }
 					: undefined,
 			attempts,
 		},
+		{ socket, remoteAddress: '192.0.2.1', onlyChannel: undefined },
 	);
 	sessions.push(session);
 	const send = async (text: string): Promise<void> => {
@@ -85,13 +77,7 @@ beforeEach(() => {
 	isDatabaseLost = false;
 	bus = new InProcessBus({ clock, logger: silentLogger });
 	store = new FakeRoomStore();
-	rooms = new ChatRooms({
-		bus,
-		store,
-		clock,
-		logger: silentLogger,
-		serverSecret: new Uint8Array(32),
-	});
+	rooms = createTestRooms({ bus, store, clock });
 	attempts = new AttemptLimiter(clock);
 	sessions = [];
 });

@@ -2,7 +2,7 @@
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
 import { SpillwayError } from '../../../core/errors/errors.ts';
-import type { ChannelId } from '../../../core/ids.ts';
+import { createId, type ChannelId } from '../../../core/ids.ts';
 import { addressKey } from '../../../core/limits/address-key.ts';
 import type { AttemptLimiter } from '../../../core/limits/attempt-limiter.ts';
 import { TokenBucket, type TokenRate } from '../../../core/limits/token-bucket.ts';
@@ -33,6 +33,13 @@ export type IrcSocket = {
 	terminate(): void;
 };
 
+type IrcConnection = {
+	socket: IrcSocket;
+	remoteAddress: string;
+	/** The channel of the address; undefined: any. */
+	onlyChannel: string | undefined;
+};
+
 export type IrcSessionDependencies = {
 	clock: Clock;
 	logger: Logger;
@@ -48,7 +55,7 @@ export type IrcSessionDependencies = {
 /** What a connection signed in with: a chat token, which can be deleted, or a log-in, which can end. */
 export type IrcCredential = { kind: 'chat-token' | 'session'; id: string };
 
-type VerifiedToken = { user: User; credential?: IrcCredential };
+type VerifiedToken = { user: User; credential?: IrcCredential | undefined };
 
 const SIGN_IN_DEADLINE_MS = 10_000;
 /** A connection that is silent for one interval is pinged, and ended when it is silent for another. */
@@ -66,13 +73,10 @@ type Joined = { channel: IrcChannel; room: ChatRoom; memberId: string; badges: C
 
 /** The route passes the socket's messages to receive() and its end to close(). */
 export class IrcSession {
-	readonly #socket: IrcSocket;
 	readonly #deps: IrcSessionDependencies;
-	readonly #remoteAddress: string;
-	/** The one channel of the address; undefined: any. */
-	readonly #onlyChannel: string | undefined;
+	readonly #connection: IrcConnection;
 	readonly #scope: CloseScope<string>;
-	readonly #id = crypto.randomUUID();
+	readonly #id: string;
 	readonly #joined = new Map<string, Joined>();
 	readonly #capabilities = new Set<string>();
 	#password: string | undefined;
@@ -84,15 +88,10 @@ export class IrcSession {
 	readonly #lineRate: TokenBucket;
 	#isAnswerDue = false;
 
-	constructor(
-		socket: IrcSocket,
-		options: { remoteAddress: string; onlyChannel: string | undefined },
-		deps: IrcSessionDependencies,
-	) {
-		this.#socket = socket;
+	constructor(deps: IrcSessionDependencies, connection: IrcConnection) {
 		this.#deps = deps;
-		this.#remoteAddress = options.remoteAddress;
-		this.#onlyChannel = options.onlyChannel?.toLowerCase();
+		this.#connection = connection;
+		this.#id = createId(deps.clock.nowMs());
 		this.#scope = new CloseScope(deps.logger);
 		this.#lineRate = new TokenBucket(deps.clock, LINE_RATE);
 		this.#scope.onClose(() => this.#joined.forEach((joined) => this.#leaveRoom(joined)));
@@ -256,9 +255,7 @@ export class IrcSession {
 		this.#reply('375', [name], '-');
 		this.#reply('372', [name], 'You are in a maze of twisty passages, all alike.');
 		this.#reply('376', [name], '>');
-		if (this.#user !== undefined && this.#capabilities.has('twitch.tv/commands')) {
-			this.#sendText(userStateLine(undefined, this.#user, [], this.#hasTags));
-		}
+		this.#sendUserState(undefined, []);
 	}
 
 	/** Returns the user of PASS; undefined when the connection was ended for it. */
@@ -269,7 +266,7 @@ export class IrcSession {
 			return undefined;
 		}
 		const { attempts, verifyToken } = this.#deps;
-		const attempt = attempts.begin(addressKey(this.#remoteAddress));
+		const attempt = attempts.begin(addressKey(this.#connection.remoteAddress));
 		if (attempt.outcome !== 'begun') {
 			this.#refuseSignIn('Login unsuccessful: too many attempts, wait a moment');
 			return undefined;
@@ -301,7 +298,8 @@ export class IrcSession {
 		if (this.#joined.has(name)) {
 			return;
 		}
-		const isElsewhere = this.#onlyChannel !== undefined && this.#onlyChannel !== name;
+		const { remoteAddress, onlyChannel } = this.#connection;
+		const isElsewhere = onlyChannel !== undefined && onlyChannel.toLowerCase() !== name;
 		const found = isElsewhere || this.#joined.size >= MAX_CHANNELS ? undefined : await this.#deps.findChannel(name);
 		if (found === undefined) {
 			const reason = isElsewhere
@@ -316,23 +314,16 @@ export class IrcSession {
 		this.#joined.set(name, joined);
 		try {
 			const user = this.#user;
-			const result = await room.join(
-				{
-					id: memberId,
-					user,
-					remoteAddress: this.#remoteAddress,
-					isReadOnly: user === undefined,
-					deliver: (frame) => this.#deliver(joined, frame),
-				},
-				undefined,
-			);
+			const deliver = (frame: ChatFrame): void => this.#deliver(joined, frame);
+			const member = { id: memberId, user, remoteAddress, isReadOnly: user === undefined, deliver };
+			const result = await room.join(member, undefined);
 			joined.badges = result.badges;
 			if (this.#scope.closed) {
 				this.#leaveRoom(joined);
 				return;
 			}
 			this.#welcomeTo(joined);
-			if (this.#capabilities.has('twitch.tv/commands')) {
+			if (this.#hasCommands) {
 				this.#sendText(roomStateLine(found, result.settings, { isWhole: true, hasTags: this.#hasTags }));
 			}
 		} catch (error) {
@@ -353,7 +344,12 @@ export class IrcSession {
 			params: [nick, `#${channel.name}`],
 			trailing: 'End of /NAMES list',
 		});
-		if (this.#user !== undefined && this.#capabilities.has('twitch.tv/commands')) {
+		this.#sendUserState(channel, badges);
+	}
+
+	/** Describes the user to their own client; without a channel, for all channels. */
+	#sendUserState(channel: IrcChannel | undefined, badges: ChatJoinResult['badges']): void {
+		if (this.#user !== undefined && this.#hasCommands) {
 			this.#sendText(userStateLine(channel, this.#user, badges, this.#hasTags));
 		}
 	}
@@ -382,8 +378,8 @@ export class IrcSession {
 			const successId = SUCCESS_IDS[kind];
 			if (successId !== undefined) {
 				this.#notice(name, successId, 'Done.');
-			} else if (this.#capabilities.has('twitch.tv/commands') && this.#user !== undefined) {
-				this.#sendText(userStateLine(joined.channel, this.#user, joined.badges, this.#hasTags));
+			} else {
+				this.#sendUserState(joined.channel, joined.badges);
 			}
 		} catch (error) {
 			if (!(error instanceof SpillwayError)) {
@@ -394,10 +390,7 @@ export class IrcSession {
 	}
 
 	#deliver(joined: Joined, frame: ChatFrame): void {
-		const capabilities = {
-			hasTags: this.#hasTags,
-			hasCommands: this.#capabilities.has('twitch.tv/commands'),
-		};
+		const capabilities = { hasTags: this.#hasTags, hasCommands: this.#hasCommands };
 		const lines = frameToLines(frame, joined.channel, capabilities, joined.memberId);
 		if (lines.length > 0) {
 			this.#sendText(lines.join('\r\n'));
@@ -420,7 +413,7 @@ export class IrcSession {
 
 	#notice(channelName: string, messageId: string | undefined, text: string): void {
 		this.#sendLine({
-			...(this.#hasTags && messageId !== undefined ? { tags: { 'msg-id': messageId } } : {}),
+			tags: this.#hasTags && messageId !== undefined ? { 'msg-id': messageId } : {},
 			prefix: IRC_SERVER_NAME,
 			command: 'NOTICE',
 			params: [channelName === '*' ? '*' : `#${channelName}`],
@@ -430,6 +423,10 @@ export class IrcSession {
 
 	get #hasTags(): boolean {
 		return this.#capabilities.has('twitch.tv/tags');
+	}
+
+	get #hasCommands(): boolean {
+		return this.#capabilities.has('twitch.tv/commands');
 	}
 
 	#reply(command: string, params: readonly string[], trailing: string): void {
@@ -444,17 +441,18 @@ export class IrcSession {
 		if (this.#scope.closed) {
 			return;
 		}
-		if (this.#socket.bufferedAmount > MAX_BUFFERED_BYTES) {
-			this.#socket.terminate();
+		const { socket } = this.#connection;
+		if (socket.bufferedAmount > MAX_BUFFERED_BYTES) {
+			socket.terminate();
 			void this.close('too-slow');
 			return;
 		}
-		this.#socket.send(`${text}\r\n`);
+		socket.send(`${text}\r\n`);
 	}
 
 	#end(reason: string, code: number): void {
 		if (!this.#scope.closed) {
-			this.#socket.close(code, reason);
+			this.#connection.socket.close(code, reason);
 			void this.close(reason);
 		}
 	}

@@ -10,9 +10,9 @@ import { silentLogger } from '../../../core/logger.ts';
 import { AttemptLimiter } from '../../../core/limits/attempt-limiter.ts';
 import { SocketAdmission } from '../../platform/sockets/socket-admission.ts';
 import { InProcessBus } from '../../platform/bus/in-process-bus.ts';
-import { ChatRooms } from '../room/chat-rooms.ts';
+import type { ChatRooms } from '../room/chat-rooms.ts';
 import type { User } from '../../accounts/user.ts';
-import { FakeRoomStore } from '../testing/fake-room-store.ts';
+import { createTestRooms } from '../testing/fake-room-store.ts';
 import { IrcConnections, rewriteIrcUrl } from './irc-routes.ts';
 
 const USERS: Record<string, User> = {
@@ -59,7 +59,7 @@ const admission = new SocketAdmission({ maxSockets: 100, maxSocketsPerAddress: 1
 beforeAll(async () => {
 	const common = { clock: systemClock, logger: silentLogger };
 	bus = new InProcessBus(common);
-	rooms = new ChatRooms({ bus, store: new FakeRoomStore(), ...common, serverSecret: new Uint8Array(32) });
+	rooms = createTestRooms({ bus, clock: systemClock });
 	irc = new IrcConnections({
 		...common,
 		chat: rooms,

@@ -16,8 +16,7 @@ import type { ChannelId } from '../../../core/ids.ts';
 import { silentLogger } from '../../../core/logger.ts';
 import { percentile } from '../../../core/percentiles.ts';
 import { InProcessBus } from '../../platform/bus/in-process-bus.ts';
-import { ChatRooms } from './chat-rooms.ts';
-import { FakeRoomStore } from '../testing/fake-room-store.ts';
+import { createTestRooms } from '../testing/fake-room-store.ts';
 
 const { values } = parseArgs({
 	options: {
@@ -39,9 +38,8 @@ if (values.port === undefined) {
 }
 
 async function serve(): Promise<void> {
-	const common = { clock: systemClock, logger: silentLogger };
-	const bus = new InProcessBus(common);
-	const rooms = new ChatRooms({ bus, store: new FakeRoomStore(), ...common, serverSecret: new Uint8Array(32) });
+	const bus = new InProcessBus({ clock: systemClock, logger: silentLogger });
+	const rooms = createTestRooms({ bus, clock: systemClock });
 	const room = rooms.open('bench' as ChannelId);
 	const app = fastify();
 	await app.register(websocket, { options: { perMessageDeflate: false } });

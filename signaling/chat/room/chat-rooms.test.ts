@@ -5,11 +5,11 @@ import { silentLogger } from '../../../core/logger.ts';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import { InProcessBus } from '../../platform/bus/in-process-bus.ts';
 import type { ChatMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
-import { ChatRooms } from './chat-rooms.ts';
+import type { ChatRooms } from './chat-rooms.ts';
 import type { ChatFrame, ChatMember, ChatRoom } from '../store/chat-service.ts';
 import type { User } from '../../accounts/user.ts';
 import { FaultyBus } from '../testing/faulty-bus.ts';
-import { FakeRoomStore } from '../testing/fake-room-store.ts';
+import { createTestRooms, FakeRoomStore } from '../testing/fake-room-store.ts';
 
 const CHANNEL = 'channel-1' as ChannelId;
 const OWNER: User = { id: 'owner', name: 'olga', role: 'streamer' };
@@ -49,7 +49,7 @@ async function join(id: string, user?: User, details: Partial<ChatMember> = {}):
 
 /** Enough time to deliver messages, and too little for a rate limit to recover. */
 const delivered = (): Promise<void> => clock.advance(60);
-const refusalOf = (promise: Promise<unknown>): Promise<string> =>
+const outcomeOf = (promise: Promise<unknown>): Promise<string> =>
 	promise.then(
 		() => 'accepted',
 		(error: { code: string }) => error.code,
@@ -59,7 +59,7 @@ beforeEach(() => {
 	clock = new FakeClock();
 	bus = new InProcessBus({ clock, logger: silentLogger });
 	store = new FakeRoomStore();
-	rooms = new ChatRooms({ bus, store, clock, logger: silentLogger, serverSecret: new Uint8Array(32) });
+	rooms = createTestRooms({ bus, store, clock });
 	room = rooms.open(CHANNEL);
 });
 
@@ -92,11 +92,8 @@ describe('a room', () => {
 	});
 
 	it('joins messages of a short time into one frame in a large room', async () => {
-		const authors = await Promise.all(
-			Array.from({ length: 10 }, (_, index) =>
-				join(`a${index}`, { id: `u${index}`, name: `n${index}`, role: 'viewer' }),
-			),
-		);
+		const users = Array.from({ length: 10 }, (_, index): User => ({ ...ANN, id: `u${index}`, name: `n${index}` }));
+		const authors = await Promise.all(users.map((user) => join(`member-${user.id}`, user)));
 		await Promise.all(Array.from({ length: 2000 }, (_, index) => join(`m${index}`)));
 		for (const [index, author] of authors.entries()) {
 			await room.send(author.id, { text: `message ${index}` });
@@ -169,13 +166,13 @@ describe('a room', () => {
 		store.isLost = true;
 		const other = rooms.open('channel-2' as ChannelId);
 		expect(await other.join(member('1', ANN), undefined)).toMatchObject({ history: [], chatName: 'ann' });
-		expect(await refusalOf(other.send('1', { text: 'x' }))).toBe('DATABASE_UNAVAILABLE');
+		expect(await outcomeOf(other.send('1', { text: 'x' }))).toBe('DATABASE_UNAVAILABLE');
 		store.isLost = false;
 		await clock.advance(1500);
-		expect(await refusalOf(other.send('1', { text: 'x' }))).toBe('accepted');
+		expect(await outcomeOf(other.send('1', { text: 'x' }))).toBe('accepted');
 		store.isLost = true;
 		await clock.advance(120_000);
-		expect(await refusalOf(other.send('1', { text: 'y' }))).toBe('accepted');
+		expect(await outcomeOf(other.send('1', { text: 'y' }))).toBe('accepted');
 		other.close();
 	});
 });
@@ -194,11 +191,9 @@ describe('guests', () => {
 		store.policy = { ...store.policy, isAccountRequired: true };
 		rooms.settingsChanged(CHANNEL);
 		await delivered();
-		expect(guest.frames.at(-1)!.message).toEqual({
-			type: 'chat-settings',
-			settings: { slowModeSeconds: 0, isAccountRequired: true },
-		});
-		expect(await refusalOf(room.send('1', { text: 'x' }))).toBe('CHAT_READ_ONLY');
+		const settings = { slowModeSeconds: 0, isAccountRequired: true };
+		expect(guest.frames.at(-1)!.message).toEqual({ type: 'chat-settings', settings });
+		expect(await outcomeOf(room.send('1', { text: 'x' }))).toBe('CHAT_READ_ONLY');
 		expect((await room.join(member('2'), undefined)).chatName).toBeNull();
 		expect((await room.join(member('3', ANN), undefined)).chatName).toBe('ann');
 	});
@@ -211,25 +206,21 @@ describe('guests', () => {
 		const [message] = (await room.join(member('x'), undefined)).history;
 		await room.moderate('mod', { action: 'ban', messageId: message!.id });
 		await delivered();
-		expect(guest.frames.at(-1)!.message).toEqual({
-			type: 'chat-removed',
-			messageIds: [],
-			authorId: message!.author.id,
-		});
+		const authorId = message!.author.id;
+		expect(guest.frames.at(-1)!.message).toEqual({ type: 'chat-removed', messageIds: [], authorId });
 		await join('2');
 		await join('3', ANN);
 		await join('4', undefined, { remoteAddress: '198.51.100.7' });
-		expect(await refusalOf(room.send('2', { text: 'me again' }))).toBe('CHAT_BANNED');
-		expect(await refusalOf(room.send('3', { text: 'hi' }))).toBe('accepted');
-		const older = { id: createId<string>(clock.nowMs() - 60_000), name: 'older', role: 'viewer' as const };
-		const younger = { id: createId<string>(clock.nowMs()), name: 'younger', role: 'viewer' as const };
-		await join('older', older);
+		expect(await outcomeOf(room.send('2', { text: 'me again' }))).toBe('CHAT_BANNED');
+		expect(await outcomeOf(room.send('3', { text: 'hi' }))).toBe('accepted');
+		const younger: User = { id: createId(clock.nowMs()), name: 'younger', role: 'viewer' };
+		await join('older', { id: createId(clock.nowMs() - 60_000), name: 'older', role: 'viewer' });
 		await join('younger', younger);
 		await join('younger elsewhere', younger, { remoteAddress: '198.51.100.8' });
-		expect(await refusalOf(room.send('older', { text: 'good day' }))).toBe('accepted');
-		expect(await refusalOf(room.send('younger', { text: 'here I am again' }))).toBe('CHAT_BANNED');
-		expect(await refusalOf(room.send('younger elsewhere', { text: 'good evening' }))).toBe('accepted');
-		expect(await refusalOf(room.send('4', { text: 'hi there' }))).toBe('accepted');
+		expect(await outcomeOf(room.send('older', { text: 'good day' }))).toBe('accepted');
+		expect(await outcomeOf(room.send('younger', { text: 'here I am again' }))).toBe('CHAT_BANNED');
+		expect(await outcomeOf(room.send('younger elsewhere', { text: 'good evening' }))).toBe('accepted');
+		expect(await outcomeOf(room.send('4', { text: 'hi there' }))).toBe('accepted');
 		expect((await room.join(member('5'), undefined)).history.map(({ text }) => text)).not.toContain('rude');
 		expect(JSON.stringify(store.restrictions)).not.toContain('192.0.2.1');
 	});
@@ -244,14 +235,14 @@ describe('limits', () => {
 		expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(5);
 		expect(results.at(-1)).toMatchObject({ reason: { code: 'CHAT_TOO_FAST', retryAfterSeconds: 1 } });
 		await clock.advance(1000);
-		expect(await refusalOf(room.send('1', { text: 'n 9' }))).toBe('accepted');
+		expect(await outcomeOf(room.send('1', { text: 'n 9' }))).toBe('accepted');
 	});
 
 	it('limits many guests of one address', async () => {
 		const results: string[] = [];
 		for (let index = 0; index < 30; index++) {
 			await join(`g${index}`);
-			results.push(await refusalOf(room.send(`g${index}`, { text: `different ${index * 7919}` })));
+			results.push(await outcomeOf(room.send(`g${index}`, { text: `different ${index * 7919}` })));
 		}
 		expect(results.filter((result) => result === 'accepted')).toHaveLength(10);
 	});
@@ -260,15 +251,15 @@ describe('limits', () => {
 		await join('1', ANN);
 		await join('mod', MOD);
 		await room.send('1', { text: 'Hello there' });
-		expect(await refusalOf(room.send('1', { text: 'HELLO   thére!!' }))).toBe('CHAT_DUPLICATE');
+		expect(await outcomeOf(room.send('1', { text: 'HELLO   thére!!' }))).toBe('CHAT_DUPLICATE');
 		await clock.advance(31_000);
-		expect(await refusalOf(room.send('1', { text: 'hello there' }))).toBe('accepted');
+		expect(await outcomeOf(room.send('1', { text: 'hello there' }))).toBe('accepted');
 		await room.send('mod', { text: 'hello there' });
-		expect(await refusalOf(room.send('mod', { text: 'hello there' }))).toBe('accepted');
+		expect(await outcomeOf(room.send('mod', { text: 'hello there' }))).toBe('accepted');
 		const results: string[] = [];
 		for (let index = 0; index < 5; index++) {
 			await join(`g${index}`, undefined, { remoteAddress: `203.0.113.${index}` });
-			results.push(await refusalOf(room.send(`g${index}`, { text: 'visit my wonderful page' })));
+			results.push(await outcomeOf(room.send(`g${index}`, { text: 'visit my wonderful page' })));
 		}
 		expect(results).toEqual(['accepted', 'accepted', 'accepted', 'CHAT_DUPLICATE', 'CHAT_DUPLICATE']);
 	});
@@ -280,14 +271,12 @@ describe('limits', () => {
 		await join('1', ANN);
 		await join('mod', MOD);
 		await room.send('1', { text: 'a' });
-		await expect(room.send('1', { text: 'b' })).rejects.toMatchObject({
-			code: 'CHAT_SLOW_MODE',
-			retryAfterSeconds: 10,
-		});
+		const refusal = { code: 'CHAT_SLOW_MODE', retryAfterSeconds: 10 };
+		await expect(room.send('1', { text: 'b' })).rejects.toMatchObject(refusal);
 		await clock.advance(10_000);
-		expect(await refusalOf(room.send('1', { text: 'c' }))).toBe('accepted');
+		expect(await outcomeOf(room.send('1', { text: 'c' }))).toBe('accepted');
 		await room.send('mod', { text: 'a' });
-		expect(await refusalOf(room.send('mod', { text: 'b' }))).toBe('accepted');
+		expect(await outcomeOf(room.send('mod', { text: 'b' }))).toBe('accepted');
 	});
 
 	it('refuses blocked words and invalid messages', async () => {
@@ -295,10 +284,10 @@ describe('limits', () => {
 		rooms.settingsChanged(CHANNEL);
 		await clock.advance(1);
 		await join('1', ANN);
-		expect(await refusalOf(room.send('1', { text: 'a SP0ÍLER!' }))).toBe('CHAT_WORD_BLOCKED');
+		expect(await outcomeOf(room.send('1', { text: 'a SP0ÍLER!' }))).toBe('CHAT_WORD_BLOCKED');
 		await clock.advance(10_000);
 		for (const text of ['', '   ', '\u200b\u200b', 'x'.repeat(501), '/nonsense', '/me']) {
-			expect(await refusalOf(room.send('1', { text }))).toBe('CHAT_MESSAGE_INVALID');
+			expect(await outcomeOf(room.send('1', { text }))).toBe('CHAT_MESSAGE_INVALID');
 			await clock.advance(2000);
 		}
 	});
@@ -321,19 +310,21 @@ describe('moderation', () => {
 		store.moderatorIds.add('mod-2');
 		rooms.settingsChanged(CHANNEL);
 		await clock.advance(1);
-		const ban = (actor: string, userName: string): Promise<string> =>
-			refusalOf(room.moderate(actor, { action: 'ban', userName }));
-		expect(await ban('1', 'bob')).toBe('CHAT_MODERATION_REFUSED');
-		expect(await ban('m', 'olga')).toBe('CHAT_MODERATION_REFUSED');
-		expect(await ban('m', 'mia')).toBe('CHAT_MODERATION_REFUSED');
-		expect(await ban('m', 'max')).toBe('CHAT_MODERATION_REFUSED');
-		expect(await ban('o', 'root')).toBe('CHAT_MODERATION_REFUSED');
-		expect(await ban('m', 'nobody')).toBe('CHAT_TARGET_UNKNOWN');
-		expect(await ban('m', 'ann')).toBe('accepted');
-		expect(await ban('o', 'mia')).toBe('accepted');
-		expect(await ban('a', 'olga')).toBe('accepted');
+		for (const [actor, userName, outcome] of [
+			['1', 'bob', 'CHAT_MODERATION_REFUSED'],
+			['m', 'olga', 'CHAT_MODERATION_REFUSED'],
+			['m', 'mia', 'CHAT_MODERATION_REFUSED'],
+			['m', 'max', 'CHAT_MODERATION_REFUSED'],
+			['o', 'root', 'CHAT_MODERATION_REFUSED'],
+			['m', 'nobody', 'CHAT_TARGET_UNKNOWN'],
+			['m', 'ann', 'accepted'],
+			['o', 'mia', 'accepted'],
+			['a', 'olga', 'accepted'],
+		] as const) {
+			expect(await outcomeOf(room.moderate(actor, { action: 'ban', userName })), `${actor} ${userName}`).toBe(outcome);
+		}
 		await delivered();
-		expect(await refusalOf(room.send('1', { text: 'x' }))).toBe('CHAT_BANNED');
+		expect(await outcomeOf(room.send('1', { text: 'x' }))).toBe('CHAT_BANNED');
 	});
 
 	it('does not let a time-out shorten a ban', async () => {
@@ -342,10 +333,10 @@ describe('moderation', () => {
 		await room.moderate('m', { action: 'timeout', userName: 'ann', seconds: 2 });
 		await delivered();
 		await clock.advance(10_000);
-		expect(await refusalOf(room.send('1', { text: 'x' }))).toBe('CHAT_BANNED');
+		expect(await outcomeOf(room.send('1', { text: 'x' }))).toBe('CHAT_BANNED');
 		await room.moderate('m', { action: 'unban', userName: 'ann' });
 		await delivered();
-		expect(await refusalOf(room.send('1', { text: 'x' }))).toBe('accepted');
+		expect(await outcomeOf(room.send('1', { text: 'x' }))).toBe('accepted');
 	});
 
 	it('notifies only the members concerned, at once', async () => {
@@ -383,20 +374,18 @@ describe('moderation', () => {
 			message: { type: 'chat-removed', messageIds: [], authorId: 'ann' },
 			removal: { author: { name: 'ann', seconds: 60 } },
 		});
-		await expect(room.send('1', { text: 'x' })).rejects.toMatchObject({
-			code: 'CHAT_TIMED_OUT',
-			retryAfterSeconds: 60,
-		});
+		const refusal = { code: 'CHAT_TIMED_OUT', retryAfterSeconds: 60 };
+		await expect(room.send('1', { text: 'x' })).rejects.toMatchObject(refusal);
 		await clock.advance(60_000);
-		expect(await refusalOf(room.send('1', { text: 'back' }))).toBe('accepted');
+		expect(await outcomeOf(room.send('1', { text: 'back' }))).toBe('accepted');
 		await room.send('m', { text: '/ban ann' });
 		await delivered();
-		expect(await refusalOf(room.send('1', { text: 'x1' }))).toBe('CHAT_BANNED');
+		expect(await outcomeOf(room.send('1', { text: 'x1' }))).toBe('CHAT_BANNED');
 		expect((await room.join(member('9', ANN), undefined)).chatName).toBeNull();
 		await room.send('m', { text: '/unban ann' });
 		await delivered();
-		expect(await refusalOf(room.send('1', { text: 'x2' }))).toBe('accepted');
-		expect(await refusalOf(room.send('m', { text: '/unban nobody' }))).toBe('CHAT_TARGET_UNKNOWN');
+		expect(await outcomeOf(room.send('1', { text: 'x2' }))).toBe('accepted');
+		expect(await outcomeOf(room.send('m', { text: '/unban nobody' }))).toBe('CHAT_TARGET_UNKNOWN');
 	});
 
 	it('deletes messages, also from the history; authors may delete their own', async () => {
@@ -405,7 +394,7 @@ describe('moderation', () => {
 		const { messageId: first } = await room.send('1', { text: 'one' });
 		const { messageId: second } = await room.send('1', { text: 'two' });
 		await delivered();
-		expect(await refusalOf(room.moderate('2', { action: 'delete', messageId: first }))).toBe('CHAT_MODERATION_REFUSED');
+		expect(await outcomeOf(room.moderate('2', { action: 'delete', messageId: first }))).toBe('CHAT_MODERATION_REFUSED');
 		await room.moderate('m', { action: 'delete', messageId: first });
 		await room.moderate('1', { action: 'delete', messageId: second });
 		await delivered();
@@ -417,12 +406,12 @@ describe('moderation', () => {
 		expect(removed[0]!.removal!.messages.map(({ text }) => text)).toEqual(['one']);
 		const { history, hasGap } = await room.join(member('3'), first);
 		expect([history, hasGap]).toEqual([[], false]);
-		expect(await refusalOf(room.moderate('m', { action: 'delete', messageId: 'nope' }))).toBe('CHAT_TARGET_UNKNOWN');
+		expect(await outcomeOf(room.moderate('m', { action: 'delete', messageId: 'nope' }))).toBe('CHAT_TARGET_UNKNOWN');
 	});
 
 	it('sets slow mode by command', async () => {
 		const [, ann] = [await join('m', MOD), await join('1', ANN)];
-		expect(await refusalOf(room.send('1', { text: '/slow 5' }))).toBe('CHAT_MODERATION_REFUSED');
+		expect(await outcomeOf(room.send('1', { text: '/slow 5' }))).toBe('CHAT_MODERATION_REFUSED');
 		await room.send('m', { text: '/slow 5' });
 		await delivered();
 		expect(ann.frames.at(-1)!.message).toMatchObject({ type: 'chat-settings', settings: { slowModeSeconds: 5 } });
@@ -436,7 +425,7 @@ describe('moderation', () => {
 		store.policy = { ...store.policy, blockedWords: ['rude'] };
 		rooms.settingsChanged(CHANNEL);
 		await delivered();
-		expect(await refusalOf(room.send('1', { text: 'rude' }))).toBe('CHAT_WORD_BLOCKED');
+		expect(await outcomeOf(room.send('1', { text: 'rude' }))).toBe('CHAT_WORD_BLOCKED');
 		expect(ann.frames).toEqual([]);
 	});
 
@@ -445,9 +434,9 @@ describe('moderation', () => {
 		await join('1', ANN);
 		await clock.advance(1);
 		store.isLost = true;
-		expect(await refusalOf(room.moderate('m', { action: 'timeout', userName: 'ann' }))).toBe('DATABASE_UNAVAILABLE');
+		expect(await outcomeOf(room.moderate('m', { action: 'timeout', userName: 'ann' }))).toBe('DATABASE_UNAVAILABLE');
 		await delivered();
-		expect(await refusalOf(room.send('1', { text: 'x' }))).toBe('CHAT_TIMED_OUT');
+		expect(await outcomeOf(room.send('1', { text: 'x' }))).toBe('CHAT_TIMED_OUT');
 	});
 });
 
@@ -461,23 +450,23 @@ describe('two nodes', () => {
 
 	it('release in a room without members, on all nodes, and refuse while the bus is lost', async () => {
 		const faulty = new FaultyBus(bus);
-		const empty = new ChatRooms({ bus: faulty, store, clock, logger: silentLogger, serverSecret: new Uint8Array(32) });
+		const empty = createTestRooms({ bus: faulty, store, clock });
 		await Promise.all([join('m', MOD), join('1', ANN)]);
 		await room.moderate('m', { action: 'ban', userName: 'ann' });
 		faulty.lose();
-		const refused = refusalOf(empty.release(CHANNEL, 'ann'));
+		const refused = outcomeOf(empty.release(CHANNEL, 'ann'));
 		await clock.advance(4000);
 		expect([await refused, store.restrictions.length, empty.roomCount]).toEqual(['BUS_UNAVAILABLE', 2, 0]);
 		faulty.restore();
 		await empty.release(CHANNEL, 'Ann');
 		await across();
-		expect(await refusalOf(room.send('1', { text: 'back' }))).toBe('accepted');
+		expect(await outcomeOf(room.send('1', { text: 'back' }))).toBe('accepted');
 		expect([store.restrictions.length, empty.roomCount]).toEqual([0, 0]);
 		await empty.close();
 	});
 
 	it('share messages, moderation and slow mode', async () => {
-		const others = new ChatRooms({ bus, store, clock, logger: silentLogger, serverSecret: new Uint8Array(32) });
+		const others = createTestRooms({ bus, store, clock });
 		const elsewhere = others.open(CHANNEL);
 		const bob = member('b', BOB);
 		await elsewhere.join(bob, undefined);
@@ -488,7 +477,7 @@ describe('two nodes', () => {
 		expect(bob.texts()).toEqual(['hello over there']);
 		await elsewhere.moderate('m', { action: 'timeout', messageId, seconds: 30 });
 		await across();
-		expect(await refusalOf(room.send('1', { text: 'x' }))).toBe('CHAT_TIMED_OUT');
+		expect(await outcomeOf(room.send('1', { text: 'x' }))).toBe('CHAT_TIMED_OUT');
 		await others.close();
 	});
 });

@@ -6,6 +6,7 @@ import type { ChannelId } from '../../../core/ids.ts';
 import type { Logger } from '../../../core/logger.ts';
 import { GUEST_NAME_PREFIX } from '../../../core/protocol/signaling/signaling-constants.ts';
 import type { ChatMessage, ChatSettings, ChatStanding } from '../../../core/protocol/signaling/signaling-messages.ts';
+import type { NodeIdentity } from '../../platform/cluster/node-identity.ts';
 import { AuthorDirectory } from '../moderation/author-directory.ts';
 import { describeAuthor, isBound, type ChatAuthor } from '../store/chat-author.ts';
 import { parseChatCommand } from '../moderation/chat-commands.ts';
@@ -38,7 +39,7 @@ const MAX_CAPTURE_LEAD_MS = 10_000;
 /** Members per slice: a few milliseconds when each must be described again. */
 const STANDINGS_PER_SLICE = 200;
 
-export type LocalChatRoomDependencies = {
+export type LocalChatRoomDependencies = NodeIdentity & {
 	bus: RoomBus;
 	store: RoomStore;
 	clock: Clock;
@@ -67,14 +68,14 @@ export class LocalChatRoom {
 	#ready: Promise<void> | undefined;
 
 	constructor(deps: LocalChatRoomDependencies, channelId: ChannelId) {
-		const { clock, bus, store, ids } = deps;
+		const { nodeId, clock, bus, store, ids } = deps;
 		const logger = deps.logger.child({ channelId });
 		this.#deps = deps;
 		this.#channelId = channelId;
 		this.#scope = new CloseScope(logger);
 		this.#limits = new ChatLimits(clock);
 		this.#restrictions = new ChatRestrictions(clock);
-		this.#log = new RoomLog({ bus, clock, logger, onEntry: (entry) => this.#onEntry(entry) }, channelId);
+		this.#log = new RoomLog({ nodeId, bus, clock, logger, onEntry: (entry) => this.#onEntry(entry) }, channelId);
 		this.#fanOut = new RoomFanOut({ clock, logger, onDelivered: (item) => this.#onDelivered(item) });
 		this.#channel = new RoomChannel(
 			{
@@ -103,15 +104,6 @@ export class LocalChatRoom {
 	/** Starts to follow the log. Never throws. */
 	start(): void {
 		this.#ready ??= this.#open();
-	}
-
-	/** True while the bus is lost and the room continues alone. */
-	get isDetached(): boolean {
-		return this.#log.isDetached;
-	}
-
-	get memberCount(): number {
-		return this.#fanOut.members.size;
 	}
 
 	async join(member: ChatMember, lastChatId: string | undefined): Promise<ChatJoinResult> {
@@ -168,7 +160,7 @@ export class LocalChatRoom {
 	async release(authorName: string): Promise<void> {
 		await this.#whenReady();
 		// Without members the room closes before the bus is back, so the other nodes never get the entry.
-		if (this.isDetached && this.memberCount === 0) {
+		if (this.#log.isDetached && this.#fanOut.members.size === 0) {
 			throw new SpillwayError('BUS_UNAVAILABLE');
 		}
 		await this.#moderation.release(authorName);
@@ -186,7 +178,7 @@ export class LocalChatRoom {
 	async #open(): Promise<void> {
 		this.#scope.onClose(() => this.#fanOut.close());
 		this.#scope.onClose(() => this.#log.close());
-		const refresh = (): void => void (this.memberCount > 0 ? this.#channel.load() : undefined);
+		const refresh = (): void => void (this.#fanOut.members.size > 0 ? this.#channel.load() : undefined);
 		this.#scope.every(this.#deps.clock, REFRESH_INTERVAL_MS, refresh);
 		// In parallel; the restrictions of the database replace those of the log, which can be out of date.
 		await Promise.all([this.#log.open(), this.#channel.load()]);
@@ -254,16 +246,9 @@ export class LocalChatRoom {
 			return;
 		}
 		if (item.message.type === 'chat-removed') {
-			for (const messageId of item.message.messageIds) {
-				const message = this.#recent.find(messageId);
-				if (message !== undefined) {
-					item.removal?.messages.push(message);
-				}
-				this.#recent.remove(messageId);
-			}
-			if (item.message.authorId !== undefined) {
-				this.#recent.removeOf(item.message.authorId);
-			}
+			const { messageIds, authorId } = item.message;
+			item.removal?.messages.push(...messageIds.flatMap((messageId) => this.#recent.find(messageId) ?? []));
+			this.#recent.remove(({ id, author }) => messageIds.includes(id) || author.id === authorId);
 		}
 	}
 
@@ -273,7 +258,7 @@ export class LocalChatRoom {
 		const isSame =
 			sent?.slowModeSeconds === settings.slowModeSeconds && sent.isAccountRequired === settings.isAccountRequired;
 		this.#sentSettings = settings;
-		if (!isSame && this.memberCount > 0) {
+		if (!isSame && this.#fanOut.members.size > 0) {
 			this.#fanOut.push({ kind: 'notice', message: { type: 'chat-settings', settings }, removal: undefined });
 		}
 		if (isStandingChanged) {

@@ -23,17 +23,10 @@ export class RecentMessages {
 		return this.#recent.find(({ message, isRemoved }) => message.id === messageId && !isRemoved)?.message;
 	}
 
-	/** Hides a message, but keeps its place for after(). */
-	remove(messageId: string): void {
+	/** Hides the matching messages, but keeps their places for after(). */
+	remove(isMatch: (message: ChatMessage) => boolean): void {
 		for (const recent of this.#recent) {
-			recent.isRemoved ||= recent.message.id === messageId;
-		}
-	}
-
-	/** Hides all messages of an author. */
-	removeOf(authorId: string): void {
-		for (const recent of this.#recent) {
-			recent.isRemoved ||= recent.message.author.id === authorId;
+			recent.isRemoved ||= isMatch(recent.message);
 		}
 	}
 

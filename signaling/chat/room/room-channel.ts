@@ -9,11 +9,15 @@ import { DEFAULT_CHAT_SETTINGS } from '../../channels/moderator-store.ts';
 import { createWordFilter } from '../moderation/blocked-words.ts';
 import type { ChannelStaff } from '../store/chat-author.ts';
 import type { ChatRestrictions } from '../moderation/chat-restrictions.ts';
-import type { RoomStore } from '../store/chat-store.ts';
+import type { ChannelChat, RoomStore } from '../store/chat-store.ts';
 import { Rounds } from './rounds.ts';
 
 /** Between attempts at the first load, for all members who want to write together. */
 const RETRY_INTERVAL_MS = 1000;
+const DEFAULT_CHAT: ChannelChat = {
+	policy: DEFAULT_CHAT_SETTINGS,
+	staff: { ownerId: null, moderatorIds: new Set() },
+};
 
 type RoomChannelDependencies = {
 	store: RoomStore;
@@ -29,8 +33,7 @@ export class RoomChannel {
 	readonly #deps: RoomChannelDependencies;
 	readonly #channelId: ChannelId;
 	readonly #loads = new Rounds(() => this.#loadOrWarn());
-	#policy: ChannelChatSettings = DEFAULT_CHAT_SETTINGS;
-	#staff: ChannelStaff = { ownerId: null, moderatorIds: new Set() };
+	#chat = DEFAULT_CHAT;
 	#isLoaded = false;
 	#isBlocked = createWordFilter([]);
 	#triedAtMs = -Infinity;
@@ -41,17 +44,17 @@ export class RoomChannel {
 	}
 
 	get policy(): ChannelChatSettings {
-		return this.#policy;
+		return this.#chat.policy;
 	}
 
 	/** The part that viewers see. */
 	get settings(): ChatSettings {
-		const { slowModeSeconds, isAccountRequired } = this.#policy;
+		const { slowModeSeconds, isAccountRequired } = this.#chat.policy;
 		return { slowModeSeconds, isAccountRequired };
 	}
 
 	get staff(): ChannelStaff {
-		return this.#staff;
+		return this.#chat.staff;
 	}
 
 	/** True for a text with a blocked word. */
@@ -89,23 +92,20 @@ export class RoomChannel {
 
 	async #loadOnce(): Promise<void> {
 		const { store, restrictions, onChanged } = this.#deps;
-		const channel = await store.readChannel(this.#channelId);
+		const chat = (await store.readChannel(this.#channelId)) ?? DEFAULT_CHAT;
 		if (!this.#isLoaded) {
 			restrictions.load(await store.listRestrictions(this.#channelId));
 		}
 		this.#isLoaded = true;
-		const policy = channel?.policy ?? DEFAULT_CHAT_SETTINGS;
-		const staff = channel?.staff ?? { ownerId: null, moderatorIds: new Set<string>() };
-		const isStandingChanged = describeStandings(policy, staff) !== describeStandings(this.#policy, this.#staff);
-		if (isStandingChanged || JSON.stringify(policy) !== JSON.stringify(this.#policy)) {
-			this.#policy = policy;
-			this.#staff = staff;
-			this.#isBlocked = createWordFilter(policy.blockedWords);
+		const isStandingChanged = describeStandings(chat) !== describeStandings(this.#chat);
+		if (isStandingChanged || JSON.stringify(chat.policy) !== JSON.stringify(this.#chat.policy)) {
+			this.#chat = chat;
+			this.#isBlocked = createWordFilter(chat.policy.blockedWords);
 			onChanged(isStandingChanged);
 		}
 	}
 }
 
-function describeStandings({ isAccountRequired }: ChannelChatSettings, staff: ChannelStaff): string {
-	return JSON.stringify([isAccountRequired, staff.ownerId, [...staff.moderatorIds].sort()]);
+function describeStandings({ policy, staff }: ChannelChat): string {
+	return JSON.stringify([policy.isAccountRequired, staff.ownerId, [...staff.moderatorIds].sort()]);
 }

@@ -5,6 +5,7 @@ import { StateMachine } from '../../../core/lifecycle/state-machine.ts';
 import { silentLogger } from '../../../core/logger.ts';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import { InProcessBus } from '../../platform/bus/in-process-bus.ts';
+import { createNodeIdentity } from '../../platform/cluster/node-identity.ts';
 import type { RoomEntry } from './room-entry.ts';
 import { MAX_HISTORY_LENGTH, ROOM_LOG_TRANSITIONS, RoomLog, type RoomLogEvent, type RoomLogState } from './room-log.ts';
 import { FaultyBus } from '../testing/faulty-bus.ts';
@@ -17,10 +18,14 @@ let clock: FakeClock;
 let shared: InProcessBus;
 let nodes: Node[];
 
-async function openNode(): Promise<Node> {
+async function openNode(isBusLost = false): Promise<Node> {
 	const bus = new FaultyBus(shared);
+	if (isBusLost) {
+		bus.lose();
+	}
 	const received: string[] = [];
-	const log = new RoomLog({ bus, clock, logger: silentLogger, onEntry: (entry) => received.push(entry.id) }, 'room');
+	const deps = { ...createNodeIdentity(), bus, clock, logger: silentLogger };
+	const log = new RoomLog({ ...deps, onEntry: (entry) => received.push(entry.id) }, 'room');
 	await log.open();
 	const node: Node = { bus, log, received, append: (id) => log.append({ id, kind: 'settings' } satisfies RoomEntry) };
 	nodes.push(node);
@@ -161,20 +166,15 @@ describe('RoomLog', () => {
 	it('starts detached without a bus, and catches up', async () => {
 		const one = await openNode();
 		await one.append('first');
-		const bus = new FaultyBus(shared);
-		bus.lose();
-		const received: string[] = [];
-		const log = new RoomLog({ bus, clock, logger: silentLogger, onEntry: (entry) => received.push(entry.id) }, 'room');
-		await log.open();
-		await log.append({ id: 'own', kind: 'settings' });
-		expect(received).toEqual(['own']);
-		bus.restore();
+		const two = await openNode(true);
+		await two.append('own');
+		expect(two.received).toEqual(['own']);
+		two.bus.restore();
 		await settle();
-		expect([received, one.received]).toEqual([
+		expect([two.received, one.received]).toEqual([
 			['own', 'first'],
 			['first', 'own'],
 		]);
-		await log.close();
 	});
 
 	it('shares a read between many entries in a busy room', async () => {

@@ -18,6 +18,7 @@ import {
 	type BusValue,
 	type MessageBus,
 } from '../../platform/bus/message-bus.ts';
+import type { NodeIdentity } from '../../platform/cluster/node-identity.ts';
 import { parseRoomEntry, type RoomEntry } from './room-entry.ts';
 import { Rounds } from './rounds.ts';
 
@@ -41,7 +42,7 @@ const POLL_INTERVAL_MS = 5000;
 
 export type RoomBus = Pick<MessageBus, 'publish' | 'subscribe' | 'onReconnect' | 'appendToHistory' | 'readHistory'>;
 
-type RoomLogDependencies = {
+type RoomLogDependencies = NodeIdentity & {
 	bus: RoomBus;
 	clock: Clock;
 	logger: Logger;
@@ -70,7 +71,6 @@ export class RoomLog {
 	readonly #key: string;
 	readonly #scope: CloseScope<'closed'>;
 	readonly #machine: StateMachine<RoomLogState, RoomLogEvent>;
-	readonly #nodeMark = crypto.randomUUID();
 	/** Oldest first. */
 	readonly #seen = new Set<string>();
 	/** The newest entry that was read; undefined: read from the oldest. */
@@ -163,8 +163,8 @@ export class RoomLog {
 		if (this.#endSubscription !== undefined) {
 			return;
 		}
-		const end = await this.#deps.bus.subscribe(this.#key, (mark) => {
-			if (mark !== this.#nodeMark) {
+		const end = await this.#deps.bus.subscribe(this.#key, (ringingNodeId) => {
+			if (ringingNodeId !== this.#deps.nodeId) {
 				void this.#reads.ask();
 			}
 		});
@@ -186,7 +186,10 @@ export class RoomLog {
 			this.#own.delete(oldest!);
 			this.#unconfirmed.delete(oldest!);
 		}
-		if (this.#cursor !== undefined && comparePositions(position, this.#cursor) <= 0) {
+		if (
+			this.#cursor !== undefined &&
+			compareHistoryPositions(parseHistoryId(position), parseHistoryId(this.#cursor)) <= 0
+		) {
 			// The history started again under a slower clock, so new entries come before the cursor.
 			this.#cursor = undefined;
 		}
@@ -195,7 +198,7 @@ export class RoomLog {
 	async #ring(): Promise<void> {
 		if (!this.#isClosed) {
 			// Without a ring the other nodes find the entry when they poll.
-			await this.#deps.bus.publish(this.#key, this.#nodeMark).catch(() => undefined);
+			await this.#deps.bus.publish(this.#key, this.#deps.nodeId).catch(() => undefined);
 		}
 	}
 
@@ -332,8 +335,4 @@ export class RoomLog {
 		this.#hasLostMemory = false;
 		this.#pending.unshift(...lost.map(({ entry }) => ({ ...entry, isLate: true })));
 	}
-}
-
-function comparePositions(one: string, other: string): number {
-	return compareHistoryPositions(parseHistoryId(one), parseHistoryId(other));
 }

@@ -1,59 +1,21 @@
 /** Tests of the chat store against both databases. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { systemClock } from '../../../core/lifecycle/clock.ts';
 import { createId, type ChannelId } from '../../../core/ids.ts';
-import { silentLogger } from '../../../core/logger.ts';
 import type { Database } from '../../platform/database/database.ts';
-import { migrateDatabase, readMigrations } from '../../platform/database/migrate.ts';
-import { PgDatabase } from '../../platform/database/pg-database.ts';
-import { openPgliteDatabase } from '../../platform/database/pglite-database.ts';
-import { startPostgres } from '../../testing/real-servers.ts';
+import { DATABASE_KINDS, openTestDatabase } from '../../testing/both-databases.ts';
 import { ChatStore } from './chat-store.ts';
 
-const common = { clock: systemClock, logger: silentLogger };
-type Opened = { database: Database; end: () => Promise<void> };
-
-async function openEmbedded(): Promise<Opened> {
-	const folder = mkdtempSync(join(tmpdir(), 'spillway-chat-store-'));
-	const database = await openPgliteDatabase({ folder, ...common });
-	return {
-		database,
-		end: async () => {
-			await database.close();
-			rmSync(folder, { recursive: true, force: true });
-		},
-	};
-}
-
-async function openPostgres(): Promise<Opened> {
-	const server = await startPostgres();
-	const database = new PgDatabase({ url: server.url, ...common });
-	return {
-		database,
-		end: async () => {
-			await database.close();
-			await server.stop();
-		},
-	};
-}
-
-describe.each([
-	{ kind: 'embedded', open: openEmbedded },
-	{ kind: 'PostgreSQL', open: openPostgres },
-])('ChatStore ($kind)', ({ open }) => {
-	let opened: Opened;
+describe.each(DATABASE_KINDS)('ChatStore ($kind)', ({ kind }) => {
+	let database: Database;
+	let closeDatabase: () => Promise<void>;
 	let store: ChatStore;
 	let channelId: ChannelId;
 	const userId = createId<string>(systemClock.nowMs());
 	const otherId = createId<string>(systemClock.nowMs());
 
 	beforeAll(async () => {
-		opened = await open();
-		const { database } = opened;
-		await migrateDatabase(database, await readMigrations(), common);
+		({ database, close: closeDatabase } = await openTestDatabase(kind));
 		store = new ChatStore({ database, clock: systemClock });
 		channelId = createId(systemClock.nowMs());
 		const now = new Date(systemClock.nowMs());
@@ -80,10 +42,10 @@ describe.each([
 		]);
 	});
 
-	afterAll(() => opened.end());
+	afterAll(() => closeDatabase());
 
 	it('reads settings and staff, and sets slow mode without touching the rest', async () => {
-		await opened.database.query('UPDATE channels SET chat = $2 WHERE id = $1', [
+		await database.query('UPDATE channels SET chat = $2 WHERE id = $1', [
 			channelId,
 			JSON.stringify({ blockedWords: ['spoiler'] }),
 		]);
@@ -126,7 +88,7 @@ describe.each([
 			tokenId: id,
 		});
 		await expect(store.findByToken(`${token}x`)).resolves.toBeUndefined();
-		expect(JSON.stringify(await opened.database.query('SELECT * FROM chat_tokens'))).not.toContain(token.slice(5));
+		expect(JSON.stringify(await database.query('SELECT * FROM chat_tokens'))).not.toContain(token.slice(5));
 		expect(await store.listTokens(userId)).toEqual([{ id, name: 'my bot', createdAt: expect.any(Date) }]);
 		expect(await store.deleteToken(otherId, id)).toBe(false);
 		expect(await store.deleteToken(userId, id)).toBe(true);

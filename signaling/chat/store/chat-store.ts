@@ -10,14 +10,13 @@ import type { Queryable } from '../../platform/database/database.ts';
 import type { ChannelStaff } from './chat-author.ts';
 import type { User } from '../../accounts/user.ts';
 
-/** @internal for tests */
 export type ChannelChat = { policy: ChannelChatSettings; staff: ChannelStaff };
 
 /** The subject may not write until a time; null: banned. */
 export type Restriction = { subject: string; sinceMs: number; untilMs: number | null };
 
 /** An author who may not write, as moderators see it. */
-export type RestrictedAuthor = {
+type RestrictedAuthor = {
 	/** The author's name at the time, in lower case. */
 	name: string;
 	since: Date;
@@ -92,36 +91,23 @@ export class ChatStore {
 
 	/** The restricted authors, newest first, at most {@link MAX_LISTED_RESTRICTIONS}. */
 	async listRestricted(channelId: ChannelId): Promise<RestrictedAuthor[]> {
-		const rows = await this.#deps.database.query<{
-			author_name: string;
-			since: Date;
-			is_ban: boolean;
-			expires_at: Date | null;
-			moderator_name: string | null;
-		}>(
+		return this.#deps.database.query(
 			// An account has two marks, its own and that of its address.
-			`SELECT author_name, max(chat_restrictions.created_at) AS since, bool_or(expires_at IS NULL) AS is_ban,
-				max(expires_at) AS expires_at, max(users.name) AS moderator_name
+			`SELECT author_name AS name, max(chat_restrictions.created_at) AS since,
+				CASE WHEN bool_and(expires_at IS NOT NULL) THEN max(expires_at) END AS until, max(users.name) AS "moderatorName"
 			FROM chat_restrictions LEFT JOIN users ON users.id = moderator_id
 			WHERE channel_id = $1 AND (expires_at IS NULL OR expires_at > $2)
 			GROUP BY author_name ORDER BY since DESC, author_name LIMIT ${MAX_LISTED_RESTRICTIONS}`,
 			[channelId, this.#now()],
 		);
-		return rows.map((row) => ({
-			name: row.author_name,
-			since: row.since,
-			until: row.is_ban ? null : row.expires_at,
-			moderatorName: row.moderator_name,
-		}));
 	}
 
 	/** Replaces earlier restrictions of the subjects, except a ban by a timeout. Deletes expired restrictions. */
 	async restrict(
 		channelId: ChannelId,
-		target: {
+		target: Pick<Restriction, 'untilMs'> & {
 			subjects: readonly string[];
 			authorName: string;
-			untilMs: number | null;
 			moderatorId: string | undefined;
 		},
 	): Promise<void> {
@@ -185,11 +171,10 @@ export class ChatStore {
 
 	/** Oldest first. */
 	async listTokens(userId: string): Promise<ChatTokenRecord[]> {
-		const rows = await this.#deps.database.query<{ id: string; name: string; created_at: Date }>(
-			'SELECT id, name, created_at FROM chat_tokens WHERE user_id = $1 ORDER BY id',
+		return this.#deps.database.query(
+			'SELECT id, name, created_at AS "createdAt" FROM chat_tokens WHERE user_id = $1 ORDER BY id',
 			[userId],
 		);
-		return rows.map((row) => ({ id: row.id, name: row.name, createdAt: row.created_at }));
 	}
 
 	/** False when the user has no such token. */

@@ -1,9 +1,14 @@
-/** A chat store in memory, for tests of rooms. Tests set its fields. */
+/** Chat rooms without a database: a store in memory, whose fields tests set. */
 import { SpillwayError } from '../../../core/errors/errors.ts';
 import type { ChannelId } from '../../../core/ids.ts';
+import type { Clock } from '../../../core/lifecycle/clock.ts';
+import { silentLogger } from '../../../core/logger.ts';
 import type { ChannelChatSettings } from '../../../core/protocol/api/chat-settings.ts';
 import { DEFAULT_CHAT_SETTINGS } from '../../channels/moderator-store.ts';
 import type { User } from '../../accounts/user.ts';
+import { createNodeIdentity } from '../../platform/cluster/node-identity.ts';
+import { ChatRooms } from '../room/chat-rooms.ts';
+import type { RoomBus } from '../room/room-log.ts';
 import type { ChannelChat, Restriction, RoomStore } from '../store/chat-store.ts';
 
 export class FakeRoomStore implements RoomStore {
@@ -56,4 +61,10 @@ export class FakeRoomStore implements RoomStore {
 			throw new SpillwayError('DATABASE_UNAVAILABLE');
 		}
 	}
+}
+
+/** The rooms of a new node on the bus. */
+export function createTestRooms(deps: { bus: RoomBus; clock: Clock; store?: RoomStore }): ChatRooms {
+	const defaults = { store: new FakeRoomStore(), logger: silentLogger, serverSecret: new Uint8Array(32) };
+	return new ChatRooms({ ...createNodeIdentity(), ...defaults, ...deps });
 }

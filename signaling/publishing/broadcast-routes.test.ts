@@ -1,6 +1,6 @@
 /** Tests of the encoder advice: codecs under all their names, extreme bitrates. */
 import { describe, expect, it } from 'vitest';
-import { adviseEncoder } from './encoder-advice.ts';
+import { adviseEncoder } from './broadcast-routes.ts';
 
 describe('adviseEncoder', () => {
 	it('accepts H.264 under its names, VP8 with a remark, nothing else', () => {
