@@ -1,12 +1,20 @@
 /** Tests of the channel store against both databases. */
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../core/lifecycle/clock.ts';
+import type { Database } from '../platform/database/database.ts';
 import { DATABASE_KINDS, openTestDatabase } from '../testing/both-databases.ts';
 import { ChannelStore } from './channel-store.ts';
 
 describe.each(DATABASE_KINDS)('ChannelStore ($kind)', ({ kind }) => {
+	let database: Database;
+	let closeDatabase: () => Promise<void>;
+
+	beforeAll(async () => {
+		({ database, close: closeDatabase } = await openTestDatabase(kind));
+	});
+	afterAll(() => closeDatabase());
+
 	it('finds a channel by name and by id, and lists all', async () => {
-		const { database, close } = await openTestDatabase(kind);
 		const store = new ChannelStore({ database, clock: systemClock });
 		const channel = await store.createChannel({ name: 'Alice', title: 'Hello', graceWindowSeconds: 5 });
 		expect(channel).toMatchObject({ name: 'alice', title: 'Hello', graceWindowSeconds: 5, category: undefined });
@@ -16,6 +24,5 @@ describe.each(DATABASE_KINDS)('ChannelStore ($kind)', ({ kind }) => {
 		expect((await store.search({ limit: 1000 })).map(({ name }) => name)).toEqual(['aaron', 'alice']);
 		await expect(store.findByName('bob')).resolves.toBeUndefined();
 		await expect(store.findByName("'; DROP TABLE channels; --")).resolves.toBeUndefined();
-		await close();
 	});
 });

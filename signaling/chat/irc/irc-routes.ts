@@ -27,14 +27,16 @@ export function rewriteIrcUrl(request: IncomingMessage): string {
 	return isUpgrade && url.split('?')[0] === '/' ? ANY_CHANNEL_PATH : url;
 }
 
+/** `admission`: shared with the viewers' sockets. */
+type IrcConnectionsDependencies = IrcSessionDependencies & { admission: SocketAdmission };
+
 export class IrcConnections {
-	readonly #deps: IrcSessionDependencies & { admission: SocketAdmission };
+	readonly #deps: IrcConnectionsDependencies;
 	readonly #sessions = new Map<IrcSession, WebSocket>();
 	readonly #pool = new SharePool<WebSocket>(LIMITS, 'refuse');
 	readonly #scope: CloseScope<'server-shutdown'>;
 
-	/** `admission`: shared with the viewers' sockets. */
-	constructor(deps: IrcSessionDependencies & { admission: SocketAdmission }) {
+	constructor(deps: IrcConnectionsDependencies) {
 		this.#deps = deps;
 		this.#scope = new CloseScope(deps.logger);
 		this.#scope.onClose(async () => {

@@ -1,4 +1,4 @@
-/** Finds blocked words, even disguised ones. Compares whole words, so that harmless words that contain one stay. */
+/** Finds blocked words, even disguised ones. Compares whole words: a harmless word that contains one is allowed. */
 
 /** Digits that replace letters, and letters of other alphabets and languages that look like plain ones. */
 const LOOK_ALIKES: Readonly<Record<string, string>> = {

@@ -16,7 +16,7 @@ const RATES = {
 } as const satisfies Record<string, TokenRate>;
 /** An author may not send the same text within this time. */
 const REPETITION_MS = 30_000;
-/** More equal texts of guests within this time come from one user who poses as many. */
+/** Guests together may send a text three times within this: more copies come from one user who poses as many. */
 const GUEST_REPETITION_MS = 15_000;
 const MAX_GUEST_REPETITIONS = 3;
 const MAX_GUEST_TEXTS = 200;

@@ -190,7 +190,7 @@ export class RoomLog {
 			this.#cursor !== undefined &&
 			compareHistoryPositions(parseHistoryId(position), parseHistoryId(this.#cursor)) <= 0
 		) {
-			// The history started again under a slower clock, so new entries come before the cursor.
+			// The history started again under a clock that is behind, so new entries come before the cursor.
 			this.#cursor = undefined;
 		}
 	}
