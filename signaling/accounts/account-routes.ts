@@ -14,7 +14,7 @@ import {
 } from '../../core/protocol/api/account.ts';
 import { refusals } from '../platform/http/schema-validation.ts';
 import type { AccountService, LogIn } from './account-service.ts';
-import { limitedRoutes, prepareApiRoutes } from './api-routes.ts';
+import { limitedRoutes, prepareApiRoutes } from './route-options.ts';
 import type { TokenAuthenticator } from './authenticator.ts';
 import type { RequestOrigin } from './request-origin.ts';
 import type { SessionCookies } from './session-cookies.ts';

@@ -1,4 +1,4 @@
-/** Signing up, logging in, refreshing, logging out, guessing and forging, over HTTP and against both databases. */
+/** Tests of sign-up, log-in, refresh, log-out, guessing and forging, over HTTP and against both databases. */
 import { scryptSync } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../core/lifecycle/clock.ts';

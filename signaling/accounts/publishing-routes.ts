@@ -5,7 +5,7 @@ import { SpillwayError } from '../../core/errors/errors.ts';
 import { userParamsSchema, type UserParams } from '../../core/protocol/api/account.ts';
 import type { Logger } from '../../core/logger.ts';
 import { refusals } from '../platform/http/schema-validation.ts';
-import { prepareApiRoutes, userRoutes } from './api-routes.ts';
+import { prepareApiRoutes, userRoutes } from './route-options.ts';
 import type { TokenAuthenticator } from './authenticator.ts';
 import type { RequestOrigin } from './request-origin.ts';
 import { parseUserName } from './user.ts';

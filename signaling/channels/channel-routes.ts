@@ -25,7 +25,7 @@ import {
 import { PUBLIC_READ } from '../../core/protocol/api/cors.ts';
 import { serverTimeSchema, type ServerTime } from '../../core/protocol/api/server-time.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
-import { prepareApiRoutes, userRoutes } from '../accounts/api-routes.ts';
+import { prepareApiRoutes, userRoutes } from '../accounts/route-options.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
 import { RATE_LIMITS } from '../platform/http/rate-limits.ts';
 import { refusals } from '../platform/http/schema-validation.ts';

@@ -46,10 +46,10 @@ export type Chat = {
 };
 
 export function createChat(deps: ChatDependencies): Chat {
-	const { bus, announcements, database, clock, serverSecret, accounts, channels } = deps;
+	const { announcements, database, clock, accounts, channels, admission } = deps;
 	const logger = deps.logger.child({ part: 'chat' });
 	const store = new ChatStore({ database, clock });
-	const rooms = new ChatRooms({ nodeId: deps.nodeId, bus, store, clock, logger, serverSecret });
+	const rooms = new ChatRooms({ ...deps, store, logger });
 	const irc = new IrcConnections({
 		clock,
 		logger,
@@ -65,7 +65,7 @@ export function createChat(deps: ChatDependencies): Chat {
 			return user && { user, credential: sessionId === undefined ? undefined : { kind: 'session', id: sessionId } };
 		},
 		attempts: new AttemptLimiter(clock),
-		admission: deps.admission,
+		admission,
 	});
 	const endToken = (id: string): void => irc.endSessionsOf({ kind: 'chat-token', id });
 	accounts.endWithSession({

@@ -17,7 +17,7 @@ import type { ChannelId, ChannelName } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
 import type { PublishReport } from '../../ingest/broadcast/publish-report.ts';
-import { limitedRoutes, prepareApiRoutes, userRoutes } from '../accounts/api-routes.ts';
+import { limitedRoutes, prepareApiRoutes, userRoutes } from '../accounts/route-options.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
 import { refusals } from '../platform/http/schema-validation.ts';
 import type { ChannelAccess } from '../channels/channel-access.ts';

@@ -43,12 +43,7 @@ export async function createPublishing(
 	const logger = deps.logger.child({ part: 'publishing' });
 	const scope = new CloseScope<'server-shutdown'>(logger);
 	const networks = new KnownNetworks('stream-key', { database, clock, logger, serverSecret });
-	const streamKeys = new StreamKeyStore({
-		database,
-		clock,
-		serverSecret,
-		onMade: (id, hash) => authorizer.addKey(id, hash),
-	});
+	const streamKeys = new StreamKeyStore({ ...deps, onMade: (id, hash) => authorizer.addKey(id, hash) });
 	const authorizer = new PublishAuthorizer({ streamKeys, networks, clock, logger, serverSecret }, options);
 	await Promise.all([networks.load(), authorizer.load()]);
 	const journal = new BroadcastJournal({ database, registry, clock, logger });

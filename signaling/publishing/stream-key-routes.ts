@@ -15,7 +15,7 @@ import {
 	type StreamKeyParams,
 } from '../../core/protocol/api/stream-key.ts';
 import type { Logger } from '../../core/logger.ts';
-import { prepareApiRoutes, userRoutes } from '../accounts/api-routes.ts';
+import { prepareApiRoutes, userRoutes } from '../accounts/route-options.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
 import { refusals } from '../platform/http/schema-validation.ts';
 import { isId, type ChannelAccess } from '../channels/channel-access.ts';

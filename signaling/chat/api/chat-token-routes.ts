@@ -11,7 +11,7 @@ import {
 	type ChatTokenList,
 	type ChatTokenParams,
 } from '../../../core/protocol/api/chat-token.ts';
-import { prepareApiRoutes, userRoutes } from '../../accounts/api-routes.ts';
+import { prepareApiRoutes, userRoutes } from '../../accounts/route-options.ts';
 import type { Accounts } from '../../accounts/create-accounts.ts';
 import { refusals } from '../../platform/http/schema-validation.ts';
 import type { ChatStore } from '../store/chat-store.ts';

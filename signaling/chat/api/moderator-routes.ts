@@ -17,7 +17,7 @@ import {
 	type ChannelUserParams,
 	type ModeratorList,
 } from '../../../core/protocol/api/moderator.ts';
-import { prepareApiRoutes, userRoutes } from '../../accounts/api-routes.ts';
+import { prepareApiRoutes, userRoutes } from '../../accounts/route-options.ts';
 import type { Accounts } from '../../accounts/create-accounts.ts';
 import { parseUserName } from '../../accounts/user.ts';
 import type { UserRecord } from '../../accounts/user-store.ts';

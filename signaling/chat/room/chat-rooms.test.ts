@@ -49,6 +49,7 @@ async function join(id: string, user?: User, details: Partial<ChatMember> = {}):
 
 /** Enough time to deliver messages, and too little for a rate limit to recover. */
 const delivered = (): Promise<void> => clock.advance(60);
+/** 'accepted', or the code of the refusal. */
 const outcomeOf = (promise: Promise<unknown>): Promise<string> =>
 	promise.then(
 		() => 'accepted',

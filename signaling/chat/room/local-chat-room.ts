@@ -7,7 +7,7 @@ import type { Logger } from '../../../core/logger.ts';
 import { GUEST_NAME_PREFIX } from '../../../core/protocol/signaling/signaling-constants.ts';
 import type { ChatMessage, ChatSettings, ChatStanding } from '../../../core/protocol/signaling/signaling-messages.ts';
 import type { NodeIdentity } from '../../platform/cluster/node-identity.ts';
-import { AuthorDirectory } from '../moderation/author-directory.ts';
+import { AuthorDirectory, type KnownAuthor } from '../moderation/author-directory.ts';
 import { describeAuthor, isBound, type ChatAuthor } from '../store/chat-author.ts';
 import { parseChatCommand } from '../moderation/chat-commands.ts';
 import { chatIdMs, type ChatIds } from '../store/chat-ids.ts';
@@ -68,37 +68,19 @@ export class LocalChatRoom {
 	#ready: Promise<void> | undefined;
 
 	constructor(deps: LocalChatRoomDependencies, channelId: ChannelId) {
-		const { nodeId, clock, bus, store, ids } = deps;
-		const logger = deps.logger.child({ channelId });
+		const common = { ...deps, logger: deps.logger.child({ channelId }) };
 		this.#deps = deps;
 		this.#channelId = channelId;
-		this.#scope = new CloseScope(logger);
-		this.#limits = new ChatLimits(clock);
-		this.#restrictions = new ChatRestrictions(clock);
-		this.#log = new RoomLog({ nodeId, bus, clock, logger, onEntry: (entry) => this.#onEntry(entry) }, channelId);
-		this.#fanOut = new RoomFanOut({ clock, logger, onDelivered: (item) => this.#onDelivered(item) });
-		this.#channel = new RoomChannel(
-			{
-				store,
-				clock,
-				logger,
-				restrictions: this.#restrictions,
-				onChanged: (isStandingChanged) => this.#onChannelChanged(isStandingChanged),
-			},
-			channelId,
-		);
-		this.#moderation = new RoomModeration(
-			{
-				store,
-				clock,
-				ids,
-				log: this.#log,
-				channel: this.#channel,
-				recent: this.#recent,
-				findAuthor: (name) => this.#findAuthor(name),
-			},
-			channelId,
-		);
+		this.#scope = new CloseScope(common.logger);
+		this.#limits = new ChatLimits(deps.clock);
+		this.#restrictions = new ChatRestrictions(deps.clock);
+		this.#log = new RoomLog({ ...common, onEntry: (entry) => this.#onEntry(entry) }, channelId);
+		this.#fanOut = new RoomFanOut({ ...common, onDelivered: (item) => this.#onDelivered(item) });
+		const onChanged = (isStandingChanged: boolean): void => this.#onChannelChanged(isStandingChanged);
+		this.#channel = new RoomChannel({ ...common, restrictions: this.#restrictions, onChanged }, channelId);
+		const [log, channel, recent] = [this.#log, this.#channel, this.#recent];
+		const findAuthor = (name: string): KnownAuthor | undefined => this.#findAuthor(name);
+		this.#moderation = new RoomModeration({ ...common, log, channel, recent, findAuthor }, channelId);
 	}
 
 	/** Starts to follow the log. Never throws. */
@@ -361,7 +343,7 @@ export class LocalChatRoom {
 		return author;
 	}
 
-	#findAuthor(name: string): ReturnType<AuthorDirectory['find']> {
+	#findAuthor(name: string): KnownAuthor | undefined {
 		const known = this.#directory.find(name);
 		if (known !== undefined) {
 			return known;
