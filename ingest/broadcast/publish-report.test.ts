@@ -1,4 +1,4 @@
-/** Tests of which refusals are remembered for the streamer, and for how long. */
+/** Tests of which refusals are kept for the streamer, and for how long. */
 import { expect, it } from 'vitest';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import type { ChannelName } from '../../core/ids.ts';
@@ -10,7 +10,7 @@ const fail = (error: Error) => (): void => {
 	throw error;
 };
 
-it('remembers why the last encoder of a channel was turned away, for ten minutes or until one is let in', async () => {
+it('keeps the last refusal of a channel for ten minutes or until an encoder is admitted', async () => {
 	const clock = new FakeClock();
 	const refusals = new PublishRefusals(clock);
 	expect(refusals.last(DEMO)).toBeUndefined();
@@ -25,7 +25,7 @@ it('remembers why the last encoder of a channel was turned away, for ten minutes
 	expect(refusals.last(DEMO)).toBeUndefined();
 });
 
-it('does not remember bugs, nor more channels than it has room for', () => {
+it('keeps no bugs, and no more channels than its limit', () => {
 	const refusals = new PublishRefusals(new FakeClock());
 	expect(() => refusals.watch(DEMO, fail(new TypeError('a bug')))).toThrow(TypeError);
 	expect(refusals.last(DEMO)).toBeUndefined();
