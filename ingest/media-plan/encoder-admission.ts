@@ -1,19 +1,19 @@
-/** Asks for the room that a plan's re-encoding needs, and makes the plan that goes without where there is none. */
+/** Reserves encoder capacity for a plan, or turns it into a plan without re-encoding. */
 import { planLegs, type Leg, type LegPlan, type StreamFacts } from './leg-planner.ts';
 import { pixelsPerSecond, type EncoderGrants, type EncoderLease } from './work-budget.ts';
 
-/** What is known of the picture that may be re-encoded. */
+/** The picture that may be re-encoded. */
 type EncodedPicture = {
 	widthPixels: number;
 	heightPixels: number;
-	/** Pictures a second; 0 while unknown. Asked only when something is to be re-encoded. */
+	/** Pictures a second; 0 while unknown. Called only when the plan re-encodes. */
 	frameRate(): number;
 };
 
-/** A smaller change of the frame rate is noise of the measurement. */
+/** A smaller change of the frame rate is measurement noise. */
 const FRAME_RATE_STEP = 5;
 
-/** Holds the room of one contribution. */
+/** Holds the capacity of one contribution. */
 export class EncoderAdmission {
 	readonly #grants: EncoderGrants;
 	#lease: EncoderLease | undefined;
@@ -23,7 +23,7 @@ export class EncoderAdmission {
 		this.#grants = grants;
 	}
 
-	/** The plan for these facts, with what it re-encodes within the budget. Asked again and again: room may come free. */
+	/** The plan for these facts, within the budget. Call it repeatedly, because capacity may become free. */
 	plan(facts: StreamFacts, picture: EncodedPicture | undefined): LegPlan {
 		const plan = planLegs(facts);
 		if (picture === undefined || !(plan.reEncodesVideo.webrtc || plan.reEncodesVideo.llHls)) {
@@ -31,7 +31,7 @@ export class EncoderAdmission {
 		}
 		const wanted = pixelsPerSecond(picture, roundedRate(picture.frameRate()));
 		if (this.#lease === undefined) {
-			this.#lease = this.#grants.take(wanted);
+			this.#lease = this.#grants.acquire(wanted);
 		} else if (wanted !== this.#leasedPixelsPerSecond) {
 			this.#lease.resize(wanted);
 		}
@@ -39,7 +39,6 @@ export class EncoderAdmission {
 		return this.#lease === undefined ? withoutEncoder(plan, facts, wanted, this.#grants.maxPixelsPerSecond) : plan;
 	}
 
-	/** Gives the room back. */
 	release(): void {
 		this.#lease?.release();
 		this.#lease = undefined;
@@ -47,8 +46,8 @@ export class EncoderAdmission {
 }
 
 /**
- * A plan that re-encodes no picture. A leg that cannot do without is off, and says why. A picture whose key frames are
- * merely far apart still goes to WebRTC as it is: viewers wait for the next one, which is better than nothing. Pure.
+ * A plan that re-encodes no picture. A leg that needs an encoder is off, with the reason. A picture with key frames far
+ * apart still goes to WebRTC unchanged: viewers wait for the next one, which is better than no picture. Pure.
  */
 function withoutEncoder(
 	plan: LegPlan,
@@ -60,10 +59,8 @@ function withoutEncoder(
 	const why = isTooLarge
 		? `This picture is too large to be re-encoded here: ${megapixels(wantedPixelsPerSecond)} of at most ${megapixels(maxPixelsPerSecond)} million pixels a second.`
 		: 'The server is re-encoding as much as it can, so this picture has to wait until there is room.';
-	const passesButForGop = !planLegs({
-		...facts,
-		video: facts.video === undefined ? undefined : { ...facts.video, longestGopMs: undefined },
-	}).reEncodesVideo.webrtc;
+	const video = facts.video === undefined ? undefined : { ...facts.video, longestGopMs: undefined };
+	const passesButForGop = !planLegs({ ...facts, video }).reEncodesVideo.webrtc;
 	const isOff = { webrtc: false, llHls: false };
 	const legs = plan.legs.map((leg): Leg => {
 		if (leg.track !== 'video' || leg.mode !== 're-encode') {
