@@ -65,7 +65,7 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 		super(deps.logger);
 		this.#deps = deps;
 		this.#encoderBudget = new EncoderBudget(deps.limits.maxEncoderPixelsPerSecond);
-		this.#refusals = new PublishRefusals(deps.clock);
+		this.#refusals = new PublishRefusals(deps);
 	}
 
 	/** The running broadcast of a channel, interrupted ones included. */

@@ -12,7 +12,7 @@ const fail = (error: Error) => (): void => {
 
 it('keeps the last refusal of a channel for ten minutes or until an encoder is admitted', async () => {
 	const clock = new FakeClock();
-	const refusals = new PublishRefusals(clock);
+	const refusals = new PublishRefusals({ clock });
 	expect(refusals.last(DEMO)).toBeUndefined();
 	const full = new SpillwayError('BROADCASTS_FULL', [8]);
 	expect(() => refusals.watch(DEMO, fail(full))).toThrow(full);
@@ -26,7 +26,7 @@ it('keeps the last refusal of a channel for ten minutes or until an encoder is a
 });
 
 it('keeps no bugs, and no more channels than its limit', () => {
-	const refusals = new PublishRefusals(new FakeClock());
+	const refusals = new PublishRefusals({ clock: new FakeClock() });
 	expect(() => refusals.watch(DEMO, fail(new TypeError('a bug')))).toThrow(TypeError);
 	expect(refusals.last(DEMO)).toBeUndefined();
 	for (let index = 0; index <= 1000; index++) {

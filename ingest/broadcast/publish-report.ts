@@ -93,17 +93,18 @@ export const MAX_REMEMBERED_CHANNELS = 1000;
 
 /** The last refusal of each channel. */
 export class PublishRefusals {
-	readonly #clock: Clock;
+	readonly #deps: { clock: Clock };
 	readonly #byChannel = new LRUCache<ChannelName, PublishRefusal>({ max: MAX_REMEMBERED_CHANNELS });
 
-	constructor(clock: Clock) {
-		this.#clock = clock;
+	constructor(deps: { clock: Clock }) {
+		this.#deps = deps;
 	}
 
 	/** The channel's last refusal, unless it has expired. */
 	last(channelName: ChannelName): PublishRefusal | undefined {
 		const refusal = this.#byChannel.peek(channelName);
-		return refusal !== undefined && this.#clock.nowMs() - refusal.atMs < REFUSAL_LIFETIME_MS ? refusal : undefined;
+		const sinceMs = this.#deps.clock.nowMs() - REFUSAL_LIFETIME_MS;
+		return refusal !== undefined && refusal.atMs > sinceMs ? refusal : undefined;
 	}
 
 	/** Runs a check and records its error. A check that passes deletes the previous refusal. */
@@ -113,7 +114,8 @@ export class PublishRefusals {
 			this.#byChannel.delete(channelName);
 		} catch (error) {
 			if (error instanceof SpillwayError) {
-				this.#byChannel.set(channelName, { atMs: this.#clock.nowMs(), code: error.code, message: error.message });
+				const { code, message } = error;
+				this.#byChannel.set(channelName, { atMs: this.#deps.clock.nowMs(), code, message });
 			}
 			throw error;
 		}

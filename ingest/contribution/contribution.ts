@@ -103,7 +103,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		const legDeps = { ...deps, runs: this.#runs, onMedia: () => this.emit('media') };
 		this.#video = new VideoLegs(legDeps, SOURCE_TRACKS.video);
 		this.#audio = new AudioLegs(legDeps, SOURCE_TRACKS.audio);
-		this.#admission = new EncoderAdmission(deps.encoderGrants);
+		this.#admission = new EncoderAdmission(deps);
 		this.#listen();
 		this.#scope.every(deps.clock, DECIDE_INTERVAL_MS, () => this.#decide());
 		this.#requestKeyFrames();

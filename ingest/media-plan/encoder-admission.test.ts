@@ -9,9 +9,11 @@ const HD = { widthPixels: 1280, heightPixels: 720, frameRate: () => 30 };
 const HD_PIXELS = 1280 * 720 * 30;
 
 function plan(video: StreamFacts['video'], room: number): LegPlan {
-	const grants = new EncoderBudget(room).grantsFor({ isKnown: false });
-	return new EncoderAdmission(grants).plan({ video, audio: { codec: 'aac' } }, HD);
+	return admissionOf(new EncoderBudget(room)).plan({ video, audio: { codec: 'aac' } }, HD);
 }
+
+const admissionOf = (budget: EncoderBudget): EncoderAdmission =>
+	new EncoderAdmission({ encoderGrants: budget.grantsFor({ isKnown: false }) });
 
 const videoModes = ({ legs }: LegPlan): string[] =>
 	legs.filter(({ track }) => track === 'video').map(({ tier, mode }) => `${tier}: ${mode}`);
@@ -40,7 +42,7 @@ describe('EncoderAdmission', () => {
 
 	it('re-encodes where there is capacity, once for both tiers', () => {
 		const budget = new EncoderBudget(HD_PIXELS);
-		const admission = new EncoderAdmission(budget.grantsFor({ isKnown: false }));
+		const admission = admissionOf(budget);
 		const facts: StreamFacts = { video: { ...CLEAN, longestGopMs: 9000 }, audio: undefined };
 		expect(videoModes(admission.plan(facts, HD))).toEqual(['webrtc: re-encode', 'll-hls: re-encode']);
 		admission.plan(facts, HD);
@@ -51,19 +53,19 @@ describe('EncoderAdmission', () => {
 
 	it('waits for capacity that another releases, with that reason', () => {
 		const budget = new EncoderBudget(HD_PIXELS);
-		const [first, second] = [1, 2].map(() => new EncoderAdmission(budget.grantsFor({ isKnown: false })));
+		const [first, second] = [admissionOf(budget), admissionOf(budget)];
 		const facts: StreamFacts = { video: { ...CLEAN, hasBFrames: true }, audio: undefined };
-		first!.plan(facts, HD);
-		const waiting = second!.plan(facts, HD);
+		first.plan(facts, HD);
+		const waiting = second.plan(facts, HD);
 		expect(waiting.isVideoOff).toEqual({ webrtc: true, llHls: false });
 		expect(waiting.legs[0]!.reason).toContain('has to wait until there is room');
-		first!.release();
-		expect(videoModes(second!.plan(facts, HD))).toEqual(['webrtc: re-encode', 'll-hls: pass-through']);
+		first.release();
+		expect(videoModes(second.plan(facts, HD))).toEqual(['webrtc: re-encode', 'll-hls: pass-through']);
 	});
 
 	it('follows the size and the rate of the picture, but not measurement noise', () => {
 		const budget = new EncoderBudget(1e9);
-		const admission = new EncoderAdmission(budget.grantsFor({ isKnown: false }));
+		const admission = admissionOf(budget);
 		const facts: StreamFacts = { video: { ...CLEAN, hasBFrames: true }, audio: undefined };
 		const used = (frameRate: number): number => {
 			admission.plan(facts, { ...HD, frameRate: () => frameRate });

@@ -15,28 +15,29 @@ const FRAME_RATE_STEP = 5;
 
 /** Holds the capacity of one contribution. */
 export class EncoderAdmission {
-	readonly #grants: EncoderGrants;
+	readonly #deps: { encoderGrants: EncoderGrants };
 	#lease: EncoderLease | undefined;
 	#leasedPixelsPerSecond = 0;
 
-	constructor(grants: EncoderGrants) {
-		this.#grants = grants;
+	constructor(deps: { encoderGrants: EncoderGrants }) {
+		this.#deps = deps;
 	}
 
 	/** The plan for these facts, within the budget. Call it repeatedly, because capacity may become free. */
 	plan(facts: StreamFacts, picture: EncodedPicture | undefined): LegPlan {
+		const { encoderGrants } = this.#deps;
 		const plan = planLegs(facts);
 		if (picture === undefined || !(plan.reEncodesVideo.webrtc || plan.reEncodesVideo.llHls)) {
 			return plan;
 		}
 		const wanted = pixelsPerSecond(picture, roundedRate(picture.frameRate()));
 		if (this.#lease === undefined) {
-			this.#lease = this.#grants.acquire(wanted);
+			this.#lease = encoderGrants.acquire(wanted);
 		} else if (wanted !== this.#leasedPixelsPerSecond) {
 			this.#lease.resize(wanted);
 		}
 		this.#leasedPixelsPerSecond = wanted;
-		return this.#lease === undefined ? withoutEncoder(plan, facts, wanted, this.#grants.maxPixelsPerSecond) : plan;
+		return this.#lease === undefined ? withoutEncoder(plan, facts, wanted, encoderGrants.maxPixelsPerSecond) : plan;
 	}
 
 	release(): void {

@@ -8,7 +8,7 @@ describe('PictureWatch', () => {
 	it('has a sentence and an advice for every reason', async () => {
 		for (const problem of Object.keys(PICTURE_PROBLEMS) as PictureProblem[]) {
 			const clock = new FakeClock();
-			const watch = new PictureWatch(clock);
+			const watch = new PictureWatch({ clock });
 			watch.leftOut(problem);
 			await clock.advance(NO_PICTURE_MS);
 			const sentence = expect.stringMatching(/^[A-Z].*\.$/) as string;
@@ -19,7 +19,7 @@ describe('PictureWatch', () => {
 
 	it('reports nothing for 3 s, nor while pictures are usable, nor without a picture left out', async () => {
 		const clock = new FakeClock();
-		const watch = new PictureWatch(clock);
+		const watch = new PictureWatch({ clock });
 		await clock.advance(10_000);
 		expect(watch.problems).toEqual([]);
 		watch.usable();

@@ -19,18 +19,18 @@ export const PICTURE_PROBLEM_CODES = {
 } as const satisfies Record<PictureProblem, TrackProblemCode>;
 
 export class PictureWatch {
-	readonly #clock: Clock;
+	readonly #deps: { clock: Clock };
 	#usableAtMs: number;
 	#problem: PictureProblem | undefined;
 
-	constructor(clock: Clock) {
-		this.#clock = clock;
-		this.#usableAtMs = clock.monotonicMs();
+	constructor(deps: { clock: Clock }) {
+		this.#deps = deps;
+		this.#usableAtMs = deps.clock.monotonicMs();
 	}
 
 	/** A usable picture arrived. */
 	usable(): void {
-		this.#usableAtMs = this.#clock.monotonicMs();
+		this.#usableAtMs = this.#deps.clock.monotonicMs();
 		this.#problem = undefined;
 	}
 
@@ -41,7 +41,7 @@ export class PictureWatch {
 
 	/** At most one, and only after {@link NO_PICTURE_MS} without a usable picture. */
 	get problems(): readonly TrackProblem[] {
-		if (this.#problem === undefined || this.#clock.monotonicMs() - this.#usableAtMs < NO_PICTURE_MS) {
+		if (this.#problem === undefined || this.#deps.clock.monotonicMs() - this.#usableAtMs < NO_PICTURE_MS) {
 			return [];
 		}
 		return [trackProblem(PICTURE_PROBLEM_CODES[this.#problem], PICTURE_PROBLEMS[this.#problem])];

@@ -80,7 +80,7 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 		const videoTrack = transport.tracks.find((track) => track.kind === 'video');
 		this.#videoCodec = videoTrack?.codec === 'vp8' ? 'vp8' : videoTrack === undefined ? undefined : 'h264';
 		this.#depacketizer = this.#videoCodec === 'vp8' ? new Vp8Depacketizer() : new H264Depacketizer();
-		this.#pictureWatch = new PictureWatch(clock);
+		this.#pictureWatch = new PictureWatch(deps);
 		this.#h264 = new H264Receiver({
 			clock,
 			sink: {
