@@ -115,12 +115,15 @@ async function assemble(
 	// Media.
 	const sfu = own(await createSfu(sfuConfig(config), { clock, logger }));
 	const packager: Packager = own(
-		createPackager(defaultPackagerConfig(config.hls), {
-			clock,
-			clientKey: senderKey,
-			logger: logger.child({ tier: 'll-hls' }),
-			channels: { state: (name) => channels.locator.find(name) },
-		}),
+		createPackager(
+			{
+				clock,
+				clientKey: senderKey,
+				logger: logger.child({ tier: 'll-hls' }),
+				channels: { state: (name) => channels.locator.find(name) },
+			},
+			defaultPackagerConfig(config.hls),
+		),
 	);
 	const transcoders = createTranscoderFactory({ clock });
 	const registry = own(

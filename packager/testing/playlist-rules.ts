@@ -1,6 +1,6 @@
 /**
- * Checks media playlists against draft-pantos-hls-rfc8216bis-22 and what Apple's validator says, as far as their text
- * and their sequence show it. Rule names are those of the project's check list (L-…, A-…, H-…).
+ * Checks media playlists against draft-pantos-hls-rfc8216bis-22 and Apple's validator, as far as their text and their
+ * sequence show it.
  */
 import {
 	headerNumber,
@@ -10,7 +10,7 @@ import {
 	type ListedSegment,
 } from './playlist-reader.ts';
 
-/** Playlists print 5 decimals. */
+/** Rounding of printed durations; those of the checker's own test have 5 decimals. */
 const PRINT_TOLERANCE_SECONDS = 0.000_02;
 
 /** Seconds of a segment, open or not. */
@@ -18,17 +18,6 @@ function secondsOf(segment: ListedSegment): number {
 	return segment.uri === undefined
 		? segment.parts.reduce((sum, part) => sum + part.durationSeconds, 0)
 		: segment.durationSeconds;
-}
-
-/** Faults of one playlist, whatever came before; an empty list when there are none. */
-function playlistFaults(playlist: ListedPlaylist, options: { renditionCount: number }): string[] {
-	return [
-		...playlist.faults,
-		...headerFaults(playlist),
-		...segmentFaults(playlist),
-		...partFaults(playlist),
-		...tailFaults(playlist, options.renditionCount),
-	];
 }
 
 function headerFaults(playlist: ListedPlaylist): string[] {
@@ -158,7 +147,7 @@ const CONSTANT_TAGS = ['EXT-X-VERSION', 'EXT-X-TARGETDURATION', 'EXT-X-SERVER-CO
 export class PlaylistSequenceChecker {
 	readonly #renditionCount: () => number;
 	#previous: ListedPlaylist | undefined;
-	/** What a URI stood for: none may stand for something else later (L-41). */
+	/** What each URI refers to: none may refer to something else later (L-41). */
 	readonly #meanings = new Map<string, string>();
 
 	/** `renditionCount`: media playlists of the broadcast at the time of each check. */
@@ -174,7 +163,13 @@ export class PlaylistSequenceChecker {
 	/** Faults of this playlist, and of the step from the one before. */
 	check(text: string): string[] {
 		const playlist = readMediaPlaylist(text);
-		const faults = playlistFaults(playlist, { renditionCount: this.#renditionCount() });
+		const faults = [
+			...playlist.faults,
+			...headerFaults(playlist),
+			...segmentFaults(playlist),
+			...partFaults(playlist),
+			...tailFaults(playlist, this.#renditionCount()),
+		];
 		if (text.startsWith('\ufeff') || !text.startsWith('#EXTM3U\n') || !text.endsWith('\n')) {
 			faults.push('L-36 not a plain UTF-8 playlist');
 		}
@@ -190,7 +185,7 @@ export class PlaylistSequenceChecker {
 
 	#nameFaults(playlist: ListedPlaylist): string[] {
 		const faults: string[] = [];
-		const note = (uri: string, meaning: string): void => {
+		const record = (uri: string, meaning: string): void => {
 			if ((this.#meanings.get(uri) ?? meaning) !== meaning) {
 				faults.push(`L-41 ${uri} was ${this.#meanings.get(uri)} and is ${meaning}`);
 			}
@@ -198,14 +193,14 @@ export class PlaylistSequenceChecker {
 		};
 		for (const segment of playlist.segments) {
 			segment.parts.forEach((part, index) =>
-				note(part.uri, `part ${segment.mediaSequence}.${index} ${part.durationSeconds}`),
+				record(part.uri, `part ${segment.mediaSequence}.${index} ${part.durationSeconds}`),
 			);
 			if (segment.uri !== undefined) {
-				note(segment.uri, `segment ${segment.mediaSequence} ${segment.durationSeconds}`);
+				record(segment.uri, `segment ${segment.mediaSequence} ${segment.durationSeconds}`);
 			}
-			// A gap loads nothing, so whatever was announced before may stand.
+			// A gap loads nothing, so its map may be any that was announced before.
 			if (segment.map !== undefined && !segment.isGap && !segment.parts.every((part) => part.isGap)) {
-				note(segment.map, `init of ${segment.discontinuitySequence}`);
+				record(segment.map, `init of ${segment.discontinuitySequence}`);
 			}
 		}
 		return faults;
@@ -242,7 +237,7 @@ function stepFaults(before: ListedPlaylist, after: ListedPlaylist): string[] {
 	return faults;
 }
 
-// A delta update leaves out the tags before its first segment, so what they say is not compared.
+// A delta update leaves out the tags before its first segment, so they are not compared.
 function changeFaults(before: ListedSegment, after: ListedSegment, isDelta: boolean): string[] {
 	const faults: string[] = [];
 	const name = `segment ${before.mediaSequence}`;
@@ -262,7 +257,7 @@ function changeFaults(before: ListedSegment, after: ListedSegment, isDelta: bool
 	return faults;
 }
 
-/** L-17: the next part that comes, gaps aside, has the URI that was hinted. */
+/** L-17: the next part, gaps aside, has the URI that was hinted. */
 function hintFaults(before: ListedPlaylist, after: ListedPlaylist): string[] {
 	const known = new Set(before.segments.flatMap((segment) => segment.parts.map((part) => part.uri)));
 	const lastBefore = before.segments.at(-1)?.mediaSequence ?? 0;
@@ -274,7 +269,7 @@ function hintFaults(before: ListedPlaylist, after: ListedPlaylist): string[] {
 	return added === undefined || added.uri === hint ? [] : [`L-17 hinted ${hint}, but ${added.uri} came`];
 }
 
-/** L-21: what two renditions of one broadcast must have in common at about the same time. */
+/** L-21: what two renditions of one broadcast have in common at about the same time. */
 export function inStepFaults(one: ListedPlaylist, other: ListedPlaylist, toleranceSeconds: number): string[] {
 	const faults: string[] = [];
 	if (headerNumber(one, 'EXT-X-TARGETDURATION') !== headerNumber(other, 'EXT-X-TARGETDURATION')) {
