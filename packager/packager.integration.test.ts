@@ -29,8 +29,8 @@ type FileTrack = {
 };
 
 /**
- * Encodes a moving picture and a tone once, and cuts them with `-c copy` into one fragmented MP4 per track: FFmpeg's own
- * packaging, with which ours is compared.
+ * Encodes a moving picture and a tone once, and cuts them with `-c copy` into one fragmented MP4 per track: FFmpeg's
+ * own packaging, with which ours is compared.
  */
 async function makeFileTracks(
 	folder: string,

@@ -113,7 +113,7 @@ async function assemble(
 	const firstStart = await prepareFirstStart(platform, config);
 
 	// Media.
-	const sfu = own(await createSfu(sfuConfig(config), { clock, logger }));
+	const sfu = own(await createSfu({ clock, logger }, sfuConfig(config)));
 	const packager: Packager = own(
 		createPackager(
 			{

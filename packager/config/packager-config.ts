@@ -52,7 +52,7 @@ const PACKAGER_CONFIG_SCHEMA = Type.Object(
 			maximum: 9500,
 			description:
 				'How long, in milliseconds, a request for a channel that has no media yet is held before it gets a 503. hls.js 1.7 ' +
-				'asks once more, a second later. Longer helps players that never ask again, and looks like a server that hangs.',
+				'retries once, a second later. Longer helps players that never retry, and looks like a server that hangs.',
 		}),
 		reloadHoldMs: Type.Integer({
 			default: 2000,

@@ -33,7 +33,7 @@ export const BROADCAST_PACKAGER_TRANSITIONS = {
 } as const satisfies TransitionTable<BroadcastPackagerState, BroadcastPackagerEvent>;
 
 /** Why a broadcast's media is not served any more. */
-export type BroadcastPackagerCloseReason = 'window-expired' | 'packager-closed' | 'replaced' | 'server-shutdown';
+type BroadcastPackagerCloseReason = 'window-expired' | 'packager-closed' | 'replaced' | 'server-shutdown';
 
 type BroadcastPackagerEvents = {
 	/** A part of a rendition can be fetched. */

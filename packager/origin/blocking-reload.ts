@@ -14,7 +14,9 @@ export type WaitResult = 'ready' | 'timed-out' | 'aborted';
  * wait for thousands of them. Twice as many gain nothing, half as many add turns.
  */
 const RELEASE_BATCH_SIZE = 256;
-/** A crowd gets some milliseconds of answers, then a rest of so many times their cost: a third of the process at most. */
+/**
+ * A crowd gets some milliseconds of answers, then a rest of so many times their cost: a third of the process at most.
+ */
 const CROWD_BATCH_SIZE = 32;
 const CROWD_REST = 2;
 const MAX_CROWD_REST_MS = 200;

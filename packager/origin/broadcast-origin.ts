@@ -69,8 +69,8 @@ export class BroadcastOrigin {
 	}
 
 	/**
-	 * Text of the multivariant playlist; the broadcast must be ready. `base` leads from the address of the request to that
-	 * of the channel, so that it also plays behind a proxy that adds a path.
+	 * Text of the multivariant playlist; the broadcast must be ready. `base` leads from the address of the request to
+	 * that of the channel, so that it also plays behind a proxy that adds a path.
 	 */
 	multivariantPlaylist(base: string): string {
 		const { broadcastId, renditions } = this.#deps.broadcast;
@@ -112,8 +112,8 @@ export class BroadcastOrigin {
 		const result = await this.#hold(reload, asked, this.#deps.config.reloadHoldMs, client);
 		// §6.2.5.2 suggests 503 after three target durations. We answer earlier, with the playlist as it is: hls.js 1.7.4
 		// accepts two failures in a row at most, and gives up a blocking request after 0.8 target durations
-		// (playlist-loader.ts, "Override level/track timeout for LL-HLS requests"). With 503 a publisher that is away for the
-		// grace window loses all viewers. The same holds for a server that is stopping.
+		// (playlist-loader.ts, "Override level/track timeout for LL-HLS requests"). With 503 a publisher that is away for
+		// the grace window loses all viewers. The same holds for a server that is stopping.
 		return {
 			body: rendered.body(directives.isDeltaWelcome),
 			kind: result === 'ready' ? 'blocking-playlist' : 'blocking-playlist-unfulfilled',

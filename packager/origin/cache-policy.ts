@@ -9,8 +9,8 @@ export const CACHE_CONTROL = {
 	/** The playlist that a blocking request asked for: it never changes under its query. */
 	'blocking-playlist': `public, max-age=${6 * TARGET_DURATION_SECONDS}`,
 	/**
-	 * A blocking request answered with less than it asked for, because nothing came for a while. The real answer may exist
-	 * a moment later, and viewers who return must get that.
+	 * A blocking request answered with less than it asked for, because nothing came for a while. The real answer may
+	 * exist a moment later, and viewers who return must get that.
 	 */
 	'blocking-playlist-unfulfilled': 'no-store',
 	/** A media playlist as it is now. */
@@ -22,8 +22,8 @@ export const CACHE_CONTROL = {
 	 */
 	media: 'public, max-age=86400, immutable',
 	/**
-	 * The address, or the channel, does not exist now. One target duration is allowed. One second, because a cached 404 for
-	 * a channel that goes live a moment later is the classic outage.
+	 * The address, or the channel, does not exist now. One target duration is allowed. One second, because a cached 404
+	 * for a channel that goes live a moment later is the classic outage.
 	 */
 	'not-found': 'public, max-age=1',
 	/**

@@ -6,7 +6,9 @@ import type { PackagerConfig } from '../config/packager-config.ts';
 
 type HeldRequestLimits = Pick<PackagerConfig, 'maxHeldRequests' | 'maxHeldRequestsPerAddress'>;
 
-/** Above this share of a broadcast's room only clients that hold few are admitted, so that greedy ones cannot fill it. */
+/**
+ * Above this share of a broadcast's room only clients that hold few are admitted, so that greedy ones cannot fill it.
+ */
 const OPEN_SHARE = 0.75;
 /** Held requests of a household: a player holds two at a time, picture and sound, and a hinted part each. */
 const FEW_REQUESTS = 16;

@@ -5,10 +5,10 @@
 import type { TrackId } from '../../core/media/access-unit.ts';
 
 /**
- * Capture times of the leading track may differ from the line by this much. They have the publisher's whole milliseconds
- * and become more exact with time. A date that differs from the durations by 1 ms makes shaka-player 5.2.12 move the
- * segment (segment_reference.js, syncAgainst), which loses the pictures up to the next independent part, and makes
- * hls.js 1.7.4 lose its place. `prft` has the capture time of every part.
+ * Capture times of the leading track may differ from the line by this much. They have the publisher's whole
+ * milliseconds and become more exact with time. A date that differs from the durations by 1 ms makes shaka-player
+ * 5.2.12 move the segment (segment_reference.js, syncAgainst), which loses the pictures up to the next independent
+ * part, and makes hls.js 1.7.4 lose its place. `prft` has the capture time of every part.
  */
 const TOLERANCE_MS = 50;
 /** The line moves after so many segments off in a row: that is the publisher's clock, not a moment's jitter. */
@@ -28,13 +28,13 @@ export class RunDates {
 	}
 
 	/**
-	 * The date of a segment that begins at `startSeconds` of the timeline and whose first sample has `captureTimeMs`: whole
-	 * milliseconds, as playlists have them.
+	 * The date of a segment that begins at `startSeconds` of the timeline and whose first sample has `captureTimeMs`:
+	 * whole milliseconds, as playlists have them.
 	 *
 	 * hls.js 1.7.4 places the other tracks next to the leading one by their dates. Where that puts a segment's end later
-	 * than its last sample, even by half a millisecond, the buffer ends before the segment does. Then it loads neither that
-	 * segment again nor the next (base-stream-controller.js, isLoopLoading): it stands still until it is 6 s behind. So
-	 * the leading track is dated up to 1 ms late and the others 1 to 2 ms early.
+	 * than its last sample, even by half a millisecond, the buffer ends before the segment does. Then it loads neither
+	 * that segment again nor the next (base-stream-controller.js, isLoopLoading): it stands still until it is 6 s behind.
+	 * So the leading track is dated up to 1 ms late and the others 1 to 2 ms early.
 	 */
 	dateMs(trackId: TrackId, startSeconds: number, captureTimeMs: number): number {
 		if (trackId === this.#leadingTrackId) {

@@ -64,10 +64,10 @@ export class VideoTrackWriter implements TrackWriter {
 			if (!isKeyFrame) {
 				return 'dropped';
 			}
-			// With B-frames a key frame is shown some frames after it is decoded. All decode times of the run move by that, so
-			// that decode and presentation begin together: `tfdt` is then the presentation time of the segment's first picture,
-			// as hls.js, PROGRAM-DATE-TIME and `prft` expect. The init segment's edit list undoes it: presentation times, and
-			// so lip sync, do not change.
+			// With B-frames a key frame is shown some frames after it is decoded. All decode times of the run move by that,
+			// so that decode and presentation begin together: `tfdt` is then the presentation time of the segment's first
+			// picture, as hls.js, PROGRAM-DATE-TIME and `prft` expect. The init segment's edit list undoes it: presentation
+			// times, and so lip sync, do not change.
 			this.#shiftTicks = reorderTicks;
 			this.#policy.startAt(this.#startTicks);
 		}

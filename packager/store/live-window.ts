@@ -1,8 +1,8 @@
 /** The media of one live broadcast, in memory: all that the live path reads and writes. */
 
 /**
- * Names are `track/file`, are never reused, and their bytes never change. The broadcast keeps the memory bound: it knows
- * what may be deleted first.
+ * Names are `track/file`, are never reused, and their bytes never change. The broadcast keeps the memory bound: it
+ * knows what may be deleted first.
  */
 export class LiveWindow {
 	readonly #entries = new Map<string, Uint8Array>();

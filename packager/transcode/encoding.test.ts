@@ -73,7 +73,9 @@ it.each<[State, EventName, RegExp | undefined, State]>([
 	['finishing', 'the process ends', /^ended$/, 'ended'],
 	['finishing', 'the process crashes', /signal SIGKILL\): last words/, 'ended'],
 	['finishing', 'nothing comes out for 5 s', /it hangs/, 'ended'],
-	...(Object.keys(EVENTS) as EventName[]).map((event) => ['ended', event, undefined, 'ended'] as [State, EventName, undefined, State]),
+	...(Object.keys(EVENTS) as EventName[]).map(
+		(event) => ['ended', event, undefined, 'ended'] as [State, EventName, undefined, State],
+	),
 ])('an encoding that is %s, when %s, reports %s and is %s', async (state, event, report, next) => {
 	const started = start(state);
 	await EVENTS[event](started);

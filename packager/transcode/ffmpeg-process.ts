@@ -29,6 +29,7 @@ export type FfmpegExit = {
 	stderrLines: readonly string[];
 };
 
+/** @internal for tests */
 export type FfmpegProcessEvents = {
 	output: [chunk: Uint8Array];
 	/** After write() returned false: there is room again. */

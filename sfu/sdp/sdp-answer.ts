@@ -3,7 +3,6 @@ import type { IceCandidate, WebRtcTransport } from 'mediasoup/types';
 import { answerSetup, type NegotiatedTransport } from './bundle.ts';
 import type { OfferedCodec, OfferedMedia, OfferedSection, SdpOffer } from './sdp-offer.ts';
 
-/** One answered m-section. */
 export type AnsweredMedia = {
 	offered: OfferedMedia;
 	direction: 'sendonly' | 'recvonly';
@@ -16,7 +15,7 @@ export type AnsweredMedia = {
 	receivingRids?: readonly string[];
 };
 
-/** What is answered to an offer: its sections that are served, in any order; all others are refused. */
+/** The answered sections of an offer, in any order; all others are refused. */
 type NegotiatedAnswer = {
 	offer: SdpOffer;
 	transport: NegotiatedTransport;
@@ -25,9 +24,7 @@ type NegotiatedAnswer = {
 
 type OwnTransport = Pick<WebRtcTransport, 'iceParameters' | 'iceCandidates' | 'dtlsParameters'>;
 
-/**
- * The text of the answer. `preferredAddress`: the address by which the other side reached us, put first (see below).
- */
+/** `preferredAddress`: the address by which the other side reached us, which is put first. */
 export function writeSdpAnswer(
 	own: OwnTransport,
 	{ offer, transport, media }: NegotiatedAnswer,
@@ -52,7 +49,7 @@ export function writeSdpAnswer(
 	return `${lines.join('\r\n')}\r\n`;
 }
 
-// RFC 3264 §6: port 0 refuses; the format is not looked at, but has to be there. It is in no BUNDLE group (RFC 9143
+// RFC 3264 §6: port 0 refuses; the format has no meaning, but must be present. It is in no BUNDLE group (RFC 9143
 // §7.3.3). aiortc 1.16 refuses the whole answer when a section, even a refused one, has no ICE credentials.
 function pushRefusal(lines: string[], section: OfferedSection, transportLines: readonly string[]): void {
 	lines.push(`m=${section.type} 0 ${section.protocol} ${section.format}`, 'c=IN IP4 0.0.0.0');
@@ -71,7 +68,7 @@ function formatTransport({ iceParameters, dtlsParameters }: OwnTransport, { setu
 		`a=fingerprint:${fingerprint.algorithm} ${fingerprint.value}`,
 		`a=setup:${answerSetup(setup)}`,
 		'a=rtcp-mux',
-		// RFC 9725 §4.4.1 wants it in every bundled section of the answer; it may not be demanded of the offer.
+		// RFC 9725 §4.4.1 requires it in every bundled section of the answer; the offer need not have it.
 		'a=rtcp-mux-only',
 		'a=rtcp-rsize',
 	];
@@ -96,11 +93,9 @@ function pushMedia(
 	for (const codec of answered.codecs) {
 		pushCodec(lines, codec);
 	}
-	if (answered.receivingRids !== undefined && answered.receivingRids.length > 0) {
-		for (const rid of answered.receivingRids) {
-			lines.push(`a=rid:${rid} recv`);
-		}
-		lines.push(`a=simulcast:recv ${answered.receivingRids.join(';')}`);
+	const rids = answered.receivingRids ?? [];
+	if (rids.length > 0) {
+		lines.push(...rids.map((rid) => `a=rid:${rid} recv`), `a=simulcast:recv ${rids.join(';')}`);
 	}
 	if (answered.sending !== undefined) {
 		const { ssrc, cname, streamId, trackId } = answered.sending;
@@ -110,10 +105,7 @@ function pushMedia(
 			`a=ssrc:${ssrc} msid:${streamId} ${trackId}`,
 		);
 	}
-	for (const candidate of candidates) {
-		lines.push(`a=${formatCandidate(candidate)}`);
-	}
-	lines.push('a=end-of-candidates');
+	lines.push(...candidates.map((candidate) => `a=${formatCandidate(candidate)}`), 'a=end-of-candidates');
 }
 
 function pushCodec(lines: string[], codec: OfferedCodec): void {
@@ -130,8 +122,8 @@ function pushCodec(lines: string[], codec: OfferedCodec): void {
 }
 
 /**
- * UDP before TCP, and first of all the address by which the client demonstrably reached us: FFmpeg's WHIP muxer takes
- * the first UDP host candidate and looks at no other. The rest stays, for behind a proxy that address is the proxy's.
+ * UDP before TCP, and first of all the address by which the client demonstrably reached us: FFmpeg's WHIP muxer uses
+ * the first UDP host candidate and no other. The rest stays, because behind a proxy that address is the proxy's.
  */
 function orderCandidates(candidates: readonly IceCandidate[], preferredAddress: string | undefined): IceCandidate[] {
 	const rank = (candidate: IceCandidate): number =>

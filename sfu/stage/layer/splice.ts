@@ -7,8 +7,8 @@ export function randomSequence(): number {
 }
 
 /**
- * One output stream. Within a splice the offsets are constant, so that a packet sent again by the publisher, however
- * late, takes the place that was left for it.
+ * One output stream. Within a splice the offsets are constant, so that a packet that the publisher sends again, however
+ * late, takes the place left for it.
  */
 export class SequenceSplicer {
 	#highest: number;
@@ -17,25 +17,25 @@ export class SequenceSplicer {
 	#firstInSplice = 0;
 	#isOpen = false;
 
-	/** `first` is the first sequence number to be given out (0–65535). */
+	/** `first`: the first number of the output (0–65535). */
 	constructor(first: number) {
 		this.#highest = first - 1;
 	}
 
-	/** The highest number given out, unwrapped. */
+	/** The highest number of the output so far, unwrapped. */
 	get highest(): number {
 		return this.#highest;
 	}
 
 	/**
-	 * Begins a splice whose first packet has this number. `leavesGap` skips one number, which tells receivers that the
+	 * Begins a splice whose first packet has this number. `leavesGap` skips one number, which shows receivers that the
 	 * last picture of the splice before is not complete.
 	 */
 	begin(sequenceNumber: number, leavesGap: boolean): void {
 		this.#inReference = sequenceNumber;
 		this.#firstInSplice = this.#highest + (leavesGap ? 2 : 1);
 		this.#offset = this.#firstInSplice - sequenceNumber;
-		// So that a number made by next() leaves the gap as well.
+		// So that next() leaves the gap as well.
 		this.#highest = this.#firstInSplice - 1;
 		this.#isOpen = true;
 	}
@@ -55,7 +55,7 @@ export class SequenceSplicer {
 		return out;
 	}
 
-	/** The next number, for packets made by us. */
+	/** The next number, for our own packets. */
 	next(): number {
 		return ++this.#highest;
 	}
