@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { BroadcastId, ChannelName } from '../core/ids.ts';
 import type { AccessUnit, TrackId } from '../core/media/access-unit.ts';
 import type { TrackConfig } from '../core/media/codecs.ts';
 import { concatBytes } from './cmaf/box-writer.ts';
@@ -14,7 +13,7 @@ import { silentAacFrame } from './segmenting/track-writer.ts';
 import { readMp4, type ReadPacket } from './testing/mp4-reader.ts';
 import { PlaylistSequenceChecker } from './testing/playlist-rules.ts';
 import { inDecodeOrder } from './testing/simulated-source.ts';
-import { createTestOrigin, playInRealTime, type TestOrigin } from './testing/test-origin.ts';
+import { createTestOrigin, playInRealTime, startDemo } from './testing/test-origin.ts';
 
 const run = promisify(execFile);
 const START_SECONDS = 5000;
@@ -28,10 +27,7 @@ type FileTrack = {
 	packets: ReadPacket[];
 };
 
-/**
- * Encodes a moving picture and a tone once, and cuts them with `-c copy` into one fragmented MP4 per track: FFmpeg's
- * own packaging, with which ours is compared.
- */
+/** Encodes a picture and a tone once, and cuts them with `-c copy` into one fragmented MP4 per track, our reference. */
 async function makeFileTracks(
 	folder: string,
 	options: {
@@ -142,13 +138,6 @@ beforeAll(async () => {
 });
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
-
-function startDemo(origin: TestOrigin): ReturnType<TestOrigin['packager']['startBroadcast']> {
-	const broadcastId = '01test' as BroadcastId;
-	const broadcast = origin.packager.startBroadcast({ broadcastId, channelName: 'demo' as ChannelName });
-	origin.channels.set('demo', { state: 'live', broadcastId });
-	return broadcast;
-}
 
 /** All that a rendition has, as one file. */
 function wholeFile(broadcast: ReturnType<typeof startDemo>, trackId: string): Uint8Array {

@@ -50,10 +50,7 @@ export function ascii(text: string): Uint8Array {
 	return ASCII.encode(text);
 }
 
-/**
- * Writes into one buffer of a size known beforehand: for fragments, which come many times a second and carry megabytes.
- * `end()` fills in the sizes of open boxes.
- */
+/** Writes megabytes many times a second into one buffer of a known size. `end()` fills in the sizes of open boxes. */
 export class FixedBoxWriter {
 	readonly bytes: Buffer;
 	#offset = 0;

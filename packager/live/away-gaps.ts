@@ -3,10 +3,7 @@ import type { Clock } from '../../core/lifecycle/clock.ts';
 import { SEGMENT_TARGET_SECONDS } from '../config/packager-config.ts';
 import type { Rendition } from '../rendition/rendition.ts';
 
-/**
- * Most publishers return earlier, and then cost viewers no gap. Players that want a change every 3.5 target durations
- * (10.5 s) could wait longer; players that request the next segment could not.
- */
+/** Most publishers return earlier, without a gap. Players that request the next segment do not wait longer. */
 const FIRST_AFTER_SECONDS = 3;
 /** A piece at least this long becomes a segment; a shorter rest joins the one before. */
 const LEAST_SECONDS = 1;

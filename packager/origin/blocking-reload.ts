@@ -14,9 +14,7 @@ export type WaitResult = 'ready' | 'timed-out' | 'aborted';
  * wait for thousands of them. Twice as many gain nothing, half as many add turns.
  */
 const RELEASE_BATCH_SIZE = 256;
-/**
- * A crowd gets some milliseconds of answers, then a rest of so many times their cost: a third of the process at most.
- */
+/** A crowd gets some milliseconds of answers, then a rest of so many times that: at most a third of the process. */
 const CROWD_BATCH_SIZE = 32;
 const CROWD_REST = 2;
 const MAX_CROWD_REST_MS = 200;
@@ -109,10 +107,7 @@ export class BlockingReload {
 		});
 	}
 
-	/**
-	 * Resolves after all waits for a change, at the pace of a crowd: the turn of a client that asks very often. Otherwise
-	 * like wait().
-	 */
+	/** Like wait(), for the turn of a client that asks very often: after all waits for a change, at a crowd's pace. */
 	turn(timeoutMs: number, signals: readonly AbortSignal[] = []): Promise<WaitResult> {
 		if (signals.some((signal) => signal.aborted)) {
 			return Promise.resolve('aborted');

@@ -68,10 +68,7 @@ export class BroadcastOrigin {
 		return this.#deps.broadcast.channelName;
 	}
 
-	/**
-	 * Text of the multivariant playlist; the broadcast must be ready. `base` leads from the address of the request to
-	 * that of the channel, so that it also plays behind a proxy that adds a path.
-	 */
+	/** The broadcast must be ready. `base` leads from the request's address to the channel's, behind any proxy. */
 	multivariantPlaylist(base: string): string {
 		const { broadcastId, renditions } = this.#deps.broadcast;
 		return formatMultivariantPlaylist(

@@ -8,10 +8,7 @@ const PLAYLIST_SECONDS = Math.floor(TARGET_DURATION_SECONDS / 2);
 export const CACHE_CONTROL = {
 	/** The playlist that a blocking request asked for: it never changes under its query. */
 	'blocking-playlist': `public, max-age=${6 * TARGET_DURATION_SECONDS}`,
-	/**
-	 * A blocking request answered with less than it asked for, because nothing came for a while. The real answer may
-	 * exist a moment later, and viewers who return must get that.
-	 */
+	/** Answered with less than it asked for. The real answer may exist a moment later, and viewers must get that. */
 	'blocking-playlist-unfulfilled': 'no-store',
 	/** A media playlist as it is now. */
 	playlist: `public, max-age=${PLAYLIST_SECONDS}`,

@@ -4,8 +4,7 @@ import http from 'node:http';
 import http2 from 'node:http2';
 import { describe, expect, it } from 'vitest';
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
-import type { BroadcastId, ChannelName } from '../../core/ids.ts';
-import { createTestOrigin, type TestOrigin } from '../testing/test-origin.ts';
+import { createTestOrigin, startDemo, type TestOrigin } from '../testing/test-origin.ts';
 import { rtmpLike, VIDEO_AND_AUDIO } from '../testing/watched-broadcast.ts';
 
 type Answer = { status: number; retryAfter: string | undefined; body: string };
@@ -64,9 +63,7 @@ describe.each([
 		const config = { maxHeldRequests: 100, maxHeldRequestsPerAddress: 6, reloadHoldMs: 2300 };
 		await using origin = createTestOrigin({ isHttp2, config });
 		const address = await origin.server.listen({ port: 0, host: '127.0.0.1' });
-		const broadcastId = '01test' as BroadcastId;
-		const broadcast = origin.packager.startBroadcast({ broadcastId, channelName: 'demo' as ChannelName });
-		origin.channels.set('demo', { state: 'live', broadcastId });
+		const broadcast = startDemo(origin);
 		broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		const units = rtmpLike(8);
 		const feed = (until: number): void => {

@@ -6,9 +6,7 @@ import type { PackagerConfig } from '../config/packager-config.ts';
 
 type HeldRequestLimits = Pick<PackagerConfig, 'maxHeldRequests' | 'maxHeldRequestsPerAddress'>;
 
-/**
- * Above this share of a broadcast's room only clients that hold few are admitted, so that greedy ones cannot fill it.
- */
+/** Above this share of a broadcast's room only clients that hold few are admitted: greedy ones cannot fill it. */
 const OPEN_SHARE = 0.75;
 /** Held requests of a household: a player holds two at a time, picture and sound, and a hinted part each. */
 const FEW_REQUESTS = 16;
@@ -36,10 +34,7 @@ export class HeldRequests {
 		this.#rates = new TokenBuckets(clock, FREE_RATE, MAX_CLIENTS);
 	}
 
-	/**
-	 * Admits one more request of `client` at `place`, a broadcast or a channel that starts. Without a client only the
-	 * place counts it. Throws HELD_REQUESTS_FULL.
-	 */
+	/** `place`: a broadcast, or a channel that starts. Without a client only it counts. Throws HELD_REQUESTS_FULL. */
 	enter(place: string, client: string | undefined): HeldPlace {
 		const { maxHeldRequests, maxHeldRequestsPerAddress } = this.#limits;
 		const atPlace = this.#byPlace.get(place) ?? 0;

@@ -8,7 +8,7 @@ import { FakeClock } from '../../core/testing/fake-clock.ts';
 import type { BroadcastPackager } from '../live/broadcast-packager.ts';
 import type { PackagerConfig } from '../config/packager-config.ts';
 import { simulateRun } from '../testing/simulated-source.ts';
-import { createTestOrigin, type TestOrigin } from '../testing/test-origin.ts';
+import { createTestOrigin, startDemo, type TestOrigin } from '../testing/test-origin.ts';
 import { VIDEO_AND_AUDIO } from '../testing/watched-broadcast.ts';
 
 const ID = '01demo' as BroadcastId;
@@ -16,12 +16,11 @@ const VIDEO = '/hls/demo/01demo/video0/index.m3u8';
 
 type Live = TestOrigin & { clock: FakeClock; broadcast: BroadcastPackager; feed(untilSeconds: number): void };
 
-/** A live channel `demo` with no media yet; `feed(t)` sends all up to second t. */
-function startLive(config: Partial<PackagerConfig> = {}): Live {
+/** A live channel `demo` with so much media; `feed(t)` sends all up to second t. */
+function startLive(fedSeconds = 0, config: Partial<PackagerConfig> = {}): Live {
 	const clock = new FakeClock();
 	const origin = createTestOrigin({ clock, config });
-	const broadcast = origin.packager.startBroadcast({ broadcastId: ID, channelName: 'demo' as ChannelName });
-	origin.channels.set('demo', { state: 'live', broadcastId: ID });
+	const broadcast = startDemo(origin, ID);
 	broadcast.beginRun(0, VIDEO_AND_AUDIO);
 	const units: AccessUnit[] = simulateRun({
 		startSeconds: 100,
@@ -31,19 +30,17 @@ function startLive(config: Partial<PackagerConfig> = {}): Live {
 		audio: { sampleRate: 48_000 },
 	});
 	let next = 0;
-	return Object.assign(origin, {
-		clock,
-		broadcast,
-		feed(untilSeconds: number) {
-			for (
-				let unit = units[next];
-				unit && unit.decodeTimeTicks / unit.clockRate - 100 < untilSeconds;
-				unit = units[++next]
-			) {
-				broadcast.write(unit);
-			}
-		},
-	});
+	const feed = (untilSeconds: number): void => {
+		for (
+			let unit = units[next];
+			unit && unit.decodeTimeTicks / unit.clockRate - 100 < untilSeconds;
+			unit = units[++next]
+		) {
+			broadcast.write(unit);
+		}
+	};
+	feed(fedSeconds);
+	return Object.assign(origin, { clock, broadcast, feed });
 }
 
 /** Follows a response that may be held: `done()` says whether it has come, after all that is due has happened. */
@@ -161,8 +158,7 @@ describe('the address of a channel', () => {
 
 describe('blocking reload', () => {
 	it('L-22 holds a request for a part until it exists, then sends the playlist that has it', async () => {
-		await using live = startLive();
-		live.feed(2.5);
+		await using live = startLive(2.5);
 		const held = await hold(live, `${VIDEO}?_HLS_msn=2&_HLS_part=2`);
 		live.feed(2.62);
 		const response = await held.answer();
@@ -172,16 +168,14 @@ describe('blocking reload', () => {
 	});
 
 	it('L-22 holds a request for a segment until all of it exists', async () => {
-		await using live = startLive();
-		live.feed(3.98);
+		await using live = startLive(3.98);
 		const held = await hold(live, `${VIDEO}?_HLS_msn=2`);
 		live.feed(4.3);
 		expect((await held.answer()).body).toContain('segment2.m4s');
 	});
 
 	it('L-22 treats a part past the end of its segment as the first of the next one', async () => {
-		await using live = startLive();
-		live.feed(3.99);
+		await using live = startLive(3.99);
 		// Segment 2 has parts 0 to 9, which all exist.
 		const held = await hold(live, `${VIDEO}?_HLS_msn=2&_HLS_part=10`);
 		live.feed(4.05);
@@ -201,8 +195,7 @@ describe('blocking reload', () => {
 		['_HLS_msn=1&_HLS_part=', 'a part without a value'],
 		['_HLS_msn=1&_HLS_msn=1', 'the same twice'],
 	])('L-23 answers ?%s at once: %s', async (query) => {
-		await using live = startLive();
-		live.feed(5);
+		await using live = startLive(5);
 		const response = await live.server.inject(`${VIDEO}?${query}`);
 		expect(response.statusCode).toBe(200);
 		expect(response.body).toContain('segment1.m4s');
@@ -217,15 +210,13 @@ describe('blocking reload', () => {
 		['_HLS_msn=1&_HLS_msn=2', 'two different ones'],
 		['_HLS_msn=&_HLS_part=1', 'a part without the value of its segment'],
 	])('L-24, L-25 answers 400 to ?%s: %s', async (query) => {
-		await using live = startLive();
-		live.feed(5);
+		await using live = startLive(5);
 		const response = await live.server.inject(`${VIDEO}?${query}`);
 		expect([response.statusCode, response.headers['cache-control']]).toEqual([400, 'no-store']);
 	});
 
 	it('L-26 answers with the current playlist, not to be cached, when nothing comes for 2 s', async () => {
-		await using live = startLive();
-		live.feed(4.5);
+		await using live = startLive(4.5);
 		live.broadcast.interrupt();
 		const held = await hold(live, `${VIDEO}?_HLS_msn=4&_HLS_part=0`);
 		await live.clock.advance(1900);
@@ -237,8 +228,7 @@ describe('blocking reload', () => {
 	});
 
 	it('L-26, L-27 releases requests at the end of the broadcast, and ignores directives from then on', async () => {
-		await using live = startLive();
-		live.feed(4.5);
+		await using live = startLive(4.5);
 		const held = await hold(live, `${VIDEO}?_HLS_msn=4&_HLS_part=0`);
 		live.broadcast.end();
 		expect((await held.answer()).body).toMatch(/#EXT-X-ENDLIST\n$/);
@@ -247,8 +237,7 @@ describe('blocking reload', () => {
 	});
 
 	it('L-29 renders and compresses once for everyone who waits', async () => {
-		await using live = startLive();
-		live.feed(4.5);
+		await using live = startLive(4.5);
 		const held = Array.from({ length: 40 }, (_, index) =>
 			follow(
 				live.server.inject({
@@ -270,8 +259,7 @@ describe('blocking reload', () => {
 	});
 
 	it('refuses to hold more than the limits allow, and answers what exists already', async () => {
-		await using live = startLive({ maxHeldRequests: 8, maxHeldRequestsPerAddress: 3 });
-		live.feed(4.5);
+		await using live = startLive(4.5, { maxHeldRequests: 8, maxHeldRequestsPerAddress: 3 });
 		const url = `${VIDEO}?_HLS_msn=3&_HLS_part=3`;
 		const ask = (remoteAddress: string, asked = url): ReturnType<typeof follow> =>
 			follow(live.server.inject({ url: asked, remoteAddress }));
@@ -293,8 +281,7 @@ describe('blocking reload', () => {
 	});
 
 	it('holds the first request for a playlist until there is a whole segment', async () => {
-		await using live = startLive();
-		live.feed(1.5);
+		await using live = startLive(1.5);
 		const held = await hold(live, VIDEO);
 		live.feed(2.3);
 		expect((await held.answer()).body).toContain('segment1.m4s');
@@ -303,8 +290,7 @@ describe('blocking reload', () => {
 
 describe('media', () => {
 	it('serves init segments, parts and segments cacheable for a day, with their types', async () => {
-		await using live = startLive();
-		live.feed(5);
+		await using live = startLive(5);
 		for (const [file, type] of [
 			['video0/init0.mp4', 'video/mp4'],
 			['video0/part1.m4s', 'video/mp4'],
@@ -319,16 +305,14 @@ describe('media', () => {
 	});
 
 	it('L-18 holds the hinted part until it exists, then sends all of it', async () => {
-		await using live = startLive();
-		live.feed(2.5);
+		await using live = startLive(2.5);
 		const held = await hold(live, '/hls/demo/01demo/video0/part13.m4s');
 		live.feed(2.62);
 		expect((await held.answer()).rawPayload.length).toBeGreaterThan(1000);
 	});
 
 	it('L-18 answers 503 when the hinted part does not come, and 404 when it never will', async () => {
-		await using live = startLive();
-		live.feed(2.5);
+		await using live = startLive(2.5);
 		const held = await hold(live, '/hls/demo/01demo/video0/part13.m4s');
 		await live.clock.advance(2000);
 		expect((await held.answer()).statusCode).toBe(503);
@@ -347,15 +331,13 @@ describe('media', () => {
 		['/hls/demo/01demo/video0/..%2f..%2fsecret', 'a path'],
 		['/hls/demo/01demo/__proto__/index.m3u8', 'a name of an object’s prototype'],
 	])('answers 404 to %s: %s', async (url) => {
-		await using live = startLive();
-		live.feed(5);
+		await using live = startLive(5);
 		const response = await live.server.inject(url);
 		expect(response.statusCode).toBe(404);
 	});
 
 	it('L-46 serves after the end for longer than the window, then 404', async () => {
-		await using live = startLive({ windowSeconds: 18 });
-		live.feed(5);
+		await using live = startLive(5, { windowSeconds: 18 });
 		live.broadcast.end();
 		await live.clock.advance(20_000);
 		expect((await live.server.inject(VIDEO)).statusCode).toBe(200);
@@ -375,8 +357,7 @@ describe('HTTP behaviour', () => {
 	];
 
 	it.each(PATHS)('answers HEAD, OPTIONS and wrong methods at %s', async (url) => {
-		await using live = startLive();
-		live.feed(5);
+		await using live = startLive(5);
 		const head = await live.server.inject({ method: 'HEAD', url });
 		expect([head.statusCode, head.body]).toEqual([200, '']);
 		const options = await live.server.inject({ method: 'OPTIONS', url });
@@ -413,8 +394,7 @@ describe('HTTP behaviour', () => {
 	});
 
 	it('compresses a media playlist once for each accepted coding, to under 500 bytes as a delta', async () => {
-		await using live = startLive();
-		live.feed(59);
+		await using live = startLive(59);
 		const get = (query: string, accepted: string): Promise<LightMyRequestResponse> =>
 			live.server.inject({ url: VIDEO + query, headers: { 'accept-encoding': accepted } });
 		const whole = await get('', 'gzip, deflate, br');
@@ -432,8 +412,7 @@ describe('HTTP behaviour', () => {
 	});
 
 	it('sends a range of media, and refuses one without any byte', async () => {
-		await using live = startLive();
-		live.feed(5);
+		await using live = startLive(5);
 		const url = '/hls/demo/01demo/video0/part3.m4s';
 		const whole = (await live.server.inject(url)).rawPayload;
 		const ranged = await live.server.inject({ url, headers: { range: 'bytes=10-19' } });

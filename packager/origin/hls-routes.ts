@@ -64,11 +64,8 @@ export function createHlsRoutes(directory: HlsDirectory): FastifyPluginAsync {
 			}
 			if (file === 'index.m3u8') {
 				const directives = parseDeliveryDirectives(request.query as Record<string, unknown>);
-				return sendPlaylist(
-					request,
-					reply,
-					await origin.mediaPlaylist(track, directives, clientOf(request, directory)),
-				);
+				const answer = await origin.mediaPlaylist(track, directives, clientOf(request, directory));
+				return sendPlaylist(request, reply, answer);
 			}
 			return sendMedia(request, reply, await origin.media(track, file, clientOf(request, directory)));
 		});

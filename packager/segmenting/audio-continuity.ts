@@ -16,10 +16,7 @@ const FAST_STEER_TICKS = 16;
 /** From this many frames of difference on, something is missing or repeated. */
 const HOLE_FRAMES = 2;
 
-/**
- * Plans one frame. `expectedTicks` is where the media written so far ends, `sourceTicks` what the frame itself says;
- * both in ticks of `sampleRate`.
- */
+/** `expectedTicks`: end of the media so far. `sourceTicks`: the frame's own time. Both in ticks of `sampleRate`. */
 export function planAudioFrame(input: {
 	expectedTicks: number;
 	sourceTicks: number;

@@ -21,10 +21,7 @@ export class FrameCadence {
 		return this.#frameTicks;
 	}
 
-	/**
-	 * The cadence. Where pictures are, or were until now, slower than `slowTicks`, a change counts from its first or
-	 * second picture on.
-	 */
+	/** The cadence. While pictures are slower than `slowTicks`, a change counts from its first or second picture on. */
 	paceTicks(slowTicks: number): number | undefined {
 		const [cadenceTicks, lastTicks, formerTicks] = [this.#frameTicks, this.#lastTicks, this.#formerTicks];
 		if (cadenceTicks === undefined || Math.max(cadenceTicks, lastTicks) <= slowTicks) {

@@ -1,9 +1,6 @@
 /** The media of one live broadcast, in memory: all that the live path reads and writes. */
 
-/**
- * Names are `track/file`, are never reused, and their bytes never change. The broadcast keeps the memory bound: it
- * knows what may be deleted first.
- */
+/** Names are `track/file`, never reused, and their bytes never change. The broadcast keeps the memory bound. */
 export class LiveWindow {
 	readonly #entries = new Map<string, Uint8Array>();
 	readonly #aliases = new Map<string, string[]>();

@@ -1,6 +1,4 @@
-/**
- * Makes access units like a publisher's: any frame rate, RTMP's whole milliseconds, jitter, B-frames, AAC. For tests.
- */
+/** Makes access units like a publisher's: any frame rate, whole milliseconds, jitter, B-frames, AAC. For tests. */
 import type { AccessUnit } from '../../core/media/access-unit.ts';
 import type { AudioTrackConfig, VideoTrackConfig } from '../../core/media/codecs.ts';
 import { AAC_FRAME_SAMPLES, VIDEO_CLOCK_RATE } from '../../core/units.ts';

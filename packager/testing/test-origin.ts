@@ -3,11 +3,13 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock, type Clock } from '../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../core/errors/errors.ts';
+import type { BroadcastId, ChannelName } from '../../core/ids.ts';
 import { silentLogger, type Logger } from '../../core/logger.ts';
 import type { AccessUnit } from '../../core/media/access-unit.ts';
 import type { TrackSink } from '../../core/media/track-sink.ts';
 import { answerOtherMethods } from '../../core/protocol/api/address-methods.ts';
 import { createPackager, type Packager, type PackagerChannelState } from '../create-packager.ts';
+import type { BroadcastPackager } from '../live/broadcast-packager.ts';
 import { defaultPackagerConfig, type PackagerConfig } from '../config/packager-config.ts';
 
 /** A packager behind fastify, with an error handler like the product's. */
@@ -52,6 +54,15 @@ export function createTestOrigin(
 			await server.close();
 		},
 	};
+}
+
+/** Begins a broadcast on the channel `demo`, which is live from then on. */
+export function startDemo(
+	{ packager, channels }: TestOrigin,
+	broadcastId = '01test' as BroadcastId,
+): BroadcastPackager {
+	channels.set('demo', { state: 'live', broadcastId });
+	return packager.startBroadcast({ broadcastId, channelName: 'demo' as ChannelName });
 }
 
 /** Writes each unit when it is due: `startSeconds` is now. Stops early when the signal aborts. */

@@ -5,10 +5,7 @@ import type { AudioTranscodeOptions, VideoTranscodeOptions } from '../../core/me
 /** Arguments around the one input and the one output, as fluent-ffmpeg wants them. No argument contains a space. */
 export type FfmpegArguments = { input: string[]; output: string[] };
 
-/**
- * Complexity of the Opus encoder, 0–10. Decoding AAC and encoding 128 kbit/s stereo takes 5, 7.5 and 11 ms of CPU per
- * second of sound at 0, 5 and 10.
- */
+/** Opus complexity, 0–10. AAC to 128 kbit/s stereo takes 5, 7.5 and 11 ms of CPU per second of sound at 0, 5 and 10. */
 const OPUS_COMPLEXITY = 5;
 /** Frame rate assumed until the source's is known. */
 const DEFAULT_FRAME_RATE = 30;

@@ -10,10 +10,7 @@ export type RestartPolicy = RetryPolicy & {
 	healthyAfterMs: number;
 };
 
-/**
- * 0.5, 1, 2, 4, 8 s, then every 10 s. A machine out of memory may recover within half a minute; after that, failures
- * are reported.
- */
+/** 0.5, 1, 2, 4, 8 s, then every 10 s. A machine out of memory may recover within half a minute. */
 export const DEFAULT_RESTART_POLICY: RestartPolicy = {
 	maxAttempts: Infinity,
 	firstDelayMs: 500,

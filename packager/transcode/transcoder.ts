@@ -30,10 +30,7 @@ import { encoderState, type RestartPolicy } from './restart-policy.ts';
 const DROP_REPORT_INTERVAL_MS = 10_000;
 /** How long finish() waits for the last units. */
 const FINISH_TIMEOUT_MS = 2000;
-/**
- * A hole in the audio up to this long is filled with silence by FFmpeg. After a longer one a new process starts at the
- * new time: minutes of encoded silence in one burst help no viewer.
- */
+/** FFmpeg fills a shorter hole in the audio with silence. Minutes of silence in one burst help no viewer. */
 const MAX_FILLED_HOLE_MS = 1000;
 
 /** `ready`: a process runs, or starts with the next unit. `backing-off`: no process until the timer. */

@@ -110,10 +110,7 @@ export class H264Depacketizer implements PictureAssembler {
 	}
 }
 
-/**
- * True for a payload that begins a key frame as mediasoup recognises one: an SPS alone or in a STAP-A. An IDR slice
- * without parameter sets before it does not count, since no decoder can begin there.
- */
+/** As mediasoup recognises a key frame: by an SPS. No decoder can begin at an IDR slice without parameter sets. */
 export function startsH264KeyFrame(payload: Uint8Array): boolean {
 	return findSps(payload) !== undefined;
 }

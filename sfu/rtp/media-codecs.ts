@@ -16,10 +16,7 @@ export function payloadTypesKey(payloadTypes: PayloadTypes): string {
 	return `${payloadTypes.h264}/${payloadTypes.opus}`;
 }
 
-/**
- * How H.264 is declared everywhere, whichever profile the parameter sets have: browsers decode High under this name,
- * and OBS sends High under it.
- */
+/** H.264 of any profile is declared so everywhere: browsers decode High under this name, and OBS sends it so. */
 export const H264_PARAMETERS = {
 	'packetization-mode': 1,
 	'profile-level-id': '42e01f',

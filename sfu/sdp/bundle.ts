@@ -29,9 +29,7 @@ const FINGERPRINT_BYTES: Readonly<Record<string, number>> = {
 	'sha-512': 64,
 };
 
-/**
- * Throws SDP_OFFER_UNSUPPORTED when one transport cannot carry all that is served, SDP_MALFORMED when it is unusable.
- */
+/** Throws SDP_OFFER_UNSUPPORTED when one transport cannot carry all that is served, SDP_MALFORMED when unusable. */
 export function negotiateTransport(offer: SdpOffer, served: readonly OfferedMedia[]): NegotiatedTransport {
 	if (offer.isIceLite) {
 		// RFC 8445 §2.4: neither side begins a check.

@@ -30,33 +30,35 @@ export function writeSdpAnswer(
 	{ offer, transport, media }: NegotiatedAnswer,
 	preferredAddress: string | undefined,
 ): string {
-	const lines = ['v=0', 'o=spillway 1 1 IN IP4 0.0.0.0', 's=-', 't=0 0', 'a=ice-lite'];
-	if (transport.bundle !== undefined) {
-		lines.push(`a=group:BUNDLE ${transport.bundle.join(' ')}`);
-	}
-	lines.push('a=msid-semantic: WMS *');
 	const transportLines = formatTransport(own, transport);
 	const candidates = orderCandidates(own.iceCandidates, preferredAddress);
-	// RFC 3264 §6: as many sections as the offer has, in its order.
-	offer.sections.forEach((section, index) => {
-		const answered = media.find(({ offered }) => offered.index === index);
-		if (answered === undefined) {
-			pushRefusal(lines, section, transportLines);
-		} else {
-			pushMedia(lines, section, answered, transportLines, candidates);
-		}
-	});
+	const lines = [
+		...['v=0', 'o=spillway 1 1 IN IP4 0.0.0.0', 's=-', 't=0 0', 'a=ice-lite'],
+		...(transport.bundle === undefined ? [] : [`a=group:BUNDLE ${transport.bundle.join(' ')}`]),
+		'a=msid-semantic: WMS *',
+		// RFC 3264 §6: as many sections as the offer has, in its order.
+		...offer.sections.flatMap((section, index) => {
+			const answered = media.find(({ offered }) => offered.index === index);
+			return answered === undefined
+				? formatRefusal(section, transportLines)
+				: formatMedia(section, answered, transportLines, candidates);
+		}),
+	];
 	return `${lines.join('\r\n')}\r\n`;
 }
 
 // RFC 3264 §6: port 0 refuses; the format has no meaning, but must be present. It is in no BUNDLE group (RFC 9143
 // §7.3.3). aiortc 1.16 refuses the whole answer when a section, even a refused one, has no ICE credentials.
-function pushRefusal(lines: string[], section: OfferedSection, transportLines: readonly string[]): void {
-	lines.push(`m=${section.type} 0 ${section.protocol} ${section.format}`, 'c=IN IP4 0.0.0.0');
-	if (section.mid !== undefined) {
-		lines.push(`a=mid:${section.mid}`);
-	}
-	lines.push('a=inactive', ...transportLines);
+function formatRefusal(section: OfferedSection, transportLines: readonly string[]): string[] {
+	return [...formatStart(section, 0, section.format), 'a=inactive', ...transportLines];
+}
+
+function formatStart({ type, protocol, mid }: OfferedSection, port: number, formats: string): string[] {
+	return [
+		`m=${type} ${port} ${protocol} ${formats}`,
+		'c=IN IP4 0.0.0.0',
+		...(mid === undefined ? [] : [`a=mid:${mid}`]),
+	];
 }
 
 function formatTransport({ iceParameters, dtlsParameters }: OwnTransport, { setup }: NegotiatedTransport): string[] {
@@ -74,51 +76,39 @@ function formatTransport({ iceParameters, dtlsParameters }: OwnTransport, { setu
 	];
 }
 
-function pushMedia(
-	lines: string[],
+function formatMedia(
 	section: OfferedSection,
-	answered: AnsweredMedia,
+	{ codecs, direction, headerExtensions, receivingRids: rids = [], sending }: AnsweredMedia,
 	transportLines: readonly string[],
 	candidates: readonly IceCandidate[],
-): void {
-	const payloadTypes = answered.codecs.map((codec) => codec.payloadType).join(' ');
-	lines.push(`m=${section.type} 9 ${section.protocol} ${payloadTypes}`, 'c=IN IP4 0.0.0.0');
-	if (section.mid !== undefined) {
-		lines.push(`a=mid:${section.mid}`);
-	}
-	lines.push(`a=${answered.direction}`, ...transportLines);
-	for (const extension of answered.headerExtensions) {
-		lines.push(`a=extmap:${extension.id} ${extension.uri}`);
-	}
-	for (const codec of answered.codecs) {
-		pushCodec(lines, codec);
-	}
-	const rids = answered.receivingRids ?? [];
-	if (rids.length > 0) {
-		lines.push(...rids.map((rid) => `a=rid:${rid} recv`), `a=simulcast:recv ${rids.join(';')}`);
-	}
-	if (answered.sending !== undefined) {
-		const { ssrc, cname, streamId, trackId } = answered.sending;
-		lines.push(
-			`a=msid:${streamId} ${trackId}`,
-			`a=ssrc:${ssrc} cname:${cname}`,
-			`a=ssrc:${ssrc} msid:${streamId} ${trackId}`,
-		);
-	}
-	lines.push(...candidates.map((candidate) => `a=${formatCandidate(candidate)}`), 'a=end-of-candidates');
+): string[] {
+	return [
+		...formatStart(section, 9, codecs.map(({ payloadType }) => payloadType).join(' ')),
+		`a=${direction}`,
+		...transportLines,
+		...headerExtensions.map(({ id, uri }) => `a=extmap:${id} ${uri}`),
+		...codecs.flatMap(formatCodec),
+		...rids.map((rid) => `a=rid:${rid} recv`),
+		...(rids.length > 0 ? [`a=simulcast:recv ${rids.join(';')}`] : []),
+		...(sending === undefined ? [] : formatSending(sending)),
+		...candidates.map(formatCandidate),
+		'a=end-of-candidates',
+	];
 }
 
-function pushCodec(lines: string[], codec: OfferedCodec): void {
-	const name = codec.name === 'h264' ? 'H264' : codec.name === 'vp8' ? 'VP8' : codec.name;
-	const channels = codec.channelCount === undefined ? '' : `/${codec.channelCount}`;
-	lines.push(`a=rtpmap:${codec.payloadType} ${name}/${codec.clockRate}${channels}`);
-	const parameters = Object.entries(codec.parameters);
-	if (parameters.length > 0) {
-		lines.push(`a=fmtp:${codec.payloadType} ${parameters.map(([key, value]) => `${key}=${value}`).join(';')}`);
-	}
-	for (const feedback of codec.feedback) {
-		lines.push(`a=rtcp-fb:${codec.payloadType} ${feedback}`);
-	}
+function formatSending({ ssrc, cname, streamId, trackId }: NonNullable<AnsweredMedia['sending']>): string[] {
+	const msid = `msid:${streamId} ${trackId}`;
+	return [`a=${msid}`, `a=ssrc:${ssrc} cname:${cname}`, `a=ssrc:${ssrc} ${msid}`];
+}
+
+function formatCodec({ payloadType, name, clockRate, channelCount, parameters, feedback }: OfferedCodec): string[] {
+	const writtenName = name === 'h264' ? 'H264' : name === 'vp8' ? 'VP8' : name;
+	const format = Object.entries(parameters).map(([key, value]) => `${key}=${value}`);
+	return [
+		`a=rtpmap:${payloadType} ${writtenName}/${clockRate}${channelCount === undefined ? '' : `/${channelCount}`}`,
+		...(format.length > 0 ? [`a=fmtp:${payloadType} ${format.join(';')}`] : []),
+		...feedback.map((entry) => `a=rtcp-fb:${payloadType} ${entry}`),
+	];
 }
 
 /**
@@ -134,5 +124,5 @@ function orderCandidates(candidates: readonly IceCandidate[], preferredAddress: 
 // RFC 8839 §5.1; tcptype per RFC 6544 §4.5.
 function formatCandidate(candidate: IceCandidate): string {
 	const tcpType = candidate.protocol === 'tcp' ? ` tcptype ${candidate.tcpType ?? 'passive'}` : '';
-	return `candidate:${candidate.foundation} 1 ${candidate.protocol} ${candidate.priority} ${candidate.address} ${candidate.port} typ host${tcpType}`;
+	return `a=candidate:${candidate.foundation} 1 ${candidate.protocol} ${candidate.priority} ${candidate.address} ${candidate.port} typ host${tcpType}`;
 }

@@ -80,49 +80,45 @@ export function parseSdpOffer(text: string): SdpOffer {
 	if (text.length > MAX_SDP_BYTES) {
 		throw new SpillwayError('BODY_TOO_LARGE', [MAX_SDP_BYTES]);
 	}
-	if (!/^v=0\r?\n/.test(text)) {
-		throw new SpillwayError('SDP_MALFORMED', ['it does not begin with "v=0"']);
-	}
-	if (text.split('\n').length > MAX_LINES) {
-		throw new SpillwayError('SDP_MALFORMED', [`it has more than ${MAX_LINES} lines`]);
-	}
+	refuseIf(!/^v=0\r?\n/.test(text), 'it does not begin with "v=0"');
+	refuseIf(text.split('\n').length > MAX_LINES, `it has more than ${MAX_LINES} lines`);
 	let session: sdpTransform.SessionDescription;
 	try {
 		session = sdpTransform.parse(text);
 	} catch (error) {
 		throw new SpillwayError('SDP_MALFORMED', ['a line cannot be parsed'], { cause: error });
 	}
-	if (session.media.length === 0) {
-		throw new SpillwayError('SDP_MALFORMED', ['it has no media section']);
-	}
-	if (session.media.length > MAX_MEDIA_SECTIONS) {
-		throw new SpillwayError('SDP_MALFORMED', [`it has more than ${MAX_MEDIA_SECTIONS} media sections`]);
-	}
+	refuseIf(session.media.length === 0, 'it has no media section');
+	refuseIf(session.media.length > MAX_MEDIA_SECTIONS, `it has more than ${MAX_MEDIA_SECTIONS} media sections`);
 	const fingerprints = readFingerprints(text);
 	const sections = session.media.map((section, index) => readSection(session, section, index, fingerprints));
 	const bundleGroups = (session.groups ?? [])
 		.filter(({ type }) => type === 'BUNDLE')
 		.map(({ mids }) => splitWords(mids));
-	// mediasoup distinguishes sections and streams by these, so each may occur once (RFC 9143 §7.2 and §9.2, RFC 3550
-	// §8).
-	if (hasDuplicates(sections.map(({ mid }) => mid).filter((mid) => mid !== undefined))) {
-		throw new SpillwayError('SDP_MALFORMED', ['two media sections have the same mid']);
-	}
-	if (hasDuplicates(bundleGroups.flat())) {
-		throw new SpillwayError('SDP_MALFORMED', ['a media section is in the BUNDLE groups twice']);
-	}
+	// mediasoup distinguishes sections and streams by these, so each is unique (RFC 9143 §7.2 and §9.2, RFC 3550 §8).
+	refuseIf(
+		hasDuplicates(sections.map(({ mid }) => mid).filter((mid) => mid !== undefined)),
+		'two media sections have the same mid',
+	);
+	refuseIf(hasDuplicates(bundleGroups.flat()), 'a media section is in the BUNDLE groups twice');
 	// Some section has to have an address; the bundle decides which one counts.
-	if (!sections.some(({ transport }) => transport.iceUfrag !== undefined && transport.icePwd !== undefined)) {
-		throw new SpillwayError('SDP_MALFORMED', ['it has no ice-ufrag and ice-pwd']);
-	}
-	if (!sections.some(({ transport }) => transport.fingerprints.length > 0)) {
-		throw new SpillwayError('SDP_MALFORMED', ['it has no DTLS fingerprint']);
-	}
+	refuseIf(
+		!sections.some(({ transport }) => transport.iceUfrag !== undefined && transport.icePwd !== undefined),
+		'it has no ice-ufrag and ice-pwd',
+	);
+	refuseIf(!sections.some(({ transport }) => transport.fingerprints.length > 0), 'it has no DTLS fingerprint');
 	const ssrcs = sections.flatMap(({ media }) => media?.ssrcs ?? []);
-	if (hasDuplicates(ssrcs.flatMap(({ ssrc, rtxSsrc }) => (rtxSsrc === undefined ? [ssrc] : [ssrc, rtxSsrc])))) {
-		throw new SpillwayError('SDP_MALFORMED', ['two streams have the same SSRC']);
-	}
+	refuseIf(
+		hasDuplicates(ssrcs.flatMap(({ ssrc, rtxSsrc }) => (rtxSsrc === undefined ? [ssrc] : [ssrc, rtxSsrc]))),
+		'two streams have the same SSRC',
+	);
 	return { sections, bundleGroups, isIceLite: session.icelite !== undefined };
+}
+
+function refuseIf(isMalformed: boolean, problem: string): void {
+	if (isMalformed) {
+		throw new SpillwayError('SDP_MALFORMED', [problem]);
+	}
 }
 
 type ParsedMedia = sdpTransform.SessionDescription['media'][number];
@@ -170,9 +166,10 @@ function readSection(
 // RFC 5888 §5: a token. The answer repeats it.
 function readMid(media: ParsedMedia, index: number): string | undefined {
 	const mid = asText(media.mid);
-	if (mid !== undefined && !/^[!#$%&'*+\-.\w^`{|}~]{1,64}$/.test(mid)) {
-		throw new SpillwayError('SDP_MALFORMED', [`the mid of media section ${index} is no token of 1 to 64 characters`]);
-	}
+	refuseIf(
+		mid !== undefined && !/^[!#$%&'*+\-.\w^`{|}~]{1,64}$/.test(mid),
+		`the mid of media section ${index} is no token of 1 to 64 characters`,
+	);
 	return mid;
 }
 
@@ -218,9 +215,7 @@ function readSimulcastRids(media: ParsedMedia): string[] {
 	if (rids.length > MAX_RIDS) {
 		throw new SpillwayError('SDP_OFFER_UNSUPPORTED', [`more than ${MAX_RIDS} simulcast layers are offered`]);
 	}
-	if (hasDuplicates(rids)) {
-		throw new SpillwayError('SDP_MALFORMED', ['it names a simulcast layer twice']);
-	}
+	refuseIf(hasDuplicates(rids), 'it names a simulcast layer twice');
 	return rids;
 }
 
@@ -231,9 +226,7 @@ function splitSimulcast(list: string | undefined): string[] {
 function readCodecs(media: ParsedMedia, index: number): OfferedCodec[] {
 	const codecs: OfferedCodec[] = [];
 	const tokens = String(media.payloads ?? '').split(' ');
-	if (hasDuplicates(tokens)) {
-		throw new SpillwayError('SDP_MALFORMED', [`media section ${index} names a payload type twice`]);
-	}
+	refuseIf(hasDuplicates(tokens), `media section ${index} names a payload type twice`);
 	for (const token of tokens) {
 		// RFC 3550 §5.1: seven bits.
 		if (!/^\d{1,3}$/.test(token) || Number(token) > 127) {

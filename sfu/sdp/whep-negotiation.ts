@@ -17,9 +17,7 @@ export type NegotiatedViewer = {
 	payloadTypes: PayloadTypes;
 };
 
-/**
- * Feedback that mediasoup accepts from a viewer. No bandwidth estimation: there is one live layer, nothing to choose.
- */
+/** Feedback that mediasoup accepts from a viewer. No bandwidth estimation: there is one live layer. */
 const VIDEO_FEEDBACK = ['nack', 'nack pli', 'ccm fir'];
 
 /**

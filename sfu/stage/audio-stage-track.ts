@@ -15,8 +15,8 @@ export class AudioStageTrack {
 	}
 
 	/** Packets and bytes sent. */
-	get statistics(): { packetCount: number; octetCount: number } {
-		return { packetCount: this.#stream.packetCount, octetCount: this.#stream.octetCount };
+	get statistics(): StageStream['statistics'] {
+		return this.#stream.statistics;
 	}
 
 	/** Another publisher, or another encoder, feeds from now on. */

@@ -94,6 +94,12 @@ async function feed(
 	}
 }
 
+async function setUpFed(pictureCount: number): Promise<SetUp> {
+	const made = setUp();
+	await feed(made.track, made.clock, 0, pictureCount);
+	return made;
+}
+
 describe('startsH264KeyFrame', () => {
 	it.each([
 		['an SPS alone', [0x67, 1], true],
@@ -178,8 +184,7 @@ describe('VideoStageTrack', () => {
 	});
 
 	it('reports at once after a take-over, because capture time and timestamps may relate differently', async () => {
-		const { clock, sent, track } = setUp();
-		await feed(track, clock, 0, 30);
+		const { sent, track } = await setUpFed(30);
 		const before = sent.reports.filter(({ ssrc }) => ssrc === LIVE_SSRC).length;
 		track.beginRun();
 		track.writePicture(ownPicture(30, true));
@@ -219,8 +224,7 @@ describe('VideoStageTrack.join', () => {
 	});
 
 	it('bursts the whole GOP onto an idle layer, moves the newcomer on, and follows until they have moved', async () => {
-		const { clock, pictures, track } = setUp();
-		await feed(track, clock, 0, 10);
+		const { clock, pictures, track } = await setUpFed(10);
 		const newcomer = join(track);
 		expect(newcomer.spatialLayer).toBe(0);
 		await clock.advance(7);
@@ -241,8 +245,7 @@ describe('VideoStageTrack.join', () => {
 	});
 
 	it('serves a key-frame interval with three cohorts, each gathering longer, and then the live layer', async () => {
-		const { clock, pictures, track } = setUp();
-		await feed(track, clock, 0, 5);
+		const { clock, pictures, track } = await setUpFed(5);
 		const first = [join(track), join(track)];
 		await clock.advance(14);
 		const second = join(track);
@@ -266,8 +269,7 @@ describe('VideoStageTrack.join', () => {
 	});
 
 	it('bursts when all who gathered can receive it, and waits 250 ms for the slowest', async () => {
-		const { clock, pictures, track } = setUp();
-		await feed(track, clock, 0, 5);
+		const { clock, pictures, track } = await setUpFed(5);
 		const [quick, slow] = [join(track), join(track, false)];
 		await clock.advance(100);
 		expect(pictures(0)).toEqual([]);
@@ -284,8 +286,7 @@ describe('VideoStageTrack.join', () => {
 	});
 
 	it('does not wait for viewers who leave, and sends no burst when all have left', async () => {
-		const { clock, pictures, track } = setUp();
-		await feed(track, clock, 0, 5);
+		const { clock, pictures, track } = await setUpFed(5);
 		const [first, leaving] = [join(track), join(track, false)];
 		await clock.advance(9);
 		leaving.finished();
@@ -299,8 +300,7 @@ describe('VideoStageTrack.join', () => {
 	});
 
 	it('moves on a newcomer that is not on the live layer half a second after the burst', async () => {
-		const { clock, track } = setUp();
-		await feed(track, clock, 0, 5);
+		const { clock, track } = await setUpFed(5);
 		const [missed, reached] = [join(track), join(track)];
 		await clock.advance(8);
 		reached.finished();
@@ -311,8 +311,7 @@ describe('VideoStageTrack.join', () => {
 	});
 
 	it('gives a second cohort on a layer that is free again its own burst', async () => {
-		const { clock, pictures, track } = setUp();
-		await feed(track, clock, 0, 5);
+		const { clock, pictures, track } = await setUpFed(5);
 		const first = join(track);
 		await clock.advance(20);
 		first.finished();
@@ -342,8 +341,7 @@ describe('VideoStageTrack.join', () => {
 	});
 
 	it('counts a newcomer once, however often it finishes', async () => {
-		const { clock, pictures, track } = setUp();
-		await feed(track, clock, 0, 5);
+		const { clock, pictures, track } = await setUpFed(5);
 		const [leaving, staying] = [join(track), join(track)];
 		await clock.advance(20);
 		leaving.finished();
@@ -357,22 +355,19 @@ describe('VideoStageTrack.join', () => {
 	});
 
 	it('waits on the live layer when the next key frame is near', async () => {
-		const { clock, track } = setUp();
-		await feed(track, clock, 0, 57);
+		const { track } = await setUpFed(57);
 		// The GOP lasts 1000 ms; 27 pictures of the second have passed.
 		expect(join(track).spatialLayer).toBe(track.liveSpatialLayer);
 	});
 
 	it('bursts when the key frame that was near does not come', async () => {
-		const { clock, track } = setUp();
-		await feed(track, clock, 0, 59);
+		const { clock, track } = await setUpFed(59);
 		await clock.advance(200);
 		expect(join(track).spatialLayer).toBe(0);
 	});
 
 	it('does not rely on the GOP length of a publisher that is gone', async () => {
-		const { clock, track } = setUp();
-		await feed(track, clock, 0, 31);
+		const { clock, track } = await setUpFed(31);
 		track.beginRun();
 		track.writePicture(ownPicture(31, true));
 		await clock.advance(930);
@@ -400,8 +395,7 @@ describe('VideoStageTrack.join', () => {
 	});
 
 	it('leaves no timer when closed', async () => {
-		const { clock, pictures, track } = setUp();
-		await feed(track, clock, 0, 5);
+		const { clock, pictures, track } = await setUpFed(5);
 		const newcomer = join(track);
 		await track.close();
 		expect(clock.pendingCount).toBe(0);

@@ -65,19 +65,12 @@ export class VideoStageTrack {
 	}
 
 	/** Pictures and key frames sent, packets and bytes: for statistics. */
-	get statistics(): { pictureCount: number; keyFrameCount: number; packetCount: number; octetCount: number } {
-		return {
-			pictureCount: this.#pictureCount,
-			keyFrameCount: this.#keyFrameCount,
-			packetCount: this.#deps.live.packetCount,
-			octetCount: this.#deps.live.octetCount,
-		};
+	get statistics(): StageStream['statistics'] & { pictureCount: number; keyFrameCount: number } {
+		const [pictureCount, keyFrameCount] = [this.#pictureCount, this.#keyFrameCount];
+		return { pictureCount, keyFrameCount, ...this.#deps.live.statistics };
 	}
 
-	/**
-	 * Makes all layers known to mediasoup, which knows a stream from its first packet on. Without this a viewer who comes
-	 * before the first picture stays where no picture is.
-	 */
+	/** mediasoup knows a layer from its first packet on: without it a viewer before the first picture gets stuck. */
 	prime(): void {
 		for (const layer of this.#deps.joinLayers) {
 			layer.prime(this.#silentPacket());

@@ -1,7 +1,4 @@
-/**
- * The rules of an answer to an offer (RFC 3264, 8829, 9143, 8842, 8853, 8285), each as a separate check that reads both
- * texts without the code under test. For tests only.
- */
+/** The rules of an answer to an offer as separate checks of both texts, without the code under test. For tests only. */
 
 type Section = {
 	type: string;

@@ -33,6 +33,14 @@ async function findChannel(name: string): Promise<WhepChannel> {
 	}
 }
 
+async function serve({ routes }: WhepSessions): Promise<FastifyInstance> {
+	const server = Fastify();
+	answerProblems(server);
+	await server.register(answerOtherMethods(routes));
+	await server.ready();
+	return server;
+}
+
 beforeAll(async () => {
 	bench = await SfuBench.start(1);
 	broadcastRouter = await bench.sfu.createBroadcastRouter(bench.newBroadcastId());
@@ -44,10 +52,7 @@ beforeAll(async () => {
 		authorizePlayback: (channel) =>
 			channel === 'private' ? Promise.reject(new SpillwayError('CHANNEL_NOT_FOUND', [channel])) : Promise.resolve(),
 	});
-	app = Fastify();
-	answerProblems(app);
-	await app.register(answerOtherMethods(sessions.routes));
-	await app.ready();
+	app = await serve(sessions);
 });
 
 afterAll(async () => {
@@ -237,9 +242,7 @@ describe('a WHEP session', () => {
 			onConnected: ({ viewerId }) => connected.push(String(viewerId)),
 			limits: { maxPending: 6, maxConnected: () => (isRoom ? 10 : 0) },
 		});
-		const server = Fastify();
-		answerProblems(server);
-		await server.register(answerOtherMethods(own.routes));
+		const server = await serve(own);
 		const post = async (remoteAddress: string, viewerId?: string): Promise<LightMyRequestResponse> =>
 			server.inject({
 				method: 'POST',
@@ -342,9 +345,7 @@ describe('closing WHEP', () => {
 			findChannel,
 			authorizePlayback: () => Promise.resolve(),
 		});
-		const ownApp = Fastify();
-		answerProblems(ownApp);
-		await ownApp.register(answerOtherMethods(own.routes));
+		const ownApp = await serve(own);
 		const post = (): Promise<LightMyRequestResponse> =>
 			ownApp.inject({ method: 'POST', url: '/whep/live', headers: SDP, payload: CHROMIUM_WHEP_OFFER });
 		expect((await post()).statusCode).toBe(201);

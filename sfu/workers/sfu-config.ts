@@ -19,10 +19,7 @@ export type SfuConfig = {
 /** Where a WebRTC server listens, and the address in its candidates. */
 type ListenAddress = { ip: string; announcedAddress: string | undefined };
 
-/**
- * Which addresses to listen on. An announced address of the machine is listened on itself; another one (the outer side
- * of a NAT) is announced for all of them together, so there can be only one.
- */
+/** Announced addresses of the machine are listened on; another (a NAT's outer side) is announced for all. */
 export function listenAddresses(announced: readonly string[], ownAddresses = ownIpv4Addresses()): ListenAddress[] {
 	if (announced.length === 0) {
 		return ownAddresses.map((ip) => ({ ip, announcedAddress: undefined }));

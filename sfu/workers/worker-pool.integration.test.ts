@@ -20,6 +20,11 @@ function isRunning(pid: number): boolean {
 	}
 }
 
+const createDeps = (): { clock: AdjustableClock; logger: RecordingLogger } => ({
+	clock: new AdjustableClock(),
+	logger: new RecordingLogger(),
+});
+
 describe('WorkerPool', () => {
 	it('runs as many workers as configured, each on its own port', async () => {
 		await using bench = await SfuBench.start(2);
@@ -134,9 +139,8 @@ describe('WorkerPool', () => {
 		socket.bind(0, '127.0.0.1');
 		await once(socket, 'listening');
 		const { port } = socket.address();
-		const deps = { clock: new AdjustableClock(), logger: new RecordingLogger() };
 		try {
-			const starting = createSfu(deps, { ...testSfuConfig(), rtcPort: port });
+			const starting = createSfu(createDeps(), { ...testSfuConfig(), rtcPort: port });
 			await expect(starting).rejects.toThrow(`The WebRTC port ${port} cannot be used`);
 			await expect(starting).rejects.toThrow('SPILLWAY_RTC_PORT');
 		} finally {
@@ -146,7 +150,7 @@ describe('WorkerPool', () => {
 
 	it('rejects when there is no worker program at its path', async () => {
 		const config = { ...testSfuConfig(), workerBin: import.meta.filename.replace('.ts', '.missing') };
-		await expect(createSfu({ clock: new AdjustableClock(), logger: new RecordingLogger() }, config)).rejects.toThrow();
+		await expect(createSfu(createDeps(), config)).rejects.toThrow();
 	});
 });
 
@@ -168,13 +172,14 @@ describe('closing the pool', () => {
 	});
 
 	it('ends a wait for a replacement', async () => {
-		const logger = new RecordingLogger();
-		const pool = new WorkerPool({ clock: new AdjustableClock(), logger }, testSfuConfig());
+		const deps = createDeps();
+		const pool = new WorkerPool(deps, testSfuConfig());
 		await pool.start();
 		process.kill(pool.pids[0]!, 'SIGKILL');
 		await waitUntil(() => pool.liveCount === 0, 'the worker is gone');
 		await pool.close();
-		const startedCount = (): number => logger.lines.filter(({ message }) => message === 'SFU worker started').length;
+		const startedCount = (): number =>
+			deps.logger.lines.filter(({ message }) => message === 'SFU worker started').length;
 		expect(startedCount()).toBe(1);
 		// The replacement was due after 50 ms.
 		await new Promise((resolve) => setTimeout(resolve, 150));
@@ -182,7 +187,7 @@ describe('closing the pool', () => {
 	});
 
 	it('closes a worker that comes up only after the pool has closed', async () => {
-		const pool = new WorkerPool({ clock: new AdjustableClock(), logger: new RecordingLogger() }, testSfuConfig());
+		const pool = new WorkerPool(createDeps(), testSfuConfig());
 		const starting = pool.start();
 		await pool.close();
 		await starting;

@@ -1,7 +1,4 @@
-/**
- * mediasoup Workers, up to one per core, each with its WebRTC server; started when there is work. A dead one is
- * replaced on the same port.
- */
+/** mediasoup Workers, up to one per core, started when there is work. A dead one is replaced on the same port. */
 import * as mediasoup from 'mediasoup';
 import type { WebRtcServer, Worker } from 'mediasoup/types';
 import { withChildEnvironment } from '../../core/config/child-environment.ts';
@@ -97,10 +94,7 @@ export class WorkerPool extends TypedEmitter<WorkerPoolEvents> {
 		return [...this.#workers.values()];
 	}
 
-	/**
-	 * A worker for one more router: an idle one, else one that is started, else the least used. Throws SFU_UNAVAILABLE
-	 * while there is none.
-	 */
+	/** An idle worker, else one that is started, else the least used. Throws SFU_UNAVAILABLE while there is none. */
 	async acquire(): Promise<PooledWorker> {
 		const isBusy = this.workers.every(({ routerCount }) => routerCount > 0);
 		return (isBusy ? await this.startAnother() : undefined) ?? this.leastUsed();

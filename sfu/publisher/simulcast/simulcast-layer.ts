@@ -93,10 +93,7 @@ export class SimulcastLayer {
 	}
 }
 
-/**
- * Undefined when no key frame starts with this payload. In H.264 one starts with a sequence parameter set: a decoder
- * can start there, but not at an IDR slice without one.
- */
+/** A decoder can start at a sequence parameter set of H.264, but not at an IDR slice without one. */
 export function readKeyFrameStart(codec: 'h264' | 'vp8', payload: Uint8Array): KeyFrameStart | undefined {
 	if (codec === 'h264') {
 		const sps = findSps(payload);

@@ -21,9 +21,7 @@ const KEY_FRAME_REQUEST_INTERVAL_MS = 1000;
 const CLOSE_WAIT_MS = 60;
 /** Packets of a layer that are held back: a key frame and half a second of 8 Mbit/s. */
 const MAX_HELD_PACKETS = 500;
-/**
- * After a change, times behind the newest picture advance at this fraction of their speed until they have caught up.
- */
+/** After a change, times behind the newest picture advance at this fraction of their speed until they catch up. */
 const CATCH_UP_DIVISOR = 32;
 
 type SimulcastSelectorOptions = {
@@ -91,9 +89,7 @@ export class SimulcastSelector {
 		this.#mayChange(nowMs);
 	}
 
-	/**
-	 * Records a layer's sender report. Returns the stream's timestamp of that instant, or undefined if it is not in it.
-	 */
+	/** Records a layer's sender report. Returns the stream's timestamp of that instant; undefined for other layers. */
 	recordReport(index: number, ntpMs: number, timestampTicks: number): number | undefined {
 		const layer = this.#layers[index];
 		layer?.clock.recordReport(ntpMs, timestampTicks);

@@ -19,9 +19,7 @@ export class NewestGop {
 		return this.#isComplete && this.#packets.length > 0;
 	}
 
-	/**
-	 * A key frame begins: drops what came before, but not its own packets that overtook its first one on the way here.
-	 */
+	/** A key frame begins: drops what came before, but not its own packets that overtook its first one. */
 	begin(timestampTicks: number): void {
 		this.#packets = this.#packets.filter((packet) => packet.timestampTicks >= timestampTicks);
 		this.#bytes = this.#packets.reduce((sum, packet) => sum + packet.payload.length, 0);

@@ -6,10 +6,7 @@ export function randomSequence(): number {
 	return crypto.getRandomValues(new Uint16Array(1))[0]! & 0x7fff;
 }
 
-/**
- * One output stream. Within a splice the offsets are constant, so that a packet that the publisher sends again, however
- * late, takes the place left for it.
- */
+/** Within a splice the offsets are constant, so that a packet sent again takes its place, however late. */
 export class SequenceSplicer {
 	#highest: number;
 	#offset = 0;
@@ -27,10 +24,7 @@ export class SequenceSplicer {
 		return this.#highest;
 	}
 
-	/**
-	 * Begins a splice whose first packet has this number. `leavesGap` skips one number, which shows receivers that the
-	 * last picture of the splice before is not complete.
-	 */
+	/** `leavesGap` skips one number, which shows receivers that the last picture before the splice is not complete. */
 	begin(sequenceNumber: number, leavesGap: boolean): void {
 		this.#inReference = sequenceNumber;
 		this.#firstInSplice = this.#highest + (leavesGap ? 2 : 1);

@@ -4,10 +4,7 @@ import { epochMsToNtp, msToTicks } from '../../../core/units.ts';
 import { writeSenderReport } from '../../../core/wire/rtp/rtcp.ts';
 import { STAGE_HEADER_BYTES, writeStageHeader } from '../../../core/wire/rtp/rtp-packet.ts';
 
-/**
- * Sender reports come quickly at first, because receivers cannot play sound and picture in step before they have one of
- * each, then once a second.
- */
+/** Sender reports come quickly at first: receivers need one of each stream to play sound and picture in step. */
 const FIRST_REPORT_INTERVAL_MS = 100;
 const FIRST_REPORT_COUNT = 3;
 const REPORT_INTERVAL_MS = 1000;
@@ -46,14 +43,9 @@ export class StageStream {
 		return this.#options.ssrc;
 	}
 
-	/** Packets sent so far. */
-	get packetCount(): number {
-		return this.#packetCount;
-	}
-
-	/** Payload bytes sent so far. */
-	get octetCount(): number {
-		return this.#octetCount;
+	/** Packets and payload bytes sent so far. */
+	get statistics(): { packetCount: number; octetCount: number } {
+		return { packetCount: this.#packetCount, octetCount: this.#octetCount };
 	}
 
 	/** Sends one packet, and a sender report after it when one is due. */
@@ -100,8 +92,7 @@ export class StageStream {
 				ssrc,
 				nowMs,
 				timestampTicks: this.#lastTimestampTicks + msToTicks(nowMs - this.#lastCaptureTimeMs, clockRate),
-				packetCount: this.#packetCount,
-				octetCount: this.#octetCount,
+				...this.statistics,
 				cname,
 			}),
 		);
