@@ -81,7 +81,7 @@ const ANSWER_RULES: Readonly<Record<string, AnswerRule>> = {
 		accepted(offer, answer)
 			.filter(([{ port, lines }]) => port === 0 && !(has(lines, 'bundle-only') && groups(answer).length > 0))
 			.map(([{ type }]) => type),
-	'the address of a bundle is that of a accepted section with a port (RFC 9143 §7.3.1)': (offer, answer) =>
+	'the address of a bundle is that of an accepted section with a port (RFC 9143 §7.3.1)': (offer, answer) =>
 		accepted(offer, answer).some(([{ port }]) => port !== 0) ? [] : ['no port'],
 	'formats are offered ones, with the same codec and packetization mode (RFC 3264 §6.1, RFC 6184 §8.2.2)': (
 		offer,
