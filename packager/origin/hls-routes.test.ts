@@ -139,12 +139,8 @@ describe('the address of a channel', () => {
 		await live.clock.advance(1000);
 		expect(await held.done()).toBe(false);
 		await live.clock.advance(1000);
-		const response = await held.answer();
-		expect([response.statusCode, response.headers['retry-after'], response.headers['cache-control']]).toEqual([
-			503,
-			'1',
-			'no-store',
-		]);
+		const { statusCode, headers } = await held.answer();
+		expect([statusCode, headers['retry-after'], headers['cache-control']]).toEqual([503, '1', 'no-store']);
 	});
 
 	it('releases a held request at once when the packager closes', async () => {

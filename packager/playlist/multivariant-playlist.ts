@@ -34,7 +34,7 @@ export function formatMultivariantPlaylist(renditions: readonly ListedRendition[
 	const audios = renditions.filter(
 		(entry): entry is ListedRendition<AudioTrackConfig> => entry.config.kind === 'audio',
 	);
-	let text = `#EXTM3U\n#EXT-X-VERSION:${PLAYLIST_VERSION}\n#EXT-X-INDEPENDENT-SEGMENTS\n`;
+	const text = `#EXTM3U\n#EXT-X-VERSION:${PLAYLIST_VERSION}\n#EXT-X-INDEPENDENT-SEGMENTS\n`;
 	if (videos.length === 0) {
 		return text + audios.map((audio) => variantLines(undefined, [audio])).join('');
 	}

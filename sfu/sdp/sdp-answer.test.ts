@@ -171,10 +171,7 @@ ${SECTION}
 	});
 
 	it('is the DTLS client of a publisher that offers passive, as FFmpeg does', () => {
-		expect([...answerWhip(FFMPEG_OFFER).matchAll(/a=setup:(\w+)/g)].map(([, role]) => role)).toEqual([
-			'active',
-			'active',
-		]);
+		expect(answerWhip(FFMPEG_OFFER).match(/a=setup:\w+/g)).toEqual(['a=setup:active', 'a=setup:active']);
 	});
 
 	it('is readable by the parser of offers', () => {

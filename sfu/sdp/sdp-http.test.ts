@@ -32,10 +32,8 @@ describe('the content type of an offer', () => {
 		const app = await createApp();
 		const headers = contentType === undefined ? {} : { 'content-type': contentType };
 		const response = await app.inject({ method: 'POST', url: '/whip', headers, payload: 'v=0' });
-		expect([response.statusCode, response.body]).toEqual([
-			status,
-			status === 200 ? 'v=0' : '{"code":"CONTENT_TYPE_UNSUPPORTED"}',
-		]);
+		expect(response.statusCode).toBe(status);
+		expect(response.body).toBe(status === 200 ? 'v=0' : '{"code":"CONTENT_TYPE_UNSUPPORTED"}');
 	});
 });
 
