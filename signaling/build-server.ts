@@ -113,14 +113,17 @@ async function assemble(
 	const firstStart = await prepareFirstStart(platform, config);
 
 	// Media.
-	const sfu = own(await createSfu(sfuConfig(config), { clock, logger }));
+	const sfu = own(await createSfu({ clock, logger }, sfuConfig(config)));
 	const packager: Packager = own(
-		createPackager(defaultPackagerConfig(config.hls), {
-			clock,
-			clientKey: senderKey,
-			logger: logger.child({ tier: 'll-hls' }),
-			channels: { state: (name) => channels.locator.find(name) },
-		}),
+		createPackager(
+			{
+				clock,
+				clientKey: senderKey,
+				logger: logger.child({ tier: 'll-hls' }),
+				channels: { state: (name) => channels.locator.find(name) },
+			},
+			defaultPackagerConfig(config.hls),
+		),
 	);
 	const transcoders = createTranscoderFactory({ clock });
 	const registry = own(

@@ -90,8 +90,11 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 				problem: (problem) => this.#pictureWatch.leftOut(problem),
 			},
 		});
-		this.#videoOrder = new ReorderBuffer(clock, (packet, isAfterLoss) => this.#onOrderedVideo(packet, isAfterLoss));
-		this.#audioOrder = new ReorderBuffer(clock, (packet) => this.#onOrderedAudio(packet));
+		this.#videoOrder = new ReorderBuffer({
+			clock,
+			release: (packet, isAfterLoss) => this.#onOrderedVideo(packet, isAfterLoss),
+		});
+		this.#audioOrder = new ReorderBuffer({ clock, release: (packet) => this.#onOrderedAudio(packet) });
 		const { signal } = this.#scope;
 		transport.on('packet', (kind, packet, header) => this.#onPacket(kind, packet, header), { signal });
 		transport.on('senderReport', (kind, ntpMs, ticks) => this.#onSenderReport(kind, ntpMs, ticks), { signal });
