@@ -1,7 +1,6 @@
 /** Makes what strangers write fit to be shown: bounded, one line, nothing that turns or hides its neighbours. */
-import { CHAT_EMOTES } from '../../../core/protocol/signaling/chat-emotes.ts';
+import { CHAT_EMOTES, MAX_CHAT_TEXT_LENGTH } from '../../../core/protocol/chat-constants.ts';
 import type { ChatMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
-import { MAX_CHAT_TEXT_LENGTH } from '../../../core/protocol/signaling/signaling-constants.ts';
 
 /** Marks on one letter: real languages need three or so; dozens cover the lines above and below. */
 const MAX_MARKS = 4;
