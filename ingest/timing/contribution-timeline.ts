@@ -49,7 +49,7 @@ export class ContributionTimeline {
 		this.#hasCommonTimeline = options.hasCommonTimeline;
 		this.#broadcastEpochMs = options.broadcastEpochMs;
 		this.#notBeforeMs = options.notBeforeMs;
-		this.#publisherClock = new PublisherClock(options.clock, options);
+		this.#publisherClock = new PublisherClock(options);
 	}
 
 	/** The machine's wall clock was set: positions stay where they are, their capture times move. */
