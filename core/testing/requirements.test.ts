@@ -27,14 +27,14 @@ describe('docs/requirements.md', () => {
 		expect(rows.map(([, id]) => id!).toSorted()).toEqual([...named].toSorted());
 	});
 
-	it(`says in each row what must hold, in at most ${MAX_WORDS} words a sentence, and where that comes from`, () => {
+	it(`has in each row a requirement, in at most ${MAX_WORDS} words a sentence, and its source`, () => {
 		const isShort = (text: string): boolean =>
 			text.split(/[.;] /).every((sentence) => sentence.trim().split(/\s+/).length <= MAX_WORDS);
 		const isGood = (text: string, source: string): boolean => text.endsWith('.') && source !== '' && isShort(text);
 		expect(rows.filter(([, , text, source]) => !isGood(text!, source!)).map(([line]) => line)).toEqual([]);
 	});
 
-	it('takes for ids what is one only', () => {
+	it('matches ids only', () => {
 		expect('W-15, RX-1 to RX-6 (R-10)'.match(ID)).toEqual(['W-15', 'RX-1', 'RX-6', 'R-10']);
 		expect('CRC-32 UTF-8 P-256 AC-3 SHA-256 H-264 table A-1 FNV-1a HMAC-SHA-256'.match(ID)).toBeNull();
 	});
