@@ -1,4 +1,4 @@
-/** Tests of how set-up tells whether node_modules is current. */
+/** Tests of the check whether node_modules is current. */
 import { describe, expect, it } from 'vitest';
 import { describeInstallation, isInstalledByHand, isStampCurrent } from './ensure-dependencies.mjs';
 
@@ -30,7 +30,7 @@ describe('isStampCurrent', () => {
 
 	it.each([
 		['there is none', undefined],
-		['it is half written', '{"lockHa'],
+		['it is incomplete', '{"lockHa'],
 		['the lock file has changed', JSON.stringify(describeInstallation(`${LOCK} `, 'v24.21.0', 'linux-x64'))],
 		['Node is of another line', JSON.stringify(describeInstallation(LOCK, 'v22.18.0', 'linux-x64'))],
 		['the platform is another', JSON.stringify(describeInstallation(LOCK, 'v24.21.0', 'linux-arm64'))],
@@ -40,13 +40,13 @@ describe('isStampCurrent', () => {
 });
 
 describe('isInstalledByHand', () => {
-	it('is true when every package is there, but for those of other platforms', () => {
+	it('is true when every package of this platform is installed', () => {
 		expect(isInstalledByHand(LOCK, installedWith())).toBe(true);
 	});
 
 	it.each([
 		['nothing is installed', undefined],
-		['what npm wrote is cut off', '{"packages":'],
+		["npm's file is incomplete", '{"packages":'],
 		['a package is missing', installedWith((packages) => delete packages['node_modules/a/node_modules/b'])],
 		['a package has another version', installedWith((packages) => (packages['node_modules/a'].version = '1.0.1'))],
 		['a package has another content', installedWith((packages) => (packages['node_modules/a'].integrity = 'sha512-x'))],

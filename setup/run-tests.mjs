@@ -1,7 +1,7 @@
 /**
- * Runs the project's checks one after another and says at the end which of them failed: `run-tests.mjs
- * [check|integration|e2e|coverage]`, everything but coverage without an argument. Started through run.mjs, so that it
- * runs on the right Node with everything in place.
+ * Runs the project's checks in sequence and prints at the end which of them failed: `run-tests.mjs
+ * [check|integration|e2e|coverage]`; without an argument all but coverage. run.mjs starts it on the right Node, after
+ * set-up.
  */
 import { spawn } from 'node:child_process';
 import { realpathSync } from 'node:fs';
@@ -15,13 +15,13 @@ const PROJECT_FOLDER = path.dirname(path.dirname(fileURLToPath(import.meta.url))
 const EXIT_CODE_FAILED = 1;
 const EXIT_CODE_USAGE = 2;
 
-/** By content and options, not by dates, so that an old cache changes no result. tsc keeps one of its own. */
+/** By content and options, not by dates, so that an old cache changes no result. tsc has another cache. */
 const PRETTIER_CACHE = ['--cache', '--cache-strategy=content', '--cache-location=node_modules/.cache/checks/format'];
 
 const vitest = (/** @type {string} */ project) => ['vitest', 'run', '--project', project];
 
 /**
- * The steps by what is asked for: a program of node_modules/.bin and its arguments.
+ * The steps by argument: a program of node_modules/.bin and its arguments.
  *
  * @type {Record<string, Array<{ name: string, command: string[] }>>}
  */
@@ -37,7 +37,7 @@ const STEPS = {
 	e2e: [{ name: 'end-to-end tests', command: vitest('e2e') }],
 	coverage: [{ name: 'coverage by unit tests', command: [...vitest('unit'), '--coverage', 'web/src/', 'ingest/'] }],
 };
-/** What runs when nothing is asked for. */
+/** The default. */
 const EVERYTHING = ['check', 'integration', 'e2e'];
 
 const [wanted, ...furtherArguments] = process.argv.slice(2);
@@ -53,8 +53,7 @@ let stoppedBy;
 for (const signalName of /** @type {NodeJS.Signals[]} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
 	process.on(signalName, () => {
 		stoppedBy = signalName;
-		// A terminal has sent SIGINT to the whole foreground group already; a second one would make vitest skip its
-		// clean-up.
+		// A terminal has sent SIGINT to the whole foreground group already; after a second one vitest skips its clean-up.
 		if (!(signalName === 'SIGINT' && process.stdin.isTTY)) {
 			running?.kill(signalName);
 		}
@@ -83,7 +82,7 @@ process.exit(outcomes.every(({ isGood }) => isGood) ? 0 : EXIT_CODE_FAILED);
 
 /** @param {string} program @param {string[]} programArguments @returns {Promise<number>} */
 function runProgram(program, programArguments) {
-	// The file behind the link, run by this Node: the first line of such a file names whatever `node` is on the PATH.
+	// The target of the link, run by this Node: its first line names the `node` on the PATH.
 	const file = realpathSync(path.join(PROJECT_FOLDER, 'node_modules', '.bin', program));
 	return new Promise((resolve) => {
 		running = spawn(process.execPath, [file, ...programArguments], { cwd: PROJECT_FOLDER, stdio: 'inherit' });

@@ -1,4 +1,4 @@
-/** Tests of the configuration schema: names, sources, refusals, masking. */
+/** Tests of the configuration schema: names, sources, errors, masking. */
 import fc from 'fast-check';
 import { Type } from 'typebox';
 import { describe, expect, it } from 'vitest';
@@ -30,7 +30,7 @@ function refusal(action: () => unknown): string {
 		expect((error as SpillwayError).code).toBe('CONFIG_INVALID');
 		return (error as SpillwayError).message;
 	}
-	throw new Error('It was not refused.');
+	throw new Error('It did not throw.');
 }
 
 describe('pathToEnvironmentName', () => {
@@ -77,13 +77,13 @@ describe('listConfigFields', () => {
 });
 
 describe('readConfig', () => {
-	it('gives the defaults, frozen, when nothing is said', () => {
+	it('returns the frozen defaults when nothing is set', () => {
 		const config = readConfig(SCHEMA, { environment: {} });
 		expect(config).toEqual(DEFAULTS);
 		expect(Object.isFrozen(config) && Object.isFrozen(config.http) && Object.isFrozen(config.addresses)).toBe(true);
 	});
 
-	it('takes the file over the defaults and the environment over the file', () => {
+	it('prefers the environment to the file, and the file to the defaults', () => {
 		const config = readConfig(SCHEMA, {
 			environment: { SPILLWAY_HTTP_PORT: '0', SPILLWAY_ADDRESSES: ' a , b,', SPILLWAY_IS_PUBLIC: '1', PATH: '/bin' },
 			file: { $schema: 'x', http: { port: 1, tlsKeyFile: 'key.pem' }, level: 'high' },
@@ -97,7 +97,7 @@ describe('readConfig', () => {
 		});
 	});
 
-	it('takes an empty variable as not set', () => {
+	it('treats an empty variable as not set', () => {
 		expect(readConfig(SCHEMA, { environment: { SPILLWAY_HTTP_PORT: '', DATABASE_URL: '' } })).toEqual(DEFAULTS);
 	});
 
@@ -135,7 +135,7 @@ describe('readConfig', () => {
 		expect(refusal(() => readConfig(SCHEMA, sources))).toContain(message);
 	});
 
-	it('leaves the variables of set-up alone', () => {
+	it('ignores the variables of set-up', () => {
 		expect(readConfig(SCHEMA, { environment: { SPILLWAY_SETUP_CACHE: '/x' } })).toEqual(DEFAULTS);
 	});
 
@@ -157,12 +157,12 @@ describe('readConfig', () => {
 		expect(message).not.toMatch(/abc|hunter2/);
 	});
 
-	it('names a field that must be given', () => {
+	it('names a required field that is missing', () => {
 		const schema = Type.Object({ name: Type.String({ description: 'Name.' }) });
 		expect(refusal(() => readConfig(schema, { environment: {} }))).toContain('name (SPILLWAY_NAME) must be given.');
 	});
 
-	it('asks for conflicts only when every value is valid', () => {
+	it('looks for conflicts only when every value is valid', () => {
 		const findConflicts = (config: { gain: number }): string[] => (config.gain > 1 ? ['gain is too high.'] : []);
 		expect(refusal(() => readConfig(SCHEMA, { environment: { SPILLWAY_GAIN: '2' } }, findConflicts))).toContain(
 			'gain is too high.',
@@ -172,7 +172,7 @@ describe('readConfig', () => {
 		).not.toContain('gain is too high.');
 	});
 
-	it('throws nothing but CONFIG_INVALID, whatever the file holds', () => {
+	it('throws nothing but CONFIG_INVALID for any content of the file', () => {
 		fc.assert(
 			fc.property(fc.jsonValue(), (file) => {
 				try {

@@ -1,6 +1,6 @@
-/** H.264 NAL units: types, splitting and joining. Knows nothing of RTP or FLV. */
+/** H.264 NAL units: types, splitting and joining. Independent of RTP and FLV. */
 
-/** NAL unit types that are treated apart (ITU-T H.264 table 7-1). */
+/** NAL unit types that are handled (ITU-T H.264 table 7-1). */
 export const NAL_TYPE = {
 	NON_IDR: 1,
 	IDR: 5,
@@ -13,7 +13,6 @@ export const NAL_TYPE = {
 	FILLER: 12,
 } as const;
 
-/** Type of a NAL unit, from its first byte. */
 export function nalType(nal: Uint8Array): number {
 	return nal[0]! & 0x1f;
 }

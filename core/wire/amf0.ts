@@ -1,20 +1,20 @@
-/** AMF0, the notation of RTMP commands and metadata (Adobe AMF 0 specification, section numbers below). Pure. */
+/** AMF0, the encoding of RTMP commands and metadata (Adobe AMF 0 specification, section numbers below). Pure. */
 import { SpillwayError } from '../errors/errors.ts';
 import { readAmf3Value } from './amf3.ts';
 
 /**
- * A decoded value. Objects, ECMA arrays and typed objects become Maps, so that a key such as `__proto__` is a key like
- * any other; dates become epoch milliseconds; undefined and "unsupported" become undefined.
+ * A decoded value. Objects, ECMA arrays and typed objects become Maps, so that `__proto__` is an ordinary key. Dates
+ * become epoch milliseconds, "unsupported" becomes undefined.
  */
 export type Amf0Value = number | boolean | string | null | undefined | Amf0Object | Amf0Value[];
-/** An object: keys in the order of the wire; of a repeated key the last value counts. */
+/** Keys in the order of the wire; the last value of a repeated key counts. */
 export type Amf0Object = Map<string, Amf0Value>;
 
-/** How deep objects and arrays may nest. Real commands have two levels. @internal for tests */
+/** Limit on nested objects and arrays. Real commands have two levels. @internal for tests */
 export const MAX_AMF0_DEPTH = 16;
-/** How many values, nested ones included, a message may hold. OBS's metadata has about 20. @internal for tests */
+/** Limit on the values of a message, nested ones included. OBS's metadata has about 20. @internal for tests */
 export const MAX_AMF0_VALUE_COUNT = 1000;
-/** Longest string. A short string cannot be longer anyway; a long string may not. */
+/** The format's limit for a short string; here also for long ones. */
 const MAX_AMF0_STRING_BYTES = 65_535;
 
 const MARKER = {
@@ -35,14 +35,11 @@ const MARKER = {
 	AMF3_VALUE: 0x11,
 } as const;
 
-// A byte order mark is part of a string like any other character.
+// A byte order mark is part of a string, like every other character.
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 const encoder = new TextEncoder();
 
-/**
- * Decodes the values of a message up to its end. Throws RTMP_PROTOCOL_ERROR for anything malformed or beyond the
- * bounds.
- */
+/** Decodes all values of a message. Throws RTMP_PROTOCOL_ERROR for malformed bytes, or when a limit is exceeded. */
 export function decodeAmf0(bytes: Uint8Array): Amf0Value[] {
 	const reader = new Amf0Reader(bytes);
 	const values: Amf0Value[] = [];
@@ -52,7 +49,7 @@ export function decodeAmf0(bytes: Uint8Array): Amf0Value[] {
 	return values;
 }
 
-/** Encodes values one after another; Maps as objects, arrays as strict arrays. */
+/** Encodes values in sequence; Maps as objects, arrays as strict arrays. */
 export function encodeAmf0(values: readonly Amf0Value[]): Uint8Array {
 	const out: number[] = [];
 	for (const value of values) {
@@ -61,7 +58,6 @@ export function encodeAmf0(values: readonly Amf0Value[]): Uint8Array {
 	return Uint8Array.from(out);
 }
 
-/** Makes an object of a literal. */
 export function amf0Object(fields: Readonly<Record<string, Amf0Value>>): Amf0Object {
 	return new Map(Object.entries(fields));
 }
@@ -105,7 +101,7 @@ class Amf0Reader {
 			case MARKER.OBJECT:
 				return this.#readFields(depth);
 			case MARKER.ECMA_ARRAY:
-				// §2.10: the count is only a hint, and some encoders write 0 or leave members out; the end mark decides.
+				// §2.10: the count is only a hint, and some encoders write 0 or omit members; the end mark decides.
 				this.#take(4);
 				return this.#readFields(depth);
 			case MARKER.TYPED_OBJECT:
@@ -122,8 +118,8 @@ class Amf0Reader {
 			case MARKER.AMF3_VALUE:
 				return this.#readAmf3(depth);
 			default:
-				// Movie clips and record sets are reserved (§2.6, §2.16); references (§2.9) are not sent by encoders, and
-				// would let a small message describe a huge or a circular value.
+				// Movie clips and record sets are reserved (§2.6, §2.16). Encoders do not send references (§2.9), with which a
+				// small message can describe a huge or a circular value.
 				throw amfError(`a value of type 0x${marker.toString(16)}`);
 		}
 	}
@@ -134,7 +130,7 @@ class Amf0Reader {
 		}
 	}
 
-	// §3.1: the switch holds for one value.
+	// §3.1: the switch to AMF3 applies to one value.
 	#readAmf3(depth: number): Amf0Value {
 		const { value, offset } = readAmf3Value(this.#bytes, this.#offset, {
 			maxDepth: MAX_AMF0_DEPTH - depth,
@@ -160,7 +156,7 @@ class Amf0Reader {
 
 	#readStrictArray(depth: number): Amf0Value[] {
 		const count = this.#view.getUint32(this.#take(4));
-		// Each value has a marker byte at least, so more than the bytes left is a lie. Nothing is allocated by the count.
+		// Each value has at least a marker byte, so a count above the remaining bytes is wrong. It allocates nothing.
 		if (count > this.#bytes.length - this.#offset) {
 			throw amfError(`an array of ${count} values in ${this.#bytes.length - this.#offset} bytes`);
 		}

@@ -1,11 +1,11 @@
 /**
- * AMF3 values inside AMF0 messages (Adobe AMF 3 specification, section numbers below), as publishers written in
- * ActionScript send their metadata. Reads what metadata holds; of the rest only as much as is needed to skip it. Pure.
+ * AMF3 values inside AMF0 messages (Adobe AMF 3 specification, section numbers below), which publishers written in
+ * ActionScript send as metadata. Reads the types that metadata has, and skips the others. Pure.
  */
 import { SpillwayError } from '../errors/errors.ts';
 import type { Amf0Object, Amf0Value } from './amf0.ts';
 
-/** What one message may hold; shared with the AMF0 around it. */
+/** Limits of one message, shared with the AMF0 around it. */
 type AmfBudget = {
 	maxDepth: number;
 	maxStringBytes: number;
@@ -29,12 +29,12 @@ const MARKER = {
 	BYTE_ARRAY: 0x0c,
 } as const;
 
-/** §3.12: what the objects of one class have in common. */
+/** §3.12: the description of a class. */
 type Traits = { names: readonly string[]; isDynamic: boolean };
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
-/** Reads one value. Throws RTMP_PROTOCOL_ERROR for anything malformed or beyond the budget. */
+/** Reads one value. Throws RTMP_PROTOCOL_ERROR for malformed bytes, or when a limit is exceeded. */
 export function readAmf3Value(
 	bytes: Uint8Array,
 	offset: number,
@@ -141,7 +141,7 @@ class Amf3Reader {
 			return traits;
 		}
 		if ((header & 2) !== 0) {
-			throw amfError('an object in a form of its own');
+			throw amfError('an object with a custom encoding');
 		}
 		const isDynamic = (header & 4) !== 0;
 		const count = header >> 3;
@@ -165,8 +165,8 @@ class Amf3Reader {
 	}
 
 	/**
-	 * The number behind a marker, without its lowest bit; undefined for a reference to a value before, which is not
-	 * followed: references would let a small message describe a huge or a circular value.
+	 * The number after a marker, without its lowest bit. Undefined for a reference to an earlier value: references are not
+	 * resolved, because a small message can describe a huge or a circular value with them.
 	 */
 	#readReference(): number | undefined {
 		const header = this.#readU29();
@@ -195,7 +195,7 @@ class Amf3Reader {
 		return text;
 	}
 
-	/** §1.3.1: seven bits a byte, up to four bytes, of the fourth all eight. */
+	/** §1.3.1: up to four bytes, with seven bits in the first three and eight in the fourth. */
 	#readU29(): number {
 		let value = 0;
 		for (let index = 0; index < 3; index++) {

@@ -1,6 +1,4 @@
-/**
- * What real encoders sent behind the handshake, up to their first picture. Captured on loopback with the key `goodkey`.
- */
+/** Bytes of real encoders after the handshake, up to their first picture. Captured on loopback with the key `goodkey`. */
 
 /**
  * OBS Studio 32.2.2: Set Chunk Size 4096; connect, releaseStream, FCPublish and createStream with headers of format 1;
