@@ -102,37 +102,27 @@ describe('readConfig', () => {
 	});
 
 	it.each([
-		[{ environment: { SPILLWAY_HTTP_PROT: '1' } }, 'SPILLWAY_HTTP_PROT is not known; did you mean SPILLWAY_HTTP_PORT?'],
-		[
-			{ environment: {}, file: { http: { prt: 1 } } },
-			'http.prt in the configuration file is not known; did you mean http.port?',
-		],
-		[{ environment: {}, file: { databaseURL: 'x' } }, 'did you mean databaseUrl?'],
-		[
-			{ environment: { SPILLWAY_HTTP_PORT: '70000' } },
-			'SPILLWAY_HTTP_PORT must be a whole number (0–65535), but is 70000.',
-		],
-		[
-			{ environment: { SPILLWAY_HTTP_PORT: '1e3' } },
-			'SPILLWAY_HTTP_PORT must be a whole number (0–65535), but is "1e3".',
-		],
-		[
-			{ environment: {}, file: { http: { port: '8080' } } },
-			'http.port in the configuration file must be a whole number',
-		],
-		[{ environment: {}, file: { http: 5 } }, 'http in the configuration file must be a JSON object.'],
-		[{ environment: {}, file: [] }, 'the configuration file must be a JSON object.'],
-		[{ environment: { SPILLWAY_LEVEL: 'middle' } }, 'SPILLWAY_LEVEL must be one of low, high, but is "middle".'],
-		[{ environment: { SPILLWAY_IS_PUBLIC: 'yes' } }, 'SPILLWAY_IS_PUBLIC must be true or false, but is "yes".'],
-		[{ environment: { SPILLWAY_GAIN: 'loud' } }, 'SPILLWAY_GAIN must be a number (at least 0), but is "loud".'],
-		[{ environment: { SPILLWAY_ADDRESSES: 'a,b,c' } }, 'SPILLWAY_ADDRESSES must not have more than 2 items'],
-		[
-			{ environment: {}, file: JSON.parse('{"__proto__":{"port":1}}') as object },
-			'__proto__ in the configuration file is not known',
-		],
-		[{ environment: {}, file: { constructor: 1 } }, 'constructor in the configuration file is not known'],
-	])('refuses %j', (sources, message) => {
-		expect(refusal(() => readConfig(SCHEMA, sources))).toContain(message);
+		['SPILLWAY_HTTP_PROT', '1', 'is not known; did you mean SPILLWAY_HTTP_PORT?'],
+		['SPILLWAY_HTTP_PORT', '70000', 'must be a whole number (0–65535), but is 70000.'],
+		['SPILLWAY_HTTP_PORT', '1e3', 'must be a whole number (0–65535), but is "1e3".'],
+		['SPILLWAY_LEVEL', 'middle', 'must be one of low, high, but is "middle".'],
+		['SPILLWAY_IS_PUBLIC', 'yes', 'must be true or false, but is "yes".'],
+		['SPILLWAY_GAIN', 'loud', 'must be a number (at least 0), but is "loud".'],
+		['SPILLWAY_ADDRESSES', 'a,b,c', 'must not have more than 2 items'],
+	])('refuses the variable %s=%s', (name, value, problem) => {
+		expect(refusal(() => readConfig(SCHEMA, { environment: { [name]: value } }))).toContain(`${name} ${problem}`);
+	});
+
+	it.each([
+		['{"http":{"prt":1}}', 'http.prt in the configuration file is not known; did you mean http.port?'],
+		['{"databaseURL":"x"}', 'did you mean databaseUrl?'],
+		['{"http":{"port":"8080"}}', 'http.port in the configuration file must be a whole number'],
+		['{"http":5}', 'http in the configuration file must be a JSON object.'],
+		['[]', 'the configuration file must be a JSON object.'],
+		['{"__proto__":{"port":1}}', '__proto__ in the configuration file is not known'],
+		['{"constructor":1}', 'constructor in the configuration file is not known'],
+	])('refuses the file %s', (file, message) => {
+		expect(refusal(() => readConfig(SCHEMA, { environment: {}, file: JSON.parse(file) }))).toContain(message);
 	});
 
 	it('ignores the variables of set-up', () => {

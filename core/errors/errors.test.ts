@@ -1,6 +1,6 @@
 /** Tests of the error table and the class that carries its codes. */
 import { describe, expect, it } from 'vitest';
-import { assertNever, ERROR_CODES, errorMessage, SpillwayError, type ErrorCode } from './errors.ts';
+import { ERROR_CODES, errorMessage, SpillwayError, type ErrorCode } from './errors.ts';
 
 describe('ERROR_CODES', () => {
 	it('has codes in capitals, statuses of failures, and messages that are sentences', () => {
@@ -40,12 +40,6 @@ describe('SpillwayError', () => {
 		// @ts-expect-error There is no such code.
 		const code: ErrorCode = 'NO_SUCH_CODE';
 		expect(() => new SpillwayError(code)).toThrow(TypeError);
-	});
-});
-
-describe('assertNever', () => {
-	it('names the value', () => {
-		expect(() => assertNever('x' as never)).toThrow('Unexpected value: "x"');
 	});
 });
 

@@ -30,10 +30,7 @@ export const ERROR_CODES = {
 		message:
 			'Encoders with this stream key keep replacing one another; the one on air stays. Stop the other, or try again in %s s.',
 	},
-	PUBLISHING_NOT_ALLOWED: {
-		httpStatus: 403,
-		message: 'This channel may not publish here: %s.',
-	},
+	PUBLISHING_NOT_ALLOWED: { httpStatus: 403, message: 'This channel may not publish here: %s.' },
 	BROADCASTS_FULL: {
 		httpStatus: 503,
 		message:
@@ -121,11 +118,6 @@ export class SpillwayError extends Error {
 		this.httpStatus = ERROR_CODES[code].httpStatus;
 		this.retryAfterSeconds = options.retryAfterSeconds;
 	}
-}
-
-/** Marks a branch that the types say cannot be reached. @internal for tests */
-export function assertNever(value: never): never {
-	throw new TypeError(`Unexpected value: ${JSON.stringify(value)}`);
 }
 
 /** Text of anything thrown, for logs. */

@@ -48,14 +48,9 @@ export function reachableStates<State extends string, Event extends string>(
 	from: State,
 ): Set<State> {
 	const seen = new Set<State>([from]);
-	const queue: State[] = [from];
-	for (let state = queue.pop(); state !== undefined; state = queue.pop()) {
-		for (const next of Object.values<State | undefined>(table[state])) {
-			if (next !== undefined && !seen.has(next)) {
-				seen.add(next);
-				queue.push(next);
-			}
-		}
+	// The loop also visits the states that it adds.
+	for (const state of seen) {
+		Object.values<State>(table[state] as Record<string, State>).forEach((next) => seen.add(next));
 	}
 	return seen;
 }

@@ -10,10 +10,10 @@ export type ListenOptions = { once?: boolean; signal?: AbortSignal };
 export class TypedEmitter<Events extends Record<string, unknown[]>> {
 	readonly #listeners = new Map<keyof Events, Set<Listener<never>>>();
 	/** Where a throwing listener is reported. Without a logger its error becomes uncaught, so that tests fail. */
-	protected readonly listenerErrorLogger: Logger | undefined;
+	readonly #listenerErrorLogger: Logger | undefined;
 
 	constructor(listenerErrorLogger?: Logger) {
-		this.listenerErrorLogger = listenerErrorLogger;
+		this.#listenerErrorLogger = listenerErrorLogger;
 	}
 
 	/** Adds a listener and returns the function that removes it. */
@@ -45,18 +45,17 @@ export class TypedEmitter<Events extends Record<string, unknown[]>> {
 
 	/** Calls every listener, also after one that throws. */
 	protected emit<Name extends keyof Events>(name: Name, ...args: Events[Name]): void {
-		const listeners = this.#listeners.get(name);
 		// A copy, because a listener may add or remove listeners.
-		for (const listener of [...(listeners ?? [])]) {
+		for (const listener of [...(this.#listeners.get(name) ?? [])]) {
 			try {
 				(listener as Listener<Events[Name]>)(...args);
 			} catch (error) {
-				if (this.listenerErrorLogger === undefined) {
+				if (this.#listenerErrorLogger === undefined) {
 					queueMicrotask(() => {
 						throw error;
 					});
 				} else {
-					this.listenerErrorLogger.error({ err: error, event: String(name) }, 'an event listener failed');
+					this.#listenerErrorLogger.error({ err: error, event: String(name) }, 'an event listener failed');
 				}
 			}
 		}

@@ -38,8 +38,6 @@ export type SliceSyntax = {
 	isFrameOnly: boolean;
 };
 
-type PpsFacts = { id: number; spsId: number };
-
 const MAX_SPS_ID = 31;
 const MAX_PPS_ID = 255;
 /** ISO/IEC 14496-10 table A-1: no level allows a larger side at the accepted sizes. */
@@ -74,7 +72,7 @@ export function parseSps(nal: Uint8Array): SpsFacts | undefined {
 }
 
 /** Reads the ids of a picture parameter set. Undefined when it cannot be read. */
-export function parsePps(nal: Uint8Array): PpsFacts | undefined {
+export function parsePps(nal: Uint8Array): { id: number; spsId: number } | undefined {
 	return readBits(unescapeRbsp(nal.subarray(1, 16)), (bits) => {
 		const id = bits.readUe();
 		const spsId = bits.readUe();

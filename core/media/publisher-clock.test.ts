@@ -93,19 +93,12 @@ describe('PublisherClock', () => {
 		expect(offsetsMs.at(-1)).toBeCloseTo(80, 3);
 	});
 
-	it('does not move when the machine’s wall clock is set', () => {
-		const monotonic = { ms: 0 };
-		let wallStepMs = 0;
-		const machineClock = {
-			nowMs: () => START_MS + monotonic.ms + wallStepMs,
-			monotonicMs: () => monotonic.ms,
-			setTimeout: () => () => undefined,
-			setInterval: () => () => undefined,
-		};
+	it('does not move when the machine’s wall clock is set', async () => {
+		const machineClock = new FakeClock(START_MS);
 		const clock = new PublisherClock({ clock: machineClock, hasCommonTimeline: false });
 		clock.observe('video', 0);
-		monotonic.ms = 1000;
-		wallStepMs = -3_600_000;
+		machineClock.setWallClock(-3_600_000);
+		await machineClock.advance(1000);
 		expect(clock.observe('video', 1000)).toBe(START_MS + 1000);
 	});
 

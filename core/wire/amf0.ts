@@ -82,17 +82,17 @@ class Amf0Reader {
 			throw amfError(`nested deeper than ${MAX_AMF0_DEPTH}`);
 		}
 		this.#countValue();
-		const marker = this.#bytes[this.#take(1)]!;
+		const marker = this.#bytes[this.#advance(1)]!;
 		switch (marker) {
 			case MARKER.NUMBER:
-				return this.#view.getFloat64(this.#take(8));
+				return this.#view.getFloat64(this.#advance(8));
 			case MARKER.BOOLEAN:
-				return this.#bytes[this.#take(1)] !== 0;
+				return this.#bytes[this.#advance(1)] !== 0;
 			case MARKER.STRING:
-				return this.#readString(this.#view.getUint16(this.#take(2)));
+				return this.#readString(this.#view.getUint16(this.#advance(2)));
 			case MARKER.LONG_STRING:
 			case MARKER.XML_DOCUMENT:
-				return this.#readString(this.#view.getUint32(this.#take(4)));
+				return this.#readString(this.#view.getUint32(this.#advance(4)));
 			case MARKER.NULL:
 				return null;
 			case MARKER.UNDEFINED:
@@ -102,17 +102,17 @@ class Amf0Reader {
 				return this.#readFields(depth);
 			case MARKER.ECMA_ARRAY:
 				// §2.10: the count is only a hint, and some encoders write 0 or omit members; the end mark decides.
-				this.#take(4);
+				this.#advance(4);
 				return this.#readFields(depth);
 			case MARKER.TYPED_OBJECT:
-				this.#readString(this.#view.getUint16(this.#take(2)));
+				this.#readString(this.#view.getUint16(this.#advance(2)));
 				return this.#readFields(depth);
 			case MARKER.STRICT_ARRAY:
 				return this.#readStrictArray(depth);
 			case MARKER.DATE: {
-				const epochMs = this.#view.getFloat64(this.#take(8));
+				const epochMs = this.#view.getFloat64(this.#advance(8));
 				// §2.13: the time zone "should not be filled in"; skipped.
-				this.#take(2);
+				this.#advance(2);
 				return epochMs;
 			}
 			case MARKER.AMF3_VALUE:
@@ -144,9 +144,9 @@ class Amf0Reader {
 	#readFields(depth: number): Amf0Object {
 		const fields: Amf0Object = new Map();
 		for (;;) {
-			const nameBytes = this.#view.getUint16(this.#take(2));
+			const nameBytes = this.#view.getUint16(this.#advance(2));
 			if (nameBytes === 0 && this.#bytes[this.#offset] === MARKER.OBJECT_END) {
-				this.#take(1);
+				this.#advance(1);
 				return fields;
 			}
 			const name = this.#readString(nameBytes);
@@ -155,7 +155,7 @@ class Amf0Reader {
 	}
 
 	#readStrictArray(depth: number): Amf0Value[] {
-		const count = this.#view.getUint32(this.#take(4));
+		const count = this.#view.getUint32(this.#advance(4));
 		// Each value has at least a marker byte, so a count above the remaining bytes is wrong. It allocates nothing.
 		if (count > this.#bytes.length - this.#offset) {
 			throw amfError(`an array of ${count} values in ${this.#bytes.length - this.#offset} bytes`);
@@ -171,11 +171,11 @@ class Amf0Reader {
 		if (lengthBytes > MAX_AMF0_STRING_BYTES) {
 			throw amfError(`a string of ${lengthBytes} bytes`);
 		}
-		const start = this.#take(lengthBytes);
+		const start = this.#advance(lengthBytes);
 		return decoder.decode(this.#bytes.subarray(start, start + lengthBytes));
 	}
 
-	#take(count: number): number {
+	#advance(count: number): number {
 		const start = this.#offset;
 		if (start + count > this.#bytes.length) {
 			throw amfError('the message ends inside a value');

@@ -65,7 +65,7 @@ class Amf3Reader {
 			throw amfError(`nested deeper than ${this.#budget.maxDepth}`);
 		}
 		this.#budget.countValue();
-		const marker = this.#bytes[this.#take(1)]!;
+		const marker = this.#bytes[this.#advance(1)]!;
 		switch (marker) {
 			case MARKER.UNDEFINED:
 				return undefined;
@@ -79,16 +79,16 @@ class Amf3Reader {
 				// §3.6: 29 bits, signed.
 				return (this.#readU29() << 3) >> 3;
 			case MARKER.DOUBLE:
-				return this.#view.getFloat64(this.#take(8));
+				return this.#view.getFloat64(this.#advance(8));
 			case MARKER.STRING:
 				return this.#readString();
 			case MARKER.DATE:
-				return this.#readReference() === undefined ? undefined : this.#view.getFloat64(this.#take(8));
+				return this.#readReference() === undefined ? undefined : this.#view.getFloat64(this.#advance(8));
 			case MARKER.XML_DOCUMENT:
 			case MARKER.XML:
 			case MARKER.BYTE_ARRAY: {
 				const length = this.#readReference();
-				this.#take(length ?? 0);
+				this.#advance(length ?? 0);
 				return undefined;
 			}
 			case MARKER.ARRAY:
@@ -186,7 +186,7 @@ class Amf3Reader {
 		if (length > this.#budget.maxStringBytes) {
 			throw amfError(`a string of ${length} bytes`);
 		}
-		const start = this.#take(length);
+		const start = this.#advance(length);
 		const text = decoder.decode(this.#bytes.subarray(start, start + length));
 		// §1.3.2: the empty string is never sent by reference.
 		if (text !== '') {
@@ -199,16 +199,16 @@ class Amf3Reader {
 	#readU29(): number {
 		let value = 0;
 		for (let index = 0; index < 3; index++) {
-			const byte = this.#bytes[this.#take(1)]!;
+			const byte = this.#bytes[this.#advance(1)]!;
 			value = (value << 7) | (byte & 0x7f);
 			if (byte < 0x80) {
 				return value;
 			}
 		}
-		return (value << 8) | this.#bytes[this.#take(1)]!;
+		return (value << 8) | this.#bytes[this.#advance(1)]!;
 	}
 
-	#take(count: number): number {
+	#advance(count: number): number {
 		const start = this.offset;
 		if (start + count > this.#bytes.length) {
 			throw amfError('the message ends inside a value');

@@ -62,13 +62,11 @@ export function pushVarint(out: number[], value: number): void {
 	if (!Number.isSafeInteger(value) || value < 0) {
 		throw new TypeError(`NUT holds non-negative whole numbers, not ${value}.`);
 	}
-	const groups: number[] = [value % 128];
+	const groups = [value % 128];
 	for (let rest = Math.floor(value / 128); rest > 0; rest = Math.floor(rest / 128)) {
-		groups.push((rest % 128) + 128);
+		groups.unshift((rest % 128) + 128);
 	}
-	for (let group = groups.pop(); group !== undefined; group = groups.pop()) {
-		out.push(group);
-	}
+	out.push(...groups);
 }
 
 /** Appends a 32-bit number, big-endian. */

@@ -84,13 +84,13 @@ export class ChunkReader {
 		let offset = 0;
 		while (offset < bytes.length) {
 			if (this.#step === 'payload') {
-				offset += this.#takePayload(bytes, offset);
+				offset += this.#readPayload(bytes, offset);
 			} else if (this.#step === 'extended-timestamp-or-payload') {
 				this.#guessExtendedTimestamp(bytes[offset++]!);
 			} else {
 				this.#header[this.#headerReceivedBytes++] = bytes[offset++]!;
 				if (this.#headerReceivedBytes === this.#headerWantedBytes) {
-					this.#takeHeader();
+					this.#readHeader();
 				}
 			}
 		}
@@ -102,18 +102,18 @@ export class ChunkReader {
 		this.#headerWantedBytes = wantedBytes;
 	}
 
-	#takeHeader(): void {
+	#readHeader(): void {
 		if (this.#step === 'basic-header') {
-			this.#takeBasicHeader();
+			this.#readBasicHeader();
 		} else if (this.#step === 'message-header') {
-			this.#takeMessageHeader();
+			this.#readMessageHeader();
 		} else {
-			this.#takeTimestamp(readUint32(this.#header, 0, 'an extended timestamp'), true);
+			this.#applyTimestamp(readUint32(this.#header, 0, 'an extended timestamp'), true);
 		}
 	}
 
 	// §5.3.1.1: ids 2–63 in one byte, 64–319 in two, 64–65599 in three, the last one little-endian.
-	#takeBasicHeader(): void {
+	#readBasicHeader(): void {
 		const first = this.#header[0]!;
 		let chunkStreamId = first & 0x3f;
 		if (chunkStreamId < 2) {
@@ -167,7 +167,7 @@ export class ChunkReader {
 		return chunkStream;
 	}
 
-	#takeMessageHeader(): void {
+	#readMessageHeader(): void {
 		const stream = this.#stream!;
 		const header = this.#header;
 		if (this.#format <= 1) {
@@ -188,11 +188,11 @@ export class ChunkReader {
 		if (timestamp === EXTENDED_TIMESTAMP_MARK) {
 			this.#await('extended-timestamp', 4);
 		} else {
-			this.#takeTimestamp(timestamp, false);
+			this.#applyTimestamp(timestamp, false);
 		}
 	}
 
-	#takeTimestamp(timestamp: number, isExtended: boolean): void {
+	#applyTimestamp(timestamp: number, isExtended: boolean): void {
 		const stream = this.#stream!;
 		stream.extendedTimestamp = isExtended ? timestamp : undefined;
 		stream.isDeltaAbsolute = this.#format === 0;
@@ -243,7 +243,7 @@ export class ChunkReader {
 		}
 	}
 
-	#takePayload(bytes: Uint8Array, offset: number): number {
+	#readPayload(bytes: Uint8Array, offset: number): number {
 		const stream = this.#stream!;
 		const taken = Math.min(this.#chunkRemainingBytes, bytes.length - offset);
 		const neededBytes = stream.receivedBytes + taken;
