@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, wr
 import path from 'node:path';
 import { runCommand } from './child-processes.mjs';
 import { withLock } from './setup-cache.mjs';
-import { SetupError } from './setup-error.mjs';
+import { toSetupError } from './setup-error.mjs';
 import { formatInstallCommands } from './system-programs.mjs';
 
 /** Another apt (unattended upgrades, say) may hold the lock for minutes. */
@@ -103,18 +103,11 @@ export async function aptInstall(context, packages, step) {
 				removeGuards();
 			}
 		});
-	} catch (/** @type {any} */ error) {
-		if (context.signal.aborted) {
-			throw error;
-		}
-		throw new SetupError(`apt-get could not install ${packages.join(', ')}: ${error.message}.`, {
-			whatToDo: [
-				'Read what apt-get says above, and try it by hand:',
-				...formatInstallCommands('apt', packages, { isRoot: true }).map((command) => `    ${command}`),
-			],
-			output: error.output,
-			cause: error,
-		});
+	} catch (error) {
+		throw toSetupError(context, error, `apt-get could not install ${packages.join(', ')}`, [
+			'Read what apt-get says above, and try it by hand:',
+			...formatInstallCommands('apt', packages, { isRoot: true }).map((command) => `    ${command}`),
+		]);
 	}
 }
 

@@ -90,14 +90,12 @@ export function runCommand(context, command, commandArguments, options = {}) {
 			killTimers.forEach(clearTimeout);
 		};
 
+		const fail = (/** @type {string} */ outcome, /** @type {number | null} */ exitCode) =>
+			reject(new CommandError(`${command} ${outcome}`, { exitCode, output: output.lines() }));
+
 		child.once('error', (error) => {
 			finish();
-			reject(
-				new CommandError(`${command} could not be started: ${error.message}`, {
-					exitCode: null,
-					output: output.lines(),
-				}),
-			);
+			fail(`could not be started: ${error.message}`, null);
 		});
 		child.once('close', (exitCode, signalName) => {
 			finish();
@@ -107,12 +105,11 @@ export function runCommand(context, command, commandArguments, options = {}) {
 				reject(context.signal.reason);
 			} else if (timedOut) {
 				signalGroup(child.pid, 'SIGKILL');
-				reject(new CommandError(`${command} took longer than ${timeoutMs} ms`, { exitCode, output: output.lines() }));
+				fail(`took longer than ${timeoutMs} ms`, exitCode);
 			} else if (exitCode === 0) {
 				resolve({ stdout });
 			} else {
-				const outcome = exitCode === null ? `was ended by ${signalName}` : `ended with code ${exitCode}`;
-				reject(new CommandError(`${command} ${outcome}`, { exitCode, output: output.lines() }));
+				fail(exitCode === null ? `was ended by ${signalName}` : `ended with code ${exitCode}`, exitCode);
 			}
 		});
 	});

@@ -6,7 +6,7 @@ import { runCommand } from './child-processes.mjs';
 import { withPathFirst } from './find-program.mjs';
 import { findNpm, withoutNpmRunVariables } from './npm.mjs';
 import { runLockedStep } from './setup-cache.mjs';
-import { SetupError } from './setup-error.mjs';
+import { SetupError, toSetupError } from './setup-error.mjs';
 
 /** Written after a complete installation. Inside node_modules, so that deleting one deletes the other. */
 const STAMP_NAME = '.spillway-setup.json';
@@ -15,39 +15,16 @@ const STAMP_NAME = '.spillway-setup.json';
 const INSTALL_TIMEOUT_MS = 20 * 60_000;
 
 /**
- * The facts that an installation depends on: the lock file, and the Node for which packages build or choose binaries.
+ * The text of the stamp: the facts that an installation depends on, which are the lock file and the Node for which
+ * packages build or choose binaries.
  *
  * @param {string} lockText The text of package-lock.json.
  * @param {string} nodeVersion For example `v24.21.0`.
  * @param {string} [platform]
- * @returns {{ lockHash: string, nodeMajor: number, platform: string }}
  */
-export function describeInstallation(lockText, nodeVersion, platform = `${process.platform}-${process.arch}`) {
-	return {
-		lockHash: createHash('sha256').update(lockText).digest('hex'),
-		nodeMajor: Number(/^v?(\d+)/.exec(nodeVersion)?.[1]),
-		platform,
-	};
-}
-
-/**
- * @param {string | undefined} stampText The text of the stamp; undefined when there is none.
- * @param {ReturnType<typeof describeInstallation>} wanted
- * @returns {boolean}
- */
-export function isStampCurrent(stampText, wanted) {
-	if (stampText === undefined) {
-		return false;
-	}
-	try {
-		const stamp = JSON.parse(stampText);
-		return (
-			stamp.lockHash === wanted.lockHash && stamp.nodeMajor === wanted.nodeMajor && stamp.platform === wanted.platform
-		);
-	} catch {
-		// Incomplete, from a killed process: counts as none.
-		return false;
-	}
+export function formatStamp(lockText, nodeVersion, platform = `${process.platform}-${process.arch}`) {
+	const lockHash = createHash('sha256').update(lockText).digest('hex');
+	return JSON.stringify({ lockHash, nodeMajor: Number(/^v?(\d+)/.exec(nodeVersion)?.[1]), platform });
 }
 
 /**
@@ -103,15 +80,15 @@ export async function ensureDependencies(context, node) {
 			whatToDo: ['Restore it from the repository; the versions it pins are the ones that were tested.'],
 		});
 	}
-	const wanted = describeInstallation(lockText, node.version);
+	const wanted = formatStamp(lockText, node.version);
 	const stampFile = path.join(context.projectFolder, 'node_modules', STAMP_NAME);
-	const isCurrent = () => isStampCurrent(readIfExists(stampFile), wanted);
+	const isCurrent = () => readIfExists(stampFile) === wanted;
 	if (isCurrent()) {
 		return;
 	}
 	const installed = readIfExists(path.join(context.projectFolder, 'node_modules', '.package-lock.json'));
 	if (readIfExists(stampFile) === undefined && isInstalledByHand(lockText, installed)) {
-		writeFileSync(stampFile, JSON.stringify(wanted));
+		writeFileSync(stampFile, wanted);
 		return;
 	}
 
@@ -124,7 +101,7 @@ export async function ensureDependencies(context, node) {
 			await installDependencies(context, node);
 			// npm creates no folder when there is nothing to install.
 			mkdirSync(path.dirname(stampFile), { recursive: true });
-			writeFileSync(stampFile, JSON.stringify(wanted));
+			writeFileSync(stampFile, wanted);
 		}
 		return 'installed';
 	});
@@ -147,18 +124,11 @@ async function installDependencies(context, node) {
 			[npm, 'ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'],
 			{ cwd: context.projectFolder, env: environment, timeoutMs: INSTALL_TIMEOUT_MS },
 		);
-	} catch (/** @type {any} */ error) {
-		if (context.signal.aborted) {
-			throw error;
-		}
-		throw new SetupError(`npm ci failed: ${error.message}.`, {
-			whatToDo: [
-				'Read what npm says above. Usual causes: no network (`npm ping`), a proxy that npm is not configured for, a',
-				'full disk, or files in node_modules that belong to another user (delete node_modules).',
-			],
-			output: error.output,
-			cause: error,
-		});
+	} catch (error) {
+		throw toSetupError(context, error, 'npm ci failed', [
+			'Read what npm says above. Usual causes: no network (`npm ping`), a proxy that npm is not configured for, a',
+			'full disk, or files in node_modules that belong to another user (delete node_modules).',
+		]);
 	}
 }
 

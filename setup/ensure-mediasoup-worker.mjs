@@ -35,20 +35,20 @@ const PREBUILT_DOWNLOAD_TIMEOUT_MS = 60_000;
  * @throws {SetupError}
  */
 export async function ensureMediasoupWorker(context, node) {
-	return (await findFirstWorker(createWorkerSources(context, node))).file;
+	return await findFirstWorker(createWorkerSources(context, node));
 }
 
 /**
  * Tries the sources in sequence, until one has a worker.
  *
  * @param {readonly WorkerSource[]} sources
- * @returns {Promise<{ file: string, sourceName: string }>}
+ * @returns {Promise<string>} The path of the binary.
  */
 export async function findFirstWorker(sources) {
-	for (const { name, find } of sources) {
+	for (const { find } of sources) {
 		const file = await find();
 		if (file !== undefined) {
-			return { file, sourceName: name };
+			return file;
 		}
 	}
 	throw new SetupError('There is no mediasoup worker for this machine.', {

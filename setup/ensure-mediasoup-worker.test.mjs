@@ -40,7 +40,7 @@ describe('findFirstWorker', () => {
 			},
 		});
 		const found = await findFirstWorker([source('a', undefined), source('b', '/worker'), source('c', '/other')]);
-		expect(found).toEqual({ file: '/worker', sourceName: 'b' });
+		expect(found).toBe('/worker');
 		expect(asked).toEqual(['a', 'b']);
 	});
 

@@ -7,7 +7,7 @@ import { runCommand } from './child-processes.mjs';
 import { findProgram, isExecutableFile } from './find-program.mjs';
 import { findNpm, withoutNpmRunVariables } from './npm.mjs';
 import { createWorkFolder, ensureCacheFolder, runLockedStep } from './setup-cache.mjs';
-import { SetupError } from './setup-error.mjs';
+import { SetupError, toSetupError } from './setup-error.mjs';
 
 /** The Node that is fetched when none is new enough: the newest 24 that npm has for both architectures. */
 export const PINNED_NODE_VERSION = '24.21.0';
@@ -164,15 +164,9 @@ async function installNode(context, step) {
 		// An existing folder has no Node that starts, because nothing is installed otherwise.
 		rmSync(folder, { recursive: true, force: true });
 		renameSync(work, folder);
-	} catch (/** @type {any} */ error) {
-		if (error instanceof SetupError || context.signal.aborted) {
-			throw error;
-		}
-		throw new SetupError(`Node could not be fetched from npm: ${error.message}.`, {
-			whatToDo: ['Check that `npm ping` works here, or install Node yourself.', ...INSTALL_NODE_YOURSELF],
-			output: error.output,
-			cause: error,
-		});
+	} catch (error) {
+		const whatToDo = ['Check that `npm ping` works here, or install Node yourself.', ...INSTALL_NODE_YOURSELF];
+		throw toSetupError(context, error, 'Node could not be fetched from npm', whatToDo);
 	} finally {
 		rmSync(work, { recursive: true, force: true });
 	}

@@ -17,6 +17,20 @@ export class SetupError extends Error {
 	}
 }
 
+/**
+ * The failure of a tool as an error of set-up. A SetupError, and the end of a stopped set-up, stay as they are.
+ *
+ * @param {{ signal: AbortSignal }} context
+ * @param {any} error
+ * @param {string} message Without the reason, which is added.
+ * @param {string[]} whatToDo
+ */
+export function toSetupError(context, error, message, whatToDo) {
+	return error instanceof SetupError || context.signal.aborted
+		? error
+		: new SetupError(`${message}: ${error.message}.`, { whatToDo, output: error.output, cause: error });
+}
+
 /** A signal stopped set-up. Not a failure, so that no advice is printed. */
 export class SetupInterrupted extends Error {
 	/** @override */

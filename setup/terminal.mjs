@@ -38,7 +38,8 @@ export function createTerminal(stream = process.stderr, nowMs = () => performanc
 		 * Starts a step. Only call it when there is work to do: a set-up without work prints nothing.
 		 *
 		 * @param {string} name As short as a label: `Node 24.21.0`, `mediasoup worker`.
-		 * @returns The step: `progress` replaces its current work, `done` and `fail` end it with its duration.
+		 * @returns The step: `progress` replaces its current work (`compiling 17/279`); `done` and `fail` end it with the
+		 * result or the failure in a few words, without advice.
 		 */
 		startStep(name) {
 			const startedAtMs = nowMs();
@@ -65,18 +66,9 @@ export function createTerminal(stream = process.stderr, nowMs = () => performanc
 				writeLine(`${mark} ${name}: ${text} (${formatDuration(nowMs() - startedAtMs)})`);
 			};
 			return {
-				/** @param {string} text The current work, for example `compiling 17/279`. */
-				progress(text) {
-					current = text;
-				},
-				/** @param {string} text The result. */
-				done(text) {
-					end('✓', text);
-				},
-				/** @param {string} text The failure in a few words, without advice. */
-				fail(text) {
-					end('✗', text);
-				},
+				progress: (/** @type {string} */ text) => void (current = text),
+				done: (/** @type {string} */ text) => end('✓', text),
+				fail: (/** @type {string} */ text) => end('✗', text),
 			};
 		},
 	};

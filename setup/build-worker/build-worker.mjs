@@ -18,7 +18,7 @@ import { aptInstall, isRoot } from '../apt.mjs';
 import { runCommand } from '../child-processes.mjs';
 import { detectPackageManager, isDebianLike, readOsRelease } from '../operating-system.mjs';
 import { createWorkFolder, ensureCacheFolder, hashFolder, removeLeftoverWorkFolders } from '../setup-cache.mjs';
-import { SetupError } from '../setup-error.mjs';
+import { SetupError, toSetupError } from '../setup-error.mjs';
 import { formatInstallCommands } from '../system-programs.mjs';
 import { SOURCE_PATCHES, patchSources } from './source-patches.mjs';
 import { deriveSourcePackageList, parseDeb822Sources, parseOneLineSources } from './debian-sources.mjs';
@@ -208,7 +208,7 @@ async function fetchSourcePackage(context, name, folder) {
 		await runCommand(context, 'dpkg-source', ['--extract', description, extracted], options);
 		return extracted;
 	} catch (error) {
-		throw toBuildError(context, error, `The source package ${name} could not be fetched`);
+		throw toSetupError(context, error, `The source package ${name} could not be fetched`, USE_ANOTHER_WORKER);
 	}
 }
 
@@ -288,7 +288,7 @@ async function compile(context, { sourceFolder, buildFolder }, step) {
 			},
 		});
 	} catch (error) {
-		throw toBuildError(context, error, 'The worker could not be compiled');
+		throw toSetupError(context, error, 'The worker could not be compiled', USE_ANOTHER_WORKER);
 	}
 	return path.join(buildFolder, 'mediasoup-worker');
 }
@@ -325,15 +325,7 @@ const USE_ANOTHER_WORKER = [
 	"reached, set-up takes mediasoup's own prebuilt worker instead of building one.",
 ];
 
-/** @param {string} message @param {{ output?: string[], cause?: unknown }} [options] */
-function buildError(message, options = {}) {
-	return new SetupError(message, { whatToDo: USE_ANOTHER_WORKER, ...options });
-}
-
-/** @param {import('../run.mjs').SetupContext} context @param {any} error @param {string} message */
-function toBuildError(context, error, message) {
-	if (error instanceof SetupError || context.signal.aborted) {
-		return error;
-	}
-	return buildError(`${message}: ${error.message}.`, { output: error.output, cause: error });
+/** @param {string} message */
+function buildError(message) {
+	return new SetupError(message, { whatToDo: USE_ANOTHER_WORKER });
 }
