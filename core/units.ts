@@ -42,8 +42,8 @@ export function ntpToEpochMs(seconds: number, fraction: number): number {
 }
 
 /**
- * Continues a wrapping counter: the value nearest to `reference`, the last unwrapped value, that equals `wrapped` modulo
- * 2^bits. Negative when the first values step back.
+ * Continues a wrapping counter: the value nearest to `reference`, the last unwrapped value, that equals `wrapped`
+ * modulo 2^bits. Negative when the first values step back.
  */
 export function unwrap(wrapped: number, reference: number, bits: 16 | 32): number {
 	const range = 2 ** bits;

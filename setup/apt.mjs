@@ -135,8 +135,8 @@ export async function disableServices(context, services) {
 
 /**
  * Debian packages start their services on installation, and PostgreSQL's creates and starts a database cluster. The two
- * documented ways to prevent that are files, which exist during the installation. A file that exists already (containers
- * have the first) stays.
+ * documented ways to prevent that are files, which exist during the installation. A file that exists already
+ * (containers have the first) stays.
  *
  * @param {readonly string[]} packages
  */
@@ -151,8 +151,8 @@ function installServiceGuards(packages) {
 	}
 
 	if (packages.includes('postgresql')) {
-		// pg_createcluster(8): files in createcluster.d are read after createcluster.conf. That file belongs to the package,
-		// which treats a changed one as locally modified.
+		// pg_createcluster(8): files in createcluster.d are read after createcluster.conf. That file belongs to the
+		// package, which treats a changed one as locally modified.
 		const folder = '/etc/postgresql-common/createcluster.d';
 		const createdFolders = [folder, path.dirname(folder)].filter((created) => !existsSync(created));
 		mkdirSync(folder, { recursive: true });

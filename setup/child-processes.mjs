@@ -5,8 +5,8 @@ import { StringDecoder } from 'node:string_decoder';
 /** @import { Readable } from 'node:stream' */
 
 /**
- * The part of a tool's output that is shown when it fails. Some tools print the reason first and then their usage (npm),
- * others print progress first and then the reason (compilers). More lines scroll the reason off the screen.
+ * The part of a tool's output that is shown when it fails. Some tools print the reason first and then their usage
+ * (npm), others print progress first and then the reason (compilers). More lines scroll the reason off the screen.
  */
 const FIRST_LINES_COUNT = 10;
 const LAST_LINES_COUNT = 20;

@@ -13,9 +13,9 @@ import { SetupError, toSetupError } from './setup-error.mjs';
 export const PINNED_NODE_VERSION = '24.21.0';
 
 /**
- * The npm packages with the bare Node executable, and their hash in the registry. The `node` package chooses one of these
- * in an install script, which newer versions of npm refuse unless it is approved. On platforms without an entry the user
- * has to install Node.
+ * The npm packages with the bare Node executable, and their hash in the registry. The `node` package chooses one of
+ * these in an install script, which newer versions of npm refuse unless it is approved. On platforms without an entry
+ * the user has to install Node.
  *
  * @type {Record<string, { name: string, integrity: string }>}
  */

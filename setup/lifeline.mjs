@@ -3,9 +3,9 @@
  * command's code, which does not need to know about it.
  *
  * Why: `npm start` is npm → run.mjs → the command. A `kill -9` of run.mjs (or of npm and run.mjs, by a supervisor or
- * the out-of-memory killer) cannot be forwarded, and the command keeps its ports. So run.mjs keeps one end of a pipe open
- * and never writes to it; the other end, here, reports the end of the stream when run.mjs has ended in any way. This
- * process then sends itself the SIGTERM, and shuts down as usual.
+ * the out-of-memory killer) cannot be forwarded, and the command keeps its ports. So run.mjs keeps one end of a pipe
+ * open and never writes to it; the other end, here, reports the end of the stream when run.mjs has ended in any way.
+ * This process then sends itself the SIGTERM, and shuts down as usual.
  */
 import net from 'node:net';
 import { isMainThread } from 'node:worker_threads';

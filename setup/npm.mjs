@@ -35,8 +35,8 @@ export function findNpm(environment) {
 }
 
 /**
- * The environment without the variables of an outer `npm start`, with which an inner npm installs into the checkout. The
- * user's configuration (registry, proxy, certificates, npmrc) stays.
+ * The environment without the variables of an outer `npm start`, with which an inner npm installs into the checkout.
+ * The user's configuration (registry, proxy, certificates, npmrc) stays.
  *
  * @param {NodeJS.ProcessEnv} environment Not changed.
  * @returns {NodeJS.ProcessEnv}

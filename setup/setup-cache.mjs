@@ -1,4 +1,4 @@
-/** The cache of set-up outside of the checkout (Node, the built worker), and the locks with which processes share it. */
+/** The cache of set-up outside of the checkout (Node, the built worker), and the locks for sharing it. */
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -142,7 +142,8 @@ export function isLockStale(holder, untouchedForMs, host = os.hostname()) {
  * @param {{ cacheFolder: string, signal?: AbortSignal }} context
  * @param {string} name
  * @param {() => Promise<T>} run
- * @param {{ onWait?: (holder: { pid?: number }) => void }} [options] `onWait` is called once if another process holds it.
+ * @param {{ onWait?: (holder: { pid?: number }) => void }} [options] `onWait` is called once when another process holds
+ * it.
  * @returns {Promise<T>}
  */
 export async function withLock(context, name, run, { onWait } = {}) {

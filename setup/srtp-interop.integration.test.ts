@@ -1,7 +1,7 @@
 /**
  * Tests the worker's SRTP against an independent implementation (werift), in both directions, over loopback. The worker
- * may be built on our shim over libsrtp 2, and a mistake there may encrypt nothing, accept anything, or fail after 65536
- * packets.
+ * may be built on our shim over libsrtp 2, and a mistake there may encrypt nothing, accept anything, or fail after
+ * 65536 packets.
  */
 import { randomBytes } from 'node:crypto';
 import dgram from 'node:dgram';
@@ -34,7 +34,7 @@ const VIEWER_SSRC = 0x55667788;
 /** Limit for an expected packet. The worker sends reports for video once a second. */
 const PACKET_DEADLINE_MS = 5_000;
 
-/** Largest step of sequence numbers: the worker treats 3000 and more as a new stream or an attack, and drops the packet. */
+/** Largest step of sequence numbers: the worker drops a packet after a step of 3000 or more. */
 const SEQUENCE_STEP = 2_500;
 
 /** One socket on loopback with the SRTP contexts of one peer of the worker. */

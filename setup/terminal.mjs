@@ -22,8 +22,8 @@ export function formatDuration(durationMs) {
 }
 
 /**
- * @param {{ write(text: string): unknown, isTTY?: boolean, columns?: number }} [stream] Standard error by default, so that
- * the standard output is that of the started command alone.
+ * @param {{ write(text: string): unknown, isTTY?: boolean, columns?: number }} [stream] Standard error by default, so
+ * that the standard output is that of the started command alone.
  * @param {() => number} [nowMs] The clock, for tests.
  */
 export function createTerminal(stream = process.stderr, nowMs = () => performance.now()) {

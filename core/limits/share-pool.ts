@@ -1,6 +1,6 @@
 /**
- * A pool that untrusted clients can fill. Each group has a share, some places are reserved for known members, and a full
- * pool displaces a member of the largest group. So no client can keep others out by connecting often.
+ * A pool that untrusted clients can fill. Each group has a share, some places are reserved for known members, and a
+ * full pool displaces a member of the largest group. So no client can keep others out by connecting often.
  */
 import { GroupedMembers } from './grouped-members.ts';
 
@@ -59,8 +59,8 @@ export class SharePool<Member> {
 	}
 
 	/**
-	 * Admits a member, or returns why not. `isMemberKnown`: there is a reason to trust the member; this then holds for its
-	 * group as long as the member is in.
+	 * Admits a member, or returns why not. `isMemberKnown`: there is a reason to trust the member; this then holds for
+	 * its group as long as the member is in.
 	 */
 	admit(member: Member, group: string, isMemberKnown: boolean): Admission<Member> {
 		const plan = this.#plan(group, isMemberKnown);

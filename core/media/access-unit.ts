@@ -1,4 +1,4 @@
-/** The access unit: all coded bits of one picture or one audio frame with its times. Ingest produces it for the tiers. */
+/** The access unit: all coded bits of one picture or audio frame with its times. Ingest passes it to the tiers. */
 import type { Codec } from './codecs.ts';
 
 export type TrackKind = 'video' | 'audio';

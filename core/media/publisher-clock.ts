@@ -1,4 +1,4 @@
-/** Maps a publisher's timestamps to capture time on the server's clock. Of a publisher's clock only the rate is used. */
+/** Maps a publisher's timestamps to capture time on the server's clock. Only the rate of its clock is used. */
 import type { TrackKind } from './access-unit.ts';
 import type { Clock } from '../lifecycle/clock.ts';
 
@@ -62,7 +62,7 @@ export class PublisherClock {
 		this.#wallAnchorMs += stepMs;
 	}
 
-	/** Applies a sender report: the publisher's wall time and the media time of the same instant, both in milliseconds. */
+	/** Applies a sender report: the publisher's wall time and the media time of one instant, both in milliseconds. */
 	senderReport(kind: TrackKind, publisherMs: number, mediaMs: number): void {
 		const track = this.#tracks.get(kind);
 		if (track !== undefined) {

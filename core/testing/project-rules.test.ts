@@ -1,5 +1,4 @@
-/** Rules of the whole project: direction of imports, first lines, sizes, plain English, documents that equal the code. */
-import { readdirSync, readFileSync } from 'node:fs';
+/** Rules of the whole project: direction of imports, first lines, sizes, plain English, documents equal to the code. */
 import { hostname, userInfo } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -10,9 +9,13 @@ import { SIGNALING_CLOSE_CODES } from '../protocol/signaling/signaling-constants
 import { clientMessageSchema, serverMessageSchema } from '../protocol/signaling/signaling-messages.ts';
 import { ROOM_ORDER } from './room-order.ts';
 import { findTable, renderConfigurationTable, renderErrorTable } from './docs-tables.ts';
+import {
+	isTesting,
+	PROJECT_FILES as files,
+	readProjectFile as read,
+	SOURCE_FILES as sources,
+} from './project-files.ts';
 import { TIER_REASONS } from '../protocol/tiers.ts';
-
-const ROOT = path.join(import.meta.dirname, '..', '..');
 
 /** Folder → folders it may import from, besides itself. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -33,8 +36,6 @@ const LOOKS_EVERYWHERE = ['core/testing/project-rules.test.ts', 'core/testing/wr
 const EXCEPTIONS: Readonly<Record<string, readonly string[]>> = { 'signaling/main.ts': ['web/build.ts'] };
 const INTEGRATION_TEST = /\.(integration|e2e)\.test\.(ts|mjs)$/;
 
-const SKIPPED_FOLDERS = new Set(['node_modules', 'dist', '.git', 'data', '.spillway']);
-const SOURCE = /\.(ts|mjs|js|vue|css|sql|h|c|cpp|html|sh)$/;
 const COMMENT_START = /^(\/\*\*?|\/\/|<!--|--|#)\s*\S/;
 /** A longer file has the reason at its top. */
 const MAX_LINES = 500;
@@ -75,24 +76,6 @@ function findUnwantedWords(line: string): string[] {
 			.map(([word]) => `"${word}" (${reason})`),
 	);
 	return [...inProse, ...[...line.matchAll(UNWANTED_NAME)].map(([name]) => `"${name}" in a name`)];
-}
-
-function listFiles(folder: string): string[] {
-	return readdirSync(path.join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
-		const name = folder === '' ? entry.name : `${folder}/${entry.name}`;
-		if (entry.isDirectory()) {
-			return SKIPPED_FOLDERS.has(entry.name) ? [] : listFiles(name);
-		}
-		return [name];
-	});
-}
-
-const files = listFiles('');
-const sources = files.filter((name) => SOURCE.test(name));
-const read = (name: string): string => readFileSync(path.join(ROOT, name), 'utf8');
-
-function isTesting(name: string): boolean {
-	return /(^|\/)testing\//.test(name) || /\.(test|bench)\.(ts|mjs)$/.test(name) || name.endsWith('-contract.ts');
 }
 
 /** Matches of a pattern for relative imports, as paths from the root. */
@@ -220,7 +203,7 @@ describe('project rules', () => {
 		// This file has the list. Checksums of the others are kept: cached builds of the worker, applied migrations.
 		const excluded =
 			/^(core\/testing\/project-rules\.test\.ts|(setup\/build-worker\/subprojects|signaling\/platform\/database\/migrations)\/.*)$/;
-		const texts = files.filter((name) => (SOURCE.test(name) || name.endsWith('.md')) && !excluded.test(name));
+		const texts = files.filter((name) => (sources.includes(name) || name.endsWith('.md')) && !excluded.test(name));
 		const places = texts.flatMap((name) =>
 			read(name)
 				.split('\n')
@@ -246,7 +229,7 @@ describe('project rules', () => {
 		// Home folders and work folders of machines; the system provides temporary folders.
 		const places = [/\/(?:root|work)\/\w/, /\/(?:home|Users)\/[a-z]\w*\//, /\/tmp\/\w/, /[A-Z]:\\\\?Users\\/];
 		const names = [hostname(), userInfo().username].filter((name) => name.length > 5 && name !== 'localhost');
-		const texts = files.filter((name) => SOURCE.test(name) || /\.(md|json|yml|build|wrap)$/.test(name));
+		const texts = files.filter((name) => sources.includes(name) || /\.(md|json|yml|build|wrap)$/.test(name));
 		const violations = texts
 			.filter((name) => name !== 'package-lock.json')
 			.filter((name) => {

@@ -1,23 +1,15 @@
 /** Ids of requirements in tests and comments, such as W-15: docs/requirements.md has exactly one row for each. */
-import { readdirSync, readFileSync } from 'node:fs';
-import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-
-const ROOT = path.join(import.meta.dirname, '..', '..');
-const FOLDERS = ['core', 'sfu', 'ingest', 'packager', 'signaling', 'web', 'loadtest', 'setup'];
-const SOURCE = /\.(ts|mjs|js|vue|css|sql|h|c|cpp|sh)$/;
-const SKIPPED = /(^|\/)(node_modules|dist)\/|^core\/testing\/requirements\.test\.ts$/;
+import { readProjectFile, SOURCE_FILES } from './project-files.ts';
 
 /** An id, but not CRC-32, UTF-8 or P-256, nor a table of a specification. */
 const ID = /(?<![\w-]|table )(?:A|F|FF|GC|H|L|OBS|R|RF|RG|RO|RX|S|W)-\d{1,2}(?![\w-])/g;
 const ROW = /^\| ([A-Z]+-\d+) \| ([^|]+) \| ([^|]+) \|$/;
 const MAX_WORDS = 25;
 
-const sources = FOLDERS.flatMap((folder) =>
-	readdirSync(path.join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((name) => `${folder}/${name}`),
-).filter((name) => SOURCE.test(name) && !SKIPPED.test(name));
-const named = new Set(sources.flatMap((name) => readFileSync(path.join(ROOT, name), 'utf8').match(ID) ?? []));
-const rows = readFileSync(path.join(ROOT, 'docs/requirements.md'), 'utf8')
+const sources = SOURCE_FILES.filter((name) => name !== 'core/testing/requirements.test.ts');
+const named = new Set(sources.flatMap((name) => readProjectFile(name).match(ID) ?? []));
+const rows = readProjectFile('docs/requirements.md')
 	.split('\n')
 	.filter((line) => /^\| [A-Z]/.test(line))
 	.map((line) => ROW.exec(line) ?? [line, line, '', '']);

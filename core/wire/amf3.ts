@@ -165,8 +165,8 @@ class Amf3Reader {
 	}
 
 	/**
-	 * The number after a marker, without its lowest bit. Undefined for a reference to an earlier value: references are not
-	 * resolved, because a small message can describe a huge or a circular value with them.
+	 * The number after a marker, without its lowest bit. Undefined for a reference to an earlier value: references are
+	 * not resolved, because a small message can describe a huge or a circular value with them.
 	 */
 	#readReference(): number | undefined {
 		const header = this.#readU29();

@@ -14,7 +14,7 @@
 /** Options of binary packages or of the machine's lists; others (keys, dates, proxies) are kept. */
 const DROPPED_OPTIONS = new Set(['architectures', 'languages', 'targets', 'enabled']);
 
-/** Other archives use Debian's suite names too (`bookworm stable`), but only the distribution's have these components. */
+/** Other archives use Debian's suite names too (`bookworm stable`), but only the distribution has these components. */
 const DISTRIBUTION_COMPONENTS = new Set(['main', 'universe']);
 
 /** Suites that change their release. */

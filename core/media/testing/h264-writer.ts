@@ -1,4 +1,4 @@
-/** Writes H.264 parameter sets, slices and SEI for tests. The headers are valid; the content of the pictures is noise. */
+/** Writes H.264 parameter sets, slices and SEI for tests. Headers are valid; the pictures are noise. */
 
 export type SpsFields = {
 	id?: number;

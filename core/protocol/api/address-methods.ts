@@ -24,9 +24,9 @@ type Address = {
 };
 
 /**
- * Wraps the routes of a server: each address answers 405 with `Allow` instead of 404 to a method that it does not accept
- * (RFC 9110 §15.5.6). For a route with a {@link CorsPolicy} in its `config` preflights are answered, and pages of other
- * sites can read its answers. Addresses of sockets are not changed.
+ * Wraps the routes of a server: each address answers 405 with `Allow` instead of 404 to a method that it does not
+ * accept (RFC 9110 §15.5.6). For a route with a {@link CorsPolicy} in its `config` preflights are answered, and pages
+ * of other sites can read its answers. Addresses of sockets are not changed.
  */
 export function answerOtherMethods(routes: FastifyPluginAsync): FastifyPluginAsync {
 	return async (app) => {

@@ -40,8 +40,8 @@ const videoDescriptionSchema = Type.Object({
 });
 
 /**
- * The WebRTC tier of a channel. `automatic`: viewers that fit. `interactive-only`: they alone watch, the others wait in a
- * list. `mass-only`: no viewer.
+ * The WebRTC tier of a channel. `automatic`: viewers that fit. `interactive-only`: they alone watch, the others wait in
+ * a list. `mass-only`: no viewer.
  */
 const channelPolicySchema = Type.Object(
 	{

@@ -1,6 +1,6 @@
 /**
- * The messages of the signaling socket, `WS /api/v1/signaling`, shared by server, player and load tester. One socket per
- * viewer; each message is one JSON text frame. Viewers ignore unknown types and fields; the server refuses them.
+ * The messages of the signaling socket, `WS /api/v1/signaling`, shared by server, player and load tester. One socket
+ * per viewer; each message is one JSON text frame. Viewers ignore unknown types and fields; the server refuses them.
  */
 import { Type, type Static } from 'typebox';
 import { channelDescriptionSchema } from '../api/channel-description.ts';
@@ -128,7 +128,7 @@ export const clientMessageSchema = Type.Union([
 	Type.Object(
 		{
 			type: Type.Literal('chat-send'),
-			/** Chosen by the viewer; `chat-sent` or `chat-refused` returns it, so that the page keeps the draft until then. */
+			/** Chosen by the viewer; `chat-sent` or `chat-refused` returns it; the page keeps the draft until then. */
 			draftId: Type.String({ maxLength: 40 }),
 			/** `chat-refused` above {@link MAX_CHAT_TEXT_LENGTH}; lengths that no person types end the socket. */
 			text: Type.String({ maxLength: 8 * MAX_CHAT_TEXT_LENGTH }),

@@ -156,8 +156,8 @@ function streamHeader(track: NutTrack, index: number): number[] {
 	return out;
 }
 
-// One too many costs a frame of delay. For a stream without the number FFmpeg's decoder finds it out, which costs one or
-// two pictures at the start.
+// One too many costs a frame of delay. For a stream without the number FFmpeg's decoder finds it out, which costs one
+// or two pictures at the start.
 function decodeDelay(config: VideoTrackConfig): number {
 	return config.codec === 'h264' ? (spsFacts(config)?.maxNumReorderFrames ?? 0) : 0;
 }
@@ -177,8 +177,8 @@ function audioSetup(config: AudioTrackConfig): Uint8Array {
 	return config.codec === 'aac' ? config.audioSpecificConfig : opusHead(config);
 }
 
-// RFC 7845 §5.1. Pre-skip 0: on our timeline a unit's time is that of the first sample that its decoder outputs, priming
-// included, so no sample may be cut.
+// RFC 7845 §5.1. Pre-skip 0: on our timeline a unit's time is that of the first sample that its decoder outputs,
+// priming included, so no sample may be cut.
 function opusHead(config: AudioTrackConfig): Uint8Array {
 	const head = Buffer.alloc(19);
 	head.write('OpusHead', 0, 'latin1');

@@ -1,6 +1,6 @@
 /**
- * Enhanced RTMP v2: the extended headers of audio and video messages, and its properties at connect. Finds the codec and
- * the track of a piece; does not interpret the piece.
+ * Enhanced RTMP v2: the extended headers of audio and video messages, and its properties at connect. Finds the codec
+ * and the track of a piece; does not interpret the piece.
  */
 import { amf0Object, type Amf0Object, type Amf0Value } from '../amf0.ts';
 import { readUint24 } from '../flv.ts';
@@ -185,7 +185,7 @@ export function readsEnhancedRtmp(connectObject: Amf0Object): boolean {
 	return ['fourCcList', 'videoFourCcInfoMap', 'audioFourCcInfoMap', 'capsEx'].some((name) => connectObject.has(name));
 }
 
-/** True when the connect object announces video codecs without H.264. `*` is all; a `fourCcList` has audio codecs too. */
+/** True when the connect object announces video codecs without H.264. `*` is all; `fourCcList` has audio codecs too. */
 export function announcesOtherCodecsOnly(connectObject: Amf0Object): boolean {
 	const list = connectObject.get('fourCcList');
 	const map = connectObject.get('videoFourCcInfoMap');

@@ -44,8 +44,8 @@ export function parseCommand(message: RtmpMessage): RtmpCommand {
 }
 
 /**
- * Finds the metadata in a message: `onMetaData` with or without `@setDataFrame` before it, as object or ECMA array, also
- * with other values in between. Undefined for another message. Throws RTMP_PROTOCOL_ERROR.
+ * Finds the metadata in a message: `onMetaData` with or without `@setDataFrame` before it, as object or ECMA array,
+ * also with other values in between. Undefined for another message. Throws RTMP_PROTOCOL_ERROR.
  */
 export function parseMetadata(message: RtmpMessage): Record<string, string | number | boolean> | undefined {
 	const values = decodeAmf0(skipAmf3Format(message));
@@ -158,8 +158,8 @@ export function commandMessage(messageStreamId: number, values: readonly Amf0Val
 	return { typeId: MESSAGE_TYPE.COMMAND_AMF0, timestampMs: 0, messageStreamId, payload: encodeAmf0(values) };
 }
 
-// Adobe RTMP 1.0 §7.1: the AMF3 forms start with a byte for the encoding of the rest. Encoders send 0, which is AMF0 with
-// single values in AMF3. Some omit the byte, and start with the name, a string.
+// Adobe RTMP 1.0 §7.1: the AMF3 forms start with a byte for the encoding of the rest. Encoders send 0, which is AMF0
+// with single values in AMF3. Some omit the byte, and start with the name, a string.
 function skipAmf3Format({ typeId, payload }: RtmpMessage): Uint8Array {
 	if (typeId !== MESSAGE_TYPE.COMMAND_AMF3 && typeId !== MESSAGE_TYPE.DATA_AMF3) {
 		return payload;

@@ -1,4 +1,4 @@
-/** Bytes of real encoders after the handshake, up to their first picture. Captured on loopback with the key `goodkey`. */
+/** Bytes of real encoders after the handshake, up to the first picture. Captured on loopback with the key `goodkey`. */
 import { hex } from './encoder-double.ts';
 
 /**
