@@ -41,11 +41,7 @@ export function splitLengthPrefixed(bytes: Uint8Array, lengthSize: 1 | 2 | 4 = 4
 
 /** Joins NAL units, each after its 4-byte length. */
 export function joinLengthPrefixed(nals: readonly Uint8Array[]): Uint8Array {
-	let size = 0;
-	for (const nal of nals) {
-		size += 4 + nal.length;
-	}
-	const bytes = new Uint8Array(size);
+	const bytes = new Uint8Array(nals.reduce((size, nal) => size + 4 + nal.length, 0));
 	const view = new DataView(bytes.buffer);
 	let offset = 0;
 	for (const nal of nals) {

@@ -78,6 +78,8 @@ function findUnwantedWords(line: string): string[] {
 	return [...inProse, ...[...line.matchAll(UNWANTED_NAME)].map(([name]) => `"${name}" in a name`)];
 }
 
+const documents = files.filter((name) => /^(README|docs\/[\w-]+)\.md$/.test(name));
+
 /** Matches of a pattern for relative imports, as paths from the root. */
 function findSpecifiers(name: string, pattern: RegExp): string[] {
 	const directory = path.posix.dirname(name);
@@ -247,7 +249,6 @@ describe('project rules', () => {
 	});
 
 	it('links between documents have a target', () => {
-		const documents = files.filter((name) => /^(README|docs\/[\w-]+)\.md$/.test(name));
 		const headings = (name: string): string[] =>
 			[...read(name).matchAll(/^#+ (.+)$/gm)].map(([, text]) =>
 				text!
@@ -272,7 +273,6 @@ describe('project rules', () => {
 	});
 
 	it('files and folders that documents name exist', () => {
-		const documents = files.filter((name) => /^(README|docs\/[\w-]+)\.md$/.test(name));
 		const named = /`((?:core|sfu|ingest|packager|signaling|web|loadtest|setup|docs)\/[\w./-]*)`/g;
 		const exists = (name: string): boolean =>
 			files.includes(name) || files.some((file) => file.startsWith(`${name.replace(/\/$/, '')}/`));

@@ -25,7 +25,8 @@ export function readFlvTagHeader(bytes: Uint8Array, offset: number): Omit<FlvTag
 /** Composition time minus decoding time of the H.264 picture in a video tag; undefined for another body. */
 export function flvCompositionOffsetMs(body: Uint8Array): number | undefined {
 	const isPicture = body.length >= 5 && (body[0]! & 0x0f) === 7 && body[1] === 1;
-	return isPicture ? readInt24(body, 2) : undefined;
+	// SI24: negative with the B-frames of some encoders.
+	return isPicture ? (readUint24(body, 2) << 8) >> 8 : undefined;
 }
 
 /** Splits a pipe's bytes into tags. A tag is complete with its last byte, without waiting for the next. */
@@ -69,9 +70,4 @@ export class FlvReader {
 /** UI24. */
 export function readUint24(bytes: Uint8Array, offset: number): number {
 	return (bytes[offset]! << 16) | (bytes[offset + 1]! << 8) | bytes[offset + 2]!;
-}
-
-/** SI24: composition times with B-frames are negative from some encoders. */
-function readInt24(bytes: Uint8Array, offset: number): number {
-	return (readUint24(bytes, offset) << 8) >> 8;
 }

@@ -17,6 +17,13 @@ const DROPPED_OPTIONS = new Set(['architectures', 'languages', 'targets', 'enabl
 /** Other archives use Debian's suite names too (`bookworm stable`), but only the distribution has these components. */
 const DISTRIBUTION_COMPONENTS = new Set(['main', 'universe']);
 
+/**
+ * Abbreviations of the one-line style (sources.list(5)).
+ *
+ * @type {Record<string, string>}
+ */
+const ONE_LINE_NAMES = { arch: 'Architectures', lang: 'Languages', target: 'Targets' };
+
 /** Suites that change their release. */
 const MOVING_SUITES = ['stable', 'oldstable', 'testing', 'unstable', 'sid'];
 
@@ -43,7 +50,7 @@ export function parseOneLineSources(text) {
 			const separator = option.indexOf('=');
 			// `lang+=de` and `lang-=de` change a default; no option that is kept is a list.
 			const name = option.slice(0, separator).replace(/[+-]$/, '');
-			options[oneLineOptionName(name)] = option.slice(separator + 1);
+			options[ONE_LINE_NAMES[name] ?? capitalizeWords(name)] = option.slice(separator + 1);
 		}
 		sources.push({ types: [type], uris: [uri], suites: [suite], components: splitWords(componentText), options });
 	}
@@ -60,11 +67,7 @@ export function parseDeb822Sources(text) {
 	/** @type {AptSource[]} */
 	const sources = [];
 	// Comment lines inside a stanza do not end it; empty lines do.
-	const withoutComments = text
-		.split('\n')
-		.filter((line) => !line.startsWith('#'))
-		.join('\n');
-	for (const stanza of withoutComments.split(/\n\s*\n/)) {
+	for (const stanza of text.replace(/^#.*\n?/gm, '').split(/\n\s*\n/)) {
 		/** @type {Record<string, string>} */
 		const fields = {};
 		let current;
@@ -146,15 +149,4 @@ function splitWords(text) {
 /** @param {string} text */
 function capitalizeWords(text) {
 	return text.replace(/(^|-)[a-z]/g, (start) => start.toUpperCase());
-}
-
-/**
- * The one-line style abbreviates some names (sources.list(5)).
- *
- * @param {string} name
- */
-function oneLineOptionName(name) {
-	/** @type {Record<string, string>} */
-	const names = { arch: 'Architectures', lang: 'Languages', target: 'Targets' };
-	return names[name] ?? capitalizeWords(name);
 }

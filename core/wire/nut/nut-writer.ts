@@ -43,18 +43,11 @@ export function nutClockRate(config: TrackConfig): number {
 
 /** Everything before the first frame of a stream of one coded track. */
 export function nutStreamHeader(config: TrackConfig): Uint8Array {
-	const { codec } = config;
-	const clockRate = nutClockRate(config);
+	const coding = { fourcc: FOURCC[config.codec], clockRate: nutClockRate(config) };
 	return nutHeader([
 		config.kind === 'audio'
-			? { ...config, fourcc: FOURCC[codec], clockRate, codecSpecificData: audioSetup(config), decodeDelay: 0 }
-			: {
-					...config,
-					fourcc: FOURCC[codec],
-					clockRate,
-					codecSpecificData: parameterSets(config),
-					decodeDelay: decodeDelay(config),
-				},
+			? { ...config, ...coding, codecSpecificData: audioSetup(config), decodeDelay: 0 }
+			: { ...config, ...coding, codecSpecificData: parameterSets(config), decodeDelay: decodeDelay(config) },
 	]);
 }
 
