@@ -38,11 +38,6 @@ export class TypedEmitter<Events extends Record<string, unknown[]>> {
 		return remove;
 	}
 
-	/** True when there is a listener; costly arguments need not be made otherwise. */
-	protected hasListeners(name: keyof Events): boolean {
-		return (this.#listeners.get(name)?.size ?? 0) > 0;
-	}
-
 	/** Calls every listener, also after one that throws. */
 	protected emit<Name extends keyof Events>(name: Name, ...args: Events[Name]): void {
 		// A copy, because a listener may add or remove listeners.

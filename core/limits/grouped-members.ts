@@ -25,11 +25,6 @@ export class GroupedMembers<Member> {
 		return this.#groups.get(group)?.size ?? 0;
 	}
 
-	/** The group of a member; undefined when it is not in. */
-	groupOf(member: Member): string | undefined {
-		return this.#groupOf.get(member);
-	}
-
 	/** Throws a TypeError when the member is in already. */
 	add(member: Member, group: string): void {
 		if (this.#groupOf.has(member)) {

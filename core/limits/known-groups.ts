@@ -14,10 +14,6 @@ export class KnownGroups {
 		this.#knownUntilMs = new LRUCache({ max: options.maxGroups });
 	}
 
-	get size(): number {
-		return this.#knownUntilMs.size;
-	}
-
 	remember(group: string): void {
 		this.#knownUntilMs.set(group, this.#clock.monotonicMs() + this.#memoryMs);
 	}

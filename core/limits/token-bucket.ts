@@ -55,11 +55,6 @@ export class TokenBuckets {
 		this.#buckets = new LRUCache({ max: maxKeys });
 	}
 
-	/** How many keys are kept. */
-	get size(): number {
-		return this.#buckets.size;
-	}
-
 	/** Takes a token of the key. Returns 0, or the milliseconds until there is one. */
 	take(key: string): number {
 		let bucket = this.#buckets.get(key);
