@@ -17,19 +17,6 @@ const LAST_LINES_COUNT = 20;
  */
 const STOP_GRACE_MS = 2_000;
 
-/** A tool failed, or could not be started. */
-export class CommandError extends Error {
-	/** @override */
-	name = 'CommandError';
-
-	/** @param {string} message @param {{ exitCode: number | null, output: string[] }} options */
-	constructor(message, { exitCode, output }) {
-		super(message);
-		this.exitCode = exitCode;
-		this.output = output;
-	}
-}
-
 /**
  * @param {{ signal?: AbortSignal }} context Aborting its signal stops the command and all processes that it started.
  * @param {string} command
@@ -42,7 +29,7 @@ export class CommandError extends Error {
  * @param {number} [options.stopGraceMs] Time between stopping and killing it.
  * @param {number} [options.timeoutMs] Stops the command after this time; it then fails.
  * @returns {Promise<{ stdout: string }>}
- * @throws {CommandError} When it fails; throws the abort reason when it was stopped.
+ * @throws {Error & { output: string[] }} When it fails; throws the abort reason when it was stopped.
  */
 export function runCommand(context, command, commandArguments, options = {}) {
 	const { cwd, env = process.env, onLine, onStatusLine, stopGraceMs = STOP_GRACE_MS, timeoutMs } = options;
@@ -90,12 +77,12 @@ export function runCommand(context, command, commandArguments, options = {}) {
 			killTimers.forEach(clearTimeout);
 		};
 
-		const fail = (/** @type {string} */ outcome, /** @type {number | null} */ exitCode) =>
-			reject(new CommandError(`${command} ${outcome}`, { exitCode, output: output.lines() }));
+		const fail = (/** @type {string} */ outcome) =>
+			reject(Object.assign(new Error(`${command} ${outcome}`), { output: output.lines() }));
 
 		child.once('error', (error) => {
 			finish();
-			fail(`could not be started: ${error.message}`, null);
+			fail(`could not be started: ${error.message}`);
 		});
 		child.once('close', (exitCode, signalName) => {
 			finish();
@@ -105,11 +92,11 @@ export function runCommand(context, command, commandArguments, options = {}) {
 				reject(context.signal.reason);
 			} else if (timedOut) {
 				signalGroup(child.pid, 'SIGKILL');
-				fail(`took longer than ${timeoutMs} ms`, exitCode);
+				fail(`took longer than ${timeoutMs} ms`);
 			} else if (exitCode === 0) {
 				resolve({ stdout });
 			} else {
-				fail(exitCode === null ? `was ended by ${signalName}` : `ended with code ${exitCode}`, exitCode);
+				fail(exitCode === null ? `was ended by ${signalName}` : `ended with code ${exitCode}`);
 			}
 		});
 	});

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 /** Assumptions of the overlay about the worker's sources that no compile error checks. */
-export const SOURCE_EXPECTATIONS = [
+const SOURCE_EXPECTATIONS = [
 	{
 		file: 'include/RTC/SrtpSession.hpp',
 		text: 'srtp_stream_remove(this->session, htonl(ssrc))',
