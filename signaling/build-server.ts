@@ -193,7 +193,7 @@ async function assemble(
 			...createWhepAdmission({ locator: channels.locator, audience, capacity }, config.sfu),
 		}),
 	);
-	const rtmp = own(createRtmpIngest(rtmpConfig(config), { clock, logger: ingestLogger, authorizer, registry }));
+	const rtmp = own(createRtmpIngest({ clock, logger: ingestLogger, authorizer, registry }, rtmpConfig(config)));
 	const operations = own(
 		createOperations(
 			{

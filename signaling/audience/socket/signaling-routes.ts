@@ -12,10 +12,11 @@ import {
 	SIGNALING_PATH,
 	type SignalingCloseReason,
 } from '../../../core/protocol/signaling/signaling-constants.ts';
+import type { User } from '../../accounts/user.ts';
 import { OPAQUE_ORIGIN, OriginCheck } from '../../platform/sockets/origin-check.ts';
 import { SignalingSocket } from './signaling-socket.ts';
 import type { SocketAdmission } from '../../platform/sockets/socket-admission.ts';
-import type { SignalingRooms, SignedInUser } from './viewer-session.ts';
+import type { SignalingRooms } from './viewer-session.ts';
 
 /** When trying again makes sense after all places were taken. */
 const FULL_RETRY_SECONDS = 5;
@@ -23,7 +24,7 @@ const FULL_RETRY_SECONDS = 5;
 /** Tells who a request comes from. */
 export interface RequestAuthenticator {
 	/** From a cookie or `Authorization: Bearer`; undefined for nobody. May throw DATABASE_UNAVAILABLE. */
-	authenticate(request: FastifyRequest): Promise<SignedInUser | undefined>;
+	authenticate(request: FastifyRequest): Promise<User | undefined>;
 }
 
 /** What the sockets need. */
@@ -56,7 +57,7 @@ export class SignalingSockets {
 	readonly #origins: OriginCheck;
 	readonly #sockets = new Set<SignalingSocket>();
 	readonly #closedByReason = new Map<SignalingCloseReason | 'viewer', number>();
-	readonly #users = new WeakMap<FastifyRequest, SignedInUser | undefined>();
+	readonly #users = new WeakMap<FastifyRequest, User | undefined>();
 	#droppedCount = 0;
 	#isClosed = false;
 
@@ -163,7 +164,7 @@ export class SignalingSockets {
 	}
 
 	// Who is signed in matters less than that everybody can watch: without the database all are guests.
-	async #authenticate(request: FastifyRequest): Promise<SignedInUser | undefined> {
+	async #authenticate(request: FastifyRequest): Promise<User | undefined> {
 		try {
 			return await this.#options.authenticator.authenticate(request);
 		} catch (error) {

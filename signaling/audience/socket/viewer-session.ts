@@ -3,16 +3,8 @@
  */
 import type { ClientMessage, ServerMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
 import type { SignalingCloseReason } from '../../../core/protocol/signaling/signaling-constants.ts';
+import type { User } from '../../accounts/user.ts';
 import type { Importance } from '../../platform/sockets/outbound-queue.ts';
-
-/** Somebody with an account; what the accounts' authenticator returns. */
-export type SignedInUser = {
-	id: string;
-	name: string;
-	role: 'viewer' | 'streamer' | 'moderator' | 'admin';
-	/** Which log-in. */
-	sessionId?: string;
-};
 
 /** The first message. */
 export type JoinMessage = Extract<ClientMessage, { type: 'join' }>;
@@ -24,7 +16,7 @@ export interface ViewerConnection {
 	/** Without IPv6 form of IPv4. */
 	readonly remoteAddress: string;
 	/** Undefined: nobody is signed in. */
-	readonly user: SignedInUser | undefined;
+	readonly user: User | undefined;
 	/** False as soon as closing has begun. */
 	readonly isOpen: boolean;
 	/** Sends one message; vital unless told. */

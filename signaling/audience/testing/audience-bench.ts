@@ -9,12 +9,13 @@ import type { SignalingCloseReason } from '../../../core/protocol/signaling/sign
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../../core/testing/recording-logger.ts';
 import { SpillwayError } from '../../../core/errors/errors.ts';
+import type { User } from '../../accounts/user.ts';
 import { InProcessBus } from '../../platform/bus/in-process-bus.ts';
 import type { MessageBus } from '../../platform/bus/message-bus.ts';
 import { Announcements } from '../../platform/cluster/announcements.ts';
 import type { Channel } from '../../channels/channel-store.ts';
 import { ViewerTokens } from '../presence/viewer-token.ts';
-import type { JoinMessage, SignedInUser, ViewerConnection, ViewerSession } from '../socket/viewer-session.ts';
+import type { JoinMessage, ViewerConnection, ViewerSession } from '../socket/viewer-session.ts';
 import type { SfuBudget, SfuLoad } from '../tiers/tier-input.ts';
 import { AudienceRooms } from '../room/audience.ts';
 import type { ViewerEvent } from '../room/viewer-event-log.ts';
@@ -71,12 +72,12 @@ export function joinMessage(changes: Partial<JoinMessage> = {}): JoinMessage {
 /** The other end of a connection: what a viewer's player would have got. */
 export class FakeConnection implements ViewerConnection {
 	readonly remoteAddress: string;
-	readonly user: SignedInUser | undefined;
+	readonly user: User | undefined;
 	readonly received: ServerMessage[] = [];
 	closedWith: SignalingCloseReason | undefined;
 	session: ViewerSession | undefined;
 
-	constructor(user: SignedInUser | undefined, remoteAddress: string) {
+	constructor(user: User | undefined, remoteAddress: string) {
 		this.remoteAddress = remoteAddress;
 		this.user = user;
 	}
@@ -160,11 +161,7 @@ export class AudienceBench {
 	}
 
 	/** Lets a viewer join, and returns their connection. */
-	async join(
-		changes: Partial<JoinMessage> = {},
-		user?: SignedInUser,
-		remoteAddress = '192.0.2.1',
-	): Promise<FakeConnection> {
+	async join(changes: Partial<JoinMessage> = {}, user?: User, remoteAddress = '192.0.2.1'): Promise<FakeConnection> {
 		const connection = new FakeConnection(user, remoteAddress);
 		const joining = this.rooms.join(connection, joinMessage(changes));
 		// Decisions of several joins may be made together, a little later.
