@@ -1,8 +1,8 @@
-/** Branded identifiers, so that a channel id is never passed where a broadcast id is meant, and how they are made. */
+/** Branded identifiers, so that a channel id is never passed as a broadcast id, and the functions that make them. */
 declare const brand: unique symbol;
 type Branded<Name extends string> = string & { readonly [brand]: Name };
 
-/** Lasting id of a channel in the database and the API. A channel is addressed by its name in pages and media. */
+/** Permanent id of a channel in the database and the API. Pages and media address a channel by its name. */
 export type ChannelId = Branded<'ChannelId'>;
 /** Unique, lower-case name of a channel; part of its addresses. Made by {@link parseChannelName} only. */
 export type ChannelName = Branded<'ChannelName'>;
@@ -15,11 +15,12 @@ export type ViewerId = Branded<'ViewerId'>;
 /** The secret that lets its holder publish to a channel. Never logged, never part of a message. */
 export type StreamKey = Branded<'StreamKey'>;
 
+/** Crockford's base 32. */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 
 /**
- * Makes a sortable id: 10 characters of epoch milliseconds, then 80 random bits, in Crockford's base 32 (as a ULID).
- * Not a secret; use {@link createSecret} for those.
+ * Makes a sortable id: 10 characters of epoch milliseconds, then 80 random bits (as a ULID). Not a secret; use
+ * {@link createSecret} for those.
  */
 export function createId<Id extends string>(nowMs: number): Id {
 	let rest = Math.floor(nowMs);
@@ -28,12 +29,12 @@ export function createId<Id extends string>(nowMs: number): Id {
 		time = ALPHABET[rest % 32]! + time;
 		rest = Math.floor(rest / 32);
 	}
-	const random = crypto.getRandomValues(new Uint8Array(16));
-	let tail = '';
-	for (const byte of random) {
-		tail += ALPHABET[byte % 32]!;
-	}
-	return (time + tail) as Id;
+	return (time + randomText(16)) as Id;
+}
+
+/** Characters of 5 random bits each; all are equally likely, because 32 divides 256. */
+function randomText(length: number): string {
+	return Array.from(crypto.getRandomValues(new Uint8Array(length)), (byte) => ALPHABET[byte % 32]!).join('');
 }
 
 /** Epoch milliseconds in an id of {@link createId}; undefined for other text. */
@@ -46,15 +47,10 @@ export function idTimeMs(id: string): number | undefined {
 
 /** Makes an unguessable secret of 160 bits, safe in URLs and in OBS's text fields. */
 export function createSecret(prefix: string): string {
-	const random = crypto.getRandomValues(new Uint8Array(32));
-	let text = '';
-	for (const byte of random) {
-		text += ALPHABET[byte % 32]!;
-	}
-	return `${prefix}_${text}`;
+	return `${prefix}_${randomText(32)}`;
 }
 
-/** Channel names that are, or may become, the first part of a route; nobody can own them. @internal for tests */
+/** Names that no channel can have, because they are or may become the first part of a route. @internal for tests */
 export const RESERVED_CHANNEL_NAMES: ReadonlySet<string> = new Set([
 	'about',
 	'admin',
@@ -90,7 +86,7 @@ export const RESERVED_CHANNEL_NAMES: ReadonlySet<string> = new Set([
 
 const CHANNEL_NAME_PATTERN = /^[a-z0-9][a-z0-9_-]{1,24}$/;
 
-/** Why a text cannot be a name, for people, as the end of a sentence; undefined when it can be one. */
+/** The reason why a text cannot be a channel name, as the end of a sentence; undefined when it can be one. */
 export function explainChannelName(text: string): string | undefined {
 	if (parseChannelName(text) !== undefined) {
 		return undefined;
@@ -100,9 +96,9 @@ export function explainChannelName(text: string): string | undefined {
 		: 'a name has 2–25 letters of a–z, digits, "_" or "-", and begins with a letter or a digit';
 }
 
-/** Returns the name, or undefined when it cannot be a channel's name (2–25 of a–z, 0–9, "_", "-"; not reserved). */
+/** Returns the name in lower case, or undefined when it is none (2–25 of a–z, 0–9, "_", "-"; not reserved). */
 export function parseChannelName(text: string): ChannelName | undefined {
-	// Checked before lower-casing, which would turn some letters of other alphabets into ours.
+	// Checked before lower-casing, which turns some letters of other alphabets into a–z.
 	const name = /^[A-Za-z0-9_-]+$/.test(text) ? text.toLowerCase() : '';
 	return CHANNEL_NAME_PATTERN.test(name) && !RESERVED_CHANNEL_NAMES.has(name) ? (name as ChannelName) : undefined;
 }

@@ -1,6 +1,6 @@
-/** What objects log to. The program's logger is pino (in signaling/main.ts), whose call form this is. */
+/** The interface that objects log to. The program's logger is pino (in signaling/main.ts), whose call form this is. */
 
-/** Structured logger; `child` adds fields to each line, such as a broadcast's id. */
+/** `child` adds fields to each line, such as a broadcast's id. */
 export interface Logger {
 	debug(fields: object, message: string): void;
 	info(fields: object, message: string): void;
@@ -18,10 +18,7 @@ export const silentLogger: Logger = {
 	child: () => silentLogger,
 };
 
-/**
- * The same logger, which takes its news for debugging only. For the small steps of something that logs its start and
- * end.
- */
+/** The same logger, with `info` lowered to `debug`. For the small steps of an object that logs its start and end. */
 export function debugOnly(logger: Logger): Logger {
 	return {
 		debug: (fields, message) => logger.debug(fields, message),

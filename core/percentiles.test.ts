@@ -11,15 +11,15 @@ describe('percentile', () => {
 		[[10, 20], 95, 19.5],
 		[[7], 95, 7],
 		[[9, 10, 100], 50, 10],
-	])('of %j at %d is %d', (samples, p, expected) => {
+	])('of %j at %d %% is %d', (samples, p, expected) => {
 		expect(percentile(samples, p)).toBeCloseTo(expected, 10);
 	});
 
-	it('of nothing is not a number', () => {
+	it('is NaN without samples', () => {
 		expect([percentile([], 50), median([])]).toEqual([NaN, NaN]);
 	});
 
-	it('leaves its samples alone, and lies between the smallest and the largest', () => {
+	it('does not change the samples, and is between the smallest and the largest', () => {
 		const samples = fc.array(fc.double({ min: -1e6, max: 1e6, noNaN: true }), { minLength: 1 });
 		fc.assert(
 			fc.property(samples, fc.double({ min: 0, max: 100, noNaN: true }), (values, p) => {

@@ -12,7 +12,7 @@ export function percentile(samples: readonly number[], p: number): number {
 	return sorted[low]! + (sorted[high]! - sorted[low]!) * (position - low);
 }
 
-/** Middle of a set; NaN for an empty one. */
+/** NaN for an empty set. */
 export function median(samples: readonly number[]): number {
 	return percentile(samples, 50);
 }

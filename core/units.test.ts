@@ -25,7 +25,7 @@ describe('ticks', () => {
 		expect(msToTicks(ms, clockRate)).toBe(ticks);
 	});
 
-	it('comes back to the same tick', () => {
+	it('converts to milliseconds and back without loss', () => {
 		fc.assert(
 			fc.property(
 				fc.integer({ min: -(2 ** 40), max: 2 ** 40 }),
@@ -37,28 +37,30 @@ describe('ticks', () => {
 		);
 	});
 
-	it('gives seconds', () => {
+	it('converts ticks to seconds', () => {
 		expect(ticksToSeconds(45_000, VIDEO_CLOCK_RATE)).toBe(0.5);
 		expect(ticksToMs(AAC_FRAME_SAMPLES, 48_000)).toBeCloseTo(21.333, 3);
 	});
 });
 
 describe('bytesToBps', () => {
-	it('gives bits a second, and 0 over no time', () => {
-		expect(bytesToBps(125_000, 1000)).toBe(1_000_000);
-		expect(bytesToBps(125_000, 0)).toBe(0);
-		expect(bytesToBps(125_000, -5)).toBe(0);
+	it.each([
+		[1000, 1_000_000],
+		[0, 0],
+		[-5, 0],
+	])('turns 125 000 bytes over %d ms into %d bits a second', (overMs, bps) => {
+		expect(bytesToBps(125_000, overMs)).toBe(bps);
 	});
 });
 
 describe('NTP times', () => {
-	it('knows the Unix epoch and a half second', () => {
+	it('converts the Unix epoch and half a second', () => {
 		expect(epochMsToNtp(0)).toEqual({ seconds: 2_208_988_800, fraction: 0 });
 		expect(epochMsToNtp(1500)).toEqual({ seconds: 2_208_988_801, fraction: 2 ** 31 });
 		expect(ntpToEpochMs(2_208_988_801, 2 ** 31)).toBe(1500);
 	});
 
-	it('comes back to the same microsecond, and stays within its 32 bits', () => {
+	it('converts back to the same microsecond, and stays within 32 bits', () => {
 		fc.assert(
 			fc.property(fc.double({ min: 0, max: Date.UTC(2036, 0, 1), noNaN: true }), (epochMs) => {
 				const { seconds, fraction } = epochMsToNtp(epochMs);
@@ -100,7 +102,7 @@ describe('unwrap', () => {
 		);
 	});
 
-	it('always equals the wrapped value modulo the range, and is never more than half a range away', () => {
+	it('equals the wrapped value modulo the range, and is at most half a range away', () => {
 		fc.assert(
 			fc.property(
 				bits,

@@ -1,10 +1,8 @@
-/**
- * Conversions between clock ticks, milliseconds, seconds, bytes and bits: the only place with the clock rates in it.
- */
+/** Conversions between clock ticks, milliseconds, seconds, bytes and bits: the only place with the clock rates. */
 
 /** Ticks per second of every video RTP clock and of our CMAF video tracks (RFC 6184 §8.2.1). */
 export const VIDEO_CLOCK_RATE = 90_000;
-/** Ticks per second of the Opus RTP clock, whatever was captured (RFC 7587 §4.1). */
+/** Ticks per second of the Opus RTP clock, for any capture rate (RFC 7587 §4.1). */
 export const OPUS_CLOCK_RATE = 48_000;
 /** Audio samples in one AAC-LC access unit. */
 export const AAC_FRAME_SAMPLES = 1024;
@@ -44,8 +42,8 @@ export function ntpToEpochMs(seconds: number, fraction: number): number {
 }
 
 /**
- * Continues a wrapping counter: the value nearest to `reference` that equals `wrapped` modulo 2^bits.
- * `reference` is the last unwrapped value; may be negative afterwards when the very first values step back.
+ * Continues a wrapping counter: the value nearest to `reference`, the last unwrapped value, that equals `wrapped`
+ * modulo 2^bits. Negative when the first values step back.
  */
 export function unwrap(wrapped: number, reference: number, bits: 16 | 32): number {
 	const range = 2 ** bits;

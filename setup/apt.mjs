@@ -1,11 +1,9 @@
-/**
- * Installs Debian packages as root, without questions, without starting services, and removing what it put up for that.
- */
+/** Installs Debian packages as root, without questions and without starting services. */
 import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { runCommand } from './child-processes.mjs';
 import { withLock } from './setup-cache.mjs';
-import { SetupError } from './setup-error.mjs';
+import { toSetupError } from './setup-error.mjs';
 import { formatInstallCommands } from './system-programs.mjs';
 
 /** Another apt (unattended upgrades, say) may hold the lock for minutes. */
@@ -14,12 +12,12 @@ const APT_LOCK_TIMEOUT_S = 300;
 /** Downloading Chromium over a slow line and unpacking it on a slow disk. */
 const APT_TIMEOUT_MS = 30 * 60_000;
 
-/** dpkg has to finish the package that it is unpacking: killed, it leaves the system to be repaired by hand. */
+/** Time for dpkg to finish a package: a killed dpkg leaves a system that has to be repaired by hand. */
 const APT_STOP_GRACE_MS = 60_000;
 
 /**
- * Tells our files from others, which are never touched. One that a killed set-up left behind is known by it too, and is
- * taken away after the next installation.
+ * Distinguishes our files from others, which are never changed. A file of a killed set-up has it too, and is removed
+ * after the next installation.
  */
 const OWN_FILE_MARK = 'Written by Spillway set-up for the duration of one installation';
 
@@ -29,13 +27,13 @@ const APT_OPTIONS = [
 	'--no-install-recommends',
 	`--option=DPkg::Lock::Timeout=${APT_LOCK_TIMEOUT_S}`,
 	'--option=Dpkg::Use-Pty=0',
-	// A configuration file that somebody has changed stays as it is.
+	// Changed configuration files stay.
 	'--option=Dpkg::Options::=--force-confdef',
 	'--option=Dpkg::Options::=--force-confold',
 	'--option=APT::Status-Fd=3',
 ];
 
-/** Package lists are fetched once per set-up, however many steps install something. */
+/** Package lists are fetched once per set-up. */
 let areListsFresh = false;
 
 /** @returns {boolean} Whether this process may install packages. */
@@ -47,7 +45,7 @@ export function isRoot() {
  * Parses a line of apt's machine-readable progress.
  *
  * @param {string} line For example `pmstatus:ffmpeg:57.14:Unpacking ffmpeg (amd64)`.
- * @returns {string | undefined} What to show, or undefined for lines of other kinds.
+ * @returns {string | undefined} The text to show, or undefined for other lines.
  */
 export function parseAptStatus(line) {
 	const match = /^(dlstatus|pmstatus):[^:]*(?::[a-z0-9]+)?:([0-9.]+):(.*)$/.exec(line);
@@ -59,7 +57,7 @@ export function parseAptStatus(line) {
 }
 
 /**
- * Installs packages. The caller is root on a Debian-like system.
+ * The caller must be root on a Debian-like system.
  *
  * @param {import('./run.mjs').SetupContext} context
  * @param {readonly string[]} packages
@@ -71,11 +69,11 @@ export async function aptInstall(context, packages, step) {
 	const environment = {
 		...context.environment,
 		DEBIAN_FRONTEND: 'noninteractive',
-		// Asks whether to restart services after an upgrade of a library.
+		// Otherwise it asks whether to restart services after an upgrade of a library.
 		NEEDRESTART_MODE: 'l',
 		LC_ALL: 'C.UTF-8',
 	};
-	// apt and the maintainer scripts need the administration folders, which are not on every PATH (su without a dash).
+	// apt and the maintainer scripts need the administration folders, which not every PATH has (su without a dash).
 	environment['PATH'] = `${environment['PATH'] ?? ''}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin`;
 	const options = {
 		env: environment,
@@ -90,9 +88,9 @@ export async function aptInstall(context, packages, step) {
 		},
 	};
 	try {
-		// Our own lock besides apt's: the guards are shared, and the first to finish would take them from the second.
+		// A lock besides apt's: set-ups share the guards, and the first to finish removes those of the second otherwise.
 		await withLock(context, 'apt', async () => {
-			const removeGuards = putUpServiceGuards(packages);
+			const removeGuards = installServiceGuards(packages);
 			try {
 				if (!areListsFresh) {
 					step.progress('apt-get update');
@@ -105,30 +103,23 @@ export async function aptInstall(context, packages, step) {
 				removeGuards();
 			}
 		});
-	} catch (/** @type {any} */ error) {
-		if (context.signal.aborted) {
-			throw error;
-		}
-		throw new SetupError(`apt-get could not install ${packages.join(', ')}: ${error.message}.`, {
-			whatToDo: [
-				'Read what apt-get says above, and try it by hand:',
-				...formatInstallCommands('apt', packages, { isRoot: true }).map((command) => `    ${command}`),
-			],
-			output: error.output,
-			cause: error,
-		});
+	} catch (error) {
+		throw toSetupError(context, error, `apt-get could not install ${packages.join(', ')}`, [
+			'Read what apt-get says above, and try it by hand:',
+			...formatInstallCommands('apt', packages, { isRoot: true }).map((command) => `    ${command}`),
+		]);
 	}
 }
 
 /**
- * Keeps a service that an installed package brings along from starting at the next boot. The tests start programs of
- * their own, on ports and in folders of their own.
+ * Disables services of installed packages, so that they do not start at the next boot. The tests start the programs
+ * themselves, on other ports and in other folders.
  *
  * @param {import('./run.mjs').SetupContext} context
  * @param {readonly string[]} services
  */
 export async function disableServices(context, services) {
-	// Without systemd as the init system there is nothing that would start it.
+	// Without systemd as the init system no service starts.
 	if (services.length === 0 || !existsSync('/run/systemd/system')) {
 		return;
 	}
@@ -143,25 +134,25 @@ export async function disableServices(context, services) {
 }
 
 /**
- * Debian packages start their services on installation, and PostgreSQL's creates a database cluster that runs from then
- * on. The two documented ways to prevent that are files, which are put up before and taken away after. Whoever has
- * either in place already (containers have the first) has decided for themselves.
+ * Debian packages start their services on installation, and PostgreSQL's creates and starts a database cluster. The two
+ * documented ways to prevent that are files, which exist during the installation. A file that exists already
+ * (containers have the first) stays.
  *
  * @param {readonly string[]} packages
  */
-function putUpServiceGuards(packages) {
+function installServiceGuards(packages) {
 	/** @type {Array<() => void>} */
 	const removals = [];
 
-	// invoke-rc.d(8): exit code 101 of policy-rc.d means "action forbidden by policy", and the package manager goes on.
+	// invoke-rc.d(8): exit code 101 of policy-rc.d means "action forbidden by policy", and the package manager continues.
 	const policy = '/usr/sbin/policy-rc.d';
 	if (writeOwnFile(policy, `#!/bin/sh\n# ${OWN_FILE_MARK}: no service is to be started.\nexit 101\n`, 0o755)) {
 		removals.push(() => rmSync(policy, { force: true }));
 	}
 
 	if (packages.includes('postgresql')) {
-		// pg_createcluster(8): files in createcluster.d are read after createcluster.conf. A drop-in rather than that file,
-		// which belongs to the package and would count as locally modified for ever after.
+		// pg_createcluster(8): files in createcluster.d are read after createcluster.conf. That file belongs to the
+		// package, which treats a changed one as locally modified.
 		const folder = '/etc/postgresql-common/createcluster.d';
 		const createdFolders = [folder, path.dirname(folder)].filter((created) => !existsSync(created));
 		mkdirSync(folder, { recursive: true });
@@ -170,7 +161,7 @@ function putUpServiceGuards(packages) {
 			removals.push(() => {
 				rmSync(dropIn, { force: true });
 				for (const created of createdFolders) {
-					// Stays when the package has put something into it.
+					// Stays when the package uses it.
 					if (existsSync(created) && readdirSync(created).length === 0) {
 						rmSync(created, { recursive: true });
 					}
@@ -187,7 +178,7 @@ function writeOwnFile(file, text, mode) {
 		return false;
 	}
 	writeFileSync(file, text, { mode });
-	// The mode above is subject to the umask; these have to be readable, and the first executable, for all.
+	// The umask reduces the mode above; all users must be able to read the files and to run the first.
 	chmodSync(file, mode);
 	return true;
 }

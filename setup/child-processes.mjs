@@ -1,39 +1,24 @@
-/** Runs the tools of set-up (npm, apt-get, meson, …): no output of their own, all of them stopped when set-up is. */
+/** Runs the tools of set-up (npm, apt-get, meson, …): without their output, and stopped with set-up. */
 import { spawn } from 'node:child_process';
 import { StringDecoder } from 'node:string_decoder';
 
 /** @import { Readable } from 'node:stream' */
 
 /**
- * How much of a tool's output is kept for the case that it fails. Some say the reason first and then how they are used
- * (npm), some print progress first and then the reason (compilers). More would scroll the reason off the screen.
+ * The part of a tool's output that is shown when it fails. Some tools print the reason first and then their usage
+ * (npm), others print progress first and then the reason (compilers). More lines scroll the reason off the screen.
  */
 const FIRST_LINES_COUNT = 10;
 const LAST_LINES_COUNT = 20;
 
 /**
- * How long a stopped tool may take to clean up before it is killed. npm goes on for as long as it is let (its half of a
- * node_modules is thrown away by the next `npm ci` anyway), and the person who pressed Ctrl-C is waiting.
+ * Time for a stopped tool to clean up before it is killed. npm uses all of it for an incomplete node_modules, which the
+ * next `npm ci` deletes, and the person who pressed Ctrl-C is waiting.
  */
 const STOP_GRACE_MS = 2_000;
 
-/** A tool of set-up ended with an error, or could not be started. */
-export class CommandError extends Error {
-	/** @override */
-	name = 'CommandError';
-
-	/** @param {string} message @param {{ exitCode: number | null, output: string[] }} options */
-	constructor(message, { exitCode, output }) {
-		super(message);
-		this.exitCode = exitCode;
-		this.output = output;
-	}
-}
-
 /**
- * Runs a command to its end.
- *
- * @param {{ signal?: AbortSignal }} context Aborting its signal stops the command and everything that it started.
+ * @param {{ signal?: AbortSignal }} context Aborting its signal stops the command and all processes that it started.
  * @param {string} command
  * @param {string[]} commandArguments
  * @param {object} [options]
@@ -41,10 +26,10 @@ export class CommandError extends Error {
  * @param {NodeJS.ProcessEnv} [options.env]
  * @param {(line: string) => void} [options.onLine] Called with each line of standard output and standard error.
  * @param {(line: string) => void} [options.onStatusLine] Called with each line that the command writes to descriptor 3.
- * @param {number} [options.stopGraceMs] How long it may take to end by itself when it is stopped, before it is killed.
+ * @param {number} [options.stopGraceMs] Time between stopping and killing it.
  * @param {number} [options.timeoutMs] Stops the command after this time; it then fails.
  * @returns {Promise<{ stdout: string }>}
- * @throws {CommandError} When it fails; the abort reason when it was stopped.
+ * @throws {Error & { output: string[] }} When it fails; throws the abort reason when it was stopped.
  */
 export function runCommand(context, command, commandArguments, options = {}) {
 	const { cwd, env = process.env, onLine, onStatusLine, stopGraceMs = STOP_GRACE_MS, timeoutMs } = options;
@@ -54,7 +39,7 @@ export function runCommand(context, command, commandArguments, options = {}) {
 			cwd,
 			env,
 			stdio: onStatusLine ? ['ignore', 'pipe', 'pipe', 'pipe'] : ['ignore', 'pipe', 'pipe'],
-			// A process group of its own: stopping it reaches compilers and lifecycle scripts, not only the tool itself.
+			// A new process group, so that stopping it reaches compilers and lifecycle scripts as well.
 			detached: true,
 		});
 
@@ -92,29 +77,26 @@ export function runCommand(context, command, commandArguments, options = {}) {
 			killTimers.forEach(clearTimeout);
 		};
 
+		const fail = (/** @type {string} */ outcome) =>
+			reject(Object.assign(new Error(`${command} ${outcome}`), { output: output.lines() }));
+
 		child.once('error', (error) => {
 			finish();
-			reject(
-				new CommandError(`${command} could not be started: ${error.message}`, {
-					exitCode: null,
-					output: output.lines(),
-				}),
-			);
+			fail(`could not be started: ${error.message}`);
 		});
 		child.once('close', (exitCode, signalName) => {
 			finish();
 			if (context.signal?.aborted) {
-				// What it started may outlive it (npm does not wait for a grandchild).
+				// Its children may outlive it (npm does not wait for a grandchild).
 				signalGroup(child.pid, 'SIGKILL');
 				reject(context.signal.reason);
 			} else if (timedOut) {
 				signalGroup(child.pid, 'SIGKILL');
-				reject(new CommandError(`${command} took longer than ${timeoutMs} ms`, { exitCode, output: output.lines() }));
+				fail(`took longer than ${timeoutMs} ms`);
 			} else if (exitCode === 0) {
 				resolve({ stdout });
 			} else {
-				const outcome = exitCode === null ? `was ended by ${signalName}` : `ended with code ${exitCode}`;
-				reject(new CommandError(`${command} ${outcome}`, { exitCode, output: output.lines() }));
+				fail(exitCode === null ? `was ended by ${signalName}` : `ended with code ${exitCode}`);
 			}
 		});
 	});

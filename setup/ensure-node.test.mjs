@@ -1,4 +1,4 @@
-/** Tests of which Node versions run the product. */
+/** Tests of the Node versions that run the product. */
 import { describe, expect, it } from 'vitest';
 import { PINNED_NODE_VERSION, isNodeVersionSuitable } from './ensure-node.mjs';
 
@@ -19,7 +19,7 @@ describe('isNodeVersionSuitable', () => {
 		expect(isNodeVersionSuitable(version)).toBe(expected);
 	});
 
-	it('holds for the pinned one', () => {
+	it('is true for the pinned version', () => {
 		expect(isNodeVersionSuitable(PINNED_NODE_VERSION)).toBe(true);
 	});
 });

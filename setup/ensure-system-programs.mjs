@@ -1,6 +1,4 @@
-/**
- * Makes sure that the programs a profile needs are on the machine: found, installed as root on Debian, else asked for.
- */
+/** Ensures that the programs of a profile exist: finds them, installs them as root on Debian, or prints how to. */
 import path from 'node:path';
 import { aptInstall, disableServices, isRoot } from './apt.mjs';
 import { findProgram, isExecutableFile } from './find-program.mjs';
@@ -12,12 +10,10 @@ import { SYSTEM_PROGRAMS, formatInstallCommands } from './system-programs.mjs';
 /** @import { ProgramName } from './system-programs.mjs' */
 
 /**
- * Finds or installs programs.
- *
  * @param {SetupContext} context
  * @param {readonly ProgramName[]} wanted
- * @returns {Promise<Record<string, string | undefined>>} For each its variable and the path of the executable.
- * @throws {SetupError} When something is missing and cannot be installed; names the command that installs it.
+ * @returns {Promise<Record<string, string | undefined>>} Variable → path of the executable.
+ * @throws {SetupError} When a program is missing and cannot be installed; names the command that installs it.
  */
 export async function ensureSystemPrograms(context, wanted) {
 	const isMissing = (/** @type {ProgramName} */ name) => findSystemProgram(name, context.environment) === undefined;
@@ -39,12 +35,12 @@ export async function ensureSystemPrograms(context, wanted) {
 }
 
 /**
- * Finds one program: the user's choice, then the PATH, then the folders where distributions hide it.
+ * Finds one program: the user's choice, then the PATH, then the folders of distributions.
  *
  * @param {ProgramName} name
  * @param {NodeJS.ProcessEnv} environment
  * @returns {string | undefined}
- * @throws {SetupError} When the user's choice does not exist: something else in its place would be a surprise.
+ * @throws {SetupError} When the user's choice does not exist; another program is not a substitute for it.
  */
 export function findSystemProgram(name, environment) {
 	const program = SYSTEM_PROGRAMS[name];
@@ -62,7 +58,7 @@ export function findSystemProgram(name, environment) {
 
 /** @param {SetupContext} context @param {readonly ProgramName[]} missing */
 async function installPrograms(context, missing) {
-	// Ubuntu's package of this name installs a snap, which needs a running snapd and confines what it may read.
+	// Ubuntu's package of this name installs a snap, which needs a running snapd and cannot read all files.
 	const isSnapOnly = (/** @type {ProgramName} */ name) => name === 'chromium' && readOsRelease().id === 'ubuntu';
 	if (!isRoot() || detectPackageManager(context.environment) !== 'apt' || !isDebianLike(readOsRelease())) {
 		throw missingProgramsError(context, missing);

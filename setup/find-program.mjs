@@ -1,41 +1,32 @@
-/** Finds programs on the PATH and in the folders where distributions hide them, without starting anything. */
+/** Finds programs on the PATH and in folders of distributions, without starting them. */
 import { accessSync, constants, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 
 /**
- * Finds an executable file.
- *
- * @param {readonly string[]} names Names that will do, best first (`chromium`, `google-chrome`).
+ * @param {readonly string[]} names Accepted names, best first (`chromium`, `google-chrome`).
  * @param {{ searchPath?: string | undefined, folders?: readonly string[] }} where `searchPath` is a PATH value and
- * comes first; `folders` may contain one `*` for a version, of which the highest is taken.
+ * comes first; `folders` may contain one `*` for a version, of which the highest is used.
  * @returns {string | undefined} An absolute path.
  */
 export function findProgram(names, { searchPath = '', folders = [] }) {
-	const searched = [...searchPath.split(path.delimiter).filter((folder) => path.isAbsolute(folder))];
-	for (const folder of folders) {
-		searched.push(...expandVersion(folder));
-	}
-	for (const name of names) {
-		for (const folder of searched) {
-			const file = path.join(folder, name);
-			if (isExecutableFile(file)) {
-				return file;
-			}
-		}
-	}
-	return undefined;
+	const searched = [
+		...searchPath.split(path.delimiter).filter((folder) => path.isAbsolute(folder)),
+		...folders.flatMap((folder) => expandVersion(folder)),
+	];
+	const files = names.flatMap((name) => searched.map((folder) => path.join(folder, name)));
+	return files.find((file) => isExecutableFile(file));
 }
 
 /**
  * @param {string} file
- * @returns {boolean} Whether this user could start it.
+ * @returns {boolean} Whether this user may start it.
  */
 export function isExecutableFile(file) {
 	try {
 		accessSync(file, constants.X_OK);
 		return statSync(file).isFile();
 	} catch {
-		// Missing, or not ours to start: both mean no.
+		// Missing, or without permission.
 		return false;
 	}
 }
@@ -58,7 +49,7 @@ function expandVersion(pattern) {
 	if (star === -1) {
 		return [pattern];
 	}
-	// The star stands for the rest of one path component: /usr/lib/postgresql/*/bin, /opt/homebrew/opt/postgresql*/bin.
+	// The star matches the rest of one path component: /usr/lib/postgresql/*/bin, /opt/homebrew/opt/postgresql*/bin.
 	const componentStart = pattern.lastIndexOf('/', star) + 1;
 	const parent = pattern.slice(0, componentStart);
 	const prefix = pattern.slice(componentStart, star);
@@ -67,7 +58,7 @@ function expandVersion(pattern) {
 	try {
 		entries = readdirSync(parent);
 	} catch {
-		// The parent does not exist: so does nothing in it.
+		// The parent does not exist.
 		return [];
 	}
 	return entries

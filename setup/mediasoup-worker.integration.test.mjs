@@ -1,4 +1,4 @@
-/** Tests of the worker binary that set-up has chosen: it starts, and it is not linked to what makes it slow. */
+/** Tests of the worker binary that set-up has chosen: it starts, and is not linked to slow libraries. */
 import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { findForbiddenLibraries } from './build-worker/build-worker.mjs';
@@ -12,18 +12,16 @@ describe('the mediasoup worker', () => {
 		expect(doesWorkerStart(worker)).toBe(true);
 	});
 
-	it.runIf(process.platform === 'linux')('is not linked to NSS, nor to the libsrtp that uses it', () => {
+	it.runIf(process.platform === 'linux')('is linked neither to NSS nor to a libsrtp that uses it', () => {
 		const output = execFileSync('ldd', [worker], { encoding: 'utf8' });
-		// The check below is worth nothing if ldd has found no libraries at all, as in a static binary.
+		// Without this, the check below passes when ldd finds no libraries.
 		expect(output).toMatch(/libc\.|libm\.|statically linked/);
 		expect(findForbiddenLibraries(output)).toEqual([]);
 	});
 });
 
 describe('doesWorkerStart', () => {
-	it('is false for programs that are none, and for files that are no programs', () => {
-		expect(doesWorkerStart('/bin/true')).toBe(false);
-		expect(doesWorkerStart('/missing')).toBe(false);
-		expect(doesWorkerStart('/etc/passwd')).toBe(false);
+	it.each(['/bin/true', '/missing', '/etc/passwd'])('is false for %s', (file) => {
+		expect(doesWorkerStart(file)).toBe(false);
 	});
 });

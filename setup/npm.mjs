@@ -1,14 +1,11 @@
-/**
- * How set-up calls npm: which npm-cli.js, and which of the variables that an outer `npm start` sets must not reach it.
- */
+/** How set-up calls npm: the path of npm-cli.js, and an environment without the variables of an outer `npm start`. */
 import { existsSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import { findProgram } from './find-program.mjs';
 import { SetupError } from './setup-error.mjs';
 
 /**
- * Finds npm's program file, so that it can be run under a chosen Node; `npm` itself would run under the first on the
- * PATH.
+ * Finds npm's program file, which set-up runs under a chosen Node; `npm` itself runs under the first on the PATH.
  *
  * @param {NodeJS.ProcessEnv} environment
  * @returns {string} The path of npm-cli.js.
@@ -16,13 +13,13 @@ import { SetupError } from './setup-error.mjs';
  */
 export function findNpm(environment) {
 	const candidates = [];
-	// Set by npm for what it runs. Other package managers set it to themselves.
+	// npm sets it for its scripts. Other package managers set it to their program.
 	if (environment['npm_execpath'] && path.basename(environment['npm_execpath']) === 'npm-cli.js') {
 		candidates.push(environment['npm_execpath']);
 	}
 	const onPath = findProgram(['npm'], { searchPath: environment['PATH'] });
 	if (onPath !== undefined) {
-		// A link to npm-cli.js, or a script that stands beside the folder which contains it.
+		// A link to npm-cli.js, or a script next to the folder that contains it.
 		const target = realpathSync(onPath);
 		candidates.push(target, path.join(path.dirname(target), '../lib/node_modules/npm/bin/npm-cli.js'));
 	}
@@ -38,22 +35,16 @@ export function findNpm(environment) {
 }
 
 /**
- * The environment without what an outer `npm start` adds to it. With those variables an inner npm takes the checkout
- * for the folder to install into. What the user configures (registry, proxy, certificates, npmrc) stays.
+ * The environment without the variables of an outer `npm start`, with which an inner npm installs into the checkout.
+ * The user's configuration (registry, proxy, certificates, npmrc) stays.
  *
  * @param {NodeJS.ProcessEnv} environment Not changed.
  * @returns {NodeJS.ProcessEnv}
  */
 export function withoutNpmRunVariables(environment) {
-	const kept = { ...environment };
-	for (const name of Object.keys(kept)) {
-		if (
-			/^npm_(lifecycle|package)_/.test(name) ||
-			/^npm_config_(local_prefix|global_prefix|prefix|global|dry_run|workspaces?)$/i.test(name) ||
-			['npm_command', 'npm_execpath', 'npm_node_execpath', 'NODE', 'INIT_CWD'].includes(name)
-		) {
-			delete kept[name];
-		}
-	}
-	return kept;
+	const isOfRun = (/** @type {string} */ name) =>
+		/^npm_(lifecycle|package)_/.test(name) ||
+		/^npm_config_(local_prefix|global_prefix|prefix|global|dry_run|workspaces?)$/i.test(name) ||
+		['npm_command', 'npm_execpath', 'npm_node_execpath', 'NODE', 'INIT_CWD'].includes(name);
+	return Object.fromEntries(Object.entries(environment).filter(([name]) => !isOfRun(name)));
 }

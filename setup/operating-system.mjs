@@ -1,4 +1,4 @@
-/** Which operating system this is and which package manager installs things on it. Reads files, starts nothing. */
+/** Detects the operating system and its package manager. Reads files, starts no programs. */
 import { readFileSync } from 'node:fs';
 import { findProgram } from './find-program.mjs';
 
@@ -8,7 +8,7 @@ import { findProgram } from './find-program.mjs';
  */
 
 /**
- * The package managers whose commands set-up can print, in the order in which they are looked for on Linux.
+ * The package managers of Linux whose commands set-up can print, in the order of the search.
  *
  * @type {ReadonlyArray<[PackageManager, string]>}
  */
@@ -24,7 +24,7 @@ const LINUX_PACKAGE_MANAGERS = [
  * Parses os-release(5).
  *
  * @param {string} text
- * @returns {OsRelease} Empty strings where the file says nothing.
+ * @returns {OsRelease} Empty strings for missing fields.
  */
 export function parseOsRelease(text) {
 	/** @type {Record<string, string | undefined>} */
@@ -43,27 +43,21 @@ export function parseOsRelease(text) {
 	};
 }
 
-/**
- * Reads the machine's os-release file.
- *
- * @returns {OsRelease} Empty on macOS and where there is no such file.
- */
+/** @returns {OsRelease} Empty on macOS and without an os-release file. */
 export function readOsRelease() {
 	for (const file of ['/etc/os-release', '/usr/lib/os-release']) {
 		try {
 			return parseOsRelease(readFileSync(file, 'utf8'));
 		} catch {
-			// The other place is tried next.
+			// The other file is tried next.
 		}
 	}
 	return parseOsRelease('');
 }
 
 /**
- * Whether packages come from Debian's archive or one that is built from it.
- *
  * @param {OsRelease} osRelease
- * @returns {boolean}
+ * @returns {boolean} Whether packages come from Debian's archive or one that is built from it.
  */
 export function isDebianLike(osRelease) {
 	return osRelease.id === 'debian' || osRelease.idLike.includes('debian');

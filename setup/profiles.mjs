@@ -1,4 +1,4 @@
-/** What each kind of command needs before it can run. A table. */
+/** The needs of each kind of command, as a table. */
 
 /**
  * @typedef {object} Profile
@@ -12,10 +12,10 @@
  * @type {Record<string, Profile>}
  */
 export const PROFILES = {
-	/** Types, lint, unit tests, the web build: no programs, no worker, nothing that takes minutes. */
+	/** Types, lint, unit tests, the web build: nothing that takes minutes to get. */
 	check: { programs: [], worker: false },
 	/** The product. */
 	start: { programs: ['ffmpeg'], worker: true },
-	/** Integration and end-to-end tests, benchmarks: the product, and what it is tested with. */
+	/** Integration and end-to-end tests, benchmarks. */
 	test: { programs: ['ffmpeg', 'chromium', 'redis', 'postgresql'], worker: true },
 };

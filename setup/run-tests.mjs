@@ -1,7 +1,7 @@
 /**
  * Runs the project's checks and lists at the end which of them failed: `run-tests.mjs
- * [check|integration|e2e|coverage]`, everything but coverage without an argument. Started through run.mjs, so that it
- * runs on the right Node with everything in place.
+ * [check|integration|e2e|coverage]`; without an argument all but coverage. run.mjs starts it on the right Node, after
+ * set-up.
  */
 import { spawn } from 'node:child_process';
 import { realpathSync } from 'node:fs';
@@ -14,24 +14,24 @@ const PROJECT_FOLDER = path.dirname(path.dirname(fileURLToPath(import.meta.url))
 
 const EXIT_CODE_FAILED = 1;
 const EXIT_CODE_USAGE = 2;
-/** One step a core; the longest takes as long as all the others, so a third lane ends nothing sooner. */
+/** One step a core; the longest step takes as long as all others together, so a third lane saves no time. */
 const MAX_LANES = 2;
 
-/** By content and options, not by dates, so that an old cache changes no result. tsc keeps one of its own. */
+/** By content and options, not by dates, so that an old cache changes no result. tsc has another cache. */
 const PRETTIER_CACHE = ['--cache', '--cache-strategy=content', '--cache-location=node_modules/.cache/checks/format'];
 
 const vitest = (/** @type {string} */ project) => ['vitest', 'run', '--project', project];
 
 /**
- * The steps by what is asked for: a program of node_modules/.bin and its arguments. Steps marked `isSerial` use one core
- * each and only read, so they run side by side.
+ * The steps by argument: a program of node_modules/.bin and its arguments. Steps marked `isSerial` use one core each and
+ * only read, so they run in parallel.
  *
  * @type {Record<string, Array<{ name: string, command: string[], isSerial?: boolean }>>}
  */
 const STEPS = {
 	check: [
-		// The longest first, so that the others fit beside it. Web has a TypeScript program of its own, so linting it apart
-		// loads nothing twice.
+		// The longest first, so that the others run next to it. Web has another TypeScript program, so linting it
+		// separately loads no program twice.
 		{ name: 'lint', command: ['eslint', '--ignore-pattern=web/', '.'], isSerial: true },
 		{ name: 'lint of web', command: ['eslint', 'web'], isSerial: true },
 		{ name: 'types', command: ['tsc', '--noEmit'], isSerial: true },
@@ -43,7 +43,7 @@ const STEPS = {
 	e2e: [{ name: 'end-to-end tests', command: vitest('e2e') }],
 	coverage: [{ name: 'coverage by unit tests', command: [...vitest('unit'), '--coverage', 'web/src/', 'ingest/'] }],
 };
-/** What runs when nothing is asked for. */
+/** The default. */
 const EVERYTHING = ['check', 'integration', 'e2e'];
 
 const [wanted, ...furtherArguments] = process.argv.slice(2);
@@ -57,8 +57,7 @@ const running = new Set();
 for (const signalName of /** @type {NodeJS.Signals[]} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
 	process.on(signalName, () => {
 		process.exitCode = 128 + os.constants.signals[signalName];
-		// A terminal has sent SIGINT to the whole foreground group already; a second one would make vitest skip its
-		// clean-up.
+		// A terminal has sent SIGINT to the whole foreground group already; after a second one vitest skips its clean-up.
 		if (!(signalName === 'SIGINT' && process.stdin.isTTY)) {
 			for (const child of running) {
 				child.kill(signalName);
@@ -66,7 +65,7 @@ for (const signalName of /** @type {NodeJS.Signals[]} */ (['SIGINT', 'SIGTERM', 
 		}
 	});
 }
-/** A signal has ended the run: the steps that wait do not begin. */
+/** A signal has ended the run: waiting steps do not begin. */
 const isStopped = () => process.exitCode !== undefined;
 
 const steps = (wanted === undefined ? EVERYTHING : [wanted]).flatMap((name) => STEPS[name] ?? []);
@@ -116,7 +115,7 @@ async function runStep(name, command, output) {
  * @returns {Promise<{ exitCode: number, text: string }>}
  */
 function runProgram([program = '', ...programArguments], output) {
-	// The file behind the link, run by this Node: the first line of such a file names whatever `node` is on the PATH.
+	// The target of the link, run by this Node: its first line names the `node` on the PATH.
 	const file = realpathSync(path.join(PROJECT_FOLDER, 'node_modules', '.bin', program));
 	return new Promise((resolve) => {
 		const stream = output === 'shown-live' ? 'inherit' : 'pipe';

@@ -1,4 +1,4 @@
-/** Tests of what stands behind the npm scripts: exit codes, signals, the lifeline, and what a failed set-up says. */
+/** Tests of the program behind the npm scripts: exit codes, signals, the lifeline, and messages of a failed set-up. */
 import { spawn } from 'node:child_process';
 import {
 	chmodSync,
@@ -19,12 +19,12 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 const SETUP_FOLDER = path.dirname(fileURLToPath(import.meta.url));
 
-/** How long anything here may take that is expected to happen. */
+/** Limit for every expected event. */
 const DEADLINE_MS = 15_000;
 
 const EMPTY_LOCK = JSON.stringify({ name: 'scratch', lockfileVersion: 3, requires: true, packages: { '': {} } });
 
-/** Says that it runs, counts SIGTERMs, and ends 300 ms after the first one with their number. */
+/** Prints that it runs, counts SIGTERMs, and ends 300 ms after the first one with their number. */
 const COUNTING_COMMAND = `
 	let count = 0;
 	process.on('SIGTERM', () => {
@@ -37,7 +37,7 @@ const COUNTING_COMMAND = `
 	console.log('ready', process.pid);
 `;
 
-/** Says that it runs, and leaves a file when it is told to end. */
+/** Prints that it runs, and writes a file at SIGTERM. */
 const ORDERLY_COMMAND = `
 	import { writeFileSync } from 'node:fs';
 	process.on('SIGTERM', () => {
@@ -58,7 +58,7 @@ const running = new Set();
 beforeAll(async () => {
 	root = mkdtempSync(path.join(os.tmpdir(), 'spillway-run-test-'));
 	project = createProject('project', EMPTY_LOCK);
-	// The one real npm of this file; everything after it finds the stamp.
+	// The only real npm of this file; later set-ups find the stamp.
 	const prepared = await start(['check']).ended;
 	expect(prepared.stderr).toContain('npm dependencies: installed');
 	expect(prepared.exitCode).toBe(0);
@@ -73,7 +73,7 @@ afterAll(() => {
 });
 
 /**
- * A checkout that has nothing but set-up and a lock file; the real one's node_modules is not to be touched by a test.
+ * A checkout with set-up and a lock file only, because tests must not change node_modules of the real one.
  *
  * @param {string} name
  * @param {string} lockText
@@ -131,7 +131,7 @@ async function waitFor(what, condition) {
 			return value;
 		}
 		if (Date.now() > deadline) {
-			throw new Error(`Waited ${DEADLINE_MS} ms in vain for ${what}.`);
+			throw new Error(`Waited ${DEADLINE_MS} ms without success for ${what}.`);
 		}
 		await sleep(20);
 	}
@@ -152,7 +152,7 @@ function isAlive(pid) {
 }
 
 describe('the started command', () => {
-	it('gives its exit code to the set-up process, and nothing else is printed when everything is there', async () => {
+	it('passes its exit code to the set-up process, which prints nothing when nothing is missing', async () => {
 		const command = writeCommand('code.mjs', 'console.log(process.argv.slice(2).join(" ")); process.exit(7);');
 		const { exitCode, stdout, stderr } = await start(['check', '--', command, '--demo', 'x y']).ended;
 		expect(exitCode).toBe(7);
@@ -195,7 +195,7 @@ describe('the started command', () => {
 		expect((await run.ended).exitCode).toBe(33);
 	});
 
-	it('gets a signal once that npm and a group kill both deliver', async () => {
+	it('gets one signal when npm and a group kill both deliver it', async () => {
 		const run = start(['check', '--', writeCommand('counts.mjs', COUNTING_COMMAND)]);
 		await waitForReady(run);
 		run.child.kill('SIGTERM');
@@ -204,7 +204,7 @@ describe('the started command', () => {
 		expect((await run.ended).exitCode).toBe(41);
 	});
 
-	it('is told to end when the set-up process is killed', async () => {
+	it('gets SIGTERM when the set-up process is killed', async () => {
 		const proof = path.join(root, 'proof');
 		const run = start(['check', '--', writeCommand('orderly.mjs', ORDERLY_COMMAND), proof]);
 		const pid = await waitForReady(run);
@@ -214,7 +214,7 @@ describe('the started command', () => {
 		expect(readFileSync(proof, 'utf8')).toBe('orderly');
 	});
 
-	it('does not hold up its own end with the lifeline', async () => {
+	it('is not kept alive by the lifeline', async () => {
 		const { exitCode, stdout } = await start(['check', '--', writeCommand('short.mjs', "console.log('end');")]).ended;
 		expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: 'end\n' });
 	});
@@ -235,7 +235,7 @@ describe('the command line', () => {
 });
 
 describe('a failed set-up', () => {
-	// An empty PATH, and a user who is not root, whoever runs the tests.
+	// An empty PATH, and a user who is not root.
 	const withoutPrograms = () => {
 		const bin = path.join(root, 'empty-bin');
 		mkdirSync(bin, { recursive: true });
@@ -258,7 +258,7 @@ describe('a failed set-up', () => {
 		expect(exitCode).toBe(1);
 	});
 
-	it('names the variable that points to nothing', async () => {
+	it('names a variable with a missing file', async () => {
 		const options = withoutPrograms();
 		options.environment.FFMPEG_BIN = '/missing/ffmpeg';
 		const { exitCode, stderr } = await start(['start'], options).ended;
@@ -266,7 +266,7 @@ describe('a failed set-up', () => {
 		expect(exitCode).toBe(1);
 	});
 
-	it('shows what npm said, and what to do, when the dependencies cannot be installed', async () => {
+	it("prints npm's output and advice when the dependencies cannot be installed", async () => {
 		const folder = createProject('failing', EMPTY_LOCK);
 		const environment = installFakeNpm(
 			'failing-npm',
@@ -281,7 +281,7 @@ describe('a failed set-up', () => {
 		expect(existsSync(path.join(folder, 'node_modules', '.spillway-setup.json'))).toBe(false);
 	});
 
-	it('says what to do when package-lock.json is missing', async () => {
+	it('prints advice when package-lock.json is missing', async () => {
 		const folder = createProject('lockless', EMPTY_LOCK);
 		rmSync(path.join(folder, 'package-lock.json'));
 		const { exitCode, stderr } = await start(['check'], { folder }).ended;
@@ -297,7 +297,7 @@ describe('a stopped set-up', () => {
 			['SIGINT', 130],
 			['SIGTERM', 143],
 		]),
-	)('stops what it has started, and what that has started, on %s', async (signalName, expectedCode) => {
+	)('stops its children and grandchildren on %s', async (signalName, expectedCode) => {
 		const folder = createProject(`stopped-${signalName}`, EMPTY_LOCK);
 		const pidFile = path.join(root, `pid-${signalName}`);
 		const environment = installFakeNpm(
@@ -331,7 +331,7 @@ describe('two set-ups at once', () => {
 });
 
 /**
- * Puts an npm on the PATH that does what the text says.
+ * Puts an npm on the PATH that runs the text.
  *
  * @param {string} name
  * @param {string} text

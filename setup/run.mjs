@@ -1,13 +1,13 @@
 /**
- * What stands behind every npm script: `node setup/run.mjs <profile> [-- <arguments for Node>]`.
+ * The program behind every npm script: `node setup/run.mjs <profile> [-- <arguments for Node>]`.
  *
- * Makes sure that everything the profile needs is there (see profiles.mjs), then runs Node with the given arguments,
- * the first of which is a file (`signaling/main.ts --demo`). Without `--` it only sets up. Runs on Node 20 itself.
+ * Gets everything that the profile needs (see profiles.mjs), then runs Node with the given arguments, the first of
+ * which is a file (`signaling/main.ts --demo`). Without `--` it only sets up. Runs on Node 20 itself.
  *
- * The command gets: Node 22.18 or newer, first on the PATH too; MEDIASOUP_WORKER_BIN, FFMPEG_BIN, CHROMIUM_BIN,
- * REDIS_SERVER_BIN and POSTGRES_BIN as far as the profile has them; standard input, output and error of this process;
- * the signals SIGINT, SIGTERM and SIGHUP; and an end when this process is killed (see lifeline.mjs). This process ends
- * with the command's exit code, or 128 plus the signal's number as a shell has it.
+ * The command gets: Node 22.18 or newer, first on the PATH too; those of MEDIASOUP_WORKER_BIN, FFMPEG_BIN,
+ * CHROMIUM_BIN, REDIS_SERVER_BIN and POSTGRES_BIN that the profile has; standard input, output and error of this
+ * process; the signals SIGINT, SIGTERM and SIGHUP; and an end when this process is killed (see lifeline.mjs). This
+ * process ends with the command's exit code, or 128 plus the signal's number as in a shell.
  */
 import { spawn } from 'node:child_process';
 import os from 'node:os';
@@ -24,9 +24,7 @@ import { SetupError, SetupInterrupted } from './setup-error.mjs';
 import { createTerminal } from './terminal.mjs';
 
 /**
- * What every step is given.
- *
- * @typedef {object} SetupContext
+ * @typedef {object} SetupContext The argument of every step.
  * @property {string} projectFolder The checkout.
  * @property {string} cacheFolder See setup-cache.mjs.
  * @property {NodeJS.ProcessEnv} environment The environment of this process. No step reads or changes another one.
@@ -43,12 +41,12 @@ const OLDEST_SETUP_NODE_MAJOR = 20;
 const FORWARDED_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 /**
- * The same signal again within this time is the same request: a terminal, npm and a supervisor that signals the whole
- * process group each deliver it. A person who presses Ctrl-C twice to insist takes longer.
+ * The same signal within this time is the same request: a terminal, npm and a supervisor that signals the whole process
+ * group each deliver it. A person who presses Ctrl-C twice takes longer.
  */
 const REPEATED_SIGNAL_WINDOW_MS = 1_000;
 
-/** How often npm is looked after. */
+/** How often the life of npm is checked. */
 const PARENT_CHECK_INTERVAL_MS = 500;
 
 const EXIT_CODE_SETUP_FAILED = 1;
@@ -110,7 +108,7 @@ async function setUp(context, profile) {
 		...withPathFirst(context.environment, path.dirname(node.executable)),
 		...variables,
 	};
-	// npm sets these to the Node that it runs on, and some tools start that one rather than the first on the PATH.
+	// npm sets these to the Node that it runs on, and some tools start that one instead of the first on the PATH.
 	for (const name of ['NODE', 'npm_node_execpath']) {
 		if (environment[name] !== undefined) {
 			environment[name] = node.executable;
@@ -127,11 +125,11 @@ async function setUp(context, profile) {
 function runNode({ node, environment }, command, onSignal) {
 	const lifeline = new URL('./lifeline.mjs', import.meta.url).href;
 	const child = spawn(node.executable, ['--import', lifeline, ...command], {
-		// The lifeline is descriptor 3; nothing is ever written to it.
+		// The lifeline is descriptor 3, which is never written.
 		stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
 		env: { ...environment, SPILLWAY_LIFELINE_FD: '3' },
 	});
-	// Errors of the pipe mean that the child is gone, which its exit event tells.
+	// An error of the pipe means that the child has ended; its exit event is handled.
 	child.stdio[3]?.on('error', () => {});
 
 	onSignal((signalName) => {
@@ -152,8 +150,8 @@ function runNode({ node, environment }, command, onSignal) {
 }
 
 /**
- * npm forwards SIGTERM to what it started, but nobody forwards a kill -9 of npm. Only under npm: whoever starts this
- * file directly may well mean to leave it running.
+ * Detects a kill -9 of npm, which cannot be forwarded. Only under npm: a person who starts this file directly may
+ * intend to leave it running.
  *
  * @param {() => void} onGone
  */
@@ -172,8 +170,8 @@ function watchParent(onGone) {
 }
 
 /**
- * Handles signals from the first moment on, so that none falls between set-up and the command: the handler is replaced,
- * never removed.
+ * Handles signals from the start, so that none is lost between set-up and the command: the handler is replaced, never
+ * removed.
  *
  * @param {(signalName: NodeJS.Signals) => void} firstHandler
  */
@@ -202,7 +200,7 @@ function reportFailure(terminal, error) {
 		return exitCodeOfSignal(error.signalName);
 	}
 	if (!(error instanceof SetupError)) {
-		// A bug of set-up: the stack says where.
+		// A bug of set-up, with its place in the stack.
 		terminal.writeLine(`Set-up failed unexpectedly.\n${(error instanceof Error && error.stack) || error}`);
 		return EXIT_CODE_SETUP_FAILED;
 	}

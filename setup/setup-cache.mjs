@@ -1,7 +1,4 @@
-/**
- * Where set-up keeps what takes long to get (Node, the built worker), outside of the checkout, and how processes share
- * it.
- */
+/** The cache of set-up outside of the checkout (Node, the built worker), and the locks for sharing it. */
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -9,16 +6,16 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SetupError } from './setup-error.mjs';
 
-/** A holder touches its lock this often, so that others can tell a living holder from one that was killed. */
+/** A holder touches its lock this often, so that others can distinguish it from a killed one. */
 const LOCK_HEARTBEAT_INTERVAL_MS = 5_000;
 
 /**
- * A lock that was not touched for this long belongs to nobody, whatever machine or container its process ran on. Six
- * heartbeats: a machine that swaps so hard that it misses six is not compiling either.
+ * A lock that was not touched for this long has no holder, on any machine or container. Six heartbeats: a machine that
+ * swaps so much that it misses six is not compiling either.
  */
 const LOCK_STALE_AFTER_MS = 30_000;
 
-/** How often a waiting process looks whether the lock is free. */
+/** How often a waiting process checks the lock. */
 const LOCK_POLL_INTERVAL_MS = 250;
 
 /**
@@ -32,7 +29,7 @@ export function resolveCacheFolder(environment, homeFolder = os.homedir()) {
 	if (environment['SPILLWAY_SETUP_CACHE']) {
 		return path.resolve(environment['SPILLWAY_SETUP_CACHE']);
 	}
-	// The XDG base directory specification: a relative path in the variable is invalid and is to be ignored.
+	// XDG base directory specification: a relative path in the variable is invalid and must be ignored.
 	if (environment['XDG_CACHE_HOME'] && path.isAbsolute(environment['XDG_CACHE_HOME'])) {
 		return path.join(environment['XDG_CACHE_HOME'], 'spillway');
 	}
@@ -40,8 +37,6 @@ export function resolveCacheFolder(environment, homeFolder = os.homedir()) {
 }
 
 /**
- * Creates a folder of the cache.
- *
  * @param {string} folder
  * @throws {SetupError} When the cache cannot be written.
  */
@@ -68,13 +63,13 @@ export function hashFolder(folder) {
 		const entries = readdirSync(path.join(folder, relative), { withFileTypes: true });
 		entries.sort((a, b) => (a.name < b.name ? -1 : 1));
 		for (const entry of entries) {
-			// Always with a slash, so that the hash is the same on every platform.
+			// With a slash, so that the hash is the same on every platform.
 			const entryPath = relative === '' ? entry.name : `${relative}/${entry.name}`;
 			if (entry.isDirectory()) {
 				visit(entryPath);
 			} else {
 				const content = readFileSync(path.join(folder, entryPath));
-				// The length keeps "ab" + "c" apart from "a" + "bc".
+				// The length distinguishes "ab" + "c" from "a" + "bc".
 				hash.update(`${entryPath}\0${content.length}\0`).update(content);
 			}
 		}
@@ -84,11 +79,11 @@ export function hashFolder(folder) {
 }
 
 /**
- * Creates an empty folder in the cache for work in progress. It is on the same file system as the results, so that
- * moving a finished result into place is one atomic rename.
+ * Creates an empty folder in the cache for work in progress. It is on the same file system as the results, so that a
+ * finished result moves by one atomic rename.
  *
  * @param {string} cacheFolder
- * @param {string} kind What the work is; leftovers are found by it.
+ * @param {string} kind Of the work; leftovers are found by it.
  * @returns {string}
  */
 export function createWorkFolder(cacheFolder, kind) {
@@ -98,7 +93,7 @@ export function createWorkFolder(cacheFolder, kind) {
 }
 
 /**
- * Deletes what killed processes left behind. Only call it while holding the lock under which work of this kind is done.
+ * Deletes leftovers of killed processes. The caller must hold the lock for work of this kind.
  *
  * @param {string} cacheFolder
  * @param {string} kind
@@ -109,7 +104,7 @@ export function removeLeftoverWorkFolders(cacheFolder, kind) {
 	try {
 		entries = readdirSync(path.join(cacheFolder, 'tmp'));
 	} catch {
-		// No such folder: nothing was left behind.
+		// No such folder: no leftovers.
 	}
 	for (const entry of entries) {
 		if (entry.startsWith(`${kind}-`)) {
@@ -119,12 +114,10 @@ export function removeLeftoverWorkFolders(cacheFolder, kind) {
 }
 
 /**
- * Whether a lock's holder is gone.
- *
- * @param {{ pid?: number, host?: string }} holder What the lock file says.
+ * @param {{ pid?: number, host?: string }} holder From the lock file.
  * @param {number} untouchedForMs How long ago the holder last touched it.
- * @param {string} [host] This machine's name: a process id says nothing about another machine.
- * @returns {boolean}
+ * @param {string} [host] This machine's name: a process id of another machine cannot be checked.
+ * @returns {boolean} Whether the holder is gone.
  */
 export function isLockStale(holder, untouchedForMs, host = os.hostname()) {
 	if (untouchedForMs > LOCK_STALE_AFTER_MS) {
@@ -137,7 +130,7 @@ export function isLockStale(holder, untouchedForMs, host = os.hostname()) {
 		process.kill(holder.pid, 0);
 		return false;
 	} catch (/** @type {any} */ error) {
-		// EPERM means that it lives and belongs to somebody else.
+		// EPERM means that it is alive and belongs to another user.
 		return error.code === 'ESRCH';
 	}
 }
@@ -149,7 +142,8 @@ export function isLockStale(holder, untouchedForMs, host = os.hostname()) {
  * @param {{ cacheFolder: string, signal?: AbortSignal }} context
  * @param {string} name
  * @param {() => Promise<T>} run
- * @param {{ onWait?: (holder: { pid?: number }) => void }} [options] `onWait` is called once if somebody else holds it.
+ * @param {{ onWait?: (holder: { pid?: number }) => void }} [options] `onWait` is called once when another process holds
+ * it.
  * @returns {Promise<T>}
  */
 export async function withLock(context, name, run, { onWait } = {}) {
@@ -182,7 +176,7 @@ export async function withLock(context, name, run, { onWait } = {}) {
 			onWait?.(existing.holder);
 		}
 		await sleep(LOCK_POLL_INTERVAL_MS, undefined, context.signal ? { signal: context.signal } : {}).catch(() => {
-			// Aborted: the next round throws the signal's own reason.
+			// Aborted: the next round throws the signal's reason.
 		});
 	}
 
@@ -191,7 +185,7 @@ export async function withLock(context, name, run, { onWait } = {}) {
 			const now = new Date();
 			utimesSync(file, now, now);
 		} catch {
-			// Somebody took it for stale. The result is moved into place atomically, so that two holders cost time only.
+			// Another process took it as stale. Results are moved atomically, so that two holders cost only time.
 		}
 	}, LOCK_HEARTBEAT_INTERVAL_MS);
 	heartbeat.unref();
@@ -205,6 +199,25 @@ export async function withLock(context, name, run, { onWait } = {}) {
 	}
 }
 
+/**
+ * Runs a step of set-up under a lock, with its progress and its end on the terminal.
+ *
+ * @param {import('./run.mjs').SetupContext} context
+ * @param {{ step: string, lock: string, failure: string }} names `failure`: the end of the step when it throws.
+ * @param {(step: { progress(text: string): void }) => Promise<string>} run Returns the end of the step.
+ */
+export async function runLockedStep(context, names, run) {
+	const step = context.terminal.startStep(names.step);
+	const onWait = (/** @type {{ pid?: number }} */ holder) =>
+		step.progress(`waiting for another set-up, process ${holder.pid}`);
+	try {
+		step.done(await withLock(context, names.lock, () => run(step), { onWait }));
+	} catch (error) {
+		step.fail(context.signal.aborted ? 'stopped' : names.failure);
+		throw error;
+	}
+}
+
 /** @param {string} file */
 function readLock(file) {
 	try {
@@ -214,7 +227,7 @@ function readLock(file) {
 		try {
 			holder = JSON.parse(content);
 		} catch {
-			// Its writer was killed between creating and filling it: it has no holder and goes stale by its age.
+			// Its writer was killed before writing it: it has no holder and becomes stale by its age.
 		}
 		return { content, touchedAtMs, holder };
 	} catch (/** @type {any} */ error) {
@@ -227,8 +240,8 @@ function readLock(file) {
 
 /** @param {string} file @param {string} staleContent */
 function removeStaleLock(file, staleContent) {
-	// Renamed first and looked at afterwards: of several processes that found the same stale lock one gets it, and a lock
-	// that somebody else took in between is put back rather than deleted.
+	// Renamed first and read afterwards: only one of several processes that found the same stale lock gets it, and a lock
+	// that another process took in between is restored.
 	const aside = `${file}.${randomUUID()}`;
 	try {
 		renameSync(file, aside);
@@ -243,7 +256,7 @@ function removeStaleLock(file, staleContent) {
 		try {
 			writeFileSync(file, content, { flag: 'wx' });
 		} catch {
-			// A third process took it meanwhile; see the heartbeat for why that is harmless.
+			// A third process took it meanwhile, which is harmless; see the heartbeat.
 		}
 	}
 	rmSync(aside, { force: true });

@@ -1,11 +1,11 @@
-/** Tests of the set-up cache: its place, the hash of a folder, locks. */
+/** Tests of the set-up cache. */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { hashFolder, isLockStale, removeLeftoverWorkFolders, resolveCacheFolder, withLock } from './setup-cache.mjs';
 
-/** Above every process id that Linux hands out by default (32768) and at most (4194304). */
+/** Above the highest process id of Linux (4194304). */
 const IMPOSSIBLE_PID = 4_194_305;
 
 /** @type {string} */
@@ -19,17 +19,17 @@ afterEach(() => {
 
 describe('resolveCacheFolder', () => {
 	it.each([
-		['SPILLWAY_SETUP_CACHE before everything else', { SPILLWAY_SETUP_CACHE: '/a', XDG_CACHE_HOME: '/b' }, '/a'],
+		['SPILLWAY_SETUP_CACHE before all others', { SPILLWAY_SETUP_CACHE: '/a', XDG_CACHE_HOME: '/b' }, '/a'],
 		['the XDG cache folder', { XDG_CACHE_HOME: '/b' }, '/b/spillway'],
-		['the home folder when the XDG one is relative, hence invalid', { XDG_CACHE_HOME: 'b' }, '/h/.cache/spillway'],
+		['the home folder when the XDG one is relative and invalid', { XDG_CACHE_HOME: 'b' }, '/h/.cache/spillway'],
 		['the home folder by default', {}, '/h/.cache/spillway'],
-	])('takes %s', (_title, environment, expected) => {
+	])('is %s', (_title, environment, expected) => {
 		expect(resolveCacheFolder(environment, '/h')).toBe(expected);
 	});
 });
 
 describe('hashFolder', () => {
-	it('changes with a content, a name and a place, and with nothing else', () => {
+	it('changes with content, name and folder only', () => {
 		const write = (/** @type {string} */ name, /** @type {string} */ text) => {
 			mkdirSync(path.dirname(path.join(folder, name)), { recursive: true });
 			writeFileSync(path.join(folder, name), text);
@@ -54,7 +54,7 @@ describe('hashFolder', () => {
 		expect(hashFolder(folder)).not.toBe(original);
 	});
 
-	it('keeps a byte that moves from one file to the next apart', () => {
+	it('changes when a byte moves from one file to the next', () => {
 		writeFileSync(path.join(folder, 'a'), 'xy');
 		writeFileSync(path.join(folder, 'b'), 'z');
 		const before = hashFolder(folder);
@@ -65,21 +65,14 @@ describe('hashFolder', () => {
 });
 
 describe('isLockStale', () => {
-	it('is false for a living holder', () => {
-		expect(isLockStale({ pid: process.pid, host: 'here' }, 1_000, 'here')).toBe(false);
-	});
-
-	it('is true for a holder that has died on this machine', () => {
-		expect(isLockStale({ pid: IMPOSSIBLE_PID, host: 'here' }, 1_000, 'here')).toBe(true);
-	});
-
-	it('cannot tell a holder on another machine by its process id', () => {
-		expect(isLockStale({ pid: IMPOSSIBLE_PID, host: 'there' }, 1_000, 'here')).toBe(false);
-	});
-
-	it('is true when nobody has touched it for long, whoever holds it', () => {
-		expect(isLockStale({ pid: process.pid, host: 'there' }, 31_000, 'here')).toBe(true);
-		expect(isLockStale({}, 31_000, 'here')).toBe(true);
+	it.each([
+		['for a living holder', { pid: process.pid, host: 'here' }, 1_000, false],
+		['for a dead holder on this machine', { pid: IMPOSSIBLE_PID, host: 'here' }, 1_000, true],
+		['for any process id on another machine', { pid: IMPOSSIBLE_PID, host: 'there' }, 1_000, false],
+		['for a holder that has not touched it for long', { pid: process.pid, host: 'there' }, 31_000, true],
+		['without a holder after that time', {}, 31_000, true],
+	])('%s', (_title, holder, untouchedForMs, expected) => {
+		expect(isLockStale(holder, untouchedForMs, 'here')).toBe(expected);
 	});
 });
 
@@ -96,14 +89,14 @@ describe('withLock', () => {
 		expect(readdirSync(path.dirname(lockFile()))).toEqual([]);
 	});
 
-	it('takes over from a holder that was killed', async () => {
+	it('takes the lock of a killed holder', async () => {
 		mkdirSync(path.dirname(lockFile()));
 		writeFileSync(lockFile(), JSON.stringify({ pid: IMPOSSIBLE_PID, host: os.hostname() }));
 		expect(await withLock({ cacheFolder: folder }, 'build', async () => 'done')).toBe('done');
 		expect(readdirSync(path.dirname(lockFile()))).toEqual([]);
 	});
 
-	it('lets one in at a time', async () => {
+	it('runs one function at a time', async () => {
 		let running = 0;
 		let waits = 0;
 		const work = () =>
@@ -138,14 +131,14 @@ describe('withLock', () => {
 });
 
 describe('removeLeftoverWorkFolders', () => {
-	it('removes those of its kind and no others', () => {
+	it('removes only those of its kind', () => {
 		mkdirSync(path.join(folder, 'tmp', 'worker-1', 'deep'), { recursive: true });
 		mkdirSync(path.join(folder, 'tmp', 'node-1'));
 		removeLeftoverWorkFolders(folder, 'worker');
 		expect(readdirSync(path.join(folder, 'tmp'))).toEqual(['node-1']);
 	});
 
-	it('does nothing when there is no cache yet', () => {
+	it('does nothing without a cache', () => {
 		removeLeftoverWorkFolders(path.join(folder, 'missing'), 'worker');
 	});
 });

@@ -1,7 +1,7 @@
 /**
- * Tests the worker's SRTP against an implementation that shares no code with it (werift), both ways, over loopback: the
- * worker may have been built on our shim over libsrtp 2, and a mistake there may encrypt nothing, accept anything, or
- * fail after 65536 packets.
+ * Tests the worker's SRTP against an independent implementation (werift), in both directions, over loopback. The worker
+ * may be built on our shim over libsrtp 2, and a mistake there may encrypt nothing, accept anything, or fail after
+ * 65536 packets.
  */
 import { randomBytes } from 'node:crypto';
 import dgram from 'node:dgram';
@@ -13,11 +13,11 @@ import { RtpHeader, RtpPacket, SrtcpSession, SrtpSession } from 'werift';
 
 type Suite = {
 	cryptoSuite: types.SrtpCryptoSuite;
-	/** The DTLS-SRTP profile number, by which werift knows it. */
+	/** The DTLS-SRTP profile number, which werift uses. */
 	profile: 1 | 7;
 	masterKeyBytes: number;
 	masterSaltBytes: number;
-	/** What an SRTP packet is longer than the RTP packet in it. */
+	/** Difference in length between an SRTP packet and its RTP packet. */
 	tagBytes: number;
 };
 
@@ -31,13 +31,10 @@ const VIDEO_PAYLOAD_TYPE = 101;
 const PUBLISHER_SSRC = 0x11223344;
 const VIEWER_SSRC = 0x55667788;
 
-/** How long a packet that is expected may take. The worker's sender reports for video come once a second. */
+/** Limit for an expected packet. The worker sends reports for video once a second. */
 const PACKET_DEADLINE_MS = 5_000;
 
-/**
- * The worker takes a jump of 3000 sequence numbers and more for a new stream or an attack and drops the packet, so that
- * longer ways are gone in steps of this.
- */
+/** Largest step of sequence numbers: the worker drops a packet after a step of 3000 or more. */
 const SEQUENCE_STEP = 2_500;
 
 /** One socket on loopback with the SRTP contexts of one peer of the worker. */
@@ -71,12 +68,12 @@ class Peer {
 		return this.#socket.address().port;
 	}
 
-	/** What the worker is told to decrypt our packets with. */
+	/** The parameters with which the worker decrypts our packets. */
 	get srtpParameters(): types.SrtpParameters {
 		return { cryptoSuite: this.#suite.cryptoSuite, keyBase64: this.#masterKey.toString('base64') };
 	}
 
-	/** Takes the worker's key. */
+	/** Applies the worker's key. */
 	agree(remote: types.SrtpParameters): void {
 		const { masterKeyBytes, profile } = this.#suite;
 		const remoteKey = Buffer.from(remote.keyBase64, 'base64');
@@ -111,7 +108,7 @@ class Peer {
 		this.#socket.send(packet, port, '127.0.0.1');
 	}
 
-	/** The next RTP packet from the worker, decrypted; RTCP in between is passed over. */
+	/** The next RTP packet from the worker, decrypted; skips RTCP. */
 	async receiveRtp(): Promise<RtpPacket> {
 		const packet = await this.#receive((received) => !isRtcp(received));
 		const plain = this.#srtp!.decrypt(packet);
@@ -119,7 +116,7 @@ class Peer {
 		return RtpPacket.deSerialize(plain);
 	}
 
-	/** The next RTCP packet from the worker that a test looks for, decrypted; RTP in between is passed over. */
+	/** The next wanted RTCP packet from the worker, decrypted; skips RTP. */
 	async receiveRtcp(isWanted: (plain: Buffer) => boolean): Promise<Buffer> {
 		const deadlineMs = performance.now() + PACKET_DEADLINE_MS;
 		for (;;) {
@@ -127,7 +124,7 @@ class Peer {
 			if (isWanted(plain)) {
 				return plain;
 			}
-			// Reports keep coming, so that waiting for one packet alone would never end.
+			// Reports arrive all the time, so that the limit of a single packet never ends this loop.
 			if (performance.now() > deadlineMs) {
 				throw new Error(`None of the RTCP packets within ${PACKET_DEADLINE_MS} ms was the expected one.`);
 			}
@@ -161,7 +158,7 @@ class Peer {
 	}
 }
 
-// RFC 5761 §4: with RTP and RTCP on one port, the second byte tells them apart.
+// RFC 5761 §4: with RTP and RTCP on one port, the second byte distinguishes them.
 function isRtcp(packet: Buffer): boolean {
 	return packet[1]! >= 192 && packet[1]! <= 223;
 }
@@ -198,9 +195,9 @@ afterAll(() => {
 	worker.close();
 });
 
-/** How often the worker has given a reason for refusing a packet. */
+/** How often the worker has logged this reason for refusing a packet. */
 async function countLogged(text: string): Promise<number> {
-	// Log lines come over the same pipe as answers: whatever was logged before this answer has arrived before it.
+	// Log lines use the same pipe as answers, so that earlier log lines have arrived with this answer.
 	await worker.getResourceUsage();
 	return workerLog.filter((line) => line.includes(text)).length;
 }
@@ -277,9 +274,9 @@ describe.each(SUITES)('SRTP with $cryptoSuite', (suite) => {
 		viewer.close();
 	});
 
-	it('carries payloads of every awkward size, both ways', async () => {
+	it('forwards payloads of every critical size in both directions', async () => {
 		await connect('audio');
-		// Around the cipher's block, around what fits into a datagram of an Ethernet frame.
+		// Around the cipher's block size, and around the size of an Ethernet frame.
 		const sizes = [1, 15, 16, 17, 31, 32, 33, 100, 1200, 1400];
 		for (const [index, size] of sizes.entries()) {
 			const payload = randomBytes(size);
@@ -293,7 +290,7 @@ describe.each(SUITES)('SRTP with $cryptoSuite', (suite) => {
 		expect(await countLogged('failed')).toBe(0);
 	});
 
-	it('forwards a packet once, however often it is replayed', async () => {
+	it('forwards a replayed packet once', async () => {
 		await connect('audio');
 		const packets = [1, 2, 3].map((number) => publisher.protectRtp(number, Buffer.from(`payload ${number}`)));
 		const countAcceptedBytes = async (): Promise<number> => (await publisherTransport.getStats())[0]!.rtpBytesReceived;
@@ -309,11 +306,11 @@ describe.each(SUITES)('SRTP with $cryptoSuite', (suite) => {
 		}
 		expect(await countLogged('srtp_unprotect() failed: replay check failed (bad index)')).toBe(2);
 
-		// Refused by SRTP, not by something later: the transport has counted three packets' worth of RTP.
+		// SRTP has refused them, not a later stage: the transport has counted three packets of RTP.
 		expect(await countAcceptedBytes()).toBe(3 * acceptedOnceBytes);
 	});
 
-	it('refuses a packet from before the replay window, even one that it has never seen', async () => {
+	it('refuses a packet from before the replay window, also when it is new', async () => {
 		await connect('audio');
 		const late = publisher.protectRtp(1000, Buffer.from('late'));
 		publish(publisher.protectRtp(999, Buffer.from('first')));
@@ -332,8 +329,8 @@ describe.each(SUITES)('SRTP with $cryptoSuite', (suite) => {
 		expect((await viewer.receiveRtp()).payload.toString()).toBe('first');
 
 		const good = publisher.protectRtp(2, Buffer.from('second'));
-		const stranger = await Peer.open(suite);
-		stranger.agree(publisherTransport.srtpParameters!);
+		const forger = await Peer.open(suite);
+		forger.agree(publisherTransport.srtpParameters!);
 		const forgeries = [
 			flipBit(good, 1), // marker and payload type
 			flipBit(good, 3), // sequence number
@@ -344,9 +341,9 @@ describe.each(SUITES)('SRTP with $cryptoSuite', (suite) => {
 			good.subarray(0, good.length - 1),
 			good.subarray(0, good.length - suite.tagBytes),
 			good.subarray(0, 12),
-			stranger.protectRtp(2, Buffer.from('forged')),
+			forger.protectRtp(2, Buffer.from('forged')),
 		];
-		stranger.close();
+		forger.close();
 		forgeries.forEach(publish);
 		publish(good);
 		expect((await viewer.receiveRtp()).payload.toString()).toBe('second');
@@ -354,7 +351,7 @@ describe.each(SUITES)('SRTP with $cryptoSuite', (suite) => {
 		expect(await countLogged('authentication failure')).toBeGreaterThanOrEqual(forgeries.length - 2);
 	});
 
-	it('goes on when the sequence number of what it receives wraps, also out of order', async () => {
+	it('continues when the sequence number of the input wraps, also out of order', async () => {
 		await connect('audio');
 		const numbers = [65_532, 65_533, 65_534, 0, 65_535, 1, 2, 3, 4];
 		for (const number of numbers) {
@@ -366,9 +363,9 @@ describe.each(SUITES)('SRTP with $cryptoSuite', (suite) => {
 		expect(await countLogged('failed')).toBe(0);
 	});
 
-	it('goes on when the sequence number of what it sends wraps', async () => {
+	it('continues when the sequence number of the output wraps', async () => {
 		await connect('audio');
-		// The input must not wrap along with the output: werift increments the roll-over counter near the wrap only.
+		// The input must not wrap together with the output: werift increments the roll-over counter only near the wrap.
 		let inputNumber = 1;
 		const exchange = async (): Promise<number> => {
 			const payload = Buffer.from(`payload ${inputNumber}`);
@@ -377,7 +374,7 @@ describe.each(SUITES)('SRTP with $cryptoSuite', (suite) => {
 			expect(packet.payload.equals(payload)).toBe(true);
 			return packet.header.sequenceNumber;
 		};
-		// Where the worker's own numbers start is its affair. It keeps the distances, so that steps lead to their end.
+		// The worker's numbers start anywhere. It keeps the distances, so that steps of the input reach the wrap.
 		let outputNumber = await exchange();
 		while (outputNumber < 65_530) {
 			inputNumber += Math.min(SEQUENCE_STEP, 65_530 - outputNumber);
@@ -392,9 +389,9 @@ describe.each(SUITES)('SRTP with $cryptoSuite', (suite) => {
 		expect(outputNumbers).toContain(0);
 	});
 
-	it('carries RTCP both ways, and refuses what is replayed or changed', async () => {
+	it('forwards RTCP in both directions, and refuses replayed or changed packets', async () => {
 		await connect('video');
-		// VP8: start of a partition, then a frame header whose lowest bit says whether it depends on another frame.
+		// VP8: start of a partition, then a frame header whose lowest bit is 0 for a key frame.
 		const vp8Frame = (isKeyFrame: boolean): Buffer => Buffer.from([0x10, isKeyFrame ? 0 : 1, 1, 2, 3, 4]);
 		publish(publisher.protectRtp(1, vp8Frame(false), VIDEO_PAYLOAD_TYPE));
 		const request = await publisher.receiveRtcp(isPictureLossIndication);

@@ -1,19 +1,16 @@
-/**
- * The programs that the product and its tests start, where they hide, and which package holds them. A table, no
- * actions.
- */
+/** The programs that the product and its tests start, their folders and their packages, as a table. */
 
 /**
  * @typedef {import('./operating-system.mjs').PackageManager} PackageManager
  * @typedef {'ffmpeg' | 'chromium' | 'redis' | 'postgresql'} ProgramName
  *
  * @typedef {object} SystemProgram
- * @property {string} purpose What it is needed for, for the message that it is missing.
- * @property {readonly string[]} names Executables that will do, best first.
- * @property {readonly string[]} folders Where it may be besides the PATH; `*` stands for a version.
- * @property {string} variable Tells the program that is started where it is, and lets the user choose another one.
+ * @property {string} purpose For the message that it is missing.
+ * @property {readonly string[]} names Accepted executables, best first.
+ * @property {readonly string[]} folders Searched besides the PATH; `*` is a version.
+ * @property {string} variable Passes its path to the started program, and lets the user choose another one.
  * @property {Record<PackageManager, string>} packages The argument for each package manager's install command.
- * @property {readonly string[]} [services] Services that the Debian package would start now and at every boot.
+ * @property {readonly string[]} [services] Services that the Debian package starts by default.
  */
 
 /** @type {Record<ProgramName, SystemProgram>} */
@@ -25,7 +22,7 @@ export const SYSTEM_PROGRAMS = {
 		variable: 'FFMPEG_BIN',
 		packages: {
 			apt: 'ffmpeg',
-			// Fedora's own ffmpeg-free has no x264; RPM Fusion's package, with it, is called ffmpeg.
+			// Fedora's ffmpeg-free has no x264; RPM Fusion's package with it is called ffmpeg.
 			dnf: 'ffmpeg',
 			pacman: 'ffmpeg',
 			zypper: 'ffmpeg',
@@ -65,7 +62,7 @@ export const SYSTEM_PROGRAMS = {
 	postgresql: {
 		purpose: 'is tested as the database',
 		names: ['postgres'],
-		// Debian keeps server programs off the PATH, because several versions may be installed side by side.
+		// Debian keeps server programs off the PATH, because several versions can be installed.
 		folders: [
 			'/usr/lib/postgresql/*/bin',
 			'/usr/lib/postgresql*/bin',
@@ -95,7 +92,7 @@ const INSTALL_COMMANDS = {
 };
 
 /**
- * The commands that install packages, to be printed.
+ * The commands that install packages, for messages.
  *
  * @param {PackageManager | undefined} packageManager
  * @param {readonly string[]} packages
@@ -109,7 +106,7 @@ export function formatInstallCommands(packageManager, packages, { isRoot }) {
 	// Homebrew refuses to run as root.
 	const prefix = isRoot || packageManager === 'brew' ? '' : 'sudo ';
 	const install = `${prefix}${INSTALL_COMMANDS[packageManager]}`;
-	// Each cask needs a command of its own.
+	// Each cask needs a separate command.
 	const casks = packages.filter((name) => name.startsWith('--cask '));
 	const others = packages.filter((name) => !name.startsWith('--cask '));
 	return [

@@ -1,4 +1,4 @@
-/** Tests of the commands that are printed when a program is missing, and of the facts they are chosen by. */
+/** Tests of finding programs, and of the commands that are printed for missing ones. */
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -36,18 +36,12 @@ describe('formatInstallCommands', () => {
 });
 
 describe('the table of programs', () => {
-	it('has a package for every package manager, so that no advice has a gap', () => {
-		for (const [name, program] of Object.entries(SYSTEM_PROGRAMS)) {
-			expect(Object.keys(program.packages).sort(), name).toEqual(['apk', 'apt', 'brew', 'dnf', 'pacman', 'zypper']);
-		}
+	it.each(Object.entries(SYSTEM_PROGRAMS))('has a package of %s for every package manager', (_name, { packages }) => {
+		expect(Object.keys(packages).sort()).toEqual(['apk', 'apt', 'brew', 'dnf', 'pacman', 'zypper']);
 	});
 
-	it('has every program that a profile names', () => {
-		for (const profile of Object.values(PROFILES)) {
-			for (const name of profile.programs) {
-				expect(SYSTEM_PROGRAMS).toHaveProperty(name);
-			}
-		}
+	it.each(Object.values(PROFILES).flatMap(({ programs }) => programs))('has %s, which a profile names', (name) => {
+		expect(SYSTEM_PROGRAMS).toHaveProperty(name);
 	});
 });
 
@@ -68,14 +62,14 @@ describe('findProgram', () => {
 		rmSync(folder, { recursive: true });
 	});
 
-	it('takes the first name that is anywhere, and the PATH before other folders', () => {
+	it('prefers the first name, and the PATH to other folders', () => {
 		const second = addProgram('extra/second');
 		expect(findProgram(['first', 'second'], { searchPath: '', folders: [`${folder}/extra`] })).toBe(second);
 		const first = addProgram('bin/first');
 		expect(findProgram(['first', 'second'], { searchPath: `${folder}/bin`, folders: [`${folder}/extra`] })).toBe(first);
 	});
 
-	it('takes the highest version, by number', () => {
+	it('prefers the highest version by number', () => {
 		addProgram('postgresql/9/bin/postgres');
 		const newest = addProgram('postgresql/15/bin/postgres');
 		expect(findProgram(['postgres'], { folders: [`${folder}/postgresql/*/bin`] })).toBe(newest);
@@ -83,14 +77,14 @@ describe('findProgram', () => {
 		expect(findProgram(['postgres'], { folders: [`${folder}/opt/postgresql@*/bin`] })).toBe(keg);
 	});
 
-	it('passes over files that cannot be started, folders, and a relative PATH', () => {
+	it('ignores files that cannot be started, folders, and a relative PATH', () => {
 		addProgram('bin/plain', 0o644);
 		mkdirSync(path.join(folder, 'bin', 'folder'));
 		expect(findProgram(['plain', 'folder'], { searchPath: `${folder}/bin` })).toBeUndefined();
 		expect(findProgram(['plain'], { searchPath: 'bin:.' })).toBeUndefined();
 	});
 
-	it("takes the user's choice, and refuses one that does not exist", () => {
+	it("returns the user's choice, and rejects one that does not exist", () => {
 		const chosen = addProgram('my-ffmpeg');
 		expect(findSystemProgram('ffmpeg', { FFMPEG_BIN: chosen, PATH: '' })).toBe(chosen);
 		expect(() => findSystemProgram('ffmpeg', { FFMPEG_BIN: `${chosen}-not` })).toThrow(SetupError);
@@ -101,14 +95,9 @@ describe('parseOsRelease', () => {
 	it('reads quoted and plain values', () => {
 		const text =
 			'PRETTY_NAME="Some OS 1"\nID=ubuntu\nID_LIKE="debian other"\nVERSION_ID=\'24.04\'\nVERSION_CODENAME=noble\n';
-		const osRelease = parseOsRelease(text);
-		expect(osRelease).toEqual({
-			id: 'ubuntu',
-			idLike: ['debian', 'other'],
-			versionId: '24.04',
-			versionCodename: 'noble',
-		});
-		expect(isDebianLike(osRelease)).toBe(true);
+		const expected = { id: 'ubuntu', idLike: ['debian', 'other'], versionId: '24.04', versionCodename: 'noble' };
+		expect(parseOsRelease(text)).toEqual(expected);
+		expect(isDebianLike(expected)).toBe(true);
 	});
 
 	it('is empty for an empty file', () => {
@@ -130,7 +119,7 @@ describe('parseAptStatus', () => {
 });
 
 describe('withoutNpmRunVariables', () => {
-	it('drops what an outer npm run adds and keeps what the user configures', () => {
+	it("drops the variables of an outer npm run and keeps the user's configuration", () => {
 		const environment = {
 			PATH: '/bin',
 			NODE: '/old/node',

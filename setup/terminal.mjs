@@ -1,17 +1,12 @@
-/** What set-up prints: one line per step that has something to do, with progress and duration. Knows no step. */
+/** Prints one line for each step that has work to do, with progress and duration. */
 
-/**
- * How often a step that takes long says so when nobody watches a terminal. A CI log shows that it lives without
- * drowning; most CI systems stop a job after minutes of silence, so that doubling it would still be safe.
- */
+/** Progress of a long step without a terminal. Most CI systems stop a job after minutes without output. */
 const PLAIN_PROGRESS_INTERVAL_MS = 15_000;
 
-/** Redrawing faster than this makes the line flicker over a remote shell; the clock in it ticks in seconds anyway. */
+/** With a shorter interval the line flickers over a remote shell. */
 const TTY_REDRAW_INTERVAL_MS = 200;
 
 /**
- * Formats a duration as people say it.
- *
  * @param {number} durationMs
  * @returns {string} For example `0.4 s`, `12 s`, `5 min 07 s`.
  */
@@ -27,11 +22,9 @@ export function formatDuration(durationMs) {
 }
 
 /**
- * Creates the printer of steps. Everything goes to standard error, so that the standard output of the command that is
- * started afterwards stays clean.
- *
- * @param {{ write(text: string): unknown, isTTY?: boolean, columns?: number }} [stream] Default: standard error.
- * @param {() => number} [nowMs] The clock, in milliseconds; injectable for tests.
+ * @param {{ write(text: string): unknown, isTTY?: boolean, columns?: number }} [stream] Standard error by default, so
+ * that the standard output is that of the started command alone.
+ * @param {() => number} [nowMs] The clock, for tests.
  */
 export function createTerminal(stream = process.stderr, nowMs = () => performance.now()) {
 	const isTty = stream.isTTY === true;
@@ -39,14 +32,14 @@ export function createTerminal(stream = process.stderr, nowMs = () => performanc
 	const writeLine = (/** @type {string} */ text) => stream.write(isTty ? `\r\x1b[K${text}\n` : `${text}\n`);
 
 	return {
-		/** Prints one line of its own. */
 		writeLine,
 
 		/**
-		 * Starts a step. Only call it when there is something to do: a warm pass prints nothing.
+		 * Starts a step. Only call it when there is work to do: a set-up without work prints nothing.
 		 *
 		 * @param {string} name As short as a label: `Node 24.21.0`, `mediasoup worker`.
-		 * @returns The step: `progress` replaces what it is doing, `done` and `fail` end it with its duration.
+		 * @returns The step: `progress` replaces its current work (`compiling 17/279`); `done` and `fail` end it with the
+		 * result or the failure in a few words, without advice.
 		 */
 		startStep(name) {
 			const startedAtMs = nowMs();
@@ -57,7 +50,7 @@ export function createTerminal(stream = process.stderr, nowMs = () => performanc
 			};
 			const redraw = () => {
 				if (isTty) {
-					// Cut to the width, because a wrapped line could not be overwritten by the next one.
+					// Cut to the width, because the next line cannot overwrite a wrapped one.
 					stream.write(`\r\x1b[K  ${describe()}`.slice(0, (stream.columns || 80) + 4));
 				} else {
 					stream.write(`  ${describe()}\n`);
@@ -73,18 +66,9 @@ export function createTerminal(stream = process.stderr, nowMs = () => performanc
 				writeLine(`${mark} ${name}: ${text} (${formatDuration(nowMs() - startedAtMs)})`);
 			};
 			return {
-				/** @param {string} text What the step is doing now, for example `compiling 17/279`. */
-				progress(text) {
-					current = text;
-				},
-				/** @param {string} text What it did. */
-				done(text) {
-					end('✓', text);
-				},
-				/** @param {string} text Why it failed, in a few words; what to do is printed by the caller of all steps. */
-				fail(text) {
-					end('✗', text);
-				},
+				progress: (/** @type {string} */ text) => void (current = text),
+				done: (/** @type {string} */ text) => end('✓', text),
+				fail: (/** @type {string} */ text) => end('✗', text),
 			};
 		},
 	};

@@ -1,4 +1,4 @@
-/** Tests of what set-up prints, with a terminal and without. */
+/** Tests of the output of set-up, with and without a terminal. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createTerminal, formatDuration } from './terminal.mjs';
 
@@ -30,7 +30,7 @@ describe('createTerminal', () => {
 		vi.useRealTimers();
 	});
 
-	it('prints a line every 15 s and one at the end where nobody watches', () => {
+	it('prints a line every 15 s and one at the end without a terminal', () => {
 		const stream = createStream(false);
 		const step = createTerminal(stream).startStep('worker');
 		step.progress('compiling 1/9');
@@ -46,7 +46,7 @@ describe('createTerminal', () => {
 		]);
 	});
 
-	it('keeps to one line, within the width, on a terminal', () => {
+	it('uses one line, within the width, on a terminal', () => {
 		const stream = createStream(true);
 		const step = createTerminal(stream).startStep('worker');
 		step.progress('x'.repeat(100));

@@ -1,6 +1,6 @@
 /**
- * Tests that the worker speaks DTLS: it has to send the first message of a handshake as soon as ICE has found a way.
- * One that was built against an OpenSSL with kernel TLS died here (see build-worker/source-patches.mjs).
+ * Tests that the worker sends the first message of a DTLS handshake as soon as ICE has connected. A worker with an
+ * OpenSSL with kernel TLS crashes here without our patch (see build-worker/source-patches.mjs).
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import dgram from 'node:dgram';
@@ -9,7 +9,7 @@ import { crc32 } from 'node:zlib';
 import * as mediasoup from 'mediasoup';
 import { describe, expect, it } from 'vitest';
 
-/** On loopback both answers take a millisecond; the worker repeats the second after 100 ms. */
+/** On loopback both answers take a millisecond; the worker retransmits the second after 100 ms. */
 const ANSWER_TIMEOUT_MS = 5_000;
 
 // RFC 8489 §5 and §14.
@@ -57,8 +57,7 @@ function formatBindingRequest(username, password) {
 		formatAttribute(ATTRIBUTE_ICE_CONTROLLING, randomBytes(8)),
 		formatAttribute(ATTRIBUTE_USE_CANDIDATE, Buffer.alloc(0)),
 	]);
-	// §14.5 and §14.7: both are computed over the message so far, with a length that already includes the attribute
-	// itself.
+	// §14.5 and §14.7: both are computed over the message before the attribute, with a length that includes it.
 	message.writeUInt16BE(message.length - STUN_HEADER_BYTES + 24, 2);
 	const integrity = createHmac('sha1', password).update(message).digest();
 	message = Buffer.concat([message, formatAttribute(ATTRIBUTE_MESSAGE_INTEGRITY, integrity)]);
@@ -69,12 +68,12 @@ function formatBindingRequest(username, password) {
 }
 
 describe('the mediasoup worker', () => {
-	it('begins a DTLS handshake when ICE has found a way', async () => {
+	it('begins a DTLS handshake when ICE has connected', async () => {
 		const worker = await mediasoup.createWorker();
 		const died = once(worker, 'died').then(([error]) => {
 			throw error;
 		});
-		// It is raced against below; afterwards the end of the worker is none of anybody's business.
+		// Used in the races below; later rejections are ignored.
 		died.catch(() => {});
 		const socket = dgram.createSocket('udp4');
 		try {
@@ -95,7 +94,7 @@ describe('the mediasoup worker', () => {
 
 			const greeted = once(socket, 'message', { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
 			await transport.connect({
-				// The remote side is the server, so that the worker has to speak first. Nobody verifies this fingerprint.
+				// The remote side is the server, so that the worker sends the first message. No side verifies the fingerprint.
 				dtlsParameters: {
 					role: 'server',
 					fingerprints: [{ algorithm: 'sha-256', value: Array(32).fill('AB').join(':') }],

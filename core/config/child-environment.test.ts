@@ -1,8 +1,8 @@
-/** Unit tests of child-environment.ts. */
+/** Tests of the environment of child programs. */
 import { expect, it } from 'vitest';
 import { childEnvironment, withChildEnvironment } from './child-environment.ts';
 
-it('keeps where things are, and nothing that could be a secret', () => {
+it('keeps paths and the variables of mediasoup, and nothing that can be a secret', () => {
 	const environment = {
 		PATH: '/bin',
 		LD_LIBRARY_PATH: '/lib',
@@ -21,7 +21,7 @@ it('keeps where things are, and nothing that could be a secret', () => {
 	});
 });
 
-it('hides the rest only while a program is started, also when that fails', () => {
+it('hides the rest only while a program starts, also when that fails', () => {
 	process.env['SPILLWAY_TEST_SECRET'] = 'sesame';
 	try {
 		const seen = withChildEnvironment(() => ({ ...process.env }));

@@ -1,6 +1,5 @@
-/** What programs that we start see of our environment: where things are, and no secret. */
+/** The part of our environment that child programs get: paths, locale, sanitizer options, and no secret. */
 
-/** Where programs and libraries are, language, time zone, temporary files; what a tracer of memory errors needs. */
 const NAMES = new Set([
 	'PATH',
 	'HOME',
@@ -14,10 +13,10 @@ const NAMES = new Set([
 	'LSAN_OPTIONS',
 	'FFMPEG_PATH',
 ]);
-/** Of mediasoup's own: running the worker under valgrind. */
+/** Variables that mediasoup reads, such as those that run the worker under valgrind. */
 const PREFIX = 'MEDIASOUP_';
 
-/** The part of an environment that a program of ours may see. Pure. @internal for tests */
+/** The part of an environment that a child program may see. Pure. @internal for tests */
 export function childEnvironment(
 	environment: Readonly<Record<string, string | undefined>>,
 ): Record<string, string | undefined> {
@@ -25,8 +24,8 @@ export function childEnvironment(
 }
 
 /**
- * Calls `start` while this process has no more than that part, for libraries that hand on all of ours and take no
- * other. `start` must start its program before it returns or waits for anything.
+ * Calls `start` while `process.env` holds only that part, for libraries that pass all of it to the programs they
+ * start. `start` must start its program synchronously.
  */
 export function withChildEnvironment<Result>(start: () => Result): Result {
 	const kept = childEnvironment(process.env);

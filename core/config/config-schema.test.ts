@@ -1,4 +1,4 @@
-/** Tests of the configuration schema: names, sources, refusals, masking. */
+/** Tests of the configuration schema: names, sources, errors, masking. */
 import fc from 'fast-check';
 import { Type } from 'typebox';
 import { describe, expect, it } from 'vitest';
@@ -30,7 +30,7 @@ function refusal(action: () => unknown): string {
 		expect((error as SpillwayError).code).toBe('CONFIG_INVALID');
 		return (error as SpillwayError).message;
 	}
-	throw new Error('It was not refused.');
+	throw new Error('It did not throw.');
 }
 
 describe('pathToEnvironmentName', () => {
@@ -77,13 +77,13 @@ describe('listConfigFields', () => {
 });
 
 describe('readConfig', () => {
-	it('gives the defaults, frozen, when nothing is said', () => {
+	it('returns the frozen defaults when nothing is set', () => {
 		const config = readConfig(SCHEMA, { environment: {} });
 		expect(config).toEqual(DEFAULTS);
 		expect(Object.isFrozen(config) && Object.isFrozen(config.http) && Object.isFrozen(config.addresses)).toBe(true);
 	});
 
-	it('takes the file over the defaults and the environment over the file', () => {
+	it('prefers the environment to the file, and the file to the defaults', () => {
 		const config = readConfig(SCHEMA, {
 			environment: { SPILLWAY_HTTP_PORT: '0', SPILLWAY_ADDRESSES: ' a , b,', SPILLWAY_IS_PUBLIC: '1', PATH: '/bin' },
 			file: { $schema: 'x', http: { port: 1, tlsKeyFile: 'key.pem' }, level: 'high' },
@@ -97,45 +97,35 @@ describe('readConfig', () => {
 		});
 	});
 
-	it('takes an empty variable as not set', () => {
+	it('treats an empty variable as not set', () => {
 		expect(readConfig(SCHEMA, { environment: { SPILLWAY_HTTP_PORT: '', DATABASE_URL: '' } })).toEqual(DEFAULTS);
 	});
 
 	it.each([
-		[{ environment: { SPILLWAY_HTTP_PROT: '1' } }, 'SPILLWAY_HTTP_PROT is not known; did you mean SPILLWAY_HTTP_PORT?'],
-		[
-			{ environment: {}, file: { http: { prt: 1 } } },
-			'http.prt in the configuration file is not known; did you mean http.port?',
-		],
-		[{ environment: {}, file: { databaseURL: 'x' } }, 'did you mean databaseUrl?'],
-		[
-			{ environment: { SPILLWAY_HTTP_PORT: '70000' } },
-			'SPILLWAY_HTTP_PORT must be a whole number (0–65535), but is 70000.',
-		],
-		[
-			{ environment: { SPILLWAY_HTTP_PORT: '1e3' } },
-			'SPILLWAY_HTTP_PORT must be a whole number (0–65535), but is "1e3".',
-		],
-		[
-			{ environment: {}, file: { http: { port: '8080' } } },
-			'http.port in the configuration file must be a whole number',
-		],
-		[{ environment: {}, file: { http: 5 } }, 'http in the configuration file must be a JSON object.'],
-		[{ environment: {}, file: [] }, 'the configuration file must be a JSON object.'],
-		[{ environment: { SPILLWAY_LEVEL: 'middle' } }, 'SPILLWAY_LEVEL must be one of low, high, but is "middle".'],
-		[{ environment: { SPILLWAY_IS_PUBLIC: 'yes' } }, 'SPILLWAY_IS_PUBLIC must be true or false, but is "yes".'],
-		[{ environment: { SPILLWAY_GAIN: 'loud' } }, 'SPILLWAY_GAIN must be a number (at least 0), but is "loud".'],
-		[{ environment: { SPILLWAY_ADDRESSES: 'a,b,c' } }, 'SPILLWAY_ADDRESSES must not have more than 2 items'],
-		[
-			{ environment: {}, file: JSON.parse('{"__proto__":{"port":1}}') as object },
-			'__proto__ in the configuration file is not known',
-		],
-		[{ environment: {}, file: { constructor: 1 } }, 'constructor in the configuration file is not known'],
-	])('refuses %j', (sources, message) => {
-		expect(refusal(() => readConfig(SCHEMA, sources))).toContain(message);
+		['SPILLWAY_HTTP_PROT', '1', 'is not known; did you mean SPILLWAY_HTTP_PORT?'],
+		['SPILLWAY_HTTP_PORT', '70000', 'must be a whole number (0–65535), but is 70000.'],
+		['SPILLWAY_HTTP_PORT', '1e3', 'must be a whole number (0–65535), but is "1e3".'],
+		['SPILLWAY_LEVEL', 'middle', 'must be one of low, high, but is "middle".'],
+		['SPILLWAY_IS_PUBLIC', 'yes', 'must be true or false, but is "yes".'],
+		['SPILLWAY_GAIN', 'loud', 'must be a number (at least 0), but is "loud".'],
+		['SPILLWAY_ADDRESSES', 'a,b,c', 'must not have more than 2 items'],
+	])('refuses the variable %s=%s', (name, value, problem) => {
+		expect(refusal(() => readConfig(SCHEMA, { environment: { [name]: value } }))).toContain(`${name} ${problem}`);
 	});
 
-	it('leaves the variables of set-up alone', () => {
+	it.each([
+		['{"http":{"prt":1}}', 'http.prt in the configuration file is not known; did you mean http.port?'],
+		['{"databaseURL":"x"}', 'did you mean databaseUrl?'],
+		['{"http":{"port":"8080"}}', 'http.port in the configuration file must be a whole number'],
+		['{"http":5}', 'http in the configuration file must be a JSON object.'],
+		['[]', 'the configuration file must be a JSON object.'],
+		['{"__proto__":{"port":1}}', '__proto__ in the configuration file is not known'],
+		['{"constructor":1}', 'constructor in the configuration file is not known'],
+	])('refuses the file %s', (file, message) => {
+		expect(refusal(() => readConfig(SCHEMA, { environment: {}, file: JSON.parse(file) }))).toContain(message);
+	});
+
+	it('ignores the variables of set-up', () => {
 		expect(readConfig(SCHEMA, { environment: { SPILLWAY_SETUP_CACHE: '/x' } })).toEqual(DEFAULTS);
 	});
 
@@ -157,12 +147,12 @@ describe('readConfig', () => {
 		expect(message).not.toMatch(/abc|hunter2/);
 	});
 
-	it('names a field that must be given', () => {
+	it('names a required field that is missing', () => {
 		const schema = Type.Object({ name: Type.String({ description: 'Name.' }) });
 		expect(refusal(() => readConfig(schema, { environment: {} }))).toContain('name (SPILLWAY_NAME) must be given.');
 	});
 
-	it('asks for conflicts only when every value is valid', () => {
+	it('looks for conflicts only when every value is valid', () => {
 		const findConflicts = (config: { gain: number }): string[] => (config.gain > 1 ? ['gain is too high.'] : []);
 		expect(refusal(() => readConfig(SCHEMA, { environment: { SPILLWAY_GAIN: '2' } }, findConflicts))).toContain(
 			'gain is too high.',
@@ -172,7 +162,7 @@ describe('readConfig', () => {
 		).not.toContain('gain is too high.');
 	});
 
-	it('throws nothing but CONFIG_INVALID, whatever the file holds', () => {
+	it('throws nothing but CONFIG_INVALID for any content of the file', () => {
 		fc.assert(
 			fc.property(fc.jsonValue(), (file) => {
 				try {

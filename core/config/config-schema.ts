@@ -1,26 +1,31 @@
-/**
- * Declares, reads, masks and lists configuration. Knows neither files nor the environment: both are handed in as data.
- */
+/** Declares, reads, masks and lists configuration. The file and the environment are passed in as data. */
 import { Value } from 'typebox/value';
 import type { Static, TObject, TSchema } from 'typebox';
 import { SpillwayError } from '../errors/errors.ts';
 
-/**
- * What each field's TypeBox options must say besides its limits; `default` is left out only where absence has a
- * meaning.
- */
+/** TypeBox options of each field, besides its limits. `default` is missing only where absence has a meaning. */
 export type ConfigFieldOptions = {
-	/** What it is and why one would change it. A full sentence; becomes the row in docs/configuration.md. */
+	/** What it is and why an operator changes it. A full sentence; becomes the row in docs/configuration.md. */
 	description: string;
 	/** Unit of a number, such as `s` or `UDP port`. */
 	unit?: string;
 	/** `true` hides the value in logs and messages; `url` hides user, password and query of a URL. */
 	secret?: true | 'url';
-	/** Only for the few names that other tools have coined (`DATABASE_URL`); all others are derived from the path. */
+	/** Only for names that other tools define (`DATABASE_URL`); all others are derived from the path. */
 	environmentName?: string;
 };
 
-/** Kinds of value a field may have, and so how its environment variable is read. */
+/** The TypeBox options that are read here. */
+type FieldSchemaOptions = Partial<ConfigFieldOptions> & {
+	default?: unknown;
+	type?: string;
+	enum?: readonly string[];
+	minimum?: number;
+	maximum?: number;
+	maxItems?: number;
+};
+
+/** Kinds of value; the kind decides how the environment variable is parsed. */
 type ConfigFieldKind = 'integer' | 'number' | 'boolean' | 'string' | 'list';
 
 /** One leaf of a configuration schema. @internal for tests */
@@ -32,15 +37,15 @@ export type ConfigField = {
 	description: string;
 	unit: string | undefined;
 	defaultValue: unknown;
-	/** Limits in words for people, such as `0–65535` or `json, text`; empty when there are none. */
+	/** Limits as people read them, such as `0–65535` or `json, text`; empty when there are none. */
 	limits: string;
 	secret: false | true | 'url';
 	schema: TSchema;
 };
 
-/** Where a configuration comes from. Environment wins over file, file over defaults. */
+/** Where a configuration comes from. The environment wins over the file, the file over the defaults. */
 type ConfigSources = {
-	/** Environment variables. An empty one counts as not set, as container tools pass empty ones. */
+	/** Environment variables. An empty one counts as not set, because container tools pass empty ones. */
 	environment: Readonly<Record<string, string | undefined>>;
 	/** The parsed configuration file; undefined when there is none. */
 	file?: unknown;
@@ -48,9 +53,8 @@ type ConfigSources = {
 	fileName?: string;
 };
 
-/** Prefix of every variable that is ours. */
 const ENVIRONMENT_PREFIX = 'SPILLWAY_';
-/** Variables with this prefix are read by the set-up program, before and apart from this schema. */
+/** Variables with this prefix are read by the set-up program, not by this schema. */
 const SETUP_ENVIRONMENT_PREFIX = 'SPILLWAY_SETUP_';
 
 /** Environment name of a path: `['http', 'tlsKeyFile']` → `SPILLWAY_HTTP_TLS_KEY_FILE`. @internal for tests */
@@ -70,7 +74,7 @@ export function listConfigFields(schema: TObject): ConfigField[] {
 		const other = seen.get(field.environmentName);
 		if (other !== undefined) {
 			throw new TypeError(
-				`${field.path.join('.')} and ${other.path.join('.')} would both be read from ${field.environmentName}.`,
+				`${field.path.join('.')} and ${other.path.join('.')} are both read from ${field.environmentName}.`,
 			);
 		}
 		seen.set(field.environmentName, field);
@@ -79,16 +83,10 @@ export function listConfigFields(schema: TObject): ConfigField[] {
 }
 
 function collectFields(schema: TObject, parent: readonly string[]): ConfigField[] {
-	const fields: ConfigField[] = [];
-	for (const [name, child] of Object.entries(schema.properties)) {
+	return Object.entries(schema.properties).flatMap(([name, child]) => {
 		const path = [...parent, name];
-		if (isObjectSchema(child)) {
-			fields.push(...collectFields(child, path));
-		} else {
-			fields.push(toField(child, path));
-		}
-	}
-	return fields;
+		return isObjectSchema(child) ? collectFields(child, path) : [toField(child, path)];
+	});
 }
 
 function isObjectSchema(schema: TSchema): schema is TObject {
@@ -96,11 +94,7 @@ function isObjectSchema(schema: TSchema): schema is TObject {
 }
 
 function toField(schema: TSchema, path: readonly string[]): ConfigField {
-	const options = schema as Partial<ConfigFieldOptions> & {
-		default?: unknown;
-		type?: string;
-		enum?: readonly string[];
-	};
+	const options: FieldSchemaOptions = schema;
 	if (options.description === undefined || !options.description.endsWith('.')) {
 		throw new TypeError(`${path.join('.')} needs a description that is a full sentence.`);
 	}
@@ -114,13 +108,13 @@ function toField(schema: TSchema, path: readonly string[]): ConfigField {
 		description: options.description,
 		unit: options.unit,
 		defaultValue: options.default,
-		limits: describeLimits(schema),
+		limits: describeLimits(options),
 		secret: options.secret ?? false,
 		schema,
 	};
 }
 
-function toKind(options: { type?: string; enum?: readonly string[] }, path: readonly string[]): ConfigFieldKind {
+function toKind(options: FieldSchemaOptions, path: readonly string[]): ConfigFieldKind {
 	if (options.enum !== undefined || options.type === 'string') {
 		return 'string';
 	}
@@ -133,14 +127,7 @@ function toKind(options: { type?: string; enum?: readonly string[] }, path: read
 	throw new TypeError(`${path.join('.')} has a type that configuration does not know: ${options.type}.`);
 }
 
-function describeLimits(schema: TSchema): string {
-	const limits = schema as {
-		enum?: readonly string[];
-		type?: string;
-		minimum?: number;
-		maximum?: number;
-		maxItems?: number;
-	};
+function describeLimits(limits: FieldSchemaOptions): string {
 	if (limits.enum !== undefined) {
 		return limits.enum.join(', ');
 	}
@@ -159,11 +146,11 @@ function describeLimits(schema: TSchema): string {
 /**
  * Joins defaults, file and environment, checks each value and then the rules between fields, and freezes the result.
  *
- * Throws CONFIG_INVALID that names every problem at once, so that nobody mends them one start at a time. Values of
+ * Throws CONFIG_INVALID that names all problems, so that an operator does not fix them one start at a time. Values of
  * secret fields are never part of the message.
  *
- * @param findConflicts Rules between fields; returns one sentence each, naming the keys. Runs only when every value is
- * valid.
+ * @param findConflicts Rules between fields; returns one sentence for each conflict, with the names of the keys. Runs
+ * only when every value is valid.
  */
 export function readConfig<Schema extends TObject>(
 	schema: Schema,
@@ -183,7 +170,7 @@ export function readConfig<Schema extends TObject>(
 			problems.push(found.problem);
 		} else if (found.value !== undefined) {
 			setAt(config, field.path, found.value);
-		} else if (!isOptional(field.schema)) {
+		} else if (!('~optional' in field.schema)) {
 			problems.push(`${field.path.join('.')} (${field.environmentName}) must be given.`);
 		}
 	}
@@ -234,7 +221,7 @@ function describeExpectation(field: ConfigField, fallback: string): string {
 	}
 }
 
-// What cannot be read as the field's kind stays text, so that the schema refuses it and the message shows it.
+// A text that does not parse as the field's kind stays text, so that the schema refuses it and the message shows it.
 function parseVariable(field: ConfigField, text: string): unknown {
 	const trimmed = text.trim();
 	switch (field.kind) {
@@ -268,7 +255,7 @@ function findUnknownFileKeys(
 		const path = [...parent, key];
 		const child = Object.hasOwn(schema.properties, key) ? schema.properties[key] : undefined;
 		if (child === undefined) {
-			// "$schema" lets editors complete the file; it means nothing to us.
+			// "$schema" lets editors complete the file; it has no meaning here.
 			if (path.join('.') !== '$schema') {
 				const known = fields.map((field) => field.path.join('.'));
 				problems.push(`${path.join('.')} in ${fileName} is not known; did you mean ${nearest(path.join('.'), known)}?`);
@@ -345,10 +332,6 @@ export function maskUrl(text: string): string {
 		.join(',');
 }
 
-function isOptional(schema: TSchema): boolean {
-	return '~optional' in schema;
-}
-
 function emptySections(schema: TObject): Record<string, unknown> {
 	const sections = Object.entries(schema.properties).filter(([, child]) => isObjectSchema(child));
 	return Object.fromEntries(sections.map(([name, child]) => [name, emptySections(child as TObject)]));
@@ -365,13 +348,10 @@ function getAt(root: unknown, path: readonly string[]): unknown {
 	return value;
 }
 
-// The path comes from the schema, never from a file, so that "__proto__" cannot be one of its names.
+// The path comes from the schema, never from a file, so "__proto__" cannot be in it. Its section exists.
 function setAt(root: Record<string, unknown>, path: readonly string[], value: unknown): void {
-	let target = root;
-	for (const name of path.slice(0, -1)) {
-		target = target[name] as Record<string, unknown>;
-	}
-	target[path.at(-1)!] = value;
+	const section = getAt(root, path.slice(0, -1)) as Record<string, unknown>;
+	section[path.at(-1)!] = value;
 }
 
 function freezeDeep<T>(value: T): T {

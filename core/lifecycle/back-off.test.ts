@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { RECONNECT_POLICY, retryDelayMs } from './back-off.ts';
 
 describe('retryDelayMs', () => {
-	it('doubles up to the maximum when chance takes nothing away', () => {
+	it('doubles up to the maximum when chance is 0', () => {
 		const delays = [1, 2, 3, 4, 5, 6, 7, 1000].map((attempt) => retryDelayMs(RECONNECT_POLICY, attempt, 0));
 		expect(delays).toEqual([400, 800, 1600, 3200, 6400, 8000, 8000, 8000]);
 	});
@@ -20,7 +20,7 @@ describe('retryDelayMs', () => {
 		expect(retryDelayMs(policy, 3, 0)).toBeUndefined();
 	});
 
-	it('spreads viewers over half of the delay at least', () => {
+	it('spreads viewers over the second half of the delay', () => {
 		fc.assert(
 			fc.property(
 				fc.integer({ min: 1, max: 1e9 }),

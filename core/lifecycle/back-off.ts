@@ -1,8 +1,8 @@
-/** How long to wait before trying again, and whether to. Pure; chance is passed in. */
+/** Whether to try again, and after which delay. Pure; chance is passed in. */
 
 /** A policy as data. Attempts are counted from 1. */
 export type RetryPolicy = {
-	/** Attempts after which to give up; Infinity never does. */
+	/** Attempts after which to give up; Infinity for never. */
 	maxAttempts: number;
 	firstDelayMs: number;
 	maxDelayMs: number;
@@ -11,8 +11,8 @@ export type RetryPolicy = {
 };
 
 /**
- * A viewer's connection in either tier. Never gives up: a page left open overnight must play in the morning. 400 ms at
- * first, since most losses are over at once; 8 s at most, because a person who looks at the page waits no longer.
+ * A viewer's connection in either tier. Never gives up: a page left open overnight must play in the morning. First
+ * 400 ms, because most losses are short; at most 8 s, because a person who looks at the page does not wait longer.
  */
 export const RECONNECT_POLICY: RetryPolicy = {
 	maxAttempts: Infinity,
@@ -21,12 +21,12 @@ export const RECONNECT_POLICY: RetryPolicy = {
 	jitterRatio: 0.5,
 };
 
-/** Failed attempts in a row after which the page speaks of an error instead of "connecting". */
+/** Failed attempts in a row after which the page shows an error instead of "connecting". */
 export const ATTEMPTS_BEFORE_ERROR = 3;
 
 /**
  * Milliseconds to wait before the given attempt (1 is the first one after a failure), doubling each time; undefined
- * when the policy gives up. `chance` is in [0, 1). A `Retry-After` of the server is the least that is waited.
+ * when the policy gives up. `chance` is in [0, 1). `retryAfterSeconds` is the minimum, up to the policy's maximum.
  */
 export function retryDelayMs(
 	policy: RetryPolicy,
@@ -37,7 +37,7 @@ export function retryDelayMs(
 	if (attempt > policy.maxAttempts) {
 		return undefined;
 	}
-	// 2 ** 30 is far above any maximum; without the bound a long night overflows to Infinity.
+	// 2 ** 30 is far above any maximum; without the bound many attempts overflow to Infinity.
 	const fullMs = Math.min(policy.maxDelayMs, policy.firstDelayMs * 2 ** Math.min(30, Math.max(0, attempt - 1)));
 	return Math.max(fullMs * (1 - policy.jitterRatio * chance), Math.min(retryAfterSeconds * 1000, policy.maxDelayMs));
 }

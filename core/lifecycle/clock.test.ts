@@ -1,11 +1,11 @@
-/** Tests of the clocks and of what waits on them. */
+/** Tests of the clocks, and of sleeping and deadlines on them. */
 import { describe, expect, it } from 'vitest';
 import { sleep, systemClock, withDeadline } from './clock.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 
 describe('systemClock', () => {
 	it('agrees with the wall clock to 3 ms and has a finer resolution', () => {
-		// Both sides of the reading, so that being interrupted in between cannot fail it.
+		// Read on both sides, so that a pause of the process in between cannot fail the test.
 		const before = Date.now();
 		const now = systemClock.nowMs();
 		const after = Date.now();
@@ -19,7 +19,7 @@ describe('systemClock', () => {
 		expect(readings).toEqual([...readings].sort((one, other) => one - other));
 	});
 
-	it('fires what is not cancelled', async () => {
+	it('fires only timers that are not cancelled', async () => {
 		const fired: string[] = [];
 		const cancel = systemClock.setTimeout(() => fired.push('cancelled'), 0);
 		const cancelRepeated = systemClock.setInterval(() => fired.push('cancelled'), 0);
@@ -38,7 +38,7 @@ describe('systemClock', () => {
 });
 
 describe('FakeClock', () => {
-	it('fires timers in order of their time, then of their making', async () => {
+	it('fires timers in the order of their time, then of their creation', async () => {
 		const clock = new FakeClock();
 		const fired: string[] = [];
 		clock.setTimeout(() => fired.push(`c${clock.monotonicMs()}`), 30);
@@ -64,7 +64,7 @@ describe('FakeClock', () => {
 		expect(clock.pendingCount).toBe(0);
 	});
 
-	it('fires timers that were set by timers in the same move', async () => {
+	it('fires timers that a timer sets within the same advance', async () => {
 		const clock = new FakeClock(5000);
 		const firedAtMs: number[] = [];
 		clock.setTimeout(() => clock.setTimeout(() => firedAtMs.push(clock.nowMs()), 5), 5);
@@ -87,7 +87,7 @@ describe('FakeClock', () => {
 });
 
 describe('sleep', () => {
-	it('ends with the reason of the signal and leaves no timer', async () => {
+	it('rejects with the reason of the signal and leaves no timer', async () => {
 		const clock = new FakeClock();
 		const controller = new AbortController();
 		const sleeping = sleep(clock, 1000, controller.signal);
@@ -102,14 +102,14 @@ describe('sleep', () => {
 describe('withDeadline', () => {
 	const onTimeout = (): Error => new Error('too late');
 
-	it('passes on the value and the error, and leaves no timer', async () => {
+	it('settles as the promise does, and leaves no timer', async () => {
 		const clock = new FakeClock();
 		await expect(withDeadline(clock, Promise.resolve(5), 10, onTimeout)).resolves.toBe(5);
 		await expect(withDeadline(clock, Promise.reject(new RangeError('no')), 10, onTimeout)).rejects.toThrow(RangeError);
 		expect(clock.pendingCount).toBe(0);
 	});
 
-	it('rejects when the time is up, and ignores what comes later', async () => {
+	it('rejects when the time is up, and ignores a later failure', async () => {
 		const clock = new FakeClock();
 		let fail!: (error: Error) => void;
 		const slow = new Promise<never>((_, reject) => (fail = reject));
@@ -117,7 +117,7 @@ describe('withDeadline', () => {
 		const settled = expect(result).rejects.toThrow('too late');
 		await clock.advance(10);
 		await settled;
-		fail(new Error('nobody hears this'));
+		fail(new Error('ignored'));
 		await clock.advance(1);
 	});
 });

@@ -3,17 +3,15 @@
 /** Stops a timer. Harmless when it has fired. */
 export type CancelTimer = () => void;
 
-/** Where every object of ours gets time from. */
+/** The source of time for every object. */
 export interface Clock {
-	/**
-	 * Epoch milliseconds, fractional; steps when the operator sets the machine's clock. For what people and wires see.
-	 */
+	/** Epoch milliseconds, fractional; steps when the machine's clock is set. For times that people or peers see. */
 	nowMs(): number;
-	/** Milliseconds since some start, fractional; never steps back. For every interval and deadline. */
+	/** Milliseconds since an arbitrary start, fractional; never steps back. For every interval and deadline. */
 	monotonicMs(): number;
 	/** Calls back once. The timer does not keep the process alive. */
 	setTimeout(callback: () => void, delayMs: number): CancelTimer;
-	/** Calls back again and again. The timer does not keep the process alive. */
+	/** Calls back repeatedly. The timer does not keep the process alive. */
 	setInterval(callback: () => void, intervalMs: number): CancelTimer;
 }
 
@@ -38,9 +36,8 @@ export const systemClock: Clock = {
 let correctionMs = 0;
 let correctedAtMs = -Infinity;
 
-// performance.now() has the resolution that capture times need but does not follow the wall clock's slewing; Date.now()
-// follows it but counts whole milliseconds. Once a second we move the first onto the second when they differ by more
-// than the resolution.
+// performance.now() has the resolution that capture times need, but does not follow the slewing of the wall clock.
+// Date.now() follows it in whole milliseconds. So once a second a difference above that resolution is corrected.
 function wallCorrectionMs(): number {
 	const monotonic = performance.now();
 	if (monotonic - correctedAtMs > 1000) {
@@ -72,7 +69,7 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
 	});
 }
 
-/** Settles as the promise does, or rejects with what `onTimeout` returns once the time is up. */
+/** Settles as the promise does, or rejects with the error that `onTimeout` returns when the time is up. */
 export function withDeadline<T>(
 	clock: Clock,
 	promise: Promise<T>,

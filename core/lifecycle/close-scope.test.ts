@@ -1,4 +1,4 @@
-/** Tests of the one teardown path: the standard behaviours that every closable object takes from here. */
+/** Tests of the close scope: the behaviours that every closable object gets from it. */
 import { describe, expect, it } from 'vitest';
 import { CloseScope } from './close-scope.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
@@ -34,7 +34,7 @@ describe('CloseScope', () => {
 		expect(events).toEqual(['last registered', 'slow begins', 'slow ends', 'first registered']);
 	});
 
-	it('starts at once: the signal has aborted and the first cleanup has run when close() returns', async () => {
+	it('has run the first cleanup when close() returns', async () => {
 		const scope = new CloseScope<Reason>();
 		let isCleaned = false;
 		scope.onClose(() => void (isCleaned = true));
@@ -43,7 +43,7 @@ describe('CloseScope', () => {
 		await closed;
 	});
 
-	it('goes on after a cleanup that throws or rejects, and logs it', async () => {
+	it('continues after a cleanup that throws or rejects, and logs it', async () => {
 		const logger = new RecordingLogger();
 		const scope = new CloseScope<Reason>(logger);
 		let isLastRun = false;
@@ -62,7 +62,7 @@ describe('CloseScope', () => {
 		]);
 	});
 
-	it('can be closed again from a cleanup and from an abort listener', async () => {
+	it('accepts close() from a cleanup and from an abort listener', async () => {
 		const scope = new CloseScope<Reason>();
 		let closedAgain: Promise<void> | undefined;
 		scope.signal.addEventListener('abort', () => void (closedAgain = scope.close('parent-closed')));
@@ -73,7 +73,7 @@ describe('CloseScope', () => {
 		expect(scope.reason).toBe('done');
 	});
 
-	it('runs a cleanup at once when it is registered too late', async () => {
+	it('runs a cleanup at once when it is registered after closing', async () => {
 		const scope = new CloseScope<Reason>();
 		await scope.close('done');
 		const reasons: Reason[] = [];
@@ -82,13 +82,13 @@ describe('CloseScope', () => {
 		expect(reasons).toEqual(['done']);
 	});
 
-	it('does not run a cleanup that was taken back', async () => {
+	it('does not run a cleanup that was unregistered', async () => {
 		const scope = new CloseScope<Reason>();
 		const events: string[] = [];
-		const takeBack = scope.onClose(() => void events.push('taken back'));
+		const unregister = scope.onClose(() => void events.push('unregistered'));
 		scope.onClose(() => void events.push('kept'));
-		takeBack();
-		takeBack();
+		unregister();
+		unregister();
 		await scope.close('done');
 		expect(events).toEqual(['kept']);
 	});
@@ -117,19 +117,19 @@ describe('CloseScope', () => {
 		expect(scope.closed).toBe(true);
 	});
 
-	it('forgets one of two registrations of the same function, and none that another cleanup unregisters', async () => {
+	it('unregisters one of two registrations of a function, and a cleanup from within another', async () => {
 		const scope = new CloseScope<Reason>();
 		const ran: string[] = [];
 		const twice = (): void => void ran.push('twice');
 		scope.onClose(twice);
 		scope.onClose(twice)();
-		const forget = scope.onClose(() => void ran.push('unregistered'));
-		scope.onClose(() => forget());
+		const unregister = scope.onClose(() => void ran.push('unregistered'));
+		scope.onClose(() => unregister());
 		await scope.close('done');
 		expect(ran).toEqual(['twice']);
 	});
 
-	it('calls back once after a delay, or again and again, until closing begins', async () => {
+	it('calls back once after a delay, or repeatedly, until closing begins', async () => {
 		const clock = new FakeClock();
 		const scope = new CloseScope<Reason>();
 		const calls: string[] = [];
@@ -139,7 +139,7 @@ describe('CloseScope', () => {
 		await clock.advance(20);
 		expect(calls.toSorted()).toEqual(['after', 'every', 'every']);
 		scope.after(clock, 10, () => void calls.push('too late'));
-		// Runs first and takes its time; the timers' own cleanups have not had their turn when they are due.
+		// A slow cleanup that runs first: the timers are due before their own cleanups run.
 		scope.onClose(() => clock.advance(50));
 		await scope.close('done');
 		scope.after(clock, 10, () => void calls.push('closed'));

@@ -1,6 +1,4 @@
-/**
- * One teardown path per object: a named reason, cleanups in reverse order, an abort signal for everything that waits.
- */
+/** One teardown path for each object: a named reason, cleanups in reverse order, an abort signal for pending waits. */
 import type { Logger } from '../logger.ts';
 import type { CancelTimer, Clock } from './clock.ts';
 
@@ -8,7 +6,7 @@ import type { CancelTimer, Clock } from './clock.ts';
 export class CloseScope<Reason extends string> {
 	readonly #abortController = new AbortController();
 	readonly #logger: Logger | undefined;
-	/** In the order of registration. A set, because viewers come and go by the thousand and each unregisters. */
+	/** In the order of registration. A set, because each of thousands of viewers unregisters. */
 	readonly #cleanups = new Set<{ run: (reason: Reason) => void | Promise<void> }>();
 	#closePromise: Promise<void> | undefined;
 	#reason: Reason | undefined;
@@ -18,7 +16,7 @@ export class CloseScope<Reason extends string> {
 		this.#logger = logger;
 	}
 
-	/** True from the first call of close() on. */
+	/** True as soon as close() is called. */
 	get closed(): boolean {
 		return this.#closePromise !== undefined;
 	}
@@ -28,13 +26,13 @@ export class CloseScope<Reason extends string> {
 		return this.#reason;
 	}
 
-	/** Aborts, with the reason, as soon as closing starts. Pass it to everything that waits. */
+	/** Aborts with the reason as soon as closing starts. Pass it to everything that waits. */
 	get signal(): AbortSignal {
 		return this.#abortController.signal;
 	}
 
 	/**
-	 * Registers a cleanup. Cleanups run last registered first; in a scope that is closed already, at once. Returns a
+	 * Registers a cleanup. Cleanups run last registered first; in a closed scope the cleanup runs at once. Returns a
 	 * function that unregisters it.
 	 */
 	onClose(cleanup: (reason: Reason) => void | Promise<void>): () => void {
@@ -42,7 +40,7 @@ export class CloseScope<Reason extends string> {
 			void this.#runOne(cleanup, this.#reason!);
 			return () => undefined;
 		}
-		// An entry of its own: the same function may be registered twice.
+		// Wrapped, because the same function may be registered twice.
 		const entry = { run: cleanup };
 		this.#cleanups.add(entry);
 		return () => void this.#cleanups.delete(entry);
@@ -53,7 +51,7 @@ export class CloseScope<Reason extends string> {
 		return this.#holdTimer((run) => clock.setTimeout(run, delayMs), callback, true);
 	}
 
-	/** Calls back again and again until closing begins. Returns a function that cancels it. */
+	/** Calls back repeatedly until closing begins. Returns a function that cancels it. */
 	every(clock: Clock, intervalMs: number, callback: () => void): CancelTimer {
 		return this.#holdTimer((run) => clock.setInterval(run, intervalMs), callback, false);
 	}
@@ -79,7 +77,7 @@ export class CloseScope<Reason extends string> {
 			if (isOnce) {
 				unregister();
 			}
-			// A slow cleanup that is registered later may still run, and this timer's own has its turn after it.
+			// While a slow cleanup that was registered later runs, this timer's own cleanup has not run yet.
 			if (!this.closed) {
 				callback();
 			}

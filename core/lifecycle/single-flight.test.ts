@@ -1,9 +1,9 @@
-/** Tests of the single flight: one run for many callers, shared failure, a new run afterwards. */
+/** Tests of the single flight. */
 import { describe, expect, it } from 'vitest';
 import { SingleFlight } from './single-flight.ts';
 
 describe('SingleFlight', () => {
-	it('runs the work once for all who ask meanwhile, and again afterwards', async () => {
+	it('runs the work once for all concurrent callers, and again afterwards', async () => {
 		const flight = new SingleFlight<number>();
 		let count = 0;
 		const work = (): Promise<number> => Promise.resolve(++count);
@@ -13,7 +13,7 @@ describe('SingleFlight', () => {
 		expect(await flight.run(work)).toBe(2);
 	});
 
-	it('rejects for everybody, and begins anew after a failure', async () => {
+	it('rejects for every caller, and starts again after a failure', async () => {
 		const flight = new SingleFlight<number>();
 		const failing = (): Promise<number> => Promise.reject(new Error('away'));
 		const results = await Promise.allSettled([flight.run(failing), flight.run(failing)]);

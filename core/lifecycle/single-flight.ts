@@ -1,15 +1,13 @@
-/** One piece of work at a time: whoever asks while it is under way gets the result of the one that runs. */
+/** Shares a running promise between callers. Keeps no result: a call after it has settled starts the work again. */
 
-/** Shares a running promise between callers. Keeps no result: the next call after it has settled begins anew. */
 export class SingleFlight<T> {
 	#running: Promise<T> | undefined;
 
-	/** True until the work has settled. */
 	get isRunning(): boolean {
 		return this.#running !== undefined;
 	}
 
-	/** Begins the work, unless it is under way. Rejects as the work does, for everybody who waits for it. */
+	/** Starts the work unless it is running. Rejects as the work does, for every caller. */
 	run(work: () => Promise<T>): Promise<T> {
 		if (this.#running === undefined) {
 			const running = work().finally(() => (this.#running = undefined));

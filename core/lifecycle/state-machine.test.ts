@@ -24,7 +24,7 @@ function create(): { machine: StateMachine<State, Event>; changes: string[]; log
 }
 
 describe('StateMachine', () => {
-	it('takes what its table says, tells and logs each change', () => {
+	it('follows its table, and reports and logs each change', () => {
 		const { machine, changes, logger } = create();
 		expect(machine.handle('opened')).toBe(true);
 		expect(machine.handle('failed')).toBe(true);
@@ -35,21 +35,21 @@ describe('StateMachine', () => {
 		]);
 	});
 
-	it('takes an event that leads back to the same state without telling', () => {
+	it('handles an event that leads to the same state without a report', () => {
 		const { machine, changes, logger } = create();
 		machine.handle('opened');
 		expect(machine.handle('poked')).toBe(true);
 		expect([machine.state, changes.length, logger.lines.length]).toEqual(['open', 1, 1]);
 	});
 
-	it('refuses what its table does not say, with a warning', () => {
+	it('ignores an event that its table does not have, with a warning', () => {
 		const { machine, changes, logger } = create();
 		expect(machine.handle('poked')).toBe(false);
 		expect([machine.state, changes]).toEqual(['new', []]);
 		expect(logger.lines).toMatchObject([{ level: 'warn', fields: { state: 'new', event: 'poked' } }]);
 	});
 
-	it('has the new state already when it tells', () => {
+	it('has the new state when it reports a change', () => {
 		let seen: State | undefined;
 		const machine: StateMachine<State, Event> = new StateMachine<State, Event>({
 			table: TABLE,

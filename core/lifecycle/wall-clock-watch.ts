@@ -1,10 +1,10 @@
-/** Notices when the machine's wall clock is set: by hand, or by time synchronisation that comes late. */
+/** Detects that the machine's wall clock is set: by hand, or by late time synchronisation. */
 import type { Clock } from './clock.ts';
 
-/** Synchronisation slews smaller differences, and those that come in small steps count when they have added up. */
+/** Synchronisation slews smaller differences. Small steps count when they have added up to this. */
 const MIN_STEP_MS = 500;
 
-/** Compares the wall clock with the monotonic one. */
+/** Compares the wall clock with the monotonic clock. */
 export class WallClockWatch {
 	readonly #clock: Clock;
 	#offsetMs: number;
@@ -14,9 +14,7 @@ export class WallClockWatch {
 		this.#offsetMs = clock.nowMs() - clock.monotonicMs();
 	}
 
-	/**
-	 * Milliseconds by which it was set, forwards or back, since the last call that returned some; 0 while it merely runs.
-	 */
+	/** Milliseconds by which it was set, forwards or back, since the last call that returned a step; 0 for none. */
 	takeStepMs(): number {
 		const stepMs = this.#clock.nowMs() - this.#clock.monotonicMs() - this.#offsetMs;
 		if (Math.abs(stepMs) < MIN_STEP_MS) {

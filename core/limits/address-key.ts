@@ -1,17 +1,17 @@
-/** What counts as one sender when addresses are counted. The only place that turns an address into a key. */
+/** Decides which addresses count as one sender. The only place that turns an address into a key. */
 
 /** An address without its zone, as eight groups of 16 bits; IPv4 addresses as IPv6 writes them (RFC 4291 §2.5.5.2). */
 type Groups = readonly number[];
 
-/** Longer texts are no address; they are cut so that nobody fills maps with them. */
+/** Longer texts are no address; they are cut, so that a client cannot fill maps with them. */
 const MAX_TEXT_LENGTH = 64;
 const IPV4_MAPPED: Groups = [0, 0, 0, 0, 0, 0xffff];
 /** RFC 6052 §2.1: the well-known prefix under which a translator shows IPv4 clients to a server that has IPv6 only. */
 const IPV4_TRANSLATED: Groups = [0x64, 0xff9b, 0, 0, 0, 0];
 
 /**
- * The address group of an address: an IPv4 address itself, also when it is written as IPv6; of an IPv6 address the
- * first 64 bits, because a household owns all addresses below them. A text that is no address stands for itself.
+ * The address group of an address: an IPv4 address itself, also when it is written as IPv6; for an IPv6 address the
+ * first 64 bits, because a household owns all addresses below them. A text that is no address is its own group.
  */
 export function addressKey(address: string): string {
 	const groups = parseAddress(address);
@@ -25,7 +25,7 @@ export function addressKey(address: string): string {
 	return `${prefix.join(':')}::/64`;
 }
 
-/** True for addresses of this machine itself (127.0.0.0/8 and ::1), in any of their forms. */
+/** True for addresses of this machine (127.0.0.0/8 and ::1), in any notation. */
 export function isLoopback(address: string): boolean {
 	const groups = parseAddress(address);
 	if (groups === undefined) {
@@ -36,27 +36,23 @@ export function isLoopback(address: string): boolean {
 }
 
 /**
- * What is counted for an address: its group; nothing for loopback, which everybody has behind a proxy here that names
- * nobody.
+ * The key under which an address is counted: its group; undefined for loopback, which all clients share behind a proxy
+ * on this machine that does not forward their addresses.
  */
 export function senderKey(address: string): string | undefined {
 	return isLoopback(address) ? undefined : addressKey(address);
 }
 
-/**
- * Groups of senders for a pool: address groups, but each loopback address is a group of its own every time, because
- * behind a proxy on this machine that names nobody everybody has one.
- */
+/** Groups of senders for a pool: address groups, but each use of a loopback address is a new group; see senderKey(). */
 export class SenderGroups {
 	#loopbackCount = 0;
 
-	/** The group of a newcomer. */
 	groupOf(address: string): string {
 		return isLoopback(address) ? `loopback ${++this.#loopbackCount}` : addressKey(address);
 	}
 }
 
-/** An address as people write it: IPv4 that came as IPv6 in its own form. */
+/** An address as people write it: an IPv4 address in its own form, also when it was written as IPv6. */
 export function plainAddress(address: string): string {
 	const groups = parseAddress(address);
 	return groups !== undefined && isBelow(groups, IPV4_MAPPED) ? addressKey(address) : address;
@@ -72,7 +68,7 @@ function parseAddress(text: string): Groups | undefined {
 		const tail = parseIpv4(plain);
 		return tail === undefined ? undefined : [...IPV4_MAPPED, ...tail];
 	}
-	// RFC 4291 §2.2: "::" stands for one or more groups of zeros, and can appear once.
+	// RFC 4291 §2.2: "::" means one or more groups of zeros, and can appear once.
 	const halves = plain.split('::');
 	if (halves.length > 2) {
 		return undefined;

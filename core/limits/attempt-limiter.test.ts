@@ -1,10 +1,10 @@
-/** Tests of the limiter: free failures, growing waits, attempts under way, forgetting, bounds. */
+/** Tests of the attempt limiter. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { AttemptLimiter, type Attempt } from './attempt-limiter.ts';
 
-/** One wrong attempt after the other. Returns the wait that the last one was told, 0 when it was checked. */
+/** Makes wrong attempts one after another. Returns the wait that the last one got, 0 when it was checked. */
 function fail(limiter: AttemptLimiter, count: number, key = 'a'): number {
 	let waitMs = 0;
 	for (let index = 0; index < count; index++) {
@@ -22,7 +22,7 @@ function beginAll(limiter: AttemptLimiter, count: number, key = 'a'): Attempt[] 
 }
 
 describe('AttemptLimiter', () => {
-	it('lets ten failures pass, then asks for waits that double up to a minute', async () => {
+	it('allows ten failures, then imposes waits that double up to a minute', async () => {
 		const clock = new FakeClock();
 		const limiter = new AttemptLimiter(clock);
 		expect(fail(limiter, 11)).toBe(0);
@@ -36,13 +36,13 @@ describe('AttemptLimiter', () => {
 		expect(waits).toEqual([1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]);
 	});
 
-	it('does not hold one key against another', () => {
+	it('counts each key alone', () => {
 		const limiter = new AttemptLimiter(new FakeClock());
 		expect(fail(limiter, 12)).toBeGreaterThan(0);
 		expect(fail(limiter, 1, 'b')).toBe(0);
 	});
 
-	it('does not take attempts that are still being checked for failures', () => {
+	it('does not count attempts under way as failures', () => {
 		const limiter = new AttemptLimiter(new FakeClock());
 		const underWay = beginAll(limiter, 30);
 		expect(underWay).toHaveLength(30);
@@ -54,7 +54,7 @@ describe('AttemptLimiter', () => {
 		expect(fail(limiter, 10)).toBe(0);
 	});
 
-	it('lets a volley of guesses gain as many as may be under way, once', async () => {
+	it('checks of a volley of guesses only as many as may be under way, once', async () => {
 		const clock = new FakeClock();
 		const limiter = new AttemptLimiter(clock);
 		for (const attempt of beginAll(limiter, 100)) {
@@ -65,7 +65,7 @@ describe('AttemptLimiter', () => {
 		expect(beginAll(limiter, 100)).toHaveLength(1);
 	});
 
-	it('keeps earlier failures when an attempt was right', async () => {
+	it('keeps earlier failures after a right attempt', async () => {
 		const clock = new FakeClock();
 		const limiter = new AttemptLimiter(clock);
 		fail(limiter, 11);
@@ -75,7 +75,7 @@ describe('AttemptLimiter', () => {
 		expect(fail(limiter, 1)).toBe(2000);
 	});
 
-	it('forgets the failures of a key after a quarter of an hour', async () => {
+	it('deletes the failures of a key after 15 minutes', async () => {
 		const clock = new FakeClock();
 		const limiter = new AttemptLimiter(clock);
 		fail(limiter, 11);
@@ -83,7 +83,7 @@ describe('AttemptLimiter', () => {
 		expect(fail(limiter, 11)).toBe(0);
 	});
 
-	it('remembers a bounded number of keys, forgetting the one that failed longest ago', () => {
+	it('keeps a bounded number of keys, and evicts the one with the oldest failure', () => {
 		const limiter = new AttemptLimiter(new FakeClock(), { maxKeys: 3 });
 		fail(limiter, 11, 'a');
 		fail(limiter, 11, 'b');
@@ -94,7 +94,7 @@ describe('AttemptLimiter', () => {
 		expect(fail(limiter, 1, 'b')).toBe(0);
 	});
 
-	it('lets a guesser have few guesses an hour, however they come, and anybody who is right as many as they like', async () => {
+	it('allows few guesses an hour in any order, and any number of right attempts', async () => {
 		await fc.assert(
 			fc.asyncProperty(
 				fc.array(
@@ -119,7 +119,7 @@ describe('AttemptLimiter', () => {
 							attempt.fail();
 							attempt.end();
 						}
-						// Whoever is always right and waits for the answers is never refused.
+						// A client that is always right and waits for the answers is never refused.
 						for (const attempt of beginAll(right, 30)) {
 							attempt.end();
 							attempt.fail();

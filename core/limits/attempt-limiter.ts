@@ -1,42 +1,36 @@
-/**
- * Slows down whoever guesses: after some failures a key waits longer and longer. Attempts under way are bounded apart.
- */
+/** Slows down guessing: after some failures a key waits longer and longer. Attempts under way have their own bound. */
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lifecycle/clock.ts';
 import { SpillwayError } from '../errors/errors.ts';
 
-/**
- * Failures that cost nothing: people mistype, and an encoder with an old key retries some times before it is noticed.
- */
+/** Failures without a wait: people mistype, and an encoder with an old key retries some times before anyone sees it. */
 const FREE_FAILURES = 10;
 /** The first wait; it doubles with each further failure. */
 const FIRST_DELAY_MS = 1000;
-/** The longest wait. A streamer who mends their key waits no longer than this; a guesser gets 1440 tries a day. */
+/** The longest wait. A streamer who corrects their key waits no longer than this; a guesser gets 1440 tries a day. */
 const MAX_DELAY_MS = 60_000;
-/** A key is forgotten this long after its last failure. */
+/** The failures of a key no longer count this long after the last one. */
 const MEMORY_MS = 15 * 60_000;
 /**
- * Attempts of one key that may be checked at once: the encoders of one house that start together while the database is
- * slow. A volley of guesses gains as many. Once the free failures are used up only one is checked at a time.
+ * Attempts of one key that may be checked at once: the encoders of one household that start together while the database
+ * is slow. A volley of guesses gets as many. After the free failures only one is checked at a time.
  */
 const MAX_UNDER_WAY = 30;
-/** When to come again while too many are under way. */
+/** Wait while too many are under way. */
 const BUSY_WAIT_MS = 1000;
-/** Keys that are remembered; beyond them the one that failed longest ago is forgotten. About 2 MB. */
+/** Keys that are kept; beyond them the one with the oldest failure is evicted. About 2 MB. */
 const MAX_KEYS = 10_000;
 
-/** An attempt that may be checked now. Exactly one of the two is to be called; later calls do nothing. */
+/** An attempt that may be checked now. Call exactly one of the two functions; later calls do nothing. */
 export type Attempt = {
 	outcome: 'begun';
 	/** It was wrong. */
 	fail(): void;
-	/**
-	 * It was right, or could not be checked. Earlier failures stay, so that one good key does not wipe a guesser's slate.
-	 */
+	/** It was right, or could not be checked. Earlier failures stay, so that a guesser cannot reset them with one key. */
 	end(): void;
 };
 
-/** What {@link AttemptLimiter.begin} says. `failed-before`: after wrong ones; `busy`: too many are being checked. */
+/** `failed-before`: there were too many wrong attempts; `busy`: too many are being checked. */
 type AttemptOutcome = Attempt | { outcome: 'failed-before' | 'busy'; waitMs: number };
 
 type Record = { failureCount: number; underWayCount: number; blockedUntilMs: number; lastFailureAtMs: number };
@@ -53,12 +47,12 @@ export class AttemptLimiter {
 		this.#maxUnderWay = options.maxUnderWay ?? MAX_UNDER_WAY;
 	}
 
-	/** How many keys are remembered. */
+	/** How many keys are kept. */
 	get keyCount(): number {
 		return this.#records.size;
 	}
 
-	/** Begins an attempt, or says how long the key has to wait. */
+	/** Begins an attempt, or returns how long the key has to wait. */
 	begin(key: string): AttemptOutcome {
 		const nowMs = this.#clock.monotonicMs();
 		const record = this.#recall(key, nowMs);
@@ -109,7 +103,7 @@ export class AttemptLimiter {
 	}
 
 	#recall(key: string, nowMs: number): Record {
-		// Looking does not count as use: who waits and asks again is forgotten like anybody.
+		// Reading does not count as use, so a key that keeps asking while it waits is evicted like any other.
 		const record = this.#records.peek(key);
 		if (record === undefined) {
 			return { failureCount: 0, underWayCount: 0, blockedUntilMs: 0, lastFailureAtMs: 0 };

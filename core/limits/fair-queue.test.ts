@@ -1,4 +1,4 @@
-/** Tests of the queue: turns, ranks, who gives way. */
+/** Tests of the queue: turns, ranks, displacement. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FairQueue } from './fair-queue.ts';
@@ -20,7 +20,7 @@ describe('FairQueue', () => {
 		expect(drain(queue)).toEqual(['a1', 'b1', 'c1', 'a2', 'b2', 'a3']);
 	});
 
-	it('serves higher ranks first, and lets lower ones give way to them', () => {
+	it('serves higher ranks first, and displaces lower ones for them', () => {
 		const queue = new FairQueue<string>({ maxEntries: 3, maxPerGroup: 3 });
 		for (const item of ['a1', 'b1', 'c1']) {
 			queue.add(item, item[0]!, 0);
@@ -30,7 +30,7 @@ describe('FairQueue', () => {
 		expect(drain(queue)).toEqual(['k1', 'a1', 'b1']);
 	});
 
-	it('takes from the group that waits for most when a newcomer has less', () => {
+	it('displaces an entry of the largest group for a group with fewer entries', () => {
 		const queue = new FairQueue<string>({ maxEntries: 4, maxPerGroup: 4 });
 		for (const item of ['a1', 'a2', 'a3', 'a4']) {
 			queue.add(item, 'a', 0);
@@ -40,7 +40,7 @@ describe('FairQueue', () => {
 		expect(queue.add('b3', 'b', 0)).toEqual({ isAdded: false });
 	});
 
-	it('holds its bounds, loses nobody, and never lets a group have two turns while another of its rank waits', () => {
+	it('keeps its bounds and all entries, and gives no group two turns while another of its rank waits', () => {
 		const entry = fc.record({ group: fc.integer({ min: 0, max: 4 }), rank: fc.integer({ min: 0, max: 2 }) });
 		fc.assert(
 			fc.property(fc.array(fc.option(entry), { maxLength: 80 }), (steps) => {
@@ -54,7 +54,7 @@ describe('FairQueue', () => {
 						if (served !== undefined) {
 							expect(Math.max(...[...waiting].map(({ rank }) => rank))).toBe(served.rank);
 							waiting.delete(served);
-							// Who waited at the turn before, in another group and the same rank, is not passed over for it again.
+							// A group of the same rank that waited at the turn before is not passed over again.
 							const isPassedOver =
 								last?.group === served.group &&
 								last.rank === served.rank &&

@@ -1,8 +1,5 @@
-/**
- * A queue in which groups take turns, and those of a higher rank come first. Bounded; the order is all that it knows.
- */
+/** A bounded queue in which groups take turns, and entries of a higher rank come first. */
 
-/** Bounds of a queue. */
 type FairQueueLimits = {
 	/** Entries in all. */
 	maxEntries: number;
@@ -17,7 +14,7 @@ export class FairQueue<Item> {
 	readonly #limits: FairQueueLimits;
 	// Oldest first.
 	#entries: Entry<Item>[] = [];
-	// When each waiting group had its last turn; a group that waits for its first comes before all others of its rank.
+	// The last turn of each waiting group; a group that had none comes before all others of its rank.
 	readonly #lastTurns = new Map<string, number>();
 	#turn = 0;
 
@@ -25,14 +22,13 @@ export class FairQueue<Item> {
 		this.#limits = limits;
 	}
 
-	/** Entries that wait. */
 	get size(): number {
 		return this.#entries.length;
 	}
 
 	/**
-	 * Adds an entry. When there is no room, one of a lower rank gives way, or one of the same rank whose group waits for
-	 * at least two more; else the entry is refused.
+	 * Adds an entry. When there is no room, it displaces one of a lower rank, or one of the same rank whose group has at
+	 * least two entries more; otherwise it is refused.
 	 */
 	add(item: Item, group: string, rank: number): { isAdded: true; displaced: Item | undefined } | { isAdded: false } {
 		if (this.#countOf(group) >= this.#limits.maxPerGroup) {
@@ -80,7 +76,7 @@ export class FairQueue<Item> {
 		if (lowest === rank && largest < this.#countOf(group) + 2) {
 			return undefined;
 		}
-		// The newest of the largest group: who has waited longest is served next.
+		// The newest of the largest group: its oldest is served next.
 		return candidates.findLast((entry) => this.#countOf(entry.group) === largest);
 	}
 

@@ -1,6 +1,6 @@
 /**
- * Members by group, with the largest group and its oldest and newest member at hand. Adding and deleting cost the same
- * however many there are.
+ * Members by group, with the largest group and its oldest and newest member. Adding and deleting take the same time for
+ * any number of members.
  */
 
 /** Each member is in one group. */
@@ -8,11 +8,10 @@ export class GroupedMembers<Member> {
 	readonly #groupOf = new Map<Member, string>();
 	// Members of a group, oldest first.
 	readonly #groups = new Map<string, Set<Member>>();
-	// Groups by their size, the one that came to it first at the front.
+	// Groups by their size, in the order in which they reached it.
 	readonly #bySize = new Map<number, Set<string>>();
 	#largestSize = 0;
 
-	/** All members. */
 	get size(): number {
 		return this.#groupOf.size;
 	}
@@ -22,17 +21,11 @@ export class GroupedMembers<Member> {
 		return this.#largestSize;
 	}
 
-	/** Members of a group. */
 	sizeOf(group: string): number {
 		return this.#groups.get(group)?.size ?? 0;
 	}
 
-	/** The group of a member; undefined when it is none. */
-	groupOf(member: Member): string | undefined {
-		return this.#groupOf.get(member);
-	}
-
-	/** Adds one that is not in yet. */
+	/** Throws a TypeError when the member is in already. */
 	add(member: Member, group: string): void {
 		if (this.#groupOf.has(member)) {
 			throw new TypeError('GroupedMembers.add() was called twice for one member.');
@@ -60,12 +53,12 @@ export class GroupedMembers<Member> {
 		return true;
 	}
 
-	/** The member that has been in a group for longest; of the largest group, when none is named. */
+	/** The oldest member of a group; of the largest group by default. */
 	oldest(group: string | undefined = this.#largest()): Member | undefined {
 		return group === undefined ? undefined : this.#groups.get(group)?.values().next().value;
 	}
 
-	/** The member that came last to a group; of the largest group, when none is named. */
+	/** The newest member of a group; of the largest group by default. */
 	newest(group: string | undefined = this.#largest()): Member | undefined {
 		return group === undefined ? undefined : [...(this.#groups.get(group) ?? [])].at(-1);
 	}

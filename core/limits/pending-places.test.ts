@@ -1,9 +1,9 @@
-/** Tests of places for what is on the way. */
+/** Tests of places for pending members. */
 import { describe, expect, it } from 'vitest';
 import { PendingPlaces } from './pending-places.ts';
 
 describe('PendingPlaces', () => {
-	it('ends the oldest of a group that takes more than its share, also when it was not yet under way', () => {
+	it('ends the oldest of a group that takes more than its share, also before holdFor()', () => {
 		const places = new PendingPlaces({ capacity: 10, reserve: 3, share: 2 });
 		const ended: string[] = [];
 		const [first, second] = [places.take('a', false), places.take('a', false)];
@@ -16,7 +16,7 @@ describe('PendingPlaces', () => {
 		expect(places.count).toBe(2);
 	});
 
-	it('ends nobody who has come about, and gives a place back once', () => {
+	it('does not end a released member, and releases a place once', () => {
 		const places = new PendingPlaces({ capacity: 10, reserve: 3, share: 1 });
 		const ended: string[] = [];
 		const first = places.take('a', false);
@@ -27,7 +27,7 @@ describe('PendingPlaces', () => {
 		expect([ended, places.count]).toEqual([[], 1]);
 	});
 
-	it('refuses a stranger, and says when to come again, while only those who are known are on the way', () => {
+	it('refuses an unknown member with a Retry-After while known ones hold all places', () => {
 		const places = new PendingPlaces({ capacity: 2, reserve: 0, share: 2 });
 		places.take('a', true);
 		places.take('b', true);

@@ -1,22 +1,18 @@
-/**
- * Places for what takes a while to come about, such as a connection that is being set up: the oldest gives way to the
- * newcomer.
- */
+/** Places for what is pending, such as a connection during set-up: a new member displaces the oldest. */
 import { SpillwayError } from '../errors/errors.ts';
 import { SharePool, type SharePoolLimits } from './share-pool.ts';
 
-/** When to come again after all places were taken by those who are known. */
+/** Wait after a refusal, when known members hold all places. */
 const FULL_WAIT_SECONDS = 5;
 
-/** A place of somebody who is on the way. */
+/** The place of one pending member. */
 export type PendingPlace = {
-	/** What has to be ended when the place is needed for somebody else; at once, when it was needed already. */
+	/** `end` is called when the place is needed for another member; at once, when it is needed already. */
 	holdFor(end: () => void): void;
-	/** It has come about, or is over. */
+	/** The member is established, or has ended. */
 	release(): void;
 };
 
-/** Hands out places. Holds no resources. */
 export class PendingPlaces {
 	readonly #pool: SharePool<{ displace: () => void }>;
 
@@ -24,12 +20,11 @@ export class PendingPlaces {
 		this.#pool = new SharePool(limits, 'displace-oldest');
 	}
 
-	/** How many are on the way. */
 	get count(): number {
 		return this.#pool.size;
 	}
 
-	/** Throws RATE_LIMITED when there is nobody who could give way. */
+	/** Throws RATE_LIMITED when no member can be displaced. */
 	take(group: string, isKnown: boolean): PendingPlace {
 		let isDisplaced = false;
 		let end: (() => void) | undefined;

@@ -1,11 +1,11 @@
-/** Tests of the report of noise. */
+/** Tests of the rate-limited report. */
 import { describe, expect, it } from 'vitest';
 import { RateLimitedReport } from './rate-limited-report.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { RecordingLogger } from '../testing/recording-logger.ts';
 
 describe('RateLimitedReport', () => {
-	it('reports the first at once, then once a second what came in between, with the last example', async () => {
+	it('reports the first at once, then once a second the count since, with the last example', async () => {
 		const [clock, logger] = [new FakeClock(), new RecordingLogger()];
 		const report = new RateLimitedReport(clock, logger, 'noise');
 		for (let index = 0; index < 25; index++) {
@@ -20,7 +20,7 @@ describe('RateLimitedReport', () => {
 		]);
 	});
 
-	it('takes another interval', async () => {
+	it('applies another interval', async () => {
 		const [clock, logger] = [new FakeClock(), new RecordingLogger()];
 		const report = new RateLimitedReport(clock, logger, 'noise', 50);
 		report.count({});

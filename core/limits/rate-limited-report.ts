@@ -2,26 +2,20 @@
 import type { Clock } from '../lifecycle/clock.ts';
 import type { Logger } from '../logger.ts';
 
-/** Per-packet trouble is counted here instead of being logged or thrown. */
 export class RateLimitedReport {
 	readonly #clock: Clock;
-	readonly #logger: Logger;
-	readonly #message: string;
+	readonly #log: (fields: object) => void;
 	readonly #intervalMs: number;
-	readonly #level: 'warn' | 'error';
 	#reportedAtMs = -Infinity;
 	#unreported = 0;
 	#total = 0;
 
 	constructor(clock: Clock, logger: Logger, message: string, intervalMs = 1000, level: 'warn' | 'error' = 'warn') {
 		this.#clock = clock;
-		this.#logger = logger;
-		this.#message = message;
+		this.#log = (fields) => logger[level](fields, message);
 		this.#intervalMs = intervalMs;
-		this.#level = level;
 	}
 
-	/** How many were counted in all. */
 	get total(): number {
 		return this.#total;
 	}
@@ -32,7 +26,7 @@ export class RateLimitedReport {
 		this.#unreported++;
 		const now = this.#clock.monotonicMs();
 		if (now - this.#reportedAtMs >= this.#intervalMs) {
-			this.#logger[this.#level]({ ...example, count: this.#unreported, total: this.#total }, this.#message);
+			this.#log({ ...example, count: this.#unreported, total: this.#total });
 			this.#reportedAtMs = now;
 			this.#unreported = 0;
 		}

@@ -1,4 +1,4 @@
-/** Tests of the pool: shares, the reserve, who gives way. */
+/** Tests of the pool: shares, the reserve, displacement. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SharePool, type WhenFull } from './share-pool.ts';
@@ -10,7 +10,7 @@ function fill(pool: SharePool<string>, group: string, count: number, from = 0): 
 }
 
 describe('SharePool', () => {
-	it('lets the oldest of a group give way when its share is taken, and leaves other groups alone', () => {
+	it('displaces the oldest of a group whose share is full, and no other group', () => {
 		const pool = new SharePool<string>({ capacity: 10, reserve: 2, share: 3 }, 'displace-oldest');
 		pool.admit('b0', 'b', false);
 		fill(pool, 'a', 3);
@@ -18,15 +18,15 @@ describe('SharePool', () => {
 		expect([pool.countOf('a'), pool.countOf('b')]).toEqual([3, 1]);
 	});
 
-	it('lets the oldest of the largest group give way when strangers have taken all places', () => {
+	it('displaces the oldest of the largest group when unknown members hold all places', () => {
 		const pool = new SharePool<string>({ capacity: 6, reserve: 2, share: 3 }, 'displace-oldest');
 		pool.admit('honest', 'h', false);
 		fill(pool, 'a', 3);
 		expect(pool.admit('b0', 'b', false)).toEqual({ isAdmitted: true, displaced: 'a0' });
-		expect(pool.strangerCount).toBe(4);
+		expect(pool.unknownCount).toBe(4);
 	});
 
-	it('keeps places for those who are known, and displaces strangers for them beyond', () => {
+	it('reserves places for known members, and displaces unknown ones beyond the reserve', () => {
 		const pool = new SharePool<string>({ capacity: 6, reserve: 2, share: 4 }, 'displace-oldest');
 		fill(pool, 'a', 2);
 		fill(pool, 'b', 2);
@@ -36,7 +36,7 @@ describe('SharePool', () => {
 		expect(pool.admit('c0', 'c', false)).toMatchObject({ isAdmitted: true, displaced: 'b0' });
 	});
 
-	it('never displaces who is confirmed, and refuses when all are', () => {
+	it('never displaces a confirmed member, and refuses when all are confirmed', () => {
 		const pool = new SharePool<string>({ capacity: 3, reserve: 0, share: 3 }, 'displace-oldest');
 		fill(pool, 'a', 3);
 		['a0', 'a1', 'a2'].forEach((member) => pool.confirm(member));
@@ -47,7 +47,7 @@ describe('SharePool', () => {
 		expect(pool.admit('a4', 'a', false)).toEqual({ isAdmitted: true, displaced: undefined });
 	});
 
-	it('refuses where members stay, unless another group holds at least two more', () => {
+	it('refuses with `refuse`, unless another group has at least two members more', () => {
 		const pool = new SharePool<string>({ capacity: 6, reserve: 1, share: 4 }, 'refuse');
 		fill(pool, 'a', 4);
 		expect(pool.admit('a4', 'a', false)).toEqual({ isAdmitted: false, reason: 'share-full' });
@@ -68,7 +68,7 @@ describe('SharePool', () => {
 		{ maxLength: 120 },
 	);
 
-	it.each<WhenFull>(['displace-oldest', 'refuse'])('holds its bounds whatever comes, when full: %s', (whenFull) => {
+	it.each<WhenFull>(['displace-oldest', 'refuse'])('keeps its bounds in any sequence, when full: %s', (whenFull) => {
 		fc.assert(
 			fc.property(
 				steps,
@@ -78,17 +78,17 @@ describe('SharePool', () => {
 				(list, capacity, reserved, share) => {
 					const reserve = Math.min(reserved, capacity);
 					const pool = new SharePool<number>({ capacity, reserve, share }, whenFull);
-					const inside = new Map<number, { group: string; rank: 'stranger' | 'known' | 'confirmed' }>();
+					const inside = new Map<number, { group: string; rank: 'unknown' | 'known' | 'confirmed' }>();
 					for (const [index, { group: number, isKnown, action }] of list.entries()) {
 						const group = String(number);
 						const member = [...inside].find(([, entry]) => entry.group === group)?.[0];
 						if (action === 'admit') {
 							const rankOfGroup = [...inside.values()].some((e) => e.group === group && e.rank === 'known');
-							const rank = isKnown || rankOfGroup ? 'known' : 'stranger';
+							const rank = isKnown || rankOfGroup ? 'known' : 'unknown';
 							const result = pool.admit(index, group, isKnown);
 							if (result.isAdmitted) {
 								const gone = result.displaced === undefined ? undefined : inside.get(result.displaced);
-								// Known members give way to known ones only.
+								// Only known members displace known ones.
 								expect(gone?.rank).not.toBe('confirmed');
 								expect(gone?.rank !== 'known' || rank === 'known').toBe(true);
 								inside.delete(result.displaced ?? -1);
@@ -104,8 +104,8 @@ describe('SharePool', () => {
 						const entries = [...inside.values()];
 						expect(pool.size).toBe(inside.size);
 						expect(pool.size).toBeLessThanOrEqual(capacity);
-						expect(pool.strangerCount).toBe(entries.filter(({ rank }) => rank === 'stranger').length);
-						expect(pool.strangerCount).toBeLessThanOrEqual(capacity - reserve);
+						expect(pool.unknownCount).toBe(entries.filter(({ rank }) => rank === 'unknown').length);
+						expect(pool.unknownCount).toBeLessThanOrEqual(capacity - reserve);
 						expect(pool.countOf(group)).toBe(
 							entries.filter((entry) => entry.group === group && entry.rank !== 'confirmed').length,
 						);
@@ -117,7 +117,7 @@ describe('SharePool', () => {
 		);
 	});
 
-	it('keeps whoever is alone in their group while others flood it from fewer groups than there are places', () => {
+	it('keeps a member that is alone in its group during a flood from fewer groups than there are places', () => {
 		fc.assert(
 			fc.property(fc.array(fc.integer({ min: 0, max: 6 }), { maxLength: 300 }), (flood) => {
 				const pool = new SharePool<string>({ capacity: 10, reserve: 1, share: 5 }, 'displace-oldest');

@@ -1,38 +1,36 @@
 /**
- * A pool that strangers can fill: each group has a share, some places are kept for those who are known, and when all is
- * taken a member of the group that holds most gives way. So nobody keeps anybody else out by coming often.
+ * A pool that untrusted clients can fill. Each group has a share, some places are reserved for known members, and a
+ * full pool displaces a member of the largest group. So no client can keep others out by connecting often.
  */
 import { GroupedMembers } from './grouped-members.ts';
 
-/** Bounds of a pool. */
 export type SharePoolLimits = {
 	/** Members in all. */
 	capacity: number;
-	/** Places that strangers never take. */
+	/** Places that unknown members never get. */
 	reserve: number;
-	/** Members of one group, confirmed ones apart. */
+	/** Members of one group, without confirmed ones. */
 	share: number;
 };
 
 /**
- * What happens when there is no room. `displace-oldest` is for what is soon over, such as connecting: the newcomer
- * always comes in, and who has had most time goes. `refuse` is for what lasts, such as watching: a newcomer comes in
- * only when another group holds at least two more than theirs, and the newest member of that group goes.
+ * What happens when there is no room. `displace-oldest` is for short states, such as connecting: a new member is always
+ * admitted and displaces the oldest. `refuse` is for lasting states, such as watching: a new member is admitted only
+ * when another group has at least two members more, and displaces the newest member of that group.
  * @internal for tests
  */
 export type WhenFull = 'displace-oldest' | 'refuse';
 
-/** What became of a newcomer. The caller ends whoever was displaced; the pool has forgotten them already. */
+/** Result for a new member. The caller ends the displaced member, which the pool has removed already. */
 type Admission<Member> =
 	{ isAdmitted: true; displaced: Member | undefined } | { isAdmitted: false; reason: 'pool-full' | 'share-full' };
 
 type Plan<Member> = { isKnown: boolean; displaced: Member | undefined } | { reason: 'pool-full' | 'share-full' };
 
-/** Counts members; holds no resources. */
 export class SharePool<Member> {
 	readonly #limits: SharePoolLimits;
 	readonly #whenFull: WhenFull;
-	readonly #strangers = new GroupedMembers<Member>();
+	readonly #unknown = new GroupedMembers<Member>();
 	readonly #known = new GroupedMembers<Member>();
 	readonly #confirmed = new Set<Member>();
 
@@ -41,29 +39,28 @@ export class SharePool<Member> {
 		this.#whenFull = whenFull;
 	}
 
-	/** All members. */
 	get size(): number {
-		return this.#strangers.size + this.#known.size + this.#confirmed.size;
+		return this.#unknown.size + this.#known.size + this.#confirmed.size;
 	}
 
 	/** Members that are neither known nor confirmed. */
-	get strangerCount(): number {
-		return this.#strangers.size;
+	get unknownCount(): number {
+		return this.#unknown.size;
 	}
 
-	/** Members of a group, confirmed ones apart. */
+	/** Members of a group, without confirmed ones. */
 	countOf(group: string): number {
-		return this.#strangers.sizeOf(group) + this.#known.sizeOf(group);
+		return this.#unknown.sizeOf(group) + this.#known.sizeOf(group);
 	}
 
-	/** Whether {@link admit} lets somebody in now. Changes nothing. */
+	/** Whether {@link admit} succeeds now. Changes nothing. */
 	hasRoom(group: string, isMemberKnown: boolean): boolean {
 		return !('reason' in this.#plan(group, isMemberKnown));
 	}
 
 	/**
-	 * Lets somebody in, or says why not. `isMemberKnown`: there is a reason to believe that they are no stranger; it then
-	 * holds for their group as long as they are in.
+	 * Admits a member, or returns why not. `isMemberKnown`: there is a reason to trust the member; this then holds for
+	 * its group as long as the member is in.
 	 */
 	admit(member: Member, group: string, isMemberKnown: boolean): Admission<Member> {
 		const plan = this.#plan(group, isMemberKnown);
@@ -73,20 +70,20 @@ export class SharePool<Member> {
 		if (plan.displaced !== undefined) {
 			this.release(plan.displaced);
 		}
-		(plan.isKnown ? this.#known : this.#strangers).add(member, group);
+		(plan.isKnown ? this.#known : this.#unknown).add(member, group);
 		return { isAdmitted: true, displaced: plan.displaced };
 	}
 
-	/** They have shown who they are: they count no longer for their group and are never displaced. */
+	/** The member is authenticated: it does not count for its group and is never displaced. */
 	confirm(member: Member): void {
-		if (this.#strangers.delete(member) || this.#known.delete(member)) {
+		if (this.#unknown.delete(member) || this.#known.delete(member)) {
 			this.#confirmed.add(member);
 		}
 	}
 
-	/** They are gone. Does nothing for who is not in. */
+	/** Removes the member. Does nothing when it is not in. */
 	release(member: Member): void {
-		if (!this.#confirmed.delete(member) && !this.#strangers.delete(member)) {
+		if (!this.#confirmed.delete(member) && !this.#unknown.delete(member)) {
 			this.#known.delete(member);
 		}
 	}
@@ -96,9 +93,9 @@ export class SharePool<Member> {
 		if (this.countOf(group) >= this.#limits.share) {
 			return this.#whenFull === 'refuse'
 				? { reason: 'share-full' }
-				: { isKnown, displaced: this.#strangers.oldest(group) ?? this.#known.oldest(group) };
+				: { isKnown, displaced: this.#unknown.oldest(group) ?? this.#known.oldest(group) };
 		}
-		const isFull = isKnown ? this.size >= this.#limits.capacity : this.#strangers.size >= this.#strangerCapacity();
+		const isFull = isKnown ? this.size >= this.#limits.capacity : this.#unknown.size >= this.#unknownCapacity();
 		if (!isFull) {
 			return { isKnown, displaced: undefined };
 		}
@@ -106,15 +103,15 @@ export class SharePool<Member> {
 		return displaced === undefined ? { reason: 'pool-full' } : { isKnown, displaced };
 	}
 
-	#strangerCapacity(): number {
+	#unknownCapacity(): number {
 		const { capacity, reserve } = this.#limits;
 		return capacity - Math.max(reserve, this.#known.size + this.#confirmed.size);
 	}
 
 	#findRoom(group: string, isKnown: boolean): Member | undefined {
 		if (this.#whenFull === 'displace-oldest') {
-			return this.#strangers.oldest() ?? (isKnown ? this.#known.oldest() : undefined);
+			return this.#unknown.oldest() ?? (isKnown ? this.#known.oldest() : undefined);
 		}
-		return this.#strangers.largestSize > this.countOf(group) + 1 ? this.#strangers.newest() : undefined;
+		return this.#unknown.largestSize > this.countOf(group) + 1 ? this.#unknown.newest() : undefined;
 	}
 }

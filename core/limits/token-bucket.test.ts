@@ -5,7 +5,7 @@ import { FakeClock } from '../testing/fake-clock.ts';
 import { TokenBucket, TokenBuckets } from './token-bucket.ts';
 
 describe('TokenBucket', () => {
-	it('lets a burst pass, then the steady rate, and says how long to wait', async () => {
+	it('allows a burst, then the steady rate, and returns how long to wait', async () => {
 		const clock = new FakeClock();
 		const bucket = new TokenBucket(clock, { perSecond: 10, burst: 3 });
 		expect([bucket.take(), bucket.take(), bucket.take(), bucket.take()]).toEqual([true, true, true, false]);
@@ -14,7 +14,7 @@ describe('TokenBucket', () => {
 		expect([bucket.waitMs, bucket.take(), bucket.take()]).toEqual([0, true, false]);
 	});
 
-	it('never gives more than the burst and the rate allow, whenever it is asked', async () => {
+	it('never gives more than the burst and the rate allow', async () => {
 		await fc.assert(
 			fc.asyncProperty(
 				fc.integer({ min: 1, max: 50 }),
@@ -39,10 +39,10 @@ describe('TokenBucket', () => {
 });
 
 describe('TokenBuckets', () => {
-	it('counts keys apart and forgets the one that was used longest ago', () => {
+	it('counts each key alone and evicts the one that was used longest ago', () => {
 		const buckets = new TokenBuckets(new FakeClock(), { perSecond: 1, burst: 1 }, 2);
 		expect([buckets.take('a'), buckets.take('a'), buckets.take('b')]).toEqual([0, 1000, 0]);
-		expect([buckets.take('c'), buckets.size]).toEqual([0, 2]);
+		expect(buckets.take('c')).toBe(0);
 		expect(buckets.take('b')).toBe(1000);
 		expect(buckets.take('a')).toBe(0);
 	});

@@ -2,15 +2,9 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lifecycle/clock.ts';
 
-/** A rate. */
-export type TokenRate = {
-	/** Tokens that come back in a second. */
-	perSecond: number;
-	/** Tokens of a full bucket: so many at once. */
-	burst: number;
-};
+/** `burst`: tokens of a full bucket. */
+export type TokenRate = { perSecond: number; burst: number };
 
-/** Filled steadily, emptied by what is counted. */
 export class TokenBucket {
 	readonly #clock: Clock;
 	readonly #rate: TokenRate;
@@ -49,7 +43,7 @@ export class TokenBucket {
 	}
 }
 
-/** A bucket for each key, such as an address group; beyond `maxKeys` the one that was used longest ago is forgotten. */
+/** A bucket for each key, such as an address group; beyond `maxKeys` the one that was used longest ago is evicted. */
 export class TokenBuckets {
 	readonly #clock: Clock;
 	readonly #rate: TokenRate;
@@ -59,11 +53,6 @@ export class TokenBuckets {
 		this.#clock = clock;
 		this.#rate = rate;
 		this.#buckets = new LRUCache({ max: maxKeys });
-	}
-
-	/** How many keys are remembered. */
-	get size(): number {
-		return this.#buckets.size;
 	}
 
 	/** Takes a token of the key. Returns 0, or the milliseconds until there is one. */

@@ -1,4 +1,4 @@
-/** Tests of aac-config.ts. */
+/** Tests of reading AudioSpecificConfigs. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { browserObstacle, parseAacConfig } from './aac-config.ts';
@@ -13,7 +13,7 @@ function bitsToBytes(fields: readonly (readonly [value: number, bits: number])[]
 
 type Elements = { front: boolean[]; side: boolean[]; back: boolean[]; low: number; data: number; coupling: number };
 
-/** AAC-LC at 48 kHz with a program config element; true stands for a pair of channels. */
+/** AAC-LC at 48 kHz with a program config element; true is a pair of channels. */
 function withOwnChannels(
 	{ front, side, back, low, data, coupling }: Elements,
 	flags: [0 | 1, 0 | 1, 0 | 1],
@@ -23,23 +23,17 @@ function withOwnChannels(
 		...(flag ? [[0, index === 2 ? 3 : 4] as const] : []),
 	]);
 	return bitsToBytes([
-		...([
-			[2, 5],
-			[3, 4],
-			[0, 4],
-			[0, 3],
-		] as const),
-		...([
-			[0, 4],
-			[1, 2],
-			[3, 4],
-		] as const),
+		[2, 5],
+		[3, 4],
+		[0, 4],
+		[0, 3],
+		[0, 4],
+		[1, 2],
+		[3, 4],
 		...[front, side, back].map((elements) => [elements.length, 4] as const),
-		...([
-			[low, 2],
-			[data, 3],
-			[coupling, 4],
-		] as const),
+		[low, 2],
+		[data, 3],
+		[coupling, 4],
 		...mixdowns,
 		...[...front, ...side, ...back].flatMap((isPair, index) => [[isPair ? 1 : 0, 1] as const, [index, 4] as const]),
 		...Array.from({ length: low + data }, (_, index) => [index, 4] as const),
@@ -59,8 +53,8 @@ describe('parseAacConfig', () => {
 		['HE-AAC: the core rate', '2b118800', 24_000, 2],
 		// Object type 29, core 24 kHz, one channel.
 		['HE-AAC v2: two channels', 'eb098800', 24_000, 2],
-		// Object type 2, 24 kHz, stereo; behind it 0x2b7, object type 5, SBR present, 48 kHz.
-		['HE-AAC signalled behind the configuration', '131056e598', 24_000, 2],
+		// Object type 2, 24 kHz, stereo; after it 0x2b7, object type 5, SBR present, 48 kHz.
+		['HE-AAC signalled after the configuration', '131056e598', 24_000, 2],
 		// Index 15, then 24 bits of 48 000.
 		['a sample rate written out', '17805dc01000', 48_000, 2],
 		['a core coder with its delay', '119200 00', 48_000, 2],
@@ -82,11 +76,11 @@ describe('parseAacConfig', () => {
 		['xHE-AAC', 'f9489000', 'profile', /xHE-AAC/],
 		['AAC-ELD', 'f8e850', 'profile', /AAC-ELD/],
 		['AAC scalable', '31 90', 'profile', /object type 6/],
-	])('says why it cannot take %s', (_name, bytes, problem, detail) => {
+	])('gives a reason for rejecting %s', (_name, bytes, problem, detail) => {
 		expect(parseAacConfig(hex(bytes))).toEqual({ problem, detail: expect.stringMatching(detail) as string });
 	});
 
-	it('counts the channels of any program config element, and takes up to eight', () => {
+	it('counts the channels of any program config element, and accepts up to eight', () => {
 		const elements = fc.array(fc.boolean(), { maxLength: 3 });
 		const flag = fc.constantFrom(0 as const, 1 as const);
 		const layout = fc.record({
@@ -106,7 +100,6 @@ describe('parseAacConfig', () => {
 				if (channelCount > 0 && channelCount <= 8) {
 					expect(result).toMatchObject({ config: { sampleRate: 48_000, channelCount } });
 					expect(browserObstacle(bytes)).toMatch(/channels/);
-					// Cut anywhere before its last element it is no configuration.
 					expect(parseAacConfig(bytes.subarray(0, 6))).toMatchObject({ problem: 'unreadable' });
 				} else {
 					expect(result).toMatchObject({ problem: 'channels' });

@@ -1,4 +1,5 @@
-/** Reads an AudioSpecificConfig (ISO/IEC 14496-3 §1.6.2.1) as far as we need it. Pure. */
+/** Reads the parts of an AudioSpecificConfig (ISO/IEC 14496-3 §1.6.2.1) that are used here. Pure. */
+import { readBits, type BitReader } from './bit-reader.ts';
 import type { AudioTrackConfig } from './codecs.ts';
 
 const SAMPLE_RATES = [
@@ -17,9 +18,9 @@ const CHANNEL_COUNTS: Readonly<Record<number, number>> = {
 	12: 8,
 	14: 8,
 };
-/** A program config element says what the channels are. */
+/** A program config element lists the channels. */
 const OWN_CHANNELS = 0;
-/** More than these no decoder of ours mixes down. */
+/** The largest number that our decoders mix down. */
 const MAX_CHANNEL_COUNT = 8;
 const OBJECT_TYPE = { MAIN: 1, LC: 2, SSR: 3, LTP: 4, SBR: 5, ESCAPE: 31, PARAMETRIC_STEREO: 29 } as const;
 const OBJECT_TYPE_NAMES: Readonly<Record<number, string>> = {
@@ -31,35 +32,31 @@ const OBJECT_TYPE_NAMES: Readonly<Record<number, string>> = {
 	39: 'AAC-ELD',
 	42: 'xHE-AAC',
 };
-/** Channel configurations up to here are the same in all editions of the standard, and known to every decoder. */
+/** Channel configurations up to this one are equal in all editions of the standard, and every decoder has them. */
 const MAX_USUAL_CHANNEL_CONFIGURATION = 7;
 
-/** A configuration, or why we cannot take it. */
+/** A configuration, or why it is rejected; `detail` completes a sentence for people. */
 export type AacConfigResult =
-	| { config: AudioTrackConfig }
-	| {
-			problem: 'unreadable' | 'profile' | 'channels';
-			/** What it is, for people. */
-			detail: string;
-	  };
+	{ config: AudioTrackConfig } | { problem: 'unreadable' | 'profile' | 'channels'; detail: string };
 
 /**
  * Reads one. With SBR (HE-AAC) the sample rate is the core's, so that a frame has 1024 samples of it; the configuration
- * bytes keep the rest. SBR that is signalled behind the configuration, or not at all, changes nothing. Never throws.
+ * bytes keep the rest. SBR that is signalled after the configuration, or not at all, changes nothing. Never throws.
  */
 export function parseAacConfig(bytes: Uint8Array): AacConfigResult {
-	const bits = new Bits(bytes);
+	const result = readBits(bytes, (bits) => readConfig(bits, bytes));
+	return result ?? { problem: 'unreadable', detail: 'the AAC configuration is cut' };
+}
+
+function readConfig(bits: BitReader, bytes: Uint8Array): AacConfigResult {
 	const { outerObjectType, objectType, sampleRate, channelConfiguration } = readHead(bits);
-	if (bits.isExhausted || sampleRate === undefined) {
-		return { problem: 'unreadable', detail: 'the AAC configuration is cut or has a reserved sample rate' };
+	if (sampleRate === undefined) {
+		return { problem: 'unreadable', detail: 'the AAC configuration has a reserved sample rate' };
 	}
 	if (objectType < OBJECT_TYPE.MAIN || objectType > OBJECT_TYPE.LTP) {
 		return { problem: 'profile', detail: OBJECT_TYPE_NAMES[objectType] ?? `AAC of object type ${objectType}` };
 	}
 	const { isShortFrame, ownChannelCount } = readGaSpecificConfig(bits, channelConfiguration);
-	if (bits.isExhausted) {
-		return { problem: 'unreadable', detail: 'the AAC configuration is cut' };
-	}
 	if (isShortFrame) {
 		return { problem: 'profile', detail: 'AAC with 960 samples a frame' };
 	}
@@ -76,7 +73,7 @@ export function parseAacConfig(bytes: Uint8Array): AacConfigResult {
 			kind: 'audio',
 			codec: 'aac',
 			sampleRate,
-			// Parametric stereo makes two channels of one.
+			// Parametric stereo turns one channel into two.
 			channelCount: outerObjectType === OBJECT_TYPE.PARAMETRIC_STEREO && channelCount === 1 ? 2 : channelCount,
 			audioSpecificConfig: bytes.slice(),
 		},
@@ -84,28 +81,28 @@ export function parseAacConfig(bytes: Uint8Array): AacConfigResult {
 }
 
 /**
- * Why browsers do not play sound of this configuration through Media Source Extensions, to be put behind "because";
- * undefined when they do.
+ * Why browsers do not play sound of this configuration through Media Source Extensions, as the end of a sentence after
+ * "because"; undefined when they do.
  */
 export function browserObstacle(audioSpecificConfig: Uint8Array): string | undefined {
-	const { objectType, channelConfiguration } = readHead(new Bits(audioSpecificConfig));
-	if (objectType !== OBJECT_TYPE.LC) {
-		return `its profile is ${OBJECT_TYPE_NAMES[objectType] ?? 'unusual'}`;
+	const head = readBits(audioSpecificConfig, readHead);
+	if (head?.objectType !== OBJECT_TYPE.LC) {
+		return `its profile is ${OBJECT_TYPE_NAMES[head?.objectType ?? 0] ?? 'unusual'}`;
 	}
-	return channelConfiguration === OWN_CHANNELS || channelConfiguration > MAX_USUAL_CHANNEL_CONFIGURATION
+	return head.channelConfiguration === OWN_CHANNELS || head.channelConfiguration > MAX_USUAL_CHANNEL_CONFIGURATION
 		? 'its channels are none of the usual layouts'
 		: undefined;
 }
 
 type Head = {
-	/** What the configuration begins with: SBR and parametric stereo wrap the type of the core. */
+	/** The first type of the configuration: SBR and parametric stereo wrap the type of the core. */
 	outerObjectType: number;
 	objectType: number;
 	sampleRate: number | undefined;
 	channelConfiguration: number;
 };
 
-function readHead(bits: Bits): Head {
+function readHead(bits: BitReader): Head {
 	const outerObjectType = readObjectType(bits);
 	const sampleRate = readSampleRate(bits);
 	const channelConfiguration = bits.read(4);
@@ -117,9 +114,9 @@ function readHead(bits: Bits): Head {
 	return { outerObjectType, objectType, sampleRate, channelConfiguration };
 }
 
-/** §4.4.1: frame length flag, core coder, extension flag, then the channels when the head left them to it. */
+/** §4.4.1: frame length flag, core coder, extension flag, then the channels unless the head has them. */
 function readGaSpecificConfig(
-	bits: Bits,
+	bits: BitReader,
 	channelConfiguration: number,
 ): { isShortFrame: boolean; ownChannelCount: number } {
 	const isShortFrame = bits.read(1) === 1;
@@ -132,7 +129,7 @@ function readGaSpecificConfig(
 }
 
 /** Channels of a program config element (§4.4.1.1, table 4.2). */
-function readChannelCount(bits: Bits): number {
+function readChannelCount(bits: BitReader): number {
 	// element_instance_tag, object_type, sampling_frequency_index
 	bits.read(10);
 	// Front, side and back elements; then those for low frequencies, data and coupling.
@@ -140,7 +137,7 @@ function readChannelCount(bits: Bits): number {
 	const lowFrequencyCount = bits.read(2);
 	const dataElementCount = bits.read(3);
 	const couplingElementCount = bits.read(4);
-	// How to mix down to mono and to stereo, and the matrix for it: a flag each, and what follows it.
+	// Mono mix-down, stereo mix-down, matrix mix-down: a flag each, then its value.
 	for (const size of [4, 4, 3]) {
 		if (bits.read(1) === 1) {
 			bits.read(size);
@@ -156,36 +153,13 @@ function readChannelCount(bits: Bits): number {
 	return channelCount;
 }
 
-function readObjectType(bits: Bits): number {
+function readObjectType(bits: BitReader): number {
 	const objectType = bits.read(5);
 	return objectType === OBJECT_TYPE.ESCAPE ? 32 + bits.read(6) : objectType;
 }
 
-function readSampleRate(bits: Bits): number | undefined {
+function readSampleRate(bits: BitReader): number | undefined {
 	const index = bits.read(4);
 	const sampleRate = index === 15 ? bits.read(24) : SAMPLE_RATES[index];
 	return sampleRate === undefined || sampleRate < 7350 || sampleRate > 96_000 ? undefined : sampleRate;
-}
-
-class Bits {
-	readonly #bytes: Uint8Array;
-	#position = 0;
-
-	constructor(bytes: Uint8Array) {
-		this.#bytes = bytes;
-	}
-
-	/** True once more was read than there is. */
-	get isExhausted(): boolean {
-		return this.#position > this.#bytes.length * 8;
-	}
-
-	/** Zeros beyond the end. */
-	read(count: number): number {
-		let value = 0;
-		for (let index = 0; index < count; index++, this.#position++) {
-			value = value * 2 + (((this.#bytes[this.#position >> 3] ?? 0) >> (7 - (this.#position & 7))) & 1);
-		}
-		return value;
-	}
 }

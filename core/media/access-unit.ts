@@ -1,32 +1,21 @@
-/**
- * The access unit: all coded bits of one picture or one audio frame with its times. What ingest makes and tiers
- * consume.
- */
+/** The access unit: all coded bits of one picture or audio frame with its times. Ingest passes it to the tiers. */
 import type { Codec } from './codecs.ts';
 
-/** What a track carries. */
 export type TrackKind = 'video' | 'audio';
 
-/**
- * Name of a track within its broadcast, in addresses and logs, such as `video0`. What it carries is in a field beside
- * it.
- */
+/** Name of a track within its broadcast, in addresses and logs, such as `video0`. */
 export type TrackId = `${TrackKind}${number}`;
 
-/** One track of a broadcast. */
 export type Track = { id: TrackId; kind: TrackKind };
 
-/** A broadcast's track of this kind and number: 0 is what the publisher sends. */
+/** A broadcast's track of this kind and number; 0 is the one that the publisher sends. */
 export function createTrack(kind: TrackKind, number: number): Track {
 	return { id: `${kind}${number}`, kind };
 }
 
 /**
- * One coded picture or audio frame.
- *
- * Times are ticks of the *broadcast's* media timeline in `clockRate` ticks a second: unwrapped, never negative,
- * monotonic in decode order within a run between discontinuities, and comparable between audio and video of one
- * broadcast after conversion to seconds.
+ * Times are ticks of the *broadcast's* media timeline: unwrapped, never negative, and monotonic in decode order within
+ * a run between discontinuities. Converted to seconds, those of audio and video of one broadcast are comparable.
  */
 export type AccessUnit = {
 	trackId: TrackId;
@@ -36,25 +25,25 @@ export type AccessUnit = {
 	clockRate: number;
 	decodeTimeTicks: number;
 	presentationTimeTicks: number;
-	/** Ticks, when known: audio always, video never (the next picture tells). */
+	/** Always known for audio, never for video (the next picture ends it). */
 	durationTicks?: number;
-	/** Epoch milliseconds on the server's clock when the picture or sound was captured, as near as can be known. */
+	/** Estimated capture time of the picture or sound: epoch milliseconds on the server's clock. */
 	captureTimeMs: number;
 	/**
-	 * A decoder may begin here. H.264: an IDR picture, or a recovery point where an encoder takes all. Always true for
-	 * audio.
+	 * A decoder may begin here. H.264: an IDR picture, or a recovery point or intra picture where there are no IDR
+	 * pictures. Always true for audio.
 	 */
 	isKeyFrame: boolean;
 	/**
-	 * Which run of the broadcast it belongs to. A run is a stretch from one publisher with one set of track
-	 * configurations; each take-over, return after a loss or change of configuration begins the next (0, 1, 2 …), and
-	 * players need a discontinuity between two. Units of an older run that come late (out of an encoder) are dropped.
+	 * A run is a stretch of the broadcast from one publisher with one set of track configurations. Each take-over, return
+	 * after a loss or change of configuration begins the next (0, 1, 2 …), and players need a discontinuity between two.
+	 * Late units of an older run (out of an encoder) are dropped.
 	 */
 	run: number;
 	/**
-	 * H.264: NAL units, each after its 4-byte big-endian length, without access unit delimiters; parameter sets only
-	 * where they differ from those of the track's configuration. AAC: the raw frame without ADTS. Opus: one packet. VP8:
-	 * one frame.
+	 * H.264: NAL units, each after its 4-byte big-endian length, without access unit delimiters. Parameter sets are in it
+	 * only where they differ from the track's configuration. AAC: the raw frame without ADTS. Opus: one packet. VP8: one
+	 * frame.
 	 */
 	bytes: Uint8Array;
 };

@@ -1,9 +1,6 @@
-/**
- * Reads bits and Exp-Golomb codes of H.264 (ITU-T H.264 §7.2, §9.1). Every read is checked against the end of the
- * bytes.
- */
+/** Reads bits and Exp-Golomb codes (ITU-T H.264 §7.2, §9.1). */
 
-/** Reads from the first bit on; RangeError past the end. */
+/** Reads from the first bit; throws a RangeError past the end. */
 export class BitReader {
 	readonly #bytes: Uint8Array;
 	#position = 0;
@@ -12,7 +9,7 @@ export class BitReader {
 		this.#bytes = bytes;
 	}
 
-	/** An unsigned number of up to 32 bits. */
+	/** An unsigned number, exact up to 53 bits. */
 	read(count: number): number {
 		let value = 0;
 		for (let index = 0; index < count; index++) {
@@ -60,7 +57,7 @@ export function unescapeRbsp(bytes: Uint8Array): Uint8Array {
 	return out.subarray(0, length);
 }
 
-/** What `read` gives, or undefined when the bytes end before it is done or say what cannot be. */
+/** The result of `read`, or undefined when it throws a RangeError: the bytes end too early or are impossible. */
 export function readBits<T>(bytes: Uint8Array, read: (bits: BitReader) => T | undefined): T | undefined {
 	try {
 		return read(new BitReader(bytes));

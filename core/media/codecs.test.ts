@@ -42,10 +42,8 @@ describe('codecString', () => {
 });
 
 describe('isSameConfig', () => {
-	it('takes equal content as the same', () => {
-		for (const config of [H264, AAC, OPUS, VP8]) {
-			expect(isSameConfig(config, structuredClone(config))).toBe(true);
-		}
+	it.each([H264, AAC, OPUS, VP8])('is true for equal content of $codec', (config) => {
+		expect(isSameConfig(config, structuredClone(config))).toBe(true);
 	});
 
 	it.each([
@@ -58,7 +56,7 @@ describe('isSameConfig', () => {
 		['AudioSpecificConfig', AAC, { ...AAC, audioSpecificConfig: new Uint8Array([0x12, 0x10]) }],
 		['audio codec', AAC, OPUS],
 		['kind', H264, AAC],
-	])('sees another %s', (_what, one, other) => {
+	])('is false for another %s', (_what, one, other) => {
 		expect([isSameConfig(one, other), isSameConfig(other, one)]).toEqual([false, false]);
 	});
 });
@@ -74,16 +72,13 @@ describe('isSameConfig for H.264', () => {
 		['the importance in the NAL unit header', of({ nalRefIdc: 1 })],
 		['the colour', of({ colour: [1, 1, 1] })],
 		['the nominal frame rate', of({ frameRate: 60 })],
-		['a pixel that is said to be square', of({ aspectRatio: 1 })],
-		[
-			'a promise about reordering where there was none',
-			of({ reorder: { maxNumReorderFrames: 0, maxDecFrameBuffering: 1 } }),
-		],
+		['an explicit square pixel', of({ aspectRatio: 1 })],
+		['an added reordering limit', of({ reorder: { maxNumReorderFrames: 0, maxDecFrameBuffering: 1 } })],
 		['further PPS', of({}, [writePps(), writePps({ id: 1 })])],
 		['the content of a PPS', of({}, [writePps({ initQp: 30 })])],
 		['the order of PPS', of({}, [writePps({ id: 1 }), writePps()])],
 		['a second SPS that is not in use', { ...one, sps: [...one.sps, writeSps({ id: 1, widthMbs: 40 })] }],
-	])('takes no notice of %s', (_what, other) => {
+	])('ignores %s', (_what, other) => {
 		expect([isSameConfig(one, other), isSameConfig(other, one)]).toEqual([true, true]);
 		expect(isIdenticalConfig(one, other)).toBe(false);
 	});
@@ -105,18 +100,12 @@ describe('isSameConfig for H.264', () => {
 		['numbering of frames', one, of({ frameNumBits: 8 })],
 		['order count', one, of({ pictureOrderType: 0 })],
 		['scaling', one, of({ scalingList: [1, ...new Array<number>(15).fill(0)] })],
-	])('sees another %s', (_what, first, second) => {
+	])('is false for another %s', (_what, first, second) => {
 		expect([isSameConfig(first, second), isSameConfig(second, first)]).toEqual([false, false]);
 	});
 });
 
 describe('displaySize', () => {
-	const sizeOf = (widthPixels: number, heightPixels: number, aspectRatio: SpsFields['aspectRatio']): string => {
-		const fields = aspectRatio === undefined ? {} : { aspectRatio };
-		const shown = displaySize({ ...H264, widthPixels, heightPixels, sps: [writeSps(fields)] });
-		return `${shown.widthPixels}x${shown.heightPixels}`;
-	};
-
 	it.each([
 		[720, 576, undefined, '720x576'],
 		[720, 576, 1, '720x576'],
@@ -124,13 +113,15 @@ describe('displaySize', () => {
 		[720, 576, [64, 45] as const, '1024x576'],
 		[720, 480, 3, '655x480'],
 		[1440, 1080, 14, '1920x1080'],
-		// A ratio that says "unspecified", is reserved, lacks a side or is absurd.
+		// A ratio that is "unspecified", is reserved, lacks a side or is absurd.
 		[720, 576, 0, '720x576'],
 		[720, 576, 200, '720x576'],
 		[720, 576, [0, 11] as const, '720x576'],
 		[720, 576, [9000, 1] as const, '720x576'],
-	])('of %dx%d with the ratio %s is %s', (width, height, ratio, expected) => {
-		expect(sizeOf(width, height, ratio)).toBe(expected);
+	])('of %dx%d with the ratio %s is %s', (widthPixels, heightPixels, aspectRatio, expected) => {
+		const sps = [writeSps(aspectRatio === undefined ? {} : { aspectRatio })];
+		const shown = displaySize({ ...H264, widthPixels, heightPixels, sps });
+		expect(`${shown.widthPixels}x${shown.heightPixels}`).toBe(expected);
 	});
 
 	it('is the coded size without a parameter set', () => {
@@ -139,11 +130,12 @@ describe('displaySize', () => {
 });
 
 describe('isSameBytes', () => {
-	it('compares length and content', () => {
-		const bytes = (...values: number[]): Uint8Array => new Uint8Array(values);
-		expect(isSameBytes(bytes(1, 2), bytes(1, 2))).toBe(true);
-		expect(isSameBytes(bytes(1, 2), bytes(1, 2, 3))).toBe(false);
-		expect(isSameBytes(bytes(1, 2), bytes(1, 3))).toBe(false);
-		expect(isSameBytes(bytes(), bytes())).toBe(true);
+	it.each([
+		[[1, 2], [1, 2], true],
+		[[1, 2], [1, 2, 3], false],
+		[[1, 2], [1, 3], false],
+		[[], [], true],
+	])('of %j and %j is %s', (one, other, expected) => {
+		expect(isSameBytes(Uint8Array.from(one), Uint8Array.from(other))).toBe(expected);
 	});
 });

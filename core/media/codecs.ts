@@ -1,23 +1,19 @@
-/** The codecs we know by name, what a decoder needs besides the access units, and their RFC 6381 names. */
+/** The known codecs, what a decoder needs besides the access units, and RFC 6381 names. */
 import { isSameSps, parseSps, type SpsFacts } from './h264-parameter-sets.ts';
 
-/** Video codecs that enter today. A further one needs a branch wherever `codec` is compared. */
+/** A further codec needs a branch wherever `codec` is compared. */
 export type VideoCodec = 'h264' | 'vp8';
-/** Audio codecs that enter or leave. */
 export type AudioCodec = 'aac' | 'opus';
-/** Any of them. */
 export type Codec = VideoCodec | AudioCodec;
 
 /** What a decoder must know before the first access unit of a video track. A changed one means a discontinuity. */
 export type VideoTrackConfig = {
 	kind: 'video';
 	codec: VideoCodec;
-	/** As it is coded; see {@link displaySize} for what is shown. */
+	/** The coded size; see {@link displaySize} for the size on the screen. */
 	widthPixels: number;
 	heightPixels: number;
-	/**
-	 * H.264: sequence parameter sets, NAL units without start code, the one that the pictures use first. Empty for VP8.
-	 */
+	/** H.264: sequence parameter sets, NAL units without start code; the one in use comes first. Empty for VP8. */
 	sps: readonly Uint8Array[];
 	/** H.264: picture parameter sets, NAL units without start code. Empty for VP8. */
 	pps: readonly Uint8Array[];
@@ -33,12 +29,9 @@ export type AudioTrackConfig = {
 	audioSpecificConfig: Uint8Array;
 };
 
-/** Either. */
 export type TrackConfig = VideoTrackConfig | AudioTrackConfig;
 
-/**
- * RFC 6381 name for a CODECS attribute and MSE, such as `avc1.64001f`; undefined for a track with no CMAF form of ours.
- */
+/** RFC 6381 name for a CODECS attribute and MSE, such as `avc1.64001f`; undefined for a track without CMAF form. */
 export function codecString(config: TrackConfig): string | undefined {
 	switch (config.codec) {
 		case 'h264': {
@@ -56,13 +49,13 @@ export function codecString(config: TrackConfig): string | undefined {
 	}
 }
 
-/** What the sequence parameter set in use says; undefined for VP8, and for one that cannot be read. */
+/** Facts of the sequence parameter set in use; undefined for VP8, and for one that cannot be read. */
 export function spsFacts(config: VideoTrackConfig): SpsFacts | undefined {
 	const sps = config.sps[0];
 	return sps === undefined ? undefined : parseSps(sps);
 }
 
-/** Size on the screen, in square pixels: as coded, stretched in width by the sample aspect ratio. */
+/** Size on the screen, in square pixels: the coded size, with the width stretched by the sample aspect ratio. */
 export function displaySize(config: VideoTrackConfig): { widthPixels: number; heightPixels: number } {
 	const ratio = spsFacts(config)?.sampleAspectRatio ?? { width: 1, height: 1 };
 	return {
@@ -73,8 +66,8 @@ export function displaySize(config: VideoTrackConfig): { widthPixels: number; he
 
 /**
  * True when two configurations need no discontinuity between them: size on the screen, profile, chroma, depth,
- * reference pictures and their numbering are alike. Parameter sets may differ in all else, so a decoder is given those
- * that its pictures refer to.
+ * reference pictures and their numbering are equal. All else in the parameter sets may differ, so a decoder must get
+ * those that its pictures refer to.
  */
 export function isSameConfig(one: TrackConfig, other: TrackConfig): boolean {
 	if (one.kind === 'video' && other.kind === 'video') {
@@ -106,7 +99,6 @@ export function isIdenticalConfig(one: TrackConfig, other: TrackConfig): boolean
 	);
 }
 
-/** Byte-wise equality. */
 export function isSameBytes(one: Uint8Array, other: Uint8Array): boolean {
 	return one.length === other.length && one.every((byte, index) => byte === other[index]);
 }

@@ -1,9 +1,6 @@
-/**
- * H.264 parameter sets (ITU-T H.264 §7.3.2.1, §7.3.2.2, annex E): what they say, and whether two of them decode alike.
- */
+/** Reads H.264 parameter sets (ITU-T H.264 §7.3.2.1, §7.3.2.2, annex E), and compares how they decode. */
 import { readBits, unescapeRbsp, type BitReader } from './bit-reader.ts';
 
-/** What {@link parseSps} reads. */
 export type SpsFacts = {
 	/** seq_parameter_set_id. */
 	id: number;
@@ -13,23 +10,21 @@ export type SpsFacts = {
 	chromaFormatIdc: number;
 	bitDepthLuma: number;
 	bitDepthChroma: number;
-	/** Of the picture as it is coded, cropping taken off. */
+	/** Of the coded picture after cropping. */
 	widthPixels: number;
 	heightPixels: number;
-	/** Width to height of one pixel; 1:1 when the stream does not say, or says nonsense. */
+	/** Width to height of one pixel; 1:1 when the stream has no ratio, or an absurd one. */
 	sampleAspectRatio: { width: number; height: number };
 	/** The stream may hold fields, or frames of two fields. */
 	isInterlaced: boolean;
 	maxNumRefFrames: number;
-	/** From the VUI's bitstream restriction; undefined when it is silent. 0 promises that there are no B-frames. */
+	/** From the VUI's bitstream restriction; undefined without one. 0 means that there are no B-frames. */
 	maxNumReorderFrames: number | undefined;
 	maxDecFrameBuffering: number | undefined;
-	/** How slices of it are read; see readSliceHeader(). */
 	sliceSyntax: SliceSyntax;
 	/**
 	 * All that a slice's meaning and its place on the screen depend on, as text: equal for two sets that decode alike.
-	 * Not in it: the level and the compatibility flags (what a decoder must be able to do), colour, HRD and the nominal
-	 * frame rate.
+	 * Without the level and the compatibility flags (the abilities of a decoder), colour, HRD and the nominal frame rate.
 	 */
 	decodingKey: string;
 };
@@ -38,17 +33,14 @@ export type SpsFacts = {
 export type SliceSyntax = {
 	hasSeparatePlanes: boolean;
 	frameNumBits: number;
-	/** 0 when the picture order count is not written as its low bits. */
+	/** Low bits of the picture order count in a slice header; 0 when it has none. */
 	pictureOrderBits: number;
 	isFrameOnly: boolean;
 };
 
-/** What {@link parsePps} reads. */
-type PpsFacts = { id: number; spsId: number };
-
 const MAX_SPS_ID = 31;
 const MAX_PPS_ID = 255;
-/** ISO/IEC 14496-10 table A-1: no level allows a larger side at the sizes that we take. */
+/** ISO/IEC 14496-10 table A-1: no level allows a larger side at the accepted sizes. */
 const MAX_SIDE_PIXELS = 16_384;
 /** ITU-T H.264 table E-1, by aspect_ratio_idc. */
 const SAMPLE_ASPECT_RATIOS: readonly (readonly [number, number])[] = [
@@ -71,7 +63,7 @@ const SAMPLE_ASPECT_RATIOS: readonly (readonly [number, number])[] = [
 	[2, 1],
 ];
 const EXTENDED_SAR = 255;
-/** A pixel that is flatter than this is a mistake, and would make a picture that no screen shows. */
+/** A larger ratio is an error, and gives a picture that no screen can show. */
 const MAX_PIXEL_STRETCH = 8;
 
 /** Reads a sequence parameter set. Undefined when it cannot be read. */
@@ -80,7 +72,7 @@ export function parseSps(nal: Uint8Array): SpsFacts | undefined {
 }
 
 /** Reads the ids of a picture parameter set. Undefined when it cannot be read. */
-export function parsePps(nal: Uint8Array): PpsFacts | undefined {
+export function parsePps(nal: Uint8Array): { id: number; spsId: number } | undefined {
 	return readBits(unescapeRbsp(nal.subarray(1, 16)), (bits) => {
 		const id = bits.readUe();
 		const spsId = bits.readUe();
@@ -88,10 +80,7 @@ export function parsePps(nal: Uint8Array): PpsFacts | undefined {
 	});
 }
 
-/**
- * True when pictures of one decode with the other just the same. `other` may promise less about reordering, but not
- * more.
- */
+/** True when pictures of one decode equally with the other. The limits on reordering may be missing in either. */
 export function isSameSps(one: SpsFacts, other: SpsFacts): boolean {
 	return (
 		one.decodingKey === other.decodingKey &&
@@ -100,7 +89,7 @@ export function isSameSps(one: SpsFacts, other: SpsFacts): boolean {
 	);
 }
 
-/** As {@link isSameSps}, and a decoder waits for reordered pictures just as long. */
+/** As {@link isSameSps}, and a decoder waits equally long for reordered pictures. */
 export function isInterchangeableSps(one: SpsFacts, other: SpsFacts): boolean {
 	return (
 		one.decodingKey === other.decodingKey &&
@@ -227,7 +216,7 @@ function readPictureOrder(bits: BitReader, keep: (value: number) => number): num
 
 type VuiFacts = Pick<SpsFacts, 'sampleAspectRatio' | 'maxNumReorderFrames' | 'maxDecFrameBuffering'>;
 
-// ITU-T H.264 §E.1.1. A VUI that is cut short has said what it has said.
+// ITU-T H.264 §E.1.1. The fields before the end of a cut VUI count.
 function readVui(bits: BitReader): VuiFacts {
 	const facts: VuiFacts = {
 		sampleAspectRatio: { width: 1, height: 1 },

@@ -11,7 +11,7 @@ function read(fields: SliceFields, sps: SpsFields = {}): SliceHeader {
 }
 
 describe('readSliceHeader', () => {
-	it('reads what a bit writer wrote', () => {
+	it('reads any written header', () => {
 		const sps: SpsFields = { frameNumBits: 9, pictureOrderType: 0, pictureOrderBits: 10, isInterlaced: true };
 		const fields = fc.record({
 			isIdr: fc.boolean(),
@@ -32,7 +32,7 @@ describe('readSliceHeader', () => {
 		);
 	});
 
-	it('reads the first three numbers without knowing the layout, and nothing that is no header', () => {
+	it('reads the first three numbers of a header without its layout, and nothing of other bytes', () => {
 		expect(readSliceHeader(writeSlice({ firstMb: 40, ppsId: 2 }), () => undefined)).toMatchObject({
 			firstMb: 40,
 			ppsId: 2,
@@ -60,8 +60,8 @@ describe('beginsPicture', () => {
 	it.each<[string, SliceHeader, SliceHeader, boolean]>([
 		['a further slice', read({ frameNum: 1 }), read({ frameNum: 1, firstMb: 40 }), false],
 		['the first slice of the next', read({ frameNum: 1 }), read({ frameNum: 2 }), true],
-		['the next picture when neither is referred to', read({ frameNum: 1, firstMb: 40 }), read({ frameNum: 1 }), true],
-		['a later slice of the next, its first one lost', read({ frameNum: 1 }), read({ frameNum: 2, firstMb: 40 }), true],
+		['the next picture of two that are no reference', read({ frameNum: 1, firstMb: 40 }), read({ frameNum: 1 }), true],
+		['a later slice of the next, after a loss', read({ frameNum: 1 }), read({ frameNum: 2, firstMb: 40 }), true],
 		['an IDR picture after another', read({ isIdr: true }), read({ isIdr: true }), true],
 		['the second field', read({ field: 'top' }, PAFF), read({ field: 'bottom' }, PAFF), false],
 		[
@@ -78,13 +78,15 @@ describe('beginsPicture', () => {
 });
 
 describe('readRecoveryPoint', () => {
-	it.each([0, 18, 300])('reads a recovery point after %d frames, behind another message', (count) => {
+	it.each([0, 18, 300])('reads a recovery point after %d frames that follows another message', (count) => {
 		expect(readRecoveryPoint(writeRecoveryPoint(count))).toBe(count);
 	});
 
-	it('finds none in other messages, nor in one that runs past its end', () => {
-		expect(readRecoveryPoint(Uint8Array.of(6, 5, 2, 0xaa, 0xaa, 0x80))).toBeUndefined();
-		expect(readRecoveryPoint(Uint8Array.of(6, 0xff, 0xff, 0xff))).toBeUndefined();
-		expect(readRecoveryPoint(Uint8Array.of(6, 6, 200))).toBeUndefined();
+	it.each([
+		['another message', [6, 5, 2, 0xaa, 0xaa, 0x80]],
+		['a type past the end', [6, 0xff, 0xff, 0xff]],
+		['a size past the end', [6, 6, 200]],
+	])('reads none in %s', (_what, bytes) => {
+		expect(readRecoveryPoint(Uint8Array.from(bytes))).toBeUndefined();
 	});
 });

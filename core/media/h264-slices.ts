@@ -1,7 +1,4 @@
-/**
- * What H.264 NAL units say about the picture that they belong to: where it begins, and whether a decoder may begin
- * there.
- */
+/** Reads from H.264 slices and SEI where a picture begins, and whether a decoder may begin there. */
 import { readBits, unescapeRbsp } from './bit-reader.ts';
 import { NAL_TYPE, nalType } from './h264.ts';
 import type { SliceSyntax } from './h264-parameter-sets.ts';
@@ -14,7 +11,7 @@ export type SliceHeader = {
 	/** All its macroblocks are intra-coded (I and SI). */
 	isIntra: boolean;
 	ppsId: number;
-	/** Undefined when the layout is not known. */
+	/** Undefined when the layout is unknown. */
 	frameNum: number | undefined;
 	pictureOrder: number | undefined;
 	field: 'none' | 'top' | 'bottom';
@@ -22,13 +19,11 @@ export type SliceHeader = {
 
 /** Level 6.2 allows 139 264 macroblocks; a number above is no slice header. */
 const MAX_FIRST_MB = 139_264;
-/** All that is read lies in the first bytes: at most five Exp-Golomb codes and two numbers of 16 bits. */
+/** Enough for at most five Exp-Golomb codes and two numbers of 16 bits. */
 const HEADER_BYTES = 40;
 const RECOVERY_POINT = 6;
 
-/**
- * Reads a slice's header. `syntax` comes from the SPS that its PPS refers to. Undefined for what is no slice header.
- */
+/** `syntax` comes from the SPS that the PPS of the slice refers to. Undefined for bytes that are no slice header. */
 export function readSliceHeader(
 	nal: Uint8Array,
 	syntax: (ppsId: number) => SliceSyntax | undefined,
@@ -73,7 +68,7 @@ export function readSliceHeader(
 
 /**
  * True when a slice begins another picture than the slice before it (after ITU-T H.264 §7.4.1.2.4). The two fields of a
- * frame count as one picture, as they share one sample in files and one message in RTMP.
+ * frame count as one picture, because they share one sample in files and one message in RTMP.
  */
 export function beginsPicture(previous: SliceHeader | undefined, slice: SliceHeader | undefined): boolean {
 	if (previous === undefined || slice === undefined) {
@@ -93,8 +88,8 @@ function isOther(one: number | undefined, other: number | undefined): boolean {
 }
 
 /**
- * recovery_frame_cnt of a recovery point message in an SEI NAL unit (ITU-T H.264 §D.1.8): after how many frames the
- * picture is right when decoding begins here. Undefined when there is none.
+ * recovery_frame_cnt of a recovery point message in an SEI NAL unit (ITU-T H.264 §D.1.8): the number of frames after
+ * which the picture is correct when decoding begins here. Undefined without such a message.
  */
 export function readRecoveryPoint(nal: Uint8Array): number | undefined {
 	const payload = unescapeRbsp(nal.subarray(1));

@@ -1,4 +1,4 @@
-/** Tests of NAL unit splitting, with what strangers may send. */
+/** Tests of NAL unit splitting, with untrusted input. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { joinLengthPrefixed, NAL_TYPE, nalType, splitAnnexB, splitLengthPrefixed } from './h264.ts';
@@ -6,21 +6,23 @@ import { joinLengthPrefixed, NAL_TYPE, nalType, splitAnnexB, splitLengthPrefixed
 const hex = (text: string): Uint8Array => new Uint8Array(Buffer.from(text.replaceAll(' ', ''), 'hex'));
 
 describe('nalType', () => {
-	it('reads the low five bits', () => {
-		expect([0x67, 0x27, 0x65, 0x41].map((byte) => nalType(new Uint8Array([byte])))).toEqual([
-			NAL_TYPE.SPS,
-			NAL_TYPE.SPS,
-			NAL_TYPE.IDR,
-			NAL_TYPE.NON_IDR,
-		]);
+	it.each([
+		[0x67, NAL_TYPE.SPS],
+		[0x27, NAL_TYPE.SPS],
+		[0x65, NAL_TYPE.IDR],
+		[0x41, NAL_TYPE.NON_IDR],
+	])('of %d is %d, its low five bits', (byte, type) => {
+		expect(nalType(Uint8Array.of(byte))).toBe(type);
 	});
 });
 
 describe('splitLengthPrefixed', () => {
-	it('splits by lengths of 1, 2 and 4 bytes', () => {
-		expect(splitLengthPrefixed(hex('00000002 6742 00000001 68'))).toEqual([hex('6742'), hex('68')]);
-		expect(splitLengthPrefixed(hex('0002 6742 0001 68'), 2)).toEqual([hex('6742'), hex('68')]);
-		expect(splitLengthPrefixed(hex('02 6742 01 68'), 1)).toEqual([hex('6742'), hex('68')]);
+	it.each([
+		[4, '00000002 6742 00000001 68'],
+		[2, '0002 6742 0001 68'],
+		[1, '02 6742 01 68'],
+	] as const)('splits by lengths of %d bytes', (lengthSize, bytes) => {
+		expect(splitLengthPrefixed(hex(bytes), lengthSize)).toEqual([hex('6742'), hex('68')]);
 	});
 
 	it('skips empty units and stops at a length past the end', () => {
@@ -37,7 +39,7 @@ describe('splitLengthPrefixed', () => {
 		);
 	});
 
-	it('returns nothing but pieces of what it got, whatever that is', () => {
+	it('returns only pieces of its input for any bytes', () => {
 		fc.assert(
 			fc.property(
 				fc.uint8Array({ maxLength: 200 }),
@@ -60,7 +62,7 @@ describe('splitAnnexB', () => {
 		]);
 	});
 
-	it('ignores what stands before the first start code, and empty units', () => {
+	it('ignores bytes before the first start code, and empty units', () => {
 		expect(splitAnnexB(hex('ffff 000001 000001 67'))).toEqual([hex('67')]);
 		expect(splitAnnexB(hex('6742ff'))).toEqual([]);
 		expect(splitAnnexB(hex('000001'))).toEqual([]);
@@ -71,8 +73,8 @@ describe('splitAnnexB', () => {
 		expect(splitAnnexB(hex('000001 67 000003 01'))).toEqual([hex('6700000301')]);
 	});
 
-	it('finds every unit that was joined', () => {
-		// Neither a start code inside nor a zero at the end: an encoder escapes the first and never writes the second.
+	it('finds every joined unit', () => {
+		// Without a start code inside or a zero at the end: an encoder escapes the first and never writes the second.
 		const nal = fc
 			.uint8Array({ minLength: 1, maxLength: 40 })
 			.map((bytes) =>
@@ -87,7 +89,7 @@ describe('splitAnnexB', () => {
 		);
 	});
 
-	it('returns units without start codes or zeros at their end, whatever it gets', () => {
+	it('returns units without start codes or zeros at their end for any bytes', () => {
 		const bytes = fc.array(fc.oneof(fc.constantFrom(0, 0, 1, 3), fc.integer({ min: 0, max: 255 })), { maxLength: 100 });
 		fc.assert(
 			fc.property(bytes, (values) =>

@@ -1,6 +1,6 @@
-/** H.264 NAL units: types, splitting and joining. Knows nothing of RTP or FLV. */
+/** H.264 NAL units: types, splitting and joining. Independent of RTP and FLV. */
 
-/** NAL unit types that are treated apart (ITU-T H.264 table 7-1). */
+/** NAL unit types that are handled (ITU-T H.264 table 7-1). */
 export const NAL_TYPE = {
 	NON_IDR: 1,
 	IDR: 5,
@@ -13,7 +13,6 @@ export const NAL_TYPE = {
 	FILLER: 12,
 } as const;
 
-/** Type of a NAL unit, from its first byte. */
 export function nalType(nal: Uint8Array): number {
 	return nal[0]! & 0x1f;
 }
@@ -42,11 +41,7 @@ export function splitLengthPrefixed(bytes: Uint8Array, lengthSize: 1 | 2 | 4 = 4
 
 /** Joins NAL units, each after its 4-byte length. */
 export function joinLengthPrefixed(nals: readonly Uint8Array[]): Uint8Array {
-	let size = 0;
-	for (const nal of nals) {
-		size += 4 + nal.length;
-	}
-	const bytes = new Uint8Array(size);
+	const bytes = new Uint8Array(nals.reduce((size, nal) => size + 4 + nal.length, 0));
 	const view = new DataView(bytes.buffer);
 	let offset = 0;
 	for (const nal of nals) {

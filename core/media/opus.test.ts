@@ -3,9 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { opusDurationTicks } from './opus.ts';
 
-/**
- * A packet with this configuration number and frame-count code (RFC 6716 §3.1); stereo, since it makes no difference.
- */
+/** A stereo packet with this configuration number and frame-count code (RFC 6716 §3.1). */
 const packet = (config: number, code: number, ...rest: number[]): Uint8Array =>
 	Uint8Array.of((config << 3) | 4 | code, ...rest);
 
@@ -25,13 +23,13 @@ describe('opusDurationTicks', () => {
 		['CELT narrowband, 5 ms', 17, 240],
 		['CELT fullband, 10 ms', 30, 480],
 		['CELT fullband, 20 ms', 31, 960],
-	])('reads one frame of %s', (_name, config, ticks) => {
+	])('reads one or two frames of %s', (_name, config, ticks) => {
 		expect(opusDurationTicks(packet(config, 0))).toBe(ticks);
 		expect(opusDurationTicks(packet(config, 1))).toBe(2 * ticks);
 		expect(opusDurationTicks(packet(config, 2))).toBe(2 * ticks);
 	});
 
-	it('reads the frame count of a packet that tells it, without its flags', () => {
+	it('reads an explicit frame count without its flags', () => {
 		expect(opusDurationTicks(packet(31, 3, 0b1100_0011))).toBe(3 * 960);
 		expect(opusDurationTicks(packet(16, 3, 48))).toBe(48 * 120);
 	});
@@ -45,7 +43,7 @@ describe('opusDurationTicks', () => {
 		expect(opusDurationTicks(packet(3, 3, 3))).toBeUndefined();
 	});
 
-	it('is a multiple of 2.5 ms up to 120 ms, or undefined, for whatever comes', () => {
+	it('is a multiple of 2.5 ms up to 120 ms, or undefined, for any bytes', () => {
 		fc.assert(
 			fc.property(fc.uint8Array({ maxLength: 4 }), (bytes) => {
 				const ticks = opusDurationTicks(bytes);

@@ -1,4 +1,4 @@
-/** Tests of mapping a publisher's timestamps to capture time: what moves the mapping, how fast, and what must not. */
+/** Tests of mapping a publisher's timestamps to capture time. */
 import type { TrackKind } from './access-unit.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -12,7 +12,7 @@ const SETTLED_RATIO = 0.005;
 const START_MS = Date.UTC(2026, 0, 1);
 
 const createClock = (hasCommonTimeline = false): PublisherClock =>
-	new PublisherClock(new FakeClock(START_MS), { hasCommonTimeline });
+	new PublisherClock({ clock: new FakeClock(START_MS), hasCommonTimeline });
 
 /** Observes a track every 20 ms over a stretch of time; returns (capture − media time) after each. */
 function observe(
@@ -28,11 +28,11 @@ function observe(
 }
 
 describe('PublisherClock', () => {
-	it('takes arrival for capture at first', () => {
+	it('uses the first arrival as capture time', () => {
 		expect(createClock().observe('video', 5000, 120)).toBe(START_MS + 120);
 	});
 
-	it('keeps the distances of the media times, however arrivals jitter above the envelope', () => {
+	it('keeps the distances of the media times when arrivals jitter above the envelope', () => {
 		const offsetsMs = observe(createClock(), 'video', {
 			fromMs: 0,
 			toMs: 20_000,
@@ -42,7 +42,7 @@ describe('PublisherClock', () => {
 		expect(offsetsMs[0]).toBeCloseTo(30, 3);
 	});
 
-	it('mends at once what would be captured after it has arrived, as after an encoder has flushed its queue', () => {
+	it('corrects a capture time after the arrival at once, as after an encoder has flushed its queue', () => {
 		const offsetsMs = observe(createClock(), 'video', {
 			fromMs: 0,
 			toMs: 400,
@@ -51,7 +51,7 @@ describe('PublisherClock', () => {
 		expect(offsetsMs.slice(-5).every((offsetMs) => Math.abs(offsetMs - 40) < 0.001)).toBe(true);
 	});
 
-	it('never says that anything was captured after its arrival, and rises no faster than it may', () => {
+	it('never puts capture after arrival, and rises no faster than the limit', () => {
 		const delays = fc.array(fc.integer({ min: 0, max: 400 }), { minLength: 2, maxLength: 900 });
 		fc.assert(
 			fc.property(delays, (delaysMs) => {
@@ -83,7 +83,7 @@ describe('PublisherClock', () => {
 		expect(Math.abs(offsetsMs.at(-1)! - (30 + 120_000 * drift))).toBeLessThan(15);
 	});
 
-	it('slews towards a longer way that lasts, 5 ms a second once settled', () => {
+	it('slews towards a lasting delay by 5 ms a second', () => {
 		const clock = createClock();
 		observe(clock, 'video', { fromMs: 0, toMs: 10_000, delayMs: () => 20 });
 		const offsetsMs = observe(clock, 'video', { fromMs: 10_000, toMs: 60_000, delayMs: () => 80 });
@@ -93,25 +93,16 @@ describe('PublisherClock', () => {
 		expect(offsetsMs.at(-1)).toBeCloseTo(80, 3);
 	});
 
-	it('does not move when the machine’s wall clock is set', () => {
-		const monotonic = { ms: 0 };
-		let wallStepMs = 0;
-		const clock = new PublisherClock(
-			{
-				nowMs: () => START_MS + monotonic.ms + wallStepMs,
-				monotonicMs: () => monotonic.ms,
-				setTimeout: () => () => undefined,
-				setInterval: () => () => undefined,
-			},
-			{ hasCommonTimeline: false },
-		);
+	it('does not move when the machine’s wall clock is set', async () => {
+		const machineClock = new FakeClock(START_MS);
+		const clock = new PublisherClock({ clock: machineClock, hasCommonTimeline: false });
 		clock.observe('video', 0);
-		monotonic.ms = 1000;
-		wallStepMs = -3_600_000;
+		machineClock.setWallClock(-3_600_000);
+		await machineClock.advance(1000);
 		expect(clock.observe('video', 1000)).toBe(START_MS + 1000);
 	});
 
-	it('tells the capture time of any media time of a track, and its offset, without counting an arrival', () => {
+	it('returns the capture time of any media time of a track, and its offset, without recording an arrival', () => {
 		const clock = createClock();
 		expect(clock.offsetMs('video')).toBeUndefined();
 		clock.observe('video', 1000, 50);
@@ -121,7 +112,7 @@ describe('PublisherClock', () => {
 });
 
 describe('PublisherClock with a common timeline', () => {
-	it('maps both tracks alike, although one always arrives later', () => {
+	it('maps both tracks equally when one always arrives later', () => {
 		const clock = createClock(true);
 		for (let mediaMs = 0; mediaMs < 10_000; mediaMs += 20) {
 			clock.observe('video', mediaMs, mediaMs + 30);
@@ -131,7 +122,7 @@ describe('PublisherClock with a common timeline', () => {
 		expect(clock.offsetMs('audio')).toBeCloseTo(30, 3);
 	});
 
-	it('lets a second track begin where the first stands', () => {
+	it('starts a second track with the offset of the first', () => {
 		const clock = createClock(true);
 		clock.observe('audio', 0, 30);
 		expect(clock.observe('video', 0, 90)).toBe(START_MS + 30);
@@ -154,29 +145,26 @@ describe('PublisherClock with sender reports', () => {
 	const skewMs = (clock: PublisherClock, atMs: number): number =>
 		clock.captureTimeMs('audio', atMs + 7000) - clock.captureTimeMs('video', atMs);
 
-	it('puts each track on its own arrivals without them', () => {
+	it('maps each track by its own arrivals without reports', () => {
 		const clock = createClock();
 		run(clock, 30, false);
 		expect(skewMs(clock, 30_000)).toBeCloseTo(200, 3);
 	});
 
-	it('does not believe two reports', () => {
+	it('ignores the first two reports', () => {
 		const clock = createClock();
 		run(clock, 2, true);
 		expect(skewMs(clock, 2000)).toBeCloseTo(200, 3);
 	});
 
-	it('brings sound and picture together by them, slowly', () => {
+	it('slews sound and picture together by the reports', () => {
 		const clock = createClock();
 		run(clock, 40, true);
 		expect(skewMs(clock, 40_000)).toBeCloseTo(0, 3);
 		expect(clock.offsetMs('video')).toBeCloseTo(30, 3);
 	});
 
-	/**
-	 * Sound that stands still for `lossMs` after 30 s; its samples go on without a hole. `reportedMs`: what its reports
-	 * say of it.
-	 */
+	/** Sound stops for `lossMs` after 30 s; its samples continue without a gap. `reportedMs`: the loss in its reports. */
 	const runWithLoss = (lossMs: number, reportedMs: number, untilMs: number, reportMs = 2500): PublisherClock => {
 		const clock = createClock();
 		for (let atMs = 0; atMs < untilMs; atMs += 20) {
@@ -195,13 +183,13 @@ describe('PublisherClock with sender reports', () => {
 	const audioAheadMs = (clock: PublisherClock, lossMs: number, atMs: number): number =>
 		clock.captureTimeMs('audio', atMs - lossMs) - clock.captureTimeMs('video', atMs);
 
-	it('follows sound that has stood still as soon as a report says so, and leaves the picture where it is', () => {
+	it('follows sound that stopped as soon as a report has it, and does not move the picture', () => {
 		const clock = runWithLoss(260, 260, 32_600);
 		expect(Math.abs(audioAheadMs(clock, 260, 32_600))).toBeLessThan(5);
 		expect(clock.offsetMs('video')).toBeCloseTo(30, 1);
 	});
 
-	it('follows within two seconds when the report comes sooner than arrivals can confirm it', () => {
+	it('follows within two seconds when the report is sooner than the arrivals that confirm it', () => {
 		const clock = runWithLoss(260, 260, 32_700, 500);
 		expect(Math.abs(audioAheadMs(clock, 260, 32_700))).toBeLessThan(5);
 		expect(clock.offsetMs('video')).toBeCloseTo(30, 1);
@@ -214,7 +202,7 @@ describe('PublisherClock with sender reports', () => {
 		expect(clock.offsetMs('video')).toBeCloseTo(30, 1);
 	});
 
-	it('needs the reports of both tracks', () => {
+	it('ignores the reports of one track alone', () => {
 		const clock = createClock();
 		for (let atMs = 0; atMs < 20_000; atMs += 20) {
 			clock.observe('video', atMs, atMs + 30);
@@ -226,7 +214,7 @@ describe('PublisherClock with sender reports', () => {
 		expect(clock.captureTimeMs('audio', 0) - clock.captureTimeMs('video', 0)).toBeCloseTo(200, 3);
 	});
 
-	it('ignores a report of a track that has sent nothing', () => {
+	it('ignores a report of a track without arrivals', () => {
 		const clock = createClock();
 		clock.senderReport('video', 1, 1);
 		expect(clock.offsetMs('video')).toBeUndefined();

@@ -1,8 +1,8 @@
-/** How sound and picture are told to belong together over WebRTC. */
+/** How much later than the picture sound is played over WebRTC. */
 
 /**
- * Sound is told to be this much younger than it is. A browser lets sound be up to 30 ms later than the picture, and
- * beyond that makes the picture wait until they are level; its buffer for sound is the longer one, so mostly the
- * picture waits. People notice sound that is late from 125 ms on (ITU-R BT.1359). See docs/decisions.md.
+ * Sender reports date sound this much too late. A browser allows sound to be up to 30 ms later than the picture, and
+ * delays the picture beyond that. Its buffer for sound is the longer one, so mostly the picture waits. People notice
+ * late sound from 125 ms on (ITU-R BT.1359). See docs/decisions.md.
  */
 export const SOUND_LAG_MS = 12;

@@ -1,16 +1,15 @@
 /** The two tiers that a broadcast is delivered in, and why a viewer is in one of them. */
 
-/** The two ways a channel is delivered. */
 export const DELIVERY_TIERS = ['webrtc', 'll-hls'] as const;
-/** One of {@link DELIVERY_TIERS}. */
 export type DeliveryTier = (typeof DELIVERY_TIERS)[number];
 
 /**
- * Why a viewer is in their tier. `pinned`: they chose LL-HLS themselves. `mass-only`, `waiting-list`: the channel's
- * policy. `fits`: there is room for everybody. `priority`: in spite of the crowd. `seats-full`: the channel's own
- * number of seats. `budget-consumers`, `budget-bitrate`, `budget-cpu`: what ran out. `webrtc-unsupported`: the browser
- * cannot. `webrtc-blocked`: the network does not let it through. `line-too-poor`: the line does not carry the picture.
- * `switched-lately`: at most one switch a minute. `worker-lost`, `sfu-unavailable`: on our side.
+ * Why a viewer is in their tier. `pinned`: they chose LL-HLS. `mass-only`, `waiting-list`: the channel's policy.
+ * `fits`: there is room for all viewers. `priority`: the viewer has a seat before others. `seats-full`: the channel's
+ * limit of seats. `budget-consumers`, `budget-bitrate`, `budget-cpu`: the resource that is used up.
+ * `webrtc-unsupported`: the browser lacks it. `webrtc-blocked`: the network blocks it. `line-too-poor`: the viewer's
+ * line is too slow. `switched-lately`: at most one switch a minute. `worker-lost`, `sfu-unavailable`: a failure of the
+ * server.
  */
 export const TIER_REASONS = [
 	'fits',
@@ -29,5 +28,4 @@ export const TIER_REASONS = [
 	'worker-lost',
 	'sfu-unavailable',
 ] as const;
-/** One of {@link TIER_REASONS}. */
 export type TierReason = (typeof TIER_REASONS)[number];

@@ -5,7 +5,7 @@ import { listConfigFields } from '../config/config-schema.ts';
 import { findTable, renderConfigurationTable, renderErrorTable, replaceTable } from './docs-tables.ts';
 
 describe('renderErrorTable', () => {
-	it('has a row for each code, with dots for what is filled in', () => {
+	it('has a row for each code, with dots for the details', () => {
 		const table = renderErrorTable({
 			ONE: { httpStatus: 404, message: 'No "%s" | %s.' },
 			TWO: { httpStatus: 500, message: 'Two.' },
@@ -38,7 +38,7 @@ describe('renderConfigurationTable', () => {
 describe('replaceTable', () => {
 	const text = 'a\n<!-- errors -->\nold\n<!-- /errors -->\nb\n';
 
-	it('replaces what stands between the marks, and finds it again', () => {
+	it('replaces the text between the marks, and finds it again', () => {
 		const replaced = replaceTable(text, 'errors', '| new |');
 		expect(replaced).toBe('a\n<!-- errors -->\n\n| new |\n\n<!-- /errors -->\nb\n');
 		expect(findTable(replaced, 'errors')).toBe('| new |');

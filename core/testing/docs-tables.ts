@@ -1,9 +1,7 @@
-/**
- * Renders the tables of docs/ from the code, and finds them there. Pure; the writing is done by write-docs-tables.ts.
- */
+/** Renders the tables of docs/ from the code, and finds them there. Pure; write-docs-tables.ts writes them. */
 import type { ConfigField } from '../config/config-schema.ts';
 
-/** Name of a table: it stands between `<!-- name -->` and `<!-- /name -->`. */
+/** The table is between `<!-- name -->` and `<!-- /name -->`. */
 export type DocsTableName = 'errors' | 'configuration';
 
 /** The error table: one row for each code, in the order of the source. */
@@ -40,22 +38,19 @@ function renderDefault(field: ConfigField): string {
 	return `\`${String(field.defaultValue)}\``;
 }
 
-// A bar would end the cell, and a line break the row. Columns are not padded: one longer cell would change every row.
+// A bar ends a cell, and a line break a row. Columns are not padded, because a longer cell then changes every row.
 function renderTable(head: readonly string[], rows: ReadonlyArray<readonly string[]>): string {
 	const renderRow = (cells: readonly string[]): string =>
 		`| ${cells.map((cell) => cell.replaceAll('|', '\\|').replace(/\s+/g, ' ')).join(' | ')} |`;
 	return [renderRow(head), renderRow(head.map(() => '---')), ...rows.map(renderRow)].join('\n');
 }
 
-/**
- * The table of that name as it stands in the text; undefined when the text has no such marks, or not one pair of them.
- */
+/** The table of that name in the text; undefined when the text does not have exactly one pair of its marks. */
 export function findTable(text: string, name: DocsTableName): string | undefined {
-	const parts = splitAtMarks(text, name);
-	return parts?.table.trim();
+	return splitAtMarks(text, name)?.table.trim();
 }
 
-/** The text with the table of that name replaced. Throws TypeError when there is no such place. */
+/** The text with the table of that name replaced. Throws a TypeError when {@link findTable} does not find it. */
 export function replaceTable(text: string, name: DocsTableName, table: string): string {
 	const parts = splitAtMarks(text, name);
 	if (parts === undefined) {

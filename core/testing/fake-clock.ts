@@ -1,9 +1,9 @@
-/** A clock that tests move by hand. Timers fire in order while it moves. */
+/** A clock that tests advance. Timers fire in order meanwhile. */
 import type { CancelTimer, Clock } from '../lifecycle/clock.ts';
 
 type Timer = { atMs: number; order: number; callback: () => void; intervalMs: number | undefined };
 
-/** Starts at 2026-01-01T00:00:00Z unless told. */
+/** Starts at 2026-01-01T00:00:00Z by default. */
 export class FakeClock implements Clock {
 	#startMs: number;
 	#elapsedMs = 0;
@@ -30,17 +30,17 @@ export class FakeClock implements Clock {
 		return this.#add(callback, intervalMs, Math.max(1, intervalMs));
 	}
 
-	/** Sets the wall clock forwards or back; monotonic time and timers do not notice. */
+	/** Sets the wall clock forwards or back; monotonic time and timers do not change. */
 	setWallClock(stepMs: number): void {
 		this.#startMs += stepMs;
 	}
 
-	/** How many timers are pending; 0 after a clean close. */
+	/** Pending timers; 0 after a clean close. */
 	get pendingCount(): number {
 		return this.#timers.size;
 	}
 
-	/** Moves time on, firing what falls due, and lets promises settle between timers. */
+	/** Advances the time, fires due timers, and lets promises settle between them. */
 	async advance(ms: number): Promise<void> {
 		const endMs = this.#elapsedMs + ms;
 		for (;;) {
@@ -76,7 +76,7 @@ export class FakeClock implements Clock {
 	}
 }
 
-/** Lets chains of settled promises run to their end. */
+/** Runs chains of settled promises to their end. */
 async function settle(): Promise<void> {
 	for (let index = 0; index < 10; index++) {
 		await Promise.resolve();

@@ -1,7 +1,7 @@
-/** A logger that keeps its lines for a test to look at. */
+/** A logger that keeps its lines for assertions. */
 import type { Logger } from '../logger.ts';
 
-/** One line as it was logged, with the fields of all parents. */
+/** One logged line, with the fields of all parents. */
 export type LogLine = { level: 'debug' | 'info' | 'warn' | 'error'; fields: Record<string, unknown>; message: string };
 
 /** Child loggers share the parent's `lines`. */

@@ -1,6 +1,6 @@
-/** Rooms of each top-level folder, from below: a file may import its own room and those that stand before it. */
+/** Rooms (sub-folders) of each top-level folder, from below: a file may import its own room and those before it. */
 
-/** Folder → its rooms, as paths; `.` is the folder itself. Folders that are not listed have no order yet. */
+/** Folder → all its rooms, as paths; `.` is the folder itself. `setup` is missing, because its files have no order. */
 export const ROOM_ORDER: Readonly<Record<string, readonly string[]>> = {
 	core: [
 		'.',

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { listConfigFields } from '../config/config-schema.ts';
 import { ERROR_CODES } from '../errors/errors.ts';
-// The one place in core/ that may look upwards: it is a tool, and no part of the product imports it.
+// The only product import from core/ upwards: this is a tool that no part of the product imports.
 import { SERVER_CONFIG_SCHEMA } from '../../signaling/server/server-config.ts';
 import { renderConfigurationTable, renderErrorTable, replaceTable, type DocsTableName } from './docs-tables.ts';
 

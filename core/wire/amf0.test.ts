@@ -1,9 +1,9 @@
-/** Tests of amf0.ts. */
+/** Tests of AMF0. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SpillwayError } from '../errors/errors.ts';
+import { damaged, expectOnlyError } from '../testing/untrusted-bytes.ts';
 import { amf0Object, decodeAmf0, encodeAmf0, MAX_AMF0_DEPTH, MAX_AMF0_VALUE_COUNT, type Amf0Value } from './amf0.ts';
-import { concat, hex } from './rtmp/testing/encoder-double.ts';
+import { hex } from './rtmp/testing/encoder-double.ts';
 
 const { value: anyValue } = fc.letrec<{ value: Amf0Value }>((tie) => ({
 	value: fc.oneof(
@@ -21,7 +21,7 @@ const { value: anyValue } = fc.letrec<{ value: Amf0Value }>((tie) => ({
 }));
 
 describe('decodeAmf0', () => {
-	it('reads back what encodeAmf0 wrote', () => {
+	it('reads any output of encodeAmf0', () => {
 		fc.assert(
 			fc.property(fc.array(anyValue, { maxLength: 5 }), (values) => {
 				expect(decodeAmf0(encodeAmf0(values))).toEqual(values);
@@ -29,40 +29,23 @@ describe('decodeAmf0', () => {
 		);
 	});
 
-	it('throws nothing but RTMP_PROTOCOL_ERROR for any bytes, and for any cut or changed message', () => {
-		const real = encodeAmf0([
-			'connect',
-			1,
-			amf0Object({ app: 'live', list: ['a', 1], nested: amf0Object({ x: null }) }),
-		]);
-		const changed = fc
-			.array(fc.tuple(fc.nat(real.length - 1), fc.integer({ min: 0, max: 255 })), { maxLength: 6 })
-			.map((changes) => {
-				const bytes = real.slice();
-				for (const [at, byte] of changes) {
-					bytes[at] = byte;
-				}
-				return bytes;
-			});
+	it('throws only protocol errors for any bytes, and for any cut or damaged message', () => {
+		const fields = amf0Object({ app: 'live', list: ['a', 1], nested: amf0Object({ x: null }) });
+		const real = encodeAmf0(['connect', 1, fields]);
 		const cut = fc.nat(real.length).map((length) => real.subarray(0, length));
 		const leading = fc
 			.tuple(fc.constantFrom(3, 8, 10, 12, 16, 2), fc.uint8Array({ maxLength: 60 }))
 			.map(([marker, rest]) => Uint8Array.of(marker, ...rest));
 		fc.assert(
-			fc.property(fc.oneof(fc.uint8Array({ maxLength: 80 }), changed, cut, leading), (bytes) => {
-				try {
-					expect(Array.isArray(decodeAmf0(bytes))).toBe(true);
-				} catch (error) {
-					expect(error).toBeInstanceOf(SpillwayError);
-					expect((error as SpillwayError).code).toBe('RTMP_PROTOCOL_ERROR');
-				}
+			fc.property(fc.oneof(fc.uint8Array({ maxLength: 80 }), damaged(real), cut, leading), (bytes) => {
+				expectOnlyError('RTMP_PROTOCOL_ERROR', () => expect(Array.isArray(decodeAmf0(bytes))).toBe(true));
 			}),
 			{ numRuns: 3000 },
 		);
 	});
 
 	it.each([
-		['ECMA array whose count is wrong', '08 00000000 0001 61 0101 0000 09', [amf0Object({ a: true })]],
+		['ECMA array with a wrong count', '08 00000000 0001 61 0101 0000 09', [amf0Object({ a: true })]],
 		['date with its time zone', '0b 4059000000000000 0000', [100]],
 		['long string', '0c 00000003 616263', ['abc']],
 		['XML document', '0f 00000002 3c3e', ['<>']],
@@ -91,18 +74,13 @@ describe('decodeAmf0', () => {
 		['an AMF3 value of an unknown kind', '11 0d', /type 0xd/],
 		['a movie clip', '04', /type 0x4/],
 		['an object without end', '03 0001 61 05', /ends inside/],
+		['30 000 nested objects, without a stack overflow', '03 0001 61'.repeat(30_000), /nested deeper/],
+		['30 000 nested arrays, without a stack overflow', '0a 00000001'.repeat(30_000), /nested deeper/],
 	])('RX-5 refuses %s', (_name, bytes, message) => {
 		expect(() => decodeAmf0(hex(bytes))).toThrow(message);
 	});
 
-	it('RX-5 refuses 30 000 nested objects, and nested arrays, without using the stack', () => {
-		const level = hex('03 0001 61');
-		expect(() => decodeAmf0(concat(...Array<Uint8Array>(30_000).fill(level)))).toThrow(/nested deeper/);
-		const array = hex('0a 00000001');
-		expect(() => decodeAmf0(concat(...Array<Uint8Array>(30_000).fill(array)))).toThrow(/nested deeper/);
-	});
-
-	it('takes the deepest nesting and the most values allowed, and not one more', () => {
+	it('accepts the deepest nesting and the most values allowed, and no more', () => {
 		const nest = (depth: number): Amf0Value => (depth === 0 ? null : [nest(depth - 1)]);
 		expect(() => decodeAmf0(encodeAmf0([nest(MAX_AMF0_DEPTH)]))).not.toThrow();
 		expect(() => decodeAmf0(encodeAmf0([nest(MAX_AMF0_DEPTH + 1)]))).toThrow(/nested deeper/);
@@ -116,11 +94,7 @@ describe('decodeAmf0', () => {
 describe('encodeAmf0', () => {
 	it('writes the forms of the specification', () => {
 		const bytes = encodeAmf0(['ab', 1, true, null, undefined, amf0Object({ k: 'v' }), [false]]);
-		expect(Buffer.from(bytes).toString('hex')).toBe(
-			['02000261 62', '003ff0000000000000', '0101', '05', '06', '0300016b02000176000009', '0a000000010100']
-				.join('')
-				.replaceAll(' ', ''),
-		);
+		expect(bytes).toEqual(hex('0200026162 003ff0000000000000 0101 05 06 0300016b02000176000009 0a000000010100'));
 	});
 
 	it('rejects a string that does not fit', () => {

@@ -1,20 +1,20 @@
-/** AMF0, the notation of RTMP commands and metadata (Adobe AMF 0 specification, section numbers below). Pure. */
+/** AMF0, the encoding of RTMP commands and metadata (Adobe AMF 0 specification, section numbers below). Pure. */
 import { SpillwayError } from '../errors/errors.ts';
 import { readAmf3Value } from './amf3.ts';
 
 /**
- * A decoded value. Objects, ECMA arrays and typed objects become Maps, so that a key such as `__proto__` is a key like
- * any other; dates become epoch milliseconds; undefined and "unsupported" become undefined.
+ * A decoded value. Objects, ECMA arrays and typed objects become Maps, so that `__proto__` is an ordinary key. Dates
+ * become epoch milliseconds, "unsupported" becomes undefined.
  */
 export type Amf0Value = number | boolean | string | null | undefined | Amf0Object | Amf0Value[];
-/** An object: keys in the order of the wire; of a repeated key the last value counts. */
+/** Keys in the order of the wire; the last value of a repeated key counts. */
 export type Amf0Object = Map<string, Amf0Value>;
 
-/** How deep objects and arrays may nest. Real commands have two levels. @internal for tests */
+/** Limit on nested objects and arrays. Real commands have two levels. @internal for tests */
 export const MAX_AMF0_DEPTH = 16;
-/** How many values, nested ones included, a message may hold. OBS's metadata has about 20. @internal for tests */
+/** Limit on the values of a message, nested ones included. OBS's metadata has about 20. @internal for tests */
 export const MAX_AMF0_VALUE_COUNT = 1000;
-/** Longest string. A short string cannot be longer anyway; a long string may not. */
+/** The format's limit for a short string; here also for long ones. */
 const MAX_AMF0_STRING_BYTES = 65_535;
 
 const MARKER = {
@@ -35,14 +35,11 @@ const MARKER = {
 	AMF3_VALUE: 0x11,
 } as const;
 
-// A byte order mark is part of a string like any other character.
+// A byte order mark is part of a string, like every other character.
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 const encoder = new TextEncoder();
 
-/**
- * Decodes the values of a message up to its end. Throws RTMP_PROTOCOL_ERROR for anything malformed or beyond the
- * bounds.
- */
+/** Decodes all values of a message. Throws RTMP_PROTOCOL_ERROR for malformed bytes, or when a limit is exceeded. */
 export function decodeAmf0(bytes: Uint8Array): Amf0Value[] {
 	const reader = new Amf0Reader(bytes);
 	const values: Amf0Value[] = [];
@@ -52,7 +49,7 @@ export function decodeAmf0(bytes: Uint8Array): Amf0Value[] {
 	return values;
 }
 
-/** Encodes values one after another; Maps as objects, arrays as strict arrays. */
+/** Encodes values in sequence; Maps as objects, arrays as strict arrays. */
 export function encodeAmf0(values: readonly Amf0Value[]): Uint8Array {
 	const out: number[] = [];
 	for (const value of values) {
@@ -61,7 +58,6 @@ export function encodeAmf0(values: readonly Amf0Value[]): Uint8Array {
 	return Uint8Array.from(out);
 }
 
-/** Makes an object of a literal. */
 export function amf0Object(fields: Readonly<Record<string, Amf0Value>>): Amf0Object {
 	return new Map(Object.entries(fields));
 }
@@ -86,17 +82,17 @@ class Amf0Reader {
 			throw amfError(`nested deeper than ${MAX_AMF0_DEPTH}`);
 		}
 		this.#countValue();
-		const marker = this.#bytes[this.#take(1)]!;
+		const marker = this.#bytes[this.#advance(1)]!;
 		switch (marker) {
 			case MARKER.NUMBER:
-				return this.#view.getFloat64(this.#take(8));
+				return this.#view.getFloat64(this.#advance(8));
 			case MARKER.BOOLEAN:
-				return this.#bytes[this.#take(1)] !== 0;
+				return this.#bytes[this.#advance(1)] !== 0;
 			case MARKER.STRING:
-				return this.#readString(this.#view.getUint16(this.#take(2)));
+				return this.#readString(this.#view.getUint16(this.#advance(2)));
 			case MARKER.LONG_STRING:
 			case MARKER.XML_DOCUMENT:
-				return this.#readString(this.#view.getUint32(this.#take(4)));
+				return this.#readString(this.#view.getUint32(this.#advance(4)));
 			case MARKER.NULL:
 				return null;
 			case MARKER.UNDEFINED:
@@ -105,25 +101,25 @@ class Amf0Reader {
 			case MARKER.OBJECT:
 				return this.#readFields(depth);
 			case MARKER.ECMA_ARRAY:
-				// §2.10: the count is only a hint, and some encoders write 0 or leave members out; the end mark decides.
-				this.#take(4);
+				// §2.10: the count is only a hint, and some encoders write 0 or omit members; the end mark decides.
+				this.#advance(4);
 				return this.#readFields(depth);
 			case MARKER.TYPED_OBJECT:
-				this.#readString(this.#view.getUint16(this.#take(2)));
+				this.#readString(this.#view.getUint16(this.#advance(2)));
 				return this.#readFields(depth);
 			case MARKER.STRICT_ARRAY:
 				return this.#readStrictArray(depth);
 			case MARKER.DATE: {
-				const epochMs = this.#view.getFloat64(this.#take(8));
+				const epochMs = this.#view.getFloat64(this.#advance(8));
 				// §2.13: the time zone "should not be filled in"; skipped.
-				this.#take(2);
+				this.#advance(2);
 				return epochMs;
 			}
 			case MARKER.AMF3_VALUE:
 				return this.#readAmf3(depth);
 			default:
-				// Movie clips and record sets are reserved (§2.6, §2.16); references (§2.9) are not sent by encoders, and
-				// would let a small message describe a huge or a circular value.
+				// Movie clips and record sets are reserved (§2.6, §2.16). Encoders do not send references (§2.9), with which a
+				// small message can describe a huge or a circular value.
 				throw amfError(`a value of type 0x${marker.toString(16)}`);
 		}
 	}
@@ -134,7 +130,7 @@ class Amf0Reader {
 		}
 	}
 
-	// §3.1: the switch holds for one value.
+	// §3.1: the switch to AMF3 applies to one value.
 	#readAmf3(depth: number): Amf0Value {
 		const { value, offset } = readAmf3Value(this.#bytes, this.#offset, {
 			maxDepth: MAX_AMF0_DEPTH - depth,
@@ -148,9 +144,9 @@ class Amf0Reader {
 	#readFields(depth: number): Amf0Object {
 		const fields: Amf0Object = new Map();
 		for (;;) {
-			const nameBytes = this.#view.getUint16(this.#take(2));
+			const nameBytes = this.#view.getUint16(this.#advance(2));
 			if (nameBytes === 0 && this.#bytes[this.#offset] === MARKER.OBJECT_END) {
-				this.#take(1);
+				this.#advance(1);
 				return fields;
 			}
 			const name = this.#readString(nameBytes);
@@ -159,8 +155,8 @@ class Amf0Reader {
 	}
 
 	#readStrictArray(depth: number): Amf0Value[] {
-		const count = this.#view.getUint32(this.#take(4));
-		// Each value has a marker byte at least, so more than the bytes left is a lie. Nothing is allocated by the count.
+		const count = this.#view.getUint32(this.#advance(4));
+		// Each value has at least a marker byte, so a count above the remaining bytes is wrong. It allocates nothing.
 		if (count > this.#bytes.length - this.#offset) {
 			throw amfError(`an array of ${count} values in ${this.#bytes.length - this.#offset} bytes`);
 		}
@@ -175,11 +171,11 @@ class Amf0Reader {
 		if (lengthBytes > MAX_AMF0_STRING_BYTES) {
 			throw amfError(`a string of ${lengthBytes} bytes`);
 		}
-		const start = this.#take(lengthBytes);
+		const start = this.#advance(lengthBytes);
 		return decoder.decode(this.#bytes.subarray(start, start + lengthBytes));
 	}
 
-	#take(count: number): number {
+	#advance(count: number): number {
 		const start = this.#offset;
 		if (start + count > this.#bytes.length) {
 			throw amfError('the message ends inside a value');

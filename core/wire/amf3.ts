@@ -1,11 +1,11 @@
 /**
- * AMF3 values inside AMF0 messages (Adobe AMF 3 specification, section numbers below), as publishers written in
- * ActionScript send their metadata. Reads what metadata holds; of the rest only as much as is needed to skip it. Pure.
+ * AMF3 values inside AMF0 messages (Adobe AMF 3 specification, section numbers below), which publishers written in
+ * ActionScript send as metadata. Reads the types that metadata has, and skips the others. Pure.
  */
 import { SpillwayError } from '../errors/errors.ts';
 import type { Amf0Object, Amf0Value } from './amf0.ts';
 
-/** What one message may hold; shared with the AMF0 around it. */
+/** Limits of one message, shared with the AMF0 around it. */
 type AmfBudget = {
 	maxDepth: number;
 	maxStringBytes: number;
@@ -29,12 +29,12 @@ const MARKER = {
 	BYTE_ARRAY: 0x0c,
 } as const;
 
-/** §3.12: what the objects of one class have in common. */
+/** §3.12: the description of a class. */
 type Traits = { names: readonly string[]; isDynamic: boolean };
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
-/** Reads one value. Throws RTMP_PROTOCOL_ERROR for anything malformed or beyond the budget. */
+/** Reads one value. Throws RTMP_PROTOCOL_ERROR for malformed bytes, or when a limit is exceeded. */
 export function readAmf3Value(
 	bytes: Uint8Array,
 	offset: number,
@@ -65,7 +65,7 @@ class Amf3Reader {
 			throw amfError(`nested deeper than ${this.#budget.maxDepth}`);
 		}
 		this.#budget.countValue();
-		const marker = this.#bytes[this.#take(1)]!;
+		const marker = this.#bytes[this.#advance(1)]!;
 		switch (marker) {
 			case MARKER.UNDEFINED:
 				return undefined;
@@ -79,16 +79,16 @@ class Amf3Reader {
 				// §3.6: 29 bits, signed.
 				return (this.#readU29() << 3) >> 3;
 			case MARKER.DOUBLE:
-				return this.#view.getFloat64(this.#take(8));
+				return this.#view.getFloat64(this.#advance(8));
 			case MARKER.STRING:
 				return this.#readString();
 			case MARKER.DATE:
-				return this.#readReference() === undefined ? undefined : this.#view.getFloat64(this.#take(8));
+				return this.#readReference() === undefined ? undefined : this.#view.getFloat64(this.#advance(8));
 			case MARKER.XML_DOCUMENT:
 			case MARKER.XML:
 			case MARKER.BYTE_ARRAY: {
 				const length = this.#readReference();
-				this.#take(length ?? 0);
+				this.#advance(length ?? 0);
 				return undefined;
 			}
 			case MARKER.ARRAY:
@@ -141,7 +141,7 @@ class Amf3Reader {
 			return traits;
 		}
 		if ((header & 2) !== 0) {
-			throw amfError('an object in a form of its own');
+			throw amfError('an object with a custom encoding');
 		}
 		const isDynamic = (header & 4) !== 0;
 		const count = header >> 3;
@@ -165,8 +165,8 @@ class Amf3Reader {
 	}
 
 	/**
-	 * The number behind a marker, without its lowest bit; undefined for a reference to a value before, which is not
-	 * followed: references would let a small message describe a huge or a circular value.
+	 * The number after a marker, without its lowest bit. Undefined for a reference to an earlier value: references are
+	 * not resolved, because a small message can describe a huge or a circular value with them.
 	 */
 	#readReference(): number | undefined {
 		const header = this.#readU29();
@@ -186,7 +186,7 @@ class Amf3Reader {
 		if (length > this.#budget.maxStringBytes) {
 			throw amfError(`a string of ${length} bytes`);
 		}
-		const start = this.#take(length);
+		const start = this.#advance(length);
 		const text = decoder.decode(this.#bytes.subarray(start, start + length));
 		// §1.3.2: the empty string is never sent by reference.
 		if (text !== '') {
@@ -195,20 +195,20 @@ class Amf3Reader {
 		return text;
 	}
 
-	/** §1.3.1: seven bits a byte, up to four bytes, of the fourth all eight. */
+	/** §1.3.1: up to four bytes, with seven bits in the first three and eight in the fourth. */
 	#readU29(): number {
 		let value = 0;
 		for (let index = 0; index < 3; index++) {
-			const byte = this.#bytes[this.#take(1)]!;
+			const byte = this.#bytes[this.#advance(1)]!;
 			value = (value << 7) | (byte & 0x7f);
 			if (byte < 0x80) {
 				return value;
 			}
 		}
-		return (value << 8) | this.#bytes[this.#take(1)]!;
+		return (value << 8) | this.#bytes[this.#advance(1)]!;
 	}
 
-	#take(count: number): number {
+	#advance(count: number): number {
 		const start = this.offset;
 		if (start + count > this.#bytes.length) {
 			throw amfError('the message ends inside a value');

@@ -1,4 +1,4 @@
-/** Tests of flv.ts: what FFmpeg writes, cut anywhere, comes out whole. */
+/** Tests of FLV reading. */
 import { describe, expect, it } from 'vitest';
 import { flvCompositionOffsetMs, FlvReader, type FlvTag } from './flv.ts';
 import { hex } from './rtmp/testing/encoder-double.ts';
@@ -17,7 +17,7 @@ function flvTag(typeId: number, timestampMs: number, body: Uint8Array): Buffer {
 }
 
 describe('FlvReader', () => {
-	it('gives every tag as soon as its last byte is there', () => {
+	it('returns every tag with its last byte', () => {
 		const bytes = Buffer.concat([
 			FILE_HEADER,
 			flvTag(18, 0, Buffer.of(1)),
@@ -36,7 +36,7 @@ describe('FlvReader', () => {
 		]);
 	});
 
-	it('refuses what is not FLV', () => {
+	it('rejects bytes that are not FLV', () => {
 		expect(() => new FlvReader().push(Buffer.alloc(20, 65))).toThrow('begin as FLV');
 		const reader = new FlvReader();
 		reader.push(FILE_HEADER);

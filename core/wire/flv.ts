@@ -1,20 +1,18 @@
-/**
- * FLV tags (Adobe FLV 10.1 §E.4.1), as FFmpeg writes them to a pipe and as RTMP's aggregate messages hold them. Pure.
- */
+/** FLV tags (Adobe FLV 10.1 §E.4.1), which FFmpeg writes to a pipe and RTMP's aggregate messages contain. Pure. */
 
-/** One tag. Its type is that of the RTMP message with the same body: 8 audio, 9 video, 18 script data. */
+/** `typeId` is that of the RTMP message with the same body: 8 audio, 9 video, 18 script data. */
 export type FlvTag = { typeId: number; timestampMs: number; body: Uint8Array };
 
 export const FLV_TAG_HEADER_BYTES = 11;
-/** Behind each tag, its length once more. */
+/** The repeated length after each tag. */
 export const FLV_BACK_POINTER_BYTES = 4;
 
 const FILE_HEADER_BYTES = 9 + FLV_BACK_POINTER_BYTES;
 const SIGNATURE = [0x46, 0x4c, 0x56];
-/** Larger than any tag of FFmpeg's at our bitrates; more means that the reader has lost its place. */
+/** Larger than any tag of FFmpeg at our bitrates; a larger one means that the reader is out of step. */
 const MAX_BODY_BYTES = 8_000_000;
 
-/** Reads the header at `offset`; all of its bytes must be there. */
+/** Reads the header at `offset`; all of its bytes must be present. */
 export function readFlvTagHeader(bytes: Uint8Array, offset: number): Omit<FlvTag, 'body'> & { bodyBytes: number } {
 	return {
 		typeId: bytes[offset]!,
@@ -24,18 +22,19 @@ export function readFlvTagHeader(bytes: Uint8Array, offset: number): Omit<FlvTag
 	};
 }
 
-/** Composition time minus decoding time of the H.264 picture in a video tag; undefined for what is no such picture. */
+/** Composition time minus decoding time of the H.264 picture in a video tag; undefined for another body. */
 export function flvCompositionOffsetMs(body: Uint8Array): number | undefined {
 	const isPicture = body.length >= 5 && (body[0]! & 0x0f) === 7 && body[1] === 1;
-	return isPicture ? readInt24(body, 2) : undefined;
+	// SI24: negative with the B-frames of some encoders.
+	return isPicture ? (readUint24(body, 2) << 8) >> 8 : undefined;
 }
 
-/** Splits a pipe's bytes into tags. A tag is complete with its last byte: no wait for the next. */
+/** Splits a pipe's bytes into tags. A tag is complete with its last byte, without waiting for the next. */
 export class FlvReader {
 	#pending: Uint8Array = new Uint8Array(0);
 	#isHeaderRead = false;
 
-	/** Takes bytes in pieces of any size. Throws when they are not FLV. */
+	/** Accepts pieces of any size. Throws when they are not FLV. */
 	push(bytes: Uint8Array): FlvTag[] {
 		this.#pending = this.#pending.length === 0 ? bytes : Buffer.concat([this.#pending, bytes]);
 		const tags: FlvTag[] = [];
@@ -71,9 +70,4 @@ export class FlvReader {
 /** UI24. */
 export function readUint24(bytes: Uint8Array, offset: number): number {
 	return (bytes[offset]! << 16) | (bytes[offset + 1]! << 8) | bytes[offset + 2]!;
-}
-
-/** SI24: composition times are negative in some encoders' output with B-frames. */
-function readInt24(bytes: Uint8Array, offset: number): number {
-	return (readUint24(bytes, offset) << 8) >> 8;
 }

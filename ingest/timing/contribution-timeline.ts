@@ -45,7 +45,7 @@ export class ContributionTimeline {
 		this.#deps = deps;
 		this.#hasCommonTimeline = options.hasCommonTimeline;
 		this.#broadcastEpochMs = deps.broadcastEpochMs;
-		this.#publisherClock = new PublisherClock(deps.clock, options);
+		this.#publisherClock = new PublisherClock({ clock: deps.clock, hasCommonTimeline: options.hasCommonTimeline });
 	}
 
 	/** The machine's wall clock was set: positions stay where they are, their capture times move. */

@@ -18,15 +18,15 @@ import { aptInstall, isRoot } from '../apt.mjs';
 import { runCommand } from '../child-processes.mjs';
 import { detectPackageManager, isDebianLike, readOsRelease } from '../operating-system.mjs';
 import { createWorkFolder, ensureCacheFolder, hashFolder, removeLeftoverWorkFolders } from '../setup-cache.mjs';
-import { SetupError } from '../setup-error.mjs';
+import { SetupError, toSetupError } from '../setup-error.mjs';
 import { formatInstallCommands } from '../system-programs.mjs';
 import { SOURCE_PATCHES, patchSources } from './source-patches.mjs';
 import { deriveSourcePackageList, parseDeb822Sources, parseOneLineSources } from './debian-sources.mjs';
 
-/** The Meson subprojects and headers that take the place of mediasoup's downloads. */
+/** The Meson subprojects and headers that replace mediasoup's downloads. */
 const OVERLAY_FOLDER = fileURLToPath(new URL('./subprojects', import.meta.url));
 
-/** What the build needs besides the sources; the runtime libraries come along with the development packages. */
+/** The development packages depend on the runtime libraries. */
 const BUILD_PACKAGES = [
 	'meson',
 	'ninja-build',
@@ -40,26 +40,26 @@ const BUILD_PACKAGES = [
 	'dpkg-dev',
 ];
 
-/** The source package that is built into the worker, on OpenSSL; see subprojects/libsrtp3/meson.build for why. */
+/** The source package that is built into the worker with OpenSSL; subprojects/libsrtp3/meson.build has the reason. */
 const SRTP_SOURCE_PACKAGE = 'libsrtp2';
 
-// The worker parses what strangers send. These cost next to nothing: the distribution's own defaults for its packages.
+// The worker parses untrusted input. These flags cost little, and are the distribution's defaults for its packages.
 const HARDENING_COMPILER_FLAGS = '-fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2';
 const HARDENING_LINKER_FLAGS = '-Wl,-z,relro,-z,now';
 
 const MESON_OPTIONS = ['--buildtype=release', '-Db_ndebug=true'];
 
-/** A compiler process of this build peaks at about this much; more of them at once than fit would swap or be killed. */
+/** The peak of one compiler process; more processes than fit into memory swap or are killed. */
 const MEMORY_PER_COMPILER_BYTES = 1_200_000_000;
 
-/** Ten processor minutes on a fast machine, times ten for a slow one with a single core. */
+/** Ten processor minutes on a fast machine, and ten times as much on a slow one with a single core. */
 const BUILD_TIMEOUT_MS = 100 * 60_000;
 
 /** Two small index files and 700 kB of source. */
 const SOURCE_DOWNLOAD_TIMEOUT_MS = 5 * 60_000;
 
 /**
- * A hash of everything of ours that decides what the built worker does.
+ * A hash of all parts of this build that decide the behaviour of the worker.
  *
  * @param {string} [overlayFolder]
  * @returns {string} Hexadecimal.
@@ -76,8 +76,7 @@ export function hashBuildRecipe(overlayFolder = OVERLAY_FOLDER) {
 }
 
 /**
- * The name under which a built worker is cached. The distribution is in it because the worker is linked to its
- * libraries.
+ * The name of a built worker in the cache. It has the distribution, because the worker is linked to its libraries.
  *
  * @param {{ mediasoupVersion: string, recipeHash: string, platform?: string, arch?: string,
  * osRelease?: import('../operating-system.mjs').OsRelease }} facts
@@ -105,11 +104,9 @@ export function parseNinjaProgress(line) {
 }
 
 /**
- * Builds the worker.
- *
  * @param {import('../run.mjs').SetupContext} context
  * @param {{ workerSourceFolder: string, outputFile: string, verify(file: string): boolean }} options `verify` decides
- * whether a built binary is kept; `outputFile` is put into place atomically. The caller holds the lock of this build.
+ * whether a built binary is kept; `outputFile` is replaced atomically. The caller holds the lock of this build.
  * @param {{ progress(text: string): void }} step
  * @throws {SetupError}
  */
@@ -132,8 +129,7 @@ export async function buildWorker(context, { workerSourceFolder, outputFile, ver
 			throw buildError('The worker was built, but does not start.');
 		}
 		ensureCacheFolder(path.dirname(outputFile));
-		// Copied beside its place first: a rename within one folder is atomic, and leaves the build folder to be deleted
-		// whole.
+		// Copied to the folder first, because a rename within one folder is atomic.
 		const copy = `${outputFile}.${process.pid}`;
 		copyFileSync(built, copy);
 		renameSync(copy, outputFile);
@@ -158,7 +154,7 @@ async function ensureBuildPackages(context, step) {
 			if (context.signal.aborted) {
 				throw error;
 			}
-			// dpkg-query fails for a package that it has never heard of.
+			// dpkg-query fails for an unknown package.
 			missing.push(name);
 		}
 	}
@@ -183,7 +179,7 @@ async function fetchSourcePackage(context, name, folder) {
 	if (list === '') {
 		throw buildError(`No apt source of this machine has the distribution's own packages, of which ${name} is one.`);
 	}
-	// A world of its own for apt: the machine's sources, lists and caches are neither changed nor needed.
+	// Separate folders for apt, which neither change nor use the machine's sources, lists and caches.
 	for (const created of ['sources', 'lists/partial', 'cache/archives/partial', 'download']) {
 		mkdirSync(path.join(folder, created), { recursive: true });
 	}
@@ -194,8 +190,8 @@ async function fetchSourcePackage(context, name, folder) {
 		`--option=Dir::Etc::SourceParts=${path.join(folder, 'sources')}`,
 		`--option=Dir::State::Lists=${path.join(folder, 'lists')}`,
 		`--option=Dir::Cache=${path.join(folder, 'cache')}`,
-		// The unprivileged user for downloads cannot enter a home folder. What is downloaded is checked against the
-		// distribution's signature either way.
+		// The unprivileged user for downloads cannot enter a home folder. apt checks the distribution's signature of the
+		// download either way.
 		...(isRoot() ? ['--option=APT::Sandbox::User=root'] : []),
 	];
 	const download = path.join(folder, 'download');
@@ -212,7 +208,7 @@ async function fetchSourcePackage(context, name, folder) {
 		await runCommand(context, 'dpkg-source', ['--extract', description, extracted], options);
 		return extracted;
 	} catch (error) {
-		throw toBuildError(context, error, `The source package ${name} could not be fetched`);
+		throw toSetupError(context, error, `The source package ${name} could not be fetched`, USE_ANOTHER_WORKER);
 	}
 }
 
@@ -239,7 +235,7 @@ function readAptSources() {
 function prepareSources({ workerSourceFolder, sourceFolder, srtpFolder }) {
 	cpSync(workerSourceFolder, sourceFolder, {
 		recursive: true,
-		// What an attempt of mediasoup's own installer may have left there.
+		// Leftovers of mediasoup's installer.
 		filter: (source) => !/\/worker\/(out|prebuild|pip_[a-z_]+)$/.test(source),
 	});
 	rmSync(path.join(sourceFolder, 'subprojects'), { recursive: true });
@@ -292,13 +288,13 @@ async function compile(context, { sourceFolder, buildFolder }, step) {
 			},
 		});
 	} catch (error) {
-		throw toBuildError(context, error, 'The worker could not be compiled');
+		throw toSetupError(context, error, 'The worker could not be compiled', USE_ANOTHER_WORKER);
 	}
 	return path.join(buildFolder, 'mediasoup-worker');
 }
 
 function freeMemoryBytes() {
-	// Knows the limit of a container, where os.freemem() reports the machine's.
+	// Respects the limit of a container, unlike os.freemem().
 	return process.availableMemory?.() ?? os.freemem();
 }
 
@@ -312,7 +308,8 @@ async function assertNotLinkedToNss(context, file) {
 }
 
 /**
- * The libraries that the worker must not be linked to: NSS, and a shared libsrtp, because the distribution's uses NSS.
+ * The libraries that the worker must not be linked to: NSS, and a shared libsrtp, because that of the distribution uses
+ * NSS.
  *
  * @param {string} lddOutput
  * @returns {string[]}
@@ -328,15 +325,7 @@ const USE_ANOTHER_WORKER = [
 	"reached, set-up takes mediasoup's own prebuilt worker instead of building one.",
 ];
 
-/** @param {string} message @param {{ output?: string[], cause?: unknown }} [options] */
-function buildError(message, options = {}) {
-	return new SetupError(message, { whatToDo: USE_ANOTHER_WORKER, ...options });
-}
-
-/** @param {import('../run.mjs').SetupContext} context @param {any} error @param {string} message */
-function toBuildError(context, error, message) {
-	if (error instanceof SetupError || context.signal.aborted) {
-		return error;
-	}
-	return buildError(`${message}: ${error.message}.`, { output: error.output, cause: error });
+/** @param {string} message */
+function buildError(message) {
+	return new SetupError(message, { whatToDo: USE_ANOTHER_WORKER });
 }

@@ -1,4 +1,4 @@
-/** Tests of the pure parts of the worker's build: its cache key, its progress, what it must not be linked to. */
+/** Tests of the pure parts of the worker's build. */
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -34,7 +34,7 @@ describe('formatWorkerCacheKey', () => {
 		expect(formatWorkerCacheKey({ ...FACTS, ...change })).not.toBe(formatWorkerCacheKey(FACTS));
 	});
 
-	it('is a file name whatever the distribution calls itself', () => {
+	it('is a file name for any name of the distribution', () => {
 		const osRelease = { ...FACTS.osRelease, id: '../x', versionId: '1/2' };
 		expect(formatWorkerCacheKey({ ...FACTS, osRelease })).not.toContain('/');
 	});
@@ -55,18 +55,22 @@ describe('hashBuildRecipe', () => {
 });
 
 describe('applyPatch', () => {
-	it('replaces a text that is there once, and refuses one that is missing or there twice', () => {
-		expect(applyPatch('a b c', { from: 'b', to: 'x$&' })).toBe('a x$& c');
-		expect(applyPatch('a c', { from: 'b', to: 'x' })).toBeUndefined();
-		expect(applyPatch('b b', { from: 'b', to: 'x' })).toBeUndefined();
+	it.each([
+		['a b c', 'a x$& c'],
+		['a c', undefined],
+		['b b', undefined],
+	])('of %j is %j: it replaces a text that occurs exactly once', (text, expected) => {
+		expect(applyPatch(text, { from: 'b', to: 'x$&' })).toBe(expected);
 	});
 });
 
 describe('parseNinjaProgress', () => {
-	it('reads the counter and ignores what compilers print', () => {
-		expect(parseNinjaProgress('[17/279] Compiling C++ object a.o')).toBe('17/279');
-		expect(parseNinjaProgress("ninja: Entering directory `build'")).toBeUndefined();
-		expect(parseNinjaProgress('a.cpp:1: warning: [17/279] is odd')).toBeUndefined();
+	it.each([
+		['[17/279] Compiling C++ object a.o', '17/279'],
+		["ninja: Entering directory `build'", undefined],
+		['a.cpp:1: warning: [17/279] is odd', undefined],
+	])('of %j is %j', (line, expected) => {
+		expect(parseNinjaProgress(line)).toBe(expected);
 	});
 });
 

@@ -1,6 +1,4 @@
-/**
- * Derives, from the apt sources that a machine has, the list from which Debian's *source* packages can be had. Pure.
- */
+/** Derives, from the apt sources of a machine, the list for the *source* packages of its distribution. Pure. */
 
 /**
  * One source in the form of sources.list(5), either style.
@@ -10,18 +8,23 @@
  * @property {string[]} uris
  * @property {string[]} suites
  * @property {string[]} components
- * @property {Record<string, string>} options Names in the deb822 style (`Signed-By`), whatever the style of the file.
+ * @property {Record<string, string>} options Names in the deb822 style (`Signed-By`), for files of either style.
  */
 
-/** Options that concern binary packages or the machine's own lists; everything else (keys, dates, proxies) is kept. */
+/** Options of binary packages or of the machine's lists; others (keys, dates, proxies) are kept. */
 const DROPPED_OPTIONS = new Set(['architectures', 'languages', 'targets', 'enabled']);
 
-/**
- * Other archives use Debian's suite names too (`bookworm stable`), but the distribution's own have these components.
- */
+/** Other archives use Debian's suite names too (`bookworm stable`), but only the distribution has these components. */
 const DISTRIBUTION_COMPONENTS = new Set(['main', 'universe']);
 
-/** Names of suites that move from release to release. */
+/**
+ * Abbreviations of the one-line style (sources.list(5)).
+ *
+ * @type {Record<string, string>}
+ */
+const ONE_LINE_NAMES = { arch: 'Architectures', lang: 'Languages', target: 'Targets' };
+
+/** Suites that change their release. */
 const MOVING_SUITES = ['stable', 'oldstable', 'testing', 'unstable', 'sid'];
 
 /**
@@ -45,9 +48,9 @@ export function parseOneLineSources(text) {
 		const options = {};
 		for (const option of splitWords(optionText)) {
 			const separator = option.indexOf('=');
-			// `lang+=de` and `lang-=de` change a default; none of the options that matter here is a list.
+			// `lang+=de` and `lang-=de` change a default; no option that is kept is a list.
 			const name = option.slice(0, separator).replace(/[+-]$/, '');
-			options[oneLineOptionName(name)] = option.slice(separator + 1);
+			options[ONE_LINE_NAMES[name] ?? capitalizeWords(name)] = option.slice(separator + 1);
 		}
 		sources.push({ types: [type], uris: [uri], suites: [suite], components: splitWords(componentText), options });
 	}
@@ -63,23 +66,19 @@ export function parseOneLineSources(text) {
 export function parseDeb822Sources(text) {
 	/** @type {AptSource[]} */
 	const sources = [];
-	// Comment lines may stand inside a stanza and do not end it; empty lines do.
-	const withoutComments = text
-		.split('\n')
-		.filter((line) => !line.startsWith('#'))
-		.join('\n');
-	for (const stanza of withoutComments.split(/\n\s*\n/)) {
+	// Comment lines inside a stanza do not end it; empty lines do.
+	for (const stanza of text.replace(/^#.*\n?/gm, '').split(/\n\s*\n/)) {
 		/** @type {Record<string, string>} */
 		const fields = {};
 		let current;
 		for (const line of stanza.split('\n')) {
 			const [, name, value] = /^([A-Za-z0-9-]+):\s*(.*)$/.exec(line) ?? [];
 			if (name !== undefined && value !== undefined) {
-				// Field names are case-insensitive; kept in the usual form.
+				// Field names are case-insensitive.
 				current = capitalizeWords(name.toLowerCase());
 				fields[current] = value.trim();
 			} else if (/^\s+\S/.test(line) && current !== undefined) {
-				// A continuation line: of a list, or of a key that is written out in the file (Signed-By).
+				// A continuation line of a list, or of a key in the file (Signed-By).
 				fields[current] += `\n${line.replace(/\s+$/, '')}`;
 			}
 		}
@@ -108,12 +107,12 @@ export function parseDeb822Sources(text) {
 }
 
 /**
- * Derives a deb822 file with source packages only, of the distribution only. A third party's archive must not get a
- * chance to provide the code that encrypts the media: apt would take the highest version from whatever archive has it.
+ * Derives a deb822 file with source packages of the distribution only. The archive of a third party must not be able to
+ * provide the code that encrypts the media: apt uses the highest version of all archives.
  *
- * @param {readonly AptSource[]} sources What the machine has.
+ * @param {readonly AptSource[]} sources Of the machine.
  * @param {string} codename The release's name, from os-release: `bookworm`.
- * @returns {string} The text of a `.sources` file; empty when the machine has no source of its own distribution.
+ * @returns {string} The text of a `.sources` file; empty when the machine has no source of its distribution.
  */
 export function deriveSourcePackageList(sources, codename) {
 	const isOfDistribution = (/** @type {string} */ suite) => {
@@ -150,15 +149,4 @@ function splitWords(text) {
 /** @param {string} text */
 function capitalizeWords(text) {
 	return text.replace(/(^|-)[a-z]/g, (start) => start.toUpperCase());
-}
-
-/**
- * The one-line style abbreviates some names (sources.list(5)).
- *
- * @param {string} name
- */
-function oneLineOptionName(name) {
-	/** @type {Record<string, string>} */
-	const names = { arch: 'Architectures', lang: 'Languages', target: 'Targets' };
-	return names[name] ?? capitalizeWords(name);
 }

@@ -1,4 +1,4 @@
-/** Tests of the list of source packages that is derived from a machine's apt sources. */
+/** Tests of deriving the list for source packages from a machine's apt sources. */
 import { describe, expect, it } from 'vitest';
 import { deriveSourcePackageList, parseDeb822Sources, parseOneLineSources } from './debian-sources.mjs';
 
@@ -45,7 +45,7 @@ Components: main
 `;
 
 describe('deriveSourcePackageList', () => {
-	it('takes the distribution from the one-line style, with the keyring, and leaves third parties out', () => {
+	it('keeps the distribution with its keyring, and no third parties, from the one-line style', () => {
 		expect(deriveSourcePackageList(parseOneLineSources(ONE_LINE), 'bookworm')).toBe(`Types: deb-src
 URIs: http://archive.example/debian
 Suites: bookworm
@@ -59,7 +59,7 @@ Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 `);
 	});
 
-	it('takes the distribution from the deb822 style, with a keyring or a key, and leaves the rest out', () => {
+	it('keeps the distribution with its keyring or key, and no third parties, from the deb822 style', () => {
 		expect(deriveSourcePackageList(parseDeb822Sources(DEB822), 'bookworm')).toBe(`Types: deb-src
 URIs: http://archive.example/debian
 Suites: bookworm bookworm-updates
@@ -78,14 +78,14 @@ Signed-By:
 `);
 	});
 
-	it('is empty when the machine has no source of its own distribution', () => {
-		expect(deriveSourcePackageList(parseOneLineSources('deb https://vendor.example/apt any main'), 'bookworm')).toBe(
-			'',
-		);
-		expect(deriveSourcePackageList([], 'bookworm')).toBe('');
-	});
+	it.each(['deb https://vendor.example/apt any main', ''])(
+		'is empty without a source of the distribution: %j',
+		(text) => {
+			expect(deriveSourcePackageList(parseOneLineSources(text), 'bookworm')).toBe('');
+		},
+	);
 
-	it('follows names that move, and the universe component', () => {
+	it('keeps suites that change their release, and the universe component', () => {
 		const sources = parseOneLineSources(
 			'deb http://a.example/debian stable main\ndeb http://b.example/ubuntu noble universe',
 		);
@@ -95,12 +95,12 @@ Signed-By:
 		]);
 	});
 
-	it('names a source once, however often the machine does', () => {
+	it('lists a repeated source once', () => {
 		const text = 'deb http://a.example/debian bookworm main\ndeb-src http://a.example/debian bookworm main\n';
 		expect(deriveSourcePackageList(parseOneLineSources(text), 'bookworm').match(/deb-src/g)).toHaveLength(1);
 	});
 
-	it('reads its own output back', () => {
+	it('derives the same list from its output', () => {
 		const list = deriveSourcePackageList(parseDeb822Sources(DEB822), 'bookworm');
 		expect(deriveSourcePackageList(parseDeb822Sources(list), 'bookworm')).toBe(list);
 	});

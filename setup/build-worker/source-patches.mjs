@@ -1,14 +1,9 @@
-/**
- * What the worker's sources are expected to say, and what is changed in them, so that they work with a system's
- * libraries.
- */
+/** Expectations on the worker's sources, and patches with which they build against the libraries of a system. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
-/**
- * What the overlay takes for granted about the worker's sources. Each would otherwise go wrong without a compile error.
- */
-export const SOURCE_EXPECTATIONS = [
+/** Assumptions of the overlay about the worker's sources that no compile error checks. */
+const SOURCE_EXPECTATIONS = [
 	{
 		file: 'include/RTC/SrtpSession.hpp',
 		text: 'srtp_stream_remove(this->session, htonl(ssrc))',
@@ -17,17 +12,17 @@ export const SOURCE_EXPECTATIONS = [
 	{
 		file: 'src/RTC/SrtpSession.cpp',
 		text: 'if (*len + SRTP_MAX_TRAILER_LEN > EncryptBufferSize)',
-		reason: 'that there is room for the trailer behind every packet that is protected (see srtp.h)',
+		reason: 'that there is room for the trailer after every packet that is protected (see srtp.h)',
 	},
 ];
 
-/** The changes: each text has to be found exactly once. */
+/** Each `from` must occur exactly once. */
 export const SOURCE_PATCHES = [
-	// mediasoup watches what OpenSSL writes with a BIO callback, which answers 1 to every control operation. One of these
-	// is "does the kernel encrypt what is sent here?", which OpenSSL only asks when it is built with kernel TLS:
-	// mediasoup's own is not, that of Debian and Ubuntu is. Told yes, OpenSSL allocates no buffer for its records
-	// (ssl/record/ssl3_buffer.c) and the worker dies of a null pointer at the first DTLS message of every WebRTC
-	// connection. All other operations are left as they are, because that is how mediasoup is used everywhere else.
+	// mediasoup observes the output of OpenSSL with a BIO callback, which returns 1 for every control operation. One of
+	// these is "does the kernel encrypt what is sent here?", which only an OpenSSL with kernel TLS uses: that of Debian
+	// and Ubuntu, unlike mediasoup's. After the 1 it allocates no buffer for its records (ssl/record/ssl3_buffer.c), and
+	// the worker crashes with a null pointer at the first DTLS message of every WebRTC connection. The result of all
+	// other operations does not change.
 	{
 		file: 'src/RTC/DtlsTransport.cpp',
 		from: '  int /*argi*/,\n',
@@ -46,7 +41,7 @@ export const SOURCE_PATCHES = [
 	const long resultOfcallback = (operationType == BIO_CB_RETURN) ? static_cast<long>(ret) : 1;
 `,
 	},
-	// Nothing that came with Meson 1.1.0 is used.
+	// The build uses no feature of Meson 1.1.0.
 	{
 		file: 'meson.build',
 		from: "  meson_version: '>= 1.1.0',\n",
@@ -55,11 +50,9 @@ export const SOURCE_PATCHES = [
 ];
 
 /**
- * Replaces a text.
- *
  * @param {string} text
  * @param {{ from: string, to: string }} patch
- * @returns {string | undefined} Undefined when the text to replace is not there exactly once.
+ * @returns {string | undefined} Undefined when `from` does not occur exactly once.
  */
 export function applyPatch(text, { from, to }) {
 	const parts = text.split(from);
@@ -70,7 +63,7 @@ export function applyPatch(text, { from, to }) {
  * Checks and changes a copy of the worker's sources.
  *
  * @param {string} sourceFolder
- * @returns {string | undefined} What is not as expected; undefined when all went well.
+ * @returns {string | undefined} The first unmet expectation; undefined for success.
  */
 export function patchSources(sourceFolder) {
 	for (const { file, text, reason } of SOURCE_EXPECTATIONS) {

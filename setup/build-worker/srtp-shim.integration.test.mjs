@@ -1,6 +1,6 @@
 /**
  * Tests the bounds of the libsrtp 3 shim (subprojects/libsrtp3/include/srtp.h) against a stand-in for libsrtp 2 that
- * says what it was called with. What the real library makes of it is tested in srtp-interop.integration.test.ts.
+ * records its arguments. srtp-interop.integration.test.ts tests it with the real library.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { findProgram } from '../find-program.mjs';
 const compiler = findProgram(['g++', 'c++'], { searchPath: process.env['PATH'] });
 const includeFolder = fileURLToPath(new URL('./subprojects/libsrtp3/include', import.meta.url));
 
-/** The declarations of libsrtp 2 that the shim uses, with bodies that record and transform visibly. */
+/** The declarations of libsrtp 2 that the shim uses, with bodies that record and change visibly. */
 const LIBSRTP2_STAND_IN = `
 #ifndef SRTP_SRTP_H
 #define SRTP_SRTP_H
@@ -188,7 +188,7 @@ describe.runIf(compiler !== undefined)('the libsrtp 3 shim', () => {
 		execFileSync(/** @type {string} */ (compiler), [
 			'-std=c++20',
 			'-g',
-			// An access outside of a buffer ends the program instead of going unnoticed.
+			// An access outside of a buffer ends the program.
 			'-fsanitize=address,undefined',
 			'-fno-sanitize-recover=all',
 			`-I${includeFolder}`,
@@ -206,7 +206,7 @@ describe.runIf(compiler !== undefined)('the libsrtp 3 shim', () => {
 		rmSync(folder, { recursive: true });
 	});
 
-	it('keeps every bound', () => {
+	it('respects every bound', () => {
 		expect(results.filter(([, outcome]) => outcome !== 'ok')).toEqual([]);
 		expect(results.length).toBeGreaterThan(30);
 	});

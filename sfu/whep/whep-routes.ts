@@ -8,7 +8,7 @@ import type { ViewerId } from '../../core/ids.ts';
 import { addressKey, isLoopback, plainAddress, SenderGroups } from '../../core/limits/address-key.ts';
 import { PendingPlaces } from '../../core/limits/pending-places.ts';
 import { TokenBuckets, type TokenRate } from '../../core/limits/token-bucket.ts';
-import { VIEWER_HEADER } from '../../core/protocol/signaling/viewer-header.ts';
+import { VIEWER_HEADER } from '../../core/protocol/signaling/signaling-constants.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { BroadcastRouter } from '../broadcast/broadcast-router.ts';
 import { registerSdpBody, requireSdp, sdpBody, sdpCors, sessionLocation } from '../sdp/sdp-http.ts';

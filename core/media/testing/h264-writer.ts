@@ -1,9 +1,5 @@
-/**
- * Writes H.264 parameter sets, slices and SEI for tests, field by field. The pictures' content is noise; their headers
- * are right.
- */
+/** Writes H.264 parameter sets, slices and SEI for tests. Headers are valid; the pictures are noise. */
 
-/** What an SPS says; everything has a plain default. */
 export type SpsFields = {
 	id?: number;
 	profileIdc?: number;
@@ -29,7 +25,6 @@ export type SpsFields = {
 	nalRefIdc?: number;
 };
 
-/** A slice of a picture. */
 export type SliceFields = {
 	isIdr?: boolean;
 	firstMb?: number;
@@ -40,7 +35,7 @@ export type SliceFields = {
 	idrPicId?: number;
 	pictureOrder?: number;
 	field?: 'none' | 'top' | 'bottom';
-	/** What follows the header. */
+	/** The bytes after the header. */
 	body?: Uint8Array;
 };
 
@@ -64,7 +59,7 @@ class BitWriter {
 		return this.ue(value > 0 ? value * 2 - 1 : -value * 2);
 	}
 
-	/** With the stop bit, escaped, after the NAL unit's header. */
+	/** The NAL unit: its header, then the bits with the stop bit, escaped. */
 	nal(header: number, body: Uint8Array = new Uint8Array(0)): Uint8Array {
 		const bits = `${this.#bits}1`;
 		const bytes = bits.padEnd(Math.ceil(bits.length / 8) * 8, '0').match(/.{8}/g) ?? [];
@@ -79,7 +74,7 @@ class BitWriter {
 	}
 }
 
-/** A sequence parameter set: 320 × 176, High, 4:2:0, 8 bits, frames, unless told otherwise. */
+/** A sequence parameter set; by default 320 × 176, High, 4:2:0, 8 bits, frames. */
 export function writeSps(fields: SpsFields = {}): Uint8Array {
 	const { profileIdc = 100, chromaFormatIdc = 1, bitDepth = 8, pictureOrderType = 2 } = fields;
 	const bits = new BitWriter()
@@ -153,7 +148,7 @@ function writeVui(bits: BitWriter, { aspectRatio, colour, frameRate, reorder }: 
 	}
 }
 
-/** A picture parameter set. `initQp` stands for all that makes two of one id differ. */
+/** A picture parameter set. Two of one id differ in `initQp`. */
 export function writePps(fields: { id?: number; spsId?: number; initQp?: number } = {}): Uint8Array {
 	return new BitWriter()
 		.ue(fields.id ?? 0)
@@ -172,7 +167,7 @@ export function writePps(fields: { id?: number; spsId?: number; initQp?: number 
 		.nal(0x68);
 }
 
-/** A slice as the SPS lays its header out. */
+/** A slice with the header layout of this SPS. */
 export function writeSlice(fields: SliceFields = {}, sps: SpsFields = {}): Uint8Array {
 	const isIdr = fields.isIdr === true;
 	const bits = new BitWriter()
@@ -196,7 +191,7 @@ export function writeSlice(fields: SliceFields = {}, sps: SpsFields = {}): Uint8
 	return bits.nal(isIdr ? 0x65 : 0x41, fields.body);
 }
 
-/** An SEI NAL unit with a recovery point (ITU-T H.264 §D.1.8), behind a message of another type. */
+/** An SEI NAL unit with a recovery point (ITU-T H.264 §D.1.8) after a message of another type. */
 export function writeRecoveryPoint(frameCount: number): Uint8Array {
 	const bits = new BitWriter().u(8, 1).u(8, 1).u(8, 0x84);
 	const payload = new BitWriter().ue(frameCount).u(1, 1).u(1, 0).u(2, 0).nal(0).subarray(1);

@@ -3,13 +3,13 @@ import { Type, type Static } from 'typebox';
 import { nullable } from './nullable.ts';
 
 /**
- * `viewer`: has an account. `streamer`: has a channel. `moderator`: keeps order on the whole site. `admin`: may do
- * everything. Owning a channel and moderating one channel's chat are no roles but facts in the database.
+ * `viewer`: has an account. `streamer`: has a channel. `moderator`: moderates the whole site. `admin`: may do
+ * everything. Owning a channel and moderating one channel's chat are not roles, but facts in the database.
  */
 export const USER_ROLES = ['viewer', 'streamer', 'moderator', 'admin'] as const;
 export type UserRole = (typeof USER_ROLES)[number];
 
-/** What sign-up and log-in ask for. */
+/** The body of sign-up and log-in. */
 export const credentialsSchema = Type.Object(
 	{ name: Type.String({ maxLength: 64 }), password: Type.String({ maxLength: 512 }) },
 	{ additionalProperties: false },

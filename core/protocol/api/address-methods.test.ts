@@ -1,4 +1,4 @@
-/** Tests of the methods that an address does not take, and of preflights, by Fastify's own injection: no sockets. */
+/** Tests of refused methods and of preflights, by Fastify's injection without sockets. */
 import fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SpillwayError } from '../../errors/errors.ts';
@@ -33,7 +33,7 @@ describe('answerOtherMethods', () => {
 
 	afterEach(() => server.close());
 
-	it('answers another method with 405 and Allow, whatever the body is, behind the hooks of the plugin', async () => {
+	it('answers another method with 405 and Allow for any body, after the hooks of the plugin', async () => {
 		for (const method of ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const) {
 			const answer = await server.inject({
 				method,
@@ -47,7 +47,7 @@ describe('answerOtherMethods', () => {
 		expect((await server.inject({ method: 'PUT', url: '/json' })).json()).toEqual({ code: 'METHOD_NOT_ALLOWED' });
 	});
 
-	it('answers a preflight for what is public, with the headers that were asked for, and allows only reading', async () => {
+	it('answers a preflight of a public address with the requested headers, and allows only reading', async () => {
 		const answer = await server.inject({
 			method: 'OPTIONS',
 			url: '/public',
@@ -69,7 +69,7 @@ describe('answerOtherMethods', () => {
 		expect((await server.inject('/public')).headers['access-control-allow-origin']).toBe('*');
 	});
 
-	it('leaves to a wildcard what it takes, and refuses nothing there', async () => {
+	it('does not refuse methods below a wildcard that accepts them', async () => {
 		expect((await server.inject({ method: 'POST', url: '/sessions/one' })).statusCode).toBe(200);
 		expect((await server.inject({ method: 'PUT', url: '/sessions/one/two' })).statusCode).toBe(404);
 		expect((await server.inject('/sessions/one/two')).body).toBe('a page');

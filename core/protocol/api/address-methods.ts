@@ -1,21 +1,21 @@
-/** Answers the methods that addresses do not take, and lets pages of other sites use what is public: once for all. */
+/** Answers requests with a method that an address does not accept, and allows cross-origin access, for all routes. */
 import type { FastifyInstance, FastifyPluginAsync, HTTPMethods, onRequestHookHandler, RouteOptions } from 'fastify';
 import { SpillwayError } from '../../errors/errors.ts';
 import { preflightHeaders, type CorsPolicy } from './cors.ts';
 
 declare module 'fastify' {
 	interface FastifyContextConfig {
-		/** What pages of other sites may do at the address; absent: nothing. */
+		/** Cross-origin access to the address; absent: none. */
 		cors?: CorsPolicy;
 	}
 }
 
-/** Methods that a known address may be tried with, in the order of `Allow`. */
+/** The methods that are answered, in the order of `Allow`. */
 const ALL_METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
 type Address = {
 	url: string;
-	/** Where its first route was declared, so that hooks of that plugin come before a refusal. */
+	/** The plugin of its first route, so that the hooks of that plugin run before a refusal. */
 	app: FastifyInstance;
 	/** The address below the plugin's prefix. */
 	path: string;
@@ -24,9 +24,9 @@ type Address = {
 };
 
 /**
- * Wraps the routes of a server: each address answers 405 with `Allow` instead of 404 to a method that it does not take
- * (RFC 9110 §15.5.6). Where a route has a {@link CorsPolicy} in its `config`, preflights are answered, and pages of
- * other sites can read its answers. An address of sockets stays as it is.
+ * Wraps the routes of a server: each address answers 405 with `Allow` instead of 404 to a method that it does not
+ * accept (RFC 9110 §15.5.6). For a route with a {@link CorsPolicy} in its `config` preflights are answered, and pages
+ * of other sites can read its answers. Addresses of sockets are not changed.
  */
 export function answerOtherMethods(routes: FastifyPluginAsync): FastifyPluginAsync {
 	return async (app) => {
@@ -38,7 +38,7 @@ export function answerOtherMethods(routes: FastifyPluginAsync): FastifyPluginAsy
 			}
 		});
 		await app.register(routes);
-		// Wildcards first: what they take below them is left to them.
+		// Wildcards first: an address below one does not refuse the methods that the wildcard accepts.
 		const wildcards = [...addresses.values()].filter(isWildcard);
 		for (const address of new Set([...wildcards, ...addresses.values()])) {
 			const above = wildcards.filter(({ url }) => url !== address.url && address.url.startsWith(url.slice(0, -1)));
@@ -80,7 +80,7 @@ function allowReading(route: RouteOptions): void {
 			}
 			done();
 		};
-		// First, so that a page may read refusals as well.
+		// First, so that a page can read refusals as well.
 		route.onRequest = [allow, ...[route.onRequest ?? []].flat()];
 	}
 }
@@ -98,7 +98,7 @@ function refuse({ app, path, taken, cors }: Address, method: HTTPMethods[]): voi
 		method,
 		url: path,
 		config: cors === undefined ? {} : { cors },
-		// Before the body is read: its type and size do not matter any more.
+		// Before the body is read, so that its type and size do not matter.
 		onRequest: (request, reply, done) => {
 			void reply.header('allow', allow);
 			done(new SpillwayError('METHOD_NOT_ALLOWED', [request.method]));

@@ -1,4 +1,4 @@
-/** Addresses of the API that pages and programs of ours use: what goes there, and what comes back. Types only. */
+/** The routes of the API that our pages and programs use, with the types of query, body and answer. Types only. */
 import type { Credentials, PasswordChange, SessionAnswer, UserAnswer } from './account.ts';
 import type { ChannelChange, ChannelCreation, OwnChannelDescription } from './channel-description.ts';
 import type { ChannelHealth } from './channel-health.ts';
@@ -45,6 +45,6 @@ type Parameter<Path extends string> = Path extends `${string}:${infer Name}/${in
 		? Name
 		: never;
 
-/** What a request to a route is made of. */
+/** Query, body and path parameters of a route. */
 export type ApiRequest<Route extends keyof ApiRoutes> = Omit<ApiRoutes[Route], 'answer'> &
 	([Parameter<Route>] extends [never] ? unknown : { params: Record<Parameter<Route>, string> });

@@ -1,18 +1,17 @@
-/** Who watches a channel, and how: what the dashboard shows its owner. */
+/** The viewers of a channel by tier, for the dashboard of its owner. */
 import { Type, type Static } from 'typebox';
 import { DELIVERY_TIERS, TIER_REASONS } from '../tiers.ts';
 import { nullable } from './nullable.ts';
 
 const latency = nullable(
 	Type.Object({ p50: Type.Number(), p95: Type.Number() }, { description: 'Milliseconds, glass to glass.' }),
-	{ description: 'Of the viewers that told within the last 15 s; null when none did.' },
+	{ description: 'Of the viewers that reported within the last 15 s; null when none did.' },
 );
 const tierAudience = Type.Object({
-	count: Type.Integer({ minimum: 0, description: 'Viewers that are told to watch in this tier.' }),
+	count: Type.Integer({ minimum: 0, description: 'Viewers that are assigned to this tier.' }),
 	latencyMs: latency,
 });
 
-/** Viewers by tier with the reasons, and their latency. */
 export const audienceReportSchema = Type.Object({
 	viewerCount: Type.Integer({ minimum: 0, description: 'Viewers over all servers.' }),
 	isComplete: Type.Boolean({ description: 'False while the servers cannot reach each other: own viewers only.' }),

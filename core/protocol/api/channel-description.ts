@@ -1,20 +1,19 @@
-/** `/api/v1/channels/{channel}`: what is told about a channel, and what its owner may change. */
+/** `/api/v1/channels/{channel}`: the description of a channel, and what its owner may change. */
 import { Type, type Static } from 'typebox';
 import { DELIVERY_TIERS } from '../tiers.ts';
 import { nullable } from './nullable.ts';
 
 /**
  * `offline`: no broadcast. `starting`: a publisher is connected, nothing can be played yet. `live`: playing.
- * `interrupted`: the publisher was lost and may still return within the grace window; viewers stay.
+ * `interrupted`: the publisher is lost and may return within the grace window; viewers stay.
  */
 export const CHANNEL_STATES = ['offline', 'starting', 'live', 'interrupted'] as const;
 export type ChannelState = (typeof CHANNEL_STATES)[number];
 
-/** How the encoder of a leg is doing. */
 export const ENCODER_STATES = ['running', 'restarting', 'failing'] as const;
 export type EncoderState = (typeof ENCODER_STATES)[number];
 
-/** How one track reaches one tier, and why, in words for the streamer. */
+/** How one track reaches one tier, and why, in sentences for the streamer. */
 export const legDescriptionSchema = Type.Object({
 	track: Type.String({ description: 'Which track of the broadcast, such as "video" or "audio".' }),
 	tier: Type.Enum([...DELIVERY_TIERS]),
@@ -22,17 +21,17 @@ export const legDescriptionSchema = Type.Object({
 		description: 'off: the track has to be re-encoded for this tier, and the server has no room for that.',
 	}),
 	reason: Type.String({ description: 'Why this mode was chosen, in sentences.' }),
-	advice: Type.Optional(Type.String({ description: 'The encoder setting that would avoid the work; one sentence.' })),
+	advice: Type.Optional(Type.String({ description: 'The encoder setting that avoids the work; one sentence.' })),
 	encoder: Type.Optional(
 		Type.Enum([...ENCODER_STATES], {
 			description:
-				'Where there is one. restarting: it crashed or hung and is started again. failing: that happens again and again; it goes on being tried.',
+				'Where there is one. restarting: it crashed or hung and is started again. failing: that happens repeatedly; further attempts follow.',
 		}),
 	),
 });
 export type LegDescription = Static<typeof legDescriptionSchema>;
 
-/** The picture as the publisher sends it. */
+/** The picture that the publisher sends. */
 const videoDescriptionSchema = Type.Object({
 	codec: Type.String({ description: 'Name such as "h264".' }),
 	widthPixels: Type.Integer({ minimum: 1 }),
@@ -40,13 +39,13 @@ const videoDescriptionSchema = Type.Object({
 	frameRate: Type.Number({ minimum: 0, description: 'Frames per second, measured.' }),
 });
 
-/** Who may be in the WebRTC tier: whoever fits; nobody else, with a waiting list; nobody at all. */
-const CHANNEL_POLICY_MODES = ['automatic', 'interactive-only', 'mass-only'] as const;
-
-/** What a channel's owner says about tiers. */
+/**
+ * The WebRTC tier of a channel. `automatic`: viewers that fit. `interactive-only`: they alone watch, the others wait in
+ * a list. `mass-only`: no viewer.
+ */
 const channelPolicySchema = Type.Object(
 	{
-		mode: Type.Enum([...CHANNEL_POLICY_MODES]),
+		mode: Type.Enum(['automatic', 'interactive-only', 'mass-only']),
 		interactiveSeats: nullable(Type.Integer({ minimum: 0, maximum: 100_000 }), {
 			description: 'Most viewers in the WebRTC tier at once; null: as many as the server takes.',
 		}),
@@ -54,7 +53,6 @@ const channelPolicySchema = Type.Object(
 	{ additionalProperties: false },
 );
 export type ChannelPolicy = Static<typeof channelPolicySchema>;
-/** Of a channel whose owner has said nothing. */
 export const DEFAULT_CHANNEL_POLICY: ChannelPolicy = { mode: 'automatic', interactiveSeats: null };
 
 /** Answer of `GET /api/v1/channels/{name}`. */
@@ -83,7 +81,7 @@ export const channelParamsSchema = Type.Object({
 });
 export type ChannelParams = Static<typeof channelParamsSchema>;
 
-/** A channel with what only its owner is told. */
+/** A channel with the fields that only its owner gets. */
 export const ownChannelSchema = Type.Object({
 	...channelDescriptionSchema.properties,
 	graceWindowSeconds: Type.Optional(
@@ -92,7 +90,7 @@ export const ownChannelSchema = Type.Object({
 });
 export type OwnChannelDescription = Static<typeof ownChannelSchema>;
 
-// Lengths are those of raw text: what counts is its length after trimming and composing, which the server checks.
+// A bound on the raw text; the server checks the length after trimming and composing.
 const textSchema = Type.String({ maxLength: 1000 });
 
 /** Body of `POST /api/v1/channels`. */

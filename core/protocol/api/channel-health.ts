@@ -1,4 +1,4 @@
-/** `GET /api/v1/channels/{channel}/health`: what is measured of a broadcast, for those who run the channel. */
+/** `GET /api/v1/channels/{channel}/health`: measurements of a broadcast, for the people who run the channel. */
 import { Type, type Static } from 'typebox';
 import { audienceReportSchema } from './audience-report.ts';
 import { CHANNEL_STATES, legDescriptionSchema } from './channel-description.ts';
@@ -18,7 +18,7 @@ const streamHealthSchema = Type.Object({
 	}),
 	longestGapMs: Type.Number({ description: 'Of those.' }),
 });
-/** What is measured of the publisher's stream over the last seconds. @internal for tests */
+/** Measurements of the publisher's stream over the last seconds. @internal for tests */
 export type StreamHealth = Static<typeof streamHealthSchema>;
 
 export const channelHealthSchema = Type.Object({
@@ -46,9 +46,9 @@ export const channelHealthSchema = Type.Object({
 			{
 				at: Type.String({ format: 'date-time' }),
 				code: Type.String({ description: 'A row of the table of errors.' }),
-				message: Type.String({ description: 'What the encoder was told; a sentence.' }),
+				message: Type.String({ description: 'The message to the encoder; a sentence.' }),
 			},
-			{ description: 'Why an encoder of this channel was turned away last, within ten minutes.' },
+			{ description: 'The last refusal of an encoder of this channel, within ten minutes.' },
 		),
 	),
 });

@@ -1,4 +1,4 @@
-/** `GET /api/v1/channels` and `/api/v1/categories`: what there is to watch. */
+/** `GET /api/v1/channels` and `/api/v1/categories`: the channels to watch. */
 import { Type, type Static } from 'typebox';
 import { channelDescriptionSchema } from './channel-description.ts';
 
@@ -20,7 +20,6 @@ const categorySchema = Type.Object({
 	liveCount: Type.Integer({ minimum: 0, description: 'Its live channels.' }),
 	viewerCount: Type.Integer({ minimum: 0, description: 'Over its live channels.' }),
 });
-/** A category and what is live in it. */
 export type Category = Static<typeof categorySchema>;
 
 export const categoryListSchema = Type.Object({ categories: Type.Array(categorySchema) });

@@ -1,6 +1,6 @@
-/** `/api/v1/channels/{channel}/chat-restrictions`: who may not write in a channel's chat. */
+/** `/api/v1/channels/{channel}/chat-restrictions`: the people who may not write in a channel's chat. */
 import { Type, type Static } from 'typebox';
-import { MAX_LISTED_RESTRICTIONS } from '../chat-limits.ts';
+import { MAX_LISTED_RESTRICTIONS } from '../chat-constants.ts';
 import { nullable } from './nullable.ts';
 
 const chatRestrictionSchema = Type.Object({
@@ -9,7 +9,7 @@ const chatRestrictionSchema = Type.Object({
 	until: nullable(Type.String(), { description: 'Null: banned, until released.' }),
 	moderator: nullable(Type.String(), { description: 'Who did it; null when that account is gone.' }),
 });
-/** Somebody who may not write. Dates as ISO 8601. */
+/** One of them. Dates as ISO 8601. */
 export type ChatRestriction = Static<typeof chatRestrictionSchema>;
 
 export const chatRestrictionListSchema = Type.Object({

@@ -1,7 +1,7 @@
 /** `/api/v1/channels/{channel}/chat-settings`: the rules of a channel's chat. */
 import { Type, type Static } from 'typebox';
 
-/** How a channel's chat is moderated: the whole of column `channels.chat`. */
+/** The content of column `channels.chat`. */
 export const channelChatSettingsSchema = Type.Object(
 	{
 		slowModeSeconds: Type.Integer({

@@ -1,4 +1,4 @@
-/** `/api/v1/chat-tokens`: tokens by which a user's bots and chat programs sign in over IRC. */
+/** `/api/v1/chat-tokens`: tokens with which a user's bots and chat programs sign in over IRC. */
 import { Type, type Static } from 'typebox';
 
 export const chatTokenParamsSchema = Type.Object({ token: Type.String({ maxLength: 64 }) });

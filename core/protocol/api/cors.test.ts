@@ -1,4 +1,4 @@
-/** Preflights: every header that a player may name is allowed, nothing else gets into the answer. */
+/** Tests of preflights: they allow every header that a player may name, and repeat no other text. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { preflightHeaders, PUBLIC_READ } from './cors.ts';
@@ -28,9 +28,7 @@ describe('preflightHeaders', () => {
 		);
 	});
 
-	it('says nothing back that is no list of names', () => {
-		for (const headers of [undefined, '', 'a\r\nset-cookie: b', 'a:b', 'é', 'x'.repeat(3000)]) {
-			expect(preflightHeaders(PUBLIC_READ, headers)['access-control-allow-headers']).toBe('Range, Content-Type');
-		}
+	it.each([undefined, '', 'a\r\nset-cookie: b', 'a:b', 'é', 'x'.repeat(3000)])('does not repeat %j', (headers) => {
+		expect(preflightHeaders(PUBLIC_READ, headers)['access-control-allow-headers']).toBe('Range, Content-Type');
 	});
 });

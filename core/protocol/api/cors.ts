@@ -1,20 +1,20 @@
-/** What pages of other sites may do at an address, as data, and the answer to their preflights. Pure. */
+/** What pages of other sites may do at an address, as data, and the answers to their preflights. Pure. */
 
-/** Cross-origin access to one address. Credentials never come with it. */
+/** Cross-origin access to one address, always without credentials. */
 export type CorsPolicy = {
-	/** Methods whose answers pages may read; `all`: every answer, also that a method is not taken. */
+	/** Methods whose answers pages may read; `all`: every answer, also 405. */
 	readable: 'all' | readonly string[];
-	/** Headers of the answers that pages may read besides the harmless ones. */
+	/** Headers of the answers that pages may read besides those that browsers always allow. */
 	exposedHeaders?: string;
-	/** Methods that pages may use, as preflights are answered. */
+	/** Methods that preflights allow. */
 	methods: string;
-	/** `Allow` of a method that is not taken; absent: all methods of the address. */
+	/** `Allow` of a 405; absent: all methods of the address. */
 	allow?: string;
-	/** Headers that pages may send, where a preflight names none that can be read. */
+	/** Headers that pages may send when a preflight has no readable list. */
 	requestHeaders: string;
-	/** Headers beyond those are refused. Otherwise whatever a player wants to send, it may: they change nothing. */
+	/** Only those headers are allowed. Otherwise a player may send any header, because none changes the answer. */
 	isHeaderListFixed?: boolean;
-	/** How long browsers may keep the answer to a preflight. They keep it for at most two hours, whatever is said. */
+	/** How long browsers may keep the answer to a preflight. They limit it to two hours. */
 	maxAgeSeconds: number;
 	preflightStatus: 200 | 204;
 	/** More headers of the answer to a preflight. */
@@ -23,7 +23,7 @@ export type CorsPolicy = {
 
 const PUBLIC_METHODS = 'GET, HEAD, OPTIONS';
 
-/** Of what everybody may read. */
+/** The policy of public addresses. */
 export const PUBLIC_READ: CorsPolicy = {
 	readable: ['GET'],
 	methods: PUBLIC_METHODS,
@@ -37,17 +37,17 @@ export const PUBLIC_READ: CorsPolicy = {
 	},
 };
 
-/** RFC 9110 §5.6.2: field names are tokens; with blanks and commas between. Browsers send a few dozen at most. */
+/** RFC 9110 §5.6.2: field names are tokens; here with blanks and commas. Browsers send a few dozen names at most. */
 const HEADER_LIST = /^[\w!#$%&'*+.^`|~ ,-]{1,1000}$/;
 
-/** Headers of the answer to a preflight. Request headers are named back, because "*" leaves out Authorization. */
+/** Headers of the answer to a preflight. It repeats the requested headers, because "*" does not cover Authorization. */
 export function preflightHeaders(policy: CorsPolicy, requestedHeaders: string | undefined): Record<string, string> {
-	const isNamedBack =
+	const isRepeated =
 		policy.isHeaderListFixed !== true && requestedHeaders !== undefined && HEADER_LIST.test(requestedHeaders);
 	return {
 		'access-control-allow-origin': '*',
 		'access-control-allow-methods': policy.methods,
-		'access-control-allow-headers': isNamedBack ? requestedHeaders : policy.requestHeaders,
+		'access-control-allow-headers': isRepeated ? requestedHeaders : policy.requestHeaders,
 		'access-control-max-age': String(policy.maxAgeSeconds),
 		...policy.preflightHeaders,
 	};

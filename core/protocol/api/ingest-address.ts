@@ -1,11 +1,8 @@
-/**
- * `/api/v1/streams/ingest`: where encoders publish to. Its names are not camel case, as those of other services are
- * not.
- */
+/** `/api/v1/streams/ingest`: where encoders publish to. Its names are in snake case, as those of other services are. */
 import { Type, type Static } from 'typebox';
 import { MAX_STREAM_KEY_LENGTH } from './stream-key.ts';
 
-/** No encoder of today sends more. */
+/** No encoder sends more. */
 const MAX_BITRATE_BPS = 1e9;
 
 export const ingestAddressesSchema = Type.Object({
@@ -30,6 +27,6 @@ export const ingestAnswerSchema = Type.Object({
 	...ingestAddressesSchema.properties,
 	watch_url: Type.String(),
 	is_codec_accepted: Type.Boolean(),
-	advice: Type.Array(Type.String(), { description: 'Settings that would spare work, in sentences.' }),
+	advice: Type.Array(Type.String(), { description: 'Settings that avoid work, in sentences.' }),
 });
 export type IngestAnswer = Static<typeof ingestAnswerSchema>;

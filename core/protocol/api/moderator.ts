@@ -1,8 +1,8 @@
-/** `/api/v1/channels/{channel}/moderators`: who keeps order in a channel's chat. */
+/** `/api/v1/channels/{channel}/moderators`: the moderators of a channel's chat. */
 import { Type, type Static } from 'typebox';
 import { channelParamsSchema } from './channel-description.ts';
 
-/** Parameters of routes of one person in a channel: a moderator, or somebody who may not write. */
+/** Parameters of routes of one person in a channel: a moderator, or a person who may not write. */
 export const channelUserParamsSchema = Type.Object({
 	...channelParamsSchema.properties,
 	user: Type.String({ maxLength: 64 }),

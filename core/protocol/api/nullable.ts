@@ -1,7 +1,6 @@
-/** The one way that answers say "there is none": null, so that the field is always there. */
+/** A schema or null: the one form of a missing value in answers, so that the field is always present. */
 import { Type, type TSchema, type TSchemaOptions, type TUnion, type TNull } from 'typebox';
 
-/** The schema, or null. */
 export function nullable<Schema extends TSchema>(
 	schema: Schema,
 	options: TSchemaOptions = {},

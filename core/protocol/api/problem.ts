@@ -1,7 +1,7 @@
-/** The body of every refused request: a problem document (RFC 9457), with our code and the request's id (§3.2). */
+/** The body of every refused request: a problem document (RFC 9457) with an error code and the request's id (§3.2). */
 import { Type, type Static } from 'typebox';
 
-/** Content type of a problem (RFC 9457 §3). */
+/** RFC 9457 §3. */
 export const PROBLEM_CONTENT_TYPE = 'application/problem+json';
 
 export const problemSchema = Type.Object(
@@ -12,10 +12,10 @@ export const problemSchema = Type.Object(
 		title: Type.String(),
 		status: Type.Integer(),
 		detail: Type.String({ description: 'This case, in a sentence for people.' }),
-		// Names this one occurrence (RFC 9457 §3.1.5).
+		// Identifies this occurrence (RFC 9457 §3.1.5).
 		instance: Type.String(),
 		code: Type.String({ description: 'A row of the table in docs/errors.md.' }),
-		// What to quote in a report; the server's log has it.
+		// For reports; the server's log has it.
 		requestId: Type.String(),
 	},
 	{ description: 'A problem document (RFC 9457), sent as application/problem+json.' },

@@ -1,4 +1,4 @@
-/** `GET /api/v1/time`: the server's clock, for estimating the offset to it as NTP does. */
+/** `GET /api/v1/time`: the server's clock, for estimating the offset to it as in NTP. */
 import { Type, type Static } from 'typebox';
 
 export const serverTimeSchema = Type.Object({

@@ -3,7 +3,7 @@ import { Type, type Static } from 'typebox';
 import { channelParamsSchema } from './channel-description.ts';
 import { nullable } from './nullable.ts';
 
-/** Longer ones are nobody's key, and not worth hashing. */
+/** No key is longer; a longer text is not hashed. */
 export const MAX_STREAM_KEY_LENGTH = 256;
 
 /** Parameters of the routes of one key. */
@@ -23,14 +23,14 @@ export type StreamKeyCreation = Static<typeof streamKeyCreationSchema>;
 const streamKeySchema = Type.Object({
 	id: Type.String(),
 	name: Type.String(),
-	prefix: Type.String({ description: 'First characters, by which it is recognised; empty for short keys.' }),
+	prefix: Type.String({ description: 'First characters, to recognise it; empty for short keys.' }),
 	createdAt: Type.String({ format: 'date-time' }),
 	lastUsedAt: nullable(Type.String({ format: 'date-time' }), {
-		description: 'About when a publisher last came with it, to the hour; null: never yet.',
+		description: 'When a publisher last used it, to the hour; null: never.',
 	}),
 	newNetworkAt: nullable(Type.String({ format: 'date-time' }), {
 		description:
-			'When it was first used from the newest of the networks it was used from; null while there is one only. If nobody of yours did, rotate the key.',
+			'When it was first used from the newest of its networks; null while there is only one. If that was none of your people, rotate the key.',
 	}),
 });
 export type StreamKeyDescription = Static<typeof streamKeySchema>;
@@ -41,6 +41,6 @@ export type StreamKeyList = Static<typeof streamKeyListSchema>;
 export const newStreamKeySchema = Type.Object({
 	id: Type.String(),
 	name: Type.String(),
-	streamKey: Type.String({ description: 'The secret. It is told this once and never again.' }),
+	streamKey: Type.String({ description: 'The secret. It is shown only once.' }),
 });
 export type NewStreamKey = Static<typeof newStreamKeySchema>;

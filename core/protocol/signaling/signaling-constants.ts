@@ -1,18 +1,14 @@
-/**
- * The signaling socket's address, limits, reasons and close codes, apart from its messages: pages need these, and no
- * schemas.
- */
+/** Address, limits and close codes of the signaling socket. Without schemas, which are too large for the pages. */
 
-/** Version of the messages; the first of them names it. */
+/** Version of the messages; `join` has it. */
 export const SIGNALING_PROTOCOL = 1;
-/** Address of the socket. */
 export const SIGNALING_PATH = '/api/v1/signaling';
-/** Longest frame that the server reads, in bytes. */
+/** Longest frame that the server reads. */
 export const MAX_SIGNALING_MESSAGE_BYTES = 16_384;
-/** Characters of one chat message. */
-export const MAX_CHAT_TEXT_LENGTH = 500;
+/** Header of a WHEP request with the id of the viewer on the signaling socket, so that a viewer is counted once. */
+export const VIEWER_HEADER = 'x-spillway-viewer';
 
-/** Why the server closes a socket (RFC 6455 §7.4.2: 4000–4999 are ours), and whether the viewer should come again. */
+/** Why the server closes a socket (RFC 6455 §7.4.2: 4000–4999 are ours), and whether the viewer should reconnect. */
 export const SIGNALING_CLOSE_CODES = {
 	serverStopping: { code: 4000, reconnects: true },
 	heartbeatMissed: { code: 4001, reconnects: true },
@@ -26,8 +22,7 @@ export const SIGNALING_CLOSE_CODES = {
 	tooManyMessages: { code: 4009, reconnects: true },
 	signedOut: { code: 4010, reconnects: true },
 } as const satisfies Record<string, { code: number; reconnects: boolean }>;
-/** A name in {@link SIGNALING_CLOSE_CODES}. */
 export type SignalingCloseReason = keyof typeof SIGNALING_CLOSE_CODES;
 
-/** Names in chat of those without an account begin so; no account's does. */
+/** Prefix of chat names of viewers without an account; no account's name has it. */
 export const GUEST_NAME_PREFIX = 'guest-';

@@ -1,34 +1,33 @@
 /**
- * The signaling socket, `WS /api/v1/signaling`: every message, shared by server, player and load tester. One socket per
- * viewer; each message is one JSON text frame. Unknown types and fields are ignored by viewers and refused by the
- * server.
+ * The messages of the signaling socket, `WS /api/v1/signaling`, shared by server, player and load tester. One socket
+ * per viewer; each message is one JSON text frame. Viewers ignore unknown types and fields; the server refuses them.
  */
 import { Type, type Static } from 'typebox';
 import { channelDescriptionSchema } from '../api/channel-description.ts';
-import { MAX_CHAT_TEXT_LENGTH, SIGNALING_PROTOCOL } from './signaling-constants.ts';
+import { MAX_CHAT_TEXT_LENGTH } from '../chat-constants.ts';
 import { DELIVERY_TIERS, TIER_REASONS } from '../tiers.ts';
+import { SIGNALING_PROTOCOL } from './signaling-constants.ts';
 
 const tier = Type.Enum([...DELIVERY_TIERS]);
 const epochMs = Type.Number({ description: 'Epoch milliseconds on the server, fractional.' });
 const closed = { additionalProperties: false } as const;
 
-/** A decision on one viewer. */
+/** The tier of one viewer. */
 const tierDecisionSchema = Type.Object({
 	decisionId: Type.Integer({ minimum: 1, description: 'Counts up per session; sent back with `tier-playing`.' }),
 	tier,
 	reason: Type.Enum([...TIER_REASONS]),
-	isEmergency: Type.Boolean({ description: 'Jump at once instead of handing over softly.' }),
+	isEmergency: Type.Boolean({ description: 'Switch at once, without a smooth hand-over.' }),
 	waitingPosition: Type.Optional(Type.Integer({ minimum: 1, description: 'Place in the waiting list.' })),
 });
-/** See {@link tierDecisionSchema}. */
 export type TierDecision = Static<typeof tierDecisionSchema>;
 
-/** A chat message as everybody gets it. */
+/** A chat message as every viewer gets it. */
 export const chatMessageSchema = Type.Object({
 	id: Type.String({ description: 'Sortable within the channel.' }),
 	sentAtMs: epochMs,
 	captureTimeMs: Type.Union([epochMs, Type.Null()], {
-		description: 'Capture time of the picture that its author saw when sending; null when nothing played.',
+		description: 'Capture time of the picture that its author saw when they sent it; null when nothing played.',
 	}),
 	author: Type.Object({
 		id: Type.String(),
@@ -46,7 +45,6 @@ export const chatMessageSchema = Type.Object({
 		{ maxItems: 100 },
 	),
 });
-/** See {@link chatMessageSchema}. */
 export type ChatMessage = Static<typeof chatMessageSchema>;
 
 /** How a channel's chat is moderated now. */
@@ -54,13 +52,12 @@ const chatSettingsSchema = Type.Object({
 	slowModeSeconds: Type.Integer({ minimum: 0, maximum: 3600, description: '0: off.' }),
 	isAccountRequired: Type.Boolean({ description: 'Viewers without an account may read only.' }),
 });
-/** See {@link chatSettingsSchema}. */
 export type ChatSettings = Static<typeof chatSettingsSchema>;
 
 /** What one viewer may do in a channel's chat. */
 const chatStandingSchema = Type.Object({
 	chatName: Type.Union([Type.String(), Type.Null()], {
-		description: 'How chat knows the viewer; null: may read only.',
+		description: 'Name of the viewer in chat; null: may read only.',
 	}),
 	canModerate: Type.Boolean({ description: 'The viewer may delete messages, time out and ban.' }),
 	chatRestriction: Type.Union(
@@ -72,13 +69,12 @@ const chatStandingSchema = Type.Object({
 				}),
 			}),
 		],
-		{ description: 'What a moderator has laid on the viewer.' },
+		{ description: 'Imposed by a moderator.' },
 	),
 });
-/** See {@link chatStandingSchema}. */
 export type ChatStanding = Static<typeof chatStandingSchema>;
 
-/** What the player tells every 5 s, and on each change of state. */
+/** Sent by the player every 5 s, and on each change of state. */
 const viewerStatisticsSchema = Type.Object(
 	{
 		type: Type.Literal('statistics'),
@@ -94,7 +90,6 @@ const viewerStatisticsSchema = Type.Object(
 	},
 	closed,
 );
-/** See {@link viewerStatisticsSchema}. */
 export type ViewerStatistics = Static<typeof viewerStatisticsSchema>;
 
 /** Viewer → server. The first message must be `join`. */
@@ -108,11 +103,11 @@ export const clientMessageSchema = Type.Union([
 			resumeToken: Type.Optional(Type.String({ maxLength: 200 })),
 			canWebRtc: Type.Boolean(),
 			canHls: Type.Boolean(),
-			/** The viewer wants LL-HLS, whatever room there is. */
+			/** The viewer has chosen LL-HLS. */
 			isPinnedToHls: Type.Boolean(),
-			/** What plays already, after a reconnect. */
+			/** The tier that plays already, after a reconnect. */
 			playingTier: Type.Optional(tier),
-			/** Newest chat message that the viewer has; history after it is sent. */
+			/** Newest chat message that the viewer has; the history starts after it. */
 			lastChatId: Type.Optional(Type.String({ maxLength: 40 })),
 		},
 		closed,
@@ -133,12 +128,9 @@ export const clientMessageSchema = Type.Union([
 	Type.Object(
 		{
 			type: Type.Literal('chat-send'),
-			/** Chosen by the viewer; comes back with `chat-sent` or `chat-refused`, so that the draft is kept until then. */
+			/** Chosen by the viewer; `chat-sent` or `chat-refused` returns it; the page keeps the draft until then. */
 			draftId: Type.String({ maxLength: 40 }),
-			/**
-			 * Longer ones than {@link MAX_CHAT_TEXT_LENGTH} are refused with `chat-refused`; such as nobody types end the
-			 * socket.
-			 */
+			/** `chat-refused` above {@link MAX_CHAT_TEXT_LENGTH}; lengths that no person types end the socket. */
 			text: Type.String({ maxLength: 8 * MAX_CHAT_TEXT_LENGTH }),
 			captureTimeMs: Type.Optional(Type.Number()),
 		},
@@ -156,7 +148,6 @@ export const clientMessageSchema = Type.Union([
 		closed,
 	),
 ]);
-/** See {@link clientMessageSchema}. */
 export type ClientMessage = Static<typeof clientMessageSchema>;
 
 /** Server → viewer. @internal for tests */
@@ -172,7 +163,7 @@ export const serverMessageSchema = Type.Union([
 		chatSettings: chatSettingsSchema,
 		/** Oldest first; after `lastChatId`, or the newest ones. */
 		chatHistory: Type.Array(chatMessageSchema),
-		/** True when messages after `lastChatId` are no longer kept: what the viewer has does not connect. */
+		/** True when messages between `lastChatId` and the history are lost. */
 		hasChatGap: Type.Boolean(),
 	}),
 	Type.Object({
@@ -196,18 +187,15 @@ export const serverMessageSchema = Type.Union([
 	Type.Object({
 		type: Type.Literal('chat-removed'),
 		messageIds: Type.Array(Type.String()),
-		/** All messages of this author go. */
+		/** All messages of this author are removed. */
 		authorId: Type.Optional(Type.String()),
 	}),
 	Type.Object({ type: Type.Literal('chat-settings'), settings: chatSettingsSchema }),
-	/**
-	 * What this viewer may do, when a moderator or the channel's owner may have changed it; not when a pause runs out.
-	 */
+	/** Sent when a moderator or the channel's owner may have changed it; not when a pause ends. */
 	Type.Object({ type: Type.Literal('chat-standing'), ...chatStandingSchema.properties }),
-	/** Connect there instead, and stay. */
+	/** The viewer connects there instead, now and later. */
 	Type.Object({ type: Type.Literal('redirect'), url: Type.String() }),
-	/** Something was refused; the socket stays open. */
+	/** A message was refused; the socket stays open. */
 	Type.Object({ type: Type.Literal('error'), code: Type.String(), detail: Type.String() }),
 ]);
-/** See {@link serverMessageSchema}. */
 export type ServerMessage = Static<typeof serverMessageSchema>;

@@ -1,10 +1,10 @@
-/** Reads numbers and bytes of NUT forward, inside what has arrived or inside one complete packet. */
+/** Reads numbers and bytes of NUT, inside the received bytes or inside one complete packet. */
 import { NUT_MAX_VARINT_BYTES, nutChecksum } from './nut-format.ts';
 
-/** What was read cannot be NUT as FFmpeg writes it. Never leaves the reader. */
+/** The bytes cannot be NUT from FFmpeg. Only thrown inside the reader. */
 export class MalformedNut extends Error {}
 
-/** The packet is not complete yet; `needBytes` is a lower bound of its length. Never leaves the reader. */
+/** The packet is not complete yet; `needBytes` is a lower bound of its length. Only thrown inside the reader. */
 export class IncompleteNut {
 	readonly needBytes: number;
 
@@ -14,8 +14,8 @@ export class IncompleteNut {
 }
 
 /**
- * Reads forward inside `bytes`. Without `end`, more may arrive: past the end it throws {@link IncompleteNut}. With it,
- * the packet is complete: past its end it throws {@link MalformedNut}.
+ * Without `end`, more bytes may arrive: past the end it throws {@link IncompleteNut}. With it, the packet is complete:
+ * past its end it throws {@link MalformedNut}.
  */
 export class NutCursor {
 	readonly #bytes: Uint8Array;
@@ -68,7 +68,7 @@ export class NutCursor {
 		throw new MalformedNut('a number is too large');
 	}
 
-	/** For counts and table entries, which the format keeps below 16384. */
+	/** A count or table entry, which the format limits to 16384. */
 	smallVarint(): number {
 		const value = this.varint();
 		if (value > 16_384) {
@@ -92,7 +92,7 @@ export class NutCursor {
 
 	/** The packet_footer: a checksum over everything before it. */
 	verifyTrailer(): void {
-		// CRC over data and its own checksum is zero.
+		// The CRC over data and its checksum is zero.
 		if (nutChecksum(this.#bytes) !== 0) {
 			throw new MalformedNut('the checksum of a header is wrong');
 		}

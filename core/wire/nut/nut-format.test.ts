@@ -1,9 +1,9 @@
-/** Unit tests of nut-format.ts. */
+/** Tests of NUT's checksums and numbers. */
 import { describe, expect, it } from 'vitest';
 import { nutChecksum, pushVarint } from './nut-format.ts';
 
 describe('nutChecksum', () => {
-	it('agrees with the check value of the polynomial', () => {
+	it('equals the check value of the polynomial', () => {
 		// CRC-32 with polynomial 04C11DB7, start 0, nothing reflected: "123456789" gives 89A1897F.
 		expect(nutChecksum(Buffer.from('123456789')).toString(16)).toBe('89a1897f');
 	});

@@ -1,4 +1,4 @@
-/** What NUT's writer and reader share: start codes, flags, checksums, variable-length numbers. Names as in nut.txt. */
+/** Start codes, flags, checksums and variable-length numbers of NUT, for writer and reader. Names as in nut.txt. */
 
 /** First bytes of every NUT stream. */
 export const NUT_FILE_ID = new TextEncoder().encode('nut/multimedia container\0');
@@ -12,7 +12,7 @@ export const NUT_START_CODE = {
 	info: '4e49ab68b596ba78',
 } as const;
 
-/** Bits of a frame's flags. The header index and match time are FFmpeg's and libnut's additions for elision headers. */
+/** Bits of a frame's flags. FFmpeg and libnut have added the header index and match time, for elision headers. */
 export const NUT_FRAME_FLAG = {
 	key: 1,
 	endOfRelevance: 2,
@@ -28,10 +28,10 @@ export const NUT_FRAME_FLAG = {
 	invalid: 8192,
 } as const;
 
-/** The frame code that can never be one, because every start code begins with it: "N". */
+/** The only invalid frame code, because every start code begins with it: "N". */
 export const NUT_FORBIDDEN_FRAME_CODE = 0x4e;
 
-/** Longest variable-length number we read: 8 groups of 7 bits hold every exact integer of ours (2^53). */
+/** Longest variable-length number that is read: 8 groups of 7 bits hold every exact integer (2^53). */
 export const NUT_MAX_VARINT_BYTES = 8;
 
 const CRC_TABLE = makeCrcTable();
@@ -62,13 +62,11 @@ export function pushVarint(out: number[], value: number): void {
 	if (!Number.isSafeInteger(value) || value < 0) {
 		throw new TypeError(`NUT holds non-negative whole numbers, not ${value}.`);
 	}
-	const groups: number[] = [value % 128];
+	const groups = [value % 128];
 	for (let rest = Math.floor(value / 128); rest > 0; rest = Math.floor(rest / 128)) {
-		groups.push((rest % 128) + 128);
+		groups.unshift((rest % 128) + 128);
 	}
-	for (let group = groups.pop(); group !== undefined; group = groups.pop()) {
-		out.push(group);
-	}
+	out.push(...groups);
 }
 
 /** Appends a 32-bit number, big-endian. */

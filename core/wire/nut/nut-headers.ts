@@ -1,8 +1,8 @@
-/** Parses NUT's main header, stream header and frame headers. Knows nothing of chunks and buffers. */
+/** Parses NUT's main header, stream header and frame headers. */
 import { NUT_FORBIDDEN_FRAME_CODE, NUT_FRAME_FLAG } from './nut-format.ts';
 import { MalformedNut, type NutCursor } from './nut-cursor.ts';
 
-/** What the stream header says. */
+/** The content of the stream header. */
 export type NutStream = {
 	kind: 'video' | 'audio';
 	/** Codec tag: four characters, or two bytes as hexadecimal text such as `00ff`. */
@@ -11,17 +11,14 @@ export type NutStream = {
 	timeBase: { numerator: number; denominator: number };
 	/** Extradata: Annex B parameter sets, an AudioSpecificConfig, an OpusHead. */
 	codecSpecificData: Uint8Array;
-	/** Video only, else 0. */
+	/** Size: video only, else 0. */
 	widthPixels: number;
-	/** Video only, else 0. */
 	heightPixels: number;
-	/** Audio only, else 0. */
+	/** Rate and channels: audio only, else 0. */
 	sampleRate: number;
-	/** Audio only, else 0. */
 	channelCount: number;
 };
 
-/** What a frame code stands for. */
 type FrameCode = {
 	flags: number;
 	ptsDelta: number;
@@ -30,7 +27,6 @@ type FrameCode = {
 	reservedCount: number;
 	headerIndex: number;
 };
-/** The main header. */
 export type MainHeader = { timeBases: NutStream['timeBase'][]; frameCodes: FrameCode[]; elisionHeaders: Uint8Array[] };
 /** How the stream writes its times. */
 export type StreamTiming = { msbPtsShift: number };
@@ -38,7 +34,7 @@ export type StreamTiming = { msbPtsShift: number };
 /** A frame without its bytes. */
 type FrameHeader = { flags: number; timeTicks: number; sizeBytes: number; headerIndex: number };
 
-/** Reads what follows a frame code, up to the checksum. `lastPtsTicks` is what short times are relative to. */
+/** Reads a frame header between the frame code and the checksum. Short times are relative to `lastPtsTicks`. */
 export function readFrameHeader(
 	cursor: NutCursor,
 	code: FrameCode,
@@ -92,7 +88,7 @@ export function parseMainHeader(payload: NutCursor): MainHeader {
 		throw new MalformedNut(`version ${version} is not known`);
 	}
 	if (version === 4) {
-		// minor_version. Version 4 is what our writer writes; FFmpeg writes it only when told to.
+		// minor_version. Our writer writes version 4; FFmpeg writes it only with an option.
 		payload.varint();
 	}
 	const streamCount = payload.varint();
@@ -157,7 +153,7 @@ function parseFrameCodes(payload: NutCursor): FrameCode[] {
 		for (let field = 8; field < fields; field++) {
 			payload.varint();
 		}
-		// Without a bound from below this loop would never end.
+		// Without a lower bound this loop never ends.
 		if (count <= 0 || count > 256) {
 			throw new MalformedNut(`${count} frame codes in a group`);
 		}
@@ -194,7 +190,7 @@ export function parseStreamHeader(payload: NutCursor, main: MainHeader): { strea
 	payload.varint();
 	payload.varint();
 	payload.varint();
-	// A copy (a Buffer's slice() would not be one), so that it does not hold the chunk that it came in.
+	// A copy (a Buffer's slice() is none), so that it does not keep its whole chunk in memory.
 	const codecSpecificData = new Uint8Array(payload.bytes(payload.varint()));
 	const isVideo = streamClass === 0;
 	const first = payload.varint();

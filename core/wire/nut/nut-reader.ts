@@ -1,4 +1,4 @@
-/** Reads the NUT stream of one track that FFmpeg writes to its standard output, in chunks cut anywhere. */
+/** Reads the NUT stream of one track that FFmpeg writes to its standard output, in chunks of any size. */
 import { SpillwayError } from '../../errors/errors.ts';
 import { IncompleteNut, MalformedNut, NutCursor } from './nut-cursor.ts';
 import { NUT_FILE_ID, NUT_FORBIDDEN_FRAME_CODE, NUT_FRAME_FLAG, NUT_START_CODE } from './nut-format.ts';
@@ -11,7 +11,7 @@ import {
 	readFrameHeader,
 } from './nut-headers.ts';
 
-/** One frame. Its bytes are its own copy. */
+/** `bytes` is a copy. */
 export type NutFrame = { timeTicks: number; isKeyFrame: boolean; bytes: Uint8Array };
 
 /** Called while {@link NutReader.push} runs. */
@@ -20,13 +20,10 @@ type NutReaderListener = {
 	onFrame(frame: NutFrame): void;
 };
 
-/**
- * Largest frame and largest header taken; an intra picture of 4K at the highest quality stays under it.
- * @internal for tests
- */
+/** Limit of frames and headers. A 4K intra picture at the highest quality is smaller. @internal for tests */
 export const NUT_MAX_PACKET_BYTES = 16 * 1024 * 1024;
 
-/** Reads one stream. After it has thrown once, it throws the same again: the process must be started anew. */
+/** After it has thrown once, it throws the same again: the process must be restarted. */
 export class NutReader {
 	readonly #listener: NutReaderListener;
 	#chunks: Uint8Array[] = [];
@@ -48,14 +45,14 @@ export class NutReader {
 		return this.#bufferedBytes;
 	}
 
-	/** Takes the next bytes. @throws SpillwayError TRANSCODER_FAILED when they cannot be NUT as FFmpeg writes it. */
+	/** Throws TRANSCODER_FAILED when the bytes cannot be NUT from FFmpeg. */
 	push(chunk: Uint8Array): void {
 		if (this.#failure !== undefined) {
 			throw this.#failure;
 		}
 		this.#chunks.push(chunk);
 		this.#bufferedBytes += chunk.length;
-		// Waiting for a known length instead of parsing again at each chunk keeps a large frame linear.
+		// Waits for a known length: parsing at each chunk takes quadratic time for a large frame.
 		if (this.#bufferedBytes < this.#needBytes) {
 			return;
 		}
@@ -121,7 +118,7 @@ export class NutReader {
 				this.#readSyncpoint(payload);
 				break;
 			default:
-				// "Demuxers MUST ignore new and unknown headers." Info and index packets are of no use to us either.
+				// "Demuxers MUST ignore new and unknown headers." Info and index packets are not used either.
 				break;
 		}
 	}
@@ -161,7 +158,7 @@ export class NutReader {
 		if (header.flags & NUT_FRAME_FLAG.checksum) {
 			cursor.verifyChecksum(start, 'a frame header');
 		}
-		// nut.txt knows no elision; FFmpeg leaves the header out of frames over 4096 bytes.
+		// nut.txt does not describe elision; FFmpeg does not use it for frames over 4096 bytes.
 		const headerIndex = header.sizeBytes > 4096 ? 0 : header.headerIndex;
 		const elided = this.#main.elisionHeaders[headerIndex];
 		if (elided === undefined || header.sizeBytes < elided.length || header.sizeBytes > NUT_MAX_PACKET_BYTES) {

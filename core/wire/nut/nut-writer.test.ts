@@ -1,4 +1,4 @@
-/** Unit tests of nut-writer.ts. */
+/** Tests of the NUT writer. */
 import { describe, expect, it } from 'vitest';
 import type { AudioTrackConfig, VideoTrackConfig } from '../../media/codecs.ts';
 import { nutClockRate, nutFrameHeader, nutHeader, nutStreamHeader } from './nut-writer.ts';
@@ -24,34 +24,23 @@ describe('nutStreamHeader', () => {
 				'6e75742f6d756c74696d6564696120636f6e7461696e657200',
 				// Main header: 52 bytes; version 4.0, one stream, max_distance 65536, one time base of 1/44100.
 				'4e4d7a561f5f04ad',
-				'34' + '04' + '00' + '01' + '848000' + '01' + '01' + '82d844',
+				'34 04 00 01 848000 01 01 82d844',
 				// Frame codes: 0 invalid, 1 delta frame, 2 key frame, the other 252 invalid.
-				'c000' + '06' + '0001000000' + '01',
-				'68' + '06' + '0001000000' + '01',
-				'69' + '06' + '0001000000' + '01',
-				'c000' + '06' + '0001000000' + '817c',
+				'c000 06 0001000000 01',
+				'68 06 0001000000 01',
+				'69 06 0001000000 01',
+				'c000 06 0001000000 817c',
 				// No elision headers, pipe flag, checksum.
-				'00' + '02' + '678e62bd',
+				'00 02 678e62bd',
 				// Stream header: audio, fourcc ff 00, time base 0, shift 0, max_pts_distance, no delay, no flags, the ASC,
 				// rate, channels.
 				'4e5311405bf2f9db',
-				'18' +
-					'00' +
-					'01' +
-					'02ff00' +
-					'00' +
-					'00' +
-					'82d844' +
-					'00' +
-					'00' +
-					'021210' +
-					'82d844' +
-					'01' +
-					'02' +
-					'181c0ebb',
+				'18 00 01 02ff00 00 00 82d844 00 00 021210 82d844 01 02 181c0ebb',
 				// Syncpoint at time 0.
-				'4e4be4adeeca4569' + '06' + '0000' + '00000000',
-			].join(''),
+				'4e4be4adeeca4569 06 0000 00000000',
+			]
+				.join('')
+				.replaceAll(' ', ''),
 		);
 	});
 });
@@ -62,7 +51,7 @@ describe('nutFrameHeader', () => {
 		expect(hex(nutFrameHeader(0, false, 1)).slice(0, -8)).toBe('01' + '01' + '01');
 	});
 
-	it('has two codes for each track, which the main header gives to that track', () => {
+	it('has two codes for each track, as in the main header', () => {
 		const raw = { codecSpecificData: new Uint8Array(0), decodeDelay: 0 };
 		const header = nutHeader([
 			{ ...raw, kind: 'video', fourcc: Buffer.from('I420'), clockRate: 90_000, widthPixels: 320, heightPixels: 180 },

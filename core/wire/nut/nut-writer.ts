@@ -1,16 +1,16 @@
-/** Writes NUT for FFmpeg's standard input: exact timestamps, nothing held back, one frame at a time. */
+/** Writes NUT for FFmpeg's standard input: exact timestamps, no delay, one frame at a time. */
 import { OPUS_CLOCK_RATE, VIDEO_CLOCK_RATE } from '../../units.ts';
 import { spsFacts, type AudioTrackConfig, type TrackConfig, type VideoTrackConfig } from '../../media/codecs.ts';
 import { NUT_FILE_ID, NUT_FRAME_FLAG, NUT_START_CODE, nutChecksum, pushUint32, pushVarint } from './nut-format.ts';
 
 const VIDEO_CLASS = 0;
 const AUDIO_CLASS = 1;
-// Two frame codes a track are enough, since nothing is saved by packing sizes and times into the code.
+// Two frame codes a track are enough: packing sizes and times into more codes saves no bytes that matter.
 const CODE_DELTA_FRAME = 1;
 const CODE_KEY_FRAME = 2;
 const CODES_PER_TRACK = 2;
-// NUT_PIPE: no further syncpoints follow the first. FFmpeg keeps every syncpoint in memory for seeking, so that one a
-// frame would let it grow by some 10 MB an hour.
+// NUT_PIPE: no syncpoints follow the first. FFmpeg keeps every syncpoint in memory for seeking; with one a frame it
+// grows by some 10 MB an hour.
 const PIPE_VERSION = 4;
 const PIPE_MINOR_VERSION = 0;
 const PIPE_FLAG = 2;
@@ -23,13 +23,13 @@ const FOURCC: Readonly<Record<TrackConfig['codec'], Uint8Array>> = {
 	aac: Uint8Array.from([0xff, 0x00]),
 };
 
-/** A track as the headers describe it, coded or raw. */
+/** A track in the headers, coded or raw. */
 export type NutTrack = {
 	fourcc: Uint8Array;
-	/** Ticks a second; of sound, its sample rate. */
+	/** Ticks a second; for sound, its sample rate. */
 	clockRate: number;
 	codecSpecificData: Uint8Array;
-	/** FFmpeg takes this for the least number of pictures that its decoder holds back. */
+	/** The minimum of pictures that FFmpeg's decoder holds back. */
 	decodeDelay: number;
 } & ({ kind: 'video'; widthPixels: number; heightPixels: number } | { kind: 'audio'; channelCount: number });
 
@@ -43,18 +43,11 @@ export function nutClockRate(config: TrackConfig): number {
 
 /** Everything before the first frame of a stream of one coded track. */
 export function nutStreamHeader(config: TrackConfig): Uint8Array {
-	const { codec } = config;
-	const clockRate = nutClockRate(config);
+	const coding = { fourcc: FOURCC[config.codec], clockRate: nutClockRate(config) };
 	return nutHeader([
 		config.kind === 'audio'
-			? { ...config, fourcc: FOURCC[codec], clockRate, codecSpecificData: audioSetup(config), decodeDelay: 0 }
-			: {
-					...config,
-					fourcc: FOURCC[codec],
-					clockRate,
-					codecSpecificData: parameterSets(config),
-					decodeDelay: decodeDelay(config),
-				},
+			? { ...config, ...coding, codecSpecificData: audioSetup(config), decodeDelay: 0 }
+			: { ...config, ...coding, codecSpecificData: parameterSets(config), decodeDelay: decodeDelay(config) },
 	]);
 }
 
@@ -64,18 +57,18 @@ export function nutHeader(tracks: readonly NutTrack[]): Uint8Array {
 		NUT_FILE_ID,
 		packet(NUT_START_CODE.main, mainHeader(tracks)),
 		...tracks.map((track, index) => packet(NUT_START_CODE.stream, streamHeader(track, index))),
-		// global_key_pts 0 and back_ptr 0: no time is relative to it, because every frame writes its time in full.
+		// global_key_pts 0 and back_ptr 0: no time is relative to it, because every frame has its full time.
 		packet(NUT_START_CODE.syncpoint, [0, 0]),
 	]);
 }
 
 /**
- * Header of one frame; its bytes follow as they are, so that no picture is copied.
- * `timeTicks` is the presentation time in ticks of the track's clock, whole and not negative.
+ * Header of one frame. Its bytes follow separately, so that no picture is copied. `timeTicks` is the presentation time
+ * in ticks of the track's clock, whole and not negative.
  */
 export function nutFrameHeader(timeTicks: number, isKeyFrame: boolean, sizeBytes: number, trackIndex = 0): Uint8Array {
 	const header: number[] = [(isKeyFrame ? CODE_KEY_FRAME : CODE_DELTA_FRAME) + trackIndex * CODES_PER_TRACK];
-	// coded_pts: with msb_pts_shift 0 a full time is written as itself plus one.
+	// coded_pts: with msb_pts_shift 0 a full time is written plus one.
 	pushVarint(header, timeTicks + 1);
 	pushVarint(header, sizeBytes);
 	pushUint32(header, nutChecksum(Uint8Array.from(header)));
@@ -107,14 +100,14 @@ function mainHeader(tracks: readonly NutTrack[]): number[] {
 		pushVarint(out, 1);
 		pushVarint(out, clockRate);
 	}
-	// A checksum in every frame header, because max_pts_distance and max_distance demand it for late and large frames.
+	// A checksum in every frame header, because max_pts_distance and max_distance require it for late and large frames.
 	const flags = NUT_FRAME_FLAG.codedPts | NUT_FRAME_FLAG.sizeMsb | NUT_FRAME_FLAG.checksum;
 	pushFrameCodes(out, NUT_FRAME_FLAG.invalid, 0, CODE_DELTA_FRAME);
 	tracks.forEach((_track, index) => {
 		pushFrameCodes(out, flags, index, 1);
 		pushFrameCodes(out, flags | NUT_FRAME_FLAG.key, index, 1);
 	});
-	// The forbidden code, "N", lies behind ours; the reader skips it and does not count it.
+	// The forbidden code, "N", is after ours; the reader skips it and does not count it.
 	pushFrameCodes(out, NUT_FRAME_FLAG.invalid, 0, 256 - CODE_DELTA_FRAME - tracks.length * CODES_PER_TRACK - 1);
 	// No elision headers.
 	pushVarint(out, 0);
@@ -122,8 +115,8 @@ function mainHeader(tracks: readonly NutTrack[]): number[] {
 	return out;
 }
 
-// tmp_fields 6: pts_delta 0, data_size_mul 1, the stream, data_size_lsb 0, no reserved fields, `count` codes alike.
-// data_size_lsb grows with each code of a group, which is why each valid code is a group of its own.
+// tmp_fields 6: pts_delta 0, data_size_mul 1, the stream, data_size_lsb 0, no reserved fields, `count` equal codes.
+// data_size_lsb grows with each code of a group, so each valid code has a separate group.
 function pushFrameCodes(out: number[], flags: number, trackIndex: number, count: number): void {
 	pushVarint(out, flags);
 	pushVarint(out, 6);
@@ -156,8 +149,8 @@ function streamHeader(track: NutTrack, index: number): number[] {
 	return out;
 }
 
-// FFmpeg takes this for the least number of pictures that its decoder holds back, so one too many costs a frame of
-// delay. Where the stream is silent its decoder finds out by itself, at the price of a picture or two at the start.
+// One too many costs a frame of delay. For a stream without the number FFmpeg's decoder finds it out, which costs one
+// or two pictures at the start.
 function decodeDelay(config: VideoTrackConfig): number {
 	return config.codec === 'h264' ? (spsFacts(config)?.maxNumReorderFrames ?? 0) : 0;
 }
@@ -177,8 +170,8 @@ function audioSetup(config: AudioTrackConfig): Uint8Array {
 	return config.codec === 'aac' ? config.audioSpecificConfig : opusHead(config);
 }
 
-// RFC 7845 §5.1. Pre-skip 0: on our timeline a unit's time is that of the first sample its decoder puts out, priming
-// included, so nothing may be cut off.
+// RFC 7845 §5.1. Pre-skip 0: on our timeline a unit's time is that of the first sample that its decoder outputs,
+// priming included, so no sample may be cut.
 function opusHead(config: AudioTrackConfig): Uint8Array {
 	const head = Buffer.alloc(19);
 	head.write('OpusHead', 0, 'latin1');

@@ -3,7 +3,7 @@ import { SpillwayError } from '../../errors/errors.ts';
 import { readUint24 } from '../flv.ts';
 import { MESSAGE_TYPE, readUint32, type RtmpMessage } from './rtmp-messages.ts';
 
-/** Bounds of what one connection may make us hold. */
+/** Memory limits of one connection. */
 export type ChunkReaderLimits = {
 	/** A message that declares more is refused. The format's own limit is 16 777 215. */
 	maxMessageBytes: number;
@@ -13,17 +13,17 @@ export type ChunkReaderLimits = {
 	maxChunkStreamCount: number;
 };
 
-/** A 10 MiB message holds any picture up to 2160p; 16 MiB leaves room for audio beside it. @internal for tests */
+/** A 10 MiB message is enough for any picture up to 2160p; 16 MiB leaves room for audio as well. @internal for tests */
 export const DEFAULT_CHUNK_READER_LIMITS: ChunkReaderLimits = {
 	maxMessageBytes: 10 * 1024 * 1024,
 	maxBufferedBytes: 16 * 1024 * 1024,
 	maxChunkStreamCount: 64,
 };
 
-/** Adobe RTMP 1.0 §5.4.1: until told otherwise. */
+/** Adobe RTMP 1.0 §5.4.1: until Set Chunk Size. */
 export const INITIAL_CHUNK_SIZE_BYTES = 128;
 const EXTENDED_TIMESTAMP_MARK = 0xff_ffff;
-/** Header bytes behind the basic header, by format 0–3 (Adobe RTMP 1.0 §5.3.1.2). */
+/** Header bytes after the basic header, by format 0–3 (Adobe RTMP 1.0 §5.3.1.2). */
 const MESSAGE_HEADER_BYTES = [11, 7, 3, 0] as const;
 /** First piece of a message's buffer; it doubles as bytes arrive, so a declared length alone costs nothing. */
 const FIRST_BUFFER_BYTES = 4096;
@@ -31,7 +31,7 @@ const FIRST_BUFFER_BYTES = 4096;
 type ChunkStream = {
 	timestampMs: number;
 	timestampDeltaMs: number;
-	/** The last extended timestamp field as it stood on the wire; undefined when the last full header had none. */
+	/** The last extended timestamp field; undefined when the last full header had none. */
 	extendedTimestamp: number | undefined;
 	/** The last full header was of format 0, so that its "delta" is an absolute time. */
 	isDeltaAbsolute: boolean;
@@ -48,7 +48,7 @@ type Step = 'basic-header' | 'message-header' | 'extended-timestamp' | 'extended
 
 const EMPTY = new Uint8Array(0);
 
-/** Reader of one connection. Set Chunk Size and Abort are applied in here and not handed on. */
+/** Reader of one connection. It applies Set Chunk Size and Abort, and does not pass them to `onMessage`. */
 export class ChunkReader {
 	#limits: ChunkReaderLimits;
 	readonly #onMessage: (message: RtmpMessage) => void;
@@ -63,13 +63,13 @@ export class ChunkReader {
 	#chunkRemainingBytes = 0;
 	#bufferedBytes = 0;
 
-	/** `onMessage` is called within push(); what it throws leaves push(). */
+	/** `onMessage` is called within push(); push() throws what it throws. */
 	constructor(onMessage: (message: RtmpMessage) => void, limits: ChunkReaderLimits = DEFAULT_CHUNK_READER_LIMITS) {
 		this.#onMessage = onMessage;
 		this.#limits = limits;
 	}
 
-	/** From now on, for messages that begin. */
+	/** Applies to messages that begin afterwards. */
 	setLimits(limits: ChunkReaderLimits): void {
 		this.#limits = limits;
 	}
@@ -79,18 +79,18 @@ export class ChunkReader {
 		return this.#bufferedBytes;
 	}
 
-	/** Takes what arrived, in pieces of any size. Throws RTMP_PROTOCOL_ERROR; the reader is of no use afterwards. */
+	/** Accepts pieces of any size. Throws RTMP_PROTOCOL_ERROR; the reader cannot be used afterwards. */
 	push(bytes: Uint8Array): void {
 		let offset = 0;
 		while (offset < bytes.length) {
 			if (this.#step === 'payload') {
-				offset += this.#takePayload(bytes, offset);
+				offset += this.#readPayload(bytes, offset);
 			} else if (this.#step === 'extended-timestamp-or-payload') {
 				this.#guessExtendedTimestamp(bytes[offset++]!);
 			} else {
 				this.#header[this.#headerReceivedBytes++] = bytes[offset++]!;
 				if (this.#headerReceivedBytes === this.#headerWantedBytes) {
-					this.#takeHeader();
+					this.#readHeader();
 				}
 			}
 		}
@@ -102,18 +102,18 @@ export class ChunkReader {
 		this.#headerWantedBytes = wantedBytes;
 	}
 
-	#takeHeader(): void {
+	#readHeader(): void {
 		if (this.#step === 'basic-header') {
-			this.#takeBasicHeader();
+			this.#readBasicHeader();
 		} else if (this.#step === 'message-header') {
-			this.#takeMessageHeader();
+			this.#readMessageHeader();
 		} else {
-			this.#takeTimestamp(readUint32(this.#header, 0, 'an extended timestamp'), true);
+			this.#applyTimestamp(readUint32(this.#header, 0, 'an extended timestamp'), true);
 		}
 	}
 
 	// §5.3.1.1: ids 2–63 in one byte, 64–319 in two, 64–65599 in three, the last one little-endian.
-	#takeBasicHeader(): void {
+	#readBasicHeader(): void {
 		const first = this.#header[0]!;
 		let chunkStreamId = first & 0x3f;
 		if (chunkStreamId < 2) {
@@ -143,7 +143,7 @@ export class ChunkReader {
 		if (known !== undefined) {
 			return known;
 		}
-		// A first header of format 1 only lacks the message stream id, and librtmp sends some on the control stream.
+		// A first header of format 1 lacks only the message stream id, and librtmp sends some on the control stream.
 		if (this.#format > 1) {
 			throw protocolError(`chunk stream ${chunkStreamId} begins with a header of format ${this.#format}`);
 		}
@@ -167,7 +167,7 @@ export class ChunkReader {
 		return chunkStream;
 	}
 
-	#takeMessageHeader(): void {
+	#readMessageHeader(): void {
 		const stream = this.#stream!;
 		const header = this.#header;
 		if (this.#format <= 1) {
@@ -181,33 +181,32 @@ export class ChunkReader {
 			}
 		}
 		if (this.#format === 0) {
-			// §5.3.1.2.1: the message stream id is little-endian, unlike everything else.
+			// §5.3.1.2.1: the message stream id is little-endian, unlike all other fields.
 			stream.messageStreamId = (header[7]! | (header[8]! << 8) | (header[9]! << 16) | (header[10]! << 24)) >>> 0;
 		}
 		const timestamp = readUint24(header, 0);
 		if (timestamp === EXTENDED_TIMESTAMP_MARK) {
 			this.#await('extended-timestamp', 4);
 		} else {
-			this.#takeTimestamp(timestamp, false);
+			this.#applyTimestamp(timestamp, false);
 		}
 	}
 
-	#takeTimestamp(timestamp: number, isExtended: boolean): void {
+	#applyTimestamp(timestamp: number, isExtended: boolean): void {
 		const stream = this.#stream!;
 		stream.extendedTimestamp = isExtended ? timestamp : undefined;
 		stream.isDeltaAbsolute = this.#format === 0;
 		if (stream.isDeltaAbsolute) {
 			stream.timestampMs = 0;
 		}
-		// §5.3.1.2.4: a format 3 that starts a message behind a format 0 takes that one's timestamp as its delta.
+		// §5.3.1.2.4: the timestamp of a format 0 is the delta of a format 3 that starts the next message.
 		stream.timestampDeltaMs = timestamp;
 		this.#beginChunk(timestamp);
 	}
 
 	// §5.3.1.3: the field "is present in Type 3 chunks when the most recent Type 0, 1, or 2 chunk … indicated the
-	// presence of an extended timestamp". OBS before 30.1 and others leave it out in continuations, so four bytes count
-	// as one only if they repeat the last. Compared byte by byte, so that a short payload is not held back to wait for
-	// four.
+	// presence of an extended timestamp". OBS before 30.1 and others omit it in continuations, so four bytes count as one
+	// only if they repeat the last. Compared byte by byte, so that a short payload does not wait for four bytes.
 	#guessExtendedTimestamp(byte: number): void {
 		const stream = this.#stream!;
 		this.#header[this.#headerReceivedBytes++] = byte;
@@ -215,13 +214,13 @@ export class ChunkReader {
 		// Some senders repeat the message's absolute time where its header had a delta.
 		if (isPrefixOf(received, stream.extendedTimestamp!) || isPrefixOf(received, stream.timestampMs)) {
 			if (received.length === 4) {
-				// Taking an absolute time of hours as a delta, as §5.3.1.2.4 has it for short ones, would double the clock.
+				// An absolute time of hours as a delta, which §5.3.1.2.4 has for short times, doubles the clock.
 				this.#beginChunk(stream.isDeltaAbsolute ? 0 : stream.timestampDeltaMs);
 			}
 			return;
 		}
 		const payload = received.slice();
-		// librtmp uses format 3 for "same time as before", and then writes no such field.
+		// librtmp uses format 3 for "same time as before", without the field.
 		this.#beginChunk(0);
 		this.push(payload);
 	}
@@ -244,7 +243,7 @@ export class ChunkReader {
 		}
 	}
 
-	#takePayload(bytes: Uint8Array, offset: number): number {
+	#readPayload(bytes: Uint8Array, offset: number): number {
 		const stream = this.#stream!;
 		const taken = Math.min(this.#chunkRemainingBytes, bytes.length - offset);
 		const neededBytes = stream.receivedBytes + taken;
@@ -293,8 +292,8 @@ export class ChunkReader {
 		}
 	}
 
-	// §5.4.1: 1 to 2^31 − 1. A huge one is taken as it is: it is "equivalent" to the largest message, and since buffers
-	// grow with the bytes that come, it costs no memory. Capping it would only make us misread an honest sender.
+	// §5.4.1: 1 to 2^31 − 1. A huge size is not capped, because a cap misreads its sender. It is "equivalent" to the
+	// largest message, and costs no memory, because buffers grow with the received bytes.
 	#setChunkSize(chunkSizeBytes: number): void {
 		if (chunkSizeBytes < 1 || chunkSizeBytes > 0x7fff_ffff) {
 			throw protocolError(`a chunk size of ${chunkSizeBytes} bytes`);

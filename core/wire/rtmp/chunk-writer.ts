@@ -1,18 +1,18 @@
-/** Cuts RTMP messages into chunks (Adobe RTMP 1.0 §5.3). We send few and small ones, so headers are always whole. */
+/** Splits RTMP messages into chunks (Adobe RTMP 1.0 §5.3). Our messages are few and small, so headers are full. */
 import { INITIAL_CHUNK_SIZE_BYTES } from './chunk-reader.ts';
 import { MESSAGE_TYPE, readUint32, type RtmpMessage } from './rtmp-messages.ts';
 
 /** Chunk stream of protocol control messages (Adobe RTMP 1.0 §5.3.1.1). */
 const CONTROL_CHUNK_STREAM_ID = 2;
-/** Chunk stream of everything else that we send. */
+/** Chunk stream of all other messages. */
 const COMMAND_CHUNK_STREAM_ID = 3;
 const LAST_CONTROL_TYPE = MESSAGE_TYPE.SET_PEER_BANDWIDTH;
 
-/** Writer of one connection. Follows its own Set Chunk Size messages. */
+/** Writer of one connection. Applies the Set Chunk Size messages that it writes. */
 export class ChunkWriter {
 	#chunkSizeBytes = INITIAL_CHUNK_SIZE_BYTES;
 
-	/** The message's chunks, ready to be sent. Give 2–63 as `chunkStreamId` to use another chunk stream than usual. */
+	/** The message's chunks. `chunkStreamId` is 2–63 and replaces the usual chunk stream. */
 	write(message: RtmpMessage, chunkStreamId?: number): Uint8Array {
 		const { payload } = message;
 		const id =

@@ -1,15 +1,15 @@
 /**
- * Enhanced RTMP v2: the extended headers of audio and video messages, and what is said of it at connect. Finds out
- * which codec and track a piece belongs to; does not interpret the piece.
+ * Enhanced RTMP v2: the extended headers of audio and video messages, and its properties at connect. Finds the codec
+ * and the track of a piece; does not interpret the piece.
  */
 import { amf0Object, type Amf0Object, type Amf0Value } from '../amf0.ts';
 import { readUint24 } from '../flv.ts';
 
-/** Packet types that we tell apart (Enhanced RTMP v2, "VideoPacketType" and "AudioPacketType"). */
+/** Enhanced RTMP v2, "VideoPacketType" and "AudioPacketType". */
 type EnhancedPacketType =
 	| 'sequence-start'
 	| 'coded-frames'
-	/** Video only: coded frames whose composition offset is 0 and not written. */
+	/** Video only: coded frames without the composition offset, which is 0. */
 	| 'coded-frames-x'
 	| 'sequence-end'
 	| 'metadata'
@@ -26,13 +26,13 @@ export type EnhancedPiece = {
 	fourCc: string;
 	/** 0 unless multitrack. */
 	trackId: number;
-	/** Added to the message's time, 0–999 999, when a ModEx gave it. */
+	/** Added to the message's time, 0–999 999; present when a ModEx has it. */
 	nanosecondOffset?: number;
 	/** A view of the message. */
 	body: Uint8Array;
 };
 
-/** Why a message could not be read. Part of the media path's noise, so a value and not an error. */
+/** Why a message cannot be read. A value and not an error, because it is noise of the media path. */
 export type EnhancedProblem = { problem: string };
 
 const VIDEO_PACKET_TYPES: readonly EnhancedPacketType[] = [
@@ -54,17 +54,17 @@ const MULTITRACK = { video: 6, audio: 5 } as const;
 const MOD_EX = 7;
 const MOD_EX_TIMESTAMP_OFFSET_NANO = 0;
 const MAX_NANOSECOND_OFFSET = 999_999;
-/** A sender has no reason for more than one or two. */
+/** Senders need one or two. */
 const MAX_MOD_EX_COUNT = 8;
 const MULTITRACK_TYPE = { ONE_TRACK: 0, MANY_TRACKS: 1, MANY_TRACKS_MANY_CODECS: 2 } as const;
 const COMMAND_FRAME_TYPE = 5;
 
-/** Takes a video message apart whose first byte has its highest bit set ("isExHeader"). Never throws. */
+/** Splits a video message whose first byte has its highest bit set ("isExHeader"). Never throws. */
 export function parseEnhancedVideo(payload: Uint8Array): EnhancedPiece[] | EnhancedProblem {
 	return parseEnhanced(payload, 'video');
 }
 
-/** Takes an audio message apart whose sound format is 9 ("ExHeader"). Never throws. */
+/** Splits an audio message whose sound format is 9 ("ExHeader"). Never throws. */
 export function parseEnhancedAudio(payload: Uint8Array): EnhancedPiece[] | EnhancedProblem {
 	return parseEnhanced(payload, 'audio');
 }
@@ -101,8 +101,7 @@ function parseEnhanced(payload: Uint8Array, kind: 'video' | 'audio'): EnhancedPi
 	];
 }
 
-// "ModEx": size as UI8 + 1, or, where that is 256, as UI16 + 1; the data; then a byte with its type and the next packet
-// type.
+// "ModEx": size as UI8 + 1, or as UI16 + 1 when that is 256; the data; a byte with its type and the next packet type.
 function readModifiers(payload: Uint8Array): Header | EnhancedProblem {
 	let packetType = payload[0]! & 0x0f;
 	let offset = 1;
@@ -175,7 +174,7 @@ function readTracks(
 	return pieces;
 }
 
-/** Enhanced RTMP v2, "VideoFourCc", and VVC, which came later. */
+/** Enhanced RTMP v2, "VideoFourCc", and VVC, which is newer. */
 const OTHER_VIDEO_CODECS: readonly string[] = ['hvc1', 'av01', 'vp09', 'vp08', 'vvc1'];
 const CAN_DECODE_AND_FORWARD = 1 | 4;
 const CAPABILITY_MOD_EX = 4;
@@ -186,10 +185,7 @@ export function readsEnhancedRtmp(connectObject: Amf0Object): boolean {
 	return ['fourCcList', 'videoFourCcInfoMap', 'audioFourCcInfoMap', 'capsEx'].some((name) => connectObject.has(name));
 }
 
-/**
- * True when the connect object announces video codecs and H.264 is not among them. `*` stands for all; a `fourCcList`
- * names audio codecs too.
- */
+/** True when the connect object announces video codecs without H.264. `*` is all; `fourCcList` has audio codecs too. */
 export function announcesOtherCodecsOnly(connectObject: Amf0Object): boolean {
 	const list = connectObject.get('fourCcList');
 	const map = connectObject.get('videoFourCcInfoMap');
@@ -200,7 +196,7 @@ export function announcesOtherCodecsOnly(connectObject: Amf0Object): boolean {
 	return OTHER_VIDEO_CODECS.some((fourCc) => announced.has(fourCc)) && !announced.has('avc1') && !announced.has('*');
 }
 
-/** What we take, to be told at connect: H.264 and AAC by FourCC, packet modifiers, nanosecond offsets. */
+/** Our properties for the answer to connect: H.264 and AAC by FourCC, packet modifiers, nanosecond offsets. */
 export function enhancedConnectProperties(): [name: string, value: Amf0Value][] {
 	return [
 		['fourCcList', ['avc1', 'mp4a']],

@@ -1,4 +1,4 @@
-/** Tests of handshake.ts. */
+/** Tests of the RTMP handshake. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SpillwayError } from '../../errors/errors.ts';
@@ -9,7 +9,7 @@ const random = new Uint8Array(HANDSHAKE_RANDOM_BYTES).fill(0x5a);
 const c2 = new Uint8Array(HANDSHAKE_PACKET_BYTES);
 
 describe('Handshake', () => {
-	it('answers S0, S1 and S2 when C1 is complete, and hands on what follows C2', () => {
+	it('answers S0, S1 and S2 when C1 is complete, and returns the bytes after C2', () => {
 		const handshake = new Handshake(random);
 		const hello = clientHello();
 		hello.set([1, 2, 3, 4], 1);
@@ -27,7 +27,7 @@ describe('Handshake', () => {
 		expect(last).toEqual({ reply: new Uint8Array(0), isComplete: true, rest: Uint8Array.of(2, 0, 0) });
 	});
 
-	it('gives the same answer however the bytes are cut, also when C2 comes without waiting', () => {
+	it('gives the same answer for pieces of any size, also when C2 arrives before the answer', () => {
 		const all = concat(clientHello(), c2, Uint8Array.of(9, 8, 7));
 		fc.assert(
 			fc.property(fc.array(fc.integer({ min: 1, max: 1600 }), { maxLength: 20 }), (cuts) => {
@@ -68,7 +68,7 @@ describe('Handshake', () => {
 		expect(push).toThrow(message);
 	});
 
-	it('uses other random bytes each time unless told', () => {
+	it('uses other random bytes each time', () => {
 		const one = new Handshake().push(clientHello()).reply;
 		const other = new Handshake().push(clientHello()).reply;
 		expect(one.subarray(9, 1537)).not.toEqual(other.subarray(9, 1537));

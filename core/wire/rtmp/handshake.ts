@@ -1,29 +1,28 @@
-/** The server's half of the simple RTMP handshake, as bytes in and bytes out. Knows nothing about sockets. */
+/** The server's side of the simple RTMP handshake, as bytes in and bytes out. */
 import { SpillwayError } from '../../errors/errors.ts';
 
 /** Length of C1, S1, C2 and S2 (Adobe RTMP 1.0 §5.2.3). */
 export const HANDSHAKE_PACKET_BYTES = 1536;
-/** Random bytes in S1, behind its two 4-byte fields. */
+/** Random bytes in S1, after its two 4-byte fields. */
 export const HANDSHAKE_RANDOM_BYTES = HANDSHAKE_PACKET_BYTES - 8;
 const RTMP_VERSION = 3;
-/** First byte of a TLS record with a ClientHello: somebody chose rtmps:// for the plain port. */
+/** First byte of a TLS record with a ClientHello: a URL with rtmps:// and the plain port. */
 const TLS_HANDSHAKE_RECORD = 0x16;
-/** Adobe RTMP 1.0 §5.2.2: from here on the first byte is "not allowed", to tell RTMP from text protocols. */
+/** Adobe RTMP 1.0 §5.2.2: larger first bytes are "not allowed", which distinguishes RTMP from text protocols. */
 const FIRST_TEXT_VERSION = 32;
 
-/** What a push brought: bytes to send, whether the handshake is over, and what followed it. */
 type HandshakeStep = {
-	/** To be sent at once; empty when nothing is due. */
+	/** To be sent at once; may be empty. */
 	reply: Uint8Array;
-	/** True once C2 is complete. Do not push again then. */
+	/** True when C2 is complete. Do not push again then. */
 	isComplete: boolean;
-	/** Bytes behind C2: the first chunks. A view of what was pushed. */
+	/** Bytes after C2: the first chunks. A view of the pushed bytes. */
 	rest: Uint8Array;
 };
 
 const NOTHING = new Uint8Array(0);
 
-/** One client's handshake. Holds at most one packet; buffers nothing beyond it. */
+/** One client's handshake. Buffers at most one packet. */
 export class Handshake {
 	readonly #s1Random: Uint8Array;
 	readonly #packet = new Uint8Array(1 + HANDSHAKE_PACKET_BYTES);
@@ -38,10 +37,7 @@ export class Handshake {
 		this.#s1Random = s1Random;
 	}
 
-	/**
-	 * Takes what arrived, in pieces of any size. Throws RTMP_PROTOCOL_ERROR as soon as the first byte shows that this is
-	 * not RTMP.
-	 */
+	/** Accepts pieces of any size. Throws RTMP_PROTOCOL_ERROR when the first byte is not RTMP. */
 	push(bytes: Uint8Array): HandshakeStep {
 		let offset = 0;
 		let reply: Uint8Array = NOTHING;
@@ -57,7 +53,7 @@ export class Handshake {
 			this.#isAwaitingC2 = true;
 			this.#receivedBytes = 0;
 		}
-		// C2 should echo S1. It is counted, not compared: FFmpeg and some mobile encoders fill it otherwise.
+		// C2 should echo S1. It is counted, not compared: FFmpeg and some mobile encoders send other bytes.
 		offset = this.#collect(bytes, offset, HANDSHAKE_PACKET_BYTES);
 		const isComplete = this.#receivedBytes === HANDSHAKE_PACKET_BYTES;
 		return { reply, isComplete, rest: isComplete ? bytes.subarray(offset) : NOTHING };
@@ -72,11 +68,11 @@ export class Handshake {
 
 	#buildReply(): Uint8Array {
 		const reply = new Uint8Array(1 + 2 * HANDSHAKE_PACKET_BYTES);
-		// Adobe RTMP 1.0 §5.2.2: a server that does not know the asked version "SHOULD respond with 3".
+		// Adobe RTMP 1.0 §5.2.2: a server that does not know the requested version "SHOULD respond with 3".
 		reply[0] = RTMP_VERSION;
-		// S1: time 0, four zero bytes (they also say that we do not do the digest handshake), random.
+		// S1: time 0, four zero bytes (which also announce no digest handshake), random.
 		reply.set(this.#s1Random, 1 + 8);
-		// S2: C1's time, our time when it was read (0, as our S1 says), C1's random bytes.
+		// S2: C1's time, our time when it was read (0, as in S1), C1's random bytes.
 		const s2 = 1 + HANDSHAKE_PACKET_BYTES;
 		reply.set(this.#packet.subarray(1, 5), s2);
 		reply.set(this.#packet.subarray(9), s2 + 8);

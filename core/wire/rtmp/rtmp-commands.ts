@@ -1,35 +1,32 @@
-/**
- * RTMP commands (NetConnection, NetStream) as an encoder sends them, and our answers. Text and values only, no state.
- */
+/** RTMP commands (NetConnection, NetStream) of an encoder, and our answers. Without state. */
 import { SpillwayError } from '../../errors/errors.ts';
 import { amf0Object, decodeAmf0, encodeAmf0, type Amf0Object, type Amf0Value } from '../amf0.ts';
 import { announcesOtherCodecsOnly, enhancedConnectProperties, readsEnhancedRtmp } from './enhanced-rtmp.ts';
 import { MESSAGE_TYPE, type RtmpMessage } from './rtmp-messages.ts';
 
-/** A command as received. */
 export type RtmpCommand = {
 	name: string;
-	/** 0 asks for no answer. */
+	/** 0: no answer is expected. */
 	transactionId: number;
-	/** What follows the transaction id: the command object or null, then the arguments proper. */
+	/** The command object or null, then the arguments. */
 	parameters: readonly Amf0Value[];
 };
 
-/** What `connect` says of the encoder. */
+/** The facts about the encoder in `connect`. */
 export type ConnectFacts = {
 	/** Path of the URL before the stream name, such as `live`. May hold a stream key: never log it. */
 	app: string;
-	/** The whole URL as far as the encoder sends it. May hold a stream key: never log it. */
+	/** The URL, or the part of it that the encoder sends. May hold a stream key: never log it. */
 	tcUrl: string;
 	/** Such as `FMLE/3.0 (compatible; FMSc/1.0)`. */
 	flashVersion: string;
-	/** True when it announces any part of Enhanced RTMP. */
+	/** The encoder announces a part of Enhanced RTMP. */
 	isEnhanced: boolean;
-	/** True when it announces video codecs, and none of them is one that we take. */
+	/** The encoder announces video codecs, and none of them is supported. */
 	hasNoCodecOfOurs: boolean;
 };
 
-/** Codes that encoders know (Adobe RTMP 1.0 §7.2, and what Flash Media Server sent). */
+/** Codes that encoders know (Adobe RTMP 1.0 §7.2, and Flash Media Server). */
 export type StatusCode =
 	| 'NetStream.Publish.Start'
 	| 'NetStream.Publish.Denied'
@@ -48,7 +45,7 @@ export function parseCommand(message: RtmpMessage): RtmpCommand {
 
 /**
  * Finds the metadata in a message: `onMetaData` with or without `@setDataFrame` before it, as object or ECMA array,
- * also with other values between. Undefined when the message is about something else. Throws RTMP_PROTOCOL_ERROR.
+ * also with other values in between. Undefined for another message. Throws RTMP_PROTOCOL_ERROR.
  */
 export function parseMetadata(message: RtmpMessage): Record<string, string | number | boolean> | undefined {
 	const values = decodeAmf0(skipAmf3Format(message));
@@ -58,7 +55,7 @@ export function parseMetadata(message: RtmpMessage): Record<string, string | num
 	if (!isMetadata || fields === undefined) {
 		return undefined;
 	}
-	// Without a prototype, so that no field name means anything but itself.
+	// Without a prototype, so that no field name has a special meaning.
 	const metadata = Object.create(null) as Record<string, string | number | boolean>;
 	let fieldCount = 0;
 	for (const [name, value] of fields) {
@@ -79,12 +76,12 @@ const MAX_METADATA_FIELD_COUNT = 64;
 /** Enough for an encoder's name and version. */
 const MAX_TEXT_LENGTH = 200;
 
-/** Shortens a stranger's text and replaces control and bidirectional characters, so that it may be logged and shown. */
+/** Shortens untrusted text and replaces control and bidirectional characters, so that it may be logged and shown. */
 function printable(text: string): string {
 	return text.slice(0, MAX_TEXT_LENGTH).replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '?');
 }
 
-/** Reads the command object of `connect`. Never throws; what is missing is empty. */
+/** Reads the command object of `connect`. Never throws; a missing text is empty. */
 export function readConnectFacts(command: RtmpCommand): ConnectFacts {
 	const object = command.parameters[0];
 	const fields: Amf0Object = object instanceof Map ? object : new Map();
@@ -101,7 +98,7 @@ export function readConnectFacts(command: RtmpCommand): ConnectFacts {
 	};
 }
 
-/** `_result` of `connect`. Names what we take of Enhanced RTMP if the encoder asked. */
+/** `_result` of `connect`, with our Enhanced RTMP properties if the encoder announced it. */
 export function connectResult(transactionId: number, facts: ConnectFacts): RtmpMessage {
 	const properties = amf0Object({ fmsVer: 'FMS/3,5,7,7009', capabilities: 31, mode: 1 });
 	const information = amf0Object({
@@ -110,7 +107,7 @@ export function connectResult(transactionId: number, facts: ConnectFacts): RtmpM
 		description: facts.hasNoCodecOfOurs
 			? 'Connection succeeded. This server takes H.264 (avc1) and AAC (mp4a) only.'
 			: 'Connection succeeded.',
-		// 0: we speak AMF0 only, whatever was asked.
+		// 0: AMF0, for any requested encoding.
 		objectEncoding: 0,
 	});
 	if (facts.isEnhanced) {
@@ -123,12 +120,12 @@ export function connectResult(transactionId: number, facts: ConnectFacts): RtmpM
 	return commandMessage(0, ['_result', transactionId, properties, information]);
 }
 
-/** `_result` of any other command. */
+/** `_result` of another command. */
 export function commandResult(transactionId: number, value: Amf0Value): RtmpMessage {
 	return commandMessage(0, ['_result', transactionId, null, value]);
 }
 
-/** `_error`: we do not know this command. */
+/** `_error` of an unknown command. */
 export function commandError(transactionId: number): RtmpMessage {
 	const information = amf0Object({
 		level: 'error',
@@ -138,17 +135,14 @@ export function commandError(transactionId: number): RtmpMessage {
 	return commandMessage(0, ['_error', transactionId, null, information]);
 }
 
-/** `onStatus` of a stream. The level follows from the code. */
+/** `onStatus` of a stream. The code decides the level. */
 export function statusMessage(messageStreamId: number, code: StatusCode, description: string): RtmpMessage {
 	const isGood = code === 'NetStream.Publish.Start' || code === 'NetStream.Unpublish.Success';
 	const information = amf0Object({ level: isGood ? 'status' : 'error', code, description });
 	return commandMessage(messageStreamId, ['onStatus', 0, null, information]);
 }
 
-/**
- * True for a deleteStream of another stream than the one that publishes. A number that was never given out stands for
- * the one that publishes.
- */
+/** True for a deleteStream of another stream than the publishing one. An unknown number means the publishing one. */
 export function namesOtherStream(command: RtmpCommand, publishingStreamId: number, streamCount: number): boolean {
 	const streamId = command.parameters[1];
 	return (
@@ -160,13 +154,12 @@ export function namesOtherStream(command: RtmpCommand, publishingStreamId: numbe
 	);
 }
 
-/** Any command with its values. */
 export function commandMessage(messageStreamId: number, values: readonly Amf0Value[]): RtmpMessage {
 	return { typeId: MESSAGE_TYPE.COMMAND_AMF0, timestampMs: 0, messageStreamId, payload: encodeAmf0(values) };
 }
 
-// Adobe RTMP 1.0 §7.1: the AMF3 forms start with a byte that says how the rest is encoded; encoders say 0, AMF0, in
-// which single values may be AMF3. Some leave the byte out, and start with the name, a string.
+// Adobe RTMP 1.0 §7.1: the AMF3 forms start with a byte for the encoding of the rest. Encoders send 0, which is AMF0
+// with single values in AMF3. Some omit the byte, and start with the name, a string.
 function skipAmf3Format({ typeId, payload }: RtmpMessage): Uint8Array {
 	if (typeId !== MESSAGE_TYPE.COMMAND_AMF3 && typeId !== MESSAGE_TYPE.DATA_AMF3) {
 		return payload;

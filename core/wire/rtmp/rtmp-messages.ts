@@ -1,4 +1,4 @@
-/** RTMP messages: their types, the protocol control messages we send, and the taking apart of aggregates. */
+/** RTMP messages: their types, the protocol control messages of the server, and the splitting of aggregates. */
 import { SpillwayError } from '../../errors/errors.ts';
 import { FLV_BACK_POINTER_BYTES, FLV_TAG_HEADER_BYTES, readFlvTagHeader } from '../flv.ts';
 
@@ -22,29 +22,28 @@ export const MESSAGE_TYPE = {
 /** User control event types (Adobe RTMP 1.0 §7.1.7). */
 export const USER_CONTROL_EVENT = { STREAM_BEGIN: 0, PING_REQUEST: 6, PING_RESPONSE: 7 } as const;
 
-/** One whole RTMP message. */
 export type RtmpMessage = {
-	/** One of {@link MESSAGE_TYPE}, or any other byte. */
+	/** One of {@link MESSAGE_TYPE}, or another byte. */
 	typeId: number;
-	/** Absolute, in ms on the sender's clock, modulo 2^32. */
+	/** Absolute, on the sender's clock, modulo 2^32. */
 	timestampMs: number;
-	/** 0 for the connection itself, else what createStream answered. */
+	/** 0 for the connection, else the answer to createStream. */
 	messageStreamId: number;
-	/** Owned by the message; nobody writes to it again. */
+	/** Owned by the message and never changed. */
 	payload: Uint8Array;
 };
 
-/** Set Chunk Size: how large our chunks are from now on. */
+/** Set Chunk Size for the following chunks of the server. */
 export function setChunkSizeMessage(chunkSizeBytes: number): RtmpMessage {
 	return controlMessage(MESSAGE_TYPE.SET_CHUNK_SIZE, uint32(chunkSizeBytes));
 }
 
-/** Acknowledgement of all bytes received so far, modulo 2^32. */
+/** Acknowledgement of all received bytes, modulo 2^32. */
 export function acknowledgementMessage(receivedBytes: number): RtmpMessage {
 	return controlMessage(MESSAGE_TYPE.ACKNOWLEDGEMENT, uint32(receivedBytes));
 }
 
-/** Window Acknowledgement Size: after how many bytes from us the peer acknowledges. */
+/** Window Acknowledgement Size: the peer acknowledges after this many bytes of the server. */
 export function windowAcknowledgementSizeMessage(windowBytes: number): RtmpMessage {
 	return controlMessage(MESSAGE_TYPE.WINDOW_ACKNOWLEDGEMENT_SIZE, uint32(windowBytes));
 }
@@ -54,7 +53,7 @@ export function setPeerBandwidthMessage(windowBytes: number): RtmpMessage {
 	return controlMessage(MESSAGE_TYPE.SET_PEER_BANDWIDTH, Uint8Array.of(...uint32(windowBytes), 2));
 }
 
-/** User control: the stream works now. */
+/** User control: the stream is usable. */
 export function streamBeginMessage(messageStreamId: number): RtmpMessage {
 	return userControlMessage(USER_CONTROL_EVENT.STREAM_BEGIN, messageStreamId);
 }
@@ -64,7 +63,7 @@ export function pingResponseMessage(timestampMs: number): RtmpMessage {
 	return userControlMessage(USER_CONTROL_EVENT.PING_RESPONSE, timestampMs);
 }
 
-/** Reads a big-endian number that starts the payload. Throws RTMP_PROTOCOL_ERROR when the payload is too short. */
+/** Reads a big-endian number. Throws RTMP_PROTOCOL_ERROR when the payload is too short. */
 export function readUint32(payload: Uint8Array, offset: number, what: string): number {
 	if (payload.length < offset + 4) {
 		throw new SpillwayError('RTMP_PROTOCOL_ERROR', [`${what} has ${payload.length} bytes, needs ${offset + 4}`]);
@@ -74,7 +73,7 @@ export function readUint32(payload: Uint8Array, offset: number, what: string): n
 	);
 }
 
-/** What an aggregate may hold of use to us. No aggregate in an aggregate, which no encoder makes. */
+/** The types that are read from an aggregate. No encoder puts an aggregate into an aggregate. */
 const AGGREGATED_TYPES: ReadonlySet<number> = new Set([
 	MESSAGE_TYPE.VIDEO,
 	MESSAGE_TYPE.AUDIO,
@@ -83,9 +82,8 @@ const AGGREGATED_TYPES: ReadonlySet<number> = new Set([
 ]);
 
 /**
- * Takes an aggregate message apart (Adobe RTMP 1.0 §7.1.6). Its sub-messages are FLV tags whose times count from the
- * first one's, which stands for the aggregate's own time. Media and data only; payloads are views. A tag that is cut
- * ends it, with a problem.
+ * Splits an aggregate message (Adobe RTMP 1.0 §7.1.6). Its sub-messages are FLV tags; the time of the first one equals
+ * the aggregate's time. Returns media and data only; payloads are views. A cut tag ends it with a problem.
  */
 export function splitAggregate(message: RtmpMessage): { parts: RtmpMessage[]; problem?: string } {
 	const { payload } = message;

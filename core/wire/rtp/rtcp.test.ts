@@ -1,4 +1,4 @@
-/** Tests of the sender reports that the stage writes and of the key-frame requests that it reads. */
+/** Tests of writing sender reports and of reading key-frame requests. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readKeyFrameRequests, writeSenderReport } from './rtcp.ts';
@@ -25,17 +25,11 @@ describe('writeSenderReport', () => {
 		);
 	});
 
-	it('says its own lengths truly, with a zero behind the CNAME, whatever the CNAME', () => {
+	it('has correct lengths and a zero after any CNAME', () => {
 		fc.assert(
 			fc.property(fc.string({ maxLength: 300 }), (cname) => {
-				const packet = writeSenderReport({
-					ssrc: 1,
-					nowMs: 0,
-					timestampTicks: 0,
-					packetCount: 0,
-					octetCount: 0,
-					cname,
-				});
+				const counts = { timestampTicks: 0, packetCount: 0, octetCount: 0 };
+				const packet = writeSenderReport({ ssrc: 1, nowMs: 0, ...counts, cname });
 				const descriptionBytes = (packet.readUInt16BE(30) + 1) * 4;
 				expect(packet.length).toBe(28 + descriptionBytes);
 				const cnameBytes = packet[37]!;
@@ -56,14 +50,16 @@ describe('readKeyFrameRequests', () => {
 		expect(readKeyFrameRequests(hex('8f ce 0004 00000001 00000000 52454d42 01000000'))).toEqual([]);
 	});
 
-	it('stops at a length past the end and at another version', () => {
-		expect(readKeyFrameRequests(hex(`${PLI} 81 ce 0009 00000001 00000002`))).toEqual([0x89ab_cdef]);
-		expect(readKeyFrameRequests(hex(`41 ce 0002 00000001 89abcdef ${PLI}`))).toEqual([]);
-		expect(readKeyFrameRequests(hex('81 ce 0001 00000001'))).toEqual([]);
-		expect(readKeyFrameRequests(Buffer.alloc(0))).toEqual([]);
+	it.each([
+		['a length past the end', `${PLI} 81 ce 0009 00000001 00000002`, [0x89ab_cdef]],
+		['another version', `41 ce 0002 00000001 89abcdef ${PLI}`, []],
+		['a packet without media SSRC', '81 ce 0001 00000001', []],
+		['no bytes', '', []],
+	])('stops at %s', (_what, bytes, ssrcs) => {
+		expect(readKeyFrameRequests(hex(bytes))).toEqual(ssrcs);
 	});
 
-	it('never throws and never finds more than the bytes can hold', () => {
+	it('never throws and never returns more SSRCs than the bytes can hold', () => {
 		const words = fc.array(
 			fc.oneof(fc.constantFrom(PLI, FIR, RECEIVER_REPORT, '84ce0003'), fc.stringMatching(/^[0-9a-f]{8}$/)),
 		);

@@ -1,21 +1,18 @@
-/**
- * The RTCP that the stage speaks with its worker: sender reports out, key-frame requests in (RFC 3550 §6.4, RFC 4585).
- */
+/** The RTCP between the stage and its worker: sender reports out, key-frame requests in (RFC 3550 §6.4, RFC 4585). */
 import { epochMsToNtp } from '../../units.ts';
 
 const SENDER_REPORT = 200;
 const SOURCE_DESCRIPTION = 202;
 const PAYLOAD_SPECIFIC_FEEDBACK = 206;
 
-/** What a sender report says of one stream. */
 type SenderReport = {
 	ssrc: number;
-	/** The instant that `timestampTicks` stands for, epoch milliseconds. */
+	/** The instant of `timestampTicks`, epoch milliseconds. */
 	nowMs: number;
 	timestampTicks: number;
 	packetCount: number;
 	octetCount: number;
-	/** Common to audio and video, so that the receiver plays them in step (RFC 3550 §6.5.1). */
+	/** Common to audio and video, so that the receiver plays them in sync (RFC 3550 §6.5.1). */
 	cname: string;
 };
 
@@ -45,9 +42,7 @@ export function writeSenderReport(report: SenderReport): Buffer {
 	return packet;
 }
 
-/**
- * SSRCs for which a compound packet asks a key frame, by PLI (RFC 4585 §6.3.1) or FIR (RFC 5104 §4.3.1). Never throws.
- */
+/** SSRCs for which a compound packet requests a key frame: PLI (RFC 4585 §6.3.1) or FIR (RFC 5104 §4.3.1). */
 export function readKeyFrameRequests(packet: Buffer): number[] {
 	const ssrcs: number[] = [];
 	let offset = 0;

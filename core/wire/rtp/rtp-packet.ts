@@ -1,6 +1,6 @@
-/** Reads and writes RTP packets (RFC 3550 §5.1) for the packet path: no objects kept, nothing thrown per packet. */
+/** Reads and writes RTP packets (RFC 3550 §5.1). For the packet path: no allocation and no exception per packet. */
 
-/** Where things are in a packet. One instance is filled again and again, because this runs for every packet. */
+/** One instance is filled for all packets. */
 export type RtpHeader = {
 	payloadType: number;
 	hasMarker: boolean;
@@ -12,7 +12,6 @@ export type RtpHeader = {
 	payloadEnd: number;
 };
 
-/** A header to be filled by {@link readRtpHeader}. */
 export function createRtpHeader(): RtpHeader {
 	return {
 		payloadType: 0,
@@ -30,7 +29,7 @@ export function isRtcp(packet: Uint8Array): boolean {
 	return packet.length >= 8 && packet[1]! >= 192 && packet[1]! <= 223;
 }
 
-/** Fills `header`. Returns false, leaving it undefined, when the bytes are no whole RTP packet. */
+/** Fills `header`. Returns false, and does not change it, when the bytes are no whole RTP packet. */
 export function readRtpHeader(packet: Buffer, header: RtpHeader): boolean {
 	if (packet.length < 12 || packet[0]! >> 6 !== 2) {
 		return false;
@@ -61,17 +60,15 @@ export function readRtpHeader(packet: Buffer, header: RtpHeader): boolean {
 	return true;
 }
 
-/**
- * The id under which mediasoup knows abs-capture-time on the wire; a test compares it with mediasoup's capabilities.
- */
+/** mediasoup's id of abs-capture-time; a test compares it with mediasoup's capabilities. */
 export const ABS_CAPTURE_TIME_EXTENSION_ID = 10;
 /** Bytes that {@link writeStageHeader} writes before the payload. */
 export const STAGE_HEADER_BYTES = 28;
 
 /**
- * Writes the header of a stage packet: the fixed part and one extension, abs-capture-time in its short form of 8 bytes
- * (https://webrtc.googlesource.com/src/+/refs/heads/main/docs/native-code/rtp-hdrext/abs-capture-time), as RFC 8285
- * §4.2's one-byte headers.
+ * Writes the header of a stage packet: the fixed part and one extension with a one-byte header (RFC 8285 §4.2),
+ * abs-capture-time in its short form of 8 bytes
+ * (https://webrtc.googlesource.com/src/+/refs/heads/main/docs/native-code/rtp-hdrext/abs-capture-time).
  */
 export function writeStageHeader(
 	packet: Buffer,

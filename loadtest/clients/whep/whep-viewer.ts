@@ -13,7 +13,7 @@ import {
 	RtcpTransportLayerFeedback,
 } from 'werift';
 import { type CancelTimer, type Clock, sleep, withDeadline } from '../../../core/lifecycle/clock.ts';
-import { VIEWER_HEADER } from '../../../core/protocol/signaling/viewer-header.ts';
+import { VIEWER_HEADER } from '../../../core/protocol/signaling/signaling-constants.ts';
 import { connectDtls, offerValuesOf } from '../whip/whip-transport.ts';
 import { RtpSink, type RtpSinkFigures } from './rtp-sink.ts';
 import { mapCandidatePorts, parseWhepAnswer, type WhepAnswer, whepOffer } from './whep-offer.ts';

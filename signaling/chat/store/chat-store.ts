@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../../core/errors/errors.ts';
 import { createId, createSecret, type ChannelId } from '../../../core/ids.ts';
-import { MAX_LISTED_RESTRICTIONS } from '../../../core/protocol/chat-limits.ts';
+import { MAX_LISTED_RESTRICTIONS } from '../../../core/protocol/chat-constants.ts';
 import type { ChannelChatSettings } from '../../../core/protocol/api/chat-settings.ts';
 import { parseChatSettings } from '../../channels/moderator-store.ts';
 import type { Queryable } from '../../platform/database/database.ts';

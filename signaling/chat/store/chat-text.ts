@@ -1,7 +1,6 @@
 /** Cleans untrusted chat texts: bounded, one line, without characters that hide or reorder other text. */
-import { CHAT_EMOTES } from '../../../core/protocol/signaling/chat-emotes.ts';
+import { CHAT_EMOTES, MAX_CHAT_TEXT_LENGTH } from '../../../core/protocol/chat-constants.ts';
 import type { ChatMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
-import { MAX_CHAT_TEXT_LENGTH } from '../../../core/protocol/signaling/signaling-constants.ts';
 
 /** Marks on one letter: languages need about three; dozens cover the lines above and below. */
 const MAX_MARKS = 4;

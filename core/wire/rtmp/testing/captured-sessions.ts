@@ -1,12 +1,11 @@
-/**
- * What real encoders sent behind the handshake, up to their first picture. Captured on loopback with the key `goodkey`.
- */
+/** Bytes of real encoders after the handshake, up to the first picture. Captured on loopback with the key `goodkey`. */
+import { hex } from './encoder-double.ts';
 
 /**
  * OBS Studio 32.2.2: Set Chunk Size 4096; connect, releaseStream, FCPublish and createStream with headers of format 1;
  * publish, metadata, AudioSpecificConfig (48 kHz stereo), AVC configuration (640x360 High).
  */
-export const OBS_SESSION: Uint8Array = fromHex(`
+export const OBS_SESSION: Uint8Array = hex(`
 	02000000000004010000000000001000030000000000ad1400000000020007636f6e6e656374003ff000000000000003000361707002
 	00046c69766500047479706502000a6e6f6e707269766174650008666c61736856657202001f464d4c452f332e302028636f6d706174
 	69626c653b20464d53632f312e3029000673776655726c02001b72746d703a2f2f3132372e302e302e313a31393335312f6c69766500
@@ -30,7 +29,7 @@ export const OBS_SESSION: Uint8Array = fromHex(`
  * FFmpeg 5.1.9: the same commands in chunks of 128 bytes, then, after our Set Chunk Size of 65536, which it copies,
  * metadata, AVC configuration (320x180 High), AudioSpecificConfig (44.1 kHz mono).
  */
-export const FFMPEG_SESSION: Uint8Array = fromHex(`
+export const FFMPEG_SESSION: Uint8Array = hex(`
 	0300000000008c1400000000020007636f6e6e656374003ff00000000000000300036170700200046c69766500047479706502000a6e
 	6f6e707269766174650008666c617368566572020024464d4c452f332e302028636f6d70617469626c653b204c61766635392e32372e
 	313030290005746355726c02001b72746d703a2f2f3132372e302e302e313a31c3393335302f6c697665000009020000000000040100
@@ -46,7 +45,3 @@ export const FFMPEG_SESSION: Uint8Array = fromHex(`
 	000000000000000906000000000032090100000017000000000164000cffe1001a6764000cacd941419f9f0110000003001000000303
 	20f142996001000468ef8fcbfdf8f800040000000000070801000000af00120856e500
 `);
-
-function fromHex(text: string): Uint8Array {
-	return new Uint8Array(Buffer.from(text.replaceAll(/\s/g, ''), 'hex'));
-}

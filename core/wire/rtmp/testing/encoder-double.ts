@@ -1,4 +1,4 @@
-/** Bytes that an encoder sends, made by hand, for tests: handshake, commands, and audio and video in both forms. */
+/** Makes the bytes of an encoder for tests: handshake, commands, and audio and video in both forms. */
 import { amf0Object, encodeAmf0, type Amf0Value } from '../../amf0.ts';
 import { ChunkWriter } from '../chunk-writer.ts';
 import { HANDSHAKE_PACKET_BYTES } from '../handshake.ts';
@@ -6,15 +6,12 @@ import { MESSAGE_TYPE } from '../rtmp-messages.ts';
 
 /** x264, High profile, level 1.2, 320x180. */
 export const SPS_320X180 = hex('6764000cacd941419f9f011000000300100000030320f1429960');
-/** x264's picture parameter set to it. */
 export const PPS_320X180 = hex('68ef8fcbfdf8f8');
 /** x264, High profile, level 3.0, 640x360, from OBS. */
 export const SPS_640X360 = hex('6764001eacd940a02ff97016a0202028000003000800000301e478b16cb0');
-/** OBS's picture parameter set to it. */
 export const PPS_640X360 = hex('68efbcb0fdf8f8');
-/** The start of a slice of an IDR picture; the rest is of no matter to a demuxer. */
+/** The start of a slice of an IDR picture, which is enough for a demuxer. */
 export const IDR_NAL = hex('65888400aabbccdd');
-/** A slice of another picture. */
 export const SLICE_NAL = hex('419a2301020304');
 /** AAC-LC, 48 kHz, stereo. */
 export const AAC_48K_STEREO = hex('1190');
@@ -26,7 +23,6 @@ export function hex(text: string): Uint8Array {
 	return new Uint8Array(Buffer.from(text.replaceAll(/\s/g, ''), 'hex'));
 }
 
-/** Joins. */
 export function concat(...pieces: readonly Uint8Array[]): Uint8Array {
 	return new Uint8Array(Buffer.concat(pieces));
 }
@@ -96,7 +92,7 @@ export function clientHello(version = 3): Uint8Array {
 	return bytes;
 }
 
-/** An encoder's direction: chunks for whatever it sends, in order. */
+/** The chunks of one encoder, in order. */
 export class EncoderDouble {
 	readonly #writer = new ChunkWriter();
 
@@ -105,22 +101,19 @@ export class EncoderDouble {
 		return concat(clientHello(), new Uint8Array(HANDSHAKE_PACKET_BYTES));
 	}
 
-	/** Any message. */
 	message(typeId: number, payload: Uint8Array, timestampMs = 0, messageStreamId = 0): Uint8Array {
 		return this.#writer.write({ typeId, timestampMs, messageStreamId, payload }, 4);
 	}
 
-	/** Any command. */
 	command(values: readonly Amf0Value[], messageStreamId = 0): Uint8Array {
 		return this.message(MESSAGE_TYPE.COMMAND_AMF0, encodeAmf0(values), 0, messageStreamId);
 	}
 
-	/** connect. */
 	connect(fields: Record<string, Amf0Value> = {}): Uint8Array {
 		return this.command(['connect', 1, amf0Object({ app: 'live', tcUrl: 'rtmp://127.0.0.1/live', ...fields })]);
 	}
 
-	/** publish, behind what encoders send before it. */
+	/** publish, after the commands that encoders send before it. */
 	publish(streamName: string): Uint8Array {
 		return concat(
 			this.command(['releaseStream', 2, null, streamName]),
@@ -130,12 +123,10 @@ export class EncoderDouble {
 		);
 	}
 
-	/** A video message. */
 	video(timestampMs: number, body: Uint8Array): Uint8Array {
 		return this.message(MESSAGE_TYPE.VIDEO, body, timestampMs, 1);
 	}
 
-	/** An audio message. */
 	audio(timestampMs: number, body: Uint8Array): Uint8Array {
 		return this.message(MESSAGE_TYPE.AUDIO, body, timestampMs, 1);
 	}

@@ -1,5 +1,5 @@
 /** Speaks WHEP: an offer out, an answer back, and the end of the session (draft-ietf-wish-whep §4). */
-import { VIEWER_HEADER } from '../../../../core/protocol/signaling/viewer-header.ts';
+import { VIEWER_HEADER } from '../../../../core/protocol/signaling/signaling-constants.ts';
 import type { ConnectionFailure } from './playback.ts';
 import { ApiError, request } from '../../api/request.ts';
 
