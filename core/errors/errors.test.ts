@@ -1,8 +1,19 @@
 /** Tests of the error table and the class that carries its codes. */
 import { describe, expect, it } from 'vitest';
+import { ACCOUNT_ERRORS } from './account-errors.ts';
+import { CHANNEL_ERRORS } from './channel-errors.ts';
+import { CHAT_ERRORS } from './chat-errors.ts';
+import { PUBLISHING_ERRORS } from './publishing-errors.ts';
+import { REQUEST_ERRORS } from './request-errors.ts';
+import { SERVER_ERRORS } from './server-errors.ts';
 import { ERROR_CODES, errorMessage, SpillwayError, type ErrorCode } from './errors.ts';
 
 describe('ERROR_CODES', () => {
+	it('has each code in one table only', () => {
+		const tables = [CHANNEL_ERRORS, PUBLISHING_ERRORS, ACCOUNT_ERRORS, CHAT_ERRORS, REQUEST_ERRORS, SERVER_ERRORS];
+		expect(tables.flatMap((table) => Object.keys(table)).toSorted()).toEqual(Object.keys(ERROR_CODES).toSorted());
+	});
+
 	it('has codes in capitals, statuses of failures, and messages that are sentences', () => {
 		for (const [code, { httpStatus, message }] of Object.entries(ERROR_CODES)) {
 			expect(code).toMatch(/^[A-Z]+(_[A-Z]+)*$/);
