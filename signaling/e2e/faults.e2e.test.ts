@@ -1,7 +1,4 @@
-/**
- * kill -9 of the server, of FFmpeg and of an SFU worker; SIGTERM. What happens is what docs/architecture.md says;
- * nothing is left.
- */
+/** SIGKILL of the server, of FFmpeg and of an SFU worker; SIGTERM. See the teardown in docs/architecture.md. */
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
@@ -54,7 +51,7 @@ describe.runIf(process.platform === 'linux')('faults', () => {
 		return ((await response.json()) as { state: string }).state;
 	};
 
-	it('starts FFmpeg again when it is killed, and the channel stays live', async () => {
+	it('restarts a killed FFmpeg, and the channel stays live', async () => {
 		const { server, pid } = await startLive();
 		await until(() => childProcesses(pid).some(({ name }) => name === 'ffmpeg'), 'FFmpeg runs');
 		const before = childProcesses(pid).find(({ name }) => name === 'ffmpeg')!;
@@ -92,7 +89,7 @@ describe.runIf(process.platform === 'linux')('faults', () => {
 		await until(() => children.every((child) => !isAlive(child.pid)), 'all children are gone');
 	});
 
-	it('leaves no process behind when it is asked to stop, and exits with 0', async () => {
+	it('leaves no process behind on SIGTERM, and exits with 0', async () => {
 		const { server, pid } = await startLive();
 		const children = childProcesses(pid);
 		const exited = server.exit();

@@ -1,7 +1,4 @@
-/**
- * PostgreSQL and Redis are lost while a broadcast is on air, and come back: media and chat go on, refusals say why,
- * nothing restarts.
- */
+/** PostgreSQL and Redis are lost during a broadcast, and return: media and chat continue, refusals have a reason. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import type { ServerMessage } from '../../core/protocol/signaling/signaling-messages.ts';
@@ -45,7 +42,7 @@ async function readiness(): Promise<{ status: number; overall: string; broken: s
 	return { status, overall, broken: Object.keys(checks).filter((name) => checks[name]!.status !== 'ok') };
 }
 
-/** Parts that the picture's playlist lists, and its newest address: moves on while media does. */
+/** The newest part in the picture's playlist; it changes while media flows. */
 async function newestPart(): Promise<string> {
 	const index = await get('/hls/demo/index.m3u8');
 	const video = index.body.split('\n').find((line) => line !== '' && !line.startsWith('#'))!;
@@ -114,15 +111,14 @@ describe.each([
 	{ name: 'PostgreSQL', part: 'database', store: () => postgres },
 	{ name: 'Redis', part: 'bus', store: () => redis },
 ])('$name, lost and back', ({ part, store }) => {
-	it('costs neither media nor chat, is named, and is found again', async () => {
+	it('interrupts neither media nor chat, is reported, and reconnects', async () => {
 		const [speaker, listener] = [await Guest.enter(), await Guest.enter()];
 		speaker.say(`before ${part}`);
 		await until(async () => listener.heard.includes(`before ${part}`), 'chat works');
 
 		await store().kill();
 		await until(async () => (await readiness()).overall !== 'ok', 'the loss is noticed');
-		// Without the bus each server still serves its own viewers; without the database nobody can sign in or begin to
-		// publish.
+		// Without the bus each server still serves its own viewers; without the database sign-in and publishing fail.
 		expect(await readiness()).toEqual(
 			part === 'bus'
 				? { status: 200, overall: 'degraded', broken: [part] }
@@ -131,7 +127,7 @@ describe.each([
 		expect((await get('/healthz')).status).toBe(200);
 		await expectMediaMovesOn();
 		speaker.say(`meanwhile ${part}`);
-		await until(async () => listener.heard.includes(`meanwhile ${part}`), 'chat goes on in this server');
+		await until(async () => listener.heard.includes(`meanwhile ${part}`), 'chat continues in this server');
 		if (part === 'database') {
 			const refused = await get('/api/v1/session', {
 				method: 'POST',
