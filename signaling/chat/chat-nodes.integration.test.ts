@@ -19,7 +19,7 @@ type Node = { room: ChatRoom; received: string[][]; close: () => Promise<void> }
 
 async function openNode(url: string, name: string): Promise<Node> {
 	const common = { clock: systemClock, logger: silentLogger };
-	const bus = new RedisBus({ url, keyPrefix: 'chat-test', ...common });
+	const bus = new RedisBus(common, { url, keyPrefix: 'chat-test' });
 	await bus.start();
 	const store = new FakeRoomStore();
 	const rooms = new ChatRooms({ bus, store, ...common, serverSecret: new Uint8Array(32) });

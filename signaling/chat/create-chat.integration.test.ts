@@ -73,7 +73,7 @@ async function talk(lines: string, pattern: RegExp, protocols: string[] = ['irc'
 
 beforeAll(async () => {
 	folder = mkdtempSync(join(tmpdir(), 'spillway-chat-'));
-	database = await openPgliteDatabase({ folder, ...common });
+	database = await openPgliteDatabase(common, { folder });
 	await migrateDatabase(database, await readMigrations(), common);
 	const now = new Date(systemClock.nowMs());
 	await database.query("INSERT INTO users (id, name, password_hash, role, created_at) VALUES ($1, $2, 'x', $3, $4)", [

@@ -8,7 +8,7 @@ import { createId, type ChannelId } from '../../../core/ids.ts';
 import { silentLogger } from '../../../core/logger.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { migrateDatabase, readMigrations } from '../../platform/database/migrate.ts';
-import { PgDatabase } from '../../platform/database/pg-database.ts';
+import { createPgDatabase } from '../../platform/database/pg-database.ts';
 import { openPgliteDatabase } from '../../platform/database/pglite-database.ts';
 import { startPostgres } from '../../testing/real-servers.ts';
 import { ChatStore } from './chat-store.ts';
@@ -18,7 +18,7 @@ type Opened = { database: Database; end: () => Promise<void> };
 
 async function openEmbedded(): Promise<Opened> {
 	const folder = mkdtempSync(join(tmpdir(), 'spillway-chat-store-'));
-	const database = await openPgliteDatabase({ folder, ...common });
+	const database = await openPgliteDatabase(common, { folder });
 	return {
 		database,
 		end: async () => {
@@ -30,7 +30,7 @@ async function openEmbedded(): Promise<Opened> {
 
 async function openPostgres(): Promise<Opened> {
 	const server = await startPostgres();
-	const database = new PgDatabase({ url: server.url, ...common });
+	const database = createPgDatabase(common, { url: server.url });
 	return {
 		database,
 		end: async () => {

@@ -5,7 +5,6 @@ import type { BusValue, MessageBus } from './message-bus.ts';
 export type BusUnderTest = {
 	kind: string;
 	open: () => Promise<MessageBus>;
-	/** Advances the bus's own time. */
 	pass: (ms: number) => Promise<void>;
 };
 
@@ -16,13 +15,11 @@ export class Inbox {
 	readonly messages: BusValue[] = [];
 	#waiting: Array<() => void> = [];
 
-	/** Pass this to subscribe(). */
 	readonly listener = (message: BusValue): void => {
 		this.messages.push(message);
 		this.#waiting.splice(0).forEach((wake) => wake());
 	};
 
-	/** Resolves when that many have arrived. */
 	async count(count: number): Promise<BusValue[]> {
 		while (this.messages.length < count) {
 			await new Promise<void>((resolve) => this.#waiting.push(resolve));

@@ -41,12 +41,11 @@ export interface MessageBus {
 	removeFromSortedSet(key: string, member: string): Promise<void>;
 	/** Members by score, lowest first, equal scores by name; at most `limit`. */
 	membersOfSortedSet(key: string, limit: number): Promise<string[]>;
-	/** Removes the members below a score. */
 	trimSortedSet(key: string, belowScore: number): Promise<void>;
 
 	/** Appends and returns the entry's id. Keeps the newest `maxLength`; all expire `ttlMs` after the last append. */
 	appendToHistory(key: string, value: BusValue, maxLength: number, ttlMs: number): Promise<string>;
-	/** At most `limit` entries after `afterId` (undefined: from the oldest). Throws REQUEST_INVALID for a malformed id. */
+	/** At most `limit` entries after `afterId` (undefined: from the oldest). REQUEST_INVALID for a malformed id. */
 	readHistory(key: string, afterId: string | undefined, limit: number): Promise<HistoryPage>;
 
 	/** Resolves when the bus answers; else throws BUS_UNAVAILABLE. For readiness. */
@@ -58,7 +57,6 @@ export interface MessageBus {
 
 const RETRY_AFTER_SECONDS = 2;
 
-/** The error when the bus does not answer. */
 export function busUnavailable(cause?: unknown): SpillwayError {
 	return new SpillwayError('BUS_UNAVAILABLE', [], { cause, retryAfterSeconds: RETRY_AFTER_SECONDS });
 }

@@ -27,8 +27,8 @@ export type TransactionOptions = {
 /** A relational database: a subset of PostgreSQL 15. */
 export interface Database extends Queryable {
 	/**
-	 * Runs `work` in one transaction: committed when it resolves, rolled back when it rejects. Only the handle may be used
-	 * inside; the database's own methods throw TypeError there, because the embedded one has a single connection and
+	 * Runs `work` in one transaction: committed when it resolves, rolled back when it rejects. Inside only the handle may
+	 * be used; the database's own methods throw TypeError there, because the embedded one has a single connection and
 	 * waits for itself. The handle ends with the transaction.
 	 */
 	transaction<T>(work: (handle: Queryable) => Promise<T>, options?: TransactionOptions): Promise<T>;
@@ -49,7 +49,6 @@ export const WRITE_PROBE = "SELECT pg_logical_emit_message(true, 'spillway', 're
 /** A database restarts in some seconds. */
 const RETRY_AFTER_SECONDS = 5;
 
-/** The error when the database does not answer. */
 export function databaseUnavailable(cause?: unknown): SpillwayError {
 	return new SpillwayError('DATABASE_UNAVAILABLE', [], { cause, retryAfterSeconds: RETRY_AFTER_SECONDS });
 }
