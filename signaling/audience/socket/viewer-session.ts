@@ -8,7 +8,6 @@ export type SignedInUser = {
 	id: string;
 	name: string;
 	role: 'viewer' | 'streamer' | 'moderator' | 'admin';
-	/** The log-in. */
 	sessionId?: string;
 };
 

@@ -94,7 +94,7 @@ function cpuLimits(
 		return { hard: Infinity, growth: Math.max(0, Math.floor(measured - others)) };
 	}
 	const proportional = workerCpu > 0 ? (measured * allowed) / workerCpu : Infinity;
-	// The worker's other load (ingest, pipes) makes the first viewers look expensive, so they are not judged by proportion.
+	// The worker's other load (ingest, pipes) makes the first viewers look expensive, so they have a fixed allowance.
 	const free = workerCpu <= maxWorkerCpu / 2 ? measured + CPU_FREE_GROWTH_VIEWERS : 0;
 	return { hard: Infinity, growth: Math.max(0, Math.floor(Math.max(proportional, free) - others)) };
 }

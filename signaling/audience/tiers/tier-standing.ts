@@ -11,14 +11,24 @@ const WORKER_RETURN_MS = 10_000;
 const CHATTER_ENTRY_MS = 300_000;
 /** A chatter with a place keeps their claim for this long, so that they are not moved between two messages. */
 const CHATTER_STAY_MS = 600_000;
-/** First pause after WebRTC failed, doubled with each failure. Networks change (Wi-Fi to mobile) within minutes. */
-const RETRY_FIRST_MS = 60_000;
-/** First pause after a line that was too poor: lines recover sooner than networks change. */
-const POOR_LINE_RETRY_FIRST_MS = 30_000;
-/** Longest pause after a line that was too poor. */
-const POOR_LINE_RETRY_MAX_MS = 600_000;
-/** Longest pause; an attempt is invisible to the viewer and costs the server a transport for 15 s. */
-const RETRY_MAX_MS = 900_000;
+type Failure = { reason: TierReason; firstPauseMs: number; maxPauseMs: number };
+
+/** An attempt is invisible to the viewer and costs the server a transport for 15 s. */
+const MAX_PAUSE_MS = 900_000;
+/** Networks change (Wi-Fi to mobile) within minutes. */
+const BLOCKED: Failure = { reason: 'webrtc-blocked', firstPauseMs: 60_000, maxPauseMs: MAX_PAUSE_MS };
+/** A browser does not get a codec within a minute; but the next publisher may send another one. */
+const UNSUPPORTED: Failure = { reason: 'webrtc-unsupported', firstPauseMs: MAX_PAUSE_MS, maxPauseMs: MAX_PAUSE_MS };
+/** The reason for LL-HLS after WebRTC failed, and the pause before the next attempt, doubled with each failure. */
+const FAILURES: Readonly<Record<NonNullable<TierViewer['failureCause']>, Failure>> = {
+	blocked: BLOCKED,
+	'connection-lost': BLOCKED,
+	refused: { ...BLOCKED, reason: 'sfu-unavailable' },
+	unsupported: UNSUPPORTED,
+	undecodable: UNSUPPORTED,
+	// Lines recover sooner than networks change.
+	'line-too-poor': { reason: 'line-too-poor', firstPauseMs: 30_000, maxPauseMs: 600_000 },
+};
 
 /** The lower class has the better claim to WebRTC. Within a class by join time, and no viewer displaces another. */
 export const VIEWER_CLASSES = { staff: 0, guest: 1, subscriber: 2, chatter: 3, plain: 4, unproven: 5 } as const;
@@ -82,31 +92,16 @@ export function viewerStanding(
 // How long a viewer stays in a tier that they were moved to for this reason.
 function stayMs(reason: TierReason | undefined): number {
 	switch (reason) {
+		// FAILURES bounds the next attempt.
 		case 'line-too-poor':
-			// retryAtMs() bounds the next attempt.
-			return 0;
+		// Removing the pin is the viewer's wish to be moved.
 		case 'pinned':
-			// Removing the pin is the viewer's wish to be moved.
 			return 0;
 		case 'worker-lost':
 			return WORKER_RETURN_MS;
 		default:
 			return MIN_SWITCH_INTERVAL_MS;
 	}
-}
-
-/** When WebRTC is tried again; undefined when it did not fail. */
-function retryAtMs(viewer: TierViewer): number | undefined {
-	if (viewer.webRtcFailedAtMs === undefined) {
-		return undefined;
-	}
-	// A browser does not get a codec within a minute; but the next publisher may send another one.
-	const isLasting = viewer.failureCause === 'unsupported' || viewer.failureCause === 'undecodable';
-	const exponent = Math.min(10, Math.max(0, viewer.failureCount - 1));
-	if (viewer.failureCause === 'line-too-poor') {
-		return viewer.webRtcFailedAtMs + Math.min(POOR_LINE_RETRY_MAX_MS, POOR_LINE_RETRY_FIRST_MS * 2 ** exponent);
-	}
-	return viewer.webRtcFailedAtMs + (isLasting ? RETRY_MAX_MS : Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** exponent));
 }
 
 // What keeps this viewer alone out of the WebRTC tier. A viewer who cannot play LL-HLS cannot pin it.
@@ -117,21 +112,11 @@ function ownObstacle(viewer: TierViewer, nowMs: number): { reason: TierReason; v
 	if (viewer.isPinnedToHls && viewer.canHls) {
 		return { reason: 'pinned', validUntilMs: Infinity };
 	}
-	const untilMs = retryAtMs(viewer);
-	if (untilMs === undefined || nowMs >= untilMs) {
-		return undefined;
-	}
-	switch (viewer.failureCause) {
-		case 'unsupported':
-		case 'undecodable':
-			return { reason: 'webrtc-unsupported', validUntilMs: untilMs };
-		case 'line-too-poor':
-			return { reason: 'line-too-poor', validUntilMs: untilMs };
-		case 'refused':
-			return { reason: 'sfu-unavailable', validUntilMs: untilMs };
-		default:
-			return { reason: 'webrtc-blocked', validUntilMs: untilMs };
-	}
+	const { webRtcFailedAtMs = -Infinity, failureCount, failureCause = 'blocked' } = viewer;
+	const { reason, firstPauseMs, maxPauseMs } = FAILURES[failureCause];
+	const exponent = Math.min(10, Math.max(0, failureCount - 1));
+	const validUntilMs = webRtcFailedAtMs + Math.min(maxPauseMs, firstPauseMs * 2 ** exponent);
+	return nowMs < validUntilMs ? { reason, validUntilMs } : undefined;
 }
 
 function viewerClassOf(viewer: TierViewer, nowMs: number, windowMs: number): { viewerClass: number; untilMs: number } {

@@ -1,4 +1,4 @@
-/** An audience for tests of the tier controller: moves time, opens and closes transports as players do, checks rules. */
+/** An audience for tests of the tier controller: moves time, opens and closes transports like players, checks rules. */
 import { decideTiers } from './decide-tiers.ts';
 import { nextDecided, type TierConditions, type TierVerdict, type TierViewer } from '../tier-input.ts';
 import { tierLimits } from '../tier-limits.ts';
