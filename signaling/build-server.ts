@@ -73,10 +73,10 @@ type ServerDependencies = {
 };
 
 /** Opens data folder, database, bus and workers. After an error it closes the opened parts and rejects. */
-export async function buildServer(config: ServerConfig, dependencies: ServerDependencies): Promise<SpillwayServer> {
-	const scope = new CloseScope<'server-shutdown'>(dependencies.logger);
+export async function buildServer(config: ServerConfig, deps: ServerDependencies): Promise<SpillwayServer> {
+	const scope = new CloseScope<'server-shutdown'>(deps.logger);
 	try {
-		return await assemble(config, dependencies, scope);
+		return await assemble(config, deps, scope);
 	} catch (error) {
 		await scope.close('server-shutdown');
 		throw error;

@@ -1,29 +1,17 @@
 /** SIGKILL of the server, of FFmpeg and of an SFU worker; SIGTERM. See the teardown in docs/architecture.md. */
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
-import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import { childProcesses } from '../../loadtest/bench/measure/process-cpu.ts';
 import { createPublisher } from '../../loadtest/clients/create-publisher.ts';
 import { TEST_SETTINGS } from '../../loadtest/source/encoder-settings.ts';
 import { ServerUnderTest, waitUntilLive } from '../../loadtest/bench/measure/server-under-test.ts';
-
-const DEADLINE_MS = 20_000;
+import { until } from '../testing/until.ts';
 
 function isAlive(pid: number): boolean {
 	try {
 		return !/^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
 	} catch {
 		return false;
-	}
-}
-
-async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-	const endMs = systemClock.monotonicMs() + DEADLINE_MS;
-	while (!(await condition())) {
-		if (systemClock.monotonicMs() > endMs) {
-			throw new Error(`Not within ${DEADLINE_MS} ms: ${what}`);
-		}
-		await sleep(systemClock, 100);
 	}
 }
 

@@ -1,14 +1,12 @@
 /** A server at its limits is stopped: no viewer is cut off, and its child processes have no secrets. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import { childProcesses } from '../../loadtest/bench/measure/process-cpu.ts';
 import { createPublisher } from '../../loadtest/clients/create-publisher.ts';
 import { TEST_SETTINGS } from '../../loadtest/source/encoder-settings.ts';
 import type { Publisher } from '../../loadtest/source/publisher.ts';
 import { ServerUnderTest } from '../../loadtest/bench/measure/server-under-test.ts';
-
-const DEADLINE_MS = 20_000;
+import { until } from '../testing/until.ts';
 
 describe.runIf(process.platform === 'linux')('a server with little room', () => {
 	let server: ServerUnderTest;
@@ -34,16 +32,6 @@ describe.runIf(process.platform === 'linux')('a server with little room', () => 
 		const response = await fetch(new URL(path, server.addresses.httpUrl), { signal: AbortSignal.timeout(15_000) });
 		return { status: response.status, body: await response.text() };
 	};
-
-	async function until(condition: () => Promise<boolean>, what: string): Promise<void> {
-		const endMs = systemClock.monotonicMs() + DEADLINE_MS;
-		while (!(await condition())) {
-			if (systemClock.monotonicMs() > endMs) {
-				throw new Error(`Not within ${DEADLINE_MS} ms: ${what}`);
-			}
-			await sleep(systemClock, 50);
-		}
-	}
 
 	it('leaves WebRTC without the picture that it cannot re-encode, with a reason, and shows LL-HLS', async () => {
 		type Leg = { track: string; tier: string; mode: string; reason: string };

@@ -1,15 +1,15 @@
 /** PostgreSQL and Redis are lost during a broadcast, and return: media and chat continue, refusals have a reason. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
+import { systemClock } from '../../core/lifecycle/clock.ts';
 import type { ServerMessage } from '../../core/protocol/signaling/signaling-messages.ts';
 import { FrameReader, SignalingSocket } from '../../loadtest/clients/signaling/signaling-socket.ts';
+import { joinMessage } from '../audience/testing/audience-bench.ts';
 import { createPublisher } from '../../loadtest/clients/create-publisher.ts';
 import { TEST_SETTINGS } from '../../loadtest/source/encoder-settings.ts';
 import type { Publisher } from '../../loadtest/source/publisher.ts';
 import { ServerUnderTest, waitUntilLive } from '../../loadtest/bench/measure/server-under-test.ts';
 import { type RealServer, startPostgres, startRedis } from '../testing/real-servers.ts';
-
-const DEADLINE_MS = 30_000;
+import { until } from '../testing/until.ts';
 
 let postgres: RealServer;
 let redis: RealServer;
@@ -21,16 +21,6 @@ type Problem = { code?: string; detail?: string; retryAfterSeconds?: number };
 async function get(path: string, init?: RequestInit): Promise<{ status: number; body: string }> {
 	const response = await fetch(new URL(path, server.addresses.httpUrl), init);
 	return { status: response.status, body: await response.text() };
-}
-
-async function until(condition: () => Promise<boolean>, what: string): Promise<void> {
-	const endMs = systemClock.monotonicMs() + DEADLINE_MS;
-	while (!(await condition())) {
-		if (systemClock.monotonicMs() > endMs) {
-			throw new Error(`Not within ${DEADLINE_MS} ms: ${what}`);
-		}
-		await sleep(systemClock, 100);
-	}
 }
 
 async function readiness(): Promise<{ status: number; overall: string; broken: string[] }> {
@@ -67,7 +57,7 @@ class Guest {
 		this.#socket = new SignalingSocket({
 			clock: systemClock,
 			url: `${server.addresses.httpUrl.replace('http', 'ws')}/api/v1/signaling`,
-			join: { type: 'join', protocol: 1, channel: 'demo', canWebRtc: true, canHls: true, isPinnedToHls: false },
+			join: joinMessage(),
 			reader: new FrameReader(),
 			onMessage: (message: ServerMessage) => {
 				if (message.type === 'chat') {

@@ -74,7 +74,6 @@ export class Drain {
 		await this.#wait(drainMs);
 	}
 
-	/** Ends all waits of this stop. */
 	hurry(): void {
 		this.#hurry.abort();
 	}
@@ -94,19 +93,10 @@ export class Drain {
 		await this.#requests.whenNone(ANSWERS_TIMEOUT_MS, this.#hurry.signal);
 	}
 
-	#wait(ms: number): Promise<void> {
-		const { signal } = this.#hurry;
-		if (ms <= 0 || signal.aborted) {
-			return Promise.resolve();
+	// hurry() ends the wait early.
+	async #wait(ms: number): Promise<void> {
+		if (ms > 0) {
+			await sleep(this.#clock, ms, this.#hurry.signal).catch(() => undefined);
 		}
-		return new Promise((resolve) => {
-			const finish = (): void => {
-				cancel();
-				signal.removeEventListener('abort', finish);
-				resolve();
-			};
-			const cancel = this.#clock.setTimeout(finish, ms);
-			signal.addEventListener('abort', finish, { once: true });
-		});
 	}
 }

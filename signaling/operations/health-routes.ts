@@ -5,7 +5,7 @@ import { SpillwayError } from '../../core/errors/errors.ts';
 
 /** The check of one part of the server. */
 export type ReadinessCheck = {
-	/** Resolves to a sentence when the part is degraded; rejects when it does not work. Over 2 s counts as not working. */
+	/** Resolves to a sentence when the part is degraded; rejects when it fails. Over 2 s counts as a failure. */
 	check: () => Promise<string | void> | string | void;
 	/** Newcomers cannot be served without the part. The failure of an optional part is only shown. */
 	isRequired: boolean;

@@ -1,4 +1,4 @@
-/** Rate limits by address for requests that cost or change something. Viewing has none, because crowds share addresses. */
+/** Rate limits by address for costly requests and changes. Viewing has none, because crowds share addresses. */
 import fastifyRateLimit from '@fastify/rate-limit';
 import type { FastifyInstance } from 'fastify';
 import { SpillwayError } from '../../../core/errors/errors.ts';

@@ -1,4 +1,4 @@
-/** Limits of every HTTP request. Without them one slow or greedy client can hold resources: fastify has few defaults. */
+/** Limits of every HTTP request. fastify has few defaults, with which one slow or greedy client can hold resources. */
 import type { FastifyInstance } from 'fastify';
 import { constants, type Http2ServerRequest, type SecureServerOptions, type ServerHttp2Stream } from 'node:http2';
 import type { Clock } from '../../../core/lifecycle/clock.ts';
