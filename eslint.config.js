@@ -42,7 +42,7 @@ const NODE_GLOBALS = ['process', 'Buffer', 'global', 'require', 'module', '__dir
 export default tseslint.config(
 	{ ignores: ['node_modules/', 'web/dist/', 'data/'] },
 	...tseslint.configs.recommended,
-	...vue.configs['flat/essential'],
+	...vue.configs['flat/essential'].map((config) => ({ ...config, files: config.files ?? ['web/**'] })),
 	{ files: ['**/*.ts'], languageOptions: { parserOptions: typed } },
 	{
 		files: ['**/*.vue'],

@@ -1,11 +1,12 @@
 /**
- * The measuring bench: `npm run bench -- <command> [options]`; without a command it lists them. Starts the server
- * itself, or measures one that runs already (`--server`, `--rtmp`, `--key`). Writes JSON and prints a table; ends
- * everything it has started.
+ * The measuring bench: `npm run bench -- <command> [options]`; without a command it lists them. Starts a server, or
+ * measures one that runs already (`--server`, `--rtmp`, `--key`). Writes JSON and prints a table; ends everything it
+ * has started.
  */
 import { writeFile } from 'node:fs/promises';
 import { systemClock } from '../core/lifecycle/clock.ts';
-import { type BenchCommand, readBenchOptions, TIERS } from './bench/bench-options.ts';
+import { DELIVERY_TIERS } from '../core/protocol/tiers.ts';
+import { type BenchCommand, readBenchOptions } from './bench/bench-options.ts';
 import { churn } from './bench/churn.ts';
 import { direct } from './bench/direct.ts';
 import { emergencies } from './bench/emergencies.ts';
@@ -40,7 +41,7 @@ ${Object.entries(COMMANDS)
 	.map(([name, { summary }]) => `  ${name.padEnd(12)} ${summary}\n`)
 	.join('')}
   --publishers a,b   of: ${Object.keys(PUBLISHER_KINDS).join(', ')}
-  --tiers a,b        of: ${TIERS.join(', ')}
+  --tiers a,b        of: ${DELIVERY_TIERS.join(', ')}
   --runs n  --seconds n  --settle n  --reference-seconds n (of the direct connection; default: the same)
   --joins n  --away n  --rounds n (of each emergency)
   --line bits/s  --kinds a,b (of the poor line: ${Object.keys(POOR_LINE_KINDS).join(', ')})
@@ -73,11 +74,11 @@ async function main(): Promise<number> {
 	return 0;
 }
 
-// The browser's library takes SIGTERM for its own and would let the bench go on; what we started ends with the process.
+// playwright-core handles SIGTERM itself and keeps the process running. What we started ends with the process.
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 	process.on(name, () => process.exit(1));
 }
-// Timers of core/lifecycle/clock.ts do not keep the process alive; this does, until main() is done.
+// Keeps the process alive until main() is done, which timers of core/lifecycle/clock.ts do not.
 const keepAlive = setInterval(() => undefined, 60_000);
 try {
 	process.exitCode = await main();

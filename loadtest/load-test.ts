@@ -1,7 +1,6 @@
 /**
  * The load tester: `npm run loadtest -- --publish rtmp --webrtc 20 --hls 20 --chat 50 --ramp 10s --duration 30s`. Each
- * kind of virtual viewer runs in a process of its own; this one only directs, records and judges. Ends everything it
- * has started.
+ * kind of virtual viewer has its own process; this one starts them, records and judges. Ends everything it has started.
  */
 import { writeFile } from 'node:fs/promises';
 import { systemClock } from '../core/lifecycle/clock.ts';
@@ -13,18 +12,12 @@ import { runLoad } from './load/load-run.ts';
 
 const WRONG_COMMAND_LINE = 2;
 
-function readOptions(): LoadOptions | 'help' | undefined {
+async function main(): Promise<number> {
+	let options: LoadOptions | 'help';
 	try {
-		return parseLoadOptions(process.argv.slice(2));
+		options = parseLoadOptions(process.argv.slice(2));
 	} catch (error) {
 		console.error(`${(error as Error).message}\n\n${LOAD_TEST_USAGE}`);
-		return undefined;
-	}
-}
-
-async function main(): Promise<number> {
-	const options = readOptions();
-	if (options === undefined) {
 		return WRONG_COMMAND_LINE;
 	}
 	if (options === 'help') {
@@ -50,7 +43,7 @@ async function main(): Promise<number> {
 	return exitCodeOf(report);
 }
 
-// Timers of core/lifecycle/clock.ts do not keep the process alive; this does, until main() is done.
+// Keeps the process alive until main() is done, which timers of core/lifecycle/clock.ts do not.
 const keepAlive = setInterval(() => undefined, 60_000);
 try {
 	process.exitCode = await main();

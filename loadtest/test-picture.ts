@@ -1,7 +1,7 @@
 /**
  * The built-in moving test picture: `node loadtest/test-picture.ts --url rtmp://127.0.0.1:1935/live`, with the stream
- * key in the environment variable SPILLWAY_TEST_PICTURE_KEY. It publishes by RTMP until it is told to stop, and stops
- * by itself when its parent dies: when standard input (a pipe) or the IPC channel closes.
+ * key in the environment variable SPILLWAY_TEST_PICTURE_KEY. It publishes by RTMP until a signal stops it, or until its
+ * parent ends, which closes standard input (a pipe) or the IPC channel.
  */
 import { parseArgs } from 'node:util';
 import { sleep, systemClock } from '../core/lifecycle/clock.ts';
@@ -15,13 +15,13 @@ import { TestCard } from './source/test-card.ts';
 const KEY_VARIABLE = 'SPILLWAY_TEST_PICTURE_KEY';
 const FORMAT: SourceFormat = { widthPixels: 1280, heightPixels: 720, frameRate: 30, sampleRate: 48_000 };
 const GOP_FRAMES = 60;
-/** A server that is away comes back soon on the same machine; a shorter wait would only fill its log. */
+/** A server on the same machine restarts quickly; a shorter wait only fills its log. */
 const RETRY_AFTER_MS = 2000;
 
-/** A machine that is too busy for a while shows fewer pictures. */
+/** A machine that is busy for less than this leaves pictures out. */
 const ENCODER_PATIENCE_MS = 20_000;
 
-/** Passes through to both tiers: no B-frames, a key frame every 2 s, colours named so that all players agree. */
+/** Passes through to both tiers: no B-frames, a key frame every 2 s, colours declared so that all players agree. */
 const ENCODER_ARGUMENTS: readonly string[] = [
 	...[...RAW_INPUT, '-map', '0:v', '-map', '0:a', '-vsync', 'cfr', '-r', String(FORMAT.frameRate)],
 	...['-c:v', 'libx264', '-preset', 'superfast', '-tune', 'zerolatency', '-threads', '1', '-pix_fmt', 'yuv420p'],
@@ -33,10 +33,7 @@ const ENCODER_ARGUMENTS: readonly string[] = [
 
 const stopping = new AbortController();
 
-/**
- * Publishes until the connection is lost, FFmpeg fails, or we are to stop. Rejects with the reason in the first two
- * cases.
- */
+/** Publishes until `stopping` aborts. Rejects when the connection is lost or FFmpeg fails. */
 async function publishOnce(url: string, streamKey: string): Promise<void> {
 	const connection = await RtmpConnection.publish(url, streamKey);
 	const encoder = new EncoderProcess(ENCODER_ARGUMENTS, FORMAT, new TestCard(FORMAT.widthPixels, FORMAT.heightPixels));
@@ -79,7 +76,7 @@ async function main(): Promise<number> {
 			if (error instanceof RtmpError && error.isRefusal) {
 				return 1;
 			}
-			// Rejects when we are to stop meanwhile, which the loop's condition sees.
+			// Rejects when `stopping` aborts, which the loop's condition checks.
 			await sleep(systemClock, RETRY_AFTER_MS, stopping.signal).catch(() => undefined);
 		}
 	}
@@ -97,7 +94,7 @@ function followParent(): void {
 	}
 }
 
-// Timers of ours do not keep the process alive; this does, until main() is done.
+// Keeps the process alive until main() is done, which timers of core/lifecycle/clock.ts do not.
 const keepAlive = setInterval(() => undefined, 60_000);
 process.exitCode = await main();
 clearInterval(keepAlive);

@@ -1,5 +1,5 @@
 /**
- * Runs the project's checks one after another and says at the end which of them failed: `run-tests.mjs
+ * Runs the project's checks and lists at the end which of them failed: `run-tests.mjs
  * [check|integration|e2e|coverage]`, everything but coverage without an argument. Started through run.mjs, so that it
  * runs on the right Node with everything in place.
  */
@@ -14,6 +14,8 @@ const PROJECT_FOLDER = path.dirname(path.dirname(fileURLToPath(import.meta.url))
 
 const EXIT_CODE_FAILED = 1;
 const EXIT_CODE_USAGE = 2;
+/** One step a core; the longest takes as long as all the others, so a third lane ends nothing sooner. */
+const MAX_LANES = 2;
 
 /** By content and options, not by dates, so that an old cache changes no result. tsc keeps one of its own. */
 const PRETTIER_CACHE = ['--cache', '--cache-strategy=content', '--cache-location=node_modules/.cache/checks/format'];
@@ -21,16 +23,20 @@ const PRETTIER_CACHE = ['--cache', '--cache-strategy=content', '--cache-location
 const vitest = (/** @type {string} */ project) => ['vitest', 'run', '--project', project];
 
 /**
- * The steps by what is asked for: a program of node_modules/.bin and its arguments.
+ * The steps by what is asked for: a program of node_modules/.bin and its arguments. Steps marked `isSerial` use one core
+ * each and only read, so they run side by side.
  *
- * @type {Record<string, Array<{ name: string, command: string[] }>>}
+ * @type {Record<string, Array<{ name: string, command: string[], isSerial?: boolean }>>}
  */
 const STEPS = {
 	check: [
-		{ name: 'types', command: ['tsc', '--noEmit'] },
-		{ name: 'types of web', command: ['vue-tsc', '--noEmit', '-p', 'web'] },
-		{ name: 'lint', command: ['eslint', '.'] },
-		{ name: 'format', command: ['prettier', '--check', '--log-level=warn', ...PRETTIER_CACHE, '.'] },
+		// The longest first, so that the others fit beside it. Web has a TypeScript program of its own, so linting it apart
+		// loads nothing twice.
+		{ name: 'lint', command: ['eslint', '--ignore-pattern=web/', '.'], isSerial: true },
+		{ name: 'lint of web', command: ['eslint', 'web'], isSerial: true },
+		{ name: 'types', command: ['tsc', '--noEmit'], isSerial: true },
+		{ name: 'types of web', command: ['vue-tsc', '--noEmit', '-p', 'web'], isSerial: true },
+		{ name: 'format', command: ['prettier', '--check', '--log-level=warn', ...PRETTIER_CACHE, '.'], isSerial: true },
 		{ name: 'unit tests', command: vitest('unit') },
 	],
 	integration: [{ name: 'integration tests', command: vitest('integration') }],
@@ -46,33 +52,43 @@ if (wanted !== undefined && !Object.hasOwn(STEPS, wanted)) {
 	process.exit(EXIT_CODE_USAGE);
 }
 
-/** @type {import('node:child_process').ChildProcess | undefined} */
-let running;
-/** @type {NodeJS.Signals | undefined} */
-let stoppedBy;
+/** @type {Set<import('node:child_process').ChildProcess>} */
+const running = new Set();
 for (const signalName of /** @type {NodeJS.Signals[]} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
 	process.on(signalName, () => {
-		stoppedBy = signalName;
+		process.exitCode = 128 + os.constants.signals[signalName];
 		// A terminal has sent SIGINT to the whole foreground group already; a second one would make vitest skip its
 		// clean-up.
 		if (!(signalName === 'SIGINT' && process.stdin.isTTY)) {
-			running?.kill(signalName);
+			for (const child of running) {
+				child.kill(signalName);
+			}
 		}
 	});
 }
+/** A signal has ended the run: the steps that wait do not begin. */
+const isStopped = () => process.exitCode !== undefined;
 
 const steps = (wanted === undefined ? EVERYTHING : [wanted]).flatMap((name) => STEPS[name] ?? []);
+const serialSteps = steps.filter(({ isSerial }) => isSerial);
+/** @type {Array<{ name: string, isGood: boolean, duration: string }>} */
 const outcomes = [];
-for (const [index, { name, command }] of steps.entries()) {
-	const [program = '', ...programArguments] = command;
-	const isLast = index === steps.length - 1;
-	process.stdout.write(`\n── ${name}\n`);
-	const startedAtMs = performance.now();
-	const exitCode = await runProgram(program, isLast ? [...programArguments, ...furtherArguments] : programArguments);
-	if (stoppedBy !== undefined) {
-		process.exit(128 + os.constants.signals[stoppedBy]);
+
+const waiting = [...serialSteps];
+const lanes = Array.from({ length: Math.min(os.availableParallelism(), MAX_LANES) }, async () => {
+	for (let step = waiting.shift(); step !== undefined && !isStopped(); step = waiting.shift()) {
+		await runStep(step.name, step.command, 'shown-at-end');
 	}
-	outcomes.push({ name, isGood: exitCode === 0, duration: formatDuration(performance.now() - startedAtMs) });
+});
+await Promise.all(lanes);
+for (const step of steps.filter(({ isSerial }) => !isSerial)) {
+	if (!isStopped()) {
+		const isLast = step === steps.at(-1);
+		await runStep(step.name, isLast ? [...step.command, ...furtherArguments] : step.command, 'shown-live');
+	}
+}
+if (isStopped()) {
+	process.exit();
 }
 
 process.stdout.write('\n');
@@ -81,16 +97,42 @@ for (const { name, isGood, duration } of outcomes) {
 }
 process.exit(outcomes.every(({ isGood }) => isGood) ? 0 : EXIT_CODE_FAILED);
 
-/** @param {string} program @param {string[]} programArguments @returns {Promise<number>} */
-function runProgram(program, programArguments) {
+/** @param {string} name @param {string[]} command @param {'shown-live' | 'shown-at-end'} output @returns {Promise<void>} */
+async function runStep(name, command, output) {
+	const title = `\n── ${name}\n`;
+	const startedAtMs = performance.now();
+	if (output === 'shown-live') {
+		process.stdout.write(title);
+	}
+	const { exitCode, text } = await runProgram(command, output);
+	if (output === 'shown-at-end') {
+		process.stdout.write(title + text);
+	}
+	outcomes.push({ name, isGood: exitCode === 0, duration: formatDuration(performance.now() - startedAtMs) });
+}
+
+/**
+ * @param {string[]} command @param {'shown-live' | 'shown-at-end'} output
+ * @returns {Promise<{ exitCode: number, text: string }>}
+ */
+function runProgram([program = '', ...programArguments], output) {
 	// The file behind the link, run by this Node: the first line of such a file names whatever `node` is on the PATH.
 	const file = realpathSync(path.join(PROJECT_FOLDER, 'node_modules', '.bin', program));
 	return new Promise((resolve) => {
-		running = spawn(process.execPath, [file, ...programArguments], { cwd: PROJECT_FOLDER, stdio: 'inherit' });
-		running.once('error', (error) => {
-			process.stderr.write(`${program} could not be started: ${error.message}\n`);
-			resolve(EXIT_CODE_FAILED);
+		const stream = output === 'shown-live' ? 'inherit' : 'pipe';
+		const child = spawn(process.execPath, [file, ...programArguments], {
+			cwd: PROJECT_FOLDER,
+			stdio: ['inherit', stream, stream],
 		});
-		running.once('exit', (exitCode) => resolve(exitCode ?? EXIT_CODE_FAILED));
+		running.add(child);
+		let text = '';
+		for (const pipe of [child.stdout, child.stderr]) {
+			pipe?.setEncoding('utf8').on('data', (/** @type {string} */ chunk) => (text += chunk));
+		}
+		child.once('error', (error) => resolve({ exitCode: EXIT_CODE_FAILED, text: `${text}${error.message}\n` }));
+		child.once('close', (exitCode) => {
+			running.delete(child);
+			resolve({ exitCode: exitCode ?? EXIT_CODE_FAILED, text });
+		});
 	});
 }

@@ -1,22 +1,20 @@
 /** The bench's options, read once for all commands, and what the commands share. */
 import { parseArgs } from 'node:util';
+import { DELIVERY_TIERS } from '../../core/protocol/tiers.ts';
 import { PUBLISHER_KINDS, type PublisherKind } from '../clients/create-publisher.ts';
-import type { DeliveryTier } from '../clients/chromium/chromium-viewer.ts';
 import { aacDelayMs, BENCH_SETTINGS, type EncoderSettings } from '../source/encoder-settings.ts';
 import type { ViewerChoice } from './measure/path-viewer.ts';
 import { ServerUnderTest } from './measure/server-under-test.ts';
 
-/** A command: one line of the usage, and its work. The result is written as JSON, the Markdown printed. */
+/** `summary` is a line of the usage. The result is written as JSON, the Markdown is printed. */
 export type BenchCommand = {
 	summary: string;
 	run(options: BenchOptions): Promise<{ result: object; markdown: string }>;
 };
 
-export const TIERS: readonly DeliveryTier[] = ['webrtc', 'll-hls'];
-
 const OPTIONS = {
 	publishers: { type: 'string', default: 'whip-chromium,rtmp' },
-	tiers: { type: 'string', default: TIERS.join(',') },
+	tiers: { type: 'string', default: DELIVERY_TIERS.join(',') },
 	runs: { type: 'string', default: '5' },
 	seconds: { type: 'string', default: '30' },
 	'reference-seconds': { type: 'string' },
@@ -54,7 +52,7 @@ function readArguments() {
 	return parseArgs({ options: OPTIONS, allowPositionals: true });
 }
 
-/** Everything that the command line says, in our units. */
+/** The command line in our units. */
 export type BenchOptions = ReturnType<typeof readBenchOptions>;
 
 /** Reads the command line. Throws TypeError, naming the option that is wrong. */
@@ -65,7 +63,7 @@ export function readBenchOptions() {
 	return {
 		command: positionals[0],
 		publishers: namesOf(values.publishers, Object.keys(PUBLISHER_KINDS) as PublisherKind[], 'publisher'),
-		tiers: namesOf(values.tiers, TIERS, 'tier'),
+		tiers: namesOf(values.tiers, DELIVERY_TIERS, 'tier'),
 		settings: readSettings(values),
 		viewer: readViewer(values),
 		runCount: number('runs'),
@@ -78,7 +76,7 @@ export function readBenchOptions() {
 		roundCount: number('rounds'),
 		lineBps: number('line'),
 		awayMs: number('away') * 1000,
-		/** Names that only their command knows. */
+		/** Read by their commands. */
 		attacks: values.attacks,
 		kinds: values.kinds,
 		filmStrips: values['film-strips'],
@@ -99,7 +97,7 @@ export function namesOf<Name extends string>(text: string | undefined, known: re
 	});
 }
 
-/** Starts a server, or takes the running one, and ends what it has started. */
+/** Starts a server and ends it afterwards, or uses the running one. */
 export async function withServer<Result>(
 	{ server: addresses }: BenchOptions,
 	use: (server: ServerUnderTest) => Promise<Result>,
@@ -112,7 +110,7 @@ export async function withServer<Result>(
 	}
 }
 
-/** One run for each publisher, each shown as soon as it is there. */
+/** One run for each publisher. Each result is printed at once. */
 export async function runEach<Run>(
 	publishers: readonly PublisherKind[],
 	run: (publisher: PublisherKind) => Promise<Run>,
@@ -126,7 +124,7 @@ export async function runEach<Run>(
 	return { runs, markdown: runs.map(format).join('\n') };
 }
 
-/** Progress, beside the result on standard output. */
+/** Prints progress; standard output is for the result. */
 export function say(text: string): void {
 	console.error(text);
 }
@@ -149,22 +147,12 @@ function readViewer(values: Values): ViewerChoice {
 	if (values.page !== 'bench' && values.page !== 'product') {
 		throw new TypeError(`--page must be bench or product, but is "${values.page}".`);
 	}
-	const clickSelectors: ViewerChoice['clickSelectors'] = {};
-	const queries: ViewerChoice['queries'] = {};
-	for (const tier of TIERS) {
-		const [click, query] = [values[`click-${tier}` as 'click-webrtc'], values[`query-${tier}` as 'query-webrtc']];
-		if (click !== undefined) {
-			clickSelectors[tier] = [click];
-		}
-		if (query !== undefined) {
-			queries[tier] = query;
-		}
-	}
-	const viewer: ViewerChoice = { page: values.page, clickSelectors, queries };
-	if (values['video-selector'] !== undefined) {
-		viewer.videoSelector = values['video-selector'];
-	}
-	return viewer;
+	return {
+		page: values.page,
+		videoSelector: values['video-selector'],
+		clickSelectors: { webrtc: values['click-webrtc'], 'll-hls': values['click-ll-hls'] },
+		queries: { webrtc: values['query-webrtc'], 'll-hls': values['query-ll-hls'] },
+	};
 }
 
 function readServer({ server, rtmp, key, channel }: Values) {

@@ -1,64 +1,56 @@
 /**
  * Viewers who come and go by the thousand: what a server keeps of them. Each opens a signaling socket, asks for a
- * playlist, and leaves; some offer a WHEP session before and end it.
+ * playlist, and leaves; some also offer a WHEP session and end it.
  */
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import { FrameReader, SignalingSocket } from '../clients/signaling/signaling-socket.ts';
-import { whepOffer } from '../clients/whep/whep-offer.ts';
-import { type ServerUnderTest, waitUntilLive } from './measure/server-under-test.ts';
+import { unconnectedOffer } from '../clients/whep/whep-offer.ts';
+import { figure, markdownTable } from './measure/markdown-table.ts';
+import { type ServerUnderTest, withPublisher } from './measure/server-under-test.ts';
 import { childProcesses, rssBytes } from './measure/process-cpu.ts';
-import { createPublisher } from '../clients/create-publisher.ts';
 import { type BenchCommand, withServer } from './bench-options.ts';
 
-/** What comes and goes. */
 type ChurnOptions = {
 	viewerCount: number;
 	/** Viewers at one time. */
 	atOnce: number;
-	/** One viewer in so many offers a WHEP session. Servers take some twenty offers a second from one address. */
+	/** One viewer in this many offers a WHEP session. A server accepts some twenty offers a second from one address. */
 	whepEvery: number;
-	/** Time for what is closed late, before memory is read. */
+	/** Time for late closes, before memory is read. */
 	settleMs: number;
 };
 
 /** Resident memory in MiB; undefined where /proc is missing. */
 type Memory = { server: number | undefined; workers: number | undefined };
 
-/** What one run gave. */
 type ChurnRun = ChurnOptions & {
 	before: Memory;
 	after: Memory;
-	/** Viewers, consumers and held requests that the server still counts. 0: it has forgotten all. */
+	/** Viewers, consumers and held requests that the server still counts. */
 	leftCount: number;
 	whepCount: number;
 	failures: string[];
 	tookMs: number;
 };
 
-const FINGERPRINT = `sha-256 ${Array.from({ length: 32 }, () => 'AB').join(':')}`;
 const REQUEST_DEADLINE_MS = 15_000;
 const MAX_FAILURES = 20;
 
 export const churn: BenchCommand = {
 	summary: '--viewers n who come and go: what the server keeps of them',
 	run: (options) =>
-		withServer(options, async (server) => {
-			const publisher = createPublisher('rtmp', options.settings, server.addresses);
-			const plan = { atOnce: 50, whepEvery: 50, settleMs: options.settleMs };
-			try {
-				await publisher.start();
-				await waitUntilLive(server.addresses);
-				// The first thousand warm it up: what grows with them is the program's, not the viewers'.
+		withServer(options, (server) =>
+			withPublisher(server, { publisher: 'rtmp', settings: options.settings }, async () => {
+				const plan = { atOnce: 50, whepEvery: 50, settleMs: options.settleMs };
+				// The first thousand warm the server up: memory that grows with them is the program's, not the viewers'.
 				await runChurn(server, { ...plan, viewerCount: 1000 });
 				const result = await runChurn(server, { ...plan, viewerCount: options.viewerCount });
 				return { result, markdown: formatChurn(result) };
-			} finally {
-				await publisher.stop();
-			}
-		}),
+			}),
+		),
 };
 
-/** Runs it against a server on which a channel is live. @internal for tests */
+/** Runs against a server on which a channel is live. @internal for tests */
 export async function runChurn(server: ServerUnderTest, options: ChurnOptions): Promise<ChurnRun> {
 	const { httpUrl, channel } = server.addresses;
 	const before = readMemory(server.pid);
@@ -106,15 +98,18 @@ export async function runChurn(server: ServerUnderTest, options: ChurnOptions): 
 }
 
 function formatChurn(run: ChurnRun): string {
-	const mib = (value: number | undefined): string => (value === undefined ? '–' : value.toFixed(0));
+	const { before, after } = run;
 	return [
 		`${run.viewerCount} viewers came and went, ${run.atOnce} at a time, ${run.whepCount} of them with a WHEP session, in ${(run.tookMs / 1000).toFixed(0)} s.`,
 		`Still counted: ${run.leftCount}. Failed: ${run.failures.length}${run.failures[0] === undefined ? '' : ` (${run.failures[0]})`}.`,
 		'',
-		'| resident memory, MiB | before | after |',
-		'| --- | --- | --- |',
-		`| server | ${mib(run.before.server)} | ${mib(run.after.server)} |`,
-		`| SFU workers | ${mib(run.before.workers)} | ${mib(run.after.workers)} |`,
+		markdownTable(
+			['resident memory, MiB', 'before', 'after'],
+			[
+				['server', figure(before.server), figure(after.server)],
+				['SFU workers', figure(before.workers), figure(after.workers)],
+			],
+		),
 	].join('\n');
 }
 
@@ -128,8 +123,8 @@ async function request(url: URL, init?: RequestInit): Promise<{ response: Respon
 }
 
 async function offerAndLeave(url: URL): Promise<void> {
-	const body = whepOffer({ usernameFragment: 'churn', password: 'p'.repeat(24), fingerprint: FINGERPRINT });
-	const { response } = await request(url, { method: 'POST', headers: { 'content-type': 'application/sdp' }, body });
+	const headers = { 'content-type': 'application/sdp' };
+	const { response } = await request(url, { method: 'POST', headers, body: unconnectedOffer('churn') });
 	await request(new URL(response.headers.get('location')!, url), { method: 'DELETE' });
 }
 

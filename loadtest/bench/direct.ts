@@ -1,15 +1,10 @@
 /**
- * The command `direct`, and the direct connection as the measure of the paths: one browser sends to another without a
- * server.
+ * The command `direct`, and the direct connection that the paths are compared with: one browser sends to another
+ * without a server.
  */
 import { formatRows, pathRows, type ReferenceRun } from './measure/paths-report.ts';
 import { type BenchCommand, type BenchOptions, say } from './bench-options.ts';
-import {
-	measureDirectReference,
-	measureHarness,
-	REFERENCE_DEFAULTS,
-	type ReferenceOptions,
-} from './measure/direct-reference.ts';
+import { measureDirectReference, measureHarness, type ReferenceOptions } from './measure/direct-reference.ts';
 import { measureEncoderDelay } from './measure/encoder-delay.ts';
 import { watchSelf } from './measure/self-watch.ts';
 
@@ -31,7 +26,7 @@ export const direct: BenchCommand = {
 	},
 };
 
-/** Measures the direct connection once and says what came out. */
+/** Measures the direct connection once and prints the result. */
 export async function runReference(options: BenchOptions, run: number): Promise<ReferenceRun> {
 	const endWatch = watchSelf();
 	const { summary } = await measureDirectReference(referenceOptions(options));
@@ -40,7 +35,6 @@ export async function runReference(options: BenchOptions, run: number): Promise<
 	return reference;
 }
 
-/** A run in one line. */
 export function oneLine({ summary, selfWatch }: ReferenceRun): string {
 	const { glassToGlassMs: latency, audioVideoSkewMs: skew } = summary;
 	const isVoid = selfWatch.voidReasons.length > 0 ? ` VOID: ${selfWatch.voidReasons.join('; ')}` : '';
@@ -51,6 +45,6 @@ export function oneLine({ summary, selfWatch }: ReferenceRun): string {
 }
 
 function referenceOptions({ settings, settleMs, referenceMs }: BenchOptions): ReferenceOptions {
-	const { widthPixels, heightPixels, videoBitrateBps } = settings;
-	return { ...REFERENCE_DEFAULTS, widthPixels, heightPixels, videoBitrateBps, settleMs, durationMs: referenceMs };
+	const { widthPixels, heightPixels, frameRate, videoBitrateBps } = settings;
+	return { widthPixels, heightPixels, frameRate, videoBitrateBps, settleMs, durationMs: referenceMs };
 }

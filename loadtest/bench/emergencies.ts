@@ -1,16 +1,15 @@
-/** Losses of the WebRTC tier in the product's player: how long until there is a picture again, by the pixels. */
+/** Losses of the WebRTC tier in the product's player: the time without a picture, by the pixels. */
 import type { Browser } from 'playwright-core';
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
-import { percentile } from '../../core/percentiles.ts';
 import type { PublisherKind } from '../clients/create-publisher.ts';
 import type { EncoderSettings } from '../source/encoder-settings.ts';
 import type { ServerUnderTest } from './measure/server-under-test.ts';
-import { findChromium, launchChromium } from '../clients/chromium/chromium.ts';
-import { inNetwork, type NetworkNamespace } from './measure/network-namespace.ts';
+import { pictureGapsMs } from './measure/frame-log.ts';
+import { markdownTable, percentileCells } from './measure/markdown-table.ts';
+import { inNetwork, type NetworkPlace } from './measure/network-namespace.ts';
 import { PlayerWatch } from './measure/player-watch.ts';
 import { childProcesses } from './measure/process-cpu.ts';
 import { type SelfWatchResult, watchSelf } from './measure/self-watch.ts';
-import type { ShownFrame } from '../clients/chromium/bench-page.ts';
 import { type BenchCommand, runEach } from './bench-options.ts';
 
 /** What happens to the viewer. */
@@ -22,22 +21,18 @@ const EMERGENCY_KINDS = {
 
 type EmergencyKind = keyof typeof EMERGENCY_KINDS;
 
-/** How often, and with which source. */
 type EmergencyOptions = {
 	publisher: PublisherKind;
 	settings: EncoderSettings;
 	/** Rounds of each kind. */
 	count: number;
-	/** Played undisturbed before each. */
+	/** Played undisturbed before each loss. */
 	settleMs: number;
 };
 
-/** Rounds of one kind. */
 type EmergencyRun = {
 	kind: EmergencyKind;
-	/**
-	 * `blocked`: from opening the page to the first picture; else the longest time without a new picture. Milliseconds.
-	 */
+	/** `blocked`: from opening the page to the first picture; others: the longest time without a new picture. */
 	withoutPictureMs: number[];
 	/** Rounds in which no picture came, or not over LL-HLS. */
 	failures: string[];
@@ -61,38 +56,30 @@ function runEmergencies(options: EmergencyOptions): Promise<EmergencyRun[]> {
 	return inNetwork(options, async (place) => {
 		const runs: EmergencyRun[] = [];
 		for (const kind of Object.keys(EMERGENCY_KINDS) as EmergencyKind[]) {
-			runs.push(await runKind(kind, { ...place, options }));
+			runs.push(await runKind(kind, place, options));
 			place.checkPublisher();
 		}
 		return runs;
 	});
 }
 
-type Parts = { network: NetworkNamespace; server: ServerUnderTest; options: EmergencyOptions };
-
-async function runKind(kind: EmergencyKind, parts: Parts): Promise<EmergencyRun> {
-	const port = Number(new URL(parts.server.addresses.httpUrl).port);
-	const origin = `http://${parts.network.hostAddress}:${port}`;
+async function runKind(kind: EmergencyKind, place: NetworkPlace, options: EmergencyOptions): Promise<EmergencyRun> {
 	const run: Omit<EmergencyRun, 'selfWatch'> = { kind, withoutPictureMs: [], failures: [] };
 	const endWatch = watchSelf();
-	for (let round = 0; round < parts.options.count; round++) {
-		await waitUntilReady(parts.server);
-		// A browser each, so that nothing is remembered of the round before.
-		const browser = await launchChromium({
-			executable: await parts.network.wrap(findChromium()),
-			// As with HTTPS: pages of other machines over HTTP may not use everything that the player uses.
-			secureOrigin: origin,
-		});
+	for (let round = 0; round < options.count; round++) {
+		await waitUntilReady(place.server);
+		// A browser for each round, so that nothing is left of the round before.
+		const browser = await place.launchBrowser();
 		try {
 			run.withoutPictureMs.push(
 				kind === 'blocked'
-					? await measureBlocked(browser, origin, port, parts)
-					: await measureLoss(kind, browser, origin, port, parts),
+					? await measureBlocked(browser, place)
+					: await measureLoss(kind, browser, place, options.settleMs),
 			);
 		} catch (error) {
 			run.failures.push((error as Error).message.slice(0, 300));
 		} finally {
-			await parts.network.restore();
+			await place.network.restore();
 			await browser.close();
 		}
 	}
@@ -102,20 +89,19 @@ async function runKind(kind: EmergencyKind, parts: Parts): Promise<EmergencyRun>
 async function measureLoss(
 	kind: EmergencyKind,
 	browser: Browser,
-	origin: string,
-	port: number,
-	{ network, server, options }: Parts,
+	{ network, server, pageUrl }: NetworkPlace,
+	settleMs: number,
 ): Promise<number> {
-	const watch = await PlayerWatch.open(browser, `${origin}/${server.addresses.channel}`, 0);
+	const watch = await PlayerWatch.open(browser, pageUrl, 0);
 	await watch.waitForPicture();
 	const isWebRtc = await watch.watchUntil(({ tier, state }) => tier === 'webrtc' && state === 'playing');
 	if (!isWebRtc) {
 		throw new Error('The viewer was never put into the WebRTC tier.');
 	}
-	await watch.watch(options.settleMs);
+	await watch.watch(settleMs);
 	const lostAtMs = systemClock.nowMs();
 	if (kind === 'cut') {
-		await network.cutAllBut(port);
+		await network.cutAllBut(server);
 	} else {
 		for (const { pid, name } of childProcesses(server.pid!)) {
 			if (name.startsWith('mediasoup-worke')) {
@@ -128,26 +114,15 @@ async function measureLoss(
 	if (tier !== 'll-hls') {
 		throw new Error(`After ${WATCHED_AFTER_MS} ms the player is still in tier ${tier}.`);
 	}
-	return longestGapMs(watch.frames, lostAtMs, systemClock.nowMs());
+	return Math.max(...pictureGapsMs(watch.frames, lostAtMs, systemClock.nowMs()));
 }
 
-async function measureBlocked(
-	browser: Browser,
-	origin: string,
-	port: number,
-	{ network, server }: Parts,
-): Promise<number> {
-	await network.cutAllBut(port);
+async function measureBlocked(browser: Browser, { network, server, pageUrl }: NetworkPlace): Promise<number> {
+	await network.cutAllBut(server);
 	const openedAtMs = systemClock.nowMs();
-	const watch = await PlayerWatch.open(browser, `${origin}/${server.addresses.channel}`, 0);
+	const watch = await PlayerWatch.open(browser, pageUrl, 0);
 	await watch.waitForPicture();
 	return watch.frames[0]!.shownAtMs - openedAtMs;
-}
-
-/** Longest time without a new picture between two moments, both counted as if they were pictures. */
-function longestGapMs(frames: readonly ShownFrame[], fromMs: number, toMs: number): number {
-	const moments = [fromMs, ...frames.map(({ shownAtMs }) => shownAtMs).filter((ms) => ms > fromMs && ms < toMs), toMs];
-	return Math.max(...moments.slice(1).map((ms, index) => ms - moments[index]!));
 }
 
 async function waitUntilReady(server: ServerUnderTest): Promise<void> {
@@ -165,18 +140,11 @@ async function waitUntilReady(server: ServerUnderTest): Promise<void> {
 }
 
 function formatEmergencies(runs: readonly EmergencyRun[]): string {
-	const rows = runs.map(({ kind, withoutPictureMs: samples, failures, selfWatch }) => {
-		const times =
-			samples.length === 0
-				? '– | – | –'
-				: [percentile(samples, 50), percentile(samples, 95), Math.max(...samples)]
-						.map((ms) => ms.toFixed(0))
-						.join(' | ');
-		const remarks = [...failures, ...selfWatch.voidReasons].join('; ') || 'none';
-		return `| ${kind}: ${EMERGENCY_KINDS[kind]} | ${samples.length} | ${times} | ${remarks} |`;
-	});
-	return `| what | rounds | without picture ms p50 | p95 | max | failures |
-| --- | --- | --- | --- | --- | --- |
-${rows.join('\n')}
-`;
+	const rows = runs.map(({ kind, withoutPictureMs, failures, selfWatch }) => [
+		`${kind}: ${EMERGENCY_KINDS[kind]}`,
+		withoutPictureMs.length,
+		...percentileCells(withoutPictureMs),
+		[...failures, ...selfWatch.voidReasons].join('; ') || 'none',
+	]);
+	return markdownTable(['what', 'rounds', 'without picture ms p50', 'p95', 'max', 'failures'], rows);
 }

@@ -1,23 +1,20 @@
-/**
- * Planned changes of tier in the product's player, both ways: smoothness and content by the pixels, sound by the mix.
- */
+/** Planned changes of tier in the product's player, both ways: picture by the pixels, sound by the mix. */
 import { percentile } from '../../core/percentiles.ts';
 import { systemClock } from '../../core/lifecycle/clock.ts';
-import { createPublisher, type PublisherKind } from '../clients/create-publisher.ts';
+import { DELIVERY_TIERS, type DeliveryTier } from '../../core/protocol/tiers.ts';
+import type { PublisherKind } from '../clients/create-publisher.ts';
 import type { EncoderSettings } from '../source/encoder-settings.ts';
-import type { Publisher } from '../source/publisher.ts';
-import type { DeliveryTier } from '../clients/chromium/chromium-viewer.ts';
+import { type Publisher, throwFailure } from '../source/publisher.ts';
 import { launchChromium } from '../clients/chromium/chromium.ts';
 import { developFilmStrip, startFilm } from './measure/film-strip.ts';
 import { measureHandOver, measureLatencyErrors, type HandOverMeasure } from './measure/hand-over-measures.ts';
-import { type PathServer } from './measure/path-viewer.ts';
+import { markdownTable, percentileCells } from './measure/markdown-table.ts';
 import { type SelfWatchResult, watchSelf } from './measure/self-watch.ts';
 import { PlayerWatch } from './measure/player-watch.ts';
-import { waitUntilLive } from './measure/server-under-test.ts';
+import { type ServerUnderTest, withPublisher } from './measure/server-under-test.ts';
 import { type BenchCommand, runEach, withServer } from './bench-options.ts';
 import { writeFile } from 'node:fs/promises';
 
-/** How often, and with which source. */
 type HandOverOptions = {
 	publisher: PublisherKind;
 	settings: EncoderSettings;
@@ -27,35 +24,34 @@ type HandOverOptions = {
 	viewerCount: number;
 	/** Played undisturbed before each change. */
 	settleMs: number;
-	/** Filmed after the measured changes, one more each way. */
+	/** Films one more change each way, after the measured ones. */
 	withFilmStrips: boolean;
 };
 
-/** One change. */
 type HandOverEntry = HandOverMeasure & {
 	to: DeliveryTier;
-	/** From the wish to the swap, as the player says. */
+	/** From the request to the swap, by the player's own report. */
 	durationMs: number;
-	/** What the player itself measured, against which the pixels are held. */
+	/** The player's own figures, for comparison with the pixels. */
 	ownGapMs: number | undefined;
 	ownJumpMs: number | undefined;
 };
 
-/** Everything that a run gave. @internal for tests */
+/** @internal for tests */
 export type HandOverRun = {
 	entries: HandOverEntry[];
-	/** Changes that did not come to pass within the deadline. */
+	/** Changes that did not happen within the deadline. */
 	failedCount: number;
-	/** Shown latency minus the pixels' truth, one sample a second, by tier; milliseconds. */
+	/** Latency that the player shows minus that of the pixels, one sample a second, by tier; milliseconds. */
 	latencyErrorsMs: Record<DeliveryTier, number[]>;
-	/** False: the browser did not let the sound through an AudioContext, so no audio figures are there. */
+	/** False: the sound does not go through an AudioContext, so there are no audio figures. */
 	hasMix: boolean;
 	selfWatch: SelfWatchResult;
 	/** JPEG pictures of one change to each tier. */
 	filmStrips: Partial<Record<DeliveryTier, Buffer>>;
 };
 
-/** A hum under the bursts lets gaps be heard; the bursts' detector takes it for silence. */
+/** Of a hum under the bursts, in which gaps can be heard; low enough that the burst detector counts it as silence. */
 const HUM_AMPLITUDE = 0.015;
 const AFTER_MS = 1500;
 
@@ -78,41 +74,37 @@ export const handOvers: BenchCommand = {
 	},
 };
 
-/** Publishes, watches, changes tiers `count` times each way. Rejects when nothing plays at all. @internal for tests */
-export async function runHandOvers(server: PathServer, options: HandOverOptions): Promise<HandOverRun> {
+/** Publishes, watches, changes tiers `count` times each way. Rejects when nothing plays. @internal for tests */
+export async function runHandOvers(server: ServerUnderTest, options: HandOverOptions): Promise<HandOverRun> {
 	const settings = { ...options.settings, humAmplitude: HUM_AMPLITUDE };
-	const publisher = createPublisher(options.publisher, settings, server.addresses);
 	const browser = await launchChromium();
 	try {
-		await publisher.start();
-		await waitUntilLive(server.addresses);
-		const { httpUrl, channel } = server.addresses;
-		const url = `${httpUrl}/${channel}`;
-		const watchers: PlayerWatch[] = [];
-		for (let viewer = 0; viewer < options.viewerCount; viewer++) {
-			watchers.push(await PlayerWatch.open(browser, url, publisher.clockOffsetMs));
-			await watchers.at(-1)!.waitForPicture();
-		}
-		const endWatch = watchSelf();
-		const changes = await Promise.all(watchers.map((watcher) => changeTiers(watcher, publisher, options)));
-		const selfWatch = endWatch();
-		const latencyErrorsMs = (tier: DeliveryTier): number[] =>
-			watchers.flatMap((watcher) => measureLatencyErrors(watcher.frames, watcher.claims, tier));
-		const run: HandOverRun = {
-			entries: changes.flatMap(({ entries }) => entries),
-			failedCount: changes.reduce((sum, { failedCount }) => sum + failedCount, 0),
-			latencyErrorsMs: { webrtc: latencyErrorsMs('webrtc'), 'll-hls': latencyErrorsMs('ll-hls') },
-			hasMix: watchers.every((watcher) => watcher.hasMix),
-			selfWatch,
-			filmStrips: options.withFilmStrips ? await filmChanges(watchers[0]!, options.settleMs) : {},
-		};
-		if (publisher.failure !== undefined) {
-			throw publisher.failure;
-		}
-		return run;
+		return await withPublisher(server, { ...options, settings }, async (publisher) => {
+			const { httpUrl, channel } = server.addresses;
+			const watchers: PlayerWatch[] = [];
+			for (let viewer = 0; viewer < options.viewerCount; viewer++) {
+				const watcher = await PlayerWatch.open(browser, `${httpUrl}/${channel}`, publisher.clockOffsetMs);
+				await watcher.waitForPicture();
+				watchers.push(watcher);
+			}
+			const endWatch = watchSelf();
+			const changes = await Promise.all(watchers.map((watcher) => changeTiers(watcher, publisher, options)));
+			const selfWatch = endWatch();
+			const latencyErrorsMs = (tier: DeliveryTier): number[] =>
+				watchers.flatMap((watcher) => measureLatencyErrors(watcher.frames, watcher.claims, tier));
+			const run: HandOverRun = {
+				entries: changes.flatMap(({ entries }) => entries),
+				failedCount: changes.reduce((sum, { failedCount }) => sum + failedCount, 0),
+				latencyErrorsMs: { webrtc: latencyErrorsMs('webrtc'), 'll-hls': latencyErrorsMs('ll-hls') },
+				hasMix: watchers.every((watcher) => watcher.hasMix),
+				selfWatch,
+				filmStrips: options.withFilmStrips ? await filmChanges(watchers[0]!, options.settleMs) : {},
+			};
+			throwFailure(publisher);
+			return run;
+		});
 	} finally {
 		await browser.close();
-		await publisher.stop();
 	}
 }
 
@@ -124,14 +116,9 @@ async function changeTiers(
 	const run: Pick<HandOverRun, 'entries' | 'failedCount'> = { entries: [], failedCount: 0 };
 	for (let index = 0; index < options.count * 2; index++) {
 		await watcher.watch(options.settleMs);
-		if (publisher.failure !== undefined) {
-			throw publisher.failure;
-		}
-		const before = await watcher.player();
-		const to: DeliveryTier = before.tier === 'webrtc' ? 'll-hls' : 'webrtc';
+		throwFailure(publisher);
 		const askedAtMs = systemClock.nowMs();
-		await watcher.page.page.evaluate(`__spillway.switchTier('${to}')`);
-		const hasChanged = await watcher.watchUntil((now) => now.handOver.count > before.handOver.count);
+		const { to, hasChanged } = await changeTier(watcher);
 		await watcher.watch(AFTER_MS);
 		const { handOver } = await watcher.player();
 		const measure = hasChanged ? measureHandOver(watcher.frames, watcher.quiet, watcher.heard, askedAtMs) : undefined;
@@ -151,17 +138,21 @@ async function changeTiers(
 	return run;
 }
 
-// Apart from the measured ones, because filming costs the browser time.
+async function changeTier(watcher: PlayerWatch): Promise<{ to: DeliveryTier; hasChanged: boolean }> {
+	const before = await watcher.player();
+	const to = before.tier === 'webrtc' ? 'll-hls' : 'webrtc';
+	await watcher.page.page.evaluate(`__spillway.switchTier('${to}')`);
+	return { to, hasChanged: await watcher.watchUntil((now) => now.handOver.count > before.handOver.count) };
+}
+
+// Not the measured changes, because filming costs the browser time.
 async function filmChanges(watcher: PlayerWatch, settleMs: number): Promise<HandOverRun['filmStrips']> {
 	const strips: HandOverRun['filmStrips'] = {};
 	for (let index = 0; index < 2; index++) {
 		await watcher.watch(settleMs);
-		const before = await watcher.player();
-		const to: DeliveryTier = before.tier === 'webrtc' ? 'll-hls' : 'webrtc';
 		const { page } = watcher.page;
 		await startFilm(page);
-		await page.evaluate(`__spillway.switchTier('${to}')`);
-		await watcher.watchUntil((now) => now.handOver.count > before.handOver.count);
+		const { to } = await changeTier(watcher);
 		await watcher.watch(500);
 		const strip = await developFilmStrip(page, to);
 		if (strip !== undefined) {
@@ -173,41 +164,31 @@ async function filmChanges(watcher: PlayerWatch, settleMs: number): Promise<Hand
 
 function formatHandOvers(run: Omit<HandOverRun, 'filmStrips'>): string {
 	const head = [
-		'to',
-		'changes',
-		'gap ms p50',
-		'p95',
-		'max',
-		'audio gap max',
-		'content ms p50',
-		'p95',
-		'max',
-		'took s p50',
-		'max',
+		...['to', 'changes', 'gap ms p50', 'p95', 'max', 'audio gap max'],
+		...['content ms p50', 'p95', 'max', 'took s p50', 'max'],
 	];
-	const lines = (['webrtc', 'll-hls'] as const).map((to) => {
+	const rows = DELIVERY_TIERS.map((to) => {
 		const entries = run.entries.filter((entry) => entry.to === to);
-		const row = [to, String(entries.length)];
-		if (entries.length > 0) {
-			const gaps = entries.map((entry) => entry.presentedGapMs);
-			const content = entries.map((entry) => Math.abs(entry.contentJumpMs));
-			const tookSeconds = entries.map((entry) => entry.durationMs / 1000);
-			row.push(...[percentile(gaps, 50), percentile(gaps, 95), Math.max(...gaps)].map((ms) => ms.toFixed(0)));
-			row.push(run.hasMix ? Math.max(...entries.map((entry) => entry.audioGapMs)).toFixed(0) : '–');
-			row.push(...[percentile(content, 50), percentile(content, 95), Math.max(...content)].map((ms) => ms.toFixed(0)));
-			row.push(percentile(tookSeconds, 50).toFixed(1), Math.max(...tookSeconds).toFixed(1));
+		if (entries.length === 0) {
+			return [to, 0];
 		}
-		return `| ${row.join(' | ')} |`;
+		const tookSeconds = entries.map((entry) => entry.durationMs / 1000);
+		return [
+			to,
+			entries.length,
+			...percentileCells(entries.map((entry) => entry.presentedGapMs)),
+			run.hasMix ? Math.max(...entries.map((entry) => entry.audioGapMs)).toFixed(0) : '–',
+			...percentileCells(entries.map((entry) => Math.abs(entry.contentJumpMs))),
+			percentile(tookSeconds, 50).toFixed(1),
+			Math.max(...tookSeconds).toFixed(1),
+		];
 	});
-	const errors = (['webrtc', 'll-hls'] as const).map((tier) => {
+	const errors = DELIVERY_TIERS.map((tier) => {
 		const magnitudes = run.latencyErrorsMs[tier].map(Math.abs);
 		const p95 = magnitudes.length === 0 ? '–' : `${percentile(magnitudes, 95).toFixed(0)} ms`;
 		return `${tier}: p95 ${p95} of ${magnitudes.length}`;
 	});
-	return `| ${head.join(' | ')} |
-|${' --- |'.repeat(head.length)}
-${lines.join('\n')}
-
+	return `${markdownTable(head, rows)}
 Changes that did not come to pass: ${run.failedCount}. Latency shown minus pixel truth, ${errors.join('; ')}.
 `;
 }

@@ -1,16 +1,18 @@
-/** Joins one after the other at random moments of the GOP: how long until the first picture is on the screen. */
+/** Joins, one after the other, at random moments of the GOP: the time to the first picture on the screen. */
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
-import { createPublisher, type PublisherKind } from '../clients/create-publisher.ts';
+import type { DeliveryTier } from '../../core/protocol/tiers.ts';
+import type { PublisherKind } from '../clients/create-publisher.ts';
 import type { EncoderSettings } from '../source/encoder-settings.ts';
+import { throwFailure } from '../source/publisher.ts';
 import { launchChromium } from '../clients/chromium/chromium.ts';
-import { ChromiumViewer, type DeliveryTier } from '../clients/chromium/chromium-viewer.ts';
+import { ChromiumViewer } from '../clients/chromium/chromium-viewer.ts';
 import { firstFrameMs, type Spread, spreadOf } from './measure/frame-log.ts';
-import { type PathServer, type ViewerChoice, viewerOptions } from './measure/path-viewer.ts';
+import { figure, markdownTable } from './measure/markdown-table.ts';
+import { type ViewerChoice, viewerOptions } from './measure/path-viewer.ts';
 import { type SelfWatchResult, watchSelf } from './measure/self-watch.ts';
-import { waitUntilLive } from './measure/server-under-test.ts';
+import { type ServerUnderTest, withPublisher } from './measure/server-under-test.ts';
 import { type BenchCommand, say, withServer } from './bench-options.ts';
 
-/** What is joined how often. */
 type JoinOptions = {
 	publisher: PublisherKind;
 	tier: DeliveryTier;
@@ -19,19 +21,17 @@ type JoinOptions = {
 	joinCount: number;
 };
 
-/** First-picture times of all joins that worked, and those that did not. */
-type JoinRun = {
-	publisher: PublisherKind;
-	tier: DeliveryTier;
+/** First-picture times of the joins that worked, and the errors of those that did not. */
+type JoinRun = Pick<JoinOptions, 'publisher' | 'tier'> & {
 	description: string;
-	firstFrameMs?: Spread;
+	firstFrameMs: Spread | undefined;
 	samplesMs: number[];
 	failures: string[];
 	selfWatch: SelfWatchResult;
 };
 
 const JOIN_DEADLINE_MS = 10_000;
-/** The stream runs for a while before the first join, as a broadcast does. */
+/** Stream time before the first join. */
 const WARM_UP_MS = 5000;
 
 export const joins: BenchCommand = {
@@ -52,61 +52,56 @@ export const joins: BenchCommand = {
 	},
 };
 
-/** Joins one viewer at a time in one browser that is kept warm, as a viewer's browser is. */
-async function runJoins(server: PathServer, options: JoinOptions): Promise<JoinRun> {
-	const publisher = createPublisher(options.publisher, options.settings, server.addresses);
+/** Joins one viewer at a time in one browser that stays open, as a viewer's browser does. */
+async function runJoins(server: ServerUnderTest, options: JoinOptions): Promise<JoinRun> {
 	const browser = await launchChromium();
 	try {
-		await publisher.start();
-		await waitUntilLive(server.addresses);
-		await sleep(systemClock, WARM_UP_MS);
-		const endWatch = watchSelf();
-		const samplesMs: number[] = [];
-		const failures: string[] = [];
-		for (let join = 0; join < options.joinCount; join++) {
-			// Two seconds cover every phase of a GOP of that length.
-			await sleep(systemClock, Math.random() * 2000);
-			try {
-				const viewer = await ChromiumViewer.open({ ...viewerOptions(server, options.viewer, options.tier), browser });
+		return await withPublisher(server, options, async (publisher) => {
+			await sleep(systemClock, WARM_UP_MS);
+			const endWatch = watchSelf();
+			const samplesMs: number[] = [];
+			const failures: string[] = [];
+			for (let join = 0; join < options.joinCount; join++) {
+				// Two seconds cover every phase of a GOP of that length.
+				await sleep(systemClock, Math.random() * 2000);
 				try {
-					await viewer.play();
-					const first = await viewer.waitForPicture(JOIN_DEADLINE_MS);
-					const log = await viewer.collect();
-					samplesMs.push(firstFrameMs([first], log.clickedAtMs)!);
-				} finally {
-					await viewer.close();
+					const viewer = await ChromiumViewer.open({ ...viewerOptions(server, options.viewer, options.tier), browser });
+					try {
+						await viewer.play();
+						const first = await viewer.waitForPicture(JOIN_DEADLINE_MS);
+						const log = await viewer.collect();
+						samplesMs.push(firstFrameMs([first], log.clickedAtMs)!);
+					} finally {
+						await viewer.close();
+					}
+				} catch (error) {
+					failures.push((error as Error).message.slice(0, 500));
 				}
-			} catch (error) {
-				failures.push((error as Error).message.slice(0, 500));
 			}
-		}
-		if (publisher.failure !== undefined) {
-			throw publisher.failure;
-		}
-		const spread = spreadOf(samplesMs);
-		return {
-			publisher: options.publisher,
-			tier: options.tier,
-			description: publisher.description,
-			...(spread === undefined ? {} : { firstFrameMs: spread }),
-			samplesMs,
-			failures,
-			selfWatch: endWatch(),
-		};
+			throwFailure(publisher);
+			return {
+				publisher: options.publisher,
+				tier: options.tier,
+				description: publisher.description,
+				firstFrameMs: spreadOf(samplesMs),
+				samplesMs,
+				failures,
+				selfWatch: endWatch(),
+			};
+		});
 	} finally {
 		await browser.close();
-		await publisher.stop();
 	}
 }
 
 function formatJoins(runs: readonly JoinRun[]): string {
-	const lines = runs.map(({ publisher, tier, firstFrameMs: spread, failures, selfWatch }) => {
-		const times = spread === undefined ? '– | –' : `${spread.p50.toFixed(0)} | ${spread.p95.toFixed(0)}`;
-		const isVoid = selfWatch.voidReasons.join('; ') || 'no';
-		return `| ${publisher} → ${tier} | ${times} | ${spread?.count ?? 0} | ${failures.length} | ${isVoid} |`;
-	});
-	return `| path | first frame p50 ms | p95 ms | joins | failed | void |
-| --- | --- | --- | --- | --- | --- |
-${lines.join('\n')}
-`;
+	const rows = runs.map(({ publisher, tier, firstFrameMs: spread, failures, selfWatch }) => [
+		`${publisher} → ${tier}`,
+		figure(spread?.p50),
+		figure(spread?.p95),
+		spread?.count ?? 0,
+		failures.length,
+		selfWatch.voidReasons.join('; ') || 'no',
+	]);
+	return markdownTable(['path', 'first frame p50 ms', 'p95 ms', 'joins', 'failed', 'void'], rows);
 }

@@ -1,7 +1,4 @@
-/**
- * That the report moves with what proxies add, and that a starved tester is found out. Exact figures come from the
- * bench.
- */
+/** The report shows the delay that proxies add, and a starved run is void. Exact figures come from the bench. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { runSelfTest, SELF_TEST_DELAY_MS, type SelfTest } from './load-tester.ts';
 
@@ -12,7 +9,7 @@ describe("the load tester's report", () => {
 		result = await runSelfTest();
 	}, 120_000);
 
-	it('moves by about what the proxies add, in each tier', () => {
+	it('moves by about the delay that the proxies add, in each tier', () => {
 		expect(result.heldCount).toBeGreaterThan(100);
 		for (const ms of Object.values(result.movedMs)) {
 			expect(Math.abs(ms - SELF_TEST_DELAY_MS)).toBeLessThan(SELF_TEST_DELAY_MS / 2);
@@ -27,7 +24,7 @@ describe("the load tester's report", () => {
 		}
 	});
 
-	it('is invalid when the tester had no time', () => {
+	it('is invalid when the tester is starved', () => {
 		expect(result.starved.verdict).toBe('invalid');
 		expect(result.starved.invalidReasons.join()).toMatch(/webrtc-1: event-loop lag/);
 	});

@@ -1,7 +1,4 @@
-/**
- * The load tester tested: proxies that add 500 ms have to show in its report as 500 ms, and a starved tester has to be
- * found out.
- */
+/** The load tester's self-test: its report must show the 500 ms that proxies add, and must void a starved run. */
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import { ServerUnderTest } from './measure/server-under-test.ts';
 import { type LoadOptions, parseLoadOptions } from '../load/options.ts';
@@ -9,26 +6,27 @@ import type { RunReport } from '../load/run-report.ts';
 import { runLoad } from '../load/load-run.ts';
 import type { RunRecorder } from '../load/figures/recorder.ts';
 import { type DelayProxy, startTcpDelayProxy, startUdpDelayProxy } from './measure/delay-proxy.ts';
-import { parseWhepAnswer, whepOffer } from '../clients/whep/whep-offer.ts';
+import { parseWhepAnswer, unconnectedOffer } from '../clients/whep/whep-offer.ts';
+import { markdownTable } from './measure/markdown-table.ts';
 import type { BenchCommand } from './bench-options.ts';
 
-/** What the proxies add, one way. @internal for tests */
+/** Added by the proxies, one way. @internal for tests */
 export const SELF_TEST_DELAY_MS = 500;
 const RUN_DEADLINE_MS = 110_000;
-/** Latencies that a run needs of each tier, so that the median stands; on a busy machine they take longer to come. */
+/** Latencies of each tier that a run waits for, so that the median is stable. */
 const ENOUGH_SAMPLES = 20;
-/** The longest that a run waits for them. */
+/** The longest wait for them. */
 const LONGEST = '--duration 60s';
 const PICTURE = '--size 320x180 --bitrate 300000';
 
-/** What the three runs gave: without proxies, with them, and starved. @internal for tests */
+/** The result of the three runs: without proxies, with them, and starved. @internal for tests */
 export type SelfTest = {
-	/** By how much the proxies moved the median of the reported latency; milliseconds. */
+	/** Difference that the proxies make to the median of the reported latency; milliseconds. */
 	movedMs: { webrtc: number; hls: number };
 	direct: RunReport;
 	delayed: RunReport;
 	starved: RunReport;
-	/** Datagrams and chunks that the proxies held back. */
+	/** Datagrams and chunks that the proxies delayed. */
 	heldCount: number;
 };
 
@@ -40,7 +38,7 @@ export const loadTester: BenchCommand = {
 	},
 };
 
-/** Starts a server of its own; the runs watch the same broadcast at the same time. About 25 s. @internal for tests */
+/** Starts a server; the runs watch the same broadcast at the same time. About 25 s. @internal for tests */
 export async function runSelfTest(): Promise<SelfTest> {
 	const server = await ServerUnderTest.start({ SPILLWAY_RTC_WORKER_COUNT: '1' });
 	const proxies: DelayProxy[] = [];
@@ -51,7 +49,7 @@ export async function runSelfTest(): Promise<SelfTest> {
 			if (others === undefined) {
 				const setOver = (): void => void (areOthersOver = true);
 				others = runOthers(server, proxies);
-				// Awaited below; a failure must not be taken for one that nobody looks at.
+				// Awaited below; a rejection before that must not end the process.
 				others.then(setOver, setOver);
 			}
 			return areOthersOver && hasLatencies(recorder);
@@ -75,16 +73,15 @@ export async function runSelfTest(): Promise<SelfTest> {
 }
 
 function formatSelfTest({ movedMs, starved, heldCount }: SelfTest): string {
-	return `| tier | proxy adds ms | report moves by ms |
-| --- | --- | --- |
-| WebRTC | ${SELF_TEST_DELAY_MS} | ${movedMs.webrtc.toFixed(0)} |
-| LL-HLS | ${SELF_TEST_DELAY_MS} | ${movedMs.hls.toFixed(0)} |
-
+	const rows = [
+		['WebRTC', SELF_TEST_DELAY_MS, movedMs.webrtc.toFixed(0)],
+		['LL-HLS', SELF_TEST_DELAY_MS, movedMs.hls.toFixed(0)],
+	];
+	return `${markdownTable(['tier', 'proxy adds ms', 'report moves by ms'], rows)}
 The proxies held back ${heldCount} datagrams and chunks. A tester with half of its time taken away is ${starved.verdict}: ${starved.invalidReasons.join('; ')}.
 `;
 }
 
-/** Until it is enough. */
 function run(server: ServerUnderTest, line: string, isEnough: (recorder: RunRecorder) => boolean): Promise<RunReport> {
 	const { httpUrl, rtmpUrl, streamKey } = server.addresses;
 	const all = `--server ${httpUrl} --rtmp ${rtmpUrl} --key ${streamKey} ${line} ${LONGEST}`;
@@ -104,9 +101,8 @@ async function runOthers(server: ServerUnderTest, proxies: DelayProxy[]): Promis
 	const { httpUrl, channel } = server.addresses;
 	const ports = await webRtcPorts(server);
 	const udp = await Promise.all(ports.map((port) => startUdpDelayProxy(port, SELF_TEST_DELAY_MS)));
-	proxies.push(...udp);
 	const tcp = await startTcpDelayProxy(Number(new URL(httpUrl).port), SELF_TEST_DELAY_MS);
-	proxies.push(tcp);
+	proxies.push(...udp, tcp);
 	const maps = ports.map((port, index) => `--webrtc-port-map ${port}:${udp[index]!.port}`).join(' ');
 	const slowHls = `http://127.0.0.1:${tcp.port}/hls/${channel}/index.m3u8`;
 	return Promise.all([
@@ -119,11 +115,10 @@ async function runOthers(server: ServerUnderTest, proxies: DelayProxy[]): Promis
 	]);
 }
 
-/** Ports that the server answers with: from a session that is never connected. */
+/** The ports of the server's candidates, from a session that is never connected. */
 async function webRtcPorts(server: ServerUnderTest): Promise<number[]> {
 	const url = new URL(`/whep/${server.addresses.channel}`, server.addresses.httpUrl);
-	const fingerprint = `sha-256 ${new Array(32).fill('AA').join(':')}`;
-	const body = whepOffer({ usernameFragment: 'abcd', password: 'aPasswordOf24Characters0', fingerprint });
+	const body = unconnectedOffer('abcd');
 	const response = await fetch(url, { method: 'POST', headers: { 'Content-Type': 'application/sdp' }, body });
 	const { candidates } = parseWhepAnswer(await response.text());
 	await fetch(new URL(response.headers.get('location')!, url), { method: 'DELETE' });

@@ -1,21 +1,22 @@
 /** One measured stretch of one path: a publisher, the server, a viewer. */
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
-import { createPublisher, encoderSettings, type PublisherKind } from '../clients/create-publisher.ts';
+import type { DeliveryTier } from '../../core/protocol/tiers.ts';
+import { encoderSettings, type PublisherKind } from '../clients/create-publisher.ts';
 import type { EncoderSettings } from '../source/encoder-settings.ts';
-import type { Publisher } from '../source/publisher.ts';
-import { ChromiumViewer, type DeliveryTier } from '../clients/chromium/chromium-viewer.ts';
-import { firstFrameMs, summariseWatch, type WatchSummary } from './measure/frame-log.ts';
-import { onBenchClock, type PathServer, type ViewerChoice, viewerOptions } from './measure/path-viewer.ts';
+import { type Publisher, throwFailure } from '../source/publisher.ts';
+import { ChromiumViewer } from '../clients/chromium/chromium-viewer.ts';
+import { firstFrameMs, summariseWatch } from './measure/frame-log.ts';
+import { onBenchClock, type ViewerChoice, viewerOptions } from './measure/path-viewer.ts';
 import { treeCpuSeconds } from './measure/process-cpu.ts';
-import { waitUntilLive } from './measure/server-under-test.ts';
-import { type SelfWatchResult, watchSelf } from './measure/self-watch.ts';
+import { type ServerUnderTest, withPublisher } from './measure/server-under-test.ts';
+import { watchSelf } from './measure/self-watch.ts';
 import { type BenchCommand, say, withServer } from './bench-options.ts';
 import { ENCODER_DELAY_MS, oneLine, runReference } from './direct.ts';
 import { measureEncoderDelay } from './measure/encoder-delay.ts';
-import { formatRows, pathRows, type ReferenceRun } from './measure/paths-report.ts';
+import { type AnyPathRun, formatRows, pathRows, type ReferenceRun } from './measure/paths-report.ts';
 import { measureSoundTap } from './measure/sound-tap.ts';
 
-/** What is measured and for how long. @internal for tests */
+/** @internal for tests */
 export type PathOptions = {
 	publisher: PublisherKind;
 	tier: DeliveryTier;
@@ -24,24 +25,17 @@ export type PathOptions = {
 	/** From the first picture to the start of the window: jitter buffers and the player's rate settle. */
 	settleMs: number;
 	durationMs: number;
-	/** See {@link measureSoundTap}; used for LL-HLS, which is played as a file is. */
+	/** See {@link measureSoundTap}; for LL-HLS, which plays as a file does. */
 	soundTapOffsetMs: number;
 };
 
-/** What one run gave. @internal for tests */
-export type PathRun = {
+/** The result of one run. @internal for tests */
+export type PathRun = AnyPathRun & {
 	publisher: PublisherKind;
-	tier: DeliveryTier;
 	description: string;
-	summary: WatchSummary;
-	/** From the viewer's action; absent when no picture was shown. */
-	firstFrameMs?: number;
-	/** Cores' worth of CPU of the server and its children; absent for a server that is not ours. */
-	serverCores?: number;
-	/** Share of pictures on the screen whose pattern could not be read. */
+	/** Pictures on the screen whose pattern could not be read. */
 	unreadableCount: number;
-	selfWatch: SelfWatchResult;
-	/** What the player says about itself at the end. */
+	/** The player's own report at the end. */
 	playerFacts: unknown;
 };
 
@@ -74,38 +68,31 @@ export const paths: BenchCommand = {
 			}
 		});
 		const encoderDelays = [];
-		const delays: string[] = [];
+		const delayLines: string[] = [];
 		for (const publisher of options.publishers.filter((kind) => kind.startsWith('rtmp'))) {
 			const delayMs = await measureEncoderDelay(encoderSettings(publisher, settings), ENCODER_DELAY_MS);
 			encoderDelays.push({ publisher, delayMs });
 			const [p50, p95] = [delayMs.p50.toFixed(0), delayMs.p95.toFixed(0)];
-			delays.push(`Encoder and muxer of ${publisher} itself: p50 ${p50} ms, p95 ${p95} ms (contained above).`);
+			delayLines.push(`Encoder and muxer of ${publisher} itself: p50 ${p50} ms, p95 ${p95} ms (contained above).`);
 		}
 		const rows = pathRows(references, runs);
 		return {
 			result: { settings, encoderDelays, soundTapOffsetMs, rows, references, runs, failures },
-			markdown: `${[formatRows(rows), ...delays, ...failures].join('\n')}\n`,
+			markdown: `${[formatRows(rows), ...delayLines, ...failures].join('\n')}\n`,
 		};
 	},
 };
 
-/** Publishes, watches, measures, and ends both. Rejects when the path does not work at all. @internal for tests */
-export async function runPath(server: PathServer, options: PathOptions): Promise<PathRun> {
-	const publisher = createPublisher(options.publisher, options.settings, server.addresses);
-	try {
-		await publisher.start();
-		await waitUntilLive(server.addresses);
+/** Publishes, watches, measures, and ends both. Rejects when the path does not work. @internal for tests */
+export function runPath(server: ServerUnderTest, options: PathOptions): Promise<PathRun> {
+	return withPublisher(server, options, async (publisher) => {
 		const run = await watchPath(server, options, publisher);
-		if (publisher.failure !== undefined) {
-			throw publisher.failure;
-		}
+		throwFailure(publisher);
 		return run;
-	} finally {
-		await publisher.stop();
-	}
+	});
 }
 
-async function watchPath(server: PathServer, options: PathOptions, publisher: Publisher): Promise<PathRun> {
+async function watchPath(server: ServerUnderTest, options: PathOptions, publisher: Publisher): Promise<PathRun> {
 	const viewer = await ChromiumViewer.open(viewerOptions(server, options.viewer, options.tier));
 	try {
 		await viewer.play();
@@ -113,26 +100,25 @@ async function watchPath(server: PathServer, options: PathOptions, publisher: Pu
 		await sleep(systemClock, options.settleMs);
 		await viewer.collect();
 		const endWatch = watchSelf();
-		const cpuBefore = server.pid === undefined ? undefined : treeCpuSeconds(server.pid);
+		const cpuBefore = treeCpuSeconds(server.pid);
 		const fromMs = systemClock.nowMs();
 		await sleep(systemClock, options.durationMs);
 		const toMs = systemClock.nowMs();
-		const cpuAfter = server.pid === undefined ? undefined : treeCpuSeconds(server.pid);
+		const cpuAfter = treeCpuSeconds(server.pid);
 		const selfWatch = endWatch();
 		const log = await viewer.collect();
 		const sent = await publisher.sentFrames();
 		const { shown, heard: tapped } = onBenchClock(log, publisher.clockOffsetMs);
 		const tapOffsetMs = options.tier === 'll-hls' ? options.soundTapOffsetMs : 0;
 		const heard = tapped.map((sound) => ({ ...sound, heardAtMs: sound.heardAtMs + tapOffsetMs }));
-		const first = firstFrameMs(shown, log.clickedAtMs);
 		const hasCpu = cpuBefore !== undefined && cpuAfter !== undefined;
 		return {
 			publisher: options.publisher,
 			tier: options.tier,
 			description: publisher.description,
 			summary: summariseWatch(shown, heard, sent, { fromMs, toMs }),
-			...(first === undefined ? {} : { firstFrameMs: first }),
-			...(hasCpu ? { serverCores: ((cpuAfter - cpuBefore) * 1000) / (toMs - fromMs) } : {}),
+			firstFrameMs: firstFrameMs(shown, log.clickedAtMs),
+			serverCores: hasCpu ? ((cpuAfter - cpuBefore) * 1000) / (toMs - fromMs) : undefined,
 			unreadableCount: log.unreadableCount,
 			selfWatch,
 			playerFacts: await viewer.facts(),

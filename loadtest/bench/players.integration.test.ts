@@ -1,4 +1,4 @@
-/** Players of others on a real broadcast, for a few seconds each. Not a speed test: the bench plays for a minute. */
+/** Foreign players on a real broadcast, for a few seconds each. Not a speed test: the bench plays for a minute. */
 import { expect, it } from 'vitest';
 import { PlaylistSequenceChecker } from '../../packager/testing/playlist-rules.ts';
 import { BENCH_SETTINGS } from '../source/encoder-settings.ts';
@@ -7,7 +7,7 @@ import { runPlayers } from './players.ts';
 
 const SMALL = { ...BENCH_SETTINGS, widthPixels: 640, heightPixels: 360, videoBitrateBps: 600_000 };
 
-it('is taken by FFmpeg, hls.js, shaka-player and m3u8-parser, from the first seconds of a broadcast on', async () => {
+it('plays in FFmpeg, hls.js, shaka-player and m3u8-parser, from the first seconds of a broadcast on', async () => {
 	const server = await ServerUnderTest.start();
 	try {
 		const run = await runPlayers(server, {

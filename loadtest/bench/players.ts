@@ -1,30 +1,24 @@
-/**
- * One broadcast that players of others are let loose on: FFmpeg, hls.js, shaka-player, and m3u8-parser on each
- * playlist.
- */
-import { type PathServer } from './measure/path-viewer.ts';
-import { createPublisher, type PublisherKind } from '../clients/create-publisher.ts';
+/** Foreign players on one broadcast: FFmpeg, hls.js, shaka-player, and m3u8-parser on each playlist. */
+import type { PublisherKind } from '../clients/create-publisher.ts';
 import type { EncoderSettings } from '../source/encoder-settings.ts';
 import { BrowserPlayer, type BrowserPlayerName } from '../interop/browser-player.ts';
 import { playWithFfmpeg, playWithFfprobe } from '../interop/ffmpeg-player.ts';
 import type { PlayerResult } from '../interop/player-result.ts';
 import { type PlaylistChecker, type PlaylistWatch, watchPlaylists } from '../interop/playlist-watch.ts';
-import { waitUntilLive } from './measure/server-under-test.ts';
+import { figure, markdownTable } from './measure/markdown-table.ts';
+import { type ServerUnderTest, withPublisher } from './measure/server-under-test.ts';
 import { type BenchCommand, runEach, withServer } from './bench-options.ts';
 
-/** What plays, and for how long each. */
 type PlayersOptions = {
 	publisher: PublisherKind;
 	settings: EncoderSettings;
 	/** Each player's time; FFmpeg and ffprobe run at once, the others one after another. */
 	durationMs: number;
-	/** Checks the successive texts of one media playlist, besides m3u8-parser; called once for each. */
+	/** Makes a checker for each media playlist, in addition to m3u8-parser. */
 	makeChecker?: (renditionCount: number) => PlaylistChecker;
 };
 
-/**
- * What they made of it. `failures`: one line for each player and playlist that was not content; empty when all were.
- */
+/** `failures`: one line for each player and playlist with a complaint. */
 type PlayersRun = {
 	publisher: PublisherKind;
 	description: string;
@@ -33,7 +27,7 @@ type PlayersRun = {
 	failures: string[];
 };
 
-/** shaka in low-latency mode comes first: it has to cope with a broadcast that has only just begun. */
+/** shaka in low-latency mode comes first: it must play a broadcast that has just begun. */
 const BROWSER_PLAYERS: readonly BrowserPlayerName[] = ['shaka-low-latency', 'hls.js', 'shaka'];
 
 export const players: BenchCommand = {
@@ -48,45 +42,43 @@ export const players: BenchCommand = {
 	},
 };
 
-/** Publishes, lets them all play, and ends everything. Rejects when nothing comes live. @internal for tests */
-export async function runPlayers(server: PathServer, options: PlayersOptions): Promise<PlayersRun> {
+/** Publishes, runs all players, and ends everything. Rejects when nothing comes live. @internal for tests */
+export async function runPlayers(server: ServerUnderTest, options: PlayersOptions): Promise<PlayersRun> {
 	const { httpUrl, channel } = server.addresses;
+	const { durationMs } = options;
 	const url = new URL(`/hls/${channel}/index.m3u8`, httpUrl).href;
-	const publisher = createPublisher(options.publisher, options.settings, server.addresses);
 	const stop = new AbortController();
 	const first = await BrowserPlayer.open(BROWSER_PLAYERS[0]!, httpUrl);
 	try {
-		await publisher.start();
-		await waitUntilLive(server.addresses);
-		const watching = watchPlaylists(url, stop.signal, options.makeChecker ?? (() => () => []));
-		// Looked at below; a rejection before that must not end the process.
-		watching.catch(() => undefined);
-		const players: PlayerResult[] = [await playAndClose(first, url, options.durationMs)];
-		players.push(
-			...(await Promise.all([playWithFfmpeg(url, options.durationMs), playWithFfprobe(url, options.durationMs)])),
-		);
-		for (const name of BROWSER_PLAYERS.slice(1)) {
-			players.push(await playAndClose(await BrowserPlayer.open(name, httpUrl), url, options.durationMs));
-		}
-		stop.abort();
-		const playlists = await watching;
-		const failures = [...players.flatMap(playerFailures), ...playlists.flatMap(playlistFailures)];
-		return { publisher: options.publisher, description: publisher.description, players, playlists, failures };
+		return await withPublisher(server, options, async ({ description }) => {
+			const watching = watchPlaylists(url, stop.signal, options.makeChecker ?? (() => () => []));
+			// Awaited below; a rejection before that must not end the process.
+			watching.catch(() => undefined);
+			const players: PlayerResult[] = [await playAndClose(first, url, durationMs)];
+			players.push(...(await Promise.all([playWithFfmpeg(url, durationMs), playWithFfprobe(url, durationMs)])));
+			for (const name of BROWSER_PLAYERS.slice(1)) {
+				players.push(await playAndClose(await BrowserPlayer.open(name, httpUrl), url, durationMs));
+			}
+			stop.abort();
+			const playlists = await watching;
+			const failures = [...players.flatMap(playerFailures), ...playlists.flatMap(playlistFailures)];
+			return { publisher: options.publisher, description, players, playlists, failures };
+		});
 	} finally {
 		stop.abort();
 		await first.close();
-		await publisher.stop();
 	}
 }
 
 function formatPlayersRun(run: PlayersRun): string {
-	const head =
-		'| publisher | player | frames | first frame ms | freezes over 250 ms | dropped | buffered ranges | latency s | complaints |\n' +
-		'| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n';
+	const head = [
+		...['publisher', 'player', 'frames', 'first frame ms', 'freezes over 250 ms', 'dropped', 'buffered ranges'],
+		...['latency s', 'complaints'],
+	];
 	const rows = run.players.map(({ player, frameCount, complaints, playback }) => {
 		const figures =
 			playback === undefined
-				? '– | – | – | – | –'
+				? ['–', '–', '–', '–', '–']
 				: [
 						playback.firstFrameMs?.toFixed(0) ?? 'never',
 						playback.freezesMs.length === 0
@@ -94,15 +86,16 @@ function formatPlayersRun(run: PlayersRun): string {
 							: `${playback.freezesMs.length} (${playback.freezesMs.join(', ')} ms)`,
 						playback.droppedFrameCount,
 						playback.bufferedRangeCount,
-						playback.latencySeconds?.toFixed(2) ?? '–',
-					].join(' | ');
-		return `| ${run.publisher} | ${player} | ${frameCount} | ${figures} | ${complaints.length} |\n`;
+						figure(playback.latencySeconds, 2),
+					];
+		return [run.publisher, player, frameCount, ...figures, complaints.length];
 	});
 	const playlists = run.playlists.map(
 		({ uri, playlistCount, faults }) =>
 			`${new URL(uri).pathname}: ${playlistCount} playlists, ${faults.length} faults\n`,
 	);
-	return `${head}${rows.join('')}\n${playlists.join('')}${run.failures.map((line) => `FAILED ${line}\n`).join('')}`;
+	const failures = run.failures.map((line) => `FAILED ${line}\n`);
+	return `${markdownTable(head, rows)}\n${playlists.join('')}${failures.join('')}`;
 }
 
 async function playAndClose(player: BrowserPlayer, url: string, durationMs: number): Promise<PlayerResult> {
@@ -114,7 +107,7 @@ async function playAndClose(player: BrowserPlayer, url: string, durationMs: numb
 }
 
 function playerFailures({ player, frameCount, complaints }: PlayerResult): string[] {
-	// hls.js tells of everything that it mends itself; what it cannot mend is fatal.
+	// hls.js also reports every error that it recovers from; the others are fatal.
 	const serious = player === 'hls.js' ? complaints.filter((line) => line.startsWith('fatal')) : complaints;
 	const failures = serious.map((line) => `${player}: ${line}`);
 	if (frameCount === 0) {

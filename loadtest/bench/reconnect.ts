@@ -1,14 +1,15 @@
 /** A publisher that dies and comes back, over the same or another protocol, while viewers of both tiers stay. */
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
+import { DELIVERY_TIERS, type DeliveryTier } from '../../core/protocol/tiers.ts';
 import { createPublisher, type PublisherKind } from '../clients/create-publisher.ts';
 import type { EncoderSettings } from '../source/encoder-settings.ts';
-import { ChromiumViewer, type DeliveryTier } from '../clients/chromium/chromium-viewer.ts';
-import { onBenchClock, type PathServer, type ViewerChoice, viewerOptions } from './measure/path-viewer.ts';
+import { ChromiumViewer } from '../clients/chromium/chromium-viewer.ts';
+import { markdownTable } from './measure/markdown-table.ts';
+import { onBenchClock, type ViewerChoice, viewerOptions } from './measure/path-viewer.ts';
 import { SessionWatch, type ViewerSessionFacts } from './measure/session-watch.ts';
-import { waitUntilLive } from './measure/server-under-test.ts';
+import { type ServerUnderTest, waitUntilLive } from './measure/server-under-test.ts';
 import { type BenchCommand, say, withServer } from './bench-options.ts';
 
-/** Who dies and who comes back. */
 type ReconnectOptions = {
 	first: PublisherKind;
 	second: PublisherKind;
@@ -18,28 +19,24 @@ type ReconnectOptions = {
 	awayMs: number;
 };
 
-/** What a viewer of one tier went through. */
+/** What a viewer of one tier saw. */
 type ReconnectView = {
 	tier: DeliveryTier;
 	/**
-	 * From the first picture that the second publisher made to the first picture of it on the screen; absent: never. A
-	 * browser makes pictures before it is connected, so this holds its connecting as well.
+	 * From the capture of the second publisher's first picture to its first picture on the screen; absent: never. A
+	 * browser makes pictures before it is connected, so this includes its connecting.
 	 */
 	liveAgainMs?: number;
-	/** How long after that first picture the one was made that came to the screen first here. */
+	/** From the capture of the second publisher's first picture to that of the first one shown. */
 	firstShownMadeAfterMs?: number;
 	/** Pictures of the second publisher on the screen until the end. */
 	shownAfterCount: number;
-	/** Whether the viewer's session went on, as seen from its page and its requests. */
 	session: ViewerSessionFacts;
-	/** The player's own words at the end: connection state, or hls.js's complaints. */
+	/** The player's own report at the end: connection state, or hls.js's errors. */
 	playerFacts: unknown;
 };
 
-/**
- * Where a media playlist stood: its address, the numbers of its oldest and newest segment, and how often it is
- * discontinuous.
- */
+/** The state of a media playlist: its address, and the numbers of its oldest and newest segment. */
 type PlaylistPosition = {
 	uri: string;
 	mediaSequence: number;
@@ -49,21 +46,19 @@ type PlaylistPosition = {
 	newestSegment: string;
 };
 
-/** Result of one death and return. */
 type ReconnectRun = {
 	first: PublisherKind;
 	second: PublisherKind;
 	views: ReconnectView[];
-	playlistBefore?: PlaylistPosition;
-	playlistAfter?: PlaylistPosition;
-	/** Same address, more segments, and the segment that was the newest before still has its number. */
+	playlistBefore: PlaylistPosition | undefined;
+	playlistAfter: PlaylistPosition | undefined;
+	/** Same address, more segments, and the segment that was the newest before has the same number. */
 	isSequenceContinued: boolean;
 };
 
 const FIRST_PICTURE_DEADLINE_MS = 20_000;
 const BEFORE_MS = 4000;
 const AFTER_MS = 10_000;
-const TIERS: readonly DeliveryTier[] = ['webrtc', 'll-hls'];
 
 export const reconnect: BenchCommand = {
 	summary: 'a publisher that is killed and comes back, over the same and over another protocol',
@@ -84,18 +79,15 @@ export const reconnect: BenchCommand = {
 	},
 };
 
-/**
- * Kills the first publisher, starts the second after a while, and looks at both tiers. Our own viewers never rejoin.
- * @internal for tests
- */
-export async function runReconnect(server: PathServer, options: ReconnectOptions): Promise<ReconnectRun> {
+/** Kills the first publisher, starts the second, and watches both tiers. Viewers never rejoin. @internal for tests */
+export async function runReconnect(server: ServerUnderTest, options: ReconnectOptions): Promise<ReconnectRun> {
 	const first = createPublisher(options.first, options.settings, server.addresses);
 	const second = createPublisher(options.second, options.settings, server.addresses);
 	const viewers: Array<{ tier: DeliveryTier; viewer: ChromiumViewer; watch: SessionWatch }> = [];
 	try {
 		await first.start();
 		await waitUntilLive(server.addresses);
-		for (const tier of TIERS) {
+		for (const tier of DELIVERY_TIERS) {
 			const viewer = await ChromiumViewer.open(viewerOptions(server, options.viewer, tier));
 			const watch = await SessionWatch.begin(viewer.page, tier);
 			viewers.push({ tier, viewer, watch });
@@ -135,8 +127,8 @@ export async function runReconnect(server: PathServer, options: ReconnectOptions
 			first: options.first,
 			second: options.second,
 			views,
-			...(playlistBefore === undefined ? {} : { playlistBefore }),
-			...(playlistAfter === undefined ? {} : { playlistAfter }),
+			playlistBefore,
+			playlistAfter,
 			isSequenceContinued:
 				playlistBefore !== undefined &&
 				playlistBefore.uri === playlistAfter?.uri &&
@@ -151,32 +143,35 @@ export async function runReconnect(server: PathServer, options: ReconnectOptions
 }
 
 function formatReconnects(runs: readonly ReconnectRun[]): string {
-	const lines = runs.map(({ first, second, views, playlistBefore, playlistAfter, isSequenceContinued }) => {
-		const again = views.map(({ liveAgainMs }) => (liveAgainMs === undefined ? 'never' : liveAgainMs.toFixed(0)));
-		const sessions = views.map(({ session }) => (session.wentOn ? 'went on' : 'ended'));
-		const numbers = `${playlistBefore?.newestSequence} → ${playlistAfter?.newestSequence}`;
-		const cells = [first, second, ...again, ...sessions, numbers, isSequenceContinued ? 'yes' : 'no'];
-		return `| ${cells.join(' | ')} |`;
-	});
+	const rows = runs.map(({ first, second, views, playlistBefore, playlistAfter, isSequenceContinued }) => [
+		first,
+		second,
+		...views.map(({ liveAgainMs }) => liveAgainMs?.toFixed(0) ?? 'never'),
+		...views.map(({ session }) => (session.wentOn ? 'continued' : 'ended')),
+		`${playlistBefore?.newestSequence} → ${playlistAfter?.newestSequence}`,
+		isSequenceContinued ? 'yes' : 'no',
+	]);
 	const head = [
 		...['first', 'second', 'live again ms, WebRTC', 'LL-HLS', 'session, WebRTC', 'LL-HLS'],
 		...['newest segment', 'same address and numbers'],
 	];
-	return `| ${head.join(' | ')} |\n|${' --- |'.repeat(head.length)}\n${lines.join('\n')}\n`;
+	return markdownTable(head, rows);
 }
 
 type Playlist = { position: PlaylistPosition; segments: string[] };
 
-async function readPlaylist({ httpUrl, channel }: { httpUrl: string; channel: string }): Promise<Playlist | undefined> {
+async function readPlaylist({ httpUrl, channel }: ServerUnderTest['addresses']): Promise<Playlist | undefined> {
+	const read = async (url: URL): Promise<{ text: string; uris: string[] }> => {
+		const text = await (await fetch(url, { signal: AbortSignal.timeout(5000) })).text();
+		return { text, uris: text.split('\n').filter((line) => line !== '' && !line.startsWith('#')) };
+	};
 	const multivariantUrl = new URL(`/hls/${channel}/index.m3u8`, httpUrl);
-	const multivariant = await (await fetch(multivariantUrl, { signal: AbortSignal.timeout(5000) })).text();
-	const uri = multivariant.split('\n').find((line) => line !== '' && !line.startsWith('#'));
+	const [uri] = (await read(multivariantUrl)).uris;
 	if (uri === undefined) {
 		return undefined;
 	}
-	const media = await (await fetch(new URL(uri.trim(), multivariantUrl), { signal: AbortSignal.timeout(5000) })).text();
+	const { text: media, uris: segments } = await read(new URL(uri.trim(), multivariantUrl));
 	const mediaSequence = Number(/^#EXT-X-MEDIA-SEQUENCE:(\d+)/m.exec(media)?.[1]);
-	const segments = media.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
 	if (!Number.isFinite(mediaSequence) || segments.length === 0) {
 		return undefined;
 	}

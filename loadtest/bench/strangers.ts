@@ -1,11 +1,11 @@
 /**
- * What strangers can do to a server that somebody streams and watches on: each attack by itself, then all together,
- * with a streamer and viewers of both tiers beside. Attackers have other loopback addresses, or say that they come from
- * others.
+ * Attacks on a server with a streamer and viewers of both tiers: each attack by itself, then all together. Attackers
+ * use other loopback addresses, or claim others in X-Forwarded-For.
  */
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import type { RoleConfig } from '../load/figures/messages.ts';
 import { ServerWatch } from '../load/server-watch.ts';
+import { figure } from './measure/markdown-table.ts';
 import type { ServerAddresses, ServerUnderTest } from './measure/server-under-test.ts';
 import { watchSelf } from './measure/self-watch.ts';
 import type { AttackCounts } from './strangers/attack.ts';
@@ -15,16 +15,15 @@ import { type ArrivalFigures, SecondStreamer } from './strangers/second-streamer
 import { type BenchCommand, namesOf, say, withServer } from './bench-options.ts';
 import { ATTACKS } from './strangers/attack-list.ts';
 
-/** How it is run. */
 type StrangersOptions = {
-	/** What the streamer sends. */
+	/** The streamer's picture. */
 	picture: RoleConfig['picture'];
 	/** Viewers of each tier. */
 	viewerCount: number;
 	settleMs: number;
 	/** Of each attack. */
 	durationMs: number;
-	/** By name; all of them are made together at the end. */
+	/** Names; all of them run together at the end. */
 	attacks: readonly string[];
 };
 
@@ -35,28 +34,26 @@ type StrangersStretch = {
 	attacks: Record<string, AttackCounts>;
 	healthy: HealthyFigures;
 	arrival: ArrivalFigures;
-	/** The same broadcast without a break, an end or a gap since the run began. */
+	/** The same broadcast without a discontinuity, an end or a gap since the run began. */
 	isBroadcastWhole: boolean;
-	/** Of the server with its children; undefined for a server that is not ours. */
+	/** Of the server with its children; undefined for a foreign server. */
 	serverCores: number | undefined;
 	serverMib: number | undefined;
 	/** Of the whole machine. */
 	busyRatio: number | undefined;
 };
 
-/** What all gave. */
 type StrangersRun = StrangersOptions & { stretches: StrangersStretch[] };
 
-/** The attack is under way when somebody arrives. */
+/** The attack is under way when newcomers arrive. */
 const ARRIVE_AFTER_MS = 4000;
-/** Figures come once a second. */
+/** Longer than the second between two messages with figures. */
 const LAST_FIGURES_MS = 1200;
-/** Connections of an attack that is over are gone. */
+/** For connections of the previous attack to close. */
 const BETWEEN_MS = 2000;
-/** Of a stretch, while they are void. */
+/** Attempts at a stretch, while it is void. */
 const MAX_RUNS = 2;
 const REQUEST_DEADLINE_MS = 10_000;
-const MAX_LIFE_MS = 15 * 60_000;
 
 export const strangers: BenchCommand = {
 	summary: 'attacks on a server that somebody streams and --viewers n of each tier watch on',
@@ -71,13 +68,13 @@ export const strangers: BenchCommand = {
 		}),
 };
 
-/** Runs it against a server on which nobody is live yet. A void stretch is made again, some times. */
+/** Runs against a server on which no channel is live. Repeats a void stretch up to {@link MAX_RUNS} times. */
 async function runStrangers(server: ServerUnderTest, options: StrangersOptions): Promise<StrangersRun> {
 	const { addresses } = server;
 	const streamer = await SecondStreamer.signUp(addresses);
-	const healthy = await HealthySide.create(addresses, { picture: options.picture, maxLifeMs: MAX_LIFE_MS });
+	const healthy = await HealthySide.create(addresses, options.picture);
 	try {
-		await healthy.start(addresses, options.viewerCount);
+		await healthy.start(options.viewerCount);
 		await sleep(systemClock, options.settleMs);
 		const broadcast = await readBroadcast(addresses);
 		const all = options.attacks;
@@ -107,11 +104,11 @@ async function runStretch(
 	streamer: SecondStreamer,
 ): Promise<Omit<StrangersStretch, 'isBroadcastWhole'>> {
 	const { httpUrl, rtmpUrl, channel } = server.addresses;
-	// A streamer from where nobody has published yet.
+	// An address from which no streamer has published yet.
 	const streamerAddress = `127.0.1.${number}`;
 	const processes = await Promise.all(
 		attacks.map((attack, index) => {
-			// Each from one address, but never from one whose ports the attack before has used up.
+			// One address for each attack, but not one whose ports the previous attack has used up.
 			const from = { fromAddress: `127.0.${index + 2}.${number}`, streamerAddress };
 			return AttackProcess.start({ name: attack, httpUrl, rtmpUrl, channel, ...from, durationMs });
 		}),
@@ -121,7 +118,7 @@ async function runStretch(
 	healthy.beginStretch();
 	watch?.read(systemClock.monotonicMs());
 	const attacking = Promise.all(processes.map((process) => process.run()));
-	// Looked at below; it may reject before.
+	// Awaited below; it may reject before.
 	attacking.catch(() => undefined);
 	await sleep(systemClock, ARRIVE_AFTER_MS);
 	healthy.newcomersArrive();
@@ -145,12 +142,10 @@ async function runStretch(
 	};
 }
 
-/** Which broadcast is on air, and how often its picture was broken so far: the same text as long as nothing happens. */
+/** The broadcast on air and its discontinuities and gaps: the same text while the broadcast is whole. */
 async function readBroadcast({ httpUrl, channel }: ServerAddresses): Promise<string> {
-	const read = async (url: string): Promise<string> => {
-		const response = await fetch(url, { signal: AbortSignal.timeout(REQUEST_DEADLINE_MS) });
-		return response.text();
-	};
+	const read = async (url: string): Promise<string> =>
+		(await fetch(url, { signal: AbortSignal.timeout(REQUEST_DEADLINE_MS) })).text();
 	const channelUrl = `${httpUrl}/hls/${channel}/index.m3u8`;
 	const path = /^[^#\s].*$/m.exec(await read(channelUrl))?.[0] ?? '';
 	const playlist = await read(new URL(path, channelUrl).href);
@@ -180,13 +175,13 @@ function formatStretch({ name, healthy, arrival, serverCores, serverMib, isBroad
 		name,
 		`${healthy.refusedCount} / ${healthy.movedCount}`,
 		`${healthy.stallCount} / ${healthy.freezeCount}`,
-		`${round(partLate?.p50)} / ${round(partLate?.p99)}`,
-		`${round(webrtcLatency?.p50)} / ${round(webrtcLatency?.p99)}`,
+		`${figure(partLate?.p50)} / ${figure(partLate?.p99)}`,
+		`${figure(webrtcLatency?.p50)} / ${figure(webrtcLatency?.p99)}`,
 		`${seconds(newcomerJoinMs.webrtc)} / ${seconds(newcomerJoinMs.hls)}`,
 		`${seconds(arrival.acceptedMs)} / ${seconds(arrival.onAirMs)}`,
-		arrival.logInMs === undefined ? 'refused' : round(arrival.logInMs),
+		arrival.logInMs?.toFixed(0) ?? 'refused',
 		healthy.isStreamerOnAir && isBroadcastWhole ? 'yes' : 'NO',
-		`${serverCores?.toFixed(2) ?? '–'} / ${round(serverMib)}`,
+		`${figure(serverCores, 2)} / ${figure(serverMib)}`,
 		healthy.voidReasons.join('; ') || 'no',
 	];
 	return `| ${cells.join(' | ')} |`;
@@ -199,10 +194,6 @@ function formatCounts(attacks: StrangersStretch['attacks']): string {
 			return `${name} (${events.join(', ')})`;
 		})
 		.join('; ');
-}
-
-function round(value: number | undefined): string {
-	return value === undefined ? '–' : value.toFixed(0);
 }
 
 function seconds(ms: number | undefined): string {

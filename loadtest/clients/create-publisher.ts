@@ -1,11 +1,11 @@
-/** The kinds of publisher that the bench knows by name. */
+/** The bench's kinds of publisher by name. */
 import { ChromiumWhipPublisher } from './whip/chromium-whip-publisher.ts';
 import type { EncoderSettings } from '../source/encoder-settings.ts';
 import type { Publisher, PublishTarget } from '../source/publisher.ts';
 import { RtmpPublisher } from './rtmp/rtmp-publisher.ts';
 import { WeriftWhipPublisher } from './whip/werift-whip-publisher.ts';
 
-/** Every kind, with one sentence about it for the command line's help. */
+/** Every kind and what it is. */
 export const PUBLISHER_KINDS = {
 	rtmp: 'FFmpeg by RTMP, no B-frames, GOP as given: passes through to both tiers',
 	'rtmp-b-frames': 'FFmpeg by RTMP, two B-frames, GOP as given: re-encoded for WebRTC, passes through to LL-HLS',
@@ -18,16 +18,16 @@ export const PUBLISHER_KINDS = {
 
 export type PublisherKind = keyof typeof PUBLISHER_KINDS;
 
-/** Where a kind publishes to. */
+/** Where a kind publishes to, and with which key. */
 export type IngestAddresses = { httpUrl: string; rtmpUrl: string; streamKey: string };
 
-/** What the kind's encoder is told, of what is asked for. */
+/** The settings of the kind's encoder when these are asked for. */
 export function encoderSettings(kind: PublisherKind, settings: EncoderSettings): EncoderSettings {
 	switch (kind) {
 		case 'rtmp-b-frames':
 			return { ...settings, profile: 'b-frames' };
 		case 'rtmp-obs-defaults':
-			// As OBS: the sound card's sound, and x264's own default for the GOP.
+			// As OBS: sound without a lead, as from a sound card, and x264's own default for the GOP.
 			return { ...settings, profile: 'obs-rtmp-defaults', gopSeconds: undefined, soundLeadMs: 0 };
 		case 'whip-obs-defaults':
 			return { ...settings, gopSeconds: undefined };
@@ -36,7 +36,7 @@ export function encoderSettings(kind: PublisherKind, settings: EncoderSettings):
 	}
 }
 
-/** Makes a publisher, not started. */
+/** The publisher is not started. */
 export function createPublisher(kind: PublisherKind, wanted: EncoderSettings, addresses: IngestAddresses): Publisher {
 	const rtmp: PublishTarget = { url: addresses.rtmpUrl, streamKey: addresses.streamKey };
 	const whip: PublishTarget = { url: new URL('/whip', addresses.httpUrl).href, streamKey: addresses.streamKey };
@@ -53,8 +53,7 @@ export function createPublisher(kind: PublisherKind, wanted: EncoderSettings, ad
 		case 'whip-chromium-vp8': {
 			const { widthPixels, heightPixels, frameRate, videoBitrateBps } = settings;
 			const codec = kind === 'whip-chromium' ? 'h264' : 'vp8';
-			const picture = { widthPixels, heightPixels, frameRate, withSound: true };
-			return new ChromiumWhipPublisher({ ...picture, codec, videoBitrateBps, keyFrameIntervalMs: undefined }, whip);
+			return new ChromiumWhipPublisher({ widthPixels, heightPixels, frameRate, videoBitrateBps, codec }, whip);
 		}
 	}
 }

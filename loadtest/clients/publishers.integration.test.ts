@@ -1,15 +1,12 @@
-/**
- * Each publisher against a real receiver that is not ours: FFmpeg's RTMP listener, and Chromium behind a WHIP endpoint
- * of a few lines. Order, pattern and sound are looked at, never speed.
- */
-import { spawn } from 'node:child_process';
+/** Each publisher against a real receiver: FFmpeg's RTMP listener, and Chromium behind a small WHIP endpoint. */
 import { createServer, type Server } from 'node:http';
-import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import { measureEncoderDelay } from '../bench/measure/encoder-delay.ts';
-import { readPattern } from '../source/time-pattern.ts';
+import { readLuma } from '../source/testing/read-luma.ts';
+import { exitOf, freePort, listenForRtmp } from '../source/testing/rtmp-listener.ts';
 import { BenchPage } from './chromium/bench-page.ts';
 import { launchChromium } from './chromium/chromium.ts';
 import { ChromiumWhipPublisher } from './whip/chromium-whip-publisher.ts';
@@ -25,44 +22,18 @@ const SETTINGS: EncoderSettings = {
 	videoBitrateBps: 1_000_000,
 };
 
-// Timers of core/lifecycle/clock.ts do not keep a process alive; vitest's worker does that itself.
-
-async function freePort(): Promise<number> {
-	const probe = createTcpServer().listen(0, '127.0.0.1');
-	await new Promise((resolve) => probe.once('listening', resolve));
-	const { port } = probe.address() as AddressInfo;
-	await new Promise((resolve) => probe.close(resolve));
-	return port;
-}
-
-/** FFmpeg listens, decodes what comes and hands the luma of each picture over. */
-async function decodeRtmp(
-	port: number,
-	settings: EncoderSettings,
-	publisher: Publisher,
-	pictureCount: number,
-): Promise<Buffer[]> {
-	const listener = spawn('ffmpeg', [
-		...['-hide_banner', '-loglevel', 'error', '-listen', '1', '-i', `rtmp://127.0.0.1:${port}/live/key`],
-		...['-map', '0:v', '-vsync', 'passthrough', '-pix_fmt', 'gray', '-f', 'rawvideo', 'pipe:1'],
-	]);
-	const exited = new Promise((resolve) => listener.once('exit', resolve));
-	const frameBytes = settings.widthPixels * settings.heightPixels;
+/** The luma planes of the pictures that FFmpeg decodes, at least `pictureCount` unless time runs out. */
+async function decodeRtmp(port: number, publisher: Publisher, pictureCount: number): Promise<Buffer[]> {
 	const pictures: Buffer[] = [];
-	let pending = Buffer.alloc(0);
-	const enough = new Promise<void>((resolve) => {
-		listener.stdout.on('data', (bytes: Buffer) => {
-			pending = Buffer.concat([pending, bytes]);
-			for (; pending.length >= frameBytes; pending = pending.subarray(frameBytes)) {
-				pictures.push(Buffer.from(pending.subarray(0, frameBytes)));
-			}
-			if (pictures.length >= pictureCount) {
-				resolve();
-			}
-		});
+	const enough = Promise.withResolvers<void>();
+	const listener = listenForRtmp(`rtmp://127.0.0.1:${port}/live/key`, 640 * 360, (luma) => {
+		if (pictures.push(luma) >= pictureCount) {
+			enough.resolve();
+		}
 	});
+	const exited = exitOf(listener);
 	try {
-		// The listener needs a moment to listen, and tells nobody when it does.
+		// The listener needs a moment, and has no sign of being ready.
 		for (let attempt = 0; ; attempt++) {
 			try {
 				await sleep(systemClock, 300);
@@ -74,7 +45,7 @@ async function decodeRtmp(
 				}
 			}
 		}
-		await Promise.race([enough, sleep(systemClock, 30_000)]);
+		await Promise.race([enough.promise, sleep(systemClock, 30_000)]);
 	} finally {
 		await publisher.stop();
 		listener.kill('SIGKILL');
@@ -98,9 +69,8 @@ describe('RtmpPublisher', () => {
 		const make = (): Publisher =>
 			new RtmpPublisher(settings, { url: `rtmp://127.0.0.1:${port}/live`, streamKey: 'key' });
 		let publisher = make();
-		// A refused connection uses the publisher up.
+		// A publisher cannot be used again after a refused connection.
 		const retrying: Publisher = {
-			protocol: 'rtmp',
 			description: '',
 			clockOffsetMs: 0,
 			start: () =>
@@ -112,15 +82,10 @@ describe('RtmpPublisher', () => {
 			kill: () => publisher.kill(),
 			sentFrames: () => publisher.sentFrames(),
 		};
-		const pictures = await decodeRtmp(port, settings, retrying, 60);
+		const pictures = await decodeRtmp(port, retrying, 60);
 		expect(pictures.length).toBeGreaterThanOrEqual(60);
 		const sent = new Map((await publisher.sentFrames()).map((frame) => [frame.frameNumber, frame.captureTimeMs]));
-		const readings = pictures.map((samples) =>
-			readPattern(
-				{ samples, width: 640, pictureHeight: 360, rowStride: 640, sampleStride: 1, firstIndex: 0 },
-				systemClock.nowMs(),
-			),
-		);
+		const readings = pictures.map((luma) => readLuma(luma, 640, 360, systemClock.nowMs()));
 		readings.forEach((reading, index) => {
 			expect(reading).toBeDefined();
 			expect(reading!.frameNumber).toBe(readings[0]!.frameNumber + index);
@@ -128,7 +93,7 @@ describe('RtmpPublisher', () => {
 		});
 	});
 
-	it("rejects with FFmpeg's own words when nobody listens", async () => {
+	it("rejects with FFmpeg's own message when no server listens", async () => {
 		const publisher = new RtmpPublisher(SETTINGS, {
 			url: `rtmp://127.0.0.1:${await freePort()}/live`,
 			streamKey: 'key',
@@ -137,7 +102,7 @@ describe('RtmpPublisher', () => {
 		await publisher.stop();
 	});
 
-	it('has its encoder delay measured apart', async () => {
+	it('gives its encoder delay', async () => {
 		const delay = await measureEncoderDelay(SETTINGS, 4000);
 		expect(delay.count).toBeGreaterThan(30);
 		expect(delay.p50).toBeGreaterThan(0);
@@ -160,7 +125,7 @@ describe('WHIP publishers', () => {
 				return;
 			}
 			if (request.method !== 'POST') {
-				// The browser asks for an icon.
+				// The browser requests an icon.
 				response.writeHead(404).end();
 				return;
 			}
@@ -202,7 +167,7 @@ describe('WHIP publishers', () => {
 		}
 	}
 
-	it('plays what the OBS-like publisher sends in Chromium, in order and with sound', async () => {
+	it('plays the OBS-like publisher in Chromium, in order and with sound', async () => {
 		const settings = { ...SETTINGS, gopSeconds: undefined };
 		const { publisher, frames, soundCount } = await watch(
 			(url) => new WeriftWhipPublisher(settings, { url, streamKey: 'key' }),
@@ -222,10 +187,8 @@ describe('WHIP publishers', () => {
 			widthPixels: 640,
 			heightPixels: 360,
 			frameRate: 30,
-			withSound: true,
 			codec,
 			videoBitrateBps: 1_000_000,
-			keyFrameIntervalMs: 1000,
 		};
 		const { frames } = await watch((url) => new ChromiumWhipPublisher(options, { url, streamKey: 'key' }), 5);
 		expect(offers[0]!.toLowerCase()).toContain(codec);

@@ -1,9 +1,9 @@
-/** hls.js and shaka-player in headless Chromium, as others would use them: with their own settings, not with ours. */
+/** hls.js and shaka-player in headless Chromium, with their default settings. */
 import { readFileSync } from 'node:fs';
 import { createRequire, stripTypeScriptTypes } from 'node:module';
-import type { Browser } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
-import { launchChromium } from '../clients/chromium/chromium.ts';
+import { launchChromium, openHtml } from '../clients/chromium/chromium.ts';
 import type { PageReport } from './player-page.ts';
 import type { PlayerName, PlayerResult } from './player-result.ts';
 
@@ -18,23 +18,24 @@ const SCRIPTS: Readonly<Record<BrowserPlayerName, string>> = {
 const PAGE_HTML = '<!doctype html><title>player</title><body><video muted playsinline width="640"></video></body>';
 const EXPORTED = ['playHlsJs', 'playShaka', 'playerReport'];
 
-/** A page with the player in it, which has not been called yet: everything slow is done. */
+/** A page with the loaded player, which does not play yet. */
 export class BrowserPlayer {
 	readonly #name: BrowserPlayerName;
 	readonly #browser: Browser;
-	readonly #page: Awaited<ReturnType<typeof openPage>>;
+	readonly #page: Page;
 
-	private constructor(name: BrowserPlayerName, browser: Browser, page: Awaited<ReturnType<typeof openPage>>) {
+	private constructor(name: BrowserPlayerName, browser: Browser, page: Page) {
 		this.#name = name;
 		this.#browser = browser;
 		this.#page = page;
 	}
 
-	/** Starts a browser of its own. `origin`: the server, so that the page is of the same one. */
+	/** Starts a browser. `origin`: the server's, so that requests are same-origin. */
 	static async open(name: BrowserPlayerName, origin: string): Promise<BrowserPlayer> {
 		const browser = await launchChromium();
 		try {
-			const page = await openPage(browser, origin);
+			const page = await browser.newPage({ bypassCSP: true });
+			await openHtml(page, '/__player', origin, PAGE_HTML);
 			await page.evaluate(readFileSync(createRequire(import.meta.url).resolve(SCRIPTS[name]), 'utf8'));
 			await page.evaluate(playerProgram());
 			return new BrowserPlayer(name, browser, page);
@@ -44,36 +45,25 @@ export class BrowserPlayer {
 		}
 	}
 
-	/** Plays for that long and says how it went. */
+	/** Plays for that long. */
 	async play(url: string, durationMs: number): Promise<PlayerResult> {
 		const address = JSON.stringify(url);
 		const call =
 			this.#name === 'hls.js'
 				? `playHlsJs(${address})`
 				: `playShaka(${address}, ${this.#name === 'shaka-low-latency'})`;
-		// Not awaited in the page: what does not load within the time says so in the report.
+		// Not awaited in the page: a player that does not load in time is visible in the report.
 		await this.#page.evaluate(`void spillwayPlayers.${call}`);
 		await sleep(systemClock, durationMs);
-		const report = await this.#page.evaluate<PageReport>('spillwayPlayers.playerReport()');
-		const { frameCount, complaints, ...playback } = report;
+		const { frameCount, complaints, ...playback } = await this.#page.evaluate<PageReport>(
+			'spillwayPlayers.playerReport()',
+		);
 		return { player: this.#name, frameCount, complaints, playback };
 	}
 
-	/** Ends the browser. */
 	close(): Promise<void> {
 		return this.#browser.close();
 	}
-}
-
-async function openPage(browser: Browser, origin: string) {
-	const context = await browser.newContext({ bypassCSP: true });
-	const page = await context.newPage();
-	const address = new URL('/__player', origin).href;
-	await page.route(address, (route) => route.fulfill({ contentType: 'text/html', body: PAGE_HTML }));
-	await page.goto(address);
-	// Interception slows every request down; it was needed for the page alone.
-	await page.unrouteAll();
-	return page;
 }
 
 /** The page's program as a classic script: `globalThis.spillwayPlayers`. */

@@ -1,9 +1,9 @@
-/** Which of FFmpeg's words are complaints, and which packet times are faults. */
+/** Tests of which FFmpeg messages are complaints, and which packet times are faults. */
 import { describe, expect, it } from 'vitest';
 import { complaintsOf, packetFaults } from './ffmpeg-player.ts';
 
 describe('complaintsOf', () => {
-	it('leaves out that the init segment was read again, also when two threads say so at once', () => {
+	it('leaves out that the init segment was read again, also when two threads print it at once', () => {
 		const line = '[mov,mp4,m4a @ 0x55d8d13e7200] Found duplicated MOOV Atom. Skipped it\n';
 		const mixed =
 			'[mov,mp4,m4a @ 0x55d8d13e7200] [mov,mp4,m4a @ 0x5581a07a5f00] Found duplicated MOOV Atom. Skipped it\n';
@@ -17,7 +17,7 @@ describe('complaintsOf', () => {
 });
 
 describe('packetFaults', () => {
-	it('is content with times that rise in each stream', () => {
+	it('accepts times that rise in each stream', () => {
 		expect(packetFaults(['0,10,10', '1,3,3', '0,30,11', '1,4,4', '0,20,12'])).toEqual([]);
 	});
 

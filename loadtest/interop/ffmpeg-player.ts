@@ -1,27 +1,22 @@
-/** FFmpeg's own HLS reader as a player: `ffmpeg` decodes the live address, `ffprobe` lists its packets. */
+/** FFmpeg's HLS reader as a player: `ffmpeg` decodes the live address, `ffprobe` lists its packets. */
 import { spawn } from 'node:child_process';
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import type { PlayerResult } from './player-result.ts';
 
-/** Given to FFmpeg beyond the playing time: it starts three segments behind, and waits for the last one. */
+/** For FFmpeg beyond the playing time: it starts three segments behind, and waits for the last one. */
 const SPARE_MS = 30_000;
 const MAX_COMPLAINTS = 50;
-/**
- * FFmpeg up to now reads the init segment again after each reload of a live playlist, whoever made it, and says so.
- * Nothing is wrong with the timestamps, nor with the stream.
- */
+/** FFmpeg reads the init segment again after each reload of any live playlist, and prints this. */
 const HARMLESS = /Found duplicated MOOV Atom\. Skipped it/g;
 const PREFIX = /\[[^\]]* @ 0x[0-9a-f]+\]/g;
 
-type Ended = { output: string; complaints: string[] };
-
-/** Decodes for that long. Every line that FFmpeg prints as a warning is a complaint. */
+/** Decodes for that long. Every warning of FFmpeg is a complaint. */
 export async function playWithFfmpeg(url: string, durationMs: number): Promise<PlayerResult> {
 	const { output, complaints } = await run('ffmpeg', durationMs, [
 		...['-hide_banner', '-nostdin', '-loglevel', 'repeat+warning', '-progress', 'pipe:1'],
 		...['-i', url, '-t', String(durationMs / 1000)],
-		// Without it FFmpeg rounds the times of decoded pictures to its guess of the frame rate, and then complains of two
-		// pictures in one place when a camera's clock is not as even as that: of any file, HLS or not.
+		// Without it FFmpeg rounds the times of decoded pictures to its guess of the frame rate. For pictures of an uneven
+		// camera clock it then warns of equal times, HLS or not.
 		...['-enc_time_base:v', '1:90000', '-f', 'null', '-'],
 	]);
 	const frameCount = Number([...output.matchAll(/^frame=\s*(\d+)/gm)].at(-1)?.[1] ?? 0);
@@ -53,10 +48,7 @@ export function packetFaults(rows: readonly string[]): string[] {
 	return faults.slice(0, MAX_COMPLAINTS);
 }
 
-/**
- * What FFmpeg wrote to its standard error, without what is harmless. Its threads' lines may be mixed.
- * @internal for tests
- */
+/** FFmpeg's messages on standard error but harmless ones. Its threads' lines may be mixed. @internal for tests */
 export function complaintsOf(standardError: string): string[] {
 	return standardError
 		.replace(HARMLESS, '')
@@ -65,7 +57,11 @@ export function complaintsOf(standardError: string): string[] {
 		.slice(0, MAX_COMPLAINTS);
 }
 
-function run(program: string, durationMs: number, programArguments: readonly string[]): Promise<Ended> {
+function run(
+	program: string,
+	durationMs: number,
+	programArguments: readonly string[],
+): Promise<{ output: string; complaints: string[] }> {
 	return new Promise((resolve) => {
 		const child = spawn(program, programArguments, { stdio: ['ignore', 'pipe', 'pipe'] });
 		let output = '';

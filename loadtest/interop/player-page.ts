@@ -1,6 +1,4 @@
-/**
- * Runs in the page: hls.js or shaka-player with their own settings on the page's video element, and what became of it.
- */
+/** Runs in the page: hls.js or shaka-player with default settings on the page's video element, and figures of it. */
 import type { PageVideo, PageWindow } from '../clients/chromium/page/dom-types.ts';
 import type { BrowserPlayback } from './player-result.ts';
 
@@ -31,7 +29,6 @@ type PlayerWindow = PageWindow & {
 	shaka: { Player: new () => ShakaPlayer; polyfill: { installAll(): void } };
 };
 
-/** What the page has seen. */
 export type PageReport = BrowserPlayback & { frameCount: number; complaints: string[] };
 
 const page = globalThis as unknown as PlayerWindow;
@@ -49,7 +46,7 @@ function video(): PlayerVideo {
 	return page.document.querySelector('video') as unknown as PlayerVideo;
 }
 
-function note(list: unknown[], entry: unknown): void {
+function addTo(list: unknown[], entry: unknown): void {
 	if (list.length < MAX_ENTRIES) {
 		list.push(entry);
 	}
@@ -61,7 +58,7 @@ function watch(element: PlayerVideo): void {
 		if (firstFrameMs === undefined) {
 			firstFrameMs = nowMs - calledAtMs;
 		} else if (nowMs - lastFrameAtMs > FREEZE_MS) {
-			note(freezesMs, Math.round(nowMs - lastFrameAtMs));
+			addTo(freezesMs, Math.round(nowMs - lastFrameAtMs));
 		}
 		lastFrameAtMs = nowMs;
 		element.requestVideoFrameCallback(onFrame);
@@ -72,13 +69,12 @@ function watch(element: PlayerVideo): void {
 	}, 100);
 }
 
-/** Plays with hls.js. */
 export function playHlsJs(url: string): void {
 	const element = video();
 	watch(element);
 	const player = new page.Hls({ lowLatencyMode: true });
 	player.on(page.Hls.Events.ERROR, (_event, detail) => {
-		note(complaints, `${detail.fatal ? 'fatal ' : ''}${detail.details ?? 'unknown'}`);
+		addTo(complaints, `${detail.fatal ? 'fatal ' : ''}${detail.details ?? 'unknown'}`);
 	});
 	player.attachMedia(element);
 	player.loadSource(url);
@@ -87,21 +83,21 @@ export function playHlsJs(url: string): void {
 	void element.play().catch(() => undefined);
 }
 
-/** Plays with shaka-player. Resolves once it has loaded, or has said that it cannot. */
+/** Plays with shaka-player. Resolves once it has loaded or failed. */
 export async function playShaka(url: string, isLowLatency: boolean): Promise<void> {
 	const element = video();
 	page.shaka.polyfill.installAll();
 	const player = new page.shaka.Player();
 	await player.attach(element);
 	player.configure('streaming.lowLatencyMode', isLowLatency);
-	player.addEventListener('error', (event) => note(complaints, describe(event.detail)));
+	player.addEventListener('error', (event) => addTo(complaints, describe(event.detail)));
 	readLatency = () => player.getStats().liveLatency;
 	watch(element);
 	try {
 		await player.load(url);
 		await element.play();
 	} catch (error) {
-		note(complaints, `load failed: ${describe(error as ShakaError)}`);
+		addTo(complaints, `load failed: ${describe(error as ShakaError)}`);
 	}
 }
 
@@ -111,11 +107,11 @@ function describe(error: ShakaError): string {
 		: `severity ${error.severity}, category ${error.category}, code ${error.code}`;
 }
 
-/** How it went so far. */
+/** The figures so far. */
 export function playerReport(): PageReport {
 	const element = video();
 	const now = performance.now();
-	// A picture that still stands is a freeze, too.
+	// A freeze may not be over yet.
 	const openFreeze =
 		firstFrameMs !== undefined && now - lastFrameAtMs > FREEZE_MS ? [Math.round(now - lastFrameAtMs)] : [];
 	const { totalVideoFrames, droppedVideoFrames } = element.getVideoPlaybackQuality();

@@ -1,4 +1,4 @@
-/** What is asked for next, and what is found in a multivariant playlist. */
+/** Tests of what is requested next, and of what is found in a playlist. */
 import { describe, expect, it } from 'vitest';
 import { mediaPlaylistUrls, nextDirectives, parserFaults } from './playlist-watch.ts';
 
@@ -12,11 +12,11 @@ segment7.m4s
 `;
 
 describe('nextDirectives', () => {
-	it('asks for the first part of the next segment after a whole one', () => {
+	it('requests the first part of the next segment after a whole one', () => {
 		expect(nextDirectives(MEDIA)).toBe('?_HLS_msn=8&_HLS_part=0');
 	});
 
-	it('asks for the next part of the open segment', () => {
+	it('requests the next part of the open segment', () => {
 		const open = `${MEDIA}#EXT-X-PART:DURATION=0.2,URI="part2.m4s"\n#EXT-X-PART:DURATION=0.2,URI="part3.m4s"\n`;
 		expect(nextDirectives(`${open}#EXT-X-PRELOAD-HINT:TYPE=PART,URI="part4.m4s"\n`)).toBe('?_HLS_msn=8&_HLS_part=2');
 	});
@@ -32,7 +32,7 @@ it('finds the media playlists of variants and renditions, each once', () => {
 	]);
 });
 
-it('lets m3u8-parser say what it does not like', () => {
+it('reports the faults that m3u8-parser finds', () => {
 	expect(parserFaults(MEDIA).filter((fault) => /nothing to play/.test(fault))).toEqual([]);
 	expect(parserFaults('#EXTM3U\n')).toContain('m3u8-parser found nothing to play');
 	expect(parserFaults(MEDIA.replace('#EXTINF:0.2', '#EXTINF:x')).length).toBeGreaterThan(parserFaults(MEDIA).length);

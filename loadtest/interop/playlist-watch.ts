@@ -1,13 +1,10 @@
-/**
- * Fetches every playlist that a live address serves, one after another by blocking reloads, and lets them be checked.
- */
+/** Fetches all versions of a live address's playlists by blocking reloads, and checks each. */
 import { Parser } from 'm3u8-parser';
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 
-/** Looks at the successive texts of one media playlist; returns what is wrong with the newest. */
+/** Gets the successive texts of one media playlist; returns the faults of the newest. */
 export type PlaylistChecker = (text: string) => string[];
 
-/** What was found in one media playlist. */
 export type PlaylistWatch = { uri: string; playlistCount: number; faults: string[] };
 
 const REQUEST_DEADLINE_MS = 15_000;
@@ -23,10 +20,7 @@ export function mediaPlaylistUrls(multivariantText: string, multivariantUrl: str
 	return [...new Set(uris.map((uri) => new URL(uri.trim(), multivariantUrl).href))];
 }
 
-/**
- * Faults that m3u8-parser finds in a playlist: its warnings, and a playlist in which it sees nothing to play.
- * @internal for tests
- */
+/** Faults that m3u8-parser finds: its warnings, and a playlist with nothing to play. @internal for tests */
 export function parserFaults(text: string): string[] {
 	const parser = new Parser();
 	const faults: string[] = [];
@@ -39,12 +33,13 @@ export function parserFaults(text: string): string[] {
 	return faults;
 }
 
-/** The directives that ask for the first playlist newer than this one (rfc8216bis §6.2.5.2). @internal for tests */
+/** The directives for the first playlist newer than this one (rfc8216bis §6.2.5.2). @internal for tests */
 export function nextDirectives(text: string): string {
+	const isUri = (line: string): boolean => line !== '' && !line.startsWith('#');
 	const lines = text.split('\n');
 	const first = Number(/^#EXT-X-MEDIA-SEQUENCE:(\d+)/m.exec(text)?.[1] ?? 0);
-	const segmentCount = lines.filter((line) => line !== '' && !line.startsWith('#')).length;
-	const openFrom = lines.findLastIndex((line) => line !== '' && !line.startsWith('#'));
+	const segmentCount = lines.filter(isUri).length;
+	const openFrom = lines.findLastIndex(isUri);
 	const partCount = lines.slice(openFrom + 1).filter((line) => line.startsWith('#EXT-X-PART:')).length;
 	return `?_HLS_msn=${first + segmentCount}&_HLS_part=${partCount}`;
 }
@@ -64,7 +59,7 @@ export async function watchPlaylists(
 
 async function watchMediaPlaylist(url: string, signal: AbortSignal, check: PlaylistChecker): Promise<PlaylistWatch> {
 	const watch: PlaylistWatch = { uri: url, playlistCount: 0, faults: [] };
-	const note = (...faults: string[]): void => {
+	const addFaults = (...faults: string[]): void => {
 		watch.faults.push(...faults.slice(0, MAX_FAULTS - watch.faults.length));
 	};
 	let directives = '';
@@ -74,13 +69,13 @@ async function watchMediaPlaylist(url: string, signal: AbortSignal, check: Playl
 			const text = await fetchText(url + directives, signal);
 			if (text !== last) {
 				watch.playlistCount++;
-				note(...parserFaults(text), ...check(text));
+				addFaults(...parserFaults(text), ...check(text));
 				last = text;
 			}
 			directives = nextDirectives(text);
 		} catch (error) {
 			if (!signal.aborted) {
-				note(`not served: ${(error as Error).message}`);
+				addFaults(`not served: ${(error as Error).message}`);
 				await sleep(systemClock, RETRY_MS);
 			}
 		}

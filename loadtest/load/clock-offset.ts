@@ -1,4 +1,4 @@
-/** How far the server's clock is ahead of this machine's, asked of its API as NTP does. */
+/** How far the server's clock is ahead of this machine's, measured over its API as NTP does. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { ServerTime } from '../../core/protocol/api/server-time.ts';
 
@@ -8,7 +8,7 @@ const DEADLINE_MS = 3000;
 /** The offset in milliseconds and half the best round trip, which bounds the error. */
 export type ClockOffset = { offsetMs: number; errorMs: number };
 
-/** Undefined where the server does not tell the time: it is taken to be this machine's then. */
+/** Undefined where the server does not report its time; its clock then counts as this machine's. */
 export async function measureClockOffset(clock: Clock, httpUrl: string): Promise<ClockOffset | undefined> {
 	let best: ClockOffset | undefined;
 	for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -25,7 +25,7 @@ export async function measureClockOffset(clock: Clock, httpUrl: string): Promise
 				best = { offsetMs: nowMs - (sentMs + receivedMs) / 2, errorMs };
 			}
 		} catch {
-			// No such address, or no JSON: another make of server.
+			// No such address, or no JSON: a server of another kind.
 			return undefined;
 		}
 	}

@@ -1,9 +1,9 @@
-/** Addresses of a run: of our own kind of server, with single ones replaced. */
+/** The addresses of a run: those of our kind of server, of which single ones can be replaced. */
 import { SIGNALING_PATH } from '../../core/protocol/signaling/signaling-constants.ts';
 import type { LoadOptions } from './options.ts';
 import type { Endpoints } from './figures/messages.ts';
 
-/** Everything that viewers and publisher connect to. `server` is undefined where only single addresses are given. */
+/** `server` is undefined where only single addresses are given. */
 export function runEndpoints(
 	options: Pick<LoadOptions, 'addresses' | 'webRtcPortMap' | 'channel'>,
 	server: { httpUrl: string; rtmpUrl: string | undefined } | undefined,

@@ -1,13 +1,13 @@
-/** A program of ours in a process of its own, which talks with us over Node's IPC. */
+/** A program of ours in its own process, connected over Node's IPC. */
 import { type ChildProcess, fork, type Serializable } from 'node:child_process';
 import { type Clock, withDeadline } from '../../core/lifecycle/clock.ts';
 
 const MAX_ERROR_LENGTH = 2000;
 
-/** One use: runs from its construction on. */
+/** One use: runs from its construction. */
 export class ForkedProgram<Sent extends Serializable, Received> {
 	readonly child: ChildProcess;
-	/** Resolves when it has ended, with how, and its last words on standard error. Never rejects. */
+	/** Resolves when it has ended, with the reason and its last text on standard error. Never rejects. */
 	readonly ended: Promise<string>;
 
 	constructor(name: string, file: string, programArguments: readonly string[], onMessage: (message: Received) => void) {
@@ -28,14 +28,15 @@ export class ForkedProgram<Sent extends Serializable, Received> {
 		return this.child.exitCode !== null || this.child.signalCode !== null;
 	}
 
-	/** Nothing happens when it is gone; one that ends at this very moment is seen by its exit. */
+	/** Does nothing when it has ended. */
 	send(message: Sent): void {
 		if (this.child.connected) {
+			// One that is just ending is noticed by its exit.
 			this.child.send(message, () => undefined);
 		}
 	}
 
-	/** What the task gives. Rejects when the program ends before it, or with `late` after the deadline. */
+	/** The task's result. Rejects when the program ends first, or with `late` after the deadline. */
 	inTime<Result>(clock: Clock, task: Promise<Result>, deadlineMs: number, late: () => Error): Promise<Result> {
 		const failed = this.ended.then((reason) => {
 			throw new Error(reason);

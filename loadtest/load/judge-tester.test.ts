@@ -1,4 +1,4 @@
-/** Tests of the verdict on the tester itself. */
+/** Tests of when the tester voids a run. */
 import { describe, expect, it } from 'vitest';
 import { Histogram, type HistogramSummary } from './figures/histogram.ts';
 import { judgeTester, LAG_BOUNDS_MS } from './judge-tester.ts';
@@ -12,7 +12,7 @@ function spread(...samples: number[]): HistogramSummary {
 const calm = { 'self.webrtc-1.lag': spread(0.2, 1), 'self.webrtc-1.cpu': spread(0.3) };
 
 describe('judgeTester', () => {
-	it('lets a calm tester pass', () => {
+	it('gives no reason for a tester within its bounds', () => {
 		expect(judgeTester(['webrtc-1'], calm, [])).toEqual([]);
 	});
 
@@ -28,7 +28,7 @@ describe('judgeTester', () => {
 		expect(reasons[0]).toContain('webrtc-1');
 	});
 
-	it('passes on what is wrong with the machine', () => {
+	it('includes the reasons of the machine', () => {
 		expect(judgeTester([], {}, ['stealRatio 0.100, bound 0.02'])).toEqual(['stealRatio 0.100, bound 0.02']);
 	});
 });

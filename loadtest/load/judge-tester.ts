@@ -1,11 +1,10 @@
-/** Decides whether a run counts: INVALID when the tester, and not the server, was what gave out. */
+/** Decides whether a run counts: INVALID when the tester, not the server, is the bottleneck. */
 import type { HistogramSummary } from './figures/histogram.ts';
 import { ROLE_NAMES, type RoleName } from './figures/messages.ts';
 
 /**
- * Largest p99 of event-loop lag, in milliseconds. Packets are timed in this loop, so WebRTC is strictest; LL-HLS waits
- * for parts of 200 ms; the publisher may be half a picture late; a sample of browsers only passes readings on.
- * @internal for tests
+ * Largest p99 of event-loop lag. Packets are timed in this loop, so WebRTC is strictest. LL-HLS waits for parts of
+ * 200 ms. The publisher may be half a picture late. The pixel role only forwards readings. @internal for tests
  */
 export const LAG_BOUNDS_MS: Readonly<Record<RoleName, number>> = {
 	publisher: 16,
@@ -17,10 +16,10 @@ export const LAG_BOUNDS_MS: Readonly<Record<RoleName, number>> = {
 };
 /** Mean share of a core above which a process of one thread has nothing left for a burst. */
 const CPU_BOUND = 0.9;
-/** Milliseconds that a viewer may start after its time. */
+/** The most that a viewer may start after its time. */
 const START_LATE_BOUND_MS = 1000;
 
-/** Reasons why the run is void, from the steady state's figures of every process. Empty: it counts. */
+/** Reasons why the run is void, from every process's figures of the steady state. Empty: it counts. */
 export function judgeTester(
 	processNames: readonly string[],
 	spreads: Readonly<Record<string, HistogramSummary>>,

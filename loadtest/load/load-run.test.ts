@@ -1,4 +1,4 @@
-/** Tests of the arrival schedule in load-run.ts. */
+/** Tests of the arrival schedule. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { arrivalTimesMs, dealOut } from './load-run.ts';
@@ -12,7 +12,7 @@ describe('arrivalTimesMs', () => {
 });
 
 describe('dealOut', () => {
-	it('gives everybody to exactly one process, and no process more than one above another', () => {
+	it('gives every viewer to exactly one process, and no process two more than another', () => {
 		fc.assert(
 			fc.property(fc.nat(500), fc.integer({ min: 1, max: 64 }), (count, processCount) => {
 				const hands = dealOut(arrivalTimesMs(count, 10_000), processCount);

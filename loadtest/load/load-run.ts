@@ -1,7 +1,4 @@
-/**
- * One run from start to end: server, publisher, viewers, the clock of its phases, and the report. Ends everything it
- * started.
- */
+/** One run: server, publisher, viewers, the times of its phases, and the report. Ends everything it has started. */
 import { randomBytes } from 'node:crypto';
 import { type Clock, sleep } from '../../core/lifecycle/clock.ts';
 import { watchSelf } from '../bench/measure/self-watch.ts';
@@ -16,26 +13,25 @@ import { RunRecorder } from './figures/recorder.ts';
 import { ServerWatch } from './server-watch.ts';
 
 const TICK_MS = 1000;
-/** Server alone, before the first viewer: what is left of its costs is not the viewers'. */
+/** The server without viewers, whose costs are subtracted from those with viewers. */
 const BASELINE_MS = 3000;
 const LIVE_DEADLINE_MS = 25_000;
 const LIVE_POLL_MS = 200;
 const ENOUGH_POLL_MS = 200;
-/** Children end by themselves this long after the run should be over. */
+/** Children end by themselves this long after the planned end. */
 const SPARE_LIFE_MS = 90_000;
 const MAX_NOTES = 50;
-/** The parent makes no pictures: only what is wrong with the whole machine voids a run from here. */
+/** The parent makes no pictures: only a starved machine voids a run from here. */
 const PARENT_BOUNDS = { eventLoopDelayP99Ms: Infinity, stealRatio: 0.02, busyRatio: 0.97 };
 
-/** Watches a run while it goes on. */
 type RunListener = {
 	tick(recorder: RunRecorder, atMs: number, totalMs: number): void;
 	note(text: string): void;
-	/** Asked again and again in the steady state: true ends it before its time. */
+	/** Called repeatedly in the steady state: true ends it early. */
 	isEnough?(recorder: RunRecorder): boolean;
 };
 
-/** Runs. Rejects when the run cannot be made at all; an aborted run rejects with the signal's reason. */
+/** Rejects when the run is not possible; an aborted run rejects with the signal's reason. */
 export async function runLoad(
 	clock: Clock,
 	options: LoadOptions,
@@ -91,14 +87,12 @@ class LoadRun {
 			await this.#leave();
 			this.#recorder.phase = 'after';
 			await this.#stopProcesses();
-			const server = serverPid === undefined ? undefined : { isOwn: this.#server !== undefined };
 			return buildReport({
 				options,
 				recorder: this.#recorder,
 				startedAtMs,
 				machine,
 				offset,
-				server,
 				notes: this.#notes,
 				processNames: this.#processes.map(({ name }) => name),
 				deaths: this.#deaths,
@@ -108,7 +102,7 @@ class LoadRun {
 		}
 	}
 
-	/** Idempotent; publisher last, so that nobody sees an ended broadcast as a fault. */
+	/** Idempotent. The publisher is last, so that no viewer counts the end of the broadcast as a failure. */
 	async end(): Promise<void> {
 		await this.#stopProcesses();
 		const server = this.#server;
@@ -212,11 +206,12 @@ class LoadRun {
 	async #waitUntilLive({ hls, httpUrl }: Endpoints): Promise<void> {
 		const endMs = this.#deps.clock.monotonicMs() + LIVE_DEADLINE_MS;
 		if (hls === undefined || httpUrl === undefined) {
-			// Another make of server: how it says "live" is not known.
+			// A server of another kind: its sign for "live" is not known.
 			await this.#wait(BASELINE_MS);
 			return;
 		}
-		for (let last = ''; this.#deps.clock.monotonicMs() < endMs;) {
+		let last: string;
+		do {
 			const response = await fetch(hls, {
 				signal: AbortSignal.any([this.#deps.signal, AbortSignal.timeout(LIVE_DEADLINE_MS)]),
 			});
@@ -225,19 +220,17 @@ class LoadRun {
 				return;
 			}
 			await this.#wait(LIVE_POLL_MS);
-			if (this.#deps.clock.monotonicMs() >= endMs) {
-				throw new Error(`The channel did not go live within ${LIVE_DEADLINE_MS} ms: ${last}`);
-			}
-		}
+		} while (this.#deps.clock.monotonicMs() < endMs);
+		throw new Error(`The channel did not go live within ${LIVE_DEADLINE_MS} ms: ${last}`);
 	}
 
 	async #waitForEnough(): Promise<void> {
-		const { durationMs } = this.#deps.options;
-		if (this.#deps.listener.isEnough === undefined) {
-			return this.#wait(durationMs);
+		const { options, listener, clock } = this.#deps;
+		if (listener.isEnough === undefined) {
+			return this.#wait(options.durationMs);
 		}
-		const endMs = this.#deps.clock.monotonicMs() + durationMs;
-		while (this.#deps.clock.monotonicMs() < endMs && !this.#deps.listener.isEnough(this.#recorder)) {
+		const endMs = clock.monotonicMs() + options.durationMs;
+		while (clock.monotonicMs() < endMs && !listener.isEnough(this.#recorder)) {
 			await this.#wait(ENOUGH_POLL_MS);
 		}
 	}
@@ -276,12 +269,12 @@ class LoadRun {
 	}
 }
 
-/** Arrival times in milliseconds from the start, ascending. With a ramp of 0 all arrive at once. @internal for tests */
+/** Arrival times from the start, ascending. With a ramp of 0 all arrive at once. @internal for tests */
 export function arrivalTimesMs(count: number, rampMs: number): number[] {
 	return Array.from({ length: count }, (_, index) => (index * rampMs) / count);
 }
 
-/** Deals viewers out to processes in turn, so that each process ramps as the whole does. @internal for tests */
+/** Assigns viewers to processes in turn, so that each process has the ramp of the whole run. @internal for tests */
 export function dealOut<Item>(items: readonly Item[], processCount: number): Item[][] {
 	const hands = Array.from({ length: Math.min(processCount, Math.max(1, items.length)) }, (): Item[] => []);
 	items.forEach((item, index) => hands[index % hands.length]!.push(item));

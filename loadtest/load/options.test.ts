@@ -1,4 +1,4 @@
-/** Tests of the command line: defaults, units, both meanings of --hls, and what is refused. */
+/** Tests of the command line. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseDurationMs, parseLoadOptions } from './options.ts';
@@ -17,7 +17,7 @@ describe('parseLoadOptions', () => {
 		});
 	});
 
-	it('takes --hls as a count and as an address', () => {
+	it('reads --hls as a count and as an address', () => {
 		expect(parse('--hls 7 --hls http://localhost/a.m3u8')).toMatchObject({
 			counts: { hls: 7 },
 			addresses: { hls: 'http://localhost/a.m3u8' },
@@ -31,7 +31,7 @@ describe('parseLoadOptions', () => {
 		});
 	});
 
-	it('gives help when asked', () => {
+	it('gives help on request', () => {
 		expect(parse('--help')).toBe('help');
 	});
 
@@ -50,7 +50,7 @@ describe('parseLoadOptions', () => {
 		['--webrtc 1 --threshold fast', 'threshold'],
 		['--webrtc 1 --unknown', 'unknown'],
 		['--webrtc 1 --size big', '--size'],
-	])('refuses "%s" and says why', (text, reason) => {
+	])('refuses "%s" with the reason', (text, reason) => {
 		expect(() => parse(text)).toThrow(reason);
 	});
 });

@@ -1,5 +1,6 @@
-/** Reads the load tester's command line. Pure: nothing is started here. */
+/** Reads the load tester's command line. Pure. */
 import { parseArgs } from 'node:util';
+import type { Endpoints, RoleConfig } from './figures/messages.ts';
 import { parseThreshold, type Threshold } from './thresholds.ts';
 
 /** Text of `--help`. */
@@ -8,7 +9,7 @@ export const LOAD_TEST_USAGE = `npm run loadtest -- [options]
 Audience
   --webrtc n         WebRTC viewers (real ICE, DTLS and SRTP)
   --hls n            LL-HLS viewers (blocking playlists, parts, a buffer)
-  --audience n       viewers with a signaling socket, who play the tier they are told
+  --audience n       viewers with a signaling socket, who play the tier that the server decides
   --chat n           chatters; --chat-rate n messages/s together (default 5), from --chat-senders n of them
                      (default: as many as it takes for each to write every second second)
   --pixel-sample n   viewers in headless Chromium, read from their pixels, as a cross-check (needs --publish)
@@ -26,12 +27,11 @@ Judgement
   --threshold 'webrtc.latency.p95<500'   may be repeated; not kept: exit code 1
   --json file  --html file               reports
   --processes n         processes for each kind of viewer (default 1)
-  --starve ratio        burns this share of each viewer process's time: shows that a starved tester is found out
+  --starve ratio        burns this share of each viewer process's time: shows that a starved tester is detected
 
 Exit codes: 0 kept, 1 a threshold was not kept or the run failed, 2 wrong command line, 3 INVALID: the tester was the bottleneck.
 `;
 
-/** What a run does. */
 export type LoadOptions = {
 	counts: { webrtc: number; hls: number; audience: number; chat: number; pixel: number };
 	chatSenderCount: number;
@@ -42,14 +42,14 @@ export type LoadOptions = {
 	leaveCount: number;
 	leaveOverMs: number;
 	afterMs: number;
-	publish: 'rtmp' | 'whip' | undefined;
-	picture: { widthPixels: number; heightPixels: number; videoBitrateBps: number; gopSeconds: number };
+	publish: RoleConfig['publish'];
+	picture: RoleConfig['picture'];
 	server: string | undefined;
 	serverPid: number | undefined;
 	serverEnvironment: Record<string, string>;
 	streamKey: string | undefined;
 	channel: string;
-	addresses: { whip?: string; rtmp?: string; whep?: string; hls?: string; signaling?: string };
+	addresses: Omit<Endpoints, 'httpUrl' | 'webRtcPortMap'>;
 	webRtcPortMap: Record<number, number>;
 	thresholds: Threshold[];
 	jsonFile: string | undefined;
@@ -63,7 +63,7 @@ const MAX_COUNT = 100_000;
 const MAX_TIME_MS = 24 * 3_600_000;
 const MAX_PIXEL_VIEWERS = 10;
 const MAX_SENDERS = 20_000;
-/** Rooms refuse those who write faster than people do. */
+/** Chat rooms reject users who write faster than people do. */
 const SECONDS_BETWEEN_MESSAGES = 2;
 
 const OPTIONS = {
@@ -102,7 +102,7 @@ const OPTIONS = {
 	help: { type: 'boolean', default: false },
 } as const;
 
-/** Reads the arguments; `help` when it was asked for. Throws TypeError, naming the option, for anything wrong. */
+/** Reads the arguments. Throws TypeError, naming the option, for anything wrong. */
 export function parseLoadOptions(commandLine: readonly string[]): LoadOptions | 'help' {
 	const { values } = parseArgs({ args: [...commandLine], options: OPTIONS, strict: true });
 	if (values.help) {
@@ -110,13 +110,15 @@ export function parseLoadOptions(commandLine: readonly string[]): LoadOptions | 
 	}
 	const chatRate = number(values['chat-rate'], '--chat-rate', 0, 10_000);
 	const enoughSenders = String(Math.min(MAX_SENDERS, Math.max(1, Math.ceil(chatRate * SECONDS_BETWEEN_MESSAGES))));
-	const hls = splitHls(values.hls ?? []);
-	const hlsAddress = values['hls-url'] ?? hls.url;
+	// `--hls` is a count of viewers or an address.
+	const isAddress = (value: string): boolean => value.includes('://');
+	const hlsCount = values.hls?.find((value) => !isAddress(value)) ?? '0';
+	const hlsAddress = values['hls-url'] ?? values.hls?.find(isAddress);
 	const [width, height] = /^(\d+)x(\d+)$/.exec(values.size)?.slice(1) ?? [];
 	const options: LoadOptions = {
 		counts: {
 			webrtc: count(values.webrtc, '--webrtc'),
-			hls: count(hls.count, '--hls'),
+			hls: count(hlsCount, '--hls'),
 			audience: count(values.audience, '--audience'),
 			chat: count(values.chat, '--chat'),
 			pixel: number(values['pixel-sample'], '--pixel-sample', 0, MAX_PIXEL_VIEWERS),
@@ -137,7 +139,7 @@ export function parseLoadOptions(commandLine: readonly string[]): LoadOptions | 
 		},
 		server: values.server,
 		serverPid: values['server-pid'] === undefined ? undefined : count(values['server-pid'], '--server-pid'),
-		serverEnvironment: Object.fromEntries((values['server-env'] ?? []).map((text) => environmentPair(text))),
+		serverEnvironment: Object.fromEntries((values['server-env'] ?? []).map(environmentPair)),
 		streamKey: values.key,
 		channel: values.channel,
 		addresses: {
@@ -147,7 +149,7 @@ export function parseLoadOptions(commandLine: readonly string[]): LoadOptions | 
 			...(hlsAddress === undefined ? {} : { hls: hlsAddress }),
 			...(values.signaling === undefined ? {} : { signaling: values.signaling }),
 		},
-		webRtcPortMap: Object.fromEntries((values['webrtc-port-map'] ?? []).map((text) => portPair(text))),
+		webRtcPortMap: Object.fromEntries((values['webrtc-port-map'] ?? []).map(portPair)),
 		thresholds: (values.threshold ?? []).map(parseThreshold),
 		jsonFile: values.json,
 		htmlFile: values.html,
@@ -169,14 +171,6 @@ export function parseDurationMs(text: string, name: string): number {
 	}
 	const factor = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[(match[2] ?? 's') as 'ms' | 's' | 'm' | 'h'];
 	return Number(match[1]) * factor;
-}
-
-// `--hls` is a count of viewers, or an address; both are taken.
-function splitHls(values: readonly string[]): { count: string; url: string | undefined } {
-	return {
-		count: values.find((value) => !value.includes('://')) ?? '0',
-		url: values.find((value) => value.includes('://')),
-	};
 }
 
 function duration(text: string, name: string): number {
@@ -242,8 +236,7 @@ function validateTogether(options: LoadOptions): void {
 		const needed = [
 			...(counts.webrtc > 0 && addresses.whep === undefined ? ['--whep'] : []),
 			...(counts.hls > 0 && addresses.hls === undefined ? ['--hls-url'] : []),
-			...(counts.audience + counts.chat > 0 ? ['--server'] : []),
-			...(counts.pixel > 0 ? ['--server'] : []),
+			...(counts.audience + counts.chat + counts.pixel > 0 ? ['--server'] : []),
 			...(options.publish !== undefined && addresses[options.publish] === undefined ? [`--${options.publish}`] : []),
 		];
 		if (needed.length > 0) {

@@ -13,12 +13,12 @@ type RoleProcessDeps = {
 	listener: {
 		figures(processName: string, figures: FiguresData): void;
 		note(processName: string, text: string): void;
-		/** It ended although nobody had asked it to. */
+		/** It has ended by itself. */
 		died(processName: string, reason: string): void;
 	};
 };
 
-/** A child that plays one role. One use. */
+/** One use. */
 export class RoleProcess {
 	readonly #deps: RoleProcessDeps;
 	#program: ForkedProgram<ParentMessage, ChildMessage> | undefined;
@@ -32,7 +32,7 @@ export class RoleProcess {
 		return this.#deps.config.processName;
 	}
 
-	/** Forks, and resolves when the role has begun. Rejects when it could not; stop() must be called then as well. */
+	/** Resolves when the role has begun. Call stop() also when it rejects. */
 	async start(): Promise<void> {
 		const { clock, listener } = this.#deps;
 		const file = path.join(import.meta.dirname, 'roles/role-main.ts');
@@ -50,12 +50,12 @@ export class RoleProcess {
 		});
 	}
 
-	/** Sends the child a message; nothing happens when it is gone. */
+	/** Does nothing when the child has ended. */
 	send(message: ParentMessage): void {
 		this.#program?.send(message);
 	}
 
-	/** Ends it: asks, waits, kills. Idempotent, never rejects. */
+	/** Sends `stop`, waits, then kills. Idempotent, never rejects. */
 	async stop(): Promise<void> {
 		this.#isStopping = true;
 		const program = this.#program;

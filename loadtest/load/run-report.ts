@@ -1,4 +1,4 @@
-/** The result of a run as data: what the JSON file holds, and what the HTML report and the exit code are made from. */
+/** The result of a run as data: the JSON file, and the source of the HTML report and the exit code. */
 import { availableParallelism } from 'node:os';
 import type { SelfWatchResult } from '../bench/measure/self-watch.ts';
 import type { HistogramSummary } from './figures/histogram.ts';
@@ -11,7 +11,7 @@ import { judgeThresholds, type ThresholdResult } from './thresholds.ts';
 /** Version of the JSON's form. */
 const REPORT_VERSION = 1;
 
-/** Metrics whose whole distribution is kept for the chart. */
+/** Metrics with a chart of their distribution. */
 const CURVE_METRICS = [
 	'webrtc.latency',
 	'hls.latency',
@@ -20,36 +20,23 @@ const CURVE_METRICS = [
 	'chat.delivery',
 ] as const;
 
-/** `kept` also when there were no thresholds. `invalid`: the tester, or the machine under it, was the bottleneck. */
-type Verdict = 'kept' | 'not-kept' | 'invalid';
+/** CPU and memory for one viewer: (steady state − before the first viewer) / viewers. Only with one kind of viewer. */
+type ViewerCost = {
+	kind: string;
+	viewerCount: number;
+	cores: number | undefined;
+	rssBytes: number | undefined;
+};
 
-/**
- * What the server used for one viewer: (steady state − before the first viewer) / viewers. Only with one kind of
- * viewer.
- */
-type ViewerCost = { kind: string; viewerCount: number; cores?: number; rssBytes?: number };
-
-/** See the first line. Times in milliseconds, rates in bits per second. */
+/** Times in milliseconds, rates in bits per second. */
 export type RunReport = {
 	version: typeof REPORT_VERSION;
 	startedAt: string;
-	verdict: Verdict;
+	/** `kept` also without thresholds. `invalid`: the tester, or its machine, was the bottleneck. */
+	verdict: 'kept' | 'not-kept' | 'invalid';
 	invalidReasons: string[];
 	thresholds: ThresholdResult[];
-	/** How it was called; keys left out. */
-	plan: Pick<
-		LoadOptions,
-		| 'counts'
-		| 'rampMs'
-		| 'durationMs'
-		| 'leaveCount'
-		| 'afterMs'
-		| 'publish'
-		| 'picture'
-		| 'chatRate'
-		| 'starveRatio'
-		| 'processCount'
-	>;
+	plan: ReturnType<typeof planOf>;
 	/** Percentiles: steady state; joins, switches and peaks of the whole run. */
 	spreads: Record<string, HistogramSummary>;
 	/** Totals of the whole run and ratios of them. */
@@ -59,28 +46,25 @@ export type RunReport = {
 	costs: ViewerCost[];
 	curves: Record<string, { p: number; value: number }[]>;
 	timeline: readonly TimelinePoint[];
-	/** Absent where the server does not tell its time: its clock is taken to be this machine's. */
-	clockOffset?: ClockOffset;
-	machine: { coreCount: number; stealRatio?: number; busyRatio?: number; nodeVersion: string };
+	/** Absent where the server does not report its time; its clock then counts as this machine's. */
+	clockOffset: ClockOffset | undefined;
+	machine: { coreCount: number; stealRatio: number | undefined; busyRatio: number | undefined; nodeVersion: string };
 	notes: string[];
 };
 
-/** What a report is made from. */
 type ReportInput = {
 	options: LoadOptions;
 	recorder: RunRecorder;
 	startedAtMs: number;
 	machine: SelfWatchResult;
 	offset: ClockOffset | undefined;
-	/** Undefined: its process is not known. */
-	server: { isOwn: boolean } | undefined;
 	processNames: readonly string[];
-	/** Processes of the tester that ended by themselves. */
+	/** Reasons of the tester's processes that ended by themselves. */
 	deaths: readonly string[];
 	notes: readonly string[];
 };
 
-/** Joins everything and judges. */
+/** Combines everything and judges. */
 export function buildReport(input: ReportInput): RunReport {
 	const { options, recorder, machine } = input;
 	const [spreads, baseline] = [recorder.spreads(), recorder.baseline()];
@@ -88,14 +72,12 @@ export function buildReport(input: ReportInput): RunReport {
 	const publisherFailed = (numbers['publisher.failed'] ?? 0) > 0;
 	const invalidReasons = [
 		...input.deaths,
-		// What was watched had no source: that says nothing of the server.
+		// Without a source the figures say nothing about the server.
 		...(publisherFailed ? ['publisher-1: it stopped publishing; the notes say why'] : []),
 		...judgeTester(input.processNames, spreads, machine.voidReasons),
 	];
 	const thresholds = judgeThresholds(options.thresholds, spreads, numbers);
 	const isKept = thresholds.every(({ isKept }) => isKept);
-	const { counts, rampMs, durationMs, leaveCount, afterMs, publish, picture, chatRate, starveRatio, processCount } =
-		options;
 	return {
 		version: REPORT_VERSION,
 		startedAt: new Date(input.startedAtMs).toISOString(),
@@ -105,21 +87,28 @@ export function buildReport(input: ReportInput): RunReport {
 		spreads,
 		numbers,
 		baseline,
-		plan: { counts, rampMs, durationMs, leaveCount, afterMs, publish, picture, chatRate, starveRatio, processCount },
+		plan: planOf(options),
 		costs: viewerCosts(options, recorder, spreads, baseline),
 		curves: Object.fromEntries(
 			CURVE_METRICS.map((name) => [name, recorder.curve(name)]).filter(([, curve]) => curve!.length > 0),
 		),
 		timeline: recorder.timeline,
-		...(input.offset === undefined ? {} : { clockOffset: input.offset }),
+		clockOffset: input.offset,
 		machine: {
 			coreCount: availableParallelism(),
-			...(machine.stealRatio === undefined ? {} : { stealRatio: machine.stealRatio }),
-			...(machine.busyRatio === undefined ? {} : { busyRatio: machine.busyRatio }),
+			stealRatio: machine.stealRatio,
+			busyRatio: machine.busyRatio,
 			nodeVersion: process.version,
 		},
 		notes: [...input.notes],
 	};
+}
+
+// The options that a report shows: without keys and addresses.
+function planOf(options: LoadOptions) {
+	const { counts, rampMs, durationMs, leaveCount, afterMs, publish, picture, chatRate, starveRatio, processCount } =
+		options;
+	return { counts, rampMs, durationMs, leaveCount, afterMs, publish, picture, chatRate, starveRatio, processCount };
 }
 
 /** 0 kept, 1 not kept, 3 invalid. */
@@ -127,7 +116,7 @@ export function exitCodeOf({ verdict }: Pick<RunReport, 'verdict'>): number {
 	return { kept: 0, 'not-kept': 1, invalid: 3 }[verdict];
 }
 
-/** Counters, failures as 0 where viewers played and none failed, and ratios of counters. @internal for tests */
+/** Counters, ratios of counters, and failures as 0 where viewers played without one. @internal for tests */
 export function derivedNumbers(counters: Readonly<Record<string, number>>): Record<string, number> {
 	const numbers: Record<string, number> = { ...counters };
 	const zeroes: Record<string, readonly string[]> = {
@@ -150,7 +139,7 @@ export function derivedNumbers(counters: Readonly<Record<string, number>>): Reco
 			numbers[name] = (counters[part] ?? 0) / sum;
 		}
 	};
-	// Before retransmission: what did not come when the next one did. After it: what never came.
+	// Before retransmission: not received when the next one was. After it: never received.
 	ratio('webrtc.packetLossRatio', 'webrtc.missed', ['webrtc.packets']);
 	ratio('webrtc.residualPacketLossRatio', 'webrtc.lost', ['webrtc.packets', 'webrtc.lost']);
 	ratio('hls.requestErrorRatio', 'hls.requestErrors', ['hls.requests']);
@@ -165,7 +154,7 @@ function viewerCosts(
 ): ViewerCost[] {
 	const kinds = (['webrtc', 'hls', 'chat'] as const).filter((kind) => counts[kind] > 0);
 	const [kind] = kinds;
-	// With several kinds at once nobody can say whose the costs are.
+	// With several kinds at once the costs cannot be divided.
 	if (kinds.length !== 1 || counts.audience > 0 || counts.pixel > 0 || baseline['server.cores'] === undefined) {
 		return [];
 	}
@@ -179,14 +168,5 @@ function viewerCosts(
 		return after === undefined || before === undefined ? undefined : (after.mean - before.mean) / viewerCount;
 	};
 	const [cores, rssBytes] = [difference('server.cores'), difference('server.rssBytes')];
-	return viewerCount === 0
-		? []
-		: [
-				{
-					kind: kind!,
-					viewerCount,
-					...(cores === undefined ? {} : { cores }),
-					...(rssBytes === undefined ? {} : { rssBytes }),
-				},
-			];
+	return viewerCount === 0 ? [] : [{ kind: kind!, viewerCount, cores, rssBytes }];
 }

@@ -11,7 +11,7 @@ export class ServerWatch {
 		this.#pid = pid;
 	}
 
-	/** Reads; absent is what the system does not tell. */
+	/** Values are absent where the system does not report them. */
 	read(nowMs: number): { cores?: number; rssBytes?: number } {
 		const cpuSeconds = treeCpuSeconds(this.#pid);
 		const rssBytes = treeRssBytes(this.#pid);

@@ -1,4 +1,4 @@
-/** What a run must keep: `webrtc.latency.p95<500`. Parsed from the command line, judged after the run. */
+/** Conditions on a run's figures: `webrtc.latency.p95<500`. From the command line, judged after the run. */
 import type { HistogramSummary } from './figures/histogram.ts';
 
 const STATISTICS = ['count', 'min', 'mean', 'p50', 'p90', 'p95', 'p99', 'p999', 'max'] as const;
@@ -13,10 +13,10 @@ export type Threshold = {
 	bound: number;
 };
 
-/** What became of it. `value` is absent when the figure was not measured, which is a failure. */
+/** `value` is absent when the figure was not measured, which is a failure. */
 export type ThresholdResult = { text: string; value?: number; isKept: boolean };
 
-/** Reads one condition. Throws TypeError, saying what is wrong with it. */
+/** Throws TypeError with what is wrong. */
 export function parseThreshold(text: string): Threshold {
 	const match = /^\s*([a-z][\w-]*(?:\.[a-z][\w-]*)+)\s*(<=|>=|<|>|=)\s*(-?\d+(?:\.\d+)?)\s*$/i.exec(text);
 	if (match === null) {
@@ -37,7 +37,6 @@ export function parseThreshold(text: string): Threshold {
 	};
 }
 
-/** Judges all of them by a run's figures. */
 export function judgeThresholds(
 	thresholds: readonly Threshold[],
 	spreads: Readonly<Record<string, HistogramSummary>>,

@@ -1,4 +1,4 @@
-/** The run as one HTML file: verdict, figures that matter, charts, tables. Needs no network and no script. */
+/** The run as one HTML file without scripts or other resources: verdict, main figures, charts, tables. */
 import type { HistogramSummary } from '../load/figures/histogram.ts';
 import type { RunReport } from '../load/run-report.ts';
 import { type Chart, type ChartLine, escapeHtml, renderChart } from './svg-chart.ts';
@@ -11,7 +11,6 @@ const LATENCIES: readonly { metric: string; label: string; color: number }[] = [
 	{ metric: 'pixel.hls.latency', label: 'LL-HLS in Chromium, from pixels', color: 6 },
 ];
 
-/** The whole page. */
 export function renderHtmlReport(report: RunReport): string {
 	const word = { kept: 'Valid', 'not-kept': 'Thresholds not kept', invalid: 'Invalid: the tester was the bottleneck' }[
 		report.verdict
@@ -42,14 +41,12 @@ function planText({ plan, startedAt, machine }: RunReport): string {
 	const source = plan.publish === undefined ? [] : [`published by ${plan.publish}`];
 	const leaving = plan.leaveCount === 0 ? [] : [`${plan.leaveCount} leave, then ${plan.afterMs / 1000} s`];
 	return [
-		...[
-			startedAt,
-			people.join(', '),
-			`ramp ${plan.rampMs / 1000} s`,
-			`steady ${plan.durationMs / 1000} s`,
-			...leaving,
-			...source,
-		],
+		startedAt,
+		people.join(', '),
+		`ramp ${plan.rampMs / 1000} s`,
+		`steady ${plan.durationMs / 1000} s`,
+		...leaving,
+		...source,
 		`${machine.coreCount} cores for everything that ran here`,
 	].join(' · ');
 }
@@ -67,20 +64,15 @@ function tiles({ spreads, numbers, timeline, costs }: RunReport): string {
 			]);
 		}
 	}
-	for (const [kind, label] of [
-		['webrtc', 'WebRTC'],
-		['hls', 'LL-HLS'],
-	] as const) {
-		if (peak(`${kind}.playing`) > 0) {
-			const trouble =
-				kind === 'webrtc' ? `${numbers['webrtc.freezes'] ?? 0} freezes` : `${numbers['hls.stalls'] ?? 0} stalls`;
-			entries.push([
-				`${label} viewers`,
-				String(peak(`${kind}.playing`)),
-				`${numbers[`${kind}.failed`] ?? 0} failed, ${trouble}`,
-			]);
+	const viewers = (kind: string, label: string, trouble: string): void => {
+		const count = peak(`${kind}.playing`);
+		if (count > 0) {
+			const [failed, troubles] = [numbers[`${kind}.failed`] ?? 0, numbers[`${kind}.${trouble}`] ?? 0];
+			entries.push([`${label} viewers`, String(count), `${failed} failed, ${troubles} ${trouble}`]);
 		}
-	}
+	};
+	viewers('webrtc', 'WebRTC', 'freezes');
+	viewers('hls', 'LL-HLS', 'stalls');
 	const delivery = spreads['chat.delivery'];
 	if (delivery !== undefined) {
 		entries.push([
@@ -125,12 +117,12 @@ function timeCharts(report: RunReport): Chart[] {
 		}),
 		...(steady.length < 2 ? {} : { band: { from: steady[0]!.atMs, to: steady.at(-1)!.atMs, label: 'steady' } }),
 	};
-	const gauge = (name: string, label: string, color: number, factor = 1): ChartLine => ({
+	const gauge = (name: string, label: string, color: number): ChartLine => ({
 		label,
 		color,
 		points: timeline
 			.filter(({ gauges }) => gauges[name] !== undefined)
-			.map(({ atMs, gauges }) => ({ x: atMs, y: gauges[name]! * factor })),
+			.map(({ atMs, gauges }) => ({ x: atMs, y: gauges[name]! })),
 	});
 	const spread = (name: string, key: 'p50' | 'p95', label: string, color: number, factor = 1): ChartLine => ({
 		label,
@@ -153,12 +145,11 @@ function timeCharts(report: RunReport): Chart[] {
 			title: 'Viewers',
 			unit: 'playing',
 			lines: [
-				...[
-					gauge('webrtc.playing', 'WebRTC', 1),
-					gauge('hls.playing', 'LL-HLS', 2),
-					gauge('audience.joined', 'audience joined', 3),
-				],
-				...[gauge('audience.webrtcHeld', 'WebRTC held by the audience', 4), gauge('chat.joined', 'chatters', 5)],
+				gauge('webrtc.playing', 'WebRTC', 1),
+				gauge('hls.playing', 'LL-HLS', 2),
+				gauge('audience.joined', 'audience joined', 3),
+				gauge('audience.webrtcHeld', 'WebRTC held by the audience', 4),
+				gauge('chat.joined', 'chatters', 5),
 			],
 		},
 		{ ...frame, title: 'Latency', unit: 'ms, capture to shown or received', lines: latencyLines },
@@ -193,7 +184,7 @@ function timeCharts(report: RunReport): Chart[] {
 }
 
 function distribution({ curves }: RunReport): string {
-	// Percentiles as nines: the tail is what matters, and a linear axis hides it.
+	// Percentiles by their number of nines, because a linear axis hides the tail.
 	const nines = (p: number): number => -Math.log10(1 - Math.min(p, 99.95) / 100);
 	const chart = renderChart({
 		title: 'Latency by percentile',
@@ -244,7 +235,7 @@ function numberList({ numbers }: RunReport): string {
 function notesText({ notes, clockOffset, machine }: RunReport): string {
 	const clock =
 		clockOffset === undefined
-			? 'The server does not tell its time; its clock is taken to be the tester’s.'
+			? 'The server does not report its time; its clock is assumed to be the tester’s.'
 			: `The server’s clock is ${clockOffset.offsetMs.toFixed(2)} ms ahead, within ${clockOffset.errorMs.toFixed(2)} ms.`;
 	const busy =
 		machine.busyRatio === undefined
@@ -266,7 +257,7 @@ function compact(value: number): string {
 	return magnitude >= 100 ? value.toFixed(1) : value.toPrecision(3);
 }
 
-/** The style sheet of the HTML report: light and dark by the reader's own choice, nothing loaded from elsewhere. */
+/** Light and dark by the reader's own setting. */
 const REPORT_STYLE = `
 :root { color-scheme: light dark; --bg: #f6f7f9; --card: #ffffff; --ink: #16191f; --soft: #5d6675; --rule: #e3e6eb; --band: #eef2fb;
 	--good: #12804a; --bad: #c02b3a; --warn: #9a6100; --line-1: #2563c9; --line-2: #d9730d; --line-3: #12804a; --line-4: #a13bb5; --line-5: #0b8c9e; --line-6: #b3384b; }

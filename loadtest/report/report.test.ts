@@ -1,4 +1,4 @@
-/** Tests of the reports: verdict, exit code, what is absent, and that no text can break out of the page. */
+/** Tests of the reports. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type LoadOptions, parseLoadOptions } from '../load/options.ts';
 import { Figures } from '../load/figures/figures.ts';
@@ -33,7 +33,6 @@ function report(line: string, extra: Partial<Parameters<typeof buildReport>[0]> 
 		startedAtMs: 1_900_000_000_000,
 		machine: { eventLoopDelayP99Ms: 1, voidReasons: [] },
 		offset: undefined,
-		server: { isOwn: true },
 		processNames: ['webrtc-1'],
 		deaths: [],
 		notes: [],
@@ -46,7 +45,7 @@ beforeEach(() => {
 });
 
 describe('buildReport', () => {
-	it('keeps thresholds, and tells what a viewer costs the server', () => {
+	it('keeps thresholds, and shows the costs of a viewer for the server', () => {
 		feed(1);
 		const result = report('--webrtc 2 --threshold webrtc.latency.p95<500 --threshold webrtc.failed=0');
 		expect([result.verdict, exitCodeOf(result)]).toEqual(['kept', 0]);
@@ -73,14 +72,14 @@ describe('buildReport', () => {
 		);
 	});
 
-	it('says nothing of costs when several kinds of viewer played', () => {
+	it('shows no costs when several kinds of viewer played', () => {
 		feed(1);
 		expect(report('--webrtc 2 --hls 2').costs).toEqual([]);
 	});
 });
 
 describe('derivedNumbers', () => {
-	it('has zeroes only for what was tried', () => {
+	it('has zeroes only for kinds of viewer that played', () => {
 		const numbers = derivedNumbers({ 'webrtc.started': 2 });
 		expect(numbers['webrtc.failed']).toBe(0);
 		expect('hls.failed' in numbers || 'webrtc.packetLossRatio' in numbers).toBe(false);
@@ -88,7 +87,7 @@ describe('derivedNumbers', () => {
 });
 
 describe('the HTML report', () => {
-	it('shows verdict, charts and figures, and lets no text break out', () => {
+	it('shows verdict, charts and figures, and escapes every text', () => {
 		feed(1);
 		const html = renderHtmlReport(report('--webrtc 2', { notes: ['</pre><script>alert(1)</script>'] }));
 		expect(html).not.toContain('<script>');
@@ -101,13 +100,13 @@ describe('the HTML report', () => {
 });
 
 describe('charts', () => {
-	it('have round numbers beside them', () => {
+	it('have round numbers on their axis', () => {
 		expect(niceTicks(0, 634)).toEqual([0, 200, 400, 600, 800]);
 		expect(niceTicks(0, 0).length).toBeGreaterThanOrEqual(2);
 		expect(niceTicks(-30, 70)).toEqual([-40, -20, 0, 20, 40, 60, 80]);
 	});
 
-	it('are nothing when there is nothing', () => {
+	it('are empty without points', () => {
 		expect(
 			renderChart({ title: 'x', unit: '', xLabel: '', xTicks: [], lines: [{ label: 'a', color: 1, points: [] }] }),
 		).toBe('');
@@ -116,7 +115,7 @@ describe('charts', () => {
 });
 
 describe('the terminal', () => {
-	it('has a line per moment and a table at the end', () => {
+	it('shows a line per point and a table at the end', () => {
 		feed(1);
 		expect(pointLine(recorder.timeline.at(-1)!)).toBe(
 			'   9 s steady   | WebRTC 2 100/110 ms | server 0.30 cores, 97 MiB | tester lag 1.0 ms',

@@ -1,7 +1,4 @@
-/**
- * Line charts as inline SVG, for reports that need nothing but themselves. Pure text; colours are CSS variables of the
- * page.
- */
+/** Line charts as inline SVG, for self-contained reports. Pure text; colours are CSS variables of the page. */
 
 /** One line. `color` is the number of a CSS variable, `--line-1` and up. */
 export type ChartLine = {
@@ -11,10 +8,9 @@ export type ChartLine = {
 	points: readonly { x: number; y: number }[];
 };
 
-/** A chart. */
 export type Chart = {
 	title: string;
-	/** What the numbers on the left are: `ms`. */
+	/** Of the numbers on the left: `ms`. */
 	unit: string;
 	lines: readonly ChartLine[];
 	xTicks: readonly { x: number; label: string }[];
@@ -82,7 +78,7 @@ export function niceTicks(min: number, max: number): number[] {
 	return Array.from({ length: to - from + 1 }, (_, index) => Number(((from + index) * step).toPrecision(12)));
 }
 
-/** Text for HTML and for attribute values. */
+/** For HTML text and attribute values. */
 export function escapeHtml(text: string): string {
 	const names: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 	return text.replace(/[&<>"']/g, (character) => names[character]!);

@@ -1,7 +1,4 @@
-/**
- * What the operator sees while a run goes on: a live block on a terminal, plain lines elsewhere. Pure text, and one
- * writer.
- */
+/** The operator's view of a run: a live block on a terminal, plain lines elsewhere, and the table at the end. */
 import type { HistogramSummary } from '../load/figures/histogram.ts';
 import type { RunRecorder, TimelinePoint } from '../load/figures/recorder.ts';
 import type { RunReport } from '../load/run-report.ts';
@@ -10,7 +7,7 @@ import type { RunReport } from '../load/run-report.ts';
 const PLAIN_EVERY = 5;
 const BAR_WIDTH = 24;
 
-/** One line of a point. @internal for tests */
+/** One point as a line. @internal for tests */
 export function pointLine({ atMs, phase, gauges, spreads, counters }: TimelinePoint): string {
 	const parts = [`${(atMs / 1000).toFixed(0).padStart(4)} s ${phase.padEnd(8)}`];
 	const tier = (name: string, label: string): void => {
@@ -47,7 +44,7 @@ export function pointLine({ atMs, phase, gauges, spreads, counters }: TimelinePo
 	return parts.join(' | ');
 }
 
-/** A bar of progress, 0–1. @internal for tests */
+/** `ratio`: 0–1. @internal for tests */
 export function progressBar(ratio: number): string {
 	const full = Math.round(Math.min(1, Math.max(0, ratio)) * BAR_WIDTH);
 	return `[${'█'.repeat(full)}${'·'.repeat(BAR_WIDTH - full)}]`;
@@ -79,7 +76,6 @@ export function summaryText(report: RunReport): string {
 	].join('\n');
 }
 
-/** Writes to a terminal or to a pipe. */
 export class TerminalView {
 	readonly #output: NodeJS.WriteStream;
 	#lineCount = 0;
@@ -101,13 +97,8 @@ export class TerminalView {
 			return;
 		}
 		this.#erase();
-		const lines = [
-			`${progressBar(atMs / totalMs)} ${pointLine(point).split(' | ')[0]}`,
-			...pointLine(point)
-				.split(' | ')
-				.slice(1)
-				.map((part) => `  ${part}`),
-		];
+		const [head, ...parts] = pointLine(point).split(' | ');
+		const lines = [`${progressBar(atMs / totalMs)} ${head}`, ...parts.map((part) => `  ${part}`)];
 		this.#output.write(`${lines.join('\n')}\n`);
 		this.#lineCount = lines.length;
 	}

@@ -1,21 +1,19 @@
-/**
- * Draws the bench's moving picture as yuv420p: a scrolling texture and the time pattern. Made to cost almost nothing.
- */
+/** Draws the bench's moving picture as yuv420p: a scrolling texture and the time pattern, at almost no CPU cost. */
 import { drawPattern, patternBandHeight } from './time-pattern.ts';
 import type { SentFrame } from './source-loop.ts';
 
-/** Draws one picture into a yuv420p buffer of the right size. */
+/** Draws into yuv420p buffers of `frameBytes`. */
 export interface PictureArtist {
 	readonly frameBytes: number;
 	draw(target: Uint8Array, frame: SentFrame): void;
 }
 
-/** Rows that the texture moves a picture; even, so that chroma moves along. */
+/** Rows that the texture moves a picture; even, so that chroma moves with it. */
 const SCROLL_ROWS = 2;
 
 /**
- * A texture twice as high as the picture, of which each picture is a copy from another row on: three copies of memory
- * and the band, a fraction of a millisecond at 720p. It has edges and gradients, so that the encoder has work to do.
+ * Copies each picture from another row of a texture twice as high: three copies of memory and the band take a fraction
+ * of a millisecond at 720p. The texture has edges and gradients, so that the encoder has work to do.
  */
 export class BenchPicture implements PictureArtist {
 	readonly #width: number;
@@ -52,14 +50,14 @@ export class BenchPicture implements PictureArtist {
 		for (const plane of this.#chroma) {
 			const start = (row / 2) * (this.#width / 2);
 			target.set(plane.subarray(start, start + lumaBytes / 4), offset);
-			// Grey under the band: colour would only cost bits there.
+			// Grey under the band: colour only costs bits there.
 			target.fill(128, offset, offset + bandChromaBytes);
 			offset += lumaBytes / 4;
 		}
 	}
 }
 
-// Two periods, so that any start row within the first has a whole picture after it.
+// Two periods, so that a whole picture follows any start row within the first.
 function makeTexture(width: number, height: number, valueAt: (x: number, y: number) => number): Uint8Array {
 	const texture = new Uint8Array(width * height * 2);
 	for (let y = 0; y < height; y++) {

@@ -1,11 +1,11 @@
-/** The bench's picture and sound, on their way into an encoder. */
+/** The bench's picture and sound with the encoder that they feed. */
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import { BenchPicture } from './bench-picture.ts';
 import { EncoderProcess } from './encoder-process.ts';
 import type { EncoderSettings } from './encoder-settings.ts';
 import { SourceLoop } from './source-loop.ts';
 
-/** Starts FFmpeg with a loop that will feed it; the loop is to be started once its output is listened to. */
+/** Starts FFmpeg with a loop that feeds it. Start the loop once there is a listener for the encoder's output. */
 export function benchSource(
 	ffmpegArguments: readonly string[],
 	settings: EncoderSettings,

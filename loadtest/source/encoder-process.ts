@@ -1,4 +1,4 @@
-/** One FFmpeg process that is fed raw pictures, or raw sound, or both in real time, from one {@link SourceLoop}. */
+/** One FFmpeg process with raw pictures, raw sound, or both as its input, in real time from one {@link SourceLoop}. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { systemClock, withDeadline } from '../../core/lifecycle/clock.ts';
@@ -9,18 +9,16 @@ import { ownChild } from './owned-children.ts';
 import type { PictureArtist } from './bench-picture.ts';
 import type { SentFrame, SourceFormat, SourceOutput } from './source-loop.ts';
 
-/** Pictures that may wait for FFmpeg: three seconds. More means that it, or what it pushes to, is too slow. */
+/** Pictures that may wait for FFmpeg: three seconds. More means that it, or its receiver, is too slow. */
 const MAX_WAITING_PICTURES = 90;
 const STOP_DEADLINE_MS = 3000;
 const STDERR_LINES = 20;
 
-/** Which tracks an encoder gets. */
 type EncoderTracks = 'video-and-sound' | 'video' | 'sound';
 
-/** Pitch of the hum, below all bursts. */
+/** Below the pitch of all bursts. */
 const HUM_HZ = 250;
 
-/** Starts `ffmpeg`, feeds it, and ends it. Nothing of it is left behind after stop() or kill(). */
 export class EncoderProcess implements SourceOutput {
 	readonly #child: ChildProcess;
 	readonly #artist: PictureArtist;
@@ -33,9 +31,9 @@ export class EncoderProcess implements SourceOutput {
 	#failure: Error | undefined;
 	#isEnding = false;
 	readonly #exited: Promise<void>;
-	/** For so long pictures are left out while FFmpeg does not keep up; after it, that is a failure. Milliseconds. */
+	/** While FFmpeg does not keep up, pictures are left out for this long; after it, that is a failure. */
 	patienceMs = 0;
-	/** Called once when FFmpeg ends without having been asked, or cannot keep up. */
+	/** Called once when FFmpeg ends by itself or cannot keep up. */
 	onFailure: ((error: Error) => void) | undefined;
 
 	/** The arguments begin with {@link RAW_INPUT}; encoded bytes may go to `pipe:1`. */
@@ -50,7 +48,7 @@ export class EncoderProcess implements SourceOutput {
 		this.#tracks = tracks;
 		this.#child = spawn('ffmpeg', ['-hide_banner', '-loglevel', 'warning', ...ffmpegArguments], {
 			stdio: ['pipe', 'pipe', 'pipe'],
-			// Its own group: a Ctrl-C on the terminal reaches us, and we end it in order.
+			// Its own process group, so that Ctrl-C on the terminal does not reach it and we can end it in order.
 			detached: true,
 		});
 		ownChild(this.#child, 'SIGKILL');
@@ -58,7 +56,7 @@ export class EncoderProcess implements SourceOutput {
 			this.#stderr.push(...text.trim().split('\n'));
 			this.#stderr.splice(0, this.#stderr.length - STDERR_LINES);
 		});
-		// EPIPE when FFmpeg ends first; its exit tells the reason.
+		// EPIPE when FFmpeg ends first; its exit has the reason.
 		this.#child.stdin!.on('error', () => undefined);
 		this.#exited = new Promise((resolve) => {
 			this.#child.once('error', (error) => {
@@ -73,26 +71,21 @@ export class EncoderProcess implements SourceOutput {
 		this.#child.stdin!.write(nutHeader(rawTracks(format, tracks)));
 	}
 
-	/** What FFmpeg writes to `pipe:1`. Must be read. */
+	/** FFmpeg's `pipe:1`. Must be read. */
 	get output(): Readable {
 		return this.#child.stdout!;
 	}
 
-	/** Why it ended by itself; undefined while all is well. */
+	/** Why it ended by itself. */
 	get failure(): Error | undefined {
 		return this.#failure;
-	}
-
-	/** Process id, for measuring its CPU time; undefined when it could not be started. */
-	get pid(): number | undefined {
-		return this.#child.pid;
 	}
 
 	picture(frame: SentFrame): void {
 		if (this.#tracks === 'sound' || this.#isEnding || this.#failure !== undefined) {
 			return;
 		}
-		// A buffer is drawn into again only after FFmpeg has taken all of it.
+		// A buffer is used again only after FFmpeg has read all of it.
 		let buffer = this.#freeBuffers.pop();
 		if (buffer === undefined) {
 			if (this.#bufferCount === MAX_WAITING_PICTURES) {
@@ -108,7 +101,7 @@ export class EncoderProcess implements SourceOutput {
 		this.#lateSinceMs = undefined;
 		const drawn = buffer;
 		this.#artist.draw(drawn, frame);
-		// The even time, as capture devices give it; the picture itself says when it was really made.
+		// The even time, as of a capture device; the picture's pattern has the real capture time.
 		const timeTicks = Math.round((frame.frameNumber * VIDEO_CLOCK_RATE) / this.#format.frameRate);
 		this.#child.stdin!.write(nutFrameHeader(timeTicks, true, drawn.length));
 		this.#child.stdin!.write(drawn, () => this.#freeBuffers.push(drawn));
@@ -131,7 +124,7 @@ export class EncoderProcess implements SourceOutput {
 		this.#child.stdin!.write(new Uint8Array(samples.buffer));
 	}
 
-	/** Ends the input, so that FFmpeg flushes and says goodbye; kills it when that takes too long. Idempotent. */
+	/** Ends the input, so that FFmpeg flushes and closes; kills it when that takes too long. Idempotent. */
 	async stop(): Promise<void> {
 		this.#isEnding = true;
 		this.#child.stdin!.end();
@@ -139,7 +132,7 @@ export class EncoderProcess implements SourceOutput {
 		await withDeadline(systemClock, this.#exited, STOP_DEADLINE_MS, () => timeout).catch(() => this.kill());
 	}
 
-	/** Ends it at once, without a goodbye. Idempotent. */
+	/** Idempotent. */
 	async kill(): Promise<void> {
 		this.#isEnding = true;
 		this.#child.kill('SIGKILL');
@@ -155,8 +148,8 @@ export class EncoderProcess implements SourceOutput {
 	}
 }
 
-// One pipe with timestamps, because FFmpeg 5.1 polls two raw pipes every 10 ms and numbers their pictures itself, which
-// delays and hides a late picture.
+// One pipe with timestamps: FFmpeg 5.1 polls two raw pipes every 10 ms and numbers their pictures itself, which delays
+// pictures and hides late ones.
 function rawTracks({ widthPixels, heightPixels, sampleRate }: SourceFormat, tracks: EncoderTracks): NutTrack[] {
 	const shared = { codecSpecificData: new Uint8Array(0), decodeDelay: 0 };
 	const yuv420p = { ...shared, fourcc: Buffer.from('I420'), clockRate: VIDEO_CLOCK_RATE };

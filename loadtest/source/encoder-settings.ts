@@ -1,22 +1,21 @@
-/** What the bench's encoders are told: pure text, so that it can be tested and shown in reports. */
+/** The FFmpeg options of the bench's encoders. Pure text, so that reports can show it. */
 import { AAC_FRAME_SAMPLES } from '../../core/units.ts';
 import type { SourceFormat } from './source-loop.ts';
 
-/** How a source is encoded. */
 export type EncoderSettings = SourceFormat & {
 	/**
 	 * `low-latency`: x264 ultrafast, zerolatency, no B-frames, so that the encoder's own delay is small.
-	 * `b-frames`: as that, with two B-frames, which is all that its encoder waits for.
-	 * `obs-rtmp-defaults`: x264 veryfast High with two B-frames and, unless a GOP is given, 250 frames of GOP.
+	 * `b-frames`: the same with two B-frames, which are its only delay.
+	 * `obs-rtmp-defaults`: x264 veryfast High with two B-frames and, without `gopSeconds`, a GOP of 250 frames.
 	 */
 	profile: 'low-latency' | 'b-frames' | 'obs-rtmp-defaults';
 	/** Seconds between key frames. Undefined: 250 frames, which is x264's and OBS's default. */
 	gopSeconds: number | undefined;
 	videoBitrateBps: number;
 	audioBitrateBps: number;
-	/** See {@link SourceLoop}. 0 is what a sound card gives. */
+	/** See {@link SourceLoop}; 0 for a sound card. */
 	soundLeadMs: number;
-	/** See {@link EncoderProcess.patienceMs}; 0 when left out, since a measurement is void without its pictures. */
+	/** See {@link EncoderProcess.patienceMs}; by default 0, because a measurement is void without its pictures. */
 	patienceMs?: number;
 };
 
@@ -25,7 +24,7 @@ export function aacDelayMs(sampleRate: number): number {
 	return (2 * AAC_FRAME_SAMPLES * 1000) / sampleRate;
 }
 
-/** 720p30 with a GOP of 2 s, as the bench's tables use it. */
+/** 720p30 with a GOP of 2 s, as in the tables of docs/performance.md. */
 export const BENCH_SETTINGS: EncoderSettings = {
 	widthPixels: 1280,
 	heightPixels: 720,
@@ -41,33 +40,22 @@ export const BENCH_SETTINGS: EncoderSettings = {
 /** x264's and OBS's default key-frame interval. */
 const DEFAULT_GOP_FRAMES = 250;
 
-/** Input options: NUT of raw tracks on standard input. Nothing is probed: probing holds the first pictures back. */
+/** Input options: NUT of raw tracks on standard input. Without probing, which delays the first pictures. */
 export const RAW_INPUT: readonly string[] = [
 	...['-probesize', '32', '-analyzeduration', '0', '-fpsprobesize', '0', '-fflags', 'nobuffer'],
 	...['-f', 'nut', '-i', 'pipe:0'],
 ];
 
-/** Options of the x264 encoder. */
 export function videoEncoder(settings: EncoderSettings): string[] {
 	const gopFrames =
 		settings.gopSeconds === undefined ? DEFAULT_GOP_FRAMES : Math.round(settings.gopSeconds * settings.frameRate);
 	const rate = String(settings.videoBitrateBps);
-	const frameRate = ['-vsync', 'cfr', '-r', String(settings.frameRate)];
 	const common = [
-		...frameRate,
-		'-c:v',
-		'libx264',
-		'-pix_fmt',
-		'yuv420p',
-		'-g',
-		String(gopFrames),
-		'-b:v',
-		rate,
-		'-maxrate',
-		rate,
+		...['-vsync', 'cfr', '-r', String(settings.frameRate), '-c:v', 'libx264', '-pix_fmt', 'yuv420p'],
+		...['-g', String(gopFrames), '-b:v', rate, '-maxrate', rate],
 	];
 	if (settings.profile === 'low-latency') {
-		// One thread and no slices: 720p takes it some 3 ms, and slices only add hand-overs.
+		// One thread and no slices: 720p takes some 3 ms, and slices add more hand-overs between threads than they save.
 		return [
 			...common,
 			...['-bufsize', String(Math.round(settings.videoBitrateBps / 4)), '-preset', 'ultrafast', '-tune', 'zerolatency'],
@@ -96,10 +84,7 @@ export function describeSettings(settings: EncoderSettings): string {
 	return `${size} at ${settings.frameRate} frames/s, ${encoder}, GOP ${gop}, ${settings.sampleRate / 1000} kHz sound`;
 }
 
-/**
- * For tests, which ask what happens and not how fast: small, and on a machine that is too busy for a while with
- * pictures left out.
- */
+/** For tests, which do not measure time: small, and a busy machine may leave pictures out. */
 export const TEST_SETTINGS: EncoderSettings = {
 	...BENCH_SETTINGS,
 	widthPixels: 320,

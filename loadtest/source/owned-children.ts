@@ -1,10 +1,10 @@
-/** Child processes that must not outlive this one, however it ends (but by SIGKILL). */
+/** Child processes that end with this one, unless SIGKILL ends it. */
 import type { ChildProcess } from 'node:child_process';
 
 const owned = new Map<ChildProcess, NodeJS.Signals>();
 let isWatching = false;
 
-/** Has the child be sent `signal` when this process exits before it. */
+/** Sends `signal` to the child when this process exits before it. */
 export function ownChild(child: ChildProcess, signal: NodeJS.Signals): void {
 	if (!isWatching) {
 		isWatching = true;

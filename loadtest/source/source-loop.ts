@@ -1,43 +1,32 @@
-/** The one loop that makes picture and sound: sound runs on the picture's clock, never on one of its own. */
+/** The loop that makes picture and sound on one clock. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { Timer } from '../../core/lifecycle/timer.ts';
 
 /** A picture as the source made it; epoch milliseconds on the bench's clock. */
 export type SentFrame = { frameNumber: number; captureTimeMs: number };
 
-/** How often pictures are made and how sound is sampled. */
 export type SourceFormat = {
 	widthPixels: number;
 	heightPixels: number;
 	frameRate: number;
 	sampleRate: number;
-	/** Peak of a steady hum under the bursts, of full scale 1, by which gaps can be heard. Absent: silence. */
+	/** Peak of a steady hum under the bursts, of full scale 1, in which gaps can be heard. Absent: silence. */
 	humAmplitude?: number;
 };
 
-/** Takes what the loop makes. Both are called within the same tick: first the sound up to now, then the picture. */
+/** Receives the loop's output. In each tick the sound up to now comes first, then the picture. */
 export interface SourceOutput {
-	/** The picture to draw now; `captureTimeMs` is this very instant. */
+	/** The picture to draw now, at `captureTimeMs`. */
 	picture(frame: SentFrame): void;
 	/** Samples [firstSample, endSample) of a sound whose sample 0 was captured at `originMs` (epoch). */
 	sound(originMs: number, firstSample: number, endSample: number): void;
 }
 
-/** How well the loop kept time. */
-type SourceLateness = {
-	/** Pictures made more than a whole frame interval late. */
-	lateCount: number;
-	/** Most that a picture was late, in milliseconds. */
-	worstLateMs: number;
-};
-
 /** 20 minutes at 30 pictures a second. */
 const MAX_SENT = 36_000;
-/**
- * Sound is handed over this often, as a sound card does, so that no encoder waits for a whole picture's worth of it.
- */
+/** Sound comes this often, as from a sound card, so that no encoder waits for the sound of a whole picture. */
 const SOUND_STEPS_PER_FRAME = 4;
-/** Catching up further than this at once would be a burst that no camera makes; the rest follows in the next tick. */
+/** More at once is a burst that no camera makes; the rest follows in the next tick. */
 const MAX_CATCH_UP_FRAMES = 15;
 
 /** Makes picture k at origin + k/frameRate and the sound in between. */
@@ -52,12 +41,11 @@ export class SourceLoop {
 	#stepIndex = 0;
 	#soundEnd = 0;
 	readonly #sent: SentFrame[] = [];
-	readonly lateness: SourceLateness = { lateCount: 0, worstLateMs: 0 };
 
 	/**
-	 * `soundLeadMs` hands sound over that long before its capture time, which only a made sound can. FFmpeg's AAC encoder
-	 * holds two frames, and its muxer holds each picture until the sound of the same instant is there; with a lead of
-	 * those two frames sound leaves the encoder at its capture time, and the picture is measured instead of AAC.
+	 * `soundLeadMs`: how long before its capture time sound is handed over. FFmpeg's AAC encoder holds two frames, and
+	 * its muxer holds each picture until the sound of the same instant is there. With a lead of two frames the latency of
+	 * the picture does not include that delay.
 	 */
 	constructor(clock: Clock, format: SourceFormat, output: SourceOutput, soundLeadMs = 0) {
 		this.#clock = clock;
@@ -74,7 +62,7 @@ export class SourceLoop {
 		this.#tick();
 	}
 
-	/** Makes no more. Idempotent. */
+	/** Idempotent. */
 	stop(): void {
 		this.#timer.disarm();
 	}
@@ -84,23 +72,20 @@ export class SourceLoop {
 		return this.#originMs;
 	}
 
-	/** The pictures made so far. */
+	/** The newest {@link MAX_SENT} pictures. */
 	get sent(): readonly SentFrame[] {
 		return this.#sent;
 	}
 
-	// Steps of a quarter frame: each hands over sound, each fourth makes a picture as well.
+	// Steps of a quarter frame: each makes sound, each fourth also a picture.
 	#tick(): void {
 		const stepMs = 1000 / this.#format.frameRate / SOUND_STEPS_PER_FRAME;
 		for (let made = 0; made <= MAX_CATCH_UP_FRAMES * SOUND_STEPS_PER_FRAME; made++) {
-			const lateMs = this.#clock.monotonicMs() - this.#originMonotonicMs - this.#stepIndex * stepMs;
-			if (lateMs < 0) {
+			if (this.#clock.monotonicMs() - this.#originMonotonicMs < this.#stepIndex * stepMs) {
 				break;
 			}
 			this.#makeSound(this.#stepIndex * stepMs);
 			if (this.#stepIndex % SOUND_STEPS_PER_FRAME === 0) {
-				this.lateness.worstLateMs = Math.max(this.lateness.worstLateMs, lateMs);
-				this.lateness.lateCount += lateMs > stepMs * SOUND_STEPS_PER_FRAME ? 1 : 0;
 				this.#makePicture(this.#stepIndex / SOUND_STEPS_PER_FRAME);
 			}
 			this.#stepIndex++;

@@ -1,6 +1,4 @@
-/**
- * The built-in test picture as yuv420p: a colourful card with the name, a clock, a frame counter and a sweeping dot.
- */
+/** The built-in test picture as yuv420p: a card with the name, a clock, a frame counter and a sweeping dot. */
 import { FRAME_NUMBER_RANGE, drawPattern, patternBandHeight } from './time-pattern.ts';
 import type { PictureArtist } from './bench-picture.ts';
 import { discMask, glyphAdvance, glyphMask, type Mask, ringMask } from './stroke-font.ts';
@@ -13,27 +11,21 @@ const WHITE = rgb(240, 246, 255);
 const SOFT = rgb(150, 178, 205);
 const ACCENT = rgb(64, 208, 196);
 const FLASH = rgb(255, 178, 62);
-/** The classic order of colour bars at three quarters of full colour. */
-const BARS: readonly Colour[] = [
-	rgb(191, 191, 191),
-	rgb(191, 191, 0),
-	rgb(0, 191, 191),
-	rgb(0, 191, 0),
-	rgb(191, 0, 191),
-	rgb(191, 0, 0),
-	rgb(0, 0, 191),
-];
-/** The second's tone lasts 60 ms; the flash a little longer, so that eyes catch it. */
+/** The usual order of colour bars at three quarters of full colour: white, yellow, cyan, green, magenta, red, blue. */
+const BARS: readonly Colour[] = [0b111, 0b110, 0b011, 0b010, 0b101, 0b100, 0b001].map((bits) =>
+	rgb(bits & 0b100 ? 191 : 0, bits & 0b010 ? 191 : 0, bits & 0b001 ? 191 : 0),
+);
+/** Longer than the second's tone of 60 ms, so that eyes notice it. */
 const FLASH_MS = 100;
-/** Pixels that the rainbow strip moves a picture; even, so that chroma moves along. */
+/** Pixels that the rainbow strip moves a picture; even, so that chroma moves with it. */
 const STRIP_STEP_PIXELS = 4;
 
-/** Draws the card at 1280x720 proportions. Everything that does not move is drawn once. */
+/** Draws the card at 1280x720 proportions, its still parts only once. */
 export class TestCard implements PictureArtist {
 	readonly #width: number;
 	readonly #height: number;
 	readonly #still: Uint8Array;
-	/** Two widths of the rainbow, so that any start column has a whole row after it. */
+	/** Two widths of the rainbow, so that a whole row follows any start column. */
 	readonly #strip: { luma: Uint8Array; blue: Uint8Array; red: Uint8Array };
 	readonly #digits: Map<string, Mask>;
 	readonly #smallDigits: Map<string, Mask>;
@@ -66,7 +58,7 @@ export class TestCard implements PictureArtist {
 		drawPattern(target, this.#width, this.#height, frame.frameNumber, frame.captureTimeMs);
 	}
 
-	// One turn a second, so that a stutter of a single picture shows; the disc lights up with the tone.
+	// One turn a second, so that a single late picture is visible; the disc lights up with the tone.
 	#drawSweep(target: Uint8Array, captureTimeMs: number): void {
 		const turn = (captureTimeMs % 1000) / 1000;
 		const angle = (turn - 0.25) * 2 * Math.PI;
@@ -163,7 +155,7 @@ export class TestCard implements PictureArtist {
 		}
 	}
 
-	// Corners are moved to even pixels, so that the half-size mask fits the chroma planes.
+	// Corners are on even pixels, so that the half-size mask fits the chroma planes.
 	#blend(target: Uint8Array, mask: Mask, leftPixels: number, topPixels: number, colour: Colour): void {
 		const left = Math.round(leftPixels / 2) * 2;
 		const top = Math.round(topPixels / 2) * 2;
@@ -208,7 +200,7 @@ function rainbow(share: number): Colour {
 	return rgb(channel(0), channel(1 / 3), channel(2 / 3));
 }
 
-/** BT.709, limited range: what players assume for pictures of this size, and what the encoder is told. */
+/** BT.709, limited range, which the encoder's options name and players assume for pictures of this size. */
 function rgb(red: number, green: number, blue: number): Colour {
 	const luma = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
 	return [

@@ -9,7 +9,7 @@ export const PATTERN_COLUMNS = 40;
 export const PATTERN_ROWS = 2;
 /** Height of one row as a share of the picture's height: square cells at 16:9 (32 px at 720). */
 export const PATTERN_ROW_RATIO = 2 / 45;
-/** Luma of a set cell. Inside the legal range with room, so that limited and full range both read well. */
+/** Luma of a set cell. Well inside the legal range, so that limited and full range both read correctly. */
 export const PATTERN_WHITE_LUMA = 215;
 /** Luma of a cleared cell. */
 export const PATTERN_BLACK_LUMA = 36;
@@ -17,20 +17,18 @@ export const PATTERN_BLACK_LUMA = 36;
 const FRAME_NUMBER_BITS = 20;
 const TIME_BITS = 40;
 const PAYLOAD_BITS = FRAME_NUMBER_BITS + TIME_BITS;
-/** Eighths of a millisecond: 40 bits of them wrap after 4.3 years, and the reader knows roughly what time it is. */
+/** Eighths of a millisecond: 40 bits of them wrap after 4.3 years, and the reader knows the time roughly. */
 const TIME_UNITS_PER_MS = 8;
 /** Frame numbers wrap here, after 9.7 hours at 30 frames a second. */
 export const FRAME_NUMBER_RANGE = 2 ** FRAME_NUMBER_BITS;
-/**
- * Each row begins with one white and one black cell (the second row swapped): they give the levels and the threshold.
- */
+/** Each row begins with a white and a black cell (the second row swapped), which give the levels and the threshold. */
 const SYNC_CELLS = 2;
-/** Least difference between the white and black sync cells; below it there is no pattern in the picture. */
+/** Minimum difference between the white and black sync cells; below it the picture has no pattern. */
 const MIN_CONTRAST = 48;
-/** A reading further than this from the reader's own clock is damage that slipped through the CRC. */
+/** A reading further than this from the reader's own clock is damage that the CRC did not find. */
 const MAX_AGE_MS = 3_600_000;
 
-/** What one picture says about itself. @internal for tests */
+/** @internal for tests */
 export type PatternReading = {
 	/** Counts from 0 in the source, modulo {@link FRAME_NUMBER_RANGE}. */
 	frameNumber: number;
@@ -38,13 +36,13 @@ export type PatternReading = {
 	captureTimeMs: number;
 };
 
-/** Samples that hold the band, and how they lie in memory. */
+/** The samples of the band and their layout in memory. */
 type PatternSamples = {
 	/** Luma, or any channel of a grey picture such as green. */
 	samples: ArrayLike<number>;
 	/** Width of the picture, in samples. */
 	width: number;
-	/** Height of the whole picture at the same scale, in samples; may be fractional. Only its top is looked at. */
+	/** Height of the whole picture at the same scale, in samples; may be fractional. Only the top is read. */
 	pictureHeight: number;
 	/** Entries from one row to the next. */
 	rowStride: number;
@@ -99,12 +97,12 @@ export function patternCellBox(
 	};
 }
 
-/** Pixel rows that the band takes in a picture of that height. */
+/** Pixel rows of the band in a picture of that height. */
 export function patternBandHeight(height: number): number {
 	return Math.round(PATTERN_ROWS * PATTERN_ROW_RATIO * height);
 }
 
-/** Draws the band into a luma plane whose rows lie `width` apart. */
+/** Draws the band into a luma plane with rows of `width`. */
 export function drawPattern(
 	luma: Uint8Array,
 	width: number,
@@ -128,8 +126,8 @@ export function drawPattern(
 }
 
 /**
- * Reads the band from a picture at any scale. `nearMs` is the reader's own clock, needed because the drawn time wraps.
- * Undefined when there is no pattern, or a damaged one (CRC).
+ * Reads the band from a picture at any scale. `nearMs` is the reader's own clock, because the drawn time wraps.
+ * Undefined for no pattern or a damaged one (CRC).
  */
 export function readPattern(picture: PatternSamples, nearMs: number): PatternReading | undefined {
 	const levels = new Float64Array(PATTERN_COLUMNS * PATTERN_ROWS);
@@ -162,7 +160,7 @@ export function readPattern(picture: PatternSamples, nearMs: number): PatternRea
 	return { frameNumber: readBits(payload, 0, FRAME_NUMBER_BITS), captureTimeMs };
 }
 
-// Mean of the middle half of a cell, so that ringing and chroma bleeding at its edges do not count.
+// Mean of the middle half of a cell, without ringing and chroma bleeding at its edges.
 function cellLevel(picture: PatternSamples, index: number): number {
 	const column = index % PATTERN_COLUMNS;
 	const row = (index - column) / PATTERN_COLUMNS;

@@ -1,4 +1,4 @@
-/** Tests of the tone code: every second's burst is told apart and its attack found to within 2 ms. */
+/** Tests of the tone code: every second's burst is recognised and its attack found to within 2 ms. */
 import { describe, expect, it } from 'vitest';
 import { TONE_CODE_COUNT, ToneDetector, toneCaptureTimeMs, toneSampleAt } from './tone-code.ts';
 import type { HeardTone } from './tone-code.ts';
@@ -36,7 +36,7 @@ describe('tone code', () => {
 		expect(new Set(heard.map((tone) => tone.code)).size).toBe(TONE_CODE_COUNT);
 	});
 
-	it('finds them in light noise and with seconds of delay', () => {
+	it('finds every second in light noise and with seconds of delay', () => {
 		const heard = hear(48_000, 5, 4321, 960, 0.015);
 		expect(heard.map((tone) => tone.heardAtMs - toneCaptureTimeMs(tone)).every((ms) => Math.abs(ms - 4321) < 2)).toBe(
 			true,
@@ -44,7 +44,7 @@ describe('tone code', () => {
 		expect(heard).toHaveLength(5);
 	});
 
-	it('hears nothing in silence, in loud noise or in a steady tone', () => {
+	it('finds nothing in silence, in loud noise or in a steady tone', () => {
 		expect(new ToneDetector(48_000).push(new Float32Array(96_000), 0)).toEqual([]);
 		expect(hear(48_000, 4, 0, 480, 0.9)).toEqual([]);
 		const steady = Float32Array.from({ length: 192_000 }, (_, index) => Math.sin((index * 2 * Math.PI * 440) / 48_000));

@@ -1,5 +1,5 @@
 /**
- * The tone code: a short burst at each whole second of the capture clock whose pitch tells which second, so that sound
+ * The tone code: a short burst at each whole second of the capture clock, whose pitch encodes the second. With it sound
  * can be compared with the picture. Pure, and without imports, because the same text also runs inside the browser.
  */
 
@@ -13,20 +13,19 @@ const TONE_AMPLITUDE = 0.4;
 const LOWEST_TONE_HZ = 600;
 const TONE_STEP_HZ = 150;
 const RAMP_MS = 2;
-/** Sound below this is silence: an encoder's own noise stays well under it, a burst is 20 times louder. */
+/** Sound below this is silence: an encoder's own noise is quieter, a burst is 20 times louder. */
 const SILENCE_AMPLITUDE = 0.02;
 /** A burst begins only after this much silence; otherwise it is programme sound. */
 const SILENCE_BEFORE_MS = 100;
-/** How much of a burst is looked at for its pitch. */
+/** Length of the part of a burst that is searched for its pitch. */
 const PITCH_WINDOW_MS = 45;
-/** Least share of the energy that must lie on the strongest pitch; programme sound stays below. */
+/** Share of the energy that the strongest pitch must have; programme sound has less. */
 const MIN_PURITY = 0.6;
 
-/** One burst as it was heard. @internal for tests */
 export type HeardTone = {
 	/** The second of the capture clock, modulo {@link TONE_CODE_COUNT}. */
 	code: number;
-	/** Milliseconds on the clock of the samples' times: when its attack was heard. */
+	/** Its attack, in milliseconds on the clock of the samples' times. */
 	heardAtMs: number;
 };
 
@@ -46,15 +45,15 @@ export function toneSampleAt(captureTimeMs: number): number {
 	return TONE_AMPLITUDE * envelope * Math.sin((2 * Math.PI * toneFrequencyHz(epochSecond) * sinceMs) / 1000);
 }
 
-/** The capture second (epoch milliseconds) that a heard tone belongs to: the newest such second before it was heard. */
+/** The capture second (epoch milliseconds) of a tone: the newest one with its code before it was heard. */
 export function toneCaptureTimeMs(tone: HeardTone): number {
-	// A little after the hearing is allowed for, because two clocks are never exactly equal.
+	// 100 ms of tolerance, because two clocks are never exactly equal.
 	const newestSecond = Math.floor((tone.heardAtMs + 100) / 1000);
 	const age = (((newestSecond - tone.code) % TONE_CODE_COUNT) + TONE_CODE_COUNT) % TONE_CODE_COUNT;
 	return (newestSecond - age) * 1000;
 }
 
-/** Finds bursts in a stream of samples. Keeps a fraction of a second of sound at most. */
+/** Finds bursts in a stream of samples. */
 export class ToneDetector {
 	readonly #sampleRate: number;
 	#quietSamples = 0;
@@ -65,7 +64,7 @@ export class ToneDetector {
 		this.#sampleRate = sampleRate;
 	}
 
-	/** Takes the next samples (one channel, −1 to 1); `startMs` is when the first of them was heard. */
+	/** The next samples (one channel, −1 to 1); `startMs` is when the first of them was heard. */
 	push(samples: Float32Array, startMs: number): HeardTone[] {
 		const found: HeardTone[] = [];
 		const windowSamples = Math.round((PITCH_WINDOW_MS * this.#sampleRate) / 1000);
@@ -96,10 +95,7 @@ export class ToneDetector {
 
 	// Goertzel's algorithm at each of the pitches.
 	#pitchCode(burst: readonly number[]): number | undefined {
-		let total = 0;
-		for (const sample of burst) {
-			total += sample * sample;
-		}
+		const total = burst.reduce((sum, sample) => sum + sample * sample, 0);
 		let best = -1;
 		let bestPower = 0;
 		for (let code = 0; code < TONE_CODE_COUNT; code++) {

@@ -1,38 +1,32 @@
-/** Access tokens: who is signed in, for ten minutes, readable without the database. A JWT (RFC 7519, RFC 9068). */
+/** Access tokens: prove for ten minutes who is signed in, without the database. A JWT (RFC 7519, RFC 9068). */
 import { errors, jwtVerify, SignJWT } from 'jose';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { USER_ROLES, type UserRole } from '../../core/protocol/api/account.ts';
 import { parseUserName, type User } from './user.ts';
 
-/**
- * Life of an access token. Longer, and a role that was taken away lasts longer; shorter, and players refresh more
- * often.
- */
+/** A longer life keeps a withdrawn role valid for longer; a shorter one makes players refresh more often. */
 export const ACCESS_TOKEN_LIFE_SECONDS = 600;
 const ISSUER = 'spillway';
-// Tokens for other purposes (playback, embeds) will have another audience and type, so that none passes for another.
+// Tokens for another purpose need another audience and type, so that none is accepted in place of another.
 const AUDIENCE = 'spillway-api';
 const TYPE = 'at+jwt';
 const ALGORITHM = 'HS256';
-/** Between the clocks of several servers. */
+/** Allowed difference between the clocks of several servers. */
 const CLOCK_TOLERANCE_SECONDS = 5;
-/** Ours have about 350 characters; a longer text is not worth checking. */
+/** Our tokens have about 350 characters; a longer text is rejected unchecked. */
 const MAX_TOKEN_LENGTH = 1024;
 
-/** Issues and reads access tokens under one key. */
 export class AccessTokens {
-	readonly #key: Uint8Array;
-	readonly #clock: Clock;
+	readonly #deps: { clock: Clock; key: Uint8Array };
 
-	/** `key`: derived from the server's secret for this purpose only. */
-	constructor(key: Uint8Array, clock: Clock) {
-		this.#key = key;
-		this.#clock = clock;
+	/** `key`: derived from the server's secret, for this purpose only. */
+	constructor(deps: { clock: Clock; key: Uint8Array }) {
+		this.#deps = deps;
 	}
 
-	/** A token for the user of a session, valid from now on. */
+	/** Returns a token for the user of a session. */
 	async issue(user: User, sessionId: string): Promise<string> {
-		const nowSeconds = Math.floor(this.#clock.nowMs() / 1000);
+		const nowSeconds = Math.floor(this.#deps.clock.nowMs() / 1000);
 		return new SignJWT({ name: user.name, role: user.role, sid: sessionId })
 			.setProtectedHeader({ alg: ALGORITHM, typ: TYPE })
 			.setIssuer(ISSUER)
@@ -40,24 +34,24 @@ export class AccessTokens {
 			.setSubject(user.id)
 			.setIssuedAt(nowSeconds)
 			.setExpirationTime(nowSeconds + ACCESS_TOKEN_LIFE_SECONDS)
-			.sign(this.#key);
+			.sign(this.#deps.key);
 	}
 
-	/** Who the token is about; undefined for one that is not ours, not of this kind, changed or too old. Never throws. */
+	/** Returns the user of a token; undefined for a forged, foreign or expired one. Never throws. */
 	async read(token: string): Promise<(User & { sessionId: string }) | undefined> {
 		if (token.length > MAX_TOKEN_LENGTH) {
 			return undefined;
 		}
 		try {
-			// The algorithm is fixed here: what the token's own header says decides nothing.
-			const { payload } = await jwtVerify(token, this.#key, {
+			// The algorithm is fixed: the token's own header must not choose it.
+			const { payload } = await jwtVerify(token, this.#deps.key, {
 				algorithms: [ALGORITHM],
 				issuer: ISSUER,
 				audience: AUDIENCE,
 				typ: TYPE,
 				requiredClaims: ['sub', 'exp', 'iat', 'sid', 'name', 'role'],
 				clockTolerance: CLOCK_TOLERANCE_SECONDS,
-				currentDate: new Date(this.#clock.nowMs()),
+				currentDate: new Date(this.#deps.clock.nowMs()),
 			});
 			const { sub, name, role, sid } = payload as Record<string, unknown>;
 			const isComplete =

@@ -1,5 +1,5 @@
 /** `/api/v1/users` and `/api/v1/session`: signing up, logging in and out, who is logged in, and their password. */
-import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyPluginAsync, FastifyReply } from 'fastify';
 import { Type } from 'typebox';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import {
@@ -12,9 +12,9 @@ import {
 	type SessionAnswer,
 	type UserAnswer,
 } from '../../core/protocol/api/account.ts';
-import { RATE_LIMITS, registerRateLimits } from '../platform/http/rate-limits.ts';
-import { refusals, validateWithTypeBox } from '../platform/http/schema-validation.ts';
+import { refusals } from '../platform/http/schema-validation.ts';
 import type { AccountService, LogIn } from './account-service.ts';
+import { limitedRoutes, prepareApiRoutes } from './route-options.ts';
 import type { TokenAuthenticator } from './authenticator.ts';
 import type { RequestOrigin } from './request-origin.ts';
 import type { SessionCookies } from './session-cookies.ts';
@@ -26,54 +26,33 @@ type AccountRoutesDependencies = {
 	origin: RequestOrigin;
 };
 
-/** The routes of accounts and sessions. */
-export function createAccountRoutes({
-	accounts,
-	authenticator,
-	cookies,
-	origin,
-}: AccountRoutesDependencies): FastifyPluginAsync {
+export function createAccountRoutes(deps: AccountRoutesDependencies): FastifyPluginAsync {
+	const { accounts, authenticator, cookies, origin } = deps;
 	const signIn = (reply: FastifyReply, { user, tokens }: LogIn): UserAnswer => {
 		cookies.set(reply, tokens);
 		return { user };
 	};
 	return async (app) => {
-		validateWithTypeBox(app);
-		await registerRateLimits(app);
-		app.addHook('onRequest', async (request, reply) => {
-			reply.header('cache-control', 'no-store');
-			origin.check(request);
-		});
-		const tags = ['accounts'];
+		await prepareApiRoutes(app, origin);
+		const options = limitedRoutes('accounts');
 		app.post<{ Body: Credentials }>(
 			'/api/v1/users',
-			{
-				config: { rateLimit: RATE_LIMITS.signUp },
-				schema: {
-					tags,
-					summary: 'Sign up',
-					description: 'Makes an account and logs it in.',
-					body: credentialsSchema,
-					response: { 201: userAnswerSchema, ...refusals(400, 403, 409, 429, 503) },
-				},
-			},
-			async (request, reply) => {
-				const answer = signIn(reply, await accounts.signUp(request.body, request.ip));
-				return reply.code(201).send(answer);
-			},
+			options('signUp', {
+				summary: 'Sign up',
+				description: 'Makes an account and logs it in.',
+				body: credentialsSchema,
+				response: { 201: userAnswerSchema, ...refusals(400, 403, 409, 429, 503) },
+			}),
+			async (request, reply) => reply.code(201).send(signIn(reply, await accounts.signUp(request.body, request.ip))),
 		);
 		app.post<{ Body: Credentials }>(
 			'/api/v1/session',
-			{
-				config: { rateLimit: RATE_LIMITS.logIn },
-				schema: {
-					tags,
-					summary: 'Log in',
-					description: 'Sets two cookies that scripts cannot read.',
-					body: credentialsSchema,
-					response: { 200: userAnswerSchema, ...refusals(400, 401, 403, 429, 503) },
-				},
-			},
+			options('logIn', {
+				summary: 'Log in',
+				description: 'Sets two cookies that scripts cannot read.',
+				body: credentialsSchema,
+				response: { 200: userAnswerSchema, ...refusals(400, 401, 403, 429, 503) },
+			}),
 			async (request, reply) => {
 				const isSignedIn = (await authenticator.authenticate(request)) !== undefined;
 				return signIn(reply, await accounts.logIn(request.body, request.ip, isSignedIn));
@@ -81,19 +60,19 @@ export function createAccountRoutes({
 		);
 		app.post(
 			'/api/v1/session/refresh',
-			{
-				config: { rateLimit: RATE_LIMITS.refresh },
-				schema: {
-					tags,
-					summary: 'Stay logged in',
-					description:
-						'Replaces both cookies. The old refresh token is worth nothing after that; using it again ends the session.',
-					response: { 200: userAnswerSchema, ...refusals(401, 403, 429, 503) },
-				},
-			},
+			options('refresh', {
+				summary: 'Stay logged in',
+				description:
+					'Replaces both cookies. The old refresh token is worth nothing after that; using it again ends the session.',
+				response: { 200: userAnswerSchema, ...refusals(401, 403, 429, 503) },
+			}),
 			async (request, reply) => {
 				try {
-					return signIn(reply, await accounts.refresh(requireRefreshToken(cookies, request), request.ip));
+					const token = cookies.readRefresh(request);
+					if (token === undefined) {
+						throw new SpillwayError('REFRESH_REFUSED');
+					}
+					return signIn(reply, await accounts.refresh(token, request.ip));
 				} catch (error) {
 					if (error instanceof SpillwayError && error.code === 'REFRESH_REFUSED') {
 						cookies.clear(reply);
@@ -104,12 +83,9 @@ export function createAccountRoutes({
 		);
 		app.delete(
 			'/api/v1/session',
-			{
-				config: { rateLimit: RATE_LIMITS.change },
-				schema: { tags, summary: 'Log out', response: { 204: Type.Null(), ...refusals(403, 429, 503) } },
-			},
+			options('change', { summary: 'Log out', response: { 204: Type.Null(), ...refusals(403, 429, 503) } }),
 			async (request, reply) => {
-				// Cleared first: whoever wants to be logged out here shall be, also while the database is away.
+				// Cleared first, so that the browser is logged out even while the database is unavailable.
 				cookies.clear(reply);
 				await accounts.logOut(cookies.readRefresh(request), await authenticator.authenticate(request));
 				return reply.code(204).send();
@@ -117,16 +93,12 @@ export function createAccountRoutes({
 		);
 		app.put<{ Body: PasswordChange }>(
 			'/api/v1/session/password',
-			{
-				config: { rateLimit: RATE_LIMITS.logIn },
-				schema: {
-					tags,
-					summary: 'Change the password',
-					description: 'Ends all other log-ins of the account.',
-					body: passwordChangeSchema,
-					response: { 204: Type.Null(), ...refusals(400, 401, 403, 429, 503) },
-				},
-			},
+			options('logIn', {
+				summary: 'Change the password',
+				description: 'Ends all other log-ins of the account.',
+				body: passwordChangeSchema,
+				response: { 204: Type.Null(), ...refusals(400, 401, 403, 429, 503) },
+			}),
 			async (request, reply) => {
 				const user = await authenticator.userOf(request);
 				const { currentPassword: current, newPassword: next } = request.body;
@@ -136,19 +108,17 @@ export function createAccountRoutes({
 		);
 		app.get(
 			'/api/v1/session',
-			{ schema: { tags, summary: 'Who is logged in', response: { 200: sessionAnswerSchema, ...refusals(503) } } },
+			{
+				schema: {
+					tags: ['accounts'],
+					summary: 'Who is logged in',
+					response: { 200: sessionAnswerSchema, ...refusals(503) },
+				},
+			},
 			async (request): Promise<SessionAnswer> => {
 				const user = await authenticator.authenticate(request);
 				return { user: user === undefined ? null : ((await accounts.describe(user)) ?? null) };
 			},
 		);
 	};
-}
-
-function requireRefreshToken(cookies: SessionCookies, request: FastifyRequest): string {
-	const token = cookies.readRefresh(request);
-	if (token === undefined) {
-		throw new SpillwayError('REFRESH_REFUSED');
-	}
-	return token;
 }

@@ -8,12 +8,12 @@ import type { Announcements } from '../platform/cluster/announcements.ts';
 import type { KnownNetworks } from '../platform/database/known-networks.ts';
 import type { AccessTokens } from './access-token.ts';
 import type { PasswordHasher } from './password-hash.ts';
-import type { SessionEndReason, SessionStore } from './session-store.ts';
-import type { UserAccount, UserRole } from '../../core/protocol/api/account.ts';
+import type { SessionStore } from './session-store.ts';
+import type { Credentials, UserAccount, UserRole } from '../../core/protocol/api/account.ts';
 import { parseNewUserName, parseUserName, validateNewPassword, type User } from './user.ts';
 import type { UserRecord, UserStore } from './user-store.ts';
 
-/** A log-in: what goes into the cookies, and who it is. */
+/** The result of a log-in: the account and the tokens for the cookies. */
 export type LogIn = { user: UserAccount; tokens: { access: string; refresh: string } };
 
 type AccountServiceDependencies = {
@@ -23,36 +23,34 @@ type AccountServiceDependencies = {
 	users: UserStore;
 	sessions: SessionStore;
 	hasher: PasswordHasher;
-	/** Networks from which names logged in. */
+	/** Networks from which each name has logged in. */
 	homes: KnownNetworks;
 	accessTokens: AccessTokens;
 };
 
-/** Holds no connections, so it need not be closed. */
 export class AccountService {
 	readonly #deps: AccountServiceDependencies;
 	readonly #options: { isSignUpOpen: boolean };
 	readonly #byAddress: AttemptLimiter;
 	readonly #byName: AttemptLimiter;
 
-	/** `isSignUpOpen`: false, and nobody can sign up. */
 	constructor(deps: AccountServiceDependencies, options: { isSignUpOpen: boolean }) {
 		this.#deps = deps;
 		this.#options = options;
 		this.#byAddress = new AttemptLimiter(deps.clock);
-		// Guesses at one name may come from many addresses at once.
+		// Guesses at one name can come from many addresses at once.
 		this.#byName = new AttemptLimiter(deps.clock, { maxUnderWay: 10 });
 	}
 
 	/** Makes an account and logs it in. Throws REQUEST_INVALID, NAME_TAKEN, FORBIDDEN, ACCOUNTS_BUSY. */
-	async signUp(credentials: { name: string; password: string }, remoteAddress: string): Promise<LogIn> {
+	async signUp(credentials: Credentials, remoteAddress: string): Promise<LogIn> {
 		const { users, hasher, logger } = this.#deps;
 		if (!this.#options.isSignUpOpen) {
 			throw new SpillwayError('FORBIDDEN', ['sign-up is closed on this server']);
 		}
 		const name = parseNewUserName(credentials.name);
 		validateNewPassword(credentials.password, name);
-		// Before the costly part; the insertion decides.
+		// Checked before the expensive hash; the insertion below decides.
 		if (await users.isNameTaken(name)) {
 			throw new SpillwayError('NAME_TAKEN', [name]);
 		}
@@ -64,15 +62,11 @@ export class AccountService {
 	}
 
 	/**
-	 * Throws LOGIN_REFUSED, the same and after the same time for unknown names and wrong passwords; TOO_MANY_ATTEMPTS
-	 * after several failures for one name or from one address; ACCOUNTS_BUSY. `isSignedIn`: the browser brought a valid
-	 * cookie.
+	 * Throws LOGIN_REFUSED, with the same answer and delay for unknown names and wrong passwords. Throws
+	 * TOO_MANY_ATTEMPTS after several failures for one name or from one address, and ACCOUNTS_BUSY. `isSignedIn`: the
+	 * browser sent a valid cookie.
 	 */
-	async logIn(
-		credentials: { name: string; password: string },
-		remoteAddress: string,
-		isSignedIn = false,
-	): Promise<LogIn> {
+	async logIn(credentials: Credentials, remoteAddress: string, isSignedIn: boolean): Promise<LogIn> {
 		const { users, hasher, homes, logger } = this.#deps;
 		const name = parseUserName(credentials.name);
 		const user = await this.#checkPassword(credentials.password, {
@@ -89,12 +83,12 @@ export class AccountService {
 		return this.#begin(user);
 	}
 
-	/** Replaces a refresh token. Throws REFRESH_REFUSED when it is worth nothing (any more). */
+	/** Replaces a refresh token. Throws REFRESH_REFUSED when it is not valid. */
 	async refresh(refreshToken: string, remoteAddress: string): Promise<LogIn> {
 		const { sessions, users, homes, logger } = this.#deps;
 		const result = await sessions.refresh(refreshToken);
 		if (result.outcome === 'reused') {
-			logger.warn({ sessionId: result.sessionId }, 'a refresh token came twice: its session was ended');
+			logger.warn({ sessionId: result.sessionId }, 'a refresh token was used twice: its session was ended');
 			await this.#announceEnd(result.sessionId);
 		}
 		if (result.outcome !== 'refreshed') {
@@ -108,20 +102,21 @@ export class AccountService {
 		return this.#toLogIn(user, result.sessionId, result.token);
 	}
 
-	/** Ends the session of a refresh token, of an access token, or of neither. */
+	/** Ends the sessions of a refresh token and of an access token, where they exist. */
 	async logOut(refreshToken: string | undefined, user: User | undefined): Promise<void> {
 		const { sessions } = this.#deps;
 		const fromRefresh = refreshToken === undefined ? undefined : sessions.readSessionId(refreshToken);
 		for (const sessionId of new Set([fromRefresh, user?.sessionId])) {
 			if (sessionId !== undefined) {
-				await this.#end(sessionId, 'logged-out');
+				await sessions.end(sessionId, 'logged-out');
+				await this.#announceEnd(sessionId);
 			}
 		}
 	}
 
 	/**
-	 * Replaces the password and ends the account's other sessions. Throws LOGIN_REFUSED when the present one is wrong,
-	 * REQUEST_INVALID when the new one must not be, TOO_MANY_ATTEMPTS, ACCOUNTS_BUSY.
+	 * Replaces the password and ends the account's other sessions. Throws LOGIN_REFUSED for a wrong current password,
+	 * REQUEST_INVALID for a new one that is not allowed, TOO_MANY_ATTEMPTS, ACCOUNTS_BUSY.
 	 */
 	async changePassword(user: User, passwords: { current: string; next: string }, remoteAddress: string): Promise<void> {
 		const { users, sessions, hasher, logger } = this.#deps;
@@ -139,18 +134,18 @@ export class AccountService {
 		logger.info({ userId: user.id }, 'password changed');
 	}
 
-	/** The account behind an access token as it is now; undefined when it is gone. */
+	/** The current account of a user; undefined when it was deleted. */
 	async describe(user: User): Promise<UserAccount | undefined> {
 		const record = await this.#deps.users.findById(user.id);
 		return record === undefined ? undefined : this.#toUserAccount(record);
 	}
 
-	/** A new access token with the account's present role. */
+	/** Returns an access token with a new role for the user's session. */
 	async reissueAccess(user: User, role: UserRole): Promise<string | undefined> {
 		return user.sessionId === undefined ? undefined : this.#deps.accessTokens.issue({ ...user, role }, user.sessionId);
 	}
 
-	/** The account whose password it is. Throws LOGIN_REFUSED, TOO_MANY_ATTEMPTS, ACCOUNTS_BUSY. */
+	/** Returns the account when the password is right. Throws LOGIN_REFUSED, TOO_MANY_ATTEMPTS, ACCOUNTS_BUSY. */
 	async #checkPassword(
 		password: string,
 		attempt: {
@@ -167,12 +162,12 @@ export class AccountService {
 		try {
 			user = await attempt.find();
 			const isKnown = attempt.isSignedIn || homes.has(attempt.name, attempt.remoteAddress);
-			// Names are no secret here; when many come at once, accounts that exist go before those that do not.
+			// Account names are public. Under load, attempts at existing accounts are checked first.
 			const rank = isKnown ? 2 : user === undefined ? 0 : 1;
 			const turn = { kind: 'log-in', group: addressKey(attempt.remoteAddress), rank } as const;
 			isRight = await hasher.verify(password, user?.passwordHash, turn);
 		} catch (error) {
-			// A database or a machine that is too busy is not the fault of whoever tries.
+			// An overloaded database or machine does not count as a wrong attempt.
 			underWay.end();
 			throw error;
 		}
@@ -185,7 +180,7 @@ export class AccountService {
 		return user;
 	}
 
-	/** Throws TOO_MANY_ATTEMPTS after wrong ones, RATE_LIMITED while too many are being checked. */
+	/** Throws TOO_MANY_ATTEMPTS after wrong attempts, RATE_LIMITED while too many are being checked. */
 	async #beginAttempt(name: string, remoteAddress: string): Promise<Pick<Attempt, 'fail' | 'end'>> {
 		const byAddress = this.#byAddress.beginOrThrow(addressKey(remoteAddress));
 		let byName: Attempt;
@@ -201,7 +196,7 @@ export class AccountService {
 		};
 	}
 
-	// Who was here before is counted apart, so that guessers elsewhere cannot keep them out.
+	// Attempts from a network that the name has used before count separately, so that guessers cannot lock the user out.
 	async #beginByName(name: string, remoteAddress: string): Promise<Attempt> {
 		const { homes } = this.#deps;
 		const homeKey = `home ${name} ${addressKey(remoteAddress)}`;
@@ -211,7 +206,7 @@ export class AccountService {
 		try {
 			return this.#byName.beginOrThrow(`name ${name}`);
 		} catch (error) {
-			// Perhaps they were at another server.
+			// The user may have logged in at another server.
 			if (await homes.isKnown(name, remoteAddress)) {
 				return this.#byName.beginOrThrow(homeKey);
 			}
@@ -237,12 +232,7 @@ export class AccountService {
 		return { id: user.id, name: user.name, role: user.role, channels };
 	}
 
-	async #end(sessionId: string, reason: SessionEndReason): Promise<void> {
-		await this.#deps.sessions.end(sessionId, reason);
-		await this.#announceEnd(sessionId);
-	}
-
-	// Nodes that do not hear it find out when they look after the log-ins that their connections hang on.
+	// Nodes that miss the announcement find the end by CredentialWatch.
 	#announceEnd(sessionId: string): Promise<void> {
 		return this.#deps.announcements.announce('accounts/session-ended', sessionId);
 	}

@@ -1,4 +1,4 @@
-/** Says who a request comes from. Asks no database, so that a crowd of viewers costs none. */
+/** Identifies the user of a request by their access token. Does not query the database, so that viewers cost none. */
 import type { FastifyRequest } from 'fastify';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../core/errors/errors.ts';
@@ -7,17 +7,9 @@ import { ACCESS_TOKEN_LIFE_SECONDS, type AccessTokens } from './access-token.ts'
 import type { SessionCookies } from './session-cookies.ts';
 import type { User } from './user.ts';
 
-/** For everybody who must know who asks: routes, the signaling socket, chat. */
-interface Authenticator {
-	/** From the cookie or `Authorization: Bearer`; undefined for nobody. Throws only DATABASE_UNAVAILABLE. */
-	authenticate(request: Pick<FastifyRequest, 'headers'>): Promise<User | undefined>;
-	/** From an access token that came by another way, such as IRC's PASS. */
-	authenticateToken(token: string): Promise<User | undefined>;
-}
-
-/** Sessions that ended lately and whose access tokens have not run out; beyond this many the oldest is forgotten. */
+/** Recently ended sessions whose access tokens have not expired; beyond this many the oldest is evicted. */
 const MAX_ENDED_SESSIONS = 100_000;
-const FORGET_AFTER_MS = (ACCESS_TOKEN_LIFE_SECONDS + 10) * 1000;
+const ENDED_MEMORY_MS = (ACCESS_TOKEN_LIFE_SECONDS + 10) * 1000;
 
 type TokenAuthenticatorDependencies = {
 	tokens: AccessTokens;
@@ -25,18 +17,19 @@ type TokenAuthenticatorDependencies = {
 	cookies: Pick<SessionCookies, 'readAccess'>;
 };
 
-/** Reads access tokens, and refuses those of sessions that are known to have ended. */
-export class TokenAuthenticator implements Authenticator {
+/** Rejects the tokens of sessions that are known to have ended. */
+export class TokenAuthenticator {
 	readonly #deps: TokenAuthenticatorDependencies;
 	readonly #endedSessions: KnownGroups;
-	/** One check for a request, however many ask. */
+	/** One check per request, shared by all callers. */
 	readonly #answers = new WeakMap<object, Promise<User | undefined>>();
 
 	constructor(deps: TokenAuthenticatorDependencies) {
 		this.#deps = deps;
-		this.#endedSessions = new KnownGroups(deps.clock, { memoryMs: FORGET_AFTER_MS, maxGroups: MAX_ENDED_SESSIONS });
+		this.#endedSessions = new KnownGroups(deps.clock, { memoryMs: ENDED_MEMORY_MS, maxGroups: MAX_ENDED_SESSIONS });
 	}
 
+	/** The user of `Authorization: Bearer` or the cookie; undefined for an anonymous request. */
 	authenticate(request: Pick<FastifyRequest, 'headers'>): Promise<User | undefined> {
 		let answer = this.#answers.get(request);
 		if (answer === undefined) {
@@ -48,17 +41,18 @@ export class TokenAuthenticator implements Authenticator {
 		return answer;
 	}
 
+	/** The user of an access token from another place, such as IRC's PASS. */
 	async authenticateToken(token: string): Promise<User | undefined> {
 		const user = await this.#deps.tokens.read(token);
 		return user === undefined || this.#endedSessions.has(user.sessionId) ? undefined : user;
 	}
 
-	/** fastify `onRequest` hook: throws SIGN_IN_REQUIRED for requests of nobody. */
+	/** fastify `onRequest` hook: throws SIGN_IN_REQUIRED. */
 	readonly requireUser = async (request: FastifyRequest): Promise<void> => {
 		await this.userOf(request);
 	};
 
-	/** Who a request comes from; throws SIGN_IN_REQUIRED. */
+	/** Throws SIGN_IN_REQUIRED. */
 	async userOf(request: FastifyRequest): Promise<User> {
 		const user = await this.authenticate(request);
 		if (user === undefined) {
@@ -67,7 +61,7 @@ export class TokenAuthenticator implements Authenticator {
 		return user;
 	}
 
-	/** From now on no access token of the session counts on this server. */
+	/** Rejects the session's access tokens on this server. */
 	endSession(sessionId: string): void {
 		this.#endedSessions.remember(sessionId);
 	}

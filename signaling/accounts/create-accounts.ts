@@ -1,4 +1,4 @@
-/** Puts accounts together: stores, tokens, the service and its routes. */
+/** Creates the accounts part: stores, tokens, the service and its routes. */
 import { hkdfSync } from 'node:crypto';
 import type { FastifyPluginAsync } from 'fastify';
 import type { Clock } from '../../core/lifecycle/clock.ts';
@@ -24,51 +24,46 @@ type AccountsDependencies = {
 	logger: Logger;
 	database: Database;
 	announcements: Announcements;
-	/** At least 32 random bytes that outlive restarts; shared by nodes that share a database. */
+	/** At least 32 random bytes that survive restarts; shared by nodes that share a database. */
 	serverSecret: Uint8Array;
 };
 
 export type AccountsOptions = {
-	/** True when people reach the server by TLS, its own or a proxy's. */
+	/** True when users reach the server by TLS, its own or a proxy's. */
 	isSecure: boolean;
 	publicUrl: string | undefined;
 	isSignUpOpen: boolean;
 };
 
-/** Accounts, for the rest of the server. */
 export type Accounts = {
-	/** Also an `Authenticator` for sockets and chat. */
 	authenticator: TokenAuthenticator;
 	service: AccountService;
 	users: UserStore;
 	cookies: SessionCookies;
-	/** For routes that change something. */
+	/** Checks requests that change something. */
 	origin: RequestOrigin;
 	routes: FastifyPluginAsync;
 	/**
-	 * For those who hold connections that a log-in opened: `inUse` names the log-ins they hang on, and `end` is called
-	 * for each that ends, here, on another node, or by running out. Perhaps more than once.
+	 * Registers connections that depend on log-ins. `inUse` lists the log-ins of open connections. `end` is called when
+	 * one ends here, on another node or by expiry, possibly more than once.
 	 */
 	endWithSession(connections: { inUse(): Iterable<string>; end(sessionId: string): void }): void;
 	close(): Promise<void>;
 };
 
-/** Subscribes to what other nodes announce about sessions. */
+/** Subscribes to the session announcements of other nodes. */
 export async function createAccounts(deps: AccountsDependencies, options: AccountsOptions): Promise<Accounts> {
 	const { clock, database, announcements, serverSecret } = deps;
 	const logger = deps.logger.child({ part: 'accounts' });
 	const hasher = new PasswordHasher();
 	const homes = new KnownNetworks({ database, clock, logger, serverSecret }, 'account');
 	const users = new UserStore({ database, clock });
-	const sessions = new SessionStore({
-		database,
-		clock,
-		tokens: new RefreshTokens(deriveKey(serverSecret, 'refresh-token')),
-	});
-	const accessTokens = new AccessTokens(deriveKey(serverSecret, 'access-token'), clock);
+	const refreshTokens = new RefreshTokens(deriveKey(serverSecret, 'refresh-token'));
+	const sessions = new SessionStore({ database, clock, tokens: refreshTokens });
+	const accessTokens = new AccessTokens({ clock, key: deriveKey(serverSecret, 'access-token') });
 	const cookies = new SessionCookies(options.isSecure);
 	const authenticator = new TokenAuthenticator({ tokens: accessTokens, clock, cookies });
-	const origin = new RequestOrigin(options.publicUrl, cookies);
+	const origin = new RequestOrigin({ cookies }, options);
 	const holders: Array<Parameters<Accounts['endWithSession']>[0]> = [];
 	const endSession = (sessionId: string): void => {
 		authenticator.endSession(sessionId);
@@ -79,8 +74,8 @@ export async function createAccounts(deps: AccountsDependencies, options: Accoun
 		options,
 	);
 	await Promise.all([hasher.prepareDecoy(), homes.load()]);
-	// A restart must not make the access tokens of a log-in that has ended good again.
-	(await sessions.listLatelyEnded()).forEach((sessionId) => authenticator.endSession(sessionId));
+	// A restart must not make the access tokens of an ended log-in valid again.
+	(await sessions.listRecentlyEnded()).forEach((sessionId) => authenticator.endSession(sessionId));
 	const watch = new CredentialWatch(
 		{ clock, logger },
 		{
@@ -109,7 +104,7 @@ export async function createAccounts(deps: AccountsDependencies, options: Accoun
 	};
 }
 
-/** A key for one purpose (HKDF-SHA-256), so that nothing signed for one is good for another. @internal for tests */
+/** A key for one purpose (HKDF-SHA-256): a signature for one is not valid for another. @internal for tests */
 export function deriveKey(serverSecret: Uint8Array, purpose: string): Uint8Array {
 	return new Uint8Array(hkdfSync('sha256', serverSecret, '', `spillway ${purpose}`, 32));
 }

@@ -1,4 +1,4 @@
-/** The watch over credentials, with a table that is a set. */
+/** Tests of the credential watch, with a set in place of a table. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
@@ -36,7 +36,7 @@ beforeEach(() => {
 afterEach(() => watch.close());
 
 describe('CredentialWatch', () => {
-	it('ends what is worth nothing any more, and only that', async () => {
+	it('ends the credentials that are no longer valid, and only those', async () => {
 		inUse = ['one', 'two', 'two'];
 		valid = new Set(['one']);
 		await clock.advance(CREDENTIAL_CHECK_INTERVAL_MS);
@@ -44,7 +44,7 @@ describe('CredentialWatch', () => {
 		expect(queries).toEqual([2]);
 	});
 
-	it('asks nothing while nobody is connected, and a thousand at a time when many are', async () => {
+	it('queries nothing without connections, and a thousand ids at a time with many', async () => {
 		await clock.advance(CREDENTIAL_CHECK_INTERVAL_MS);
 		expect(queries).toEqual([]);
 		inUse = Array.from({ length: 2500 }, (_value, index) => `id-${index}`);
@@ -54,7 +54,7 @@ describe('CredentialWatch', () => {
 		expect(ended).toEqual([]);
 	});
 
-	it('lets everybody stay while the database is away, and asks again', async () => {
+	it('ends nothing while the database is unavailable, and asks again', async () => {
 		inUse = ['one'];
 		isDatabaseLost = true;
 		await clock.advance(CREDENTIAL_CHECK_INTERVAL_MS);

@@ -1,6 +1,6 @@
 /**
- * Ends what hangs on a credential that has ended, also where nobody heard of it: the message of another server may be
- * lost, a log-in may run out, a row may be deleted by hand.
+ * Ends the connections of a credential that has ended, even without an announcement: the message of another server can
+ * be lost, a log-in can expire, a row can be deleted by hand.
  */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
@@ -8,35 +8,34 @@ import { SingleFlight } from '../../core/lifecycle/single-flight.ts';
 import { errorMessage } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 
-/** Connections outlive their credential by no more than this, plus one query. @internal for tests */
+/** Connections outlive their credential by at most this, plus one query. @internal for tests */
 export const CREDENTIAL_CHECK_INTERVAL_MS = 30_000;
-/** Ids that one query asks for. */
+/** Ids per query. */
 const BATCH_SIZE = 1000;
 
-/** One kind of credential. */
 type CredentialKind = {
-	/** What this is about, for the log. */
+	/** For the log. */
 	name: string;
-	/** Ids that open connections hang on, now. */
+	/** The credential ids of the open connections. */
 	inUse(): Iterable<string>;
-	/** Those of them that are worth nothing any more. */
+	/** Returns the ids that are no longer valid. */
 	findEnded(ids: readonly string[]): Promise<readonly string[]>;
-	/** Must be idempotent: the end may have been announced as well. */
+	/** Must be idempotent, because the end may also be announced. */
 	onEnded(id: string): void;
 };
 
-/** Asks the database once every half minute. */
+/** Queries the database once per interval. */
 export class CredentialWatch {
-	readonly #logger: Logger;
+	readonly #deps: { clock: Clock; logger: Logger };
 	readonly #kind: CredentialKind;
 	readonly #scope: CloseScope<'closed'>;
 	readonly #checking = new SingleFlight<void>();
 
-	constructor({ clock, logger }: { clock: Clock; logger: Logger }, kind: CredentialKind) {
-		this.#logger = logger;
+	constructor(deps: { clock: Clock; logger: Logger }, kind: CredentialKind) {
+		this.#deps = deps;
 		this.#kind = kind;
-		this.#scope = new CloseScope(logger);
-		this.#scope.every(clock, CREDENTIAL_CHECK_INTERVAL_MS, () => void this.#checking.run(() => this.#check()));
+		this.#scope = new CloseScope(deps.logger);
+		this.#scope.every(deps.clock, CREDENTIAL_CHECK_INTERVAL_MS, () => void this.#checking.run(() => this.#check()));
 	}
 
 	close(): Promise<void> {
@@ -52,8 +51,8 @@ export class CredentialWatch {
 				}
 			}
 		} catch (error) {
-			// The database is away: whoever is connected stays so until it is back.
-			this.#logger.warn({ reason: errorMessage(error) }, `${this.#kind.name} could not be checked`);
+			// Without the database, connections stay open until the next check.
+			this.#deps.logger.warn({ reason: errorMessage(error) }, `${this.#kind.name} could not be checked`);
 		}
 	}
 }

@@ -1,10 +1,10 @@
-/** Tests of password hashes: what they are, that few run at once, that the rest is refused. */
+/** Tests of password hashes: their form, how many run at once, and which are refused. */
 import { describe, expect, it } from 'vitest';
 import { PasswordHasher, type HashTurn } from './password-hash.ts';
 import { validateNewPassword } from './user.ts';
 
 describe('PasswordHasher', () => {
-	it('salts, and knows the right password only, however it is typed', async () => {
+	it('salts, and accepts only the right password, in every Unicode form', async () => {
 		const hasher = new PasswordHasher();
 		const [one, other] = [await hasher.hash('päss word'), await hasher.hash('päss word')];
 		expect(one).not.toBe(other);
@@ -17,14 +17,14 @@ describe('PasswordHasher', () => {
 		expect(hasher.needsRehash(one.replace('m=19456', 'm=4096'))).toBe(true);
 	});
 
-	it('knows no password of nobody, nor of a text that is no hash', async () => {
+	it('accepts no password for an unknown account or a text that is no hash', async () => {
 		const hasher = new PasswordHasher();
 		for (const stored of [undefined, '', 'plain', '$argon2id$', 'scrypt$1$2$3$x$', 'scrypt$a$8$1$AAAA$AAAA']) {
 			await expect(hasher.verify('anything', stored)).resolves.toBe(false);
 		}
 	});
 
-	it('lets few run at once and few wait, refuses the rest, and serves again afterwards', async () => {
+	it('limits how many run and wait, refuses the rest, and serves again afterwards', async () => {
 		const hasher = new PasswordHasher({ maxRunning: 1, maxWaiting: 2 });
 		const results = await Promise.allSettled(Array.from({ length: 6 }, () => hasher.hash('some password')));
 		expect(results.map(({ status }) => status)).toEqual([...Array(3).fill('fulfilled'), ...Array(3).fill('rejected')]);
@@ -32,7 +32,7 @@ describe('PasswordHasher', () => {
 		await expect(hasher.hash('some password')).resolves.toContain('argon2id');
 	});
 
-	it('lets log-ins of known people and of accounts that exist pass a flood, and sign-ups apart from both', async () => {
+	it('serves log-ins of known users and existing accounts before a flood, in turn with sign-ups', async () => {
 		const hasher = new PasswordHasher({ maxRunning: 1, maxWaiting: 4 });
 		const done: string[] = [];
 		const run = async (name: string, turn: HashTurn): Promise<void> => {
@@ -43,7 +43,7 @@ describe('PasswordHasher', () => {
 		};
 		await hasher.prepareDecoy();
 		const flood = Array.from({ length: 12 }, (_, index) =>
-			run('stranger', { kind: 'log-in', group: `192.0.2.${index}`, rank: 0 }),
+			run('unknown', { kind: 'log-in', group: `192.0.2.${index}`, rank: 0 }),
 		);
 		const others = [
 			run('account', { kind: 'log-in', group: '198.51.100.1', rank: 1 }),
@@ -52,13 +52,13 @@ describe('PasswordHasher', () => {
 		];
 		await Promise.all([...flood, ...others]);
 		const served = done.filter((name) => !name.endsWith('refused'));
-		expect(served).toEqual(['stranger', 'sign-up', 'known', 'account', 'stranger', 'stranger']);
+		expect(served).toEqual(['unknown', 'sign-up', 'known', 'account', 'unknown', 'unknown']);
 		expect(done).toHaveLength(15);
 	});
 });
 
 describe('validateNewPassword', () => {
-	it('takes long passphrases of any characters, and refuses what guessers try first', () => {
+	it('accepts long passphrases of any characters, and refuses what guessers try first', () => {
 		for (const password of [
 			'correct horse battery',
 			'пароль из слов',

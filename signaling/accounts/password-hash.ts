@@ -1,47 +1,45 @@
 /**
- * Passwords as hashes: argon2id, a few at a time, by turns. Reads the scrypt hashes of the first version, so that they
- * can be replaced.
+ * Hashes and checks passwords with argon2id, a few at a time, in fair order. Reads the scrypt hashes of the first
+ * version, so that a log-in can replace them.
  */
 import { hash, verify } from '@node-rs/argon2';
 import { scrypt, timingSafeEqual, type ScryptOptions } from 'node:crypto';
+import { promisify } from 'node:util';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import { FairQueue } from '../../core/limits/fair-queue.ts';
 
-/**
- * OWASP's smallest recommended cost for argon2id: 19 MiB, two passes; some 30 ms of one core. A guess costs as much.
- */
+/** OWASP's smallest recommended cost for argon2id: 19 MiB, two passes; about 30 ms of one core per guess. */
 const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
 const HASH_START = `$argon2id$v=19$m=${COST.memoryCost},t=${COST.timeCost},p=${COST.parallelism}$`;
-/** Each one takes a core and 19 MiB; media needs the rest of the machine. */
+/** Each hash takes a core and 19 MiB; media needs the rest of the machine. */
 const MAX_RUNNING = 2;
-/** Beyond this many waiting (about a second of work) people are told to try again, which is better than a hung page. */
+/** About a second of work. Beyond it users are asked to try again, which is better than a hung page. */
 const MAX_WAITING = 32;
-/** Of these, so many of one address group, which may be a school's. */
+/** Share of the waiting places for one address group, which may be a school's. */
 const WAITING_RATIO_OF_GROUP = 0.5;
-/** Sign-ups that run at once: however many strangers sign up, one place is left for those who log in. */
+/** Sign-ups that run at once: one place always remains for log-ins. */
 const MAX_SIGN_UPS_RUNNING = 1;
 const SCRYPT_MAX_MEMORY_BYTES = 128 * 1024 * 1024;
 
-/** Whose turn a hash is. @internal for tests */
+/** Decides the order of waiting hashes. @internal for tests */
 export type HashTurn = {
-	/** Apart from one another, so that neither keeps the other out. */
+	/** Each kind has its own queue, so that neither blocks the other. */
 	kind: 'log-in' | 'sign-up';
 	/** The address group; groups take turns. */
 	group: string;
-	/** Higher ones come first. */
+	/** Higher ranks run first. */
 	rank: HashRank;
 };
 
-/** Somebody unknown; a name that has an account; somebody at an address they were at before, or with a valid cookie. */
+/** 0: unknown name; 1: existing account; 2: an address used before, or a valid cookie. */
 type HashRank = 0 | 1 | 2;
 
-/** For what the server itself does. */
+/** For the server's own hashes. */
 const OWN_TURN: HashTurn = { kind: 'log-in', group: '', rank: 2 };
 const KINDS = ['log-in', 'sign-up'] as const;
 
 type Waiter = { start: () => void; refuse: (error: SpillwayError) => void };
 
-/** Hashes and checks passwords. Holds no resources. */
 export class PasswordHasher {
 	readonly #maxRunning: number;
 	readonly #waiting: Readonly<Record<HashTurn['kind'], FairQueue<Waiter>>>;
@@ -58,18 +56,16 @@ export class PasswordHasher {
 		this.#waiting = { 'log-in': new FairQueue(queueLimits), 'sign-up': new FairQueue(queueLimits) };
 	}
 
-	/** Algorithm, cost, salt and hash in one text. Throws ACCOUNTS_BUSY when too many wait. */
+	/** Returns algorithm, cost, salt and hash in one text. Throws ACCOUNTS_BUSY when too many wait. */
 	hash(password: string, turn: HashTurn = OWN_TURN): Promise<string> {
 		return this.#inTurn(turn, () => hash(prepare(password), COST));
 	}
 
 	/**
-	 * True when the password is the one that was hashed. With `undefined`, which stands for an account that does not
-	 * exist, it takes as long and is false. Throws ACCOUNTS_BUSY when too many wait.
+	 * True when the password matches. `stored` is undefined for an account that does not exist: the check takes as long
+	 * and fails. Throws ACCOUNTS_BUSY when too many wait.
 	 */
 	async verify(password: string, stored: string | undefined, turn: HashTurn = OWN_TURN): Promise<boolean> {
-		// Made once, by whoever comes first; so that the first guess at a name is not told by its time, accounts make it at
-		// start.
 		const against = stored ?? (await this.prepareDecoy());
 		const isRight = await this.#inTurn(turn, () =>
 			against.startsWith('scrypt$') ? verifyScrypt(password, against) : verifyArgon(password, against),
@@ -77,13 +73,13 @@ export class PasswordHasher {
 		return isRight && stored !== undefined;
 	}
 
-	/** The hash of nobody's password, against which attempts at unknown names are checked. */
+	/** Makes the hash for attempts at unknown names. Call it at start: otherwise the first such attempt takes longer. */
 	prepareDecoy(): Promise<string> {
 		this.#decoy ??= hash(crypto.getRandomValues(new Uint8Array(32)), COST);
 		return this.#decoy;
 	}
 
-	/** True when the hash is of an older kind or cost and should be made again at the next log-in. */
+	/** True when the hash has an older kind or cost; the next log-in replaces it. */
 	needsRehash(stored: string): boolean {
 		return !stored.startsWith(HASH_START);
 	}
@@ -116,7 +112,7 @@ export class PasswordHasher {
 		return logIns + signUps < this.#maxRunning && (kind === 'log-in' || signUps < MAX_SIGN_UPS_RUNNING);
 	}
 
-	// The two kinds alternate. Whoever is started is counted here already.
+	// The two kinds alternate. A waiter is counted as running before it starts, so that no newcomer takes its place.
 	#startNext(): void {
 		const kinds = this.#lastKind === 'log-in' ? KINDS.toReversed() : KINDS;
 		for (const kind of kinds) {
@@ -131,7 +127,7 @@ export class PasswordHasher {
 	}
 }
 
-// Equal letters may be written in several ways; typed on another keyboard they must still be the same password.
+// Keyboards encode equal letters differently; the password must match all the same.
 function prepare(password: string): string {
 	return password.normalize('NFC');
 }
@@ -140,32 +136,20 @@ async function verifyArgon(password: string, stored: string): Promise<boolean> {
 	try {
 		return await verify(stored, prepare(password));
 	} catch {
-		// Not a hash of ours: nobody's password.
+		// The stored text is no argon2 hash.
 		return false;
 	}
 }
 
-/** `scrypt$N$r$p$salt$hash`, as the first version wrote it. */
+/** Checks `scrypt$N$r$p$salt$hash`, the format of the first version. */
 async function verifyScrypt(password: string, stored: string): Promise<boolean> {
 	const match = /^scrypt\$(\d{1,7})\$(\d{1,2})\$(\d{1,2})\$([\w-]+)\$([\w-]+)$/.exec(stored);
 	if (match === null) {
 		return false;
 	}
-	const expected = Buffer.from(match[5]!, 'base64url');
-	const options: ScryptOptions = {
-		N: Number(match[1]),
-		r: Number(match[2]),
-		p: Number(match[3]),
-		maxmem: SCRYPT_MAX_MEMORY_BYTES,
-	};
-	const derived = await new Promise<Buffer>((resolve, reject) => {
-		scrypt(prepare(password), Buffer.from(match[4]!, 'base64url'), expected.length, options, (error, key) => {
-			if (error === null) {
-				resolve(key);
-			} else {
-				reject(error);
-			}
-		});
-	});
-	return timingSafeEqual(derived, expected);
+	const [N, r, p] = [Number(match[1]), Number(match[2]), Number(match[3])];
+	const [salt, expected] = [Buffer.from(match[4]!, 'base64url'), Buffer.from(match[5]!, 'base64url')];
+	const options: ScryptOptions = { N, r, p, maxmem: SCRYPT_MAX_MEMORY_BYTES };
+	const derive = promisify<string, Buffer, number, ScryptOptions, Buffer>(scrypt);
+	return timingSafeEqual(await derive(prepare(password), salt, expected.length, options), expected);
 }

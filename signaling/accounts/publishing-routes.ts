@@ -1,17 +1,15 @@
-/** `/api/v1/users/{user}/publishing`: administrators approve accounts for publishing, and take that back. */
+/** `/api/v1/users/{user}/publishing`: administrators approve accounts for publishing or withdraw the approval. */
 import type { FastifyPluginAsync } from 'fastify';
 import { Type } from 'typebox';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import { userParamsSchema, type UserParams } from '../../core/protocol/api/account.ts';
 import type { Logger } from '../../core/logger.ts';
-import { RATE_LIMITS, registerRateLimits } from '../platform/http/rate-limits.ts';
-import { refusals, validateWithTypeBox } from '../platform/http/schema-validation.ts';
+import { refusals } from '../platform/http/schema-validation.ts';
+import { prepareApiRoutes, userRoutes } from './route-options.ts';
 import type { TokenAuthenticator } from './authenticator.ts';
 import type { RequestOrigin } from './request-origin.ts';
 import { parseUserName } from './user.ts';
 import type { UserStore } from './user-store.ts';
-
-const PATH = '/api/v1/users/:user/publishing';
 
 type PublishingRoutesDependencies = {
 	authenticator: TokenAuthenticator;
@@ -20,29 +18,22 @@ type PublishingRoutesDependencies = {
 	logger: Logger;
 };
 
-/** PUT approves, DELETE takes it back. Both take effect with the next encoder, within five seconds. */
-export function createPublishingRoutes(dependencies: PublishingRoutesDependencies): FastifyPluginAsync {
-	const { authenticator, origin, users, logger } = dependencies;
+/** PUT approves, DELETE withdraws. Both apply to encoders that connect five seconds later or more. */
+export function createPublishingRoutes(deps: PublishingRoutesDependencies): FastifyPluginAsync {
+	const { authenticator, origin, users, logger } = deps;
 	return async (app) => {
-		validateWithTypeBox(app);
-		await registerRateLimits(app);
-		app.addHook('onRequest', async (request, reply) => {
-			reply.header('cache-control', 'no-store');
-			origin.check(request);
-		});
+		await prepareApiRoutes(app, origin);
+		const options = userRoutes('accounts', authenticator);
 		const addChange = (method: 'PUT' | 'DELETE', isApproved: boolean, summary: string, description: string): void => {
 			app.route<{ Params: UserParams }>({
 				method,
-				url: PATH,
-				config: { rateLimit: RATE_LIMITS.change },
-				onRequest: authenticator.requireUser,
-				schema: {
-					tags: ['accounts'],
+				url: '/api/v1/users/:user/publishing',
+				...options({
 					summary,
 					description,
 					params: userParamsSchema,
 					response: { 204: Type.Null(), ...refusals(400, 401, 403, 404, 429, 503) },
-				},
+				}),
 				handler: async (request, reply) => {
 					const administrator = await authenticator.userOf(request);
 					if (administrator.role !== 'admin') {
@@ -52,7 +43,7 @@ export function createPublishingRoutes(dependencies: PublishingRoutesDependencie
 					if (name === undefined || !(await users.setPublishingApproved(name, isApproved))) {
 						throw new SpillwayError('USER_NOT_FOUND', [request.params.user.replace(/[^\x20-\x7e]/g, '?').slice(0, 40)]);
 					}
-					logger.info({ name, isApproved, by: administrator.id }, 'who may publish was changed');
+					logger.info({ name, isApproved, by: administrator.id }, 'an approval for publishing was changed');
 					return reply.code(204).send();
 				},
 			});
@@ -61,8 +52,8 @@ export function createPublishingRoutes(dependencies: PublishingRoutesDependencie
 			'PUT',
 			true,
 			'Approve an account for publishing',
-			'Counts where accounts.whoMayPublish is "approved"; also opens the room that strangers cannot fill. For administrators.',
+			'Applies where accounts.whoMayPublish is "approved"; also opens the room that other accounts cannot fill. For administrators.',
 		);
-		addChange('DELETE', false, 'Take the approval back', 'A broadcast on air goes on; end it by its own route.');
+		addChange('DELETE', false, 'Take the approval back', 'A broadcast on air continues; end it by its own route.');
 	};
 }

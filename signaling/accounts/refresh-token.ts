@@ -1,14 +1,12 @@
 /**
- * Refresh tokens as text. Each follows from the one before by a keyed hash, so that two refreshes at the same moment
- * get the same successor, and a token that we made is told from one that somebody made up. Only hashes are stored.
+ * Refresh tokens as text. A keyed hash derives each from its predecessor, so that two refreshes at the same moment get
+ * the same successor, and forged tokens are recognised. Only hashes are stored.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 
-/** Bytes of the random part. */
 const NONCE_BYTES = 16;
 const TOKEN_PATTERN = /^([0-9a-z]{26})\.([\w-]{22})\.([\w-]{43})$/;
 
-/** Makes and reads refresh tokens under one key. */
 export class RefreshTokens {
 	readonly #key: Uint8Array;
 
@@ -22,24 +20,24 @@ export class RefreshTokens {
 		return this.#sign(sessionId, randomBytes(NONCE_BYTES));
 	}
 
-	/** The token that replaces this one; always the same. */
+	/** Returns the token that replaces this one; always the same. */
 	successor(token: string): string {
 		const [sessionId] = token.split('.') as [string];
 		return this.#sign(sessionId, this.#mac(`next:${token}`).subarray(0, NONCE_BYTES));
 	}
 
-	/** The session of a token that we made; undefined for any other text. */
+	/** Returns the session of a genuine token; undefined for any other text. */
 	readSessionId(token: string): string | undefined {
 		const match = TOKEN_PATTERN.exec(token);
 		if (match === null) {
 			return undefined;
 		}
-		// As text: base64url can write the same bytes in several ways, and only one of them is the token that we gave.
+		// Compared as text: base64url can encode the same bytes in several ways, and only one of them was issued.
 		const expected = Buffer.from(this.#mac(`sign:${match[1]}.${match[2]}`).toString('base64url'));
 		return timingSafeEqual(Buffer.from(match[3]!), expected) ? match[1] : undefined;
 	}
 
-	/** What is stored. */
+	/** Returns what is stored in place of the token. */
 	hash(token: string): Uint8Array {
 		return new Uint8Array(this.#mac(`hash:${token}`));
 	}

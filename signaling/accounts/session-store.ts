@@ -1,4 +1,4 @@
-/** Log-ins in the database: one row each, with the hash of the refresh token that is valid now. */
+/** Log-ins in the database: one row each, with the hash of the valid refresh token. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { createId } from '../../core/ids.ts';
 import type { Queryable } from '../platform/database/database.ts';
@@ -7,28 +7,26 @@ import type { RefreshTokens } from './refresh-token.ts';
 
 /** A session that is not refreshed for this long ends. */
 export const REFRESH_TOKEN_LIFE_SECONDS = 30 * 24 * 3600;
-/** However often it is refreshed, a log-in lasts no longer. */
+/** Refreshes do not extend a log-in beyond this. */
 const MAX_SESSION_LIFE_MS = 180 * 24 * 3600 * 1000;
 /**
- * A token may come again this long after it was replaced: the answer was lost, or two tabs refreshed at once (RFC 9700
- * §4.14.2). They get the same successor, so that a thief gains nothing.
+ * A replaced token is accepted again for this long, because an answer can be lost or two tabs can refresh at once
+ * (RFC 9700 §4.14.2). It gets the same successor, so that a thief gains nothing.
  */
 const REPEAT_WINDOW_MS = 10_000;
-/** Log-ins of one account at a time; the oldest goes. More than anybody's devices. */
+/** Log-ins of one account at a time; a new one ends the oldest. More than one person's devices. */
 const MAX_SESSIONS_PER_USER = 20;
 
-/** Access tokens of a session may be good for this long after its end; a server that starts has to know. */
+/** A starting server loads the sessions that ended within this time: their access tokens may not have expired. */
 const REMEMBER_ENDED_MS = (ACCESS_TOKEN_LIFE_SECONDS + 60) * 1000;
 
-/** Why a session ended. */
-export type SessionEndReason = 'logged-out' | 'token-reused' | 'too-many-sessions' | 'password-changed';
+type SessionEndReason = 'logged-out' | 'token-reused' | 'too-many-sessions' | 'password-changed';
 
-/** What a refresh token was worth. */
 type RefreshOutcome =
 	| { outcome: 'refreshed'; sessionId: string; userId: string; token: string }
-	/** Not ours, or its session has ended. */
+	/** The token is forged, or its session has ended. */
 	| { outcome: 'refused' }
-	/** It was used before: somebody has a copy. The session has been ended. */
+	/** The token was used before, so a copy of it exists. Its session has been ended. */
 	| { outcome: 'reused'; sessionId: string };
 
 type SessionRow = {
@@ -48,7 +46,7 @@ export class SessionStore {
 		this.#deps = deps;
 	}
 
-	/** Begins a session. `endedSessionIds`: those of the account that had to go. */
+	/** `endedSessionIds`: older sessions of the account that were ended for the new one. */
 	async begin(userId: string): Promise<{ sessionId: string; token: string; endedSessionIds: string[] }> {
 		const nowMs = this.#deps.clock.nowMs();
 		const sessionId = createId<string>(nowMs);
@@ -57,7 +55,7 @@ export class SessionStore {
 			`INSERT INTO sessions (id, user_id, token_hash, rotated_at, created_at, expires_at) VALUES ($1, $2, $3, $4, $4, $5)`,
 			[sessionId, userId, this.#deps.tokens.hash(token), new Date(nowMs), this.#expiry(nowMs)],
 		);
-		// Refresh tokens are refused as well when the row is gone; it is kept for the sake of access tokens alone.
+		// Ended rows are kept only for the access tokens: a refresh token is refused without its row.
 		await this.#deps.database.query(
 			'DELETE FROM sessions WHERE user_id = $1 AND (ended_at <= $2 OR expires_at <= $2)',
 			[userId, new Date(nowMs - REMEMBER_ENDED_MS)],
@@ -72,7 +70,7 @@ export class SessionStore {
 		return { sessionId, token, endedSessionIds: ended.map(({ id }) => id) };
 	}
 
-	/** Replaces the token by its successor. One statement decides, so that of two at once one is first. */
+	/** Replaces the token by its successor, in one statement, so that only one of two concurrent calls wins. */
 	async refresh(token: string): Promise<RefreshOutcome> {
 		const sessionId = this.#deps.tokens.readSessionId(token);
 		if (sessionId === undefined) {
@@ -88,7 +86,10 @@ export class SessionStore {
 		if (rotated !== undefined) {
 			return { outcome: 'refreshed', sessionId, userId: rotated.user_id, token: successor };
 		}
-		const row = await this.#find(sessionId);
+		const [row] = await this.#deps.database.query<SessionRow>(
+			`SELECT user_id, token_hash, previous_token_hash, rotated_at, expires_at, ended_at FROM sessions WHERE id = $1`,
+			[sessionId],
+		);
 		if (row === undefined || row.ended_at !== null || row.expires_at.getTime() <= nowMs) {
 			return { outcome: 'refused' };
 		}
@@ -103,12 +104,12 @@ export class SessionStore {
 		return { outcome: 'reused', sessionId };
 	}
 
-	/** The session of a refresh token, if we made the token; it may have ended. */
+	/** The session of a genuine refresh token; it may have ended. */
 	readSessionId(token: string): string | undefined {
 		return this.#deps.tokens.readSessionId(token);
 	}
 
-	/** Ends a session; no token of it is worth anything from now on. */
+	/** Ends a session and makes its tokens invalid. */
 	async end(sessionId: string, reason: SessionEndReason): Promise<void> {
 		await this.#deps.database.query(
 			'UPDATE sessions SET ended_at = $2, end_reason = $3 WHERE id = $1 AND ended_at IS NULL',
@@ -126,7 +127,7 @@ export class SessionStore {
 		return ended.map(({ id }) => id);
 	}
 
-	/** Those of the sessions that have ended, have run out, or never were. */
+	/** Returns the sessions that have ended, have expired, or never existed. */
 	async findEnded(sessionIds: readonly string[]): Promise<string[]> {
 		const rows = await this.#deps.database.query<{ id: string }>(
 			`SELECT asked.id FROM unnest($1::text[]) AS asked (id) WHERE NOT EXISTS (
@@ -137,20 +138,12 @@ export class SessionStore {
 		return rows.map(({ id }) => id);
 	}
 
-	/** Sessions that ended so lately that an access token of theirs may not have run out. */
-	async listLatelyEnded(): Promise<string[]> {
+	/** Ended sessions whose access tokens may not have expired. */
+	async listRecentlyEnded(): Promise<string[]> {
 		const rows = await this.#deps.database.query<{ id: string }>('SELECT id FROM sessions WHERE ended_at > $1', [
 			new Date(this.#deps.clock.nowMs() - REMEMBER_ENDED_MS),
 		]);
 		return rows.map(({ id }) => id);
-	}
-
-	async #find(sessionId: string): Promise<SessionRow | undefined> {
-		const [row] = await this.#deps.database.query<SessionRow>(
-			`SELECT user_id, token_hash, previous_token_hash, rotated_at, expires_at, ended_at FROM sessions WHERE id = $1`,
-			[sessionId],
-		);
-		return row;
 	}
 
 	#expiry(nowMs: number): Date {

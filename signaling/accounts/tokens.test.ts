@@ -1,4 +1,4 @@
-/** Tests of access and refresh tokens: what is theirs, what is forged, what is too old. */
+/** Tests of access and refresh tokens: genuine, forged and expired ones. */
 import fc from 'fast-check';
 import { SignJWT } from 'jose';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -7,8 +7,7 @@ import { AccessTokens } from './access-token.ts';
 import { TokenAuthenticator } from './authenticator.ts';
 import { deriveKey } from './create-accounts.ts';
 import { RefreshTokens } from './refresh-token.ts';
-import { SessionCookies } from './session-cookies.ts';
-import { readCookie } from './session-cookies.ts';
+import { readCookie, SessionCookies } from './session-cookies.ts';
 
 const SECRET = new Uint8Array(32).fill(1);
 const KEY = deriveKey(SECRET, 'access-token');
@@ -28,10 +27,10 @@ describe('AccessTokens', () => {
 
 	beforeEach(() => {
 		clock = new FakeClock();
-		tokens = new AccessTokens(KEY, clock);
+		tokens = new AccessTokens({ clock, key: KEY });
 	});
 
-	it('tells who it is about, for ten minutes', async () => {
+	it('identifies its user for ten minutes', async () => {
 		const token = await tokens.issue(USER, 's1');
 		await expect(tokens.read(token)).resolves.toEqual({ ...USER, sessionId: 's1' });
 		await clock.advance(604_000);
@@ -81,7 +80,7 @@ describe('AccessTokens', () => {
 		}
 	});
 
-	it('takes any text without throwing', async () => {
+	it('rejects any other text without throwing', async () => {
 		const token = await tokens.issue(USER, 's1');
 		const text = fc.oneof(
 			fc.string({ unit: 'binary' }),
@@ -92,7 +91,7 @@ describe('AccessTokens', () => {
 		);
 		await fc.assert(
 			fc.asyncProperty(text, async (garbage) => {
-				// The last character of 43 stands for 4 bits, so three others mean the same signature.
+				// The last of 43 characters encodes 4 bits, so three others give the same signature.
 				fc.pre(!isSameToken(garbage, token));
 				expect(await tokens.read(garbage)).toBeUndefined();
 			}),
@@ -102,9 +101,9 @@ describe('AccessTokens', () => {
 });
 
 describe('TokenAuthenticator', () => {
-	it('takes a cookie or a bearer token, and neither of an ended session', async () => {
+	it('accepts a cookie or a bearer token, and neither of an ended session', async () => {
 		const clock = new FakeClock();
-		const tokens = new AccessTokens(KEY, clock);
+		const tokens = new AccessTokens({ clock, key: KEY });
 		const authenticator = new TokenAuthenticator({ tokens, clock, cookies: new SessionCookies(false) });
 		const [token, other] = [await tokens.issue(USER, 's1'), await tokens.issue(USER, 's2')];
 		const ask = (headers: Record<string, string>): Promise<unknown> => authenticator.authenticate({ headers });
@@ -122,7 +121,7 @@ describe('RefreshTokens', () => {
 	const tokens = new RefreshTokens(deriveKey(SECRET, 'refresh-token'));
 	const id = '0'.repeat(26);
 
-	it('makes one successor of each token, and another of every other', () => {
+	it('makes the same successor of the same token, and different ones of different tokens', () => {
 		const [one, other] = [tokens.createFirst(id), tokens.createFirst(id)];
 		expect(tokens.successor(one)).toBe(tokens.successor(one));
 		const chain = [one, tokens.successor(one), tokens.successor(tokens.successor(one)), other, tokens.successor(other)];
@@ -131,7 +130,7 @@ describe('RefreshTokens', () => {
 		expect(new Set(chain.map((token) => Buffer.from(tokens.hash(token)).toString('hex'))).size).toBe(5);
 	});
 
-	it('knows its own tokens only', () => {
+	it('accepts only its own tokens', () => {
 		const token = tokens.createFirst(id);
 		expect(new RefreshTokens(new Uint8Array(32)).readSessionId(token)).toBeUndefined();
 		fc.assert(
@@ -149,7 +148,7 @@ describe('RefreshTokens', () => {
 });
 
 describe('readCookie', () => {
-	it('finds a cookie among others, and none in what is too long', () => {
+	it('finds a cookie among others, and none in a header that is too long', () => {
 		const read = (cookie: string): string | undefined => readCookie({ headers: { cookie } }, 'name');
 		expect(read('other=1; name=value; name=second')).toBe('value');
 		expect(read('xname=1;name= spaced ')).toBe('spaced');

@@ -6,10 +6,9 @@ import { isUniqueViolation, type Queryable } from '../platform/database/database
 import type { UserRole } from '../../core/protocol/api/account.ts';
 import type { User } from './user.ts';
 
-/** A row, with the hash of its password: never to be sent to anybody. */
-export type UserRecord = Pick<User, 'id' | 'name' | 'role'> & { passwordHash: string };
-
-type UserRow = Pick<User, 'id' | 'name' | 'role'> & { password_hash: string };
+/** An account with its password hash: never send it to a client. */
+export type UserRecord = Omit<User, 'sessionId'> & { passwordHash: string };
+const USER_COLUMNS = 'id, name, role, password_hash AS "passwordHash"';
 
 /** Reads and writes accounts. Every method throws DATABASE_UNAVAILABLE when the database does not answer. */
 export class UserStore {
@@ -19,25 +18,16 @@ export class UserStore {
 		this.#deps = deps;
 	}
 
-	/** `name`: as parseUserName() returns it. */
+	/** `name`: normalised by parseUserName(). */
 	async findByName(name: string): Promise<UserRecord | undefined> {
-		const [row] = await this.#deps.database.query<UserRow>(
-			'SELECT id, name, role, password_hash FROM users WHERE name = $1',
-			[name],
-		);
-		return row === undefined ? undefined : toUser(row);
+		return this.#findOne('name', name);
 	}
 
-	/** The account with this id. */
 	async findById(id: string): Promise<UserRecord | undefined> {
-		const [row] = await this.#deps.database.query<UserRow>(
-			'SELECT id, name, role, password_hash FROM users WHERE id = $1',
-			[id],
-		);
-		return row === undefined ? undefined : toUser(row);
+		return this.#findOne('id', id);
 	}
 
-	/** True when an account or a channel has the name: nobody can pass for the owner of another's channel. */
+	/** True when an account or a channel has the name, so that no user can pose as the owner of another's channel. */
 	async isNameTaken(name: string): Promise<boolean> {
 		const rows = await this.#deps.database.query(
 			'SELECT id FROM users WHERE name = $1 UNION ALL SELECT id FROM channels WHERE name = $1',
@@ -46,19 +36,19 @@ export class UserStore {
 		return rows.length > 0;
 	}
 
-	/** Throws NAME_TAKEN. `name`: as parseNewUserName() returns it. */
+	/** Throws NAME_TAKEN. `name`: normalised by parseNewUserName(). */
 	async create(name: string, passwordHash: string): Promise<UserRecord> {
 		const nowMs = this.#deps.clock.nowMs();
 		try {
-			const [row] = await this.#deps.database.query<UserRow>(
+			const [user] = await this.#deps.database.query<UserRecord>(
 				`INSERT INTO users (id, name, password_hash, role, created_at)
 				SELECT $1::text, $2::text, $3::text, 'viewer', $4::timestamptz
 				WHERE NOT EXISTS (SELECT id FROM channels WHERE name = $2::text)
-				RETURNING id, name, role, password_hash`,
+				RETURNING ${USER_COLUMNS}`,
 				[createId(nowMs), name, passwordHash, new Date(nowMs)],
 			);
-			if (row !== undefined) {
-				return toUser(row);
+			if (user !== undefined) {
+				return user;
 			}
 		} catch (error) {
 			if (!isUniqueViolation(error, 'users_name_key')) {
@@ -68,7 +58,7 @@ export class UserStore {
 		throw new SpillwayError('NAME_TAKEN', [name]);
 	}
 
-	/** Replaces the hash that was read before; another log-in may have been faster, which is as good. */
+	/** Replaces the hash unless it has changed since it was read: a concurrent log-in does the same work. */
 	async replacePasswordHash(id: string, previousHash: string, nextHash: string): Promise<void> {
 		await this.#deps.database.query('UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2', [
 			id,
@@ -77,7 +67,7 @@ export class UserStore {
 		]);
 	}
 
-	/** Makes a viewer a streamer; other roles stay. Returns the role. */
+	/** Makes a viewer a streamer; other roles stay. Returns the new role. */
 	async becomeStreamer(id: string): Promise<UserRole | undefined> {
 		const [row] = await this.#deps.database.query<{ role: UserRole }>(
 			"UPDATE users SET role = CASE role WHEN 'viewer' THEN 'streamer' ELSE role END WHERE id = $1 RETURNING role",
@@ -86,12 +76,12 @@ export class UserStore {
 		return row?.role;
 	}
 
-	/** Gives an account a role. Nobody can through the API: for the operator, and for tests. */
+	/** For the operator and for tests: the API has no route for it. */
 	async setRole(id: string, role: UserRole): Promise<void> {
 		await this.#deps.database.query('UPDATE users SET role = $2 WHERE id = $1', [id, role]);
 	}
 
-	/** Approves an account for publishing, or takes that back. False when there is no such account. */
+	/** Approves an account for publishing, or withdraws the approval. False for an unknown account. */
 	async setPublishingApproved(name: string, isApproved: boolean): Promise<boolean> {
 		const rows = await this.#deps.database.query(
 			'UPDATE users SET is_publishing_approved = $2 WHERE name = $1 RETURNING id',
@@ -106,8 +96,12 @@ export class UserStore {
 			userId,
 		]);
 	}
-}
 
-function toUser(row: UserRow): UserRecord {
-	return { id: row.id, name: row.name, role: row.role, passwordHash: row.password_hash };
+	async #findOne(column: 'id' | 'name', value: string): Promise<UserRecord | undefined> {
+		const [user] = await this.#deps.database.query<UserRecord>(
+			`SELECT ${USER_COLUMNS} FROM users WHERE ${column} = $1`,
+			[value],
+		);
+		return user;
+	}
 }

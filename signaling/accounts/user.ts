@@ -1,32 +1,32 @@
-/** What an account is to the rest of the server: its name, and what its password must be. */
+/** An account as the rest of the server sees it, and the rules for its name and password. */
 import { SpillwayError } from '../../core/errors/errors.ts';
 import { explainChannelName, parseChannelName } from '../../core/ids.ts';
 import type { UserRole } from '../../core/protocol/api/account.ts';
 import { GUEST_NAME_PREFIX } from '../../core/protocol/signaling/signaling-constants.ts';
 
-/** An account. From an access token it is at most ten minutes old, and cost no query. */
+/** An account. Read from an access token, it can be ten minutes out of date. */
 export type User = {
 	id: string;
 	name: string;
 	role: UserRole;
-	/** Which log-in the token came from; ends with it. Not for others to see. */
+	/** The log-in of the token. Must not be shown to other users. */
 	sessionId?: string;
 };
 
 /** ASVS 6.2.1. */
 const MIN_PASSWORD_LENGTH = 8;
-/** Enough for any passphrase, and hashing it costs nothing extra. */
+/** Enough for any passphrase, at no extra cost to hash. */
 const MAX_PASSWORD_LENGTH = 128;
 
-/** Of those without an account: in our chat, and in that of IRC programs (tmi.js, Twitch). */
+/** For users without an account: in our chat, and in IRC programs (tmi.js, Twitch). */
 const GUEST_NAME_PREFIXES = [GUEST_NAME_PREFIX, 'justinfan'] as const;
 
-// Whoever is called that would be believed to run the place.
+// Names that suggest a role on the site.
 const STAFF_NAMES: ReadonlySet<string> = new Set(
 	'administrator broadcaster moderator mods official root security spillway staff support system'.split(' '),
 );
 
-// The passwords of eight letters and more that guessers try first. No composition rules besides (ASVS 6.2.5).
+// The passwords of eight characters or more that guessers try first. There are no composition rules (ASVS 6.2.5).
 const COMMON_PASSWORDS: ReadonlySet<string> = new Set(
 	(
 		'password password1 password12 password123 passw0rd p@ssw0rd p@ssword pa$$word 12345678 123456789 1234567890 11111111 ' +
@@ -50,19 +50,17 @@ export function parseNewUserName(text: string): string {
 		]);
 	}
 	if (STAFF_NAMES.has(name)) {
-		throw new SpillwayError('REQUEST_INVALID', [`"${name}" would be taken for those who run this server`]);
+		throw new SpillwayError('REQUEST_INVALID', [`"${name}" suggests a role on this server`]);
 	}
 	return name;
 }
 
-/**
- * Returns the name as it is stored, or undefined when nobody can be called that. Takes reserved names: "admin" is one.
- */
+/** Returns the name as stored; undefined for an impossible one. Accepts reserved names, such as "admin". */
 export function parseUserName(text: string): string | undefined {
 	return /^[A-Za-z0-9][A-Za-z0-9_-]{1,24}$/.test(text) ? text.toLowerCase() : undefined;
 }
 
-/** Throws REQUEST_INVALID, saying why, for a password that a new account must not have. */
+/** Throws REQUEST_INVALID, with the reason, for a password that is not allowed. */
 export function validateNewPassword(password: string, name: string): void {
 	const length = [...password.normalize('NFC')].length;
 	if (!password.isWellFormed() || length < MIN_PASSWORD_LENGTH || length > MAX_PASSWORD_LENGTH) {

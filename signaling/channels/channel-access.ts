@@ -1,4 +1,4 @@
-/** Finds the channel that a request names and makes sure that whoever asks may do what they ask. */
+/** Finds the channel that a request names, and checks that the user may do what the request asks. */
 import type { FastifyRequest } from 'fastify';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import type { ChannelParams } from '../../core/protocol/api/channel-description.ts';
@@ -8,12 +8,9 @@ import { isAllowed, type ChannelAction } from './channel-permissions.ts';
 import type { Channel, ChannelStore } from './channel-store.ts';
 import type { ModeratorStore } from './moderator-store.ts';
 
-/** Form of the ids that createId() makes: longer than any name. Also keeps out what a database would choke on. */
-const ID_PATTERN = /^[0-9a-z]{26}$/;
-
-/** True for a text that can be an id of ours. */
+/** True for the form of the ids of createId(): longer than any name, and safe in a query. */
 export function isId(text: string): boolean {
-	return ID_PATTERN.test(text);
+	return /^[0-9a-z]{26}$/.test(text);
 }
 
 type ChannelAccessDependencies = {
@@ -22,7 +19,6 @@ type ChannelAccessDependencies = {
 	authenticator: Pick<TokenAuthenticator, 'userOf'>;
 };
 
-/** Answers "which channel, and may they?" for routes. */
 export class ChannelAccess {
 	readonly #deps: ChannelAccessDependencies;
 
@@ -30,7 +26,7 @@ export class ChannelAccess {
 		this.#deps = deps;
 	}
 
-	/** The channel with this id or name; throws CHANNEL_NOT_FOUND. */
+	/** `text`: an id or a name. Throws CHANNEL_NOT_FOUND. */
 	async find(text: string): Promise<Channel> {
 		const { channels } = this.#deps;
 		const channel = await (isId(text) ? channels.findById(text) : channels.findByName(text));
@@ -44,11 +40,11 @@ export class ChannelAccess {
 	async require(request: FastifyRequest, action: ChannelAction): Promise<{ channel: Channel; user: User }> {
 		const user = await this.#deps.authenticator.userOf(request);
 		const channel = await this.find((request.params as ChannelParams).channel);
-		if (isAllowed(action, channel.ownerId === user.id ? 'owner' : 'stranger', user.role)) {
+		if (isAllowed(action, channel.ownerId === user.id ? 'owner' : 'other', user.role)) {
 			return { channel, user };
 		}
 		const isModerator = await this.#deps.moderators.isModerator(channel.id, user.id);
-		if (!isAllowed(action, isModerator ? 'moderator' : 'stranger', user.role)) {
+		if (!isAllowed(action, isModerator ? 'moderator' : 'other', user.role)) {
 			throw new SpillwayError('FORBIDDEN', [`you cannot ${action}`]);
 		}
 		return { channel, user };

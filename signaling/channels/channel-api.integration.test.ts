@@ -1,7 +1,4 @@
-/**
- * What owners do with their channels over HTTP: keys, titles, policy, search, moderators; and that secrets stay out of
- * logs.
- */
+/** Tests of the channel API: keys, titles, policy, search, moderators, and no secrets in logs. */
 import fc from 'fast-check';
 import { Value } from 'typebox/value';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -10,14 +7,14 @@ import type { ChannelId } from '../../core/ids.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { channelDescriptionSchema } from '../../core/protocol/api/channel-description.ts';
 import { channelListSchema } from '../../core/protocol/api/channel-list.ts';
+import type { ChatRestrictionList } from '../../core/protocol/api/chat-restriction.ts';
+import type { NewStreamKey } from '../../core/protocol/api/stream-key.ts';
 import type { ServerMessage } from '../../core/protocol/signaling/signaling-messages.ts';
 import { InProcessBus } from '../platform/bus/in-process-bus.ts';
 import type { User } from '../accounts/user.ts';
 import type { Database } from '../platform/database/database.ts';
 import { ApiBench, TEST_PASSWORD, type TestBrowser } from '../testing/api-bench.ts';
 import { DATABASE_KINDS, openTestDatabase } from '../testing/both-databases.ts';
-
-type Key = { id: string; name: string; streamKey: string };
 
 describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 	let database: Database;
@@ -40,8 +37,8 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 	});
 	afterAll(() => closeDatabase());
 
-	const makeKey = async (name: string): Promise<Key> =>
-		(await owner.send('POST', `/api/v1/channels/${id}/stream-keys`, { name })).json<Key>();
+	const makeKey = async (name: string): Promise<NewStreamKey> =>
+		(await owner.send('POST', `/api/v1/channels/${id}/stream-keys`, { name })).json<NewStreamKey>();
 
 	it('makes a viewer with a channel a streamer, at once', async () => {
 		const session = (await owner.send('GET', '/api/v1/session')).json<{ user: { role: string; channels: object[] } }>();
@@ -50,13 +47,15 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 		expect(JSON.parse(Buffer.from(token, 'base64url').toString())).toMatchObject({ role: 'streamer', name: 'owner' });
 	});
 
-	it('opens as many channels as allowed, and none under the name of another person', async () => {
+	it('opens as many channels as allowed, and none under the name of another user', async () => {
 		await bench.signUp('somebody');
 		const open = async (by: TestBrowser, name: string): Promise<string> =>
 			(await by.send('POST', '/api/v1/channels', { name })).json<{ code?: string }>().code ?? 'opened';
 		expect(await open(owner, 'somebody')).toBe('NAME_TAKEN');
 		expect(await open(owner, 'place')).toBe('NAME_TAKEN');
-		expect(await open(owner, 'dashboard')).toBe('REQUEST_INVALID');
+		for (const name of ['dashboard', 'a', 'with space', '../x']) {
+			expect(await open(owner, name)).toBe('REQUEST_INVALID');
+		}
 		expect(await open(owner, 'owner')).toBe('opened');
 		for (const name of ['third', 'fourth', 'fifth']) {
 			expect(await open(owner, name)).toBe('opened');
@@ -68,7 +67,7 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 		await strict.close();
 	});
 
-	it('describes a channel as its schema says', async () => {
+	it('describes a channel as in its schema', async () => {
 		bench.viewerCounts.set('place', 3);
 		bench.fakeRegistry.start('place');
 		const seen = (await bench.browser().send('GET', '/api/v1/channels/place')).json<Record<string, unknown>>();
@@ -107,22 +106,19 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 			const bus = new InProcessBus({ clock: systemClock, logger: silentLogger });
 			const [here, there] = [await ApiBench.open(database, { bus }), await ApiBench.open(database, { bus })];
 			const key = await makeKey('main');
-			await there.publishing.authorizer.authorize(key.streamKey, '192.0.2.1');
-			await here.publishing.authorizer.authorize(key.streamKey, '192.0.2.1');
+			const authorize = ({ publishing }: ApiBench): Promise<unknown> =>
+				publishing.authorizer.authorize(key.streamKey, '192.0.2.1');
+			await Promise.all([there, here].map(authorize));
 			const browser = here.browser();
 			await browser.send('POST', '/api/v1/session', { name: 'owner', password: TEST_PASSWORD });
 			expect((await browser.send('DELETE', `/api/v1/channels/${id}/stream-keys/${key.id}`)).statusCode).toBe(204);
 			expect(here.fakeRegistry.revokedKeyIds).toEqual([key.id]);
-			await expect(here.publishing.authorizer.authorize(key.streamKey, '192.0.2.1')).rejects.toMatchObject({
-				code: 'STREAM_KEY_REFUSED',
-			});
+			await expect(authorize(here)).rejects.toMatchObject({ code: 'STREAM_KEY_REFUSED' });
 			await expect.poll(() => there.fakeRegistry.revokedKeyIds).toEqual([key.id]);
-			await expect(there.publishing.authorizer.authorize(key.streamKey, '192.0.2.1')).rejects.toMatchObject({
-				code: 'STREAM_KEY_REFUSED',
-			});
+			await expect(authorize(there)).rejects.toMatchObject({ code: 'STREAM_KEY_REFUSED' });
 			expect((await browser.send('DELETE', `/api/v1/channels/${id}/stream-keys/${key.id}`)).statusCode).toBe(404);
 			expect((await browser.send('GET', `/api/v1/channels/${id}/stream-keys`)).json()).toEqual({ streamKeys: [] });
-			// Its own command that comes back over the bus is not applied twice.
+			// A node does not apply its own announcement a second time.
 			expect(here.fakeRegistry.revokedKeyIds).toHaveLength(1);
 			await Promise.all([here.close(), there.close(), bus.close()]);
 		});
@@ -130,16 +126,14 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 		it('get a successor of the same name when rotated', async () => {
 			const [old, other] = [await makeKey('main'), await makeKey('main')];
 			const rotated = await owner.send('POST', `/api/v1/channels/${id}/stream-keys/${old.id}/rotate`);
-			const next = rotated.json<Key>();
+			const next = rotated.json<NewStreamKey>();
 			expect([rotated.statusCode, next.name]).toEqual([200, 'main']);
 			expect(bench.fakeRegistry.revokedKeyIds).toEqual([old.id]);
-			await expect(bench.publishing.authorizer.authorize(old.streamKey, '192.0.2.1')).rejects.toMatchObject({
-				code: 'STREAM_KEY_REFUSED',
-			});
+			const authorize = ({ streamKey }: NewStreamKey): Promise<unknown> =>
+				bench.publishing.authorizer.authorize(streamKey, '192.0.2.1');
+			await expect(authorize(old)).rejects.toMatchObject({ code: 'STREAM_KEY_REFUSED' });
 			for (const valid of [next, other]) {
-				await expect(bench.publishing.authorizer.authorize(valid.streamKey, '192.0.2.1')).resolves.toMatchObject({
-					channelId: id,
-				});
+				await expect(authorize(valid)).resolves.toMatchObject({ channelId: id });
 			}
 			expect((await owner.send('POST', `/api/v1/channels/${id}/stream-keys/${old.id}/rotate`)).statusCode).toBe(404);
 		});
@@ -153,7 +147,7 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 		});
 	});
 
-	it('keeps titles and categories as text, whatever is in them', async () => {
+	it('keeps titles and categories as plain text', async () => {
 		const title = '  <script>alert(1)</script> "quotes" & \'more\' {{ 1 + 1 }} Cafe\u0301 🎬 ';
 		const response = await owner.send('PATCH', `/api/v1/channels/${id}`, { title, category: '<b>Music</b>' });
 		const expected = { title: title.normalize('NFC').trim(), category: '<b>Music</b>' };
@@ -161,12 +155,11 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 		const seen = await bench.browser().send('GET', '/api/v1/channels/place');
 		expect(seen.json()).toMatchObject(expected);
 		expect(seen.headers['content-type']).toContain('application/json');
-		expect((await owner.send('PATCH', `/api/v1/channels/${id}`, { category: null })).json()).toMatchObject({
-			category: null,
-		});
+		const cleared = await owner.send('PATCH', `/api/v1/channels/${id}`, { category: null });
+		expect(cleared.json()).toMatchObject({ category: null });
 	});
 
-	it('refuses what a channel cannot be changed to', async () => {
+	it('refuses invalid changes of a channel', async () => {
 		const bodies: object[] = [
 			{},
 			{ title: 'x'.repeat(141) },
@@ -208,7 +201,7 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 		expect(broadcast.graceWindowMs).toBe(60_000);
 	});
 
-	it('tells the health of a broadcast and ends it', async () => {
+	it('reports the health of a broadcast and ends it', async () => {
 		const broadcast = bench.fakeRegistry.start('place');
 		const health = (await owner.send('GET', `/api/v1/channels/${id}/health`)).json<object>();
 		expect(health).toMatchObject({
@@ -218,10 +211,8 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 		});
 		expect((await owner.send('POST', `/api/v1/channels/${id}/end`)).statusCode).toBe(204);
 		expect(broadcast.endReason).toBe('unpublished');
-		expect((await owner.send('GET', `/api/v1/channels/${id}/health`)).json()).toMatchObject({
-			state: 'offline',
-			publisher: null,
-		});
+		const ended = await owner.send('GET', `/api/v1/channels/${id}/health`);
+		expect(ended.json()).toMatchObject({ state: 'offline', publisher: null });
 		expect((await owner.send('POST', `/api/v1/channels/${id}/end`)).statusCode).toBe(204);
 	});
 
@@ -250,12 +241,11 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 		expect(await list('?query=%5C')).toEqual([]);
 		expect(await list('?category=MUSIC')).toEqual(['beta', 'alpha']);
 		expect(await list('?category=games&query=night')).toEqual(['delta']);
-		const categories = (await bench.browser().send('GET', '/api/v1/categories')).json<{ categories: object[] }>()
-			.categories;
-		expect(categories).toMatchObject([
+		const categories = [
 			{ name: 'Games', liveCount: 2, viewerCount: 55 },
 			{ liveCount: 1, viewerCount: 5 },
-		]);
+		];
+		expect((await bench.browser().send('GET', '/api/v1/categories')).json()).toMatchObject({ categories });
 		for (const query of ['?state=dead', '?other=1', '?query=%00', '?query=a&query=b', `?query=${'x'.repeat(101)}`]) {
 			expect((await bench.browser().send('GET', `/api/v1/channels${query}`)).statusCode).toBe(400);
 		}
@@ -280,10 +270,8 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 		for (let round = 0; round < 2; round++) {
 			expect((await owner.send('PUT', `/api/v1/channels/${id}/moderators/Helper`)).statusCode).toBe(204);
 		}
-		const { moderators } = (await owner.send('GET', `/api/v1/channels/${id}/moderators`)).json<{
-			moderators: object[];
-		}>();
-		expect(moderators).toMatchObject([{ name: 'helper' }]);
+		const list = await owner.send('GET', `/api/v1/channels/${id}/moderators`);
+		expect(list.json()).toMatchObject({ moderators: [{ name: 'helper' }] });
 		expect((await owner.send('PUT', `/api/v1/channels/${id}/moderators/nobody-here`)).statusCode).toBe(404);
 		const own = await owner.send('PUT', `/api/v1/channels/${id}/moderators/Owner`);
 		expect([own.statusCode, own.json<{ code: string }>().code]).toEqual([400, 'REQUEST_INVALID']);
@@ -292,27 +280,27 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 		expect(changed.length).toBe(5);
 	});
 
-	it('lists who may not write, and lets them again', async () => {
+	it('lists the users who may not write, and releases them', async () => {
 		const { userId } = await bench.signUp('rude-person');
 		const list = `/api/v1/channels/${id}/chat-restrictions`;
 		const room = bench.chat.service.open(id as ChannelId);
-		const told: ServerMessage[] = [];
+		const received: ServerMessage[] = [];
 		const member = (memberId: string, user: User): Promise<unknown> =>
 			room.join(
-				{ id: memberId, user, remoteAddress: '192.0.2.1', deliver: ({ message }) => told.push(message) },
+				{ id: memberId, user, remoteAddress: '192.0.2.1', deliver: ({ message }) => received.push(message) },
 				undefined,
 			);
 		await member('1', { id: userId, name: 'rude-person', role: 'viewer' });
 		await member('2', { id: owner.userId, name: 'owner', role: 'viewer' });
 		await room.moderate('2', { action: 'timeout', userName: 'rude-person', seconds: 60 });
-		const { restrictions } = (await owner.send('GET', list)).json<{ restrictions: Array<Record<string, string>> }>();
-		expect(restrictions).toMatchObject([{ name: 'rude-person', moderator: 'owner' }]);
-		expect(Date.parse(restrictions[0]!['until']!) - Date.parse(restrictions[0]!['since']!)).toBe(60_000);
+		const [restriction] = (await owner.send('GET', list)).json<ChatRestrictionList>().restrictions;
+		expect(restriction).toMatchObject({ name: 'rude-person', moderator: 'owner' });
+		expect(Date.parse(restriction!.until!) - Date.parse(restriction!.since)).toBe(60_000);
 		await room.moderate('2', { action: 'ban', userName: 'rude-person' });
 		expect((await owner.send('GET', list)).json()).toMatchObject({ restrictions: [{ until: null }] });
-		told.length = 0;
+		received.length = 0;
 		expect((await owner.send('DELETE', `${list}/Rude-Person`)).statusCode).toBe(204);
-		expect(told).toContainEqual({
+		expect(received).toContainEqual({
 			type: 'chat-standing',
 			chatName: 'rude-person',
 			canModerate: false,
@@ -324,7 +312,7 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 		room.close();
 	});
 
-	it('tells where to publish, and takes its advice from the codec', async () => {
+	it('reports where to publish, and advises on the codec', async () => {
 		const { streamKey } = await makeKey('main');
 		const ask = async (body: object): Promise<Record<string, unknown>> =>
 			(await bench.browser().send('POST', '/api/v1/streams/ingest', body, {})).json();
@@ -380,22 +368,10 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 			fc.constantFrom('place', id, '\u0000', '../..', '%'),
 		);
 		const value = fc.oneof(text, fc.jsonValue(), fc.constant(undefined));
-		const body = fc.record({
-			name: value,
-			title: value,
-			category: value,
-			password: value,
-			policy: value,
-			stream_key: value,
-		});
-		const paths = fc.constantFrom(
-			'channels',
-			'users',
-			'session',
-			'streams/ingest',
-			'channels/:x',
-			'channels/:x/stream-keys',
-		);
+		const fields = ['name', 'title', 'category', 'password', 'policy', 'stream_key'];
+		const body = fc.record(Object.fromEntries(fields.map((name) => [name, value])));
+		const collections = ['channels', 'users', 'session', 'streams/ingest'];
+		const paths = fc.constantFrom(...collections, 'channels/:x', 'channels/:x/stream-keys');
 		await fc.assert(
 			fc.asyncProperty(
 				fc.constantFrom('GET', 'POST', 'PATCH', 'DELETE'),
@@ -403,7 +379,8 @@ describe.each(DATABASE_KINDS)('the API of channels ($kind)', ({ kind }) => {
 				text,
 				body,
 				async (method, path, word, payload) => {
-					const url = `/api/v1/${path.replace(':x', encodeURIComponent(word.toWellFormed()))}?query=${encodeURIComponent(word.toWellFormed())}`;
+					const encoded = encodeURIComponent(word.toWellFormed());
+					const url = `/api/v1/${path.replace(':x', encoded)}?query=${encoded}`;
 					const browser = bench.browser();
 					browser.cookies.set('spillway_session', owner.cookies.get('spillway_session')!);
 					const response = await browser.send(method, url, method === 'GET' ? undefined : payload);

@@ -1,6 +1,6 @@
 /**
- * Makes changes to a channel take effect on what is live: revoked keys end their sessions, a new grace window counts at
- * once, a broadcast is ended. Announces them to the other nodes, because the publisher may be on any of them.
+ * Applies changes of a channel to what is live: revoked keys end their sessions, a new grace window applies at once, a
+ * broadcast ends. Announces them to the other nodes, because the publisher can be on any of them.
  */
 import type { ChannelId, ChannelName } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
@@ -10,15 +10,15 @@ import type { Announcement, Announcements } from '../platform/cluster/announceme
 
 type Command = Announcement<'channels/control'>['command'];
 
-/** On every node, for what else follows a change. */
+/** Emitted on every node. */
 type ChannelControlEvents = {
-	/** Revoked or replaced: the sessions that came by it end. */
+	/** Revoked or replaced: the sessions that used it end. */
 	streamKeyRevoked: [streamKeyId: string];
-	/** What is known about its publishers is out of date. */
+	/** Cached permissions of its publishers are out of date. */
 	graceWindowChanged: [channelId: ChannelId];
-	/** Title, category, policy or grace window may be different: read the channel again. */
+	/** Title, category, policy or grace window may have changed: read the channel again. */
 	channelChanged: [channelId: ChannelId, channelName: ChannelName];
-	/** Moderators or chat settings may be different. */
+	/** Moderators or chat settings may have changed. */
 	chatChanged: [channelId: ChannelId];
 };
 
@@ -28,7 +28,6 @@ type ChannelControlDependencies = {
 	registry: Pick<BroadcastRegistry, 'find'>;
 };
 
-/** Applies commands here and sends them to the other servers. */
 export class ChannelControl extends TypedEmitter<ChannelControlEvents> {
 	readonly #deps: ChannelControlDependencies;
 	#unsubscribe: (() => void) | undefined;
@@ -38,7 +37,7 @@ export class ChannelControl extends TypedEmitter<ChannelControlEvents> {
 		this.#deps = deps;
 	}
 
-	/** Listens to the other nodes. Without a bus it works for this one. */
+	/** Listens to the other nodes. Without a bus, changes apply to this node only. */
 	async start(): Promise<void> {
 		const { announcements } = this.#deps;
 		this.#unsubscribe = await announcements.listen('channels/control', ({ command }) => this.#apply(command));
@@ -48,17 +47,17 @@ export class ChannelControl extends TypedEmitter<ChannelControlEvents> {
 		this.#unsubscribe?.();
 	}
 
-	/** Ends the sessions that came by the key, at once. The key has been revoked in the database. */
+	/** Ends the sessions of the key at once. Call it after the key is revoked in the database. */
 	revokeKey(streamKeyId: string): Promise<void> {
 		return this.#send({ kind: 'key-revoked', streamKeyId });
 	}
 
-	/** Ends the channel's broadcast, if there is one. */
+	/** Does nothing when the channel is offline. */
 	endBroadcast(channelName: ChannelName): Promise<void> {
 		return this.#send({ kind: 'broadcast-ended', channelName });
 	}
 
-	/** The channel has been changed in the database; `graceWindowMs` only when that was. */
+	/** Call it after the channel is changed in the database; `graceWindowMs` only when that changed. */
 	changeChannel(channel: { id: ChannelId; name: ChannelName }, graceWindowMs: number | undefined): Promise<void> {
 		return this.#send({
 			kind: 'channel-changed',
@@ -68,7 +67,7 @@ export class ChannelControl extends TypedEmitter<ChannelControlEvents> {
 		});
 	}
 
-	/** Moderators or chat settings have been changed in the database. */
+	/** Call it after moderators or chat settings are changed in the database. */
 	changeChat(channelId: ChannelId): Promise<void> {
 		return this.#send({ kind: 'chat-changed', channelId });
 	}

@@ -1,9 +1,9 @@
-/** A channel as the API tells it, with what its broadcast is doing. */
+/** Describes a channel and its broadcast for the API. */
 import type { ChannelDescription, LegDescription } from '../../core/protocol/api/channel-description.ts';
 import type { Broadcast } from '../../ingest/broadcast/broadcast.ts';
 import type { Channel } from './channel-store.ts';
 
-/** Answers what everybody may know. `viewerCount`: null when nobody counts. */
+/** Returns the public part. `viewerCount`: null when viewers are not counted. */
 export function describeChannel(
 	channel: Channel,
 	broadcast: Broadcast | undefined,

@@ -1,4 +1,4 @@
-/** Which tiers of a channel can be watched. */
+/** Tests which tiers of a channel can be watched. */
 import { expect, it } from 'vitest';
 import type { ChannelId, ChannelName } from '../../core/ids.ts';
 import type { ChannelPolicy } from '../../core/protocol/api/channel-description.ts';
@@ -28,7 +28,7 @@ it.each([
 	['automatic', undefined, 'automatic'],
 	['automatic', plan(false, true), 'automatic'],
 	['automatic', plan(true, false), 'mass-only'],
-	// Neither tier has a picture: the sound may as well come quickly.
+	// Neither tier has a picture, so the faster one stays for the sound.
 	['automatic', plan(true, true), 'automatic'],
 	['interactive-only', plan(true, false), 'interactive-only'],
 	['mass-only', plan(true, false), 'mass-only'],

@@ -1,4 +1,4 @@
-/** Finds channels for viewers: what a name stands for now, and which tiers can be watched. */
+/** Finds channels for viewers: the state behind a name, and which tiers can be watched. */
 import { parseChannelName, type BroadcastId, type ChannelName } from '../../core/ids.ts';
 import type { ChannelPolicy } from '../../core/protocol/api/channel-description.ts';
 import type { Broadcast } from '../../ingest/broadcast/broadcast.ts';
@@ -6,14 +6,10 @@ import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registr
 import type { LegPlan } from '../../ingest/media-plan/leg-planner.ts';
 import type { Channel, ChannelStore } from './channel-store.ts';
 
-/** What a name in an address stands for. */
 type LocatedChannel =
 	{ state: 'unknown' | 'offline' | 'starting' } | { state: 'live'; broadcastId: BroadcastId; broadcast: Broadcast };
 
-/**
- * The channel with the policy that its running broadcast allows: a tier that gets no picture is not offered. Pure.
- * @internal for tests
- */
+/** Removes the WebRTC tier from the policy when only LL-HLS gets a picture. Pure. @internal for tests */
 export function withPlayableTiers(channel: Channel, plan: LegPlan | undefined): Channel {
 	const isWebRtcOff = plan?.isVideoOff?.webrtc === true && !plan.isVideoOff.llHls;
 	return isWebRtcOff && channel.policy.mode === 'automatic'
@@ -21,17 +17,22 @@ export function withPlayableTiers(channel: Channel, plan: LegPlan | undefined): 
 		: channel;
 }
 
+type ChannelLocatorDependencies = {
+	store: Pick<ChannelStore, 'findByName'>;
+	registry: Pick<BroadcastRegistry, 'find' | 'on'>;
+};
+
 /** Looks channels up in the database and among the broadcasts of this node. */
 export class ChannelLocator {
-	readonly #deps: { store: Pick<ChannelStore, 'findByName'>; registry: Pick<BroadcastRegistry, 'find' | 'on'> };
+	readonly #deps: ChannelLocatorDependencies;
 
-	constructor(deps: { store: Pick<ChannelStore, 'findByName'>; registry: Pick<BroadcastRegistry, 'find' | 'on'> }) {
+	constructor(deps: ChannelLocatorDependencies) {
 		this.#deps = deps;
 	}
 
 	/**
-	 * Any text may be asked for. A running broadcast answers without the database, so that viewers outlive it. Throws
-	 * DATABASE_UNAVAILABLE for what is not on air.
+	 * Accepts any text. A running broadcast is found without the database, so that viewers survive its outage. Throws
+	 * DATABASE_UNAVAILABLE for channels that are not on air.
 	 */
 	async find(text: string): Promise<LocatedChannel> {
 		const { store, registry } = this.#deps;
@@ -48,7 +49,7 @@ export class ChannelLocator {
 			: { state: 'live', broadcastId: broadcast.id, broadcast };
 	}
 
-	/** For pages. While the database is away nobody can say, so the page decides. */
+	/** True also while the database is unavailable: then the page shows the error. */
 	async mayExist(text: string): Promise<boolean> {
 		try {
 			return (await this.find(text)).state !== 'unknown';
@@ -57,14 +58,14 @@ export class ChannelLocator {
 		}
 	}
 
-	/** As the store's method of this name, with the policy that counts now. */
+	/** As the store's method, with the policy in force. */
 	async findByName(text: string): Promise<Channel | undefined> {
 		const { store, registry } = this.#deps;
 		const channel = await store.findByName(text);
 		return channel && withPlayableTiers(channel, registry.find(channel.name)?.plan);
 	}
 
-	/** The policy that counts now. Also undefined while the database is away: what is on air goes on. */
+	/** The policy in force; undefined for an unknown channel and, so that broadcasts continue, without the database. */
 	policyOf(text: string): Promise<ChannelPolicy | undefined> {
 		return this.findByName(text).then(
 			(channel) => channel?.policy,
@@ -72,9 +73,7 @@ export class ChannelLocator {
 		);
 	}
 
-	/**
-	 * Calls back with a channel's name when other tiers can be watched than before. Returns the function that ends it.
-	 */
+	/** Calls back when the tiers that can be watched change. Returns the function that removes the listener. */
 	onChanged(listener: (channelName: ChannelName) => void): () => void {
 		return this.#deps.registry.on('broadcastStarted', (broadcast) => {
 			let wasOff = false;

@@ -1,7 +1,7 @@
 /** Who may do what with a channel: one table. Pure. */
 import type { UserRole } from '../../core/protocol/api/account.ts';
 
-/** What can be done with a channel besides watching it. */
+/** Actions on a channel other than watching. */
 export type ChannelAction =
 	| 'edit the channel'
 	| 'manage its stream keys'
@@ -14,17 +14,17 @@ export type ChannelAction =
 	| 'see who may not write'
 	| 'let somebody write again';
 
-/** What somebody is to a channel, besides their role on the site. */
-type ChannelRelation = 'owner' | 'moderator' | 'stranger';
+/** A user's relation to a channel, apart from their role on the site. */
+type ChannelRelation = 'owner' | 'moderator' | 'other';
 
 type Allowed = { relations: readonly ChannelRelation[]; roles: readonly UserRole[] };
 
-/** Relations and roles of which one is enough. @internal for tests */
+/** A matching relation or a matching role is enough. @internal for tests */
 export const CHANNEL_PERMISSIONS: Readonly<Record<ChannelAction, Allowed>> = {
 	'edit the channel': { relations: ['owner'], roles: ['admin'] },
 	'manage its stream keys': { relations: ['owner'], roles: ['admin'] },
 	'see its health': { relations: ['owner'], roles: ['admin'] },
-	// What must not be shown is stopped by whoever keeps order on the site.
+	// Site moderators stop what must not be shown.
 	'end its broadcast': { relations: ['owner'], roles: ['moderator', 'admin'] },
 	'see its moderators': { relations: ['owner', 'moderator'], roles: ['moderator', 'admin'] },
 	'choose its moderators': { relations: ['owner'], roles: ['admin'] },
@@ -34,7 +34,6 @@ export const CHANNEL_PERMISSIONS: Readonly<Record<ChannelAction, Allowed>> = {
 	'let somebody write again': { relations: ['owner', 'moderator'], roles: ['moderator', 'admin'] },
 };
 
-/** True when one of the two is enough for the action. */
 export function isAllowed(action: ChannelAction, relation: ChannelRelation, role: UserRole): boolean {
 	const { relations, roles } = CHANNEL_PERMISSIONS[action];
 	return relations.includes(relation) || roles.includes(role);

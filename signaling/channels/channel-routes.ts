@@ -1,4 +1,4 @@
-/** The API's channels: lists, one by name, opening and changing one, categories, and the server's time. */
+/** The API's channels: lists, one by name, opening and changing one, categories, and the server's clock. */
 import type { FastifyPluginAsync } from 'fastify';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import type { Clock } from '../../core/lifecycle/clock.ts';
@@ -25,19 +25,19 @@ import {
 import { PUBLIC_READ } from '../../core/protocol/api/cors.ts';
 import { serverTimeSchema, type ServerTime } from '../../core/protocol/api/server-time.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
+import { prepareApiRoutes, userRoutes } from '../accounts/route-options.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
-import { RATE_LIMITS, registerRateLimits } from '../platform/http/rate-limits.ts';
-import { refusals, validateWithTypeBox } from '../platform/http/schema-validation.ts';
+import { RATE_LIMITS } from '../platform/http/rate-limits.ts';
+import { refusals } from '../platform/http/schema-validation.ts';
 import type { ChannelAccess } from './channel-access.ts';
 import type { ChannelControl } from './channel-control.ts';
 import { describeChannel } from './channel-description.ts';
 import type { Channel, ChannelChange as StoredChange, ChannelStore } from './channel-store.ts';
 import { MAX_QUERY_LENGTH, MAX_TITLE_LENGTH, normalizeCategory, normalizeText } from './channel-text.ts';
 
-/** Channels of one list. */
 const DEFAULT_LIST_LENGTH = 200;
-/** Channels of one account that is an administrator's, and the most that can be configured. */
-const MAX_CHANNELS_PER_USER = 5;
+/** Channels of an administrator; other accounts have a configured limit. */
+const MAX_CHANNELS_OF_ADMIN = 5;
 
 export type ChannelRoutesDependencies = {
 	clock: Clock;
@@ -46,7 +46,7 @@ export type ChannelRoutesDependencies = {
 	accounts: Pick<Accounts, 'authenticator' | 'users' | 'service' | 'cookies' | 'origin'>;
 	access: ChannelAccess;
 	control: ChannelControl;
-	/** Viewers of a channel; null when nobody counts. */
+	/** Viewers of a channel; null when they are not counted. */
 	viewerCount: (channelName: string) => number | null;
 	config: { channelsPerUser: number; defaultGraceWindowSeconds: number };
 };
@@ -54,12 +54,7 @@ export type ChannelRoutesDependencies = {
 /** GET and POST /api/v1/channels, GET and PATCH /api/v1/channels/{channel}, /api/v1/categories, /api/v1/time. */
 export function createChannelRoutes(dependencies: ChannelRoutesDependencies): FastifyPluginAsync {
 	return async (app) => {
-		validateWithTypeBox(app);
-		await registerRateLimits(app);
-		app.addHook('onRequest', async (request, reply) => {
-			reply.header('cache-control', 'no-store');
-			dependencies.accounts.origin.check(request);
-		});
+		await prepareApiRoutes(app, dependencies.accounts.origin);
 		await app.register(createReadingRoutes(dependencies));
 		await app.register(createChangingRoutes(dependencies));
 	};
@@ -68,7 +63,7 @@ export function createChannelRoutes(dependencies: ChannelRoutesDependencies): Fa
 function createReadingRoutes(dependencies: ChannelRoutesDependencies): FastifyPluginAsync {
 	const { clock, access, accounts } = dependencies;
 	return async (app) => {
-		// What everybody may know, players on other sites may ask.
+		// Players on other sites may read what is public.
 		const config = { cors: PUBLIC_READ };
 		const limited = { ...config, rateLimit: RATE_LIMITS.search };
 		app.get<{ Querystring: ChannelListQuery }>(
@@ -125,24 +120,19 @@ function createReadingRoutes(dependencies: ChannelRoutesDependencies): FastifyPl
 function createChangingRoutes(dependencies: ChannelRoutesDependencies): FastifyPluginAsync {
 	const { channels, access, accounts, control, config } = dependencies;
 	return async (app) => {
-		const rateLimit = RATE_LIMITS.change;
+		const options = userRoutes('channels', accounts.authenticator);
 		app.post<{ Body: ChannelCreation }>(
 			'/api/v1/channels',
-			{
-				config: { rateLimit },
-				onRequest: accounts.authenticator.requireUser,
-				schema: {
-					tags: ['channels'],
-					summary: 'Open a channel',
-					description: 'It belongs to whoever is signed in.',
-					body: channelCreationSchema,
-					response: { 201: ownChannelSchema, ...refusals(400, 401, 403, 409, 429, 503) },
-				},
-			},
+			options({
+				summary: 'Open a channel',
+				description: 'It belongs to the user who is signed in.',
+				body: channelCreationSchema,
+				response: { 201: ownChannelSchema, ...refusals(400, 401, 403, 409, 429, 503) },
+			}),
 			async (request, reply) => {
 				const user = await accounts.authenticator.userOf(request);
 				const { name, title, category } = request.body;
-				const maxChannels = user.role === 'admin' ? MAX_CHANNELS_PER_USER : config.channelsPerUser;
+				const maxChannels = user.role === 'admin' ? MAX_CHANNELS_OF_ADMIN : config.channelsPerUser;
 				const channel = await channels.createChannel({
 					name,
 					title: normalizeText(title ?? '', 'a title', MAX_TITLE_LENGTH),
@@ -160,18 +150,13 @@ function createChangingRoutes(dependencies: ChannelRoutesDependencies): FastifyP
 		);
 		app.patch<{ Params: ChannelParams; Body: ChannelChange }>(
 			'/api/v1/channels/:channel',
-			{
-				config: { rateLimit },
-				onRequest: accounts.authenticator.requireUser,
-				schema: {
-					tags: ['channels'],
-					summary: 'Change a channel',
-					description: 'Absent fields stay. All takes effect at once.',
-					params: channelParamsSchema,
-					body: channelChangeSchema,
-					response: { 200: ownChannelSchema, ...refusals(400, 401, 403, 404, 429, 503) },
-				},
-			},
+			options({
+				summary: 'Change a channel',
+				description: 'Absent fields stay. All takes effect at once.',
+				params: channelParamsSchema,
+				body: channelChangeSchema,
+				response: { 200: ownChannelSchema, ...refusals(400, 401, 403, 404, 429, 503) },
+			}),
 			async (request): Promise<OwnChannelDescription> => {
 				const { channel } = await access.require(request, 'edit the channel');
 				const changed = await channels.updateChannel(channel.id, toChange(request.body));
@@ -238,7 +223,7 @@ async function listChannels(dependencies: Readers, asked: ChannelListQuery): Pro
 
 async function listCategories(dependencies: Readers): Promise<Category[]> {
 	const names = await dependencies.channels.listCategories();
-	// Categories that differ in case only are one.
+	// Categories that differ only in case are one.
 	const byKey = new Map(names.map((name) => [name.toLowerCase(), { name, liveCount: 0, viewerCount: 0 }]));
 	for (const channel of await listChannels(dependencies, { state: 'live' })) {
 		const entry = channel.category === null ? undefined : byKey.get(channel.category.toLowerCase());

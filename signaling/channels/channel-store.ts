@@ -5,23 +5,22 @@ import { createId, explainChannelName, parseChannelName, type ChannelId, type Ch
 import { DEFAULT_CHANNEL_POLICY, type ChannelPolicy } from '../../core/protocol/api/channel-description.ts';
 import { isUniqueViolation, type Queryable } from '../platform/database/database.ts';
 
-/** A lasting place with a name. */
+/** A lasting place with a name; its broadcasts come and go. */
 export type Channel = {
 	id: ChannelId;
 	name: ChannelName;
 	title: string;
 	category: string | undefined;
-	/** Seconds that a broadcast waits for its lost publisher; undefined means the server's default. */
+	/** How long a broadcast waits for its lost publisher; undefined: the server's default. */
 	graceWindowSeconds: number | undefined;
-	/** Who may be in which tier. */
 	policy: ChannelPolicy;
-	/** Undefined: it belongs to nobody. */
+	/** Undefined: the channel has no owner. */
 	ownerId: string | undefined;
 	ownerName: string | undefined;
 	createdAt: Date;
 };
 
-/** What its owner may change about a channel; absent fields stay. */
+/** Absent fields stay. */
 export type ChannelChange = {
 	title?: string;
 	category?: string | undefined;
@@ -29,7 +28,7 @@ export type ChannelChange = {
 	policy?: ChannelPolicy;
 };
 
-/** Which channels to list. Texts are compared without regard to case. */
+/** Texts are compared without regard to case. */
 type ChannelSearch = {
 	/** Part of the name or the title. */
 	query?: string | undefined;
@@ -53,13 +52,12 @@ export type ChannelRow = {
 	created_at: Date;
 };
 
-/** What {@link toChannel} reads, for queries that name the table `channels`. */
+/** The columns for {@link toChannel}, in queries that use the table name `channels`. */
 export const CHANNEL_COLUMNS = `channels.id, channels.name, title, category, grace_window_seconds, policy, owner_id, channels.created_at,
 	(SELECT users.name FROM users WHERE users.id = channels.owner_id) AS owner_name`;
-/** Channels that one listing returns at most. */
 const MAX_LISTED = 1000;
 
-/** Reads and writes channels. Every method throws DATABASE_UNAVAILABLE when the database does not answer. */
+/** Every method throws DATABASE_UNAVAILABLE when the database does not answer. */
 export class ChannelStore {
 	readonly #deps: { database: Queryable; clock: Clock };
 
@@ -69,8 +67,8 @@ export class ChannelStore {
 	}
 
 	/**
-	 * Throws REQUEST_INVALID for a name that cannot be one or is a route, NAME_TAKEN for one that another channel or
-	 * another person has, LIMIT_REACHED when the owner has as many as allowed.
+	 * Throws REQUEST_INVALID for a malformed or reserved name, NAME_TAKEN for the name of another channel or another
+	 * user, LIMIT_REACHED when the owner has `maxChannels`.
 	 */
 	async createChannel(details: {
 		name: string;
@@ -118,7 +116,7 @@ export class ChannelStore {
 		throw new SpillwayError('LIMIT_REACHED', [`an account has at most ${details.owner?.maxChannels} channels here`]);
 	}
 
-	/** Changes what is given and returns the channel; undefined when there is none with this id. */
+	/** Returns the changed channel; undefined for an unknown id. */
 	async updateChannel(id: ChannelId, change: ChannelChange): Promise<Channel | undefined> {
 		const sets: string[] = [];
 		const params: (string | number | null)[] = [id];
@@ -148,12 +146,12 @@ export class ChannelStore {
 		return row === undefined ? undefined : toChannel(row);
 	}
 
-	/** Channels by name. */
+	/** Sorted by name. */
 	async search({ query, category, names, limit }: ChannelSearch): Promise<Channel[]> {
 		const params: (string | number | readonly string[])[] = [Math.min(limit, MAX_LISTED)];
 		const conditions: string[] = [];
 		if (query !== undefined) {
-			// What was typed is text, not a pattern.
+			// Users search for text, not for a pattern.
 			params.push(`%${query.replace(/[\\%_]/g, '\\$&')}%`);
 			conditions.push(`(channels.name LIKE lower($${params.length}) OR lower(title) LIKE lower($${params.length}))`);
 		}
@@ -173,7 +171,7 @@ export class ChannelStore {
 		return rows.map(toChannel);
 	}
 
-	/** Every category that a channel has, by name, at most 1000; each in one of its spellings. */
+	/** The categories in use, sorted, at most 1000; each in one of its spellings. */
 	async listCategories(): Promise<string[]> {
 		const rows = await this.#deps.database.query<{ category: string }>(
 			`SELECT min(category) AS category FROM channels WHERE category IS NOT NULL
@@ -182,13 +180,12 @@ export class ChannelStore {
 		return rows.map(({ category }) => category);
 	}
 
-	/** Any text may be asked for; what cannot be a name belongs to no channel. */
+	/** Accepts any text; undefined for an impossible name. */
 	async findByName(text: string): Promise<Channel | undefined> {
 		const name = parseChannelName(text);
 		return name === undefined ? undefined : this.#findOne('name', name);
 	}
 
-	/** The channel with this id. */
 	async findById(id: string): Promise<Channel | undefined> {
 		return this.#findOne('id', id);
 	}
@@ -206,7 +203,6 @@ export class ChannelStore {
 	}
 }
 
-/** A channel from its row. */
 export function toChannel(row: ChannelRow): Channel {
 	return {
 		id: row.id,

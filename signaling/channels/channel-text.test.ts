@@ -1,4 +1,4 @@
-/** Tests of the texts of channels: bounded, composed, nothing invisible; markup stays text. */
+/** Tests of channel texts: bounded, composed, without invisible characters; markup stays text. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SpillwayError } from '../../core/errors/errors.ts';
@@ -15,7 +15,7 @@ describe('normalizeText', () => {
 		]);
 	});
 
-	it('takes the marks of right-to-left keyboards, and counts as people do', () => {
+	it('accepts the marks of right-to-left keyboards, and counts grapheme clusters', () => {
 		expect(normalizeText('שלום\u200f!', 'a title', 10)).toBe('שלום\u200f!');
 		const family = '👨‍👩‍👧‍👦';
 		expect(normalizeText(family.repeat(20), 'a title', 20)).toBe(family.repeat(20));
@@ -24,7 +24,7 @@ describe('normalizeText', () => {
 		expect(() => normalizeText('a\u202eb', 'a title', 20)).toThrow('direction of text');
 	});
 
-	it('refuses what is too long or cannot be seen', () => {
+	it('refuses texts that are too long or hold invisible characters', () => {
 		for (const text of [
 			'a\u0000',
 			'a\nb',
@@ -39,7 +39,7 @@ describe('normalizeText', () => {
 		}
 	});
 
-	it('returns for any text one that it would return again, or refuses it', () => {
+	it('refuses any text or normalises it to a fixed point', () => {
 		fc.assert(
 			fc.property(fc.string({ unit: 'binary', maxLength: 40 }), (text) => {
 				let normalized: string;

@@ -1,4 +1,4 @@
-/** Puts channels together: store, access, control, and their routes. */
+/** Creates the channels part: store, access, control, and their routes. */
 import type { FastifyPluginAsync } from 'fastify';
 import type { Logger } from '../../core/logger.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
@@ -18,20 +18,19 @@ type ChannelsDependencies = Pick<ChannelRoutesDependencies, 'clock' | 'accounts'
 	registry: Pick<BroadcastRegistry, 'find' | 'broadcasts' | 'on'>;
 };
 
-/** Channels, for the rest of the server. */
 export type Channels = {
 	store: ChannelStore;
 	/** For viewers. */
 	locator: ChannelLocator;
 	access: ChannelAccess;
-	/** Reports when a channel, its chat or its keys were changed, on this node or another. */
+	/** Reports changes of channels, chats and stream keys on all nodes. */
 	control: ChannelControl;
 	moderators: ModeratorStore;
 	routes: FastifyPluginAsync;
 	close(): void;
 };
 
-/** Subscribes to what other nodes announce about channels. */
+/** Subscribes to the channel announcements of other nodes. */
 export async function createChannels(
 	deps: ChannelsDependencies,
 	options: ChannelRoutesDependencies['config'],

@@ -1,4 +1,4 @@
-/** Who moderates a channel's chat, and the chat's settings, in the database. */
+/** The moderators and the settings of a channel's chat, in the database. */
 import { Value } from 'typebox/value';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../core/errors/errors.ts';
@@ -6,26 +6,22 @@ import type { ChannelId } from '../../core/ids.ts';
 import { channelChatSettingsSchema, type ChannelChatSettings } from '../../core/protocol/api/chat-settings.ts';
 import type { Queryable } from '../platform/database/database.ts';
 
-/** Moderators of one channel; more than any channel has. */
+/** More than any channel has. */
 const MAX_MODERATORS = 200;
 
-/** Of a channel whose owner has said nothing. */
 export const DEFAULT_CHAT_SETTINGS: ChannelChatSettings = {
 	slowModeSeconds: 0,
 	isAccountRequired: false,
 	blockedWords: [],
 };
 
-/** What column `channels.chat` says, with defaults for what it does not say or says wrongly. */
+/** Parses column `channels.chat`; absent or invalid settings become the defaults. */
 export function parseChatSettings(stored: unknown): ChannelChatSettings {
 	const settings = { ...DEFAULT_CHAT_SETTINGS, ...(stored as Partial<ChannelChatSettings> | null) };
 	return Value.Check(channelChatSettingsSchema, settings) ? settings : DEFAULT_CHAT_SETTINGS;
 }
 
-/**
- * Reads and writes moderators and chat settings. Every method throws DATABASE_UNAVAILABLE when the database does not
- * answer.
- */
+/** Every method throws DATABASE_UNAVAILABLE when the database does not answer. */
 export class ModeratorStore {
 	readonly #deps: { database: Queryable; clock: Clock };
 
@@ -33,7 +29,6 @@ export class ModeratorStore {
 		this.#deps = deps;
 	}
 
-	/** True when the account moderates the channel. */
 	async isModerator(channelId: ChannelId, userId: string): Promise<boolean> {
 		const rows = await this.#deps.database.query(
 			'SELECT user_id FROM channel_moderators WHERE channel_id = $1 AND user_id = $2',
@@ -42,7 +37,7 @@ export class ModeratorStore {
 		return rows.length > 0;
 	}
 
-	/** The moderators by name. */
+	/** Sorted by name. */
 	async list(channelId: ChannelId): Promise<{ id: string; name: string }[]> {
 		return this.#deps.database.query(
 			`SELECT users.id, users.name FROM channel_moderators JOIN users ON users.id = channel_moderators.user_id
@@ -51,7 +46,7 @@ export class ModeratorStore {
 		);
 	}
 
-	/** Makes somebody a moderator; nothing happens when they are one. Throws LIMIT_REACHED. */
+	/** Does nothing for a moderator. Throws LIMIT_REACHED. */
 	async add(channelId: ChannelId, userId: string): Promise<void> {
 		const rows = await this.#deps.database.query(
 			`INSERT INTO channel_moderators (channel_id, user_id, created_at)
@@ -65,7 +60,7 @@ export class ModeratorStore {
 		}
 	}
 
-	/** Nothing happens when they are none. */
+	/** Does nothing for a user who is no moderator. */
 	async remove(channelId: ChannelId, userId: string): Promise<void> {
 		await this.#deps.database.query('DELETE FROM channel_moderators WHERE channel_id = $1 AND user_id = $2', [
 			channelId,
@@ -73,7 +68,6 @@ export class ModeratorStore {
 		]);
 	}
 
-	/** The settings of the channel's chat. */
 	async readChatSettings(channelId: ChannelId): Promise<ChannelChatSettings> {
 		const [row] = await this.#deps.database.query<{ chat: unknown }>('SELECT chat FROM channels WHERE id = $1', [
 			channelId,
@@ -81,7 +75,7 @@ export class ModeratorStore {
 		return parseChatSettings(row?.chat);
 	}
 
-	/** Changes what is given, in one statement, and returns all. */
+	/** Changes the given settings, in one statement, and returns all. */
 	async changeChatSettings(channelId: ChannelId, change: Partial<ChannelChatSettings>): Promise<ChannelChatSettings> {
 		const [row] = await this.#deps.database.query<{ chat: unknown }>(
 			'UPDATE channels SET chat = chat || $2::jsonb WHERE id = $1 RETURNING chat',

@@ -1,13 +1,12 @@
-/** Two nodes over a real Redis: nothing is lost, doubled or out of order, also when Redis is killed in between. */
+/** Tests two nodes over a real Redis: nothing is lost, repeated or out of order, even when Redis is killed. */
 import { describe, expect, it } from 'vitest';
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import type { ChannelId } from '../../core/ids.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { RedisBus } from '../platform/bus/redis-bus.ts';
 import { startRedis } from '../testing/real-servers.ts';
-import { ChatRooms } from './room/chat-rooms.ts';
 import type { ChatMember, ChatRoom } from './store/chat-service.ts';
-import { FakeRoomStore } from './testing/fake-room-store.ts';
+import { createTestRooms } from './testing/fake-room-store.ts';
 
 const CHANNEL = 'channel-1' as ChannelId;
 const MEMBERS_PER_NODE = 100;
@@ -18,11 +17,9 @@ const DEADLINE_MS = 30_000;
 type Node = { room: ChatRoom; received: string[][]; close: () => Promise<void> };
 
 async function openNode(url: string, name: string): Promise<Node> {
-	const common = { clock: systemClock, logger: silentLogger };
-	const bus = new RedisBus(common, { url, keyPrefix: 'chat-test' });
+	const bus = new RedisBus({ clock: systemClock, logger: silentLogger }, { url, keyPrefix: 'chat-test' });
 	await bus.start();
-	const store = new FakeRoomStore();
-	const rooms = new ChatRooms({ bus, store, ...common, serverSecret: new Uint8Array(32) });
+	const rooms = createTestRooms({ bus, clock: systemClock });
 	const room = rooms.open(CHANNEL);
 	const received: string[][] = [];
 	for (let index = 0; index < MEMBERS_PER_NODE; index++) {
@@ -30,7 +27,7 @@ async function openNode(url: string, name: string): Promise<Node> {
 		received.push(ids);
 		const member: ChatMember = {
 			id: `${name}-${index}`,
-			// Staff may write faster than others; each has its own allowance.
+			// Moderators may write faster; each has its own limit.
 			user: { id: `${name}-user-${index}`, name: `${name}-${index}`, role: 'moderator' },
 			remoteAddress: '127.0.0.1',
 			deliver: ({ message }) =>
@@ -74,7 +71,7 @@ describe('two nodes over Redis', () => {
 		}
 		const expected = MESSAGE_COUNT * MEMBERS_PER_NODE * 2;
 		await until(() => countOf(nodes) >= expected);
-		// Time for what must not come.
+		// Time for messages that must not come.
 		await sleep(systemClock, 200);
 		const [order] = nodes[0]!.received;
 		expect([...order!].sort()).toEqual([...sent].sort());
@@ -85,7 +82,7 @@ describe('two nodes over Redis', () => {
 		await Promise.all(nodes.map((node) => node.close()));
 	});
 
-	it('goes on in each node while Redis is gone, and makes up for it when it is back', async () => {
+	it('continue alone while Redis is down, and exchange the messages when it is back', async () => {
 		await using redis = await startRedis();
 		const nodes = await Promise.all([openNode(redis.url, 'a'), openNode(redis.url, 'b')]);
 		const say = async (name: 'a' | 'b', index: number): Promise<string> => {
@@ -98,7 +95,7 @@ describe('two nodes over Redis', () => {
 		for (let index = 1; index < 20; index++) {
 			sent.push(await say('a', index), await say('b', index));
 		}
-		// Locally at once: each node has what both said before, and its own.
+		// Each node has the earlier messages of both, and its own.
 		await until(() => countOf(nodes) === (2 + 19) * MEMBERS_PER_NODE * 2);
 		expect(countOf(nodes)).toBe((2 + 19) * MEMBERS_PER_NODE * 2);
 		await redis.restart();

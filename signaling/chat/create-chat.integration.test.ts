@@ -1,9 +1,6 @@
-/** Chat as the server puts it together: a token made through the API signs a bot in over IRC, until it is deleted. */
+/** Tests chat as a whole: a token from the API signs a bot in over IRC, until it is deleted. */
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
-import { mkdtempSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../core/errors/errors.ts';
@@ -12,28 +9,27 @@ import { answerOtherMethods } from '../../core/protocol/api/address-methods.ts';
 import { InProcessBus } from '../platform/bus/in-process-bus.ts';
 import { Announcements } from '../platform/cluster/announcements.ts';
 import type { Database } from '../platform/database/database.ts';
-import { migrateDatabase, readMigrations } from '../platform/database/migrate.ts';
-import { openPgliteDatabase } from '../platform/database/pglite-database.ts';
 import { registerErrorHandler } from '../platform/http/error-handler.ts';
 import { registerWebSockets } from '../audience/socket/signaling-routes.ts';
 import { SocketAdmission } from '../platform/sockets/socket-admission.ts';
+import { openTestDatabase } from '../testing/both-databases.ts';
 import { createChat, type Chat, type ChatDependencies } from './create-chat.ts';
 import { rewriteIrcUrl } from './irc/irc-routes.ts';
 
 const common = { clock: systemClock, logger: silentLogger };
 const ANN = { id: 'user-ann', name: 'ann', role: 'viewer' as const };
 
-let folder: string;
 let database: Database;
+let closeDatabase: () => Promise<void>;
 let bus: InProcessBus;
 let chat: Chat;
 let app: FastifyInstance;
 let port: number;
 
-/** What chat has open for log-ins. */
+/** The connections that chat registers. */
 let logIns: { inUse(): Iterable<string>; end(sessionId: string): void };
 
-/** Whoever sends the header is Ann. */
+/** Requests with the header come from Ann. */
 const accounts = {
 	authenticator: {
 		requireUser: async (request: FastifyRequest) => void (await accounts.authenticator.userOf(request)),
@@ -52,29 +48,32 @@ const accounts = {
 const headers = { authorization: 'Bearer ann' };
 const PATH = '/api/v1/chat-tokens';
 
-/** What the server says to these lines, until `pattern`. */
-async function talk(lines: string, pattern: RegExp, protocols: string[] = ['irc']): Promise<string> {
+async function openSocket(protocols: string[] = ['irc']): Promise<WebSocket> {
 	const socket = new WebSocket(`ws://127.0.0.1:${port}/`, protocols);
-	let said = '';
+	await new Promise((resolve) => socket.addEventListener('open', resolve));
+	return socket;
+}
+
+/** Returns the server's answer to these lines, up to `pattern`. */
+async function talk(lines: string, pattern: RegExp, protocols?: string[]): Promise<string> {
+	const socket = await openSocket(protocols);
+	let answer = '';
 	const answered = new Promise<void>((resolve) => {
 		socket.addEventListener('message', (event) => {
-			said += String(event.data);
-			if (pattern.test(said)) {
+			answer += String(event.data);
+			if (pattern.test(answer)) {
 				resolve();
 			}
 		});
 	});
-	await new Promise((resolve) => socket.addEventListener('open', resolve));
 	socket.send(lines);
 	await answered;
 	socket.close();
-	return said;
+	return answer;
 }
 
 beforeAll(async () => {
-	folder = mkdtempSync(join(tmpdir(), 'spillway-chat-'));
-	database = await openPgliteDatabase(common, { folder });
-	await migrateDatabase(database, await readMigrations(), common);
+	({ database, close: closeDatabase } = await openTestDatabase('embedded'));
 	const now = new Date(systemClock.nowMs());
 	await database.query("INSERT INTO users (id, name, password_hash, role, created_at) VALUES ($1, $2, 'x', $3, $4)", [
 		ANN.id,
@@ -86,6 +85,7 @@ beforeAll(async () => {
 	bus = new InProcessBus(common);
 	chat = createChat({
 		bus,
+		nodeId: 'one',
 		announcements: new Announcements({ nodeId: 'one', bus, ...common }),
 		database,
 		...common,
@@ -109,12 +109,11 @@ afterAll(async () => {
 	await chat.close();
 	await app.close();
 	await bus.close();
-	await database.close();
-	rmSync(folder, { recursive: true, force: true });
+	await closeDatabase();
 });
 
 describe('createChat', () => {
-	it('signs a bot in by a token of its owner, until that is deleted', async () => {
+	it('signs a bot in with a token of its owner, until the token is deleted', async () => {
 		const made = await app.inject({ method: 'POST', url: PATH, headers, payload: { name: 'my bot' } });
 		expect(made.statusCode).toBe(201);
 		const { id, token } = made.json<{ id: string; token: string }>();
@@ -126,19 +125,18 @@ describe('createChat', () => {
 		expect(await talk(`PASS oauth:${token}\r\nNICK x`, /NOTICE/)).toContain('Login authentication failed');
 	});
 
-	it('takes clients that know a host and a port only, whatever subprotocol they offer', async () => {
+	it('serves clients without a path, with and without a subprotocol', async () => {
 		for (const protocols of [[], ['irc']]) {
 			expect(await talk('NICK justinfan1\r\nJOIN #demo', /366/, protocols)).toContain('JOIN #demo');
 		}
 	});
 
 	it('ends connections with the log-in that opened them', async () => {
-		const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
-		const said: string[] = [];
-		socket.addEventListener('message', (event) => said.push(String(event.data)));
-		await new Promise((resolve) => socket.addEventListener('open', resolve));
+		const socket = await openSocket();
+		const received: string[] = [];
+		socket.addEventListener('message', (event) => received.push(String(event.data)));
 		const isJoined = new Promise<void>((resolve) =>
-			socket.addEventListener('message', () => (said.join('').includes(' 366 ') ? resolve() : undefined)),
+			socket.addEventListener('message', () => (received.join('').includes(' 366 ') ? resolve() : undefined)),
 		);
 		const closed = new Promise<number>((resolve) => socket.addEventListener('close', ({ code }) => resolve(code)));
 		// Binary, as some clients send their lines.
@@ -148,27 +146,26 @@ describe('createChat', () => {
 		logIns.end('another');
 		logIns.end('s1');
 		expect(await closed).toBe(1008);
-		expect(said.join('')).toContain('NOTICE * :You have logged out');
+		expect(received.join('')).toContain('NOTICE * :You have logged out');
 		await vi.waitFor(() => expect([...logIns.inUse()]).toEqual([]));
 	});
 
 	it.each([
-		['nobody', { method: 'GET', url: PATH }, 401],
-		['nobody', { method: 'POST', url: PATH, payload: { name: 'x' } }, 401],
-		['nobody', { method: 'DELETE', url: `${PATH}/x` }, 401],
+		['an anonymous request', { method: 'GET', url: PATH }, 401],
+		['an anonymous request', { method: 'POST', url: PATH, payload: { name: 'x' } }, 401],
+		['an anonymous request', { method: 'DELETE', url: `${PATH}/x` }, 401],
 		['no body', { method: 'POST', url: PATH, headers }, 400],
 		['a field too many', { method: 'POST', url: PATH, headers, payload: { name: 'x', role: 'admin' } }, 400],
 		['an empty name', { method: 'POST', url: PATH, headers, payload: { name: '' } }, 400],
 		['a control in the name', { method: 'POST', url: PATH, headers, payload: { name: 'a\u0007b' } }, 400],
 		['an unknown id', { method: 'DELETE', url: `${PATH}/x`, headers }, 404],
-		['a method that there is not', { method: 'PUT', url: PATH, headers, payload: {} }, 405],
+		['an unknown method', { method: 'PUT', url: PATH, headers, payload: {} }, 405],
 	] as const)('refuses %s: %j', async (_case, request, status) => {
 		expect((await app.inject(request)).statusCode).toBe(status);
 	});
 
-	it('refuses what is larger than a frame may be', async () => {
-		const socket = new WebSocket(`ws://127.0.0.1:${port}/`, 'irc');
-		await new Promise((resolve) => socket.addEventListener('open', resolve));
+	it('refuses a frame that is too large', async () => {
+		const socket = await openSocket();
 		const closed = new Promise((resolve) => socket.addEventListener('close', resolve));
 		socket.send('x'.repeat(100_000));
 		await closed;

@@ -1,4 +1,4 @@
-/** Puts chat together: rooms, IRC, and the routes of moderators and chat tokens. */
+/** Creates the chat part: rooms, IRC, and the routes of moderators and chat tokens. */
 import type { FastifyPluginAsync } from 'fastify';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { AttemptLimiter } from '../../core/limits/attempt-limiter.ts';
@@ -9,6 +9,7 @@ import type { ChannelStore } from '../channels/channel-store.ts';
 import type { Channels } from '../channels/create-channels.ts';
 import type { MessageBus } from '../platform/bus/message-bus.ts';
 import type { Announcements } from '../platform/cluster/announcements.ts';
+import type { NodeIdentity } from '../platform/cluster/node-identity.ts';
 import type { Database } from '../platform/database/database.ts';
 import type { SocketAdmission } from '../platform/sockets/socket-admission.ts';
 import { ChatRooms } from './room/chat-rooms.ts';
@@ -19,7 +20,7 @@ import { createChatTokenRoutes } from './api/chat-token-routes.ts';
 import { IrcConnections } from './irc/irc-routes.ts';
 
 /** @internal for tests */
-export type ChatDependencies = {
+export type ChatDependencies = NodeIdentity & {
 	bus: MessageBus;
 	announcements: Pick<Announcements, 'listen' | 'announce'>;
 	database: Database;
@@ -33,12 +34,10 @@ export type ChatDependencies = {
 	channels: Pick<Channels, 'access' | 'control' | 'moderators'> & { store: Pick<ChannelStore, 'findByName'> };
 };
 
-/** Chat, for the rest of the server. @internal for tests */
+/** @internal for tests */
 export type Chat = {
 	service: ChatService;
-	/**
-	 * Moderators, IRC and chat tokens; @fastify/websocket must be registered before, and rewriteIrcUrl given to fastify.
-	 */
+	/** They need @fastify/websocket, and rewriteIrcUrl as fastify's `rewriteUrl`. */
 	routes: FastifyPluginAsync;
 	/** For metrics. */
 	counts(): { rooms: number; ircSessions: number };
@@ -46,12 +45,11 @@ export type Chat = {
 	close(): Promise<void>;
 };
 
-/** Does nothing until rooms are opened or clients connect. */
 export function createChat(deps: ChatDependencies): Chat {
-	const { bus, announcements, database, clock, serverSecret, accounts, channels } = deps;
+	const { announcements, database, clock, accounts, channels, admission } = deps;
 	const logger = deps.logger.child({ part: 'chat' });
 	const store = new ChatStore({ database, clock });
-	const rooms = new ChatRooms({ bus, store, clock, logger, serverSecret });
+	const rooms = new ChatRooms({ ...deps, store, logger });
 	const irc = new IrcConnections({
 		clock,
 		logger,
@@ -63,12 +61,11 @@ export function createChat(deps: ChatDependencies): Chat {
 				return found && { user: found.user, credential: { kind: 'chat-token', id: found.tokenId } };
 			}
 			const user = await accounts.authenticator.authenticateToken(token);
-			const credential =
-				user?.sessionId === undefined ? {} : { credential: { kind: 'session' as const, id: user.sessionId } };
-			return user && { user, ...credential };
+			const { sessionId } = user ?? {};
+			return user && { user, credential: sessionId === undefined ? undefined : { kind: 'session', id: sessionId } };
 		},
 		attempts: new AttemptLimiter(clock),
-		admission: deps.admission,
+		admission,
 	});
 	const endToken = (id: string): void => irc.endSessionsOf({ kind: 'chat-token', id });
 	accounts.endWithSession({
@@ -89,12 +86,7 @@ export function createChat(deps: ChatDependencies): Chat {
 		accounts,
 		announceDeletion: (tokenId) => announcements.announce('chat-token-deleted', tokenId),
 	});
-	const moderatorRoutes = createModeratorRoutes({
-		...channels,
-		logger,
-		accounts,
-		chat: { service: rooms, listRestricted: (channelId) => store.listRestricted(channelId) },
-	});
+	const moderatorRoutes = createModeratorRoutes({ ...channels, logger, accounts, store, service: rooms });
 	const stopListening = channels.control.on('chatChanged', (channelId) => rooms.settingsChanged(channelId));
 	const unsubscribe = announcements.listen('chat-token-deleted', endToken);
 	return {

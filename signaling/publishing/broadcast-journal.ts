@@ -1,6 +1,4 @@
-/**
- * Writes broadcasts into the database: when they began, when and why they ended, and what a killed server left open.
- */
+/** Writes broadcasts into the database: start, end and its reason; closes the rows that a killed server left open. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import { SingleFlight } from '../../core/lifecycle/single-flight.ts';
@@ -9,12 +7,12 @@ import { errorMessage } from '../../core/errors/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
 import type { Broadcast } from '../../ingest/broadcast/broadcast.ts';
-import type { Database, Queryable } from '../platform/database/database.ts';
+import type { Database } from '../platform/database/database.ts';
 import { createId } from '../../core/ids.ts';
 
-/** An end that could not be written is tried again this often, until the database is back. */
+/** Between attempts to write while the database is unavailable. */
 const RETRY_MS = 5000;
-/** Rows waiting for the database; the oldest is dropped with a warning. */
+/** Rows that wait for the database; beyond it the oldest is dropped with a warning. */
 const MAX_WAITING = 1000;
 
 type Write = { broadcastId: string; run(): Promise<void> };
@@ -25,7 +23,6 @@ type BroadcastJournalDependencies = {
 	logger: Logger;
 };
 
-/** Listens to the registry. */
 export class BroadcastJournal {
 	readonly #deps: BroadcastJournalDependencies;
 	readonly #retryTimer: Timer;
@@ -41,7 +38,7 @@ export class BroadcastJournal {
 		this.#scope.onClose(this.#retryTimer.disarm);
 	}
 
-	/** Closes rows that a killed server left open, then listens. */
+	/** Closes the open rows of a killed server, then listens to the registry. */
 	async start(): Promise<void> {
 		const { database, registry } = this.#deps;
 		await database.query(
@@ -51,44 +48,35 @@ export class BroadcastJournal {
 		this.#scope.onClose(registry.on('broadcastEnded', (broadcast, reason) => this.#onEnded(broadcast, reason)));
 	}
 
-	/** Writes what waits, as far as the database lets it within its own deadline. */
+	/** Writes the waiting rows, or gives up when the database does not answer by its own deadline. */
 	close(): Promise<void> {
 		return this.#scope.close('closed');
 	}
 
 	#onStarted({ id, channelId, startedAt }: Broadcast): void {
 		const at = new Date(startedAt).toISOString();
-		this.#write({ id, channelId }, 'channel-live', at, async (handle) => {
-			await handle.query('INSERT INTO broadcasts (id, channel_id, started_at) VALUES ($1, $2, $3)', [
-				id,
-				channelId,
-				at,
-			]);
-		});
+		const sql = 'INSERT INTO broadcasts (id, channel_id, started_at) VALUES ($1, $2, $3)';
+		this.#write({ id, channelId }, 'channel-live', at, sql, [id, channelId, at]);
 	}
 
 	#onEnded({ id, channelId }: Broadcast, reason: string): void {
 		const at = new Date(this.#deps.clock.nowMs()).toISOString();
-		this.#write({ id, channelId }, 'channel-offline', at, async (handle) => {
-			await handle.query('UPDATE broadcasts SET ended_at = $2, last_media_at = $2, end_reason = $3 WHERE id = $1', [
-				id,
-				at,
-				reason,
-			]);
-		});
+		const sql = 'UPDATE broadcasts SET ended_at = $2, last_media_at = $2, end_reason = $3 WHERE id = $1';
+		this.#write({ id, channelId }, 'channel-offline', at, sql, [id, at, reason]);
 	}
 
-	/** What was written is announced in the outbox, in the same transaction. */
+	/** Adds a row to the outbox in the same transaction. */
 	#write(
 		{ id, channelId }: Pick<Broadcast, 'id' | 'channelId'>,
 		kind: 'channel-live' | 'channel-offline',
 		at: string,
-		write: (handle: Queryable) => Promise<void>,
+		sql: string,
+		params: readonly string[],
 	): void {
 		const { database, clock, logger } = this.#deps;
 		const run = (): Promise<void> =>
 			database.transaction(async (handle) => {
-				await write(handle);
+				await handle.query(sql, params);
 				await handle.query('INSERT INTO outbox (id, kind, payload, created_at) VALUES ($1, $2, $3, $4)', [
 					createId(clock.nowMs()),
 					kind,
@@ -101,7 +89,7 @@ export class BroadcastJournal {
 			const dropped = this.#waiting.shift();
 			logger.warn(
 				{ broadcastId: dropped?.broadcastId },
-				'a broadcast could not be written down: the database is away too long',
+				'a broadcast could not be recorded: the database is unavailable for too long',
 			);
 		}
 		void this.#flush();
@@ -119,7 +107,7 @@ export class BroadcastJournal {
 			} catch (error) {
 				this.#deps.logger.warn(
 					{ broadcastId: next.broadcastId, reason: errorMessage(error) },
-					'a broadcast cannot be written down yet',
+					'a broadcast cannot be recorded yet',
 				);
 				if (!this.#scope.closed) {
 					this.#retryTimer.arm(RETRY_MS);

@@ -1,4 +1,4 @@
-/** What streamers ask about their broadcast: where to publish, how it is doing, and its end. */
+/** Routes for streamers: where to publish, the health of a broadcast, and its end. */
 import type { FastifyPluginAsync } from 'fastify';
 import { Type } from 'typebox';
 import type { AudienceReport } from '../../core/protocol/api/audience-report.ts';
@@ -17,14 +17,18 @@ import type { ChannelId, ChannelName } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { BroadcastRegistry } from '../../ingest/broadcast/broadcast-registry.ts';
 import type { PublishReport } from '../../ingest/broadcast/publish-report.ts';
+import { limitedRoutes, prepareApiRoutes, userRoutes } from '../accounts/route-options.ts';
 import type { Accounts } from '../accounts/create-accounts.ts';
-import { RATE_LIMITS, registerRateLimits } from '../platform/http/rate-limits.ts';
-import { refusals, validateWithTypeBox } from '../platform/http/schema-validation.ts';
+import { refusals } from '../platform/http/schema-validation.ts';
 import type { ChannelAccess } from '../channels/channel-access.ts';
 import type { ChannelControl } from '../channels/channel-control.ts';
 import { describeChannel } from '../channels/channel-description.ts';
-import { adviseEncoder } from './encoder-advice.ts';
 import type { PublishAuthorizer } from './publish-authorizer.ts';
+
+/** Above it many viewers' connections fail, and one WebRTC viewer costs as much as four at 1080p. */
+const HIGH_BITRATE_BPS = 12_000_000;
+/** Below it a picture of 720p and more falls apart. */
+const LOW_BITRATE_BPS = 500_000;
 
 export type BroadcastRoutesDependencies = {
 	logger: Logger;
@@ -34,7 +38,7 @@ export type BroadcastRoutesDependencies = {
 	control: ChannelControl;
 	authorizer: PublishAuthorizer;
 	viewerCount: (channelName: string) => number | null;
-	/** Undefined: nobody has watched. */
+	/** Undefined: there were no viewers. */
 	audience: (channel: { id: ChannelId; name: ChannelName }) => AudienceReport | undefined;
 	/** Public addresses; known once the server listens. */
 	endpoints: () => { httpUrl: string; rtmpUrl: string };
@@ -44,17 +48,11 @@ export type BroadcastRoutesDependencies = {
 export function createBroadcastRoutes(dependencies: BroadcastRoutesDependencies): FastifyPluginAsync {
 	const { accounts, access, control, logger } = dependencies;
 	return async (app) => {
-		validateWithTypeBox(app);
-		await registerRateLimits(app);
-		app.addHook('onRequest', async (request, reply) => {
-			reply.header('cache-control', 'no-store');
-			accounts.origin.check(request);
-		});
-		const onRequest = accounts.authenticator.requireUser;
+		await prepareApiRoutes(app, accounts.origin);
 		app.get<{ Params: ChannelParams }>(
 			'/api/v1/channels/:channel/health',
 			{
-				onRequest,
+				onRequest: accounts.authenticator.requireUser,
 				schema: {
 					tags: ['broadcasts'],
 					summary: 'How the broadcast is doing',
@@ -69,17 +67,15 @@ export function createBroadcastRoutes(dependencies: BroadcastRoutesDependencies)
 		);
 		app.post<{ Params: ChannelParams }>(
 			'/api/v1/channels/:channel/end',
-			{
-				onRequest,
-				config: { rateLimit: RATE_LIMITS.change },
-				schema: {
-					tags: ['broadcasts'],
-					summary: 'End the broadcast',
-					description: 'The publisher is let go. Nothing happens when the channel is offline.',
-					params: channelParamsSchema,
-					response: { 204: Type.Null(), ...refusals(401, 403, 404, 429, 503) },
-				},
-			},
+			userRoutes(
+				'broadcasts',
+				accounts.authenticator,
+			)({
+				summary: 'End the broadcast',
+				description: 'The publisher is let go. Nothing happens when the channel is offline.',
+				params: channelParamsSchema,
+				response: { 204: Type.Null(), ...refusals(401, 403, 404, 429, 503) },
+			}),
 			async (request, reply) => {
 				const { channel, user } = await access.require(request, 'end its broadcast');
 				logger.info({ channelId: channel.id, userId: user.id }, 'broadcast ended by hand');
@@ -104,15 +100,11 @@ export function createBroadcastRoutes(dependencies: BroadcastRoutesDependencies)
 		);
 		app.post<{ Body: IngestQuestion }>(
 			'/api/v1/streams/ingest',
-			{
-				config: { rateLimit: RATE_LIMITS.change },
-				schema: {
-					tags: ['broadcasts'],
-					summary: 'Where to publish with a stream key',
-					body: ingestQuestionSchema,
-					response: { 200: ingestAnswerSchema, ...refusals(400, 401, 429, 503) },
-				},
-			},
+			limitedRoutes('broadcasts')('change', {
+				summary: 'Where to publish with a stream key',
+				body: ingestQuestionSchema,
+				response: { 200: ingestAnswerSchema, ...refusals(400, 401, 429, 503) },
+			}),
 			async (request): Promise<IngestAnswer> => {
 				const { stream_key: streamKey, codec, bitrate } = request.body;
 				const { channelId, channelName } = await dependencies.authorizer.authorize(streamKey, request.ip);
@@ -175,6 +167,31 @@ function describeReport(report: PublishReport | undefined): PublishReportDescrip
 		encoderName: encoderName ?? null,
 		problems: [...problems],
 	};
+}
+
+/** Advises streamers on the codec and bitrate that they plan to send, in whole sentences. @internal for tests */
+export function adviseEncoder(
+	codec: string | undefined,
+	bitrateBps: number | undefined,
+): { isCodecAccepted: boolean; advice: string[] } {
+	const name = (codec ?? 'h264').toLowerCase().replace(/[^a-z0-9]/g, '');
+	const advice = ['Set the key-frame interval to 1–2 s and B-frames to 0, so that nothing needs re-encoding.'];
+	const isH264 = name === 'h264' || name === 'avc' || name.startsWith('avc1') || name === 'x264';
+	const isVp8 = name === 'vp8';
+	if (isVp8) {
+		advice.push('VP8 comes in by WHIP only and is re-encoded for LL-HLS; H.264 goes through as it is.');
+	} else if (!isH264) {
+		advice.push('Only H.264 (and VP8 by WHIP) can be published; choose H.264 in the encoder.');
+	}
+	if (bitrateBps !== undefined && bitrateBps > HIGH_BITRATE_BPS) {
+		advice.push('Many viewers cannot receive so high a bitrate; 4–8 Mbit/s suit 1080p.');
+	}
+	if (bitrateBps !== undefined && bitrateBps < LOW_BITRATE_BPS) {
+		advice.push(
+			'So low a bitrate shows blocks in all but small pictures; 2–4 Mbit/s suit 720p. The unit is bits per second.',
+		);
+	}
+	return { isCodecAccepted: isH264 || isVp8, advice };
 }
 
 const NO_AUDIENCE: AudienceReport = {

@@ -1,4 +1,4 @@
-/** Puts publishing together: stream keys, who may publish, the journal of broadcasts, and their routes. */
+/** Creates the publishing part: stream keys, their authorizer, the journal of broadcasts, and the routes. */
 import type { FastifyPluginAsync } from 'fastify';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
@@ -23,17 +23,17 @@ type PublishingDependencies = Pick<
 	registry: Pick<BroadcastRegistry, 'find' | 'lastRefusal' | 'lastReport' | 'revokeStreamKey' | 'on'>;
 };
 
-/** Publishing, for the rest of the server. @internal for tests */
+/** @internal for tests */
 export type Publishing = {
 	streamKeys: StreamKeyStore;
 	/** For WHIP and RTMP. */
 	authorizer: PublishAuthorizer;
 	routes: FastifyPluginAsync;
-	/** Writes down what the journal holds. Idempotent. */
+	/** Writes the waiting rows of the journal. Idempotent. */
 	close(): Promise<void>;
 };
 
-/** Reads the valid keys and the known networks, and closes what a killed server left open in the journal. */
+/** Loads the valid keys and the known networks, and closes the broadcasts that a killed server left open. */
 export async function createPublishing(
 	deps: PublishingDependencies,
 	options: PublishAuthorizerOptions,
@@ -43,21 +43,16 @@ export async function createPublishing(
 	const logger = deps.logger.child({ part: 'publishing' });
 	const scope = new CloseScope<'server-shutdown'>(logger);
 	const networks = new KnownNetworks({ database, clock, logger, serverSecret }, 'stream-key');
-	const streamKeys = new StreamKeyStore({
-		database,
-		clock,
-		serverSecret,
-		onMade: (id, hash) => authorizer.expect(id, hash),
-	});
-	const authorizer = new PublishAuthorizer({ lookup: streamKeys, networks, clock, logger, serverSecret }, options);
+	const streamKeys = new StreamKeyStore({ ...deps, onMade: (id, hash) => authorizer.addKey(id, hash) });
+	const authorizer = new PublishAuthorizer({ streamKeys, networks, clock, logger, serverSecret }, options);
 	await Promise.all([networks.load(), authorizer.load()]);
 	const journal = new BroadcastJournal({ database, registry, clock, logger });
 	await journal.start();
 	scope.onClose(() => journal.close());
-	scope.onClose(control.on('graceWindowChanged', (channelId) => authorizer.forgetChannel(channelId)));
+	scope.onClose(control.on('graceWindowChanged', (channelId) => authorizer.evictChannel(channelId)));
 	scope.onClose(
 		control.on('streamKeyRevoked', (streamKeyId) => {
-			authorizer.forget(streamKeyId);
+			authorizer.evictKey(streamKeyId);
 			registry.revokeStreamKey(streamKeyId);
 		}),
 	);
@@ -66,7 +61,7 @@ export async function createPublishing(
 		streamKeys,
 		authorizer,
 		routes: async (app) => {
-			await app.register(createStreamKeyRoutes({ ...common, channels: streamKeys }));
+			await app.register(createStreamKeyRoutes({ ...common, streamKeys }));
 			await app.register(createBroadcastRoutes({ ...common, authorizer }));
 		},
 		close: () => scope.close('server-shutdown'),

@@ -1,7 +1,4 @@
-/**
- * What every installation begins with: channel "demo" with a stream key, and an administrator. Later starts change
- * little.
- */
+/** Creates what every installation has from its first start: channel "demo" with a stream key, and an administrator. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import { createId, createSecret, type ChannelId, type StreamKey } from '../../core/ids.ts';
@@ -11,40 +8,38 @@ import type { Database, Queryable } from '../platform/database/database.ts';
 import { ChannelStore } from '../channels/channel-store.ts';
 import { StreamKeyStore } from './stream-key-store.ts';
 
-/** The channel that is there from the start. */
 export const DEMO_CHANNEL_NAME = 'demo';
-/** The account that is there from the start. */
 const ADMIN_USER_NAME = 'admin';
 
-// Names of the keys that this file makes; keys of other names were made by people and are left alone.
+// Names of the keys that this file makes. Users made the keys with other names, so they are not touched.
 const GENERATED_KEY_NAME = 'first start';
 const GIVEN_KEY_NAME = 'SPILLWAY_DEMO_STREAM_KEY';
 
-/** What a start made. Secrets are here once and never again: print them. */
+/** The secrets are returned only once, so the caller must print them. */
 export type FirstStartResult = {
 	demoChannelId: ChannelId;
-	/** The demo channel's key, when this start made it. */
+	/** The demo channel's key, if this start made it. */
 	newStreamKey: StreamKey | undefined;
-	/** The administrator's password, when this start made the account. */
+	/** The administrator's password, if this start made the account. */
 	newAdminPassword: string | undefined;
 };
 
 type FirstStartDependencies = { database: Database; clock: Clock; logger: Logger; serverSecret: Uint8Array };
 
 /**
- * Makes what is missing, in one transaction. Called at each start, after the migrations; several nodes may call at
- * once. `demoStreamKey`: SPILLWAY_DEMO_STREAM_KEY, the demo channel's key instead of a generated one. Throws
+ * Creates what is missing, in one transaction. Called at each start, after the migrations; several nodes can call it at
+ * once. `demoStreamKey`: SPILLWAY_DEMO_STREAM_KEY, which replaces the generated key of the demo channel. Throws
  * CONFIG_INVALID when it belongs to another channel.
  */
 export async function prepareFirstStart(
 	{ database, clock, logger, serverSecret }: FirstStartDependencies,
 	{ demoStreamKey }: { demoStreamKey?: string | undefined },
 ): Promise<FirstStartResult> {
-	// Hashing takes long on purpose, so it is done before anything is locked, and only when it is likely to be needed.
+	// Hashing is slow on purpose, so it runs before the lock, and only when it is probably needed.
 	const password = createSecret('admin');
 	const passwordHash = (await hasAdmin(database)) ? undefined : await new PasswordHasher().hash(password);
 	const result = await database.transaction(async (handle) => {
-		// Two nodes that start at once must not make two of everything.
+		// Two nodes that start at once must not create everything twice.
 		await handle.query('LOCK TABLE channels IN SHARE ROW EXCLUSIVE MODE');
 		const channels = new ChannelStore({ database: handle, clock });
 		const streamKeys = new StreamKeyStore({ database: handle, clock, serverSecret });
@@ -69,9 +64,9 @@ export async function prepareFirstStart(
 	return result;
 }
 
-// A key that was given by the environment and is given no longer must not stay valid for ever.
+// A key that is no longer in the environment must not stay valid.
 async function ensureGeneratedKey(streamKeys: StreamKeyStore, channelId: ChannelId): Promise<StreamKey | undefined> {
-	const valid = (await streamKeys.listStreamKeys(channelId)).filter((key) => key.revokedAt === undefined);
+	const valid = (await streamKeys.listStreamKeys(channelId)).filter((key) => key.revokedAt === null);
 	for (const key of valid.filter(({ name }) => name === GIVEN_KEY_NAME)) {
 		await streamKeys.revokeStreamKey(key.id);
 	}
@@ -94,14 +89,14 @@ async function ensureGivenKey(
 	}
 	const isOurs = (name: string): boolean => name === GENERATED_KEY_NAME || name === GIVEN_KEY_NAME;
 	for (const key of await streamKeys.listStreamKeys(channelId)) {
-		if (key.revokedAt === undefined && key.id !== found?.id && isOurs(key.name)) {
+		if (key.revokedAt === null && key.id !== found?.id && isOurs(key.name)) {
 			await streamKeys.revokeStreamKey(key.id);
 		}
 	}
 	if (found === undefined) {
 		return (await streamKeys.createStreamKey(channelId, GIVEN_KEY_NAME, given)).streamKey;
 	}
-	if (found.revokedAt !== undefined) {
+	if (found.revokedAt !== null) {
 		await streamKeys.reinstateStreamKey(found.id);
 		return given;
 	}

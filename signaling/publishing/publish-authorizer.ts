@@ -1,4 +1,4 @@
-/** Decides who may publish: stream key → channel, or why not. The one door for WHIP and RTMP alike. */
+/** Decides who may publish: finds the channel of a stream key, or the reason to refuse. Serves both WHIP and RTMP. */
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { errorMessage, SpillwayError } from '../../core/errors/errors.ts';
@@ -10,63 +10,50 @@ import type { PublishPermission } from '../../ingest/broadcast/broadcast-registr
 import type { KnownNetworks } from '../platform/database/known-networks.ts';
 import { assertMayPublish, type WhoMayPublish } from './publish-policy.ts';
 import { MAX_STREAM_KEY_LENGTH } from '../../core/protocol/api/stream-key.ts';
-import type { StreamKeyOwner } from './stream-key-store.ts';
+import type { StreamKeyOwner, StreamKeyStore } from './stream-key-store.ts';
 import { hashStreamKey } from './stream-key.ts';
 
-/**
- * An answer this young is used again without asking: a reconnecting encoder costs no query. A revoked key may live as
- * long.
- */
+/** Younger answers are reused, so that a reconnecting encoder costs no query. A revoked key can stay valid as long. */
 const FRESH_MS = 5000;
-/** While the database is away, an answer this old still counts, so that whoever was live can come back. */
+/** While the database is unavailable, older answers are reused up to this age, so that live publishers can return. */
 const OUTAGE_GRACE_MS = 600_000;
-/** Keys that are remembered; beyond them the one that was used longest ago is forgotten. About 5 MB. */
-const MAX_REMEMBERED_KEYS = 10_000;
-/** Keys that one attempt may try. */
+/** Cached keys; beyond them the least recently used one is evicted. About 5 MB. */
+const MAX_CACHED_KEYS = 10_000;
+/** Keys per attempt. */
 const MAX_CANDIDATE_COUNT = 3;
 /**
- * Nobody finds a key of this length by trying, so it is looked up however many wrong ones came from the same address.
- * Ours have 37 characters; one that was chosen by hand may be short.
+ * A key of this length cannot be guessed, so it is looked up despite wrong ones from the same address. Generated keys
+ * have 37 characters; a key chosen by hand can be shorter.
  */
 const MIN_UNGUESSABLE_LENGTH = 20;
 
-/** Where keys are looked up; the channel store is one. */
-interface StreamKeyLookup {
-	/** Undefined for unknown, wrong and revoked keys alike; throws DATABASE_UNAVAILABLE. */
-	findByStreamKey(streamKey: string): Promise<StreamKeyOwner | undefined>;
-	/** The valid keys, the newest first, at most `limit`. */
-	listValidKeys(limit: number): Promise<readonly { id: string; hash: Uint8Array }[]>;
-}
-
-/** What of the configuration concerns publishers. */
 export type PublishAuthorizerOptions = {
-	/** For channels that say nothing else, seconds. */
+	/** For channels without a setting. */
 	defaultGraceWindowSeconds: number;
-	/** Whose channels may publish. Default: everybody's. */
+	/** Default: everybody. */
 	whoMayPublish?: WhoMayPublish;
 };
 
 type PublishAuthorizerDependencies = {
-	lookup: StreamKeyLookup;
-	/** From where which key was used. */
+	streamKeys: Pick<StreamKeyStore, 'findByStreamKey' | 'listValidKeys'>;
+	/** The networks from which each key was used. */
 	networks: Pick<KnownNetworks, 'has' | 'hasAny' | 'remember'>;
 	clock: Clock;
 	logger: Logger;
-	/** Keys are remembered by their hash only. */
+	/** Keys are cached by their hash only. */
 	serverSecret: Uint8Array;
 };
 
-/** `permission` is undefined until the key is used for the first time since the start. */
-type Remembered = { streamKeyId: string; permission: PublishPermission | undefined; confirmedAtMs: number };
+/** `permission` is undefined until the first use of the key. */
+type CachedKey = { streamKeyId: string; permission: PublishPermission | undefined; confirmedAtMs: number };
 
-/** Holds no connections, so it need not be closed. */
 export class PublishAuthorizer {
 	readonly #deps: PublishAuthorizerDependencies;
 	readonly #options: PublishAuthorizerOptions;
 	readonly #limiter: AttemptLimiter;
-	// Keys that are good as far as we have heard, by hash.
-	readonly #remembered = new LRUCache<string, Remembered>({ max: MAX_REMEMBERED_KEYS });
-	// Queries under way, by the key's hash.
+	/** Keys believed to be valid, by hash. */
+	readonly #cached = new LRUCache<string, CachedKey>({ max: MAX_CACHED_KEYS });
+	/** Running queries, by the key's hash. */
 	readonly #lookUps = new Map<string, Promise<PublishPermission | undefined>>();
 
 	constructor(deps: PublishAuthorizerDependencies, options: PublishAuthorizerOptions) {
@@ -75,24 +62,21 @@ export class PublishAuthorizer {
 		this.#limiter = new AttemptLimiter(deps.clock);
 	}
 
-	/**
-	 * Takes up which keys are valid, so that they are known before their first use. Without a database it begins with
-	 * none.
-	 */
+	/** Loads the valid keys, so that they are known before their first use. Begins with none without a database. */
 	async load(): Promise<void> {
 		try {
-			const keys = await this.#deps.lookup.listValidKeys(MAX_REMEMBERED_KEYS);
+			const keys = await this.#deps.streamKeys.listValidKeys(MAX_CACHED_KEYS);
 			for (const { id, hash } of keys.toReversed()) {
-				this.expect(id, hash);
+				this.addKey(id, hash);
 			}
 		} catch (error) {
 			this.#deps.logger.warn({ reason: errorMessage(error) }, 'the valid stream keys could not be read');
 		}
 	}
 
-	/** A key has been made. */
-	expect(streamKeyId: string, hash: Uint8Array): void {
-		this.#remembered.set(Buffer.from(hash).toString('base64'), {
+	/** Call it when a key is made. */
+	addKey(streamKeyId: string, hash: Uint8Array): void {
+		this.#cached.set(Buffer.from(hash).toString('base64'), {
 			streamKeyId,
 			permission: undefined,
 			confirmedAtMs: -Infinity,
@@ -100,12 +84,12 @@ export class PublishAuthorizer {
 	}
 
 	/**
-	 * Takes one key, or those that an encoder's address may hold: the first that is good counts, and all are one attempt.
+	 * Accepts one key, or the candidates in an encoder's address: the first valid one counts, and all are one attempt.
 	 *
 	 * Throws STREAM_KEY_MISSING; STREAM_KEY_REFUSED, the same for unknown, wrong and revoked keys; TOO_MANY_ATTEMPTS
-	 * after several wrong ones from one address group, but never for a key that is good and too long to be guessed, or
-	 * was used from there before; RATE_LIMITED while too many of the group are being checked; PUBLISHING_NOT_ALLOWED;
-	 * DATABASE_UNAVAILABLE for keys that were not in use shortly before.
+	 * after several wrong ones from one address group, except for a valid key that is too long to guess or was used from
+	 * there before; RATE_LIMITED while too many of the group are being checked; PUBLISHING_NOT_ALLOWED;
+	 * DATABASE_UNAVAILABLE for keys that were not used recently.
 	 */
 	async authorize(streamKey: string | readonly string[], remoteAddress: string): Promise<PublishPermission> {
 		const candidates = (typeof streamKey === 'string' ? [streamKey] : streamKey).filter((key) => key !== '');
@@ -113,14 +97,14 @@ export class PublishAuthorizer {
 			throw new SpillwayError('STREAM_KEY_MISSING');
 		}
 		const keys = candidates.slice(0, MAX_CANDIDATE_COUNT).filter((key) => key.length <= MAX_STREAM_KEY_LENGTH);
-		const expected = keys.filter((key) => this.#isExpected(key, remoteAddress));
-		let permission = await this.#findFirst(expected);
+		const trusted = keys.filter((key) => this.#isTrusted(key, remoteAddress));
+		let permission = await this.#findFirst(trusted);
 		if (permission === undefined) {
 			const attempt = this.#limiter.beginOrThrow(addressKey(remoteAddress));
 			try {
-				permission = await this.#findFirst(keys.filter((key) => !expected.includes(key)));
+				permission = await this.#findFirst(keys.filter((key) => !trusted.includes(key)));
 			} catch (error) {
-				// Not the publisher's fault.
+				// A failed look-up does not count as a wrong key.
 				attempt.end();
 				throw error;
 			}
@@ -136,42 +120,42 @@ export class PublishAuthorizer {
 		return permission;
 	}
 
-	/** Whether somebody published from the address group lately: some places are kept for them. */
+	/** True when a key was used from the address group recently: some places are reserved for it. */
 	isKnownAddress(remoteAddress: string): boolean {
 		return this.#deps.networks.hasAny(remoteAddress);
 	}
 
-	/** Forgets what is known about a channel's keys, so that a new grace window counts for the next publisher. */
-	forgetChannel(channelId: ChannelId): void {
-		for (const remembered of this.#remembered.values()) {
-			if (remembered.permission?.channelId === channelId) {
-				remembered.permission = undefined;
+	/** Evicts the permissions of a channel's keys, so that a new grace window applies to the next publisher. */
+	evictChannel(channelId: ChannelId): void {
+		for (const cached of this.#cached.values()) {
+			if (cached.permission?.channelId === channelId) {
+				cached.permission = undefined;
 			}
 		}
 	}
 
-	/** Forgets what is known about a key, so that revoking it works at once on this server. */
-	forget(streamKeyId: string): void {
-		for (const [hash, remembered] of this.#remembered) {
-			if (remembered.streamKeyId === streamKeyId) {
-				this.#remembered.delete(hash);
+	/** Evicts a key, so that its revocation applies at once on this server. */
+	evictKey(streamKeyId: string): void {
+		for (const [hash, cached] of this.#cached) {
+			if (cached.streamKeyId === streamKeyId) {
+				this.#cached.delete(hash);
 			}
 		}
 	}
 
-	// Wrong keys from the same address must not lock out the right one.
-	#isExpected(streamKey: string, remoteAddress: string): boolean {
-		const remembered = this.#remembered.peek(this.#hash(streamKey));
+	// Wrong keys from the same address must not lock out a valid one.
+	#isTrusted(streamKey: string, remoteAddress: string): boolean {
+		const cached = this.#cached.peek(this.#hash(streamKey));
 		return (
-			remembered !== undefined &&
-			(streamKey.length >= MIN_UNGUESSABLE_LENGTH || this.#deps.networks.has(remembered.streamKeyId, remoteAddress))
+			cached !== undefined &&
+			(streamKey.length >= MIN_UNGUESSABLE_LENGTH || this.#deps.networks.has(cached.streamKeyId, remoteAddress))
 		);
 	}
 
 	#recordUse({ streamKeyId, channelId }: PublishPermission, remoteAddress: string): void {
 		const { networks, logger } = this.#deps;
 		if (!networks.has(streamKeyId, remoteAddress)) {
-			logger.info({ channelId, streamKeyId }, 'a stream key is used from a network that it was not used from lately');
+			logger.info({ channelId, streamKeyId }, 'a stream key is used from a network without recent use');
 		}
 		void networks.remember(streamKeyId, remoteAddress);
 	}
@@ -185,7 +169,7 @@ export class PublishAuthorizer {
 					return permission;
 				}
 			} catch (error) {
-				// The database is away; a later candidate may be the key that was in use shortly before.
+				// During a database outage, a later candidate can be a cached key.
 				failure ??= error;
 			}
 		}
@@ -197,7 +181,7 @@ export class PublishAuthorizer {
 
 	async #find(streamKey: string): Promise<PublishPermission | undefined> {
 		const hash = this.#hash(streamKey);
-		const { permission: known, confirmedAtMs = -Infinity } = this.#remembered.peek(hash) ?? {};
+		const { permission: known, confirmedAtMs = -Infinity } = this.#cached.peek(hash) ?? {};
 		const ageMs = this.#deps.clock.monotonicMs() - confirmedAtMs;
 		if (known !== undefined && ageMs < FRESH_MS) {
 			return known;
@@ -209,7 +193,7 @@ export class PublishAuthorizer {
 			if (isOutage && known !== undefined && ageMs < OUTAGE_GRACE_MS) {
 				this.#deps.logger.warn(
 					{ channelId: known.channelId },
-					'the database is away; a publisher is let in by what was known before',
+					'the database is unavailable; a publisher is admitted by a cached permission',
 				);
 				return known;
 			}
@@ -217,26 +201,26 @@ export class PublishAuthorizer {
 		}
 	}
 
-	// Encoders that come together with one key share a query.
+	// Concurrent look-ups of one key share a query.
 	#lookUp(hash: string, streamKey: string): Promise<PublishPermission | undefined> {
 		let lookUp = this.#lookUps.get(hash);
 		if (lookUp === undefined) {
-			lookUp = this.#deps.lookup
+			lookUp = this.#deps.streamKeys
 				.findByStreamKey(streamKey)
-				.then((owner) => this.#takeAnswer(hash, owner))
+				.then((owner) => this.#recordAnswer(hash, owner))
 				.finally(() => this.#lookUps.delete(hash));
 			this.#lookUps.set(hash, lookUp);
 		}
 		return lookUp;
 	}
 
-	#takeAnswer(hash: string, owner: StreamKeyOwner | undefined): PublishPermission | undefined {
+	#recordAnswer(hash: string, owner: StreamKeyOwner | undefined): PublishPermission | undefined {
 		if (owner === undefined) {
-			this.#remembered.delete(hash);
+			this.#cached.delete(hash);
 			return undefined;
 		}
 		const permission = this.#toPermission(owner);
-		this.#remembered.set(hash, {
+		this.#cached.set(hash, {
 			streamKeyId: permission.streamKeyId,
 			permission,
 			confirmedAtMs: this.#deps.clock.monotonicMs(),

@@ -1,18 +1,18 @@
-/** Unit tests of publish-policy.ts: the whole table. */
+/** Tests of the publish policy: the whole table. */
 import { expect, it } from 'vitest';
 import { assertMayPublish, WHO_MAY_PUBLISH } from './publish-policy.ts';
 
 const OWNERS = {
-	nobody: { id: undefined, isKnown: false, isAdministrator: false },
-	stranger: { id: 'a', isKnown: false, isAdministrator: false },
+	none: { id: undefined, isKnown: false, isAdministrator: false },
+	unapproved: { id: 'a', isKnown: false, isAdministrator: false },
 	approved: { id: 'b', isKnown: true, isAdministrator: false },
 	administrator: { id: 'c', isKnown: true, isAdministrator: true },
 };
 
 it.each([
-	['everybody', ['nobody', 'stranger', 'approved', 'administrator']],
-	['approved', ['nobody', 'approved', 'administrator']],
-	['administrators', ['nobody', 'administrator']],
+	['everybody', ['none', 'unapproved', 'approved', 'administrator']],
+	['approved', ['none', 'approved', 'administrator']],
+	['administrators', ['none', 'administrator']],
 ] as const)('"%s" lets publish: %j', (whoMayPublish, expected) => {
 	const allowed = Object.entries(OWNERS).filter(([, owner]) => {
 		try {

@@ -1,8 +1,8 @@
-/** Who may publish, apart from having a stream key. Pure. */
+/** Decides whose channels may publish with a valid stream key. Pure. */
 import { SpillwayError } from '../../core/errors/errors.ts';
 import type { BroadcastOwner } from '../../ingest/media-plan/work-budget.ts';
 
-/** `approved`: those whom an administrator has approved, and administrators. */
+/** `approved`: accounts that an administrator has approved, and administrators. */
 export const WHO_MAY_PUBLISH = ['everybody', 'approved', 'administrators'] as const;
 export type WhoMayPublish = (typeof WHO_MAY_PUBLISH)[number];
 
@@ -11,7 +11,7 @@ const REFUSALS = {
 	administrators: 'only channels of administrators may, says accounts.whoMayPublish',
 } as const;
 
-/** Throws PUBLISHING_NOT_ALLOWED, saying what is missing. A channel that belongs to nobody was made by the operator. */
+/** Throws PUBLISHING_NOT_ALLOWED with the reason. The operator made a channel without an owner, so it may publish. */
 export function assertMayPublish(whoMayPublish: WhoMayPublish, owner: BroadcastOwner): void {
 	if (whoMayPublish === 'everybody' || owner.id === undefined || owner.isAdministrator) {
 		return;

@@ -1,4 +1,4 @@
-/** Stream keys and the first start, against both databases. */
+/** Tests of stream keys and the first start, against both databases. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { StreamKey } from '../../core/ids.ts';
 import { silentLogger } from '../../core/logger.ts';
@@ -47,7 +47,7 @@ describe.each(DATABASE_KINDS)('publishing ($kind)', ({ kind }) => {
 			await expect(streamKeys.findByStreamKey(`${streamKey}x`)).resolves.toBeUndefined();
 			expect(JSON.stringify(await database.query('SELECT * FROM stream_keys'))).not.toContain(streamKey.slice(9));
 			const [record] = await streamKeys.listStreamKeys(channel.id);
-			expect(record).toMatchObject({ id, name: 'main', prefix: streamKey.slice(0, 9), revokedAt: undefined });
+			expect(record).toMatchObject({ id, name: 'main', prefix: streamKey.slice(0, 9), revokedAt: null });
 		});
 
 		it('lists the valid keys of all channels by their hashes', async () => {
@@ -61,7 +61,7 @@ describe.each(DATABASE_KINDS)('publishing ($kind)', ({ kind }) => {
 			await expect(streamKeys.listValidKeys(0)).resolves.toEqual([]);
 		});
 
-		it('says from when a key is used from another network, and stores no address', async () => {
+		it('reports since when a key is used from another network, and stores no address', async () => {
 			const clock = new FakeClock();
 			const dependencies = { database, clock, logger: silentLogger, serverSecret };
 			const networks = new KnownNetworks(dependencies, 'stream-key');
@@ -83,7 +83,7 @@ describe.each(DATABASE_KINDS)('publishing ($kind)', ({ kind }) => {
 			expect(await times()).toEqual([first + 14_400_000, first + 7_200_000]);
 			const stored = JSON.stringify(await database.query('SELECT * FROM stream_key_networks'));
 			expect(stored).not.toMatch(/192\.0\.2|2001:db8/);
-			// The next start knows them.
+			// After a restart the networks are known.
 			const next = new KnownNetworks(dependencies, 'stream-key');
 			expect(next.hasAny('192.0.2.77')).toBe(false);
 			await expect(next.isKnown(id, '192.0.2.77')).resolves.toBe(true);
@@ -94,18 +94,18 @@ describe.each(DATABASE_KINDS)('publishing ($kind)', ({ kind }) => {
 				true,
 				false,
 			]);
-			// A month later they are strangers.
+			// A month later they are unknown.
 			await clock.advance(31 * 24 * 3_600_000);
 			expect(next.hasAny('192.0.2.77')).toBe(false);
 			await expect(next.isKnown(id, '192.0.2.77')).resolves.toBe(false);
-			// No more than twenty are kept.
+			// At most twenty are kept.
 			for (let number = 0; number < 30; number++) {
 				await networks.remember(id, `198.51.100.${number}`);
 			}
 			expect(await database.query('SELECT 1 FROM stream_key_networks')).toHaveLength(20);
 		});
 
-		it('tells of a key whether the owner of its channel is known', async () => {
+		it('reports whether the owner of a key is approved', async () => {
 			const users = new UserStore({ database, clock: systemClock });
 			const user = await users.create('the-owner', 'hash');
 			const owned = await store.createChannel({ name: 'owned', owner: { id: user.id, maxChannels: 5 } });
@@ -120,7 +120,7 @@ describe.each(DATABASE_KINDS)('publishing ($kind)', ({ kind }) => {
 			await expect(users.setPublishingApproved('nobody-here', true)).resolves.toBe(false);
 		});
 
-		it('does not know keys that were hashed under another secret', async () => {
+		it('does not find keys that were hashed under another secret', async () => {
 			const { streamKey } = await streamKeys.createStreamKey(channel.id, 'main');
 			const other = new StreamKeyStore({ database, clock: systemClock, serverSecret: new Uint8Array(32) });
 			await expect(other.findByStreamKey(streamKey)).resolves.toBeUndefined();
@@ -180,7 +180,7 @@ describe.each(DATABASE_KINDS)('publishing ($kind)', ({ kind }) => {
 			await expect(isValid(first.newStreamKey!)).resolves.toBe(true);
 		});
 
-		it('takes the given key, and follows when it changes', async () => {
+		it('uses the given key, and follows when it changes', async () => {
 			expect((await start('given-one')).newStreamKey).toBe('given-one');
 			expect((await start('given-one')).newStreamKey).toBeUndefined();
 			await start('given-two');
@@ -189,7 +189,7 @@ describe.each(DATABASE_KINDS)('publishing ($kind)', ({ kind }) => {
 			expect([await isValid('given-one'), await isValid('given-two')]).toEqual([true, false]);
 		});
 
-		it('lets the given key replace the generated one, and makes a new one when none is given any more', async () => {
+		it('replaces the generated key by a given one, and makes a new one when none is given', async () => {
 			const generated = (await start()).newStreamKey!;
 			await start('given-three');
 			await expect(isValid(generated)).resolves.toBe(false);
@@ -197,7 +197,7 @@ describe.each(DATABASE_KINDS)('publishing ($kind)', ({ kind }) => {
 			expect([await isValid('given-three'), await isValid(next)]).toEqual([false, true]);
 		});
 
-		it('leaves keys alone that people made', async () => {
+		it('does not revoke keys that users made', async () => {
 			const { demoChannelId } = await start();
 			const { streamKey } = await streamKeys.createStreamKey(demoChannelId, 'my own');
 			await start('given-four');

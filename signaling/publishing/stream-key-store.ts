@@ -1,4 +1,4 @@
-/** Stream keys in the database, which holds their hashes only. */
+/** Stream keys in the database, which holds only their hashes. */
 import { timingSafeEqual } from 'node:crypto';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import { createId, type ChannelId, type StreamKey } from '../../core/ids.ts';
@@ -8,38 +8,28 @@ import { CHANNEL_COLUMNS, toChannel, type Channel, type ChannelRow } from '../ch
 import { isUniqueViolation, type Queryable } from '../platform/database/database.ts';
 import { createStreamKey, hashStreamKey, shownPrefix } from './stream-key.ts';
 
-/** A stream key as its owner sees it later: everything but the key. */
+/** A stream key as its owner sees it: everything but the secret. */
 export type StreamKeyRecord = {
 	id: string;
 	channelId: ChannelId;
-	/** What its owner calls it. */
+	/** Chosen by the owner. */
 	name: string;
 	/** First characters; empty for short keys. */
 	prefix: string;
 	createdAt: Date;
-	revokedAt: Date | undefined;
-	/** Undefined: never yet. */
-	lastUsedAt: Date | undefined;
-	/** When it was first used from the newest of its networks; undefined while it was used from one only. */
-	newNetworkAt: Date | undefined;
+	revokedAt: Date | null;
+	/** Null: never. */
+	lastUsedAt: Date | null;
+	/** The first use from the newest of its networks; null while there is only one network. */
+	newNetworkAt: Date | null;
 };
 
-/** Whom a stream key belongs to. */
 export type StreamKeyOwner = { streamKeyId: string; channel: Channel; owner: BroadcastOwner };
 
-type StreamKeyRow = {
-	id: string;
-	channel_id: ChannelId;
-	name: string;
-	key_hash: Uint8Array;
-	key_prefix: string;
-	created_at: Date;
-	revoked_at: Date | null;
-	last_used_at: Date | null;
-	new_network_at: Date | null;
-};
-
-const STREAM_KEY_QUERY = `SELECT stream_keys.*, last_used_at, new_network_at FROM stream_keys LEFT JOIN LATERAL (
+/** Selects {@link StreamKeyRecord}s. */
+const STREAM_KEY_QUERY = `SELECT id, channel_id AS "channelId", name, key_prefix AS prefix, created_at AS "createdAt",
+		revoked_at AS "revokedAt", last_used_at AS "lastUsedAt", new_network_at AS "newNetworkAt"
+	FROM stream_keys LEFT JOIN LATERAL (
 		SELECT max(last_used_at) AS last_used_at, CASE WHEN count(*) > 1 THEN max(first_used_at) END AS new_network_at
 		FROM stream_key_networks WHERE stream_key_id = stream_keys.id
 	) AS used ON true`;
@@ -49,11 +39,11 @@ type StreamKeyStoreDependencies = {
 	database: Queryable;
 	clock: Clock;
 	serverSecret: Uint8Array;
-	/** Called with each key that is made here. */
+	/** Called with each key that this store makes. */
 	onMade?: (streamKeyId: string, hash: Uint8Array) => void;
 };
 
-/** Reads and writes stream keys. Every method throws DATABASE_UNAVAILABLE when the database does not answer. */
+/** Every method throws DATABASE_UNAVAILABLE when the database does not answer. */
 export class StreamKeyStore {
 	readonly #deps: StreamKeyStoreDependencies;
 
@@ -61,10 +51,7 @@ export class StreamKeyStore {
 		this.#deps = deps;
 	}
 
-	/**
-	 * Makes a key, or stores the given one, and returns the only copy of it that there will ever be.
-	 * Throws REQUEST_INVALID when the given key is in use already.
-	 */
+	/** Makes a key or stores the given one, and returns its only copy. Throws REQUEST_INVALID when the key is in use. */
 	async createStreamKey(
 		channelId: ChannelId,
 		name: string,
@@ -88,9 +75,9 @@ export class StreamKeyStore {
 		return { id, streamKey };
 	}
 
-	/** Revokes the valid keys of that name on the channel and makes a new one in their place. */
+	/** Replaces the channel's valid keys of this name by a new one. */
 	async rotateStreamKey(channelId: ChannelId, name: string): Promise<{ id: string; streamKey: StreamKey }> {
-		// The new one first: when the second step fails the publisher has two keys rather than none.
+		// The new key comes first: when the second step fails, the publisher has two keys rather than none.
 		const made = await this.createStreamKey(channelId, name);
 		await this.#deps.database.query(
 			'UPDATE stream_keys SET revoked_at = $1 WHERE channel_id = $2 AND name = $3 AND id <> $4 AND revoked_at IS NULL',
@@ -99,28 +86,26 @@ export class StreamKeyStore {
 		return made;
 	}
 
-	/**
-	 * Puts a new key in the place of this one, under the same name. Undefined when the channel has no such valid key.
-	 */
+	/** Replaces a key by a new one of the same name. Undefined when the channel has no such valid key. */
 	async replaceStreamKey(
 		channelId: ChannelId,
 		streamKeyId: string,
 	): Promise<{ id: string; name: string; streamKey: StreamKey } | undefined> {
 		const record = (await this.listStreamKeys(channelId)).find(({ id }) => id === streamKeyId);
-		if (record === undefined || record.revokedAt !== undefined) {
+		if (record === undefined || record.revokedAt !== null) {
 			return undefined;
 		}
-		// The new one first, as above.
+		// The new key comes first, as above.
 		const made = await this.createStreamKey(channelId, record.name);
 		if (!(await this.revokeStreamKey(streamKeyId))) {
-			// Somebody else was faster: their new key counts.
+			// A concurrent call has replaced the key: its new key counts.
 			await this.revokeStreamKey(made.id);
 			return undefined;
 		}
 		return { ...made, name: record.name };
 	}
 
-	/** False when there is no such key or it was revoked before. Who publishes with it is for the caller to end. */
+	/** False for an unknown or revoked key. The caller ends the sessions that use it. */
 	async revokeStreamKey(streamKeyId: string): Promise<boolean> {
 		const rows = await this.#deps.database.query(
 			'UPDATE stream_keys SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL RETURNING id',
@@ -129,33 +114,28 @@ export class StreamKeyStore {
 		return rows.length > 0;
 	}
 
-	/** Makes a revoked key valid again. */
 	async reinstateStreamKey(streamKeyId: string): Promise<void> {
 		await this.#deps.database.query('UPDATE stream_keys SET revoked_at = NULL WHERE id = $1', [streamKeyId]);
 	}
 
-	/** The keys of a channel, oldest first, revoked ones included. */
+	/** Oldest first, revoked keys included. */
 	async listStreamKeys(channelId: ChannelId): Promise<StreamKeyRecord[]> {
-		const rows = await this.#deps.database.query<StreamKeyRow>(
-			`${STREAM_KEY_QUERY} WHERE channel_id = $1 ORDER BY id`,
-			[channelId],
-		);
-		return rows.map(toStreamKeyRecord);
+		return this.#deps.database.query(`${STREAM_KEY_QUERY} WHERE channel_id = $1 ORDER BY id`, [channelId]);
 	}
 
-	/** The record of a key, also of a revoked one. */
+	/** Finds revoked keys as well. */
 	async findStreamKey(streamKey: string): Promise<StreamKeyRecord | undefined> {
-		const row = await this.#findKeyRow(hashStreamKey(this.#deps.serverSecret, streamKey));
-		return row === undefined ? undefined : toStreamKeyRecord(row);
+		const hash = hashStreamKey(this.#deps.serverSecret, streamKey);
+		return (await this.#deps.database.query<StreamKeyRecord>(`${STREAM_KEY_QUERY} WHERE key_hash = $1`, [hash]))[0];
 	}
 
 	/**
-	 * Whom a valid key belongs to. Unknown, wrong and revoked keys go the same way and take as long, so that nobody
-	 * learns from the time which it was.
+	 * The owner of a valid key. Unknown, wrong and revoked keys take the same path and time, so that the time of the
+	 * answer does not reveal which it was.
 	 */
 	async findByStreamKey(streamKey: string): Promise<StreamKeyOwner | undefined> {
 		const hash = hashStreamKey(this.#deps.serverSecret, streamKey);
-		const rows = await this.#deps.database.query<
+		const [row] = await this.#deps.database.query<
 			ChannelRow & {
 				key_id: string;
 				key_hash: Uint8Array;
@@ -170,8 +150,7 @@ export class StreamKeyStore {
 			FROM stream_keys JOIN channels ON channels.id = stream_keys.channel_id WHERE key_hash = $1`,
 			[hash],
 		);
-		const row = rows[0];
-		// The index compared the hashes byte by byte; this comparison is the one that decides.
+		// The index does not compare in constant time; this comparison decides.
 		const isSame = timingSafeEqual(row?.key_hash ?? new Uint8Array(hash.length), hash);
 		if (row === undefined || !isSame || row.revoked_at !== null) {
 			return undefined;
@@ -185,7 +164,7 @@ export class StreamKeyStore {
 		return { streamKeyId: row.key_id, channel: toChannel(row), owner };
 	}
 
-	/** Hashes of the valid keys of all channels, the newest first. */
+	/** Hashes of the valid keys of all channels, newest first. */
 	async listValidKeys(limit: number): Promise<{ id: string; hash: Uint8Array }[]> {
 		return this.#deps.database.query(
 			'SELECT id, key_hash AS hash FROM stream_keys WHERE revoked_at IS NULL ORDER BY id DESC LIMIT $1',
@@ -193,24 +172,7 @@ export class StreamKeyStore {
 		);
 	}
 
-	async #findKeyRow(hash: Uint8Array): Promise<StreamKeyRow | undefined> {
-		return (await this.#deps.database.query<StreamKeyRow>(`${STREAM_KEY_QUERY} WHERE key_hash = $1`, [hash]))[0];
-	}
-
 	#now(): Date {
 		return new Date(this.#deps.clock.nowMs());
 	}
-}
-
-function toStreamKeyRecord(row: StreamKeyRow): StreamKeyRecord {
-	return {
-		id: row.id,
-		channelId: row.channel_id,
-		name: row.name,
-		prefix: row.key_prefix,
-		createdAt: row.created_at,
-		revokedAt: row.revoked_at ?? undefined,
-		lastUsedAt: row.last_used_at ?? undefined,
-		newNetworkAt: row.new_network_at ?? undefined,
-	};
 }

@@ -1,4 +1,4 @@
-/** Tests of stream keys and password hashes. */
+/** Tests of stream keys and their hashes. */
 import { describe, expect, it } from 'vitest';
 import { createStreamKey, hashStreamKey, shownPrefix } from './stream-key.ts';
 
@@ -11,7 +11,7 @@ describe('createStreamKey', () => {
 });
 
 describe('hashStreamKey', () => {
-	it('depends on the key and on the server', () => {
+	it('depends on the key and on the secret of the server', () => {
 		const [one, other] = [new Uint8Array(32), new Uint8Array(32).fill(1)];
 		expect(hashStreamKey(one, 'a')).toEqual(hashStreamKey(one, 'a'));
 		expect(hashStreamKey(one, 'a')).not.toEqual(hashStreamKey(one, 'b'));

@@ -1,6 +1,4 @@
-/**
- * What the owner of a channel reads in its health about a stream of which something or all is left out. Over real RTMP.
- */
+/** Tests the health report of a stream with unsupported codecs, over real RTMP. */
 import { once } from 'node:events';
 import net from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -85,7 +83,7 @@ describe('the health of a channel', () => {
 
 	const health = async (): Promise<Health> => (await owner.send('GET', '/api/v1/channels/place/health')).json<Health>();
 
-	/** Goes on sending the messages until the test is over. */
+	/** Sends the messages until the test is over. */
 	async function publish(messages: (encoder: EncoderDouble, timeMs: number) => Uint8Array): Promise<() => string> {
 		const encoder = new EncoderDouble();
 		let heard = '';
@@ -126,7 +124,7 @@ describe('the health of a channel', () => {
 		}, 15_000);
 	});
 
-	it('tells encoder and owner why a stream was let go of which nothing can be used', async () => {
+	it('reports to encoder and owner why a stream without any supported codec was ended', async () => {
 		const heard = await publish((encoder, timeMs) => concat(encoder.audio(timeMs, MP3), encoder.video(timeMs, HEVC)));
 		await vi.waitFor(async () => {
 			expect((await health()).problems.map(({ code }) => code)).toEqual([

@@ -160,8 +160,9 @@ export class ApiBench {
 		const [clock, logger, fakeRegistry] = [new FakeClock(), new RecordingLogger(), new FakeRegistry()];
 		const serverSecret = new Uint8Array(32).fill(7);
 		const bus = options.bus ?? new InProcessBus({ clock: systemClock, logger });
-		const announcements = new Announcements({ ...createNodeIdentity(), bus, clock, logger });
-		const common = { clock, logger, database, bus, announcements };
+		const node = createNodeIdentity();
+		const announcements = new Announcements({ ...node, bus, clock, logger });
+		const common = { ...node, clock, logger, database, bus, announcements };
 		const accounts = await createAccounts(
 			{ ...common, serverSecret },
 			{

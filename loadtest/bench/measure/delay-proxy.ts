@@ -1,24 +1,21 @@
-/**
- * UDP and TCP proxies that hold back what the server sends, for the load tester's self-test: the report must move by as
- * much.
- */
+/** UDP and TCP proxies that delay what the server sends, for the load tester's self-test. */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { connect, createServer, type Server, type Socket as TcpSocket } from 'node:net';
+import { connect, createServer, type Socket as TcpSocket } from 'node:net';
 
-/** Bytes that wait in the proxy, in all; beyond, the newest datagram is dropped and a TCP connection is cut. */
+/** Bytes that wait in the proxy. Above it, the newest datagram is dropped and a TCP connection is closed. */
 const MAX_WAITING_BYTES = 64_000_000;
 
 /** A running proxy. */
 export interface DelayProxy {
-	/** Where to connect to, on 127.0.0.1. */
+	/** To connect to, on 127.0.0.1. */
 	readonly port: number;
-	/** Datagrams or chunks held back so far. */
+	/** Datagrams or chunks delayed so far. */
 	readonly heldCount: number;
 	close(): Promise<void>;
 }
 
-/** Things that leave in the order they came, each after the delay. */
+/** A queue whose entries leave in their order, each after the delay. */
 class DelayLine {
 	readonly #delayMs: number;
 	readonly #waiting: { dueMs: number; bytes: number; leave: () => void }[] = [];
@@ -30,7 +27,7 @@ class DelayLine {
 		this.#delayMs = delayMs;
 	}
 
-	/** False when there is no room. */
+	/** False when it is full. */
 	add(bytes: number, leave: () => void): boolean {
 		if (this.#waitingBytes + bytes > MAX_WAITING_BYTES) {
 			return false;
@@ -65,7 +62,7 @@ class DelayLine {
 	}
 }
 
-/** Forwards datagrams to 127.0.0.1:`targetPort` at once and what comes back after `delayMs`. */
+/** Forwards datagrams to 127.0.0.1:`targetPort` without a delay, and the answers after `delayMs`. */
 export async function startUdpDelayProxy(targetPort: number, delayMs: number): Promise<DelayProxy> {
 	const outer = createSocket('udp4');
 	const line = new DelayLine(delayMs);
@@ -78,7 +75,7 @@ export async function startUdpDelayProxy(targetPort: number, delayMs: number): P
 			socket.on('message', (answer) => {
 				line.add(answer.length, () => outer.send(answer, port, '127.0.0.1'));
 			});
-			// The server's port is gone: its datagrams are lost, as on a real wire.
+			// The server has closed its port: datagrams are lost, as on a real wire.
 			socket.on('error', () => undefined);
 		}
 		socket.send(data, targetPort, '127.0.0.1');
@@ -90,21 +87,19 @@ export async function startUdpDelayProxy(targetPort: number, delayMs: number): P
 		get heldCount() {
 			return line.heldCount;
 		},
-		close: () => {
+		close: async () => {
 			line.clear();
 			const sockets = [outer, ...inner.values()];
-			return Promise.all(sockets.map((socket) => new Promise<void>((resolve) => socket.close(resolve)))).then(
-				() => undefined,
-			);
+			await Promise.all(sockets.map((socket) => new Promise<void>((resolve) => socket.close(resolve))));
 		},
 	};
 }
 
-/** Forwards TCP connections to 127.0.0.1:`targetPort`; what comes back leaves after `delayMs`. */
+/** Forwards TCP connections to 127.0.0.1:`targetPort`; the answers leave after `delayMs`. */
 export async function startTcpDelayProxy(targetPort: number, delayMs: number): Promise<DelayProxy> {
 	const sockets = new Set<TcpSocket>();
 	const lines = new Set<DelayLine>();
-	const server: Server = createServer((outer) => {
+	const server = createServer((outer) => {
 		const inner = connect(targetPort, '127.0.0.1');
 		const line = new DelayLine(delayMs);
 		lines.add(line);

@@ -1,51 +1,26 @@
 /**
- * The baseline: one headless Chromium sends the canvas source to another, without any server between. What a path of
- * ours costs is its latency minus this, measured alternately.
+ * The baseline: one headless Chromium sends the canvas source to another, without a server. The cost of a path is its
+ * latency minus this, measured alternately.
  */
 import { sleep, systemClock } from '../../../core/lifecycle/clock.ts';
-import { BenchPage, type ShownFrame, type HeardSound } from '../../clients/chromium/bench-page.ts';
+import { BenchPage, type HeardSound, type ShownFrame } from '../../clients/chromium/bench-page.ts';
 import { launchChromium } from '../../clients/chromium/chromium.ts';
+import type { CanvasSourceOptions } from '../../clients/chromium/page/canvas-source.ts';
 import type { SendOptions } from '../../clients/chromium/page/webrtc-page.ts';
-import type { WatchSummary } from './frame-log.ts';
-import { summariseWatch } from './frame-log.ts';
+import { summariseWatch, type WatchSummary } from './frame-log.ts';
 import type { SentFrame } from '../../source/source-loop.ts';
 
-/** What is sent, and for how long. */
-export type ReferenceOptions = {
-	widthPixels: number;
-	heightPixels: number;
-	frameRate: number;
-	codec: 'h264' | 'vp8';
+export type ReferenceOptions = CanvasSourceOptions & {
 	videoBitrateBps: number;
-	withSound: boolean;
 	/** Not measured: jitter buffers and encoders settle. */
 	settleMs: number;
 	durationMs: number;
 };
 
 /** Summary and the logs behind it. */
-type ReferenceResult = {
-	summary: WatchSummary;
-	shown: ShownFrame[];
-	heard: HeardSound[];
-	sent: SentFrame[];
-	/** Error of the two page clocks together, at most, in milliseconds. */
-	clockErrorMs: number;
-};
+type ReferenceResult = { summary: WatchSummary; shown: ShownFrame[]; heard: HeardSound[]; sent: SentFrame[] };
 
-/** 720p30 with sound for a settled half minute. */
-export const REFERENCE_DEFAULTS: ReferenceOptions = {
-	widthPixels: 1280,
-	heightPixels: 720,
-	frameRate: 30,
-	codec: 'h264',
-	videoBitrateBps: 2_500_000,
-	withSound: true,
-	settleMs: 5000,
-	durationMs: 30_000,
-};
-
-/** Runs the direct connection in two browser processes of its own and closes both. */
+/** Runs the direct connection in two browser processes and closes both. */
 export async function measureDirectReference(options: ReferenceOptions): Promise<ReferenceResult> {
 	const senderBrowser = await launchChromium();
 	const receiverBrowser = await launchChromium().catch(async (error: unknown) => {
@@ -55,13 +30,9 @@ export async function measureDirectReference(options: ReferenceOptions): Promise
 	try {
 		const sender = await BenchPage.openOwn(senderBrowser);
 		const receiver = await BenchPage.openOwn(receiverBrowser);
-		await receiver.call('startReading', 'video', options.withSound);
-		const send: SendOptions = {
-			codec: options.codec,
-			videoBitrateBps: options.videoBitrateBps,
-			frameRate: options.frameRate,
-		};
-		const offer = await sender.call<string>('sendCanvasDirectly', options, send);
+		await receiver.call('startReading', 'video', true);
+		const send: SendOptions = { ...options, codec: 'h264' };
+		const offer = await sender.call<string>('sendCanvasDirectly', send);
 		const answer = await receiver.call<string>('answerOffer', offer);
 		await sender.call('acceptAnswer', answer);
 		return await watchPages(sender, receiver, options);
@@ -75,7 +46,7 @@ export async function measureHarness(options: ReferenceOptions): Promise<Referen
 	const browser = await launchChromium();
 	try {
 		const page = await BenchPage.openOwn(browser);
-		await page.call('startReading', 'video', options.withSound);
+		await page.call('startReading', 'video', true);
 		await page.call('showCanvasHere', options);
 		return await watchPages(page, page, options);
 	} finally {
@@ -85,11 +56,14 @@ export async function measureHarness(options: ReferenceOptions): Promise<Referen
 
 async function watchPages(sender: BenchPage, receiver: BenchPage, options: ReferenceOptions): Promise<ReferenceResult> {
 	await sleep(systemClock, options.settleMs);
-	const clockErrorMs = (await sender.synchronise()) + (sender === receiver ? 0 : await receiver.synchronise());
+	await sender.synchronise();
+	if (sender !== receiver) {
+		await receiver.synchronise();
+	}
 	const fromMs = systemClock.nowMs();
 	await sleep(systemClock, options.durationMs);
 	const toMs = systemClock.nowMs();
 	const { frames: shown, sounds: heard } = await receiver.collect(sender.offsetMs);
 	const sent = await sender.collectDrawn();
-	return { summary: summariseWatch(shown, heard, sent, { fromMs, toMs }), shown, heard, sent, clockErrorMs };
+	return { summary: summariseWatch(shown, heard, sent, { fromMs, toMs }), shown, heard, sent };
 }

@@ -1,16 +1,14 @@
-/**
- * The delay of the source's own encoder and muxer, apart from everything behind it: picture made → FLV tag complete.
- */
+/** The delay of the source's own encoder and muxer: picture made → FLV tag complete. */
 import { sleep, systemClock } from '../../../core/lifecycle/clock.ts';
 import { flvCompositionOffsetMs, FlvReader } from '../../../core/wire/flv.ts';
 import { MESSAGE_TYPE } from '../../../core/wire/rtmp/rtmp-messages.ts';
 import { benchSource } from '../../source/bench-source.ts';
 import type { EncoderSettings } from '../../source/encoder-settings.ts';
 import { rtmpArguments } from '../../clients/rtmp/rtmp-publisher.ts';
-import type { Spread } from './frame-log.ts';
-import { spreadOf } from './frame-log.ts';
+import { throwFailure } from '../../source/publisher.ts';
+import { type Spread, spreadOf } from './frame-log.ts';
 
-/** Runs the same FFmpeg arguments as the RTMP publisher into a pipe instead of a connection. */
+/** Runs the RTMP publisher's FFmpeg arguments with a pipe instead of a connection. */
 export async function measureEncoderDelay(settings: EncoderSettings, durationMs: number): Promise<Spread> {
 	const { encoder, loop } = benchSource(rtmpArguments(settings, 'pipe:1'), settings);
 	const delays: number[] = [];
@@ -38,10 +36,8 @@ export async function measureEncoderDelay(settings: EncoderSettings, durationMs:
 		loop.stop();
 		await encoder.stop();
 	}
-	if (encoder.failure !== undefined) {
-		throw encoder.failure;
-	}
-	// The first second holds the start of the process.
+	throwFailure(encoder);
+	// The first second includes the start of the process.
 	const settled = spreadOf(delays.slice(Math.round(settings.frameRate)));
 	if (settled === undefined) {
 		throw new Error(`FFmpeg gave only ${delays.length} pictures in ${durationMs} ms.`);

@@ -1,12 +1,12 @@
-/** Films what a page with the product's player shows, and lays the pictures around a change of tiers side by side. */
+/** Records the pictures of a page with the product's player, and lays those around a change of tiers side by side. */
 import type { Page } from 'playwright-core';
-import type { DeliveryTier } from '../../clients/chromium/chromium-viewer.ts';
+import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 
 const WIDTH_PIXELS = 320;
 const HEIGHT_PIXELS = 180;
 const COLUMNS = 4;
 const ROWS = 3;
-/** Screens of 60 a second between two pictures of the strip: one of the source's pictures at 30 a second. */
+/** Screen refreshes, 60 a second, between two pictures of the strip: one picture of the source at 30 a second. */
 const STEP = 2;
 const MAX_FILMED = 240;
 
@@ -34,15 +34,11 @@ const START = `(() => {
 	requestAnimationFrame(shoot);
 })()`;
 
-/** Begins to film. */
 export async function startFilm(page: Page): Promise<void> {
 	await page.evaluate(START);
 }
 
-/**
- * Ends filming; resolves with a JPEG of the pictures around the newest change to that tier, or undefined when none was
- * filmed.
- */
+/** Ends filming. Resolves with a JPEG of the pictures around the newest change to that tier, if there is one. */
 export async function developFilmStrip(page: Page, to: DeliveryTier): Promise<Buffer | undefined> {
 	const dataUrl = await page.evaluate<string | null>(`(() => {
 		const film = globalThis.spillwayFilm.splice(0);

@@ -1,6 +1,6 @@
-/** Tests of the log arithmetic, on made logs whose answer is known. */
+/** Tests of the log arithmetic. */
 import { describe, expect, it } from 'vitest';
-import { firstFrameMs, spreadOf, summariseWatch } from './frame-log.ts';
+import { firstFrameMs, spreadOf, summariseWatch, type WatchSummary } from './frame-log.ts';
 import { FRAME_NUMBER_RANGE } from '../../source/time-pattern.ts';
 import type { SentFrame } from '../../source/source-loop.ts';
 import type { ShownFrame } from '../../clients/chromium/bench-page.ts';
@@ -26,14 +26,16 @@ function showAll(sent: readonly SentFrame[], latencyMs: (index: number) => numbe
 
 const WINDOW = { fromMs: START_MS + 1000, toMs: START_MS + 9000 };
 
+function summarise(shown: readonly ShownFrame[], sent: readonly SentFrame[]): WatchSummary {
+	return summariseWatch(shown, [], sent, WINDOW);
+}
+
 describe('summariseWatch', () => {
-	it('gives latency percentiles, and nothing lost, for an even stream', () => {
+	it('gives latency percentiles, and no loss, for an even stream', () => {
 		const sent = sentFrames(300);
-		const summary = summariseWatch(
+		const summary = summarise(
 			showAll(sent, () => 80),
-			[],
 			sent,
-			WINDOW,
 		);
 		expect(summary.glassToGlassMs?.p50).toBeCloseTo(80, 3);
 		expect(summary.glassToGlassMs?.p95).toBeCloseTo(80, 3);
@@ -52,16 +54,16 @@ describe('summariseWatch', () => {
 		const sent = sentFrames(300);
 		const shown = showAll(sent, () => 50).filter((frame) => frame.frameNumber < 100 || frame.frameNumber >= 112);
 		const renumbered = shown.map((frame, index) => ({ ...frame, presentedCount: index + 1 }));
-		const summary = summariseWatch(renumbered, [], sent, WINDOW);
+		const summary = summarise(renumbered, sent);
 		expect(summary.skippedCount).toBe(12);
 		expect(summary.longestFreezeMs).toBeCloseTo(13 * FRAME_MS, 1);
 		expect(summary.shownRatio).toBeCloseTo(1 - 12 / summary.sentCount, 6);
 	});
 
-	it('does not call pictures skipped that the browser showed while the reader was late', () => {
+	it('does not count pictures as skipped that the browser showed while the reader was late', () => {
 		const sent = sentFrames(300);
 		const shown = showAll(sent, () => 50).filter((frame) => frame.frameNumber % 10 !== 5);
-		const summary = summariseWatch(shown, [], sent, WINDOW);
+		const summary = summarise(shown, sent);
 		expect(summary.skippedCount).toBe(0);
 		expect(summary.unreadCount).toBeGreaterThanOrEqual(20);
 		expect(summary.shownRatio).toBe(1);
@@ -72,16 +74,15 @@ describe('summariseWatch', () => {
 		const shown = showAll(sent, () => 50);
 		shown.splice(151, 0, { ...shown[150]!, shownAtMs: shown[150]!.shownAtMs + 16 });
 		shown.splice(202, 0, { ...shown[190]!, shownAtMs: shown[201]!.shownAtMs + 1 });
-		const summary = summariseWatch(shown, [], sent, WINDOW);
-		expect(summary).toMatchObject({ repeatedCount: 1, outOfOrderCount: 1, skippedCount: 0 });
+		expect(summarise(shown, sent)).toMatchObject({ repeatedCount: 1, outOfOrderCount: 1, skippedCount: 0 });
 	});
 
-	it('sees a stream that stops as one long freeze and as skipped pictures', () => {
+	it('reports a stream that stops as one long freeze and as skipped pictures', () => {
 		const sent = sentFrames(300);
-		const summary = summariseWatch(showAll(sent, () => 50).slice(0, 150), [], sent, WINDOW);
+		const summary = summarise(showAll(sent, () => 50).slice(0, 150), sent);
 		expect(summary.longestFreezeMs).toBeCloseTo(9000 - (149 * FRAME_MS + 50), 1);
 		expect(summary.skippedCount).toBeGreaterThan(110);
-		const nothing = summariseWatch([], [], sent, WINDOW);
+		const nothing = summarise([], sent);
 		expect(nothing).toMatchObject({ shownCount: 0, shownRatio: 0, longestFreezeMs: 8000 });
 		expect(nothing.glassToGlassMs).toBeUndefined();
 	});
@@ -99,13 +100,11 @@ describe('summariseWatch', () => {
 		expect(skew?.p95).toBeCloseTo(30, 3);
 	});
 
-	it('goes on over the wrap of the frame number', () => {
+	it('counts no loss at the wrap of the frame number', () => {
 		const sent = sentFrames(300, FRAME_NUMBER_RANGE - 150);
-		const summary = summariseWatch(
+		const summary = summarise(
 			showAll(sent, () => 40),
-			[],
 			sent,
-			WINDOW,
 		);
 		expect(summary).toMatchObject({ outOfOrderCount: 0, skippedCount: 0 });
 		expect(summary.longestFreezeMs).toBeCloseTo(FRAME_MS, 1);
@@ -113,7 +112,7 @@ describe('summariseWatch', () => {
 });
 
 describe('firstFrameMs and spreadOf', () => {
-	it('counts from the click, and says nothing where there is nothing', () => {
+	it('counts from the click, and gives no figure without samples', () => {
 		const shown = showAll(sentFrames(10), () => 30);
 		expect(firstFrameMs(shown, START_MS - 200)).toBeCloseTo(230, 3);
 		expect(firstFrameMs([], START_MS)).toBeUndefined();

@@ -1,4 +1,4 @@
-/** What a log of shown pictures and heard bursts says: latency, smoothness and lip sync. Pure arithmetic. */
+/** Latency, smoothness and lip sync from a log of shown pictures and heard bursts. Pure arithmetic. */
 import { percentile } from '../../../core/percentiles.ts';
 import type { HeardSound, ShownFrame } from '../../clients/chromium/bench-page.ts';
 import type { SentFrame } from '../../source/source-loop.ts';
@@ -11,27 +11,27 @@ export type Spread = { p50: number; p95: number; count: number };
 export type WatchSummary = {
 	/** Capture of a picture → the same picture shown. */
 	glassToGlassMs?: Spread;
-	/** Different pictures that were read off the screen. */
+	/** Different pictures that were read. */
 	shownCount: number;
-	/** Pictures the browser showed while our reader was late: shown, but not read. */
+	/** Pictures that the browser showed while our reader was late. */
 	unreadCount: number;
 	/** Pictures of the source that were not shown. */
 	skippedCount: number;
-	/** A picture presented again although it was on the screen already. */
+	/** Pictures presented again although they were on the screen already. */
 	repeatedCount: number;
 	/** Older pictures after newer ones. */
 	outOfOrderCount: number;
-	/** Pictures sent in the window that should have been shown. */
+	/** Pictures of the source that the window expects. */
 	sentCount: number;
 	/** Shown or unread, of those sent: 0–1. */
 	shownRatio?: number;
 	/** Longest time without a new picture. */
 	longestFreezeMs: number;
-	/** Sound minus picture, signed: positive when the sound comes late. p95 is of its magnitude. */
+	/** Latency of the sound minus that of the picture: positive when the sound is late. p95 is of its magnitude. */
 	audioVideoSkewMs?: Spread;
 };
 
-/** The stretch of time, on the bench's clock, that a summary is about. */
+/** The time, on the bench's clock, that a summary is about. */
 type WatchWindow = { fromMs: number; toMs: number };
 
 /** The p50, p95 and count of samples; undefined for none. */
@@ -42,7 +42,7 @@ export function spreadOf(samples: readonly number[]): Spread | undefined {
 	return { p50: percentile(samples, 50), p95: percentile(samples, 95), count: samples.length };
 }
 
-/** Summarises what was shown and heard within the window. `sent` is the source's own log. */
+/** Summarises the pictures and bursts within the window. `sent` is the source's own log. */
 export function summariseWatch(
 	shown: readonly ShownFrame[],
 	heard: readonly HeardSound[],
@@ -72,9 +72,15 @@ export function summariseWatch(
 		outOfOrderCount: order.outOfOrderCount,
 		sentCount: expected.length,
 		...(expected.length === 0 ? {} : { shownRatio: (expected.length - skippedCount) / expected.length }),
-		longestFreezeMs: longestFreezeMs(order.fresh, window),
+		longestFreezeMs: Math.max(...pictureGapsMs(order.fresh, window.fromMs, window.toMs)),
 		...(signed === undefined ? {} : { audioVideoSkewMs: { ...signed, p95: percentile(skews.map(Math.abs), 95) } }),
 	};
+}
+
+/** Times between pictures within two moments, both of which count as pictures. */
+export function pictureGapsMs(frames: readonly ShownFrame[], fromMs: number, toMs: number): number[] {
+	const moments = [fromMs, ...frames.map(({ shownAtMs }) => shownAtMs).filter((ms) => ms > fromMs && ms < toMs), toMs];
+	return moments.slice(1).map((ms, index) => ms - moments[index]!);
 }
 
 /** From the viewer's action to the first picture shown, in milliseconds; undefined when none was. */
@@ -85,7 +91,7 @@ export function firstFrameMs(shown: readonly ShownFrame[], clickedAtMs: number):
 
 type Order = { fresh: ShownFrame[]; repeatedCount: number; outOfOrderCount: number; unreadCount: number };
 
-// `fresh` keeps the pictures that were new when they were shown.
+// `fresh` holds the pictures that were new when they were shown.
 function countOrder(frames: readonly ShownFrame[]): Order {
 	const order: Order = { fresh: [], repeatedCount: 0, outOfOrderCount: 0, unreadCount: 0 };
 	let previous: ShownFrame | undefined;
@@ -115,8 +121,8 @@ function frameStep(from: number, to: number): number {
 	return step > FRAME_NUMBER_RANGE / 2 ? step - FRAME_NUMBER_RANGE : step;
 }
 
-// Those that, with the usual latency, fall into the window; at its end with the longest usual latency, since pictures
-// still on their way when the log ends are not skipped.
+// Pictures that reach the screen within the window at the median latency. The end of the window counts with the p95 and
+// a margin: pictures that are still under way when the log ends are not skipped.
 function expectedFrames(sent: readonly SentFrame[], window: WatchWindow, latency: Spread | undefined): SentFrame[] {
 	if (latency === undefined) {
 		return sent.filter((frame) => frame.captureTimeMs >= window.fromMs && frame.captureTimeMs <= window.toMs);
@@ -126,23 +132,10 @@ function expectedFrames(sent: readonly SentFrame[], window: WatchWindow, latency
 	return sent.filter((frame) => frame.captureTimeMs >= fromMs && frame.captureTimeMs <= toMs);
 }
 
-function longestFreezeMs(fresh: readonly ShownFrame[], window: WatchWindow): number {
-	let longest = 0;
-	let previousMs = window.fromMs;
-	for (const frame of fresh) {
-		longest = Math.max(longest, frame.shownAtMs - previousMs);
-		previousMs = frame.shownAtMs;
-	}
-	return Math.max(longest, window.toMs - previousMs);
-}
-
 // The sound's latency minus that of the pictures captured within half a second of it.
 function skewOf(sound: HeardSound, shown: readonly ShownFrame[]): number | undefined {
-	const latencies: number[] = [];
-	for (const frame of shown) {
-		if (Math.abs(frame.captureTimeMs - sound.captureTimeMs) <= 500) {
-			latencies.push(frame.shownAtMs - frame.captureTimeMs);
-		}
-	}
+	const latencies = shown
+		.filter((frame) => Math.abs(frame.captureTimeMs - sound.captureTimeMs) <= 500)
+		.map((frame) => frame.shownAtMs - frame.captureTimeMs);
 	return latencies.length < 3 ? undefined : sound.heardAtMs - sound.captureTimeMs - percentile(latencies, 50);
 }

@@ -1,4 +1,4 @@
-/** Made-up logs with known gaps and jumps. */
+/** Tests of the measures with logs of known gaps and jumps. */
 import { describe, expect, it } from 'vitest';
 import { measureHandOver, measureLatencyErrors } from './hand-over-measures.ts';
 import type { ShownFrame } from '../../clients/chromium/bench-page.ts';
@@ -22,7 +22,7 @@ describe('measureHandOver', () => {
 		expect(measure.soundJumpMs).toBeUndefined();
 	});
 
-	it('takes the longest silence near the swap, and the sound before and after', () => {
+	it('measures the longest silence near the swap, and the jump between the sounds before and after', () => {
 		const quiet = [
 			{ fromMs: 100, durationMs: 500 },
 			{ fromMs: 2000, durationMs: 35 },
@@ -42,7 +42,7 @@ describe('measureHandOver', () => {
 });
 
 describe('measureLatencyErrors', () => {
-	it('holds a claim against the pictures of the second before', () => {
+	it('compares a claim with the pictures of the second before', () => {
 		const log = frames(0, 4000, 900, 0);
 		const claims = [
 			{ atMs: 2000, tier: 'll-hls', latencyMs: 912 },
@@ -51,7 +51,7 @@ describe('measureLatencyErrors', () => {
 		expect(measureLatencyErrors(log, claims, 'll-hls')).toEqual([12]);
 	});
 
-	it('leaves out seconds with two playbacks, or hardly a picture', () => {
+	it('leaves out seconds with two playbacks or without pictures', () => {
 		const log = [...frames(0, 2000, 900, 0), ...frames(2000, 4000, 100, 1)];
 		const claims = [2500, 9000].map((atMs) => ({ atMs, tier: 'll-hls', latencyMs: 900 }));
 		expect(measureLatencyErrors(log, claims, 'll-hls')).toEqual([]);

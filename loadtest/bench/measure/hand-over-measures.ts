@@ -1,14 +1,14 @@
-/** What a log of pictures and sounds says about a change of tiers, and about the latency that a player claims. Pure. */
+/** A change of tiers and the latency that a player claims, measured by a log of pictures and sounds. Pure. */
 import { median } from '../../../core/percentiles.ts';
 import type { HeardSound, ShownFrame } from '../../clients/chromium/bench-page.ts';
 
-/** One change, by what was seen and heard. Milliseconds. */
+/** One change of tiers. Milliseconds. */
 export type HandOverMeasure = {
 	/** Longest time without a new picture, from a second before the swap to a second after. */
 	presentedGapMs: number;
 	/** Content skipped (positive) or repeated (negative) in the picture at the swap. */
 	contentJumpMs: number;
-	/** The same in the sound, from the burst before to the burst after; absent when one was not heard. */
+	/** The same in the sound, from the burst before to the burst after; absent when one is missing. */
 	soundJumpMs?: number;
 	/** Longest silence within a second of the swap. */
 	audioGapMs: number;
@@ -61,15 +61,13 @@ export function measureLatencyErrors<Tier extends string>(
 	tier: Tier,
 ): number[] {
 	return claims.flatMap((claim) => {
-		const truth = claim.tier === tier ? frames.filter((frame) => isWithinSecondBefore(frame, claim.atMs)) : [];
-		// A change of elements within the second mixes two playbacks, of which the player claims the new one only.
-		const isOne = truth.every((frame) => frame.elementIndex === truth[0]!.elementIndex);
-		return truth.length < 10 || !isOne
+		const isJustBefore = ({ shownAtMs }: ShownFrame): boolean =>
+			shownAtMs > claim.atMs - 1000 && shownAtMs <= claim.atMs;
+		const seen = claim.tier === tier ? frames.filter(isJustBefore) : [];
+		// A change of elements within the second mixes two playbacks; the player's claim is about the new one only.
+		const isOne = seen.every((frame) => frame.elementIndex === seen[0]!.elementIndex);
+		return seen.length < 10 || !isOne
 			? []
-			: [claim.latencyMs - median(truth.map((frame) => frame.shownAtMs - frame.captureTimeMs))];
+			: [claim.latencyMs - median(seen.map((frame) => frame.shownAtMs - frame.captureTimeMs))];
 	});
-}
-
-function isWithinSecondBefore(frame: ShownFrame, atMs: number): boolean {
-	return frame.shownAtMs > atMs - 1000 && frame.shownAtMs <= atMs;
 }

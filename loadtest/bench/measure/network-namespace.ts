@@ -1,22 +1,25 @@
 /**
- * A network namespace for a browser, with one cable to ours, which can be a poor line, and a firewall that can cut off
- * everything but the server's HTTP port. Needs Linux, root and iproute2; for cutting nftables as well.
+ * A network namespace for a browser. One virtual cable to ours can be a poor line; a firewall can cut off everything
+ * but the server's HTTP port. Needs Linux, root and iproute2, and for cutting nftables.
  */
 import { execFile } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { createPublisher, type PublisherKind } from '../../clients/create-publisher.ts';
+import type { Browser } from 'playwright-core';
+import { findChromium, launchChromium } from '../../clients/chromium/chromium.ts';
+import type { PublisherKind } from '../../clients/create-publisher.ts';
 import type { EncoderSettings } from '../../source/encoder-settings.ts';
-import { ServerUnderTest, waitUntilLive } from './server-under-test.ts';
+import { throwFailure } from '../../source/publisher.ts';
+import { ServerUnderTest, withPublisher } from './server-under-test.ts';
 
 const COMMAND_TIMEOUT_MS = 10_000;
 const TABLE = 'inet spillway_bench';
 
-/** Exists until it is closed; with it go its cable and its rules. */
-export class NetworkNamespace {
-	/** Our end of the cable, under which the server is reached from within. */
+/** Exists until it is closed; its cable and its rules end with it. */
+class NetworkNamespace {
+	/** Address of our end of the cable, at which the server is reached from within. */
 	readonly hostAddress: string;
 	readonly #name: string;
 	/** Our end of the cable, through which everything towards the browser goes. */
@@ -30,10 +33,7 @@ export class NetworkNamespace {
 		this.#folder = folder;
 	}
 
-	/**
-	 * Makes one with addresses of 198.18.0.0/15, which is set aside for benchmarks (RFC 2544). Rejects, saying what is
-	 * missing.
-	 */
+	/** Uses addresses of 198.18.0.0/15, which is for benchmarks (RFC 2544). Rejects with what is missing. */
 	static async create(): Promise<NetworkNamespace> {
 		const number = randomInt(0, 1 << 15);
 		const name = `spillway-${number}`;
@@ -60,7 +60,7 @@ export class NetworkNamespace {
 		}
 	}
 
-	/** Writes an executable that runs `program` within, with the arguments it is given. */
+	/** Writes an executable that runs `program` within, with its own arguments. */
 	async wrap(program: string): Promise<string> {
 		const file = path.join(this.#folder, 'run-within');
 		await writeFile(file, `#!/bin/sh\nexec ip netns exec ${this.#name} '${program}' "$@"\n`);
@@ -68,8 +68,8 @@ export class NetworkNamespace {
 		return file;
 	}
 
-	/** Drops, both ways and silently, every packet over the cable but those of that TCP port of the server. */
-	async cutAllBut(serverPort: number): Promise<void> {
+	/** Drops, both ways and silently, every packet over the cable but those of the server's HTTP port. */
+	async cutAllBut({ addresses }: ServerUnderTest): Promise<void> {
 		await run('nft', ['--version']).catch((error: unknown) => {
 			throw new Error('Cutting needs root and nftables: apt-get install nftables', { cause: error });
 		});
@@ -78,26 +78,26 @@ export class NetworkNamespace {
 			return `chain ${hook} {
 				type filter hook ${hook} priority 0; policy drop;
 				${device} "lo" accept
-				tcp ${port} ${serverPort} accept
+				tcp ${port} ${new URL(addresses.httpUrl).port} accept
 			}`;
 		});
 		await this.#nft(`table ${TABLE} {\n${rules.join('\n')}\n}`);
 	}
 
-	/** Lets everything through again. */
+	/** Ends a cut. */
 	async restore(): Promise<void> {
 		await this.#nft(`table ${TABLE} {}\ndelete table ${TABLE}`);
 	}
 
-	/** Makes the way to the browser a line of so many bits per second, with a queue of 200 ms. */
+	/** Limits the line towards the browser to that bitrate, with a queue of 200 ms. */
 	async shape(bitrateBps: number): Promise<void> {
-		// Some wires' worth at once; but a kernel that looks 250 times a second has to let through what is due in between.
+		// As small as possible, but a kernel with 250 ticks a second must let through what is due between two of them.
 		const burstBytes = Math.max(4096, Math.ceil(bitrateBps / 8 / 100));
 		const shaping = ['rate', `${bitrateBps}bit`, 'burst', String(burstBytes), 'latency', '200ms'];
 		await run('tc', ['qdisc', 'replace', 'dev', this.#device, 'root', 'tbf', ...shaping]);
 	}
 
-	/** What was sent towards the browser since {@link shape}, and what the full line did not take. */
+	/** What was sent towards the browser since {@link shape}, and what the full queue dropped. */
 	async lineCounts(): Promise<{ sentBytes: number; droppedPackets: number }> {
 		const shown = JSON.parse(await run('tc', ['-s', '-j', 'qdisc', 'show', 'dev', this.#device, 'root'])) as Array<{
 			bytes?: number;
@@ -106,7 +106,7 @@ export class NetworkNamespace {
 		return { sentBytes: shown[0]?.bytes ?? 0, droppedPackets: shown[0]?.drops ?? 0 };
 	}
 
-	/** Idempotent. Processes within go on without a network. */
+	/** Idempotent. Processes within continue without a network. */
 	async close(): Promise<void> {
 		await run('ip', ['netns', 'delete', this.#name]).catch(() => undefined);
 		await rm(this.#folder, { recursive: true, force: true });
@@ -130,15 +130,19 @@ function run(program: string, programArguments: string[], input?: string): Promi
 	});
 }
 
-/** What {@link inNetwork} has set up. */
-type NetworkPlace = {
+/** See {@link inNetwork}. */
+export type NetworkPlace = {
 	network: NetworkNamespace;
 	server: ServerUnderTest;
-	/** Throws when the publisher has ended: what was measured since says nothing. */
+	/** The channel's page, from within. */
+	pageUrl: string;
+	/** Starts Chromium within. */
+	launchBrowser(): Promise<Browser>;
+	/** See {@link throwFailure}. */
 	checkPublisher(): void;
 };
 
-/** Starts a server that a network of its own can reach, and a publisher; ends everything afterwards. Needs root. */
+/** Starts a network, a server that it can reach, and a publisher; ends everything afterwards. Needs root. */
 export async function inNetwork<Result>(
 	options: { publisher: PublisherKind; settings: EncoderSettings },
 	use: (place: NetworkPlace) => Promise<Result>,
@@ -147,19 +151,21 @@ export async function inNetwork<Result>(
 	try {
 		const server = await ServerUnderTest.start({ SPILLWAY_RTC_ANNOUNCED_ADDRESSES: network.hostAddress });
 		try {
-			const publisher = createPublisher(options.publisher, options.settings, server.addresses);
-			const checkPublisher = (): void => {
-				if (publisher.failure !== undefined) {
-					throw publisher.failure;
-				}
-			};
-			try {
-				await publisher.start();
-				await waitUntilLive(server.addresses);
-				return await use({ network, server, checkPublisher });
-			} finally {
-				await publisher.stop();
-			}
+			const { httpUrl, channel } = server.addresses;
+			const origin = `http://${network.hostAddress}:${new URL(httpUrl).port}`;
+			return await withPublisher(server, options, (publisher) =>
+				use({
+					network,
+					server,
+					pageUrl: `${origin}/${channel}`,
+					launchBrowser: async () => {
+						const executable = await network.wrap(findChromium());
+						// As with HTTPS: over HTTP, pages of other hosts may not use everything that the player uses.
+						return launchChromium({ executable, secureOrigin: origin });
+					},
+					checkPublisher: () => throwFailure(publisher),
+				}),
+			);
 		} finally {
 			await server.stop();
 		}

@@ -1,4 +1,4 @@
-/** Tests of the report: medians of valid runs only, and absent figures stay absent. */
+/** Tests of the paths' report. */
 import { describe, expect, it } from 'vitest';
 import type { PathRun } from '../paths.ts';
 import { formatRows, pathRows, type ReferenceRun } from './paths-report.ts';
@@ -35,7 +35,7 @@ function run(p50: number, firstFrameMs: number, isVoid = false): PathRun {
 }
 
 describe('pathRows', () => {
-	it('takes medians over valid runs and the distance from the direct connection', () => {
+	it('gives medians over valid runs and the difference from the direct connection', () => {
 		const rows = pathRows(
 			[reference(36), reference(40), reference(38)],
 			[run(70, 400), run(500, 9000, true), run(74, 500), run(72, 300)],
@@ -52,7 +52,7 @@ describe('pathRows', () => {
 		});
 	});
 
-	it('prints a table in which nothing unmeasured is a zero', () => {
+	it('prints a dash for a figure that was not measured', () => {
 		expect(formatRows(pathRows([reference(36, true)], [run(70, 400)]))).toBe(
 			`| path | p50 ms | p95 ms | over direct | first frame ms | shown | skipped | longest freeze ms | A/V skew p50 / p95 ms | server cores | runs (void) |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |

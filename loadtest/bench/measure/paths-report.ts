@@ -1,12 +1,14 @@
 /** Medians over the runs of each path, and their table for docs/performance.md. Pure. */
 import { median } from '../../../core/percentiles.ts';
+import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 import type { WatchSummary } from './frame-log.ts';
+import { figure, markdownTable } from './markdown-table.ts';
 import type { SelfWatchResult } from './self-watch.ts';
 
-/** The direct connection as one more kind of run. */
+/** A run of the direct connection. */
 export type ReferenceRun = { summary: WatchSummary; selfWatch: SelfWatchResult };
 
-/** One row. Milliseconds; a figure that no valid run has is absent. */
+/** Milliseconds; a figure that no valid run has is absent. */
 type PathRow = {
 	name: string;
 	p50Ms?: number;
@@ -24,32 +26,30 @@ type PathRow = {
 	voidCount: number;
 };
 
-type AnyRun = ReferenceRun & { firstFrameMs?: number; serverCores?: number };
-type AnyPathRun = AnyRun & { publisher: string; tier: keyof typeof TIER_NAMES };
+type AnyRun = ReferenceRun & {
+	/** From the viewer's action; absent when no picture was shown. */
+	firstFrameMs?: number | undefined;
+	/** CPU of the server and its children, in cores; absent for a foreign server. */
+	serverCores?: number | undefined;
+};
+export type AnyPathRun = AnyRun & { publisher: string; tier: DeliveryTier };
 
-const DIRECT_NAME = 'direct, without a server';
-const TIER_NAMES = { webrtc: 'WebRTC', 'll-hls': 'LL-HLS' } as const;
+const TIER_NAMES: Readonly<Record<DeliveryTier, string>> = { webrtc: 'WebRTC', 'll-hls': 'LL-HLS' };
 
-/** Median of every figure over the runs that are not void; the direct connection first. */
+/** Medians over the runs that are not void; the direct connection first. */
 export function pathRows(references: readonly ReferenceRun[], runs: readonly AnyPathRun[]): PathRow[] {
-	const direct = rowOf(DIRECT_NAME, references);
-	const rows = [direct];
-	const names = new Map<string, AnyPathRun[]>();
-	for (const run of runs) {
-		const name = `${run.publisher} → ${TIER_NAMES[run.tier]}`;
-		names.set(name, [...(names.get(name) ?? []), run]);
-	}
-	for (const [name, ownRuns] of names) {
+	const direct = rowOf('direct, without a server', references);
+	const paths = Map.groupBy(runs, ({ publisher, tier }) => `${publisher} → ${TIER_NAMES[tier]}`);
+	const rows = [...paths].map(([name, ownRuns]) => {
 		const row = rowOf(name, ownRuns);
 		if (row.p50Ms !== undefined && direct.p50Ms !== undefined) {
 			row.overDirectMs = row.p50Ms - direct.p50Ms;
 		}
-		rows.push(row);
-	}
-	return rows;
+		return row;
+	});
+	return [direct, ...rows];
 }
 
-/** The rows as a Markdown table. */
 export function formatRows(rows: readonly PathRow[]): string {
 	const head = [
 		...['path', 'p50 ms', 'p95 ms', 'over direct', 'first frame ms', 'shown', 'skipped', 'longest freeze ms'],
@@ -67,11 +67,10 @@ export function formatRows(rows: readonly PathRow[]): string {
 		whole(row.skippedCount),
 		whole(row.longestFreezeMs),
 		`${whole(row.skewP50Ms)} / ${whole(row.skewP95Ms)}`,
-		row.serverCores === undefined ? '–' : row.serverCores.toFixed(2),
+		figure(row.serverCores, 2),
 		`${row.runCount} (${row.voidCount})`,
 	]);
-	const table = [head, head.map(() => '---'), ...lines].map((cells) => `| ${cells.join(' | ')} |`);
-	return `${table.join('\n')}\n`;
+	return markdownTable(head, lines);
 }
 
 function rowOf(name: string, runs: readonly AnyRun[]): PathRow {

@@ -1,12 +1,11 @@
-/** Collects what one page with the product's player shows, sounds and claims. */
+/** Collects the pictures, the sound and the player's own statistics from one page with the product's player. */
 import { sleep, systemClock } from '../../../core/lifecycle/clock.ts';
-import { BenchPage, type ShownFrame } from '../../clients/chromium/bench-page.ts';
-import type { DeliveryTier } from '../../clients/chromium/chromium-viewer.ts';
+import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
+import { BenchPage, type HeardSound, type ShownFrame } from '../../clients/chromium/bench-page.ts';
 import { COLLECT_MIX, MIX_EAR, type MixReadings } from '../../clients/chromium/mix-ear.ts';
 import type { Browser } from 'playwright-core';
-import { toneCaptureTimeMs } from '../../source/tone-code.ts';
 
-/** What the player says of itself. */
+/** The statistics that are read. */
 type PlayerState = {
 	tier: DeliveryTier;
 	state: string;
@@ -15,16 +14,16 @@ type PlayerState = {
 };
 
 const FIRST_PICTURE_DEADLINE_MS = 20_000;
-/** The slide back from live takes some 25 s. */
+/** A hand-over to LL-HLS slides the WebRTC playback back from live first, which takes some 25 s. */
 const WATCH_DEADLINE_MS = 90_000;
 const POLL_MS = 250;
 
-/** One page with the product's player; everything on the bench's clock. */
+/** All times are on the bench's clock. */
 export class PlayerWatch {
 	readonly page: BenchPage;
 	readonly frames: ShownFrame[] = [];
 	readonly quiet: Array<{ fromMs: number; durationMs: number }> = [];
-	readonly heard: Array<{ captureTimeMs: number; heardAtMs: number }> = [];
+	readonly heard: HeardSound[] = [];
 	readonly claims: Array<{ atMs: number; tier: DeliveryTier; latencyMs: number }> = [];
 	hasMix = false;
 	readonly #sourceOffsetMs: number;
@@ -34,7 +33,7 @@ export class PlayerWatch {
 		this.#sourceOffsetMs = sourceOffsetMs;
 	}
 
-	/** Opens the channel's page, and reads pictures and sound from then on. */
+	/** Opens the channel's page and starts reading. */
 	static async open(browser: Browser, url: string, sourceOffsetMs: number): Promise<PlayerWatch> {
 		const page = await BenchPage.openProduct(browser, url, MIX_EAR);
 		await page.call('startReading', 'video', false);
@@ -61,12 +60,12 @@ export class PlayerWatch {
 		await this.watchUntil(() => systemClock.monotonicMs() >= endMs);
 	}
 
-	/** False when it did not come to pass within the deadline. */
+	/** False when the deadline passes first. */
 	async watchUntil(isDone: (now: PlayerState) => boolean): Promise<boolean> {
 		const endMs = systemClock.monotonicMs() + WATCH_DEADLINE_MS;
 		for (let poll = 0; systemClock.monotonicMs() < endMs; poll++) {
 			const now = await this.player();
-			// The claim is a median over a second: once a second is once.
+			// The player's latency is a median over a second, so one sample a second is enough.
 			if (poll % (1000 / POLL_MS) === 0 && now.latencyMs !== undefined && now.state === 'playing') {
 				this.claims.push({ atMs: systemClock.nowMs(), tier: now.tier, latencyMs: now.latencyMs });
 			}
@@ -84,13 +83,7 @@ export class PlayerWatch {
 		this.frames.push(...frames);
 		const mix = await this.page.page.evaluate<MixReadings>(COLLECT_MIX);
 		this.hasMix ||= mix.contextCount > 0;
-		const toBenchMs = (pageMs: number): number => this.page.toBenchMs(pageMs);
-		this.quiet.push(...mix.quiet.map((stretch) => ({ ...stretch, fromMs: toBenchMs(stretch.fromMs) })));
-		this.heard.push(
-			...mix.tones.map(({ code, heardAtMs }) => ({
-				captureTimeMs: toneCaptureTimeMs({ code, heardAtMs: toBenchMs(heardAtMs) }) + this.#sourceOffsetMs,
-				heardAtMs: toBenchMs(heardAtMs),
-			})),
-		);
+		this.quiet.push(...mix.quiet.map((stretch) => ({ ...stretch, fromMs: this.page.toBenchMs(stretch.fromMs) })));
+		this.heard.push(...mix.tones.map((tone) => this.page.toHeardSound(tone, this.#sourceOffsetMs)));
 	}
 }

@@ -1,4 +1,4 @@
-/** Tests of the judgement over a run: bounds, steal arithmetic and unreadable statistics. */
+/** Tests of when a run is void. */
 import { describe, expect, it } from 'vitest';
 import { judgeRun, parseCpuTicks, STARVATION_BOUNDS } from './self-watch.ts';
 
@@ -11,19 +11,15 @@ describe('self-watch', () => {
 		expect(parseCpuTicks('cpu 1 2 three 4 5 6 7 8')).toBeUndefined();
 	});
 
-	it('lets a calm run count', () => {
+	it('accepts a run within all bounds', () => {
 		const before = { idle: 0, steal: 0, total: 0 };
 		const result = judgeRun(2, before, { idle: 500, steal: 1, total: 1000 }, STARVATION_BOUNDS);
 		expect(result).toEqual({ eventLoopDelayP99Ms: 2, stealRatio: 0.001, busyRatio: 0.5, voidReasons: [] });
 	});
 
 	it('names every bound that was passed', () => {
-		const result = judgeRun(
-			40,
-			{ idle: 0, steal: 0, total: 0 },
-			{ idle: 10, steal: 300, total: 1000 },
-			STARVATION_BOUNDS,
-		);
+		const before = { idle: 0, steal: 0, total: 0 };
+		const result = judgeRun(40, before, { idle: 10, steal: 300, total: 1000 }, STARVATION_BOUNDS);
 		expect(result.voidReasons).toEqual([
 			'event-loop delay p99 40.0 ms, bound 16 ms',
 			'stealRatio 0.300, bound 0.02',

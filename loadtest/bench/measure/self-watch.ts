@@ -1,24 +1,23 @@
-/** Watches the bench itself: a starved bench measures itself, not the server, and its result is void. */
+/** Watches the bench's own process and machine: a starved bench measures itself and not the server; its run is void. */
 import { readFileSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
-/** Where a run becomes void. */
+/** Above these a run is void. */
 type StarvationBounds = {
-	/** Milliseconds: p99 of the bench's event-loop delay. The pictures are made in this loop. */
+	/** p99 of the bench's event-loop delay. The pictures are made in this loop. */
 	eventLoopDelayP99Ms: number;
 	/** Share of CPU time that the hypervisor gave to others. */
 	stealRatio: number;
-	/** Share of CPU time without which nothing was left over for a moment of need. */
+	/** Share of CPU time that was not idle. */
 	busyRatio: number;
 };
 
-/** Default bounds. Half a picture's interval; one part in fifty; next to nothing idle. @internal for tests */
+/** Defaults: half a picture's interval; one part in fifty; hardly any idle time. @internal for tests */
 export const STARVATION_BOUNDS: StarvationBounds = { eventLoopDelayP99Ms: 16, stealRatio: 0.02, busyRatio: 0.97 };
 
-/** What was seen while a run was measured. */
 export type SelfWatchResult = {
 	eventLoopDelayP99Ms: number;
-	/** Absent where the operating system does not tell. */
+	/** Absent where the operating system does not report it. */
 	stealRatio?: number;
 	busyRatio?: number;
 	/** Why the run is void; empty when it counts. */
@@ -28,25 +27,19 @@ export type SelfWatchResult = {
 /** CPU time since boot in clock ticks, all cores together. */
 type CpuTicks = { idle: number; steal: number; total: number };
 
-/**
- * Reads the first line of /proc/stat: user nice system idle iowait irq softirq steal (proc_stat(5)).
- * @internal for tests
- */
+/** Reads the first line of /proc/stat: user nice system idle iowait irq softirq steal. @internal for tests */
 export function parseCpuTicks(procStat: string): CpuTicks | undefined {
-	const line = /^cpu\s+(.+)$/m.exec(procStat)?.[1];
-	if (line === undefined) {
-		return undefined;
-	}
+	const line = /^cpu\s+(.+)$/m.exec(procStat)?.[1] ?? '';
 	const numbers = line.trim().split(/\s+/).map(Number);
 	if (numbers.length < 8 || numbers.some((value) => !Number.isFinite(value))) {
 		return undefined;
 	}
-	// Guest time is contained in user time already.
+	// User time includes guest time.
 	const total = numbers.slice(0, 8).reduce((sum, value) => sum + value, 0);
 	return { idle: numbers[3]! + numbers[4]!, steal: numbers[7]!, total };
 }
 
-/** Judges a run by what was seen. @internal for tests */
+/** @internal for tests */
 export function judgeRun(
 	eventLoopDelayP99Ms: number,
 	before: CpuTicks | undefined,
@@ -74,7 +67,7 @@ export function judgeRun(
 
 /** Starts watching; the returned function ends it and judges. */
 export function watchSelf(bounds: StarvationBounds = STARVATION_BOUNDS): () => SelfWatchResult {
-	// Resolution 1 ms: the histogram holds the timer's own interval too, which is subtracted below.
+	// Resolution 1 ms: the histogram includes the timer's own interval, which is subtracted below.
 	const histogram = monitorEventLoopDelay({ resolution: 1 });
 	const before = readTicks();
 	histogram.enable();
@@ -89,7 +82,7 @@ function readTicks(): CpuTicks | undefined {
 	try {
 		return parseCpuTicks(readFileSync('/proc/stat', 'utf8'));
 	} catch {
-		// Not Linux: steal time is then not part of the judgement.
+		// Not Linux: the run is judged without steal and busy time.
 		return undefined;
 	}
 }

@@ -1,14 +1,16 @@
-/** The server that is measured: started as a child on free ports with a folder of its own, or one that runs already. */
+/** The server that is measured: a child on free ports with its own folder, or one that runs already. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { sleep, systemClock, withDeadline } from '../../../core/lifecycle/clock.ts';
+import { createPublisher, type IngestAddresses, type PublisherKind } from '../../clients/create-publisher.ts';
+import type { EncoderSettings } from '../../source/encoder-settings.ts';
 import { ownChild } from '../../source/owned-children.ts';
+import type { Publisher } from '../../source/publisher.ts';
 
-/** Where it is and how to publish to it. */
-export type ServerAddresses = { httpUrl: string; rtmpUrl: string; channel: string; streamKey: string };
+export type ServerAddresses = IngestAddresses & { channel: string };
 
 const START_DEADLINE_MS = 90_000;
 const STOP_DEADLINE_MS = 10_000;
@@ -17,10 +19,10 @@ const LIVE_DEADLINE_MS = 20_000;
 const LIVE_POLL_MS = 100;
 const OUTPUT_LINES = 60;
 
-/** A started child, or the addresses of a foreign server, which is never stopped. */
+/** A child that we started, or the addresses of a foreign server, which is never stopped. */
 export class ServerUnderTest {
 	readonly addresses: ServerAddresses;
-	/** The first lines of our own server's log that tell of a bug; of a foreign one nothing is known. */
+	/** The first error lines of our own server's log; empty for a foreign one. */
 	readonly errors: readonly string[];
 	readonly #child: ChildProcess | undefined;
 	readonly #dataFolder: string | undefined;
@@ -37,12 +39,12 @@ export class ServerUnderTest {
 		this.#dataFolder = dataFolder;
 	}
 
-	/** A server that somebody else runs. */
+	/** A foreign server. */
 	static running(addresses: ServerAddresses): ServerUnderTest {
 		return new ServerUnderTest(addresses);
 	}
 
-	/** Starts our own with free ports and a fresh data folder. Rejects with its last output when it does not come up. */
+	/** Starts our own with free ports and a new data folder. Rejects with its last output when it does not come up. */
 	static async start(environment: Record<string, string> = {}): Promise<ServerUnderTest> {
 		const dataFolder = await mkdtemp(path.join(tmpdir(), 'spillway-bench-'));
 		const streamKey = `bench_${randomBytes(12).toString('hex')}`;
@@ -54,11 +56,11 @@ export class ServerUnderTest {
 				SPILLWAY_HTTP_PORT: '0',
 				SPILLWAY_RTMP_PORT: '0',
 				SPILLWAY_RTC_PORT: '0',
-				// All that is measured here stays on this machine.
+				// The viewers are on this machine.
 				SPILLWAY_RTC_ANNOUNCED_ADDRESSES: '127.0.0.1',
 				SPILLWAY_DATA_FOLDER: dataFolder,
 				SPILLWAY_DEMO_STREAM_KEY: streamKey,
-				// No balancer watches these; each stop would cost a second.
+				// No load balancer watches; the default costs a second at each stop.
 				SPILLWAY_OPERATION_DRAIN_SECONDS: '0',
 				...environment,
 			},
@@ -74,21 +76,17 @@ export class ServerUnderTest {
 				output.splice(0, output.length - OUTPUT_LINES);
 			});
 		}
-		const server = await waitForEndpoints(child, dataFolder).then(
-			(endpoints) => {
-				const addresses = { ...endpoints, channel: 'demo', streamKey };
-				return new ServerUnderTest(addresses, child, dataFolder, errors);
-			},
-			async (error: unknown) => {
-				await endChild(child);
-				await rm(dataFolder, { recursive: true, force: true });
-				throw new Error(`The server did not start. Its last output:\n${output.join('\n')}`, { cause: error });
-			},
-		);
-		return server;
+		try {
+			const addresses = { ...(await waitForEndpoints(child, dataFolder)), channel: 'demo', streamKey };
+			return new ServerUnderTest(addresses, child, dataFolder, errors);
+		} catch (error) {
+			await endChild(child);
+			await rm(dataFolder, { recursive: true, force: true });
+			throw new Error(`The server did not start. Its last output:\n${output.join('\n')}`, { cause: error });
+		}
 	}
 
-	/** Process id of our own server, for measuring its CPU time. */
+	/** Of our own server. */
 	get pid(): number | undefined {
 		return this.#child?.pid;
 	}
@@ -105,7 +103,7 @@ export class ServerUnderTest {
 		return new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
 	}
 
-	/** Stops our own server and removes its folder; leaves a foreign one alone. */
+	/** Stops our own server and removes its folder; does nothing for a foreign one. */
 	async stop(): Promise<void> {
 		if (this.#child !== undefined) {
 			await endChild(this.#child);
@@ -130,7 +128,7 @@ async function waitForEndpoints(
 			const { httpUrl, rtmpUrl } = JSON.parse(text) as { httpUrl: string; rtmpUrl: string };
 			return { httpUrl, rtmpUrl: rtmpUrl.endsWith('/live') ? rtmpUrl : `${rtmpUrl}/live` };
 		} catch {
-			// Not written yet, or not completely.
+			// Not there yet, or incomplete.
 			await sleep(systemClock, POLL_INTERVAL_MS);
 		}
 	}
@@ -164,4 +162,20 @@ export async function waitUntilLive({ httpUrl, channel }: { httpUrl: string; cha
 		await sleep(systemClock, LIVE_POLL_MS);
 	}
 	throw new Error(`The channel did not go live within ${LIVE_DEADLINE_MS} ms; its LL-HLS address says: ${last}`);
+}
+
+/** Publishes from before `use`, which begins when both tiers can be watched, until after it. */
+export async function withPublisher<Result>(
+	{ addresses }: ServerUnderTest,
+	{ publisher: kind, settings }: { publisher: PublisherKind; settings: EncoderSettings },
+	use: (publisher: Publisher) => Promise<Result>,
+): Promise<Result> {
+	const publisher = createPublisher(kind, settings, addresses);
+	try {
+		await publisher.start();
+		await waitUntilLive(addresses);
+		return await use(publisher);
+	} finally {
+		await publisher.stop();
+	}
 }

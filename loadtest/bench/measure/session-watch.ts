@@ -1,35 +1,35 @@
 /**
- * Watches from outside whether a viewer's session goes on: page loads, connections, sessions asked for, playlist
- * addresses. Looks at the browser and its requests only, never at the player, so that it holds for any page.
+ * Watches whether a viewer's session continues: page loads, connections, session and playlist requests. Reads only the
+ * browser and its requests, never the player, so that it works with any page.
  */
 import type { Page, Request } from 'playwright-core';
-import type { DeliveryTier } from '../../clients/chromium/chromium-viewer.ts';
+import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 
-/** What was seen of one viewer, from before it played to the end. */
+/** What one viewer's browser did, from before it played to the end. */
 export type ViewerSessionFacts = {
-	/** None of the below says that the viewer was put off or had to begin again. */
+	/** The session continued: by the figures below the viewer never had to begin again. */
 	wentOn: boolean;
-	/** Documents loaded since the watch began: 0 unless the page was loaded again. */
+	/** Documents loaded since the watch began. */
 	pageLoadCount: number;
-	/** WebRTC: peer connections made, sessions asked for (POST), and the states of the newest connection, in order. */
+	/** WebRTC: peer connections made, sessions requested (POST), and the states of the newest connection, in order. */
 	connectionCount?: number;
 	sessionRequestCount?: number;
 	connectionStates?: string[];
-	/** WebRTC: the picture came on the same RTP stream (SSRC) before and after, and went on being decoded. */
+	/** WebRTC: the same RTP stream (SSRC) was decoded before the loss and after it. */
 	isSameRtpStream?: boolean;
-	/** LL-HLS: media playlists asked for before the loss and after it, without their queries. */
+	/** LL-HLS: media playlists requested before the loss and after it, without their queries. */
 	playlistsBefore?: string[];
 	playlistsAfter?: string[];
-	/** LL-HLS: multivariant playlists asked for after the loss; a player that begins anew asks for one. */
+	/** LL-HLS: multivariant playlists requested after the loss; a player that restarts requests one. */
 	multivariantRequestCount?: number;
-	/** LL-HLS: errors after which the player cannot go on by itself. */
+	/** LL-HLS: errors from which the player cannot recover. */
 	fatalErrors?: string[];
 };
 
 type VideoStream = { ssrc: number; framesDecoded: number };
 type PageWatch = { connectionCount: number; states: string[]; video: VideoStream | undefined };
 
-// Runs in the page, ahead of the player. Text, because this program is compiled without a browser's types.
+// Runs in the page before the player. Text, because this program is compiled without a browser's types.
 const WATCH_CONNECTIONS = `(() => {
 	const Native = globalThis.RTCPeerConnection;
 	const watch = { connectionCount: 0, states: [], newest: undefined };
@@ -51,7 +51,6 @@ const READ_CONNECTIONS = `(async () => {
 	return { connectionCount, states, video: video && { ssrc: video.ssrc, framesDecoded: video.framesDecoded } };
 })()`;
 
-/** One viewer's watch. */
 export class SessionWatch {
 	readonly #page: Page;
 	readonly #tier: DeliveryTier;
@@ -69,7 +68,7 @@ export class SessionWatch {
 		page.on('request', (request) => this.#onRequest(request));
 	}
 
-	/** Begins, on a page that does not play yet. */
+	/** For a page that does not play yet. */
 	static async begin(page: Page, tier: DeliveryTier): Promise<SessionWatch> {
 		const watch = new SessionWatch(page, tier);
 		if (tier === 'webrtc') {
@@ -78,19 +77,19 @@ export class SessionWatch {
 		return watch;
 	}
 
-	/** The publisher is about to be lost: what is asked for from now on counts as after the loss. */
+	/** Call before the publisher is lost: later requests count as after the loss. */
 	async markLoss(): Promise<void> {
 		this.#videoBefore = this.#tier === 'webrtc' ? (await this.#readConnections())?.video : undefined;
 		this.#isLost = true;
 	}
 
-	/** What was seen. `playerFacts`: what the player tells about itself; hls.js's fatal errors are looked for in it. */
+	/** The facts so far. `playerFacts`: the player's own report, with hls.js's fatal errors. */
 	async end(playerFacts: unknown): Promise<ViewerSessionFacts> {
-		const pageLoadCount = this.#pageLoadCount;
-		return this.#tier === 'webrtc' ? this.#webrtcFacts(pageLoadCount) : this.#hlsFacts(pageLoadCount, playerFacts);
+		return this.#tier === 'webrtc' ? this.#webrtcFacts() : this.#hlsFacts(playerFacts);
 	}
 
-	async #webrtcFacts(pageLoadCount: number): Promise<ViewerSessionFacts> {
+	async #webrtcFacts(): Promise<ViewerSessionFacts> {
+		const pageLoadCount = this.#pageLoadCount;
 		const seen = await this.#readConnections();
 		const before = this.#videoBefore;
 		const connectionStates = seen?.states ?? [];
@@ -109,7 +108,8 @@ export class SessionWatch {
 		};
 	}
 
-	#hlsFacts(pageLoadCount: number, playerFacts: unknown): ViewerSessionFacts {
+	#hlsFacts(playerFacts: unknown): ViewerSessionFacts {
+		const pageLoadCount = this.#pageLoadCount;
 		const problems = (playerFacts as { problems?: unknown } | null)?.problems;
 		const fatalErrors = Array.isArray(problems) ? problems.map(String).filter((text) => text.startsWith('fatal ')) : [];
 		const [playlistsBefore, playlistsAfter] = [[...this.#playlists.before].sort(), [...this.#playlists.after].sort()];
@@ -128,7 +128,7 @@ export class SessionWatch {
 		};
 	}
 
-	// A page that was loaded again meanwhile has lost the watch, which is a finding, not a failure.
+	// A page that was loaded again has lost the watch. That is a result, not an error.
 	#readConnections(): Promise<PageWatch | undefined> {
 		return this.#page.evaluate<PageWatch>(READ_CONNECTIONS).catch(() => undefined);
 	}

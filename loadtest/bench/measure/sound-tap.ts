@@ -1,24 +1,24 @@
 /**
- * The offset of the bench's ear. Sound is tapped where the element hands it to the audio device, some buffers before it
- * can be heard, and Chromium shows pictures in step with what is heard. A file that is in step tells how much that is.
+ * The time from the bench's sound tap to the loudspeaker. The bench taps sound some buffers before it can be heard, but
+ * Chromium shows pictures in step with audible sound. A file whose sound and picture are in step shows the difference.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { median } from '../../../core/percentiles.ts';
 import { sleep, systemClock } from '../../../core/lifecycle/clock.ts';
 import { benchSource } from '../../source/bench-source.ts';
 import { BENCH_SETTINGS, type EncoderSettings, RAW_INPUT, videoEncoder } from '../../source/encoder-settings.ts';
 import { BenchPage } from '../../clients/chromium/bench-page.ts';
 import { launchChromium } from '../../clients/chromium/chromium.ts';
+import { throwFailure } from '../../source/publisher.ts';
 import { summariseWatch } from './frame-log.ts';
 
 const SETTINGS: EncoderSettings = { ...BENCH_SETTINGS, widthPixels: 640, heightPixels: 360, videoBitrateBps: 500_000 };
-/** The tone code repeats after 16 s: recorded and played within that time, it is never mistaken. */
+/** The tone code repeats after 16 s: recording and playing take less, so that each burst has one meaning. */
 const FILE_MS = 6000;
 const SETTLE_MS = 1500;
 
-/** Milliseconds to add to heard times of media that an element plays from a file or through MSE. */
+/** Milliseconds to add to `heardAtMs` for media that an element plays from a file or through MSE. */
 export async function measureSoundTap(): Promise<number> {
 	const file = await recordFile();
 	const browser = await launchChromium();
@@ -30,14 +30,14 @@ export async function measureSoundTap(): Promise<number> {
 		await sleep(systemClock, FILE_MS);
 		const { frames, sounds } = await page.collect();
 		const window = { fromMs: startedAtMs + SETTLE_MS, toMs: startedAtMs + FILE_MS };
-		const skews = sounds.map((sound) => summariseWatch(frames, [sound], [], window).audioVideoSkewMs?.p50);
-		const known = skews.filter((skew) => skew !== undefined);
-		if (known.length < 2) {
+		const skew = summariseWatch(frames, sounds, [], window).audioVideoSkewMs;
+		const toneCount = skew?.count ?? 0;
+		if (skew === undefined || toneCount < 2) {
 			throw new Error(
-				`Only ${known.length} tones were heard in a file of ${FILE_MS} ms: this browser gives no sound to measure.`,
+				`Only ${toneCount} tones were heard in a file of ${FILE_MS} ms: this browser gives no sound to measure.`,
 			);
 		}
-		return -median(known);
+		return -skew.p50;
 	} finally {
 		await browser.close();
 	}
@@ -55,9 +55,7 @@ async function recordFile(): Promise<Buffer> {
 		await sleep(systemClock, FILE_MS);
 		loop.stop();
 		await encoder.stop();
-		if (encoder.failure !== undefined) {
-			throw encoder.failure;
-		}
+		throwFailure(encoder);
 		return await readFile(file);
 	} finally {
 		await rm(folder, { recursive: true, force: true });

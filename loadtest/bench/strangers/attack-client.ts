@@ -1,7 +1,4 @@
-/**
- * How attacks ask over HTTP: from an address that the server takes for one of the world, since it believes proxies on
- * its own machine.
- */
+/** HTTP of the attacks, with public addresses: the server trusts X-Forwarded-For from its own machine. */
 import { Agent, request } from 'node:http';
 import { sleep, systemClock } from '../../../core/lifecycle/clock.ts';
 import type { AttackContext } from './attack.ts';
@@ -9,17 +6,15 @@ import type { AttackContext } from './attack.ts';
 const DEADLINE_MS = 15_000;
 const MAX_CONNECTIONS = 256;
 
-/** One request. */
 type AttackRequest = {
 	method: 'GET' | 'POST';
 	path: string;
-	/** Whom the request says it comes from. */
+	/** The address that the request claims to come from. */
 	sender: string;
 	body?: string;
 	contentType?: string;
 };
 
-/** Connections of one attack. */
 export class AttackClient {
 	readonly #context: AttackContext;
 	readonly #agent: Agent;
@@ -30,15 +25,15 @@ export class AttackClient {
 		this.#agent = new Agent({ keepAlive: true, maxSockets: MAX_CONNECTIONS, localAddress: fromAddress });
 	}
 
-	/** Asks and counts the answer under its status and code. Resolves with its body, also when there was none. */
-	async ask({ method, path, sender, body, contentType }: AttackRequest): Promise<string> {
+	/** Sends a request and counts the answer under its status and code. Resolves with the body, empty without one. */
+	async request({ method, path, sender, body, contentType }: AttackRequest): Promise<string> {
 		const { config, count } = this.#context;
 		const headers = {
 			'x-forwarded-for': sender,
 			...(body === undefined ? {} : { 'content-type': contentType, 'content-length': Buffer.byteLength(body) }),
 		};
 		const answer = await new Promise<{ outcome: string; text: string }>((resolve) => {
-			const asked = request(
+			const sent = request(
 				new URL(path, config.httpUrl),
 				{ method, headers, agent: this.#agent, signal: AbortSignal.timeout(DEADLINE_MS) },
 				(response) => {
@@ -51,15 +46,15 @@ export class AttackClient {
 					});
 				},
 			);
-			asked.on('error', (error: NodeJS.ErrnoException) => resolve({ outcome: error.code ?? error.name, text: '' }));
-			asked.end(body);
+			sent.on('error', (error: NodeJS.ErrnoException) => resolve({ outcome: error.code ?? error.name, text: '' }));
+			sent.end(body);
 		});
 		count(answer.outcome);
 		return answer.text;
 	}
 }
 
-/** Begins something at an even rate for ever, whether what came before is done or not. */
+/** Begins an action at an even rate, without end, whether the one before is done or not. */
 export async function atRate(perSecond: number, begin: (number: number) => void): Promise<never> {
 	const fromMs = systemClock.monotonicMs();
 	for (let begun = 0; ; await sleep(systemClock, 1000 / perSecond)) {

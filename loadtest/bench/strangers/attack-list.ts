@@ -5,7 +5,6 @@ import { heldPlaylists } from './playlist-attack.ts';
 import { rtmpConnections, wrongKeys } from './rtmp-attacks.ts';
 import { socketsAndChat } from './socket-attack.ts';
 
-/** Name to attack. */
 export const ATTACKS: Readonly<Record<string, Attack>> = {
 	'RTMP connections': rtmpConnections,
 	'wrong stream keys': wrongKeys,

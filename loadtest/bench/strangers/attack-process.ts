@@ -1,6 +1,4 @@
-/**
- * The parent's side of an attack: a process that waits until it is asked to begin, and its counts when it has ended.
- */
+/** The parent's side of an attack: a process that waits for `begin` and then sends its counts. */
 import path from 'node:path';
 import { systemClock } from '../../../core/lifecycle/clock.ts';
 import { ForkedProgram } from '../../load/forked-program.ts';
@@ -8,7 +6,7 @@ import { ownChild } from '../../source/owned-children.ts';
 import type { AttackConfig, AttackCounts, AttackMessage } from './attack.ts';
 
 const START_DEADLINE_MS = 30_000;
-/** A machine under attack is slow to end anything. */
+/** A machine under attack ends processes slowly. */
 const SPARE_MS = 20_000;
 
 /** One use. */
@@ -34,14 +32,14 @@ export class AttackProcess {
 		ownChild(this.#program.child, 'SIGKILL');
 	}
 
-	/** Resolves when the process waits for its beginning. */
+	/** Resolves when the process is ready to begin. */
 	static async start(config: AttackConfig): Promise<AttackProcess> {
 		const attack = new AttackProcess(config);
 		await attack.#inTime(attack.#ready, START_DEADLINE_MS);
 		return attack;
 	}
 
-	/** Rejects when the attack fails by itself: what was measured beside it says nothing then. */
+	/** Rejects when the attack fails by itself: measurements of that time say nothing about the server. */
 	run(): Promise<AttackCounts> {
 		this.#program.send('begin');
 		return this.#inTime(this.#counts, this.#config.durationMs + SPARE_MS);

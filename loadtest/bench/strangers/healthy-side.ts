@@ -1,6 +1,4 @@
-/**
- * The streamer and the viewers who have nothing to do with the attacks, in processes of their own, and how they fare.
- */
+/** The streamer and the viewers on the attacked server, each kind in its own process, and their figures. */
 import { systemClock } from '../../../core/lifecycle/clock.ts';
 import type { HistogramSummary } from '../../load/figures/histogram.ts';
 import { measureClockOffset } from '../../load/clock-offset.ts';
@@ -10,20 +8,19 @@ import { RunRecorder } from '../../load/figures/recorder.ts';
 import { RoleProcess } from '../../load/role-process.ts';
 import { type ServerAddresses, waitUntilLive } from '../measure/server-under-test.ts';
 
-/** Names of the processes, which their figures carry. */
+/** Names of the processes, which their figures contain. */
 const PROCESSES = { streamer: 'streamer', webrtc: 'webrtc-viewers', hls: 'hls-viewers' } as const;
-/**
- * p99 of a process's event-loop lag in milliseconds: a fifth of the 300 ms that parts may be late. With more, a late
- * part may be ours.
- */
+/** p99 of a process's event-loop lag: a fifth of the 300 ms that parts may be late. With more, the lag may be ours. */
 const LAG_BOUND_MS = 60;
 const MAX_NOTES = 20;
+/** The processes end by themselves after this long. */
+const MAX_LIFE_MS = 15 * 60_000;
 
-/** What happened to the viewers in one stretch. */
+/** The viewers' figures of one stretch. */
 export type HealthyFigures = {
-	/** Viewers that play now, by tier; newcomers of this stretch included. */
+	/** Viewers that play now, by tier; with the newcomers of this stretch. */
 	playing: { webrtc: number; hls: number };
-	/** Viewers that the server did not let in, let go, or whose media was refused or lost. */
+	/** Viewers that the server rejected or dropped, or whose media was refused or lost. */
 	refusedCount: number;
 	/** Decisions that sent a viewer to another tier. */
 	movedCount: number;
@@ -43,69 +40,35 @@ export type HealthyFigures = {
 	notes: string[];
 };
 
-/** The streamer's picture, and how long the processes may live. */
-type HealthyOptions = { picture: RoleConfig['picture']; maxLifeMs: number };
+type HealthySideDeps = { server: ServerAddresses; picture: RoleConfig['picture']; clockOffsetMs: number };
 
 /** One use. */
 export class HealthySide {
+	readonly #deps: HealthySideDeps;
 	readonly #processes = new Map<string, RoleProcess>();
-	readonly #startRole: (role: RoleName, name: string, isPinnedToHls: boolean, count: number) => Promise<void>;
 	#recorder = new RunRecorder();
 	#notes: string[] = [];
 
-	private constructor(server: ServerAddresses, { picture, maxLifeMs }: HealthyOptions, clockOffsetMs: number) {
-		const { channel, streamKey } = server;
-		const endpoints = runEndpoints({ addresses: {}, webRtcPortMap: {}, channel }, server);
-		this.#startRole = async (role, processName, isPinnedToHls, count) => {
-			const config: RoleConfig = {
-				role,
-				processName,
-				isPinnedToHls,
-				endpoints,
-				channel,
-				streamKey,
-				clockOffsetMs,
-				maxLifeMs,
-				picture,
-				arrivalsMs: Array.from({ length: count }, (_, index) => index * 100),
-				starveRatio: 0,
-				publish: 'rtmp',
-				runId: '',
-				firstSender: 0,
-				chatSenderCount: 0,
-				chatRate: 0,
-			};
-			const listener = {
-				figures: (name: string, figures: FiguresData) => this.#recorder.add(name, figures),
-				note: (name: string, text: string) => this.#note(`${name}: ${text}`),
-				died: (_name: string, reason: string) => this.#note(reason),
-			};
-			const child = new RoleProcess({ clock: systemClock, config, listener });
-			this.#processes.set(processName, child);
-			await child.start();
-		};
+	private constructor(deps: HealthySideDeps) {
+		this.#deps = deps;
 	}
 
-	/** Nothing is started yet. */
-	static async create(server: ServerAddresses, options: HealthyOptions): Promise<HealthySide> {
+	/** Starts nothing yet. */
+	static async create(server: ServerAddresses, picture: RoleConfig['picture']): Promise<HealthySide> {
 		const offset = await measureClockOffset(systemClock, server.httpUrl);
-		return new HealthySide(server, options, offset?.offsetMs ?? 0);
+		return new HealthySide({ server, picture, clockOffsetMs: offset?.offsetMs ?? 0 });
 	}
 
-	/**
-	 * Puts the streamer on air, then lets `viewerCount` viewers of each tier in. Rejects when nothing comes on air; call
-	 * stop() then.
-	 */
-	async start(server: ServerAddresses, viewerCount: number): Promise<void> {
+	/** Starts the streamer, then `viewerCount` viewers of each tier. Call stop() also when it rejects. */
+	async start(viewerCount: number): Promise<void> {
 		await this.#startRole('publisher', PROCESSES.streamer, false, 0);
-		await waitUntilLive(server).catch((error: unknown) => {
+		await waitUntilLive(this.#deps.server).catch((error: unknown) => {
 			throw new Error(`${(error as Error).message} ${this.#notes.join(' ')}`);
 		});
 		await this.#startRole('audience', PROCESSES.webrtc, false, viewerCount);
 		await this.#startRole('audience', PROCESSES.hls, true, viewerCount);
 	}
 
-	/** Begins a stretch. */
 	beginStretch(): void {
 		this.#recorder = new RunRecorder();
 		this.#recorder.phase = 'steady';
@@ -117,14 +80,14 @@ export class HealthySide {
 		[PROCESSES.webrtc, PROCESSES.hls].forEach((name) => this.#processes.get(name)!.send({ type: 'arrive' }));
 	}
 
-	/** As many go as came in a stretch. */
+	/** One viewer of each tier leaves, as many as have arrived. */
 	oldestLeave(): void {
 		[PROCESSES.webrtc, PROCESSES.hls].forEach((name) => {
 			this.#processes.get(name)!.send({ type: 'leave', count: 1, overMs: 0 });
 		});
 	}
 
-	/** What the stretch gave so far. */
+	/** The stretch's figures so far. */
 	figures(): HealthyFigures {
 		const { counters } = this.#recorder;
 		const spreads = this.#recorder.spreads();
@@ -158,6 +121,37 @@ export class HealthySide {
 		const processes = [...this.#processes.values()];
 		await Promise.all(processes.filter(({ name }) => name !== PROCESSES.streamer).map((child) => child.stop()));
 		await this.#processes.get(PROCESSES.streamer)?.stop();
+	}
+
+	async #startRole(role: RoleName, processName: string, isPinnedToHls: boolean, count: number): Promise<void> {
+		const { server, picture, clockOffsetMs } = this.#deps;
+		const { channel, streamKey } = server;
+		const config: RoleConfig = {
+			role,
+			processName,
+			isPinnedToHls,
+			endpoints: runEndpoints({ addresses: {}, webRtcPortMap: {}, channel }, server),
+			channel,
+			streamKey,
+			clockOffsetMs,
+			maxLifeMs: MAX_LIFE_MS,
+			picture,
+			arrivalsMs: Array.from({ length: count }, (_, index) => index * 100),
+			starveRatio: 0,
+			publish: 'rtmp',
+			runId: '',
+			firstSender: 0,
+			chatSenderCount: 0,
+			chatRate: 0,
+		};
+		const listener = {
+			figures: (name: string, figures: FiguresData) => this.#recorder.add(name, figures),
+			note: (name: string, text: string) => this.#note(`${name}: ${text}`),
+			died: (_name: string, reason: string) => this.#note(reason),
+		};
+		const child = new RoleProcess({ clock: systemClock, config, listener });
+		this.#processes.set(processName, child);
+		await child.start();
 	}
 
 	#note(text: string): void {

@@ -1,16 +1,14 @@
-/**
- * Strangers who have the server hold playlist requests: more than one address may, and some that are given up at once.
- */
+/** Playlist requests that the server must hold: more than the limit for one address, and some that are aborted. */
 import { connect, type Socket } from 'node:net';
 import { systemClock } from '../../../core/lifecycle/clock.ts';
 import { parseMediaPlaylist, parseMultivariantPlaylist } from '../../clients/hls/media-playlist.ts';
 import type { AttackContext } from './attack.ts';
 import { AttackClient, atRate } from './attack-client.ts';
 
-/** Half as many again as one address may have held (hls.maxHeldRequestsPerAddress). */
+/** 1.5 times the limit for one address (hls.maxHeldRequestsPerAddress). */
 const CONNECTION_COUNT = 6000;
 const CONNECTIONS_PER_SECOND = 2000;
-/** The server says Retry-After: 1. */
+/** The server answers with Retry-After: 1. */
 const AGAIN_AFTER_REFUSAL_MS = 1000;
 const ABORTED_PER_SECOND = 200;
 const ABORT_AFTER_MS = 100;
@@ -18,16 +16,14 @@ const EDGE_INTERVAL_MS = 500;
 /** RFC 5737: an address for documentation. */
 const SENDER = '203.0.113.9';
 
-/** Each connection asks for a segment that is seconds away, and asks again as soon as it is answered. */
+/** Each connection requests a playlist with a segment that is seconds away, again after each answer. */
 export async function heldPlaylists(context: AttackContext): Promise<unknown> {
 	const { config, count } = context;
 	const client = new AttackClient({ ...context, count: () => undefined });
-	const get = (url: string): Promise<string> => {
-		return client.ask({ method: 'GET', path: new URL(url).pathname, sender: SENDER });
-	};
+	const get = (url: string): Promise<string> =>
+		client.request({ method: 'GET', path: new URL(url).pathname, sender: SENDER });
 	const channelUrl = new URL(`/hls/${config.channel}/index.m3u8`, config.httpUrl).href;
-	const tracks = parseMultivariantPlaylist(await get(channelUrl), channelUrl);
-	const url = tracks?.videoUrl;
+	const url = parseMultivariantPlaylist(await get(channelUrl), channelUrl)?.videoUrl;
 	if (url === undefined) {
 		throw new Error('The channel has no picture to ask for.');
 	}
@@ -54,7 +50,7 @@ export async function heldPlaylists(context: AttackContext): Promise<unknown> {
 	const hold = (): void => {
 		const socket = open();
 		socket.on('data', (data: Buffer) => {
-			// An answer begins a packet, since nothing is asked before the one before has come.
+			// An answer begins a packet, because each request waits for the answer to the previous one.
 			const status = /^HTTP\/1\.1 (\d+)/.exec(data.toString('latin1', 0, 16))?.[1];
 			if (status !== undefined) {
 				count(status);

@@ -1,4 +1,4 @@
-/** Strangers on RTMP: connections that never publish, and wrong stream keys. */
+/** Attacks over RTMP: connections that never publish, and wrong stream keys. */
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { HANDSHAKE_PACKET_BYTES } from '../../../core/wire/rtmp/handshake.ts';
@@ -6,19 +6,16 @@ import { RtmpConnection } from '../../clients/rtmp/rtmp-connection.ts';
 import type { AttackContext } from './attack.ts';
 import { atRate } from './attack-client.ts';
 
-/**
- * Connections that one address keeps at a time: half say nothing at all, half finish the handshake and then say
- * nothing.
- */
+/** Connections of one address at a time: half are silent, half finish the handshake and then are silent. */
 const CONNECTION_COUNT = 1000;
-/** Those that were closed are renewed so fast: four times what once kept every streamer out. */
+/** Rate of new ones: four times the rate that locks streamers out of a server without a limit on connections. */
 const CONNECTIONS_PER_SECOND = 500;
-/** C0, C1 and C2 in one (RTMP 1.0 §5.2); the server sends more than it must wait for. */
+/** C0, C1 and C2 in one (RTMP 1.0 §5.2), without waiting for the server's part. */
 const HANDSHAKE = Buffer.concat([Buffer.of(3), Buffer.alloc(2 * HANDSHAKE_PACKET_BYTES)]);
-/** The server slows wrong keys of one address down; this many are tried all the same. */
+/** More than the server answers at once: it delays wrong keys of one address. */
 const WRONG_KEYS_PER_SECOND = 10;
 
-/** One address takes as many connections as it gets, and renews those that are closed. */
+/** One address opens as many connections as it can, and replaces those that are closed. */
 export function rtmpConnections({ config, count }: AttackContext): Promise<never> {
 	const { hostname, port } = new URL(config.rtmpUrl);
 	let openCount = 0;
@@ -32,7 +29,7 @@ export function rtmpConnections({ config, count }: AttackContext): Promise<never
 	});
 }
 
-/** Wrong keys from the address of a streamer: behind a mobile network or a proxy many people have one. */
+/** Wrong keys from the address of a streamer: many people share one behind a mobile network or a proxy. */
 export function wrongKeys({ config, count }: AttackContext): Promise<never> {
 	return atRate(WRONG_KEYS_PER_SECOND, () => {
 		const key = `wrong_${randomBytes(12).toString('hex')}`;

@@ -1,13 +1,11 @@
-/**
- * A streamer with an account and a channel of their own, who arrives while others attack: how long until they are on
- * air.
- */
+/** A streamer with their own account and channel, who arrives during an attack: how long until they are on air. */
 import { sleep, systemClock } from '../../../core/lifecycle/clock.ts';
 import type { NewStreamKey } from '../../../core/protocol/api/stream-key.ts';
 import { FlvReader } from '../../../core/wire/flv.ts';
 import { rtmpArguments } from '../../clients/rtmp/rtmp-publisher.ts';
 import { benchSource } from '../../source/bench-source.ts';
 import { TEST_SETTINGS } from '../../source/encoder-settings.ts';
+import { throwFailure } from '../../source/publisher.ts';
 import { RtmpConnection } from '../../clients/rtmp/rtmp-connection.ts';
 import type { ServerAddresses } from '../measure/server-under-test.ts';
 
@@ -18,7 +16,6 @@ const ON_AIR_DEADLINE_MS = 15_000;
 const TRY_AGAIN_AFTER_MS = 500;
 const POLL_INTERVAL_MS = 50;
 
-/** How an arrival went. */
 export type ArrivalFigures = {
 	/** From the log-in's request to its answer; undefined when it was refused. */
 	logInMs: number | undefined;
@@ -26,7 +23,7 @@ export type ArrivalFigures = {
 	acceptedMs: number | undefined;
 	/** From the first connection to a playlist that can be played. */
 	onAirMs: number | undefined;
-	/** Connections that were refused or lost before. */
+	/** Errors of refused or lost connections. */
 	failures: string[];
 };
 
@@ -54,7 +51,7 @@ export class SecondStreamer {
 		return new SecondStreamer(server, cookie, streamKey);
 	}
 
-	/** Logs in, goes on air from that address, goes off again. Never rejects for what the server does. */
+	/** Logs in, publishes from that address until on air, and ends. Never rejects for what the server does. */
 	async arrive(localAddress: string): Promise<ArrivalFigures> {
 		const figures: ArrivalFigures = { logInMs: undefined, acceptedMs: undefined, onAirMs: undefined, failures: [] };
 		const fromMs = systemClock.monotonicMs();
@@ -90,9 +87,7 @@ export class SecondStreamer {
 					signal: AbortSignal.timeout(REQUEST_DEADLINE_MS),
 				});
 				await response.text();
-				if (lost !== undefined || encoder.failure !== undefined) {
-					throw lost ?? encoder.failure;
-				}
+				throwFailure({ failure: lost ?? encoder.failure });
 				if (response.ok) {
 					figures.onAirMs = systemClock.monotonicMs() - fromMs;
 				} else if (systemClock.monotonicMs() - fromMs > ON_AIR_DEADLINE_MS) {
@@ -104,7 +99,7 @@ export class SecondStreamer {
 			loop.stop();
 			connection.close();
 			await encoder.kill();
-			// Without waiting for the grace window, so that the next arrival is one.
+			// Without waiting for the grace window, so that the next arrival begins a new broadcast.
 			await post(`${httpUrl}/api/v1/channels/${NAME}/end`, undefined, this.#cookie).catch(() => undefined);
 		}
 	}
@@ -118,7 +113,7 @@ async function post(url: string, body: object | undefined, cookie?: string): Pro
 			'x-spillway-csrf': '1',
 			...(cookie === undefined ? {} : { cookie }),
 		},
-		...(body === undefined ? {} : { body: JSON.stringify(body) }),
+		body: body === undefined ? null : JSON.stringify(body),
 		signal: AbortSignal.timeout(REQUEST_DEADLINE_MS),
 	});
 	if (!response.ok) {

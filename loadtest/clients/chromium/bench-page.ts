@@ -1,35 +1,26 @@
-/** A page of ours in a headless browser with the page program in it, at the server's own origin where there is one. */
+/** A page in a headless browser with the page program in it, and its readings on the bench's clock. */
 import type { Browser, Page } from 'playwright-core';
-import { measurePageClock } from './page-clock.ts';
-import { toneCaptureTimeMs } from '../../source/tone-code.ts';
-import type { DrawnFrame } from './page/canvas-source.ts';
-import type { PageReadings } from './page/picture-reader.ts';
+import { systemClock } from '../../../core/lifecycle/clock.ts';
+import { type HeardTone, toneCaptureTimeMs } from '../../source/tone-code.ts';
+import { openHtml } from './chromium.ts';
+import type { PageFrame, PageReadings } from './page/picture-reader.ts';
 import { pageProgram } from './page-program.ts';
 import type { SentFrame } from '../../source/source-loop.ts';
 
-/** Size of the window: the whole 720p picture with room to spare. */
+/** Room for the whole 720p picture. */
 const VIEWPORT = { width: 1280, height: 800 };
+/** Questions to the page for its time, of which the quickest counts. */
+const CLOCK_EXCHANGE_COUNT = 25;
 const PAGE_HTML =
 	'<!doctype html><title>bench</title><body style="margin:0;background:#000">' +
 	'<video autoplay playsinline style="width:1280px;height:720px"></video></body>';
 
 /** A picture as a viewer saw it; epoch milliseconds on the bench's clock. */
-export type ShownFrame = SentFrame & {
-	shownAtMs: number;
-	/** The browser's count of pictures it has put on the screen: tells how many our reader missed in between. */
-	presentedCount: number;
-	/** Which video element showed it. `presentedCount` counts per element. */
-	elementIndex: number;
-	rtpTimestamp?: number;
-};
+export type ShownFrame = PageFrame;
 
 /** A burst as a viewer heard it; epoch milliseconds on the bench's clock. */
 export type HeardSound = { captureTimeMs: number; heardAtMs: number };
 
-/** Pictures and bursts, on the bench's clock. */
-type Readings = { frames: ShownFrame[]; sounds: HeardSound[] };
-
-/** Calls of the page program. */
 export class BenchPage {
 	readonly page: Page;
 	#offsetMs = 0;
@@ -39,22 +30,14 @@ export class BenchPage {
 		this.page = page;
 	}
 
-	/** Opens our own page. With `origin`, at that origin, so that its requests need no permission of another. */
+	/** Opens our own page, at that origin if there is one. */
 	static async openOwn(browser: Browser, origin?: string): Promise<BenchPage> {
 		const page = await newPage(browser);
-		if (origin === undefined) {
-			await page.setContent(PAGE_HTML);
-		} else {
-			const address = new URL('/__bench', origin).href;
-			await page.route(address, (route) => route.fulfill({ contentType: 'text/html', body: PAGE_HTML }));
-			await page.goto(address);
-			// Interception slows every request down; it was needed for the page alone.
-			await page.unrouteAll();
-		}
+		await (origin === undefined ? page.setContent(PAGE_HTML) : openHtml(page, '/__bench', origin, PAGE_HTML));
 		return BenchPage.#prepare(page);
 	}
 
-	/** Opens a page of the product. `initScript` runs in it before anything of its own. */
+	/** Opens a page of the product. `initScript` runs before the page's own scripts. */
 	static async openProduct(browser: Browser, url: string, initScript?: string): Promise<BenchPage> {
 		const page = await newPage(browser);
 		if (initScript !== undefined) {
@@ -77,16 +60,26 @@ export class BenchPage {
 		return this.page.evaluate<Result>(`spillwayBench.${name}(${text})`);
 	}
 
-	/** Measures again how far the page's clock is off; resolves with the possible error in milliseconds. */
-	async synchronise(): Promise<number> {
-		const { offsetMs, errorMs } = await measurePageClock(this.page);
-		this.#offsetMs = offsetMs;
-		return errorMs;
+	/** Measures the offset of the page's clock: both are the machine's clock, but with different process starts. */
+	async synchronise(): Promise<void> {
+		const exchanges: ClockExchange[] = [];
+		for (let index = 0; index < CLOCK_EXCHANGE_COUNT; index++) {
+			const askedAtMs = systemClock.nowMs();
+			const pageMs = await this.page.evaluate<number>('performance.timeOrigin + performance.now()');
+			exchanges.push({ askedAtMs, pageMs, answeredAtMs: systemClock.nowMs() });
+		}
+		this.#offsetMs = clockOffsetMs(exchanges);
 	}
 
 	/** The page's epoch milliseconds → the bench's. */
 	toBenchMs(pageMs: number): number {
 		return pageMs + this.#offsetMs;
+	}
+
+	/** A burst on the page's clock → on the bench's. `sourceOffsetMs`: see collect(). */
+	toHeardSound(tone: HeardTone, sourceOffsetMs: number): HeardSound {
+		const heardAtMs = this.toBenchMs(tone.heardAtMs);
+		return { captureTimeMs: toneCaptureTimeMs({ code: tone.code, heardAtMs }) + sourceOffsetMs, heardAtMs };
 	}
 
 	/** Pictures whose pattern could not be read so far. */
@@ -95,10 +88,10 @@ export class BenchPage {
 	}
 
 	/**
-	 * Takes what the page has read since the last call. `sourceOffsetMs` is added to capture times that were drawn by
-	 * another page's clock. Rejects when a script of the page has thrown: whatever it shows, it is broken.
+	 * Returns the page's readings since the last call. `sourceOffsetMs` is added to capture times, which may be by
+	 * another page's clock. Rejects when a script of the page has thrown.
 	 */
-	async collect(sourceOffsetMs = 0): Promise<Readings> {
+	async collect(sourceOffsetMs = 0): Promise<{ frames: ShownFrame[]; sounds: HeardSound[] }> {
 		const [error] = await this.page.pageErrors();
 		if (error !== undefined) {
 			throw new Error(`A script of the page has thrown: ${error.stack ?? error.message}`);
@@ -108,34 +101,41 @@ export class BenchPage {
 		this.#unreadableCount += readings.frames.length - readable.length;
 		return {
 			frames: readable.map((frame) => ({
-				frameNumber: frame.frameNumber,
+				...frame,
 				captureTimeMs: frame.captureTimeMs + sourceOffsetMs,
 				shownAtMs: this.toBenchMs(frame.shownAtMs),
-				presentedCount: frame.presentedCount,
-				elementIndex: frame.elementIndex,
-				...(frame.rtpTimestamp === undefined ? {} : { rtpTimestamp: frame.rtpTimestamp }),
 			})),
-			sounds: readings.tones.map((tone) => {
-				const heardAtMs = this.toBenchMs(tone.heardAtMs);
-				return { captureTimeMs: toneCaptureTimeMs({ code: tone.code, heardAtMs }) + sourceOffsetMs, heardAtMs };
-			}),
+			sounds: readings.tones.map((tone) => this.toHeardSound(tone, sourceOffsetMs)),
 		};
 	}
 
-	/** Takes the pictures that the page's canvas source has drawn since the last call. */
+	/** Returns the pictures that the page's canvas source has drawn since the last call. */
 	async collectDrawn(): Promise<SentFrame[]> {
-		const drawn = await this.call<DrawnFrame[]>('collectDrawn');
+		const drawn = await this.call<SentFrame[]>('collectDrawn');
 		return drawn.map((frame) => ({ ...frame, captureTimeMs: this.toBenchMs(frame.captureTimeMs) }));
 	}
 
-	/** What to add to a capture time that this page drew. */
+	/** Add to a capture time that this page drew. */
 	get offsetMs(): number {
 		return this.#offsetMs;
 	}
 }
 
+/** One question to the page and its answer, epoch milliseconds each. */
+type ClockExchange = { askedAtMs: number; pageMs: number; answeredAtMs: number };
+
+/**
+ * Milliseconds to add to the page's time to get the bench's. The exchange with the shortest round trip decides; half of
+ * that bounds the error. @internal for tests
+ */
+export function clockOffsetMs(exchanges: readonly ClockExchange[]): number {
+	const roundTripMs = ({ askedAtMs, answeredAtMs }: ClockExchange): number => answeredAtMs - askedAtMs;
+	const { askedAtMs, answeredAtMs, pageMs } = exchanges.toSorted((a, b) => roundTripMs(a) - roundTripMs(b))[0]!;
+	return (askedAtMs + answeredAtMs) / 2 - pageMs;
+}
+
 async function newPage(browser: Browser): Promise<Page> {
-	// The product's content security policy forbids workers from text, which our sound reader is.
+	// The product's content security policy forbids workers from text, such as our sound reader.
 	const context = await browser.newContext({ viewport: VIEWPORT, bypassCSP: true, ignoreHTTPSErrors: true });
 	return context.newPage();
 }

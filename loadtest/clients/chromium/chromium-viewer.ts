@@ -3,58 +3,50 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Browser } from 'playwright-core';
 import { systemClock, sleep } from '../../../core/lifecycle/clock.ts';
+import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 import { BenchPage, type HeardSound, type ShownFrame } from './bench-page.ts';
-import { killChromium, launchChromium } from './chromium.ts';
+import { launchChromium } from './chromium.ts';
 
-/** Which way the pictures come. */
-export type DeliveryTier = 'webrtc' | 'll-hls';
-
-/** What a viewer opens. */
 export type ViewerOptions = {
 	/** `http://127.0.0.1:8080`. */
 	httpUrl: string;
 	channel: string;
 	tier: DeliveryTier;
-	/**
-	 * `bench`: a plain WHEP client, or hls.js in low-latency mode, of our own. `product`: the page `/{channel}` with the
-	 * product's player.
-	 */
+	/** `bench`: our plain WHEP client, or hls.js in low-latency mode. `product`: the page `/{channel}`. */
 	page: 'bench' | 'product';
 	withSound: boolean;
-	/** Bench page over WebRTC: the receivers' jitterBufferTarget; null leaves the browser's own choice. */
-	jitterBufferTargetMs?: number | null;
 	/** Product page: which elements are the player's. */
-	videoSelector?: string;
-	/** Product page: clicked as soon as it is there, to choose the tier or to start playing. In this order. */
-	clickSelectors?: readonly string[];
+	videoSelector?: string | undefined;
+	/** Product page: clicked as soon as it is there, to choose the tier or to start playing. */
+	clickSelector?: string | undefined;
 	/** Product page: appended to the address, such as `?tier=ll-hls`. */
-	query?: string;
-	/** Shared by many viewers; undefined: a browser of its own, which is closed with the viewer. */
+	query?: string | undefined;
+	/** Shared by many viewers; undefined: the viewer starts a browser and closes it. */
 	browser?: Browser;
 };
 
 const CLICK_TARGET_DEADLINE_MS = 10_000;
 const POLL_INTERVAL_MS = 100;
 
-/** Everything a viewer has seen and heard so far. */
+/** All readings of a viewer so far. */
 export type ViewerLog = { shown: ShownFrame[]; heard: HeardSound[]; clickedAtMs: number; unreadableCount: number };
 
-/** Opens, plays, reads, closes. */
 export class ChromiumViewer {
 	readonly #options: ViewerOptions;
 	readonly #browser: Browser;
 	readonly #benchPage: BenchPage;
-	readonly #log: ViewerLog = { shown: [], heard: [], clickedAtMs: 0, unreadableCount: 0 };
+	readonly #log: ViewerLog;
 
-	private constructor(options: ViewerOptions, browser: Browser, benchPage: BenchPage) {
+	private constructor(options: ViewerOptions, browser: Browser, benchPage: BenchPage, clickedAtMs: number) {
 		this.#options = options;
 		this.#browser = browser;
 		this.#benchPage = benchPage;
+		this.#log = { shown: [], heard: [], clickedAtMs, unreadableCount: 0 };
 	}
 
 	/**
-	 * Opens the page, ready to play. `clickedAtMs` counts from play() with the bench's page, where all scripts are loaded
-	 * already, and from the navigation with the product's page.
+	 * Opens the page, ready to play. `clickedAtMs` is when play() is called on the bench's page, whose scripts are loaded
+	 * then, and the navigation or the click on the product's page.
 	 */
 	static async open(options: ViewerOptions): Promise<ChromiumViewer> {
 		const browser = options.browser ?? (await launchChromium());
@@ -64,13 +56,12 @@ export class ChromiumViewer {
 				options.page === 'bench'
 					? await BenchPage.openOwn(browser, options.httpUrl)
 					: await BenchPage.openProduct(browser, `${options.httpUrl}/${options.channel}${options.query ?? ''}`);
-			const viewer = new ChromiumViewer(options, browser, benchPage);
-			viewer.#log.clickedAtMs = openedAtMs;
 			await benchPage.call('startReading', options.videoSelector ?? 'video', options.withSound);
 			if (options.page === 'bench' && options.tier === 'll-hls') {
-				await benchPage.page.evaluate(hlsScript());
+				const script = createRequire(import.meta.url).resolve('hls.js/dist/hls.min.js');
+				await benchPage.page.evaluate(readFileSync(script, 'utf8'));
 			}
-			return viewer;
+			return new ChromiumViewer(options, browser, benchPage, openedAtMs);
 		} catch (error) {
 			if (options.browser === undefined) {
 				await browser.close();
@@ -81,21 +72,20 @@ export class ChromiumViewer {
 
 	/** The user's click. Rejects when the server refuses or the button does not come. */
 	async play(): Promise<void> {
-		const { options, benchPage } = { options: this.#options, benchPage: this.#benchPage };
-		if (options.page === 'product') {
-			for (const selector of options.clickSelectors ?? []) {
-				await benchPage.page.waitForSelector(selector, { timeout: CLICK_TARGET_DEADLINE_MS });
+		const { page, tier, channel, httpUrl, clickSelector } = this.#options;
+		if (page === 'product') {
+			if (clickSelector !== undefined) {
+				await this.page.waitForSelector(clickSelector, { timeout: CLICK_TARGET_DEADLINE_MS });
 				this.#log.clickedAtMs = systemClock.nowMs();
-				await benchPage.page.evaluate(`document.querySelector(${JSON.stringify(selector)}).click()`);
+				await this.page.evaluate(`document.querySelector(${JSON.stringify(clickSelector)}).click()`);
 			}
 			return;
 		}
 		this.#log.clickedAtMs = systemClock.nowMs();
-		if (options.tier === 'webrtc') {
-			const url = new URL(`/whep/${options.channel}`, options.httpUrl).href;
-			await benchPage.call('playByWhep', url, options.jitterBufferTargetMs ?? null);
+		if (tier === 'webrtc') {
+			await this.#benchPage.call('playByWhep', new URL(`/whep/${channel}`, httpUrl).href);
 		} else {
-			await benchPage.call('playByHls', new URL(`/hls/${options.channel}/index.m3u8`, options.httpUrl).href);
+			await this.#benchPage.call('playByHls', new URL(`/hls/${channel}/index.m3u8`, httpUrl).href);
 		}
 	}
 
@@ -115,7 +105,7 @@ export class ChromiumViewer {
 		}
 	}
 
-	/** Everything read so far, with clocks measured anew. */
+	/** Measures the page's clock again, then adds its readings to the log. */
 	async collect(): Promise<ViewerLog> {
 		await this.#benchPage.synchronise();
 		const { frames, sounds } = await this.#benchPage.collect();
@@ -125,21 +115,19 @@ export class ChromiumViewer {
 		return this.#log;
 	}
 
-	/** What the player itself reports, for the bench's log. */
+	/** The player's own report, for the bench's log. */
 	async facts(): Promise<unknown> {
 		if (this.#options.page === 'product') {
-			// The product's player may tell about itself here; whatever it is, it is only passed on.
 			return this.#benchPage.page.evaluate('String(JSON.stringify(globalThis.__spillway ?? null)).slice(0, 2000)');
 		}
 		return this.#benchPage.call(this.#options.tier === 'webrtc' ? 'connectionFacts' : 'hlsFacts');
 	}
 
-	/** The page, for screenshots and for looking at the product's state. */
 	get page(): BenchPage['page'] {
 		return this.#benchPage.page;
 	}
 
-	/** Leaves as a user does who closes the tab. Idempotent. */
+	/** Leaves as a user who closes the tab. Idempotent. */
 	async close(): Promise<void> {
 		if (this.#options.page === 'bench' && this.#options.tier === 'webrtc') {
 			// The page or the server may be gone already.
@@ -151,13 +139,4 @@ export class ChromiumViewer {
 			await this.#benchPage.page.context().close();
 		}
 	}
-
-	/** Dies as a crashed browser does. Only for a viewer with a browser of its own. */
-	async kill(): Promise<void> {
-		await killChromium(this.#browser);
-	}
-}
-
-function hlsScript(): string {
-	return readFileSync(createRequire(import.meta.url).resolve('hls.js/dist/hls.min.js'), 'utf8');
 }

@@ -1,14 +1,13 @@
-/** Starts headless Chromium for the bench: always the same flags, so that runs compare, and always closed. */
+/** Starts headless Chromium for the bench: always with the same flags, so that runs compare. */
 import { accessSync, constants } from 'node:fs';
 import path from 'node:path';
-import type { Browser } from 'playwright-core';
-import { chromium } from 'playwright-core';
+import { type Browser, chromium, type Page } from 'playwright-core';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
-/** Finds Chromium on the PATH. Throws when there is none. */
-export function findChromium(searchPath = process.env['PATH'] ?? ''): string {
-	for (const folder of ['/usr/bin', ...searchPath.split(path.delimiter)]) {
+/** Finds Chromium in /usr/bin or on the PATH. Throws when there is none. */
+export function findChromium(): string {
+	for (const folder of ['/usr/bin', ...(process.env['PATH'] ?? '').split(path.delimiter)]) {
 		for (const name of NAMES) {
 			const file = path.join(folder, name);
 			try {
@@ -22,15 +21,11 @@ export function findChromium(searchPath = process.env['PATH'] ?? ''): string {
 	throw new Error('Chromium was not found. On Debian install it with: apt-get install chromium');
 }
 
-/** One browser process of its own (two pages in one process would share a clock tick and a compositor thread). */
-export async function launchChromium(
-	options: {
-		/** Instead of the one that is found. */
-		executable?: string;
-		/** Treated as if it came by HTTPS. */
-		secureOrigin?: string;
-	} = {},
-): Promise<Browser> {
+/**
+ * Starts a browser process; two pages in one process share a clock tick and a compositor thread. `executable` replaces
+ * the one that is found; `secureOrigin` is treated as if it came over HTTPS.
+ */
+export function launchChromium(options: { executable?: string; secureOrigin?: string } = {}): Promise<Browser> {
 	return chromium.launch({
 		executablePath: options.executable ?? findChromium(),
 		timeout: 30_000,
@@ -42,7 +37,7 @@ export async function launchChromium(
 			'--disable-background-timer-throttling',
 			'--disable-backgrounding-occluded-windows',
 			'--autoplay-policy=no-user-gesture-required',
-			// Candidates with addresses instead of mDNS names: nothing here resolves those.
+			// Candidates with addresses instead of mDNS names, which nothing here resolves.
 			'--disable-features=WebRtcHideLocalIpsWithMdns',
 			'--allow-loopback-in-peer-connection',
 			...(options.secureOrigin === undefined
@@ -52,7 +47,7 @@ export async function launchChromium(
 	});
 }
 
-/** Kills a browser as a crash would: no goodbye to any server. */
+/** Kills a browser as a crash does, without closing its connections. */
 export async function killChromium(browser: Browser): Promise<void> {
 	const session = await browser.newBrowserCDPSession();
 	const { processInfo } = await session.send('SystemInfo.getProcessInfo');
@@ -62,4 +57,13 @@ export async function killChromium(browser: Browser): Promise<void> {
 		}
 	}
 	await browser.close().catch(() => undefined);
+}
+
+/** Opens our own HTML at a path of that origin, so that its requests are same-origin. */
+export async function openHtml(page: Page, pathname: string, origin: string, html: string): Promise<void> {
+	const address = new URL(pathname, origin).href;
+	await page.route(address, (route) => route.fulfill({ contentType: 'text/html', body: html }));
+	await page.goto(address);
+	// Interception slows every request down; only this page needed it.
+	await page.unrouteAll();
 }

@@ -1,20 +1,18 @@
 /**
- * Hears what a page really sends to the loudspeaker: the sum of all that its AudioContexts play. A script for the page
- * that runs before the page's own, and taps every connection to a context's destination.
+ * Records what a page sends to the loudspeaker: the sum of everything that its AudioContexts play. A script that runs
+ * before the page's own, and taps every connection to a context's destination.
  */
+import type { HeardTone } from '../../source/tone-code.ts';
 
 /** A stretch of silence in the mix; epoch milliseconds on the page's clock. */
 type QuietStretch = { fromMs: number; durationMs: number };
 
-/** A burst in the mix; see tone-code.ts. */
-type MixTone = { code: number; heardAtMs: number };
+/** Result of {@link COLLECT_MIX}. `contextCount` 0: the page's sound does not go through a context. */
+export type MixReadings = { quiet: QuietStretch[]; tones: HeardTone[]; contextCount: number };
 
-/** What {@link COLLECT_MIX} gives. `contextCount`: 0 means that the page's sound does not go through a context. */
-export type MixReadings = { quiet: QuietStretch[]; tones: MixTone[]; contextCount: number };
-
-/** Quieter than this is silence: a tenth of the hum that the source lays under its bursts. */
+/** Quieter than this is silence: a tenth of the hum under the source's bursts. */
 const QUIET_RMS = 0.0015;
-/** Blocks that are judged one by one. */
+/** Each block is silence or not. */
 const BLOCK_MS = 5;
 const MAX_ENTRIES = 5000;
 
@@ -48,7 +46,7 @@ const QUIET_WORKER = `onmessage = async ({ data }) => {
 	}
 };`;
 
-/** Text for `addInitScript`. The tone worker's text comes with the page program, a moment later. */
+/** Text for `addInitScript`. The page program brings the tone worker's text, a moment later. */
 export const MIX_EAR = `(() => {
 	const readings = { quiet: [], tones: [], contextCount: 0 };
 	globalThis.spillwayMixEar = readings;
@@ -84,7 +82,7 @@ export const MIX_EAR = `(() => {
 	};
 })();`;
 
-/** Expression for the page: takes what was heard since the last time. */
+/** Expression for the page: returns the readings since the last time. */
 export const COLLECT_MIX = `(() => {
 	const { quiet, tones, contextCount } = globalThis.spillwayMixEar;
 	return { quiet: quiet.splice(0), tones: tones.splice(0), contextCount };

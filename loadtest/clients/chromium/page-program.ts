@@ -1,8 +1,8 @@
-/** Turns the typed page programs into one classic script that can be injected into any page, whatever its origin. */
+/** Turns the typed page programs into one classic script for any page, whatever its origin. */
 import { readFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
 
-/** Files of the program, values before those who use them; relative to loadtest/. */
+/** Files of the program, relative to loadtest/; a file comes after those that it imports. */
 const FILES = [
 	'source/time-pattern.ts',
 	'source/tone-code.ts',
@@ -18,7 +18,7 @@ let cached: string | undefined;
 
 /**
  * The program's text. It defines `globalThis.spillwayBench` with every function and constant that the files export.
- * Each file keeps its own scope; imports between them become destructuring.
+ * Each file has its own scope; imports become destructuring.
  */
 export function pageProgram(): string {
 	cached ??= `${scopes(FILES, 'globalThis.spillwayBench = bench;')}

@@ -1,7 +1,6 @@
 /**
- * Follows one media playlist by blocking reloads and fetches its parts, the hinted one before it exists. Where the way
- * to the server takes longer than a part, it keeps several reloads and parts under way: one after another it would fall
- * behind for ever.
+ * Follows one media playlist by blocking reloads and fetches its parts, the hinted one before it exists. With a round
+ * trip longer than a part it keeps several reloads and parts under way: one at a time falls further and further behind.
  */
 import { type Clock, sleep } from '../../../core/lifecycle/clock.ts';
 import type { HttpClient } from './http-client.ts';
@@ -10,22 +9,21 @@ import { type Chunk, type MediaPlaylist, parseMediaPlaylist } from './media-play
 const RELOAD_DEADLINE_MS = 12_000;
 const CHUNK_DEADLINE_MS = 10_000;
 const RETRY_MS = 300;
-/** As patient as a player: then it is lost. */
+/** Failing reloads for this long end the track, as with a player. */
 const GIVE_UP_AFTER_MS = 8000;
-/** Reloads and parts under way at the same time, at most; one of each while the answers come in time. */
+/** The most reloads and parts under way at the same time; one of each while the answers are in time. */
 const MAX_DEPTH = 6;
-/** Reloads in a row that found more than they had asked for, before another is kept under way. */
+/** Reloads in a row that find more than they have requested, before another is kept under way. */
 const LATE_RELOADS = 3;
-/** Hinted parts that are waited for. */
+/** Hinted parts that are under way. */
 const MAX_HINTS = 8;
 /** Chunks listed but not fetched yet; a viewer that is further behind skips. */
 const MAX_QUEUED = 64;
 
-/** Where a track's figures go. */
 export interface HlsTrackFigures {
 	/** A listed part or segment, from the request to its last byte. */
 	chunkTime(durationMs: number): void;
-	/** Any body. */
+	/** The body of any answer. */
 	received(byteCount: number): void;
 	/** A request that failed or was refused. */
 	requestFailed(): void;
@@ -39,13 +37,12 @@ type HlsTrackOptions = {
 	figures: HlsTrackFigures;
 	/** A new reading of the playlist. */
 	playlist(playlist: MediaPlaylist): void;
-	/** Media is there. In the order of time. `isNew`: it was made after the playlist was first read. */
+	/** Media has arrived. In the order of time. `isNew`: it is newer than the first reading of the playlist. */
 	chunk(startMs: number, durationMs: number, isNew: boolean): void;
-	/** The track is over or cannot be had any more. Called at most once. */
+	/** The track has ended or failed. Called at most once. */
 	ended(reason: string): void;
 };
 
-/** One track of one viewer. */
 export class HlsTrack {
 	readonly #options: HlsTrackOptions;
 	readonly #abort = new AbortController();
@@ -68,7 +65,7 @@ export class HlsTrack {
 		this.#options = options;
 	}
 
-	/** Begins. What goes wrong is told by `ended`. */
+	/** Errors are reported by `ended`. */
 	start(): void {
 		this.#run(this.#followPlaylist());
 		this.#run(this.#fetchChunks());
@@ -106,17 +103,17 @@ export class HlsTrack {
 			}
 			const isNewer = previous === undefined || isAfter(playlist.next, previous.next);
 			if (isNewer || playlist.isEnded) {
-				this.#take(playlist, asked);
+				this.#apply(playlist, asked);
 			}
 			if (!playlist.canBlock || (!isNewer && this.#depth === 1)) {
-				// rfc8216bis §6.3.4: without blocking, once per target duration, half of it when nothing had changed.
+				// rfc8216bis §6.3.4: without blocking, once per target duration, half of it when nothing has changed.
 				const wholeMs = playlist.canBlock ? RETRY_MS : playlist.targetDurationMs;
 				await sleep(clock, Math.max(RETRY_MS, isNewer ? wholeMs : wholeMs / 2), this.#abort.signal);
 			}
 		}
 	}
 
-	// The first position that is not there, or the one after what is asked for already.
+	// The first position that is not listed, or the one after the newest request.
 	#nextToAsk(): MediaPlaylist['next'] | undefined {
 		const next = this.#playlist?.next;
 		const asked = this.#asked;
@@ -128,7 +125,7 @@ export class HlsTrack {
 		return this.#asked;
 	}
 
-	#take(playlist: MediaPlaylist, asked: MediaPlaylist['next'] | undefined): void {
+	#apply(playlist: MediaPlaylist, asked: MediaPlaylist['next'] | undefined): void {
 		this.#playlist = playlist;
 		this.#options.playlist(playlist);
 		this.#enqueue(playlist);
@@ -136,7 +133,7 @@ export class HlsTrack {
 		if (playlist.isEnded) {
 			throw new Error('the broadcast has ended');
 		}
-		// The part that was asked for must be the newest one; when it is not, the server did not have to wait.
+		// The requested part is the newest one when the server had to wait for it.
 		const expected = asked === undefined ? playlist.next : { ...asked, part: asked.part + 1 };
 		const isLate = playlist.canBlock && playlist.hasParts && isAfter(playlist.next, expected) && playlist.next.part > 1;
 		this.#lateCount = isLate ? this.#lateCount + 1 : Math.max(0, this.#lateCount - 0.5);
@@ -145,7 +142,7 @@ export class HlsTrack {
 		}
 	}
 
-	// The first reading does not block: what it takes is the way there and back.
+	// The first reading does not block: its time is the round trip.
 	#chooseDepth(roundTripMs: number, partMs: number): void {
 		while (partMs > 0 && roundTripMs > partMs * this.#depth && this.#depth < MAX_DEPTH) {
 			this.#deepen();
@@ -222,7 +219,7 @@ export class HlsTrack {
 				this.#fetchingCount--;
 				this.#wake();
 			});
-			// Whichever comes first, media goes into the buffer in its order.
+			// Media goes into the buffer in its order, not in the order of arrival.
 			this.#appended = this.#appended.then(async () => {
 				if ((await fetched) && !this.#abort.signal.aborted) {
 					const { sequence, part = 0, startMs, durationMs } = chunk;
@@ -248,7 +245,7 @@ export class HlsTrack {
 		return isThere;
 	}
 
-	// The next part is asked for before it exists, and comes as soon as it is made.
+	// Requests the next part before it exists; the answer comes as soon as it is made.
 	#askAhead(): void {
 		const url = this.#playlist?.hintUrl;
 		if (url !== undefined && !this.#hints.has(url)) {
@@ -269,7 +266,7 @@ export class HlsTrack {
 				return true;
 			}
 		} catch {
-			// Counted below, like a refusal; the playlist loop decides when it is enough.
+			// Counted below, as a refusal is; only failing playlists end the track.
 		}
 		if (!this.#abort.signal.aborted) {
 			figures.requestFailed();
@@ -278,7 +275,7 @@ export class HlsTrack {
 	}
 }
 
-// A player begins at the last place it may begin at that is at or before the hold-back.
+// A player begins at the last independent chunk at or before the hold-back.
 function firstChunks(playlist: MediaPlaylist): Chunk[] {
 	const targetMs = playlist.edgeMs - playlist.holdBackMs;
 	const index = playlist.chunks.findLastIndex(({ isIndependent, startMs }) => isIndependent && startMs <= targetMs);
@@ -298,7 +295,7 @@ function directives(
 	return `${separator}_HLS_msn=${asked.sequence}${partDirective}${playlist.canSkip ? '&_HLS_skip=YES' : ''}`;
 }
 
-// Segments are alike: where the one before ended, this one is expected to end. A wrong guess costs one wait, no more.
+// Expects as many parts as in the previous segment. A wrong guess only costs one wait.
 function following(asked: MediaPlaylist['next'], { chunks, next }: MediaPlaylist): MediaPlaylist['next'] {
 	const partCount = chunks.filter(({ sequence }) => sequence === next.sequence - 1).length;
 	return partCount > 0 && asked.part + 1 >= partCount

@@ -1,4 +1,4 @@
-/** A virtual LL-HLS viewer: multivariant playlist, then picture and sound side by side into one buffer model. */
+/** A virtual LL-HLS viewer: multivariant playlist, then a track of picture and one of sound into one buffer model. */
 import { type Clock, sleep } from '../../../core/lifecycle/clock.ts';
 import { HttpClient } from './http-client.ts';
 import { HlsTrack, type HlsTrackFigures } from './hls-track.ts';
@@ -7,12 +7,12 @@ import { PlaybackBuffer } from './playback-buffer.ts';
 
 const START_DEADLINE_MS = 20_000;
 const REQUEST_DEADLINE_MS = 10_000;
-/** 5xx means "starting": hls.js tries again as well. */
+/** 5xx means "starting": hls.js tries again, too. */
 const RETRY_MS = 500;
 
-/** Where figures go. One for all viewers of a process. */
+/** Receives the figures of all viewers of a process. */
 interface HlsFigures extends HlsTrackFigures {
-	/** From the end of a new part on the playlist's clock to its last byte, the playlist that names it read too. */
+	/** From the end of a new part on the playlist's clock until its last byte and the playlist that names it are read. */
 	partLate(lateMs: number): void;
 	/** A stall is over. */
 	stall(durationMs: number): void;
@@ -25,11 +25,11 @@ type HlsViewerOptions = {
 	/** Add to this machine's epoch milliseconds to get the server's. */
 	clockOffsetMs: number;
 	figures: HlsFigures;
-	/** Called once when playing ends by itself after it had begun. */
+	/** Called once when playing ends by itself after it has begun. */
 	onLost(reason: string): void;
 };
 
-/** One viewer. One use. */
+/** One use. */
 export class HlsViewer {
 	readonly #options: HlsViewerOptions;
 	readonly #http = new HttpClient();
@@ -45,9 +45,7 @@ export class HlsViewer {
 		this.#options = options;
 	}
 
-	/**
-	 * Resolves when the playhead moves for the first time. Rejects with the reason; close() must be called then as well.
-	 */
+	/** Resolves when the playhead moves for the first time. Call close() also when it rejects. */
 	async start(): Promise<void> {
 		const { clock } = this.#options;
 		const started = new Promise<void>((resolve, reject) => ([this.#onStarted, this.#onFailed] = [resolve, reject]));
@@ -96,9 +94,7 @@ export class HlsViewer {
 
 	/** Leaves: all requests end. Idempotent. */
 	close(): void {
-		this.#isClosed = true;
-		this.#tracks.forEach((track) => track.stop());
-		this.#http.close();
+		this.#stop();
 		this.#onFailed(new Error('the viewer has left'));
 	}
 
@@ -137,7 +133,7 @@ export class HlsViewer {
 			url,
 			figures,
 			playlist: (playlist: MediaPlaylist) => {
-				// The picture leads: two edges that differ by a part would pull the playhead to and fro.
+				// Only the picture sets the edge: two edges that differ by a part pull the playhead back and forth.
 				if (index === 0) {
 					this.#hasDates = playlist.hasDates;
 					buffer.setEdge(playlist.edgeMs, playlist.holdBackMs, this.#nowMs());
@@ -153,13 +149,17 @@ export class HlsViewer {
 		});
 	}
 
+	#stop(): void {
+		this.#isClosed = true;
+		this.#tracks.forEach((track) => track.stop());
+		this.#http.close();
+	}
+
 	#end(reason: string): void {
 		if (this.#isClosed) {
 			return;
 		}
-		this.#isClosed = true;
-		this.#tracks.forEach((track) => track.stop());
-		this.#http.close();
+		this.#stop();
 		if (this.#hasStarted) {
 			this.#options.onLost(reason);
 		} else {

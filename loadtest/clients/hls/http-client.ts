@@ -1,30 +1,24 @@
-/**
- * HTTP of one virtual viewer: its own keep-alive connections, bodies counted instead of kept, everything with a
- * deadline.
- */
+/** HTTP of one virtual viewer: its own keep-alive connections, and a deadline for each request. */
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 
 /**
- * Connections of one viewer. A player uses about six: a reload, a hint and a part for picture and sound each; over a
- * way longer than a part it has more under way, which HTTP/2 would put into one connection.
+ * Connections of one viewer. A player uses about six: a reload, a hint and a part for picture and sound each. With a
+ * round trip longer than a part it has more requests under way, which HTTP/2 puts into one connection.
  */
 const MAX_CONNECTIONS = 40;
 const MAX_REDIRECTS = 3;
 const MAX_TEXT_BYTES = 4_000_000;
 
-/** What came back. */
 type HttpResult = { status: number; url: string; text: string; byteCount: number };
 
-/** How to ask. */
 type HttpGet = {
 	deadlineMs: number;
-	/** `count`: the body is thrown away as it comes, and only its size is told. */
+	/** `count`: only the size of the body is kept. */
 	body: 'text' | 'count';
 	range?: string | undefined;
 };
 
-/** One viewer's client. */
 export class HttpClient {
 	readonly #agents = {
 		'http:': new HttpAgent({ keepAlive: true, maxSockets: MAX_CONNECTIONS }),
@@ -32,7 +26,7 @@ export class HttpClient {
 	};
 	readonly #abort = new AbortController();
 
-	/** Rejects after the deadline, on a broken connection, and at once when the client is closed. Any status resolves. */
+	/** Resolves with any status. Rejects after the deadline, on a broken connection, and when the client is closed. */
 	async get(url: string, options: HttpGet): Promise<HttpResult> {
 		let address = url;
 		for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {

@@ -55,7 +55,7 @@ describe('parseMediaPlaylist', () => {
 		]);
 	});
 
-	it('reads a delta update, with times from the reading before where it has none', () => {
+	it('reads a delta update, with times of the previous reading where it has none', () => {
 		const before = parseMediaPlaylist(LIVE, URL_);
 		const delta = LIVE.replace('s10.m4s\n', '')
 			.replace('#EXTINF:2,\n', '#EXT-X-SKIP:SKIPPED-SEGMENTS=1\n')
@@ -65,7 +65,7 @@ describe('parseMediaPlaylist', () => {
 		expect(after.hasDates).toBe(true);
 	});
 
-	it('takes whole segments and three target durations where there are no parts', () => {
+	it('lists whole segments and holds three target durations back where there are no parts', () => {
 		const text = '#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:3\n#EXTINF:2.0,\na.ts\n#EXTINF:1.5,\nb.ts\n';
 		expect(parseMediaPlaylist(text, URL_)).toMatchObject({
 			hasParts: false,
@@ -105,7 +105,7 @@ describe('parseMediaPlaylist', () => {
 });
 
 describe('parseMultivariantPlaylist', () => {
-	it('takes the best variant and the default sound of its group', () => {
+	it('chooses the best variant and the default sound of its group', () => {
 		const text = `#EXTM3U
 #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="B",DEFAULT=NO,URI="/b"
 #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="A",DEFAULT=YES,URI="/a"

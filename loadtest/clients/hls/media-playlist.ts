@@ -1,13 +1,10 @@
 /**
- * Reads HLS playlists as a low-latency player does: what to fetch next, and when it was captured. Tolerant: it is a
- * stranger's text.
+ * Reads HLS playlists as a low-latency player does: what to fetch next, and when it was captured. Tolerant, because any
+ * server may have written them.
  */
 
 const MAX_LINES = 20_000;
-/**
- * rfc8216bis §4.4.3.8: without HOLD-BACK three times the target duration; PART-HOLD-BACK has no default but must be
- * given.
- */
+/** rfc8216bis §4.4.3.8: HOLD-BACK is three target durations by default; PART-HOLD-BACK is mandatory with parts. */
 const DEFAULT_HOLD_BACK_FACTOR = 3;
 
 /** A segment, or a part of one. */
@@ -40,16 +37,15 @@ export type MediaPlaylist = {
 	canBlock: boolean;
 	canSkip: boolean;
 	initUrl: string | undefined;
-	/** The part that comes next, to be asked for before it exists. */
+	/** The next part, which can be requested before it exists. */
 	hintUrl: string | undefined;
-	/** For `_HLS_msn` and `_HLS_part`: the first that is not there yet. */
+	/** For `_HLS_msn` and `_HLS_part`: the first position that is not listed yet. */
 	next: { sequence: number; part: number };
 	isEnded: boolean;
 	/** Start of each listed segment by its sequence number, for the next reading. */
 	segmentStarts: Map<number, number>;
 };
 
-/** Addresses that a multivariant playlist names. */
 type MultivariantPlaylist = { videoUrl: string | undefined; audioUrl: string | undefined };
 
 /** Attributes of a tag: `A=1,B="x,y"`. */
@@ -61,10 +57,7 @@ function parseAttributes(text: string): Record<string, string> {
 	return attributes;
 }
 
-/**
- * The variant with the highest bandwidth and its default sound; undefined for a media playlist. Throws Error for a URL
- * that is none.
- */
+/** The variant with the highest bandwidth and its default sound; undefined for a media playlist. */
 export function parseMultivariantPlaylist(text: string, url: string): MultivariantPlaylist | undefined {
 	if (!text.includes('#EXT-X-STREAM-INF')) {
 		return undefined;
@@ -90,9 +83,7 @@ export function parseMultivariantPlaylist(text: string, url: string): Multivaria
 	};
 }
 
-/**
- * Reads a media playlist; `previous` gives times that a delta update leaves out. Throws Error for what is no playlist.
- */
+/** Reads a media playlist; `previous` has the times that a delta update leaves out. Throws Error for other text. */
 export function parseMediaPlaylist(text: string, url: string, previous?: MediaPlaylist): MediaPlaylist {
 	if (!text.startsWith('#EXTM3U')) {
 		throw new Error(`This is no playlist: ${text.slice(0, 80)}`);
@@ -111,7 +102,7 @@ class Reader {
 	readonly #parts: Chunk[] = [];
 	readonly #segmentStarts = new Map<number, number>();
 	#sequence = 0;
-	/** Where the next segment begins; undefined until a date or an earlier reading tells. */
+	/** Start of the next segment; undefined until there is a date or an earlier reading. */
 	#timeMs: number | undefined;
 	#partTimeMs: number | undefined;
 	#partIndex = 0;
@@ -243,7 +234,7 @@ class Reader {
 	}
 
 	#hint(attributes: Record<string, string>): void {
-		// A hint into a byte range of a growing resource is left alone: it is fetched when it is listed.
+		// A hint into a byte range of a growing resource is ignored: the part is fetched when it is listed.
 		if (
 			attributes['TYPE'] === 'PART' &&
 			attributes['URI'] !== undefined &&

@@ -1,4 +1,4 @@
-/** Tests of the buffer model: where it starts, when it stalls, how it catches up. */
+/** Tests of the buffer model. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { PlaybackBuffer } from './playback-buffer.ts';
 
@@ -15,18 +15,29 @@ beforeEach(() => {
 	buffer = new PlaybackBuffer(2, { started: () => started++, stalled: (ms) => stalls.push(ms) });
 });
 
-/** A part of both tracks comes `delayMs` after its end; then time goes on. */
+/** A part of both tracks arrives. */
+function feedPart(start: number, nowMs: number): void {
+	buffer.setEdge(start + PART_MS, HOLD_BACK_MS, nowMs);
+	buffer.append(0, start, PART_MS, nowMs);
+	buffer.append(1, start, PART_MS, nowMs);
+}
+
+/** Each part arrives `delayMs` after its end. */
 function feed(fromMs: number, toMs: number, delayMs: number): void {
 	for (let start = fromMs; start + PART_MS + delayMs <= toMs; start += PART_MS) {
-		const nowMs = start + PART_MS + delayMs;
-		buffer.setEdge(start + PART_MS, HOLD_BACK_MS, nowMs);
-		buffer.append(0, start, PART_MS, nowMs);
-		buffer.append(1, start, PART_MS, nowMs);
+		feedPart(start, start + PART_MS + delayMs);
+	}
+}
+
+/** All parts of that time arrive at its end. */
+function feedAtOnce(fromMs: number, toMs: number): void {
+	for (let start = fromMs; start < toMs; start += PART_MS) {
+		feedPart(start, toMs);
 	}
 }
 
 describe('PlaybackBuffer', () => {
-	it('starts at the hold-back and keeps that latency, whatever the delivery adds', () => {
+	it('starts at the hold-back and keeps that latency, with any delay of the delivery', () => {
 		for (const delayMs of [10, 510]) {
 			buffer = new PlaybackBuffer(2, { started: () => started++, stalled: (ms) => stalls.push(ms) });
 			feed(T, T + 20_000, delayMs);
@@ -47,7 +58,7 @@ describe('PlaybackBuffer', () => {
 		expect(buffer.isPlaying).toBe(true);
 	});
 
-	it('stalls at the moment the media ends, and tells for how long', () => {
+	it('stalls at the moment the media ends, and reports for how long', () => {
 		feed(T, T + 4000, 0);
 		const aheadMs = buffer.aheadMs();
 		buffer.advance(T + 6000);
@@ -65,11 +76,7 @@ describe('PlaybackBuffer', () => {
 		feed(T, T + 20_000, 0);
 		const backAtMs = T + 22_000;
 		buffer.advance(backAtMs);
-		for (let start = T + 20_000; start < backAtMs; start += PART_MS) {
-			buffer.setEdge(start + PART_MS, HOLD_BACK_MS, backAtMs);
-			buffer.append(0, start, PART_MS, backAtMs);
-			buffer.append(1, start, PART_MS, backAtMs);
-		}
+		feedAtOnce(T + 20_000, backAtMs);
 		expect(stalls).toHaveLength(1);
 		expect(backAtMs - buffer.positionMs!).toBeGreaterThan(HOLD_BACK_MS + 1000);
 		const from = buffer.positionMs!;
@@ -80,14 +87,10 @@ describe('PlaybackBuffer', () => {
 		expect(Math.abs(backAtMs + 60_000 - buffer.positionMs! - HOLD_BACK_MS)).toBeLessThan(30);
 	});
 
-	it('jumps when it is hopelessly late and the media is there', () => {
+	it('jumps when it is seconds late and the media is there', () => {
 		feed(T, T + 4000, 0);
 		buffer.advance(T + 14_000);
-		for (let start = T + 4000; start < T + 14_000; start += PART_MS) {
-			buffer.setEdge(start + PART_MS, HOLD_BACK_MS, T + 14_000);
-			buffer.append(0, start, PART_MS, T + 14_000);
-			buffer.append(1, start, PART_MS, T + 14_000);
-		}
+		feedAtOnce(T + 4000, T + 14_000);
 		buffer.advance(T + 14_100);
 		expect(buffer.counts.jumpCount).toBe(1);
 		expect(T + 14_100 - buffer.positionMs!).toBeLessThan(1000);

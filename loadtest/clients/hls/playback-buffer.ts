@@ -1,23 +1,22 @@
 /**
- * What a player's buffer and playhead do, without pictures: starts at the hold-back, plays at the rate of time, stalls
- * when a track runs out, catches up gently. Pure: told what time it is.
+ * A model of a player's buffer and playhead, without pictures: starts at the hold-back, plays at normal rate, stalls
+ * when a track runs out, catches up gently. Pure: the caller passes the time.
  */
 
-/** Buffered media that a player wants before it starts or goes on, in milliseconds; about one part. */
+/** Buffered media before a player starts or resumes; about one part. */
 const RESUME_MS = 180;
-/** Share of the distance to the target that is made up per second, and the most that the rate may differ from 1. */
+/** Share of the distance to the target that is made up per second, and the largest difference of the rate from 1. */
 const CATCH_UP_PER_SECOND = 0.6;
 const MAX_RATE_CHANGE = 0.05;
-/** Distances below this are left alone: the live edge itself moves in steps. */
+/** Smaller distances are ignored: the live edge itself moves in steps. */
 const DEAD_ZONE_MS = 20;
 /** Further behind the target than this, a player jumps. */
 const JUMP_BEHIND_MS = 6000;
-/** Most that one playlist moves the live edge back; they come five times a second. */
+/** The most that one playlist moves the live edge back; there are five a second. */
 const EDGE_DECAY_MS = 5;
-/** A hole in the media above this is counted. */
+/** Larger holes in the media are counted. */
 const GAP_MS = 100;
 
-/** What the buffer tells. */
 interface PlaybackBufferEvents {
 	/** Playing for the first time. */
 	started(): void;
@@ -63,16 +62,16 @@ export class PlaybackBuffer {
 		return this.#positionMs === undefined ? 0 : Math.max(0, this.#limitMs() - this.#positionMs);
 	}
 
-	/** A new playlist: the live edge as it was then, and how far behind it to play. */
+	/** A new playlist: the live edge at that time, and the distance to play behind it. */
 	setEdge(edgeMs: number, holdBackMs: number, nowMs: number): void {
 		this.advance(nowMs);
 		const offsetMs = edgeMs - nowMs;
 		const before = this.#edge?.offsetMs ?? -Infinity;
-		// A playlist that comes late says nothing of the edge: only a lasting lag moves it back.
+		// A single late playlist says nothing about the edge: only a lasting lag moves it back.
 		this.#edge = { offsetMs: Math.max(offsetMs, before - EDGE_DECAY_MS), atMs: nowMs, holdBackMs };
 	}
 
-	/** Media of one track has come. In the order of time. */
+	/** Media of one track has arrived. Call in the order of time. */
 	append(track: number, startMs: number, durationMs: number, nowMs: number): void {
 		this.advance(nowMs);
 		const end = this.#ends[track];
@@ -90,7 +89,7 @@ export class PlaybackBuffer {
 			this.#lastMs = Math.max(this.#lastMs, nowMs);
 			return;
 		}
-		// As it was at the start of the step: since then both have moved on.
+		// The distance at the start of the step: since then both have moved.
 		const behindMs = this.#behindMs(this.#lastMs);
 		const limitMs = this.#limitMs();
 		if (behindMs > JUMP_BEHIND_MS && this.#positionMs + behindMs + RESUME_MS <= limitMs) {
@@ -132,7 +131,7 @@ export class PlaybackBuffer {
 		return this.#edge === undefined ? undefined : nowMs + this.#edge.offsetMs - this.#edge.holdBackMs;
 	}
 
-	// Positive: the playhead is later than it should be. While no playlist comes the edge does not run on for ever.
+	// Positive: the playhead is late. Without playlists the edge counts for three hold-backs, not without end.
 	#behindMs(nowMs: number): number {
 		const stale = this.#edge !== undefined && nowMs - this.#edge.atMs > 3 * this.#edge.holdBackMs;
 		const target = stale ? undefined : this.#targetMs(nowMs);

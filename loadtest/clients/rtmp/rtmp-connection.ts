@@ -1,6 +1,6 @@
 /**
- * A publishing RTMP connection of our own, for where the stream key must not stand on a process list: FFmpeg encodes to
- * a pipe, and its FLV tags go out here. Publishing only; Adobe's RTMP 1.0.
+ * A publishing connection of Adobe's RTMP 1.0. It keeps the stream key off the process list: FFmpeg encodes to a pipe,
+ * and its FLV tags are sent here.
  */
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
@@ -13,15 +13,15 @@ import { HANDSHAKE_PACKET_BYTES, HANDSHAKE_RANDOM_BYTES } from '../../../core/wi
 import { commandMessage, parseCommand, type RtmpCommand } from '../../../core/wire/rtmp/rtmp-commands.ts';
 import { MESSAGE_TYPE, type RtmpMessage, setChunkSizeMessage } from '../../../core/wire/rtmp/rtmp-messages.ts';
 
-/** One chunk for nearly every picture: fewer headers, and no delay for others, since nothing else is sent. */
+/** One chunk for nearly every picture, for fewer headers; no other data waits behind it. */
 const OUT_CHUNK_BYTES = 65_536;
 const AUDIO_CHUNK_STREAM = 4;
 const VIDEO_CHUNK_STREAM = 6;
 const CONNECT_DEADLINE_MS = 5000;
-/** Unsent bytes above which the server, or the way to it, counts as stuck: some seconds of 720p. */
+/** Unsent bytes above which the server counts as stuck: some seconds of 720p. */
 const MAX_UNSENT_BYTES = 4_000_000;
 
-/** A refusal or loss; `isRefusal` tells that trying again with the same key is useless. */
+/** A refusal or loss. `isRefusal`: another attempt with the same key is useless. */
 export class RtmpError extends Error {
 	override readonly name = 'RtmpError';
 	readonly isRefusal: boolean;
@@ -32,7 +32,6 @@ export class RtmpError extends Error {
 	}
 }
 
-/** Connects, publishes tags, closes. */
 export class RtmpConnection {
 	readonly #socket: Socket;
 	readonly #reader = new ChunkReader((message) => this.#onMessage(message));
@@ -44,13 +43,13 @@ export class RtmpConnection {
 	#lost: RtmpError | undefined;
 	readonly #loss: Promise<never>;
 	#failLoss!: (error: RtmpError) => void;
-	/** Called once when the connection ends without having been closed by us. */
+	/** Called once when the connection ends and we have not closed it. */
 	onLost: ((error: RtmpError) => void) | undefined;
 
 	private constructor(socket: Socket) {
 		this.#socket = socket.setNoDelay(true);
 		this.#loss = new Promise((_resolve, reject) => (this.#failLoss = reject));
-		// Looked at by whoever waits; nobody may be waiting when it happens.
+		// There may be no waiter when it rejects.
 		this.#loss.catch(() => undefined);
 		socket.on('data', (bytes: Buffer) => this.#receive(bytes));
 		socket.on('error', (error) => this.#end(new RtmpError(`The RTMP connection failed: ${error.message}`)));
@@ -74,7 +73,7 @@ export class RtmpConnection {
 		return connection;
 	}
 
-	/** Sends one FLV tag. Drops the connection when the server takes nothing any more. */
+	/** Sends one FLV tag. Closes the connection when too much is unsent. */
 	send(tag: FlvTag): void {
 		if (this.#lost !== undefined) {
 			return;
@@ -83,7 +82,7 @@ export class RtmpConnection {
 			this.#end(new RtmpError('The RTMP server takes media more slowly than it is made.'));
 			return;
 		}
-		// FFmpeg writes onMetaData bare into the file; over RTMP it is a call of @setDataFrame.
+		// FFmpeg writes plain onMetaData into the file; over RTMP it is a call of @setDataFrame.
 		const { typeId, timestampMs } = tag;
 		const isScript = typeId === MESSAGE_TYPE.DATA_AMF0;
 		const payload = isScript ? Buffer.concat([encodeAmf0(['@setDataFrame']), tag.body]) : tag.body;
@@ -91,7 +90,7 @@ export class RtmpConnection {
 		this.#write({ typeId, timestampMs, messageStreamId: this.#streamId, payload }, chunkStreamId);
 	}
 
-	/** Says goodbye and closes. Idempotent. */
+	/** Ends the stream and closes. Idempotent. */
 	close(): void {
 		if (this.#lost === undefined) {
 			this.#lost = new RtmpError('closed');
@@ -99,12 +98,12 @@ export class RtmpConnection {
 				this.#write(commandMessage(0, ['deleteStream', 0, null, this.#streamId]));
 			}
 			this.#socket.end();
-			// Should the other side never close its half.
+			// The server may never close its half.
 			systemClock.setTimeout(() => this.#socket.destroy(), 1000);
 		}
 	}
 
-	/** Breaks off without a word, as a crash would: the server keeps the broadcast for whoever comes back. Idempotent. */
+	/** Closes without ending the stream, as a crash does: the server waits for the publisher's return. Idempotent. */
 	abort(): void {
 		this.#lost ??= new RtmpError('broken off');
 		this.#socket.destroy();
@@ -153,7 +152,7 @@ export class RtmpConnection {
 		try {
 			if (this.#handshake !== undefined) {
 				this.#handshake = Buffer.concat([this.#handshake, bytes]);
-				// S0, S1 and S2 (§5.2); S1 goes back as C2.
+				// S0, S1 and S2 (§5.2); S1 is sent back as C2.
 				if (this.#handshake.length < 1 + 2 * HANDSHAKE_PACKET_BYTES) {
 					return;
 				}

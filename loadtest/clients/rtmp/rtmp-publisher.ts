@@ -1,12 +1,12 @@
-/** Publishes the bench's picture and sound by RTMP with the FFmpeg command line, as any FFmpeg user does. */
+/** Publishes the bench's picture and sound by RTMP with the FFmpeg command line. */
 import { sleep, systemClock } from '../../../core/lifecycle/clock.ts';
 import type { EncoderProcess } from '../../source/encoder-process.ts';
 import { describeSettings, type EncoderSettings, RAW_INPUT, videoEncoder } from '../../source/encoder-settings.ts';
 import { benchSource } from '../../source/bench-source.ts';
-import type { Publisher, PublishTarget } from '../../source/publisher.ts';
+import { type Publisher, type PublishTarget, throwFailure } from '../../source/publisher.ts';
 import type { SentFrame, SourceLoop } from '../../source/source-loop.ts';
 
-/** After this long without an error FFmpeg is connected: a refused key ends it within milliseconds on one machine. */
+/** Without an error for this long FFmpeg is connected: a refused key ends it within milliseconds on one machine. */
 const SETTLED_AFTER_MS = 700;
 
 /** The FFmpeg arguments for pushing to `url`, sound included. */
@@ -20,10 +20,9 @@ export function rtmpArguments(settings: EncoderSettings, url: string): string[] 
 	];
 }
 
-/** A publisher over RTMP. One use: it cannot be started again. */
+/** One use: it cannot be started again. */
 export class RtmpPublisher implements Publisher {
 	readonly clockOffsetMs = 0;
-	readonly protocol = 'rtmp';
 	readonly #settings: EncoderSettings;
 	readonly #url: string;
 	#encoder: EncoderProcess | undefined;
@@ -45,17 +44,9 @@ export class RtmpPublisher implements Publisher {
 		encoder.onFailure = () => loop.stop();
 		loop.start();
 		await sleep(systemClock, SETTLED_AFTER_MS);
-		if (encoder.failure !== undefined) {
-			throw encoder.failure;
-		}
+		throwFailure(encoder);
 	}
 
-	/** Process id of FFmpeg. */
-	get pid(): number | undefined {
-		return this.#encoder?.pid;
-	}
-
-	/** Why publishing ended by itself; undefined while it goes on. */
 	get failure(): Error | undefined {
 		return this.#encoder?.failure;
 	}

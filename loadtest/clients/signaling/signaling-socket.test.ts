@@ -1,11 +1,11 @@
-/** Tests of the socket's pure parts: reading frames and close codes. */
+/** Tests of the reading of frames and close codes. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SIGNALING_CLOSE_CODES } from '../../../core/protocol/signaling/signaling-constants.ts';
 import { describeClose, FrameReader, reconnectsAfter } from './signaling-socket.ts';
 
 describe('FrameReader', () => {
-	it('reads the same bytes once, for all sockets', () => {
+	it('parses the same bytes once, for all sockets', () => {
 		const reader = new FrameReader();
 		const frame = (): Buffer =>
 			Buffer.from(JSON.stringify({ type: 'presence', viewerCount: 1, padding: 'x'.repeat(200) }));
@@ -16,7 +16,7 @@ describe('FrameReader', () => {
 		});
 	});
 
-	it('gives undefined for what is no message, and never throws', () => {
+	it('gives undefined for bytes that are no message, and never throws', () => {
 		const reader = new FrameReader();
 		for (const text of ['', 'null', '[]', '{}', '{"type":1}', '"type"', '{']) {
 			expect(reader.read(Buffer.from(text))).toBeUndefined();

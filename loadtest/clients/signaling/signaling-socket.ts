@@ -1,33 +1,28 @@
-/**
- * One virtual viewer's signaling socket: joins, passes messages on, says goodbye.
- * core/protocol/signaling/signaling-messages.ts is what it speaks.
- */
+/** One virtual viewer's signaling socket, in the protocol of core/protocol/signaling/signaling-messages.ts. */
 import WebSocket from 'ws';
 import { type Clock, withDeadline } from '../../../core/lifecycle/clock.ts';
 import type { ClientMessage, ServerMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
 import { SIGNALING_CLOSE_CODES } from '../../../core/protocol/signaling/signaling-constants.ts';
 
-/** What the server says first. */
 type JoinedMessage = Extract<ServerMessage, { type: 'joined' }>;
+export type JoinMessage = Extract<ClientMessage, { type: 'join' }>;
 
 const JOIN_DEADLINE_MS = 15_000;
 const MAX_FRAME_BYTES = 4_000_000;
-/**
- * Frames read lately. A room's message is the same bytes for all its sockets: it is read once and not once per viewer.
- */
+/** Recent frames that are kept. A room's message is the same bytes for all its sockets, and is parsed once. */
 const CACHE_SIZE = 8;
-/** Shorter frames are personal. */
+/** Shorter frames are for one socket. */
 const CACHE_FROM_BYTES = 150;
 
 type SignalingSocketOptions = {
 	clock: Clock;
 	url: string;
-	join: Extract<ClientMessage, { type: 'join' }>;
+	join: JoinMessage;
 	/** Of an account. */
-	cookie?: string;
+	cookie?: string | undefined;
 	reader: FrameReader;
 	onMessage(message: ServerMessage): void;
-	/** Called once after it had joined, unless we closed it. */
+	/** Called once when a socket that has joined is closed, unless by us. */
 	onClosed(code: number): void;
 };
 
@@ -35,7 +30,7 @@ type SignalingSocketOptions = {
 export class FrameReader {
 	readonly #cache: { bytes: Buffer; message: ServerMessage }[] = [];
 
-	/** The message, or undefined for what is none. */
+	/** The message; undefined for other bytes. */
 	read(bytes: Buffer): ServerMessage | undefined {
 		const known = this.#cache.find((entry) => entry.bytes.equals(bytes));
 		if (known !== undefined) {
@@ -68,7 +63,7 @@ export class SignalingSocket {
 		this.#options = options;
 	}
 
-	/** Connects and joins. Rejects with the close code or the reason when the server does not let it in. */
+	/** Connects and joins. Rejects with the close code or the reason when the server rejects it. */
 	async open(): Promise<JoinedMessage> {
 		const { clock, url, cookie, join } = this.#options;
 		const socket = new WebSocket(url, {
@@ -130,7 +125,7 @@ export class SignalingSocket {
 	}
 }
 
-/** Whether a viewer comes again after this close code: by the table, and after a broken connection. */
+/** Whether a viewer reconnects after this close code: by the table, and after a broken connection. */
 export function reconnectsAfter(code: number): boolean {
 	const known = Object.values(SIGNALING_CLOSE_CODES).find((entry) => entry.code === code);
 	return known === undefined ? code === 1001 || code === 1006 || code === 1012 : known.reconnects;

@@ -1,4 +1,4 @@
-/** Tests of the packet counter with packets made by hand. */
+/** Tests of the packet counter. */
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { epochMsToNtp } from '../../../core/units.ts';
@@ -53,7 +53,7 @@ beforeEach(() => {
 });
 
 describe('RtpSink', () => {
-	it('tells the latency of a picture at its last packet and of every packet of sound', () => {
+	it('reports the latency of a picture at its last packet and of every packet of sound', () => {
 		const captureMs = NOW_MS - 123;
 		expect(sink.receive(packet({ number: 1, captureMs }), NOW_MS - 1)).toBe(false);
 		expect(sink.receive(packet({ number: 2, captureMs, marker: true }), NOW_MS)).toBe(true);
@@ -64,7 +64,7 @@ describe('RtpSink', () => {
 		]);
 	});
 
-	it('counts what is missing, asks for it once, and knows what was sent again and what was not', () => {
+	it('counts missing packets, requests each once, and counts those that were not sent again as lost', () => {
 		[1, 2, 5].forEach((number) => sink.receive(packet({ number }), NOW_MS));
 		expect(sink.takeMissing()).toEqual([{ ssrc: 7, numbers: [3, 4] }]);
 		expect(sink.takeMissing()).toEqual([]);
@@ -77,7 +77,7 @@ describe('RtpSink', () => {
 		expect(sink.reports()).toMatchObject([{ ssrc: 7, highest: 5, lost: 1 }]);
 	});
 
-	it('goes on over the wrap of the sequence number', () => {
+	it('counts no loss at the wrap of the sequence number', () => {
 		[65_534, 65_535, 65_536, 65_537].forEach((number) => sink.receive(packet({ number }), NOW_MS));
 		expect(sink.totals).toMatchObject({ missedCount: 0, packetCount: 4 });
 	});
@@ -90,7 +90,7 @@ describe('RtpSink', () => {
 		expect(sink.totals.missedCount).toBe(0);
 	});
 
-	it('sees a freeze by the rule of webrtc-stats, and no freeze at an even pace', () => {
+	it('finds a freeze by the rule of webrtc-stats, and no freeze at an even pace', () => {
 		let at = NOW_MS;
 		for (let number = 0; number < 100; number++) {
 			at += number === 60 ? 400 : 33;
@@ -100,7 +100,7 @@ describe('RtpSink', () => {
 		expect(sink.totals.frameCount).toBe(100);
 	});
 
-	it('tells no jitter for an even pace and some for an uneven one', () => {
+	it('reports no jitter for an even pace and some for an uneven one', () => {
 		for (let number = 0; number < 200; number++) {
 			sink.receive(packet({ number, ticks: number * 3000 }), NOW_MS + (number * 100) / 3);
 			const uneven = packet({ number, ticks: number * 960, payloadType: 111 });
@@ -112,7 +112,7 @@ describe('RtpSink', () => {
 		expect(audio!.jitterMs).toBeLessThan(12);
 	});
 
-	it('counts what is none of its streams, and survives any bytes', () => {
+	it('counts packets of other streams, and never throws for any bytes', () => {
 		sink.receive(packet({ number: 1, payloadType: 50 }), NOW_MS);
 		sink.receive(Buffer.alloc(3), NOW_MS);
 		expect(sink.totals.strangeCount).toBe(2);
@@ -128,7 +128,7 @@ describe('RtpSink', () => {
 		);
 	});
 
-	it('reads extensions in the two-byte form, behind others', () => {
+	it('reads extensions in the two-byte form, after others', () => {
 		const two = Buffer.alloc(12 + 4 + 16);
 		two[0] = 0x90;
 		two.writeUInt16BE(0x1000, 12);

@@ -1,25 +1,23 @@
 /**
- * Counts the packets of one virtual viewer: latency, loss, jitter, bitrate, freezes. Nothing is decrypted for it: SRTP
- * leaves the RTP header and its extensions in the clear (RFC 3711 §3.1), and that is all that these figures need.
+ * Counts the packets of one virtual viewer: latency, loss, jitter, bitrate, freezes. It needs only the RTP header and
+ * its extensions, which SRTP does not encrypt (RFC 3711 §3.1).
  */
 import { ntpToEpochMs, ticksToMs, unwrap } from '../../../core/units.ts';
 import type { AnsweredTrack } from './whep-offer.ts';
 
-/** Missing packets remembered per track; older ones count as lost for good. */
+/** Missing packets kept per track; older ones count as lost. */
 const MAX_MISSING = 256;
-/** Milliseconds that a retransmission may take before the packet counts as lost for good. */
+/** The time for a retransmission, after which the packet counts as lost. */
 const LOST_AFTER_MS = 1000;
 /** A jump of the sequence number above this is a new start of the stream, not loss. */
 const MAX_GAP = 3000;
-/**
- * W3C webrtc-stats, freezeCount: a frame that comes later than the larger of three times the mean and mean + 150 ms.
- */
+/** W3C webrtc-stats, freezeCount: a frame later than the larger of three times the mean and mean + 150 ms. */
 const FREEZE_FACTOR = 3;
 const FREEZE_EXTRA_MS = 150;
-/** Weight of the newest interval in the running mean of frame intervals. */
+/** Weight of the newest interval in the running mean. */
 const INTERVAL_WEIGHT = 1 / 30;
 
-/** Where figures go. One for all viewers of a process. */
+/** Receives the figures of all viewers of a process. */
 export interface RtpSinkFigures {
 	/** Capture → last packet of the picture received, or the sound's packet. */
 	latency(kind: 'audio' | 'video', latencyMs: number): void;
@@ -27,14 +25,15 @@ export interface RtpSinkFigures {
 }
 
 /** Totals of one viewer since its start. */
-type RtpTotals = {
+export type RtpTotals = {
 	packetCount: number;
 	byteCount: number;
 	/** Not received when the next one was: before retransmission. */
 	missedCount: number;
-	/** Of those, never received at all. */
+	/** Of those, never received. */
 	lostCount: number;
 	frameCount: number;
+	/** Of no known stream. */
 	strangeCount: number;
 };
 
@@ -42,7 +41,7 @@ type TrackState = AnsweredTrack & {
 	ssrc: number;
 	/** Unwrapped; undefined before the first packet. */
 	highest: number | undefined;
-	/** Missing number → when it was missed. */
+	/** Missing number → since when. */
 	missing: Map<number, number>;
 	/** RFC 3550 §6.4.1, in ticks. */
 	jitterTicks: number;
@@ -51,7 +50,7 @@ type TrackState = AnsweredTrack & {
 	firstNumber: number;
 };
 
-/** One viewer's counter. Call `receive` for every datagram whose first byte is 128–191 and that is not RTCP. */
+/** Call `receive` for every datagram whose first byte is 128–191 and that is not RTCP. */
 export class RtpSink {
 	readonly totals: RtpTotals = {
 		packetCount: 0,
@@ -83,10 +82,7 @@ export class RtpSink {
 		}
 	}
 
-	/**
-	 * Takes a datagram. `arrivalMs` is epoch milliseconds on the server's clock. Returns true when a picture is complete
-	 * (the viewer has begun to see), false otherwise.
-	 */
+	/** Returns whether a picture is complete. `arrivalMs` is epoch milliseconds on the server's clock. */
 	receive(datagram: Buffer, arrivalMs: number): boolean {
 		const track = datagram.length < 12 ? undefined : this.#tracks.get(datagram[1]! & 0x7f);
 		if (track === undefined) {
@@ -95,8 +91,7 @@ export class RtpSink {
 		}
 		this.totals.packetCount++;
 		this.totals.byteCount += datagram.length;
-		const isNew = this.#countSequence(track, datagram.readUInt16BE(2), datagram.readUInt32BE(8), arrivalMs);
-		if (!isNew) {
+		if (!this.#countSequence(track, datagram.readUInt16BE(2), datagram.readUInt32BE(8), arrivalMs)) {
 			return false;
 		}
 		this.#countJitter(track, datagram.readUInt32BE(4), arrivalMs);
@@ -113,14 +108,14 @@ export class RtpSink {
 		return isFrameEnd;
 	}
 
-	/** Numbers missed since the last call, for NACK. */
+	/** Numbers found missing since the last call, for NACK. */
 	takeMissing(): { ssrc: number; numbers: number[] }[] {
 		const missing = this.#newlyMissing;
 		this.#newlyMissing = [];
 		return missing;
 	}
 
-	/** Counts as lost what was not sent again in time. Call now and then. */
+	/** Counts packets as lost that were not sent again in time. Call regularly. */
 	expireMissing(nowMs: number): void {
 		for (const track of this.#tracks.values()) {
 			for (const [number, missedAtMs] of track.missing) {
@@ -133,9 +128,7 @@ export class RtpSink {
 		}
 	}
 
-	/**
-	 * For a receiver report (RFC 3550 §6.4.1): one entry per stream that has begun. Jitter in ticks and in milliseconds.
-	 */
+	/** For a receiver report (RFC 3550 §6.4.1): one entry per stream that has begun. */
 	reports(): {
 		ssrc: number;
 		kind: 'audio' | 'video';
@@ -157,7 +150,7 @@ export class RtpSink {
 			}));
 	}
 
-	// Returns false for a repeated packet or one that was sent again: those have no new arrival time to tell.
+	// Returns false for a packet that is repeated or sent again: its arrival time says nothing about latency or jitter.
 	#countSequence(track: TrackState, wrapped: number, ssrc: number, nowMs: number): boolean {
 		if (track.highest === undefined || ssrc !== track.ssrc) {
 			[track.ssrc, track.highest, track.firstNumber, track.receivedCount] = [ssrc, wrapped, wrapped, 1];
@@ -202,8 +195,7 @@ export class RtpSink {
 	}
 
 	#countJitter(track: TrackState, timestamp: number, arrivalMs: number): void {
-		const arrivalTicks = (arrivalMs * track.clockRate) / 1000;
-		const transit = arrivalTicks - timestamp;
+		const transit = (arrivalMs * track.clockRate) / 1000 - timestamp;
 		if (track.transitTicks !== undefined) {
 			const difference = Math.abs(transit - track.transitTicks);
 			// A wrap or a splice of the timestamps is no jitter.
@@ -229,10 +221,7 @@ export class RtpSink {
 	}
 }
 
-/**
- * Capture time in epoch milliseconds from the abs-capture-time extension; undefined when it is not there or is
- * malformed. @internal for tests
- */
+/** Epoch milliseconds of abs-capture-time; undefined when it is absent or malformed. @internal for tests */
 export function readCaptureTimeMs(packet: Buffer, extensionId: number): number | undefined {
 	if ((packet[0]! & 0x10) === 0) {
 		return undefined;

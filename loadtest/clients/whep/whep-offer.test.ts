@@ -1,4 +1,4 @@
-/** Tests of offer and answer. */
+/** Tests of the WHEP offer and the reading of its answer. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { mapCandidatePorts, parseWhepAnswer, whepOffer } from './whep-offer.ts';
@@ -21,7 +21,7 @@ a=rtpmap:96 H264/90000\r
 `;
 
 describe('whepOffer', () => {
-	it('asks for picture and sound and for capture times of both', () => {
+	it('offers to receive picture and sound with capture times of both', () => {
 		const offer = whepOffer({ usernameFragment: 'u', password: 'p', fingerprint: 'sha-256 AA' });
 		expect(offer.match(/^m=\w+/gm)).toEqual(['m=audio', 'm=video']);
 		expect(offer.match(/abs-capture-time/g)).toHaveLength(2);
@@ -46,11 +46,10 @@ describe('parseWhepAnswer', () => {
 		});
 	});
 
-	it('leaves out what was refused, and throws when that is everything', () => {
-		expect(parseWhepAnswer(ANSWER.replace('m=audio 9', 'm=audio 0')).tracks.map(({ kind }) => kind)).toEqual(['video']);
-		expect(() => parseWhepAnswer(ANSWER.replace('m=audio 9', 'm=audio 0').replace('m=video 9', 'm=video 0'))).toThrow(
-			'neither',
-		);
+	it('leaves out refused tracks, and throws when all are refused', () => {
+		const withoutAudio = ANSWER.replace('m=audio 9', 'm=audio 0');
+		expect(parseWhepAnswer(withoutAudio).tracks.map(({ kind }) => kind)).toEqual(['video']);
+		expect(() => parseWhepAnswer(withoutAudio.replace('m=video 9', 'm=video 0'))).toThrow('neither');
 	});
 
 	it('throws nothing but Error for any text', () => {

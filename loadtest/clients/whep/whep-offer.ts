@@ -1,27 +1,26 @@
-/** The virtual viewer's WHEP offer, and what its answer says. Text only. */
+/** The virtual viewer's WHEP offer, and the reading of its answer. Text only. */
 import { type AnswerFacts, parseAnswer } from '../whip/obs-offer.ts';
 
 const ABS_CAPTURE_TIME_URI = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time';
 const MID_URI = 'urn:ietf:params:rtp-hdrext:sdes:mid';
-/** mediasoup takes part in an extension only under its own id for it. Other servers take any. */
+/** mediasoup accepts an extension only under its own id for it. Other servers accept any id. */
 const ABS_CAPTURE_TIME_ID = 10;
 const MAX_ANSWER_LENGTH = 65_536;
 
-/** One stream that the server is going to send. */
+/** One stream that the server sends. */
 export type AnsweredTrack = {
 	kind: 'audio' | 'video';
 	payloadType: number;
 	clockRate: number;
-	/** Of abs-capture-time; undefined where the server does not send it, so that latency cannot be told. */
+	/** Of abs-capture-time; undefined where the server does not send it: latency is unknown then. */
 	captureTimeExtensionId: number | undefined;
 };
 
-/** See {@link parseWhepAnswer}. */
 export type WhepAnswer = AnswerFacts & { tracks: AnsweredTrack[] };
 
 /**
- * Receives one sound and one picture, H.264 as browsers take it, with NACK and without congestion feedback: one layer
- * over a wire that is ours, where an estimate would only cost the server what the load test is not about.
+ * An offer to receive one audio and one H.264 video stream, with NACK. Without congestion feedback: the wire is ours,
+ * and bandwidth estimation costs the server time that the load test does not measure.
  */
 export function whepOffer(values: { usernameFragment: string; password: string; fingerprint: string }): string {
 	const section = (kind: string, mid: number, payloadType: number, lines: string[]): string[] => [
@@ -42,7 +41,13 @@ export function whepOffer(values: { usernameFragment: string; password: string; 
 	return `${lines.join('\r\n')}\r\n`;
 }
 
-/** Reads an answer, foreign ones too. Throws Error, naming what is missing. */
+/** An offer that is answered but never connected. */
+export function unconnectedOffer(usernameFragment: string): string {
+	const fingerprint = `sha-256 ${Array.from({ length: 32 }, () => 'AB').join(':')}`;
+	return whepOffer({ usernameFragment, password: 'p'.repeat(24), fingerprint });
+}
+
+/** Reads an answer, also of other servers. Throws Error, naming what is missing. */
 export function parseWhepAnswer(sdp: string): WhepAnswer {
 	if (sdp.length > MAX_ANSWER_LENGTH) {
 		throw new Error(`The SDP answer has ${sdp.length} characters.`);
@@ -71,7 +76,7 @@ export function parseWhepAnswer(sdp: string): WhepAnswer {
 	return { ...facts, tracks };
 }
 
-/** The candidates with other ports: how a proxy is put between a viewer and the server. */
+/** The candidates with other ports, so that a proxy can be between a viewer and the server. */
 export function mapCandidatePorts(candidates: readonly string[], ports: Readonly<Record<number, number>>): string[] {
 	return candidates.map((candidate) =>
 		candidate.replace(

@@ -1,7 +1,6 @@
 /**
- * A virtual WebRTC viewer: a real WHEP session with ICE, DTLS and SRTP (werift), then a counting sink. Once the
- * handshake is done, packets go from the socket to the sink; one in a hundred is decrypted to prove that it is what it
- * should be.
+ * A virtual WebRTC viewer: a real WHEP session with ICE, DTLS and SRTP (werift), then a counting sink. After the
+ * handshake packets go from the socket to the sink; one in a hundred is decrypted to prove that it is authentic.
  */
 import {
 	GenericNack,
@@ -15,11 +14,11 @@ import {
 } from 'werift';
 import { type CancelTimer, type Clock, sleep, withDeadline } from '../../../core/lifecycle/clock.ts';
 import { VIEWER_HEADER } from '../../../core/protocol/signaling/viewer-header.ts';
-import { connectDtls } from '../whip/whip-transport.ts';
+import { connectDtls, offerValuesOf } from '../whip/whip-transport.ts';
 import { RtpSink, type RtpSinkFigures } from './rtp-sink.ts';
 import { mapCandidatePorts, parseWhepAnswer, type WhepAnswer, whepOffer } from './whep-offer.ts';
 
-/** AEAD_AES_128_GCM, then AES_CM_128_HMAC_SHA1_80: as the server prefers. */
+/** AEAD_AES_128_GCM, then AES_CM_128_HMAC_SHA1_80, in the server's order of preference. */
 const SRTP_PROFILES = [0x0007, 0x0001] as const;
 const ANSWER_DEADLINE_MS = 15_000;
 const CONNECT_DEADLINE_MS = 15_000;
@@ -37,16 +36,16 @@ type WhepViewerOptions = {
 	/** See {@link RtpSink}; add to this machine's epoch milliseconds to get the server's. */
 	clockOffsetMs: number;
 	portMap: Readonly<Record<number, number>>;
-	/** As the signaling socket named the viewer, so that the seat is theirs; undefined without a socket. */
+	/** From the signaling socket, so that the session uses the viewer's seat; undefined without a socket. */
 	viewerId: string | undefined;
 	figures: RtpSinkFigures & { jitter(jitterMs: number): void; authenticationFailed(): void };
-	/** Called once when the session ends by itself after it was connected. */
+	/** Called once when a connected session ends by itself. */
 	onLost(reason: string): void;
 };
 
 /**
- * Bytes that the kernel keeps for one socket, doubled by it. Its default holds some 90 packets, fewer than the newest
- * group of pictures that a viewer gets at its start.
+ * The kernel's buffer for one socket; it doubles the value. Its default holds some 90 packets, fewer than the newest
+ * GOP, which a viewer gets at its start.
  */
 const RECEIVE_BUFFER_BYTES = 2 ** 20;
 
@@ -55,7 +54,7 @@ type UdpTransport = {
 	socket?: { setRecvBufferSize(bytes: number): void };
 };
 
-/** One viewer. One use. */
+/** One use. */
 export class WhepViewer {
 	readonly #options: WhepViewerOptions;
 	readonly #timers: CancelTimer[] = [];
@@ -76,7 +75,7 @@ export class WhepViewer {
 		return this.#sink;
 	}
 
-	/** Resolves when the first picture is complete. Rejects with the reason; close() must be called then as well. */
+	/** Resolves when the first picture is complete. Call close() also when it rejects. */
 	async start(): Promise<void> {
 		const { clock, url } = this.#options;
 		const ice = new RTCIceTransport(new RTCIceGatherer(iceOptions(url)));
@@ -92,7 +91,7 @@ export class WhepViewer {
 		await withDeadline(clock, picture, CONNECT_DEADLINE_MS, () => new Error('no picture came within 15 s'));
 	}
 
-	/** Ends the session as a browser does: DELETE, then the sockets. Idempotent, never rejects, at most some seconds. */
+	/** Ends the session as a browser does: DELETE, then the sockets. Idempotent, never rejects, takes a few seconds. */
 	async close(): Promise<void> {
 		if (this.#isClosed) {
 			return;
@@ -111,9 +110,6 @@ export class WhepViewer {
 	}
 
 	async #negotiate(ice: RTCIceTransport): Promise<WhepAnswer> {
-		const { usernameFragment, password } = ice.localParameters;
-		const fingerprint = this.#dtls!.localParameters.fingerprints[0]!;
-		const values = { usernameFragment, password, fingerprint: `${fingerprint.algorithm} ${fingerprint.value}` };
 		const { url, viewerId } = this.#options;
 		const response = await fetch(url, {
 			method: 'POST',
@@ -121,7 +117,7 @@ export class WhepViewer {
 				'Content-Type': 'application/sdp',
 				...(viewerId === undefined ? {} : { [VIEWER_HEADER]: viewerId }),
 			},
-			body: whepOffer(values),
+			body: whepOffer(offerValuesOf(ice, this.#dtls!)),
 			signal: AbortSignal.timeout(ANSWER_DEADLINE_MS),
 		});
 		const body = await response.text();
@@ -139,12 +135,12 @@ export class WhepViewer {
 		await connectDtls(this.#options.clock, ice, dtls, { ...answer, candidates }, CONNECT_DEADLINE_MS);
 		dtls.onStateChange.subscribe((state) => {
 			if (state === 'closed' || state === 'failed') {
-				this.#lose(`DTLS is ${state}`);
+				this.#endAsLost(`DTLS is ${state}`);
 			}
 		});
 	}
 
-	// From here on the sink gets media straight from the socket; STUN, DTLS and RTCP still go through werift.
+	// From here on the sink gets media directly from the socket; werift still gets STUN, DTLS and RTCP.
 	#takeOver(ice: RTCIceTransport): void {
 		const { clock, clockOffsetMs } = this.#options;
 		const transport = (ice.connection.nominated?.protocol as { transport?: UdpTransport } | undefined)?.transport;
@@ -179,7 +175,7 @@ export class WhepViewer {
 		try {
 			this.#dtls!.srtp.decrypt(data);
 		} catch {
-			// A packet that is not what the keys say: counted, since a load test must not take noise for media.
+			// Not encrypted with the session's keys.
 			this.#options.figures.authenticationFailed();
 		}
 	}
@@ -187,7 +183,7 @@ export class WhepViewer {
 	#sendReport(): void {
 		const { clock, figures } = this.#options;
 		if (clock.monotonicMs() - this.#lastPacketAtMs > SILENCE_MS) {
-			this.#lose(`no packet for ${SILENCE_MS} ms`);
+			this.#endAsLost(`no packet for ${SILENCE_MS} ms`);
 			return;
 		}
 		const sink = this.#sink!;
@@ -218,11 +214,11 @@ export class WhepViewer {
 	}
 
 	#sendRtcp(packet: RtcpRrPacket | RtcpTransportLayerFeedback): void {
-		// A connection that is gone is noticed by its silence.
+		// The silence deadline finds a closed connection.
 		this.#dtls!.sendRtcp([packet]).catch(() => undefined);
 	}
 
-	#lose(reason: string): void {
+	#endAsLost(reason: string): void {
 		if (!this.#isClosed && this.#timers.length > 0) {
 			this.#timers.splice(0).forEach((cancel) => cancel());
 			this.#options.onLost(reason);

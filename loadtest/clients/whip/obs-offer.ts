@@ -1,4 +1,4 @@
-/** OBS's WHIP offer, from the captured request, with the values of a session of ours put in. */
+/** OBS's WHIP offer: a captured request with the values of our session. Also reads the answers of WHIP and WHEP. */
 import { readFileSync } from 'node:fs';
 
 /** The values that differ from session to session. */
@@ -11,12 +11,12 @@ type OfferValues = {
 	videoSsrc: number;
 };
 
-/** What a WHIP endpoint's answer tells the transport. */
+/** The values of an SDP answer that a transport needs. */
 export type AnswerFacts = {
 	usernameFragment: string;
 	password: string;
 	fingerprint: { algorithm: string; value: string };
-	/** DTLS role that the server takes. */
+	/** DTLS role of the server. */
 	setup: 'active' | 'passive';
 	isIceLite: boolean;
 	/** Each without `a=candidate:`. */
@@ -55,7 +55,7 @@ export function obsOffer(values: OfferValues): { sdp: string; userAgent: string 
 	return { sdp: lines.join('\r\n'), userAgent: headers.get('user-agent') ?? '' };
 }
 
-/** Reads an answer. Throws, naming what is missing, because without it OBS could not connect either. */
+/** Reads an answer. Throws, naming what is missing, where OBS cannot connect either. */
 export function parseAnswer(sdp: string): AnswerFacts {
 	const value = (name: string): string => {
 		const found = new RegExp(`^a=${name}:(.+?)\\s*$`, 'm').exec(sdp)?.[1];

@@ -1,4 +1,4 @@
-/** Tests of the OBS-like packing and of OBS's offer: what the fixtures and their notes say is what is sent. */
+/** Tests of the OBS-like packing and of OBS's offer, against the captured request. */
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -8,7 +8,7 @@ import { obsOffer, parseAnswer, readCapturedRequest } from './obs-offer.ts';
 const SPS = Uint8Array.of(0x67, 1);
 const PPS = Uint8Array.of(0x68, 2);
 
-/** RFC 6184 §5.8 backwards. */
+/** The reverse of RFC 6184 §5.8. */
 function reassemble(payloads: readonly Uint8Array[]): Uint8Array[] {
 	const nals: number[][] = [];
 	for (const payload of payloads) {
@@ -25,7 +25,7 @@ function reassemble(payloads: readonly Uint8Array[]): Uint8Array[] {
 }
 
 describe('OBS-like packing', () => {
-	it('puts a delimiter before every picture and parameter sets before key frames, each for itself', () => {
+	it('puts a delimiter before every picture and parameter sets before key frames, each in its own NAL unit', () => {
 		const idr = Uint8Array.of(0x65, 9);
 		const inBand = [Uint8Array.of(0x67, 0), Uint8Array.of(9, 0x10), idr];
 		expect(obsNalUnits(inBand, [SPS, PPS], true).map((nal) => nal[0])).toEqual([9, 0x67, 0x68, 0x65]);
@@ -53,7 +53,7 @@ describe("OBS's offer", () => {
 		videoSsrc: 22,
 	};
 
-	it('is the captured one with our own values in it', () => {
+	it('is the captured one with our own values', () => {
 		const { sdp, userAgent } = obsOffer(values);
 		expect(userAgent).toContain('OBS-Studio/32.2');
 		const captured = readCapturedRequest(
@@ -73,7 +73,7 @@ describe("OBS's offer", () => {
 		expect(sdp).not.toContain('a=candidate');
 	});
 
-	it('reads an answer, and says what is missing in one', () => {
+	it('reads an answer, and names what is missing in one', () => {
 		const answer = [
 			'v=0',
 			'a=ice-lite',

@@ -1,4 +1,4 @@
-/** H.264 access units → RTP payloads as OBS's library packs them: every NAL unit for itself, FU-A above 1200 bytes. */
+/** H.264 access units → RTP payloads as OBS's library packs them: each NAL unit alone, FU-A above 1200 bytes. */
 import { NAL_TYPE, nalType } from '../../../core/media/h264.ts';
 
 /** Largest payload of a packet, as OBS uses it. */
@@ -20,25 +20,21 @@ export function obsNalUnits(
 	return [ACCESS_UNIT_DELIMITER, ...(isKeyFrame ? parameterSets : []), ...pictureNals];
 }
 
-/**
- * RTP payloads for the NAL units; the last of them takes the marker bit (RFC 6184 §5.1). Never an aggregation packet.
- */
+/** RTP payloads for the NAL units; the last has the marker bit (RFC 6184 §5.1). Never an aggregation packet. */
 export function obsPayloads(nals: readonly Uint8Array[]): Uint8Array[] {
 	return nals.flatMap((nal) => (nal.length <= OBS_MAX_PAYLOAD_BYTES ? [nal] : fragment(nal)));
 }
 
-// RFC 6184 §5.8: FU indicator (F, NRI, type 28), FU header (start, end, type), then the NAL unit without its first
-// byte.
+// RFC 6184 §5.8: FU indicator (F, NRI, type 28), FU header (start, end, type), the NAL unit without its first byte.
 function fragment(nal: Uint8Array): Uint8Array[] {
 	const payloads: Uint8Array[] = [];
 	const step = OBS_MAX_PAYLOAD_BYTES - 2;
 	for (let offset = 1; offset < nal.length; offset += step) {
 		const piece = nal.subarray(offset, offset + step);
 		const payload = new Uint8Array(piece.length + 2);
-		const isStart = offset === 1;
 		const isEnd = offset + step >= nal.length;
 		payload[0] = (nal[0]! & 0xe0) | 28;
-		payload[1] = (isStart ? 0x80 : 0) | (isEnd ? 0x40 : 0) | nalType(nal);
+		payload[1] = (offset === 1 ? 0x80 : 0) | (isEnd ? 0x40 : 0) | nalType(nal);
 		payload.set(piece, 2);
 		payloads.push(payload);
 	}

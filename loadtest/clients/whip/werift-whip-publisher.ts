@@ -1,6 +1,6 @@
 /**
- * Publishes by WHIP exactly as OBS does: its offer without candidates, mid and rid in every video packet, delimiter and
- * parameter sets as NAL units of their own, a 250-frame GOP, and no answer to key-frame requests.
+ * Publishes by WHIP as OBS does. The offer has no candidates, every video packet has mid and rid, delimiter and
+ * parameter sets are in their own NAL units, and key-frame requests are ignored.
  */
 import { randomInt } from 'node:crypto';
 import { type Extension, RtpHeader } from 'werift';
@@ -16,7 +16,7 @@ import { describeSettings, type EncoderSettings, RAW_INPUT, videoEncoder } from 
 import { obsNalUnits, obsPayloads } from './obs-packetizer.ts';
 import { obsOffer, parseAnswer } from './obs-offer.ts';
 import type { Publisher, PublishTarget } from '../../source/publisher.ts';
-import { SourceLoop, type SentFrame } from '../../source/source-loop.ts';
+import { SourceLoop, type SentFrame, type SourceOutput } from '../../source/source-loop.ts';
 import { WhipTransport } from './whip-transport.ts';
 
 const AUDIO_PAYLOAD_TYPE = 111;
@@ -27,20 +27,20 @@ const OPUS_DELAY_MS = 26.5;
 const REPORT_INTERVAL_MS = 1000;
 /** OBS's first report comes half a second to a second after it connects. */
 const FIRST_REPORT_AFTER_MS = 750;
-/** Header extensions of every video packet, also when the answer has dropped them: mid "1" and rid "0". */
+/** Header extensions of every video packet, also when the answer leaves them out: mid "1" and rid "0". */
 const VIDEO_EXTENSIONS: Extension[] = [
 	{ id: 1, payload: Buffer.from('1') },
 	{ id: 2, payload: Buffer.from('0') },
 ];
 
-/** State of one outgoing RTP stream. */
+/** One outgoing RTP stream. */
 type RtpStream = { ssrc: number; sequenceNumber: number; timestamp: number; packetCount: number; octetCount: number };
 
 const NUT_OUTPUT = ['-flush_packets', '1', '-write_index', '0', '-f', 'nut', 'pipe:1'];
 
 /** The FFmpeg arguments for H.264 to a pipe, one NUT frame a picture. */
 function weriftVideoArguments(settings: EncoderSettings): string[] {
-	// OBS forces B-frames off for WHIP, whatever the user has set.
+	// OBS turns B-frames off for WHIP, whatever the user has set.
 	const encoder = [...videoEncoder(settings), '-bf', '0'];
 	return [...RAW_INPUT, '-map', '0:v', ...encoder, ...NUT_OUTPUT];
 }
@@ -53,26 +53,13 @@ function weriftSoundArguments(settings: EncoderSettings): string[] {
 	];
 }
 
-/** A publisher that replays OBS. One use. */
+/** One use. */
 export class WeriftWhipPublisher implements Publisher {
 	readonly clockOffsetMs = 0;
-	readonly protocol = 'whip';
 	readonly #settings: EncoderSettings;
 	readonly #target: PublishTarget;
-	readonly #video: RtpStream = {
-		ssrc: randomInt(1, 2 ** 31),
-		sequenceNumber: 0,
-		timestamp: 0,
-		packetCount: 0,
-		octetCount: 0,
-	};
-	readonly #audio: RtpStream = {
-		ssrc: randomInt(1, 2 ** 31),
-		sequenceNumber: randomInt(2 ** 16),
-		timestamp: randomInt(2 ** 32),
-		packetCount: 0,
-		octetCount: 0,
-	};
+	readonly #video = createStream(0, 0);
+	readonly #audio = createStream(randomInt(2 ** 16), randomInt(2 ** 32));
 	#transport: WhipTransport | undefined;
 	#encoders: EncoderProcess[] = [];
 	#loop: SourceLoop | undefined;
@@ -103,7 +90,7 @@ export class WeriftWhipPublisher implements Publisher {
 				body: sdp,
 			});
 			const body = await response.text();
-			// OBS takes exactly 201, and wants a Location.
+			// OBS accepts only 201 with a Location.
 			if (response.status !== 201) {
 				throw new Error(`WHIP was answered with ${response.status}: ${body.slice(0, 200)}`);
 			}
@@ -120,15 +107,6 @@ export class WeriftWhipPublisher implements Publisher {
 		this.#startMedia(this.#transport);
 	}
 
-	/** Key-frame requests received (and ignored) and packets sent again. */
-	get feedback(): { keyFrameRequestCount: number; resentCount: number } {
-		return {
-			keyFrameRequestCount: this.#transport?.keyFrameRequestCount ?? 0,
-			resentCount: this.#transport?.resentCount ?? 0,
-		};
-	}
-
-	/** Why publishing ended by itself; undefined while it goes on. */
 	get failure(): Error | undefined {
 		return this.#encoders.find((encoder) => encoder.failure !== undefined)?.failure;
 	}
@@ -139,10 +117,8 @@ export class WeriftWhipPublisher implements Publisher {
 			const headers = { Authorization: `Bearer ${this.#target.streamKey}` };
 			// The server may be gone already.
 			await fetch(this.#sessionUrl, { method: 'DELETE', headers }).catch(() => undefined);
-			this.#sessionUrl = undefined;
 		}
-		await this.#transport?.close();
-		await Promise.all(this.#encoders.map((encoder) => encoder.kill()));
+		await this.kill();
 	}
 
 	async kill(): Promise<void> {
@@ -182,7 +158,11 @@ export class WeriftWhipPublisher implements Publisher {
 			this.#send(transport, this.#audio, AUDIO_PAYLOAD_TYPE, bytes, false, []);
 			this.#audio.timestamp = (this.#audio.timestamp + OPUS_PACKET_TICKS) % 2 ** 32;
 		});
-		this.#loop = new SourceLoop(systemClock, settings, fanOut(video, sound), settings.soundLeadMs);
+		const output: SourceOutput = {
+			picture: (frame) => video.picture(frame),
+			sound: (originMs, first, end) => sound.sound(originMs, first, end),
+		};
+		this.#loop = new SourceLoop(systemClock, settings, output, settings.soundLeadMs);
 		video.onFailure = sound.onFailure = () => this.#endMedia();
 		this.#loop.start();
 		this.#reports.arm(FIRST_REPORT_AFTER_MS);
@@ -211,7 +191,7 @@ export class WeriftWhipPublisher implements Publisher {
 		const nowMs = systemClock.nowMs();
 		const loop = this.#loop;
 		if (loop !== undefined && loop.sent.length > 0) {
-			// Both streams are related to one capture clock: what OBS's timestamps say, as both come from one origin.
+			// Both streams relate to one capture clock, as OBS's timestamps do.
 			const sinceMs = nowMs - loop.originMs;
 			const [video, audio] = [this.#video, this.#audio];
 			const videoTicks = msToTicks(sinceMs, VIDEO_CLOCK_RATE) % 2 ** 32;
@@ -222,11 +202,14 @@ export class WeriftWhipPublisher implements Publisher {
 		this.#reports.arm(REPORT_INTERVAL_MS);
 	}
 
-	// Ticks from the next packet's timestamp to "now"; packet n holds the sound from n · 20 ms − 6.5 ms on (RFC 7845
-	// §4.2).
+	// Ticks from the next packet's timestamp to now; packet n holds the sound from n · 20 ms − 6.5 ms (RFC 7845 §4.2).
 	#audioTicksAhead(sinceMs: number): number {
 		return Math.round(sinceMs * 48 + 312) - this.#audio.packetCount * OPUS_PACKET_TICKS;
 	}
+}
+
+function createStream(sequenceNumber: number, timestamp: number): RtpStream {
+	return { ssrc: randomInt(1, 2 ** 31), sequenceNumber, timestamp, packetCount: 0, octetCount: 0 };
 }
 
 function readFrames(encoder: EncoderProcess, onFrame: (frame: NutFrame, stream: NutStream) => void): void {
@@ -236,11 +219,4 @@ function readFrames(encoder: EncoderProcess, onFrame: (frame: NutFrame, stream: 
 		onFrame: (frame) => onFrame(frame, stream!),
 	});
 	encoder.output.on('data', (bytes: Buffer) => reader.push(bytes));
-}
-
-function fanOut(video: EncoderProcess, sound: EncoderProcess): ConstructorParameters<typeof SourceLoop>[2] {
-	return {
-		picture: (frame) => video.picture(frame),
-		sound: (originMs, first, end) => sound.sound(originMs, first, end),
-	};
 }

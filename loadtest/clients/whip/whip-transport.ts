@@ -1,6 +1,4 @@
-/**
- * ICE, DTLS and SRTP of the OBS-like publisher, from werift's parts, because only so every packet is as OBS sends it.
- */
+/** ICE, DTLS and SRTP of the OBS-like publisher, from werift's parts, so that every packet is as OBS sends it. */
 import {
 	candidateFromSdp,
 	GenericNack,
@@ -25,15 +23,11 @@ const CONNECT_DEADLINE_MS = 10_000;
 /** Packets kept for NACK, as many as OBS's library keeps. */
 const MAX_KEPT_PACKETS = 512;
 
-type SentPacket = { header: RtpHeader; payload: Buffer };
-
-/** One outgoing connection. Answers NACK by sending the same packet again; key-frame requests are only counted. */
+/** One outgoing connection. Sends packets again after NACK; ignores key-frame requests. */
 export class WhipTransport {
 	readonly #ice: RTCIceTransport;
 	readonly #dtls: RTCDtlsTransport;
-	readonly #kept = new Map<string, SentPacket>();
-	#keyFrameRequestCount = 0;
-	#resentCount = 0;
+	readonly #kept = new Map<string, { header: RtpHeader; payload: Buffer }>();
 
 	private constructor(ice: RTCIceTransport, dtls: RTCDtlsTransport) {
 		this.#ice = ice;
@@ -41,13 +35,11 @@ export class WhipTransport {
 		dtls.onRtcp.subscribe((packet) => {
 			if (packet instanceof RtcpTransportLayerFeedback && packet.feedback instanceof GenericNack) {
 				this.#resend(packet.feedback);
-			} else if (packet.type === 206) {
-				this.#keyFrameRequestCount++;
 			}
 		});
 	}
 
-	/** Gathers local candidates, which OBS keeps to itself. */
+	/** Gathers local candidates, which OBS does not send. */
 	static async create(): Promise<WhipTransport> {
 		const certificate = await RTCDtlsTransport.SetupCertificate();
 		const gatherer = new RTCIceGatherer({
@@ -62,26 +54,12 @@ export class WhipTransport {
 		return new WhipTransport(ice, new RTCDtlsTransport({}, ice, certificate, [...SRTP_PROFILES]));
 	}
 
-	/** ICE credentials and certificate fingerprint for the offer. */
-	get offerValues(): { usernameFragment: string; password: string; fingerprint: string } {
-		const { usernameFragment, password } = this.#ice.localParameters;
-		const fingerprint = this.#dtls.localParameters.fingerprints[0]!;
-		return { usernameFragment, password, fingerprint: `${fingerprint.algorithm} ${fingerprint.value}` };
+	get offerValues(): ReturnType<typeof offerValuesOf> {
+		return offerValuesOf(this.#ice, this.#dtls);
 	}
 
-	/** PLI and FIR received so far; none was answered. */
-	get keyFrameRequestCount(): number {
-		return this.#keyFrameRequestCount;
-	}
-
-	/** Packets sent again after NACK. */
-	get resentCount(): number {
-		return this.#resentCount;
-	}
-
-	/** Connects to what the answer says. Rejects after ten seconds. */
-	async connect(answer: AnswerFacts): Promise<void> {
-		await connectDtls(systemClock, this.#ice, this.#dtls, answer, CONNECT_DEADLINE_MS);
+	connect(answer: AnswerFacts): Promise<void> {
+		return connectDtls(systemClock, this.#ice, this.#dtls, answer, CONNECT_DEADLINE_MS);
 	}
 
 	/** Sends a packet and keeps it for NACK. */
@@ -106,7 +84,7 @@ export class WhipTransport {
 		void this.#dtls.sendRtcp([new RtcpSrPacket({ ssrc, senderInfo })]);
 	}
 
-	/** Closes the sockets without telling the other side, which is all that OBS's peer connection does, too. */
+	/** Closes the sockets without a message to the server, as OBS's peer connection does. */
 	async close(): Promise<void> {
 		await this.#dtls.stop();
 	}
@@ -115,14 +93,23 @@ export class WhipTransport {
 		for (const sequenceNumber of nack.lost) {
 			const packet = this.#kept.get(`${nack.mediaSourceSsrc}/${sequenceNumber}`);
 			if (packet !== undefined) {
-				this.#resentCount++;
 				void this.#dtls.sendRtp(packet.payload, packet.header);
 			}
 		}
 	}
 }
 
-/** Connects to what an answer says, over UDP. Rejects after the deadline. */
+/** ICE credentials and certificate fingerprint for an offer. */
+export function offerValuesOf(
+	ice: RTCIceTransport,
+	dtls: RTCDtlsTransport,
+): { usernameFragment: string; password: string; fingerprint: string } {
+	const { usernameFragment, password } = ice.localParameters;
+	const fingerprint = dtls.localParameters.fingerprints[0]!;
+	return { usernameFragment, password, fingerprint: `${fingerprint.algorithm} ${fingerprint.value}` };
+}
+
+/** Connects to the answer's candidates over UDP. Rejects after the deadline. */
 export async function connectDtls(
 	clock: Clock,
 	ice: RTCIceTransport,

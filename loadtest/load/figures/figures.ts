@@ -2,26 +2,23 @@
 import { Histogram } from './histogram.ts';
 import type { FiguresData } from './messages.ts';
 
-/** Names are few and fixed; more would mean that one is made of data. */
+/** Names are few and fixed; more mean that one contains data. */
 const MAX_NAMES = 500;
 
-/** Collects; `take()` gives what is new. */
 export class Figures {
 	#counters: Record<string, number> = {};
 	readonly #gauges: Record<string, number> = {};
 	readonly #samples = new Map<string, Histogram>();
 
-	/** Adds to a counter. */
 	count(name: string, by = 1): void {
 		this.#counters[name] = (this.#counters[name] ?? 0) + by;
 	}
 
-	/** Adds to a gauge, negative to take away. */
+	/** Adds to a gauge; `by` may be negative. */
 	adjust(name: string, by: number): void {
 		this.#gauges[name] = (this.#gauges[name] ?? 0) + by;
 	}
 
-	/** Sets a gauge. */
 	set(name: string, value: number): void {
 		this.#gauges[name] = value;
 	}
@@ -44,13 +41,13 @@ export class Figures {
 		histogram.record(value);
 	}
 
-	/** What was counted since the last call, and the gauges as they are. */
+	/** Counts since the last call, and the gauges now. */
 	take(): FiguresData {
 		const counters = this.#counters;
 		this.#counters = {};
 		const samples: FiguresData['samples'] = {};
 		for (const [name, histogram] of this.#samples) {
-			const data = histogram.toData({ reset: true });
+			const data = histogram.take();
 			if (data !== undefined) {
 				samples[name] = data;
 			}

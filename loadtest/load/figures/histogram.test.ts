@@ -1,4 +1,4 @@
-/** Tests of the histogram: error bound, order, merging over processes, extremes. */
+/** Tests of the histogram. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { percentile } from '../../../core/percentiles.ts';
@@ -7,7 +7,7 @@ import { bucketIndex, bucketValue, Histogram } from './histogram.ts';
 const values = fc.double({ min: -1e9, max: 1e9, noNaN: true });
 
 describe('Histogram', () => {
-	it('keeps every value within 1 part in 256, or half a unit', () => {
+	it('has an error of at most 1 part in 256, or half a unit', () => {
 		fc.assert(
 			fc.property(values, (value) => {
 				const error = Math.abs(bucketValue(bucketIndex(value)) - value);
@@ -28,14 +28,15 @@ describe('Histogram', () => {
 		const samples = Array.from({ length: 10_000 }, (_, index) => ((index * 7919) % 10_000) / 10);
 		const histogram = new Histogram();
 		samples.forEach((sample) => histogram.record(sample));
-		for (const p of [50, 90, 95, 99, 99.9]) {
-			expect(Math.abs(histogram.percentile(p) - percentile(samples, p))).toBeLessThan(5);
-		}
+		const wanted = [50, 90, 95, 99, 99.9];
+		histogram.percentiles(wanted).forEach((value, index) => {
+			expect(Math.abs(value - percentile(samples, wanted[index]!))).toBeLessThan(5);
+		});
 		expect(histogram.summary()).toMatchObject({ count: 10_000, min: 0, max: 999.9 });
 		expect(histogram.summary()!.mean).toBeCloseTo(499.95, 6);
 	});
 
-	it('merges into the same figures as counting in one place, whatever the split', () => {
+	it('merges into the same figures as counting in one place, for any split', () => {
 		fc.assert(
 			fc.property(fc.array(fc.array(values, { maxLength: 20 }), { maxLength: 5 }), (parts) => {
 				const [whole, merged] = [new Histogram(), new Histogram()];
@@ -45,31 +46,26 @@ describe('Histogram', () => {
 						whole.record(value);
 						child.record(value);
 					}
-					const data = child.toData({ reset: true });
-					expect(child.count).toBe(0);
+					const data = child.take();
+					expect(child.take()).toBeUndefined();
 					if (data !== undefined) {
-						// As it comes out of a pipe.
+						// As between processes.
 						merged.merge(JSON.parse(JSON.stringify(data)) as typeof data);
 					}
 				}
 				const [a, b] = [whole.summary(), merged.summary()];
 				expect(b === undefined).toBe(a === undefined);
 				for (const key of ['count', 'min', 'p50', 'p99', 'max'] as const) {
-					// JSON knows no −0.
+					// JSON has no −0.
 					expect((b?.[key] ?? 0) + 0).toBe((a?.[key] ?? 0) + 0);
 				}
 			}),
 		);
 	});
 
-	it('says nothing when nothing was counted, and refuses what is no number', () => {
+	it('gives no figures without samples, and refuses a value that is no number', () => {
 		const histogram = new Histogram();
-		expect([histogram.summary(), histogram.toData({ reset: false }), histogram.curve([50])]).toEqual([
-			undefined,
-			undefined,
-			[],
-		]);
-		expect(histogram.percentile(50)).toBeNaN();
+		expect([histogram.summary(), histogram.take(), histogram.percentiles([50])]).toEqual([undefined, undefined, [NaN]]);
 		expect(() => histogram.record(NaN)).toThrow(TypeError);
 	});
 

@@ -1,12 +1,11 @@
-/** What the load tester's processes tell each other over Node's IPC. Everything here survives JSON. */
+/** The messages between the load tester's processes over Node's IPC, as JSON. */
 import type { HistogramData } from './histogram.ts';
 
 /** Kinds of process. */
 export const ROLE_NAMES = ['publisher', 'webrtc', 'hls', 'audience', 'chat', 'pixel'] as const;
-/** One of {@link ROLE_NAMES}. */
 export type RoleName = (typeof ROLE_NAMES)[number];
 
-/** Addresses that viewers use; one that is absent is not used in this run. */
+/** Addresses of a run; an absent one is not used. */
 export type Endpoints = {
 	httpUrl?: string;
 	whip?: string;
@@ -18,14 +17,14 @@ export type Endpoints = {
 	webRtcPortMap: Record<number, number>;
 };
 
-/** What one process is to do. */
+/** The task of one process. */
 export type RoleConfig = {
 	role: RoleName;
-	/** `webrtc-1`; names its own figures. */
+	/** `webrtc-1`; part of the names of its own figures. */
 	processName: string;
-	/** Viewers of this process, and when each arrives, in milliseconds from the start. */
+	/** The arrival of each viewer of this process, from the start. */
 	arrivalsMs: number[];
-	/** Audience only: its viewers want LL-HLS, whatever room there is. */
+	/** Audience only: its viewers choose LL-HLS themselves. */
 	isPinnedToHls: boolean;
 	endpoints: Endpoints;
 	channel: string;
@@ -34,11 +33,11 @@ export type RoleConfig = {
 	clockOffsetMs: number;
 	/** Share of the process's time that is burnt on purpose. */
 	starveRatio: number;
-	/** The process ends by itself after this long, whatever else happens. */
+	/** The process ends by itself after this long. */
 	maxLifeMs: number;
 	publish: 'rtmp' | 'whip' | undefined;
 	picture: { widthPixels: number; heightPixels: number; videoBitrateBps: number; gopSeconds: number };
-	/** Random, the same in all processes of a run: tells its own chat messages from others'. */
+	/** Random, the same in all processes of a run: marks its own chat messages. */
 	runId: string;
 	/** Chat only: number of this process's first sender. */
 	firstSender: number;
@@ -47,11 +46,11 @@ export type RoleConfig = {
 	chatRate: number;
 };
 
-/** What was counted since the last message. */
+/** The figures since the last message. */
 export type FiguresData = {
-	/** Grow only: added up over all processes. */
+	/** Added up over all processes. */
 	counters: Record<string, number>;
-	/** State now: the newest of each process, added up. */
+	/** The state now: the newest of each process, added up. */
 	gauges: Record<string, number>;
 	samples: Record<string, HistogramData>;
 };
@@ -59,7 +58,7 @@ export type FiguresData = {
 /** Parent → child. */
 export type ParentMessage =
 	| { type: 'start'; config: RoleConfig }
-	/** One more viewer comes, now. */
+	/** One more viewer arrives now. */
 	| { type: 'arrive' }
 	/** This many viewers leave, spread over the time. */
 	| { type: 'leave'; count: number; overMs: number }
@@ -68,7 +67,7 @@ export type ParentMessage =
 /** Child → parent. */
 export type ChildMessage =
 	| { type: 'ready' }
-	/** The role has begun: the publisher publishes, the viewers' schedule runs. */
+	/** The publisher publishes, or the viewers' schedule runs. */
 	| { type: 'started' }
 	| { type: 'figures'; figures: FiguresData }
 	| { type: 'note'; text: string }

@@ -1,4 +1,4 @@
-/** Tests of joining figures. */
+/** Tests of the combining of figures. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Figures } from './figures.ts';
 import { RunRecorder } from './recorder.ts';
@@ -12,7 +12,7 @@ beforeEach(() => {
 });
 
 describe('RunRecorder', () => {
-	it('takes percentiles from the steady state, joins from the whole run', () => {
+	it('gives percentiles of the steady state, joins of the whole run', () => {
 		recorder.phase = 'ramp';
 		figures.sample('webrtc.latency', 900);
 		figures.sample('webrtc.join', 300);
@@ -24,7 +24,7 @@ describe('RunRecorder', () => {
 		expect(recorder.spreads()['webrtc.join']).toMatchObject({ count: 1, max: 300 });
 	});
 
-	it('adds counters up and takes the newest gauge of each process', () => {
+	it('adds up counters, and the newest gauge of each process', () => {
 		figures.count('webrtc.packets', 3);
 		figures.adjust('webrtc.playing', 2);
 		recorder.add('webrtc-1', figures.take());
@@ -36,7 +36,7 @@ describe('RunRecorder', () => {
 		expect(recorder.gauges()).toEqual({ 'webrtc.playing': 6 });
 	});
 
-	it('keeps what the server used before the first viewer apart', () => {
+	it('separates what the server used before the first viewer', () => {
 		recorder.sample('server.cores', 0.1);
 		recorder.phase = 'steady';
 		recorder.sample('server.cores', 0.5);
@@ -55,7 +55,7 @@ describe('RunRecorder', () => {
 		expect(timeline.at(-1)!.atMs).toBeGreaterThan(9_900_000);
 	});
 
-	it('says nothing of what was not measured', () => {
+	it('has no figures for what was not measured', () => {
 		expect([recorder.spreads(), recorder.curve('webrtc.latency')]).toEqual([{}, []]);
 	});
 });

@@ -1,28 +1,26 @@
-/**
- * Joins the figures of all processes: totals, percentiles of the steady state, and a timeline of bounded length. Pure.
- */
+/** Combines the figures of all processes: totals, percentiles of the steady state, and a bounded timeline. Pure. */
 import { Histogram, type HistogramSummary } from './histogram.ts';
 import type { FiguresData } from './messages.ts';
 
 /** Parts of a run. Percentiles come from `steady`. */
 type RunPhase = 'baseline' | 'ramp' | 'steady' | 'leaving' | 'after';
 
-/** One point of the timeline, by default a second. */
+/** One point of the timeline, a second at first; see {@link MAX_POINTS}. */
 export type TimelinePoint = {
 	/** Milliseconds from the start of the ramp; the baseline is negative. */
 	atMs: number;
 	phase: RunPhase;
 	/** Sums over all processes. */
 	gauges: Record<string, number>;
-	/** Percentiles of what was sampled since the last point. */
+	/** Percentiles of the samples since the last point. */
 	spreads: Record<string, { p50: number; p95: number }>;
-	/** What was counted since the last point. */
+	/** Counts since the last point. */
 	counters: Record<string, number>;
 };
 
-/** Points kept; beyond, every second one goes and points come half as often. */
+/** With more points, every second one is deleted and new ones come half as often. */
 const MAX_POINTS = 1200;
-/** Figures that are about the whole run: joins happen in the ramp, and peaks anywhere. */
+/** Figures of the whole run: joins happen in the ramp, and peaks anywhere. */
 const WHOLE_RUN = /(\.join|\.answer|\.switch|\.startLate|Held)$/;
 const CURVE_PERCENTILES = [0, 5, 10, 20, 30, 40, 50, 60, 70, 75, 80, 85, 90, 92.5, 95, 97.5, 98, 99, 99.5, 99.9, 100];
 
@@ -38,7 +36,6 @@ export class RunRecorder {
 	#skipped = 0;
 	phase: RunPhase = 'baseline';
 
-	/** What a process counted. */
 	add(processName: string, { counters, gauges, samples }: FiguresData): void {
 		for (const [name, by] of Object.entries(counters)) {
 			this.#counters[name] = (this.#counters[name] ?? 0) + by;
@@ -59,15 +56,10 @@ export class RunRecorder {
 	sample(name: string, value: number): void {
 		const one = new Histogram();
 		one.record(value);
-		const { sum, ...rest } = one.toData({ reset: false })!;
-		this.add('parent', {
-			counters: {},
-			gauges: this.#gauges.get('parent') ?? {},
-			samples: { [name]: { sum, ...rest } },
-		});
+		this.add('parent', { counters: {}, gauges: {}, samples: { [name]: one.take()! } });
 	}
 
-	/** Closes a second. */
+	/** Ends a second. */
 	tick(atMs: number): void {
 		if (++this.#skipped < this.#stride) {
 			return;
@@ -75,7 +67,8 @@ export class RunRecorder {
 		this.#skipped = 0;
 		const spreads: TimelinePoint['spreads'] = {};
 		for (const [name, histogram] of this.#sinceSamples) {
-			spreads[name] = { p50: histogram.percentile(50), p95: histogram.percentile(95) };
+			const [p50 = NaN, p95 = NaN] = histogram.percentiles([50, 95]);
+			spreads[name] = { p50, p95 };
 		}
 		this.#timeline.push({ atMs, phase: this.phase, gauges: this.gauges(), spreads, counters: this.#sinceCounters });
 		[this.#sinceSamples, this.#sinceCounters] = [new Map(), {}];
@@ -85,7 +78,7 @@ export class RunRecorder {
 		}
 	}
 
-	/** Sums of the newest gauges of all processes. */
+	/** The newest gauges, added up over all processes. */
 	gauges(): Record<string, number> {
 		const sums: Record<string, number> = {};
 		for (const gauges of this.#gauges.values()) {
@@ -115,9 +108,10 @@ export class RunRecorder {
 		return summaries(this.#baseline);
 	}
 
-	/** The whole distribution of a metric, for a chart; empty when it was not measured. */
+	/** Percentiles (0–100) of the whole distribution, for a chart; empty when the metric was not measured. */
 	curve(name: string): { p: number; value: number }[] {
-		return this.#spreads.get(name)?.curve(CURVE_PERCENTILES) ?? [];
+		const values = this.#spreads.get(name)?.percentiles(CURVE_PERCENTILES) ?? [];
+		return values.map((value, index) => ({ p: CURVE_PERCENTILES[index]!, value }));
 	}
 }
 

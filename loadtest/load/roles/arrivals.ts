@@ -1,8 +1,8 @@
-/** Starts viewers at their times, whatever the others do, and records how late each was started. */
+/** Starts viewers at their times and records how late each one starts. */
 import type { CancelTimer } from '../../../core/lifecycle/clock.ts';
 import type { RoleContext } from './role.ts';
 
-/** Calls `arrive(index)` at each of the config's arrival times. The returned function cancels those still to come. */
+/** Calls `arrive(index)` at each of the config's arrival times. The returned function cancels the remaining ones. */
 export function scheduleArrivals(context: RoleContext, arrive: (index: number) => void): () => void {
 	const { clock, config, figures } = context;
 	const startedAtMs = clock.monotonicMs();

@@ -1,31 +1,29 @@
-/** The role `audience`: viewers with a signaling socket, who play what they are told. */
-import { randomInt } from 'node:crypto';
+/** The role `audience`: viewers with a signaling socket, who play the tier that the server decides. */
+import { chance } from '../../../core/lifecycle/back-off.ts';
 import type { CancelTimer } from '../../../core/lifecycle/clock.ts';
 import type { TierDecision } from '../../../core/protocol/signaling/signaling-messages.ts';
 import { createHlsPlayer } from './hls-player.ts';
 import { scheduleArrivals } from './arrivals.ts';
-import type { Role, RoleContext } from './role.ts';
+import { firstNotes, type Role, type RoleContext, TIER_NAMES } from './role.ts';
 import { createWebRtcPlayer } from './webrtc-player.ts';
 import { AudienceViewer, type AudienceViewerEvents } from './audience-viewer.ts';
-import { FrameReader, reconnectsAfter, SignalingSocket } from '../../clients/signaling/signaling-socket.ts';
-import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
+import { FrameReader, SignalingSocket } from '../../clients/signaling/signaling-socket.ts';
 
 const EACH_INTERVAL_MS = 1000;
 const MAX_NOTES = 5;
-const RANDOM_STEPS = 1_000_000;
-const TIER_NAMES: Record<DeliveryTier, string> = { webrtc: 'webrtc', 'll-hls': 'hls' };
 
 export class AudienceRole implements Role {
 	readonly #context: RoleContext;
+	readonly #note: RoleContext['note'];
 	/** In the order of arrival. */
 	readonly #viewers = new Set<AudienceViewer>();
 	readonly #reader = new FrameReader();
 	readonly #cancels: CancelTimer[] = [];
-	#noteCount = 0;
 	#isStopped = false;
 
 	constructor(context: RoleContext) {
 		this.#context = context;
+		this.#note = firstNotes(context.note, MAX_NOTES);
 	}
 
 	start(): Promise<void> {
@@ -41,7 +39,7 @@ export class AudienceRole implements Role {
 		void this.#arrive();
 	}
 
-	/** The first to come are the first to go: those who have waited longest are seen to climb. */
+	/** The oldest viewers leave first, so that those behind them in the waiting list move up. */
 	leave(count: number, overMs: number): void {
 		[...this.#viewers].slice(0, count).forEach((viewer, index) => {
 			this.#cancels.push(this.#context.clock.setTimeout(() => void this.#remove(viewer), (index * overMs) / count));
@@ -80,8 +78,7 @@ export class AudienceRole implements Role {
 				tier === 'webrtc'
 					? createWebRtcPlayer(this.#context, onLost, viewerId)
 					: createHlsPlayer(this.#context, onLost),
-			reconnectsAfter,
-			random: () => randomInt(RANDOM_STEPS) / RANDOM_STEPS,
+			chance,
 			events: this.#events(() => void this.#remove(viewer)),
 		});
 		figures.count('audience.started');
@@ -109,8 +106,9 @@ export class AudienceRole implements Role {
 				decided = decision;
 			},
 			held: (tier, by) => {
-				figures.adjust(`audience.${TIER_NAMES[tier]}Held`, by);
-				figures.sample(`audience.${TIER_NAMES[tier]}Held`, figures.gauge(`audience.${TIER_NAMES[tier]}Held`));
+				const name = `audience.${TIER_NAMES[tier]}Held`;
+				figures.adjust(name, by);
+				figures.sample(name, figures.gauge(name));
 			},
 			playing: (tier, before) => {
 				if (before !== undefined) {
@@ -141,11 +139,5 @@ export class AudienceRole implements Role {
 			},
 			presence: (viewerCount) => figures.set('audience.presence', viewerCount),
 		};
-	}
-
-	#note(text: string): void {
-		if (this.#noteCount++ < MAX_NOTES) {
-			this.#context.note(text);
-		}
 	}
 }

@@ -1,4 +1,4 @@
-/** Tests of the obedient viewer with a fake socket and fake players. */
+/** Tests of the audience's viewer with a fake socket and fake players. */
 import { Value } from 'typebox/value';
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -9,7 +9,6 @@ import {
 } from '../../../core/protocol/signaling/signaling-messages.ts';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import { AudienceViewer } from './audience-viewer.ts';
-import { reconnectsAfter } from '../../clients/signaling/signaling-socket.ts';
 
 type Tier = TierDecision['tier'];
 type FakePlayer = {
@@ -24,7 +23,7 @@ let clock: FakeClock;
 let log: string[];
 let sent: ClientMessage[];
 let players: FakePlayer[];
-let joins: { join: ClientMessage; tell(message: ServerMessage): void; closed(code: number): void }[];
+let joins: { join: ClientMessage; receive(message: ServerMessage): void; closed(code: number): void }[];
 let firstDecision: TierDecision;
 let held: Record<Tier, number>;
 
@@ -46,8 +45,8 @@ function createViewer(): AudienceViewer {
 		clock,
 		channel: 'demo',
 		isPinnedToHls: false,
-		createSocket: (join, tell, closed) => {
-			joins.push({ join, tell, closed });
+		createSocket: (join, receive, closed) => {
+			joins.push({ join, receive, closed });
 			return {
 				open: () =>
 					Promise.resolve({ decision: firstDecision, viewerId: 'viewer', resumeToken: `token${joins.length}` }),
@@ -72,8 +71,7 @@ function createViewer(): AudienceViewer {
 				isPlaying: () => true,
 			};
 		},
-		reconnectsAfter,
-		random: () => 1,
+		chance: () => 0,
 		events: {
 			decided: ({ tier }) => log.push(`decided ${tier}`),
 			held: (tier, by) => (held[tier] += by),
@@ -87,6 +85,19 @@ function createViewer(): AudienceViewer {
 	});
 }
 
+async function startViewer(): Promise<AudienceViewer> {
+	const viewer = createViewer();
+	await viewer.start();
+	return viewer;
+}
+
+async function startPlayingViewer(): Promise<AudienceViewer> {
+	const viewer = await startViewer();
+	players[0]!.started();
+	await settle();
+	return viewer;
+}
+
 beforeEach(() => {
 	clock = new FakeClock();
 	[log, sent, players, joins] = [[], [], [], []];
@@ -95,11 +106,8 @@ beforeEach(() => {
 });
 
 describe('AudienceViewer', () => {
-	it('plays the tier of the answer and says so', async () => {
-		const viewer = createViewer();
-		await viewer.start();
-		players[0]!.started();
-		await settle();
+	it('plays the tier of the answer and reports it', async () => {
+		const viewer = await startPlayingViewer();
 		expect(viewer.tier).toBe('webrtc');
 		expect(log).toEqual(['decided webrtc', 'playing webrtc after undefined', 'switched webrtc first']);
 		expect(sent.at(-1)).toEqual({ type: 'tier-playing', decisionId: 1, tier: 'webrtc' });
@@ -109,12 +117,9 @@ describe('AudienceViewer', () => {
 		expect(Value.Check(clientMessageSchema, joins[0]!.join)).toBe(true);
 	});
 
-	it('keeps the old leg until the new one plays, and tells after it has let go', async () => {
-		const viewer = createViewer();
-		await viewer.start();
-		players[0]!.started();
-		await settle();
-		joins[0]!.tell({ type: 'tier', decision: decide(2, 'll-hls') });
+	it('keeps the old leg until the new one plays, and reports the new one after it has closed the old one', async () => {
+		const viewer = await startPlayingViewer();
+		joins[0]!.receive({ type: 'tier', decision: decide(2, 'll-hls') });
 		await settle();
 		expect([viewer.tier, players[0]!.isClosed, held]).toEqual(['webrtc', false, { webrtc: 1, 'll-hls': 1 }]);
 		players[1]!.started();
@@ -123,10 +128,9 @@ describe('AudienceViewer', () => {
 		expect(sent.at(-1)).toEqual({ type: 'tier-playing', decisionId: 2, tier: 'll-hls' });
 	});
 
-	it('gives up a leg that is superseded while it connects', async () => {
-		const viewer = createViewer();
-		await viewer.start();
-		joins[0]!.tell({ type: 'tier', decision: decide(2, 'll-hls') });
+	it('closes a leg that is superseded while it connects', async () => {
+		const viewer = await startViewer();
+		joins[0]!.receive({ type: 'tier', decision: decide(2, 'll-hls') });
 		await settle();
 		expect(players.map(({ tier, isClosed }) => [tier, isClosed])).toEqual([
 			['webrtc', true],
@@ -142,33 +146,26 @@ describe('AudienceViewer', () => {
 	it.each([
 		['WHEP was answered with 503: busy', 'refused'],
 		['ICE and DTLS did not connect within 15000 ms', 'blocked'],
-	])('tells that a tier failed: %s', async (message, cause) => {
-		const viewer = createViewer();
-		await viewer.start();
+	])('reports that a tier failed: %s', async (message, cause) => {
+		const viewer = await startViewer();
 		players[0]!.failed(new Error(message));
 		await settle();
 		expect(sent.at(-1)).toEqual({ type: 'tier-failed', decisionId: 1, tier: 'webrtc', cause });
 		expect([viewer.tier, held.webrtc]).toEqual([undefined, 0]);
 	});
 
-	it('tells that a leg was lost, and plays what it is told then', async () => {
-		const viewer = createViewer();
-		await viewer.start();
-		players[0]!.started();
-		await settle();
+	it('reports that a leg was lost, and plays the next decision', async () => {
+		const viewer = await startPlayingViewer();
 		players[0]!.lost('no packet for 5000 ms');
 		expect(sent.at(-1)).toMatchObject({ type: 'tier-failed', cause: 'connection-lost' });
-		joins[0]!.tell({ type: 'tier', decision: decide(2, 'll-hls') });
+		joins[0]!.receive({ type: 'tier', decision: decide(2, 'll-hls') });
 		players[1]!.started();
 		await settle();
 		expect(viewer.tier).toBe('ll-hls');
 	});
 
-	it('comes again with its token when the socket is lost, and keeps playing meanwhile', async () => {
-		const viewer = createViewer();
-		await viewer.start();
-		players[0]!.started();
-		await settle();
+	it('reconnects with its token when the socket is lost, without a pause in playing', async () => {
+		const viewer = await startPlayingViewer();
 		joins[0]!.closed(1006);
 		await settle();
 		expect(joins).toHaveLength(1);
@@ -178,9 +175,8 @@ describe('AudienceViewer', () => {
 		expect([viewer.tier, log.at(-1), players.length]).toEqual(['webrtc', 'reconnected', 1]);
 	});
 
-	it('stays away when the close code says so', async () => {
-		const viewer = createViewer();
-		await viewer.start();
+	it('does not reconnect after a close code that forbids it', async () => {
+		await startViewer();
 		joins[0]!.closed(4004);
 		await settle();
 		expect(log).toContain('dropped closed with 4004');
@@ -190,10 +186,7 @@ describe('AudienceViewer', () => {
 	});
 
 	it('closes everything once, socket first', async () => {
-		const viewer = createViewer();
-		await viewer.start();
-		players[0]!.started();
-		await settle();
+		const viewer = await startPlayingViewer();
 		await viewer.close();
 		await viewer.close();
 		expect(log.slice(-2)).toEqual(['socket closed', 'playing undefined after webrtc']);

@@ -1,63 +1,60 @@
-/** A virtual viewer who does as told: joins, plays the tier of the decision, and changes over when a new one comes. */
+/** A virtual viewer who joins, plays the tier of the server's decision, and changes tiers with each new decision. */
+import { retryDelayMs } from '../../../core/lifecycle/back-off.ts';
 import { type CancelTimer, type Clock, sleep } from '../../../core/lifecycle/clock.ts';
 import type {
 	ClientMessage,
 	ServerMessage,
 	TierDecision,
 } from '../../../core/protocol/signaling/signaling-messages.ts';
+import { type JoinMessage, reconnectsAfter } from '../../clients/signaling/signaling-socket.ts';
 import type { Player } from './player.ts';
 import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 
 const STATISTICS_INTERVAL_MS = 5000;
 const CLOCK_INTERVAL_MS = 30_000;
-/** Back-off between connections after a lost one: doubles from the first to the last. */
-const RECONNECT_FIRST_MS = 500;
-const RECONNECT_LAST_MS = 8000;
-const MAX_RECONNECTS = 6;
+/** Between connections after a lost one. */
+const RECONNECT_POLICY = { maxAttempts: 6, firstDelayMs: 500, maxDelayMs: 8000, jitterRatio: 0.5 };
 
-/** The socket as a viewer sees it; see {@link SignalingSocket}. */
+/** See {@link SignalingSocket}. */
 interface ViewerSocket {
 	open(): Promise<Pick<Extract<ServerMessage, { type: 'joined' }>, 'decision' | 'resumeToken' | 'viewerId'>>;
 	send(message: ClientMessage): void;
 	close(): void;
 }
 
-/** What a viewer needs from outside. */
 type AudienceViewerOptions = {
 	clock: Clock;
 	channel: string;
 	isPinnedToHls: boolean;
 	createSocket(
-		join: Extract<ClientMessage, { type: 'join' }>,
+		join: JoinMessage,
 		onMessage: (message: ServerMessage) => void,
 		onClosed: (code: number) => void,
 	): ViewerSocket;
 	createPlayer(tier: DeliveryTier, onLost: (reason: string) => void, viewerId: string): Player;
-	reconnectsAfter(code: number): boolean;
-	/** 0–1; spreads reconnects. */
-	random(): number;
+	/** [0, 1); spreads reconnects. */
+	chance(): number;
 	events: AudienceViewerEvents;
 };
 
-/** What a viewer tells. */
 export interface AudienceViewerEvents {
 	decided(decision: TierDecision): void;
-	/** A transport of this tier is opened (+1) or gone (-1). */
+	/** A transport of this tier is opened (+1) or closed (-1). */
 	held(tier: DeliveryTier, by: 1 | -1): void;
-	/** What plays now, and before; undefined: nothing. */
+	/** The tier that plays now, and the one before; undefined: none. */
 	playing(tier: DeliveryTier | undefined, before: DeliveryTier | undefined): void;
 	/** From the decision to the first picture of the new tier. `isFirst`: not a switch. */
 	switched(tier: DeliveryTier, durationMs: number, isFirst: boolean): void;
 	legFailed(tier: DeliveryTier, reason: string): void;
 	reconnected(): void;
-	/** Gone for good, by the server's wish or because reconnecting failed. */
+	/** The viewer does not return: the server has closed the socket, or reconnecting has failed. */
 	dropped(reason: string): void;
 	presence(viewerCount: number): void;
 }
 
 type Leg = { tier: DeliveryTier; player: Player };
 
-/** One viewer. One use. */
+/** One use. */
 export class AudienceViewer {
 	readonly #options: AudienceViewerOptions;
 	readonly #timers: CancelTimer[] = [];
@@ -73,7 +70,7 @@ export class AudienceViewer {
 		this.#options = options;
 	}
 
-	/** Joins and begins to play what the answer says. Rejects when the server does not let them in. */
+	/** Joins and begins to play the tier of the answer. Rejects when the server rejects the viewer. */
 	async start(): Promise<void> {
 		await this.#connect();
 		const { clock } = this.#options;
@@ -83,17 +80,16 @@ export class AudienceViewer {
 		);
 	}
 
-	/** What plays. */
 	get tier(): DeliveryTier | undefined {
 		return this.#current?.tier;
 	}
 
-	/** Once a second: the legs' own figures. */
+	/** See {@link Player.each}. */
 	each(): void {
 		this.#current?.player.each();
 	}
 
-	/** Leaves: socket first, so that the server counts them out, then the legs. Idempotent. */
+	/** Leaves: first the socket, so that the server stops counting the viewer, then the legs. Idempotent. */
 	async close(): Promise<void> {
 		if (this.#abort.signal.aborted) {
 			return;
@@ -138,25 +134,27 @@ export class AudienceViewer {
 	}
 
 	async #reconnect(code: number): Promise<void> {
-		if (!this.#options.reconnectsAfter(code)) {
-			this.#options.events.dropped(`closed with ${code}`);
+		const { clock, events, chance } = this.#options;
+		if (!reconnectsAfter(code)) {
+			events.dropped(`closed with ${code}`);
 			await this.close();
 			return;
 		}
-		for (let attempt = 0; attempt < MAX_RECONNECTS && !this.#abort.signal.aborted; attempt++) {
-			const fullMs = Math.min(RECONNECT_LAST_MS, RECONNECT_FIRST_MS * 2 ** attempt);
+		for (let attempt = 1; !this.#abort.signal.aborted; attempt++) {
+			const delayMs = retryDelayMs(RECONNECT_POLICY, attempt, chance());
+			if (delayMs === undefined) {
+				events.dropped(`could not reconnect after ${code}`);
+				await this.close();
+				return;
+			}
 			try {
-				await sleep(this.#options.clock, fullMs * (0.5 + this.#options.random() / 2), this.#abort.signal);
+				await sleep(clock, delayMs, this.#abort.signal);
 				await this.#connect();
-				this.#options.events.reconnected();
+				events.reconnected();
 				return;
 			} catch {
-				// The next attempt, or the end below.
+				// The next attempt, if there is one.
 			}
-		}
-		if (!this.#abort.signal.aborted) {
-			this.#options.events.dropped(`could not reconnect after ${code}`);
-			await this.close();
 		}
 	}
 
@@ -191,7 +189,7 @@ export class AudienceViewer {
 		const { clock, events } = this.#options;
 		const fromMs = clock.monotonicMs();
 		const { tier } = decision;
-		const player = this.#options.createPlayer(tier, (reason) => this.#lost(leg, reason), this.#viewerId);
+		const player = this.#options.createPlayer(tier, (reason) => this.#endAsLost(leg, reason), this.#viewerId);
 		const leg: Leg = { tier, player };
 		this.#next = leg;
 		events.held(tier, 1);
@@ -203,12 +201,12 @@ export class AudienceViewer {
 				events.legFailed(tier, (error as Error).message);
 				await this.#drop(leg);
 				const cause = /answered with/.test((error as Error).message) ? 'refused' : 'blocked';
-				this.#tellFailed(tier, cause);
+				this.#reportFailed(tier, cause);
 			}
 			return;
 		}
 		if (this.#next !== leg) {
-			// Superseded, or the viewer has left, while it connected; it is closed already.
+			// A newer decision, or close(), has already closed it while it connected.
 			return;
 		}
 		const before = this.#current;
@@ -219,11 +217,11 @@ export class AudienceViewer {
 		if (before !== undefined) {
 			await this.#drop(before);
 		}
-		// After the release: the server counts a viewer against the budget until then.
+		// After the release: until this message the server counts the viewer against the budget.
 		this.#socket?.send({ type: 'tier-playing', decisionId, tier });
 	}
 
-	#lost(leg: Leg, reason: string): void {
+	#endAsLost(leg: Leg, reason: string): void {
 		if (this.#current !== leg) {
 			return;
 		}
@@ -231,10 +229,10 @@ export class AudienceViewer {
 		this.#options.events.legFailed(leg.tier, reason);
 		this.#options.events.playing(undefined, leg.tier);
 		void this.#drop(leg);
-		this.#tellFailed(leg.tier, 'connection-lost');
+		this.#reportFailed(leg.tier, 'connection-lost');
 	}
 
-	#tellFailed(tier: DeliveryTier, cause: 'refused' | 'blocked' | 'connection-lost'): void {
+	#reportFailed(tier: DeliveryTier, cause: 'refused' | 'blocked' | 'connection-lost'): void {
 		const decisionId = this.#decision?.decisionId;
 		if (decisionId !== undefined) {
 			this.#socket?.send({ type: 'tier-failed', decisionId, tier, cause });

@@ -1,17 +1,20 @@
-/**
- * The role `chat`: sockets in a room, some of which write. Measures delivery from when a message was due to be sent.
- */
+/** The role `chat`: sockets in a room, some of which write. Measures delivery from when a message is due to be sent. */
 import { randomBytes } from 'node:crypto';
 import { type CancelTimer, sleep } from '../../../core/lifecycle/clock.ts';
-import type { ClientMessage, ServerMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
-import { describeClose, FrameReader, SignalingSocket } from '../../clients/signaling/signaling-socket.ts';
+import type { ServerMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
+import {
+	describeClose,
+	FrameReader,
+	type JoinMessage,
+	SignalingSocket,
+} from '../../clients/signaling/signaling-socket.ts';
 import { scheduleArrivals } from './arrivals.ts';
-import type { Role, RoleContext } from './role.ts';
+import { firstNotes, type Role, type RoleContext } from './role.ts';
 import { DeliveryCheck, formatTestMessage, parseTestMessage } from './delivery-check.ts';
 
-/** A draft that was neither taken nor refused by then is lost. */
+/** After this, a draft without an answer is lost. */
 const ACKNOWLEDGE_DEADLINE_MS = 5000;
-/** After the last message, before what is missing counts as lost. */
+/** From the last message until missing ones count as lost. */
 const DRAIN_MS = 1500;
 const SEND_TICK_MS = 5;
 const CLOCK_INTERVAL_MS = 30_000;
@@ -28,6 +31,7 @@ type Sender = {
 
 export class ChatRole implements Role {
 	readonly #context: RoleContext;
+	readonly #note: RoleContext['note'];
 	readonly #sockets = new Set<SignalingSocket>();
 	readonly #checks = new Set<DeliveryCheck>();
 	readonly #senders: Sender[] = [];
@@ -35,12 +39,12 @@ export class ChatRole implements Role {
 	readonly #cancels: CancelTimer[] = [];
 	#sendFromMs: number | undefined;
 	#slot = 0;
-	#noteCount = 0;
 	#isStopped = false;
 	#hasFailedSignUp = false;
 
 	constructor(context: RoleContext) {
 		this.#context = context;
+		this.#note = firstNotes(context.note, MAX_NOTES);
 	}
 
 	start(): Promise<void> {
@@ -81,7 +85,7 @@ export class ChatRole implements Role {
 		try {
 			let { socket, mayWrite, check } = await this.#join(undefined, isSender ? index : undefined);
 			if (isSender && !mayWrite && !this.#hasFailedSignUp) {
-				// Only those with an account may write: get one, and come again as somebody.
+				// Only users with an account may write: sign up and join again.
 				this.#sockets.delete(socket);
 				this.#checks.delete(check);
 				socket.close();
@@ -107,7 +111,7 @@ export class ChatRole implements Role {
 	): Promise<{ socket: SignalingSocket; mayWrite: boolean; check: DeliveryCheck }> {
 		const { clock, config, figures } = this.#context;
 		const check = new DeliveryCheck();
-		const join: Extract<ClientMessage, { type: 'join' }> = {
+		const join: JoinMessage = {
 			type: 'join',
 			protocol: 1,
 			channel: config.channel,
@@ -120,11 +124,11 @@ export class ChatRole implements Role {
 			url: config.endpoints.signaling!,
 			join,
 			reader: this.#reader,
-			...(cookie === undefined ? {} : { cookie }),
+			cookie,
 			onMessage: (message) => this.#receive(message, check, senderIndex),
 			onClosed: (code) => {
 				this.#sockets.delete(socket);
-				// What comes after this is not lost: nobody was there.
+				// Later messages are not lost: this receiver is not there.
 				this.#checks.delete(check);
 				figures.adjust('chat.joined', -1);
 				figures.count('chat.disconnected');
@@ -166,7 +170,7 @@ export class ChatRole implements Role {
 			.join('; ');
 	}
 
-	// By the wall clock: a message is due at its time, whether or not the one before has come through.
+	// Each message is due at its time, whether or not the one before has been delivered.
 	#sendDue(): void {
 		const { clock, config, figures } = this.#context;
 		if (this.#senders.length === 0 || config.chatRate === 0) {
@@ -180,7 +184,7 @@ export class ChatRole implements Role {
 			if (sender.pending !== undefined && clock.monotonicMs() - sender.pending.sentAtMs > ACKNOWLEDGE_DEADLINE_MS) {
 				figures.count('chat.unanswered');
 				sender.pending = undefined;
-				// Perhaps it was taken: its number is not used again.
+				// The server may have accepted it, so its number is not used again.
 				sender.number++;
 			}
 			if (sender.pending === undefined) {
@@ -231,11 +235,5 @@ export class ChatRole implements Role {
 			this.#note(`a chat message was refused: ${message.code} ${message.detail}`);
 		}
 		sender.pending = undefined;
-	}
-
-	#note(text: string): void {
-		if (this.#noteCount++ < MAX_NOTES) {
-			this.#context.note(text);
-		}
 	}
 }

@@ -25,7 +25,7 @@ describe('DeliveryCheck', () => {
 		expect(countsOf(numbers, last)).toEqual(counts);
 	});
 
-	it('finds exactly what was taken out and what was put in twice', () => {
+	it('finds exactly the lost and the doubled messages', () => {
 		fc.assert(
 			fc.property(fc.uniqueArray(fc.integer({ min: 2, max: 99 })), fc.nat(5), (lost, doubled) => {
 				const sent = Array.from({ length: 100 }, (_, index) => index + 1);
@@ -43,7 +43,7 @@ describe('the text of a test message', () => {
 		expect(parseTestMessage(formatTestMessage(message))).toEqual(message);
 	});
 
-	it('is nobody else’s', () => {
+	it('is not found in other messages', () => {
 		fc.assert(
 			fc.property(fc.string(), (text) => {
 				expect(parseTestMessage(text)).toBeUndefined();

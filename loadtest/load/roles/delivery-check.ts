@@ -1,20 +1,18 @@
-/** Whether each message of the load test's senders reached a receiver once and in order. Pure. */
+/** Whether each message of the load test's senders reaches a receiver once and in order. Pure. */
 
-/** Numbers remembered as missing per sender; older ones are lost for good. */
+/** Missing numbers kept per sender; later ones count as lost even if they arrive. */
 const MAX_MISSING = 1000;
 
-/** What a receiver has seen go wrong. */
 type DeliveryCounts = { lostCount: number; doubledCount: number; reorderedCount: number };
 
-/** The load test's own messages: run, sender, number, and when it was due to be sent (epoch milliseconds). */
+/** A message of the load test. `dueAtMs`: when it is due to be sent, in epoch milliseconds. */
 type TestMessage = { runId: string; sender: number; number: number; dueAtMs: number };
 
-/** Text of a message. */
 export function formatTestMessage({ runId, sender, number, dueAtMs }: TestMessage): string {
 	return `lt ${runId} ${sender} ${number} ${dueAtMs.toFixed(1)}`;
 }
 
-/** Reads a text; undefined for anybody else's message. */
+/** Reads a text; undefined for other messages. */
 export function parseTestMessage(text: string): TestMessage | undefined {
 	const match = /^lt (\w{1,40}) (\d{1,6}) (\d{1,9}) (\d{1,16}(?:\.\d{1,3})?)$/.exec(text);
 	return match === null
@@ -22,12 +20,11 @@ export function parseTestMessage(text: string): TestMessage | undefined {
 		: { runId: match[1]!, sender: Number(match[2]), number: Number(match[3]), dueAtMs: Number(match[4]) };
 }
 
-/** One receiver's check. A sender's numbers must go up by one; the first one seen is where it begins. */
+/** One receiver's check. A sender's numbers must increase by one, from any first number. */
 export class DeliveryCheck {
 	readonly #senders = new Map<number, { next: number; missing: Set<number> }>();
 	readonly counts: DeliveryCounts = { lostCount: 0, doubledCount: 0, reorderedCount: 0 };
 
-	/** A message has come. */
 	receive(sender: number, number: number): void {
 		const state = this.#senders.get(sender);
 		if (state === undefined) {
@@ -52,7 +49,7 @@ export class DeliveryCheck {
 		state.next = number + 1;
 	}
 
-	/** The sender has sent up to this number: what has not come by now is lost. */
+	/** The sender has sent up to this number: numbers that have not arrived are lost. */
 	finish(sender: number, lastNumber: number): void {
 		const state = this.#senders.get(sender);
 		if (state !== undefined && state.next <= lastNumber) {

@@ -1,8 +1,8 @@
-/** An LL-HLS viewer with its figures: what the roles start and stop. */
+/** An LL-HLS viewer with its figures. */
 import type { Player, PlayerContext } from './player.ts';
 import { HlsViewer } from '../../clients/hls/hls-viewer.ts';
 
-/** Makes one; not started. `context.endpoints.hls` must be given. */
+/** Not started. `config.endpoints.hls` must be there. */
 export function createHlsPlayer({ clock, config, figures }: PlayerContext, onLost: (reason: string) => void): Player {
 	let byteCount = 0;
 	let countedAtMs: number | undefined;

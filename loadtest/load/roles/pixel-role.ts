@@ -1,16 +1,13 @@
-/**
- * The role `pixel`: a few viewers in headless Chromium, read from their pixels: the truth that the other figures are
- * held against.
- */
+/** The role `pixel`: a few viewers in headless Chromium, read from their pixels, as a check of the other figures. */
 import type { CancelTimer } from '../../../core/lifecycle/clock.ts';
-import { ChromiumViewer, type DeliveryTier } from '../../clients/chromium/chromium-viewer.ts';
+import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
+import { ChromiumViewer } from '../../clients/chromium/chromium-viewer.ts';
 import { scheduleArrivals } from './arrivals.ts';
-import type { Role, RoleContext } from './role.ts';
+import { type Role, type RoleContext, TIER_NAMES } from './role.ts';
 
 const COLLECT_INTERVAL_MS = 1000;
-const NAMES: Record<DeliveryTier, string> = { webrtc: 'webrtc', 'll-hls': 'hls' };
 
-/** See the first line. Even viewers take WebRTC, odd ones LL-HLS, unless only one tier has an address. */
+/** Even viewers play WebRTC, odd ones LL-HLS, unless only one tier has an address. */
 export class PixelRole implements Role {
 	readonly #context: RoleContext;
 	readonly #viewers = new Set<ChromiumViewer>();
@@ -54,13 +51,13 @@ export class PixelRole implements Role {
 				return;
 			}
 			await viewer.play();
-			figures.adjust(`pixel.${NAMES[tier]}.playing`, 1);
+			figures.adjust(`pixel.${TIER_NAMES[tier]}.playing`, 1);
 			let isCollecting = false;
 			this.#cancels.push(
 				clock.setInterval(() => {
 					if (!isCollecting) {
 						isCollecting = true;
-						// A page that is closing cannot be read any more.
+						// A page that is closing cannot be read.
 						this.#collect(viewer, tier)
 							.catch(() => undefined)
 							.finally(() => (isCollecting = false));
@@ -76,9 +73,9 @@ export class PixelRole implements Role {
 	async #collect(viewer: ChromiumViewer, tier: DeliveryTier): Promise<void> {
 		const { shown, heard } = await viewer.collect();
 		for (const { shownAtMs, captureTimeMs } of shown) {
-			this.#context.figures.sample(`pixel.${NAMES[tier]}.latency`, shownAtMs - captureTimeMs);
+			this.#context.figures.sample(`pixel.${TIER_NAMES[tier]}.latency`, shownAtMs - captureTimeMs);
 		}
-		// Taken out, so that a long run does not keep every picture.
+		// So that a long run does not keep every picture.
 		shown.splice(0);
 		heard.splice(0);
 	}

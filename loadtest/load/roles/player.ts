@@ -1,18 +1,17 @@
-/** What plays one tier for one virtual viewer, whichever tier it is. */
+/** The interface of a virtual viewer's player of one tier. */
 import type { RoleContext } from './role.ts';
 
-/** What a player is made from. */
 export type PlayerContext = Pick<RoleContext, 'clock' | 'config' | 'figures'>;
 
-/** One viewer's leg. One use. */
+/** One use. */
 export interface Player {
-	/** Resolves when the first picture is there; rejects with the reason. */
+	/** Resolves with the first picture; rejects with the reason. */
 	start(): Promise<void>;
 	/** Leaves. Idempotent, never rejects. */
 	close(): Promise<void>;
-	/** Called once a second while it plays: figures that are looked at and not told. */
+	/** Called once a second while it plays, for figures that need polling. */
 	each(): void;
-	/** Latency now, where the player knows one apart from its packets. */
+	/** Latency now; undefined where only packets have one. */
 	latencyMs(): number | undefined;
 	/** False while it stalls. */
 	isPlaying(): boolean;

@@ -1,4 +1,4 @@
-/** The role `publisher`: the bench's test picture, in a process of its own so that drawing it delays no viewer. */
+/** The role `publisher`: the bench's test picture, in its own process so that drawing does not delay viewers. */
 import { aacDelayMs, BENCH_SETTINGS } from '../../source/encoder-settings.ts';
 import type { Publisher } from '../../source/publisher.ts';
 import { RtmpPublisher } from '../../clients/rtmp/rtmp-publisher.ts';
@@ -9,7 +9,7 @@ const FAILURE_POLL_MS = 1000;
 
 export class PublisherRole implements Role {
 	readonly #context: RoleContext;
-	#publisher: (Publisher & { readonly failure: Error | undefined }) | undefined;
+	#publisher: Publisher | undefined;
 	#cancel: (() => void) | undefined;
 
 	constructor(context: RoleContext) {

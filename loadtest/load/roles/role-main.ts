@@ -1,5 +1,5 @@
-/** One process of the load tester: gets its role by IPC, works, reports once a second, and ends with its parent. */
-import { systemClock, withDeadline } from '../../../core/lifecycle/clock.ts';
+/** One process of the load tester: gets its role by IPC, sends figures once a second, and ends with its parent. */
+import { sleep, systemClock } from '../../../core/lifecycle/clock.ts';
 import { AudienceRole } from './audience-role.ts';
 import { ChatRole } from './chat-role.ts';
 import { createHlsPlayer } from './hls-player.ts';
@@ -17,9 +17,9 @@ const STOP_DEADLINE_MS = 6000;
 
 let role: Role | undefined;
 let figures: Figures | undefined;
-let stopping: Promise<void> | undefined;
+let isStopping = false;
 
-function tell(message: ChildMessage, done: () => void = () => undefined): void {
+function send(message: ChildMessage, done: () => void = () => undefined): void {
 	if (process.connected) {
 		process.send!(message, undefined, undefined, done);
 	} else {
@@ -48,32 +48,31 @@ async function begin(config: RoleConfig): Promise<void> {
 	const clock = systemClock;
 	figures = new Figures();
 	const own = figures;
-	role = createRole({ clock, config, figures, note: (text) => tell({ type: 'note', text }) });
-	// The last resort: whatever hangs, the process does not outlive its run.
+	role = createRole({ clock, config, figures, note: (text) => send({ type: 'note', text }) });
+	// So that a hanging process does not outlive its run.
 	clock.setTimeout(() => process.exit(1), config.maxLifeMs);
 	try {
 		await role.start();
 	} catch (error) {
-		tell({ type: 'failed', message: (error as Error).message });
+		send({ type: 'failed', message: (error as Error).message });
 		return;
 	}
 	watchTester(clock, own, config.processName, config.starveRatio);
-	clock.setInterval(() => tell({ type: 'figures', figures: own.take() }), FIGURES_INTERVAL_MS);
-	tell({ type: 'started' });
+	clock.setInterval(() => send({ type: 'figures', figures: own.take() }), FIGURES_INTERVAL_MS);
+	send({ type: 'started' });
 }
 
-function stop(): Promise<void> {
-	stopping ??= (async () => {
-		// Out of time: the process ends all the same.
-		await withDeadline(systemClock, role?.stop() ?? Promise.resolve(), STOP_DEADLINE_MS, () => new Error('late')).catch(
-			() => undefined,
-		);
-		if (figures !== undefined) {
-			await new Promise<void>((resolve) => tell({ type: 'figures', figures: figures!.take() }, resolve));
-		}
-		process.exit(0);
-	})();
-	return stopping;
+async function stop(): Promise<void> {
+	if (isStopping) {
+		return;
+	}
+	isStopping = true;
+	// After the deadline the process ends, too.
+	await Promise.race([role?.stop().catch(() => undefined), sleep(systemClock, STOP_DEADLINE_MS)]);
+	if (figures !== undefined) {
+		await new Promise<void>((resolve) => send({ type: 'figures', figures: figures!.take() }, resolve));
+	}
+	process.exit(0);
 }
 
 process.on('message', (message: ParentMessage) => {
@@ -87,9 +86,9 @@ process.on('message', (message: ParentMessage) => {
 		void stop();
 	}
 });
-// The parent is gone, however it ended.
+// The parent has ended.
 process.on('disconnect', () => void stop());
 process.on('SIGTERM', () => void stop());
-// Ctrl-C reaches the whole group; the parent ends us in order.
+// Ctrl-C reaches the whole process group; the parent ends its children in order.
 process.on('SIGINT', () => undefined);
-tell({ type: 'ready' });
+send({ type: 'ready' });

@@ -1,31 +1,29 @@
-/** Viewers of one tier without a signaling socket: arrive, play, leave. The roles `webrtc` and `hls`. */
+/** The roles `webrtc` and `hls`: viewers of one tier without a signaling socket. */
 import type { CancelTimer } from '../../../core/lifecycle/clock.ts';
 import { scheduleArrivals } from './arrivals.ts';
 import type { Player, PlayerContext } from './player.ts';
-import type { Role, RoleContext } from './role.ts';
+import { firstNotes, type Role, type RoleContext } from './role.ts';
 
 const EACH_INTERVAL_MS = 1000;
-/** Failures told in words; the others are only counted. */
 const MAX_NOTES = 3;
 
-/** The role for either tier. `prefix` names its figures: `webrtc` or `hls`. */
+type CreatePlayer = (context: PlayerContext, onLost: (reason: string) => void) => Player;
+
 export class ViewersRole implements Role {
 	readonly #context: RoleContext;
+	readonly #note: RoleContext['note'];
 	readonly #prefix: 'webrtc' | 'hls';
-	readonly #create: (context: PlayerContext, onLost: (reason: string) => void) => Player;
+	readonly #create: CreatePlayer;
 	readonly #players = new Set<Player>();
 	/** Not playing yet. */
 	readonly #starting = new Set<Player>();
 	readonly #cancels: CancelTimer[] = [];
-	#noteCount = 0;
 	#isStopped = false;
 
-	constructor(
-		context: RoleContext,
-		prefix: 'webrtc' | 'hls',
-		create: (context: PlayerContext, onLost: (reason: string) => void) => Player,
-	) {
+	/** `prefix` begins the names of its figures. */
+	constructor(context: RoleContext, prefix: 'webrtc' | 'hls', create: CreatePlayer) {
 		this.#context = context;
+		this.#note = firstNotes(context.note, MAX_NOTES);
 		this.#prefix = prefix;
 		this.#create = create;
 	}
@@ -79,11 +77,5 @@ export class ViewersRole implements Role {
 		figures.sample(`${prefix}.join`, clock.monotonicMs() - fromMs);
 		figures.adjust(`${prefix}.playing`, 1);
 		this.#players.add(player);
-	}
-
-	#note(text: string): void {
-		if (this.#noteCount++ < MAX_NOTES) {
-			this.#context.note(text);
-		}
 	}
 }

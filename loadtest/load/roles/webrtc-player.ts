@@ -1,9 +1,10 @@
-/** A WebRTC viewer with its figures: what the roles start and stop. */
-import type { Clock } from '../../../core/lifecycle/clock.ts';
+/** A WebRTC viewer with its figures. */
 import type { Player, PlayerContext } from './player.ts';
+import { bytesToBps } from '../../../core/units.ts';
+import type { RtpTotals } from '../../clients/whep/rtp-sink.ts';
 import { WhepViewer } from '../../clients/whep/whep-viewer.ts';
 
-/** Makes one; not started. `context.endpoints.whep` must be given; `viewerId` by those with a signaling socket. */
+/** Not started. `config.endpoints.whep` must be there; `viewerId`: from the signaling socket. */
 export function createWebRtcPlayer(
 	{ clock, config, figures }: PlayerContext,
 	onLost: (reason: string) => void,
@@ -27,44 +28,28 @@ export function createWebRtcPlayer(
 		},
 		onLost,
 	});
-	const counter = new WebRtcCounter(clock);
+	let counted: { totals: RtpTotals; atMs: number } | undefined;
 	return {
 		start: () => viewer.start(),
 		close: () => viewer.close(),
 		each: () => {
-			if (viewer.sink !== undefined) {
-				counter.count(viewer.sink.totals, figures);
+			if (viewer.sink === undefined) {
+				return;
+			}
+			const [before, totals, atMs] = [counted, { ...viewer.sink.totals }, clock.monotonicMs()];
+			counted = { totals, atMs };
+			const since = (name: keyof RtpTotals): number => totals[name] - (before?.totals[name] ?? 0);
+			figures.count('webrtc.packets', since('packetCount'));
+			figures.count('webrtc.bytes', since('byteCount'));
+			figures.count('webrtc.missed', since('missedCount'));
+			figures.count('webrtc.lost', since('lostCount'));
+			figures.count('webrtc.frames', since('frameCount'));
+			figures.count('webrtc.strangePackets', since('strangeCount'));
+			if (before !== undefined && atMs > before.atMs) {
+				figures.sample('webrtc.bitrate', bytesToBps(since('byteCount'), atMs - before.atMs));
 			}
 		},
 		latencyMs: () => undefined,
 		isPlaying: () => true,
 	};
-}
-
-type Totals = NonNullable<WhepViewer['sink']>['totals'];
-
-// Totals of a viewer → what was new since the last look.
-class WebRtcCounter {
-	readonly #clock: Clock;
-	#seen: Totals | undefined;
-	#seenAtMs = 0;
-
-	constructor(clock: Clock) {
-		this.#clock = clock;
-	}
-
-	count(totals: Totals, figures: PlayerContext['figures']): void {
-		const [seen, nowMs] = [this.#seen, this.#clock.monotonicMs()];
-		const since = (name: keyof Totals): number => totals[name] - (seen?.[name] ?? 0);
-		figures.count('webrtc.packets', since('packetCount'));
-		figures.count('webrtc.bytes', since('byteCount'));
-		figures.count('webrtc.missed', since('missedCount'));
-		figures.count('webrtc.lost', since('lostCount'));
-		figures.count('webrtc.frames', since('frameCount'));
-		figures.count('webrtc.strangePackets', since('strangeCount'));
-		if (seen !== undefined && nowMs > this.#seenAtMs) {
-			figures.sample('webrtc.bitrate', (since('byteCount') * 8000) / (nowMs - this.#seenAtMs));
-		}
-		[this.#seen, this.#seenAtMs] = [{ ...totals }, nowMs];
-	}
 }

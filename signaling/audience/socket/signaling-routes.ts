@@ -12,10 +12,11 @@ import {
 	SIGNALING_PATH,
 	type SignalingCloseReason,
 } from '../../../core/protocol/signaling/signaling-constants.ts';
+import type { User } from '../../accounts/user.ts';
 import { OPAQUE_ORIGIN, OriginCheck } from '../../platform/sockets/origin-check.ts';
 import { SignalingSocket } from './signaling-socket.ts';
 import type { SocketAdmission } from '../../platform/sockets/socket-admission.ts';
-import type { SignalingRooms, SignedInUser } from './viewer-session.ts';
+import type { SignalingRooms } from './viewer-session.ts';
 
 /** Retry-After when all places are taken. */
 const FULL_RETRY_SECONDS = 5;
@@ -23,7 +24,7 @@ const FULL_RETRY_SECONDS = 5;
 /** Identifies the user of a request. */
 export interface RequestAuthenticator {
 	/** From a cookie or `Authorization: Bearer`; undefined for a guest. May throw DATABASE_UNAVAILABLE. */
-	authenticate(request: FastifyRequest): Promise<SignedInUser | undefined>;
+	authenticate(request: FastifyRequest): Promise<User | undefined>;
 }
 
 type SignalingSocketsDependencies = {
@@ -54,7 +55,7 @@ export class SignalingSockets {
 	readonly #origins: OriginCheck;
 	readonly #sockets = new Set<SignalingSocket>();
 	readonly #closedByReason = new Map<SignalingCloseReason | 'viewer', number>();
-	readonly #users = new WeakMap<FastifyRequest, SignedInUser | undefined>();
+	readonly #users = new WeakMap<FastifyRequest, User | undefined>();
 	#droppedCount = 0;
 	#isClosed = false;
 
@@ -158,7 +159,7 @@ export class SignalingSockets {
 	}
 
 	// Watching matters more than being signed in: without the database all viewers are guests.
-	async #authenticate(request: FastifyRequest): Promise<SignedInUser | undefined> {
+	async #authenticate(request: FastifyRequest): Promise<User | undefined> {
 		try {
 			return await this.#deps.authenticator.authenticate(request);
 		} catch (error) {

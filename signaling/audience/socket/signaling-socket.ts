@@ -10,12 +10,12 @@ import {
 	type SignalingCloseReason,
 } from '../../../core/protocol/signaling/signaling-constants.ts';
 import { parseClientMessage } from './message-parser.ts';
+import type { User } from '../../accounts/user.ts';
 import { OutboundQueue, type Importance } from '../../platform/sockets/outbound-queue.ts';
 import type {
 	ConnectionEnd,
 	JoinMessage,
 	SignalingRooms,
-	SignedInUser,
 	ViewerConnection,
 	ViewerMessage,
 	ViewerSession,
@@ -48,7 +48,7 @@ type SignalingSocketDependencies = {
 	raw: RawSocket;
 	rooms: SignalingRooms;
 	remoteAddress: string;
-	user: SignedInUser | undefined;
+	user: User | undefined;
 	clock: Clock;
 	logger: Logger;
 	/** Called once, when the socket is closed; `reason` is `viewer` when the viewer closed it. */
@@ -64,7 +64,7 @@ type State =
 /** Listens at once. */
 export class SignalingSocket implements ViewerConnection {
 	readonly remoteAddress: string;
-	readonly user: SignedInUser | undefined;
+	readonly user: User | undefined;
 	readonly #deps: SignalingSocketDependencies;
 	readonly #queue: OutboundQueue;
 	readonly #rate: TokenBucket;

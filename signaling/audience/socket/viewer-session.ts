@@ -1,15 +1,8 @@
 /** The interfaces between sockets and rooms. Types only. */
 import type { ClientMessage, ServerMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
 import type { SignalingCloseReason } from '../../../core/protocol/signaling/signaling-constants.ts';
+import type { User } from '../../accounts/user.ts';
 import type { Importance } from '../../platform/sockets/outbound-queue.ts';
-
-/** A user with an account, as the authenticator of accounts returns them. */
-export type SignedInUser = {
-	id: string;
-	name: string;
-	role: 'viewer' | 'streamer' | 'moderator' | 'admin';
-	sessionId?: string;
-};
 
 export type JoinMessage = Extract<ClientMessage, { type: 'join' }>;
 /** Messages after the join; the socket itself answers `clock`, without delay. */
@@ -20,7 +13,7 @@ export interface ViewerConnection {
 	/** IPv4 addresses without the IPv6 prefix. */
 	readonly remoteAddress: string;
 	/** Undefined for a guest. */
-	readonly user: SignedInUser | undefined;
+	readonly user: User | undefined;
 	/** False as soon as closing has begun. */
 	readonly isOpen: boolean;
 	/** Vital by default. */

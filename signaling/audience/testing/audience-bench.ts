@@ -6,12 +6,13 @@ import type { SignalingCloseReason } from '../../../core/protocol/signaling/sign
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../../core/testing/recording-logger.ts';
 import { SpillwayError } from '../../../core/errors/errors.ts';
+import type { User } from '../../accounts/user.ts';
 import { InProcessBus } from '../../platform/bus/in-process-bus.ts';
 import type { MessageBus } from '../../platform/bus/message-bus.ts';
 import { Announcements } from '../../platform/cluster/announcements.ts';
 import type { Channel } from '../../channels/channel-store.ts';
 import { ViewerTokens } from '../presence/viewer-token.ts';
-import type { JoinMessage, SignedInUser, ViewerConnection, ViewerSession } from '../socket/viewer-session.ts';
+import type { JoinMessage, ViewerConnection, ViewerSession } from '../socket/viewer-session.ts';
 import type { SfuBudget, SfuLoad } from '../tiers/tier-input.ts';
 import { AudienceRooms } from '../room/audience.ts';
 import type { ViewerEvent } from '../room/viewer-event-log.ts';
@@ -68,12 +69,12 @@ export function joinMessage(changes: Partial<JoinMessage> = {}): JoinMessage {
 /** The player's end of a connection; keeps what the player receives. */
 export class FakeConnection implements ViewerConnection {
 	readonly remoteAddress: string;
-	readonly user: SignedInUser | undefined;
+	readonly user: User | undefined;
 	readonly received: ServerMessage[] = [];
 	closedWith: SignalingCloseReason | undefined;
 	session: ViewerSession | undefined;
 
-	constructor(user: SignedInUser | undefined, remoteAddress: string) {
+	constructor(user: User | undefined, remoteAddress: string) {
 		this.remoteAddress = remoteAddress;
 		this.user = user;
 	}
@@ -153,11 +154,7 @@ export class AudienceBench {
 		this.rooms.start();
 	}
 
-	async join(
-		changes: Partial<JoinMessage> = {},
-		user?: SignedInUser,
-		remoteAddress = '192.0.2.1',
-	): Promise<FakeConnection> {
+	async join(changes: Partial<JoinMessage> = {}, user?: User, remoteAddress = '192.0.2.1'): Promise<FakeConnection> {
 		const connection = new FakeConnection(user, remoteAddress);
 		const joining = this.rooms.join(connection, joinMessage(changes));
 		// Decisions of several joins may be batched, a little later.

@@ -1,7 +1,4 @@
-/**
- * `/api/v1/chat-tokens`: long-lived tokens by which a user's bots and chat programs sign in over IRC. They open nothing
- * else.
- */
+/** `/api/v1/chat-tokens`: long-lived tokens with which a user's bots and chat programs sign in over IRC only. */
 import type { FastifyPluginAsync } from 'fastify';
 import { Type } from 'typebox';
 import { SpillwayError } from '../../../core/errors/errors.ts';
@@ -14,9 +11,9 @@ import {
 	type ChatTokenList,
 	type ChatTokenParams,
 } from '../../../core/protocol/api/chat-token.ts';
+import { prepareApiRoutes, userRoutes } from '../../accounts/route-options.ts';
 import type { Accounts } from '../../accounts/create-accounts.ts';
-import { RATE_LIMITS, registerRateLimits } from '../../platform/http/rate-limits.ts';
-import { refusals, validateWithTypeBox } from '../../platform/http/schema-validation.ts';
+import { refusals } from '../../platform/http/schema-validation.ts';
 import type { ChatStore } from '../store/chat-store.ts';
 
 const PATH = '/api/v1/chat-tokens';
@@ -24,37 +21,23 @@ const PATH = '/api/v1/chat-tokens';
 type ChatTokenRoutesDependencies = {
 	store: Pick<ChatStore, 'createToken' | 'listTokens' | 'deleteToken'>;
 	accounts: Pick<Accounts, 'authenticator' | 'origin'>;
-	/** Ends the connections that were made with it, on all servers. Never rejects. */
+	/** Ends the connections of a token, on all servers. Never rejects. */
 	announceDeletion: (tokenId: string) => Promise<void>;
 };
 
-/** Everybody sees, makes and deletes their own. */
-export function createChatTokenRoutes({
-	store,
-	accounts,
-	announceDeletion,
-}: ChatTokenRoutesDependencies): FastifyPluginAsync {
-	const { authenticator, origin } = accounts;
-	const common = { config: { rateLimit: RATE_LIMITS.change } };
-	const tags = ['chat'];
+/** Users see, make and delete their own tokens. */
+export function createChatTokenRoutes(deps: ChatTokenRoutesDependencies): FastifyPluginAsync {
+	const { store, announceDeletion } = deps;
+	const { authenticator, origin } = deps.accounts;
+	const options = userRoutes('chat', authenticator);
 	return async (app) => {
-		validateWithTypeBox(app);
-		await registerRateLimits(app);
-		app.addHook('onRequest', async (request, reply) => {
-			reply.header('cache-control', 'no-store');
-			origin.check(request);
-		});
+		await prepareApiRoutes(app, origin);
 		app.get(
 			PATH,
-			{
-				...common,
-				onRequest: authenticator.requireUser,
-				schema: {
-					tags,
-					summary: 'Your chat tokens',
-					response: { 200: chatTokenListSchema, ...refusals(401, 429, 503) },
-				},
-			},
+			options({
+				summary: 'Your chat tokens',
+				response: { 200: chatTokenListSchema, ...refusals(401, 429, 503) },
+			}),
 			async (request): Promise<ChatTokenList> => {
 				const user = await authenticator.userOf(request);
 				const records = await store.listTokens(user.id);
@@ -63,16 +46,11 @@ export function createChatTokenRoutes({
 		);
 		app.post<{ Body: ChatTokenCreation }>(
 			PATH,
-			{
-				...common,
-				onRequest: authenticator.requireUser,
-				schema: {
-					tags,
-					summary: 'Make a chat token',
-					body: chatTokenCreationSchema,
-					response: { 201: newChatTokenSchema, ...refusals(400, 401, 403, 429, 503) },
-				},
-			},
+			options({
+				summary: 'Make a chat token',
+				body: chatTokenCreationSchema,
+				response: { 201: newChatTokenSchema, ...refusals(400, 401, 403, 429, 503) },
+			}),
 			async (request, reply) => {
 				const user = await authenticator.userOf(request);
 				const made = await store.createToken(user.id, request.body.name);
@@ -81,16 +59,11 @@ export function createChatTokenRoutes({
 		);
 		app.delete<{ Params: ChatTokenParams }>(
 			`${PATH}/:token`,
-			{
-				...common,
-				onRequest: authenticator.requireUser,
-				schema: {
-					tags,
-					summary: 'Delete a chat token, by its id',
-					params: chatTokenParamsSchema,
-					response: { 204: Type.Null(), ...refusals(401, 403, 404, 429, 503) },
-				},
-			},
+			options({
+				summary: 'Delete a chat token, by its id',
+				params: chatTokenParamsSchema,
+				response: { 204: Type.Null(), ...refusals(401, 403, 404, 429, 503) },
+			}),
 			async (request, reply) => {
 				const user = await authenticator.userOf(request);
 				if (!(await store.deleteToken(user.id, request.params.token))) {

@@ -1,8 +1,7 @@
-/** Who keeps order in a channel's chat, and by which rules. */
+/** Routes for the moderation of a channel's chat: moderators, rules, and the users who may not write. */
 import type { FastifyPluginAsync } from 'fastify';
 import { Type } from 'typebox';
 import { SpillwayError } from '../../../core/errors/errors.ts';
-import type { ChannelId } from '../../../core/ids.ts';
 import type { Logger } from '../../../core/logger.ts';
 import { channelParamsSchema, type ChannelParams } from '../../../core/protocol/api/channel-description.ts';
 import { chatRestrictionListSchema, type ChatRestrictionList } from '../../../core/protocol/api/chat-restriction.ts';
@@ -18,12 +17,13 @@ import {
 	type ChannelUserParams,
 	type ModeratorList,
 } from '../../../core/protocol/api/moderator.ts';
+import { prepareApiRoutes, userRoutes } from '../../accounts/route-options.ts';
 import type { Accounts } from '../../accounts/create-accounts.ts';
 import { parseUserName } from '../../accounts/user.ts';
 import type { UserRecord } from '../../accounts/user-store.ts';
-import type { RestrictedAuthor } from '../store/chat-store.ts';
-import { RATE_LIMITS, registerRateLimits } from '../../platform/http/rate-limits.ts';
-import { refusals, validateWithTypeBox } from '../../platform/http/schema-validation.ts';
+import type { ChatService } from '../store/chat-service.ts';
+import type { ChatStore } from '../store/chat-store.ts';
+import { refusals } from '../../platform/http/schema-validation.ts';
 import type { ChannelAccess } from '../../channels/channel-access.ts';
 import type { ChannelControl } from '../../channels/channel-control.ts';
 import type { Channel } from '../../channels/channel-store.ts';
@@ -36,37 +36,24 @@ type ModeratorRoutesDependencies = {
 	accounts: Pick<Accounts, 'authenticator' | 'origin' | 'users'>;
 	access: ChannelAccess;
 	control: ChannelControl;
-	/** A chat's own part: who may not write there, and an end to it. */
-	chat: {
-		listRestricted(channelId: ChannelId): Promise<RestrictedAuthor[]>;
-		service: { release(channelId: ChannelId, authorName: string): Promise<void> };
-	};
+	store: Pick<ChatStore, 'listRestricted'>;
+	service: Pick<ChatService, 'release'>;
 };
 
 /** /api/v1/channels/{channel}/moderators, …/chat-settings and …/chat-restrictions. */
 export function createModeratorRoutes(dependencies: ModeratorRoutesDependencies): FastifyPluginAsync {
 	return async (app) => {
-		validateWithTypeBox(app);
-		await registerRateLimits(app);
-		app.addHook('onRequest', async (request, reply) => {
-			reply.header('cache-control', 'no-store');
-			dependencies.accounts.origin.check(request);
-		});
+		await prepareApiRoutes(app, dependencies.accounts.origin);
 		await app.register(createModeratorListRoutes(dependencies));
 		await app.register(createChatSettingsRoutes(dependencies));
 		await app.register(createRestrictionRoutes(dependencies));
 	};
 }
 
-function forUsers({ authenticator }: Pick<Accounts, 'authenticator'>) {
-	return { config: { rateLimit: RATE_LIMITS.change }, onRequest: authenticator.requireUser };
-}
-
 function createModeratorListRoutes(dependencies: ModeratorRoutesDependencies): FastifyPluginAsync {
 	const { moderators, access, control, accounts, logger } = dependencies;
-	const common = forUsers(accounts);
+	const options = userRoutes('chat', accounts.authenticator);
 	const path = '/api/v1/channels/:channel/moderators';
-	const tags = ['chat'];
 	const findUser = async (text: string): Promise<UserRecord> => {
 		const name = parseUserName(text);
 		const user = name === undefined ? undefined : await accounts.users.findByName(name);
@@ -78,15 +65,11 @@ function createModeratorListRoutes(dependencies: ModeratorRoutesDependencies): F
 	return async (app) => {
 		app.get<{ Params: ChannelParams }>(
 			path,
-			{
-				...common,
-				schema: {
-					tags,
-					summary: 'Moderators of a channel',
-					params: channelParamsSchema,
-					response: { 200: moderatorListSchema, ...refusals(401, 403, 404, 429, 503) },
-				},
-			},
+			options({
+				summary: 'Moderators of a channel',
+				params: channelParamsSchema,
+				response: { 200: moderatorListSchema, ...refusals(401, 403, 404, 429, 503) },
+			}),
 			async (request): Promise<ModeratorList> => {
 				const { channel } = await access.require(request, 'see its moderators');
 				return { moderators: await moderators.list(channel.id) };
@@ -98,15 +81,13 @@ function createModeratorListRoutes(dependencies: ModeratorRoutesDependencies): F
 			change: (channel: Channel, moderator: UserRecord) => Promise<void>,
 		): void => {
 			app.route<{ Params: ChannelUserParams }>({
-				...common,
 				method,
 				url: `${path}/:user`,
-				schema: {
-					tags,
+				...options({
 					summary,
 					params: channelUserParamsSchema,
 					response: { 204: Type.Null(), ...refusals(400, 401, 403, 404, 409, 429, 503) },
-				},
+				}),
 				handler: async (request, reply) => {
 					const { channel, user } = await access.require(request, 'choose its moderators');
 					const moderator = await findUser(request.params.user);
@@ -134,21 +115,16 @@ function createModeratorListRoutes(dependencies: ModeratorRoutesDependencies): F
 
 function createChatSettingsRoutes(dependencies: ModeratorRoutesDependencies): FastifyPluginAsync {
 	const { moderators, access, control, accounts } = dependencies;
-	const common = forUsers(accounts);
+	const options = userRoutes('chat', accounts.authenticator);
 	const path = '/api/v1/channels/:channel/chat-settings';
-	const tags = ['chat'];
 	return async (app) => {
 		app.get<{ Params: ChannelParams }>(
 			path,
-			{
-				...common,
-				schema: {
-					tags,
-					summary: 'Rules of the chat',
-					params: channelParamsSchema,
-					response: { 200: channelChatSettingsSchema, ...refusals(401, 403, 404, 429, 503) },
-				},
-			},
+			options({
+				summary: 'Rules of the chat',
+				params: channelParamsSchema,
+				response: { 200: channelChatSettingsSchema, ...refusals(401, 403, 404, 429, 503) },
+			}),
 			async (request): Promise<ChannelChatSettings> => {
 				const { channel } = await access.require(request, 'see its chat settings');
 				return moderators.readChatSettings(channel.id);
@@ -156,17 +132,13 @@ function createChatSettingsRoutes(dependencies: ModeratorRoutesDependencies): Fa
 		);
 		app.patch<{ Params: ChannelParams; Body: ChatSettingsChange }>(
 			path,
-			{
-				...common,
-				schema: {
-					tags,
-					summary: 'Change the rules of the chat',
-					description: 'Absent fields stay.',
-					params: channelParamsSchema,
-					body: chatSettingsChangeSchema,
-					response: { 200: channelChatSettingsSchema, ...refusals(400, 401, 403, 404, 429, 503) },
-				},
-			},
+			options({
+				summary: 'Change the rules of the chat',
+				description: 'Absent fields stay.',
+				params: channelParamsSchema,
+				body: chatSettingsChangeSchema,
+				response: { 200: channelChatSettingsSchema, ...refusals(400, 401, 403, 404, 429, 503) },
+			}),
 			async (request): Promise<ChannelChatSettings> => {
 				const { channel } = await access.require(request, 'change its chat settings');
 				const { blockedWords, ...rest } = request.body;
@@ -181,25 +153,20 @@ function createChatSettingsRoutes(dependencies: ModeratorRoutesDependencies): Fa
 }
 
 function createRestrictionRoutes(dependencies: ModeratorRoutesDependencies): FastifyPluginAsync {
-	const { access, accounts, chat, logger } = dependencies;
-	const common = forUsers(accounts);
+	const { access, accounts, store, service, logger } = dependencies;
+	const options = userRoutes('chat', accounts.authenticator);
 	const path = '/api/v1/channels/:channel/chat-restrictions';
-	const tags = ['chat'];
 	return async (app) => {
 		app.get<{ Params: ChannelParams }>(
 			path,
-			{
-				...common,
-				schema: {
-					tags,
-					summary: 'Who is paused or banned in the chat',
-					params: channelParamsSchema,
-					response: { 200: chatRestrictionListSchema, ...refusals(401, 403, 404, 429, 503) },
-				},
-			},
+			options({
+				summary: 'Who is paused or banned in the chat',
+				params: channelParamsSchema,
+				response: { 200: chatRestrictionListSchema, ...refusals(401, 403, 404, 429, 503) },
+			}),
 			async (request): Promise<ChatRestrictionList> => {
 				const { channel } = await access.require(request, 'see who may not write');
-				const authors = await chat.listRestricted(channel.id);
+				const authors = await store.listRestricted(channel.id);
 				return {
 					restrictions: authors.map(({ name, since, until, moderatorName }) => ({
 						name,
@@ -212,19 +179,15 @@ function createRestrictionRoutes(dependencies: ModeratorRoutesDependencies): Fas
 		);
 		app.delete<{ Params: ChannelUserParams }>(
 			`${path}/:user`,
-			{
-				...common,
-				schema: {
-					tags,
-					summary: 'Let somebody write again',
-					params: channelUserParamsSchema,
-					response: { 204: Type.Null(), ...refusals(400, 401, 403, 404, 429, 503) },
-				},
-			},
+			options({
+				summary: 'Let somebody write again',
+				params: channelUserParamsSchema,
+				response: { 204: Type.Null(), ...refusals(400, 401, 403, 404, 429, 503) },
+			}),
 			async (request, reply) => {
 				const { channel, user } = await access.require(request, 'let somebody write again');
-				await chat.service.release(channel.id, request.params.user);
-				logger.info({ channelId: channel.id, userId: user.id }, 'somebody may write in chat again');
+				await service.release(channel.id, request.params.user);
+				logger.info({ channelId: channel.id, userId: user.id }, 'a chat restriction was lifted');
 				return reply.code(204).send();
 			},
 		);

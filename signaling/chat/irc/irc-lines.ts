@@ -1,6 +1,4 @@
-/**
- * Writes what happens in a room as Twitch's IRC does, so that its clients read it. Each line once for all connections.
- */
+/** Formats the events of a room as lines of Twitch's IRC. Each line is formatted once for all connections. */
 import type { ChatMessage, ChatSettings } from '../../../core/protocol/signaling/signaling-messages.ts';
 import type { ErrorCode } from '../../../core/errors/errors.ts';
 import { rankOf } from '../moderation/author-directory.ts';
@@ -8,10 +6,10 @@ import type { ChatFrame } from '../store/chat-service.ts';
 import type { ChatCommand } from '../moderation/chat-commands.ts';
 import { formatIrcMessage } from './irc-message.ts';
 
-/** tmi.js 1.8 (and others) take lines for the server's only when they come from this name. */
+/** tmi.js 1.8 and others accept server lines only from this name. */
 export const IRC_SERVER_NAME = 'tmi.twitch.tv';
 
-/** What Twitch’s clients call a refusal; undefined when Twitch has none like it. */
+/** Twitch's notice id for a refusal; undefined when Twitch has no such refusal. */
 export const NOTICE_IDS: Readonly<Partial<Record<ErrorCode, string>>> = {
 	CHAT_TOO_FAST: 'msg_ratelimit',
 	CHAT_SLOW_MODE: 'msg_slowmode',
@@ -24,7 +22,7 @@ export const NOTICE_IDS: Readonly<Partial<Record<ErrorCode, string>>> = {
 	CHAT_TARGET_UNKNOWN: 'invalid_user',
 	CHAT_MESSAGE_INVALID: 'unrecognized_cmd',
 };
-/** What they call a command that was carried out; undefined for those that are answered otherwise. */
+/** Twitch's notice id for a successful command; undefined for commands with another answer. */
 export const SUCCESS_IDS: Readonly<Partial<Record<ChatCommand['kind'], string>>> = {
 	timeout: 'timeout_success',
 	ban: 'ban_success',
@@ -32,16 +30,15 @@ export const SUCCESS_IDS: Readonly<Partial<Record<ChatCommand['kind'], string>>>
 	delete: 'delete_message_success',
 };
 
-/** A channel as IRC needs it. */
 export type IrcChannel = { id: string; name: string };
 
-/** What a connection asked for: message tags, and commands that are not in RFC 1459. */
+/** The capabilities of a connection: message tags, and commands that are not in RFC 1459. */
 type IrcCapabilities = { hasTags: boolean; hasCommands: boolean };
 
 type Line = { text: string; senderId: string | undefined };
 const written = new WeakMap<ChatFrame, Map<string, Line[]>>();
 
-/** A frame for connections with the same capabilities; `exceptSenderId`: a connection does not get its own messages. */
+/** `exceptSenderId`: a connection does not get its own messages. */
 export function frameToLines(
 	frame: ChatFrame,
 	channel: IrcChannel,
@@ -62,7 +59,7 @@ export function frameToLines(
 	return lines.filter(({ senderId }) => senderId !== exceptSenderId).map(({ text }) => text);
 }
 
-/** Settings, whole when a channel is joined, or what changed. */
+/** `isWhole`: all settings, for a client that joins; otherwise the changeable ones. */
 export function roomStateLine(
 	channel: IrcChannel,
 	settings: ChatSettings,
@@ -71,21 +68,21 @@ export function roomStateLine(
 	const whole = { 'emote-only': '0', 'followers-only': '-1', r9k: '0', 'subs-only': '0' };
 	const tags = { ...(options.isWhole ? whole : {}), 'room-id': channel.id, slow: String(settings.slowModeSeconds) };
 	return formatIrcMessage({
-		...(options.hasTags ? { tags } : {}),
+		tags: options.hasTags ? tags : {},
 		prefix: IRC_SERVER_NAME,
 		command: 'ROOMSTATE',
 		params: [`#${channel.name}`],
 	});
 }
 
-/** How the server knows the one who reads this line; without a channel, everywhere. */
+/** Describes the user of a connection to their own client; without a channel, for all channels. */
 export function userStateLine(
 	channel: IrcChannel | undefined,
 	user: { id: string; name: string },
 	badges: ChatMessage['author']['badges'],
 	hasTags: boolean,
 ): string {
-	// All three may moderate, so programs that only look at `mod` see what they can do.
+	// All three ranks may moderate, and some clients look only at `mod`.
 	const isMod = rankOf(badges) > 0;
 	const tags = {
 		'badge-info': '',
@@ -99,7 +96,7 @@ export function userStateLine(
 		'user-type': isMod ? 'mod' : '',
 	};
 	return formatIrcMessage({
-		...(hasTags ? { tags } : {}),
+		tags: hasTags ? tags : {},
 		prefix: IRC_SERVER_NAME,
 		command: channel === undefined ? 'GLOBALUSERSTATE' : 'USERSTATE',
 		params: channel === undefined ? [] : [`#${channel.name}`],
@@ -115,14 +112,14 @@ function writeFrame(frame: ChatFrame, channel: IrcChannel, { hasTags, hasCommand
 	const { message, removal } = frame;
 	const withTags = (tags: Record<string, string>): Record<string, string> => (hasTags ? tags : {});
 	if (message.type === 'chat') {
-		return message.messages.map((said, index) => ({
+		return message.messages.map((chatMessage, index) => ({
 			senderId: frame.senderIds[index],
 			text: formatIrcMessage({
-				tags: withTags(messageTags(said, channel)),
-				prefix: userPrefix(said.author.name),
+				tags: withTags(messageTags(chatMessage, channel)),
+				prefix: userPrefix(chatMessage.author.name),
 				command: 'PRIVMSG',
 				params: [`#${channel.name}`],
-				trailing: ircText(said.text),
+				trailing: ircText(chatMessage.text),
 			}),
 		}));
 	}
@@ -192,7 +189,7 @@ function messageTags(message: ChatMessage, channel: IrcChannel): Record<string, 
 	};
 }
 
-/** `id:first-last,first-last/id:…`, counted in code points of the text that the client sees. */
+/** `id:first-last,first-last/id:…`, in code points of the text that the client sees. */
 function emoteTag({ text, emotes }: ChatMessage): string {
 	const hidden = text.startsWith(ACTION) ? ACTION.length : 0;
 	const places = new Map<string, string[]>();

@@ -1,4 +1,4 @@
-/** Lines of IRC, written and read; and whatever else strangers send. */
+/** Tests of IRC lines: parsed, formatted, and with untrusted input. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { formatIrcMessage, parseIrcMessage } from './irc-message.ts';
@@ -15,7 +15,7 @@ describe('parseIrcMessage', () => {
 		['CAP REQ :a b', { tags: {}, prefix: undefined, command: 'CAP', params: ['REQ', 'a b'] }],
 		['JOIN   #a', { tags: {}, prefix: undefined, command: 'JOIN', params: ['#a'] }],
 		['@__proto__=x PING', { tags: { ['__proto__']: 'x' }, prefix: undefined, command: 'PING', params: [] }],
-	])('reads %j', (line, expected) => {
+	])('parses %j', (line, expected) => {
 		const parsed = parseIrcMessage(line)!;
 		expect({ ...parsed, tags: Object.entries(parsed.tags) }).toEqual({
 			...expected,
@@ -24,11 +24,11 @@ describe('parseIrcMessage', () => {
 	});
 
 	it.each(['', ' ', ':', ': PING', '@', '@a=b', ':x', '12 x', '1234', 'PI\u0000NG', 'PRIVMSG #a :x\rQUIT', `PING ${'x'.repeat(3000)}`])(
-		'does not take %j',
+		'rejects %j',
 		(line) => expect(parseIrcMessage(line)).toBeUndefined(),
 	); // prettier-ignore
 
-	it('survives anything, with bounds', () => {
+	it('survives any text, with bounded parameters', () => {
 		fc.assert(
 			fc.property(
 				fc.oneof(fc.string(), fc.string({ unit: 'binary' }), fc.stringMatching(/^[@:; =\\a-z#]{0,80}$/)),
@@ -54,7 +54,7 @@ describe('formatIrcMessage', () => {
 		trailing: fc.option(fc.string({ unit: 'grapheme' }).map((text) => text.replace(/[\u0000\r\n]/g, '_')), { nil: undefined }),
 	});
 
-	it('is what the parser reads', () => {
+	it('is the inverse of the parser', () => {
 		fc.assert(
 			fc.property(message, ({ trailing, ...written }) => {
 				const read = parseIrcMessage(formatIrcMessage(trailing === undefined ? written : { ...written, trailing }))!;
@@ -65,7 +65,7 @@ describe('formatIrcMessage', () => {
 		);
 	});
 
-	it('writes text with a colon, whatever it is, as Twitch does', () => {
+	it('writes any text with a colon, as Twitch does', () => {
 		fc.assert(
 			fc.property(fc.string(), (trailing) => {
 				expect(formatIrcMessage({ command: 'PRIVMSG', params: ['#a'], trailing })).toMatch(/^PRIVMSG #a :/);
@@ -73,7 +73,7 @@ describe('formatIrcMessage', () => {
 		);
 	});
 
-	it('lets no parameter be taken for another', () => {
+	it('keeps every parameter separate', () => {
 		fc.assert(
 			fc.property(fc.string({ unit: 'binary' }), (param) => {
 				expect(parseIrcMessage(formatIrcMessage({ command: 'JOIN', params: [param, 'x'] }))!.params).toHaveLength(2);

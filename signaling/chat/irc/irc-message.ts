@@ -1,8 +1,7 @@
-/** One line of IRC with IRCv3 message tags: bytes in, fields out, and back. Knows nothing of chat. */
+/** Parses and formats one line of IRC with IRCv3 message tags. Independent of chat. */
 
-/** A line. */
 export type IrcMessage = {
-	/** Unescaped; a tag without a value has the empty one. */
+	/** Unescaped; a tag without a value is empty. */
 	tags: Readonly<Record<string, string>>;
 	prefix: string | undefined;
 	/** Upper case. */
@@ -22,7 +21,7 @@ const MAX_TAGS = 64;
 const ESCAPES: Readonly<Record<string, string>> = { ';': '\\:', ' ': '\\s', '\\': '\\\\', '\r': '\\r', '\n': '\\n' };
 const UNESCAPES: Readonly<Record<string, string>> = { ':': ';', s: ' ', '\\': '\\', r: '\r', n: '\n' };
 
-/** Reads a line without its end. Undefined for what is none, or is too long. Never throws. */
+/** `line`: without its end. Undefined for a malformed or too long one. Never throws. */
 export function parseIrcMessage(line: string): IrcMessage | undefined {
 	let rest = line;
 	let tags: Record<string, string> = {};
@@ -53,22 +52,20 @@ export function parseIrcMessage(line: string): IrcMessage | undefined {
 	return { tags, prefix, command: match[1]!.toUpperCase(), params: parseParams(rest.slice(match[0].length)) };
 }
 
-/** A line to be written. */
 export type OutgoingIrcMessage = {
 	tags?: Readonly<Record<string, string>>;
 	prefix?: string | undefined;
 	command: string;
-	/** Names, numbers, channels. A space or a leading colon in them would be taken for something else. */
+	/** Names, numbers, channels. Spaces and leading colons are replaced, because they separate parameters. */
 	params?: readonly string[];
 	/**
-	 * Text, the last parameter. Always written with a colon, though RFC 1459 asks for it only where there is a space:
-	 * Twitch always writes it, and many bots look for it (`PRIVMSG #\w+ :(.+)`), so that `!uptime` without it reaches
-	 * none of them.
+	 * The last parameter. Always written with a colon, although RFC 1459 requires it only before a text with spaces.
+	 * Twitch always writes it, and many bots match `PRIVMSG #\w+ :(.+)`, so they miss `!uptime` without it.
 	 */
 	trailing?: string;
 };
 
-/** Writes a line without its end. What would end it or be taken for something else is made harmless. */
+/** Returns a line without its end. Line ends and separators in the values are replaced. */
 export function formatIrcMessage(message: OutgoingIrcMessage): string {
 	const tags = Object.entries(message.tags ?? {}).map(([key, value]) => `${key}=${escapeTag(value)}`);
 	const params = (message.params ?? []).map((param) => param.replace(/[\u0000\r\n ]+/g, '_').replace(/^:/, '_') || '*');
@@ -82,7 +79,7 @@ export function formatIrcMessage(message: OutgoingIrcMessage): string {
 }
 
 function parseTags(text: string): Record<string, string> {
-	// Without a prototype: a tag called "__proto__" is just a tag.
+	// Without a prototype, "__proto__" is an ordinary tag.
 	const tags = Object.create(null) as Record<string, string>;
 	for (const part of text.split(';').slice(0, MAX_TAGS)) {
 		const equals = part.indexOf('=');

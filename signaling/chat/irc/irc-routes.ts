@@ -1,7 +1,4 @@
-/**
- * Where IRC clients connect: `/api/v1/chat/{channel}`, and `/`, because most of them can be told a host and a port, but
- * no path.
- */
+/** IRC over WebSocket: at `/api/v1/chat/{channel}`, and at `/`, because most clients accept no path. */
 import type { WebSocket } from '@fastify/websocket';
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import type { IncomingMessage } from 'node:http';
@@ -12,32 +9,27 @@ import { SharePool, type SharePoolLimits } from '../../../core/limits/share-pool
 import type { SocketAdmission } from '../../platform/sockets/socket-admission.ts';
 import { IrcSession, type IrcCredential, type IrcSessionDependencies } from './irc-session.ts';
 
-/** Where a socket at `/` leads. */
+/** Sockets at `/` are routed here. */
 const ANY_CHANNEL_PATH = '/api/v1/chat';
 /**
- * IRC connections of this node, which each cost some 20 KB, and those of one address group: bots of a household, not a
- * flood. They count among the server's sockets besides.
+ * IRC connections of this node, each about 20 KB, and of one address group: enough for the bots of a household. They
+ * also count among the server's sockets.
  */
 const LIMITS: SharePoolLimits = { capacity: 10_000, reserve: 0, share: 50 };
-/** RFC 6455's successor code for "try again later" (IANA registry of WebSocket close codes). */
+/** "Try again later" in the IANA registry of WebSocket close codes. */
 const TRY_AGAIN_LATER = 1013;
 const TOO_MANY = 'too-many-connections';
 
-/**
- * Give it to fastify as `rewriteUrl`: pages keep the address `/`, IRC clients get theirs. No other socket lives there.
- */
+/** For fastify's `rewriteUrl`: sockets at `/` become IRC connections, pages keep the address. */
 export function rewriteIrcUrl(request: IncomingMessage): string {
 	const url = request.url ?? '/';
 	const isUpgrade = request.headers.upgrade?.toLowerCase() === 'websocket';
 	return isUpgrade && url.split('?')[0] === '/' ? ANY_CHANNEL_PATH : url;
 }
 
-type IrcConnectionsDependencies = IrcSessionDependencies & {
-	/** Shared with the viewers' sockets. */
-	admission: SocketAdmission;
-};
+/** `admission`: shared with the viewers' sockets. */
+type IrcConnectionsDependencies = IrcSessionDependencies & { admission: SocketAdmission };
 
-/** All IRC connections of this node. */
 export class IrcConnections {
 	readonly #deps: IrcConnectionsDependencies;
 	readonly #sessions = new Map<IrcSession, WebSocket>();
@@ -56,48 +48,42 @@ export class IrcConnections {
 	}
 
 	/**
-	 * Needs @fastify/websocket on the same app. No check of the origin: nothing here believes a cookie, a page of
-	 * somebody else's gets no more than any program does.
+	 * Needs @fastify/websocket on the same app. The origin is not checked: no cookie is read here, so a foreign page gets
+	 * no more than any other client.
 	 */
 	readonly routes: FastifyPluginAsync = async (app) => {
-		const handler = async (): Promise<never> => {
-			throw new SpillwayError('REQUEST_INVALID', ['this address takes WebSocket connections only']);
-		};
-		app.route({
-			method: 'GET',
-			url: ANY_CHANNEL_PATH,
-			handler,
-			wsHandler: (socket, request) => this.#accept(socket, request, undefined),
-		});
-		app.route<{ Params: { channel: string } }>({
-			method: 'GET',
-			url: `${ANY_CHANNEL_PATH}/:channel`,
-			handler,
-			wsHandler: (socket, request) => this.#accept(socket, request, request.params.channel),
-		});
+		for (const url of [ANY_CHANNEL_PATH, `${ANY_CHANNEL_PATH}/:channel`]) {
+			app.route<{ Params: { channel?: string } }>({
+				method: 'GET',
+				url,
+				handler: async () => {
+					throw new SpillwayError('REQUEST_INVALID', ['this address takes WebSocket connections only']);
+				},
+				wsHandler: (socket, request) => this.#accept(socket, request, request.params.channel),
+			});
+		}
 	};
 
-	/** Connections now, for metrics. */
 	get sessionCount(): number {
 		return this.#sessions.size;
 	}
 
-	/** Ends those that hang on a credential that is worth nothing any more. */
+	/** Ends the connections of a credential that has ended. */
 	endSessionsOf(ended: IrcCredential): void {
 		for (const session of [...this.#sessions.keys()]) {
 			if (session.credential?.kind === ended.kind && session.credential.id === ended.id) {
-				session.credentialEnded();
+				session.endCredential();
 			}
 		}
 	}
 
-	/** What the open connections hang on. */
+	/** The credential ids of the open connections. */
 	credentialIds(kind: IrcCredential['kind']): Set<string> {
 		const credentials = [...this.#sessions.keys()].flatMap(({ credential }) => credential ?? []);
 		return new Set(credentials.filter((credential) => credential.kind === kind).map(({ id }) => id));
 	}
 
-	/** Ends all. Idempotent. */
+	/** Ends all connections. Idempotent. */
 	close(): Promise<void> {
 		return this.#scope.close('server-shutdown');
 	}
@@ -112,9 +98,9 @@ export class IrcConnections {
 			socket.close(TRY_AGAIN_LATER, TOO_MANY);
 			return;
 		}
-		const session = new IrcSession(socket, { remoteAddress: request.ip, onlyChannel }, this.#deps);
+		const session = new IrcSession(this.#deps, { socket, remoteAddress: request.ip, onlyChannel });
 		this.#sessions.set(session, socket);
-		// https://ircv3.net/specs/extensions/websocket: some clients send binary frames; they hold the same UTF-8 lines.
+		// https://ircv3.net/specs/extensions/websocket: some clients send the same UTF-8 lines in binary frames.
 		socket.on('message', (bytes) => session.receive(bytes.toString()));
 		socket.on('error', () => socket.terminate());
 		socket.on('close', () => {
@@ -124,7 +110,7 @@ export class IrcConnections {
 		});
 	}
 
-	/** Counts the connection and returns what gives its places back; undefined when there is no room. */
+	/** Reserves the places of a connection and returns the function that frees them; undefined when there are none. */
 	#admit(socket: WebSocket, address: string): (() => void) | undefined {
 		const displace = (displaced: WebSocket): void => displaced.close(TRY_AGAIN_LATER, TOO_MANY);
 		const own = this.#pool.admit(socket, addressKey(address), false);

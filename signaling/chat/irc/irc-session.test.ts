@@ -1,4 +1,4 @@
-/** What one IRC connection may do, and when it is ended. tmi.js itself runs in the integration test. */
+/** Tests of one IRC connection: its commands, and when it is ended. tmi.js itself runs in the integration test. */
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SpillwayError } from '../../../core/errors/errors.ts';
@@ -8,8 +8,8 @@ import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../../core/testing/recording-logger.ts';
 import { InProcessBus } from '../../platform/bus/in-process-bus.ts';
 import { AttemptLimiter } from '../../../core/limits/attempt-limiter.ts';
-import { ChatRooms } from '../room/chat-rooms.ts';
-import { FakeRoomStore } from '../testing/fake-room-store.ts';
+import type { ChatRooms } from '../room/chat-rooms.ts';
+import { createTestRooms, FakeRoomStore } from '../testing/fake-room-store.ts';
 import { IrcSession, type IrcSocket } from './irc-session.ts';
 
 class FakeSocket implements IrcSocket {
@@ -39,15 +39,9 @@ let sessions: IrcSession[];
 let logger: RecordingLogger;
 let isDatabaseLost: boolean;
 
-function open(onlyChannel?: string): {
-	session: IrcSession;
-	socket: FakeSocket;
-	send: (text: string) => Promise<void>;
-} {
+function open(): { session: IrcSession; socket: FakeSocket; send: (text: string) => Promise<void> } {
 	const socket = new FakeSocket();
 	const session = new IrcSession(
-		socket,
-		{ remoteAddress: '192.0.2.1', onlyChannel },
 		{
 			clock,
 			logger,
@@ -60,13 +54,11 @@ function open(onlyChannel?: string): {
 			},
 			verifyToken: async (token) =>
 				token === 'good'
-					? {
-							user: { id: 'u-ann', name: 'ann', role: 'viewer' as const },
-							credential: { kind: 'chat-token' as const, id: 'token-1' },
-						}
+					? { user: { id: 'u-ann', name: 'ann', role: 'viewer' }, credential: { kind: 'chat-token', id: 'token-1' } }
 					: undefined,
 			attempts,
 		},
+		{ socket, remoteAddress: '192.0.2.1', onlyChannel: undefined },
 	);
 	sessions.push(session);
 	const send = async (text: string): Promise<void> => {
@@ -85,13 +77,7 @@ beforeEach(() => {
 	isDatabaseLost = false;
 	bus = new InProcessBus({ clock, logger: silentLogger });
 	store = new FakeRoomStore();
-	rooms = new ChatRooms({
-		bus,
-		store,
-		clock,
-		logger: silentLogger,
-		serverSecret: new Uint8Array(32),
-	});
+	rooms = createTestRooms({ bus, store, clock });
 	attempts = new AttemptLimiter(clock);
 	sessions = [];
 });
@@ -106,7 +92,7 @@ afterEach(async () => {
 });
 
 describe('IrcSession', () => {
-	it('signs in by token, whatever nick is asked for, and welcomes', async () => {
+	it('signs in by token, with any nick, and sends the welcome', async () => {
 		const { socket, send } = open();
 		await send('CAP REQ :twitch.tv/tags twitch.tv/commands\r\nPASS oauth:good\r\nNICK Somebody\r\n');
 		expect(socket.lines).toEqual([
@@ -122,7 +108,7 @@ describe('IrcSession', () => {
 		]);
 	});
 
-	it('sends neither tags nor commands to those who did not ask for them', async () => {
+	it('sends neither tags nor commands to clients that did not request them', async () => {
 		const [reader, writer] = [open(), open()];
 		await reader.send('NICK justinfan1\r\nJOIN #a');
 		await writer.send('PASS oauth:good\r\nNICK ann\r\nJOIN #a\r\nPRIVMSG #a :hi all');
@@ -131,7 +117,7 @@ describe('IrcSession', () => {
 		expect(writer.socket.lines.some((line) => line.includes('hi all'))).toBe(false);
 	});
 
-	it('tells a new moderator so with the next message, and no longer afterwards', async () => {
+	it('reports the present badges with each message', async () => {
 		const { socket, send } = open();
 		const say = async (text: string): Promise<string> => {
 			await send(`PRIVMSG #a :${text}`);
@@ -162,7 +148,7 @@ describe('IrcSession', () => {
 		expect(socket.closed).toBe('1008 sign-in-refused');
 	});
 
-	it('slows down who guesses tokens', async () => {
+	it('limits guesses at tokens', async () => {
 		for (let index = 0; index < 12; index++) {
 			await open().send('PASS oauth:bad\r\nNICK ann');
 		}
@@ -171,7 +157,7 @@ describe('IrcSession', () => {
 		expect(socket.lines).toEqual([':tmi.twitch.tv NOTICE * :Login unsuccessful: too many attempts, wait a moment']);
 	});
 
-	it('does nothing for those who did not sign in, and ends them after ten seconds', async () => {
+	it('does nothing before the sign-in, and ends the connection after ten seconds without it', async () => {
 		const { socket, send } = open();
 		await send('JOIN #a\r\nPING :x\r\nCAP REQ :unknown\r\nCAP LS');
 		expect(socket.lines).toEqual([
@@ -195,7 +181,7 @@ describe('IrcSession', () => {
 		expect(rooms.roomCount).toBe(49);
 	});
 
-	it('says so when the database is lost, and stays', async () => {
+	it('reports that the database is lost, and stays open', async () => {
 		const { socket, send } = open();
 		isDatabaseLost = true;
 		await send('NICK justinfan1\r\nJOIN #a');
@@ -205,7 +191,7 @@ describe('IrcSession', () => {
 		expect(socket.lines.at(-1)).toContain('366');
 	});
 
-	it('pings, and ends who does not answer', async () => {
+	it('pings, and ends a connection that does not answer', async () => {
 		const { socket, send } = open();
 		await send('NICK justinfan1');
 		await clock.advance(30_000);
@@ -217,7 +203,7 @@ describe('IrcSession', () => {
 		expect(socket.closed).toBe('1001 ping-timeout');
 	});
 
-	it('answers a bare PING as Twitch does, lists what was asked for, and takes it back', async () => {
+	it('answers a bare PING as Twitch does, and enables, lists and disables capabilities', async () => {
 		const { socket, send } = open();
 		await send('PING\r\nCAP REQ twitch.tv/tags\r\nCAP LIST\r\nCAP REQ :-twitch.tv/tags\r\nCAP LIST\r\nCAP END');
 		expect(socket.lines).toEqual([
@@ -229,7 +215,7 @@ describe('IrcSession', () => {
 		]);
 	});
 
-	it('writes a message of one word with its colon, and no tags to those who asked for none', async () => {
+	it('writes a message of one word with its colon, without tags when they are not requested', async () => {
 		const [reader, writer] = [open(), open()];
 		await reader.send('CAP REQ :twitch.tv/commands\r\nNICK justinfan1\r\nJOIN #a');
 		expect(reader.socket.lines).toContain(':tmi.twitch.tv ROOMSTATE #a');
@@ -238,18 +224,18 @@ describe('IrcSession', () => {
 		expect(reader.socket.lines.at(-1)).toBe(':ann!ann@ann.tmi.twitch.tv PRIVMSG #a :!uptime');
 	});
 
-	it('ends with what it signed in with, and says so', async () => {
+	it('ends with its credential, and reports the reason', async () => {
 		const { session, socket, send } = open();
 		await send('PASS oauth:good\r\nNICK ann');
 		expect(session.credential).toEqual({ kind: 'chat-token', id: 'token-1' });
-		session.credentialEnded();
+		session.endCredential();
 		expect([socket.lines.at(-1), socket.closed]).toEqual([
 			expect.stringContaining('The chat token was deleted.'),
 			'1008 token-deleted',
 		]);
 	});
 
-	it('sheds who does not read', async () => {
+	it('terminates a connection that does not read', async () => {
 		const [reader, writer] = [open(), open()];
 		await reader.send('NICK justinfan1\r\nJOIN #a');
 		reader.socket.bufferedAmount = 2_000_000;
@@ -257,13 +243,13 @@ describe('IrcSession', () => {
 		expect(reader.socket.closed).toBe('terminated');
 	});
 
-	it('ends who floods', async () => {
+	it('ends a connection that floods', async () => {
 		const { socket, send } = open();
 		await send('PING\r\n'.repeat(500));
 		expect(socket.closed).toBe('1008 flooding');
 	});
 
-	it('survives whatever strangers send', async () => {
+	it('survives any input', async () => {
 		const piece = fc.oneof(
 			fc.string({ maxLength: 40 }),
 			// prettier-ignore

@@ -1,8 +1,8 @@
-/** One IRC connection over a WebSocket, as Twitch speaks it: sign in, join, read, write. */
+/** One IRC connection over a WebSocket, compatible with Twitch's: sign in, join, read, write. */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
 import { SpillwayError } from '../../../core/errors/errors.ts';
-import type { ChannelId } from '../../../core/ids.ts';
+import { createId, type ChannelId } from '../../../core/ids.ts';
 import { addressKey } from '../../../core/limits/address-key.ts';
 import type { AttemptLimiter } from '../../../core/limits/attempt-limiter.ts';
 import { TokenBucket, type TokenRate } from '../../../core/limits/token-bucket.ts';
@@ -22,59 +22,61 @@ import {
 } from './irc-lines.ts';
 import { formatIrcMessage, parseIrcMessage, type IrcMessage, type OutgoingIrcMessage } from './irc-message.ts';
 
-/** The side of the client. @internal for tests */
+/** @internal for tests */
 export type IrcSocket = {
-	/** Bytes that wait to be sent. */
+	/** Unsent bytes. */
 	readonly bufferedAmount: number;
 	send(text: string): void;
-	/** Ends it in an orderly way. */
+	/** Closes with a handshake. */
 	close(code: number, reason: string): void;
-	/** Ends it at once. */
+	/** Closes without a handshake. */
 	terminate(): void;
+};
+
+type IrcConnection = {
+	socket: IrcSocket;
+	remoteAddress: string;
+	/** The channel of the address; undefined: any. */
+	onlyChannel: string | undefined;
 };
 
 export type IrcSessionDependencies = {
 	clock: Clock;
 	logger: Logger;
 	chat: ChatService;
-	/** Any text may be asked for. */
+	/** Accepts any text. */
 	findChannel: (name: string) => Promise<{ id: ChannelId; name: string } | undefined>;
-	/** Whose access token or chat token it is. */
+	/** Accepts access tokens and chat tokens; undefined for an invalid one. */
 	verifyToken: (token: string) => Promise<VerifiedToken | undefined>;
-	/** Slows down guessing; as AttemptLimiter. */
+	/** Limits guessing. */
 	attempts: Pick<AttemptLimiter, 'begin'>;
 };
 
-/** What a connection hangs on: a chat token, which may be deleted, or a log-in, which may end. */
+/** What a connection signed in with: a chat token, which can be deleted, or a log-in, which can end. */
 export type IrcCredential = { kind: 'chat-token' | 'session'; id: string };
 
-/** Whose token it is, and what ends with it. */
-type VerifiedToken = { user: User; credential?: IrcCredential };
+type VerifiedToken = { user: User; credential?: IrcCredential | undefined };
 
-/** Time to sign in. */
 const SIGN_IN_DEADLINE_MS = 10_000;
-/** As on the signaling socket's side: who is silent is asked, who does not answer is gone. */
+/** A connection that is silent for one interval is pinged, and ended when it is silent for another. */
 const PING_INTERVAL_MS = 30_000;
-/** Who reads slower than their rooms write is let go, so that they cost no more than this. */
+/** A client that reads too slowly is disconnected, so that it costs at most this. */
 const MAX_BUFFERED_BYTES = 1_048_576;
 const MAX_CHANNELS = 50;
-/** Lines that may wait for earlier ones, such as a JOIN that asks the database. */
+/** Lines that can wait for earlier ones, such as a JOIN that queries the database. */
 const MAX_WAITING_LINES = 200;
-/** Lines at once, and how many a second after that. */
+/** Lines at once, and lines per second after that. */
 const LINE_RATE: TokenRate = { burst: 200, perSecond: 20 };
 const CAPABILITIES: ReadonlySet<string> = new Set(['twitch.tv/tags', 'twitch.tv/commands', 'twitch.tv/membership']);
 
 type Joined = { channel: IrcChannel; room: ChatRoom; memberId: string; badges: ChatJoinResult['badges'] };
 
-/** Fed by the route; ends when the socket does. */
+/** The route passes the socket's messages to receive() and its end to close(). */
 export class IrcSession {
-	readonly #socket: IrcSocket;
 	readonly #deps: IrcSessionDependencies;
-	readonly #remoteAddress: string;
-	/** The one channel of the address; undefined: any. */
-	readonly #onlyChannel: string | undefined;
+	readonly #connection: IrcConnection;
 	readonly #scope: CloseScope<string>;
-	readonly #id = crypto.randomUUID();
+	readonly #id: string;
 	readonly #joined = new Map<string, Joined>();
 	readonly #capabilities = new Set<string>();
 	#password: string | undefined;
@@ -86,15 +88,10 @@ export class IrcSession {
 	readonly #lineRate: TokenBucket;
 	#isAnswerDue = false;
 
-	constructor(
-		socket: IrcSocket,
-		options: { remoteAddress: string; onlyChannel: string | undefined },
-		deps: IrcSessionDependencies,
-	) {
-		this.#socket = socket;
+	constructor(deps: IrcSessionDependencies, connection: IrcConnection) {
 		this.#deps = deps;
-		this.#remoteAddress = options.remoteAddress;
-		this.#onlyChannel = options.onlyChannel?.toLowerCase();
+		this.#connection = connection;
+		this.#id = createId(deps.clock.nowMs());
 		this.#scope = new CloseScope(deps.logger);
 		this.#lineRate = new TokenBucket(deps.clock, LINE_RATE);
 		this.#scope.onClose(() => this.#joined.forEach((joined) => this.#leaveRoom(joined)));
@@ -106,14 +103,14 @@ export class IrcSession {
 		});
 	}
 
-	/** A WebSocket message: one line or several. */
+	/** `text`: a WebSocket message of one or more lines. */
 	receive(text: string): void {
 		this.#isAnswerDue = false;
 		for (const line of text.split(/\r?\n/)) {
 			if (line === '' || this.#scope.closed) {
 				continue;
 			}
-			if (!this.#takeLine()) {
+			if (!this.#admitLine()) {
 				this.#end('flooding', 1008);
 				return;
 			}
@@ -122,24 +119,24 @@ export class IrcSession {
 		}
 	}
 
-	/** What it was opened with; undefined for readers without an account. */
+	/** Undefined for readers without an account. */
 	get credential(): IrcCredential | undefined {
 		return this.#credential;
 	}
 
-	/** What it was opened with is worth nothing any more. */
-	credentialEnded(): void {
+	/** Ends the connection, because its credential has ended. */
+	endCredential(): void {
 		const isToken = this.#credential?.kind === 'chat-token';
 		this.#notice('*', undefined, isToken ? 'The chat token was deleted.' : 'You have logged out. Log in again.');
 		this.#end(isToken ? 'token-deleted' : 'signed-out', 1008);
 	}
 
-	/** The socket is gone, or the server stops. Idempotent. */
+	/** Leaves all rooms; does not close the socket. Idempotent. */
 	close(reason: string): Promise<void> {
 		return this.#scope.close(reason);
 	}
 
-	#takeLine(): boolean {
+	#admitLine(): boolean {
 		return this.#lineRate.take() && this.#waitingLines < MAX_WAITING_LINES;
 	}
 
@@ -171,7 +168,7 @@ export class IrcSession {
 				await this.#signIn(params[0] ?? '');
 				return;
 			case 'PING':
-				// As Twitch answers: a bare PING, which tmi.js sends, gets a bare PONG, and tmi.js knows no other.
+				// As Twitch: a bare PING gets a bare PONG. tmi.js sends no other PING and recognises no other PONG.
 				this.#sendLine(
 					params[0] === undefined
 						? { command: 'PONG', trailing: IRC_SERVER_NAME }
@@ -200,7 +197,7 @@ export class IrcSession {
 				splitChannels(params[0]).forEach((name) => this.#part(name));
 				return;
 			case 'PRIVMSG':
-				await this.#say(params[0] ?? '', params[1] ?? '');
+				await this.#write(params[0] ?? '', params[1] ?? '');
 				return;
 			default:
 				this.#reply('421', [this.#nick, command], 'Unknown command');
@@ -208,7 +205,7 @@ export class IrcSession {
 	}
 
 	#negotiate([verb, asked = '']: readonly string[]): void {
-		// Twitch writes "*" in the place of the name, after signing in, too.
+		// Twitch writes "*" in place of the name, even after the sign-in.
 		const reply = (answer: string, names: string): void => this.#reply('CAP', ['*', answer], names);
 		switch (verb?.toUpperCase()) {
 			case 'LS':
@@ -220,7 +217,8 @@ export class IrcSession {
 			case 'REQ': {
 				const wanted = asked.split(' ').filter((part) => part !== '');
 				const nameOf = (part: string): string => part.replace(/^-/, '');
-				// https://ircv3.net/specs/extensions/capability-negotiation: all of a request or nothing; "-" takes one back.
+				// https://ircv3.net/specs/extensions/capability-negotiation: a request applies as a whole or not at all; "-"
+				// disables a capability.
 				const isKnown = wanted.length > 0 && wanted.every((part) => CAPABILITIES.has(nameOf(part)));
 				for (const part of isKnown ? wanted : []) {
 					if (part.startsWith('-')) {
@@ -257,12 +255,10 @@ export class IrcSession {
 		this.#reply('375', [name], '-');
 		this.#reply('372', [name], 'You are in a maze of twisty passages, all alike.');
 		this.#reply('376', [name], '>');
-		if (this.#user !== undefined && this.#capabilities.has('twitch.tv/commands')) {
-			this.#sendText(userStateLine(undefined, this.#user, [], this.#hasTags));
-		}
+		this.#sendUserState(undefined, []);
 	}
 
-	/** The user of PASS; undefined when the connection was ended for it. */
+	/** Returns the user of PASS; undefined when the connection was ended for it. */
 	async #authenticate(): Promise<User | undefined> {
 		const token = /^oauth:(.{1,1024})$/.exec(this.#password ?? '')?.[1];
 		if (token === undefined) {
@@ -270,7 +266,7 @@ export class IrcSession {
 			return undefined;
 		}
 		const { attempts, verifyToken } = this.#deps;
-		const attempt = attempts.begin(addressKey(this.#remoteAddress));
+		const attempt = attempts.begin(addressKey(this.#connection.remoteAddress));
 		if (attempt.outcome !== 'begun') {
 			this.#refuseSignIn('Login unsuccessful: too many attempts, wait a moment');
 			return undefined;
@@ -279,7 +275,7 @@ export class IrcSession {
 		try {
 			verified = await verifyToken(token);
 		} catch (error) {
-			// Not the sender's fault.
+			// A failed check does not count as a wrong attempt.
 			attempt.end();
 			throw error;
 		}
@@ -302,7 +298,8 @@ export class IrcSession {
 		if (this.#joined.has(name)) {
 			return;
 		}
-		const isElsewhere = this.#onlyChannel !== undefined && this.#onlyChannel !== name;
+		const { remoteAddress, onlyChannel } = this.#connection;
+		const isElsewhere = onlyChannel !== undefined && onlyChannel.toLowerCase() !== name;
 		const found = isElsewhere || this.#joined.size >= MAX_CHANNELS ? undefined : await this.#deps.findChannel(name);
 		if (found === undefined) {
 			const reason = isElsewhere
@@ -317,23 +314,16 @@ export class IrcSession {
 		this.#joined.set(name, joined);
 		try {
 			const user = this.#user;
-			const result = await room.join(
-				{
-					id: memberId,
-					user,
-					remoteAddress: this.#remoteAddress,
-					isReadOnly: user === undefined,
-					deliver: (frame) => this.#deliver(joined, frame),
-				},
-				undefined,
-			);
+			const deliver = (frame: ChatFrame): void => this.#deliver(joined, frame);
+			const member = { id: memberId, user, remoteAddress, isReadOnly: user === undefined, deliver };
+			const result = await room.join(member, undefined);
 			joined.badges = result.badges;
 			if (this.#scope.closed) {
 				this.#leaveRoom(joined);
 				return;
 			}
 			this.#welcomeTo(joined);
-			if (this.#capabilities.has('twitch.tv/commands')) {
+			if (this.#hasCommands) {
 				this.#sendText(roomStateLine(found, result.settings, { isWhole: true, hasTags: this.#hasTags }));
 			}
 		} catch (error) {
@@ -354,7 +344,12 @@ export class IrcSession {
 			params: [nick, `#${channel.name}`],
 			trailing: 'End of /NAMES list',
 		});
-		if (this.#user !== undefined && this.#capabilities.has('twitch.tv/commands')) {
+		this.#sendUserState(channel, badges);
+	}
+
+	/** Describes the user to their own client; without a channel, for all channels. */
+	#sendUserState(channel: IrcChannel | undefined, badges: ChatJoinResult['badges']): void {
+		if (this.#user !== undefined && this.#hasCommands) {
 			this.#sendText(userStateLine(channel, this.#user, badges, this.#hasTags));
 		}
 	}
@@ -368,7 +363,7 @@ export class IrcSession {
 		}
 	}
 
-	async #say(target: string, text: string): Promise<void> {
+	async #write(target: string, text: string): Promise<void> {
 		const [name = ''] = splitChannels(target);
 		const joined = this.#joined.get(name);
 		if (joined === undefined) {
@@ -383,8 +378,8 @@ export class IrcSession {
 			const successId = SUCCESS_IDS[kind];
 			if (successId !== undefined) {
 				this.#notice(name, successId, 'Done.');
-			} else if (this.#capabilities.has('twitch.tv/commands') && this.#user !== undefined) {
-				this.#sendText(userStateLine(joined.channel, this.#user, joined.badges, this.#hasTags));
+			} else {
+				this.#sendUserState(joined.channel, joined.badges);
 			}
 		} catch (error) {
 			if (!(error instanceof SpillwayError)) {
@@ -395,10 +390,7 @@ export class IrcSession {
 	}
 
 	#deliver(joined: Joined, frame: ChatFrame): void {
-		const capabilities = {
-			hasTags: this.#hasTags,
-			hasCommands: this.#capabilities.has('twitch.tv/commands'),
-		};
+		const capabilities = { hasTags: this.#hasTags, hasCommands: this.#hasCommands };
 		const lines = frameToLines(frame, joined.channel, capabilities, joined.memberId);
 		if (lines.length > 0) {
 			this.#sendText(lines.join('\r\n'));
@@ -421,7 +413,7 @@ export class IrcSession {
 
 	#notice(channelName: string, messageId: string | undefined, text: string): void {
 		this.#sendLine({
-			...(this.#hasTags && messageId !== undefined ? { tags: { 'msg-id': messageId } } : {}),
+			tags: this.#hasTags && messageId !== undefined ? { 'msg-id': messageId } : {},
 			prefix: IRC_SERVER_NAME,
 			command: 'NOTICE',
 			params: [channelName === '*' ? '*' : `#${channelName}`],
@@ -431,6 +423,10 @@ export class IrcSession {
 
 	get #hasTags(): boolean {
 		return this.#capabilities.has('twitch.tv/tags');
+	}
+
+	get #hasCommands(): boolean {
+		return this.#capabilities.has('twitch.tv/commands');
 	}
 
 	#reply(command: string, params: readonly string[], trailing: string): void {
@@ -445,23 +441,24 @@ export class IrcSession {
 		if (this.#scope.closed) {
 			return;
 		}
-		if (this.#socket.bufferedAmount > MAX_BUFFERED_BYTES) {
-			this.#socket.terminate();
+		const { socket } = this.#connection;
+		if (socket.bufferedAmount > MAX_BUFFERED_BYTES) {
+			socket.terminate();
 			void this.close('too-slow');
 			return;
 		}
-		this.#socket.send(`${text}\r\n`);
+		socket.send(`${text}\r\n`);
 	}
 
 	#end(reason: string, code: number): void {
 		if (!this.#scope.closed) {
-			this.#socket.close(code, reason);
+			this.#connection.socket.close(code, reason);
 			void this.close(reason);
 		}
 	}
 }
 
-/** `#one,#two` → names, lower case, bounded. */
+/** `#one,#two` → lower-case names, bounded in length and number. */
 function splitChannels(text: string | undefined): string[] {
 	return (text ?? '')
 		.split(',')

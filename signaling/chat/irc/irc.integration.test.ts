@@ -1,4 +1,4 @@
-/** Unmodified tmi.js against the server's IRC: joins, reads, writes, moderates. */
+/** Tests unmodified tmi.js against the server's IRC: it joins, reads, writes and moderates. */
 import websocket from '@fastify/websocket';
 import fastify, { type FastifyInstance } from 'fastify';
 import type { AddressInfo } from 'node:net';
@@ -10,9 +10,9 @@ import { silentLogger } from '../../../core/logger.ts';
 import { AttemptLimiter } from '../../../core/limits/attempt-limiter.ts';
 import { SocketAdmission } from '../../platform/sockets/socket-admission.ts';
 import { InProcessBus } from '../../platform/bus/in-process-bus.ts';
-import { ChatRooms } from '../room/chat-rooms.ts';
+import type { ChatRooms } from '../room/chat-rooms.ts';
 import type { User } from '../../accounts/user.ts';
-import { FakeRoomStore } from '../testing/fake-room-store.ts';
+import { createTestRooms } from '../testing/fake-room-store.ts';
 import { IrcConnections, rewriteIrcUrl } from './irc-routes.ts';
 
 const USERS: Record<string, User> = {
@@ -59,7 +59,7 @@ const admission = new SocketAdmission({ maxSockets: 100, maxSocketsPerAddress: 1
 beforeAll(async () => {
 	const common = { clock: systemClock, logger: silentLogger };
 	bus = new InProcessBus(common);
-	rooms = new ChatRooms({ bus, store: new FakeRoomStore(), ...common, serverSecret: new Uint8Array(32) });
+	rooms = createTestRooms({ bus, clock: systemClock });
 	irc = new IrcConnections({
 		...common,
 		chat: rooms,
@@ -132,19 +132,18 @@ describe('tmi.js', () => {
 		await ann.part('#demo');
 	});
 
-	it('does not join what there is not', async () => {
+	it('does not join an unknown channel', async () => {
 		const reader = await connectAndJoin();
 		await expect(reader.join('#nowhere')).rejects.toBe('msg_room_not_found');
 	});
 
-	it('is told when its token is wrong', async () => {
-		const stranger = connect('token-stolen', 'ann');
-		await expect(stranger.connect()).rejects.toBe('Login authentication failed');
+	it('gets the reason when its token is wrong', async () => {
+		await expect(connect('token-stolen', 'ann').connect()).rejects.toBe('Login authentication failed');
 	});
 });
 
 describe('IRC over WebSocket', () => {
-	it('is at the address of a channel too, and for that channel only', async () => {
+	it('answers at the address of a channel, for that channel only', async () => {
 		const socket = new WebSocket(`ws://127.0.0.1:${port}/api/v1/chat/demo`);
 		const lines: string[] = [];
 		const seen = (pattern: RegExp): Promise<void> =>
@@ -164,7 +163,7 @@ describe('IRC over WebSocket', () => {
 		expect((await closed).code).toBe(1000);
 	});
 
-	it('leaves the page at / alone', async () => {
+	it('does not change the page at /', async () => {
 		expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe('the page');
 	});
 });

@@ -1,7 +1,7 @@
-/** Finds authors by the names that moderators type. */
+/** Finds recent authors by the names that moderators type. */
 import type { ChatMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
 
-/** Whom a moderator can name. */
+/** An author that a moderator can name. */
 export type KnownAuthor = {
 	id: string;
 	name: string;
@@ -9,14 +9,13 @@ export type KnownAuthor = {
 	subjects: readonly string[];
 };
 
-/** Authors that are remembered; who was silent longest goes first. */
+/** Beyond it the author with the oldest message is evicted. */
 const MAX_AUTHORS = 5000;
 
-/** Those who said something lately, on any node. */
+/** Holds the recent authors of all nodes. */
 export class AuthorDirectory {
 	readonly #authors = new Map<string, KnownAuthor>();
 
-	/** Takes note of an author. */
 	add(author: KnownAuthor): void {
 		const key = author.name.toLowerCase();
 		this.#authors.delete(key);
@@ -26,13 +25,13 @@ export class AuthorDirectory {
 		}
 	}
 
-	/** In any case of letters. */
+	/** Ignores case. */
 	find(name: string): KnownAuthor | undefined {
 		return this.#authors.get(name.toLowerCase());
 	}
 }
 
-/** Who may act on whom: only upwards counts, equals leave each other alone. */
+/** Moderators may act only on authors of a lower rank. */
 export function rankOf(badges: KnownAuthor['badges']): number {
 	return badges.includes('admin') ? 3 : badges.includes('broadcaster') ? 2 : badges.includes('moderator') ? 1 : 0;
 }

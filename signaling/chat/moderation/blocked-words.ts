@@ -1,26 +1,21 @@
-/**
- * Finds words that a channel does not allow, also when they are disguised. Compares whole words, so that places keep
- * their names.
- */
+/** Finds blocked words, even disguised ones. Compares whole words: a harmless word that contains one is allowed. */
 
-/** Digits that stand for letters, and letters of other alphabets and languages that look like plain ones. */
+/** Digits that replace letters, and letters of other alphabets and languages that look like plain ones. */
 const LOOK_ALIKES: Readonly<Record<string, string>> = {
 	'0': 'o', '1': 'i', '3': 'e', '4': 'a', '5': 's', '7': 't', '8': 'b',
 	а: 'a', в: 'b', е: 'e', к: 'k', м: 'm', н: 'h', о: 'o', р: 'p', с: 'c', т: 't', у: 'y', х: 'x', і: 'i', ѕ: 's', ј: 'j',
 	α: 'a', β: 'b', ε: 'e', ι: 'i', κ: 'k', ν: 'v', ο: 'o', ρ: 'p', τ: 't', υ: 'u', χ: 'x', ß: 'ss', ł: 'l', ø: 'o', đ: 'd',
 }; // prettier-ignore
 
-/** Signs that stand for letters, or for themselves: a text is read both ways. */
+/** Signs that can replace letters: a text is checked with and without the replacement. */
 const SIGNS: Readonly<Record<string, string>> = { '!': 'i', '|': 'i', '@': 'a', $: 's' };
 
-/** Words that a channel may block. */
 const MAX_BLOCKED_WORDS = 500;
-/** Characters of one of them. */
 const MAX_BLOCKED_WORD_LENGTH = 60;
 
 /**
- * Makes the test for a channel's list. A word matches itself in any case, with accents, look-alikes, repeated or spaced
- * letters; `word*` matches what begins so; several words match in that order.
+ * Makes the test for a channel's list. A word matches in any case, with accents, look-alikes, repeated or spaced
+ * letters; `word*` matches all words that begin with it; several words match in their order.
  */
 export function createWordFilter(blockedWords: readonly string[]): (text: string) => boolean {
 	const exact: string[] = [];
@@ -40,7 +35,7 @@ export function createWordFilter(blockedWords: readonly string[]): (text: string
 		...(exact.length === 0 ? [] : [new RegExp(` (?:${exact.join('|')}) `, 'u')]),
 		...(beginnings.length === 0 ? [] : [new RegExp(` (?:${beginnings.join('|')})`, 'u')]),
 	];
-	// Spelled words have no borders of their own: `such a b a d one`.
+	// Spelled words have no borders: `such a b a d one`.
 	const spelledPattern = spelled.length === 0 ? undefined : new RegExp(spelled.join('|'), 'u');
 	return (text) =>
 		[foldWords(text, false), foldWords(text, true)].some(
@@ -50,15 +45,15 @@ export function createWordFilter(blockedWords: readonly string[]): (text: string
 		);
 }
 
-// Letters may be repeated, but not left out: "baaad" is "bad", while "as" is not "ass". Folded words hold only letters
-// and digits, so nothing needs escaping, and neighbouring runs differ, so the match takes linear time.
+// Letters can be repeated, but not left out: "baaad" matches "bad", while "as" does not match "ass". Folded words hold
+// only letters and digits, so nothing needs escaping. Neighbouring runs differ, so the match takes linear time.
 function toPattern(folded: string): string {
 	return folded.replace(/(.)\1*/gu, (run, character: string) =>
 		character === ' ' ? ' ' : `${character}{${[...run].length},}`,
 	);
 }
 
-/** One form for all ways to write a text, for comparing. */
+/** Returns one form for all ways to write a text, to compare texts. */
 export function foldText(text: string): string {
 	return foldWords(text, false)
 		.join(' ')
@@ -74,7 +69,7 @@ function foldWords(text: string, hasSignsAsLetters: boolean): string[] {
 	const letters = Array.from(signed, (character) => LOOK_ALIKES[character] ?? character).join('');
 	return (
 		letters
-			// A dot, a dash or an underscore inside a word hides it; between words there are spaces too.
+			// Inside a word these signs disguise it; between words they come with spaces.
 			.replace(/(?<=[\p{L}\p{N}])[.\-_*'’](?=[\p{L}\p{N}])/gu, '')
 			.split(/[^\p{L}\p{N}]+/u)
 			.filter((word) => word !== '')

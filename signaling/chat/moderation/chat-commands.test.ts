@@ -1,4 +1,4 @@
-/** Tests of the commands that people type in chat: all forms, and what is refused. */
+/** Tests of slash commands: all forms, and what is refused. */
 import { describe, expect, it } from 'vitest';
 import { SpillwayError } from '../../../core/errors/errors.ts';
 import { parseChatCommand } from './chat-commands.ts';
@@ -17,7 +17,7 @@ describe('parseChatCommand', () => {
 		['/slow 2m', { kind: 'slow', seconds: 120 }],
 		['/slow off', { kind: 'slow', seconds: 0 }],
 		['/slowoff', { kind: 'slow', seconds: 0 }],
-	])('reads %j', (line, command) => expect(parseChatCommand(line)).toEqual(command));
+	])('parses %j', (line, command) => expect(parseChatCommand(line)).toEqual(command));
 
 	it.each(['/', '/nope', '/ban', '/timeout ann 15d', '/timeout ann 0', '/timeout ann x', '/slow 2h', '/slow -1', '/me ', '/delete'])(
 		'refuses %j',

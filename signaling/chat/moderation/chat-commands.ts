@@ -1,7 +1,6 @@
-/** Slash commands: what is typed as a message but does something else. */
+/** Parses slash commands, which users type as messages. */
 import { SpillwayError } from '../../../core/errors/errors.ts';
 
-/** What a typed line means. */
 export type ChatCommand =
 	| { kind: 'say'; text: string }
 	| { kind: 'timeout'; userName: string; seconds: number }
@@ -9,17 +8,17 @@ export type ChatCommand =
 	| { kind: 'delete'; messageId: string }
 	| { kind: 'slow'; seconds: number };
 
-/** Seconds of a /timeout without a number. */
+/** For a /timeout without a number. */
 export const DEFAULT_TIMEOUT_SECONDS = 600;
-/** Two weeks, as elsewhere; beyond that a ban is meant. */
+/** Two weeks, as on Twitch. */
 const MAX_TIMEOUT_SECONDS = 1_209_600;
 const DEFAULT_SLOW_SECONDS = 30;
 const MAX_SLOW_SECONDS = 3600;
 const UNIT_SECONDS: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
 
 /**
- * Reads a line. `/me` stays part of the text: whoever shows it decides how. Throws CHAT_MESSAGE_INVALID for commands
- * that there are not, so that a mistyped /ban is not said aloud.
+ * `/me` stays part of the text: the client decides how to show it. Throws CHAT_MESSAGE_INVALID for unknown commands, so
+ * that a mistyped /ban is not published.
  */
 export function parseChatCommand(line: string): ChatCommand {
 	if (!line.startsWith('/')) {
@@ -50,7 +49,7 @@ export function parseChatCommand(line: string): ChatCommand {
 	}
 }
 
-/** Returns the seconds, or throws CHAT_MESSAGE_INVALID when no timeout lasts so long. */
+/** Returns the seconds; throws CHAT_MESSAGE_INVALID when a timeout cannot last so long. */
 export function checkTimeout(seconds: number | undefined): number {
 	if (seconds === undefined || seconds < 1 || seconds > MAX_TIMEOUT_SECONDS) {
 		throw invalid('a timeout lasts 1 s to 14 days, such as "90", "10m" or "2h"');

@@ -1,4 +1,4 @@
-/** How fast an author may write: token buckets, slow mode, repetitions. Pure but for the clock. */
+/** Limits how fast an author may write: token buckets, slow mode, repetitions. Pure except for the clock. */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../../core/errors/errors.ts';
 import { TokenBucket, type TokenRate } from '../../../core/limits/token-bucket.ts';
@@ -6,28 +6,28 @@ import { foldText } from './blocked-words.ts';
 import type { ChatAuthor } from '../store/chat-author.ts';
 
 const RATES = {
-	/** People who talk; a second apart is faster than anybody types. */
+	/** One message per second is faster than people type. */
 	user: { burst: 5, perSecond: 1 },
 	guest: { burst: 3, perSecond: 0.5 },
-	/** All guests of one address together: a classroom may chat, a script with a hundred sockets may not. */
+	/** All guests of one address together: enough for a classroom, not for a script with a hundred sockets. */
 	address: { burst: 10, perSecond: 2 },
-	/** Moderators and the like, and their bots. */
+	/** Authors who may moderate, and their bots. */
 	staff: { burst: 20, perSecond: 5 },
 } as const satisfies Record<string, TokenRate>;
-/** The same text by the same author within this is a repetition. */
+/** An author may not send the same text within this time. */
 const REPETITION_MS = 30_000;
-/** The same text by guests: so many within so long are one who pretends to be many. */
+/** Guests together may send a text three times within this: more copies come from one user who poses as many. */
 const GUEST_REPETITION_MS = 15_000;
 const MAX_GUEST_REPETITIONS = 3;
 const MAX_GUEST_TEXTS = 200;
-/** Shorter texts ("gg", "lol") are said by many at once. */
+/** Many users send shorter texts ("gg", "lol") at once. */
 const MIN_GUEST_TEXT_LENGTH = 12;
-/** Authors that are remembered; the one who was silent longest goes first. */
+/** Authors and buckets in memory; beyond it the least recent one is evicted. */
 const MAX_RECORDS = 10_000;
 
-type AuthorRecord = { saidAtMs: number; text: string; textAtMs: number };
+type AuthorRecord = { text: string; sentAtMs: number };
 
-/** One per room. */
+/** One instance per room. */
 export class ChatLimits {
 	readonly #clock: Clock;
 	readonly #buckets = new Map<string, TokenBucket>();
@@ -38,10 +38,7 @@ export class ChatLimits {
 		this.#clock = clock;
 	}
 
-	/**
-	 * Counts one attempt. Throws CHAT_TOO_FAST with the time to wait. Attempts that are refused for other reasons count
-	 * too.
-	 */
+	/** Counts one attempt, even if it is refused for another reason later. Throws CHAT_TOO_FAST with the time to wait. */
 	admit(author: ChatAuthor): void {
 		const isGuest = author.user === undefined;
 		const kind = author.canModerate ? 'staff' : isGuest ? 'guest' : 'user';
@@ -56,37 +53,37 @@ export class ChatLimits {
 		buckets.forEach((bucket) => bucket.take());
 	}
 
-	/** Throws CHAT_SLOW_MODE or CHAT_DUPLICATE, with the time to wait; remembers nothing. */
+	/** Throws CHAT_SLOW_MODE or CHAT_DUPLICATE, with the time to wait. Changes nothing. */
 	check(author: ChatAuthor, text: string, slowModeSeconds: number): void {
 		if (author.canModerate) {
 			return;
 		}
 		const nowMs = this.#clock.monotonicMs();
 		const record = this.#records.get(author.author.id);
-		const slowWaitMs = record === undefined ? 0 : record.saidAtMs + slowModeSeconds * 1000 - nowMs;
+		const slowWaitMs = record === undefined ? 0 : record.sentAtMs + slowModeSeconds * 1000 - nowMs;
 		if (slowWaitMs > 0) {
 			throw refusal('CHAT_SLOW_MODE', slowWaitMs, slowModeSeconds);
 		}
 		const folded = foldText(text);
 		if (record !== undefined && folded !== '' && record.text === folded) {
-			const waitMs = record.textAtMs + REPETITION_MS - nowMs;
+			const waitMs = record.sentAtMs + REPETITION_MS - nowMs;
 			if (waitMs > 0) {
 				throw refusal('CHAT_DUPLICATE', waitMs);
 			}
 		}
 		if (author.user === undefined && folded.length >= MIN_GUEST_TEXT_LENGTH) {
-			const same = this.#guestTexts.filter((said) => said.text === folded && nowMs - said.atMs < GUEST_REPETITION_MS);
+			const same = this.#guestTexts.filter((sent) => sent.text === folded && nowMs - sent.atMs < GUEST_REPETITION_MS);
 			if (same.length >= MAX_GUEST_REPETITIONS) {
 				throw refusal('CHAT_DUPLICATE', same[0]!.atMs + GUEST_REPETITION_MS - nowMs);
 			}
 		}
 	}
 
-	/** To be called for every message of the room, whichever node it comes from, and at once for our own. */
+	/** Call it for every message of the room, from any node, and at once for our own. */
 	record(authorId: string, isGuest: boolean, text: string): void {
 		const nowMs = this.#clock.monotonicMs();
 		const folded = foldText(text);
-		remember(this.#records, authorId, { saidAtMs: nowMs, text: folded, textAtMs: nowMs });
+		remember(this.#records, authorId, { text: folded, sentAtMs: nowMs });
 		if (isGuest && folded.length >= MIN_GUEST_TEXT_LENGTH) {
 			this.#guestTexts.push({ text: folded, atMs: nowMs });
 			this.#guestTexts.splice(0, this.#guestTexts.length - MAX_GUEST_TEXTS);

@@ -1,11 +1,11 @@
-/** Who may not write in one room, and until when. */
+/** The restrictions of one room: who may not write, and until when. */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import type { Restriction } from '../store/chat-store.ts';
 
-/** Subjects that are remembered; the oldest entries go first. */
+/** Beyond it the oldest restriction is evicted. */
 const MAX_RESTRICTIONS = 60_000;
 
-/** In memory; the store and the room's entries fill it. */
+/** Kept in memory, from the store and the room's entries. */
 export class ChatRestrictions {
 	readonly #clock: Clock;
 	readonly #bySubject = new Map<string, { untilMs: number | null; sinceMs: number }>();
@@ -14,14 +14,14 @@ export class ChatRestrictions {
 		this.#clock = clock;
 	}
 
-	/** Takes over what the database knows. */
+	/** Replaces all restrictions by those of the database. */
 	load(restrictions: readonly Restriction[]): void {
 		this.#bySubject.clear();
-		// Newest first as they come; the oldest must be the first to go.
+		// The list has the newest first; eviction needs the oldest first.
 		restrictions.toReversed().forEach(({ subject, untilMs, sinceMs }) => this.set([subject], untilMs, sinceMs));
 	}
 
-	/** `untilMs`: epoch; null: for good, which a timeout does not shorten. `sinceMs`: epoch, when it was laid on them. */
+	/** `untilMs`: end as epoch ms; null: a ban, which a timeout does not shorten. `sinceMs`: start as epoch ms. */
 	set(subjects: readonly string[], untilMs: number | null, sinceMs: number): void {
 		for (const subject of subjects) {
 			const known = this.#bySubject.get(subject);
@@ -36,7 +36,6 @@ export class ChatRestrictions {
 		}
 	}
 
-	/** They may write again. */
 	lift(subjects: readonly string[]): void {
 		subjects.forEach((subject) => this.#bySubject.delete(subject));
 	}
@@ -55,7 +54,7 @@ export class ChatRestrictions {
 		return remainingMs;
 	}
 
-	/** Those of the subjects that are restricted, with the epoch milliseconds since when. */
+	/** The restricted ones of the subjects, each with its start as epoch ms. */
 	bindingSince(subjects: readonly string[]): Map<string, number> {
 		return new Map(
 			subjects.flatMap((subject) => {

@@ -1,6 +1,6 @@
 /**
- * How long a chat message takes to 2000 sockets at 20 messages a second: run it with node. The server's part runs here,
- * the sockets in a process of their own; both read the same clock. Prints one line of JSON.
+ * Measures how long a chat message takes to 2000 sockets at 20 messages a second. The server runs in this process, the
+ * sockets in another; both read the same clock. Prints one line of JSON.
  *
  * node signaling/chat/room/chat-fan-out.bench.ts [--members 2000] [--rate 20] [--seconds 15]
  */
@@ -16,8 +16,7 @@ import type { ChannelId } from '../../../core/ids.ts';
 import { silentLogger } from '../../../core/logger.ts';
 import { percentile } from '../../../core/percentiles.ts';
 import { InProcessBus } from '../../platform/bus/in-process-bus.ts';
-import { ChatRooms } from './chat-rooms.ts';
-import { FakeRoomStore } from '../testing/fake-room-store.ts';
+import { createTestRooms } from '../testing/fake-room-store.ts';
 
 const { values } = parseArgs({
 	options: {
@@ -39,9 +38,8 @@ if (values.port === undefined) {
 }
 
 async function serve(): Promise<void> {
-	const common = { clock: systemClock, logger: silentLogger };
-	const bus = new InProcessBus(common);
-	const rooms = new ChatRooms({ bus, store: new FakeRoomStore(), ...common, serverSecret: new Uint8Array(32) });
+	const bus = new InProcessBus({ clock: systemClock, logger: silentLogger });
+	const rooms = createTestRooms({ bus, clock: systemClock });
 	const room = rooms.open('bench' as ChannelId);
 	const app = fastify();
 	await app.register(websocket, { options: { perMessageDeflate: false } });
@@ -67,7 +65,7 @@ async function serve(): Promise<void> {
 	const startMs = performance.now();
 	const messageCount = rate * seconds;
 	for (let index = 0; index < messageCount; index++) {
-		// Arrivals of people are random: exponential gaps, the same in each run.
+		// People write at random: exponential gaps, the same in each run.
 		const gap = -Math.log(1 - ((index * 0.618_033_988_749) % 1)) / rate;
 		void room.send(`author-${index % AUTHORS}`, { text: `message ${index} of an ordinary length, with some words` });
 		await sleep(systemClock, gap * 1000);
@@ -117,7 +115,7 @@ async function listen(port: number): Promise<void> {
 	process.send!('ready');
 }
 
-/** A WebSocket client that does nothing but read: the server's frames are not masked (RFC 6455 §5.1). */
+/** A WebSocket client that only reads: the server's frames are not masked (RFC 6455 §5.1). */
 async function openSocket(port: number, report: Report): Promise<Socket> {
 	const socket = connect(port, '127.0.0.1');
 	const key = randomBytes(16).toString('base64');

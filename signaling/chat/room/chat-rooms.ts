@@ -8,7 +8,7 @@ import { LocalChatRoom, type LocalChatRoomDependencies } from './local-chat-room
 
 type Opened = { room: LocalChatRoom; count: number };
 
-/** One room per channel, as long as somebody has it open. */
+/** One room per channel, as long as it is open at least once. */
 export class ChatRooms implements ChatService {
 	readonly #deps: Omit<LocalChatRoomDependencies, 'ids'>;
 	readonly #ids: ChatIds;
@@ -25,7 +25,6 @@ export class ChatRooms implements ChatService {
 		});
 	}
 
-	/** Rooms that are open, for metrics. */
 	get roomCount(): number {
 		return this.#opened.size;
 	}
@@ -70,16 +69,13 @@ export class ChatRooms implements ChatService {
 		if (this.#scope.closed) {
 			throw new SpillwayError('SERVER_STOPPING');
 		}
-		const opened = this.#opened.get(channelId) ?? this.#make(channelId);
+		let opened = this.#opened.get(channelId);
+		if (opened === undefined) {
+			opened = { room: new LocalChatRoom({ ...this.#deps, ids: this.#ids }, channelId), count: 0 };
+			opened.room.start();
+			this.#opened.set(channelId, opened);
+		}
 		opened.count++;
-		return opened;
-	}
-
-	#make(channelId: ChannelId): Opened {
-		const room = new LocalChatRoom({ ...this.#deps, ids: this.#ids }, channelId);
-		room.start();
-		const opened = { room, count: 0 };
-		this.#opened.set(channelId, opened);
 		return opened;
 	}
 

@@ -1,4 +1,4 @@
-/** The chat of one channel on this node: who is here, what may be said, and what follows from each entry of the log. */
+/** The chat of one channel on this node: its members, the checks of their messages, and the effects of log entries. */
 import { withDeadline, type Clock } from '../../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
 import { SpillwayError } from '../../../core/errors/errors.ts';
@@ -6,7 +6,8 @@ import type { ChannelId } from '../../../core/ids.ts';
 import type { Logger } from '../../../core/logger.ts';
 import { GUEST_NAME_PREFIX } from '../../../core/protocol/signaling/signaling-constants.ts';
 import type { ChatMessage, ChatSettings, ChatStanding } from '../../../core/protocol/signaling/signaling-messages.ts';
-import { AuthorDirectory } from '../moderation/author-directory.ts';
+import type { NodeIdentity } from '../../platform/cluster/node-identity.ts';
+import { AuthorDirectory, type KnownAuthor } from '../moderation/author-directory.ts';
 import { describeAuthor, isBound, type ChatAuthor } from '../store/chat-author.ts';
 import { parseChatCommand } from '../moderation/chat-commands.ts';
 import { chatIdMs, type ChatIds } from '../store/chat-ids.ts';
@@ -28,23 +29,23 @@ import { RoomFanOut, type FanOutItem } from './room-fan-out.ts';
 import { RoomLog, type RoomBus } from './room-log.ts';
 import { RoomModeration } from './room-moderation.ts';
 
-/** Who joins does not wait longer for a database or bus that stands still: they get what is known. */
+/** A new member waits at most this for a stalled database or bus, then gets what is known. */
 const READY_DEADLINE_MS = 3000;
-/** Settings are read again this often, in case that nobody announced a change. */
+/** Settings are read again this often, in case the announcement of a change is lost. */
 const REFRESH_INTERVAL_MS = 60_000;
-/** A picture older than this is not what the author saw live. */
+/** An older picture is not live. */
 const MAX_CAPTURE_AGE_MS = 24 * 3_600_000;
 const MAX_CAPTURE_LEAD_MS = 10_000;
-/** Members looked at before others get a turn: a few milliseconds, where each must be described anew. */
+/** Members per slice: a few milliseconds when each must be described again. */
 const STANDINGS_PER_SLICE = 200;
 
-export type LocalChatRoomDependencies = {
+export type LocalChatRoomDependencies = NodeIdentity & {
 	bus: RoomBus;
 	store: RoomStore;
 	clock: Clock;
 	logger: Logger;
 	ids: ChatIds;
-	/** Keeps addresses from being guessed out of their hashes. */
+	/** Prevents guessing addresses from their hashes. */
 	serverSecret: Uint8Array;
 };
 
@@ -61,58 +62,30 @@ export class LocalChatRoom {
 	readonly #directory = new AuthorDirectory();
 	readonly #limits: ChatLimits;
 	readonly #restrictions: ChatRestrictions;
-	/** By member id; emptied when the staff changes. */
+	/** By member id; cleared when the staff changes. */
 	readonly #authors = new Map<string, ChatAuthor>();
 	#sentSettings: ChatSettings | undefined;
 	#ready: Promise<void> | undefined;
 
 	constructor(deps: LocalChatRoomDependencies, channelId: ChannelId) {
-		const { clock, bus, store, ids } = deps;
-		const logger = deps.logger.child({ channelId });
+		const common = { ...deps, logger: deps.logger.child({ channelId }) };
 		this.#deps = deps;
 		this.#channelId = channelId;
-		this.#scope = new CloseScope(logger);
-		this.#limits = new ChatLimits(clock);
-		this.#restrictions = new ChatRestrictions(clock);
-		this.#log = new RoomLog({ bus, clock, logger, onEntry: (entry) => this.#onEntry(entry) }, channelId);
-		this.#fanOut = new RoomFanOut({ clock, logger, onDelivered: (item) => this.#onDelivered(item) });
-		this.#channel = new RoomChannel(
-			{
-				store,
-				clock,
-				logger,
-				restrictions: this.#restrictions,
-				onChanged: (isStandingChanged) => this.#onChannelChanged(isStandingChanged),
-			},
-			channelId,
-		);
-		this.#moderation = new RoomModeration(
-			{
-				store,
-				clock,
-				ids,
-				log: this.#log,
-				channel: this.#channel,
-				recent: this.#recent,
-				findAuthor: (name) => this.#findAuthor(name),
-			},
-			channelId,
-		);
+		this.#scope = new CloseScope(common.logger);
+		this.#limits = new ChatLimits(deps.clock);
+		this.#restrictions = new ChatRestrictions(deps.clock);
+		this.#log = new RoomLog({ ...common, onEntry: (entry) => this.#onEntry(entry) }, channelId);
+		this.#fanOut = new RoomFanOut({ ...common, onDelivered: (item) => this.#onDelivered(item) });
+		const onChanged = (isStandingChanged: boolean): void => this.#onChannelChanged(isStandingChanged);
+		this.#channel = new RoomChannel({ ...common, restrictions: this.#restrictions, onChanged }, channelId);
+		const [log, channel, recent] = [this.#log, this.#channel, this.#recent];
+		const findAuthor = (name: string): KnownAuthor | undefined => this.#findAuthor(name);
+		this.#moderation = new RoomModeration({ ...common, log, channel, recent, findAuthor }, channelId);
 	}
 
-	/** Begins to follow the log. Never rejects. */
+	/** Starts to follow the log. Never throws. */
 	start(): void {
 		this.#ready ??= this.#open();
-	}
-
-	/** True while the bus is lost and the room goes on alone. */
-	get isDetached(): boolean {
-		return this.#log.isDetached;
-	}
-
-	/** Members on this node. */
-	get memberCount(): number {
-		return this.#fanOut.members.size;
 	}
 
 	async join(member: ChatMember, lastChatId: string | undefined): Promise<ChatJoinResult> {
@@ -153,7 +126,7 @@ export class LocalChatRoom {
 			throw new SpillwayError('CHAT_WORD_BLOCKED');
 		}
 		this.#limits.check(author, command.text, this.#channel.policy.slowModeSeconds);
-		const message = this.#write(author, command.text, draft.captureTimeMs);
+		const message = this.#createMessage(author, command.text, draft.captureTimeMs);
 		this.#limits.record(author.author.id, author.user === undefined, command.text);
 		await this.#log.append({ id: message.id, kind: 'message', message, subjects: author.subjects, senderId: memberId });
 		return { messageId: message.id, badges: author.author.badges };
@@ -168,19 +141,18 @@ export class LocalChatRoom {
 
 	async release(authorName: string): Promise<void> {
 		await this.#whenReady();
-		// Nobody is here to keep the room open until the other nodes can hear of it.
-		if (this.isDetached && this.memberCount === 0) {
+		// Without members the room closes before the bus is back, so the other nodes never get the entry.
+		if (this.#log.isDetached && this.#fanOut.members.size === 0) {
 			throw new SpillwayError('BUS_UNAVAILABLE');
 		}
 		await this.#moderation.release(authorName);
 	}
 
-	/** Reads the channel's settings and staff again. */
 	reload(): void {
 		void this.#channel.load();
 	}
 
-	/** Forgets everybody. */
+	/** Removes all members. */
 	close(): Promise<void> {
 		return this.#scope.close('closed');
 	}
@@ -188,9 +160,9 @@ export class LocalChatRoom {
 	async #open(): Promise<void> {
 		this.#scope.onClose(() => this.#fanOut.close());
 		this.#scope.onClose(() => this.#log.close());
-		const refresh = (): void => void (this.memberCount > 0 ? this.#channel.load() : undefined);
+		const refresh = (): void => void (this.#fanOut.members.size > 0 ? this.#channel.load() : undefined);
 		this.#scope.every(this.#deps.clock, REFRESH_INTERVAL_MS, refresh);
-		// Both at once; the database's restrictions take the place of those in the log, which may be old.
+		// In parallel; the restrictions of the database replace those of the log, which can be out of date.
 		await Promise.all([this.#log.open(), this.#channel.load()]);
 	}
 
@@ -249,23 +221,16 @@ export class LocalChatRoom {
 		});
 	}
 
-	// What is delivered from now on is history: who joins later finds it there, and deleted messages no more.
+	// Updates the history for members who join later.
 	#onDelivered(item: FanOutItem): void {
 		if (item.kind === 'message') {
 			this.#recent.add(item.message, item.isLate);
 			return;
 		}
 		if (item.message.type === 'chat-removed') {
-			for (const messageId of item.message.messageIds) {
-				const message = this.#recent.find(messageId);
-				if (message !== undefined) {
-					item.removal?.messages.push(message);
-				}
-				this.#recent.remove(messageId);
-			}
-			if (item.message.authorId !== undefined) {
-				this.#recent.removeOf(item.message.authorId);
-			}
+			const { messageIds, authorId } = item.message;
+			item.removal?.messages.push(...messageIds.flatMap((messageId) => this.#recent.find(messageId) ?? []));
+			this.#recent.remove(({ id, author }) => messageIds.includes(id) || author.id === authorId);
 		}
 	}
 
@@ -275,7 +240,7 @@ export class LocalChatRoom {
 		const isSame =
 			sent?.slowModeSeconds === settings.slowModeSeconds && sent.isAccountRequired === settings.isAccountRequired;
 		this.#sentSettings = settings;
-		if (!isSame && this.memberCount > 0) {
+		if (!isSame && this.#fanOut.members.size > 0) {
 			this.#fanOut.push({ kind: 'notice', message: { type: 'chat-settings', settings }, removal: undefined });
 		}
 		if (isStandingChanged) {
@@ -284,16 +249,13 @@ export class LocalChatRoom {
 		}
 	}
 
-	/**
-	 * Notifies those whom these marks bind, or everybody, of what they may do now; in slices, since a large room must not
-	 * stand still.
-	 */
+	/** Notifies the members that these marks bind, or all, of their standing; in slices, so that a large room runs on. */
 	#notifyStandings(
 		bound: ReadonlyMap<string, number> | 'everybody',
 		members = [...this.#fanOut.members.values()],
 	): void {
 		for (const member of members.slice(0, STANDINGS_PER_SLICE)) {
-			// It may have left since.
+			// The member may have left since.
 			if (this.#fanOut.members.get(member.id) !== member) {
 				continue;
 			}
@@ -308,7 +270,7 @@ export class LocalChatRoom {
 		}
 	}
 
-	#write(author: ChatAuthor, text: string, captureTimeMs: number | undefined): ChatMessage {
+	#createMessage(author: ChatAuthor, text: string, captureTimeMs: number | undefined): ChatMessage {
 		const nowMs = this.#deps.clock.nowMs();
 		const isPlausible =
 			captureTimeMs !== undefined &&
@@ -335,10 +297,7 @@ export class LocalChatRoom {
 		};
 	}
 
-	/**
-	 * 0 when nothing keeps this author from writing, Infinity when banned. Moderators cannot lock themselves out by an
-	 * earlier restriction.
-	 */
+	/** 0 for an author without restrictions and for moderators; Infinity for a banned one. */
 	#restrictedForMs(author: ChatAuthor): number {
 		const binding = author.subjects.filter((subject) => isBound(author, this.#restrictions.bindingSince([subject])));
 		return author.canModerate ? 0 : Math.max(0, ...binding.map((subject) => this.#restrictions.remainingMs(subject)));
@@ -384,14 +343,14 @@ export class LocalChatRoom {
 		return author;
 	}
 
-	#findAuthor(name: string): ReturnType<AuthorDirectory['find']> {
+	#findAuthor(name: string): KnownAuthor | undefined {
 		const known = this.#directory.find(name);
 		if (known !== undefined) {
 			return known;
 		}
 		const wanted = name.toLowerCase();
 		for (const member of this.#fanOut.members.values()) {
-			// Guests' names cost a hash each, so they are only made when one is asked for.
+			// A guest's name costs a hash, so it is made only when the wanted name is a guest's.
 			if (
 				member.user === undefined ? wanted.startsWith(GUEST_NAME_PREFIX) : member.user.name.toLowerCase() === wanted
 			) {

@@ -1,7 +1,4 @@
-/**
- * What a room knows of its channel: settings, staff and restrictions, read from the database and kept while that is
- * lost.
- */
+/** A room's copy of its channel: settings, staff and restrictions from the database, kept while that is lost. */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { errorMessage, SpillwayError } from '../../../core/errors/errors.ts';
 import type { ChannelId } from '../../../core/ids.ts';
@@ -12,28 +9,31 @@ import { DEFAULT_CHAT_SETTINGS } from '../../channels/moderator-store.ts';
 import { createWordFilter } from '../moderation/blocked-words.ts';
 import type { ChannelStaff } from '../store/chat-author.ts';
 import type { ChatRestrictions } from '../moderation/chat-restrictions.ts';
-import type { RoomStore } from '../store/chat-store.ts';
+import type { ChannelChat, RoomStore } from '../store/chat-store.ts';
 import { Rounds } from './rounds.ts';
 
-/** A failed first reading is not repeated more often, however many want to write. */
+/** Between attempts at the first load, for all members who want to write together. */
 const RETRY_INTERVAL_MS = 1000;
+const DEFAULT_CHAT: ChannelChat = {
+	policy: DEFAULT_CHAT_SETTINGS,
+	staff: { ownerId: null, moderatorIds: new Set() },
+};
 
 type RoomChannelDependencies = {
 	store: RoomStore;
 	clock: Clock;
 	logger: Logger;
 	restrictions: ChatRestrictions;
-	/** Settings or staff are others than before; `isStandingChanged`: so that members may do other things than before. */
+	/** Settings or staff have changed; `isStandingChanged`: members' permissions may have changed. */
 	onChanged: (isStandingChanged: boolean) => void;
 };
 
-/** Knows nothing but defaults before load(). */
+/** Has the defaults before load(). */
 export class RoomChannel {
 	readonly #deps: RoomChannelDependencies;
 	readonly #channelId: ChannelId;
 	readonly #loads = new Rounds(() => this.#loadOrWarn());
-	#policy: ChannelChatSettings = DEFAULT_CHAT_SETTINGS;
-	#staff: ChannelStaff = { ownerId: null, moderatorIds: new Set() };
+	#chat = DEFAULT_CHAT;
 	#isLoaded = false;
 	#isBlocked = createWordFilter([]);
 	#triedAtMs = -Infinity;
@@ -43,31 +43,26 @@ export class RoomChannel {
 		this.#channelId = channelId;
 	}
 
-	/** The settings that hold now. */
 	get policy(): ChannelChatSettings {
-		return this.#policy;
+		return this.#chat.policy;
 	}
 
-	/** What viewers are told of them. */
+	/** The part that viewers see. */
 	get settings(): ChatSettings {
-		const { slowModeSeconds, isAccountRequired } = this.#policy;
+		const { slowModeSeconds, isAccountRequired } = this.#chat.policy;
 		return { slowModeSeconds, isAccountRequired };
 	}
 
-	/** Who keeps order. */
 	get staff(): ChannelStaff {
-		return this.#staff;
+		return this.#chat.staff;
 	}
 
-	/** True for a text with a word that the channel does not allow. */
+	/** True for a text with a blocked word. */
 	isBlocked(text: string): boolean {
 		return this.#isBlocked(text);
 	}
 
-	/**
-	 * Resolves when bans and settings are known; throws DATABASE_UNAVAILABLE when they never were: nobody writes
-	 * unchecked.
-	 */
+	/** Throws DATABASE_UNAVAILABLE until bans and settings were loaded once, so that no message is sent unchecked. */
 	async ensureLoaded(): Promise<void> {
 		if (this.#isLoaded) {
 			return;
@@ -80,7 +75,7 @@ export class RoomChannel {
 		}
 	}
 
-	/** Reads everything again; never rejects: without the database, what was known goes on. */
+	/** Reads everything again. Never rejects: without the database, the present state stays. */
 	load(): Promise<void> {
 		return this.#loads.ask();
 	}
@@ -97,23 +92,20 @@ export class RoomChannel {
 
 	async #loadOnce(): Promise<void> {
 		const { store, restrictions, onChanged } = this.#deps;
-		const channel = await store.readChannel(this.#channelId);
+		const chat = (await store.readChannel(this.#channelId)) ?? DEFAULT_CHAT;
 		if (!this.#isLoaded) {
 			restrictions.load(await store.listRestrictions(this.#channelId));
 		}
 		this.#isLoaded = true;
-		const policy = channel?.policy ?? DEFAULT_CHAT_SETTINGS;
-		const staff = channel?.staff ?? { ownerId: null, moderatorIds: new Set<string>() };
-		const isStandingChanged = describeStandings(policy, staff) !== describeStandings(this.#policy, this.#staff);
-		if (isStandingChanged || JSON.stringify(policy) !== JSON.stringify(this.#policy)) {
-			this.#policy = policy;
-			this.#staff = staff;
-			this.#isBlocked = createWordFilter(policy.blockedWords);
+		const isStandingChanged = describeStandings(chat) !== describeStandings(this.#chat);
+		if (isStandingChanged || JSON.stringify(chat.policy) !== JSON.stringify(this.#chat.policy)) {
+			this.#chat = chat;
+			this.#isBlocked = createWordFilter(chat.policy.blockedWords);
 			onChanged(isStandingChanged);
 		}
 	}
 }
 
-function describeStandings({ isAccountRequired }: ChannelChatSettings, staff: ChannelStaff): string {
-	return JSON.stringify([isAccountRequired, staff.ownerId, [...staff.moderatorIds].sort()]);
+function describeStandings({ policy, staff }: ChannelChat): string {
+	return JSON.stringify([policy.isAccountRequired, staff.ownerId, [...staff.moderatorIds].sort()]);
 }

@@ -1,6 +1,4 @@
-/**
- * Brings a room's messages to its members on this node: serialised once, several in one frame when the room is busy.
- */
+/** Delivers a room's messages to its members on this node: serialised once, several per frame in a busy room. */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { Timer } from '../../../core/lifecycle/timer.ts';
 import type { Logger } from '../../../core/logger.ts';
@@ -8,20 +6,16 @@ import type { ChatMessage, ServerMessage } from '../../../core/protocol/signalin
 import type { ChatFrame, ChatMember, ChatRemoval } from '../store/chat-service.ts';
 
 /**
- * Longest time from one frame to the next. Each frame costs a system call for each member, so a busy room sends several
- * messages in one; the mean delay is half of this.
+ * Longest time between frames. Each frame costs a system call per member, so a busy room sends several messages in one;
+ * the mean delay is half of this.
  */
 const MAX_WINDOW_MS = 40;
-/**
- * Members that add a millisecond to the window: small rooms are not delayed at all, from 2000 on the window is full.
- */
+/** Members that add a millisecond to the window: small rooms are not delayed; at 2000 members the window is longest. */
 const MEMBERS_PER_WINDOW_MS = 50;
-/** Members served before others get a turn: some 10 ms of writing. */
+/** Members per slice: about 10 ms of writing. */
 const SLICE_LENGTH = 1000;
-/** Messages in one frame. */
 const MAX_MESSAGES_PER_FRAME = 50;
 
-/** What members get. */
 export type FanOutItem =
 	| { kind: 'message'; message: ChatMessage; senderId: string | undefined; isLate: boolean }
 	| { kind: 'notice'; message: ServerMessage; removal: ChatRemoval | undefined };
@@ -29,20 +23,16 @@ export type FanOutItem =
 type RoomFanOutDependencies = {
 	clock: Clock;
 	logger: Logger;
-	/**
-	 * Called for each item just before it is serialised: who joins later must find it in the history, who is here must
-	 * not.
-	 */
+	/** Called for each item just before it is serialised: members who join later get it in the history. */
 	onDelivered: (item: FanOutItem) => void;
 };
 
-/** Knows members and frames, and nothing of what may be said. */
 export class RoomFanOut {
 	readonly #deps: RoomFanOutDependencies;
 	readonly #members = new Map<string, ChatMember>();
 	readonly #timer: Timer;
 	#items: FanOutItem[] = [];
-	/** Frames on their way, and the members who have not got them yet. */
+	/** The frames being delivered, and the members who do not have them yet. */
 	#serving: { frames: readonly ChatFrame[]; members: readonly ChatMember[] } | undefined;
 	#isClosed = false;
 	#flushedAtMs = -Infinity;
@@ -52,33 +42,31 @@ export class RoomFanOut {
 		this.#timer = new Timer(deps.clock, () => this.#serve(this.#serving ?? this.#flush()));
 	}
 
-	/** Members by id. */
+	/** By id. */
 	get members(): ReadonlyMap<string, ChatMember> {
 		return this.#members;
 	}
 
-	/** From now on it gets what is told. Takes the place of a member with the same id. */
+	/** Replaces a member with the same id. */
 	add(member: ChatMember): void {
 		this.#members.set(member.id, member);
 	}
 
-	/** It gets nothing more. */
 	remove(memberId: string): void {
 		this.#members.delete(memberId);
 	}
 
-	/** Delivers it to all members, soon and in order. */
+	/** Delivers it to all members in order, within the window. */
 	push(item: FanOutItem): void {
 		this.#items.push(item);
 		this.#schedule();
 	}
 
-	/** Delivers it to one of them, at once. */
+	/** Delivers it to one member at once. */
 	notify(member: ChatMember, message: ServerMessage): void {
 		this.#deliver([toFrame(message, [], undefined)], member);
 	}
 
-	/** Everybody is forgotten. */
 	close(): void {
 		this.#isClosed = true;
 		this.#timer.disarm();
@@ -103,7 +91,7 @@ export class RoomFanOut {
 
 	#serve({ frames, members }: { frames: readonly ChatFrame[]; members: readonly ChatMember[] }): void {
 		for (const member of members.slice(0, SLICE_LENGTH)) {
-			// It may have left since.
+			// The member may have left since.
 			if (this.#members.get(member.id) === member) {
 				this.#deliver(frames, member);
 			}
@@ -130,7 +118,7 @@ export class RoomFanOut {
 	}
 }
 
-/** Joins neighbouring messages into frames and serialises each. */
+/** Joins adjacent messages into frames and serialises each. */
 function toFrames(items: readonly FanOutItem[]): ChatFrame[] {
 	const frames: ChatFrame[] = [];
 	let messages: ChatMessage[] = [];

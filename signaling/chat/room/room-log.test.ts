@@ -1,33 +1,38 @@
-/** Entries of a room over several nodes: in order, each once, whatever happens to the bus. */
+/** Tests of a room's entries over several nodes: in order, each once, despite faults of the bus. */
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { StateMachine } from '../../../core/lifecycle/state-machine.ts';
 import { silentLogger } from '../../../core/logger.ts';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import { InProcessBus } from '../../platform/bus/in-process-bus.ts';
+import { createNodeIdentity } from '../../platform/cluster/node-identity.ts';
 import type { RoomEntry } from './room-entry.ts';
 import { MAX_HISTORY_LENGTH, ROOM_LOG_TRANSITIONS, RoomLog, type RoomLogEvent, type RoomLogState } from './room-log.ts';
 import { FaultyBus } from '../testing/faulty-bus.ts';
 
 const HISTORY_KEY = 'chat:room';
 
-type Node = { bus: FaultyBus; log: RoomLog; told: string[]; say: (id: string) => Promise<void> };
+type Node = { bus: FaultyBus; log: RoomLog; received: string[]; append: (id: string) => Promise<void> };
 
 let clock: FakeClock;
 let shared: InProcessBus;
 let nodes: Node[];
 
-async function openNode(): Promise<Node> {
+async function openNode(isBusLost = false): Promise<Node> {
 	const bus = new FaultyBus(shared);
-	const told: string[] = [];
-	const log = new RoomLog({ bus, clock, logger: silentLogger, onEntry: (entry) => told.push(entry.id) }, 'room');
+	if (isBusLost) {
+		bus.lose();
+	}
+	const received: string[] = [];
+	const deps = { ...createNodeIdentity(), bus, clock, logger: silentLogger };
+	const log = new RoomLog({ ...deps, onEntry: (entry) => received.push(entry.id) }, 'room');
 	await log.open();
-	const node: Node = { bus, log, told, say: (id) => log.append({ id, kind: 'settings' } satisfies RoomEntry) };
+	const node: Node = { bus, log, received, append: (id) => log.append({ id, kind: 'settings' } satisfies RoomEntry) };
 	nodes.push(node);
 	return node;
 }
 
-/** Lets rings, which the bus delivers in macrotasks, and what follows from them come to rest. */
+/** Waits for rings, which the bus delivers in macrotasks, and their effects. */
 async function settle(ms = 0): Promise<void> {
 	for (let round = 0; round < 4; round++) {
 		await new Promise((resolve) => setImmediate(resolve));
@@ -35,13 +40,13 @@ async function settle(ms = 0): Promise<void> {
 	}
 }
 
-/** What a Redis without persistence goes through when it is killed and started again. */
+/** Replaces the bus by an empty one, as when a Redis without persistence is killed and started again. */
 async function wipe(): Promise<void> {
 	const old = shared;
 	shared = new InProcessBus({ clock, logger: silentLogger });
 	await Promise.all(nodes.map((node) => node.bus.replace(shared)));
 	await old.close();
-	// It takes more than a millisecond, and everybody notices.
+	// The outage takes more than a millisecond, and all nodes notice it.
 	await clock.advance(100);
 	nodes.forEach((node) => node.bus.restore());
 }
@@ -80,155 +85,149 @@ describe('RoomLog', () => {
 	beforeEach(setUp);
 	afterEach(tearDown);
 
-	it('tells all nodes the same entries in the same order, the sender included', async () => {
+	it('delivers the same entries in the same order to all nodes, the sender included', async () => {
 		const [one, two] = [await openNode(), await openNode()];
-		await Promise.all(Array.from({ length: 20 }, (_, index) => (index % 3 === 0 ? two : one).say(`m${index}`)));
+		await Promise.all(Array.from({ length: 20 }, (_, index) => (index % 3 === 0 ? two : one).append(`m${index}`)));
 		await settle();
-		expect(one.told).toHaveLength(20);
-		expect(two.told).toEqual(one.told);
+		expect(one.received).toHaveLength(20);
+		expect(two.received).toEqual(one.received);
 		const late = await openNode();
-		expect(late.told).toEqual(one.told);
+		expect(late.received).toEqual(one.received);
 	});
 
-	it('goes on alone while the bus is lost, and joins what was said on both sides afterwards', async () => {
+	it('continues alone while the bus is lost, and shares the entries of both sides afterwards', async () => {
 		const [one, two] = [await openNode(), await openNode()];
-		await one.say('before');
+		await one.append('before');
 		await settle();
 		one.bus.lose();
-		await one.say('alone');
-		await two.say('elsewhere');
+		await one.append('alone');
+		await two.append('elsewhere');
 		await settle();
-		expect([one.told, two.told]).toEqual([
+		expect([one.received, two.received]).toEqual([
 			['before', 'alone'],
 			['before', 'elsewhere'],
 		]);
 		expect(one.log.isDetached).toBe(true);
 		one.bus.restore();
 		await settle();
-		expect(one.told).toEqual(['before', 'alone', 'elsewhere']);
-		expect(two.told).toEqual(['before', 'elsewhere', 'alone']);
+		expect(one.received).toEqual(['before', 'alone', 'elsewhere']);
+		expect(two.received).toEqual(['before', 'elsewhere', 'alone']);
 		expect(one.log.isDetached).toBe(false);
 	});
 
-	it('finds the bus again by itself when nobody tells', async () => {
+	it('rejoins the bus by itself', async () => {
 		const [one, two] = [await openNode(), await openNode()];
 		one.bus.lose();
-		await one.say('alone');
+		await one.append('alone');
 		await settle(3500);
 		expect(one.log.isDetached).toBe(true);
 		one.bus.restore();
 		await settle(1500);
-		expect([one.log.isDetached, two.told]).toEqual([false, ['alone']]);
+		expect([one.log.isDetached, two.received]).toEqual([false, ['alone']]);
 	});
 
-	it('tells once what was appended although the answer was lost', async () => {
+	it('delivers once what was appended although the answer was lost', async () => {
 		const [one, two] = [await openNode(), await openNode()];
 		one.bus.losesNextAnswer = true;
-		await one.say('unsure');
+		await one.append('unsure');
 		await settle(2000);
-		await one.say('after');
+		await one.append('after');
 		await settle();
-		expect(one.told).toEqual(['unsure', 'after']);
-		expect(two.told).toEqual(['unsure', 'after']);
+		expect(one.received).toEqual(['unsure', 'after']);
+		expect(two.received).toEqual(['unsure', 'after']);
 		expect((await shared.readHistory(HISTORY_KEY, undefined, 10)).entries).toHaveLength(2);
 	});
 
-	it('reads without being rung, within five seconds', async () => {
+	it('reads within five seconds without a ring', async () => {
 		const [one, two] = [await openNode(), await openNode()];
 		two.bus.isDeaf = true;
-		await one.say('unheard');
+		await one.append('unheard');
 		await settle(4000);
-		expect(two.told).toEqual([]);
+		expect(two.received).toEqual([]);
 		await settle(6000);
-		expect(two.told).toEqual(['unheard']);
+		expect(two.received).toEqual(['unheard']);
 	});
 
-	it('appends its own once more when the bus comes back without its memory', async () => {
+	it('appends its own entries again when the bus comes back without its memory', async () => {
 		const [one, two] = [await openNode(), await openNode()];
-		await one.say('read by both');
+		await one.append('read by both');
 		await settle();
 		two.bus.lose();
-		await one.say('read by one');
+		await one.append('read by one');
 		await settle();
 		await wipe();
 		await settle();
-		await two.say('new');
+		await two.append('new');
 		await settle(6000);
-		expect(one.told).toEqual(['read by both', 'read by one', 'new']);
-		expect([...two.told].sort()).toEqual([...one.told].sort());
+		expect(one.received).toEqual(['read by both', 'read by one', 'new']);
+		expect([...two.received].sort()).toEqual([...one.received].sort());
 	});
 
-	it('starts alone when there is no bus, and catches up', async () => {
+	it('starts detached without a bus, and catches up', async () => {
 		const one = await openNode();
-		await one.say('first');
-		const bus = new FaultyBus(shared);
-		bus.lose();
-		const told: string[] = [];
-		const log = new RoomLog({ bus, clock, logger: silentLogger, onEntry: (entry) => told.push(entry.id) }, 'room');
-		await log.open();
-		await log.append({ id: 'own', kind: 'settings' });
-		expect(told).toEqual(['own']);
-		bus.restore();
+		await one.append('first');
+		const two = await openNode(true);
+		await two.append('own');
+		expect(two.received).toEqual(['own']);
+		two.bus.restore();
 		await settle();
-		expect([told, one.told]).toEqual([
+		expect([two.received, one.received]).toEqual([
 			['own', 'first'],
 			['first', 'own'],
 		]);
-		await log.close();
 	});
 
-	it('asks the bus little in a busy room: many entries share a reading', async () => {
+	it('shares a read between many entries in a busy room', async () => {
 		const [one, two] = [await openNode(), await openNode()];
 		const before = two.bus.callCount;
-		await Promise.all(Array.from({ length: 200 }, (_, index) => one.say(`m${index}`)));
+		await Promise.all(Array.from({ length: 200 }, (_, index) => one.append(`m${index}`)));
 		await settle();
-		expect(two.told).toHaveLength(200);
+		expect(two.received).toHaveLength(200);
 		expect(two.bus.callCount - before).toBeLessThan(20);
 	});
 
-	it('ignores what it does not know', async () => {
+	it('ignores malformed and unknown entries', async () => {
 		const one = await openNode();
 		for (const value of [null, 'x', { id: 'y', kind: 'from-the-future' }, { id: 5, kind: 'settings' }]) {
 			await shared.appendToHistory(HISTORY_KEY, value, MAX_HISTORY_LENGTH, 60_000);
 		}
-		await one.say('known');
+		await one.append('known');
 		await settle();
-		expect(one.told).toEqual(['known']);
+		expect(one.received).toEqual(['known']);
 	});
 
-	it('refuses entries after close(), which is idempotent, and tells nothing more', async () => {
+	it('refuses and delivers no entries after close(), which is idempotent', async () => {
 		const [one, two] = [await openNode(), await openNode()];
 		const closing = one.log.close();
 		expect(one.log.close()).toBe(closing);
 		await closing;
-		await expect(one.say('late')).rejects.toMatchObject({ code: 'SERVER_STOPPING' });
-		await two.say('unheard');
+		await expect(one.append('late')).rejects.toMatchObject({ code: 'SERVER_STOPPING' });
+		await two.append('unheard');
 		await settle();
-		expect(one.told).toEqual([]);
+		expect(one.received).toEqual([]);
 	});
 });
 
-type Step = { kind: 'say' | 'lose' | 'restore' | 'lose-answer' | 'deafen' | 'wait'; node: 0 | 1 };
+type Step = { kind: 'append' | 'lose' | 'restore' | 'lose-answer' | 'deafen' | 'wait'; node: 0 | 1 };
 
 describe('RoomLog under random faults', () => {
-	// A bus that forgets everything is not among them: while a node is cut off as well, the others may miss what was just
-	// said.
-	it('loses and doubles nothing', async () => {
+	// A bus that loses its memory is not among them: together with a cut-off node, the newest entries can be lost.
+	it('neither loses nor repeats entries', async () => {
 		const step = fc.record<Step>({
-			kind: fc.constantFrom('say', 'say', 'say', 'lose', 'restore', 'lose-answer', 'deafen', 'wait'),
+			kind: fc.constantFrom('append', 'append', 'append', 'lose', 'restore', 'lose-answer', 'deafen', 'wait'),
 			node: fc.constantFrom(0, 1),
 		});
 		await fc.assert(
 			fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
 				await setUp();
 				await Promise.all([openNode(), openNode()]);
-				const said: string[] = [];
+				const appended: string[] = [];
 				for (const { kind, node: index } of steps) {
 					const node = nodes[index]!;
-					if (kind === 'say') {
-						said.push(`m${said.length}`);
-						// Not awaited: several are on their way at once.
-						void node.say(said.at(-1)!);
+					if (kind === 'append') {
+						appended.push(`m${appended.length}`);
+						// Not awaited, so that several are under way at once.
+						void node.append(appended.at(-1)!);
 					} else if (kind === 'lose') {
 						node.bus.lose();
 					} else if (kind === 'restore') {
@@ -245,7 +244,7 @@ describe('RoomLog under random faults', () => {
 				nodes.forEach((node) => node.bus.restore());
 				await settle(12_000);
 				for (const node of nodes) {
-					expect([...node.told].sort()).toEqual([...said].sort());
+					expect([...node.received].sort()).toEqual([...appended].sort());
 				}
 				await tearDown();
 			}),

@@ -1,10 +1,9 @@
 /**
- * One room's entries over all nodes. The bounded history on the bus is the truth and gives the order; a topic only
- * rings when there is something to read. So nothing is lost or told twice, whatever becomes of single messages of the
- * topic.
+ * One room's entries over all nodes. The bounded history on the bus decides contents and order; a topic only rings when
+ * there are new entries. So a lost message of the topic neither loses nor repeats an entry.
  *
- * When the bus is lost the room goes on alone ("detached"): what is said here is told here at once, kept, and appended
- * when the bus is back; then everybody else gets it, and we get what they said.
+ * While the bus is lost the room is detached: local entries are delivered here at once, kept, and appended when the bus
+ * is back. Then the other nodes get them, and this node gets theirs.
  */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
@@ -19,35 +18,31 @@ import {
 	type BusValue,
 	type MessageBus,
 } from '../../platform/bus/message-bus.ts';
+import type { NodeIdentity } from '../../platform/cluster/node-identity.ts';
 import { parseRoomEntry, type RoomEntry } from './room-entry.ts';
 import { Rounds } from './rounds.ts';
 
-/**
- * Entries that the bus keeps for each room: ten seconds of a very busy one. A node that is cut off longer has a gap.
- * @internal for tests
- */
+/** Entries per room on the bus: ten seconds of a very busy one. A node cut off longer has a gap. @internal for tests */
 export const MAX_HISTORY_LENGTH = 2000;
-/** How long they stay after the last one: who comes back the next day still sees what was said. */
+/** The history stays this long after its last entry, so that members who return the next day see it. */
 const HISTORY_TTL_MS = 24 * 3_600_000;
-/** Entries read at once, so that a long history does not hold up the other rooms. */
+/** Entries per read, so that a long history does not delay the other rooms. */
 const PAGE_LENGTH = 500;
-/** Ids remembered, so that nothing is told twice; more than the history and the two lists below hold. */
+/** Ids of delivered entries, so that none is delivered twice; more than the history and the two lists below hold. */
 const MAX_SEEN = 4096;
-/** What is kept for the bus while it is lost; the oldest beyond that stay local. */
+/** Entries kept for a lost bus; beyond it the oldest stay local. */
 const MAX_PENDING = 1000;
-/** Our newest entries, which we append once more when the bus comes back empty. */
+/** Our newest entries, which are appended again when the bus comes back empty. */
 const MAX_OWN = 200;
-/** Older ones had their time to be read by all. */
+/** Older entries have been read by all nodes. */
 const OWN_MAX_AGE_MS = 60_000;
-/** How often a detached room asks whether the bus is back. */
 const REJOIN_INTERVAL_MS = 1000;
-/** An attached room reads this often even if nobody rang, because a ring can be lost. */
+/** An attached room reads this often even without a ring, because a ring can be lost. */
 const POLL_INTERVAL_MS = 5000;
 
-/** What chat asks of the bus. */
 export type RoomBus = Pick<MessageBus, 'publish' | 'subscribe' | 'onReconnect' | 'appendToHistory' | 'readHistory'>;
 
-type RoomLogDependencies = {
+type RoomLogDependencies = NodeIdentity & {
 	bus: RoomBus;
 	clock: Clock;
 	logger: Logger;
@@ -55,12 +50,10 @@ type RoomLogDependencies = {
 	onEntry: (entry: RoomEntry) => void;
 };
 
-/**
- * attached: follows the history on the bus. detached: the bus is lost, and the room goes on alone. @internal for tests
- */
+/** attached: follows the history on the bus. detached: the bus is lost. @internal for tests */
 export type RoomLogState = 'opening' | 'attached' | 'detached' | 'closed';
 
-/** joined: the topic is followed, and what is ours is on the bus. @internal for tests */
+/** joined: the topic is followed, and our entries are on the bus. @internal for tests */
 export type RoomLogEvent = 'joined' | 'bus-lost' | 'closed';
 
 /** @internal for tests */
@@ -74,29 +67,28 @@ export const ROOM_LOG_TRANSITIONS = {
 /** Does nothing before open(). */
 export class RoomLog {
 	readonly #deps: RoomLogDependencies;
-	/** Of the history and of the topic. */
+	/** Name of the history and of the topic. */
 	readonly #key: string;
 	readonly #scope: CloseScope<'closed'>;
 	readonly #machine: StateMachine<RoomLogState, RoomLogEvent>;
-	readonly #nodeMark = crypto.randomUUID();
 	/** Oldest first. */
 	readonly #seen = new Set<string>();
-	/** The newest entry that was read; undefined: read from the oldest on. */
+	/** The newest entry that was read; undefined: read from the oldest. */
 	#cursor: string | undefined;
 	#pending: RoomEntry[] = [];
-	/** What we appended lately, oldest first. */
+	/** Our recent entries, oldest first. */
 	readonly #own = new Map<string, { entry: RoomEntry; atMs: number }>();
-	/** Those of them that were not read back yet. */
+	/** The ids of those that were not read back yet. */
 	readonly #unconfirmed = new Set<string>();
 	#endSubscription: (() => void) | undefined;
 	readonly #reads = new Rounds(() => this.#readNew());
-	/** One message of the topic at a time; many appends share one. */
+	/** One ring at a time; many appends share one. */
 	readonly #rings = new Rounds(() => this.#ring());
 	readonly #rejoining = new SingleFlight<void>();
 	readonly #rejoinTimer: Timer;
 	#readAtMs = -Infinity;
 	#detachedAtMs = -Infinity;
-	/** The history did not continue what was read before; until our own entries are there again. */
+	/** The history does not continue what was read before. Reset when our entries are appended again. */
 	#hasLostMemory = false;
 
 	/** `room`: its name on the bus. */
@@ -109,12 +101,11 @@ export class RoomLog {
 		this.#rejoinTimer = new Timer(clock, () => void this.#rejoin());
 	}
 
-	/** True while the bus is lost. */
 	get isDetached(): boolean {
 		return this.#machine.state === 'detached';
 	}
 
-	/** Reads what is kept, then follows. Never rejects: without the bus the room begins detached. */
+	/** Reads the history, then follows it. Never rejects: without the bus the room starts detached. */
 	async open(): Promise<void> {
 		const { bus, clock } = this.#deps;
 		this.#scope.onClose(() => this.#endSubscription?.());
@@ -130,9 +121,7 @@ export class RoomLog {
 		}
 	}
 
-	/**
-	 * Resolves when the entry is kept on the bus or, while that is lost, told here. Throws SERVER_STOPPING after close().
-	 */
+	/** Resolves when the entry is on the bus or, while that is lost, delivered here. Throws SERVER_STOPPING. */
 	async append(entry: RoomEntry): Promise<void> {
 		if (this.#isClosed) {
 			throw new SpillwayError('SERVER_STOPPING');
@@ -152,7 +141,7 @@ export class RoomLog {
 		void this.#reads.ask();
 	}
 
-	/** Stops following. What could not be appended is gone with the node. */
+	/** Stops following. Entries that were not appended are lost. */
 	close(): Promise<void> {
 		if (!this.#isClosed) {
 			this.#machine.handle('closed');
@@ -174,8 +163,8 @@ export class RoomLog {
 		if (this.#endSubscription !== undefined) {
 			return;
 		}
-		const end = await this.#deps.bus.subscribe(this.#key, (mark) => {
-			if (mark !== this.#nodeMark) {
+		const end = await this.#deps.bus.subscribe(this.#key, (ringingNodeId) => {
+			if (ringingNodeId !== this.#deps.nodeId) {
 				void this.#reads.ask();
 			}
 		});
@@ -197,16 +186,19 @@ export class RoomLog {
 			this.#own.delete(oldest!);
 			this.#unconfirmed.delete(oldest!);
 		}
-		if (this.#cursor !== undefined && comparePositions(position, this.#cursor) <= 0) {
-			// The history began anew under a clock that is behind: what is new would lie before where we read.
+		if (
+			this.#cursor !== undefined &&
+			compareHistoryPositions(parseHistoryId(position), parseHistoryId(this.#cursor)) <= 0
+		) {
+			// The history started again under a clock that is behind, so new entries come before the cursor.
 			this.#cursor = undefined;
 		}
 	}
 
 	async #ring(): Promise<void> {
 		if (!this.#isClosed) {
-			// The others find out when they poll.
-			await this.#deps.bus.publish(this.#key, this.#nodeMark).catch(() => undefined);
+			// Without a ring the other nodes find the entry when they poll.
+			await this.#deps.bus.publish(this.#key, this.#deps.nodeId).catch(() => undefined);
 		}
 	}
 
@@ -218,7 +210,7 @@ export class RoomLog {
 		try {
 			const isComplete = await this.#readToEnd();
 			if (!isComplete || expected.some((id) => this.#unconfirmed.has(id))) {
-				// The bus lost its memory, or we were away too long: make sure that what is ours is there.
+				// The bus lost its memory, or this node was cut off too long: rejoining appends our missing entries.
 				this.#detach('the history is no longer complete');
 			}
 		} catch (error) {
@@ -226,7 +218,7 @@ export class RoomLog {
 		}
 	}
 
-	/** Delivers everything that is new. False when the history does not continue what was read before. */
+	/** Delivers all new entries. False when the history does not continue what was read before. */
 	async #readToEnd(): Promise<boolean> {
 		const { bus, clock } = this.#deps;
 		let isComplete = true;
@@ -245,7 +237,7 @@ export class RoomLog {
 				this.#cursor = id;
 				const entry = parseRoomEntry(value);
 				if (entry !== undefined) {
-					this.#forgetPending(entry.id);
+					this.#removePending(entry.id);
 					this.#unconfirmed.delete(entry.id);
 					this.#deliver(entry);
 				}
@@ -273,7 +265,7 @@ export class RoomLog {
 		this.#deliver(entry);
 	}
 
-	#forgetPending(id: string): void {
+	#removePending(id: string): void {
 		if (this.#pending.length > 0) {
 			this.#pending = this.#pending.filter((entry) => entry.id !== id);
 		}
@@ -286,8 +278,8 @@ export class RoomLog {
 		this.#machine.handle('bus-lost');
 		const { clock, logger } = this.#deps;
 		this.#detachedAtMs = clock.monotonicMs();
-		logger.warn({ err: errorMessage(cause) }, 'the chat room goes on without the bus');
-		// Ours that were appended but not read back: here they must not wait.
+		logger.warn({ err: errorMessage(cause) }, 'the chat room continues without the bus');
+		// Our entries that were appended but not read back must not wait for the bus here.
 		[...this.#own.values()].forEach(({ entry }) => this.#deliver(entry));
 		this.#rejoinTimer.arm(0);
 	}
@@ -317,20 +309,20 @@ export class RoomLog {
 			while (this.#pending.length > 0 && !this.#isClosed) {
 				const [entry] = this.#pending;
 				await this.#appendToBus(entry!);
-				this.#forgetPending(entry!.id);
+				this.#removePending(entry!.id);
 			}
 			this.#join();
 			void this.#rings.ask();
 			void this.#reads.ask();
 		} catch {
-			// Still lost; detach() has said so.
+			// The bus is still lost, which #detach() has logged.
 			if (!this.#isClosed) {
 				this.#rejoinTimer.arm(REJOIN_INTERVAL_MS);
 			}
 		}
 	}
 
-	// What the bus forgot is appended once more, because others may not have read it. Who has, knows it by its id.
+	// Entries that the bus lost are appended again: other nodes may not have read them, and those that did skip the id.
 	#pendOwn(): void {
 		const sinceMs = this.#detachedAtMs - OWN_MAX_AGE_MS;
 		const pendingIds = new Set(this.#pending.map((entry) => entry.id));
@@ -343,8 +335,4 @@ export class RoomLog {
 		this.#hasLostMemory = false;
 		this.#pending.unshift(...lost.map(({ entry }) => ({ ...entry, isLate: true })));
 	}
-}
-
-function comparePositions(one: string, other: string): number {
-	return compareHistoryPositions(parseHistoryId(one), parseHistoryId(other));
 }

@@ -1,4 +1,4 @@
-/** What moderators do in a room: delete, time out, ban, release, slow mode; and who may do it to whom. */
+/** The moderation of a room: delete, time out, ban, release, slow mode, and the checks of who may do it. */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../../core/errors/errors.ts';
 import type { ChannelId } from '../../../core/ids.ts';
@@ -12,7 +12,7 @@ import type { RecentMessages } from './recent-messages.ts';
 import type { RoomChannel } from './room-channel.ts';
 import type { RoomEntry } from './room-entry.ts';
 
-/** Marks that one release lifts at most. */
+/** Marks per release. */
 const MAX_RELEASED = 50;
 
 type RoomModerationDependencies = {
@@ -22,14 +22,11 @@ type RoomModerationDependencies = {
 	log: { append(entry: RoomEntry): Promise<void> };
 	channel: Pick<RoomChannel, 'staff' | 'load'>;
 	recent: Pick<RecentMessages, 'find'>;
-	/** Somebody who is here or said something lately. */
+	/** Finds members and recent authors. */
 	findAuthor: (name: string) => KnownAuthor | undefined;
 };
 
-/**
- * Throws CHAT_MODERATION_REFUSED and CHAT_TARGET_UNKNOWN. What is appended holds at once on all nodes, and is then
- * stored.
- */
+/** Throws CHAT_MODERATION_REFUSED and CHAT_TARGET_UNKNOWN. Actions apply at once on all nodes and are then stored. */
 export class RoomModeration {
 	readonly #deps: RoomModerationDependencies;
 	readonly #channelId: ChannelId;
@@ -49,7 +46,7 @@ export class RoomModeration {
 		await this.moderate(actor, { action, ...details });
 	}
 
-	/** What a moderator clicked. */
+	/** A request from a moderator's page. */
 	async moderate(actor: ChatAuthor, request: ModerationRequest): Promise<void> {
 		if (request.action === 'delete') {
 			await this.#delete(actor, request.messageId ?? '');
@@ -68,7 +65,7 @@ export class RoomModeration {
 		}
 	}
 
-	/** Lets somebody write again. */
+	/** Lifts the restrictions of an author. */
 	async release(name: string): Promise<void> {
 		const stored = await this.#deps.store.release(this.#channelId, name);
 		const known = this.#deps.findAuthor(name)?.subjects ?? [];
@@ -81,7 +78,7 @@ export class RoomModeration {
 
 	async #delete(actor: ChatAuthor, messageId: string): Promise<void> {
 		const message = this.#deps.recent.find(messageId);
-		// Everybody may take back their own words.
+		// Authors may delete their own messages.
 		if (message?.author.id !== actor.author.id) {
 			this.#assertModerator(actor);
 			if (message === undefined) {
@@ -119,7 +116,7 @@ export class RoomModeration {
 		this.#assertModerator(actor);
 		await this.#deps.store.setSlowMode(this.#channelId, seconds);
 		await this.#append({ kind: 'settings' });
-		// The entry tells this node too, but the answer to the command should not come before.
+		// The entry loads the settings on this node too, but the command's answer must not come before that.
 		await this.#deps.channel.load();
 	}
 
@@ -150,7 +147,7 @@ type DistributiveOmit<T, Key extends PropertyKey> = T extends unknown ? Omit<T, 
 
 function assertOutranks(actor: ChatAuthor, target: Pick<KnownAuthor, 'id' | 'badges'>): void {
 	if (target.id === actor.author.id) {
-		throw new SpillwayError('CHAT_MODERATION_REFUSED', ['that would be yourself']);
+		throw new SpillwayError('CHAT_MODERATION_REFUSED', ['that is yourself']);
 	}
 	if (rankOf(target.badges) >= rankOf(actor.author.badges)) {
 		throw new SpillwayError('CHAT_MODERATION_REFUSED', ['they keep order here too']);

@@ -1,9 +1,9 @@
-/** Tests of the rounds: one at a time, and one more for all who asked meanwhile. */
+/** Tests of the rounds: one at a time, and one more for all requests meanwhile. */
 import { describe, expect, it } from 'vitest';
 import { Rounds } from './rounds.ts';
 
 describe('Rounds', () => {
-	it('runs one more round for all who ask during one, and none without being asked', async () => {
+	it('runs one more round for all requests during one, and none without a request', async () => {
 		const open: Array<() => void> = [];
 		let count = 0;
 		const rounds = new Rounds(() => {

@@ -1,6 +1,4 @@
-/** Work that runs one round at a time: whoever asks during a round waits for one more, which serves all of them. */
-
-/** The work must not reject. */
+/** Work that runs one round at a time: all requests during a round share the next one. The work must not reject. */
 export class Rounds {
 	readonly #work: () => Promise<void>;
 	#running: Promise<void> | undefined;
@@ -10,7 +8,7 @@ export class Rounds {
 		this.#work = work;
 	}
 
-	/** Resolves after a round that has begun since. */
+	/** Resolves after a round that started after this call. */
 	ask(): Promise<void> {
 		this.#isAskedAgain = this.#running !== undefined;
 		this.#running ??= this.#run();

@@ -1,4 +1,4 @@
-/** Who somebody is in a chat: name, colour, badges, and the marks by which a ban knows them again. */
+/** Describes a member as an author: name, colour, badges, and the marks by which a ban recognises them. */
 import { createHmac } from 'node:crypto';
 import { idTimeMs, type ChannelId } from '../../../core/ids.ts';
 import { addressKey, isLoopback } from '../../../core/limits/address-key.ts';
@@ -11,30 +11,25 @@ import type { User } from '../../accounts/user.ts';
 const NAME_LUMINANCE = 0.185;
 const NAME_SATURATION = 0.7;
 
-/** A member as an author. */
 export type ChatAuthor = {
 	author: ChatMessage['author'];
 	/** Undefined: a guest. */
 	user: User | undefined;
 	/**
-	 * Marks for restrictions: a user's own, and that of the address. A user who is banned is also banned as a guest from
-	 * the same address, and so are accounts that are made there afterwards; older accounts behind that address are not.
+	 * Marks for restrictions: the user's and the address's. A ban of a user also binds guests from the same address and
+	 * accounts that are made there afterwards, but not older accounts behind that address.
 	 */
 	subjects: string[];
 	/** Epoch ms; undefined for guests. */
 	accountCreatedAtMs: number | undefined;
-	/**
-	 * Who is counted together by the rate limits; undefined for this machine's own address, behind which a proxy serves
-	 * everybody.
-	 */
+	/** The rate limits count guests with the same mark together; undefined for loopback, where a proxy serves all. */
 	sharedMark: string | undefined;
 	canModerate: boolean;
 };
 
-/** Who runs a channel. */
 export type ChannelStaff = { ownerId: string | null; moderatorIds: ReadonlySet<string> };
 
-/** Describes a member. The secret keeps addresses from being guessed out of their hashes. */
+/** The secret prevents guessing addresses from their hashes. */
 export function describeAuthor(
 	member: Pick<ChatMember, 'id' | 'user' | 'remoteAddress'>,
 	channelId: ChannelId,
@@ -57,7 +52,7 @@ export function describeAuthor(
 	};
 }
 
-/** True when one of these marks, each with the time at which it was restricted, keeps this author from writing. */
+/** True when one of these marks, each with the start of its restriction, prevents this author from writing. */
 export function isBound(
 	{ subjects: [own, address], accountCreatedAtMs = -Infinity }: Pick<ChatAuthor, 'subjects' | 'accountCreatedAtMs'>,
 	restrictedSinceMs: ReadonlyMap<string, number>,
@@ -68,7 +63,6 @@ export function isBound(
 	);
 }
 
-/** What somebody is in this channel. */
 export function badgesOf(user: User, staff: ChannelStaff): ChatMessage['author']['badges'] {
 	const badges: ChatMessage['author']['badges'] = [];
 	if (staff.ownerId === user.id) {
@@ -95,7 +89,7 @@ function guestName(guestId: string): string {
 	return `${GUEST_NAME_PREFIX}${number.toString(36).padStart(7, '0').slice(-5)}`;
 }
 
-/** The same for the same id, for ever; readable on light and on dark. @internal for tests */
+/** The same colour for the same id, readable on light and on dark. @internal for tests */
 export function nameColor(id: string): string {
 	let hash = 2_166_136_261;
 	for (const character of id) {

@@ -1,4 +1,4 @@
-/** Ids of chat messages: sortable across nodes, never the same twice, and later than everything its author has read. */
+/** Ids of chat messages: unique, sortable across nodes, and later than everything that their author has read. */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
@@ -6,14 +6,13 @@ const TIME_LENGTH = 10;
 const COUNTER_LENGTH = 4;
 const NODE_LENGTH = 8;
 const MAX_COUNTER = 32 ** COUNTER_LENGTH - 1;
-/** A node whose clock is further ahead than this does not pull ours along. */
+/** Ids from a node whose clock is further ahead do not advance ours. */
 const MAX_LEAD_MS = 60_000;
 const PATTERN = new RegExp(`^[${ALPHABET}]{${TIME_LENGTH + COUNTER_LENGTH + NODE_LENGTH}}$`);
 
 /**
- * Makes ids of 22 characters: milliseconds, a counter within them, the node. A hybrid logical clock: an answer is
- * always later than what it answers, whatever the nodes' clocks say; messages that crossed are sorted by their nodes'
- * clocks.
+ * Makes ids of 22 characters: milliseconds, a counter within them, the node. A hybrid logical clock: an answer always
+ * sorts after what it answers, despite differences between the nodes' clocks; concurrent messages sort by these clocks.
  */
 export class ChatIds {
 	readonly #clock: Clock;
@@ -26,7 +25,6 @@ export class ChatIds {
 		this.#node = [...crypto.getRandomValues(new Uint8Array(NODE_LENGTH))].map((byte) => ALPHABET[byte % 32]!).join('');
 	}
 
-	/** The next id. */
 	next(): string {
 		const nowMs = Math.floor(this.#clock.nowMs());
 		if (nowMs > this.#ms) {
@@ -41,7 +39,7 @@ export class ChatIds {
 		return encode(this.#ms, TIME_LENGTH) + encode(this.#counter, COUNTER_LENGTH) + this.#node;
 	}
 
-	/** Takes note of another node's id. */
+	/** Makes the next id later than this one, of another node. */
 	observe(id: string): void {
 		if (!isChatId(id)) {
 			return;
@@ -58,12 +56,12 @@ export class ChatIds {
 	}
 }
 
-/** True for the form of an id; whether there is such a message is another question. @internal for tests */
+/** True for the form of an id. @internal for tests */
 export function isChatId(text: string): boolean {
 	return PATTERN.test(text);
 }
 
-/** Epoch milliseconds at which an id was made, by the clock of its node. */
+/** When an id was made, as epoch ms by the clock of its node. */
 export function chatIdMs(id: string): number {
 	return decode(id.slice(0, TIME_LENGTH));
 }

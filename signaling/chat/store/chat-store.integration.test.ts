@@ -1,59 +1,21 @@
-/** What chat keeps, in both databases. */
+/** Tests of the chat store against both databases. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { systemClock } from '../../../core/lifecycle/clock.ts';
 import { createId, type ChannelId } from '../../../core/ids.ts';
-import { silentLogger } from '../../../core/logger.ts';
 import type { Database } from '../../platform/database/database.ts';
-import { migrateDatabase, readMigrations } from '../../platform/database/migrate.ts';
-import { createPgDatabase } from '../../platform/database/pg-database.ts';
-import { openPgliteDatabase } from '../../platform/database/pglite-database.ts';
-import { startPostgres } from '../../testing/real-servers.ts';
+import { DATABASE_KINDS, openTestDatabase } from '../../testing/both-databases.ts';
 import { ChatStore } from './chat-store.ts';
 
-const common = { clock: systemClock, logger: silentLogger };
-type Opened = { database: Database; end: () => Promise<void> };
-
-async function openEmbedded(): Promise<Opened> {
-	const folder = mkdtempSync(join(tmpdir(), 'spillway-chat-store-'));
-	const database = await openPgliteDatabase(common, { folder });
-	return {
-		database,
-		end: async () => {
-			await database.close();
-			rmSync(folder, { recursive: true, force: true });
-		},
-	};
-}
-
-async function openPostgres(): Promise<Opened> {
-	const server = await startPostgres();
-	const database = createPgDatabase(common, { url: server.url });
-	return {
-		database,
-		end: async () => {
-			await database.close();
-			await server.stop();
-		},
-	};
-}
-
-describe.each([
-	{ kind: 'embedded', open: openEmbedded },
-	{ kind: 'PostgreSQL', open: openPostgres },
-])('ChatStore ($kind)', ({ open }) => {
-	let opened: Opened;
+describe.each(DATABASE_KINDS)('ChatStore ($kind)', ({ kind }) => {
+	let database: Database;
+	let closeDatabase: () => Promise<void>;
 	let store: ChatStore;
 	let channelId: ChannelId;
 	const userId = createId<string>(systemClock.nowMs());
 	const otherId = createId<string>(systemClock.nowMs());
 
 	beforeAll(async () => {
-		opened = await open();
-		const { database } = opened;
-		await migrateDatabase(database, await readMigrations(), common);
+		({ database, close: closeDatabase } = await openTestDatabase(kind));
 		store = new ChatStore({ database, clock: systemClock });
 		channelId = createId(systemClock.nowMs());
 		const now = new Date(systemClock.nowMs());
@@ -80,10 +42,10 @@ describe.each([
 		]);
 	});
 
-	afterAll(() => opened.end());
+	afterAll(() => closeDatabase());
 
 	it('reads settings and staff, and sets slow mode without touching the rest', async () => {
-		await opened.database.query('UPDATE channels SET chat = $2 WHERE id = $1', [
+		await database.query('UPDATE channels SET chat = $2 WHERE id = $1', [
 			channelId,
 			JSON.stringify({ blockedWords: ['spoiler'] }),
 		]);
@@ -95,30 +57,30 @@ describe.each([
 		await expect(store.readChannel('nowhere' as ChannelId)).resolves.toBeUndefined();
 	});
 
-	it('keeps restrictions until they run out or are lifted', async () => {
+	it('keeps restrictions until they expire or are lifted', async () => {
 		const untilMs = Math.floor(systemClock.nowMs()) + 60_000;
 		const sinceMs = expect.any(Number) as number;
 		const ann = { subjects: ['user:a', 'guest:x'], authorName: 'Ann', moderatorId: otherId };
 		await store.restrict(channelId, { ...ann, untilMs });
 		await store.restrict(channelId, { ...ann, subjects: ['user:gone'], authorName: 'gone', untilMs: 1000 });
 		await store.restrict(channelId, { ...ann, subjects: ['user:b'], authorName: 'bob', untilMs: null });
-		const byHeart = async (): Promise<unknown[]> =>
+		const listSorted = async (): Promise<unknown[]> =>
 			(await store.listRestrictions(channelId)).sort((one, other) => one.subject.localeCompare(other.subject));
-		expect(await byHeart()).toEqual([
+		expect(await listSorted()).toEqual([
 			{ subject: 'guest:x', sinceMs, untilMs },
 			{ subject: 'user:a', sinceMs, untilMs },
 			{ subject: 'user:b', sinceMs, untilMs: null },
 		]);
 		await store.restrict(channelId, { ...ann, untilMs: null });
-		expect(await byHeart()).toContainEqual({ subject: 'user:a', sinceMs, untilMs: null });
+		expect(await listSorted()).toContainEqual({ subject: 'user:a', sinceMs, untilMs: null });
 		await store.restrict(channelId, { ...ann, authorName: 'other', untilMs });
-		expect(await byHeart()).toContainEqual({ subject: 'user:a', sinceMs, untilMs: null });
+		expect(await listSorted()).toContainEqual({ subject: 'user:a', sinceMs, untilMs: null });
 		expect((await store.release(channelId, 'ANN')).sort()).toEqual(['guest:x', 'user:a']);
 		expect(await store.release(channelId, 'ann')).toEqual([]);
-		expect(await byHeart()).toEqual([{ subject: 'user:b', sinceMs, untilMs: null }]);
+		expect(await listSorted()).toEqual([{ subject: 'user:b', sinceMs, untilMs: null }]);
 	});
 
-	it('makes tokens, finds their owner, stores none of them, and deletes only one’s own', async () => {
+	it('makes tokens, finds their owner, stores only hashes, and deletes only tokens of their owner', async () => {
 		const { id, token } = await store.createToken(userId, 'my bot');
 		expect(token).toMatch(/^chat_[0-9a-z]{32}$/);
 		await expect(store.findByToken(token)).resolves.toEqual({
@@ -126,7 +88,7 @@ describe.each([
 			tokenId: id,
 		});
 		await expect(store.findByToken(`${token}x`)).resolves.toBeUndefined();
-		expect(JSON.stringify(await opened.database.query('SELECT * FROM chat_tokens'))).not.toContain(token.slice(5));
+		expect(JSON.stringify(await database.query('SELECT * FROM chat_tokens'))).not.toContain(token.slice(5));
 		expect(await store.listTokens(userId)).toEqual([{ id, name: 'my bot', createdAt: expect.any(Date) }]);
 		expect(await store.deleteToken(otherId, id)).toBe(false);
 		expect(await store.deleteToken(userId, id)).toBe(true);

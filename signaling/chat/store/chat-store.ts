@@ -1,4 +1,4 @@
-/** What chat keeps in the database: settings, staff, restrictions, chat tokens. */
+/** The chat's data in the database: settings, staff, restrictions, chat tokens. */
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../../core/errors/errors.ts';
@@ -10,33 +10,31 @@ import type { Queryable } from '../../platform/database/database.ts';
 import type { ChannelStaff } from './chat-author.ts';
 import type { User } from '../../accounts/user.ts';
 
-/** What a room needs to know about its channel. @internal for tests */
 export type ChannelChat = { policy: ChannelChatSettings; staff: ChannelStaff };
 
-/** Somebody may not write until a time; null: for good. */
+/** The subject may not write until a time; null: banned. */
 export type Restriction = { subject: string; sinceMs: number; untilMs: number | null };
 
-/** Somebody who may not write, as those who keep order see it. */
-export type RestrictedAuthor = {
-	/** Lower case, as the author was called then. */
+/** An author who may not write, as moderators see it. */
+type RestrictedAuthor = {
+	/** The author's name at the time, in lower case. */
 	name: string;
 	since: Date;
-	/** Null: banned, for good. */
+	/** Null: banned. */
 	until: Date | null;
-	/** Who did it; null when that account is gone. */
+	/** Null when the moderator's account was deleted. */
 	moderatorName: string | null;
 };
 
-/** A chat token as its owner sees it later: everything but the token. */
+/** A chat token as its owner sees it: everything but the secret. */
 type ChatTokenRecord = { id: string; name: string; createdAt: Date };
 
-/** Begins each chat token, so that a leaked one is recognised. */
+/** Begins each chat token, so that people and secret scanners recognise a leaked one. */
 export const CHAT_TOKEN_PREFIX = 'chat';
-/** Restrictions that a room holds in memory, newest first; some 10 MB. */
+/** Restrictions that a room holds in memory, newest first; about 10 MB. */
 const MAX_RESTRICTIONS = 50_000;
 const MAX_TOKENS_PER_USER = 20;
 
-/** What a room asks of it. */
 export type RoomStore = Pick<
 	ChatStore,
 	'readChannel' | 'setSlowMode' | 'listRestrictions' | 'restrict' | 'release' | 'findUser'
@@ -50,7 +48,7 @@ export class ChatStore {
 		this.#deps = deps;
 	}
 
-	/** Settings and staff; undefined when there is no such channel. */
+	/** Undefined for an unknown channel. */
 	async readChannel(channelId: ChannelId): Promise<ChannelChat | undefined> {
 		const [row] = await this.#deps.database.query<{ owner_id: string | null; chat: unknown }>(
 			'SELECT owner_id, chat FROM channels WHERE id = $1',
@@ -69,7 +67,7 @@ export class ChatStore {
 		};
 	}
 
-	/** For the command /slow; the other settings stay. */
+	/** The other settings stay. */
 	async setSlowMode(channelId: ChannelId, seconds: number): Promise<void> {
 		await this.#deps.database.query('UPDATE channels SET chat = chat || $2::jsonb WHERE id = $1', [
 			channelId,
@@ -77,7 +75,7 @@ export class ChatStore {
 		]);
 	}
 
-	/** All that hold now, at most 50 000. */
+	/** The restrictions in force, newest first, at most 50 000. */
 	async listRestrictions(channelId: ChannelId): Promise<Restriction[]> {
 		const rows = await this.#deps.database.query<{ subject: string; created_at: Date; expires_at: Date | null }>(
 			`SELECT subject, created_at, expires_at FROM chat_restrictions WHERE channel_id = $1 AND (expires_at IS NULL OR expires_at > $2)
@@ -91,41 +89,25 @@ export class ChatStore {
 		}));
 	}
 
-	/** Whom they keep from writing now, newest first, at most {@link MAX_LISTED_RESTRICTIONS}. */
+	/** The restricted authors, newest first, at most {@link MAX_LISTED_RESTRICTIONS}. */
 	async listRestricted(channelId: ChannelId): Promise<RestrictedAuthor[]> {
-		const rows = await this.#deps.database.query<{
-			author_name: string;
-			since: Date;
-			is_ban: boolean;
-			expires_at: Date | null;
-			moderator_name: string | null;
-		}>(
+		return this.#deps.database.query(
 			// An account has two marks, its own and that of its address.
-			`SELECT author_name, max(chat_restrictions.created_at) AS since, bool_or(expires_at IS NULL) AS is_ban,
-				max(expires_at) AS expires_at, max(users.name) AS moderator_name
+			`SELECT author_name AS name, max(chat_restrictions.created_at) AS since,
+				CASE WHEN bool_and(expires_at IS NOT NULL) THEN max(expires_at) END AS until, max(users.name) AS "moderatorName"
 			FROM chat_restrictions LEFT JOIN users ON users.id = moderator_id
 			WHERE channel_id = $1 AND (expires_at IS NULL OR expires_at > $2)
 			GROUP BY author_name ORDER BY since DESC, author_name LIMIT ${MAX_LISTED_RESTRICTIONS}`,
 			[channelId, this.#now()],
 		);
-		return rows.map((row) => ({
-			name: row.author_name,
-			since: row.since,
-			until: row.is_ban ? null : row.expires_at,
-			moderatorName: row.moderator_name,
-		}));
 	}
 
-	/**
-	 * A new one takes the place of an old one of the same subject, but a timeout not that of a ban. What has run out
-	 * meanwhile is swept.
-	 */
+	/** Replaces earlier restrictions of the subjects, except a ban by a timeout. Deletes expired restrictions. */
 	async restrict(
 		channelId: ChannelId,
-		target: {
+		target: Pick<Restriction, 'untilMs'> & {
 			subjects: readonly string[];
 			authorName: string;
-			untilMs: number | null;
 			moderatorId: string | undefined;
 		},
 	): Promise<void> {
@@ -154,7 +136,7 @@ export class ChatStore {
 		}
 	}
 
-	/** Removes what was laid on that name; returns the subjects. */
+	/** Deletes the restrictions of that name; returns the subjects. */
 	async release(channelId: ChannelId, authorName: string): Promise<string[]> {
 		const rows = await this.#deps.database.query<{ subject: string }>(
 			'DELETE FROM chat_restrictions WHERE channel_id = $1 AND author_name = $2 RETURNING subject',
@@ -163,7 +145,7 @@ export class ChatStore {
 		return rows.map((row) => row.subject);
 	}
 
-	/** An account by its name. */
+	/** Ignores case. */
 	async findUser(name: string): Promise<User | undefined> {
 		const [row] = await this.#deps.database.query<User>('SELECT id, name, role FROM users WHERE name = $1', [
 			name.toLowerCase(),
@@ -171,7 +153,7 @@ export class ChatStore {
 		return row;
 	}
 
-	/** Makes a token and returns the only copy that there will ever be. Throws REQUEST_INVALID for the 21st. */
+	/** Makes a token and returns its only copy. Throws REQUEST_INVALID for the 21st. */
 	async createToken(userId: string, name: string): Promise<{ id: string; token: string }> {
 		const token = createSecret(CHAT_TOKEN_PREFIX);
 		const id = createId<string>(this.#deps.clock.nowMs());
@@ -189,11 +171,10 @@ export class ChatStore {
 
 	/** Oldest first. */
 	async listTokens(userId: string): Promise<ChatTokenRecord[]> {
-		const rows = await this.#deps.database.query<{ id: string; name: string; created_at: Date }>(
-			'SELECT id, name, created_at FROM chat_tokens WHERE user_id = $1 ORDER BY id',
+		return this.#deps.database.query(
+			'SELECT id, name, created_at AS "createdAt" FROM chat_tokens WHERE user_id = $1 ORDER BY id',
 			[userId],
 		);
-		return rows.map((row) => ({ id: row.id, name: row.name, createdAt: row.created_at }));
 	}
 
 	/** False when the user has no such token. */
@@ -205,7 +186,7 @@ export class ChatStore {
 		return rows.length > 0;
 	}
 
-	/** Whose token it is. */
+	/** Undefined for an unknown token. */
 	async findByToken(token: string): Promise<{ user: User; tokenId: string } | undefined> {
 		const [row] = await this.#deps.database.query<User & { token_id: string }>(
 			`SELECT users.id, users.name, users.role, chat_tokens.id AS token_id
@@ -217,7 +198,7 @@ export class ChatStore {
 			: { user: { id: row.id, name: row.name, role: row.role }, tokenId: row.token_id };
 	}
 
-	/** Those of the tokens that are no more. */
+	/** Returns the ids that do not exist. */
 	async findDeletedTokens(tokenIds: readonly string[]): Promise<string[]> {
 		const rows = await this.#deps.database.query<{ id: string }>(
 			`SELECT asked.id FROM unnest($1::text[]) AS asked (id)

@@ -1,16 +1,13 @@
-/**
- * One node's view of a shared bus that tests can cut off, as a lost connection does, also with answers lost on the way.
- */
+/** One node's view of a shared bus that tests can cut off, or whose answers and messages they can drop. */
 import { busUnavailable, type BusValue, type HistoryPage } from '../../platform/bus/message-bus.ts';
 import type { RoomBus } from '../room/room-log.ts';
 
-/** Passes everything on while it is whole. */
 export class FaultyBus implements RoomBus {
-	/** How many histories were appended to and read. */
+	/** Failed calls included. */
 	callCount = 0;
-	/** The next append is done, but its answer is lost. */
+	/** The next append succeeds, but its answer is lost. */
 	losesNextAnswer = false;
-	/** Messages of topics do not arrive. */
+	/** Drops the messages of topics. */
 	isDeaf = false;
 	#bus: RoomBus;
 	readonly #subscriptions = new Set<{ topic: string; listener: (message: BusValue) => void; end: () => void }>();
@@ -21,12 +18,12 @@ export class FaultyBus implements RoomBus {
 		this.#bus = bus;
 	}
 
-	/** Every call fails, no message arrives. */
+	/** Makes every call fail, and drops all messages. */
 	lose(): void {
 		this.#isLost = true;
 	}
 
-	/** Another bus in its place, without the memory of the first. Subscriptions move, as those of the Redis bus do. */
+	/** Replaces the bus by one without its memory. Subscriptions move, as in the Redis bus. */
 	async replace(bus: RoomBus): Promise<void> {
 		this.#bus = bus;
 		for (const subscription of this.#subscriptions) {
@@ -34,7 +31,7 @@ export class FaultyBus implements RoomBus {
 		}
 	}
 
-	/** As before, and tells so. */
+	/** Reconnects, and notifies the listeners. */
 	restore(): void {
 		this.#isLost = false;
 		this.#reconnectListeners.forEach((listener) => listener());

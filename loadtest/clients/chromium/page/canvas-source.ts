@@ -1,23 +1,21 @@
 /**
- * Runs in the page: the moving test picture on a canvas with its time pattern, and its tone code through Web Audio on
- * the same clock, as a MediaStream to publish.
+ * Runs in the page: makes a MediaStream to publish. A canvas shows the moving test picture with its time pattern; Web
+ * Audio plays the tone code on the same clock.
  */
 import { PATTERN_BLACK_LUMA, PATTERN_WHITE_LUMA, patternCellBox, patternCells } from '../../../source/time-pattern.ts';
 import { TONE_CODE_COUNT, TONE_DURATION_MS, toneSampleAt } from '../../../source/tone-code.ts';
+import type { SentFrame } from '../../../source/source-loop.ts';
 import type { PageAudioContext, PageCanvas, PageContext2d, PageStream, PageWindow } from './dom-types.ts';
 
-/** What the canvas shows. */
-export type CanvasSourceOptions = { widthPixels: number; heightPixels: number; frameRate: number; withSound: boolean };
-
-/** A picture as it was drawn; epoch milliseconds on the source page's clock. */
-export type DrawnFrame = { frameNumber: number; captureTimeMs: number };
+export type CanvasSourceOptions = { widthPixels: number; heightPixels: number; frameRate: number };
 
 const page = globalThis as unknown as PageWindow;
 const MAX_DRAWN = 36_000;
-const drawn: DrawnFrame[] = [];
+/** Epoch milliseconds on this page's clock. */
+const drawn: SentFrame[] = [];
 
 /** Returns the pictures drawn since the last call. */
-export function collectDrawn(): DrawnFrame[] {
+export function collectDrawn(): SentFrame[] {
 	return drawn.splice(0);
 }
 
@@ -27,7 +25,7 @@ export function createCanvasSource(options: CanvasSourceOptions): PageStream {
 	canvas.width = options.widthPixels;
 	canvas.height = options.heightPixels;
 	const context = canvas.getContext('2d', { alpha: false });
-	// Rate 0: a picture leaves when we say so, once for each that we draw.
+	// Rate 0: a picture leaves at each requestFrame(), once for each drawing.
 	const stream = canvas.captureStream(0);
 	const track = stream.getVideoTracks()[0]!;
 	const intervalMs = 1000 / options.frameRate;
@@ -35,7 +33,7 @@ export function createCanvasSource(options: CanvasSourceOptions): PageStream {
 	let dueMs = performance.now();
 	const onAnimationFrame = (nowMs: number): void => {
 		page.requestAnimationFrame(onAnimationFrame);
-		// Half a display refresh of tolerance: 30 pictures a second are then every second refresh of 60, without beating.
+		// Half a display refresh of tolerance, so that 30 pictures a second are exactly every second refresh of 60.
 		if (nowMs < dueMs - 8) {
 			return;
 		}
@@ -50,9 +48,7 @@ export function createCanvasSource(options: CanvasSourceOptions): PageStream {
 		frameNumber++;
 	};
 	page.requestAnimationFrame(onAnimationFrame);
-	if (options.withSound) {
-		stream.addTrack(createToneStream().getAudioTracks()[0]!);
-	}
+	stream.addTrack(createToneStream().getAudioTracks()[0]!);
 	return stream;
 }
 
@@ -95,8 +91,8 @@ function createToneStream(): PageStream {
 		return buffer;
 	});
 	startFaintHum(context, destination);
-	// The audio clock moves in steps of a buffer: at the moment of a step it is right, later it lags. So the least
-	// (page clock − audio clock) of late is the relation between the two.
+	// The audio clock advances in steps of a buffer: it is right at a step and lags after it. So the smallest recent
+	// (page clock − audio clock) is the relation between the two.
 	const envelope: number[] = [];
 	let scheduledSecond = 0;
 	setInterval(() => {
@@ -121,8 +117,8 @@ function createToneStream(): PageStream {
 	return destination.stream;
 }
 
-// Chromium 156: a MediaStreamAudioDestinationNode without an active source sends nothing at all instead of silence. The
-// receiver then conceals and builds up seconds of jitter buffer, and holds the picture back to keep lips in sync.
+// Chromium 156: a MediaStreamAudioDestinationNode without an active source sends nothing instead of silence. The
+// receiver then conceals, builds up seconds of jitter buffer, and delays the picture to keep lips in sync.
 function startFaintHum(context: PageAudioContext, destination: unknown): void {
 	const samples = Float32Array.from(
 		{ length: 48_000 },

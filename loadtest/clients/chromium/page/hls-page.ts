@@ -1,4 +1,4 @@
-/** Runs in the page: hls.js in low-latency mode on the page's video element, held at its own target latency. */
+/** Runs in the page: hls.js in low-latency mode on the page's video element, steered to its own target latency. */
 import type { PageVideo, PageWindow } from './dom-types.ts';
 
 type HlsPlayer = {
@@ -18,7 +18,7 @@ const page = globalThis as unknown as HlsWindow;
 const problems: string[] = [];
 let player: HlsPlayer | undefined;
 let jumpedAtMs = -Infinity;
-/** Behind the target by more than this: jump, at most every JUMP_PAUSE_MS. Less is caught up by playing faster. */
+/** Jumps when it is further behind the target, at most every JUMP_PAUSE_MS. Plays faster when it is less behind. */
 const JUMP_SECONDS = 1;
 const JUMP_PAUSE_MS = 2000;
 const TOLERANCE_SECONDS = 0.08;
@@ -30,7 +30,7 @@ export function playByHls(url: string): void {
 	player = new page.Hls({
 		lowLatencyMode: true,
 		backBufferLength: 10,
-		// hls.js 1.7.4: each stall adds its default of 1 s to the latency, for good.
+		// hls.js 1.7.4: each stall adds this to the latency permanently, by default 1 s.
 		liveSyncOnStallIncrease: 0.1,
 	});
 	player.on(page.Hls.Events.ERROR, (_event, detail) => {
@@ -45,8 +45,8 @@ export function playByHls(url: string): void {
 	setInterval(() => steer(video), 100);
 }
 
-// hls.js 1.7.4 catches up only with more than a second in the buffer, which a low-latency stream never has: after one
-// stall it would stay behind for good, and the figures would be about that stall.
+// hls.js 1.7.4 catches up only with more than a second in the buffer, which a low-latency stream never has. After a
+// stall it stays behind, and all later figures are about that stall.
 function steer(video: PageVideo): void {
 	const target = player?.targetLatency ?? null;
 	const livePosition = player?.liveSyncPosition ?? null;
@@ -61,7 +61,7 @@ function steer(video: PageVideo): void {
 	video.playbackRate = behindSeconds > TOLERANCE_SECONDS ? CATCH_UP_RATE : 1;
 }
 
-/** Where hls.js believes to be, and what it complained of. */
+/** The latency that hls.js reports, and its errors. */
 export function hlsFacts(): { latencySeconds: number; targetLatencySeconds: number | null; problems: string[] } {
 	return {
 		latencySeconds: player?.latency ?? 0,

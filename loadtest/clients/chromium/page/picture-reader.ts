@@ -1,8 +1,9 @@
 /**
  * Runs in the page: reads the time pattern of each picture that a video element really shows, and the bursts of its
- * sound. Everything is kept in bounded logs that the bench collects.
+ * sound. The bench collects its logs, which are bounded.
  */
 import { PATTERN_COLUMNS, PATTERN_ROW_RATIO, PATTERN_ROWS, readPattern } from '../../../source/time-pattern.ts';
+import type { HeardTone } from '../../../source/tone-code.ts';
 import type {
 	PageCanvas,
 	PageContext2d,
@@ -20,34 +21,25 @@ export type PageFrame = {
 	/** Epoch milliseconds on the source's clock; −1 when unread. */
 	captureTimeMs: number;
 	/**
-	 * When the picture became visible: the later of rVFC's expectedDisplayTime and presentationTime. The first is the
-	 * browser's own promise and the right one for MSE; for MediaStreams Chromium derives it from the frame's age, so
-	 * that it may lie before the picture was even handed to the compositor, which the second tells.
+	 * The later of requestVideoFrameCallback's expectedDisplayTime and presentationTime. The first is right for MSE. For
+	 * MediaStreams Chromium derives it from the frame's age, so that it may be earlier than the second, the hand-over to
+	 * the compositor.
 	 */
 	shownAtMs: number;
-	/** When our callback ran; up to one display refresh later. */
-	calledAtMs: number;
-	/** The browser's own count of pictures handed to the compositor, by which missed callbacks show. */
+	/** The browser's count of pictures handed to the compositor, per element: a gap is missed callbacks. */
 	presentedCount: number;
 	/** Which video element, counted from 0 in order of discovery. */
 	elementIndex: number;
-	widthPixels: number;
-	heightPixels: number;
-	/** WebRTC only. */
-	rtpTimestamp?: number;
 };
 
-/** A burst as it was heard; epoch milliseconds on the page's clock. */
-export type PageTone = { code: number; heardAtMs: number };
-
-/** What the bench collects with {@link collectReadings}. */
-export type PageReadings = { frames: PageFrame[]; tones: PageTone[] };
+/** Tones are on the page's clock, too. */
+export type PageReadings = { frames: PageFrame[]; tones: HeardTone[] };
 
 const page = globalThis as unknown as PageWindow & { spillwaySoundWorker: string };
 /** 20 minutes at 30 pictures a second; older ones are dropped. */
 const MAX_FRAMES = 36_000;
 const MAX_TONES = 2000;
-/** Small canvas that the band is scaled into: 4 × 4 samples a cell. */
+/** Each way, of the small canvas that the band is scaled into. */
 const SAMPLES_PER_CELL = 4;
 
 const readings: PageReadings = { frames: [], tones: [] };
@@ -55,12 +47,7 @@ const watched = new Map<PageVideo, number>();
 const listening = new Map<PageVideo, { track: PageTrack; worker: PageWorker }>();
 const capturedStreams = new Map<PageVideo, PageStream>();
 
-/** The page's clock as epoch milliseconds. The bench corrects for its distance from its own. */
-export function pageNowMs(): number {
-	return performance.timeOrigin + performance.now();
-}
-
-/** Starts reading every video element that matches, now or later, when it is visible. */
+/** Starts reading every video element that matches, now or later, while it is visible. */
 export function startReading(videoSelector: string, withSound: boolean): void {
 	const look = (): void => {
 		for (const element of page.document.querySelectorAll(videoSelector)) {
@@ -78,7 +65,7 @@ export function startReading(videoSelector: string, withSound: boolean): void {
 	setInterval(look, 50);
 }
 
-/** Returns what was read since the last call. */
+/** Returns the readings since the last call. */
 export function collectReadings(): PageReadings {
 	return { frames: readings.frames.splice(0), tones: readings.tones.splice(0) };
 }
@@ -90,22 +77,15 @@ function watchPictures(video: PageVideo, elementIndex: number): void {
 	const context = canvas.getContext('2d', { willReadFrequently: true, alpha: false });
 	video.requestVideoFrameCallback(function onFrame(_nowMs, metadata) {
 		video.requestVideoFrameCallback(onFrame);
-		const calledAtMs = pageNowMs();
-		const reading = readBand(video, canvas, context, calledAtMs);
+		const reading = readBand(video, canvas, context, performance.timeOrigin + performance.now());
 		const frame: PageFrame = {
 			frameNumber: reading?.frameNumber ?? -1,
 			captureTimeMs: reading?.captureTimeMs ?? -1,
 			shownAtMs: performance.timeOrigin + Math.max(metadata.expectedDisplayTime, metadata.presentationTime),
-			calledAtMs,
 			presentedCount: metadata.presentedFrames,
 			elementIndex,
-			widthPixels: metadata.width,
-			heightPixels: metadata.height,
 		};
-		if (metadata.rtpTimestamp !== undefined) {
-			frame.rtpTimestamp = metadata.rtpTimestamp;
-		}
-		// Other callbacks of this same refresh may show or hide the element: what counts is how it is painted.
+		// Other callbacks of the same refresh may show or hide the element: its state when it is painted counts.
 		page.requestAnimationFrame(() => {
 			if (isVisible(video)) {
 				readings.frames.push(frame);
@@ -134,13 +114,13 @@ function readBand(
 	return readPattern(picture, nowMs);
 }
 
-// A player may stack a second element, invisible until it takes over; its pictures are not shown to anybody.
+// A player may have a second element that is invisible until it takes over.
 function isVisible(video: PageVideo): boolean {
 	const style = page.getComputedStyle(video);
 	return Number(style.opacity) > 0.5 && style.visibility !== 'hidden' && style.display !== 'none';
 }
 
-// captureStream() of the element gives the sound as it is played, whatever feeds the element.
+// captureStream() of the element gives the sound as it is played, whatever its source.
 function listenTo(video: PageVideo): void {
 	if (video.readyState < 2 || video.paused) {
 		return;
@@ -156,9 +136,9 @@ function listenTo(video: PageVideo): void {
 	if (track === undefined || current?.track === track || track.readyState !== 'live') {
 		return;
 	}
-	// A captured element may bring a new track once it knows its media; two ears would hear everything twice.
+	// A captured element may get a new track once it knows its media; two readers would report everything twice.
 	current?.worker.terminate();
-	// A clone, so that the processor never disturbs what the element plays.
+	// A clone, so that the processor does not disturb playback.
 	const { readable } = new page.MediaStreamTrackProcessor({ track: track.clone() });
 	const worker = new page.Worker(
 		URL.createObjectURL(new Blob([page.spillwaySoundWorker], { type: 'text/javascript' })),
@@ -171,7 +151,7 @@ function listenTo(video: PageVideo): void {
 	listening.set(video, { track, worker });
 }
 
-/** Plays a file from memory (base64): its pictures and sound are in step, so it shows the offset of our own ear. */
+/** Plays a file (base64) whose pictures and sound are in step, which shows the offset of the sound tap. */
 export function playFile(base64: string, mediaType: string): void {
 	const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 	const video = page.document.querySelector('video') as unknown as PageVideo;

@@ -1,24 +1,23 @@
 /**
- * Runs in a worker of the page: hears the tone code in the sound that a video element plays. In a worker, because the
- * page's main thread, busy with pictures, would miss chunks.
+ * Runs in a worker of the page: finds the tone code in the sound that a video element plays. In a worker, because the
+ * page's main thread is busy with pictures and misses chunks.
  */
 import { ToneDetector } from '../../../source/tone-code.ts';
+import type { HeardTone } from '../../../source/tone-code.ts';
 import type { PageAudioData, PageAudioStream } from './dom-types.ts';
 
 type WorkerScope = {
 	onmessage: (event: { data: { readable: PageAudioStream } }) => void;
-	postMessage(message: { code: number; heardAtMs: number }): void;
+	postMessage(message: HeardTone): void;
 };
 
 const scope = globalThis as unknown as WorkerScope;
-/** Chunks over which the least delay of arrival is looked for: a second or so. */
+/** Chunks over which the shortest delay of arrival counts: about a second. */
 const ENVELOPE_CHUNKS = 100;
 
-/** Waits for the stream and reports each burst with the epoch milliseconds (page clock) at which it was played. */
+/** Waits for the stream and reports each burst; `heardAtMs` is epoch milliseconds on the page's clock. */
 export function listenForMessages(): void {
-	scope.onmessage = ({ data }) => {
-		void readSound(data.readable);
-	};
+	scope.onmessage = ({ data }) => void readSound(data.readable);
 }
 
 async function readSound(readable: PageAudioStream): Promise<void> {
@@ -32,7 +31,7 @@ async function readSound(readable: PageAudioStream): Promise<void> {
 		}
 		detector ??= new ToneDetector(value.sampleRate);
 		const chunkMs = value.timestamp / 1000;
-		// Chunks arrive late by scheduling, never early: the least (arrival − chunk time) of late is the truth.
+		// Scheduling makes chunks late, never early: the smallest recent (arrival − chunk time) is right.
 		envelope.push(performance.timeOrigin + performance.now() - chunkMs);
 		if (envelope.length > ENVELOPE_CHUNKS) {
 			envelope.shift();

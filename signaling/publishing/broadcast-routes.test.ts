@@ -1,6 +1,6 @@
-/** Tests of the advice to encoders: codecs under all their names, bit rates that suit nobody. */
+/** Tests of the encoder advice: codecs under all their names, extreme bitrates. */
 import { describe, expect, it } from 'vitest';
-import { adviseEncoder } from './encoder-advice.ts';
+import { adviseEncoder } from './broadcast-routes.ts';
 
 describe('adviseEncoder', () => {
 	it('accepts H.264 under its names, VP8 with a remark, nothing else', () => {
@@ -13,7 +13,7 @@ describe('adviseEncoder', () => {
 		}
 	});
 
-	it('speaks up about bitrates that suit nobody', () => {
+	it('warns about extreme bitrates', () => {
 		expect(adviseEncoder('h264', 6000).advice.join()).toContain('bits per second');
 		expect(adviseEncoder('h264', 50e6).advice.join()).toContain('cannot receive');
 		expect(adviseEncoder('h264', 4e6).advice).toHaveLength(1);
