@@ -23,7 +23,7 @@ import type {
 
 /** A socket without a join is closed after this. */
 const JOIN_DEADLINE_MS = 10_000;
-/** A ping is sent this often; without a sign of life by the next one the socket is closed. A lease lasts twice as long. */
+/** A ping is sent this often; without a sign of life by the next one the socket is closed. A lease is two intervals. */
 export const PING_INTERVAL_MS = 6000;
 /** A client that does not answer the closing handshake is cut off after this. */
 const CLOSE_DEADLINE_MS = 2000;

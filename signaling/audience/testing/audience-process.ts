@@ -1,4 +1,4 @@
-/** A signaling server as a process that tests start and kill. Arguments: Redis address, key prefix. Prints its address. */
+/** A signaling server process that tests start and kill. Arguments: Redis address, key prefix. Prints its address. */
 import { systemClock } from '../../../core/lifecycle/clock.ts';
 import { silentLogger } from '../../../core/logger.ts';
 import { RedisBus } from '../../platform/bus/redis-bus.ts';
