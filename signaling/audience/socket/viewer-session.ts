@@ -25,7 +25,7 @@ export interface ViewerConnection {
 
 /**
  * How a connection ended. `left`: closed in order, by the viewer. `lost`: cut. `silent`: no sign of life for the whole
- * lease. `closed`: by us.
+ * lease. `closed`: by the server.
  */
 export type ConnectionEnd = 'left' | 'lost' | 'silent' | 'closed';
 
