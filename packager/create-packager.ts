@@ -6,7 +6,7 @@ import { SpillwayError } from '../core/errors/errors.ts';
 import type { BroadcastId, ChannelName } from '../core/ids.ts';
 import type { Logger } from '../core/logger.ts';
 import { TypedEmitter } from '../core/lifecycle/typed-emitter.ts';
-import { BroadcastPackager, type BroadcastPackagerCloseReason } from './live/broadcast-packager.ts';
+import { BroadcastPackager } from './live/broadcast-packager.ts';
 import { BlockingReload, type WaitResult } from './origin/blocking-reload.ts';
 import { BroadcastOrigin, type OriginClient } from './origin/broadcast-origin.ts';
 import { HeldRequests } from './origin/held-requests.ts';
@@ -18,32 +18,30 @@ import type { PackagerConfig } from './config/packager-config.ts';
 export type PackagerChannelState =
 	{ state: 'unknown' } | { state: 'offline' } | { state: 'starting' } | { state: 'live'; broadcastId: BroadcastId };
 
-/** Whom the packager asks about channels. */
+/** The channels of the product. */
 interface PackagerChannels {
-	/** The channel of this name, as it stands in an address; it may be anything. */
+	/** `name` comes from an address and may be anything. */
 	state(name: string): Promise<PackagerChannelState>;
 }
 
-/** Why the packager closes. */
 type PackagerCloseReason = 'server-shutdown' | 'packager-closed';
 
 /** The LL-HLS tier of one process. */
 export interface Packager {
-	/** Begins packaging a broadcast. What comes back takes its access units. */
+	/** Begins packaging a broadcast, whose access units the result receives. */
 	startBroadcast(broadcast: { broadcastId: BroadcastId; channelName: ChannelName; logger?: Logger }): BroadcastPackager;
 	/** The broadcast, while its media is served. */
 	broadcast(broadcastId: BroadcastId): BroadcastPackager | undefined;
 	/** fastify plugin with the routes of the origin, under `/hls/` and `/api/v1/streams/{channel}/playlist.m3u8`. */
 	readonly routes: FastifyPluginAsync;
-	/** Playlists written and compressed so far for a track: at most one each per version (O6). */
+	/** Playlists written and compressed so far for a track: at most one each per version. */
 	renderCounts(broadcastId: BroadcastId, trackId: string): RenderCounts | undefined;
 	/** Counts for the metrics page. */
 	readonly counters: PackagerCounters;
-	/** Ends all broadcasts, releases all that is held. Idempotent. */
+	/** Ends all broadcasts and releases all held requests. Idempotent. */
 	close(reason: PackagerCloseReason): Promise<void>;
 }
 
-/** What {@link Packager.counters} tells. */
 type PackagerCounters = {
 	broadcasts: number;
 	/** Requests held now. */
@@ -52,20 +50,20 @@ type PackagerCounters = {
 	storedBytes: number;
 };
 
-/** Held requests for a channel that is starting look at the channel's state again this often. */
+/** Held requests for a starting channel check its state this often. */
 const STATE_POLL_INTERVAL_MS = 1000;
 
 type PackagerDependencies = {
 	clock: Clock;
 	logger: Logger;
 	channels: PackagerChannels;
-	/** What requests from an address are counted under; undefined: not counted. Without it every address is a client. */
+	/** Key under which requests from an address are counted; undefined: not counted. Default: the address. */
 	clientKey?: (address: string) => string | undefined;
 };
 
 /** Makes the packager. Does no I/O. */
-export function createPackager(config: PackagerConfig, dependencies: PackagerDependencies): Packager {
-	return new LlHlsPackager({ ...dependencies, config });
+export function createPackager(deps: PackagerDependencies, config: PackagerConfig): Packager {
+	return new LlHlsPackager({ ...deps, config });
 }
 
 type Entry = { broadcast: BroadcastPackager; origin: BroadcastOrigin };
@@ -84,7 +82,7 @@ class LlHlsPackager extends TypedEmitter<{ advanced: [] }> implements Packager {
 		super(deps.logger);
 		this.#deps = deps;
 		this.#scope = new CloseScope(deps.logger);
-		this.#starting = new BlockingReload(this, deps.clock);
+		this.#starting = new BlockingReload({ source: this, clock: deps.clock });
 		this.#held = new HeldRequests(deps.clock, deps.config);
 		this.#scope.onClose(() => this.#starting.close());
 		this.routes = createHlsRoutes({
@@ -139,15 +137,14 @@ class LlHlsPackager extends TypedEmitter<{ advanced: [] }> implements Packager {
 
 	close(reason: PackagerCloseReason): Promise<void> {
 		if (!this.#scope.closed) {
-			const childReason: BroadcastPackagerCloseReason = reason;
-			for (const { broadcast } of [...this.#entries.values()]) {
-				this.#scope.onClose(() => broadcast.close(childReason));
+			for (const { broadcast } of this.#entries.values()) {
+				this.#scope.onClose(() => broadcast.close(reason));
 			}
 		}
 		return this.#scope.close(reason);
 	}
 
-	/** The origin of what the channel shows now; a channel that is starting is waited for. */
+	/** The origin of the channel's live broadcast; waits while the channel is starting. */
 	async #liveOrigin(channelName: string, client: OriginClient): Promise<BroadcastOrigin> {
 		const { clock, config, channels } = this.#deps;
 		const deadlineMs = clock.monotonicMs() + config.startHoldMs;
@@ -159,32 +156,24 @@ class LlHlsPackager extends TypedEmitter<{ advanced: [] }> implements Packager {
 			if (state.state === 'offline') {
 				throw new SpillwayError('CHANNEL_OFFLINE', [channelName]);
 			}
-			const readyOrigin = (): BroadcastOrigin | undefined => {
-				const entry = state.state === 'live' ? this.#entries.get(state.broadcastId) : undefined;
-				return entry?.broadcast.isReady ? entry.origin : undefined;
-			};
-			const origin = readyOrigin();
-			if (origin !== undefined) {
-				return origin;
+			const entry = state.state === 'live' ? this.#entries.get(state.broadcastId) : undefined;
+			if (entry?.broadcast.isReady) {
+				return entry.origin;
 			}
 			const leftMs = deadlineMs - clock.monotonicMs();
 			const waitMs = Math.min(STATE_POLL_INTERVAL_MS, leftMs);
-			if (leftMs <= 0 || (await this.#waitForNews(channelName, waitMs, client)) === 'aborted') {
+			if (leftMs <= 0 || (await this.#waitForReadyBroadcast(channelName, waitMs, client)) === 'aborted') {
 				throw new SpillwayError('BROADCAST_STARTING', [channelName], { retryAfterSeconds: 1 });
 			}
 		}
 	}
 
 	/** Waits until any broadcast has become ready. */
-	async #waitForNews(channelName: string, timeoutMs: number, client: OriginClient): Promise<WaitResult> {
+	async #waitForReadyBroadcast(channelName: string, timeoutMs: number, client: OriginClient): Promise<WaitResult> {
 		const seenCount = this.#readyCount;
 		const { leave, isOfCrowd } = this.#held.enter(`channel ${channelName}`, client.key);
 		const signals = [client.signal, this.#scope.signal];
-		try {
-			const isNews = (): boolean => this.#readyCount !== seenCount;
-			return await this.#starting.wait(isNews, timeoutMs, signals, seenCount, isOfCrowd);
-		} finally {
-			leave();
-		}
+		const hasAdvanced = (): boolean => this.#readyCount !== seenCount;
+		return this.#starting.wait(hasAdvanced, timeoutMs, signals, seenCount, isOfCrowd).finally(leave);
 	}
 }

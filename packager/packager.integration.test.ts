@@ -1,4 +1,4 @@
-/** The packager with real media, a real server and FFmpeg: as its own CMAF's reference and as an HLS player. */
+/** The packager with real media, a real server and FFmpeg, as reference for our CMAF and as HLS player. */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -6,14 +6,14 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { BroadcastId, ChannelName } from '../core/ids.ts';
 import type { AccessUnit, TrackId } from '../core/media/access-unit.ts';
 import type { TrackConfig } from '../core/media/codecs.ts';
 import { concatBytes } from './cmaf/box-writer.ts';
 import { silentAacFrame } from './segmenting/track-writer.ts';
 import { readMp4, type ReadPacket } from './testing/mp4-reader.ts';
 import { PlaylistSequenceChecker } from './testing/playlist-rules.ts';
-import { createTestOrigin, playInRealTime, type TestOrigin } from './testing/test-origin.ts';
+import { inDecodeOrder } from './testing/simulated-source.ts';
+import { createTestOrigin, playInRealTime, startDemo } from './testing/test-origin.ts';
 
 const run = promisify(execFile);
 const START_SECONDS = 5000;
@@ -27,10 +27,7 @@ type FileTrack = {
 	packets: ReadPacket[];
 };
 
-/**
- * Makes a moving picture and a tone, encodes them once, and cuts them with `-c copy` into one fragmented MP4 per track:
- * FFmpeg's own packaging, which ours is compared with.
- */
+/** Encodes a picture and a tone once, and cuts them with `-c copy` into one fragmented MP4 per track, our reference. */
 async function makeFileTracks(
 	folder: string,
 	options: {
@@ -49,33 +46,9 @@ async function makeFileTracks(
 		...common,
 		...['-f', 'lavfi', '-i', `testsrc2=size=${size}:rate=${frameRate}:duration=${seconds}`],
 		...['-f', 'lavfi', '-i', `sine=frequency=440:sample_rate=${sampleRate}:duration=${seconds}`],
-		...[
-			'-c:v',
-			'libx264',
-			'-preset',
-			'ultrafast',
-			'-pix_fmt',
-			'yuv420p',
-			'-g',
-			String(gopFrames),
-			'-sc_threshold',
-			'0',
-		],
-		...[
-			'-bf',
-			String(bFrames),
-			'-profile:v',
-			'high',
-			'-threads',
-			'1',
-			'-c:a',
-			'aac',
-			'-ac',
-			'2',
-			'-b:a',
-			'96k',
-			source,
-		],
+		...`-c:v libx264 -preset ultrafast -pix_fmt yuv420p -g ${gopFrames} -sc_threshold 0 -bf ${bFrames}`.split(' '),
+		...'-profile:v high -threads 1 -c:a aac -ac 2 -b:a 96k'.split(' '),
+		source,
 	]);
 	const tracks: FileTrack[] = [];
 	for (const [trackId, selector] of [
@@ -121,12 +94,12 @@ function parameterSets(record: Uint8Array): { sps: Uint8Array[]; pps: Uint8Array
 /** How {@link fileAccessUnits} places a file on the broadcast's timeline. */
 type FilePlacement = { run: number; startSeconds: number; captureTimeMs: number };
 
-/** The access units of the tracks, by decode time, as a publisher would send them. */
+/** The access units of the tracks in decode order, as a publisher sends them. */
 function fileAccessUnits(tracks: readonly FileTrack[], placement: FilePlacement): AccessUnit[] {
 	const units = tracks.flatMap((track) => {
 		const isVideo = track.config.kind === 'video';
 		const shiftTicks = Math.round(placement.startSeconds * track.timescale);
-		// In the order of the file one after another, and early enough that a publisher decodes each before it is shown.
+		// Decode times in the order of the file, early enough that each unit is decoded before it is shown.
 		const shown = track.packets.map(({ timestampTicks }) => timestampTicks);
 		const decoded = shown.toSorted((one, other) => one - other);
 		const earlyTicks = Math.min(0, ...shown.map((ticks, index) => ticks - decoded[index]!));
@@ -148,7 +121,7 @@ function fileAccessUnits(tracks: readonly FileTrack[], placement: FilePlacement)
 			};
 		});
 	});
-	return units.sort((one, other) => one.decodeTimeTicks / one.clockRate - other.decodeTimeTicks / other.clockRate);
+	return inDecodeOrder(units);
 }
 
 /** The configurations of the tracks, for `beginRun()`. */
@@ -166,13 +139,6 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-function startDemo(origin: TestOrigin): ReturnType<TestOrigin['packager']['startBroadcast']> {
-	const broadcastId = '01test' as BroadcastId;
-	const broadcast = origin.packager.startBroadcast({ broadcastId, channelName: 'demo' as ChannelName });
-	origin.channels.set('demo', { state: 'live', broadcastId });
-	return broadcast;
-}
-
 /** All that a rendition has, as one file. */
 function wholeFile(broadcast: ReturnType<typeof startDemo>, trackId: string): Uint8Array {
 	const get = (name: string): Uint8Array => broadcast.store.get(`${trackId}/${name}`)!;
@@ -180,7 +146,7 @@ function wholeFile(broadcast: ReturnType<typeof startDemo>, trackId: string): Ui
 	return concatBytes([get('init0.mp4'), ...segments]);
 }
 
-describe('our CMAF beside FFmpeg’s of the same coded media', () => {
+describe('our CMAF compared with FFmpeg’s of the same coded media', () => {
 	it.each([
 		['without B-frames', 0, '30', 48_000],
 		['with two B-frames', 2, '25', 44_100],
@@ -199,13 +165,13 @@ describe('our CMAF beside FFmpeg’s of the same coded media', () => {
 		for (const track of reference) {
 			const bytes = wholeFile(broadcast, track.trackId);
 			const ours = (await readMp4(bytes)).packets;
-			// Sound from before the first picture is left out, and so is what the encoder primes with.
+			// Sound before the first picture and the encoder's priming are left out.
 			const theirs = track.packets.slice(track.packets.length - ours.length);
 			expect(theirs.length).toBeGreaterThan(track.packets.length - 4);
 			expect(ours.map((packet) => packet.bytes.length)).toEqual(theirs.map((packet) => packet.bytes.length));
 			expect(ours.map(({ isKey }) => isKey)).toEqual(theirs.map(({ isKey }) => isKey));
 			expect(ours.every((packet, index) => Buffer.compare(packet.bytes, theirs[index]!.bytes) === 0)).toBe(true);
-			// Relative to the first sample, to the tick but for the first frame of a part, which may be moved by rounding.
+			// Relative to the first sample, exact to the tick but for the first frame of a part, which rounding may move.
 			const [ourStart, theirStart] = [ours[0]!.timestampTicks, theirs[0]!.timestampTicks];
 			const drift = ours.map(
 				({ timestampTicks }, index) => timestampTicks - ourStart - (theirs[index]!.timestampTicks - theirStart),
@@ -214,12 +180,7 @@ describe('our CMAF beside FFmpeg’s of the same coded media', () => {
 			const file = path.join(own, `${track.trackId}-ours.mp4`);
 			await writeFile(file, bytes);
 			const probe = await run('ffprobe', [
-				'-v',
-				'warning',
-				'-show_entries',
-				'packet=pts,dts,duration,flags',
-				'-of',
-				'json',
+				...'-v warning -show_entries packet=pts,dts,duration,flags -of json'.split(' '),
 				file,
 			]);
 			expect(probe.stderr).toBe('');
@@ -244,19 +205,8 @@ describe('our CMAF beside FFmpeg’s of the same coded media', () => {
 		const file = path.join(folder, 'silence.mp4');
 		await writeFile(file, wholeFile(broadcast, 'audio0'));
 		const { stderr } = await run('ffmpeg', [
-			'-v',
-			'info',
-			'-ss',
-			'2',
-			'-t',
-			'2',
-			'-i',
-			file,
-			'-af',
-			'volumedetect',
-			'-f',
-			'null',
-			'-',
+			...['-v', 'info', '-ss', '2', '-t', '2', '-i', file],
+			...['-af', 'volumedetect', '-f', 'null', '-'],
 		]);
 		expect(stderr).toMatch(/max_volume: -9\d/);
 		expect(stderr).not.toMatch(/error|invalid/i);
@@ -305,18 +255,12 @@ describe('FFmpeg as a player of the origin', () => {
 			stop.abort();
 			await Promise.all([published, watching]);
 			expect([code, stderr]).toEqual([0, expect.anything()]);
-			// The HLS reader prints what it skips and opens as warnings; timestamps are what may not be complained about.
+			// The HLS reader also warns about what it skips and opens; only complaints about timestamps are faults.
 			expect(
 				stderr.split('\n').filter((line) => /timestamp|dts|pts|non.?monoton|invalid|corrupt|error/i.test(line)),
 			).toEqual([]);
 			const { stdout } = await run('ffprobe', [
-				'-v',
-				'error',
-				'-count_packets',
-				'-show_entries',
-				'stream=codec_type,nb_read_packets',
-				'-of',
-				'json',
+				...'-v error -count_packets -show_entries stream=codec_type,nb_read_packets -of json'.split(' '),
 				recording,
 			]);
 			const counts = (JSON.parse(stdout) as { streams: { codec_type: string; nb_read_packets: string }[] }).streams;
@@ -328,7 +272,7 @@ describe('FFmpeg as a player of the origin', () => {
 	);
 });
 
-/** Follows a playlist as a low-latency player does, with blocking reloads and parts, and notes every fault. */
+/** Follows a playlist as a low-latency player does, with blocking reloads and parts, and collects faults. */
 async function watchPlaylist(url: string, signal: AbortSignal, faults: string[]): Promise<void> {
 	const checker = new PlaylistSequenceChecker(() => 2);
 	let query = '';

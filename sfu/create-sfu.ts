@@ -1,4 +1,4 @@
-/** Puts the SFU tier together: the worker pool and the routers of the broadcasts on it. */
+/** Assembles the SFU tier: the worker pool and the routers of the broadcasts on it. */
 import { availableParallelism } from 'node:os';
 import type { Clock } from '../core/lifecycle/clock.ts';
 import type { BroadcastId } from '../core/ids.ts';
@@ -16,11 +16,11 @@ export interface Sfu {
 	close(): Promise<void>;
 }
 
-/** Starts the workers; rejects when one cannot be started, saying what to do. */
-export async function createSfu(config: SfuConfig, dependencies: { clock: Clock; logger: Logger }): Promise<Sfu> {
-	const logger = dependencies.logger.child({ tier: 'sfu' });
+/** Starts the workers; rejects when one cannot be started, and says what to do. */
+export async function createSfu(parent: { clock: Clock; logger: Logger }, config: SfuConfig): Promise<Sfu> {
+	const logger = parent.logger.child({ tier: 'sfu' });
 	const workerCount = config.workerCount === 0 ? availableParallelism() : config.workerCount;
-	const deps = { clock: dependencies.clock, logger };
+	const deps = { clock: parent.clock, logger };
 	const pool = new WorkerPool(deps, { ...config, workerCount });
 	try {
 		await pool.start();

@@ -1,6 +1,4 @@
-/**
- * Tests of peers that vanish without a word, as a browser that is killed or a line that is cut: nothing of them stays.
- */
+/** Tests of peers that vanish silently, such as a killed browser or a cut line: nothing of them stays. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createId, type ViewerId } from '../core/ids.ts';
 import { systemClock } from '../core/lifecycle/clock.ts';
@@ -25,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(() => bench[Symbol.asyncDispose]());
 
-it('ends a publisher and a viewer that vanish, and says why', async () => {
+it('ends a publisher and a viewer that vanish, and reports why', async () => {
 	await using publisher = new WeriftPublisher(DEFAULT_PAYLOAD_TYPES);
 	const deps = { ...bench, broadcastRouter };
 	const offer = parseSdpOffer(await publisher.createOffer('actpass'));

@@ -108,14 +108,17 @@ async function assemble(
 	const firstStart = await prepareFirstStart(platform, config);
 
 	// Media.
-	const sfu = own(await createSfu(sfuConfig(config), { clock, logger }));
+	const sfu = own(await createSfu({ clock, logger }, sfuConfig(config)));
 	const packager: Packager = own(
-		createPackager(defaultPackagerConfig(config.hls), {
-			clock,
-			clientKey: senderKey,
-			logger: logger.child({ tier: 'll-hls' }),
-			channels: { state: (name) => channels.locator.find(name) },
-		}),
+		createPackager(
+			{
+				clock,
+				clientKey: senderKey,
+				logger: logger.child({ tier: 'll-hls' }),
+				channels: { state: (name) => channels.locator.find(name) },
+			},
+			defaultPackagerConfig(config.hls),
+		),
 	);
 	const transcoders = createTranscoderFactory({ clock });
 	const registry = own(
@@ -188,7 +191,7 @@ async function assemble(
 			...createWhepAdmission({ locator: channels.locator, audience, capacity }, config.sfu),
 		}),
 	);
-	const rtmp = own(createRtmpIngest(rtmpConfig(config), { clock, logger: ingestLogger, authorizer, registry }));
+	const rtmp = own(createRtmpIngest({ clock, logger: ingestLogger, authorizer, registry }, rtmpConfig(config)));
 	const operations = own(
 		createOperations(
 			{

@@ -1,6 +1,4 @@
-/**
- * Framings made at random around one bitstream give the same pictures, one configuration, and sets that decoders need.
- */
+/** Tests that random framings of one bitstream give the same pictures, one configuration, and the sets for decoders. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isSameBytes, isSameConfig, type TrackConfig, type VideoTrackConfig } from '../../core/media/codecs.ts';
@@ -63,6 +61,9 @@ type RtmpFraming = {
 	hasSei: boolean;
 	hasFiller: boolean;
 };
+
+const BARE = { hasDelimiter: false, hasSei: false } as const;
+const PLAIN_RTMP: RtmpFraming = { form: 4, record: 'full', sets: 'in-picture', hasFiller: false, ...BARE };
 
 function sendRtmp(pictures: readonly CodedPicture[], framing: RtmpFraming): Found {
 	const found: Found = { configs: [], units: [] };
@@ -169,9 +170,8 @@ async function sendWhip(
 	const transport = new PacketTransport(framing.sets === 'offer-only' ? sprop : undefined);
 	const clock = new FakeClock();
 	const publisher = new WhipPublisher(
+		{ clock, logger: new RecordingLogger(), transport },
 		{ id: 'whip' as PublisherId, remoteAddress: '192.0.2.1', encoderName: undefined },
-		transport,
-		{ clock, logger: new RecordingLogger() },
 	);
 	publisher.on('trackConfigured', (config: TrackConfig) => found.configs.push(config as VideoTrackConfig));
 	publisher.on('unit', ({ isKeyFrame, bytes }: PublisherUnit) =>
@@ -209,19 +209,14 @@ async function sendWhip(
 	return found;
 }
 
-/** What a receiver puts together of the packets that went to the stage. */
-function receive(packets: readonly PublisherRtpPacket[]): { rtpTicks: number; nals: Uint8Array[]; markers: string }[] {
-	const pictures: { rtpTicks: number; nals: Uint8Array[]; markers: string }[] = [];
-	for (const group of Map.groupBy(packets, ({ rtpTicks }) => rtpTicks).values()) {
+/** What a receiver assembles from the packets for the stage. */
+function receive(packets: readonly PublisherRtpPacket[]): { nals: Uint8Array[]; markers: string }[] {
+	return [...Map.groupBy(packets, ({ rtpTicks }) => rtpTicks).values()].map((group) => {
 		const depacketizer = new H264Depacketizer();
 		group.forEach(({ payload }) => depacketizer.push(payload));
-		pictures.push({
-			rtpTicks: group[0]!.rtpTicks,
-			nals: depacketizer.take() ?? [],
-			markers: group.map(({ hasMarker }) => (hasMarker ? '1' : '0')).join(''),
-		});
-	}
-	return pictures;
+		const markers = group.map(({ hasMarker }) => (hasMarker ? '1' : '0')).join('');
+		return { nals: depacketizer.take() ?? [], markers };
+	});
 }
 
 const bitstream = fc.record({
@@ -277,7 +272,7 @@ describe('framings around one bitstream', () => {
 				const pictures = encodeFor(source);
 				const { configs, units, packets } = await sendWhip(pictures, how);
 				const all = shapeOf(pictures);
-				// Without an end that can be trusted the newest picture waits for the next.
+				// Without proof of its end the newest picture waits for the next.
 				expect(shape(units)).toEqual(all.slice(0, units.length));
 				expect(units.length).toBeGreaterThanOrEqual(all.length - 1);
 				expect(configs).toHaveLength(1);
@@ -289,7 +284,7 @@ describe('framings around one bitstream', () => {
 					units.map(({ nals }) => slicesOf(nals).join(' ')),
 				);
 				expect(received.filter(({ markers }) => !/^0*1$/.test(markers))).toEqual([]);
-				// One IDR picture may have gone on bare before it was seen that the sets came with the first one only.
+				// One IDR picture may be forwarded without sets before it shows that only the first one had them.
 				const bare = received.filter(
 					({ nals }, index) => units[index]!.isKeyFrame && !nals.some((nal) => nalType(nal) === NAL_TYPE.SPS),
 				);
@@ -299,27 +294,22 @@ describe('framings around one bitstream', () => {
 		);
 	});
 
-	it('goes on without waiting for a picture’s end when the framing is as it should be', async () => {
+	it('are forwarded without waiting for a picture’s end when they are as expected', async () => {
 		const pictures = encodeFor({ fields: {}, sliceCount: 2 });
-		const { packets } = await sendWhip(pictures, {
-			sets: 'in-picture',
-			markers: 'last',
-			fragmentBytes: 1000,
-			hasDelimiter: false,
-			hasSei: false,
-		});
-		// From the second GOP on, the sets come as they were sent: in packets of their own, not in one of ours.
+		const framing = { sets: 'in-picture', markers: 'last', fragmentBytes: 1000, ...BARE } as const;
+		const { packets } = await sendWhip(pictures, framing);
+		// From the second GOP on, the sets are forwarded as they were sent, in separate packets.
 		expect(packets.filter(({ payload }) => nalType(payload) === NAL_TYPE.PPS).length).toBeGreaterThanOrEqual(2);
 	});
 });
 
 describe('parameter sets that change', () => {
-	/** What a decoder holds, by id. */
+	/** The sets of a decoder, by id. */
 	class Decoder {
 		readonly sps = new Map<number, Uint8Array>();
 		readonly pps = new Map<number, Uint8Array>();
 
-		take(nals: readonly Uint8Array[]): void {
+		add(nals: readonly Uint8Array[]): void {
 			for (const nal of nals) {
 				if (nalType(nal) === NAL_TYPE.SPS) {
 					this.sps.set(parseSps(nal)!.id, nal);
@@ -329,7 +319,7 @@ describe('parameter sets that change', () => {
 			}
 		}
 
-		/** It decodes with these as with its own. */
+		/** True when it decodes the same with these sets as with its own. */
 		agreesWith(sps: Uint8Array, pps: Uint8Array): boolean {
 			const held = this.pps.get(parsePps(pps)!.id);
 			const heldSps = this.sps.get(parsePps(pps)!.spsId);
@@ -350,7 +340,7 @@ describe('parameter sets that change', () => {
 		colour: fc.constantFrom(undefined, [1, 1, 1] as const),
 	});
 
-	it('begin no run while they decode alike, and reach the decoders of whoever begins at any key frame', () => {
+	it('begin no run while they decode alike, and reach a decoder that begins at any key frame', () => {
 		fc.assert(
 			fc.property(fc.array(choice, { minLength: 2, maxLength: 6 }), (choices) => {
 				const pictures = choices.flatMap(({ id, initQp, levelIdc, reorder, colour }) => {
@@ -368,20 +358,14 @@ describe('parameter sets that change', () => {
 						slices: [writeSlice({ isIdr, ppsId: id, frameNum: isIdr ? 0 : 1 }, fields)],
 					}));
 				});
-				const how = { form: 4, record: 'full', sets: 'in-picture' } as const;
-				const { configs, units } = sendRtmp(pictures, {
-					...how,
-					hasDelimiter: false,
-					hasSei: false,
-					hasFiller: false,
-				});
+				const { configs, units } = sendRtmp(pictures, PLAIN_RTMP);
 				expect(units).toHaveLength(pictures.length);
 				expect(configs.filter((config) => !isSameConfig(configs[0]!, config))).toEqual([]);
 				for (let first = 0; first < units.length; first += 2) {
 					const decoder = new Decoder();
-					decoder.take([...configs[0]!.sps, ...configs[0]!.pps]);
+					decoder.add([...configs[0]!.sps, ...configs[0]!.pps]);
 					for (let index = first; index < units.length; index++) {
-						decoder.take(units[index]!.nals);
+						decoder.add(units[index]!.nals);
 						expect(decoder.agreesWith(pictures[index]!.sps, pictures[index]!.pps[0]!)).toBe(true);
 					}
 				}
@@ -390,17 +374,10 @@ describe('parameter sets that change', () => {
 		);
 	});
 
-	it('begin a run when the picture is another, with nothing left of the one before', () => {
+	it('begin a run when the picture changes, without sets of the previous one', () => {
 		const small = encodeFor({ fields: {}, sliceCount: 1 });
 		const large = encodeFor({ fields: { id: 3, widthMbs: 40 }, sliceCount: 1 });
-		const { configs } = sendRtmp([...small, ...large], {
-			form: 4,
-			record: 'full',
-			sets: 'in-picture',
-			hasDelimiter: false,
-			hasSei: false,
-			hasFiller: false,
-		});
+		const { configs } = sendRtmp([...small, ...large], PLAIN_RTMP);
 		expect(configs.map(({ widthPixels, sps, pps }) => [widthPixels, sps.length, pps.length])).toEqual([
 			[320, 1, 1],
 			[640, 1, 1],

@@ -12,32 +12,32 @@ const picture = (frameNum: number, firstMb = 0): Uint8Array => writeSlice({ fram
 
 type Bench = {
 	assembler: H264Assembler<number>;
-	told: string[];
-	/** One frame; its end is told unless said otherwise. */
+	results: string[];
+	/** Pushes one frame; returns its results. */
 	push: (timeMs: number, nals: readonly Uint8Array[], isEnd?: boolean) => string[];
 };
 
-/** `told`: `config`, a problem's code, or `key|recovery|picture TIME: NAL TYPES`. */
+/** `results`: `config`, a problem's code, or `key|recovery|picture TIME: NAL TYPES`. */
 function bench(provesFraming = false): Bench {
-	const told: string[] = [];
+	const results: string[] = [];
 	const assembler = new H264Assembler<number>(
 		{
-			configure: ({ widthPixels, heightPixels }) => told.push(`config ${widthPixels}x${heightPixels}`),
+			configure: ({ widthPixels, heightPixels }) => results.push(`config ${widthPixels}x${heightPixels}`),
 			picture: ({ nals, isKeyFrame, isRecoveryPoint, stamp }) =>
-				told.push(
+				results.push(
 					`${isRecoveryPoint ? 'recovery' : isKeyFrame ? 'key' : 'picture'} ${stamp}: ${nals.map(nalType).join(' ')}`,
 				),
-			problem: (problem) => told.push(problem),
+			problem: (problem) => results.push(problem),
 		},
 		{ provesFraming },
 	);
 	return {
 		assembler,
-		told,
+		results,
 		push: (timeMs, nals, isEnd = true) => {
-			const before = told.length;
+			const before = results.length;
 			assembler.push({ nals, timeMs, stamp: timeMs, isEnd });
-			return told.slice(before);
+			return results.slice(before);
 		},
 	};
 }
@@ -50,8 +50,7 @@ describe('H264Assembler', () => {
 			'key 0: 5',
 			'picture 0: 1 1',
 		]);
-		// The first picture in two frames shows that ends are none here, so it is lost; from the next key frame on all is
-		// whole.
+		// The first picture in two frames disproves the ends of frames and is lost; the next ones are whole.
 		expect(push(40, [picture(2)])).toEqual(['picture 40: 1']);
 		expect(push(40, [picture(2, 20)])).toEqual([]);
 		expect(push(80, [IDR])).toEqual(['picture-damaged']);
@@ -69,11 +68,11 @@ describe('H264Assembler', () => {
 		expect(push(40, [picture(1)])).toEqual(['key 0: 5 5']);
 	});
 
-	it('gives a picture that is held when told that nothing follows, and believes ends from then on', () => {
-		const { push, assembler, told } = bench(true);
+	it('gives a held picture when it is settled, and accepts ends of frames from then on', () => {
+		const { push, assembler, results } = bench(true);
 		push(0, [SPS, PPS, IDR]);
 		assembler.settle();
-		expect(told.at(-1)).toBe('key 0: 5');
+		expect(results.at(-1)).toBe('key 0: 5');
 		expect(push(40, [picture(1)])).toEqual(['picture 40: 1']);
 	});
 
@@ -88,30 +87,30 @@ describe('H264Assembler', () => {
 		expect(push(40, pairs)).toEqual(['picture 40: 1 1', 'picture 40: 1 1']);
 	});
 
-	it('puts SEI that stands behind a slice to the next picture', () => {
+	it('adds SEI after a slice to the next picture', () => {
 		const { push } = bench();
 		const sei = Uint8Array.of(6, 5, 1, 0xaa, 0x80);
 		expect(push(0, [SPS, PPS, IDR, sei, picture(1)])).toEqual(['config 320x176', 'key 0: 5', 'picture 0: 6 1']);
 	});
 
-	it('takes the set that the key frame refers to, whatever else is there', () => {
+	it('activates the set that the key frame refers to, among others', () => {
 		const { push, assembler } = bench();
 		assembler.addParameterSets([SPS, PPS, writeSps({ id: 1, widthMbs: 40 }), writePps({ id: 1, spsId: 1 })]);
 		expect(push(0, [writeSlice({ isIdr: true, ppsId: 1 })])).toEqual(['config 640x176', 'key 0: 5']);
 		expect(assembler.config!.sps[0]).toEqual(writeSps({ id: 1, widthMbs: 40 }));
 	});
 
-	it('does not flap between a header and sets in band that differ in size: the picture’s own count', () => {
-		const { push, assembler, told } = bench();
+	it('does not alternate between a header and in-band sets of another size: the in-band sets count', () => {
+		const { push, assembler, results } = bench();
 		for (let gop = 0; gop < 4; gop++) {
 			assembler.addParameterSets([writeSps({ widthMbs: 40 }), PPS]);
 			push(gop * 80, [SPS, PPS, IDR]);
 			push(gop * 80 + 40, [picture(1)]);
 		}
-		expect(told.filter((what) => what.startsWith('config'))).toEqual(['config 640x176', 'config 320x176']);
+		expect(results.filter((what) => what.startsWith('config'))).toEqual(['config 640x176', 'config 320x176']);
 	});
 
-	it('leaves out what cannot be decoded, with its reason, up to the next key frame that can', () => {
+	it('leaves out what cannot be decoded, with the reason, up to the next decodable key frame', () => {
 		const { push, assembler } = bench();
 		expect(push(0, [IDR])).toEqual(['parameter-sets-missing']);
 		expect(push(40, [SPS])).toEqual([]);
@@ -126,7 +125,7 @@ describe('H264Assembler', () => {
 	it.each([
 		['a recovery point', [writeRecoveryPoint(18), picture(1)]],
 		['a picture of intra slices alone', [writeSlice({ frameNum: 1, sliceType: 7 })]],
-	])('lets decoding begin at %s only when no IDR picture has come for long', (_what, nals) => {
+	])('begins decoding at %s only after a long time without an IDR picture', (_what, nals) => {
 		const { push } = bench();
 		expect(push(0, [SPS, PPS, ...nals]).slice(1)).toEqual(['key-frame-missing']);
 		expect(push(2600, nals)).toEqual(['key-frame-missing']);
@@ -134,7 +133,7 @@ describe('H264Assembler', () => {
 		expect(push(2680, [picture(2)])).toEqual(['picture 2680: 1']);
 		expect(push(2720, [IDR])).toEqual(['key 2720: 5']);
 		expect(push(4720, nals)[0]).toMatch(/^picture 4720/);
-		// The clock was set back: that is no time without an IDR picture.
+		// A clock that steps back is no time without an IDR picture.
 		expect(push(100, nals)[0]).toMatch(/^picture 100/);
 	});
 
@@ -154,7 +153,7 @@ describe('H264Assembler', () => {
 		});
 		fc.assert(
 			fc.property(fc.array(frame, { maxLength: 12 }), fc.boolean(), (frames, provesFraming) => {
-				const { push, told, assembler } = bench(provesFraming);
+				const { push, results, assembler } = bench(provesFraming);
 				for (const { nals, timeMs, isEnd, then } of frames) {
 					push(timeMs, nals, isEnd);
 					if (then === 'loss') {
@@ -163,13 +162,13 @@ describe('H264Assembler', () => {
 						assembler[then]();
 					}
 				}
-				const firstPicture = told.findIndex((what) => /^(key|recovery|picture) \d/.test(what));
-				expect(firstPicture < 0 || told.slice(0, firstPicture).some((what) => what.startsWith('config'))).toBe(true);
-				expect(told.filter((what) => what.endsWith(': '))).toEqual([]);
+				const firstPicture = results.findIndex((what) => /^(key|recovery|picture) \d/.test(what));
+				expect(firstPicture < 0 || results.slice(0, firstPicture).some((what) => what.startsWith('config'))).toBe(true);
+				expect(results.filter((what) => what.endsWith(': '))).toEqual([]);
 				push(20_000, [SPS, PPS, IDR]);
 				push(20_040, [picture(1)]);
 				push(20_080, [picture(2)]);
-				expect(told.filter((what) => what.startsWith('key 20000: '))).toHaveLength(1);
+				expect(results.filter((what) => what.startsWith('key 20000: '))).toHaveLength(1);
 			}),
 			{ numRuns: 500 },
 		);

@@ -1,7 +1,6 @@
 /**
- * NAL units of an H.264 publisher → pictures and configurations, whatever framed them. Borders of pictures, parameter
- * sets and entry points are taken from the bitstream: the frame (an RTMP message, a group of RTP packets) is a hint
- * that may be wrong.
+ * NAL units of an H.264 publisher → pictures and configurations, for any framing. Picture borders, parameter sets and
+ * entry points come from the bitstream: the frame (an RTMP message, a group of RTP packets) is only a hint.
  */
 import { isSameConfig, type VideoTrackConfig } from '../../core/media/codecs.ts';
 import { NAL_TYPE, nalType } from '../../core/media/h264.ts';
@@ -9,23 +8,16 @@ import { beginsPicture, readRecoveryPoint, readSliceHeader, type SliceHeader } f
 import type { SpsFacts } from '../../core/media/h264-parameter-sets.ts';
 import { MAX_PARAMETER_SET_COUNT, ParameterSetStore, type ParameterSets } from './parameter-set-store.ts';
 
-/** One picture. */
 export type H264Picture<Stamp> = {
 	/** Slices and SEI; parameter sets ahead only when they differ from those of the configuration. */
 	nals: readonly Uint8Array[];
 	/** A decoder may begin here. */
 	isKeyFrame: boolean;
-	/**
-	 * It may begin here, but is not an IDR picture: only an encoder's decoder is given such a one, since browsers refuse
-	 * it.
-	 */
+	/** A key frame that is no IDR picture: only an encoder's decoder gets it, because browsers refuse it. */
 	isRecoveryPoint: boolean;
-	/** Of the frame that its first slice came in. */
+	/** Of the frame with its first slice. */
 	stamp: Stamp;
-	/**
-	 * The frame and the picture agree: one frame, ended as such, with both kinds of parameter sets in it if it is an IDR
-	 * picture.
-	 */
+	/** One frame holds exactly this picture; for an IDR picture it also holds both kinds of parameter sets. */
 	isCleanlyFramed: boolean;
 };
 
@@ -39,29 +31,27 @@ export const PICTURE_PROBLEMS = {
 	'key-frame-missing': 'a picture before the first key frame',
 	'picture-damaged': 'a picture that is not whole',
 } as const;
-/** A code of {@link PICTURE_PROBLEMS}. */
 export type PictureProblem = keyof typeof PICTURE_PROBLEMS;
 
-/** Who gets what is found, in order. */
+/** Gets the results in order. */
 interface H264AssemblerSink<Stamp> {
-	/** From the next picture on. Also when only the parameter sets are others and isSameConfig() holds. */
+	/** Applies from the next picture on. Also called when only parameter sets have changed and isSameConfig() holds. */
 	configure(config: VideoTrackConfig): void;
 	picture(picture: H264Picture<Stamp>): void;
 	problem(problem: PictureProblem): void;
 }
 
-/** What came in one frame. */
 type NalFrame<Stamp> = {
 	nals: readonly Uint8Array[];
 	/** Milliseconds; slices of one picture have the same. Need not be monotonic. */
 	timeMs: number;
 	stamp: Stamp;
-	/** The framing says that a picture ends here. */
+	/** By the framing a picture ends here. */
 	isEnd: boolean;
 };
 
 /**
- * So long without an IDR picture, recovery points are taken to begin with. Longer than the longest GOP that passes
+ * After this long without an IDR picture, decoding may begin at recovery points. Longer than every GOP that passes
  * through, so that a stream with such entry points is always re-encoded.
  */
 const IDR_WAIT_MS = 2600;
@@ -87,36 +77,32 @@ type Pending<Stamp> = {
 	/** Kinds of parameter sets in it. */
 	setTypes: Set<number>;
 	endCount: number;
-	/** Its last frame said that it ends. */
+	/** Its last frame ended a picture. */
 	isEnded: boolean;
 };
 
-/** One publisher's assembler. */
 export class H264Assembler<Stamp> {
 	readonly #sink: H264AssemblerSink<Stamp>;
 	readonly #store = new ParameterSetStore();
-	/**
-	 * Whether the framing's ends are those of pictures. Unproven: the first picture waits for the next frame, or
-	 * settle().
-	 */
+	/** Whether ends of frames are ends of pictures. Unproven: the first picture waits for the next frame or settle(). */
 	#framing: 'unproven' | 'whole' | 'split';
 	#pending: Pending<Stamp> | undefined;
-	/** The last picture given, to notice a slice of it that comes after its end. */
+	/** The last picture, to detect a slice of it after its end. */
 	#last: { timeMs: number; slice: SliceHeader | undefined } | undefined;
 	#config: VideoTrackConfig | undefined;
 	#inForce: ParameterSets | undefined;
-	/** Sets have changed within the configuration: from now on they travel with the pictures. */
+	/** Sets have changed within the configuration: the changed ones travel with the pictures. */
 	#hasDiverged = false;
 	#isWaitingForKeyFrame = true;
 	#idrTimeMs: number | undefined;
 
-	/** `provesFraming`: do not believe the first end. */
+	/** `provesFraming`: the first end of a frame is no proof. */
 	constructor(sink: H264AssemblerSink<Stamp>, options: { provesFraming: boolean }) {
 		this.#sink = sink;
 		this.#framing = options.provesFraming ? 'unproven' : 'whole';
 	}
 
-	/** The configuration in force; undefined until parameter sets were seen. */
+	/** The active configuration; undefined before the first parameter sets. */
 	get config(): VideoTrackConfig | undefined {
 		return this.#config;
 	}
@@ -134,14 +120,13 @@ export class H264Assembler<Stamp> {
 		this.#configureEarly();
 	}
 
-	/** Takes a frame. */
 	push(frame: NalFrame<Stamp>): void {
 		if (this.#pending?.hasSlices === true && this.#pending.timeMs !== frame.timeMs) {
 			this.#finish();
 		}
 		for (const nal of frame.nals) {
 			if (nal.length > 0) {
-				this.#take(nal, frame);
+				this.#add(nal, frame);
 			}
 		}
 		this.#configureEarly();
@@ -155,21 +140,21 @@ export class H264Assembler<Stamp> {
 		}
 	}
 
-	/** Nothing more of the picture that is held comes: it has been waited for long enough. */
+	/** Gives out the held picture without further proof. */
 	settle(): void {
 		if (this.isHolding) {
 			this.#finish();
 		}
 	}
 
-	/** What comes next is of another time, so the picture is whole. */
+	/** The next frame has another time, so the picture is whole. */
 	flush(): void {
 		if (this.#pending?.hasSlices === true) {
 			this.#finish();
 		}
 	}
 
-	/** Something before what comes next is missing: nothing is shown until the next key frame. */
+	/** Data before the next frame is missing: no picture is given until the next key frame. */
 	markLoss(): void {
 		this.#isWaitingForKeyFrame = true;
 		if (this.#pending !== undefined) {
@@ -177,10 +162,10 @@ export class H264Assembler<Stamp> {
 		}
 	}
 
-	#take(nal: Uint8Array, frame: NalFrame<Stamp>): void {
+	#add(nal: Uint8Array, frame: NalFrame<Stamp>): void {
 		const type = nalType(nal);
 		if (type >= NAL_TYPE.NON_IDR && type <= NAL_TYPE.IDR) {
-			this.#takeSlice(nal, frame);
+			this.#addSlice(nal, frame);
 		} else if (type === NAL_TYPE.SEI) {
 			const pending = this.#open(frame);
 			if (pending.hasSlices && pending.trailing.length < MAX_NAL_COUNT) {
@@ -201,7 +186,7 @@ export class H264Assembler<Stamp> {
 		}
 	}
 
-	#takeSlice(nal: Uint8Array, frame: NalFrame<Stamp>): void {
+	#addSlice(nal: Uint8Array, frame: NalFrame<Stamp>): void {
 		const slice = readSliceHeader(nal, this.#store.syntax);
 		let pending = this.#open(frame);
 		if (pending.hasSlices) {
@@ -215,7 +200,7 @@ export class H264Assembler<Stamp> {
 				}
 			} else {
 				if (pending.isEnded) {
-					// Ends that are none.
+					// The framing's ends are not those of pictures.
 					this.#framing = 'split';
 				}
 				for (const sei of pending.trailing.splice(0)) {
@@ -260,7 +245,7 @@ export class H264Assembler<Stamp> {
 		}
 	}
 
-	/** The picture that is being put together. Before its first slice it takes the time of the newest frame. */
+	/** The picture under construction. Before its first slice it has the time of the newest frame. */
 	#open(frame: NalFrame<Stamp>): Pending<Stamp> {
 		const { timeMs, stamp } = frame;
 		if (this.#pending === undefined) {
@@ -286,7 +271,7 @@ export class H264Assembler<Stamp> {
 			this.#pending.timeMs = timeMs;
 			this.#pending.stamp = stamp;
 			this.#pending.setTypes.clear();
-			// What was lost with the sets of another time is no part of this picture.
+			// A loss at the sets' earlier time does not damage this picture.
 			this.#pending.isDamaged = false;
 		} else if (!this.#pending.hasSlices) {
 			this.#pending.stamp = stamp;
@@ -301,7 +286,7 @@ export class H264Assembler<Stamp> {
 		}
 	}
 
-	/** Before the first picture the first sets are taken for those in use, so that the track is known to be there. */
+	/** Before the first picture the first sets count as active, so that the track is announced. */
 	#configureEarly(): void {
 		if (this.#config === undefined && !this.#store.isEmpty) {
 			const active = this.#store.active(undefined);
@@ -362,12 +347,12 @@ export class H264Assembler<Stamp> {
 
 	#isRecoveryPoint(pending: Pending<Stamp>): boolean {
 		const { timeMs } = pending;
-		// A clock that was set back tells nothing about the distance.
+		// After a step back of the clock the distance is unknown.
 		this.#idrTimeMs = pending.hasIdr ? timeMs : Math.min(this.#idrTimeMs ?? timeMs, timeMs);
 		return !pending.hasIdr && (pending.hasRecoveryPoint || pending.isIntra) && timeMs - this.#idrTimeMs > IDR_WAIT_MS;
 	}
 
-	/** The sets that a decoder with the configuration in force lacks. */
+	/** The sets that a decoder with the active configuration lacks. */
 	#travellingSets(active: SpsFacts, isKeyFrame: boolean): readonly Uint8Array[] {
 		const changed = this.#store.settle();
 		if (changed.length > 0 && (this.#hasDiverged || !this.#store.isInterchangeableWith(this.#inForce!))) {
@@ -381,10 +366,7 @@ export class H264Assembler<Stamp> {
 		return isKeyFrame ? [...this.#config!.sps, ...this.#config!.pps] : changed;
 	}
 
-	/**
-	 * ITU-T H.264 §7.4.1.2.1: an SPS comes into use with an IDR picture that refers to it, wherever and whenever it was
-	 * sent.
-	 */
+	/** ITU-T H.264 §7.4.1.2.1: an SPS becomes active with an IDR picture that refers to it, wherever it was sent. */
 	#activate(active: SpsFacts): void {
 		if (this.#config !== undefined && isSameConfig(this.#config, this.#store.config(active))) {
 			return;

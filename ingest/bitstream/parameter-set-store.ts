@@ -1,6 +1,4 @@
-/**
- * The H.264 parameter sets of a publisher by their ids, wherever they came from, and the configuration that they make.
- */
+/** The H.264 parameter sets of a publisher by id, from any source, and the configuration that they form. */
 import { isSameBytes, type VideoTrackConfig } from '../../core/media/codecs.ts';
 import { NAL_TYPE, nalType } from '../../core/media/h264.ts';
 import {
@@ -14,35 +12,30 @@ import {
 type StoredSps = { nal: Uint8Array; facts: SpsFacts };
 type StoredPps = { nal: Uint8Array; spsId: number };
 
-/** All sets at one moment. */
 export type ParameterSets = { sps: ReadonlyMap<number, StoredSps>; pps: ReadonlyMap<number, StoredPps> };
 
-/** ITU-T H.264 §7.4.2.1.1, §7.4.2.2: ids run to 31 and 255; more sets than this in one stream are not honest. */
+/** ITU-T H.264 §7.4.2.1.1, §7.4.2.2: ids run to 31 and 255; no real stream has more sets than this. */
 export const MAX_PARAMETER_SET_COUNT = 32;
-/**
- * They have 10 to 100 bytes; with all scaling lists and HRD values some 900. What is longer fits into no RTP packet.
- */
+/** Sets have 10 to 100 bytes; with all scaling lists and HRD values some 900. A longer one fits into no RTP packet. */
 const MAX_PARAMETER_SET_BYTES = 1024;
 
-/** Why a set was not taken. */
 type ParameterSetProblem = 'parameter-set-unreadable' | 'parameter-set-too-long' | 'too-many-parameter-sets';
 
 /** Keeps the newest set of each id. */
 export class ParameterSetStore {
 	readonly #sps = new Map<number, StoredSps>();
 	readonly #pps = new Map<number, StoredPps>();
-	/** Ids that came since {@link settle}, whether they changed anything or not. */
+	/** Ids of all sets since {@link settle}, changed or not. */
 	readonly #recentSps = new Set<number>();
 	readonly #recentPps = new Set<number>();
-	#changed: Uint8Array[] = [];
+	readonly #changed: Uint8Array[] = [];
 
-	/** Takes a set; a copy is kept. */
+	/** Keeps a copy of a set. Returns why it was rejected. */
 	add(nal: Uint8Array): ParameterSetProblem | undefined {
-		const isSps = nalType(nal) === NAL_TYPE.SPS;
 		if (nal.length > MAX_PARAMETER_SET_BYTES) {
 			return 'parameter-set-too-long';
 		}
-		return isSps ? this.#addSps(nal) : this.#addPps(nal);
+		return nalType(nal) === NAL_TYPE.SPS ? this.#addSps(nal) : this.#addPps(nal);
 	}
 
 	/** The SPS that slices with this PPS use; without an id that of the first PPS. */
@@ -51,7 +44,7 @@ export class ParameterSetStore {
 		return pps === undefined ? undefined : this.#sps.get(pps.spsId)?.facts;
 	}
 
-	/** True when nothing has come yet. */
+	/** True before there is a set of each kind. */
 	get isEmpty(): boolean {
 		return this.#sps.size === 0 || this.#pps.size === 0;
 	}
@@ -59,25 +52,25 @@ export class ParameterSetStore {
 	/** How to read the header of a slice with this PPS. */
 	readonly syntax = (ppsId: number): SliceSyntax | undefined => this.active(ppsId)?.sliceSyntax;
 
-	/** The sets now. */
 	snapshot(): ParameterSets {
 		return { sps: new Map(this.#sps), pps: new Map(this.#pps) };
 	}
 
-	/** All sets, that of the pictures first. */
+	/** All sets, the active SPS first. */
 	config(active: SpsFacts): VideoTrackConfig {
-		const others = [...this.#sps.values()].filter(({ facts }) => facts.id !== active.id).toSorted(byFactsId);
+		const others = [...this.#sps.values()].filter(({ facts }) => facts.id !== active.id);
+		others.sort((one, other) => one.facts.id - other.facts.id);
 		return {
 			kind: 'video',
 			codec: 'h264',
 			widthPixels: active.widthPixels,
 			heightPixels: active.heightPixels,
 			sps: [this.#sps.get(active.id)!, ...others].map(({ nal }) => nal),
-			pps: [...this.#pps].toSorted(([one], [other]) => one - other).map(([, { nal }]) => nal),
+			pps: this.#sortedPps().map(({ nal }) => nal),
 		};
 	}
 
-	/** Another configuration begins with this SPS: forgets what is left of the one before. */
+	/** Another configuration begins with this SPS: deletes the rest of the previous one. */
 	dropStale(active: SpsFacts): void {
 		for (const id of this.#sps.keys()) {
 			if (id !== active.id && !this.#recentSps.has(id)) {
@@ -91,7 +84,7 @@ export class ParameterSetStore {
 		}
 	}
 
-	/** True when every set now decodes like the one of its id in `other`. */
+	/** True when every set decodes like the one of its id in `other`. */
 	isInterchangeableWith(other: ParameterSets): boolean {
 		return (
 			[...this.#sps].every(([id, { facts }]) => {
@@ -100,19 +93,17 @@ export class ParameterSetStore {
 			}) &&
 			[...this.#pps].every(([id, { nal }]) => {
 				const match = other.pps.get(id);
-				// The first byte holds nal_ref_idc, which says nothing here.
+				// The first byte holds nal_ref_idc, which does not matter here.
 				return match !== undefined && isSameBytes(match.nal.subarray(1), nal.subarray(1));
 			})
 		);
 	}
 
-	/** A picture was made of what came: gives the sets that were new, and begins to count afresh. */
+	/** A picture is complete: removes and returns the changed sets, and clears the recent ids. */
 	settle(): Uint8Array[] {
-		const changed = this.#changed;
-		this.#changed = [];
 		this.#recentSps.clear();
 		this.#recentPps.clear();
-		return changed;
+		return this.#changed.splice(0);
 	}
 
 	#addSps(nal: Uint8Array): ParameterSetProblem | undefined {
@@ -156,13 +147,10 @@ export class ParameterSetStore {
 	}
 
 	#firstUsablePps(): StoredPps | undefined {
-		return [...this.#pps]
-			.toSorted(([one], [other]) => one - other)
-			.map(([, pps]) => pps)
-			.find(({ spsId }) => this.#sps.has(spsId));
+		return this.#sortedPps().find(({ spsId }) => this.#sps.has(spsId));
 	}
-}
 
-function byFactsId(one: StoredSps, other: StoredSps): number {
-	return one.facts.id - other.facts.id;
+	#sortedPps(): StoredPps[] {
+		return [...this.#pps].toSorted(([one], [other]) => one - other).map(([, pps]) => pps);
+	}
 }

@@ -1,4 +1,4 @@
-/** Tests of which broadcasts the registry admits, and what it remembers for those that it does not. */
+/** Tests of which broadcasts the registry admits, and of its last refusals. */
 import { describe, expect, it } from 'vitest';
 import type { ChannelId, ChannelName } from '../../core/ids.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
@@ -44,7 +44,7 @@ function permission(channel: string, owner = channel, isKnown = false): PublishP
 }
 
 describe('BroadcastRegistry', () => {
-	it('refuses a broadcast too many, remembers why for its streamer, and admits it when there is room again', async () => {
+	it('refuses a broadcast beyond the limit, keeps the reason, and admits it when there is room again', async () => {
 		const { registry } = openRegistry();
 		const first = await registry.open(permission('a'));
 		await registry.open(permission('b'));
@@ -57,7 +57,7 @@ describe('BroadcastRegistry', () => {
 		await registry.close();
 	});
 
-	it('takes back the encoder of a broadcast that runs, however full it is', async () => {
+	it('admits another encoder of a running broadcast, even at the limit', async () => {
 		const { registry } = openRegistry({ maxBroadcasts: 1 });
 		const running = await registry.open(permission('a'));
 		expect(await registry.open(permission('a'))).toBe(running);
@@ -77,7 +77,7 @@ describe('BroadcastRegistry', () => {
 		await registry.close();
 	});
 
-	it('lets one account be on air once, and known ones in beside a full house', async () => {
+	it('admits one broadcast for each account, and known accounts beyond the limit', async () => {
 		const { registry } = openRegistry();
 		await registry.open(permission('a', 'alice'));
 		expect(() => registry.checkAdmission(permission('b', 'alice'))).toThrow(

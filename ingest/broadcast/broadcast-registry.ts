@@ -17,21 +17,18 @@ export type PublishPermission = {
 	channelId: ChannelId;
 	channelName: ChannelName;
 	graceWindowMs: number;
-	/** Which of the channel's keys it was, so that revoking it can end its sessions. */
+	/** The channel's key in use: revoking it ends its sessions. */
 	streamKeyId: string;
-	/** Whom the channel belongs to; decides how much work may be taken on. */
+	/** The owner of the channel, whose limits apply. */
 	owner: BroadcastOwner;
 };
 
-/** Decides who may publish. Implemented over the database; may throw STREAM_KEY_REFUSED, TOO_MANY_ATTEMPTS and such. */
+/** Decides who may publish, by the database. Rejects with STREAM_KEY_REFUSED, TOO_MANY_ATTEMPTS and similar. */
 export interface PublishAuthorizer {
-	/**
-	 * Of several keys (an encoder's address may hold it in several places) the first that is good counts; one attempt.
-	 */
+	/** Several keys are the candidates of one address: the first good one counts, and all are one attempt. */
 	authorize(streamKey: string | readonly string[], remoteAddress: string): Promise<PublishPermission>;
 }
 
-/** Events of the registry. */
 type BroadcastRegistryEvents = {
 	broadcastStarted: [broadcast: Broadcast];
 	broadcastEnded: [broadcast: Broadcast, reason: BroadcastEndReason];
@@ -47,10 +44,9 @@ type BroadcastRegistryDependencies = {
 	openPackager(broadcast: { broadcastId: BroadcastId; channelName: ChannelName }): TrackSink;
 };
 
-/** An authorized publisher connects within seconds; so many keys are not revoked meanwhile. */
+/** An authorized publisher connects within seconds; fewer keys are revoked in that time. */
 const MAX_REVOKED_KEYS = 1000;
 
-/** Finds and begins broadcasts. */
 export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 	readonly #deps: BroadcastRegistryDependencies;
 	readonly #byChannel = new Map<ChannelName, Broadcast>();
@@ -59,7 +55,7 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 	readonly #owners = new Map<ChannelName, BroadcastOwner>();
 	readonly #encoderBudget: EncoderBudget;
 	readonly #refusals: PublishRefusals;
-	/** Keys revoked lately, for publishers that were authorized just before. */
+	/** Recently revoked keys, for publishers that were authorized just before. */
 	readonly #revokedKeyIds = new LRUCache<string, true>({ max: MAX_REVOKED_KEYS });
 	/** How the last publisher of a channel ended. */
 	readonly #reports = new LRUCache<ChannelName, PublishReport>({ max: MAX_REMEMBERED_CHANNELS });
@@ -69,7 +65,7 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 		super(deps.logger);
 		this.#deps = deps;
 		this.#encoderBudget = new EncoderBudget(deps.limits.maxEncoderPixelsPerSecond);
-		this.#refusals = new PublishRefusals(deps.clock);
+		this.#refusals = new PublishRefusals(deps);
 	}
 
 	/** The running broadcast of a channel, interrupted ones included. */
@@ -77,17 +73,16 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 		return this.#byChannel.get(channelName as ChannelName);
 	}
 
-	/** All running broadcasts. */
 	get broadcasts(): readonly Broadcast[] {
 		return [...this.#byChannel.values()];
 	}
 
-	/** Pixels of re-encoded picture a second that have been granted. */
+	/** Granted pixels of re-encoded picture a second. */
 	get encoderPixelsPerSecond(): number {
 		return this.#encoderBudget.usedPixelsPerSecond;
 	}
 
-	/** Why an encoder of this channel was turned away last, when that was lately: for the streamer. */
+	/** The recent refusal of an encoder of this channel, for the streamer. */
 	lastRefusal(channelName: ChannelName): PublishRefusal | undefined {
 		return this.#refusals.last(channelName);
 	}
@@ -98,8 +93,8 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 	}
 
 	/**
-	 * To be asked as early as the protocol can refuse. Throws TAKE_OVERS_TOO_FREQUENT when the channel's broadcast does
-	 * not take another publisher now, LIMIT_REACHED and BROADCASTS_FULL when there is no room for another broadcast.
+	 * Call it as early as the protocol can refuse. Throws TAKE_OVERS_TOO_FREQUENT when the channel's broadcast accepts no
+	 * other publisher now, LIMIT_REACHED and BROADCASTS_FULL when there is no room for another broadcast.
 	 */
 	checkAdmission(permission: PublishPermission): void {
 		const { channelName, owner } = permission;
@@ -114,8 +109,8 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 	}
 
 	/**
-	 * The channel's broadcast for a new publisher, begun if there is none. Rejects with SFU_UNAVAILABLE, SERVER_STOPPING,
-	 * what checkAdmission() throws, and STREAM_KEY_REFUSED for a key that was revoked since it was authorized.
+	 * Returns the channel's broadcast for a new publisher, started if there is none. Rejects with SFU_UNAVAILABLE,
+	 * SERVER_STOPPING, the errors of checkAdmission(), and STREAM_KEY_REFUSED for a key revoked since its authorization.
 	 */
 	async open(permission: PublishPermission): Promise<Broadcast> {
 		if (this.#revokedKeyIds.has(permission.streamKeyId)) {
@@ -138,7 +133,7 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 		return starting;
 	}
 
-	/** Ends the sessions of a revoked stream key at once, and refuses those that are on their way. */
+	/** Ends the sessions of a revoked stream key at once, and refuses those that still connect. */
 	revokeStreamKey(streamKeyId: string): void {
 		this.#revokedKeyIds.set(streamKeyId, true);
 		for (const broadcast of this.#byChannel.values()) {
@@ -146,7 +141,6 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 		}
 	}
 
-	/** Ends all broadcasts. */
 	async close(): Promise<void> {
 		this.#isClosed = true;
 		await Promise.allSettled(this.#starting.values());
@@ -185,7 +179,7 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 		broadcast.on('ended', (reason) => {
 			if (this.#byChannel.get(channelName) === broadcast) {
 				this.#byChannel.delete(channelName);
-				// The next one may have begun already.
+				// The next one may have started already.
 				if (!this.#starting.has(channelName)) {
 					this.#owners.delete(channelName);
 				}

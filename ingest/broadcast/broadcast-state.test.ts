@@ -1,4 +1,4 @@
-/** Tests of a broadcast's states: every pair of state and event, and that it always can end and never comes back. */
+/** Tests of a broadcast's states: every pair of state and event, and that its end is reachable and final. */
 import { describeTransitions } from '../testing/describe-transitions.ts';
 import { BROADCAST_TRANSITIONS } from './broadcast-state.ts';
 

@@ -1,13 +1,12 @@
-/** The states of a broadcast, and what moves it from one to the next. */
+/** The states of a broadcast and their transitions. */
 import type { TransitionTable } from '../../core/lifecycle/state-machine.ts';
 
 /**
- * starting: a publisher is accepted, nothing can be watched yet. live: media flows. interrupted: the publisher is gone
- * or silent, and may return within the grace window. ended: over for good.
+ * starting: a publisher is accepted, without media so far. live: media flows. interrupted: the publisher is gone or
+ * silent, and may return within the grace window. ended: final.
  */
 export type BroadcastState = 'starting' | 'live' | 'interrupted' | 'ended';
 
-/** What happens to a broadcast. */
 export type BroadcastEvent =
 	'media-began' | 'media-stopped' | 'unpublished' | 'grace-window-expired' | 'start-failed' | 'server-stopped';
 

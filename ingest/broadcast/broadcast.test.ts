@@ -6,12 +6,8 @@ import { OPUS_CONFIG } from '../testing/track-configs.ts';
 
 const WHIP = { protocol: 'whip', audio: OPUS_CONFIG } as const;
 
-/** Runs two publishers side by side: both send while the clock moves. */
-async function runBoth(
-	one: { run(ms: number): Promise<void> },
-	other: { run(ms: number): Promise<void> },
-	durationMs: number,
-): Promise<void> {
+/** Runs two publishers: both send while the clock moves. */
+async function runBoth(one: FakePublisher, other: FakePublisher, durationMs: number): Promise<void> {
 	// Each moves the clock by itself, so that time passes twice as fast as either of them sends; intervals stay in order.
 	for (let passedMs = 0; passedMs < durationMs; passedMs += 40) {
 		await one.run(40);
@@ -41,16 +37,14 @@ describe('Broadcast', () => {
 		await publisher.run(200);
 		expect(bench.states).toEqual(['live']);
 		expect(bench.broadcast.publisher).toBe(publisher);
-		await bench.broadcast.close('unpublished');
 	});
 
-	it('tells figures of the stream', async () => {
+	it('gives figures of the stream', async () => {
 		const { bench, publisher } = await BroadcastBench.withPublisher();
 		await publisher.run(3000);
 		expect(bench.broadcast.source).toMatchObject({ codec: 'h264', widthPixels: 1280, heightPixels: 720 });
 		expect(bench.broadcast.health).toMatchObject({ gopDurationMs: 1000, hasBFrames: false, videoUnitCount: 75 });
 		expect(bench.broadcast.plan).toBe(bench.plans.at(-1));
-		await bench.broadcast.close('unpublished');
 	});
 
 	it('rejects when it cannot have a stage', async () => {
@@ -67,12 +61,11 @@ describe('Broadcast', () => {
 		await publisher.run(200);
 		bench.stage.wantKeyFrame();
 		expect(publisher.keyFrameRequestCount).toBe(1);
-		await bench.broadcast.close('unpublished');
 	});
 });
 
 describe('Broadcast: take-over', () => {
-	it('keeps the old publisher on air until the first key frame of the new one, and then lets it go', async () => {
+	it('keeps the old publisher on air until the first key frame of the new one, and then closes it', async () => {
 		const { bench, publisher: old } = await BroadcastBench.withPublisher();
 		await old.run(3000);
 		const next = bench.attach({ ...WHIP, skippedPictures: 10, firstTimeMs: 5_000_000 });
@@ -88,22 +81,18 @@ describe('Broadcast: take-over', () => {
 		expect(bench.sink.calls).toEqual(['run 0 video0+audio0', 'run 1 video0+audio0']);
 		expect(bench.states).toEqual(['live']);
 		expectTimelineRises(bench);
-		await bench.broadcast.close('unpublished');
 	});
 
 	it('shows the new one’s GOP from its key frame on', async () => {
 		const { bench, publisher: old } = await BroadcastBench.withPublisher();
 		await old.run(2000);
-		const runsBefore = bench.stage.entries.filter(({ track, how }) => track === 'video' && how === 'run').length;
+		const before = bench.stage.entries.length;
 		const next = bench.attach(WHIP);
 		await next.run(100);
-		const begins = bench.stage.entries.findLastIndex(({ track, how }) => track === 'video' && how === 'run');
-		expect(bench.stage.entries.filter(({ track, how }) => track === 'video' && how === 'run')).toHaveLength(
-			runsBefore + 1,
-		);
-		const first = bench.stage.entries.slice(begins + 1).find(({ track }) => track === 'video');
+		const entries = bench.stage.entries.slice(before).filter(({ track }) => track === 'video');
+		expect(entries.filter(({ how }) => how === 'run')).toHaveLength(1);
+		const first = entries[entries.findIndex(({ how }) => how === 'run') + 1];
 		expect(first).toMatchObject({ how: 'forwarded', isKeyFrame: true });
-		await bench.broadcast.close('unpublished');
 	});
 
 	it('begins the new run in LL-HLS at once, without waiting for the length of its GOP', async () => {
@@ -113,10 +102,9 @@ describe('Broadcast: take-over', () => {
 		await next.run(400);
 		expect(bench.sink.calls).toEqual(['run 0 video0+audio0', 'run 1 video0+audio0']);
 		expect(bench.sink.unitsOf('video0')[0]!.isKeyFrame).toBe(true);
-		await bench.broadcast.close('unpublished');
 	});
 
-	it('lets a waiting publisher go when a third one comes', async () => {
+	it('closes a waiting publisher when a third one comes', async () => {
 		const { bench, publisher: old } = await BroadcastBench.withPublisher();
 		await old.run(1000);
 		const second = bench.attach();
@@ -126,10 +114,9 @@ describe('Broadcast: take-over', () => {
 		expect(bench.broadcast.publisher).toBe(third);
 		expect(old.endReason).toBe('replaced');
 		expect(bench.broadcast.state).toBe('live');
-		await bench.broadcast.close('unpublished');
 	});
 
-	it('goes on with the old one when the waiting one is lost', async () => {
+	it('continues with the old one when the waiting one is lost', async () => {
 		const { bench, publisher: old } = await BroadcastBench.withPublisher();
 		await old.run(1000);
 		const next = bench.attach();
@@ -137,10 +124,9 @@ describe('Broadcast: take-over', () => {
 		await old.run(1000);
 		expect(bench.broadcast.publisher).toBe(old);
 		expect(bench.states).toEqual(['live']);
-		await bench.broadcast.close('unpublished');
 	});
 
-	it('lets a waiting publisher go that sends nothing for 20 s', async () => {
+	it('closes a waiting publisher that sends nothing for 20 s', async () => {
 		const { bench, publisher: old } = await BroadcastBench.withPublisher();
 		await old.run(1000);
 		const next = bench.attach();
@@ -149,11 +135,10 @@ describe('Broadcast: take-over', () => {
 		await old.run(2000);
 		expect(next.endReason).toBe('timed-out');
 		expect(bench.broadcast.state).toBe('live');
-		await bench.broadcast.close('unpublished');
 	});
 
 	it.each(['connection-lost', 'unpublished'] as const)(
-		'goes on with the waiting one when the old one ends (%s)',
+		'continues with the waiting one when the old one ends (%s)',
 		async (reason) => {
 			const { bench, publisher: old } = await BroadcastBench.withPublisher();
 			await old.run(3000);
@@ -167,11 +152,10 @@ describe('Broadcast: take-over', () => {
 			expect(bench.broadcast.state).toBe('live');
 			expect(bench.sink.calls.at(-1)).toBe('run 1 video0+audio0');
 			expectTimelineRises(bench);
-			await bench.broadcast.close('unpublished');
 		},
 	);
 
-	it('goes on with the waiting one when the first is lost before it has sent anything', async () => {
+	it('continues with the waiting one when the first is lost before it has sent anything', async () => {
 		const { bench, publisher: first } = await BroadcastBench.withPublisher();
 		const second = bench.attach();
 		await first.close('connection-lost');
@@ -179,12 +163,11 @@ describe('Broadcast: take-over', () => {
 		await second.run(500);
 		expect(bench.endReasons).toEqual([]);
 		expect(bench.broadcast.state).toBe('live');
-		await bench.broadcast.close('unpublished');
 	});
 });
 
 describe('Broadcast: take-overs one after another', () => {
-	/** Attaches publishers as two encoders do that both come back at once; returns those that went on air. */
+	/** Attaches publishers like two encoders that both reconnect at once; returns those that were on air. */
 	async function fight(bench: BroadcastBench, attempts: number, pauseMs: number): Promise<FakePublisher[]> {
 		const onAir: FakePublisher[] = [];
 		for (let attempt = 0; attempt < attempts; attempt++) {
@@ -197,7 +180,7 @@ describe('Broadcast: take-overs one after another', () => {
 		return onAir;
 	}
 
-	it('keeps the one on air after so many, and refuses others with the seconds to wait', async () => {
+	it('keeps the one on air after the burst, and refuses others with the seconds to wait', async () => {
 		const { bench, publisher } = await BroadcastBench.withPublisher();
 		await publisher.run(1000);
 		const onAir = await fight(bench, MAX_TAKE_OVERS_IN_A_ROW + 5, 1000);
@@ -208,10 +191,9 @@ describe('Broadcast: take-overs one after another', () => {
 		expect(() => bench.broadcast.checkTakeOver()).toThrow(
 			expect.objectContaining({ code: 'TAKE_OVERS_TOO_FREQUENT', httpStatus: 429, retryAfterSeconds: 52 }),
 		);
-		await bench.broadcast.close('unpublished');
 	});
 
-	it('lets one through when the time is over', async () => {
+	it('admits one when the wait is over', async () => {
 		const { bench, publisher } = await BroadcastBench.withPublisher();
 		await publisher.run(1000);
 		const stays = (await fight(bench, MAX_TAKE_OVERS_IN_A_ROW, 100)).at(-1)!;
@@ -220,10 +202,9 @@ describe('Broadcast: take-overs one after another', () => {
 		const [next] = await fight(bench, 1, 200);
 		expect(bench.broadcast.publisher).toBe(next);
 		expect(stays.endReason).toBe('replaced');
-		await bench.broadcast.close('unpublished');
 	});
 
-	it('makes nobody wait when the one on air is gone, or silent because its connection is dead', async () => {
+	it('admits one without a wait when the one on air has ended or is silent', async () => {
 		const { bench, publisher } = await BroadcastBench.withPublisher();
 		await publisher.run(1000);
 		const silent = (await fight(bench, MAX_TAKE_OVERS_IN_A_ROW + 1, 100)).at(-1)!;
@@ -238,13 +219,12 @@ describe('Broadcast: take-overs one after another', () => {
 		await next.close('connection-lost');
 		await bench.clock.advance(0);
 		expect(() => bench.broadcast.checkTakeOver()).not.toThrow();
-		await bench.broadcast.close('unpublished');
 	});
 });
 
 describe('Broadcast: a publisher that is still connecting', () => {
 	it.each(['unpublished', 'connection-lost'] as const)(
-		'is waited for when the one on air ends meanwhile (%s)',
+		'keeps the broadcast alive when the one on air ends meanwhile (%s)',
 		async (reason) => {
 			const { bench, publisher } = await BroadcastBench.withPublisher({}, 5000);
 			await publisher.run(2000);
@@ -258,13 +238,11 @@ describe('Broadcast: a publisher that is still connecting', () => {
 			expect(bench.states).toEqual(['live', 'interrupted', 'live']);
 			await bench.clock.advance(10_000);
 			expect(bench.endReasons).toEqual([]);
-			await bench.broadcast.close('unpublished');
 		},
 	);
 
-	it('ends when the first publisher that wanted to come does not', async () => {
-		const bench = new BroadcastBench();
-		await bench.broadcast.start();
+	it('ends the broadcast when it was the first one and never comes', async () => {
+		const bench = await BroadcastBench.started();
 		const release = bench.broadcast.reserve();
 		await bench.clock.advance(100);
 		expect(bench.endReasons).toEqual([]);
@@ -300,7 +278,7 @@ describe('Broadcast: loss and return', () => {
 		['the same protocol', {}],
 		['the other protocol', WHIP],
 	])(
-		'waits for a lost publisher, who comes back over %s in another run, later on the timeline',
+		'waits for a lost publisher, which returns over %s in another run, later on the timeline',
 		async (_name, settings) => {
 			const { bench, publisher } = await BroadcastBench.withPublisher();
 			await publisher.run(3000);
@@ -315,16 +293,15 @@ describe('Broadcast: loss and return', () => {
 			await returned.run(3000);
 			expect(bench.sink.calls).toEqual(['run 0 video0+audio0', 'interrupt', 'run 1 video0+audio0']);
 			expectTimelineRises(bench);
-			// The time that passed is in the timeline, so that playlists and clocks agree.
+			// The timeline includes the time of the loss, so that playlists and clocks agree.
 			const [before, after] = bench.sink.runs.map((run) => bench.sink.unitsOf('video0', run));
 			expect((after![0]!.decodeTimeTicks - before!.at(-1)!.decodeTimeTicks) / 90_000).toBeCloseTo(10, 0);
 			await bench.clock.advance(61_000);
 			expect(bench.endReasons).toEqual([]);
-			await bench.broadcast.close('unpublished');
 		},
 	);
 
-	it('takes a new grace window at once, counted from the loss', async () => {
+	it('applies a new grace window at once, counted from the loss', async () => {
 		for (const [windowMs, leftMs] of [
 			[5000, 2000],
 			[1000, 0],
@@ -342,7 +319,7 @@ describe('Broadcast: loss and return', () => {
 		}
 	});
 
-	it('ends when nobody comes back within the grace window', async () => {
+	it('ends when no publisher returns within the grace window', async () => {
 		const { bench, publisher } = await BroadcastBench.withPublisher({}, 5000);
 		await publisher.run(2000);
 		await publisher.close('timed-out');
@@ -366,7 +343,7 @@ describe('Broadcast: loss and return', () => {
 		expect(bench.states).toEqual(['live', 'ended']);
 	});
 
-	it('is interrupted when the publisher falls silent, and live again when it goes on', async () => {
+	it('is interrupted when the publisher falls silent, and live again when it continues', async () => {
 		const { bench, publisher } = await BroadcastBench.withPublisher();
 		await publisher.run(2000);
 		await bench.clock.advance(1900);
@@ -379,13 +356,12 @@ describe('Broadcast: loss and return', () => {
 		expect(bench.states).toEqual(['live', 'interrupted', 'live']);
 		expect(bench.sink.calls).toEqual(['run 0 video0+audio0']);
 		expectTimelineRises(bench);
-		await bench.broadcast.close('unpublished');
 	});
 
 	it.each([
-		['its clock went on', 6000],
-		['its clock stood still', 0],
-	])('begins another run when the publisher goes on after a long silence, and %s', async (_name, byMs) => {
+		['runs on', 6000],
+		['stands still', 0],
+	])('begins another run after a long silence in which the publisher’s clock %s', async (_name, byMs) => {
 		const { bench, publisher } = await BroadcastBench.withPublisher();
 		await publisher.run(2000);
 		await bench.clock.advance(6000);
@@ -396,10 +372,9 @@ describe('Broadcast: loss and return', () => {
 		expect(bench.sink.calls).toEqual(['run 0 video0+audio0', 'interrupt', 'run 1 video0+audio0']);
 		expect(bench.sink.unitsOf('video0')).toHaveLength(3000 / 40);
 		expectTimelineRises(bench);
-		await bench.broadcast.close('unpublished');
 	});
 
-	it('lets a publisher go that was accepted and sends nothing, and ends', async () => {
+	it('closes an accepted publisher that sends nothing, and ends', async () => {
 		const { bench, publisher } = await BroadcastBench.withPublisher();
 		await bench.clock.advance(19_000);
 		expect(publisher.endReason).toBeUndefined();
@@ -408,9 +383,8 @@ describe('Broadcast: loss and return', () => {
 		expect(bench.endReasons).toEqual(['start-failed']);
 	});
 
-	it('ends when no publisher ever came', async () => {
-		const bench = new BroadcastBench();
-		await bench.broadcast.start();
+	it('ends when no publisher ever comes', async () => {
+		const bench = await BroadcastBench.started();
 		await bench.clock.advance(21_000);
 		expect(bench.endReasons).toEqual(['start-failed']);
 		expect(bench.clock.pendingCount).toBe(0);
@@ -418,7 +392,7 @@ describe('Broadcast: loss and return', () => {
 });
 
 describe('Broadcast: a dead worker', () => {
-	it('makes its stage again and feeds it from the publisher, while LL-HLS goes on', async () => {
+	it('creates another stage and feeds it from the publisher, while LL-HLS continues', async () => {
 		const { bench, publisher } = await BroadcastBench.withPublisher();
 		await publisher.run(2000);
 		await bench.routers[0]!.close('worker-died');
@@ -436,15 +410,14 @@ describe('Broadcast: a dead worker', () => {
 		expect(bench.routers[1]!.closeReason).toBe('broadcast-ended');
 	});
 
-	it('tries again, less and less often, while no worker runs', async () => {
+	it('retries, less and less often, while no worker runs', async () => {
 		const { bench, publisher } = await BroadcastBench.withPublisher();
 		await publisher.run(1000);
 		bench.routerError = new Error('no worker');
 		await bench.routers[0]!.close('worker-died');
 		await publisher.run(3000);
-		expect(
-			bench.logger.lines.filter(({ message }) => message.includes('cannot be made again yet')).length,
-		).toBeLessThan(6);
+		const retries = bench.logger.lines.filter(({ message }) => message.includes('cannot be made again yet'));
+		expect(retries.length).toBeLessThan(6);
 		bench.routerError = undefined;
 		await publisher.run(5000);
 		expect(bench.routers).toHaveLength(2);
@@ -454,7 +427,7 @@ describe('Broadcast: a dead worker', () => {
 });
 
 describe('Broadcast: closing', () => {
-	it('closes once and says why', async () => {
+	it('closes once, with its first reason', async () => {
 		const { bench, publisher } = await BroadcastBench.withPublisher();
 		await publisher.run(1000);
 		await Promise.all([bench.broadcast.close('server-shutdown'), bench.broadcast.close('unpublished')]);
@@ -466,15 +439,14 @@ describe('Broadcast: closing', () => {
 		expect(bench.clock.pendingCount).toBe(0);
 	});
 
-	it('lets go of a publisher that comes too late', async () => {
-		const bench = new BroadcastBench();
-		await bench.broadcast.start();
+	it('closes a publisher that comes too late', async () => {
+		const bench = await BroadcastBench.started();
 		await bench.broadcast.close('unpublished');
 		const late = bench.attach();
 		expect(late.endReason).toBe('replaced');
 	});
 
-	it('has ended as soon as its publisher has said goodbye, and waits for encoders only to clear up', async () => {
+	it('has ended with its publisher’s goodbye, and waits for encoders only before it emits the end', async () => {
 		const { bench, publisher } = await BroadcastBench.withPublisher();
 		await publisher.run(2000);
 		let endEncoders = (): void => undefined;

@@ -1,6 +1,4 @@
-/**
- * One live session of a channel. It outlives its publisher: viewers, timeline and playlists go on through take-overs.
- */
+/** One live session of a channel. It outlives its publishers: viewers, timeline and playlists survive take-overs. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import { errorMessage, SpillwayError } from '../../core/errors/errors.ts';
@@ -25,40 +23,36 @@ import type { Publisher, PublisherEndReason, TrackProblem } from '../publisher/p
 import type { StreamHealth } from '../media-plan/stream-observer.ts';
 import type { EncoderGrants } from '../media-plan/work-budget.ts';
 
-/** Why a broadcast ended. */
 export type BroadcastEndReason = 'unpublished' | 'grace-window-expired' | 'start-failed' | 'server-shutdown';
 
-/** Events of a broadcast. */
 type BroadcastEvents = {
 	stateChanged: [state: BroadcastState, previous: BroadcastState];
-	/** Who publishes, or how the stream is led, has changed. */
+	/** Another publisher, or another plan for the stream. */
 	planChanged: [plan: LegPlan];
-	/** A publisher is gone. */
 	publisherEnded: [report: PublishReport];
 	/** Once. */
 	ended: [reason: BroadcastEndReason];
 };
 
-/** Without a unit for this long the picture stands, and the broadcast is called interrupted. */
+/** Without a unit for this long the broadcast is interrupted. */
 const SILENCE_MS = 2000;
 /**
- * Without a unit for this long the packager is told, so that players see the playlist go on; what comes later begins
- * another run. Shorter, and a line that stalls for three seconds costs pictures, although all of them come after it.
+ * Without a unit for this long the packager is notified, so that the playlist continues, and later media begins another
+ * run. A shorter time loses the pictures of a line that stalls for three seconds, although they all arrive afterwards.
  */
 const INTERRUPTION_MS = 4000;
-/** Rates are measured over 3 s; a publisher that is above its bound for this long means it. */
+/** Rates are measured over 3 s; above its limit for this long, a publisher is closed. */
 const OVER_BITRATE_MS = 3000;
-/** A publisher that was accepted and sends nothing is let go. */
+/** An accepted publisher that sends nothing is closed. */
 const FIRST_MEDIA_TIMEOUT_MS = 20_000;
-/** How often one looks for silence, too many bits and a wall clock that was set. */
+/** How often silence, the bit rate and the wall clock are checked. */
 const WATCH_INTERVAL_MS = 250;
-/** A stage is made again after its worker died; another worker is there within a second. */
+/** For another stage after a worker's death; the next worker starts within a second. */
 const STAGE_RETRY = { maxAttempts: Infinity, firstDelayMs: 100, maxDelayMs: 5000, jitterRatio: 0 };
 /**
- * Keeps encoders with one stream key from replacing one another for ever, when each of them comes back at once. In a
- * row more than anybody does on purpose: to a second encoder and back, twice. After that one each minute: two encoders
- * that fight interrupt the viewers no more often, and a person who means it waits no longer, or stops the other
- * encoder, after which nothing is waited for.
+ * Stops encoders with one stream key, each of which reconnects at once, from replacing one another without end. The
+ * burst allows a deliberate change to a second encoder and back, twice. Then one each minute bounds both the
+ * interruptions by two such encoders and the wait of a streamer, who can also stop the other encoder and not wait.
  */
 const TAKE_OVER_RATE = { burst: 4, perSecond: 1 / 60 };
 
@@ -66,16 +60,15 @@ type BroadcastDependencies = {
 	clock: Clock;
 	logger: Logger;
 	transcoders: TranscoderFactory;
-	/** Makes the broadcast's router and stage; called again after a worker's death. */
+	/** Creates the broadcast's router and stage; called again after a worker's death. */
 	createRouter(): Promise<BroadcastRouter>;
 	packager: TrackSink;
 	/** Whether a picture may be re-encoded. */
 	encoderGrants: EncoderGrants;
-	/** What one publisher may send, sound and picture together. */
+	/** Limit of one publisher, sound and picture together. */
 	maxPublisherBitrateBps: number;
 };
 
-/** A channel being live. */
 export class Broadcast extends TypedEmitter<BroadcastEvents> {
 	readonly id: BroadcastId;
 	readonly channelId: ChannelId;
@@ -91,7 +84,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 	#router: BroadcastRouter | undefined;
 	#current: Contribution | undefined;
 	#pending: Contribution | undefined;
-	/** Those whose encoders are still ending. */
+	/** Contributions whose encoders have not ended yet. */
 	readonly #closing = new Set<Promise<void>>();
 	#runCount = 0;
 	#reachedMs = TIMELINE_START_MS;
@@ -99,15 +92,15 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 	readonly #graceTimer: Timer;
 	/** Monotonic; meaningful while the grace timer is armed. */
 	#graceBeganAtMs = 0;
-	/** By which key each publisher came that is on air or about to be. */
+	/** The stream key of each current or pending contribution. */
 	readonly #keyOf = new WeakMap<Contribution, string>();
 	readonly #revokedKeyIds = new Set<string>();
 	#overBitrateSinceMs: number | undefined;
 	#hasBeenLive = false;
 	#isPackagerInterrupted = false;
-	/** Publishers that were accepted and are still connecting. */
+	/** Accepted publishers that are still connecting. */
 	#reservationCount = 0;
-	/** Why it will end unless one of them comes. */
+	/** Reason of the end unless one of them attaches. */
 	#deferredEnd: BroadcastEndReason | undefined;
 
 	constructor(
@@ -142,7 +135,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 			packager: deps.packager,
 			nextRun: () => this.#runCount++,
 			reached: (timelineMs) => {
-				// One frame on, so that what another publisher sends next is later than all before it.
+				// One frame further, so that the next publisher's media is later than all previous media.
 				this.#reachedMs = Math.max(this.#reachedMs, timelineMs + 1000 / 30);
 			},
 		};
@@ -150,12 +143,12 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 		this.#scope.onClose((reason) => this.#tearDown(reason));
 	}
 
-	/** Makes the router and stage; rejects when the SFU cannot. */
+	/** Creates the router and stage; rejects when the SFU cannot. */
 	async start(): Promise<void> {
 		await this.#openRouter();
 	}
 
-	/** Epoch milliseconds, by the wall clock as it is set now. */
+	/** Epoch milliseconds, by the current setting of the wall clock. */
 	get startedAt(): number {
 		return this.#startedAtMs;
 	}
@@ -164,7 +157,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 		return this.#machine.state;
 	}
 
-	/** Where WebRTC viewers and WHIP publishers attach; undefined while a dead worker is being replaced. */
+	/** The router of WebRTC viewers and WHIP publishers; undefined while a dead worker is being replaced. */
 	get router(): BroadcastRouter | undefined {
 		return this.#router;
 	}
@@ -174,22 +167,19 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 		return this.#current?.publisher;
 	}
 
-	/** What is done to the stream. */
 	get plan(): LegPlan | undefined {
 		return this.#current?.plan;
 	}
 
-	/** How the encoders of the stream's legs are doing. */
 	get encoderStates(): readonly LegEncoderState[] {
 		return this.#current?.encoderStates ?? [];
 	}
 
-	/** Figures of the publisher's stream. */
 	get health(): StreamHealth | undefined {
 		return this.#current?.observer.health;
 	}
 
-	/** What is left out of the publisher's stream or should be changed. */
+	/** Parts of the publisher's stream that are left out or should be changed. */
 	get problems(): readonly TrackProblem[] {
 		return this.#current?.problemWatch.problems ?? [];
 	}
@@ -200,9 +190,9 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 	}
 
 	/**
-	 * Throws TAKE_OVERS_TOO_FREQUENT when a publisher would replace one that sends, and that has happened too often of
-	 * late. To be asked as early as the protocol can refuse. A publisher that is silent may be replaced always: its
-	 * connection is probably dead, and the encoder comes back by another.
+	 * Throws TAKE_OVERS_TOO_FREQUENT when the publisher on air sends and recent take-overs were too many. Call it as soon
+	 * as the protocol can refuse. A silent publisher may always be replaced: its connection is probably dead, and the
+	 * encoder reconnects.
 	 */
 	checkTakeOver(): void {
 		const { waitMs } = this.#takeOvers;
@@ -214,9 +204,8 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 	}
 
 	/**
-	 * A publisher was accepted and connects by way of this broadcast's router: until the returned function is called, the
-	 * broadcast does not end because it has none. Whoever reserves has a deadline, and calls it in every case, after
-	 * attach().
+	 * A publisher was accepted and connects over this broadcast's router: until the returned function is called, the
+	 * broadcast does not end for lack of one. The caller has a deadline, and calls it in every case, after attach().
 	 */
 	reserve(): () => void {
 		this.#reservationCount++;
@@ -227,7 +216,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 			}
 			isReleased = true;
 			this.#reservationCount--;
-			// Nobody has come yet, and who wanted to does not: such as a WHIP session that is deleted before it connects.
+			// The first publisher never attached, such as a WHIP session that is deleted before it connects.
 			const isUnused = !this.#hasBeenLive && this.#current === undefined && this.#pending === undefined;
 			const reason = this.#deferredEnd ?? (isUnused ? 'start-failed' : undefined);
 			if (reason !== undefined) {
@@ -237,8 +226,8 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 	}
 
 	/**
-	 * A publisher with the channel's key: it goes on air at once, or, when another is on air, at its own first key frame,
-	 * so that viewers do not notice. `streamKeyId`: the key it came by, so that revoking that ends it.
+	 * Puts a publisher on air at once, or, when another is on air, at its own first key frame, so that viewers see no
+	 * break. `streamKeyId`: its key, whose revocation ends it.
 	 */
 	attach(publisher: Publisher, streamKeyId?: string): void {
 		if (streamKeyId !== undefined && this.#revokedKeyIds.has(streamKeyId)) {
@@ -249,7 +238,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 		// Several may have passed checkTakeOver() before the first of them was attached.
 		const isRefused = this.#hasSendingPublisher() && !this.#takeOvers.take();
 		if (this.#scope.closed || isRefused) {
-			this.#deps.logger.info({ publisherId: publisher.id, isRefused }, 'publisher let go at once');
+			this.#deps.logger.info({ publisherId: publisher.id, isRefused }, 'publisher closed at once');
 			void publisher.close('replaced');
 			return;
 		}
@@ -283,7 +272,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 		}
 	}
 
-	/** Lets go, with reason `key-revoked`, whoever came by this stream key, and whoever still will. */
+	/** Closes the publishers with this stream key, current and future ones, with reason `key-revoked`. */
 	revokeStreamKey(streamKeyId: string): void {
 		this.#revokedKeyIds.add(streamKeyId);
 		for (const contribution of [this.#pending, this.#current]) {
@@ -293,7 +282,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 		}
 	}
 
-	/** Changes how long it waits for a lost publisher; also when it is waiting, counted from the loss. */
+	/** Sets the wait for a lost publisher; a wait that runs is counted from the loss. */
 	setGraceWindow(graceWindowMs: number): void {
 		this.#graceWindowMs = graceWindowMs;
 		if (this.#graceTimer.isArmed) {
@@ -301,7 +290,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 		}
 	}
 
-	/** Ends it: playlists get their end, viewers are let go. */
+	/** Ends playlists and disconnects viewers. */
 	close(reason: BroadcastEndReason): Promise<void> {
 		if (!this.#scope.closed) {
 			this.#machine.handle(END_EVENTS[reason]);
@@ -323,10 +312,8 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 		this.#current = contribution;
 		this.#lastMediaAtMs = this.#deps.clock.monotonicMs();
 		this.#graceTimer.disarm();
-		this.#deps.logger.info(
-			{ publisherId: contribution.publisher.id, takesOver: previous !== undefined },
-			'publisher on air',
-		);
+		const { id: publisherId } = contribution.publisher;
+		this.#deps.logger.info({ publisherId, takesOver: previous !== undefined }, 'publisher on air');
 		void previous?.close('replaced');
 		contribution.goOnAir();
 	}
@@ -403,11 +390,11 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 		if (silentMs > Math.max(INTERRUPTION_MS, usualMs)) {
 			this.#interrupt();
 		}
-		if (!this.#hasBeenLive && this.#current !== undefined && silentMs > FIRST_MEDIA_TIMEOUT_MS) {
-			void this.#current.close('timed-out');
-		}
-		if (!this.#hasBeenLive && this.#current === undefined && silentMs > FIRST_MEDIA_TIMEOUT_MS) {
-			this.#endUnlessReserved('start-failed');
+		if (!this.#hasBeenLive && silentMs > FIRST_MEDIA_TIMEOUT_MS) {
+			void this.#current?.close('timed-out');
+			if (this.#current === undefined) {
+				this.#endUnlessReserved('start-failed');
+			}
 		}
 		this.#watchBitrate();
 		const pending = this.#pending;
@@ -419,10 +406,8 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 	#followWallClock(): void {
 		const stepMs = this.#wallClock.takeStepMs();
 		if (stepMs !== 0) {
-			this.#deps.logger.warn(
-				{ stepMs: Math.round(stepMs) },
-				"the machine's clock was set; dates of the broadcast follow it",
-			);
+			const { logger } = this.#deps;
+			logger.warn({ stepMs: Math.round(stepMs) }, "the machine's clock was set; dates of the broadcast follow it");
 			this.#startedAtMs += stepMs;
 			this.#current?.wallClockStepped(stepMs);
 			this.#pending?.wallClockStepped(stepMs);
@@ -441,10 +426,8 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 		if (nowMs - this.#overBitrateSinceMs >= OVER_BITRATE_MS) {
 			this.#overBitrateSinceMs = undefined;
 			const bitrateBps = Math.round(videoBitrateBps + audioBitrateBps);
-			this.#deps.logger.warn(
-				{ publisherId: contribution.publisher.id, bitrateBps },
-				'a publisher sends too much and is let go',
-			);
+			const { id: publisherId } = contribution.publisher;
+			this.#deps.logger.warn({ publisherId, bitrateBps }, 'a publisher sends too much and is closed');
 			void contribution.close('bitrate-too-high');
 		}
 	}

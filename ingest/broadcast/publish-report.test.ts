@@ -1,4 +1,4 @@
-/** Tests of which refusals are remembered for the streamer, and for how long. */
+/** Tests of which refusals are kept for the streamer, and for how long. */
 import { expect, it } from 'vitest';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import type { ChannelName } from '../../core/ids.ts';
@@ -10,9 +10,9 @@ const fail = (error: Error) => (): void => {
 	throw error;
 };
 
-it('remembers why the last encoder of a channel was turned away, for ten minutes or until one is let in', async () => {
+it('keeps the last refusal of a channel for ten minutes or until an encoder is admitted', async () => {
 	const clock = new FakeClock();
-	const refusals = new PublishRefusals(clock);
+	const refusals = new PublishRefusals({ clock });
 	expect(refusals.last(DEMO)).toBeUndefined();
 	const full = new SpillwayError('BROADCASTS_FULL', [8]);
 	expect(() => refusals.watch(DEMO, fail(full))).toThrow(full);
@@ -25,8 +25,8 @@ it('remembers why the last encoder of a channel was turned away, for ten minutes
 	expect(refusals.last(DEMO)).toBeUndefined();
 });
 
-it('does not remember bugs, nor more channels than it has room for', () => {
-	const refusals = new PublishRefusals(new FakeClock());
+it('keeps no bugs, and no more channels than its limit', () => {
+	const refusals = new PublishRefusals({ clock: new FakeClock() });
 	expect(() => refusals.watch(DEMO, fail(new TypeError('a bug')))).toThrow(TypeError);
 	expect(refusals.last(DEMO)).toBeUndefined();
 	for (let index = 0; index <= 1000; index++) {

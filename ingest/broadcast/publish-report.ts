@@ -1,7 +1,6 @@
 /**
- * What became of those who wanted to publish, in words for the streamer: how the last publisher of a channel ended, and
- * why an encoder was refused. Many encoders do not show what they are told, and the streamer may look only after they
- * are gone.
+ * Reports on attempts to publish, in words for the streamer: how the last publisher of a channel ended, and why an
+ * encoder was refused. Many encoders show no reasons, and the streamer may look only after the end.
  */
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../core/lifecycle/clock.ts';
@@ -9,10 +8,8 @@ import { SpillwayError, type ErrorCode } from '../../core/errors/errors.ts';
 import type { ChannelName } from '../../core/ids.ts';
 import type { Publisher, PublishProtocol, PublisherEndReason, TrackProblem } from '../publisher/publisher.ts';
 
-/** Why there is no publisher any longer, or why there was none. */
 type PublishEndCode = PublisherEndReason | 'unpublished-early';
 
-/** What became of one attempt to publish. */
 export type PublishReport = {
 	atEpochMs: number;
 	protocol: PublishProtocol;
@@ -21,7 +18,7 @@ export type PublishReport = {
 	code: PublishEndCode;
 	message: string;
 	advice?: string;
-	/** Of its stream, as they stood at its end. */
+	/** Problems of its stream at its end. */
 	problems: readonly TrackProblem[];
 };
 
@@ -64,7 +61,7 @@ export const PUBLISH_END_WORDS: Readonly<Record<PublishEndCode, { message: strin
 	'server-shutdown': { message: 'The server was stopped.', advice: 'Start the stream again in a minute.' },
 };
 
-/** Reports a publisher that has just ended. `hasPlayed`: something of it could be used. */
+/** `hasPlayed`: it sent usable media. */
 export function reportPublisherEnd(
 	publisher: Pick<Publisher, 'protocol' | 'encoderName' | 'remoteAddress'>,
 	end: { reason: PublisherEndReason; hasPlayed: boolean; atEpochMs: number; problems: readonly TrackProblem[] },
@@ -81,7 +78,6 @@ export function reportPublisherEnd(
 	};
 }
 
-/** An encoder that was refused. */
 export type PublishRefusal = {
 	/** Epoch milliseconds. */
 	atMs: number;
@@ -90,34 +86,36 @@ export type PublishRefusal = {
 	message: string;
 };
 
-/** A refusal that is older says nothing about now. */
+/** An older refusal is out of date. */
 const REFUSAL_LIFETIME_MS = 600_000;
-/** Channels that are remembered; beyond them the oldest entry is forgotten. */
+/** Channels with an entry; beyond them the oldest entry is evicted. */
 export const MAX_REMEMBERED_CHANNELS = 1000;
 
 /** The last refusal of each channel. */
 export class PublishRefusals {
-	readonly #clock: Clock;
+	readonly #deps: { clock: Clock };
 	readonly #byChannel = new LRUCache<ChannelName, PublishRefusal>({ max: MAX_REMEMBERED_CHANNELS });
 
-	constructor(clock: Clock) {
-		this.#clock = clock;
+	constructor(deps: { clock: Clock }) {
+		this.#deps = deps;
 	}
 
-	/** Of this channel, unless it is long ago. */
+	/** The channel's last refusal, unless it has expired. */
 	last(channelName: ChannelName): PublishRefusal | undefined {
 		const refusal = this.#byChannel.peek(channelName);
-		return refusal !== undefined && this.#clock.nowMs() - refusal.atMs < REFUSAL_LIFETIME_MS ? refusal : undefined;
+		const sinceMs = this.#deps.clock.nowMs() - REFUSAL_LIFETIME_MS;
+		return refusal !== undefined && refusal.atMs > sinceMs ? refusal : undefined;
 	}
 
-	/** Runs a check, and records what it throws. A check that passes makes the refusal before it pointless. */
+	/** Runs a check and records its error. A check that passes deletes the previous refusal. */
 	watch(channelName: ChannelName, check: () => void): void {
 		try {
 			check();
 			this.#byChannel.delete(channelName);
 		} catch (error) {
 			if (error instanceof SpillwayError) {
-				this.#byChannel.set(channelName, { atMs: this.#clock.nowMs(), code: error.code, message: error.message });
+				const { code, message } = error;
+				this.#byChannel.set(channelName, { atMs: this.#deps.clock.nowMs(), code, message });
 			}
 			throw error;
 		}

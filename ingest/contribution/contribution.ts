@@ -1,6 +1,6 @@
 /**
- * One publisher's stream on its way into a broadcast: placed on the timeline, planned, and led to the stage and the
- * packager, through encoders where the plan says so. Long because it owns every part on that way.
+ * One publisher's stream on its way into a broadcast: placed on the timeline, planned, and routed to the stage and the
+ * packager, through encoders where the plan requires them. Long because it owns every part of that way.
  */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
@@ -27,32 +27,23 @@ import { VideoLegs } from '../media-graph/video-legs.ts';
 import { StreamObserver } from '../media-plan/stream-observer.ts';
 import type { EncoderGrants } from '../media-plan/work-budget.ts';
 
-/** Events of a contribution. */
 type ContributionEvents = {
-	/** Its first key frame (or first sound, without a picture) is here: the one before may go now. Once. */
+	/** Its first key frame (or first sound, without a picture) is here: it can replace the previous one. Once. */
 	ready: [];
-	/** Something reached a tier. Emitted for each unit; cheap. */
+	/** Media reached a tier. Emitted for each unit; cheap. */
 	media: [];
-	/** What is done to the stream, or that it has changed. */
+	/** The first plan for the stream, or a changed one. */
 	planned: [plan: LegPlan];
-	/**
-	 * The publisher is gone, and nothing more of it goes out; its encoders may still be ending, which close() waits for.
-	 * Once.
-	 */
+	/** The publisher has ended, and no more of its media goes out; close() also waits for its encoders. Once. */
 	closed: [reason: PublisherEndReason];
 };
 
-/**
- * Chromium's GOP has no end, so that key frames are asked for; the first request comes early, to learn whether it
- * answers.
- */
+/** Chromium's GOP has no end, so key frames are requested; the first request is early and shows whether it answers. */
 const KEY_FRAME_INTERVAL_MS = 2000;
 const FIRST_KEY_FRAME_REQUEST_MS = 900;
-/** How often the plan is looked at, besides at each picture. */
+/** How often the plan is checked, in addition to each picture. */
 const DECIDE_INTERVAL_MS = 100;
-/**
- * Units held while the plan is open: the longest GOP that is waited for, at 120 pictures and 100 audio frames a second.
- */
+/** Units held until there is a plan: the longest awaited GOP, at 120 pictures and 100 audio frames a second. */
 const MAX_HELD_UNITS = 800;
 
 type ContributionDependencies = {
@@ -61,9 +52,9 @@ type ContributionDependencies = {
 	transcoders: TranscoderFactory;
 	outputs: BroadcastOutputs;
 	broadcastEpochMs: number;
-	/** Timeline position that the broadcast has reached by now. */
+	/** Timeline position that the broadcast has reached. */
 	notBeforeMs: () => number;
-	/** A broadcast that plays already is not kept waiting for the length of the first GOP. */
+	/** False for a broadcast that already plays: it does not wait for the length of the first GOP. */
 	waitsForGop: boolean;
 	/** Whether a picture may be re-encoded. */
 	encoderGrants: EncoderGrants;
@@ -85,7 +76,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 	readonly #admission: EncoderAdmission;
 	#plan: LegPlan | undefined;
 	#isReady = false;
-	/** False until the contribution before has made way: until then only the newest GOP is kept, as it came. */
+	/** False until the previous contribution has ended: until then only the newest GOP is kept, unchanged. */
 	#isOnAir = false;
 	readonly #offAir = new OffAirBuffer();
 	#held: AccessUnit[] = [];
@@ -101,7 +92,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		this.problemWatch = new ProblemWatch(deps, publisher);
 		this.#lastMediaAtMs = deps.clock.monotonicMs();
 		this.#times = new CheckedTimes(publisher);
-		this.#timeline = new ContributionTimeline({ ...deps, hasCommonTimeline: publisher.hasCommonTimeline });
+		this.#timeline = new ContributionTimeline(deps, publisher);
 		this.#runs = new RunSwitch({
 			...deps,
 			sink: deps.outputs.packager,
@@ -112,27 +103,26 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		const legDeps = { ...deps, runs: this.#runs, onMedia: () => this.emit('media') };
 		this.#video = new VideoLegs(legDeps, SOURCE_TRACKS.video);
 		this.#audio = new AudioLegs(legDeps, SOURCE_TRACKS.audio);
-		this.#admission = new EncoderAdmission(deps.encoderGrants);
+		this.#admission = new EncoderAdmission(deps);
 		this.#listen();
 		this.#scope.every(deps.clock, DECIDE_INTERVAL_MS, () => this.#decide());
 		this.#requestKeyFrames();
 		this.#scope.onClose(async (reason) => {
 			this.#runs.end();
 			this.#held = [];
-			this.#offAir.take();
-			// Told before the encoders have ended: whoever comes after a goodbye must find the broadcast ended, not ending.
+			this.#offAir.drain();
+			// Before the encoders have ended: the next publisher after a goodbye must see an ended broadcast.
 			this.emit('closed', reason);
 			this.#admission.release();
 			await Promise.all([this.#video.close(), this.#audio.close(), publisher.close(reason)]);
 		});
 	}
 
-	/** What is done to the stream; undefined until enough is known. */
+	/** Undefined until enough facts are known. */
 	get plan(): LegPlan | undefined {
 		return this.#plan;
 	}
 
-	/** How the encoders of its legs are doing. */
 	get encoderStates(): readonly LegEncoderState[] {
 		return [...this.#video.encoderStates, ...this.#audio.encoderStates];
 	}
@@ -142,26 +132,26 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		return this.#lastMediaAtMs;
 	}
 
-	/** How long it may be silent, in milliseconds, before that is more than its usual pace. */
+	/** Longest silence, in milliseconds, that is within its usual pace. */
 	get usualSilenceMs(): number {
 		return usualSilenceMs(this.observer);
 	}
 
-	/** Nothing has come for too long: what comes next begins another run. */
+	/** There was no media for too long: the next unit begins another run. */
 	interrupt(): void {
 		this.#isInterrupted = true;
 		this.#runs.end();
 		this.#held = [];
 	}
 
-	/** The contribution before is gone: from now on this one feeds the tiers. */
+	/** The previous contribution has ended: from now on this one feeds the tiers. */
 	goOnAir(): void {
 		if (this.#isOnAir || this.#scope.closed) {
 			return;
 		}
 		this.#isOnAir = true;
 		this.#deps.outputs.beginStageRun();
-		this.#offAir.take().forEach((media) => this.#process(media));
+		this.#offAir.drain().forEach((media) => this.#process(media));
 		this.#decide();
 	}
 
@@ -170,7 +160,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		this.#video.restartStage();
 	}
 
-	/** The machine's wall clock was set. Dates in a run only go on, so another one begins. */
+	/** The machine's wall clock was set. Dates within a run are continuous, so another run begins. */
 	wallClockStepped(stepMs: number): void {
 		this.#timeline.wallClockStepped(stepMs);
 		if (this.#runs.hasRun) {
@@ -202,7 +192,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		const request = (): boolean => this.publisher.requestKeyFrame();
 		this.#scope.after(clock, FIRST_KEY_FRAME_REQUEST_MS, request);
 		this.#scope.every(clock, KEY_FRAME_INTERVAL_MS, request);
-		// The first key frame may have been sent before anybody listened, or been lost.
+		// The first key frame may have been sent before the listeners were attached, or lost.
 		this.#scope.every(clock, FIRST_KEY_FRAME_REQUEST_MS, () => this.#isReady || request());
 	}
 
@@ -212,7 +202,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		if (previous === undefined || isSameConfig(previous, config)) {
 			return;
 		}
-		// A picture of another size comes through the encoder in the size it was given; all else is a new run.
+		// The encoder scales VP8 of another size to the first one; any other change is a new run.
 		if (config.kind === 'video' && config.codec === 'vp8') {
 			return;
 		}
@@ -221,7 +211,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 			this.#audio.restart();
 			this.#beginRunAtKeyFrame([SOURCE_TRACKS.audio.id]);
 		} else {
-			this.#beginAnew();
+			this.#restart();
 		}
 	}
 
@@ -255,21 +245,22 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		if (accessUnit === undefined) {
 			return;
 		}
-		if (!this.#runs.hasRun) {
+		const isHeld = !this.#runs.hasRun;
+		if (isHeld) {
 			this.#hold(accessUnit);
 		}
-		const isHeld = !this.#runs.hasRun;
 		if (unit.kind === 'video') {
 			this.#decide();
 		}
 		if (!isHeld) {
-			this.#write(accessUnit);
+			this.#feedStage(accessUnit, this.#plan!);
+			this.#feedPackager(accessUnit, this.#plan!);
 		}
 	}
 
-	// The times go on as if nothing had happened; the packager's players are told.
+	// Checked times continue across the break; another run reports it to the packager's players.
 	#followBreak(): void {
-		if (!this.#times.takeBreak()) {
+		if (!this.#times.consumeBreak()) {
 			return;
 		}
 		this.#deps.logger.info({}, "the publisher's clock is another; its next key frame begins the next run");
@@ -301,7 +292,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		};
 	}
 
-	// RTP goes to the stage ahead of the unit it belongs to, without waiting for the picture's end.
+	// RTP goes to the stage ahead of its unit, without waiting for the picture's end.
 	#onRtpPacket(packet: PublisherRtpPacket): void {
 		const rtpTicks = this.#times.checkRtp(packet);
 		this.#followBreak();
@@ -313,11 +304,12 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		}
 		(packet.kind === 'video' ? stage.video : stage.audio).forward({ ...packet, timelineTicks, captureTimeMs });
 		if (packet.kind === 'audio') {
-			// A picture reports itself when it is whole.
+			// A picture emits this event when it is whole.
 			this.emit('media');
 		}
 	}
 
+	// The WebRTC leg does not wait for the plan: H.264 without B-frames goes out from its first key frame on.
 	#hold(unit: AccessUnit): void {
 		this.#feedStage(unit);
 		this.#held.push(unit);
@@ -326,22 +318,19 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		}
 	}
 
-	// The WebRTC leg does not wait for the plan: H.264 without B-frames goes out from its first key frame on.
-	#feedStage(unit: AccessUnit): void {
+	#feedStage(unit: AccessUnit, plan?: LegPlan): void {
 		if (unit.kind === 'audio') {
 			this.#audio.feedStage(unit, this.observer.audio!);
 		} else {
-			this.#video.feedStage(unit, this.#planNow(), this.observer.video!, this.publisher.protocol);
+			this.#video.feedStage(unit, plan ?? this.#planNow(), this.observer.video!, this.publisher.protocol);
 		}
 	}
 
-	#write(unit: AccessUnit): void {
+	#feedPackager(unit: AccessUnit, plan: LegPlan): void {
 		if (unit.kind === 'audio') {
-			this.#audio.feedStage(unit, this.observer.audio!);
 			this.#audio.feedPackager(unit, this.observer.audio!);
 		} else {
-			this.#video.feedStage(unit, this.#plan!, this.observer.video!, this.publisher.protocol);
-			this.#video.feedPackager(unit, this.#plan!);
+			this.#video.feedPackager(unit, plan);
 		}
 	}
 
@@ -358,7 +347,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		}
 	}
 
-	/** Plans as soon as enough is known, and again when the facts have changed. */
+	/** Plans as soon as enough facts are known, and again when they have changed. */
 	#decide(): void {
 		if (!this.#isOnAir || !this.#isReady || this.#isInterrupted || this.#scope.closed) {
 			return;
@@ -381,14 +370,14 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		} else if (hasJoined) {
 			this.#beginRunAtKeyFrame();
 		} else {
-			// The WebRTC tier's leg alone has changed.
+			// Only the WebRTC tier's leg has changed.
 			this.#configureRun(plan);
 		}
 	}
 
 	#planNow(): LegPlan {
 		const { video } = this.observer;
-		// An encoder costs what arrives: times that go too fast are not to make it cheaper.
+		// An encoder's cost follows what arrives: times that run too fast do not lower it.
 		const frameRate = (): number => Math.max(this.observer.health.frameRate, this.observer.arrivalFrameRate);
 		const picture = video === undefined ? undefined : { ...video, frameRate };
 		return this.#admission.plan(this.#facts, picture);
@@ -413,7 +402,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		this.#deps.logger.info({ run, legs }, 'run begins');
 	}
 
-	/** What is known of the tracks that have something to show. */
+	/** Facts of the tracks that can be shown. */
 	get #facts(): StreamFacts {
 		const { facts, hasPicture } = this.observer;
 		return hasPicture ? facts : { ...facts, video: undefined };
@@ -430,7 +419,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 		}
 	}
 
-	/** Without harm to what is on air: nothing of it is lost. `ended`: tracks that go on in the next run only. */
+	/** Loses nothing of the run on air. `ended`: tracks that continue in the next run only. */
 	#beginRunAtKeyFrame(ended: readonly TrackId[] = []): void {
 		const plan = this.#plan!;
 		this.#runs.beginAtKeyFrame(plan.tracks, ended);
@@ -440,21 +429,15 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 	#beginRun(plan: LegPlan): void {
 		this.#runs.begin(plan.tracks);
 		this.#configureRun(plan);
-		const held = this.#held;
-		this.#held = [];
-		for (const unit of held) {
+		for (const unit of this.#held.splice(0)) {
 			const timelineMs = ticksToMs(unit.presentationTimeTicks, unit.clockRate);
-			const dated = { ...unit, captureTimeMs: this.#timeline.captureTimeMs(unit.kind, timelineMs) };
-			if (unit.kind === 'audio') {
-				this.#audio.feedPackager(dated, this.observer.audio!);
-			} else {
-				this.#video.feedPackager(dated, plan);
-			}
+			const captureTimeMs = this.#timeline.captureTimeMs(unit.kind, timelineMs);
+			this.#feedPackager({ ...unit, captureTimeMs }, plan);
 		}
 	}
 
-	// Another picture: what was decided stands, but nothing goes on where it was.
-	#beginAnew(): void {
+	// Another picture: the plan stays, and every leg starts again.
+	#restart(): void {
 		this.#runs.end();
 		this.#held = [];
 		this.#video.restart();

@@ -1,4 +1,4 @@
-/** Tests of what is kept of a publisher that is not on air: its newest GOP, in order, within a bound. */
+/** Tests of the media that is kept for a publisher off air: its newest GOP, in order, within a limit. */
 import { describe, expect, it } from 'vitest';
 import type { TrackKind } from '../../core/media/access-unit.ts';
 import { OffAirBuffer, type PublisherMedia } from './off-air-buffer.ts';
@@ -18,7 +18,7 @@ function packet(kind: TrackKind, timeMs: number, payload: Uint8Array): Publisher
 
 /** `v`ideo or `a`udio, in capitals for packets, and the time of arrival. */
 function kept(buffer: OffAirBuffer): string {
-	const words = buffer.take().map(({ unit: one, packet: other }) => {
+	const words = buffer.drain().map(({ unit: one, packet: other }) => {
 		const letter = (one ?? other).kind[0]!;
 		return `${other === undefined ? letter : letter.toUpperCase()}${(one ?? other).arrivedAtMs}`;
 	});
@@ -32,7 +32,7 @@ function bufferOf(...media: PublisherMedia[]): OffAirBuffer {
 }
 
 describe('OffAirBuffer', () => {
-	it('keeps what came since the newest key frame, in order', () => {
+	it('keeps media since the newest key frame, in order', () => {
 		const gop = [unit('video', 1, true), unit('audio', 2), unit('video', 3)];
 		expect(kept(bufferOf(...gop, unit('video', 4, true), unit('audio', 5), unit('video', 6)))).toBe('v4 a5 v6');
 	});
@@ -51,7 +51,7 @@ describe('OffAirBuffer', () => {
 		expect(kept(bufferOf(...media))).toBe('V3 v4');
 	});
 
-	it('gives all once', () => {
+	it('drains all once', () => {
 		const buffer = bufferOf(unit('audio', 1));
 		expect([kept(buffer), kept(buffer)]).toEqual(['a1', '']);
 	});

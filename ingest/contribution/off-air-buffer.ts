@@ -1,12 +1,12 @@
-/** What a contribution that is not on air yet has sent since its newest key frame, as it came. */
+/** The unchanged media of a contribution off air since its newest key frame. */
 import { startsH264KeyFrame } from '../../sfu/rtp/h264-depacketizer.ts';
 import type { PublisherRtpPacket, PublisherUnit } from '../publisher/publisher.ts';
 
-/** One thing that a publisher sent. */
+/** A unit or a packet of a publisher. */
 export type PublisherMedia =
 	{ unit: PublisherUnit; packet?: undefined } | { unit?: undefined; packet: PublisherRtpPacket };
 
-/** Packets and units of the newest GOP. Beyond, all of it goes: half a GOP cannot be shown. */
+/** Packets and units of the newest GOP. Beyond the limit all are dropped, because half a GOP cannot be shown. */
 const MAX_ENTRIES = 6000;
 
 export class OffAirBuffer {
@@ -19,14 +19,12 @@ export class OffAirBuffer {
 		this.#entries.push(media);
 	}
 
-	/** Gives all in order, and keeps nothing. */
-	take(): PublisherMedia[] {
-		const entries = this.#entries;
-		this.#entries = [];
-		return entries;
+	/** Removes and returns all, in order. */
+	drain(): PublisherMedia[] {
+		return this.#entries.splice(0);
 	}
 
-	// The packets of a key frame come ahead of its unit, so where there are packets they say where a GOP begins.
+	// The packets of a key frame come ahead of its unit, so where there are packets a GOP begins with them.
 	#startsGop({ unit, packet }: PublisherMedia): boolean {
 		if (packet !== undefined) {
 			return packet.kind === 'video' && startsH264KeyFrame(packet.payload);

@@ -25,7 +25,7 @@ function setUp(settings: Partial<FakeEncoderSettings> = {}) {
 }
 
 describe('ProblemWatch', () => {
-	it.each(['rtmp', 'whip'] as const)('finds nothing wrong with a clean stream by %s', async (protocol) => {
+	it.each(['rtmp', 'whip'] as const)('reports nothing for a clean stream by %s', async (protocol) => {
 		const { publisher, logger, codes } = setUp({ protocol });
 		publisher.configure();
 		await publisher.run(8000);
@@ -33,7 +33,7 @@ describe('ProblemWatch', () => {
 		expect(logger.lines).toEqual([]);
 	});
 
-	it('tells after 3 s of sound that was announced and does not come, and takes it back when it comes', async () => {
+	it('reports announced sound that does not come within 3 s, until it comes', async () => {
 		const { publisher, logger, codes } = setUp({ audio: undefined });
 		publisher.configure();
 		publisher.announce(AAC_CONFIG);
@@ -49,7 +49,7 @@ describe('ProblemWatch', () => {
 		expect(codes()).toEqual([]);
 	});
 
-	it('tells of a picture that a WHIP offer announced and that does not come', async () => {
+	it('reports tracks of a WHIP offer that do not come', async () => {
 		const { publisher, clock, codes } = setUp({ protocol: 'whip' });
 		await clock.advance(5000);
 		expect(codes()).toEqual(['video-missing', 'audio-missing']);
@@ -58,7 +58,7 @@ describe('ProblemWatch', () => {
 		expect(codes()).toEqual([]);
 	});
 
-	it('counts no picture before the first key frame as usable', async () => {
+	it('does not count pictures before the first key frame', async () => {
 		const { publisher, codes } = setUp({ skippedPictures: 1, gopPictures: 1000 });
 		publisher.configure();
 		await publisher.run(4500);
@@ -68,7 +68,7 @@ describe('ProblemWatch', () => {
 		expect(codes()).toEqual([]);
 	});
 
-	it('does not add to a reason that the publisher gives itself', async () => {
+	it('adds nothing to a reason that the publisher reports itself', async () => {
 		const { publisher, codes } = setUp({ video: undefined });
 		publisher.problems = [trackProblem('video-codec-unsupported', 'AV1')];
 		publisher.configure();
@@ -78,7 +78,7 @@ describe('ProblemWatch', () => {
 	});
 
 	it.each(['audio', 'video'] as const)(
-		'tells of %s that stops while the rest goes on, until it comes back',
+		'reports %s that stops while the rest continues, until it returns',
 		async (kind) => {
 			const { publisher, codes } = setUp();
 			const { [kind]: config } = publisher.settings;
@@ -93,7 +93,7 @@ describe('ProblemWatch', () => {
 		},
 	);
 
-	it('does not call a stream that is silent as a whole a problem of its tracks', async () => {
+	it('reports no problem of a track when both tracks are silent', async () => {
 		const { publisher, clock, codes } = setUp();
 		publisher.configure();
 		await publisher.run(3000);
@@ -110,13 +110,13 @@ describe('ProblemWatch', () => {
 			await publisher.run(40);
 			publisher.settings.video = undefined;
 			await publisher.run(intervalMs - 40);
-			// One interval must have been seen before it can be known.
+			// The first interval is not known before its end.
 			expect(count > 0 ? codes() : []).toEqual([]);
 		}
 	});
 
 	it.each(['rtmp', 'whip'] as const)(
-		'tells of times by %s that run at another pace, and takes it back',
+		'reports times by %s that run at another pace, until they are right',
 		async (protocol) => {
 			for (const [pace, words] of [
 				[0, 'stand still'],

@@ -1,6 +1,6 @@
 /**
- * Watches one publisher for what only time shows: a track that was announced and does not come, one that has no
- * beginning, one that stops. The same for every protocol.
+ * Watches one publisher, of any protocol, for problems that only time shows: a track that is announced and does not
+ * come, one without a key frame, one that stops.
  */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
@@ -11,21 +11,18 @@ import { ProblemList } from '../publisher/problem-list.ts';
 import type { Publisher, TrackProblem } from '../publisher/publisher.ts';
 import type { TrackProblemCode } from '../publisher/track-problems.ts';
 
-/** Without a usable picture or a sound for this long the streamer is told. Sooner, slow starts would alarm them. */
+/** The streamer is warned after this long without usable picture or sound. A shorter time warns about slow starts. */
 const PATIENCE_MS = 3000;
 const CHECK_INTERVAL_MS = 1000;
-/**
- * A stream of a picture every ten seconds has not stopped after three: it may pause for this many of its own intervals.
- */
+/** A track may pause for this many of its own intervals: one picture every ten seconds has not stopped after three. */
 const PATIENCE_INTERVALS = 3;
 const KINDS = ['video', 'audio'] as const;
 type Arrivals = { lastAtMs: number; longestIntervalMs: number };
 const PACE_PROBLEMS = { video: 'video-pace-wrong', audio: 'audio-pace-wrong' } as const;
 
-/** What the watch reads of a publisher. */
 type WatchedPublisher = Pick<Publisher, 'announcedKinds' | 'describedKinds' | 'problems' | 'on'>;
 
-/** The problems of one publisher: those that it tells itself, and those that show here. Close it with the publisher. */
+/** The problems of one publisher: its own reports, and those that are found here. Close it with the publisher. */
 export class ProblemWatch {
 	readonly #deps: { clock: Clock; logger: Logger };
 	readonly #publisher: WatchedPublisher;
@@ -35,7 +32,7 @@ export class ProblemWatch {
 	readonly #configured = new Set<TrackKind>();
 	readonly #arrivals = new Map<TrackKind, Arrivals>();
 	readonly #paces = { video: new PaceWatch(), audio: new PaceWatch() };
-	/** Pictures came, but none to begin with. */
+	/** Pictures came, but no key frame. */
 	#hasHeadlessVideo = false;
 
 	constructor(deps: { clock: Clock; logger: Logger }, publisher: WatchedPublisher) {
@@ -58,7 +55,7 @@ export class ProblemWatch {
 		this.#scope.every(deps.clock, CHECK_INTERVAL_MS, () => this.#check());
 	}
 
-	/** Those that count now; after the publisher's end those that counted then. */
+	/** Current problems; after the publisher's end, those of that moment. */
 	get problems(): readonly TrackProblem[] {
 		return [...this.#publisher.problems, ...this.#found.current];
 	}
@@ -86,7 +83,7 @@ export class ProblemWatch {
 		}
 		const intervalMs = nowMs - arrivals.lastAtMs;
 		arrivals.lastAtMs = nowMs;
-		// Falls slowly, so that one pause does not excuse all later ones.
+		// Decays slowly, so that one pause does not excuse all later ones.
 		arrivals.longestIntervalMs = Math.max(intervalMs, arrivals.longestIntervalMs * 0.95);
 		this.#found.clear(`${kind}-stopped`);
 	}
@@ -132,12 +129,12 @@ export class ProblemWatch {
 			isAnnounced &&
 			!this.#arrivals.has(kind) &&
 			this.#deps.clock.monotonicMs() - this.#startedAtMs > PATIENCE_MS &&
-			// It comes, and cannot be used: the publisher tells why.
+			// It comes and cannot be used: the publisher reports why.
 			!problems.some((problem) => problem.kind === kind)
 		);
 	}
 
-	// When all stops it is not the track but the line or the encoder, which shows as an interrupted broadcast.
+	// When both tracks stop, the line or the encoder is the cause, which shows as an interrupted broadcast.
 	#hasStopped(kind: TrackKind): boolean {
 		const silentMs = this.#silentMs(kind);
 		const patienceMs = Math.max(PATIENCE_MS, PATIENCE_INTERVALS * (this.#arrivals.get(kind)?.longestIntervalMs ?? 0));

@@ -1,6 +1,4 @@
-/**
- * The sound's legs: from a contribution's access units to the stage and to the packager, directly or through encoders.
- */
+/** The sound's legs: access units of a contribution → stage and packager, directly or through encoders. */
 import { browserObstacle } from '../../core/media/aac-config.ts';
 import type { AccessUnit, Track } from '../../core/media/access-unit.ts';
 import type { AudioTrackConfig } from '../../core/media/codecs.ts';
@@ -10,9 +8,9 @@ import { FramePacer } from '../timing/frame-pacer.ts';
 import { EncoderNode } from './encoder-node.ts';
 import type { LegDependencies, LegEncoderState } from './outputs.ts';
 
-/** At this rate AAC-LC and Opus are hard to tell from their source. */
+/** At this rate AAC-LC and Opus are hard to distinguish from their source. */
 const STEREO = { bitrateBps: 160_000, sampleRate: 48_000, channelCount: 2 } as const;
-/** Frames of 20 ms save 50 packets a second for each viewer, and reach their screen 30 ms later (docs/decisions.md). */
+/** Frames of 20 ms save 50 packets a second for each viewer, and arrive there 30 ms later (docs/decisions.md). */
 const OPUS_OUTPUT = { ...STEREO, codec: 'opus', frameDurationMs: 10 } as const;
 const AAC_OUTPUT = { ...STEREO, codec: 'aac' } as const;
 
@@ -27,7 +25,7 @@ export class AudioLegs {
 	constructor(deps: LegDependencies, track: Track) {
 		this.#deps = deps;
 		this.#track = track;
-		this.#opusPacer = new FramePacer(deps.clock);
+		this.#opusPacer = new FramePacer(deps);
 		this.#toOpus = new EncoderNode({
 			onUnit: (opus) =>
 				this.#opusPacer.push(ticksToMs(opus.presentationTimeTicks, OPUS_CLOCK_RATE), () => this.#writeOpus(opus)),
@@ -38,7 +36,7 @@ export class AudioLegs {
 		});
 	}
 
-	/** Where the sound is transcoded for, and how its encoders are doing. */
+	/** The tiers for which sound is transcoded, and the states of the encoders. */
 	get encoderStates(): readonly LegEncoderState[] {
 		const encoders = [
 			{ tier: 'webrtc', state: this.#toOpus.state },
@@ -47,7 +45,7 @@ export class AudioLegs {
 		return encoders.flatMap(({ tier, state }) => (state === undefined ? [] : [{ track: 'audio', tier, state }]));
 	}
 
-	/** AAC → Opus → stage. Opus of a WHIP publisher goes there as RTP; Opus that came as units would be lost here. */
+	/** AAC → Opus → stage. A WHIP publisher's Opus goes there as RTP. */
 	feedStage(unit: AccessUnit, config: AudioTrackConfig): void {
 		if (config.codec === 'aac') {
 			this.#encode(this.#toOpus, config, OPUS_OUTPUT).write(unit);

@@ -1,4 +1,4 @@
-/** One encoder of a contribution: begun when it is first needed, and anew after its input has broken off. */
+/** One encoder of a contribution: created when it is first needed, and again after a break of its input. */
 import type { AccessUnit, TrackKind } from '../../core/media/access-unit.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
 import type { MediaTranscoder } from '../../core/media/transcoder.ts';
@@ -6,7 +6,6 @@ import type { EncoderState } from '../../core/protocol/api/channel-description.t
 
 type ConfigOf<Kind extends TrackKind> = Extract<TrackConfig, { kind: Kind }>;
 
-/** Who gets what comes out. */
 type EncoderNodeOutputs<Kind extends TrackKind> = {
 	onConfigured?: (config: ConfigOf<Kind>) => void;
 	onUnit: (unit: AccessUnit) => void;
@@ -21,17 +20,17 @@ export class EncoderNode<Kind extends TrackKind> {
 		this.#outputs = outputs;
 	}
 
-	/** How it is doing; undefined until it is begun. */
+	/** Undefined until begin(). */
 	get state(): EncoderState | undefined {
 		return this.#transcoder?.encoderState;
 	}
 
-	/** Of what comes out; undefined until it is known. */
+	/** The output's configuration; undefined until it is known. */
 	get config(): ConfigOf<Kind> | undefined {
 		return this.#config;
 	}
 
-	/** Begins it with this transcoder. Returns false, and creates none, when it runs. */
+	/** Creates the transcoder. Returns false, and creates none, when there is one. */
 	begin(create: () => MediaTranscoder): boolean {
 		if (this.#transcoder !== undefined) {
 			return false;
@@ -46,13 +45,13 @@ export class EncoderNode<Kind extends TrackKind> {
 		return true;
 	}
 
-	/** Returns false when it is not begun. */
+	/** Returns false before begin(). */
 	write(unit: AccessUnit): boolean {
 		this.#transcoder?.write(unit);
 		return this.#transcoder !== undefined;
 	}
 
-	/** Another run is coming: the next begin() starts afresh. */
+	/** Another run follows: the next begin() creates another transcoder. */
 	restart(): void {
 		void this.close();
 		this.#transcoder = undefined;

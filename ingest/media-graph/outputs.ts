@@ -1,4 +1,4 @@
-/** What the legs of a contribution are given, and where they lead. Types only. */
+/** Inputs and outputs of a contribution's legs. Types only. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { TrackKind } from '../../core/media/access-unit.ts';
@@ -12,16 +12,15 @@ import type { RunSwitch } from './run-switch.ts';
 export type BroadcastOutputs = {
 	/** The stage, which is replaced when its worker dies; undefined meanwhile. */
 	stage(): Stage | undefined;
-	/** Another contribution, or another encoder, feeds the stage from here on. */
+	/** From here on another contribution, or another encoder, feeds the stage. */
 	beginStageRun(): void;
 	packager: TrackSink;
 	/** The next run number of the broadcast. */
 	nextRun(): number;
-	/** The timeline has come to this position. */
+	/** The timeline has reached this position. */
 	reached(timelineMs: number): void;
 };
 
-/** How the encoder of one leg is doing. */
 export type LegEncoderState = { track: TrackKind; tier: 'webrtc' | 'll-hls'; state: EncoderState };
 
 export type LegDependencies = {

@@ -1,6 +1,4 @@
-/**
- * Tests of the change from one run to the next: when it is made, what each gets, and what cannot hold it up for ever.
- */
+/** Tests of the change from one run to the next: its moment, the units of each run, and the longest wait. */
 import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../../core/logger.ts';
 import { createTrack, type AccessUnit, type Track, type TrackId } from '../../core/media/access-unit.ts';
@@ -48,7 +46,7 @@ const written = (sink: FakeTrackSink): string[] =>
 	);
 
 describe('RunSwitch', () => {
-	it('changes at a key frame, which is the first of the new run, and takes the sound from there on along', () => {
+	it('changes at a key frame, which is the first of the new run, together with the sound from there on', () => {
 		const { sink, runs, begun } = setUpOnAir();
 		runs.beginAtKeyFrame(BOTH);
 		runs.configure('video0', H264_CONFIG);
@@ -84,7 +82,7 @@ describe('RunSwitch', () => {
 		expect(written(sink)).toEqual(['v0', 'v4 a4']);
 	});
 
-	it('lets a track join whose encoder told its configuration after the run had begun without it', async () => {
+	it('adds a track whose encoder reports its configuration after the run has begun without it', async () => {
 		const { clock, sink, runs } = setUp();
 		runs.begin(BOTH);
 		runs.configure('video0', H264_CONFIG);
@@ -98,7 +96,7 @@ describe('RunSwitch', () => {
 		expect(written(sink)).toEqual(['v0', 'v3 a4']);
 	});
 
-	it('goes on when a configuration never comes, and does not wait for a key frame for longer than 30 s', async () => {
+	it('keeps the run on air when a configuration never comes, and waits at most 30 s for a key frame', async () => {
 		const { clock, sink, runs } = setUpOnAir();
 		runs.beginAtKeyFrame(BOTH);
 		runs.configure('video0', H264_CONFIG);

@@ -1,7 +1,4 @@
-/**
- * The runs of one contribution at a sink. Another run of the same picture takes over at a key frame, so that the run on
- * air loses nothing: until then it goes on.
- */
+/** The runs of one contribution at a sink. The run on air continues until the next one begins at a key frame. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { AccessUnit, Track, TrackId } from '../../core/media/access-unit.ts';
@@ -9,9 +6,9 @@ import type { TrackConfig } from '../../core/media/codecs.ts';
 import type { TrackSink } from '../../core/media/track-sink.ts';
 import { SinkRun } from './sink-run.ts';
 
-/** A picture with key frames further apart is encoded again; a camera that is covered may send none for longer. */
+/** With key frames further apart a picture is re-encoded; a covered camera may send none for longer. */
 const MAX_WAIT_MS = 30_000;
-/** Sound kept for the coming run, since what belongs to its first picture may arrive before it: 2 s of 10 ms frames. */
+/** Sound kept for the coming run, because sound of its first picture may arrive earlier: 2 s of 10 ms frames. */
 const MAX_KEPT_SOUND_UNITS = 200;
 
 type RunSwitchDependencies = {
@@ -20,7 +17,7 @@ type RunSwitchDependencies = {
 	sink: TrackSink;
 	/** The next run number of the broadcast. */
 	nextRun: () => number;
-	/** A run is begun; its tracks may still be waited for. */
+	/** A run has begun; its tracks may not be configured yet. */
 	onBegin: (run: number) => void;
 	/** A run is open at the sink. */
 	onOpen: () => void;
@@ -29,18 +26,17 @@ type RunSwitchDependencies = {
 type ComingRun = {
 	tracks: readonly Track[];
 	configs: Map<TrackId, TrackConfig>;
-	/** Tracks of the run on air that have ended, or have another configuration by now. */
+	/** Tracks of the run on air that have ended, or have another configuration. */
 	ended: ReadonlySet<TrackId>;
 	sound: AccessUnit[];
-	/** From then on, by the monotonic clock, it begins with a sound as well. */
+	/** From this monotonic time on, it may begin with a sound. */
 	overdueAtMs: number;
 };
 
-/** The run on air, and the one that is to follow it. */
 export class RunSwitch {
 	readonly #deps: RunSwitchDependencies;
 	#onAir: SinkRun | undefined;
-	/** Of the tracks of the run on air; those that came too late for it included. */
+	/** Of the tracks of the run on air, including those that came too late for it. */
 	readonly #configs = new Map<TrackId, TrackConfig>();
 	#coming: ComingRun | undefined;
 
@@ -48,7 +44,7 @@ export class RunSwitch {
 		this.#deps = deps;
 	}
 
-	/** True while a run is on air or waits for its configurations. */
+	/** True while a run is open or waits for its configurations. */
 	get hasRun(): boolean {
 		return this.#onAir !== undefined;
 	}
@@ -60,8 +56,8 @@ export class RunSwitch {
 	}
 
 	/**
-	 * Begins a run at the next key frame for which all its tracks are configured; at once, when it has no picture.
-	 * `ended`: tracks that the run on air gets nothing more of.
+	 * Begins a run at the next key frame after all its tracks are configured; at once, when it has no picture. `ended`:
+	 * tracks that the run on air no longer gets.
 	 */
 	beginAtKeyFrame(tracks: readonly Track[], ended: Iterable<TrackId> = []): void {
 		this.#coming = {
@@ -73,7 +69,7 @@ export class RunSwitch {
 		};
 	}
 
-	/** A track's configuration, for the run that waits for it. */
+	/** Passes a track's configuration to the run that waits for it. */
 	configure(trackId: TrackId, config: TrackConfig): void {
 		if (this.#coming !== undefined) {
 			if (this.#coming.tracks.some(({ id }) => id === trackId)) {
@@ -83,7 +79,7 @@ export class RunSwitch {
 		}
 		this.#configs.set(trackId, config);
 		if (this.#onAir?.configure(trackId, config) === false) {
-			// Its encoder took too long to start. The run goes on without it until the next key frame.
+			// Its encoder started too late. The run continues without the track until the next key frame.
 			const configs = [...this.#configs];
 			this.beginAtKeyFrame(configs.map(([id, { kind }]) => ({ id, kind })));
 			for (const [knownId, known] of configs) {
@@ -92,7 +88,7 @@ export class RunSwitch {
 		}
 	}
 
-	/** Writes a unit to the run that it belongs to. */
+	/** Writes a unit to its run. */
 	write(unit: AccessUnit): void {
 		const coming = this.#coming;
 		if (coming === undefined) {
@@ -116,7 +112,7 @@ export class RunSwitch {
 		}
 	}
 
-	/** Ends the run on air, and the one to come. */
+	/** Ends the run on air and the coming one. */
 	end(): void {
 		this.#coming = undefined;
 		this.#onAir?.close();

@@ -1,4 +1,4 @@
-/** Tests of one run on its way to a sink: what it waits for, for how long, and how much it holds meanwhile. */
+/** Tests of one run on its way to a sink: what it waits for, for how long, and how much it holds. */
 import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../../core/logger.ts';
 import { createTrack, type AccessUnit, type Track, type TrackId } from '../../core/media/access-unit.ts';
@@ -42,7 +42,7 @@ const numbers = (sink: FakeTrackSink): string[] =>
 	sink.runs.flatMap(({ units }) => units.map(({ trackId, decodeTimeTicks }) => `${trackId} ${decodeTimeTicks}`));
 
 describe('SinkRun', () => {
-	it('holds units until every track is configured, then gives them out in order, stamped with its run', () => {
+	it('holds units until every track is configured, then writes them in order, stamped with its run', () => {
 		const { clock, sink, sinkRun, opened } = setUp();
 		sinkRun.write(unit('audio0', 1));
 		sinkRun.configure('video0', H264_CONFIG);
@@ -106,7 +106,7 @@ describe('SinkRun', () => {
 		expect(numbers(sink)).toHaveLength(601);
 	});
 
-	it('lets the oldest units go when it can hold no more and knows no configuration', () => {
+	it('drops the oldest units when it is full and has no configuration', () => {
 		const { sink, sinkRun } = setUp(PICTURE);
 		for (let number = 0; number < 1000; number++) {
 			sinkRun.write(unit('video0', number));
@@ -116,7 +116,7 @@ describe('SinkRun', () => {
 		expect(numbers(sink)[0]).toBe('video0 400');
 	});
 
-	it('does nothing more once closed, and leaves no timer', async () => {
+	it('does nothing once closed, and leaves no timer', async () => {
 		const { clock, sink, sinkRun, opened } = setUp(PICTURE);
 		sinkRun.write(unit('video0', 1));
 		sinkRun.close();

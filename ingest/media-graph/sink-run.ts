@@ -7,12 +7,9 @@ import type { AccessUnit, Track, TrackId } from '../../core/media/access-unit.ts
 import type { TrackConfig } from '../../core/media/codecs.ts';
 import type { TrackSink } from '../../core/media/track-sink.ts';
 
-/**
- * An encoder tells its configuration with its first output, within a second; without it the run begins without the
- * track.
- */
+/** An encoder reports its configuration with its first output, within a second; without it the run lacks the track. */
 const MAX_WAIT_MS = 3000;
-/** Units held meanwhile: three seconds of 60 pictures and 100 audio frames a second, and some. */
+/** Units held meanwhile: more than three seconds of 60 pictures and 100 audio frames a second. */
 const MAX_HELD_UNITS = 600;
 
 /**
@@ -42,7 +39,6 @@ export const SINK_RUN_TRANSITIONS = {
 	closed: {},
 } as const satisfies TransitionTable<SinkRunState, SinkRunEvent>;
 
-/** One run on its way to a sink. */
 export class SinkRun {
 	readonly #deps: { clock: Clock; logger: Logger; sink: TrackSink };
 	readonly #run: number;
@@ -75,8 +71,8 @@ export class SinkRun {
 	}
 
 	/**
-	 * A track's configuration; further ones of the same track are ignored, since they would be a new run. False when it
-	 * comes too late: the run has begun without the track.
+	 * Sets a track's configuration; another one of the track is ignored, because it needs a new run. Returns false when
+	 * it is too late: the run has begun without the track.
 	 */
 	configure(trackId: TrackId, config: TrackConfig): boolean {
 		const { state } = this.#machine;
@@ -122,9 +118,7 @@ export class SinkRun {
 	#open(): void {
 		this.#wait.disarm();
 		this.#deps.sink.beginRun(this.#run, this.#configs);
-		const held = this.#held;
-		this.#held = [];
-		held.forEach((unit) => this.#writeToSink(unit));
+		this.#held.splice(0).forEach((unit) => this.#writeToSink(unit));
 	}
 
 	#writeToSink(unit: AccessUnit): void {

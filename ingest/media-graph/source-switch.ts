@@ -1,18 +1,15 @@
-/**
- * Whose pictures the stage gets: those of the publisher as they are, or an encoder's. Hands over without a gap or a
- * repetition.
- */
+/** Selects the stage's pictures, the publisher's or an encoder's, and hands over without a gap or a repetition. */
 import { StateMachine, type TransitionTable } from '../../core/lifecycle/state-machine.ts';
 import { debugOnly, type Logger } from '../../core/logger.ts';
 import type { AccessUnit } from '../../core/media/access-unit.ts';
 import { msToTicks, VIDEO_CLOCK_RATE } from '../../core/units.ts';
 
-/** handing-over: the source's pictures go out up to a position that is set, behind which the encoder's follow. */
+/** handing-over: the source's pictures go out up to a set position, and the encoder's follow. */
 type SourceSwitchState = 'none' | 'source' | 'handing-over' | 'encoder';
 
 /**
- * source-shown: a picture of the source goes out. The others are key frames of the encoder: in-step, shown already, and
- * the encoder keeps up; behind, shown long ago; ahead, newer than all that went out.
+ * source-shown: a picture of the source goes out. The others are key frames of the encoder: in-step, already shown, and
+ * the encoder keeps up; behind, shown long ago; ahead, newer than all pictures that went out.
  */
 type SourceSwitchEvent = 'source-shown' | 'encoder-in-step' | 'encoder-behind' | 'encoder-ahead' | 'restarted';
 
@@ -42,22 +39,18 @@ export const SOURCE_SWITCH_TRANSITIONS = {
 	encoder: { restarted: 'none' },
 } as const satisfies TransitionTable<SourceSwitchState, SourceSwitchEvent>;
 
-/**
- * Seconds from key frame to key frame of the encoder. Short enough to join quickly, long enough not to cost quality.
- */
+/** The encoder's key-frame interval: short enough to join quickly, long enough for the quality. */
 export const ENCODER_GOP_SECONDS = 1;
-/** An encoder that is further behind than this would leave the picture standing for as long. */
+/** The picture stands still at the hand-over for as long as the encoder is behind. */
 const MAX_HAND_OVER_LAG_MS = 500;
-/**
- * Key frames fall on the first picture at or after the whole second; timestamps in milliseconds are off by one at most.
- */
+/** Key frames fall on the first picture of a second; timestamps in milliseconds are off by one at most. */
 const HAND_OVER_MARGIN_TICKS = 180;
 
 export class SourceSwitch {
 	readonly #machine: StateMachine<SourceSwitchState, SourceSwitchEvent>;
 	/** Of the newest picture that went out. */
 	#shownTicks = -Infinity;
-	/** From this picture on the stage is the encoder's; while handing over. */
+	/** While handing over: from this position on the encoder feeds the stage. */
 	#handOverTicks = Infinity;
 
 	constructor(logger: Logger) {
@@ -79,7 +72,7 @@ export class SourceSwitch {
 		return state !== 'encoder' && !(state === 'handing-over' && timelineTicks >= this.#handOverTicks);
 	}
 
-	/** A picture of the source, at a position that is open to it. Returns false when a key frame has to come first. */
+	/** A picture of the source, at a position that is open to it. Returns false when a key frame is needed first. */
 	showSource({ isKeyFrame, presentationTimeTicks }: AccessUnit): boolean {
 		if (!isKeyFrame && !this.isShowingSource) {
 			return false;
@@ -90,9 +83,9 @@ export class SourceSwitch {
 	}
 
 	/**
-	 * A picture of the encoder: whether it goes out, and as the first one. What comes out of the encoder has been shown
-	 * already, since the source goes out ahead of it. So the source stops one GOP of the encoder later, just before the
-	 * encoder's next key frame; unless the encoder is still catching up.
+	 * Decides whether a picture of the encoder goes out, and whether it is the first one. The source's pictures go out
+	 * ahead of the encoder's, which are then shown already. So the source stops one GOP of the encoder later, just before
+	 * the encoder's next key frame, unless the encoder is still catching up.
 	 */
 	showEncoded({ isKeyFrame, presentationTimeTicks }: AccessUnit): 'no' | 'first' | 'next' {
 		const isNext = this.#machine.state === 'encoder';
@@ -113,12 +106,12 @@ export class SourceSwitch {
 		return isNext ? 'next' : 'first';
 	}
 
-	/** The stage is a new one, which has shown nothing. */
+	/** The stage is new and has shown nothing. */
 	stageReplaced(): void {
 		this.#shownTicks = -Infinity;
 	}
 
-	/** Neither goes on where it was. */
+	/** Both sources start again. */
 	restart(): void {
 		this.#machine.handle('restarted');
 	}

@@ -1,7 +1,4 @@
-/**
- * The picture's legs: from a contribution's access units to the stage and to the packager, directly or through an
- * encoder.
- */
+/** The picture's legs: access units of a contribution → stage and packager, directly or through an encoder. */
 import type { AccessUnit, Track } from '../../core/media/access-unit.ts';
 import type { VideoTrackConfig } from '../../core/media/codecs.ts';
 import { splitLengthPrefixed } from '../../core/media/h264.ts';
@@ -15,14 +12,11 @@ import { EncoderNode } from './encoder-node.ts';
 import type { LegDependencies, LegEncoderState } from './outputs.ts';
 import { ENCODER_GOP_SECONDS, SourceSwitch } from './source-switch.ts';
 
-/**
- * Bits per pixel and second for a re-encoded picture, and the bounds of what comes of it: 2.8 Mbit/s for 720p30. More
- * for a source that itself uses more.
- */
+/** Bits per pixel of a re-encoded picture, and the limits of its bit rate: 2.8 Mbit/s for 720p30, or the source's. */
 const BITS_PER_PIXEL = 0.1;
 const MIN_VIDEO_BITRATE_BPS = 600_000;
 const MAX_VIDEO_BITRATE_BPS = 8_000_000;
-/** Source units of the running GOP kept, for an encoder that is called for in its middle. */
+/** Source units of the running GOP kept, for an encoder that begins in its middle. */
 const MAX_GOP_UNITS = 600;
 
 export class VideoLegs {
@@ -48,7 +42,7 @@ export class VideoLegs {
 		});
 	}
 
-	/** Where a picture is re-encoded for, and how its encoder is doing. */
+	/** The tiers for which the picture is re-encoded, and the state of the encoder. */
 	get encoderStates(): readonly LegEncoderState[] {
 		const { state } = this.#encoder;
 		if (state === undefined || this.#plan === undefined) {
@@ -59,13 +53,13 @@ export class VideoLegs {
 		return tiers.map((tier) => ({ track: 'video', tier, state }));
 	}
 
-	/** RTP of the publisher goes to the stage as it is, for a picture at this timeline position. */
+	/** True when the publisher's RTP of a picture at this timeline position goes to the stage unchanged. */
 	passesRtpThrough(timelineTicks: number): boolean {
 		const passes = this.#plan?.reEncodesVideo.webrtc !== true && this.#plan?.isVideoOff?.webrtc !== true;
 		return this.#switch.isOpenToSource(timelineTicks) && (passes || this.#switch.isShowingSource);
 	}
 
-	/** Source unit → stage, or → encoder whose output goes there. */
+	/** Source unit → stage, or → encoder → stage. */
 	feedStage(unit: AccessUnit, plan: LegPlan, config: VideoTrackConfig, protocol: PublishProtocol): void {
 		this.#plan = plan;
 		if (plan.reEncodesVideo.webrtc) {
@@ -107,13 +101,13 @@ export class VideoLegs {
 		}
 	}
 
-	/** A new stage wants its first key frame. */
+	/** A new stage needs its first key frame. */
 	restartStage(): void {
 		this.#switch.stageReplaced();
 		this.#deps.outputs.stage()?.video.beginRun();
 	}
 
-	/** A new run is coming; the encoder's decoder must start afresh. */
+	/** A new run follows, for which the encoder's decoder starts again. */
 	restart(): void {
 		this.#encoder.restart();
 		this.#switch.restart();

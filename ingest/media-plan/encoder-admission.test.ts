@@ -1,4 +1,4 @@
-/** Unit tests of encoder-admission.ts: what becomes of a plan when there is no room to re-encode. */
+/** Tests of encoder-admission.ts: the plan without capacity to re-encode. */
 import { describe, expect, it } from 'vitest';
 import { EncoderAdmission } from './encoder-admission.ts';
 import type { LegPlan, StreamFacts } from './leg-planner.ts';
@@ -9,9 +9,11 @@ const HD = { widthPixels: 1280, heightPixels: 720, frameRate: () => 30 };
 const HD_PIXELS = 1280 * 720 * 30;
 
 function plan(video: StreamFacts['video'], room: number): LegPlan {
-	const grants = new EncoderBudget(room).grantsFor({ isKnown: false });
-	return new EncoderAdmission(grants).plan({ video, audio: { codec: 'aac' } }, HD);
+	return admissionOf(new EncoderBudget(room)).plan({ video, audio: { codec: 'aac' } }, HD);
 }
+
+const admissionOf = (budget: EncoderBudget): EncoderAdmission =>
+	new EncoderAdmission({ encoderGrants: budget.grantsFor({ isKnown: false }) });
 
 const videoModes = ({ legs }: LegPlan): string[] =>
 	legs.filter(({ track }) => track === 'video').map(({ tier, mode }) => `${tier}: ${mode}`);
@@ -23,7 +25,7 @@ describe('EncoderAdmission', () => {
 		['VP8', { ...CLEAN, codec: 'vp8' }, ['webrtc: off', 'll-hls: off']],
 		['a long GOP', { ...CLEAN, longestGopMs: 9000 }, ['webrtc: pass-through', 'll-hls: off']],
 		['a long GOP with B-frames', { ...CLEAN, hasBFrames: true, longestGopMs: 9000 }, ['webrtc: off', 'll-hls: off']],
-	] as const)('without room, of %s what passes through goes on', (_what, video, expected) => {
+	] as const)('keeps what passes through of %s when there is no capacity', (_what, video, expected) => {
 		const without = plan(video, 0);
 		expect(videoModes(without)).toEqual(expected);
 		expect(without.reEncodesVideo).toEqual({ webrtc: false, llHls: false });
@@ -31,16 +33,16 @@ describe('EncoderAdmission', () => {
 			expect(leg.reason).toMatch(/too large to be re-encoded here: 28 of at most 0 million/);
 			expect(leg.advice).toBeDefined();
 		}
-		// The sound is no matter of pixels.
+		// Sound does not depend on the capacity.
 		expect(without.legs.filter(({ track }) => track === 'audio').map(({ mode }) => mode)).toEqual([
 			'transcode',
 			'pass-through',
 		]);
 	});
 
-	it('re-encodes where there is room, once for both tiers', () => {
+	it('re-encodes where there is capacity, once for both tiers', () => {
 		const budget = new EncoderBudget(HD_PIXELS);
-		const admission = new EncoderAdmission(budget.grantsFor({ isKnown: false }));
+		const admission = admissionOf(budget);
 		const facts: StreamFacts = { video: { ...CLEAN, longestGopMs: 9000 }, audio: undefined };
 		expect(videoModes(admission.plan(facts, HD))).toEqual(['webrtc: re-encode', 'll-hls: re-encode']);
 		admission.plan(facts, HD);
@@ -49,21 +51,21 @@ describe('EncoderAdmission', () => {
 		expect(budget.usedPixelsPerSecond).toBe(0);
 	});
 
-	it('waits for room that another gives back, and says that it waits', () => {
+	it('waits for capacity that another releases, with that reason', () => {
 		const budget = new EncoderBudget(HD_PIXELS);
-		const [first, second] = [1, 2].map(() => new EncoderAdmission(budget.grantsFor({ isKnown: false })));
+		const [first, second] = [admissionOf(budget), admissionOf(budget)];
 		const facts: StreamFacts = { video: { ...CLEAN, hasBFrames: true }, audio: undefined };
-		first!.plan(facts, HD);
-		const waiting = second!.plan(facts, HD);
+		first.plan(facts, HD);
+		const waiting = second.plan(facts, HD);
 		expect(waiting.isVideoOff).toEqual({ webrtc: true, llHls: false });
 		expect(waiting.legs[0]!.reason).toContain('has to wait until there is room');
-		first!.release();
-		expect(videoModes(second!.plan(facts, HD))).toEqual(['webrtc: re-encode', 'll-hls: pass-through']);
+		first.release();
+		expect(videoModes(second.plan(facts, HD))).toEqual(['webrtc: re-encode', 'll-hls: pass-through']);
 	});
 
-	it('follows the size and the rate of the picture, but not the noise of its measurement', () => {
+	it('follows the size and the rate of the picture, but not measurement noise', () => {
 		const budget = new EncoderBudget(1e9);
-		const admission = new EncoderAdmission(budget.grantsFor({ isKnown: false }));
+		const admission = admissionOf(budget);
 		const facts: StreamFacts = { video: { ...CLEAN, hasBFrames: true }, audio: undefined };
 		const used = (frameRate: number): number => {
 			admission.plan(facts, { ...HD, frameRate: () => frameRate });

@@ -1,45 +1,45 @@
-/** Asks for the room that a plan's re-encoding needs, and makes the plan that goes without where there is none. */
+/** Reserves encoder capacity for a plan, or turns it into a plan without re-encoding. */
 import { planLegs, type Leg, type LegPlan, type StreamFacts } from './leg-planner.ts';
 import { pixelsPerSecond, type EncoderGrants, type EncoderLease } from './work-budget.ts';
 
-/** What is known of the picture that may be re-encoded. */
+/** The picture that may be re-encoded. */
 type EncodedPicture = {
 	widthPixels: number;
 	heightPixels: number;
-	/** Pictures a second; 0 while unknown. Asked only when something is to be re-encoded. */
+	/** Pictures a second; 0 while unknown. Called only when the plan re-encodes. */
 	frameRate(): number;
 };
 
-/** A smaller change of the frame rate is noise of the measurement. */
+/** A smaller change of the frame rate is measurement noise. */
 const FRAME_RATE_STEP = 5;
 
-/** Holds the room of one contribution. */
+/** Holds the capacity of one contribution. */
 export class EncoderAdmission {
-	readonly #grants: EncoderGrants;
+	readonly #deps: { encoderGrants: EncoderGrants };
 	#lease: EncoderLease | undefined;
 	#leasedPixelsPerSecond = 0;
 
-	constructor(grants: EncoderGrants) {
-		this.#grants = grants;
+	constructor(deps: { encoderGrants: EncoderGrants }) {
+		this.#deps = deps;
 	}
 
-	/** The plan for these facts, with what it re-encodes within the budget. Asked again and again: room may come free. */
+	/** The plan for these facts, within the budget. Call it repeatedly, because capacity may become free. */
 	plan(facts: StreamFacts, picture: EncodedPicture | undefined): LegPlan {
+		const { encoderGrants } = this.#deps;
 		const plan = planLegs(facts);
 		if (picture === undefined || !(plan.reEncodesVideo.webrtc || plan.reEncodesVideo.llHls)) {
 			return plan;
 		}
 		const wanted = pixelsPerSecond(picture, roundedRate(picture.frameRate()));
 		if (this.#lease === undefined) {
-			this.#lease = this.#grants.take(wanted);
+			this.#lease = encoderGrants.acquire(wanted);
 		} else if (wanted !== this.#leasedPixelsPerSecond) {
 			this.#lease.resize(wanted);
 		}
 		this.#leasedPixelsPerSecond = wanted;
-		return this.#lease === undefined ? withoutEncoder(plan, facts, wanted, this.#grants.maxPixelsPerSecond) : plan;
+		return this.#lease === undefined ? withoutEncoder(plan, facts, wanted, encoderGrants.maxPixelsPerSecond) : plan;
 	}
 
-	/** Gives the room back. */
 	release(): void {
 		this.#lease?.release();
 		this.#lease = undefined;
@@ -47,8 +47,8 @@ export class EncoderAdmission {
 }
 
 /**
- * A plan that re-encodes no picture. A leg that cannot do without is off, and says why. A picture whose key frames are
- * merely far apart still goes to WebRTC as it is: viewers wait for the next one, which is better than nothing. Pure.
+ * A plan that re-encodes no picture. A leg that needs an encoder is off, with the reason. A picture with key frames far
+ * apart still goes to WebRTC unchanged: viewers wait for the next one, which is better than no picture. Pure.
  */
 function withoutEncoder(
 	plan: LegPlan,
@@ -60,10 +60,8 @@ function withoutEncoder(
 	const why = isTooLarge
 		? `This picture is too large to be re-encoded here: ${megapixels(wantedPixelsPerSecond)} of at most ${megapixels(maxPixelsPerSecond)} million pixels a second.`
 		: 'The server is re-encoding as much as it can, so this picture has to wait until there is room.';
-	const passesButForGop = !planLegs({
-		...facts,
-		video: facts.video === undefined ? undefined : { ...facts.video, longestGopMs: undefined },
-	}).reEncodesVideo.webrtc;
+	const video = facts.video === undefined ? undefined : { ...facts.video, longestGopMs: undefined };
+	const passesButForGop = !planLegs({ ...facts, video }).reEncodesVideo.webrtc;
 	const isOff = { webrtc: false, llHls: false };
 	const legs = plan.legs.map((leg): Leg => {
 		if (leg.track !== 'video' || leg.mode !== 're-encode') {

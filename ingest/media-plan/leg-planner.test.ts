@@ -1,4 +1,4 @@
-/** Tests of the plan: which facts lead to which treatment of each leg, and what the streamer is told. */
+/** Tests of the plan: the treatment of each leg by the facts, with its reason for the streamer. */
 import { describe, expect, it } from 'vitest';
 import { parseSps, type SpsFacts } from '../../core/media/h264-parameter-sets.ts';
 import { writeSps, type SpsFields } from '../../core/media/testing/h264-writer.ts';
@@ -36,16 +36,16 @@ describe('planLegs', () => {
 		['monochrome', { ...CLEAN, sps: sps({ chromaFormatIdc: 0 }) }, FOR_BOTH],
 		['an interlaced picture', { ...CLEAN, sps: sps({ isInterlaced: true }) }, FOR_BOTH],
 		['pixels that are not square', { ...CLEAN, sps: sps({ aspectRatio: 4 }) }, FOR_WEBRTC],
-		['pixels that are said to be square', { ...CLEAN, sps: sps({ aspectRatio: [11, 11] }) }, PASSES],
-		['recovery points in place of key frames', { ...CLEAN, hasRecoveryPoints: true }, FOR_BOTH],
-	] as const)('for %s', (_name, video, expected) => {
+		['square pixels as a ratio', { ...CLEAN, sps: sps({ aspectRatio: [11, 11] }) }, PASSES],
+		['recovery points instead of key frames', { ...CLEAN, hasRecoveryPoints: true }, FOR_BOTH],
+	] as const)('plans the video legs for %s', (_name, video, expected) => {
 		expect(modes({ video, audio: undefined })).toEqual(expected);
 	});
 
 	it.each([
 		['aac', ['audio webrtc: transcode', 'audio ll-hls: pass-through']],
 		['opus', ['audio webrtc: pass-through', 'audio ll-hls: transcode']],
-	] as const)('for %s sound', (codec, expected) => {
+	] as const)('plans the audio legs for %s', (codec, expected) => {
 		expect(modes({ video: undefined, audio: { codec } })).toEqual(expected);
 	});
 
@@ -58,65 +58,60 @@ describe('planLegs', () => {
 		expect(planLegs({ video: CLEAN, audio: { codec: 'aac' } }).legs).toHaveLength(4);
 	});
 
-	it('says in short which tier gets an encoder’s picture', () => {
+	it('sums up which tier gets an encoder’s picture', () => {
 		const reEncodes = (video: StreamFacts['video']): object => planLegs({ video, audio: undefined }).reEncodesVideo;
 		expect(reEncodes(CLEAN)).toEqual({ webrtc: false, llHls: false });
 		expect(reEncodes({ ...CLEAN, hasBFrames: true })).toEqual({ webrtc: true, llHls: false });
 		expect(reEncodes({ ...CLEAN, longestGopMs: 4000 })).toEqual({ webrtc: true, llHls: true });
 	});
 
-	it('gives each re-encoded leg its reason and the setting that would avoid it', () => {
-		const told = (video: StreamFacts['video']): unknown[] =>
+	it('gives each re-encoded leg its reason and the setting that avoids it', () => {
+		const reasons = (video: StreamFacts['video']): unknown[] =>
 			planLegs({ video, audio: undefined })
 				.legs.filter((leg) => leg.mode === 're-encode')
 				.map(({ reason, advice }) => [reason, advice]);
-		expect(told({ ...CLEAN, hasBFrames: true })).toEqual([
+		expect(reasons({ ...CLEAN, hasBFrames: true })).toEqual([
 			[expect.stringContaining('B-frames'), expect.stringContaining('Set B-frames to 0')],
 		]);
-		expect(told({ ...CLEAN, longestGopMs: 4000 })).toEqual([
+		expect(reasons({ ...CLEAN, longestGopMs: 4000 })).toEqual([
 			[expect.stringContaining('more than 2.5 s apart'), expect.stringContaining('key-frame interval to 2 s')],
 			[expect.stringContaining('more than 2.5 s apart'), expect.stringContaining('key-frame interval to 2 s')],
 		]);
-		expect(told({ ...CLEAN, sps: sps({ profileIdc: 122, chromaFormatIdc: 2, bitDepth: 10 }) })[0]).toEqual([
+		expect(reasons({ ...CLEAN, sps: sps({ profileIdc: 122, chromaFormatIdc: 2, bitDepth: 10 }) })[0]).toEqual([
 			expect.stringContaining('High 4:2:2 (4:2:2, 10 bit)'),
 			expect.stringContaining('NV12'),
 		]);
-		expect(told({ ...CLEAN, sps: sps({ isInterlaced: true }) })[1]).toEqual([
+		expect(reasons({ ...CLEAN, sps: sps({ isInterlaced: true }) })[1]).toEqual([
 			expect.stringContaining('interlaced'),
 			expect.stringContaining('progressive'),
 		]);
-		expect(told({ ...CLEAN, sps: sps({ aspectRatio: 4 }) })).toEqual([
+		expect(reasons({ ...CLEAN, sps: sps({ aspectRatio: 4 }) })).toEqual([
 			[expect.stringContaining('not square (16:11)'), expect.stringContaining('square pixels')],
 		]);
-		expect(told({ ...CLEAN, hasRecoveryPoints: true, longestGopMs: 9000 })[0]).toEqual([
+		expect(reasons({ ...CLEAN, hasRecoveryPoints: true, longestGopMs: 9000 })[0]).toEqual([
 			expect.stringContaining('intra refresh'),
 			expect.stringContaining('Turn off intra refresh'),
 		]);
-		expect(told({ ...CLEAN, codec: 'vp8' })[0]).toEqual([
+		expect(reasons({ ...CLEAN, codec: 'vp8' })[0]).toEqual([
 			expect.stringContaining('VP8'),
 			'Choose H.264 in your encoder.',
 		]);
 	});
 
-	it('converts AAC that browsers do not play for LL-HLS, and says why', () => {
-		const legs = planLegs({
-			video: undefined,
-			audio: { codec: 'aac', browserObstacle: 'its profile is AAC Main' },
-		}).legs;
+	it('converts AAC that browsers do not play for LL-HLS, with the reason', () => {
+		const audio = { codec: 'aac', browserObstacle: 'its profile is AAC Main' } as const;
+		const { legs } = planLegs({ video: undefined, audio });
 		expect(legs.map(({ tier, mode }) => `${tier}: ${mode}`)).toEqual(['webrtc: transcode', 'll-hls: transcode']);
 		expect(legs[1]!.reason).toContain('because its profile is AAC Main');
 		expect(legs[1]!.advice).toMatch(/AAC-LC/);
 	});
 
 	it('gives no advice for a leg that passes through', () => {
-		expect(
-			planLegs({ video: CLEAN, audio: { codec: 'aac' } }).legs.every(
-				(leg) => leg.advice === undefined && leg.reason !== '',
-			),
-		).toBe(true);
+		const { legs } = planLegs({ video: CLEAN, audio: { codec: 'aac' } });
+		expect(legs.every(({ advice, reason }) => advice === undefined && reason !== '')).toBe(true);
 	});
 
-	it('is the same for the same facts, and leaves them as they were', () => {
+	it('is the same for the same facts, and does not change them', () => {
 		const facts: StreamFacts = Object.freeze({
 			video: Object.freeze({ ...CLEAN }),
 			audio: Object.freeze({ codec: 'opus' }),

@@ -3,34 +3,33 @@ import { createTrack, type Track, type TrackKind } from '../../core/media/access
 import type { AudioCodec, VideoCodec } from '../../core/media/codecs.ts';
 import type { SpsFacts } from '../../core/media/h264-parameter-sets.ts';
 
-/** What is known of a publisher's stream. */
 export type StreamFacts = {
 	video:
 		| {
 				codec: VideoCodec;
-				/** Pictures are shown in another order than they are sent. */
+				/** The order of presentation differs from the order of sending. */
 				hasBFrames: boolean;
-				/** Longest time from key frame to key frame seen, the running one included; undefined before the first. */
+				/** Longest GOP, the running one included; undefined before the first. */
 				longestGopMs: number | undefined;
-				/** Decoding had to begin at pictures that are no IDR pictures: intra refresh, or an open GOP. */
+				/** Decoding began at a picture that is no IDR picture: intra refresh, or an open GOP. */
 				hasRecoveryPoints?: boolean | undefined;
-				/** H.264: what the sequence parameter set says, where it can be read. */
+				/** H.264: the sequence parameter set, if it can be read. */
 				sps?: SpsFacts | undefined;
 		  }
 		| undefined;
 	audio:
 		| {
 				codec: AudioCodec;
-				/** AAC: why browsers do not play it as it is, to be put behind "because". */
+				/** AAC: why browsers do not play it unchanged; follows "because". */
 				browserObstacle?: string | undefined;
 		  }
 		| undefined;
 };
 
-/** What is done to a track on its way to a tier. `off`: it has to be re-encoded, and there is no room for that now. */
+/** Treatment of a track on its way to a tier. `off`: it needs an encoder, and there is no capacity now. */
 type LegMode = 'pass-through' | 'transcode' | 're-encode' | 'off';
 
-/** One leg's decision, with its reason in plain words for the streamer, and the setting that would avoid it. */
+/** One leg's decision, with its reason for the streamer, and the setting that avoids it. */
 export type Leg = {
 	track: TrackKind;
 	tier: 'webrtc' | 'll-hls';
@@ -39,7 +38,7 @@ export type Leg = {
 	advice?: string;
 };
 
-/** The tracks that a publisher's picture and sound are. */
+/** The tracks of a publisher. */
 export const SOURCE_TRACKS: Readonly<Record<TrackKind, Track>> = {
 	video: createTrack('video', 0),
 	audio: createTrack('audio', 0),
@@ -48,14 +47,14 @@ export const SOURCE_TRACKS: Readonly<Record<TrackKind, Track>> = {
 /** All decisions for one stream. */
 export type LegPlan = {
 	legs: readonly Leg[];
-	/** What a run of the LL-HLS tier consists of, the picture first. */
+	/** Tracks of a run in the LL-HLS tier, the picture first. */
 	tracks: readonly Track[];
 	reEncodesVideo: { webrtc: boolean; llHls: boolean };
-	/** Tiers that get no picture, because there is no room to re-encode it. Absent: all get theirs. */
+	/** Tiers without a picture, because there is no capacity to re-encode it. Absent: none. */
 	isVideoOff?: { webrtc: boolean; llHls: boolean };
 };
 
-/** True when the two plans lead the stream the same way. */
+/** True when both plans treat the stream the same way. */
 export function isSamePlan(one: LegPlan, other: LegPlan): boolean {
 	return (
 		one.legs.length === other.legs.length &&
@@ -63,15 +62,11 @@ export function isSamePlan(one: LegPlan, other: LegPlan): boolean {
 	);
 }
 
-/**
- * The longest GOP that goes through unchanged: segments are cut at key frames, and a segment may not exceed the target
- * duration of 3 s.
- */
+/** Longest GOP that passes unchanged: segments are cut at key frames, within the target duration of 3 s. */
 export const MAX_PASS_THROUGH_GOP_MS = 2500;
 /** Tolerance for the jitter of arrival and for timestamps in whole milliseconds. */
 const GOP_TOLERANCE_MS = 60;
 
-/** True when the GOP is too long to pass through. */
 export function isGopTooLong(gopMs: number): boolean {
 	return gopMs > MAX_PASS_THROUGH_GOP_MS + GOP_TOLERANCE_MS;
 }
@@ -107,15 +102,14 @@ function videoLeg(video: NonNullable<StreamFacts['video']>, tier: 'webrtc' | 'll
 		};
 	}
 	const why = reasonToReEncode(video, tier);
-	if (why !== undefined) {
-		return { ...leg, mode: 're-encode', ...why };
-	}
-	return { ...leg, mode: 'pass-through', reason: 'The video is clean and goes through as it is.' };
+	return why === undefined
+		? { ...leg, mode: 'pass-through', reason: 'The video is clean and goes through as it is.' }
+		: { ...leg, mode: 're-encode', ...why };
 }
 
 type Words = { reason: string; advice: string };
 
-/** The first reason that holds. What is wrong for both tiers comes before what is wrong for one. */
+/** The first reason that applies. Reasons for both tiers come before those for one. */
 function reasonToReEncode(video: NonNullable<StreamFacts['video']>, tier: 'webrtc' | 'll-hls'): Words | undefined {
 	const { sps } = video;
 	return (
@@ -137,7 +131,7 @@ function reasonToReEncode(video: NonNullable<StreamFacts['video']>, tier: 'webrt
 	);
 }
 
-/** What all browsers and phones decode: Baseline, Main and High. */
+/** All browsers and phones decode these: Baseline, Main and High. */
 const COMMON_PROFILES: ReadonlySet<number> = new Set([66, 77, 100]);
 const PROFILE_NAMES: Readonly<Record<number, string>> = {
 	44: 'CAVLC 4:4:4 Intra',

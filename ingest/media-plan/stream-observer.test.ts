@@ -1,6 +1,7 @@
-/** Tests of what is learnt from watching a publisher's units: B-frames, GOP, rates. */
+/** Tests of the facts of a publisher's units: B-frames, GOP, rates. */
 import type { TrackKind } from '../../core/media/access-unit.ts';
 import { describe, expect, it } from 'vitest';
+import type { TrackConfig } from '../../core/media/codecs.ts';
 import type { PublisherUnit } from '../publisher/publisher.ts';
 import { StreamObserver } from './stream-observer.ts';
 import { AAC_CONFIG, B_FRAME_CONFIG, H264_CONFIG, VP8_CONFIG } from '../testing/track-configs.ts';
@@ -25,6 +26,12 @@ function watch(observer: StreamObserver, fromMs: number, toMs: number, gopMs: nu
 	}
 }
 
+function observerOf(...configs: TrackConfig[]): StreamObserver {
+	const observer = new StreamObserver();
+	configs.forEach((config) => observer.configure(config));
+	return observer;
+}
+
 describe('StreamObserver', () => {
 	it('knows nothing at first', () => {
 		const observer = new StreamObserver();
@@ -43,7 +50,7 @@ describe('StreamObserver', () => {
 		expect(observer.isGopKnown).toBe(false);
 	});
 
-	it('counts the gaps of the last minute, and takes seldom but even pictures for none', () => {
+	it('counts the gaps of the last minute, but not rare even pictures', () => {
 		const observer = new StreamObserver();
 		watch(observer, 0, 4000, 1000);
 		watch(observer, 4660, 8000, 1000);
@@ -58,10 +65,8 @@ describe('StreamObserver', () => {
 		expect(screen.health.gapCount).toBe(0);
 	});
 
-	it('tells the codecs', () => {
-		const observer = new StreamObserver();
-		observer.configure(VP8_CONFIG);
-		observer.configure(AAC_CONFIG);
+	it('gives the codecs', () => {
+		const observer = observerOf(VP8_CONFIG, AAC_CONFIG);
 		expect(observer.facts).toEqual({
 			video: { codec: 'vp8', hasBFrames: false, longestGopMs: undefined },
 			audio: { codec: 'aac' },
@@ -69,40 +74,35 @@ describe('StreamObserver', () => {
 	});
 
 	it('knows B-frames by the sequence parameter set', () => {
-		const observer = new StreamObserver();
-		observer.configure(H264_CONFIG);
+		const observer = observerOf(H264_CONFIG);
 		expect(observer.facts.video!.hasBFrames).toBe(false);
 		observer.configure(B_FRAME_CONFIG);
 		expect(observer.facts.video!.hasBFrames).toBe(true);
 	});
 
 	it('knows B-frames by a composition offset', () => {
-		const observer = new StreamObserver();
-		observer.configure(H264_CONFIG);
+		const observer = observerOf(H264_CONFIG);
 		observer.observe(unit('video', 0, { isKeyFrame: true }));
 		observer.observe(unit('video', 40, { presentationTimeMs: 80 }));
 		expect(observer.facts.video!.hasBFrames).toBe(true);
 	});
 
-	it('knows B-frames by their order where the protocol tells no decode time', () => {
-		const observer = new StreamObserver();
-		observer.configure(H264_CONFIG);
+	it('knows B-frames by their order where the protocol has no decode time', () => {
+		const observer = observerOf(H264_CONFIG);
 		for (const presentationTimeMs of [0, 120, 40]) {
 			observer.observe(unit('video', presentationTimeMs));
 		}
 		expect(observer.facts.video!.hasBFrames).toBe(true);
 	});
 
-	it('does not take a rounding of a millisecond for a composition offset', () => {
-		const observer = new StreamObserver();
-		observer.configure(H264_CONFIG);
+	it('does not count a rounding of a millisecond as a composition offset', () => {
+		const observer = observerOf(H264_CONFIG);
 		observer.observe(unit('video', 33, { presentationTimeMs: 34 }));
 		expect(observer.facts.video!.hasBFrames).toBe(false);
 	});
 
 	it('measures the longest GOP, the running one included', () => {
-		const observer = new StreamObserver();
-		observer.configure(H264_CONFIG);
+		const observer = observerOf(H264_CONFIG);
 		watch(observer, 0, 2000, 2000);
 		expect([observer.facts.video!.longestGopMs, observer.isGopKnown]).toEqual([1960, false]);
 		watch(observer, 2000, 6000, 1000);
@@ -110,9 +110,8 @@ describe('StreamObserver', () => {
 		expect(observer.health.gopDurationMs).toBe(1000);
 	});
 
-	it('does not take a pause of the picture for a long GOP', () => {
-		const observer = new StreamObserver();
-		observer.configure(H264_CONFIG);
+	it('does not count a pause of the picture as a long GOP', () => {
+		const observer = observerOf(H264_CONFIG);
 		watch(observer, 0, 1500, 2000);
 		watch(observer, 6500, 7000, 10_000);
 		expect(observer.facts.video!.longestGopMs).toBeLessThan(2100);
@@ -122,16 +121,14 @@ describe('StreamObserver', () => {
 	it.each([
 		['two pictures', 2, 2500],
 		['ten pictures', 10, 12_500],
-	])('does not take a slow picture for a long GOP unless there are more of them: %s', (_name, gopPictures, gopMs) => {
-		const observer = new StreamObserver();
-		observer.configure(H264_CONFIG);
+	])('measures the GOP of a slow picture by its number of pictures: %s', (_name, gopPictures, gopMs) => {
+		const observer = observerOf(H264_CONFIG);
 		watch(observer, 0, 400_000, gopPictures * 10_000, 10_000);
 		expect(observer.facts.video!.longestGopMs).toBe(gopMs);
 	});
 
 	it('measures rates over the last three seconds', () => {
-		const observer = new StreamObserver();
-		observer.configure(H264_CONFIG);
+		const observer = observerOf(H264_CONFIG);
 		watch(observer, 0, 10_000, 2000);
 		for (let atMs = 0; atMs < 10_000; atMs += 20) {
 			observer.observe(unit('audio', atMs, { bytes: new Uint8Array(400) }));
@@ -143,13 +140,12 @@ describe('StreamObserver', () => {
 		expect([videoUnitCount, audioUnitCount]).toEqual([250, 500]);
 	});
 
-	it.each([1 / 30, 1 / 2, 1, 2, 30])('counts pictures as they arrive, when times go at %s of the pace', (pace) => {
-		const observer = new StreamObserver();
-		observer.configure(H264_CONFIG);
+	it.each([1 / 30, 1 / 2, 1, 2, 30])('counts arriving pictures when times run at %s of the pace', (pace) => {
+		const observer = observerOf(H264_CONFIG);
 		for (let index = 0; index < 300; index++) {
 			const changes = { arrivedAtMs: index * 20, isKeyFrame: index === 0 };
 			observer.observe(unit('video', (index * 20) / pace, changes));
-			// A bunch at the beginning is no rate yet.
+			// A bunch at the beginning gives no rate.
 			if (index * 20 < 1000) {
 				expect(observer.arrivalFrameRate).toBe(0);
 			}
@@ -158,11 +154,9 @@ describe('StreamObserver', () => {
 	});
 
 	it.each([1000, 2900, 3000, 3100, 5000, 10_000])(
-		'measures the same rates when units come together each %i ms',
+		'measures the same rates when units arrive in bunches every %i ms',
 		(everyMs) => {
-			const observer = new StreamObserver();
-			observer.configure(H264_CONFIG);
-			observer.configure(AAC_CONFIG);
+			const observer = observerOf(H264_CONFIG, AAC_CONFIG);
 			let [most, pictures] = [0, 0];
 			for (let atMs = 0; atMs < 40_000; atMs += 20) {
 				// A network that stands still, then delivers all at once; 1 ms for each ten units.
@@ -179,9 +173,8 @@ describe('StreamObserver', () => {
 		},
 	);
 
-	it('measures the frame rate by counting where the order of pictures says nothing', () => {
-		const observer = new StreamObserver();
-		observer.configure(B_FRAME_CONFIG);
+	it('measures the frame rate by counting where pictures are reordered', () => {
+		const observer = observerOf(B_FRAME_CONFIG);
 		for (let index = 0; index < 100; index++) {
 			observer.observe(unit('video', index * 40, { presentationTimeMs: index * 40 + (index % 3) * 40 }));
 		}

@@ -1,4 +1,4 @@
-/** Watches a publisher's units and keeps the facts that the leg planner and the streamer's health view need. */
+/** Collects the facts of a publisher's units for the leg planner and for the streamer's health view. */
 import { browserObstacle } from '../../core/media/aac-config.ts';
 import { percentile } from '../../core/percentiles.ts';
 import { bytesToBps } from '../../core/units.ts';
@@ -15,33 +15,32 @@ export type StreamHealth = {
 	/** Of the last whole GOP; undefined before its end. */
 	gopDurationMs: number | undefined;
 	hasBFrames: boolean;
-	/** Pictures and audio frames since the publisher came. */
+	/** Pictures and audio frames since the publisher's start. */
 	videoUnitCount: number;
 	audioUnitCount: number;
-	/** How often in the last minute no picture came for much longer than usual, and for how long at most. */
+	/** Silences of the picture in the last minute that were much longer than usual, and the longest one. */
 	gapCount: number;
 	longestGapMs: number;
 };
 
 const WINDOW_MS = 3000;
-/** Over less, pictures that a network delivers in a bunch look like many. */
+/** Over a shorter span, a bunch of delayed pictures looks like a high rate. */
 const MIN_RATE_SPAN_MS = 1000;
-/**
- * Viewers see a picture that stands for so long; a screen that is shared and does not change sends as seldom, evenly.
- */
+/** Viewers notice a picture that stands this long. A shared screen without changes sends as rarely, but evenly. */
 const MIN_GAP_MS = 500;
 const GAP_INTERVALS = 4;
 const GAP_WINDOW_MS = 60_000;
 const MAX_GAPS = 200;
+/** The usual interval follows a change of the frame rate within half of them. */
+const MAX_INTERVALS = 120;
 /**
- * A step of a slow picture counts for so much of its GOP: two pictures make no long one, however far apart they are,
- * since an encoder of ours could put no key frame between them.
+ * One step counts for no more of its GOP: two slow pictures make no long GOP, because re-encoding adds no key frame
+ * between them.
  */
 const MAX_GOP_STEP_MS = 1250;
 
 type Sample = { atMs: number; bytes: number };
 
-/** Facts of one publisher's stream. */
 export class StreamObserver {
 	#video: VideoTrackConfig | undefined;
 	#sps: SpsFacts | undefined;
@@ -65,7 +64,6 @@ export class StreamObserver {
 	readonly #intervalsMs: number[] = [];
 	readonly #gaps: Array<{ endedAtMs: number; durationMs: number }> = [];
 
-	/** Takes a track's configuration. */
 	configure(config: TrackConfig): void {
 		if (config.kind === 'audio') {
 			this.#audio = config;
@@ -80,7 +78,6 @@ export class StreamObserver {
 		}
 	}
 
-	/** Takes a unit. */
 	observe(unit: PublisherUnit): void {
 		if (unit.kind === 'audio') {
 			this.#audioUnitCount++;
@@ -91,22 +88,18 @@ export class StreamObserver {
 		const usualMs = this.usualIntervalMs;
 		this.#observeGap(unit.arrivedAtMs);
 		pushSample(this.#videoSamples, unit.arrivedAtMs, unit.bytes.length);
-		// In order of decoding, a picture shown before one that came earlier is a B-frame's doing; so is a composition
-		// offset.
+		// In decode order, a picture that is shown before an earlier one proves B-frames; so does a composition offset.
 		if (unit.presentationTimeMs < this.#newestPresentationMs || unit.presentationTimeMs - unit.decodeTimeMs > 1) {
 			this.#hasBFrames = true;
 		} else if (Number.isFinite(this.#newestPresentationMs)) {
 			this.#intervalsMs.push(unit.presentationTimeMs - this.#newestPresentationMs);
-			if (this.#intervalsMs.length > 120) {
-				this.#intervalsMs.shift();
-			}
+			this.#intervalsMs.splice(0, this.#intervalsMs.length - MAX_INTERVALS);
 		}
 		this.#newestPresentationMs = Math.max(this.#newestPresentationMs, unit.presentationTimeMs);
 		this.#gopBeganAtMs = unit.isKeyFrame ? unit.arrivedAtMs : this.#gopBeganAtMs;
 		this.#observeGop(unit, usualMs);
 	}
 
-	/** What the leg planner decides on. */
 	get facts(): StreamFacts {
 		return {
 			video:
@@ -128,7 +121,7 @@ export class StreamObserver {
 		return this.#gopBeganAtMs !== undefined;
 	}
 
-	/** True once a whole GOP was seen, so that its length is known. */
+	/** True after the first whole GOP. */
 	get isGopKnown(): boolean {
 		return this.#keyFrameCount > 1;
 	}
@@ -143,9 +136,7 @@ export class StreamObserver {
 		return this.#intervalsMs.length === 0 ? undefined : percentile(this.#intervalsMs, 50);
 	}
 
-	/**
-	 * Pictures a second as they arrive: what re-encoding costs, whatever the publisher's times say. 0 while unknown.
-	 */
+	/** Arriving pictures a second, which cost encoder time independent of stated times. 0 while unknown. */
 	get arrivalFrameRate(): number {
 		const spanMs = (this.#videoSamples.at(-1)?.atMs ?? 0) - (this.#videoSamples[0]?.atMs ?? 0);
 		return spanMs < MIN_RATE_SPAN_MS ? 0 : countRate(this.#videoSamples);
@@ -159,7 +150,6 @@ export class StreamObserver {
 		return this.#audio;
 	}
 
-	/** Figures for people. */
 	get health(): StreamHealth {
 		const intervalMs = this.usualIntervalMs ?? 0;
 		const newestMs = Math.max(this.#videoSamples.at(-1)?.atMs ?? 0, this.#audioSamples.at(-1)?.atMs ?? 0);
@@ -186,7 +176,7 @@ export class StreamObserver {
 		}
 	}
 
-	// A pause of the picture makes its GOP no longer than it was: the next one is as long as ever.
+	// A pause of the picture does not count as a longer GOP: the next one has the usual length.
 	#observeGop(unit: PublisherUnit, usualMs: number | undefined): void {
 		this.#hasRecoveryPoints ||= unit.isRecoveryPoint === true;
 		const isKeyFrame = unit.isKeyFrame && unit.isRecoveryPoint !== true;
@@ -211,7 +201,7 @@ function isGap(durationMs: number, usualMs: number): boolean {
 	return durationMs > MIN_GAP_MS && durationMs > GAP_INTERVALS * usualMs;
 }
 
-// One sample before the window stays: what comes in a bunch after a pause came in the time since then.
+// One sample before the window stays: a bunch after a pause counts for the time since that sample.
 function pushSample(samples: Sample[], atMs: number, bytes: number): void {
 	samples.push({ atMs, bytes });
 	while (samples.length > 1 && atMs - samples[1]!.atMs >= WINDOW_MS) {

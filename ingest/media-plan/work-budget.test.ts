@@ -1,4 +1,4 @@
-/** Unit tests of work-budget.ts: who is admitted beside whom, and that room that was taken comes back. */
+/** Tests of work-budget.ts: which broadcasts are admitted together, and that acquired capacity is released. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { SpillwayError } from '../../core/errors/errors.ts';
@@ -7,11 +7,10 @@ import { admitBroadcast, EncoderBudget, pixelsPerSecond, workLimits, type Broadc
 const UNSET = { maxBroadcasts: 0, maxBroadcastsPerOwner: 1, maxEncoderPixelsPerSecond: 0, maxPublisherBitrateBps: 1e7 };
 const FULL_HD_60 = pixelsPerSecond({ widthPixels: 1920, heightPixels: 1080 }, 60);
 
-const stranger = (id: string): BroadcastOwner => ({ id, isKnown: false, isAdministrator: false });
+const unknown = (id: string): BroadcastOwner => ({ id, isKnown: false, isAdministrator: false });
 const approved = (id: string): BroadcastOwner => ({ id, isKnown: true, isAdministrator: false });
 const administrator: BroadcastOwner = { id: 'admin', isKnown: true, isAdministrator: true };
-const strangers = (count: number): BroadcastOwner[] =>
-	Array.from({ length: count }, (_, index) => stranger(`s${index}`));
+const unknowns = (count: number): BroadcastOwner[] => Array.from({ length: count }, (_, index) => unknown(`s${index}`));
 
 describe('workLimits', () => {
 	it('carries on two cores eight broadcasts and one re-encoded picture of 1080p60', () => {
@@ -22,7 +21,7 @@ describe('workLimits', () => {
 		});
 	});
 
-	it('takes what is configured', () => {
+	it('keeps configured values', () => {
 		const configured = { ...UNSET, maxBroadcasts: 3, maxEncoderPixelsPerSecond: 5 };
 		expect(workLimits(configured, 64)).toEqual(configured);
 	});
@@ -40,37 +39,35 @@ describe('admitBroadcast', () => {
 	};
 
 	it.each([
-		['the eighth stranger', strangers(7), stranger('new'), 'admitted'],
-		['the ninth stranger', strangers(8), stranger('new'), 'BROADCASTS_FULL'],
-		['an approved account beside eight strangers', strangers(8), approved('new'), 'admitted'],
-		['an administrator beside nine', [...strangers(8), approved('x')], administrator, 'admitted'],
-		['an administrator beside ten', [...strangers(8), approved('x'), approved('y')], administrator, 'BROADCASTS_FULL'],
-		['a second broadcast of one account', [stranger('a')], stranger('a'), 'LIMIT_REACHED'],
+		['the eighth unknown account', unknowns(7), unknown('new'), 'admitted'],
+		['the ninth unknown account', unknowns(8), unknown('new'), 'BROADCASTS_FULL'],
+		['an approved account after eight unknown ones', unknowns(8), approved('new'), 'admitted'],
+		['an administrator after nine', [...unknowns(8), approved('x')], administrator, 'admitted'],
+		['an administrator after ten', [...unknowns(8), approved('x'), approved('y')], administrator, 'BROADCASTS_FULL'],
+		['a second broadcast of one account', [unknown('a')], unknown('a'), 'LIMIT_REACHED'],
 		['a second broadcast of an approved account', [approved('a')], approved('a'), 'LIMIT_REACHED'],
 		['a third broadcast of an administrator', [administrator, administrator], administrator, 'admitted'],
-		['channels of nobody', [{ ...stranger(''), id: undefined }], { ...stranger(''), id: undefined }, 'admitted'],
-	] as const)('judges %s', (_what, running, newcomer, expected) => {
+		['channels without owner', [{ ...unknown(''), id: undefined }], { ...unknown(''), id: undefined }, 'admitted'],
+	] as const)('decides on %s', (_what, running, newcomer, expected) => {
 		expect(codeOf(running, newcomer)).toBe(expected);
 	});
 
-	it('names in its words what is full and what to do', () => {
-		expect(() => admitBroadcast(limits, [stranger('a')], stranger('a'))).toThrow(/on air once already.*End the other/);
-		expect(() => admitBroadcast(limits, strangers(8), stranger('a'))).toThrow(
-			/carries 8 at once.*ingest.maxBroadcasts/,
-		);
+	it('names the limit and what to do', () => {
+		expect(() => admitBroadcast(limits, [unknown('a')], unknown('a'))).toThrow(/on air once already.*End the other/);
+		expect(() => admitBroadcast(limits, unknowns(8), unknown('a'))).toThrow(/carries 8 at once.*ingest.maxBroadcasts/);
 	});
 });
 
 describe('EncoderBudget', () => {
-	it('grants known owners half as much more than strangers can fill', () => {
+	it('reserves half as much again for known owners', () => {
 		const budget = new EncoderBudget(100);
-		expect(budget.grantsFor(stranger('a')).take(100)).toBeDefined();
-		expect(budget.grantsFor(stranger('b')).take(1)).toBeUndefined();
-		expect(budget.grantsFor(approved('c')).take(51)).toBeUndefined();
-		expect(budget.grantsFor(approved('c')).take(50)).toBeDefined();
+		expect(budget.grantsFor(unknown('a')).acquire(100)).toBeDefined();
+		expect(budget.grantsFor(unknown('b')).acquire(1)).toBeUndefined();
+		expect(budget.grantsFor(approved('c')).acquire(51)).toBeUndefined();
+		expect(budget.grantsFor(approved('c')).acquire(50)).toBeDefined();
 	});
 
-	it('never grants strangers more than there is, and has all of it back in the end', () => {
+	it('never grants unknown owners more than the limit, and gets all of it back', () => {
 		const actions = fc.array(
 			fc.record({ owner: fc.boolean(), pixels: fc.integer({ min: 0, max: 80 }), releases: fc.nat({ max: 3 }) }),
 			{ maxLength: 60 },
@@ -81,7 +78,7 @@ describe('EncoderBudget', () => {
 				const leases = [];
 				for (const { owner, pixels, releases } of steps) {
 					const before = budget.usedPixelsPerSecond;
-					const lease = budget.grantsFor({ isKnown: owner }).take(pixels);
+					const lease = budget.grantsFor({ isKnown: owner }).acquire(pixels);
 					expect(lease !== undefined).toBe(before + pixels <= (owner ? 150 : 100));
 					if (lease !== undefined) {
 						leases.push(lease);
@@ -101,12 +98,12 @@ describe('EncoderBudget', () => {
 		);
 	});
 
-	it('lets what runs grow, and refuses newcomers for it', () => {
+	it('lets a running encoder grow, and refuses new ones for it', () => {
 		const budget = new EncoderBudget(100);
-		const lease = budget.grantsFor(stranger('a')).take(40)!;
+		const lease = budget.grantsFor(unknown('a')).acquire(40)!;
 		lease.resize(90);
-		expect(budget.grantsFor(stranger('b')).take(20)).toBeUndefined();
+		expect(budget.grantsFor(unknown('b')).acquire(20)).toBeUndefined();
 		lease.resize(70);
-		expect(budget.grantsFor(stranger('b')).take(20)).toBeDefined();
+		expect(budget.grantsFor(unknown('b')).acquire(20)).toBeDefined();
 	});
 });

@@ -1,76 +1,55 @@
-/**
- * How much work the server takes on: which broadcasts it admits, how much picture it re-encodes, how much it receives.
- */
+/** Limits of the server's work: which broadcasts it admits, how much picture it re-encodes, how much it receives. */
 import { SpillwayError } from '../../core/errors/errors.ts';
 
-/** The limits of one server. */
 export type WorkLimits = {
 	/** Broadcasts at once, interrupted ones included. */
 	maxBroadcasts: number;
 	/** Of them, those of one owner. Administrators are exempt. */
 	maxBroadcastsPerOwner: number;
-	/**
-	 * Pixels of re-encoded picture a second, over all broadcasts. What passes through costs next to nothing and is not
-	 * counted.
-	 */
+	/** Pixels of re-encoded picture a second, over all broadcasts. Pictures that pass through are not counted. */
 	maxEncoderPixelsPerSecond: number;
 	/** Bits a second of one publisher, sound and picture together. */
 	maxPublisherBitrateBps: number;
 };
 
-/** Whom a broadcast belongs to. */
+/** The owner of a broadcast's channel. */
 export type BroadcastOwner = {
-	/** Undefined: the channel belongs to nobody, and only the limit of the whole server counts. */
+	/** Undefined: the channel has no owner, and only the limit of the whole server applies. */
 	id: string | undefined;
-	/**
-	 * Somebody whom an administrator has approved, or an administrator: there is some room that strangers cannot fill.
-	 */
+	/** An administrator, or approved by one: some capacity is reserved for known owners. */
 	isKnown: boolean;
 	isAdministrator: boolean;
 };
 
-/**
- * A core carries some twenty passed-through broadcasts; four leave room for the viewers, the sound encoders and a
- * re-encoded picture.
- */
+/** A core carries some twenty passed-through broadcasts; four leave room for viewers and encoders. */
 const BROADCASTS_PER_CORE = 4;
-/**
- * One 1080p60 picture costs a little more than a core (docs/decisions.md), and each core has its viewers to serve
- * besides.
- */
+/** One 1080p60 picture costs a little more than a core (docs/decisions.md), and each core serves viewers as well. */
 const ENCODER_PIXELS_PER_SECOND_AND_CORE = (1920 * 1080 * 60) / 2;
 /** Broadcasts beyond the limit that only known owners may begin. */
 const RESERVED_BROADCASTS = 2;
-/** The same for pictures: what known owners may use beyond the limit, as a share of it. */
+/** Pixels that only known owners may use beyond the limit, as a share of it. */
 const RESERVED_PIXEL_SHARE = 0.5;
-/** When trying again makes sense: broadcasts end at any moment. */
+/** Broadcasts end at any moment. */
 const RETRY_AFTER_SECONDS = 30;
-/** Pictures a second that a stream is taken to have until it is known. */
+/** Pictures a second until the rate is known. */
 const ASSUMED_FRAME_RATE = 30;
-/** The encoder leaves out what is beyond. */
+/** The encoder drops pictures beyond this rate. */
 const MAX_FRAME_RATE = 60;
 
-/** The limits for a machine with so many cores, where the configuration says nothing (0). */
-export function workLimits(
-	configured: {
-		maxBroadcasts: number;
-		maxBroadcastsPerOwner: number;
-		maxEncoderPixelsPerSecond: number;
-		maxPublisherBitrateBps: number;
-	},
-	coreCount: number,
-): WorkLimits {
+/** The configured limits; those that are 0 follow the number of cores. */
+export function workLimits(configured: WorkLimits, coreCount: number): WorkLimits {
+	const { maxBroadcasts, maxBroadcastsPerOwner, maxEncoderPixelsPerSecond, maxPublisherBitrateBps } = configured;
 	return {
-		maxBroadcasts: configured.maxBroadcasts || coreCount * BROADCASTS_PER_CORE,
-		maxBroadcastsPerOwner: configured.maxBroadcastsPerOwner,
-		maxEncoderPixelsPerSecond: configured.maxEncoderPixelsPerSecond || coreCount * ENCODER_PIXELS_PER_SECOND_AND_CORE,
-		maxPublisherBitrateBps: configured.maxPublisherBitrateBps,
+		maxBroadcasts: maxBroadcasts || coreCount * BROADCASTS_PER_CORE,
+		maxBroadcastsPerOwner,
+		maxEncoderPixelsPerSecond: maxEncoderPixelsPerSecond || coreCount * ENCODER_PIXELS_PER_SECOND_AND_CORE,
+		maxPublisherBitrateBps,
 	};
 }
 
 /**
- * Throws when one more broadcast of this owner is too many beside those that run: LIMIT_REACHED when the owner has as
- * many as allowed, BROADCASTS_FULL when the server has.
+ * Throws when one more broadcast of this owner is too many: LIMIT_REACHED when the owner has as many as allowed,
+ * BROADCASTS_FULL when the server has.
  */
 export function admitBroadcast(
 	limits: Pick<WorkLimits, 'maxBroadcasts' | 'maxBroadcastsPerOwner'>,
@@ -88,29 +67,29 @@ export function admitBroadcast(
 	}
 }
 
-/** What re-encoding a picture of this size costs. A frame rate of 0 is one that is not known yet. */
+/** Cost of re-encoding a picture of this size. A frame rate of 0 is unknown. */
 export function pixelsPerSecond(picture: { widthPixels: number; heightPixels: number }, frameRate: number): number {
 	const rate = frameRate > 0 ? Math.min(frameRate, MAX_FRAME_RATE) : ASSUMED_FRAME_RATE;
 	return picture.widthPixels * picture.heightPixels * rate;
 }
 
-/** Room that was taken for one encoder. */
+/** Capacity for one encoder. */
 export interface EncoderLease {
-	/** The picture has turned out to be larger or smaller. What runs already goes on; only newcomers are refused. */
+	/** The picture's size or rate has changed. Running encoders continue; only new ones are refused. */
 	resize(pixelsPerSecond: number): void;
-	/** Gives the room back. Idempotent. */
+	/** Idempotent. */
 	release(): void;
 }
 
-/** What a broadcast asks before it re-encodes. */
+/** A broadcast's access to encoder capacity. */
 export interface EncoderGrants {
-	/** Undefined: there is no room. */
-	take(pixelsPerSecond: number): EncoderLease | undefined;
-	/** The limit, for the words to the streamer. */
+	/** Undefined: there is no capacity. */
+	acquire(pixelsPerSecond: number): EncoderLease | undefined;
+	/** The limit, for messages to the streamer. */
 	readonly maxPixelsPerSecond: number;
 }
 
-/** Counts the pictures that are being re-encoded. */
+/** Counts re-encoded pixels. */
 export class EncoderBudget {
 	readonly #maxPixelsPerSecond: number;
 	#usedPixelsPerSecond = 0;
@@ -119,18 +98,17 @@ export class EncoderBudget {
 		this.#maxPixelsPerSecond = maxPixelsPerSecond;
 	}
 
-	/** Pixels a second that have been granted. */
 	get usedPixelsPerSecond(): number {
 		return this.#usedPixelsPerSecond;
 	}
 
-	/** For one broadcast. Known owners have some room that strangers cannot fill. */
+	/** For one broadcast. */
 	grantsFor({ isKnown }: Pick<BroadcastOwner, 'isKnown'>): EncoderGrants {
 		const maxPixelsPerSecond = this.#maxPixelsPerSecond * (isKnown ? 1 + RESERVED_PIXEL_SHARE : 1);
-		return { maxPixelsPerSecond, take: (wanted) => this.#take(wanted, maxPixelsPerSecond) };
+		return { maxPixelsPerSecond, acquire: (wanted) => this.#acquire(wanted, maxPixelsPerSecond) };
 	}
 
-	#take(wantedPixelsPerSecond: number, maxPixelsPerSecond: number): EncoderLease | undefined {
+	#acquire(wantedPixelsPerSecond: number, maxPixelsPerSecond: number): EncoderLease | undefined {
 		if (this.#usedPixelsPerSecond + wantedPixelsPerSecond > maxPixelsPerSecond) {
 			return undefined;
 		}

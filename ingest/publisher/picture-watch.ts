@@ -1,13 +1,13 @@
-/** Why a publisher's picture cannot be shown although something of it comes: in words for the streamer. */
+/** Why a publisher's picture cannot be shown although part of it arrives, in words for the streamer. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { PICTURE_PROBLEMS, type PictureProblem } from '../bitstream/h264-assembler.ts';
 import type { TrackProblem } from './publisher.ts';
 import { trackProblem, type TrackProblemCode } from './track-problems.ts';
 
-/** Without a usable picture for this long there is a reason to tell. @internal for tests */
+/** After this long without a usable picture the reason is reported. @internal for tests */
 export const NO_PICTURE_MS = 3000;
 
-/** What the streamer is told of each. */
+/** The streamer's problem for each. */
 export const PICTURE_PROBLEM_CODES = {
 	'parameter-set-unreadable': 'video-config-unreadable',
 	'parameter-set-too-long': 'video-config-unreadable',
@@ -18,31 +18,30 @@ export const PICTURE_PROBLEM_CODES = {
 	'picture-damaged': 'video-damaged',
 } as const satisfies Record<PictureProblem, TrackProblemCode>;
 
-/** Watches one publisher's picture. */
 export class PictureWatch {
-	readonly #clock: Clock;
+	readonly #deps: { clock: Clock };
 	#usableAtMs: number;
 	#problem: PictureProblem | undefined;
 
-	constructor(clock: Clock) {
-		this.#clock = clock;
-		this.#usableAtMs = clock.monotonicMs();
+	constructor(deps: { clock: Clock }) {
+		this.#deps = deps;
+		this.#usableAtMs = deps.clock.monotonicMs();
 	}
 
-	/** A picture came that can be shown. */
+	/** A usable picture arrived. */
 	usable(): void {
-		this.#usableAtMs = this.#clock.monotonicMs();
+		this.#usableAtMs = this.#deps.clock.monotonicMs();
 		this.#problem = undefined;
 	}
 
-	/** One was left out. */
+	/** A picture was left out. */
 	leftOut(problem: PictureProblem): void {
 		this.#problem = problem;
 	}
 
-	/** At most one, and only when no picture could be shown for {@link NO_PICTURE_MS}. */
+	/** At most one, and only after {@link NO_PICTURE_MS} without a usable picture. */
 	get problems(): readonly TrackProblem[] {
-		if (this.#problem === undefined || this.#clock.monotonicMs() - this.#usableAtMs < NO_PICTURE_MS) {
+		if (this.#problem === undefined || this.#deps.clock.monotonicMs() - this.#usableAtMs < NO_PICTURE_MS) {
 			return [];
 		}
 		return [trackProblem(PICTURE_PROBLEM_CODES[this.#problem], PICTURE_PROBLEMS[this.#problem])];

@@ -23,7 +23,7 @@ describe('ProblemList', () => {
 		expect(logger.lines[0]).toMatchObject({ level: 'warn', fields: { code: 'audio-codec-unsupported' } });
 	});
 
-	it('forgets what is not seen any longer, but not what stands in the way of a track', async () => {
+	it('evicts problems that no longer occur, but no configuration problem of a track', async () => {
 		const { clock, list, codes } = setUp();
 		list.record('video-damaged', 'x');
 		list.record('audio-config-unreadable', 'y');
@@ -37,7 +37,7 @@ describe('ProblemList', () => {
 		expect(codes()).toEqual([]);
 	});
 
-	it('lets a reason age once the track is configured: the encoder has come to its senses', async () => {
+	it('evicts a configuration problem once the track is configured', async () => {
 		const { clock, list, codes } = setUp();
 		list.configured('video');
 		list.record('video-codec-unsupported', 'AV1');
@@ -46,7 +46,7 @@ describe('ProblemList', () => {
 		expect(codes()).toEqual([]);
 	});
 
-	it('does not name a missing configuration beside the reason why it is missing', () => {
+	it('omits a missing configuration when its reason is listed', () => {
 		const { list, codes } = setUp();
 		list.record('video-config-missing');
 		list.record('audio-codec-unsupported', 'MP3');
@@ -55,7 +55,7 @@ describe('ProblemList', () => {
 		expect(codes()).toEqual(['audio-codec-unsupported', 'video-config-unreadable']);
 	});
 
-	it('is bounded in memory and in lines, whatever an encoder calls its codecs', async () => {
+	it('is bounded in memory and in log lines, for any codec names', async () => {
 		const { clock, logger, list, codes } = setUp();
 		for (let count = 0; count < 1000; count++) {
 			list.record('video-codec-unsupported', `codec "x${count}"`);

@@ -1,31 +1,30 @@
-/** The problems of one publisher's stream as they are seen: which of them count now. Each is logged once. */
+/** The current problems of one publisher's stream. Each is logged once. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { TrackKind } from '../../core/media/access-unit.ts';
 import type { TrackProblem } from './publisher.ts';
 import { isConfigurationProblem, TRACK_PROBLEMS, trackProblem, type TrackProblemCode } from './track-problems.ts';
 
-/** Long enough to be read by somebody who looks at the dashboard now and then. */
-const FORGOTTEN_AFTER_MS = 10_000;
-/** Details are partly the encoder's to choose. */
+/** Long enough for a streamer who looks at the dashboard now and then. */
+const EXPIRES_AFTER_MS = 10_000;
+/** An encoder chooses some of the details, so their number is limited. */
 const MAX_PROBLEM_COUNT = 16;
 
 type Seen = { code: TrackProblemCode; problem: TrackProblem; lastSeenAtMs: number };
 
-/** Holds what one source of problems has seen. */
 export class ProblemList {
 	readonly #deps: { clock: Clock; logger: Logger };
-	/** Those that are configured need no configuration, whatever was missing before. */
+	/** Tracks whose configuration problems can expire. */
 	readonly #configured = new Set<TrackKind>();
 	readonly #seen = new Map<string, Seen>();
-	/** All that was logged, so that a problem that comes and goes fills no log. */
+	/** Logged keys, so that a problem that comes and goes does not fill the log. */
 	readonly #logged = new Set<string>();
 
 	constructor(deps: { clock: Clock; logger: Logger }) {
 		this.#deps = deps;
 	}
 
-	/** It was seen just now. Cheap enough for each message. */
+	/** The problem occurs now. Cheap enough for each message. */
 	record(code: TrackProblemCode, detail = ''): void {
 		const key = `${code} ${detail}`;
 		const seen = this.#seen.get(key);
@@ -34,7 +33,7 @@ export class ProblemList {
 			return;
 		}
 		if (this.#seen.size >= MAX_PROBLEM_COUNT) {
-			this.#forgetOld();
+			this.#evictExpired();
 		}
 		if (this.#seen.size >= MAX_PROBLEM_COUNT) {
 			return;
@@ -47,7 +46,7 @@ export class ProblemList {
 		}
 	}
 
-	/** The track has a configuration that we take: what stood in its way is over. */
+	/** The track has a usable configuration: its configuration problems are over. */
 	configured(kind: TrackKind): void {
 		for (const [key, { code }] of this.#seen) {
 			if (TRACK_PROBLEMS[code].kind === kind && isConfigurationProblem(code)) {
@@ -57,7 +56,7 @@ export class ProblemList {
 		this.#configured.add(kind);
 	}
 
-	/** It is over. */
+	/** The problem is over. */
 	clear(code: TrackProblemCode): void {
 		for (const [key, seen] of this.#seen) {
 			if (seen.code === code) {
@@ -66,11 +65,11 @@ export class ProblemList {
 		}
 	}
 
-	/** Those that count now, in the order in which they came. */
+	/** In order of occurrence. */
 	get current(): readonly TrackProblem[] {
-		this.#forgetOld();
+		this.#evictExpired();
 		const problems = [...this.#seen.values()].map(({ problem }) => problem);
-		// A track whose configuration cannot be used comes without one as well: the reason is told already.
+		// A track with an unusable configuration lacks a configuration as well: only the first reason is reported.
 		return problems.filter(
 			({ code, kind }) =>
 				!code.endsWith('-config-missing') ||
@@ -78,11 +77,11 @@ export class ProblemList {
 		);
 	}
 
-	#forgetOld(): void {
+	#evictExpired(): void {
 		const nowMs = this.#deps.clock.monotonicMs();
 		for (const [key, { code, lastSeenAtMs }] of this.#seen) {
 			const isLasting = isConfigurationProblem(code) && !this.#configured.has(TRACK_PROBLEMS[code].kind);
-			if (!isLasting && nowMs - lastSeenAtMs > FORGOTTEN_AFTER_MS) {
+			if (!isLasting && nowMs - lastSeenAtMs > EXPIRES_AFTER_MS) {
 				this.#seen.delete(key);
 			}
 		}

@@ -1,13 +1,13 @@
-/** What all publishers have in common, whatever protocol they came by. */
+/** What publishers of all protocols have in common. */
 import type { TrackKind } from '../../core/media/access-unit.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
 import type { PublisherId } from '../../core/ids.ts';
 import type { ListenOptions } from '../../core/lifecycle/typed-emitter.ts';
+import { OPUS_CLOCK_RATE, VIDEO_CLOCK_RATE } from '../../core/units.ts';
 
-/** How a publisher came. */
 export type PublishProtocol = 'whip' | 'rtmp';
 
-/** Why a publisher ended. After `unpublished` the broadcast ends; after any other it may come back. */
+/** Why a publisher ended. After `unpublished` the broadcast ends; after any other reason it may return. */
 export type PublisherEndReason =
 	| 'unpublished'
 	| 'connection-lost'
@@ -21,11 +21,11 @@ export type PublisherEndReason =
 	| 'worker-died'
 	| 'server-shutdown';
 
-/** Something of a stream that is left out, or that its streamer should change. One of track-problems.ts. */
+/** A part of a stream that is left out, or that its streamer should change. One of track-problems.ts. */
 export type TrackProblem = {
 	kind: TrackKind;
 	code: string;
-	/** One or two sentences: what is wrong, and what becomes of it. */
+	/** One or two sentences: what is wrong, and what follows from it. */
 	message: string;
 	/** What to change in the encoder. */
 	advice?: string;
@@ -40,14 +40,19 @@ export type PublisherUnit = {
 	/** Exact ticks of the same presentation time where the protocol has them (WHIP): unwrapped RTP timestamp. */
 	rtpTicks: number | undefined;
 	isKeyFrame: boolean;
-	/** A key frame that is no IDR picture: a decoder may begin here, with a picture that becomes right a little later. */
+	/** A key frame that is no IDR picture: a decoder may begin here, and its picture becomes right a little later. */
 	isRecoveryPoint?: true;
 	bytes: Uint8Array;
 	/** Clock.monotonicMs() at arrival. */
 	arrivedAtMs: number;
 };
 
-/** An RTP payload that can go to the stage as it is. */
+/** Ticks a second of a WHIP track's RTP timestamps. */
+export function rtpClockRate(kind: TrackKind): number {
+	return kind === 'video' ? VIDEO_CLOCK_RATE : OPUS_CLOCK_RATE;
+}
+
+/** An RTP payload that can go to the stage unchanged. */
 export type PublisherRtpPacket = {
 	kind: TrackKind;
 	payload: Uint8Array;
@@ -58,18 +63,17 @@ export type PublisherRtpPacket = {
 	arrivedAtMs: number;
 };
 
-/** Events of a publisher. */
 export type PublisherEvents = {
 	/**
 	 * A track's decoder configuration is known, or has changed: before the first unit of the track. Where isSameConfig()
-	 * holds, only the parameter sets are others, and those that are new travel with the units.
+	 * holds, only parameter sets have changed, and the new ones travel with the units.
 	 */
 	trackConfigured: [config: TrackConfig];
 	/** In decode order within a track. */
 	unit: [unit: PublisherUnit];
 	/** WHIP only, ahead of the unit that the packet is part of, and in the order of arrival. */
 	rtpPacket: [packet: PublisherRtpPacket];
-	/** WHIP only: the publisher's wall time and the track's media time of the same instant, milliseconds. */
+	/** WHIP only: the publisher's wall time and the track's media time at one instant, milliseconds. */
 	senderReport: [kind: TrackKind, publisherMs: number, mediaMs: number];
 	/** Once. */
 	closed: [reason: PublisherEndReason];
@@ -80,25 +84,22 @@ export interface Publisher {
 	readonly id: PublisherId;
 	readonly protocol: PublishProtocol;
 	readonly remoteAddress: string;
-	/** What the encoder calls itself, where it says so. */
+	/** The encoder's name for itself, if it sends one. */
 	readonly encoderName: string | undefined;
-	/** Tracks it has said it will send; undefined when the protocol does not tell (RTMP). */
+	/** Tracks that it announces; undefined when the protocol has no announcement (RTMP). */
 	readonly announcedKinds: readonly TrackKind[] | undefined;
-	/**
-	 * Tracks that its metadata describes (RTMP). Encoders describe tracks that they never send, so nothing waits for
-	 * them.
-	 */
+	/** Tracks in its metadata (RTMP). Nothing waits for them: encoders describe tracks that they never send. */
 	readonly describedKinds?: readonly TrackKind[];
-	/** What is left out of its stream at this moment, and why. */
+	/** What is left out of its stream now, and why. */
 	readonly problems: readonly TrackProblem[];
-	/** Audio and video timestamps are of one clock. */
+	/** Audio and video timestamps come from one clock. */
 	readonly hasCommonTimeline: boolean;
 	on<Name extends keyof PublisherEvents>(
 		name: Name,
 		listener: (...args: PublisherEvents[Name]) => void,
 		options?: ListenOptions,
 	): () => void;
-	/** Asks for a key frame; returns false when the protocol has no way to. An answer is not promised. */
+	/** Asks for a key frame, without a guarantee; returns false when the protocol cannot ask. */
 	requestKeyFrame(): boolean;
 	close(reason: PublisherEndReason): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** Every reason has words, and every row of words has a reason that the code gives. */
+/** Tests that every reason has words, and that the code uses every row. */
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -8,7 +8,7 @@ import { isConfigurationProblem, TRACK_PROBLEMS, trackProblem, type TrackProblem
 const CODES = Object.keys(TRACK_PROBLEMS) as TrackProblemCode[];
 const INGEST = path.join(import.meta.dirname, '..');
 
-/** What ingest's own code says, the table and tests apart. */
+/** Ingest's product code, without the table. */
 function readSources(): string {
 	return readdirSync(INGEST, { recursive: true, encoding: 'utf8' })
 		.filter((file) => /\.ts$/.test(file) && !/\.test\.ts$|testing\/|(^|\/)track-problems\.ts$/.test(file))
@@ -27,14 +27,14 @@ describe('TRACK_PROBLEMS', () => {
 		expect(code === 'metadata-unreadable' || code.startsWith(`${kind}-`)).toBe(true);
 	});
 
-	it('has no row that no code gives', () => {
+	it('has no unused row', () => {
 		const sources = readSources();
 		const isGiven = (code: string): boolean =>
 			sources.includes(`'${code}'`) || sources.includes(`\`\${kind}${code.replace(/^(audio|video)/, '')}\``);
 		expect(CODES.filter((code) => !isGiven(code))).toEqual([]);
 	});
 
-	it('puts a detail in as it is', () => {
+	it('inserts a detail unchanged', () => {
 		expect(trackProblem('video-codec-unsupported', '$& codec "%s$"').message).toContain('$& codec "%s$"');
 	});
 

@@ -1,18 +1,13 @@
-/**
- * Everything of a publisher's stream that is left out or should be changed: one row for each reason, in words for the
- * streamer, with the setting to change. Pure.
- */
+/** Reasons why a part of a publisher's stream is left out or should be changed, in words for the streamer. Pure. */
 import type { TrackKind } from '../../core/media/access-unit.ts';
 import type { TrackProblem } from './publisher.ts';
 
 type ProblemRow = {
 	kind: TrackKind;
-	/** `%s` stands for the detail. */
+	/** `%s` is replaced by the detail. */
 	message: string;
 	advice: string;
-	/**
-	 * How long it counts: until the track has a configuration that we take, or until it has not been seen for a while.
-	 */
+	/** It lasts until the track has a usable configuration, or until it has not occurred for a while. */
 	lasts: 'until-configured' | 'while-seen';
 };
 
@@ -23,7 +18,7 @@ const SEND_IN_REAL_TIME =
 const AVOID_RELAY =
 	'Restart the encoder. If a relay or another program stands between it and this server, try without that.';
 
-/** The rows. Codes are stable: the API tells them. */
+/** The codes are stable: they are part of the API. */
 export const TRACK_PROBLEMS = {
 	'video-codec-unsupported': {
 		kind: 'video',
@@ -88,7 +83,7 @@ export const TRACK_PROBLEMS = {
 	},
 	'metadata-unreadable': {
 		kind: 'video',
-		message: 'The encoder’s own description of the stream cannot be read. Picture and sound go on without it.',
+		message: 'The encoder’s own description of the stream cannot be read. Picture and sound continue without it.',
 		advice: 'Nothing needs doing.',
 		lasts: 'while-seen',
 	},
@@ -160,16 +155,15 @@ export const TRACK_PROBLEMS = {
 	},
 } as const satisfies Record<string, ProblemRow>;
 
-/** A code of {@link TRACK_PROBLEMS}. */
 export type TrackProblemCode = keyof typeof TRACK_PROBLEMS;
 
-/** The row's words with the detail filled in. `detail` is shown to people: fixed texts and printable names only. */
+/** Fills the detail into the row's message. Users see `detail`: fixed texts and printable names only. */
 export function trackProblem(code: TrackProblemCode, detail = ''): TrackProblem {
 	const { kind, message, advice } = TRACK_PROBLEMS[code];
 	return { kind, code, message: message.replace('%s', () => detail), advice };
 }
 
-/** True for a reason why a track has no configuration that we take, so that nothing of it can be used. */
+/** True for a reason why a track has no usable configuration. */
 export function isConfigurationProblem(code: string): boolean {
 	return Object.hasOwn(TRACK_PROBLEMS, code) && TRACK_PROBLEMS[code as TrackProblemCode].lasts === 'until-configured';
 }

@@ -1,6 +1,6 @@
 /**
  * The H.264 track of an RTMP publisher: records and messages of FLV → NAL units for the assembler, and its pictures in
- * one form (4-byte lengths, nothing but what belongs to the picture). Knows nothing of time.
+ * one form (4-byte lengths, only what belongs to the picture). Independent of time.
  */
 import { isSameBytes, type VideoTrackConfig } from '../../core/media/codecs.ts';
 import { joinLengthPrefixed, NAL_TYPE, nalType, splitAnnexB } from '../../core/media/h264.ts';
@@ -11,10 +11,9 @@ import type { TrackProblemCode } from '../publisher/track-problems.ts';
 /** ISO/IEC 14496-15 §5.3.3.1.2. */
 type LengthSize = 1 | 2 | 4;
 
-/** One picture. */
 type AvcPicture<Stamp> = { bytes: Uint8Array; isKeyFrame: boolean; isRecoveryPoint?: true; stamp: Stamp };
 
-/** One thing found, in order. `problem` says why something was left out. */
+/** One result, in order. `problem`: why something was left out. */
 export type AvcEvent<Stamp> =
 	| { config: VideoTrackConfig }
 	| { picture: AvcPicture<Stamp> }
@@ -24,29 +23,28 @@ export type AvcEvent<Stamp> =
 const MAX_NAL_COUNT = 1000;
 const START_CODE = Uint8Array.of(0, 0, 0, 1);
 
-/** One publisher's H.264 track. */
 export class AvcTrack<Stamp> {
 	#lengthSize: LengthSize = 4;
-	#found: AvcEvent<Stamp>[] = [];
-	/** The message that is being read, when its bytes can be handed on as they are. */
+	readonly #events: AvcEvent<Stamp>[] = [];
+	/** The message that is being read, when its bytes can be passed on without a copy. */
 	#message: { bytes: Uint8Array; nals: readonly Uint8Array[] } | undefined;
 	readonly #assembler = new H264Assembler<Stamp>(
 		{
-			configure: (config) => this.#found.push({ config }),
-			picture: (picture) => this.#found.push({ picture: this.#toLengthPrefixed(picture) }),
+			configure: (config) => this.#events.push({ config }),
+			picture: (picture) => this.#events.push({ picture: this.#toLengthPrefixed(picture) }),
 			problem: (problem) =>
-				this.#found.push({ problem: { code: PICTURE_PROBLEM_CODES[problem], detail: PICTURE_PROBLEMS[problem] } }),
+				this.#events.push({ problem: { code: PICTURE_PROBLEM_CODES[problem], detail: PICTURE_PROBLEMS[problem] } }),
 		},
 		{ provesFraming: false },
 	);
 
-	/** The configuration in force; undefined until parameter sets were seen. */
+	/** The active configuration; undefined before the first parameter sets. */
 	get config(): VideoTrackConfig | undefined {
 		return this.#assembler.config;
 	}
 
 	/**
-	 * Takes an AVCDecoderConfigurationRecord (ISO/IEC 14496-15 §5.3.3.1). A record without parameter sets is fine: some
+	 * Reads an AVCDecoderConfigurationRecord (ISO/IEC 14496-15 §5.3.3.1). A record without parameter sets is valid: some
 	 * encoders send them in band only.
 	 */
 	setRecord(record: Uint8Array): AvcEvent<Stamp>[] {
@@ -58,38 +56,36 @@ export class AvcTrack<Stamp> {
 		}
 		this.#lengthSize = parsed.lengthSize;
 		this.#assembler.addParameterSets([...parsed.sps, ...parsed.pps]);
-		return this.#takeFound();
+		return this.#drainEvents();
 	}
 
-	/** Takes the NAL units of one message. A picture's bytes may be a view of `bytes`. */
-	takeMessage(bytes: Uint8Array, timeMs: number, stamp: Stamp): AvcEvent<Stamp>[] {
+	/** Reads the NAL units of one message. A picture's bytes may be a view of `bytes`. */
+	readMessage(bytes: Uint8Array, timeMs: number, stamp: Stamp): AvcEvent<Stamp>[] {
 		const { nals, isWhole, isAnnexB } = this.#split(bytes);
 		if (!isWhole) {
-			this.#found.push({
+			this.#events.push({
 				problem: { code: 'video-damaged', detail: 'NAL unit lengths that do not add up, or too many of them' },
 			});
 		}
 		this.#message = isWhole && !isAnnexB && this.#lengthSize === 4 ? { bytes, nals } : undefined;
 		this.#assembler.push({ nals, timeMs, stamp, isEnd: true });
 		this.#message = undefined;
-		return this.#takeFound();
+		return this.#drainEvents();
 	}
 
-	/** What belongs to the newest picture has come. */
+	/** The newest picture is complete. */
 	settle(): AvcEvent<Stamp>[] {
 		this.#assembler.settle();
-		return this.#takeFound();
+		return this.#drainEvents();
 	}
 
-	#takeFound(): AvcEvent<Stamp>[] {
-		const found = this.#found;
-		this.#found = [];
-		return found;
+	#drainEvents(): AvcEvent<Stamp>[] {
+		return this.#events.splice(0);
 	}
 
 	#toLengthPrefixed(picture: H264Picture<Stamp>): AvcPicture<Stamp> {
 		const { nals, isKeyFrame, isRecoveryPoint, stamp } = picture;
-		// The common case costs no copy: nothing was dropped, and the lengths have four bytes as they stand.
+		// The common case costs no copy: nothing was dropped, and the lengths already have four bytes.
 		const isClean =
 			this.#message !== undefined &&
 			this.#message.nals.length === nals.length &&
@@ -103,7 +99,7 @@ export class AvcTrack<Stamp> {
 	}
 
 	#split(bytes: Uint8Array): { nals: Uint8Array[]; isWhole: boolean; isAnnexB: boolean } {
-		// Some encoders write Annex B where lengths belong. As a length, 00 00 00 01 would be a NAL unit of one byte.
+		// Some encoders write Annex B where lengths belong. As a length, 00 00 00 01 is a NAL unit of one byte.
 		if (this.#lengthSize === 4 && startsWithStartCode(bytes)) {
 			return hasManyStartCodes(bytes)
 				? { nals: [], isWhole: false, isAnnexB: true }
@@ -161,7 +157,7 @@ function parseRecord(record: Uint8Array): { lengthSize: LengthSize; sps: Uint8Ar
 	if (sps === undefined || pps === undefined) {
 		return undefined;
 	}
-	// A wrong kind of NAL unit in a list would be handed to decoders as a parameter set.
+	// Decoders get every NAL unit of these lists as a parameter set, so a wrong kind rejects the record.
 	const isRight =
 		sps.every((nal) => nalType(nal) === NAL_TYPE.SPS) && pps.every((nal) => nalType(nal) === NAL_TYPE.PPS);
 	return isRight ? { lengthSize: lengthSize as LengthSize, sps, pps } : undefined;

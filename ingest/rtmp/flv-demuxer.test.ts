@@ -6,17 +6,13 @@ import type { TrackConfig } from '../../core/media/codecs.ts';
 import { writePps } from '../../core/media/testing/h264-writer.ts';
 import { FlvDemuxer, type RtmpMediaUnit } from './flv-demuxer.ts';
 import * as double from '../../core/wire/rtmp/testing/encoder-double.ts';
-import { avcRecord, concat, hex, legacy, lengthPrefixed } from '../../core/wire/rtmp/testing/encoder-double.ts';
+import { ascii, avcRecord, concat, hex, legacy, lengthPrefixed } from '../../core/wire/rtmp/testing/encoder-double.ts';
 
 const { SPS_320X180, PPS_320X180, SPS_640X360, PPS_640X360, IDR_NAL, SLICE_NAL } = double;
 
 type Found = { config: TrackConfig } | { unit: RtmpMediaUnit } | { ended: string } | { ignored: string };
 
-function demux(): {
-	found: Found[];
-	video: (body: Uint8Array, timestampMs?: number) => Found[];
-	audio: (body: Uint8Array, timestampMs?: number) => Found[];
-} {
+function demux() {
 	const found: Found[] = [];
 	const demuxer = new FlvDemuxer({
 		configure: (config) => found.push({ config }),
@@ -24,16 +20,14 @@ function demux(): {
 		sequenceEnded: (kind) => found.push({ ended: kind }),
 		ignored: (code, detail) => found.push({ ignored: code === undefined ? detail : `${code}: ${detail}` }),
 	});
-	const take = (kind: TrackKind, payload: Uint8Array, timestampMs: number): Found[] => {
-		const before = found.length;
-		demuxer[kind]({ timestampMs, payload, arrivedAtMs: 7 });
-		return found.slice(before);
-	};
-	return {
-		found,
-		video: (body, timestampMs = 0) => take('video', body, timestampMs),
-		audio: (body, timestampMs = 0) => take('audio', body, timestampMs),
-	};
+	const push =
+		(kind: TrackKind) =>
+		(payload: Uint8Array, timestampMs = 0): Found[] => {
+			const before = found.length;
+			demuxer[kind]({ timestampMs, payload, arrivedAtMs: 7 });
+			return found.slice(before);
+		};
+	return { found, video: push('video'), audio: push('audio') };
 }
 
 const SEI = hex('0605 0011');
@@ -70,7 +64,7 @@ describe('FlvDemuxer, video', () => {
 		]);
 	});
 
-	it('takes Enhanced RTMP like the legacy form', () => {
+	it('reads Enhanced RTMP like the legacy form', () => {
 		const { video } = demux();
 		expect(video(double.enhanced.video(0, 'avc1', avcRecord([SPS_320X180], [PPS_320X180])))).toEqual([smallConfig]);
 		expect(video(double.enhanced.video(3, 'avc1', lengthPrefixed([IDR_NAL])), 5)).toMatchObject([
@@ -78,12 +72,12 @@ describe('FlvDemuxer, video', () => {
 		]);
 	});
 
-	it('says nothing of a repeated configuration, and tells a changed one', () => {
+	it('ignores a repeated configuration, and reports a changed one', () => {
 		const { video } = demux();
 		video(header);
 		video(keyFrame);
 		expect(video(header)).toEqual([]);
-		// It holds from the key frame on that uses it.
+		// It is active from the key frame that uses it.
 		expect(video(legacy.avcHeader(avcRecord([SPS_640X360], [PPS_640X360])))).toEqual([]);
 		expect(video(keyFrame)).toMatchObject([largeConfig, { unit: { isKeyFrame: true } }]);
 	});
@@ -124,7 +118,7 @@ describe('FlvDemuxer, video', () => {
 		expect(bytesOf(found)).toEqual([asHex(lengthPrefixed([IDR_NAL]))]);
 	});
 
-	it('tells a change in band, also when SPS and PPS come in messages of their own', () => {
+	it('reports a change in band, also when SPS and PPS come in separate messages', () => {
 		const { video } = demux();
 		video(header);
 		expect(video(legacy.picture(lengthPrefixed([SPS_640X360, PPS_640X360, IDR_NAL])))).toMatchObject([
@@ -136,7 +130,7 @@ describe('FlvDemuxer, video', () => {
 		expect(separate.video(legacy.picture(lengthPrefixed([PPS_320X180])))).toEqual([smallConfig]);
 	});
 
-	it('adds a further PPS of another id and replaces one of the same, which travel with the pictures', () => {
+	it('adds a PPS of another id and replaces one of the same id; both travel with the pictures', () => {
 		const { video } = demux();
 		video(header);
 		video(keyFrame);
@@ -149,53 +143,35 @@ describe('FlvDemuxer, video', () => {
 		const replaced = video(legacy.picture(lengthPrefixed([changed, SLICE_NAL])), 80);
 		expect(replaced[0]).toMatchObject({ config: { pps: [PPS_320X180, changed] } });
 		expect(bytesOf(replaced)).toEqual([asHex(lengthPrefixed([changed, SLICE_NAL]))]);
-		// From now on a decoder that begins with the configuration's sets is given all at each key frame.
+		// A decoder that begins with the configuration's sets gets all of them at each key frame.
 		expect(bytesOf(video(keyFrame, 120))).toEqual([
 			asHex(lengthPrefixed([SPS_320X180, PPS_320X180, changed, IDR_NAL])),
 		]);
 	});
 
-	it('takes Annex B where lengths belong', () => {
+	it('accepts Annex B where lengths belong', () => {
 		const { video } = demux();
 		video(header);
 		const annexB = concat(hex('00000001'), SEI, hex('000001'), IDR_NAL);
 		expect(bytesOf(video(legacy.picture(annexB)))).toEqual([asHex(lengthPrefixed([SEI, IDR_NAL]))]);
 	});
 
+	const record = 'video-config-unreadable: an AVC configuration record that cannot be read';
+	const sps = 'video-config-unreadable: a parameter set that cannot be read';
 	it.each([
-		[
-			'a wrong record',
-			legacy.avcHeader(hex('0264001e ff e1')),
-			'video-config-unreadable: an AVC configuration record that cannot be read',
-		],
-		[
-			'a record with lengths of three bytes',
-			legacy.avcHeader(hex('0164001e fe e0 00')),
-			'video-config-unreadable: an AVC configuration record that cannot be read',
-		],
-		[
-			'a record that is cut',
-			legacy.avcHeader(avcRecord([SPS_320X180], [PPS_320X180]).subarray(0, 20)),
-			'video-config-unreadable: an AVC configuration record that cannot be read',
-		],
-		[
-			'a record with lists exchanged',
-			legacy.avcHeader(avcRecord([PPS_320X180], [SPS_320X180])),
-			'video-config-unreadable: an AVC configuration record that cannot be read',
-		],
-		[
-			'an SPS that cannot be read',
-			legacy.avcHeader(avcRecord([hex('67640000')], [PPS_320X180])),
-			'video-config-unreadable: a parameter set that cannot be read',
-		],
+		['a wrong record', legacy.avcHeader(hex('0264001e ff e1')), record],
+		['a record with lengths of three bytes', legacy.avcHeader(hex('0164001e fe e0 00')), record],
+		['a cut record', legacy.avcHeader(avcRecord([SPS_320X180], [PPS_320X180]).subarray(0, 20)), record],
+		['a record with lists exchanged', legacy.avcHeader(avcRecord([PPS_320X180], [SPS_320X180])), record],
+		['an unreadable SPS', legacy.avcHeader(avcRecord([hex('67640000')], [PPS_320X180])), sps],
 		['HEVC', double.enhanced.video(1, 'hvc1', hex('00')), 'video-codec-unsupported: HEVC (H.265)'],
-	])('ignores %s and goes on', (_name, message, why) => {
+	])('ignores %s and continues', (_name, message, why) => {
 		const { video } = demux();
 		expect(video(message)).toEqual([{ ignored: why }]);
 		expect(video(header)).toEqual([smallConfig]);
 	});
 
-	it('keeps the whole NAL units of a damaged picture and says so', () => {
+	it('keeps the whole NAL units of a damaged picture and reports the damage', () => {
 		const { video } = demux();
 		video(header);
 		const found = video(legacy.picture(concat(lengthPrefixed([IDR_NAL]), hex('000000ff aa'))));
@@ -222,7 +198,7 @@ describe('FlvDemuxer, video', () => {
 		]);
 	});
 
-	it('R-24 tells the end of a sequence', () => {
+	it('R-24 reports the end of a sequence', () => {
 		expect(demux().video(legacy.avcEnd())).toEqual([{ ended: 'video' }]);
 		expect(demux().audio(double.enhanced.audio(2, 'mp4a', new Uint8Array(0)))).toEqual([{ ended: 'audio' }]);
 	});
@@ -264,21 +240,32 @@ describe('FlvDemuxer, audio and time', () => {
 		]);
 	});
 
-	it('R-11 counts on past 2^32, audio and video at the same place, and steps back without wrapping', () => {
+	it('adds nanosecond offsets to the times of their messages', () => {
+		const { video, audio } = demux();
+		video(header);
+		audio(legacy.aacHeader(double.AAC_48K_STEREO));
+		const picture = concat(hex('97 02 07a120 01'), ascii('avc1'), hex('000014'), lengthPrefixed([IDR_NAL]));
+		expect(video(picture, 1000)).toMatchObject([{ unit: { decodeTimeMs: 1000.5, compositionOffsetMs: 20 } }]);
+		const frame = concat(hex('97 02 03d090 01'), ascii('mp4a'), hex('2110'));
+		expect(audio(frame, 1021)).toMatchObject([{ unit: { decodeTimeMs: 1021.25 } }]);
+		// The fraction does not move the unwrapping of later times.
+		expect(audio(legacy.aacFrame(hex('2110')), 1021)).toMatchObject([{ unit: { decodeTimeMs: 1021 } }]);
+	});
+
+	it('R-11 counts past 2^32, audio and video at the same place, and steps back without wrapping', () => {
 		const { video, audio } = demux();
 		video(header);
 		audio(legacy.aacHeader(double.AAC_48K_STEREO));
 		const timeOf = (found: Found[]): number => (found[0] as { unit: RtmpMediaUnit }).unit.decodeTimeMs;
-		const picture = keyFrame;
 		const frame = legacy.aacFrame(hex('2110'));
-		expect(timeOf(video(picture, 0xffff_ff00))).toBe(0xffff_ff00);
+		expect(timeOf(video(keyFrame, 0xffff_ff00))).toBe(0xffff_ff00);
 		expect(timeOf(audio(frame, 0x10))).toBe(2 ** 32 + 0x10);
-		expect(timeOf(video(picture, 0xffff_fff0))).toBe(0xffff_fff0);
-		expect(timeOf(video(picture, 0x20))).toBe(2 ** 32 + 0x20);
+		expect(timeOf(video(keyFrame, 0xffff_fff0))).toBe(0xffff_fff0);
+		expect(timeOf(video(keyFrame, 0x20))).toBe(2 ** 32 + 0x20);
 		expect(timeOf(audio(frame, 0x18))).toBe(2 ** 32 + 0x18);
 	});
 
-	it('never throws and never gives an empty unit, whatever comes', () => {
+	it('never throws and never gives an empty unit, for any input', () => {
 		const kind = fc.constantFrom('video' as const, 'audio' as const);
 		const start = fc.constantFrom(
 			header,
@@ -306,7 +293,7 @@ describe('FlvDemuxer, audio and time', () => {
 						if ('unit' in entry) {
 							expect(entry.unit.bytes.length).toBeGreaterThan(0);
 							expect(entry.unit.kind === 'audio' || isVideoConfigured).toBe(true);
-							expect(Number.isSafeInteger(entry.unit.decodeTimeMs)).toBe(true);
+							expect(Number.isSafeInteger(Math.floor(entry.unit.decodeTimeMs))).toBe(true);
 						}
 					}
 				},

@@ -1,4 +1,4 @@
-/** Audio and video messages of one publisher → track configurations and media units. Never throws for what was sent. */
+/** Audio and video messages of one publisher → track configurations and media units. Never throws for input. */
 import type { TrackKind } from '../../core/media/access-unit.ts';
 import { parseAacConfig, type AacConfigResult } from '../../core/media/aac-config.ts';
 import { isSameConfig, type AudioTrackConfig, type TrackConfig } from '../../core/media/codecs.ts';
@@ -7,12 +7,12 @@ import type { TrackProblemCode } from '../publisher/track-problems.ts';
 import { AvcTrack, type AvcEvent } from './avc-track.ts';
 import { parseAudioMessage, parseVideoMessage, type FlvContent } from './flv-tags.ts';
 
-/** One H.264 picture or one AAC frame, with its times as the encoder gave them. */
+/** One H.264 picture or one AAC frame, with the encoder's times. */
 export type RtmpMediaUnit = {
 	kind: TrackKind;
 	/**
-	 * Milliseconds on the publisher's RTMP clock, counted on past 2^32. Nearly monotonic within a kind: encoders do step
-	 * back by some milliseconds, and jump when they feel like it. Start and origin are the encoder's choice.
+	 * Milliseconds on the publisher's RTMP clock, unwrapped past 2^32, with the fraction that Enhanced RTMP adds. Nearly
+	 * monotonic within a kind: encoders step back by some milliseconds, and jump. The origin is the encoder's choice.
 	 */
 	decodeTimeMs: number;
 	/** Presentation minus decode time, signed; 0 for audio. */
@@ -21,72 +21,65 @@ export type RtmpMediaUnit = {
 	isKeyFrame: boolean;
 	/** See PublisherUnit. */
 	isRecoveryPoint?: true;
-	/**
-	 * H.264: NAL units after 4-byte lengths, without AUD, filler and the sets of the configuration. AAC: the raw frame.
-	 */
+	/** H.264: NAL units after 4-byte lengths, without AUD, filler and the configuration's sets. AAC: the raw frame. */
 	bytes: Uint8Array;
 	/** `clock.monotonicMs()` when its last byte arrived. */
 	arrivedAtMs: number;
-	/** To be added to the decode time, 0–999 999 ns; only from Enhanced RTMP encoders that send it. */
-	nanosecondOffset?: number;
 };
 
-/** What the demuxer finds, in the order of the wire. */
+/** Gets the content of the messages, in the order of the wire. */
 interface FlvDemuxerSink {
 	/** Before the first unit that needs it. */
 	configure(config: TrackConfig): void;
 	unit(unit: RtmpMediaUnit): void;
-	/** The encoder says that this kind ends; it may go on after all. */
+	/** The encoder announces the end of this kind; it may continue all the same. */
 	sequenceEnded(kind: TrackKind): void;
-	/** A message, or a track in it, that holds nothing for us. */
+	/** A message, or a track in it, without usable content. */
 	ignored(code: TrackProblemCode | undefined, detail: string): void;
 }
 
-/** A message as the demuxer needs it. */
 type MediaMessage = { timestampMs: number; payload: Uint8Array; arrivedAtMs: number };
+type CodedFrames = Extract<FlvContent, { kind: 'coded-frames' }>;
+/** Times of a picture: those of the message with its first slice. */
+type MediaStamp = Pick<RtmpMediaUnit, 'decodeTimeMs' | 'compositionOffsetMs' | 'arrivedAtMs'>;
 
-/** What belongs to a picture besides its bytes: of the message that its first slice came in. */
-type MediaStamp = { decodeTimeMs: number; arrivedAtMs: number; tag: FlvContent & { kind: 'coded-frames' } };
 const AAC_PROBLEM_CODES: Readonly<Record<(AacConfigResult & { problem: string })['problem'], TrackProblemCode>> = {
 	unreadable: 'audio-config-unreadable',
 	profile: 'audio-profile-unsupported',
 	channels: 'audio-channels-unsupported',
 };
 
-/** Demuxer of one publisher. */
 export class FlvDemuxer {
 	readonly #sink: FlvDemuxerSink;
 	readonly #video = new AvcTrack<MediaStamp>();
 	#audioConfig: AudioTrackConfig | undefined;
-	/** Of audio and video together, so that both count on past 2^32 at the same place. */
+	/** Of audio and video together, so that both pass 2^32 at the same place. */
 	#lastTimeMs: number | undefined;
 
 	constructor(sink: FlvDemuxerSink) {
 		this.#sink = sink;
 	}
 
-	/** Takes a video message. */
 	video(message: MediaMessage): void {
 		for (const tag of parseVideoMessage(message.payload)) {
 			switch (tag.kind) {
 				case 'sequence-start':
-					this.#takeVideo(this.#video.setRecord(tag.bytes));
+					this.#emitVideo(this.#video.setRecord(tag.bytes));
 					break;
 				case 'coded-frames':
-					this.#takePicture(message, tag);
+					this.#readPicture(message, tag);
 					break;
 				default:
-					this.#takeOther('video', tag);
+					this.#reportOther('video', tag);
 			}
 		}
 	}
 
-	/** Takes an audio message. */
 	audio(message: MediaMessage): void {
 		for (const tag of parseAudioMessage(message.payload)) {
 			switch (tag.kind) {
 				case 'sequence-start':
-					this.#takeAudioConfig(tag.bytes);
+					this.#configureAudio(tag.bytes);
 					break;
 				case 'coded-frames':
 					if (this.#audioConfig === undefined) {
@@ -94,34 +87,34 @@ export class FlvDemuxer {
 					} else if (tag.bytes.length === 0) {
 						this.#sink.ignored(undefined, 'an empty AAC frame');
 					} else {
-						this.#takeFrame(message, tag);
+						this.#emitFrame(message, tag);
 					}
 					break;
 				default:
-					this.#takeOther('audio', tag);
+					this.#reportOther('audio', tag);
 			}
 		}
 	}
 
-	#takePicture(message: MediaMessage, tag: FlvContent & { kind: 'coded-frames' }): void {
-		const decodeTimeMs = this.#unwrapTime(message.timestampMs);
-		this.#takeVideo(
-			this.#video.takeMessage(tag.bytes, decodeTimeMs, { decodeTimeMs, arrivedAtMs: message.arrivedAtMs, tag }),
-		);
+	#readPicture({ timestampMs, arrivedAtMs }: MediaMessage, tag: CodedFrames): void {
+		const { bytes, compositionOffsetMs } = tag;
+		const decodeTimeMs = this.#unwrapTime(timestampMs) + offsetMs(tag);
+		this.#emitVideo(this.#video.readMessage(bytes, decodeTimeMs, { decodeTimeMs, compositionOffsetMs, arrivedAtMs }));
 	}
 
-	#takeFrame(message: MediaMessage, tag: FlvContent & { kind: 'coded-frames' }): void {
-		const { arrivedAtMs } = message;
+	#emitFrame({ timestampMs, arrivedAtMs }: MediaMessage, tag: CodedFrames): void {
 		const lastTimeMs = this.#lastTimeMs;
-		const decodeTimeMs = this.#unwrapTime(message.timestampMs);
-		if (lastTimeMs !== undefined && decodeTimeMs > lastTimeMs) {
-			// Messages are interleaved by their times, so what belongs to the picture before has come.
-			this.#takeVideo(this.#video.settle());
+		const timeMs = this.#unwrapTime(timestampMs);
+		if (lastTimeMs !== undefined && timeMs > lastTimeMs) {
+			// Messages are interleaved by their times, so the previous picture is complete.
+			this.#emitVideo(this.#video.settle());
 		}
-		this.#sink.unit(makeUnit('audio', { decodeTimeMs, arrivedAtMs, tag }, { bytes: tag.bytes, isKeyFrame: true }));
+		const { bytes, compositionOffsetMs } = tag;
+		const stamp = { decodeTimeMs: timeMs + offsetMs(tag), compositionOffsetMs, arrivedAtMs };
+		this.#sink.unit({ kind: 'audio', ...stamp, bytes, isKeyFrame: true });
 	}
 
-	#takeVideo(found: readonly AvcEvent<MediaStamp>[]): void {
+	#emitVideo(found: readonly AvcEvent<MediaStamp>[]): void {
 		for (const event of found) {
 			if ('problem' in event) {
 				this.#sink.ignored(event.problem.code, event.problem.detail);
@@ -129,12 +122,12 @@ export class FlvDemuxer {
 				this.#sink.configure(event.config);
 			} else {
 				const { stamp, ...picture } = event.picture;
-				this.#sink.unit(makeUnit('video', stamp, picture));
+				this.#sink.unit({ kind: 'video', ...stamp, ...picture });
 			}
 		}
 	}
 
-	#takeAudioConfig(bytes: Uint8Array): void {
+	#configureAudio(bytes: Uint8Array): void {
 		const result = parseAacConfig(bytes);
 		if ('problem' in result) {
 			this.#sink.ignored(AAC_PROBLEM_CODES[result.problem], result.detail);
@@ -144,7 +137,7 @@ export class FlvDemuxer {
 		}
 	}
 
-	#takeOther(kind: TrackKind, tag: FlvContent & { kind: 'sequence-end' | 'ignored' }): void {
+	#reportOther(kind: TrackKind, tag: FlvContent & { kind: 'sequence-end' | 'ignored' }): void {
 		if (tag.kind === 'sequence-end') {
 			this.#sink.sequenceEnded(kind);
 		} else {
@@ -159,18 +152,7 @@ export class FlvDemuxer {
 	}
 }
 
-function makeUnit(
-	kind: TrackKind,
-	stamp: MediaStamp,
-	content: Pick<RtmpMediaUnit, 'bytes' | 'isKeyFrame' | 'isRecoveryPoint'>,
-): RtmpMediaUnit {
-	const { decodeTimeMs, arrivedAtMs, tag } = stamp;
-	return {
-		kind,
-		decodeTimeMs,
-		compositionOffsetMs: tag.compositionOffsetMs,
-		...content,
-		arrivedAtMs,
-		...(tag.nanosecondOffset === undefined ? {} : { nanosecondOffset: tag.nanosecondOffset }),
-	};
+/** Enhanced RTMP v2, "TimestampOffsetNano": adjusts the presentation time of this message only. */
+function offsetMs({ nanosecondOffset = 0 }: CodedFrames): number {
+	return nanosecondOffset / 1e6;
 }

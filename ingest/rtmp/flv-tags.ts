@@ -1,6 +1,6 @@
 /**
  * Audio and video messages, which are the bodies of FLV tags (Adobe FLV 10.1 §E.4.2, §E.4.3), in the legacy and the
- * Enhanced RTMP form. Says what a message holds; does not look into H.264 or AAC. Never throws.
+ * Enhanced RTMP form. Separates a message's content, without parsing H.264 or AAC. Never throws.
  */
 import type { TrackKind } from '../../core/media/access-unit.ts';
 import type { TrackProblemCode } from '../publisher/track-problems.ts';
@@ -11,16 +11,14 @@ import {
 	type EnhancedProblem,
 } from '../../core/wire/rtmp/enhanced-rtmp.ts';
 
-/** What is in a message, for one track. All bytes are views of the message. */
+/** Content of a message, for one track. All bytes are views of the message. */
 export type FlvContent =
 	/** H.264: an AVCDecoderConfigurationRecord. AAC: an AudioSpecificConfig. */
 	| { kind: 'sequence-start'; bytes: Uint8Array }
 	/** H.264: length-prefixed NAL units. AAC: one raw frame. */
-	| { kind: 'coded-frames'; bytes: Uint8Array; compositionOffsetMs: number; nanosecondOffset?: number }
+	| { kind: 'coded-frames'; bytes: Uint8Array; compositionOffsetMs: number; nanosecondOffset?: number | undefined }
 	| { kind: 'sequence-end' }
-	/**
-	 * Nothing for us in it. Without a code it is of no matter to anybody, such as the empty messages of a muted encoder.
-	 */
+	/** No usable content. Without a code the streamer need not know it, such as the empty messages of a muted encoder. */
 	| { kind: 'ignored'; code: TrackProblemCode | undefined; detail: string };
 
 const CODEC_ID_AVC = 7;
@@ -30,7 +28,7 @@ const CODEC_ID_NAMES: Readonly<Record<number, string>> = {
 	4: 'VP6',
 	5: 'VP6 with alpha',
 	6: 'Screen Video 2',
-	// Not in Adobe's table; encoders of the years before Enhanced RTMP agreed on it.
+	// Not in Adobe's table; encoders used it before Enhanced RTMP.
 	12: 'HEVC (H.265)',
 };
 const VIDEO_INFO_FRAME_TYPE = 5;
@@ -65,19 +63,14 @@ const FOUR_CC_NAMES: Readonly<Record<string, string>> = {
 	'ec-3': 'Dolby Digital Plus (E-AC-3)',
 };
 
-/** A codec as people call it, by its FourCC, which is printable. */
-function fourCcName(fourCc: string): string {
-	return FOUR_CC_NAMES[fourCc] ?? `codec "${fourCc}"`;
-}
-
-/** Reads a video message. Only H.264 is taken; more than one tag comes of a multitrack message only. */
+/** Reads a video message. Only H.264 is accepted; only a multitrack message gives more than one tag. */
 export function parseVideoMessage(payload: Uint8Array): FlvContent[] {
 	const first = payload[0];
 	if (first === undefined) {
 		return [ignored(undefined, 'an empty video message')];
 	}
 	if ((first & 0x80) !== 0) {
-		return tagsOfPieces('video', parseEnhancedVideo(payload), videoTagOfPiece);
+		return tagsOfPieces('video', parseEnhancedVideo(payload));
 	}
 	if (first >> 4 === VIDEO_INFO_FRAME_TYPE) {
 		return [ignored(undefined, 'a video command frame')];
@@ -101,7 +94,7 @@ export function parseVideoMessage(payload: Uint8Array): FlvContent[] {
 	}
 }
 
-/** Reads an audio message. Only AAC is taken. */
+/** Reads an audio message. Only AAC is accepted. */
 export function parseAudioMessage(payload: Uint8Array): FlvContent[] {
 	const first = payload[0];
 	if (first === undefined) {
@@ -110,7 +103,7 @@ export function parseAudioMessage(payload: Uint8Array): FlvContent[] {
 	}
 	const soundFormat = first >> 4;
 	if (soundFormat === SOUND_FORMAT_ENHANCED) {
-		return tagsOfPieces('audio', parseEnhancedAudio(payload), audioTagOfPiece);
+		return tagsOfPieces('audio', parseEnhancedAudio(payload));
 	}
 	if (soundFormat !== SOUND_FORMAT_AAC) {
 		return [ignored('audio-codec-unsupported', SOUND_FORMAT_NAMES[soundFormat] ?? `sound format ${soundFormat}`)];
@@ -127,11 +120,7 @@ export function parseAudioMessage(payload: Uint8Array): FlvContent[] {
 	}
 }
 
-function tagsOfPieces(
-	kind: TrackKind,
-	pieces: EnhancedPiece[] | EnhancedProblem,
-	tagOfPiece: (piece: EnhancedPiece) => FlvContent,
-): FlvContent[] {
+function tagsOfPieces(kind: TrackKind, pieces: EnhancedPiece[] | EnhancedProblem): FlvContent[] {
 	if ('problem' in pieces) {
 		return [ignored(`${kind}-damaged`, pieces.problem)];
 	}
@@ -140,56 +129,34 @@ function tagsOfPieces(
 		if (piece.trackId !== 0) {
 			return ignored(`${kind}-further-track`, 'a further track');
 		}
-		// Enhanced RTMP v2 wants senders to be free to use new codecs: skip what is unknown and keep the connection.
+		// Enhanced RTMP v2 lets senders use new codecs: unknown ones are skipped, and the connection stays.
 		return piece.fourCc === wantedFourCc || piece.packetType === 'command'
-			? tagOfPiece(piece)
-			: ignored(`${kind}-codec-unsupported`, fourCcName(piece.fourCc));
+			? tagOfPiece(kind, piece)
+			: ignored(`${kind}-codec-unsupported`, FOUR_CC_NAMES[piece.fourCc] ?? `codec "${piece.fourCc}"`);
 	});
 }
 
-function videoTagOfPiece(piece: EnhancedPiece): FlvContent {
-	const nanosecondOffset = piece.nanosecondOffset === undefined ? {} : { nanosecondOffset: piece.nanosecondOffset };
-	switch (piece.packetType) {
+function tagOfPiece(kind: TrackKind, { packetType, body, nanosecondOffset }: EnhancedPiece): FlvContent {
+	switch (packetType) {
 		case 'sequence-start':
-			return { kind: 'sequence-start', bytes: piece.body };
+			return { kind: 'sequence-start', bytes: body };
 		case 'coded-frames':
-			return piece.body.length < 3
+			if (kind === 'audio') {
+				return { kind: 'coded-frames', bytes: body, compositionOffsetMs: 0, nanosecondOffset };
+			}
+			return body.length < 3
 				? ignored('video-damaged', 'a message ends inside its composition time')
-				: {
-						kind: 'coded-frames',
-						bytes: piece.body.subarray(3),
-						compositionOffsetMs: readInt24(piece.body, 0),
-						...nanosecondOffset,
-					};
+				: { kind: 'coded-frames', bytes: body.subarray(3), compositionOffsetMs: readInt24(body, 0), nanosecondOffset };
 		case 'coded-frames-x':
-			return { kind: 'coded-frames', bytes: piece.body, compositionOffsetMs: 0, ...nanosecondOffset };
+			return { kind: 'coded-frames', bytes: body, compositionOffsetMs: 0, nanosecondOffset };
 		case 'sequence-end':
 			return { kind: 'sequence-end' };
 		case 'command':
 		case 'metadata':
-			return ignored(undefined, `video packet type ${piece.packetType}`);
-		default:
-			return ignored('video-message-unknown', `packet type ${piece.packetType}`);
-	}
-}
-
-function audioTagOfPiece(piece: EnhancedPiece): FlvContent {
-	switch (piece.packetType) {
-		case 'sequence-start':
-			return { kind: 'sequence-start', bytes: piece.body };
-		case 'coded-frames':
-			return {
-				kind: 'coded-frames',
-				bytes: piece.body,
-				compositionOffsetMs: 0,
-				...(piece.nanosecondOffset === undefined ? {} : { nanosecondOffset: piece.nanosecondOffset }),
-			};
-		case 'sequence-end':
-			return { kind: 'sequence-end' };
 		case 'multichannel-config':
-			return ignored(undefined, `audio packet type ${piece.packetType}`);
+			return ignored(undefined, `${kind} packet type ${packetType}`);
 		default:
-			return ignored('audio-message-unknown', `packet type ${piece.packetType}`);
+			return ignored(`${kind}-message-unknown`, `packet type ${packetType}`);
 	}
 }
 

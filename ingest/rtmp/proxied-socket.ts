@@ -1,18 +1,12 @@
-/** Waits for the PROXY header of a connection that a proxy opened, before anything else is read from it. */
+/** Reads the PROXY header of a proxy's connection, before anything else. */
 import type { Socket } from 'node:net';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { MAX_PROXY_HEADER_BYTES, readProxyHeader } from './proxy-protocol.ts';
 
-/**
- * For whom the proxy comes, undefined for itself, and what came behind the header; or why the connection must be
- * dropped.
- */
+/** The client's address (undefined: the proxy itself) and the bytes after the header; or why to drop the connection. */
 type ProxyAnnouncement = { address: string | undefined; rest: Uint8Array } | { why: string };
 
-/**
- * Never rejects. Whatever it says, the socket has no listener of this function any more, and is paused until there are
- * others.
- */
+/** Never rejects. When it resolves, its listeners are removed and the socket is paused. */
 export function receiveProxyHeader(socket: Socket, clock: Clock, timeoutMs: number): Promise<ProxyAnnouncement> {
 	return new Promise((resolve) => {
 		let received = Buffer.alloc(0);
@@ -35,8 +29,7 @@ export function receiveProxyHeader(socket: Socket, clock: Clock, timeoutMs: numb
 				settle({ why: 'malformed PROXY header: it has no end' });
 			}
 		};
-		// HAProxy's paper asks for 3 s at least; who loses the first packet of a connection within a data centre tries
-		// again.
+		// HAProxy's paper recommends at least 3 s; within a data centre a retry repairs the rare loss of the first packet.
 		const cancelTimer = clock.setTimeout(
 			() => settle({ why: `no PROXY header within ${timeoutMs} ms; is the proxy set up to send one?` }),
 			timeoutMs,

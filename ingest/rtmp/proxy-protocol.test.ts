@@ -1,4 +1,4 @@
-/** Tests of the PROXY header: both versions as proxies write them, what is skipped, what is refused, any bytes. */
+/** Tests of the PROXY header: both versions, skipped fields, refused headers, any bytes. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readProxyHeader } from './proxy-protocol.ts';
@@ -69,7 +69,7 @@ describe('readProxyHeader', () => {
 		expect(readProxyHeader(bytes)).toMatchObject({ state: 'malformed' });
 	});
 
-	it('waits for the rest of a header that comes in pieces, and decides the same', () => {
+	it('waits for the rest of a header that arrives in pieces, with the same result', () => {
 		const headers = [line('PROXY TCP4 203.0.113.7 192.0.2.1 54321 1935\r\n'), binary(0x21, 0x21, IPV6_BLOCK)];
 		for (const header of headers) {
 			for (let length = 0; length < header.length; length++) {
@@ -79,13 +79,9 @@ describe('readProxyHeader', () => {
 		}
 	});
 
-	it('takes any bytes, never waits for more than 536 of them, and never takes an address that is none', () => {
-		const start = fc.constantFrom<readonly number[]>(
-			[],
-			SIGNATURE,
-			[...SIGNATURE, 0x21, 0x11, 0],
-			[...line('PROXY TCP4 ')],
-		);
+	it('accepts any bytes, never waits for more than 536 of them, and never gives an address that is none', () => {
+		const starts = [[], SIGNATURE, [...SIGNATURE, 0x21, 0x11, 0], [...line('PROXY TCP4 ')]];
+		const start = fc.constantFrom<readonly number[]>(...starts);
 		fc.assert(
 			fc.property(start, fc.uint8Array({ maxLength: 600 }), (first, rest) => {
 				const bytes = Uint8Array.of(...first, ...rest);

@@ -1,14 +1,9 @@
-/**
- * Reads the header by which a TCP proxy says for whom it connects: the PROXY protocol of HAProxy, versions 1 and 2.
- * Bytes in, facts out.
- */
+/** Reads the header in which a TCP proxy names its client: the PROXY protocol of HAProxy, versions 1 and 2. Pure. */
 import { addressKey } from '../../core/limits/address-key.ts';
 
-/** What the bytes so far say. */
 type ProxyHeader =
-	/** More bytes are needed. */
 	| { state: 'incomplete' }
-	/** `address` is undefined when the proxy speaks for itself or does not know: its own address counts then. */
+	/** `address` is undefined when the proxy connects for itself or names no client: its own address counts then. */
 	| { state: 'complete'; address: string | undefined; headerBytes: number }
 	| { state: 'malformed'; why: string };
 
@@ -93,7 +88,7 @@ function readBinary(bytes: Uint8Array): ProxyHeader {
 	if (!isLocal && (addressFamily > 3 || transport > 2)) {
 		return malformed(`family ${addressFamily} with transport ${transport}`);
 	}
-	// An unspecified family or transport is free to have any block.
+	// An unspecified family or transport may have any block.
 	const isSpecified = !isLocal && addressFamily > 0 && transport > 0;
 	if (isSpecified && headerBytes < FIXED_BYTES + BLOCK_BYTES[addressFamily]!) {
 		return malformed('its address block is too short for its family');
@@ -101,8 +96,8 @@ function readBinary(bytes: Uint8Array): ProxyHeader {
 	if (bytes.length < headerBytes) {
 		return { state: 'incomplete' };
 	}
-	// Type-length-value vectors may follow the addresses; nothing in them is for us, and the length skips them. Whoever
-	// came to the proxy by something other than TCP has no address that can be counted.
+	// Type-length-value vectors may follow the addresses; they are unused, and the length skips them. A client that
+	// reached the proxy by another protocol than TCP has no address that can be counted.
 	const isTcp = isSpecified && transport === 1 && addressFamily < 3;
 	return { state: 'complete', address: isTcp ? formatSource(bytes, addressFamily) : undefined, headerBytes };
 }
@@ -115,7 +110,7 @@ function formatSource(bytes: Uint8Array, addressFamily: number): string {
 	return groups.map((group) => group.toString(16)).join(':');
 }
 
-// As far as there are bytes.
+/** Compares as many bytes as there are. */
 function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {
 	return start.every((byte, index) => index >= bytes.length || bytes[index] === byte);
 }
@@ -126,7 +121,7 @@ function isPlainIpv4(text: string): boolean {
 }
 
 function isPlainIpv6(text: string): boolean {
-	// What is an address has a key of its own; what is none stands for itself.
+	// The key of an address differs from its text; any other text is its own key.
 	return text.includes(':') && addressKey(text) !== text;
 }
 

@@ -1,9 +1,7 @@
-/** Finds the stream key in what an encoder made of our address. Pure; what it handles is secret. */
+/** Finds the stream key in the fields that an encoder makes of our address. Pure; its input is secret. */
 import type { StreamKey } from '../../core/ids.ts';
 
-/**
- * What an encoder tells of the address that its user typed. All of it may hold a key: never log it. @internal for tests
- */
+/** The fields that an encoder makes of the typed address. Any may hold a key: never log it. @internal for tests */
 export type PublishAddress = {
 	/** `app` of connect. */
 	app: string;
@@ -13,37 +11,37 @@ export type PublishAddress = {
 	streamName: string;
 };
 
-/** So many are tried, as one attempt: more would make guessing cheaper. @internal for tests */
+/** Keys that are tried as one attempt: more make guessing cheaper. @internal for tests */
 export const MAX_KEY_CANDIDATES = 3;
 /** Longer ones are not ours. */
 const MAX_KEY_LENGTH = 256;
-/** What is read of each field; a field of an honest address is shorter. */
+/** Characters that are read of each field; a field of a real address is shorter. */
 const MAX_FIELD_LENGTH = 2048;
 /** Path segments and query parameters that are read of each field. */
 const MAX_PART_COUNT = 32;
-/** What comes along when a key is copied. */
+/** Characters that are copied along with a key. */
 const KEY_EDGES = ' "\'<>';
-/** Where an encoder's user is told to put the key. */
+/** Advice for the user of the encoder. */
 export const WHERE_KEYS_BELONG =
 	'Put it into the stream key field, or behind the server address: rtmp://<host>/live/<stream key>.';
-/** Our own path, and what encoders and other servers write in its place. None of them is a key. */
+/** Our own path, and its alternatives in encoders and other servers. None of them is a key. */
 const PATH_WORDS: ReadonlySet<string> = new Set(['live', 'app', 'rtmp', 'ingest', 'publish', 'stream']);
-/** Names of query parameters that carry a key, in the order in which they are believed. */
+/** Names of query parameters that carry a key, the likeliest first. */
 const KEY_PARAMETERS = ['key', 'streamkey', 'token', 'pass', 'password', 'secret', 'user', 'username'] as const;
-/** Keys that we make: lower case only, so that a keyboard that writes capitals does no harm. */
+/** Generated keys are lower case only, so that a keyboard that writes capitals does no harm. */
 const GENERATED_KEY = /^live_[0-9a-hjkmnp-tv-z]{32}$/i;
 
 /**
- * What may be the key, the likeliest first, at most {@link MAX_KEY_CANDIDATES}; empty when nothing may. Looked for in
- * this order: a query parameter of any field; the password in the address; the last part of the stream name; the parts
- * of the app and of the address behind the first, which is where the key ends up when the whole address is typed into
- * one field; the app itself, when it is not ours; then the user in the address.
+ * Candidates for the key, the likeliest first, at most {@link MAX_KEY_CANDIDATES}. Order: a query parameter of any
+ * field; the password in the address; the last part of the stream name; the parts of the app and of the address after
+ * the first, which hold the key when the whole address is typed into one field; the app itself, unless it is a path
+ * word; the user in the address.
  */
 export function findStreamKeys(address: PublishAddress): StreamKey[] {
 	const name = splitAddress(address.streamName);
 	const app = splitAddress(address.app);
 	const url = splitAddress(address.tcUrl);
-	// Encoders send the app apart from the address; where they do not, the address has it.
+	// Encoders send the app separately; otherwise the address holds it.
 	const path = app.segments.length > 0 ? app.segments : url.segments;
 	const texts = [
 		...KEY_PARAMETERS.flatMap((parameter) => [name, app, url].map(({ query }) => query.get(parameter))),
@@ -56,7 +54,7 @@ export function findStreamKeys(address: PublishAddress): StreamKey[] {
 		path[0],
 		url.user,
 	];
-	// As they are when they hold blanks or percent signs of their own, as keys chosen by hand may.
+	// Unchanged as well: keys chosen by hand may hold blanks or percent signs.
 	const candidates = [
 		...texts.map(normalizeKey),
 		...texts.map((text) => trimKey(decodePercent(text ?? ''))),
@@ -75,22 +73,22 @@ type AddressParts = {
 	password: string | undefined;
 };
 
-// Not parsed as a URL: encoders pass what the user typed, quotes, blanks and all.
+// Not parsed as a URL: encoders pass the typed text, with quotes and blanks.
 function splitAddress(text: string): AddressParts {
 	const cut = text.slice(0, MAX_FIELD_LENGTH);
-	// Some encoders escape the whole field, question mark and all.
+	// Some encoders escape the whole field, including the question mark.
 	const whole = !cut.includes('?') && /%3f/i.test(cut) ? decodePercent(cut) : cut;
 	const [, authority, rest] = /^\s*["'<]?\s*(?:[a-z]+:\/\/([^/?]*))?([^]*)$/i.exec(whole)!;
 	const [path = '', ...queries] = rest!.split('?');
 	const at = authority?.lastIndexOf('@') ?? -1;
 	const [user, ...password] = at < 0 ? [] : authority!.slice(0, at).split(':');
 	const segments = path.split('/', MAX_PART_COUNT).filter((segment) => normalizeKey(segment) !== undefined);
-	// `key=KEY` in the place of a stream name, without the question mark.
+	// `key=KEY` as a stream name, without the question mark.
 	const query = parseQuery([...queries, ...segments.filter((segment) => segment.includes('='))].join('&'));
 	return { segments, query, user, password: at < 0 || password.length === 0 ? undefined : password.join(':') };
 }
 
-// Not URLSearchParams, which makes a blank of each plus sign.
+// Not URLSearchParams, which turns each plus sign into a blank.
 function parseQuery(query: string): ReadonlyMap<string, string> {
 	const parameters = new Map<string, string>();
 	for (const parameter of query.split(/[&;]/, MAX_PART_COUNT)) {
@@ -104,8 +102,8 @@ function parseQuery(query: string): ReadonlyMap<string, string> {
 	return parameters;
 }
 
-// Keys are copied by hand: with blanks, line ends, quotes and invisible characters, escaped for an address, or with the
-// options of librtmp behind them.
+// Copied keys come with blanks, line ends, quotes and invisible characters, escaped for an address, or with the options
+// of librtmp after them.
 function normalizeKey(text: string | undefined): string | undefined {
 	const key = trimKey(decodePercent(trimKey(text ?? ''))).split(/\s/, 1)[0]!;
 	if (key === '' || key.length > MAX_KEY_LENGTH) {
@@ -115,11 +113,11 @@ function normalizeKey(text: string | undefined): string | undefined {
 }
 
 function trimKey(text: string): string {
-	// Line ends and tabs part words; other control and format characters are seen by nobody.
+	// Line ends and tabs separate words; other control and format characters are invisible.
 	const plain = text.replaceAll(/[^\S ]/gu, ' ').replaceAll(/[\p{Cc}\p{Cf}]/gu, '');
 	let start = 0;
 	let end = plain.length;
-	// Not a regular expression, which takes the square of the length for many blanks in the middle.
+	// Not a regular expression, whose time is quadratic for many blanks in the middle.
 	while (start < end && KEY_EDGES.includes(plain[start]!)) {
 		start++;
 	}

@@ -1,4 +1,4 @@
-/** Tests of RTMP publishers on their way into broadcasts, over real sockets: what is refused, and how that is said. */
+/** Tests of RTMP publishers on their way into broadcasts, over real sockets: refusals, and the end of early media. */
 import { once } from 'node:events';
 import net from 'node:net';
 import { expect, it } from 'vitest';
@@ -8,6 +8,7 @@ import type { ChannelId, ChannelName } from '../../core/ids.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import { DEFAULT_RTMP_SERVER_CONFIG } from './rtmp-server.ts';
 import type { Broadcast } from '../broadcast/broadcast.ts';
+import type { BroadcastRegistry } from '../broadcast/broadcast-registry.ts';
 import type { Publisher, PublisherEndReason } from '../publisher/publisher.ts';
 import { concat, EncoderDouble, legacy } from '../../core/wire/rtmp/testing/encoder-double.ts';
 import { createRtmpIngest } from './rtmp-ingest.ts';
@@ -20,41 +21,44 @@ const PERMISSION = {
 	owner: { id: undefined, isKnown: false, isAdministrator: false },
 };
 
-it('refuses, before it has begun to publish, an encoder that would be one take-over too many, and says so', async () => {
-	const opened: string[] = [];
-	await using server = createRtmpIngest(
-		{ ...DEFAULT_RTMP_SERVER_CONFIG, port: 0, host: '127.0.0.1', lingerMs: 200 },
-		{
-			clock: systemClock,
-			logger: new RecordingLogger(),
-			authorizer: { authorize: () => Promise.resolve(PERMISSION), isKnownAddress: () => false },
-			registry: {
-				checkAdmission: ({ channelName }) => {
-					throw new SpillwayError('TAKE_OVERS_TOO_FREQUENT', [channelName === 'demo' ? 42 : 0]);
-				},
-				open: ({ channelName }) => {
-					opened.push(channelName);
-					return Promise.reject(new SpillwayError('SERVER_STOPPING'));
-				},
-			},
-		},
-	);
-	const { port } = await server.listen();
+function createServer(registry: Pick<BroadcastRegistry, 'open' | 'checkAdmission'>, logger = new RecordingLogger()) {
+	const authorizer = { authorize: () => Promise.resolve(PERMISSION), isKnownAddress: () => false };
+	const config = { ...DEFAULT_RTMP_SERVER_CONFIG, port: 0, host: '127.0.0.1', lingerMs: 200 };
+	return createRtmpIngest({ clock: systemClock, logger, authorizer, registry }, config);
+}
+
+/** `heard()`: all that the server has sent. */
+function connect(port: number): { socket: net.Socket; heard: () => string } {
 	const socket = net.connect(port, '127.0.0.1');
-	let heard = '';
-	socket.setEncoding('latin1').on('data', (text: string) => (heard += text));
+	let received = '';
+	socket.setEncoding('latin1').on('data', (text: string) => (received += text));
+	return { socket, heard: () => received };
+}
+
+it('refuses an encoder with one take-over too many, with the reason, before it publishes', async () => {
+	const opened: string[] = [];
+	await using server = createServer({
+		checkAdmission: ({ channelName }) => {
+			throw new SpillwayError('TAKE_OVERS_TOO_FREQUENT', [channelName === 'demo' ? 42 : 0]);
+		},
+		open: ({ channelName }) => {
+			opened.push(channelName);
+			return Promise.reject(new SpillwayError('SERVER_STOPPING'));
+		},
+	});
+	const { socket, heard } = connect((await server.listen()).port);
 	const encoder = new EncoderDouble();
 	socket.write(concat(encoder.handshake(), encoder.connect(), encoder.publish('key')));
 	await once(socket, 'end', { signal: AbortSignal.timeout(10_000) });
 	socket.destroy();
-	expect(heard).toContain('NetStream.Publish.Rejected');
-	expect(heard).toContain('keep replacing one another; the one on air stays. Stop the other, or try again in 42 s.');
-	expect(heard).not.toContain('NetStream.Publish.Start');
+	expect(heard()).toContain('NetStream.Publish.Rejected');
+	expect(heard()).toContain('keep replacing one another; the one on air stays. Stop the other, or try again in 42 s.');
+	expect(heard()).not.toContain('NetStream.Publish.Start');
 	expect(opened).toEqual([]);
 });
 
 it.each([0, 100, 3000])(
-	'passes on the end of an encoder that sent %i units and said goodbye before its broadcast was open',
+	'forwards the end of an encoder that sends %i units and a goodbye before its broadcast is open',
 	async (unitCount) => {
 		const opening = Promise.withResolvers<Broadcast>();
 		const attached = Promise.withResolvers<Publisher>();
@@ -68,25 +72,14 @@ it.each([0, 100, 3000])(
 			},
 		};
 		const logger = new RecordingLogger();
-		await using server = createRtmpIngest(
-			{ ...DEFAULT_RTMP_SERVER_CONFIG, port: 0, host: '127.0.0.1', lingerMs: 200 },
-			{
-				clock: systemClock,
-				logger,
-				authorizer: { authorize: () => Promise.resolve(PERMISSION), isKnownAddress: () => false },
-				registry: { checkAdmission: () => undefined, open: () => opening.promise },
-			},
-		);
-		const { port } = await server.listen();
-		const socket = net.connect(port, '127.0.0.1');
+		await using server = createServer({ checkAdmission: () => undefined, open: () => opening.promise }, logger);
+		const { socket, heard } = connect((await server.listen()).port);
 		const encoder = new EncoderDouble();
 		const frames = Array.from({ length: unitCount }, (_, index) =>
 			encoder.audio(index * 21, legacy.aacFrame(Uint8Array.of(0x21, 0x10, 5))),
 		);
-		let heard = '';
-		socket.setEncoding('latin1').on('data', (text: string) => (heard += text));
 		socket.write(concat(encoder.handshake(), encoder.connect(), encoder.publish('key'), encoder.headers()));
-		await expect.poll(() => heard, { timeout: 10_000 }).toContain('NetStream.Publish.Start');
+		await expect.poll(heard, { timeout: 10_000 }).toContain('NetStream.Publish.Start');
 		socket.end(concat(...frames, encoder.command(['deleteStream', 7, null, 1])));
 		await once(socket, 'close', { signal: AbortSignal.timeout(10_000) });
 		const isOver = (): boolean => logger.lines.some(({ message }) => message === 'RTMP publisher closed');

@@ -1,4 +1,4 @@
-/** Leads the RTMP server's publishers into their channels' broadcasts. */
+/** Attaches the RTMP server's publishers to their channels' broadcasts. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import { errorMessage } from '../../core/errors/errors.ts';
@@ -15,19 +15,19 @@ import { RtmpServer, type RtmpAuthorizer, type RtmpServerConfig } from './rtmp-s
 /** Units kept while the broadcast is being opened, which takes some ten milliseconds. */
 const MAX_EARLY_EVENTS = 500;
 
-/** Makes the RTMP server; listen() starts it. */
+/** Creates the RTMP server; listen() starts it. */
 export function createRtmpIngest(
-	config: RtmpServerConfig,
 	deps: {
 		clock: Clock;
 		logger: Logger;
 		authorizer: PublishAuthorizer & Pick<RtmpAuthorizer<PublishPermission>, 'isKnownAddress'>;
 		registry: Pick<BroadcastRegistry, 'open' | 'checkAdmission'>;
 	},
+	config: RtmpServerConfig,
 ): RtmpServer<PublishPermission> {
 	const { logger, registry } = deps;
 	const authorizer = {
-		// Once publishing has begun, RTMP has no word for "not now" that encoders understand.
+		// Once publishing has begun, RTMP has no answer for "not now" that encoders understand.
 		authorize: async (streamKeys: readonly StreamKey[], remoteAddress: string): Promise<PublishPermission> => {
 			const permission = await deps.authorizer.authorize(streamKeys, remoteAddress);
 			registry.checkAdmission(permission);
@@ -35,7 +35,7 @@ export function createRtmpIngest(
 		},
 		isKnownAddress: (remoteAddress: string) => deps.authorizer.isKnownAddress(remoteAddress),
 	};
-	const server = new RtmpServer<PublishPermission>(config, { ...deps, authorizer });
+	const server = new RtmpServer<PublishPermission>({ ...deps, authorizer }, config);
 	server.on('publisherStarted', (rtmpPublisher, permission) => {
 		const publisher = new RtmpSource(rtmpPublisher, logger);
 		registry.open(permission).then(
@@ -44,10 +44,8 @@ export function createRtmpIngest(
 				publisher.release();
 			},
 			(error: unknown) => {
-				logger.warn(
-					{ channel: permission.channelName, reason: errorMessage(error) },
-					'an RTMP publisher cannot be taken now',
-				);
+				const { channelName } = permission;
+				logger.warn({ channel: channelName, reason: errorMessage(error) }, 'an RTMP publisher cannot be taken now');
 				void publisher.close('timed-out');
 			},
 		);
@@ -55,7 +53,7 @@ export function createRtmpIngest(
 	return server;
 }
 
-/** An RTMP publisher as ingest knows publishers. */
+/** An RTMP publisher as a {@link Publisher}. */
 class RtmpSource extends TypedEmitter<PublisherEvents> implements Publisher {
 	readonly id: PublisherId;
 	readonly protocol = 'rtmp';
@@ -75,7 +73,7 @@ class RtmpSource extends TypedEmitter<PublisherEvents> implements Publisher {
 		const { signal } = this.#scope;
 		publisher.on('trackConfigured', (config) => this.#pass(() => this.emit('trackConfigured', config)), { signal });
 		publisher.on('mediaUnit', (unit) => this.#pass(() => this.#emitUnit(unit)), { signal });
-		// However much came before it: a publisher whose end is lost would be on air for ever.
+		// Beyond the limit as well: a publisher whose end is dropped stays on air without end.
 		publisher.on('closed', (reason) => this.#pass(() => void this.#scope.close(reason), { isLast: true }));
 		this.#scope.onClose(async (reason) => {
 			await publisher.close(reason);
@@ -95,7 +93,7 @@ class RtmpSource extends TypedEmitter<PublisherEvents> implements Publisher {
 		return this.#publisher.problems;
 	}
 
-	/** Somebody listens now: gives out what came until then. */
+	/** The listeners are attached: emits the early events. */
 	release(): void {
 		const early = this.#early ?? [];
 		this.#early = undefined;
@@ -120,16 +118,11 @@ class RtmpSource extends TypedEmitter<PublisherEvents> implements Publisher {
 		}
 	}
 
-	#emitUnit(unit: RtmpMediaUnit): void {
+	#emitUnit({ compositionOffsetMs, ...unit }: RtmpMediaUnit): void {
 		this.emit('unit', {
-			kind: unit.kind,
-			decodeTimeMs: unit.decodeTimeMs,
-			presentationTimeMs: unit.decodeTimeMs + unit.compositionOffsetMs,
+			...unit,
+			presentationTimeMs: unit.decodeTimeMs + compositionOffsetMs,
 			rtpTicks: undefined,
-			isKeyFrame: unit.kind === 'audio' || unit.isKeyFrame,
-			...(unit.isRecoveryPoint === undefined ? {} : { isRecoveryPoint: unit.isRecoveryPoint }),
-			bytes: unit.bytes,
-			arrivedAtMs: unit.arrivedAtMs,
 		});
 	}
 }

@@ -1,7 +1,4 @@
-/**
- * The RTMP server when strangers fill it: who gets in, what they hold, and for whom a proxy comes. Real sockets, small
- * limits.
- */
+/** Tests of the RTMP server's limits: who gets a place, how much memory it may use, and the clients of a proxy. */
 import { once } from 'node:events';
 import net from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -24,7 +21,6 @@ let allowPublishing: Promise<void>;
 
 async function start(config: Partial<RtmpServerConfig> = {}): Promise<void> {
 	server = new RtmpServer(
-		{ ...DEFAULT_RTMP_SERVER_CONFIG, port: 0, host: '127.0.0.1', refusalDelayMs: 20, lingerMs: 200, ...config },
 		{
 			clock: systemClock,
 			logger,
@@ -40,6 +36,7 @@ async function start(config: Partial<RtmpServerConfig> = {}): Promise<void> {
 				isKnownAddress: (address) => known.has(address),
 			},
 		},
+		{ ...DEFAULT_RTMP_SERVER_CONFIG, port: 0, host: '127.0.0.1', refusalDelayMs: 20, lingerMs: 200, ...config },
 	);
 	port = (await server.listen()).port;
 }
@@ -52,21 +49,21 @@ async function connect(localAddress: string): Promise<net.Socket> {
 	return socket;
 }
 
-/** Strangers who finish the handshake and say nothing more. */
+/** Clients that finish the handshake and send nothing more. */
 async function fill(count: number, localAddress: string): Promise<net.Socket[]> {
 	const opened = await Promise.all(Array.from({ length: count }, () => connect(localAddress)));
 	opened.forEach((socket) => socket.resume().write(new EncoderDouble().handshake()));
 	return opened;
 }
 
-/** The first status that an encoder is told; "closed" when the connection ends before. */
+/** The first status for an encoder; "closed" when the connection ends before. */
 async function publish(
 	socket: net.Socket,
 	options: { key?: string; before?: string | Uint8Array } = {},
 ): Promise<string> {
 	const encoder = new EncoderDouble();
 	let received = '';
-	const told = new Promise<string>((resolve) => {
+	const answer = new Promise<string>((resolve) => {
 		socket.on('data', (bytes) => {
 			received += bytes.toString('latin1');
 			const status = /NetStream\.Publish\.\w+/.exec(received)?.[0];
@@ -78,7 +75,7 @@ async function publish(
 	});
 	socket.write(Buffer.from(options.before ?? ''));
 	socket.write(concat(encoder.handshake(), encoder.connect(), encoder.publish(options.key ?? KEY)));
-	return withDeadline(systemClock, told, 10_000, () => new Error('no answer'));
+	return withDeadline(systemClock, answer, 10_000, () => new Error('no answer'));
 }
 
 beforeEach(() => {
@@ -96,15 +93,15 @@ afterEach(async () => {
 	expect(logger.lines.filter(({ level }) => level === 'error')).toEqual([]);
 });
 
-describe('RtmpServer full of strangers', () => {
-	it('knows an IPv4 address as such where it listens on IPv6', async () => {
+describe('RtmpServer full of untrusted clients', () => {
+	it('reports an IPv4 address as such when it listens on IPv6', async () => {
 		await start({ host: '::' });
 		await expect(publish(await connect(STREAMER))).resolves.toBe('NetStream.Publish.Start');
 		expect(askedFrom).toEqual([STREAMER]);
 	});
 
-	it('lets a streamer of another address in, and leaves publishers alone', async () => {
-		await start({ maxConnectionCount: 8, reservedConnectionCount: 2, maxStrangersPerAddress: 5 });
+	it('admits a streamer of another address, and keeps publishers', async () => {
+		await start({ maxConnectionCount: 8, reservedConnectionCount: 2, maxUnauthenticatedPerAddress: 5 });
 		const onAir = await connect(STREAMER);
 		await expect(publish(onAir)).resolves.toBe('NetStream.Publish.Start');
 		await fill(30, ATTACKER);
@@ -113,8 +110,8 @@ describe('RtmpServer full of strangers', () => {
 		expect(onAir.destroyed).toBe(false);
 	});
 
-	it('lets a streamer in while strangers of many addresses take every place again and again', async () => {
-		await start({ maxConnectionCount: 12, reservedConnectionCount: 4, maxStrangersPerAddress: 3 });
+	it('admits a streamer while clients of many addresses fill every place repeatedly', async () => {
+		await start({ maxConnectionCount: 12, reservedConnectionCount: 4, maxUnauthenticatedPerAddress: 3 });
 		known.add(STREAMER);
 		for (let round = 0; round < 5; round++) {
 			const flood = Array.from({ length: 10 }, (_, index) => fill(3, `127.0.1.${1 + ((round + index) % 20)}`));
@@ -126,14 +123,14 @@ describe('RtmpServer full of strangers', () => {
 		expect(server.statistics.droppedConnectionCount).toBeGreaterThan(50);
 	});
 
-	it('takes no more from a stranger than it may hold, and goes on reading once the key is good', async () => {
+	it('stops reading during the key check, and continues once the key is accepted', async () => {
 		let allow = (): void => undefined;
 		allowPublishing = new Promise((resolve) => (allow = resolve));
 		await start();
 		let publisher: { bytesReceived: number } | undefined;
 		server.on('publisherStarted', ({ statistics }) => (publisher = statistics));
 		const socket = await connect(STREAMER);
-		const told = publish(socket);
+		const answer = publish(socket);
 		const encoder = new EncoderDouble();
 		// Far more than the kernel's buffers hold: the encoder has to wait.
 		const isWritten = socket.write(encoder.video(0, new Uint8Array(9_000_000)));
@@ -142,9 +139,9 @@ describe('RtmpServer full of strangers', () => {
 			await new Promise((resolve) => setImmediate(resolve));
 		}
 		allow();
-		await expect(told).resolves.toBe('NetStream.Publish.Start');
+		await expect(answer).resolves.toBe('NetStream.Publish.Start');
 		expect(publisher).toBeDefined();
-		await withDeadline(systemClock, once(socket, 'drain'), 10_000, () => new Error('the server does not read on'));
+		await withDeadline(systemClock, once(socket, 'drain'), 10_000, () => new Error('the server does not read'));
 	});
 });
 
@@ -152,7 +149,7 @@ describe('RtmpServer behind a proxy', () => {
 	const isProxy = (address: string): boolean => address === '127.0.0.5';
 	const SIGNATURE = Uint8Array.of(0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a);
 
-	it('counts and names whom the proxy comes for, by both versions of the PROXY protocol', async () => {
+	it('reads the client’s address in both versions of the PROXY protocol', async () => {
 		await start({ isProxy });
 		const line = 'PROXY TCP4 203.0.113.7 192.0.2.1 54321 1935\r\n';
 		await expect(publish(await connect('127.0.0.5'), { before: line })).resolves.toBe('NetStream.Publish.Start');
@@ -165,7 +162,7 @@ describe('RtmpServer behind a proxy', () => {
 		expect(askedFrom).toEqual(['203.0.113.7', '2001:db8:0:0:0:0:0:7', '127.0.0.5', '127.0.0.6']);
 	});
 
-	it('drops what a proxy sends without a header, and a header from anybody else', async () => {
+	it('drops a proxy’s connection without a header, and a header from any other client', async () => {
 		await start({ isProxy, proxyHeaderTimeoutMs: 200 });
 		await expect(publish(await connect('127.0.0.5'))).resolves.toBe('closed');
 		await expect(publish(await connect('127.0.0.5'), { before: 'PROXY TCP4 x\r\n' })).resolves.toBe('closed');
@@ -180,8 +177,8 @@ describe('RtmpServer behind a proxy', () => {
 		expect(server.statistics.droppedConnectionCount).toBe(3);
 	});
 
-	it('gives each client of a proxy a share of its own', async () => {
-		await start({ isProxy, maxConnectionCount: 6, reservedConnectionCount: 0, maxStrangersPerAddress: 4 });
+	it('gives each client of a proxy its own share', async () => {
+		await start({ isProxy, maxConnectionCount: 6, reservedConnectionCount: 0, maxUnauthenticatedPerAddress: 4 });
 		for (let index = 0; index < 20; index++) {
 			const socket = await connect('127.0.0.5');
 			socket.resume().write('PROXY TCP4 203.0.113.66 192.0.2.1 1 1935\r\n');

@@ -1,4 +1,4 @@
-/** One accepted publisher, as the rest of the program sees it. The RTMP session behind it feeds and ends it. */
+/** One accepted publisher, fed and ended by its RTMP session. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { PublisherId } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
@@ -12,27 +12,23 @@ import { FlvDemuxer, type RtmpMediaUnit } from './flv-demuxer.ts';
 
 /** Events of {@link RtmpPublisher}. None comes after `closed`. */
 type RtmpPublisherEvents = {
-	/** A track's decoder configuration is known or has changed. Emitted before the first unit of it. */
+	/** A track's decoder configuration is known or has changed. Emitted before its first unit. */
 	trackConfigured: [config: TrackConfig];
 	/** One H.264 picture or one AAC frame, in the order of the wire. */
 	mediaUnit: [unit: RtmpMediaUnit];
-	/**
-	 * `onMetaData` as the encoder sent it; texts are cut and made printable. Says what the encoder means, not what it
-	 * does.
-	 */
+	/** `onMetaData`; texts are cut and made printable. It states what the encoder intends, not what it sends. */
 	metadata: [metadata: Readonly<Record<string, string | number | boolean>>];
-	/** The publisher ended. Emitted once. */
+	/** Emitted once. */
 	closed: [reason: PublisherEndReason];
 };
 
-/** What a publisher did so far. */
 type RtmpPublisherStatistics = {
 	/** Of the whole connection, handshake and headers included. */
 	bytesReceived: number;
 	videoUnitCount: number;
 	keyFrameCount: number;
 	audioUnitCount: number;
-	/** Messages, or tracks in them, that held nothing for us: unknown codecs, further tracks, broken ones. */
+	/** Messages, or tracks in them, without usable content: unknown codecs, further tracks, broken ones. */
 	ignoredTagCount: number;
 	/** Why the last of them was ignored, such as `video-codec-unsupported: AV1`. */
 	lastIgnoredTag: string | undefined;
@@ -41,14 +37,14 @@ type RtmpPublisherStatistics = {
 type RtmpPublisherDependencies = {
 	clock: Clock;
 	logger: Logger;
-	/** Ends the session behind it. */
+	/** Ends its session. */
 	requestClose(reason: PublisherEndReason): Promise<void>;
 	readBytesReceived(): number;
 };
 
-/** A publisher. Made by the session once its key was accepted; listen in the tick in which it is handed out. */
+/** Created by the session once its key is accepted; attach listeners in the same tick. */
 export class RtmpPublisher extends TypedEmitter<RtmpPublisherEvents> {
-	/** Identifies this connection in logs; another one of the same encoder has another. */
+	/** Identifies this connection in logs; the encoder's next one has another. */
 	readonly id: PublisherId;
 	/** IP address of the other end. */
 	readonly remoteAddress: string;
@@ -81,18 +77,18 @@ export class RtmpPublisher extends TypedEmitter<RtmpPublisherEvents> {
 				this.#problems.configured(config.kind);
 				this.emit('trackConfigured', config);
 			},
-			unit: (unit) => this.#takeUnit(unit),
+			unit: (unit) => this.#emitUnit(unit),
 			sequenceEnded: () => (this.#isSequenceEnded = true),
-			ignored: (code, detail) => this.#ignore(code, detail),
+			ignored: (code, detail) => this.ignoreMessage(code, detail),
 		});
 	}
 
-	/** What the encoder calls itself: from its metadata, else from connect; undefined if it says nothing. Printable. */
+	/** The encoder's name for itself: from its metadata, otherwise from connect; undefined without one. Printable. */
 	get encoderName(): string | undefined {
 		return this.#encoderName ?? (this.#flashVersion === '' ? undefined : this.#flashVersion);
 	}
 
-	/** What is left out of its stream at this moment, and why. */
+	/** What is left out of its stream now, and why. */
 	get problems(): readonly TrackProblem[] {
 		return this.#problems.current;
 	}
@@ -102,7 +98,7 @@ export class RtmpPublisher extends TypedEmitter<RtmpPublisherEvents> {
 		return this.#describedKinds;
 	}
 
-	/** True when it has sent pictures or sound that we take. */
+	/** True when it has sent usable pictures or sound. */
 	get hasUsableMedia(): boolean {
 		return this.#videoUnitCount + this.#audioUnitCount > 0;
 	}
@@ -112,15 +108,11 @@ export class RtmpPublisher extends TypedEmitter<RtmpPublisherEvents> {
 		return this.#endReason;
 	}
 
-	/**
-	 * True when the encoder said that its sequence ends and sent nothing since: an ending connection is then a clean
-	 * stop.
-	 */
+	/** True when the encoder announced the end of its sequence and sent nothing since: its disconnect is a clean stop. */
 	get isSequenceEnded(): boolean {
 		return this.#isSequenceEnded;
 	}
 
-	/** A copy of the counters. */
 	get statistics(): RtmpPublisherStatistics {
 		return {
 			bytesReceived: this.#deps.readBytesReceived(),
@@ -132,16 +124,12 @@ export class RtmpPublisher extends TypedEmitter<RtmpPublisherEvents> {
 		};
 	}
 
-	/** Ends it, telling the encoder why where RTMP has words for it. Resolves when the connection is gone. Idempotent. */
+	/** Sends the encoder the reason where RTMP can carry it. Resolves when the connection is gone. Idempotent. */
 	close(reason: PublisherEndReason): Promise<void> {
 		return this.#deps.requestClose(reason);
 	}
 
-	async [Symbol.asyncDispose](): Promise<void> {
-		await this.close('server-shutdown');
-	}
-
-	/** Called by the session only: a video or audio message came. */
+	/** Called by the session only. */
 	receiveMedia(kind: TrackKind, message: { timestampMs: number; payload: Uint8Array }): void {
 		if (this.#endReason !== undefined) {
 			return;
@@ -150,7 +138,7 @@ export class RtmpPublisher extends TypedEmitter<RtmpPublisherEvents> {
 		this.#demuxer[kind]({ timestampMs, payload, arrivedAtMs: this.#deps.clock.monotonicMs() });
 	}
 
-	/** Called by the session only: metadata came. */
+	/** Called by the session only. */
 	receiveMetadata(metadata: Readonly<Record<string, string | number | boolean>>): void {
 		if (this.#endReason !== undefined) {
 			return;
@@ -163,9 +151,13 @@ export class RtmpPublisher extends TypedEmitter<RtmpPublisherEvents> {
 		this.emit('metadata', metadata);
 	}
 
-	/** Called by the session only: a message that could not be read and does not matter enough to end the connection. */
-	ignoreMessage(code: TrackProblemCode, detail: string): void {
-		this.#ignore(code, detail);
+	/** Called by the session for a message that cannot be read but is no reason to end the connection. */
+	ignoreMessage(code: TrackProblemCode | undefined, detail: string): void {
+		this.#ignoredTagCount++;
+		this.#lastIgnoredTag = code === undefined ? detail : `${code}: ${detail}`;
+		if (code !== undefined) {
+			this.#problems.record(code, detail);
+		}
 	}
 
 	/** Called by the session only, when it closes. */
@@ -176,16 +168,8 @@ export class RtmpPublisher extends TypedEmitter<RtmpPublisherEvents> {
 		}
 	}
 
-	#ignore(code: TrackProblemCode | undefined, detail: string): void {
-		this.#ignoredTagCount++;
-		this.#lastIgnoredTag = code === undefined ? detail : `${code}: ${detail}`;
-		if (code !== undefined) {
-			this.#problems.record(code, detail);
-		}
-	}
-
-	#takeUnit(unit: RtmpMediaUnit): void {
-		// A listener may have closed us in the middle of a multitrack message.
+	#emitUnit(unit: RtmpMediaUnit): void {
+		// A listener may have closed it in the middle of a multitrack message.
 		if (this.#endReason !== undefined) {
 			return;
 		}
@@ -200,7 +184,7 @@ export class RtmpPublisher extends TypedEmitter<RtmpPublisherEvents> {
 	}
 }
 
-/** FFmpeg leaves the fields of a track out that it does not send; OBS always writes all. */
+/** FFmpeg omits the fields of a track that it does not send; OBS always writes all. */
 function describedKinds(metadata: Readonly<Record<string, unknown>>): TrackKind[] {
 	const has = (...names: string[]): boolean => names.some((name) => Number(metadata[name] ?? 0) > 0);
 	return [

@@ -1,6 +1,4 @@
-/**
- * Listens for RTMP encoders, one session a connection. What comes of an accepted publisher is for the listener to say.
- */
+/** Listens for RTMP encoders, with one session for each connection. */
 import net from 'node:net';
 import tls from 'node:tls';
 import { withDeadline, type Clock } from '../../core/lifecycle/clock.ts';
@@ -18,47 +16,45 @@ import { RtmpSession } from './rtmp-session.ts';
 import type { RtmpSessionLimits } from './rtmp-session-limits.ts';
 import { SocketConnection } from './socket-connection.ts';
 
-/** Settings of the server. */
 export type RtmpServerConfig = RtmpSessionLimits & {
 	/** TCP port; 0 takes any free one. */
 	port: number;
 	/** Address to listen on; all when absent. */
 	host?: string;
-	/** Publishers and those on their way to be one. When all places are taken, one who has not shown a key gives way. */
+	/** All connections. When all places are taken, the oldest one without an accepted key is closed. */
 	maxConnectionCount: number;
-	/** Of these, places for address groups that published lately, and for publishers. */
+	/** Of these, places for publishers and for address groups of recent publishers. */
 	reservedConnectionCount: number;
-	/** Connections of one address group that have not shown a key. */
-	maxStrangersPerAddress: number;
-	/** Whose connections begin with a PROXY header, which says for whom they come; nobody's when absent. */
+	/** Connections of one address group without an accepted key. */
+	maxUnauthenticatedPerAddress: number;
+	/** True for addresses whose connections begin with a PROXY header, which names the client; none when absent. */
 	isProxy?: (remoteAddress: string) => boolean;
 	/** How long the header may take. */
 	proxyHeaderTimeoutMs: number;
-	/** How long a connection that we ended may take to go before it is cut. */
+	/** How long a connection that the server ended may linger before it is cut. */
 	lingerMs: number;
 	/** Makes it an RTMPS server, with the same limits. */
 	tls?: { certificate: string; key: string };
 };
 
-/** What stands when nothing else is configured, the port apart. */
 export const DEFAULT_RTMP_SERVER_CONFIG = {
 	port: 1935,
-	/** Ten round trips of half a second and some patience. */
+	/** Ten round trips of half a second. */
 	handshakeTimeoutMs: 5000,
 	/** Encoders publish in less than a second; the database may be slow. */
 	publishTimeoutMs: 10_000,
-	/** A shorter one would end an encoder on a bad mobile link that recovers; the grace window begins after it. */
+	/** A shorter one ends an encoder on a bad mobile link that recovers; the grace window begins after it. */
 	idleTimeoutMs: 10_000,
 	maxConnectionCount: 1000,
 	reservedConnectionCount: 200,
-	/** A production with many encoders, or all streamers of a proxy without the PROXY protocol, that start at once. */
-	maxStrangersPerAddress: 100,
-	/** Proxies send it with the first packet; one may be lost on the way. */
+	/** A production with many encoders, or all streamers of a proxy without the PROXY protocol, that start together. */
+	maxUnauthenticatedPerAddress: 100,
+	/** Proxies send it with the first packet, which may be lost once. */
 	proxyHeaderTimeoutMs: 2000,
 	maxMessageBytes: 10 * 1024 * 1024,
 	maxBufferedBytes: 16 * 1024 * 1024,
-	/** All that encoders send before their key is checked is some commands and metadata; 800 strangers hold 50 MiB. */
-	maxStrangerBytes: 64 * 1024,
+	/** Encoders send only some commands and metadata before their key is checked; 800 of them hold 50 MiB. */
+	maxUnauthenticatedBytes: 64 * 1024,
 	maxPendingWriteBytes: 64 * 1024,
 	refusalDelayMs: 1000,
 	lingerMs: 2000,
@@ -67,22 +63,21 @@ export const DEFAULT_RTMP_SERVER_CONFIG = {
 /** Decides who may publish. */
 export interface RtmpAuthorizer<Authorization> {
 	/**
-	 * Resolves when one of the keys may publish; all are one attempt. Throws SpillwayError: STREAM_KEY_REFUSED,
-	 * TOO_MANY_ATTEMPTS, DATABASE_UNAVAILABLE or SERVER_STOPPING. The result is dropped when the encoder left or the time
-	 * ran out meanwhile.
+	 * Resolves when one of the keys may publish; all are one attempt. Rejects with SpillwayError: STREAM_KEY_REFUSED,
+	 * TOO_MANY_ATTEMPTS, DATABASE_UNAVAILABLE or SERVER_STOPPING. The result is dropped when the encoder has left or the
+	 * time is over.
 	 */
 	authorize(streamKeys: readonly StreamKey[], remoteAddress: string): Promise<Authorization>;
-	/** Whether somebody published from there lately: some places are kept for them. */
+	/** True for the address of a recent publisher: some places are reserved for those. */
 	isKnownAddress(remoteAddress: string): boolean;
 }
 
 /** Events of {@link RtmpServer}. */
 type RtmpServerEvents<Authorization> = {
-	/** A publisher was accepted. Its media comes after the listeners returned; attach to it at once. */
+	/** A publisher was accepted. Attach listeners to it at once: its media follows when this event's listeners return. */
 	publisherStarted: [publisher: RtmpPublisher, authorization: Authorization];
 };
 
-/** What the server did so far. */
 type RtmpServerStatistics = {
 	/** Open now. */
 	connectionCount: number;
@@ -90,10 +85,10 @@ type RtmpServerStatistics = {
 	droppedConnectionCount: number;
 };
 
-/** Most memory that strangers may hold together; each may hold less than usual when the operator allows very many. */
-const MAX_BYTES_OF_ALL_STRANGERS = 64 * 1024 * 1024;
-/** Less would not hold the commands of an encoder. */
-const MIN_STRANGER_BYTES = 4096;
+/** Memory of all connections without an accepted key. With very many of them each may hold less than usual. */
+const MAX_TOTAL_UNAUTHENTICATED_BYTES = 64 * 1024 * 1024;
+/** Enough for the commands of an encoder. */
+const MIN_UNAUTHENTICATED_BYTES = 4096;
 
 type RtmpServerDependencies<Authorization> = {
 	clock: Clock;
@@ -106,31 +101,30 @@ export class RtmpServer<Authorization> extends TypedEmitter<RtmpServerEvents<Aut
 	readonly #config: RtmpServerConfig;
 	readonly #scope: CloseScope<'server-shutdown'>;
 	readonly #sessions = new Set<RtmpSession<Authorization>>();
-	/** Connections that have said for whom they come. */
+	/** Connections whose client address is known. */
 	readonly #places: SharePool<net.Socket>;
-	/** Connections of proxies that have not said yet for whom they come; oldest first. */
+	/** Connections of proxies without a PROXY header so far; oldest first. */
 	readonly #unannounced = new Set<net.Socket>();
 	readonly #limits: RtmpSessionLimits;
 	readonly #droppedReport: RateLimitedReport;
 	readonly #headerReport: RateLimitedReport;
 	#server: net.Server | undefined;
 
-	constructor(config: RtmpServerConfig, deps: RtmpServerDependencies<Authorization>) {
+	constructor(deps: RtmpServerDependencies<Authorization>, config: RtmpServerConfig) {
 		const { clock, logger } = deps;
 		super(logger);
 		this.#deps = deps;
 		this.#config = config;
 		this.#scope = new CloseScope(logger);
 		const [capacity, reserve] = [config.maxConnectionCount, config.reservedConnectionCount];
-		this.#places = new SharePool({ capacity, reserve, share: config.maxStrangersPerAddress }, 'displace-oldest');
-		const strangerBytes = Math.floor(MAX_BYTES_OF_ALL_STRANGERS / Math.max(1, capacity - reserve));
-		const maxStrangerBytes = Math.max(MIN_STRANGER_BYTES, Math.min(config.maxStrangerBytes, strangerBytes));
-		this.#limits = { ...config, maxStrangerBytes };
+		this.#places = new SharePool({ capacity, reserve, share: config.maxUnauthenticatedPerAddress }, 'displace-oldest');
+		const shareBytes = Math.floor(MAX_TOTAL_UNAUTHENTICATED_BYTES / Math.max(1, capacity - reserve));
+		const maxBytes = Math.max(MIN_UNAUTHENTICATED_BYTES, Math.min(config.maxUnauthenticatedBytes, shareBytes));
+		this.#limits = { ...config, maxUnauthenticatedBytes: maxBytes };
 		this.#droppedReport = new RateLimitedReport(clock, logger, 'RTMP connection dropped: too many');
 		this.#headerReport = new RateLimitedReport(clock, logger, 'RTMP connection of a proxy dropped');
 	}
 
-	/** A copy of the counters. */
 	get statistics(): RtmpServerStatistics {
 		return {
 			connectionCount: this.#sessions.size,
@@ -143,28 +137,22 @@ export class RtmpServer<Authorization> extends TypedEmitter<RtmpServerEvents<Aut
 		if (this.#server !== undefined || this.#scope.closed) {
 			throw new TypeError('RtmpServer.listen() was called twice or after close().');
 		}
+		const { port, host } = this.#config;
 		const server = this.#createServer();
 		this.#server = server;
 		this.#scope.onClose(() => this.#stopListening(server));
 		return new Promise((resolve, reject) => {
 			server.once('error', reject);
-			server.listen(
-				{
-					port: this.#config.port,
-					backlog: LISTEN_BACKLOG,
-					...(this.#config.host === undefined ? {} : { host: this.#config.host }),
-				},
-				() => {
-					server.off('error', reject);
-					// Such as running out of file descriptors while accepting: the server goes on.
-					server.on('error', (error) => this.#deps.logger.error({ err: error }, 'the RTMP port reported an error'));
-					resolve({ port: (server.address() as net.AddressInfo).port });
-				},
-			);
+			server.listen({ port, backlog: LISTEN_BACKLOG, ...(host === undefined ? {} : { host }) }, () => {
+				server.off('error', reject);
+				// The server survives an error such as running out of file descriptors while accepting.
+				server.on('error', (error) => this.#deps.logger.error({ err: error }, 'the RTMP port reported an error'));
+				resolve({ port: (server.address() as net.AddressInfo).port });
+			});
 		});
 	}
 
-	/** Stops to listen and ends all connections. Resolves when they are gone. Idempotent. */
+	/** Stops listening and ends all connections. Resolves when they are gone. Idempotent. */
 	close(reason: 'server-shutdown'): Promise<void> {
 		return this.#scope.close(reason);
 	}
@@ -174,37 +162,37 @@ export class RtmpServer<Authorization> extends TypedEmitter<RtmpServerEvents<Aut
 	}
 
 	#createServer(): net.Server {
-		if (this.#config.tls !== undefined && this.#config.isProxy !== undefined) {
+		const { isProxy, tls: keyPair, handshakeTimeoutMs: handshakeTimeout } = this.#config;
+		const onSocket = (socket: net.Socket): void => this.#onSocket(socket);
+		if (keyPair === undefined) {
+			return net.createServer({ noDelay: true }, onSocket);
+		}
+		if (isProxy !== undefined) {
 			throw new TypeError('RtmpServer cannot read PROXY headers before TLS.');
 		}
-		const takeSocket = (socket: net.Socket): void => this.#takeSocket(socket);
-		if (this.#config.tls === undefined) {
-			return net.createServer({ noDelay: true }, takeSocket);
-		}
-		const { certificate, key } = this.#config.tls;
-		const handshakeTimeout = this.#config.handshakeTimeoutMs;
+		const { certificate, key } = keyPair;
 		return tls
-			.createServer({ cert: certificate, key, handshakeTimeout, noDelay: true }, takeSocket)
+			.createServer({ cert: certificate, key, handshakeTimeout, noDelay: true }, onSocket)
 			.on('tlsClientError', (error) =>
 				this.#deps.logger.debug({ err: error }, 'an RTMPS connection failed its TLS handshake'),
 			);
 	}
 
-	#takeSocket(socket: net.Socket): void {
+	#onSocket(socket: net.Socket): void {
 		// Without a listener, an error of a socket ends the process.
 		socket.on('error', () => undefined);
 		const { remoteAddress } = socket;
 		if (remoteAddress === undefined || this.#scope.closed) {
 			socket.destroy();
 		} else if (this.#config.isProxy?.(remoteAddress) === true) {
-			void this.#takeProxied(socket, remoteAddress);
+			void this.#onProxySocket(socket, remoteAddress);
 		} else {
 			this.#begin(socket, remoteAddress, undefined);
 		}
 	}
 
-	// As many may wait as there are places; who has waited longest goes.
-	async #takeProxied(socket: net.Socket, proxyAddress: string): Promise<void> {
+	// As many may wait as there are places; beyond that the oldest one is closed.
+	async #onProxySocket(socket: net.Socket, proxyAddress: string): Promise<void> {
 		this.#unannounced.add(socket);
 		if (this.#unannounced.size > this.#config.maxConnectionCount) {
 			this.#unannounced.values().next().value!.destroy();
@@ -262,8 +250,8 @@ export class RtmpServer<Authorization> extends TypedEmitter<RtmpServerEvents<Aut
 		}
 	}
 
-	// Some encoders send their stream without waiting for our answer. It waits in the kernel's buffers and with the
-	// encoder, not in ours. After a refusal the connection reads on when it ends.
+	// Some encoders send their stream without waiting for our answer. Paused, it waits in the kernel's buffers and in the
+	// encoder, and uses none of our memory. After a refusal the socket is read again when the connection ends.
 	async #authorizePaused(
 		socket: net.Socket,
 		streamKeys: readonly StreamKey[],
@@ -279,12 +267,8 @@ export class RtmpServer<Authorization> extends TypedEmitter<RtmpServerEvents<Aut
 		const stopped = new Promise<void>((resolve) => server.close(() => resolve()));
 		this.#unannounced.forEach((socket) => socket.destroy());
 		await Promise.all([...this.#sessions].map((session) => session.close('server-shutdown')));
-		// Sockets are cut after the linger time; this is only for a socket in its TLS handshake.
-		await withDeadline(
-			this.#deps.clock,
-			stopped,
-			this.#config.lingerMs + this.#config.handshakeTimeoutMs,
-			() => new Error('the RTMP port did not close'),
-		);
+		// Sockets are cut after the linger time; the rest of the deadline is for a socket in its TLS handshake.
+		const deadlineMs = this.#config.lingerMs + this.#config.handshakeTimeoutMs;
+		await withDeadline(this.#deps.clock, stopped, deadlineMs, () => new Error('the RTMP port did not close'));
 	}
 }

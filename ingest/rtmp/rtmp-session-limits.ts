@@ -1,21 +1,18 @@
-/** The bounds of one RTMP session: how long it may take, how much it may send, and how much of that waits. */
+/** The limits of one RTMP session: time, bytes, and the messages that wait for the key check. */
 import { SpillwayError } from '../../core/errors/errors.ts';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { Timer } from '../../core/lifecycle/timer.ts';
 import type { RtmpMessage } from '../../core/wire/rtmp/rtmp-messages.ts';
 
-/** Our chunks and, since FFmpeg copies the size, its too: a whole picture in few writes. */
+/** FFmpeg copies this size for its own chunks: a whole picture in few writes. */
 export const OUTBOUND_CHUNK_SIZE_BYTES = 65_536;
 /** Encoders use fewer than ten. */
 export const MAX_CHUNK_STREAM_COUNT = 64;
-/** Encoders create one, and those that publish several times on one connection one each time. */
+/** Encoders create one for each publish on a connection. */
 export const MAX_STREAM_COUNT = 16;
-/**
- * Publishers of whose stream nothing can be used after this long are let go with the reason. Twice the time that
- * encoders take to send the first picture.
- */
+/** A publisher without usable media is closed after this long, twice an encoder's usual time to the first picture. */
 export const UNUSABLE_AFTER_MS = 5000;
-/** What a message costs beyond its payload, so that empty ones are not free. */
+/** Cost of a message in addition to its payload, so that empty ones are not free. */
 const MESSAGE_OVERHEAD_BYTES = 128;
 
 /** How long a connection may take. All absolute, except the last. */
@@ -24,7 +21,7 @@ type RtmpSessionTimeouts = {
 	handshakeTimeoutMs: number;
 	/** From the handshake to the accepted key. */
 	publishTimeoutMs: number;
-	/** Without a byte, once publishing. */
+	/** Without a byte while publishing. */
 	idleTimeoutMs: number;
 };
 
@@ -34,11 +31,9 @@ export type RtmpSessionLimits = RtmpSessionTimeouts & {
 	maxMessageBytes: number;
 	/** Sum of all its incomplete messages. */
 	maxBufferedBytes: number;
-	/**
-	 * Both, and the sum of what comes while the key is being checked, for those who have not shown a key that is good.
-	 */
-	maxStrangerBytes: number;
-	/** A connection that leaves more than this unread is closed. All that we send are short answers. */
+	/** Both, and the messages during the key check, for a connection without an accepted key. */
+	maxUnauthenticatedBytes: number;
+	/** A connection that leaves more than this unread is closed; the server sends only short answers. */
 	maxPendingWriteBytes: number;
 	/** How long a refused key waits for its answer, so that guessing is slow. */
 	refusalDelayMs: number;
@@ -46,39 +41,38 @@ export type RtmpSessionLimits = RtmpSessionTimeouts & {
 
 /** The deadlines of one connection: absolute ones until it publishes, then one that each received byte renews. */
 export class ReceiveDeadlines {
-	readonly #clock: Clock;
+	readonly #deps: { clock: Clock; onExpired: (what: string) => void };
 	readonly #timeouts: RtmpSessionTimeouts;
 	readonly #timer: Timer;
-	/** What has to happen before the timer fires; undefined while it publishes. */
+	/** The reason if the timer fires; undefined while the connection publishes. */
 	#awaited: string | undefined;
 	#receivedAtMs = 0;
 
 	/** Starts with the handshake's deadline. `onExpired` is called at most once. */
-	constructor(clock: Clock, timeouts: RtmpSessionTimeouts, onExpired: (what: string) => void) {
-		this.#clock = clock;
+	constructor(deps: { clock: Clock; onExpired: (what: string) => void }, timeouts: RtmpSessionTimeouts) {
+		this.#deps = deps;
 		this.#timeouts = timeouts;
-		this.#timer = new Timer(clock, () => this.#onTimer(onExpired));
+		this.#timer = new Timer(deps.clock, () => this.#onTimer());
 		this.#expect('handshake', timeouts.handshakeTimeoutMs);
 	}
 
-	/** The handshake is over, or it publishes no longer: now it has to publish. */
+	/** The handshake or a publisher has ended: a publish has to follow. */
 	publishAwaited(): void {
 		this.#expect('accepted publish', this.#timeouts.publishTimeoutMs);
 	}
 
-	/** It publishes; now it must not fall silent. */
+	/** It publishes and must not fall silent. */
 	publishAccepted(): void {
 		this.#awaited = undefined;
-		this.#receivedAtMs = this.#clock.monotonicMs();
+		this.received();
 		this.#timer.arm(this.#timeouts.idleTimeoutMs);
 	}
 
-	/** Something arrived. */
+	/** Bytes arrived. */
 	received(): void {
-		this.#receivedAtMs = this.#clock.monotonicMs();
+		this.#receivedAtMs = this.#deps.clock.monotonicMs();
 	}
 
-	/** Nothing is due any longer. */
 	cancel(): void {
 		this.#timer.disarm();
 	}
@@ -89,21 +83,21 @@ export class ReceiveDeadlines {
 	}
 
 	// Re-armed when it fires, not when bytes arrive: a busy publisher sends some hundred pieces a second.
-	#onTimer(onExpired: (what: string) => void): void {
+	#onTimer(): void {
 		const { idleTimeoutMs } = this.#timeouts;
-		const remainingMs = this.#receivedAtMs + idleTimeoutMs - this.#clock.monotonicMs();
+		const remainingMs = this.#receivedAtMs + idleTimeoutMs - this.#deps.clock.monotonicMs();
 		if (this.#awaited === undefined && remainingMs > 0) {
 			this.#timer.arm(remainingMs);
 		} else {
-			onExpired(this.#awaited ?? `nothing received for ${idleTimeoutMs} ms`);
+			this.#deps.onExpired(this.#awaited ?? `nothing received for ${idleTimeoutMs} ms`);
 		}
 	}
 }
 
-/** Messages that came while the key was being checked, in order and within a bound. */
+/** Messages that arrive during the key check, in order and within a limit. */
 export class WaitingMessages {
 	readonly #maxBytes: number;
-	#messages: RtmpMessage[] = [];
+	readonly #messages: RtmpMessage[] = [];
 	#bytes = 0;
 
 	constructor(maxBytes: number) {
@@ -115,7 +109,7 @@ export class WaitingMessages {
 		return this.#bytes;
 	}
 
-	/** Throws RTMP_PROTOCOL_ERROR beyond the bound. */
+	/** Throws RTMP_PROTOCOL_ERROR beyond the limit. */
 	add(message: RtmpMessage): void {
 		this.#bytes += message.payload.length + MESSAGE_OVERHEAD_BYTES;
 		if (this.#bytes > this.#maxBytes) {
@@ -124,11 +118,9 @@ export class WaitingMessages {
 		this.#messages.push(message);
 	}
 
-	/** Gives all, and keeps none. */
-	take(): RtmpMessage[] {
-		const messages = this.#messages;
-		this.#messages = [];
+	/** Removes and returns all. */
+	drain(): RtmpMessage[] {
 		this.#bytes = 0;
-		return messages;
+		return this.#messages.splice(0);
 	}
 }

@@ -1,6 +1,4 @@
-/**
- * Tests of an RTMP session's states: every pair of state and event, and that it always can close and never comes back.
- */
+/** Tests of an RTMP session's states: every pair of state and event, and that its end is reachable and final. */
 import { expect, it } from 'vitest';
 import { describeTransitions } from '../testing/describe-transitions.ts';
 import { RTMP_SESSION_TRANSITIONS } from './rtmp-session-state.ts';
@@ -25,7 +23,7 @@ describeTransitions('RTMP_SESSION_TRANSITIONS', RTMP_SESSION_TRANSITIONS, {
 	last: 'closed',
 });
 
-it('publishes only behind a checked key', () => {
+it('publishes only after the key check', () => {
 	const before = Object.entries(RTMP_SESSION_TRANSITIONS).filter(([, row]) =>
 		Object.values(row).includes('publishing'),
 	);

@@ -1,20 +1,19 @@
-/** The states of one RTMP connection and why it ends. Data only. */
+/** The states of one RTMP connection and the reasons for its end. Data only. */
 import type { TransitionTable } from '../../core/lifecycle/state-machine.ts';
 import type { PublisherEndReason } from '../publisher/publisher.ts';
 
 /**
  * Why a connection ended, with or without a publisher on it. `unpublished`: FCUnpublish, deleteStream or closeStream,
  * after which the connection may publish again; or an end of sequence before the connection ended. `timed-out`: also
- * when the encoder does not read what we send. After `worker-died` it is told nothing, so that it comes back.
+ * when the encoder does not read our answers. After `worker-died` the encoder gets no answer, so that it reconnects.
  */
 export type RtmpSessionEndReason =
 	| PublisherEndReason
-	/** The key was not accepted, or it asked for something that we do not do. */
+	/** The key was not accepted, or the request is not supported. */
 	| 'refused'
-	/** A bug of ours; logged as an error. */
+	/** A bug of this server; logged as an error. */
 	| 'internal-error';
 
-/** Where a connection stands. */
 export type RtmpSessionState =
 	/** C0, C1 and C2 are awaited. */
 	| 'handshaking'
@@ -27,7 +26,6 @@ export type RtmpSessionState =
 	| 'publishing'
 	| 'closed';
 
-/** What moves it. */
 export type RtmpSessionEvent =
 	| 'handshake-completed'
 	| 'connect-accepted'
@@ -45,7 +43,6 @@ const ENDS_ANYWHERE = {
 	'internal-error': 'closed',
 } as const;
 
-/** The transitions. */
 export const RTMP_SESSION_TRANSITIONS = {
 	handshaking: { 'handshake-completed': 'connecting', ...ENDS_ANYWHERE },
 	connecting: { 'connect-accepted': 'connected', refused: 'closed', ...ENDS_ANYWHERE },

@@ -1,7 +1,4 @@
-/**
- * Whole sessions fed with noise and with damaged captures: nothing is thrown, memory is bounded, and each end has a
- * reason.
- */
+/** Tests of sessions with noise and damaged captures: nothing is thrown, memory is bounded, each end has a reason. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
@@ -26,12 +23,8 @@ const LIMITS = { ...DEFAULT_RTMP_SERVER_CONFIG, maxMessageBytes: 60_000, maxBuff
 const encoder = new EncoderDouble();
 const media = concat(
 	encoder.headers(),
-	...[0, 33, 66, 100].map((timeMs) =>
-		encoder.video(
-			timeMs,
-			legacy.picture(lengthPrefixed([timeMs === 0 ? IDR_NAL : SLICE_NAL]), { isKey: timeMs === 0 }),
-		),
-	),
+	encoder.video(0, legacy.picture(lengthPrefixed([IDR_NAL]), { isKey: true })),
+	...[33, 66, 100].map((timeMs) => encoder.video(timeMs, legacy.picture(lengthPrefixed([SLICE_NAL])))),
 	encoder.audio(5, legacy.aacFrame(hex('21100504'))),
 	encoder.command(['FCUnpublish', 6, null, 'goodkey']),
 );
@@ -91,10 +84,10 @@ async function run(bytes: Uint8Array, pieceBytes: number): Promise<string> {
 		await Promise.resolve();
 	}
 	await clock.advance(60_000);
-	// Whatever came, deadlines end it; no encoder stays for ever without a word.
+	// Deadlines end every session.
 	expect(session.endReason).toBeDefined();
 	expect(session.endReason).not.toBe('internal-error');
-	// All end, and only the last may end with its connection; the others have said goodbye.
+	// All publishers end, and only the last one may end with its connection; the others with a goodbye.
 	expect(publisherEnds).toHaveLength(publisherCount);
 	expect(publisherEnds.slice(0, -1).every((reason) => reason === 'unpublished')).toBe(true);
 	expect(['unpublished', session.endReason, undefined]).toContain(publisherEnds.at(-1));
@@ -127,7 +120,7 @@ describe('RtmpSession with damaged input', () => {
 		);
 	});
 
-	it('survives noise, before and behind the handshake', { timeout: 60_000 }, async () => {
+	it('survives noise, before and after the handshake', { timeout: 60_000 }, async () => {
 		await fc.assert(
 			fc.asyncProperty(
 				fc.uint8Array({ maxLength: 4000 }),
@@ -151,7 +144,7 @@ describe('RtmpSession with damaged input', () => {
 			fc.asyncProperty(fc.array(message, { maxLength: 20 }), async (sent) => {
 				const double = new EncoderDouble();
 				const start = concat(double.handshake(), double.connect(), double.publish('x'), double.headers());
-				// By hand, because a writer obeys the chunk sizes that it writes, and refuses broken ones.
+				// Without a writer, which applies the chunk sizes that it writes, and refuses broken ones.
 				const bytes = sent.map(([typeId, payload, seed]) =>
 					concat(Uint8Array.of(4, 0, 0, seed, 0, 0, payload.length, typeId, 1, 0, 0, 0), payload),
 				);

@@ -1,6 +1,4 @@
-/**
- * Tests of rtmp-session.ts: goodbyes, connections that publish again, and streams of which something cannot be used.
- */
+/** Tests of rtmp-session.ts: goodbyes, connections that publish again, and streams with unusable parts. */
 import { describe, expect, it } from 'vitest';
 import {
 	AAC_48K_STEREO,
@@ -23,9 +21,8 @@ describe('RtmpSession, goodbyes and connections used again', () => {
 		['deleteStream', 1],
 		['FCUnpublish', KEY],
 		['closeStream', undefined],
-	])('answers %s of nothing that is published, and waits for publish', async (name, argument) => {
-		const bench = setUp();
-		const { session, encoder, clock, connection } = bench;
+	])('answers %s before any publish, and waits for publish', async (name, argument) => {
+		const { session, encoder, clock, connection } = setUp();
 		session.receive(
 			concat(encoder.handshake(), encoder.connect(), encoder.command([name, 7, null, argument]), encoder.publish(KEY)),
 		);
@@ -34,9 +31,8 @@ describe('RtmpSession, goodbyes and connections used again', () => {
 		expect(session.state).toBe('publishing');
 	});
 
-	it('goes on when another stream is deleted than the one that publishes', async () => {
-		const bench = setUp();
-		const { session, encoder, clock } = bench;
+	it('continues when another stream is deleted than the one that publishes', async () => {
+		const { session, encoder, clock } = setUp();
 		session.receive(
 			concat(
 				...[encoder.handshake(), encoder.connect()],
@@ -51,7 +47,7 @@ describe('RtmpSession, goodbyes and connections used again', () => {
 		expect(session.state).toBe('connected');
 	});
 
-	it('publishes again on the same connection, as a publisher of its own', async () => {
+	it('publishes again on the same connection, as another publisher', async () => {
 		const bench = await publishing();
 		const { session, encoder, clock, connection, events } = bench;
 		const first = bench.publisher!;
@@ -64,7 +60,7 @@ describe('RtmpSession, goodbyes and connections used again', () => {
 		await clock.advance(0);
 		expect(session.state).toBe('publishing');
 		expect(bench.publisher!.id).not.toBe(first.id);
-		// The first one is gone; what is done to it does not reach the second.
+		// The first one has ended; closing it does not affect the second.
 		await first.close('replaced');
 		expect(session.state).toBe('publishing');
 		expect(events).toEqual([
@@ -76,9 +72,8 @@ describe('RtmpSession, goodbyes and connections used again', () => {
 		]);
 	});
 
-	it('does not keep a connection for ever that has said goodbye', async () => {
-		const bench = await publishing();
-		const { session, encoder, clock } = bench;
+	it('closes a connection some time after its goodbye', async () => {
+		const { session, encoder, clock } = await publishing();
 		session.receive(encoder.command(['deleteStream', 7, null, 1]));
 		await clock.advance(9999);
 		expect(session.endReason).toBeUndefined();
@@ -87,12 +82,11 @@ describe('RtmpSession, goodbyes and connections used again', () => {
 	});
 });
 
-describe('RtmpSession, what cannot be used', () => {
+describe('RtmpSession, unusable media', () => {
 	const hevc = enhanced.video(1, 'hvc1', hex('00000011'));
 
-	it('tells an encoder that sends nothing of use why, and closes', async () => {
-		const bench = await publishing();
-		const { session, encoder, clock, connection, events } = bench;
+	it('closes an encoder without usable media, with the reason', async () => {
+		const { session, encoder, clock, connection, events } = await publishing();
 		for (let second = 0; second < 5; second++) {
 			session.receive(concat(encoder.video(second * 1000, hevc), encoder.audio(second * 1000, hex('2f ff fb'))));
 			await clock.advance(1000);
@@ -108,7 +102,7 @@ describe('RtmpSession, what cannot be used', () => {
 		]);
 	});
 
-	it('stays with sound alone, and keeps the reason why the picture is missing', async () => {
+	it('continues with sound alone, and keeps the reason why the picture is missing', async () => {
 		const bench = await publishing();
 		const { session, encoder, clock } = bench;
 		session.receive(encoder.audio(0, legacy.aacHeader(AAC_48K_STEREO)));
@@ -120,11 +114,10 @@ describe('RtmpSession, what cannot be used', () => {
 		}
 		expect(session.state).toBe('publishing');
 		expect(bench.publisher!.problems).toMatchObject([{ kind: 'video', code: 'video-codec-unsupported' }]);
-		// In the log once, and as a count at the end.
 		expect(bench.lines.filter(({ fields }) => fields['code'] === 'video-codec-unsupported')).toHaveLength(1);
 	});
 
-	it('answers an encoder that announces other codecs only with those that it takes', () => {
+	it('answers an encoder that announces only other codecs with the accepted ones', () => {
 		const { session, connection, encoder } = setUp();
 		session.receive(concat(encoder.handshake(), encoder.connect({ fourCcList: ['hvc1', 'av01'] })));
 		expect(connection.commands[0]).toMatchObject([

@@ -1,4 +1,4 @@
-/** Tests of rtmp-session.ts, with no socket and a clock moved by hand. */
+/** Tests of rtmp-session.ts, without a socket and with a fake clock. */
 import { describe, expect, it } from 'vitest';
 import { MESSAGE_TYPE } from '../../core/wire/rtmp/rtmp-messages.ts';
 import { DEFAULT_RTMP_SERVER_CONFIG } from './rtmp-server.ts';
@@ -38,7 +38,7 @@ describe('RtmpSession with captured encoders', () => {
 		).toEqual([
 			[MESSAGE_TYPE.WINDOW_ACKNOWLEDGEMENT_SIZE, '002625a0'],
 			[MESSAGE_TYPE.SET_PEER_BANDWIDTH, '002625a002'],
-			// Set Chunk Size is obeyed by the reader in FakeConnection and does not show here; createStream's answers follow.
+			// FakeConnection's reader applies Set Chunk Size, which does not show here; createStream's answers follow.
 			[MESSAGE_TYPE.COMMAND_AMF0, expect.any(String)],
 		]);
 		expect(connection.commands).toEqual([
@@ -63,7 +63,7 @@ describe('RtmpSession with captured encoders', () => {
 		]);
 	});
 
-	it('gives the same events when the bytes come one by one', async () => {
+	it('gives the same events when the bytes arrive one by one', async () => {
 		const bench = setUp();
 		const { session, clock, encoder, events } = bench;
 		for (const byte of concat(encoder.handshake(), OBS_SESSION)) {
@@ -76,12 +76,11 @@ describe('RtmpSession with captured encoders', () => {
 });
 
 describe('RtmpSession, publishing', () => {
-	it('hands on media that was sent before the key was checked, in order and after the listeners attached', async () => {
+	it('delivers media that is sent before the key check, in order and after the listeners are attached', async () => {
 		let accept!: (authorization: string) => void;
-		const bench = await publishing({
+		const { session, encoder, clock, events } = await publishing({
 			authorize: () => new Promise((resolve) => (accept = resolve)),
 		});
-		const { session, encoder, clock, events } = bench;
 		session.receive(
 			concat(encoder.headers(), encoder.video(0, keyFrame), encoder.audio(5, legacy.aacFrame(hex('2110')))),
 		);
@@ -94,7 +93,7 @@ describe('RtmpSession, publishing', () => {
 		expect(session.bufferedBytes).toBe(0);
 	});
 
-	it('bounds what may be sent before the key was checked, empty messages included', async () => {
+	it('limits the messages before the key check, empty ones included', async () => {
 		for (const body of [new Uint8Array(1_000_000), new Uint8Array(0)]) {
 			const { session, encoder } = await publishing({ authorize: () => new Promise(() => undefined) });
 			const message = encoder.video(0, body);
@@ -123,7 +122,7 @@ describe('RtmpSession, publishing', () => {
 		});
 	});
 
-	it('takes aggregates apart', async () => {
+	it('splits aggregates', async () => {
 		const bench = await publishing();
 		const { session, encoder, units } = bench;
 		session.receive(encoder.headers());
@@ -146,7 +145,7 @@ describe('RtmpSession, publishing', () => {
 		expect(session.state).toBe('publishing');
 	});
 
-	it('ignores metadata that cannot be read, and goes on', async () => {
+	it('ignores unreadable metadata, and continues', async () => {
 		const bench = await publishing();
 		const { session, encoder } = bench;
 		session.receive(
@@ -159,7 +158,7 @@ describe('RtmpSession, publishing', () => {
 		expect(bench.publisher!.statistics.ignoredTagCount).toBe(2);
 	});
 
-	it('R-7 acknowledges every window, by default of 2.5 MB, or as asked', async () => {
+	it('R-7 acknowledges every window, of 2.5 MB by default or of the requested size', async () => {
 		const { session, connection, encoder } = await publishing();
 		const acknowledged = (): number[] =>
 			connection.messages
@@ -197,7 +196,7 @@ describe('RtmpSession, publishing', () => {
 		expect(session.state).toBe('publishing');
 	});
 
-	it('R-21 tells what it takes of Enhanced RTMP to an encoder that asks', () => {
+	it('R-21 announces its support of Enhanced RTMP to an encoder that asks', () => {
 		const { session, connection, encoder } = setUp();
 		session.receive(concat(encoder.handshake(), encoder.connect({ fourCcList: ['*'] })));
 		expect(connection.commands[0]).toMatchObject([
@@ -211,15 +210,14 @@ describe('RtmpSession, publishing', () => {
 
 describe('RtmpSession, ends', () => {
 	it.each(['FCUnpublish', 'deleteStream', 'closeStream'])('R-24 is unpublished by %s', async (name) => {
-		const bench = await publishing();
-		const { session, encoder, connection, events } = bench;
+		const { session, encoder, connection, events } = await publishing();
 		session.receive(encoder.command([name, 6, null, 1]));
 		session.connectionEnded();
 		expect(events).toEqual(['closed unpublished']);
 		expect(connection.statusCodes).toEqual(['NetStream.Publish.Start', 'NetStream.Unpublish.Success']);
 	});
 
-	it('R-24 is a loss without a word, and a clean stop behind an end of sequence', async () => {
+	it('R-24 is a loss without a goodbye, and a clean stop after an end of sequence', async () => {
 		const lost = await publishing();
 		lost.session.receive(lost.encoder.headers());
 		lost.session.connectionEnded();
@@ -240,7 +238,7 @@ describe('RtmpSession, ends', () => {
 	});
 
 	it.each(['replaced', 'key-revoked'] as const)(
-		'closes once as %s, tells the encoder, and gives nothing afterwards',
+		'closes once as %s, notifies the encoder, and emits nothing afterwards',
 		async (reason) => {
 			const bench = await publishing();
 			const { session, encoder, connection, events } = bench;
@@ -255,7 +253,7 @@ describe('RtmpSession, ends', () => {
 	);
 
 	it.each(['worker-died', 'server-shutdown'] as const)(
-		'leaves the encoder free to come back when closed as %s',
+		'lets the encoder reconnect when closed as %s',
 		async (reason) => {
 			const bench = await publishing();
 			await bench.publisher!.close(reason);
@@ -264,7 +262,7 @@ describe('RtmpSession, ends', () => {
 		},
 	);
 
-	it('may be closed by the listener that it was handed to, and by one in the middle of its media', async () => {
+	it('may be closed by the listener of a new publisher, and by one in the middle of its media', async () => {
 		const first = await publishing({ onPublisher: (publisher) => void publisher.close('replaced') });
 		expect(first.connection.statusCodes).toEqual(['NetStream.Publish.Denied']);
 		expect(first.events).toEqual(['closed replaced']);
@@ -277,7 +275,7 @@ describe('RtmpSession, ends', () => {
 		expect(second.events).toEqual(['config video', 'config audio', 'video 0', 'closed replaced']);
 	});
 
-	it('is not brought down by a listener that throws', async () => {
+	it('survives a listener that throws', async () => {
 		const { session, logger, encoder, units } = await publishing({
 			onPublisher: (publisher) =>
 				publisher.on('mediaUnit', () => {
@@ -290,7 +288,7 @@ describe('RtmpSession, ends', () => {
 		expect(logger.lines.some((line) => line.message === 'an event listener failed')).toBe(true);
 	});
 
-	it('RX-3 gives the handshake one deadline, however often a byte comes', async () => {
+	it('RX-3 gives the handshake one deadline, however often a byte arrives', async () => {
 		const { session, clock, logger } = setUp();
 		for (const byte of clientHello().subarray(0, 10)) {
 			session.receive(Uint8Array.of(byte));
@@ -330,8 +328,7 @@ describe('RtmpSession, ends', () => {
 	});
 
 	it('RX-2 ends a publisher that falls silent, and no other', async () => {
-		const bench = await publishing();
-		const { session, clock, encoder, events } = bench;
+		const { session, clock, encoder, events } = await publishing();
 		for (let count = 0; count < 10; count++) {
 			await clock.advance(9000);
 			session.receive(encoder.video(count * 9000, hex('27')));
@@ -343,15 +340,14 @@ describe('RtmpSession, ends', () => {
 		expect(events).toEqual(['closed timed-out']);
 	});
 
-	it('ends a connection that does not read what it asks for', async () => {
-		const bench = await publishing();
-		const { session, encoder, connection, events } = bench;
+	it('ends a connection that does not read its answers', async () => {
+		const { session, encoder, connection, events } = await publishing();
 		connection.pendingWriteBytes = 65_537;
 		session.receive(encoder.message(MESSAGE_TYPE.USER_CONTROL, hex('0006 00000000')));
 		expect(events).toEqual(['closed timed-out']);
 	});
 
-	it('drops the answer to a key check that comes too late', async () => {
+	it('drops the result of a key check that comes too late', async () => {
 		let accept!: (authorization: string) => void;
 		const bench = await publishing({
 			authorize: () => new Promise((resolve) => (accept = resolve)),

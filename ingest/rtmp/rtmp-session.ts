@@ -1,7 +1,7 @@
 /**
  * One RTMP connection from its first byte to its last: handshake, commands, the key check, then media into the
- * publisher. Gets bytes and gives bytes; whoever owns the socket moves them. Long because it answers each command of
- * the protocol.
+ * publisher. Bytes in, bytes out; the owner of the socket moves them. Long because it answers each command of the
+ * protocol.
  */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
@@ -62,7 +62,7 @@ type RtmpSessionDependencies<Authorization> = {
 	onPublisher(publisher: RtmpPublisher, authorization: Authorization): void;
 };
 
-/** One connection. Never throws for what the other end sends. */
+/** Never throws for input. */
 export class RtmpSession<Authorization> {
 	readonly #deps: RtmpSessionDependencies<Authorization>;
 	readonly #limits: RtmpSessionLimits;
@@ -75,7 +75,6 @@ export class RtmpSession<Authorization> {
 	#bytesReceived = 0;
 	#connectFacts: ConnectFacts | undefined;
 	#streamCount = 0;
-	/** What came while the key was being checked; taken up afterwards. */
 	readonly #waiting: WaitingMessages;
 	#publisher: RtmpPublisher | undefined;
 	#hasPublished = false;
@@ -85,26 +84,26 @@ export class RtmpSession<Authorization> {
 		this.#deps = deps;
 		this.#limits = limits;
 		this.#scope = new CloseScope(deps.logger);
-		this.#waiting = new WaitingMessages(2 * limits.maxStrangerBytes);
+		this.#waiting = new WaitingMessages(2 * limits.maxUnauthenticatedBytes);
 		this.#state = new StateMachine({
 			table: RTMP_SESSION_TRANSITIONS,
 			initial: 'handshaking',
-			// One line tells of each connection; its steps on the way are for debugging.
+			// Above debug there is one line for each connection.
 			logger: debugOnly(deps.logger),
 		});
-		this.#outbound = new RtmpOutbound(deps.connection, limits.maxPendingWriteBytes, () =>
-			this.#close('timed-out', 'it does not read our answers'),
-		);
+		const { connection, clock } = deps;
+		const onNotReading = (): void => this.#close('timed-out', 'it does not read our answers');
+		this.#outbound = new RtmpOutbound({ connection, onNotReading }, limits);
 		this.#reader = new ChunkReader(
 			(message) => this.#receiveMessage(message),
-			this.#readerLimits(limits.maxStrangerBytes),
+			this.#readerLimits(limits.maxUnauthenticatedBytes),
 		);
-		this.#deadlines = new ReceiveDeadlines(deps.clock, limits, (what) => this.#close('timed-out', what));
-		this.#usableCheck = new Timer(deps.clock, () => this.#checkUsable());
-		this.#scope.onClose(() => deps.connection.end());
+		const onExpired = (what: string): void => this.#close('timed-out', what);
+		this.#deadlines = new ReceiveDeadlines({ clock, onExpired }, limits);
+		this.#usableCheck = new Timer(clock, () => this.#checkUsable());
+		this.#scope.onClose(() => connection.end());
 	}
 
-	/** Where it stands. */
 	get state(): RtmpSessionState {
 		return this.#state.state;
 	}
@@ -119,7 +118,7 @@ export class RtmpSession<Authorization> {
 		return this.#reader.bufferedBytes + this.#waiting.bytes;
 	}
 
-	/** Takes what arrived, in pieces of any size. Does nothing once closed. */
+	/** Reads received bytes, in pieces of any size. Does nothing once closed. */
 	receive(bytes: Uint8Array): void {
 		if (this.#scope.closed) {
 			return;
@@ -204,7 +203,7 @@ export class RtmpSession<Authorization> {
 				this.#receiveUserControl(message.payload);
 				break;
 			default:
-			// Acknowledgements, shared objects and unknown types ask nothing of us.
+			// Acknowledgements, shared objects and unknown types need no answer.
 		}
 	}
 
@@ -237,7 +236,7 @@ export class RtmpSession<Authorization> {
 			if (!(error instanceof SpillwayError)) {
 				throw error;
 			}
-			// Metadata is advice; a stream whose pictures are fine is not ended for it. Commands are not forgiven so.
+			// Metadata is optional, so an unreadable one does not end the stream; an unreadable command does.
 			this.#publisher.ignoreMessage('metadata-unreadable', error.message);
 		}
 	}
@@ -272,7 +271,7 @@ export class RtmpSession<Authorization> {
 			case 'FCPublish':
 			case '_checkbw':
 			case 'getStreamLength':
-				// Some encoders wait for these answers before they go on.
+				// Some encoders wait for these answers before they continue.
 				this.#answer(command, undefined);
 				break;
 			case 'play':
@@ -321,7 +320,7 @@ export class RtmpSession<Authorization> {
 		const streamKeys = findStreamKeys({ app, tcUrl, streamName: typeof name === 'string' ? name : '' });
 		this.#state.handle('publish-requested');
 		// One more piece may be on its way from the socket; buffers grow by doubling.
-		this.#reader.setLimits(this.#readerLimits(4 * this.#limits.maxStrangerBytes));
+		this.#reader.setLimits(this.#readerLimits(4 * this.#limits.maxUnauthenticatedBytes));
 		if (streamKeys.length === 0) {
 			this.#refuseLater(NO_KEY_ANSWER, 'no stream key in its address');
 			return;
@@ -336,7 +335,7 @@ export class RtmpSession<Authorization> {
 	}
 
 	#accept(authorization: Authorization): void {
-		// The time may have run out meanwhile, or the encoder be gone.
+		// The time may be over meanwhile, or the encoder gone.
 		if (this.#scope.closed) {
 			return;
 		}
@@ -352,7 +351,7 @@ export class RtmpSession<Authorization> {
 				this.#send(messages.streamBeginMessage(this.#outbound.statusStreamId));
 				this.#sendStatus({ code: 'NetStream.Publish.Start', description: 'Publishing started.' });
 			}
-			for (const message of this.#waiting.take()) {
+			for (const message of this.#waiting.drain()) {
 				this.#receiveMessage(message);
 			}
 		} catch (error) {
@@ -368,7 +367,7 @@ export class RtmpSession<Authorization> {
 			{
 				clock,
 				logger,
-				// One that said goodbye is gone, while its connection may publish again.
+				// After its goodbye a publisher has ended, while its connection may publish again.
 				requestClose: (reason) => (this.#publisher?.id === id ? this.close(reason) : Promise.resolve()),
 				readBytesReceived: () => this.#bytesReceived,
 			},
@@ -376,10 +375,8 @@ export class RtmpSession<Authorization> {
 		);
 		this.#publisher = publisher;
 		this.#hasPublished = true;
-		logger.info(
-			{ remoteAddress: publisher.remoteAddress, encoderName: publisher.encoderName },
-			'RTMP publisher accepted',
-		);
+		const { remoteAddress, encoderName } = publisher;
+		logger.info({ remoteAddress, encoderName }, 'RTMP publisher accepted');
 		return publisher;
 	}
 
@@ -399,7 +396,7 @@ export class RtmpSession<Authorization> {
 		}
 	}
 
-	// Late, so that guessing keys is slow.
+	// Delayed, so that guessing keys is slow.
 	#refuseLater(answer: RtmpAnswer, why: string): void {
 		this.#scope.after(this.#deps.clock, this.#limits.refusalDelayMs, () => this.#refuse(answer, why));
 	}
@@ -409,7 +406,7 @@ export class RtmpSession<Authorization> {
 		this.#close('refused', why);
 	}
 
-	// What comes is of no use, and will not be: the encoder's user is told now instead of being shown a dead stream.
+	// Nothing is usable, nor will be: the encoder gets the reason now, and its user does not wait for a dead stream.
 	#checkUsable(): void {
 		const { hasUsableMedia, problems } = this.#publisher!;
 		if (!hasUsableMedia && problems.length > 0) {
@@ -417,8 +414,8 @@ export class RtmpSession<Authorization> {
 		}
 	}
 
-	// The encoder says goodbye, and may publish again on the same connection. Many say goodbye first, to whatever an
-	// earlier connection of theirs may have left.
+	// A goodbye; the encoder may publish again on the same connection. Many send one first, for the remains of an earlier
+	// connection.
 	#unpublish(command: RtmpCommand): void {
 		const publisher = this.#publisher;
 		if (
@@ -466,7 +463,7 @@ export class RtmpSession<Authorization> {
 			return;
 		}
 		this.#announceEnd(reason);
-		// The answer may have shown that it does not read, which closes it as well.
+		// Sending the answer closes a connection that does not read.
 		if (this.#scope.closed) {
 			return;
 		}
@@ -474,12 +471,12 @@ export class RtmpSession<Authorization> {
 		this.#state.handle(reason);
 		this.#deadlines.cancel();
 		this.#usableCheck.disarm();
-		this.#waiting.take();
+		this.#waiting.drain();
 		void this.#scope.close(reason);
 		if (this.#publisher === undefined) {
 			const { remoteAddress } = this.#deps.connection;
 			if (this.#hasPublished) {
-				this.#deps.logger.debug({ remoteAddress, reason, state, why }, 'RTMP connection ended behind its publisher');
+				this.#deps.logger.debug({ remoteAddress, reason, state, why }, 'RTMP connection ended after its publisher');
 			} else {
 				this.#deps.logger.info({ remoteAddress, reason, state, why }, 'RTMP connection ended before it published');
 			}
@@ -500,9 +497,7 @@ export class RtmpSession<Authorization> {
 	}
 
 	#logPublisherEnd(publisher: RtmpPublisher, reason: RtmpSessionEndReason, why: string | undefined): void {
-		this.#deps.logger.info(
-			{ publisherId: publisher.id, reason, why, ...publisher.statistics },
-			'RTMP publisher closed',
-		);
+		const fields = { publisherId: publisher.id, reason, why, ...publisher.statistics };
+		this.#deps.logger.info(fields, 'RTMP publisher closed');
 	}
 }

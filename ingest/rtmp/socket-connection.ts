@@ -1,9 +1,9 @@
-/** A TCP or TLS socket as an RTMP session sees it: writes, and an end that is sure to come. */
+/** A TCP or TLS socket for an RTMP session: writes, and an end with a deadline. */
 import type { Socket } from 'node:net';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { RtmpConnection } from './rtmp-connection.ts';
 
-/** Wraps one socket. Reading is left to whoever made it. */
+/** Wraps one socket, without reading from it. */
 export class SocketConnection implements RtmpConnection {
 	/** IP address of the other end. */
 	readonly remoteAddress: string;
@@ -11,7 +11,7 @@ export class SocketConnection implements RtmpConnection {
 	readonly #lingerMs: number;
 	#endPromise: Promise<void> | undefined;
 
-	/** `lingerMs` is how long the other end may take to read our last words and close. */
+	/** `lingerMs`: how long the other end may take to read our last answer and close. */
 	constructor(deps: { clock: Clock; socket: Socket }, options: { remoteAddress: string; lingerMs: number }) {
 		this.#deps = deps;
 		this.remoteAddress = options.remoteAddress;
@@ -23,7 +23,6 @@ export class SocketConnection implements RtmpConnection {
 		return this.#deps.socket.writableLength;
 	}
 
-	/** Writes unless the socket is gone. */
 	write(bytes: Uint8Array): void {
 		if (this.#deps.socket.writable) {
 			this.#deps.socket.write(bytes);
@@ -38,8 +37,8 @@ export class SocketConnection implements RtmpConnection {
 				resolve();
 				return;
 			}
-			// What still arrives is read and dropped meanwhile: closing a socket with unread bytes resets the connection, and
-			// the encoder would not learn why it was refused.
+			// Bytes that still arrive are read and dropped: closing a socket with unread bytes resets the connection, and the
+			// encoder never gets the reason of its refusal.
 			socket.end();
 			socket.resume();
 			const cancelTimer = clock.setTimeout(() => socket.destroy(), this.#lingerMs);

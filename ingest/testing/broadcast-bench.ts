@@ -1,4 +1,5 @@
-/** A broadcast between fake publishers and fake tiers, on a fake clock. */
+/** A broadcast between fake publishers and fake tiers, on a fake clock. Closes after its test. */
+import { onTestFinished } from 'vitest';
 import { createId, type BroadcastId, type ChannelId, type ChannelName } from '../../core/ids.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
@@ -11,7 +12,6 @@ import { FakeRouter, type FakeStage } from './fake-stage.ts';
 import { FakeTrackSink } from './fake-track-sink.ts';
 import { FakeTranscoderFactory } from './fake-transcoders.ts';
 
-/** Everything around one broadcast. */
 export class BroadcastBench {
 	readonly clock = new FakeClock();
 	readonly logger = new RecordingLogger();
@@ -21,7 +21,7 @@ export class BroadcastBench {
 	readonly states: BroadcastState[] = [];
 	readonly plans: LegPlan[] = [];
 	readonly endReasons: BroadcastEndReason[] = [];
-	/** Why the next router cannot be made; undefined: it can. */
+	/** The next router fails with this error. */
 	routerError: Error | undefined;
 	readonly encoderBudget = new EncoderBudget(200_000_000);
 	readonly broadcast: Broadcast;
@@ -54,6 +54,7 @@ export class BroadcastBench {
 		this.broadcast.on('stateChanged', (state) => this.states.push(state));
 		this.broadcast.on('planChanged', (plan) => this.plans.push(plan));
 		this.broadcast.on('ended', (reason) => this.endReasons.push(reason));
+		onTestFinished(() => this.broadcast.close('unpublished'));
 	}
 
 	/** The newest stage. */
@@ -61,17 +62,23 @@ export class BroadcastBench {
 		return this.routers.at(-1)!.stage;
 	}
 
-	/** Starts the broadcast and attaches a publisher that has told its configurations. */
+	/** A started broadcast without a publisher. */
+	static async started(graceWindowMs?: number, maxPublisherBitrateBps?: number): Promise<BroadcastBench> {
+		const bench = new BroadcastBench(graceWindowMs, maxPublisherBitrateBps);
+		await bench.broadcast.start();
+		return bench;
+	}
+
+	/** A started broadcast with a publisher whose tracks are configured. */
 	static async withPublisher(
 		settings: Partial<FakeEncoderSettings> = {},
 		graceWindowMs?: number,
 	): Promise<{ bench: BroadcastBench; publisher: FakePublisher }> {
-		const bench = new BroadcastBench(graceWindowMs);
-		await bench.broadcast.start();
+		const bench = await BroadcastBench.started(graceWindowMs);
 		return { bench, publisher: bench.attach(settings) };
 	}
 
-	/** Attaches another publisher, who came by that key. */
+	/** Attaches another publisher, with this key. */
 	attach(settings: Partial<FakeEncoderSettings> = {}, streamKeyId?: string): FakePublisher {
 		const publisher = new FakePublisher(this.clock, settings);
 		this.broadcast.attach(publisher, streamKeyId);

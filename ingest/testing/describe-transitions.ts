@@ -1,11 +1,11 @@
-/** The test that every transition table has: what each event does in each state. */
+/** The test of every transition table: the effect of each event in each state. */
 import { describe, expect, it } from 'vitest';
 import { reachableStates, StateMachine, type TransitionTable } from '../../core/lifecycle/state-machine.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 
 /**
- * `expected`: state → the state after each event, in the order of `events`; `-` where the event is ignored. `last`: the
- * state that can be reached from every other one and is never left.
+ * `expected`: state → the state after each event, in the order of `events`; `-` where the event is ignored. `last`: a
+ * state that is reachable from every other one and is never left.
  */
 export function describeTransitions<Table extends Record<string, object>>(
 	title: string,
@@ -26,7 +26,7 @@ export function describeTransitions<Table extends Record<string, object>>(
 		});
 
 		if (last !== undefined) {
-			it(`can come to its end from every state, and never comes back`, () => {
+			it('reaches its last state from every state, and never leaves it', () => {
 				expect(states.filter((state) => !reachableStates(table, state).has(last))).toEqual([]);
 				expect([...reachableStates(table, last)]).toEqual([last]);
 			});

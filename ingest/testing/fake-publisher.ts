@@ -14,7 +14,6 @@ import type {
 } from '../publisher/publisher.ts';
 import { AAC_CONFIG, H264_CONFIG } from './track-configs.ts';
 
-/** What the encoder is set to. */
 export type FakeEncoderSettings = {
 	protocol: PublishProtocol;
 	video: TrackConfig | undefined;
@@ -23,15 +22,15 @@ export type FakeEncoderSettings = {
 	gopPictures: number;
 	/** Milliseconds from picture to picture, a multiple of 20. */
 	pictureMs: number;
-	/** What it has announced, where it announces; undefined: the tracks that it has. */
+	/** Announced tracks, by WHIP; undefined: the tracks that it has. */
 	announced: readonly TrackKind[] | undefined;
-	/** The time that it states for what was captured at `timeMs`. */
+	/** The stated time of media captured at `timeMs`. */
 	stateTime: (kind: TrackKind, timeMs: number) => number;
-	/** Composition offset of every picture that is no key frame; above 0 the stream has B-frames. */
+	/** Composition offset of all pictures but key frames; above 0 the stream has B-frames. */
 	compositionMs: number;
 	/** The publisher's own clock at its first unit, milliseconds. */
 	firstTimeMs: number;
-	/** Pictures of the first GOP that are not sent, as of an encoder that one has connected to in its middle. */
+	/** Pictures at the beginning of the first GOP that are not sent. */
 	skippedPictures: number;
 	answersKeyFrameRequests: boolean;
 };
@@ -43,7 +42,7 @@ const IDR_BYTES = [0, 0, 0, 2, 0x65, 1];
 
 let publisherCount = 0;
 
-/** Sends what its settings say while `run` moves the clock. */
+/** Sends by its settings while `run` moves the clock. */
 export class FakePublisher extends TypedEmitter<PublisherEvents> implements Publisher {
 	readonly id: PublisherId;
 	readonly remoteAddress = '192.0.2.1';
@@ -51,7 +50,6 @@ export class FakePublisher extends TypedEmitter<PublisherEvents> implements Publ
 	problems: readonly TrackProblem[] = [];
 	readonly settings: FakeEncoderSettings;
 	keyFrameRequestCount = 0;
-	/** Why it was closed. */
 	endReason: PublisherEndReason | undefined;
 	readonly #clock: FakeClock;
 	readonly #scope = new CloseScope<PublisherEndReason>();
@@ -103,7 +101,7 @@ export class FakePublisher extends TypedEmitter<PublisherEvents> implements Publ
 				]);
 	}
 
-	/** Tells the configurations of its tracks. */
+	/** Emits the configurations of its tracks. */
 	configure(): void {
 		for (const config of [this.settings.video, this.settings.audio]) {
 			if (config !== undefined) {
@@ -119,18 +117,17 @@ export class FakePublisher extends TypedEmitter<PublisherEvents> implements Publ
 		this.emit('trackConfigured', config);
 	}
 
-	/** Tells the configuration of a track that it does not send. */
+	/** Emits the configuration of a track that it does not send. */
 	announce(config: TrackConfig): void {
 		this.emit('trackConfigured', config);
 	}
 
-	/** Moves the publisher's clock by this much, as a source does that begins anew. */
+	/** Moves the publisher's clock by this much, as after a restart of the source. */
 	jump(byMs: number): void {
 		this.settings.firstTimeMs += byMs;
 		this.#pictureOfGop = 0;
 	}
 
-	/** Sends for a time. */
 	async run(durationMs: number): Promise<void> {
 		for (let passedMs = 0; passedMs < durationMs && !this.#scope.closed; passedMs += SOUND_MS) {
 			const timeMs = this.settings.firstTimeMs + this.#elapsedMs;
@@ -192,7 +189,7 @@ export class FakePublisher extends TypedEmitter<PublisherEvents> implements Publ
 	#sendSound(timeMs: number): void {
 		const isRtp = this.settings.protocol === 'whip';
 		const arrivedAtMs = this.#clock.monotonicMs();
-		// A 20 ms frame of Opus by its first byte; as AAC it may be anything.
+		// A 20 ms frame of Opus by its first byte; for AAC any bytes do.
 		const bytes = Uint8Array.of(0xfc, 1);
 		if (isRtp) {
 			this.emit('rtpPacket', {

@@ -1,21 +1,21 @@
-/** The stage and router of a broadcast for tests: keeps what is sent to viewers, without a worker. */
+/** The stage and router of a broadcast for tests: records the media for viewers, without a worker. */
 import type { TrackKind } from '../../core/media/access-unit.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import type { BroadcastRouter, BroadcastRouterEvents } from '../../sfu/broadcast/broadcast-router.ts';
 import type { PublisherPacket } from '../../sfu/stage/video-stage-track.ts';
-import type { Stage, StageEndReason, StageEvents } from '../../sfu/stage/stage.ts';
+import type { StageEndReason, StageEvents } from '../../sfu/stage/stage.ts';
 
-/** One picture, packet or sound as the stage got it. */
+/** One picture, packet or sound at the stage. */
 export type StageEntry = {
 	track: TrackKind;
-	/** `written`: of our own packetising. `forwarded`: the publisher's RTP. `run`: another source from here on. */
+	/** `written`: packetized here. `forwarded`: the publisher's RTP. `run`: another source from here on. */
 	how: 'written' | 'forwarded' | 'run';
 	isKeyFrame: boolean;
 	timelineTicks: number;
 	captureTimeMs: number;
 };
 
-/** What ingest uses of a stage. */
+/** The part of a stage that ingest uses. */
 export class FakeStage extends TypedEmitter<StageEvents> {
 	readonly entries: StageEntry[] = [];
 	readonly video = {
@@ -33,7 +33,7 @@ export class FakeStage extends TypedEmitter<StageEvents> {
 			this.#push('audio', 'forwarded', true, packet.timelineTicks, packet.captureTimeMs),
 	};
 
-	/** Pictures or sounds that viewers see and hear: behind each `run` of the video from its first key frame on. */
+	/** Pictures or sounds that viewers get: after each `run` of the video from its first key frame on. */
 	shown(track: TrackKind): StageEntry[] {
 		let isWaiting = track === 'video';
 		return this.entries.filter((entry) => {
@@ -51,11 +51,6 @@ export class FakeStage extends TypedEmitter<StageEvents> {
 		this.emit('keyFrameRequested');
 	}
 
-	/** As the broadcast's dependency. */
-	get asStage(): Stage {
-		return this as unknown as Stage;
-	}
-
 	#push(
 		track: TrackKind,
 		how: StageEntry['how'],
@@ -67,7 +62,7 @@ export class FakeStage extends TypedEmitter<StageEvents> {
 	}
 }
 
-/** What ingest uses of a broadcast's router. */
+/** The part of a broadcast's router that ingest uses. */
 export class FakeRouter extends TypedEmitter<BroadcastRouterEvents> {
 	readonly stage = new FakeStage();
 	closeReason: StageEndReason | undefined;

@@ -1,12 +1,10 @@
-/** A tier for tests: keeps what it is given, and complains where a caller breaks the rules of TrackSink. */
+/** A tier for tests: records its input, and throws when a caller breaks the rules of TrackSink. */
 import type { AccessUnit, TrackId } from '../../core/media/access-unit.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
 import type { TrackSink } from '../../core/media/track-sink.ts';
 
-/** One run as it arrived. */
 export type RecordedRun = { run: number; tracks: Map<TrackId, TrackConfig>; units: AccessUnit[] };
 
-/** Records runs, interruptions and the end. */
 export class FakeTrackSink implements TrackSink {
 	readonly runs: RecordedRun[] = [];
 	/** Everything but units, in order: `run 0 video0+audio0`, `interrupt`, `end`. */

@@ -1,4 +1,4 @@
-/** Encoders for tests: each unit comes out a moment later in the wanted coding, a key frame at each whole second. */
+/** Encoders for tests: each unit comes out a moment later in the wanted codec, a key frame at each whole second. */
 import type { AccessUnit, TrackKind } from '../../core/media/access-unit.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
 import type {
@@ -24,7 +24,6 @@ const EMPTY_STATISTICS: TranscoderStatistics = {
 	processId: undefined,
 };
 
-/** One leg. */
 export class FakeTranscoder extends TypedEmitter<TranscoderEvents> implements MediaTranscoder {
 	readonly options: AudioTranscodeOptions | VideoTranscodeOptions;
 	readonly output: TrackConfig;
@@ -32,7 +31,7 @@ export class FakeTranscoder extends TypedEmitter<TranscoderEvents> implements Me
 	readonly statistics = EMPTY_STATISTICS;
 	encoderState: EncoderState = 'running';
 	closeReason: TranscoderCloseReason | undefined;
-	/** Nothing comes out, as of an encoder that does not start. */
+	/** It has no output, like an encoder that does not start. */
 	readonly #isDead: boolean;
 	#isConfigured = false;
 	#lastSecond = -1;
@@ -94,27 +93,21 @@ export class FakeTranscoder extends TypedEmitter<TranscoderEvents> implements Me
 	}
 }
 
-/** Makes them and keeps them all. */
 export class FakeTranscoderFactory implements TranscoderFactory {
 	readonly all: FakeTranscoder[] = [];
-	/** Encoders of this kind that are made from now on never put anything out. */
+	/** New encoders of this kind have no output. */
 	deadKind: TrackKind | undefined;
 
 	createAudio(options: AudioTranscodeOptions): FakeTranscoder {
-		return this.#add(
-			new FakeTranscoder(
-				options,
-				options.output.codec === 'opus' ? OPUS_CONFIG : AAC_CONFIG,
-				this.deadKind === 'audio',
-			),
-		);
+		const output = options.output.codec === 'opus' ? OPUS_CONFIG : AAC_CONFIG;
+		return this.#add(new FakeTranscoder(options, output, this.deadKind === 'audio'));
 	}
 
 	createVideo(options: VideoTranscodeOptions): FakeTranscoder {
 		return this.#add(new FakeTranscoder(options, H264_CONFIG, this.deadKind === 'video'));
 	}
 
-	/** Those that run, as `video → h264`. */
+	/** Running encoders, as `video → h264`. */
 	get running(): string[] {
 		return this.all.filter(({ closed }) => !closed).map(({ output }) => `${output.kind} → ${output.codec}`);
 	}

@@ -1,4 +1,4 @@
-/** A WHIP publisher's transport for tests: sends numbered pictures and sound as RTP when told to. */
+/** A WHIP publisher's transport for tests: sends numbered pictures and sound as RTP on demand. */
 import type { TrackKind } from '../../core/media/access-unit.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import type { PublisherTransport, PublisherTransportEvents } from '../../sfu/publisher/publisher-transport.ts';
@@ -8,7 +8,6 @@ import type { WhipTransport } from '../whip/whip-publisher.ts';
 
 const SOUND_TICKS = 1600;
 
-/** Emits what a real one would. */
 export class FakeWhipTransport extends TypedEmitter<PublisherTransportEvents> implements WhipTransport {
 	readonly tracks = [
 		{ kind: 'audio', codec: 'opus' },

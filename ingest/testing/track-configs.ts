@@ -58,7 +58,7 @@ export const OPUS_CONFIG: AudioTrackConfig = {
 	audioSpecificConfig: new Uint8Array(),
 };
 
-/** A unit without content at this position, in ticks of 90 kHz for sound as well. */
+/** A unit without content at this position, in ticks of 90 kHz also for sound. */
 export function unitAt(trackId: TrackId, ticks: number, isKeyFrame: boolean): AccessUnit {
 	const isVideo = trackId !== 'audio0';
 	return {

@@ -6,7 +6,6 @@ import type { PublishPermission } from '../broadcast/broadcast-registry.ts';
 /** How many keys each attempt had. */
 export const attempts: number[] = [];
 
-/** One permission for each key. */
 export function authorize(streamKeys: string | readonly string[]): Promise<PublishPermission> {
 	const candidates = typeof streamKeys === 'string' ? [streamKeys] : streamKeys;
 	attempts.push(candidates.length);

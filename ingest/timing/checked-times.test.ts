@@ -1,6 +1,4 @@
-/**
- * Tests of what a publisher states about time: what is smoothed, what is believed, and when its clock is another one.
- */
+/** Tests of stated times: which are smoothed, which are accepted, and when the publisher's clock is another one. */
 import type { TrackKind } from '../../core/media/access-unit.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -25,7 +23,7 @@ function unitOf({ kind, atMs, statedMs, compositionMs = 0, delayMs = 0 }: Sent):
 	};
 }
 
-/** What is made of it, in order of sending. Units of one connection arrive one after another. */
+/** Checks units in order of sending. Units of one connection arrive one after another. */
 function check(sent: readonly Sent[], hasCommonTimeline = true): Result {
 	const times = new CheckedTimes({ hasCommonTimeline });
 	let arrivedAtMs = -Infinity;
@@ -34,13 +32,13 @@ function check(sent: readonly Sent[], hasCommonTimeline = true): Result {
 		const unit = unitOf(entry);
 		arrivedAtMs = Math.max(arrivedAtMs, unit.arrivedAtMs);
 		const checked = times.check({ ...unit, arrivedAtMs });
-		breakCount += times.takeBreak() ? 1 : 0;
+		breakCount += times.consumeBreak() ? 1 : 0;
 		return checked;
 	});
 	return { units, breakCount };
 }
 
-/** Picture and sound of a stretch of time, in order of time; sound comes first where both are due. */
+/** Picture and sound of a span of time, in order of time; sound comes first where both are due. */
 function send(options: {
 	toMs: number;
 	pictureMs: number;
@@ -77,14 +75,14 @@ const largestErrorMs = ({ units }: Result, sent: readonly Sent[], baseMs = 0): n
 	Math.max(...units.map(({ decodeTimeMs }, index) => Math.abs(decodeTimeMs - baseMs - sent[index]!.atMs)));
 
 describe('CheckedTimes', () => {
-	it('leaves the times of an honest encoder as they are', () => {
+	it('keeps the times of a correct encoder', () => {
 		const sent = send({ toMs: 5000, pictureMs: 40, state: (_kind, atMs) => atMs + 123_456 });
 		const result = check(sent);
 		expect(result.units.map(({ decodeTimeMs }) => decodeTimeMs)).toEqual(sent.map(({ statedMs }) => statedMs));
 		expect(result.breakCount).toBe(0);
 	});
 
-	it('is one clock at any cadence, through jitter, small steps back and pauses of one track', () => {
+	it('sees one clock at any cadence, through jitter, small steps back and pauses of one track', () => {
 		const cadence = fc.oneof(
 			fc.double({ min: 0.1, max: 1, noNaN: true }),
 			fc.double({ min: 1, max: 120, noNaN: true }),
@@ -130,7 +128,7 @@ describe('CheckedTimes', () => {
 		);
 	});
 
-	it('goes on through a new clock of the encoder, with one break, at any cadence', () => {
+	it('continues through a new clock of the encoder, with one break, at any cadence', () => {
 		fc.assert(
 			fc.property(
 				fc.record({
@@ -146,7 +144,7 @@ describe('CheckedTimes', () => {
 				}),
 				({ picturesPerSecond, hasSound, arrivalJitterMs, leadMs, ...input }) => {
 					const pictureMs = 1000 / picturesPerSecond;
-					// Where no other track tells, a jump of a slow picture is one only when it is longer than its steps.
+					// Without another track, a jump of a slow picture counts only when it is longer than its steps.
 					const jumpMs = input.jumpMs + Math.sign(input.jumpMs) * 2 * pictureMs;
 					const jumpAtMs = Math.max(6000, pictureMs * 4);
 					const sent = send({
@@ -196,7 +194,7 @@ describe('CheckedTimes', () => {
 		expect(units.map((unit) => Math.round(unit.presentationTimeMs - unit.decodeTimeMs))).toEqual(Array(5).fill(20));
 	});
 
-	it('does not believe composition offsets of hours, and keeps what reordering is in them', () => {
+	it('rejects composition offsets of hours, and keeps the reordering in them', () => {
 		const sent = (compositionMs: number[]): Sent[] =>
 			compositionMs.map((ms, index) => ({ kind: 'video', atMs: index * 40, statedMs: index * 40, compositionMs: ms }));
 		const offsets = (compositionMs: number[]): number[] =>
@@ -221,7 +219,7 @@ describe('CheckedTimes', () => {
 		expect(largestErrorMs(result, sent)).toBeLessThan(50);
 	});
 
-	it('brings sound back to its place that counted samples while it was muted', () => {
+	it('moves sound back to its place when it counted samples while it was muted', () => {
 		const pausedMs = { from: 4000, to: 9000 };
 		const sent = send({
 			toMs: 15_000,
@@ -240,7 +238,7 @@ describe('CheckedTimes', () => {
 		expect(Math.max(...settled.map(({ entry, unit }) => Math.abs(unit.decodeTimeMs - entry.atMs)))).toBeLessThan(50);
 	});
 
-	it('leaves sound alone that was held up on its way and comes in a burst', () => {
+	it('keeps the times of sound that is delayed on its way and arrives in a burst', () => {
 		const sent = send({ toMs: 12_000, pictureMs: 40 });
 		const late = (entry: Sent): boolean => entry.kind === 'audio' && entry.atMs >= 4000 && entry.atMs < 7000;
 		const arranged = [
@@ -260,7 +258,7 @@ describe('CheckedTimes', () => {
 		expect(largestErrorMs(result, sent)).toBeLessThan(60);
 	});
 
-	it('makes up for a small step back of one track, whose relation to the other is believed', () => {
+	it('makes up for a small step back of one track, and accepts its relation to the other', () => {
 		const sent = send({
 			toMs: 8000,
 			pictureMs: 40,
@@ -297,7 +295,7 @@ describe('CheckedTimes of RTP', () => {
 				const clockRate = kind === 'video' ? 90 : 48;
 				const stated = (at: number): number => 40_000_000 + at * 20 * clockRate + (at >= 200 ? jumpTicks[kind] : 0);
 				const ticks = times.checkRtp(packet(kind, 65_400 + index, stated(index), index * 20));
-				breakCount += times.takeBreak() ? 1 : 0;
+				breakCount += times.consumeBreak() ? 1 : 0;
 				expect(times.check(unit(kind, stated(index), index * 20)).rtpTicks).toBe(ticks);
 				expect(ticks - last[kind]).toBeGreaterThan(0);
 				expect(index === 0 || ticks - last[kind] < 60 * clockRate).toBe(true);
@@ -311,7 +309,7 @@ describe('CheckedTimes of RTP', () => {
 		expect(breakCount).toBe(1);
 	});
 
-	it('leaves the order of pictures with B-frames as it is, and gives decode times that rise', () => {
+	it('keeps the order of pictures with B-frames, and gives decode times that rise', () => {
 		const times = new CheckedTimes({ hasCommonTimeline: false });
 		const shown = [0, 3, 1, 2, 6, 4, 5, 9, 7, 8];
 		const units = shown.map((position, index) => {
@@ -320,7 +318,7 @@ describe('CheckedTimes of RTP', () => {
 		});
 		expect(units.map(({ rtpTicks }) => rtpTicks)).toEqual(shown.map((position) => position * 3000));
 		expect(isRising(units.map(({ decodeTimeMs }) => decodeTimeMs))).toBe(true);
-		expect(times.takeBreak()).toBe(false);
+		expect(times.consumeBreak()).toBe(false);
 	});
 
 	it('puts a picture that steps back a little right behind the one before, all its packets and its unit alike', () => {
@@ -338,16 +336,16 @@ describe('CheckedTimes of RTP', () => {
 			ticks.push(first);
 		}
 		expect(new Set(ticks.slice(1).map((value, index) => value - ticks[index]!))).toEqual(new Set([3000, 1, 5999]));
-		expect(times.takeBreak()).toBe(false);
+		expect(times.consumeBreak()).toBe(false);
 	});
 
-	it('follows sound that comes back after a pause, and what its reports say meanwhile', () => {
+	it('follows sound that returns after a pause, and its reports during the pause', () => {
 		const times = new CheckedTimes({ hasCommonTimeline: false });
 		for (let index = 0; index < 100; index++) {
 			times.checkRtp(packet('audio', index, index * 960, index * 20));
 		}
 		expect(times.checkReport('audio', 60_000)).toBe(60_000);
 		expect(times.checkRtp(packet('audio', 100, 65_000 * 48, 65_000))).toBe(65_000 * 48);
-		expect(times.takeBreak()).toBe(false);
+		expect(times.consumeBreak()).toBe(false);
 	});
 });

@@ -1,11 +1,11 @@
 /**
- * Checks the times that a publisher states before anything else uses them. What comes out of it never goes back, never
- * jumps without cause, and runs on through whatever the encoder's clock does.
+ * Checks the times that a publisher states, before anything else uses them. Checked times never step back, never jump
+ * without cause, and continue through every change of the encoder's clock.
  */
 import type { TrackKind } from '../../core/media/access-unit.ts';
 import { median } from '../../core/percentiles.ts';
-import { msToTicks, OPUS_CLOCK_RATE, ticksToMs, VIDEO_CLOCK_RATE } from '../../core/units.ts';
-import type { PublisherRtpPacket, PublisherUnit } from '../publisher/publisher.ts';
+import { msToTicks, ticksToMs, VIDEO_CLOCK_RATE } from '../../core/units.ts';
+import { rtpClockRate, type PublisherRtpPacket, type PublisherUnit } from '../publisher/publisher.ts';
 import { judgeStep, type StepVerdict } from './step-judge.ts';
 
 /** Another clock that a track may have changed to. */
@@ -14,14 +14,14 @@ type Suspicion = {
 	rebaseMs: number;
 	/** Units in a row that agree with it. */
 	count: number;
-	/** A small step back: it takes the other track to make it another clock. */
+	/** A small step back: another clock only when the other track agrees. */
 	needsOther: boolean;
 };
 
 type TrackTimes = {
 	/** Checked time − stated time. Whole milliseconds, so that it is whole ticks of every clock. */
 	rebaseMs: number;
-	/** Before the last break: packets from before it may still come. */
+	/** Before the last break, for packets that arrive late. */
 	formerRebaseMs: number | undefined;
 	suspicion: Suspicion | undefined;
 	/** Checked time and arrival of the newest unit or packet. */
@@ -31,18 +31,18 @@ type TrackTimes = {
 	lastDecodeMs: number;
 	readonly stepsMs: number[];
 	cadenceMs: number | undefined;
-	/** It came back after a pause, behind the other track: since when, and by how much. */
+	/** The track returned from a pause behind the other track: since when, and by how much. */
 	lag: { sinceMs: number; lagMs: number } | undefined;
 	/** Smallest (arrival − checked time) of the running window, and of the one before. */
 	leastDelayMs: number;
 	formerLeastDelayMs: number;
 	windowStartedAtMs: number;
-	/** RTP only: packets are judged, and units follow them. */
+	/** RTP only: packets are checked, and units follow them. */
 	newestSequence: number | undefined;
 	newestStatedMs: number;
 	/** It has B-frames. */
 	isReordered: boolean;
-	/** Pictures lately whose timestamp stepped back a little, and by how many ticks they are moved. */
+	/** Recent pictures whose timestamp stepped back a little, and by how many ticks they are moved. */
 	readonly stepsBack: Array<{ statedMs: number; shiftTicks: number }>;
 	/** A constant part of all composition offsets that is too large to mean anything. */
 	compositionBaseMs: number | undefined;
@@ -51,45 +51,40 @@ type TrackTimes = {
 const TICK_MS = 1000 / VIDEO_CLOCK_RATE;
 /** Steps remembered: the cadence follows a change of the frame rate within half of them. */
 const REMEMBERED_STEPS = 16;
-/** Half of it forgets a calm moment while a line is crowded, twice of it follows a clock that drifts too late. */
+/** Half of it misses the quiet moments of a crowded line; twice of it follows a drifting clock too late. */
 const WINDOW_MS = 30_000;
-/** So many units in a row must agree on another clock. One wild time alone changes nothing. */
+/** Units in a row that must agree on another clock, so that one wild time changes nothing. */
 const AGREEING_UNITS = 3;
-/** What two tracks say of one jump differs by as much as their interleaving does. */
+/** The two tracks state one jump with a difference, because they are interleaved. */
 const SAME_JUMP_MS = 500;
-/** A step back of less is smoothed without a thought of another clock. */
+/** A smaller step back is never another clock. */
 const LEAST_CLOCK_STEP_MS = 100;
-/** Largest step back that is small, while the other track goes on. It is made up for within this time. */
+/** Largest step back that is smoothed while the other track continues. */
 const SMALL_STEP_BACK_MS = 1000;
-/** A track that has been silent for longer says nothing about the other. */
+/** A track that has been silent for longer is no measure for the other. */
 const OTHER_FRESH_MS = 2000;
-/** A second track begins where the first one is, give or take this; further off, its clock is another. */
+/** A second track begins this close to the first one; further off, it has another clock. */
 const FIRST_STEP_MS = 3000;
 /**
- * A track that comes back after a pause of this length, and so far behind the other, has counted its samples instead of
- * the time: a muted microphone. What was only held up on its way catches up within the time that is waited.
+ * A track that returns after such a pause, this far behind the other, counted samples instead of time: a muted
+ * microphone. Media that was only delayed catches up within {@link CATCH_UP_MS}.
  */
 const STAND_STILL_MS = 1000;
 const STAND_STILL_LAG_MS = 1500;
 const CATCH_UP_MS = 700;
 const CATCH_UP_RATIO = 0.7;
-/** Two tracks with clocks of their own break one after the other; that is one break. */
+/** Two tracks with separate clocks break one after the other, which counts as one break. */
 const ONE_BREAK_MS = 5000;
-/**
- * Pictures are shown no further from their decoding than this, or than the largest reordering of H.264: 16 pictures.
- */
+/** Largest distance from decoding to presentation; for slow pictures the largest reordering of H.264 counts. */
 const MAX_COMPOSITION_MS = 5000;
 const MAX_REORDERED_PICTURES = 16;
-/**
- * The first B-frame of a track is at least half a step behind the newest picture; what is less, before any such, is
- * wrongly stamped.
- */
+/** The first B-frame of a track is about half a step or more behind the newest picture; less is a wrong stamp. */
 const LEAST_REORDERING_STEPS = 0.4;
-/** A packet that comes late is off the newest by less. */
+/** A late packet is closer to the newest than this. */
 const MAX_OFF_MS = 10_000;
-/** A sequence number further back is no late packet, but another count. */
+/** A sequence number further back begins another count. */
 const MAX_LATE_PACKETS = 1000;
-/** Larger times would lose their fractions on the way through ticks. */
+/** Larger times lose their fractions when they are converted to ticks. */
 const MAX_STATED_MS = 2 ** 42;
 
 /** The times of one publisher's tracks. */
@@ -104,14 +99,14 @@ export class CheckedTimes {
 		this.#hasCommonTimeline = options.hasCommonTimeline;
 	}
 
-	/** True once after the publisher's clock has turned out to be another: what follows belongs to another run. */
-	takeBreak(): boolean {
+	/** True once after the publisher's clock has changed: what follows belongs to another run. */
+	consumeBreak(): boolean {
 		const isDue = this.#isBreakDue;
 		this.#isBreakDue = false;
 		return isDue;
 	}
 
-	/** The unit with times that can be used. In the order of arrival. */
+	/** Returns the unit with usable times. Call it in the order of arrival. */
 	check(unit: PublisherUnit): PublisherUnit {
 		if (unit.rtpTicks !== undefined) {
 			return this.#checkRtpUnit(unit, unit.rtpTicks);
@@ -124,7 +119,7 @@ export class CheckedTimes {
 		return { ...unit, decodeTimeMs, presentationTimeMs: decodeTimeMs + compositionMs };
 	}
 
-	/** The RTP timestamp of a packet that can be used: the stated one, unless the publisher has changed its clock. */
+	/** The usable RTP timestamp of a packet: the stated one, unless the publisher has changed its clock. */
 	checkRtp(packet: PublisherRtpPacket): number {
 		const { kind } = packet;
 		const statedMs = ticksToMs(packet.rtpTicks, rtpClockRate(kind));
@@ -158,7 +153,7 @@ export class CheckedTimes {
 		const track = this.#tracks.get(unit.kind)!;
 		const rtpTicks = statedTicks + placedShiftTicks(track, statedMs, clockRate);
 		const presentationTimeMs = ticksToMs(rtpTicks, clockRate);
-		// RTP states no decode time. With B-frames the order of sending gives it, as close to the last as can be.
+		// RTP states no decode time. With B-frames the order of sending gives it, as close to the last as possible.
 		const decodeTimeMs =
 			unit.kind === 'video' ? Math.max(presentationTimeMs, track.lastDecodeMs + TICK_MS) : presentationTimeMs;
 		track.lastDecodeMs = Math.max(track.lastDecodeMs, decodeTimeMs);
@@ -220,7 +215,7 @@ export class CheckedTimes {
 		}
 		const onOtherClockMs = other === undefined ? NaN : statedMs + other.rebaseMs;
 		if (this.#hasCommonTimeline && other?.rebaseMs !== track.rebaseMs && judgeAt(onOtherClockMs) !== 'broken') {
-			// The other track has changed its clock before, and this one follows.
+			// The other track has changed its clock, and this one follows.
 			changeClock(track, other!.rebaseMs);
 			this.#accept(track, onOtherClockMs, arrivedAtMs, 'continues');
 			return onOtherClockMs;
@@ -311,7 +306,7 @@ export class CheckedTimes {
 		track.suspicion = { rebaseMs, count: 1, needsOther };
 	}
 
-	/** Is it another clock? When both tracks of one clock say the same, or one says so for long enough. */
+	/** Accepts another clock when both tracks of one clock agree on it, or one track does for long enough. */
 	#confirm(track: TrackTimes, other: TrackTimes | undefined, arrivedAtMs: number): void {
 		const suspicion = track.suspicion!;
 		const otherSuspicion = this.#hasCommonTimeline ? other?.suspicion : undefined;
@@ -321,13 +316,11 @@ export class CheckedTimes {
 		if (!isShared && (suspicion.needsOther || suspicion.count < AGREEING_UNITS)) {
 			return;
 		}
+		const rebaseMs = isShared ? Math.max(suspicion.rebaseMs, otherSuspicion.rebaseMs) : suspicion.rebaseMs;
+		changeClock(track, rebaseMs);
 		if (isShared) {
-			// One clock, one relation: else sound and picture would come apart.
-			const rebaseMs = Math.max(suspicion.rebaseMs, otherSuspicion.rebaseMs);
-			changeClock(track, rebaseMs);
+			// One relation for one clock: otherwise sound and picture drift apart.
 			changeClock(other!, rebaseMs);
-		} else {
-			changeClock(track, suspicion.rebaseMs);
 		}
 		this.#isBreakDue ||= arrivedAtMs - this.#brokenAtMs > ONE_BREAK_MS;
 		this.#brokenAtMs = arrivedAtMs;
@@ -348,7 +341,7 @@ function leastDelayMs(track: TrackTimes): number {
 	return Math.min(track.leastDelayMs, track.formerLeastDelayMs);
 }
 
-/** Asked for every unit; true once, when the track has stayed behind. */
+/** Called for every unit; true once, when the track has stayed behind. */
 function hasStoodStill(track: TrackTimes, lagMs: number, elapsedMs: number, arrivedAtMs: number): boolean {
 	const { lag } = track;
 	if (lagMs < STAND_STILL_LAG_MS) {
@@ -380,7 +373,7 @@ function nearestRebaseMs(track: TrackTimes, statedMs: number): number {
 	return nearest;
 }
 
-/** The same, and what is on none of them is one wild time; it goes where the others are. */
+/** The same; a time that is on none of them is a single wild one, and is placed at the newest. */
 function placedRebaseMs(track: TrackTimes, statedMs: number): number {
 	const nearest = nearestRebaseMs(track, statedMs);
 	const offMs = statedMs + nearest - track.newestMs;
@@ -398,10 +391,6 @@ function checkedComposition(track: TrackTimes, statedMs: number): number {
 	track.compositionBaseMs ??= isUsable(statedMs) || !Number.isFinite(statedMs) ? 0 : statedMs;
 	const offsetMs = statedMs - track.compositionBaseMs;
 	return isUsable(offsetMs) ? offsetMs : 0;
-}
-
-function rtpClockRate(kind: TrackKind): number {
-	return kind === 'video' ? VIDEO_CLOCK_RATE : OPUS_CLOCK_RATE;
 }
 
 /** RFC 3550 §A.1: 16 bits that wrap, compared as serial numbers. */

@@ -7,13 +7,12 @@ import type { PublisherUnit } from '../publisher/publisher.ts';
 
 const START_MS = Date.UTC(2026, 0, 1);
 
-function createTimeline(options: { hasCommonTimeline: boolean; notBeforeMs?: number }): ContributionTimeline {
-	return new ContributionTimeline({
-		clock: new FakeClock(START_MS),
-		hasCommonTimeline: options.hasCommonTimeline,
-		broadcastEpochMs: START_MS,
-		notBeforeMs: () => options.notBeforeMs ?? TIMELINE_START_MS,
-	});
+function createTimeline(
+	options: { hasCommonTimeline: boolean },
+	notBeforeMs = TIMELINE_START_MS,
+): ContributionTimeline {
+	const deps = { clock: new FakeClock(START_MS), broadcastEpochMs: START_MS, notBeforeMs: () => notBeforeMs };
+	return new ContributionTimeline(deps, options);
 }
 
 /** A unit of RTMP: whole milliseconds. */
@@ -32,19 +31,11 @@ function rtmpUnit(kind: TrackKind, timeMs: number, arrivedAtMs: number, composit
 /** A unit of WHIP: exact ticks. */
 function rtpUnit(kind: TrackKind, rtpTicks: number, arrivedAtMs: number): PublisherUnit {
 	const timeMs = (rtpTicks * 1000) / (kind === 'video' ? 90_000 : 48_000);
-	return {
-		kind,
-		decodeTimeMs: timeMs,
-		presentationTimeMs: timeMs,
-		rtpTicks,
-		isKeyFrame: false,
-		bytes: new Uint8Array(),
-		arrivedAtMs,
-	};
+	return { ...rtmpUnit(kind, 0, arrivedAtMs), decodeTimeMs: timeMs, presentationTimeMs: timeMs, rtpTicks };
 }
 
 describe('ContributionTimeline of RTMP', () => {
-	it('begins where the clock stands, counted from the beginning of the broadcast', () => {
+	it('begins at the clock’s position, counted from the beginning of the broadcast', () => {
 		const position = createTimeline({ hasCommonTimeline: true }).place(rtmpUnit('video', 5000, 300), 0);
 		expect(position).toEqual({
 			clockRate: 90_000,
@@ -55,12 +46,12 @@ describe('ContributionTimeline of RTMP', () => {
 	});
 
 	it('begins no earlier than what the broadcast has reached', () => {
-		const timeline = createTimeline({ hasCommonTimeline: true, notBeforeMs: 50_000 });
+		const timeline = createTimeline({ hasCommonTimeline: true }, 50_000);
 		expect(timeline.place(rtmpUnit('video', 0, 300), 0).decodeTimeTicks).toBe(50_000 * 90);
 		expect(timeline.place(rtmpUnit('video', 40, 340), 0).decodeTimeTicks).toBe(50_040 * 90);
 	});
 
-	it('keeps decode and presentation time apart, and both tracks on one offset, however late one arrives', () => {
+	it('separates decode and presentation time, and keeps both tracks on one offset, however late one arrives', () => {
 		const timeline = createTimeline({ hasCommonTimeline: true });
 		const video = timeline.place(rtmpUnit('video', 1000, 100, 80), 0);
 		expect(video.presentationTimeTicks - video.decodeTimeTicks).toBe(80 * 90);
@@ -69,7 +60,7 @@ describe('ContributionTimeline of RTMP', () => {
 		expect(audio.decodeTimeTicks / 48).toBeCloseTo(video.decodeTimeTicks / 90, 3);
 	});
 
-	it('dates what an encoder gathered while connecting by what comes after it', () => {
+	it('dates media that an encoder gathered while connecting by the media that follows', () => {
 		const timeline = createTimeline({ hasCommonTimeline: true });
 		const first = timeline.place(rtmpUnit('video', 0, 300), 0);
 		for (let index = 1; index <= 20; index++) {
@@ -89,7 +80,7 @@ describe('ContributionTimeline of RTMP', () => {
 		expect(new Set(ticks.slice(1).map((value, index) => value - ticks[index]!))).toEqual(new Set([1024]));
 	});
 
-	it('believes the publisher’s time again after a hole, and counts on from there', () => {
+	it('accepts the publisher’s time again after a hole, and counts from there', () => {
 		const timeline = createTimeline({ hasCommonTimeline: true });
 		const place = (timeMs: number): number => timeline.place(rtmpUnit('audio', timeMs, timeMs), 48_000).decodeTimeTicks;
 		const first = place(0);
@@ -118,7 +109,7 @@ describe('ContributionTimeline of RTMP', () => {
 });
 
 describe('ContributionTimeline of WHIP', () => {
-	it('puts sound and picture in step whose first packets were late by different times', () => {
+	it('synchronizes sound and picture whose first packets were late by different times', () => {
 		const timeline = createTimeline({ hasCommonTimeline: false });
 		const lateMs = { audio: 100, video: 214 };
 		const place = (kind: TrackKind, timeMs: number): number => {
@@ -132,7 +123,7 @@ describe('ContributionTimeline of WHIP', () => {
 		expect(Math.abs(apart.at(-1)!)).toBeLessThan(1);
 	});
 
-	it('adds one offset for ever to a track’s RTP timestamps, the same for packets and units', () => {
+	it('adds one constant offset to a track’s RTP timestamps, the same for packets and units', () => {
 		const timeline = createTimeline({ hasCommonTimeline: false });
 		const firstTicks = 4_000_000_000;
 		const captureTimeMs = timeline.observeRtp('video', firstTicks, 200);
@@ -147,7 +138,7 @@ describe('ContributionTimeline of WHIP', () => {
 		}
 	});
 
-	it('puts each track where it arrives until sender reports tell better', () => {
+	it('places each track by its arrival until sender reports relate the two', () => {
 		const timeline = createTimeline({ hasCommonTimeline: false });
 		const video = timeline.place(rtpUnit('video', 900_000, 100), 0);
 		const audio = timeline.place(rtpUnit('audio', 5_000_000, 180), 48_000);
@@ -155,7 +146,7 @@ describe('ContributionTimeline of WHIP', () => {
 		expect(audio.decodeTimeTicks / 48).toBeCloseTo(TIMELINE_START_MS + 180, 1);
 	});
 
-	it('moves sound towards the picture by what sender reports teach, without ever going back', () => {
+	it('moves sound towards the picture as sender reports require, and never steps back', () => {
 		const timeline = createTimeline({ hasCommonTimeline: false });
 		let audioTicks = -Infinity;
 		let distanceMs = 0;

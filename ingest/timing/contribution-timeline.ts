@@ -1,18 +1,15 @@
-/**
- * Puts one publisher's units on the broadcast's media timeline, with constant offsets, and tells their capture times.
- */
+/** Places one publisher's units on the broadcast's media timeline with constant offsets, and computes capture times. */
 import type { TrackKind } from '../../core/media/access-unit.ts';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { PublisherClock } from '../../core/media/publisher-clock.ts';
 import { AAC_FRAME_SAMPLES, msToTicks, OPUS_CLOCK_RATE, ticksToMs, VIDEO_CLOCK_RATE } from '../../core/units.ts';
-import type { PublisherUnit } from '../publisher/publisher.ts';
+import { rtpClockRate, type PublisherUnit } from '../publisher/publisher.ts';
 
 /** The timeline begins here, well above 0, because encoders prime with negative times. */
 export const TIMELINE_START_MS = 10_000;
-/** Sample counts and the publisher's milliseconds may differ by this much before we believe the milliseconds. */
+/** Sample counts and the publisher's milliseconds may differ by this much before the milliseconds count. */
 const MAX_AUDIO_DRIFT_MS = 60;
 
-/** Where a unit stands. */
 type TimelinePosition = {
 	clockRate: number;
 	decodeTimeTicks: number;
@@ -20,11 +17,19 @@ type TimelinePosition = {
 	captureTimeMs: number;
 };
 
-/** One publisher's relation to the broadcast's timeline. Takes times that are checked already. */
+type ContributionTimelineDependencies = {
+	clock: Clock;
+	/** Epoch milliseconds of timeline position TIMELINE_START_MS. */
+	broadcastEpochMs: number;
+	/** The timeline position that the broadcast has reached; read when the first unit of a track is placed. */
+	notBeforeMs: () => number;
+};
+
+/** One publisher's relation to the broadcast's timeline. Expects checked times. */
 export class ContributionTimeline {
+	readonly #deps: ContributionTimelineDependencies;
 	readonly #hasCommonTimeline: boolean;
 	#broadcastEpochMs: number;
-	readonly #notBeforeMs: () => number;
 	readonly #publisherClock: PublisherClock;
 	/** Timeline − publisher's media time, per track. */
 	readonly #offsetsMs = new Map<TrackKind, number>();
@@ -36,20 +41,11 @@ export class ContributionTimeline {
 	#lastVideoTicks = -Infinity;
 	#lastAudioMs = -Infinity;
 
-	/**
-	 * `broadcastEpochMs`: epoch milliseconds of timeline position TIMELINE_START_MS. `notBeforeMs`: the timeline position
-	 * that the broadcast has reached, asked when the first unit is placed.
-	 */
-	constructor(options: {
-		clock: Clock;
-		hasCommonTimeline: boolean;
-		broadcastEpochMs: number;
-		notBeforeMs: () => number;
-	}) {
+	constructor(deps: ContributionTimelineDependencies, options: { hasCommonTimeline: boolean }) {
+		this.#deps = deps;
 		this.#hasCommonTimeline = options.hasCommonTimeline;
-		this.#broadcastEpochMs = options.broadcastEpochMs;
-		this.#notBeforeMs = options.notBeforeMs;
-		this.#publisherClock = new PublisherClock(options.clock, options);
+		this.#broadcastEpochMs = deps.broadcastEpochMs;
+		this.#publisherClock = new PublisherClock(deps.clock, options);
 	}
 
 	/** The machine's wall clock was set: positions stay where they are, their capture times move. */
@@ -63,7 +59,7 @@ export class ContributionTimeline {
 		this.#publisherClock.senderReport(kind, publisherMs, mediaMs);
 	}
 
-	/** Places a unit. `audioSampleRate`: for AAC, whose times are counted in samples. */
+	/** `audioSampleRate`: for AAC, whose times are counted in samples. */
 	place(unit: PublisherUnit, audioSampleRate: number): TimelinePosition {
 		const captureTimeMs = this.#publisherClock.observe(unit.kind, unit.presentationTimeMs, unit.arrivedAtMs);
 		const offsetMs = this.#offsetMs(unit.kind, captureTimeMs, unit.presentationTimeMs);
@@ -74,7 +70,7 @@ export class ContributionTimeline {
 			unit.rtpTicks === undefined
 				? this.#aacTicks(unit.presentationTimeMs + offsetMs, audioSampleRate)
 				: unit.rtpTicks + this.rtpOffsetTicks('audio', unit.rtpTicks, captureTimeMs) + this.#skewTicks();
-		// Learning moves sound by less than it is long, but a step back of the publisher may be longer.
+		// A correction moves sound by less than its duration, but a step back of the publisher may be longer.
 		const notBackTicks = Math.max(ticks, msToTicks(this.#lastAudioMs, audioSampleRate));
 		this.#lastAudioMs = ticksToMs(notBackTicks, audioSampleRate);
 		return {
@@ -86,8 +82,8 @@ export class ContributionTimeline {
 	}
 
 	/**
-	 * Capture time of a timeline position as it is known now. Better than what was known when the unit was placed: an
-	 * encoder sends first what it gathered while connecting, a quarter of a second late and more.
+	 * Current estimate of a timeline position's capture time. It is better than the one at the unit's placement: an
+	 * encoder first sends what it gathered while connecting, a quarter of a second late and more.
 	 */
 	captureTimeMs(kind: TrackKind, timelineMs: number): number {
 		return this.#publisherClock.captureTimeMs(kind, timelineMs - (this.#offsetsMs.get(kind) ?? 0));
@@ -97,7 +93,7 @@ export class ContributionTimeline {
 	rtpOffsetTicks(kind: TrackKind, rtpTicks: number, captureTimeMs: number): number {
 		let offset = this.#rtpOffsetTicks.get(kind);
 		if (offset === undefined) {
-			const clockRate = kind === 'video' ? VIDEO_CLOCK_RATE : OPUS_CLOCK_RATE;
+			const clockRate = rtpClockRate(kind);
 			const offsetMs = this.#offsetMs(kind, captureTimeMs, ticksToMs(rtpTicks, clockRate));
 			offset = msToTicks(offsetMs + ticksToMs(rtpTicks, clockRate), clockRate) - rtpTicks;
 			this.#rtpOffsetTicks.set(kind, offset);
@@ -108,11 +104,7 @@ export class ContributionTimeline {
 
 	/** Capture time of an RTP packet, which counts as an arrival. */
 	observeRtp(kind: TrackKind, rtpTicks: number, arrivedAtMs: number): number {
-		return this.#publisherClock.observe(
-			kind,
-			ticksToMs(rtpTicks, kind === 'video' ? VIDEO_CLOCK_RATE : OPUS_CLOCK_RATE),
-			arrivedAtMs,
-		);
+		return this.#publisherClock.observe(kind, ticksToMs(rtpTicks, rtpClockRate(kind)), arrivedAtMs);
 	}
 
 	#offsetMs(kind: TrackKind, captureTimeMs: number, mediaMs: number): number {
@@ -121,7 +113,7 @@ export class ContributionTimeline {
 			this.#offsetsMs.set(kind, known);
 			return known;
 		}
-		const timelineMs = Math.max(captureTimeMs - this.#broadcastEpochMs + TIMELINE_START_MS, this.#notBeforeMs());
+		const timelineMs = Math.max(captureTimeMs - this.#broadcastEpochMs + TIMELINE_START_MS, this.#deps.notBeforeMs());
 		const offsetMs = timelineMs - mediaMs;
 		this.#offsetsMs.set(kind, offsetMs);
 		return offsetMs;
@@ -146,7 +138,7 @@ export class ContributionTimeline {
 		return { decodeTimeTicks, presentationTimeTicks: decodeTimeTicks + reorderTicks };
 	}
 
-	// RTMP writes whole milliseconds, AAC frames have 1024 samples: counting samples gives exact durations.
+	// RTMP writes whole milliseconds and AAC frames have 1024 samples: counting samples gives exact durations.
 	#aacTicks(timelineMs: number, sampleRate: number): number {
 		const statedTicks = msToTicks(timelineMs, sampleRate);
 		let ticks = this.#nextAudio?.sampleRate === sampleRate ? this.#nextAudio.ticks : statedTicks;
@@ -157,14 +149,14 @@ export class ContributionTimeline {
 		return ticks;
 	}
 
-	// What arrivals and sender reports have taught since the start about the relation of sound to picture: an encoder's
-	// first packets are late, and not by the same in both tracks. The WebRTC tier learns it by our own sender reports;
-	// the LL-HLS tier needs it in the timestamps, and its encoder stretches the sound accordingly.
+	// The correction since the start of how sound relates to picture: an encoder's first packets are late, by different
+	// times in the two tracks. The WebRTC tier gets it in our sender reports; the LL-HLS tier needs it in the timestamps,
+	// and its encoder stretches the sound accordingly.
 	#skewTicks(): number {
-		return msToTicks(this.#learntMs('audio') - this.#learntMs('video'), OPUS_CLOCK_RATE);
+		return msToTicks(this.#correctionMs('audio') - this.#correctionMs('video'), OPUS_CLOCK_RATE);
 	}
 
-	#learntMs(kind: TrackKind): number {
+	#correctionMs(kind: TrackKind): number {
 		const placedMs = this.#placedOffsetsMs.get(kind);
 		return placedMs === undefined ? 0 : (this.#publisherClock.offsetMs(kind) ?? placedMs) - placedMs;
 	}

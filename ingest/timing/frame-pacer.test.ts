@@ -1,4 +1,4 @@
-/** Frames leave evenly, in order, and never wait long. */
+/** Tests that frames leave evenly, in order, and never wait long. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
@@ -7,7 +7,7 @@ import { FramePacer } from './frame-pacer.ts';
 /** Pushes a frame every 20 ms of media, each `latenessMs(index)` after its media time; returns when each left. */
 async function run(frameCount: number, latenessMs: (index: number) => number): Promise<number[]> {
 	const clock = new FakeClock();
-	const pacer = new FramePacer(clock);
+	const pacer = new FramePacer({ clock });
 	const left: number[] = [];
 	let arrivedMs = 0;
 	for (let index = 0; index < frameCount; index++) {
@@ -28,7 +28,7 @@ function unevenness(times: readonly number[]): number {
 }
 
 describe('FramePacer', () => {
-	it('makes bursts of two even', async () => {
+	it('spreads bursts of two evenly', async () => {
 		const left = await run(400, (index) => (index % 2 === 0 ? 20 : 0));
 		expect(unevenness(left.slice(100))).toBeLessThanOrEqual(1);
 	});
@@ -46,11 +46,11 @@ describe('FramePacer', () => {
 		expect(Math.max(...delays.slice(100))).toBeLessThan(8);
 	});
 
-	it('keeps order, loses nothing and holds nothing back for long', async () => {
+	it('keeps the order, drops no frame and delays none for long', async () => {
 		await fc.assert(
 			fc.asyncProperty(fc.array(fc.integer({ min: 0, max: 300 }), { minLength: 60, maxLength: 120 }), async (late) => {
 				const clock = new FakeClock();
-				const pacer = new FramePacer(clock);
+				const pacer = new FramePacer({ clock });
 				const order: number[] = [];
 				const waits: number[] = [];
 				for (const [index, wait] of late.entries()) {
@@ -69,9 +69,9 @@ describe('FramePacer', () => {
 		);
 	});
 
-	it('drops what waits when it is reset', async () => {
+	it('drops waiting frames when it is reset', async () => {
 		const clock = new FakeClock();
-		const pacer = new FramePacer(clock);
+		const pacer = new FramePacer({ clock });
 		let count = 0;
 		for (let index = 0; index < 60; index++) {
 			await clock.advance(index % 2 === 0 ? 40 : 0);

@@ -1,35 +1,31 @@
-/**
- * Tests of pace-correction.ts: whatever the pace of stated times, media keeps that of the clock; and what is right is
- * left alone.
- */
+/** Tests of pace-correction.ts: at any pace of stated times media keeps that of the clock, and right times stay. */
 import type { TrackKind } from '../../core/media/access-unit.ts';
 import { describe, expect, it } from 'vitest';
 import { PaceCorrection } from './pace-correction.ts';
 import type { PublisherUnit } from '../publisher/publisher.ts';
 
 const SOUND_MS = 1024 / 48;
-type Kind = TrackKind;
-type Corrected = { kind: Kind; atMs: number; statedMs: number; unit: PublisherUnit };
+const HOUR_MS = 3_600_000;
+const KINDS = ['audio', 'video'] as const;
+type Corrected = { kind: TrackKind; atMs: number; statedMs: number; unit: PublisherUnit };
 type Stream = {
 	seconds: number;
 	pictureMs?: number;
-	kinds?: readonly Kind[];
-	state: (kind: Kind, atMs: number) => number;
+	kinds?: readonly TrackKind[];
+	state?: (kind: TrackKind, atMs: number) => number;
 	arrive?: (atMs: number) => number;
-	isLost?: (kind: Kind, index: number) => boolean;
+	isLost?: (kind: TrackKind, index: number) => boolean;
 	compositionMs?: number;
 };
 
-/** Sends a stream in the order of time, and gives what is made of it. */
+/** Sends a stream in the order of time, and returns the corrected units. */
 function correct(stream: Stream): Corrected[] {
-	const { seconds, pictureMs = 1000 / 30, kinds = ['audio', 'video'], state, arrive = (atMs) => atMs } = stream;
+	const { seconds, pictureMs = 1000 / 30, kinds = KINDS, arrive = (atMs) => atMs } = stream;
+	const { state = (_kind, atMs) => atMs } = stream;
 	const sent = kinds.flatMap((kind) => {
 		const stepMs = kind === 'audio' ? SOUND_MS : pictureMs;
-		return Array.from({ length: Math.floor((seconds * 1000) / stepMs) }, (_, index) => ({
-			kind,
-			index,
-			atMs: index * stepMs,
-		}));
+		const count = Math.floor((seconds * 1000) / stepMs);
+		return Array.from({ length: count }, (_, index) => ({ kind, index, atMs: index * stepMs }));
 	});
 	sent.sort((a, b) => a.atMs - b.atMs);
 	const pace = new PaceCorrection();
@@ -54,13 +50,17 @@ function correct(stream: Stream): Corrected[] {
 		});
 }
 
-const timesOf = (corrected: readonly Corrected[], kind: Kind, fromMs: number): { atMs: number; timeMs: number }[] =>
+const timesOf = (
+	corrected: readonly Corrected[],
+	kind: TrackKind,
+	fromMs: number,
+): { atMs: number; timeMs: number }[] =>
 	corrected
 		.filter((entry) => entry.kind === kind && entry.atMs >= fromMs)
 		.map(({ atMs, unit }) => ({ atMs, timeMs: unit.decodeTimeMs }));
 
 /** Media time for each unit of real time, from a moment on. */
-function paceOf(corrected: readonly Corrected[], kind: Kind, fromMs: number): number {
+function paceOf(corrected: readonly Corrected[], kind: TrackKind, fromMs: number): number {
 	const times = timesOf(corrected, kind, fromMs);
 	const [first, last] = [times[0]!, times.at(-1)!];
 	return (last.timeMs - first.timeMs) / (last.atMs - first.atMs);
@@ -79,33 +79,31 @@ describe('PaceCorrection', () => {
 				arrive: jitter,
 				state: (_kind, atMs) => 3000 + atMs * pace,
 			});
-			for (const kind of ['audio', 'video'] as const) {
+			for (const kind of KINDS) {
 				expect(paceOf(corrected, kind, 6000)).toBeCloseTo(1, 1);
 			}
-			const [sound, picture] = (['audio', 'video'] as const).map((kind) => timesOf(corrected, kind, 10_000).at(-1)!);
+			const [sound, picture] = KINDS.map((kind) => timesOf(corrected, kind, 10_000).at(-1)!);
 			const apartMs = sound!.timeMs - sound!.atMs - (picture!.timeMs - picture!.atMs);
 			expect(Math.abs(apartMs)).toBeLessThan(200);
 		},
 	);
 
 	it.each(
-		(['audio', 'video'] as const).flatMap((kind) =>
-			PACES.filter((pace) => kind === 'audio' || pace < 30).map((pace) => [kind, pace] as const),
-		),
-	)('mends the %s alone, stated at %s of the pace', (wrong, pace) => {
+		KINDS.flatMap((kind) => PACES.filter((pace) => kind === 'audio' || pace < 30).map((pace) => [kind, pace] as const)),
+	)('corrects the %s alone, stated at %s of the pace', (wrong, pace) => {
 		const corrected = correct({
 			seconds: 30,
 			arrive: jitter,
 			state: (kind, atMs) => 3000 + atMs * (kind === wrong ? pace : 1),
 		});
-		for (const kind of ['audio', 'video'] as const) {
+		for (const kind of KINDS) {
 			expect(paceOf(corrected, kind, 8000)).toBeCloseTo(1, 1);
 		}
 		const right = corrected.filter(({ kind }) => kind !== wrong);
 		expect(right.map(({ unit }) => unit.decodeTimeMs)).toEqual(right.map(({ statedMs }) => statedMs));
 	});
 
-	it.each([30, 90])('lets a picture that is stated alone at %i of the pace run ahead for 3 s at most', (pace) => {
+	it.each([30, 90])('lets a picture run ahead for 3 s at most when it alone is stated at %i of the pace', (pace) => {
 		const corrected = correct({
 			seconds: 30,
 			arrive: jitter,
@@ -114,14 +112,14 @@ describe('PaceCorrection', () => {
 		expect(paceOf(corrected, 'video', 3000)).toBeLessThan(0.6);
 	});
 
-	it.each([0, 0.2, 4, 30])('mends a picture without sound, stated at %s of the pace', (pace) => {
+	it.each([0, 0.2, 4, 30])('corrects a picture without sound, stated at %s of the pace', (pace) => {
 		const corrected = correct({ seconds: 60, kinds: ['video'], arrive: jitter, state: (_kind, atMs) => atMs * pace });
 		expect(paceOf(corrected, 'video', 15_000)).toBeCloseTo(1, 1);
 	});
 
-	it('never goes back, and keeps the steps even', () => {
+	it('never steps back, and keeps the steps even', () => {
 		const corrected = correct({ seconds: 30, arrive: jitter, state: (_kind, atMs) => atMs * 30 });
-		for (const kind of ['audio', 'video'] as const) {
+		for (const kind of KINDS) {
 			const times = timesOf(corrected, kind, 5000);
 			const stepsMs = times.slice(1).map(({ timeMs }, index) => timeMs - times[index]!.timeMs);
 			expect(Math.min(...stepsMs)).toBeGreaterThan(0);
@@ -129,19 +127,19 @@ describe('PaceCorrection', () => {
 		}
 	});
 
-	it('brings the distance of B-frames to the right pace', () => {
+	it('scales the composition offsets of B-frames to the right pace', () => {
 		const corrected = correct({ seconds: 20, state: (_kind, atMs) => atMs * 30, compositionMs: 2000 });
 		const { unit } = corrected.findLast(({ kind }) => kind === 'video')!;
 		expect(unit.presentationTimeMs - unit.decodeTimeMs).toBeCloseTo(2000 / 30, -1);
 	});
 
-	it('believes the times again when they are right', () => {
+	it('accepts the times again when they are right', () => {
 		const corrected = correct({
 			seconds: 40,
 			state: (_kind, atMs) => (atMs < 15_000 ? atMs * 30 : 450_000 + (atMs - 15_000)),
 		});
 		const late = corrected.filter(({ atMs }) => atMs > 25_000);
-		for (const kind of ['audio', 'video'] as const) {
+		for (const kind of KINDS) {
 			const offsets = late
 				.filter((entry) => entry.kind === kind)
 				.map(({ unit, statedMs }) => Math.round(unit.decodeTimeMs - statedMs));
@@ -152,49 +150,24 @@ describe('PaceCorrection', () => {
 	const untouched: [string, Stream][] = [
 		['0.9 of the pace', { seconds: 60, state: (_kind, atMs) => atMs * 0.9 }],
 		['1.1 of the pace', { seconds: 60, state: (_kind, atMs) => atMs * 1.1 }],
-		['a line that stands still for 5 s and catches up', { seconds: 40, state: (_kind, atMs) => atMs, arrive: stalled }],
-		['a line that carries half', { seconds: 40, state: (_kind, atMs) => atMs, arrive: (atMs) => atMs * 2 }],
-		['a file that is sent in one go', { seconds: 600, state: (_kind, atMs) => atMs, arrive: (atMs) => atMs / 50 }],
-		['bunches of 5 s', { seconds: 60, state: (_kind, atMs) => atMs, arrive: (atMs) => Math.ceil(atMs / 5000) * 5000 }],
-		[
-			'every second frame of sound lost',
-			{ seconds: 60, state: (_kind, atMs) => atMs, isLost: (kind, index) => kind === 'audio' && index % 2 === 1 },
-		],
+		['a line that stands still for 5 s and catches up', { seconds: 40, arrive: stalled }],
+		['a line that carries half', { seconds: 40, arrive: (atMs) => atMs * 2 }],
+		['a file that is sent at once', { seconds: 600, arrive: (atMs) => atMs / 50 }],
+		['bunches of 5 s', { seconds: 60, arrive: (atMs) => Math.ceil(atMs / 5000) * 5000 }],
+		['every second frame of sound lost', { seconds: 60, isLost: (kind, index) => kind === 'audio' && index % 2 === 1 }],
 		[
 			'most frames of sound lost',
-			{
-				seconds: 60,
-				state: (_kind, atMs) => atMs,
-				arrive: jitter,
-				isLost: (kind, index) => kind === 'audio' && index % 5 !== 1,
-			},
+			{ seconds: 60, arrive: jitter, isLost: (kind, index) => kind === 'audio' && index % 5 !== 1 },
 		],
-		[
-			'most pictures lost',
-			{ seconds: 60, state: (_kind, atMs) => atMs, isLost: (kind, index) => kind === 'video' && index % 40 !== 1 },
-		],
-		['one picture in 10 s', { seconds: 120, pictureMs: 10_000, state: (_kind, atMs) => atMs }],
-		['a jump of both', { seconds: 40, state: (_kind, atMs) => atMs + (atMs > 20_000 ? 3_600_000 : 0) }],
-		[
-			'a jump back of both',
-			{ seconds: 40, state: (_kind, atMs) => 3_600_000 + atMs - (atMs > 20_000 ? 3_600_000 : 0) },
-		],
-		[
-			'a jump of the picture alone',
-			{ seconds: 40, state: (kind, atMs) => atMs + (kind === 'video' && atMs > 20_000 ? 60_000 : 0) },
-		],
-		[
-			'a jump of the sound alone',
-			{ seconds: 40, state: (kind, atMs) => atMs + (kind === 'audio' && atMs > 20_000 ? 60_000 : 0) },
-		],
-		[
-			'sound that pauses',
-			{
-				seconds: 40,
-				state: (_kind, atMs) => atMs,
-				isLost: (kind, index) => kind === 'audio' && index > 500 && index < 900,
-			},
-		],
+		['most pictures lost', { seconds: 60, isLost: (kind, index) => kind === 'video' && index % 40 !== 1 }],
+		['one picture in 10 s', { seconds: 120, pictureMs: 10_000 }],
+		['a jump of both', { seconds: 40, state: (_kind, atMs) => atMs + (atMs > 20_000 ? HOUR_MS : 0) }],
+		['a jump back of both', { seconds: 40, state: (_kind, atMs) => HOUR_MS + atMs - (atMs > 20_000 ? HOUR_MS : 0) }],
+		...KINDS.map((jumping): [string, Stream] => [
+			`a jump of the ${jumping} alone`,
+			{ seconds: 40, state: (kind, atMs) => atMs + (kind === jumping && atMs > 20_000 ? 60_000 : 0) },
+		]),
+		['sound that pauses', { seconds: 40, isLost: (kind, index) => kind === 'audio' && index > 500 && index < 900 }],
 		[
 			'sound that counts its samples through a pause',
 			{
@@ -211,7 +184,7 @@ describe('PaceCorrection', () => {
 			},
 		],
 	];
-	it.each(untouched)('leaves %s as it is', (_name, stream) => {
+	it.each(untouched)('changes no times of %s', (_name, stream) => {
 		const corrected = correct(stream);
 		expect(corrected.map(({ unit }) => unit.decodeTimeMs)).toEqual(corrected.map(({ statedMs }) => statedMs));
 	});

@@ -1,40 +1,37 @@
 /**
- * Times of an RTMP publisher whose clock runs at another pace than time does: all the same, in another unit, twice as
- * fast. Sound tells, because each of its frames lasts a known time; the picture is held against the sound, or against
- * arrival where there is none. While a pace is right, and while it is only the line that is late, nothing is changed.
+ * Corrects the times of an RTMP publisher whose clock runs at the wrong pace: always the same time, another unit, twice
+ * as fast. Sound shows it, because each of its frames has a known duration. The picture is compared with the sound, or
+ * with arrival when there is no sound. While a pace is right, or only the line is late, nothing is changed.
  */
 import type { AudioTrackConfig } from '../../core/media/codecs.ts';
 import { AAC_FRAME_SAMPLES } from '../../core/units.ts';
 import type { PublisherUnit } from '../publisher/publisher.ts';
 
-/** Media time of a window. Two in a row that say the same decide, so a jump alone decides nothing. */
+/** Media time of a window. Two windows in a row with the same pace decide, so that a jump alone changes nothing. */
 const SOUND_WINDOW_MS = 500;
 const PICTURE_WINDOW_MS = 1000;
 const ARRIVAL_WINDOW_MS = 500;
-/** Where only arrival tells: longer than a line stalls. */
+/** When arrival is the only measure: longer than a line stalls. */
 const LONE_WINDOW_MS = 5000;
-/** A pace between is taken as it is: sound that lacks frames, an encoder that adjusts its clock. */
+/** A pace between these is accepted: sound that lacks frames, an encoder that adjusts its clock. */
 const [SLOWEST, FASTEST] = [0.67, 1.5];
-/** Frames that come at about the pace of time; otherwise it is the line that a window tells of. */
+/** Frames that arrive at about the pace of time; otherwise a window shows the line and not the encoder. */
 const [LATEST, SOONEST] = [0.75, 1.33];
-/** A pace that was wrong is right again. */
+/** Between these a wrong pace has become right again. */
 const [RIGHT_FROM, RIGHT_TO] = [0.9, 1.1];
-/** Two windows say the same when their paces differ by less, as a ratio; all paces below the least are the same one. */
+/** Two paces are the same when they differ by less, as a ratio; all paces below the least are the same one. */
 const SAME_RATIO = 1.3;
 const LEAST_PACE = 0.05;
 /** A track that has been silent for longer is no measure for the other. */
 const FRESH_MS = 1000;
-/** Further behind its measure it jumps; less is made up for step by step. */
+/** Further behind its measure it jumps; a smaller lag is made up step by step. */
 const JUMP_BEHIND_MS = 500;
-/** A pause of sound is shorter than it was by this. */
+/** A pause of sound is shortened by this. */
 const SOUND_SLACK_MS = 1000;
 
 type Mark = { statedMs: number; arrivedAtMs: number; measureMs: number };
 
-/**
- * What one window tells: stated time for each unit of the measure, and of time; how the measure itself kept pace with
- * time.
- */
+/** Stated time of one window for each unit of the measure, and of time; and the measure for each unit of time. */
 type Paces = { byMeasure: number; byArrival: number; measure: number };
 
 class TrackPace {
@@ -49,7 +46,7 @@ class TrackPace {
 	stepMs = 0;
 	/** Stated time for each unit of time, by arrival alone; undefined while unknown. */
 	paceByArrival: number | undefined;
-	/** How much stated composition offsets are worth. */
+	/** Factor for stated composition offsets. */
 	compositionScale = 1;
 	#mark: Mark | undefined;
 	#arrivalMark: Mark | undefined;
@@ -61,12 +58,12 @@ class TrackPace {
 		return atMs - this.arrivedAtMs < FRESH_MS;
 	}
 
-	/** Forgets the window. */
+	/** Drops the window. */
 	restart(): void {
 		this.#mark = undefined;
 	}
 
-	/** Takes a unit into the window. Its paces when it is full. */
+	/** Adds a unit to the window. Returns the window's paces when it is full. */
 	observe(now: Mark, windowMs: number): Paces | undefined {
 		this.#observeArrival(now);
 		const mark = this.#mark;
@@ -128,21 +125,18 @@ class TrackPace {
 	}
 }
 
-/** Of one publisher. */
 export class PaceCorrection {
 	readonly #sound = new TrackPace();
 	readonly #picture = new TrackPace();
-	/** What the frames of sound last together. */
+	/** Total duration of the frames of sound. */
 	#soundCountMs = 0;
-	/** Arrival − corrected time when sound was last found to be wrong. */
+	/** Arrival − corrected time when the pace of sound last became wrong. */
 	#soundDelayMs = 0;
 	#pictureDelayMs = 0;
-	/** What the picture was last measured by. */
+	/** The picture was last measured by the sound. */
 	#isBySound = false;
 
-	/**
-	 * The unit with times that keep pace. `sound`: the configuration of the sound, once known. In the order of arrival.
-	 */
+	/** Returns the unit with times that keep pace. `sound`: its configuration, once known. Call in order of arrival. */
 	correct(unit: PublisherUnit, sound: Pick<AudioTrackConfig, 'codec' | 'sampleRate'> | undefined): PublisherUnit {
 		// RTP timestamps go to viewers with the packets, before there are units.
 		if (unit.rtpTicks !== undefined || !Number.isFinite(unit.decodeTimeMs)) {
@@ -166,12 +160,12 @@ export class PaceCorrection {
 			if (picture.isFresh(arrivedAtMs) && !isPictureRight) {
 				picture.setWrong();
 			}
-			// It is measured by the sound, which goes at another pace from now on.
+			// The picture is measured by the sound, which has another pace from now on.
 			picture.restart();
 		}
 		const expectedMs = arrivedAtMs - this.#soundDelayMs - SOUND_SLACK_MS;
 		const correctedMs = sound.isWrong ? Math.max(sound.correctedMs + frameMs, expectedMs) : statedMs + sound.offsetMs;
-		note(sound, unit, correctedMs);
+		record(sound, unit, correctedMs);
 		return { ...unit, decodeTimeMs: correctedMs, presentationTimeMs: correctedMs };
 	}
 
@@ -190,18 +184,18 @@ export class PaceCorrection {
 		}
 		const targetMs = isBySound ? measureMs : arrivedAtMs - this.#pictureDelayMs;
 		const correctedMs = picture.isWrong ? stepTowards(picture, targetMs) : statedMs + picture.offsetMs;
-		note(picture, unit, correctedMs);
+		record(picture, unit, correctedMs);
 		const compositionMs = unit.presentationTimeMs - statedMs;
 		const scale = picture.isWrong ? picture.compositionScale : 1;
 		return { ...unit, decodeTimeMs: correctedMs, presentationTimeMs: correctedMs + compositionMs * scale };
 	}
 }
 
-function note(track: TrackPace, { decodeTimeMs, arrivedAtMs }: PublisherUnit, correctedMs: number): void {
+function record(track: TrackPace, { decodeTimeMs, arrivedAtMs }: PublisherUnit, correctedMs: number): void {
 	[track.statedMs, track.arrivedAtMs, track.correctedMs] = [decodeTimeMs, arrivedAtMs, correctedMs];
 }
 
-/** The next time: evenly, a little faster or slower than it comes until it is where it should be. */
+/** The next time: an even step, a little longer or shorter than the usual one until the target is reached. */
 function stepTowards({ correctedMs, stepMs }: TrackPace, targetMs: number): number {
 	const nextMs = correctedMs + stepMs;
 	const aheadMs = nextMs - targetMs;

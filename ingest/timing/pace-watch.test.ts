@@ -12,21 +12,24 @@ function watched(pace: number, durationMs: number, stepMs = 40): PaceWatch {
 }
 
 describe('PaceWatch', () => {
-	it.each([0, 0.001, 0.5, 0.8, 1.25, 2, 30, 90])('tells of a pace of %s within half a minute, and keeps it', (pace) => {
-		for (const stepMs of [8, 40, 1000, 5000]) {
-			expect(watched(pace, 10_000, stepMs).wrongPace).toBeUndefined();
-			expect(watched(pace, 30_000, stepMs).wrongPace).toBeCloseTo(pace, 1);
-			expect(watched(pace, 300_000, stepMs).wrongPaceAtEnd).toBeCloseTo(pace, 1);
-		}
-	});
+	it.each([0, 0.001, 0.5, 0.8, 1.25, 2, 30, 90])(
+		'reports a pace of %s within half a minute, and keeps the report',
+		(pace) => {
+			for (const stepMs of [8, 40, 1000, 5000]) {
+				expect(watched(pace, 10_000, stepMs).wrongPace).toBeUndefined();
+				expect(watched(pace, 30_000, stepMs).wrongPace).toBeCloseTo(pace, 1);
+				expect(watched(pace, 300_000, stepMs).wrongPaceAtEnd).toBeCloseTo(pace, 1);
+			}
+		},
+	);
 
-	it.each([0.9, 0.99, 1, 1.01, 1.1])('says nothing of a pace of %s', (pace) => {
+	it.each([0.9, 0.99, 1, 1.01, 1.1])('accepts a pace of %s', (pace) => {
 		for (const stepMs of [8, 40, 1000, 5000]) {
 			expect(watched(pace, 120_000, stepMs).wrongPace).toBeUndefined();
 		}
 	});
 
-	it('takes a line that is held up, a jump and a pause for no pace', () => {
+	it('ignores a line that is held up, a jump and a pause', () => {
 		const watch = new PaceWatch();
 		let [jumpMs, wrongCount] = [0, 0];
 		for (let atMs = 0; atMs < 180_000; atMs += 20) {
@@ -46,7 +49,7 @@ describe('PaceWatch', () => {
 		expect(wrongCount).toBe(0);
 	});
 
-	it('tells of a file that was sent in one go, once it has ended', () => {
+	it('reports a file that is sent at once, when it has ended', () => {
 		const file = new PaceWatch();
 		for (let atMs = 0; atMs < 24_000; atMs += 40) {
 			file.observe(atMs, 1000 + atMs / 100);
@@ -57,7 +60,7 @@ describe('PaceWatch', () => {
 		expect(new PaceWatch().wrongPaceAtEnd).toBeUndefined();
 	});
 
-	it('takes it back when the pace is right', () => {
+	it('clears the report when the pace is right', () => {
 		const watch = watched(0.5, 30_000);
 		for (let atMs = 0; atMs <= 20_000; atMs += 40) {
 			watch.observe(20_000 + atMs, 100_000 + atMs);
@@ -71,7 +74,7 @@ describe('paceText', () => {
 		[0, 'stand still'],
 		[0.5, 'run slower than the clock'],
 		[90, 'run faster than the clock'],
-	])('says of %s: they %s', (pace, text) => {
+	])('describes %s as: %s', (pace, text) => {
 		expect(paceText(pace)).toBe(text);
 	});
 });

@@ -1,21 +1,18 @@
 /**
- * Compares the times that a publisher states with the clock. Nothing else notices a track whose times run evenly, but
- * too fast or too slow: a file that is sent faster than it plays, an encoder that is overloaded, times that stand
- * still. Pure.
+ * Compares a publisher's stated times with the clock. No other check sees a track whose times run evenly, but too fast
+ * or too slow: a file that is sent faster than it plays, an overloaded encoder, times that stand still. Pure.
  */
 
-/** Long enough for the jitter of a line, short enough to tell the streamer while they look. */
+/** Long enough for the jitter of a line, short enough to warn the streamer while they look. */
 const WINDOW_MS = 10_000;
-/** A line that was held up catches up within a window; what two in a row show lasts. */
+/** A line that was held up catches up within a window; what two windows in a row show lasts. */
 const WRONG_WINDOWS = 2;
 /** Viewers' players make up for less. */
 const LEAST_PACE = 0.85;
 const MOST_PACE = 1.15;
 /** A tick for each picture, where an encoder states the same time for all of them. */
 const STANDS_STILL = 0.05;
-/**
- * A stream that is over before the first window: this much more than the time it took was no buffer of an encoder's.
- */
+/** A stream that ends before the first window: an encoder's buffer explains no larger lead over the clock. */
 const LEAST_RUSH_MS = 5000;
 
 type Mark = { statedMs: number; arrivedAtMs: number };
@@ -28,7 +25,6 @@ export class PaceWatch {
 	#wrongCount = 0;
 	#pace: number | undefined;
 
-	/** Takes the next unit. */
 	observe(statedMs: number, arrivedAtMs: number): void {
 		this.#newest = { statedMs, arrivedAtMs };
 		this.#first ??= this.#newest;
@@ -42,9 +38,7 @@ export class PaceWatch {
 		}
 	}
 
-	/**
-	 * Stated time for each unit of real time, where it is wrong for long; undefined where it is right, or not known yet.
-	 */
+	/** Stated time for each unit of real time when it is wrong for long; undefined when it is right or unknown. */
 	get wrongPace(): number | undefined {
 		return this.#pace;
 	}
@@ -60,10 +54,7 @@ export class PaceWatch {
 	}
 }
 
-/**
- * What is wrong with a pace, in the words of a sentence about times. Without figures: they would be another problem
- * each time.
- */
+/** What is wrong with a pace, in words that follow "times". Without figures, which make another problem each time. */
 export function paceText(pace: number): string {
 	if (pace < STANDS_STILL) {
 		return 'stand still';

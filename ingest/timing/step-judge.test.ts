@@ -31,13 +31,13 @@ describe('judgeStep', () => {
 		['a pause somewhat longer by the encoder', { stepMs: 12_000, elapsedMs: 10_000, earlyMs: 2000 }, 'paused'],
 		['no number', { stepMs: NaN }, 'broken'],
 		['no end', { stepMs: Infinity }, 'broken'],
-	])('takes %s for what it is', (_name, step, verdict) => {
+	])('classifies %s', (_name, step, verdict) => {
 		expect(judge(step)).toBe(verdict);
 	});
 
 	it('measures by the track’s own cadence, from one picture in ten seconds to 120 a second', () => {
 		for (const cadenceMs of [1000 / 120, 1000 / 60, 33, 200, 1000, 10_000]) {
-			// A burst: nothing but the cadence says that these are usual.
+			// A burst: only the cadence shows that these are usual.
 			expect(judge({ stepMs: cadenceMs, cadenceMs, elapsedMs: 0, earlyMs: cadenceMs })).toBe('continues');
 			expect(judge({ stepMs: cadenceMs * 1.4, cadenceMs, elapsedMs: 0, earlyMs: cadenceMs })).toBe('continues');
 			expect(judge({ stepMs: HOUR_MS, cadenceMs, elapsedMs: cadenceMs, earlyMs: HOUR_MS })).toBe('broken');

@@ -1,15 +1,12 @@
-/**
- * Decides what the step from one unit of a track to the next means. Pure: it knows no publisher, only the facts of one
- * step.
- */
+/** Decides what the step from one unit of a track to the next means. Pure: it sees only the facts of one step. */
 
 /**
- * `continues`: as usual. `smoothed`: a small step back; the unit goes right behind the one before. `paused`: the track
- * stood still for as long, which is no fault. `broken`: its times contradict everything else that is known.
+ * `continues`: a usual step. `smoothed`: a small step back; the unit follows right behind the previous one. `paused`:
+ * the track paused for as long, which is no fault. `broken`: its times contradict all other facts.
  */
 export type StepVerdict = 'continues' | 'smoothed' | 'paused' | 'broken';
 
-/** What is known of a step. @internal for tests */
+/** The facts of one step. @internal for tests */
 export type Step = {
 	/** From the unit before to this one, by the encoder's times. */
 	stepMs: number;
@@ -17,7 +14,7 @@ export type Step = {
 	cadenceMs: number | undefined;
 	/** Time between the arrivals of the two. */
 	elapsedMs: number;
-	/** By how much the unit comes sooner than any other lately, measured by its own time; negative when it is late. */
+	/** By how much the unit arrives sooner, by its own time, than all recent units; negative when it is late. */
 	earlyMs: number;
 	/** How far the other track is ahead of this unit, where both run on one clock; undefined without such a track. */
 	otherAheadMs: number | undefined;
@@ -25,23 +22,22 @@ export type Step = {
 	smallStepBackMs: number;
 };
 
-/** Steps up to this are never looked at twice: a few lost pictures, or the jitter of an encoder's clock. */
+/** Smaller steps are always usual: a few lost pictures, or the jitter of an encoder's clock. */
 const USUAL_STEP_MS = 250;
 /** The same, in steps of the track: half a step of jitter at one picture in ten seconds is 5 s. */
 const USUAL_STEPS = 1.5;
 /**
- * A unit may come sooner than those before it by this much, since all of those may have been late. Half of it takes the
- * first seconds of an encoder for a break; twice of it lets a jump of a second stand as a hole.
+ * A unit may arrive sooner than the previous ones by this much, since all of them may have been late. Half of it treats
+ * the first seconds of an encoder as a break; twice of it accepts a jump of a second as a hole.
  */
 const EARLY_TOLERANCE_MS = 500;
-/** The same as a share of the wait: after 10 s that were 12 by the encoder's clock, it has paused, not jumped. */
+/** The same as a share of the wait: 10 s that are 12 by the encoder's clock are a pause. */
 const EARLY_TOLERANCE_RATIO = 0.5;
-/** The other track confirms a step that leads to where it is, give or take the interleaving of the two. */
+/** The other track confirms a step that ends at most this far ahead of it, because the two are interleaved. */
 const OTHER_TOLERANCE_MS = 500;
-/** A pause is a step of so many usual ones, for whoever wants to know. */
+/** A step of more than so many usual ones is a pause. */
 const PAUSE_STEPS = 4;
 
-/** Judges a step. */
 export function judgeStep(step: Step): StepVerdict {
 	const { stepMs, cadenceMs = 0 } = step;
 	if (!Number.isFinite(stepMs)) {
@@ -50,7 +46,6 @@ export function judgeStep(step: Step): StepVerdict {
 	if (stepMs <= 0) {
 		return -stepMs <= step.smallStepBackMs ? 'smoothed' : 'broken';
 	}
-	const isLong = stepMs > Math.max(USUAL_STEP_MS, PAUSE_STEPS * cadenceMs);
 	if (stepMs <= Math.max(USUAL_STEP_MS, USUAL_STEPS * cadenceMs)) {
 		return 'continues';
 	}
@@ -59,5 +54,5 @@ export function judgeStep(step: Step): StepVerdict {
 	if (!isInTime && !isWhereTheOtherIs) {
 		return 'broken';
 	}
-	return isLong ? 'paused' : 'continues';
+	return stepMs > Math.max(USUAL_STEP_MS, PAUSE_STEPS * cadenceMs) ? 'paused' : 'continues';
 }

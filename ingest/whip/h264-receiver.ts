@@ -1,4 +1,4 @@
-/** H.264 of a WHIP publisher: NAL units of its packets → pictures for the tiers, and packets for the stage. */
+/** H.264 of a WHIP publisher: NAL units of its packets → pictures for the packager, and packets for the stage. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { Timer } from '../../core/lifecycle/timer.ts';
 import type { VideoTrackConfig } from '../../core/media/codecs.ts';
@@ -8,16 +8,15 @@ import { H264Assembler, type H264Picture, type PictureProblem } from '../bitstre
 import type { PublisherRtpPacket } from '../publisher/publisher.ts';
 import { RtpRelay } from './rtp-relay.ts';
 
-/** So long the first picture waits for a further part of it; packets of one picture come within a few milliseconds. */
+/** How long the first picture waits for a further part; packets of one picture arrive within a few milliseconds. */
 const SETTLE_MS = 60;
 /** A parameter set as text has some 40 characters. */
 const MAX_OFFERED_TEXT = 8192;
 const MAX_OFFERED_SETS = 64;
 
-/** When a picture came. */
 export type PictureTimes = { rtpTicks: number; arrivedAtMs: number };
 
-/** Who gets what is found, in order. */
+/** Gets the results in order. */
 interface H264ReceiverSink {
 	configure(config: VideoTrackConfig): void;
 	rtpPacket(packet: PublisherRtpPacket): void;
@@ -25,25 +24,23 @@ interface H264ReceiverSink {
 	problem(problem: PictureProblem): void;
 }
 
-/** One publisher's receiver. */
 export class H264Receiver {
 	readonly #assembler: H264Assembler<PictureTimes>;
 	readonly #relay: RtpRelay;
 	#newestOrdered = 0;
 	readonly #settling: Timer;
 
-	constructor(clock: Clock, sink: H264ReceiverSink) {
+	constructor({ clock, sink }: { clock: Clock; sink: H264ReceiverSink }) {
 		this.#settling = new Timer(clock, () => this.#assembler.settle());
 		this.#relay = new RtpRelay((packet) => sink.rtpPacket(packet));
 		this.#assembler = new H264Assembler<PictureTimes>(
 			{
-				configure: (config) => sink.configure(config),
+				...sink,
 				picture: (picture) => {
 					this.#relayPicture(picture);
 					const { nals, isKeyFrame, isRecoveryPoint, stamp } = picture;
 					sink.picture({ bytes: joinLengthPrefixed(nals), isKeyFrame, isRecoveryPoint }, stamp);
 				},
-				problem: (problem) => sink.problem(problem),
 			},
 			{ provesFraming: true },
 		);
@@ -60,7 +57,7 @@ export class H264Receiver {
 		this.#assembler.addParameterSets(sets);
 	}
 
-	/** A packet as it arrived, before it is put in order. */
+	/** A packet in the order of arrival. */
 	arrived(packet: PublisherRtpPacket): void {
 		this.#relay.packet(packet);
 	}
@@ -84,12 +81,11 @@ export class H264Receiver {
 		}
 	}
 
-	/** Something before what comes next is missing. */
+	/** A packet before the next one is missing. */
 	markLoss(): void {
 		this.#assembler.markLoss();
 	}
 
-	/** Stops waiting. */
 	close(): void {
 		this.#settling.disarm();
 	}

@@ -1,13 +1,12 @@
 /**
- * A WHIP publisher's video packets on their way to the stage. What is framed as receivers expect goes on as it came,
- * without waiting for the picture's end. Anything else is put into packets anew from the assembled pictures: parameter
- * sets that came apart from their IDR picture or never, ends that are none, or no ends at all.
+ * A WHIP publisher's video packets on their way to the stage. Packets with the framing that receivers expect are
+ * forwarded unchanged, without waiting for the picture's end. All others are packetized again from the assembled
+ * pictures: parameter sets apart from their IDR picture or missing, markers at the wrong places, or no markers.
  */
 import { packetizeH264 } from '../../sfu/rtp/h264-packetizer.ts';
 import { unwrap } from '../../core/units.ts';
 import type { PublisherRtpPacket } from '../publisher/publisher.ts';
 
-/** A picture as the relay sends it. */
 type RelayedPicture = {
 	nals: readonly Uint8Array[];
 	/** Sent ahead of an IDR picture. */
@@ -18,13 +17,12 @@ type RelayedPicture = {
 	arrivedAtMs: number;
 };
 
-/** An IDR picture and so many after it must be clean before packets go on as they come. */
+/** An IDR picture and so many after it must be clean before packets are forwarded unchanged. */
 const PROOF_PICTURES = 2;
-/** A publisher that falls back so often is not tried again. */
+/** After so many fall-backs a publisher's packets are not forwarded again. */
 const MAX_FALL_BACKS = 2;
 const SEQUENCE_BITS = 16;
 
-/** One publisher's relay. */
 export class RtpRelay {
 	readonly #emit: (packet: PublisherRtpPacket) => void;
 	#isForwarding = false;
@@ -34,23 +32,18 @@ export class RtpRelay {
 	/** Numbers of the publisher, unwrapped. */
 	#highestArrived: number | undefined;
 	#forwardedAfter = 0;
-	/** Of the newest packet that went on as it came. */
+	/** Of the newest packet that was forwarded unchanged. */
 	#forwardedTicks: number | undefined;
-	/** What is added to the publisher's numbers. */
+	/** Added to the publisher's numbers. */
 	#offset = 0;
-	/** The next number of ours while pictures are put into packets anew. */
+	/** The next number of a packet made here. */
 	#next = 0;
 
 	constructor(emit: (packet: PublisherRtpPacket) => void) {
 		this.#emit = emit;
 	}
 
-	/** True while packets go on as they come. */
-	get isForwarding(): boolean {
-		return this.#isForwarding;
-	}
-
-	/** A packet arrived, in whatever order. */
+	/** A packet arrived, in any order. */
 	packet(packet: PublisherRtpPacket): void {
 		const number = unwrap(packet.sequenceNumber, this.#highestArrived ?? packet.sequenceNumber, SEQUENCE_BITS);
 		this.#highestArrived = Math.max(this.#highestArrived ?? number, number);
@@ -60,12 +53,12 @@ export class RtpRelay {
 		}
 	}
 
-	/** A picture is whole; `sequenceNumber` is that of the newest packet that was put in order by then. */
+	/** A picture is whole; `sequenceNumber` is that of the newest packet in order. */
 	picture(picture: RelayedPicture, sequenceNumber: number): void {
 		const isClean = picture.isCleanlyFramed;
 		this.#cleanCount = !isClean ? 0 : picture.isIdr ? 1 : this.#cleanCount > 0 ? this.#cleanCount + 1 : 0;
 		const number = unwrap(sequenceNumber, this.#highestArrived ?? sequenceNumber, SEQUENCE_BITS);
-		// Only here, with nothing of a later picture under way, can one way follow the other without a gap or a repetition.
+		// Only here, before the first packet of a later picture, can the mode change without a gap or a repetition.
 		const isBorder = number === this.#highestArrived;
 		if (this.#isForwarding) {
 			if (this.#cleanCount === 0 && isBorder) {

@@ -1,4 +1,4 @@
-/** Tests of where a stream key is found in a WHIP request. */
+/** Tests of finding the stream key in a WHIP request. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { findWhipKeys, type WhipKeySources } from './whip-key.ts';
@@ -25,11 +25,8 @@ describe('findWhipKeys', () => {
 		expect(findWhipKeys({ authorization, query: {} })).toEqual({ candidates: ['secret'], isInHeader: true });
 	});
 
-	it('takes the password of Basic before the user', () => {
-		expect(find({ authorization: basic('user:secret:with colon'.replaceAll(' ', '-')) })).toEqual([
-			'secret:with-colon',
-			'user',
-		]);
+	it('tries the password of Basic before the user', () => {
+		expect(find({ authorization: basic('user:secret:with-colon') })).toEqual(['secret:with-colon', 'user']);
 	});
 
 	it.each(['key', 'token', 'stream_key', 'streamKey', 'STREAMKEY', 'access_token', 'bearer-token'])(
@@ -54,21 +51,13 @@ describe('findWhipKeys', () => {
 	});
 
 	it.each([
-		'',
-		'Bearer',
-		'Bearer ',
-		'Bearer: ',
-		'token',
-		'basic',
-		basic(''),
-		basic(':'),
-		`Bearer ${'x'.repeat(600)}`,
-		'Bearer sch\u00e4n',
+		...['', 'Bearer', 'Bearer ', 'Bearer: ', 'token', 'basic', basic(''), basic(':')],
+		...[`Bearer ${'x'.repeat(600)}`, 'Bearer sch\u00e4n'],
 	])('finds nothing in "%s"', (authorization) => {
 		expect(find({ authorization })).toEqual([]);
 	});
 
-	it('gives at most three printable words, whatever comes', () => {
+	it('gives at most three printable words, for any input', () => {
 		const text = fc.oneof(
 			fc.string(),
 			fc.string().map(basic),

@@ -1,7 +1,7 @@
-/** Finds the stream key wherever people put it in a WHIP request. Pure; what it handles is secret. */
+/** Finds the stream key in any part of a WHIP request. Pure; its input is secret. */
 import type { StreamKey } from '../../core/ids.ts';
 
-/** What is looked at. Header and query as Fastify has them. @internal for tests */
+/** Header and query as Fastify gives them. @internal for tests */
 export type WhipKeySources = {
 	authorization: string | undefined;
 	query: unknown;
@@ -9,14 +9,14 @@ export type WhipKeySources = {
 	pathParts?: readonly string[];
 };
 
-/** What was found, the likeliest first. */
 export type WhipKeys = {
+	/** The likeliest first. */
 	candidates: StreamKey[];
-	/** Whether one of them stands in the header, which a client sends with every request. */
+	/** True when the header holds one of them, which a client then sends with every request. */
 	isInHeader: boolean;
 };
 
-/** More are not tried: each is a guess. */
+/** Each candidate is a guess. */
 const MAX_CANDIDATES = 3;
 /** Longer ones are not ours. */
 const MAX_KEY_LENGTH = 512;
@@ -25,7 +25,7 @@ const KEY_PARAMETERS = new Set(['key', 'token', 'streamkey', 'accesstoken', 'bea
 /** Parts of addresses that are copied from other servers' settings. */
 const NO_KEYS = new Set(['live', 'app', 'publish', 'endpoint']);
 
-/** Looks into the header, then the query, then the path. */
+/** Reads the header, then the query, then the path. */
 export function findWhipKeys({ authorization, query, pathParts = [] }: WhipKeySources): WhipKeys {
 	const inHeader = keysOfHeader(authorization ?? '');
 	const inPath = pathParts.toReversed().filter((part) => !NO_KEYS.has(part.toLowerCase()));
@@ -33,9 +33,9 @@ export function findWhipKeys({ authorization, query, pathParts = [] }: WhipKeySo
 	return { candidates: [...new Set(all)].slice(0, MAX_CANDIDATES), isInHeader: inHeader.length > 0 };
 }
 
-// RFC 6750 §2.1 has "Bearer", and RFC 9110 §11.1 takes schemes in any case. Encoders with a field for the whole header
-// get the key alone, the word twice, a colon behind it, or "Token"; those with user and password make Basic of it (RFC
-// 7617 §2).
+// RFC 6750 §2.1 has "Bearer", and RFC 9110 §11.1 allows schemes in any case. Encoders with a field for the whole header
+// send the key alone, the word twice, a colon after it, or "Token"; those with user and password send Basic (RFC 7617
+// §2).
 function keysOfHeader(header: string): string[] {
 	const value = header.trim().replace(/^(?:(?:bearer|token)\s*[:\s]\s*)+/i, '');
 	const basic = /^basic\s+([\w+/=-]+)$/i.exec(value);

@@ -1,22 +1,21 @@
-/** Tests of a WHIP publisher over a fake transport: what it tells, and that nothing is lost before somebody listens. */
+/** Tests of a WHIP publisher over a fake transport: its events, and that none is lost before its release. */
 import { describe, expect, it } from 'vitest';
 import type { PublisherId } from '../../core/ids.ts';
 import { BroadcastBench } from '../testing/broadcast-bench.ts';
 import { FakeWhipTransport } from '../testing/fake-whip-transport.ts';
 import { WhipPublisher } from './whip-publisher.ts';
 
-type Setup = { bench: BroadcastBench; transport: FakeWhipTransport; publisher: WhipPublisher; told: string[] };
+type Setup = { bench: BroadcastBench; transport: FakeWhipTransport; publisher: WhipPublisher; events: string[] };
 
 async function setUp(): Promise<Setup> {
-	const bench = new BroadcastBench();
-	await bench.broadcast.start();
+	const bench = await BroadcastBench.started();
 	const transport = new FakeWhipTransport();
 	const identity = { id: 'whip' as PublisherId, remoteAddress: '192.0.2.1', encoderName: undefined };
-	const publisher = new WhipPublisher(identity, transport, bench);
-	const told: string[] = [];
-	publisher.on('trackConfigured', ({ kind }) => told.push(`config ${kind}`));
-	publisher.on('unit', ({ kind, isKeyFrame }) => told.push(`${kind}${kind === 'video' && isKeyFrame ? ' key' : ''}`));
-	return { bench, transport, publisher, told };
+	const publisher = new WhipPublisher({ clock: bench.clock, logger: bench.logger, transport }, identity);
+	const events: string[] = [];
+	publisher.on('trackConfigured', ({ kind }) => events.push(`config ${kind}`));
+	publisher.on('unit', ({ kind, isKeyFrame }) => events.push(`${kind}${kind === 'video' && isKeyFrame ? ' key' : ''}`));
+	return { bench, transport, publisher, events };
 }
 
 /** Sends for a time, key frames a second apart. */
@@ -28,21 +27,20 @@ async function run({ bench, transport }: Setup, pictures: number, first = 0): Pr
 }
 
 describe('WhipPublisher', () => {
-	it('tells nothing before it is released, and then all of it in order', async () => {
+	it('emits nothing before it is released, and then all events in order', async () => {
 		const setup = await setUp();
 		await run(setup, 2);
-		expect(setup.told).toEqual([]);
+		expect(setup.events).toEqual([]);
 		setup.publisher.release();
 		// The first picture waits for the next packet, which proves that it is whole.
 		const expected = ['config video', 'config audio', 'audio', 'video key', 'video', 'audio'];
-		expect(setup.told).toEqual(expected);
+		expect(setup.events).toEqual(expected);
 		await run(setup, 1, 2);
-		expect(setup.told).toEqual([...expected, 'video', 'audio']);
+		expect(setup.events).toEqual([...expected, 'video', 'audio']);
 		await setup.publisher.close('unpublished');
-		await setup.bench.broadcast.close('unpublished');
 	});
 
-	it('makes its broadcast live with both tracks when its packets overtake the news that it is connected', async () => {
+	it('makes its broadcast live with both tracks when its packets overtake the connected event', async () => {
 		const setup = await setUp();
 		await run(setup, 3);
 		setup.bench.broadcast.attach(setup.publisher);
@@ -55,23 +53,21 @@ describe('WhipPublisher', () => {
 			'audio webrtc: pass-through',
 			'audio ll-hls: transcode',
 		]);
-		// The very first picture, sent before anybody listened, is the first that is packaged.
+		// The very first picture, sent before the release, is the first that is packaged.
 		expect(setup.bench.sink.unitsOf('video0')[0]!.bytes.subarray(5, 9)).toEqual(Uint8Array.of(0, 0, 0, 0));
-		await setup.bench.broadcast.close('unpublished');
 	});
 
-	it('keeps a bounded number of packets until it is released, and asks for a key frame when it had to drop some', async () => {
+	it('keeps a limited number of packets until it is released, and requests a key frame after it drops some', async () => {
 		const setup = await setUp();
 		setup.transport.send(true);
 		for (let index = 1; index < 2000; index++) {
 			setup.transport.send(false);
 		}
 		setup.publisher.release();
-		expect(setup.told.filter((what) => what !== 'audio').length).toBeLessThan(1000);
+		expect(setup.events.filter((what) => what !== 'audio').length).toBeLessThan(1000);
 		setup.transport.send(false);
 		await setup.bench.clock.advance(200);
 		expect(setup.transport.keyFrameRequestCount).toBe(1);
 		await setup.publisher.close('unpublished');
-		await setup.bench.broadcast.close('unpublished');
 	});
 });

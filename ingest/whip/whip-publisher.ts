@@ -1,4 +1,4 @@
-/** A WHIP publisher's packets → configurations and units, as any publisher gives them. */
+/** A WHIP publisher's packets → the configurations and units of a {@link Publisher}. */
 import type { TrackKind } from '../../core/media/access-unit.ts';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
@@ -9,38 +9,34 @@ import { RateLimitedReport } from '../../core/limits/rate-limited-report.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import { OPUS_CLOCK_RATE, ticksToMs, unwrap, VIDEO_CLOCK_RATE } from '../../core/units.ts';
 import type { PublisherTransport } from '../../sfu/publisher/publisher-transport.ts';
-import { H264Depacketizer } from '../../sfu/rtp/h264-depacketizer.ts';
-import type { PictureAssembler } from '../../sfu/rtp/h264-depacketizer.ts';
+import { H264Depacketizer, type PictureAssembler } from '../../sfu/rtp/h264-depacketizer.ts';
 import { ReorderBuffer } from '../../sfu/rtp/reorder-buffer.ts';
 import type { RtpHeader } from '../../core/wire/rtp/rtp-packet.ts';
 import { readVp8KeyFrame, Vp8Depacketizer } from '../../sfu/rtp/vp8-depacketizer.ts';
 import { PictureWatch } from '../publisher/picture-watch.ts';
-import type {
-	Publisher,
-	PublisherEndReason,
-	PublisherEvents,
-	PublisherRtpPacket,
-	TrackProblem,
+import {
+	rtpClockRate,
+	type Publisher,
+	type PublisherEndReason,
+	type PublisherEvents,
+	type PublisherRtpPacket,
+	type TrackProblem,
 } from '../publisher/publisher.ts';
 import { H264Receiver, type PictureTimes } from './h264-receiver.ts';
 
-/**
- * OBS closes its connection first and says DELETE after it: this long a closed connection may still turn out a clean
- * stop.
- */
+/** OBS closes its connection first and then sends DELETE: a DELETE within this time makes it a clean stop. */
 const DELETE_AFTER_CLOSE_MS = 2000;
-/** A lost picture is asked for again, at most this often. */
+/** Shortest time between two requests for a key frame. */
 const KEY_FRAME_REQUEST_INTERVAL_MS = 1000;
-/** Packets kept until somebody listens: a second of 8 Mbit/s. They are needed for some milliseconds. */
+/** Packets kept until release(), which takes some milliseconds: a second of 8 Mbit/s. */
 const MAX_EARLY_PACKETS = 1000;
 
-/** What a WHIP publisher needs of its transport. @internal for tests */
+/** @internal for tests */
 export type WhipTransport = Pick<PublisherTransport, 'tracks' | 'on' | 'requestKeyFrame' | 'close'>;
 
 /**
- * One WHIP publisher. It tells nothing before {@link WhipPublisher.release}: packets come by another way than the news
- * that the connection is up, and may overtake it; configurations and the first key frame would be told to nobody, once
- * and for all.
+ * Emits nothing before {@link WhipPublisher.release}: packets may overtake the transport's `connected` event, and then
+ * no listener gets the configurations and the first key frame.
  */
 export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publisher {
 	readonly id: PublisherId;
@@ -64,17 +60,17 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 	#isWaitingForVp8KeyFrame = true;
 	#isAudioConfigured = false;
 	#keyFrameRequestedAtMs = -Infinity;
-	/** The newest packet of the picture that is being put together. */
+	/** The newest packet of the incomplete picture. */
 	#newest: PublisherRtpPacket | undefined;
 	#decodeTimeMs = -Infinity;
 
 	constructor(
+		deps: { clock: Clock; logger: Logger; transport: WhipTransport },
 		identity: { id: PublisherId; remoteAddress: string; encoderName: string | undefined },
-		transport: WhipTransport,
-		{ clock, logger }: { clock: Clock; logger: Logger },
 	) {
+		const { clock, logger, transport } = deps;
 		super(logger);
-		this.#deps = { clock, logger, transport };
+		this.#deps = deps;
 		this.id = identity.id;
 		this.remoteAddress = identity.remoteAddress;
 		this.encoderName = identity.encoderName;
@@ -84,15 +80,21 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 		const videoTrack = transport.tracks.find((track) => track.kind === 'video');
 		this.#videoCodec = videoTrack?.codec === 'vp8' ? 'vp8' : videoTrack === undefined ? undefined : 'h264';
 		this.#depacketizer = this.#videoCodec === 'vp8' ? new Vp8Depacketizer() : new H264Depacketizer();
-		this.#pictureWatch = new PictureWatch(clock);
-		this.#h264 = new H264Receiver(clock, {
-			configure: (config) => this.emit('trackConfigured', config),
-			rtpPacket: (packet) => this.emit('rtpPacket', packet),
-			picture: (picture, times) => this.#emitPicture(picture, times),
-			problem: (problem) => this.#pictureWatch.leftOut(problem),
+		this.#pictureWatch = new PictureWatch(deps);
+		this.#h264 = new H264Receiver({
+			clock,
+			sink: {
+				configure: (config) => this.emit('trackConfigured', config),
+				rtpPacket: (packet) => this.emit('rtpPacket', packet),
+				picture: (picture, times) => this.#emitPicture(picture, times),
+				problem: (problem) => this.#pictureWatch.leftOut(problem),
+			},
 		});
-		this.#videoOrder = new ReorderBuffer(clock, (packet, isAfterLoss) => this.#onOrderedVideo(packet, isAfterLoss));
-		this.#audioOrder = new ReorderBuffer(clock, (packet) => this.#onOrderedAudio(packet));
+		this.#videoOrder = new ReorderBuffer({
+			clock,
+			release: (packet, isAfterLoss) => this.#onOrderedVideo(packet, isAfterLoss),
+		});
+		this.#audioOrder = new ReorderBuffer({ clock, release: (packet) => this.#onOrderedAudio(packet) });
 		const { signal } = this.#scope;
 		transport.on('packet', (kind, packet, header) => this.#onPacket(kind, packet, header), { signal });
 		transport.on('senderReport', (kind, ntpMs, ticks) => this.#onSenderReport(kind, ntpMs, ticks), { signal });
@@ -116,7 +118,7 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 		return this.#pictureWatch.problems;
 	}
 
-	/** Somebody listens now: gives out what came until then, and from then on what comes. */
+	/** The listeners are attached: processes the early packets, and later ones as they arrive. */
 	release(): void {
 		const early = this.#early ?? [];
 		this.#early = undefined;
@@ -185,8 +187,7 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 	#onSenderReport(kind: TrackKind, ntpMs: number, ticks: number): void {
 		const reference = this.#rtpReference.get(kind);
 		if (reference !== undefined) {
-			const clockRate = kind === 'video' ? VIDEO_CLOCK_RATE : OPUS_CLOCK_RATE;
-			this.emit('senderReport', kind, ntpMs, ticksToMs(unwrap(ticks, reference, 32), clockRate));
+			this.emit('senderReport', kind, ntpMs, ticksToMs(unwrap(ticks, reference, 32), rtpClockRate(kind)));
 		}
 	}
 
@@ -221,7 +222,7 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 
 	#onOrderedVideo(packet: PublisherRtpPacket, isAfterLoss: boolean): void {
 		if (this.#newest !== undefined && packet.rtpTicks !== this.#newest.rtpTicks) {
-			// The packet with the marker never came; what is there may still be whole.
+			// The packet with the marker is missing; the picture may still be whole.
 			this.#finishPicture(this.#newest, false);
 		}
 		if (isAfterLoss) {
@@ -248,13 +249,13 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 		if (parts === undefined) {
 			this.#markLoss();
 		} else if (this.#videoCodec === 'vp8') {
-			this.#takeVp8(parts[0]!, newest);
+			this.#emitVp8(parts[0]!, newest);
 		} else {
 			this.#h264.push(parts, newest, { hasMarker, sequenceNumber: newest.sequenceNumber });
 		}
 	}
 
-	#takeVp8(frame: Uint8Array, times: PictureTimes): void {
+	#emitVp8(frame: Uint8Array, times: PictureTimes): void {
 		const size = readVp8KeyFrame(frame);
 		if (
 			size !== undefined &&
@@ -264,7 +265,7 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 			this.emit('trackConfigured', this.#vp8Config);
 		}
 		if (this.#isWaitingForVp8KeyFrame && size === undefined) {
-			// A picture that refers to a lost one would be shown broken; the one before stands until the next key frame.
+			// A picture that refers to a lost one is broken; the previous one stays until the next key frame.
 			this.#pictureWatch.leftOut('key-frame-missing');
 			return;
 		}
@@ -278,7 +279,7 @@ export class WhipPublisher extends TypedEmitter<PublisherEvents> implements Publ
 	): void {
 		this.#pictureWatch.usable();
 		const presentationTimeMs = ticksToMs(rtpTicks, VIDEO_CLOCK_RATE);
-		// RTP tells no decode time. With B-frames the order of sending gives it, as close to the last as can be.
+		// RTP states no decode time. With B-frames the order of sending gives it, as close to the last as possible.
 		this.#decodeTimeMs = presentationTimeMs > this.#decodeTimeMs ? presentationTimeMs : this.#decodeTimeMs + 1;
 		this.emit('unit', {
 			kind: 'video',

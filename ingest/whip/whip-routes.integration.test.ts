@@ -1,7 +1,4 @@
-/**
- * Tests of WHIP over HTTP with a real SFU: wrong inputs, methods, CORS, sessions, and media of a publisher of another
- * make.
- */
+/** Tests of WHIP over HTTP with a real SFU: wrong inputs, methods, CORS, sessions, and media of another library. */
 import fc from 'fast-check';
 import Fastify, { type FastifyInstance, type InjectOptions, type LightMyRequestResponse } from 'fastify';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -178,7 +175,7 @@ describe('POST /whip', () => {
 		expect(JSON.stringify([response.headers, response.body, bench.logger.lines.slice(lines)])).not.toContain(
 			'good-key',
 		);
-		// Whoever had the key in the address cannot send it to another address.
+		// A client with its key in the address cannot send the key to another address.
 		const isInHeader = 'authorization' in headers;
 		expect((await remove(response.headers.location!, {})).statusCode).toBe(isInHeader ? 401 : 200);
 		if (isInHeader) {
@@ -202,7 +199,7 @@ describe('POST /whip', () => {
 		['two layers have one rid', OBS_SIMULCAST_OFFER.replace('a=rid:1 send', 'a=rid:0 send')],
 		['a mid is very long', OBS_OFFER.replace('a=mid:1', `a=mid:${'m'.repeat(5000)}`)],
 		['a feedback is empty', OBS_OFFER.replace('a=rtcp-fb:96 nack pli', 'a=rtcp-fb:96  ')],
-	])('takes or refuses, and never breaks, when %s', async (_reason, payload) => {
+	])('accepts or refuses, and never breaks, when %s', async (_reason, payload) => {
 		const response = await post(payload);
 		expect([201, 400, 422]).toContain(response.statusCode);
 		if (response.statusCode === 201) {
@@ -211,7 +208,7 @@ describe('POST /whip', () => {
 		expect(sessions.count).toBe(0);
 	});
 
-	it('never breaks, however the lines of an offer are dropped, doubled, moved or changed', async () => {
+	it('never breaks when the lines of an offer are dropped, doubled, moved or changed', async () => {
 		const offer = fc.constantFrom(OBS_OFFER, OBS_SIMULCAST_OFFER, FFMPEG_OFFER, CHROMIUM_WHIP_OFFER);
 		const at = fc.double({ min: 0, max: 0.999, noNaN: true });
 		const edit = fc.tuple(
@@ -298,7 +295,7 @@ describe('a WHIP session', () => {
 		expect([again.statusCode, again.json()]).toEqual([404, { code: 'SESSION_NOT_FOUND' }]);
 	});
 
-	it('W-37 is ended by nobody without its own key', async () => {
+	it('W-37 cannot be ended without its own key', async () => {
 		const { location } = (await post(OBS_OFFER)).headers;
 		const without = await remove(location!, {});
 		expect([without.statusCode, without.json()]).toEqual([401, { code: 'STREAM_KEY_MISSING' }]);
@@ -308,7 +305,7 @@ describe('a WHIP session', () => {
 		await remove(location!);
 	});
 
-	it('ends when nobody connects in time', async () => {
+	it('ends when its publisher does not connect in time', async () => {
 		bench.clock.longestTimerMs = 10_000;
 		try {
 			await post(OBS_OFFER);
@@ -321,7 +318,7 @@ describe('a WHIP session', () => {
 		});
 	});
 
-	it('costs a key its own oldest session that has not connected', async () => {
+	it('displaces the key’s oldest session that has not connected', async () => {
 		const responses = [];
 		for (let index = 0; index < 6; index++) {
 			responses.push(await post(OBS_OFFER));
@@ -335,7 +332,7 @@ describe('a WHIP session', () => {
 		}
 	});
 
-	it('has an address of its own for each POST', async () => {
+	it('has another address for each POST', async () => {
 		const [one, other] = [await post(OBS_OFFER), await post(FFMPEG_OFFER)];
 		expect(one.headers.location).not.toBe(other.headers.location);
 		expect(sessions.count).toBe(2);
@@ -395,7 +392,7 @@ describe('a WHIP publisher', () => {
 		},
 	);
 
-	it('ends its broadcast when it closes its connection and then says DELETE, as OBS does', async () => {
+	it('ends its broadcast when it closes its connection and then sends DELETE, as OBS does', async () => {
 		await using publisher = new WeriftPublisher({ h264: 96, opus: 111 });
 		using published = await publish(publisher, 'actpass');
 		await waitUntil(() => published.broadcast.state === 'live', 'the broadcast is live');
@@ -405,7 +402,7 @@ describe('a WHIP publisher', () => {
 		expect(endReasons).toEqual(['unpublished']);
 	});
 
-	it('goes on with the broadcast when the one before says DELETE while it is connecting', async () => {
+	it('continues the broadcast when the previous publisher sends DELETE while it is connecting', async () => {
 		await using first = new WeriftPublisher({ h264: 96, opus: 111 });
 		using firstPublished = await publish(first, 'actpass');
 		const { broadcast, location } = firstPublished;
@@ -424,13 +421,13 @@ describe('a WHIP publisher', () => {
 		stop();
 	});
 
-	it('is refused with 429 and Retry-After when there were too many take-overs, and then stays what it is', async () => {
+	it('is refused with 429 and Retry-After after too many take-overs, without a change on air', async () => {
 		const { clock, logger } = bench;
 		const broadcast = await registry.open(await authorize('good-key'));
 		for (let index = 0; index <= TAKE_OVERS_IN_A_ROW; index++) {
 			const transport = new FakeWhipTransport();
 			const identity = { id: `whip${index}` as PublisherId, remoteAddress: '192.0.2.1', encoderName: undefined };
-			const publisher = new WhipPublisher(identity, transport, { clock, logger });
+			const publisher = new WhipPublisher({ clock, logger, transport }, identity);
 			broadcast.attach(publisher);
 			publisher.release();
 			transport.send(true);
@@ -442,13 +439,13 @@ describe('a WHIP publisher', () => {
 		expect(Number(response.headers['retry-after'])).toBeGreaterThan(50);
 		expect(sessions.count).toBe(0);
 		expect(broadcast.publisher?.id).toBe(`whip${TAKE_OVERS_IN_A_ROW}`);
-		// The other channel knows nothing of it.
+		// The other channel is not affected.
 		const other = await post(OBS_OFFER, { ...SDP, ...OTHER_KEY });
 		expect(other.statusCode).toBe(201);
 		await remove(other.headers.location!, OTHER_KEY);
 	});
 
-	it('takes over from another with the same key, without the viewer noticing', async () => {
+	it('takes over from another with the same key, without a break for the viewer', async () => {
 		await using first = new WeriftPublisher({ h264: 96, opus: 111 });
 		using firstPublished = await publish(first, 'actpass');
 		const { broadcast } = firstPublished;
@@ -478,7 +475,7 @@ describe('a WHIP publisher', () => {
 });
 
 describe('closing WHIP', () => {
-	it('ends all sessions once and takes no more', async () => {
+	it('ends all sessions once and accepts no more', async () => {
 		const own = new WhipSessions({ clock: bench.clock, logger: bench.logger, registry, authorizer: { authorize } });
 		const ownApp = Fastify();
 		answerProblems(ownApp);

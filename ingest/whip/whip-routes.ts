@@ -19,7 +19,6 @@ import { findWhipKeys, type WhipKeys } from './whip-key.ts';
 import { WhipPublisher } from './whip-publisher.ts';
 import { WHIP_SESSION_TRANSITIONS, type WhipSessionEvent, type WhipSessionState } from './whip-session-state.ts';
 
-/** What WHIP needs. */
 type WhipDependencies = {
 	clock: Clock;
 	logger: Logger;
@@ -29,37 +28,37 @@ type WhipDependencies = {
 
 type WhipSession = {
 	publisher: WhipPublisher;
-	/** Of the keys that the offer came with. */
+	/** Of the keys that came with the offer. */
 	keyHashes: readonly Buffer[];
-	/** Its client sends the key with each request. */
+	/** The client sends the key with each request. */
 	hasKeyInHeader: boolean;
 	machine: StateMachine<WhipSessionState, WhipSessionEvent>;
 };
 
-/** A publisher that has not connected by then will not: OBS checks within 0.4 s, browsers within a few. */
+/** A publisher that has not connected by then never does: OBS connects within 0.4 s, browsers within a few seconds. */
 const CONNECT_TIMEOUT_MS = 15_000;
 /** A session's id in hexadecimal is the only secret of a client that has no key in its header. */
 const SESSION_ID_BYTES = 16;
 const SESSION_ID = new RegExp(`^[0-9a-f]{${2 * SESSION_ID_BYTES}}$`);
 const SESSION_CORS = sdpCors('DELETE, GET');
-/** Sessions that have not connected yet, with good keys all; the oldest gives way. */
+/** Sessions with good keys that have not connected yet; beyond the limit the oldest is closed. */
 const PENDING_LIMITS = { capacity: 1000, reserve: 0 };
-/** An encoder that starts over leaves one or two behind. */
+/** An encoder that starts again leaves one or two behind. */
 const MAX_PENDING_PER_KEY = 3;
-/** The encoders of one house. */
+/** The encoders of one production. */
 const MAX_PENDING_PER_ADDRESS = 50;
 
 /** All WHIP sessions of this process. */
 export class WhipSessions {
-	readonly #dependencies: WhipDependencies;
+	readonly #deps: WhipDependencies;
 	readonly #sessions = new Map<string, WhipSession>();
 	readonly #pendingByKey = new PendingPlaces({ ...PENDING_LIMITS, share: MAX_PENDING_PER_KEY });
 	readonly #pendingByAddress = new PendingPlaces({ ...PENDING_LIMITS, share: MAX_PENDING_PER_ADDRESS });
 	readonly #scope: CloseScope<'server-shutdown'>;
 
-	constructor(dependencies: WhipDependencies) {
-		this.#dependencies = dependencies;
-		this.#scope = new CloseScope(dependencies.logger);
+	constructor(deps: WhipDependencies) {
+		this.#deps = deps;
+		this.#scope = new CloseScope(deps.logger);
 		this.#scope.onClose(async (reason) => {
 			await Promise.all([...this.#sessions.values()].map(({ publisher }) => publisher.close(reason)));
 		});
@@ -82,12 +81,11 @@ export class WhipSessions {
 		app.post('/whip', { ...ofEndpoint, onRequest: requireSdp }, async (request, reply) =>
 			this.#publish(keysOf(request), request, reply),
 		);
-		// For encoders that have a field for the address only, and for people who write the channel's name behind the
-		// address.
+		// For encoders with a field for the address only, and for users who append the channel's name to the address.
 		const below = { config: { cors: sdpCors('POST, DELETE, GET') }, onRequest: requireSdp };
 		app.post<{ Params: { '*': string } }>('/whip/*', below, async (request, reply) => {
 			const pathParts = request.params['*'].split('/').filter((part) => part !== '');
-			// An encoder that sends its key asks a session that is over, which is not to become a new one.
+			// A POST with a key to an ended session must not create a new one.
 			const isOfSession = pathParts.length === 1 && SESSION_ID.test(pathParts[0]!);
 			if (isOfSession && (this.#sessions.has(pathParts[0]!) || keysOf(request).candidates.length > 0)) {
 				reply.header('allow', SESSION_CORS.allow);
@@ -103,7 +101,7 @@ export class WhipSessions {
 			}
 			session.machine.handle('deleted');
 			await session.publisher.close('unpublished');
-			// OBS takes anything but 200 for a failure and asks again.
+			// OBS treats any status but 200 as a failure and repeats the request.
 			return reply.code(200).send();
 		});
 		// RFC 9725 §4.2: GET on both addresses is answered 2xx without content.
@@ -116,13 +114,14 @@ export class WhipSessions {
 		if (keys.candidates.length === 0) {
 			throw new SpillwayError('STREAM_KEY_MISSING');
 		}
-		const permission = await this.#dependencies.authorizer.authorize(keys.candidates, request.ip);
-		// Before a broadcast begins: an offer that cannot be taken changes nothing for viewers.
+		const { authorizer, registry } = this.#deps;
+		const permission = await authorizer.authorize(keys.candidates, request.ip);
+		// Before a broadcast begins: an offer that cannot be accepted changes nothing for viewers.
 		const negotiated = negotiateWhip(parseSdpOffer(body));
-		const broadcast = await this.#dependencies.registry.open(permission);
-		// The publisher before may say goodbye while this one is connecting: the broadcast waits for it.
+		const broadcast = await registry.open(permission);
+		// The previous publisher may end while this one is connecting: the broadcast waits for it.
 		const release = broadcast.reserve();
-		const pending = this.#takePlace(permission.streamKeyId, request.ip, release);
+		const pending = this.#reservePlace(permission.streamKeyId, request.ip, release);
 		const place = { broadcast, pending, streamKeyId: permission.streamKeyId };
 		const { id, answer } = await this.#create(negotiated, keys, place, request).catch((error) => {
 			pending.release();
@@ -136,8 +135,8 @@ export class WhipSessions {
 			.send(answer);
 	}
 
-	// The session's address alone is not enough (RFC 9725 §4.5): it may have leaked with a log. Except for a client that
-	// had its key in the endpoint's address: it has no way to send it here.
+	// The session's address alone is not enough (RFC 9725 §4.5): it may have leaked with a log. A client that had its key
+	// in the endpoint's address is exempt, because it cannot send the key here.
 	#checkOwner(session: WhipSession | undefined, { candidates }: WhipKeys): void {
 		if (candidates.length === 0) {
 			if (session === undefined || session.hasKeyInHeader) {
@@ -162,14 +161,11 @@ export class WhipSessions {
 		if (router === undefined || this.#scope.closed) {
 			throw new SpillwayError('SFU_UNAVAILABLE', ['it is being started again'], { retryAfterSeconds: 1 });
 		}
-		const { clock } = this.#dependencies;
+		const { clock } = this.#deps;
 		const id = randomBytes(SESSION_ID_BYTES).toString('hex');
 		const publisherId = createId<PublisherId>(clock.nowMs());
-		const logger = this.#dependencies.logger.child({
-			channel: broadcast.channelName,
-			broadcastId: broadcast.id,
-			publisherId,
-		});
+		const { channelName: channel, id: broadcastId } = broadcast;
+		const logger = this.#deps.logger.child({ channel, broadcastId, publisherId });
 		const { localAddress } = request.socket;
 		const preferredAddress = localAddress === undefined ? undefined : plainAddress(localAddress);
 		const transport = await PublisherTransport.create(
@@ -177,13 +173,12 @@ export class WhipSessions {
 			{ negotiated, preferredAddress },
 		);
 		const publisher = new WhipPublisher(
+			{ clock, logger, transport },
 			{
 				id: publisherId,
 				remoteAddress: plainAddress(request.ip),
 				encoderName: request.headers['user-agent']?.slice(0, 120),
 			},
-			transport,
-			{ clock, logger },
 		);
 		const machine = new StateMachine<WhipSessionState, WhipSessionEvent>({
 			table: WHIP_SESSION_TRANSITIONS,
@@ -196,10 +191,13 @@ export class WhipSessions {
 			hasKeyInHeader: keys.isInHeader,
 			machine,
 		});
-		const cancelTimeout = clock.setTimeout(() => {
-			machine.handle('timed-out');
-			void publisher.close('timed-out');
-		}, CONNECT_TIMEOUT_MS);
+		const timeOut = (): void => {
+			if (machine.state !== 'closed') {
+				machine.handle('timed-out');
+				void publisher.close('timed-out');
+			}
+		};
+		const cancelTimeout = clock.setTimeout(timeOut, CONNECT_TIMEOUT_MS);
 		transport.on(
 			'connected',
 			() => {
@@ -221,22 +219,17 @@ export class WhipSessions {
 			}
 			logger.info({ reason }, 'WHIP session closed');
 		});
-		pending.holdFor(() => {
-			// Both of its places may be needed.
-			if (machine.state !== 'closed') {
-				machine.handle('timed-out');
-				void publisher.close('timed-out');
-			}
-		});
+		// Called for each of its two places.
+		pending.holdFor(timeOut);
 		if (machine.state === 'closed') {
-			// Others came with the key while this one was being made.
+			// Other sessions with the key were created meanwhile.
 			throw new SpillwayError('RATE_LIMITED', [1], { retryAfterSeconds: 1 });
 		}
 		return { id, answer: transport.answer };
 	}
 
 	// `release` is called when the session is pending no longer, or when there is no place.
-	#takePlace(streamKeyId: string, address: string, release: () => void): PendingPlace {
+	#reservePlace(streamKeyId: string, address: string, release: () => void): PendingPlace {
 		const places: PendingPlace[] = [];
 		const releaseAll = (): void => {
 			release();

@@ -1,6 +1,4 @@
-/**
- * Tests of a WHIP session's states: every pair of state and event, and that it always can close and never comes back.
- */
+/** Tests of a WHIP session's states: every pair of state and event, and that its end is reachable and final. */
 import { describeTransitions } from '../testing/describe-transitions.ts';
 import { WHIP_SESSION_TRANSITIONS } from './whip-session-state.ts';
 

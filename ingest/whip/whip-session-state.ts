@@ -1,10 +1,9 @@
-/** The states of a WHIP session (RFC 9725), and what moves it from one to the next. */
+/** The states of a WHIP session (RFC 9725) and their transitions. */
 import type { TransitionTable } from '../../core/lifecycle/state-machine.ts';
 
-/** answered: the 201 is out. connected: DTLS is up and the publisher is handed to its broadcast. */
+/** answered: the 201 is sent. connected: DTLS is up and the publisher is attached to its broadcast. */
 export type WhipSessionState = 'answered' | 'connected' | 'closed';
 
-/** What happens to a session. */
 export type WhipSessionEvent = 'dtls-connected' | 'deleted' | 'timed-out' | 'publisher-ended';
 
 export const WHIP_SESSION_TRANSITIONS = {

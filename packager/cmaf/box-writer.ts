@@ -2,13 +2,9 @@
 
 const ASCII = new TextEncoder();
 
-/** Joins byte arrays. */
+/** Joins byte arrays into a new one. */
 export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
-	let sizeBytes = 0;
-	for (const part of parts) {
-		sizeBytes += part.length;
-	}
-	const bytes = new Uint8Array(sizeBytes);
+	const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
 	let offset = 0;
 	for (const part of parts) {
 		bytes.set(part, offset);
@@ -28,7 +24,7 @@ export function fullBox(type: string, version: number, flags: number, ...content
 	return box(type, u32(version * 0x100_0000 + flags), ...contents);
 }
 
-/** Big-endian unsigned integers of 8 bits. */
+/** Unsigned integers of 8 bits. */
 export function u8(...values: readonly number[]): Uint8Array {
 	return Uint8Array.from(values);
 }
@@ -54,10 +50,7 @@ export function ascii(text: string): Uint8Array {
 	return ASCII.encode(text);
 }
 
-/**
- * Writes into one buffer whose size is known beforehand: for fragments, which are made many times a second and carry
- * megabytes. Sizes of open boxes are filled in by `end()`.
- */
+/** Writes megabytes many times a second into one buffer of a known size. `end()` fills in the sizes of open boxes. */
 export class FixedBoxWriter {
 	readonly bytes: Buffer;
 	#offset = 0;
@@ -77,7 +70,7 @@ export class FixedBoxWriter {
 	begin(type: string): void {
 		this.#openBoxes.push(this.#offset);
 		this.u32(0);
-		this.#offset += this.bytes.write(type, this.#offset, 'latin1');
+		this.fourCc(type);
 	}
 
 	/** Opens a box with version and flags. */

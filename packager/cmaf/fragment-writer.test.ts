@@ -17,7 +17,7 @@ const sample = fc.record({
 const sampleInOrder = sample.map((fields) => ({ ...fields, compositionOffsetTicks: 0 }));
 
 describe('writeFragment', () => {
-	it('writes what another reader reads as it was meant', async () => {
+	it('writes fragments that another reader reads back', async () => {
 		const init = writeInitSegment(SIMULATED_VIDEO);
 		await fc.assert(
 			fc.asyncProperty(
@@ -38,8 +38,7 @@ describe('writeFragment', () => {
 					});
 					const shown = expected.toSorted((one, other) => one.timestampTicks - other.timestampTicks);
 					fc.pre(new Set(shown.map(({ timestampTicks }) => timestampTicks)).size === shown.length);
-					// mediabunny says how long a picture is shown: until the next one is. Without offsets that is its own
-					// duration.
+					// mediabunny reports how long a picture is shown: until the next one. Without offsets that is its duration.
 					shown.slice(1).forEach((next, index) => {
 						shown[index]!.durationTicks = next.timestampTicks - shown[index]!.timestampTicks;
 					});
@@ -67,7 +66,7 @@ describe('writeFragment', () => {
 });
 
 describe('writeInitSegment', () => {
-	it('writes both kinds as another reader knows them', async () => {
+	it('writes both kinds so that another reader recognises them', async () => {
 		const init = writeInitSegment(SIMULATED_VIDEO);
 		const video = await readMp4(init);
 		expect(video).toMatchObject({ trackId: 1, timescale: 90_000, kind: 'video', codec: 'avc1.4d400d' });

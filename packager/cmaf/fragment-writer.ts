@@ -3,7 +3,6 @@ import { epochMsToNtp } from '../../core/units.ts';
 import { FixedBoxWriter } from './box-writer.ts';
 import { CMAF_TRACK_ID } from './init-segment.ts';
 
-/** One sample of a fragment. */
 export type FragmentSample = {
 	bytes: Uint8Array;
 	durationTicks: number;
@@ -13,7 +12,7 @@ export type FragmentSample = {
 	isSync: boolean;
 };
 
-/** Sample flags (ISO/IEC 14496-12 §8.8.3.1): depends on no other. The values that FFmpeg writes, too. */
+/** Sample flags (ISO/IEC 14496-12 §8.8.3.1): depends on no other. FFmpeg writes the same values. */
 const SYNC_SAMPLE_FLAGS = 0x0200_0000;
 /** Sample flags: depends on others, not a sync sample. */
 const NON_SYNC_SAMPLE_FLAGS = 0x0101_0000;
@@ -35,7 +34,6 @@ const TRUN_SAMPLE_COMPOSITION_OFFSET = 0x800;
 /** prft: the time at which the first sample was captured (ISO/IEC 14496-12 §8.16.5.3). */
 const PRFT_TIME_CAPTURED = 24;
 
-/** What {@link writeFragment} needs. */
 type FragmentInput = {
 	/** Counts up by one per fragment of the track. */
 	sequenceNumber: number;
@@ -43,7 +41,7 @@ type FragmentInput = {
 	baseMediaDecodeTimeTicks: number;
 	/** When the first sample was captured, epoch milliseconds on the server's clock. */
 	captureTimeMs: number;
-	/** None: the sample before is shown on. */
+	/** Empty: the sample before stays on screen. */
 	samples: readonly FragmentSample[];
 };
 
@@ -53,10 +51,7 @@ export function writeFragment(input: FragmentInput): Buffer {
 	const hasOffsets = samples.some((sample) => sample.compositionOffsetTicks !== 0);
 	const hasFlags = samples.some((sample) => !sample.isSync);
 	const sampleFieldCount = 2 + (hasFlags ? 1 : 0) + (hasOffsets ? 1 : 0);
-	let dataBytes = 0;
-	for (const sample of samples) {
-		dataBytes += sample.bytes.length;
-	}
+	const dataBytes = samples.reduce((sum, { bytes }) => sum + bytes.length, 0);
 	const trunSize = TRUN_HEADER_SIZE + samples.length * sampleFieldCount * 4;
 	const moofSize = 8 + MFHD_SIZE + 8 + TFHD_SIZE + TFDT_SIZE + trunSize;
 	const writer = new FixedBoxWriter(STYP_SIZE + PRFT_SIZE + moofSize + 8 + dataBytes);

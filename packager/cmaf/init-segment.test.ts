@@ -1,4 +1,4 @@
-/** Init segments, decoded: what the decoder configuration says, and who gets none. */
+/** Init segments, decoded: the decoder configuration, and tracks that have none. */
 import { describe, expect, it } from 'vitest';
 import { writeSps, type SpsFields } from '../../core/media/testing/h264-writer.ts';
 import { boxesIn, findBox, readMp4 } from '../testing/mp4-reader.ts';
@@ -15,7 +15,7 @@ describe('avcDecoderConfiguration', () => {
 		['High, 8 bits', {}, [0xfd, 0xf8, 0xf8, 0]],
 		['High 10, 10 bits', { profileIdc: 110, bitDepth: 10 }, [0xfd, 0xfa, 0xfa, 0]],
 		['High 4:2:2, 9 bits', { profileIdc: 122, chromaFormatIdc: 2, bitDepth: 9 }, [0xfe, 0xf9, 0xf9, 0]],
-	])('has the extension that tells chroma and depth for %s', (_name, fields, expected) => {
+	])('has the extension with chroma and depth for %s', (_name, fields, expected) => {
 		const record = avcDecoderConfiguration({ ...SIMULATED_VIDEO, sps: [writeSps(fields)] });
 		expect([...record.subarray(-4)]).toEqual(expected);
 	});
@@ -37,7 +37,7 @@ describe('writeInitSegment', () => {
 	it.each([
 		['not square', 4, '1047x576', ['avcC', 'pasp'], '000000100000000b'],
 		['square', 1, '720x576', ['avcC'], undefined],
-	])('tells the size on the screen where pixels are %s', async (_name, aspectRatio, shown, boxes, pasp) => {
+	])('has the size on the screen where pixels are %s', async (_name, aspectRatio, shown, boxes, pasp) => {
 		const sps = writeSps({ widthMbs: 45, heightMbs: 36, aspectRatio });
 		const bytes = writeInitSegment({ ...SIMULATED_VIDEO, widthPixels: 720, heightPixels: 576, sps: [sps] });
 		const entry = boxesIn(findBox(bytes, 'moov/trak/mdia/minf/stbl/stsd')!.subarray(8)).get('avc1')!;

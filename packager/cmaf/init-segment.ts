@@ -1,39 +1,41 @@
 /** Writes the init segment (`ftyp` and `moov`) of one CMAF track: H.264 in `avc1`, AAC in `mp4a`. */
-import { displaySize, spsFacts, type AudioTrackConfig, type VideoTrackConfig } from '../../core/media/codecs.ts';
+import {
+	displaySize,
+	spsFacts,
+	type AudioTrackConfig,
+	type TrackConfig,
+	type VideoTrackConfig,
+} from '../../core/media/codecs.ts';
 import { VIDEO_CLOCK_RATE } from '../../core/units.ts';
 import { ascii, box, concatBytes, fullBox, u16, u32, u8 } from './box-writer.ts';
 
-/** Track id in every file of ours: there is one track per file. */
+/** Track id in all our files: each has one track. */
 export const CMAF_TRACK_ID = 1;
 
 const LANGUAGE_UNDETERMINED = 0x55c4;
 const IDENTITY_MATRIX = u32(0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000);
 
-/** The configurations that have a CMAF form here. */
-type CmafTrackConfig = VideoTrackConfig | AudioTrackConfig;
-
 /** True when {@link writeInitSegment} can write it: H.264 with its parameter sets, AAC with its configuration. */
-export function isPackageable(config: CmafTrackConfig): boolean {
+export function isPackageable(config: TrackConfig): boolean {
 	return config.kind === 'video'
 		? config.codec === 'h264' && (config.sps[0]?.length ?? 0) >= 4 && config.pps.length > 0
 		: config.codec === 'aac' && config.audioSpecificConfig.length >= 2 && config.sampleRate > 0;
 }
 
 /** Ticks per second of the track's file: 90 000 for video, the sample rate for audio. */
-export function cmafTimescale(config: CmafTrackConfig): number {
+export function cmafTimescale(config: TrackConfig): number {
 	return config.kind === 'video' ? VIDEO_CLOCK_RATE : config.sampleRate;
 }
 
 /**
  * The bytes that EXT-X-MAP points to. Throws TypeError for a track that is not {@link isPackageable}.
  *
- * `presentationDelayTicks`: how long after its decode time the first picture of a stream with B-frames is shown. An
- * edit list takes it off again, so that `tfdt` is the time at which a segment's first picture is shown while
- * composition offsets stay positive. Tried in place of it: signed offsets without an edit list (CMAF's `cmf2`), which
- * Chromium reads alike, but which FFmpeg 5.1 shows late by the largest negative offset, one or two frames behind the
- * sound.
+ * `presentationDelayTicks`: time between decoding and presentation of the first picture of a stream with B-frames. An
+ * edit list removes it, so that `tfdt` is the presentation time of a segment's first picture while composition offsets
+ * stay positive. Signed offsets without an edit list (CMAF's `cmf2`) look the same in Chromium, but FFmpeg 5.1 shows
+ * them late by the largest negative offset, one or two frames behind the sound.
  */
-export function writeInitSegment(config: CmafTrackConfig, presentationDelayTicks = 0): Uint8Array {
+export function writeInitSegment(config: TrackConfig, presentationDelayTicks = 0): Uint8Array {
 	if (!isPackageable(config)) {
 		throw new TypeError(`A ${config.codec} track without its decoder configuration has no init segment.`);
 	}
@@ -83,7 +85,7 @@ export function writeInitSegment(config: CmafTrackConfig, presentationDelayTicks
 }
 
 // ISO/IEC 14496-12 §8.3.2: width and height of a track are those of its presentation, pixels stretched to squares.
-function trackHeader(config: CmafTrackConfig): Uint8Array {
+function trackHeader(config: TrackConfig): Uint8Array {
 	const isVideo = config.kind === 'video';
 	const shown = isVideo ? displaySize(config) : { widthPixels: 0, heightPixels: 0 };
 	return fullBox(
@@ -97,7 +99,7 @@ function trackHeader(config: CmafTrackConfig): Uint8Array {
 	);
 }
 
-// ISO/IEC 14496-12 §8.6.6: one edit without a duration of its own, which in a fragmented file means all of it.
+// ISO/IEC 14496-12 §8.6.6: one edit without a duration, which in a fragmented file covers all of it.
 function editList(mediaTimeTicks: number): Uint8Array {
 	return mediaTimeTicks === 0
 		? new Uint8Array(0)
@@ -133,7 +135,7 @@ function avcSampleEntry(config: VideoTrackConfig): Uint8Array {
 	);
 }
 
-// ISO/IEC 14496-12 §12.1.4. Left out for square pixels, as everybody does.
+// ISO/IEC 14496-12 §12.1.4. Left out for square pixels, as is usual.
 function pixelAspectRatio(config: VideoTrackConfig): Uint8Array {
 	const { width, height } = spsFacts(config)?.sampleAspectRatio ?? { width: 1, height: 1 };
 	return width === height ? new Uint8Array(0) : box('pasp', u32(width, height));
@@ -142,7 +144,7 @@ function pixelAspectRatio(config: VideoTrackConfig): Uint8Array {
 const PROFILES_WITH_CHROMA = new Set([100, 110, 122, 144, 244]);
 
 /**
- * AVCDecoderConfigurationRecord (ISO/IEC 14496-15 §5.3.3.1.2), with the extension that High profiles ask for.
+ * AVCDecoderConfigurationRecord (ISO/IEC 14496-15 §5.3.3.1.2), with the extension that High profiles need.
  * @internal for tests
  */
 export function avcDecoderConfiguration(config: VideoTrackConfig): Uint8Array {

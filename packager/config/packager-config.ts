@@ -2,8 +2,8 @@
 import { Type, type Static } from 'typebox';
 import { Value } from 'typebox/value';
 
-// Constants for the life of every address: Apple's players stop for good when one of them changes while they play
-// (CoreMedia -12642), so they are fixed for all broadcasts. So no setting touches them.
+// Constants for the life of every address, and so not settings: Apple's players stop for good when one of them changes
+// while they play (CoreMedia -12642).
 
 /** EXT-X-PART-INF PART-TARGET. Holds the 85 % rule at 15–60 fps and for AAC frames at 44.1 and 48 kHz. */
 export const PART_TARGET_SECONDS = 0.21;
@@ -18,9 +18,9 @@ export const HOLD_BACK_SECONDS = 3 * TARGET_DURATION_SECONDS;
 /** EXT-X-SERVER-CONTROL CAN-SKIP-UNTIL: six times TARGETDURATION, the least allowed. */
 export const SKIP_BOUNDARY_SECONDS = 6 * TARGET_DURATION_SECONDS;
 /**
- * Parts are listed while their segment starts within this distance of the end. Three times TARGETDURATION is the most
- * that is asked for; two is where GStreamer 1.22 begins to play from parts, and a third of the playlist less, five
- * times a second.
+ * Parts are listed while their segment starts within this distance of the end. Up to three times TARGETDURATION is
+ * required; at two GStreamer 1.22 begins to play from parts, and playlists, sent five times a second, are a third
+ * shorter.
  */
 export const PART_LISTING_SECONDS = 2 * TARGET_DURATION_SECONDS;
 /** What a segment aims at; it is cut at the key frame nearest to this. */
@@ -52,7 +52,7 @@ const PACKAGER_CONFIG_SCHEMA = Type.Object(
 			maximum: 9500,
 			description:
 				'How long, in milliseconds, a request for a channel that has no media yet is held before it gets a 503. hls.js 1.7 ' +
-				'asks once more, a second later. Longer helps players that never ask again, and looks like a server that hangs.',
+				'retries once, a second later. Longer helps players that never retry, and looks like a server that hangs.',
 		}),
 		reloadHoldMs: Type.Integer({
 			default: 2000,
@@ -81,7 +81,6 @@ const PACKAGER_CONFIG_SCHEMA = Type.Object(
 	{ additionalProperties: false },
 );
 
-/** Settings of the packager, as {@link PACKAGER_CONFIG_SCHEMA} describes them. */
 export type PackagerConfig = Static<typeof PACKAGER_CONFIG_SCHEMA>;
 
 /** All defaults, with what differs; for tests and for a server without settings. */

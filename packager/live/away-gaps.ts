@@ -1,20 +1,14 @@
-/**
- * While the publisher is away: the playlists go on with segments of nothing (EXT-X-GAP), so that players see that they
- * go on.
- */
+/** Fills the playlists with gap segments (EXT-X-GAP) while the publisher is away, so that players keep waiting. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { SEGMENT_TARGET_SECONDS } from '../config/packager-config.ts';
 import type { Rendition } from '../rendition/rendition.ts';
 
-/**
- * Most publishers are back before this, and cost viewers no gap then. Players that want a change every 3.5 target
- * durations (10.5 s) could wait longer, but not those that ask for the next segment and want it.
- */
+/** Most publishers return earlier, without a gap. Players that request the next segment do not wait longer. */
 const FIRST_AFTER_SECONDS = 3;
-/** A piece at least this long may be its own segment; a shorter rest belongs to the one before. */
+/** A piece at least this long becomes a segment; a shorter rest joins the one before. */
 const LEAST_SECONDS = 1;
 
-/** One for each broadcast. Begins and stops as the publisher goes and comes. */
+/** One per broadcast. Begins when the publisher leaves and stops when they return. */
 export class AwayGaps {
 	readonly #clock: Clock;
 	#cancel: (() => void) | undefined;
@@ -23,25 +17,25 @@ export class AwayGaps {
 		this.#clock = clock;
 	}
 
-	/** The publisher is gone, and everything that was open is complete. */
+	/** The publisher has left, and everything that was open is complete. */
 	begin(renditions: readonly Rendition[]): void {
 		this.stop();
 		const lostAtMs = this.#clock.monotonicMs();
-		// All of them go on from where the longest ends, so that they stay in step.
+		// All continue from where the longest ends, so that they stay in step.
 		const lostAtSeconds = Math.max(...renditions.map((rendition) => rendition.endSeconds));
-		const go = (): void => {
+		const fill = (): void => {
 			const awaySeconds = (this.#clock.monotonicMs() - lostAtMs) / 1000;
-			// A second and more behind the clock: a publisher that comes back has to find its place free.
+			// A second or more behind the clock, so that there is room for a publisher who returns.
 			const count = Math.floor((awaySeconds - LEAST_SECONDS + 1e-6) / SEGMENT_TARGET_SECONDS);
 			fillUntil(renditions, lostAtSeconds + count * SEGMENT_TARGET_SECONDS);
 		};
 		this.#cancel = this.#clock.setTimeout(() => {
-			go();
-			this.#cancel = this.#clock.setInterval(go, SEGMENT_TARGET_SECONDS * 1000);
+			fill();
+			this.#cancel = this.#clock.setInterval(fill, SEGMENT_TARGET_SECONDS * 1000);
 		}, FIRST_AFTER_SECONDS * 1000);
 	}
 
-	/** The publisher is back, or nobody waits for it any more. Idempotent. */
+	/** The publisher is back, or the broadcast is over. Idempotent. */
 	stop(): void {
 		this.#cancel?.();
 		this.#cancel = undefined;
@@ -50,7 +44,7 @@ export class AwayGaps {
 
 function fillUntil(renditions: readonly Rendition[], untilSeconds: number): void {
 	for (const rendition of renditions) {
-		// A timer that was late is made up for in several segments.
+		// After a late timer there are several segments to add.
 		for (
 			let leftSeconds = untilSeconds - rendition.endSeconds;
 			leftSeconds >= LEAST_SECONDS;

@@ -5,7 +5,6 @@ import type { TrackConfig } from '../../core/media/codecs.ts';
 import { ntpToEpochMs } from '../../core/units.ts';
 import { reachableStates } from '../../core/lifecycle/state-machine.ts';
 import { BROADCAST_PACKAGER_TRANSITIONS } from './broadcast-packager.ts';
-import { formatMultivariantPlaylist } from '../playlist/multivariant-playlist.ts';
 import type { Segment } from '../rendition/segment.ts';
 import { findBox, readMp4 } from '../testing/mp4-reader.ts';
 import { seededRandom, SIMULATED_VIDEO, simulatedAudio, simulateRun } from '../testing/simulated-source.ts';
@@ -22,11 +21,8 @@ describe('BroadcastPackager', () => {
 	])(
 		'keeps every rule in every playlist of a run of %f frames a second with AAC at %d Hz',
 		async (frameRate, sampleRate) => {
-			const watched = new WatchedBroadcast({ windowSeconds: 18 });
-			watched.broadcast.beginRun(
-				0,
-				new Map<TrackId, TrackConfig>([...VIDEO_AND_AUDIO, ['audio0', simulatedAudio(sampleRate)]]),
-			);
+			const tracks = new Map<TrackId, TrackConfig>([...VIDEO_AND_AUDIO, ['audio0', simulatedAudio(sampleRate)]]);
+			const watched = new WatchedBroadcast({ windowSeconds: 18 }, tracks);
 			watched.feed(
 				simulateRun({
 					startSeconds: 1000,
@@ -49,7 +45,6 @@ describe('BroadcastPackager', () => {
 
 	it('writes this playlist', () => {
 		const watched = new WatchedBroadcast();
-		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		watched.feed(rtmpLike(2.75));
 		expect(watched.text('video0')).toBe(`#EXTM3U
 #EXT-X-VERSION:9
@@ -83,7 +78,6 @@ segment1.m4s
 
 	it('lists a segment as complete together with the part after it, and the last one when nothing follows', () => {
 		const watched = new WatchedBroadcast();
-		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		// Key frames 33 ms after a part's end: the segment's last part is a short one, known to be the last when it comes.
 		const units = simulateRun({
 			startSeconds: 1000,
@@ -110,11 +104,10 @@ segment1.m4s
 	});
 
 	it.each([
-		['goes on by the durations while capture times jitter', 5, 0],
-		['follows the capture time when it has gone off by 60 ms', 0, 60],
+		['advances by the durations while capture times jitter', 5, 0],
+		['follows the capture time when it is off by 60 ms', 0, 60],
 	])('has a date that %s', (_name, jitterMs, stepMs) => {
 		const watched = new WatchedBroadcast();
-		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		const random = seededRandom(7);
 		watched.feed(
 			rtmpLike(20).map((unit) => {
@@ -134,25 +127,16 @@ segment1.m4s
 		expect(Math.abs(driftMs.at(-1)! - stepMs)).toBeLessThan(stepMs === 0 ? 1 : 2);
 	});
 
-	it('lists audio as a rendition of its own, with peak rate, codecs, size and frame rate', () => {
+	it('lists audio as a separate rendition, with peak rate, codecs, size and frame rate', () => {
 		const watched = new WatchedBroadcast();
-		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		watched.feed(rtmpLike(5));
-		const listed = watched.broadcast.renditions.map(({ trackId, config, frameRate, rendition }) => ({
-			trackId,
-			config,
-			frameRate,
-			peakBps: rendition.peakBps,
-			uri: `/hls/demo/01broadcast/${trackId}/index.m3u8`,
-		}));
-		expect(formatMultivariantPlaylist(listed)).toMatch(
-			/^#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="Audio",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",URI="\/hls\/demo\/01broadcast\/audio0\/index.m3u8"\n#EXT-X-STREAM-INF:BANDWIDTH=\d+,CODECS="avc1.4d400d,mp4a.40.2",RESOLUTION=320x180,FRAME-RATE=30.000,AUDIO="audio",CLOSED-CAPTIONS=NONE\n\/hls\/demo\/01broadcast\/video0\/index.m3u8\n$/,
+		expect(watched.multivariantText()).toMatch(
+			/^#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="Audio",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",URI="audio0\/index.m3u8"\n#EXT-X-STREAM-INF:BANDWIDTH=\d+,CODECS="avc1.4d400d,mp4a.40.2",RESOLUTION=320x180,FRAME-RATE=30.000,AUDIO="audio",CLOSED-CAPTIONS=NONE\nvideo0\/index.m3u8\n$/,
 		);
 	});
 
-	it('goes on after a lost publisher: media sequence continues, discontinuity, new init segment, both renditions alike', async () => {
+	it('continues after a lost publisher: media sequence continues, discontinuity, new init segment, both renditions alike', async () => {
 		const watched = new WatchedBroadcast({ windowSeconds: 18 });
-		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		watched.feed(rtmpLike(7.3));
 		watched.broadcast.interrupt();
 		watched.check();
@@ -173,9 +157,8 @@ segment1.m4s
 		}
 	});
 
-	it('lists the discontinuity and the coming init segment in the playlist', () => {
-		const watched = new WatchedBroadcast();
-		watched.broadcast.beginRun(0, new Map([['video0', SIMULATED_VIDEO]]));
+	it('lists the discontinuity and the next init segment in the playlist', () => {
+		const watched = new WatchedBroadcast({}, new Map([['video0', SIMULATED_VIDEO]]));
 		const run = (number: number, startSeconds: number, durationSeconds: number): AccessUnit[] =>
 			rtmpLike(durationSeconds, startSeconds, number).filter((unit) => unit.trackId === 'video0');
 		watched.feed(run(0, 1000, 2.2));
@@ -208,10 +191,9 @@ segment1.m4s
 		['a picture', 'video0'],
 	] as const)('keeps both renditions in step through a run without %s', (_name, missing) => {
 		const watched = new WatchedBroadcast({ windowSeconds: 18 });
-		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		watched.feed(rtmpLike(5));
 		watched.broadcast.interrupt();
-		const tracks = new Map([...VIDEO_AND_AUDIO].filter(([trackId]) => trackId !== missing));
+		const tracks = new Map<TrackId, TrackConfig>([...VIDEO_AND_AUDIO].filter(([trackId]) => trackId !== missing));
 		watched.broadcast.beginRun(1, tracks);
 		watched.feed(rtmpLike(6, 1020, 1).filter((unit) => unit.trackId !== missing));
 		const ends = watched.broadcast.renditions.map(({ rendition }) => {
@@ -229,7 +211,6 @@ segment1.m4s
 
 	it('keeps the numbers in step when a run is too short for one of the tracks to send anything', () => {
 		const watched = new WatchedBroadcast({ windowSeconds: 18 });
-		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		watched.feed(rtmpLike(5));
 		watched.broadcast.interrupt();
 		watched.broadcast.beginRun(1, VIDEO_AND_AUDIO);
@@ -244,7 +225,6 @@ segment1.m4s
 
 	it('begins all tracks of a run at its first key frame, also when sound comes first', () => {
 		const watched = new WatchedBroadcast();
-		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		const units = rtmpLike(6).filter((unit) => unit.trackId === 'audio0' || unit.decodeTimeTicks >= 1001 * 90_000);
 		watched.feed(units);
 		const starts = watched.broadcast.renditions.map(
@@ -256,8 +236,7 @@ segment1.m4s
 	});
 
 	it.each([['video0'], ['audio0']] as const)('packages a broadcast of %s alone', (trackId) => {
-		const watched = new WatchedBroadcast();
-		watched.broadcast.beginRun(0, new Map([[trackId, VIDEO_AND_AUDIO.get(trackId)!]]));
+		const watched = new WatchedBroadcast({}, new Map([[trackId, VIDEO_AND_AUDIO.get(trackId)!]]));
 		watched.feed(rtmpLike(6).filter((unit) => unit.trackId === trackId));
 		expect(watched.faults).toEqual([]);
 		expect(watched.broadcast.isReady).toBe(true);
@@ -265,8 +244,7 @@ segment1.m4s
 	});
 
 	it('passes B-frames through: presentation times exact, decode times continuous, the first picture at its tfdt', async () => {
-		const watched = new WatchedBroadcast();
-		watched.broadcast.beginRun(0, new Map([['video0', SIMULATED_VIDEO]]));
+		const watched = new WatchedBroadcast({}, new Map([['video0', SIMULATED_VIDEO]]));
 		const units = simulateRun({
 			startSeconds: 1000,
 			durationSeconds: 6,
@@ -280,7 +258,7 @@ segment1.m4s
 		expect(packets.map(({ timestampTicks }) => timestampTicks)).toEqual(
 			units.map((unit) => unit.presentationTimeTicks),
 		);
-		// The first composition offset is one frame, which the edit list takes off again.
+		// The first composition offset is one frame, which the edit list removes.
 		expect(findBox(watched.file('video0', 'part1.m4s'), 'moof/traf/trun')!.readInt32BE(24)).toBe(3000);
 		expect([...findBox(watched.file('video0', 'init0.mp4'), 'moov/trak/edts/elst')!]).toEqual([
 			0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0x0b, 0xb8, 0, 1, 0, 0,
@@ -289,7 +267,6 @@ segment1.m4s
 
 	it('writes CMAF that reads back: init segments, flags, sizes, capture time', async () => {
 		const watched = new WatchedBroadcast();
-		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		const units = rtmpLike(3);
 		watched.feed(units);
 		expect(await readMp4(watched.file('video0', 'init0.mp4'))).toMatchObject({
@@ -315,7 +292,6 @@ segment1.m4s
 
 	it('fills a hole in the sound with silence, so that audio stays gapless', async () => {
 		const watched = new WatchedBroadcast();
-		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		watched.feed(
 			rtmpLike(8).filter((unit) => unit.trackId === 'video0' || Math.abs(unit.decodeTimeTicks / 48_000 - 1003) > 0.5),
 		);
@@ -325,9 +301,8 @@ segment1.m4s
 		expect(packets.filter(({ bytes }) => bytes.length === 9).length).toBeGreaterThan(40);
 	});
 
-	it('keeps the sound going, in silence, when the publisher sends none any more', () => {
+	it('continues with silence when the publisher stops sending sound', () => {
 		const watched = new WatchedBroadcast();
-		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		watched.feed(rtmpLike(12).filter((unit) => unit.trackId === 'video0' || unit.decodeTimeTicks < 1003 * 48_000));
 		const last = watched.broadcast.rendition('audio0')!.segments.at(-1)!;
 		expect((last.startTicks + last.durationTicks) / 48_000).toBeGreaterThan(1008.5);
@@ -336,7 +311,6 @@ segment1.m4s
 
 	it('makes a discontinuity of a jump in time, on all tracks', () => {
 		const watched = new WatchedBroadcast();
-		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		watched.feed(rtmpLike(5));
 		watched.feed(rtmpLike(5, 2000));
 		watched.end();
@@ -344,9 +318,8 @@ segment1.m4s
 		expect(watched.discontinuitySequences).toEqual([1, 1]);
 	});
 
-	it('keeps what left the window fetchable for as long as the playlist was long, then forgets it', () => {
+	it('keeps what left the window fetchable for as long as the playlist was long, then deletes it', () => {
 		const watched = new WatchedBroadcast({ windowSeconds: 18 });
-		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		watched.feed(rtmpLike(36));
 		const rendition = watched.broadcast.rendition('video0')!;
 		expect(rendition.mediaSequence).toBeGreaterThan(8);
@@ -359,9 +332,8 @@ segment1.m4s
 		expect(watched.broadcast.store.get('video0/init0.mp4')).toBeInstanceOf(Uint8Array);
 	});
 
-	it('keeps the memory bound at a bit rate that the window was not made for', () => {
+	it('keeps the memory bound at a bit rate for which the window is too long', () => {
 		const watched = new WatchedBroadcast({ windowSeconds: 60, maxBroadcastBytes: 16 * 2 ** 20 });
-		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		const heavy = rtmpLike(90).map((unit) =>
 			unit.trackId === 'video0' ? { ...unit, bytes: new Uint8Array(13_000) } : unit,
 		);
@@ -370,28 +342,26 @@ segment1.m4s
 			watched.broadcast.write(unit);
 			most = Math.max(most, watched.broadcast.store.totalBytes);
 		}
-		// One segment in the making, and its parts once more while they are joined.
+		// One segment in the making, and a second copy of its parts while they are joined.
 		expect(most).toBeLessThan(17.5 * 2 ** 20);
 		expect(watched.broadcast.windowSeconds).toBeLessThan(20);
 		expect(watched.broadcast.counters.earlyEvictions).toBe(0);
 	});
 
 	it('offers deltas above two minutes only, and they keep the rules', () => {
-		const watched = new WatchedBroadcast({ windowSeconds: 130 });
-		watched.broadcast.beginRun(0, new Map([['video0', SIMULATED_VIDEO]]));
+		const watched = new WatchedBroadcast({ windowSeconds: 130 }, new Map([['video0', SIMULATED_VIDEO]]));
 		watched.feed(rtmpLike(40).filter((unit) => unit.trackId === 'video0'));
 		expect(watched.faults).toEqual([]);
 		expect(watched.text('video0', true)).toContain('#EXT-X-SKIP:SKIPPED-SEGMENTS=');
 		expect(new WatchedBroadcast({ windowSeconds: 120 }).config.windowSeconds).toBe(120);
 	});
 
-	it('ignores a codec it has no form for, with one warning', () => {
-		const watched = new WatchedBroadcast();
+	it('ignores a codec without a CMAF form, with one warning', () => {
 		const tracks = new Map<TrackId, TrackConfig>([
 			...VIDEO_AND_AUDIO,
 			['audio1', { ...simulatedAudio(48_000), codec: 'opus' }],
 		]);
-		watched.broadcast.beginRun(0, tracks);
+		const watched = new WatchedBroadcast({}, tracks);
 		watched.broadcast.beginRun(1, tracks);
 		watched.feed(rtmpLike(3, 1000, 1));
 		expect(watched.broadcast.renditions.map((entry) => entry.trackId)).toEqual(['video0', 'audio0']);
@@ -413,11 +383,9 @@ segment1.m4s
 
 	it('is ready once all tracks have a part, or two seconds after the first one has', async () => {
 		const both = new WatchedBroadcast();
-		both.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		both.feed(rtmpLike(0.3));
 		await both.broadcast.firstPartReady;
 		const one = new WatchedBroadcast();
-		one.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		one.feed(rtmpLike(1).filter((unit) => unit.trackId === 'video0'));
 		await one.clock.advance(1990);
 		expect(one.broadcast.isReady).toBe(false);
@@ -425,9 +393,8 @@ segment1.m4s
 		expect(one.broadcast.isReady).toBe(true);
 	});
 
-	it('serves on after the end for longer than the window, then closes itself', async () => {
+	it('stays available after the end for longer than the window, then closes itself', async () => {
 		const watched = new WatchedBroadcast({ windowSeconds: 18 });
-		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		watched.feed(rtmpLike(5));
 		const reasons: string[] = [];
 		watched.broadcast.on('closed', (reason) => reasons.push(reason));
@@ -442,9 +409,8 @@ segment1.m4s
 		expect(watched.clock.pendingCount).toBe(0);
 	});
 
-	it('closes once, says why, and takes nothing afterwards', async () => {
+	it('closes once, reports why, and accepts nothing afterwards', async () => {
 		const watched = new WatchedBroadcast();
-		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		watched.feed(rtmpLike(1));
 		const reasons: string[] = [];
 		watched.broadcast.on('closed', (reason) => reasons.push(reason));

@@ -1,4 +1,4 @@
-/** One broadcast in LL-HLS: takes its access units, keeps its renditions in step through runs, pauses and the end. */
+/** One broadcast in LL-HLS: packages its access units and keeps its renditions in step through runs and pauses. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import type { BroadcastId, ChannelName } from '../../core/ids.ts';
@@ -19,11 +19,8 @@ import type { Rendition } from '../rendition/rendition.ts';
 import { RunGate, secondsOf, type RunStart } from '../segmenting/run-gate.ts';
 import { TracksInStep, type RenditionEntry } from './tracks-in-step.ts';
 
-/**
- * `waiting`: no media yet. `live`: media comes. `interrupted`: the publisher is away. `ended`: ENDLIST, still served.
- */
+/** `waiting`: no media yet. `interrupted`: the publisher is away. `ended`: ENDLIST, still served. */
 type BroadcastPackagerState = 'waiting' | 'live' | 'interrupted' | 'ended' | 'closed';
-/** What moves {@link BroadcastPackagerState}. */
 type BroadcastPackagerEvent = 'media-came' | 'publisher-lost' | 'broadcast-ended' | 'closed';
 
 /** The life of a broadcast in this tier. @internal for tests */
@@ -36,9 +33,8 @@ export const BROADCAST_PACKAGER_TRANSITIONS = {
 } as const satisfies TransitionTable<BroadcastPackagerState, BroadcastPackagerEvent>;
 
 /** Why a broadcast's media is not served any more. */
-export type BroadcastPackagerCloseReason = 'window-expired' | 'packager-closed' | 'replaced' | 'server-shutdown';
+type BroadcastPackagerCloseReason = 'window-expired' | 'packager-closed' | 'replaced' | 'server-shutdown';
 
-/** Events of a broadcast packager. */
 type BroadcastPackagerEvents = {
 	/** A part of a rendition can be fetched. */
 	partAdded: [trackId: TrackId, part: Part];
@@ -50,9 +46,9 @@ type BroadcastPackagerEvents = {
 	closed: [reason: BroadcastPackagerCloseReason];
 };
 
-/** Once one track has a part, this long is waited for the others before the multivariant playlist goes without them. */
+/** Once one track has a part, the multivariant playlist waits this long for the others. */
 const READY_WAIT_MS = 2000;
-/** Time jumps are answered by a discontinuity at most this often; units are dropped otherwise. */
+/** A time jump makes a discontinuity at most this often; otherwise its units are dropped. */
 const JUMP_RESTART_INTERVAL_MS = 10_000;
 type BroadcastPackagerDependencies = { config: PackagerConfig; clock: Clock; logger: Logger };
 
@@ -62,7 +58,7 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 	readonly channelName: ChannelName;
 	/** Media by `track/file`. */
 	readonly store = new LiveWindow();
-	/** Resolves once the multivariant playlist can be served; never, when the broadcast ends or closes before. */
+	/** Resolves once the multivariant playlist can be served; stays pending when the broadcast ends before. */
 	readonly firstPartReady: Promise<void>;
 	readonly #scope: CloseScope<BroadcastPackagerCloseReason>;
 	readonly #deps: BroadcastPackagerDependencies;
@@ -75,7 +71,7 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 	#run = -1;
 	#runTracks: ReadonlyMap<TrackId, TrackConfig> = new Map();
 	#gate: RunGate | undefined;
-	/** The current run began with a picture; else it began with sound alone, after a wait. */
+	/** The current run began with a picture; otherwise with sound alone, after a wait. */
 	#hasPicture = false;
 	#isReady = false;
 	#restartedAtMs = -Infinity;
@@ -130,7 +126,6 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 		return this.#tracks.rendition(trackId);
 	}
 
-	/** What a track carries. */
 	trackKind(trackId: string): TrackKind | undefined {
 		return this.#tracks.kindOf(trackId);
 	}
@@ -140,12 +135,12 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 		return this.#tracks.windowSeconds;
 	}
 
-	/** Counts of what should not happen, since the broadcast began. */
+	/** Irregularities since the broadcast began. */
 	get counters(): { droppedUnits: number; forcedCuts: number; earlyEvictions: number } {
 		return { droppedUnits: this.#droppedUnits.total, ...this.#tracks.counters };
 	}
 
-	/** {@link TrackSink.beginRun}. Runs that are not newer than the current one are ignored. */
+	/** Ignores a run that is not newer than the current one. */
 	beginRun(run: number, tracks: ReadonlyMap<TrackId, TrackConfig>): void {
 		if (this.#isOver() || run <= this.#run) {
 			return;
@@ -160,7 +155,7 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 				this.#ignoredTracks.add(trackId);
 				this.#deps.logger.warn(
 					{ trackId, codec: config.codec },
-					'track ignored: LL-HLS takes H.264 and AAC with their configuration',
+					'track ignored: LL-HLS supports H.264 and AAC with their configuration',
 				);
 			}
 		}
@@ -168,7 +163,6 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 		this.#openGate();
 	}
 
-	/** {@link TrackSink.write}. */
 	write(accessUnit: AccessUnit): void {
 		if (this.#isOver() || !this.#runTracks.has(accessUnit.trackId)) {
 			return;
@@ -195,7 +189,6 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 		}
 	}
 
-	/** {@link TrackSink.interrupt}. */
 	interrupt(): void {
 		if (this.#isOver()) {
 			return;
@@ -208,7 +201,7 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 		}
 	}
 
-	/** {@link TrackSink.end}. The playlists stay for as long as they have media, then the broadcast closes itself. */
+	/** The playlists stay for as long as they have media, then the broadcast closes itself. */
 	end(): void {
 		if (this.#isOver()) {
 			return;
@@ -224,7 +217,7 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 		this.#scope.after(this.#deps.clock, servedMs, () => void this.close('window-expired'));
 	}
 
-	/** Stops serving at once; what waits is released. Idempotent. */
+	/** Stops serving at once and releases all requests that wait. Idempotent. */
 	close(reason: BroadcastPackagerCloseReason): Promise<void> {
 		if (!this.#scope.closed) {
 			this.#readyTimer.disarm();
@@ -262,8 +255,8 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 		}
 	}
 
-	// F-15: a jump is a discontinuity of all tracks. Rarely, or two tracks on two timelines would end each other's runs
-	// for ever.
+	// F-15: a jump is a discontinuity of all tracks. It must stay rare: two tracks on two timelines could end each
+	// other's runs without end.
 	#restartAfterJump(accessUnit: AccessUnit): void {
 		const nowMs = this.#deps.clock.monotonicMs();
 		if (nowMs - this.#restartedAtMs < JUMP_RESTART_INTERVAL_MS) {
@@ -291,7 +284,7 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 		if (this.#isReady) {
 			return;
 		}
-		// A picture that was waited for in vain is not waited for again.
+		// A picture whose wait is over is not waited for again.
 		const isAwaited = (config: TrackConfig): boolean => this.#hasPicture || config.kind !== 'video';
 		if ([...this.#runTracks].every(([id, config]) => this.rendition(id)?.hasParts || !isAwaited(config))) {
 			this.#becomeReady();
@@ -313,7 +306,7 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 	}
 }
 
-// What comes over a process boundary may be broken; one NaN would spoil a timeline for good.
+// Values from another process may be broken, and one NaN spoils a timeline for good.
 function isSane(accessUnit: AccessUnit): boolean {
 	return (
 		Number.isSafeInteger(accessUnit.decodeTimeTicks) &&

@@ -1,27 +1,13 @@
-/**
- * Rates and durations in playlists, whatever a source sends: a run of one picture, a picture every ten seconds, jitter.
- */
+/** Rates and durations in playlists: runs of one picture, a picture every ten seconds, jitter. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { AccessUnit } from '../../core/media/access-unit.ts';
 import { TARGET_DURATION_SECONDS } from '../config/packager-config.ts';
-import { formatMultivariantPlaylist } from '../playlist/multivariant-playlist.ts';
 import { readMediaPlaylist } from '../testing/playlist-reader.ts';
-import { seededRandom, SIMULATED_VIDEO, simulateRun } from '../testing/simulated-source.ts';
-import { CAPTURE_START_MS, rtmpLike, VIDEO_AND_AUDIO, WatchedBroadcast } from '../testing/watched-broadcast.ts';
+import { inDecodeOrder, seededRandom, SIMULATED_VIDEO, simulateRun } from '../testing/simulated-source.ts';
+import { CAPTURE_START_MS, rtmpLike, WatchedBroadcast } from '../testing/watched-broadcast.ts';
 
-type Listed = { bandwidthBps: number; frameRate: number | undefined };
-
-function multivariantOf({ broadcast }: WatchedBroadcast): Listed {
-	const text = formatMultivariantPlaylist(
-		broadcast.renditions.map(({ trackId, config, frameRate, rendition }) => ({
-			trackId,
-			config,
-			frameRate,
-			peakBps: rendition.peakBps,
-			uri: `${trackId}/index.m3u8`,
-		})),
-	);
+function multivariantOf(watched: WatchedBroadcast): { bandwidthBps: number; frameRate: number | undefined } {
+	const text = watched.multivariantText();
 	const frameRate = /FRAME-RATE=([\d.]+)/.exec(text)?.[1];
 	return {
 		bandwidthBps: Number(/BANDWIDTH=(\d+)/.exec(text)![1]),
@@ -29,7 +15,7 @@ function multivariantOf({ broadcast }: WatchedBroadcast): Listed {
 	};
 }
 
-/** EXTINF of all segments; also checks each. */
+/** EXTINF of all complete segments. */
 function durationsOf(watched: WatchedBroadcast): number[] {
 	const { segments } = readMediaPlaylist(watched.text('video0'));
 	return segments.filter(({ uri }) => uri !== undefined).map(({ durationSeconds }) => durationSeconds);
@@ -39,7 +25,7 @@ const PICTURES = new Map([['video0', SIMULATED_VIDEO]] as const);
 
 describe('values in playlists', () => {
 	it.each([1, 2, 3])('are sane for runs of %d picture(s) each', (pictureCount) => {
-		const watched = new WatchedBroadcast();
+		const watched = new WatchedBroadcast({}, PICTURES);
 		for (let run = 0; run < 8; run++) {
 			watched.broadcast.beginRun(run, PICTURES);
 			watched.feed(
@@ -53,7 +39,7 @@ describe('values in playlists', () => {
 			);
 			watched.broadcast.interrupt();
 			const { bandwidthBps, frameRate } = multivariantOf(watched);
-			// A picture of 4 kB each time: no more than it would be at 30 a second.
+			// A picture of 4 kB each time: the bound is that of 30 a second.
 			expect(bandwidthBps).toBeLessThan(1_100_000);
 			expect(frameRate ?? 0).toBeLessThanOrEqual(30);
 		}
@@ -69,7 +55,6 @@ describe('values in playlists', () => {
 				fc.nat(1000),
 				(frameRate, gopSeconds, seed) => {
 					const watched = new WatchedBroadcast();
-					watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 					const seconds = frameRate < 1 ? 35 : 12;
 					const pictures = simulateRun({
 						startSeconds: 1000,
@@ -84,7 +69,7 @@ describe('values in playlists', () => {
 						random: seededRandom(seed),
 					});
 					const sound = rtmpLike(seconds).filter(({ trackId }) => trackId === 'audio0');
-					for (const unit of inOrder([...pictures, ...sound])) {
+					for (const unit of inDecodeOrder([...pictures, ...sound])) {
 						watched.broadcast.write(unit);
 					}
 					watched.broadcast.end();
@@ -93,7 +78,7 @@ describe('values in playlists', () => {
 					const mediaBytes = pictures.reduce((sum, { bytes }) => sum + bytes.length, 0);
 					expect(listed.bandwidthBps).toBeLessThan(((mediaBytes * 8) / seconds) * 8 + 2_000_000);
 					if (listed.frameRate !== undefined) {
-						// Where it is known at all it is about right; dense pictures are measured over whole segments.
+						// A known rate is about right; dense pictures are measured over whole segments.
 						expect(listed.frameRate).toBeLessThanOrEqual(Math.max(6, frameRate * 1.5));
 					}
 					for (const duration of durationsOf(watched)) {
@@ -107,16 +92,11 @@ describe('values in playlists', () => {
 		);
 	});
 
-	it('puts sound alone on air as soon as the wait for its picture is over', async () => {
+	it('serves sound alone as soon as the wait for its picture is over', async () => {
 		const watched = new WatchedBroadcast();
-		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		watched.feed(rtmpLike(3.5).filter(({ trackId }) => trackId === 'audio0'));
 		expect(watched.broadcast.isReady).toBe(true);
 		expect(watched.broadcast.renditions.map(({ trackId }) => trackId)).toEqual(['audio0']);
 		expect(multivariantOf(watched).frameRate).toBeUndefined();
 	});
 });
-
-function inOrder(units: AccessUnit[]): AccessUnit[] {
-	return units.sort((one, other) => one.decodeTimeTicks / one.clockRate - other.decodeTimeTicks / other.clockRate);
-}

@@ -1,16 +1,14 @@
-/**
- * Tests of pictures that last longer than a part may: a screen that hardly changes, a camera of one picture a second.
- */
+/** Tests of pictures longer than a part may be: a screen that hardly changes, a camera of one picture a second. */
 import { describe, expect, it } from 'vitest';
 import type { AccessUnit } from '../../core/media/access-unit.ts';
 import { simulateRun, seededRandom } from '../testing/simulated-source.ts';
-import { CAPTURE_START_MS, VIDEO_AND_AUDIO, WatchedBroadcast } from '../testing/watched-broadcast.ts';
+import { CAPTURE_START_MS, WatchedBroadcast } from '../testing/watched-broadcast.ts';
 
-const slowRun = (frameRate: number, gopFrames: number, durationSeconds: number): AccessUnit[] =>
+const slowRun = (frameRate: number, gopFrames: number, durationSeconds: number, startSeconds = 1000): AccessUnit[] =>
 	simulateRun({
-		startSeconds: 1000,
+		startSeconds,
 		durationSeconds,
-		captureTimeMs: CAPTURE_START_MS,
+		captureTimeMs: CAPTURE_START_MS + (startSeconds - 1000) * 1000,
 		video: { frameRate, gopFrames, jitterMs: 3, isMilliseconds: true },
 		audio: { sampleRate: 48_000, isMilliseconds: true },
 		random: seededRandom(5),
@@ -28,7 +26,6 @@ describe('a slow picture', () => {
 		'of %f a second is shown without a hole, in parts that keep the rules, in one run',
 		async (frameRate, gopFrames) => {
 			const watched = new WatchedBroadcast({ windowSeconds: 120 });
-			watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
 			const units = slowRun(frameRate, gopFrames, Math.max(20, 6 / frameRate));
 			watched.feed(units);
 			watched.check();
@@ -36,12 +33,12 @@ describe('a slow picture', () => {
 			const { packets: pictures, faults } = await watched.media('video0');
 			expect(faults).toEqual([]);
 			const sent = units.filter(({ trackId }) => trackId === 'video0');
-			// The window may have left the oldest, and the newest may be open.
+			// The oldest may have left the window, and the newest may be open.
 			const offset = sent.findIndex(
 				({ decodeTimeTicks }) => Math.abs(decodeTimeTicks - pictures[0]!.timestampTicks) < 0.3 * 90_000,
 			);
 			expect(sent.length - offset - pictures.length).toBeLessThanOrEqual(1);
-			// From the third on the cadence is known: each lasts until the next begins, give or take what a part is short of.
+			// From the third on the cadence is known: each lasts until the next begins, within what a part may differ.
 			for (const [index, { timestampTicks, durationTicks }] of pictures.slice(2, -1).entries()) {
 				const next = pictures[index + 3]!;
 				expect(Math.abs(timestampTicks + durationTicks - next.timestampTicks)).toBeLessThan(0.3 * 90_000);
@@ -53,7 +50,7 @@ describe('a slow picture', () => {
 			expect(watched.broadcast.counters.droppedUnits).toBe(0);
 			const { segments } = watched.broadcast.rendition('video0')!;
 			expect(segments.every(({ hasDiscontinuity }) => !hasDiscontinuity)).toBe(true);
-			// Before the second picture nobody can know how long the first one lasts.
+			// The duration of the first picture is unknown before the second one.
 			expect(
 				segments
 					.flatMap(({ parts }) => parts)
@@ -64,17 +61,7 @@ describe('a slow picture', () => {
 
 	it('becomes a quick one, and slow again', async () => {
 		const watched = new WatchedBroadcast({ windowSeconds: 120 });
-		watched.broadcast.beginRun(0, VIDEO_AND_AUDIO);
-		const at = (from: number, to: number, frameRate: number): AccessUnit[] =>
-			simulateRun({
-				startSeconds: from,
-				durationSeconds: to - from,
-				captureTimeMs: CAPTURE_START_MS + (from - 1000) * 1000,
-				video: { frameRate, gopFrames: Math.max(1, Math.round(frameRate * 2)), isMilliseconds: true },
-				audio: { sampleRate: 48_000, isMilliseconds: true },
-				random: seededRandom(5),
-			});
-		watched.feed([...at(1000, 1010, 1), ...at(1010, 1020, 30), ...at(1020, 1040, 1)]);
+		watched.feed([...slowRun(1, 2, 10), ...slowRun(30, 60, 10, 1010), ...slowRun(1, 2, 20, 1020)]);
 		watched.end();
 		expect(watched.faults).toEqual([]);
 		expect((await watched.media('video0')).faults).toEqual([]);

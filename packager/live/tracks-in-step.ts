@@ -1,7 +1,4 @@
-/**
- * The tracks of one broadcast: begins their runs, keeps their renditions in step, and all of them within the memory
- * bound.
- */
+/** The tracks of one broadcast: begins their runs and keeps their renditions in step and within the memory bound. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { RateLimitedReport } from '../../core/limits/rate-limited-report.ts';
 import type { Logger } from '../../core/logger.ts';
@@ -18,18 +15,16 @@ import type { RunStart } from '../segmenting/run-gate.ts';
 import { AudioTrackWriter, VideoTrackWriter, type TrackWriter, type WriteResult } from '../segmenting/track-writer.ts';
 import type { LiveWindow } from '../store/live-window.ts';
 
-/** A track that falls behind the others by this much is filled up, so that players do not stall on it. */
+/** A track behind the others by this much is filled up, so that players do not stall on it. */
 const SILENCE_AFTER_SECONDS = 2.5;
-/** A track that the run does not have is filled up at once, in steps of about a part. */
+/** A track that the run lacks is filled up at once, in steps of about a part. */
 const FILL_STEP_SECONDS = 0.25;
-/** What the window may shrink to when memory is short. */
+/** Lower bound of the window when memory is short. */
 const LEAST_WINDOW_SECONDS = 12;
-/**
- * Media in memory: two windows (the listed one, and what left it and must stay as long), and this for whole segments.
- */
+/** Whole segments kept in memory besides two windows: the listed one, and as much that has left it. */
 const KEPT_BESIDES_SECONDS = 11;
 
-/** One rendition with what is known of its track, for the multivariant playlist. */
+/** One rendition with the facts of its track, for the multivariant playlist. */
 export type RenditionEntry = {
 	trackId: TrackId;
 	rendition: Rendition;
@@ -57,7 +52,7 @@ type TracksDependencies = {
 	onPartAdded: (trackId: TrackId, part: Part) => void;
 };
 
-/** Lives as long as the broadcast; a track stays from the first run that has it on. */
+/** Lives as long as the broadcast, as does each track from its first run on. */
 export class TracksInStep {
 	readonly #deps: TracksDependencies;
 	readonly #tracks = new Map<TrackId, Track>();
@@ -77,7 +72,6 @@ export class TracksInStep {
 		);
 	}
 
-	/** The renditions that exist, video first, in the order of their numbers. */
 	get renditions(): readonly RenditionEntry[] {
 		const rank = ({ trackId, config }: Track): string => (config.kind === 'video' ? '0' : '1') + trackId;
 		return [...this.#tracks.values()]
@@ -89,21 +83,17 @@ export class TracksInStep {
 		return this.#tracks.get(trackId as TrackId)?.rendition;
 	}
 
-	/** What a track carries. */
 	kindOf(trackId: string): TrackKind | undefined {
 		return this.#tracks.get(trackId as TrackId)?.config.kind;
 	}
 
-	/** Seconds that the window lists now; less than configured when memory is short. */
 	get windowSeconds(): number {
 		return this.#windowSeconds;
 	}
 
 	get counters(): { forcedCuts: number; earlyEvictions: number } {
-		let earlyEvictions = 0;
-		for (const track of this.#tracks.values()) {
-			earlyEvictions += track.rendition.earlyEvictionCount;
-		}
+		const tracks = [...this.#tracks.values()];
+		const earlyEvictions = tracks.reduce((sum, { rendition }) => sum + rendition.earlyEvictionCount, 0);
 		return { forcedCuts: this.#forcedCuts.total, earlyEvictions };
 	}
 
@@ -123,7 +113,7 @@ export class TracksInStep {
 			track.hasRunMedia = false;
 			const delayTicks = presentationDelayTicks(start, trackId);
 			rendition.beginRun({
-				// A track that this run lacks goes on with silence under the configuration it had.
+				// A track that this run lacks continues with silence under its last configuration.
 				initBytes: track.isInRun || config.kind === 'audio' ? writeInitSegment(config, delayTicks) : undefined,
 				timescale: cmafTimescale(config),
 				discontinuitySequence: this.#discontinuitySequence,
@@ -139,7 +129,7 @@ export class TracksInStep {
 		}
 	}
 
-	/** Writes a unit of the current run; undefined when none of its tracks takes it. */
+	/** Writes a unit of the current run; undefined when the run does not have its track. */
 	write(accessUnit: AccessUnit): WriteResult | undefined {
 		const track = this.#tracks.get(accessUnit.trackId);
 		const result = track?.writer?.write(accessUnit);
@@ -150,7 +140,7 @@ export class TracksInStep {
 		return result;
 	}
 
-	/** Ends the run: publishes all that is open and sees to it that every rendition has a segment of it. */
+	/** Ends the run: publishes all that is open and ensures that every rendition has a segment of it. */
 	flush(): void {
 		const tracks = [...this.#tracks.values()].filter((track) => track.writer !== undefined);
 		for (const track of tracks) {
@@ -160,7 +150,7 @@ export class TracksInStep {
 			...tracks.filter((track) => track.hasRunMedia).map((track) => track.writer!.endSeconds),
 		);
 		for (const track of tracks) {
-			// Else the run's discontinuity would be missing here and the numbers out of step.
+			// Otherwise the run's discontinuity is missing here and the numbers are out of step.
 			if (Number.isFinite(endSeconds) && !track.hasRunMedia && track.rendition.hasParts) {
 				track.writer!.fillUntil(Math.max(endSeconds, track.writer!.endSeconds + FILL_STEP_SECONDS));
 				track.writer!.flush();
@@ -210,7 +200,7 @@ export class TracksInStep {
 		return track;
 	}
 
-	/** A track that has nothing to say is filled up to where `leader` is. */
+	/** Fills tracks that have no media up to where `leader` is. */
 	#fillOthers(leader: Track): void {
 		const leaderSeconds = leader.writer!.endSeconds;
 		for (const track of this.#tracks.values()) {
@@ -225,7 +215,7 @@ export class TracksInStep {
 		}
 	}
 
-	/** The window shrinks to what fits at the present rate, twice, for what left it is kept as long. */
+	/** Shrinks the window to what fits twice at the present rate, because what left it is kept as long. */
 	#keepBound(): void {
 		const { config, logger, store } = this.#deps;
 		const renditions = [...this.#tracks.values()].map((track) => track.rendition);
@@ -240,12 +230,12 @@ export class TracksInStep {
 			}
 		}
 		while (store.totalBytes > config.maxBroadcastBytes && renditions.some((rendition) => rendition.evictEarly())) {
-			// The evictions are the condition's doing: one segment a rendition and round, until it fits or nothing is left.
+			// The condition evicts one segment per rendition and round, until all fits or nothing is left.
 		}
 	}
 }
 
-/** Ticks from decoding to showing the track's first key frame; 0 for sound, and for a picture that is not there yet. */
+/** Ticks between decoding and presentation of the track's first key frame; 0 for sound and without a key frame. */
 function presentationDelayTicks(start: RunStart, trackId: TrackId): number {
 	const first = start.accessUnits.find((unit) => unit.trackId === trackId && unit.isKeyFrame);
 	return first === undefined ? 0 : Math.max(0, first.presentationTimeTicks - first.decodeTimeTicks);

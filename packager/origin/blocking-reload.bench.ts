@@ -1,7 +1,4 @@
-/**
- * 20 000 held requests that share the broadcast's signal, as in the product: held, and then released, aborted or timed
- * out.
- */
+/** 20 000 held requests that share the broadcast's signal: held, then released, aborted or checked once a part. */
 import { describe, it } from 'vitest';
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import { BlockingReload, type WaitResult } from './blocking-reload.ts';
@@ -23,7 +20,7 @@ class Source {
 
 function hold(): { source: Source; clients: AbortController[]; waits: Promise<WaitResult>[]; release: () => void } {
 	const source = new Source();
-	const reload = new BlockingReload(source, systemClock);
+	const reload = new BlockingReload({ source, clock: systemClock });
 	const broadcast = new AbortController().signal;
 	const clients = Array.from({ length: WAITER_COUNT }, () => new AbortController());
 	let isReady = false;

@@ -1,4 +1,4 @@
-/** Waits: released by the event, by the deadline, by the client, by closing; nothing left behind. */
+/** Waits end by the event, the deadline, the client or by closing, and leave nothing behind. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
@@ -15,7 +15,7 @@ class Source {
 	}
 }
 
-/** A signal that counts what is put on it: what many share may not carry a listener for each of them. */
+/** A signal that counts its listeners: one that many waits share may not carry a listener for each. */
 class CountingSignal {
 	readonly controller = new AbortController();
 	readonly signal = this.controller.signal;
@@ -43,7 +43,7 @@ class CountingSignal {
 function setUp(): { clock: FakeClock; source: Source; reload: BlockingReload } {
 	const clock = new FakeClock();
 	const source = new Source();
-	return { clock, source, reload: new BlockingReload(source, clock) };
+	return { clock, source, reload: new BlockingReload({ source, clock }) };
 }
 
 describe('BlockingReload', () => {
@@ -53,7 +53,7 @@ describe('BlockingReload', () => {
 		expect(clock.pendingCount).toBe(0);
 	});
 
-	it('releases a crowd after all others, whoever came first and whatever they wait for', async () => {
+	it('releases a crowd after all others, in any order of arrival and for any key', async () => {
 		const { clock, source, reload } = setUp();
 		let isReady = false;
 		const released: string[] = [];
@@ -69,7 +69,7 @@ describe('BlockingReload', () => {
 		expect([released.length, reload.waiterCount]).toEqual([3002, 0]);
 	});
 
-	it('gives those who ask too often their turn after all others, whenever they came', async () => {
+	it('gives clients that ask too often their turn after all others, in any order of arrival', async () => {
 		const { clock, source, reload } = setUp();
 		let isReady = false;
 		const released: string[] = [];
@@ -84,7 +84,7 @@ describe('BlockingReload', () => {
 		expect([released.length, reload.waiterCount, clock.pendingCount]).toEqual([501, 0, 0]);
 	});
 
-	it('gives turns while nothing changes, ends them with the rest, and takes none that is given up', async () => {
+	it('gives turns while nothing changes, ends them on close, and gives none to an aborted request', async () => {
 		const { clock, reload } = setUp();
 		const abort = new AbortController();
 		const [first, second] = [reload.turn(1000), reload.turn(1000, [abort.signal])];
@@ -98,7 +98,7 @@ describe('BlockingReload', () => {
 		expect([reload.waiterCount, clock.pendingCount]).toEqual([0, 0]);
 	});
 
-	it('answers a crowd whose time is over after all others, and tells that nothing came', async () => {
+	it('answers a crowd whose time is over after all others, as timed out', async () => {
 		const { clock, source, reload } = setUp();
 		let isReady = false;
 		const released: string[] = [];
@@ -115,15 +115,7 @@ describe('BlockingReload', () => {
 		expect([reload.waiterCount, clock.pendingCount]).toEqual([0, 0]);
 	});
 
-	it('aborts a crowd as it does the others', async () => {
-		const { clock, reload } = setUp();
-		const waits = [reload.wait(() => false, 1000, [], 'a', true), reload.wait(() => false, 1000, [], 'a', false)];
-		reload.close();
-		expect(await Promise.all(waits)).toEqual(['aborted', 'aborted']);
-		expect([reload.waiterCount, clock.pendingCount]).toEqual([0, 0]);
-	});
-
-	it('releases those who are ready, and only those', async () => {
+	it('releases only the waits that are ready', async () => {
 		const { clock, source, reload } = setUp();
 		let version = 0;
 		const first = reload.wait(() => version >= 1, 1000);
@@ -148,7 +140,7 @@ describe('BlockingReload', () => {
 		expect(reload.waiterCount).toBe(0);
 	});
 
-	it('leaves nothing behind when the client goes', async () => {
+	it('leaves nothing behind when the client leaves', async () => {
 		const { clock, reload } = setUp();
 		const client = new AbortController();
 		const wait = reload.wait(() => false, 1000, [client.signal]);
@@ -158,12 +150,12 @@ describe('BlockingReload', () => {
 		expect(await reload.wait(() => false, 1000, [client.signal])).toBe('aborted');
 	});
 
-	it('ends all waits when it closes, and listens no longer', async () => {
+	it('ends all waits when it closes, of a crowd or not, and stops listening', async () => {
 		const { clock, source, reload } = setUp();
-		const waits = [reload.wait(() => false, 1000), reload.wait(() => false, 1000)];
+		const waits = [reload.wait(() => false, 1000, [], 'a', true), reload.wait(() => false, 1000, [], 'a', false)];
 		reload.close();
 		expect(await Promise.all(waits)).toEqual(['aborted', 'aborted']);
-		expect([source.listeners.size, clock.pendingCount]).toEqual([0, 0]);
+		expect([source.listeners.size, reload.waiterCount, clock.pendingCount]).toEqual([0, 0, 0]);
 	});
 
 	it('releases thousands in batches, so that others get a turn between', async () => {
@@ -185,7 +177,7 @@ describe('BlockingReload', () => {
 		expect([results.length, clock.pendingCount]).toEqual([1000, 0]);
 	});
 
-	it('asks one of those who wait for the same, and puts one listener on a signal that they share', async () => {
+	it('checks once for all waits of a key, and puts one listener on a signal that they share', async () => {
 		const { source, reload } = setUp();
 		const broadcast = new CountingSignal();
 		const clients = Array.from({ length: 500 }, () => new CountingSignal());
@@ -202,7 +194,7 @@ describe('BlockingReload', () => {
 		expect([broadcast.addCount, broadcast.listenerCount]).toEqual([1, 1]);
 		expect(clients.every(({ addCount }) => addCount === 1)).toBe(true);
 		expect(askedCount).toBe(500);
-		// Those who leave touch nothing that is shared.
+		// Clients that leave touch nothing that is shared.
 		clients.slice(0, 100).forEach(({ controller }) => controller.abort());
 		expect([reload.waiterCount, broadcast.listenerCount]).toEqual([400, 1]);
 		source.advance();

@@ -2,7 +2,6 @@
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { Timer } from '../../core/lifecycle/timer.ts';
 
-/** What is waited on: something that says when it has changed. */
 interface ReloadSource {
 	on(name: 'advanced', listener: () => void): () => void;
 }
@@ -11,14 +10,11 @@ interface ReloadSource {
 export type WaitResult = 'ready' | 'timed-out' | 'aborted';
 
 /**
- * Waiters released in one go before others get a turn. Each one makes a response of some 40 µs, and media timers must
- * not wait for thousands of them. Twice as many gain nothing, half as many add turns.
+ * Waiters released at once before others get a turn. Each one makes a response of some 40 µs, and media timers must not
+ * wait for thousands of them. Twice as many gain nothing, half as many add turns.
  */
 const RELEASE_BATCH_SIZE = 256;
-/**
- * Of a crowd: some milliseconds of answers, then a rest of so many times what they took. So it gets a third of the
- * process at most.
- */
+/** A crowd gets some milliseconds of answers, then a rest of so many times that: at most a third of the process. */
 const CROWD_BATCH_SIZE = 32;
 const CROWD_REST = 2;
 const MAX_CROWD_REST_MS = 200;
@@ -31,23 +27,23 @@ type Waiter = {
 	cancelTimer: () => void;
 	resolve: (result: WaitResult) => void;
 };
-/** Those who wait for the same thing. `crowd`: of clients that hold many, released after all others. */
+/** Waits for the same thing. `crowd`: those of clients that hold many requests, released after all others. */
 type Group = { key: unknown; isReady: () => boolean; waiters: Set<Waiter>; crowd: Set<Waiter> };
-/** Those that one signal aborts. */
+/** The waiters that one signal aborts. */
 type Watch = { waiters: Set<Waiter>; onAbort: () => void };
 
 /**
- * The waiters on one source. To add, release or abort one costs the same however many there are: they stand in sets,
- * one for each thing that is waited for and one for each signal, and a signal that thousands share has one listener. A
- * listener for each waiter would make Node walk through all of them whenever one is added or removed.
+ * The waiters on one source. To add, release or abort one costs the same however many there are: they are in sets, one
+ * per key and one per signal, and a signal that thousands share has one listener. With a listener for each waiter Node
+ * walks through all of them whenever one is added or removed.
  */
 export class BlockingReload {
-	readonly #clock: Clock;
+	readonly #deps: { source: ReloadSource; clock: Clock };
 	readonly #groups = new Map<unknown, Group>();
 	readonly #watches = new Map<AbortSignal, Watch>();
 	readonly #removeListener: () => void;
 	readonly #releasing = new Set<Group>();
-	/** Those who wait for nothing but their turn. */
+	/** Waiters for nothing but their turn. */
 	readonly #turns: Group = { key: undefined, isReady: () => true, waiters: new Set(), crowd: new Set() };
 	#waiterCount = 0;
 	readonly #batchTimer: Timer;
@@ -55,11 +51,11 @@ export class BlockingReload {
 	readonly #costTimer: Timer;
 	#crowdAtMs = 0;
 
-	constructor(source: ReloadSource, clock: Clock) {
-		this.#clock = clock;
-		this.#batchTimer = new Timer(clock, () => this.#releaseBatch());
-		this.#costTimer = new Timer(clock, () => this.#restAfterCrowd());
-		this.#removeListener = source.on('advanced', () => this.#release());
+	constructor(deps: { source: ReloadSource; clock: Clock }) {
+		this.#deps = deps;
+		this.#batchTimer = new Timer(deps.clock, () => this.#releaseBatch());
+		this.#costTimer = new Timer(deps.clock, () => this.#restAfterCrowd());
+		this.#removeListener = deps.source.on('advanced', () => this.#release());
 	}
 
 	/** Requests held now. */
@@ -68,10 +64,10 @@ export class BlockingReload {
 	}
 
 	/**
-	 * Resolves once `isReady()` is true, which is asked now and after each change; after `timeoutMs`; or when a signal
-	 * aborts. Never rejects and leaves nothing behind. Waits of the same `key` are for the same thing: after a change one
-	 * of them is asked for all. So what a change costs is bounded by the number of keys. `isOfCrowd`: after a change it
-	 * is released last, so that a client with thousands delays nobody but itself.
+	 * Resolves once `isReady()` is true, which is checked now and after each change; after `timeoutMs`; or when a signal
+	 * aborts. Never rejects and leaves nothing behind. After a change one check answers all waits of the same `key`, so
+	 * that a change costs no more than the number of keys. `isOfCrowd`: it is released last, so that a client with
+	 * thousands delays only itself.
 	 */
 	wait(
 		isReady: () => boolean,
@@ -94,14 +90,13 @@ export class BlockingReload {
 		return this.#join(group, isOfCrowd, timeoutMs, signals);
 	}
 
-	/** A new waiter of the group. */
 	#join(group: Group, isOfCrowd: boolean, timeoutMs: number, signals: readonly AbortSignal[]): Promise<WaitResult> {
 		return new Promise((resolve) => {
 			const waiter: Waiter = {
 				group,
 				isLate: false,
 				signals,
-				cancelTimer: this.#clock.setTimeout(() => this.#onTimeout(waiter), timeoutMs),
+				cancelTimer: this.#deps.clock.setTimeout(() => this.#onTimeout(waiter), timeoutMs),
 				resolve,
 			};
 			(isOfCrowd ? group.crowd : group.waiters).add(waiter);
@@ -112,10 +107,7 @@ export class BlockingReload {
 		});
 	}
 
-	/**
-	 * Resolves after all who wait for a change, at the pace of a crowd: the turn of a client that asks very often. As
-	 * wait() otherwise.
-	 */
+	/** Like wait(), for the turn of a client that asks very often: after all waits for a change, at a crowd's pace. */
 	turn(timeoutMs: number, signals: readonly AbortSignal[] = []): Promise<WaitResult> {
 		if (signals.some((signal) => signal.aborted)) {
 			return Promise.resolve('aborted');
@@ -125,7 +117,7 @@ export class BlockingReload {
 		return result;
 	}
 
-	/** Ends all waits as aborted and listens no longer. */
+	/** Ends all waits as aborted and stops listening. */
 	close(): void {
 		this.#removeListener();
 		this.#disarmBatch();
@@ -136,7 +128,7 @@ export class BlockingReload {
 		this.#releasing.clear();
 	}
 
-	// A crowd that has come together is late together, and its answers cost the same.
+	// A crowd that came together is late together, and its answers cost the same.
 	#onTimeout(waiter: Waiter): void {
 		const { group } = waiter;
 		if (!group.crowd.delete(waiter)) {
@@ -200,7 +192,7 @@ export class BlockingReload {
 		waiter.resolve(result);
 	}
 
-	// One pass decides who is released (L-29); all of them then share one rendered body.
+	// One pass decides what is released (L-29); all of it then shares one rendered body.
 	#release(): void {
 		for (const group of this.#groups.values()) {
 			if (group.isReady()) {
@@ -236,14 +228,14 @@ export class BlockingReload {
 		return true;
 	}
 
-	// What the answers cost shows when the event loop comes round.
+	// The cost of the answers shows in the next turn of the event loop.
 	#beginRest(): void {
-		this.#crowdAtMs = this.#clock.monotonicMs();
+		this.#crowdAtMs = this.#deps.clock.monotonicMs();
 		this.#costTimer.arm(0);
 	}
 
 	#restAfterCrowd(): void {
-		const tookMs = this.#clock.monotonicMs() - this.#crowdAtMs;
+		const tookMs = this.#deps.clock.monotonicMs() - this.#crowdAtMs;
 		this.#batchTimer.arm(Math.min(MAX_CROWD_REST_MS, tookMs * CROWD_REST));
 	}
 

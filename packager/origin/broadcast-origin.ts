@@ -1,4 +1,4 @@
-/** What the routes ask about one broadcast: playlists, held until they have what is asked for, and media. */
+/** The origin's side of one broadcast: playlists, held until they have what a request asks for, and media. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import type { BroadcastPackager } from '../live/broadcast-packager.ts';
@@ -13,30 +13,29 @@ import type { HeldRequests } from './held-requests.ts';
 import { RenderedPlaylist, type RenderCounts, type RenderedBody } from './rendered-playlist.ts';
 
 /** A playlist with what a cache may know about it. */
-type PlaylistAnswer = { body: RenderedBody; kind: AnswerKind };
+export type PlaylistAnswer = { body: RenderedBody; kind: AnswerKind };
 
-/** Media with its type. */
 export type MediaAnswer = { bytes: Uint8Array; contentType: 'video/mp4' | 'audio/mp4' };
 
-/** Who asks. */
+/** The sender of a request. */
 export interface OriginClient {
-	/** What its requests are counted under; undefined: not counted. */
+	/** Key under which its requests are counted; undefined: not counted. */
 	readonly key: string | undefined;
 	/** Aborts when the request is given up; a signal of this request alone. */
 	readonly signal: AbortSignal;
 }
 
-/** What a request waits for; requests with the same key wait for the same thing. */
+/** What a request waits for; the same key means the same condition. */
 type WaitCondition = { key: string; isReady: () => boolean };
 
 type Served = { rendition: Rendition; rendered: RenderedPlaylist; reload: BlockingReload };
 
 /**
- * A media playlist is first asked for when there is a part, and has nothing to play before the first segment is whole,
- * which takes at most 3.45 s and the part after it. hls.js 1.7.4 waits 10 s for the first byte of one.
+ * A media playlist is first requested when there is a part, and has nothing to play before the first segment is whole:
+ * at most 3.45 s, and the part after it. hls.js 1.7.4 waits 10 s for the first byte of one.
  */
 const FIRST_SEGMENT_HOLD_MS = 4000;
-/** Retry-After of everything that asks to be tried again. */
+/** Retry-After of temporary failures. */
 const RETRY_AFTER_SECONDS = 1;
 
 type BroadcastOriginDependencies = {
@@ -46,7 +45,6 @@ type BroadcastOriginDependencies = {
 	held: HeldRequests;
 };
 
-/** The origin's side of one broadcast. */
 export class BroadcastOrigin {
 	readonly #deps: BroadcastOriginDependencies;
 	readonly #served = new Map<string, Served>();
@@ -57,11 +55,7 @@ export class BroadcastOrigin {
 
 	/** Requests held now. */
 	get waiterCount(): number {
-		let count = 0;
-		for (const served of this.#served.values()) {
-			count += served.reload.waiterCount;
-		}
-		return count;
+		return [...this.#served.values()].reduce((count, { reload }) => count + reload.waiterCount, 0);
 	}
 
 	/** Texts written and bodies compressed so far for a track. */
@@ -69,20 +63,16 @@ export class BroadcastOrigin {
 		return this.#served.get(trackId)?.rendered.counts;
 	}
 
-	/** The channel as it stands in addresses. */
+	/** The channel's name as addresses have it. */
 	get channelName(): string {
 		return this.#deps.broadcast.channelName;
 	}
 
-	/**
-	 * Text of the multivariant playlist; the broadcast must be ready. `base` leads from the address under which it was
-	 * asked for to that of the channel, so that it plays also where a proxy has put a path before ours.
-	 */
+	/** The broadcast must be ready. `base` leads from the request's address to the channel's, behind any proxy. */
 	multivariantPlaylist(base: string): string {
 		const { broadcastId, renditions } = this.#deps.broadcast;
 		return formatMultivariantPlaylist(
 			renditions.map(({ trackId, config, rendition, frameRate }) => ({
-				trackId,
 				config,
 				frameRate,
 				peakBps: rendition.peakBps,
@@ -92,13 +82,13 @@ export class BroadcastOrigin {
 	}
 
 	/**
-	 * The media playlist of a track, once it has what the directives ask for, or as it stands after a bounded wait.
+	 * The media playlist of a track, once it has what the directives ask for, or as it is after a bounded wait.
 	 * Throws MEDIA_NOT_FOUND for an unknown track, DELIVERY_DIRECTIVE_INVALID, and BROADCAST_STARTING while there is
 	 * nothing to play yet.
 	 */
 	async mediaPlaylist(trackId: string, directives: DeliveryDirectives, client: OriginClient): Promise<PlaylistAnswer> {
 		const { rendition, reload, rendered } = this.#serve(trackId);
-		await this.#takeTurn(reload, client);
+		await this.#waitForTurn(reload, client);
 		const start: WaitCondition = { key: 'start', isReady: () => rendition.isPlayable };
 		if ((await this.#hold(reload, start, FIRST_SEGMENT_HOLD_MS, client)) !== 'ready') {
 			throw new SpillwayError('BROADCAST_STARTING', [this.#deps.broadcast.channelName], {
@@ -117,25 +107,21 @@ export class BroadcastOrigin {
 			isReady: () => rendition.has(position) || rendition.hasEnded,
 		};
 		const result = await this.#hold(reload, asked, this.#deps.config.reloadHoldMs, client);
-		// §6.2.5.2 suggests 503 after three target durations. We answer with the playlist as it stands, and sooner: hls.js
-		// 1.7.4 takes two failures in a row at most, and gives up a blocking request after 0.8 target durations
-		// (playlist-loader.ts, "Override level/track timeout for LL-HLS requests"), so a publisher that is away for the
-		// grace window would lose all its viewers. The same goes for a server that is stopping.
+		// §6.2.5.2 suggests 503 after three target durations. We answer earlier, with the playlist as it is: hls.js 1.7.4
+		// accepts two failures in a row at most, and gives up a blocking request after 0.8 target durations
+		// (playlist-loader.ts, "Override level/track timeout for LL-HLS requests"). With 503 a publisher that is away for
+		// the grace window loses all viewers. The same holds for a server that is stopping.
 		return {
 			body: rendered.body(directives.isDeltaWelcome),
 			kind: result === 'ready' ? 'blocking-playlist' : 'blocking-playlist-unfulfilled',
 		};
 	}
 
-	/**
-	 * Media by file name. The part that is hinted is held until it exists. Throws MEDIA_NOT_FOUND, and PLAYLIST_TIMED_OUT
-	 * when the hinted part does not come.
-	 */
+	/** The hinted part is held until it exists. Throws MEDIA_NOT_FOUND, and PLAYLIST_TIMED_OUT when it does not come. */
 	async media(trackId: string, file: string, client: OriginClient): Promise<MediaAnswer> {
 		const { rendition, reload } = this.#serve(trackId);
-		await this.#takeTurn(reload, client);
-		const name = `${trackId}/${file}`;
-		// §6.2.6: the request is held, and nothing of the part is sent, until all of it can be.
+		await this.#waitForTurn(reload, client);
+		// §6.2.6: the request is held, and no byte of the part is sent, until all of it can be.
 		if (!rendition.hasEnded && file === rendition.nextPartName) {
 			const asked: WaitCondition = {
 				key: file,
@@ -146,7 +132,7 @@ export class BroadcastOrigin {
 				throw new SpillwayError('PLAYLIST_TIMED_OUT', [], { retryAfterSeconds: RETRY_AFTER_SECONDS });
 			}
 		}
-		const bytes = this.#deps.broadcast.store.get(name);
+		const bytes = this.#deps.broadcast.store.get(`${trackId}/${file}`);
 		if (bytes === undefined) {
 			throw new SpillwayError('MEDIA_NOT_FOUND');
 		}
@@ -161,19 +147,16 @@ export class BroadcastOrigin {
 		this.#served.clear();
 	}
 
-	/** A client that asks very often comes after all others, however often it asks. */
-	async #takeTurn(reload: BlockingReload, client: OriginClient): Promise<void> {
-		if (this.#deps.held.isBusy(client.key)) {
-			const { leave } = this.#deps.held.enter(this.#deps.broadcast.broadcastId, client.key);
-			try {
-				await reload.turn(this.#deps.config.reloadHoldMs, [client.signal, this.#deps.broadcast.signal]);
-			} finally {
-				leave();
-			}
+	/** A client that asks very often is served after all others. */
+	async #waitForTurn(reload: BlockingReload, client: OriginClient): Promise<void> {
+		const { broadcast, config, held } = this.#deps;
+		if (held.isBusy(client.key)) {
+			const { leave } = held.enter(broadcast.broadcastId, client.key);
+			await reload.turn(config.reloadHoldMs, [client.signal, broadcast.signal]).finally(leave);
 		}
 	}
 
-	/** Waits, counted; what is there already is neither held nor counted. */
+	/** Waits, counted; a request whose condition is met is neither held nor counted. */
 	async #hold(
 		reload: BlockingReload,
 		{ key, isReady }: WaitCondition,
@@ -183,13 +166,9 @@ export class BroadcastOrigin {
 		if (isReady()) {
 			return 'ready';
 		}
-		const { leave, isOfCrowd } = this.#deps.held.enter(this.#deps.broadcast.broadcastId, client.key);
-		const signals = [client.signal, this.#deps.broadcast.signal];
-		try {
-			return await reload.wait(isReady, timeoutMs, signals, key, isOfCrowd);
-		} finally {
-			leave();
-		}
+		const { broadcast, held } = this.#deps;
+		const { leave, isOfCrowd } = held.enter(broadcast.broadcastId, client.key);
+		return reload.wait(isReady, timeoutMs, [client.signal, broadcast.signal], key, isOfCrowd).finally(leave);
 	}
 
 	#serve(trackId: string): Served {
@@ -203,8 +182,11 @@ export class BroadcastOrigin {
 		}
 		const served: Served = {
 			rendition,
-			rendered: new RenderedPlaylist(rendition, (isDelta) => this.#formatPlaylist(rendition, isDelta)),
-			reload: new BlockingReload(rendition, this.#deps.clock),
+			rendered: new RenderedPlaylist({
+				source: rendition,
+				format: (isDelta) => this.#formatPlaylist(rendition, isDelta),
+			}),
+			reload: new BlockingReload({ source: rendition, clock: this.#deps.clock }),
 		};
 		this.#served.set(trackId, served);
 		return served;

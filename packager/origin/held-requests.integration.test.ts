@@ -1,18 +1,14 @@
-/**
- * Held requests over real connections, HTTP/1.1 and HTTP/2 alike: bounded, answered together, forgotten when a client
- * goes.
- */
+/** Held requests over HTTP/1.1 and HTTP/2 connections: bounded, answered together, gone when a client disconnects. */
 import { once } from 'node:events';
 import http from 'node:http';
 import http2 from 'node:http2';
 import { describe, expect, it } from 'vitest';
 import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
-import type { BroadcastId, ChannelName } from '../../core/ids.ts';
-import { createTestOrigin, type TestOrigin } from '../testing/test-origin.ts';
+import { createTestOrigin, startDemo, type TestOrigin } from '../testing/test-origin.ts';
 import { rtmpLike, VIDEO_AND_AUDIO } from '../testing/watched-broadcast.ts';
 
 type Answer = { status: number; retryAfter: string | undefined; body: string };
-/** Sends GET requests from one client, and may hang up on all of them. */
+/** Sends GET requests from one client, and may disconnect from all of them. */
 type Client = { get(path: string): Promise<Answer>; hangUp(): void };
 
 function connectHttp1(address: string): Client {
@@ -35,7 +31,7 @@ function connectHttp2(address: string): Client {
 		async get(path) {
 			const stream = session.request({ ':path': path });
 			const closed = once(stream, 'close').then(() => Promise.reject(new Error('closed without an answer')));
-			// Looked at only while there is no answer.
+			// Matters only while there is no answer.
 			closed.catch(() => undefined);
 			const [headers] = (await Promise.race([once(stream, 'response'), closed])) as [
 				http2.IncomingHttpHeaders & { ':status': number },
@@ -63,13 +59,11 @@ describe.each([
 	['HTTP/1.1', false, connectHttp1],
 	['HTTP/2', true, connectHttp2],
 ] as const)('held requests over %s', (_name, isHttp2, connect) => {
-	it('are bounded for a client, answered in one go, and forgotten when it hangs up', async () => {
+	it('are bounded for a client, answered together, and gone when it disconnects', async () => {
 		const config = { maxHeldRequests: 100, maxHeldRequestsPerAddress: 6, reloadHoldMs: 2300 };
 		await using origin = createTestOrigin({ isHttp2, config });
 		const address = await origin.server.listen({ port: 0, host: '127.0.0.1' });
-		const broadcastId = '01test' as BroadcastId;
-		const broadcast = origin.packager.startBroadcast({ broadcastId, channelName: 'demo' as ChannelName });
-		origin.channels.set('demo', { state: 'live', broadcastId });
+		const broadcast = startDemo(origin);
 		broadcast.beginRun(0, VIDEO_AND_AUDIO);
 		const units = rtmpLike(8);
 		const feed = (until: number): void => {

@@ -1,39 +1,28 @@
-/**
- * Bounds how many requests are held, for each broadcast and for each client, and tells who asks too often. Knows no
- * HTTP and holds nothing itself.
- */
+/** Bounds how many requests are held per broadcast and per client, and detects clients that ask too often. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import { TokenBuckets } from '../../core/limits/token-bucket.ts';
+import type { PackagerConfig } from '../config/packager-config.ts';
 
-/** Limits of {@link HeldRequests}. */
-type HeldRequestLimits = {
-	/** For one broadcast. */
-	maxHeldRequests: number;
-	/** Of one client, over all broadcasts. */
-	maxHeldRequestsPerAddress: number;
-};
+type HeldRequestLimits = Pick<PackagerConfig, 'maxHeldRequests' | 'maxHeldRequestsPerAddress'>;
 
-/**
- * Above this share of a broadcast's room only clients that hold few may come, so that a few greedy ones cannot fill it.
- */
+/** Above this share of a broadcast's room only clients that hold few are admitted: greedy ones cannot fill it. */
 const OPEN_SHARE = 0.75;
 /** Held requests of a household: a player holds two at a time, picture and sound, and a hinted part each. */
 const FEW_REQUESTS = 16;
 const RETRY_AFTER_SECONDS = 1;
-/** Of one client before it waits for its turn: twenty viewers ask for 400 playlists and parts a second. */
+/** Rate of one client before it waits for its turn: twenty viewers request 400 playlists and parts a second. */
 const FREE_RATE = { perSecond: 400, burst: 200 };
 const MAX_CLIENTS = 10_000;
 
-/** A request that is held. */
 type HeldPlace = {
-	/** Lets it go. Idempotent. */
+	/** Idempotent. */
 	leave: () => void;
-	/** Its client holds many: others are answered first. */
+	/** Its client holds many requests, so others are answered first. */
 	isOfCrowd: boolean;
 };
 
-/** Counts what is held in one process. Every step costs the same however many there are. */
+/** Counts what is held in one process. Every step costs the same however many requests are held. */
 export class HeldRequests {
 	readonly #limits: HeldRequestLimits;
 	readonly #byPlace = new Map<string, number>();
@@ -45,10 +34,7 @@ export class HeldRequests {
 		this.#rates = new TokenBuckets(clock, FREE_RATE, MAX_CLIENTS);
 	}
 
-	/**
-	 * Admits one more request of `client` at `place`, a broadcast or a channel that starts. Without a client it is
-	 * counted for the place alone. Throws HELD_REQUESTS_FULL.
-	 */
+	/** `place`: a broadcast, or a channel that starts. Without a client only it counts. Throws HELD_REQUESTS_FULL. */
 	enter(place: string, client: string | undefined): HeldPlace {
 		const { maxHeldRequests, maxHeldRequestsPerAddress } = this.#limits;
 		const atPlace = this.#byPlace.get(place) ?? 0;
@@ -79,7 +65,7 @@ export class HeldRequests {
 		return { leave, isOfCrowd: ofClient >= FEW_REQUESTS };
 	}
 
-	/** Counts a request. True when its client asks so often that others come first. */
+	/** Counts a request. True when its client asks so often that others are answered first. */
 	isBusy(client: string | undefined): boolean {
 		return client !== undefined && this.#rates.take(client) > 0;
 	}

@@ -1,4 +1,4 @@
-/** Accept-Encoding and Range as clients, and strangers, write them. */
+/** Accept-Encoding and Range of real clients and of untrusted ones. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { chooseCoding, readByteRange } from './request-headers.ts';
@@ -40,7 +40,7 @@ describe('readByteRange', () => {
 		expect(readByteRange(header, 100)).toEqual(expected);
 	});
 
-	it('names bytes that exist, whatever comes', () => {
+	it('names only bytes that exist, for any header', () => {
 		const text = fc.oneof(fc.string(), fc.stringMatching(/^bytes=\d{0,20}-\d{0,20}$/));
 		fc.assert(
 			fc.property(text, fc.nat(1000), (header, sizeBytes) => {

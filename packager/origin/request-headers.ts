@@ -2,15 +2,14 @@
 
 /** What is offered besides the plain body, the smallest first. */
 const CODINGS = ['br', 'gzip'] as const;
-/** A compressed form. */
 export type ContentCoding = (typeof CODINGS)[number];
 
-/** Requests of a broadcast have a few different headers between them, and thousands come a second. */
+/** A broadcast's requests have few different headers, and thousands come a second. */
 const KNOWN = new Map<string, ContentCoding | undefined>();
 const MAX_KNOWN = 64;
 const MAX_LENGTH = 256;
 
-/** The smallest form that the header of Accept-Encoding allows, by name or by "*"; undefined: the plain one. */
+/** The smallest coding that Accept-Encoding allows, by name or by "*"; undefined: the plain body. */
 export function chooseCoding(header: string | string[] | undefined): ContentCoding | undefined {
 	const text = String(header ?? '').slice(0, MAX_LENGTH);
 	if (KNOWN.has(text)) {
@@ -34,12 +33,12 @@ function readWeights(text: string): Map<string, number> {
 	return weights;
 }
 
-/** The bytes to send, end not included; `whole` without a range that is understood; `none` when no byte is in it. */
+/** The bytes to send, end excluded; `whole` without a range that is understood; `none` when it contains no byte. */
 type ByteRange = { kind: 'whole' } | { kind: 'part'; startByte: number; endByte: number } | { kind: 'none' };
 
 /**
- * One range of a body of that size. Anything else that may stand there, several ranges above all, is answered with the
- * whole body, as §14.2 allows: "A server MAY ignore the Range header field."
+ * One range of a body of that size. Anything else, such as several ranges, is answered with the whole body, as §14.2
+ * allows: "A server MAY ignore the Range header field."
  */
 export function readByteRange(header: string | undefined, sizeBytes: number): ByteRange {
 	const [, first, last] = /^bytes=(\d{0,15})-(\d{0,15})$/i.exec(header?.trim() ?? '') ?? [];

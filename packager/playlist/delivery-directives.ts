@@ -2,7 +2,6 @@
 import { SpillwayError } from '../../core/errors/errors.ts';
 import { PART_TARGET_SECONDS } from '../config/packager-config.ts';
 
-/** What a client asks of a media playlist. */
 export type DeliveryDirectives = {
 	/** `_HLS_msn`: answer once this segment, or the part of it, exists. */
 	mediaSequence: number | undefined;
@@ -12,7 +11,7 @@ export type DeliveryDirectives = {
 	isDeltaWelcome: boolean;
 };
 
-/** Segments and parts that a client may ask for in advance; more is a mistake, or an attempt to hold connections. */
+/** Segments that a client may request in advance; more is a mistake, or an attempt to hold connections. */
 const ADVANCE_SEGMENT_LIMIT = 2;
 /** §6.2.5.2: three divided by the Part Target Duration where that is below one second. */
 const ADVANCE_PART_LIMIT = Math.ceil(3 / PART_TARGET_SECONDS);
@@ -20,9 +19,8 @@ const ADVANCE_PART_LIMIT = Math.ceil(3 / PART_TARGET_SECONDS);
 const WHOLE_NUMBER = /^\d{1,15}$/;
 
 /**
- * Reads the directives. Ignored are unknown parameters (§6.2.5), a `_HLS_skip` of another value than YES and v2 (the
- * full playlist is always right), parameters without a value, and repetitions of the same value. Throws
- * DELIVERY_DIRECTIVE_INVALID.
+ * Ignores unknown parameters (§6.2.5), a `_HLS_skip` other than YES and v2 (the full playlist is always right),
+ * parameters without a value, and repetitions of the same value. Throws DELIVERY_DIRECTIVE_INVALID.
  */
 export function parseDeliveryDirectives(query: Readonly<Record<string, unknown>>): DeliveryDirectives {
 	const mediaSequence = parseWholeNumber('_HLS_msn', query['_HLS_msn']);
@@ -59,7 +57,7 @@ export function checkAdvanceLimit(
 	}
 }
 
-/** The value of a parameter that may be given several times, if all say the same; "" counts as not given. */
+/** The value of a parameter that may be repeated with the same value; "" counts as not given. */
 function single(value: unknown): unknown {
 	const only = Array.isArray(value) && new Set(value).size === 1 ? (value[0] as unknown) : value;
 	return only === '' ? undefined : only;

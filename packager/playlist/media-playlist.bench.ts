@@ -22,7 +22,7 @@ function stateOf(segmentCount: number): MediaPlaylistState {
 			isIndependent: part === 0,
 			isGap: false,
 			sizeBytes: 60_000,
-			samples: [],
+			sampleCount: 6,
 		})),
 		isComplete: true,
 		sizeBytes: 600_000,

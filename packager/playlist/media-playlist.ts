@@ -1,5 +1,6 @@
 /** Writes the text of a media playlist from the state of a rendition. Knows no HTTP and keeps no state. */
 import { PART_LISTING_SECONDS, SKIP_BOUNDARY_SECONDS } from '../config/packager-config.ts';
+import type { Rendition } from '../rendition/rendition.ts';
 import { isGapSegment, segmentSeconds, type Segment } from '../rendition/segment.ts';
 import {
 	headerLines,
@@ -13,21 +14,13 @@ import {
 	type RenditionReport,
 } from './playlist-tags.ts';
 
-/** What {@link formatMediaPlaylist} needs of a rendition. @internal for tests */
-export type MediaPlaylistState = {
-	/** Oldest first; only the last may be open. */
-	segments: readonly Segment[];
-	/** EXT-X-MEDIA-SEQUENCE. */
-	mediaSequence: number;
-	/** EXT-X-DISCONTINUITY-SEQUENCE. */
-	removedDiscontinuityCount: number;
-	nextPartName: string;
-	/** Init segment of the coming part, when the playlist does not show it yet. */
-	nextInitName: string | undefined;
-	hasEnded: boolean;
-};
+/** What a playlist shows of its rendition. @internal for tests */
+export type MediaPlaylistState = Pick<
+	Rendition,
+	'segments' | 'mediaSequence' | 'removedDiscontinuityCount' | 'nextPartName' | 'nextInitName' | 'hasEnded'
+>;
 
-/** What does not come from the rendition itself. */
+/** What the rendition itself does not hold. */
 type MediaPlaylistOptions = {
 	/** Leave out old segments (`_HLS_skip`). Ignored after the end (§6.2.5.1). */
 	isDelta: boolean;
@@ -37,23 +30,20 @@ type MediaPlaylistOptions = {
 
 /** The whole text, with a line feed at its end. */
 export function formatMediaPlaylist(state: MediaPlaylistState, options: MediaPlaylistOptions): string {
-	const { segments } = state;
+	const { segments, mediaSequence } = state;
 	let text = headerLines({
 		// §6.2.5.1: in a delta update, too, this is the number of the first segment of the full playlist.
-		mediaSequence: state.mediaSequence,
+		mediaSequence,
 		discontinuitySequence: state.removedDiscontinuityCount,
 	});
 	const skipCount = options.isDelta && !state.hasEnded ? skippableSegmentCount(segments) : 0;
 	if (skipCount > 0) {
 		text += skipLine(skipCount);
 	}
-	let fromEndSeconds = 0;
-	for (let index = skipCount; index < segments.length; index++) {
-		fromEndSeconds += segmentSeconds(segments[index]!);
-	}
+	const listed = segments.slice(skipCount);
+	let fromEndSeconds = listed.reduce((sum, segment) => sum + segmentSeconds(segment), 0);
 	let initName = skipCount > 0 ? segments[skipCount - 1]!.initName : undefined;
-	for (let index = skipCount; index < segments.length; index++) {
-		const segment = segments[index]!;
+	for (const segment of listed) {
 		// §4.4.4.9: tags that apply to the parent segment come before its first EXT-X-PART.
 		if (segment.hasDiscontinuity) {
 			text += '#EXT-X-DISCONTINUITY\n';
@@ -88,15 +78,13 @@ export function formatMediaPlaylist(state: MediaPlaylistState, options: MediaPla
 	return text;
 }
 
-/**
- * How many of the oldest segments lie before the skip boundary: further from the end than CAN-SKIP-UNTIL (§6.2.5.1).
- */
+/** Count of the oldest segments before the skip boundary: further from the end than CAN-SKIP-UNTIL (§6.2.5.1). */
 function skippableSegmentCount(segments: readonly Segment[]): number {
 	let fromEndSeconds = segments.reduce((sum, segment) => sum + segmentSeconds(segment), 0);
 	let count = 0;
 	for (const segment of segments) {
 		fromEndSeconds -= segmentSeconds(segment);
-		// fromEndSeconds is now the distance of the segment's end from the playlist's end.
+		// Now the distance of the segment's end from the playlist's end.
 		if (fromEndSeconds <= SKIP_BOUNDARY_SECONDS) {
 			break;
 		}

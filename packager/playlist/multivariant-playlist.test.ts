@@ -5,14 +5,12 @@ import { SIMULATED_VIDEO, simulatedAudio } from '../testing/simulated-source.ts'
 import { formatMultivariantPlaylist, type ListedRendition } from './multivariant-playlist.ts';
 
 const video: ListedRendition = {
-	trackId: 'video0',
 	uri: '/v',
 	config: SIMULATED_VIDEO,
 	peakBps: 2_000_000,
 	frameRate: 29.97,
 };
 const audio: ListedRendition = {
-	trackId: 'audio0',
 	uri: '/a',
 	config: simulatedAudio(48_000),
 	peakBps: 128_000,
@@ -21,11 +19,7 @@ const audio: ListedRendition = {
 
 describe('formatMultivariantPlaylist', () => {
 	it('lists one video with two sounds', () => {
-		const text = formatMultivariantPlaylist([
-			video,
-			audio,
-			{ ...audio, trackId: 'audio1', uri: '/b', config: simulatedAudio(44_100, 1) },
-		]);
+		const text = formatMultivariantPlaylist([video, audio, { ...audio, uri: '/b', config: simulatedAudio(44_100, 1) }]);
 		expect(text).toBe(`#EXTM3U
 #EXT-X-VERSION:9
 #EXT-X-INDEPENDENT-SEGMENTS
@@ -40,7 +34,7 @@ describe('formatMultivariantPlaylist', () => {
 		expect(parser.manifest.playlists).toHaveLength(1);
 	});
 
-	it('makes sound alone a variant of its own, without a group', () => {
+	it('makes sound alone the variant, without a group', () => {
 		expect(formatMultivariantPlaylist([audio])).toBe(`#EXTM3U
 #EXT-X-VERSION:9
 #EXT-X-INDEPENDENT-SEGMENTS
@@ -49,7 +43,7 @@ describe('formatMultivariantPlaylist', () => {
 `);
 	});
 
-	it('names only what exists for a picture alone', () => {
+	it('names only what is known for a picture alone', () => {
 		expect(formatMultivariantPlaylist([{ ...video, frameRate: undefined }])).toBe(`#EXTM3U
 #EXT-X-VERSION:9
 #EXT-X-INDEPENDENT-SEGMENTS

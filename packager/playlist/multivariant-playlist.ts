@@ -10,7 +10,6 @@ import { PLAYLIST_VERSION, quoted } from './playlist-tags.ts';
 
 /** One media playlist as the multivariant playlist lists it. @internal for tests */
 export type ListedRendition<Config extends TrackConfig = TrackConfig> = {
-	trackId: string;
 	/** Address of its media playlist. */
 	uri: string;
 	config: Config;
@@ -27,7 +26,7 @@ const AUDIO_GROUP = 'audio';
  */
 const BANDWIDTH_MARGIN_RATIO = 1.1;
 
-/** The whole text. Audio is a rendition group of its own beside video; without video it is the variant itself. */
+/** The whole text. Audio is a rendition group next to video; without video it is the variant itself. */
 export function formatMultivariantPlaylist(renditions: readonly ListedRendition[]): string {
 	const videos = renditions.filter(
 		(entry): entry is ListedRendition<VideoTrackConfig> => entry.config.kind === 'video',
@@ -35,14 +34,11 @@ export function formatMultivariantPlaylist(renditions: readonly ListedRendition[
 	const audios = renditions.filter(
 		(entry): entry is ListedRendition<AudioTrackConfig> => entry.config.kind === 'audio',
 	);
-	let text = `#EXTM3U\n#EXT-X-VERSION:${PLAYLIST_VERSION}\n#EXT-X-INDEPENDENT-SEGMENTS\n`;
+	const text = `#EXTM3U\n#EXT-X-VERSION:${PLAYLIST_VERSION}\n#EXT-X-INDEPENDENT-SEGMENTS\n`;
 	if (videos.length === 0) {
-		return text + audios.map((audio) => variantLines(undefined, [audio], false)).join('');
+		return text + audios.map((audio) => variantLines(undefined, [audio])).join('');
 	}
-	audios.forEach((audio, index) => {
-		text += audioLine(audio, index);
-	});
-	return text + videos.map((video) => variantLines(video, audios, audios.length > 0)).join('');
+	return text + audios.map(audioLine).join('') + videos.map((video) => variantLines(video, audios)).join('');
 }
 
 // §4.4.6.1. NAMEs differ within a group; one entry at most is the default.
@@ -54,32 +50,27 @@ function audioLine(audio: ListedRendition<AudioTrackConfig>, index: number): str
 	);
 }
 
-// §4.4.6.2. BANDWIDTH is that of the variant with its most demanding rendition, CODECS names all that may occur.
+// §4.4.6.2. BANDWIDTH is that of the variant with its most demanding rendition; CODECS names all that may occur.
 function variantLines(
 	video: ListedRendition<VideoTrackConfig> | undefined,
 	audios: readonly ListedRendition<AudioTrackConfig>[],
-	hasAudioGroup: boolean,
 ): string {
 	const peakBps = (video?.peakBps ?? 0) + Math.max(0, ...audios.map((audio) => audio.peakBps));
 	const codecs = new Set(
 		[video, ...audios].map((entry) => entry && codecString(entry.config)).filter((name) => name !== undefined),
 	);
+	// "the optimal pixel resolution at which to display all the video"
+	const shown = video && displaySize(video.config);
 	const attributes = [
 		`BANDWIDTH=${Math.max(1000, Math.ceil((peakBps * BANDWIDTH_MARGIN_RATIO) / 1000) * 1000)}`,
 		`CODECS=${quoted([...codecs].join(','))}`,
-		...(video ? [`RESOLUTION=${resolution(video.config)}`] : []),
+		...(shown ? [`RESOLUTION=${shown.widthPixels}x${shown.heightPixels}`] : []),
 		...(video?.frameRate ? [`FRAME-RATE=${video.frameRate.toFixed(3)}`] : []),
-		...(hasAudioGroup ? [`AUDIO=${quoted(AUDIO_GROUP)}`] : []),
-		// We offer no captions. Where nobody says so, shaka-player 5.2.12 looks for some in up to three segments before it
-		// plays, in low-latency mode in the open one, too, which has no address yet: it fails in the first 6 s of a
-		// broadcast (hls_parser.js, getClosedCaptionProbeSegments_).
+		...(video && audios.length > 0 ? [`AUDIO=${quoted(AUDIO_GROUP)}`] : []),
+		// We offer no captions. Without this attribute shaka-player 5.2.12 searches up to three segments for some before it
+		// plays, in low-latency mode also the open one, which has no address yet: it fails in the first 6 s of a broadcast
+		// (hls_parser.js, getClosedCaptionProbeSegments_).
 		...(video ? ['CLOSED-CAPTIONS=NONE'] : []),
 	];
 	return `#EXT-X-STREAM-INF:${attributes.join(',')}\n${(video ?? audios[0]!).uri}\n`;
-}
-
-// §4.4.6.2: "the optimal pixel resolution at which to display all the video".
-function resolution(config: VideoTrackConfig): string {
-	const { widthPixels, heightPixels } = displaySize(config);
-	return `${widthPixels}x${heightPixels}`;
 }

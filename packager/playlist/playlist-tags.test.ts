@@ -1,4 +1,4 @@
-/** Durations of parts: a trace above the truth, never above PART-TARGET, and adding up to their segment's. */
+/** Durations of parts: a trace above the exact ones, never above PART-TARGET, and adding up to their segment's. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PART_TARGET_SECONDS } from '../config/packager-config.ts';
@@ -33,7 +33,7 @@ describe('formatPartSeconds', () => {
 	});
 
 	it('keeps the shift that shaka-player computes less than 1 ms from the one in use', () => {
-		// Its arithmetic: parts begin where the one before ended, and the shift in use is 1 ms more than the first one.
+		// Its arithmetic: parts begin where the one before ended, and the shift in use is 1 ms above the first one.
 		for (const partTicks of [18_000, 18_018, 18_768, 18_899]) {
 			for (const firstTicks of [0, 936_000, 10_000_000_007]) {
 				let startSeconds = 12.287_379_984;

@@ -1,4 +1,5 @@
 /** One function per HLS tag family: attribute lists and lines (draft-pantos-hls-rfc8216bis-22). Knows text only. */
+import type { Part } from '../rendition/part.ts';
 import {
 	HOLD_BACK_SECONDS,
 	PART_HOLD_BACK_SECONDS,
@@ -7,24 +8,21 @@ import {
 	TARGET_DURATION_SECONDS,
 } from '../config/packager-config.ts';
 
-/**
- * EXT-X-VERSION of every playlist. EXT-X-SKIP asks for 9 (§8); it is the same without, because Apple's validator
- * reports a tag that changes.
- */
+/** EXT-X-SKIP needs version 9 (§8). All playlists have it, because Apple's validator reports a tag that changes. */
 export const PLAYLIST_VERSION = 9;
 
 const UNITS_PER_SECOND = 1e8;
 const PART_TARGET_UNITS = Math.round(PART_TARGET_SECONDS * UNITS_PER_SECOND);
 
 /**
- * A part's duration as the playlists print it, in units of 10 ns: always a trace more than it is (10 to 20 ns), and
- * never more than PART-TARGET.
+ * A part's duration as the playlists print it, in units of 10 ns: 10 to 20 ns more than the exact one, and never more
+ * than PART-TARGET.
  *
  * shaka-player 5.2.12 adds up these durations to the time at which it expects a part, and compares that with the part's
  * `tfdt`. It shifts what it appends by the difference plus 1 ms (media_source_engine.js, setTimestampOffset_), and
- * renews the shift when it and a later part's difference are 1 ms apart or more (appendBuffer). With exact durations
- * they are 1 ms apart to the last bit, so that rounding decides. A new shift resets the decoder, and all up to the next
- * independent part is lost. Durations that grow by a trace keep the two less than 1 ms apart.
+ * renews the shift when a later part's difference is 1 ms or more away from it (appendBuffer). With exact durations the
+ * two are 1 ms apart to the last bit, so that rounding decides. A new shift resets the decoder, and all up to the next
+ * independent part is lost. Durations that are a trace longer keep the two less than 1 ms apart.
  */
 function partUnits(seconds: number): number {
 	return Math.min(Math.floor(seconds * UNITS_PER_SECOND) + 2, PART_TARGET_UNITS);
@@ -44,9 +42,9 @@ export function formatSegmentSeconds(partSeconds: readonly number[]): string {
 	return formatUnits(partSeconds.reduce((sum, seconds) => sum + partUnits(seconds), 0));
 }
 
-/** A quoted attribute value; characters that §4.2 forbids in one are left out. */
+/** A quoted attribute value, without the characters that §4.2 forbids in one. */
 export function quoted(text: string): string {
-	// LF, CR and the double quote; the other control characters do no good, either.
+	// LF, CR and the double quote; the other control characters go, too.
 	return `"${text.replace(/[\x00-\x1f"]/g, '')}"`;
 }
 
@@ -71,12 +69,7 @@ export function programDateTimeLine(epochMs: number): string {
 }
 
 /** EXT-X-PART (§4.4.4.9). */
-export function partLine(part: {
-	name: string;
-	durationSeconds: number;
-	isIndependent: boolean;
-	isGap: boolean;
-}): string {
+export function partLine(part: Pick<Part, 'name' | 'isIndependent' | 'isGap'> & { durationSeconds: number }): string {
 	const flags = (part.isIndependent ? ',INDEPENDENT=YES' : '') + (part.isGap ? ',GAP=YES' : '');
 	return `#EXT-X-PART:DURATION=${formatPartSeconds(part.durationSeconds)},URI=${quoted(part.name)}${flags}\n`;
 }

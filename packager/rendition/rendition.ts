@@ -10,13 +10,12 @@ import type { RunDates } from './run-dates.ts';
 import { segmentName, segmentSeconds, type Segment } from './segment.ts';
 import { SegmentWindow } from './segment-window.ts';
 
-/** Events of a rendition. */
 type RenditionEvents = {
 	/** A part is complete and can be fetched. */
 	partAdded: [part: Part];
 	/** A segment is complete and can be fetched. */
 	segmentAdded: [segment: Segment];
-	/** The playlist says something new: after each of the above, at a new init segment, and at the end. */
+	/** The playlist has changed: after each of the above, at a new init segment, and at the end. */
 	advanced: [];
 	/** No further parts follow. Emitted once. */
 	ended: [];
@@ -25,17 +24,16 @@ type RenditionEvents = {
 /** A place in the playlist: a segment, or a part of it (from 0). */
 type PlaylistPosition = { mediaSequence: number; partIndex: number | undefined };
 
-/** A part as its writer hands it over. `bytes` is undefined for a gap. */
-type NewPart = Pick<Part, 'startTicks' | 'durationTicks' | 'isIndependent' | 'samples'> & {
+/** A part as its writer passes it. `bytes` is undefined for a gap. */
+type NewPart = Pick<Part, 'startTicks' | 'durationTicks' | 'isIndependent' | 'sampleCount'> & {
 	bytes: Uint8Array | undefined;
 	/** When its first sample was captured. */
 	programDateTimeMs: number;
 };
 
-/** One rendition of one broadcast. */
 export class Rendition extends TypedEmitter<RenditionEvents> {
 	readonly trackId: TrackId;
-	readonly #store: LiveWindow;
+	readonly #deps: { store: LiveWindow; logger: Logger };
 	readonly #window: SegmentWindow;
 	#nextMediaSequence = 1;
 	#nextPartNumber = 1;
@@ -50,7 +48,7 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 	#initName: string | undefined;
 	#isInitNew = false;
 	#timescale = 1;
-	/** Of the running run. */
+	/** Of the current run. */
 	#dates: RunDates | undefined;
 	#mediaSeconds = 0;
 	#version = 0;
@@ -59,13 +57,13 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 
 	/** `discontinuitySequence`: discontinuities that the broadcast had before this rendition began. */
 	constructor(
-		{ store, logger }: { store: LiveWindow; logger: Logger },
+		deps: { store: LiveWindow; logger: Logger },
 		options: { trackId: TrackId; windowSeconds: number; discontinuitySequence: number },
 	) {
-		super(logger);
+		super(deps.logger);
 		this.trackId = options.trackId;
-		this.#store = store;
-		this.#window = new SegmentWindow((segment) => this.#forget(segment), options.windowSeconds);
+		this.#deps = deps;
+		this.#window = new SegmentWindow((segment) => this.#deleteMedia(segment), options.windowSeconds);
 		this.#discontinuitySequence = options.discontinuitySequence;
 		this.#firstDiscontinuitySequence = options.discontinuitySequence;
 	}
@@ -120,14 +118,14 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 		return this.#nextPartNumber > 1;
 	}
 
-	/** Highest bit rate of a complete segment, or of all that there is before the first one of a second or more is. */
+	/** Highest bit rate of a complete segment; before the first one of a second or more, that of all media listed. */
 	get peakBps(): number {
 		if (this.#peakSegmentBps > 0) {
 			return this.#peakSegmentBps;
 		}
 		const sizeBytes = this.segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
 		const seconds = this.segments.reduce((sum, segment) => sum + segmentSeconds(segment), 0);
-		// A few pictures of a broken run last next to nothing, and would make gigabits of any size.
+		// A few pictures of a broken run last almost no time, which makes gigabits of any size.
 		return (sizeBytes * 8) / Math.max(seconds, PART_MINIMUM_SECONDS);
 	}
 
@@ -139,16 +137,12 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 
 	/** Bytes per second of media listed. */
 	get bytesPerSecond(): number {
-		let bytes = 0;
-		let seconds = 0;
-		for (const segment of this.segments) {
-			bytes += segment.sizeBytes;
-			seconds += segmentSeconds(segment);
-		}
-		return seconds > 0 ? bytes / seconds : 0;
+		const sizeBytes = this.segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
+		const seconds = this.segments.reduce((sum, segment) => sum + segmentSeconds(segment), 0);
+		return seconds > 0 ? sizeBytes / seconds : 0;
 	}
 
-	/** Segments deleted before they might have been, to keep the memory bound. */
+	/** Segments deleted ahead of their time, to keep the memory bound. */
 	get earlyEvictionCount(): number {
 		return this.#window.earlyEvictionCount;
 	}
@@ -194,7 +188,7 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 		if (run.initBytes !== undefined) {
 			this.#initName = `init${this.#nextInitNumber++}.mp4`;
 			this.#isInitNew = true;
-			this.#store.put(this.#storeName(this.#initName), run.initBytes);
+			this.#deps.store.put(this.#storeName(this.#initName), run.initBytes);
 			this.#advance();
 		}
 	}
@@ -210,10 +204,10 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 			isIndependent: input.isIndependent,
 			isGap,
 			sizeBytes: input.bytes?.length ?? 0,
-			samples: input.samples,
+			sampleCount: input.sampleCount,
 		};
 		if (input.bytes !== undefined) {
-			this.#store.put(this.#storeName(part.name), input.bytes);
+			this.#deps.store.put(this.#storeName(part.name), input.bytes);
 		}
 		segment.parts.push(part);
 		segment.durationTicks += part.durationTicks;
@@ -223,12 +217,9 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 		this.#advance();
 	}
 
-	/** Adds a segment of nothing after all that there is, which has to be complete. */
+	/** Adds a segment of gaps behind the last one, which has to be complete. */
 	addGapSegment(seconds: number): void {
-		const last = this.segments.at(-1);
-		if (last === undefined) {
-			return;
-		}
+		const last = this.segments.at(-1)!;
 		const { timescale } = last;
 		const firstTicks = last.startTicks + last.durationTicks;
 		const endTicks = firstTicks + Math.round(seconds * timescale);
@@ -239,7 +230,7 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 				startTicks,
 				durationTicks: Math.min(partTicks, endTicks - startTicks),
 				isIndependent: false,
-				samples: [],
+				sampleCount: 0,
 				bytes: undefined,
 				programDateTimeMs,
 			});
@@ -249,9 +240,9 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 
 	/**
 	 * The open segment has all its parts. It is listed as complete (EXTINF) together with the next part, not before:
-	 * hls.js 1.7.4 takes a listed segment whose last 0.2 s it does not have for loaded (fragment-tracker.js,
-	 * getBufferedTimes). When it learns while it appends one part that the next one is the segment's last, and a short
-	 * one, it never loads that, nor anything after it, until it is 6 s behind.
+	 * hls.js 1.7.4 takes a listed segment whose last 0.2 s are missing for loaded (fragment-tracker.js,
+	 * getBufferedTimes). If it sees, while it appends one part, that the next one is the segment's last, and a short one,
+	 * it never loads that nor anything after it until it is 6 s behind.
 	 */
 	finishSegment(): void {
 		this.#isSegmentFull = true;
@@ -272,7 +263,7 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 		}
 		this.#joinParts(segment);
 		segment.isComplete = true;
-		// A short rest of a run says little about the rate, and a key frame in it would say too much.
+		// A short rest of a run says little about the rate, and a key frame in it distorts it.
 		if (segmentSeconds(segment) >= 1) {
 			this.#peakSegmentBps = Math.max(this.#peakSegmentBps, (segment.sizeBytes * 8) / segmentSeconds(segment));
 		}
@@ -297,7 +288,7 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 		this.#window.shrink(windowSeconds, this.#mediaSeconds);
 	}
 
-	/** Forgets the oldest removed segment ahead of its time. False when there is none. */
+	/** Deletes the oldest removed segment ahead of its time. False when there is none. */
 	evictEarly(): boolean {
 		return this.#window.evictEarly();
 	}
@@ -334,30 +325,31 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 		return segment;
 	}
 
-	// A segment is its parts one after another; once it is complete, the parts become ranges of it, so that nothing is
+	// A segment is its parts one after another. Once it is complete, the parts become ranges of it, so that nothing is
 	// held twice.
 	#joinParts(segment: Segment): void {
+		const { store } = this.#deps;
 		const real = segment.parts.filter((part) => !part.isGap);
-		const pieces = real.map((part) => this.#store.get(this.#storeName(part.name)));
+		const pieces = real.map((part) => store.get(this.#storeName(part.name)));
 		if (pieces.length === 0 || !pieces.every((piece): piece is Uint8Array => piece instanceof Uint8Array)) {
 			return;
 		}
 		const name = this.#storeName(segment.name);
-		this.#store.put(name, concatBytes(pieces));
+		store.put(name, concatBytes(pieces));
 		let startByte = 0;
 		for (const part of real) {
-			this.#store.alias(this.#storeName(part.name), { name, startByte, endByte: startByte + part.sizeBytes });
+			store.alias(this.#storeName(part.name), { name, startByte, endByte: startByte + part.sizeBytes });
 			startByte += part.sizeBytes;
 		}
 	}
 
-	#forget(segment: Segment): void {
+	#deleteMedia(segment: Segment): void {
 		for (const { name } of [segment, ...segment.parts]) {
-			this.#store.delete(this.#storeName(name));
+			this.#deps.store.delete(this.#storeName(name));
 		}
 		const { initName } = segment;
 		if (initName !== undefined && initName !== this.#initName && !this.#window.uses(initName)) {
-			this.#store.delete(this.#storeName(initName));
+			this.#deps.store.delete(this.#storeName(initName));
 		}
 	}
 

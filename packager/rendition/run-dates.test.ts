@@ -10,7 +10,7 @@ function createDates(): RunDates {
 }
 
 describe('RunDates', () => {
-	it('goes on by the timeline while capture times jitter, for every track', () => {
+	it('advances with the timeline while capture times jitter, for every track', () => {
 		const dates = createDates();
 		expect(dates.dateMs('video0', 12, EPOCH_MS + 12_049)).toBe(EPOCH_MS + 12_000);
 		expect(dates.dateMs('audio0', 12.5, EPOCH_MS + 9000)).toBe(EPOCH_MS + 12_499);

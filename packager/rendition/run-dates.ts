@@ -1,19 +1,17 @@
 /**
  * The dates (EXT-X-PROGRAM-DATE-TIME) of one run: one line from the timeline to capture time for all its tracks, so
- * that dates go on by the durations and players may align sound to picture by them. Pure.
+ * that dates advance by the durations and players can align sound to picture by them. Pure.
  */
 import type { TrackId } from '../../core/media/access-unit.ts';
 
 /**
- * Capture times of the leading track may wander from the line by this much. They carry the publisher's whole
- * milliseconds and are found out better as time goes on; a date that leaves the durations by 1 ms makes shaka-player
- * 5.2.12 move the segment (segment_reference.js, syncAgainst), which costs it the pictures up to the next independent
- * part, and hls.js 1.7.4 lose its place. `prft` has the capture time of every part.
+ * Capture times of the leading track may differ from the line by this much. They have the publisher's whole
+ * milliseconds and become more exact with time. A date that differs from the durations by 1 ms makes shaka-player
+ * 5.2.12 move the segment (segment_reference.js, syncAgainst), which loses the pictures up to the next independent
+ * part, and makes hls.js 1.7.4 lose its place. `prft` has the capture time of every part.
  */
 const TOLERANCE_MS = 50;
-/**
- * So many segments in a row must be off before the line moves: then it is the publisher's clock, not a moment's jitter.
- */
+/** The line moves after so many segments off in a row: that is the publisher's clock, not a moment's jitter. */
 const SEGMENTS_OFF = 3;
 
 /** One per run, shared by its tracks. */
@@ -23,22 +21,20 @@ export class RunDates {
 	#epochMs: number;
 	#offCount = 0;
 
-	/**
-	 * `start`: where the run begins. The leading track alone moves the line; an encoder's times follow its source's late.
-	 */
+	/** The leading track alone moves the line; an encoder's times follow its source's late. */
 	constructor(leadingTrackId: TrackId, start: { startSeconds: number; captureTimeMs: number }) {
 		this.#leadingTrackId = leadingTrackId;
 		this.#epochMs = start.captureTimeMs - start.startSeconds * 1000;
 	}
 
 	/**
-	 * The date of a segment that begins at `startSeconds` of the timeline, and whose first sample says `captureTimeMs`:
+	 * The date of a segment that begins at `startSeconds` of the timeline and whose first sample has `captureTimeMs`:
 	 * whole milliseconds, as playlists have them.
 	 *
-	 * hls.js 1.7.4 lays the other tracks beside the leading one by their dates. Where that puts a segment's end later
-	 * than its last sample, be it half a millisecond, the buffer ends before the segment does, and it neither loads that
-	 * segment again nor the next (base-stream-controller.js, isLoopLoading): it stands still until it is 6 s behind. So
-	 * the leading track is dated up to 1 ms late and the others 1 to 2 ms early.
+	 * hls.js 1.7.4 places the other tracks next to the leading one by their dates. Where that puts a segment's end later
+	 * than its last sample, even by half a millisecond, the buffer ends before the segment does. Then it loads neither
+	 * that segment again nor the next (base-stream-controller.js, isLoopLoading): it stands still until it is 6 s behind.
+	 * So the leading track is dated up to 1 ms late and the others 1 to 2 ms early.
 	 */
 	dateMs(trackId: TrackId, startSeconds: number, captureTimeMs: number): number {
 		if (trackId === this.#leadingTrackId) {

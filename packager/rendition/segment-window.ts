@@ -1,23 +1,20 @@
-/**
- * Which segments a rendition lists, which have left the list and can still be fetched, and when those are forgotten.
- */
+/** Which segments a rendition lists, which left the list but can still be fetched, and when those are deleted. */
 import { segmentSeconds, type Segment } from './segment.ts';
 
-/** However much memory is short, this many complete segments stay listed: players need three target durations. */
+/** Complete segments that stay listed however short memory is: players need three target durations. */
 const LEAST_SEGMENT_COUNT = 6;
 
-/** The sliding window of one rendition. */
 export class SegmentWindow {
-	readonly #forget: (segment: Segment) => void;
+	readonly #deleteMedia: (segment: Segment) => void;
 	readonly #listed: Segment[] = [];
 	readonly #removed: { segment: Segment; deleteAtSeconds: number }[] = [];
 	#windowSeconds: number;
 	#removedDiscontinuityCount = 0;
 	#earlyEvictionCount = 0;
 
-	/** `forget` is called for each segment that can no longer be fetched. */
-	constructor(forget: (segment: Segment) => void, windowSeconds: number) {
-		this.#forget = forget;
+	/** `deleteMedia` is called for each segment that can no longer be fetched. */
+	constructor(deleteMedia: (segment: Segment) => void, windowSeconds: number) {
+		this.#deleteMedia = deleteMedia;
 		this.#windowSeconds = windowSeconds;
 	}
 
@@ -31,7 +28,6 @@ export class SegmentWindow {
 		return this.#removedDiscontinuityCount;
 	}
 
-	/** Segments forgotten before they might have been, to keep the memory bound. */
 	get earlyEvictionCount(): number {
 		return this.#earlyEvictionCount;
 	}
@@ -48,7 +44,7 @@ export class SegmentWindow {
 		);
 	}
 
-	/** Moves on; `mediaSeconds` is all media so far. */
+	/** Slides the window; `mediaSeconds` is all media so far. */
 	slide(mediaSeconds: number): void {
 		let listedSeconds = this.#listed.reduce((sum, segment) => sum + segmentSeconds(segment), 0);
 		while (this.#listed.length > LEAST_SEGMENT_COUNT) {
@@ -66,23 +62,21 @@ export class SegmentWindow {
 			listedSeconds -= oldestSeconds;
 		}
 		while (this.#removed.length > 0 && this.#removed[0]!.deleteAtSeconds <= mediaSeconds) {
-			this.#forget(this.#removed.shift()!.segment);
+			this.#deleteMedia(this.#removed.shift()!.segment);
 		}
 	}
 
-	/** Makes the window shorter, because memory is short. Never longer again: viewers have seen the short one. */
 	shrink(windowSeconds: number, mediaSeconds: number): void {
 		this.#windowSeconds = Math.min(this.#windowSeconds, windowSeconds);
 		this.slide(mediaSeconds);
 	}
 
-	/** Forgets the oldest removed segment ahead of its time. False when there is none. */
 	evictEarly(): boolean {
 		const oldest = this.#removed.shift();
 		if (oldest === undefined) {
 			return false;
 		}
-		this.#forget(oldest.segment);
+		this.#deleteMedia(oldest.segment);
 		this.#earlyEvictionCount++;
 		return true;
 	}

@@ -4,13 +4,13 @@ import type { Part } from './part.ts';
 /** One segment. Parts are added while it is open; it is listed with EXTINF once it is complete. */
 export type Segment = {
 	mediaSequence: number;
-	/** File name beside the playlist. */
+	/** File name next to the playlist. */
 	name: string;
 	/** Its EXT-X-MAP; undefined for a gap before anything was received. */
 	initName: string | undefined;
 	/** Count of discontinuities before it, in step between all renditions of the broadcast. */
 	discontinuitySequence: number;
-	/** EXT-X-DISCONTINUITY stands before it. */
+	/** EXT-X-DISCONTINUITY precedes it. */
 	hasDiscontinuity: boolean;
 	/** Ticks per second of its times. */
 	timescale: number;

@@ -1,12 +1,11 @@
-/** Keeps an audio track's timeline gapless: frame after frame, with drift steered out and holes named. Pure. */
+/** Keeps an audio track's timeline gapless: steers out drift, and reports holes and repeated frames. Pure. */
 
-/** What to do with an audio frame. */
 type AudioFramePlan =
 	/** Write it, for this long: its nominal duration, a few ticks more or less while a drift is steered out. */
 	| { kind: 'keep'; durationTicks: number }
 	/** Write this many frames of silence first, then plan again. */
 	| { kind: 'fill'; frameCount: number }
-	/** Its time is taken already. */
+	/** There is sound at its time already. */
 	| { kind: 'drop' };
 
 /** Jitter below this is left alone; RTMP's whole milliseconds make up to 1 ms of it. */
@@ -14,13 +13,10 @@ const TOLERANCE_SECONDS = 0.003;
 /** 2 of 1024 ticks is 0.2 %, more than any clock drifts; a jump of up to two frames is steered out faster. */
 const SLOW_STEER_TICKS = 2;
 const FAST_STEER_TICKS = 16;
-/** From this many frames of difference on, something is missing or comes twice. */
+/** From this many frames of difference on, something is missing or repeated. */
 const HOLE_FRAMES = 2;
 
-/**
- * Plans one frame. `expectedTicks` is where the media written so far ends, `sourceTicks` what the frame itself says;
- * both in ticks of `sampleRate`.
- */
+/** `expectedTicks`: end of the media so far. `sourceTicks`: the frame's own time. Both in ticks of `sampleRate`. */
 export function planAudioFrame(input: {
 	expectedTicks: number;
 	sourceTicks: number;

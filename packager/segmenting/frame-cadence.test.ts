@@ -1,4 +1,4 @@
-/** The cadence is right through jitter and pauses, and rates get their usual names. */
+/** The cadence through jitter and pauses, and the usual names of frame rates. */
 import { describe, expect, it } from 'vitest';
 import { displayFrameRate, FrameCadence } from './frame-cadence.ts';
 
@@ -9,7 +9,7 @@ function cadenceOf(intervals: readonly number[]): number | undefined {
 }
 
 describe('FrameCadence', () => {
-	it('knows nothing before the second frame', () => {
+	it('has no value before the second frame', () => {
 		expect(cadenceOf([])).toBeUndefined();
 	});
 

@@ -1,17 +1,17 @@
-/** Carries out segmentation steps: collects samples, writes them as parts, hands the parts to the rendition. */
+/** Carries out segmentation steps: collects samples, writes them as parts, passes the parts to the rendition. */
 import { writeFragment, type FragmentSample } from '../cmaf/fragment-writer.ts';
 import type { Rendition } from '../rendition/rendition.ts';
 import type { SegmentationStep } from './segmentation-policy.ts';
 
-/** A sample as a track writer hands it over with the steps that place it. */
+/** A sample as a track writer passes it, with the steps that place it. */
 type IncomingSample = {
 	bytes: Uint8Array;
-	/** Its own decode time, from which the step may move its start a little. */
+	/** Its own decode time; the step may move its start a little. */
 	sourceTicks: number;
 	/**
-	 * Where it is shown: at a fixed distance after its start (`relative`), or at a time of its own (`absolute`).
-	 * Without reordering the distance is 0 and the picture moves with the start, which keeps pictures gapless. With
-	 * B-frames the time stays, because moving one picture past its neighbour would change their order.
+	 * Where it is shown: at a fixed distance after its start (`relative`), or at its own time (`absolute`). Without
+	 * reordering the picture moves with the start, which keeps pictures gapless. With B-frames the time stays: a picture
+	 * that moves past its neighbour changes their order.
 	 */
 	presentation: { kind: 'relative' } | { kind: 'absolute'; ticks: number };
 	isSync: boolean;
@@ -19,9 +19,10 @@ type IncomingSample = {
 };
 
 /** A known pair of media time and capture time. */
-export type CaptureAnchor = { ticks: number; captureTimeMs: number };
+type CaptureAnchor = { ticks: number; captureTimeMs: number };
 
-type PartAssemblerDependencies = {
+/** What a run of a track needs from its surroundings. */
+export type PartAssemblerDependencies = {
 	rendition: Rendition;
 	timescale: number;
 	/** Numbers the fragments through all runs of the track. */
@@ -30,7 +31,7 @@ type PartAssemblerDependencies = {
 	onForcedCut: () => void;
 };
 
-/** Between the policy and the rendition; lives as long as a run. */
+/** Lives as long as a run. */
 export class PartAssembler {
 	readonly #deps: PartAssemblerDependencies;
 	#samples: FragmentSample[] = [];
@@ -69,7 +70,7 @@ export class PartAssembler {
 						startTicks: step.startTicks,
 						durationTicks: step.durationTicks,
 						isIndependent: false,
-						samples: [],
+						sampleCount: 0,
 						bytes: undefined,
 						programDateTimeMs: this.captureTimeMsAt(step.startTicks),
 					});
@@ -91,7 +92,7 @@ export class PartAssembler {
 	}
 
 	#start(sample: IncomingSample, startTicks: number): void {
-		// What is shown at startTicks was captured at its own time; the few ticks between are the policy's doing.
+		// What is shown at startTicks was captured at its own time; the policy moved it by a few ticks.
 		this.#anchor = { ticks: sample.sourceTicks, captureTimeMs: sample.captureTimeMs };
 		if (this.#samples.length === 0) {
 			this.#partStartTicks = startTicks;
@@ -126,12 +127,7 @@ export class PartAssembler {
 			startTicks,
 			durationTicks,
 			isIndependent: samples.some((sample) => sample.isSync),
-			samples: samples.map((sample) => ({
-				sizeBytes: sample.bytes.length,
-				durationTicks: sample.durationTicks,
-				compositionOffsetTicks: sample.compositionOffsetTicks,
-				isSync: sample.isSync,
-			})),
+			sampleCount: samples.length,
 			bytes,
 			programDateTimeMs: captureTimeMs,
 		});

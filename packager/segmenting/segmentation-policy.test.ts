@@ -22,7 +22,7 @@ function mustBe(actual: unknown, expected: unknown): void {
 	}
 }
 
-/** Carries out steps as the assembler would, and checks that they make sense in their order. */
+/** Carries out steps as the assembler does, and checks that their order makes sense. */
 class Cutter {
 	readonly segments: CutSegment[] = [];
 	readonly starts: number[] = [];
@@ -62,13 +62,10 @@ class Cutter {
 				}
 				this.#parts.push(part);
 				this.#part = undefined;
-			} else if (step.kind === 'hold-part') {
-				mustBe(step.startTicks, this.#cursorTicks);
-				this.#parts.push({ ...step, frameCount: 0, isGap: false, isIndependent: false });
-				this.#cursorTicks = step.startTicks + step.durationTicks;
-			} else if (step.kind === 'gap-part') {
-				mustBe(step.startTicks, this.#cursorTicks ?? step.startTicks);
-				this.#parts.push({ ...step, frameCount: 0, isGap: true, isIndependent: false });
+			} else if (step.kind === 'hold-part' || step.kind === 'gap-part') {
+				const isGap = step.kind === 'gap-part';
+				mustBe(step.startTicks, isGap ? (this.#cursorTicks ?? step.startTicks) : this.#cursorTicks);
+				this.#parts.push({ ...step, frameCount: 0, isGap, isIndependent: false });
 				this.#cursorTicks = step.startTicks + step.durationTicks;
 			} else {
 				mustBe(this.#part, undefined);
@@ -128,7 +125,7 @@ const FRAME_RATES = [15, 20, 24_000 / 1001, 24, 25, 30_000 / 1001, 30, 50, 60] a
 
 describe('SegmentationPolicy with video', () => {
 	it.each(FRAME_RATES)(
-		'keeps L-1, L-9 and L-10 at %f frames a second in whole milliseconds, whatever the GOP',
+		'keeps L-1, L-9 and L-10 at %f frames a second in whole milliseconds, for any GOP',
 		(frameRate) => {
 			fc.assert(
 				fc.property(fc.integer(), fc.double({ min: 0.3, max: 2.5, noNaN: true }), (seed, gopSeconds) => {
@@ -208,7 +205,7 @@ describe('SegmentationPolicy with video', () => {
 		);
 	});
 
-	it('cuts without a key frame, and says so, rather than pass 3.45 s', () => {
+	it('cuts without a key frame, and marks the cut, before 3.45 s pass', () => {
 		const segments = cutRun({ frameRate: 30, gopFrames: 300 }, 1, 20);
 		expect(ruleFaults(segments)).toEqual([]);
 		expect(segments.some((segment) => segment.isForced)).toBe(true);
@@ -236,7 +233,7 @@ describe('SegmentationPolicy with video', () => {
 		expect(parts.filter((part) => part.isGap).map((part) => part.durationTicks)).toEqual([
 			18_900, 18_900, 18_900, 18_900, 11_412,
 		]);
-		// Segments of nothing else, because hls.js does not get over a GAP among parts that it loads.
+		// Segments of gaps only, because hls.js does not get past a GAP among parts that it loads.
 		expect(segments.map((segment) => new Set(segment.parts.map(({ isGap }) => isGap)))).toEqual([
 			new Set([false]),
 			new Set([true]),
@@ -254,10 +251,7 @@ describe('SegmentationPolicy with video', () => {
 						gap: fc.oneof(fc.integer({ min: 1, max: 9000 }), fc.integer({ min: 1, max: 400_000 })),
 						isKeyFrame: fc.boolean(),
 					}),
-					{
-						minLength: 1,
-						maxLength: 300,
-					},
+					{ minLength: 1, maxLength: 300 },
 				),
 				(steps) => {
 					let ticks = 1_000_000;

@@ -1,12 +1,12 @@
 /**
- * Decides when a sample, a part and a segment end. Knows times and key frames only; nothing of bytes, boxes or HTTP.
+ * Decides when a sample, a part and a segment end. Handles times and key frames only, not bytes, boxes or HTTP.
  *
- * A part has to be published when its last video frame arrives, but how long that frame lasts is known only when the
- * next one does. So the last frame of a part gets a *predicted* duration: from the running cadence, bent as needed to
- * keep the part between 85 % and 100 % of PART-TARGET. The next frame starts exactly where the prediction ended, and
- * its own duration takes up the difference. So `tfdt` is continuous to the tick, the error (one RTMP millisecond as a
- * rule) never adds up, and all frames but the first of a part keep their exact times. Jitter that would break the 85 %
- * rule (33 ± 8 ms capture clocks) bends the boundary instead of the rule.
+ * A part is published when its last video frame arrives, but that frame's duration is known only when the next one
+ * arrives. So the last frame of a part gets a *predicted* duration: from the running cadence, bent as needed to keep
+ * the part between 85 % and 100 % of PART-TARGET. The next frame starts exactly where the prediction ended, and its own
+ * duration absorbs the difference. So `tfdt` is continuous to the tick, the error (usually one RTMP millisecond) never
+ * adds up, and all frames but the first of a part keep their exact times. Jitter that breaks the 85 % rule (33 ± 8 ms
+ * capture clocks) bends the boundary instead of the rule.
  */
 import {
 	PART_MINIMUM_SECONDS,
@@ -21,11 +21,11 @@ export type SegmentationStep =
 	/** The sample started last lasts this long. */
 	| { kind: 'finish-sample'; durationTicks: number }
 	/**
-	 * The open part is complete and can be published. `durationTicks`: what it lasts, where its last sample, a slow
+	 * The open part is complete and can be published. `durationTicks`: its duration, where its last sample, a slow
 	 * picture, lasts longer; `hold-part` steps follow for the rest.
 	 */
 	| { kind: 'finish-part'; durationTicks?: number }
-	/** The picture shown stands for this long: publish a part without samples. */
+	/** The picture stays on screen for this long: publish a part without samples. */
 	| { kind: 'hold-part'; startTicks: number; durationTicks: number }
 	/** Nothing was received for this long: publish a GAP part. */
 	| { kind: 'gap-part'; startTicks: number; durationTicks: number }
@@ -34,28 +34,25 @@ export type SegmentationStep =
 	/** The frame just given starts here. */
 	| { kind: 'start-sample'; startTicks: number };
 
-/** Room of this share of a frame must be left for a further frame to be let into a part. */
+/** A part takes a further frame only when this share of a frame's time is left. */
 const LEAST_ROOM_FRAMES = 0.85;
 /**
- * A frame that comes later than predicted by more than this is preceded by GAP parts; up to it, the frames after the
- * pause are spread over it. GAP parts cost hls.js its place until the next independent part, spreading costs nobody
- * anything, but shows frames early by as much. Half of this makes short pauses of a publisher audible stalls; twice
- * this, lips out of step for a second.
+ * A frame later than predicted by more than this is preceded by GAP parts; up to it, the frames after the pause are
+ * spread over it. GAP parts cost hls.js its place until the next independent part; spreading only shows frames early by
+ * as much. Half of this turns short pauses of a publisher into audible stalls; twice this puts lips out of step for a
+ * second.
  */
 const MAX_SPREAD_SECONDS = 0.5;
 const REMEMBERED_GOPS = 8;
-/**
- * What the last frame of a run lasts when no second one came to tell the cadence: about a part. Less makes a segment of
- * next to nothing, whose bit rate and frame rate are absurd.
- */
+/** Duration of a run's only frame: about a part. Less makes a tiny segment with an absurd bit rate and frame rate. */
 const LONE_FRAME_SECONDS = 0.2;
 /** Segments end at a key frame when waiting for the next one could take them past this. */
 const COMFORTABLE_SEGMENT_SECONDS = 3.2;
 
 /**
  * A picture of a slow source, such as a screen that hardly changes, lasts longer than a part may (§4.4.4.9). Its sample
- * lasts as long as the picture is expected to, which is what players show; its part lasts PART-TARGET, and parts
- * without samples follow until the next picture comes. Longer than this no picture is expected to last.
+ * lasts as long as the picture is expected to, which players show; its part lasts PART-TARGET, and parts without
+ * samples follow until the next picture. No picture is expected to last longer than this.
  */
 const MAX_PICTURE_SECONDS = 15;
 
@@ -76,7 +73,7 @@ export class SegmentationPolicy {
 	#cursorTicks: number | undefined;
 	/** End of what is not a gap; undefined before the first sample. */
 	#lastSampleEndTicks: number | undefined;
-	/** Up to here the sample given last is shown, where that is later than its part's end. */
+	/** Until then the last sample is shown, where that is later than its part's end. */
 	#heldUntilTicks = -Infinity;
 	#segmentStartTicks = 0;
 	#partStartTicks = 0;
@@ -104,12 +101,12 @@ export class SegmentationPolicy {
 		return this.#pending === undefined ? this.#cursorTicks : this.#pending.startTicks + this.#predict(this.#pending);
 	}
 
-	/** Where the media starts when it is not at the first frame: GAP parts fill what lies between. */
+	/** Where the media starts when not at the first frame: GAP parts fill the time between. */
 	startAt(ticks: number): void {
 		this.#cursorTicks ??= ticks;
 	}
 
-	/** Takes a video frame, in decode order; times strictly increase. Its duration is not known yet. */
+	/** Adds a video frame, in decode order; times strictly increase. Its duration is not known yet. */
 	addFrame(sourceTicks: number, isKeyFrame: boolean): SegmentationStep[] {
 		if (this.#lastSourceTicks !== undefined) {
 			this.#cadence.add(sourceTicks - this.#lastSourceTicks);
@@ -131,10 +128,10 @@ export class SegmentationPolicy {
 		this.#startSample(this.#cursorTicks);
 		this.#pending = { startTicks: this.#cursorTicks, sourceTicks };
 		this.#publishEarly();
-		return this.#take();
+		return this.#drainSteps();
 	}
 
-	/** Takes a sample whose duration is known, such as an audio frame. It starts where the one before it ended. */
+	/** Adds a sample whose duration is known, such as an audio frame. It starts where the one before ended. */
 	addTimedSample(startTicks: number, durationTicks: number): SegmentationStep[] {
 		this.#cursorTicks ??= startTicks;
 		if (this.#isPartOpen && this.#cursorTicks + durationTicks - this.#partStartTicks > this.#partMaximumTicks) {
@@ -145,10 +142,10 @@ export class SegmentationPolicy {
 		if (this.#cursorTicks + durationTicks - this.#partStartTicks > this.#partMaximumTicks) {
 			this.#finishTimedPart();
 		}
-		return this.#take();
+		return this.#drainSteps();
 	}
 
-	/** Fills with GAP parts up to the time; nothing when the media is there already. */
+	/** Fills with GAP parts up to the time; adds nothing where there is media already. */
 	addGapUntil(ticks: number): SegmentationStep[] {
 		this.#flushPending();
 		this.#cursorTicks ??= ticks;
@@ -156,7 +153,7 @@ export class SegmentationPolicy {
 		if (ticks > this.#cursorTicks && this.#heldUntilTicks <= this.#cursorTicks + this.#partMinimumTicks) {
 			this.#addGap(ticks);
 		}
-		return this.#take();
+		return this.#drainSteps();
 	}
 
 	/** Ends the open sample, part and segment, because nothing follows for now. */
@@ -164,10 +161,10 @@ export class SegmentationPolicy {
 		this.#flushPending();
 		this.#finishPart();
 		this.#finishSegment(false);
-		return this.#take();
+		return this.#drainSteps();
 	}
 
-	#take(): SegmentationStep[] {
+	#drainSteps(): SegmentationStep[] {
 		const steps = this.#steps;
 		this.#steps = [];
 		return steps;
@@ -177,7 +174,7 @@ export class SegmentationPolicy {
 		return this.#cadence.paceTicks(this.#partMaximumTicks);
 	}
 
-	/** Ticks that a frame should last so that the next one starts at its own time. */
+	/** Ticks that a frame lasts so that the next one starts at its own time. */
 	#predict(frame: { startTicks: number; sourceTicks: number }): number {
 		const cadenceTicks = this.#paceTicks ?? this.#loneFrameTicks;
 		return Math.max(1, Math.round(frame.sourceTicks + cadenceTicks - frame.startTicks));
@@ -206,9 +203,7 @@ export class SegmentationPolicy {
 		this.#pending = undefined;
 	}
 
-	/**
-	 * The next frame is here, at `nextSourceTicks`: gives the frame before it its duration, and ends the part if full.
-	 */
+	/** The next frame has come: gives the frame before it its duration, and ends the part if full. */
 	#finishPendingBefore(nextSourceTicks: number): void {
 		const pending = this.#pending;
 		if (pending === undefined) {
@@ -225,7 +220,7 @@ export class SegmentationPolicy {
 			this.#finishSample(actualTicks);
 			return;
 		}
-		// §4.4.4.9: the part ends before the frame that would take it past PART-TARGET.
+		// §4.4.4.9: the part ends before the frame that takes it past PART-TARGET.
 		this.#finishSample(this.#bend(startedAfter, actualTicks));
 		this.#finishPart();
 	}
@@ -240,7 +235,7 @@ export class SegmentationPolicy {
 		return Math.max(1, Math.ceil((this.#paceTicks ?? 0) * LEAST_ROOM_FRAMES));
 	}
 
-	/** Ends the part at once when no further frame will fit: a part is ready when its last frame is. */
+	/** Ends the part at once when no further frame fits: a part is ready when its last frame is. */
 	#publishEarly(): void {
 		const pending = this.#pending!;
 		const paceTicks = this.#paceTicks;
@@ -269,7 +264,7 @@ export class SegmentationPolicy {
 		this.#finishPart(startedAfterTicks + partTicks);
 	}
 
-	/** The picture before stands until this one; what is left is too short for a part, and the pictures close up. */
+	/** Holds the picture before until this one; a rest too short for a part is closed up instead. */
 	#holdBefore(sourceTicks: number): void {
 		if (this.#heldUntilTicks > this.#cursorTicks!) {
 			const isNear = sourceTicks - this.#heldUntilTicks <= Math.max(this.#spreadTicks, this.#paceTicks ?? 0);
@@ -311,15 +306,13 @@ export class SegmentationPolicy {
 		}
 		this.#isPartOpen = false;
 		this.#steps.push(durationTicks === undefined ? { kind: 'finish-part' } : { kind: 'finish-part', durationTicks });
-		// One more part might not fit any more, and EXTINF may not round to more than TARGETDURATION (§4.4.3.1).
+		// Another part might not fit, and EXTINF may not round to more than TARGETDURATION (§4.4.3.1).
 		if (this.#cursorTicks! - this.#segmentStartTicks + this.#partMaximumTicks > this.#segmentMaximumTicks) {
 			this.#finishSegment(true);
 		}
 	}
 
-	/**
-	 * Parts of samples that are all independent decide about the segment, too: it ends at the part nearest to the aim.
-	 */
+	/** Parts of independent samples also decide about the segment: it ends at the part nearest to the target. */
 	#finishTimedPart(): void {
 		const partTicks = this.#cursorTicks! - this.#partStartTicks;
 		this.#finishPart();
@@ -337,8 +330,7 @@ export class SegmentationPolicy {
 
 	#addGap(untilTicks: number): void {
 		this.#finishPart();
-		// hls.js loads the parts of a segment one after the other, and is lost for good when it comes upon a GAP among
-		// them.
+		// hls.js loads a segment's parts one after another, and a GAP among them makes it lose its place for good.
 		const isAfterMedia = this.#lastSampleEndTicks === this.#cursorTicks;
 		if (isAfterMedia) {
 			this.#finishSegment(false);
@@ -368,7 +360,7 @@ export class SegmentationPolicy {
 		this.#lastKeyFrameTicks = sourceTicks;
 	}
 
-	/** At a key frame: is the segment nearer to its aim now than it would be at the next one? */
+	/** Whether the segment is nearer to its target at this key frame than at the next one. */
 	#isSegmentDue(nowTicks: number): boolean {
 		const elapsedTicks = nowTicks - this.#segmentStartTicks;
 		// The longest of the last GOPs, because scene cuts add short ones between.

@@ -1,50 +1,39 @@
-/** Turns the access units of one track in one run into steps of its segmentation. One kind for video, one for audio. */
+/** Turns the access units of one track in one run into segmentation steps, for video and for audio. */
 import type { AccessUnit } from '../../core/media/access-unit.ts';
 import type { AudioTrackConfig } from '../../core/media/codecs.ts';
 import { AAC_FRAME_SAMPLES, VIDEO_CLOCK_RATE } from '../../core/units.ts';
 import { planAudioFrame } from './audio-continuity.ts';
-import { PartAssembler, type CaptureAnchor } from './part-assembler.ts';
-import type { Rendition } from '../rendition/rendition.ts';
+import { PartAssembler, type PartAssemblerDependencies } from './part-assembler.ts';
 import { SegmentationPolicy } from './segmentation-policy.ts';
 
-/** What became of an access unit. `jumped`: its time is so far off that only a new run can take it. */
+/** What happened to an access unit. `jumped`: its time is so far off that only a new run can hold it. */
 export type WriteResult = 'written' | 'dropped' | 'jumped';
 
-/** What both kinds of writers can do. */
 export interface TrackWriter {
-	/** Takes the next access unit in decode order. */
+	/** Writes the next access unit in decode order. */
 	write(accessUnit: AccessUnit): WriteResult;
 	/** End of the media written, in seconds of the broadcast's timeline. */
 	readonly endSeconds: number;
-	/** Nothing came up to then: fills with silence, or with GAP parts where silence cannot be made. */
+	/** Nothing came until then: fills with silence, or with GAP parts where silence cannot be made. */
 	fillUntil(seconds: number): void;
 	/** Publishes what is open, because nothing follows for now. */
 	flush(): void;
 }
 
 /** Where a run of a track begins. */
-type TrackStart = {
-	rendition: Rendition;
+type TrackStart = Omit<PartAssemblerDependencies, 'timescale'> & {
 	/** Seconds of the broadcast's timeline at which all tracks of the run begin, and when that was captured. */
 	startSeconds: number;
 	captureTimeMs: number;
-	/** Numbers the fragments of the track through all runs. */
-	sequence: { next: number };
-	/** Called when a segment had to end without a key frame. */
-	onForcedCut: () => void;
 };
 
-// Beyond these a timestamp is no pause but another timeline (F-15). The slowest picture comes every ten seconds, give
-// or take.
+// Beyond these a timestamp is not a pause but another timeline (F-15). The slowest pictures are ten seconds apart.
 const JUMP_AHEAD_SECONDS = 30;
 const JUMP_BACK_SECONDS = 1;
 
 function assemblerOf(start: TrackStart, timescale: number): PartAssembler {
-	const anchor: CaptureAnchor = {
-		ticks: Math.round(start.startSeconds * timescale),
-		captureTimeMs: start.captureTimeMs,
-	};
-	return new PartAssembler({ ...start, timescale }, anchor);
+	const ticks = Math.round(start.startSeconds * timescale);
+	return new PartAssembler({ ...start, timescale }, { ticks, captureTimeMs: start.captureTimeMs });
 }
 
 /** Video in 90 kHz ticks. Frames before the first key frame are dropped. */
@@ -75,10 +64,10 @@ export class VideoTrackWriter implements TrackWriter {
 			if (!isKeyFrame) {
 				return 'dropped';
 			}
-			// With B-frames a key frame is shown some frames after it is decoded. All decode times move by that, once a run,
-			// so that decode and presentation begin together: `tfdt` is then the time at which the segment's first picture is
-			// shown, as hls.js, PROGRAM-DATE-TIME and `prft` take it. The init segment's edit list makes up for it:
-			// presentation times, and so lip sync, stay as they are.
+			// With B-frames a key frame is shown some frames after it is decoded. All decode times of the run move by that,
+			// so that decode and presentation begin together: `tfdt` is then the presentation time of the segment's first
+			// picture, as hls.js, PROGRAM-DATE-TIME and `prft` expect. The init segment's edit list undoes it: presentation
+			// times, and so lip sync, do not change.
 			this.#shiftTicks = reorderTicks;
 			this.#policy.startAt(this.#startTicks);
 		}
@@ -143,8 +132,8 @@ export class AudioTrackWriter implements TrackWriter {
 			return 'jumped';
 		}
 		if (!this.#hasStarted) {
-			// Sound from before the run's first picture is left out, so that both tracks begin together: hls.js lays the
-			// renditions side by side by their discontinuities (alignDiscontinuities in 1.7.4).
+			// Sound before the run's first picture is left out, so that both tracks begin together: hls.js 1.7.4 aligns
+			// renditions by their discontinuities (alignDiscontinuities).
 			if (aheadTicks < -frameTicks / 2) {
 				return 'dropped';
 			}
@@ -153,7 +142,7 @@ export class AudioTrackWriter implements TrackWriter {
 				this.#policy.startAt(sourceTicks);
 			}
 		}
-		// Behind by less than a true jump: silence took its place while it was late, so it is dropped below.
+		// Behind by less than a jump: silence took its place while it was late, so it is dropped below.
 		if (aheadTicks < -JUMP_AHEAD_SECONDS * this.#sampleRate) {
 			return 'jumped';
 		}
@@ -216,7 +205,7 @@ export class AudioTrackWriter implements TrackWriter {
 const AAC_LC_OBJECT_TYPE = 2;
 
 // raw_data_block() (ISO/IEC 14496-3 §4.4.2.1) with one single_channel_element, or one channel_pair_element with a
-// common window, whose max_sfb is 0: no spectral data, so every sample is zero, whatever the sample rate.
+// common window, whose max_sfb is 0: no spectral data, so every sample is zero, at any sample rate.
 const SILENT_MONO = Uint8Array.of(0x00, 0xc8, 0x00, 0x80, 0x23, 0x80);
 const SILENT_STEREO = Uint8Array.of(0x21, 0x00, 0x49, 0x90, 0x02, 0x19, 0x00, 0x23, 0x80);
 

@@ -1,9 +1,9 @@
-/** The memory store counts what it holds and forgets ranges with what they are ranges of. */
+/** The memory store counts what it holds, and deletes ranges with the bytes that they refer to. */
 import { describe, expect, it } from 'vitest';
 import { LiveWindow } from './live-window.ts';
 
 describe('LiveWindow', () => {
-	it('counts bytes once, also while parts stand for ranges of a segment', () => {
+	it('counts bytes once, also while parts are ranges of a segment', () => {
 		const store = new LiveWindow();
 		store.put('video0/part1', Uint8Array.of(1, 2));
 		store.put('video0/part2', Uint8Array.of(3));

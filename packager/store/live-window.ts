@@ -1,9 +1,6 @@
 /** The media of one live broadcast, in memory: all that the live path reads and writes. */
 
-/**
- * Names are `track/file`, are never reused, and what is put under them never changes. The bound is kept by the
- * broadcast, which knows what may go first.
- */
+/** Names are `track/file`, never reused, and their bytes never change. The broadcast keeps the memory bound. */
 export class LiveWindow {
 	readonly #entries = new Map<string, Uint8Array>();
 	readonly #aliases = new Map<string, string[]>();
@@ -15,14 +12,14 @@ export class LiveWindow {
 		return this.#totalBytes;
 	}
 
-	/** Stores the bytes. The caller does not change them afterwards. */
+	/** Stores bytes that the caller does not change afterwards. */
 	put(name: string, bytes: Uint8Array): void {
 		this.delete(name);
 		this.#entries.set(name, bytes);
 		this.#totalBytes += bytes.length;
 	}
 
-	/** Lets a name stand for a range of what is stored under another: parts, once their segment is complete. */
+	/** Makes a name refer to a range of another name's bytes: parts, once their segment is complete. */
 	alias(name: string, target: { name: string; startByte: number; endByte: number }): void {
 		const bytes = this.#entries.get(target.name);
 		if (bytes === undefined) {
@@ -40,7 +37,7 @@ export class LiveWindow {
 		return this.#entries.get(name);
 	}
 
-	/** Forgets the name. What stands for a range of it goes, too. */
+	/** Deletes the name, and all names that refer to ranges of its bytes. */
 	delete(name: string): void {
 		const bytes = this.#entries.get(name);
 		if (bytes === undefined) {

@@ -1,14 +1,10 @@
-/**
- * What an MP4 reader that is not ours, mediabunny, makes of what we write; and single boxes, which it does not show.
- * For tests.
- */
+/** Reads our MP4 files with mediabunny, an independent reader, and single boxes, which it does not show. For tests. */
 import { BufferSource, EncodedPacketSink, Input, MP4 } from 'mediabunny';
 import { concatBytes } from '../cmaf/box-writer.ts';
 
 /** One sample, in decode order. Times in ticks of the track's timescale, edit list applied. */
 export type ReadPacket = { timestampTicks: number; durationTicks: number; isKey: boolean; bytes: Uint8Array };
 
-/** One track and its samples. */
 type ReadTrack = {
 	trackId: number;
 	kind: 'video' | 'audio';
@@ -22,7 +18,7 @@ type ReadTrack = {
 	packets: ReadPacket[];
 };
 
-/** Reads a file of one track, given in pieces: an init segment and fragments. Rejects what is no such file. */
+/** Reads a file of one track, given in pieces: an init segment and fragments. */
 export async function readMp4(...pieces: readonly Uint8Array[]): Promise<ReadTrack> {
 	using input = new Input({ source: new BufferSource(concatBytes(pieces)), formats: [MP4] });
 	const video = await input.getPrimaryVideoTrack();
@@ -52,7 +48,7 @@ export async function readMp4(...pieces: readonly Uint8Array[]): Promise<ReadTra
 	};
 }
 
-/** The boxes one after another in `bytes`, by type; of several alike the last. */
+/** The boxes in `bytes` by type, the last one of each. */
 export function boxesIn(bytes: Uint8Array): Map<string, Buffer> {
 	const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 	const boxes = new Map<string, Buffer>();

@@ -1,6 +1,5 @@
-/** Reads media playlists for tests: line by line, independent of what writes them, keeping what the rules look at. */
+/** Reads media playlists for tests, line by line and independent of their writer; keeps what the rules check. */
 
-/** One EXT-X-PART. */
 type ListedPart = { uri: string; durationSeconds: number; isIndependent: boolean; isGap: boolean };
 
 /** One segment; `uri` is undefined for the open one at the end. */
@@ -16,7 +15,6 @@ export type ListedSegment = {
 	isGap: boolean;
 };
 
-/** A media playlist as it was read. */
 export type ListedPlaylist = {
 	/** Tag name → value, of tags that apply to the whole playlist; each with how often it came. */
 	header: Map<string, { value: string; count: number; isAfterSegment: boolean }>;
@@ -25,7 +23,7 @@ export type ListedPlaylist = {
 	reports: Map<string, string>[];
 	skippedSegmentCount: number;
 	hasEndList: boolean;
-	/** What was out of place while reading. */
+	/** What is out of place. */
 	faults: string[];
 };
 
@@ -54,7 +52,6 @@ export function headerNumber(playlist: ListedPlaylist, tag: string): number {
 	return Number(playlist.header.get(tag)?.value ?? NaN);
 }
 
-/** Reads the text. */
 export function readMediaPlaylist(text: string): ListedPlaylist {
 	const playlist: ListedPlaylist = {
 		header: new Map(),

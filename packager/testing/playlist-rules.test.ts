@@ -1,4 +1,4 @@
-/** The rule checker itself: it must be able to say no. */
+/** Tests of the rule checker: it must find faults. */
 import { describe, expect, it } from 'vitest';
 import { PlaylistSequenceChecker } from './playlist-rules.ts';
 
@@ -27,7 +27,7 @@ function faultsOf(...texts: string[]): string[] {
 }
 
 describe('PlaylistSequenceChecker', () => {
-	it('finds nothing wrong with a good playlist and its successor', () => {
+	it('accepts a good playlist and its successor', () => {
 		const next = GOOD.replace('part5', 'part6').replace(
 			'#EXT-X-PRELOAD',
 			'#EXT-X-PART:DURATION=0.20000,URI="part5.m4s"\n#EXT-X-PRELOAD',
@@ -51,6 +51,7 @@ describe('PlaylistSequenceChecker', () => {
 			'#EXT-X-PART:DURATION=0.20000,URI="part2',
 			'#EXT-X-DISCONTINUITY\n#EXT-X-PART:DURATION=0.20000,URI="part2',
 		],
+		['L-14', 'segment4.m4s\n', `segment4.m4s\n${'#EXTINF:3.00000,\nsegment5.m4s\n'.repeat(4)}`],
 		['L-17', /#EXT-X-PRELOAD.*\n/, ''],
 		['L-17', /$/, '#EXT-X-ENDLIST\n'],
 		['L-20', /$/, '#EXT-X-RENDITION-REPORT:URI="/absolute",LAST-MSN=1,LAST-PART=1\n'],
@@ -77,12 +78,5 @@ describe('PlaylistSequenceChecker', () => {
 		['L-17', '#EXT-X-PRELOAD', '#EXT-X-PART:DURATION=0.20000,URI="part55.m4s"\n#EXT-X-PRELOAD'],
 	])('finds %s in the step when %s becomes %s', (rule, from, to) => {
 		expect(faultsOf(GOOD, GOOD.replace(from, to)).some((fault) => fault.startsWith(rule))).toBe(true);
-	});
-
-	it('finds L-14: parts listed too far from the end', () => {
-		const segments = Array.from({ length: 4 }, (_, index) => `#EXTINF:3.00000,\nsegment${5 + index}.m4s\n`).join('');
-		expect(
-			faultsOf(GOOD.replace('segment4.m4s\n', `segment4.m4s\n${segments}`)).some((fault) => fault.startsWith('L-14')),
-		).toBe(true);
 	});
 });

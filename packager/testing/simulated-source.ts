@@ -1,13 +1,9 @@
-/**
- * Makes access units as a publisher would: any frame rate, RTMP's whole milliseconds, jitter, B-frames, AAC. For tests.
- */
+/** Makes access units like a publisher's: any frame rate, whole milliseconds, jitter, B-frames, AAC. For tests. */
 import type { AccessUnit } from '../../core/media/access-unit.ts';
 import type { AudioTrackConfig, VideoTrackConfig } from '../../core/media/codecs.ts';
 import { AAC_FRAME_SAMPLES, VIDEO_CLOCK_RATE } from '../../core/units.ts';
 
-/**
- * 320x180, Main profile, level 1.3: parameter sets as x264 writes them. Not decodable together with the made-up slices.
- */
+/** 320x180, Main profile, level 1.3, with parameter sets as x264 writes them. The slices are made up. */
 export const SIMULATED_VIDEO: VideoTrackConfig = {
 	kind: 'video',
 	codec: 'h264',
@@ -17,7 +13,7 @@ export const SIMULATED_VIDEO: VideoTrackConfig = {
 	pps: [Uint8Array.of(0x68, 0xef, 0x38, 0x80)],
 };
 
-/** AAC-LC; the AudioSpecificConfig matches for 48 kHz stereo, which is all that decoding would need. */
+/** AAC-LC with its AudioSpecificConfig. */
 export function simulatedAudio(sampleRate: number, channelCount = 2): AudioTrackConfig {
 	const rateIndex = [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000].indexOf(sampleRate);
 	const bits = (2 << 11) | (rateIndex << 7) | (channelCount << 3);
@@ -39,7 +35,7 @@ type SimulatedRun = {
 	captureTimeMs?: number;
 	video?: { frameRate: number; gopFrames: number; jitterMs?: number; isMilliseconds?: boolean; bFrames?: number };
 	audio?: { sampleRate: number; isMilliseconds?: boolean };
-	/** Gives numbers from 0 to 1, repeatable. */
+	/** Returns repeatable numbers from 0 to 1. */
 	random?: () => number;
 };
 
@@ -54,9 +50,13 @@ export function seededRandom(seed: number): () => number {
 	};
 }
 
-/** The access units of a run, as they would arrive: by decode time. */
+/** The access units of a run in decode order, as they arrive. */
 export function simulateRun(run: SimulatedRun): AccessUnit[] {
-	const units = [...videoUnits(run), ...audioUnits(run)];
+	return inDecodeOrder([...videoUnits(run), ...audioUnits(run)]);
+}
+
+/** Sorts the units of several tracks. */
+export function inDecodeOrder(units: AccessUnit[]): AccessUnit[] {
 	return units.sort((one, other) => one.decodeTimeTicks / one.clockRate - other.decodeTimeTicks / other.clockRate);
 }
 

@@ -1,37 +1,40 @@
-/**
- * A real server on a free port with the packager's routes, and a source that plays in real time. For integration tests.
- */
+/** The packager's routes behind fastify, and a source that plays in real time. For tests. */
 import Fastify, { type FastifyInstance } from 'fastify';
 import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock, type Clock } from '../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../core/errors/errors.ts';
+import type { BroadcastId, ChannelName } from '../../core/ids.ts';
 import { silentLogger, type Logger } from '../../core/logger.ts';
 import type { AccessUnit } from '../../core/media/access-unit.ts';
 import type { TrackSink } from '../../core/media/track-sink.ts';
 import { answerOtherMethods } from '../../core/protocol/api/address-methods.ts';
 import { createPackager, type Packager, type PackagerChannelState } from '../create-packager.ts';
+import type { BroadcastPackager } from '../live/broadcast-packager.ts';
 import { defaultPackagerConfig, type PackagerConfig } from '../config/packager-config.ts';
 
 /** A packager behind fastify, with an error handler like the product's. */
 export type TestOrigin = AsyncDisposable & {
 	packager: Packager;
 	server: FastifyInstance;
-	/** What channels are said to do; `demo` is unknown until it is set. */
+	/** A channel is unknown until its state is set here. */
 	channels: Map<string, PackagerChannelState>;
 };
 
-/** Makes it; `listen()` is the caller's. */
+/** The caller calls `listen()`. */
 export function createTestOrigin(
 	options: { clock?: Clock; logger?: Logger; config?: Partial<PackagerConfig>; isHttp2?: boolean } = {},
 ): TestOrigin {
 	const channels = new Map<string, PackagerChannelState>();
-	const packager = createPackager(defaultPackagerConfig(options.config), {
-		clock: options.clock ?? systemClock,
-		logger: options.logger ?? silentLogger,
-		channels: { state: async (name) => channels.get(name) ?? { state: 'unknown' } },
-	});
+	const packager = createPackager(
+		{
+			clock: options.clock ?? systemClock,
+			logger: options.logger ?? silentLogger,
+			channels: { state: async (name) => channels.get(name) ?? { state: 'unknown' } },
+		},
+		defaultPackagerConfig(options.config),
+	);
 	const common = { forceCloseConnections: true, routerOptions: { ignoreTrailingSlash: true } };
-	// What fastify gives for HTTP/2 is the same to those who register routes, but has types of its own.
+	// A server for HTTP/2 has the same methods but its own types.
 	const server = Fastify((options.isHttp2 ? { ...common, http2: true } : common) as typeof common);
 	server.setErrorHandler(async (error, _request, reply) => {
 		const status = error instanceof SpillwayError ? error.httpStatus : 500;
@@ -53,7 +56,16 @@ export function createTestOrigin(
 	};
 }
 
-/** Writes the units when their time has come: `startSeconds` is now. Stops early when the signal aborts. */
+/** Begins a broadcast on the channel `demo`, which is live from then on. */
+export function startDemo(
+	{ packager, channels }: TestOrigin,
+	broadcastId = '01test' as BroadcastId,
+): BroadcastPackager {
+	channels.set('demo', { state: 'live', broadcastId });
+	return packager.startBroadcast({ broadcastId, channelName: 'demo' as ChannelName });
+}
+
+/** Writes each unit when it is due: `startSeconds` is now. Stops early when the signal aborts. */
 export async function playInRealTime(
 	sink: TrackSink,
 	units: readonly AccessUnit[],

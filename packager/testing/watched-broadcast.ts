@@ -1,4 +1,4 @@
-/** A simulated broadcast whose playlists are all checked as they come, by our rules and by m3u8-parser. For tests. */
+/** A simulated broadcast whose playlists are all checked, by our rules and by m3u8-parser. For tests. */
 import { Parser } from 'm3u8-parser';
 import type { BroadcastId, ChannelName } from '../../core/ids.ts';
 import type { AccessUnit, TrackId } from '../../core/media/access-unit.ts';
@@ -9,19 +9,19 @@ import { BroadcastPackager } from '../live/broadcast-packager.ts';
 import { concatBytes } from '../cmaf/box-writer.ts';
 import { defaultPackagerConfig, type PackagerConfig } from '../config/packager-config.ts';
 import { formatMediaPlaylist } from '../playlist/media-playlist.ts';
+import { formatMultivariantPlaylist } from '../playlist/multivariant-playlist.ts';
 import { findBox, readMp4, type ReadPacket } from './mp4-reader.ts';
 import { inStepFaults, PlaylistSequenceChecker } from './playlist-rules.ts';
 import { seededRandom, SIMULATED_VIDEO, simulatedAudio, simulateRun } from './simulated-source.ts';
 
 /** Epoch milliseconds at which second 1000 of {@link rtmpLike} was captured. */
 export const CAPTURE_START_MS = Date.UTC(2026, 0, 1);
-/** One of each. */
 export const VIDEO_AND_AUDIO = new Map<TrackId, TrackConfig>([
 	['video0', SIMULATED_VIDEO],
 	['audio0', simulatedAudio(48_000)],
 ]);
 
-/** The broadcast, and the faults found in it so far. */
+/** Its run 0 has begun with `tracks`. `faults` holds all that were found so far. */
 export class WatchedBroadcast {
 	readonly clock = new FakeClock();
 	readonly logger = new RecordingLogger();
@@ -32,12 +32,13 @@ export class WatchedBroadcast {
 	playlistCount = 0;
 	readonly #versions = new Map<TrackId, number>();
 
-	constructor(overrides: Partial<PackagerConfig> = {}) {
+	constructor(overrides: Partial<PackagerConfig> = {}, tracks: ReadonlyMap<TrackId, TrackConfig> = VIDEO_AND_AUDIO) {
 		this.config = defaultPackagerConfig(overrides);
 		this.broadcast = new BroadcastPackager(this, {
 			broadcastId: '01broadcast' as BroadcastId,
 			channelName: 'demo' as ChannelName,
 		});
+		this.broadcast.beginRun(0, tracks);
 	}
 
 	/** Writes the units, checking after each. */
@@ -59,7 +60,7 @@ export class WatchedBroadcast {
 		return [...this.checkers.values()].map((checker) => checker.latest!.segments.at(-1)!.discontinuitySequence);
 	}
 
-	/** The media playlist as it stands. */
+	/** The media playlist of a track now. */
 	text(trackId: TrackId, isDelta = false): string {
 		const reports = this.broadcast.renditions
 			.filter((other) => other.trackId !== trackId)
@@ -69,6 +70,17 @@ export class WatchedBroadcast {
 				lastPartIndex: other.rendition.lastPosition!.partIndex,
 			}));
 		return formatMediaPlaylist(this.broadcast.rendition(trackId)!, { isDelta, reports });
+	}
+	/** The multivariant playlist now. */
+	multivariantText(): string {
+		return formatMultivariantPlaylist(
+			this.broadcast.renditions.map(({ trackId, config, frameRate, rendition }) => ({
+				config,
+				frameRate,
+				peakBps: rendition.peakBps,
+				uri: `${trackId}/index.m3u8`,
+			})),
+		);
 	}
 
 	/** Checks what has changed. */
@@ -100,7 +112,7 @@ export class WatchedBroadcast {
 		return this.broadcast.store.get(`${trackId}/${name}`)!;
 	}
 
-	/** The samples of all that a rendition still has, and whether parts and segments agree (L-12, L-11, L-33). */
+	/** The samples that a rendition still has, and whether parts and segments agree (L-12, L-11, L-33). */
 	async media(trackId: TrackId): Promise<{ packets: ReadPacket[]; faults: string[] }> {
 		const faults: string[] = [];
 		const packets: ReadPacket[] = [];

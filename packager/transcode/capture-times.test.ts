@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { CAPTURE_TIME_ENTRIES, CaptureTimes } from './capture-times.ts';
 
 describe('CaptureTimes', () => {
-	it('knows nothing before the first unit', () => {
+	it('has no time before the first unit', () => {
 		expect(new CaptureTimes().at(0, 90_000)).toBeUndefined();
 	});
 
@@ -25,7 +25,7 @@ describe('CaptureTimes', () => {
 		]);
 	});
 
-	it('counts on from the last unit and back from the first, across clock rates', () => {
+	it('extrapolates from the last unit, and back from the first, across clock rates', () => {
 		const times = new CaptureTimes();
 		times.add(44_100, 44_100, 5000);
 		times.add(45_124, 44_100, 5030);
@@ -34,7 +34,7 @@ describe('CaptureTimes', () => {
 		expect(times.at(2 * 48_000, 48_000)).toBeCloseTo(5030 + 1000 - (1024 / 44_100) * 1000, 6);
 	});
 
-	it('forgets the oldest', () => {
+	it('evicts the oldest entry', () => {
 		const times = new CaptureTimes();
 		for (let index = 0; index <= CAPTURE_TIME_ENTRIES; index++) {
 			times.add(index * 90, 90_000, index === 0 ? 0 : 1000 + index);

@@ -1,4 +1,4 @@
-/** Carries capture times across an encoder: from the presentation times that went in to those that come out. */
+/** Carries capture times across an encoder, from the presentation times that enter to those that leave. */
 import { ticksToMs } from '../../core/units.ts';
 
 /** Entries kept: 8 s of 60 Hz video, 10 s of audio; far more than an encoder of ours holds back. @internal for tests */
@@ -10,7 +10,7 @@ export class CaptureTimes {
 	readonly #captureMs = new Float64Array(CAPTURE_TIME_ENTRIES);
 	#next = 0;
 
-	/** Remembers what went in; any order. */
+	/** Records a unit that went in; in any order. */
 	add(presentationTimeTicks: number, clockRate: number, captureTimeMs: number): void {
 		this.#presentationMs[this.#next] = ticksToMs(presentationTimeTicks, clockRate);
 		this.#captureMs[this.#next] = captureTimeMs;
@@ -19,10 +19,10 @@ export class CaptureTimes {
 
 	/**
 	 * Capture time of what is presented then: that of the last input at or before it, continued at real-time speed. An
-	 * encoder's priming lies before the first input and is counted back from it. Undefined while nothing went in.
+	 * encoder's priming lies before the first input and is counted back from it. Undefined without input.
 	 */
 	at(presentationTimeTicks: number, clockRate: number): number | undefined {
-		// A thousandth of a millisecond, because the two sides may count in different clock rates.
+		// Plus a thousandth of a millisecond, because the two sides may count in different clock rates.
 		const wantedMs = ticksToMs(presentationTimeTicks, clockRate) + 0.001;
 		let before = -1;
 		let earliest = -1;

@@ -31,7 +31,7 @@ function makeTrack(): EncodedTrack {
 }
 
 describe('encodedTrackConfig', () => {
-	it('finds parameter sets, and the AudioSpecificConfig for AAC alone', () => {
+	it('finds parameter sets, and the AudioSpecificConfig only for AAC', () => {
 		expect(encodedTrackConfig(VIDEO, 'h264')).toEqual({
 			kind: 'video',
 			codec: 'h264',
@@ -52,7 +52,7 @@ describe('encodedTrackConfig', () => {
 	it.each([
 		['video without parameter sets', { ...VIDEO, codecSpecificData: new Uint8Array(0) }, 'h264' as const],
 		['video on another clock', { ...VIDEO, timeBase: { numerator: 1, denominator: 1000 } }, 'h264' as const],
-		['sound where a picture was wanted', AUDIO, 'h264' as const],
+		['sound instead of a picture', AUDIO, 'h264' as const],
 		['AAC without a configuration', { ...AUDIO, codecSpecificData: new Uint8Array(0) }, 'aac' as const],
 		['sound on another clock', { ...AUDIO, timeBase: { numerator: 1, denominator: 1000 } }, 'opus' as const],
 	])('refuses %s', (_, stream, codec) => {
@@ -79,7 +79,7 @@ describe('EncodedTrack', () => {
 		expect(splitLengthPrefixed(unit.bytes)).toEqual([Uint8Array.from([0x65, 5, 6]), Uint8Array.from([0x65, 7])]);
 	});
 
-	it('lets no time pass that is not later than the last, and none before 0', () => {
+	it('drops a time that is not later than the last, and any before 0', () => {
 		const track = makeTrack();
 		const at = (timeTicks: number): boolean =>
 			track.toAccessUnit({ timeTicks: OFFSET_TICKS + timeTicks, isKeyFrame: true, bytes: idr }, config) !== undefined;

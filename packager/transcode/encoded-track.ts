@@ -9,12 +9,12 @@ import type { NutStream } from '../../core/wire/nut/nut-headers.ts';
 import type { NutFrame } from '../../core/wire/nut/nut-reader.ts';
 
 /**
- * Seconds added to every time on the way in and taken off on the way out. NUT has no negative times, and an encoder's
- * priming begins before its input: without this a track that starts at 0 would be moved.
+ * Seconds added to every time on the way in and removed on the way out. NUT has no negative times, and an encoder's
+ * priming begins before its input: without this a track that starts at 0 moves.
  */
 export const TIMELINE_OFFSET_SECONDS = 10;
 
-/** What makes the units of a track, whatever process encoded them. */
+/** What all processes that encode one track have in common. */
 export type EncodedTrackOptions = {
 	codec: 'h264' | 'aac' | 'opus';
 	trackId: TrackId;
@@ -24,9 +24,7 @@ export type EncodedTrackOptions = {
 	captureTimes: CaptureTimes;
 };
 
-/**
- * The configuration that FFmpeg's stream header describes. @throws SpillwayError TRANSCODER_FAILED if it is another.
- */
+/** The configuration in FFmpeg's stream header. @throws SpillwayError TRANSCODER_FAILED if it is unexpected. */
 export function encodedTrackConfig(stream: NutStream, codec: EncodedTrackOptions['codec']): TrackConfig {
 	if (codec === 'h264') {
 		const nals = splitAnnexB(stream.codecSpecificData).map((nal) => new Uint8Array(nal));
@@ -55,7 +53,7 @@ export class EncodedTrack {
 		this.#options = options;
 	}
 
-	/** Undefined for what must not go on: an older or negative time, or a frame without content. */
+	/** Undefined for a frame that must not leave: with an older or negative time, or without content. */
 	toAccessUnit(frame: NutFrame, config: TrackConfig): AccessUnit | undefined {
 		const { codec, trackId, run, captureTimes } = this.#options;
 		const clockRate = config.kind === 'video' ? VIDEO_CLOCK_RATE : config.sampleRate;
@@ -77,14 +75,11 @@ export class EncodedTrack {
 	}
 
 	#duration(clockRate: number): { durationTicks?: number } {
-		switch (this.#options.codec) {
-			case 'h264':
-				return {};
-			case 'aac':
-				return { durationTicks: AAC_FRAME_SAMPLES };
-			case 'opus':
-				return { durationTicks: (this.#options.frameDurationMs * clockRate) / 1000 };
+		const { codec, frameDurationMs } = this.#options;
+		if (codec === 'h264') {
+			return {};
 		}
+		return { durationTicks: codec === 'aac' ? AAC_FRAME_SAMPLES : (frameDurationMs * clockRate) / 1000 };
 	}
 }
 

@@ -1,38 +1,26 @@
-/**
- * One FFmpeg process at work on one track: units in as NUT, frames out of NUT, and the watch over a process that hangs.
- */
+/** One FFmpeg process that encodes one track: units in as NUT, frames out of NUT, and detection of a hang. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { SpillwayError, errorMessage } from '../../core/errors/errors.ts';
 import type { AccessUnit } from '../../core/media/access-unit.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
 import { splitLengthPrefixed } from '../../core/media/h264.ts';
 import type { TransitionTable } from '../../core/lifecycle/state-machine.ts';
-import type { ListenOptions } from '../../core/lifecycle/typed-emitter.ts';
 import { TIMELINE_OFFSET_SECONDS } from './encoded-track.ts';
-import type { FfmpegExit, FfmpegProcessEvents } from './ffmpeg-process.ts';
+import type { FfmpegExit, FfmpegProcess } from './ffmpeg-process.ts';
 import type { NutStream } from '../../core/wire/nut/nut-headers.ts';
 import { type NutFrame, NutReader } from '../../core/wire/nut/nut-reader.ts';
 import { nutClockRate, nutFrameHeader, nutStreamHeader } from '../../core/wire/nut/nut-writer.ts';
 
-/** How often the watch looks. */
+/** How often a hang is looked for. */
 const HANG_CHECK_INTERVAL_MS = 500;
-/** Input that stops for this long does not flow: its last units may rightly wait inside the encoder for the next. */
+/** Input that pauses for this long does not flow: its last units may rightly wait inside the encoder for the next. */
 const INPUT_PAUSE_MS = 1000;
 
-/** What is needed of a process; {@link FfmpegProcess} is one, a test's fake another. */
-export interface EncoderProcess {
-	readonly processId: number | undefined;
-	start(): void;
-	write(chunk: Uint8Array): boolean;
-	endInput(): void;
-	stop(): Promise<void>;
-	waitForEnd(timeoutMs: number): Promise<void>;
-	on<Name extends keyof FfmpegProcessEvents>(
-		name: Name,
-		listener: (...args: FfmpegProcessEvents[Name]) => void,
-		options?: ListenOptions,
-	): () => void;
-}
+/** What an encoding needs of its process. */
+export type EncoderProcess = Pick<
+	FfmpegProcess,
+	'processId' | 'start' | 'write' | 'endInput' | 'stop' | 'waitForEnd' | 'on'
+>;
 
 /** Called by an encoding. After `onEnded` nothing is called any more. */
 export type EncodingListener = {
@@ -40,26 +28,26 @@ export type EncodingListener = {
 	onStream(stream: NutStream): void;
 	onFrame(frame: NutFrame): void;
 	onWritable(): void;
-	/** Undefined: it ended because its input did. The process may still be on its way out: see stop(). */
+	/** Undefined: it ended because its input did. The process may still be running: see stop(). */
 	onEnded(error: SpillwayError | undefined): void;
 };
 
 type EncodingDependencies = { process: EncoderProcess; clock: Clock; listener: EncodingListener };
 type EncodingOptions = {
 	input: TrackConfig;
-	/** No output for this long while input flows means that the process hangs. */
+	/** No output for this long while input flows is a hang. */
 	hangTimeoutMs: number;
 };
 
-/** `finishing`: nothing goes in any more, what is inside still comes out. `ended`: nothing is reported any more. */
+/** `finishing`: no input any more, but output. `ended`: nothing is reported any more. */
 type EncodingState = 'running' | 'finishing' | 'ended';
+type EncodingEvent = 'input-ended' | 'ended';
 
-/** The life of an encoding. @internal for tests */
-export const ENCODING_TRANSITIONS = {
+const TRANSITIONS: TransitionTable<EncodingState, EncodingEvent> = {
 	running: { 'input-ended': 'finishing', ended: 'ended' },
 	finishing: { 'input-ended': 'finishing', ended: 'ended' },
 	ended: {},
-} as const satisfies TransitionTable<EncodingState, 'input-ended' | 'ended'>;
+};
 
 /** Owns its process. */
 export class Encoding {
@@ -69,7 +57,7 @@ export class Encoding {
 	readonly #cancelWatch: () => void;
 	readonly #startedAtMs: number;
 	#state: EncodingState = 'running';
-	// Input has been offered without any output since then, with no pause in between.
+	/** Since when input is offered without any output and without a pause. */
 	#unansweredSinceMs: number | undefined;
 	#offeredAtMs = -Infinity;
 	#isBlocked: boolean;
@@ -91,7 +79,6 @@ export class Encoding {
 		this.#isBlocked = !process.write(nutStreamHeader(options.input));
 	}
 
-	/** Of the running process. */
 	get processId(): number | undefined {
 		return this.#deps.process.processId;
 	}
@@ -101,12 +88,12 @@ export class Encoding {
 		return this.#isBlocked;
 	}
 
-	/** Milliseconds since it was started. */
+	/** Milliseconds since the start. */
 	get ageMs(): number {
 		return this.#deps.clock.monotonicMs() - this.#startedAtMs;
 	}
 
-	/** There is a new unit, passed on or held back: input flows. For the watch only. */
+	/** There is a new unit, passed on or held back, so input flows. For the detection of a hang only. */
 	recordInput(): void {
 		const nowMs = this.#deps.clock.monotonicMs();
 		if (nowMs - this.#offeredAtMs > INPUT_PAUSE_MS) {
@@ -116,19 +103,18 @@ export class Encoding {
 		this.#unansweredSinceMs ??= nowMs;
 	}
 
-	/** Passes one unit on. */
 	write(unit: AccessUnit): void {
 		this.#isBlocked = !this.#deps.process.write(toNutFrame(unit, this.#options.input));
 	}
 
-	/** Nothing follows; what is inside still comes out. Resolves when the process is gone, by force after the time. */
+	/** No input follows, but output does. Resolves when the process is gone, by force after the time. */
 	finish(timeoutMs: number): Promise<void> {
 		this.#handle('input-ended');
 		this.#deps.process.endInput();
 		return this.#deps.process.waitForEnd(timeoutMs);
 	}
 
-	/** Ends it at once, silently. Resolves when the process is gone. */
+	/** Ends it at once, without a report. Resolves when the process is gone. */
 	stop(): Promise<void> {
 		if (this.#handle('ended')) {
 			this.#cancelWatch();
@@ -186,9 +172,8 @@ export class Encoding {
 		}
 	}
 
-	#handle(event: 'input-ended' | 'ended'): boolean {
-		const table: TransitionTable<EncodingState, 'input-ended' | 'ended'> = ENCODING_TRANSITIONS;
-		const next = table[this.#state][event];
+	#handle(event: EncodingEvent): boolean {
+		const next = TRANSITIONS[this.#state][event];
 		this.#state = next ?? this.#state;
 		return next !== undefined;
 	}
@@ -210,7 +195,7 @@ export function toNutFrame(unit: AccessUnit, config: TrackConfig): Uint8Array {
 	return Buffer.concat([nutFrameHeader(timeTicks, unit.isKeyFrame, bytes.length), bytes]);
 }
 
-// A 4-byte length and a 4-byte start code take the same room, so that one copy is enough.
+// A 4-byte length and a 4-byte start code have the same size, so that one copy is enough.
 function toAnnexB(lengthPrefixed: Uint8Array): Uint8Array {
 	const nals = splitLengthPrefixed(lengthPrefixed);
 	const out = Buffer.alloc(nals.reduce((size, nal) => size + 4 + nal.length, 0));

@@ -5,41 +5,38 @@ import type { AudioTranscodeOptions, VideoTranscodeOptions } from '../../core/me
 /** Arguments around the one input and the one output, as fluent-ffmpeg wants them. No argument contains a space. */
 export type FfmpegArguments = { input: string[]; output: string[] };
 
-/**
- * Complexity of the Opus encoder, 0–10. Decoding AAC and encoding 128 kbit/s stereo took 5, 7.5 and 11 ms of CPU per
- * second of sound at 0, 5 and 10.
- */
+/** Opus complexity, 0–10. AAC to 128 kbit/s stereo takes 5, 7.5 and 11 ms of CPU per second of sound at 0, 5 and 10. */
 const OPUS_COMPLEXITY = 5;
-/** Pictures a second that a source is taken to have until it is known. */
+/** Frame rate assumed until the source's is known. */
 const DEFAULT_FRAME_RATE = 30;
-/** The highest frame rate that leaves; what is faster loses pictures. */
+/** The highest frame rate that leaves; a faster source loses pictures. */
 const MAX_FRAME_RATE = 60;
-// A picture is kept if it comes at least this long after the last kept one: 60 Hz with times rounded to milliseconds,
-// as RTMP has them, passes; 72 Hz and more does not.
+// A picture is kept if it comes at least this long after the last kept one: 60 Hz in RTMP's whole milliseconds passes,
+// 72 Hz and more does not.
 const MIN_FRAME_INTERVAL_SECONDS = 0.0145;
-// Key frames come from -force_key_frames; x264's own limit, in frames, must only never be reached before.
+// -force_key_frames places the key frames; x264's own limit, in frames, must never be reached before.
 const MAX_GOP_SECONDS = 10;
-// Timestamps are multiplied by a time base that is no exact binary fraction, so that a whole second may come out a
-// hair too small.
+// Timestamps are multiplied by a time base that is no exact binary fraction, so a whole second may come out a little
+// short.
 const TIME_EPSILON_SECONDS = 0.001;
 
-// Nothing is probed: format and codec parameters stand in the NUT header. Never `-fflags nobuffer`: FFmpeg 5.1 then
-// throws away the packets that it looked at, the first key frame among them.
-// The whitelist keeps what a stranger's media may name (playlists, other files) from being opened.
+// Nothing is probed: format and codec parameters are in the NUT header. Never `-fflags nobuffer`: FFmpeg 5.1 then
+// discards the packets that it looked at, the first key frame among them.
+// The whitelist keeps untrusted media from opening what they name (playlists, other files).
 const COMMON_INPUT =
 	'-hide_banner -loglevel warning -nostats -nostdin -protocol_whitelist pipe -copyts -analyzeduration 0';
-// No index, because FFmpeg collects it in memory for as long as it runs.
+// No index: FFmpeg collects it in memory for as long as it runs.
 const COMMON_OUTPUT = '-avoid_negative_ts disabled -write_index 0 -flush_packets 1 -f nut';
 
 /** For one audio leg. */
 export function audioArguments(options: Pick<AudioTranscodeOptions, 'output'>): FfmpegArguments {
 	const { codec, bitrateBps, sampleRate, channelCount, frameDurationMs = 20 } = options.output;
-	// async=1 fills holes with silence and cuts overlaps, so that what follows a lost packet stays in sync; jitter below
-	// min_hard_comp (RTMP rounds to milliseconds) is left alone and comes out as an even sample count.
+	// async=1 fills holes with silence and cuts overlaps, so that sound after a lost packet stays in sync; jitter below
+	// min_hard_comp (RTMP rounds to milliseconds) is ignored and comes out as an even sample count.
 	const resample = `aresample=${sampleRate}:async=1:min_hard_comp=0.005`;
 	const encoder =
 		codec === 'opus'
-			? // CELT's shortest look-ahead: 120 samples instead of 312. At these bitrates no other mode would be chosen.
+			? // CELT's shortest look-ahead: 120 samples instead of 312. At these bitrates libopus chooses no other mode.
 				`libopus -application lowdelay -compression_level ${OPUS_COMPLEXITY} -frame_duration ${frameDurationMs}`
 			: 'aac -profile:a aac_low';
 	return {
@@ -53,8 +50,8 @@ export function audioArguments(options: Pick<AudioTranscodeOptions, 'output'>): 
 }
 
 /**
- * For one video leg. `threadCount` is how many slices x264 works on at once. `startTimeSeconds` is the time on the
- * broadcast's timeline of the first picture that the process will get: key frames fall on multiples of the GOP there.
+ * For one video leg. `threadCount`: slices that x264 encodes at once. `startTimeSeconds`: time on the broadcast's
+ * timeline of the process's first picture; key frames fall on multiples of the GOP there.
  */
 export function videoArguments(
 	options: Pick<VideoTranscodeOptions, 'input' | 'output'>,
@@ -65,17 +62,16 @@ export function videoArguments(
 	const { widthPixels, heightPixels } = outputSize(options);
 	const select = `select='isnan(prev_selected_t)+gte(t-prev_selected_t,${MIN_FRAME_INTERVAL_SECONDS})'`;
 	// A fixed size even where it is the input's: FFmpeg rebuilds this chain when the input's size changes, but an open
-	// encoder cannot change its own.
-	// And square pixels, whatever comes in: browsers know no others over WebRTC.
+	// encoder cannot change its own. Square pixels, because browsers know no others over WebRTC.
 	const scale = `scale=${widthPixels}:${heightPixels}:flags=fast_bilinear,setsar=1`;
-	// Only frames that are marked as interlaced, one out for one in.
+	// Only frames that are marked as interlaced; one out for one in.
 	const deinterlace = spsFacts(options.input)?.isInterlaced === true ? 'yadif=0:-1:1,' : '';
-	// FFmpeg counts `t` in this expression from its first picture, in spite of -copyts.
+	// FFmpeg counts `t` in this expression from its first picture, despite -copyts.
 	const phaseSeconds = (startTimeSeconds % gopDurationSeconds) + TIME_EPSILON_SECONDS;
 	const gopNumber = (time: string): string => `floor((${time}+${phaseSeconds.toFixed(6)})/${gopDurationSeconds})`;
 	const keyFrames = `expr:isnan(prev_forced_t)+gt(${gopNumber('t')},${gopNumber('prev_forced_t')})`;
 	return {
-		// Frame threads would hold back a picture each. Never `-flags low_delay` when there may be B-frames.
+		// Frame threads hold back a picture each. Never `-flags low_delay` when there may be B-frames.
 		input: words(COMMON_INPUT, '-fpsprobesize 0 -threads 1 -thread_type slice -f nut'),
 		output: words(
 			`-map 0:v:0 -vf ${select},${deinterlace}${scale},format=yuv420p`,
@@ -91,7 +87,7 @@ export function videoArguments(
 	};
 }
 
-/** Size of the pictures that leave: even numbers, the shape in which the input is shown. @internal for tests */
+/** Size of the output pictures: even numbers, in the shape in which the input is shown. @internal for tests */
 export function outputSize(options: Pick<VideoTranscodeOptions, 'input' | 'output'>): {
 	widthPixels: number;
 	heightPixels: number;
@@ -102,7 +98,7 @@ export function outputSize(options: Pick<VideoTranscodeOptions, 'input' | 'outpu
 	return { widthPixels: toEven(widthPixels), heightPixels: toEven(heightPixels) };
 }
 
-/** Slices for a leg of this size: one while a core keeps up easily, because every slice costs bits and hand-overs. */
+/** Slices for a leg of this size: one while a core easily keeps up, because each slice costs bits and hand-overs. */
 export function videoThreadCount(options: Pick<VideoTranscodeOptions, 'input' | 'output'>, cpuCount: number): number {
 	const { widthPixels, heightPixels } = outputSize(options);
 	const pixelsPerSecond =
@@ -110,8 +106,8 @@ export function videoThreadCount(options: Pick<VideoTranscodeOptions, 'input' | 
 	return Math.max(1, Math.min(cpuCount, Math.round(pixelsPerSecond / (1280 * 720 * 30)), 4));
 }
 
-// Without a rate in the stream x264 takes the time base for one, 90 000 pictures a second, and with a ceiling on the
-// bit rate gives each of them next to nothing: a grey picture. Timestamps do not depend on it.
+// Without a rate in the stream x264 assumes the time base, 90 000 pictures a second, and under a bitrate limit gives
+// each of them almost nothing: a grey picture. Timestamps do not depend on it.
 function frameRateHint(frameRate = DEFAULT_FRAME_RATE): string {
 	return `-x264-params fps=${Math.round(Math.min(frameRate, MAX_FRAME_RATE) * 1000)}/1000`;
 }

@@ -8,28 +8,28 @@ import type { Logger } from '../../core/logger.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import type { FfmpegArguments } from './ffmpeg-arguments.ts';
 
-/** How long a process may take to leave after SIGTERM; then SIGKILL. F-5 asks for 2 s. */
+/** How long a process may take to leave after SIGTERM; then SIGKILL. F-5 requires 2 s. */
 const TERMINATION_GRACE_MS = 2000;
-/** Lines of FFmpeg's messages that are kept for the error, and the length that each is cut to. */
+/** Messages of FFmpeg that are kept for the error, and the length that each is cut to. */
 const STDERR_LINES = 8;
 const STDERR_LINE_CHARACTERS = 300;
-/** Bytes that wait in our side of the pipe before write() asks to hold back; the kernel's pipe holds 64 kB more. */
+/** Bytes that wait in our side of the pipe before write() returns false; the kernel's pipe holds 64 kB more. */
 const INPUT_BUFFER_BYTES = 64 * 1024;
 
-// fluent-ffmpeg can give a process neither an environment nor a priority of its own.
+// A script sets the environment and the priority of the process, because fluent-ffmpeg cannot.
 ffmpeg.setFfmpegPath(fileURLToPath(new URL('./launch-ffmpeg.sh', import.meta.url)));
 
 /** How a process ended. */
 export type FfmpegExit = {
-	/** True when it ended its output by itself, after the end of its input. */
+	/** True when it ended by itself, after the end of its input. */
 	isClean: boolean;
-	/** What fluent-ffmpeg says, such as "ffmpeg was killed with signal SIGKILL". Empty when clean. */
+	/** Of fluent-ffmpeg, such as "ffmpeg was killed with signal SIGKILL". Empty when clean. */
 	message: string;
 	/** Its last messages, oldest first. */
 	stderrLines: readonly string[];
 };
 
-/** What a process reports. */
+/** @internal for tests */
 export type FfmpegProcessEvents = {
 	output: [chunk: Uint8Array];
 	/** After write() returned false: there is room again. */
@@ -64,10 +64,10 @@ export class FfmpegProcess extends TypedEmitter<FfmpegProcessEvents> {
 		return this.#exit === undefined ? this.#processId : undefined;
 	}
 
-	/** Starts FFmpeg. What goes wrong comes as `exited`. Call once. */
+	/** Starts FFmpeg. A failure is reported as `exited`. Call once. */
 	start(): void {
 		const output = new Writable({
-			// fluent-ffmpeg kills the process 20 ms after its output stream has closed, even one that is about to end well.
+			// fluent-ffmpeg kills the process 20 ms after its output stream has closed, also one that is about to end well.
 			emitClose: false,
 			write: (chunk: Uint8Array, _encoding, done) => {
 				this.emit('output', chunk);
@@ -91,7 +91,7 @@ export class FfmpegProcess extends TypedEmitter<FfmpegProcessEvents> {
 		command.on('stderr', (line: string) => this.#keepLine(line));
 		command.on('end', () => this.#onExit({ isClean: true, message: '', stderrLines: this.#stderrLines }));
 		command.on('error', (error: unknown) => {
-			// extractError() appends all the messages; they are kept apart here.
+			// extractError() appends all messages; here they are kept apart.
 			const message = errorMessage(error).split('\n')[0]!.slice(0, STDERR_LINE_CHARACTERS);
 			this.#onExit({ isClean: false, message, stderrLines: this.#stderrLines });
 		});
@@ -121,7 +121,7 @@ export class FfmpegProcess extends TypedEmitter<FfmpegProcessEvents> {
 		try {
 			await withDeadline(this.#deps.clock, this.#exited(), timeoutMs, () => new Error('FFmpeg did not end in time'));
 		} catch {
-			// It had its chance.
+			// It did not end in time.
 			await this.stop();
 		}
 	}
@@ -135,7 +135,7 @@ export class FfmpegProcess extends TypedEmitter<FfmpegProcessEvents> {
 		try {
 			await withDeadline(this.#deps.clock, this.#exited(), TERMINATION_GRACE_MS, () => new Error('still running'));
 		} catch {
-			// A stopped or wedged process does not see SIGTERM; SIGKILL reaches it in any state.
+			// A stopped or wedged process ignores SIGTERM; SIGKILL ends it in any state.
 			this.#deps.logger.warn({ processId: this.#processId }, 'FFmpeg ignored SIGTERM and is killed');
 			this.#kill('SIGKILL');
 			await this.#exited();
@@ -178,8 +178,8 @@ export class FfmpegProcess extends TypedEmitter<FfmpegProcessEvents> {
 const NEEDED_ENCODERS = ['libx264', 'libopus', 'aac'];
 
 /**
- * Checks that FFmpeg is there and has what we need. fluent-ffmpeg asks FFmpeg for its formats and encoders before the
- * first process and remembers the answers, so that calling this early also takes some 0.2 s off the first start.
+ * Checks that FFmpeg exists with what we need. fluent-ffmpeg asks FFmpeg for its formats and encoders before the first
+ * process and keeps the answers, so an early call also takes some 0.2 s off the first start.
  * @throws SpillwayError TRANSCODER_FAILED, saying what is missing.
  */
 export async function checkFfmpeg(clock: Clock): Promise<void> {

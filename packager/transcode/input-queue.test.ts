@@ -11,7 +11,7 @@ function unit(ms: number, isKeyFrame: boolean, sizeBytes = 10): AccessUnit {
 }
 
 describe('InputQueue', () => {
-	it('gives units out in order', () => {
+	it('returns units in order', () => {
 		const queue = new InputQueue();
 		queue.push(unit(0, true));
 		queue.push(unit(33, false));
@@ -26,7 +26,7 @@ describe('InputQueue', () => {
 		expect([queue.length, queue.droppedCount]).toEqual([1, 1]);
 	});
 
-	it('drops all that waits and goes on at the next key frame when more than 2 s wait', () => {
+	it('drops all waiting units and continues at the next key frame when more than 2 s wait', () => {
 		const queue = new InputQueue();
 		queue.push(unit(0, true));
 		queue.push(unit(2000, false));
@@ -38,7 +38,7 @@ describe('InputQueue', () => {
 		expect([queue.length, queue.droppedCount]).toEqual([1, 4]);
 	});
 
-	it('keeps the key frame with which the bound is passed', () => {
+	it('keeps a key frame that exceeds the bound', () => {
 		const queue = new InputQueue();
 		queue.push(unit(0, true));
 		expect(queue.push(unit(2500, true))).toBe(false);

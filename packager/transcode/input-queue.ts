@@ -1,23 +1,20 @@
-/** Access units that wait for the encoder: bounded in time and bytes, and what is thrown away when it is too slow. */
+/** Access units that wait for the encoder, bounded in time and bytes; drops some when the encoder is too slow. */
 import type { AccessUnit } from '../../core/media/access-unit.ts';
 import { ticksToMs } from '../../core/units.ts';
 
-/**
- * Most media time that may wait, in milliseconds. Less, and a stall of the machine costs pictures; more, and viewers
- * see old pictures for longer.
- */
+/** Most media time that may wait. Less costs pictures when the machine stalls; more shows viewers old pictures. */
 const MAX_QUEUED_MS = 2000;
 /** Most bytes that may wait: 2 s at 32 Mbit/s. @internal for tests */
 export const MAX_QUEUED_BYTES = 8 * 1024 * 1024;
 
-/** First in, first out. Begins with a key frame, always. */
+/** First in, first out. Always begins with a key frame. */
 export class InputQueue {
 	#units: AccessUnit[] = [];
 	#bytes = 0;
 	#needsKeyFrame = true;
 	#droppedCount = 0;
 
-	/** Units thrown away so far. */
+	/** Units dropped so far. */
 	get droppedCount(): number {
 		return this.#droppedCount;
 	}
@@ -36,7 +33,7 @@ export class InputQueue {
 			: ticksToMs(last.decodeTimeTicks - first.decodeTimeTicks, last.clockRate);
 	}
 
-	/** Adds a unit, or drops it (and maybe what waits). Returns false when something was dropped. */
+	/** Adds a unit, or drops it, possibly with what waits. Returns false when something was dropped. */
 	push(unit: AccessUnit): boolean {
 		if (this.#needsKeyFrame && !unit.isKeyFrame) {
 			this.#droppedCount++;
@@ -44,7 +41,7 @@ export class InputQueue {
 		}
 		const isOver = this.#isOver(unit);
 		if (isOver) {
-			// What waits is late already. A key frame makes a fresh start at once, else the next one does.
+			// What waits is late already. A key frame starts again at once, otherwise the next one does.
 			this.restart();
 			if (!unit.isKeyFrame) {
 				this.#droppedCount++;
@@ -62,14 +59,14 @@ export class InputQueue {
 		return this.#units[0];
 	}
 
-	/** Takes the oldest unit. */
+	/** Removes the oldest unit. */
 	shift(): AccessUnit | undefined {
 		const unit = this.#units.shift();
 		this.#bytes -= unit?.bytes.length ?? 0;
 		return unit;
 	}
 
-	/** The decoder is a new one: everything up to the next key frame is of no use. */
+	/** The decoder is a new one, for which everything up to the next key frame is useless. */
 	restart(): void {
 		this.#droppedCount += this.#units.length;
 		this.#units = [];

@@ -1,4 +1,4 @@
-/** What FFmpeg is started with: priority by what it encodes, and nothing of the environment but paths. */
+/** FFmpeg's priority by what it encodes, and its environment: paths only. */
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
@@ -17,6 +17,6 @@ it('lowers the priority for pictures, and not for sound', () => {
 	expect(Number(launch('nice', '-i', 'pipe:0', '-map', '0:a:0', '-c:a', 'libopus'))).toBe(own);
 });
 
-it('hands on no secret', () => {
+it('passes on no secret', () => {
 	expect(launch('env', '-map', '0:a:0')).not.toMatch(/SPILLWAY|a-secret/);
 });

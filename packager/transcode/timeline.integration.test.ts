@@ -1,4 +1,4 @@
-/** The timeline through real FFmpeg: what goes in at a time comes out at that time, sound and picture together. */
+/** Times through real FFmpeg: every unit leaves at the time at which it entered, sound and picture together. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import { silentLogger } from '../../core/logger.ts';
@@ -26,15 +26,19 @@ const AAC_PRIMING = 1024;
 const STARTS_SECONDS = [0, 100_000, 200_000];
 const factory = createTranscoderFactory({ clock: systemClock });
 const common = { run: 3, logger: silentLogger };
+const h264 = { codec: 'h264', gopDurationSeconds: 1, maxBitrateBps: 2_000_000 } as const;
 
-function toOpus(track: TestTrack<AudioTrackConfig>, units: readonly AccessUnit[]): Promise<TranscodeResult> {
-	const output = { codec: 'opus', bitrateBps: 128_000, sampleRate: 48_000, channelCount: 2 } as const;
-	return runTranscoder(factory.createAudio({ ...common, trackId: 'audio0', input: track.config, output }), units, 4);
+function transcodeAudio(
+	codec: 'aac' | 'opus',
+	config: AudioTrackConfig,
+	units: readonly AccessUnit[],
+): Promise<TranscodeResult> {
+	const output = { codec, bitrateBps: 128_000, sampleRate: 48_000, channelCount: 2 };
+	return runTranscoder(factory.createAudio({ ...common, trackId: 'audio0', input: config, output }), units, 4);
 }
 
-function toAac(config: AudioTrackConfig, units: readonly AccessUnit[]): Promise<TranscodeResult> {
-	const output = { codec: 'aac', bitrateBps: 128_000, sampleRate: 48_000, channelCount: 2 } as const;
-	return runTranscoder(factory.createAudio({ ...common, trackId: 'audio0', input: config, output }), units, 4);
+function transcodeVideo(config: VideoTrackConfig, units: readonly AccessUnit[]): Promise<TranscodeResult> {
+	return runTranscoder(factory.createVideo({ ...common, trackId: 'video0', input: config, output: h264 }), units, 2);
 }
 
 function expectEvenSteps(units: readonly AccessUnit[], stepTicks: number): void {
@@ -50,13 +54,8 @@ function expectCaptureTimes(units: readonly AccessUnit[], startSeconds: number):
 	}
 }
 
-function expectClicks(
-	actualSeconds: readonly number[],
-	startSeconds: number,
-	toleranceSeconds: number,
-	count = DURATION_SECONDS,
-): void {
-	expect(actualSeconds).toHaveLength(count);
+function expectClicks(actualSeconds: readonly number[], startSeconds: number, toleranceSeconds: number): void {
+	expect(actualSeconds).toHaveLength(DURATION_SECONDS);
 	for (const [index, time] of actualSeconds.entries()) {
 		expect(Math.abs(time - (startSeconds + 0.5 + index))).toBeLessThan(toleranceSeconds);
 	}
@@ -76,7 +75,7 @@ describe.each([44_100, 48_000])('audio at %d Hz', (sampleRate) => {
 			const units = moveUnits(track.units, startSeconds * sampleRate, CAPTURE_START_MS).filter(
 				(unit) => unit.presentationTimeTicks >= 0,
 			);
-			const opus = await toOpus(track, units);
+			const opus = await transcodeAudio('opus', track.config, units);
 			expect(opus.config).toMatchObject({ codec: 'opus', sampleRate: 48_000, channelCount: 2 });
 			expectEvenSteps(opus.units, 960);
 			if (sampleRate === 48_000 && startSeconds > 0) {
@@ -85,7 +84,7 @@ describe.each([44_100, 48_000])('audio at %d Hz', (sampleRate) => {
 			expectCaptureTimes(opus.units, startSeconds);
 			expectClicks(clickTimes(opus.config, opus.units), startSeconds, 2 * ONE_SAMPLE_SECONDS);
 
-			const aac = await toAac(opus.config as AudioTrackConfig, opus.units);
+			const aac = await transcodeAudio('aac', opus.config as AudioTrackConfig, opus.units);
 			expect(aac.config).toMatchObject({ codec: 'aac', sampleRate: 48_000, channelCount: 2 });
 			expectEvenSteps(aac.units, 1024);
 			if (startSeconds > 0) {
@@ -104,7 +103,7 @@ describe.each([44_100, 48_000])('audio at %d Hz', (sampleRate) => {
 			(unit) => unit.presentationTimeTicks < holeStart || unit.presentationTimeTicks >= holeEnd,
 		);
 		expect(units.length).toBeLessThan(track.units.length - 10);
-		const opus = await toOpus(track, units);
+		const opus = await transcodeAudio('opus', track.config, units);
 		expectEvenSteps(opus.units, 960);
 		expectCaptureTimes(opus.units, start);
 		expectClicks(clickTimes(opus.config, opus.units), start, 0.001);
@@ -119,7 +118,7 @@ describe.each([44_100, 48_000])('audio at %d Hz', (sampleRate) => {
 			const ticks = Math.round((Math.round((unit.presentationTimeTicks * 1000) / sampleRate) * sampleRate) / 1000);
 			return { ...unit, presentationTimeTicks: ticks, decodeTimeTicks: ticks };
 		});
-		const opus = await toOpus(track, units);
+		const opus = await transcodeAudio('opus', track.config, units);
 		expectEvenSteps(opus.units, 960);
 		expectClicks(clickTimes(opus.config, opus.units), start, 0.001);
 	});
@@ -130,23 +129,14 @@ describe('video', () => {
 		'keeps every time to the tick when B-frames are re-encoded from %d s',
 		async (startSeconds) => {
 			const source = flashSource(320, 180, 30);
-			const track: TestTrack<VideoTrackConfig> = makeTestVideo({
-				durationSeconds: DURATION_SECONDS,
-				bFrames: 2,
-				source,
-			});
+			const track = makeTestVideo({ durationSeconds: DURATION_SECONDS, bFrames: 2, source });
 			// Decode times begin two frames before the first presentation time; at 0 s everything is later by that much.
 			const shiftTicks = startSeconds === 0 ? 6000 : 0;
 			const units = moveUnits(track.units, startSeconds * 90_000 + shiftTicks, CAPTURE_START_MS - shiftTicks / 90);
 			expect(
 				units.some((unit, index) => index > 0 && unit.presentationTimeTicks < units[index - 1]!.presentationTimeTicks),
 			).toBe(true);
-			const output = { codec: 'h264', gopDurationSeconds: 1, maxBitrateBps: 2_000_000 } as const;
-			const video = await runTranscoder(
-				factory.createVideo({ ...common, trackId: 'video0', input: track.config, output }),
-				units,
-				2,
-			);
+			const video = await transcodeVideo(track.config, units);
 			expect(video.config).toMatchObject({ codec: 'h264', widthPixels: 320, heightPixels: 180 });
 			const inputTicks = units.map((unit) => unit.presentationTimeTicks).sort((one, other) => one - other);
 			expect(video.units.map((unit) => unit.presentationTimeTicks)).toEqual(inputTicks);
@@ -181,14 +171,9 @@ describe('audio and video together', () => {
 			expression: clickExpression(44_100),
 		});
 		const picture = makeTestVideo({ durationSeconds: DURATION_SECONDS, bFrames: 2, source: flashSource(320, 180, 30) });
-		const output = { codec: 'h264', gopDurationSeconds: 1, maxBitrateBps: 2_000_000 } as const;
 		const [audio, video] = await Promise.all([
-			toOpus(sound, moveUnits(sound.units, start * 44_100, CAPTURE_START_MS)),
-			runTranscoder(
-				factory.createVideo({ ...common, trackId: 'video0', input: picture.config, output }),
-				moveUnits(picture.units, start * 90_000, CAPTURE_START_MS),
-				2,
-			),
+			transcodeAudio('opus', sound.config, moveUnits(sound.units, start * 44_100, CAPTURE_START_MS)),
+			transcodeVideo(picture.config, moveUnits(picture.units, start * 90_000, CAPTURE_START_MS)),
 		]);
 		const flashes = flashTicks(video.config as VideoTrackConfig, video.units).map((ticks) => ticks / 90_000);
 		const clicks = clickTimes(audio.config, audio.units);

@@ -14,7 +14,7 @@ import { FfmpegTranscoder, type TranscodePlan } from './transcoder.ts';
 /** No output for this long while input flows means a hang. Starting FFmpeg on a busy machine takes 1 s at most. */
 const DEFAULT_HANG_TIMEOUT_MS = 5000;
 
-/** What is left out has a default. */
+/** Omitted fields have defaults. */
 type TranscoderFactoryOptions = {
 	clock: Clock;
 	restartPolicy?: RestartPolicy;
@@ -24,11 +24,11 @@ type TranscoderFactoryOptions = {
 };
 
 export type FfmpegTranscoderFactory = TranscoderFactory & {
-	/** Those that are open now, by state, and how often one was started again since the server began. */
+	/** Open transcoders by state, and how often one was restarted since the server began. */
 	census(): Readonly<Record<EncoderState, number>> & { restartCount: number };
 };
 
-/** Makes transcoders that run FFmpeg. Call checkFfmpeg() once before, to learn early that FFmpeg is missing. */
+/** Makes transcoders that run FFmpeg. Call checkFfmpeg() once before, to find out early that FFmpeg is missing. */
 export function createTranscoderFactory(options: TranscoderFactoryOptions): FfmpegTranscoderFactory {
 	const { clock, restartPolicy = DEFAULT_RESTART_POLICY, hangTimeoutMs = DEFAULT_HANG_TIMEOUT_MS } = options;
 	const cpuCount = options.cpuCount ?? availableParallelism();

@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import { silentLogger } from '../../core/logger.ts';
 import type { AccessUnit } from '../../core/media/access-unit.ts';
-import type { VideoTrackConfig } from '../../core/media/codecs.ts';
+import type { AudioTrackConfig, VideoTrackConfig } from '../../core/media/codecs.ts';
 import { NAL_TYPE, nalType, splitLengthPrefixed } from '../../core/media/h264.ts';
 import type { MediaTranscoder } from '../../core/media/transcoder.ts';
 import { checkFfmpeg } from './ffmpeg-process.ts';
@@ -24,11 +24,19 @@ const opus = { codec: 'opus', bitrateBps: 128_000, sampleRate: 48_000, channelCo
 const h264 = { codec: 'h264', gopDurationSeconds: 1, maxBitrateBps: 2_000_000 } as const;
 const common = { run: 0, logger: silentLogger };
 
+function createAudio(input: AudioTrackConfig): MediaTranscoder {
+	return factory.createAudio({ ...common, trackId: 'audio0', input, output: opus });
+}
+
+function createVideo(input: VideoTrackConfig, size: { heightPixels?: number } = {}): MediaTranscoder {
+	return factory.createVideo({ ...common, trackId: 'video0', input, output: { ...h264, ...size } });
+}
+
 async function until(condition: () => boolean, what: string): Promise<void> {
 	const deadlineMs = systemClock.monotonicMs() + WAIT_MS;
 	while (!condition()) {
 		if (systemClock.monotonicMs() > deadlineMs) {
-			throw new Error(`waited ${WAIT_MS} ms in vain: ${what}`);
+			throw new Error(`not within ${WAIT_MS} ms: ${what}`);
 		}
 		await new Promise<void>((resolve) => setTimeout(resolve, 10));
 	}
@@ -43,7 +51,7 @@ function isAlive(processId: number): boolean {
 	}
 }
 
-// Writes in real time until stopped, so that input flows whatever the encoder does.
+// Writes in real time until stopped, so that input flows even while the encoder stalls.
 function keepWriting(transcoder: MediaTranscoder, units: readonly AccessUnit[]): () => void {
 	let index = 0;
 	const startMs = systemClock.monotonicMs();
@@ -59,6 +67,20 @@ function keepWriting(transcoder: MediaTranscoder, units: readonly AccessUnit[]):
 	}, 10);
 }
 
+/** Writes garbage until the encoder is failing, then closes. Returns the processes that ran. */
+async function failAndClose(transcoder: MediaTranscoder, garbage: readonly AccessUnit[]): Promise<number[]> {
+	const processIds = new Set<number>();
+	const stopWriting = keepWriting(transcoder, garbage);
+	await until(() => {
+		processIds.add(transcoder.statistics.processId ?? 0);
+		return transcoder.encoderState === 'failing';
+	}, 'three failures');
+	stopWriting();
+	await transcoder.close('tier-closed');
+	processIds.delete(0);
+	return [...processIds];
+}
+
 describe('checkFfmpeg', () => {
 	it('is satisfied with the installed FFmpeg', async () => {
 		await expect(checkFfmpeg(systemClock)).resolves.toBeUndefined();
@@ -69,7 +91,7 @@ describe('a transcoder whose FFmpeg', () => {
 	const sound = makeTestAudio({ durationSeconds: 30 });
 	const units = moveUnits(sound.units, 480_000);
 
-	/** Sends the signal to a process that works, and returns when its successor does. */
+	/** Sends the signal to a process that works, and returns its id when its successor works. */
 	async function outlive(
 		signal: NodeJS.Signals,
 		transcoder: MediaTranscoder,
@@ -86,8 +108,8 @@ describe('a transcoder whose FFmpeg', () => {
 		return processId;
 	}
 
-	it('is killed starts another and goes on in time', async () => {
-		await using transcoder = factory.createAudio({ ...common, trackId: 'audio0', input: sound.config, output: opus });
+	it('is killed starts another and continues in time', async () => {
+		await using transcoder = createAudio(sound.config);
 		const collected = collect(transcoder);
 		const processId = await outlive('SIGKILL', transcoder, collected.units);
 		expect(transcoder.statistics.processId).not.toBe(processId);
@@ -98,7 +120,7 @@ describe('a transcoder whose FFmpeg', () => {
 				(unit, index) => index === 0 || unit.decodeTimeTicks > collected.units[index - 1]!.decodeTimeTicks,
 			),
 		).toBe(true);
-		// Capture time tells the age of what comes out now: the gap was skipped, not caught up.
+		// Capture time shows the age of the output: the gap was skipped, not caught up.
 		const last = collected.units.at(-1)!;
 		expect(last.captureTimeMs - collected.units[0]!.captureTimeMs).toBeCloseTo(
 			(last.decodeTimeTicks - collected.units[0]!.decodeTimeTicks) / 48,
@@ -108,7 +130,7 @@ describe('a transcoder whose FFmpeg', () => {
 	});
 
 	it('is stopped counts as hanging, is killed and replaced', async () => {
-		await using transcoder = factory.createAudio({ ...common, trackId: 'audio0', input: sound.config, output: opus });
+		await using transcoder = createAudio(sound.config);
 		const collected = collect(transcoder);
 		const processId = await outlive('SIGSTOP', transcoder, collected.units);
 		await transcoder.close('tier-closed');
@@ -116,10 +138,10 @@ describe('a transcoder whose FFmpeg', () => {
 		expect(collected.events.map((event) => event.split(':')[0])).toEqual(['restarting', 'running', 'closed']);
 	});
 
-	it('sees nothing of our environment', async () => {
+	it('gets no secret of our environment', async () => {
 		process.env['SPILLWAY_TEST_SECRET'] = 'sesame';
 		try {
-			const transcoder = factory.createAudio({ ...common, trackId: 'audio0', input: sound.config, output: opus });
+			const transcoder = createAudio(sound.config);
 			const stopWriting = keepWriting(transcoder, units);
 			const collected = collect(transcoder);
 			await until(() => collected.units.length > 0, 'output');
@@ -137,57 +159,36 @@ describe('a transcoder whose FFmpeg', () => {
 		}
 	});
 
-	it('dies again and again is called failing with its last words, and leaves no process when it is closed', async () => {
+	it('dies again and again is failing, with its last words, and leaves no process when it closes', async () => {
 		const config = { ...sound.config, audioSpecificConfig: Uint8Array.from([0xff, 0xff, 0xff, 0xff]) };
 		const garbage = units.map((unit, index) => ({
 			...unit,
 			bytes: Uint8Array.from({ length: 200 }, (_, at) => (at * 7 + index * 13) & 255),
 		}));
-		const transcoder = factory.createAudio({ ...common, trackId: 'audio0', input: config, output: opus });
+		const transcoder = createAudio(config);
 		const collected = collect(transcoder);
-		const processIds = new Set<number>();
-		const stopWriting = keepWriting(transcoder, garbage);
-		await until(() => {
-			processIds.add(transcoder.statistics.processId ?? 0);
-			return transcoder.encoderState === 'failing';
-		}, 'three failures');
-		stopWriting();
-		await transcoder.close('tier-closed');
+		const processIds = await failAndClose(transcoder, garbage);
 		expect(collected.events.at(-2)).toMatch(/^failing: FFmpeg failed \(.+\): .+/);
 		expect(collected.units).toEqual([]);
-		processIds.delete(0);
-		expect(processIds.size).toBeGreaterThan(0);
-		expect([...processIds].filter(isAlive)).toEqual([]);
+		expect(processIds).not.toEqual([]);
+		expect(processIds.filter(isAlive)).toEqual([]);
 	});
 });
 
 describe('a video transcoder', () => {
-	it('is called failing with a clear error when its pictures are garbage, and leaves no process', async () => {
+	it('is failing, with a clear error, when its pictures are garbage, and leaves no process', async () => {
 		const video = makeTestVideo({ durationSeconds: 10, gopFrames: 15 });
-		const transcoder = factory.createVideo({ ...common, trackId: 'video0', input: video.config, output: h264 });
+		const transcoder = createVideo(video.config);
 		const collected = collect(transcoder);
-		const processIds = new Set<number>();
 		const garbage = moveUnits(video.units, 90_000).map((unit) => ({ ...unit, bytes: unit.bytes.slice(0, 8) }));
-		const stopWriting = keepWriting(transcoder, garbage);
-		await until(() => {
-			processIds.add(transcoder.statistics.processId ?? 0);
-			return transcoder.encoderState === 'failing';
-		}, 'three failures');
-		stopWriting();
-		await transcoder.close('tier-closed');
+		const processIds = await failAndClose(transcoder, garbage);
 		expect(collected.events.at(-2)).toMatch(/^failing: FFmpeg failed \((it hangs|ffmpeg exited with code 1.*)\): .+/);
-		processIds.delete(0);
-		expect([...processIds].filter(isAlive)).toEqual([]);
+		expect(processIds.filter(isAlive)).toEqual([]);
 	});
 
 	it('puts out length-prefixed pictures without parameter sets', async () => {
 		const video = makeTestVideo({ durationSeconds: 2, gopFrames: 250 });
-		const transcoder = factory.createVideo({
-			...common,
-			trackId: 'video0',
-			input: video.config,
-			output: { ...h264, heightPixels: 90 },
-		});
+		const transcoder = createVideo(video.config, { heightPixels: 90 });
 		const result = await runTranscoder(transcoder, moveUnits(video.units, 90_000), 2);
 		const config = result.config as VideoTrackConfig;
 		expect(config).toMatchObject({ codec: 'h264', widthPixels: 160, heightPixels: 90 });
@@ -206,7 +207,7 @@ describe('a video transcoder', () => {
 		const large = makeTestVideo({ durationSeconds: 1, codec: 'vp8', widthPixels: 320, heightPixels: 180 });
 		const small = makeTestVideo({ durationSeconds: 1, codec: 'vp8', widthPixels: 160, heightPixels: 90 });
 		const units = [...moveUnits(large.units, 0), ...moveUnits(small.units, 90_000)];
-		const transcoder = factory.createVideo({ ...common, trackId: 'video0', input: large.config, output: h264 });
+		const transcoder = createVideo(large.config);
 		const result = await runTranscoder(transcoder, units, 2);
 		expect(result.units.map((unit) => unit.presentationTimeTicks)).toEqual(
 			units.map((unit) => unit.presentationTimeTicks),
@@ -218,7 +219,7 @@ describe('a video transcoder', () => {
 	it('halves a frame rate above 60 and keeps the times of what remains', async () => {
 		const video = makeTestVideo({ durationSeconds: 1, frameRate: 120 });
 		const units = moveUnits(video.units, 90_000);
-		const transcoder = factory.createVideo({ ...common, trackId: 'video0', input: video.config, output: h264 });
+		const transcoder = createVideo(video.config);
 		const result = await runTranscoder(transcoder, units);
 		expect(result.units.map((unit) => unit.presentationTimeTicks)).toEqual(
 			units.filter((_, index) => index % 2 === 0).map((unit) => unit.presentationTimeTicks),
@@ -227,9 +228,9 @@ describe('a video transcoder', () => {
 });
 
 describe('closing', () => {
-	it('ends the process, tells once and why, and ignores what comes later', async () => {
+	it('ends the process, reports why once, and ignores what comes later', async () => {
 		const sound = makeTestAudio({ durationSeconds: 2 });
-		const transcoder = factory.createAudio({ ...common, trackId: 'audio0', input: sound.config, output: opus });
+		const transcoder = createAudio(sound.config);
 		const collected = collect(transcoder);
 		for (const unit of moveUnits(sound.units, 48_000)) {
 			transcoder.write(unit);
@@ -244,13 +245,8 @@ describe('closing', () => {
 		expect(collected.units).toHaveLength(count);
 	});
 
-	it('is done at once when nothing was ever written', async () => {
-		const transcoder = factory.createAudio({
-			...common,
-			trackId: 'audio0',
-			input: makeTestAudio({ durationSeconds: 1 }).config,
-			output: opus,
-		});
+	it('closes at once when nothing was written', async () => {
+		const transcoder = createAudio(makeTestAudio({ durationSeconds: 1 }).config);
 		const collected = collect(transcoder);
 		await transcoder.close('run-ended');
 		expect(collected.events).toEqual(['closed: run-ended']);

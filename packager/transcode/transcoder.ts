@@ -1,6 +1,4 @@
-/**
- * Transcodes one track with FFmpeg: queues input, restarts a process that crashed or hangs, keeps the timeline true.
- */
+/** Transcodes one track with FFmpeg: queues input, restarts a crashed or hanging process, keeps the timeline exact. */
 import { type Clock, withDeadline } from '../../core/lifecycle/clock.ts';
 import { retryDelayMs } from '../../core/lifecycle/back-off.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
@@ -28,29 +26,24 @@ import { InputQueue } from './input-queue.ts';
 import type { NutFrame } from '../../core/wire/nut/nut-reader.ts';
 import { encoderState, type RestartPolicy } from './restart-policy.ts';
 
-/** An encoder that is away for long would otherwise fill the log. */
+/** Otherwise an encoder that is away for long fills the log. */
 const DROP_REPORT_INTERVAL_MS = 10_000;
 /** How long finish() waits for the last units. */
 const FINISH_TIMEOUT_MS = 2000;
-/**
- * A hole in the audio up to this long is filled with silence by FFmpeg; after a longer one a fresh process starts at
- * the new time, because nobody needs minutes of encoded silence in one burst.
- */
+/** FFmpeg fills a shorter hole in the audio with silence. Minutes of silence in one burst help no viewer. */
 const MAX_FILLED_HOLE_MS = 1000;
 
 /** `ready`: a process runs, or starts with the next unit. `backing-off`: no process until the timer. */
 type TranscoderState = 'ready' | 'backing-off' | 'closed';
-/** What moves a transcoder from state to state. */
 type TranscoderStateEvent = 'process-failed' | 'restart-due' | 'closed';
 
-/** State → event → next state. @internal for tests */
-export const TRANSCODER_TRANSITIONS = {
+const TRANSITIONS = {
 	ready: { 'process-failed': 'backing-off', closed: 'closed' },
 	'backing-off': { 'restart-due': 'ready', closed: 'closed' },
 	closed: {},
 } as const satisfies TransitionTable<TranscoderState, TranscoderStateEvent>;
 
-/** What is the same for every process of one leg. */
+/** What all processes of one leg have in common. */
 export type TranscodePlan = Omit<EncodedTrackOptions, 'captureTimes'> & {
 	input: TrackConfig;
 	/** The command line of a process that begins with this unit. */
@@ -75,7 +68,7 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 	readonly #captureTimes = new CaptureTimes();
 	readonly #track: EncodedTrack;
 	readonly #dropReport: RateLimitedReport;
-	// The one that takes input, and those whose input has ended.
+	/** The one that takes input, and those whose input has ended. */
 	#encoding: Encoding | undefined;
 	readonly #finishing = new Set<Encoding>();
 	#config: TrackConfig | undefined;
@@ -96,7 +89,7 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 		this.#deps = { ...deps, logger };
 		this.#plan = plan;
 		this.#scope = new CloseScope(logger);
-		this.#state = new StateMachine({ table: TRANSCODER_TRANSITIONS, initial: 'ready', logger });
+		this.#state = new StateMachine({ table: TRANSITIONS, initial: 'ready', logger });
 		this.#track = new EncodedTrack({ ...plan, captureTimes: this.#captureTimes });
 		this.#restartTimer = new Timer(deps.clock, () => this.#restart());
 		this.#dropReport = new RateLimitedReport(
@@ -105,7 +98,7 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 			'units dropped before the encoder',
 			DROP_REPORT_INTERVAL_MS,
 		);
-		// Registered first, runs last: nobody is told before the processes are gone.
+		// Registered first, runs last: the event comes when the processes are gone.
 		this.#scope.onClose((reason) => this.emit('closed', reason));
 		this.#scope.onClose(() => this.#stopEncodings());
 	}
@@ -134,13 +127,13 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 		this.#statistics.writtenUnitCount++;
 		const decodeMs = ticksToMs(unit.decodeTimeTicks, unit.clockRate);
 		if (decodeMs <= this.#lastDecodeMs || !(unit.presentationTimeTicks >= 0)) {
-			// The contract of access units forbids it; FFmpeg would take it for the decoder's fault and guess times.
+			// The contract of access units forbids it; FFmpeg blames the decoder and guesses times.
 			this.#refusedUnitCount++;
 			this.#dropReport.count({ decodeTimeTicks: unit.decodeTimeTicks, reason: 'time-not-increasing' });
 			return;
 		}
 		this.#lastDecodeMs = decodeMs;
-		this.#startAfreshAfterHole(unit);
+		this.#restartAfterHole(unit);
 		this.#captureTimes.add(unit.presentationTimeTicks, unit.clockRate, unit.captureTimeMs);
 		if (!this.#queue.push(unit)) {
 			this.#dropReport.count({ queuedMs: this.#queue.queuedMs, reason: 'encoder-behind-or-no-key-frame' });
@@ -205,11 +198,11 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 		try {
 			await withDeadline(this.#deps.clock, empty, FINISH_TIMEOUT_MS, () => new Error('the queue did not empty'));
 		} catch {
-			// The encoder is stuck or restarting. What waits is lost, as with close().
+			// The encoder is stuck or restarting. What waits is dropped, as with close().
 		}
 	}
 
-	#startAfreshAfterHole(unit: AccessUnit): void {
+	#restartAfterHole(unit: AccessUnit): void {
 		if (this.#plan.input.kind !== 'audio') {
 			return;
 		}
@@ -217,16 +210,13 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 		const isHole = this.#expectedMs !== undefined && startMs - this.#expectedMs > MAX_FILLED_HOLE_MS;
 		this.#expectedMs = startMs + ticksToMs(unit.durationTicks ?? 0, unit.clockRate);
 		if (isHole && this.#encoding !== undefined) {
-			this.#deps.logger.info(
-				{ atTicks: unit.presentationTimeTicks },
-				'a long hole in the audio: encoding starts afresh',
-			);
+			this.#deps.logger.info({ atTicks: unit.presentationTimeTicks }, 'a long hole in the audio: a new FFmpeg starts');
 			this.#retire(this.#encoding);
 			this.#queue.restart();
 		}
 	}
 
-	// Lets it encode what it has. Its output still counts.
+	// It encodes what it has, and its output still counts.
 	#retire(encoding: Encoding): void {
 		this.#encoding = undefined;
 		this.#finishing.add(encoding);
@@ -253,7 +243,7 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 		}
 	}
 
-	// Output shows that it works; only after a healthy time are the failures before forgotten.
+	// Output shows that it works, but only a healthy time clears the failures before.
 	#recordOutput(): void {
 		if (this.#attempt > 0) {
 			if ((this.#encoding?.ageMs ?? 0) >= this.#deps.restartPolicy.healthyAfterMs) {
@@ -301,10 +291,7 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 		if (this.#attempt < failingFromAttempt) {
 			this.#deps.logger.warn(fields, 'the encoder failed and is started again');
 		} else if (this.#attempt === failingFromAttempt) {
-			this.#deps.logger.error(
-				fields,
-				'the encoder keeps failing; it goes on being started again for as long as it is needed',
-			);
+			this.#deps.logger.error(fields, 'the encoder keeps failing; it is started again for as long as it is needed');
 		} else {
 			this.#deps.logger.debug(fields, 'the encoder failed again');
 		}

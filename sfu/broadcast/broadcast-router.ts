@@ -16,24 +16,24 @@ export type ViewerRouter = {
 	key: string;
 	router: Router;
 	pooledWorker: PooledWorker;
-	/** What stands here for each Producer of the stage. */
+	/** The Producer in this router for each Producer of the stage. */
 	producers: ReadonlyMap<Producer, Producer>;
 	viewerCount: number;
-	/** Takes it down when it has had no viewer for a while. */
+	/** Closes the router when it has had no viewer for a while. */
 	idleTimer: Timer;
 };
 
-/** Events of a broadcast router. @internal for tests */
+/** @internal for tests */
 export type BroadcastRouterEvents = {
 	/** The home worker died or it was closed: stage, publishers' and viewers' transports are gone. Once. */
 	closed: [reason: StageEndReason];
 };
 
-/** A worker takes about 500 Consumers; above this many viewers the next one goes to another worker. */
+/** A worker serves about 500 Consumers; above this many viewers the next one goes to another worker. */
 const MAX_VIEWERS_PER_WORKER = 200;
-/** Payload types are the viewer's choice, so that their number needs a bound: real browsers make five or six sets. */
+/** The viewer chooses its payload types, so their combinations need a bound: real browsers make five or six. */
 const MAX_VIEWER_ROUTERS = 24;
-/** A pipe without viewers is taken down after this long; a viewer that reloads finds it still there. */
+/** A pipe without viewers is closed after this long; a viewer that reloads finds it open. */
 const IDLE_PIPE_MS = 8000;
 
 type PortRange = { min: number; max: number };
@@ -81,7 +81,7 @@ export class BroadcastRouter extends TypedEmitter<BroadcastRouterEvents> {
 		this.#ports = own.ports;
 		this.#scope = new CloseScope(deps.logger);
 		this.#scope.onClose(async (reason) => {
-			// First of all, so that viewers learn the reason before they see their transports go.
+			// First of all, so that viewers learn the reason before their transports close.
 			this.emit('closed', reason);
 			await this.#closeViewerRouters();
 			await this.stage.close(reason);
@@ -100,15 +100,12 @@ export class BroadcastRouter extends TypedEmitter<BroadcastRouterEvents> {
 		return routers.reduce((sum, result) => sum + (result.status === 'fulfilled' ? result.value.viewerCount : 0), 0);
 	}
 
-	/** Routers that are reached by a pipe, for statistics and tests. */
+	/** Routers behind a pipe, for statistics and tests. */
 	get pipedRouterCount(): number {
 		return [...this.#viewerRouters.keys()].filter((key) => key !== this.#homeKey()).length;
 	}
 
-	/**
-	 * The router for a viewer with these payload types; counts the viewer until {@link releaseViewerRouter}. `onWorker`
-	 * forces a worker (tests).
-	 */
+	/** Counts the viewer until {@link releaseViewerRouter}. `onWorker` forces a worker (tests). */
 	async acquireViewerRouter(payloadTypes: PayloadTypes, onWorker?: PooledWorker): Promise<ViewerRouter> {
 		const pooledWorker = onWorker ?? (await this.#chooseWorker());
 		const key = `${pooledWorker.index}:${payloadTypesKey(payloadTypes)}`;
@@ -127,7 +124,7 @@ export class BroadcastRouter extends TypedEmitter<BroadcastRouterEvents> {
 		return viewerRouter;
 	}
 
-	/** The viewer is gone; after the last one a piped router is taken down. */
+	/** The viewer has left; after the last one a piped router is closed. */
 	releaseViewerRouter(viewerRouter: ViewerRouter): void {
 		viewerRouter.viewerCount--;
 		if (viewerRouter.viewerCount === 0 && viewerRouter.router !== this.homeRouter && !this.#scope.closed) {
@@ -173,7 +170,7 @@ export class BroadcastRouter extends TypedEmitter<BroadcastRouterEvents> {
 			const idleTimer = new Timer(clock, () => {
 				this.#viewerRouters.delete(key);
 				router.close();
-				logger.info({ viewerRouter: key }, 'pipe taken down after its last viewer');
+				logger.info({ viewerRouter: key }, 'pipe closed after its last viewer');
 			});
 			return { key, router, pooledWorker, producers: ownProducers, viewerCount: 0, idleTimer };
 		};
@@ -183,7 +180,7 @@ export class BroadcastRouter extends TypedEmitter<BroadcastRouterEvents> {
 		const router = await createRouter(pooledWorker, payloadTypes);
 		router.observer.once('close', () => {
 			pooledWorker.routerCount--;
-			// Its worker may have died apart from the home worker: the next viewer gets a new one.
+			// Its worker may have died while the home worker lives: the next viewer gets a new router.
 			this.#viewerRouters.delete(key);
 		});
 		try {
@@ -204,7 +201,7 @@ export class BroadcastRouter extends TypedEmitter<BroadcastRouterEvents> {
 		const { pipeProducer } = await this.homeRouter.pipeToRouter({
 			producerId: producer.id,
 			router,
-			// The same id in two routers of one worker is refused, and payload types make that the usual case.
+			// Two routers of one worker may not have the same id, and payload types make that the usual case.
 			keepId: false,
 			listenInfo: { protocol: 'udp', ip: '127.0.0.1', portRange: this.#ports },
 		});
@@ -224,7 +221,7 @@ export class BroadcastRouter extends TypedEmitter<BroadcastRouterEvents> {
 	}
 }
 
-/** Counted from before it is there, so that its worker is not ended as idle meanwhile. */
+/** Counted before it exists, so that its worker is not ended as idle meanwhile. */
 async function createRouter(pooledWorker: PooledWorker, payloadTypes: PayloadTypes): Promise<Router> {
 	pooledWorker.routerCount++;
 	try {

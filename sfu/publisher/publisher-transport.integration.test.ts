@@ -1,7 +1,4 @@
-/**
- * Tests of simulcast with a real SFU: what reaches our code of a publisher's layers, in whatever order they are
- * offered.
- */
+/** Tests of simulcast with a real SFU: which of a publisher's layers reach our code, in any order of the offer. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import { unwrap } from '../../core/units.ts';
@@ -21,14 +18,14 @@ describe('the picture of a simulcast publisher', () => {
 	it.each([
 		['q', 'h', 'f'],
 		['f', 'h', 'q'],
-	])('is its largest layer, stands in by the next, and returns, offered as %s, %s, %s', async (...rids) => {
+	])('is its largest layer, then the next, then the largest again, offered as %s, %s, %s', async (...rids) => {
 		const broadcastRouter = await bench.sfu.createBroadcastRouter(bench.newBroadcastId());
 		await using peer = await SimulcastPeer.create(rids);
 		const transport = await PublisherTransport.create(
 			{ ...bench, broadcastRouter },
 			{ negotiated: negotiateWhip(parseSdpOffer(peer.offer)), preferredAddress: '127.0.0.1' },
 		);
-		/** Names of the layers that parameter sets came of, each once in a row, and all packets. */
+		/** Names of the layers whose parameter sets came, without repetitions, and all packets. */
 		const layers: string[] = [];
 		const packets: { sequenceNumber: number; timestampTicks: number }[] = [];
 		transport.on('packet', (_kind, packet, { sequenceNumber, timestampTicks, payloadStart, payloadEnd }) => {
@@ -42,11 +39,11 @@ describe('the picture of a simulcast publisher', () => {
 		await peer.connect(transport.answer);
 		const stop = systemClock.setInterval(() => void peer.send(), 1000 / 30);
 
-		// Long enough for a bandwidth estimate that nobody feeds to sink.
+		// Long enough for a bandwidth estimate without feedback to sink.
 		await waitUntil(() => packets.length > 60, 'two seconds of pictures');
 		expect(layers).toEqual(['f']);
 		peer.layer('f').isOn = false;
-		await waitUntil(() => layers.length === 2, 'another layer stands in');
+		await waitUntil(() => layers.length === 2, 'another layer replaces it');
 		const before = packets.length;
 		await waitUntil(() => packets.length > before + 30, 'its pictures');
 		peer.layer('f').isOn = true;

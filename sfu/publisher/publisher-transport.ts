@@ -12,7 +12,6 @@ import { writeSdpAnswer } from '../sdp/sdp-answer.ts';
 import { openWebRtcTransport, watchWebRtcTransport } from '../workers/webrtc-transport.ts';
 import { SimulcastSelector } from './simulcast/simulcast-selector.ts';
 
-/** Why a publisher's transport ended. */
 type PublisherTransportEndReason =
 	| 'unpublished'
 	| 'connect-timed-out'
@@ -23,7 +22,7 @@ type PublisherTransportEndReason =
 	| 'worker-died'
 	| 'server-shutdown';
 
-/** Events of a publisher's transport. @internal for tests */
+/** @internal for tests */
 export type PublisherTransportEvents = {
 	/** DTLS is up. */
 	connected: [];
@@ -38,16 +37,14 @@ export type PublisherTransportEvents = {
 type PublisherDependencies = { broadcastRouter: BroadcastRouter; clock: Clock; logger: Logger };
 type Tap = { track: NegotiatedPublisherTrack; producer: Producer; consumer: Consumer };
 
-/** One publisher's side of the SFU. */
 export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 	readonly answer: string;
-	/** What was negotiated. */
 	readonly tracks: readonly NegotiatedPublisherTrack[];
 	readonly #deps: PublisherDependencies;
 	readonly #taps: readonly Tap[];
 	readonly #scope: CloseScope<PublisherTransportEndReason>;
 
-	/** Answers the offer; throws SFU_UNAVAILABLE. Packets flow as soon as somebody listens. */
+	/** Answers the offer; throws SFU_UNAVAILABLE. Packets flow as soon as there is a listener. */
 	static async create(
 		deps: PublisherDependencies,
 		{ negotiated, preferredAddress }: { negotiated: NegotiatedPublisher; preferredAddress: string | undefined },
@@ -63,7 +60,7 @@ export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 					producerId: producer.id,
 					rtpCapabilities: tapCapabilities(homeRouter.rtpCapabilities),
 					enableRtx: false,
-					// All simulcast layers as they come, each under an SSRC of its own.
+					// All simulcast layers as they come, each under its own SSRC.
 					pipe: isSimulcast(track),
 				});
 				taps.push({ track, producer, consumer });
@@ -99,7 +96,7 @@ export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 			}
 			this.#scope.onClose(() => tap.consumer.close());
 		}
-		// A close_notify is the publisher's goodbye on the media path; OBS says it just before its DELETE.
+		// A close_notify ends the session on the media path; OBS sends it just before its DELETE.
 		watchWebRtcTransport(transport, 'unpublished', {
 			connected: () => this.emit('connected'),
 			ended: (reason) => void this.close(reason),
@@ -110,7 +107,7 @@ export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 		return this.#scope.closed;
 	}
 
-	/** Asks the publisher for a key frame (PLI). OBS never answers. */
+	/** Asks the publisher for a key frame (PLI), which OBS never sends. */
 	requestKeyFrame(): void {
 		const pictures = this.#scope.closed ? [] : this.#taps.filter(({ track }) => track.kind === 'video');
 		for (const { consumer } of pictures) {
@@ -120,7 +117,6 @@ export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 		}
 	}
 
-	/** Ends it. */
 	close(reason: PublisherTransportEndReason): Promise<void> {
 		return this.#scope.close(reason);
 	}
@@ -156,7 +152,7 @@ export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 		});
 		listenForSenderReports(producer, ({ ssrc, ntpMs, ticks }) => {
 			const layer = producer.score.find((score) => score.ssrc === ssrc);
-			const streamTicks = layer && selector.noteReport(layer.encodingIdx, ntpMs, ticks);
+			const streamTicks = layer && selector.recordReport(layer.encodingIdx, ntpMs, ticks);
 			if (streamTicks !== undefined) {
 				this.emit('senderReport', track.kind, ntpMs, streamTicks);
 			}
@@ -165,8 +161,8 @@ export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 }
 
 /**
- * What our end of the link asks for. With transport-wide sequence numbers or send times mediasoup would estimate the
- * bandwidth of the link from feedback that we never give, and stop sending.
+ * What our end of the link supports. With transport-wide sequence numbers or send times mediasoup estimates the
+ * bandwidth of the link from feedback that we never give, and stops sending.
  */
 function tapCapabilities({ codecs }: RtpCapabilities): RtpCapabilities {
 	return {
@@ -188,7 +184,7 @@ function listenForSenderReports(
 	listener: (report: { ssrc: number | undefined; ntpMs: number; ticks: number }) => void,
 ): void {
 	producer.enableTraceEvent(['sr']).catch(() => {
-		// Without reports arrival times serve; and a failure means that the worker is gone.
+		// Without reports the arrival times are used; and a failure means that the worker is gone.
 	});
 	producer.on('trace', ({ type, info }) => {
 		const report = info as { ssrc?: number; ntpSec?: number; ntpFrac?: number; rtpTs?: number };

@@ -1,4 +1,4 @@
-/** Tests of RTP payloads → NAL units where packets are lost, damaged or hostile. */
+/** Tests of RTP payloads → NAL units where packets are lost, damaged or malicious. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { H264Depacketizer } from './h264-depacketizer.ts';
@@ -8,7 +8,7 @@ const FU_START = Uint8Array.of(0x7c, 0x85, 1, 2);
 const FU_MIDDLE = Uint8Array.of(0x7c, 0x05, 3);
 const FU_END = Uint8Array.of(0x7c, 0x45, 4);
 
-function taken(...payloads: readonly Uint8Array[]): number[][] | undefined {
+function depacketize(...payloads: readonly Uint8Array[]): number[][] | undefined {
 	const depacketizer = new H264Depacketizer();
 	for (const payload of payloads) {
 		depacketizer.push(payload);
@@ -17,9 +17,9 @@ function taken(...payloads: readonly Uint8Array[]): number[][] | undefined {
 }
 
 describe('H264Depacketizer', () => {
-	it('takes single units, aggregates and fragments in one picture', () => {
+	it('joins single units, aggregates and fragments in one picture', () => {
 		const aggregate = Uint8Array.of(0x78, 0, 2, 0x67, 1, 0, 1, 0x68);
-		expect(taken(aggregate, FU_START, FU_MIDDLE, FU_END, SLICE)).toEqual([
+		expect(depacketize(aggregate, FU_START, FU_MIDDLE, FU_END, SLICE)).toEqual([
 			[0x67, 1],
 			[0x68],
 			[0x65, 1, 2, 3, 4],
@@ -27,9 +27,9 @@ describe('H264Depacketizer', () => {
 		]);
 	});
 
-	it('gives nothing for a picture without payload', () => {
-		expect(taken()).toBeUndefined();
-		expect(taken(new Uint8Array())).toBeUndefined();
+	it('returns nothing for a picture without payload', () => {
+		expect(depacketize()).toBeUndefined();
+		expect(depacketize(new Uint8Array())).toBeUndefined();
 	});
 
 	it.each([
@@ -41,11 +41,11 @@ describe('H264Depacketizer', () => {
 		['an aggregate holds an empty unit', [Uint8Array.of(0x78, 0, 0, 0, 1, 0x67)]],
 		['the type belongs to interleaved mode', [SLICE, Uint8Array.of(0x79, 0, 0, 0, 1, 0x41)]],
 		['the type is undefined', [Uint8Array.of(0x40, 1)]],
-	])('gives nothing when %s', (_reason, payloads) => {
-		expect(taken(...payloads)).toBeUndefined();
+	])('returns nothing when %s', (_reason, payloads) => {
+		expect(depacketize(...payloads)).toBeUndefined();
 	});
 
-	it('gives nothing after a loss, and begins the next picture whole', () => {
+	it('returns nothing after a loss, and the whole next picture', () => {
 		const depacketizer = new H264Depacketizer();
 		depacketizer.markLoss();
 		depacketizer.push(SLICE);
@@ -54,7 +54,7 @@ describe('H264Depacketizer', () => {
 		expect(depacketizer.take()).toEqual([SLICE]);
 	});
 
-	it('forgets an unfinished fragment with its picture', () => {
+	it('drops an unfinished fragment with its picture', () => {
 		const depacketizer = new H264Depacketizer();
 		depacketizer.push(FU_START);
 		expect(depacketizer.take()).toBeUndefined();
@@ -62,7 +62,7 @@ describe('H264Depacketizer', () => {
 		expect(depacketizer.take()).toBeUndefined();
 	});
 
-	it('gives nothing for a picture above 8 MiB, and takes the next', () => {
+	it('returns nothing for a picture above 8 MiB, and the next one', () => {
 		const depacketizer = new H264Depacketizer();
 		const megabyte = new Uint8Array(1024 * 1024).fill(0x41);
 		for (let count = 0; count < 9; count++) {
@@ -74,7 +74,7 @@ describe('H264Depacketizer', () => {
 		expect(depacketizer.take()).toEqual([SLICE]);
 	});
 
-	it('never throws, gives no more bytes than it got, and recovers', () => {
+	it('never throws, returns no more bytes than it got, and recovers', () => {
 		const payload = fc.oneof(
 			fc.uint8Array({ maxLength: 30 }),
 			fc

@@ -3,10 +3,10 @@ import { NAL_TYPE, nalType } from '../../core/media/h264.ts';
 
 const STAP_A = 24;
 const FU_A = 28;
-/** Bytes one picture may hold; more is taken for damage. A 4K intra picture at a very high rate is under 2 MB. */
+/** Bytes that one picture may hold; more counts as damage. A 4K intra picture at a very high rate is under 2 MB. */
 const MAX_PICTURE_BYTES = 8 * 1024 * 1024;
 
-/** Puts the payloads of one picture together, whatever the codec; fed in sequence order, taken at the picture's end. */
+/** Joins the payloads of one picture of any codec, in sequence order. */
 export interface PictureAssembler {
 	push(payload: Uint8Array): void;
 	markLoss(): void;
@@ -14,7 +14,6 @@ export interface PictureAssembler {
 	take(): Uint8Array[] | undefined;
 }
 
-/** Collects the NAL units of the picture being received. */
 export class H264Depacketizer implements PictureAssembler {
 	#nals: Uint8Array[] = [];
 	#fragments: Uint8Array[] = [];
@@ -22,7 +21,7 @@ export class H264Depacketizer implements PictureAssembler {
 	#pictureBytes = 0;
 	#isDamaged = false;
 
-	/** Takes the next payload. Damage is remembered until the picture is taken. Never throws. */
+	/** Adds the next payload. Damage lasts until the picture is taken. Never throws. */
 	push(payload: Uint8Array): void {
 		if (payload.length === 0) {
 			return;
@@ -42,7 +41,7 @@ export class H264Depacketizer implements PictureAssembler {
 		} else if (type === FU_A) {
 			this.#pushFragment(payload);
 		} else {
-			// STAP-B, MTAP and FU-B belong to interleaved mode, which nobody negotiates with us.
+			// STAP-B, MTAP and FU-B belong to interleaved mode, which we never negotiate.
 			this.#isDamaged = true;
 		}
 	}
@@ -111,10 +110,7 @@ export class H264Depacketizer implements PictureAssembler {
 	}
 }
 
-/**
- * True for a payload that begins a key frame as mediasoup recognises one: an SPS alone or in a STAP-A. An IDR slice
- * without parameter sets before it does not count, since nobody could begin there.
- */
+/** As mediasoup recognises a key frame: by an SPS. No decoder can begin at an IDR slice without parameter sets. */
 export function startsH264KeyFrame(payload: Uint8Array): boolean {
 	return findSps(payload) !== undefined;
 }

@@ -1,13 +1,12 @@
-/** Tests of H.264 → RTP payloads → H.264: what is sent keeps its bounds, and what is received is what was sent. */
+/** Tests of H.264 → RTP payloads → H.264: payloads keep their bounds, and decode to what was sent. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { startsH264KeyFrame } from './h264-depacketizer.ts';
-import { H264Depacketizer } from './h264-depacketizer.ts';
+import { H264Depacketizer, startsH264KeyFrame } from './h264-depacketizer.ts';
 import { MAX_PAYLOAD_BYTES, packetizeH264 } from './h264-packetizer.ts';
 
 const PARAMETER_SETS = { sps: [Uint8Array.of(0x67, 1, 2, 3)], pps: [Uint8Array.of(0x68, 4), Uint8Array.of(0x28, 5)] };
 
-/** A NAL unit of this many bytes, header included, whose bytes tell their place. */
+/** A NAL unit of this many bytes, header included, whose bytes show their place. */
 function nalOf(size: number, header = 0x41): Uint8Array {
 	const nal = Uint8Array.from({ length: size }, (_, index) => (index * 7) % 256);
 	nal[0] = header;
@@ -28,7 +27,7 @@ describe('packetizeH264', () => {
 		expect(packetizeH264([nal], undefined)).toEqual([Buffer.from(nal)]);
 	});
 
-	it('puts SPS and PPS into one STAP-A ahead of a key frame, with the highest NRI', () => {
+	it('puts SPS and PPS into one STAP-A before a key frame, with the highest NRI', () => {
 		const [first, second] = packetizeH264([nalOf(4, 0x65)], PARAMETER_SETS);
 		expect(first).toEqual(Buffer.from('78 0004 67010203 0002 6804 0002 2805'.replaceAll(' ', ''), 'hex'));
 		expect(second![0]).toBe(0x65);
@@ -57,17 +56,14 @@ describe('packetizeH264', () => {
 		expect(packetizeH264([], undefined)).toEqual([]);
 	});
 
-	it('is undone by the depacketiser for NAL units of any sizes, in payloads within the bound, fragments alike in size', () => {
+	it('is reversed by the depacketiser for NAL units of any sizes, in payloads within the bound, fragments of equal size', () => {
 		const sizes = fc.array(
 			fc.oneof(
 				fc.integer({ min: 1, max: 40 }),
 				fc.integer({ min: 1100, max: 1300 }),
 				fc.integer({ min: 1, max: 30_000 }),
 			),
-			{
-				minLength: 1,
-				maxLength: 6,
-			},
+			{ minLength: 1, maxLength: 6 },
 		);
 		fc.assert(
 			fc.property(sizes, fc.boolean(), (each, isKeyFrame) => {

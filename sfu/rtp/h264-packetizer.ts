@@ -2,7 +2,7 @@
 
 /**
  * Payload bytes per packet. With the stage header (28), SRTP (16), UDP and IP (28) a packet stays under 1280, the
- * smallest MTU that IPv6 promises.
+ * smallest MTU that IPv6 guarantees.
  * @internal for tests
  */
 export const MAX_PAYLOAD_BYTES = 1180;
@@ -11,9 +11,8 @@ const STAP_A = 24;
 const FU_A = 28;
 
 /**
- * The payloads of one picture; the last one takes the marker bit.
- *
- * Before an IDR, SPS and PPS go ahead in one STAP-A, because mediasoup recognises a key frame only by its SPS.
+ * The payloads of one picture; the last one carries the marker bit. Before an IDR, SPS and PPS come in one STAP-A,
+ * because mediasoup recognises a key frame only by its SPS.
  */
 export function packetizeH264(
 	nals: readonly Uint8Array[],

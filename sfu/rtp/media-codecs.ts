@@ -4,7 +4,7 @@ import { OPUS_CLOCK_RATE, VIDEO_CLOCK_RATE } from '../../core/units.ts';
 
 /**
  * Payload types of a router. mediasoup sends every Consumer the payload types of its router, while a WHEP viewer must
- * be sent those of its own offer (RFC 3264 §5.1), so each combination gets a router of its own, reached by a pipe.
+ * get those of its own offer (RFC 3264 §5.1), so each combination gets its own router behind a pipe.
  */
 export type PayloadTypes = { h264: number; opus: number };
 
@@ -16,10 +16,7 @@ export function payloadTypesKey(payloadTypes: PayloadTypes): string {
 	return `${payloadTypes.h264}/${payloadTypes.opus}`;
 }
 
-/**
- * How H.264 is declared everywhere, whatever the parameter sets say: browsers decode High under this name, and OBS
- * sends High under it.
- */
+/** H.264 of any profile is declared so everywhere: browsers decode High under this name, and OBS sends it so. */
 export const H264_PARAMETERS = {
 	'packetization-mode': 1,
 	'profile-level-id': '42e01f',
@@ -30,9 +27,9 @@ export const H264_PARAMETERS = {
 export const OPUS_PARAMETERS = { 'sprop-stereo': 1, useinbandfec: 1 } as const;
 
 /**
- * Under which name mediasoup (3.27) is given H.264 whose parameter sets are only in the offer. It passes no packet of
- * H.264 on before one with an SPS, which never comes; of AV1 it passes all. Only our tap gets it, which knows what it
- * is.
+ * Codec under which mediasoup (3.27) gets H.264 whose parameter sets are only in the offer. It forwards no packet of
+ * H.264 before one with an SPS, which never comes, but all packets of AV1. Only our tap receives them, and knows
+ * better.
  */
 export const OPAQUE_VIDEO_CODEC = { mimeType: 'video/AV1', parameters: {} } as const;
 

@@ -1,4 +1,4 @@
-/** Tests of putting packets back in order: what is waited for, for how long, and what is given up. */
+/** Tests of putting packets back in order: which gaps are waited for, for how long, and which are given up. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
@@ -9,7 +9,8 @@ type Released = { value: number; isAfterLoss: boolean };
 function setUp(): { clock: FakeClock; buffer: ReorderBuffer<number>; released: Released[]; values: () => number[] } {
 	const clock = new FakeClock();
 	const released: Released[] = [];
-	const buffer = new ReorderBuffer<number>(clock, (value, isAfterLoss) => released.push({ value, isAfterLoss }));
+	const release = (value: number, isAfterLoss: boolean): void => void released.push({ value, isAfterLoss });
+	const buffer = new ReorderBuffer<number>({ clock, release });
 	return { clock, buffer, released, values: () => released.map(({ value }) => value) };
 }
 
@@ -48,7 +49,7 @@ describe('ReorderBuffer', () => {
 		expect(values()).toEqual([65_534, 65_535, 0, 1]);
 	});
 
-	it('gives a gap up after 150 ms and says so with the packet behind it only', async () => {
+	it('gives a gap up after 150 ms and marks only the packet behind it', async () => {
 		const { clock, buffer, released } = setUp();
 		pushAll(buffer, [1, 4, 5]);
 		await clock.advance(MAX_REORDER_MS - 1);
@@ -70,7 +71,7 @@ describe('ReorderBuffer', () => {
 		expect(values()).toEqual([1, 3, 4]);
 	});
 
-	it('waits for each gap from its own beginning', async () => {
+	it('waits for each gap from its beginning', async () => {
 		const { clock, buffer, values } = setUp();
 		pushAll(buffer, [1, 3]);
 		await clock.advance(100);
@@ -134,7 +135,7 @@ describe('ReorderBuffer', () => {
 		);
 	});
 
-	it('never releases out of order and never holds on, whatever comes', async () => {
+	it('never releases out of order and never holds without end, for any numbers', async () => {
 		await fc.assert(
 			fc.asyncProperty(fc.array(fc.integer({ min: 0, max: 65_535 }), { maxLength: 60 }), async (numbers) => {
 				const { clock, buffer, values } = setUp();

@@ -1,32 +1,31 @@
-/** Puts packets back in order, waiting a bounded time for those that come late or are sent again. */
+/** Puts packets back in order, and waits a bounded time for those that come late or are sent again. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { Timer } from '../../core/lifecycle/timer.ts';
 import { unwrap } from '../../core/units.ts';
 
-/**
- * How long a gap is waited for: a lost packet is asked for and sent again within a round trip or two.
- * @internal for tests
- */
+/** How long a gap is waited for: a lost packet is resent within a round trip or two. @internal for tests */
 export const MAX_REORDER_MS = 150;
 /** Packets held at most; 0.15 s of a 50 Mbit/s stream. Beyond it the gap is given up early. */
 const MAX_HELD_PACKETS = 1024;
 
 type Held<T> = { value: T; heldAtMs: number };
 
-/** Releases values in sequence order. */
+type ReorderBufferDependencies<T> = {
+	clock: Clock;
+	/** Called in sequence order; `isAfterLoss`: one or more packets before it never came. */
+	release: (value: T, isAfterLoss: boolean) => void;
+};
+
 export class ReorderBuffer<T> {
-	readonly #clock: Clock;
-	readonly #release: (value: T, isAfterLoss: boolean) => void;
+	readonly #deps: ReorderBufferDependencies<T>;
 	readonly #held = new Map<number, Held<T>>();
 	#nextUnwrapped: number | undefined;
 	readonly #timer: Timer;
 	#lostCount = 0;
 
-	/** `release` is called in order; `isAfterLoss` says that one or more packets before it never came. */
-	constructor(clock: Clock, release: (value: T, isAfterLoss: boolean) => void) {
-		this.#clock = clock;
-		this.#release = release;
-		this.#timer = new Timer(clock, () => this.#onTimer());
+	constructor(deps: ReorderBufferDependencies<T>) {
+		this.#deps = deps;
+		this.#timer = new Timer(deps.clock, () => this.#onTimer());
 	}
 
 	/** Packets given up so far. */
@@ -34,20 +33,18 @@ export class ReorderBuffer<T> {
 		return this.#lostCount;
 	}
 
-	/** Takes one packet. Duplicates and those too late are dropped. */
+	/** Adds one packet. Duplicates and those too late are dropped. */
 	push(sequenceNumber: number, value: T): void {
-		if (this.#nextUnwrapped === undefined) {
-			this.#nextUnwrapped = sequenceNumber;
-		}
+		this.#nextUnwrapped ??= sequenceNumber;
 		const position = unwrap(sequenceNumber, this.#nextUnwrapped, 16);
 		if (position === this.#nextUnwrapped) {
 			this.#nextUnwrapped++;
-			this.#release(value, false);
+			this.#deps.release(value, false);
 			if (this.#held.size > 0) {
 				this.#releaseRun(false);
 			}
 		} else if (position > this.#nextUnwrapped) {
-			this.#held.set(position, { value, heldAtMs: this.#clock.monotonicMs() });
+			this.#held.set(position, { value, heldAtMs: this.#deps.clock.monotonicMs() });
 			if (this.#held.size > MAX_HELD_PACKETS) {
 				this.#giveUpGap();
 			}
@@ -62,14 +59,10 @@ export class ReorderBuffer<T> {
 	}
 
 	#releaseRun(isAfterLoss: boolean): void {
-		for (;;) {
-			const next = this.#held.get(this.#nextUnwrapped!);
-			if (next === undefined) {
-				break;
-			}
+		for (let next = this.#nextHeld(); next !== undefined; next = this.#nextHeld()) {
 			this.#held.delete(this.#nextUnwrapped!);
 			this.#nextUnwrapped!++;
-			this.#release(next.value, isAfterLoss);
+			this.#deps.release(next.value, isAfterLoss);
 			isAfterLoss = false;
 		}
 		if (this.#held.size === 0) {
@@ -77,11 +70,12 @@ export class ReorderBuffer<T> {
 		}
 	}
 
+	#nextHeld(): Held<T> | undefined {
+		return this.#held.get(this.#nextUnwrapped!);
+	}
+
 	#giveUpGap(): void {
-		let oldest = Infinity;
-		for (const position of this.#held.keys()) {
-			oldest = Math.min(oldest, position);
-		}
+		const oldest = Math.min(...this.#held.keys());
 		this.#lostCount += oldest - this.#nextUnwrapped!;
 		this.#nextUnwrapped = oldest;
 		this.#releaseRun(true);
@@ -89,12 +83,12 @@ export class ReorderBuffer<T> {
 
 	#arm(): void {
 		if (!this.#timer.isArmed && this.#held.size > 0) {
-			this.#timer.arm(Math.max(1, this.#oldestHeldAtMs() + MAX_REORDER_MS - this.#clock.monotonicMs()));
+			this.#timer.arm(Math.max(1, this.#oldestHeldAtMs() + MAX_REORDER_MS - this.#deps.clock.monotonicMs()));
 		}
 	}
 
 	#onTimer(): void {
-		const deadlineMs = this.#clock.monotonicMs() - MAX_REORDER_MS;
+		const deadlineMs = this.#deps.clock.monotonicMs() - MAX_REORDER_MS;
 		while (this.#held.size > 0 && this.#oldestHeldAtMs() <= deadlineMs) {
 			this.#giveUpGap();
 		}
@@ -102,10 +96,6 @@ export class ReorderBuffer<T> {
 	}
 
 	#oldestHeldAtMs(): number {
-		let oldest = Infinity;
-		for (const held of this.#held.values()) {
-			oldest = Math.min(oldest, held.heldAtMs);
-		}
-		return oldest;
+		return Math.min(...[...this.#held.values()].map(({ heldAtMs }) => heldAtMs));
 	}
 }

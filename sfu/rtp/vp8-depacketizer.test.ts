@@ -1,12 +1,12 @@
-/** Tests of RTP payloads → VP8 frames, in all forms of the descriptor and with what strangers may send. */
+/** Tests of RTP payloads → VP8 frames, in all forms of the descriptor and with untrusted input. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readVp8KeyFrame, Vp8Depacketizer } from './vp8-depacketizer.ts';
 
-/** The first bytes of a key frame of 640 × 360 with scaling bits set, which are no part of the size. */
+/** The first bytes of a key frame of 640 × 360 with scaling bits set, which do not belong to the size. */
 const KEY_FRAME = [0x10, 0x02, 0x00, 0x9d, 0x01, 0x2a, 0x80, 0x42, 0x68, 0x81];
 
-function taken(...payloads: readonly (readonly number[])[]): number[] | undefined {
+function depacketize(...payloads: readonly (readonly number[])[]): number[] | undefined {
 	const depacketizer = new Vp8Depacketizer();
 	for (const payload of payloads) {
 		depacketizer.push(Uint8Array.from(payload));
@@ -27,11 +27,11 @@ describe('Vp8Depacketizer', () => {
 		['everything', [0x90, 0xf0, 0x81, 0x05, 0x01, 0x43]],
 		['an extension that announces nothing', [0x90, 0x00]],
 	])('reads a frame behind a descriptor of %s', (_form, descriptor) => {
-		expect(taken([...descriptor, 7, 8])).toEqual([7, 8]);
+		expect(depacketize([...descriptor, 7, 8])).toEqual([7, 8]);
 	});
 
 	it('joins the packets of a frame, partitions or not', () => {
-		expect(taken([0x10, 1, 2], [0x00, 3], [0x11, 4], [0x01, 5])).toEqual([1, 2, 3, 4, 5]);
+		expect(depacketize([0x10, 1, 2], [0x00, 3], [0x11, 4], [0x01, 5])).toEqual([1, 2, 3, 4, 5]);
 	});
 
 	it.each([
@@ -46,11 +46,11 @@ describe('Vp8Depacketizer', () => {
 		],
 		['a descriptor ends early', [[0x10, 1], [0x90]]],
 		['it is empty', [[]]],
-	])('gives nothing when %s', (_reason, payloads) => {
-		expect(taken(...payloads)).toBeUndefined();
+	])('returns nothing when %s', (_reason, payloads) => {
+		expect(depacketize(...payloads)).toBeUndefined();
 	});
 
-	it('gives nothing after a loss, even when an empty packet follows, and takes the next frame', () => {
+	it('returns nothing after a loss, even when an empty packet follows, and then the next frame', () => {
 		const depacketizer = new Vp8Depacketizer();
 		depacketizer.push(Uint8Array.of(0x10, 1));
 		depacketizer.markLoss();
@@ -61,7 +61,7 @@ describe('Vp8Depacketizer', () => {
 		expect(depacketizer.take()!.map((frame) => [...frame])).toEqual([[1]]);
 	});
 
-	it('gives nothing for a frame above 8 MiB', () => {
+	it('returns nothing for a frame above 8 MiB', () => {
 		const depacketizer = new Vp8Depacketizer();
 		const megabyte = new Uint8Array(1024 * 1024);
 		megabyte[0] = 0x10;
@@ -71,7 +71,7 @@ describe('Vp8Depacketizer', () => {
 		expect(depacketizer.take()).toBeUndefined();
 	});
 
-	it('never throws and gives no more bytes than it got', () => {
+	it('never throws and returns no more bytes than it got', () => {
 		fc.assert(
 			fc.property(fc.array(fc.uint8Array({ maxLength: 20 }), { maxLength: 10 }), (payloads) => {
 				const depacketizer = new Vp8Depacketizer();

@@ -3,13 +3,12 @@ import type { PictureAssembler } from './h264-depacketizer.ts';
 
 const MAX_FRAME_BYTES = 8 * 1024 * 1024;
 
-/** Collects the partitions of the frame being received. */
 export class Vp8Depacketizer implements PictureAssembler {
 	#parts: Uint8Array[] = [];
 	#bytes = 0;
 	#isDamaged = false;
 
-	/** Takes the next payload; never throws. */
+	/** Adds the next payload; never throws. */
 	push(payload: Uint8Array): void {
 		const start = descriptorBytes(payload);
 		if (start === undefined || start >= payload.length || this.#bytes + payload.length > MAX_FRAME_BYTES) {
@@ -31,7 +30,7 @@ export class Vp8Depacketizer implements PictureAssembler {
 		this.#isDamaged = true;
 	}
 
-	/** The frame, as the one entry of an array, or undefined when it is damaged or empty. */
+	/** The frame, as the only entry of an array, or undefined when it is damaged or empty. */
 	take(): Uint8Array[] | undefined {
 		const frame = this.#isDamaged || this.#parts.length === 0 ? undefined : Buffer.concat(this.#parts, this.#bytes);
 		this.#parts = [];
@@ -41,7 +40,7 @@ export class Vp8Depacketizer implements PictureAssembler {
 	}
 }
 
-/** Length of the payload descriptor. RFC 7741 §4.2: X, then I, L, T/K and a picture id of 7 or 15 bits. */
+/** Length of the payload descriptor (RFC 7741 §4.2): X, then I, L, T/K and a picture id of 7 or 15 bits. */
 export function descriptorBytes(payload: Uint8Array): number | undefined {
 	if (payload.length < 1) {
 		return undefined;

@@ -1,10 +1,7 @@
-/**
- * Tests of the one transport that all sections share: bundles, whose address counts, RTCP, ICE, fingerprints, DTLS
- * roles.
- */
+/** Tests of the one transport that all sections share: bundles, the address, RTCP, ICE, fingerprints, DTLS roles. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SpillwayError } from '../../core/errors/errors.ts';
+import { refusalOf } from '../testing/refusal.ts';
 import { OBS_OFFER } from '../testing/sdp-fixtures.ts';
 import { answerSetup, negotiateTransport, remoteDtlsParameters, type NegotiatedTransport } from './bundle.ts';
 import { parseSdpOffer } from './sdp-offer.ts';
@@ -20,20 +17,13 @@ function negotiate(text: string, indexes?: readonly number[]): NegotiatedTranspo
 }
 
 function refusal(text: string, indexes?: readonly number[]): string {
-	try {
-		negotiate(text, indexes);
-	} catch (error) {
-		if (error instanceof SpillwayError) {
-			return `${error.code} ${error.message}`;
-		}
-		throw error;
-	}
-	throw new Error('The offer was taken.');
+	const { code, message } = refusalOf(() => negotiate(text, indexes));
+	return `${code} ${message}`;
 }
 
 const UNBUNDLED = OBS_OFFER.replace('a=group:BUNDLE 0 1\r\n', '');
 const OTHER_FINGERPRINT = `a=fingerprint:sha-1 ${Array.from({ length: 20 }, () => 'EE').join(':')}`;
-/** Each section says its own address, as browsers do unless they are told max-bundle. */
+/** Each section has its own transport lines, as browsers write them without max-bundle. */
 const OWN_TRANSPORTS = OBS_OFFER.replace(
 	'a=mid:1\r\n',
 	`a=mid:1\r\na=ice-ufrag:other\r\na=ice-pwd:anotherIcePasswordOfTheOffer\r\na=setup:passive\r\n${OTHER_FINGERPRINT}\r\n`,
@@ -46,14 +36,14 @@ describe('negotiateTransport', () => {
 		expect(negotiate(OBS_OFFER, [1]).bundle).toEqual(['1']);
 	});
 
-	it('takes fingerprint and role of the first served section of the group, not of the offer (RFC 9143 §7.3.1)', () => {
+	it('uses fingerprint and role of the first served section of the group, not of the offer (RFC 9143 §7.3.1)', () => {
 		expect(negotiate(OWN_TRANSPORTS)).toMatchObject({ setup: 'actpass', fingerprint: { algorithm: 'sha-256' } });
 		const other = { setup: 'passive', fingerprint: { algorithm: 'sha-1' } };
 		expect(negotiate(OWN_TRANSPORTS.replace('BUNDLE 0 1', 'BUNDLE 1 0'))).toMatchObject(other);
 		expect(negotiate(OWN_TRANSPORTS, [1])).toMatchObject(other);
 	});
 
-	it('writes the fingerprint as mediasoup compares it, however the client wrote it', () => {
+	it('writes the fingerprint in the form that mediasoup compares', () => {
 		const expected = negotiate(OBS_OFFER).fingerprint;
 		const rewrite = (change: (line: string) => string): string =>
 			OBS_OFFER.replaceAll(/a=fingerprint:.*/g, (line) => change(line));
@@ -61,7 +51,7 @@ describe('negotiateTransport', () => {
 		expect(negotiate(rewrite((line) => line.replace('sha-256', 'SHA-256'))).fingerprint).toEqual(expected);
 	});
 
-	it('takes the strongest known one of several fingerprints, wherever it stands (RFC 8122 §5)', () => {
+	it('chooses the strongest known one of several fingerprints, at any place (RFC 8122 §5)', () => {
 		const own = /a=fingerprint:.*/.exec(OBS_OFFER)![0];
 		const orders = fc.shuffledSubarray([own, OTHER_FINGERPRINT, 'a=fingerprint:md2 AA:BB'], { minLength: 3 });
 		fc.assert(
@@ -75,7 +65,7 @@ describe('negotiateTransport', () => {
 		);
 	});
 
-	it('takes one section without a group, and writes none', () => {
+	it('accepts one section without a group, and writes none', () => {
 		expect(negotiate(UNBUNDLED, [1]).bundle).toBeUndefined();
 	});
 
@@ -94,12 +84,12 @@ describe('negotiateTransport', () => {
 		expect(refusal(offer, [1])).toContain('stands in a section that is not served');
 	});
 
-	it('takes an ICE password with signs that only base64 has', () => {
+	it('accepts an ICE password with characters that only base64 has', () => {
 		const offer = OBS_OFFER.replace(/a=ice-pwd:.*/, 'a=ice-pwd:YWJjZGVmZ2hpamtsbW5vcHFyc3Q=');
 		expect(negotiate(offer).bundle).toEqual(['0', '1']);
 	});
 
-	it('takes actpass for granted where no role is offered (RFC 8842 §5.1)', () => {
+	it('assumes actpass where no role is offered (RFC 8842 §5.1)', () => {
 		expect(negotiate(OBS_OFFER.replace('a=setup:actpass\r\n', '')).setup).toBe('actpass');
 	});
 

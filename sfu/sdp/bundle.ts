@@ -1,5 +1,5 @@
 /**
- * The one transport that all served sections share (RFC 9143): which sections may be bundled, and whose address,
+ * The one transport that all served sections share (RFC 9143): which sections can be bundled, and whose address,
  * fingerprint and DTLS role count. Pure.
  */
 import type { DtlsParameters } from 'mediasoup/types';
@@ -12,7 +12,6 @@ import {
 	type SdpOffer,
 } from './sdp-offer.ts';
 
-/** What was agreed on for the transport. */
 export type NegotiatedTransport = {
 	/** The mids of the answer's BUNDLE group; undefined when the offer has none. */
 	bundle: readonly string[] | undefined;
@@ -21,7 +20,7 @@ export type NegotiatedTransport = {
 	setup: 'actpass' | 'active' | 'passive';
 };
 
-/** What mediasoup verifies a certificate by, with the length of each hash in bytes. */
+/** Hashes by which mediasoup verifies a certificate, with their length in bytes. */
 const FINGERPRINT_BYTES: Readonly<Record<string, number>> = {
 	'sha-1': 20,
 	'sha-224': 28,
@@ -30,13 +29,10 @@ const FINGERPRINT_BYTES: Readonly<Record<string, number>> = {
 	'sha-512': 64,
 };
 
-/**
- * Throws SDP_OFFER_UNSUPPORTED when one transport cannot carry all that is to be served, SDP_MALFORMED when it is
- * unusable.
- */
+/** Throws SDP_OFFER_UNSUPPORTED when one transport cannot carry all that is served, SDP_MALFORMED when unusable. */
 export function negotiateTransport(offer: SdpOffer, served: readonly OfferedMedia[]): NegotiatedTransport {
 	if (offer.isIceLite) {
-		// RFC 8445 §2.4: nobody would begin a check.
+		// RFC 8445 §2.4: neither side begins a check.
 		throw new SpillwayError('SDP_OFFER_UNSUPPORTED', [
 			'it says a=ice-lite, and so does this server; one side has to be a full ICE agent',
 		]);
@@ -70,21 +66,16 @@ export function negotiateTransport(offer: SdpOffer, served: readonly OfferedMedi
 	};
 }
 
-/** The DTLS role of the answer to an offered one: as told when the offer decides, else passive, which OBS expects. */
+/** The answer's DTLS role: passive, which OBS expects, unless the offer is passive. */
 export function answerSetup(offered: NegotiatedTransport['setup']): 'active' | 'passive' {
 	return offered === 'passive' ? 'active' : 'passive';
 }
 
-/** The role mediasoup has to assume of the other side, with its fingerprint (RFC 8122 §5). */
+/** The other side's role for mediasoup, with its fingerprint (RFC 8122 §5). */
 export function remoteDtlsParameters({ fingerprint, setup }: NegotiatedTransport): DtlsParameters {
 	return {
 		role: answerSetup(setup) === 'active' ? 'server' : 'client',
-		fingerprints: [
-			{
-				algorithm: fingerprint.algorithm as DtlsParameters['fingerprints'][number]['algorithm'],
-				value: fingerprint.value,
-			},
-		],
+		fingerprints: [fingerprint as DtlsParameters['fingerprints'][number]],
 	};
 }
 
@@ -95,8 +86,8 @@ function findTagged(group: readonly string[], sections: readonly OfferedSection[
 		.find((section) => section !== undefined && !section.hasNoPort);
 }
 
-// RFC 8839 §5.4 gives the lengths. It allows letters, digits, "+" and "/" only, but the "=" of base64 is seen as well,
-// and the server of an ICE-lite pair uses neither.
+// RFC 8839 §5.4 gives the lengths. It allows letters, digits, "+" and "/" only, but the "=" of base64 occurs as well,
+// and the server of an ICE-lite pair uses neither value.
 function checkIceCredentials({ iceUfrag, icePwd }: OfferedSection['transport'], name: string): void {
 	if (iceUfrag === undefined || icePwd === undefined) {
 		throw new SpillwayError('SDP_MALFORMED', [`${name} has no ice-ufrag and ice-pwd`]);
@@ -113,8 +104,8 @@ function checkIceCredentials({ iceUfrag, icePwd }: OfferedSection['transport'], 
 	}
 }
 
-// RFC 8122 §5: one for each hash that the client knows; the strongest that we know counts. Hexadecimal digits are to be
-// upper case, which mediasoup compares them as, but not every client writes them so.
+// RFC 8122 §5: one for each hash that the client knows; the strongest that we know counts. mediasoup compares the
+// digits in upper case, as the RFC requires, but not every client writes them so.
 function chooseFingerprint(
 	fingerprints: readonly OfferedFingerprint[],
 	name: string,

@@ -1,4 +1,4 @@
-/** Tests that an offer made at random around the rules is either answered by all the rules, or refused in words. */
+/** Tests that a random offer near the rules is either answered by all the rules, or refused with a message. */
 import fc from 'fast-check';
 import type { Consumer } from 'mediasoup/types';
 import { describe, expect, it } from 'vitest';
@@ -11,7 +11,7 @@ import { parseSdpOffer } from './sdp-offer.ts';
 import { answerViewerMedia, negotiateWhep } from './whep-negotiation.ts';
 import { negotiateWhip } from './whip-negotiation.ts';
 
-// Offers made at random around the rules: most of their parts are right, some are missing, doubled or of another kind.
+// Most parts of an offer are right; some are missing, doubled or of another kind.
 const FINGERPRINT = `a=fingerprint:sha-256 ${Array.from({ length: 32 }, () => 'AB').join(':')}`;
 const MID = 'urn:ietf:params:rtp-hdrext:sdes:mid';
 const RID = 'urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id';
@@ -167,7 +167,7 @@ describe.each([
 		expect(violatedRules(usualOffer, answer(usualOffer))).toEqual([]);
 	});
 
-	it('keeps all rules for every offer that is not refused in words', () => {
+	it('keeps all rules for every offer that is not refused with a message', () => {
 		let answeredCount = 0;
 		const refusals = new Set<string>();
 		fc.assert(
@@ -188,7 +188,7 @@ describe.each([
 			}),
 			{ numRuns: 1000 },
 		);
-		// Of both kinds there are enough to mean something.
+		// Both kinds are frequent enough to mean something.
 		expect(answeredCount).toBeGreaterThan(100);
 		expect(refusals.size).toBeGreaterThan(10);
 	});

@@ -50,6 +50,20 @@ function answerWhip(text: string, preferredAddress?: string): string {
 	return writeSdpAnswer(TRANSPORT, { offer, transport, media: tracks.map(({ answer }) => answer) }, preferredAddress);
 }
 
+/** The transport of every section. */
+const SECTION = `a=ice-ufrag:serverUfrag
+a=ice-pwd:serverPasswordOf24Letter
+a=fingerprint:sha-256 ${FINGERPRINT}
+a=setup:passive
+a=rtcp-mux
+a=rtcp-mux-only
+a=rtcp-rsize`;
+const CANDIDATES = `a=candidate:udpcandidate 1 udp 4 192.0.2.7 44444 typ host
+a=candidate:udpcandidate 1 udp 2 127.0.0.1 44444 typ host
+a=candidate:tcpcandidate 1 tcp 3 192.0.2.7 44444 typ host tcptype passive
+a=candidate:tcpcandidate 1 tcp 1 127.0.0.1 44444 typ host tcptype passive
+a=end-of-candidates`;
+
 const lines = (text: string): string => text.replaceAll('\r\n', '\n');
 
 describe('writeSdpAnswer', () => {
@@ -67,42 +81,22 @@ m=audio 9 UDP/TLS/RTP/SAVPF 111
 c=IN IP4 0.0.0.0
 a=mid:0
 a=recvonly
-a=ice-ufrag:serverUfrag
-a=ice-pwd:serverPasswordOf24Letter
-a=fingerprint:sha-256 ${FINGERPRINT}
-a=setup:passive
-a=rtcp-mux
-a=rtcp-mux-only
-a=rtcp-rsize
+${SECTION}
 a=rtpmap:111 opus/48000/2
 a=fmtp:111 minptime=10;maxaveragebitrate=96000;stereo=1;sprop-stereo=1;useinbandfec=1
-a=candidate:udpcandidate 1 udp 4 192.0.2.7 44444 typ host
-a=candidate:udpcandidate 1 udp 2 127.0.0.1 44444 typ host
-a=candidate:tcpcandidate 1 tcp 3 192.0.2.7 44444 typ host tcptype passive
-a=candidate:tcpcandidate 1 tcp 1 127.0.0.1 44444 typ host tcptype passive
-a=end-of-candidates
+${CANDIDATES}
 m=video 9 UDP/TLS/RTP/SAVPF 96
 c=IN IP4 0.0.0.0
 a=mid:1
 a=recvonly
-a=ice-ufrag:serverUfrag
-a=ice-pwd:serverPasswordOf24Letter
-a=fingerprint:sha-256 ${FINGERPRINT}
-a=setup:passive
-a=rtcp-mux
-a=rtcp-mux-only
-a=rtcp-rsize
+${SECTION}
 a=extmap:1 urn:ietf:params:rtp-hdrext:sdes:mid
 a=rtpmap:96 H264/90000
 a=fmtp:96 profile-level-id=42e01f;packetization-mode=1;level-asymmetry-allowed=1;x-google-start-bitrate=2500
 a=rtcp-fb:96 nack
 a=rtcp-fb:96 nack pli
 a=rtcp-fb:96 goog-remb
-a=candidate:udpcandidate 1 udp 4 192.0.2.7 44444 typ host
-a=candidate:udpcandidate 1 udp 2 127.0.0.1 44444 typ host
-a=candidate:tcpcandidate 1 tcp 3 192.0.2.7 44444 typ host tcptype passive
-a=candidate:tcpcandidate 1 tcp 1 127.0.0.1 44444 typ host tcptype passive
-a=end-of-candidates
+${CANDIDATES}
 `);
 	});
 
@@ -137,13 +131,7 @@ m=video 9 UDP/TLS/RTP/SAVPF 108
 c=IN IP4 0.0.0.0
 a=mid:0
 a=sendonly
-a=ice-ufrag:serverUfrag
-a=ice-pwd:serverPasswordOf24Letter
-a=fingerprint:sha-256 ${FINGERPRINT}
-a=setup:passive
-a=rtcp-mux
-a=rtcp-mux-only
-a=rtcp-rsize
+${SECTION}
 a=extmap:10 urn:example
 a=rtpmap:108 H264/90000
 a=fmtp:108 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f
@@ -158,13 +146,7 @@ m=audio 0 UDP/TLS/RTP/SAVPF 111
 c=IN IP4 0.0.0.0
 a=mid:1
 a=inactive
-a=ice-ufrag:serverUfrag
-a=ice-pwd:serverPasswordOf24Letter
-a=fingerprint:sha-256 ${FINGERPRINT}
-a=setup:passive
-a=rtcp-mux
-a=rtcp-mux-only
-a=rtcp-rsize
+${SECTION}
 `);
 	});
 
@@ -174,7 +156,7 @@ a=rtcp-rsize
 		);
 	});
 
-	it('puts the address by which it was reached first, UDP before TCP, and keeps all', () => {
+	it('puts the address that the client used first, UDP before TCP, and keeps all', () => {
 		const addresses = [
 			...answerWhip(FFMPEG_OFFER, '127.0.0.1')
 				.split('m=')[1]!
@@ -189,13 +171,10 @@ a=rtcp-rsize
 	});
 
 	it('is the DTLS client of a publisher that offers passive, as FFmpeg does', () => {
-		expect([...answerWhip(FFMPEG_OFFER).matchAll(/a=setup:(\w+)/g)].map(([, role]) => role)).toEqual([
-			'active',
-			'active',
-		]);
+		expect(answerWhip(FFMPEG_OFFER).match(/a=setup:\w+/g)).toEqual(['a=setup:active', 'a=setup:active']);
 	});
 
-	it('can be read again by the parser of offers', () => {
+	it('is readable by the parser of offers', () => {
 		for (const offer of [OBS_OFFER, OBS_SIMULCAST_OFFER, FFMPEG_OFFER]) {
 			const { sections } = parseSdpOffer(answerWhip(offer));
 			expect(sections.map(({ mid, media }) => [mid, media?.direction])).toEqual([

@@ -3,7 +3,6 @@ import type { IceCandidate, WebRtcTransport } from 'mediasoup/types';
 import { answerSetup, type NegotiatedTransport } from './bundle.ts';
 import type { OfferedCodec, OfferedMedia, OfferedSection, SdpOffer } from './sdp-offer.ts';
 
-/** One answered m-section. */
 export type AnsweredMedia = {
 	offered: OfferedMedia;
 	direction: 'sendonly' | 'recvonly';
@@ -16,7 +15,7 @@ export type AnsweredMedia = {
 	receivingRids?: readonly string[];
 };
 
-/** What is answered to an offer: its sections that are served, in any order; all others are refused. */
+/** The answered sections of an offer, in any order; all others are refused. */
 type NegotiatedAnswer = {
 	offer: SdpOffer;
 	transport: NegotiatedTransport;
@@ -25,41 +24,41 @@ type NegotiatedAnswer = {
 
 type OwnTransport = Pick<WebRtcTransport, 'iceParameters' | 'iceCandidates' | 'dtlsParameters'>;
 
-/**
- * The text of the answer. `preferredAddress`: the address by which the other side reached us, put first (see below).
- */
+/** `preferredAddress`: the address by which the other side reached us, which is put first. */
 export function writeSdpAnswer(
 	own: OwnTransport,
 	{ offer, transport, media }: NegotiatedAnswer,
 	preferredAddress: string | undefined,
 ): string {
-	const lines = ['v=0', 'o=spillway 1 1 IN IP4 0.0.0.0', 's=-', 't=0 0', 'a=ice-lite'];
-	if (transport.bundle !== undefined) {
-		lines.push(`a=group:BUNDLE ${transport.bundle.join(' ')}`);
-	}
-	lines.push('a=msid-semantic: WMS *');
 	const transportLines = formatTransport(own, transport);
 	const candidates = orderCandidates(own.iceCandidates, preferredAddress);
-	// RFC 3264 §6: as many sections as the offer has, in its order.
-	offer.sections.forEach((section, index) => {
-		const answered = media.find(({ offered }) => offered.index === index);
-		if (answered === undefined) {
-			pushRefusal(lines, section, transportLines);
-		} else {
-			pushMedia(lines, section, answered, transportLines, candidates);
-		}
-	});
+	const lines = [
+		...['v=0', 'o=spillway 1 1 IN IP4 0.0.0.0', 's=-', 't=0 0', 'a=ice-lite'],
+		...(transport.bundle === undefined ? [] : [`a=group:BUNDLE ${transport.bundle.join(' ')}`]),
+		'a=msid-semantic: WMS *',
+		// RFC 3264 §6: as many sections as the offer has, in its order.
+		...offer.sections.flatMap((section, index) => {
+			const answered = media.find(({ offered }) => offered.index === index);
+			return answered === undefined
+				? formatRefusal(section, transportLines)
+				: formatMedia(section, answered, transportLines, candidates);
+		}),
+	];
 	return `${lines.join('\r\n')}\r\n`;
 }
 
-// RFC 3264 §6: port 0 refuses; the format is not looked at, but has to be there. It is in no BUNDLE group (RFC 9143
+// RFC 3264 §6: port 0 refuses; the format has no meaning, but must be present. It is in no BUNDLE group (RFC 9143
 // §7.3.3). aiortc 1.16 refuses the whole answer when a section, even a refused one, has no ICE credentials.
-function pushRefusal(lines: string[], section: OfferedSection, transportLines: readonly string[]): void {
-	lines.push(`m=${section.type} 0 ${section.protocol} ${section.format}`, 'c=IN IP4 0.0.0.0');
-	if (section.mid !== undefined) {
-		lines.push(`a=mid:${section.mid}`);
-	}
-	lines.push('a=inactive', ...transportLines);
+function formatRefusal(section: OfferedSection, transportLines: readonly string[]): string[] {
+	return [...formatStart(section, 0, section.format), 'a=inactive', ...transportLines];
+}
+
+function formatStart({ type, protocol, mid }: OfferedSection, port: number, formats: string): string[] {
+	return [
+		`m=${type} ${port} ${protocol} ${formats}`,
+		'c=IN IP4 0.0.0.0',
+		...(mid === undefined ? [] : [`a=mid:${mid}`]),
+	];
 }
 
 function formatTransport({ iceParameters, dtlsParameters }: OwnTransport, { setup }: NegotiatedTransport): string[] {
@@ -71,67 +70,50 @@ function formatTransport({ iceParameters, dtlsParameters }: OwnTransport, { setu
 		`a=fingerprint:${fingerprint.algorithm} ${fingerprint.value}`,
 		`a=setup:${answerSetup(setup)}`,
 		'a=rtcp-mux',
-		// RFC 9725 §4.4.1 wants it in every bundled section of the answer; it may not be demanded of the offer.
+		// RFC 9725 §4.4.1 requires it in every bundled section of the answer; the offer need not have it.
 		'a=rtcp-mux-only',
 		'a=rtcp-rsize',
 	];
 }
 
-function pushMedia(
-	lines: string[],
+function formatMedia(
 	section: OfferedSection,
-	answered: AnsweredMedia,
+	{ codecs, direction, headerExtensions, receivingRids: rids = [], sending }: AnsweredMedia,
 	transportLines: readonly string[],
 	candidates: readonly IceCandidate[],
-): void {
-	const payloadTypes = answered.codecs.map((codec) => codec.payloadType).join(' ');
-	lines.push(`m=${section.type} 9 ${section.protocol} ${payloadTypes}`, 'c=IN IP4 0.0.0.0');
-	if (section.mid !== undefined) {
-		lines.push(`a=mid:${section.mid}`);
-	}
-	lines.push(`a=${answered.direction}`, ...transportLines);
-	for (const extension of answered.headerExtensions) {
-		lines.push(`a=extmap:${extension.id} ${extension.uri}`);
-	}
-	for (const codec of answered.codecs) {
-		pushCodec(lines, codec);
-	}
-	if (answered.receivingRids !== undefined && answered.receivingRids.length > 0) {
-		for (const rid of answered.receivingRids) {
-			lines.push(`a=rid:${rid} recv`);
-		}
-		lines.push(`a=simulcast:recv ${answered.receivingRids.join(';')}`);
-	}
-	if (answered.sending !== undefined) {
-		const { ssrc, cname, streamId, trackId } = answered.sending;
-		lines.push(
-			`a=msid:${streamId} ${trackId}`,
-			`a=ssrc:${ssrc} cname:${cname}`,
-			`a=ssrc:${ssrc} msid:${streamId} ${trackId}`,
-		);
-	}
-	for (const candidate of candidates) {
-		lines.push(`a=${formatCandidate(candidate)}`);
-	}
-	lines.push('a=end-of-candidates');
+): string[] {
+	return [
+		...formatStart(section, 9, codecs.map(({ payloadType }) => payloadType).join(' ')),
+		`a=${direction}`,
+		...transportLines,
+		...headerExtensions.map(({ id, uri }) => `a=extmap:${id} ${uri}`),
+		...codecs.flatMap(formatCodec),
+		...rids.map((rid) => `a=rid:${rid} recv`),
+		...(rids.length > 0 ? [`a=simulcast:recv ${rids.join(';')}`] : []),
+		...(sending === undefined ? [] : formatSending(sending)),
+		...candidates.map(formatCandidate),
+		'a=end-of-candidates',
+	];
 }
 
-function pushCodec(lines: string[], codec: OfferedCodec): void {
-	const name = codec.name === 'h264' ? 'H264' : codec.name === 'vp8' ? 'VP8' : codec.name;
-	const channels = codec.channelCount === undefined ? '' : `/${codec.channelCount}`;
-	lines.push(`a=rtpmap:${codec.payloadType} ${name}/${codec.clockRate}${channels}`);
-	const parameters = Object.entries(codec.parameters);
-	if (parameters.length > 0) {
-		lines.push(`a=fmtp:${codec.payloadType} ${parameters.map(([key, value]) => `${key}=${value}`).join(';')}`);
-	}
-	for (const feedback of codec.feedback) {
-		lines.push(`a=rtcp-fb:${codec.payloadType} ${feedback}`);
-	}
+function formatSending({ ssrc, cname, streamId, trackId }: NonNullable<AnsweredMedia['sending']>): string[] {
+	const msid = `msid:${streamId} ${trackId}`;
+	return [`a=${msid}`, `a=ssrc:${ssrc} cname:${cname}`, `a=ssrc:${ssrc} ${msid}`];
+}
+
+function formatCodec({ payloadType, name, clockRate, channelCount, parameters, feedback }: OfferedCodec): string[] {
+	const writtenName = name === 'h264' ? 'H264' : name === 'vp8' ? 'VP8' : name;
+	const format = Object.entries(parameters).map(([key, value]) => `${key}=${value}`);
+	return [
+		`a=rtpmap:${payloadType} ${writtenName}/${clockRate}${channelCount === undefined ? '' : `/${channelCount}`}`,
+		...(format.length > 0 ? [`a=fmtp:${payloadType} ${format.join(';')}`] : []),
+		...feedback.map((entry) => `a=rtcp-fb:${payloadType} ${entry}`),
+	];
 }
 
 /**
- * UDP before TCP, and first of all the address by which the client demonstrably reached us: FFmpeg's WHIP muxer takes
- * the first UDP host candidate and looks at no other. The rest stays, for behind a proxy that address is the proxy's.
+ * UDP before TCP, and first of all the address by which the client demonstrably reached us: FFmpeg's WHIP muxer uses
+ * the first UDP host candidate and no other. The rest stays, because behind a proxy that address is the proxy's.
  */
 function orderCandidates(candidates: readonly IceCandidate[], preferredAddress: string | undefined): IceCandidate[] {
 	const rank = (candidate: IceCandidate): number =>
@@ -142,5 +124,5 @@ function orderCandidates(candidates: readonly IceCandidate[], preferredAddress: 
 // RFC 8839 §5.1; tcptype per RFC 6544 §4.5.
 function formatCandidate(candidate: IceCandidate): string {
 	const tcpType = candidate.protocol === 'tcp' ? ` tcptype ${candidate.tcpType ?? 'passive'}` : '';
-	return `candidate:${candidate.foundation} 1 ${candidate.protocol} ${candidate.priority} ${candidate.address} ${candidate.port} typ host${tcpType}`;
+	return `a=candidate:${candidate.foundation} 1 ${candidate.protocol} ${candidate.priority} ${candidate.address} ${candidate.port} typ host${tcpType}`;
 }

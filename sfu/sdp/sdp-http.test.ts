@@ -28,14 +28,12 @@ describe('the content type of an offer', () => {
 		['application/json', 415],
 		['nonsense', 415],
 		[undefined, 415],
-	])('is looked at before the body: %s', async (contentType, status) => {
+	])('is checked before the body: %s', async (contentType, status) => {
 		const app = await createApp();
 		const headers = contentType === undefined ? {} : { 'content-type': contentType };
 		const response = await app.inject({ method: 'POST', url: '/whip', headers, payload: 'v=0' });
-		expect([response.statusCode, response.body]).toEqual([
-			status,
-			status === 200 ? 'v=0' : '{"code":"CONTENT_TYPE_UNSUPPORTED"}',
-		]);
+		expect(response.statusCode).toBe(status);
+		expect(response.body).toBe(status === 200 ? 'v=0' : '{"code":"CONTENT_TYPE_UNSUPPORTED"}');
 	});
 });
 
@@ -62,7 +60,7 @@ describe('the Location of a session', () => {
 	it.each([
 		['a trusted proxy', '127.0.0.1', '/live/', '/live/whip/id'],
 		['a trusted proxy that names two parts', '127.0.0.1', '/a/b', '/a/b/whip/id'],
-		['a stranger', '192.0.2.1', '/live/', '/whip/id'],
+		['an untrusted client', '192.0.2.1', '/live/', '/whip/id'],
 		['a trusted proxy with nonsense', '127.0.0.1', 'https://evil.example', '/whip/id'],
 		['a trusted proxy without a path', '127.0.0.1', '/', '/whip/id'],
 	])('behind %s', async (_name, remoteAddress, prefix, location) => {

@@ -1,4 +1,4 @@
-/** Tests of reading SDP offers: those of real clients, and all that strangers may send instead. */
+/** Tests of reading SDP offers: those of real clients, and untrusted input. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SpillwayError } from '../../core/errors/errors.ts';
@@ -9,6 +9,7 @@ import {
 	OBS_OFFER,
 	OBS_SIMULCAST_OFFER,
 } from '../testing/sdp-fixtures.ts';
+import { refusalOf } from '../testing/refusal.ts';
 import { MAX_SDP_BYTES, parseSdpOffer, type OfferedMedia } from './sdp-offer.ts';
 
 const TRANSPORT = {
@@ -30,18 +31,7 @@ const mediaOf = (text: string): OfferedMedia[] =>
 		.sections.map(({ media }) => media)
 		.filter((media) => media !== undefined);
 
-/** Code and message of what is thrown; fails when nothing is, or something else. */
-function refusal(text: string): { code: string; message: string } {
-	try {
-		parseSdpOffer(text);
-	} catch (error) {
-		if (error instanceof SpillwayError) {
-			return { code: error.code, message: error.message };
-		}
-		throw error;
-	}
-	throw new Error('The offer was taken.');
-}
+const refusal = (text: string): ReturnType<typeof refusalOf> => refusalOf(() => parseSdpOffer(text));
 
 describe('parseSdpOffer', () => {
 	it("reads OBS's offer whole", () => {
@@ -150,7 +140,7 @@ describe('parseSdpOffer', () => {
 		expect(parseSdpOffer(OBS_OFFER.replaceAll('\r', ''))).toEqual(parseSdpOffer(OBS_OFFER));
 	});
 
-	it('takes feedback for all payload types, flags without value, and names in any case', () => {
+	it('accepts feedback for all payload types, flags without value, and names in any case', () => {
 		const offer = OBS_OFFER.replace('a=rtcp-fb:96 nack pli', 'a=rtcp-fb:* nack pli')
 			.replace('H264/90000', 'h264/90000')
 			.replace('a=fmtp:96 profile-level-id=42e01f;packetization-mode=1;', 'a=fmtp:96 Packetization-Mode=1; flag; ');
@@ -172,7 +162,7 @@ describe('parseSdpOffer', () => {
 		expect(mediaOf(OBS_OFFER.replace('H264/90000', 'H264/8000'))[1]!.codecs).toEqual([]);
 	});
 
-	it('takes a section with port 0 that only comes in the bundle (RFC 9143 §6), and none that is switched off', () => {
+	it('keeps a section with port 0 that only comes in the bundle (RFC 9143 §6), and none that is switched off', () => {
 		const offer = OBS_OFFER.replace('m=video 9 ', 'm=video 0 ');
 		expect(mediaOf(offer.replace('a=mid:1', 'a=bundle-only\r\na=mid:1'))).toHaveLength(2);
 		expect(mediaOf(offer)).toHaveLength(1);
@@ -190,7 +180,7 @@ describe('parseSdpOffer', () => {
 		});
 	});
 
-	it('reads parameter sets whole, whose base64 ends in signs of equality', () => {
+	it('reads parameter sets whole, also when their base64 ends in "="', () => {
 		const offer = OBS_OFFER.replace('a=fmtp:96 ', 'a=fmtp:96 sprop-parameter-sets=Z0LAH9oBQBbs,aM4PyA==;');
 		expect(mediaOf(offer)[1]!.codecs[0]!.parameters['sprop-parameter-sets']).toBe('Z0LAH9oBQBbs,aM4PyA==');
 	});
@@ -208,7 +198,6 @@ describe('parseSdpOffer', () => {
 	it.each([
 		['it is empty', '', 'SDP_MALFORMED', 'does not begin with "v=0"'],
 		['it is JSON', '{"type":"offer"}', 'SDP_MALFORMED', 'does not begin with "v=0"'],
-		['it is another version', OBS_OFFER.replace('v=0', 'v=1'), 'SDP_MALFORMED', 'does not begin with "v=0"'],
 		['it has no media section', OBS_OFFER.slice(0, OBS_OFFER.indexOf('m=')), 'SDP_MALFORMED', 'no media section'],
 		[
 			'it has nine media sections',
@@ -228,57 +217,31 @@ describe('parseSdpOffer', () => {
 			'more than 4 simulcast layers',
 		],
 		[
-			'two sections have the same mid',
-			OBS_OFFER.replace('a=mid:1', 'a=mid:0'),
-			'SDP_MALFORMED',
-			'two media sections have the same mid',
-		],
-		[
-			'a section is in two BUNDLE groups',
-			OBS_OFFER.replace('a=group:LS', 'a=group:BUNDLE'),
-			'SDP_MALFORMED',
-			'in the BUNDLE groups twice',
-		],
-		['a mid is no token', OBS_OFFER.replace('a=mid:1', 'a=mid:"1"'), 'SDP_MALFORMED', 'the mid of media section 1'],
-		[
-			'an m-line is no m-line',
-			OBS_OFFER.replace('m=video 9 ', 'm=video x '),
-			'SDP_MALFORMED',
-			'media section 1 cannot',
-		],
-		[
-			'two streams have the same SSRC',
-			OBS_OFFER.replaceAll('1900943993', '1900943992'),
-			'SDP_MALFORMED',
-			'two streams have the same SSRC',
-		],
-		[
-			'a payload type has more than seven bits',
-			OBS_OFFER.replace('SAVPF 96', 'SAVPF 396').replaceAll(':96 ', ':396 '),
-			'SDP_MALFORMED',
-			'section 1 has the payload type "396"; 0 to 127 exist',
-		],
-		[
-			'a payload type is there twice',
-			OBS_OFFER.replace('SAVPF 96', 'SAVPF 96 96'),
-			'SDP_MALFORMED',
-			'section 1 names a payload type twice',
-		],
-		['a section names no payload type', OBS_OFFER.replace('SAVPF 96', 'SAVPF'), 'SDP_MALFORMED', 'section 1'],
-		[
-			'its H.264 profile is no number',
-			OBS_OFFER.replace('profile-level-id=42e01f', 'profile-level-id=high'),
-			'SDP_MALFORMED',
-			'the profile-level-id "high" is not six hexadecimal digits',
-		],
-		[
 			'a section goes without encryption',
 			OBS_OFFER.replace('m=video 9 UDP/TLS/RTP/SAVPF', 'm=video 9 RTP/AVP'),
 			'SDP_OFFER_UNSUPPORTED',
 			'the video section goes by "RTP/AVP"',
 		],
-	])('refuses an offer when %s', (_reason, text, code, message) => {
+	])('refuses an offer with a code when %s', (_reason, text, code, message) => {
 		expect(refusal(text)).toEqual({ code, message: expect.stringContaining(message) as string });
+	});
+
+	it.each<[string, string | RegExp, string, string]>([
+		['it is another version', 'v=0', 'v=1', 'does not begin with "v=0"'],
+		['two sections have the same mid', 'a=mid:1', 'a=mid:0', 'two media sections have the same mid'],
+		['a section is in two BUNDLE groups', 'a=group:LS', 'a=group:BUNDLE', 'in the BUNDLE groups twice'],
+		['a mid is no token', 'a=mid:1', 'a=mid:"1"', 'the mid of media section 1'],
+		['an m-line is no m-line', 'm=video 9 ', 'm=video x ', 'media section 1 cannot'],
+		['two streams have the same SSRC', /1900943993/g, '1900943992', 'two streams have the same SSRC'],
+		['a payload type has more than seven bits', /(?<=SAVPF |:)96\b/g, '396', 'type "396"; 0 to 127 exist'],
+		['a payload type is there twice', 'SAVPF 96', 'SAVPF 96 96', 'section 1 names a payload type twice'],
+		['a section names no payload type', 'SAVPF 96', 'SAVPF', 'section 1'],
+		['its H.264 profile is no number', 'id=42e01f', 'id=high', '"high" is not six hexadecimal digits'],
+	])('refuses an offer as malformed when %s', (_reason, from, to, message) => {
+		expect(refusal(OBS_OFFER.replace(from, to))).toEqual({
+			code: 'SDP_MALFORMED',
+			message: expect.stringContaining(message) as string,
+		});
 	});
 
 	it('never repeats what it cannot print', () => {
@@ -286,7 +249,7 @@ describe('parseSdpOffer', () => {
 		expect(message).toMatch(/^[\x20-\x7e]+$/);
 	});
 
-	it('never throws anything but SpillwayError and stays within its bounds, however an offer is mutilated', () => {
+	it('throws only SpillwayError and stays within its bounds for any mutilated offer', () => {
 		const offer = fc.constantFrom(
 			OBS_OFFER,
 			OBS_SIMULCAST_OFFER,

@@ -1,7 +1,4 @@
-/**
- * Reads an SDP offer (RFC 8866, RFC 8829) into what WHIP and WHEP need of it, within bounds. Knows nothing of
- * mediasoup.
- */
+/** Reads an SDP offer (RFC 8866, RFC 8829) into what WHIP and WHEP need, within bounds. Independent of mediasoup. */
 import * as sdpTransform from 'sdp-transform';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import { VIDEO_CLOCK_RATE } from '../../core/units.ts';
@@ -19,7 +16,7 @@ export type OfferedCodec = {
 	feedback: string[];
 };
 
-/** Audio or video that could be sent or received. */
+/** Audio or video that can be sent or received. */
 export type OfferedMedia = {
 	kind: 'audio' | 'video';
 	/** Its place in {@link SdpOffer.sections}. */
@@ -31,7 +28,7 @@ export type OfferedMedia = {
 	headerExtensions: { id: number; uri: string }[];
 	/** Media SSRC → RTX SSRC, in order; empty when the offer names none. */
 	ssrcs: { ssrc: number; rtxSsrc: number | undefined }[];
-	/** Names of simulcast layers, in the offered order, which says nothing about their size. */
+	/** Names of simulcast layers, in the offered order, which is not that of their size. */
 	rids: string[];
 	streamId: string | undefined;
 };
@@ -39,7 +36,7 @@ export type OfferedMedia = {
 /** The hash of a DTLS certificate (RFC 8122 §5), not checked. */
 export type OfferedFingerprint = { type: string; hash: string };
 
-/** What an m-section says of its own transport, not checked: in a bundle only one section's counts. */
+/** An m-section's own transport, not checked: in a bundle only one section's counts. */
 type OfferedTransport = {
 	iceUfrag: string | undefined;
 	icePwd: string | undefined;
@@ -49,7 +46,7 @@ type OfferedTransport = {
 	hasRtcpMux: boolean;
 };
 
-/** One m-section, whatever is in it. Each has to be answered (RFC 3264 §6). */
+/** One m-section of any kind. Each has to be answered (RFC 3264 §6). */
 export type OfferedSection = {
 	/** Such as `audio` or `application`. */
 	type: string;
@@ -58,14 +55,13 @@ export type OfferedSection = {
 	/** The first one; a refusal has to name one. */
 	format: string;
 	mid: string | undefined;
-	/** It has no address of its own: its port is 0. */
+	/** Its port is 0, so it has no address. */
 	hasNoPort: boolean;
 	transport: OfferedTransport;
-	/** Undefined when it is switched off, or is of a kind that is not served. */
+	/** Undefined when it is switched off, or of a kind that is not served. */
 	media: OfferedMedia | undefined;
 };
 
-/** What an offer says. */
 export type SdpOffer = {
 	sections: OfferedSection[];
 	/** The mids of each group, in the offered order. */
@@ -84,54 +80,50 @@ export function parseSdpOffer(text: string): SdpOffer {
 	if (text.length > MAX_SDP_BYTES) {
 		throw new SpillwayError('BODY_TOO_LARGE', [MAX_SDP_BYTES]);
 	}
-	if (!/^v=0\r?\n/.test(text)) {
-		throw new SpillwayError('SDP_MALFORMED', ['it does not begin with "v=0"']);
-	}
-	if (text.split('\n').length > MAX_LINES) {
-		throw new SpillwayError('SDP_MALFORMED', [`it has more than ${MAX_LINES} lines`]);
-	}
+	refuseIf(!/^v=0\r?\n/.test(text), 'it does not begin with "v=0"');
+	refuseIf(text.split('\n').length > MAX_LINES, `it has more than ${MAX_LINES} lines`);
 	let session: sdpTransform.SessionDescription;
 	try {
 		session = sdpTransform.parse(text);
 	} catch (error) {
 		throw new SpillwayError('SDP_MALFORMED', ['a line cannot be parsed'], { cause: error });
 	}
-	if (session.media.length === 0) {
-		throw new SpillwayError('SDP_MALFORMED', ['it has no media section']);
-	}
-	if (session.media.length > MAX_MEDIA_SECTIONS) {
-		throw new SpillwayError('SDP_MALFORMED', [`it has more than ${MAX_MEDIA_SECTIONS} media sections`]);
-	}
+	refuseIf(session.media.length === 0, 'it has no media section');
+	refuseIf(session.media.length > MAX_MEDIA_SECTIONS, `it has more than ${MAX_MEDIA_SECTIONS} media sections`);
 	const fingerprints = readFingerprints(text);
 	const sections = session.media.map((section, index) => readSection(session, section, index, fingerprints));
 	const bundleGroups = (session.groups ?? [])
 		.filter(({ type }) => type === 'BUNDLE')
 		.map(({ mids }) => splitWords(mids));
-	// mediasoup tells sections and streams apart by these; each has to be there once (RFC 9143 §7.2 and §9.2, RFC 3550
-	// §8).
-	if (hasDuplicates(sections.map(({ mid }) => mid).filter((mid) => mid !== undefined))) {
-		throw new SpillwayError('SDP_MALFORMED', ['two media sections have the same mid']);
-	}
-	if (hasDuplicates(bundleGroups.flat())) {
-		throw new SpillwayError('SDP_MALFORMED', ['a media section is in the BUNDLE groups twice']);
-	}
-	// Some section has to say how it is reached; which one counts, the bundle decides.
-	if (!sections.some(({ transport }) => transport.iceUfrag !== undefined && transport.icePwd !== undefined)) {
-		throw new SpillwayError('SDP_MALFORMED', ['it has no ice-ufrag and ice-pwd']);
-	}
-	if (!sections.some(({ transport }) => transport.fingerprints.length > 0)) {
-		throw new SpillwayError('SDP_MALFORMED', ['it has no DTLS fingerprint']);
-	}
+	// mediasoup distinguishes sections and streams by these, so each is unique (RFC 9143 §7.2 and §9.2, RFC 3550 §8).
+	refuseIf(
+		hasDuplicates(sections.map(({ mid }) => mid).filter((mid) => mid !== undefined)),
+		'two media sections have the same mid',
+	);
+	refuseIf(hasDuplicates(bundleGroups.flat()), 'a media section is in the BUNDLE groups twice');
+	// Some section has to have an address; the bundle decides which one counts.
+	refuseIf(
+		!sections.some(({ transport }) => transport.iceUfrag !== undefined && transport.icePwd !== undefined),
+		'it has no ice-ufrag and ice-pwd',
+	);
+	refuseIf(!sections.some(({ transport }) => transport.fingerprints.length > 0), 'it has no DTLS fingerprint');
 	const ssrcs = sections.flatMap(({ media }) => media?.ssrcs ?? []);
-	if (hasDuplicates(ssrcs.flatMap(({ ssrc, rtxSsrc }) => (rtxSsrc === undefined ? [ssrc] : [ssrc, rtxSsrc])))) {
-		throw new SpillwayError('SDP_MALFORMED', ['two streams have the same SSRC']);
-	}
+	refuseIf(
+		hasDuplicates(ssrcs.flatMap(({ ssrc, rtxSsrc }) => (rtxSsrc === undefined ? [ssrc] : [ssrc, rtxSsrc]))),
+		'two streams have the same SSRC',
+	);
 	return { sections, bundleGroups, isIceLite: session.icelite !== undefined };
+}
+
+function refuseIf(isMalformed: boolean, problem: string): void {
+	if (isMalformed) {
+		throw new SpillwayError('SDP_MALFORMED', [problem]);
+	}
 }
 
 type ParsedMedia = sdpTransform.SessionDescription['media'][number];
 
-// The parser keeps the last of several.
+// sdp-transform keeps only the last of several.
 function readFingerprints(text: string): { session: OfferedFingerprint[]; media: OfferedFingerprint[][] } {
 	const [session = [], ...media] = text
 		.split(/^m=/m)
@@ -164,7 +156,7 @@ function readSection(
 			icePwd: asText(media.icePwd ?? session.icePwd),
 			fingerprints: ownFingerprints.length > 0 ? ownFingerprints : fingerprints.session,
 			setup: media.setup ?? session.setup,
-			// The parser takes "rtcp-mux-only" (RFC 8858) for it as well.
+			// sdp-transform also sets it for "rtcp-mux-only" (RFC 8858).
 			hasRtcpMux: media.rtcpMux !== undefined,
 		},
 		media: isOff ? undefined : readMedia(session, media, index),
@@ -174,13 +166,14 @@ function readSection(
 // RFC 5888 §5: a token. The answer repeats it.
 function readMid(media: ParsedMedia, index: number): string | undefined {
 	const mid = asText(media.mid);
-	if (mid !== undefined && !/^[!#$%&'*+\-.\w^`{|}~]{1,64}$/.test(mid)) {
-		throw new SpillwayError('SDP_MALFORMED', [`the mid of media section ${index} is no token of 1 to 64 characters`]);
-	}
+	refuseIf(
+		mid !== undefined && !/^[!#$%&'*+\-.\w^`{|}~]{1,64}$/.test(mid),
+		`the mid of media section ${index} is no token of 1 to 64 characters`,
+	);
 	return mid;
 }
 
-// RFC 8829 §5.1.2: a client may write any of these, and means the same by them.
+// RFC 8829 §5.1.2: a client may write any of these, with the same meaning.
 const DTLS_SRTP = /^(?:(?:UDP\/TLS|TCP\/DTLS)\/)?RTP\/SAVPF?$/;
 
 function readMedia(
@@ -212,8 +205,8 @@ function readMedia(
 	};
 }
 
-// RFC 8853 §5.1: streams are parted by semicolons, alternatives of one stream by commas; "~" starts one paused. A layer
-// that has no "a=rid" line of its own is none (§5.2).
+// RFC 8853 §5.1: streams are separated by semicolons, alternatives of one stream by commas; "~" starts one paused. A
+// layer without an "a=rid" line does not count (§5.2).
 function readSimulcastRids(media: ParsedMedia): string[] {
 	const declared = new Set((media.rids ?? []).filter((rid) => rid.direction === 'send').map((rid) => String(rid.id)));
 	const { simulcast } = media;
@@ -222,9 +215,7 @@ function readSimulcastRids(media: ParsedMedia): string[] {
 	if (rids.length > MAX_RIDS) {
 		throw new SpillwayError('SDP_OFFER_UNSUPPORTED', [`more than ${MAX_RIDS} simulcast layers are offered`]);
 	}
-	if (hasDuplicates(rids)) {
-		throw new SpillwayError('SDP_MALFORMED', ['it names a simulcast layer twice']);
-	}
+	refuseIf(hasDuplicates(rids), 'it names a simulcast layer twice');
 	return rids;
 }
 
@@ -235,9 +226,7 @@ function splitSimulcast(list: string | undefined): string[] {
 function readCodecs(media: ParsedMedia, index: number): OfferedCodec[] {
 	const codecs: OfferedCodec[] = [];
 	const tokens = String(media.payloads ?? '').split(' ');
-	if (hasDuplicates(tokens)) {
-		throw new SpillwayError('SDP_MALFORMED', [`media section ${index} names a payload type twice`]);
-	}
+	refuseIf(hasDuplicates(tokens), `media section ${index} names a payload type twice`);
 	for (const token of tokens) {
 		// RFC 3550 §5.1: seven bits.
 		if (!/^\d{1,3}$/.test(token) || Number(token) > 127) {
@@ -251,14 +240,14 @@ function readCodecs(media: ParsedMedia, index: number): OfferedCodec[] {
 			continue;
 		}
 		const name = rtp.codec.toLowerCase();
-		// RFC 6184 §8.2.1, RFC 7741 §6.1: the rate is 90000. mediasoup knows no others.
+		// RFC 6184 §8.2.1, RFC 7741 §6.1: the rate is 90000, the only one that mediasoup supports.
 		if ((name === 'h264' || name === 'vp8') && rtp.rate !== VIDEO_CLOCK_RATE) {
 			continue;
 		}
 		const parameters: Record<string, string | number> = {};
 		for (const entry of media.fmtp.filter((fmtp) => fmtp.payload === payloadType)) {
 			for (const pair of entry.config.split(';')) {
-				// At the first sign only: parameter sets are in base64, with its own.
+				// At the first "=" only: the base64 of parameter sets has its own.
 				const [, name, value] = /^([^=]*)(?:=(.*))?$/s.exec(pair.trim()) ?? [];
 				if (name !== undefined && /^[\w-]+$/.test(name) && name !== '__proto__') {
 					parameters[name.toLowerCase()] = value === undefined ? 1 : /^\d{1,9}$/.test(value) ? Number(value) : value;
@@ -313,12 +302,12 @@ function splitWords(text: string | undefined): string[] {
 		.filter((word) => word !== '');
 }
 
-// The parser makes numbers of words that look like one.
-function asText(value: string | undefined): string | undefined {
+/** sdp-transform makes numbers of words that look like one. */
+export function asText(value: string | number | undefined): string | undefined {
 	return value === undefined ? undefined : String(value);
 }
 
-/** What a stranger wrote, safe to put into a message. */
-export function printable(text: string): string {
-	return text.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 40);
+/** Untrusted text, safe to put into a message. */
+export function printable(text: string, maxLength = 40): string {
+	return text.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, maxLength);
 }

@@ -1,16 +1,16 @@
-/** Tests of how a viewer's offer decides the payload types and capabilities that it is served with. */
+/** Tests of how a viewer's offer decides its payload types and capabilities. */
 import * as mediasoup from 'mediasoup';
 import type { Consumer } from 'mediasoup/types';
 import { describe, expect, it } from 'vitest';
-import { SpillwayError } from '../../core/errors/errors.ts';
 import { DEFAULT_PAYLOAD_TYPES } from '../rtp/media-codecs.ts';
 import { ABS_CAPTURE_TIME_EXTENSION_ID } from '../../core/wire/rtp/rtp-packet.ts';
+import { refusalOf } from '../testing/refusal.ts';
 import { CHROMIUM_WHEP_OFFER, OBS_OFFER } from '../testing/sdp-fixtures.ts';
 import { parseSdpOffer } from './sdp-offer.ts';
 import { answerViewerMedia, negotiateWhep, viewerCapabilities } from './whep-negotiation.ts';
 
 const ABS_CAPTURE_TIME = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time';
-/** The payload types of a browser that numbers its codecs in another way than Chromium. */
+/** The payload types of a browser that numbers its codecs differently from Chromium. */
 const OTHER_OFFER = CHROMIUM_WHEP_OFFER.replaceAll(/\b108\b/g, '125').replaceAll(/\b111\b/g, '109');
 
 const negotiate = (offer: string): ReturnType<typeof negotiateWhep> =>
@@ -25,19 +25,13 @@ function withCaptureTime(id: number): string {
 }
 
 function refusal(offer: string): string {
-	try {
-		negotiate(offer);
-	} catch (error) {
-		if (error instanceof SpillwayError && error.code === 'SDP_OFFER_UNSUPPORTED') {
-			return error.message;
-		}
-		throw error;
-	}
-	throw new Error('The offer was taken.');
+	const { code, message } = refusalOf(() => negotiate(offer));
+	expect(code).toBe('SDP_OFFER_UNSUPPORTED');
+	return message;
 }
 
 describe('negotiateWhep', () => {
-	it("takes Chromium's constrained baseline in mode 1 and Opus, under its payload types", () => {
+	it("chooses Chromium's constrained baseline in mode 1 and Opus, under its payload types", () => {
 		const viewer = negotiate(CHROMIUM_WHEP_OFFER);
 		expect(viewer.payloadTypes).toEqual({ h264: 108, opus: 111 });
 		expect(viewer.payloadTypes).toEqual(DEFAULT_PAYLOAD_TYPES);
@@ -52,13 +46,13 @@ describe('negotiateWhep', () => {
 		expect(negotiate(OTHER_OFFER).payloadTypes).toEqual({ h264: 125, opus: 109 });
 	});
 
-	it('takes baseline, then any profile, where constrained baseline is not offered', () => {
+	it('chooses baseline, then any profile, where constrained baseline is not offered', () => {
 		const withoutConstrained = CHROMIUM_WHEP_OFFER.replaceAll('42e01f', '640c1f');
 		expect(negotiate(withoutConstrained).payloadTypes.h264).toBe(102);
 		expect(negotiate(withoutConstrained.replaceAll('42001f', '64001f')).payloadTypes.h264).toBe(102);
 	});
 
-	it('takes a viewer who wants only sound, and the default payload type for what they do not want', () => {
+	it('accepts a viewer who wants only sound, and uses the default payload type for the picture', () => {
 		const [session, , audio] = OTHER_OFFER.split(/(?=^m=)/m);
 		const viewer = negotiate(`${session}${audio}`);
 		expect([viewer.video, viewer.payloadTypes]).toEqual([undefined, { h264: 108, opus: 109 }]);
@@ -77,7 +71,7 @@ describe('negotiateWhep', () => {
 		expect([viewer.video, viewer.audio?.media.index, viewer.transport.bundle]).toEqual([undefined, 1, ['1']]);
 	});
 
-	it('serves the first section of a kind that it can, and refuses data channels and all others', () => {
+	it('serves the first usable section of a kind, and refuses data channels and all others', () => {
 		const video = CHROMIUM_WHEP_OFFER.split(/(?=^m=)/m)[1]!.replace('a=mid:0', 'a=mid:2');
 		const data = 'm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:3\r\n';
 		const offer = CHROMIUM_WHEP_OFFER.replace('BUNDLE 0 1', 'BUNDLE 0 1 2 3');
@@ -89,7 +83,7 @@ describe('negotiateWhep', () => {
 		expect(negotiate(`${unusable}${video}${data}`).video!.media.mid).toBe('2');
 	});
 
-	it('W-44 refuses a viewer who cannot take H.264 or Opus, before any media starts', () => {
+	it('W-44 refuses a viewer who cannot receive H.264 or Opus, before any media starts', () => {
 		expect(refusal(CHROMIUM_WHEP_OFFER.replaceAll('H264/90000', 'AV1/90000'))).toContain(
 			'cannot take H.264 in packetization-mode 1',
 		);
@@ -135,7 +129,7 @@ describe('viewerCapabilities', () => {
 		]);
 	});
 
-	it('names no extension that the viewer knows under another id, or that is of no use', () => {
+	it('names no extension that the viewer has under another id, or that is useless', () => {
 		expect(capabilities(withCaptureTime(15)).headerExtensions).toEqual([]);
 		expect(capabilities(CHROMIUM_WHEP_OFFER).headerExtensions).toEqual([]);
 	});

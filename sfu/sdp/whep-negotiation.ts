@@ -1,4 +1,4 @@
-/** A WHEP offer → the payload types and capabilities its viewer has to be served with, and what is answered. Pure. */
+/** A WHEP offer → the payload types and capabilities of its viewer, and what is answered. Pure. */
 import type { Consumer, RtpCapabilities, RtpHeaderExtension } from 'mediasoup/types';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import { H264_PARAMETERS, type PayloadTypes } from '../rtp/media-codecs.ts';
@@ -9,7 +9,7 @@ import type { OfferedCodec, OfferedMedia, SdpOffer } from './sdp-offer.ts';
 /** A section that is served, and how. */
 export type NegotiatedViewerMedia = { media: OfferedMedia; codec: OfferedCodec };
 
-/** What a viewer can take. At least one of both. */
+/** What a viewer can receive: at least one of both. */
 export type NegotiatedViewer = {
 	transport: NegotiatedTransport;
 	video: NegotiatedViewerMedia | undefined;
@@ -17,12 +17,12 @@ export type NegotiatedViewer = {
 	payloadTypes: PayloadTypes;
 };
 
-/** Feedback that mediasoup takes from a viewer. No bandwidth estimation: there is one live layer, nothing to choose. */
+/** Feedback that mediasoup accepts from a viewer. No bandwidth estimation: there is one live layer. */
 const VIDEO_FEEDBACK = ['nack', 'nack pli', 'ccm fir'];
 
 /**
  * Chooses one section of each kind, and its codec; all other sections are refused. Throws SDP_OFFER_UNSUPPORTED when a
- * kind that the viewer wants cannot be served, before any media starts, so that the player can fall to LL-HLS.
+ * kind that the viewer wants cannot be served, before any media starts, so that the player can fall back to LL-HLS.
  */
 export function negotiateWhep(offer: SdpOffer, defaults: PayloadTypes): NegotiatedViewer {
 	const offered = offer.sections.map(({ media }) => media).filter((media) => media !== undefined);
@@ -37,7 +37,7 @@ export function negotiateWhep(offer: SdpOffer, defaults: PayloadTypes): Negotiat
 	const video = chooseSection(wanted, 'video', chooseH264, 'H.264 in packetization-mode 1');
 	const audio = chooseSection(wanted, 'audio', chooseOpus, 'Opus');
 	if (video !== undefined && video.codec.payloadType === audio?.codec.payloadType) {
-		// RFC 9143 §9.1: a payload type means the same in all of a bundle.
+		// RFC 9143 §9.1: a payload type means the same throughout a bundle.
 		throw new SpillwayError('SDP_OFFER_UNSUPPORTED', ['audio and video have the same payload type']);
 	}
 	const served = [video, audio].map((section) => section?.media).filter((media) => media !== undefined);
@@ -52,9 +52,7 @@ export function negotiateWhep(offer: SdpOffer, defaults: PayloadTypes): Negotiat
 	};
 }
 
-/**
- * Capabilities in mediasoup's form. Header extensions count only where the viewer uses mediasoup's own ids for them.
- */
+/** In mediasoup's form. Header extensions count only where the viewer uses mediasoup's own ids for them. */
 export function viewerCapabilities(
 	viewer: NegotiatedViewer,
 	routerExtensions: readonly RtpHeaderExtension[],
@@ -107,11 +105,7 @@ const WANTED_EXTENSIONS: ReadonlySet<string> = new Set([
 ]);
 
 /** The answer's section for a Consumer. */
-export function answerViewerMedia(
-	section: { media: OfferedMedia; codec: OfferedCodec },
-	consumer: Consumer,
-	streamId: string,
-): AnsweredMedia {
+export function answerViewerMedia(section: NegotiatedViewerMedia, consumer: Consumer, streamId: string): AnsweredMedia {
 	const used = new Set(consumer.rtpParameters.headerExtensions?.map((extension) => extension.uri as string));
 	return {
 		offered: section.media,

@@ -1,6 +1,6 @@
-/** Tests of what mediasoup is told of a WHIP offer, what is answered, and which offers are refused as a whole. */
+/** Tests of what mediasoup gets of a WHIP offer, what is answered, and which offers are refused as a whole. */
 import { describe, expect, it } from 'vitest';
-import { SpillwayError } from '../../core/errors/errors.ts';
+import { refusalOf } from '../testing/refusal.ts';
 import { CHROMIUM_WHIP_OFFER, FFMPEG_OFFER, OBS_OFFER, OBS_SIMULCAST_OFFER } from '../testing/sdp-fixtures.ts';
 import { parseSdpOffer } from './sdp-offer.ts';
 import { negotiateWhip, type NegotiatedPublisherTrack } from './whip-negotiation.ts';
@@ -25,18 +25,12 @@ const tracksOf = (offer: string): NegotiatedPublisherTrack[] => negotiateWhip(pa
 const rtpParameters = (offer: string): unknown[] => tracksOf(offer).map((track) => track.rtpParameters);
 
 function refusal(offer: string): string {
-	try {
-		negotiateWhip(parseSdpOffer(offer));
-	} catch (error) {
-		if (error instanceof SpillwayError && error.code === 'SDP_OFFER_UNSUPPORTED') {
-			return error.message;
-		}
-		throw error;
-	}
-	throw new Error('The offer was taken.');
+	const { code, message } = refusalOf(() => negotiateWhip(parseSdpOffer(offer)));
+	expect(code).toBe('SDP_OFFER_UNSUPPORTED');
+	return message;
 }
 
-/** The offer with a copy of one of its sections behind it, of another mid and without SSRCs. */
+/** The offer with a copy of one of its sections behind it, with another mid and without SSRCs. */
 function withExtra(
 	offer: string,
 	kind: 'audio' | 'video',
@@ -48,7 +42,7 @@ function withExtra(
 }
 
 describe('negotiateWhip', () => {
-	it("takes OBS's tracks, each by its SSRC", () => {
+	it("accepts OBS's tracks, each by its SSRC", () => {
 		expect(rtpParameters(OBS_OFFER)).toEqual([
 			{
 				mid: '0',
@@ -67,7 +61,7 @@ describe('negotiateWhip', () => {
 		]);
 	});
 
-	it("takes OBS's simulcast layers by their rids, in the offered order", () => {
+	it("accepts OBS's simulcast layers by their rids, in the offered order", () => {
 		const video = tracksOf(OBS_SIMULCAST_OFFER)[1]!;
 		expect(video.rtpParameters).toEqual({
 			mid: '1',
@@ -82,7 +76,7 @@ describe('negotiateWhip', () => {
 		expect(video.answer.receivingRids).toEqual(['0', '1', '2']);
 	});
 
-	it("takes FFmpeg's RTX", () => {
+	it("accepts FFmpeg's RTX", () => {
 		expect(rtpParameters(FFMPEG_OFFER)[1]).toEqual({
 			mid: '1',
 			codecs: [
@@ -95,7 +89,7 @@ describe('negotiateWhip', () => {
 		});
 	});
 
-	it("takes Chromium's constrained baseline, although VP8 stands first, with RTX and congestion feedback", () => {
+	it("chooses Chromium's constrained baseline, although VP8 comes first, with RTX and congestion feedback", () => {
 		expect(rtpParameters(CHROMIUM_WHIP_OFFER)).toEqual([
 			{
 				mid: '0',
@@ -135,7 +129,7 @@ describe('negotiateWhip', () => {
 		]);
 	});
 
-	it('takes VP8 where there is no H.264', () => {
+	it('chooses VP8 where there is no H.264', () => {
 		const track = tracksOf(CHROMIUM_WHIP_OFFER.replaceAll('H264/90000', 'H266/90000'))[0]!;
 		expect([
 			track.codec,
@@ -144,24 +138,24 @@ describe('negotiateWhip', () => {
 		]).toEqual(['vp8', 'video/VP8', [96, 97]]);
 	});
 
-	it('takes a track alone, and one that is sendrecv', () => {
+	it('accepts a track alone, and one that is sendrecv', () => {
 		const [session, audio] = OBS_OFFER.split(/(?=^m=)/m);
 		expect(tracksOf(`${session}${audio}`).map(({ kind }) => kind)).toEqual(['audio']);
 		expect(tracksOf(OBS_OFFER.replaceAll('sendonly', 'sendrecv'))).toHaveLength(2);
 	});
 
-	it('leaves the SSRC open where the offer names none, if the packets say which section they are of', () => {
+	it('leaves the SSRC open where the offer names none, if the packets name their section', () => {
 		const [session, , video] = OBS_OFFER.replaceAll(/a=ssrc:.*\r\n/g, '').split(/(?=^m=)/m);
 		const offer = `${session}${video}`;
 		expect(tracksOf(offer)[0]!.rtpParameters.encodings).toEqual([{}]);
-		expect(refusal(offer.replace(/a=extmap:1.*\r\n/, ''))).toContain('cannot be told from others');
+		expect(refusal(offer.replace(/a=extmap:1.*\r\n/, ''))).toContain('cannot be distinguished from others');
 	});
 
-	it('refuses simulcast whose packets do not say which layer they are of', () => {
-		expect(refusal(OBS_SIMULCAST_OFFER.replaceAll(/a=extmap:2.*\r\n/g, ''))).toContain('cannot be told apart');
+	it('refuses simulcast whose packets do not name their layer', () => {
+		expect(refusal(OBS_SIMULCAST_OFFER.replaceAll(/a=extmap:2.*\r\n/g, ''))).toContain('cannot be distinguished');
 	});
 
-	it('goes without a header extension that has another id, or whose id means something else, than before', () => {
+	it('omits a header extension that has another id, or whose id means something else, in an earlier section', () => {
 		const withIds = (audio: number, video: number): string =>
 			OBS_OFFER.replace('a=extmap:1 ', `a=extmap:${video} `).replace('a=mid:0', `a=mid:0\r\na=extmap:${audio} ${MID}`);
 		const ids = (offer: string): unknown[] => tracksOf(offer).map(({ answer }) => answer.headerExtensions);
@@ -180,14 +174,14 @@ describe('negotiateWhip', () => {
 		expect(refusal(off)).toContain('no audio or video section that is switched on');
 	});
 
-	it('tells the parameter sets that the offer has, and does not answer with them', () => {
+	it('reports the parameter sets of the offer, and does not answer with them', () => {
 		const [, video] = tracksOf(OBS_OFFER.replace('a=fmtp:96 ', 'a=fmtp:96 sprop-parameter-sets=Z0LA,aM4=;'));
 		expect(video!.spropParameterSets).toBe('Z0LA,aM4=');
 		expect(video!.answer.codecs[0]!.parameters).not.toHaveProperty('sprop-parameter-sets');
 		expect(tracksOf(OBS_OFFER).map(({ spropParameterSets }) => spropParameterSets)).toEqual([undefined, undefined]);
 	});
 
-	it('takes H.264 without fragments behind H.264 with, and before VP8', () => {
+	it('prefers H.264 with fragments to H.264 without, and both to VP8', () => {
 		const withoutMode1 = CHROMIUM_WHIP_OFFER.replaceAll('packetization-mode=1', 'packetization-mode=0');
 		expect(tracksOf(withoutMode1)[0]!.codec).toBe('h264');
 		expect(tracksOf(OBS_OFFER.replace(/a=fmtp:96.*\r\n/, ''))[1]!.codec).toBe('h264');
@@ -200,7 +194,7 @@ describe('negotiateWhip', () => {
 		);
 	});
 
-	it('answers recvonly, with stereo Opus, and tells Chromium where to start its estimate', () => {
+	it('answers recvonly, with stereo Opus, and with the start of Chromium’s bandwidth estimate', () => {
 		const [video, audio] = tracksOf(CHROMIUM_WHIP_OFFER).map(({ answer }) => answer);
 		expect([video!.direction, audio!.direction]).toEqual(['recvonly', 'recvonly']);
 		expect(audio!.codecs[0]!.parameters).toEqual({ minptime: 10, useinbandfec: 1, stereo: 1, 'sprop-stereo': 1 });
@@ -234,12 +228,12 @@ describe('negotiateWhip', () => {
 			'neither H.264 in packetization-mode 0 or 1 nor VP8 (it has av1)',
 		],
 		['a section has no codec', OBS_OFFER.replace('a=rtpmap:96 H264/90000\r\n', ''), '(it has no codec)'],
-		['a second section cannot be taken', OBS_OFFER.replace('H264/90000', 'H265/90000'), 'video section'],
+		['a second section cannot be accepted', OBS_OFFER.replace('H264/90000', 'H265/90000'), 'video section'],
 	])('W-10 refuses the whole offer when %s', (_reason, offer, message) => {
 		expect(refusal(offer)).toContain(message);
 	});
 
-	it('names no codec that might be an attack on a log', () => {
+	it('names no codec that may be an attack on a log', () => {
 		expect(refusal(OBS_OFFER.replace('H264/90000', '<script>/90000'))).toContain('(it has no codec)');
 	});
 });

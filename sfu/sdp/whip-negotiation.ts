@@ -1,10 +1,10 @@
-/** A WHIP offer → what mediasoup has to be told of it, and what is answered (RFC 9725 §4). Pure. */
+/** A WHIP offer → what mediasoup needs of it, and what is answered (RFC 9725 §4). Pure. */
 import type { RtpCodecParameters, RtpEncodingParameters, RtpParameters } from 'mediasoup/types';
 import { SpillwayError } from '../../core/errors/errors.ts';
 import { H264_PARAMETERS, OPAQUE_VIDEO_CODEC } from '../rtp/media-codecs.ts';
 import { negotiateTransport, type NegotiatedTransport } from './bundle.ts';
 import type { AnsweredMedia } from './sdp-answer.ts';
-import type { OfferedCodec, OfferedMedia, SdpOffer } from './sdp-offer.ts';
+import { asText, type OfferedCodec, type OfferedMedia, type SdpOffer } from './sdp-offer.ts';
 
 /** What a publisher will send. At least one track. */
 export type NegotiatedPublisher = {
@@ -13,12 +13,11 @@ export type NegotiatedPublisher = {
 	tracks: NegotiatedPublisherTrack[];
 };
 
-/** One track that a publisher will send. */
 export type NegotiatedPublisherTrack = {
 	kind: 'audio' | 'video';
 	codec: 'h264' | 'vp8' | 'opus';
 	rtpParameters: RtpParameters;
-	/** H.264's `sprop-parameter-sets` (RFC 6184 §8.1) as the offer has it: base64, parted by commas. */
+	/** H.264's `sprop-parameter-sets` (RFC 6184 §8.1) as the offer has it: base64, separated by commas. */
 	spropParameterSets: string | undefined;
 	answer: AnsweredMedia;
 };
@@ -26,7 +25,7 @@ export type NegotiatedPublisherTrack = {
 const MID_EXTENSION = 'urn:ietf:params:rtp-hdrext:sdes:mid';
 const RID_EXTENSION = 'urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id';
 
-/** Header extensions that mediasoup makes use of when receiving. */
+/** Header extensions that mediasoup uses when receiving. */
 const RECEIVED_EXTENSIONS = new Set([
 	MID_EXTENSION,
 	RID_EXTENSION,
@@ -39,9 +38,8 @@ const RECEIVED_EXTENSIONS = new Set([
 const SENT_FEEDBACK = new Set(['nack', 'nack pli', 'ccm fir', 'goog-remb', 'transport-cc']);
 
 /**
- * Chooses the tracks. Throws SDP_OFFER_UNSUPPORTED when audio or video cannot be taken: RFC 9725 §4.4.3 knows no
- * partial success. Other sections, such as a data channel, carry nothing that viewers would miss, and are refused
- * alone.
+ * Chooses the tracks. Throws SDP_OFFER_UNSUPPORTED when audio or video cannot be accepted: RFC 9725 §4.4.3 knows no
+ * partial success. Other sections, such as a data channel, carry nothing that viewers miss, and are refused alone.
  */
 export function negotiateWhip(offer: SdpOffer): NegotiatedPublisher {
 	const offered = offer.sections.map(({ media }) => media).filter((media) => media !== undefined);
@@ -71,7 +69,7 @@ export function negotiateWhip(offer: SdpOffer): NegotiatedPublisher {
 	return { offer, transport: negotiateTransport(offer, offered), tracks };
 }
 
-// RFC 9143 §9.1: a payload type means the same in all of a bundle.
+// RFC 9143 §9.1: a payload type means the same throughout a bundle.
 function checkPayloadTypes(tracks: readonly NegotiatedPublisherTrack[]): void {
 	const payloadTypes = tracks.flatMap(({ rtpParameters }) =>
 		rtpParameters.codecs.map(({ payloadType }) => payloadType),
@@ -81,8 +79,8 @@ function checkPayloadTypes(tracks: readonly NegotiatedPublisherTrack[]): void {
 	}
 }
 
-// RFC 8285 §6: an id means the same extension in all of a bundle. mediasoup has one id for each extension of a
-// transport; a section that says something else than the one before it goes without.
+// RFC 8285 §6: an id means the same extension throughout a bundle. mediasoup has one id for each extension of a
+// transport, so a section does without an extension that it names differently from the one before it.
 function receivedExtensions(offered: readonly OfferedMedia[]): OfferedMedia['headerExtensions'][] {
 	const idOf = new Map<string, number>();
 	const uriOf = new Map<number, string>();
@@ -148,8 +146,8 @@ function negotiateTrack(
 	};
 }
 
-// What no packet can be told by never reaches a track: mediasoup goes by SSRC, by MID, and by RID (RFC 8829 §5.2.1
-// wants the MID offered).
+// mediasoup assigns packets by SSRC, MID and RID: without any of them none reaches a track (RFC 8829 §5.2.1 requires
+// that the MID is offered).
 function checkRecognizable(
 	media: OfferedMedia,
 	headerExtensions: OfferedMedia['headerExtensions'],
@@ -158,12 +156,12 @@ function checkRecognizable(
 	const has = (uri: string): boolean => headerExtensions.some((extension) => extension.uri === uri);
 	if (isSimulcast && !has(RID_EXTENSION)) {
 		throw new SpillwayError('SDP_OFFER_UNSUPPORTED', [
-			`its simulcast layers cannot be told apart: the video section has to offer the header extension ${RID_EXTENSION}`,
+			`its simulcast layers cannot be distinguished: the video section has to offer the header extension ${RID_EXTENSION}`,
 		]);
 	}
 	if (!isSimulcast && media.ssrcs.length === 0 && (media.mid === undefined || !has(MID_EXTENSION))) {
 		throw new SpillwayError('SDP_OFFER_UNSUPPORTED', [
-			`the packets of the ${media.kind} section cannot be told from others: it has to name its SSRC (a=ssrc), or to offer the header extension ${MID_EXTENSION} under the id that it has in the other sections`,
+			`the packets of the ${media.kind} section cannot be distinguished from others: it has to name its SSRC (a=ssrc), or to offer the header extension ${MID_EXTENSION} under the id that it has in the other sections`,
 		]);
 	}
 }
@@ -187,9 +185,9 @@ function chooseAudio(media: OfferedMedia): OfferedCodec {
 	return opus;
 }
 
-// H.264 wherever it stands in the order, since it reaches both tiers without re-encoding; 42e01f before others, since
-// encoders without B-frames stand behind it. Then H.264 without fragments (mode 0, which is also what no mode means:
-// RFC 6184 §8.1), then VP8.
+// H.264 at any place in the order, since it reaches both tiers without re-encoding; 42e01f before others, since
+// encoders without B-frames use it. Then H.264 without fragments (mode 0, which is also the default: RFC 6184 §8.1),
+// then VP8.
 function chooseVideo(media: OfferedMedia): OfferedCodec {
 	const h264 = media.codecs.filter((codec) => codec.name === 'h264' && packetizationMode(codec) <= 1);
 	const fragmented = h264.filter((codec) => packetizationMode(codec) === 1);
@@ -208,10 +206,6 @@ function chooseVideo(media: OfferedMedia): OfferedCodec {
 
 function packetizationMode(codec: OfferedCodec): number {
 	return Number(codec.parameters['packetization-mode'] ?? 0);
-}
-
-function asText(value: string | number | undefined): string | undefined {
-	return value === undefined ? undefined : String(value);
 }
 
 function codecNames(media: OfferedMedia): string {
@@ -235,12 +229,12 @@ function rtpCodec(codec: OfferedCodec, name: 'h264' | 'vp8' | 'opus', feedback: 
 	};
 }
 
-// The bit rate that Chromium starts from instead of 300 kbit/s; ignored by all others. Without it a browser's picture
-// is poor for its first ten seconds.
+// The bit rate at which Chromium starts instead of 300 kbit/s; all others ignore it. Without it a browser's picture is
+// poor for its first ten seconds.
 const CHROMIUM_START_KBPS = 2500;
 
 function answerCodec(codec: OfferedCodec, feedback: string[]): OfferedCodec {
-	// RFC 6184 §8.2.2: what describes a stream is for whoever sends one.
+	// RFC 6184 §8.2.2: parameters that describe a stream are for its sender.
 	const parameters = Object.fromEntries(
 		Object.entries(codec.parameters).filter(([name]) => name !== 'sprop-parameter-sets'),
 	);

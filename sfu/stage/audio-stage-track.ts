@@ -1,10 +1,9 @@
-/** The sound of a stage: what publishers' packets and our own Opus go through on their way to the viewers. */
+/** The sound of a stage: splices publishers' packets and our own Opus into the stream that viewers get. */
 import { SOUND_LAG_MS } from '../../core/media/sound-lag.ts';
 import { randomSequence, SequenceSplicer } from './layer/splice.ts';
 import type { StagePacket, StageStream } from './layer/stage-stream.ts';
 import type { PublisherPacket } from './video-stage-track.ts';
 
-/** Opus towards the viewers. */
 export class AudioStageTrack {
 	readonly #stream: StageStream;
 	readonly #splicer = new SequenceSplicer(randomSequence());
@@ -16,8 +15,8 @@ export class AudioStageTrack {
 	}
 
 	/** Packets and bytes sent. */
-	get statistics(): { packetCount: number; octetCount: number } {
-		return { packetCount: this.#stream.packetCount, octetCount: this.#stream.octetCount };
+	get statistics(): StageStream['statistics'] {
+		return this.#stream.statistics;
 	}
 
 	/** Another publisher, or another encoder, feeds from now on. */
@@ -41,15 +40,8 @@ export class AudioStageTrack {
 		if (this.#begins) {
 			this.#beginSplice(0);
 		}
-		this.#stream.send(
-			this.#stagePacket({
-				payload: frame.bytes,
-				hasMarker: false,
-				timelineTicks: frame.timelineTicks,
-				captureTimeMs: frame.captureTimeMs,
-			}),
-			this.#splicer.next(),
-		);
+		const { bytes, ...times } = frame;
+		this.#stream.send(this.#stagePacket({ payload: bytes, hasMarker: false, ...times }), this.#splicer.next());
 	}
 
 	#beginSplice(sequenceNumber: number): void {
@@ -58,12 +50,7 @@ export class AudioStageTrack {
 		this.#stream.restartReports();
 	}
 
-	#stagePacket(packet: {
-		payload: Uint8Array;
-		hasMarker: boolean;
-		timelineTicks: number;
-		captureTimeMs: number;
-	}): StagePacket {
+	#stagePacket(packet: Omit<PublisherPacket, 'sequenceNumber'>): StagePacket {
 		return {
 			payload: packet.payload,
 			hasMarker: packet.hasMarker,

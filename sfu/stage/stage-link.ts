@@ -7,7 +7,6 @@ import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import { isRtcp, createRtpHeader, readRtpHeader, type RtpHeader } from '../../core/wire/rtp/rtp-packet.ts';
 import { readKeyFrameRequests } from '../../core/wire/rtp/rtcp.ts';
 
-/** Events of a link. */
 type StageLinkEvents = {
 	/** The worker asks the stage for a key frame of the stream with this SSRC. */
 	keyFrameRequested: [ssrc: number];
@@ -21,7 +20,6 @@ type TapListener = (packet: Buffer, header: RtpHeader) => void;
 /** Socket buffers asked for; the kernel gives what it allows. A 4 MB burst is half a second at 60 Mbit/s. */
 const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024;
 
-/** One broadcast's link to its router. */
 export class StageLink extends TypedEmitter<StageLinkEvents> {
 	readonly transport: PlainTransport;
 	readonly #deps: { socket: Socket; logger: Logger };
@@ -55,7 +53,7 @@ export class StageLink extends TypedEmitter<StageLinkEvents> {
 					resolve();
 				});
 			});
-			// Connected, so that the kernel drops what others send to this port and each send needs no address.
+			// Connected, so that the kernel drops what others send here and a send needs no address.
 			await new Promise<void>((resolve, reject) => {
 				socket.connect(transport.tuple.localPort, '127.0.0.1', (error?: Error) => (error ? reject(error) : resolve()));
 			});
@@ -81,7 +79,7 @@ export class StageLink extends TypedEmitter<StageLinkEvents> {
 			logger.debug({ err: error }, 'the kernel keeps its own socket buffer size');
 		}
 		socket.on('message', (packet) => this.#onPacket(packet));
-		// ECONNREFUSED arrives here when the worker dies; the router's close event tells the story.
+		// ECONNREFUSED arrives here when the worker dies, which the router's close event reports.
 		socket.on('error', (error) => logger.debug({ err: error }, 'stage socket error'));
 		transport.observer.once('close', () => void this.#scope.close('router-closed'));
 		this.#scope.onClose(() => {

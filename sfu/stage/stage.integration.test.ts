@@ -1,4 +1,4 @@
-/** Tests of the stage with a real worker: what a viewer receives over take-overs, on joining, and through pipes. */
+/** Tests of the stage with a real worker: what a viewer receives over take-overs, after joining, and through pipes. */
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import type { Consumer, PlainTransport, Router } from 'mediasoup/types';
@@ -49,7 +49,7 @@ class PlainViewer implements AsyncDisposable {
 		await once(socket, 'listening');
 		socket.setRecvBufferSize(4_000_000);
 		const received = new SentPackets();
-		socket.on('message', received.take);
+		socket.on('message', received.add);
 		const transport = await router.createPlainTransport({
 			listenInfo: { protocol: 'udp', ip: '127.0.0.1' },
 			rtcpMux: true,
@@ -64,7 +64,7 @@ class PlainViewer implements AsyncDisposable {
 		return new PlainViewer(consumer, received, socket, transport);
 	}
 
-	/** What the Consumer sent; the worker's own probe packets, which make the transport known, are left out. */
+	/** What the Consumer sent, without the worker's own probe packets, which make the transport known. */
 	get packets(): readonly SentPacket[] {
 		return this.received.of(this.consumer.rtpParameters.encodings![0]!.ssrc!);
 	}
@@ -94,11 +94,20 @@ afterEach(async () => {
 });
 
 describe('a viewer on the live layer', () => {
-	/** Capture time of a timeline position, as of a publisher whose clock began a while ago. */
+	/** Capture time of timeline position 0, as of a publisher whose clock began a while ago. */
 	let captureAtZeroMs: number;
 
 	beforeEach(() => {
 		captureAtZeroMs = systemClock.nowMs() - 15_000;
+	});
+
+	const pictureTimes = (number: number): { timelineTicks: number; captureTimeMs: number } => ({
+		timelineTicks: 900_000 + number * PICTURE_TICKS,
+		captureTimeMs: captureAtZeroMs + 10_000 + number * (PICTURE_TICKS / 90),
+	});
+	const soundTimes = (number: number): { timelineTicks: number; captureTimeMs: number } => ({
+		timelineTicks: 480_000 + number * 1600,
+		captureTimeMs: captureAtZeroMs + 10_000 + number * (1600 / 48),
 	});
 
 	/** Sends pictures as a publisher's packets, then a sound for each. */
@@ -115,16 +124,14 @@ describe('a viewer on the live layer', () => {
 					payload,
 					hasMarker: index === payloads.length - 1,
 					sequenceNumber: sequenceNumbers.video++ % 65_536,
-					timelineTicks: 900_000 + number * PICTURE_TICKS,
-					captureTimeMs: captureAtZeroMs + 10_000 + number * (PICTURE_TICKS / 90),
+					...pictureTimes(number),
 				}),
 			);
 			broadcastRouter.stage.audio.forward({
 				payload: Uint8Array.of(0xfc, number),
 				hasMarker: false,
 				sequenceNumber: sequenceNumbers.audio++ % 65_536,
-				timelineTicks: 480_000 + number * 1600,
-				captureTimeMs: captureAtZeroMs + 10_000 + number * (1600 / 48),
+				...soundTimes(number),
 			});
 		}
 	}
@@ -132,17 +139,9 @@ describe('a viewer on the live layer', () => {
 	function write(first: number, last: number): void {
 		for (const number of range(first, last)) {
 			const isKeyFrame = number === first;
-			broadcastRouter.stage.video.writePicture({
-				payloads: picturePayloads(number, isKeyFrame),
-				isKeyFrame,
-				timelineTicks: 900_000 + number * PICTURE_TICKS,
-				captureTimeMs: captureAtZeroMs + 10_000 + number * (PICTURE_TICKS / 90),
-			});
-			broadcastRouter.stage.audio.writeFrame({
-				bytes: Uint8Array.of(0xfc, number),
-				timelineTicks: 480_000 + number * 1600,
-				captureTimeMs: captureAtZeroMs + 10_000 + number * (1600 / 48),
-			});
+			const payloads = picturePayloads(number, isKeyFrame);
+			broadcastRouter.stage.video.writePicture({ payloads, isKeyFrame, ...pictureTimes(number) });
+			broadcastRouter.stage.audio.writeFrame({ bytes: Uint8Array.of(0xfc, number), ...soundTimes(number) });
 		}
 	}
 
@@ -160,18 +159,18 @@ describe('a viewer on the live layer', () => {
 		});
 	}
 
-	it('sees one stream over three publishers: numbers without a gap, times ascending, capture time in every packet', async () => {
+	it('receives one stream over three publishers: numbers without a gap, times ascending, capture time in every packet', async () => {
 		const { stage, homeRouter } = broadcastRouter;
 		await using video = await PlainViewer.open(homeRouter, stage.videoProducer.id);
 		await using audio = await PlainViewer.open(homeRouter, stage.audioProducer.id);
 		await video.join(stage);
 		await audio.consumer.resume();
-		// The worker tells mediasoup's streams and their reports apart by packets that came before.
+		// The worker distinguishes mediasoup's streams and their reports by packets that came before.
 		await sleep(systemClock, 100);
 
 		forward(0, 19, 0, { video: 65_530, audio: 65_530 });
 		takeOver();
-		// The second one begins in the middle of a GOP, which nobody sees.
+		// The second one begins in the middle of a GOP, which is dropped.
 		forward(20, 39, 25, { video: 1000, audio: 2000 });
 		takeOver();
 		write(40, 59);
@@ -197,7 +196,7 @@ describe('a viewer on the live layer', () => {
 		}
 	});
 
-	it('is told by sender reports what the extension says, under one CNAME, so that sound and picture play in step', async () => {
+	it('gets sender reports that agree with the extension, under one CNAME, so that sound and picture play in step', async () => {
 		const { stage, homeRouter } = broadcastRouter;
 		await using video = await PlainViewer.open(homeRouter, stage.videoProducer.id);
 		await using audio = await PlainViewer.open(homeRouter, stage.audioProducer.id);
@@ -226,7 +225,7 @@ describe('a newcomer', () => {
 		await waitUntil(() => feed.next >= last, `${pictures} pictures of a later GOP are sent`);
 	}
 
-	/** That they see the GOP in which they came from its key frame on, and every picture after it, once and in order. */
+	/** They see the GOP in which they came from its key frame on, and every picture after it, once and in order. */
 	function expectSmoothJoin(viewer: PlainViewer, firstPicture: number, lastPicture: number): void {
 		const packets = viewer.packets;
 		expect(startsH264KeyFrame(packets[0]!.payload)).toBe(true);
@@ -239,7 +238,7 @@ describe('a newcomer', () => {
 		expect(packets.every(({ captureTimeMs }) => captureTimeMs !== undefined)).toBe(true);
 	}
 
-	/** Everything about one newcomer in the middle of a GOP, on a router that is asked for at that moment. */
+	/** A newcomer in the middle of a GOP, on a router that is acquired at that moment. */
 	async function joinAndWatch(
 		acquire: () => Promise<Pick<ViewerRouter, 'router' | 'producers'>>,
 		payloadType: number,
@@ -264,7 +263,7 @@ describe('a newcomer', () => {
 		await waitUntil(() => (pictureNumbers(viewer.packets).at(-1) ?? 0) >= lastPicture, 'further pictures');
 		expectSmoothJoin(viewer, firstPicture, lastPicture);
 		expect(new Set(viewer.packets.map((packet) => packet.payloadType))).toEqual(new Set([payloadType]));
-		// The pictures that were past when they came have their timestamps compressed to 1 ms each.
+		// The pictures from before they came have their timestamps compressed to 1 ms each.
 		const burstSteps = timestampSteps(viewer.packets)
 			.filter((step) => step > 0)
 			.slice(0, 14);
@@ -280,7 +279,7 @@ describe('a newcomer', () => {
 		expect(broadcastRouter.pipedRouterCount).toBe(0);
 	});
 
-	it('does so with other payload types, through a pipe that is there already', async () => {
+	it('does so with other payload types, through a pipe that exists already', async () => {
 		const viewerRouter = await broadcastRouter.acquireViewerRouter(OTHER_PAYLOAD_TYPES);
 		expect(broadcastRouter.pipedRouterCount).toBe(1);
 		expect(viewerRouter.pooledWorker).toBe(broadcastRouter.home);
@@ -319,7 +318,7 @@ describe('a newcomer', () => {
 		expect(broadcastRouter.pipedRouterCount).toBe(1);
 	});
 
-	it('is not alone: viewers that come at several moments of a GOP all begin with its key frame and miss nothing', async () => {
+	it('joins among others at any moment of a GOP: all begin with its key frame and miss nothing', async () => {
 		const { homeRouter, stage } = broadcastRouter;
 		using feed = new PictureFeed(stage, GOP_PICTURES);
 		await feedIntoGop(feed, 3);
@@ -365,8 +364,7 @@ describe('requests for key frames', () => {
 				return isEnough() || feed.next > first + 30;
 			}, what);
 		};
-		// A second later by a clock that stands still: however many key frames come and are asked for again, one is
-		// relayed.
+		// A second later on a stopped clock: however many key frames come and are requested again, one request is relayed.
 		bench.clock.frozenAtMs = systemClock.monotonicMs() + 1000;
 		requestCount = 0;
 		await request(() => false, 'a second of requests');
@@ -396,7 +394,7 @@ describe('requests for key frames', () => {
 });
 
 describe('a pipe', () => {
-	it('is taken down some time after its last viewer, and set up again for the next', async () => {
+	it('is closed some time after its last viewer, and set up again for the next', async () => {
 		const first = await broadcastRouter.acquireViewerRouter(OTHER_PAYLOAD_TYPES);
 		const second = await broadcastRouter.acquireViewerRouter(OTHER_PAYLOAD_TYPES);
 		expect(second).toBe(first);
@@ -406,7 +404,7 @@ describe('a pipe', () => {
 		await sleep(systemClock, 30);
 		expect(broadcastRouter.pipedRouterCount).toBe(1);
 		broadcastRouter.releaseViewerRouter(second);
-		await waitUntil(() => broadcastRouter.pipedRouterCount === 0, 'the pipe is taken down');
+		await waitUntil(() => broadcastRouter.pipedRouterCount === 0, 'the pipe is closed');
 		expect(first.router.closed).toBe(true);
 		expect(first.pooledWorker.routerCount).toBe(1);
 		const third = await broadcastRouter.acquireViewerRouter(OTHER_PAYLOAD_TYPES);
@@ -431,7 +429,7 @@ describe('a pipe', () => {
 		const acquire = (h264: number): Promise<ViewerRouter> => broadcastRouter.acquireViewerRouter({ h264, opus: 111 });
 		await Promise.all(range(35, 58).map(acquire));
 		await expect(acquire(59)).rejects.toMatchObject({ code: 'SFU_UNAVAILABLE' });
-		// Those that are known are served all the same.
+		// Known kinds are still served.
 		await expect(acquire(35)).resolves.toMatchObject({ viewerCount: 2 });
 	});
 });
@@ -446,23 +444,18 @@ describe('closing', () => {
 		const piped = await broadcastRouter.acquireViewerRouter(OTHER_PAYLOAD_TYPES);
 		await Promise.all([broadcastRouter.close('broadcast-ended'), broadcastRouter.close('server-shutdown')]);
 		expect(reasons.toSorted()).toEqual(['router broadcast-ended', 'stage broadcast-ended']);
-		expect([stage.closed, broadcastRouter.closed, homeRouter.closed, piped.router.closed]).toEqual([
-			true,
-			true,
-			true,
-			true,
-		]);
+		expect([stage, broadcastRouter, homeRouter, piped.router].map(({ closed }) => closed)).not.toContain(false);
 		expect(viewer.consumer.closed).toBe(true);
 		expect(bench.sfu.pool.workers.map(({ routerCount }) => routerCount)).toEqual([0, 0]);
 	});
 
-	it('takes the router along when the stage closes', async () => {
+	it('closes the router when the stage closes', async () => {
 		await broadcastRouter.stage.close('broadcast-ended');
 		await waitUntil(() => broadcastRouter.homeRouter.closed, 'the router is closed');
 		expect(broadcastRouter.closed).toBe(true);
 	});
 
-	it('takes no viewers after it has closed, and leaves no router behind', async () => {
+	it('accepts no viewers after it has closed, and leaves no router behind', async () => {
 		await broadcastRouter.close('broadcast-ended');
 		await expect(broadcastRouter.acquireViewerRouter(OTHER_PAYLOAD_TYPES)).rejects.toThrow();
 		expect(bench.sfu.pool.workers.map(({ routerCount }) => routerCount)).toEqual([0, 0]);

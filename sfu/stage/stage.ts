@@ -1,10 +1,10 @@
 /**
  * The Producers of one broadcast that viewers consume, fed by our code: publishers come and go, the stage stays.
  *
- * It takes RTP payloads (WHIP) or whole access units (RTMP, encoders), splices them at key frames, writes capture time
- * into each packet and keeps the newest GOP for newcomers. It is the only code of ours that runs for each packet.
+ * It receives RTP payloads (WHIP) or whole access units (RTMP, encoders), splices them at key frames, writes capture
+ * time into each packet and keeps the newest GOP for newcomers. No other code of ours runs for each packet.
  */
-import type { Producer, Router, RtpParameters } from 'mediasoup/types';
+import type { Producer, Router, RtpCodecParameters, RtpParameters } from 'mediasoup/types';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { Logger } from '../../core/logger.ts';
@@ -19,23 +19,29 @@ import { AudioStageTrack } from './audio-stage-track.ts';
 import { randomSequence } from './layer/splice.ts';
 import { VideoStageTrack } from './video-stage-track.ts';
 
-/** Events of a stage. @internal for tests */
+/** @internal for tests */
 export type StageEvents = {
 	/** Viewers want a key frame of the live picture. Limited to one a second. */
 	keyFrameRequested: [];
 	/** Its router or worker is gone, or it was closed. Once. */
 	closed: [reason: StageEndReason];
 };
-/** Why a stage ended. */
 export type StageEndReason = 'broadcast-ended' | 'worker-died' | 'server-shutdown';
 
 /** More layers serve more cohorts of newcomers within one GOP; each costs a copy of the live packets while in use. */
 const JOIN_LAYER_COUNT = 3;
-/** Key-frame requests relayed to the publisher: more would let a crowd of newcomers ruin the picture for all. */
+/** Key-frame requests relayed to the publisher: with more of them a crowd of newcomers ruins the picture for all. */
 const KEY_FRAME_REQUEST_INTERVAL_MS = 1000;
 const ABS_CAPTURE_TIME_URI = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time';
 
-/** One broadcast's stage. */
+type StageDependencies = {
+	link: StageLink;
+	videoProducer: Producer;
+	audioProducer: Producer;
+	clock: Clock;
+	logger: Logger;
+};
+
 export class Stage extends TypedEmitter<StageEvents> {
 	readonly link: StageLink;
 	readonly videoProducer: Producer;
@@ -44,7 +50,7 @@ export class Stage extends TypedEmitter<StageEvents> {
 	readonly audio: AudioStageTrack;
 	/** All that viewers consume. */
 	readonly producers: readonly Producer[];
-	readonly #clock: Clock;
+	readonly #deps: StageDependencies;
 	readonly #scope: CloseScope<StageEndReason>;
 	#keyFrameRequestedAtMs = -Infinity;
 
@@ -60,11 +66,11 @@ export class Stage extends TypedEmitter<StageEvents> {
 			const [audioSsrc, ...videoSsrcs] = ssrcs as [number, ...number[]];
 			const videoProducer = await link.transport.produce({
 				kind: 'video',
-				rtpParameters: videoParameters(payloadTypes.h264, videoSsrcs, cname),
+				rtpParameters: rtpParameters(videoCodec(payloadTypes.h264), videoSsrcs, cname),
 			});
 			const audioProducer = await link.transport.produce({
 				kind: 'audio',
-				rtpParameters: audioParameters(payloadTypes.opus, audioSsrc, cname),
+				rtpParameters: rtpParameters(audioCodec(payloadTypes.opus), [audioSsrc], cname),
 			});
 			const names = { payloadTypes, cname, videoSsrcs, audioSsrc };
 			const stage = new Stage({ ...deps, link, videoProducer, audioProducer }, names);
@@ -77,17 +83,17 @@ export class Stage extends TypedEmitter<StageEvents> {
 	}
 
 	private constructor(
-		deps: { link: StageLink; videoProducer: Producer; audioProducer: Producer; clock: Clock; logger: Logger },
+		deps: StageDependencies,
 		names: { payloadTypes: PayloadTypes; cname: string; videoSsrcs: readonly number[]; audioSsrc: number },
 	) {
 		super(deps.logger);
-		const { link, clock } = deps;
+		const { link, clock, videoProducer, audioProducer } = deps;
 		const { payloadTypes, cname, videoSsrcs, audioSsrc } = names;
+		this.#deps = deps;
 		this.link = link;
-		this.videoProducer = deps.videoProducer;
-		this.audioProducer = deps.audioProducer;
-		this.producers = [this.videoProducer, this.audioProducer];
-		this.#clock = clock;
+		this.videoProducer = videoProducer;
+		this.audioProducer = audioProducer;
+		this.producers = [videoProducer, audioProducer];
 		this.#scope = new CloseScope(deps.logger);
 		const streamDeps = { clock, send: (packet: Buffer): void => link.send(packet) };
 		const videoStream = (ssrc: number): StageStream =>
@@ -111,7 +117,6 @@ export class Stage extends TypedEmitter<StageEvents> {
 		});
 	}
 
-	/** Spatial layer of the live picture. */
 	get liveSpatialLayer(): number {
 		return this.video.liveSpatialLayer;
 	}
@@ -120,7 +125,7 @@ export class Stage extends TypedEmitter<StageEvents> {
 		return this.#scope.closed;
 	}
 
-	/** Ends it; viewers' Consumers close with its Producers. */
+	/** Viewers' Consumers close with its Producers. */
 	close(reason: StageEndReason): Promise<void> {
 		return this.#scope.close(reason);
 	}
@@ -130,7 +135,7 @@ export class Stage extends TypedEmitter<StageEvents> {
 		if (ssrc !== this.video.liveSsrc) {
 			return;
 		}
-		const nowMs = this.#clock.monotonicMs();
+		const nowMs = this.#deps.clock.monotonicMs();
 		if (nowMs - this.#keyFrameRequestedAtMs >= KEY_FRAME_REQUEST_INTERVAL_MS) {
 			this.#keyFrameRequestedAtMs = nowMs;
 			this.emit('keyFrameRequested');
@@ -138,42 +143,37 @@ export class Stage extends TypedEmitter<StageEvents> {
 	}
 }
 
-function videoParameters(payloadType: number, ssrcs: readonly number[], cname: string): RtpParameters {
+function videoCodec(payloadType: number): RtpCodecParameters {
 	return {
-		codecs: [
-			{
-				mimeType: 'video/H264',
-				payloadType,
-				clockRate: VIDEO_CLOCK_RATE,
-				parameters: { ...H264_PARAMETERS },
-				rtcpFeedback: [
-					{ type: 'nack', parameter: 'pli' },
-					{ type: 'ccm', parameter: 'fir' },
-				],
-			},
+		mimeType: 'video/H264',
+		payloadType,
+		clockRate: VIDEO_CLOCK_RATE,
+		parameters: { ...H264_PARAMETERS },
+		rtcpFeedback: [
+			{ type: 'nack', parameter: 'pli' },
+			{ type: 'ccm', parameter: 'fir' },
 		],
-		headerExtensions: [{ uri: ABS_CAPTURE_TIME_URI, id: ABS_CAPTURE_TIME_EXTENSION_ID }],
-		// With dtx mediasoup does not take silence for death: a join layer is silent most of the time, and the live layer
-		// while a publisher is away.
-		encodings: ssrcs.map((ssrc) => ({ ssrc, dtx: true })),
-		rtcp: { cname, reducedSize: true },
 	};
 }
 
-function audioParameters(payloadType: number, ssrc: number, cname: string): RtpParameters {
+function audioCodec(payloadType: number): RtpCodecParameters {
 	return {
-		codecs: [
-			{
-				mimeType: 'audio/opus',
-				payloadType,
-				clockRate: OPUS_CLOCK_RATE,
-				channels: 2,
-				parameters: { ...OPUS_PARAMETERS },
-				rtcpFeedback: [],
-			},
-		],
+		mimeType: 'audio/opus',
+		payloadType,
+		clockRate: OPUS_CLOCK_RATE,
+		channels: 2,
+		parameters: { ...OPUS_PARAMETERS },
+		rtcpFeedback: [],
+	};
+}
+
+function rtpParameters(codec: RtpCodecParameters, ssrcs: readonly number[], cname: string): RtpParameters {
+	return {
+		codecs: [codec],
 		headerExtensions: [{ uri: ABS_CAPTURE_TIME_URI, id: ABS_CAPTURE_TIME_EXTENSION_ID }],
-		encodings: [{ ssrc, dtx: true }],
+		// With dtx mediasoup does not treat silence as the end: a join layer is silent most of the time, and the live layer
+		// while a publisher is away.
+		encodings: ssrcs.map((ssrc) => ({ ssrc, dtx: true })),
 		rtcp: { cname, reducedSize: true },
 	};
 }

@@ -2,8 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
-import { reachableStates } from '../../core/lifecycle/state-machine.ts';
-import { COHORT_TRANSITIONS, type Newcomer } from './join/cohort.ts';
+import type { Newcomer } from './join/cohort.ts';
 import { JoinLayer } from './join/join-layer.ts';
 import { startsH264KeyFrame } from '../rtp/h264-depacketizer.ts';
 import { AudioStageTrack } from './audio-stage-track.ts';
@@ -77,7 +76,11 @@ function ownPicture(number: number, isKeyFrame: boolean): Parameters<VideoStageT
 	};
 }
 
-/** Feeds pictures in real time, so that the track learns the length of a GOP. */
+function forward(track: VideoStageTrack, packets: readonly PublisherPacket[]): void {
+	packets.forEach((packet) => track.forward(packet));
+}
+
+/** Feeds pictures in real time, so that the track measures the length of a GOP. */
 async function feed(
 	track: VideoStageTrack,
 	clock: FakeClock,
@@ -91,6 +94,12 @@ async function feed(
 	}
 }
 
+async function setUpFed(pictureCount: number): Promise<SetUp> {
+	const made = setUp();
+	await feed(made.track, made.clock, 0, pictureCount);
+	return made;
+}
+
 describe('startsH264KeyFrame', () => {
 	it.each([
 		['an SPS alone', [0x67, 1], true],
@@ -101,7 +110,7 @@ describe('startsH264KeyFrame', () => {
 		['another slice', [0x41, 1], false],
 		['nothing', [], false],
 		['a STAP-A whose unit lies past the end', [0x78, 0, 9, 0x68], false],
-	])('tells for %s', (_what, bytes, expected) => {
+	])('is right for %s', (_what, bytes, expected) => {
 		expect(startsH264KeyFrame(Uint8Array.from(bytes))).toBe(expected);
 	});
 
@@ -120,32 +129,24 @@ describe('VideoStageTrack', () => {
 		track.forward(picture(0, 10, false)[0]!);
 		track.writePicture(ownPicture(1, false));
 		expect(live()).toEqual([]);
-		for (const packet of picture(2, 11, true)) {
-			track.forward(packet);
-		}
+		forward(track, picture(2, 11, true));
 		expect(live().map(({ payload }) => payload[0])).toEqual([0x67, 0x65]);
 		expect(track.statistics).toEqual({ pictureCount: 1, keyFrameCount: 1, packetCount: 2, octetCount: 4 });
 	});
 
 	it('keeps numbers without a gap and timestamps ascending over take-overs of both kinds', () => {
 		const { live, track } = setUp();
-		for (const packet of publisherPackets(0, 25, 65_530)) {
-			track.forward(packet);
-		}
+		forward(track, publisherPackets(0, 25, 65_530));
 		track.beginRun();
 		// The second publisher's rest of a GOP is dropped.
-		for (const packet of [...picture(25, 39_999, false), ...publisherPackets(26, 15, 40_000)]) {
-			track.forward(packet);
-		}
+		forward(track, [...picture(25, 39_999, false), ...publisherPackets(26, 15, 40_000)]);
 		track.beginRun();
 		track.writePicture(ownPicture(41, false));
 		for (let number = 42; number < 60; number++) {
 			track.writePicture(ownPicture(number, number === 42));
 		}
 		track.beginRun();
-		for (const packet of publisherPackets(60, 5, 3)) {
-			track.forward(packet);
-		}
+		forward(track, publisherPackets(60, 5, 3));
 		const packets = live();
 		expect(track.statistics.pictureCount).toBe(25 + 15 + 18 + 5);
 		expect(track.statistics.keyFrameCount).toBe(3 + 2 + 1 + 1);
@@ -162,7 +163,7 @@ describe('VideoStageTrack', () => {
 			track.forward(picture(0, 10, true)[0]!);
 			track.beginRun();
 			if (kind === 'forwarded') {
-				picture(1, 500, true).forEach((packet) => track.forward(packet));
+				forward(track, picture(1, 500, true));
 			} else {
 				track.writePicture(ownPicture(1, true));
 			}
@@ -174,7 +175,7 @@ describe('VideoStageTrack', () => {
 		const { live, track } = setUp();
 		const packets = publisherPackets(0, 5, 100);
 		const [late] = packets.splice(3, 1);
-		packets.forEach((packet) => track.forward(packet));
+		forward(track, packets);
 		track.forward(late!);
 		track.forward({ ...late!, sequenceNumber: 99 });
 		const numbers = live().map(({ sequenceNumber }) => sequenceNumber);
@@ -182,16 +183,15 @@ describe('VideoStageTrack', () => {
 		expect((numbers.at(-1)! - numbers[0]! + 65_536) % 65_536).toBe(3);
 	});
 
-	it('reports at once after a take-over, because capture time and timestamps may stand differently', async () => {
-		const { clock, sent, track } = setUp();
-		await feed(track, clock, 0, 30);
+	it('reports at once after a take-over, because capture time and timestamps may relate differently', async () => {
+		const { sent, track } = await setUpFed(30);
 		const before = sent.reports.filter(({ ssrc }) => ssrc === LIVE_SSRC).length;
 		track.beginRun();
 		track.writePicture(ownPicture(30, true));
 		expect(sent.reports.filter(({ ssrc }) => ssrc === LIVE_SSRC)).toHaveLength(before + 1);
 	});
 
-	it('makes every layer known to mediasoup with a packet and a report, and goes on behind it', () => {
+	it('makes every layer known to mediasoup with a packet and a report, and continues behind it', () => {
 		const { sent, live, track } = setUp();
 		track.prime();
 		expect([0, 1, 2, LIVE_SSRC].map((ssrc) => sent.of(ssrc).length)).toEqual([1, 1, 1, 1]);
@@ -200,15 +200,6 @@ describe('VideoStageTrack', () => {
 		track.writePicture(ownPicture(300, true));
 		expect(sequenceSteps(live())).toEqual([1, 1]);
 		expect(timestampSteps(live())).toEqual([900_000, 0]);
-	});
-});
-
-describe('COHORT_TRANSITIONS', () => {
-	it('comes to the burst from every state, and goes on by no event', () => {
-		for (const state of ['gathering', 'waiting', 'sent'] as const) {
-			expect(reachableStates<string, string>(COHORT_TRANSITIONS, state)).toContain('sent');
-		}
-		expect(COHORT_TRANSITIONS.sent).toEqual({});
 	});
 });
 
@@ -233,8 +224,7 @@ describe('VideoStageTrack.join', () => {
 	});
 
 	it('bursts the whole GOP onto an idle layer, moves the newcomer on, and follows until they have moved', async () => {
-		const { clock, pictures, track } = setUp();
-		await feed(track, clock, 0, 10);
+		const { clock, pictures, track } = await setUpFed(10);
 		const newcomer = join(track);
 		expect(newcomer.spatialLayer).toBe(0);
 		await clock.advance(7);
@@ -244,7 +234,7 @@ describe('VideoStageTrack.join', () => {
 		expect(burst).toHaveLength(11);
 		expect(startsH264KeyFrame(burst[0]!.payload)).toBe(true);
 		expect(timestampSteps(burst).filter((step) => step !== 0)).toEqual(new Array(9).fill(90));
-		// The newest picture of the burst and of the live layer bear one timestamp, so that moving over needs no jump.
+		// The newest picture of the burst and of the live layer have the same timestamp, so that the move needs no jump.
 		expect(burst.at(-1)!.timestampTicks).toBe(pictures(LIVE_SSRC).at(-1)!.timestampTicks);
 		track.writePicture(ownPicture(10, false));
 		track.writePicture(ownPicture(30, true));
@@ -255,8 +245,7 @@ describe('VideoStageTrack.join', () => {
 	});
 
 	it('serves a key-frame interval with three cohorts, each gathering longer, and then the live layer', async () => {
-		const { clock, pictures, track } = setUp();
-		await feed(track, clock, 0, 5);
+		const { clock, pictures, track } = await setUpFed(5);
 		const first = [join(track), join(track)];
 		await clock.advance(14);
 		const second = join(track);
@@ -280,12 +269,11 @@ describe('VideoStageTrack.join', () => {
 	});
 
 	it('bursts when all who gathered can receive it, and waits 250 ms for the slowest', async () => {
-		const { clock, pictures, track } = setUp();
-		await feed(track, clock, 0, 5);
+		const { clock, pictures, track } = await setUpFed(5);
 		const [quick, slow] = [join(track), join(track, false)];
 		await clock.advance(100);
 		expect(pictures(0)).toEqual([]);
-		// One who comes now would make them wait longer, and so begins the next cohort.
+		// A newcomer now makes them wait longer, and so begins the next cohort.
 		const next = join(track, false);
 		expect(next.spatialLayer).toBe(1);
 		await clock.advance(157);
@@ -297,9 +285,8 @@ describe('VideoStageTrack.join', () => {
 		expect(slow.isMovedOn()).toBe(true);
 	});
 
-	it('does not wait for those who leave, and bursts for nobody when all have left', async () => {
-		const { clock, pictures, track } = setUp();
-		await feed(track, clock, 0, 5);
+	it('does not wait for viewers who leave, and sends no burst when all have left', async () => {
+		const { clock, pictures, track } = await setUpFed(5);
 		const [first, leaving] = [join(track), join(track, false)];
 		await clock.advance(9);
 		leaving.finished();
@@ -312,9 +299,8 @@ describe('VideoStageTrack.join', () => {
 		expect(pictures(0)).toHaveLength(6);
 	});
 
-	it('moves on whoever has not told half a second after the burst that they are on the live layer', async () => {
-		const { clock, track } = setUp();
-		await feed(track, clock, 0, 5);
+	it('moves on a newcomer that is not on the live layer half a second after the burst', async () => {
+		const { clock, track } = await setUpFed(5);
 		const [missed, reached] = [join(track), join(track)];
 		await clock.advance(8);
 		reached.finished();
@@ -325,8 +311,7 @@ describe('VideoStageTrack.join', () => {
 	});
 
 	it('gives a second cohort on a layer that is free again its own burst', async () => {
-		const { clock, pictures, track } = setUp();
-		await feed(track, clock, 0, 5);
+		const { clock, pictures, track } = await setUpFed(5);
 		const first = join(track);
 		await clock.advance(20);
 		first.finished();
@@ -356,8 +341,7 @@ describe('VideoStageTrack.join', () => {
 	});
 
 	it('counts a newcomer once, however often it finishes', async () => {
-		const { clock, pictures, track } = setUp();
-		await feed(track, clock, 0, 5);
+		const { clock, pictures, track } = await setUpFed(5);
 		const [leaving, staying] = [join(track), join(track)];
 		await clock.advance(20);
 		leaving.finished();
@@ -371,22 +355,19 @@ describe('VideoStageTrack.join', () => {
 	});
 
 	it('waits on the live layer when the next key frame is near', async () => {
-		const { clock, track } = setUp();
-		await feed(track, clock, 0, 57);
+		const { track } = await setUpFed(57);
 		// The GOP lasts 1000 ms; 27 pictures of the second have passed.
 		expect(join(track).spatialLayer).toBe(track.liveSpatialLayer);
 	});
 
 	it('bursts when the key frame that was near does not come', async () => {
-		const { clock, track } = setUp();
-		await feed(track, clock, 0, 59);
+		const { clock, track } = await setUpFed(59);
 		await clock.advance(200);
 		expect(join(track).spatialLayer).toBe(0);
 	});
 
 	it('does not rely on the GOP length of a publisher that is gone', async () => {
-		const { clock, track } = setUp();
-		await feed(track, clock, 0, 31);
+		const { clock, track } = await setUpFed(31);
 		track.beginRun();
 		track.writePicture(ownPicture(31, true));
 		await clock.advance(930);
@@ -395,10 +376,9 @@ describe('VideoStageTrack.join', () => {
 
 	it('has the whole key frame in its burst when packets of it overtook the first', async () => {
 		const { clock, pictures, track } = setUp();
-		publisherPackets(0, 3, 100).forEach((packet) => track.forward(packet));
+		forward(track, publisherPackets(0, 3, 100));
 		const [sps, idr] = picture(3, 104, true);
-		track.forward(idr!);
-		track.forward(sps!);
+		forward(track, [idr!, sps!]);
 		join(track);
 		await clock.advance(9);
 		expect(pictures(0).map(({ payload }) => payload[0])).toEqual([0x67, 0x65]);
@@ -407,8 +387,7 @@ describe('VideoStageTrack.join', () => {
 	it('keeps the GOP when a packet of the key frame before is sent again', async () => {
 		const { clock, pictures, track } = setUp();
 		const packets = publisherPackets(0, 13, 100);
-		packets.forEach((packet) => track.forward(packet));
-		track.forward(packets[0]!);
+		forward(track, [...packets, packets[0]!]);
 		join(track);
 		await clock.advance(9);
 		expect(pictures(0)).toHaveLength(4);
@@ -416,8 +395,7 @@ describe('VideoStageTrack.join', () => {
 	});
 
 	it('leaves no timer when closed', async () => {
-		const { clock, pictures, track } = setUp();
-		await feed(track, clock, 0, 5);
+		const { clock, pictures, track } = await setUpFed(5);
 		const newcomer = join(track);
 		await track.close();
 		expect(clock.pendingCount).toBe(0);
@@ -432,9 +410,7 @@ describe('AudioStageTrack', () => {
 		const clock = new FakeClock();
 		const sent = new SentPackets();
 		const track = new AudioStageTrack(createStream(1, clock, sent));
-		const frame = (
-			number: number,
-		): { hasMarker: boolean; payload: Uint8Array; timelineTicks: number; captureTimeMs: number } => ({
+		const frame = (number: number): Omit<PublisherPacket, 'sequenceNumber'> => ({
 			hasMarker: true,
 			payload: Uint8Array.of(0xfc, number),
 			timelineTicks: number * 960,

@@ -1,4 +1,4 @@
-/** The picture of a stage: what publishers' packets and our own access units go through on their way to the viewers. */
+/** The picture of a stage: splices publishers' packets and our own access units into the stream that viewers get. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import { startsH264KeyFrame } from '../rtp/h264-depacketizer.ts';
@@ -20,27 +20,23 @@ export type PublisherPacket = {
 };
 
 /**
- * How long newcomers gather before a burst, by the number of join layers in use already: the first cohort starts almost
- * at once, later ones of the same GOP are larger, so that three layers last through a crowd.
+ * How long newcomers gather before a burst, by the number of join layers in use: the first cohort starts almost at
+ * once; later ones of the same GOP are larger, so that three layers suffice for a crowd.
  */
 const COHORT_GATHER_MS = [8, 120, 350] as const;
 /** With the next key frame this near, waiting for it is quicker than a burst. */
 const KEY_FRAME_NEAR_MS = 120;
-/** See keepJoinLayersAwake; a third of the silence that mediasoup bears. */
+/** See keepJoinLayersAwake; a third of the silence that mediasoup tolerates. */
 const WAKE_INTERVAL_MS = 500;
 
 type VideoStageTrackDependencies = { live: StageStream; joinLayers: readonly JoinLayer[]; clock: Clock };
 
-/** H.264 towards the viewers. */
 export class VideoStageTrack {
 	readonly #deps: VideoStageTrackDependencies;
 	readonly #scope = new CloseScope<'stage-closed'>();
 	readonly #splicer = new SequenceSplicer(randomSequence());
 	readonly #gop = new NewestGop();
-	/**
-	 * Added to the timeline's ticks, so that timestamps tell nothing about the server (RFC 3550 §5.1 wants a random
-	 * start).
-	 */
+	/** Added to the timeline's ticks, so that timestamps reveal nothing about the server (RFC 3550 §5.1). */
 	readonly #timestampBase = crypto.getRandomValues(new Uint32Array(1))[0]!;
 	#isWaitingForKeyFrame = true;
 	#lastHadMarker = true;
@@ -69,19 +65,12 @@ export class VideoStageTrack {
 	}
 
 	/** Pictures and key frames sent, packets and bytes: for statistics. */
-	get statistics(): { pictureCount: number; keyFrameCount: number; packetCount: number; octetCount: number } {
-		return {
-			pictureCount: this.#pictureCount,
-			keyFrameCount: this.#keyFrameCount,
-			packetCount: this.#deps.live.packetCount,
-			octetCount: this.#deps.live.octetCount,
-		};
+	get statistics(): StageStream['statistics'] & { pictureCount: number; keyFrameCount: number } {
+		const [pictureCount, keyFrameCount] = [this.#pictureCount, this.#keyFrameCount];
+		return { pictureCount, keyFrameCount, ...this.#deps.live.statistics };
 	}
 
-	/**
-	 * Makes all layers known to mediasoup, which knows a stream from its first packet on: without this one who comes
-	 * before the first picture would stay where no picture is.
-	 */
+	/** mediasoup knows a layer from its first packet on: without it a viewer before the first picture gets stuck. */
 	prime(): void {
 		for (const layer of this.#deps.joinLayers) {
 			layer.prime(this.#silentPacket());
@@ -91,18 +80,16 @@ export class VideoStageTrack {
 	}
 
 	/**
-	 * Makes the join layers known at the far end of a new pipe, for the same reason. A pipe lets nothing through before a
-	 * key frame, so this looks like one; layers in use are left alone, since somebody would be shown it.
+	 * Makes the join layers known at the far end of a new pipe, for the same reason. A pipe passes nothing before a key
+	 * frame, so this looks like one; layers in use are skipped, since a viewer might see it.
 	 */
 	primeJoinLayers(): void {
-		for (const layer of this.#deps.joinLayers) {
-			if (layer.state === 'idle') {
-				layer.prime({ ...this.#silentPacket(), payload: Uint8Array.of(0x67, 0x42, 0xe0, 0x1f) });
-			}
+		for (const layer of this.#idleLayers) {
+			layer.prime({ ...this.#silentPacket(), payload: Uint8Array.of(0x67, 0x42, 0xe0, 0x1f) });
 		}
 	}
 
-	/** Another publisher, or another encoder, feeds from now on; what comes is dropped until its first key frame. */
+	/** Another publisher, or another encoder, feeds from now on; what comes before its first key frame is dropped. */
 	beginRun(): void {
 		this.#isWaitingForKeyFrame = true;
 		this.#gopDurationMs = undefined;
@@ -162,10 +149,9 @@ export class VideoStageTrack {
 
 	/**
 	 * Chooses where a newcomer begins: a join layer on which a burst follows, or the live layer. The caller sets its
-	 * Consumer to that layer, lets it run, and calls `ready`: what is sent before is lost to it. When the Consumer has
-	 * changed to the join layer, which it does at the burst's key frame, it is to be set to the live layer; `moveOn` is
-	 * called when it ought to have changed, in case it missed the burst. `finished` says that it is on the live layer, or
-	 * has left.
+	 * Consumer to that layer, resumes it, and calls `ready`: it misses what is sent before. At the burst's key frame the
+	 * Consumer changes to the join layer, and then the caller sets it to the live layer. `moveOn` is called when that is
+	 * due, in case the Consumer missed the burst. `finished`: it is on the live layer, or has left.
 	 */
 	join(moveOn: () => void): Newcomer {
 		const layer = this.#chooseJoinLayer();
@@ -190,20 +176,22 @@ export class VideoStageTrack {
 	}
 
 	/**
-	 * mediasoup takes a stream that is silent for 1.5 s for dead, and lets a Consumer change to one only when its capture
-	 * time is known, which takes a packet after the first report. A newcomer whose join layer is asleep would be put on
-	 * the live layer, and would miss the burst's key frame.
+	 * mediasoup treats a stream that is silent for 1.5 s as dead, and lets a Consumer change to one only when its capture
+	 * time is known, which takes a packet after the first report. A newcomer whose join layer is silent goes to the live
+	 * layer, and misses the burst's key frame.
 	 */
 	#keepJoinLayersAwake(): void {
-		for (const layer of this.#deps.joinLayers) {
-			if (layer.state === 'idle') {
-				layer.prime(this.#silentPacket());
-			}
+		for (const layer of this.#idleLayers) {
+			layer.prime(this.#silentPacket());
 		}
 		this.#after(WAKE_INTERVAL_MS, () => this.#keepJoinLayersAwake());
 	}
 
-	/** No part of a picture, an access unit delimiter alone, with the times of the newest picture. */
+	get #idleLayers(): JoinLayer[] {
+		return this.#deps.joinLayers.filter(({ state }) => state === 'idle');
+	}
+
+	/** An access unit delimiter alone, not part of a picture, with the times of the newest picture. */
 	#silentPacket(): StagePacket {
 		return {
 			payload: Uint8Array.of(0x09, 0xf0),
@@ -221,7 +209,7 @@ export class VideoStageTrack {
 	}
 
 	#sendLive(packet: KeptPacket, startsKeyFrame: boolean): void {
-		// A packet of an older key frame may be sent again late; it begins nothing.
+		// A packet of an older key frame may be sent again late; no GOP begins with it.
 		if (startsKeyFrame && packet.timestampTicks > (this.#keyFrameTicks ?? -Infinity)) {
 			this.#onKeyFrame(packet.timestampTicks);
 		}
@@ -237,7 +225,7 @@ export class VideoStageTrack {
 		}
 		this.#lastHadMarker = packet.hasMarker;
 		this.#deps.live.send(packet, packet.liveSequence);
-		// A packet of the GOP before that comes late helps nobody who begins now.
+		// A late packet of the GOP before is useless to a newcomer.
 		if (packet.timestampTicks >= (this.#keyFrameTicks ?? Infinity)) {
 			this.#gop.add(packet);
 		}
@@ -272,7 +260,7 @@ export class VideoStageTrack {
 		if (untilKeyFrameMs > 0 && untilKeyFrameMs < KEY_FRAME_NEAR_MS) {
 			return undefined;
 		}
-		return this.#deps.joinLayers.find((layer) => layer.state === 'idle');
+		return this.#idleLayers[0];
 	}
 
 	#after = (delayMs: number, callback: () => void): void => {

@@ -1,7 +1,4 @@
-/**
- * The rules of an answer to an offer (RFC 3264, 8829, 9143, 8842, 8853, 8285), each as a check of its own that reads
- * both texts without any of the code under test. For tests only.
- */
+/** The rules of an answer to an offer as separate checks of both texts, without the code under test. For tests only. */
 
 type Section = {
 	type: string;
@@ -13,10 +10,10 @@ type Section = {
 
 type Description = { session: string[]; sections: Section[] };
 
-/** A rule: what an answer does against it. */
+/** Returns how an answer violates the rule. */
 type AnswerRule = (offer: Description, answer: Description) => string[];
 
-/** Reads as little as the rules need. */
+/** Reads only what the rules need. */
 function readDescription(text: string): Description {
 	const session: string[] = [];
 	const sections: Section[] = [];
@@ -43,12 +40,12 @@ const groups = ({ session }: Description): string[][] =>
 	values(session, 'group')
 		.filter((group) => group.startsWith('BUNDLE'))
 		.map((group) => group.split(' ').slice(1));
-const isTaken = ({ port }: Section): boolean => port !== 0;
+const isAccepted = ({ port }: Section): boolean => port !== 0;
 
-/** Sections in pairs of offered and answered, those that are taken only. */
-function taken(offer: Description, answer: Description): [Section, Section][] {
+/** Pairs of offered and answered sections, of those that are accepted. */
+function accepted(offer: Description, answer: Description): [Section, Section][] {
 	return answer.sections.flatMap((section, index): [Section, Section][] =>
-		isTaken(section) && offer.sections[index] !== undefined ? [[offer.sections[index], section]] : [],
+		isAccepted(section) && offer.sections[index] !== undefined ? [[offer.sections[index], section]] : [],
 	);
 }
 
@@ -59,10 +56,13 @@ const ANSWER_RULES: Readonly<Record<string, AnswerRule>> = {
 			sections.map(({ type, protocol, lines }) => `${type} ${protocol} ${value(lines, 'mid') ?? '-'}`);
 		return words(offer).join('\n') === words(answer).join('\n') ? [] : [words(answer).join(', ')];
 	},
-	'at least one section is taken': (offer, answer) => (taken(offer, answer).length > 0 ? [] : ['none']),
-	'a group has only taken sections of one offered group, and all that are taken (RFC 9143 §7.3)': (offer, answer) => {
+	'at least one section is accepted': (offer, answer) => (accepted(offer, answer).length > 0 ? [] : ['none']),
+	'a group has only accepted sections of one offered group, and all that are accepted (RFC 9143 §7.3)': (
+		offer,
+		answer,
+	) => {
 		const answered = groups(answer);
-		const mids = taken(offer, answer).map(([, { lines }]) => value(lines, 'mid'));
+		const mids = accepted(offer, answer).map(([, { lines }]) => value(lines, 'mid'));
 		const isOffered = (group: readonly string[]): boolean =>
 			groups(offer).some((offered) => group.every((mid) => offered.includes(mid)));
 		if (answered.length > 1 || !answered.every(isOffered)) {
@@ -78,16 +78,16 @@ const ANSWER_RULES: Readonly<Record<string, AnswerRule>> = {
 		offer,
 		answer,
 	) =>
-		taken(offer, answer)
+		accepted(offer, answer)
 			.filter(([{ port, lines }]) => port === 0 && !(has(lines, 'bundle-only') && groups(answer).length > 0))
 			.map(([{ type }]) => type),
-	'the address of a bundle is that of a taken section with a port (RFC 9143 §7.3.1)': (offer, answer) =>
-		taken(offer, answer).some(([{ port }]) => port !== 0) ? [] : ['no port'],
+	'the address of a bundle is that of an accepted section with a port (RFC 9143 §7.3.1)': (offer, answer) =>
+		accepted(offer, answer).some(([{ port }]) => port !== 0) ? [] : ['no port'],
 	'formats are offered ones, with the same codec and packetization mode (RFC 3264 §6.1, RFC 6184 §8.2.2)': (
 		offer,
 		answer,
 	) =>
-		taken(offer, answer).flatMap(([offered, answered]) => {
+		accepted(offer, answer).flatMap(([offered, answered]) => {
 			const codec = ({ lines }: Section, format: string): string | undefined =>
 				values(lines, 'rtpmap')
 					.find((map) => map.startsWith(`${format} `))
@@ -109,39 +109,39 @@ const ANSWER_RULES: Readonly<Record<string, AnswerRule>> = {
 			];
 		}),
 	'directions complement each other (RFC 3264 §6.1)': (offer, answer) =>
-		taken(offer, answer)
+		accepted(offer, answer)
 			.map(([offered, answered]) => `${direction(offered, offer)} ${direction(answered, answer)}`)
 			.filter((pair) => !/^(sendonly recvonly|recvonly sendonly|sendrecv (sendonly|recvonly))$/.test(pair)),
 	'DTLS roles complement each other (RFC 8842 §5)': (offer, answer) => {
-		const [first] = taken(offer, answer);
+		const [first] = accepted(offer, answer);
 		if (first === undefined) {
 			return [];
 		}
-		const roles = new Set(taken(offer, answer).map(([, { lines }]) => value(lines, 'setup')));
+		const roles = new Set(accepted(offer, answer).map(([, { lines }]) => value(lines, 'setup')));
 		const offered = new Set(
-			taken(offer, answer).map(([{ lines }]) => value(lines, 'setup') ?? value(offer.session, 'setup') ?? 'active'),
+			accepted(offer, answer).map(([{ lines }]) => value(lines, 'setup') ?? value(offer.session, 'setup') ?? 'active'),
 		);
 		const fits = (role: string | undefined): boolean =>
 			[...offered].some((other) => other === 'actpass' || (other === 'passive' ? 'active' : 'passive') === role);
 		return roles.size === 1 && fits([...roles][0]) ? [] : [`${[...offered].join()} -> ${[...roles].join()}`];
 	},
-	'each taken section says how it is reached (RFC 8839 §4.2, RFC 8122 §5)': (offer, answer) =>
-		taken(offer, answer)
+	'each accepted section shows how it is reached (RFC 8839 §4.2, RFC 8122 §5)': (offer, answer) =>
+		accepted(offer, answer)
 			.filter(([, { lines }]) =>
 				['ice-ufrag', 'ice-pwd', 'fingerprint', 'setup', 'candidate'].some((name) => value(lines, name) === undefined),
 			)
 			.map(([, { type }]) => type),
-	'somebody begins the ICE checks (RFC 8445 §2.4)': ({ session }, answer) =>
+	'one side begins the ICE checks (RFC 8445 §2.4)': ({ session }, answer) =>
 		has(session, 'ice-lite') && has(answer.session, 'ice-lite') ? ['both are ICE lite'] : [],
 	'RTCP shares the port only where that is offered (RFC 5761 §5.1.1)': (offer, answer) =>
-		taken(offer, answer).some(
+		accepted(offer, answer).some(
 			([{ port, lines }]) => port !== 0 && (has(lines, 'rtcp-mux') || has(lines, 'rtcp-mux-only')),
 		)
 			? []
 			: ['rtcp-mux'],
 	'header extensions are offered ones, and an id means one thing (RFC 8285 §6)': (offer, answer) => {
 		const meaning = new Map<string, string>();
-		return taken(offer, answer).flatMap(([offered, answered]) =>
+		return accepted(offer, answer).flatMap(([offered, answered]) =>
 			values(answered.lines, 'extmap').filter((extension) => {
 				const [id, uri] = extension.split(' ');
 				const isKnown = values(offered.lines, 'extmap').includes(extension);
@@ -152,18 +152,18 @@ const ANSWER_RULES: Readonly<Record<string, AnswerRule>> = {
 		);
 	},
 	'a payload type means one thing (RFC 9143 §9.1)': (offer, answer) => {
-		const formats = taken(offer, answer).flatMap(([, answered]) => answered.formats);
+		const formats = accepted(offer, answer).flatMap(([, answered]) => answered.formats);
 		return new Set(formats).size === formats.length ? [] : [formats.join()];
 	},
 	'simulcast layers are offered ones (RFC 8853 §5.3)': (offer, answer) =>
-		taken(offer, answer).flatMap(([offered, answered]) =>
+		accepted(offer, answer).flatMap(([offered, answered]) =>
 			(value(answered.lines, 'simulcast') ?? '')
 				.replace(/^recv /, '')
 				.split(';')
 				.filter((rid) => rid !== '' && !offered.lines.includes(`a=rid:${rid} send`)),
 		),
-	'what is received can be told apart (RFC 8843 §9.2)': (offer, answer) =>
-		taken(offer, answer)
+	'received packets can be distinguished (RFC 8843 §9.2)': (offer, answer) =>
+		accepted(offer, answer)
 			.filter(([offered, answered]) => {
 				const accepts = (uri: string): boolean => values(answered.lines, 'extmap').some((line) => line.endsWith(uri));
 				return (
@@ -176,7 +176,7 @@ const ANSWER_RULES: Readonly<Record<string, AnswerRule>> = {
 			.map(([{ type }]) => type),
 };
 
-/** What an answer does against the rules; empty when it keeps them all. */
+/** How an answer violates the rules; empty when it keeps them all. */
 export function violatedRules(offerText: string, answerText: string): string[] {
 	const [offer, answer] = [readDescription(offerText), readDescription(answerText)];
 	return Object.entries(ANSWER_RULES).flatMap(([name, rule]) => rule(offer, answer).map((what) => `${name}: ${what}`));

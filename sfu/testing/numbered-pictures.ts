@@ -1,8 +1,5 @@
-/**
- * Pictures and sounds for tests that carry their own numbers, so that what a viewer gets can be compared with what was
- * sent.
- */
-import { systemClock, type Clock } from '../../core/lifecycle/clock.ts';
+/** Pictures and sounds for tests that carry their own numbers, so that received ones can be compared with sent ones. */
+import { systemClock } from '../../core/lifecycle/clock.ts';
 import type { Stage } from '../stage/stage.ts';
 
 /** 30 pictures a second. */
@@ -21,12 +18,12 @@ function withNumber(head: number, number: number, bytes: number): Buffer {
 	return payload;
 }
 
-/** Payloads of one picture: parameter sets ahead of an IDR slice, or a slice of another type. */
+/** Payloads of one picture: parameter sets and an IDR slice, or a slice of another type. */
 export function picturePayloads(number: number, isKeyFrame: boolean, bytes = 200): Buffer[] {
 	return isKeyFrame ? [PARAMETER_SETS, withNumber(0x65, number, bytes)] : [withNumber(0x41, number, bytes)];
 }
 
-/** The number of the picture that a payload belongs to; undefined for parameter sets and other payloads. */
+/** The number of the picture to which a payload belongs; undefined for parameter sets and other payloads. */
 function pictureNumber(payload: Buffer): number | undefined {
 	return payload.length >= 5 && (payload[0] === 0x65 || payload[0] === 0x41) ? payload.readUInt32BE(1) : undefined;
 }
@@ -39,21 +36,17 @@ export function pictureNumbers(packets: readonly { payload: Buffer }[]): number[
 /** Feeds a stage with pictures of our own packetising, in real time. */
 export class PictureFeed implements Disposable {
 	/** The number of the next picture. */
-	next: number;
+	next = 0;
 	readonly #stage: Stage;
 	readonly #gopPictures: number;
-	readonly #clock: Clock;
-	readonly #startMs: number;
+	readonly #startMs = systemClock.monotonicMs();
 	readonly #stopTimer: () => void;
 
 	/** `gopPictures`: distance of key frames, which are the multiples of it. */
-	constructor(stage: Stage, gopPictures: number, first = 0, clock: Clock = systemClock) {
+	constructor(stage: Stage, gopPictures: number) {
 		this.#stage = stage;
 		this.#gopPictures = gopPictures;
-		this.next = first;
-		this.#clock = clock;
-		this.#startMs = clock.monotonicMs() - first * PICTURE_MS;
-		this.#stopTimer = clock.setInterval(() => this.#feed(), 10);
+		this.#stopTimer = systemClock.setInterval(() => this.#feed(), 10);
 	}
 
 	/** The number of the newest key frame. */
@@ -66,19 +59,19 @@ export class PictureFeed implements Disposable {
 	}
 
 	#feed(): void {
-		while (this.#startMs + this.next * PICTURE_MS <= this.#clock.monotonicMs()) {
+		while (this.#startMs + this.next * PICTURE_MS <= systemClock.monotonicMs()) {
 			const number = this.next++;
 			const isKeyFrame = number % this.#gopPictures === 0;
 			this.#stage.video.writePicture({
 				payloads: picturePayloads(number, isKeyFrame),
 				isKeyFrame,
 				timelineTicks: 900_000 + number * PICTURE_TICKS,
-				captureTimeMs: this.#clock.nowMs(),
+				captureTimeMs: systemClock.nowMs(),
 			});
 			this.#stage.audio.writeFrame({
 				bytes: withNumber(0xfc, number, 5),
 				timelineTicks: 480_000 + number * 1600,
-				captureTimeMs: this.#clock.nowMs(),
+				captureTimeMs: systemClock.nowMs(),
 			});
 		}
 	}

@@ -1,11 +1,7 @@
-/**
- * The few lines of error handling that routes need in tests: status and code of a SpillwayError, Fastify's own refusals
- * as they are.
- */
+/** Error handling for routes in tests: status and code of a SpillwayError, Fastify's own refusals unchanged. */
 import type { FastifyError, FastifyInstance } from 'fastify';
 import { SpillwayError } from '../../core/errors/errors.ts';
 
-/** Makes an app answer failures as the server does, without its texts. */
 export function answerProblems(app: FastifyInstance): void {
 	app.setErrorHandler((error: FastifyError | SpillwayError, _request, reply) => {
 		if (error instanceof SpillwayError) {

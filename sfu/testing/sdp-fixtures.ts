@@ -15,7 +15,7 @@ function sdp(lines: string): string {
 
 /**
  * OBS Studio 32.2.2, native WHIP output, one layer: session-level credentials, no candidates, one codec each, no RTX,
- * and 42e01f whatever the encoder makes.
+ * and 42e01f for any profile of the encoder.
  */
 export const OBS_OFFER = sdp(`
 	v=0
@@ -146,7 +146,7 @@ const CHROMIUM_RTCP = `
 	a=rtcp-xr:rcvr-rtt=all
 `;
 
-/** Chromium's codec with its feedback, and the RTX that belongs to it. */
+/** Chromium's codec with its feedback, and its RTX. */
 function chromiumCodec(payloadType: number, name: string, format: string, rtxPayloadType: number): string {
 	const feedback = ['goog-remb', 'transport-cc', 'ccm fir', 'nack', 'nack pli'];
 	return [
@@ -235,7 +235,7 @@ export const CHROMIUM_WHIP_OFFER = chromium(
 );
 
 /**
- * Chromium 156 with two recvonly transceivers, as a viewer's page makes them without touching the offer; some of its
+ * Chromium 156 with two recvonly transceivers, as a viewer's page makes them without changes to the offer; some of its
  * further VP9, AV1 and H.264 profiles are left out.
  */
 export const CHROMIUM_WHEP_OFFER = chromium(

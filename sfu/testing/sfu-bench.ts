@@ -22,9 +22,9 @@ export function testSfuConfig(workerCount = 1): SfuConfig {
 export class AdjustableClock implements Clock {
 	/** Added to the monotonic clock. */
 	aheadMs = 0;
-	/** While this is set, the monotonic clock stands there. */
+	/** While set, the monotonic clock stays there. */
 	frozenAtMs: number | undefined;
-	/** Timers longer than this fire at once: what waits for minutes in production. */
+	/** Longer timers fire at once: waits of minutes in production. */
 	longestTimerMs = Infinity;
 
 	nowMs(): number {
@@ -59,7 +59,7 @@ export class SfuBench implements AsyncDisposable {
 	static async start(workerCount = 1): Promise<SfuBench> {
 		const clock = new AdjustableClock();
 		const logger = new RecordingLogger();
-		const sfu = await createSfu(testSfuConfig(workerCount), { clock, logger });
+		const sfu = await createSfu({ clock, logger }, testSfuConfig(workerCount));
 		await sfu.pool.startAll();
 		return new SfuBench(sfu, clock, logger);
 	}
@@ -74,12 +74,12 @@ export class SfuBench implements AsyncDisposable {
 	}
 }
 
-/** Waits until something is true; rejects, saying what was waited for, when it is not in time. */
+/** Waits until something is true; rejects with `what` when it is not in time. */
 export async function waitUntil(isTrue: () => boolean, what: string, timeoutMs = 10_000): Promise<void> {
 	const deadlineMs = systemClock.monotonicMs() + timeoutMs;
 	while (!isTrue()) {
 		if (systemClock.monotonicMs() > deadlineMs) {
-			throw new Error(`Waited ${timeoutMs} ms in vain: ${what}.`);
+			throw new Error(`Not within ${timeoutMs} ms: ${what}.`);
 		}
 		await sleep(systemClock, 5);
 	}

@@ -1,4 +1,4 @@
-/** A WHIP publisher of simulcast layers, made of werift's parts, so that each packet is the test's to choose. */
+/** A WHIP publisher of simulcast layers, built from werift's parts, so that tests choose each packet. */
 import {
 	candidateFromSdp,
 	RTCDtlsFingerprint,
@@ -11,9 +11,7 @@ import {
 } from 'werift';
 import { PICTURE_TICKS } from './numbered-pictures.ts';
 
-/**
- * Sequence parameter sets of 1280 × 720, 640 × 360 and 320 × 180, under the names that browsers' code gives to layers.
- */
+/** Sequence parameter sets of 1280 × 720, 640 × 360 and 320 × 180, by the names that browsers' code gives to layers. */
 export const LAYER_SPS: Readonly<Record<string, Buffer>> = {
 	f: Buffer.from('6742c01fda014016ec0440000003004000000f23c60ca8', 'hex'),
 	h: Buffer.from('6742c01eda0280bfe5c044000003000400000300f23c58ba80', 'hex'),
@@ -97,7 +95,7 @@ export class SimulcastPeer implements AsyncDisposable {
 		].join('\r\n');
 	}
 
-	/** Takes the answer and connects. */
+	/** Applies the answer and connects. */
 	async connect(answer: string): Promise<void> {
 		const value = (name: string): string => new RegExp(`^a=${name}:(.*?)\\r?$`, 'm').exec(answer)![1]!;
 		this.#ice.setRemoteParams(
@@ -118,7 +116,7 @@ export class SimulcastPeer implements AsyncDisposable {
 		return this.layers.find((layer) => layer.rid === rid)!;
 	}
 
-	/** The next picture of each layer that is on. */
+	/** Sends the next picture of each layer that is on. */
 	async send(): Promise<void> {
 		const picture = this.#next++;
 		for (const layer of this.layers.filter(({ isOn }) => isOn)) {

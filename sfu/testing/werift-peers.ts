@@ -10,7 +10,7 @@ import {
 import { picturePayloads } from './numbered-pictures.ts';
 import type { PayloadTypes } from '../rtp/media-codecs.ts';
 
-/** One packet as a viewer's decoder would get it. */
+/** One packet as a viewer's decoder gets it. */
 type ReceivedPacket = {
 	payloadType: number;
 	sequenceNumber: number;
@@ -47,7 +47,7 @@ function createConnection(payloadTypes: PayloadTypes): RTCPeerConnection {
 	});
 }
 
-/** Closes the sockets and sends nothing more, not even a goodbye. */
+/** Closes the sockets and sends nothing more, not even a close_notify. */
 async function closeSockets(connection: RTCPeerConnection): Promise<void> {
 	await Promise.all(connection.iceTransports.map((transport) => transport.connection.close()));
 }
@@ -66,14 +66,14 @@ export class WeriftViewer implements AsyncDisposable {
 		}
 	}
 
-	/** The offer, without candidates: the server has all of its own in the answer. */
+	/** The offer, without candidates: the server's are all in its answer. */
 	async createOffer(): Promise<string> {
 		const offer = await this.#connection.createOffer();
 		await this.#connection.setLocalDescription(offer);
 		return this.#connection.localDescription!.sdp;
 	}
 
-	/** Takes the answer; connecting begins. */
+	/** Applies the answer; connecting begins. */
 	async accept(answer: string): Promise<void> {
 		await this.#connection.setRemoteDescription({ type: 'answer', sdp: answer });
 	}
@@ -82,7 +82,7 @@ export class WeriftViewer implements AsyncDisposable {
 		return this.#connection.connectionState;
 	}
 
-	/** Is gone from one moment to the next, as a browser that is killed. */
+	/** Disappears at once, like a killed browser. */
 	vanish(): Promise<void> {
 		return closeSockets(this.#connection);
 	}
@@ -129,7 +129,7 @@ export class WeriftPublisher implements AsyncDisposable {
 		return this.#connection.localDescription!.sdp.replaceAll(/a=setup:\w+/g, `a=setup:${setup}`);
 	}
 
-	/** Takes the answer; connecting begins. */
+	/** Applies the answer; connecting begins. */
 	async accept(answer: string): Promise<void> {
 		await this.#connection.setRemoteDescription({ type: 'answer', sdp: answer });
 	}
@@ -138,7 +138,7 @@ export class WeriftPublisher implements AsyncDisposable {
 		return this.#connection.connectionState;
 	}
 
-	/** How many pictures were sent. */
+	/** Pictures sent so far. */
 	get sentCount(): number {
 		return this.#next;
 	}
@@ -157,7 +157,7 @@ export class WeriftPublisher implements AsyncDisposable {
 		);
 	}
 
-	/** Is gone from one moment to the next, as a browser that is killed. */
+	/** Disappears at once, like a killed browser. */
 	vanish(): Promise<void> {
 		return closeSockets(this.#connection);
 	}

@@ -20,11 +20,10 @@ import type { SdpOffer } from '../sdp/sdp-offer.ts';
 import { openWebRtcTransport, watchWebRtcTransport } from '../workers/webrtc-transport.ts';
 import type { VideoStageTrack } from '../stage/video-stage-track.ts';
 
-/** Why a viewer's transport ended. */
 type ViewerEndReason =
 	| 'deleted'
 	| 'connect-timed-out'
-	/** It had not connected, and its place was needed for somebody else. */
+	/** It had not connected, and another viewer needed its place. */
 	| 'displaced'
 	/** It connected when all places had been taken. */
 	| 'no-room'
@@ -34,7 +33,6 @@ type ViewerEndReason =
 	| 'worker-died'
 	| 'server-shutdown';
 
-/** Events of a viewer's transport. */
 type ViewerTransportEvents = {
 	/** DTLS is up and media flows. */
 	connected: [];
@@ -42,14 +40,13 @@ type ViewerTransportEvents = {
 	closed: [reason: ViewerEndReason];
 };
 
-/** A viewer that has not connected by then will not; browsers give up after about as long. */
+/** A viewer that has not connected by then never does; browsers give up after about as long. */
 const CONNECT_TIMEOUT_MS = 15_000;
 
 type ViewerMedia = { video: Consumer | undefined; audio: Consumer | undefined };
 type ViewerDependencies = { broadcastRouter: BroadcastRouter; clock: Clock; logger: Logger };
 type OpenTransport = ViewerMedia & { viewerRouter: ViewerRouter; transport: WebRtcTransport };
 
-/** One viewer in the WebRTC tier. */
 export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 	readonly id: ViewerId;
 	readonly answer: string;
@@ -118,15 +115,13 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 		return this.#scope.closed;
 	}
 
-	/** mediasoup's own statistics of what this viewer is sent. */
+	/** mediasoup's own statistics of what is sent to this viewer. */
 	async statistics(): Promise<unknown[]> {
 		const reports = await Promise.all([this.#deps.video?.getStats(), this.#deps.audio?.getStats()]);
 		return reports.flatMap((report) => report ?? []);
 	}
 
-	/**
-	 * Sends no more pictures, and no resends of them, down a line that does not carry them; the sound goes on. For good.
-	 */
+	/** Ends pictures and their resends for good, on a line that does not carry them; the sound continues. */
 	stopPicture(): void {
 		if (!this.#isPictureStopped && this.#deps.video !== undefined && !this.#scope.closed) {
 			this.#isPictureStopped = true;
@@ -134,7 +129,6 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 		}
 	}
 
-	/** Ends it. */
 	close(reason: ViewerEndReason): Promise<void> {
 		return this.#scope.close(reason);
 	}
@@ -151,7 +145,7 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 		});
 	}
 
-	// The Consumers were made paused: what is sent before DTLS is up would be lost, the burst above all.
+	// The Consumers were created paused: what is sent before DTLS is up is lost, the burst above all.
 	async #begin(): Promise<void> {
 		const picture = this.#deps.video === undefined ? undefined : this.#beginPicture(this.#deps.video);
 		await Promise.all([picture, this.#deps.audio?.resume()]);
@@ -159,8 +153,8 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 
 	async #beginPicture(video: Consumer): Promise<void> {
 		this.#scope.onClose(await beginPicture(video, this.#deps.broadcastRouter.stage.video, this.#deps.logger));
+		// Stopped while it began, which resumed it.
 		if (this.#isPictureStopped) {
-			// Stopped while it began, and resumed by that.
 			this.#pausePicture(video);
 		}
 	}
@@ -174,7 +168,7 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
 
 /**
  * Starts a paused Consumer of the stage's picture where a newcomer gets one at once, and moves it to the live layer
- * later. Returns the function to be called when the viewer leaves.
+ * later. Returns the function to call when the viewer leaves.
  * @internal for tests
  */
 export async function beginPicture(video: Consumer, stageVideo: VideoStageTrack, logger: Logger): Promise<() => void> {
@@ -190,8 +184,7 @@ export async function beginPicture(video: Consumer, stageVideo: VideoStageTrack,
 	};
 	const { spatialLayer, ready, finished } = stageVideo.join(moveOn);
 	// mediasoup changes layers at a key frame: to the join layer at the burst's, and from there to the live layer at the
-	// next one, or at a later one where a new pipe has yet to learn of the live layer. The join layer has to be fed until
-	// then.
+	// next one, or at a later one where a new pipe does not know the live layer yet. The join layer is needed until then.
 	video.on('layerschange', (layers) => {
 		if (layers?.spatialLayer === liveSpatialLayer) {
 			finished();
@@ -230,8 +223,8 @@ async function createConsumers(
 			rtpCapabilities,
 			...(mid === undefined ? {} : { mid }),
 			paused: true,
-			// Without RTX among the viewer's codecs this means: lost packets are sent again as they were. mediasoup takes
-			// "false" for no retransmission at all, whatever the answer says of NACK.
+			// Without RTX among the viewer's codecs this means that lost packets are sent again as they were. With "false"
+			// mediasoup resends nothing, even if the answer has NACK.
 			enableRtx: true,
 		});
 	};

@@ -1,7 +1,4 @@
-/**
- * Tests of WHEP over HTTP with a real SFU: wrong inputs, methods, CORS, sessions, and media at a viewer of another
- * make.
- */
+/** Tests of WHEP over HTTP with a real SFU: wrong inputs, methods, CORS, sessions, and media at a viewer not ours. */
 import Fastify, { type FastifyInstance, type InjectOptions, type LightMyRequestResponse } from 'fastify';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { SpillwayError } from '../../core/errors/errors.ts';
@@ -36,6 +33,14 @@ async function findChannel(name: string): Promise<WhepChannel> {
 	}
 }
 
+async function serve({ routes }: WhepSessions): Promise<FastifyInstance> {
+	const server = Fastify();
+	answerProblems(server);
+	await server.register(answerOtherMethods(routes));
+	await server.ready();
+	return server;
+}
+
 beforeAll(async () => {
 	bench = await SfuBench.start(1);
 	broadcastRouter = await bench.sfu.createBroadcastRouter(bench.newBroadcastId());
@@ -47,10 +52,7 @@ beforeAll(async () => {
 		authorizePlayback: (channel) =>
 			channel === 'private' ? Promise.reject(new SpillwayError('CHANNEL_NOT_FOUND', [channel])) : Promise.resolve(),
 	});
-	app = Fastify();
-	answerProblems(app);
-	await app.register(answerOtherMethods(sessions.routes));
-	await app.ready();
+	app = await serve(sessions);
 });
 
 afterAll(async () => {
@@ -61,16 +63,29 @@ afterAll(async () => {
 
 const inject = (options: InjectOptions): Promise<LightMyRequestResponse> => app.inject(options);
 
-/** Makes a session and returns its path. */
+function postOffer(
+	payload: string,
+	headers: NonNullable<InjectOptions['headers']> = SDP,
+	channel = 'live',
+): Promise<LightMyRequestResponse> {
+	return inject({ method: 'POST', url: `/whep/${channel}`, headers, payload });
+}
+
+/** Ends the session that a response created. */
+function remove({ headers }: LightMyRequestResponse): Promise<LightMyRequestResponse> {
+	return inject({ method: 'DELETE', url: headers.location! });
+}
+
+/** Creates a session and returns its path. */
 async function createSession(): Promise<string> {
-	const response = await inject({ method: 'POST', url: '/whep/live', headers: SDP, payload: CHROMIUM_WHEP_OFFER });
+	const response = await postOffer(CHROMIUM_WHEP_OFFER);
 	expect(response.statusCode).toBe(201);
 	return response.headers.location!;
 }
 
 describe('POST /whep/{channel}', () => {
 	it('answers 201 with an answer, the session at the Location, and nothing for caches or cookies', async () => {
-		const response = await inject({ method: 'POST', url: '/whep/live', headers: SDP, payload: CHROMIUM_WHEP_OFFER });
+		const response = await postOffer(CHROMIUM_WHEP_OFFER);
 		expect(response.statusCode).toBe(201);
 		expect(response.headers['content-type']).toBe('application/sdp');
 		expect(response.headers.location).toMatch(/^\/whep\/live\/[0-9a-f]{32}$/);
@@ -83,7 +98,7 @@ describe('POST /whep/{channel}', () => {
 		const [worker] = bench.sfu.pool.workers;
 		expect(response.body).toContain(` udp `);
 		expect(response.body).toContain(`127.0.0.1 ${worker!.port} typ host`);
-		await inject({ method: 'DELETE', url: response.headers.location! });
+		await remove(response);
 	});
 
 	it.each([
@@ -94,9 +109,15 @@ describe('POST /whep/{channel}', () => {
 		['the SDP ends early', SDP, CHROMIUM_WHEP_OFFER.slice(0, 200), 400, 'SDP_MALFORMED'],
 		['the body is too large', SDP, CHROMIUM_WHEP_OFFER.padEnd(70_000, 'x'), 413, 'FST_ERR_CTP_BODY_TOO_LARGE'],
 		['the offer sends', SDP, OBS_OFFER, 422, 'SDP_OFFER_UNSUPPORTED'],
-		['the viewer cannot take H.264', SDP, CHROMIUM_WHEP_OFFER.replaceAll('H264', 'H263'), 422, 'SDP_OFFER_UNSUPPORTED'],
+		[
+			'the viewer cannot receive H.264',
+			SDP,
+			CHROMIUM_WHEP_OFFER.replaceAll('H264', 'H263'),
+			422,
+			'SDP_OFFER_UNSUPPORTED',
+		],
 	])('refuses when %s', async (_reason, headers, payload, status, code) => {
-		const response = await inject({ method: 'POST', url: '/whep/live', headers, payload });
+		const response = await postOffer(payload, headers);
 		expect([response.statusCode, response.json<{ code: string }>().code]).toEqual([status, code]);
 		expect(sessions.count).toBe(0);
 	});
@@ -106,21 +127,19 @@ describe('POST /whep/{channel}', () => {
 		const second = sections[2]!.replace('a=mid:1', 'a=mid:2');
 		const data =
 			'm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:3\r\na=sctp-port:5000\r\n';
-		const payload = `${sections.join('')}${second}${data}`;
-		const response = await inject({ method: 'POST', url: '/whep/live', headers: SDP, payload });
+		const response = await postOffer(`${sections.join('')}${second}${data}`);
 		expect(response.statusCode).toBe(201);
 		expect(response.body.match(/^(?:m=\w+ \d|a=group.*|a=inactive)/gm)).toEqual([
 			...['a=group:BUNDLE 0 1', 'm=video 9', 'm=audio 9'],
 			...['m=audio 0', 'a=inactive', 'm=application 0', 'a=inactive'],
 		]);
-		await inject({ method: 'DELETE', url: response.headers.location! });
+		await remove(response);
 	});
 
-	it('takes the content type in any case and with parameters', async () => {
-		const headers = { 'content-type': 'Application/SDP; charset=utf-8' };
-		const response = await inject({ method: 'POST', url: '/whep/live', headers, payload: CHROMIUM_WHEP_OFFER });
+	it('accepts the content type in any case and with parameters', async () => {
+		const response = await postOffer(CHROMIUM_WHEP_OFFER, { 'content-type': 'Application/SDP; charset=utf-8' });
 		expect(response.statusCode).toBe(201);
-		await inject({ method: 'DELETE', url: response.headers.location! });
+		await remove(response);
 	});
 
 	it.each([
@@ -129,12 +148,7 @@ describe('POST /whep/{channel}', () => {
 		['private', 404, 'CHANNEL_NOT_FOUND', undefined],
 		['starting', 409, 'NOTHING_PUBLISHED', '1'],
 	])('answers for a channel that is %s', async (channel, status, code, retryAfter) => {
-		const response = await inject({
-			method: 'POST',
-			url: `/whep/${channel}`,
-			headers: SDP,
-			payload: CHROMIUM_WHEP_OFFER,
-		});
+		const response = await postOffer(CHROMIUM_WHEP_OFFER, SDP, channel);
 		expect([response.statusCode, response.json(), response.headers['retry-after']]).toEqual([
 			status,
 			{ code },
@@ -167,7 +181,7 @@ describe('other methods of WHEP', () => {
 		]);
 	});
 
-	it('answers a preflight without asking who it is', async () => {
+	it('answers a preflight without authorization', async () => {
 		const headers = { origin: 'https://example.org', 'access-control-request-method': 'POST' };
 		const endpoint = await inject({ method: 'OPTIONS', url: '/whep/private', headers });
 		expect(endpoint.statusCode).toBe(200);
@@ -186,11 +200,11 @@ describe('other methods of WHEP', () => {
 
 	it('lets pages of other origins read the Location, also of refusals', async () => {
 		for (const payload of [CHROMIUM_WHEP_OFFER, 'nonsense']) {
-			const response = await inject({ method: 'POST', url: '/whep/live', headers: SDP, payload });
+			const response = await postOffer(payload);
 			expect(response.headers['access-control-allow-origin']).toBe('*');
 			expect(response.headers['access-control-expose-headers']).toContain('Location');
 			if (response.statusCode === 201) {
-				await inject({ method: 'DELETE', url: response.headers.location! });
+				await remove(response);
 			}
 		}
 	});
@@ -216,7 +230,7 @@ describe('a WHEP session', () => {
 		expect([again.statusCode, again.json()]).toEqual([404, { code: 'SESSION_NOT_FOUND' }]);
 	});
 
-	it('costs strangers their own oldest session that has not connected, and nobody else', async () => {
+	it('costs untrusted clients their own oldest session that has not connected, and no other client', async () => {
 		let isRoom = true;
 		const connected: string[] = [];
 		const own = new WhepSessions({
@@ -228,9 +242,7 @@ describe('a WHEP session', () => {
 			onConnected: ({ viewerId }) => connected.push(String(viewerId)),
 			limits: { maxPending: 6, maxConnected: () => (isRoom ? 10 : 0) },
 		});
-		const server = Fastify();
-		answerProblems(server);
-		await server.register(answerOtherMethods(own.routes));
+		const server = await serve(own);
 		const post = async (remoteAddress: string, viewerId?: string): Promise<LightMyRequestResponse> =>
 			server.inject({
 				method: 'POST',
@@ -258,7 +270,7 @@ describe('a WHEP session', () => {
 		await server.close();
 	});
 
-	it('ends when nobody connects in time', async () => {
+	it('ends when no viewer connects in time', async () => {
 		bench.clock.longestTimerMs = 10_000;
 		try {
 			await createSession();
@@ -274,19 +286,14 @@ describe('a WHEP session', () => {
 
 	it.each([
 		['the stage’s own payload types', DEFAULT_PAYLOAD_TYPES, 0],
-		['payload types of its own', { h264: 125, opus: 109 }, 1],
+		['other payload types', { h264: 125, opus: 109 }, 1],
 	])(
-		'brings picture and sound to a viewer with %s, from a key frame on',
+		'sends picture and sound to a viewer with %s, from a key frame on',
 		async (_name, payloadTypes, pipedRouterCount) => {
 			using feed = new PictureFeed(broadcastRouter.stage, 30);
 			await waitUntil(() => feed.next > 40, 'the second GOP');
 			await using viewer = new WeriftViewer(payloadTypes);
-			const response = await inject({
-				method: 'POST',
-				url: '/whep/live',
-				headers: SDP,
-				payload: await viewer.createOffer(),
-			});
+			const response = await postOffer(await viewer.createOffer());
 			expect([response.statusCode, response.body.slice(0, 3)]).toEqual([201, 'v=0']);
 			const began = feed.next;
 			await viewer.accept(response.body);
@@ -298,20 +305,15 @@ describe('a WHEP session', () => {
 			expect(new Set(viewer.video.map(({ payloadType }) => payloadType))).toEqual(new Set([payloadTypes.h264]));
 			expect(new Set(viewer.audio.map(({ payloadType }) => payloadType))).toEqual(new Set([payloadTypes.opus]));
 			expect(broadcastRouter.pipedRouterCount).toBe(pipedRouterCount);
-			await inject({ method: 'DELETE', url: response.headers.location! });
+			await remove(response);
 			expect(sessions.count).toBe(0);
 		},
 	);
 
-	it('goes on with the sound when the picture is stopped, and sends none again that was sent before', async () => {
+	it('continues the sound when the picture is stopped, and sends no picture again', async () => {
 		using _feed = new PictureFeed(broadcastRouter.stage, 30);
 		await using viewer = new WeriftViewer(DEFAULT_PAYLOAD_TYPES);
-		const response = await inject({
-			method: 'POST',
-			url: '/whep/live',
-			headers: SDP,
-			payload: await viewer.createOffer(),
-		});
+		const response = await postOffer(await viewer.createOffer());
 		await viewer.accept(response.body);
 		await waitUntil(() => viewer.video.length > 30, 'pictures');
 		lastSession!.transport.stopPicture();
@@ -321,10 +323,10 @@ describe('a WHEP session', () => {
 		const [pictureAt, laterAt] = [viewer.video.length, viewer.audio.length];
 		await waitUntil(() => viewer.audio.length > laterAt + 25, 'half a second of sound');
 		expect(viewer.video.length).toBe(pictureAt);
-		await inject({ method: 'DELETE', url: response.headers.location! });
+		await remove(response);
 	});
 
-	it('ends with its broadcast, which says why', async () => {
+	it('ends with its broadcast, for the same reason', async () => {
 		await createSession();
 		await broadcastRouter.close('broadcast-ended');
 		await waitUntil(() => sessions.count === 0, 'the session has ended');
@@ -335,7 +337,7 @@ describe('a WHEP session', () => {
 });
 
 describe('closing WHEP', () => {
-	it('ends all sessions once and takes no more', async () => {
+	it('ends all sessions once and accepts no more', async () => {
 		broadcastRouter = await bench.sfu.createBroadcastRouter(bench.newBroadcastId());
 		const own = new WhepSessions({
 			clock: bench.clock,
@@ -343,9 +345,7 @@ describe('closing WHEP', () => {
 			findChannel,
 			authorizePlayback: () => Promise.resolve(),
 		});
-		const ownApp = Fastify();
-		answerProblems(ownApp);
-		await ownApp.register(answerOtherMethods(own.routes));
+		const ownApp = await serve(own);
 		const post = (): Promise<LightMyRequestResponse> =>
 			ownApp.inject({ method: 'POST', url: '/whep/live', headers: SDP, payload: CHROMIUM_WHEP_OFFER });
 		expect((await post()).statusCode).toBe(201);

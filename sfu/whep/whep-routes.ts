@@ -15,49 +15,39 @@ import { registerSdpBody, requireSdp, sdpBody, sdpCors, sessionLocation } from '
 import { parseSdpOffer, type SdpOffer } from '../sdp/sdp-offer.ts';
 import { ViewerTransport } from '../viewer/viewer-transport.ts';
 
-/** Offers of one address group: a school's start of a lesson is below it, a program that runs wild is not. */
+/** Offers of one address group: a school at the start of a lesson stays below it, a runaway program does not. */
 const OFFER_RATE: TokenRate = { perSecond: 20, burst: 100 };
-/** Address groups whose offers are remembered. */
+/** Address groups whose offers are counted. */
 const MAX_OFFERING_GROUPS = 10_000;
 /** After a refusal because there is no room. */
 const FULL_RETRY_SECONDS = 10;
 
-/**
- * How many sessions there may be. Of each address group a third of the pending ones, another third is for known
- * viewers.
- */
+/** Bounds of sessions. An address group may have a third of the pending ones; another third is for known viewers. */
 type WhepLimits = {
 	/** Sessions that have not connected yet. */
 	maxPending: number;
-	/** Sessions that have, as it is now. */
+	/** Connected sessions; may change. */
 	maxConnected(): number;
 };
 
-/** What WHEP asks about a channel. */
 export type WhepChannel =
 	{ state: 'unknown' | 'offline' | 'starting' } | { state: 'live'; broadcastRouter: BroadcastRouter };
 
-/** Declared here, implemented over the registry. */
+/** Implemented over the registry of broadcasts. */
 export type WhepDependencies = {
 	clock: Clock;
 	logger: Logger;
 	findChannel(name: string): Promise<WhepChannel>;
-	/**
-	 * Stands before every new session; throws what the viewer is to be told. Says how many may watch the channel, if not
-	 * all.
-	 */
+	/** Runs before every new session; throws the viewer's refusal. Returns how many may watch the channel, if not all. */
 	authorizePlayback(channel: string): Promise<{ maxViewers?: number } | void>;
-	/**
-	 * Whether a viewer of the channel has this id, which VIEWER_HEADER said, any text of a stranger. Nobody has, when
-	 * absent.
-	 */
+	/** Whether a viewer of the channel has this id, untrusted text from VIEWER_HEADER. Without it no viewer is known. */
 	isViewer?(viewerId: string, channel: string): boolean;
-	/** Called for each session that has connected; what has not is nobody's viewer yet. */
+	/** Called for each session that has connected; before, it is no viewer yet. */
 	onConnected?(session: WhepSession): void;
 	limits?: WhepLimits;
 };
 
-/** The HTTP resource that an offer makes, with the viewer's media behind it. */
+/** The HTTP resource of an offer, with the viewer's media. */
 export type WhepSession = { channel: string; viewerId: string | undefined; transport: ViewerTransport };
 
 /** All WHEP sessions of this process. */
@@ -86,7 +76,7 @@ export class WhepSessions {
 		});
 	}
 
-	/** How many viewers are connected or connecting. */
+	/** Viewers that are connected or connecting. */
 	get count(): number {
 		return this.#sessions.size;
 	}
@@ -145,7 +135,7 @@ export class WhepSessions {
 		if (problem !== undefined) {
 			throw new SpillwayError('SFU_UNAVAILABLE', [problem], { retryAfterSeconds: FULL_RETRY_SECONDS });
 		}
-		// An offer costs a transport and two Consumers until it is given up; strangers may hold only so many.
+		// An offer costs a transport and two Consumers until it is given up, so untrusted clients may hold only so many.
 		const isKnown = viewerId !== undefined && this.#deps.isViewer?.(viewerId, channel) === true;
 		const place = this.#pending.take(this.#senders.groupOf(request.ip), isKnown);
 		const creation = this.#create(viewer, broadcastRouter, offer, request.socket.localAddress);
@@ -157,7 +147,7 @@ export class WhepSessions {
 		transport.on('closed', () => place.release());
 		transport.on('connected', () => {
 			place.release();
-			// While it was connecting others may have come.
+			// Others may have come while it was connecting.
 			if (this.#findNoRoom(channel, maxViewers) === undefined) {
 				this.#count(session);
 				this.#deps.onConnected?.(session);
@@ -189,7 +179,7 @@ export class WhepSessions {
 	}
 
 	#count(session: WhepSession): void {
-		// Addresses may name it in any case.
+		// Addresses may spell it in any case.
 		const name = session.channel.toLowerCase();
 		const viewers = this.#connected.get(name) ?? new Set<WhepSession>();
 		this.#connected.set(name, viewers.add(session));

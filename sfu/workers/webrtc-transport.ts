@@ -1,13 +1,8 @@
-/**
- * What the WebRTC transports of publishers and viewers have in common: how they are opened, and what becomes of them.
- */
+/** How the WebRTC transports of publishers and viewers are opened, and how they end. */
 import type { Router, WebRtcServer, WebRtcTransport } from 'mediasoup/types';
 import { remoteDtlsParameters, type NegotiatedTransport } from '../sdp/bundle.ts';
 
-/**
- * Seconds without a consent check (RFC 7675) after which the other side is taken for gone. The default of 30 keeps the
- * dead.
- */
+/** Seconds without a consent check (RFC 7675) until the other side counts as gone. The default, 30, is too long. */
 const ICE_CONSENT_TIMEOUT_SECONDS = 12;
 
 /** Opens the transport; the DTLS parameters of the other side are known from its offer. */
@@ -32,13 +27,10 @@ export async function openWebRtcTransport(
 	}
 }
 
-/** How a transport may end by itself, besides by the other side's goodbye. */
+/** How a transport may end without the other side's close_notify. */
 type TransportFailure = 'worker-died' | 'ice-failed' | 'dtls-failed';
 
-/**
- * Reports when DTLS is up, and the reason when the transport is of no use any more. `goodbye`: the other side's
- * close_notify.
- */
+/** Reports when DTLS is up, and why the transport ends. `goodbye`: the reason of the other side's close_notify. */
 export function watchWebRtcTransport<Goodbye extends string>(
 	transport: WebRtcTransport,
 	goodbye: Goodbye,

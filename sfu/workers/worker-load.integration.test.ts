@@ -1,4 +1,4 @@
-/** Tests that a real worker's load is seen: CPU time, viewers' Consumers and nobody else's, until the viewer goes. */
+/** Tests of a real worker's load: CPU time, and viewers' Consumers only, until the viewer leaves. */
 import { describe, expect, it, vi } from 'vitest';
 import { createId, type ViewerId } from '../../core/ids.ts';
 import { DEFAULT_PAYLOAD_TYPES } from '../rtp/media-codecs.ts';
@@ -9,7 +9,7 @@ import { WeriftViewer } from '../testing/werift-peers.ts';
 import { ViewerTransport } from '../viewer/viewer-transport.ts';
 
 describe('WorkerPool.readLoads', () => {
-	it("counts viewers' Consumers, not the stage's, and forgets them with the viewer", async () => {
+	it("counts viewers' Consumers, not the stage's, and drops them with the viewer", async () => {
 		await using bench = await SfuBench.start(1);
 		const { pool } = bench.sfu;
 		const broadcastRouter = await bench.sfu.createBroadcastRouter(bench.newBroadcastId());
@@ -25,7 +25,7 @@ describe('WorkerPool.readLoads', () => {
 			);
 		};
 		const countNow = async (): Promise<number> => (await pool.readLoads())[0]!.viewerConsumerCount;
-		// Whoever only sends offers takes nothing of the budget.
+		// Offers alone use nothing of the budget.
 		for (let index = 0; index < 10; index++) {
 			await create(CHROMIUM_WHEP_OFFER);
 		}

@@ -1,24 +1,23 @@
-/** What one worker does for viewers: CPU time, Consumers, bits per second. Reads only; knows nothing of budgets. */
+/** What one worker does for viewers: CPU time, Consumers, bits per second. Reads only; budgets are set elsewhere. */
 import type { WebRtcTransport, Worker } from 'mediasoup/types';
 
 /** One reading of one worker. */
 export type WorkerLoad = {
 	/** Place in the pool. */
 	index: number;
-	/** Another one at the same place means another process, whose CPU time began at 0. */
+	/** A new one at the same place is another process, whose CPU time began at 0. */
 	pid: number;
 	/** User and system time since the process started, milliseconds; all its threads. */
 	cpuTimeMs: number;
-	/** Consumers on connected WebRTC transports: pipes and taps are not viewers', and offers are not viewers yet. */
+	/** Consumers on connected WebRTC transports: not those of pipes and taps, nor of offers alone. */
 	viewerConsumerCount: number;
 	/** What those transports send, retransmissions included: the mean of a sample times their number. */
 	viewerBitrateBps: number;
 };
 
-/** Transports asked for their rate with each reading; each is a request to the worker. They take turns. */
+/** Transports whose rate is read with each reading, in turns; each is a request to the worker. */
 const SAMPLED_TRANSPORTS = 8;
 
-/** Watches a worker from its start on. */
 export class WorkerLoadProbe {
 	readonly #worker: Worker;
 	readonly #consumerCounts = new Map<WebRtcTransport, number>();
@@ -74,7 +73,7 @@ export class WorkerLoadProbe {
 		);
 		this.#turn = transports.length === 0 ? 0 : (this.#turn + sampleCount) % transports.length;
 		const reports = await Promise.allSettled(sample.map((transport) => transport.getStats()));
-		// A viewer may leave while they are asked.
+		// A viewer may leave meanwhile.
 		const rates = reports.flatMap((report) => (report.status === 'fulfilled' ? [report.value[0]!.sendBitrate] : []));
 		const sum = rates.reduce((total, rate) => total + rate, 0);
 		return rates.length === 0 ? 0 : (sum / rates.length) * transports.length;

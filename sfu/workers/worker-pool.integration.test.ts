@@ -20,8 +20,13 @@ function isRunning(pid: number): boolean {
 	}
 }
 
+const createDeps = (): { clock: AdjustableClock; logger: RecordingLogger } => ({
+	clock: new AdjustableClock(),
+	logger: new RecordingLogger(),
+});
+
 describe('WorkerPool', () => {
-	it('runs as many workers as it was told, each on a port of its own', async () => {
+	it('runs as many workers as configured, each on its own port', async () => {
 		await using bench = await SfuBench.start(2);
 		const { pool } = bench.sfu;
 		expect([pool.liveCount, new Set(pool.ports).size, new Set(pool.pids).size]).toEqual([2, 2, 2]);
@@ -42,7 +47,7 @@ describe('WorkerPool', () => {
 			const second = await pool.acquire();
 			expect([second.index, pool.liveCount]).toEqual([1, 2]);
 			second.routerCount++;
-			// There can be no third; with equal work the first is taken.
+			// There can be no third; with equal work the first is chosen.
 			expect(await pool.acquire()).toBe(first);
 			await clock.advance(120_000);
 			expect(pool.liveCount).toBe(2);
@@ -53,7 +58,7 @@ describe('WorkerPool', () => {
 			}
 			first.routerCount = second.routerCount = 0;
 			await clock.advance(120_000);
-			// The first one stays for whoever comes next.
+			// The first one stays for the next broadcast.
 			expect([pool.workers.map(({ index }) => index), pool.usableCount]).toEqual([[0], 2]);
 			first.routerCount++;
 			expect((await pool.acquire()).index).toBe(1);
@@ -73,7 +78,7 @@ describe('WorkerPool', () => {
 		expect(new Set(routers.map(({ home }) => home.index)).size).toBe(2);
 	});
 
-	it('replaces a killed worker on the same port, and tells who lived on it', async () => {
+	it('replaces a killed worker on the same port, and notifies all that used it', async () => {
 		await using bench = await SfuBench.start(2);
 		const { pool } = bench.sfu;
 		const victim = await bench.sfu.createBroadcastRouter(bench.newBroadcastId());
@@ -88,7 +93,7 @@ describe('WorkerPool', () => {
 		const otherPids = pool.pids.filter((pid) => pid !== worker.pid);
 
 		process.kill(worker.pid, 'SIGKILL');
-		await waitUntil(() => events.length >= 3, 'all are told');
+		await waitUntil(() => events.length >= 3, 'all are notified');
 		expect(events.toSorted()).toEqual([`died ${index} ${worker.pid}`, 'router worker-died', 'stage worker-died']);
 		await waitUntil(() => pool.liveCount === 2, 'the worker is replaced');
 		const replacement = pool.workers.find((entry) => entry.index === index)!;
@@ -102,7 +107,7 @@ describe('WorkerPool', () => {
 		expect(events).toHaveLength(3);
 	});
 
-	it('goes on at home when a worker dies to which viewers were piped, and pipes to its replacement', async () => {
+	it('continues at home when a worker with piped viewers dies, and pipes to its replacement', async () => {
 		await using bench = await SfuBench.start(2);
 		const broadcastRouter = await bench.sfu.createBroadcastRouter(bench.newBroadcastId());
 		const other = bench.sfu.pool.workers.find((worker) => worker !== broadcastRouter.home)!;
@@ -117,7 +122,7 @@ describe('WorkerPool', () => {
 		expect([again.router.closed, again.viewerCount]).toEqual([false, 1]);
 	});
 
-	it('refuses a broadcast with a way out while no worker runs', async () => {
+	it('refuses a broadcast, with a time to retry, while no worker runs', async () => {
 		await using bench = await SfuBench.start(1);
 		process.kill(bench.sfu.pool.pids[0]!, 'SIGKILL');
 		await waitUntil(() => bench.sfu.pool.liveCount === 0, 'the worker is gone');
@@ -129,14 +134,13 @@ describe('WorkerPool', () => {
 		await bench.sfu.createBroadcastRouter(bench.newBroadcastId());
 	});
 
-	it('says which setting to change when its port is taken, and leaves no worker behind', async () => {
+	it('names the setting to change when its port is taken, and leaves no worker behind', async () => {
 		const socket = createSocket('udp4');
 		socket.bind(0, '127.0.0.1');
 		await once(socket, 'listening');
 		const { port } = socket.address();
-		const logger = new RecordingLogger();
 		try {
-			const starting = createSfu({ ...testSfuConfig(), rtcPort: port }, { clock: new AdjustableClock(), logger });
+			const starting = createSfu(createDeps(), { ...testSfuConfig(), rtcPort: port });
 			await expect(starting).rejects.toThrow(`The WebRTC port ${port} cannot be used`);
 			await expect(starting).rejects.toThrow('SPILLWAY_RTC_PORT');
 		} finally {
@@ -146,7 +150,7 @@ describe('WorkerPool', () => {
 
 	it('rejects when there is no worker program at its path', async () => {
 		const config = { ...testSfuConfig(), workerBin: import.meta.filename.replace('.ts', '.missing') };
-		await expect(createSfu(config, { clock: new AdjustableClock(), logger: new RecordingLogger() })).rejects.toThrow();
+		await expect(createSfu(createDeps(), config)).rejects.toThrow();
 	});
 });
 
@@ -168,13 +172,14 @@ describe('closing the pool', () => {
 	});
 
 	it('ends a wait for a replacement', async () => {
-		const logger = new RecordingLogger();
-		const pool = new WorkerPool({ clock: new AdjustableClock(), logger }, testSfuConfig());
+		const deps = createDeps();
+		const pool = new WorkerPool(deps, testSfuConfig());
 		await pool.start();
 		process.kill(pool.pids[0]!, 'SIGKILL');
 		await waitUntil(() => pool.liveCount === 0, 'the worker is gone');
 		await pool.close();
-		const startedCount = (): number => logger.lines.filter(({ message }) => message === 'SFU worker started').length;
+		const startedCount = (): number =>
+			deps.logger.lines.filter(({ message }) => message === 'SFU worker started').length;
 		expect(startedCount()).toBe(1);
 		// The replacement was due after 50 ms.
 		await new Promise((resolve) => setTimeout(resolve, 150));
@@ -182,7 +187,7 @@ describe('closing the pool', () => {
 	});
 
 	it('closes a worker that comes up only after the pool has closed', async () => {
-		const pool = new WorkerPool({ clock: new AdjustableClock(), logger: new RecordingLogger() }, testSfuConfig());
+		const pool = new WorkerPool(createDeps(), testSfuConfig());
 		const starting = pool.start();
 		await pool.close();
 		await starting;

@@ -1,7 +1,4 @@
-/**
- * mediasoup Workers, up to one per core, each with its WebRTC server; started when there is work. A dead one is
- * replaced on the same port.
- */
+/** mediasoup Workers, up to one per core, started when there is work. A dead one is replaced on the same port. */
 import * as mediasoup from 'mediasoup';
 import type { WebRtcServer, Worker } from 'mediasoup/types';
 import { withChildEnvironment } from '../../core/config/child-environment.ts';
@@ -24,15 +21,13 @@ export type PooledWorker = {
 	port: number;
 	/** Routers on it, for choosing the least used. */
 	routerCount: number;
-	/** Monotonic; undefined while it was not seen without routers. */
+	/** Monotonic; undefined before it is seen without routers. */
 	idleSinceMs: number | undefined;
-	/** What the worker does for viewers. */
 	loadProbe: WorkerLoadProbe;
 };
 
-/** Events of the pool. */
 type WorkerPoolEvents = {
-	/** A worker process is gone with all that lived on it. It is being replaced. */
+	/** A worker process has ended with everything on it, and is being replaced. */
 	workerDied: [index: number, pid: number];
 };
 
@@ -42,7 +37,6 @@ const RESPAWN_POLICY: RetryPolicy = { maxAttempts: Infinity, firstDelayMs: 50, m
 const IDLE_WORKER_MS = 60_000;
 const IDLE_CHECK_INTERVAL_MS = 15_000;
 
-/** Owns the worker processes. */
 export class WorkerPool extends TypedEmitter<WorkerPoolEvents> {
 	readonly #deps: { clock: Clock; logger: Logger };
 	readonly #config: SfuConfig;
@@ -50,7 +44,7 @@ export class WorkerPool extends TypedEmitter<WorkerPoolEvents> {
 	readonly #workers = new Map<number, PooledWorker>();
 	/** Places in the pool that have a worker, or are getting one. */
 	readonly #takenIndices = new Set<number>();
-	/** Of them, those whose worker died and is not back yet. */
+	/** Of them, those whose worker died and is not replaced yet. */
 	readonly #deadIndices = new Set<number>();
 
 	/** `config.workerCount`: as many as may run at once. */
@@ -75,7 +69,7 @@ export class WorkerPool extends TypedEmitter<WorkerPoolEvents> {
 		}
 	}
 
-	/** Workers that could be used: those that run, and those that would be started. */
+	/** Workers that run, and those that could be started. */
 	get usableCount(): number {
 		return this.#config.workerCount - this.#deadIndices.size;
 	}
@@ -85,7 +79,7 @@ export class WorkerPool extends TypedEmitter<WorkerPoolEvents> {
 		return [...this.#workers.values()].map((entry) => entry.port);
 	}
 
-	/** How many of the workers run. */
+	/** Workers that run. */
 	get liveCount(): number {
 		return this.#workers.size;
 	}
@@ -100,16 +94,13 @@ export class WorkerPool extends TypedEmitter<WorkerPoolEvents> {
 		return [...this.#workers.values()];
 	}
 
-	/**
-	 * A worker for one more router: an idle one, else one that is started, else the least used. Throws SFU_UNAVAILABLE
-	 * while there is none.
-	 */
+	/** An idle worker, else one that is started, else the least used. Throws SFU_UNAVAILABLE while there is none. */
 	async acquire(): Promise<PooledWorker> {
 		const isBusy = this.workers.every(({ routerCount }) => routerCount > 0);
 		return (isBusy ? await this.startAnother() : undefined) ?? this.leastUsed();
 	}
 
-	/** One more worker, unless there are as many as may be or it cannot be started. */
+	/** One more worker, unless the limit is reached or it cannot be started. */
 	async startAnother(): Promise<PooledWorker | undefined> {
 		if (this.#scope.closed || this.#takenIndices.size >= this.#config.workerCount) {
 			return undefined;
@@ -119,7 +110,7 @@ export class WorkerPool extends TypedEmitter<WorkerPoolEvents> {
 		} catch (error) {
 			this.#deps.logger.error(
 				{ reason: errorMessage(error) },
-				'another SFU worker could not be started; those that run go on',
+				'another SFU worker could not be started; those that run continue',
 			);
 			return undefined;
 		}
@@ -127,19 +118,14 @@ export class WorkerPool extends TypedEmitter<WorkerPoolEvents> {
 
 	/** The worker with the fewest routers; throws SFU_UNAVAILABLE while none runs. */
 	leastUsed(): PooledWorker {
-		let best: PooledWorker | undefined;
-		for (const entry of this.#workers.values()) {
-			if (best === undefined || entry.routerCount < best.routerCount) {
-				best = entry;
-			}
-		}
+		const [best] = this.workers.toSorted((one, other) => one.routerCount - other.routerCount);
 		if (best === undefined) {
 			throw new SpillwayError('SFU_UNAVAILABLE', ['no worker runs'], { retryAfterSeconds: 1 });
 		}
 		return best;
 	}
 
-	/** What each running worker does now; one that dies while it is asked is left out. */
+	/** What each running worker does now; one that dies meanwhile is left out. */
 	async readLoads(): Promise<WorkerLoad[]> {
 		const readings = await Promise.allSettled(
 			this.workers.map(async ({ index, loadProbe }) => ({ index, ...(await loadProbe.read()) })),
@@ -147,7 +133,6 @@ export class WorkerPool extends TypedEmitter<WorkerPoolEvents> {
 		return readings.flatMap((reading) => (reading.status === 'fulfilled' ? [reading.value] : []));
 	}
 
-	/** Ends the workers. */
 	close(): Promise<void> {
 		return this.#scope.close('server-shutdown');
 	}
@@ -167,7 +152,7 @@ export class WorkerPool extends TypedEmitter<WorkerPoolEvents> {
 	}
 
 	async #startWorker(index: number, port: number): Promise<PooledWorker | undefined> {
-		// mediasoup hands its whole environment on.
+		// mediasoup passes its whole environment on.
 		const worker = await withChildEnvironment(() =>
 			mediasoup.createWorker({
 				logLevel: 'warn',

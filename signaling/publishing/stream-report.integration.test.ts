@@ -67,8 +67,8 @@ describe('the health of a channel', () => {
 		const made = await owner.send('POST', '/api/v1/channels/place/stream-keys', { name: 'obs' });
 		({ streamKey } = made.json<{ streamKey: string }>());
 		server = createRtmpIngest(
-			{ ...DEFAULT_RTMP_SERVER_CONFIG, port: 0, host: '127.0.0.1', refusalDelayMs: 10, lingerMs: 200 },
 			{ clock: systemClock, logger, authorizer: bench.publishing.authorizer, registry },
+			{ ...DEFAULT_RTMP_SERVER_CONFIG, port: 0, host: '127.0.0.1', refusalDelayMs: 10, lingerMs: 200 },
 		);
 		({ port } = await server.listen());
 		socket = net.connect(port, '127.0.0.1');

@@ -24,7 +24,7 @@ export function rtmpConfig({ rtmp, http }: ServerConfig): RtmpServerConfig {
 		host: http.host,
 		maxConnectionCount: rtmp.maxConnections,
 		reservedConnectionCount: rtmp.reservedConnections,
-		maxStrangersPerAddress: rtmp.maxConnectionsPerAddress,
+		maxUnauthenticatedPerAddress: rtmp.maxConnectionsPerAddress,
 		...(rtmp.proxyProtocol ? { isProxy: createProxyTrust(http.trustedProxies) } : {}),
 	};
 }

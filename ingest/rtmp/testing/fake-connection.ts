@@ -1,4 +1,4 @@
-/** A connection without a socket: keeps what the session says and reads it as an encoder would. */
+/** A connection without a socket: records the session's output and reads it as an encoder does. */
 import { decodeAmf0, type Amf0Value } from '../../../core/wire/amf0.ts';
 import { ChunkReader } from '../../../core/wire/rtmp/chunk-reader.ts';
 import { HANDSHAKE_PACKET_BYTES } from '../../../core/wire/rtmp/handshake.ts';
@@ -23,7 +23,7 @@ export class FakeConnection implements RtmpConnection {
 		return Promise.resolve();
 	}
 
-	/** The messages that were sent behind the handshake. */
+	/** The messages after the handshake. */
 	get messages(): RtmpMessage[] {
 		const sent: RtmpMessage[] = [];
 		const bytes = new Uint8Array(Buffer.concat(this.writes));
@@ -46,8 +46,8 @@ export class FakeConnection implements RtmpConnection {
 	}
 }
 
-/** Maps → objects, for comparing. */
-export function plain(value: Amf0Value): unknown {
+/** Maps → objects, for comparisons. */
+function plain(value: Amf0Value): unknown {
 	if (value instanceof Map) {
 		return Object.fromEntries([...value].map(([name, item]) => [name, plain(item)]));
 	}

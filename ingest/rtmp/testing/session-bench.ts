@@ -1,4 +1,4 @@
-/** One session with a fake connection, a fake clock and a listener that records what it hears, for tests. */
+/** One session with a fake connection, a fake clock and a recording listener, for tests. */
 import { afterEach, expect } from 'vitest';
 import { SpillwayError } from '../../../core/errors/errors.ts';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
@@ -11,7 +11,7 @@ import type { RtmpSessionLimits } from '../rtmp-session-limits.ts';
 import { concat, EncoderDouble } from '../../../core/wire/rtmp/testing/encoder-double.ts';
 import { FakeConnection } from './fake-connection.ts';
 
-/** The key that is accepted unless a test says otherwise. */
+/** The key that is accepted by default. */
 export const KEY = 'goodkey';
 
 /** What a test may replace. */
@@ -21,14 +21,13 @@ export type SessionBenchOptions = {
 	limits?: Partial<RtmpSessionLimits>;
 };
 
-/** The session and all around it. */
 export class SessionBench {
 	readonly clock = new FakeClock();
 	readonly logger = new RecordingLogger();
 	readonly connection = new FakeConnection();
 	readonly encoder = new EncoderDouble();
 	readonly session: RtmpSession<string>;
-	/** In order: `config video`, `video 40`, metadata as it is, `closed unpublished`. */
+	/** In order: `config video`, `video 40`, the metadata object, `closed unpublished`. */
 	readonly events: unknown[] = [];
 	readonly units: RtmpMediaUnit[] = [];
 	publisher: RtmpPublisher | undefined;
@@ -51,7 +50,7 @@ export class SessionBench {
 		);
 	}
 
-	/** One that is publishing, or on its way there if its key check takes time. */
+	/** A session that publishes, or still waits for its key check. */
 	static async publishing(options: SessionBenchOptions = {}): Promise<SessionBench> {
 		const bench = new SessionBench(options);
 		const { encoder } = bench;
@@ -60,7 +59,7 @@ export class SessionBench {
 		return bench;
 	}
 
-	/** Lines above debug: what an operator sees. */
+	/** Lines above debug. */
 	get lines(): LogLine[] {
 		return this.logger.lines.filter((line) => line.level !== 'debug');
 	}
@@ -83,7 +82,7 @@ function acceptKey(keys: readonly string[]): Promise<string> {
 		: Promise.reject(new SpillwayError('STREAM_KEY_REFUSED'));
 }
 
-/** Benches of one test file. Each is closed after its test, and must have left nothing behind. */
+/** Benches of one test file. Each is closed after its test, and must leave no timer and no key in a log line. */
 export function trackBenches(): {
 	setUp(options?: SessionBenchOptions): SessionBench;
 	publishing(options?: SessionBenchOptions): Promise<SessionBench>;
@@ -98,7 +97,7 @@ export function trackBenches(): {
 			await session.close('server-shutdown');
 			expect(clock.pendingCount).toBe(0);
 			expect(connection.endCount).toBe(1);
-			// S-3: the key is in no line, whatever happened.
+			// S-3: the key is in no line.
 			expect(JSON.stringify(logger.lines)).not.toContain(KEY);
 			expect(logger.lines.some((line) => line.message.startsWith('RTMP'))).toBe(true);
 		}

@@ -1,4 +1,4 @@
-/** A program for one test: runs a transcoder, prints its FFmpeg's process id, and waits to be killed. */
+/** A program for one test: runs a transcoder, prints the process id of its FFmpeg, and waits to be killed. */
 import { systemClock } from '../../../core/lifecycle/clock.ts';
 import { silentLogger } from '../../../core/logger.ts';
 import { createTranscoderFactory } from '../transcoder-factory.ts';

@@ -13,9 +13,7 @@ function toNut(config: TrackConfig, units: readonly AccessUnit[]): Buffer {
 	return Buffer.concat([nutStreamHeader(config), ...units.map((unit) => toNutFrame(unit, config))]);
 }
 
-/**
- * The left channel. Sample k belongs to the first unit's time plus k, if the units follow each other without a hole.
- */
+/** The left channel. Sample k is at the first unit's time plus k, if the units follow each other without a hole. */
 export function decodeAudio(config: TrackConfig, units: readonly AccessUnit[]): Float32Array {
 	const left = ['-af', 'pan=mono|c0=c0', '-f', 'f32le', '-'];
 	const raw = ffmpeg(['-f', 'nut', '-i', '-', ...left], toNut(config, units));
@@ -24,17 +22,8 @@ export function decodeAudio(config: TrackConfig, units: readonly AccessUnit[]): 
 
 /** Mean brightness (0–255) of each picture in presentation order. */
 export function decodeBrightness(config: VideoTrackConfig, units: readonly AccessUnit[]): number[] {
-	const output = [
-		'-fps_mode',
-		'passthrough',
-		'-vf',
-		`scale=${DECODED_SIZE}:${DECODED_SIZE}`,
-		'-pix_fmt',
-		'gray',
-		'-f',
-		'rawvideo',
-		'-',
-	];
+	const filter = `scale=${DECODED_SIZE}:${DECODED_SIZE}`;
+	const output = ['-fps_mode', 'passthrough', '-vf', filter, '-pix_fmt', 'gray', '-f', 'rawvideo', '-'];
 	const raw = ffmpeg(['-f', 'nut', '-i', '-', ...output], toNut(config, units));
 	const size = DECODED_SIZE * DECODED_SIZE;
 	const means: number[] = [];

@@ -1,4 +1,4 @@
-/** Drives a transcoder in tests: writes units at a given speed, collects what comes out and when. */
+/** Drives a transcoder in tests: writes units at a given speed, and collects what comes out and when. */
 import { sleep, systemClock } from '../../../core/lifecycle/clock.ts';
 import type { AccessUnit } from '../../../core/media/access-unit.ts';
 import type { TrackConfig } from '../../../core/media/codecs.ts';
@@ -8,12 +8,17 @@ import { ticksToMs } from '../../../core/units.ts';
 const QUIET_MS = 400;
 const QUIET_DEADLINE_MS = 20_000;
 
-/** What came out. */
-export type TranscodeResult = {
-	config: TrackConfig;
+/** What a transcoder has emitted so far. */
+type CollectedOutput = {
+	configs: TrackConfig[];
 	units: AccessUnit[];
-	/** Monotonic milliseconds at which each unit came out, and each input unit was written. */
+	/** Monotonic milliseconds at which each unit came out. */
 	outputAtMs: number[];
+	events: string[];
+};
+/** What came out, and the monotonic milliseconds at which each input unit was written. */
+export type TranscodeResult = Pick<CollectedOutput, 'units' | 'outputAtMs'> & {
+	config: TrackConfig;
 	writtenAtMs: number[];
 };
 
@@ -28,8 +33,8 @@ export async function runTranscoder(
 	const first = input[0]!;
 	const startMs = systemClock.monotonicMs();
 	for (const unit of input) {
-		const dueMs = startMs + ticksToMs(unit.decodeTimeTicks - first.decodeTimeTicks, unit.clockRate) / speed;
-		await pauseUntil(dueMs);
+		const restMs = startMs + ticksToMs(unit.decodeTimeTicks - first.decodeTimeTicks, unit.clockRate) / speed;
+		await pauseUntil(restMs);
 		writtenAtMs.push(systemClock.monotonicMs());
 		transcoder.write(unit);
 	}
@@ -42,19 +47,9 @@ export async function runTranscoder(
 	return { config, units: collected.units, outputAtMs: collected.outputAtMs, writtenAtMs };
 }
 
-/** Collects everything that a transcoder says. */
-export function collect(transcoder: MediaTranscoder): {
-	configs: TrackConfig[];
-	units: AccessUnit[];
-	outputAtMs: number[];
-	events: string[];
-} {
-	const collected = {
-		configs: [] as TrackConfig[],
-		units: [] as AccessUnit[],
-		outputAtMs: [] as number[],
-		events: [] as string[],
-	};
+/** Collects all events of a transcoder. */
+export function collect(transcoder: MediaTranscoder): CollectedOutput {
+	const collected: CollectedOutput = { configs: [], units: [], outputAtMs: [], events: [] };
 	transcoder.on('trackConfigured', (config) => collected.configs.push(config));
 	transcoder.on('accessUnit', (unit) => {
 		collected.units.push(unit);
@@ -67,7 +62,7 @@ export function collect(transcoder: MediaTranscoder): {
 	return collected;
 }
 
-/** Until nothing more comes by itself: on a busy machine the encoder is behind by more than finish() waits for. */
+/** Waits until nothing more comes: on a busy machine the encoder is behind by more than finish() waits for. */
 async function waitUntilQuiet(units: readonly AccessUnit[]): Promise<void> {
 	const endMs = systemClock.monotonicMs() + QUIET_DEADLINE_MS;
 	for (let count = -1; units.length > count && systemClock.monotonicMs() < endMs;) {

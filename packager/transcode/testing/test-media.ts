@@ -1,4 +1,4 @@
-/** Makes short coded tracks with FFmpeg's sources for tests and reads them without any code that is under test. */
+/** Makes short coded tracks with FFmpeg's sources for tests, and reads them without code that is under test. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -60,19 +60,8 @@ export function makeTestVideo(options: TestVideoOptions): TestTrack<VideoTrackCo
 	return inTemporaryFolder((folder) => {
 		if (codec === 'vp8') {
 			const file = path.join(folder, 'video.ivf');
-			ffmpeg([
-				...input,
-				'-c:v',
-				'libvpx',
-				'-deadline',
-				'realtime',
-				'-cpu-used',
-				'8',
-				'-auto-alt-ref',
-				'0',
-				...gop,
-				file,
-			]);
+			const vp8 = '-c:v libvpx -deadline realtime -cpu-used 8 -auto-alt-ref 0'.split(' ');
+			ffmpeg([...input, ...vp8, ...gop, file]);
 			return {
 				config: { ...videoConfig([], [], widthPixels, heightPixels), codec },
 				units: readIvf(readFileSync(file)),
@@ -89,12 +78,8 @@ export function makeTestVideo(options: TestVideoOptions): TestTrack<VideoTrackCo
 export function makeTestAudio(options: TestAudioOptions): TestTrack<AudioTrackConfig> {
 	const { sampleRate = 48_000, codec = 'aac' } = options;
 	const expression = (options.expression ?? `0.3*sin(2*PI*440*n/${sampleRate})`).replaceAll(',', '\\,');
-	const input = [
-		'-f',
-		'lavfi',
-		'-i',
-		`aevalsrc=exprs=${expression}|${expression}:s=${sampleRate}:d=${options.durationSeconds}`,
-	];
+	const source = `aevalsrc=exprs=${expression}|${expression}:s=${sampleRate}:d=${options.durationSeconds}`;
+	const input = ['-f', 'lavfi', '-i', source];
 	const bitrate = ['-b:a', String(options.bitrateBps ?? 128_000)];
 	return inTemporaryFolder((folder) => {
 		if (codec === 'opus') {
@@ -131,7 +116,7 @@ export function ffmpeg(args: readonly string[], input?: Uint8Array): Buffer {
 	});
 }
 
-/** Calls back with a fresh folder that is gone afterwards. */
+/** Calls back with a new folder that is deleted afterwards. */
 function inTemporaryFolder<T>(callback: (folder: string) => T): T {
 	const folder = mkdtempSync(path.join(tmpdir(), 'spillway-media-'));
 	try {
@@ -167,7 +152,7 @@ function videoConfig(
 	return { kind: 'video', codec: 'h264', widthPixels, heightPixels, sps, pps };
 }
 
-// Positions and sizes of the samples come from ffprobe; in an MP4 file a sample is length-prefixed NAL units already.
+// Positions and sizes of the samples come from ffprobe; a sample in an MP4 file is length-prefixed NAL units already.
 function readMp4Video(
 	file: string,
 	folder: string,
@@ -182,9 +167,7 @@ function readMp4Video(
 	const probe = execFileSync(
 		'ffprobe',
 		['-v', 'error', '-show_entries', 'packet=pts,dts,size,pos,flags', '-of', 'json', file],
-		{
-			maxBuffer: 64 * 1024 * 1024,
-		},
+		{ maxBuffer: 64 * 1024 * 1024 },
 	);
 	const { packets } = JSON.parse(probe.toString()) as {
 		packets: { pts: number; dts: number; size: string; pos: string; flags: string }[];

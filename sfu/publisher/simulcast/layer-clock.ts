@@ -1,14 +1,12 @@
-/**
- * The RTP clock of one simulcast layer, and how it relates to another layer's. Each layer starts at a random timestamp.
- */
+/** The RTP clock of one simulcast layer, and its relation to another layer's: each starts at a random timestamp. */
 import { msToTicks, unwrap, VIDEO_CLOCK_RATE } from '../../../core/units.ts';
 
-/** Arrivals are compared over one to two of these: long enough to meet a packet that did not wait anywhere. */
+/** Arrivals are compared over one to two of these: long enough to include a packet that did not wait anywhere. */
 const ENVELOPE_WINDOW_MS = 5000;
-/** Reports that disagree with the arrivals by more than this are not believed. */
+/** Reports that differ from the arrivals by more than this are ignored. */
 const MAX_REPORT_ERROR_TICKS = msToTicks(250, VIDEO_CLOCK_RATE);
 
-/** Fed with each packet and each sender report of its layer. */
+/** Gets each packet and each sender report of its layer. */
 export class LayerClock {
 	#reference: number | undefined;
 	/** Least (arrival − timestamp) of the window, in ticks, and of the window before. */
@@ -17,13 +15,12 @@ export class LayerClock {
 	#windowStartMs = -Infinity;
 	#report: { ntpMs: number; ticks: number } | undefined;
 
-	/** The timestamp without wrapping. */
 	unwrap(timestampTicks: number): number {
 		return this.#reference === undefined ? timestampTicks : unwrap(timestampTicks, this.#reference, 32);
 	}
 
-	/** A packet came; returns its timestamp without wrapping. */
-	noteArrival(timestampTicks: number, nowMs: number): number {
+	/** Records a packet; returns its timestamp without wrapping. */
+	recordArrival(timestampTicks: number, nowMs: number): number {
 		const ticks = this.unwrap(timestampTicks);
 		this.#reference = Math.max(this.#reference ?? ticks, ticks);
 		if (nowMs - this.#windowStartMs >= ENVELOPE_WINDOW_MS) {
@@ -35,16 +32,16 @@ export class LayerClock {
 		return ticks;
 	}
 
-	/** A sender report came. One from before the first packet cannot be unwrapped, and is dropped. */
-	noteReport(ntpMs: number, timestampTicks: number): void {
+	/** Records a sender report; one from before the first packet cannot be unwrapped, and is dropped. */
+	recordReport(ntpMs: number, timestampTicks: number): void {
 		if (this.#reference !== undefined) {
 			this.#report = { ntpMs, ticks: this.unwrap(timestampTicks) };
 		}
 	}
 
 	/**
-	 * What to add to this layer's timestamps to get the other layer's of the same instant. Sender reports tell it to the
-	 * millisecond; without them the arrivals do, to some milliseconds: all layers come the same way.
+	 * What to add to this layer's timestamps to get the other layer's of the same instant: from sender reports, exact to
+	 * the millisecond; without them from the arrivals, to some milliseconds, since all layers come the same way.
 	 */
 	ticksTo(other: LayerClock): number {
 		const byArrival = this.#envelope - other.#envelope;

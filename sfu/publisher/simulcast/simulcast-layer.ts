@@ -1,4 +1,4 @@
-/** What is known of one simulcast layer: the size of its pictures, its bit rate, since when it comes, and its clock. */
+/** The facts about one simulcast layer: the size of its pictures, its bit rate, since when it comes, and its clock. */
 import { parseSps } from '../../../core/media/h264-parameter-sets.ts';
 import { bytesToBps } from '../../../core/units.ts';
 import type { RtpHeader } from '../../../core/wire/rtp/rtp-packet.ts';
@@ -8,18 +8,18 @@ import { LayerClock } from './layer-clock.ts';
 
 /** Sizes closer than this count as the same: encoders round. */
 const SIZE_RATIO = 1.1;
-/** Of two layers of the same size the one with this much more bit rate is the better one; less is chance. */
+/** Of two layers of the same size the one with this much more bit rate is better; a smaller difference is chance. */
 const BITRATE_RATIO = 1.5;
 const BITRATE_WINDOW_MS = 1000;
 /** A layer is away when it was silent this long while another layer sent {@link AWAY_PICTURES}. */
 const AWAY_MS = 1000;
-/** At low frame rates silence alone says nothing. */
+/** At low frame rates silence alone shows nothing. */
 const AWAY_PICTURES = 3;
 
 /** `pixelCount` is undefined when the size cannot be read. */
 type KeyFrameStart = { pixelCount: number | undefined };
 
-/** One layer as it arrives. `index` is its place in the offer, which says nothing about its size. */
+/** One layer as it arrives. `index` is its place in the offer, which does not depend on its size. */
 export class SimulcastLayer {
 	readonly index: number;
 	readonly clock = new LayerClock();
@@ -41,7 +41,7 @@ export class SimulcastLayer {
 		this.#overtakenBy = new Uint16Array(layerCount);
 	}
 
-	/** A packet came. Returns true when it is the first of its picture. */
+	/** Records a packet. Returns true when it is the first of its picture. */
 	receive(header: RtpHeader, bytes: number, keyFrame: KeyFrameStart | undefined, nowMs: number): boolean {
 		if (this.#lastTicks === undefined || this.isAway(nowMs)) {
 			this.liveSinceMs = nowMs;
@@ -53,23 +53,23 @@ export class SimulcastLayer {
 			this.hasKeyFrame = true;
 			this.pixelCount = keyFrame.pixelCount ?? this.pixelCount;
 		}
-		const ticks = this.clock.noteArrival(header.timestampTicks, nowMs);
+		const ticks = this.clock.recordArrival(header.timestampTicks, nowMs);
 		const isFirst = ticks !== this.#lastTicks;
 		this.#lastTicks = ticks;
 		return isFirst;
 	}
 
 	/** Another layer began a picture. */
-	noteOvertaken(index: number): void {
+	recordOvertaken(index: number): void {
 		this.#overtakenBy[index] = Math.min(this.#overtakenBy[index]! + 1, AWAY_PICTURES);
 	}
 
-	/** Nothing of it comes any more, while another layer goes on. */
+	/** Nothing of it comes any more, while another layer continues. */
 	isAway(nowMs: number): boolean {
 		return nowMs - this.#lastPacketAtMs >= AWAY_MS && this.#overtakenBy.some((count) => count >= AWAY_PICTURES);
 	}
 
-	/** True when viewers see more in this layer than in the other: more pixels, or clearly more bits for as many. */
+	/** True when viewers see more in this layer: more pixels, or clearly more bits for as many. */
 	outranks(other: SimulcastLayer): boolean {
 		if (this.pixelCount !== undefined && other.pixelCount !== undefined) {
 			if (this.pixelCount > other.pixelCount * SIZE_RATIO) {
@@ -93,10 +93,7 @@ export class SimulcastLayer {
 	}
 }
 
-/**
- * What starts with this payload, or undefined. For H.264 that is a sequence parameter set: a decoder can start there,
- * and at an IDR slice without one it cannot.
- */
+/** A decoder can start at a sequence parameter set of H.264, but not at an IDR slice without one. */
 export function readKeyFrameStart(codec: 'h264' | 'vp8', payload: Uint8Array): KeyFrameStart | undefined {
 	if (codec === 'h264') {
 		const sps = findSps(payload);

@@ -1,4 +1,4 @@
-/** Tests of the choice among simulcast layers: the largest one arrives, whatever its place, and nothing flaps. */
+/** Tests of the choice among simulcast layers: the largest one arrives, at any place in the offer, without flapping. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { unwrap } from '../../../core/units.ts';
@@ -7,7 +7,7 @@ import { PICTURE_TICKS } from '../../testing/numbered-pictures.ts';
 import { LAYER_SPS } from '../../testing/simulcast-peer.ts';
 import { SimulcastSelector } from './simulcast-selector.ts';
 
-/** A copy, for a test adds to it. */
+/** A copy, because a test adds to it. */
 const SPS: Record<string, Buffer> = { ...LAYER_SPS };
 const PICTURE_MS = 1000 / 30;
 
@@ -22,9 +22,7 @@ type Layer = {
 	bytes: number;
 };
 
-/**
- * Sends layers in an offered order, each with its own clock and numbers, and answers requests for key frames or not.
- */
+/** Sends layers in an offered order, each with its own clock and numbers, and may answer requests for key frames. */
 class Rig {
 	readonly received: Received[] = [];
 	readonly changes: string[] = [];
@@ -75,7 +73,7 @@ class Rig {
 		return this.layers.find((layer) => layer.rid === rid)!;
 	}
 
-	/** Sends for a time; `reports` tells each layer's clock once a second. */
+	/** Sends for a time; `reports` gives each layer's clock once a second. */
 	run(ms: number, { reports = false, dropsMarkerOf = '' } = {}): void {
 		const count = Math.round(ms / PICTURE_MS);
 		for (let index = 0; index < count; index++) {
@@ -85,7 +83,7 @@ class Rig {
 			}
 			if (reports && picture % 30 === 1) {
 				this.layers.forEach((layer, place) =>
-					this.#selector.noteReport(place, this.nowMs, (layer.firstTicks + picture * PICTURE_TICKS) % 2 ** 32),
+					this.#selector.recordReport(place, this.nowMs, (layer.firstTicks + picture * PICTURE_TICKS) % 2 ** 32),
 				);
 			}
 			this.nowMs += PICTURE_MS;
@@ -107,10 +105,10 @@ class Rig {
 				layer.sequence++;
 				return;
 			}
-			const note = `${layer.rid} ${picture} ${isKeyFrame ? 'key' : 'delta'}`;
+			const mark = `${layer.rid} ${picture} ${isKeyFrame ? 'key' : 'delta'}`;
 			this.#selector.receive(
 				this.layers.indexOf(layer),
-				Buffer.concat([payload, Buffer.from(note)]),
+				Buffer.concat([payload, Buffer.from(mark)]),
 				{
 					...createRtpHeader(),
 					hasMarker: isLast,
@@ -124,7 +122,7 @@ class Rig {
 		});
 	}
 
-	/** Violations of what every stream keeps: one line of numbers and times, and a key frame at each change. */
+	/** Violations of the rules of a stream: one line of numbers and times, and a key frame at each change. */
 	violations(): string[] {
 		const found: string[] = [];
 		for (let index = 1; index < this.received.length; index++) {
@@ -146,16 +144,17 @@ class Rig {
 }
 
 describe('SimulcastSelector', () => {
-	for (const order of ['fhq', 'qhf', 'hfq', 'qf', 'fq']) {
-		it(`gives the largest layer from its first key frame on, offered as ${order}`, () => {
+	it.each(['fhq', 'qhf', 'hfq', 'qf', 'fq'])(
+		'chooses the largest layer from its first key frame on, offered as %s',
+		(order) => {
 			const rig = new Rig(order);
 			rig.run(10_000);
 			expect(rig.changes).toEqual(['>f']);
 			expect(rig.received[0]).toMatchObject({ rid: 'f', picture: 0, isKeyFrame: true });
 			expect(new Set(rig.received.map(({ picture }) => picture)).size).toBe(300);
 			expect(rig.violations()).toEqual([]);
-		});
-	}
+		},
+	);
 
 	it('does not wait for an offered layer that never comes', () => {
 		const rig = new Rig('qhf');
@@ -165,8 +164,12 @@ describe('SimulcastSelector', () => {
 		expect(rig.received[0]!.picture).toBe(0);
 	});
 
-	for (const reports of [true, false]) {
-		it(`has the next layer stand in, once, and returns to the largest (${reports ? 'with' : 'without'} reports)`, () => {
+	it.each([
+		['with', true, 90],
+		['without', false, 450],
+	])(
+		'falls back to the next layer, once, and returns to the largest (%s reports)',
+		(_name, reports, toleranceTicks) => {
 			const rig = new Rig('qhf');
 			rig.run(5000, { reports });
 			rig.layer('f').isOn = false;
@@ -182,11 +185,11 @@ describe('SimulcastSelector', () => {
 			const errors = rig.received.map(
 				({ ticks, picture }) => unwrap(ticks, firstTicks, 32) - firstTicks - (picture - first) * PICTURE_TICKS,
 			);
-			expect(Math.max(...errors.map(Math.abs))).toBeLessThanOrEqual(reports ? 90 : 450);
-		});
-	}
+			expect(Math.max(...errors.map(Math.abs))).toBeLessThanOrEqual(toleranceTicks);
+		},
+	);
 
-	it('leaves a layer alone that comes and goes', () => {
+	it('soon ignores a layer that comes and goes', () => {
 		const rig = new Rig('qhf');
 		rig.run(3000);
 		for (let round = 0; round < 10; round++) {
@@ -199,7 +202,7 @@ describe('SimulcastSelector', () => {
 		expect(rig.changes.length).toBeLessThanOrEqual(5);
 	});
 
-	it('takes no pause of all layers, nor a low frame rate, for a layer that went away', () => {
+	it('treats neither a pause of all layers nor a low frame rate as a layer that is away', () => {
 		const rig = new Rig('qhf');
 		rig.run(3000);
 		rig.nowMs += 20_000;
@@ -225,7 +228,7 @@ describe('SimulcastSelector', () => {
 		expect(rig.changes).toEqual(['>f', 'f>F']);
 	});
 
-	it('does not wait for ever for the end of a picture whose last packet is missing', () => {
+	it('does not wait without end for the end of a picture whose last packet is missing', () => {
 		const rig = new Rig('qhf');
 		rig.run(3000, { dropsMarkerOf: 'f' });
 		rig.layer('f').isOn = false;
@@ -233,7 +236,7 @@ describe('SimulcastSelector', () => {
 		expect(rig.changes).toEqual(['>f', 'f>h']);
 	});
 
-	it('keeps one line of numbers and times, with a key frame at each change, whatever comes and goes', () => {
+	it('keeps one line of numbers and times, with a key frame at each change, for any layers that come and go', () => {
 		fc.assert(
 			fc.property(
 				fc.shuffledSubarray(['q', 'h', 'f'], { minLength: 2 }),

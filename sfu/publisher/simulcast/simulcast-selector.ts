@@ -1,33 +1,29 @@
 /**
  * Makes one stream of a publisher's simulcast layers: the largest layer that comes, spliced at key frames onto one line
- * of sequence numbers and timestamps. mediasoup's own choice goes by the order of the layers in the offer, which is no
- * order of size, and has to wait for sender reports that some publishers never send.
+ * of sequence numbers and timestamps. mediasoup's own choice follows the order of the layers in the offer, which is not
+ * that of their size, and waits for sender reports that some publishers never send.
  */
 import type { RtpHeader } from '../../../core/wire/rtp/rtp-packet.ts';
 import { SequenceSplicer } from '../../stage/layer/splice.ts';
 import { readKeyFrameStart, SimulcastLayer } from './simulcast-layer.ts';
 
-/**
- * How long the start waits for layers that were offered. Their first key frames come together, or some do not come at
- * all.
- */
+/** How long the start waits for offered layers: their first key frames come together, or some never come. */
 const START_WAIT_MS = 300;
-/** A larger layer has to come this long without a break before it is taken: each change of size costs viewers. */
+/** A larger layer is chosen when it has come this long without a break: each change of size costs viewers. */
 const UPGRADE_AFTER_MS = 2000;
-/** The wait doubles with each fall, up to this, so that a layer that comes and goes is left alone. */
+/** The wait doubles with each fall, up to this, so that a layer that comes and goes is ignored. */
 const MAX_UPGRADE_AFTER_MS = 60_000;
-/** Falls this long ago are forgotten. */
+/** Falls longer ago do not count. */
 const FALL_MEMORY_MS = 120_000;
-/** Key frames of a layer that is to be taken are asked for this often. */
+/** Key frames of a layer that is to be chosen are requested this often. */
 const KEY_FRAME_REQUEST_INTERVAL_MS = 1000;
 /** How long a new layer's key frame is held back for the rest of the old layer's picture. */
 const CLOSE_WAIT_MS = 60;
 /** Packets of a layer that are held back: a key frame and half a second of 8 Mbit/s. */
 const MAX_HELD_PACKETS = 500;
-/** What lies behind the newest picture at a change is told at this part of its speed, until it has caught up. */
+/** After a change, times behind the newest picture advance at this fraction of their speed until they catch up. */
 const CATCH_UP_DIVISOR = 32;
 
-/** What a selector reports. */
 type SimulcastSelectorOptions = {
 	codec: 'h264' | 'vp8';
 	layerCount: number;
@@ -35,23 +31,23 @@ type SimulcastSelectorOptions = {
 	forward: (packet: Buffer, header: RtpHeader) => void;
 	/** Asks the publisher for key frames of all layers. */
 	requestKeyFrame: () => void;
-	/** Another layer was taken. `from` is undefined at the start. */
+	/** Another layer was chosen. `from` is undefined at the start. */
 	changed: (from: SimulcastLayer | undefined, to: SimulcastLayer) => void;
 };
 
 type HeldPacket = { packet: Buffer; header: RtpHeader };
 
-/** One publisher's picture. Has no timers: what is decided is decided when a packet comes. */
+/** One publisher's picture. Has no timers: it decides when a packet comes. */
 export class SimulcastSelector {
 	readonly #options: SimulcastSelectorOptions;
 	readonly #layers: readonly SimulcastLayer[];
-	/** Packets since the newest key frame of layers that may be taken next, by index. */
+	/** Packets since the newest key frame of layers that may be chosen next, by index. */
 	readonly #held: ({ sinceMs: number; packets: HeldPacket[] } | undefined)[];
 	#splicer: SequenceSplicer | undefined;
 	#current: SimulcastLayer | undefined;
 	#firstKeyFrameAtMs: number | undefined;
 	#keyFrameRequestedAtMs = -Infinity;
-	/** Whether the last packet that was forwarded ended its picture. */
+	/** The last forwarded packet ended its picture. */
 	#isPictureClosed = true;
 	#fallCount = 0;
 	#fellAtMs = -Infinity;
@@ -70,7 +66,7 @@ export class SimulcastSelector {
 		this.#held = this.#layers.map(() => undefined);
 	}
 
-	/** A packet of a layer. The header is changed, or not used again. */
+	/** Handles a packet of a layer. The header is changed, or not used again. */
 	receive(index: number, packet: Buffer, header: RtpHeader, nowMs: number): void {
 		const layer = this.#layers[index]!;
 		const payload = packet.subarray(header.payloadStart, header.payloadEnd);
@@ -78,7 +74,7 @@ export class SimulcastSelector {
 		if (layer.receive(header, payload.length, keyFrame, nowMs)) {
 			for (const other of this.#layers) {
 				if (other !== layer) {
-					other.noteOvertaken(index);
+					other.recordOvertaken(index);
 				}
 			}
 		}
@@ -93,19 +89,16 @@ export class SimulcastSelector {
 		this.#mayChange(nowMs);
 	}
 
-	/**
-	 * A sender report of a layer. Returns the timestamp that the stream has at the same instant, or undefined when the
-	 * report is of a layer that is not in it.
-	 */
-	noteReport(index: number, ntpMs: number, timestampTicks: number): number | undefined {
+	/** Records a layer's sender report. Returns the stream's timestamp of that instant; undefined for other layers. */
+	recordReport(index: number, ntpMs: number, timestampTicks: number): number | undefined {
 		const layer = this.#layers[index];
-		layer?.clock.noteReport(ntpMs, timestampTicks);
+		layer?.clock.recordReport(ntpMs, timestampTicks);
 		return layer === undefined || layer !== this.#current
 			? undefined
 			: wrap(layer.clock.unwrap(timestampTicks) + this.#offsetTicks);
 	}
 
-	// At the start each layer may turn out to be wanted; later only one is.
+	// At the start any layer may be the wanted one; later only one is.
 	#hold(layer: SimulcastLayer, packet: Buffer, header: RtpHeader, isKeyFrame: boolean, nowMs: number): void {
 		if (this.#current !== undefined && this.#wanted(nowMs) !== layer) {
 			this.#held[layer.index] = undefined;
@@ -138,7 +131,7 @@ export class SimulcastSelector {
 		}
 	}
 
-	/** The layer that should be in the stream now. */
+	/** The layer that belongs in the stream now. */
 	#wanted(nowMs: number): SimulcastLayer | undefined {
 		const current = this.#current;
 		const largest = this.#largestLive(nowMs);
@@ -182,7 +175,7 @@ export class SimulcastSelector {
 			}
 		}
 		this.#floorTicks = this.#highestTicks;
-		// No gap in the numbers, even if the old picture is not complete: it would count against the new key frame.
+		// No gap in the numbers, even if the old picture is not complete: a gap would damage the new key frame.
 		this.#splicer!.begin(first.sequenceNumber, false);
 		this.#current = to;
 		this.#held.fill(undefined);
@@ -198,7 +191,7 @@ export class SimulcastSelector {
 			return;
 		}
 		const ticks = this.#current!.clock.unwrap(header.timestampTicks);
-		// Pictures that are not later than what was sent already keep their order without moving all that follows.
+		// Pictures not later than what was sent already keep their order without moving all that follows.
 		const earliest = this.#floorTicks + 1 + Math.floor((ticks - this.#firstTicks) / CATCH_UP_DIVISOR);
 		const out = Math.max(ticks + this.#offsetTicks, earliest);
 		this.#highestTicks = Math.max(this.#highestTicks, out);

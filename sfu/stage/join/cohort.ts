@@ -1,45 +1,42 @@
-/**
- * Newcomers who begin together: they gather on a join layer, and the burst is sent once each of them can receive it.
- */
+/** Newcomers who begin together: they gather on a join layer, and the burst goes out once each can receive it. */
 import type { TransitionTable } from '../../../core/lifecycle/state-machine.ts';
 import type { JoinLayer } from './join-layer.ts';
 
-/** A Consumer that does not run yet after this long misses the burst; the others wait no longer. */
+/** A Consumer that does not run after this long misses the burst; the others wait no longer. */
 const READY_DEADLINE_MS = 250;
-/** Time for the burst to reach a Consumer and to be told of; who was not reached waits for a live key frame. */
+/** Time for the burst to reach a Consumer and for its report; a viewer not reached waits for a live key frame. */
 const BURST_REACHED_MS = 500;
 
-/** One viewer's begin. */
 export type Newcomer = {
 	/** Where the viewer's Consumer has to be before it runs. */
 	spatialLayer: number;
-	/** Says that the Consumer runs on that layer. */
+	/** The Consumer runs on that layer. */
 	ready: () => void;
-	/** Says that the viewer is on the live layer, or has left. Idempotent. */
+	/** The viewer is on the live layer, or has left. Idempotent. */
 	finished: () => void;
 };
 
-/** `gathering`: more may join. `waiting`: for those who cannot receive yet. `sent`: the burst is on its way. */
+/** `gathering`: more may join. `waiting`: some cannot receive yet. `sent`: the burst is on its way. */
 type CohortState = 'gathering' | 'waiting' | 'sent';
+/** `due`: all can receive, or the deadline is over. */
+type CohortEvent = 'gathered' | 'due';
 
-/** The life of a cohort. It is due when all can receive, or at the deadline. @internal for tests */
-export const COHORT_TRANSITIONS = {
+const TRANSITIONS: TransitionTable<CohortState, CohortEvent> = {
 	gathering: { gathered: 'waiting' },
 	waiting: { due: 'sent' },
 	sent: {},
-} as const satisfies TransitionTable<CohortState, 'gathered' | 'due'>;
+};
 
 type Member = { moveOn: () => void; state: 'coming' | 'ready' | 'finished' };
 
 type CohortDependencies = {
 	layer: JoinLayer;
-	/** Calls back later, unless the track was closed meanwhile. */
+	/** Calls back later, unless the track closes before. */
 	after: (delayMs: number, callback: () => void) => void;
-	/** Called once, and not when everybody has left before. */
+	/** Called once, unless everyone has left before. */
 	sendBurst: () => void;
 };
 
-/** One burst's worth of newcomers. */
 export class Cohort {
 	readonly #deps: CohortDependencies;
 	readonly #members = new Set<Member>();
@@ -64,7 +61,7 @@ export class Cohort {
 		return this.#state === 'gathering';
 	}
 
-	/** Adds one. `moveOn` is called when it ought to have received the burst, or has missed it. */
+	/** Adds a newcomer. `moveOn` is called when it should have received the burst, or has missed it. */
 	add(moveOn: () => void): Newcomer {
 		const member: Member = { moveOn, state: 'coming' };
 		this.#members.add(member);
@@ -117,9 +114,8 @@ export class Cohort {
 		});
 	}
 
-	#handle(event: 'gathered' | 'due'): boolean {
-		const table: TransitionTable<CohortState, 'gathered' | 'due'> = COHORT_TRANSITIONS;
-		const next = table[this.#state][event];
+	#handle(event: CohortEvent): boolean {
+		const next = TRANSITIONS[this.#state][event];
 		this.#state = next ?? this.#state;
 		return next !== undefined;
 	}

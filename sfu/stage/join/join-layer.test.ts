@@ -1,4 +1,4 @@
-/** Tests of a join layer: the burst of the newest GOP, and the following until its newcomers have moved on. */
+/** Tests of a join layer: the burst of the newest GOP, then live packets until its newcomers have moved on. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
@@ -107,7 +107,7 @@ describe('JoinLayer', () => {
 		expect(sent.packets).toHaveLength(62);
 	});
 
-	it('gives a late packet of the GOP the place and the time that its picture has here', () => {
+	it('gives a late packet of the GOP the place and the time of its picture here', () => {
 		const { sent, layer } = setUp();
 		layer.addNewcomer();
 		layer.burst([packet(500, 900_000), packet(502, 903_000)], 502);
@@ -127,7 +127,7 @@ describe('JoinLayer', () => {
 		expect(sequenceSteps(sent.packets)).toEqual([1]);
 	});
 
-	it('stays over live key frames until all newcomers have moved, and is idle then', () => {
+	it('stays over live key frames until all newcomers have moved, then is idle', () => {
 		const { sent, layer } = setUp();
 		layer.addNewcomer();
 		layer.addNewcomer();
@@ -152,7 +152,7 @@ describe('JoinLayer', () => {
 		expect(layer.state).toBe('idle');
 	});
 
-	it('goes on with its numbers when it is used again, a gap telling the two bursts apart', () => {
+	it('continues its numbers when it is used again, with a gap between the two bursts', () => {
 		const { sent, layer } = setUp();
 		for (const firstSequence of [500, 2000]) {
 			layer.addNewcomer();

@@ -1,5 +1,5 @@
 /**
- * A simulcast layer of the stage on which newcomers begin: it gets a fresh copy of the newest GOP, its timestamps
+ * A simulcast layer of the stage on which newcomers begin: it gets a new copy of the newest GOP, its timestamps
  * compressed to just before now, then follows the live layer until the newcomers have moved over at a key frame.
  */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
@@ -9,17 +9,16 @@ import type { StagePacket, StageStream } from '../layer/stage-stream.ts';
 
 /**
  * Distance of the compressed pictures, in 90 kHz ticks: 1 ms. Receivers wait until a picture's timestamp is due, so the
- * whole GOP has to lie within a few ten milliseconds; at 0 they would take them for one picture.
+ * whole GOP has to lie within a few ten milliseconds; without a distance they see one picture.
  */
 const COMPRESSED_FRAME_TICKS = 90;
-/** Packets sent at once, and the pause between two such groups: 19 Mbit in 100 ms, which loopback's buffers take. */
+/** Packets sent at once, and the pause between two such groups: 19 Mbit in 100 ms, which loopback's buffers hold. */
 const BURST_GROUP_PACKETS = 24;
 const BURST_PAUSE_MS = 1;
 
 /** Idle → filling (newcomers gather) → following (burst sent, live packets copied) → idle. */
 type JoinLayerState = 'idle' | 'filling' | 'following';
 
-/** One join layer. */
 export class JoinLayer {
 	/** Spatial layer index in the stage's Producer. */
 	readonly spatialLayer: number;
@@ -46,7 +45,7 @@ export class JoinLayer {
 		return this.#state;
 	}
 
-	/** Makes the layer known to mediasoup, with one packet that nobody is on the layer to see. */
+	/** Makes the layer known to mediasoup with one packet, while no viewer is on it. */
 	prime(packet: StagePacket): void {
 		this.stream.send(packet, ++this.#highest);
 		this.stream.report();
@@ -60,7 +59,7 @@ export class JoinLayer {
 		}
 	}
 
-	/** A newcomer is on the live layer now, or is gone; after the last one the layer can be used again. */
+	/** A newcomer has moved to the live layer, or left; after the last one the layer is free again. */
 	removeNewcomer(): void {
 		this.#waitingCount = Math.max(0, this.#waitingCount - 1);
 		if (this.#waitingCount === 0 && this.#state === 'following') {
@@ -68,12 +67,12 @@ export class JoinLayer {
 		}
 	}
 
-	/** Sends the GOP and begins to follow. An empty GOP just follows. */
+	/** Sends the GOP, which may be empty, and begins to follow. */
 	burst(gop: readonly KeptPacket[], liveHighest: number): void {
 		this.#state = 'following';
 		this.stream.restartReports();
 		const first = gop[0]?.liveSequence ?? liveHighest + 1;
-		// The numbers keep the live stream's distances, so that a packet that comes late there finds its place here.
+		// The numbers keep the live stream's distances, so that a late packet finds its place here.
 		this.#sequenceOffset = this.#highest + 2 - first;
 		this.#timestamps = compressTimestamps(gop);
 		this.#queue = [...gop];
@@ -92,14 +91,14 @@ export class JoinLayer {
 		}
 	}
 
-	/** A live key frame is about to be sent: with nobody here, there is nobody to copy it for. */
+	/** A live key frame is about to be sent: without newcomers the copying ends. */
 	liveKeyFrame(): void {
 		if (this.#state === 'following' && this.#waitingCount === 0) {
 			this.reset();
 		}
 	}
 
-	/** Stops at once; the layer can be used again. */
+	/** Stops at once; the layer is free again. */
 	reset(): void {
 		this.#state = 'idle';
 		this.#queue = [];
@@ -126,7 +125,7 @@ export class JoinLayer {
 }
 
 /**
- * Timestamp → timestamp of the burst: the newest picture keeps its own, the others stand 1 ms apart before it.
+ * Timestamp → timestamp of the burst: the newest picture keeps its own, the others precede it 1 ms apart.
  * @internal for tests
  */
 export function compressTimestamps(gop: readonly KeptPacket[]): Map<number, number> {

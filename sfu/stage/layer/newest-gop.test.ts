@@ -1,4 +1,4 @@
-/** Tests of what is kept of the newest GOP, and of its bounds. */
+/** Tests of which packets of the newest GOP are kept, and of the bounds. */
 import { describe, expect, it } from 'vitest';
 import { NewestGop, type KeptPacket } from './newest-gop.ts';
 
@@ -16,7 +16,7 @@ describe('NewestGop', () => {
 		expect(gop.packets()).toEqual([]);
 	});
 
-	it('is not usable before the first packet of its key frame is there', () => {
+	it('is not usable before the first packet of its key frame', () => {
 		const gop = new NewestGop();
 		gop.begin(0);
 		expect(gop.isUsable).toBe(false);
@@ -24,7 +24,7 @@ describe('NewestGop', () => {
 		expect(gop.isUsable).toBe(true);
 	});
 
-	it('gives the packets in sequence order, late ones put in place', () => {
+	it('returns the packets in sequence order, late ones in place', () => {
 		const gop = new NewestGop();
 		gop.begin(0);
 		for (const number of [3, 5, 4, 6]) {
@@ -33,7 +33,7 @@ describe('NewestGop', () => {
 		expect(sequences(gop)).toEqual([3, 4, 5, 6]);
 	});
 
-	it('lets the GOP before go, but not what overtook the first packet of the key frame', () => {
+	it('drops the GOP before, but not what overtook the first packet of the key frame', () => {
 		const gop = new NewestGop();
 		gop.begin(0);
 		gop.add(packet(1, 0));

@@ -1,10 +1,10 @@
 /** Keeps the packets of the newest GOP, so that a newcomer gets a picture without waiting for the next key frame. */
 import type { StagePacket } from './stage-stream.ts';
 
-/** A kept packet, with its unwrapped number in the live stream. */
+/** With its unwrapped number in the live stream. */
 export type KeptPacket = StagePacket & { liveSequence: number };
 
-/** A GOP longer or larger than this is not kept: sending it in a burst would take longer than waiting. */
+/** A GOP longer or larger than this is not kept: its burst takes longer than the wait for the next one. */
 const MAX_PACKETS = 4096;
 const MAX_BYTES = 4 * 1024 * 1024;
 
@@ -19,17 +19,13 @@ export class NewestGop {
 		return this.#isComplete && this.#packets.length > 0;
 	}
 
-	/**
-	 * A key frame with this timestamp begins; what was kept before is let go, except packets of the key frame itself that
-	 * overtook its first one on the way here.
-	 */
+	/** A key frame begins: drops what came before, but not its own packets that overtook its first one. */
 	begin(timestampTicks: number): void {
 		this.#packets = this.#packets.filter((packet) => packet.timestampTicks >= timestampTicks);
 		this.#bytes = this.#packets.reduce((sum, packet) => sum + packet.payload.length, 0);
 		this.#isComplete = true;
 	}
 
-	/** Keeps a packet of the GOP. */
 	add(packet: KeptPacket): void {
 		if (!this.#isComplete) {
 			return;

@@ -56,10 +56,7 @@ describe('SequenceSplicer', () => {
 		const start = fc.integer({ min: 0, max: 65_535 });
 		const runs = fc.array(
 			fc.tuple(start, fc.array(fc.integer({ min: 0, max: 20 }), { minLength: 1, maxLength: 200 }), fc.boolean()),
-			{
-				minLength: 1,
-				maxLength: 5,
-			},
+			{ minLength: 1, maxLength: 5 },
 		);
 		fc.assert(
 			fc.property(start, runs, (first, each) => {

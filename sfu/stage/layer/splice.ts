@@ -6,10 +6,7 @@ export function randomSequence(): number {
 	return crypto.getRandomValues(new Uint16Array(1))[0]! & 0x7fff;
 }
 
-/**
- * One output stream. Within a splice the offsets are constant, so that a packet sent again by the publisher, however
- * late, takes the place that was left for it.
- */
+/** Within a splice the offsets are constant, so that a packet sent again takes its place, however late. */
 export class SequenceSplicer {
 	#highest: number;
 	#offset = 0;
@@ -17,25 +14,22 @@ export class SequenceSplicer {
 	#firstInSplice = 0;
 	#isOpen = false;
 
-	/** `first` is the first sequence number to be given out (0–65535). */
+	/** `first`: the first number of the output (0–65535). */
 	constructor(first: number) {
 		this.#highest = first - 1;
 	}
 
-	/** The highest number given out, unwrapped. */
+	/** The highest number of the output so far, unwrapped. */
 	get highest(): number {
 		return this.#highest;
 	}
 
-	/**
-	 * Begins a splice whose first packet has this number. `leavesGap` skips one number, which tells receivers that the
-	 * last picture of the splice before is not complete.
-	 */
+	/** `leavesGap` skips one number, which shows receivers that the last picture before the splice is not complete. */
 	begin(sequenceNumber: number, leavesGap: boolean): void {
 		this.#inReference = sequenceNumber;
 		this.#firstInSplice = this.#highest + (leavesGap ? 2 : 1);
 		this.#offset = this.#firstInSplice - sequenceNumber;
-		// So that a number made by next() leaves the gap as well.
+		// So that next() leaves the gap as well.
 		this.#highest = this.#firstInSplice - 1;
 		this.#isOpen = true;
 	}
@@ -55,7 +49,7 @@ export class SequenceSplicer {
 		return out;
 	}
 
-	/** The next number, for packets made by us. */
+	/** The next number, for our own packets. */
 	next(): number {
 		return ++this.#highest;
 	}

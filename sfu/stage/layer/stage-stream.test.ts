@@ -14,11 +14,15 @@ const packetAt = (
 	captureTimeMs,
 });
 
+function setUp(): { clock: FakeClock; sent: SentPackets; stream: ReturnType<typeof createStream> } {
+	const clock = new FakeClock();
+	const sent = new SentPackets();
+	return { clock, sent, stream: createStream(77, clock, sent) };
+}
+
 describe('StageStream', () => {
 	it('writes number, timestamp, marker and capture time into each packet, modulo what the fields hold', () => {
-		const clock = new FakeClock();
-		const sent = new SentPackets();
-		const stream = createStream(77, clock, sent);
+		const { clock, sent, stream } = setUp();
 		const captureTimeMs = clock.nowMs() - 40.25;
 		stream.send(packetAt(2 ** 32 + 5, captureTimeMs), 65_536 + 9);
 		expect(sent.packets).toEqual([
@@ -32,13 +36,11 @@ describe('StageStream', () => {
 				captureTimeMs: expect.closeTo(captureTimeMs, 3) as number,
 			},
 		]);
-		expect([stream.packetCount, stream.octetCount]).toEqual([1, 3]);
+		expect(stream.statistics).toEqual({ packetCount: 1, octetCount: 3 });
 	});
 
 	it('reports behind its first packet, since mediasoup drops reports of streams that it does not know: three times within 300 ms, then once a second', async () => {
-		const clock = new FakeClock();
-		const sent = new SentPackets();
-		const stream = createStream(77, clock, sent);
+		const { clock, sent, stream } = setUp();
 		const reportedAtMs: number[] = [];
 		for (let elapsedMs = 0; elapsedMs < 4000; elapsedMs += 10) {
 			const before = sent.reports.length;
@@ -53,9 +55,7 @@ describe('StageStream', () => {
 	});
 
 	it('reports quickly again after a splice', async () => {
-		const clock = new FakeClock();
-		const sent = new SentPackets();
-		const stream = createStream(77, clock, sent);
+		const { clock, sent, stream } = setUp();
 		for (let elapsedMs = 0; elapsedMs < 1000; elapsedMs += 10) {
 			stream.send(packetAt(elapsedMs * 90, clock.nowMs()), elapsedMs / 10);
 			await clock.advance(10);
@@ -70,10 +70,8 @@ describe('StageStream', () => {
 	});
 
 	it('relates the wall clock to the timestamp that is captured at that instant', async () => {
-		const clock = new FakeClock();
-		const sent = new SentPackets();
-		const stream = createStream(77, clock, sent);
-		// Captured 50 ms before it is sent: the timestamp of "now" lies 50 ms further on.
+		const { clock, sent, stream } = setUp();
+		// Captured 50 ms before it is sent: the timestamp of "now" is 50 ms later.
 		stream.send(packetAt(900_000, clock.nowMs() - 50), 1);
 		await clock.advance(250);
 		stream.report();
@@ -90,9 +88,7 @@ describe('StageStream', () => {
 	});
 
 	it('does not report what it cannot know: before any packet, or 5 s after the last', async () => {
-		const clock = new FakeClock();
-		const sent = new SentPackets();
-		const stream = createStream(77, clock, sent);
+		const { clock, sent, stream } = setUp();
 		stream.report();
 		expect(sent.reports).toEqual([]);
 		stream.send(packetAt(0, clock.nowMs()), 1);

@@ -4,14 +4,11 @@ import { epochMsToNtp, msToTicks } from '../../../core/units.ts';
 import { writeSenderReport } from '../../../core/wire/rtp/rtcp.ts';
 import { STAGE_HEADER_BYTES, writeStageHeader } from '../../../core/wire/rtp/rtp-packet.ts';
 
-/**
- * Sender reports come quickly at first, because receivers cannot play sound and picture in step before they have one of
- * each, then once a second.
- */
+/** Sender reports come quickly at first: receivers need one of each stream to play sound and picture in step. */
 const FIRST_REPORT_INTERVAL_MS = 100;
 const FIRST_REPORT_COUNT = 3;
 const REPORT_INTERVAL_MS = 1000;
-/** Without packets for this long there is nothing to report; extrapolating further would be invention. */
+/** Without packets for this long there is no report: extrapolation is only a guess by then. */
 const MAX_REPORT_AGE_MS = 5000;
 
 /** What a packet of a stage stream carries besides its number. */
@@ -26,7 +23,6 @@ export type StagePacket = {
 type StageStreamDependencies = { clock: Clock; send: (packet: Buffer) => void };
 type StageStreamOptions = { ssrc: number; payloadType: number; clockRate: number; cname: string };
 
-/** Sends packets of one SSRC through the link. */
 export class StageStream {
 	readonly #deps: StageStreamDependencies;
 	readonly #options: StageStreamOptions;
@@ -47,38 +43,25 @@ export class StageStream {
 		return this.#options.ssrc;
 	}
 
-	/** Packets sent so far. */
-	get packetCount(): number {
-		return this.#packetCount;
-	}
-
-	/** Payload bytes sent so far. */
-	get octetCount(): number {
-		return this.#octetCount;
+	/** Packets and payload bytes sent so far. */
+	get statistics(): { packetCount: number; octetCount: number } {
+		return { packetCount: this.#packetCount, octetCount: this.#octetCount };
 	}
 
 	/** Sends one packet, and a sender report after it when one is due. */
 	send(packet: StagePacket, sequenceNumber: number): void {
-		this.#lastTimestampTicks = packet.timestampTicks;
-		this.#lastCaptureTimeMs = packet.captureTimeMs;
+		const { payload, hasMarker, timestampTicks, captureTimeMs } = packet;
+		this.#lastTimestampTicks = timestampTicks;
+		this.#lastCaptureTimeMs = captureTimeMs;
 		const { ssrc, payloadType } = this.#options;
 		const nowMs = this.#deps.clock.monotonicMs();
 		this.#lastSentAtMs = nowMs;
-		const datagram = Buffer.allocUnsafe(STAGE_HEADER_BYTES + packet.payload.length);
-		writeStageHeader(
-			datagram,
-			{
-				payloadType,
-				hasMarker: packet.hasMarker,
-				sequenceNumber,
-				timestampTicks: packet.timestampTicks,
-				ssrc,
-			},
-			epochMsToNtp(packet.captureTimeMs),
-		);
-		datagram.set(packet.payload, STAGE_HEADER_BYTES);
+		const datagram = Buffer.allocUnsafe(STAGE_HEADER_BYTES + payload.length);
+		const header = { payloadType, hasMarker, sequenceNumber, timestampTicks, ssrc };
+		writeStageHeader(datagram, header, epochMsToNtp(captureTimeMs));
+		datagram.set(payload, STAGE_HEADER_BYTES);
 		this.#packetCount++;
-		this.#octetCount += packet.payload.length;
+		this.#octetCount += payload.length;
 		this.#deps.send(datagram);
 		// After the packet, because mediasoup drops reports of streams that it does not know yet.
 		const intervalMs = this.#reportCount < FIRST_REPORT_COUNT ? FIRST_REPORT_INTERVAL_MS : REPORT_INTERVAL_MS;
@@ -87,7 +70,7 @@ export class StageStream {
 		}
 	}
 
-	/** Begins anew with quick reports: after a splice, or when a join layer is used again. */
+	/** Starts again with quick reports: after a splice, or when a join layer is used again. */
 	restartReports(): void {
 		this.#reportCount = 0;
 		this.#reportedAtMs = -Infinity;
@@ -109,8 +92,7 @@ export class StageStream {
 				ssrc,
 				nowMs,
 				timestampTicks: this.#lastTimestampTicks + msToTicks(nowMs - this.#lastCaptureTimeMs, clockRate),
-				packetCount: this.#packetCount,
-				octetCount: this.#octetCount,
+				...this.statistics,
 				cname,
 			}),
 		);

@@ -1,4 +1,4 @@
-/** Keeps what a stage stream sends, decoded, for tests to look at. */
+/** Keeps what a stage stream sends, decoded, for tests. */
 import { ntpToEpochMs, VIDEO_CLOCK_RATE } from '../../../core/units.ts';
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import {
@@ -9,7 +9,6 @@ import {
 } from '../../../core/wire/rtp/rtp-packet.ts';
 import { StageStream } from '../layer/stage-stream.ts';
 
-/** One RTP packet. */
 export type SentPacket = {
 	ssrc: number;
 	payloadType: number;
@@ -31,18 +30,18 @@ export type SentReport = {
 	cname: string | undefined;
 };
 
-/** Takes datagrams and sorts them. */
+/** Decodes and sorts datagrams. */
 export class SentPackets {
 	readonly packets: SentPacket[] = [];
 	readonly reports: SentReport[] = [];
 	/** Packets and reports in the order of sending. */
 	readonly order: ('packet' | 'report')[] = [];
 
-	readonly take = (datagram: Buffer): void => {
+	readonly add = (datagram: Buffer): void => {
 		if (isRtcp(datagram)) {
-			this.#takeRtcp(datagram);
+			this.#addRtcp(datagram);
 		} else {
-			this.#takeRtp(datagram);
+			this.#addRtp(datagram);
 		}
 	};
 
@@ -51,7 +50,7 @@ export class SentPackets {
 		return this.packets.filter((packet) => packet.ssrc === ssrc);
 	}
 
-	#takeRtp(datagram: Buffer): void {
+	#addRtp(datagram: Buffer): void {
 		const header = createRtpHeader();
 		if (!readRtpHeader(datagram, header)) {
 			throw new Error('What was sent is no RTP packet.');
@@ -69,7 +68,7 @@ export class SentPackets {
 		});
 	}
 
-	#takeRtcp(datagram: Buffer): void {
+	#addRtcp(datagram: Buffer): void {
 		let report: SentReport | undefined;
 		for (let offset = 0; offset + 4 <= datagram.length; offset += (datagram.readUInt16BE(offset + 2) + 1) * 4) {
 			if (datagram[offset + 1] === 200) {
@@ -111,7 +110,7 @@ function readCaptureTime(datagram: Buffer): number | undefined {
 /** A video stream whose datagrams are kept. */
 export function createStream(ssrc: number, clock: Clock, sent: SentPackets): StageStream {
 	const options = { ssrc, payloadType: 108, clockRate: VIDEO_CLOCK_RATE, cname: 'stage' };
-	return new StageStream({ clock, send: sent.take }, options);
+	return new StageStream({ clock, send: sent.add }, options);
 }
 
 /** Steps from each RTP sequence number to the next, as a receiver sees them: 1 where nothing is missing. */
