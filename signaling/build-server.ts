@@ -1,4 +1,4 @@
-/** Puts the rooms and tiers together into a server that does not listen yet. Tests call this; so does main.ts. */
+/** Assembles all parts into a server that does not listen yet, for main.ts and tests. */
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
 import { availableParallelism } from 'node:os';
 import type { Clock } from '../core/lifecycle/clock.ts';
@@ -43,7 +43,6 @@ import { isReachedByTls, type ServerConfig } from './server/server-config.ts';
 import { accountsConfig, allowedOrigins, rtmpConfig, sfuConfig } from './server/tier-configs.ts';
 import { createWebPages } from './server/web-pages.ts';
 
-/** A server, complete but silent until listen(). */
 export interface SpillwayServer {
 	readonly app: FastifyInstance;
 	readonly registry: BroadcastRegistry;
@@ -51,37 +50,33 @@ export interface SpillwayServer {
 	readonly packager: Packager;
 	readonly channels: ChannelStore;
 	readonly streamKeys: StreamKeyStore;
-	/** Secrets made by this start; to be printed once. */
+	/** Secrets that this start created; print them once. */
 	readonly firstStart: FirstStartResult;
 	/** Opens the ports and writes endpoints.json. */
 	listen(): Promise<Endpoints>;
-	/**
-	 * The first step of a stop: /readyz says that the server is not ready, and everything else goes on. Resolves after
-	 * operation.drainSeconds; close() follows.
-	 */
+	/** The first step of a stop: only /readyz changes, to not ready. Resolves after operation.drainSeconds. */
 	drain(): Promise<void>;
-	/** Cuts the waits of a stop short. */
+	/** Ends the waits of a stop. */
 	hurry(): void;
-	/** Lets viewers and publishers go, ends playlists, answers what is held, closes everything. Idempotent. */
+	/** Disconnects viewers and publishers, ends playlists, answers held requests, closes all parts. Idempotent. */
 	close(): Promise<void>;
 	[Symbol.asyncDispose](): Promise<void>;
 }
 
-/** What the program gives the server. */
 type ServerDependencies = {
 	clock: Clock;
 	logger: Logger;
-	/** Folder of the built web pages; without it there are none. */
+	/** Folder of the built web pages; undefined: no pages. */
 	webFolder?: string;
-	/** Promises that were rejected and nobody handled, for the metrics. */
+	/** Unhandled rejections, for the metrics. */
 	unhandledRejectionCount?: () => number;
 };
 
-/** Opens data folder, database, bus and workers. Rejects with what is wrong, having closed what was open. */
-export async function buildServer(config: ServerConfig, dependencies: ServerDependencies): Promise<SpillwayServer> {
-	const scope = new CloseScope<'server-shutdown'>(dependencies.logger);
+/** Opens data folder, database, bus and workers. After an error it closes the opened parts and rejects. */
+export async function buildServer(config: ServerConfig, deps: ServerDependencies): Promise<SpillwayServer> {
+	const scope = new CloseScope<'server-shutdown'>(deps.logger);
 	try {
-		return await assemble(config, dependencies, scope);
+		return await assemble(config, deps, scope);
 	} catch (error) {
 		await scope.close('server-shutdown');
 		throw error;
@@ -93,7 +88,7 @@ async function assemble(
 	{ clock, logger, webFolder, unhandledRejectionCount = () => 0 }: ServerDependencies,
 	scope: CloseScope<'server-shutdown'>,
 ): Promise<SpillwayServer> {
-	/** Closed with the server, the last one first. */
+	/** Closes a part with the server, the last one first. */
 	function own<Part extends { close(reason: 'server-shutdown'): void | Promise<void> }>(part: Part): Part {
 		scope.onClose(async (reason) => void (await part.close(reason)));
 		return part;
@@ -137,7 +132,7 @@ async function assemble(
 		}),
 	);
 
-	// People.
+	// Accounts, channels, chat, audience.
 	const { graceWindowSeconds: defaultGraceWindowSeconds } = config.ingest;
 	const { channelsPerUser, whoMayPublish } = config.accounts;
 	const viewerCount = (name: string): number | null => audience.viewerCount(name);
@@ -181,13 +176,13 @@ async function assemble(
 		}),
 	);
 
-	// Who hears of what.
+	// Events.
 	accounts.endWithSession(audience.sessions);
 	scope.onClose(channels.control.on('channelChanged', (_channelId, name) => void audience.channelChanged(name)));
 	scope.onClose(channels.locator.onChanged((name) => void audience.channelChanged(name)));
 	scope.onClose(sfu.pool.on('workerDied', () => audience.loadChanged()));
 
-	// Doors.
+	// Protocols.
 	const whip = own(new WhipSessions({ clock, logger: ingestLogger, authorizer, registry }));
 	const whep = own(
 		new WhepSessions({
@@ -220,8 +215,7 @@ async function assemble(
 	const isSecure = isReachedByTls(config);
 	const app = await createApp(config.http, { clock, logger, isSecure, rewriteUrl: rewriteIrcUrl });
 	scope.onClose(() => app.close());
-	// A stop, from the last line to the first: viewers and chatters are sent away while they are connected; broadcasts
-	// end; the port closes.
+	// A stop runs from the last line to the first: sockets of viewers and chat close; broadcasts end; the port closes.
 	scope.onClose(() => operations.drain.endBroadcasts(registry, rtmp));
 	own(chat);
 	own(audience);

@@ -17,17 +17,17 @@ import { welcomeText } from './server/welcome-text.ts';
 
 /** A shutdown that takes longer is cut short. */
 const SHUTDOWN_TIMEOUT_MS = 10_000;
-/** npm and a signal to the whole process group deliver the same wish twice; only a later signal means impatience. */
+/** npm and a signal to the process group deliver the same signal twice; a second one counts only after this. */
 const REPEATED_SIGNAL_MS = 1000;
 const TEST_PICTURE_KEY_NAME = 'test picture';
 
-/** Publishes the built-in test picture through the RTMP door, as an encoder would, from a process of its own. */
+/** Publishes the built-in test picture by RTMP from a child process. */
 async function startTestPicture(server: SpillwayServer, endpoints: Endpoints, logger: Logger): Promise<ChildProcess> {
-	// Keys are stored hashed, so that the demo channel's own cannot be had again; this one is made anew at each start.
+	// Keys are stored hashed, so the demo channel's key cannot be read; this one is rotated at each start.
 	const { streamKey } = await server.streamKeys.rotateStreamKey(server.firstStart.demoChannelId, TEST_PICTURE_KEY_NAME);
 	const script = fileURLToPath(new URL('../loadtest/test-picture.ts', import.meta.url));
 	const child = spawn(process.execPath, [script, '--url', `rtmp://127.0.0.1:${endpoints.rtmpPort}/live`], {
-		// Its standard input ends when this process does, however it ends.
+		// Its standard input ends with this process, even when that is killed.
 		stdio: ['pipe', 'ignore', 'inherit'],
 		env: { ...process.env, SPILLWAY_TEST_PICTURE_KEY: streamKey },
 	});
@@ -36,10 +36,7 @@ async function startTestPicture(server: SpillwayServer, endpoints: Endpoints, lo
 	return child;
 }
 
-/**
- * The first signal: not ready, then drained, then closed. The second one, when it is no echo of the first, cuts the
- * waits short; the third ends the process.
- */
+/** The first signal drains and closes the server, the second one ends the waits, the third one ends the process. */
 function createStop(
 	running: { server?: SpillwayServer; testPicture?: ChildProcess },
 	logger: Logger,
@@ -48,9 +45,8 @@ function createStop(
 	let isHurried = false;
 	return (signal) => {
 		const nowMs = systemClock.monotonicMs();
-		const isEcho = lastSignalAtMs !== undefined && nowMs - lastSignalAtMs <= REPEATED_SIGNAL_MS;
 		const isFirst = lastSignalAtMs === undefined;
-		if (isEcho) {
+		if (nowMs - (lastSignalAtMs ?? -Infinity) <= REPEATED_SIGNAL_MS) {
 			return;
 		}
 		lastSignalAtMs = nowMs;
@@ -89,15 +85,15 @@ async function main(): Promise<void> {
 	const stop = createStop(running, logger);
 	process.on('SIGTERM', () => stop('SIGTERM'));
 	process.on('SIGINT', () => stop('SIGINT'));
-	const rejections = new RejectionPolicy(systemClock, logger);
+	const rejections = new RejectionPolicy({ clock: systemClock, logger });
 	process.on('unhandledRejection', (error) => {
-		if (!rejections.mayGoOn(error) || !running.isListening) {
+		if (!rejections.mayContinue(error) || !running.isListening) {
 			process.exit(1);
 		}
 	});
 	await checkPorts(wantedPorts(config));
 	const { folder: webFolder } = await buildWebIfStale();
-	// Nothing that is written from here on is anybody else's business.
+	// Files that are written from here on must not be readable by other accounts.
 	process.umask(0o077);
 	const server = await buildServer(config, {
 		clock: systemClock,

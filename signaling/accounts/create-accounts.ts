@@ -56,7 +56,7 @@ export async function createAccounts(deps: AccountsDependencies, options: Accoun
 	const { clock, database, announcements, serverSecret } = deps;
 	const logger = deps.logger.child({ part: 'accounts' });
 	const hasher = new PasswordHasher();
-	const homes = new KnownNetworks('account', { database, clock, logger, serverSecret });
+	const homes = new KnownNetworks({ database, clock, logger, serverSecret }, 'account');
 	const users = new UserStore({ database, clock });
 	const refreshTokens = new RefreshTokens(deriveKey(serverSecret, 'refresh-token'));
 	const sessions = new SessionStore({ database, clock, tokens: refreshTokens });

@@ -1,4 +1,4 @@
-/** Puts the audience together: sockets, presence, tiers, the event log. */
+/** Creates the audience: sockets, presence, tiers, the event log. */
 import type { FastifyPluginAsync } from 'fastify';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import { parseChannelName, type ChannelName } from '../../core/ids.ts';
@@ -21,7 +21,7 @@ export type AudienceDependencies = Omit<RoomsDependencies, 'events' | 'tokens'> 
 	database: Database;
 	serverSecret: Uint8Array;
 	authenticator: RequestAuthenticator;
-	/** Other origins whose pages may open sockets; the origin of the public address belongs among them. */
+	/** Other origins whose pages may open sockets; includes the origin of the public address. */
 	allowedOrigins: readonly string[];
 };
 
@@ -32,46 +32,45 @@ type AudienceFigures = {
 	droppedMessageCount: number;
 };
 
-/** As the rest of the server sees it. */
 export interface Audience {
-	/** The socket's address and the beacons'. registerWebSockets() comes before them. */
+	/** The routes of sockets and beacons. registerWebSockets() must have run before. */
 	readonly routes: FastifyPluginAsync;
-	/** Over all nodes; null for what cannot be a channel. */
+	/** Over all nodes; null for a text that is no channel name. */
 	viewerCount(channelName: string): number | null;
 	distribution(channel: { name: ChannelName }): AudienceReport;
 	/** This node's viewers of these broadcasts together. */
 	viewersByTier(broadcasts: Iterable<{ channelName: ChannelName }>): Record<DeliveryTier, number>;
 	/** Whether a viewer with a socket has this id and watches the channel. */
 	isViewer(viewerId: string, channel: string): boolean;
-	/** To be told of every WHEP session that has connected; what `onConnected` of the WHEP routes gives fits. */
+	/** Call it for every WHEP session that has connected; it fits `onConnected` of the WHEP routes. */
 	addWhepSession(session: WhepSession): void;
-	/** To be called when a channel's title, category or policy was changed. Never rejects. */
+	/** Call it when a channel's title, category or policy has changed. Never rejects. */
 	channelChanged(channelName: ChannelName): Promise<void>;
-	/** To be called when the SFU's load or budget changed much; small changes are seen within a second. */
+	/** Call it when the SFU's load or budget changed much; small changes are seen within a second. */
 	loadChanged(): void;
-	/** The log-ins that sockets hang on. Whoever watches by one that ends comes again as a guest. */
+	/** The log-ins that open sockets belong to. When one ends, its viewers reconnect as guests. */
 	readonly sessions: { inUse(): Iterable<string>; end(sessionId: string): void };
 	figures(): AudienceFigures;
-	/** Tells viewers to come again, takes them out of the sum, writes the last events. */
+	/** Asks viewers to reconnect, takes them out of the sum, writes the last events. */
 	close(): Promise<void>;
 }
 
-/** Begins at once. */
-export function createAudience(dependencies: AudienceDependencies): Audience {
-	const { clock, database } = dependencies;
-	const logger = dependencies.logger.child({ tier: 'signaling' });
+/** Starts at once. */
+export function createAudience(deps: AudienceDependencies): Audience {
+	const { clock, database, serverSecret } = deps;
+	const logger = deps.logger.child({ tier: 'signaling' });
 	const scope = new CloseScope<'server-shutdown'>(logger);
 	const events = new ViewerEventLog({ database, clock, logger });
 	scope.onClose(() => events.close());
 	const rooms = new AudienceRooms({
-		...dependencies,
+		...deps,
 		logger,
 		events,
-		tokens: new ViewerTokens({ serverSecret: dependencies.serverSecret, clock }),
+		tokens: new ViewerTokens({ clock }, { serverSecret }),
 	});
 	rooms.start();
 	scope.onClose(() => rooms.close());
-	const sockets = new SignalingSockets({ ...dependencies, logger, rooms });
+	const sockets = new SignalingSockets({ ...deps, logger, rooms });
 	scope.onClose(() => sockets.close());
 	const beacons = createBeaconRoutes(rooms, clock);
 	return {

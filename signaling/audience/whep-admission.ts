@@ -1,4 +1,4 @@
-/** Whom the WHEP door lets in. Modes and seats hold for all; viewers with a socket are told before. */
+/** Admits WHEP sessions by the channel's mode and seats, with or without a socket. */
 import { SpillwayError } from '../../core/errors/errors.ts';
 import type { ChannelPolicy } from '../../core/protocol/api/channel-description.ts';
 import type { WhepChannel, WhepDependencies } from '../../sfu/whep/whep-routes.ts';
@@ -6,9 +6,9 @@ import type { ChannelLocator } from '../channels/channel-locator.ts';
 import type { Audience } from './create-audience.ts';
 import type { SfuCapacity } from './tiers/sfu-budget.ts';
 
-/** After a refusal to show a channel by WebRTC. */
+/** Retry-After for a channel that is not shown by WebRTC. */
 const MASS_ONLY_RETRY_SECONDS = 10;
-/** Sessions beyond a channel's seats: viewers who are on their way out, while others come. */
+/** Sessions beyond a channel's seats: viewers who are leaving while others enter. */
 const MAX_SPARE_SEATS = 2;
 
 type WhepAdmissionDependencies = {
@@ -17,7 +17,7 @@ type WhepAdmissionDependencies = {
 	capacity: Pick<SfuCapacity, 'maxSessions'>;
 };
 
-/** What the WHEP routes ask. Every channel is public until channels can be otherwise. */
+/** The dependencies of the WHEP routes. Every channel is public. */
 export function createWhepAdmission(
 	{ locator, audience, capacity }: WhepAdmissionDependencies,
 	{ maxPendingSessions }: { maxPendingSessions: number },

@@ -17,7 +17,7 @@ const DEADLINE_MS = 30_000;
 type Node = { room: ChatRoom; received: string[][]; close: () => Promise<void> };
 
 async function openNode(url: string, name: string): Promise<Node> {
-	const bus = new RedisBus({ url, keyPrefix: 'chat-test', clock: systemClock, logger: silentLogger });
+	const bus = new RedisBus({ clock: systemClock, logger: silentLogger }, { url, keyPrefix: 'chat-test' });
 	await bus.start();
 	const rooms = createTestRooms({ bus, clock: systemClock });
 	const room = rooms.open(CHANNEL);

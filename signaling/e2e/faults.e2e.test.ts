@@ -1,32 +1,17 @@
-/**
- * kill -9 of the server, of FFmpeg and of an SFU worker; SIGTERM. What happens is what docs/architecture.md says;
- * nothing is left.
- */
+/** SIGKILL of the server, of FFmpeg and of an SFU worker; SIGTERM. See the teardown in docs/architecture.md. */
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
-import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import { childProcesses } from '../../loadtest/bench/measure/process-cpu.ts';
 import { createPublisher } from '../../loadtest/clients/create-publisher.ts';
 import { TEST_SETTINGS } from '../../loadtest/source/encoder-settings.ts';
 import { ServerUnderTest, waitUntilLive } from '../../loadtest/bench/measure/server-under-test.ts';
-
-const DEADLINE_MS = 20_000;
+import { until } from '../testing/until.ts';
 
 function isAlive(pid: number): boolean {
 	try {
 		return !/^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
 	} catch {
 		return false;
-	}
-}
-
-async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-	const endMs = systemClock.monotonicMs() + DEADLINE_MS;
-	while (!(await condition())) {
-		if (systemClock.monotonicMs() > endMs) {
-			throw new Error(`Not within ${DEADLINE_MS} ms: ${what}`);
-		}
-		await sleep(systemClock, 100);
 	}
 }
 
@@ -54,7 +39,7 @@ describe.runIf(process.platform === 'linux')('faults', () => {
 		return ((await response.json()) as { state: string }).state;
 	};
 
-	it('starts FFmpeg again when it is killed, and the channel stays live', async () => {
+	it('restarts a killed FFmpeg, and the channel stays live', async () => {
 		const { server, pid } = await startLive();
 		await until(() => childProcesses(pid).some(({ name }) => name === 'ffmpeg'), 'FFmpeg runs');
 		const before = childProcesses(pid).find(({ name }) => name === 'ffmpeg')!;
@@ -92,7 +77,7 @@ describe.runIf(process.platform === 'linux')('faults', () => {
 		await until(() => children.every((child) => !isAlive(child.pid)), 'all children are gone');
 	});
 
-	it('leaves no process behind when it is asked to stop, and exits with 0', async () => {
+	it('leaves no process behind on SIGTERM, and exits with 0', async () => {
 		const { server, pid } = await startLive();
 		const children = childProcesses(pid);
 		const exited = server.exit();

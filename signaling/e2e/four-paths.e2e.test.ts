@@ -1,11 +1,10 @@
-/** The whole way: a real encoder publishes by WHIP and by RTMP, Chromium watches by WebRTC and by LL-HLS. */
+/** From encoder to screen: real encoders publish by WHIP and RTMP, Chromium watches by WebRTC and LL-HLS. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runPath, type PathOptions } from '../../loadtest/bench/paths.ts';
 import { TEST_SETTINGS } from '../../loadtest/source/encoder-settings.ts';
 import { ServerUnderTest } from '../../loadtest/bench/measure/server-under-test.ts';
 
-// Small, so that two cores carry encoder, server and browser at once. Order and continuity are asserted here; figures
-// come from the bench.
+// Small, so that two cores run encoder, server and browser at once. The bench measures; this test asserts order only.
 const SETTINGS = { ...TEST_SETTINGS, widthPixels: 640, heightPixels: 360, videoBitrateBps: 800_000 };
 const COMMON = {
 	settings: SETTINGS,
@@ -39,7 +38,7 @@ describe('a stream from encoder to screen', () => {
 
 	it.each(paths)('plays $publisher over $tier in order, with sound', async ({ publisher, tier }) => {
 		const { summary } = await runPath(server, { ...COMMON, publisher, tier });
-		// A few tell the order; how many there are is the machine's matter.
+		// A few pictures show the order; their number depends on the machine.
 		expect(summary.shownCount).toBeGreaterThan(5);
 		expect(summary.outOfOrderCount).toBe(0);
 		expect(summary.glassToGlassMs?.p50).toBeGreaterThan(0);

@@ -1,7 +1,4 @@
-/**
- * The pages as people use them: from a channel to an account and back, from an account to the first stream key,
- * embedded elsewhere.
- */
+/** The pages in Chromium: from a channel to an account and back, from an account to a stream key, and embedded. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Browser, Page } from 'playwright-core';
@@ -52,13 +49,13 @@ describe('the pages', () => {
 	const open = (path: string): Promise<unknown> => page.goto(new URL(path, server.addresses.httpUrl).href);
 	const path = (): string => new URL(page.url()).pathname + new URL(page.url()).search;
 
-	it('count the only viewer, and say what the latency covers', async () => {
+	it('count the only viewer, and name what the latency covers', async () => {
 		await open('/demo');
 		await page.getByText('server to screen').waitFor();
 		expect(await page.locator('.facts').innerText()).toContain('1 viewer');
 	});
 
-	it('bring a new account back to where it came from, then its new channel to the way to go live', async () => {
+	it('return a new account to its channel page, and lead a new channel to the go-live tab', async () => {
 		await open('/demo');
 		await page.getByRole('link', { name: 'Sign up' }).first().click();
 		await page.getByLabel('Name').fill('newcomer');
@@ -72,7 +69,7 @@ describe('the pages', () => {
 		expect(path()).toBe('/dashboard?channel=newcomer&tab=go-live');
 	});
 
-	it('play in a frame that has no origin of its own', async () => {
+	it('play in a frame without an origin', async () => {
 		await page.goto(`http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}/`);
 		const video = page.frameLocator('iframe').locator('video').first();
 		const widthPixels = (): Promise<number> =>

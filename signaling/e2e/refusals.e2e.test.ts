@@ -1,4 +1,4 @@
-/** What strangers send: each is answered with a clear error, and the broadcast beside it goes on. */
+/** Invalid requests of untrusted clients: each gets a clear error, and the broadcast continues. */
 import net from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPublisher } from '../../loadtest/clients/create-publisher.ts';
@@ -39,53 +39,26 @@ describe('a running server', () => {
 	};
 	const bearer = (key: string): Record<string, string> => ({ authorization: `Bearer ${key}` });
 
-	it('refuses what is wrong with a publish by WHIP, each with its own code', async () => {
-		const key = server.addresses.streamKey;
-		expect(await request('/whip', { method: 'POST', headers: SDP, body: 'v=0\r\n' })).toEqual({
-			status: 401,
-			code: 'STREAM_KEY_MISSING',
-		});
-		expect(
-			await request('/whip', { method: 'POST', headers: { ...SDP, ...bearer('wrong') }, body: 'v=0\r\n' }),
-		).toEqual({
-			status: 401,
-			code: 'STREAM_KEY_REFUSED',
-		});
-		expect(await request('/whip', { method: 'POST', headers: { ...SDP, ...bearer(key) }, body: 'hello' })).toEqual({
-			status: 400,
-			code: 'SDP_MALFORMED',
-		});
-		expect(
-			await request('/whip', {
-				method: 'POST',
-				headers: { 'content-type': 'text/plain', ...bearer(key) },
-				body: 'v=0',
-			}),
-		).toEqual({
-			status: 415,
-			code: 'CONTENT_TYPE_UNSUPPORTED',
-		});
-		expect(
-			await request('/whip', {
-				method: 'POST',
-				headers: { ...SDP, ...bearer(key) },
-				body: 'v=0\r\n'.padEnd(300_000, 'a'),
-			}),
-		).toEqual({
-			status: 413,
-			code: 'BODY_TOO_LARGE',
-		});
-		expect(await request('/whip/unknown', { method: 'DELETE', headers: bearer(key) })).toEqual({
-			status: 404,
-			code: 'SESSION_NOT_FOUND',
-		});
-		expect(await request('/whip', { method: 'PUT', headers: SDP, body: 'v=0' })).toEqual({
-			status: 405,
-			code: 'METHOD_NOT_ALLOWED',
-		});
+	const post = (headers: Record<string, string>, body: string): RequestInit => ({ method: 'POST', headers, body });
+
+	it('refuses an invalid publish by WHIP, each with its own code', async () => {
+		const authorized = bearer(server.addresses.streamKey);
+		const sdp = { ...SDP, ...authorized };
+		const rows: [string, RequestInit, number, string][] = [
+			['/whip', post(SDP, 'v=0\r\n'), 401, 'STREAM_KEY_MISSING'],
+			['/whip', post({ ...SDP, ...bearer('wrong') }, 'v=0\r\n'), 401, 'STREAM_KEY_REFUSED'],
+			['/whip', post(sdp, 'hello'), 400, 'SDP_MALFORMED'],
+			['/whip', post({ 'content-type': 'text/plain', ...authorized }, 'v=0'), 415, 'CONTENT_TYPE_UNSUPPORTED'],
+			['/whip', post(sdp, 'v=0\r\n'.padEnd(300_000, 'a')), 413, 'BODY_TOO_LARGE'],
+			['/whip/unknown', { method: 'DELETE', headers: authorized }, 404, 'SESSION_NOT_FOUND'],
+			['/whip', { method: 'PUT', headers: SDP, body: 'v=0' }, 405, 'METHOD_NOT_ALLOWED'],
+		];
+		for (const [path, init, status, code] of rows) {
+			expect(await request(path, init), code).toEqual({ status, code });
+		}
 	});
 
-	it('does not mind a content type where there is no content', async () => {
+	it('ignores a content type without content', async () => {
 		const headers = { 'content-type': 'application/json' };
 		expect(await request('/whep/demo/none', { method: 'DELETE', headers })).toEqual({
 			status: 404,
@@ -93,28 +66,27 @@ describe('a running server', () => {
 		});
 	});
 
-	it('refuses what is wrong with watching', async () => {
-		expect(await request('/hls/nobody/index.m3u8')).toEqual({ status: 404, code: 'CHANNEL_NOT_FOUND' });
-		expect(await request('/whep/demo', { method: 'POST', headers: SDP, body: 'x' })).toEqual({
-			status: 400,
-			code: 'SDP_MALFORMED',
-		});
-		expect(await request('/api/v1/channels/nobody')).toEqual({ status: 404, code: 'CHANNEL_NOT_FOUND' });
-		expect(await request('/hls/demo/../../etc/passwd')).toMatchObject({ status: 404 });
-		expect(await request('/api/v1/nothing')).toEqual({ status: 404, code: 'ROUTE_NOT_FOUND' });
+	it.each([
+		['/hls/nobody/index.m3u8', {}, { status: 404, code: 'CHANNEL_NOT_FOUND' }],
+		['/whep/demo', post(SDP, 'x'), { status: 400, code: 'SDP_MALFORMED' }],
+		['/api/v1/channels/nobody', {}, { status: 404, code: 'CHANNEL_NOT_FOUND' }],
+		['/hls/demo/../../etc/passwd', {}, { status: 404 }],
+		['/api/v1/nothing', {}, { status: 404, code: 'ROUTE_NOT_FOUND' }],
+	] as const)('refuses to show %s', async (path, init, answer) => {
+		expect(await request(path, init)).toMatchObject(answer);
 	});
 
-	it('forgets viewers who came and went', async () => {
+	it('counts no viewer who has left', async () => {
 		const options = { viewerCount: 100, atOnce: 20, whepEvery: 10, settleMs: 0 };
 		const run = await runChurn(server, options);
 		expect([run.failures, run.whepCount]).toEqual([[], 10]);
-		// Whose socket is closed is counted for some seconds: who comes again was never away.
+		// A viewer whose socket was cut is counted for some seconds more.
 		await expect
 			.poll(async () => (await runChurn(server, { ...options, viewerCount: 0 })).leftCount, { timeout: 30_000 })
 			.toBe(0);
 	});
 
-	it('closes garbage on the RTMP port and takes the next encoder', async () => {
+	it('closes RTMP connections that send garbage, and accepts the next encoder', async () => {
 		const port = Number(new URL(server.addresses.rtmpUrl).port);
 		for (const garbage of [
 			Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n'),
@@ -133,7 +105,7 @@ describe('a running server', () => {
 		next.close();
 	});
 
-	it('goes on streaming through all of it', async () => {
+	it('keeps streaming meanwhile', async () => {
 		const text = await (await fetch(new URL('/hls/demo/index.m3u8', server.addresses.httpUrl))).text();
 		expect(text).toContain('#EXT-X-STREAM-INF');
 		const { status } = await request('/readyz');

@@ -1,4 +1,4 @@
-/** A publisher dies without a word and comes back over the other protocol; viewers of both tiers never rejoin. */
+/** A publisher vanishes and returns over the other protocol; viewers of both tiers never rejoin. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runReconnect } from '../../loadtest/bench/reconnect.ts';
 import { TEST_SETTINGS } from '../../loadtest/source/encoder-settings.ts';
@@ -18,7 +18,7 @@ describe('a publisher that returns', () => {
 	it.each([
 		{ first: 'rtmp', second: 'whip-obs' },
 		{ first: 'whip-obs', second: 'rtmp' },
-	] as const)('goes on in both tiers when $second follows $first', async ({ first, second }) => {
+	] as const)('continues in both tiers when $second follows $first', async ({ first, second }) => {
 		const run = await runReconnect(server, {
 			first,
 			second,
@@ -29,7 +29,7 @@ describe('a publisher that returns', () => {
 		for (const view of run.views) {
 			expect(view, JSON.stringify(run)).toHaveProperty('liveAgainMs');
 		}
-		// The same address, and the sequence goes on.
+		// The address is the same, and the media sequence continues.
 		expect(run.playlistAfter?.uri).toBe(run.playlistBefore?.uri);
 		expect(run.playlistAfter?.mediaSequence).toBeGreaterThanOrEqual(run.playlistBefore!.mediaSequence);
 	});

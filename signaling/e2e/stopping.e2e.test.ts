@@ -1,17 +1,12 @@
-/**
- * A server that carries as much as it may and is then asked to stop: nobody is cut off, and what it started knew no
- * secret.
- */
+/** A server at its limits is stopped: no viewer is cut off, and its child processes have no secrets. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
 import { childProcesses } from '../../loadtest/bench/measure/process-cpu.ts';
 import { createPublisher } from '../../loadtest/clients/create-publisher.ts';
 import { TEST_SETTINGS } from '../../loadtest/source/encoder-settings.ts';
 import type { Publisher } from '../../loadtest/source/publisher.ts';
 import { ServerUnderTest } from '../../loadtest/bench/measure/server-under-test.ts';
-
-const DEADLINE_MS = 20_000;
+import { until } from '../testing/until.ts';
 
 describe.runIf(process.platform === 'linux')('a server with little room', () => {
 	let server: ServerUnderTest;
@@ -38,17 +33,7 @@ describe.runIf(process.platform === 'linux')('a server with little room', () => 
 		return { status: response.status, body: await response.text() };
 	};
 
-	async function until(condition: () => Promise<boolean>, what: string): Promise<void> {
-		const endMs = systemClock.monotonicMs() + DEADLINE_MS;
-		while (!(await condition())) {
-			if (systemClock.monotonicMs() > endMs) {
-				throw new Error(`Not within ${DEADLINE_MS} ms: ${what}`);
-			}
-			await sleep(systemClock, 50);
-		}
-	}
-
-	it('leaves WebRTC without the picture that it cannot re-encode, says why, and shows LL-HLS', async () => {
+	it('leaves WebRTC without the picture that it cannot re-encode, with a reason, and shows LL-HLS', async () => {
 		type Leg = { track: string; tier: string; mode: string; reason: string };
 		const { state, legs } = JSON.parse((await get('/api/v1/channels/demo')).body) as { state: string; legs: Leg[] };
 		expect(state).toBe('live');
@@ -69,7 +54,7 @@ describe.runIf(process.platform === 'linux')('a server with little room', () => 
 		}
 	});
 
-	it('says first that it is not ready, answers what is held with the end of the playlist, and exits with 0', async () => {
+	it('reports not ready first, answers held requests with the end of the playlist, and exits with 0', async () => {
 		const path = '/hls/demo/index.m3u8';
 		const relative = /\S+video0\/index\.m3u8/.exec((await get(path)).body)![0];
 		const playlist = new URL(relative, new URL(path, server.addresses.httpUrl)).pathname;
@@ -80,7 +65,7 @@ describe.runIf(process.platform === 'linux')('a server with little room', () => 
 		const exited = server.exit();
 		process.kill(server.pid!, 'SIGTERM');
 		await until(async () => (await get('/readyz')).status === 503, 'not ready');
-		// Meanwhile it serves as before.
+		// Meanwhile it still serves requests.
 		expect((await get('/healthz')).status).toBe(200);
 		expect((await get(playlist)).body).not.toContain('#EXT-X-ENDLIST');
 		await until(async () => (await get(playlist)).body.includes('#EXT-X-ENDLIST'), 'the end can be fetched');

@@ -1,18 +1,15 @@
-/**
- * PostgreSQL and Redis are lost while a broadcast is on air, and come back: media and chat go on, refusals say why,
- * nothing restarts.
- */
+/** PostgreSQL and Redis are lost during a broadcast, and return: media and chat continue, refusals have a reason. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
+import { systemClock } from '../../core/lifecycle/clock.ts';
 import type { ServerMessage } from '../../core/protocol/signaling/signaling-messages.ts';
 import { FrameReader, SignalingSocket } from '../../loadtest/clients/signaling/signaling-socket.ts';
+import { joinMessage } from '../audience/testing/audience-bench.ts';
 import { createPublisher } from '../../loadtest/clients/create-publisher.ts';
 import { TEST_SETTINGS } from '../../loadtest/source/encoder-settings.ts';
 import type { Publisher } from '../../loadtest/source/publisher.ts';
 import { ServerUnderTest, waitUntilLive } from '../../loadtest/bench/measure/server-under-test.ts';
 import { type RealServer, startPostgres, startRedis } from '../testing/real-servers.ts';
-
-const DEADLINE_MS = 30_000;
+import { until } from '../testing/until.ts';
 
 let postgres: RealServer;
 let redis: RealServer;
@@ -26,16 +23,6 @@ async function get(path: string, init?: RequestInit): Promise<{ status: number; 
 	return { status: response.status, body: await response.text() };
 }
 
-async function until(condition: () => Promise<boolean>, what: string): Promise<void> {
-	const endMs = systemClock.monotonicMs() + DEADLINE_MS;
-	while (!(await condition())) {
-		if (systemClock.monotonicMs() > endMs) {
-			throw new Error(`Not within ${DEADLINE_MS} ms: ${what}`);
-		}
-		await sleep(systemClock, 100);
-	}
-}
-
 async function readiness(): Promise<{ status: number; overall: string; broken: string[] }> {
 	const { status, body } = await get('/readyz');
 	const { checks, status: overall } = JSON.parse(body) as {
@@ -45,7 +32,7 @@ async function readiness(): Promise<{ status: number; overall: string; broken: s
 	return { status, overall, broken: Object.keys(checks).filter((name) => checks[name]!.status !== 'ok') };
 }
 
-/** Parts that the picture's playlist lists, and its newest address: moves on while media does. */
+/** The newest part in the picture's playlist; it changes while media flows. */
 async function newestPart(): Promise<string> {
 	const index = await get('/hls/demo/index.m3u8');
 	const video = index.body.split('\n').find((line) => line !== '' && !line.startsWith('#'))!;
@@ -70,7 +57,7 @@ class Guest {
 		this.#socket = new SignalingSocket({
 			clock: systemClock,
 			url: `${server.addresses.httpUrl.replace('http', 'ws')}/api/v1/signaling`,
-			join: { type: 'join', protocol: 1, channel: 'demo', canWebRtc: true, canHls: true, isPinnedToHls: false },
+			join: joinMessage(),
 			reader: new FrameReader(),
 			onMessage: (message: ServerMessage) => {
 				if (message.type === 'chat') {
@@ -114,15 +101,14 @@ describe.each([
 	{ name: 'PostgreSQL', part: 'database', store: () => postgres },
 	{ name: 'Redis', part: 'bus', store: () => redis },
 ])('$name, lost and back', ({ part, store }) => {
-	it('costs neither media nor chat, is named, and is found again', async () => {
+	it('interrupts neither media nor chat, is reported, and reconnects', async () => {
 		const [speaker, listener] = [await Guest.enter(), await Guest.enter()];
 		speaker.say(`before ${part}`);
 		await until(async () => listener.heard.includes(`before ${part}`), 'chat works');
 
 		await store().kill();
 		await until(async () => (await readiness()).overall !== 'ok', 'the loss is noticed');
-		// Without the bus each server still serves its own viewers; without the database nobody can sign in or begin to
-		// publish.
+		// Without the bus each server still serves its own viewers; without the database sign-in and publishing fail.
 		expect(await readiness()).toEqual(
 			part === 'bus'
 				? { status: 200, overall: 'degraded', broken: [part] }
@@ -131,7 +117,7 @@ describe.each([
 		expect((await get('/healthz')).status).toBe(200);
 		await expectMediaMovesOn();
 		speaker.say(`meanwhile ${part}`);
-		await until(async () => listener.heard.includes(`meanwhile ${part}`), 'chat goes on in this server');
+		await until(async () => listener.heard.includes(`meanwhile ${part}`), 'chat continues in this server');
 		if (part === 'database') {
 			const refused = await get('/api/v1/session', {
 				method: 'POST',

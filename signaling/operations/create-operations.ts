@@ -1,4 +1,4 @@
-/** Puts operations together: readiness, figures, the API's description, and a stop that cuts nobody off. */
+/** Creates operations: readiness, metrics, the API's description, and the graceful stop. */
 import { readFileSync } from 'node:fs';
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
 import type { Clock } from '../../core/lifecycle/clock.ts';
@@ -32,43 +32,41 @@ type OperationsDependencies = {
 };
 
 type OperationsConfig = {
-	/** On the disk whose room is watched. */
+	/** Its disk is checked for free space. */
 	temporaryFolder: string;
 	minFreeBytes: number;
 	/** The data folder holds the database. */
 	isDatabaseEmbedded: boolean;
-	/** What scrapers must send; undefined lets everybody read. */
+	/** The token that scrapers must send; undefined allows every client to read. */
 	metricsToken: string | undefined;
 };
 
 type Operations = {
 	readonly drain: Drain;
-	/** Comes before any route: collects routes, counts requests and answers. */
+	/** Call it before any route is registered: collects routes, counts requests and answers. */
 	prepare(app: FastifyInstance): Promise<void>;
-	/** Health, figures and the API's description. */
+	/** Health, metrics and the API's description. */
 	readonly routes: FastifyPluginAsync;
 	close(): void;
 };
 
-/** Begins to watch at once. */
+/** Watches at once. */
 export function createOperations(deps: OperationsDependencies, config: OperationsConfig): Operations {
 	const { clock, logger, sfu, registry, packager, transcoders, viewers, unhandledRejections, signal } = deps;
 	const drain = new Drain(clock);
-	const descriptors = new DescriptorWatch(clock, logger);
-	const metrics = new Metrics(
-		{
-			broadcasts: () => registry.broadcasts,
-			viewers,
-			packager: () => packager.counters,
-			workers: () => sfu.pool.readLoads(),
-			encoders: () => transcoders.census(),
-			encoderPixelsPerSecond: () => registry.encoderPixelsPerSecond,
-			descriptors: readDescriptors,
-			descriptorsExhausted: () => descriptors.exhaustedCount,
-			unhandledRejections,
-		},
-		{ clock, logger, token: config.metricsToken },
-	);
+	const descriptors = new DescriptorWatch({ clock, logger });
+	const readings: MetricsReadings = {
+		broadcasts: () => registry.broadcasts,
+		viewers,
+		packager: () => packager.counters,
+		workers: () => sfu.pool.readLoads(),
+		encoders: () => transcoders.census(),
+		encoderPixelsPerSecond: () => registry.encoderPixelsPerSecond,
+		descriptors: readDescriptors,
+		descriptorsExhausted: () => descriptors.exhaustedCount,
+		unhandledRejections,
+	};
+	const metrics = new Metrics({ clock, logger, readings }, { token: config.metricsToken });
 	return {
 		drain,
 		prepare: async (app) => {
@@ -96,10 +94,10 @@ function readinessChecks(
 ): Record<string, ReadinessCheck> {
 	return {
 		database: { isRequired: true, check: () => database.checkHealth() },
-		// Without the bus the nodes of an installation do not hear of one another; each serves its own viewers.
+		// Without the bus the nodes of an installation are separate; each serves its own viewers.
 		bus: { isRequired: false, check: () => bus.checkHealth() },
 		workers: { isRequired: true, check: () => void sfu.pool.leastUsed() },
-		// Media lives in memory, so that without the embedded database nothing is lost at once.
+		// Media is in memory, so without the embedded database a full disk loses nothing at once.
 		dataFolder: { isRequired: isDatabaseEmbedded, check: () => checkDisk(temporaryFolder, minFreeBytes) },
 		encoders: { isRequired: false, check: () => describeFailing(transcoders.census().failing) },
 		descriptors: {
@@ -110,8 +108,8 @@ function readinessChecks(
 }
 
 function describeFailing(count: number): string | undefined {
-	const [who, are] = count === 1 ? ['An encoder keeps', 'is'] : [`${count} encoders keep`, 'are'];
-	return count === 0 ? undefined : `${who} failing and ${are} started again and again; the log has FFmpeg's words.`;
+	const [subject, are] = count === 1 ? ['An encoder keeps', 'is'] : [`${count} encoders keep`, 'are'];
+	return count === 0 ? undefined : `${subject} failing and ${are} started again and again; the log has FFmpeg's words.`;
 }
 
 function readVersion(): string {

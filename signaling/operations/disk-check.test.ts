@@ -1,4 +1,4 @@
-/** Unit tests of disk-check.ts. */
+/** Tests of the disk check. */
 import { describe, expect, it } from 'vitest';
 import { checkDisk, type DiskProbe } from './disk-check.ts';
 
@@ -12,11 +12,11 @@ const disk = (freeBytes: number, errorCode?: string): DiskProbe => ({
 });
 
 describe('checkDisk', () => {
-	it('has nothing to say while there is room', async () => {
+	it('resolves to nothing while there is room', async () => {
 		await expect(checkDisk('/data', 256 * MEBIBYTE, disk(256 * MEBIBYTE))).resolves.toBeUndefined();
 	});
 
-	it('says how much is left and which setting asks for more', async () => {
+	it('names the space that is left and the setting that asks for more', async () => {
 		await expect(checkDisk('/data', 256 * MEBIBYTE, disk(12.7 * MEBIBYTE))).resolves.toBe(
 			'Only 12 MiB are free on the disk of the data folder; operation.minFreeBytes asks for 256.',
 		);

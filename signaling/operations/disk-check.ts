@@ -1,10 +1,10 @@
-/** Whether the data folder can be written, and whether there is room on its disk. */
+/** Checks that the data folder can be written and that its disk has room. */
 import { randomUUID } from 'node:crypto';
 import { rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SpillwayError } from '../../core/errors/errors.ts';
 
-/** What the check asks of the file system; tests give another. @internal for tests */
+/** The part of the file system that the check uses. @internal for tests */
 export type DiskProbe = {
 	freeBytes(folder: string): Promise<number>;
 	/** Writes and removes a small file. */
@@ -14,7 +14,6 @@ export type DiskProbe = {
 const PROBE_BYTES = 16 * 1024;
 const MEBIBYTE = 1024 * 1024;
 
-/** The real file system. */
 const systemDiskProbe: DiskProbe = {
 	async freeBytes(folder) {
 		const { bavail, bsize } = await statfs(folder);
@@ -30,10 +29,7 @@ const systemDiskProbe: DiskProbe = {
 	},
 };
 
-/**
- * Resolves with nothing, or with a sentence when less than `minFreeBytes` is free. Throws DATA_FOLDER_UNWRITABLE when
- * nothing can be written. `folder`: where the server keeps its temporary files.
- */
+/** Resolves to a sentence when less than `minFreeBytes` is free. Throws DATA_FOLDER_UNWRITABLE when writing fails. */
 export async function checkDisk(folder: string, minFreeBytes: number, probe = systemDiskProbe): Promise<string | void> {
 	try {
 		await probe.tryWrite(folder);

@@ -1,7 +1,4 @@
-/**
- * What a full disk does to the embedded database and to readiness: on a small file system of its own, which needs the
- * right to mount.
- */
+/** Tests the embedded database and readiness on a full disk: a small file system, which needs the right to mount. */
 import { spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -26,7 +23,6 @@ afterAll(() => {
 	rmSync(folder, { recursive: true, force: true });
 });
 
-/** Takes all the room that there is. */
 function fill(file: string): void {
 	const descriptor = openSync(file, 'a');
 	try {
@@ -34,7 +30,7 @@ function fill(file: string): void {
 			try {
 				writeSync(descriptor, Buffer.alloc(bytes));
 			} catch {
-				// Not so much; perhaps less.
+				// Too much for what is left; a smaller write may fit.
 				bytes /= 2;
 			}
 		}
@@ -44,12 +40,9 @@ function fill(file: string): void {
 }
 
 describe.runIf(isMounted)('a full disk', () => {
-	it('is unavailability and no bug, shows in readiness, and is forgotten when there is room', async () => {
-		await using database = await openPgliteDatabase({
-			folder: join(folder, 'database'),
-			clock: systemClock,
-			logger: silentLogger,
-		});
+	it('causes DATABASE_UNAVAILABLE and a failed readiness check until there is room again', async () => {
+		const deps = { clock: systemClock, logger: silentLogger };
+		await using database = await openPgliteDatabase(deps, { folder: join(folder, 'database') });
 		await database.runScript('CREATE TABLE texts (id integer, content text)');
 		await expect(checkDisk(folder, 1)).resolves.toBeUndefined();
 		await expect(checkDisk(folder, DISK_MEBIBYTES * 1024 * 1024)).resolves.toContain('MiB are free');

@@ -1,24 +1,16 @@
-/** Unit tests of drain.ts, on a fake clock. */
+/** Tests of the graceful stop on a fake clock. */
 import { EventEmitter } from 'node:events';
-import fastify from 'fastify';
-import { describe, expect, it } from 'vitest';
+import fastify, { type FastifyInstance } from 'fastify';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { Drain, OpenRequests } from './drain.ts';
 
-/** Requests that a test opens and closes. */
 class FakeRequests extends OpenRequests {
-	open = 0;
-
-	override get count(): number {
-		return this.open;
-	}
+	readonly waits: { timeoutMs: number; isAborted: boolean }[] = [];
 
 	override async whenNone(timeoutMs: number, signal: AbortSignal): Promise<void> {
 		this.waits.push({ timeoutMs, isAborted: signal.aborted });
-		await Promise.resolve();
 	}
-
-	readonly waits: { timeoutMs: number; isAborted: boolean }[] = [];
 }
 
 function watchEnd(promise: Promise<void>): { isOver: boolean } {
@@ -27,10 +19,22 @@ function watchEnd(promise: Promise<void>): { isOver: boolean } {
 	return seen;
 }
 
+let clock: FakeClock;
+
+beforeEach(() => {
+	clock = new FakeClock();
+});
+
 describe('Drain', () => {
-	it('is not ready from its beginning, and takes its time', async () => {
-		const clock = new FakeClock();
-		const drain = new Drain(clock, new FakeRequests(clock));
+	let requests: FakeRequests;
+	let drain: Drain;
+
+	beforeEach(() => {
+		requests = new FakeRequests(clock);
+		drain = new Drain(clock, requests);
+	});
+
+	it('is not ready from begin() on, and waits as long as configured', async () => {
 		expect(drain.hasBegun).toBe(false);
 		const begun = watchEnd(drain.begin(2000));
 		expect(drain.hasBegun).toBe(true);
@@ -40,10 +44,7 @@ describe('Drain', () => {
 		expect(begun.isOver).toBe(true);
 	});
 
-	it('hurries: no wait is left, and none begins', async () => {
-		const clock = new FakeClock();
-		const requests = new FakeRequests(clock);
-		const drain = new Drain(clock, requests);
+	it('ends every wait and starts none after hurry()', async () => {
 		const begun = watchEnd(drain.begin(2000));
 		drain.hurry();
 		await clock.advance(0);
@@ -53,9 +54,7 @@ describe('Drain', () => {
 		expect(clock.pendingCount).toBe(0);
 	});
 
-	it('gives players time for the end of the stream only when there was one and it was drained', async () => {
-		const clock = new FakeClock();
-		const drain = new Drain(clock, new FakeRequests(clock));
+	it('waits for the last fetches only after begin() and with broadcasts', async () => {
 		await drain.finishAnswers(true);
 		await drain.begin(0);
 		await drain.finishAnswers(false);
@@ -68,21 +67,24 @@ describe('Drain', () => {
 });
 
 describe('OpenRequests', () => {
-	it('counts requests until they are answered, and not sockets', async () => {
-		const clock = new FakeClock();
-		const requests = new OpenRequests(clock);
-		const app = fastify();
+	let requests: OpenRequests;
+	let app: FastifyInstance;
+	let release: EventEmitter;
+
+	beforeEach(() => {
+		requests = new OpenRequests(clock);
+		app = fastify();
 		requests.watch(app);
-		const release = new EventEmitter();
-		const seen: number[] = [];
-		app.get('/held', async () => {
-			seen.push(requests.count);
-			await new Promise((resolve) => release.once('now', resolve));
-			return 'x';
-		});
+		release = new EventEmitter();
+		app.get('/held', () => new Promise((resolve) => release.once('now', () => resolve('x'))));
+	});
+
+	afterEach(() => app.close());
+
+	it('counts requests until they are answered, and not sockets', async () => {
 		app.get('/socket', async () => String(requests.count));
 		const held = app.inject('/held');
-		await expect.poll(() => seen).toEqual([1]);
+		await expect.poll(() => requests.count).toBe(1);
 		expect((await app.inject({ url: '/socket', headers: { upgrade: 'websocket' } })).body).toBe('1');
 		const none = watchEnd(requests.whenNone(10_000, new AbortController().signal));
 		await clock.advance(1000);
@@ -92,16 +94,9 @@ describe('OpenRequests', () => {
 		await expect.poll(() => requests.count).toBe(0);
 		await clock.advance(20);
 		expect(none.isOver).toBe(true);
-		await app.close();
 	});
 
-	it('waits no longer than it was told', async () => {
-		const clock = new FakeClock();
-		const requests = new OpenRequests(clock);
-		const app = fastify();
-		requests.watch(app);
-		const release = new EventEmitter();
-		app.get('/held', () => new Promise((resolve) => release.once('now', () => resolve('x'))));
+	it('waits no longer than the timeout', async () => {
 		const held = app.inject('/held');
 		await expect.poll(() => requests.count).toBe(1);
 		const none = watchEnd(requests.whenNone(100, new AbortController().signal));
@@ -111,6 +106,5 @@ describe('OpenRequests', () => {
 		expect(none.isOver).toBe(true);
 		release.emit('now');
 		await held;
-		await app.close();
 	});
 });

@@ -1,18 +1,15 @@
-/**
- * How a server stops without cutting anybody off: first it is not ready, then broadcasts end, then answers are waited
- * for.
- */
+/** Stops a server gracefully: it reports not ready, then ends broadcasts, then waits for open answers. */
 import type { FastifyInstance } from 'fastify';
 import { sleep, type Clock } from '../../core/lifecycle/clock.ts';
 
 /** Longest wait for answers that are under way once all broadcasts have ended. */
 const ANSWERS_TIMEOUT_MS = 1500;
-/** Players that held a request learn from its answer that the stream has ended, and then fetch what is left of it. */
+/** Time for players to fetch the last parts, after the answer to a held request ended the playlist. */
 const LAST_FETCHES_MS = 400;
 
 const POLL_INTERVAL_MS = 20;
 
-/** Requests of one server; sockets are not among them, which are told by themselves. @internal for tests */
+/** Counts the open requests of one server; sockets are notified separately. @internal for tests */
 export class OpenRequests {
 	readonly #clock: Clock;
 	#count = 0;
@@ -21,24 +18,23 @@ export class OpenRequests {
 		this.#clock = clock;
 	}
 
-	/** How many there are. */
 	get count(): number {
 		return this.#count;
 	}
 
-	/** Begins to count. Call it before any route is registered. */
+	/** Call it before any route is registered. */
 	watch(app: FastifyInstance): void {
 		app.addHook('onRequest', (request, reply, done) => {
 			if (request.headers.upgrade === undefined) {
 				this.#count++;
-				// Comes once, whether the answer was sent or the client has left.
+				// Emitted once, whether the answer was sent or the client has left.
 				reply.raw.once('close', () => this.#count--);
 			}
 			done();
 		});
 	}
 
-	/** Resolves when there is none, after the time, or when the signal aborts. */
+	/** Resolves when no request is open, after the timeout, or when the signal aborts. */
 	async whenNone(timeoutMs: number, signal: AbortSignal): Promise<void> {
 		const endMs = this.#clock.monotonicMs() + timeoutMs;
 		while (this.#count > 0 && this.#clock.monotonicMs() < endMs && !signal.aborted) {
@@ -47,12 +43,10 @@ export class OpenRequests {
 	}
 }
 
-/** What ends all broadcasts, and whether there are any. */
 type Broadcasts = { readonly broadcasts: readonly unknown[]; close(): Promise<void> };
-/** Where publishers come in. */
+/** The ingest of publishers. */
 type Door = { close(reason: 'server-shutdown'): Promise<unknown> };
 
-/** The steps of one stop. */
 export class Drain {
 	readonly #clock: Clock;
 	readonly #requests: OpenRequests;
@@ -64,37 +58,34 @@ export class Drain {
 		this.#requests = requests;
 	}
 
-	/** True from begin() on: the server says that it is not ready. */
+	/** True from begin() on. */
 	get hasBegun(): boolean {
 		return this.#hasBegun;
 	}
 
-	/** Begins to count requests. Call it before any route is registered. */
+	/** Call it before any route is registered. */
 	watch(app: FastifyInstance): void {
 		this.#requests.watch(app);
 	}
 
-	/** From now on the server is not ready. Resolves after the time in which balancers are to notice that. */
+	/** The server is not ready from now on. Resolves after the time that load balancers have to notice. */
 	async begin(drainMs: number): Promise<void> {
 		this.#hasBegun = true;
 		await this.#wait(drainMs);
 	}
 
-	/** Ends all waits of this stop. */
 	hurry(): void {
 		this.#hurry.abort();
 	}
 
-	/** Ends all broadcasts while the port is open, so that what players hold is answered with the end of the playlist. */
+	/** Ends all broadcasts while the port is open, so that held requests are answered with the end of the playlist. */
 	async endBroadcasts(registry: Broadcasts, door: Door): Promise<void> {
 		const hadBroadcasts = registry.broadcasts.length > 0;
 		await Promise.all([door.close('server-shutdown'), registry.close()]);
 		await this.finishAnswers(hadBroadcasts);
 	}
 
-	/**
-	 * To be called when all broadcasts have ended: waits for answers under way, and for what players fetch at the end.
-	 */
+	/** Call it when all broadcasts have ended: waits for open answers, and for the last fetches of players. */
 	async finishAnswers(hadBroadcasts: boolean): Promise<void> {
 		if (this.#hasBegun && hadBroadcasts) {
 			await this.#wait(LAST_FETCHES_MS);
@@ -102,19 +93,10 @@ export class Drain {
 		await this.#requests.whenNone(ANSWERS_TIMEOUT_MS, this.#hurry.signal);
 	}
 
-	#wait(ms: number): Promise<void> {
-		const { signal } = this.#hurry;
-		if (ms <= 0 || signal.aborted) {
-			return Promise.resolve();
+	// hurry() ends the wait early.
+	async #wait(ms: number): Promise<void> {
+		if (ms > 0) {
+			await sleep(this.#clock, ms, this.#hurry.signal).catch(() => undefined);
 		}
-		return new Promise((resolve) => {
-			const finish = (): void => {
-				cancel();
-				signal.removeEventListener('abort', finish);
-				resolve();
-			};
-			const cancel = this.#clock.setTimeout(finish, ms);
-			signal.addEventListener('abort', finish, { once: true });
-		});
 	}
 }

@@ -47,7 +47,7 @@ describe('registerHealthRoutes', () => {
 		expect(clock.pendingCount).toBe(0);
 	});
 
-	it('answers both when all is well', async () => {
+	it('answers 200 when every check passes', async () => {
 		expect((await server.inject('/healthz')).json()).toEqual({ status: 'ok' });
 		const answer = await server.inject('/readyz');
 		expect(answer.statusCode).toBe(200);
@@ -70,7 +70,7 @@ describe('registerHealthRoutes', () => {
 			},
 			'It does not work; the log says why.',
 		],
-	])('is not ready, but healthy, when a check %s', async (_what, check, detail) => {
+	])('is healthy but not ready when a check %s', async (_what, check, detail) => {
 		checkBus = check;
 		const answer = await server.inject('/readyz');
 		expect(answer.statusCode).toBe(503);
@@ -82,7 +82,7 @@ describe('registerHealthRoutes', () => {
 		expect((await server.inject('/healthz')).statusCode).toBe(200);
 	});
 
-	it('does not wait for a check that hangs, nor begins a second round meanwhile', async () => {
+	it('does not wait for a check that hangs, and starts no second round meanwhile', async () => {
 		checkBus = () => new Promise(() => undefined);
 		const answers = Promise.all([server.inject('/readyz'), server.inject('/readyz')]);
 		await new Promise((resolve) => setImmediate(resolve));
@@ -93,9 +93,9 @@ describe('registerHealthRoutes', () => {
 	});
 
 	it.each([
-		['says that it works badly', () => Promise.resolve('An encoder keeps failing.'), 'An encoder keeps failing.'],
+		['reports a problem', () => Promise.resolve('An encoder keeps failing.'), 'An encoder keeps failing.'],
 		['fails', () => Promise.reject(new Error('sesame')), 'It does not work; the log says why.'],
-	])('is degraded, but ready, when a part that newcomers can do without %s', async (_what, check, detail) => {
+	])('is ready but degraded when an optional part %s', async (_what, check, detail) => {
 		checkEncoders = check;
 		const answer = await server.inject('/readyz');
 		expect(answer.statusCode).toBe(200);
@@ -103,14 +103,14 @@ describe('registerHealthRoutes', () => {
 		expect(answer.body).not.toContain('sesame');
 	});
 
-	it('is not ready when one part is broken and another is degraded', async () => {
+	it('is not ready when a required part is broken and another is degraded', async () => {
 		checkEncoders = () => Promise.resolve('An encoder keeps failing.');
 		checkBus = () => Promise.reject(new SpillwayError('BUS_UNAVAILABLE'));
 		const answer = await server.inject('/readyz');
 		expect([answer.statusCode, answer.json<{ status: string }>().status]).toEqual([503, 'error']);
 	});
 
-	it('checks once a second at most, but says at once that it stops', async () => {
+	it('checks at most once a second, but reports a stop at once', async () => {
 		for (let index = 0; index < 20; index++) {
 			await server.inject('/readyz');
 		}
@@ -123,7 +123,7 @@ describe('registerHealthRoutes', () => {
 		expect(checkCount).toBe(2);
 	});
 
-	it('is not ready, but healthy, while the server stops', async () => {
+	it('is healthy but not ready while the server stops', async () => {
 		isStopping = true;
 		const answer = await server.inject('/readyz');
 		expect([answer.statusCode, answer.json<{ checks: { server: unknown } }>().checks.server]).toEqual([

@@ -1,46 +1,42 @@
-/** `/healthz`: the process lives. `/readyz`: it can serve newcomers, with a reason for each part that cannot. */
+/** `/healthz`: the process runs. `/readyz`: it can serve newcomers, with a reason for each part that cannot. */
 import type { FastifyInstance } from 'fastify';
 import { withDeadline, type Clock } from '../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../core/errors/errors.ts';
 
-/** One part of the server. */
+/** The check of one part of the server. */
 export type ReadinessCheck = {
-	/**
-	 * Resolves when the part works: with nothing, or with a sentence when it works worse than it should. Rejects when it
-	 * does not work. Takes at most 2 s; longer counts as not working.
-	 */
+	/** Resolves to a sentence when the part is degraded; rejects when it fails. Over 2 s counts as a failure. */
 	check: () => Promise<string | void> | string | void;
-	/** Newcomers cannot be served without it. Of any other part a failure is only shown. */
+	/** Newcomers cannot be served without the part. The failure of an optional part is only shown. */
 	isRequired: boolean;
 };
 
-/** What {@link registerHealthRoutes} needs. @internal for tests */
+/** @internal for tests */
 export type HealthRoutesOptions = {
 	clock: Clock;
-	/** Name of the part, such as `database`, `bus` or `workers` → its check. */
+	/** By the name of the part, such as `database`, `bus` or `workers`. */
 	checks: Readonly<Record<string, ReadinessCheck>>;
-	/** True from the first signal to stop on. */
+	/** True from the first stop signal on. */
 	isStopping: () => boolean;
 };
 
-/** Longest wait for one check: load balancers ask every few seconds and give up after about three. */
+/** Longest wait for one check: load balancers poll every few seconds and give up after about three. */
 const CHECK_DEADLINE_MS = 2000;
-/** Anybody may ask, and the checks write to the database and the disk; so an answer is good for as long as this. */
+/** An answer is reused for this long, because any client may ask and the checks write to database and disk. */
 const ROUND_LIFE_MS = 1000;
 
-/** `degraded`: it works, and somebody should look. */
+/** `degraded`: works, but an operator should look at it. */
 type ReadinessStatus = 'ok' | 'degraded' | 'error';
 type CheckResult = { status: ReadinessStatus; detail?: string };
-/** Body of `/readyz`. The status is the worst of the checks'. */
+/** Body of `/readyz`. The status is the worst of all checks. */
 type Readiness = { status: ReadinessStatus; checks: Record<string, CheckResult> };
 
 /**
- * `/healthz` answers 200 as long as the event loop turns, whatever else is broken, so that nobody restarts a server
- * that streams because its database is away. `/readyz` answers 200, also when the server is degraded, and 503 while it
- * cannot serve newcomers or is stopping.
+ * `/healthz` answers 200 as long as the event loop runs, so that a streaming server is not restarted because its
+ * database is away. `/readyz` answers 200, even when degraded, and 503 while the server cannot serve newcomers.
  */
 export function registerHealthRoutes(server: FastifyInstance, options: HealthRoutesOptions): void {
-	// Several balancers asking at once share one round of checks.
+	// Concurrent requests share one round of checks.
 	let round: { beganAtMs: number; results: Promise<Record<string, CheckResult>> } | undefined;
 
 	server.get('/healthz', (_request, reply) => reply.header('cache-control', 'no-store').send({ status: 'ok' }));
@@ -66,7 +62,7 @@ async function runChecks({ clock, checks }: HealthRoutesOptions): Promise<Record
 				const trouble = await withDeadline(clock, answer, CHECK_DEADLINE_MS, () => new Error('no answer in time'));
 				return [name, typeof trouble === 'string' ? { status: 'degraded', detail: trouble } : { status: 'ok' }];
 			} catch (error) {
-				// Messages of ours are made for strangers; any other may hold an address or a password.
+				// Messages of SpillwayError are public; any other may contain an address or a password.
 				const detail = error instanceof SpillwayError ? error.message : 'It does not work; the log says why.';
 				return [name, { status: isRequired ? 'error' : 'degraded', detail }];
 			}

@@ -1,4 +1,4 @@
-/** Tests of the metrics page: names, labels, what is absent, who may read it. */
+/** Tests of the metrics page: names, labels, missing readings, access. */
 import fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { answerOtherMethods } from '../../core/protocol/api/address-methods.ts';
@@ -31,7 +31,7 @@ describe('Metrics', () => {
 	const open = async (readings: MetricsReadings, token?: string): Promise<void> => {
 		clock = new FakeClock();
 		logger = new RecordingLogger();
-		metrics = new Metrics(readings, { clock, logger, token });
+		metrics = new Metrics({ clock, logger, readings }, { token });
 		app = fastify();
 		registerErrorHandler(app, logger);
 		app.addHook('onResponse', metrics.countResponse);
@@ -49,7 +49,7 @@ describe('Metrics', () => {
 		await app.close();
 	});
 
-	it('tells what is live, who watches, and what it costs', async () => {
+	it('shows broadcasts, viewers and load', async () => {
 		const lines = await read();
 		for (const line of [
 			'spillway_broadcasts{state="live"} 1',
@@ -74,7 +74,7 @@ describe('Metrics', () => {
 		expect(lines.filter((line) => /NaN|undefined/.test(line))).toEqual([]);
 	});
 
-	it('gives every name the same beginning, and counts answers', async () => {
+	it('gives every name the same prefix, and counts answers', async () => {
 		await app.inject('/nowhere');
 		const lines = await read();
 		const names = lines.filter((line) => line !== '' && !line.startsWith('#')).map((line) => /^\w+/.exec(line)![0]);
@@ -86,7 +86,7 @@ describe('Metrics', () => {
 		);
 	});
 
-	it('leaves out what cannot be read, and shows the rest', async () => {
+	it('omits figures that cannot be read, and shows the rest', async () => {
 		await open({ ...READINGS, workers: () => Promise.reject(new Error('no worker answers')) });
 		const lines = await read();
 		expect(lines.some((line) => line.startsWith('spillway_sfu_consumers{'))).toBe(false);
@@ -94,7 +94,7 @@ describe('Metrics', () => {
 		expect(logger.lines.filter(({ level }) => level === 'warn')).toHaveLength(3);
 	});
 
-	it('asks the workers once a second at most, however many ask us', async () => {
+	it('reads the workers at most once a second', async () => {
 		let askedCount = 0;
 		await open({ ...READINGS, workers: () => (askedCount++, READINGS.workers()) });
 		await Promise.all(Array.from({ length: 40 }, read));
@@ -104,17 +104,15 @@ describe('Metrics', () => {
 		expect(askedCount).toBe(2);
 	});
 
-	it('keeps two servers in one process apart', async () => {
-		const other = new Metrics(
-			{ ...READINGS, viewers: () => ({ webrtc: 0, 'll-hls': 1 }) },
-			{ clock, logger, token: undefined },
-		);
+	it('keeps the figures of two servers in one process separate', async () => {
+		const readings = { ...READINGS, viewers: () => ({ webrtc: 0, 'll-hls': 1 }) };
+		const other = new Metrics({ clock, logger, readings }, { token: undefined });
 		expect(await other.read()).toContain('spillway_viewers{tier="ll-hls"} 1');
 		expect(await metrics.read()).toContain('spillway_viewers{tier="ll-hls"} 40');
 		other.close();
 	});
 
-	it('asks for the token when there is one', async () => {
+	it('requires the token when there is one', async () => {
 		await open(READINGS, 'a-long-metrics-token');
 		expect((await app.inject('/metrics')).statusCode).toBe(401);
 		const ask = async (token: string): Promise<number> =>

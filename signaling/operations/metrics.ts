@@ -1,7 +1,4 @@
-/**
- * `/metrics` for Prometheus: what is live, who watches, what it costs. A registry of its own, so that servers in one
- * process do not mix.
- */
+/** `/metrics` for Prometheus. Each server has its own registry, so that servers in one process stay separate. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
@@ -14,48 +11,38 @@ import { ENCODER_STATES, type EncoderState } from '../../core/protocol/api/chann
 import { failureCodeOf } from '../platform/http/error-handler.ts';
 import type { DeliveryTier } from '../../core/protocol/tiers.ts';
 
-/** Where the figures come from; asked at each scrape. */
+/** The sources of the figures, read at each scrape. */
 export type MetricsReadings = {
-	/** Running broadcasts. */
 	broadcasts(): readonly {
 		state: string;
 		publisher?: { protocol: string } | undefined;
 		health?: { videoBitrateBps: number; audioBitrateBps: number } | undefined;
 	}[];
-	/** Viewers of this server by tier. */
 	viewers(): Readonly<Record<DeliveryTier, number>>;
 	/** The LL-HLS origin. */
 	packager(): { heldRequests: number; storedBytes: number };
-	/** Each running worker: CPU time since it started, and what its viewers get. */
+	/** Each running worker: CPU time since its start, and the media that it sends to viewers. */
 	workers(): Promise<
 		readonly { index: number; cpuTimeMs: number; viewerConsumerCount: number; viewerBitrateBps: number }[]
 	>;
-	/** Encoders by state, and how often one was started again. */
 	encoders(): Readonly<Record<EncoderState, number>> & { restartCount: number };
-	/** Pixels of re-encoded picture a second that were granted. */
 	encoderPixelsPerSecond(): number;
-	/** File descriptors; undefined where the system does not tell. */
+	/** File descriptors; undefined where the system does not report them. */
 	descriptors(): Promise<{ open: number; max: number } | undefined>;
-	/** Looks that found no descriptor left. */
 	descriptorsExhausted(): number;
-	/** Promises that were rejected and nobody handled, since the start. */
 	unhandledRejections(): number;
 };
 
-/** How often the event loop is looked at: its delay is measured to this. */
+/** Sampling interval of the event loop; the resolution of its measured delay. */
 const EVENT_LOOP_RESOLUTION_MS = 10;
-/** Anybody may ask, unless there is a token, and a scrape asks every worker; so one is good for as long as this. */
+/** A scrape is reused for this long, because any client may ask and each scrape reads every worker. */
 const RENDERED_LIFE_MS = 1000;
-const QUANTILES = [0.5, 0.99] as const;
+const QUANTILES = [0.5, 0.99, 1] as const;
 
-type MetricsDependencies = {
-	clock: Clock;
-	logger: Logger;
-	/** What scrapers must send as bearer token; undefined lets everybody read. */
-	token: string | undefined;
-};
+type MetricsDependencies = { clock: Clock; logger: Logger; readings: MetricsReadings };
+/** `token`: the bearer token that scrapers must send; undefined allows every client to read. */
+type MetricsOptions = { token: string | undefined };
 
-/** The figures of one server. */
 export class Metrics {
 	readonly #registry = new Registry();
 	readonly #eventLoop = monitorEventLoopDelay({ resolution: EVENT_LOOP_RESOLUTION_MS });
@@ -63,10 +50,12 @@ export class Metrics {
 	readonly #responseBytes: Counter<'kind'>;
 	readonly #refusals: Counter<'code'>;
 	readonly #deps: MetricsDependencies;
+	readonly #options: MetricsOptions;
 	#rendered: { atMs: number; text: Promise<string> } | undefined;
 
-	constructor(readings: MetricsReadings, deps: MetricsDependencies) {
+	constructor(deps: MetricsDependencies, options: MetricsOptions) {
 		this.#deps = deps;
+		this.#options = options;
 		this.#eventLoop.enable();
 		this.#requests = new Counter({
 			name: 'spillway_http_requests_total',
@@ -86,14 +75,13 @@ export class Metrics {
 			labelNames: ['code'],
 			registers: [this.#registry],
 		});
-		this.#addBroadcasts(readings);
-		this.#addEncoders(readings);
-		this.#addViewers(readings);
-		this.#addWorkers(readings);
-		this.#addProcess(readings);
+		this.#addBroadcasts();
+		this.#addEncoders();
+		this.#addViewers();
+		this.#addWorkers();
+		this.#addProcess();
 	}
 
-	/** All figures as text. */
 	read(): Promise<string> {
 		const nowMs = this.#deps.clock.monotonicMs();
 		if (this.#rendered === undefined || nowMs - this.#rendered.atMs >= RENDERED_LIFE_MS) {
@@ -102,9 +90,9 @@ export class Metrics {
 		return this.#rendered.text;
 	}
 
-	/** fastify `onResponse` hook for the whole server: counts answers. */
+	/** A fastify `onResponse` hook for the whole server: counts answers. */
 	readonly countResponse = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
-		// Methods come from a fixed list and statuses are three digits, so that nobody can make more series.
+		// Methods come from a fixed list and statuses have three digits, so clients cannot create more series.
 		this.#requests.inc({ method: request.method, status: String(reply.statusCode) });
 		const code = failureCodeOf(request);
 		if (code !== undefined) {
@@ -116,7 +104,6 @@ export class Metrics {
 		}
 	};
 
-	/** GET /metrics. */
 	readonly routes: FastifyPluginAsync = async (app) => {
 		app.get('/metrics', async (request, reply) => {
 			if (!this.#mayRead(request)) {
@@ -129,19 +116,19 @@ export class Metrics {
 		});
 	};
 
-	/** Ends the watch over the event loop. */
 	close(): void {
 		this.#eventLoop.disable();
 		this.#registry.clear();
 	}
 
 	#mayRead(request: FastifyRequest): boolean {
-		if (this.#deps.token === undefined) {
+		const { token } = this.#options;
+		if (token === undefined) {
 			return true;
 		}
 		const given = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? '';
 		const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-		return timingSafeEqual(digest(given), digest(this.#deps.token));
+		return timingSafeEqual(digest(given), digest(token));
 	}
 
 	#gauge<Label extends string>(
@@ -150,26 +137,27 @@ export class Metrics {
 		labelNames: readonly Label[],
 		fill: (gauge: Gauge<Label>) => void | Promise<void>,
 	): void {
-		const logger = this.#deps.logger;
+		const { logger } = this.#deps;
 		new Gauge<Label>({
 			name,
 			help,
 			labelNames,
 			registers: [this.#registry],
 			async collect() {
-				// What is gone must not stand there for ever.
+				// Removes series whose source is gone.
 				this.reset();
 				try {
 					await fill(this);
 				} catch (error) {
-					// A figure that cannot be had is absent; the others are shown.
+					// This figure is missing; the others are shown.
 					logger.warn({ metric: name, reason: errorMessage(error) }, 'a figure cannot be read');
 				}
 			},
 		});
 	}
 
-	#addBroadcasts(readings: MetricsReadings): void {
+	#addBroadcasts(): void {
+		const { readings } = this.#deps;
 		this.#gauge('spillway_broadcasts', 'Running broadcasts by state.', ['state'], (gauge) => {
 			for (const state of ['starting', 'live', 'interrupted']) {
 				gauge.set({ state }, readings.broadcasts().filter((broadcast) => broadcast.state === state).length);
@@ -195,17 +183,13 @@ export class Metrics {
 		});
 	}
 
-	#addEncoders(readings: MetricsReadings): void {
-		this.#gauge(
-			'spillway_encoders',
-			'FFmpeg encoders by state; failing ones go on being tried.',
-			['state'],
-			(gauge) => {
-				for (const state of ENCODER_STATES) {
-					gauge.set({ state }, readings.encoders()[state]);
-				}
-			},
-		);
+	#addEncoders(): void {
+		const { readings } = this.#deps;
+		this.#gauge('spillway_encoders', 'FFmpeg encoders by state; failing ones are retried.', ['state'], (gauge) => {
+			for (const state of ENCODER_STATES) {
+				gauge.set({ state }, readings.encoders()[state]);
+			}
+		});
 		this.#gauge(
 			'spillway_encoder_restarts',
 			'Encoders that were started again since the server began.',
@@ -219,7 +203,8 @@ export class Metrics {
 		});
 	}
 
-	#addViewers(readings: MetricsReadings): void {
+	#addViewers(): void {
+		const { readings } = this.#deps;
 		this.#gauge('spillway_viewers', 'Viewers of this server by tier.', ['tier'], (gauge) => {
 			for (const [tier, count] of Object.entries(readings.viewers())) {
 				gauge.set({ tier }, count);
@@ -227,22 +212,23 @@ export class Metrics {
 		});
 	}
 
-	#addWorkers(readings: MetricsReadings): void {
-		// One round of questions to the workers for all three figures of a scrape.
-		const asking = new SingleFlight<Awaited<ReturnType<MetricsReadings['workers']>>>();
-		const ask = (): ReturnType<MetricsReadings['workers']> => asking.run(readings.workers);
+	#addWorkers(): void {
+		const { readings } = this.#deps;
+		// The three figures of a scrape share one reading of the workers.
+		const reading = new SingleFlight<Awaited<ReturnType<MetricsReadings['workers']>>>();
+		const read = (): ReturnType<MetricsReadings['workers']> => reading.run(readings.workers);
 		this.#gauge(
 			'spillway_sfu_worker_cpu_seconds',
 			'CPU time of an SFU worker since it started.',
 			['worker'],
 			async (gauge) => {
-				for (const { index, cpuTimeMs } of await ask()) {
+				for (const { index, cpuTimeMs } of await read()) {
 					gauge.set({ worker: String(index) }, cpuTimeMs / 1000);
 				}
 			},
 		);
 		this.#gauge('spillway_sfu_consumers', 'Consumers of viewers on an SFU worker.', ['worker'], async (gauge) => {
-			for (const { index, viewerConsumerCount } of await ask()) {
+			for (const { index, viewerConsumerCount } of await read()) {
 				gauge.set({ worker: String(index) }, viewerConsumerCount);
 			}
 		});
@@ -251,14 +237,15 @@ export class Metrics {
 			'Bits per second that an SFU worker sends to viewers.',
 			['worker'],
 			async (gauge) => {
-				for (const { index, viewerBitrateBps } of await ask()) {
+				for (const { index, viewerBitrateBps } of await read()) {
 					gauge.set({ worker: String(index) }, viewerBitrateBps);
 				}
 			},
 		);
 	}
 
-	#addProcess(readings: MetricsReadings): void {
+	#addProcess(): void {
+		const { readings } = this.#deps;
 		this.#gauge(
 			'spillway_event_loop_delay_seconds',
 			'Delay of the event loop since the last scrape.',
@@ -267,7 +254,6 @@ export class Metrics {
 				for (const quantile of QUANTILES) {
 					gauge.set({ quantile: String(quantile) }, this.#eventLoopDelaySeconds(quantile));
 				}
-				gauge.set({ quantile: '1' }, this.#eventLoopDelaySeconds(1));
 				this.#eventLoop.reset();
 			},
 		);
@@ -293,7 +279,7 @@ export class Metrics {
 		});
 	}
 
-	// The histogram counts the time between two looks; what is above the interval is delay. Empty right after a reset.
+	// The histogram has the time between two samples; the excess over the interval is delay. It is empty after a reset.
 	#eventLoopDelaySeconds(quantile: number): number {
 		const nanoseconds = this.#eventLoop.percentile(quantile * 100);
 		return Math.max(0, nanoseconds / 1e9 - EVENT_LOOP_RESOLUTION_MS / 1000);

@@ -1,4 +1,4 @@
-/** Tests of the API's description: which routes are in it, which stay out, and that its page runs under our policy. */
+/** Tests of the API's description: which routes it contains, and the content security policy of its page. */
 import fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { answerOtherMethods } from '../../core/protocol/api/address-methods.ts';
@@ -25,7 +25,7 @@ describe('openapi', () => {
 	});
 	afterEach(() => app.close());
 
-	it('describes the routes that say what they are, and those of the tiers below', async () => {
+	it('describes routes with a summary, and those of the lower tiers', async () => {
 		const response = await app.inject('/api/v1/openapi.json');
 		const document = response.json<{ openapi: string; info: object; paths: Record<string, object> }>();
 		expect([document.openapi, document.info]).toEqual(['3.1.0', expect.objectContaining({ version: '1.2.3' })]);
@@ -36,7 +36,7 @@ describe('openapi', () => {
 		]);
 	});
 
-	it('shows them on a page without inline scripts, under the policy of all pages', async () => {
+	it('serves a page without inline scripts, under the policy of all pages', async () => {
 		const page = await app.inject('/api/docs/');
 		expect(page.statusCode).toBe(200);
 		expect(page.headers['content-security-policy']).toBe(`${CONTENT_SECURITY_POLICY}; frame-ancestors 'none'`);

@@ -1,20 +1,18 @@
-/** The API's description for programs and people: made from the routes' own schemas, shown by Swagger UI. */
+/** The API's description, generated from the routes' schemas and shown by Swagger UI. */
 import fastifySwagger from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance, FastifyPluginAsync, FastifySchema } from 'fastify';
 import { PUBLIC_READ } from '../../core/protocol/api/cors.ts';
 import { CONTENT_SECURITY_POLICY } from '../platform/http/security-headers.ts';
 
-/** Address of the description. */
 const OPENAPI_PATH = '/api/v1/openapi.json';
-/** Address of the page. */
 const API_DOCS_PATH = '/api/docs';
 
 type Note = { tags: readonly string[]; summary: string; description?: string };
 
 /**
- * Routes of the tiers below, which know nothing of OpenAPI. `{method} {address}` → what to say. Addresses that are
- * neither here nor have a summary of their own (answers to wrong methods, web pages) stay out.
+ * Notes on the routes of lower tiers, which do not know OpenAPI, by `{method} {address}`. Addresses without a note or a
+ * summary (answers to wrong methods, web pages) are left out.
  */
 const ROUTE_NOTES: Readonly<Record<string, Note>> = {
 	'POST /whip': {
@@ -75,7 +73,7 @@ const TAGS = [
 	{ name: 'operation', description: 'For operators.' },
 ];
 
-/** Begins to collect routes. Call it before any route is registered; needs the server itself, not a plugin. */
+/** Collects routes. Call it before any route is registered, on the server itself and not on a plugin. */
 export async function registerOpenApi(server: FastifyInstance, version: string): Promise<void> {
 	await server.register(fastifySwagger, {
 		openapi: {
@@ -106,16 +104,16 @@ export async function registerOpenApi(server: FastifyInstance, version: string):
 function describeRoute(schema: FastifySchema | undefined, method: string, url: string): FastifySchema {
 	const note = ROUTE_NOTES[`${method} ${url}`];
 	if (note !== undefined) {
-		// Tiers hide what they cannot describe.
+		// Lower tiers hide the routes that they cannot describe.
 		return { ...schema, ...note, hide: false };
 	}
 	return schema?.summary === undefined ? { ...schema, hide: true } : schema;
 }
 
-/** GET /api/v1/openapi.json. Register it after the routes that it describes. */
+/** Register it after the routes that it describes. */
 export const openApiRoutes: FastifyPluginAsync = async (app) => {
 	addPageHeaders(app);
-	// All routes are there before the first request; after that nothing changes.
+	// All routes are registered before the first request.
 	let description: string | undefined;
 	const cors = { ...PUBLIC_READ, readable: ['GET', 'HEAD'] };
 	app.get(OPENAPI_PATH, { config: { cors } }, async (_request, reply) => {
@@ -124,7 +122,6 @@ export const openApiRoutes: FastifyPluginAsync = async (app) => {
 	});
 };
 
-/** The page /api/docs. */
 export const apiDocsPage: FastifyPluginAsync = async (app) => {
 	addPageHeaders(app);
 	await app.register(fastifySwaggerUi, {

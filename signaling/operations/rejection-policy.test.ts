@@ -1,16 +1,16 @@
-/** Unit tests of rejection-policy.ts. */
+/** Tests of the policy for unhandled rejections. */
 import { expect, it } from 'vitest';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../core/testing/recording-logger.ts';
 import { RejectionPolicy } from './rejection-policy.ts';
 
-it('lets the process go on, however often it happens over the days', async () => {
+it('lets the process continue after many rejections over a long time', async () => {
 	const clock = new FakeClock();
 	const logger = new RecordingLogger();
-	const policy = new RejectionPolicy(clock, logger);
+	const policy = new RejectionPolicy({ clock, logger });
 	for (let minute = 0; minute < 50; minute++) {
 		for (let index = 0; index < 100; index++) {
-			expect(policy.mayGoOn(new Error('forgotten'))).toBe(true);
+			expect(policy.mayContinue(new Error('forgotten'))).toBe(true);
 		}
 		await clock.advance(60_000);
 	}
@@ -19,8 +19,8 @@ it('lets the process go on, however often it happens over the days', async () =>
 	expect(logger.lines[0]).toMatchObject({ level: 'error', fields: { err: expect.any(Error) as Error } });
 });
 
-it('gives up when everything fails', () => {
-	const policy = new RejectionPolicy(new FakeClock(), new RecordingLogger());
-	const answers = Array.from({ length: 101 }, () => policy.mayGoOn('x'));
+it('gives up after 100 rejections within the window', () => {
+	const policy = new RejectionPolicy({ clock: new FakeClock(), logger: new RecordingLogger() });
+	const answers = Array.from({ length: 101 }, () => policy.mayContinue('x'));
 	expect(answers.indexOf(false)).toBe(100);
 });

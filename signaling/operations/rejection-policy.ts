@@ -1,45 +1,43 @@
 /**
- * What becomes of the process when a promise is rejected and nobody handles it. That is a bug of ours, and tied to one
- * request or session: what was awaited there is over, and its owner's close scope still tears it down. Ending the
- * process for it costs every viewer the picture, so it goes on; unless there are so many that something all depend on
- * is broken, or the server is still starting. An exception that nobody catches is another matter, and always ends the
- * process.
+ * Decides whether the process continues after an unhandled rejection. It is a bug that affects one request or session,
+ * whose close scope still tears it down; ending the process costs every viewer the picture. So the process continues,
+ * unless there are so many that a shared part is broken. An uncaught exception always ends the process.
  */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { Logger } from '../../core/logger.ts';
 import { RateLimitedReport } from '../../core/limits/rate-limited-report.ts';
 
-/** So many within the window are no accident of one session. */
+/** More within the window are not the accident of one session. */
 const MAX_REJECTIONS = 100;
 const WINDOW_MS = 60_000;
 const REPORT_INTERVAL_MS = 1000;
 
-/** Counts and judges. */
+type RejectionPolicyDependencies = { clock: Clock; logger: Logger };
+
 export class RejectionPolicy {
-	readonly #clock: Clock;
+	readonly #deps: RejectionPolicyDependencies;
 	readonly #report: RateLimitedReport;
 	#recentMs: number[] = [];
 
-	constructor(clock: Clock, logger: Logger) {
-		this.#clock = clock;
+	constructor(deps: RejectionPolicyDependencies) {
+		this.#deps = deps;
 		this.#report = new RateLimitedReport(
-			clock,
-			logger,
-			'a bug: a promise was rejected and nobody handled it; the process goes on',
+			deps.clock,
+			deps.logger,
+			'a bug: a promise was rejected and not handled; the process continues',
 			REPORT_INTERVAL_MS,
 			'error',
 		);
 	}
 
-	/** Since the start. */
 	get count(): number {
 		return this.#report.total;
 	}
 
-	/** Logs it, and says whether the process may go on. */
-	mayGoOn(error: unknown): boolean {
+	/** Logs the error and returns whether the process may continue. */
+	mayContinue(error: unknown): boolean {
 		this.#report.count({ err: error });
-		const nowMs = this.#clock.monotonicMs();
+		const nowMs = this.#deps.clock.monotonicMs();
 		this.#recentMs = this.#recentMs.filter((atMs) => nowMs - atMs < WINDOW_MS);
 		this.#recentMs.push(nowMs);
 		return this.#recentMs.length <= MAX_REJECTIONS;

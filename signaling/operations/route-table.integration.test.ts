@@ -1,4 +1,4 @@
-/** Every address of the server × every method: status, `Allow`, and what pages of other sites may do there. */
+/** Tests every address of the server with every method: status, `Allow`, and CORS headers. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,12 +10,12 @@ import { buildServer, type SpillwayServer } from '../build-server.ts';
 import { loadServerConfig } from '../server/server-config.ts';
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
-/** A page of another site asks. */
+/** A request of another site's page. */
 const CROSS_ORIGIN = { origin: 'https://example.org' };
 const CORS_HEADERS = ['access-control-allow-origin', 'access-control-expose-headers'];
-/** What WHIP and WHEP let pages read, and send. */
+/** Headers that pages may read from and send to WHIP and WHEP. */
 const EXPOSED_BY_SDP = 'Location, Link, ETag, Accept-Post, Accept-Patch, Retry-After';
-const TAKEN_BY_SDP = 'Authorization, Content-Type, If-Match, X-Spillway-Viewer';
+const ACCEPTED_BY_SDP = 'Authorization, Content-Type, If-Match, X-Spillway-Viewer';
 
 /** Status for each method, then `Allow` and which answers have it. */
 const PLAIN = `
@@ -149,7 +149,7 @@ afterAll(async () => {
 	await rm(folder, { recursive: true, force: true });
 });
 
-/** Answers of one address to all methods, in the order of {@link METHODS}. */
+/** The answers of one address, in the order of {@link METHODS}. */
 async function ask(url: string, headers: Record<string, string>): Promise<LightMyRequestResponse[]> {
 	const answers: LightMyRequestResponse[] = [];
 	for (const method of METHODS) {
@@ -158,7 +158,7 @@ async function ask(url: string, headers: Record<string, string>): Promise<LightM
 	return answers;
 }
 
-/** Statuses, then the different values of headers, with the methods that have them. */
+/** Formats statuses, then the distinct values of headers with the methods that have them. */
 function describeAnswers(
 	url: string,
 	answers: readonly LightMyRequestResponse[],
@@ -166,7 +166,7 @@ function describeAnswers(
 ): string {
 	const statuses = answers.map(({ statusCode }) => statusCode);
 	const summaries = headerNames.map((name) => {
-		// That of preflights is in a table of its own.
+		// The `Allow` header of preflights is in the third table.
 		const values = answers.map(({ headers, statusCode }) =>
 			name === 'allow' && statusCode < 300 ? undefined : headers[name]?.toString(),
 		);
@@ -191,7 +191,7 @@ describe('the route table', () => {
 		expect(`\n${lines.join('\n')}\n`).toBe(PLAIN);
 	});
 
-	it('lets pages of other sites read what is public, and change nothing', async () => {
+	it('allows pages of other sites to read public addresses and to change nothing', async () => {
 		const lines: string[] = [];
 		for (const url of ADDRESSES) {
 			const line = describeAnswers(url, await ask(url, CROSS_ORIGIN), CORS_HEADERS).replace(EXPOSED_BY_SDP, 'SDP');
@@ -202,7 +202,7 @@ describe('the route table', () => {
 		expect(`\n${lines.join('\n')}\n`).toBe(CROSS_ORIGIN_ANSWERS);
 	});
 
-	it('answers preflights where something is public', async () => {
+	it('answers preflights at public addresses', async () => {
 		const lines: string[] = [];
 		for (const url of ADDRESSES) {
 			const preflight = { ...CROSS_ORIGIN, 'access-control-request-method': 'POST' };
@@ -212,7 +212,7 @@ describe('the route table', () => {
 			const methods = plain.headers['access-control-allow-methods'];
 			if (methods !== undefined) {
 				const headers = [plain, answer].map((each) => each.headers['access-control-allow-headers']);
-				const named = headers.join(' or ').replace(TAKEN_BY_SDP, 'SDP');
+				const named = headers.join(' or ').replace(ACCEPTED_BY_SDP, 'SDP');
 				const parts = [plain.statusCode, methods, named, plain.headers['access-control-max-age']];
 				lines.push(`${url}: ${[...parts, plain.headers.allow ?? 'no Allow'].join('; ')}`);
 			}

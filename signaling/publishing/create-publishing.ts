@@ -42,7 +42,7 @@ export async function createPublishing(
 	const { access, control } = deps.channels;
 	const logger = deps.logger.child({ part: 'publishing' });
 	const scope = new CloseScope<'server-shutdown'>(logger);
-	const networks = new KnownNetworks('stream-key', { database, clock, logger, serverSecret });
+	const networks = new KnownNetworks({ database, clock, logger, serverSecret }, 'stream-key');
 	const streamKeys = new StreamKeyStore({ ...deps, onMade: (id, hash) => authorizer.addKey(id, hash) });
 	const authorizer = new PublishAuthorizer({ streamKeys, networks, clock, logger, serverSecret }, options);
 	await Promise.all([networks.load(), authorizer.load()]);

@@ -64,7 +64,7 @@ describe.each(DATABASE_KINDS)('publishing ($kind)', ({ kind }) => {
 		it('reports since when a key is used from another network, and stores no address', async () => {
 			const clock = new FakeClock();
 			const dependencies = { database, clock, logger: silentLogger, serverSecret };
-			const networks = new KnownNetworks('stream-key', dependencies);
+			const networks = new KnownNetworks(dependencies, 'stream-key');
 			const { id } = await streamKeys.createStreamKey(channel.id, 'main');
 			const times = async (): Promise<unknown> => {
 				const [{ lastUsedAt, newNetworkAt }] = (await streamKeys.listStreamKeys(channel.id)) as [StreamKeyRecord];
@@ -84,7 +84,7 @@ describe.each(DATABASE_KINDS)('publishing ($kind)', ({ kind }) => {
 			const stored = JSON.stringify(await database.query('SELECT * FROM stream_key_networks'));
 			expect(stored).not.toMatch(/192\.0\.2|2001:db8/);
 			// After a restart the networks are known.
-			const next = new KnownNetworks('stream-key', dependencies);
+			const next = new KnownNetworks(dependencies, 'stream-key');
 			expect(next.hasAny('192.0.2.77')).toBe(false);
 			await expect(next.isKnown(id, '192.0.2.77')).resolves.toBe(true);
 			await expect(next.isKnown(id, '192.0.2.78')).resolves.toBe(false);

@@ -1,4 +1,4 @@
-/** Opens the database and the bus that the configuration asks for: embedded ones, or the real servers. */
+/** Opens the configured database and bus: embedded, or PostgreSQL and Redis. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { Logger } from '../../core/logger.ts';
 import { InProcessBus } from '../platform/bus/in-process-bus.ts';
@@ -7,24 +7,24 @@ import { RedisBus } from '../platform/bus/redis-bus.ts';
 import type { DataFolder } from '../platform/folder/data-folder.ts';
 import type { Database } from '../platform/database/database.ts';
 import { migrateDatabase, readMigrations } from '../platform/database/migrate.ts';
-import { PgDatabase } from '../platform/database/pg-database.ts';
+import { createPgDatabase } from '../platform/database/pg-database.ts';
 import { openPgliteDatabase } from '../platform/database/pglite-database.ts';
 import type { ServerConfig } from './server-config.ts';
 
-type Dependencies = { clock: Clock; logger: Logger };
+type BackingServicesDependencies = { clock: Clock; logger: Logger };
 
-/** A database with all migrations applied. */
+/** Opens the database and applies its migrations. */
 export async function openDatabase(
 	config: ServerConfig,
 	dataFolder: DataFolder,
-	dependencies: Dependencies,
+	deps: BackingServicesDependencies,
 ): Promise<Database> {
 	const database =
 		config.databaseUrl === undefined
-			? await openPgliteDatabase({ folder: dataFolder.databaseFolder, ...dependencies })
-			: new PgDatabase({ url: config.databaseUrl, ...dependencies });
+			? await openPgliteDatabase(deps, { folder: dataFolder.databaseFolder })
+			: createPgDatabase(deps, { url: config.databaseUrl });
 	try {
-		await migrateDatabase(database, await readMigrations(), dependencies);
+		await migrateDatabase(database, await readMigrations(), deps);
 		return database;
 	} catch (error) {
 		await database.close();
@@ -32,12 +32,12 @@ export async function openDatabase(
 	}
 }
 
-/** A bus that is ready for use. */
-export async function openBus(config: ServerConfig, dependencies: Dependencies): Promise<MessageBus> {
+/** Opens a bus that is ready for use. */
+export async function openBus(config: ServerConfig, deps: BackingServicesDependencies): Promise<MessageBus> {
 	if (config.redisUrl === undefined) {
-		return new InProcessBus(dependencies);
+		return new InProcessBus(deps);
 	}
-	const bus = new RedisBus({ url: config.redisUrl, keyPrefix: config.redisKeyPrefix, ...dependencies });
+	const bus = new RedisBus(deps, { url: config.redisUrl, keyPrefix: config.redisKeyPrefix });
 	try {
 		await bus.start();
 		return bus;

@@ -1,8 +1,8 @@
-/** Reads the configuration file as JSON. Knows nothing of what belongs in it. */
+/** Reads the configuration file as JSON, without its schema. */
 import { readFile } from 'node:fs/promises';
 import { errorMessage, SpillwayError } from '../../core/errors/errors.ts';
 
-/** The file's content; undefined when there is no file. Throws CONFIG_INVALID for one that cannot be read. */
+/** Undefined when there is no file. Throws CONFIG_INVALID for one that cannot be read. */
 export async function readConfigFile(filePath: string): Promise<unknown> {
 	let text: string;
 	try {
@@ -18,7 +18,7 @@ export async function readConfigFile(filePath: string): Promise<unknown> {
 	try {
 		return JSON.parse(text) as unknown;
 	} catch (error) {
-		// Node quotes the text around the mistake, which could be a password; so only the place is told.
+		// Node's message quotes the text around the mistake, which may be a password, so only the place is reported.
 		const place = /line \d+ column \d+|position \d+/.exec(errorMessage(error))?.[0];
 		const where = place === undefined ? '' : ` (${place})`;
 		throw new SpillwayError('CONFIG_INVALID', [`${filePath} is not valid JSON${where}.`]);

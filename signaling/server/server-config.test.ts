@@ -1,4 +1,4 @@
-/** Tests of the server's schema: the names that operators rely on, the rules between fields, and the example file. */
+/** Tests of the configuration schema: environment names, rules between fields, and the example file. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { listConfigFields, maskConfig, readConfig } from '../../core/config/config-schema.ts';
@@ -35,12 +35,12 @@ describe('SERVER_CONFIG_SCHEMA', () => {
 		});
 	});
 
-	it('is satisfied by the example file, which changes no default', () => {
+	it('accepts the example file, which changes no default', () => {
 		const file = JSON.parse(readFileSync('spillway.config.example.json', 'utf8')) as unknown;
 		expect(readConfig(SERVER_CONFIG_SCHEMA, { environment: {}, file }, findConfigConflicts)).toEqual(read({}));
 	});
 
-	it('hides the stream key and the passwords when it is logged', () => {
+	it('masks the stream key and the passwords', () => {
 		const config = read({
 			SPILLWAY_DEMO_STREAM_KEY: 'hush-key',
 			DATABASE_URL: 'postgres://u:hush@h/d',
@@ -64,19 +64,19 @@ describe('findConfigConflicts', () => {
 		expect(() => read(environment)).toThrow(message);
 	});
 
-	it('lets both doors take any free port', () => {
+	it('accepts port 0 for every protocol', () => {
 		expect(read({ SPILLWAY_HTTP_PORT: '0', SPILLWAY_RTMP_PORT: '0', SPILLWAY_RTC_PORT: '0' }).http.port).toBe(0);
 	});
 });
 
 describe('loadServerConfig', () => {
-	it('goes without a file', async () => {
+	it('works without a file', async () => {
 		await expect(loadServerConfig({}, 'no-such-folder/spillway.config.json')).resolves.toMatchObject({
 			http: { port: 8080 },
 		});
 	});
 
-	it('refuses a file that is not JSON without quoting it', async () => {
+	it('rejects a file that is not JSON without quoting it', async () => {
 		await expect(loadServerConfig({}, 'tsconfig.json')).rejects.toThrow(/compilerOptions/);
 		await expect(loadServerConfig({}, '.editorconfig')).rejects.toThrow(/is not valid JSON( \(.*\))?\.$/);
 	});

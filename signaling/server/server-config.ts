@@ -1,5 +1,15 @@
-/** Joins the tiers' configuration sections into the server's one schema, and holds the rules between their fields. */
-import { Type, type Static } from 'typebox';
+/** The server's configuration schema, and the rules between its fields. */
+import {
+	Type,
+	type Static,
+	type TBoolean,
+	type TInteger,
+	type TNumber,
+	type TNumberOptions,
+	type TOptional,
+	type TString,
+	type TStringOptions,
+} from 'typebox';
 import { readConfig, type ConfigFieldOptions } from '../../core/config/config-schema.ts';
 import { errorMessage } from '../../core/errors/errors.ts';
 import { readConfigFile } from './config-file.ts';
@@ -7,59 +17,53 @@ import { createProxyTrust } from '../platform/http/trusted-proxies.ts';
 import { WHO_MAY_PUBLISH } from '../publishing/publish-policy.ts';
 import { DEFAULT_MAX_WORKER_CPU } from '../audience/tiers/sfu-budget.ts';
 
-/** File that is read from the working folder when there is one. */
+/** Read from the working folder when it exists. */
 const CONFIG_FILE_NAME = 'spillway.config.json';
 
-// Makes the compiler ask each field for its description; TypeBox itself takes anything.
+// Unlike TypeBox itself, these require a description for each field.
 function field<Options extends ConfigFieldOptions & object>(options: Options): Options {
 	return options;
 }
 
-function port(defaultPort: number, description: string): ReturnType<typeof Type.Integer> {
-	return Type.Integer(field({ default: defaultPort, minimum: 0, maximum: 65_535, unit: 'port', description }));
+const integer = (options: ConfigFieldOptions & TNumberOptions): TInteger => Type.Integer(options);
+const number = (options: ConfigFieldOptions & TNumberOptions): TNumber => Type.Number(options);
+const boolean = (options: ConfigFieldOptions & { default: boolean }): TBoolean => Type.Boolean(options);
+const text = (options: ConfigFieldOptions & TStringOptions): TString => Type.String(options);
+const optionalText = (options: ConfigFieldOptions & TStringOptions): TOptional<TString> => Type.Optional(text(options));
+
+function port(defaultPort: number, description: string): TInteger {
+	return integer({ default: defaultPort, minimum: 0, maximum: 65_535, unit: 'port', description });
 }
 
-// Addresses and networks of both families; what looks like one and is none is found by the rules between fields.
+// Addresses and networks of both families; findConfigConflicts() rejects invalid ones.
 const TRUSTED_PROXY_PATTERN = '^(loopback|linklocal|uniquelocal|[0-9a-fA-F:.]+(/[0-9]{1,3})?)$';
 
-/** The HTTP door: API, WHIP, WHEP, HLS, WebSocket and pages. */
+/** API, WHIP, WHEP, HLS, WebSocket and pages. */
 const HTTP_CONFIG_SCHEMA = Type.Object({
 	port: port(8080, 'Port of the API, WHIP, WHEP, HLS, WebSocket and web pages. 0 takes any free port.'),
-	host: Type.String(
-		field({
-			default: '0.0.0.0',
-			minLength: 1,
-			maxLength: 255,
-			description: 'Address that HTTP and RTMP listen on. Use 127.0.0.1 behind a reverse proxy on the same machine.',
-		}),
-	),
-	tlsCertificateFile: Type.Optional(
-		Type.String(
-			field({
-				minLength: 1,
-				description:
-					'PEM file with the certificate chain. With it HTTP becomes HTTPS with HTTP/2. Needs http.tlsKeyFile.',
-			}),
-		),
-	),
-	tlsKeyFile: Type.Optional(
-		Type.String(
-			field({ minLength: 1, description: 'PEM file with the key of the certificate. Needs http.tlsCertificateFile.' }),
-		),
-	),
-	publicUrl: Type.Optional(
-		Type.String(
-			field({
-				pattern: '^https?://[^/?#\\s]+/?$',
-				description:
-					'Address under which people reach the server, such as https://live.example.org, when it is not the one it listens on. Used in what is printed and in links.',
-			}),
-		),
-	),
+	host: text({
+		default: '0.0.0.0',
+		minLength: 1,
+		maxLength: 255,
+		description: 'Address that HTTP and RTMP listen on. Use 127.0.0.1 behind a reverse proxy on the same machine.',
+	}),
+	tlsCertificateFile: optionalText({
+		minLength: 1,
+		description: 'PEM file with the certificate chain. With it HTTP becomes HTTPS with HTTP/2. Needs http.tlsKeyFile.',
+	}),
+	tlsKeyFile: optionalText({
+		minLength: 1,
+		description: 'PEM file with the key of the certificate. Needs http.tlsCertificateFile.',
+	}),
+	publicUrl: optionalText({
+		pattern: '^https?://[^/?#\\s]+/?$',
+		description:
+			'Address under which people reach the server, such as https://live.example.org, when it is not the one it listens on. Used in what is printed and in links.',
+	}),
 	allowedOrigins: Type.Array(Type.String({ pattern: '^https?://[^/?#\\s]+$', maxLength: 255 }), {
 		...field({
 			description:
-				'Origins of other sites, such as https://example.org, whose pages may open sockets here with the cookies of their visitors. Our own origin and http.publicUrl always may.',
+				'Origins of other sites, such as https://example.org, whose pages may open sockets here with the cookies of their visitors. The origins of the server and of http.publicUrl always may.',
 		}),
 		default: [],
 		maxItems: 64,
@@ -72,66 +76,52 @@ const HTTP_CONFIG_SCHEMA = Type.Object({
 		default: ['loopback'],
 		maxItems: 64,
 	}),
-	maxSockets: Type.Integer(
-		field({
-			default: 20_000,
-			minimum: 1,
-			maximum: 1_000_000,
-			description:
-				'WebSockets that may be open at once, of viewers and IRC clients. A tenth is kept for people who are signed in. More are refused and come again a little later.',
-		}),
-	),
-	maxSocketsPerAddress: Type.Integer(
-		field({
-			default: 500,
-			minimum: 1,
-			maximum: 1_000_000,
-			description:
-				'WebSockets that may be open from one address or one IPv6 /64; schools and mobile networks share one. Loopback addresses are exempt, since a proxy on this machine has one for everybody.',
-		}),
-	),
+	maxSockets: integer({
+		default: 20_000,
+		minimum: 1,
+		maximum: 1_000_000,
+		description:
+			'WebSockets that may be open at once, of viewers and IRC clients. A tenth is kept for people who are signed in. More are refused and reconnect a little later.',
+	}),
+	maxSocketsPerAddress: integer({
+		default: 500,
+		minimum: 1,
+		maximum: 1_000_000,
+		description:
+			'WebSockets that may be open from one address or one IPv6 /64; schools and mobile networks share one. Loopback addresses are exempt, because all clients of a proxy on this machine share one.',
+	}),
 });
 
-/** The RTMP door. */
 const RTMP_CONFIG_SCHEMA = Type.Object({
 	port: port(1935, 'Port of the RTMP server. 0 takes any free port.'),
-	maxConnections: Type.Integer(
-		field({
-			default: 1000,
-			minimum: 1,
-			maximum: 10_000,
-			description:
-				'RTMP connections that may be open at once, publishers and those on their way to be one. When all places are taken, one without an accepted key gives way to the newcomer.',
-		}),
-	),
-	reservedConnections: Type.Integer(
-		field({
-			default: 200,
-			minimum: 0,
-			maximum: 9999,
-			description:
-				'Part of rtmp.maxConnections that strangers never take: kept for publishers, and for networks from which somebody published within 30 days.',
-		}),
-	),
-	maxConnectionsPerAddress: Type.Integer(
-		field({
-			default: 100,
-			minimum: 1,
-			maximum: 10_000,
-			description:
-				'RTMP connections of one address, or one IPv6 /64, that have not shown an accepted key. Raise it when many encoders behind one address start together.',
-		}),
-	),
-	proxyProtocol: Type.Boolean(
-		field({
-			default: false,
-			description:
-				'Whether the TCP proxies named by http.trustedProxies begin each RTMP connection with a PROXY protocol header (version 1 or 2), so that encoders are counted instead of the proxy. Such a proxy must then always send it; encoders on other addresses connect as before.',
-		}),
-	),
+	maxConnections: integer({
+		default: 1000,
+		minimum: 1,
+		maximum: 10_000,
+		description:
+			'RTMP connections that may be open at once, publishers and those on their way to be one. When all places are taken, one without an accepted key gives way to the newcomer.',
+	}),
+	reservedConnections: integer({
+		default: 200,
+		minimum: 0,
+		maximum: 9999,
+		description:
+			'Part of rtmp.maxConnections that is kept for publishers, and for networks from which a stream was published within 30 days.',
+	}),
+	maxConnectionsPerAddress: integer({
+		default: 100,
+		minimum: 1,
+		maximum: 10_000,
+		description:
+			'RTMP connections of one address, or one IPv6 /64, that have not shown an accepted key. Raise it when many encoders behind one address start together.',
+	}),
+	proxyProtocol: boolean({
+		default: false,
+		description:
+			'Whether the TCP proxies named by http.trustedProxies begin each RTMP connection with a PROXY protocol header (version 1 or 2), so that encoders are counted instead of the proxy. Such a proxy must then always send it; encoders on other addresses connect as before.',
+	}),
 });
 
-/** The WebRTC tier. */
 const RTC_CONFIG_SCHEMA = Type.Object({
 	port: port(
 		44_444,
@@ -145,205 +135,165 @@ const RTC_CONFIG_SCHEMA = Type.Object({
 		default: [],
 		maxItems: 16,
 	}),
-	workerCount: Type.Integer(
-		field({
-			default: 0,
-			minimum: 0,
-			maximum: 64,
-			description: 'SFU worker processes. 0 starts one for each processor core.',
-		}),
+	workerCount: integer({
+		default: 0,
+		minimum: 0,
+		maximum: 64,
+		description: 'SFU worker processes. 0 starts one for each processor core.',
+	}),
+	plainPortMin: port(
+		40_000,
+		'First loopback port for RTP between the processes of the server. No firewall rule is needed.',
 	),
-	plainPortMin: port(40_000, 'First loopback port for RTP between our own processes. No firewall rule is needed.'),
-	plainPortMax: port(43_999, 'Last loopback port for RTP between our own processes.'),
+	plainPortMax: port(43_999, 'Last loopback port for RTP between the processes of the server.'),
 });
 
-/** What holds for publishers of both protocols. */
+/** For publishers of both protocols. */
 const INGEST_CONFIG_SCHEMA = Type.Object({
-	graceWindowSeconds: Type.Integer(
-		field({
-			default: 60,
-			minimum: 0,
-			maximum: 1800,
-			unit: 's',
-			description:
-				'How long a broadcast waits for a publisher that was lost before it ends. Longer forgives worse networks; viewers of a stream that really ended wait as long.',
-		}),
-	),
-	maxBroadcasts: Type.Integer(
-		field({
-			default: 0,
-			minimum: 0,
-			maximum: 10_000,
-			description:
-				'Broadcasts at once. Administrators and approved accounts have room for two more. 0: four for each processor core.',
-		}),
-	),
-	maxBroadcastsPerOwner: Type.Integer(
-		field({
-			default: 1,
-			minimum: 1,
-			maximum: 10_000,
-			description: 'Broadcasts at once on the channels of one account. Administrators are exempt.',
-		}),
-	),
-	maxEncoderPixelsPerSecond: Type.Integer(
-		field({
-			default: 0,
-			minimum: 0,
-			maximum: 100_000_000_000,
-			unit: 'px/s',
-			description:
-				'Picture that is re-encoded, over all broadcasts: width × height × pictures a second. Beyond it a stream that cannot pass through loses the tier that needs it, and its streamer is told. Administrators and approved accounts have half as much more. 0: half of 1080p60 for each processor core.',
-		}),
-	),
-	maxPublisherBitrateBps: Type.Integer(
-		field({
-			default: 50_000_000,
-			minimum: 100_000,
-			maximum: 10_000_000_000,
-			unit: 'bit/s',
-			description:
-				'What one publisher may send, sound and picture together. One that stays above it for some seconds is let go. Every viewer of a stream that passes through gets as much.',
-		}),
-	),
+	graceWindowSeconds: integer({
+		default: 60,
+		minimum: 0,
+		maximum: 1800,
+		unit: 's',
+		description:
+			'How long a broadcast waits for a publisher that was lost before it ends. Longer forgives worse networks; viewers of a stream that really ended wait as long.',
+	}),
+	maxBroadcasts: integer({
+		default: 0,
+		minimum: 0,
+		maximum: 10_000,
+		description:
+			'Broadcasts at once. Administrators and approved accounts have room for two more. 0: four for each processor core.',
+	}),
+	maxBroadcastsPerOwner: integer({
+		default: 1,
+		minimum: 1,
+		maximum: 10_000,
+		description: 'Broadcasts at once on the channels of one account. Administrators are exempt.',
+	}),
+	maxEncoderPixelsPerSecond: integer({
+		default: 0,
+		minimum: 0,
+		maximum: 100_000_000_000,
+		unit: 'px/s',
+		description:
+			'Picture that is re-encoded, over all broadcasts: width × height × pictures a second. Beyond it a stream that cannot pass through loses the tier that needs it, and its streamer is informed. Administrators and approved accounts have half as much more. 0: half of 1080p60 for each processor core.',
+	}),
+	maxPublisherBitrateBps: integer({
+		default: 50_000_000,
+		minimum: 100_000,
+		maximum: 10_000_000_000,
+		unit: 'bit/s',
+		description:
+			'What one publisher may send, sound and picture together. One that stays above it for some seconds is let go. Every viewer of a stream that passes through gets as much.',
+	}),
 });
 
-/** The LL-HLS tier. */
 const HLS_CONFIG_SCHEMA = Type.Object({
-	windowSeconds: Type.Integer(
-		field({
-			default: 60,
-			minimum: 18,
-			maximum: 900,
-			unit: 's',
-			description:
-				'How much of a live broadcast the playlists list and viewers can go back. Longer costs memory for each broadcast.',
-		}),
-	),
-	maxHeldRequests: Type.Integer(
-		field({
-			default: 24_000,
-			minimum: 1,
-			maximum: 1_000_000,
-			description:
-				'Playlist requests of one broadcast that wait for its next part at once; a viewer has two, picture and sound. More are answered 503 and come again. The last quarter is kept for addresses that hold few.',
-		}),
-	),
-	maxHeldRequestsPerAddress: Type.Integer(
-		field({
-			default: 4000,
-			minimum: 1,
-			maximum: 1_000_000,
-			description:
-				'Of one address, over all broadcasts. Loopback addresses are exempt, since a proxy on this machine has one for everybody; name other proxies in http.trustedProxies.',
-		}),
-	),
+	windowSeconds: integer({
+		default: 60,
+		minimum: 18,
+		maximum: 900,
+		unit: 's',
+		description:
+			'How much of a live broadcast the playlists list and viewers can go back. Longer costs memory for each broadcast.',
+	}),
+	maxHeldRequests: integer({
+		default: 24_000,
+		minimum: 1,
+		maximum: 1_000_000,
+		description:
+			'Playlist requests of one broadcast that wait for its next part at once; a viewer has two, picture and sound. More are answered 503 and retry. The last quarter is kept for addresses that hold few.',
+	}),
+	maxHeldRequestsPerAddress: integer({
+		default: 4000,
+		minimum: 1,
+		maximum: 1_000_000,
+		description:
+			'Of one address, over all broadcasts. Loopback addresses are exempt, because all clients of a proxy on this machine share one; name other proxies in http.trustedProxies.',
+	}),
 });
 
-/** How much of the WebRTC tier may be used; beyond it viewers get LL-HLS. */
+/** Limits of the WebRTC tier; beyond them viewers get LL-HLS. */
 const SFU_CONFIG_SCHEMA = Type.Object({
-	maxConsumers: Type.Integer(
-		field({
-			default: 0,
-			minimum: 0,
-			maximum: 1_000_000,
-			description: 'Streams to viewers at once; a viewer has two, picture and sound. 0: 500 for each SFU worker.',
-		}),
-	),
-	maxBitrateBps: Type.Integer(
-		field({
-			default: 0,
-			minimum: 0,
-			maximum: 1_000_000_000_000,
-			unit: 'bit/s',
-			description: 'Bits per second towards WebRTC viewers. 0: no limit of its own.',
-		}),
-	),
-	maxPendingSessions: Type.Integer(
-		field({
-			default: 300,
-			minimum: 3,
-			maximum: 10_000,
-			description:
-				'WebRTC viewers that have asked for a session and are not connected yet. A third of it is for one address or IPv6 /64 at most, another third is kept for viewers with a signaling socket; the oldest gives way.',
-		}),
-	),
-	maxWorkerCpu: Type.Number(
-		field({
-			default: DEFAULT_MAX_WORKER_CPU,
-			minimum: 0.05,
-			maximum: 1,
-			description: 'CPU of the busiest SFU worker above which viewers are handed over to LL-HLS; 1 is a whole core.',
-		}),
-	),
+	maxConsumers: integer({
+		default: 0,
+		minimum: 0,
+		maximum: 1_000_000,
+		description: 'Streams to viewers at once; a viewer has two, picture and sound. 0: 500 for each SFU worker.',
+	}),
+	maxBitrateBps: integer({
+		default: 0,
+		minimum: 0,
+		maximum: 1_000_000_000_000,
+		unit: 'bit/s',
+		description: 'Bits per second towards WebRTC viewers. 0: no limit.',
+	}),
+	maxPendingSessions: integer({
+		default: 300,
+		minimum: 3,
+		maximum: 10_000,
+		description:
+			'WebRTC viewers that have asked for a session and are not connected yet. A third of it is for one address or IPv6 /64 at most, another third is kept for viewers with a signaling socket; the oldest gives way.',
+	}),
+	maxWorkerCpu: number({
+		default: DEFAULT_MAX_WORKER_CPU,
+		minimum: 0.05,
+		maximum: 1,
+		description: 'CPU of the busiest SFU worker above which viewers are handed over to LL-HLS; 1 is a whole core.',
+	}),
 });
 
-/** Accounts of viewers and streamers. */
 const ACCOUNTS_CONFIG_SCHEMA = Type.Object({
-	isSignUpOpen: Type.Boolean(
-		field({
-			default: true,
-			description: 'Whether anybody can make an account. False leaves the accounts that there are.',
-		}),
-	),
+	isSignUpOpen: boolean({
+		default: true,
+		description: 'Whether new accounts can be created. False keeps the existing accounts.',
+	}),
 	whoMayPublish: Type.Enum([...WHO_MAY_PUBLISH], {
 		...field({
 			description:
-				'Whose channels may publish: everybody; approved, those whom an administrator has approved (PUT /api/v1/users/{user}/publishing); administrators. Publishing costs the server work, watching and writing do not need it.',
+				'Whose channels may publish: everybody; approved, accounts that an administrator has approved (PUT /api/v1/users/{user}/publishing); administrators. Publishing costs the server work, watching and writing do not need it.',
 		}),
 		default: 'everybody',
 	}),
-	channelsPerUser: Type.Integer(
-		field({
-			default: 1,
-			minimum: 0,
-			maximum: 5,
-			description: 'Channels that one account may open. Administrators may always open five.',
-		}),
-	),
+	channelsPerUser: integer({
+		default: 1,
+		minimum: 0,
+		maximum: 5,
+		description: 'Channels that one account may open. Administrators may always open five.',
+	}),
 });
 
-/** How it is run. */
 const OPERATION_CONFIG_SCHEMA = Type.Object({
-	drainSeconds: Type.Number(
-		field({
-			default: 1,
-			minimum: 0,
-			maximum: 6,
-			unit: 's',
-			description:
-				'How long /readyz answers 503 after a signal to stop, before broadcasts end and ports close. Give load balancers as long as they need to notice; a second signal cuts it short.',
-		}),
-	),
-	minFreeBytes: Type.Integer(
-		field({
-			default: 268_435_456,
-			minimum: 0,
-			maximum: 1_000_000_000_000_000,
-			unit: 'bytes',
-			description: 'Below this much room on the disk of the data folder /readyz says "degraded".',
-		}),
-	),
+	drainSeconds: number({
+		default: 1,
+		minimum: 0,
+		maximum: 6,
+		unit: 's',
+		description:
+			'How long /readyz answers 503 after a signal to stop, before broadcasts end and ports close. Give load balancers as long as they need to notice; a second signal cuts it short.',
+	}),
+	minFreeBytes: integer({
+		default: 268_435_456,
+		minimum: 0,
+		maximum: 1_000_000_000_000_000,
+		unit: 'bytes',
+		description: 'Below this much room on the disk of the data folder /readyz says "degraded".',
+	}),
 });
 
-/** What operators see. */
 const METRICS_CONFIG_SCHEMA = Type.Object({
-	token: Type.Optional(
-		Type.String(
-			field({
-				secret: true,
-				pattern: '^[^\\s]{16,256}$',
-				description:
-					'Bearer token that /metrics asks for. Without it everybody can read the figures; they name nobody.',
-			}),
-		),
-	),
+	token: optionalText({
+		secret: true,
+		pattern: '^[^\\s]{16,256}$',
+		description:
+			'Bearer token that /metrics asks for. Without it every client can read the figures; they contain no names.',
+	}),
 });
 
-/** What is logged, and how. */
 const LOG_CONFIG_SCHEMA = Type.Object({
 	level: Type.Enum(['debug', 'info', 'warn', 'error'], {
-		...field({ description: 'Least severe kind of line that is logged. debug tells more about each session.' }),
+		...field({ description: 'Least severe kind of line that is logged. debug adds details of each session.' }),
 		default: 'info',
 	}),
 	format: Type.Enum(['auto', 'json', 'text'], {
@@ -352,7 +302,7 @@ const LOG_CONFIG_SCHEMA = Type.Object({
 	}),
 });
 
-/** Everything that the server can be told. */
+/** All settings of the server. */
 export const SERVER_CONFIG_SCHEMA = Type.Object({
 	http: HTTP_CONFIG_SCHEMA,
 	rtmp: RTMP_CONFIG_SCHEMA,
@@ -363,74 +313,54 @@ export const SERVER_CONFIG_SCHEMA = Type.Object({
 	accounts: ACCOUNTS_CONFIG_SCHEMA,
 	operation: OPERATION_CONFIG_SCHEMA,
 	metrics: METRICS_CONFIG_SCHEMA,
-	dataFolder: Type.String(
-		field({
-			default: './data',
-			minLength: 1,
-			description: 'Folder for the embedded database, media and secrets. One running server owns it.',
-		}),
-	),
-	demoStreamKey: Type.Optional(
-		Type.String(
-			field({
-				secret: true,
-				// What would end the key early inside an RTMP address or a header must not be part of it.
-				pattern: '^[^\\s/?#&]{1,256}$',
-				description:
-					'Stream key of channel "demo" instead of a generated one. Changing it between starts changes the key. Everyone who knows it can publish.',
-			}),
-		),
-	),
-	databaseUrl: Type.Optional(
-		Type.String(
-			field({
-				secret: 'url',
-				environmentName: 'DATABASE_URL',
-				pattern: '^postgres(ql)?://',
-				description:
-					'PostgreSQL (15 or newer) to use, as postgres://user:password@host/database. Without it the database is embedded.',
-			}),
-		),
-	),
-	redisUrl: Type.Optional(
-		Type.String(
-			field({
-				secret: 'url',
-				environmentName: 'REDIS_URL',
-				pattern: '^rediss?://',
-				description:
-					'Redis (7 or newer) that joins several servers; several comma-separated addresses make a cluster. Needs DATABASE_URL. Without it the bus is inside the process.',
-			}),
-		),
-	),
-	redisKeyPrefix: Type.String(
-		field({
-			default: 'spillway',
-			pattern: '^[A-Za-z0-9._-]{1,64}$',
-			description: 'First part of every Redis key and topic, so that several installations can share one Redis.',
-		}),
-	),
-	mediasoupWorkerBin: Type.Optional(
-		Type.String(
-			field({
-				minLength: 1,
-				environmentName: 'MEDIASOUP_WORKER_BIN',
-				description: 'Path of the mediasoup worker program. Set-up finds or builds one and sets this.',
-			}),
-		),
-	),
+	dataFolder: text({
+		default: './data',
+		minLength: 1,
+		description: 'Folder for the embedded database, media and secrets. One running server owns it.',
+	}),
+	demoStreamKey: optionalText({
+		secret: true,
+		// What would end the key early inside an RTMP address or a header must not be part of it.
+		pattern: '^[^\\s/?#&]{1,256}$',
+		description:
+			'Stream key of channel "demo" instead of a generated one. Changing it between starts changes the key. Everyone who knows it can publish.',
+	}),
+	databaseUrl: optionalText({
+		secret: 'url',
+		environmentName: 'DATABASE_URL',
+		pattern: '^postgres(ql)?://',
+		description:
+			'PostgreSQL (15 or newer) to use, as postgres://user:password@host/database. Without it the database is embedded.',
+	}),
+	redisUrl: optionalText({
+		secret: 'url',
+		environmentName: 'REDIS_URL',
+		pattern: '^rediss?://',
+		description:
+			'Redis (7 or newer) that joins several servers; several comma-separated addresses make a cluster. Needs DATABASE_URL. Without it the bus is inside the process.',
+	}),
+	redisKeyPrefix: text({
+		default: 'spillway',
+		pattern: '^[A-Za-z0-9._-]{1,64}$',
+		description: 'First part of every Redis key and topic, so that several installations can share one Redis.',
+	}),
+	mediasoupWorkerBin: optionalText({
+		minLength: 1,
+		environmentName: 'MEDIASOUP_WORKER_BIN',
+		description: 'Path of the mediasoup worker program. Set-up finds or builds one and sets this.',
+	}),
 	log: LOG_CONFIG_SCHEMA,
 });
 
-/** The effective configuration: valid, frozen, passed down from main.ts. */
+/** The effective configuration, frozen; main.ts passes it down. */
 export type ServerConfig = Readonly<Static<typeof SERVER_CONFIG_SCHEMA>>;
 
-/** True when people reach the server by TLS, its own or a proxy's. */
+/** True when users reach the server by TLS, its own or a proxy's. */
 export function isReachedByTls({ http }: ServerConfig): boolean {
 	return http.tlsCertificateFile !== undefined || http.publicUrl?.startsWith('https:') === true;
 }
 
-/** Rules between fields: a sentence for each one that is broken. @internal for tests */
+/** A sentence for each broken rule between fields. @internal for tests */
 export function findConfigConflicts(config: ServerConfig): string[] {
 	const conflicts: string[] = [];
 	if (config.redisUrl !== undefined && config.databaseUrl === undefined) {
@@ -441,13 +371,14 @@ export function findConfigConflicts(config: ServerConfig): string[] {
 	if ((config.http.tlsCertificateFile === undefined) !== (config.http.tlsKeyFile === undefined)) {
 		conflicts.push('http.tlsCertificateFile and http.tlsKeyFile belong together: give both or neither.');
 	}
-	if (config.rtc.plainPortMax - config.rtc.plainPortMin < 99) {
+	const { port: rtcPort, plainPortMin, plainPortMax } = config.rtc;
+	if (plainPortMax - plainPortMin < 99) {
 		conflicts.push(
-			`rtc.plainPortMin–rtc.plainPortMax must hold at least 100 ports, but is ${config.rtc.plainPortMin}–${config.rtc.plainPortMax}.`,
+			`rtc.plainPortMin–rtc.plainPortMax must hold at least 100 ports, but is ${plainPortMin}–${plainPortMax}.`,
 		);
 	}
-	if (isWithin(config.rtc.port, config.rtc.plainPortMin, config.rtc.plainPortMax)) {
-		conflicts.push(`rtc.port (${config.rtc.port}) lies inside rtc.plainPortMin–rtc.plainPortMax; choose another.`);
+	if (rtcPort !== 0 && rtcPort >= plainPortMin && rtcPort <= plainPortMax) {
+		conflicts.push(`rtc.port (${rtcPort}) lies inside rtc.plainPortMin–rtc.plainPortMax; choose another.`);
 	}
 	if (config.rtmp.reservedConnections >= config.rtmp.maxConnections) {
 		conflicts.push(
@@ -465,14 +396,7 @@ export function findConfigConflicts(config: ServerConfig): string[] {
 	return conflicts;
 }
 
-function isWithin(value: number, low: number, high: number): boolean {
-	return value !== 0 && value >= low && value <= high;
-}
-
-/**
- * Reads the configuration file, if there is one, and joins it with the environment. Called once, by main.ts.
- * Throws CONFIG_INVALID with all that is wrong.
- */
+/** Merges the configuration file, if it exists, with the environment. Throws CONFIG_INVALID with all errors. */
 export async function loadServerConfig(
 	environment: Readonly<Record<string, string | undefined>>,
 	filePath: string = CONFIG_FILE_NAME,

@@ -1,4 +1,4 @@
-/** The log of the program: JSON lines, or text for people: time, level, message, then what identifies the object. */
+/** The program's logger: JSON lines, or text lines of time, level, message and fields. */
 import { Writable } from 'node:stream';
 import pino from 'pino';
 import type { Logger } from '../../core/logger.ts';
@@ -12,7 +12,6 @@ export function createServerLogger({ log }: ServerConfig): Logger {
 	return isText ? pino(options, textLogStream(process.stdout)) : pino(options);
 }
 
-// One readable line for each JSON line.
 function textLogStream(output: NodeJS.WritableStream): Writable {
 	return new Writable({
 		write(chunk: Buffer, _encoding, done) {
@@ -26,13 +25,12 @@ function textLogStream(output: NodeJS.WritableStream): Writable {
 	});
 }
 
-// What is no JSON stays as it is.
 function formatLogLine(line: string): string {
 	let entry: Record<string, unknown>;
 	try {
 		entry = JSON.parse(line) as Record<string, unknown>;
 	} catch {
-		// Something else was written to the log; better shown than lost.
+		// A line from another source is written unchanged.
 		return line;
 	}
 	const { level, time, msg, err, ...fields } = entry;

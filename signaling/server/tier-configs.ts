@@ -1,4 +1,4 @@
-/** What each tier and room gets of the server's configuration. */
+/** Maps the server's configuration to the options of each tier. */
 import { DEFAULT_RTMP_SERVER_CONFIG, type RtmpServerConfig } from '../../ingest/rtmp/rtmp-server.ts';
 import type { SfuConfig } from '../../sfu/workers/sfu-config.ts';
 import type { AccountsOptions } from '../accounts/create-accounts.ts';

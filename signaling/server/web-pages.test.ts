@@ -1,4 +1,4 @@
-/** Which address gets the page, and with which status. By Fastify's own injection: no sockets. */
+/** Tests of the addresses of pages and their statuses, with fastify's injection. */
 import fastify, { type FastifyInstance } from 'fastify';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -39,13 +39,13 @@ describe('createWebPages', () => {
 		['/embed/nobody', 404],
 		['/no/such/page', 404],
 		['/api/v1/no-such-route', 404],
-	])('a reader at %s gets the page, with %i', async (url, status) => {
+	])('sends a browser at %s the page with status %i', async (url, status) => {
 		const answer = await server.inject({ url, headers: { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' } });
 		expect([answer.statusCode, answer.body]).toEqual([status, '<title>Spillway</title>']);
 		expect(answer.headers['content-security-policy']).toContain("default-src 'self'");
 	});
 
-	it.each(['/api/v1/no-such-route', '/no/such/page', '/robots.txt'])('a program at %s gets a problem', async (url) => {
+	it.each(['/api/v1/no-such-route', '/no/such/page', '/robots.txt'])('sends a program at %s a problem', async (url) => {
 		const answer = await server.inject({ url, headers: { accept: '*/*' } });
 		expect(answer.statusCode).toBe(404);
 		expect(answer.json()).toMatchObject({ code: 'ROUTE_NOT_FOUND' });
@@ -56,7 +56,7 @@ describe('createWebPages', () => {
 		['gzip', 'gzip'],
 		['identity', undefined],
 		[undefined, undefined],
-	])('a script asked for with Accept-Encoding %s comes as %s', async (accepted, coding) => {
+	])('sends a script for Accept-Encoding %s with the coding %s', async (accepted, coding) => {
 		const headers = accepted === undefined ? {} : { 'accept-encoding': accepted };
 		const answer = await server.inject({ url: '/assets/player.js', headers });
 		const body = coding === undefined ? answer.rawPayload : gunzipSync(answer.rawPayload);
@@ -66,14 +66,14 @@ describe('createWebPages', () => {
 		expect(answer.headers['cache-control']).toContain('immutable');
 	});
 
-	it('says so with a page also to who has it from before', async () => {
+	it('answers 404 with the page even when the browser has it cached', async () => {
 		const { etag } = (await server.inject('/demo')).headers;
 		const again = await server.inject({ url: '/demo', headers: { 'if-none-match': etag } });
 		const gone = await server.inject({ url: '/nobody', headers: { 'if-none-match': etag } });
 		expect([again.statusCode, gone.statusCode, gone.body]).toEqual([304, 404, '<title>Spillway</title>']);
 	});
 
-	it('lets no other site frame a page, except the one made for it', async () => {
+	it('forbids other sites to frame a page, except the embed', async () => {
 		expect((await server.inject('/demo')).headers['content-security-policy']).toContain("frame-ancestors 'self'");
 		expect((await server.inject('/embed/demo')).headers['content-security-policy']).not.toContain('frame-ancestors');
 	});

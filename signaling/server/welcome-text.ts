@@ -1,8 +1,7 @@
-/** What a start prints: where to watch, how to publish, and the secrets that a first start made. Pure. */
+/** Formats the text that a start prints: where to watch, how to publish, and the secrets of a first start. Pure. */
 import type { FirstStartResult } from '../publishing/first-start.ts';
 import type { Endpoints } from './ports.ts';
 
-/** The text, ending with a line break. */
 export function welcomeText(facts: {
 	endpoints: Endpoints;
 	channelName: string;

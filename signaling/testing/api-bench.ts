@@ -1,4 +1,4 @@
-/** The API without media: real database, real routes, a registry that only remembers; asked by inject(). For tests. */
+/** The API without media for tests: real database and routes, a fake registry, requests by inject(). */
 import fastify, { type FastifyInstance, type FastifyPluginAsync, type LightMyRequestResponse } from 'fastify';
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import type { ChannelName } from '../../core/ids.ts';
@@ -22,10 +22,10 @@ import { createNodeIdentity } from '../platform/cluster/node-identity.ts';
 import { requestLimits } from '../platform/http/request-limits.ts';
 import { SocketAdmission } from '../platform/sockets/socket-admission.ts';
 
-/** A password that every account of a test has. */
+/** The password of every test account. */
 export const TEST_PASSWORD = 'correct horse battery';
 
-/** What is live, as far as the API asks. */
+/** The part of a broadcast that the API uses. */
 export type FakeBroadcast = {
 	channelName: ChannelName;
 	state: 'live' | 'ended';
@@ -37,12 +37,11 @@ export type FakeBroadcast = {
 	close(reason: string): Promise<void>;
 };
 
-/** Remembers what it was told. */
+/** Records the calls. */
 export class FakeRegistry {
 	readonly live = new Map<string, FakeBroadcast>();
 	readonly revokedKeyIds: string[] = [];
 
-	/** Makes a channel live. */
 	start(channelName: string): FakeBroadcast {
 		const broadcast: FakeBroadcast = {
 			channelName: channelName as ChannelName,
@@ -63,7 +62,7 @@ export class FakeRegistry {
 		return broadcast;
 	}
 
-	/** What the API takes for a registry. */
+	/** The fake as the API's registry. */
 	get registry(): BroadcastRegistry {
 		const { live, revokedKeyIds } = this;
 		return {
@@ -79,7 +78,7 @@ export class FakeRegistry {
 	}
 }
 
-/** One browser: its cookies and its address. */
+/** A browser with cookies and an address. */
 export class TestBrowser {
 	readonly cookies = new Map<string, string>();
 	readonly address: string;
@@ -90,7 +89,7 @@ export class TestBrowser {
 		this.address = address;
 	}
 
-	/** Sends a request as a page of ours would, and keeps the cookies that come back. */
+	/** Sends a request as a page of the product does, and keeps the cookies of the answer. */
 	async send(
 		method: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE',
 		url: string,
@@ -121,7 +120,6 @@ type Parts = Pick<
 	'app' | 'clock' | 'logger' | 'accounts' | 'channels' | 'publishing' | 'chat' | 'fakeRegistry' | 'viewerCounts'
 >;
 
-/** One server's API. */
 export class ApiBench {
 	readonly app: FastifyInstance;
 	readonly clock: FakeClock;
@@ -131,7 +129,7 @@ export class ApiBench {
 	readonly publishing: Publishing;
 	readonly chat: Chat;
 	readonly fakeRegistry: FakeRegistry;
-	/** Channel name → how many watch it. */
+	/** Viewer counts by channel name. */
 	readonly viewerCounts: Map<string, number>;
 	#browserCount = 0;
 
@@ -147,7 +145,7 @@ export class ApiBench {
 		this.viewerCounts = parts.viewerCounts;
 	}
 
-	/** `database`: migrated. Two benches with one `bus` are two servers. */
+	/** `database` must be migrated. Two benches with one `bus` act as two servers. */
 	static async open(
 		database: Database,
 		options: {
@@ -155,7 +153,7 @@ export class ApiBench {
 			channelsPerUser?: number;
 			isSecure?: boolean;
 			isSignUpOpen?: boolean;
-			/** A real one, where broadcasts are of interest. */
+			/** A real one, for tests of broadcasts. */
 			registry?: BroadcastRegistry;
 		} = {},
 	): Promise<ApiBench> {
@@ -211,13 +209,13 @@ export class ApiBench {
 		return new ApiBench({ app, clock, logger, accounts, channels, publishing, chat, fakeRegistry, viewerCounts });
 	}
 
-	/** A browser at an address of its own, with nobody signed in. */
+	/** A browser at a new address, without a user. */
 	browser(): TestBrowser {
 		const number = ++this.#browserCount;
 		return new TestBrowser(this.app, `10.${number >> 16}.${(number >> 8) & 255}.${number & 255}`);
 	}
 
-	/** A browser in which a new account is signed in, with that role. */
+	/** A browser in which a new account with that role is signed in. */
 	async signUp(name: string, role: UserRole = 'viewer'): Promise<TestBrowser & { userId: string }> {
 		const browser = this.browser();
 		const response = await browser.send('POST', '/api/v1/users', { name, password: TEST_PASSWORD });

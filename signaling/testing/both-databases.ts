@@ -1,7 +1,4 @@
-/**
- * The two kinds of database for tests that must hold on both: embedded and real PostgreSQL, migrated, removed in the
- * end.
- */
+/** Opens an empty, migrated database of either kind for tests: embedded, or real PostgreSQL. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,14 +6,14 @@ import { systemClock } from '../../core/lifecycle/clock.ts';
 import { silentLogger } from '../../core/logger.ts';
 import type { Database } from '../platform/database/database.ts';
 import { migrateDatabase, readMigrations } from '../platform/database/migrate.ts';
-import { PgDatabase } from '../platform/database/pg-database.ts';
+import { createPgDatabase } from '../platform/database/pg-database.ts';
 import { openPgliteDatabase } from '../platform/database/pglite-database.ts';
 import { startPostgres } from './real-servers.ts';
 
 /** For `describe.each`. */
 export const DATABASE_KINDS = [{ kind: 'embedded' }, { kind: 'PostgreSQL' }] as const;
 
-/** An empty database with all tables; close() removes it. */
+/** close() removes the database. */
 export async function openTestDatabase(
 	kind: (typeof DATABASE_KINDS)[number]['kind'],
 ): Promise<{ database: Database; close(): Promise<void> }> {
@@ -25,8 +22,8 @@ export async function openTestDatabase(
 	const server = kind === 'PostgreSQL' ? await startPostgres() : undefined;
 	const database =
 		server === undefined
-			? await openPgliteDatabase({ folder: join(folder, 'database'), ...common })
-			: new PgDatabase({ url: server.url, ...common });
+			? await openPgliteDatabase(common, { folder: join(folder, 'database') })
+			: createPgDatabase(common, { url: server.url });
 	await migrateDatabase(database, await readMigrations(), common);
 	return {
 		database,

@@ -1,31 +1,27 @@
-/** Starts real PostgreSQL and Redis servers for tests: free ports, temporary folders, ended with the test. */
+/** Starts real PostgreSQL and Redis servers for tests on free ports, in temporary folders. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { sleep, systemClock } from '../../core/lifecycle/clock.ts';
+import { systemClock } from '../../core/lifecycle/clock.ts';
+import { until } from './until.ts';
 
-/** A real server that a test can lose and get back. */
+/** A real server that a test can stop and restart. */
 export type RealServer = {
-	/** What DATABASE_URL or REDIS_URL would be. */
+	/** For DATABASE_URL or REDIS_URL. */
 	readonly url: string;
-	/** Kills it as a power cut would, keeping its folder and port. */
+	/** Kills the server as a power cut does, and keeps its folder and port. */
 	kill(): Promise<void>;
-	/** Starts it again after kill(). */
+	/** Restarts the server after kill(). */
 	restart(): Promise<void>;
 	/** Stops answering without closing connections (SIGSTOP), as a stuck machine does. */
 	freeze(): void;
-	/** Undoes freeze(). */
 	thaw(): void;
-	/** Ends it and removes its folder. */
+	/** Ends the server and removes its folder. */
 	stop(): Promise<void>;
 	[Symbol.asyncDispose](): Promise<void>;
 };
-
-/** Longest wait for a server to answer; generous, because a busy machine is no failure. */
-const START_DEADLINE_MS = 30_000;
-const POLL_INTERVAL_MS = 50;
 
 type ServerPlan = {
 	url: string;
@@ -35,7 +31,7 @@ type ServerPlan = {
 	isReady: () => Promise<boolean>;
 };
 
-/** Starts PostgreSQL from Debian's packages, of the newest version that is installed. */
+/** Starts the newest installed version of PostgreSQL from Debian's packages. */
 export async function startPostgres(): Promise<RealServer> {
 	const binaries = findPostgresBinaries();
 	const port = await freePort();
@@ -45,20 +41,15 @@ export async function startPostgres(): Promise<RealServer> {
 		chownSync(folder, account.uid, account.gid);
 	}
 	const dataFolder = join(folder, 'data');
-	const initArguments = [
-		'-D',
-		dataFolder,
-		'-U',
-		'spillway',
-		'--auth=trust',
-		'--no-sync',
-		'--encoding=UTF8',
-		'--locale=C',
-	];
-	const made = spawnSync(join(binaries, 'initdb'), initArguments, { ...account, cwd: folder, encoding: 'utf8' });
-	if (made.status !== 0) {
+	const options = '-U spillway --auth=trust --no-sync --encoding=UTF8 --locale=C'.split(' ');
+	const init = spawnSync(join(binaries, 'initdb'), ['-D', dataFolder, ...options], {
+		...account,
+		cwd: folder,
+		encoding: 'utf8',
+	});
+	if (init.status !== 0) {
 		rmSync(folder, { recursive: true, force: true });
-		throw new Error(`initdb failed: ${made.stderr || String(made.error)}`);
+		throw new Error(`initdb failed: ${init.stderr || String(init.error)}`);
 	}
 	const settings = ['listen_addresses=127.0.0.1', `port=${port}`, `unix_socket_directories=${folder}`, 'fsync=off'];
 	return launch({
@@ -76,13 +67,13 @@ export async function startPostgres(): Promise<RealServer> {
 	});
 }
 
-/** Starts Redis; with `cluster`, as a cluster of one node that owns all slots. */
+/** With `cluster`: a cluster of one node that owns all slots. */
 export async function startRedis(options: { cluster?: boolean } = {}): Promise<RealServer> {
 	const port = await freePort();
 	const folder = mkdtempSync(join(tmpdir(), 'spillway-redis-'));
 	const settings = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no'];
 	if (options.cluster === true) {
-		// The bus port is the port plus 10 000 unless told, which may lie beyond 65 535.
+		// The default cluster port is the port plus 10 000, which may exceed 65 535.
 		settings.push('--cluster-enabled', 'yes', '--cluster-port', String(await freePort()));
 		settings.push('--cluster-announce-ip', '127.0.0.1');
 	}
@@ -95,7 +86,10 @@ export async function startRedis(options: { cluster?: boolean } = {}): Promise<R
 	});
 	if (options.cluster === true) {
 		await askRedis(port, 'CLUSTER ADDSLOTSRANGE 0 16383');
-		await waitUntil(async () => (await askRedis(port, 'CLUSTER INFO')).includes('cluster_state:ok'));
+		await until(
+			async () => (await askRedis(port, 'CLUSTER INFO')).includes('cluster_state:ok'),
+			'the cluster is ready',
+		);
 	}
 	return server;
 }
@@ -105,7 +99,7 @@ async function launch(plan: ServerPlan): Promise<RealServer> {
 	const killNow = async (): Promise<void> => {
 		if (child.exitCode === null && child.signalCode === null) {
 			const exited = new Promise((resolve) => child.once('exit', resolve));
-			// SIGQUIT makes PostgreSQL take its children along and do nothing else; Redis has none.
+			// SIGQUIT makes PostgreSQL end its children at once; Redis has none.
 			child.kill('SIGCONT');
 			child.kill('SIGQUIT');
 			const cancelKill = systemClock.setTimeout(() => child.kill('SIGKILL'), 3000);
@@ -118,12 +112,12 @@ async function launch(plan: ServerPlan): Promise<RealServer> {
 		rmSync(plan.folder, { recursive: true, force: true });
 	};
 	const awaitReady = async (): Promise<void> => {
-		await waitUntil(async () => {
+		await until(async () => {
 			if (child.exitCode !== null) {
 				throw new Error(`The server ended at once, with exit code ${child.exitCode}.`);
 			}
 			return plan.isReady();
-		});
+		}, 'the server answers');
 	};
 	try {
 		await awaitReady();
@@ -145,7 +139,7 @@ async function launch(plan: ServerPlan): Promise<RealServer> {
 	};
 }
 
-// PostgreSQL answers a connection in a child process of its own, which must stand still as well.
+// PostgreSQL answers each connection in a child process, which must be stopped as well.
 function signalFamily(parent: ChildProcess, signal: 'SIGSTOP' | 'SIGCONT'): void {
 	const listed = spawnSync('ps', ['-o', 'pid=', '--ppid', String(parent.pid)], { encoding: 'utf8' }).stdout ?? '';
 	for (const pid of [parent.pid!, ...listed.split(/\s+/).filter(Boolean).map(Number)]) {
@@ -165,7 +159,7 @@ function findPostgresBinaries(): string {
 	return join(root, String(newest), 'bin');
 }
 
-// PostgreSQL refuses to run as root; Debian's package brings an account for it.
+// PostgreSQL refuses to run as root; Debian's package has an account for it.
 function postgresAccount(): { uid: number; gid: number } | undefined {
 	if (process.getuid?.() !== 0) {
 		return undefined;
@@ -182,7 +176,7 @@ async function freePort(): Promise<number> {
 	return port;
 }
 
-/** One command in Redis's plain text form; empty when nobody answers. */
+/** Sends one command in Redis's inline form; resolves to '' without an answer. */
 function askRedis(port: number, command: string): Promise<string> {
 	return new Promise((resolve) => {
 		const socket = connect(port, '127.0.0.1', () => socket.write(`${command}\r\n`));
@@ -194,14 +188,4 @@ function askRedis(port: number, command: string): Promise<string> {
 		socket.on('error', () => socket.destroy());
 		socket.on('close', () => resolve(''));
 	});
-}
-
-async function waitUntil(isTrue: () => Promise<boolean>): Promise<void> {
-	const endMs = performance.now() + START_DEADLINE_MS;
-	while (!(await isTrue())) {
-		if (performance.now() > endMs) {
-			throw new Error('The server did not answer in time.');
-		}
-		await sleep(systemClock, POLL_INTERVAL_MS);
-	}
 }

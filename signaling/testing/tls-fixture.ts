@@ -1,4 +1,4 @@
-/** A certificate for localhost that signed itself, good for a hundred years, with its key: P-256, for tests only. */
+/** A self-signed P-256 certificate for localhost, valid for a hundred years, with its key. For tests only. */
 
 export const TEST_CERTIFICATE = `-----BEGIN CERTIFICATE-----
 MIIBfTCCASWgAwIBAgIUOyh7WESQ1/0eS/6PkHtixlEc0LYwCgYIKoZIzj0EAwIw

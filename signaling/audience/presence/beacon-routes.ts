@@ -8,16 +8,15 @@ import type { CorsPolicy } from '../../../core/protocol/api/cors.ts';
 import { addressKey, isLoopback } from '../../../core/limits/address-key.ts';
 import { TokenBuckets, type TokenRate } from '../../../core/limits/token-bucket.ts';
 
-/** Address of the beacons. */
 const PRESENCE_PATH = '/api/v1/presence';
-/** Players send one this often; two in a row may be lost on the way before the viewer is taken for gone. */
+/** Players send one this often; the viewer counts as gone after more than two lost ones in a row. */
 const BEACON_INTERVAL_MS = 5000;
-/** First beacons of one address group: each may become a viewer more. */
+/** First beacons of one address group: each may add a viewer. */
 const NEWCOMER_RATE: TokenRate = { perSecond: 1, burst: 60 };
-/** Address groups that are remembered for it. */
+/** Address groups whose rate is kept. */
 const MAX_ADDRESSES = 50_000;
 
-/** No cookies are read here, so pages of any origin may count their viewers. */
+// No cookies are read here, so pages of any origin may count their viewers.
 const CORS: CorsPolicy = {
 	readable: 'all',
 	methods: 'POST, OPTIONS',
@@ -27,7 +26,6 @@ const CORS: CorsPolicy = {
 	preflightStatus: 204,
 };
 
-/** The rooms, as beacons see them. */
 type BeaconRooms = {
 	room(
 		channelName: string,
@@ -35,9 +33,8 @@ type BeaconRooms = {
 	viewerCount(channelName: string): number;
 };
 
-/** The route. */
 export function createBeaconRoutes(rooms: BeaconRooms, clock: Clock): FastifyPluginAsync {
-	const limit = new NewcomerLimit(clock);
+	const buckets = new TokenBuckets(clock, NEWCOMER_RATE, MAX_ADDRESSES);
 	return async (app) => {
 		// navigator.sendBeacon() sends text: anything else would need a preflight that a closing page does not wait for.
 		app.addContentTypeParser('text/plain', { parseAs: 'string' }, app.getDefaultJsonParser('error', 'error'));
@@ -55,8 +52,8 @@ export function createBeaconRoutes(rooms: BeaconRooms, clock: Clock): FastifyPlu
 				}
 				const next = isLeaving === true ? { token: token ?? '', isCounted: true } : room.beacon(token);
 				if (!next.isCounted) {
-					// Whoever brings a token that is not ours is new, too.
-					limit.take(request);
+					// A viewer with a token that we did not sign is a newcomer, too.
+					admitNewcomer(buckets, request);
 				}
 				return {
 					token: next.token,
@@ -68,21 +65,12 @@ export function createBeaconRoutes(rooms: BeaconRooms, clock: Clock): FastifyPlu
 	};
 }
 
-/** Bounds how many viewers one address group may become by beacons. */
-class NewcomerLimit {
-	readonly #buckets: TokenBuckets;
-
-	constructor(clock: Clock) {
-		this.#buckets = new TokenBuckets(clock, NEWCOMER_RATE, MAX_ADDRESSES);
-	}
-
-	/** Throws RATE_LIMITED. */
-	take(request: FastifyRequest): void {
-		// Behind a proxy on this machine that names nobody, everybody has a loopback address.
-		const waitMs = isLoopback(request.ip) ? 0 : this.#buckets.take(addressKey(request.ip));
-		if (waitMs > 0) {
-			const retryAfterSeconds = Math.ceil(waitMs / 1000);
-			throw new SpillwayError('RATE_LIMITED', [retryAfterSeconds], { retryAfterSeconds });
-		}
+/** Throws RATE_LIMITED when an address group adds viewers too fast. */
+function admitNewcomer(buckets: TokenBuckets, { ip }: FastifyRequest): void {
+	// Behind a proxy on this machine that sends no client address, every viewer has a loopback address.
+	const waitMs = isLoopback(ip) ? 0 : buckets.take(addressKey(ip));
+	if (waitMs > 0) {
+		const retryAfterSeconds = Math.ceil(waitMs / 1000);
+		throw new SpillwayError('RATE_LIMITED', [retryAfterSeconds], { retryAfterSeconds });
 	}
 }

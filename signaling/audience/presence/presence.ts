@@ -1,6 +1,6 @@
 /**
- * How many watch, over all nodes: each keeps one key on the bus with its own counts, which vanishes with it, and adds
- * up what the others keep. Nothing is ever incremented, so that nothing can be left over.
+ * Counts the viewers of all nodes. Each node keeps one key with its own counts on the bus and sums up the others' keys.
+ * A dead node's key expires; nothing is incremented, so no count can be left over.
  */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
@@ -15,28 +15,25 @@ import type { Announcements } from '../../platform/cluster/announcements.ts';
 import type { NodeIdentity } from '../../platform/cluster/node-identity.ts';
 
 /**
- * A killed node's viewers are counted for this long. Shorter than a viewer's own lease of 12 s: they come to other
- * nodes within seconds, and the sum has to be right again within ten.
+ * A killed node's viewers are counted for this long. Shorter than a viewer's lease of 12 s: they reach other nodes
+ * within seconds, and the sum must be right again within ten.
  */
 const NODE_LEASE_MS = 7000;
-/** The own key is written this often even when nothing changed: three attempts within a lease. */
+/** A node writes its key this often even when nothing changed: three attempts within a lease. */
 const REFRESH_MS = 2000;
-/** Changes are written together. */
+/** Changes within this time are written together. */
 const WRITE_DELAY_MS = 400;
-/** The others' keys are read this often. */
 const READ_INTERVAL_MS = 1000;
-/** A Redis that was started anew is empty until every node has written again. */
+/** A restarted Redis is empty until every node has written again. */
 const SETTLE_MS = REFRESH_MS + READ_INTERVAL_MS;
-/** A node that was not heard of for this long is forgotten; its key went long before. */
+/** A node that has not written for this long leaves the list of nodes; its key expired long before. */
 const FORGET_AFTER_MS = 60_000;
-/** Nodes that are added up. */
 const MAX_NODES = 200;
 const NODES_KEY = 'presence:servers';
 
 /**
- * `summing`: all nodes are counted. `alone`: the bus does not answer. `settling`: it is back and may be empty; nothing
- * is read.
- * @internal for tests
+ * `summing`: all nodes are counted. `alone`: the bus does not answer. `settling`: the bus is back and may be empty, so
+ * nothing is read. @internal for tests
  */
 export type PresenceState = 'summing' | 'alone' | 'settling';
 /** @internal for tests */
@@ -56,14 +53,14 @@ type PresenceDependencies = NodeIdentity & {
 	logger: Logger;
 	/** Viewers here, by channel; channels without any may be missing. */
 	countHere(): ReadonlyMap<ChannelName, number>;
-	/** A viewer of ours turned up at another node: they must be let go here, or they would count twice. */
+	/** A viewer of this node has joined another node: drop them here, or they count twice. */
 	onMoved(viewerId: ViewerId, channelName: ChannelName): void;
 };
 
-/** A sum, and whether all nodes are in it. */
+/** `isComplete`: all nodes are in the sum. */
 export type PresenceCount = { viewerCount: number; isComplete: boolean };
 
-/** Counts over all nodes. Does nothing before start(). */
+/** Does nothing before start(). */
 export class Presence {
 	readonly #deps: PresenceDependencies;
 	readonly #scope: CloseScope<'closed'>;
@@ -85,7 +82,7 @@ export class Presence {
 		this.#readAtMs = clock.monotonicMs();
 	}
 
-	/** Begins; a bus that is lost is waited for in the background. */
+	/** Waits in the background for a bus that is lost. */
 	start(): void {
 		const { bus, announcements, clock } = this.#deps;
 		this.#scope.onClose(() => this.#leave());
@@ -109,40 +106,39 @@ export class Presence {
 		void this.#read();
 	}
 
-	/** Viewers of a channel. */
 	count(channelName: ChannelName): PresenceCount {
 		const here = this.#deps.countHere().get(channelName) ?? 0;
 		const isComplete = this.#machine.state === 'summing';
 		return { viewerCount: here + (this.#others.get(channelName) ?? 0), isComplete };
 	}
 
-	/** To be called when the counts here changed; they are written shortly after. */
+	/** Call it when the counts here changed; they are written shortly after. */
 	changed(): void {
 		if (!this.#scope.closed) {
 			this.#nextWrite.armOnce(WRITE_DELAY_MS);
 		}
 	}
 
-	/** To be called when a viewer comes who may have been at another node a moment ago. */
+	/** Call it when a viewer joins who may have been at another node a moment ago. */
 	announceMove(viewerId: ViewerId, channelName: ChannelName): void {
 		this.#deps.announcements
 			.announceToOthers('presence:moved', { viewerId, channelName })
 			.catch((error: unknown) => this.#fail(error));
 	}
 
-	/** Takes our viewers out of the sum. */
+	/** Takes this node's viewers out of the sum. */
 	close(): Promise<void> {
 		return this.#scope.close('closed');
 	}
 
-	// One at a time, or an old count could overtake a new one.
+	// One write at a time, or an old count could overtake a new one.
 	#write(): Promise<void> {
 		return this.#writing.run(async () => {
 			const { bus, clock, nodeId } = this.#deps;
 			const counts = Object.fromEntries([...this.#deps.countHere()].filter(([, count]) => count > 0));
 			try {
 				await bus.set(keyOf(nodeId), counts, NODE_LEASE_MS);
-				// Whether a node lives is decided by its key alone; the clock of a node decides nothing.
+				// Only its key decides whether a node is alive, because clocks of nodes differ.
 				await bus.addToSortedSet(NODES_KEY, nodeId, clock.nowMs(), FORGET_AFTER_MS);
 			} catch (error) {
 				this.#fail(error);
@@ -157,7 +153,7 @@ export class Presence {
 		const { clock } = this.#deps;
 		await this.#reading.run(() => this.#readOthers()).catch((error: unknown) => this.#fail(error));
 		if (clock.monotonicMs() - this.#readAtMs > NODE_LEASE_MS) {
-			// What we last heard would have run out by now; counting on would be guessing.
+			// The counts that were read last have expired by now.
 			this.#others = new Map();
 		}
 	}
@@ -167,7 +163,7 @@ export class Presence {
 		const nodeIds = await bus.membersOfSortedSet(NODES_KEY, MAX_NODES);
 		const others = await Promise.all(nodeIds.filter((id) => id !== nodeId).map((id) => bus.get(keyOf(id))));
 		this.#machine.handle('others-read');
-		// A Redis that came back between these calls may have been empty for some of them.
+		// A Redis that restarted between these calls may have been empty for some of them.
 		if (this.#machine.state === 'summing') {
 			this.#others = addUp(others);
 		}
@@ -191,12 +187,12 @@ export class Presence {
 	async #leave(): Promise<void> {
 		const { bus, nodeId } = this.#deps;
 		try {
-			// What is being written now would bring us back.
+			// A write that is under way would put the key back.
 			await this.#writing.run(async () => undefined);
 			await bus.delete(keyOf(nodeId));
 			await bus.removeFromSortedSet(NODES_KEY, nodeId);
 		} catch {
-			// The key vanishes by itself.
+			// The key expires.
 		}
 	}
 }
@@ -205,7 +201,7 @@ function keyOf(nodeId: string): string {
 	return `presence:server:${nodeId}`;
 }
 
-// Another node may run another version.
+// Another node may run another version, so the values are checked.
 function addUp(values: readonly (BusValue | undefined)[]): Map<ChannelName, number> {
 	const sums = new Map<ChannelName, number>();
 	for (const value of values) {

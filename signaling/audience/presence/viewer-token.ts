@@ -1,27 +1,22 @@
-/**
- * The token by which a viewer who comes again is known as the same one: signed, so that nobody can be somebody else.
- */
+/** The signed token that identifies a viewer after a reconnect. Servers with the same secret read each other's. */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import type { ChannelId, ViewerId } from '../../../core/ids.ts';
 
-/**
- * A token is good for this long; a page that stays open longer gets a new one with each `joined`. @internal for tests
- */
+/** A page that stays open longer gets a new token with each `joined`. @internal for tests */
 export const TOKEN_LIFETIME_MS = 24 * 60 * 60 * 1000;
-/** Nobody's clock is right: tokens of another server may come from a little later. */
+/** Clocks of servers differ, so a token of another server may be from slightly in the future. */
 const CLOCK_TOLERANCE_MS = 5 * 60 * 1000;
 const TOKEN = /^v1\.([0-9a-z]{26})\.([0-9a-z]{26})\.([0-9a-z]{1,9})\.([\w-]{43})$/;
 
-/** Makes and reads tokens. Servers that share the server secret read each other's. */
 export class ViewerTokens {
 	readonly #key: Uint8Array;
 	readonly #clock: Clock;
 
-	constructor(options: { serverSecret: Uint8Array; clock: Clock }) {
-		// A key of its own: what signs here must be of no use elsewhere.
-		this.#key = createHmac('sha256', options.serverSecret).update('spillway viewer token v1').digest();
-		this.#clock = options.clock;
+	constructor({ clock }: { clock: Clock }, { serverSecret }: { serverSecret: Uint8Array }) {
+		// A derived key: its signatures must not be valid anywhere else.
+		this.#key = createHmac('sha256', serverSecret).update('spillway viewer token v1').digest();
+		this.#clock = clock;
 	}
 
 	/** At most 110 characters. */
@@ -31,7 +26,7 @@ export class ViewerTokens {
 		return `${text}.${this.#sign(text).toString('base64url')}`;
 	}
 
-	/** Whose it is; undefined for a token that is forged, too old, or of another channel. Takes any text. */
+	/** The viewer of a token; undefined when it is forged, too old, or of another channel. Accepts any text. */
 	read(token: string, channelId: ChannelId): ViewerId | undefined {
 		const match = TOKEN.exec(token);
 		if (match === null) {

@@ -1,13 +1,12 @@
-/** Viewers → what their streamer sees: counts by tier, the reasons, latency. Pure. */
+/** Summarises viewers for their streamer: counts by tier, reasons, latency. Pure. */
 import type { AudienceReport } from '../../../core/protocol/api/audience-report.ts';
 import type { TierDecision, ViewerStatistics } from '../../../core/protocol/signaling/signaling-messages.ts';
 import { percentile } from '../../../core/percentiles.ts';
 import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 
-/** What the report looks at. */
 type ReportedViewer = { decision: TierDecision | undefined; statistics: ViewerStatistics | undefined };
 
-/** Makes the report of one server's viewers. */
+/** Reports the viewers of one server. */
 export function reportAudience(
 	viewers: Iterable<ReportedViewer>,
 	total: { viewerCount: number; isComplete: boolean },

@@ -1,8 +1,8 @@
-/** Tests of rooms by a fake clock: joins, counts, decisions, budget, reconnects, emergencies. */
+/** Tests of rooms on a fake clock: joins, counts, decisions, budget, reconnects, emergencies. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { InProcessBus } from '../../platform/bus/in-process-bus.ts';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
-import { RecordingLogger } from '../../../core/testing/recording-logger.ts';
+import { RecordingLogger, type LogLine } from '../../../core/testing/recording-logger.ts';
 import { AudienceBench, type FakeConnection, testChannel } from '../testing/audience-bench.ts';
 
 let bench: AudienceBench;
@@ -40,7 +40,7 @@ describe('joining', () => {
 		await expect(bench.join({ channel: 'other' })).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
 	});
 
-	it('puts those without a place into LL-HLS from the start, with the reason', async () => {
+	it('starts viewers without a place in LL-HLS, with the reason', async () => {
 		bench.budget = { ...bench.budget, maxConsumers: 4 };
 		const viewers = [];
 		for (let index = 0; index < 6; index++) {
@@ -51,7 +51,7 @@ describe('joining', () => {
 		expect(viewers.at(-1)!.decision).toMatchObject({ tier: 'll-hls', reason: 'budget-consumers' });
 	});
 
-	it('decides a rush together and leaves nobody without an answer', async () => {
+	it('decides a rush together and answers every viewer', async () => {
 		const joins = Array.from({ length: 300 }, () => bench.join());
 		const viewers = await Promise.all(joins);
 		expect(viewers.every(({ joined }) => joined.decision.decisionId === 1)).toBe(true);
@@ -62,7 +62,7 @@ describe('joining', () => {
 		['owner', 'broadcaster', false],
 		['mod', 'moderator', true],
 		['fan', 'viewer', false],
-	])('gives %s the place of a %s', async (id, role, canModerate) => {
+	])('gives %s the role of a %s', async (id, role, canModerate) => {
 		bench.channels.set('demo', testChannel('demo', { ownerId: 'owner' }));
 		bench.chat.canModerate = canModerate;
 		await bench.join({}, { id, name: id, role: 'viewer' });
@@ -71,7 +71,7 @@ describe('joining', () => {
 });
 
 describe('leaving', () => {
-	it('counts out at once who closes in order', async () => {
+	it('removes a viewer at once who closes in order', async () => {
 		const viewer = await bench.join();
 		viewer.session!.end('left');
 		expect(bench.count).toBe(0);
@@ -79,7 +79,7 @@ describe('leaving', () => {
 		expect(bench.events.at(-1)).toMatchObject({ kind: 'leave', payload: { how: 'left' } });
 	});
 
-	it('counts who was cut for 6 s more', async () => {
+	it('counts a viewer whose socket was cut for 6 s more', async () => {
 		const viewer = await bench.join();
 		viewer.session!.end('lost');
 		await bench.clock.advance(5000);
@@ -88,7 +88,7 @@ describe('leaving', () => {
 		expect(bench.count).toBe(0);
 	});
 
-	it('counts who comes again by their token once, as the same viewer', async () => {
+	it('counts a viewer who reconnects with their token once, as the same viewer', async () => {
 		const first = await bench.join();
 		first.session!.end('lost');
 		const again = await bench.join({ resumeToken: first.joined.resumeToken, playingTier: 'll-hls' });
@@ -97,16 +97,16 @@ describe('leaving', () => {
 		expect(bench.count).toBe(1);
 	});
 
-	it('replaces a socket that still lives by the newer one with the same token', async () => {
+	it('replaces an open socket by the newer one with the same token', async () => {
 		const first = await bench.join();
 		const second = await bench.join({ resumeToken: first.joined.resumeToken });
 		expect([first.closedWith, second.closedWith, bench.count]).toEqual(['replaced', undefined, 1]);
-		// The old one's end comes late and must not take the new one along.
+		// The old socket ends late and must not remove the viewer of the new one.
 		first.session!.end('left');
 		expect([bench.count, bench.chat.members.size]).toEqual([1, 1]);
 	});
 
-	it('lets the last of two joins at the same moment win', async () => {
+	it('keeps the last of two joins at the same moment', async () => {
 		const first = await bench.join();
 		const { resumeToken } = first.joined;
 		const [one, two] = await Promise.all([bench.join({ resumeToken }), bench.join({ resumeToken })]);
@@ -114,14 +114,14 @@ describe('leaving', () => {
 	});
 
 	it.each(['', 'v1.x', 'x'.repeat(200)])(
-		'takes a viewer with the bad token "%s" for a new one',
+		'treats a viewer with the bad token "%s" as a newcomer',
 		async (resumeToken) => {
 			const viewer = await bench.join({ resumeToken });
 			expect(viewer.joined.viewerId).toMatch(/^[0-9a-z]{26}$/);
 		},
 	);
 
-	it('gives the room up some time after the last viewer', async () => {
+	it('closes the room some time after the last viewer', async () => {
 		const viewer = await bench.join();
 		viewer.session!.end('left');
 		expect([bench.rooms.roomCount, bench.chat.openCount]).toEqual([1, 1]);
@@ -131,7 +131,7 @@ describe('leaving', () => {
 });
 
 describe('decisions', () => {
-	it('are sent when they change, and not again', async () => {
+	it('are sent and logged with their reason when they change, and not again', async () => {
 		const viewer = await bench.join();
 		await bench.clock.advance(5000);
 		expect(viewer.of('tier')).toHaveLength(0);
@@ -146,6 +146,11 @@ describe('decisions', () => {
 			kind: 'switch',
 			payload: { from: 'webrtc', to: 'll-hls', reason: 'mass-only' },
 		});
+		const { viewerId } = viewer.joined;
+		expect(loggedDecisions(viewerId)).toMatchObject([
+			{ level: 'info', fields: { decisionId: 1, from: null, to: 'webrtc', reason: 'fits' } },
+			{ level: 'info', fields: { channel: 'demo', decisionId: 2, from: 'webrtc', to: 'll-hls', reason: 'mass-only' } },
+		]);
 	});
 
 	it('follow a pin, and a failure with its cause', async () => {
@@ -157,7 +162,7 @@ describe('decisions', () => {
 		expect(blocked.decision).toMatchObject({ tier: 'll-hls', reason: 'webrtc-blocked', isEmergency: true });
 	});
 
-	it('stop the picture of a viewer whose line does not carry it, and of nobody else', async () => {
+	it('stop the picture of a viewer whose line does not carry it, and of no other', async () => {
 		const [poor, other] = [await bench.join(), await bench.join()];
 		const closePoor = bench.openTransport(poor.joined.viewerId);
 		bench.openTransport(other.joined.viewerId);
@@ -176,7 +181,7 @@ describe('decisions', () => {
 		expect(bench.stoppedPictures).toHaveLength(1);
 	});
 
-	it('tell a reason that changed without the tier at most every 5 s, by the same id', async () => {
+	it('are repeated with a new reason at most every 5 s, by the same id and logged for debugging', async () => {
 		bench.channels.set('demo', testChannel('demo', { policy: { mode: 'interactive-only', interactiveSeats: 0 } }));
 		const viewers = [await bench.join(), await bench.join(), await bench.join()];
 		const last = viewers[2]!;
@@ -185,9 +190,10 @@ describe('decisions', () => {
 		viewers[1]!.session!.end('left');
 		await bench.clock.advance(6000);
 		expect(last.of('tier').map(({ decision }) => [decision.decisionId, decision.waitingPosition])).toEqual([[1, 1]]);
+		expect(loggedDecisions(last.joined.viewerId).map(({ level }) => level)).toEqual(['info', 'debug']);
 	});
 
-	it('keep a place taken until the transport is closed, also after its viewer left', async () => {
+	it('keep a place taken until its transport is closed, even when its viewer has left', async () => {
 		bench.budget = { ...bench.budget, maxConsumers: 2 };
 		const first = await bench.join();
 		const closeTransport = bench.openTransport(first.joined.viewerId);
@@ -199,7 +205,7 @@ describe('decisions', () => {
 		expect(second.decision.tier).toBe('webrtc');
 	});
 
-	it('count transports of players that say no viewer id, but not twice', async () => {
+	it('count transports of players that send no viewer id, but not twice', async () => {
 		bench.budget = { ...bench.budget, maxConsumers: 6 };
 		const player = await bench.join();
 		bench.openTransport(undefined);
@@ -207,7 +213,7 @@ describe('decisions', () => {
 		await bench.clock.advance(1000);
 		expect((await bench.join()).decision.tier).toBe('webrtc');
 		bench.openTransport(undefined, 'other');
-		bench.openTransport('a stranger says anything', 'other');
+		bench.openTransport('any untrusted text', 'other');
 		await bench.clock.advance(1000);
 		expect((await bench.join()).decision).toMatchObject({ tier: 'll-hls', reason: 'budget-consumers' });
 	});
@@ -219,46 +225,44 @@ describe('decisions', () => {
 		expect((await bench.join({ channel: 'other' })).decision.tier).toBe('ll-hls');
 	});
 
-	describe('claimed by strangers of one address who never connect', () => {
+	describe('claimed by clients of one address that never connect', () => {
 		const fill = async (channel: string): Promise<FakeConnection[]> => {
-			const strangers = Array.from({ length: 150 }, () => bench.join({ channel }, undefined, '203.0.113.7'));
-			return Promise.all(strangers);
+			const crowd = Array.from({ length: 150 }, () => bench.join({ channel }, undefined, '203.0.113.7'));
+			return Promise.all(crowd);
 		};
-		const webRtcCount = (viewers: readonly FakeConnection[]): number =>
-			viewers.filter(({ decision }) => decision.tier === 'webrtc').length;
-
-		it('go to newcomers and to those who wait', async () => {
-			const waiting = await bench.join({ isPinnedToHls: true });
-			const strangers = await fill('demo');
-			expect(webRtcCount(strangers)).toBe(90);
+		const joinNewcomers = async (): Promise<FakeConnection[]> => {
 			const newcomers = [];
 			for (let index = 0; index < 5; index++) {
 				newcomers.push(await bench.join({}, undefined, `198.51.100.${index}`));
 			}
-			expect(webRtcCount(newcomers)).toBe(5);
+			return newcomers;
+		};
+		const webRtcCount = (viewers: readonly FakeConnection[]): number =>
+			viewers.filter(({ decision }) => decision.tier === 'webrtc').length;
+
+		it('go to newcomers and to waiting viewers', async () => {
+			const waiting = await bench.join({ isPinnedToHls: true });
+			expect(webRtcCount(await fill('demo'))).toBe(90);
+			expect(webRtcCount(await joinNewcomers())).toBe(5);
 			waiting.session!.receive({ type: 'pin', isPinnedToHls: false });
 			await bench.clock.advance(2000);
 			expect(waiting.decision.tier).toBe('webrtc');
 		});
 
-		it('go to newcomers also when the CPU allows fewer than were claimed', async () => {
+		it('go to newcomers even when the CPU allows fewer than were claimed', async () => {
 			await fill('demo');
 			bench.load = { workerCpu: 0.3, consumersMeasured: 20 };
 			await bench.clock.advance(1000);
-			const newcomers = [];
-			for (let index = 0; index < 5; index++) {
-				newcomers.push(await bench.join({}, undefined, `198.51.100.${index}`));
-			}
-			expect(webRtcCount(newcomers)).toBe(5);
+			expect(webRtcCount(await joinNewcomers())).toBe(5);
 		});
 
-		it('go to newcomers also while the strangers come and go', async () => {
-			const strangers: FakeConnection[][] = [];
+		it('go to newcomers even while the claimants come and go', async () => {
+			const crowds: FakeConnection[][] = [];
 			const newcomers: FakeConnection[] = [];
 			for (let round = 0; round < 20; round++) {
-				strangers.push(await fill('demo'));
-				if (strangers.length > 3) {
-					strangers.shift()!.forEach(({ session }) => session!.end('lost'));
+				crowds.push(await fill('demo'));
+				if (crowds.length > 3) {
+					crowds.shift()!.forEach(({ session }) => session!.end('lost'));
 				}
 				newcomers.push(await bench.join({}, undefined, `198.51.100.${round}`));
 				bench.openTransport(newcomers.at(-1)!.joined.viewerId);
@@ -271,16 +275,16 @@ describe('decisions', () => {
 			const watching = await Promise.all(Array.from({ length: 80 }, () => bench.join()));
 			watching.forEach(({ joined }) => bench.openTransport(joined.viewerId));
 			await bench.clock.advance(1000);
-			const strangers = await fill('other');
+			await fill('other');
 			for (let index = 0; index < 30; index++) {
-				strangers.push(...(await Promise.all([bench.join({ channel: 'other' }, undefined, '203.0.113.7')])));
+				await bench.join({ channel: 'other' }, undefined, '203.0.113.7');
 				await bench.clock.advance(1000);
 			}
 			expect(webRtcCount(watching)).toBe(80);
 			expect(watching.flatMap((viewer) => viewer.of('tier'))).toEqual([]);
 		});
 
-		it('are theirs as soon as they connect', async () => {
+		it('are kept by clients of one address that connect', async () => {
 			bench.budget = { ...bench.budget, maxConsumers: 100 };
 			const household = await Promise.all(Array.from({ length: 45 }, () => bench.join({}, undefined, '203.0.113.7')));
 			household.forEach(({ joined }) => bench.openTransport(joined.viewerId));
@@ -290,7 +294,7 @@ describe('decisions', () => {
 		});
 	});
 
-	it('send those to LL-HLS at once whose worker died, and only those', async () => {
+	it('send viewers of a dead worker, and no others, to LL-HLS at once', async () => {
 		const [lost, safe] = [await bench.join(), await bench.join()];
 		const close = bench.openTransport(lost.joined.viewerId);
 		bench.openTransport(safe.joined.viewerId);
@@ -298,7 +302,7 @@ describe('decisions', () => {
 		await bench.clock.advance(1);
 		expect(lost.decision).toMatchObject({ tier: 'll-hls', reason: 'worker-lost', isEmergency: true });
 		expect(safe.of('tier')).toHaveLength(0);
-		// Their player saw only that nothing comes any more; that is not to be held against their network.
+		// The player reports a lost connection; that must not count against the viewer's network.
 		lost.session!.receive({ type: 'tier-failed', tier: 'webrtc', cause: 'connection-lost', decisionId: 1 });
 		await bench.clock.advance(9000);
 		expect(lost.decision).toMatchObject({ tier: 'll-hls', reason: 'worker-lost' });
@@ -306,13 +310,13 @@ describe('decisions', () => {
 		expect(lost.decision.tier).toBe('webrtc');
 	});
 
-	it('do not believe a newcomer who claims that WebRTC plays', async () => {
+	it('ignore the claim of a newcomer that WebRTC plays', async () => {
 		bench.budget = { ...bench.budget, maxConsumers: 2 };
 		await bench.join();
 		expect((await bench.join({ playingTier: 'webrtc' })).decision.tier).toBe('ll-hls');
 	});
 
-	it('stay with what plays after a reconnect', async () => {
+	it('keep the playing tier after a reconnect', async () => {
 		const first = await bench.join();
 		bench.openTransport(first.joined.viewerId);
 		first.session!.end('lost');
@@ -322,7 +326,7 @@ describe('decisions', () => {
 });
 
 describe('news', () => {
-	it('tells the number of viewers, at most every 2 s', async () => {
+	it('sends the viewer count at most every 2 s', async () => {
 		const first = await bench.join();
 		await bench.clock.advance(1000);
 		await bench.join();
@@ -331,7 +335,7 @@ describe('news', () => {
 		expect(first.of('presence').map(({ viewerCount }) => viewerCount)).toEqual([1, 3]);
 	});
 
-	it('hands chat on, and tells what became of a message', async () => {
+	it('forwards chat, and answers with the outcome', async () => {
 		const viewer = await bench.join();
 		viewer.session!.receive({ type: 'chat-send', draftId: 'a', text: 'hello' });
 		viewer.session!.receive({ type: 'chat-send', draftId: 'b', text: 'refuse me' });
@@ -378,7 +382,7 @@ describe('news', () => {
 });
 
 describe('beacons', () => {
-	it('count a viewer without a socket for as long as they come', async () => {
+	it('count a viewer without a socket for as long as beacons arrive', async () => {
 		const room = await bench.rooms.room('demo');
 		const { token, isCounted } = room.beacon(undefined);
 		expect([isCounted, bench.count]).toEqual([false, 0]);
@@ -395,7 +399,7 @@ describe('beacons', () => {
 		expect(bench.count).toBe(0);
 	});
 
-	it('do not count somebody a second time who has a socket, and cannot end it', async () => {
+	it('do not count a viewer with a socket again, and cannot remove them', async () => {
 		const viewer = await bench.join();
 		const room = await bench.rooms.room('demo');
 		room.beacon(viewer.joined.resumeToken);
@@ -405,7 +409,7 @@ describe('beacons', () => {
 });
 
 describe('two servers', () => {
-	it('count together, follow a viewer who moves, and forget a server that was killed', async () => {
+	it('count together, follow a viewer who moves, and drop a server that closed', async () => {
 		const clock = new FakeClock();
 		const bus = new InProcessBus({ clock, logger: new RecordingLogger() });
 		const [one, two] = [new AudienceBench({ clock, bus, nodeId: 'a' }), new AudienceBench({ clock, bus, nodeId: 'b' })];
@@ -414,7 +418,7 @@ describe('two servers', () => {
 		await two.join();
 		await settle(clock, 3000);
 		expect([one.count, two.count]).toEqual([3, 3]);
-		// The same viewer turns up at the other node while their old socket is not known to be dead.
+		// The same viewer joins the other node while their old socket still counts as open.
 		await two.join({ resumeToken: viewer.joined.resumeToken });
 		await settle(clock, 3000);
 		expect([viewer.closedWith, one.count, two.count]).toEqual(['replaced', 3, 3]);
@@ -427,7 +431,7 @@ describe('two servers', () => {
 });
 
 describe('closing', () => {
-	it('tells everybody to come again, refuses newcomers, and leaves no timer', async () => {
+	it('closes every socket as serverStopping, refuses newcomers, and leaves no timer', async () => {
 		const viewer = await bench.join();
 		await bench.rooms.close();
 		await bench.rooms.close();
@@ -437,6 +441,13 @@ describe('closing', () => {
 		expect([bench.clock.pendingCount, bench.chat.openCount, bench.count]).toEqual([0, 0, 0]);
 	});
 });
+
+/** The log lines about the tier of a viewer. */
+function loggedDecisions(viewerId: string): LogLine[] {
+	return bench.logger.lines.filter(
+		({ fields, message }) => fields['viewerId'] === viewerId && message === 'tier decided for a viewer',
+	);
+}
 
 // The in-process bus delivers by macrotasks, which a fake clock does not run.
 async function settle(clock: FakeClock, ms: number): Promise<void> {

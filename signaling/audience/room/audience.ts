@@ -1,4 +1,4 @@
-/** All viewers of this node, by channel; and how the WebRTC budget is shared among the channels. */
+/** The rooms of this node: all viewers by channel, with one WebRTC budget for all channels. */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
 import { errorMessage, SpillwayError } from '../../../core/errors/errors.ts';
@@ -23,13 +23,12 @@ import type { ViewerEventSink } from './viewer-event-log.ts';
 import { WebRtcClaims } from './webrtc-claims.ts';
 import { WebRtcSessions, type WebRtcSession } from './webrtc-sessions.ts';
 
-/** Leases, decisions and news are looked at this often. */
+/** Leases, decisions and news are checked this often. */
 const TICK_MS = 1000;
-/** What the database says about a channel is asked again this often, in case nobody told us that it changed. */
+/** A channel is read from the database this often, in case the announcement of a change was missed. */
 const REFRESH_MS = 10_000;
-/** A room without viewers is given up after this; a reload finds it still there. */
+/** A room without viewers is closed after this; a reload finds it still open. */
 const EMPTY_ROOM_MS = 10_000;
-/** Channels with viewers on one node. */
 const MAX_ROOMS = 10_000;
 
 export type RoomsDependencies = NodeIdentity & {
@@ -43,13 +42,13 @@ export type RoomsDependencies = NodeIdentity & {
 	tokens: ViewerTokens;
 	/** The SFU's budget and load, now. */
 	sfu: { budget(): SfuBudget; load(): SfuLoad };
-	/** The channel as the API shows it, with what its broadcast does. */
+	/** The channel as the API shows it, with the state of its broadcast. */
 	describe(channel: Channel): ChannelDescription;
-	/** Of the channel's broadcast; zeros without one. */
+	/** What one WebRTC viewer of the channel costs. */
 	costOf(channelName: ChannelName): ViewerCost;
 };
 
-/** Owns the rooms. Begins with start(). */
+/** Does nothing before start(). */
 export class AudienceRooms implements SignalingRooms {
 	readonly #deps: RoomsDependencies;
 	readonly #scope: CloseScope<'server-shutdown'>;
@@ -81,7 +80,6 @@ export class AudienceRooms implements SignalingRooms {
 		});
 	}
 
-	/** Begins to count and to decide. */
 	start(): void {
 		this.#presence.start();
 		this.#scope.onClose(() => this.#presence.close());
@@ -95,12 +93,10 @@ export class AudienceRooms implements SignalingRooms {
 			.then((end) => this.#scope.onClose(end));
 	}
 
-	/** Rooms that are open. */
 	get roomCount(): number {
 		return this.#rooms.size;
 	}
 
-	/** Viewers of a channel over all nodes. */
 	viewerCount(channelName: string): number {
 		return this.#presence.count(channelName as ChannelName).viewerCount;
 	}
@@ -147,29 +143,26 @@ export class AudienceRooms implements SignalingRooms {
 		return opening;
 	}
 
-	/** Whether a viewer with a socket has this id and watches the channel. */
 	hasViewer(viewerId: string, channelName: ChannelName): boolean {
 		return this.#rooms.get(channelName)?.has(viewerId as ViewerId) ?? false;
 	}
 
-	/** A viewer's WebRTC transport has connected. */
 	addTransport(session: WebRtcSession): void {
 		this.#transports.add(session);
 	}
 
-	/** A channel's title, policy or the like was changed: its viewers learn it at once, on every node. */
+	/** Sends a channel's new title, category or policy to its viewers on every node at once. */
 	channelChanged(channelName: ChannelName): Promise<void> {
 		return this.#deps.announcements.announce('channel:changed', channelName);
 	}
 
-	/** The SFU's budget or load changed: decides anew everywhere. */
+	/** The SFU's budget or load changed: decides again in every room. */
 	loadChanged(): void {
 		for (const room of this.#rooms.values()) {
 			room.decide();
 		}
 	}
 
-	/** Lets everybody go. */
 	close(): Promise<void> {
 		return this.#scope.close('server-shutdown');
 	}
@@ -218,15 +211,14 @@ export class AudienceRooms implements SignalingRooms {
 		};
 	}
 
-	// Other rooms' viewers, and transports that belong to no viewer in a room: players of others, and those who just
-	// left.
+	// Viewers of other rooms, and transports without a viewer in a room: players without a socket, and viewers who left.
 	#heldByOthers(name: ChannelName): { consumers: number; bitrateBps: number } {
 		const held = { consumers: 0, bitrateBps: 0 };
 		for (const other of new Set([...this.#rooms.keys(), ...this.#transports.channelNames])) {
 			const room = this.#rooms.get(other);
-			const foreign = this.#transports.countForeign(other, (viewerId) => room?.has(viewerId) ?? false);
-			const unclaimed = foreign === 0 ? 0 : (room?.unclaimedCount(other === name) ?? 0);
-			const viewers = Math.max(0, foreign - unclaimed) + (other === name ? 0 : (room?.usedCount ?? 0));
+			const outsiders = this.#transports.countOutsiders(other, (viewerId) => room?.has(viewerId) ?? false);
+			const unclaimed = outsiders === 0 ? 0 : (room?.unclaimedCount(other === name) ?? 0);
+			const viewers = Math.max(0, outsiders - unclaimed) + (other === name ? 0 : (room?.usedCount ?? 0));
 			if (viewers > 0) {
 				const cost = this.#deps.costOf(other);
 				held.consumers += viewers * cost.consumersPerViewer;
@@ -240,7 +232,7 @@ export class AudienceRooms implements SignalingRooms {
 		return new Map([...this.#rooms].map(([name, room]) => [name, room.viewerCount]));
 	}
 
-	// All transports of a worker close one after the other; they are decided together.
+	// The transports of a worker close one after the other; their viewers are decided together.
 	#onWorkerLost(viewerId: ViewerId, channelName: ChannelName): void {
 		const isFirst = this.#lost.size === 0;
 		const lost = this.#lost.get(channelName) ?? new Set<ViewerId>();

@@ -1,4 +1,4 @@
-/** The viewers of one channel on this node: who is here, who watches in which tier, and who hears what. */
+/** The room of one channel on this node: admits viewers, has their tiers decided, and sends them decisions and news. */
 import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../../core/errors/errors.ts';
@@ -21,25 +21,23 @@ import type {
 import { TierController, type TierViewerChange } from '../tiers/tier-controller.ts';
 import { nextDecided, type TierConditions, type TierVerdict, type TierViewer } from '../tiers/tier-input.ts';
 import { reportAudience } from './audience-report.ts';
-import { StatisticsLog } from './statistics-log.ts';
 import { ViewerChat } from './viewer-chat.ts';
 import type { ViewerEventKind, ViewerEventSink } from './viewer-event-log.ts';
 import { Viewer } from './viewer.ts';
 import type { WebRtcClaims } from './webrtc-claims.ts';
 import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 
-/** Without any sign of life a viewer is counted this long (design: ping 6 s, lease 12 s). */
+/** A viewer without any sign of life is counted this long. */
 const VIEWER_LEASE_MS = 2 * PING_INTERVAL_MS;
-/** A viewer whose socket was cut is counted this long: who comes again within it was never away. */
+/** A viewer whose socket was cut is counted this long: a reconnect within it is no absence. */
 const LINGER_MS = 6000;
-/** With so many viewers decisions of several joins are made together; below, each at once. */
+/** From this many viewers on, several joins are decided together; below, each at once. */
 const BATCHING_FROM_VIEWERS = 50;
-/** How long a join waits for others to be decided with. */
+/** How long a join waits for others. */
 const BATCH_DELAY_MS = 20;
-/** The number of viewers is told this often at most. */
+/** The viewer count is sent at most this often. */
 const PRESENCE_INTERVAL_MS = 2000;
 
-/** What a room is given by the audience, which owns it. */
 type ChannelAudienceDependencies = {
 	channel: Channel;
 	chatRoom: ChatRoom;
@@ -48,43 +46,39 @@ type ChannelAudienceDependencies = {
 	tokens: ViewerTokens;
 	events: ViewerEventSink;
 	describe(channel: Channel): ChannelDescription;
-	/** Budget, load and what others hold, now. */
+	/** Current budget, load and what other channels hold. */
 	conditions(): TierConditions;
 	hasTransport(viewerId: ViewerId): boolean;
 	/** Of all channels. */
 	claims: WebRtcClaims;
 	stopPictures(viewerId: ViewerId): void;
 	count(): PresenceCount;
-	/** The number of viewers here changed. */
 	onCountChanged(): void;
-	/** A viewer came by a token who was not here: another node may still count them. */
+	/** A viewer with a token has joined this node: another node may still count them. */
 	onReturned(viewerId: ViewerId): void;
 };
 
-/** Attached to a viewer while their socket lives. */
+/** A viewer's open socket and their chat on it. */
 type Attachment = { connection: ViewerConnection; chat: ViewerChat };
 
-/** One channel's room. */
 export class ChannelAudience {
 	readonly #deps: ChannelAudienceDependencies;
 	readonly #scope: CloseScope<'empty' | 'server-shutdown'>;
 	readonly #viewers = new Map<ViewerId, Viewer>();
 	readonly #attachments = new Map<ViewerId, Attachment>();
-	readonly #statisticsLog: StatisticsLog;
 	readonly #controller = new TierController();
-	/** Viewers who may be different since the last decision. Time and transports are looked at once a second. */
+	/** Viewers whose facts may have changed since the last decision. Time and transports are checked once a second. */
 	readonly #changed = new Set<Viewer>();
 	#channel: Channel;
 	#batch: Promise<void> | undefined;
 	#describedAs = '';
-	#toldCount = -1;
-	#toldCountAtMs = -Infinity;
+	#sentCount = -1;
+	#sentCountAtMs = -Infinity;
 	#emptySinceMs: number;
 	#isClosing = false;
 
 	constructor(deps: ChannelAudienceDependencies) {
 		this.#deps = deps;
-		this.#statisticsLog = new StatisticsLog(deps.clock);
 		this.#channel = deps.channel;
 		this.#scope = new CloseScope(deps.logger);
 		this.#emptySinceMs = deps.clock.monotonicMs();
@@ -95,18 +89,18 @@ export class ChannelAudience {
 		return this.#channel;
 	}
 
-	/** Viewers here, those included who are away for a moment. */
+	/** Includes viewers whose lease runs without a socket. */
 	get viewerCount(): number {
 		return this.#viewers.size;
 	}
 
-	/** Viewers who hold a WebRTC transport or were told to open one and are about to, as of the last decision. */
+	/** Viewers who hold a WebRTC transport or are about to open one, as of the last decision. */
 	get usedCount(): number {
 		const { webRtcCount, leavingCount } = this.#controller.counts;
 		return webRtcCount + leavingCount - this.#deps.claims.weakCount(this.#channel.name);
 	}
 
-	/** How long nobody has been here, ms; 0 with viewers. */
+	/** How long the room has had no viewer, ms; 0 with viewers. */
 	get emptyForMs(): number {
 		return this.#viewers.size > 0 ? 0 : this.#deps.clock.monotonicMs() - this.#emptySinceMs;
 	}
@@ -116,8 +110,8 @@ export class ChannelAudience {
 	}
 
 	/**
-	 * Viewers who say that WebRTC plays though no transport is known to be theirs: players that send no viewer id.
-	 * `withWeak`: those too whom `usedCount` leaves out.
+	 * Viewers who report WebRTC without a known transport, because their player sends no viewer id.
+	 * `withWeak`: includes those that `usedCount` leaves out.
 	 */
 	unclaimedCount(withWeak: boolean): number {
 		const { hasTransport, claims } = this.#deps;
@@ -126,14 +120,13 @@ export class ChannelAudience {
 		return [...this.#viewers.values()].filter(isUnclaimed).length;
 	}
 
-	/** The channel was changed by its owner. */
 	update(channel: Channel): void {
 		this.#channel = channel;
 		this.#sendDescription();
 		this.decide();
 	}
 
-	/** Lets a viewer in and sends `joined`. */
+	/** Admits a viewer and sends `joined`. */
 	async join(connection: ViewerConnection, message: JoinMessage): Promise<ViewerSession> {
 		const { viewer, isReturning } = this.#admit(message);
 		this.#detach(viewer, 'replaced');
@@ -144,7 +137,7 @@ export class ChannelAudience {
 			connection,
 			logger,
 			onStanding: (canModerate) => {
-				// Who no longer keeps order gives up the place that came with it.
+				// A moderator's place in the WebRTC tier ends with the role.
 				viewer.role = this.#roleOf(connection, canModerate);
 				this.#markChanged(viewer);
 			},
@@ -154,7 +147,7 @@ export class ChannelAudience {
 		viewer.connection = connection;
 		viewer.address = connection.remoteAddress;
 		viewer.leaseUntilMs = undefined;
-		viewer.take(message);
+		viewer.applyJoin(message);
 		this.#enter(viewer, message.playingTier);
 		const joined = await chat.join(message.lastChatId);
 		if (this.#attachments.get(viewer.id) === attachment) {
@@ -189,8 +182,8 @@ export class ChannelAudience {
 	}
 
 	/**
-	 * A sign of life from a viewer without a socket, and their next token. Who brings none of ours only gets one: a
-	 * single hit counts nobody.
+	 * Counts a viewer without a socket, and returns their next token. A beacon without a valid token only gets one: a
+	 * single request counts no viewer.
 	 */
 	beacon(token: string | undefined): { token: string; isCounted: boolean } {
 		const known = token === undefined ? undefined : this.#deps.tokens.read(token, this.#channel.id);
@@ -205,7 +198,7 @@ export class ChannelAudience {
 		return { token: this.#deps.tokens.create(viewer.id, this.#channel.id), isCounted: true };
 	}
 
-	/** The last sign of life from a viewer without a socket. */
+	/** Removes a viewer without a socket. */
 	leave(token: string): void {
 		const viewerId = this.#deps.tokens.read(token, this.#channel.id);
 		const viewer = viewerId === undefined ? undefined : this.#viewers.get(viewerId);
@@ -214,7 +207,7 @@ export class ChannelAudience {
 		}
 	}
 
-	/** They are at another node now. */
+	/** The viewer is at another node now. */
 	dropMoved(viewerId: ViewerId): void {
 		const viewer = this.#viewers.get(viewerId);
 		if (viewer !== undefined) {
@@ -223,7 +216,6 @@ export class ChannelAudience {
 		}
 	}
 
-	/** Their last transport is closed. */
 	transportClosed(viewerId: ViewerId): void {
 		const viewer = this.#viewers.get(viewerId);
 		if (viewer !== undefined) {
@@ -232,7 +224,7 @@ export class ChannelAudience {
 		}
 	}
 
-	/** Decides, and notifies those for whom something changed. `lost`: whose SFU worker has just died. */
+	/** Decides, and notifies viewers whose decision changed. `lost`: viewers whose SFU worker has just died. */
 	decide(lost: ReadonlySet<ViewerId> = new Set()): void {
 		if (this.#isClosing) {
 			return;
@@ -250,13 +242,13 @@ export class ChannelAudience {
 		for (const { id, verdict } of this.#controller.decide(this.#deps.conditions(), this.#deps.clock.nowMs(), lost)) {
 			this.#notify(id as ViewerId, verdict);
 		}
-		// Their reason may be another one, or they have not been told since they came again.
+		// Their reason may have changed, or they have just reconnected and have no decision yet.
 		for (const { id } of changed) {
 			this.#notify(id, this.#controller.verdictOf(id));
 		}
 	}
 
-	/** Once a second: leases, decisions, and news for everybody. */
+	/** Once a second: leases, decisions, and news for all viewers. */
 	tick(): void {
 		const nowMs = this.#deps.clock.monotonicMs();
 		for (const viewer of [...this.#viewers.values()]) {
@@ -306,8 +298,8 @@ export class ChannelAudience {
 		return viewer;
 	}
 
-	// A page that was loaded anew plays nothing: it may start anywhere. A claim to WebRTC by one who was told nothing
-	// counts only when there is a transport, or anybody could jump the queue.
+	// A reloaded page plays nothing, so it may start in either tier. A viewer without a decision who reports WebRTC is
+	// believed only with a transport, or any client could jump the queue.
 	#enter(viewer: Viewer, playingTier: DeliveryTier | undefined): void {
 		const hasTransport = this.#deps.hasTransport(viewer.id);
 		let decided: TierViewer['decided'];
@@ -340,8 +332,8 @@ export class ChannelAudience {
 	#facts(viewer: Viewer): Omit<TierViewer, 'decided'> {
 		const { id, address, decision } = viewer;
 		const hasTransport = this.#deps.hasTransport(id);
-		const isToldWebRtc = decision?.tier === 'webrtc';
-		const claimant = { id, address, channelName: this.#channel.name, isToldWebRtc, hasTransport };
+		const isAssignedWebRtc = decision?.tier === 'webrtc';
+		const claimant = { id, address, channelName: this.#channel.name, isAssignedWebRtc, hasTransport };
 		return viewer.forController(hasTransport, this.#deps.claims.isUnproven(claimant));
 	}
 
@@ -355,8 +347,8 @@ export class ChannelAudience {
 	#receive(viewer: Viewer, { chat }: Attachment, message: ViewerMessage): void {
 		switch (message.type) {
 			case 'chat-send':
-				void chat.send(message).then((wasSaid) => {
-					viewer.lastChatAtMs = wasSaid ? this.#deps.clock.nowMs() : viewer.lastChatAtMs;
+				void chat.send(message).then((isAccepted) => {
+					viewer.lastChatAtMs = isAccepted ? this.#deps.clock.nowMs() : viewer.lastChatAtMs;
 					this.#markChanged(viewer);
 				});
 				return;
@@ -364,9 +356,7 @@ export class ChannelAudience {
 				void chat.moderate(message);
 				return;
 			case 'statistics':
-				this.#statisticsLog.take(viewer.id, message, viewer.statistics, (kind, payload) => {
-					this.#log(viewer, kind, payload);
-				});
+				viewer.statisticsEvents(message).forEach(([kind, payload]) => this.#log(viewer, kind, payload));
 				viewer.record(message);
 				return;
 			default:
@@ -375,7 +365,7 @@ export class ChannelAudience {
 				}
 				viewer.record(message);
 				this.#markChanged(viewer);
-				// A viewer who says what plays frees places or takes none; that can wait for the next second.
+				// A report of what plays frees places or takes none, so it can wait for the next second.
 				if (message.type !== 'tier-playing') {
 					void this.#decideSoon();
 				}
@@ -396,7 +386,7 @@ export class ChannelAudience {
 		}
 	}
 
-	// The old socket of a viewer who has a new one, or none any more.
+	// Closes the socket of a viewer who has a new one, or who leaves.
 	#detach(viewer: Viewer, reason: 'replaced' | 'serverStopping'): void {
 		const attachment = this.#attachments.get(viewer.id);
 		if (attachment !== undefined) {
@@ -408,8 +398,7 @@ export class ChannelAudience {
 
 	#remove(viewer: Viewer, how: ConnectionEnd | 'moved' | 'server-stopping'): void {
 		if (this.#viewers.delete(viewer.id)) {
-			this.#statisticsLog.forget(viewer.id);
-			this.#deps.claims.forget(viewer.id);
+			this.#deps.claims.delete(viewer.id);
 			this.#controller.leave(viewer.id);
 			this.#changed.delete(viewer);
 			this.#log(viewer, 'leave', { how, durationMs: Math.round(this.#deps.clock.nowMs() - viewer.joinedAtMs) });
@@ -438,17 +427,22 @@ export class ChannelAudience {
 
 	#notify(viewerId: ViewerId, verdict: TierVerdict | undefined): void {
 		const viewer = this.#viewers.get(viewerId);
-		// A socket that has just overflowed may have taken them away.
+		// Sending may have closed a socket that was too slow, and with it removed the viewer.
 		if (viewer === undefined || verdict === undefined) {
 			return;
 		}
 		const from = viewer.decision?.tier ?? null;
 		const effect = viewer.decide(verdict);
 		const decision = viewer.decision!;
-		const { tier, reason, isEmergency } = decision;
+		const { decisionId, tier, reason, isEmergency, waitingPosition } = decision;
 		if (effect === 'first' || effect === 'switched') {
-			// Who was told WebRTC holds a place from now on.
+			// A viewer who is assigned WebRTC holds a place from now on.
 			this.#changed.add(viewer);
+		}
+		if (effect !== 'none') {
+			const level = effect === 'explained' ? 'debug' : 'info';
+			const fields = { viewerId, decisionId, from, to: tier, reason, isEmergency, waitingPosition };
+			this.#deps.logger[level](fields, 'tier decided for a viewer');
 		}
 		if (effect === 'first') {
 			this.#log(viewer, 'tier', { tier, reason });
@@ -467,7 +461,7 @@ export class ChannelAudience {
 
 	#sendDescription(): void {
 		const channel = this.#describe();
-		// The frame rate wavers with every picture, and the count has its own message.
+		// The frame rate changes with every picture, and the count has its own message.
 		const { viewerCount: _count, video, ...rest } = channel;
 		const lasting = JSON.stringify({ ...rest, video: video === null ? null : { ...video, frameRate: 0 } });
 		const isFirst = this.#describedAs === '';
@@ -481,9 +475,9 @@ export class ChannelAudience {
 
 	#sendCount(nowMs: number): void {
 		const { viewerCount } = this.#deps.count();
-		if (viewerCount !== this.#toldCount && nowMs - this.#toldCountAtMs >= PRESENCE_INTERVAL_MS) {
-			this.#toldCount = viewerCount;
-			this.#toldCountAtMs = nowMs;
+		if (viewerCount !== this.#sentCount && nowMs - this.#sentCountAtMs >= PRESENCE_INTERVAL_MS) {
+			this.#sentCount = viewerCount;
+			this.#sentCountAtMs = nowMs;
 			this.#sendToAll(JSON.stringify({ type: 'presence', viewerCount }), 'droppable');
 		}
 	}

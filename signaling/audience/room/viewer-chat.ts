@@ -1,11 +1,11 @@
-/** One viewer's part in the chat: joins the room, hands over what they write, answers what became of it. */
+/** Connects one viewer's socket to the chat room: joins, sends drafts, answers with their outcome. */
 import { errorMessage, SpillwayError } from '../../../core/errors/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
 import type { ViewerId } from '../../../core/ids.ts';
 import type { ChatFrame, ChatJoinResult, ChatRoom } from '../../chat/store/chat-service.ts';
 import type { ViewerConnection, ViewerMessage } from '../socket/viewer-session.ts';
 
-/** What a viewer gets while chat cannot be reached: they watch, and may write later. */
+/** The answer while chat cannot be reached: the viewer watches, and may write later. */
 const WITHOUT_CHAT: ChatJoinResult = {
 	history: [],
 	hasGap: true,
@@ -15,7 +15,7 @@ const WITHOUT_CHAT: ChatJoinResult = {
 	chatRestriction: null,
 	badges: [],
 };
-/** Frames that may come between chat's answer and ours. */
+/** Frames that may arrive between the join of the chat and begin(). */
 const MAX_EARLY_FRAMES = 100;
 
 type ViewerChatDependencies = {
@@ -27,7 +27,6 @@ type ViewerChatDependencies = {
 	onStanding(canModerate: boolean): void;
 };
 
-/** Bound to one connection. */
 export class ViewerChat {
 	readonly #deps: ViewerChatDependencies;
 	#early: ChatFrame[] | undefined = [];
@@ -38,7 +37,7 @@ export class ViewerChat {
 		this.#deps = deps;
 	}
 
-	/** Never rejects: without chat one can watch all the same. */
+	/** Never rejects: watching works without chat. */
 	async join(lastChatId: string | undefined): Promise<ChatJoinResult> {
 		try {
 			const { remoteAddress, user } = this.#deps.connection;
@@ -53,14 +52,14 @@ export class ViewerChat {
 		}
 	}
 
-	/** `joined` is on its way: what came meanwhile follows it. */
+	/** Call it after sending `joined`: delivers the frames that arrived before. */
 	begin(): void {
 		const early = this.#early ?? [];
 		this.#early = undefined;
 		early.forEach((frame) => this.#deliver(frame));
 	}
 
-	/** Resolves to whether it was taken; commands count as well. */
+	/** Resolves to whether the draft was accepted; commands count as well. */
 	async send(draft: Extract<ViewerMessage, { type: 'chat-send' }>): Promise<boolean> {
 		const { draftId, text, captureTimeMs } = draft;
 		try {
@@ -86,7 +85,7 @@ export class ViewerChat {
 		}
 	}
 
-	/** Tells the viewer only when it was not done. */
+	/** Sends an answer only when the request was rejected. */
 	async moderate(message: Extract<ViewerMessage, { type: 'chat-moderate' }>): Promise<void> {
 		try {
 			const { type: _type, ...request } = message;
@@ -97,7 +96,7 @@ export class ViewerChat {
 		}
 	}
 
-	/** Harmless before join() and twice. */
+	/** Safe before join() and when called twice. */
 	leave(): void {
 		if (!this.#hasLeft) {
 			this.#hasLeft = true;
@@ -107,7 +106,7 @@ export class ViewerChat {
 
 	#deliver(frame: ChatFrame): void {
 		if (this.#early === undefined) {
-			// A removed message must go everywhere; one more line of talk is what a slow viewer can do without.
+			// A removal must reach every viewer; a slow viewer can miss a message.
 			this.#deps.connection.sendText(frame.text, frame.message.type === 'chat' ? 'droppable' : 'vital');
 			if (frame.message.type === 'chat-standing') {
 				this.#deps.onStanding(frame.message.canModerate);

@@ -1,6 +1,4 @@
-/**
- * The event log in both databases: what a viewer goes through is there afterwards, and a deleted channel harms nobody.
- */
+/** Tests of the event log in both databases: events are stored, and those of a deleted channel are skipped. */
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../../core/lifecycle/clock.ts';
 import { createId, type ChannelId, type ViewerId } from '../../../core/ids.ts';

@@ -1,5 +1,5 @@
 /** Tests of the event log's batches and bounds. */
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SpillwayError } from '../../../core/errors/errors.ts';
 import type { ChannelId, ViewerId } from '../../../core/ids.ts';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
@@ -27,9 +27,19 @@ function event(viewerId: string): ViewerEvent {
 }
 
 describe('ViewerEventLog', () => {
-	it('writes in batches, once a second and when closing', async () => {
-		const [clock, logger, database] = [new FakeClock(), new RecordingLogger(), new FakeDatabase()];
-		const log = new ViewerEventLog({ database, clock, logger });
+	let clock: FakeClock;
+	let logger: RecordingLogger;
+	let database: FakeDatabase;
+	let log: ViewerEventLog;
+
+	beforeEach(() => {
+		[clock, logger, database] = [new FakeClock(), new RecordingLogger(), new FakeDatabase()];
+		log = new ViewerEventLog({ database, clock, logger });
+	});
+
+	afterEach(() => log.close());
+
+	it('writes in batches, once a second and on close', async () => {
 		log.write(event('a'));
 		log.write(event('b'));
 		await clock.advance(1000);
@@ -40,9 +50,7 @@ describe('ViewerEventLog', () => {
 		expect([database.batches.length, clock.pendingCount]).toEqual([2, 0]);
 	});
 
-	it('keeps events while the database is away, in order', async () => {
-		const [clock, logger, database] = [new FakeClock(), new RecordingLogger(), new FakeDatabase()];
-		const log = new ViewerEventLog({ database, clock, logger });
+	it('keeps events in order while the database is away', async () => {
 		database.isLost = true;
 		log.write(event('a'));
 		await clock.advance(60_000);
@@ -51,12 +59,9 @@ describe('ViewerEventLog', () => {
 		await clock.advance(31_000);
 		expect(database.batches.flat().map(({ viewer_id }) => viewer_id)).toEqual(['a', 'b']);
 		expect(logger.lines.filter(({ level }) => level === 'warn')).toHaveLength(1);
-		await log.close();
 	});
 
-	it('drops the oldest beyond its bound, and counts them', async () => {
-		const [clock, logger, database] = [new FakeClock(), new RecordingLogger(), new FakeDatabase()];
-		const log = new ViewerEventLog({ database, clock, logger });
+	it('drops and counts the oldest beyond its bound', async () => {
 		database.isLost = true;
 		for (let index = 0; index < MAX_WAITING_EVENTS + 7; index++) {
 			log.write(event(String(index)));
@@ -68,6 +73,5 @@ describe('ViewerEventLog', () => {
 		const written = database.batches.flat();
 		expect([written.length, written[0]!.viewer_id]).toEqual([MAX_WAITING_EVENTS, '7']);
 		expect(logger.lines.some(({ message }) => message === 'viewer events were dropped')).toBe(true);
-		await log.close();
 	});
 });

@@ -1,6 +1,4 @@
-/**
- * What viewers go through, written into the database in batches; while it is away the newest are kept, up to a bound.
- */
+/** Writes viewer events to the table `viewer_events` in batches; keeps the newest ones while the database is away. */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { retryDelayMs, type RetryPolicy } from '../../../core/lifecycle/back-off.ts';
 import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
@@ -17,7 +15,7 @@ import type { Queryable } from '../../platform/database/database.ts';
  */
 export type ViewerEventKind = 'join' | 'tier' | 'switch' | 'stall' | 'latency' | 'leave';
 
-/** One event. @internal for tests */
+/** @internal for tests */
 export type ViewerEvent = {
 	viewerId: ViewerId;
 	channelId: ChannelId;
@@ -25,12 +23,11 @@ export type ViewerEvent = {
 	payload: Readonly<Record<string, string | number | boolean | null>>;
 };
 
-/** Takes events; never throws and never waits. */
+/** Never throws and never waits. */
 export interface ViewerEventSink {
 	write(event: ViewerEvent): void;
 }
 
-/** Events are written this often. */
 const FLUSH_INTERVAL_MS = 1000;
 const RETRY_POLICY: RetryPolicy = {
 	maxAttempts: Infinity,
@@ -40,9 +37,8 @@ const RETRY_POLICY: RetryPolicy = {
 };
 /** Events in one statement. */
 const BATCH_SIZE = 500;
-/** Events that wait for the database; the oldest beyond go. @internal for tests */
+/** Events that wait for the database; beyond it the oldest are dropped. @internal for tests */
 export const MAX_WAITING_EVENTS = 10_000;
-/** Events are kept for this long. */
 const RETENTION_MS = 30 * 24 * 60 * 60 * 1000;
 const PRUNE_INTERVAL_MS = 60 * 60 * 1000;
 
@@ -50,7 +46,6 @@ type Row = { id: string; viewer_id: string; channel_id: string; kind: string; pa
 
 type ViewerEventLogDependencies = { database: Queryable; clock: Clock; logger: Logger };
 
-/** Writes to `viewer_events`. */
 export class ViewerEventLog implements ViewerEventSink {
 	readonly #deps: ViewerEventLogDependencies;
 	readonly #dropped: RateLimitedReport;
@@ -85,7 +80,7 @@ export class ViewerEventLog implements ViewerEventSink {
 		}
 	}
 
-	/** Writes what waits, as far as the database lets it within its own deadline. */
+	/** Writes the waiting events, as far as the database answers within its own deadline. */
 	close(): Promise<void> {
 		return this.#scope.close('closed');
 	}
@@ -101,13 +96,13 @@ export class ViewerEventLog implements ViewerEventSink {
 				await this.#insert(batch);
 				this.#failureCount = 0;
 			} catch (error) {
-				this.#keep(batch, error);
+				this.#requeue(batch, error);
 				return;
 			}
 		}
 	}
 
-	// A channel may have been deleted meanwhile: its events go with it, and must not take the others along.
+	// A channel may have been deleted meanwhile: its events are skipped, and must not fail the batch.
 	async #insert(batch: readonly Row[]): Promise<void> {
 		await this.#deps.database.query(
 			`INSERT INTO viewer_events (id, viewer_id, channel_id, kind, payload, at)
@@ -120,7 +115,7 @@ export class ViewerEventLog implements ViewerEventSink {
 		);
 	}
 
-	#keep(batch: readonly Row[], error: unknown): void {
+	#requeue(batch: readonly Row[], error: unknown): void {
 		this.#failureCount++;
 		this.#pausedUntilMs = this.#deps.clock.monotonicMs() + retryDelayMs(RETRY_POLICY, this.#failureCount, 0)!;
 		if (this.#failureCount === 1) {

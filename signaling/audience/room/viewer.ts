@@ -1,35 +1,37 @@
-/** One viewer of a channel on this node: what they can, what they were told, what they say that they do. */
+/** The state of one viewer of a channel on this node: abilities, last decision, what their player reports. */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import type { ViewerId } from '../../../core/ids.ts';
 import type { TierDecision, ViewerStatistics } from '../../../core/protocol/signaling/signaling-messages.ts';
 import type { JoinMessage, ViewerConnection, ViewerMessage } from '../socket/viewer-session.ts';
 import type { TierVerdict, TierViewer, ViewerRole } from '../tiers/tier-input.ts';
+import type { ViewerEventKind } from './viewer-event-log.ts';
 import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 
-/** How long a WebRTC transport may take from the decision to the WHEP request and its first picture. */
+/** How long the WHEP request and the first picture may take after the decision. */
 const OPENING_MS = 20_000;
-/** WebRTC that has played this long is no longer held to be failing. */
+/** Failures of WebRTC are cleared once it has played this long. */
 const FORGIVEN_AFTER_MS = 60_000;
-/** What a player says of WebRTC so long after their SFU worker died is no fault of theirs. */
+/** A failure this long before or after the death of the SFU worker does not count against the viewer's network. */
 const WORKER_LOSS_MS = 10_000;
-/** A reason or place in the waiting list that changes without the tier is told this often at most. */
+/** A reason or waiting position that changes without the tier is sent at most this often. */
 const EXPLAIN_INTERVAL_MS = 5000;
-/** Statistics older than this say nothing about now; players send them every 5 s. */
+/** Older statistics are outdated; players send them every 5 s. */
 const STATISTICS_LIFE_MS = 15_000;
+/** Latency of one viewer goes into the event log this often. */
+const LATENCY_LOG_INTERVAL_MS = 60_000;
 
-/** What {@link Viewer.decide} did: `switched` is told at once, `explained` is the same tier with other words. */
+/** What {@link Viewer.decide} did: `switched` is sent at once, `explained` is the same tier with another reason. */
 type VerdictEffect = 'first' | 'switched' | 'explained' | 'none';
 
-/** Holds state; who is told what is the room's business. */
 export class Viewer {
 	readonly id: ViewerId;
 	readonly joinedAtMs: number;
 	readonly #clock: Clock;
-	/** Undefined while they are away for a moment, and for those who only send beacons. */
+	/** Undefined while they reconnect, and for viewers who only send beacons. */
 	connection: ViewerConnection | undefined;
-	/** Of the newest socket; undefined for those who only send beacons. */
+	/** Of the newest socket; undefined for viewers who only send beacons. */
 	address: string | undefined;
-	/** Counted until then without a connection; undefined while there is one. */
+	/** Until when they count without a connection; undefined while there is one. */
 	leaseUntilMs: number | undefined;
 	role: ViewerRole = 'viewer';
 	lastChatAtMs: number | undefined;
@@ -47,6 +49,7 @@ export class Viewer {
 	#openingUntilMs = -Infinity;
 	#playing: { tier: DeliveryTier; sinceMs: number } | undefined;
 	#statistics: { value: ViewerStatistics; atMs: number } | undefined;
+	#latencyLoggedAtMs = -Infinity;
 
 	constructor(id: ViewerId, clock: Clock) {
 		this.id = id;
@@ -54,12 +57,11 @@ export class Viewer {
 		this.joinedAtMs = clock.nowMs();
 	}
 
-	/** What they were told last; undefined for a newcomer. */
+	/** The last decision; undefined for a newcomer. */
 	get decision(): TierDecision | undefined {
 		return this.#decision;
 	}
 
-	/** The tier that they say plays. */
 	get playingTier(): DeliveryTier | undefined {
 		return this.#playing?.tier;
 	}
@@ -70,8 +72,8 @@ export class Viewer {
 		return this.#clock.monotonicMs() - atMs <= STATISTICS_LIFE_MS ? value : undefined;
 	}
 
-	/** What a join says, the first one or one after a reconnect. */
-	take(message: JoinMessage): void {
+	/** Applies a join: the first one, or one after a reconnect. */
+	applyJoin(message: JoinMessage): void {
 		this.#canWebRtc = message.canWebRtc;
 		this.#canHls = message.canHls;
 		this.#isPinnedToHls = message.isPinnedToHls;
@@ -84,7 +86,7 @@ export class Viewer {
 		}
 	}
 
-	/** What they say about themselves later. Chat is not among it. */
+	/** Applies a later report of the player. */
 	record(message: Extract<ViewerMessage, { type: 'tier-playing' | 'tier-failed' | 'pin' | 'statistics' }>): void {
 		switch (message.type) {
 			case 'tier-playing':
@@ -102,7 +104,22 @@ export class Viewer {
 		}
 	}
 
-	/** Their last WebRTC transport is closed. */
+	/** What new statistics add to the event log: every stall, and the latency once a minute. Call it before record(). */
+	statisticsEvents(statistics: ViewerStatistics): [ViewerEventKind, Record<string, string | number>][] {
+		const { tier, stallCount, stalledForMs, latencyMs } = statistics;
+		const events: ReturnType<Viewer['statisticsEvents']> = [];
+		const newStallCount = stallCount - (this.statistics?.stallCount ?? stallCount);
+		if (newStallCount > 0) {
+			events.push(['stall', { tier, count: newStallCount, stalledForMs }]);
+		}
+		const nowMs = this.#clock.monotonicMs();
+		if (latencyMs !== undefined && nowMs - this.#latencyLoggedAtMs >= LATENCY_LOG_INTERVAL_MS) {
+			this.#latencyLoggedAtMs = nowMs;
+			events.push(['latency', { tier, latencyMs }]);
+		}
+		return events;
+	}
+
 	transportClosed(): void {
 		this.#openingUntilMs = -Infinity;
 		if (this.#playing?.tier === 'webrtc') {
@@ -110,7 +127,7 @@ export class Viewer {
 		}
 	}
 
-	/** Their SFU worker has just died. Their player may have told so before we knew. */
+	/** Their SFU worker has just died. Their player may have reported the failure before we noticed. */
 	workerLost(): void {
 		this.#workerLostAtMs = this.#clock.nowMs();
 		if (this.#failedAtMs !== undefined && this.#workerLostAtMs - this.#failedAtMs < WORKER_LOSS_MS) {
@@ -125,7 +142,7 @@ export class Viewer {
 		return hasTransport || this.playingTier === 'webrtc' || this.#clock.monotonicMs() < this.#openingUntilMs;
 	}
 
-	/** As the tier controller wants it: plain data. `hasTransport`: a WebRTC transport of theirs lives here. */
+	/** The viewer as the tier controller's input. `hasTransport`: this node has a WebRTC transport of theirs. */
 	forController(hasTransport: boolean, isUnproven: boolean): Omit<TierViewer, 'decided'> {
 		const playing = this.#playing;
 		if (playing?.tier === 'webrtc' && this.#clock.monotonicMs() - playing.sinceMs > FORGIVEN_AFTER_MS) {
@@ -144,13 +161,13 @@ export class Viewer {
 			webRtcFailedAtMs: this.#failedAtMs,
 			failureCount: this.#failureCount,
 			failureCause: this.#failureCause,
-			// What is unproven is not held: nothing has come of it.
+			// An unproven claim holds no place.
 			holdsWebRtc: !isUnproven && this.holdsWebRtc(hasTransport),
 			isUnproven,
 		};
 	}
 
-	/** Takes the controller's answer. */
+	/** Applies the controller's verdict. */
 	decide(verdict: TierVerdict): VerdictEffect {
 		const previous = this.#decision;
 		const isSame = previous?.tier === verdict.tier;
@@ -168,7 +185,7 @@ export class Viewer {
 			this.#isExplained = false;
 			return this.#explain();
 		}
-		this.#told();
+		this.#markExplained();
 		if (verdict.tier === 'webrtc' && this.playingTier !== 'webrtc') {
 			this.#openingUntilMs = this.#clock.monotonicMs() + OPENING_MS;
 		}
@@ -179,11 +196,11 @@ export class Viewer {
 		if (this.#isExplained || this.#clock.monotonicMs() - this.#explainedAtMs < EXPLAIN_INTERVAL_MS) {
 			return 'none';
 		}
-		this.#told();
+		this.#markExplained();
 		return 'explained';
 	}
 
-	#told(): void {
+	#markExplained(): void {
 		this.#isExplained = true;
 		this.#explainedAtMs = this.#clock.monotonicMs();
 	}

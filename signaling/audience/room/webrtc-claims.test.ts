@@ -1,7 +1,4 @@
-/**
- * Claims of strangers who never connect must not keep anybody out, and those of a household must be as good as
- * anybody's.
- */
+/** Tests that claims of clients who never connect keep no viewer out, and that a household's claims are good. */
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { ChannelName, ViewerId } from '../../../core/ids.ts';
@@ -19,40 +16,40 @@ beforeEach(() => {
 function claimant(number: number, change: Partial<Claimant> = {}): Claimant {
 	const address = '203.0.113.7';
 	const id = `viewer-${number}` as ViewerId;
-	return { id, channelName: 'demo' as ChannelName, address, isToldWebRtc: true, hasTransport: false, ...change };
+	return { id, channelName: 'demo' as ChannelName, address, isAssignedWebRtc: true, hasTransport: false, ...change };
 }
 
 describe('WebRtcClaims', () => {
-	it('holds the first of an address to be good, and of the others none, told or not', () => {
+	it('trusts the first claims of an address and no others, assigned or not', () => {
 		const judged = Array.from({ length: 50 }, (_, index) => claims.isUnproven(claimant(index)));
 		expect(judged.filter((isUnproven) => !isUnproven)).toHaveLength(CLAIMS_PER_GROUP);
-		expect(claims.isUnproven(claimant(99, { isToldWebRtc: false }))).toBe(true);
+		expect(claims.isUnproven(claimant(99, { isAssignedWebRtc: false }))).toBe(true);
 		expect(claims.weakCount('demo' as ChannelName)).toBe(50 - CLAIMS_PER_GROUP);
 	});
 
 	it.each([
 		['one IPv6 /64', (index: number) => `2001:db8:1:1::${index + 1}`, CLAIMS_PER_GROUP],
-		['addresses of their own', (index: number) => `198.51.100.${index + 1}`, 50],
+		['fifty addresses', (index: number) => `198.51.100.${index + 1}`, 50],
 		['this machine', () => '127.0.0.1', 50],
-		['nowhere yet', () => undefined, 50],
-	])('counts fifty from %s', (_name, addressOf, goodCount) => {
+		['no address', () => undefined, 50],
+	])('trusts claims of fifty viewers from %s by address group', (_name, addressOf, goodCount) => {
 		const judged = Array.from({ length: 50 }, (_, index) => {
 			return claims.isUnproven(claimant(index, { address: addressOf(index) }));
 		});
 		expect(judged.filter((isUnproven) => !isUnproven)).toHaveLength(goodCount);
 	});
 
-	it('lets the next of an address be good when one has connected or gone', () => {
+	it('trusts the next claim of an address when a viewer has connected or left', () => {
 		for (let index = 0; index <= CLAIMS_PER_GROUP + 1; index++) {
 			claims.isUnproven(claimant(index));
 		}
 		expect(claims.isUnproven(claimant(0, { hasTransport: true }))).toBe(false);
 		expect(claims.isUnproven(claimant(CLAIMS_PER_GROUP))).toBe(false);
-		claims.forget(claimant(1).id);
+		claims.delete(claimant(1).id);
 		expect(claims.isUnproven(claimant(CLAIMS_PER_GROUP + 1))).toBe(false);
 	});
 
-	it('holds a claim to be good for as long as connecting takes', async () => {
+	it('trusts a claim for as long as connecting takes', async () => {
 		expect(claims.isUnproven(claimant(0))).toBe(false);
 		await clock.advance(CLAIM_LIFE_MS - 1);
 		expect(claims.isUnproven(claimant(0))).toBe(false);
@@ -61,8 +58,8 @@ describe('WebRtcClaims', () => {
 		expect(claims.isUnproven(claimant(0, { hasTransport: true }))).toBe(false);
 	});
 
-	it('never holds more to be good than an address may have, and forgets all who went', () => {
-		const change = fc.record({ number: fc.nat(80), isToldWebRtc: fc.boolean(), hasTransport: fc.boolean() });
+	it('never trusts more claims than an address may have, and keeps none of viewers who left', () => {
+		const change = fc.record({ number: fc.nat(80), isAssignedWebRtc: fc.boolean(), hasTransport: fc.boolean() });
 		fc.assert(
 			fc.property(fc.array(change, { maxLength: 300 }), (changes) => {
 				const pool = new WebRtcClaims(clock);
@@ -75,9 +72,9 @@ describe('WebRtcClaims', () => {
 				const unconnected = [...open.values()].filter(({ hasTransport }) => !hasTransport);
 				const weak = unconnected.filter((viewer) => pool.isUnproven(viewer));
 				expect(unconnected.length - weak.length).toBe(Math.min(CLAIMS_PER_GROUP, unconnected.length));
-				const toldCount = weak.filter(({ isToldWebRtc }) => isToldWebRtc).length;
-				expect(pool.weakCount('demo' as ChannelName)).toBe(toldCount);
-				open.forEach(({ id }) => pool.forget(id));
+				const assignedCount = weak.filter(({ isAssignedWebRtc }) => isAssignedWebRtc).length;
+				expect(pool.weakCount('demo' as ChannelName)).toBe(assignedCount);
+				open.forEach(({ id }) => pool.delete(id));
 				expect(pool.weakCount('demo' as ChannelName)).toBe(0);
 				expect(pool.isUnproven(claimant(1000))).toBe(false);
 			}),

@@ -1,79 +1,74 @@
 /**
- * Claims to WebRTC places of which nothing has come yet: of viewers without a transport, told WebRTC or waiting for it.
- * Of one address group some are as good as anybody's, once told for as long as connecting takes; the others give way.
- * Otherwise a few strangers with sockets, who never watch, would hold all places. Holds no resources.
+ * Claims to WebRTC places by viewers without a transport, who are assigned WebRTC or wait for it. Some claims of one
+ * address group are good, once assigned for as long as connecting takes; the others give way to every other viewer.
+ * Otherwise a few untrusted clients with sockets, who never watch, could hold all places.
  */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import type { ChannelName, ViewerId } from '../../../core/ids.ts';
 import { senderKey } from '../../../core/limits/address-key.ts';
+import { SetMap } from './set-map.ts';
 
-/**
- * Good claims of one address group at a time. They matter only where places are scarce; connecting takes a second or
- * two.
- * @internal for tests
- */
+/** Good claims of one address group at a time; connecting takes a second or two. @internal for tests */
 export const CLAIMS_PER_GROUP = 10;
 /** How long a claim is good: as long as a transport may take to open. @internal for tests */
 export const CLAIM_LIFE_MS = 20_000;
 
-/** A viewer as claims see them. @internal for tests */
+/** @internal for tests */
 export type Claimant = {
 	id: ViewerId;
 	channelName: ChannelName;
-	/** Undefined: they have had no socket yet. */
+	/** Undefined before their first socket. */
 	address: string | undefined;
-	isToldWebRtc: boolean;
+	isAssignedWebRtc: boolean;
 	hasTransport: boolean;
 };
 
-type Claim = { group: string; channelName: ChannelName; toldAtMs: number | undefined };
+type Claim = { group: string; channelName: ChannelName; assignedAtMs: number | undefined };
 
-/** Those of one server, all channels together. */
+/** The claims of one server, all channels together. */
 export class WebRtcClaims {
 	readonly #clock: Clock;
 	readonly #claims = new Map<ViewerId, Claim>();
 	/** Claims of a group, oldest first. */
-	readonly #byGroup = new Map<string, Set<ViewerId>>();
-	/** Who was told WebRTC and whose claim is not good. */
-	readonly #weak = new Map<ChannelName, Set<ViewerId>>();
+	readonly #byGroup = new SetMap<string, ViewerId>();
+	/** Viewers who are assigned WebRTC and whose claim is not good. */
+	readonly #weak = new SetMap<ChannelName, ViewerId>();
 
 	constructor(clock: Clock) {
 		this.#clock = clock;
 	}
 
-	/** Looks at a viewer anew. True: they give way to anybody whose claim is good, and to whoever has connected. */
-	isUnproven({ id, channelName, address, isToldWebRtc, hasTransport }: Claimant): boolean {
-		// Who has had no socket yet cannot be told anything.
+	/** Judges a viewer as they are now. True: they give way to every viewer with a good claim or a transport. */
+	isUnproven({ id, channelName, address, isAssignedWebRtc, hasTransport }: Claimant): boolean {
+		// A viewer without an address has had no socket, so they are assigned nothing.
 		if (hasTransport || address === undefined) {
-			this.forget(id);
+			this.delete(id);
 			return false;
 		}
 		const claim = this.#claims.get(id) ?? this.#add(id, { group: senderKey(address) ?? id, channelName });
 		const nowMs = this.#clock.monotonicMs();
-		claim.toldAtMs = isToldWebRtc ? (claim.toldAtMs ?? nowMs) : undefined;
-		const isLate = claim.toldAtMs !== undefined && nowMs - claim.toldAtMs >= CLAIM_LIFE_MS;
+		claim.assignedAtMs = isAssignedWebRtc ? (claim.assignedAtMs ?? nowMs) : undefined;
+		const isLate = claim.assignedAtMs !== undefined && nowMs - claim.assignedAtMs >= CLAIM_LIFE_MS;
 		const isWeak = isLate || !this.#isEarly(id, claim);
-		if (isWeak && isToldWebRtc) {
-			addTo(this.#weak, claim.channelName, id);
+		if (isWeak && isAssignedWebRtc) {
+			this.#weak.add(claim.channelName, id);
 		} else {
-			deleteFrom(this.#weak, claim.channelName, id);
+			this.#weak.delete(claim.channelName, id);
 		}
 		return isWeak;
 	}
 
-	/** They are gone. Does nothing for who has no claim. */
-	forget(id: ViewerId): void {
+	/** The viewer has left. Does nothing without a claim. */
+	delete(id: ViewerId): void {
 		const claim = this.#claims.get(id);
-		if (claim === undefined) {
-			return;
+		if (claim !== undefined) {
+			this.#claims.delete(id);
+			this.#byGroup.delete(claim.group, id);
+			this.#weak.delete(claim.channelName, id);
 		}
-		this.#claims.delete(id);
-		const { group, channelName } = claim;
-		deleteFrom(this.#byGroup, group, id);
-		deleteFrom(this.#weak, channelName, id);
 	}
 
-	/** What {@link isUnproven} said last of a viewer who was told WebRTC. */
+	/** Whether the viewer is assigned WebRTC and was unproven at the last {@link isUnproven}. */
 	isWeak(id: ViewerId, channelName: ChannelName): boolean {
 		return this.#weak.get(channelName)?.has(id) ?? false;
 	}
@@ -83,14 +78,14 @@ export class WebRtcClaims {
 		return this.#weak.get(channelName)?.size ?? 0;
 	}
 
-	#add(id: ViewerId, place: Omit<Claim, 'toldAtMs'>): Claim {
-		const claim: Claim = { ...place, toldAtMs: undefined };
+	#add(id: ViewerId, place: Omit<Claim, 'assignedAtMs'>): Claim {
+		const claim: Claim = { ...place, assignedAtMs: undefined };
 		this.#claims.set(id, claim);
-		addTo(this.#byGroup, claim.group, id);
+		this.#byGroup.add(claim.group, id);
 		return claim;
 	}
 
-	// Among the first of their group.
+	// Whether they are among the first of their group.
 	#isEarly(id: ViewerId, { group }: Claim): boolean {
 		let rank = 0;
 		for (const member of this.#byGroup.get(group)!) {
@@ -102,17 +97,5 @@ export class WebRtcClaims {
 			}
 		}
 		return false;
-	}
-}
-
-function addTo<Key>(sets: Map<Key, Set<ViewerId>>, key: Key, id: ViewerId): void {
-	sets.set(key, (sets.get(key) ?? new Set<ViewerId>()).add(id));
-}
-
-function deleteFrom<Key>(sets: Map<Key, Set<ViewerId>>, key: Key, id: ViewerId): void {
-	const set = sets.get(key);
-	set?.delete(id);
-	if (set?.size === 0) {
-		sets.delete(key);
 	}
 }

@@ -1,15 +1,15 @@
-/** Which WebRTC transports are open, by channel and by viewer: they count against the budget until they are closed. */
+/** Counts open WebRTC transports by channel and by viewer: each counts against the budget until it is closed. */
 import type { ChannelName, ViewerId } from '../../../core/ids.ts';
+import { SetMap } from './set-map.ts';
 
-/** A viewer's id, as players send it with their WHEP request in the header `x-spillway-viewer`. */
+/** A viewer's id, as players send it in the header `x-spillway-viewer` of their WHEP request. */
 const VIEWER_ID = /^[0-9a-z]{26}$/;
 
-/** One WHEP session. */
 export type WebRtcSession = {
 	channelName: ChannelName;
-	/** What the header said; any text of a stranger. */
+	/** The header's value: untrusted text. */
 	viewerId: string | undefined;
-	/** Calls back once, when the transport is closed. */
+	/** Calls the listener once, when the transport is closed. */
 	onClosed(listener: (reason: string) => void): void;
 	/** Sends only the sound from now on. */
 	stopPicture(): void;
@@ -18,37 +18,39 @@ export type WebRtcSession = {
 type WebRtcSessionListeners = {
 	/** The viewer has none left. */
 	onLastClosed(viewerId: ViewerId, channelName: ChannelName): void;
-	/** Comes after it, when that was because the worker died. */
+	/** Follows onLastClosed when the worker died. */
 	onWorkerLost(viewerId: ViewerId, channelName: ChannelName): void;
 };
 
-/** Counts transports. */
 export class WebRtcSessions {
-	readonly #byViewer = new Map<ViewerId, Set<WebRtcSession>>();
-	readonly #byChannel = new Map<ChannelName, Map<ViewerId | undefined, number>>();
+	readonly #byViewer = new SetMap<ViewerId, WebRtcSession>();
+	readonly #byChannel = new SetMap<ChannelName, { viewerId: ViewerId | undefined }>();
 	readonly #listeners: WebRtcSessionListeners;
 
 	constructor(listeners: WebRtcSessionListeners) {
 		this.#listeners = listeners;
 	}
 
-	/** Names of the channels that have any. */
-	get channelNames(): readonly ChannelName[] {
-		return [...this.#byChannel.keys()];
+	get channelNames(): Iterable<ChannelName> {
+		return this.#byChannel.keys();
 	}
 
-	/** Counts one until it is closed. */
+	/** Counts a session until it is closed. */
 	add(session: WebRtcSession): void {
 		const { channelName, viewerId: header } = session;
 		const viewerId = header !== undefined && VIEWER_ID.test(header) ? (header as ViewerId) : undefined;
-		this.#change(channelName, viewerId, 1);
+		const entry = { viewerId };
+		this.#byChannel.add(channelName, entry);
 		if (viewerId !== undefined) {
-			this.#byViewer.set(viewerId, (this.#byViewer.get(viewerId) ?? new Set()).add(session));
+			this.#byViewer.add(viewerId, session);
 		}
 		session.onClosed((reason) => {
-			this.#change(channelName, viewerId, -1);
-			this.#forget(viewerId, session);
-			if (viewerId !== undefined && !this.has(viewerId)) {
+			this.#byChannel.delete(channelName, entry);
+			if (viewerId === undefined) {
+				return;
+			}
+			this.#byViewer.delete(viewerId, session);
+			if (!this.has(viewerId)) {
 				this.#listeners.onLastClosed(viewerId, channelName);
 				if (reason === 'worker-died') {
 					this.#listeners.onWorkerLost(viewerId, channelName);
@@ -57,53 +59,23 @@ export class WebRtcSessions {
 		});
 	}
 
-	/** Whether a transport of this viewer is open. */
 	has(viewerId: ViewerId): boolean {
-		return this.#byViewer.has(viewerId);
+		return this.#byViewer.get(viewerId) !== undefined;
 	}
 
-	/** The line of this viewer does not carry the picture: only the sound is sent. */
+	/** Sends only the sound, because the viewer's line does not carry the picture. */
 	stopPictures(viewerId: ViewerId): void {
 		for (const session of this.#byViewer.get(viewerId) ?? []) {
 			session.stopPicture();
 		}
 	}
 
-	/** How many in a channel belong to nobody for whom `isViewer` is true. */
-	countForeign(channelName: ChannelName, isViewer: (viewerId: ViewerId) => boolean): number {
+	/** Transports in a channel that belong to no viewer of it. */
+	countOutsiders(channelName: ChannelName, isViewer: (viewerId: ViewerId) => boolean): number {
 		let count = 0;
-		for (const [viewerId, held] of this.#byChannel.get(channelName) ?? []) {
-			if (viewerId === undefined || !isViewer(viewerId)) {
-				count += held;
-			}
+		for (const { viewerId } of this.#byChannel.get(channelName) ?? []) {
+			count += viewerId === undefined || !isViewer(viewerId) ? 1 : 0;
 		}
 		return count;
-	}
-
-	#change(channelName: ChannelName, viewerId: ViewerId | undefined, by: 1 | -1): void {
-		const inChannel = this.#byChannel.get(channelName) ?? new Map<ViewerId | undefined, number>();
-		add(inChannel, viewerId, by);
-		if (inChannel.size === 0) {
-			this.#byChannel.delete(channelName);
-		} else {
-			this.#byChannel.set(channelName, inChannel);
-		}
-	}
-
-	#forget(viewerId: ViewerId | undefined, session: WebRtcSession): void {
-		const held = viewerId === undefined ? undefined : this.#byViewer.get(viewerId);
-		held?.delete(session);
-		if (held?.size === 0) {
-			this.#byViewer.delete(viewerId!);
-		}
-	}
-}
-
-function add<Key>(counts: Map<Key, number>, key: Key, by: number): void {
-	const count = (counts.get(key) ?? 0) + by;
-	if (count === 0) {
-		counts.delete(key);
-	} else {
-		counts.set(key, count);
 	}
 }

@@ -1,17 +1,11 @@
-/** Tests of what strangers may send over the socket. */
+/** Tests of untrusted messages from the socket. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ClientMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
+import { joinMessage } from '../testing/audience-bench.ts';
 import { parseClientMessage } from './message-parser.ts';
 
-const JOIN = {
-	type: 'join',
-	protocol: 1,
-	channel: 'demo',
-	canWebRtc: true,
-	canHls: true,
-	isPinnedToHls: false,
-} as const;
+const JOIN = joinMessage();
 const STATISTICS = {
 	type: 'statistics',
 	tier: 'webrtc',
@@ -45,7 +39,7 @@ describe('parseClientMessage', () => {
 		['an array', '[]', 'not an object'],
 		['null', 'null', 'not an object'],
 		['no type', '{}', 'type is not known'],
-		['a foreign type', '{"type":"joined"}', 'type is not known'],
+		['a type of the server', '{"type":"joined"}', 'type is not known'],
 		['an inherited name', '{"type":"constructor"}', 'type is not known'],
 		['an unknown field', JSON.stringify({ ...JOIN, admin: true }), 'join'],
 		['a missing field', '{"type":"clock"}', 'clock must have required properties clientSentMs'],
@@ -59,11 +53,11 @@ describe('parseClientMessage', () => {
 		expect('detail' in parsed && parsed.detail).toContain(detail);
 	});
 
-	it.each([0, 2, '1', undefined])('refuses version %s of the protocol with a code of its own', (protocol) => {
+	it.each([0, 2, '1', undefined])('refuses version %s of the protocol with a separate code', (protocol) => {
 		expect(parseClientMessage(JSON.stringify({ ...JOIN, protocol }))).toMatchObject({ refusal: 'protocolUnsupported' });
 	});
 
-	it('never throws, and lets nothing through but messages', () => {
+	it('never throws, and accepts nothing but messages', () => {
 		const types = VALID.map(({ type }) => type);
 		fc.assert(
 			fc.property(

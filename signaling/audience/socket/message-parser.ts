@@ -1,4 +1,4 @@
-/** Text of a stranger → a message of the protocol, or which close code they get. The schemas are compiled once. */
+/** Parses untrusted text into a message of the protocol, or into a close code. The schemas are compiled once. */
 import { Compile, type Validator } from 'typebox/compile';
 import { clientMessageSchema, type ClientMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
 import {
@@ -6,11 +6,11 @@ import {
 	SIGNALING_PROTOCOL,
 } from '../../../core/protocol/signaling/signaling-constants.ts';
 
-/** A message, or why not. `detail` names the place and the rule, never the value. */
+/** `detail` names the place and the rule, never the value. */
 type ParsedMessage =
 	{ message: ClientMessage } | { refusal: 'malformedMessage' | 'protocolUnsupported'; detail: string };
 
-// One validator per type: errors then speak of that type, instead of all that it might have been.
+// One validator per type, so that errors name the fields of that type only.
 const VALIDATORS: ReadonlyMap<string, Validator> = new Map(
 	clientMessageSchema.anyOf.map((schema) => [schema.properties.type.const, Compile(schema)]),
 );

@@ -11,6 +11,7 @@ import {
 	type SignalingServer,
 	type SignalingServerOptions,
 } from '../testing/signaling-server.ts';
+import { joinMessage } from '../testing/audience-bench.ts';
 import type { ChatFrame } from '../../chat/store/chat-service.ts';
 import { InProcessBus } from '../../platform/bus/in-process-bus.ts';
 import type { RequestAuthenticator } from './signaling-routes.ts';
@@ -35,7 +36,7 @@ afterEach(async () => {
 	await bus.close();
 });
 
-/** Waits for something real to have arrived; the test's own deadline ends a wait that is in vain. */
+/** Polls until the condition holds; the test's deadline ends the wait otherwise. */
 async function until(isTrue: () => boolean): Promise<void> {
 	while (!isTrue()) {
 		await delay(5);
@@ -45,7 +46,7 @@ async function until(isTrue: () => boolean): Promise<void> {
 const count = (): number | null => server.signaling.viewerCount('demo');
 
 describe('a viewer', () => {
-	it('joins, is answered with a tier, asks for the time, is counted, and leaves', async () => {
+	it('joins, gets a tier and the time, is counted, and leaves', async () => {
 		await start();
 		const viewer = await new SocketClient(server.url).join();
 		expect(await viewer.next('joined')).toMatchObject({
@@ -61,7 +62,7 @@ describe('a viewer', () => {
 		expect(server.signaling.figures().closedByReason.get('viewer')).toBe(1);
 	});
 
-	it('is the same one after a reconnect, and the newer of two sockets wins', async () => {
+	it('keeps its id after a reconnect, and the newer of two sockets wins', async () => {
 		await start();
 		const first = await new SocketClient(server.url).join();
 		const { viewerId, resumeToken } = await first.next('joined');
@@ -78,7 +79,7 @@ describe('a viewer', () => {
 		third.socket.close();
 	});
 
-	it('is a guest while accounts cannot be read, and not let in when their token is refused', async () => {
+	it('is a guest while accounts cannot be read, and gets 401 when their token is refused', async () => {
 		let error: Error = new SpillwayError('DATABASE_UNAVAILABLE');
 		const authenticator: RequestAuthenticator = { authenticate: () => Promise.reject(error) };
 		await start({ authenticator });
@@ -89,7 +90,7 @@ describe('a viewer', () => {
 		await expect(new SocketClient(server.url).opened()).rejects.toThrow('HTTP 401');
 	});
 
-	it('loses their sockets when they sign out', async () => {
+	it('has their sockets closed when they sign out', async () => {
 		const anna = { id: 'u1', name: 'anna', role: 'viewer', sessionId: 's1' } as const;
 		await start({ authenticator: { authenticate: async () => anna } });
 		const viewer = await new SocketClient(server.url).join();
@@ -100,7 +101,7 @@ describe('a viewer', () => {
 });
 
 describe('opening a socket', () => {
-	it('makes a guest of a page without an origin, such as a sandboxed embed, whatever cookies it brings', async () => {
+	it('ignores the cookies of a page without an origin, such as a sandboxed embed', async () => {
 		await start({ authenticator: { authenticate: async () => ({ id: 'u1', name: 'anna', role: 'viewer' }) } });
 		const signedIn = await new SocketClient(server.url).join();
 		expect((await signedIn.next('joined')).chatName).not.toBeNull();
@@ -110,7 +111,7 @@ describe('opening a socket', () => {
 		embedded.socket.close();
 	});
 
-	it('knows its own pages behind a proxy that tells the host apart', async () => {
+	it('accepts its own pages behind a proxy that sends X-Forwarded-Host', async () => {
 		await start();
 		const headers = { 'x-forwarded-host': 'live.example.net', 'x-forwarded-proto': 'https' };
 		const client = await new SocketClient(server.url, { origin: 'https://live.example.net', headers }).opened();
@@ -120,7 +121,7 @@ describe('opening a socket', () => {
 		).rejects.toThrow('HTTP 403');
 	});
 
-	it('is for our own and configured origins, and for programs', async () => {
+	it('is allowed for its own and configured origins, and for programs', async () => {
 		await start({ allowedOrigins: ['https://example.org'] });
 		for (const origin of [undefined, server.url, 'https://example.org']) {
 			const client = await new SocketClient(server.url, origin === undefined ? {} : { origin }).opened();
@@ -133,7 +134,7 @@ describe('opening a socket', () => {
 		expect([refused.status, ((await refused.json()) as { code: string }).code]).toEqual([400, 'REQUEST_INVALID']);
 	});
 
-	it('is bounded in number', async () => {
+	it('answers 503 above the maximum', async () => {
 		await start({ maxSockets: 2 });
 		const [one] = await Promise.all([new SocketClient(server.url).opened(), new SocketClient(server.url).opened()]);
 		await expect(new SocketClient(server.url).opened()).rejects.toThrow('HTTP 503');
@@ -142,7 +143,7 @@ describe('opening a socket', () => {
 		await new SocketClient(server.url).opened();
 	});
 
-	it('is not undone by the limits of requests', async () => {
+	it('outlives the time limits of requests', async () => {
 		await start({ connectionTimeoutMs: 150 });
 		const viewer = await new SocketClient(server.url).join();
 		await delay(600);
@@ -153,7 +154,7 @@ describe('opening a socket', () => {
 });
 
 describe('a socket is closed', () => {
-	const join = { type: 'join', protocol: 1, channel: 'demo', canWebRtc: true, canHls: true, isPinnedToHls: false };
+	const join = joinMessage();
 
 	it.each([
 		['no JSON', '{', 4005],
@@ -192,7 +193,7 @@ describe('a socket is closed', () => {
 		expect(await client.closed).toBe(4008);
 	});
 
-	it('when a ping stays without an answer, and then the viewer is gone at once', async () => {
+	it('when a ping gets no answer, and then the viewer counts no longer', async () => {
 		await start();
 		const [alive, dead] = [
 			await new SocketClient(server.url).join(),
@@ -218,7 +219,7 @@ describe('a socket is closed', () => {
 		expect(await client.closed).toBe(4009);
 	});
 
-	it('when it does not read, while others get everything', async () => {
+	it('when it does not read, while others get every message', async () => {
 		await start();
 		const [slow, quick] = [await new SocketClient(server.url).join(), await new SocketClient(server.url).join()];
 		const slowId = (await slow.next('joined')).viewerId;
@@ -235,14 +236,14 @@ describe('a socket is closed', () => {
 				await delay(1);
 			}
 		};
-		// What the machine's own buffers take is not bounded by us; then chat is dropped, and at last the viewer is shed.
+		// The buffers of the operating system fill first; then chat is dropped, and at last the socket is closed.
 		await deliverUntil(frameOf({ type: 'chat' }), () => server.signaling.figures().droppedMessageCount > 0);
 		expect(server.chat.members.has(slowId)).toBe(true);
 		await deliverUntil(frameOf({ type: 'chat-removed' }), () => !server.chat.members.has(slowId));
 		expect(server.signaling.figures().closedByReason.get('tooSlow')).toBe(1);
 		quick.send({ type: 'clock', clientSentMs: 1 });
 		await quick.next('clock');
-		// They do not answer the closing handshake either, and are cut off.
+		// The client does not answer the closing handshake either, and is cut off.
 		await clock.advance(2000);
 		slow.socket.terminate();
 		quick.socket.close();
@@ -265,14 +266,14 @@ describe('POST /api/v1/presence', () => {
 			body: typeof body === 'string' ? body : JSON.stringify(body),
 		});
 
-	it('counts a viewer by their token, and out again', async () => {
+	it('counts a viewer by their token until they leave', async () => {
 		await start();
 		const first = (await (await beacon({ channel: 'demo' })).json()) as { token: string };
 		expect(first).toMatchObject({ viewerCount: 0, nextBeaconMs: 0 });
 		expect(await (await beacon({ channel: 'demo', token: 'invented' })).json()).toMatchObject({ viewerCount: 0 });
 		const second = (await (await beacon({ channel: 'demo', token: first.token })).json()) as { token: string };
 		expect(second).toMatchObject({ viewerCount: 1, nextBeaconMs: 5000 });
-		// As navigator.sendBeacon() sends a string.
+		// The content type with which navigator.sendBeacon() sends a string.
 		const last = await beacon({ channel: 'demo', token: second.token, isLeaving: true }, 'text/plain;charset=UTF-8');
 		expect(await last.json()).toMatchObject({ viewerCount: 0 });
 	});
@@ -297,7 +298,7 @@ describe('POST /api/v1/presence', () => {
 	});
 });
 
-it('keeps time by the machine’s clock as well', async () => {
+it('works with the system clock as well', async () => {
 	await bus.close();
 	bus = new InProcessBus({ clock: systemClock, logger });
 	await start({ clock: systemClock, bus });

@@ -1,4 +1,4 @@
-/** The address of the signaling socket: who may open one, and how many. */
+/** The route of signaling sockets: decides who may open one, and how many. */
 import type {} from '@fastify/swagger';
 import websocket from '@fastify/websocket';
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify';
@@ -18,42 +18,40 @@ import { SignalingSocket } from './signaling-socket.ts';
 import type { SocketAdmission } from '../../platform/sockets/socket-admission.ts';
 import type { SignalingRooms } from './viewer-session.ts';
 
-/** When trying again makes sense after all places were taken. */
+/** Retry-After when all places are taken. */
 const FULL_RETRY_SECONDS = 5;
 
-/** Tells who a request comes from. */
+/** Identifies the user of a request. */
 export interface RequestAuthenticator {
-	/** From a cookie or `Authorization: Bearer`; undefined for nobody. May throw DATABASE_UNAVAILABLE. */
+	/** From a cookie or `Authorization: Bearer`; undefined for a guest. May throw DATABASE_UNAVAILABLE. */
 	authenticate(request: FastifyRequest): Promise<User | undefined>;
 }
 
-/** What the sockets need. */
-type SignalingSocketsOptions = {
+type SignalingSocketsDependencies = {
 	clock: Clock;
 	logger: Logger;
 	/** Shared with other kinds of sockets. */
 	admission: SocketAdmission;
 	rooms: SignalingRooms;
 	authenticator: RequestAuthenticator;
-	/** Origins whose pages may open sockets, besides our own. */
+	/** Origins whose pages may open sockets, besides the server's own. */
 	allowedOrigins: readonly string[];
 };
 
 /**
- * Makes the server take WebSockets, with bounds. Once per server, before any route with a socket. Frames are not
- * compressed: that costs some 300 kB for each socket.
+ * Enables WebSockets with bounds. Call it once per server, before any route with a socket. Frames are not compressed:
+ * compression costs some 300 kB for each socket.
  */
 export async function registerWebSockets(app: FastifyInstance): Promise<void> {
 	await app.register(websocket, {
 		options: { maxPayload: MAX_SIGNALING_MESSAGE_BYTES, perMessageDeflate: false },
-		// A frame that breaks RFC 6455 or is too large: ws has sent its close code already.
+		// A frame that breaks RFC 6455 or is too large: ws has already sent its close code.
 		errorHandler: (_error, socket) => socket.terminate(),
 	});
 }
 
-/** All signaling sockets of this process. */
 export class SignalingSockets {
-	readonly #options: SignalingSocketsOptions;
+	readonly #deps: SignalingSocketsDependencies;
 	readonly #origins: OriginCheck;
 	readonly #sockets = new Set<SignalingSocket>();
 	readonly #closedByReason = new Map<SignalingCloseReason | 'viewer', number>();
@@ -61,9 +59,9 @@ export class SignalingSockets {
 	#droppedCount = 0;
 	#isClosed = false;
 
-	constructor(options: SignalingSocketsOptions) {
-		this.#options = options;
-		this.#origins = new OriginCheck(options.allowedOrigins);
+	constructor(deps: SignalingSocketsDependencies) {
+		this.#deps = deps;
+		this.#origins = new OriginCheck(deps.allowedOrigins);
 	}
 
 	/** Open sockets, joined or not. */
@@ -71,21 +69,17 @@ export class SignalingSockets {
 		return this.#sockets.size;
 	}
 
-	/** How many sockets were closed for which reason since the start; for metrics. */
+	/** Sockets closed since the start, by reason; for metrics. */
 	get closedByReason(): ReadonlyMap<SignalingCloseReason | 'viewer', number> {
 		return this.#closedByReason;
 	}
 
 	/** Messages that slow viewers did not get. */
 	get droppedCount(): number {
-		let droppedCount = this.#droppedCount;
-		for (const socket of this.#sockets) {
-			droppedCount += socket.droppedCount;
-		}
-		return droppedCount;
+		return [...this.#sockets].reduce((sum, socket) => sum + socket.droppedCount, this.#droppedCount);
 	}
 
-	/** Ends the sockets of a log-in that has ended; who watches there comes again as a guest. */
+	/** Closes the sockets of a log-in that has ended; their viewers reconnect as guests. */
 	endSocketsOf(sessionId: string): void {
 		for (const socket of [...this.#sockets]) {
 			if (socket.user?.sessionId === sessionId) {
@@ -94,12 +88,12 @@ export class SignalingSockets {
 		}
 	}
 
-	/** The log-ins that open sockets hang on. */
+	/** The log-ins that open sockets belong to. */
 	get sessionIds(): Set<string> {
 		return new Set([...this.#sockets].flatMap(({ user }) => user?.sessionId ?? []));
 	}
 
-	/** Tells everybody to come again, elsewhere or later, and takes nobody in any more. */
+	/** Closes all sockets as `serverStopping` and rejects new ones. */
 	close(): void {
 		this.#isClosed = true;
 		for (const socket of [...this.#sockets]) {
@@ -107,7 +101,7 @@ export class SignalingSockets {
 		}
 	}
 
-	/** The route. {@link registerWebSockets} comes first. */
+	/** {@link registerWebSockets} must have run before. */
 	readonly routes: FastifyPluginAsync = async (app) => {
 		app.route({
 			method: 'GET',
@@ -118,22 +112,23 @@ export class SignalingSockets {
 				throw new SpillwayError('REQUEST_INVALID', ['this address takes WebSocket connections only']);
 			},
 			wsHandler: (socket, request) => {
-				const address = plainAddress(request.ip);
+				const { admission, rooms, clock, logger } = this.#deps;
+				const remoteAddress = plainAddress(request.ip);
 				const user = this.#users.get(request);
-				const owner = { address, isKnown: user !== undefined };
-				const release = this.#isClosed ? undefined : this.#options.admission.admit(owner, () => accepted.close('busy'));
+				const owner = { address: remoteAddress, isKnown: user !== undefined };
+				const release = this.#isClosed ? undefined : admission.admit(owner, () => accepted.close('busy'));
 				if (release === undefined) {
-					// Between the check and here others may have come.
+					// Other sockets may have opened since the check.
 					socket.close(SIGNALING_CLOSE_CODES.busy.code, 'busy');
 					return;
 				}
 				const accepted: SignalingSocket = new SignalingSocket({
 					raw: socket,
-					rooms: this.#options.rooms,
-					remoteAddress: address,
+					rooms,
+					remoteAddress,
 					user,
-					clock: this.#options.clock,
-					logger: this.#options.logger,
+					clock,
+					logger,
 					onClosed: (reason) => {
 						release();
 						this.#droppedCount += accepted.droppedCount;
@@ -146,7 +141,7 @@ export class SignalingSockets {
 		});
 	};
 
-	// Before the upgrade, so that strangers cost no socket.
+	// Runs before the upgrade, so that rejected clients cost no socket.
 	async #check(request: FastifyRequest): Promise<void> {
 		if (this.#isClosed) {
 			throw new SpillwayError('SERVER_STOPPING', [], { retryAfterSeconds: FULL_RETRY_SECONDS });
@@ -155,21 +150,21 @@ export class SignalingSockets {
 		if (!isOpaque && !this.#origins.isAllowed(request.headers.origin, request.host)) {
 			throw new SpillwayError('ORIGIN_REFUSED');
 		}
-		// Whoever embeds a page without an origin gets no more than any program does: cookies are not looked at.
+		// A page without an origin may be embedded by any site, so its cookies are ignored.
 		const user = isOpaque ? undefined : await this.#authenticate(request);
-		if (!this.#options.admission.hasRoom({ address: request.ip, isKnown: user !== undefined })) {
+		if (!this.#deps.admission.hasRoom({ address: request.ip, isKnown: user !== undefined })) {
 			throw new SpillwayError('SOCKETS_FULL', [], { retryAfterSeconds: FULL_RETRY_SECONDS });
 		}
 		this.#users.set(request, user);
 	}
 
-	// Who is signed in matters less than that everybody can watch: without the database all are guests.
+	// Watching matters more than being signed in: without the database all viewers are guests.
 	async #authenticate(request: FastifyRequest): Promise<User | undefined> {
 		try {
-			return await this.#options.authenticator.authenticate(request);
+			return await this.#deps.authenticator.authenticate(request);
 		} catch (error) {
 			if (error instanceof SpillwayError && error.httpStatus >= 500) {
-				this.#options.logger.warn({ code: error.code }, 'a viewer is taken for a guest: accounts cannot be read');
+				this.#deps.logger.warn({ code: error.code }, 'a viewer is treated as a guest: accounts cannot be read');
 				return undefined;
 			}
 			throw error;

@@ -1,4 +1,4 @@
-/** One viewer's socket: deadlines, heartbeat, limits, and who gets which message. Knows nothing of channels. */
+/** One viewer's socket: deadlines, heartbeat, limits and message dispatch. Knows nothing about channels. */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
 import { errorMessage, SpillwayError } from '../../../core/errors/errors.ts';
@@ -21,15 +21,15 @@ import type {
 	ViewerSession,
 } from './viewer-session.ts';
 
-/** A socket that has not joined by then is closed. */
+/** A socket without a join is closed after this. */
 const JOIN_DEADLINE_MS = 10_000;
-/** A ping goes out this often; who gave no sign of life by the next one is gone. So a lease lasts twice as long. */
+/** A ping is sent this often; without a sign of life by the next one the socket is closed. A lease is two intervals. */
 export const PING_INTERVAL_MS = 6000;
-/** A viewer that does not answer the closing handshake is cut off then. */
+/** A client that does not answer the closing handshake is cut off after this. */
 const CLOSE_DEADLINE_MS = 2000;
-/** A player sends one message a second at most, and a burst when it starts: join, clock samples, the first states. */
+/** A player sends at most one message a second, and a burst at its start: join, clock samples, first states. */
 const MESSAGE_RATE: TokenRate = { perSecond: 10, burst: 60 };
-/** Messages that may wait while a viewer is being let in. */
+/** Messages that may wait while a viewer is being admitted. */
 const MAX_EARLY_MESSAGES = 32;
 
 /** The part of a `ws` socket that is used. */
@@ -51,7 +51,7 @@ type SignalingSocketDependencies = {
 	user: User | undefined;
 	clock: Clock;
 	logger: Logger;
-	/** Called once, when the socket is gone; `reason` is `viewer` when it was the viewer who went. */
+	/** Called once, when the socket is closed; `reason` is `viewer` when the viewer closed it. */
 	onClosed: (reason: SignalingCloseReason | 'viewer') => void;
 };
 
@@ -61,7 +61,7 @@ type State =
 	| { name: 'joined'; session: ViewerSession }
 	| { name: 'closed'; how: ConnectionEnd };
 
-/** Begins to listen at once. */
+/** Listens at once. */
 export class SignalingSocket implements ViewerConnection {
 	readonly remoteAddress: string;
 	readonly user: User | undefined;
@@ -85,7 +85,7 @@ export class SignalingSocket implements ViewerConnection {
 		this.#scope.after(clock, JOIN_DEADLINE_MS, () => this.#checkJoined());
 		raw.on('message', (bytes, isBinary) => this.#onMessage(bytes, isBinary));
 		raw.on('pong', () => (this.#hasLived = true));
-		// What follows an error is always a close.
+		// An error is always followed by a close.
 		raw.on('error', () => undefined);
 		raw.on('close', (code) => this.#onClose(code));
 	}
@@ -94,7 +94,7 @@ export class SignalingSocket implements ViewerConnection {
 		return this.#state.name !== 'closed';
 	}
 
-	/** Chat and counts that this viewer did not get because they were too slow. */
+	/** Chat and counts that were dropped because this viewer was too slow. */
 	get droppedCount(): number {
 		return this.#queue.droppedCount;
 	}
@@ -134,10 +134,10 @@ export class SignalingSocket implements ViewerConnection {
 			this.close(parsed.refusal);
 			return;
 		}
-		this.#take(parsed.message, receivedMs);
+		this.#dispatch(parsed.message, receivedMs);
 	}
 
-	#take(message: ClientMessage, receivedMs: number): void {
+	#dispatch(message: ClientMessage, receivedMs: number): void {
 		const state = this.#state;
 		if ((message.type === 'join') !== (state.name === 'awaiting-join')) {
 			this.close('malformedMessage');
@@ -173,20 +173,19 @@ export class SignalingSocket implements ViewerConnection {
 	}
 
 	#refuseJoin(error: unknown): void {
-		if (!(error instanceof SpillwayError)) {
-			this.#deps.logger.error({ err: error }, 'a viewer could not join because of a bug');
-		}
-		if (!this.isOpen) {
-			return;
-		}
+		let code: string | undefined;
 		if (error instanceof SpillwayError) {
+			({ code } = error);
 			this.send({ type: 'error', code: error.code, detail: error.message });
 			this.#deps.logger.debug({ reason: errorMessage(error) }, 'a viewer could not join');
+		} else {
+			this.#deps.logger.error({ err: error }, 'a viewer could not join because of a bug');
 		}
-		const code = error instanceof SpillwayError ? error.code : undefined;
-		this.close(
-			code === 'CHANNEL_NOT_FOUND' ? 'channelNotFound' : code === 'SERVER_STOPPING' ? 'serverStopping' : 'busy',
-		);
+		if (this.isOpen) {
+			this.close(
+				code === 'CHANNEL_NOT_FOUND' ? 'channelNotFound' : code === 'SERVER_STOPPING' ? 'serverStopping' : 'busy',
+			);
+		}
 	}
 
 	#checkJoined(): void {
@@ -205,7 +204,7 @@ export class SignalingSocket implements ViewerConnection {
 	}
 
 	#onClose(code: number): void {
-		// 1000 and 1001 (a page that is left) are said on purpose (RFC 6455 §7.4.1); 1006 is a cut, 1005 says nothing.
+		// RFC 6455 §7.4.1: 1000 and 1001 (the page was left) are deliberate. 1006 is a cut, 1005 a close without a code.
 		this.#end(code === 1000 || code === 1001 ? 'left' : 'lost', 'viewer');
 	}
 

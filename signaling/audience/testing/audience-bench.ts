@@ -1,7 +1,4 @@
-/**
- * Rooms without sockets for tests: a fake clock, an in-process bus, a budget that tests set, viewers that keep what
- * they get.
- */
+/** Rooms without sockets for tests: fake clock, in-process bus, a budget that tests set, viewers that keep messages. */
 import type { ChannelId, ChannelName, ViewerId } from '../../../core/ids.ts';
 import type { ChannelDescription } from '../../../core/protocol/api/channel-description.ts';
 import type { ServerMessage, TierDecision } from '../../../core/protocol/signaling/signaling-messages.ts';
@@ -21,7 +18,7 @@ import { AudienceRooms } from '../room/audience.ts';
 import type { ViewerEvent } from '../room/viewer-event-log.ts';
 import { NoChat } from './no-chat.ts';
 
-/** A channel as the database would give it. */
+/** A channel as the database returns it. */
 export function testChannel(name: string, changes: Partial<Channel> = {}): Channel {
 	return {
 		id: `01test${name.padEnd(20, '0')}` as ChannelId,
@@ -37,7 +34,7 @@ export function testChannel(name: string, changes: Partial<Channel> = {}): Chann
 	};
 }
 
-/** What the API would say about it. */
+/** The channel as the API describes it. */
 export function describeTestChannel(channel: Channel): ChannelDescription {
 	return {
 		id: channel.id,
@@ -56,7 +53,7 @@ export function describeTestChannel(channel: Channel): ChannelDescription {
 	};
 }
 
-/** What the player of a viewer of the demo channel says first. */
+/** The first message of a player in the demo channel. */
 export function joinMessage(changes: Partial<JoinMessage> = {}): JoinMessage {
 	return {
 		type: 'join',
@@ -69,7 +66,7 @@ export function joinMessage(changes: Partial<JoinMessage> = {}): JoinMessage {
 	};
 }
 
-/** The other end of a connection: what a viewer's player would have got. */
+/** The player's end of a connection; keeps what the player receives. */
 export class FakeConnection implements ViewerConnection {
 	readonly remoteAddress: string;
 	readonly user: User | undefined;
@@ -103,23 +100,21 @@ export class FakeConnection implements ViewerConnection {
 		}
 	}
 
-	/** Messages of one type. */
 	of<Type extends ServerMessage['type']>(type: Type): Extract<ServerMessage, { type: Type }>[] {
 		return this.received.filter((message) => message.type === type) as Extract<ServerMessage, { type: Type }>[];
 	}
 
-	/** The `joined` message. */
 	get joined(): Extract<ServerMessage, { type: 'joined' }> {
 		return this.of('joined').at(-1)!;
 	}
 
-	/** The newest decision, of whichever message. */
+	/** The newest decision, from `tier` or `joined`. */
 	get decision(): TierDecision {
 		return this.of('tier').at(-1)?.decision ?? this.joined.decision;
 	}
 }
 
-/** Puts rooms together. Close it at the end. */
+/** Close rooms and bus at the end. */
 export class AudienceBench {
 	readonly clock: FakeClock;
 	readonly logger = new RecordingLogger();
@@ -129,11 +124,10 @@ export class AudienceBench {
 	readonly channels = new Map<string, Channel>();
 	readonly tokens: ViewerTokens;
 	readonly rooms: AudienceRooms;
-	/** Consumers for 100 viewers unless a test says otherwise. */
+	/** Consumers for 100 viewers unless a test sets another budget. */
 	budget: SfuBudget = { maxConsumers: 200, maxBitrateBps: 1e12, maxWorkerCpu: 1 };
 	load: SfuLoad = { workerCpu: 0 };
 	isDatabaseLost = false;
-	/** Viewers who get only the sound any more. */
 	readonly stoppedPictures: Array<string | undefined> = [];
 
 	constructor(shared: { clock?: FakeClock; bus?: MessageBus; nodeId?: string } = {}) {
@@ -141,7 +135,7 @@ export class AudienceBench {
 		this.bus = shared.bus ?? new InProcessBus({ clock: this.clock, logger: this.logger });
 		this.channels.set('demo', testChannel('demo'));
 		this.channels.set('other', testChannel('other'));
-		this.tokens = new ViewerTokens({ serverSecret: new Uint8Array(32), clock: this.clock });
+		this.tokens = new ViewerTokens({ clock: this.clock }, { serverSecret: new Uint8Array(32) });
 		const nodeId = shared.nodeId ?? 'one';
 		this.rooms = new AudienceRooms({
 			clock: this.clock,
@@ -160,17 +154,16 @@ export class AudienceBench {
 		this.rooms.start();
 	}
 
-	/** Lets a viewer join, and returns their connection. */
 	async join(changes: Partial<JoinMessage> = {}, user?: User, remoteAddress = '192.0.2.1'): Promise<FakeConnection> {
 		const connection = new FakeConnection(user, remoteAddress);
 		const joining = this.rooms.join(connection, joinMessage(changes));
-		// Decisions of several joins may be made together, a little later.
+		// Decisions of several joins may be batched, a little later.
 		await this.clock.advance(25);
 		connection.session = await joining;
 		return connection;
 	}
 
-	/** Opens a WebRTC transport; the returned function closes it. */
+	/** The returned function closes the transport. */
 	openTransport(viewerId: string | undefined, channelName = 'demo'): (reason?: string) => void {
 		let close: ((reason: string) => void) | undefined;
 		this.rooms.addTransport({

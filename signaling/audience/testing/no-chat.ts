@@ -1,11 +1,10 @@
-/** A chat that nobody talks in, for tests of what else goes over the socket. */
+/** A chat without messages, for tests of everything else on the socket. */
 import { SpillwayError } from '../../../core/errors/errors.ts';
 import type { ChatMember, ChatRoom, ChatService } from '../../chat/store/chat-service.ts';
 
 /** Keeps its members, so that a test can deliver frames to them. */
 export class NoChat implements Pick<ChatService, 'open'> {
 	readonly members = new Map<string, ChatMember>();
-	/** Rooms that are open. */
 	openCount = 0;
 	/** Members join as moderators. */
 	canModerate = false;

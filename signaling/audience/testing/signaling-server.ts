@@ -1,4 +1,4 @@
-/** Signaling behind real HTTP on a free port, for tests: without media, with a chat that nobody talks in. */
+/** Signaling behind real HTTP on a free port, for tests: without media, with {@link NoChat}. */
 import fastify, { type FastifyInstance } from 'fastify';
 import type { AddressInfo } from 'node:net';
 import WebSocket, { type ClientOptions } from 'ws';
@@ -15,12 +15,12 @@ import type { Database } from '../../platform/database/database.ts';
 import { createFrameworkErrorHandler, registerErrorHandler } from '../../platform/http/error-handler.ts';
 import { requestLimits } from '../../platform/http/request-limits.ts';
 import { registerWebSockets } from '../socket/signaling-routes.ts';
+import type { JoinMessage } from '../socket/viewer-session.ts';
 import { SocketAdmission, type SocketLimits } from '../../platform/sockets/socket-admission.ts';
 import { createAudience, type Audience, type AudienceDependencies } from '../create-audience.ts';
 import { describeTestChannel, joinMessage, testChannel } from './audience-bench.ts';
 import { NoChat } from './no-chat.ts';
 
-/** A running server. */
 export type SignalingServer = {
 	readonly app: FastifyInstance;
 	readonly signaling: Audience;
@@ -30,7 +30,6 @@ export type SignalingServer = {
 	[Symbol.asyncDispose](): Promise<void>;
 };
 
-/** What a test may set. */
 export type SignalingServerOptions = {
 	clock: Clock;
 	logger: Logger;
@@ -97,11 +96,11 @@ export async function startSignalingServer(options: SignalingServerOptions): Pro
 	};
 }
 
-/** A viewer's end of a real socket. */
+/** A viewer's end of a real socket; keeps the messages. */
 export class SocketClient {
 	readonly socket: WebSocket;
 	readonly received: ServerMessage[] = [];
-	/** Resolves when the socket is closed, with the code. */
+	/** Resolves to the close code. */
 	readonly closed: Promise<number>;
 	readonly #waiting = new Set<() => void>();
 
@@ -115,7 +114,7 @@ export class SocketClient {
 		this.closed = new Promise((resolve) => this.socket.on('close', resolve));
 	}
 
-	/** Resolves when it is open; rejects with what the server answered instead. */
+	/** Resolves when the socket is open; rejects with the HTTP status otherwise. */
 	async opened(): Promise<this> {
 		if (this.socket.readyState !== WebSocket.OPEN) {
 			await new Promise<void>((resolve, reject) => {
@@ -129,20 +128,19 @@ export class SocketClient {
 		return this;
 	}
 
-	/** Sends a message, or any other text. */
 	send(message: ClientMessage | string): void {
 		this.socket.send(typeof message === 'string' ? message : JSON.stringify(message));
 	}
 
-	/** Joins and returns the answer. */
-	async join(changes: Partial<Extract<ClientMessage, { type: 'join' }>> = {}): Promise<this> {
+	/** Resolves when the join is answered. */
+	async join(changes: Partial<JoinMessage> = {}): Promise<this> {
 		await this.opened();
 		this.send(joinMessage(changes));
 		await this.next('joined');
 		return this;
 	}
 
-	/** The first message of a type; waits for it, as long as the test's own deadline lets it. */
+	/** The first message of a type; waits for it. */
 	next<Type extends ServerMessage['type']>(type: Type): Promise<Extract<ServerMessage, { type: Type }>> {
 		return new Promise((resolve, reject) => {
 			const check = (): void => {

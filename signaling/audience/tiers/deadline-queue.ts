@@ -1,20 +1,16 @@
-/**
- * Times at which something is due, the nearest first: a binary heap. Outdated entries are the caller's to recognise.
- */
+/** A binary heap of deadlines, the nearest first. The caller recognises outdated entries. */
 
-/** Due at a time. */
 type Deadline<Subject> = { atMs: number; subject: Subject };
 
-/** Holds any number of deadlines; a subject may be in it several times. */
+/** A subject may have several deadlines. */
 export class DeadlineQueue<Subject> {
 	readonly #heap: Deadline<Subject>[] = [];
 
-	/** Entries, outdated ones included. */
+	/** Includes outdated entries. */
 	get size(): number {
 		return this.#heap.length;
 	}
 
-	/** Puts a deadline in. */
 	add(atMs: number, subject: Subject): void {
 		const heap = this.#heap;
 		const entry = { atMs, subject };
@@ -30,7 +26,7 @@ export class DeadlineQueue<Subject> {
 		heap[index] = entry;
 	}
 
-	/** Takes out the nearest deadline if it is due; undefined when none is. */
+	/** Removes and returns the nearest deadline if it is due. */
 	takeDue(nowMs: number): Deadline<Subject> | undefined {
 		const heap = this.#heap;
 		const first = heap[0];

@@ -1,4 +1,4 @@
-/** Tests of the sorted set and of the deadline queue against plain sorted arrays. */
+/** Tests of the ordered set and of the deadline queue against sorted arrays. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DeadlineQueue } from './deadline-queue.ts';
@@ -7,7 +7,7 @@ import { OrderedSet } from './ordered-set.ts';
 const byNumber = (a: number, b: number): number => a - b;
 
 describe('OrderedSet', () => {
-	it('is a sorted array with rank, whatever goes in and out', () => {
+	it('matches a sorted array with ranks after any additions and deletions', () => {
 		fc.assert(
 			fc.property(fc.array(fc.tuple(fc.boolean(), fc.nat(200)), { maxLength: 300 }), (steps) => {
 				const set = new OrderedSet(byNumber);
@@ -32,7 +32,7 @@ describe('OrderedSet', () => {
 	it('keeps its order over many blocks', () => {
 		const set = new OrderedSet(byNumber);
 		for (let index = 0; index < 20_000; index++) {
-			// 7919 is prime to 20 000: each number once, in no order.
+			// 7919 is prime to 20 000: each number once, unordered.
 			set.add((index * 7919) % 20_000);
 		}
 		expect([...set.ascending()].every((value, index) => value === index)).toBe(true);
@@ -45,7 +45,7 @@ describe('OrderedSet', () => {
 });
 
 describe('DeadlineQueue', () => {
-	it('gives out what is due, the nearest first, and keeps the rest', () => {
+	it('returns what is due, the nearest first, and keeps the rest', () => {
 		fc.assert(
 			fc.property(fc.array(fc.nat(1000), { maxLength: 100 }), fc.nat(1000), (times, nowMs) => {
 				const queue = new DeadlineQueue<string>();

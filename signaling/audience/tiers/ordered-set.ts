@@ -1,12 +1,9 @@
-/**
- * A sorted set that a million viewers fit into: sorted blocks, so that insertion moves a few hundred references at
- * most.
- */
+/** A sorted set for a million viewers, made of sorted blocks, so that an insertion moves few references. */
 
-/** Longest block; two blocks come of a longer one. Insertion costs its length, `rankOf` the number of blocks. */
+/** A longer block is split. An insertion costs the length of a block, `rankOf` the number of blocks. */
 const MAX_BLOCK_LENGTH = 1024;
 
-/** Sorted by a total order; an element's place must not change while it is in the set. */
+/** Needs a total order; an element's place must not change while it is in the set. */
 export class OrderedSet<Element> {
 	readonly #compare: (a: Element, b: Element) => number;
 	readonly #blocks: Element[][] = [];
@@ -20,7 +17,7 @@ export class OrderedSet<Element> {
 		return this.#size;
 	}
 
-	/** Puts an element in. It must not be in yet. */
+	/** The element must not be in the set. */
 	add(element: Element): void {
 		this.#size++;
 		if (this.#blocks.length === 0) {
@@ -35,7 +32,7 @@ export class OrderedSet<Element> {
 		}
 	}
 
-	/** Takes an element out; false when it is not in. */
+	/** False when the element is not in the set. */
 	delete(element: Element): boolean {
 		const blockIndex = this.#blockOf(element);
 		const block = this.#blocks[blockIndex];
@@ -54,7 +51,7 @@ export class OrderedSet<Element> {
 		return true;
 	}
 
-	/** How many elements come before this one, which may or may not be in. */
+	/** How many elements precede this one, which need not be in the set. */
 	rankOf(element: Element): number {
 		const blockIndex = this.#blockOf(element);
 		let rank = 0;
@@ -82,7 +79,7 @@ export class OrderedSet<Element> {
 		}
 	}
 
-	// The first block whose last element is not before this one; the number of blocks when there is none.
+	// The first block whose last element does not precede this one; the number of blocks when there is none.
 	#blockOf(element: Element): number {
 		let low = 0;
 		let high = this.#blocks.length;

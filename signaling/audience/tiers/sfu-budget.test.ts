@@ -1,4 +1,4 @@
-/** Tests of the budget and of the load meter on a clock and workers made for it. */
+/** Tests of the budget and of the load meter with a fake clock and fake workers. */
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import { RecordingLogger } from '../../../core/testing/recording-logger.ts';
@@ -6,7 +6,7 @@ import { maxWhepSessions, sfuBudget, SfuLoadMeter, type SfuLoadSource } from './
 
 type Load = Awaited<ReturnType<SfuLoadSource['readLoads']>>[number];
 
-/** Workers whose CPU runs with the fake clock. */
+/** Workers whose CPU time advances with the fake clock. */
 class FakeWorkers implements SfuLoadSource {
 	readonly cpus: number[];
 	pids = [100, 200];
@@ -45,19 +45,18 @@ function setUp(
 ): { clock: FakeClock; workers: FakeWorkers; meter: SfuLoadMeter } {
 	const clock = new FakeClock();
 	const workers = new FakeWorkers(clock, cpus);
-	const logger = new RecordingLogger();
-	const meter = new SfuLoadMeter(workers, 2, { clock, logger, ...(readCpu === undefined ? {} : { readCpu }) });
-	return { clock, workers, meter };
+	const deps = { source: workers, clock, logger: new RecordingLogger(), ...(readCpu === undefined ? {} : { readCpu }) };
+	return { clock, workers, meter: new SfuLoadMeter(deps, 2) };
 }
 
 describe('maxWhepSessions', () => {
-	it('leaves those who obey room to move, and bounds the others', () => {
+	it('leaves room above the budget for hand-overs, and bounds players without a socket', () => {
 		expect([0, 40, 1000].map((maxConsumers) => maxWhepSessions(maxConsumers))).toEqual([10, 34, 610]);
 	});
 });
 
 describe('sfuBudget', () => {
-	it('allows 500 consumers a worker unless told, and nothing without a worker', () => {
+	it('allows 500 consumers a worker by default, and none without a worker', () => {
 		const limits = { maxConsumers: 0, maxBitrateBps: 0, maxWorkerCpu: 0.85 };
 		expect(sfuBudget(limits, 2)).toEqual({ maxConsumers: 1000, maxBitrateBps: Infinity, maxWorkerCpu: 0.85 });
 		expect(sfuBudget({ ...limits, maxConsumers: 40, maxBitrateBps: 1e6 }, 2)).toMatchObject({
@@ -95,7 +94,7 @@ describe('SfuLoadMeter', () => {
 		await meter.close();
 	});
 
-	it('does not take a new process for one that gave CPU time back', async () => {
+	it('ignores the lower CPU time of a new worker process', async () => {
 		const { clock, workers, meter } = setUp([0.5]);
 		meter.start();
 		await clock.advance(3000);
@@ -106,7 +105,7 @@ describe('SfuLoadMeter', () => {
 		await meter.close();
 	});
 
-	it('keeps the last reading while reading fails, and asks again after a worker did not answer', async () => {
+	it('keeps the last reading while reading fails, and reads again after a worker did not answer', async () => {
 		const { clock, workers, meter } = setUp([0.5]);
 		workers.consumers = 10;
 		meter.start();
@@ -127,7 +126,7 @@ describe('SfuLoadMeter', () => {
 		await meter.close();
 	});
 
-	it('tells of no workers when none answers', async () => {
+	it('reports no workers when none answers', async () => {
 		const { clock, meter } = setUp([]);
 		expect(meter.reading.workerCount).toBe(2);
 		meter.start();

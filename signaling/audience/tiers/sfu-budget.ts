@@ -1,7 +1,4 @@
-/**
- * What the SFU may carry and what it carries: the budget for a number of workers, and a meter of the workers' real
- * load.
- */
+/** The SFU's budget for its number of workers, and a meter of their real load. */
 import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { errorMessage } from '../../../core/errors/errors.ts';
@@ -9,41 +6,33 @@ import type { Logger } from '../../../core/logger.ts';
 import { RateLimitedReport } from '../../../core/limits/rate-limited-report.ts';
 import type { SfuBudget, SfuLoad } from './tier-input.ts';
 
-/** What the operator may set. */
 type SfuBudgetLimits = {
 	/** Viewers' Consumers of this node; 0: {@link CONSUMERS_PER_WORKER} for each running worker. */
 	maxConsumers: number;
-	/** Bits per second towards viewers; 0: no limit of its own. */
+	/** Bits per second towards viewers; 0: no limit. */
 	maxBitrateBps: number;
 	/** CPU of the busiest worker, 0–1. */
 	maxWorkerCpu: number;
 };
 
-/**
- * mediasoup's own rule of thumb for a worker on one core. CPU cuts it short where cores are slower or pictures larger.
- */
+/** mediasoup's rule of thumb for a worker on one core. The CPU limit applies earlier on slower cores. */
 const CONSUMERS_PER_WORKER = 500;
-/** Leaves a worker room for key frames and bursts of joins; above it packets begin to leave late. */
+/** Leaves a worker room for key frames and bursts of joins; above it packets leave late. */
 export const DEFAULT_MAX_WORKER_CPU = 0.85;
-/** Between two readings. Shorter ones see mostly the noise of the scheduler's ticks, longer ones a crowd too late. */
+/** Between two readings. Shorter ones measure the scheduler's noise, longer ones notice a crowd too late. */
 const LOAD_INTERVAL_MS = 1000;
-/**
- * Weight of the newest reading: a step is seen to 90 % after some 6 s. The controller knows how to deal with the lag.
- */
+/** Weight of the newest reading: a step shows to 90 % after some 6 s. The controller allows for the lag. */
 const SMOOTHING = 0.3;
 /** A worker that is too busy to answer must not stop the meter. */
 const READ_TIMEOUT_MS = 5000;
 
 /** Streams of one viewer: picture and sound. */
 const CONSUMERS_PER_VIEWER = 2;
-/**
- * Sessions beyond the budget: of viewers who are on their way out, and of those whose connection has just been lost.
- */
+/** Sessions beyond the budget: of viewers who are leaving, and of those whose connection was just lost. */
 const SPARE_SESSIONS = { ratio: 0.2, count: 10 };
 
 /**
- * Above so many WHEP sessions a newcomer is refused, whoever they are; those who follow the controller never get there.
- *
+ * Above this many WHEP sessions every newcomer is rejected. Players that follow the controller stay below.
  * @internal for tests
  */
 export function maxWhepSessions(maxConsumers: number): number {
@@ -51,7 +40,7 @@ export function maxWhepSessions(maxConsumers: number): number {
 	return Math.ceil(viewers * (1 + SPARE_SESSIONS.ratio)) + SPARE_SESSIONS.count;
 }
 
-/** What the meter reads; `WorkerPool` is one. @internal for tests */
+/** Implemented by `WorkerPool`. @internal for tests */
 export interface SfuLoadSource {
 	/** CPU time, Consumers and rate of each running worker. */
 	readLoads(): Promise<
@@ -65,11 +54,11 @@ export interface SfuLoadSource {
 	>;
 }
 
-/** What the SFU does now, all channels. */
+/** The SFU's load, all channels. */
 type SfuReading = {
 	/** For the controller; smoothed. */
 	load: SfuLoad;
-	/** Viewers' Consumers at the last reading, those of players without a socket too. */
+	/** Viewers' Consumers at the last reading, players without a socket included. */
 	consumers: number;
 	/** Bits per second towards viewers at the last reading. */
 	bitrateBps: number;
@@ -77,10 +66,7 @@ type SfuReading = {
 	workerCount: number;
 };
 
-/**
- * The budget of a node whose SFU has so many workers running; nothing may be spent while there is none.
- * @internal for tests
- */
+/** The budget for a number of running workers; zero without one. @internal for tests */
 export function sfuBudget(limits: SfuBudgetLimits, workerCount: number): SfuBudget {
 	return {
 		maxConsumers: workerCount === 0 ? 0 : limits.maxConsumers || workerCount * CONSUMERS_PER_WORKER,
@@ -89,7 +75,7 @@ export function sfuBudget(limits: SfuBudgetLimits, workerCount: number): SfuBudg
 	};
 }
 
-/** What one WebRTC viewer of a channel costs. */
+/** The cost of one WebRTC viewer of a channel. */
 export type ViewerCost = { consumersPerViewer: number; bitrateBps: number };
 
 /** Until a publisher's rate is known. */
@@ -101,22 +87,21 @@ export function viewerCost(health: { videoBitrateBps: number; audioBitrateBps: n
 	return { consumersPerViewer: CONSUMERS_PER_VIEWER, bitrateBps: measuredBps || ASSUMED_BITRATE_BPS };
 }
 
-/** What the SFU may carry, and what it carries now. */
 export type SfuCapacity = {
 	budget(): SfuBudget;
 	load(): SfuLoad;
-	/** Above so many WHEP sessions a newcomer is rejected. */
+	/** Above this many WHEP sessions a newcomer is rejected. */
 	maxSessions(): number;
 	close(): Promise<void>;
 };
 
-/** Begins to measure at once. `pool`: a `WorkerPool`. */
+/** Measures at once. `pool`: a `WorkerPool`. */
 export function createSfuCapacity(
 	pool: SfuLoadSource & { readonly usableCount: number },
 	limits: SfuBudgetLimits,
-	dependencies: { clock: Clock; logger: Logger },
+	deps: { clock: Clock; logger: Logger },
 ): SfuCapacity {
-	const meter = new SfuLoadMeter(pool, pool.usableCount, dependencies);
+	const meter = new SfuLoadMeter({ ...deps, source: pool }, pool.usableCount);
 	meter.start();
 	const budget = (): SfuBudget => sfuBudget(limits, pool.usableCount);
 	return {
@@ -130,15 +115,15 @@ export function createSfuCapacity(
 type CpuMark = { pid: number; cpuTimeMs: number; atMs: number };
 
 type SfuLoadMeterDependencies = {
+	source: SfuLoadSource;
 	clock: Clock;
 	logger: Logger;
-	/** Replaces the measured CPU wherever it answers a number, for tests and drills. */
+	/** Replaces the measured CPU when it returns a number, for tests and drills. */
 	readCpu?: () => number | undefined;
 };
 
-/** Reads the workers once a second and smooths what it sees. @internal for tests */
+/** Reads the workers once a second and smooths the readings. @internal for tests */
 export class SfuLoadMeter {
-	readonly #source: SfuLoadSource;
 	readonly #deps: SfuLoadMeterDependencies;
 	readonly #scope: CloseScope<'server-shutdown'>;
 	readonly #failures: RateLimitedReport;
@@ -149,26 +134,23 @@ export class SfuLoadMeter {
 	#smoothConsumers = 0;
 	#reading: SfuReading;
 
-	constructor(source: SfuLoadSource, workerCount: number, deps: SfuLoadMeterDependencies) {
-		this.#source = source;
+	constructor(deps: SfuLoadMeterDependencies, workerCount: number) {
 		this.#deps = deps;
 		this.#scope = new CloseScope(deps.logger);
 		this.#failures = new RateLimitedReport(deps.clock, deps.logger, 'the SFU load was not read', 60_000);
 		this.#reading = { load: { workerCpu: 0, consumersMeasured: 0 }, consumers: 0, bitrateBps: 0, workerCount };
 	}
 
-	/** The newest reading; that of an idle SFU before the first. */
+	/** The newest reading; an idle SFU before the first. */
 	get reading(): SfuReading {
 		return this.#reading;
 	}
 
-	/** Starts reading. */
 	start(): void {
 		this.#scope.every(this.#deps.clock, LOAD_INTERVAL_MS, () => this.#readInTurn());
 		this.#readInTurn();
 	}
 
-	/** Stops reading. */
 	close(): Promise<void> {
 		return this.#scope.close('server-shutdown');
 	}
@@ -180,13 +162,13 @@ export class SfuLoadMeter {
 		}
 		this.#isReading = true;
 		this.#askedAtMs = nowMs;
-		this.#source
+		this.#deps.source
 			.readLoads()
 			.then(
 				(loads) => {
-					// An answer that came too late belongs to an older question.
+					// A late answer belongs to an older request.
 					if (this.#askedAtMs === nowMs && !this.#scope.closed) {
-						this.#take(loads);
+						this.#record(loads);
 					}
 				},
 				(error: unknown) => this.#failures.count({ reason: errorMessage(error) }),
@@ -197,11 +179,11 @@ export class SfuLoadMeter {
 				}
 			})
 			.catch(() => {
-				// Both branches above are handled; only the chain itself needs an end.
+				// Both branches above are handled; this satisfies no-floating-promises.
 			});
 	}
 
-	#take(loads: Awaited<ReturnType<SfuLoadSource['readLoads']>>): void {
+	#record(loads: Awaited<ReturnType<SfuLoadSource['readLoads']>>): void {
 		const atMs = this.#deps.clock.monotonicMs();
 		let busiest: number | undefined;
 		for (const { index, pid, cpuTimeMs } of loads) {
@@ -215,7 +197,7 @@ export class SfuLoadMeter {
 		const consumers = loads.reduce((sum, load) => sum + load.viewerConsumerCount, 0);
 		if (cpu !== undefined) {
 			const isFirst = this.#smoothCpu === undefined;
-			// Both with one and the same weight: the controller divides the one by the other.
+			// Both have the same weight, because the controller divides one by the other.
 			this.#smoothCpu = isFirst ? cpu : this.#smoothCpu! + SMOOTHING * (cpu - this.#smoothCpu!);
 			this.#smoothConsumers += isFirst ? consumers : SMOOTHING * (consumers - this.#smoothConsumers);
 		}

@@ -1,29 +1,20 @@
-/**
- * Decides who comes into the WebRTC tier and who leaves it now. Sees viewers only through ordered lists, read lazily.
- */
+/** Decides which viewers enter and leave the WebRTC tier. Reads viewers lazily from ordered lists. */
 import { withoutReserve, type TierLimits } from './tier-limits.ts';
 import type { TierConditions, TierVerdict } from './tier-input.ts';
 import { VIEWER_CLASSES, type Precedence, type ViewerStanding } from './tier-standing.ts';
 import type { TierReason } from '../../../core/protocol/tiers.ts';
 
-/**
- * Most of the target (but at least one) that is promoted within a second: each promotion opens a transport and bursts a
- * GOP.
- */
+/** The part of the target (at least one) that is promoted within a second: each promotion bursts a GOP. */
 const PROMOTION_RATIO = 0.02;
-/** See {@link PROMOTION_RATIO}: an empty tier of any size above 50 is filled by promotions in 50 s. */
+/** With {@link PROMOTION_RATIO}, promotions fill an empty tier of any size above 50 in 50 s. */
 export const PROMOTION_WINDOW_MS = 1000;
-/**
- * After viewers were sent away because the budget was exceeded, nobody is promoted for this long: what was too much
- * must show first.
- */
+/** No viewer is promoted for this long after the budget was exceeded: the load must settle first. */
 export const COOL_DOWN_MS = 30_000;
 
-/** A viewer in one of the lists. */
 export type Claimant = Precedence & {
-	/** A transport of theirs counts against the budget already. */
+	/** A transport of theirs already counts against the budget. */
 	holdsWebRtc: boolean;
-	/** No tier decided yet: a place now costs no hand-over. */
+	/** They have no tier yet, so a place costs no hand-over. */
 	isNewcomer: boolean;
 };
 
@@ -32,37 +23,34 @@ export interface AllocationView<Viewer extends Claimant> {
 	readonly incumbentCount: number;
 	/** Viewers decided LL-HLS, or without a decision, who hold a transport. */
 	readonly leaverCount: number;
-	/** Viewers who want WebRTC and are not in it, those who cannot be moved yet included. */
+	/** Viewers who want WebRTC and are not in it, including those who cannot be moved yet. */
 	readonly candidateCount: number;
 	/** Incumbents who were promoted less than {@link PROMOTION_WINDOW_MS} ago. */
 	readonly recentPromotionCount: number;
-	/** Somebody was sent away because the budget was exceeded less than {@link COOL_DOWN_MS} ago. */
+	/** A viewer was demoted because the budget was exceeded, less than {@link COOL_DOWN_MS} ago. */
 	readonly isCoolingDown: boolean;
-	/** Who can be moved, best claim first. */
+	/** Candidates who can be moved, best claim first. */
 	candidates(): Iterable<Viewer>;
-	/** Who can be moved, weakest claim first. */
+	/** Incumbents who can be moved, weakest claim first. */
 	weakestIncumbents(): Iterable<Viewer>;
-	/** Who was moved less than a minute ago, weakest claim first: for emergencies only. */
+	/** Incumbents who were moved less than a minute ago, weakest claim first: for emergencies only. */
 	weakestLateIncumbents(): Iterable<Viewer>;
 }
 
-/** Who changes, and what is told to all the others. */
+/** The viewers who change tier, and the reasons of all others. */
 export type Allocation<Viewer> = {
 	promoted: Viewer[];
-	/**
-	 * `isOverload`: the budget was exceeded; otherwise their place is for somebody with a better claim, or a seat was
-	 * taken back.
-	 */
+	/** `isOverload`: the budget was exceeded. Otherwise a better claim or a lower number of seats took their place. */
 	demoted: ({ viewer: Viewer } & Demotion)[];
-	/** For those in the WebRTC tier. */
+	/** For viewers in the WebRTC tier. */
 	webRtcReason: 'fits' | 'priority';
 	/** For candidates who stay outside. */
 	waitingReason: TierReason;
-	/** For candidates who stay outside though there is a place, because they were moved less than a minute ago. */
+	/** For candidates who stay outside despite a free place, because they were moved less than a minute ago. */
 	lateReason: TierReason;
 };
 
-/** Sends away whom the limits no longer hold, then fills what is free. */
+/** Demotes viewers beyond the limits, then fills the free places. */
 export function allocate<Viewer extends Claimant>(
 	view: AllocationView<Viewer>,
 	limits: TierLimits,
@@ -84,12 +72,11 @@ export function allocate<Viewer extends Claimant>(
 
 type Demotion = { reason: TierReason; isEmergency: boolean; isOverload: boolean };
 
-/** What a viewer is told who is sent away. */
 export function demotionVerdict({ reason, isEmergency, isOverload }: Demotion): TierVerdict {
 	return { tier: 'll-hls', reason, isEmergency, ...(isOverload ? { isOverload } : {}) };
 }
 
-/** What a viewer is told who neither comes nor goes now. */
+/** The reason of a viewer who keeps their tier. */
 export function standingReason(
 	standing: ViewerStanding,
 	allocation: Omit<Allocation<unknown>, 'promoted'>,
@@ -128,17 +115,17 @@ class AllocationRun<Viewer extends Claimant> {
 		this.#promotionsLeft = view.isCoolingDown ? 0 : Math.max(0, most - view.recentPromotionCount);
 	}
 
-	/** Sends away what is too much. Those who are leaving already are not counted: sending more would not help sooner. */
+	/** Demotes viewers beyond the limits. Leaving viewers are not counted: more demotions free no place sooner. */
 	reduce(): void {
 		const { hard, seats, hardReason, isSfuGone } = this.#limits;
 		if (this.#incumbentCount > hard) {
-			// Not only down to the limit: otherwise its next waver would send away the next one.
+			// Below the limit, or its next fluctuation would demote the next viewer.
 			this.#demoteDownTo(withoutReserve(hard), { reason: hardReason, isEmergency: isSfuGone, isOverload: !isSfuGone });
 			for (const viewer of this.#view.weakestLateIncumbents()) {
 				if (this.#incumbentCount <= hard) {
 					break;
 				}
-				// Nobody else is left: a budget that is exceeded harms everybody's picture, so the minute has to yield.
+				// No other viewer is left. An exceeded budget harms every picture, so the minute does not apply.
 				this.#demote(viewer, { reason: hardReason, isEmergency: true, isOverload: !isSfuGone });
 			}
 		}
@@ -146,16 +133,15 @@ class AllocationRun<Viewer extends Claimant> {
 			const reason = this.#crowdReason === 'waiting-list' ? 'waiting-list' : 'seats-full';
 			this.#demoteDownTo(seats, { reason, isEmergency: false, isOverload: false });
 		}
-		// Places that are claimed and not taken are the first to be given up: they would be in the way of newcomers.
+		// Unproven claims lose their places first, to make room for newcomers.
 		while (this.#incumbentCount > this.#limits.target && this.#peekWeakest()?.viewerClass === VIEWER_CLASSES.unproven) {
 			this.#demoteWeakest({ reason: this.#crowdReason, isEmergency: false, isOverload: false });
 		}
 	}
 
 	/**
-	 * Gives free places to those with the best claims; returns how many stay free for nobody in particular. A place is
-	 * owned by the first in the queue even while they wait for a release or for their turn: a newcomer does not overtake
-	 * them.
+	 * Gives free places to the best claims; returns how many places no candidate claims. A place belongs to the first in
+	 * the queue even while they wait for a release or for their turn: a newcomer does not overtake them.
 	 */
 	fill(): number {
 		let vacancyCount = this.#limits.target - this.#incumbentCount;
@@ -168,16 +154,15 @@ class AllocationRun<Viewer extends Claimant> {
 					this.#promote(candidate);
 				}
 			} else if (!isInTurn || !this.#displaceFor(candidate)) {
-				// Whoever follows has no better claim.
+				// The following candidates have no better claim.
 				break;
 			}
 		}
 		return Math.max(0, vacancyCount);
 	}
 
-	// Somebody with a better claim takes a place at once, while the one they displace slides back: that is what the
-	// reserve is for. Without a reserve (a single place, a budget that has just shrunk) one is sent away first, and the
-	// place waits for the release.
+	// A better claim takes a place at once from the reserve, while the displaced viewer is handed over. Without a reserve
+	// (a single place, a budget that has just shrunk) the weakest is demoted first, and the place waits for the release.
 	#displaceFor(candidate: Viewer): boolean {
 		const weakest = this.#peekWeakest();
 		if (weakest === undefined || weakest.viewerClass <= candidate.viewerClass) {
@@ -185,8 +170,8 @@ class AllocationRun<Viewer extends Claimant> {
 		}
 		const released = weakest.holdsWebRtc ? 0 : 1;
 		const fits = this.#usedAfter(candidate) - released <= this.#limits.handOver;
-		const isSomebodyLeaving = this.#usedCount > this.#incumbentCount;
-		if (this.#limits.target === 0 || (!fits && isSomebodyLeaving)) {
+		const isViewerLeaving = this.#usedCount > this.#incumbentCount;
+		if (this.#limits.target === 0 || (!fits && isViewerLeaving)) {
 			return false;
 		}
 		this.#demoteWeakest({ reason: this.#crowdReason, isEmergency: false, isOverload: false });

@@ -1,4 +1,4 @@
-/** The tier controller: keeps the viewers in order, so that a run costs what changed, not who is there. */
+/** The tier controller: keeps viewers in order, so that the cost of a run depends on what changed. */
 import { DeadlineQueue } from './deadline-queue.ts';
 import { OrderedSet } from './ordered-set.ts';
 import {
@@ -15,20 +15,20 @@ import { nextDecided, type DecidedTier, type TierConditions, type TierVerdict, t
 import { tierLimits, type TierLimits } from './tier-limits.ts';
 import { comparePrecedence, viewerStanding, type ViewerStanding } from './tier-standing.ts';
 
-/** What may change of a viewer while they are there. `decided` is the controller's own. */
+/** The facts about a viewer that may change. The controller itself keeps `decided`. */
 export type TierViewerChange = Partial<Omit<TierViewer, 'id' | 'joinedAtMs' | 'decided'>>;
 
-/** A viewer to be told: their first tier, or another one than before. @internal for tests */
+/** A viewer's first tier, or a switch. @internal for tests */
 export type TierChange = { id: string; verdict: TierVerdict };
 
-/** How the audience is spread, as of the last {@link TierController.decide}. */
+/** As of the last {@link TierController.decide}. */
 type TierCounts = {
 	viewerCount: number;
 	/** Decided WebRTC. */
 	webRtcCount: number;
 	/** Decided LL-HLS but with a transport still open. */
 	leavingCount: number;
-	/** Would like WebRTC. */
+	/** Want WebRTC and are not in it. */
 	waitingCount: number;
 	/** Undefined before the first run. */
 	limits: TierLimits | undefined;
@@ -45,9 +45,9 @@ type Summary = Omit<Allocation<unknown>, 'promoted'>;
 type Switch = { entry: Entry; decided: DecidedTier };
 
 /**
- * Gives the answers of `decideTiers` (testing/decide-tiers.ts; a property test holds them together), and takes every
- * verdict as told: the caller sends each {@link TierChange}. Nothing happens between two calls of `decide`; call it
- * after changes and at least once a second. A change of the channel's mode makes a run look at everybody.
+ * Gives the answers of `decideTiers` (testing/decide-tiers.ts; a property test compares them). The caller sends each
+ * {@link TierChange}, and calls `decide` after changes and at least once a second. After a change of the channel's mode
+ * a run examines every viewer.
  */
 export class TierController {
 	#mode: TierConditions['policy']['mode'] = 'automatic';
@@ -66,7 +66,7 @@ export class TierController {
 	#summary: Summary | undefined;
 	#limits: TierLimits | undefined;
 
-	/** A viewer came, or came again with what they were told then. Throws when they are there already: misuse. */
+	/** Adds a viewer, with their last decision after a reconnect. Throws for a known viewer: misuse. */
 	join(viewer: TierViewer): void {
 		if (this.#entries.has(viewer.id)) {
 			throw new TypeError(`viewer ${viewer.id} is there already`);
@@ -84,13 +84,10 @@ export class TierController {
 		};
 		this.#entries.set(viewer.id, entry);
 		this.#dirty.add(entry);
-		this.#remember(entry);
+		this.#recordSwitch(entry);
 	}
 
-	/**
-	 * Something about a viewer changed: they wrote, pinned, failed, opened or closed their transport. Unknown ids are
-	 * ignored.
-	 */
+	/** Applies changed facts about a viewer. Unknown ids are ignored. */
 	update(id: string, change: TierViewerChange): void {
 		const entry = this.#entries.get(id);
 		if (entry !== undefined) {
@@ -99,7 +96,7 @@ export class TierController {
 		}
 	}
 
-	/** A viewer went, their transport with them. Unknown ids are ignored. */
+	/** Removes a viewer and their transport. Unknown ids are ignored. */
 	leave(id: string): void {
 		const entry = this.#entries.get(id);
 		if (entry !== undefined) {
@@ -140,7 +137,7 @@ export class TierController {
 		return [...this.#lastChanges.keys()].map((id) => ({ id, verdict: this.verdictOf(id)! }));
 	}
 
-	/** What `decideTiers` answered for this viewer at the last run; undefined when they are unknown or came after it. */
+	/** The verdict of the last run; undefined for unknown viewers and those who joined after it. */
 	verdictOf(id: string): TierVerdict | undefined {
 		const entry = this.#entries.get(id);
 		if (entry?.standing === undefined || this.#summary === undefined || entry.viewer.decided === undefined) {
@@ -155,7 +152,6 @@ export class TierController {
 		return verdict.reason === 'waiting-list' ? { ...verdict, waitingPosition: this.#positionOf(entry) } : verdict;
 	}
 
-	/** The viewer as the controller knows them; undefined when unknown. */
 	viewerOf(id: string): Readonly<TierViewer> | undefined {
 		return this.#entries.get(id)?.viewer;
 	}
@@ -185,7 +181,7 @@ export class TierController {
 			}
 		}
 		for (let due = this.#deadlines.takeDue(nowMs); due !== undefined; due = this.#deadlines.takeDue(nowMs)) {
-			// Deadlines of viewers whose standing has changed since are left in the queue; they are harmless.
+			// The queue keeps outdated deadlines of viewers whose standing has changed since; they are skipped.
 			if (!due.subject.isGone && (due.subject.standing?.validUntilMs ?? Infinity) <= nowMs) {
 				this.#dirty.add(due.subject);
 			}
@@ -222,7 +218,7 @@ export class TierController {
 		}
 	}
 
-	// Newcomers who found no place, and viewers whom something of their own takes out of the WebRTC tier.
+	// Newcomers without a place, and incumbents who were excluded, such as by a pin or a failure.
 	#applyOther(entry: Entry, nowMs: number): void {
 		const standing = entry.standing!;
 		if (this.#lastChanges.has(entry.id) || standing.kind === 'incumbent') {
@@ -238,11 +234,11 @@ export class TierController {
 		this.#lastChanges.set(entry.id, verdict);
 		entry.viewer.decided = nextDecided(entry.viewer.decided, verdict, nowMs);
 		entry.isNewcomer = false;
-		this.#remember(entry);
+		this.#recordSwitch(entry);
 		this.#classify(entry, nowMs, this.#emergencies.has(entry));
 	}
 
-	#remember(entry: Entry): void {
+	#recordSwitch(entry: Entry): void {
 		const { decided } = entry.viewer;
 		if (decided?.switchedAtMs === undefined) {
 			return;

@@ -1,12 +1,9 @@
-/**
- * What the tier controller is told and what it answers: plain data. The rules are in tier-standing, -limits,
- * -allocation.
- */
+/** Input and answers of the tier controller: plain data. The rules are in tier-standing, -limits and -allocation. */
 import type { ChannelPolicy } from '../../../core/protocol/api/channel-description.ts';
 import type { ClientMessage } from '../../../core/protocol/signaling/signaling-messages.ts';
 import type { DeliveryTier, TierReason } from '../../../core/protocol/tiers.ts';
 
-/** What this node's SFU may carry, all channels together. */
+/** The capacity of this node's SFU, all channels together. */
 export type SfuBudget = {
 	/** Consumers of viewers; 0 while no worker runs. */
 	maxConsumers: number;
@@ -16,37 +13,33 @@ export type SfuBudget = {
 	maxWorkerCpu: number;
 };
 
-/** What the SFU's CPU does now. */
 export type SfuLoad = {
 	/** Of the busiest worker, 0–1 of a core, smoothed. */
 	workerCpu: number;
-	/** Viewers' consumers, all channels, smoothed just as `workerCpu` is; undefined: taken from what is held now. */
+	/** Viewers' consumers, all channels, smoothed like `workerCpu`; undefined: use the consumers held now. */
 	consumersMeasured?: number | undefined;
 };
 
-/** What a viewer is for the channel. */
 export type ViewerRole = 'broadcaster' | 'moderator' | 'guest' | 'subscriber' | 'viewer';
 
-/** Why WebRTC failed, as the player says. */
+/** As the player reports it. */
 type WebRtcFailureCause = Extract<ClientMessage, { type: 'tier-failed' }>['cause'];
 
-/** What a viewer was told last. Kept by {@link nextDecided}. */
+/** The last decision for a viewer, updated by {@link nextDecided}. */
 export type DecidedTier = {
 	tier: DeliveryTier;
-	/** With which they came into this tier; a reason that changes later without the tier does not replace it. */
+	/** Why they entered this tier; a later reason for the same tier does not replace it. */
 	reason: TierReason;
 	/** Since when they are in this tier. */
 	sinceMs: number;
-	/**
-	 * When they were last moved from one tier to the other; undefined: never, the tier is the one that they joined in.
-	 */
+	/** When they were last moved between the tiers; undefined: they are in the tier that they joined in. */
 	switchedAtMs: number | undefined;
 	isOverload?: true;
 };
 
-/** One viewer, as the controller sees them. Times are the clock's `nowMs`. */
+/** One viewer. Times are the clock's `nowMs`. */
 export type TierViewer = {
-	/** Decides between viewers who joined in the same millisecond. */
+	/** Orders viewers who joined in the same millisecond. */
 	id: string;
 	joinedAtMs: number;
 	role: ViewerRole;
@@ -54,7 +47,7 @@ export type TierViewer = {
 	canWebRtc: boolean;
 	canHls: boolean;
 	isPinnedToHls: boolean;
-	/** When WebRTC failed last; undefined: it never did, or has played well for a while since. */
+	/** When WebRTC failed last; undefined: never, or it has played well since. */
 	webRtcFailedAtMs: number | undefined;
 	/** Failures in a row. */
 	failureCount: number;
@@ -63,27 +56,25 @@ export type TierViewer = {
 	decided: DecidedTier | undefined;
 	/** A WebRTC transport of theirs is open or being opened: it counts against the budget until it is closed. */
 	holdsWebRtc: boolean;
-	/** Has claimed WebRTC without connecting, for long or in a crowd of such: gives way to anybody else. */
+	/** Claims WebRTC without connecting, for too long or as one of too many: gives way to every other viewer. */
 	isUnproven: boolean;
 };
 
-/** All that is the same for every viewer of a channel. */
+/** The facts that are the same for every viewer of a channel. */
 export type TierConditions = {
-	/**
-	 * `interactive-only`: who finds no place waits in a list (and watches LL-HLS meanwhile). `mass-only`: LL-HLS for all.
-	 */
+	/** `interactive-only`: viewers without a place watch LL-HLS and wait in a list. `mass-only`: LL-HLS for all. */
 	policy: ChannelPolicy;
-	/** Of one WebRTC viewer; 0: not known yet, does not limit. */
+	/** Of one WebRTC viewer; 0: unknown, no limit. */
 	bitrateBps: number;
 	/** Two for sound and picture. */
 	consumersPerViewer: number;
 	budget: SfuBudget;
 	load: SfuLoad;
-	/** What the rest of the node holds: other channels, and WHEP players without a socket. */
+	/** Held by the rest of the node: other channels, and WHEP players without a socket. */
 	otherChannelsHeld: { consumers: number; bitrateBps: number };
 };
 
-/** Everything that `decideTiers` (testing/decide-tiers.ts) looks at. @internal for tests */
+/** The input of `decideTiers` (testing/decide-tiers.ts). @internal for tests */
 export type TierInput = TierConditions & {
 	nowMs: number;
 	viewers: readonly TierViewer[];
@@ -91,19 +82,18 @@ export type TierInput = TierConditions & {
 	isEmergency?: ReadonlySet<string>;
 };
 
-/** The answer for one viewer. */
 export type TierVerdict = {
 	tier: DeliveryTier;
 	reason: TierReason;
-	/** Jump at once instead of handing over softly. Set only with the switch itself. */
+	/** Switch at once instead of handing over softly. Set only with the switch itself. */
 	isEmergency: boolean;
 	/** From 1; only with `waiting-list`. */
 	waitingPosition?: number;
-	/** Sent away because the budget was exceeded: for a while nobody is promoted. Not for the viewer. */
+	/** Demoted because the budget was exceeded: no viewer is promoted for a while. Not sent to the viewer. */
 	isOverload?: true;
 };
 
-/** What to keep as `decided` once a viewer has been told: callers never make it up themselves. */
+/** The value of `decided` after a verdict; callers never construct it themselves. */
 export function nextDecided(
 	decided: DecidedTier | undefined,
 	verdict: Pick<TierVerdict, 'tier' | 'reason' | 'isOverload'>,

@@ -1,47 +1,41 @@
-/**
- * How many viewers of a channel the WebRTC tier takes: budget, measured load and seats turned into numbers of viewers.
- */
+/** Turns budget, measured load and seats into the numbers of viewers that a channel's WebRTC tier admits. */
 import type { TierConditions } from './tier-input.ts';
 import type { TierReason } from '../../../core/protocol/tiers.ts';
 
 /**
- * This part of every limit stays free for hand-overs, where one leaves while another comes. It is the hysteresis as
- * well: filled up to nine tenths, cut back only above the whole, so a limit that wavers by less moves nobody. Less
- * flaps; more lies idle.
+ * This part of every limit stays free for hand-overs, where one viewer leaves while another enters. It is also the
+ * hysteresis: a limit that fluctuates by less moves no viewer. A smaller part flaps; a larger one leaves places unused.
  */
 const HAND_OVER_RESERVE_RATIO = 0.1;
-/** CPU up to this part of its limit allows growth; between here and the limit nobody comes and nobody goes. */
+/** CPU up to this part of its limit allows growth; from there to the limit no viewer enters or leaves. */
 const CPU_GROWTH_RATIO = 0.8;
-/**
- * Below half the limit so many more than measured may come, however little is known yet: a viewer costs 0.2–0.5 % of a
- * core.
- */
+/** Below half the CPU limit this many more than measured may enter: a viewer costs 0.2–0.5 % of a core. */
 const CPU_FREE_GROWTH_VIEWERS = 25;
 
-/** In viewers of this channel, those who are leaving counted. */
+/** In viewers of this channel, leaving ones included. */
 export type TierLimits = {
-	/** Above this, viewers are sent away. What holds transports may never be decided to be more. */
+	/** Above this, viewers are demoted. Decisions never raise the held transports above it. */
 	hard: number;
-	/** Up to this, viewers come in. At most nine tenths of `hard`. */
+	/** Up to this, viewers enter. At most nine tenths of `hard`. */
 	target: number;
-	/** Up to this, viewers with a better claim come in while those they displace are still leaving. */
+	/** Up to this, viewers with a better claim enter while the displaced ones are still leaving. */
 	handOver: number;
-	/** The owner's limit; Infinity without one. Above it viewers are sent away, but never as an emergency. */
+	/** The owner's limit; Infinity without one. Above it viewers are demoted, but never as an emergency. */
 	seats: number;
-	/** Told to those who find no place. */
+	/** For viewers without a place. */
 	reason: TierReason;
-	/** Told to those who are sent away because the hard limit is exceeded. */
+	/** For viewers who are demoted because the hard limit is exceeded. */
 	hardReason: TierReason;
-	/** No worker runs: what is decided WebRTC shows nothing any more. */
+	/** No worker runs, so WebRTC shows no picture. */
 	isSfuGone: boolean;
 };
 
-/** The part of a limit that is filled: all but a tenth, but of a single place that place. */
+/** The part of a limit that is filled: all but a tenth; a single place is filled. */
 export function withoutReserve(limit: number): number {
 	return limit <= 1 || limit === Infinity ? limit : Math.max(1, limit - Math.ceil(limit * HAND_OVER_RESERVE_RATIO));
 }
 
-/** `usedViewers`: those of this channel who hold a transport or have been told to open one. */
+/** `usedViewers`: viewers of this channel who hold a transport or are assigned WebRTC. */
 export function tierLimits(conditions: TierConditions, usedViewers: number): TierLimits {
 	const { budget, otherChannelsHeld, policy } = conditions;
 	const perViewer = Math.max(1, conditions.consumersPerViewer);
@@ -70,15 +64,14 @@ function viewersIn(room: number, perViewer: number): number {
 	return perViewer > 0 ? Math.max(0, Math.floor(room / perViewer)) : Infinity;
 }
 
-// The first of equals: consumers before bits before CPU before seats.
+// The first of equal limits: consumers, bits, CPU, seats.
 function smallest(limits: readonly [number, TierReason][]): [number, TierReason] {
 	return limits.reduce((least, limit) => (limit[0] < least[0] ? limit : least));
 }
 
 /**
- * CPU is feedback, unlike the two others: it is known only after viewers came, and late. It is judged together with the
- * number of consumers of the same (smoothed) moment, so a reading that lags behind neither sends more away than needed
- * while they leave, nor lets too many in while they come.
+ * CPU shows only after viewers entered, and with a lag. It is compared with the consumers of the same smoothed moment,
+ * so that a late reading neither demotes too many while viewers leave, nor admits too many while they enter.
  */
 function cpuLimits(
 	conditions: TierConditions,
@@ -90,7 +83,7 @@ function cpuLimits(
 	const others = Math.max(0, conditions.otherChannelsHeld.consumers) / perViewer;
 	const measured = consumersMeasured === undefined ? usedViewers + others : consumersMeasured / perViewer;
 	if (workerCpu > maxWorkerCpu) {
-		// Each channel bears its share of what is too much.
+		// Each channel gives up its share of the excess.
 		const fitting = (measured * maxWorkerCpu) / workerCpu;
 		const now = usedViewers + others;
 		const hard = now <= fitting ? Math.floor(fitting - others) : Math.floor((fitting * usedViewers) / now);
@@ -101,8 +94,7 @@ function cpuLimits(
 		return { hard: Infinity, growth: Math.max(0, Math.floor(measured - others)) };
 	}
 	const proportional = workerCpu > 0 ? (measured * allowed) / workerCpu : Infinity;
-	// What the worker does besides (ingest, pipes) makes the first viewers look expensive, so they are not judged by
-	// proportion.
+	// The worker's other load (ingest, pipes) makes the first viewers look expensive, so they have a fixed allowance.
 	const free = workerCpu <= maxWorkerCpu / 2 ? measured + CPU_FREE_GROWTH_VIEWERS : 0;
 	return { hard: Infinity, growth: Math.max(0, Math.floor(Math.max(proportional, free) - others)) };
 }

@@ -1,7 +1,4 @@
-/**
- * What holds for every audience: random viewers, budgets and accidents against the rules, and the two controllers
- * against each other.
- */
+/** Property tests of the tier rules with random audiences, and of `TierController` against `decideTiers`. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { TierController } from './tier-controller.ts';
@@ -21,15 +18,8 @@ type Event =
 type Step = { event: Event; waitMs: number };
 
 const role = fc.constantFrom('broadcaster', 'moderator', 'guest', 'subscriber', 'viewer', 'viewer', 'viewer', 'viewer');
-const cause = fc.constantFrom(
-	'unsupported',
-	'blocked',
-	'connection-lost',
-	'undecodable',
-	'refused',
-	'line-too-poor',
-	undefined,
-);
+const causes = ['unsupported', 'blocked', 'connection-lost', 'undecodable', 'refused', 'line-too-poor'] as const;
+const cause = fc.constantFrom(...causes, undefined);
 const joining: fc.Arbitrary<Event> = fc.record({
 	kind: fc.constant('join' as const),
 	count: fc.integer({ min: 1, max: 12 }),
@@ -95,7 +85,7 @@ const anySteps = stepsOf(joining, joining, happening, policyChange, budgetChange
 
 let nextId = 0;
 
-/** Changes the world as the event says; returns whose worker died. */
+/** Applies an event to the world; returns the viewers whose worker died. */
 function happen(world: TierWorld, event: Event): ReadonlySet<string> {
 	if (event.kind === 'join') {
 		for (let index = 0; index < event.count; index++) {
@@ -143,7 +133,7 @@ function slideMs(id: string): number {
 	return 5000 + ((id.length * 7919 + id.charCodeAt(1) * 104_729) % 35_000);
 }
 
-/** Runs the steps, one decision a second or more seldom while waiting. */
+/** Runs the steps, with a decision a second or less often while waiting. */
 function play(steps: readonly Step[], world: TierWorld, onDecided: () => void = () => {}): void {
 	for (const { event, waitMs } of steps) {
 		const isEmergency = happen(world, event);
@@ -159,9 +149,8 @@ function play(steps: readonly Step[], world: TierWorld, onDecided: () => void = 
 }
 
 describe('decideTiers, for every audience', () => {
-	// The world itself throws when somebody has no tier, is moved twice in a minute, or the budget is exceeded by
-	// promotions.
-	it('refuses nobody, moves nobody twice a minute and explains itself, whatever happens', () => {
+	// The world itself throws when a viewer has no tier or moves twice in a minute, or promotions exceed the budget.
+	it('gives every viewer a tier with a valid reason, moves no viewer twice a minute, after any events', () => {
 		fc.assert(
 			fc.property(anySteps, fc.integer({ min: 0, max: 30 }), (steps, places) => {
 				const world = new TierWorld(testConditions(places), slideMs);
@@ -195,7 +184,7 @@ describe('decideTiers, for every audience', () => {
 					const recent = world.switches.filter(
 						({ id, atMs, verdict }) =>
 							verdict.tier === 'webrtc' &&
-							// Whom a lost worker has sent away again takes no place.
+							// A viewer whose worker died since takes no place.
 							world.verdicts.get(id)?.tier === 'webrtc' &&
 							world.nowMs - atMs < 1000 &&
 							/subscriber|viewer/.test(world.viewers.get(id)?.role ?? ''),
@@ -210,7 +199,7 @@ describe('decideTiers, for every audience', () => {
 		);
 	});
 
-	it('respects priorities: after a while nobody watches LL-HLS for whom somebody with a weaker claim could go', () => {
+	it('leaves no viewer in LL-HLS for long while a viewer with a weaker claim has WebRTC', () => {
 		fc.assert(
 			fc.property(peacefulSteps, fc.integer({ min: 0, max: 20 }), (steps, places) => {
 				const world = new TierWorld(testConditions(places), slideMs);
@@ -232,7 +221,7 @@ describe('decideTiers, for every audience', () => {
 		);
 	});
 
-	it('places newcomers who come together strictly by class and join time', () => {
+	it('places newcomers who join together strictly by class and join time', () => {
 		fc.assert(
 			fc.property(fc.array(fc.tuple(role, fc.nat(1000)), { maxLength: 60 }), fc.nat(40), (people, places) => {
 				const world = new TierWorld(testConditions(places));
@@ -252,7 +241,7 @@ describe('decideTiers, for every audience', () => {
 		);
 	});
 
-	it('does not flap at a noisy border: limits that waver by 4 % and CPU by 8 % move nobody once they are settled', () => {
+	it('moves no settled viewer when limits fluctuate by 4 % and CPU by 8 %', () => {
 		fc.assert(
 			fc.property(
 				fc.array(fc.tuple(fc.double({ min: -1, max: 1, noNaN: true }), fc.double({ min: -1, max: 1, noNaN: true })), {
@@ -266,7 +255,7 @@ describe('decideTiers, for every audience', () => {
 					for (let index = 0; index < 120; index++) {
 						world.join(`viewer-${index}`);
 					}
-					const waver = ([bits, cpu]: [number, number]): void => {
+					const fluctuate = ([bits, cpu]: [number, number]): void => {
 						const maxBitrateBps = places * 3_000_000;
 						const heldCpu = (world.heldCount / (places * 0.85)) * 0.8;
 						world.nowMs += 1000;
@@ -281,10 +270,10 @@ describe('decideTiers, for every audience', () => {
 						};
 						world.decide();
 					};
-					noise.slice(0, 100).forEach(waver);
+					noise.slice(0, 100).forEach(fluctuate);
 					const settled = world.switches.length;
-					noise.slice(100).forEach(waver);
-					// The border may still be reached upwards once the wavering limit was seen at its widest; but who came stays.
+					noise.slice(100).forEach(fluctuate);
+					// The highest limit may still admit viewers; but none is demoted.
 					const later = world.switches.slice(settled);
 					expect(later.filter(({ verdict }) => verdict.tier === 'll-hls')).toEqual([]);
 					expect(world.count('webrtc')).toBeGreaterThan(places * 0.6);
@@ -303,13 +292,13 @@ describe('decideTiers, for every audience', () => {
 			world.conditions = testConditions(second % 20 < 10 ? 40 : 30);
 			world.pass(1000);
 		}
-		// Following each jump at once would be nine switches every ten seconds, 540 in all.
+		// Without hysteresis each jump causes nine switches every ten seconds, 540 in all.
 		expect(world.switches.length).toBeLessThan(300);
 	});
 });
 
 describe('TierController', () => {
-	it('gives the answers of decideTiers, whatever happens', () => {
+	it('gives the answers of decideTiers after any events', () => {
 		fc.assert(
 			fc.property(anySteps, fc.integer({ min: 0, max: 30 }), (steps, places) => {
 				const world = new TierWorld(testConditions(places), slideMs);
@@ -329,15 +318,15 @@ describe('TierController', () => {
 						known.set(id, viewer);
 					}
 				};
-				// The world changes transports inside decide(), so the mirror looks at what decideTiers was given.
+				// The world changes transports inside decide(), so the mirror copies the input of decideTiers.
 				for (const { event, waitMs } of steps) {
 					const isEmergency = happen(world, event);
 					const returning =
 						event.kind === 'return' ? [...known.keys()][event.pick % Math.max(1, known.size)] : undefined;
-					const told = returning === undefined ? undefined : controller.viewerOf(returning);
-					if (told !== undefined) {
-						controller.leave(told.id);
-						controller.join({ ...told });
+					const before = returning === undefined ? undefined : controller.viewerOf(returning);
+					if (before !== undefined) {
+						controller.leave(before.id);
+						controller.join({ ...before });
 					}
 					for (let run = 0; run < (waitMs === 0 ? 1 : 4); run++) {
 						compareRun(world, controller, mirror, run === 0 ? isEmergency : new Set());
@@ -349,7 +338,7 @@ describe('TierController', () => {
 		);
 	});
 
-	it('tells only newcomers and those who change tier', () => {
+	it('returns only newcomers and viewers who change tier', () => {
 		const controller = new TierController();
 		for (let index = 0; index < 12; index++) {
 			controller.join(testViewer(`v${index}`, index));
@@ -365,7 +354,7 @@ describe('TierController', () => {
 		expect(controller.verdictOf('v11')).toEqual({ tier: 'll-hls', reason: 'budget-consumers', isEmergency: false });
 	});
 
-	it('refuses a viewer who is there already and ignores those who are not', () => {
+	it('throws for a known viewer, and ignores unknown ones', () => {
 		const controller = new TierController();
 		controller.join(testViewer('v', 0));
 		expect(() => controller.join(testViewer('v', 0))).toThrow(TypeError);
@@ -386,7 +375,7 @@ function compareRun(
 	for (const viewer of world.viewers.values()) {
 		const { id: _id, joinedAtMs: _joinedAtMs, decided: _decided, ...change } = viewer;
 		const known = controller.viewerOf(viewer.id)!;
-		// Only what differs, so that the controller is tested on changes and not on a fresh copy each time.
+		// Only differences, so that the controller is tested with changes and not with full copies.
 		if (Object.entries(change).some(([key, value]) => known[key as keyof TierViewer] !== value)) {
 			controller.update(viewer.id, change);
 		}

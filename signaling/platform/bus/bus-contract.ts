@@ -1,31 +1,25 @@
-/**
- * What every message bus must do, as tests; the unit test runs it in the process, the integration test against Redis.
- */
+/** The contract of every message bus as tests: the unit test runs it in process, the integration test against Redis. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BusValue, MessageBus } from './message-bus.ts';
 
-/** How a bus of one kind is opened, and how its time is let pass. */
 export type BusUnderTest = {
 	kind: string;
 	open: () => Promise<MessageBus>;
-	/** Lets this many milliseconds of the bus's own time pass. */
 	pass: (ms: number) => Promise<void>;
 };
 
 const LONG_MS = 60_000;
 
-/** Collects what a subscription delivers and lets a test wait for it. */
+/** Collects the messages of a subscription and lets a test wait for them. */
 export class Inbox {
 	readonly messages: BusValue[] = [];
 	#waiting: Array<() => void> = [];
 
-	/** Pass this to subscribe(). */
 	readonly listener = (message: BusValue): void => {
 		this.messages.push(message);
 		this.#waiting.splice(0).forEach((wake) => wake());
 	};
 
-	/** Resolves when that many have come. The test's own deadline ends a wait that is in vain. */
 	async count(count: number): Promise<BusValue[]> {
 		while (this.messages.length < count) {
 			await new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -34,7 +28,6 @@ export class Inbox {
 	}
 }
 
-/** Declares the tests of one kind. */
 export function describeBusContract({ kind, open, pass }: BusUnderTest): void {
 	describe(`MessageBus (${kind})`, () => {
 		let bus: MessageBus;
@@ -71,7 +64,7 @@ function describeMessages(bus: () => MessageBus): void {
 		expect(await other.count(1)).toEqual(['end']);
 	});
 
-	it('delivers copies, later than the publisher goes on', async () => {
+	it('delivers copies, later than publish() returns', async () => {
 		const inbox = new Inbox();
 		await bus().subscribe('copies', inbox.listener);
 		const message = { list: [1, 'ä', null], gone: undefined } as unknown as { list: BusValue[] };
@@ -82,7 +75,7 @@ function describeMessages(bus: () => MessageBus): void {
 		expect(await inbox.count(1)).toStrictEqual([{ list: [1, 'ä', null] }]);
 	});
 
-	it('does not deliver what was published before, or after the end of the subscription', async () => {
+	it('does not deliver messages from before or after the subscription', async () => {
 		const [inbox, witness] = [new Inbox(), new Inbox()];
 		await bus().publish('window', 'before');
 		const end = await bus().subscribe('window', inbox.listener);
@@ -95,7 +88,7 @@ function describeMessages(bus: () => MessageBus): void {
 		expect(inbox.messages).toEqual(['during']);
 	});
 
-	it('delivers again when a topic is left and joined at once', async () => {
+	it('delivers again when a topic is unsubscribed and subscribed at once', async () => {
 		const [first, second] = [new Inbox(), new Inbox()];
 		const end = await bus().subscribe('rejoin', first.listener);
 		end();
@@ -105,7 +98,7 @@ function describeMessages(bus: () => MessageBus): void {
 		expect(first.messages).toEqual([]);
 	});
 
-	it('goes on when a subscriber throws', async () => {
+	it('delivers to other subscribers when one throws', async () => {
 		const inbox = new Inbox();
 		await bus().subscribe('throwing', () => {
 			throw new Error('a failing subscriber');
@@ -115,7 +108,7 @@ function describeMessages(bus: () => MessageBus): void {
 		expect(await inbox.count(1)).toEqual([1]);
 	});
 
-	it('refuses what is not JSON', async () => {
+	it('refuses values that are not JSON', async () => {
 		await expect(bus().publish('json', undefined as unknown as null)).rejects.toThrow(TypeError);
 	});
 }
@@ -129,7 +122,7 @@ function describeKeys(bus: () => MessageBus, pass: (ms: number) => Promise<void>
 		await bus().delete('kept');
 	});
 
-	it('lets a key vanish by itself', async () => {
+	it('expires a key', async () => {
 		await bus().set('short', 1, 2000);
 		expect(await bus().get('short')).toBe(1);
 		await pass(2100);
@@ -143,7 +136,7 @@ function describeKeys(bus: () => MessageBus, pass: (ms: number) => Promise<void>
 		expect(await bus().get('again')).toBe(2);
 	});
 
-	it('refuses a time to live that is none', async () => {
+	it('refuses an invalid time to live', async () => {
 		await expect(bus().set('never', 1, 0)).rejects.toThrow(TypeError);
 		await expect(bus().set('never', 1, NaN)).rejects.toThrow(TypeError);
 	});
@@ -173,7 +166,7 @@ function describeSortedSets(bus: () => MessageBus, pass: (ms: number) => Promise
 		expect(await bus().membersOfSortedSet('moving', 9)).toEqual(['a']);
 	});
 
-	it('lets a set vanish as a whole', async () => {
+	it('expires a whole set', async () => {
 		await bus().addToSortedSet('vanishing', 'a', 1, 200);
 		await pass(300);
 		expect(await bus().membersOfSortedSet('vanishing', 5)).toEqual([]);
@@ -182,7 +175,7 @@ function describeSortedSets(bus: () => MessageBus, pass: (ms: number) => Promise
 }
 
 function describeHistory(bus: () => MessageBus, pass: (ms: number) => Promise<void>): void {
-	it('returns what came after an id, oldest first, at most so many', async () => {
+	it('returns entries after an id, oldest first, up to a limit', async () => {
 		const ids: string[] = [];
 		for (let index = 0; index < 5; index++) {
 			ids.push(await bus().appendToHistory('chat', { index }, 10, LONG_MS));
@@ -194,7 +187,7 @@ function describeHistory(bus: () => MessageBus, pass: (ms: number) => Promise<vo
 		expect(await bus().readHistory('chat', ids[4], 10)).toEqual({ entries: [], isComplete: true });
 	});
 
-	it('keeps the newest, and tells a reader who missed some', async () => {
+	it('keeps the newest entries, and reports a gap to a reader who missed some', async () => {
 		const ids: string[] = [];
 		for (let index = 0; index < 6; index++) {
 			ids.push(await bus().appendToHistory('bounded', index, 3, LONG_MS));
@@ -205,7 +198,7 @@ function describeHistory(bus: () => MessageBus, pass: (ms: number) => Promise<vo
 		expect((await bus().readHistory('bounded', ids[3], 10)).isComplete).toBe(true);
 	});
 
-	it('lets a history vanish, and tells its readers', async () => {
+	it('expires a history, and reports the gap to its readers', async () => {
 		const id = await bus().appendToHistory('fleeting', 1, 3, 200);
 		await pass(300);
 		expect(await bus().readHistory('fleeting', undefined, 10)).toEqual({ entries: [], isComplete: true });

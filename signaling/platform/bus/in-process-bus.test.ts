@@ -1,4 +1,4 @@
-/** The contract of every bus, and what the one inside the process does alone. */
+/** Tests of the in-process bus: the contract, and its own behaviour. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../core/logger.ts';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
@@ -42,7 +42,7 @@ describe('InProcessBus', () => {
 		expect(logger.lines.map((line) => [line.level, line.message])).toEqual([['error', 'a bus subscriber failed']]);
 	});
 
-	it('delivers nothing once it is closed', async () => {
+	it('delivers nothing after close()', async () => {
 		const other = new InProcessBus({ clock, logger });
 		const inbox = new Inbox();
 		await other.subscribe('x', inbox.listener);
@@ -52,7 +52,7 @@ describe('InProcessBus', () => {
 		expect(inbox.messages).toEqual([]);
 	});
 
-	it('gives rising history ids when the wall clock stands still or goes back', async () => {
+	it('gives rising history ids while the wall clock does not advance', async () => {
 		const ids: string[] = [];
 		for (let index = 0; index < 3; index++) {
 			ids.push(await bus.appendToHistory('ids', index, 10, 1000));
@@ -61,7 +61,7 @@ describe('InProcessBus', () => {
 		expect(ids.map((id) => formatHistoryId(parseHistoryId(id)))).toEqual(ids);
 	});
 
-	it('never loses itself, so nobody is told that it is back', () => {
+	it('accepts reconnect listeners and never calls them', () => {
 		const end = bus.onReconnect(() => {
 			throw new Error('never');
 		});

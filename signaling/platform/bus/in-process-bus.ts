@@ -1,6 +1,4 @@
-/**
- * The bus of a server that is alone: in its memory, but as asynchronous and as serialised as Redis, so it hides no bug.
- */
+/** The bus of a single server, in memory. It is as asynchronous as Redis and serialises as well, so it hides no bug. */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
 import { SpillwayError } from '../../../core/errors/errors.ts';
@@ -18,7 +16,7 @@ import {
 	type MessageBus,
 } from './message-bus.ts';
 
-/** How often what has expired is swept out; until then it is only hidden. */
+/** How often expired entries are deleted; until then they are only hidden. */
 const SWEEP_INTERVAL_MS = 10_000;
 
 type Expiring = { expiresAtMs: number };
@@ -27,7 +25,6 @@ type SortedSet = Expiring & { scores: Map<string, number> };
 type History = Expiring & { entries: Array<{ position: HistoryPosition; text: string }> };
 type Subscriber = { listener: (message: BusValue) => void; isActive: boolean };
 
-/** Implements {@link MessageBus} for one process. Needs no start. */
 export class InProcessBus implements MessageBus {
 	readonly #deps: { clock: Clock; logger: Logger };
 	readonly #scope: CloseScope<'closed'>;
@@ -167,7 +164,7 @@ export class InProcessBus implements MessageBus {
 		return this.close();
 	}
 
-	// Every call lets others go first once, as a round trip would.
+	// Every call yields once, as a round trip does.
 	async #takeTurn(): Promise<void> {
 		await Promise.resolve();
 		if (this.#scope.closed) {
@@ -175,7 +172,7 @@ export class InProcessBus implements MessageBus {
 		}
 	}
 
-	// A macrotask, and one for all messages that wait: a burst neither starves sockets nor overtakes itself.
+	// One macrotask for all waiting messages: a burst neither starves sockets nor changes the order.
 	#deliverLater(delivery: () => void): void {
 		this.#deliveries.push(delivery);
 		if (this.#deliveries.length === 1) {
@@ -199,7 +196,7 @@ export class InProcessBus implements MessageBus {
 
 	#nextPosition(last: HistoryPosition | undefined): HistoryPosition {
 		const ms = Math.floor(this.#deps.clock.nowMs());
-		// Never backwards, even when the wall clock is set back.
+		// Ids rise even when the wall clock is set back.
 		return last !== undefined && ms <= last.ms ? { ms: last.ms, sequence: last.sequence + 1 } : { ms, sequence: 0 };
 	}
 

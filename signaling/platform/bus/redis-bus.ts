@@ -1,4 +1,4 @@
-/** The bus in Redis 7 or newer, one server or a cluster, for installations of several servers. */
+/** The bus over Redis 7 or newer, single or a cluster, for installations of several servers. */
 import { withDeadline, type Clock } from '../../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
 import { errorMessage, SpillwayError } from '../../../core/errors/errors.ts';
@@ -22,15 +22,12 @@ import { RedisTopics } from './redis-topics.ts';
 const ANSWER_DEADLINE_MS = 1000;
 /** Longest wait for the first connection. */
 const START_DEADLINE_MS = 5000;
-/**
- * Commands that may wait for their answer; more are refused, so that a Redis that stands still does not fill the
- * memory.
- */
+/** Commands that may wait for their answer; more are rejected, so that a frozen Redis does not fill the memory. */
 const MAX_PENDING_COMMANDS = 10_000;
-/** How often the connection for messages, which may be silent for hours, is asked whether it lives. */
+/** How often the connection for messages, which may be silent for hours, is pinged. */
 const PING_INTERVAL_MS = 10_000;
 
-// What Redis must do as one step, in its own language. Each touches one key, as a cluster demands.
+// Atomic steps as Lua scripts. Each touches one key, as a cluster requires.
 
 /** KEYS[1] sorted set; ARGV: member, score, ms to live. */
 const ADD_TO_SORTED_SET = `
@@ -44,24 +41,24 @@ local id = redis.call('XADD', KEYS[1], 'MAXLEN', '=', ARGV[2], '*', 'v', ARGV[1]
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return id`;
 
-/** KEYS[1] stream; ARGV: first id as XRANGE takes it, greatest count. Returns the oldest entry kept and the entries. */
+/** KEYS[1] stream; ARGV: first id as for XRANGE, greatest count. Returns the oldest kept entry and the entries. */
 const READ_HISTORY = `
 return { redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1), redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', ARGV[2]) }`;
 
+type RedisBusDependencies = { clock: Clock; logger: Logger };
+
 type RedisBusOptions = {
-	/** One address, or several with commas in between for a cluster. */
+	/** One address, or several separated by commas for a cluster. */
 	url: string;
-	/** First part of every key and topic. */
+	/** Prefix of every key and topic. */
 	keyPrefix: string;
-	clock: Clock;
-	logger: Logger;
 };
 
 type StreamEntry = [id: string, fields: string[]];
 
-/** Implements {@link MessageBus}. Does nothing before start(). */
+/** Does nothing before start(). */
 export class RedisBus implements MessageBus {
-	readonly #clock: Clock;
+	readonly #deps: RedisBusDependencies;
 	readonly #keyPrefix: string;
 	readonly #isCluster: boolean;
 	readonly #commands: RedisClient;
@@ -70,39 +67,32 @@ export class RedisBus implements MessageBus {
 	readonly #scope: CloseScope<'closed'>;
 	#pendingCount = 0;
 
-	constructor(options: RedisBusOptions) {
-		this.#clock = options.clock;
-		this.#keyPrefix = options.keyPrefix;
-		this.#isCluster = isClusterUrl(options.url);
-		this.#scope = new CloseScope(options.logger);
-		this.#commands = createRedisClient(options.url);
-		this.#subscriber = createRedisClient(options.url);
-		const noise = new RateLimitedReport(options.clock, options.logger, 'trouble with the bus');
+	constructor(deps: RedisBusDependencies, { url, keyPrefix }: RedisBusOptions) {
+		const { clock, logger } = deps;
+		this.#deps = deps;
+		this.#keyPrefix = keyPrefix;
+		this.#isCluster = isClusterUrl(url);
+		this.#scope = new CloseScope(logger);
+		this.#commands = createRedisClient(url);
+		this.#subscriber = createRedisClient(url);
+		const noise = new RateLimitedReport(clock, logger, 'trouble with the bus');
 		for (const client of [this.#commands, this.#subscriber]) {
 			// Without a listener ioredis prints each failed attempt.
 			client.on('error', (error: unknown) => noise.count({ err: errorMessage(error) }));
 			this.#scope.onClose(() => client.disconnect());
 		}
-		this.#topics = new RedisTopics(this.#subscriber, {
-			isSharded: this.#isCluster,
-			clock: options.clock,
-			logger: options.logger,
-			noise,
-		});
+		this.#topics = new RedisTopics({ client: this.#subscriber, clock, logger, noise }, { isSharded: this.#isCluster });
 		this.#scope.onClose(() => this.#topics.clear());
 	}
 
-	/**
-	 * Connects. Throws BUS_UNAVAILABLE when that takes over 5 s; attempts go on all the same until close(), so that the
-	 * caller may choose to go on.
-	 */
+	/** Connects. Throws BUS_UNAVAILABLE when that takes over 5 s; attempts still continue until close(). */
 	async start(): Promise<void> {
-		this.#scope.every(this.#clock, PING_INTERVAL_MS, () => this.#pingSubscriber());
+		this.#scope.every(this.#deps.clock, PING_INTERVAL_MS, () => this.#pingSubscriber());
 		const ready = [this.#commands, this.#subscriber].map(
 			(client) =>
 				new Promise<void>((resolve) => {
 					client.once('ready', () => resolve());
-					// A failed first attempt is not the end: it is retried.
+					// ioredis retries a failed first attempt.
 					client.connect().catch(() => undefined);
 				}),
 		);
@@ -110,7 +100,7 @@ export class RedisBus implements MessageBus {
 			this.#scope.signal.addEventListener('abort', () => reject(busUnavailable()), { once: true });
 		});
 		const readyOrClosed = Promise.race([Promise.all(ready), closed]);
-		await withDeadline(this.#clock, readyOrClosed, START_DEADLINE_MS, () => busUnavailable());
+		await withDeadline(this.#deps.clock, readyOrClosed, START_DEADLINE_MS, () => busUnavailable());
 	}
 
 	async publish(topic: string, message: BusValue): Promise<void> {
@@ -126,7 +116,7 @@ export class RedisBus implements MessageBus {
 		try {
 			return await this.#run(() => (late = this.#topics.subscribe(this.#name('topic', topic), listener)));
 		} catch (error) {
-			// The caller was told that it failed, so it must not begin to work after the deadline.
+			// The caller got an error, so the subscription must not start after the deadline.
 			late?.then(
 				(end) => end(),
 				() => undefined,
@@ -210,7 +200,7 @@ export class RedisBus implements MessageBus {
 		return `${this.#keyPrefix}:${kind}:${name}`;
 	}
 
-	// Every error of a command means that the bus cannot be used just now: the commands themselves are always right.
+	// The commands themselves are valid, so every error means that the bus is unavailable.
 	async #run<T>(send: () => Promise<T>): Promise<T> {
 		if (this.#scope.closed) {
 			throw new SpillwayError('SERVER_STOPPING');
@@ -221,14 +211,13 @@ export class RedisBus implements MessageBus {
 		this.#pendingCount++;
 		const answer = send().finally(() => this.#pendingCount--);
 		try {
-			return await withDeadline(this.#clock, answer, ANSWER_DEADLINE_MS, () => busUnavailable());
+			return await withDeadline(this.#deps.clock, answer, ANSWER_DEADLINE_MS, () => busUnavailable());
 		} catch (error) {
 			throw this.#scope.closed ? new SpillwayError('SERVER_STOPPING') : busUnavailable(error);
 		}
 	}
 
-	// The answer does not matter: when none comes, the connection's own deadline for silence ends it, and it is made
-	// anew.
+	// Without an answer the socket timeout of the connection ends it, and the client reconnects.
 	#pingSubscriber(): void {
 		if (!this.#isCluster && this.#subscriber.status === 'ready') {
 			this.#subscriber.ping().catch(() => undefined);

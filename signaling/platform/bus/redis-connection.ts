@@ -1,12 +1,11 @@
-/** Opens the two connections of a Redis bus, to one server or to a cluster, with finite queues and deadlines. */
+/** Creates the connections of a Redis bus, to one server or to a cluster, with bounded queues and deadlines. */
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 
-/** A connection: both kinds take the same commands. */
+/** Both kinds accept the same commands. */
 export type RedisClient = Redis | Cluster;
 
-/** Longest wait for a connection to be made. */
 const CONNECT_DEADLINE_MS = 2000;
-/** A connection on which a command got no byte back for this long is dead, even if nobody said so. */
+/** A connection on which a command got no byte back for this long is dead. */
 const SILENCE_DEADLINE_MS = 5000;
 /** Longest pause between two attempts to reconnect. Redis restarts within seconds, and an attempt is cheap. */
 const MAX_RETRY_DELAY_MS = 1000;
@@ -17,22 +16,22 @@ const CONNECTION_OPTIONS = {
 	connectTimeout: CONNECT_DEADLINE_MS,
 	socketTimeout: SILENCE_DEADLINE_MS,
 	keepAlive: 5000,
-	// Nothing is kept for later: a command fails at once while the connection is down, so that no queue grows and nobody
-	// waits; and none is sent twice, because a lease or an append must not happen twice.
+	// A command fails at once while the connection is down, so that no queue grows and no caller waits. None is sent
+	// twice, because a lease or an append must not happen twice.
 	maxRetriesPerRequest: 0,
 	autoResendUnfulfilledCommands: false,
-	// The bus resubscribes itself, so that it knows when messages flow again and that a failure is caught.
+	// RedisTopics resubscribes, so that it notices when messages flow again, and handles failures.
 	autoResubscribe: false,
 } as const satisfies RedisOptions;
 
-/** True when the address names a cluster: several addresses, separated by commas. */
+/** A cluster's URL has several addresses separated by commas. */
 export function isClusterUrl(url: string): boolean {
 	return url.includes(',');
 }
 
 /**
- * Makes a connection that is not connected yet. `url` is `redis://user:password@host:port/number` or, for a cluster,
- * several of them separated by commas (one address and a comma after it will do: the others are found).
+ * Creates a client without connecting. `url` is `redis://user:password@host:port/number` or, for a cluster, several of
+ * them separated by commas. One address and a comma suffice, because the client discovers the other nodes.
  */
 export function createRedisClient(url: string): RedisClient {
 	if (!isClusterUrl(url)) {
@@ -56,11 +55,11 @@ export function createRedisClient(url: string): RedisClient {
 			enableOfflineQueue: false,
 			shardedSubscribers: true,
 			clusterRetryStrategy: RETRY_STRATEGY,
-			// No clusterNodeRetryStrategy: with it ioredis 6.0.0 never notices that the last node is gone, and hangs.
+			// No clusterNodeRetryStrategy: with it ioredis 6.0.0 does not notice that the last node is gone, and hangs.
 			slotsRefreshTimeout: CONNECT_DEADLINE_MS,
 			redisOptions: {
 				...CONNECTION_OPTIONS,
-				// Here the client does it, because it alone knows which node has which topic after a move.
+				// In a cluster only the client knows which node has which topic after a move.
 				autoResubscribe: true,
 				...(first!.password === '' ? {} : { password: decodeURIComponent(first!.password) }),
 				...(first!.username === '' ? {} : { username: decodeURIComponent(first!.username) }),

@@ -1,4 +1,4 @@
-/** Subscriptions of a Redis bus: who listens to which topic, also across a lost connection. */
+/** The subscriptions of a Redis bus, renewed after a lost connection. */
 import type { Cluster, Redis } from 'ioredis';
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { errorMessage } from '../../../core/errors/errors.ts';
@@ -10,54 +10,52 @@ import { decodeBusValue, type BusValue } from './message-bus.ts';
 type Listener = (message: BusValue) => void;
 type Topic = { listeners: Set<Listener>; isSubscribed: Promise<void> };
 
-/**
- * Pause before the next attempt when the connection stands but a subscription was refused, as while a cluster settles.
- */
+/** Pause before the next attempt when a subscription fails on an open connection, as while a cluster settles. */
 const RESUBSCRIBE_DELAY_MS = 300;
 
 type RedisTopicsDependencies = {
-	isSharded: boolean;
+	/** Opened and closed by the caller. */
+	client: RedisClient;
 	clock: Clock;
 	logger: Logger;
-	/** Counts what cannot be delivered. */
+	/** Counts failures. */
 	noise: RateLimitedReport;
 };
 
-/**
- * Owns the connection for messages that come in. On a cluster it uses sharded channels, so that each node sees its own
- * only.
- */
+/** `isSharded`: on a cluster, so that each node gets the messages of its own channels only. */
+type RedisTopicsOptions = { isSharded: boolean };
+
 export class RedisTopics {
-	readonly #client: RedisClient;
 	readonly #deps: RedisTopicsDependencies;
+	readonly #options: RedisTopicsOptions;
 	readonly #topics = new Map<string, Topic>();
 	readonly #reconnectListeners = new Set<() => void>();
 	#wasReady = false;
 
-	/** The connection is opened and closed by the caller. */
-	constructor(client: RedisClient, deps: RedisTopicsDependencies) {
-		this.#client = client;
+	constructor(deps: RedisTopicsDependencies, options: RedisTopicsOptions) {
 		this.#deps = deps;
+		this.#options = options;
+		const { client } = deps;
 		const onMessage = (channel: string, text: string): void => this.#deliver(channel, text);
-		// The two kinds of client are one for every command, but not for their event types.
-		(client as Redis).on(deps.isSharded ? ('smessage' as 'message') : 'message', onMessage);
+		// The two kinds of client differ in the types of their events only.
+		(client as Redis).on(options.isSharded ? ('smessage' as 'message') : 'message', onMessage);
 		client.on('ready', () => this.#onReady());
 	}
 
-	/** Calls back when messages flow again after a loss. */
+	/** Calls the listener when messages flow again after a loss. */
 	onReconnect(listener: () => void): () => void {
 		this.#reconnectListeners.add(listener);
 		return () => this.#reconnectListeners.delete(listener);
 	}
 
-	/** Resolves with the function that ends it when messages flow; rejects with ioredis's error. */
+	/** Resolves when messages flow, to the function that ends the subscription; rejects with ioredis's error. */
 	async subscribe(channel: string, listener: Listener): Promise<() => void> {
 		let topic = this.#topics.get(channel);
 		if (topic === undefined) {
 			topic = { listeners: new Set(), isSubscribed: this.#send('subscribe', channel) };
 			this.#topics.set(channel, topic);
 		}
-		// One entry for each call, also when the same function is given twice.
+		// A separate entry for each call, even with the same function.
 		const entry: Listener = (message) => listener(message);
 		topic.listeners.add(entry);
 		const end = (): void => this.#remove(channel, topic, entry);
@@ -70,7 +68,6 @@ export class RedisTopics {
 		return end;
 	}
 
-	/** Forgets everybody. */
 	clear(): void {
 		this.#topics.clear();
 		this.#reconnectListeners.clear();
@@ -80,17 +77,18 @@ export class RedisTopics {
 		topic.listeners.delete(entry);
 		if (topic.listeners.size === 0 && this.#topics.get(channel) === topic) {
 			this.#topics.delete(channel);
-			// When the connection is down there is nothing to end: only topics that are wanted are subscribed again.
+			// This fails while the connection is down; only topics with listeners are resubscribed.
 			this.#send('unsubscribe', channel).catch(() => undefined);
 		}
 	}
 
 	async #send(verb: 'subscribe' | 'unsubscribe', channel: string): Promise<void> {
-		const client = this.#client as Cluster;
+		const client = this.#deps.client as Cluster;
+		const { isSharded } = this.#options;
 		if (verb === 'subscribe') {
-			await (this.#deps.isSharded ? client.ssubscribe(channel) : client.subscribe(channel));
+			await (isSharded ? client.ssubscribe(channel) : client.subscribe(channel));
 		} else {
-			await (this.#deps.isSharded ? client.sunsubscribe(channel) : client.unsubscribe(channel));
+			await (isSharded ? client.sunsubscribe(channel) : client.unsubscribe(channel));
 		}
 	}
 
@@ -112,8 +110,8 @@ export class RedisTopics {
 			this.#reconnectListeners.forEach((listener) => this.#call(listener));
 		} catch (error) {
 			this.#deps.noise.count({ err: errorMessage(error) });
-			// When the connection was lost again, its next "ready" brings us here.
-			if (this.#client.status === 'ready') {
+			// After another loss the next "ready" event resubscribes.
+			if (this.#deps.client.status === 'ready') {
 				this.#deps.clock.setTimeout(() => void this.#resubscribe(), RESUBSCRIBE_DELAY_MS);
 			}
 		}

@@ -49,14 +49,14 @@ it('applies here at once and there a moment later, each once', async () => {
 	expect(heard).toEqual(['here chat-changed', 'there chat-changed']);
 });
 
-it('does not apply here what is for others only', async () => {
+it('does not apply here an announcement to others', async () => {
 	await listenBoth();
 	await here.announceToOthers('channels/control', { command });
 	await delivered();
 	expect(heard).toEqual(['there chat-changed']);
 });
 
-it('keeps the form on the wire, and ignores any other', async () => {
+it('keeps its wire format, and ignores any other', async () => {
 	const wire: unknown[] = [];
 	await listenBoth();
 	await bus.subscribe('channels/control', (message) => wire.push(message));
@@ -67,7 +67,7 @@ it('keeps the form on the wire, and ignores any other', async () => {
 	expect(heard).toEqual(['there chat-changed']);
 });
 
-it('works for this node while the bus is away, and hears the others when it is back', async () => {
+it('works for this node while the bus is away, and hears other nodes when it is back', async () => {
 	isLost = true;
 	await listenBoth();
 	await here.announce('channels/control', { command });
@@ -83,7 +83,7 @@ it('works for this node while the bus is away, and hears the others when it is b
 	expect(heard).toEqual(['here chat-changed', 'here chat-changed']);
 });
 
-it('calls nobody whose listening has ended', async () => {
+it('does not call a listener that has ended', async () => {
 	const end = await here.listen('channel:changed', (name) => heard.push(name));
 	end();
 	await here.announce('channel:changed', 'demo');

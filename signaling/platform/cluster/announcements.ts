@@ -1,7 +1,4 @@
-/**
- * What nodes tell one another: one table of topics; subscribed to until it works; applied here and announced there in
- * one call.
- */
+/** Announcements between nodes over the bus: one table of topics, applied here and published to others in one call. */
 import { Type, type Static, type TSchema } from 'typebox';
 import { Value } from 'typebox/value';
 import type { Clock } from '../../../core/lifecycle/clock.ts';
@@ -19,27 +16,27 @@ const channelCommandSchema = Type.Union([
 		kind: Type.Literal('channel-changed'),
 		channelId: Type.String(),
 		channelName: Type.String(),
-		/** Null: as before. */
+		/** Null: unchanged. */
 		graceWindowMs: Type.Union([Type.Number({ minimum: 0 }), Type.Null()]),
 	}),
 	Type.Object({ kind: Type.Literal('chat-changed'), channelId: Type.String() }),
 ]);
 
 /**
- * Topic on the bus → what is on the wire. `sender`: the field with the id of the node that says it, which ignores it
- * when it comes back. Without one the sender applies it once more.
+ * The wire format of each topic. `sender`: the field with the id of the sending node, which ignores its own messages.
+ * Without the field the sender applies its announcement twice.
  */
 const TOPICS = {
 	'channels/control': {
 		schema: Type.Object({ command: channelCommandSchema, senderId: Type.String() }),
 		sender: 'senderId',
 	},
-	/** A viewer has come to the sender; any other node lets them go, or they would count twice. */
+	/** A viewer has joined the sender; every other node drops them, or they count twice. */
 	'presence:moved': {
 		schema: Type.Object({ viewerId: Type.String(), channelName: Type.String(), serverId: Type.String() }),
 		sender: 'serverId',
 	},
-	/** Name of a channel to be read again for its viewers. */
+	/** Name of a channel that must be read again for its viewers. */
 	'channel:changed': { schema: Type.String(), sender: undefined },
 	/** Id of a log-in. */
 	'accounts/session-ended': { schema: Type.String({ maxLength: 63 }), sender: undefined },
@@ -49,13 +46,13 @@ const TOPICS = {
 
 type Topic = keyof typeof TOPICS;
 type Wire<T extends Topic> = Static<(typeof TOPICS)[T]['schema']>;
-/** What is said on a topic; the sender is added on the way out. */
+/** The message without its sender, which is added before publishing. */
 export type Announcement<T extends Topic> =
 	Wire<T> extends string ? Wire<T> : Omit<Wire<T>, NonNullable<(typeof TOPICS)[T]['sender']>>;
 type Listener<T extends Topic> = (announcement: Announcement<T>) => void;
 type Subscription = { listeners: Set<(announcement: unknown) => void>; firstAttempt: Promise<void> };
 
-/** A subscription that failed is tried again after this. */
+/** Pause before a failed subscription is retried. */
 const RETRY_DELAY_MS = 1000;
 const REPORT_INTERVAL_MS = 60_000;
 
@@ -65,22 +62,22 @@ type AnnouncementsDependencies = NodeIdentity & {
 	logger: Logger;
 };
 
-/** Of one node. While the bus is away it works for this node alone. */
+/** While the bus is away, announcements reach this node only. */
 export class Announcements {
 	readonly #deps: AnnouncementsDependencies;
-	readonly #deaf: RateLimitedReport;
+	readonly #failures: RateLimitedReport;
 	readonly #scope: CloseScope<'closed'>;
 	readonly #subscriptions = new Map<Topic, Subscription>();
 
 	constructor(deps: AnnouncementsDependencies) {
 		this.#deps = deps;
-		this.#deaf = new RateLimitedReport(deps.clock, deps.logger, 'other nodes are not heard', REPORT_INTERVAL_MS);
+		this.#failures = new RateLimitedReport(deps.clock, deps.logger, 'other nodes are not heard', REPORT_INTERVAL_MS);
 		this.#scope = new CloseScope(deps.logger);
 	}
 
 	/**
-	 * Calls back with what any node announces, this one included; more than once is harmless to a listener. Resolves
-	 * after the first attempt to subscribe, with the function that ends it; further attempts follow.
+	 * Calls the listener with the announcements of all nodes, sometimes twice. Resolves after the first attempt to
+	 * subscribe, to the function that ends the subscription; further attempts follow.
 	 */
 	async listen<T extends Topic>(topic: T, listener: Listener<T>): Promise<() => void> {
 		let subscription = this.#subscriptions.get(topic);
@@ -95,7 +92,7 @@ export class Announcements {
 		return () => listeners.delete(entry);
 	}
 
-	/** Applies it here at once, then announces it to the other nodes. Never rejects. */
+	/** Applies the announcement here at once, then publishes it to the other nodes. Never rejects. */
 	async announce<T extends Topic>(topic: T, announcement: Announcement<T>): Promise<void> {
 		this.#apply(topic, announcement);
 		try {
@@ -105,14 +102,13 @@ export class Announcements {
 		}
 	}
 
-	/** Does not apply it here. Throws BUS_UNAVAILABLE and SERVER_STOPPING. */
+	/** Does not apply the announcement here. Throws BUS_UNAVAILABLE and SERVER_STOPPING. */
 	async announceToOthers<T extends Topic>(topic: T, announcement: Announcement<T>): Promise<void> {
 		const { sender } = TOPICS[topic];
 		const wire = sender === undefined ? announcement : { ...(announcement as object), [sender]: this.#deps.nodeId };
 		await this.#deps.bus.publish(topic, wire as BusValue);
 	}
 
-	/** Hears nothing any more. */
 	close(): Promise<void> {
 		return this.#scope.close('closed');
 	}
@@ -122,13 +118,13 @@ export class Announcements {
 			this.#scope.onClose(await this.#deps.bus.subscribe(topic, (wire) => this.#receive(topic, wire)));
 		} catch (error) {
 			if (!this.#scope.closed) {
-				this.#deaf.count({ topic, reason: errorMessage(error) });
+				this.#failures.count({ topic, reason: errorMessage(error) });
 				this.#scope.after(this.#deps.clock, RETRY_DELAY_MS, () => void this.#subscribe(topic));
 			}
 		}
 	}
 
-	// Another node may run another version.
+	// Another node may run another version, so the message is checked.
 	#receive(topic: Topic, wire: unknown): void {
 		const { schema, sender } = TOPICS[topic];
 		if (!Value.Check(schema, wire)) {

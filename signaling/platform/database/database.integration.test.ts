@@ -1,7 +1,4 @@
-/**
- * One contract for both databases, run against the embedded one and against a real PostgreSQL; then what each has
- * alone.
- */
+/** Tests of both databases, embedded and real PostgreSQL: one contract, then the behaviour of each kind. */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,7 +9,7 @@ import { silentLogger } from '../../../core/logger.ts';
 import { startPostgres, type RealServer } from '../../testing/real-servers.ts';
 import { isUniqueViolation, type Database, type Queryable } from './database.ts';
 import { migrateDatabase, readMigrations } from './migrate.ts';
-import { PgDatabase } from './pg-database.ts';
+import { createPgDatabase } from './pg-database.ts';
 import { openPgliteDatabase } from './pglite-database.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'spillway-database-'));
@@ -29,14 +26,8 @@ afterAll(async () => {
 });
 
 const KINDS = [
-	{
-		kind: 'embedded',
-		open: (): Promise<Database> => openPgliteDatabase({ folder: join(folder, 'contract'), ...common }),
-	},
-	{
-		kind: 'PostgreSQL',
-		open: (): Promise<Database> => Promise.resolve(new PgDatabase({ url: postgres.url, ...common })),
-	},
+	{ kind: 'embedded', open: () => openPgliteDatabase(common, { folder: join(folder, 'contract') }) },
+	{ kind: 'PostgreSQL', open: async () => createPgDatabase(common, { url: postgres.url }) },
 ];
 
 describe.each(KINDS)('Database ($kind)', ({ open }) => {
@@ -87,7 +78,7 @@ describe.each(KINDS)('Database ($kind)', ({ open }) => {
 		expect((rows[0] as { bytes: unknown }).bytes?.constructor).toBe(Uint8Array);
 	});
 
-	it('takes parameters of every kind', async () => {
+	it('accepts parameters of every kind', async () => {
 		const moment = new Date('2026-05-06T07:08:09.123Z');
 		const rows = await database.query(
 			`SELECT $1::text AS text, $2::int AS whole, $3::boolean AS yes, $4::timestamptz AS moment, $5::bytea AS bytes,
@@ -103,7 +94,7 @@ describe.each(KINDS)('Database ($kind)', ({ open }) => {
 		await expect(database.query('SELECT $1::text', [undefined as unknown as null])).rejects.toThrow(TypeError);
 	});
 
-	it('tells a broken unique constraint by name and goes on working', async () => {
+	it('names a violated unique constraint, and works after errors', async () => {
 		await database.query('INSERT INTO things VALUES (1, $1)', ['one']);
 		const error = await database.query('INSERT INTO things VALUES (2, $1)', ['one']).catch((caught: unknown) => caught);
 		expect(isUniqueViolation(error, 'things_name_key')).toBe(true);
@@ -112,7 +103,7 @@ describe.each(KINDS)('Database ($kind)', ({ open }) => {
 		await expect(database.query('SELECT id FROM things')).resolves.toEqual([{ id: 1 }]);
 	});
 
-	it('commits what a transaction wrote, and returns its result', async () => {
+	it('commits a transaction and returns its result', async () => {
 		const result = await database.transaction(async (handle) => {
 			await handle.query('INSERT INTO things VALUES ($1, $2)', [10, 'ten']);
 			return (await handle.query('SELECT name FROM things WHERE id = 10')).length;
@@ -130,7 +121,7 @@ describe.each(KINDS)('Database ($kind)', ({ open }) => {
 		await expect(database.query('SELECT 1 FROM things WHERE id = 20')).resolves.toEqual([]);
 	});
 
-	it('does not claim to have committed when the work swallowed an error', async () => {
+	it('rejects a transaction whose work swallowed the error of a statement', async () => {
 		const work = database.transaction(async (handle) => {
 			await handle.query("INSERT INTO things VALUES (30, 'thirty')");
 			await handle.query('SELECT nonsense').catch(() => undefined);
@@ -139,25 +130,25 @@ describe.each(KINDS)('Database ($kind)', ({ open }) => {
 		await expect(database.query('SELECT 1 FROM things WHERE id = 30')).resolves.toEqual([]);
 	});
 
-	it('hides what a transaction has not committed from a call beside it', async () => {
+	it('hides uncommitted rows from a concurrent call', async () => {
 		let resume!: () => void;
 		const isPaused = new Promise<void>((resolve) => (resume = resolve));
-		let tellInserted!: () => void;
-		const isInserted = new Promise<void>((resolve) => (tellInserted = resolve));
+		let confirmInsert!: () => void;
+		const isInserted = new Promise<void>((resolve) => (confirmInsert = resolve));
 		const transaction = database.transaction(async (handle) => {
 			await handle.query("INSERT INTO things VALUES (40, 'forty')");
-			tellInserted();
+			confirmInsert();
 			await isPaused;
 			throw new RangeError('no');
 		});
 		await isInserted;
-		const beside = database.query('SELECT 1 FROM things WHERE id = 40');
+		const concurrent = database.query('SELECT 1 FROM things WHERE id = 40');
 		setImmediate(resume);
 		await expect(transaction).rejects.toThrow(RangeError);
-		await expect(beside).resolves.toEqual([]);
+		await expect(concurrent).resolves.toEqual([]);
 	});
 
-	it('refuses its own methods inside a transaction, and the handle after it', async () => {
+	it('rejects its own methods inside a transaction, and the handle after it', async () => {
 		let kept: Queryable | undefined;
 		await database.transaction(async (handle) => {
 			kept = handle;
@@ -167,7 +158,7 @@ describe.each(KINDS)('Database ($kind)', ({ open }) => {
 		await expect(kept!.query('SELECT 1')).rejects.toThrow(TypeError);
 	});
 
-	it('runs the statements of a transaction in order when nobody waits in between', async () => {
+	it('runs the statements of a transaction in order without awaits in between', async () => {
 		const counts = await database.transaction((handle) =>
 			Promise.all([
 				handle.query('SELECT count(*) AS count FROM things WHERE id >= 50'),
@@ -190,7 +181,7 @@ describe.each(KINDS)('Database ($kind)', ({ open }) => {
 		await expect(database.query('SELECT 1 FROM things WHERE id = 60')).resolves.toEqual([]);
 	});
 
-	it('keeps concurrent transactions apart', async () => {
+	it('isolates concurrent transactions', async () => {
 		await database.query("INSERT INTO things VALUES (70, '0')");
 		await Promise.all(
 			Array.from({ length: 20 }, () =>
@@ -203,7 +194,7 @@ describe.each(KINDS)('Database ($kind)', ({ open }) => {
 		await expect(database.query('SELECT name FROM things WHERE id = 70')).resolves.toEqual([{ name: '20' }]);
 	});
 
-	it('is brought up to date once, and refuses other steps', async () => {
+	it('is migrated once, and rejects other steps', async () => {
 		const migrations = await readMigrations();
 		const names = migrations.map((migration) => migration.name);
 		await expect(migrateDatabase(database, migrations, common)).resolves.toEqual(names);
@@ -213,7 +204,7 @@ describe.each(KINDS)('Database ($kind)', ({ open }) => {
 		await expect(migrateDatabase(database, [], common)).rejects.toThrow(/newer version/);
 	});
 
-	it('undoes every step when one fails', async () => {
+	it('rolls every step back when one fails', async () => {
 		const migrations = await readMigrations();
 		const next = { number: migrations.length + 1, name: 'good', sql: 'CREATE TABLE half_done (id int)', checksum: 'x' };
 		const broken = { ...next, number: next.number + 1, name: 'bad', sql: 'SELECT nonsense' };
@@ -228,7 +219,7 @@ describe.each(KINDS)('Database ($kind)', ({ open }) => {
 		['53200', 'it is out of memory'],
 		['53300', 'it has too many connections'],
 		['25006', 'it takes no writes'],
-	])('calls SQLSTATE %s unavailability: %s', async (code) => {
+	])('maps SQLSTATE %s to DATABASE_UNAVAILABLE: %s', async (code) => {
 		const script = `DO $$ BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = '${code}'; END $$`;
 		await expect(database.runScript(script)).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE', httpStatus: 503 });
 		const inside = database.transaction((handle) => handle.runScript(script));
@@ -240,20 +231,19 @@ describe.each(KINDS)('Database ($kind)', ({ open }) => {
 		await expect(database.checkHealth()).resolves.toBeUndefined();
 	});
 
-	it('closes once, and refuses calls after that', async () => {
-		const other = database;
-		const first = other.close();
-		expect(other.close()).toBe(first);
+	it('closes once, and rejects later calls', async () => {
+		const first = database.close();
+		expect(database.close()).toBe(first);
 		await first;
-		await expect(other.query('SELECT 1')).rejects.toMatchObject({ code: 'SERVER_STOPPING' });
-		await expect(other.transaction(() => Promise.resolve())).rejects.toMatchObject({ code: 'SERVER_STOPPING' });
+		await expect(database.query('SELECT 1')).rejects.toMatchObject({ code: 'SERVER_STOPPING' });
+		await expect(database.transaction(() => Promise.resolve())).rejects.toMatchObject({ code: 'SERVER_STOPPING' });
 	});
 });
 
-describe('PgDatabase', () => {
-	it('says that the database is unavailable while it is lost, and finds it when it is back', async () => {
+describe('createPgDatabase', () => {
+	it('is unavailable while the server is lost, and reconnects when it is back', async () => {
 		await using server = await startPostgres();
-		await using database = new PgDatabase({ url: server.url, ...common });
+		await using database = createPgDatabase(common, { url: server.url });
 		await database.query('SELECT 1');
 		const held = database.transaction(async (handle) => {
 			await server.kill();
@@ -265,14 +255,13 @@ describe('PgDatabase', () => {
 		await expect(database.checkHealth()).resolves.toBeUndefined();
 	});
 
-	it('says so when the database stands still, and works when it goes on', async () => {
+	it('is unavailable while the server is frozen, and works after it thaws', async () => {
 		await using server = await startPostgres();
-		await using database = new PgDatabase({ url: server.url, ...common });
+		await using database = createPgDatabase(common, { url: server.url });
 		await database.query('SELECT 1');
 		server.freeze();
 		try {
-			// Two in a row: the first loses its open connection, the second cannot make one. Without a deadline either would
-			// hang.
+			// The first query loses the open connection, the second cannot connect. Without a deadline either hangs.
 			await expect(database.query('SELECT 1')).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
 			await expect(database.query('SELECT 1')).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
 		} finally {
@@ -281,14 +270,14 @@ describe('PgDatabase', () => {
 		await expect(database.checkHealth()).resolves.toBeUndefined();
 	});
 
-	it('says so when there is no such server', async () => {
-		await using database = new PgDatabase({ url: 'postgres://nobody@127.0.0.1:1/none', ...common });
+	it('is unavailable when there is no such server', async () => {
+		await using database = createPgDatabase(common, { url: 'postgres://nobody@127.0.0.1:1/none' });
 		await expect(database.query('SELECT 1')).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
 	});
 
-	it('lets one server apply the steps while others that start at once wait', async () => {
+	it('migrates once when several servers start at once', async () => {
 		await using server = await startPostgres();
-		const databases = Array.from({ length: 3 }, () => new PgDatabase({ url: server.url, ...common }));
+		const databases = Array.from({ length: 3 }, () => createPgDatabase(common, { url: server.url }));
 		const migrations = await readMigrations();
 		const applied = await Promise.all(databases.map((database) => migrateDatabase(database, migrations, common)));
 		expect(applied.filter((names) => names.length > 0)).toHaveLength(1);
@@ -305,7 +294,7 @@ describe('openPgliteDatabase', () => {
 			const { openPgliteDatabase } = await import(${JSON.stringify(moduleUrl('./pglite-database.ts'))});
 			const { systemClock } = await import(${JSON.stringify(moduleUrl('../../../core/lifecycle/clock.ts'))});
 			const { silentLogger } = await import(${JSON.stringify(moduleUrl('../../../core/logger.ts'))});
-			const database = await openPgliteDatabase({ folder: ${JSON.stringify(databaseFolder)}, clock: systemClock, logger: silentLogger });
+			const database = await openPgliteDatabase({ clock: systemClock, logger: silentLogger }, { folder: ${JSON.stringify(databaseFolder)} });
 			await database.runScript('CREATE TABLE IF NOT EXISTS kept (id int); INSERT INTO kept VALUES (1)');
 			await database.query('INSERT INTO kept VALUES (2)');
 			process.stdout.write('open');
@@ -326,28 +315,28 @@ describe('openPgliteDatabase', () => {
 		};
 	}
 
-	it('refuses a folder that another process has, and opens it with all its rows after that was killed', async () => {
+	it('rejects a folder in use, and opens it with all its rows after its process was killed', async () => {
 		const databaseFolder = join(folder, 'killed');
-		// What a process leaves that was killed while it made the folder.
+		// As left by a process that was killed while it created the folder.
 		mkdirSync(`${databaseFolder}.unfinished/base`, { recursive: true });
 		const holder = await startHolder(databaseFolder);
 		expect(existsSync(`${databaseFolder}.unfinished`)).toBe(false);
-		await expect(openPgliteDatabase({ folder: databaseFolder, ...common })).rejects.toMatchObject({
+		await expect(openPgliteDatabase(common, { folder: databaseFolder })).rejects.toMatchObject({
 			code: 'DATA_FOLDER_LOCKED',
 		});
 		await holder.kill();
-		await using database = await openPgliteDatabase({ folder: databaseFolder, ...common });
+		await using database = await openPgliteDatabase(common, { folder: databaseFolder });
 		await expect(database.query('SELECT id FROM kept ORDER BY id')).resolves.toEqual([{ id: 1 }, { id: 2 }]);
 	});
 
-	it('refuses a second opening in the same process, and opens again after a close', async () => {
+	it('rejects a second opening in the same process, and opens again after a close', async () => {
 		const databaseFolder = join(folder, 'killed');
-		const database = await openPgliteDatabase({ folder: databaseFolder, ...common });
-		await expect(openPgliteDatabase({ folder: databaseFolder, ...common })).rejects.toMatchObject({
+		const database = await openPgliteDatabase(common, { folder: databaseFolder });
+		await expect(openPgliteDatabase(common, { folder: databaseFolder })).rejects.toMatchObject({
 			code: 'DATA_FOLDER_LOCKED',
 		});
 		await database.close();
 		expect(existsSync(`${databaseFolder}.lock`)).toBe(false);
-		await (await openPgliteDatabase({ folder: databaseFolder, ...common })).close();
+		await (await openPgliteDatabase(common, { folder: databaseFolder })).close();
 	});
 });

@@ -1,6 +1,4 @@
-/**
- * Tests of which refusals of a database mean "not now". The rest runs against real databases in the integration test.
- */
+/** Tests of which database errors count as unavailability. */
 import { describe, expect, it } from 'vitest';
 import { QueryError, toDatabaseError } from './database.ts';
 
@@ -15,7 +13,7 @@ describe('toDatabaseError', () => {
 		['42501', 'could not write to file "pg_wal/xlogtemp.7": Permission denied'],
 		['42501', 'could not create directory "base/pgsql_tmp": Operation not permitted'],
 		['25006', 'cannot execute INSERT in a read-only transaction'],
-	])('takes %s, "%s", for a database that cannot answer now', (code, message) => {
+	])('turns %s, "%s", into DATABASE_UNAVAILABLE', (code, message) => {
 		expect(toDatabaseError(refusal(code, message))).toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
 	});
 
@@ -23,7 +21,7 @@ describe('toDatabaseError', () => {
 		['42501', 'permission denied for table users'],
 		['42P01', 'relation "users" does not exist'],
 		['23505', 'duplicate key value violates unique constraint "users_name"'],
-	])('leaves %s, "%s", as it is', (code, message) => {
+	])('keeps %s, "%s"', (code, message) => {
 		const error = refusal(code, message);
 		expect(toDatabaseError(error)).toBe(error);
 	});

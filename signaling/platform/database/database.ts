@@ -1,78 +1,64 @@
-/**
- * What the server asks of a relational database. Embedded and PostgreSQL implement it and pass the same contract tests.
- */
+/** The server's interface to a relational database; the embedded one and PostgreSQL pass the same contract tests. */
 import { SpillwayError } from '../../../core/errors/errors.ts';
 
-/**
- * A parameter of a statement. JSON goes in as text (`JSON.stringify`): the two drivers disagree about objects. An array
- * is for `= ANY($1)`.
- */
+/** A statement parameter. Pass JSON as text, because the two drivers disagree about objects; arrays for `= ANY($1)`. */
 export type SqlValue =
 	string | number | boolean | bigint | Date | Uint8Array | null | readonly string[] | readonly number[];
 
 /**
- * Runs statements. Both databases return the same types: `bigint` columns as number, `numeric`, `date` and `interval`
- * as text, both kinds of timestamp as Date, `bytea` as Uint8Array, `json` parsed. Array columns are outside the subset.
+ * Both databases return the same types: `bigint` columns as number, `numeric`, `date` and `interval` as text, both
+ * kinds of timestamp as Date, `bytea` as Uint8Array, `json` parsed. Array columns are not supported.
  */
 export interface Queryable {
 	/**
-	 * Runs one statement and returns its rows; `RETURNING` tells what a write did. Throws DATABASE_UNAVAILABLE within 2 s
-	 * when the database does not answer; what the database refuses is thrown as the driver's error with SQLSTATE in
-	 * `code`.
+	 * Runs one statement and returns its rows. Throws DATABASE_UNAVAILABLE within 2 s when the database does not answer,
+	 * and the driver's error with SQLSTATE in `code` when the database rejects the statement.
 	 */
 	query<Row extends object>(sql: string, params?: readonly SqlValue[]): Promise<Row[]>;
 	/** Runs several statements without parameters. For migrations. */
 	runScript(sql: string): Promise<void>;
 }
 
-/** How long a transaction may take. */
 export type TransactionOptions = {
-	/** Limit of each statement and of the whole, ms. Default 2 s and 10 s; only migrations and maintenance need more. */
+	/** Limit of each statement and of the whole, ms. Default 2 s and 10 s; only migrations need more. */
 	deadlineMs?: number;
 };
 
 /** A relational database: a subset of PostgreSQL 15. */
 export interface Database extends Queryable {
 	/**
-	 * Runs `work` in one transaction: committed when it resolves, rolled back when it rejects. The handle is the only one
-	 * usable inside; the database's own methods throw TypeError there, because the embedded one has a single connection
-	 * and would wait for itself. The handle ends with the transaction.
+	 * Runs `work` in one transaction: committed when it resolves, rolled back when it rejects. Inside only the handle may
+	 * be used; the database's own methods throw TypeError there, because the embedded one has a single connection and
+	 * waits for itself. The handle ends with the transaction.
 	 */
 	transaction<T>(work: (handle: Queryable) => Promise<T>, options?: TransactionOptions): Promise<T>;
-	/** Resolves when the database answers and takes a write; else throws DATABASE_UNAVAILABLE. For readiness. */
+	/** Resolves when the database accepts a write; otherwise throws DATABASE_UNAVAILABLE. For readiness. */
 	checkHealth(): Promise<void>;
-	/** Ends what runs, at most 5 s later. Idempotent. Later calls of the other methods throw SERVER_STOPPING. */
+	/** Waits at most 5 s for running calls. Idempotent. Later calls of the other methods throw SERVER_STOPPING. */
 	close(): Promise<void>;
 	[Symbol.asyncDispose](): Promise<void>;
 }
 
-/**
- * Longest time from a call to DATABASE_UNAVAILABLE. New publishers and sign-ins get their 503 that fast, not a hung
- * page.
- */
+/** Longest time from a call to DATABASE_UNAVAILABLE, so that publishers and sign-ins get a 503 and no hung page. */
 export const ANSWER_DEADLINE_MS = 2000;
-/** Longest time that a transaction may hold its connection. */
 export const TRANSACTION_DEADLINE_MS = 10_000;
 
-/**
- * Writes to the log and to no table, so that it leaves nothing behind; the commit waits until it is on disk.
- */
+/** Writes to the write-ahead log and to no table; the commit waits until it is on disk. */
 export const WRITE_PROBE = "SELECT pg_logical_emit_message(true, 'spillway', 'readiness')";
 
-/** When trying again makes sense: databases that restart take some seconds. */
+/** A database restarts in some seconds. */
 const RETRY_AFTER_SECONDS = 5;
 
-/** The one error for "the database does not answer", with its cause. */
 export function databaseUnavailable(cause?: unknown): SpillwayError {
 	return new SpillwayError('DATABASE_UNAVAILABLE', [], { cause, retryAfterSeconds: RETRY_AFTER_SECONDS });
 }
 
-/** A statement that the embedded database refused; PostgreSQL's driver has a class of its own with the same fields. */
+/** The embedded database's error for a rejected statement; the error class of `pg` has the same fields. */
 export class QueryError extends Error {
 	override readonly name = 'QueryError';
 	/** SQLSTATE. */
 	readonly code: string;
-	/** Name of the constraint that was broken, if one was. */
+	/** Name of the violated constraint, if any. */
 	readonly constraint: string | undefined;
 
 	constructor(message: string, code: string, constraint: string | undefined) {
@@ -82,17 +68,16 @@ export class QueryError extends Error {
 	}
 }
 
-/** True when a row with the same unique value exists already; `constraint` narrows it to one constraint or index. */
+/** True when a row with the same unique value exists; `constraint` narrows it to one constraint or index. */
 export function isUniqueViolation(error: unknown, constraint?: string): boolean {
 	const { code, constraint: broken } = (error ?? {}) as { code?: unknown; constraint?: unknown };
 	return code === '23505' && (constraint === undefined || broken === constraint);
 }
 
-// SQLSTATE classes and codes that say "not now": connection failures, no room (disk full, out of memory, too many
-// connections), shutdown, start-up, timeouts, a server that takes no writes because it stands by for another.
+// SQLSTATE classes and codes of unavailability: connection failures, no resources (disk full, out of memory, too many
+// connections), shutdown, start-up, timeouts, a read-only stand-by server.
 const UNAVAILABLE_SQLSTATE = /^(08...|53...|57P0.|57014|25P03|25006|58030)$/;
-// PostgreSQL says 42501 for a file that it may not write (EROFS, EACCES, EPERM) as well as for a table that its role
-// may not.
+// PostgreSQL reports 42501 for a file without write permission (EROFS, EACCES, EPERM) as well as for a table.
 const FILE_REFUSED_SQLSTATE = '42501';
 const FILE_REFUSED_MESSAGE = /^could not \w+ .*\b(?:file|directory)\b/i;
 const UNAVAILABLE_SYSTEM_CODES = new Set([
@@ -111,7 +96,7 @@ const UNAVAILABLE_SYSTEM_CODES = new Set([
 const UNAVAILABLE_MESSAGE =
 	/connection terminated|timeout exceeded when trying to connect|not queryable|query read timeout|connection timeout/i;
 
-/** DATABASE_UNAVAILABLE for everything that means the database cannot be reached just now; other errors as they are. */
+/** Maps every error of unavailability to DATABASE_UNAVAILABLE; returns other errors unchanged. */
 export function toDatabaseError(error: unknown): unknown {
 	if (error instanceof SpillwayError) {
 		return error;

@@ -1,7 +1,4 @@
-/**
- * The networks (address groups) from which accounts or stream keys were used lately: in memory, and in the database for
- * the next start.
- */
+/** The networks (address groups) that accounts or stream keys used lately, in memory and in the database. */
 import { createHmac } from 'node:crypto';
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { errorMessage } from '../../../core/errors/errors.ts';
@@ -10,16 +7,15 @@ import { KnownGroups } from '../../../core/limits/known-groups.ts';
 import type { Logger } from '../../../core/logger.ts';
 import type { Queryable } from './database.ts';
 
-/** A network is known for this long after it was last used. */
+/** A network is known for this long after its last use. */
 const MEMORY_MS = 30 * 24 * 3600 * 1000;
 /** Some 4 MB. */
 const MAX_REMEMBERED = 20_000;
-/** Networks of one owner that the database keeps, the last used ones. People who stream on the move have many. */
+/** The last used networks of one owner that the database keeps. People who stream on the move have many. */
 const MAX_NETWORKS_PER_OWNER = 20;
-/** A network that is used all the time is written this often. */
+/** A network in constant use is written this often. */
 const WRITE_INTERVAL_MS = 3600 * 1000;
 
-/** Whose networks they are, and where they are stored. */
 const TABLES = {
 	/** Owners are names of accounts. */
 	account: { table: 'user_networks', owner: 'user_name' },
@@ -31,69 +27,70 @@ type KnownNetworksDependencies = {
 	database: Queryable;
 	clock: Clock;
 	logger: Logger;
-	/** Keeps addresses from being guessed out of their hashes. */
+	/** Prevents guessing addresses from their hashes. */
 	serverSecret: Uint8Array;
 };
 
 /** Holds no connections, so it need not be closed. */
 export class KnownNetworks {
-	readonly #dependencies: KnownNetworksDependencies;
-	readonly #table: string;
-	readonly #ownerColumn: string;
+	readonly #deps: KnownNetworksDependencies;
+	readonly #table: (typeof TABLES)[keyof typeof TABLES];
 	readonly #ofOwners: KnownGroups;
 	readonly #ofAnybody: KnownGroups;
 	readonly #writtenLately: KnownGroups;
 
-	constructor(kind: keyof typeof TABLES, dependencies: KnownNetworksDependencies) {
-		this.#dependencies = dependencies;
-		this.#table = TABLES[kind].table;
-		this.#ownerColumn = TABLES[kind].owner;
-		const { clock } = dependencies;
+	constructor(deps: KnownNetworksDependencies, kind: keyof typeof TABLES) {
+		const { clock } = deps;
+		this.#deps = deps;
+		this.#table = TABLES[kind];
 		this.#ofOwners = new KnownGroups(clock, { memoryMs: MEMORY_MS, maxGroups: MAX_REMEMBERED });
 		this.#ofAnybody = new KnownGroups(clock, { memoryMs: MEMORY_MS, maxGroups: MAX_REMEMBERED });
 		this.#writtenLately = new KnownGroups(clock, { memoryMs: WRITE_INTERVAL_MS, maxGroups: MAX_REMEMBERED });
 	}
 
-	/** Takes up what is stored. Without a database it begins with nothing. */
+	/** Reads the stored networks. Logs a warning and continues without them when the database is away. */
 	async load(): Promise<void> {
-		const { database, clock, logger } = this.#dependencies;
+		const { database, clock, logger } = this.#deps;
+		const { table, owner: column } = this.#table;
 		try {
 			const rows = await database.query<{ owner: string; network_hash: Uint8Array }>(
-				`SELECT ${this.#ownerColumn} AS owner, network_hash FROM ${this.#table}
+				`SELECT ${column} AS owner, network_hash FROM ${table}
 				WHERE last_used_at > $1 ORDER BY last_used_at DESC LIMIT ${MAX_REMEMBERED}`,
 				[new Date(clock.nowMs() - MEMORY_MS)],
 			);
-			// The last used ones last, as if they had just come.
+			// The most recent last, because KnownGroups evicts the least recent entries.
 			for (const { owner, network_hash: hash } of rows.toReversed()) {
 				this.#rememberHash(owner, Buffer.from(hash).toString('base64url'));
 			}
 		} catch (error) {
-			logger.warn({ reason: errorMessage(error) }, 'the networks that are known could not be read');
+			logger.warn({ reason: errorMessage(error) }, 'the known networks could not be read');
 		}
 	}
 
-	/** Whether this owner used the network of the address lately, as far as this server has heard. */
+	/** Whether this owner used the network of the address lately, as far as this server knows. */
 	has(owner: string, address: string): boolean {
 		return this.#ofOwners.has(join(owner, this.#hash(address)));
 	}
 
-	/** Whether any owner used the network of the address lately, as far as this server has heard. */
+	/** Whether any owner used the network of the address lately, as far as this server knows. */
 	hasAny(address: string): boolean {
 		return this.#ofAnybody.has(this.#hash(address));
 	}
 
-	/** As {@link has}, and asks the database for what other servers have heard. False while that is away. */
+	/** As {@link has}, but also queries the database for other servers. False while it is away. */
 	async isKnown(owner: string, address: string): Promise<boolean> {
 		if (this.has(owner, address)) {
 			return true;
 		}
 		const hash = this.#hash(address);
-		const { database, clock } = this.#dependencies;
+		const { database, clock } = this.#deps;
+		const { table, owner: column } = this.#table;
 		const rows = await database
-			.query(
-				`SELECT 1 AS one FROM ${this.#table} WHERE ${this.#ownerColumn} = $1 AND network_hash = $2 AND last_used_at > $3`,
-				[owner, Buffer.from(hash, 'base64url'), new Date(clock.nowMs() - MEMORY_MS)],
-			)
+			.query(`SELECT 1 AS one FROM ${table} WHERE ${column} = $1 AND network_hash = $2 AND last_used_at > $3`, [
+				owner,
+				Buffer.from(hash, 'base64url'),
+				new Date(clock.nowMs() - MEMORY_MS),
+			])
 			.catch(() => []);
 		if (rows.length > 0) {
 			this.#rememberHash(owner, hash);
@@ -101,10 +98,7 @@ export class KnownNetworks {
 		return rows.length > 0;
 	}
 
-	/**
-	 * The owner has shown who they are from this address. Known at once; resolves when it is written down, or could not
-	 * be.
-	 */
+	/** Records that the owner authenticated from this address. Known at once; resolves after the attempt to store it. */
 	async remember(owner: string, address: string): Promise<void> {
 		const hash = this.#hash(address);
 		this.#rememberHash(owner, hash);
@@ -112,14 +106,14 @@ export class KnownNetworks {
 		if (!this.#writtenLately.has(pair)) {
 			this.#writtenLately.remember(pair);
 			await this.#write(owner, Buffer.from(hash, 'base64url')).catch((error: unknown) =>
-				this.#dependencies.logger.debug({ reason: errorMessage(error) }, 'a known network could not be written'),
+				this.#deps.logger.debug({ reason: errorMessage(error) }, 'a known network could not be written'),
 			);
 		}
 	}
 
 	async #write(owner: string, hash: Uint8Array): Promise<void> {
-		const { database, clock } = this.#dependencies;
-		const [table, column] = [this.#table, this.#ownerColumn];
+		const { database, clock } = this.#deps;
+		const { table, owner: column } = this.#table;
 		await database.query(
 			`INSERT INTO ${table} (${column}, network_hash, first_used_at, last_used_at) VALUES ($1, $2, $3, $3)
 			ON CONFLICT (${column}, network_hash) DO UPDATE SET last_used_at = $3`,
@@ -140,7 +134,7 @@ export class KnownNetworks {
 	}
 
 	#hash(address: string): string {
-		const { serverSecret } = this.#dependencies;
+		const { serverSecret } = this.#deps;
 		return createHmac('sha256', serverSecret)
 			.update(`network ${addressKey(address)}`)
 			.digest('base64url');

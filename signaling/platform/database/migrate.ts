@@ -1,4 +1,4 @@
-/** Brings a database to the newest form of its tables. The steps are the numbered files in `migrations/`. */
+/** Migrates a database to the newest schema. The steps are the numbered files in `migrations/`. */
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import type { Clock } from '../../../core/lifecycle/clock.ts';
@@ -6,20 +6,19 @@ import { SpillwayError } from '../../../core/errors/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
 import type { Database, Queryable } from './database.ts';
 
-/** One step. */
 type Migration = {
 	/** 1, 2, 3 …, without gaps. */
 	number: number;
 	/** `0001-first`. */
 	name: string;
 	sql: string;
-	/** SHA-256 of the text, hexadecimal: a step that was applied must never change. */
+	/** SHA-256 of the text, hexadecimal: an applied step must never change. */
 	checksum: string;
 };
 
-/** Longest time for all steps together; a table of millions of rows may need a while. */
+/** Longest time for all steps together; a table of millions of rows takes long. */
 const MIGRATION_DEADLINE_MS = 120_000;
-/** Any number that nobody else on the same PostgreSQL locks ("Spill" in ASCII). */
+/** Any number that no other program on the same PostgreSQL locks ("Spill" in ASCII). */
 const ADVISORY_LOCK_ID = 0x53_70_69_6c_6c;
 
 /** Reads the steps from their folder, in order. Throws TypeError when their numbers have gaps or repeat. */
@@ -39,15 +38,14 @@ export async function readMigrations(folder: URL = new URL('./migrations/', impo
 }
 
 /**
- * Applies the steps that are missing, all in one transaction, and returns their names. Several servers may start at
- * once: one applies, the others wait.
- *
- * Throws CONFIG_INVALID when the database was made by a newer version or by other steps, which no waiting will mend.
+ * Applies the missing steps in one transaction, and returns their names. When several servers start at once, one of
+ * them applies the steps and the others wait. Throws CONFIG_INVALID when a newer version or other steps made the
+ * database.
  */
 export async function migrateDatabase(
 	database: Database,
 	migrations: readonly Migration[],
-	options: { clock: Clock; logger: Logger },
+	deps: { clock: Clock; logger: Logger },
 ): Promise<string[]> {
 	const applied = await database.transaction(
 		async (handle) => {
@@ -65,7 +63,7 @@ export async function migrateDatabase(
 				await handle.runScript(migration.sql);
 				await handle.query(
 					'INSERT INTO schema_migrations (number, name, checksum, applied_at) VALUES ($1, $2, $3, $4)',
-					[migration.number, migration.name, migration.checksum, new Date(options.clock.nowMs())],
+					[migration.number, migration.name, migration.checksum, new Date(deps.clock.nowMs())],
 				);
 			}
 			return missing.map((migration) => migration.name);
@@ -73,7 +71,7 @@ export async function migrateDatabase(
 		{ deadlineMs: MIGRATION_DEADLINE_MS },
 	);
 	if (applied.length > 0) {
-		options.logger.info({ applied }, 'the database was brought up to date');
+		deps.logger.info({ applied }, 'the database was brought up to date');
 	}
 	return applied;
 }

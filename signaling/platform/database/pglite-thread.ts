@@ -1,24 +1,23 @@
 /**
- * The thread in which the embedded database runs. PGlite answers synchronously (first start takes seconds, a checkpoint
- * tens of milliseconds), and media flows on the main thread, which must not stop for that.
+ * The thread of the embedded database. PGlite blocks its thread (the first start for seconds, a checkpoint for tens of
+ * milliseconds), and the main thread forwards media.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { PGlite } from '@electric-sql/pglite';
 import type { SqlValue } from './database.ts';
 import { VALUE_PARSERS } from './value-parsers.ts';
 
-/** What the main thread sends: a statement, a script (`params` undefined), or the wish to close. */
+/** From the main thread: a statement, a script (`params` undefined), or a request to close. */
 export type PgliteRequest =
 	{ id: number; sql: string; params: readonly SqlValue[] | undefined } | { id: number; close: true };
 
-/** What comes back. `id` -1 tells that the database is open, or why it could not be opened. */
+/** The answer. `id` -1: the database is open, or the reason why it could not be opened. */
 export type PgliteReply =
 	| { id: number; rows: object[]; command: string }
 	| { id: number; error: { message: string; code: string; constraint: string | undefined } };
 
-// PGlite's own start parameters, with less memory: 8 MB of buffers instead of 128 saves 150 MB of resident memory.
-// "-F" (no fsync) is forced on us: the WebAssembly file system has none. Killing the process loses nothing, because the
-// kernel has the writes; a power cut may. Who needs more uses DATABASE_URL.
+// PGlite's start parameters with less memory: 8 MB of buffers instead of 128 save 150 MB of resident memory. "-F" (no
+// fsync) is required, because the WebAssembly file system has none: a killed process loses nothing, a power cut may.
 const START_PARAMS = [
 	'--single',
 	'-F',

@@ -1,42 +1,13 @@
-/**
- * What both databases share about transactions: the handle that ends, and the guard against using the database inside.
- */
-import { AsyncLocalStorage } from 'node:async_hooks';
+/** The handle inside a transaction, for both databases, and the checks of parameters and commits. */
 import type { Queryable, SqlValue } from './database.ts';
 
 /** Rows of one statement and its command tag without counts, such as `SELECT`. */
 export type StatementResult = { rows: object[]; command: string };
 
 /** Runs one statement, or a script when `params` is undefined. */
-type RunStatement = (sql: string, params: readonly SqlValue[] | undefined) => Promise<StatementResult>;
+export type RunStatement = (sql: string, params: readonly SqlValue[] | undefined) => Promise<StatementResult>;
 
-/** Knows whether the caller runs inside a transaction of this database. */
-export class TransactionGuard {
-	readonly #storage = new AsyncLocalStorage<{ isOpen: boolean }>();
-
-	/**
-	 * Throws TypeError inside a transaction that is still open. Work that it started and left behind may go on after it.
-	 */
-	assertOutside(): void {
-		if (this.#storage.getStore()?.isOpen === true) {
-			throw new TypeError('Inside a transaction only its handle may be used.');
-		}
-	}
-
-	/** Runs `work` as the inside of a transaction. */
-	async runInside<T>(work: () => Promise<T>): Promise<T> {
-		const scope = { isOpen: true };
-		try {
-			return await this.#storage.run(scope, work);
-		} finally {
-			scope.isOpen = false;
-		}
-	}
-}
-
-/**
- * The handle inside a transaction. Statements run one after the other, also when the caller does not wait in between.
- */
+/** Runs statements one after the other, even when the caller does not await them. */
 export class TransactionHandle implements Queryable {
 	readonly #run: RunStatement;
 	#last: Promise<unknown> = Promise.resolve();
@@ -54,24 +25,25 @@ export class TransactionHandle implements Queryable {
 		await this.#enqueue(sql, undefined);
 	}
 
-	/** No further statement is taken; resolves when those that were taken are through. */
+	/** Rejects further statements; resolves when the accepted ones have ended. */
 	async end(): Promise<void> {
 		this.#isEnded = true;
 		await this.#last;
 	}
 
-	#enqueue(sql: string, params: readonly SqlValue[] | undefined): Promise<StatementResult> {
+	async #enqueue(sql: string, params: readonly SqlValue[] | undefined): Promise<StatementResult> {
 		if (this.#isEnded) {
-			return Promise.reject(new TypeError('The transaction has ended; its handle cannot be used any more.'));
+			throw new TypeError('The transaction has ended; its handle cannot be used any more.');
 		}
+		assertParams(params);
 		const result = this.#last.then(() => this.#run(sql, params));
-		// The caller hears of a failure through `result`; the queue only needs to know that it is over.
+		// `result` reports a failure to the caller; the queue only waits for the end.
 		this.#last = result.catch(() => undefined);
 		return result;
 	}
 }
 
-/** Throws when COMMIT was answered by ROLLBACK, which happens when `work` swallowed the error of a statement. */
+/** Throws when COMMIT was answered with ROLLBACK, because `work` swallowed the error of a statement. */
 export function assertCommitted(result: StatementResult): void {
 	if (result.command === 'ROLLBACK') {
 		throw new TypeError(
@@ -80,9 +52,9 @@ export function assertCommitted(result: StatementResult): void {
 	}
 }
 
-/** Throws TypeError for `undefined`, which one driver takes as NULL and the other refuses. */
-export function assertParams(params: readonly SqlValue[]): void {
-	if (params.some((param) => param === undefined)) {
+/** Throws TypeError for `undefined`, which one driver treats as NULL and the other rejects. */
+export function assertParams(params: readonly SqlValue[] | undefined): void {
+	if (params?.some((param) => param === undefined) === true) {
 		throw new TypeError('A statement parameter is undefined; use null.');
 	}
 }

@@ -40,14 +40,14 @@ const open = (): Promise<DataFolder> => openDataFolder({ path, clock, logger });
 const mode = (file: string): number => statSync(file).mode & 0o777;
 
 describe('openDataFolder', () => {
-	it('makes the layout, closed to others', async () => {
+	it('creates the layout with mode 0700', async () => {
 		await using folder = await open();
 		expect(readdirSync(path).sort()).toEqual(['media', 'process.lock', 'secrets', 'temporary']);
 		expect([mode(path), mode(join(path, 'secrets'))]).toEqual([0o700, 0o700]);
 		expect(folder.databaseFolder).toBe(join(path, 'database'));
 	});
 
-	it('closes at each start what others could read or write, the files of the database among it', async () => {
+	it('restricts the modes of its folders and of the database files at each start', async () => {
 		mkdirSync(join(path, 'database', 'base'), { recursive: true });
 		writeFileSync(join(path, 'database', 'base', '1'), 'rows');
 		mkdirSync(join(path, 'media'));
@@ -66,7 +66,7 @@ describe('openDataFolder', () => {
 		expect(logger.lines.filter(({ message }) => message.includes('was open to others'))).toHaveLength(2);
 	});
 
-	it('keeps one secret for ever, readable by its owner only', async () => {
+	it('keeps one secret over restarts, readable by its owner only', async () => {
 		const first = await open();
 		expect(first.serverSecret).toHaveLength(32);
 		expect(mode(join(path, 'secrets', 'server-secret'))).toBe(0o600);
@@ -76,25 +76,24 @@ describe('openDataFolder', () => {
 		expect(readdirSync(join(path, 'secrets'))).toEqual(['server-secret']);
 	});
 
-	it('closes a secret that others could read, and says so', async () => {
+	it('restricts the mode of a secret that others could read, and warns', async () => {
 		await (await open()).close();
 		const file = join(path, 'secrets', 'server-secret');
 		writeFileSync(file, readFileSync(file), { mode: 0o644 });
-		const { chmodSync } = await import('node:fs');
 		chmodSync(file, 0o644);
 		await (await open()).close();
 		expect(mode(file)).toBe(0o600);
 		expect(logger.lines.filter(({ level }) => level === 'warn')).toHaveLength(1);
 	});
 
-	it('refuses a damaged secret instead of making another', async () => {
+	it('rejects a damaged secret instead of creating another', async () => {
 		await (await open()).close();
 		writeFileSync(join(path, 'secrets', 'server-secret'), 'half');
 		await expect(open()).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
 		expect(existsSync(join(path, 'process.lock'))).toBe(false);
 	});
 
-	it('writes the endpoints whole and removes them when it closes', async () => {
+	it('writes the endpoints atomically and removes them on close', async () => {
 		const folder = await open();
 		await folder.writeEndpoints({ http: 'http://localhost:1', rtmpPort: 2 });
 		await folder.writeEndpoints({ http: 'http://localhost:3' });
@@ -107,7 +106,7 @@ describe('openDataFolder', () => {
 		await expect(folder.writeEndpoints({})).rejects.toMatchObject({ code: 'SERVER_STOPPING' });
 	});
 
-	it('clears what a killed predecessor left, and nothing else', async () => {
+	it('deletes the leftovers of a killed process, and nothing else', async () => {
 		mkdirSync(join(path, 'temporary', 'deep'), { recursive: true });
 		mkdirSync(join(path, 'media'));
 		for (const name of ['endpoints.json', 'endpoints.json.draft-x', 'media/recording.mp4', 'notes.txt']) {
@@ -119,7 +118,7 @@ describe('openDataFolder', () => {
 		expect(readdirSync(join(path, 'media'))).toEqual(['recording.mp4']);
 	});
 
-	it('refuses a second server, naming the first', async () => {
+	it('rejects a second server, naming the process of the first', async () => {
 		await using _folder = await open();
 		await expect(open()).rejects.toMatchObject({
 			code: 'DATA_FOLDER_LOCKED',
@@ -127,7 +126,7 @@ describe('openDataFolder', () => {
 		});
 	});
 
-	it('says so when the folder cannot be made', async () => {
+	it('throws CONFIG_INVALID when the folder cannot be created', async () => {
 		writeFileSync(path, 'a file');
 		await expect(open()).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
 	});
@@ -147,8 +146,8 @@ describe('lockFolder', () => {
 	it.each([
 		['a dead process', { ...own, pid: deadPid }],
 		['an earlier process with the same id', own],
-		['nobody, being damaged', '{"pid":'],
-		['nobody, being of another form', { pid: 'one' }],
+		['no process, with damaged content', '{"pid":'],
+		['no process, with another format', { pid: 'one' }],
 	])('takes over a lock of %s', async (_whose, content) => {
 		const lockPath = writeLock(content);
 		const lock = await lockFolder(lockPath, { clock, logger });
@@ -157,7 +156,7 @@ describe('lockFolder', () => {
 		expect(readdirSync(root)).toEqual([]);
 	});
 
-	it('takes over a lock of another host only when it was not touched for half a minute', async () => {
+	it('takes over a lock of another host only after half a minute without a touch', async () => {
 		const lockPath = writeLock({ ...own, host: 'elsewhere' });
 		await expect(lockFolder(lockPath, { clock, logger })).rejects.toThrow(`${process.pid} on elsewhere`);
 		const past = new Date(clock.nowMs() - 31_000);
@@ -165,7 +164,7 @@ describe('lockFolder', () => {
 		await (await lockFolder(lockPath, { clock, logger })).release();
 	});
 
-	it('lets exactly one of many have it', async () => {
+	it('gives the lock to exactly one of many', async () => {
 		const attempts = await Promise.allSettled(
 			Array.from({ length: 20 }, () => lockFolder(join(root, 'x.lock'), { clock, logger })),
 		);
@@ -174,7 +173,7 @@ describe('lockFolder', () => {
 		await won[0]!.value.release();
 	});
 
-	it('leaves a lock alone that somebody else has taken meanwhile', async () => {
+	it('does not remove a lock that another process has taken over', async () => {
 		const lockPath = join(root, 'x.lock');
 		const lock = await lockFolder(lockPath, { clock, logger });
 		writeLock({ ...own, token: 'another' });

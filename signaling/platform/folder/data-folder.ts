@@ -1,41 +1,40 @@
-/**
- * The folder that a running server owns: its layout, its lock, its secret, and what a killed predecessor left in it.
- */
+/** The data folder of a running server: layout, lock, secret, and the clean-up after a killed predecessor. */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { chmod, link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../../core/lifecycle/close-scope.ts';
 import { errorMessage, SpillwayError } from '../../../core/errors/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
-import { lockFolder, type FolderLock } from './folder-lock.ts';
+import { lockFolder, tryLink, type FolderLock } from './folder-lock.ts';
 
 const SECRET_BYTES = 32;
 const ENDPOINTS_FILE = 'endpoints.json';
-/** Marks files that are written under another name until they are whole. */
+/** Marks files that are not complete yet. */
 const DRAFT_MARK = '.draft-';
 
 type DataFolderOptions = { path: string; clock: Clock; logger: Logger };
 
 /**
- * Makes the folder when missing, takes its lock, and clears what a killed predecessor left.
- * Throws DATA_FOLDER_LOCKED when another server has it, CONFIG_INVALID when it cannot be made or written.
+ * Creates the folder when missing, takes its lock, and deletes the leftovers of a killed predecessor.
+ * Throws DATA_FOLDER_LOCKED when another server owns it, CONFIG_INVALID when it cannot be created or written.
  */
 export async function openDataFolder(options: DataFolderOptions): Promise<DataFolder> {
 	const path = resolve(options.path);
 	let lock: FolderLock | undefined;
 	try {
-		// Secrets and recordings are nobody else's business on a shared machine.
+		// Other accounts of a shared machine must not read secrets and recordings.
 		await mkdir(path, { recursive: true, mode: 0o700 });
-		await closeToOthers(path, options.logger);
+		await restrictMode(path, options.logger);
 		lock = await lockFolder(join(path, 'process.lock'), options);
 		await clearLeftovers(path);
 		for (const name of ['media', 'temporary', 'secrets']) {
 			await mkdir(join(path, name), { recursive: true, mode: 0o700 });
 			await chmod(join(path, name), 0o700);
 		}
-		await closeTree(join(path, 'database'));
-		const serverSecret = await readOrMakeSecret(join(path, 'secrets', 'server-secret'), options.logger);
+		await restrictTree(join(path, 'database'));
+		const serverSecret = await readOrCreateSecret(join(path, 'secrets', 'server-secret'), options.logger);
 		return new DataFolder(path, serverSecret, lock, options.logger);
 	} catch (error) {
 		await lock?.release();
@@ -48,17 +47,16 @@ export async function openDataFolder(options: DataFolderOptions): Promise<DataFo
 	}
 }
 
-/** An owned data folder. */
 export class DataFolder {
 	/** Absolute path. */
 	readonly path: string;
-	/** Where the embedded database lives; it makes the folder itself. */
+	/** Of the embedded database, which creates the folder itself. */
 	readonly databaseFolder: string;
-	/** Where segments and recordings go. */
+	/** For segments and recordings. */
 	readonly mediaFolder: string;
-	/** For files that nobody needs after this run: sockets, pipes, drafts. Emptied at each start. */
+	/** For files that are not needed after this run: sockets, pipes, drafts. Emptied at each start. */
 	readonly temporaryFolder: string;
-	/** 32 random bytes that never leave this machine: the key under which stream keys are hashed. */
+	/** 32 random bytes that never leave this machine: the key for hashes of stream keys. */
 	readonly serverSecret: Uint8Array;
 	readonly #scope: CloseScope<'closed'>;
 
@@ -74,7 +72,7 @@ export class DataFolder {
 		this.#scope.onClose(() => rm(join(path, ENDPOINTS_FILE), { force: true }));
 	}
 
-	/** Writes `endpoints.json`, whole or not at all. It is removed by a clean stop, and by the next start. */
+	/** Writes `endpoints.json` atomically. A clean stop and the next start remove it. */
 	async writeEndpoints(endpoints: Readonly<Record<string, string | number>>): Promise<void> {
 		if (this.#scope.closed) {
 			throw new SpillwayError('SERVER_STOPPING');
@@ -85,7 +83,7 @@ export class DataFolder {
 		await rename(draft, target);
 	}
 
-	/** Removes `endpoints.json` and gives the lock up. Idempotent. Close what uses the folder first. */
+	/** Removes `endpoints.json` and releases the lock. Idempotent. Close all users of the folder first. */
 	close(): Promise<void> {
 		return this.#scope.close('closed');
 	}
@@ -95,8 +93,8 @@ export class DataFolder {
 	}
 }
 
-// A folder that was there before, such as a volume or one that a package made, has the mode that somebody else gave it.
-async function closeToOthers(path: string, logger: Logger): Promise<void> {
+// An existing folder, such as a volume or one from a package, may have any mode.
+async function restrictMode(path: string, logger: Logger): Promise<void> {
 	if (((await stat(path)).mode & 0o077) === 0) {
 		return;
 	}
@@ -104,7 +102,7 @@ async function closeToOthers(path: string, logger: Logger): Promise<void> {
 		await chmod(path, 0o700);
 		logger.info({ path }, 'the data folder was open to others; its mode is set to 0700');
 	} catch (error) {
-		// It belongs to somebody else. What is ours in it is closed one by one.
+		// It belongs to another account. The server's own folders in it are restricted one by one.
 		logger.warn(
 			{ path, reason: errorMessage(error) },
 			'the data folder is open to others, and its mode cannot be changed',
@@ -112,26 +110,20 @@ async function closeToOthers(path: string, logger: Logger): Promise<void> {
 	}
 }
 
-// The embedded database gives its files modes of its own, whatever the process asks for.
-async function closeTree(folder: string): Promise<void> {
-	const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch((error: unknown) => {
-		if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
-			return undefined;
-		}
-		throw error;
-	});
-	if (entries === undefined) {
+// The embedded database chooses the modes of its files and ignores the umask.
+async function restrictTree(folder: string): Promise<void> {
+	if (!existsSync(folder)) {
 		return;
 	}
 	await chmod(folder, 0o700);
-	for (const entry of entries) {
+	for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
 		if (entry.isFile() || entry.isDirectory()) {
 			await chmod(join(entry.parentPath, entry.name), entry.isFile() ? 0o600 : 0o700);
 		}
 	}
 }
 
-// Only names that we make ourselves: an operator may keep other things here.
+// Only the server's own names: an operator may keep other files here.
 async function clearLeftovers(path: string): Promise<void> {
 	for (const name of await readdir(path)) {
 		if (name === 'temporary' || name === ENDPOINTS_FILE || name.includes(DRAFT_MARK)) {
@@ -140,14 +132,8 @@ async function clearLeftovers(path: string): Promise<void> {
 	}
 }
 
-async function readOrMakeSecret(path: string, logger: Logger): Promise<Uint8Array> {
-	try {
-		await makeSecret(path);
-	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
-			throw error;
-		}
-	}
+async function readOrCreateSecret(path: string, logger: Logger): Promise<Uint8Array> {
+	await createSecret(path);
 	if (((await stat(path)).mode & 0o077) !== 0) {
 		logger.warn({ path }, 'the server secret could be read by others; its mode is set to 0600');
 		await chmod(path, 0o600);
@@ -161,12 +147,12 @@ async function readOrMakeSecret(path: string, logger: Logger): Promise<Uint8Arra
 	return new Uint8Array(Buffer.from(text, 'hex'));
 }
 
-// link() neither replaces a secret that is there nor leaves half a file when we are killed.
-async function makeSecret(path: string): Promise<void> {
+// Neither replaces an existing secret nor leaves half a file when the process is killed.
+async function createSecret(path: string): Promise<void> {
 	const draft = `${path}${DRAFT_MARK}${randomUUID()}`;
 	try {
 		await writeFile(draft, `${randomBytes(SECRET_BYTES).toString('hex')}\n`, { mode: 0o600 });
-		await link(draft, path);
+		await tryLink(draft, path);
 	} finally {
 		await rm(draft, { force: true });
 	}

@@ -1,4 +1,4 @@
-/** A lock file that says which process owns a folder, and can be taken over from a dead one. */
+/** A lock file that names the process that owns a folder, and can be taken over from a dead one. */
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { link, mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
@@ -8,25 +8,21 @@ import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { SpillwayError } from '../../../core/errors/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
 
-/** How often the owner marks its lock as alive, for other hosts that share the folder and cannot see the process. */
+/** How often the owner touches its lock, for other hosts that share the folder and cannot see the process. */
 const TOUCH_INTERVAL_MS = 5000;
-/** A lock of another host (or container) that was not touched for this long belongs to a dead one. */
-const FOREIGN_STALE_MS = 30_000;
+/** A lock of another host (or container) without a touch for this long belongs to a dead process. */
+const OTHER_HOST_STALE_MS = 30_000;
 
-/** A lock that is held. */
 export type FolderLock = {
-	/** Gives it up and removes the file. Idempotent. */
+	/** Removes the file. Idempotent. */
 	release(): Promise<void>;
 };
 
 type LockFile = { pid: number; processStart: string; host: string; token: string };
 
 /**
- * Takes the lock, or throws DATA_FOLDER_LOCKED naming the process that has it. Makes the folder of the file when
- * missing.
- *
- * Node has no flock(); the file holds process id and start time, so that an id given out again is not mistaken for its
- * former owner.
+ * Takes the lock, or throws DATA_FOLDER_LOCKED naming its owner. Creates the folder of the file when missing. Node has
+ * no flock(), so the file holds process id and start time, which distinguish a reused id from its former owner.
  */
 export async function lockFolder(lockPath: string, options: { clock: Clock; logger: Logger }): Promise<FolderLock> {
 	await mkdir(dirname(lockPath), { recursive: true });
@@ -50,7 +46,7 @@ export async function lockFolder(lockPath: string, options: { clock: Clock; logg
 	}
 	const stopTouching = options.clock.setInterval(() => {
 		const now = new Date(options.clock.nowMs());
-		// A lock that somebody removed by hand is missed at the next start, not here.
+		// A lock that was removed by hand is not restored.
 		utimes(lockPath, now, now).catch(() => undefined);
 	}, TOUCH_INTERVAL_MS);
 	let isReleased = false;
@@ -67,10 +63,10 @@ export async function lockFolder(lockPath: string, options: { clock: Clock; logg
 	};
 }
 
-// link() fails when the name exists: the file appears under its name with its content or not at all.
-async function tryLink(draftPath: string, lockPath: string): Promise<boolean> {
+/** Gives a complete file its name at once; false when the name exists. */
+export async function tryLink(draftPath: string, path: string): Promise<boolean> {
 	try {
-		await link(draftPath, lockPath);
+		await link(draftPath, path);
 		return true;
 	} catch (error) {
 		if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
@@ -94,7 +90,7 @@ async function removeStale(lockPath: string, options: { clock: Clock; logger: Lo
 		}
 		throw error;
 	}
-	// Another process may have taken over between our look and our rename; then its lock goes back to its place.
+	// Another process may have taken the lock over between the read and the rename; then its lock is restored.
 	const moved = await readLock(asidePath);
 	if (moved?.token !== found?.token) {
 		await tryLink(asidePath, lockPath);
@@ -108,14 +104,10 @@ async function removeStale(lockPath: string, options: { clock: Clock; logger: Lo
 async function readLock(path: string): Promise<LockFile | undefined> {
 	try {
 		const { pid, processStart, host, token } = JSON.parse(await readFile(path, 'utf8')) as Partial<LockFile>;
-		return typeof pid === 'number' &&
-			typeof processStart === 'string' &&
-			typeof host === 'string' &&
-			typeof token === 'string'
-			? { pid, processStart, host, token }
-			: undefined;
+		const isValid = typeof pid === 'number' && [processStart, host, token].every((text) => typeof text === 'string');
+		return isValid ? ({ pid, processStart, host, token } as LockFile) : undefined;
 	} catch {
-		// Missing, or not ours: nothing that can be asked whether it lives.
+		// The file is missing or has another format.
 		return undefined;
 	}
 }
@@ -123,12 +115,12 @@ async function readLock(path: string): Promise<LockFile | undefined> {
 async function isAlive(lock: LockFile, lockPath: string, clock: Clock): Promise<boolean> {
 	if (lock.host !== hostname()) {
 		const { mtimeMs } = await stat(lockPath).catch(() => ({ mtimeMs: 0 }));
-		return clock.nowMs() - mtimeMs < FOREIGN_STALE_MS;
+		return clock.nowMs() - mtimeMs < OTHER_HOST_STALE_MS;
 	}
 	try {
 		process.kill(lock.pid, 0);
 	} catch (error) {
-		// EPERM: it lives, under another user.
+		// EPERM: the process runs as another user.
 		if ((error as NodeJS.ErrnoException).code !== 'EPERM') {
 			return false;
 		}
@@ -136,8 +128,8 @@ async function isAlive(lock: LockFile, lockPath: string, clock: Clock): Promise<
 	return (processStart(lock.pid) ?? lock.processStart) === lock.processStart;
 }
 
-// Field 22 of /proc/<pid>/stat: clock ticks from boot to the start of the process; and the boot's own id, because the
-// ticks begin again with it. Undefined where there is no /proc (macOS): there the process id alone decides.
+// Field 22 of /proc/<pid>/stat, the clock ticks from boot to the start of the process, and the boot id, because the
+// ticks restart with each boot. Undefined without /proc (macOS), where the process id alone decides.
 function processStart(pid: number): string | undefined {
 	try {
 		const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ');

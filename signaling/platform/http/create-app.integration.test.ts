@@ -1,6 +1,4 @@
-/**
- * Tests of the HTTP server's limits with TLS, over real sockets: both versions of HTTP, slow bodies, too many streams.
- */
+/** Tests of the HTTP server's limits with TLS over real sockets: both versions of HTTP, slow bodies, many streams. */
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
@@ -50,7 +48,7 @@ afterEach(async () => {
 	await rm(folder, { recursive: true });
 });
 
-/** Opens a session and knows what the server allows. */
+/** Opens a session and waits for the server's settings. */
 async function connect(): Promise<http2.ClientHttp2Session> {
 	const session = http2.connect(url, INSECURE);
 	session.on('error', () => undefined);
@@ -74,7 +72,7 @@ async function read(stream: http2.ClientHttp2Stream): Promise<{ status: unknown;
 }
 
 describe('the HTTP server with TLS', () => {
-	it('speaks both versions, and tells browsers to stay with TLS', async () => {
+	it('speaks both versions, and sends Strict-Transport-Security', async () => {
 		const session = await connect();
 		const post = open(session, { ':method': 'POST', ':path': '/body', 'content-type': 'application/json' });
 		post.end('{"a":1}');
@@ -87,10 +85,9 @@ describe('the HTTP server with TLS', () => {
 		expect(response.headers['strict-transport-security']).toBe('max-age=15552000');
 	});
 
-	it('allows a hundred requests at once over one connection, and refuses more without losing those', async () => {
+	it('answers a hundred requests at once over one connection', async () => {
 		const session = await connect();
 		expect(session.remoteSettings.maxConcurrentStreams).toBe(100);
-		// A client that keeps to it holds the rest back by itself; this one does not.
 		const streams = Array.from({ length: 100 }, () => open(session, { ':path': '/held' }));
 		const answers = streams.map(read);
 		await new Promise((resolve) => session.ping((_error, duration) => resolve(duration)));
@@ -99,15 +96,15 @@ describe('the HTTP server with TLS', () => {
 		session.close();
 	});
 
-	it('cuts an HTTP/2 body that does not come, and leaves other requests of the connection alone', async () => {
+	it('cancels an HTTP/2 request whose body does not arrive, and no other of the connection', async () => {
 		const session = await connect();
 		const slow = open(session, { ':method': 'POST', ':path': '/body', 'content-type': 'application/json' });
 		slow.write('{');
 		const other = read(open(session, { ':path': '/held' }));
-		// Some clients end even a request without a body by a frame of its own.
-		const odd = session.request({ ':path': '/held' }, { endStream: false });
-		odd.end();
-		const oddAnswer = read(odd);
+		// Some clients end a request without a body with a separate frame.
+		const bodyless = session.request({ ':path': '/held' }, { endStream: false });
+		bodyless.end();
+		const bodylessAnswer = read(bodyless);
 		await new Promise((resolve) => session.ping((_error, duration) => resolve(duration)));
 		await clock.advance(9999);
 		expect(slow.destroyed).toBe(false);
@@ -118,13 +115,12 @@ describe('the HTTP server with TLS', () => {
 		expect(slow.rstCode).toBe(http2.constants.NGHTTP2_CANCEL);
 		release();
 		expect(await other).toEqual({ status: 200, body: 'released' });
-		expect(await oddAnswer).toEqual({ status: 200, body: 'released' });
-		// Nothing is left to watch once a request is over.
+		expect(await bodylessAnswer).toEqual({ status: 200, body: 'released' });
 		expect(clock.pendingCount).toBe(0);
 		session.close();
 	});
 
-	it('has the deadlines of HTTP/1.1 behind TLS too', () => {
+	it('has the deadlines of HTTP/1.1 with TLS too', () => {
 		expect(app.server).toMatchObject({
 			headersTimeout: 10_000,
 			requestTimeout: 10_000,

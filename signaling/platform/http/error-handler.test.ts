@@ -1,4 +1,4 @@
-/** Tests of how failed requests are answered, by Fastify's own injection: no sockets. */
+/** Tests of the answers to failed requests, with fastify's injection. */
 import fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SpillwayError } from '../../../core/errors/errors.ts';
@@ -6,6 +6,11 @@ import { RecordingLogger } from '../../../core/testing/recording-logger.ts';
 import { createFrameworkErrorHandler, registerErrorHandler } from './error-handler.ts';
 import { redactUrl } from './redact-url.ts';
 import { MAX_JSON_BODY_BYTES, requestLimits } from './request-limits.ts';
+
+const body = (payload: string, type = 'application/json'): { payload: string; headers: Record<string, string> } => ({
+	payload,
+	headers: { 'content-type': type },
+});
 
 describe('registerErrorHandler', () => {
 	let server: FastifyInstance;
@@ -24,15 +29,15 @@ describe('registerErrorHandler', () => {
 		server.get('/unauthorized', () => Promise.reject(new SpillwayError('STREAM_KEY_MISSING')));
 		server.get('/bug', () => Promise.reject(new TypeError('secret text of a bug')));
 		server.get('/thrown-text', () => Promise.reject('just text' as unknown as Error));
-		const body = { type: 'object', required: ['bitrate'], properties: { bitrate: { type: 'integer' } } };
-		server.post('/json', { schema: { body } }, () => ({ ok: true }));
+		const schema = { type: 'object', required: ['bitrate'], properties: { bitrate: { type: 'integer' } } };
+		server.post('/json', { schema: { body: schema } }, () => ({ ok: true }));
 	});
 
 	afterEach(async () => {
 		await server.close();
 	});
 
-	it('answers an expected failure with the row of its code', async () => {
+	it('answers a SpillwayError with the row of its code', async () => {
 		const answer = await server.inject('/expected');
 		const { requestId, ...problem } = answer.json<Record<string, unknown>>();
 		expect(answer.statusCode).toBe(429);
@@ -72,41 +77,11 @@ describe('registerErrorHandler', () => {
 	it.each([
 		['an invalid body', { payload: { bitrate: 'fast' } }, 400, 'REQUEST_INVALID', /body\/bitrate must be integer/],
 		['no body', {}, 400, 'REQUEST_INVALID', /body/],
-		[
-			'malformed JSON',
-			{ payload: '{"key": sesame', headers: { 'content-type': 'application/json' } },
-			400,
-			'REQUEST_INVALID',
-			/./,
-		],
-		[
-			'an empty JSON body',
-			{ payload: '', headers: { 'content-type': 'application/json' } },
-			400,
-			'REQUEST_INVALID',
-			/./,
-		],
-		[
-			'a poisoned body',
-			{ payload: '{"__proto__":{"a":1}}', headers: { 'content-type': 'application/json' } },
-			400,
-			'REQUEST_INVALID',
-			/./,
-		],
-		[
-			'another content type',
-			{ payload: 'v=0', headers: { 'content-type': 'application/sdp' } },
-			415,
-			'CONTENT_TYPE_UNSUPPORTED',
-			/but is "application\/sdp"/,
-		],
-		[
-			'too large a body',
-			{ payload: { text: 'x'.repeat(MAX_JSON_BODY_BYTES) } },
-			413,
-			'BODY_TOO_LARGE',
-			/larger than 65536 bytes/,
-		],
+		['malformed JSON', body('{"key": sesame'), 400, 'REQUEST_INVALID', /./],
+		['an empty JSON body', body(''), 400, 'REQUEST_INVALID', /./],
+		['a poisoned body', body('{"__proto__":{"a":1}}'), 400, 'REQUEST_INVALID', /./],
+		['an SDP', body('v=0', 'application/sdp'), 415, 'CONTENT_TYPE_UNSUPPORTED', /but is "application\/sdp"/],
+		['too large a body', body('x'.repeat(MAX_JSON_BODY_BYTES + 1)), 413, 'BODY_TOO_LARGE', /larger than 65536 bytes/],
 	] as const)('answers %s with the right row', async (_what, request, status, code, detail) => {
 		const answer = await server.inject({ method: 'POST', url: '/json', ...request });
 		const problem = answer.json<{ code: string; detail: string }>();
@@ -135,7 +110,7 @@ describe('registerErrorHandler', () => {
 		});
 	});
 
-	it('gives each request an id of its own, whatever the client sends', async () => {
+	it('gives each request a new id and ignores the id of the client', async () => {
 		const ids = new Set<string>();
 		for (let index = 0; index < 3; index++) {
 			const answer = await server.inject({ url: '/expected', headers: { 'request-id': 'mine' } });
@@ -145,7 +120,7 @@ describe('registerErrorHandler', () => {
 		expect(ids.has('mine')).toBe(false);
 	});
 
-	it('writes no key of an address into the log', async () => {
+	it('logs no key from an address', async () => {
 		await server.inject('/bug?key=sesame');
 		await server.inject('/live/sesame');
 		expect(logger.lines).toHaveLength(2);

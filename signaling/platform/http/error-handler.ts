@@ -1,4 +1,4 @@
-/** The one place where failed HTTP requests get their answer: a problem document from a row of the error table. */
+/** Answers failed HTTP requests with a problem document from the error table. */
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { systemClock, type Clock } from '../../../core/lifecycle/clock.ts';
 import { SpillwayError, type ErrorCode } from '../../../core/errors/errors.ts';
@@ -7,16 +7,15 @@ import { PROBLEM_CONTENT_TYPE, type Problem } from '../../../core/protocol/api/p
 import { FailureLog } from './failure-log.ts';
 import { redactUrl } from './redact-url.ts';
 
-/** Longest explanation of an invalid request that is sent back. */
+/** Longest explanation of an invalid request. */
 const MAX_DETAIL_LENGTH = 300;
 
 /**
- * Makes the server answer every failure with a problem document: a {@link SpillwayError} by its row, what Fastify
- * refuses (validation, size, content type) by ours, and anything else, which is a bug, with INTERNAL_ERROR, logged with
- * its stack. Call it before any route is registered.
+ * Answers every failure: a {@link SpillwayError} by its row, errors of fastify (validation, size, content type) by the
+ * matching row, and any other error, which is a bug, with INTERNAL_ERROR. Call it before any route is registered.
  */
 export function registerErrorHandler(server: FastifyInstance, logger: Logger, clock: Clock = systemClock): void {
-	const log = new FailureLog(clock, logger);
+	const log = new FailureLog({ clock, logger });
 	server.setErrorHandler((error: FastifyError | SpillwayError, request, reply) => {
 		void sendProblem(reply, toSpillwayError(error, request), request, log);
 	});
@@ -27,20 +26,17 @@ export function registerErrorHandler(server: FastifyInstance, logger: Logger, cl
 
 const failureCodes = new WeakMap<FastifyRequest, ErrorCode>();
 
-/** With which row of the table a request was answered; undefined for one that was served. For the metrics. */
+/** The error code of an answered request; undefined for a served one. For the metrics. */
 export function failureCodeOf(request: FastifyRequest): ErrorCode | undefined {
 	return failureCodes.get(request);
 }
 
-/**
- * For Fastify's option `frameworkErrors`: what it refuses before a route is found (a malformed address, a parameter
- * that is too long) is answered the same way.
- */
+/** For fastify's option `frameworkErrors`: answers errors before routing, such as a malformed address. */
 export function createFrameworkErrorHandler(
 	logger: Logger,
 	clock: Clock = systemClock,
 ): (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => void {
-	const log = new FailureLog(clock, logger);
+	const log = new FailureLog({ clock, logger });
 	return (error, request, reply) => void sendProblem(reply, toSpillwayError(error, request), request, log);
 }
 
@@ -51,7 +47,7 @@ async function sendProblem(
 	log: FailureLog,
 ): Promise<void> {
 	const { id: requestId, method } = request;
-	log.note(error, { requestId, method, url: redactUrl(request.url), code: error.code });
+	log.record(error, { requestId, method, url: redactUrl(request.url), code: error.code });
 	failureCodes.set(request, error.code);
 	if (error.httpStatus === 401) {
 		// RFC 9110 §15.5.2: a 401 "MUST" name the scheme.
@@ -60,7 +56,7 @@ async function sendProblem(
 	if (error.retryAfterSeconds !== undefined) {
 		void reply.header('retry-after', String(Math.ceil(error.retryAfterSeconds)));
 	}
-	// What is refused now may be granted in a second; a cache must not remember.
+	// A request that fails now may succeed in a second, so a cache must not store the answer.
 	if (!reply.hasHeader('cache-control')) {
 		void reply.header('cache-control', 'no-store');
 	}
@@ -68,7 +64,7 @@ async function sendProblem(
 	await reply.code(error.httpStatus).type(PROBLEM_CONTENT_TYPE).serializer(String).send(body);
 }
 
-/** Makes the document. The error's cause stays behind: it is for the log. */
+// Without the cause, which is for the log only.
 function errorToProblem(error: SpillwayError, requestId: string): Problem {
 	const words = error.code.toLowerCase().replaceAll('_', ' ');
 	return {

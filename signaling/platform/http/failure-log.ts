@@ -1,20 +1,13 @@
-/**
- * Logs failed requests so that a storm of them does not fill the disk: each kind of failure once in a while, with a
- * count.
- */
+/** Logs each kind of failed request once in an interval, with a count, so that a storm does not fill the disk. */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import type { ErrorCode, SpillwayError } from '../../../core/errors/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
 import { RateLimitedReport } from '../../../core/limits/rate-limited-report.ts';
 
-/** One kind of failure is logged this often at most. */
 const REPORT_INTERVAL_MS = 10_000;
-/** Bugs that are told apart; what goes beyond is counted as one kind. */
+/** Kinds of bugs; further ones are counted as one kind. */
 const MAX_KINDS = 100;
-/**
- * Refusals by which the server guards itself, and answers to those who come too early: no failures, though their status
- * is 5xx.
- */
+/** Rejections by a limit or before a start: no failures, though their status is 5xx. */
 const EXPECTED_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 	'ACCOUNTS_BUSY',
 	'BROADCAST_STARTING',
@@ -25,22 +18,21 @@ const EXPECTED_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 	'SOCKETS_FULL',
 ]);
 
-/** What is logged of a request. @internal for tests */
+/** @internal for tests */
 export type FailedRequest = { requestId: string; method: string; url: string; code: ErrorCode };
 
-/** The log of one server's failed requests. */
+type FailureLogDependencies = { clock: Clock; logger: Logger };
+
 export class FailureLog {
-	readonly #clock: Clock;
-	readonly #logger: Logger;
+	readonly #deps: FailureLogDependencies;
 	readonly #reports = new Map<string, RateLimitedReport>();
 
-	constructor(clock: Clock, logger: Logger) {
-		this.#clock = clock;
-		this.#logger = logger;
+	constructor(deps: FailureLogDependencies) {
+		this.#deps = deps;
 	}
 
-	/** Refusals go to the debug log one by one; failures of ours are reported with a count. */
-	note(error: SpillwayError, request: FailedRequest): void {
+	/** Logs rejected requests for debugging one by one, and failures of the server with a count. */
+	record(error: SpillwayError, request: FailedRequest): void {
 		if (error.code === 'INTERNAL_ERROR') {
 			this.#report(kindOf(error.cause), 'a request failed because of a bug', 'error').count({
 				...request,
@@ -49,7 +41,7 @@ export class FailureLog {
 		} else if (error.httpStatus >= 500 && !EXPECTED_CODES.has(error.code)) {
 			this.#report(error.code, 'a request could not be served', 'warn').count({ ...request, err: error });
 		} else {
-			this.#logger.debug({ ...request, detail: error.message }, 'a request was refused');
+			this.#deps.logger.debug({ ...request, detail: error.message }, 'a request was refused');
 		}
 	}
 
@@ -57,14 +49,14 @@ export class FailureLog {
 		const key = this.#reports.has(kind) || this.#reports.size < MAX_KINDS ? kind : `other ${level}`;
 		let report = this.#reports.get(key);
 		if (report === undefined) {
-			report = new RateLimitedReport(this.#clock, this.#logger, message, REPORT_INTERVAL_MS, level);
+			report = new RateLimitedReport(this.#deps.clock, this.#deps.logger, message, REPORT_INTERVAL_MS, level);
 			this.#reports.set(key, report);
 		}
 		return report;
 	}
 }
 
-/** Bugs are told apart by where they were thrown. */
+// By the place where the error was thrown.
 function kindOf(cause: unknown): string {
 	if (!(cause instanceof Error)) {
 		return typeof cause;

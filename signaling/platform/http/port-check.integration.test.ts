@@ -13,7 +13,7 @@ const wanted = (port: number, more: Partial<WantedPort> = {}): WantedPort => ({
 	...more,
 });
 
-it('names the setting of a port that another program holds, and finds nothing wrong once it is free', async () => {
+it('names the setting of a port in use, and accepts a free port', async () => {
 	const other = createServer();
 	other.listen(0, '127.0.0.1');
 	await once(other, 'listening');
@@ -26,12 +26,12 @@ it('names the setting of a port that another program holds, and finds nothing wr
 	});
 	other.close();
 	await once(other, 'close');
-	// Twice: the check itself leaves nothing behind.
+	// Twice, because the check must free the port.
 	await checkPorts([wanted(port)]);
 	await checkPorts([wanted(port)]);
 });
 
-it('looks at UDP as well where that is needed', async () => {
+it('checks UDP as well where it is needed', async () => {
 	const other = createSocket('udp4');
 	other.bind(0, '127.0.0.1');
 	await once(other, 'listening');
@@ -44,7 +44,7 @@ it('looks at UDP as well where that is needed', async () => {
 	}
 });
 
-it('has words for a missing right and for an address of another machine, and none for the rest', async () => {
+it('explains a missing right and an address of another machine, and passes other errors', async () => {
 	const denied = Object.assign(new Error('listen'), { code: 'EACCES' });
 	expect(toPortError(denied, wanted(80))).toMatchObject({ message: expect.stringContaining('above 1023') as string });
 	await expect(checkPorts([wanted(20_000, { host: '192.0.2.1' })])).rejects.toThrow(/http\.host.*192\.0\.2\.1/);

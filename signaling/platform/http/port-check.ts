@@ -1,7 +1,4 @@
-/**
- * Says in words which setting to change when a port cannot be opened, and finds that out before a start has done slow
- * work.
- */
+/** Checks ports before the slow steps of a start, and names the setting of one that cannot be opened. */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
@@ -9,17 +6,17 @@ import { SpillwayError } from '../../../core/errors/errors.ts';
 
 /** A port that the server is about to open. */
 export type WantedPort = {
-	/** Where it stands in the file and in the environment. */
+	/** Its names in the configuration file and in the environment. */
 	setting: string;
 	environmentName: string;
 	port: number;
 	/** Undefined: every address. */
 	host: string | undefined;
-	/** WebRTC needs both. */
+	/** For WebRTC. */
 	isUdpToo?: boolean;
 };
 
-/** CONFIG_INVALID for what the system says when a port cannot be opened; any other error as it is. */
+/** Maps the system's errors of opening a port to CONFIG_INVALID; returns other errors unchanged. */
 export function toPortError(error: unknown, { setting, environmentName, port, host }: WantedPort): unknown {
 	const { code } = error as NodeJS.ErrnoException;
 	const what = `${setting} (${environmentName}) is ${port}`;
@@ -32,9 +29,7 @@ export function toPortError(error: unknown, { setting, environmentName, port, ho
 	return sentence === undefined ? error : new SpillwayError('CONFIG_INVALID', [sentence], { cause: error });
 }
 
-/**
- * Opens and closes each port once. Rejects with CONFIG_INVALID for the first that cannot be opened. Port 0 always can.
- */
+/** Opens and closes each port once, except port 0. Rejects with CONFIG_INVALID for the first that cannot be opened. */
 export async function checkPorts(wanted: readonly WantedPort[]): Promise<void> {
 	for (const port of wanted.filter((entry) => entry.port !== 0)) {
 		try {

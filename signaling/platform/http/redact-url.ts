@@ -1,11 +1,8 @@
-/** Takes secrets out of request addresses before they reach a log or a message. */
+/** Redacts secrets in request addresses before they reach a log or a message. */
 
-/**
- * Query parameters that are never secret; the values of all others are hidden, because nobody knows what comes
- * tomorrow.
- */
+/** Query parameters that are never secret; the values of all others are hidden. */
 const HARMLESS_PARAMETERS = /^(_HLS_[a-z]+|page|limit|after|tier|muted)$/;
-/** What comes after these path parts may be a stream key, at any depth. */
+/** The path after these parts may contain a stream key at any depth. */
 const KEY_IN_PATH = /^(\/(?:live|whip)\/)[^?#]+/i;
 const MAX_SHOWN_LENGTH = 200;
 
@@ -21,7 +18,7 @@ export function redactUrl(url: string): string {
 		})
 		.join('&');
 	const shown = shownQuery === undefined ? shownPath : `${shownPath}?${shownQuery}`;
-	// A line break in an address must not begin a new line in a log.
+	// A line break in an address must not start a new line in a log.
 	return shown.replace(/[^\x20-\x7e]/g, '?').slice(0, MAX_SHOWN_LENGTH);
 }
 

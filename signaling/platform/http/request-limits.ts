@@ -1,6 +1,4 @@
-/**
- * Limits of every HTTP request. Fastify's own are mostly "none", which lets one slow or greedy client hold resources.
- */
+/** Limits of every HTTP request. fastify has few defaults, with which one slow or greedy client can hold resources. */
 import type { FastifyInstance } from 'fastify';
 import { constants, type Http2ServerRequest, type SecureServerOptions, type ServerHttp2Stream } from 'node:http2';
 import type { Clock } from '../../../core/lifecycle/clock.ts';
@@ -9,31 +7,23 @@ import { createProxyTrust, type ProxyTrust } from './trusted-proxies.ts';
 
 /** Largest body of a JSON request. @internal for tests */
 export const MAX_JSON_BODY_BYTES = 64 * 1024;
-/** Longest time a client may take to send its headers. */
 const HEADERS_TIMEOUT_MS = 10_000;
-/** Longest time a client may take to send its whole request. An answer may take longer: playlists are held back. */
+/** Of the whole request. An answer may take longer: playlists are held back. */
 const REQUEST_TIMEOUT_MS = 10_000;
-/**
- * How often Node looks for connections that are beyond those times; its default of 30 s lets them live four times as
- * long.
- */
+/** How often Node checks those times; with its default of 30 s connections live four times as long. */
 const CHECKING_INTERVAL_MS = 2000;
-/** Requests at once over one HTTP/2 connection. A page of ours has some ten; browsers allow 100 themselves. */
+/** Over one HTTP/2 connection. A page of the product has some ten; browsers allow 100. */
 const MAX_CONCURRENT_STREAMS = 100;
-/** A connection without a byte either way for this long is closed; above the longest held playlist (11 s). */
+/** An idle connection is closed after this; above the longest held playlist (11 s). */
 const IDLE_TIMEOUT_MS = 20_000;
-/**
- * An idle connection is kept for the next request this long. Longer than proxies keep theirs (60 s), so they close
- * first.
- */
+/** How long a connection is kept for the next request. Longer than proxies keep theirs (60 s), so they close first. */
 const KEEP_ALIVE_TIMEOUT_MS = 72_000;
-/** Longest part of an address between two slashes; a stream key has 37 characters, an id 26. */
+/** Longest address part between two slashes; a stream key has 37 characters, an id 26. */
 const MAX_PARAMETER_LENGTH = 256;
 
 /**
- * Options for `fastify()`, apart from TLS and logger. `nowMs` is the clock's; it makes request ids sortable. Of
- * `trustedProxies`, addresses or networks, it is believed who they ask for (X-Forwarded-For); of anybody else it is
- * not.
+ * Options for `fastify()`, apart from TLS and logger. `nowMs` makes request ids sortable. X-Forwarded-For is accepted
+ * from `trustedProxies` only, which are addresses or networks.
  */
 export function requestLimits(
 	nowMs: () => number,
@@ -62,9 +52,9 @@ export function requestLimits(
 		routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH, ignoreTrailingSlash: true },
 		onProtoPoisoning: 'error',
 		onConstructorPoisoning: 'error',
-		// "true" would let any client choose the address under which it is counted.
+		// With "true" any client chooses the address under which it is counted.
 		trustProxy: createProxyTrust(trustedProxies),
-		// The id is ours, so that a client cannot write into our logs.
+		// The server chooses the id, so that a client cannot write into the logs.
 		requestIdHeader: false,
 		genReqId: () => createId<string>(nowMs()),
 		return503OnClosing: true,
@@ -72,15 +62,13 @@ export function requestLimits(
 	};
 }
 
-/**
- * Options for fastify's `https` where TLS with HTTP/2 is served: the same limits, for both versions of HTTP behind it.
- */
+/** Options for fastify's `https` with TLS and HTTP/2: the same limits for both versions of HTTP. */
 export function tlsLimits(): SecureServerOptions {
 	return {
 		allowHTTP1: true,
 		handshakeTimeout: HEADERS_TIMEOUT_MS,
 		settings: { maxConcurrentStreams: MAX_CONCURRENT_STREAMS },
-		// Of HTTP/1.1 over TLS. Node takes them here, its types know them of plain HTTP only.
+		// For HTTP/1.1 over TLS. Node accepts them here, but its types have them for plain HTTP only.
 		...({
 			headersTimeout: HEADERS_TIMEOUT_MS,
 			requestTimeout: REQUEST_TIMEOUT_MS,
@@ -90,10 +78,10 @@ export function tlsLimits(): SecureServerOptions {
 	};
 }
 
-/** How long an HTTP/2 connection may be without a frame either way. */
+/** How long an HTTP/2 connection may be without a frame. */
 export const HTTP2_SESSION_TIMEOUT_MS = KEEP_ALIVE_TIMEOUT_MS;
 
-/** Ends HTTP/2 requests whose body does not come in time. Of HTTP/1.1 Node does it by itself (`requestTimeout`). */
+/** Cancels HTTP/2 requests whose body does not arrive in time; for HTTP/1.1 Node does it (`requestTimeout`). */
 export function limitBodyTime(app: FastifyInstance, clock: Clock): void {
 	app.addHook('onRequest', (request, _reply, done) => {
 		if (request.raw.httpVersionMajor === 2) {
@@ -107,8 +95,7 @@ export function limitBodyTime(app: FastifyInstance, clock: Clock): void {
 	});
 }
 
-// Asked of the connection, not of the stream: a body that nobody reads never ends there, and its request may rightly be
-// held.
+// Checks the protocol's state, because an unread body never ends its stream object, and its request may be held.
 function endUnlessWhole(stream: ServerHttp2Stream): void {
 	if (stream.state.state !== constants.NGHTTP2_STREAM_STATE_HALF_CLOSED_REMOTE) {
 		stream.close(constants.NGHTTP2_CANCEL);

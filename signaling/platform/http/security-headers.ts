@@ -1,16 +1,13 @@
-/** Headers that keep browsers on the safe side, whatever is answered. */
+/** Security headers for browsers. */
 import type { FastifyInstance } from 'fastify';
 
-/**
- * Browsers that have reached us by TLS once come by TLS only, for half a year; long enough to matter, short enough to
- * undo.
- */
+/** Half a year: long enough to matter, short enough to undo. */
 const STRICT_TRANSPORT_SECURITY = 'max-age=15552000';
-/** Publishing from the page needs camera, microphone and screen; nothing of ours needs the rest. */
+/** Publishing from the page needs camera, microphone and screen. */
 export const PERMISSIONS_POLICY =
 	'camera=(self), microphone=(self), display-capture=(self), geolocation=(), payment=(), usb=(), serial=(), hid=(), midi=()';
 
-/** What the pages may load: themselves only. hls.js needs blob: for media and for its worker. */
+/** Pages load from the server only. hls.js needs blob: for media and for its worker. */
 export const CONTENT_SECURITY_POLICY = [
 	"default-src 'self'",
 	"media-src 'self' blob:",
@@ -23,7 +20,7 @@ export const CONTENT_SECURITY_POLICY = [
 	"form-action 'self'",
 ].join('; ');
 
-/** `isSecure`: people reach the server by TLS, its own or a proxy's. */
+/** `isSecure`: users reach the server by TLS, its own or a proxy's. */
 export function addSecurityHeaders(app: FastifyInstance, isSecure: boolean): void {
 	app.addHook('onRequest', (_request, reply, done) => {
 		reply.header('x-content-type-options', 'nosniff');

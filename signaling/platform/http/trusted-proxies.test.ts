@@ -1,4 +1,4 @@
-/** Tests of which proxies are believed. */
+/** Tests of the list of trusted proxies. */
 import { describe, expect, it } from 'vitest';
 import { createProxyTrust } from './trusted-proxies.ts';
 
@@ -10,13 +10,13 @@ describe('createProxyTrust', () => {
 		['192.0.2.0/24', ['192.0.2.255', '::ffff:192.0.2.1'], ['192.0.3.0']],
 		['192.0.2.7', ['192.0.2.7'], ['192.0.2.8']],
 		['2001:db8::/32', ['2001:db8:ffff::1'], ['2001:db9::1']],
-	])('believes %s', (entry, inside, outside) => {
+	])('trusts %s', (entry, inside, outside) => {
 		const isTrusted = createProxyTrust([entry]);
 		expect(inside.filter((address) => !isTrusted(address))).toEqual([]);
 		expect(outside.filter(isTrusted)).toEqual([]);
 	});
 
-	it('believes nobody without entries, and no text that is no address', () => {
+	it('trusts no address without entries, and no text that is no address', () => {
 		expect(createProxyTrust([])('127.0.0.1')).toBe(false);
 		expect(createProxyTrust(['0.0.0.0/0', '::/0'])('somewhere')).toBe(false);
 	});

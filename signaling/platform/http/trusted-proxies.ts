@@ -1,20 +1,17 @@
-/** Which addresses are those of reverse proxies that are believed, over HTTP and RTMP alike. */
+/** Recognises the addresses of trusted reverse proxies, for HTTP and RTMP. */
 import { BlockList, isIP } from 'node:net';
 import { plainAddress } from '../../../core/limits/address-key.ts';
 
-/** What the names stand for (RFC 1918, 3927, 4193, 4291, 6890). */
+/** RFC 1918, 3927, 4193, 4291, 6890. */
 const NETWORKS_BY_NAME: Readonly<Record<string, readonly string[]>> = {
 	loopback: ['127.0.0.0/8', '::1/128'],
 	linklocal: ['169.254.0.0/16', 'fe80::/10'],
 	uniquelocal: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'],
 };
 
-/** Whether an address is that of a proxy that is believed. */
 export type ProxyTrust = (address: string) => boolean;
 
-/**
- * `trustedProxies` holds addresses, networks such as 10.0.0.0/8, and names. Throws TypeError for what is none of them.
- */
+/** `trustedProxies`: addresses, networks such as 10.0.0.0/8, and names. Throws TypeError for any other text. */
 export function createProxyTrust(trustedProxies: readonly string[]): ProxyTrust {
 	const list = new BlockList();
 	for (const network of trustedProxies.flatMap((entry) => NETWORKS_BY_NAME[entry] ?? [entry])) {

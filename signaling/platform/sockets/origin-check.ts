@@ -1,23 +1,23 @@
-/** Which web pages may open sockets here: a page of another site would act with the cookies of whoever looks at it. */
+/** Decides which web pages may open sockets: a page of another site must not act with the cookies of its visitors. */
 
 /**
- * What browsers send for a page without an origin of its own, such as an embed in a frame with
- * `sandbox="allow-scripts"` (HTML, "serializing an origin"). Anybody can make such a page, so it is nobody's.
+ * The origin of a page without one, such as an embed in a frame with `sandbox="allow-scripts"` (HTML, "serializing an
+ * origin"). Any site can create such a page.
  */
 export const OPAQUE_ORIGIN = 'null';
 
-/** Decides by the Origin header of the upgrade request (RFC 6455 §10.2). */
+/** Checks the Origin header of the upgrade request (RFC 6455 §10.2). */
 export class OriginCheck {
 	readonly #allowed: ReadonlySet<string>;
 
-	/** `allowedOrigins`: such as `https://example.org`; the server's own public address belongs among them. */
+	/** `allowedOrigins`: such as `https://example.org`; must include the server's public address. */
 	constructor(allowedOrigins: readonly string[]) {
 		this.#allowed = new Set(allowedOrigins.map((origin) => parseOrigin(origin)?.origin ?? origin));
 	}
 
 	/**
-	 * True for the same origin, for a configured one, and without Origin header: only browsers are forced to send it, and
-	 * only browsers have somebody else's cookies.
+	 * True for the same origin, for a configured one, and without Origin header: browsers always send it, and only
+	 * browsers have cookies of their users.
 	 */
 	isAllowed(origin: string | undefined, host: string | undefined): boolean {
 		if (origin === undefined) {
@@ -30,7 +30,7 @@ export class OriginCheck {
 		if (this.#allowed.has(page.origin)) {
 			return true;
 		}
-		// A proxy in front may end TLS, so that the scheme is not known here; it only fills in the default port.
+		// A proxy may terminate TLS, so the real scheme is unknown; it only implies the default port.
 		return host !== undefined && parseOrigin(`${page.protocol}//${host}`)?.host === page.host;
 	}
 }

@@ -1,26 +1,22 @@
-/**
- * How many sockets are open, of viewers and of IRC clients alike, and which of them give way when all places are taken.
- */
+/** Admits the sockets of viewers and IRC clients, and chooses the one to displace when all places are taken. */
 import { SenderGroups } from '../../../core/limits/address-key.ts';
 import { SharePool } from '../../../core/limits/share-pool.ts';
 
-/** Bounds. @internal for tests */
+/** @internal for tests */
 export type SocketLimits = { maxSockets: number; maxSocketsPerAddress: number };
 
-/** Whose socket it is. */
 type SocketOwner = {
-	/** As the request says; a proxy that is trusted has named the viewer. */
+	/** The client's address, resolved behind trusted proxies. */
 	address: string;
-	/** Signed in: some places are kept for them. */
+	/** Signed in: some places are reserved for them. */
 	isKnown: boolean;
 };
 
-/** Part of the places that only people who are signed in may take. */
+/** Part of the places reserved for signed-in users. */
 const RESERVE_RATIO = 0.1;
 
 type Place = { displace: () => void };
 
-/** Counts sockets by address group. */
 export class SocketAdmission {
 	readonly #pool: SharePool<Place>;
 	readonly #senders = new SenderGroups();
@@ -30,19 +26,18 @@ export class SocketAdmission {
 		this.#pool = new SharePool({ capacity: maxSockets, reserve, share: maxSocketsPerAddress }, 'refuse');
 	}
 
-	/** Sockets that are open now. */
 	get count(): number {
 		return this.#pool.size;
 	}
 
-	/** Whether one more is let in now; counts nothing. */
+	/** Whether one more is admitted now; counts nothing. */
 	hasRoom({ address, isKnown }: SocketOwner): boolean {
 		return this.#pool.hasRoom(this.#senders.groupOf(address), isKnown);
 	}
 
 	/**
-	 * Counts one more and returns the function that gives its place back; undefined when there is no room. `displace` is
-	 * called when the place is needed for somebody whose address group holds fewer; it has to close the socket.
+	 * Counts one more and returns the function that releases its place; undefined when there is no room. `displace` must
+	 * close the socket; it is called when an address group with fewer sockets needs the place.
 	 */
 	admit({ address, isKnown }: SocketOwner, displace: () => void): (() => void) | undefined {
 		const place = { displace };

@@ -1,4 +1,4 @@
-/** Tests of the socket's small rules: origins, rates, queues, numbers of sockets. */
+/** Tests of origin check, outbound queue and socket admission. */
 import { describe, expect, it } from 'vitest';
 import { OriginCheck } from './origin-check.ts';
 import { HARD_LIMIT_BYTES, MAX_DROPPING_MS, OutboundQueue, SOFT_LIMIT_BYTES } from './outbound-queue.ts';
@@ -16,7 +16,7 @@ describe('OriginCheck', () => {
 		['http://[::1]:8080', '[::1]:8080'],
 		['https://example.org', 'live.example.net'],
 		['https://partner.example:8443', 'live.example.net'],
-	])('lets %s in at %s', (origin, host) => {
+	])('allows %s at %s', (origin, host) => {
 		expect(check.isAllowed(origin, host)).toBe(true);
 	});
 
@@ -33,7 +33,7 @@ describe('OriginCheck', () => {
 		['https://live.example.net', undefined],
 		['https://live.example.net', 'a b'],
 		['https://live.example.net https://evil.example', 'live.example.net'],
-	])('keeps "%s" out at %s', (origin, host) => {
+	])('rejects "%s" at %s', (origin, host) => {
 		expect(check.isAllowed(origin, host)).toBe(false);
 	});
 });
@@ -41,7 +41,7 @@ describe('OriginCheck', () => {
 describe('OutboundQueue', () => {
 	const socket = { bufferedAmount: 0, sent: 0, send: () => void socket.sent++ };
 
-	it('drops chat before decisions, and sheds who stays slow', () => {
+	it('drops chat before decisions, and reports a socket that stays slow', () => {
 		const queue = new OutboundQueue(socket);
 		expect(queue.send('x', 'droppable', 0)).toBe('sent');
 		socket.bufferedAmount = SOFT_LIMIT_BYTES + 1;
@@ -59,13 +59,11 @@ describe('OutboundQueue', () => {
 });
 
 describe('SocketAdmission', () => {
-	it('bounds sockets by address and in all, and gives places back once', () => {
+	it('bounds sockets by address and in total, and releases a place once', () => {
 		const admission = new SocketAdmission({ maxSockets: 4, maxSocketsPerAddress: 2 });
 		const displaced: string[] = [];
-		const admit = (address: string): (() => void) | undefined => {
-			const release = admission.admit({ address, isKnown: false }, () => displaced.push(address));
-			return release;
-		};
+		const admit = (address: string): (() => void) | undefined =>
+			admission.admit({ address, isKnown: false }, () => displaced.push(address));
 		const first = admit('2001:db8::1')!;
 		admit('2001:db8::2');
 		expect(admit('2001:db8::3')).toBeUndefined();
@@ -83,7 +81,7 @@ describe('SocketAdmission', () => {
 		expect(admit('192.0.2.5')).toBeUndefined();
 	});
 
-	it('keeps some places for people who are signed in', () => {
+	it('reserves some places for signed-in users', () => {
 		const admission = new SocketAdmission({ maxSockets: 10, maxSocketsPerAddress: 3 });
 		const admit = (address: string, isKnown: boolean): boolean =>
 			admission.admit({ address, isKnown }, () => undefined) !== undefined;
@@ -93,7 +91,7 @@ describe('SocketAdmission', () => {
 		expect(admit('198.51.100.2', true)).toBe(false);
 	});
 
-	it('does not bound what comes through a proxy on this machine', () => {
+	it('does not bound sockets from a proxy on this machine', () => {
 		const admission = new SocketAdmission({ maxSockets: 10, maxSocketsPerAddress: 1 });
 		for (const address of ['127.0.0.1', '::1', '::ffff:127.0.0.1']) {
 			for (let round = 0; round < 2; round++) {

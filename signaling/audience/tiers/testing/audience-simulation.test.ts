@@ -1,4 +1,4 @@
-/** Tests of a small run of the simulation, and of its picture. The large run is simulate.ts. */
+/** Tests of a small run of the simulation, and of its plot. The large run is simulate.ts. */
 import { describe, expect, it } from 'vitest';
 import { AudienceSimulation } from './audience-simulation.ts';
 import { plotSimulation } from './simulation-plot.ts';
@@ -24,7 +24,7 @@ function smallRun(seed: number): AudienceSimulation {
 }
 
 describe('AudienceSimulation', () => {
-	it('keeps every rule while a crowd comes, a worker dies and the crowd goes, and climbs back', () => {
+	it('keeps every rule while a crowd joins, a worker dies and the crowd leaves, and fills up again', () => {
 		const { samples, totals } = smallRun(7);
 		expect(totals).toMatchObject({ overBudgetCount: 0, withoutTierCount: 0, earlySwitchCount: 0 });
 		const at = (seconds: number): (typeof samples)[number] => samples.find(({ atSeconds }) => atSeconds === seconds)!;
@@ -35,7 +35,7 @@ describe('AudienceSimulation', () => {
 		expect(samples.at(-1)).toMatchObject({ viewerCount: 0, heldCount: 0 });
 	});
 
-	it('gives equal runs for equal seeds', () => {
+	it('repeats a run for an equal seed', () => {
 		expect(smallRun(3).samples).toEqual(smallRun(3).samples);
 	});
 });

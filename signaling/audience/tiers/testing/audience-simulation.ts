@@ -1,24 +1,19 @@
-/**
- * A crowd on a virtual clock for the tier controller: a million viewers come within a minute, a worker dies, the crowd
- * leaves.
- */
+/** Simulates a crowd for the tier controller on a virtual clock: viewers join, a worker dies, the crowd leaves. */
 import { DeadlineQueue } from '../deadline-queue.ts';
 import { TierController, type TierChange } from '../tier-controller.ts';
-import type { TierConditions, TierViewer, ViewerRole } from '../tier-input.ts';
+import type { TierConditions, ViewerRole } from '../tier-input.ts';
+import { testConditions, testViewer } from './tier-world.ts';
 
-/** What is played. */
 export type SimulationPlan = {
 	/** Equal seeds give equal runs. */
 	seed: number;
-	/** Number of viewers wished for at a time; straight lines between the points, the last one ends the run. */
+	/** Number of viewers over time; straight lines between the points, the last one ends the run. */
 	curve: readonly { atSeconds: number; viewerCount: number }[];
-	/** Consumers, bits per second and CPU of the node; a viewer has two Consumers and some 3 Mbit/s. */
 	budget: TierConditions['budget'];
-	/** CPU of the busiest worker that one viewer costs. */
 	cpuPerViewer: number;
-	/** When one of four workers dies, with the WebRTC viewers on it. */
+	/** When one of four workers dies, with its WebRTC viewers. */
 	workerLostAtSeconds: number;
-	/** Time of the machine, to measure how long decisions take; not used otherwise. */
+	/** Real time, only to measure how long decisions take. */
 	machineMs: () => number;
 };
 
@@ -26,13 +21,13 @@ export type SimulationPlan = {
 export type SimulationSample = {
 	atSeconds: number;
 	viewerCount: number;
-	/** Transports open or promised, those who are leaving included. */
+	/** Transports open or promised, including those of leaving viewers. */
 	heldCount: number;
 	webRtcCount: number;
 	hlsCount: number;
 	hardLimit: number;
 	target: number;
-	/** Moves within the second: soft ones, and jumps. */
+	/** Switches within the second: soft ones, and emergencies. */
 	plannedCount: number;
 	emergencyCount: number;
 	/** Longest and mean of ten runs of `decide`. */
@@ -40,21 +35,21 @@ export type SimulationSample = {
 	meanDecisionMs: number;
 };
 
-/** What must hold over the whole run; all but the first two are 0 in a good one. */
+/** Counts over the whole run; all but the first two are 0 in a good one. */
 export type SimulationTotals = {
 	joinedCount: number;
 	switchCount: number;
-	/** Runs after which more was held than the hard limit, though it had not just shrunk. */
+	/** Decisions that raised the held transports above the hard limit. */
 	overBudgetCount: number;
 	withoutTierCount: number;
-	/** Soft moves less than a minute after the viewer's last soft one. */
+	/** Soft switches less than a minute after the viewer's last soft one. */
 	earlySwitchCount: number;
 };
 
 const TICK_MS = 100;
 /** From the offer to an open transport. */
 const OPEN_MS = 300;
-/** Until a player whose packets are blocked gives up. */
+/** When a player whose packets are blocked gives up. */
 const BLOCKED_MS = 3000;
 const SLIDE_MIN_MS = 5000;
 const SLIDE_MAX_MS = 40_000;
@@ -93,23 +88,16 @@ export class AudienceSimulation {
 	constructor(plan: SimulationPlan) {
 		this.#plan = plan;
 		this.#random = createRandom(plan.seed);
-		this.#conditions = {
-			policy: { mode: 'automatic', interactiveSeats: null },
-			bitrateBps: BITRATE_BPS,
-			consumersPerViewer: 2,
-			budget: plan.budget,
-			load: { workerCpu: 0, consumersMeasured: 0 },
-			otherChannelsHeld: { consumers: 0, bitrateBps: 0 },
-		};
+		const load = { workerCpu: 0, consumersMeasured: 0 };
+		this.#conditions = testConditions(0, { bitrateBps: BITRATE_BPS, budget: plan.budget, load });
 	}
 
-	/** Plays the whole curve. */
 	run(): void {
 		const endMs = this.#plan.curve.at(-1)!.atSeconds * 1000;
 		while (this.#nowMs < endMs) {
 			this.#nowMs += TICK_MS;
 			this.#follow(wishedCount(this.#plan.curve, this.#nowMs / 1000));
-			this.#happenDue();
+			this.#applyDue();
 			this.#chat();
 			if (this.#nowMs % 1000 === 0) {
 				this.#measure();
@@ -140,21 +128,11 @@ export class AudienceSimulation {
 		const number = this.totals.joinedCount++;
 		const id = `v${String(number).padStart(8, '0')}`;
 		const chance = this.#random();
-		const viewer: TierViewer = {
-			id,
-			joinedAtMs: this.#nowMs,
+		const viewer = testViewer(id, this.#nowMs, {
 			role: roleOf(number, chance),
-			lastChatAtMs: undefined,
 			canWebRtc: this.#random() >= 0.005,
-			canHls: true,
 			isPinnedToHls: this.#random() < 0.005,
-			webRtcFailedAtMs: undefined,
-			failureCount: 0,
-			failureCause: undefined,
-			decided: undefined,
-			holdsWebRtc: false,
-			isUnproven: false,
-		};
+		});
 		this.#ids.push(id);
 		this.#controller.join(viewer);
 	}
@@ -166,11 +144,11 @@ export class AudienceSimulation {
 		}
 	}
 
-	#happenDue(): void {
+	#applyDue(): void {
 		for (let due = this.#due.takeDue(this.#nowMs); due !== undefined; due = this.#due.takeDue(this.#nowMs)) {
 			const { id, kind, decidedSinceMs } = due.subject;
 			const viewer = this.#controller.viewerOf(id);
-			// They have left, or were told something else since.
+			// They have left, or have another decision since.
 			if (viewer === undefined || viewer.decided?.sinceMs !== decidedSinceMs) {
 				continue;
 			}
@@ -187,7 +165,7 @@ export class AudienceSimulation {
 		}
 	}
 
-	// What the meter would see, once a second, with noise.
+	// The meter's reading, once a second, with noise.
 	#measure(): void {
 		const { webRtcCount, leavingCount } = this.#controller.counts;
 		const held = webRtcCount + leavingCount;
@@ -253,16 +231,16 @@ export class AudienceSimulation {
 		this.totals.earlySwitchCount += isEarly && !isEmergency ? 1 : 0;
 		this.#plannedCount += isEmergency ? 0 : 1;
 		this.#emergencyCount += isEmergency ? 1 : 0;
-		// The way back from an emergency is not a move too many.
+		// The return from an emergency is never early.
 		this.#lastSwitchMs.set(id, isEmergency ? -Infinity : this.#nowMs);
 	}
 
 	#sample(): void {
 		const { viewerCount, webRtcCount, leavingCount, limits } = this.#controller.counts;
-		// Everybody, not only those who changed: nobody may be without an answer. Looking at a million takes its time.
-		const isLookedAt = (this.#nowMs / 1000) % 15 === 0;
+		// Every viewer must have a tier. Only every 15 s, because checking a million takes long.
+		const isChecked = (this.#nowMs / 1000) % 15 === 0;
 		const hasTier = (id: string): boolean => this.#controller.verdictOf(id) !== undefined;
-		this.totals.withoutTierCount += !isLookedAt || this.#ids.every(hasTier) ? 0 : 1;
+		this.totals.withoutTierCount += !isChecked || this.#ids.every(hasTier) ? 0 : 1;
 		this.samples.push({
 			atSeconds: this.#nowMs / 1000,
 			viewerCount,
@@ -303,7 +281,7 @@ function wishedCount(curve: SimulationPlan['curve'], atSeconds: number): number 
 	return Math.round(from.viewerCount + part * (to.viewerCount - from.viewerCount));
 }
 
-// Mulberry32: equal runs for equal seeds, which the machine's generator cannot give.
+// Mulberry32: equal runs for equal seeds, which Math.random() cannot give.
 function createRandom(seed: number): () => number {
 	let state = seed >>> 0;
 	return () => {

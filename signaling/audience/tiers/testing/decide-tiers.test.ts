@@ -1,30 +1,32 @@
-/** Tests of the tier controller's rules one by one; what holds for every audience is in tier-properties.test.ts. */
+/** Tests of the tier controller's rules one by one; tier-properties.test.ts has the invariants for every audience. */
 import { describe, expect, it } from 'vitest';
 import { testConditions, TierWorld } from './tier-world.ts';
+
+const idOf = (index: number): string => `viewer-${String(index).padStart(3, '0')}`;
 
 function filledWorld(places: number, viewerCount: number): TierWorld {
 	const world = new TierWorld(testConditions(places));
 	for (let index = 0; index < viewerCount; index++) {
 		world.nowMs += 10;
-		world.join(`viewer-${String(index).padStart(3, '0')}`);
+		world.join(idOf(index));
 		world.decide();
 	}
 	return world;
 }
 
 describe('decideTiers', () => {
-	it('gives everybody WebRTC while there is room, and says so', () => {
+	it('gives every viewer WebRTC with the reason "fits" while there is room', () => {
 		const world = filledWorld(20, 18);
 		expect([world.count('webrtc'), world.reasonOf('viewer-017')]).toEqual([18, 'fits']);
 	});
 
-	it('fills nine tenths of the budget by join time and sends the rest to LL-HLS with what ran out', () => {
+	it('fills nine tenths of the budget by join time and sends the rest to LL-HLS with the limit as the reason', () => {
 		const world = filledWorld(20, 30);
 		expect([world.count('webrtc'), world.count('ll-hls')]).toEqual([18, 12]);
 		expect([world.reasonOf('viewer-000'), world.reasonOf('viewer-018')]).toEqual(['priority', 'budget-consumers']);
 	});
 
-	it('places a whole crowd that comes at once by role, chat and join time', () => {
+	it('places a crowd that joins at once by role, chat and join time', () => {
 		const world = new TierWorld(testConditions(6));
 		world.join('plain-late', { joinedAtMs: world.nowMs - 1 });
 		world.join('plain-early', { joinedAtMs: world.nowMs - 2 });
@@ -38,7 +40,7 @@ describe('decideTiers', () => {
 		expect(inWebRtc.toSorted()).toEqual(['chatter', 'guest', 'moderator', 'plain-early', 'subscriber']);
 	});
 
-	it('lets a moderator in at once through the reserve, and the newest viewer slides back', () => {
+	it('admits a moderator at once through the reserve, and hands the newest viewer over', () => {
 		const world = filledWorld(20, 25);
 		world.pass(60_000);
 		world.join('moderator', { role: 'moderator' });
@@ -49,7 +51,7 @@ describe('decideTiers', () => {
 		expect([world.count('webrtc'), world.heldCount]).toEqual([18, 18]);
 	});
 
-	it('lets no more in through the reserve than it holds until transports are released', () => {
+	it('admits no more through the reserve than it holds until transports are released', () => {
 		const world = filledWorld(20, 25);
 		for (let index = 0; index < 5; index++) {
 			world.join(`guest-${index}`, { role: 'guest' });
@@ -75,10 +77,10 @@ describe('decideTiers', () => {
 		expect(world.switches).toHaveLength(2);
 	});
 
-	it('promotes the longest waiting first, one in fifty of the target a second, once places are released', () => {
+	it('promotes the longest waiting first, at one in fifty of the target a second', () => {
 		const world = filledWorld(200, 300);
 		for (let index = 0; index < 50; index++) {
-			world.leave(`viewer-${String(index).padStart(3, '0')}`);
+			world.leave(idOf(index));
 		}
 		world.decide();
 		expect(world.switches.map(({ id }) => id)).toEqual(['viewer-180', 'viewer-181', 'viewer-182']);
@@ -88,17 +90,17 @@ describe('decideTiers', () => {
 		expect([world.count('webrtc'), world.switches.length]).toEqual([180, 50]);
 	});
 
-	it('keeps newcomers behind those who wait for a promotion', () => {
+	it('keeps newcomers behind viewers who wait for a promotion', () => {
 		const world = filledWorld(40, 80);
 		for (let index = 0; index < 5; index++) {
-			world.leave(`viewer-${String(index).padStart(3, '0')}`);
+			world.leave(idOf(index));
 		}
 		world.join('newcomer');
 		world.decide();
 		expect(world.tierOf('newcomer')).toBe('ll-hls');
 	});
 
-	it('lets somebody back at once who takes their own pin back, and keeps the minute for moves of its own', () => {
+	it('readmits a viewer at once who removes their pin, and waits a minute before its own move', () => {
 		const world = filledWorld(20, 10);
 		world.change('viewer-000', { isPinnedToHls: true });
 		world.pass(10_000);
@@ -113,7 +115,7 @@ describe('decideTiers', () => {
 		expect(world.tierOf('viewer-000')).toBe('ll-hls');
 	});
 
-	it('counts who is leaving until their transport is closed', () => {
+	it('counts a leaving viewer until their transport is closed', () => {
 		const world = filledWorld(20, 25);
 		world.change('viewer-000', { isPinnedToHls: true });
 		world.decide();
@@ -131,23 +133,29 @@ describe('decideTiers', () => {
 		['line-too-poor', 'line-too-poor', 30_000],
 		['unsupported', 'webrtc-unsupported', 900_000],
 		['undecodable', 'webrtc-unsupported', 900_000],
-	] as const)('sends a viewer whose WebRTC is %s to LL-HLS at once and tries again later', (cause, reason, waitMs) => {
-		const world = filledWorld(20, 1);
-		world.nowMs += 1000;
-		world.fail('viewer-000', cause);
-		world.decide();
-		expect(world.verdicts.get('viewer-000')).toEqual({ tier: 'll-hls', reason, isEmergency: true });
-		world.pass(waitMs - 1000);
-		expect(world.reasonOf('viewer-000')).toBe(reason);
-		world.pass(1000);
-		expect(world.tierOf('viewer-000')).toBe('webrtc');
-	});
-
-	it('tries a poor line again after 30 s, doubled each time up to 10 min', () => {
-		const world = filledWorld(20, 1);
-		for (const waitMs of [30_000, 60_000, 120_000, 240_000, 480_000, 600_000, 600_000]) {
+	] as const)(
+		'moves a viewer whose WebRTC is %s to LL-HLS at once, and back after a while',
+		(cause, reason, waitMs) => {
+			const world = filledWorld(20, 1);
 			world.nowMs += 1000;
-			world.fail('viewer-000', 'line-too-poor');
+			world.fail('viewer-000', cause);
+			world.decide();
+			expect(world.verdicts.get('viewer-000')).toEqual({ tier: 'll-hls', reason, isEmergency: true });
+			world.pass(waitMs - 1000);
+			expect(world.reasonOf('viewer-000')).toBe(reason);
+			world.pass(1000);
+			expect(world.tierOf('viewer-000')).toBe('webrtc');
+		},
+	);
+
+	it.each([
+		['line-too-poor', [30_000, 60_000, 120_000, 240_000, 480_000, 600_000, 600_000]],
+		['blocked', [60_000, 120_000]],
+	] as const)('doubles the wait after each failure of the kind %s, up to its maximum', (cause, waitsMs) => {
+		const world = filledWorld(20, 1);
+		for (const waitMs of waitsMs) {
+			world.nowMs += 1000;
+			world.fail('viewer-000', cause);
 			world.decide();
 			world.pass(waitMs - 1000);
 			expect(world.tierOf('viewer-000'), `before ${waitMs}`).toBe('ll-hls');
@@ -156,25 +164,14 @@ describe('decideTiers', () => {
 		}
 	});
 
-	it('waits longer after each failure', () => {
-		const world = filledWorld(20, 1);
-		world.fail('viewer-000', 'blocked');
-		world.pass(60_000);
-		world.fail('viewer-000', 'blocked');
-		world.pass(119_000);
-		expect(world.tierOf('viewer-000')).toBe('ll-hls');
-		world.pass(1000);
-		expect(world.tierOf('viewer-000')).toBe('webrtc');
-	});
-
-	it('gives who cannot do WebRTC LL-HLS for good', () => {
+	it('keeps a viewer without WebRTC support in LL-HLS', () => {
 		const world = new TierWorld(testConditions(20));
 		world.join('old-browser', { canWebRtc: false });
 		world.pass(3_600_000, 60_000);
 		expect([world.reasonOf('old-browser'), world.switches]).toEqual(['webrtc-unsupported', []]);
 	});
 
-	it('jumps when a worker is lost, and climbs back ten seconds later', () => {
+	it('moves viewers at once when their worker dies, and back ten seconds later', () => {
 		const world = filledWorld(20, 10);
 		world.nowMs += 1000;
 		world.decide(new Set(['viewer-000', 'viewer-001']));
@@ -195,7 +192,7 @@ describe('decideTiers', () => {
 		);
 	});
 
-	it('hands everybody over softly in a channel that is mass-only now', () => {
+	it('hands every viewer over softly when the channel becomes mass-only', () => {
 		const world = filledWorld(20, 10);
 		world.conditions = { ...world.conditions, policy: { mode: 'mass-only', interactiveSeats: null } };
 		world.decide();
@@ -229,7 +226,7 @@ describe('decideTiers', () => {
 		]);
 	});
 
-	it('keeps to the seats of the channel, says so, and takes them back softly', () => {
+	it('keeps to the seats of the channel, with a reason, and takes them back softly', () => {
 		const world = filledWorld(20, 10);
 		world.conditions = { ...world.conditions, policy: { mode: 'automatic', interactiveSeats: 4 } };
 		world.decide();
@@ -237,7 +234,7 @@ describe('decideTiers', () => {
 		expect(world.verdicts.get('viewer-009')!.isEmergency).toBe(false);
 	});
 
-	it('sends the newest away softly when the budget shrinks, and waits before it promotes again', () => {
+	it('demotes the newest softly when the budget shrinks, and waits before it promotes again', () => {
 		const world = filledWorld(20, 18);
 		world.conditions = testConditions(10);
 		world.decide();
@@ -253,7 +250,7 @@ describe('decideTiers', () => {
 		expect(world.count('webrtc')).toBe(18);
 	});
 
-	it('lets the minute yield, as an emergency, when nobody else is left to go', () => {
+	it('moves a viewer within the minute, as an emergency, when no other is left', () => {
 		const world = filledWorld(20, 18);
 		world.conditions = testConditions(1);
 		world.decide();
@@ -283,7 +280,7 @@ describe('decideTiers', () => {
 		['budget-bitrate', { budget: { maxConsumers: 40, maxBitrateBps: 30_000_000, maxWorkerCpu: 0.85 } }, 9],
 		['budget-cpu', { load: { workerCpu: 0.8, consumersMeasured: 10 } }, 5],
 		['budget-cpu', { load: { workerCpu: 1, consumersMeasured: 20 } }, 0],
-	] as const)('names %s when that runs out first', (reason, change, places) => {
+	] as const)('gives the reason %s when that limit is reached first', (reason, change, places) => {
 		const world = new TierWorld(testConditions(20, change));
 		for (let index = 0; index < 20; index++) {
 			world.join(`viewer-${String(index).padStart(2, '0')}`);
@@ -292,7 +289,7 @@ describe('decideTiers', () => {
 		expect([world.count('webrtc'), world.reasonOf('viewer-19')]).toEqual([places, reason]);
 	});
 
-	it('sheds viewers in proportion when a worker is too busy, once, though the reading lags behind', () => {
+	it('demotes viewers in proportion when a worker is too busy, only once although the reading lags', () => {
 		const world = filledWorld(100, 90);
 		world.conditions = { ...world.conditions, load: { workerCpu: 1, consumersMeasured: 180 } };
 		world.pass(15_000);

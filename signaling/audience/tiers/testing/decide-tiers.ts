@@ -1,7 +1,4 @@
-/**
- * The tier controller's rules as a pure function: channel policy, budget, load and audience in; a tier and a reason for
- * everybody out.
- */
+/** The tier controller's rules as a pure function, the reference for `TierController`, which gives the same answers. */
 import {
 	allocate,
 	COOL_DOWN_MS,
@@ -16,13 +13,11 @@ import { nextDecided, type TierInput, type TierVerdict, type TierViewer } from '
 import { tierLimits } from '../tier-limits.ts';
 import { comparePrecedence, viewerStanding, type ViewerStanding } from '../tier-standing.ts';
 
-/** A viewer with what is known of them now. */
 type Placed = Claimant & { standing: ViewerStanding; index: number };
 
 /**
- * Decides on every viewer of a channel, in O(n log n). Reads no clock and keeps nothing: all memory is in `decided`,
- * which the caller renews with {@link nextDecided} after each run. What is right is said here; `TierController`, which
- * the server runs, gives the same answers at the price of what changed.
+ * Decides a tier and a reason for every viewer of a channel, in O(n log n). Keeps no state: the caller updates
+ * `decided` with {@link nextDecided} after each run.
  */
 export function decideTiers(input: TierInput): Map<string, TierVerdict> {
 	const { mode } = input.policy;
@@ -77,7 +72,7 @@ function audienceView(
 	};
 }
 
-// A chatter who has been sent away queues as the queue sees them, not as the tier did: `queueClass` tells.
+// `queueClass`: the class of a demoted viewer in the queue, which may differ from their class in the tier.
 function verdicts(
 	placed: readonly Placed[],
 	allocation: Allocation<Placed>,

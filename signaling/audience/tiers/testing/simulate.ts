@@ -1,6 +1,6 @@
 /**
- * `node signaling/audience/tiers/testing/simulate.ts [file]`: a million viewers on a virtual clock; writes
- * docs/tier-simulation.svg and the figures.
+ * `node signaling/audience/tiers/testing/simulate.ts [file]`: simulates a million viewers; writes
+ * docs/tier-simulation.svg and prints the figures.
  */
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -28,9 +28,7 @@ const simulation = new AudienceSimulation({
 });
 simulation.run();
 const { samples, totals } = simulation;
-const runSeconds = (systemClock.monotonicMs() - startedMs) / 1000;
 
-const climbedAt = samples.find(({ atSeconds, hlsCount }) => atSeconds > 180 && hlsCount < 50)?.atSeconds;
 const figures = {
 	...totals,
 	peakViewerCount: Math.max(...samples.map(({ viewerCount }) => viewerCount)),
@@ -39,7 +37,7 @@ const figures = {
 	lowestHardLimit: Math.min(...samples.map(({ hardLimit }) => hardLimit)),
 	peakPlannedPerSecond: Math.max(...samples.map(({ plannedCount }) => plannedCount)),
 	emergencyCount: samples.reduce((sum, { emergencyCount }) => sum + emergencyCount, 0),
-	climbedBackAtSeconds: climbedAt,
+	climbedBackAtSeconds: samples.find(({ atSeconds, hlsCount }) => atSeconds > 180 && hlsCount < 50)?.atSeconds,
 	decisionMs: {
 		mean: samples.reduce((sum, { meanDecisionMs }) => sum + meanDecisionMs, 0) / samples.length,
 		p95OfLongest: percentile(
@@ -48,7 +46,7 @@ const figures = {
 		),
 		longest: Math.max(...samples.map(({ longestDecisionMs }) => longestDecisionMs)),
 	},
-	runSeconds,
+	runSeconds: (systemClock.monotonicMs() - startedMs) / 1000,
 };
 writeFileSync(
 	file,

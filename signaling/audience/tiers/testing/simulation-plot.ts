@@ -1,4 +1,4 @@
-/** Draws a run of the tier simulation as an SVG: four panels over one time axis. Text only, no library. */
+/** Draws a run of the tier simulation as an SVG with four panels over one time axis. */
 import type { SimulationSample } from './audience-simulation.ts';
 
 type Line = { label: string; color: string; values: readonly number[]; isDashed?: boolean };
@@ -12,7 +12,7 @@ const RIGHT = 24;
 const TOP = 64;
 const COLORS = { blue: '#2563eb', orange: '#ea580c', green: '#15803d', red: '#dc2626', grey: '#6b7280' };
 
-/** The whole picture; `title` and `caption` are escaped. */
+/** `title` and `caption` are escaped. */
 export function plotSimulation(samples: readonly SimulationSample[], title: string, caption: string): string {
 	const panels = panelsOf(samples);
 	const height = TOP + panels.length * (PANEL_HEIGHT + PANEL_GAP);
@@ -115,7 +115,7 @@ function drawLine(
 	return `<path d="M${points.join('L')}" fill="none" stroke="${color}" stroke-width="1.5"${dash}/>`;
 }
 
-// 1, 2, 4 or 8 times a power of ten: four steps of the axis are then round numbers.
+// 1, 2, 4 or 8 times a power of ten, so that four steps of the axis are round numbers.
 function roundUp(value: number): number {
 	const power = 10 ** Math.floor(Math.log10(value));
 	return power * ([1, 2, 4, 8, 10].find((factor) => factor * power >= value) ?? 10);

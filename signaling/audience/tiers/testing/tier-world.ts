@@ -1,13 +1,9 @@
-/**
- * An audience for tests of the tier controller: time moves by hand, transports open and close as players' do, rules are
- * checked.
- */
+/** An audience for tests of the tier controller: moves time, opens and closes transports like players, checks rules. */
 import { decideTiers } from './decide-tiers.ts';
 import { nextDecided, type TierConditions, type TierVerdict, type TierViewer } from '../tier-input.ts';
 import { tierLimits } from '../tier-limits.ts';
 import { TIER_REASONS } from '../../../../core/protocol/tiers.ts';
 
-/** A viewer without anything special. */
 export function testViewer(id: string, joinedAtMs: number, change: Partial<TierViewer> = {}): TierViewer {
 	return {
 		id,
@@ -27,7 +23,7 @@ export function testViewer(id: string, joinedAtMs: number, change: Partial<TierV
 	};
 }
 
-/** Room for `places` viewers, a tenth of it for hand-overs; bits and CPU in plenty. */
+/** Room for `places` viewers, a tenth of it for hand-overs; enough bits and CPU. */
 export function testConditions(places: number, change: Partial<TierConditions> = {}): TierConditions {
 	return {
 		policy: { mode: 'automatic', interactiveSeats: null },
@@ -40,17 +36,16 @@ export function testConditions(places: number, change: Partial<TierConditions> =
 	};
 }
 
-/** One move of a viewer, for assertions. */
 export type SeenSwitch = { id: string; atMs: number; verdict: TierVerdict; isOwn: boolean };
 
-/** Runs `decideTiers` and does what viewers would do. Throws as soon as a rule that holds always is broken. */
+/** Runs `decideTiers` and acts for the players. Throws when an invariant is broken. */
 export class TierWorld {
 	nowMs = 1_000_000;
 	conditions: TierConditions;
 	readonly viewers = new Map<string, TierViewer>();
 	readonly switches: SeenSwitch[] = [];
 	verdicts = new Map<string, TierVerdict>();
-	/** How long a viewer slides back before their transport closes. */
+	/** How long a hand-over takes before the viewer's transport closes. */
 	readonly #slideMs: (id: string) => number;
 	readonly #closeAtMs = new Map<string, number>();
 
@@ -75,7 +70,7 @@ export class TierWorld {
 		}
 	}
 
-	/** WebRTC fails for a viewer, as their player would tell. */
+	/** WebRTC fails for a viewer, as their player reports it. */
 	fail(id: string, failureCause: TierViewer['failureCause']): void {
 		const viewer = this.viewers.get(id);
 		if (viewer !== undefined) {
@@ -84,7 +79,7 @@ export class TierWorld {
 		}
 	}
 
-	/** Lets time go by with a run every `stepMs`. */
+	/** Advances time with a run every `stepMs`. */
 	pass(durationMs: number, stepMs = 1000): void {
 		for (let passedMs = 0; passedMs < durationMs; passedMs += stepMs) {
 			this.nowMs += stepMs;
@@ -92,7 +87,7 @@ export class TierWorld {
 		}
 	}
 
-	/** Closes the transports whose time has come, and those of dead workers. Part of {@link decide}. */
+	/** Closes the transports that are due, and those of dead workers. Part of {@link decide}. */
 	settleTransports(isEmergency: ReadonlySet<string>): void {
 		for (const [id, atMs] of this.#closeAtMs) {
 			if (atMs <= this.nowMs) {
@@ -105,7 +100,7 @@ export class TierWorld {
 		}
 	}
 
-	/** One run, told to everybody. */
+	/** One run, applied to all viewers. */
 	decide(isEmergency: ReadonlySet<string> = new Set()): void {
 		this.settleTransports(isEmergency);
 		const viewers = [...this.viewers.values()];
@@ -150,7 +145,7 @@ export class TierWorld {
 			this.#closeAtMs.set(viewer.id, this.nowMs + (verdict.isEmergency ? 0 : this.#slideMs(viewer.id)));
 		}
 		if (before !== undefined && before.tier !== verdict.tier) {
-			// What they asked for, or what their own connection did, is not a move of ours.
+			// Wishes of the viewer and failures of their connection do not count as moves by the controller.
 			const isOwn = [verdict.reason, before.reason].includes('pinned') || /^webrtc-|^line-/.test(verdict.reason);
 			const isBack = ['worker-lost', 'line-too-poor'].includes(before.reason);
 			const at = before.switchedAtMs;
@@ -161,12 +156,12 @@ export class TierWorld {
 	}
 
 	#check(viewers: readonly TierViewer[]): void {
-		mustHold(this.verdicts.size === viewers.length, 'somebody has no tier');
+		mustHold(this.verdicts.size === viewers.length, 'a viewer has no tier');
 		const usedBefore = viewers.filter(({ decided, holdsWebRtc }) => holdsWebRtc || decided?.tier === 'webrtc').length;
 		const usedAfter = viewers.filter(
 			({ id, holdsWebRtc }) => holdsWebRtc || this.verdicts.get(id)!.tier === 'webrtc',
 		).length;
-		// Who was told WebRTC but has no transport, and is excluded now, no longer counts: so not more than both.
+		// An excluded viewer without a transport no longer counts, so the limit is the larger of both.
 		const { hard } = tierLimits(this.conditions, usedBefore);
 		mustHold(usedAfter <= Math.max(hard, usedBefore), `${usedAfter} hold or may open WebRTC, the limit is ${hard}`);
 		const incumbentsAfter = viewers.filter(({ id }) => this.verdicts.get(id)!.tier === 'webrtc').length;
@@ -190,7 +185,7 @@ export class TierWorld {
 	}
 }
 
-// In mass-only a viewer who was moved a moment ago stays for the rest of the minute, whatever the budget is.
+// In mass-only a viewer who was just moved stays for the rest of the minute, regardless of the budget.
 function hasStayers(viewers: readonly TierViewer[]): boolean {
 	return viewers.some(({ decided }) => decided?.switchedAtMs !== undefined);
 }
