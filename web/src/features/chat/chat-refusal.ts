@@ -1,11 +1,10 @@
-/** Why a message was not taken, as the chat panel shows it. Pure. */
+/** Why a message was refused, as the chat panel shows it. Pure. */
 
-/** What is shown beside the draft that was kept. */
 export type ChatRefusal = { text: string; retryAfterMs: number };
 
 const WAIT_SENTENCE = / (?:Try|You can write|Change it, or try) again in [\d.]+ s\.$/;
 
-/** Reads whatever `send` was rejected with. */
+/** Reads the error that `send` was rejected with. */
 export function readChatRefusal(error: unknown): ChatRefusal {
 	const { message, retryAfterMs, retryAfterSeconds } = (error ?? {}) as Record<string, unknown>;
 	const waitMs =
@@ -16,11 +15,11 @@ export function readChatRefusal(error: unknown): ChatRefusal {
 				: 0;
 	const text = typeof message === 'string' && message !== '' ? message : 'The message was not sent.';
 	const boundedMs = Number.isFinite(waitMs) ? Math.max(0, waitMs) : 0;
-	// The page counts down; a number that stands still beside it would soon be wrong.
+	// The page counts down: a fixed number in the text soon is wrong.
 	return { text: boundedMs > 0 ? text.replace(WAIT_SENTENCE, '') : text, retryAfterMs: boundedMs };
 }
 
-/** `in 3 s`, `in 2 min 05 s`; counts whole seconds, rounded up, so that it never says 0 while one must wait. */
+/** `3 s`, `2 min 05 s`; rounded up, so that it shows 0 only when the wait is over. */
 export function formatCountdown(ms: number): string {
 	const seconds = Math.max(0, Math.ceil(ms / 1000));
 	return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, '0')} s`;

@@ -1,4 +1,4 @@
-/** The chat of one channel over the signaling socket: messages in order, drafts that wait for the server's word. */
+/** The chat of one channel over the signaling socket: ordered messages, and drafts that wait for the server. */
 import { readonly, ref, shallowRef } from 'vue';
 import type { CancelTimer, Clock } from '../../../../core/lifecycle/clock.ts';
 import type {
@@ -10,12 +10,11 @@ import type {
 } from '../../../../core/protocol/signaling/signaling-messages.ts';
 import type { ChatSource } from './chat-source.ts';
 
-/** What is kept and shown; older messages go. */
+/** Older messages are dropped. */
 const MAX_MESSAGES = 300;
-/** Without a word from the server a draft counts as refused, and stays with its author. */
+/** Without an answer within this time a draft counts as refused, and its text is kept. */
 const SEND_TIMEOUT_MS = 8000;
 
-/** The part of the signaling client that chat uses. */
 export interface ChatSocket {
 	readonly state: string;
 	send(message: ClientMessage): boolean;
@@ -23,12 +22,11 @@ export interface ChatSocket {
 	on(name: 'stateChanged', listener: (state: string) => void): () => void;
 }
 
-/** A message that the server would not take. */
 class ChatRefusedError extends Error {
 	override readonly name = 'ChatRefusedError';
 	/** Code of core/errors/errors.ts, or `NOT_CONNECTED` or `UNREACHABLE`. */
 	readonly code: string;
-	/** Milliseconds after which another try makes sense; 0 when not known. */
+	/** Milliseconds until the next attempt; 0 when unknown. */
 	readonly retryAfterMs: number;
 
 	constructor(code: string, detail: string, retryAfterMs = 0) {
@@ -40,15 +38,12 @@ class ChatRefusedError extends Error {
 
 type Waiting = { resolve(): void; reject(error: ChatRefusedError): void; cancel: CancelTimer };
 
-/** A chat source and its end. */
 export type SocketChat = ChatSource & {
-	/** Stops listening; drafts that wait are refused. */
+	/** Removes the listeners and rejects waiting drafts. */
 	close(): void;
 };
 
-/**
- * `captureTimeMs`: of the picture that the viewer sees now, if one plays. Must be called before the socket has joined.
- */
+/** `captureTimeMs`: of the picture on screen, if one plays. Must be called before the socket joins. */
 export function createSocketChat(
 	socket: ChatSocket,
 	{ clock, captureTimeMs }: { clock: Clock; captureTimeMs: () => number | undefined },
@@ -73,10 +68,10 @@ export function createSocketChat(
 				}
 				messages.value = mergeMessages(messages.value, message.chatHistory);
 				settings.value = message.chatSettings;
-				takeStanding(message);
+				applyStanding(message);
 				break;
 			case 'chat-standing':
-				takeStanding(message);
+				applyStanding(message);
 				break;
 			case 'chat':
 				messages.value = mergeMessages(messages.value, message.messages);
@@ -104,7 +99,7 @@ export function createSocketChat(
 		}
 	}
 
-	function takeStanding(standing: ChatStanding): void {
+	function applyStanding(standing: ChatStanding): void {
 		const { chatRestriction } = standing;
 		chatName.value = standing.chatName;
 		canModerate.value = standing.canModerate;
@@ -123,15 +118,11 @@ export function createSocketChat(
 		return found;
 	}
 
-	/** What was under way may or may not have arrived; its author decides. */
-	function refuseAll(): void {
+	/** A waiting draft may or may not have arrived; its author decides. */
+	function rejectAll(): void {
+		const detail = 'The connection was lost; look whether the message arrived before you send it again.';
 		for (const draftId of [...waiting.keys()]) {
-			settle(draftId)?.reject(
-				new ChatRefusedError(
-					'UNREACHABLE',
-					'The connection was lost; look whether the message arrived before you send it again.',
-				),
-			);
+			settle(draftId)?.reject(new ChatRefusedError('UNREACHABLE', detail));
 		}
 	}
 
@@ -140,7 +131,7 @@ export function createSocketChat(
 		socket.on('stateChanged', (state) => {
 			isConnected.value = state === 'joined';
 			if (state !== 'joined') {
-				refuseAll();
+				rejectAll();
 			}
 		}),
 	];
@@ -181,16 +172,16 @@ export function createSocketChat(
 		},
 		close() {
 			stopListening.forEach((stop) => stop());
-			refuseAll();
+			rejectAll();
 		},
 	};
 }
 
-/** Both lists in order of their ids, each message once, the oldest beyond the bound left out. @internal for tests */
+/** Both lists in order of ids, each message once, without the oldest above the bound. @internal for tests */
 export function mergeMessages(known: readonly ChatMessage[], added: readonly ChatMessage[]): readonly ChatMessage[] {
 	const last = known.at(-1);
 	const fresh = added.filter(({ id }, index) => added.findIndex((other) => other.id === id) === index);
-	// Nearly always new ones come after all others.
+	// The usual case: all new ones are after the known ones.
 	if (last === undefined || fresh.every(({ id }) => id > last.id)) {
 		const isSorted = fresh.every(({ id }, index) => index === 0 || id > fresh[index - 1]!.id);
 		return [...known, ...(isSorted ? fresh : fresh.toSorted(byId))].slice(-MAX_MESSAGES);
