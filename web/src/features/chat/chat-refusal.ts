@@ -1,4 +1,5 @@
 /** Why a message was refused, as the chat panel shows it. Pure. */
+import { ApiError } from '../../api/request.ts';
 
 export type ChatRefusal = { text: string; retryAfterMs: number };
 
@@ -6,17 +7,13 @@ const WAIT_SENTENCE = / (?:Try|You can write|Change it, or try) again in [\d.]+ 
 
 /** Reads the error that `send` was rejected with. */
 export function readChatRefusal(error: unknown): ChatRefusal {
-	const { message, retryAfterMs, retryAfterSeconds } = (error ?? {}) as Record<string, unknown>;
-	const waitMs =
-		typeof retryAfterMs === 'number'
-			? retryAfterMs
-			: typeof retryAfterSeconds === 'number'
-				? retryAfterSeconds * 1000
-				: 0;
-	const text = typeof message === 'string' && message !== '' ? message : 'The message was not sent.';
-	const boundedMs = Number.isFinite(waitMs) ? Math.max(0, waitMs) : 0;
+	if (!(error instanceof ApiError)) {
+		return { text: 'The message was not sent.', retryAfterMs: 0 };
+	}
+	const { message, retryAfterSeconds } = error;
 	// The page counts down: a fixed number in the text soon is wrong.
-	return { text: boundedMs > 0 ? text.replace(WAIT_SENTENCE, '') : text, retryAfterMs: boundedMs };
+	const text = retryAfterSeconds > 0 ? message.replace(WAIT_SENTENCE, '') : message;
+	return { text, retryAfterMs: retryAfterSeconds * 1000 };
 }
 
 /** `3 s`, `2 min 05 s`; rounded up, so that it shows 0 only when the wait is over. */

@@ -26,7 +26,7 @@ export interface ChatSource {
 	readonly hasGap?: Readonly<Ref<boolean>>;
 	/** Why the last moderation failed; undefined after one that was sent. */
 	readonly moderationProblem?: Readonly<Ref<string | undefined>>;
-	/** Resolves when the server has accepted it; the error has `code`, `message` and maybe `retryAfterMs`. */
+	/** Resolves when the server has accepted it; rejects with an ApiError. */
 	send(text: string): Promise<void>;
 	moderate(action: ChatModeration): void;
 }

@@ -105,7 +105,7 @@ it('rejects a refused draft with the reason and the wait', async () => {
 	const { chat, receive } = open();
 	const sending = chat.send('hello');
 	receive({ type: 'chat-refused', draftId: 'd1', code: 'CHAT_SLOW_MODE', detail: 'Slow mode.', retryAfterMs: 3000 });
-	await expect(sending).rejects.toMatchObject({ code: 'CHAT_SLOW_MODE', message: 'Slow mode.', retryAfterMs: 3000 });
+	await expect(sending).rejects.toMatchObject({ code: 'CHAT_SLOW_MODE', message: 'Slow mode.', retryAfterSeconds: 3 });
 });
 
 it('rejects drafts when the server is silent, away, or lost meanwhile', async () => {

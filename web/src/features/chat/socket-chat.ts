@@ -8,6 +8,7 @@ import type {
 	ClientMessage,
 	ServerMessage,
 } from '../../../../core/protocol/signaling/signaling-messages.ts';
+import { ApiError } from '../../api/request.ts';
 import type { ChatSource } from './chat-source.ts';
 
 /** Older messages are dropped. */
@@ -22,21 +23,7 @@ export interface ChatSocket {
 	on(name: 'stateChanged', listener: (state: string) => void): () => void;
 }
 
-class ChatRefusedError extends Error {
-	override readonly name = 'ChatRefusedError';
-	/** Code of core/errors/errors.ts, or `NOT_CONNECTED` or `UNREACHABLE`. */
-	readonly code: string;
-	/** Milliseconds until the next attempt; 0 when unknown. */
-	readonly retryAfterMs: number;
-
-	constructor(code: string, detail: string, retryAfterMs = 0) {
-		super(detail);
-		this.code = code;
-		this.retryAfterMs = retryAfterMs;
-	}
-}
-
-type Waiting = { resolve(): void; reject(error: ChatRefusedError): void; cancel: CancelTimer };
+type Waiting = { resolve(): void; reject(error: ApiError): void; cancel: CancelTimer };
 
 export type SocketChat = ChatSource & {
 	/** Removes the listeners and rejects waiting drafts. */
@@ -92,9 +79,11 @@ export function createSocketChat(
 			case 'chat-sent':
 				settle(message.draftId)?.resolve();
 				break;
-			case 'chat-refused':
-				settle(message.draftId)?.reject(new ChatRefusedError(message.code, message.detail, message.retryAfterMs));
+			case 'chat-refused': {
+				const { draftId, code, detail, retryAfterMs = 0 } = message;
+				settle(draftId)?.reject(new ApiError(code, detail, 0, retryAfterMs / 1000));
 				break;
+			}
 			default:
 		}
 	}
@@ -122,7 +111,7 @@ export function createSocketChat(
 	function rejectAll(): void {
 		const detail = 'The connection was lost; look whether the message arrived before you send it again.';
 		for (const draftId of [...waiting.keys()]) {
-			settle(draftId)?.reject(new ChatRefusedError('UNREACHABLE', detail));
+			settle(draftId)?.reject(new ApiError('UNREACHABLE', detail, 0));
 		}
 	}
 
@@ -155,13 +144,11 @@ export function createSocketChat(
 				...(shown === undefined ? {} : { captureTimeMs: shown }),
 			});
 			if (!isSent) {
-				return Promise.reject(new ChatRefusedError('NOT_CONNECTED', 'Chat is not connected. Your text is kept.'));
+				return Promise.reject(new ApiError('NOT_CONNECTED', 'Chat is not connected. Your text is kept.', 0));
 			}
 			return new Promise((resolve, reject) => {
 				const cancel = clock.setTimeout(() => {
-					settle(draftId)?.reject(
-						new ChatRefusedError('UNREACHABLE', 'The server does not answer. Your text is kept.'),
-					);
+					settle(draftId)?.reject(new ApiError('UNREACHABLE', 'The server does not answer. Your text is kept.', 0));
 				}, SEND_TIMEOUT_MS);
 				waiting.set(draftId, { resolve, reject, cancel });
 			});
