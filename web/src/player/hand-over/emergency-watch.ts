@@ -31,7 +31,6 @@ export class EmergencyWatch {
 		return hasRecovered ? 'recovered' : cause;
 	}
 
-	/** The result of the last {@link check}. */
 	get cause(): TierFailureCause | undefined {
 		return this.#cause;
 	}

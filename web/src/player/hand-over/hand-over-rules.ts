@@ -81,7 +81,6 @@ const PENDING_RULES: Rules<PendingFacts, PendingVerdict> = [
 	{ then: 'wait', when: () => true },
 ];
 
-/** What to do with the second leg. */
 export function judgePending(facts: PendingFacts): PendingVerdict {
 	return PENDING_RULES.find(({ when }) => when(facts))!.then;
 }

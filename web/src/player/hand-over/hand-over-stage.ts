@@ -13,7 +13,6 @@ import { isElsewhere, isInNativeFullscreen, leaveElsewhere, moveSurfaces } from 
 
 /** @internal for tests */
 export type StageEvents = {
-	/** A leg plays, stalls or ends. */
 	legChanged: [isPending: boolean];
 	/** The watched element was paused, or played on, from outside the page's controls. */
 	pausedElsewhere: [isPaused: boolean];
@@ -30,7 +29,6 @@ type StageDeps = {
 	isPageVisible: () => boolean;
 };
 
-/** One per player. */
 export class HandOverStage extends TypedEmitter<StageEvents> {
 	readonly #deps: StageDeps;
 	readonly #mixer = new SoundMixer();
@@ -51,7 +49,6 @@ export class HandOverStage extends TypedEmitter<StageEvents> {
 		this.#timer = new HandOverTimer(deps.clock);
 	}
 
-	/** The watched screen. */
 	get shown(): Screen | undefined {
 		return this.#shown;
 	}

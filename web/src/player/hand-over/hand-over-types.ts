@@ -36,7 +36,6 @@ export type LegReading = {
 	readonly lineVerdict: LineVerdict | undefined;
 	readonly delay: Pick<DelayControl, 'lastMediaAtMs' | 'hasConnected'> | undefined;
 	readonly timeShift: Pick<TimeShift, 'isShifted' | 'isStarved'> | undefined;
-	/** The element is shown outside the page. */
 	readonly isElsewhere: boolean;
 	/** In an iPhone's native full screen, to which only a gesture can bring another element. */
 	readonly fillsScreen: boolean;
@@ -95,5 +94,4 @@ export type Notice = {
 	[Name in keyof HandOverEvents]: { do: 'notify'; event: Name; args: HandOverEvents[Name] };
 }[keyof HandOverEvents];
 
-/** What the plan decides, to perform in order. */
 export type PlanAction = StageAction | Notice;

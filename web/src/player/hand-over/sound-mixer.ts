@@ -11,7 +11,6 @@ export const CROSS_FADE_MS = 20;
 /** The viewer's loudness; `volume` from 0 to 1. */
 export type Level = { isMuted: boolean; volume: number };
 
-/** A screen's sound. */
 export interface ScreenSound {
 	setLevel(level: Level): void;
 	/** Fades in or out within {@link CROSS_FADE_MS}; hidden screens are silent. */
@@ -46,7 +45,6 @@ function browserPage(): MixerPage {
 	};
 }
 
-/** One per player. */
 export class SoundMixer {
 	readonly #page: MixerPage;
 	#context: MixerContext | undefined;
@@ -62,7 +60,6 @@ export class SoundMixer {
 		resume();
 	}
 
-	/** Takes over a video element's sound. */
 	connect(video: HTMLVideoElement, level: Level, isAudible: boolean): ScreenSound {
 		const context = this.#context;
 		return context?.state === 'running'

@@ -39,7 +39,6 @@ type LoadingDeps = {
 	onSegment: (mediaSeconds: number, tookMs: number) => void;
 };
 
-/** One per hls.js instance. */
 export class HlsLoading {
 	readonly #deps: LoadingDeps;
 	#loadsWholeSegments: boolean;

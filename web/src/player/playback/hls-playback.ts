@@ -208,7 +208,6 @@ class HlsSession {
 		this.#hls = undefined;
 	}
 
-	/** See MediaConnection.isStarved. */
 	get isStarved(): boolean {
 		const progressAtMs = this.#loading?.progressAtMs ?? -Infinity;
 		return this.isFollowing && this.#deps.clock.monotonicMs() - progressAtMs < PROGRESS_PATIENCE_MS;
@@ -218,7 +217,6 @@ class HlsSession {
 		return this.#follower.isFollowing;
 	}
 
-	/** See TimeShift.expectPoorLine(). */
 	followBuffer(): void {
 		this.#follower.begin(this.#deps.clock.monotonicMs());
 	}
@@ -230,7 +228,6 @@ class HlsSession {
 		}
 	}
 
-	/** See TimeShift.alignWith(). */
 	alignWith(aheadMs: number): void {
 		if (this.#edgeDistanceSeconds !== undefined) {
 			this.#rateController.alignedDistanceSeconds = this.#edgeDistanceSeconds + aheadMs / 1000;

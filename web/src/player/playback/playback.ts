@@ -49,7 +49,6 @@ export type PlaybackStatistics = PlaybackMetricsReading &
 		reconnectCount: number;
 	};
 
-/** Targets for the receivers' jitter buffers, milliseconds. */
 export type DelayTarget = { pictureMs: number; soundMs: number };
 
 /** Sent to a video element whose stream got its sound later than its picture: `addTrack()` fires no event. */
@@ -73,7 +72,6 @@ export interface TimeShift {
 	isWatched: boolean;
 	/** True while it keeps its distance to the edge instead of the hold-back. */
 	readonly isShifted: boolean;
-	/** True while the line carries less than the stream. */
 	readonly isStarved: boolean;
 	/** The line is known to carry less than the stream: loads whole segments from the start. */
 	expectPoorLine(): void;
@@ -81,7 +79,6 @@ export interface TimeShift {
 	alignWith(aheadMs: number): void;
 	/** Stops steering towards the live edge: after a pause it plays on from the same place. */
 	holdPosition(): void;
-	/** Returns to the live edge. */
 	goLive(): void;
 }
 
@@ -97,7 +94,6 @@ export interface Playback {
 	readonly error: PlaybackError | undefined;
 	/** Starts to connect. `channelState`: the latest that the server reported. */
 	start(video: HTMLVideoElement, channelState: ChannelState): void;
-	/** Applies the channel's state as the server reports it. */
 	channelReported(channelState: ChannelState): void;
 	/** Tries again at once, when the viewer asks for it. */
 	retry(): void;
@@ -108,11 +104,9 @@ export interface Playback {
 	/** Ends for good and frees the video element. Idempotent. */
 	stop(): void;
 	statistics(): PlaybackStatistics;
-	/** Adds a listener; returns the function that removes it. */
 	on<Name extends keyof PlaybackEvents>(name: Name, listener: (...args: PlaybackEvents[Name]) => void): () => void;
 }
 
-/** Why a connection could not be made, or broke. */
 export type ConnectionFailure = {
 	error: PlaybackError;
 	/** As the server asks; 0 when it does not. */
@@ -149,7 +143,6 @@ export interface MediaConnection {
 	readonly isStarved?: boolean;
 }
 
-/** A reading in which nothing was measured. */
 export const EMPTY_CONNECTION_READING: ConnectionReading = {
 	receivedBytes: undefined,
 	framesDroppedCount: undefined,

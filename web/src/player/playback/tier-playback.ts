@@ -55,7 +55,6 @@ const REPAIR_INTERVAL_MS = 2500;
 /** A new connection gets at least this long for its first frame: ICE over a slow network, or a key frame 2 s away. */
 const FIRST_FRAME_DEADLINE_MS = 9000;
 
-/** A {@link Playback} over any {@link MediaConnection}. */
 export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playback {
 	readonly shownMoments = new PlayedMoments();
 	readonly #deps: TierPlaybackDeps;
@@ -70,7 +69,6 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 	#error: PlaybackError | undefined;
 	#isConnected = false;
 	#hasPicture = true;
-	/** Frames were shown over the current connection. */
 	#connectionHasPlayed = false;
 	/** Frames were shown at all: distinguishes an ended broadcast from a channel that was offline from the start. */
 	#hasPlayed = false;

@@ -74,10 +74,8 @@ function lineCounts(video: StatsEntry, roundTripSeconds: number | undefined): Li
 	};
 }
 
-/** Keeps the latest reading of one PeerConnection. */
 export class WebrtcReadings {
 	latest: ConnectionReading = EMPTY_CONNECTION_READING;
-	/** What was received and lost so far. */
 	line: LineCounts | undefined;
 	#totals = { delaySeconds: 0, emittedCount: 0 };
 

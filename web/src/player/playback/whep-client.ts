@@ -3,7 +3,6 @@ import { VIEWER_HEADER } from '../../../../core/protocol/signaling/viewer-header
 import type { ConnectionFailure } from './playback.ts';
 import { ApiError, request } from '../../api/request.ts';
 
-/** An accepted offer. */
 type WhepSession = { answerSdp: string; sessionUrl: string };
 
 /** Sends the offer; `viewerId`: from the signaling socket. Throws {@link ApiError}. */
@@ -47,7 +46,6 @@ export async function closeWhepSession(sessionUrl: string): Promise<void> {
 	}
 }
 
-/** What a refused offer means for the playback. */
 export function whepFailure(error: unknown): ConnectionFailure {
 	if (!(error instanceof ApiError)) {
 		return { error: { kind: 'unsupported', detail: String(error), fatal: true }, retryAfterSeconds: 0 };
