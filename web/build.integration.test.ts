@@ -1,4 +1,4 @@
-/** The build as `npm start` uses it: several at once, and none when nothing has changed. */
+/** The build as `npm start` runs it: several at once, and none without changes. */
 import { execFile } from 'node:child_process';
 import { readFile, readdir, rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';

@@ -1,11 +1,8 @@
-/**
- * Builds the pages into web/dist when their sources have changed. Called by `npm start`; also runs by itself: `node
- * web/build.ts`.
- */
+/** Builds the pages into web/dist when their sources have changed: for `npm start`, or alone as `node web/build.ts`. */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { mkdir, open, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,10 +12,8 @@ import { brotliCompress, constants, gzip } from 'node:zlib';
 const [brotli, zip] = [promisify(brotliCompress), promisify(gzip)];
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const DIST = path.join(ROOT, 'web/dist');
-/**
- * On the same file system as `web/dist`, so that a rename is one step, and ignored by git as all of node_modules is.
- */
-const WORKSHOP = path.join(ROOT, 'node_modules/.cache/spillway-web');
+/** On the same file system as `web/dist`, so that a rename is atomic, and ignored by git. */
+const BUILD_CACHE = path.join(ROOT, 'node_modules/.cache/spillway-web');
 const STAMP_NAME = 'build-stamp.txt';
 /** What the built pages depend on. */
 const SOURCES = [
@@ -31,33 +26,32 @@ const SOURCES = [
 	'web/run-vite.ts',
 	'package-lock.json',
 ];
-/** A build takes seconds; a lock that old belongs to a process that hangs. */
+/** A build takes seconds; an older lock belongs to a process that hangs. */
 const LOCK_TIMEOUT_MS = 180_000;
 const LOCK_POLL_MS = 150;
-/** The end of what Vite says when it fails. */
-const MAX_COMPLAINTS_LENGTH = 8000;
+/** Of Vite's error output, counted from its end. */
+const MAX_ERRORS_LENGTH = 8000;
 
-/** Result of {@link buildWebIfStale}. `folder` is absolute and holds `index.html`. */
+/** `folder` is absolute and has `index.html`. */
 type WebBuild = { built: boolean; folder: string };
 
 /**
- * Makes sure that `web/dist` matches the sources. Safe when several processes start at once: one builds, the others
- * wait for it. The new pages replace the old ones whole, so a failed or killed build leaves the old ones. Throws what
- * Vite throws.
+ * Makes `web/dist` match the sources. Safe when several processes start at once: one builds, the others wait. The new
+ * pages replace the old ones as a whole, so a failed or killed build keeps the old ones. Throws with Vite's errors.
  */
 export async function buildWebIfStale(): Promise<WebBuild> {
 	const wanted = await sourceHash();
 	if (await isCurrent(wanted)) {
 		return { built: false, folder: DIST };
 	}
-	await mkdir(WORKSHOP, { recursive: true });
-	const unlock = await lock(path.join(WORKSHOP, 'build.lock'));
+	await mkdir(BUILD_CACHE, { recursive: true });
+	const unlock = await lock(path.join(BUILD_CACHE, 'build.lock'));
 	try {
 		if (await isCurrent(wanted)) {
 			return { built: false, folder: DIST };
 		}
 		await removeLeftovers();
-		const fresh = path.join(WORKSHOP, `new-${process.pid}`);
+		const fresh = path.join(BUILD_CACHE, `new-${process.pid}`);
 		await runVite(fresh);
 		await compressFiles(fresh);
 		await writeFile(path.join(fresh, STAMP_NAME), wanted);
@@ -68,28 +62,25 @@ export async function buildWebIfStale(): Promise<WebBuild> {
 	}
 }
 
-/** In a process of its own: Vite would keep 400 MB of the server's memory for ever. Rejects with what Vite says. */
+/** In a separate process: Vite otherwise keeps 400 MB of the server's memory. Rejects with Vite's errors. */
 async function runVite(outputFolder: string): Promise<void> {
 	const child = spawn(process.execPath, [fileURLToPath(new URL('./run-vite.ts', import.meta.url)), outputFolder], {
 		stdio: ['ignore', 'inherit', 'pipe'],
-		// Vite needs no more of it, and the server's secrets are none of its business.
+		// Vite needs no more, and must not get the server's secrets.
 		env: { PATH: process.env['PATH'], HOME: process.env['HOME'] },
 	});
-	let complaints = '';
+	let errors = '';
 	child.stderr.setEncoding('utf8').on('data', (text: string) => {
-		complaints = (complaints + text).slice(-MAX_COMPLAINTS_LENGTH);
+		errors = (errors + text).slice(-MAX_ERRORS_LENGTH);
 	});
 	const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
 	if (code !== 0) {
-		throw new Error(`The pages could not be built (${signal ?? `exit code ${code}`}):\n${complaints.trim()}`);
+		throw new Error(`The pages could not be built (${signal ?? `exit code ${code}`}):\n${errors.trim()}`);
 	}
-	process.stderr.write(complaints);
+	process.stderr.write(errors);
 }
 
-/**
- * Puts a `.br` and a `.gz` beside each file that gets smaller: over a poor line hls.js takes one second instead of
- * three.
- */
+/** Adds a `.br` and a `.gz` to each file that gets smaller: over a poor line hls.js loads in 1 s instead of 3 s. */
 async function compressFiles(folder: string): Promise<void> {
 	const files = (await listFiles(folder)).filter((file) => /\.(js|css|svg|html)$/.test(file));
 	await Promise.all(
@@ -130,26 +121,19 @@ async function listFiles(target: string): Promise<string[]> {
 	if (!existsSync(target)) {
 		return [];
 	}
-	const entries = await readdir(target, { recursive: true, withFileTypes: true }).catch(
-		(error: NodeJS.ErrnoException) => {
-			if (error.code === 'ENOTDIR') {
-				return undefined;
-			}
-			throw error;
-		},
-	);
-	if (entries === undefined) {
+	if (statSync(target).isFile()) {
 		return [target];
 	}
+	const entries = await readdir(target, { recursive: true, withFileTypes: true });
 	return entries
 		.filter((entry) => entry.isFile() && !entry.name.endsWith('.test.ts'))
 		.map((entry) => path.join(entry.parentPath, entry.name))
 		.sort();
 }
 
-/** Renames the new folder into place. A directory cannot be replaced in one step: for an instant there is none. */
+/** Renames the new folder into place. A directory cannot be replaced atomically: for an instant there is none. */
 async function replaceDist(fresh: string): Promise<void> {
-	const old = path.join(WORKSHOP, `old-${process.pid}`);
+	const old = path.join(BUILD_CACHE, `old-${process.pid}`);
 	if (existsSync(DIST)) {
 		await rename(DIST, old);
 	}
@@ -157,18 +141,16 @@ async function replaceDist(fresh: string): Promise<void> {
 	await rm(old, { recursive: true, force: true });
 }
 
-/** What a killed build left. We hold the lock, so it is nobody's. */
+/** Removes what a killed build left. The caller holds the lock, so no other process uses it. */
 async function removeLeftovers(): Promise<void> {
-	for (const name of await readdir(WORKSHOP)) {
+	for (const name of await readdir(BUILD_CACHE)) {
 		if (/^(new|old)-/.test(name)) {
-			await rm(path.join(WORKSHOP, name), { recursive: true, force: true });
+			await rm(path.join(BUILD_CACHE, name), { recursive: true, force: true });
 		}
 	}
 }
 
-/**
- * Takes the lock file, waiting for a living holder and inheriting from a dead one. Returns the function that frees it.
- */
+/** Creates the lock file; waits for a running holder, and removes a dead one's lock. Returns the function to unlock. */
 async function lock(file: string): Promise<() => Promise<void>> {
 	const deadline = performance.now() + LOCK_TIMEOUT_MS;
 	for (;;) {
@@ -192,7 +174,7 @@ async function lock(file: string): Promise<() => Promise<void>> {
 
 async function isHolderAlive(file: string): Promise<boolean> {
 	const text = await readFile(file, 'utf8').catch(() => 'gone');
-	// Empty: the holder has made the file and is about to write its id.
+	// Empty: the holder has created the file and is about to write its id.
 	if (text === '' || text === 'gone') {
 		return true;
 	}
@@ -204,7 +186,7 @@ async function isHolderAlive(file: string): Promise<boolean> {
 	}
 }
 
-// import.meta.main is not in every Node that may run this.
+// Not every supported Node has import.meta.main.
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
 	const { built, folder } = await buildWebIfStale();
 	process.stdout.write(`${built ? 'Built' : 'Up to date'}: ${folder}\n`);

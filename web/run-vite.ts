@@ -1,4 +1,4 @@
-/** Builds the pages into the folder that is named. A program of its own; `web/build.ts` starts it. */
+/** Builds the pages into a folder. `web/build.ts` starts it as a separate process. */
 import path from 'node:path';
 import { build } from 'vite';
 

@@ -1,4 +1,4 @@
-/** How the pages are bundled. Runs on Node; the pages themselves know nothing of it. */
+/** How Vite bundles the pages. Runs on Node. */
 import { fileURLToPath } from 'node:url';
 import vue from '@vitejs/plugin-vue';
 import { defineConfig } from 'vite';
@@ -8,13 +8,13 @@ export default defineConfig({
 	plugins: [vue()],
 	build: {
 		target: 'es2023',
-		// One chunk for hls.js, so that WebRTC viewers need not wait for it; the limit is a budget, not a wish.
+		// For hls.js, which is a separate chunk that WebRTC viewers do not need.
 		chunkSizeWarningLimit: 600,
 		assetsInlineLimit: 0,
 		modulePreload: { polyfill: false },
 	},
 	server: {
-		// `vite` alone gives hot reload against a server that runs beside it with its defaults.
+		// `vite` alone gives hot reload, with a server on its default port.
 		proxy: Object.fromEntries(['/api', '/whep', '/hls'].map((prefix) => [prefix, 'http://127.0.0.1:8080'])),
 	},
 });

@@ -1,4 +1,4 @@
-/** How often a channel is asked for, and what is reported. */
+/** How often a channel is requested, and what is reported. */
 import { describe, expect, it } from 'vitest';
 import type { ChannelDescription } from '../../../core/protocol/api/channel-description.ts';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
@@ -12,13 +12,16 @@ function setUp() {
 	const answers: (ChannelDescription | Error)[] = [];
 	const askedAtMs: number[] = [];
 	const reports: string[] = [];
-	const watch = new ChannelWatch(clock, async () => {
-		askedAtMs.push(clock.monotonicMs());
-		const answer = answers.shift() ?? CHANNEL;
-		if (answer instanceof Error) {
-			throw answer;
-		}
-		return answer;
+	const watch = new ChannelWatch({
+		clock,
+		fetchChannel: async () => {
+			askedAtMs.push(clock.monotonicMs());
+			const answer = answers.shift() ?? CHANNEL;
+			if (answer instanceof Error) {
+				throw answer;
+			}
+			return answer;
+		},
 	});
 	watch.on('described', (channel) => reports.push(channel.state));
 	watch.on('notFound', () => reports.push('not found'));
@@ -27,7 +30,7 @@ function setUp() {
 }
 
 describe('ChannelWatch', () => {
-	it('asks every 2.5 s, and every 10 s once it may relax', async () => {
+	it('asks every 2.5 s, and every 10 s when not eager', async () => {
 		const { clock, askedAtMs, watch } = setUp();
 		watch.askNow();
 		await clock.advance(5000);
@@ -36,7 +39,7 @@ describe('ChannelWatch', () => {
 		expect(askedAtMs).toEqual([0, 2500, 5000, 7500, 17_500, 27_500]);
 	});
 
-	it('asks at once when it turns eager, and not twice at a time', async () => {
+	it('asks at once when it turns eager, but not twice at a time', async () => {
 		const { clock, askedAtMs, watch } = setUp();
 		watch.askNow();
 		watch.askNow();
@@ -49,7 +52,7 @@ describe('ChannelWatch', () => {
 		expect(askedAtMs).toEqual([0, 2500, 3000]);
 	});
 
-	it('tells an unknown channel from a server that does not answer, and goes on asking', async () => {
+	it('distinguishes an unknown channel from an unreachable server, and keeps asking', async () => {
 		const { clock, answers, reports, watch } = setUp();
 		answers.push(new ApiError('CHANNEL_NOT_FOUND', '', 404), new ApiError('UNREACHABLE', '', 0), new Error('odd'));
 		watch.askNow();
@@ -57,7 +60,7 @@ describe('ChannelWatch', () => {
 		expect(reports).toEqual(['not found', 'UNREACHABLE', 'UNREACHABLE', 'live']);
 	});
 
-	it('reports nothing after it was stopped, and leaves no timer', async () => {
+	it('reports nothing after stop(), and leaves no timer', async () => {
 		const { clock, reports, watch } = setUp();
 		watch.askNow();
 		watch.stop();

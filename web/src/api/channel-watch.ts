@@ -1,47 +1,45 @@
-/**
- * Keeps a channel's description fresh by asking again and again: often while something is amiss, seldom while it plays.
- */
+/** Keeps a channel's description fresh by polling: often while nothing plays, seldom while it plays. */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { Timer } from '../../../core/lifecycle/timer.ts';
 import type { ChannelDescription } from '../../../core/protocol/api/channel-description.ts';
 import { TypedEmitter } from '../../../core/lifecycle/typed-emitter.ts';
 import { ApiError } from './request.ts';
 
-/** While nothing plays, a viewer waits for the answer. Shorter is felt by the server when a popular channel ends. */
+/** While nothing plays, a viewer waits for the answer. Shorter loads the server when a popular channel ends. */
 const EAGER_INTERVAL_MS = 2500;
 /** While it plays, only the title and the picture's size may change. */
 const RELAXED_INTERVAL_MS = 10_000;
 
 type ChannelWatchEvents = {
-	/** The server described the channel. */
 	described: [channel: ChannelDescription];
-	/** There is no such channel. Asking goes on: it may be created. */
+	/** There is no such channel. Polling continues: it may be created. */
 	notFound: [];
-	/** No usable answer. The last description stands. */
+	/** No usable answer. The last description stays. */
 	unreachable: [error: ApiError];
 };
 
-/** One per page that shows a channel. */
+type ChannelWatchDeps = { clock: Clock; fetchChannel: (signal: AbortSignal) => Promise<ChannelDescription> };
+
 export class ChannelWatch extends TypedEmitter<ChannelWatchEvents> {
-	readonly #fetchChannel: (signal: AbortSignal) => Promise<ChannelDescription>;
+	readonly #deps: ChannelWatchDeps;
 	readonly #abort = new AbortController();
 	readonly #timer: Timer;
 	#isEager = true;
 	#isAsking = false;
 
-	constructor(clock: Clock, fetchChannel: (signal: AbortSignal) => Promise<ChannelDescription>) {
+	constructor(deps: ChannelWatchDeps) {
 		super();
-		this.#timer = new Timer(clock, () => void this.#ask());
-		this.#fetchChannel = fetchChannel;
+		this.#deps = deps;
+		this.#timer = new Timer(deps.clock, () => void this.#ask());
 	}
 
-	/** Asks now, unless an answer is under way. Also starts the watch. */
+	/** Asks now, unless a request is under way. Also starts the watch. */
 	askNow(): void {
 		this.#timer.disarm();
 		void this.#ask();
 	}
 
-	/** Sets how often to ask. Turning eager asks at once: something has just changed. */
+	/** Sets how often to ask. Turning eager asks at once, because something has just changed. */
 	setEager(isEager: boolean): void {
 		const turnsEager = isEager && !this.#isEager;
 		this.#isEager = isEager;
@@ -50,7 +48,6 @@ export class ChannelWatch extends TypedEmitter<ChannelWatchEvents> {
 		}
 	}
 
-	/** Ends for good; nothing is reported afterwards. */
 	stop(): void {
 		this.#abort.abort();
 		this.#timer.disarm();
@@ -62,7 +59,7 @@ export class ChannelWatch extends TypedEmitter<ChannelWatchEvents> {
 		}
 		this.#isAsking = true;
 		try {
-			const channel = await this.#fetchChannel(this.#abort.signal);
+			const channel = await this.#deps.fetchChannel(this.#abort.signal);
 			if (!this.#abort.signal.aborted) {
 				this.emit('described', channel);
 			}

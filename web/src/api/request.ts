@@ -1,25 +1,23 @@
 /**
- * Requests to the server, with a deadline each; to its API with the header that other sites cannot send, and with one
- * silent renewal of the short-lived access cookie. Throws {@link ApiError} and nothing else.
+ * Requests to the server, each with a deadline; to its API with a header that other sites cannot send, and with one
+ * silent renewal of the short-lived access cookie. Throws only {@link ApiError}.
  */
 import type { ApiRequest, ApiRoutes } from '../../../core/protocol/api/api-routes.ts';
 import type { Problem } from '../../../core/protocol/api/problem.ts';
 
 const REQUEST_TIMEOUT_MS = 8000;
-/** The server refuses changes that come with cookies and without this: a form on another site cannot set it. */
+/** The server refuses changes with cookies and without this header, which a form on another site cannot set. */
 const CSRF_HEADERS = { 'x-spillway-csrf': '1' } as const;
 const REFRESH_PATH = '/api/v1/session/refresh';
 
 let refreshing: Promise<boolean> | undefined;
 
-/** Why a request brought nothing. */
 export class ApiError extends Error {
 	override readonly name = 'ApiError';
 	/** Code of core/errors/errors.ts as the server sent it, or `UNREACHABLE` when no answer came. */
 	readonly code: string;
-	/** HTTP status; 0 when no answer came. */
 	readonly httpStatus: number;
-	/** Seconds after which the server asks to try again; 0 when it does not say. */
+	/** From `Retry-After`; 0 without it. */
 	readonly retryAfterSeconds: number;
 
 	constructor(code: string, detail: string, httpStatus: number, retryAfterSeconds = 0, cause?: unknown) {
@@ -30,10 +28,7 @@ export class ApiError extends Error {
 	}
 }
 
-/**
- * Sends a request. Resolves with any 2xx answer; throws {@link ApiError} with the server's problem otherwise (RFC
- * 9457).
- */
+/** Resolves with any 2xx answer; otherwise throws {@link ApiError} with the server's problem (RFC 9457). */
 export async function request(url: string, init: RequestInit = {}): Promise<Response> {
 	const signals = [AbortSignal.timeout(REQUEST_TIMEOUT_MS), ...(init.signal ? [init.signal] : [])];
 	let response: Response;
@@ -51,7 +46,7 @@ export async function request(url: string, init: RequestInit = {}): Promise<Resp
 }
 
 async function readProblem(response: Response): Promise<{ code: string; detail: string }> {
-	// A proxy in front answers with HTML when the server behind it is away; that is as good as no answer.
+	// A proxy answers with HTML when the server behind it is away, which counts as no answer.
 	const fallback = {
 		code: response.status >= 502 && response.status <= 504 ? 'UNREACHABLE' : `HTTP_${response.status}`,
 		detail: `The server answered ${response.status}.`,
@@ -64,7 +59,6 @@ async function readProblem(response: Response): Promise<{ code: string; detail: 
 			detail: typeof text === 'string' ? text : fallback.detail,
 		};
 	} catch {
-		// Not JSON: the status has to do.
 		return fallback;
 	}
 }
@@ -76,7 +70,7 @@ type Parts = {
 	signal?: AbortSignal | undefined;
 };
 
-/** Asks the API. `route` as in the table of core; its parameters are put in encoded. */
+/** Calls the API. `route`: from the table in core; its parameters are encoded. */
 export function ask<Route extends keyof ApiRoutes>(
 	route: Route,
 	parts: ApiRequest<Route> & { signal?: AbortSignal | undefined },
@@ -89,8 +83,8 @@ export async function ask(route: string, { params = {}, query, ...rest }: Parts)
 	try {
 		response = await askOnce(method, url, rest);
 	} catch (error) {
-		// The access cookie lives for minutes, the refresh cookie for weeks: the first one's end is nothing to tell
-		// anybody. A wrong password is answered with 401, too, and is not to be sent a second time.
+		// The access cookie lives for minutes, the refresh cookie for weeks: an expired access cookie is renewed silently.
+		// A wrong password is also answered with 401, and must not be sent a second time.
 		if (!(error instanceof ApiError) || error.code !== 'SIGN_IN_REQUIRED' || !(await refreshSession())) {
 			throw error;
 		}
@@ -104,24 +98,22 @@ export async function ask(route: string, { params = {}, query, ...rest }: Parts)
 }
 
 /**
- * Renews the access cookie. One at a time: the refresh token rotates, and a second use of the old one would be taken
- * for theft. False when nobody is logged in any more.
+ * Renews the access cookie. One at a time: the refresh token rotates, and a second use of the old one counts as theft.
+ * False when the user is no longer logged in.
  */
 export function refreshSession(): Promise<boolean> {
-	refreshing ??= renew().finally(() => {
-		refreshing = undefined;
-	});
+	refreshing ??= renew().finally(() => (refreshing = undefined));
 	return refreshing;
 }
 
-// Other tabs hold the same cookies: the lock lets one of them renew at a time.
+// Other tabs share the cookies: the lock lets one of them renew at a time.
 async function renew(): Promise<boolean> {
 	const attempt = async (): Promise<boolean> => {
 		try {
 			await askOnce('POST', REFRESH_PATH, {});
 			return true;
 		} catch {
-			// No cookie, a used one, or no server: the request that needed it says so.
+			// No cookie, a used one, or no server: the request that needed the renewal reports it.
 			return false;
 		}
 	};

@@ -1,10 +1,10 @@
-/** Clock offset from exchanges. */
+/** Clock offsets from exchanges. */
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import { ServerClock, bestEstimate, estimateFromExchange, estimateFromSocket, mergeEstimate } from './server-clock.ts';
 
 describe('estimateFromExchange', () => {
-	it('takes the middle of the round trip, and half of it as doubt', () => {
+	it('assumes the middle of the round trip, with half of it as uncertainty', () => {
 		const estimate = estimateFromExchange({ sentAtMs: 100, receivedAtMs: 110, serverMs: 5000 });
 		expect(estimate).toEqual({ offsetMs: 4895, uncertaintyMs: 5, measuredAtMs: 110 });
 	});
@@ -14,7 +14,7 @@ describe('bestEstimate', () => {
 	const quick = { offsetMs: 1, uncertaintyMs: 1, measuredAtMs: 0 };
 	const slow = { offsetMs: 2, uncertaintyMs: 4, measuredAtMs: 10_000 };
 
-	it('prefers the shorter round trip while it is fresh, and the newer one when the clocks may have drifted', () => {
+	it('prefers the shorter round trip until the clocks may have drifted', () => {
 		expect(bestEstimate([slow, quick], 10_000)).toBe(quick);
 		expect(bestEstimate([slow, { ...quick, measuredAtMs: -60_000 }], 10_000)).toBe(slow);
 		expect(bestEstimate([], 0)).toBeUndefined();
@@ -22,14 +22,17 @@ describe('bestEstimate', () => {
 });
 
 describe('ServerClock', () => {
-	it('settles on the exchange with the least round trip', async () => {
+	it('keeps the exchange with the least round trip', async () => {
 		const clock = new FakeClock();
 		const delaysMs = [40, 6, 20, 30, 50, 25];
-		const serverClock = new ServerClock(clock, async () => {
-			const delayMs = delaysMs.shift() ?? 60;
-			await new Promise<void>((resolve) => clock.setTimeout(resolve, delayMs));
-			// All of the delay is on the way back: the error is half of it.
-			return { nowMs: clock.monotonicMs() - delayMs + 1_000_000 };
+		const serverClock = new ServerClock({
+			clock,
+			fetchTime: async () => {
+				const delayMs = delaysMs.shift() ?? 60;
+				await new Promise<void>((resolve) => clock.setTimeout(resolve, delayMs));
+				// The whole delay is on the way back: the error is half of it.
+				return { nowMs: clock.monotonicMs() - delayMs + 1_000_000 };
+			},
 		});
 		expect(serverClock.toServerMs(0)).toBeUndefined();
 		serverClock.start();
@@ -41,12 +44,12 @@ describe('ServerClock', () => {
 		expect(clock.pendingCount).toBe(0);
 	});
 
-	it('goes on asking when the server does not answer at first', async () => {
+	it('keeps asking when the server does not answer at first', async () => {
 		const clock = new FakeClock();
 		let count = 0;
-		const serverClock = new ServerClock(clock, () =>
-			++count <= 6 ? Promise.reject(new Error('away')) : Promise.resolve({ nowMs: 7 }),
-		);
+		const fetchTime = (): Promise<{ nowMs: number }> =>
+			++count <= 6 ? Promise.reject(new Error('away')) : Promise.resolve({ nowMs: 7 });
+		const serverClock = new ServerClock({ clock, fetchTime });
 		serverClock.start();
 		await clock.advance(1000);
 		expect(serverClock.uncertaintyMs).toBeUndefined();
@@ -56,12 +59,12 @@ describe('ServerClock', () => {
 	});
 });
 
-it('takes the server’s own time out of the round trip of a socket exchange', () => {
+it('subtracts the server’s processing time from the round trip of a socket exchange', () => {
 	const exchange = { clientSentMs: 100, clientReceivedMs: 130, serverReceivedMs: 5010, serverSentMs: 5030 };
 	expect(estimateFromSocket(exchange)).toEqual({ offsetMs: 4905, uncertaintyMs: 5, measuredAtMs: 130 });
 });
 
-it('believes a clock that was set, however good the old estimate was', () => {
+it('accepts a clock that was set, however good the old estimate was', () => {
 	const kept = { offsetMs: 1000, uncertaintyMs: 0.5, measuredAtMs: 0 };
 	const worse = { offsetMs: 1004, uncertaintyMs: 6, measuredAtMs: 1000 };
 	const stepped = { offsetMs: 1900, uncertaintyMs: 6, measuredAtMs: 1000 };

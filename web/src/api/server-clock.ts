@@ -1,30 +1,26 @@
-/** Estimates the server's clock from the browser's, as NTP does, so that latency needs no synchronised machines. */
+/** Estimates the server's clock from the browser's, as NTP does, so that latency needs no synchronized machines. */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { sleep } from '../../../core/lifecycle/clock.ts';
 import type { ServerTime } from '../../../core/protocol/api/server-time.ts';
 
-/** One question and answer. */
 type ClockExchange = { sentAtMs: number; receivedAtMs: number; serverMs: number };
 
-/**
- * The offset that turns monotonic into the server's epoch milliseconds, and half the round trip: the most it can be
- * wrong.
- */
+/** `offsetMs`: from monotonic to the server's epoch milliseconds. `uncertaintyMs`: half the round trip. */
 export type ClockEstimate = { offsetMs: number; uncertaintyMs: number; measuredAtMs: number };
 
-/** Crystals differ by up to some 50 parts per million: an estimate loses this much each second. */
+/** Crystals differ by up to some 50 parts per million: the error of an estimate grows by this each second. */
 const DRIFT_MS_PER_SECOND = 0.05;
-/** Two honest estimates may differ by rounding. */
+/** Two correct estimates may differ by rounding. */
 const CONTRADICTION_SLACK_MS = 2;
 const EXCHANGE_COUNT = 6;
 const EXCHANGE_SPACING_MS = 120;
 const REFRESH_MS = 30_000;
-/** The first round falls into the busy start of a page, when answers wait for the browser: soon ask again. */
+/** The first round is during the busy start of a page, when answers wait for the browser: the second follows soon. */
 const SECOND_ROUND_MS = 3000;
 const REQUEST_TIMEOUT_MS = 5000;
 
 /**
- * The server read its clock somewhere between our two readings; halfway is the best guess (RFC 5905 §8).
+ * The server read its clock between our two readings; the middle is the best guess (RFC 5905 §8).
  * @internal for tests
  */
 export function estimateFromExchange(exchange: ClockExchange): ClockEstimate {
@@ -35,32 +31,33 @@ export function estimateFromExchange(exchange: ClockExchange): ClockEstimate {
 	};
 }
 
-/** The one that is least wrong now, counting its age. @internal for tests */
+/** The estimate with the least error now, including its age. @internal for tests */
 export function bestEstimate(estimates: readonly ClockEstimate[], nowMs: number): ClockEstimate | undefined {
-	const doubt = (estimate: ClockEstimate): number =>
-		estimate.uncertaintyMs + (Math.max(0, nowMs - estimate.measuredAtMs) / 1000) * DRIFT_MS_PER_SECOND;
-	return estimates.toSorted((one, other) => doubt(one) - doubt(other))[0];
+	const errorMs = (estimate: ClockEstimate): number => estimate.uncertaintyMs + driftMs(estimate, nowMs);
+	return estimates.toSorted((one, other) => errorMs(one) - errorMs(other))[0];
+}
+
+function driftMs({ measuredAtMs }: ClockEstimate, nowMs: number): number {
+	return (Math.max(0, nowMs - measuredAtMs) / 1000) * DRIFT_MS_PER_SECOND;
 }
 
 /**
- * The kept estimate after a fresh one. Two that exclude each other mean that one of the clocks was set; then the fresh
- * one is right, however good the old one was.
+ * The estimate to keep after a fresh one. Two that exclude each other mean that one of the clocks was set; then the
+ * fresh one is right, however good the old one was.
  * @internal for tests
  */
 export function mergeEstimate(kept: ClockEstimate | undefined, fresh: ClockEstimate): ClockEstimate {
 	if (kept === undefined) {
 		return fresh;
 	}
-	const driftMs = (Math.max(0, fresh.measuredAtMs - kept.measuredAtMs) / 1000) * DRIFT_MS_PER_SECOND;
-	const possibleMs = kept.uncertaintyMs + fresh.uncertaintyMs + driftMs + CONTRADICTION_SLACK_MS;
+	const possibleMs =
+		kept.uncertaintyMs + fresh.uncertaintyMs + driftMs(kept, fresh.measuredAtMs) + CONTRADICTION_SLACK_MS;
 	return Math.abs(fresh.offsetMs - kept.offsetMs) > possibleMs
 		? fresh
 		: bestEstimate([kept, fresh], fresh.measuredAtMs)!;
 }
 
-/**
- * An exchange over the signaling socket, in which the server tells both when it read the question and when it answered.
- */
+/** From an exchange over the signaling socket, which has the server's times of the question and of the answer. */
 export function estimateFromSocket(exchange: {
 	clientSentMs: number;
 	clientReceivedMs: number;
@@ -76,20 +73,25 @@ export function estimateFromSocket(exchange: {
 	};
 }
 
+type ServerClockDeps = {
+	clock: Clock;
+	/** The server's time; may reject, and is then called again in the next round. */
+	fetchTime: (signal: AbortSignal) => Promise<ServerTime>;
+};
+
 /** Asks the server for its time in rounds, unless the signaling socket does; one per page. */
 export class ServerClock {
-	readonly #deps: { clock: Clock; fetchTime: (signal: AbortSignal) => Promise<ServerTime> };
+	readonly #deps: ServerClockDeps;
 	readonly #abort = new AbortController();
 	#estimate: ClockEstimate | undefined;
 	#isStarted = false;
 	#isFed = false;
 
-	/** `fetchTime` answers with the server's time; it may reject, and is then asked again in the next round. */
-	constructor(clock: Clock, fetchTime: (signal: AbortSignal) => Promise<ServerTime>) {
-		this.#deps = { clock, fetchTime };
+	constructor(deps: ServerClockDeps) {
+		this.#deps = deps;
 	}
 
-	/** Begins asking, until {@link stop}. */
+	/** Asks until {@link stop}. Idempotent. */
 	start(): void {
 		if (!this.#isStarted) {
 			this.#isStarted = true;
@@ -97,30 +99,26 @@ export class ServerClock {
 		}
 	}
 
-	/** Ends for good. */
 	stop(): void {
 		this.#abort.abort();
 	}
 
-	/** How far the estimate may be wrong; undefined before the first answer. */
+	/** The maximum error of the estimate; undefined before the first answer. */
 	get uncertaintyMs(): number | undefined {
 		return this.#estimate?.uncertaintyMs;
 	}
 
-	/**
-	 * The server's epoch milliseconds at a monotonic time of ours (`performance.now()`); undefined before the first
-	 * answer.
-	 */
+	/** The server's epoch milliseconds at a monotonic time (`performance.now()`); undefined before the first answer. */
 	toServerMs(monotonicMs: number): number | undefined {
 		return this.#estimate === undefined ? undefined : monotonicMs + this.#estimate.offsetMs;
 	}
 
-	/** True while the signaling socket brings estimates: then nothing is asked over HTTP. */
+	/** True while the signaling socket delivers estimates: then nothing is requested over HTTP. */
 	setFed(isFed: boolean): void {
 		this.#isFed = isFed;
 	}
 
-	/** Takes what was measured elsewhere. */
+	/** Adds an estimate that was measured elsewhere. */
 	add(estimate: ClockEstimate): void {
 		this.#estimate = mergeEstimate(this.#estimate, estimate);
 	}
@@ -132,7 +130,7 @@ export class ServerClock {
 				await this.#exchange(signal);
 				await sleep(this.#deps.clock, EXCHANGE_SPACING_MS, signal).catch(() => undefined);
 			}
-			// Until there is one, also ask again soon: without it no latency can be shown.
+			// Without an estimate no latency can be shown, so ask again soon.
 			const delayMs = round === 0 || this.#estimate === undefined ? SECOND_ROUND_MS : REFRESH_MS;
 			await sleep(this.#deps.clock, delayMs, signal).catch(() => undefined);
 		}
@@ -145,7 +143,7 @@ export class ServerClock {
 			const receivedAtMs = this.#deps.clock.monotonicMs();
 			this.add(estimateFromExchange({ sentAtMs, receivedAtMs, serverMs: nowMs }));
 		} catch {
-			// The server is away: the old estimate stays good for minutes, and the next round asks again.
+			// The server is away: the old estimate is good for minutes, and the next round asks again.
 		}
 	}
 }

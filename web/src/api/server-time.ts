@@ -1,17 +1,17 @@
-/** The one estimate of the server's clock that all players on the page share. */
+/** The estimate of the server's clock that everything on the page shares. */
 import { onBeforeUnmount, ref, type Ref } from 'vue';
 import { systemClock } from '../../../core/lifecycle/clock.ts';
 import { ServerClock } from './server-clock.ts';
 import { fetchServerTime } from './channel-api.ts';
 
-/** Started by whoever needs it first; runs as long as the page. */
-export const serverClock = new ServerClock(systemClock, (signal) => fetchServerTime(signal));
+/** Started at its first use; runs as long as the page. */
+export const serverClock = new ServerClock({ clock: systemClock, fetchTime: fetchServerTime });
 
 const TICK_MS = 1000;
 
 /**
- * The time on the server, epoch milliseconds, once a second: whatever is reckoned from the server's times is reckoned
- * with it, because a viewer's clock may be hours off. Undefined until it is known.
+ * The server's epoch milliseconds, updated once a second, for comparison with the server's dates: a viewer's clock may
+ * be hours off. Undefined until it is known.
  */
 export function useServerNow(): Ref<number | undefined> {
 	serverClock.start();

@@ -1,17 +1,17 @@
-/** Addresses and their pages. */
+/** The routes of the pages. */
 import { createRouter, createWebHistory, type RouteLocation, type RouteLocationRaw } from 'vue-router';
 import { parseChannelName } from '../../../core/ids.ts';
 import HomePage from '../features/discovery/HomePage.vue';
 import { DELIVERY_TIERS, type DeliveryTier } from '../../../core/protocol/tiers.ts';
 
-/** `?tier=webrtc` or `?tier=ll-hls` chooses the tier to begin with; real time otherwise. */
+/** `?tier=webrtc` or `?tier=ll-hls` chooses the first tier; real time by default. */
 function channelProps(route: RouteLocation): { name: string; initialTier: DeliveryTier; key: string } {
 	const name = String(route.params['name']).toLowerCase();
 	const wanted = DELIVERY_TIERS.find((tier) => tier === route.query['tier']);
 	return { name, initialTier: wanted ?? 'webrtc', key: name };
 }
 
-/** What cannot be a channel's name need not be asked for. */
+/** A path that cannot be a channel's name is not found, without a request. */
 function mustBeChannelName(to: RouteLocation): true | RouteLocationRaw {
 	return (
 		parseChannelName(String(to.params['name'])) !== undefined || {
@@ -21,7 +21,6 @@ function mustBeChannelName(to: RouteLocation): true | RouteLocationRaw {
 	);
 }
 
-/** The router of the pages. */
 export const router = createRouter({
 	history: createWebHistory(),
 	routes: [
@@ -34,7 +33,7 @@ export const router = createRouter({
 			path: '/embed/:name',
 			component: () => import('../features/watch/EmbedPage.vue'),
 			props: channelProps,
-			// The frame belongs to another page: no header, no footer.
+			// In another site's frame: no header, no footer.
 			meta: { isBare: true },
 			beforeEnter: mustBeChannelName,
 		},
@@ -46,6 +45,6 @@ export const router = createRouter({
 		},
 		{ path: '/:path(.*)*', name: 'not-found', component: () => import('./NotFoundPage.vue') },
 	],
-	// A changed filter or tab is the same page: it stays where it is.
+	// A changed filter or tab is the same page, and keeps its scroll position.
 	scrollBehavior: (to, from, saved) => saved ?? (to.path === from.path ? false : { top: 0 }),
 });

@@ -1,4 +1,4 @@
-/** Light or dark: what the system says, unless the viewer has chosen. */
+/** Light or dark: the system's setting, unless the viewer has chosen. */
 import { ref, watchEffect, type Ref } from 'vue';
 
 /** `system` follows prefers-color-scheme. */
@@ -12,11 +12,11 @@ watchEffect(() => {
 	try {
 		localStorage.setItem(STORAGE_KEY, choice.value);
 	} catch {
-		// Storage is off (private window): the choice lasts as long as the page.
+		// Storage is off (private window): the choice is kept as long as the page.
 	}
 });
 
-/** The choice, shared by all components and kept for the next visit. */
+/** Shared by all components, and kept for the next visit. */
 export function useTheme(): Ref<ThemeChoice> {
 	return choice;
 }

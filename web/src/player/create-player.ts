@@ -1,7 +1,4 @@
-/**
- * The player's face: the only file of this folder that pages import. Knows no framework; a page draws what `changed`
- * brings.
- */
+/** The player's public side, and the only file of this folder that pages import. A page draws the view of `changed`. */
 import { chance } from '../../../core/lifecycle/back-off.ts';
 import { systemClock, type CancelTimer } from '../../../core/lifecycle/clock.ts';
 import { TypedEmitter } from '../../../core/lifecycle/typed-emitter.ts';
@@ -21,16 +18,16 @@ import { createHlsPlayback } from './playback/hls-playback.ts';
 import { preloadHls } from './playback/hls-preload.ts';
 import type { PlaybackError, PlaybackErrorKind, PlaybackState } from './playback/playback-state.ts';
 import type { Playback, PlaybackStatistics } from './playback/playback.ts';
-import type { PlaybackDependencies } from './playback/tier-playback.ts';
+import type { PlaybackDeps } from './playback/tier-playback.ts';
 import { createWebrtcPlayback } from './playback/webrtc-playback.ts';
 import { SignalingClient, type SocketLike } from './signaling/signaling-client.ts';
 
 export type { LineProblem, PlaybackError, PlaybackErrorKind, PlaybackState, PlaybackStatistics, Player, WatchSettings };
 
 const STATISTICS_INTERVAL_MS = 500;
-/** hls.js is large: it must not take the line from the first picture. */
+/** hls.js is large: its download must not delay the first picture. */
 const PRELOAD_AFTER_MS = 3000;
-/** The player's states in the words of the socket. */
+/** The player's states as the signaling socket names them. */
 const REPORTED_STATES: Record<PlaybackState, ViewerStatistics['state']> = {
 	idle: 'connecting',
 	connecting: 'connecting',
@@ -40,32 +37,31 @@ const REPORTED_STATES: Record<PlaybackState, ViewerStatistics['state']> = {
 	offline: 'interrupted',
 	ended: 'interrupted',
 	error: 'failed',
-	// Closed during a pause; what takes its place is on its way.
+	// Closed during a pause; its replacement is about to connect.
 	stopped: 'connecting',
 };
 const SETTINGS_KEY = 'spillway.watch';
 
-/** What `window.__spillway.statistics` shows. */
 export type PlayerStatistics = PlaybackStatistics & { handOver: HandOverReading };
 
-/** What a page shows of its player; a new object with each change. */
+/** What a page shows of its player; a new object for each change. */
 export type PlayerView = {
 	readonly state: PlaybackState;
 	readonly error: PlaybackError | undefined;
 	readonly statistics: PlaybackStatistics | undefined;
 	readonly tier: DeliveryTier;
 	readonly pendingTier: DeliveryTier | undefined;
-	/** A tier that was chosen and did not come to play, while another plays on. */
+	/** A tier that was chosen and did not start to play, while another one still plays. */
 	readonly switchProblem: { tier: DeliveryTier; detail: string } | undefined;
 	readonly settings: WatchSettings;
 	readonly isSoundBlocked: boolean;
-	/** The viewer watches from within the window, after a pause; see {@link Player.goLive}. */
+	/** After a pause, the viewer watches behind the live edge; see {@link Player.goLive}. */
 	readonly isBehindLive: boolean;
-	/** The signaling socket is open. */
+	/** The player has joined the channel over the signaling socket. */
 	readonly isSocketOpen: boolean;
-	/** What is wrong with the viewer's line, as far as the picture shows it. */
+	/** What is wrong with the viewer's line; undefined while nothing is. */
 	readonly lineProblem: LineProblem | undefined;
-	/** Everyone who watches, as the socket says; undefined without it. */
+	/** Everyone who watches, in either tier; undefined without a socket. */
 	readonly viewerCount: number | undefined;
 	/** The server's newest decision on the tier, with its reason; undefined without a socket. */
 	readonly decision: TierDecision | undefined;
@@ -73,7 +69,7 @@ export type PlayerView = {
 
 type PlayerEvents = { changed: [view: PlayerView] };
 
-/** A player for one channel. It plays from {@link Player.start} on, in the container that is given there. */
+/** A player for one channel. It plays from {@link Player.start} on, in the container passed there. */
 export function createPlayer(deps: { serverClock: ServerClock }, options: { initialTier: DeliveryTier }): Player {
 	return new Player(deps, options);
 }
@@ -119,7 +115,6 @@ class Player extends TypedEmitter<PlayerEvents> {
 		return this.#signaling;
 	}
 
-	/** The video element that is watched, for full screen on iPhones. */
 	get video(): HTMLVideoElement | undefined {
 		return this.#handOver?.shown?.video;
 	}
@@ -127,7 +122,6 @@ class Player extends TypedEmitter<PlayerEvents> {
 	start(container: HTMLElement, channel: ChannelDescription): void {
 		const { serverClock } = this.#deps;
 		serverClock.start();
-		const canWebRtc = typeof RTCPeerConnection !== 'undefined';
 		const logger = createBrowserLogger({ channel: channel.name });
 		const { isPaused, ...level } = this.#view.settings;
 		const stage = new HandOverStage(
@@ -148,28 +142,30 @@ class Player extends TypedEmitter<PlayerEvents> {
 				clock: systemClock,
 				logger,
 				chance,
-				url: new URL('/api/v1/signaling', location.href.replace(/^http/, 'ws')).href,
-				channel: channel.name,
-				capabilities: { canWebRtc, canHls: true },
 				// Its handlers take fewer arguments than the DOM's types say; nothing else differs.
 				createSocket: (url) => new WebSocket(url) as unknown as SocketLike,
 				serverClock,
 				readStatistics: () => viewerStatistics(this.#readStatistics(), this.#view.settings.isPaused),
 			},
-			this.#initialTier === 'll-hls',
+			{
+				url: new URL('/api/v1/signaling', location.href.replace(/^http/, 'ws')).href,
+				channel: channel.name,
+				capabilities: { canWebRtc: typeof RTCPeerConnection !== 'undefined', canHls: true },
+				isPinnedToHls: this.#initialTier === 'll-hls',
+			},
 		);
 		this.#signaling = signaling;
 		this.#session = new MediaSessionLink((isPaused) => handOver.setPaused(isPaused));
 		this.#session.describe(channel);
 		this.#listen(handOver, signaling);
-		this.#chooser = new TierChooser({ clock: systemClock, handOver, signaling, initialTier: this.#initialTier });
+		this.#chooser = new TierChooser({ clock: systemClock, handOver, signaling }, { initialTier: this.#initialTier });
 		this.#chooser.start();
 		signaling.start();
 		this.#cancelStatistics = systemClock.setInterval(() => {
 			const { shown, lineProblem } = handOver;
 			this.#set({ statistics: shown?.playback.statistics(), error: shown?.playback.error, lineProblem });
 		}, STATISTICS_INTERVAL_MS);
-		// Needed in an emergency, when the network is what is missing.
+		// Needed in an emergency, when the network may be gone.
 		this.#cancelPreload = systemClock.setTimeout(() => void preloadHls(channel.hlsUrl), PRELOAD_AFTER_MS);
 		const readStatistics = (): PlayerStatistics | undefined => this.#readStatistics();
 		window.__spillway = {
@@ -181,7 +177,7 @@ class Player extends TypedEmitter<PlayerEvents> {
 		window.addEventListener('pagehide', this.close);
 	}
 
-	/** Passes on what the page knows of the channel. */
+	/** Applies the channel's state as the page knows it. */
 	channelReported(channel: ChannelDescription): void {
 		this.#session?.describe(channel);
 		this.#handOver?.channelReported(channel.state, channel.video?.frameRate);
@@ -192,7 +188,7 @@ class Player extends TypedEmitter<PlayerEvents> {
 		this.#chooser?.choose(tier);
 	}
 
-	/** Back to the front, in the tier that the server has for this viewer. */
+	/** Returns to the live edge, in the tier that the server has chosen for this viewer. */
 	goLive(): void {
 		this.#chooser?.goLive();
 	}
@@ -218,7 +214,7 @@ class Player extends TypedEmitter<PlayerEvents> {
 		writeSettings(this.#view.settings);
 	}
 
-	/** Ends everything and empties the container; also happens when the page is left. Idempotent. */
+	/** Ends everything and empties the container; also called when the page is left. Idempotent. */
 	readonly close = (): void => {
 		this.#cancelStatistics?.();
 		this.#cancelPreload?.();
@@ -265,7 +261,7 @@ class Player extends TypedEmitter<PlayerEvents> {
 			settings: settings === undefined ? previous.settings : { ...settings },
 			isBehindLive: isBehindLive ?? previous.isBehindLive,
 			lineProblem: this.#handOver === undefined ? previous.lineProblem : lineProblem,
-			// It is said beside what plays on, and nowhere else.
+			// Shown only while another tier plays on.
 			switchProblem: isSteady ? previous.switchProblem : undefined,
 		});
 		this.#session?.update(this.#view.settings.isPaused, state);
@@ -280,7 +276,7 @@ class Player extends TypedEmitter<PlayerEvents> {
 	}
 
 	#createPlayback(tier: DeliveryTier, channel: ChannelDescription, start: PlaybackStart): Playback {
-		const dependencies: PlaybackDependencies = {
+		const deps: PlaybackDeps = {
 			clock: systemClock,
 			logger: createBrowserLogger({ channel: channel.name, tier }),
 			serverClock: this.#deps.serverClock,
@@ -289,12 +285,11 @@ class Player extends TypedEmitter<PlayerEvents> {
 			viewerId: () => this.#signaling?.viewerId,
 		};
 		return tier === 'webrtc'
-			? createWebrtcPlayback(channel.whepUrl, dependencies, start.delayMs)
-			: createHlsPlayback(channel.hlsUrl, dependencies, start.fromCaptureTimeMs);
+			? createWebrtcPlayback(deps, { whepUrl: channel.whepUrl, delayMs: start.delayMs })
+			: createHlsPlayback(deps, { hlsUrl: channel.hlsUrl, fromCaptureTimeMs: start.fromCaptureTimeMs });
 	}
 }
 
-/** What the server is told; undefined while there is nothing to tell. */
 function viewerStatistics(
 	reading: PlayerStatistics | undefined,
 	isPaused: boolean,
@@ -321,7 +316,7 @@ function readSettings(): { isMuted: boolean; volume: number } {
 		const volume = typeof stored.volume === 'number' && stored.volume >= 0 && stored.volume <= 1 ? stored.volume : 1;
 		return { isMuted: stored.isMuted === true, volume };
 	} catch {
-		// Storage is off, or holds something else.
+		// Storage is off, or holds another format.
 		return { isMuted: false, volume: 1 };
 	}
 }
@@ -344,7 +339,7 @@ function isVerbose(): boolean {
 	}
 }
 
-/** Errors go to the browser's console with these fields, the rest only when asked for. */
+/** Errors go to the browser's console with these fields; other levels only in verbose mode. */
 function createBrowserLogger(fields: object = {}): Logger {
 	const verbose = isVerbose();
 	const write = (level: 'debug' | 'info' | 'warn' | 'error') => (lineFields: object, message: string) => {

@@ -1,4 +1,4 @@
-/** What Chromium has and TypeScript's DOM library does not yet. Everything optional: other browsers lack it. */
+/** What browsers have and TypeScript's DOM library lacks. Everything is optional: no browser has all of it. */
 import type { PlayerStatistics } from './create-player.ts';
 import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 
@@ -23,10 +23,10 @@ declare global {
 		readonly webkitDisplayingFullscreen?: boolean;
 	}
 	interface Window {
-		/** For tests and the measuring bench; nothing secret. See main.ts. */
+		/** For tests and the measuring bench; nothing secret. */
 		__spillway?: {
 			readonly statistics: PlayerStatistics | undefined;
-			/** As the page's own choice between the tiers. */
+			/** Same as the viewer's choice on the page. */
 			switchTier(tier: DeliveryTier): void;
 		};
 	}

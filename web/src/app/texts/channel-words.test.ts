@@ -1,13 +1,13 @@
 /** Order and heading of the start page. */
 import { expect, it } from 'vitest';
 import type { ChannelDescription } from '../../../../core/protocol/api/channel-description.ts';
-import { byViewers, listHeading, sayViewers } from './channel-words.ts';
+import { byViewers, listHeading, formatViewers } from './channel-words.ts';
 
 const channel = (name: string, state: ChannelDescription['state'], viewerCount: number | null) =>
 	({ name, state, viewerCount }) as ChannelDescription;
 const ALL = { query: '', category: '' };
 
-it('puts who is live first, by viewers, and keeps equals in one order', () => {
+it('sorts live channels first, then by viewers, then by name', () => {
 	const list = [
 		channel('d', 'offline', null),
 		channel('c', 'live', 2),
@@ -18,26 +18,24 @@ it('puts who is live first, by viewers, and keeps equals in one order', () => {
 	expect(byViewers(list.toReversed()).map(({ name }) => name)).toEqual(['a', 'b', 'c', 'd']);
 });
 
-it('says how many are live, and where', () => {
+it('counts live channels, and names the category', () => {
 	expect(listHeading(undefined, ALL, false)).toBe('Looking for live channels …');
 	expect(listHeading(undefined, ALL, true)).toBe('The server does not answer');
 	expect(listHeading([], ALL, false)).toBe('Nobody is live right now');
 	expect(listHeading([channel('a', 'starting', null)], ALL, false)).toBe('About to start …');
-	expect(listHeading([channel('a', 'interrupted', 1)], { query: '', category: 'Music' }, false)).toBe(
-		'One channel is live in Music',
-	);
-	expect(listHeading([], { query: '', category: 'Music' }, false)).toBe('Nobody is live in Music');
+	const music = { query: '', category: 'Music' };
+	expect(listHeading([channel('a', 'interrupted', 1)], music, false)).toBe('One channel is live in Music');
+	expect(listHeading([], music, false)).toBe('Nobody is live in Music');
 });
 
-it('counts what a search found, live or not', () => {
-	expect(
-		listHeading([channel('a', 'offline', null), channel('b', 'live', 0)], { query: 'x', category: '' }, false),
-	).toBe('2 channels for “x”');
+it('counts the results of a search, live or not', () => {
+	const found = [channel('a', 'offline', null), channel('b', 'live', 0)];
+	expect(listHeading(found, { query: 'x', category: '' }, false)).toBe('2 channels for “x”');
 	expect(listHeading([], { query: 'x', category: 'Music' }, false)).toBe('Nothing found for “x” in Music');
 });
 
-it('does not invent a count', () => {
-	expect(sayViewers(null)).toBeUndefined();
-	expect(sayViewers(1)).toBe('1 viewer');
-	expect(sayViewers(12_345)).toBe('12,345 viewers');
+it('formats a viewer count where there is one', () => {
+	expect(formatViewers(null)).toBeUndefined();
+	expect(formatViewers(1)).toBe('1 viewer');
+	expect(formatViewers(12_345)).toBe('12,345 viewers');
 });

@@ -1,13 +1,13 @@
-/** Figures as people read them. */
+/** Numbers as the pages write them. */
 import { describe, expect, it } from 'vitest';
 import { formatBitrate, formatCodec, formatDuration, formatFrameRate, formatSeconds } from './format.ts';
 
 describe('format', () => {
-	it('writes latency in seconds', () => {
+	it('formats latency in seconds', () => {
 		expect([36, 780, 1234.5, 9999, 61_000].map(formatSeconds)).toEqual(['0.04 s', '0.78 s', '1.23 s', '10 s', '61 s']);
 	});
 
-	it('writes bitrates in the unit that fits, also at the edge', () => {
+	it('formats bitrates in the fitting unit, also at its limit', () => {
 		expect([640_400, 999_499, 999_500, 6_000_000].map(formatBitrate)).toEqual([
 			'640 kbit/s',
 			'999 kbit/s',
@@ -16,11 +16,11 @@ describe('format', () => {
 		]);
 	});
 
-	it('writes frame rates without digits that say nothing', () => {
+	it('formats frame rates without insignificant digits', () => {
 		expect([30.02, 29.4, 59.94].map(formatFrameRate)).toEqual(['30', '29.4', '59.9']);
 	});
 
-	it('writes durations', () => {
+	it('formats durations', () => {
 		expect([59_999, 60_000, 3_599_999, 3_900_000].map(formatDuration)).toEqual([
 			'less than a minute',
 			'1 min',
@@ -29,7 +29,7 @@ describe('format', () => {
 		]);
 	});
 
-	it('names codecs however they are spelled', () => {
+	it('names codecs from all spellings', () => {
 		expect(['avc1.42e01f', 'H264', 'h264', 'mp4a.40.2', 'opus', 'av01.0'].map(formatCodec)).toEqual([
 			'H.264',
 			'H.264',

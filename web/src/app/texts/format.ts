@@ -1,6 +1,6 @@
-/** Figures as people read them. Pure. */
+/** Numbers as the pages write them. Pure. */
 
-/** `0.05 s`, `0.82 s`, `12 s`: latency in one unit, so that the two tiers can be compared at a glance. */
+/** `0.05 s`, `0.82 s`, `12 s`: one unit for latency, so that the tiers are easy to compare. */
 export function formatSeconds(ms: number): string {
 	const seconds = ms / 1000;
 	return `${seconds.toFixed(Math.abs(seconds) < 9.995 ? 2 : 0)} s`;
@@ -16,7 +16,7 @@ export function formatBitrate(bps: number): string {
 	return bps < 999_500 ? `${Math.round(bps / 1000)} kbit/s` : `${(bps / 1e6).toFixed(1)} Mbit/s`;
 }
 
-/** `30`, `29.97`, `59.94`: no more digits than say something. */
+/** `30`, `29.4`, `59.9`. */
 export function formatFrameRate(framesPerSecond: number): string {
 	const nearest = Math.round(framesPerSecond);
 	return Math.abs(framesPerSecond - nearest) < 0.05 ? String(nearest) : framesPerSecond.toFixed(1);
@@ -27,7 +27,7 @@ export function formatSize(widthPixels: number, heightPixels: number): string {
 	return `${widthPixels} × ${heightPixels}`;
 }
 
-/** `just now`, `12 min`, `3 h 05 min`: how long something has lasted. */
+/** `less than a minute`, `12 min`, `3 h 05 min`. */
 export function formatDuration(ms: number): string {
 	const minutes = Math.floor(ms / 60_000);
 	if (minutes < 1) {
@@ -45,7 +45,7 @@ const CODEC_NAMES: Record<string, string> = {
 	aac: 'AAC',
 };
 
-/** `H.264` for `h264`, `H264` and `avc1.42e01f`; what it does not know stays as it is. */
+/** `H.264` for `h264`, `H264` and `avc1.42e01f`; an unknown codec stays as it is. */
 export function formatCodec(codec: string): string {
 	return CODEC_NAMES[codec.split('.')[0]!.toLowerCase()] ?? codec;
 }

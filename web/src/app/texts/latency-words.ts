@@ -1,8 +1,8 @@
-/** What the latency figures of the pages cover. One sentence, wherever they are shown. */
+/** The explanation next to latency figures on all pages. */
 
 /**
- * Capture times are reckoned from arrivals at the server, since no publisher's clock is trusted. So the share of the
- * camera, the encoder and the way to the server is unknown, whatever the protocol.
+ * Capture times are computed from arrivals at the server, because publishers' clocks are not trusted. So the share of
+ * camera, encoder and upload is unknown with every protocol.
  */
 export const LATENCY_SCOPE =
 	'Counted from the moment a frame reaches the server to the moment it is on the screen. ' +

@@ -1,9 +1,8 @@
-/** Why somebody is in a tier, in words: to the viewer, and to the streamer about their viewers. Pure. */
+/** Why a viewer is in a tier: texts for the viewer, and for the streamer about their viewers. Pure. */
 import type { TierDecision } from '../../../../core/protocol/signaling/signaling-messages.ts';
 import type { DeliveryTier, TierReason } from '../../../../core/protocol/tiers.ts';
 import type { LineProblem } from '../../player/create-player.ts';
 
-/** Names of the tiers as the pages write them. */
 export const TIER_NAMES: Record<DeliveryTier, string> = {
 	webrtc: 'Real time (WebRTC)',
 	'll-hls': 'Low latency (LL-HLS)',
@@ -13,7 +12,9 @@ const TO_VIEWER: Record<TierReason, string> = {
 	fits: 'There is room for everybody in real time.',
 	priority: 'You keep real time although it is crowded.',
 	pinned: 'You chose low latency yourself.',
-	'mass-only': 'The streamer shows this channel in low latency only.',
+	// Also while the server cannot re-encode the picture for WebRTC: the reason does not distinguish the two.
+	'mass-only':
+		'This broadcast is in low latency only: the streamer chose so, or the server cannot prepare it for real time.',
 	'waiting-list': 'The real-time seats are taken; you are on the waiting list and move up by yourself.',
 	'seats-full': 'The real-time seats of this channel are taken; you move up by yourself when one is free.',
 	'budget-consumers':
@@ -33,7 +34,7 @@ const TO_STREAMER: Record<TierReason, string> = {
 	fits: 'there is room',
 	priority: 'kept by role or by talking in chat',
 	pinned: 'chose it themselves',
-	'mass-only': 'your policy: low latency only',
+	'mass-only': 'low latency only: your setting, or the picture cannot be re-encoded for real time',
 	'waiting-list': 'on the waiting list for a seat',
 	'seats-full': 'your real-time seats are taken',
 	'budget-consumers': 'the server’s viewer budget is used up',
@@ -52,19 +53,19 @@ const LINE_PROBLEMS: Record<LineProblem, string> = {
 	starved: 'Your line brings less than this broadcast needs: it stops to load from time to time, and falls behind.',
 };
 
-/** One sentence for the viewer. */
-export function sayLineProblem(problem: LineProblem): string {
+export function formatLineProblem(problem: LineProblem): string {
 	return LINE_PROBLEMS[problem];
 }
 
-/** One sentence for the viewer. */
-export function sayReason({ reason, waitingPosition }: Pick<TierDecision, 'reason' | 'waitingPosition'>): string {
-	return waitingPosition === undefined
-		? TO_VIEWER[reason]
-		: `The real-time seats are taken; you are number ${waitingPosition} on the waiting list and move up by yourself.`;
+export function formatReason({ reason, waitingPosition }: Pick<TierDecision, 'reason' | 'waitingPosition'>): string {
+	if (waitingPosition !== undefined) {
+		return `The real-time seats are taken; you are number ${waitingPosition} on the waiting list and move up by yourself.`;
+	}
+	// A newer server may send a reason that this page does not know.
+	return (TO_VIEWER as Partial<Record<string, string>>)[reason] ?? 'The server chose this way for you.';
 }
 
-/** A few words after a number of viewers. */
-export function sayReasonToStreamer(reason: TierReason): string {
-	return TO_STREAMER[reason] ?? reason;
+/** A phrase after a number of viewers. */
+export function formatReasonToStreamer(reason: TierReason): string {
+	return (TO_STREAMER as Partial<Record<string, string>>)[reason] ?? `another reason (${reason})`;
 }

@@ -1,34 +1,21 @@
-/** Who is logged in: one state for the whole page, asked for once and kept right by log-in, sign-up and log-out. */
-import { computed, readonly, ref, shallowRef, type ComputedRef, type DeepReadonly, type Ref } from 'vue';
+/** The logged-in user: one state for the whole page, loaded once and updated by log-in, sign-up and log-out. */
+import { computed, readonly, ref, shallowRef, watch } from 'vue';
+import { useRoute, useRouter } from 'vue-router';
 import * as api from '../../api/account-api.ts';
 import type { Credentials, UserAccount } from '../../../../core/protocol/api/account.ts';
 import { ApiError } from '../../api/request.ts';
 
-/**
- * Remembers that this browser was logged in, so that visitors who never were spare the server a question. Nothing
- * secret.
- */
+/** Set when this browser was logged in, so that other visitors cause no request. Not a secret. */
 const HINT_KEY = 'spillway.was-logged-in';
 
-/** `unknown` until the server has answered; `unreachable` when it did not. */
+/** `unknown` until the server has answered; `unreachable` without an answer. */
 type AccountState = 'unknown' | 'logged-in' | 'logged-out' | 'unreachable';
-
-/** What the pages see. */
-type AccountStore = {
-	state: DeepReadonly<Ref<AccountState>>;
-	user: ComputedRef<UserAccount | undefined>;
-	/** Asks the server, once unless `again`. Resolves when the state is known. */
-	load(again?: boolean): Promise<void>;
-	signUp(credentials: Credentials): Promise<void>;
-	logIn(credentials: Credentials): Promise<void>;
-	logOut(): Promise<void>;
-};
 
 const state = ref<AccountState>('unknown');
 const user = shallowRef<UserAccount>();
 let loading: Promise<void> | undefined;
 
-function become(next: UserAccount | null): void {
+function setUser(next: UserAccount | null): void {
 	user.value = next ?? undefined;
 	state.value = next === null ? 'logged-out' : 'logged-in';
 	writeHint(next !== null);
@@ -36,11 +23,11 @@ function become(next: UserAccount | null): void {
 
 async function ask(): Promise<void> {
 	try {
-		become(await api.fetchSession(readHint()));
+		setUser(await api.fetchSession(readHint()));
 	} catch (error) {
-		// A server without accounts, or a session that cannot be renewed: nobody is logged in.
+		// A server without accounts, or a session that cannot be renewed: the user is logged out.
 		if (error instanceof ApiError && error.code !== 'UNREACHABLE' && error.httpStatus < 500) {
-			become(null);
+			setUser(null);
 		} else {
 			state.value = 'unreachable';
 			loading = undefined;
@@ -48,37 +35,53 @@ async function ask(): Promise<void> {
 	}
 }
 
-const store: AccountStore = {
+const store = {
 	state: readonly(state),
 	user: computed(() => user.value),
-	load(again = false) {
+	/** Asks the server, only once unless `again`. Resolves when the state is known. */
+	load(again = false): Promise<void> {
 		if (again) {
 			loading = undefined;
 		}
 		loading ??= ask();
 		return loading;
 	},
-	async signUp(credentials) {
-		become(await api.signUp(credentials));
+	async signUp(credentials: Credentials): Promise<void> {
+		setUser(await api.signUp(credentials));
 	},
-	async logIn(credentials) {
-		become(await api.logIn(credentials));
+	async logIn(credentials: Credentials): Promise<void> {
+		setUser(await api.logIn(credentials));
 	},
-	async logOut() {
+	async logOut(): Promise<void> {
 		try {
 			await api.logOut();
 		} catch (error) {
-			// A session that the server no longer knows has ended already.
+			// The session has ended on the server already.
 			if (!(error instanceof ApiError) || error.httpStatus !== 401) {
 				throw error;
 			}
 		}
-		become(null);
+		setUser(null);
 	},
 };
 
-/** The account of this page. */
-export function useAccount(): AccountStore {
+export function useAccount(): typeof store {
+	return store;
+}
+
+/** For pages that need a log-in: redirects to it, and back here afterwards. */
+export function useOwnAccount(): typeof store {
+	const route = useRoute();
+	const router = useRouter();
+	watch(
+		store.state,
+		(current) => {
+			if (current === 'logged-out') {
+				void router.replace({ path: '/login', query: { next: route.fullPath } });
+			}
+		},
+		{ immediate: true },
+	);
 	return store;
 }
 
@@ -86,7 +89,7 @@ function readHint(): boolean {
 	try {
 		return localStorage.getItem(HINT_KEY) !== null;
 	} catch {
-		// Storage is off: asking costs one request.
+		// Storage is off: ask the server.
 		return true;
 	}
 }
@@ -99,6 +102,6 @@ function writeHint(isLoggedIn: boolean): void {
 			localStorage.removeItem(HINT_KEY);
 		}
 	} catch {
-		// Storage is off: nothing is remembered, nothing depends on it.
+		// Storage is off: the next visit asks the server.
 	}
 }

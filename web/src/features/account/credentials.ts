@@ -1,18 +1,15 @@
-/**
- * What a name and a password must be, and which field a refusal belongs to. Pure; the server decides, this spares the
- * way.
- */
+/** Checks of name and password before a request, and the field that shows the server's refusal. Pure. */
 import type { ApiError } from '../../api/request.ts';
 
-/** Least and most characters of a password (NIST SP 800-63B §3.1.1.2 asks for 8 and no rules on what they are). */
+/** Of a password, in characters (NIST SP 800-63B §3.1.1.2 requires 8, and no rules on their kind). */
 export const PASSWORD_LENGTH = { min: 8, max: 128 } as const;
-/** As the server's pattern for names. */
+/** Same as the server's pattern for names. */
 const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_-]{1,24}$/;
 
-/** Messages beside the fields, and one above them for what belongs to none. */
+/** Messages at the fields, and one above them for other problems. */
 export type CredentialProblems = { name?: string; password?: string; form?: string };
 
-/** What is wrong before anything is sent; empty when nothing is. `isNew`: sign-up, where the rules are told. */
+/** The problems before a request; empty without any. `isNew`: sign-up, where the rules apply. */
 export function checkCredentials(name: string, password: string, isNew: boolean): CredentialProblems {
 	const problems: CredentialProblems = {};
 	if (name.trim() === '') {
@@ -31,7 +28,6 @@ export function checkCredentials(name: string, password: string, isNew: boolean)
 	return problems;
 }
 
-/** Where the server's refusal is shown. */
 export function credentialProblems(error: ApiError, isNew: boolean): CredentialProblems {
 	const { code, message } = error;
 	if (code === 'UNREACHABLE') {
@@ -41,16 +37,13 @@ export function credentialProblems(error: ApiError, isNew: boolean): CredentialP
 		return { name: message };
 	}
 	if (code === 'LOGIN_REFUSED') {
-		// Which of the two was wrong is not told, so that names cannot be tried out.
+		// Does not reveal which of the two was wrong, so that names cannot be guessed.
 		return { password: 'Name and password do not belong together. Check both, capital letters too.' };
 	}
 	if (code !== 'REQUEST_INVALID' || !isNew) {
 		return { form: message };
 	}
-	// The rules are the server's; its sentence says which of the two it is about.
-	return /password/i.test(message)
-		? { password: message }
-		: /name/i.test(message)
-			? { name: message }
-			: { form: message };
+	// The server's message names the field.
+	const field = /password/i.test(message) ? 'password' : /name/i.test(message) ? 'name' : 'form';
+	return { [field]: message };
 }

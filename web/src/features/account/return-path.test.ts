@@ -1,8 +1,8 @@
-/** Log-in leads nowhere but here. */
+/** Log-in returns only to this site. */
 import { expect, it } from 'vitest';
 import { safeReturnPath } from './return-path.ts';
 
-it('keeps a path of ours', () => {
+it('keeps a path of this site', () => {
 	expect(safeReturnPath('/demo?tier=webrtc')).toBe('/demo?tier=webrtc');
 });
 

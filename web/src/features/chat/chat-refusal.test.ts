@@ -1,31 +1,25 @@
-/** Refusals in words, and the countdown. */
+/** Texts of refusals, and the countdown. */
 import { expect, it } from 'vitest';
+import { ApiError } from '../../api/request.ts';
 import { formatCountdown, readChatRefusal } from './chat-refusal.ts';
 
-it('reads what the server said, in either unit', () => {
-	expect(readChatRefusal(Object.assign(new Error('Slow mode.'), { retryAfterMs: 2500 }))).toEqual({
-		text: 'Slow mode.',
-		retryAfterMs: 2500,
-	});
-	expect(readChatRefusal({ message: 'Wait.', retryAfterSeconds: 3 }).retryAfterMs).toBe(3000);
+const refuse = (detail: string, retryAfterSeconds: number) =>
+	readChatRefusal(new ApiError('CHAT_REFUSED', detail, 0, retryAfterSeconds));
+
+it.each([
+	['Slow mode: one message every 5 s. Try again in 4 s.', 4, 'Slow mode: one message every 5 s.'],
+	['Slow mode: one message every 5 s. Try again in 4 s.', 0, 'Slow mode: one message every 5 s. Try again in 4 s.'],
+	['That was too fast. Try again in 0.8 s.', 0.8, 'That was too fast.'],
+	['That was just said. Change it, or try again in 12 s.', 12, 'That was just said.'],
+])('reads the wait, and removes it from the text: %s', (detail, retryAfterSeconds, text) => {
+	expect(refuse(detail, retryAfterSeconds)).toEqual({ text, retryAfterMs: retryAfterSeconds * 1000 });
 });
 
-it('leaves the wait to the countdown', () => {
-	const text = 'Slow mode: one message every 5 s. Try again in 4 s.';
-	expect(readChatRefusal({ message: text, retryAfterMs: 4000 }).text).toBe('Slow mode: one message every 5 s.');
-	expect(readChatRefusal({ message: text }).text).toBe(text);
-	const tooFast = { message: 'That was too fast. Try again in 0.8 s.', retryAfterMs: 800 };
-	expect(readChatRefusal(tooFast).text).toBe('That was too fast.');
-	const twice = { message: 'That was just said. Change it, or try again in 12 s.', retryAfterMs: 12_000 };
-	expect(readChatRefusal(twice).text).toBe('That was just said.');
-});
-
-it('has a word for what says nothing', () => {
+it('has a text for an error of another kind', () => {
 	expect(readChatRefusal(undefined)).toEqual({ text: 'The message was not sent.', retryAfterMs: 0 });
-	expect(readChatRefusal({ message: 'x', retryAfterMs: Number.NaN }).retryAfterMs).toBe(0);
 });
 
-it('counts down in whole seconds and never shows 0 too early', () => {
+it('counts down in whole seconds, rounded up', () => {
 	expect(formatCountdown(1)).toBe('1 s');
 	expect(formatCountdown(59_000)).toBe('59 s');
 	expect(formatCountdown(125_000)).toBe('2 min 05 s');

@@ -1,4 +1,4 @@
-/** What the chat panel needs from whoever talks to the server; the signaling client gives it. */
+/** The contract between the chat panel and its connection to the server. */
 import type { Ref } from 'vue';
 import type {
 	ChatMessage,
@@ -6,10 +6,10 @@ import type {
 	ClientMessage,
 } from '../../../../core/protocol/signaling/signaling-messages.ts';
 
-/** What a moderator does: the socket's message without its type. */
+/** A moderator's action: the socket's message without its type. */
 type ChatModeration = Omit<Extract<ClientMessage, { type: 'chat-moderate' }>, 'type'>;
 
-/** The chat of one channel. All refs are written by the source and only read by the panel. */
+/** The chat of one channel. The source writes the refs, the panel only reads them. */
 export interface ChatSource {
 	/** Oldest first, bounded by the source; removed ones are gone. */
 	readonly messages: Readonly<Ref<readonly ChatMessage[]>>;
@@ -18,18 +18,15 @@ export interface ChatSource {
 	/** The viewer's name in chat. Null: may read only. Undefined before the first join. */
 	readonly chatName: Readonly<Ref<string | null | undefined>>;
 	readonly canModerate: Readonly<Ref<boolean>>;
-	/** A moderator's word: until that monotonic time, or for good (null), the viewer may not write. Undefined: none. */
+	/** A moderator's pause until a monotonic time, or ban (null); undefined without one. */
 	readonly restriction?: Readonly<Ref<{ untilMs: number | null } | undefined>>;
-	/** Joined now. While false, what is shown may be old and nothing can be sent. */
+	/** While false, what is shown may be old, and nothing can be sent. */
 	readonly isConnected: Readonly<Ref<boolean>>;
-	/** Messages were missed that the server no longer keeps. */
+	/** Messages were missed that the server has deleted. */
 	readonly hasGap?: Readonly<Ref<boolean>>;
-	/** Why the last moderation was not done; undefined after one that was sent. */
+	/** Why the last moderation failed; undefined after one that was sent. */
 	readonly moderationProblem?: Readonly<Ref<string | undefined>>;
-	/**
-	 * Resolves when the server has taken it; rejects with an error that has `code`, `message` and perhaps
-	 * `retryAfterMs`.
-	 */
+	/** Resolves when the server has accepted it; rejects with an ApiError. */
 	send(text: string): Promise<void>;
 	moderate(action: ChatModeration): void;
 }

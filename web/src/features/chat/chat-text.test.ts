@@ -1,4 +1,4 @@
-/** What becomes a link, a mention or an emote, and what must not. */
+/** Links, mentions and emotes in messages, and text that must not become one. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { isMentioned, splitChatText } from './chat-text.ts';
@@ -22,12 +22,12 @@ it.each(['javascript:alert(1)', 'data:text/html,x', 'https://bank.example@evil.e
 	},
 );
 
-it('leaves markup as the text that it is', () => {
+it('keeps markup as text', () => {
 	const text = '<img src=x onerror="alert(1)">';
 	expect(split(text)).toEqual([{ kind: 'text', text }]);
 });
 
-it('knows who is spoken to', () => {
+it('detects mentions of the viewer', () => {
 	const pieces = split('@Mira hi, mail a@mira.org', 'mira');
 	expect(pieces[0]).toEqual({ kind: 'mention', text: '@Mira', isSelf: true });
 	expect(pieces.filter(({ kind }) => kind === 'mention')).toHaveLength(1);
@@ -35,7 +35,7 @@ it('knows who is spoken to', () => {
 	expect(isMentioned(split('@mira', 'mir'))).toBe(false);
 });
 
-it('takes emotes where the server found them, and ignores places that cannot be', () => {
+it('places emotes where the server found them, and ignores impossible places', () => {
 	const emotes = [
 		{ name: 'Wave', from: 3, to: 7 },
 		{ name: 'Over', from: 5, to: 8 },
@@ -48,7 +48,7 @@ it('takes emotes where the server found them, and ignores places that cannot be'
 	]);
 });
 
-it('loses and doubles no character, and every link is a web address', () => {
+it('keeps every character once, and links only web addresses', () => {
 	const word = fc.oneof(fc.string(), fc.webUrl(), fc.constantFrom('@a_b', 'http://', ')', '@', 'javascript:x'));
 	const emote = fc.record({
 		name: fc.string(),

@@ -8,12 +8,12 @@ type ChatPiece =
 	| { kind: 'link'; text: string; url: string }
 	| { kind: 'mention'; text: string; isSelf: boolean };
 
-/** Web addresses and mentions; whether the first are good is asked of URL. No nested repetition: linear in the text. */
+/** Web addresses, which URL checks later, and mentions. No nested repetition: linear in the text. */
 const TOKEN = /https?:\/\/[^\s<>"']+|@[A-Za-z0-9_-]{2,25}/gi;
-/** What ends a sentence rather than an address. */
+/** Punctuation that ends a sentence rather than an address. */
 const TRAILING = /[.,;:!?…»”’]+$/;
 
-/** `ownName`: the viewer's, so that mentions of it can stand out; null when they have none. */
+/** `ownName`: the viewer's, to highlight mentions of it; null when they have none. */
 export function splitChatText(
 	{ text, emotes }: Pick<ChatMessage, 'text' | 'emotes'>,
 	ownName: string | null,
@@ -21,7 +21,7 @@ export function splitChatText(
 	const pieces: ChatPiece[] = [];
 	let position = 0;
 	for (const emote of [...emotes].sort((a, b) => a.from - b.from)) {
-		// What does not lie in the text, or in another emote, was not meant for this text.
+		// Ignores emotes outside the text, or inside another emote.
 		if (emote.from < position || emote.to <= emote.from || emote.to > text.length) {
 			continue;
 		}
@@ -33,7 +33,6 @@ export function splitChatText(
 	return pieces;
 }
 
-/** Whether the message speaks to this viewer. */
 export function isMentioned(pieces: readonly ChatPiece[]): boolean {
 	return pieces.some((piece) => piece.kind === 'mention' && piece.isSelf);
 }
@@ -61,14 +60,14 @@ function pushText(pieces: ChatPiece[], text: string): void {
 }
 
 function readMention(text: string, index: number, token: string, ownName: string | null): ChatPiece | undefined {
-	// "name@host" is an address of another kind.
+	// "name@host" is a mail address.
 	if (index > 0 && /[A-Za-z0-9_.-]/.test(text[index - 1]!)) {
 		return undefined;
 	}
 	return { kind: 'mention', text: token, isSelf: token.slice(1).toLowerCase() === ownName?.toLowerCase() };
 }
 
-/** The sentence's full stop, and a bracket that was opened before the address, are not part of it. */
+/** A full stop, and the end of a bracket that was opened before the address, are not part of it. */
 function trimAddress(token: string): string {
 	let address = token.replace(TRAILING, '');
 	while (address.endsWith(')') && address.split(')').length > address.split('(').length) {
@@ -79,7 +78,7 @@ function trimAddress(token: string): string {
 
 function readLink(address: string): ChatPiece | undefined {
 	const url = URL.parse(address);
-	// A name before the host is how one site is dressed up as another.
+	// A user name before the host can disguise one site as another.
 	if (url === null || !['http:', 'https:'].includes(url.protocol) || url.username !== '' || url.password !== '') {
 		return undefined;
 	}

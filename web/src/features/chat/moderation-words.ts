@@ -1,4 +1,4 @@
-/** What a moderator reads before and after the server does what they asked for. Pure. */
+/** Texts for a moderator before and after an action. Pure. */
 import { GUEST_NAME_PREFIX } from '../../../../core/protocol/signaling/signaling-constants.ts';
 
 const UNIT_WORDS: Readonly<Record<string, string>> = {
@@ -11,35 +11,34 @@ const UNIT_WORDS: Readonly<Record<string, string>> = {
 };
 const DEFAULT_TIMEOUT = '10m';
 
-/** Whom a ban or pause of this name reaches besides: guests are known by their address alone. */
+/** Which other users a ban or pause of this name affects: guests are known only by their address. */
 export function explainReach(name: string, what: 'paused' | 'banned'): string {
 	return name.startsWith(GUEST_NAME_PREFIX)
 		? `A guest is known by the address alone: all guests who share it, such as a household or a school, are ${what} too.`
 		: `So that ${name} does not come back under another name, guests who share the address, such as a household or a school, are ${what} too, and so are accounts made there from now on.`;
 }
 
-/** A ban holds. */
-export function tellBan(name: string): string {
+export function banText(name: string): string {
 	return `${name} is banned. /unban ${name} lifts it.`;
 }
 
-/** A pause holds. `duration` as typed: "90", "10m". */
-export function tellTimeout(name: string, duration = DEFAULT_TIMEOUT): string {
+/** `duration`: as typed, "90" or "10m". */
+export function timeoutText(name: string, duration = DEFAULT_TIMEOUT): string {
 	return `${name} is paused for ${durationWords(duration)}. /unban ${name} lifts it sooner.`;
 }
 
 /**
- * For a typed command (signaling/chat/moderation/chat-commands.ts) that the server took; undefined for all that needs
- * no word, such as what was merely said.
+ * The confirmation of a typed command (signaling/chat/moderation/chat-commands.ts) that the server accepted; undefined
+ * for other commands and messages.
  */
-export function tellCommand(line: string): string | undefined {
+export function commandText(line: string): string | undefined {
 	const [command = '', target = '', duration] = line.trim().split(/\s+/);
 	const name = target.replace(/^@/, '');
 	switch (command.toLowerCase()) {
 		case '/ban':
-			return tellBan(name);
+			return banText(name);
 		case '/timeout':
-			return tellTimeout(name, duration);
+			return timeoutText(name, duration);
 		case '/unban':
 		case '/untimeout':
 			return `${name} may write again.`;

@@ -1,4 +1,4 @@
-/** Every name is readable in both themes. */
+/** Colours of names, readable in both themes. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { colorContrast, readableColor } from './readable-color.ts';
@@ -8,7 +8,7 @@ it('measures contrast as WCAG does', () => {
 	expect(colorContrast('#777777', '#ffffff')).toBeCloseTo(4.48, 2);
 });
 
-it('leaves a readable colour alone', () => {
+it('keeps a readable colour', () => {
 	expect(readableColor('#5fe3d0', '#0e242b')).toBe('#5fe3d0');
 });
 
@@ -21,6 +21,6 @@ it.each(['#ffffff', '#dde5e3', '#0e242b', '#0a1c22'])('makes any colour readable
 	);
 });
 
-it('takes what is no colour for grey', () => {
+it('replaces an invalid colour', () => {
 	expect(readableColor('red;background:url(x)', '#ffffff')).toMatch(/^#[0-9a-f]{6}$/);
 });

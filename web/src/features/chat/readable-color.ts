@@ -1,17 +1,17 @@
-/** Makes a chatter's colour readable on a ground, keeping its hue. WCAG 2.2 §1.4.3. Pure. */
+/** Makes the colour of a name readable on a background, keeping its hue. WCAG 2.2 §1.4.3. Pure. */
 
-/** Least contrast of a name with its ground; a little above the 4.5 asked for, since colours are rounded. */
+/** Slightly above the required 4.5, because colours are rounded. */
 const MIN_CONTRAST = 4.6;
 
 type Rgb = readonly [red: number, green: number, blue: number];
 
-/** The colour moved towards black (light ground) or white (dark ground) just as far as needed. Both `#rrggbb`. */
+/** Moves the colour towards black (light ground) or white (dark ground) as far as needed. Both `#rrggbb`. */
 export function readableColor(color: string, ground: string): string {
 	const from = parseColor(color);
 	const onto = parseColor(ground);
 	const isGroundLight = luminance(onto) > 0.18;
 	const end: Rgb = isGroundLight ? [0, 0, 0] : [255, 255, 255];
-	// In twentieths: finer steps are not seen.
+	// In twentieths: finer steps are not visible.
 	for (let step = 0; step <= 20; step++) {
 		const mixed = mix(from, end, step / 20);
 		if (contrast(mixed, onto) >= MIN_CONTRAST) {

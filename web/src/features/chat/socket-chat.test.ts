@@ -1,4 +1,4 @@
-/** Order, bounds, and what becomes of drafts. */
+/** Order and bounds of messages, and the fate of drafts. */
 import { expect, it } from 'vitest';
 import type {
 	ChatMessage,
@@ -54,13 +54,13 @@ it('merges history and live messages, each once, in order', () => {
 	expect(ids(mergeMessages([], [message('2'), message('1')]))).toEqual(['1', '2']);
 });
 
-it('keeps a bounded number', () => {
+it('keeps the newest 300 messages', () => {
 	const many = Array.from({ length: 1000 }, (_, index) => message(String(index).padStart(5, '0')));
 	expect(mergeMessages([], many)).toHaveLength(300);
 	expect(mergeMessages([], many).at(-1)!.id).toBe('00999');
 });
 
-it('joins, receives and removes', () => {
+it('receives the history, adds messages and removes them', () => {
 	const { chat, receive } = open();
 	receive(joined([message('1'), message('2', 'b')]));
 	receive({ type: 'chat', messages: [message('3', 'b')] });
@@ -71,21 +71,21 @@ it('joins, receives and removes', () => {
 	expect(chat.messages.value).toEqual([]);
 });
 
-it('knows what a moderator has laid on the viewer, on its own clock', async () => {
+it('converts a restriction to its own clock', async () => {
 	const { chat, clock, receive } = open();
 	receive(joined([]));
 	expect(chat.restriction!.value).toBeUndefined();
 	await clock.advance(500);
-	const told = { type: 'chat-standing', chatName: 'mira', canModerate: false };
-	receive({ ...told, chatRestriction: { remainingMs: 60_000 } });
+	const standing = { type: 'chat-standing', chatName: 'mira', canModerate: false };
+	receive({ ...standing, chatRestriction: { remainingMs: 60_000 } });
 	expect([chat.restriction!.value, chat.canModerate.value]).toEqual([{ untilMs: clock.monotonicMs() + 60_000 }, false]);
-	receive({ ...told, chatName: null, chatRestriction: { remainingMs: null } });
+	receive({ ...standing, chatName: null, chatRestriction: { remainingMs: null } });
 	expect([chat.restriction!.value, chat.chatName.value]).toEqual([{ untilMs: null }, null]);
-	receive({ ...told, chatRestriction: null });
+	receive({ ...standing, chatRestriction: null });
 	expect([chat.restriction!.value, chat.chatName.value]).toEqual([undefined, 'mira']);
 });
 
-it('does not join what does not connect', () => {
+it('drops its messages after a gap', () => {
 	const { chat, receive } = open();
 	receive(joined([message('1')]));
 	receive(joined([message('9')], true));
@@ -93,7 +93,7 @@ it('does not join what does not connect', () => {
 	expect(chat.hasGap!.value).toBe(true);
 });
 
-it('resolves a draft when it was taken, with the capture time of the picture seen', async () => {
+it('sends a draft with the capture time on screen, and resolves when it is accepted', async () => {
 	const { chat, sent, receive } = open();
 	const sending = chat.send('hello');
 	expect(sent[0]).toEqual({ type: 'chat-send', draftId: 'd1', text: 'hello', captureTimeMs: 42 });
@@ -101,14 +101,14 @@ it('resolves a draft when it was taken, with the capture time of the picture see
 	await expect(sending).resolves.toBeUndefined();
 });
 
-it('refuses a draft with the reason and the wait', async () => {
+it('rejects a refused draft with the reason and the wait', async () => {
 	const { chat, receive } = open();
 	const sending = chat.send('hello');
 	receive({ type: 'chat-refused', draftId: 'd1', code: 'CHAT_SLOW_MODE', detail: 'Slow mode.', retryAfterMs: 3000 });
-	await expect(sending).rejects.toMatchObject({ code: 'CHAT_SLOW_MODE', message: 'Slow mode.', retryAfterMs: 3000 });
+	await expect(sending).rejects.toMatchObject({ code: 'CHAT_SLOW_MODE', message: 'Slow mode.', retryAfterSeconds: 3 });
 });
 
-it('refuses drafts when the server is silent, away, or lost meanwhile', async () => {
+it('rejects drafts when the server is silent, away, or lost meanwhile', async () => {
 	const { chat, clock, become } = open();
 	const silent = chat.send('one');
 	const expectSilent = expect(silent).rejects.toMatchObject({ code: 'UNREACHABLE' });
@@ -122,7 +122,7 @@ it('refuses drafts when the server is silent, away, or lost meanwhile', async ()
 	expect(chat.isConnected.value).toBe(false);
 });
 
-it('tells why a moderation was not done, until the next one', () => {
+it('shows why a moderation failed, until the next one', () => {
 	const { chat, sent, receive, become } = open();
 	chat.moderate({ action: 'delete', messageId: '1' });
 	expect(sent).toEqual([{ type: 'chat-moderate', action: 'delete', messageId: '1' }]);
@@ -137,7 +137,7 @@ it('tells why a moderation was not done, until the next one', () => {
 	expect(chat.moderationProblem!.value).toMatch(/not connected/);
 });
 
-it('leaves nothing behind', async () => {
+it('removes its listeners and rejects its drafts when closed', async () => {
 	const { chat, listeners } = open();
 	const sending = expect(chat.send('x')).rejects.toMatchObject({ code: 'UNREACHABLE' });
 	chat.close();

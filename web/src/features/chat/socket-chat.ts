@@ -1,4 +1,4 @@
-/** The chat of one channel over the signaling socket: messages in order, drafts that wait for the server's word. */
+/** The chat of one channel over the signaling socket: ordered messages, and drafts that wait for the server. */
 import { readonly, ref, shallowRef } from 'vue';
 import type { CancelTimer, Clock } from '../../../../core/lifecycle/clock.ts';
 import type {
@@ -8,14 +8,14 @@ import type {
 	ClientMessage,
 	ServerMessage,
 } from '../../../../core/protocol/signaling/signaling-messages.ts';
+import { ApiError } from '../../api/request.ts';
 import type { ChatSource } from './chat-source.ts';
 
-/** What is kept and shown; older messages go. */
+/** Older messages are dropped. */
 const MAX_MESSAGES = 300;
-/** Without a word from the server a draft counts as refused, and stays with its author. */
+/** Without an answer within this time a draft counts as refused, and its text is kept. */
 const SEND_TIMEOUT_MS = 8000;
 
-/** The part of the signaling client that chat uses. */
 export interface ChatSocket {
 	readonly state: string;
 	send(message: ClientMessage): boolean;
@@ -23,32 +23,14 @@ export interface ChatSocket {
 	on(name: 'stateChanged', listener: (state: string) => void): () => void;
 }
 
-/** A message that the server would not take. */
-class ChatRefusedError extends Error {
-	override readonly name = 'ChatRefusedError';
-	/** Code of core/errors/errors.ts, or `NOT_CONNECTED` or `UNREACHABLE`. */
-	readonly code: string;
-	/** Milliseconds after which another try makes sense; 0 when not known. */
-	readonly retryAfterMs: number;
+type Waiting = { resolve(): void; reject(error: ApiError): void; cancel: CancelTimer };
 
-	constructor(code: string, detail: string, retryAfterMs = 0) {
-		super(detail);
-		this.code = code;
-		this.retryAfterMs = retryAfterMs;
-	}
-}
-
-type Waiting = { resolve(): void; reject(error: ChatRefusedError): void; cancel: CancelTimer };
-
-/** A chat source and its end. */
 export type SocketChat = ChatSource & {
-	/** Stops listening; drafts that wait are refused. */
+	/** Removes the listeners and rejects waiting drafts. */
 	close(): void;
 };
 
-/**
- * `captureTimeMs`: of the picture that the viewer sees now, if one plays. Must be called before the socket has joined.
- */
+/** `captureTimeMs`: of the picture on screen, if one plays. Must be called before the socket joins. */
 export function createSocketChat(
 	socket: ChatSocket,
 	{ clock, captureTimeMs }: { clock: Clock; captureTimeMs: () => number | undefined },
@@ -73,10 +55,10 @@ export function createSocketChat(
 				}
 				messages.value = mergeMessages(messages.value, message.chatHistory);
 				settings.value = message.chatSettings;
-				takeStanding(message);
+				applyStanding(message);
 				break;
 			case 'chat-standing':
-				takeStanding(message);
+				applyStanding(message);
 				break;
 			case 'chat':
 				messages.value = mergeMessages(messages.value, message.messages);
@@ -97,14 +79,16 @@ export function createSocketChat(
 			case 'chat-sent':
 				settle(message.draftId)?.resolve();
 				break;
-			case 'chat-refused':
-				settle(message.draftId)?.reject(new ChatRefusedError(message.code, message.detail, message.retryAfterMs));
+			case 'chat-refused': {
+				const { draftId, code, detail, retryAfterMs = 0 } = message;
+				settle(draftId)?.reject(new ApiError(code, detail, 0, retryAfterMs / 1000));
 				break;
+			}
 			default:
 		}
 	}
 
-	function takeStanding(standing: ChatStanding): void {
+	function applyStanding(standing: ChatStanding): void {
 		const { chatRestriction } = standing;
 		chatName.value = standing.chatName;
 		canModerate.value = standing.canModerate;
@@ -123,15 +107,11 @@ export function createSocketChat(
 		return found;
 	}
 
-	/** What was under way may or may not have arrived; its author decides. */
-	function refuseAll(): void {
+	/** A waiting draft may or may not have arrived; its author decides. */
+	function rejectAll(): void {
+		const detail = 'The connection was lost; look whether the message arrived before you send it again.';
 		for (const draftId of [...waiting.keys()]) {
-			settle(draftId)?.reject(
-				new ChatRefusedError(
-					'UNREACHABLE',
-					'The connection was lost; look whether the message arrived before you send it again.',
-				),
-			);
+			settle(draftId)?.reject(new ApiError('UNREACHABLE', detail, 0));
 		}
 	}
 
@@ -140,7 +120,7 @@ export function createSocketChat(
 		socket.on('stateChanged', (state) => {
 			isConnected.value = state === 'joined';
 			if (state !== 'joined') {
-				refuseAll();
+				rejectAll();
 			}
 		}),
 	];
@@ -164,13 +144,11 @@ export function createSocketChat(
 				...(shown === undefined ? {} : { captureTimeMs: shown }),
 			});
 			if (!isSent) {
-				return Promise.reject(new ChatRefusedError('NOT_CONNECTED', 'Chat is not connected. Your text is kept.'));
+				return Promise.reject(new ApiError('NOT_CONNECTED', 'Chat is not connected. Your text is kept.', 0));
 			}
 			return new Promise((resolve, reject) => {
 				const cancel = clock.setTimeout(() => {
-					settle(draftId)?.reject(
-						new ChatRefusedError('UNREACHABLE', 'The server does not answer. Your text is kept.'),
-					);
+					settle(draftId)?.reject(new ApiError('UNREACHABLE', 'The server does not answer. Your text is kept.', 0));
 				}, SEND_TIMEOUT_MS);
 				waiting.set(draftId, { resolve, reject, cancel });
 			});
@@ -181,16 +159,16 @@ export function createSocketChat(
 		},
 		close() {
 			stopListening.forEach((stop) => stop());
-			refuseAll();
+			rejectAll();
 		},
 	};
 }
 
-/** Both lists in order of their ids, each message once, the oldest beyond the bound left out. @internal for tests */
+/** Both lists in order of ids, each message once, without the oldest above the bound. @internal for tests */
 export function mergeMessages(known: readonly ChatMessage[], added: readonly ChatMessage[]): readonly ChatMessage[] {
 	const last = known.at(-1);
 	const fresh = added.filter(({ id }, index) => added.findIndex((other) => other.id === id) === index);
-	// Nearly always new ones come after all others.
+	// The usual case: all new ones are after the known ones.
 	if (last === undefined || fresh.every(({ id }) => id > last.id)) {
 		const isSorted = fresh.every(({ id }, index) => index === 0 || id > fresh[index - 1]!.id);
 		return [...known, ...(isSorted ? fresh : fresh.toSorted(byId))].slice(-MAX_MESSAGES);

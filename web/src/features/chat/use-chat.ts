@@ -1,11 +1,10 @@
-/** The chat of the channel that a player watches: made with the player's socket, ended with the component. */
+/** The chat of a player's channel: created with the player's socket, closed with the component. */
 import { onBeforeUnmount, shallowRef, watch, type Ref, type ShallowRef } from 'vue';
 import { systemClock } from '../../../../core/lifecycle/clock.ts';
 import type { ChatSource } from './chat-source.ts';
 import { createSocketChat, type ChatSocket, type SocketChat } from './socket-chat.ts';
 import { serverClock } from '../../api/server-time.ts';
 
-/** The parts of a player that chat uses. */
 type WatchedPlayer = {
 	readonly state: Readonly<Ref<string>>;
 	readonly statistics: Readonly<Ref<{ latencyMs?: number | undefined } | undefined>>;
@@ -30,7 +29,7 @@ export function useChat(player: WatchedPlayer): ShallowRef<ChatSource | undefine
 			chat.value =
 				signaling === undefined ? undefined : createSocketChat(signaling, { clock: systemClock, captureTimeMs });
 		},
-		// Before the first message can arrive.
+		// Sync: before the first message can arrive.
 		{ immediate: true, flush: 'sync' },
 	);
 	onBeforeUnmount(() => chat.value?.close());

@@ -1,4 +1,4 @@
-/** Figures become verdicts, and only measured ones. */
+/** Verdicts on measured figures. */
 import { expect, it } from 'vitest';
 import type { ChannelHealth, StreamHealth } from '../../../../core/protocol/api/channel-health.ts';
 import { endWords, healthRows, sourceWords } from './health-words.ts';
@@ -17,24 +17,24 @@ const CLEAN: StreamHealth = {
 const verdicts = (health: StreamHealth | null, protocol = 'rtmp') =>
 	Object.fromEntries(healthRows(health, protocol).map(({ label, verdict }) => [label, verdict]));
 
-it('finds nothing wrong with a clean stream', () => {
+it('has no warning for a clean stream', () => {
 	expect(new Set(Object.values(verdicts(CLEAN)))).toEqual(new Set(['good']));
 });
 
-it('has the same rows when nothing is known, all of them dashes', () => {
+it('has the same rows without figures, all of them dashes', () => {
 	const rows = healthRows(null, undefined);
 	expect(rows.map(({ label }) => label)).toEqual(healthRows(CLEAN, 'rtmp').map(({ label }) => label));
 	expect(rows.every(({ value, verdict }) => value === '–' && verdict === 'unknown')).toBe(true);
 });
 
-it('warns of B-frames, long groups, slow pictures, gaps and silence, each with advice', () => {
+it('warns of B-frames, long GOPs, a low frame rate, gaps and missing sound, each with advice', () => {
 	const bad = { ...CLEAN, hasBFrames: true, gopDurationMs: 8333, frameRate: 11, gapCount: 2, audioUnitCount: 0 };
 	const warned = healthRows(bad, 'rtmp').filter(({ verdict }) => verdict === 'warning');
 	expect(warned.map(({ label }) => label)).toEqual(['Sound', 'Frame rate', 'Key-frame interval', 'B-frames', 'Gaps']);
 	expect(warned.every(({ advice }) => advice !== undefined)).toBe(true);
 });
 
-it('leaves the advice on a missing track to the problem that names its reason', () => {
+it('leaves out advice on a missing track when a problem explains it', () => {
 	const problem = { kind: 'audio', code: 'audio-codec-unsupported', message: 'The sound comes as MP3.' } as const;
 	const rows = healthRows({ ...CLEAN, audioUnitCount: 0, videoUnitCount: 0 }, 'rtmp', [problem]);
 	const find = (label: string) => rows.find((row) => row.label === label);
@@ -42,7 +42,7 @@ it('leaves the advice on a missing track to the problem that names its reason', 
 	expect(find('Video')?.advice).toMatch(/No pictures/);
 });
 
-it('says who published, when it ended and why', () => {
+it('describes the publisher, and when and why it ended', () => {
 	const report: NonNullable<ChannelHealth['lastPublisher']> = {
 		at: '2026-01-01T12:00:00.000Z',
 		protocol: 'rtmp',
@@ -60,6 +60,6 @@ it('says who published, when it ended and why', () => {
 	expect(words(-5000)).toBe('less than a minute ago: The connection to the encoder was lost.');
 });
 
-it('does not blame a WHIP publisher for an interval that the server asks for', () => {
+it('accepts any key-frame interval of a WHIP publisher', () => {
 	expect(verdicts({ ...CLEAN, gopDurationMs: 8000 }, 'whip')['Key-frame interval']).toBe('good');
 });

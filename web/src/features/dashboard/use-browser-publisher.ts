@@ -1,41 +1,26 @@
-/** A broadcast from this page: devices, preview, the connection, and the end of it all with the component. */
-import { computed, onBeforeUnmount, ref, shallowRef, type ComputedRef, type Ref, type ShallowRef } from 'vue';
+/** A broadcast from this page: devices, preview and connection, closed with the component. */
+import { computed, onBeforeUnmount, ref, shallowRef } from 'vue';
 import { systemClock, type CancelTimer } from '../../../../core/lifecycle/clock.ts';
-import { listDevices, openCapture, type Capture, type CaptureDevice, type CaptureWish } from './publishing/capture.ts';
-import { sayCaptureProblem } from './publishing/capture-problem.ts';
+import {
+	listDevices,
+	openCapture,
+	type Capture,
+	type CaptureDevice,
+	type CaptureOptions,
+} from './publishing/capture.ts';
+import { formatCaptureProblem } from './publishing/capture-problem.ts';
 import { WhipPublisher, type PublishReading, type PublishState } from './publishing/whip-publisher.ts';
 import { fetchStreamKeys, makeStreamKey, rotateStreamKey } from '../../api/own-channel-api.ts';
 import { ApiError } from '../../api/request.ts';
 
-/**
- * One key serves all broadcasts from browsers: it gets a new secret each time, and the secret stays in this page's
- * memory.
- */
+/** One key for all broadcasts from browsers: it gets a new secret each time, kept only in this page's memory. */
 const BROWSER_KEY_NAME = 'This dashboard, in a browser';
 const READING_INTERVAL_MS = 1000;
 
-/** `idle`: nothing open. `preview`: seen here only. The rest: see {@link PublishState}. */
+/** `idle`: nothing open. `preview`: visible only here. The rest: see {@link PublishState}. */
 type BrowserPublishState = 'idle' | 'opening' | 'preview' | Exclude<PublishState, 'stopped'>;
 
-/** What the page sees. */
-type BrowserPublisher = {
-	state: Ref<BrowserPublishState>;
-	isSending: ComputedRef<boolean>;
-	problem: Ref<string | undefined>;
-	stream: ShallowRef<MediaStream | undefined>;
-	reading: ShallowRef<PublishReading | undefined>;
-	cameras: Ref<readonly CaptureDevice[]>;
-	microphones: Ref<readonly CaptureDevice[]>;
-	preview(wish: CaptureWish): Promise<void>;
-	publish(): Promise<void>;
-	stop(): void;
-	/** Opens the preview anew when it is open, after another device was chosen. */
-	change(wish: CaptureWish): Promise<void>;
-	refreshDevices(): Promise<void>;
-};
-
-/** `channelId` is the channel that is published to. */
-export function useBrowserPublisher(channelId: string): BrowserPublisher {
+export function useBrowserPublisher(channelId: string) {
 	const state = ref<BrowserPublishState>('idle');
 	const problem = ref<string>();
 	const stream = shallowRef<MediaStream>();
@@ -46,16 +31,16 @@ export function useBrowserPublisher(channelId: string): BrowserPublisher {
 	let capture: Capture | undefined;
 	let publisher: WhipPublisher | undefined;
 	let cancelReading: CancelTimer | undefined;
-	/** Counts up with each opening and stop, so that what comes late is dropped. */
+	/** Incremented by each opening and stop, so that late results are dropped. */
 	let turn = 0;
 
-	async function preview(wish: CaptureWish): Promise<void> {
+	async function preview(options: CaptureOptions): Promise<void> {
 		release();
 		const own = turn;
 		problem.value = undefined;
 		state.value = 'opening';
 		try {
-			const opened = await openCapture(wish);
+			const opened = await openCapture(options);
 			if (own !== turn) {
 				opened.stop();
 				return;
@@ -64,14 +49,14 @@ export function useBrowserPublisher(channelId: string): BrowserPublisher {
 			stream.value = opened.stream;
 			state.value = 'preview';
 			for (const track of opened.stream.getVideoTracks()) {
-				// The browser's own "stop sharing", or a camera that was unplugged.
+				// The browser's "stop sharing", or an unplugged camera.
 				track.addEventListener('ended', () => own === turn && end('The camera or screen was switched off.'));
 			}
 			await refreshDevices();
 		} catch (error) {
 			if (own === turn) {
 				state.value = 'idle';
-				problem.value = sayCaptureProblem(error, wish.source);
+				problem.value = formatCaptureProblem(error, options.source);
 			}
 		}
 	}
@@ -142,7 +127,7 @@ export function useBrowserPublisher(channelId: string): BrowserPublisher {
 			cameras.value = devices.cameras;
 			microphones.value = devices.microphones;
 		} catch {
-			// Without a list the browser's own choice remains.
+			// Without a list the browser's choice is used.
 		}
 	}
 
@@ -162,9 +147,10 @@ export function useBrowserPublisher(channelId: string): BrowserPublisher {
 		preview,
 		publish,
 		stop: () => end(),
-		async change(wish) {
+		/** Reopens an open preview after the choice of another device. */
+		async change(options: CaptureOptions): Promise<void> {
 			if (state.value === 'preview' || state.value === 'opening') {
-				await preview(wish);
+				await preview(options);
 			}
 		},
 		refreshDevices,

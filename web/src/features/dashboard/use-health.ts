@@ -1,7 +1,5 @@
-/**
- * The owner's view of their broadcast, asked for every two seconds while somebody looks, with ten minutes of latency.
- */
-import { onBeforeUnmount, ref, shallowRef, type Ref } from 'vue';
+/** The health of a broadcast for its owner, polled every two seconds, with ten minutes of latency samples. */
+import { onBeforeUnmount, ref, shallowRef } from 'vue';
 import { systemClock } from '../../../../core/lifecycle/clock.ts';
 import { Timer } from '../../../../core/lifecycle/timer.ts';
 import { addSample, type LatencySample } from './latency-chart.ts';
@@ -11,19 +9,10 @@ import { ApiError } from '../../api/request.ts';
 
 const REFRESH_MS = 2000;
 
-/** What the dashboard shows. */
-type HealthWatch = {
-	health: Ref<ChannelHealth | undefined>;
-	samples: Ref<readonly LatencySample[]>;
-	/** The latest question brought no answer; figures are old. */
-	problem: Ref<string | undefined>;
-	askNow(): void;
-};
-
-/** Watches until the component goes. */
-export function useHealth(channelId: string): HealthWatch {
+export function useHealth(channelId: string) {
 	const health = shallowRef<ChannelHealth>();
 	const samples = shallowRef<readonly LatencySample[]>([]);
+	/** The latest request failed: the figures are old. */
 	const problem = ref<string>();
 	const abort = new AbortController();
 	const timer = new Timer(systemClock, () => void ask());

@@ -1,6 +1,6 @@
-/** Reads a number that somebody typed. Pure. */
+/** Reads a number from a form field. Pure. */
 
-/** Null for nothing typed; undefined for what is no whole number within the bounds. */
+/** Null for an empty field; undefined for anything but a whole number within the bounds. */
 export function readWholeNumber(text: string, min: number, max: number): number | null | undefined {
 	const trimmed = text.trim();
 	if (trimmed === '') {

@@ -1,4 +1,4 @@
-/** The channels that the start page shows, kept fresh while it is open and asked anew when the filter changes. */
+/** The start page's channels, polled while it is open and reloaded when the filter changes. */
 import { onBeforeUnmount, ref, shallowRef, watch, type Ref } from 'vue';
 import { systemClock } from '../../../../core/lifecycle/clock.ts';
 import { Timer } from '../../../../core/lifecycle/timer.ts';
@@ -9,36 +9,27 @@ import { ApiError } from '../../api/request.ts';
 
 const REFRESH_MS = 5000;
 
-/** What the page shows. */
-type ChannelListing = {
+export function useChannelList(filter: Ref<ChannelFilter>) {
 	/** Undefined until the first answer. */
-	channels: Ref<readonly ChannelDescription[] | undefined>;
-	/** The filter that `channels` are the answer to: while another is under way, the old list stands. */
-	answeredFilter: Ref<ChannelFilter>;
-	categories: Ref<readonly Category[]>;
-	/** The latest question brought no answer: the list may be old. */
-	isUnreachable: Ref<boolean>;
-};
-
-/** `filter` is read anew for each question. */
-export function useChannelList(filter: Ref<ChannelFilter>): ChannelListing {
 	const channels = shallowRef<readonly ChannelDescription[]>();
+	/** The filter of `channels`: while a request with another one is under way, the old list stays. */
 	const answeredFilter = ref<ChannelFilter>({ ...filter.value });
 	const categories = shallowRef<readonly Category[]>([]);
+	/** The latest request failed: the list may be old. */
 	const isUnreachable = ref(false);
-	let question = new AbortController();
+	let request = new AbortController();
 	const timer = new Timer(systemClock, () => void ask());
 	let isOver = false;
 
 	async function ask(): Promise<void> {
 		timer.disarm();
-		question.abort();
-		const own = (question = new AbortController());
+		request.abort();
+		const own = (request = new AbortController());
 		const asked = { ...filter.value };
 		try {
 			const [found, used] = await Promise.all([
 				fetchChannels(asked, own.signal),
-				// The filter is a convenience: without it, the list is still a list.
+				// A failure of the categories must not hide the list.
 				fetchCategories(own.signal).catch(() => categories.value),
 			]);
 			if (own.signal.aborted) {
@@ -62,7 +53,7 @@ export function useChannelList(filter: Ref<ChannelFilter>): ChannelListing {
 	watch(filter, () => void ask(), { deep: true, immediate: true });
 	onBeforeUnmount(() => {
 		isOver = true;
-		question.abort();
+		request.abort();
 		timer.disarm();
 	});
 	return { channels, answeredFilter, categories, isUnreachable };

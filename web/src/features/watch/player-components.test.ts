@@ -1,5 +1,5 @@
 /**
- * The player's components in the page of happy-dom, over a player of a few lines.
+ * The player's components in a happy-dom page, over a fake player.
  * @vitest-environment happy-dom
  */
 import { mount } from '@vue/test-utils';
@@ -31,7 +31,7 @@ const VIEW: PlayerView = {
 	decision: undefined,
 };
 
-/** A player that notes what it is told, and shows what the test says. */
+/** A player that logs its calls, and whose view the test sets. */
 function fakePlayer(first: Partial<PlayerView> = {}) {
 	const view = shallowRef<PlayerView>({ ...VIEW, ...first });
 	const log: string[] = [];
@@ -69,7 +69,7 @@ function mountStage(first: Partial<PlayerView> = {}) {
 }
 
 describe('PlayerStage', () => {
-	it('starts the player in its container, and stops to listen when it goes', () => {
+	it('starts the player in its container, and removes its listeners when unmounted', () => {
 		const { stage, log, press } = mountStage();
 		expect(log).toEqual(['start']);
 		expect(stage.attributes('aria-label')).toBe('Player: Ada paints');
@@ -78,7 +78,7 @@ describe('PlayerStage', () => {
 		expect(log).toEqual(['start']);
 	});
 
-	it('has the keys of a player, unless they are meant for what has the focus', () => {
+	it('handles the shortcuts of a player, unless the focused element uses the key', () => {
 		const { stage, log, press } = mountStage();
 		press('k');
 		press(' ');
@@ -92,7 +92,7 @@ describe('PlayerStage', () => {
 		stage.unmount();
 	});
 
-	it('asks for the sound that the browser holds back', async () => {
+	it('offers a button when the browser blocks the sound', async () => {
 		const { stage, log, become } = mountStage();
 		expect(stage.text()).not.toContain('Turn the sound on');
 		await become({ isSoundBlocked: true });
@@ -101,7 +101,7 @@ describe('PlayerStage', () => {
 		stage.unmount();
 	});
 
-	it('offers to go on in a pause, and live when what plays is past', async () => {
+	it('offers to continue during a pause, and to go to live when behind', async () => {
 		const { stage, log, become } = mountStage({ state: 'connecting' });
 		await become({ state: 'playing' });
 		await become({ settings: { ...VIEW.settings, isPaused: true } });
@@ -114,7 +114,7 @@ describe('PlayerStage', () => {
 		stage.unmount();
 	});
 
-	it('says why it does not play, and what to do', async () => {
+	it('shows why it does not play, with actions', async () => {
 		const { stage, log, become } = mountStage();
 		expect(stage.find('[role=status]').exists()).toBe(false);
 		await become({ state: 'error', error: { kind: 'connection-lost', detail: '', fatal: false } });
@@ -129,7 +129,7 @@ describe('PlayerStage', () => {
 });
 
 describe('PlayerControls', () => {
-	it('says what each button does now, and reports it', async () => {
+	it('labels each button with its action, and emits it', async () => {
 		const props = { settings: VIEW.settings, isFullscreen: false, canPlay: true };
 		const controls = mount(PlayerControls, { props });
 		const labels = (): Array<string | undefined> =>
@@ -148,15 +148,15 @@ describe('PlayerControls', () => {
 	});
 });
 
-describe('what is said of the tier', () => {
+describe('the tier on the page', () => {
 	const props = { ...VIEW, isPaused: false };
 
-	it('names a change under way, the past, and a poor line before any reason of the server', async () => {
+	it('shows a change under way, a distance to live, or a poor line before a reason of the server', async () => {
 		const decision = { decisionId: 1, tier: 'webrtc', reason: 'fits', isEmergency: false } as const;
 		const status = mount(TierStatus, { props: { ...props, decision } });
 		const before = status.text();
 		await status.setProps({ isBehindLive: true });
-		expect(status.text()).toContain('what is past');
+		expect(status.text()).toContain('behind live');
 		await status.setProps({ pendingTier: 'll-hls' });
 		expect(status.text()).toContain('Changing to Low latency');
 		await status.setProps({ lineProblem: 'starved' });
@@ -167,13 +167,13 @@ describe('what is said of the tier', () => {
 		expect(status.text()).toContain('Paused');
 	});
 
-	it('is chosen by hand', async () => {
+	it('is chosen with the switch', async () => {
 		const tiers = mount(TierSwitch, { props: { tier: 'webrtc', pendingTier: undefined } });
 		await tiers.findAll('input')[1]!.trigger('change');
 		expect(tiers.emitted('choose')).toEqual([['ll-hls']]);
 	});
 
-	it('shows no latency that was not measured', async () => {
+	it('has a latency only when it was measured', async () => {
 		const gauge = mount(LatencyGauge, { props: { latencyMs: undefined } });
 		expect(gauge.text()).toContain('measuring');
 		await gauge.setProps({ latencyMs: 250 });

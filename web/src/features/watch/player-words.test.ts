@@ -1,7 +1,7 @@
-/** Every state has words, and those that can be left by hand say how. */
+/** The notice of each state, and its actions. */
 import { describe, expect, it } from 'vitest';
-import type { PlaybackErrorKind, PlaybackState } from '../../player/create-player.ts';
-import { playerNotice, sayBehind, type NoticeFacts } from './player-words.ts';
+import type { PlaybackErrorKind } from '../../player/create-player.ts';
+import { playerNotice, formatBehind, type NoticeFacts } from './player-words.ts';
 
 const FACTS: NoticeFacts = {
 	state: 'connecting',
@@ -14,47 +14,38 @@ const FACTS: NoticeFacts = {
 	isPaused: false,
 	lineProblem: undefined,
 };
-const SILENT: PlaybackState[] = [
-	'idle',
-	'connecting',
-	'stalled',
-	'interrupted',
-	'offline',
-	'ended',
-	'error',
-	'stopped',
-];
+const STATES = ['idle', 'connecting', 'stalled', 'interrupted', 'offline', 'ended', 'error', 'stopped'] as const;
 const KINDS: PlaybackErrorKind[] = ['unsupported', 'unreachable', 'refused', 'connection-lost', 'undecodable'];
 
 describe('playerNotice', () => {
-	it('says nothing over a playing picture', () => {
+	it('has no notice over a playing picture', () => {
 		expect(playerNotice({ ...FACTS, state: 'playing' })).toBeUndefined();
 	});
 
-	it.each(SILENT)('has a title and a sentence for %s', (state) => {
+	it.each(STATES)('has a title and a sentence for %s', (state) => {
 		const notice = playerNotice({ ...FACTS, state })!;
 		expect(notice.title).not.toBe('');
 		expect(notice.text).toMatch(/[.…]$/);
 	});
 
-	it('leaves the last picture free while the publisher is away, but not when there is none', () => {
+	it('keeps the last picture visible while the publisher is away, and covers an empty stage', () => {
 		expect(playerNotice({ ...FACTS, state: 'interrupted', hasPlayed: true })!.form).toBe('note');
 		expect(playerNotice({ ...FACTS, state: 'interrupted' })!.form).toBe('cover');
 	});
 
-	it.each(KINDS)('offers to try again after %s, and the other tier unless the server is away', (kind) => {
+	it.each(KINDS)('offers a retry after %s, and the other tier unless the server is away', (kind) => {
 		const notice = playerNotice({ ...FACTS, state: 'error', error: { kind, detail: 'Because.', fatal: true } })!;
 		expect(notice.canRetry).toBe(true);
 		expect(notice.suggestedTier).toBe(kind === 'unreachable' ? undefined : 'll-hls');
 		expect(notice.text).not.toContain('by itself');
 	});
 
-	it('says that it retries by itself when it does', () => {
+	it('mentions an automatic retry', () => {
 		const error = { kind: 'unreachable', detail: '', fatal: false } as const;
 		expect(playerNotice({ ...FACTS, state: 'error', error })!.text).toContain('by itself');
 	});
 
-	it('says which tier does not answer while the server does, and offers the other', () => {
+	it('names the tier that does not answer while the server does, and offers the other', () => {
 		const error = { kind: 'unreachable', detail: '', fatal: false } as const;
 		for (const state of ['connecting', 'stalled', 'error'] as const) {
 			const notice = playerNotice({ ...FACTS, state, error, tier: 'll-hls', isSocketOpen: true })!;
@@ -63,24 +54,24 @@ describe('playerNotice', () => {
 		}
 	});
 
-	it('says why a poor line keeps one waiting', () => {
+	it('explains the wait on a poor line', () => {
 		const notice = playerNotice({ ...FACTS, state: 'stalled', hasPlayed: true, lineProblem: 'starved' })!;
 		expect(notice.text).toContain('Your line');
 	});
 
-	it('waits for nothing during a pause', () => {
+	it('has no notice of waiting during a pause', () => {
 		for (const state of ['connecting', 'stalled', 'stopped', 'error'] as const) {
 			expect(playerNotice({ ...FACTS, state, isPaused: true })).toBeUndefined();
 		}
 		expect(playerNotice({ ...FACTS, state: 'ended', isPaused: true })).toBeDefined();
 	});
 
-	it('names how far behind live somebody is, where it is known', () => {
-		expect(sayBehind(8320)).toBe('8 s behind · Go to live');
-		expect(sayBehind(undefined)).toBe('Behind · Go to live');
+	it('shows the distance to live, where it is known', () => {
+		expect(formatBehind(8320)).toBe('8 s behind · Go to live');
+		expect(formatBehind(undefined)).toBe('Behind · Go to live');
 	});
 
-	it('names the server when that is what is missing', () => {
+	it('names the server when it does not answer', () => {
 		expect(playerNotice({ ...FACTS, state: 'stalled', hasPlayed: true, isServerUnreachable: true })!.title).toBe(
 			'The server does not answer',
 		);

@@ -1,20 +1,20 @@
-/** What the player says in each state: honest, short, and with what to do. Pure. */
+/** The player's notice in each state, with what to do. Pure. */
 import type { LineProblem, PlaybackError, PlaybackState } from '../../player/create-player.ts';
-import { sayLineProblem, TIER_NAMES } from '../../app/texts/tier-words.ts';
+import { formatLineProblem, TIER_NAMES } from '../../app/texts/tier-words.ts';
 import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
 
-/** `cover`: over a dark ground, there is no picture. `note`: beside the last picture, which stands. */
+/** `cover`: on a dark ground, without a picture. `note`: over the last picture. */
 export type PlayerNotice = {
 	form: 'cover' | 'note';
 	title: string;
 	text: string;
 	isBusy: boolean;
 	canRetry: boolean;
-	/** Another tier that may well play. */
+	/** Another tier that may play. */
 	suggestedTier: DeliveryTier | undefined;
 };
 
-/** What the notice is made from. @internal for tests */
+/** @internal for tests */
 export type NoticeFacts = {
 	state: PlaybackState;
 	error: PlaybackError | undefined;
@@ -22,46 +22,34 @@ export type NoticeFacts = {
 	tier: DeliveryTier;
 	hasPlayed: boolean;
 	isServerUnreachable: boolean;
-	/** The signaling socket is open: whatever does not answer, it is not the server as a whole. */
+	/** The signaling socket is open, so the server as a whole answers. */
 	isSocketOpen: boolean;
 	isPaused: boolean;
 	lineProblem: LineProblem | undefined;
 };
 
-/** The notice for a state; undefined while playing. */
 export function playerNotice(facts: NoticeFacts): PlayerNotice | undefined {
+	const { state, channelName } = facts;
 	const base = { isBusy: false, canRetry: false, suggestedTier: undefined };
-	const form = facts.hasPlayed ? 'note' : 'cover';
-	const { channelName } = facts;
-	if (facts.isPaused && !['offline', 'ended', 'interrupted'].includes(facts.state)) {
-		// Nothing is waited for.
+	if (facts.isPaused && !['offline', 'ended', 'interrupted'].includes(state)) {
+		// The viewer waits for nothing.
 		return undefined;
 	}
-	switch (facts.state) {
+	switch (state) {
 		case 'playing':
 			return undefined;
 		case 'offline':
-			return {
-				...base,
-				form: 'cover',
-				title: `${channelName} is offline`,
-				text: 'Leave this page open: it starts to play by itself when the broadcast begins.',
-			};
-		case 'ended':
-			return {
-				...base,
-				form: 'cover',
-				title: 'This broadcast has ended',
-				text: `Leave this page open: it starts to play by itself when ${channelName} is live again.`,
-			};
-		case 'interrupted':
-			return {
-				...base,
-				form,
-				isBusy: true,
-				title: 'The streamer has lost the connection',
-				text: 'Waiting for it to come back. It goes on by itself; you need not reload.',
-			};
+		case 'ended': {
+			const title = state === 'offline' ? `${channelName} is offline` : 'This broadcast has ended';
+			const when = state === 'offline' ? 'the broadcast begins' : `${channelName} is live again`;
+			const text = `Leave this page open: it starts to play by itself when ${when}.`;
+			return { ...base, form: 'cover', title, text };
+		}
+		case 'interrupted': {
+			const title = 'The streamer has lost the connection';
+			const text = 'Waiting for it to come back. Playback then continues by itself; you need not reload.';
+			return { ...base, form: facts.hasPlayed ? 'note' : 'cover', isBusy: true, title, text };
+		}
 		case 'error':
 			return errorNotice(facts);
 		case 'idle':
@@ -73,39 +61,28 @@ export function playerNotice(facts: NoticeFacts): PlayerNotice | undefined {
 }
 
 function waitingNotice(facts: NoticeFacts): PlayerNotice {
-	const base = { isBusy: true, canRetry: false, suggestedTier: undefined };
-	const form = facts.hasPlayed ? 'note' : 'cover';
-	if (facts.error?.kind === 'unreachable' && facts.isSocketOpen) {
-		return { ...base, form, canRetry: true, ...tierUnreachable(facts.tier) };
+	const { hasPlayed, error, lineProblem } = facts;
+	const form = hasPlayed ? ('note' as const) : ('cover' as const);
+	const base = { form, isBusy: true, canRetry: false, suggestedTier: undefined };
+	const notice = (title: string, text: string): PlayerNotice => ({ ...base, title, text });
+	if (error?.kind === 'unreachable' && facts.isSocketOpen) {
+		return { ...base, canRetry: true, ...tierUnreachable(facts.tier) };
 	}
-	if (facts.isServerUnreachable || facts.error?.kind === 'unreachable') {
-		return {
-			...base,
-			form,
-			title: 'The server does not answer',
-			text: 'Trying again. Check your own connection if other sites do not load either.',
-		};
+	if (facts.isServerUnreachable || error?.kind === 'unreachable') {
+		const text = 'Trying again. Check your own connection if other sites do not load either.';
+		return notice('The server does not answer', text);
 	}
-	if (facts.lineProblem !== undefined) {
-		return { ...base, form, title: 'Loading …', text: sayLineProblem(facts.lineProblem) };
+	if (lineProblem !== undefined) {
+		return notice('Loading …', formatLineProblem(lineProblem));
 	}
 	if (facts.state === 'stalled') {
-		return {
-			...base,
-			form,
-			title: 'The picture has stopped',
-			text: 'No frames are arriving. It goes on by itself as soon as they do.',
-		};
+		const text = 'No frames are arriving. Playback continues by itself as soon as they do.';
+		return notice('The picture has stopped', text);
 	}
-	return {
-		...base,
-		form,
-		title: facts.hasPlayed ? 'Reconnecting …' : 'Connecting …',
-		text: 'Waiting for the first picture.',
-	};
+	return notice(hasPlayed ? 'Reconnecting …' : 'Connecting …', 'Waiting for the first picture.');
 }
 
-/** The server answers elsewhere: it is this tier's address that fails. */
+/** For a server that answers, but not at this tier's address. */
 function tierUnreachable(tier: DeliveryTier): Pick<PlayerNotice, 'title' | 'text' | 'suggestedTier'> {
 	const other = otherTier(tier);
 	return {
@@ -127,51 +104,34 @@ function errorNotice({ error, tier, hasPlayed, isSocketOpen }: NoticeFacts): Pla
 		canRetry: true,
 		suggestedTier: other,
 	};
+	const notice = (title: string, text: string): PlayerNotice => ({ ...base, title, text });
 	const retrying = error?.fatal === true ? '' : ' Trying again by itself.';
 	switch (error?.kind) {
-		case 'unreachable':
-			if (isSocketOpen) {
-				return { ...base, ...tierUnreachable(tier) };
-			}
-			return {
-				...base,
-				suggestedTier: undefined,
-				title: 'The server does not answer',
-				text: `Check your connection if other sites do not load either.${retrying}`,
-			};
+		case 'unreachable': {
+			const text = `Check your connection if other sites do not load either.${retrying}`;
+			return isSocketOpen
+				? { ...base, ...tierUnreachable(tier) }
+				: { ...notice('The server does not answer', text), suggestedTier: undefined };
+		}
 		case 'unsupported':
-			return {
-				...base,
-				title: `This browser cannot play ${TIER_NAMES[tier]}`,
-				text: `${error.detail} The other way may work.`,
-			};
+			return notice(`This browser cannot play ${TIER_NAMES[tier]}`, `${error.detail} The other way may work.`);
 		case 'refused':
-			return {
-				...base,
-				title: `The server would not play ${TIER_NAMES[tier]}`,
-				text: `${error.detail}${retrying}`,
-			};
+			return notice(`The server would not play ${TIER_NAMES[tier]}`, `${error.detail}${retrying}`);
 		case 'undecodable':
-			return {
-				...base,
-				title: 'The picture cannot be decoded',
-				text: `${error.detail}${retrying} The other way may work.`,
-			};
+			return notice('The picture cannot be decoded', `${error.detail}${retrying} The other way may work.`);
 		case 'connection-lost':
-		case undefined:
-			return {
-				...base,
-				title: 'No media is getting through',
-				text:
-					tier === 'webrtc'
-						? `A firewall may be blocking real-time video; ${TIER_NAMES[other]} passes where web pages do.${retrying}`
-						: `${error?.detail ?? 'The stream broke off.'}${retrying}`,
-			};
+		case undefined: {
+			const why =
+				tier === 'webrtc'
+					? `A firewall may be blocking real-time video; ${TIER_NAMES[other]} passes where web pages do.`
+					: (error?.detail ?? 'The stream broke off.');
+			return notice('No media is getting through', `${why}${retrying}`);
+		}
 	}
 }
 
-/** On the badge of a viewer who watches what is past; it is a button. */
-export function sayBehind(latencyMs: number | undefined): string {
+/** The text of the badge, which is a button, of a viewer who is behind live. */
+export function formatBehind(latencyMs: number | undefined): string {
 	const seconds = latencyMs === undefined ? 0 : Math.round(latencyMs / 1000);
 	return seconds > 0 ? `${seconds} s behind · Go to live` : 'Behind · Go to live';
 }

@@ -1,24 +1,17 @@
-/** One channel's description, kept fresh while its page is open. */
-import { onBeforeUnmount, ref, shallowRef, type Ref } from 'vue';
+/** A channel's description, kept fresh while its page is open, with its title as the page's title. */
+import { onBeforeUnmount, ref, shallowRef, watchEffect } from 'vue';
 import { systemClock } from '../../../../core/lifecycle/clock.ts';
 import type { ChannelDescription } from '../../../../core/protocol/api/channel-description.ts';
 import { ChannelWatch } from '../../api/channel-watch.ts';
 import { fetchChannel } from '../../api/channel-api.ts';
 
-/** What is known of a channel. `found` is undefined until the server has answered. */
-type ChannelKnowledge = {
-	channel: Ref<ChannelDescription | undefined>;
-	isFound: Ref<boolean | undefined>;
-	isUnreachable: Ref<boolean>;
-	watch: ChannelWatch;
-};
-
-/** Watches the channel until the component goes. */
-export function useChannel(name: string): ChannelKnowledge {
+/** Watches the channel until the component unmounts. */
+export function useChannel(name: string) {
 	const channel = shallowRef<ChannelDescription>();
+	/** Undefined until the server has answered. */
 	const isFound = ref<boolean>();
 	const isUnreachable = ref(false);
-	const watch = new ChannelWatch(systemClock, (signal) => fetchChannel(name, signal));
+	const watch = new ChannelWatch({ clock: systemClock, fetchChannel: (signal) => fetchChannel(name, signal) });
 	watch.on('described', (description) => {
 		channel.value = description;
 		isFound.value = true;
@@ -29,9 +22,8 @@ export function useChannel(name: string): ChannelKnowledge {
 		isFound.value = false;
 		isUnreachable.value = false;
 	});
-	watch.on('unreachable', () => {
-		isUnreachable.value = true;
-	});
+	watch.on('unreachable', () => (isUnreachable.value = true));
+	watchEffect(() => (document.title = `${channel.value?.title || name} · Spillway`));
 	watch.askNow();
 	onBeforeUnmount(() => watch.stop());
 	return { channel, isFound, isUnreachable, watch };

@@ -1,18 +1,18 @@
-/** Binds a player to a component: reactive state, and its end with the component. */
+/** Binds a player to a component: reactive state, closed with the component. */
 import { computed, onBeforeUnmount, shallowRef, watch, type ComputedRef, type Ref, type ShallowRef } from 'vue';
 import type { ChannelDescription } from '../../../../core/protocol/api/channel-description.ts';
 import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
 import { serverClock } from '../../api/server-time.ts';
 import { createPlayer, type Player, type PlayerView } from '../../player/create-player.ts';
 
-/** What components see of the player: each part of its view by itself, and what it does. */
-export type BoundPlayer = { readonly [Key in keyof PlayerView]: ComputedRef<PlayerView[Key]> } & Pick<
-	Player,
-	'choose' | 'goLive' | 'retry' | 'setPaused' | 'setMuted' | 'setVolume'
-> & {
+type BoundView = { readonly [Key in keyof PlayerView]: ComputedRef<PlayerView[Key]> };
+
+/** The player for components: a ref for each part of its view, and its actions. */
+export type BoundPlayer = BoundView &
+	Pick<Player, 'choose' | 'goLive' | 'retry' | 'setPaused' | 'setMuted' | 'setVolume'> & {
 		/** The socket, for chat; undefined until `start`. */
 		signaling: ShallowRef<Player['signaling']>;
-		/** The video element that is watched, for full screen on iPhones. */
+		/** The watched video element, for full screen on iPhones. */
 		video: () => HTMLVideoElement | undefined;
 		start(container: HTMLElement): void;
 	};
@@ -30,25 +30,16 @@ export function usePlayer(channel: Ref<ChannelDescription | undefined>, initialT
 	});
 	onBeforeUnmount(player.close);
 
+	const keys = Object.keys(player.view) as Array<keyof PlayerView>;
+	const parts = Object.fromEntries(keys.map((key) => [key, computed(() => view.value[key])])) as BoundView;
+
 	return {
-		state: computed(() => view.value.state),
-		error: computed(() => view.value.error),
-		statistics: computed(() => view.value.statistics),
-		tier: computed(() => view.value.tier),
-		pendingTier: computed(() => view.value.pendingTier),
-		switchProblem: computed(() => view.value.switchProblem),
-		settings: computed(() => view.value.settings),
-		isSoundBlocked: computed(() => view.value.isSoundBlocked),
-		isBehindLive: computed(() => view.value.isBehindLive),
-		isSocketOpen: computed(() => view.value.isSocketOpen),
-		lineProblem: computed(() => view.value.lineProblem),
-		viewerCount: computed(() => view.value.viewerCount),
-		decision: computed(() => view.value.decision),
+		...parts,
 		signaling,
 		video: () => player.video,
 		start(container) {
 			player.start(container, channel.value!);
-			// The socket opens later than now: chat is made before its first message.
+			// The socket opens later: chat is created before its first message.
 			signaling.value = player.signaling;
 		},
 		choose: (tier) => player.choose(tier),

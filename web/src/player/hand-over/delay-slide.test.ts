@@ -1,25 +1,24 @@
-/** Sliding plans, against a model of what Chromium was seen to do. */
+/** Slides against a model of Chromium's measured behaviour. */
 import { describe, expect, it } from 'vitest';
 import { DelaySlide, SLIDE_INTERVAL_MS, startDelayMs } from './delay-slide.ts';
 
-/** What a leg has above its target; on a clock of its own. */
+/** Of a leg above its target; any constant does, because the clock is arbitrary. */
 const OWN_LATENCY_MS = 12_345;
 
-/** The picture obeys at once; the sound creeps by 45 ms a second, towards its own target. */
+/** The picture follows its target at once; the sound slides towards its own by 45 ms a second. */
 class ModelLeg {
 	pictureMs: number;
 	soundMs: number;
-	/** Held back beside sound that is late. */
+	/** How long the picture is held back by late sound. */
 	heldMs = 0;
-	#obeyedMs: number;
+	#appliedMs: number;
 
 	constructor(delayMs: number) {
 		this.pictureMs = delayMs;
 		this.soundMs = delayMs;
-		this.#obeyedMs = delayMs;
+		this.#appliedMs = delayMs;
 	}
 
-	/** What a slide sees of it. */
 	against(aimMs: number) {
 		return {
 			pictureAheadMs: aimMs - this.pictureMs,
@@ -28,10 +27,10 @@ class ModelLeg {
 		};
 	}
 
-	/** What is seen in the next step is the picture that the step before it led to. */
+	/** The next step sees the picture at the target of the step before. */
 	apply(target: { pictureMs: number; soundMs: number }): void {
-		this.pictureMs = this.#obeyedMs + this.heldMs;
-		this.#obeyedMs = target.pictureMs;
+		this.pictureMs = this.#appliedMs + this.heldMs;
+		this.#appliedMs = target.pictureMs;
 		const step = (45 * SLIDE_INTERVAL_MS) / 1000;
 		this.soundMs += Math.max(-step, Math.min(step, target.soundMs - this.soundMs));
 	}
@@ -43,7 +42,7 @@ describe('startDelayMs', () => {
 		[20, 0],
 		[4040, 4000],
 		[undefined, 660],
-		// After a pause of ten seconds; a receiver would refuse the target.
+		// After a pause of ten seconds: more than a receiver accepts.
 		[10_700, 660],
 	])('for LL-HLS of %s ms is %d ms', (latencyMs, delayMs) => {
 		expect(startDelayMs(latencyMs)).toBe(delayMs);
@@ -51,7 +50,7 @@ describe('startDelayMs', () => {
 });
 
 describe('DelaySlide', () => {
-	it('leads a watched picture back to LL-HLS beside its sound, in steps that are not seen', () => {
+	it('leads a watched picture back to LL-HLS in step with its sound, by at most 15 ms at a time', () => {
 		const slide = new DelaySlide(0);
 		const leg = new ModelLeg(0);
 		const aimMs = 900;
@@ -69,13 +68,13 @@ describe('DelaySlide', () => {
 		expect(worstSkewMs).toBeLessThanOrEqual(60);
 	});
 
-	it('does not follow a picture that is held back beside late sound', () => {
+	it('does not follow a picture that is held back by late sound', () => {
 		const slide = new DelaySlide(0);
 		const leg = new ModelLeg(0);
 		const aimMs = 600;
 		const targets: number[] = [];
 		for (let step = 0; step < 150; step++) {
-			// For ten seconds the machine is too busy.
+			// The machine is too busy for ten seconds.
 			leg.heldMs = step >= 25 && step < 75 ? 500 : 0;
 			if (step === 25) {
 				leg.soundMs += 500;
@@ -89,7 +88,7 @@ describe('DelaySlide', () => {
 		expect([leg.pictureMs, leg.soundMs]).toEqual([expect.closeTo(aimMs, -1.5), expect.closeTo(aimMs, -1.5)]);
 	});
 
-	it('leads on from where it was, when it had not come back to live yet', () => {
+	it('leads on from where it is when it has not returned to live', () => {
 		const slide = new DelaySlide(600);
 		const leg = new ModelLeg(600);
 		while (slide.target.pictureMs > 200) {
@@ -101,7 +100,7 @@ describe('DelaySlide', () => {
 		expect(slide.target).toEqual({ pictureMs: expect.closeTo(600, -1.5), soundMs: expect.closeTo(600, -1.5) });
 	});
 
-	it('relaxes to live and then says so', () => {
+	it('relaxes to live', () => {
 		const slide = new DelaySlide(900);
 		const leg = new ModelLeg(900);
 		let steps = 0;
@@ -114,13 +113,13 @@ describe('DelaySlide', () => {
 		expect(slide.target).toEqual({ pictureMs: 0, soundMs: 0 });
 	});
 
-	it('goes its own way without sound', () => {
+	it('leads the picture without sound', () => {
 		const slide = new DelaySlide(0);
 		expect(slide.lead({ pictureAheadMs: 500, soundAheadMs: undefined, latencyMs: 40 }).pictureMs).toBe(15);
 		expect(slide.lead({ pictureAheadMs: -10, soundAheadMs: undefined, latencyMs: 55 }).pictureMs).toBe(5);
 	});
 
-	it('jumps while nobody sees it, unless it is near already, and within what browsers accept', () => {
+	it('jumps while hidden, unless it is near already, and within what browsers accept', () => {
 		const slide = new DelaySlide(860);
 		expect(slide.jump({ pictureAheadMs: 10, soundAheadMs: undefined }).pictureMs).toBe(860);
 		expect(slide.jump({ pictureAheadMs: -100, soundAheadMs: undefined })).toEqual({ pictureMs: 760, soundMs: 760 });

@@ -1,4 +1,4 @@
-/** What counts as an emergency, and what does not. */
+/** When a shown leg counts as an emergency. */
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../../../core/testing/fake-clock.ts';
 import type { ChannelState } from '../../../../core/protocol/api/channel-description.ts';
@@ -23,7 +23,7 @@ function setUp(change: Partial<WatchedLeg> = {}) {
 }
 
 describe('EmergencyWatch', () => {
-	it('doubts a connection after 400 ms without media, and believes it again', async () => {
+	it('reports a lost connection after 400 ms without media, and its recovery', async () => {
 		const { clock, delay, leg, watch, check } = setUp({ latestMs: 1 });
 		await clock.advance(390);
 		expect(check(leg, 'live')).toBeUndefined();
@@ -35,7 +35,7 @@ describe('EmergencyWatch', () => {
 		expect(check(leg, 'live')).toBeUndefined();
 	});
 
-	it('calls a picture that the line does not carry an emergency, though packets arrive', () => {
+	it('reports a line that is too poor although packets arrive', () => {
 		const { leg, check } = setUp({ lineVerdict: 'line-too-poor', state: 'stalled' });
 		expect(check(leg, 'live')).toBe('line-too-poor');
 		for (const lineVerdict of ['source-gone', 'source-slow', 'machine-busy', 'plays'] as const) {
@@ -43,14 +43,14 @@ describe('EmergencyWatch', () => {
 		}
 	});
 
-	it('is calm while there is no publisher', async () => {
+	it('reports nothing while there is no publisher', async () => {
 		const { clock, leg, check } = setUp();
 		await clock.advance(5000);
 		expect(check(leg, 'interrupted')).toBeUndefined();
 		expect(check(leg, 'offline')).toBeUndefined();
 	});
 
-	it('calls a path blocked when it was never found, and lost when it was', async () => {
+	it('reports a path as blocked when it never connected, and as lost when it did', async () => {
 		const { clock, delay, leg, check } = setUp({ state: 'connecting' });
 		delay.hasConnected = false;
 		await clock.advance(1400);
@@ -61,7 +61,7 @@ describe('EmergencyWatch', () => {
 		expect(check(leg, 'live')).toBe('connection-lost');
 	});
 
-	it('takes errors for what they are: LL-HLS is left only for good', () => {
+	it('maps errors to causes, and leaves LL-HLS only after a fatal one', () => {
 		const undecodable = { kind: 'undecodable', detail: '', fatal: true } as const;
 		const { leg, check } = setUp();
 		const failed = (tier: 'webrtc' | 'll-hls', error: WatchedLeg['error']): WatchedLeg => ({

@@ -1,42 +1,36 @@
-/** Notices within half a second that a tier has stopped to work, and says why. Pure. */
+/** Detects within half a second that a tier has stopped working, and why. Pure. */
 import type { ChannelState } from '../../../../core/protocol/api/channel-description.ts';
-import type { LegReading, TierFailureCause } from './hand-over-types.ts';
+import type { TierFailureCause } from '../signaling/signaling-client.ts';
+import type { LegReading } from './hand-over-types.ts';
 
-/** Without media for so long, a WebRTC connection is doubted. */
+/** Without media for this long, a WebRTC connection counts as lost. */
 const MEDIA_MISSED_MS = 400;
-/**
- * A blocked path is told by the browser only after 15 s and more. A slow one may still win: who shows a picture first
- * plays.
- */
+/** The browser reports a blocked path only after 15 s or more. A slow path may still win: the first picture plays. */
 const FIRST_FRAME_PATIENCE_MS = 1500;
 
-/** What is read of a leg. @internal for tests */
+/** The used part of a leg's reading. @internal for tests */
 export type WatchedLeg = Pick<LegReading, 'tier' | 'state' | 'error' | 'delay' | 'latestMs' | 'lineVerdict'>;
 
-/** One per player; watches whatever is shown. */
+/** One per player; watches the leg that is shown. */
 export class EmergencyWatch {
 	#beganAtMs = 0;
 	#cause: TierFailureCause | undefined;
 
-	/** Something else is shown from now on. */
+	/** Another leg is shown from now on. */
 	begin(nowMs: number): void {
 		this.#beganAtMs = nowMs;
 		this.#cause = undefined;
 	}
 
-	/**
-	 * What is wrong with what is shown; `recovered` once when it is not wrong any more. Call it some ten times a
-	 * second.
-	 */
+	/** Why the shown leg fails; `recovered` once when it stops failing. Call it about ten times a second. */
 	check(leg: WatchedLeg, channelState: ChannelState, nowMs: number): TierFailureCause | 'recovered' | undefined {
-		// Without a publisher no tier plays, and the other is no better.
+		// Without a publisher neither tier plays.
 		const cause = channelState === 'live' ? this.#causeOf(leg, nowMs) : undefined;
 		const hasRecovered = cause === undefined && this.#cause !== undefined;
 		this.#cause = cause;
 		return hasRecovered ? 'recovered' : cause;
 	}
 
-	/** The cause found by the last {@link check}. */
 	get cause(): TierFailureCause | undefined {
 		return this.#cause;
 	}

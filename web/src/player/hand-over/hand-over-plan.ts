@@ -1,8 +1,7 @@
 /**
- * Changes tiers make-before-break, on paper: readings in, actions out. The second leg plays hidden and silent, both are
- * moved until they play the same content, then they are swapped. In an emergency the second one takes over as soon as
- * it shows what was not seen yet. Pure: knows no timer and no element; its tables are in hand-over-rules.ts and
- * hand-over-state.ts.
+ * Plans make-before-break changes of tier: readings in, actions out. The second leg plays hidden and silent, both legs
+ * are moved until they play the same content, then they are swapped. In an emergency the second one takes over as soon
+ * as it shows new content. Pure; its tables are in hand-over-rules.ts and hand-over-state.ts.
  */
 import type { Logger } from '../../../../core/logger.ts';
 import { StateMachine } from '../../../../core/lifecycle/state-machine.ts';
@@ -24,22 +23,21 @@ import { HAND_OVER_TRANSITIONS, type HandOverEvent, type HandOverState, type Swa
 import { compareLegs, LegAligner } from './leg-aligner.ts';
 import { duringPause, playOn, type Pause, type PlayOn } from './pause-policy.ts';
 
-/** A wish for a tier. `isEmergency`: aligning may be left out. */
-type TierWish = { tier: DeliveryTier; reason: string; isEmergency: boolean };
+/** A request for a tier. `isEmergency`: aligning may be skipped. */
+type TierRequest = { tier: DeliveryTier; reason: string; isEmergency: boolean };
 
 /** The second leg during a change of tiers, from its opening to the swap. */
 type PendingLeg = {
 	tier: DeliveryTier;
 	kind: SwapKind;
 	reason: string;
-	/** Opened because the first one seemed to fail, by nobody's order: given up when it recovers. */
+	/** Opened without an order, because the first leg seemed to fail: given up when that recovers. */
 	isPrecaution: boolean;
 	playsSinceMs: number | undefined;
 };
 
 type Step = (now: StageReading) => PlanAction[];
 
-/** One per player. */
 export class HandOverPlan {
 	readonly #options: { canHls: boolean };
 	readonly #machine: StateMachine<HandOverState, HandOverEvent>;
@@ -51,10 +49,10 @@ export class HandOverPlan {
 	/** A change has to wait until the viewer leaves the full screen of the video element. */
 	#isHeld = false;
 	#changedAtMs = 0;
-	/** The line does not carry the WebRTC leg that is shown: its picture was given up. */
-	#isDrowned = false;
+	/** The line is too poor for the WebRTC leg that is shown, whose picture was given up. */
+	#isPictureGivenUp = false;
 
-	/** `isPaused`: the viewer's wish at the start. `canHls`: LL-HLS may take over in an emergency. */
+	/** `isPaused`: what the viewer wants at the start. `canHls`: LL-HLS may take over in an emergency. */
 	constructor({ logger }: { logger: Logger }, options: { canHls: boolean; isPaused: boolean }) {
 		this.#options = options;
 		this.#isPaused = options.isPaused;
@@ -69,19 +67,18 @@ export class HandOverPlan {
 		return this.#isPaused;
 	}
 
-	/** The tier that is being changed to, while it is. */
+	/** The target of the change of tiers under way. */
 	get pendingTier(): DeliveryTier | undefined {
 		return this.#pending?.tier;
 	}
 
 	/** What is wrong with the viewer's line; undefined while nothing is. */
 	lineProblem(shown: LegReading | undefined): LineProblem | undefined {
-		return this.#isDrowned ? 'real-time-given-up' : shown?.timeShift?.isStarved === true ? 'starved' : undefined;
+		return this.#isPictureGivenUp ? 'real-time-given-up' : shown?.timeShift?.isStarved === true ? 'starved' : undefined;
 	}
 
-	/** Plays in this tier: at once when nothing plays, else make-before-break. */
-	choose(now: StageReading, wish: TierWish): PlanAction[] {
-		const { tier, isEmergency } = wish;
+	choose(now: StageReading, request: TierRequest): PlanAction[] {
+		const { tier, isEmergency } = request;
 		this.#isHeld = false;
 		const isResting = rests(now.shown);
 		const facts = { tier, isEmergency, isPaused: this.#isPaused, isResting, shown: now.shown, pending: this.#pending };
@@ -95,14 +92,13 @@ export class HandOverPlan {
 				this.#pending!.kind = isEmergency ? 'emergency' : this.#pending!.kind;
 				return [];
 			default:
-				return [...this.#dropPending(now.nowMs), ...this.#follow(choice, now, wish, isResting), changed()];
+				return [...this.#dropPending(now.nowMs), ...this.#follow(choice, now, request, isResting), changed()];
 		}
 	}
 
 	/**
-	 * Pauses, or plays on: at the front after a short pause, after a longer one from the frame where it was paused,
-	 * while that is in the window; see {@link goLive}. `isOfHiddenPage`: the browser has paused it, and plays when the
-	 * page is seen again.
+	 * Pauses, or plays on: at the live edge after a short pause, after a longer one from the paused frame while that is
+	 * in the window; see {@link goLive}. `isOfHiddenPage`: paused by the browser, until the page is visible again.
 	 */
 	setPaused(now: StageReading, isPaused: boolean, isOfHiddenPage: boolean): PlanAction[] {
 		if (this.#isPaused === isPaused) {
@@ -112,7 +108,6 @@ export class HandOverPlan {
 		return [...(isPaused ? this.#beginPause(now, isOfHiddenPage) : this.#playOn(now)), changed()];
 	}
 
-	/** Back to the front. The listener of `mayChange` chooses the tier for it. */
 	goLive(now: StageReading): PlanAction[] {
 		this.#isPaused = false;
 		this.#pause = undefined;
@@ -120,12 +115,11 @@ export class HandOverPlan {
 		return [...dropped, { do: 'go-live' }, { do: 'pause', isPaused: false }, notice('mayChange'), changed()];
 	}
 
-	/** Nobody could tell the server to stop a picture that the line does not carry: the whole leg is closed. */
+	/** Closes a leg whose picture was given up, when the server cannot be asked to stop sending it. */
 	dropPicture(): PlanAction[] {
-		return this.#isDrowned ? [{ do: 'rest' }] : [];
+		return this.#isPictureGivenUp ? [{ do: 'rest' }] : [];
 	}
 
-	/** The state of the second leg is another. */
 	pendingChanged(now: StageReading): PlanAction[] {
 		const [pending, state] = [this.#pending, now.pending?.state];
 		if (pending === undefined || state === undefined) {
@@ -139,14 +133,13 @@ export class HandOverPlan {
 		return ['error', 'offline', 'ended'].includes(state) ? this.#giveUp(pending, now) : [];
 	}
 
-	/** What is looked at some twenty times a second, each step with a reading of its own. */
+	/** To run about twenty times a second, each step with a new reading. */
 	get steps(): readonly Step[] {
 		return this.#isPaused
 			? [(now) => this.#watchPause(now)]
 			: [(now) => this.#watchFullscreen(now), (now) => this.#watchForEmergency(now), (now) => this.#advance(now)];
 	}
 
-	/** No action follows. */
 	close(): void {
 		this.#machine.handle('closed');
 		this.#pending = undefined;
@@ -155,7 +148,7 @@ export class HandOverPlan {
 	#follow(
 		choice: Exclude<Choice, 'rest' | 'ignore' | 'raise'>,
 		now: StageReading,
-		{ tier, reason, isEmergency }: TierWish,
+		{ tier, reason, isEmergency }: TierRequest,
 		isResting: boolean,
 	): PlanAction[] {
 		switch (choice) {
@@ -179,7 +172,7 @@ export class HandOverPlan {
 
 	#beginWatching(nowMs: number): void {
 		this.#emergency.begin(nowMs);
-		this.#isDrowned = false;
+		this.#isPictureGivenUp = false;
 		this.#pause = undefined;
 	}
 
@@ -195,7 +188,7 @@ export class HandOverPlan {
 
 	#beginPause(now: StageReading, isOfHiddenPage: boolean): PlanAction[] {
 		const dropped = this.#dropPending(now.nowMs);
-		// Before the last pause was over, that one counts.
+		// A pause before the last one was over continues that one.
 		if (this.#pause === undefined || !rests(now.shown)) {
 			this.#pause = {
 				sinceMs: now.nowMs,
@@ -205,18 +198,18 @@ export class HandOverPlan {
 			};
 		}
 		const actions: PlanAction[] = [...dropped, { do: 'pause', isPaused: true }, { do: 'hold-position' }];
-		return this.#isDrowned ? [...actions, ...rest()] : actions;
+		return this.#isPictureGivenUp ? [...actions, ...rest()] : actions;
 	}
 
 	#playOn(now: StageReading): PlanAction[] {
 		const pause = this.#pause;
 		const how: PlayOn =
 			now.shown === undefined || pause === undefined
-				? 'go-on'
+				? 'continue'
 				: playOn(pause, now.nowMs, now.shown.tier, rests(now.shown));
 		const reason = 'played on after a pause';
 		switch (how) {
-			case 'go-on':
+			case 'continue':
 				this.#pause = undefined;
 				return [{ do: 'pause', isPaused: false }];
 			case 'go-live':
@@ -225,7 +218,7 @@ export class HandOverPlan {
 			case 'second-leg-live':
 				return [this.#open(now, 'll-hls', reason, 'emergency')];
 			case 'second-leg-from-pause':
-				// The last picture stands until LL-HLS shows the one after it.
+				// The last picture stays until LL-HLS shows the next one.
 				return [this.#open(now, 'll-hls', reason, 'resume', { fromCaptureTimeMs: pause!.captureTimeMs! })];
 		}
 	}
@@ -288,17 +281,17 @@ export class HandOverPlan {
 		return [open, changed()];
 	}
 
-	/** The picture goes first, so that there is room for LL-HLS; the sound stays until that plays. */
+	/** The picture stops first, to make room for LL-HLS; the sound stays until that plays. */
 	#leavePoorLine(now: StageReading, tier: DeliveryTier): PlanAction[] {
-		if (this.#isDrowned || !this.#options.canHls) {
+		if (this.#isPictureGivenUp || !this.#options.canHls) {
 			return [];
 		}
-		this.#isDrowned = true;
+		this.#isPictureGivenUp = true;
 		const actions: PlanAction[] = [{ do: 'give-up-picture' }];
 		if (this.#pending === undefined) {
 			actions.push(this.#open(now, 'll-hls', 'line-too-poor', 'emergency'));
 		}
-		// LL-HLS takes over, whyever it was opened, and does not wait to find out for itself what the line is like.
+		// Whatever it was opened for, the LL-HLS leg takes over, and need not detect the poor line itself.
 		Object.assign(this.#pending!, { kind: 'emergency', isPrecaution: false } satisfies Partial<PendingLeg>);
 		return [...actions, { do: 'expect-poor-line' }, notice('tierFailed', tier, 'line-too-poor'), changed()];
 	}
@@ -309,8 +302,8 @@ export class HandOverPlan {
 		if (pending === undefined || first === undefined || second === undefined) {
 			return this.#relax(now);
 		}
-		const isAwaited = pending.isPrecaution || this.#isDrowned;
-		// When the frame that was paused has left the window, the front is all that there is to go on with.
+		const isAwaited = pending.isPrecaution || this.#isPictureGivenUp;
+		// When the paused frame has left the window, playback continues at the live edge.
 		const kind = pending.kind === 'resume' && second.timeShift?.isShifted !== true ? 'emergency' : pending.kind;
 		const distance = compareLegs({ nowMs, first, second }, kind, isAwaited || rests(first));
 		const verdict = judgePending({
@@ -351,8 +344,8 @@ export class HandOverPlan {
 	}
 
 	#swap({ tier, kind, reason }: PendingLeg, { shown, nowMs }: StageReading): PlanAction[] {
-		// A poor line was reported when it was found.
-		const failure = kind === 'emergency' && !this.#isDrowned ? this.#emergency.cause : undefined;
+		// A poor line was already reported when it was detected.
+		const failure = kind === 'emergency' && !this.#isPictureGivenUp ? this.#emergency.cause : undefined;
 		this.#pending = undefined;
 		this.#beginWatching(nowMs);
 		this.#move(tier === 'webrtc' && !this.#aligner.isRelaxed ? 'swapped-behind' : 'swapped', nowMs);
@@ -361,8 +354,8 @@ export class HandOverPlan {
 	}
 
 	#giveUp(pending: PendingLeg, now: StageReading): PlanAction[] {
-		if (this.#isDrowned || rests(now.shown)) {
-			// There is nothing to go back to: it is seen while it goes on trying.
+		if (this.#isPictureGivenUp || rests(now.shown)) {
+			// There is nothing to return to: show the second leg while it keeps trying.
 			return this.#swap(pending, now);
 		}
 		const { error } = now.pending!;
@@ -374,7 +367,7 @@ export class HandOverPlan {
 			return [];
 		}
 		this.#pending = undefined;
-		// A WebRTC leg that was slid back for it goes to live again.
+		// A WebRTC leg that was held back for it returns to live.
 		this.#move('given-up', nowMs);
 		return [{ do: 'close-pending' }];
 	}
@@ -388,16 +381,16 @@ export class HandOverPlan {
 	}
 }
 
-/** What was shown was closed, and its last picture stands. */
+/** True when the shown leg was closed, and only its last picture is left. */
 function rests(shown: LegReading | undefined): boolean {
 	return shown?.state === 'stopped';
 }
 
-/** What was to be replaced has stopped by itself: whatever is not older than its last picture may follow it. */
+/** True when the first leg has stopped by itself, and the second one shows nothing older than its last picture. */
 function hasStopped(first: LegReading, second: LegReading): boolean {
-	// One picture of WebRTC says nothing: what starves the one that is watched may be this one.
+	// One picture of WebRTC is not enough: this leg may be what starves the shown one.
 	const isWorthIt = second.tier === 'll-hls' || second.isSteady;
-	return isWorthIt && first.state !== 'playing' && !((aheadMs(second.latestMs, first.latestMs) ?? 0) < 0);
+	return isWorthIt && first.state !== 'playing' && (aheadMs(second.latestMs, first.latestMs) ?? 0) >= 0;
 }
 
 function rest(): PlanAction[] {

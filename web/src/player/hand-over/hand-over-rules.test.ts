@@ -1,4 +1,4 @@
-/** The tables of a change of tiers, row by row. */
+/** The rules of a change of tiers, row by row. */
 import { describe, expect, it } from 'vitest';
 import { judgeChoice, judgePending, type ChoiceFacts, type PendingFacts } from './hand-over-rules.ts';
 
@@ -25,21 +25,21 @@ describe('judgeChoice', () => {
 	it.each<[string, Partial<ChoiceFacts>, ReturnType<typeof judgeChoice>]>([
 		['nothing is shown', { shown: undefined }, 'show'],
 		['nothing is shown in a pause', { shown: undefined, isPaused: true }, 'show'],
-		['what is shown does not play', { shown: { ...WEBRTC, state: 'stalled' } }, 'show'],
+		['the shown leg does not play', { shown: { ...WEBRTC, state: 'stalled' } }, 'show'],
 		[
-			'what is shown does not play, in an emergency',
+			'the shown leg does not play, in an emergency',
 			{ shown: { ...WEBRTC, state: 'error' }, isEmergency: true },
 			'open',
 		],
 		['another tier plays', {}, 'open'],
 		['it plays already', { shown: HLS }, 'stay'],
-		['it was closed, and its last picture stands', { shown: { ...HLS, state: 'stopped' }, isResting: true }, 'open'],
+		['it was closed, and its last picture is left', { shown: { ...HLS, state: 'stopped' }, isResting: true }, 'open'],
 		['the viewer has paused WebRTC', { isPaused: true }, 'rest'],
 		['its seat was given up already', { isPaused: true, isResting: true }, 'ignore'],
 		['the viewer has paused LL-HLS', { isPaused: true, shown: HLS, tier: 'webrtc' }, 'ignore'],
-		['it is on its way', { pending: { tier: 'll-hls', kind: 'to-hls' } }, 'raise'],
-		['another is on its way', { pending: { tier: 'webrtc', kind: 'to-webrtc' } }, 'open'],
-		['the past is on its way', { tier: 'webrtc', pending: { tier: 'll-hls', kind: 'resume' } }, 'ignore'],
+		['it is opening already', { pending: { tier: 'll-hls', kind: 'to-hls' } }, 'raise'],
+		['another one is opening', { pending: { tier: 'webrtc', kind: 'to-webrtc' } }, 'open'],
+		['LL-HLS from a pause is opening', { tier: 'webrtc', pending: { tier: 'll-hls', kind: 'resume' } }, 'ignore'],
 		['the line starves LL-HLS', { tier: 'webrtc', shown: STARVED }, 'refuse'],
 		['the element fills the screen', { shown: { ...WEBRTC, fillsScreen: true } }, 'hold'],
 		['… in an emergency', { shown: { ...WEBRTC, fillsScreen: true }, isEmergency: true }, 'open'],
@@ -63,17 +63,21 @@ const PLANNED: PendingFacts = {
 
 describe('judgePending', () => {
 	it.each<[string, Partial<PendingFacts>, ReturnType<typeof judgePending>]>([
-		['both are apart', {}, 'align'],
+		['both differ', {}, 'align'],
 		['both show the same', { pictureAheadMs: 10, soundAheadMs: 10 }, 'swap'],
 		['the first has stopped', { hasFirstStopped: true }, 'swap'],
 		['it has not played yet', { hasPlayed: false }, 'wait'],
 		['it has not played for too long', { hasPlayed: false, openForMs: 12_100 }, 'give-up'],
-		['… and there is nothing better', { hasPlayed: false, openForMs: 60_000, isAwaited: true }, 'wait'],
+		[
+			'it has not played, and there is nothing better',
+			{ hasPlayed: false, openForMs: 60_000, isAwaited: true },
+			'wait',
+		],
 		['the line is too poor for it', { isTrialFailing: true, pictureAheadMs: 10, soundAheadMs: 10 }, 'end-trial'],
 		['it shows nothing newer in an emergency', { kind: 'emergency', pictureAheadMs: 0 }, 'wait'],
 		['it shows something newer in an emergency', { kind: 'emergency', pictureAheadMs: 60 }, 'swap'],
 		[
-			'the first has stopped, and it is for the past',
+			'the first has stopped, and it plays on from a pause',
 			{ kind: 'resume', hasFirstStopped: true, pictureAheadMs: 900 },
 			'wait',
 		],

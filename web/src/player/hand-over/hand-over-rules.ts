@@ -1,33 +1,33 @@
-/** The rules of a change of tiers as two tables, each read from above: the first rule that holds decides. Pure. */
+/** The rules of a change of tiers as two tables, in each of which the first matching rule decides. Pure. */
 import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
 import type { LegReading } from './hand-over-types.ts';
 import { shouldSwap, type SwapInput, type SwapKind } from './hand-over-state.ts';
 
-/** A second leg that shows nothing for so long is given up. */
+/** A second leg that shows nothing for this long is given up. */
 const OPENING_DEADLINE_MS = 12_000;
 
 type Rules<Facts, Verdict> = ReadonlyArray<{ then: Verdict; when: (facts: Facts) => boolean }>;
 
-/** What a wish for a tier meets. @internal for tests */
+/** The facts when a tier is chosen. @internal for tests */
 export type ChoiceFacts = {
 	tier: DeliveryTier;
 	isEmergency: boolean;
 	isPaused: boolean;
-	/** What was shown was closed, and its last picture stands. */
+	/** The shown leg was closed, and only its last picture is left. */
 	isResting: boolean;
 	shown: Pick<LegReading, 'tier' | 'state' | 'timeShift' | 'fillsScreen'> | undefined;
 	pending: { tier: DeliveryTier; kind: SwapKind } | undefined;
 };
 
 /**
- * `rest`: the seat is given up. `ignore`: nothing happens. `raise`: the second leg that is on its way counts as wished.
- * `stay`: what is shown is in that tier. `refuse`: the line is too poor. `show`: at once. `hold`: later. `open`: a
+ * `rest`: give up the seat. `ignore`: do nothing. `raise`: the second leg under way counts as ordered. `stay`: the
+ * shown leg is in that tier. `refuse`: the line is too poor. `show`: play at once. `hold`: change later. `open`: open a
  * second leg.
  */
 export type Choice = 'rest' | 'ignore' | 'raise' | 'stay' | 'refuse' | 'show' | 'hold' | 'open';
 
 const CHOICE_RULES: Rules<ChoiceFacts, Choice> = [
-	// No second leg beside one that stands still: what takes the seat's place begins with playing on.
+	// No second leg during a pause: its replacement opens when the viewer plays on.
 	{
 		then: 'rest',
 		when: ({ tier, isPaused, isResting, shown }) =>
@@ -35,10 +35,10 @@ const CHOICE_RULES: Rules<ChoiceFacts, Choice> = [
 	},
 	{ then: 'ignore', when: ({ isPaused, shown }) => isPaused && shown !== undefined },
 	{ then: 'raise', when: ({ tier, pending }) => pending?.tier === tier },
-	// They want what is past, which only LL-HLS has.
+	// The viewer plays on from a pause, which only LL-HLS can do.
 	{ then: 'ignore', when: ({ pending }) => pending?.kind === 'resume' },
 	{ then: 'stay', when: ({ tier, shown, isResting }) => shown?.tier === tier && !isResting },
-	// What carries less than LL-HLS carries less than WebRTC, and both at once even less.
+	// A line too poor for LL-HLS is too poor for WebRTC, and even more so for both at once.
 	{ then: 'refuse', when: ({ shown }) => shown?.timeShift?.isStarved === true },
 	{
 		then: 'show',
@@ -49,24 +49,23 @@ const CHOICE_RULES: Rules<ChoiceFacts, Choice> = [
 	{ then: 'open', when: () => true },
 ];
 
-/** What becomes of a wish for a tier. */
 export function judgeChoice(facts: ChoiceFacts): Choice {
 	return CHOICE_RULES.find(({ when }) => when(facts))!.then;
 }
 
-/** What the second leg has come to. @internal for tests */
+/** The facts about the second leg. @internal for tests */
 export type PendingFacts = SwapInput & {
-	/** A WebRTC leg on a line that is too poor for it: it takes what the one that is watched needs. */
+	/** A WebRTC leg on a line that is too poor for it, which starves the shown leg. */
 	isTrialFailing: boolean;
 	hasPlayed: boolean;
 	openForMs: number;
-	/** There is nothing better to go back to. */
+	/** There is nothing better to return to. */
 	isAwaited: boolean;
-	/** What was to be replaced has stopped by itself, and the second leg is not behind its last picture. */
+	/** The first leg has stopped by itself, and the second one is not behind its last picture. */
 	hasFirstStopped: boolean;
 };
 
-/** `end-trial`: closed for the line's sake. */
+/** `end-trial`: closed because the line is too poor. */
 type PendingVerdict = 'end-trial' | 'give-up' | 'wait' | 'swap' | 'align';
 
 const PENDING_RULES: Rules<PendingFacts, PendingVerdict> = [
@@ -82,12 +81,11 @@ const PENDING_RULES: Rules<PendingFacts, PendingVerdict> = [
 	{ then: 'wait', when: () => true },
 ];
 
-/** What becomes of the second leg. */
 export function judgePending(facts: PendingFacts): PendingVerdict {
 	return PENDING_RULES.find(({ when }) => when(facts))!.then;
 }
 
-/** True when nothing presses: the second leg is swapped in when both show the same. */
+/** True when there is no hurry: the second leg is swapped in when both show the same. */
 export function isPlanned(kind: SwapKind): boolean {
 	return kind === 'to-webrtc' || kind === 'to-hls';
 }

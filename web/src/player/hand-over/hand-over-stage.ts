@@ -1,7 +1,4 @@
-/**
- * Carries out the plan of a hand-over with real video elements: at most two screens, their sound, and what is read of
- * them.
- */
+/** Performs the plan of a hand-over with real video elements: at most two screens and their sound. */
 import type { Clock } from '../../../../core/lifecycle/clock.ts';
 import { TypedEmitter } from '../../../../core/lifecycle/typed-emitter.ts';
 import type { Logger } from '../../../../core/logger.ts';
@@ -16,11 +13,10 @@ import { isElsewhere, isInNativeFullscreen, leaveElsewhere, moveSurfaces } from 
 
 /** @internal for tests */
 export type StageEvents = {
-	/** A leg plays, stalls or ends, or another is watched. `pending`: it is the second one. */
 	legChanged: [isPending: boolean];
-	/** The element that is watched was paused, or played on, by somebody else than the page. */
+	/** The watched element was paused, or played on, from outside the page's controls. */
 	pausedElsewhere: [isPaused: boolean];
-	/** The browser plays only without sound until the viewer does something. */
+	/** The browser plays only without sound until the viewer clicks or presses a key. */
 	soundBlocked: [];
 };
 
@@ -29,18 +25,17 @@ type StageDeps = {
 	logger: Logger;
 	container: HTMLElement;
 	createPlayback: (tier: DeliveryTier, start: PlaybackStart) => Playback;
-	/** A page that nobody sees may be paused by the browser. */
+	/** The browser may pause a hidden page. */
 	isPageVisible: () => boolean;
 };
 
-/** One per player. */
 export class HandOverStage extends TypedEmitter<StageEvents> {
 	readonly #deps: StageDeps;
 	readonly #mixer = new SoundMixer();
 	readonly #timer: HandOverTimer;
 	#level: Level;
 	#channelState: ChannelState;
-	/** Of the publisher's picture, frames per second, as the server says. */
+	/** The publisher's, in frames per second, as the server reports it. */
 	#sourceFrameRate: number | undefined;
 	#shown: Screen | undefined;
 	#pending: Screen | undefined;
@@ -54,7 +49,6 @@ export class HandOverStage extends TypedEmitter<StageEvents> {
 		this.#timer = new HandOverTimer(deps.clock);
 	}
 
-	/** What is watched. */
 	get shown(): Screen | undefined {
 		return this.#shown;
 	}
@@ -67,7 +61,7 @@ export class HandOverStage extends TypedEmitter<StageEvents> {
 		return this.#timer.reading;
 	}
 
-	/** Each value is read when it is looked at. */
+	/** The values of a leg are read on access. */
 	read(): StageReading {
 		const nowMs = this.#deps.clock.monotonicMs();
 		const leg = (screen: Screen | undefined): LegReading | undefined =>
@@ -126,13 +120,13 @@ export class HandOverStage extends TypedEmitter<StageEvents> {
 			case 'slide':
 				(action.leg === 'shown' ? shown : this.#pending)?.playback.delay?.setTarget(action.target);
 				break;
-			case 'wait-for':
-				this.#pending?.playback.timeShift?.waitFor(action.aheadMs);
+			case 'align-with':
+				this.#pending?.playback.timeShift?.alignWith(action.aheadMs);
 				break;
 		}
 	}
 
-	/** Passes on what the server says of the channel. `sourceFrameRate`: of its picture. */
+	/** Applies the channel's state as the server reports it. `sourceFrameRate`: of the publisher's picture. */
 	channelReported(channelState: ChannelState, sourceFrameRate: number | undefined): void {
 		this.#channelState = channelState;
 		this.#sourceFrameRate = sourceFrameRate;
@@ -168,7 +162,7 @@ export class HandOverStage extends TypedEmitter<StageEvents> {
 		}
 		[this.#shown, this.#pending] = [next, undefined];
 		setWatched(next.playback, true);
-		// Whatever others did to a hidden leg, now the viewer's wish holds.
+		// A hidden leg may have been paused from outside the page.
 		next.setPaused(isPaused);
 		const reveal = (): void =>
 			next.onNextFrame(this.#deps.clock, () => {
@@ -186,27 +180,27 @@ export class HandOverStage extends TypedEmitter<StageEvents> {
 	}
 
 	#makeScreen(tier: DeliveryTier, isPaused: boolean, isShown: boolean, start: PlaybackStart): Screen {
-		const screen = new Screen({
-			container: this.#deps.container,
-			playback: this.#deps.createPlayback(tier, start),
-			settings: { ...this.#level, isPaused },
-			mixer: this.#mixer,
-			isAudible: isShown,
-			onSoundBlocked: () => {
-				this.#level = { ...this.#level, isMuted: true };
-				this.emit('soundBlocked');
+		const screen = new Screen(
+			{
+				container: this.#deps.container,
+				playback: this.#deps.createPlayback(tier, start),
+				mixer: this.#mixer,
+				onSoundBlocked: () => {
+					this.#level = { ...this.#level, isMuted: true };
+					this.emit('soundBlocked');
+				},
+				onPausedElsewhere: (isPausedNow) => {
+					if (screen === this.#shown) {
+						this.emit('pausedElsewhere', isPausedNow);
+					}
+				},
 			},
-			onPausedElsewhere: (isPausedNow) => {
-				// A hidden leg is nobody's to pause.
-				if (screen === this.#shown) {
-					this.emit('pausedElsewhere', isPausedNow);
-				}
-			},
-		});
+			{ settings: { ...this.#level, isPaused }, isAudible: isShown },
+		);
 		setWatched(screen.playback, isShown);
 		screen.playback.on('stateChanged', () => this.emit('legChanged', screen === this.#pending));
 		if (isShown) {
-			// Reported states must find the screen in its place.
+			// Started later, so that `#shown` is set when the first states are reported.
 			queueMicrotask(() => {
 				if (screen.playback.state === 'idle') {
 					screen.playback.start(screen.video, this.#channelState);
@@ -253,7 +247,7 @@ function readLeg({ playback, video }: Screen, nowMs: number, sourceFrameRate: nu
 	};
 }
 
-/** Unseen, LL-HLS may hurry. */
+/** Hidden, LL-HLS may change its rate more. */
 function setWatched({ timeShift }: Playback, isWatched: boolean): void {
 	if (timeShift !== undefined) {
 		timeShift.isWatched = isWatched;

@@ -1,20 +1,16 @@
-/** The states of a change of tiers and what moves them; and when two playbacks are near enough to be swapped. Pure. */
+/** The states of a change of tiers, and when two playbacks are close enough to be swapped. Pure. */
 import type { TransitionTable } from '../../../../core/lifecycle/state-machine.ts';
 
 /**
- * `settled`: one tier plays. `opening`: the second one connects, hidden and muted. `aligning`: it shows frames, and the
- * both are moved until they play the same content. `relaxing`: swapped, and the new WebRTC leg goes back to live.
+ * `settled`: one tier plays. `opening`: the second one connects, hidden and silent. `aligning`: it shows frames, and
+ * both are moved until they play the same content. `relaxing`: swapped, and the new WebRTC leg returns to live.
  */
 export type HandOverState = 'settled' | 'opening' | 'aligning' | 'relaxing' | 'closed';
 
-/** What happens to a change. */
 export type HandOverEvent =
 	'chosen' | 'second-plays' | 'swapped' | 'swapped-behind' | 'given-up' | 'relaxed' | 'closed';
 
-/**
- * `swapped-behind`: to a WebRTC leg that is held back. `chosen` in `relaxing`: the next change begins before it is
- * live.
- */
+/** `swapped-behind`: to a WebRTC leg that is held back. `chosen` in `relaxing`: a next change before it is live. */
 export const HAND_OVER_TRANSITIONS = {
 	settled: { chosen: 'opening', closed: 'closed' },
 	opening: {
@@ -35,57 +31,51 @@ export const HAND_OVER_TRANSITIONS = {
 	closed: {},
 } as const satisfies TransitionTable<HandOverState, HandOverEvent>;
 
-/** The picture is off by no more than a frame at 25 a second. */
+/** The length of a frame at 25 per second. */
 const NEAR_PICTURE_MS = 40;
-/** A word is not cut by this; closer, the slide of the sound takes seconds more. */
+/** This cuts no word; closer, the slide of the sound takes seconds longer. */
 const NEAR_SOUND_MS = 60;
 /**
- * From then on what is near enough grows, up to {@link MOST_GIVE_MS}: where the machine or the network is too busy to
- * be brought nearer, a jump that few notice is better than one that is left to chance when patience ends.
+ * After this the tolerance grows, up to {@link MOST_GIVE_MS}. On a machine or network that is too busy for less, a jump
+ * that few notice is better than the jump of any size when {@link PATIENCE_MS} ends.
  */
 const GIVE_FROM_MS = 15_000;
 /** Milliseconds per millisecond: 10 ms a second. */
 const GIVE_RATE = 0.01;
 const MOST_GIVE_MS = 200;
-/**
- * To WebRTC the second leg starts at the right delay; what is left after this is sound that creeps, and is not waited
- * for.
- */
+/** To WebRTC the second leg starts at the right delay; after this only sliding sound is left, and not awaited. */
 const HIDDEN_SOUND_PATIENCE_MS = 8000;
-/** To LL-HLS the leg that is watched slides by a second at 45 ms a second. */
+/** To LL-HLS the watched leg slides by a second at 45 ms a second. */
 const PATIENCE_MS = 45_000;
-/** The tiers' capture times agree within this: less is the same frame. */
+/** The tiers' capture times agree within this: a smaller difference is the same frame. */
 const SEEN_BEFORE_MS = 50;
-/** Nearer than this to the frame where it was paused is there. */
+/** Within this distance of the paused frame it has arrived. */
 const RESUME_NEAR_MS = 500;
 const RESUME_PATIENCE_MS = 4000;
-/** Where no capture times are known, an emergency believes a second leg that has played for so long. */
+/** Without capture times, an emergency swaps to a second leg that has played for this long. */
 const EMERGENCY_TRUST_MS = 500;
 
 /** Why a second leg is opened. `resume`: LL-HLS from the frame where a WebRTC leg was paused. */
 export type SwapKind = 'to-webrtc' | 'to-hls' | 'emergency' | 'resume';
 
-/** What decides on a swap. Milliseconds. */
 export type SwapInput = {
 	kind: SwapKind;
-	/** Since the second one plays. */
+	/** How long the second one has played. */
 	alignedForMs: number;
-	/** Second minus first: positive skips content, negative repeats it; undefined while not known. */
+	/** Second minus first: positive skips content, negative repeats it; undefined while unknown. */
 	pictureAheadMs: number | undefined;
 	soundAheadMs: number | undefined;
-	/** The second one's picture goes on at the pace of the clock: see PlayedMoments.isSteady(). */
+	/** The second one's picture plays at a steady pace: see PlayedMoments.isSteady(). */
 	isSteady: boolean;
 };
 
-/** True when the time has come to swap. */
 export function shouldSwap({ kind, alignedForMs, pictureAheadMs, soundAheadMs, isSteady }: SwapInput): boolean {
 	if (kind === 'emergency') {
-		// The first stands still at its last frame: newer ones prove that the broadcast goes on without it, and that it
-		// is not the publisher who was lost.
+		// The first one is frozen at its last frame: newer ones prove that it is at fault, and not the publisher.
 		return pictureAheadMs === undefined ? alignedForMs > EMERGENCY_TRUST_MS : pictureAheadMs > SEEN_BEFORE_MS;
 	}
 	if (kind === 'resume') {
-		// At first it may still be at the live edge, before it has jumped.
+		// At first it may still be at the live edge, before its jump.
 		const isThere = pictureAheadMs !== undefined && pictureAheadMs > -RESUME_NEAR_MS && pictureAheadMs < RESUME_NEAR_MS;
 		return isThere || alignedForMs > RESUME_PATIENCE_MS;
 	}

@@ -1,7 +1,7 @@
 /**
- * The stories of docs/decisions.md, told to the real plan on a clock that the test moves: what happens to the legs is a
- * script, what plays is arithmetic (Chromium's sound creeps to a new delay by 45 ms a second, its picture jumps there),
- * and what is compared is what was done and what was seen at the swap.
+ * The stories of docs/decisions.md against the real plan on a fake clock. Scenes change the legs, and the legs follow
+ * Chromium's behaviour: sound slides to a new delay by 45 ms a second, the picture jumps there. The tests compare the
+ * actions, and the picture at the swap.
  */
 import { describe, expect, it } from 'vitest';
 import { TypedEmitter } from '../../../../core/lifecycle/typed-emitter.ts';
@@ -22,20 +22,19 @@ import { TierChooser } from './tier-chooser.ts';
 
 const EPOCH_MS = 1_000_000;
 const FRAME_MS = 40;
-/** Of WebRTC above its target, and of LL-HLS at the front. */
+/** Of WebRTC above its target, and of LL-HLS at the live edge. */
 const OWN_LATENCY_MS = { webrtc: 60, 'll-hls': 700 };
 const OPENING_MS = { webrtc: 300, 'll-hls': 600 };
 const SOUND_CREEP_MS_PER_S = 45;
-/** What a hidden LL-HLS leg gains or loses. */
+/** How fast a hidden LL-HLS leg moves to its aim. */
 const HURRY_MS_PER_S = 200;
 
-/** One leg: a script changes its fields, and `play` shows the next frame. */
+/** One leg: a scene changes its fields, and `play` shows the next frame. */
 class FakeLeg {
 	readonly tier: DeliveryTier;
 	readonly moments = new PlayedMoments();
 	readonly openedAtMs: number;
 	state: PlaybackState = 'connecting';
-	/** The path works, and media arrive. */
 	isFed = true;
 	hasConnected = false;
 	isPaused: boolean;
@@ -46,7 +45,7 @@ class FakeLeg {
 	target: { pictureMs: number; soundMs: number };
 	soundBehindMs: number;
 	pictureBehindMs: number;
-	/** LL-HLS: where it is on its way to. */
+	/** LL-HLS: the distance to live that it moves to. */
 	aimMs = OWN_LATENCY_MS['ll-hls'];
 	isShifted: boolean;
 	isWatched = false;
@@ -66,7 +65,7 @@ class FakeLeg {
 				: EPOCH_MS + beginsAtMs - start.fromCaptureTimeMs;
 	}
 
-	/** One frame on; `newestMs`: the last that the publisher has sent. */
+	/** Shows the next frame; `newestMs`: the last that the publisher has sent. */
 	play(nowMs: number, newestMs: number): boolean {
 		if (this.state === 'stopped' || this.isPaused || !this.isFed || nowMs - this.openedAtMs < OPENING_MS[this.tier]) {
 			return false;
@@ -115,7 +114,6 @@ class FakeLeg {
 	}
 }
 
-/** The stage in a page that is not there. */
 class FakeStage extends TypedEmitter<StageEvents> {
 	readonly clock: FakeClock;
 	readonly log: string[];
@@ -124,11 +122,11 @@ class FakeStage extends TypedEmitter<StageEvents> {
 	readonly jumpsMs: number[] = [];
 	level = { isMuted: false, volume: 1 };
 	channelState: ChannelState = 'live';
-	/** The newest picture that the publisher has sent, while they are away. */
+	/** The last picture that the publisher sent before they were lost. */
 	lostAtMs = Infinity;
 	watched: FakeLeg | undefined;
 	pending: FakeLeg | undefined;
-	/** Given to each leg that opens. */
+	/** For each leg that is shown at once. */
 	isFed = true;
 	maxLipErrorMs = 0;
 
@@ -161,7 +159,7 @@ class FakeStage extends TypedEmitter<StageEvents> {
 			case 'slide':
 				(action.leg === 'shown' ? watched : pending)!.target = action.target;
 				return;
-			case 'wait-for':
+			case 'align-with':
 				pending!.aimMs = Math.max(OWN_LATENCY_MS['ll-hls'], pending!.pictureBehindMs + action.aheadMs);
 				return;
 			case 'show':
@@ -208,7 +206,7 @@ class FakeStage extends TypedEmitter<StageEvents> {
 
 	close(): void {}
 
-	/** The next frame of every leg. */
+	/** Shows the next frame of every leg. */
 	play(): void {
 		const nowMs = this.clock.monotonicMs();
 		for (const leg of [this.watched, this.pending]) {
@@ -247,12 +245,12 @@ class FakeSignaling extends TypedEmitter<SignalingEvents> {
 		this.log = log;
 	}
 	pin(isPinnedToHls: boolean): boolean {
-		this.log.push(`say pinned: ${isPinnedToHls}`);
+		this.log.push(`send pinned: ${isPinnedToHls}`);
 		return true;
 	}
 	tierPlays(): void {}
 	tierFailed(tier: DeliveryTier, cause: string): boolean {
-		this.log.push(`say ${tier} failed: ${cause}`);
+		this.log.push(`send ${tier} failed: ${cause}`);
 		return true;
 	}
 	decide(tier: DeliveryTier, reason: TierDecision['reason'], isEmergency = false): void {
@@ -260,7 +258,7 @@ class FakeSignaling extends TypedEmitter<SignalingEvents> {
 	}
 }
 
-/** One scene of a story: what happens, how long it lasts, and what was done and said in it. */
+/** One scene of a story: what happens, how long it lasts, and the expected log. */
 type Scene = { when: () => void; forMs: number; then: string[] };
 
 function setUp() {
@@ -268,12 +266,12 @@ function setUp() {
 	const stage = new FakeStage(clock, log);
 	const signaling = new FakeSignaling(log);
 	const handOver = new HandOver({ clock, logger: silentLogger, stage }, { canHls: true, isPaused: false });
-	const chooser = new TierChooser({ clock, handOver, signaling, initialTier: 'webrtc' });
+	const chooser = new TierChooser({ clock, handOver, signaling }, { initialTier: 'webrtc' });
 	handOver.on('swapped', (tier) => log.push(`watch ${tier}`));
 	handOver.on('switchFailed', (tier) => log.push(`gave up ${tier}`));
 	chooser.start();
 
-	async function tell(...scenes: Scene[]): Promise<void> {
+	async function play(...scenes: Scene[]): Promise<void> {
 		for (const { when, forMs, then } of scenes) {
 			log.length = 0;
 			when();
@@ -284,19 +282,19 @@ function setUp() {
 			expect(log).toEqual(then);
 		}
 	}
-	return { clock, stage, signaling, handOver, chooser, tell };
+	return { clock, stage, signaling, handOver, chooser, play };
 }
 
 describe('a viewer', () => {
-	it('on a busy machine is brought to LL-HLS all the same, and misses next to nothing', async () => {
-		const { clock, stage, signaling, handOver, tell } = setUp();
+	it('changes to LL-HLS on a busy machine, and misses next to nothing', async () => {
+		const { clock, stage, signaling, handOver, play } = setUp();
 		let isBusy = true;
-		await tell(
+		await play(
 			{ when: () => signaling.decide('webrtc', 'fits'), forMs: 2000, then: ['show webrtc'] },
 			{
 				when: () => {
 					signaling.decide('ll-hls', 'seats-full');
-					// Both cores are taken away for 0.3 s of every second: then the browser holds the picture back.
+					// Both cores are busy for 0.3 s of every second, and the browser then holds the picture back.
 					clock.setInterval(() => {
 						if (stage.watched!.tier === 'webrtc') {
 							stage.watched!.heldMs = isBusy ? 120 : 0;
@@ -312,14 +310,14 @@ describe('a viewer', () => {
 		expect(handOver.reading.state).toBe('settled');
 	});
 
-	it('whose sound creeps is not made to wait for it, and never sees lips that are off', async () => {
-		const { stage, signaling, handOver, tell } = setUp();
-		await tell(
+	it('changes to WebRTC without waiting for sliding sound, and keeps lip sync', async () => {
+		const { stage, signaling, handOver, play } = setUp();
+		await play(
 			{ when: () => signaling.decide('ll-hls', 'seats-full'), forMs: 4000, then: ['show ll-hls'] },
 			{
 				when: () => {
 					signaling.decide('webrtc', 'fits');
-					// Its sound was drawn at once, and creeps.
+					// Its sound was added at once, and slides.
 					stage.pending!.soundBehindMs = 78;
 				},
 				forMs: 7000,
@@ -340,23 +338,23 @@ describe('a viewer', () => {
 		expect(handOver.reading.state).toBe('settled');
 	});
 
-	it('whose SFU worker was killed sees LL-HLS within two seconds, and nothing twice', async () => {
-		const { stage, signaling, tell } = setUp();
-		await tell(
+	it('sees LL-HLS within two seconds when the SFU worker dies, and nothing twice', async () => {
+		const { stage, signaling, play } = setUp();
+		await play(
 			{ when: () => signaling.decide('webrtc', 'fits'), forMs: 2000, then: ['show webrtc'] },
 			{ when: () => (stage.watched!.isFed = false), forMs: 200, then: [] },
 			{
 				when: () => signaling.decide('ll-hls', 'worker-lost', true),
 				forMs: 1800,
-				then: ['open ll-hls', 'swap', 'watch ll-hls', 'say webrtc failed: connection-lost'],
+				then: ['open ll-hls', 'swap', 'watch ll-hls', 'send webrtc failed: connection-lost'],
 			},
 		);
 		expect(stage.watched!.moments.latest!.captureTimeMs).toBeGreaterThan(EPOCH_MS + 2000);
 	});
 
-	it('whose path is cut gets LL-HLS by the player’s own decision, and keeps WebRTC when it is found again', async () => {
-		const { stage, signaling, handOver, tell } = setUp();
-		await tell(
+	it('gets LL-HLS when the path is cut, and keeps WebRTC when it recovers in time', async () => {
+		const { stage, signaling, handOver, play } = setUp();
+		await play(
 			{ when: () => signaling.decide('webrtc', 'fits'), forMs: 2000, then: ['show webrtc'] },
 			{ when: () => (stage.watched!.isFed = false), forMs: 600, then: ['open ll-hls'] },
 			{ when: () => (stage.watched!.isFed = true), forMs: 200, then: ['close the second'] },
@@ -364,30 +362,30 @@ describe('a viewer', () => {
 			{
 				when: () => (stage.watched!.isFed = false),
 				forMs: 3000,
-				then: ['open ll-hls', 'swap', 'watch ll-hls', 'say webrtc failed: connection-lost'],
+				then: ['open ll-hls', 'swap', 'watch ll-hls', 'send webrtc failed: connection-lost'],
 			},
 		);
 		expect(handOver.shown?.tier).toBe('ll-hls');
 	});
 
-	it('whose network blocks WebRTC sees LL-HLS without having waited for the browser to say so', async () => {
-		const { stage, signaling, tell } = setUp();
+	it('gets LL-HLS on a network that blocks WebRTC before the browser reports it', async () => {
+		const { stage, signaling, play } = setUp();
 		stage.isFed = false;
-		await tell(
+		await play(
 			{ when: () => signaling.decide('webrtc', 'fits'), forMs: 1400, then: ['show webrtc'] },
 			{
 				when: () => undefined,
 				forMs: 1600,
-				then: ['open ll-hls', 'swap', 'watch ll-hls', 'say webrtc failed: blocked'],
+				then: ['open ll-hls', 'swap', 'watch ll-hls', 'send webrtc failed: blocked'],
 			},
 		);
 	});
 
-	it('who pauses gives up the seat, goes on where they paused, and comes back to the front', async () => {
-		const { stage, signaling, handOver, tell } = setUp();
-		await tell({ when: () => signaling.decide('webrtc', 'fits'), forMs: 2000, then: ['show webrtc'] });
+	it('gives up the seat in a pause, continues at the paused frame, and returns to live', async () => {
+		const { stage, signaling, handOver, play } = setUp();
+		await play({ when: () => signaling.decide('webrtc', 'fits'), forMs: 2000, then: ['show webrtc'] });
 		const pausedAtMs = stage.watched!.moments.latest!.captureTimeMs;
-		await tell(
+		await play(
 			{ when: () => handOver.setPaused(true), forMs: 9900, then: [] },
 			{ when: () => undefined, forMs: 200, then: ['leave-elsewhere', 'rest'] },
 			{ when: () => signaling.decide('ll-hls', 'seats-full'), forMs: 50_000, then: [] },
@@ -395,24 +393,24 @@ describe('a viewer', () => {
 		);
 		expect(stage.watched!.moments.latest!.captureTimeMs - pausedAtMs).toBeLessThan(2000);
 		expect(handOver.isBehindLive).toBe(true);
-		await tell(
+		await play(
 			{ when: () => signaling.decide('webrtc', 'fits'), forMs: 1000, then: [] },
 			{ when: () => handOver.goLive(), forMs: 100, then: ['open webrtc'] },
 		);
 		expect(handOver.isBehindLive).toBe(false);
 	});
 
-	it('who pins LL-HLS gets it softly, and real time again when they take the pin back', async () => {
-		const { stage, signaling, chooser, handOver, tell } = setUp();
-		await tell(
+	it('gets LL-HLS seamlessly when they pin it, and real time again when they remove the pin', async () => {
+		const { stage, signaling, chooser, handOver, play } = setUp();
+		await play(
 			{ when: () => signaling.decide('webrtc', 'fits'), forMs: 2000, then: ['show webrtc'] },
 			{
 				when: () => chooser.choose('ll-hls'),
 				forMs: 40_000,
-				then: ['say pinned: true', 'open ll-hls', 'swap', 'watch ll-hls'],
+				then: ['send pinned: true', 'open ll-hls', 'swap', 'watch ll-hls'],
 			},
 			{ when: () => signaling.decide('ll-hls', 'pinned'), forMs: 1000, then: [] },
-			{ when: () => chooser.choose('webrtc'), forMs: 500, then: ['say pinned: false'] },
+			{ when: () => chooser.choose('webrtc'), forMs: 500, then: ['send pinned: false'] },
 			{
 				when: () => signaling.decide('webrtc', 'fits'),
 				forMs: 3000,
@@ -420,26 +418,26 @@ describe('a viewer', () => {
 			},
 		);
 		expect(handOver.reading.state).toBe('relaxing');
-		await tell({ when: () => undefined, forMs: 15_000, then: [] });
+		await play({ when: () => undefined, forMs: 15_000, then: [] });
 		expect(handOver.reading.state).toBe('settled');
 		expect(stage.watched!.pictureBehindMs).toBe(OWN_LATENCY_MS.webrtc);
 		expect(stage.jumpsMs.map(Math.abs).filter((jumpMs) => jumpMs > 40)).toEqual([]);
 	});
 
-	it('whose publisher is lost keeps the last picture: the other tier shows nothing newer', async () => {
-		const { clock, stage, signaling, handOver, tell } = setUp();
-		await tell(
+	it('keeps the last picture of a lost publisher: the other tier shows nothing newer', async () => {
+		const { clock, stage, signaling, handOver, play } = setUp();
+		await play(
 			{ when: () => signaling.decide('webrtc', 'fits'), forMs: 2000, then: ['show webrtc'] },
-			// For a moment it looks like a cut: LL-HLS is opened, and shows what was seen.
+			// At first it looks like a cut path: LL-HLS opens, and shows nothing new.
 			{ when: () => (stage.lostAtMs = EPOCH_MS + clock.monotonicMs()), forMs: 2500, then: ['open ll-hls'] },
 			{ when: () => handOver.channelReported('interrupted'), forMs: 30_000, then: ['close the second'] },
 		);
 		expect(handOver.shown?.tier).toBe('webrtc');
 	});
 
-	it('whose publisher is back goes on in the tier where they were', async () => {
-		const { clock, stage, signaling, handOver, tell } = setUp();
-		await tell(
+	it('stays in their tier when the publisher returns', async () => {
+		const { clock, stage, signaling, handOver, play } = setUp();
+		await play(
 			{ when: () => signaling.decide('webrtc', 'fits'), forMs: 2000, then: ['show webrtc'] },
 			{
 				when: () => {

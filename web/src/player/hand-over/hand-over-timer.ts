@@ -1,31 +1,27 @@
-/**
- * Measures changes of tiers from inside the page: how long, how smooth. The bench measures the same from the pixels.
- */
+/** Measures how long changes of tiers take, and how smooth they are. The bench measures the same from the pixels. */
 import type { Clock } from '../../../../core/lifecycle/clock.ts';
 import type { PlayedMoment, PlayedMoments } from '../measure/alignment.ts';
 import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
 
-/** What is known of the changes so far; undefined where none was. */
+/** What was measured of the changes so far; undefined before the first. */
 export type HandOverMeasurements = {
 	count: number;
 	lastTier: DeliveryTier | undefined;
 	lastReason: string | undefined;
-	/** From the wish to the swap. */
+	/** From the choice to the swap. */
 	lastDurationMs: number | undefined;
-	/** From the last frame of the one to the first new frame of the other. */
+	/** From the last frame of the old leg to the first frame of the new one. */
 	presentedGapMs: number | undefined;
 	/** Content that was skipped (positive) or repeated (negative). */
 	contentJumpMs: number | undefined;
 };
 
-/** {@link HandOverMeasurements} and what goes on now. */
 export type HandOverReading = HandOverMeasurements & { state: string };
 
 const POLL_MS = 10;
-/** A frame that has not come by then is a stall, which is counted elsewhere. */
+/** A frame later than this is a stall, which PlaybackMetrics counts. */
 const FIRST_FRAME_DEADLINE_MS = 2000;
 
-/** One per player. */
 export class HandOverTimer {
 	readonly #clock: Clock;
 	#beganAtMs = 0;
@@ -47,13 +43,12 @@ export class HandOverTimer {
 		return this.#reading;
 	}
 
-	/** A change to this tier begins. */
 	begin(tier: DeliveryTier): void {
 		this.#tier = tier;
 		this.#beganAtMs = this.#clock.monotonicMs();
 	}
 
-	/** Swapped just now. `last`: the last frame that was shown before; `next`: where the frames of the other appear. */
+	/** Swapped just now. `last`: the old leg's last frame; `next`: the new leg's frames. */
 	swapped(last: PlayedMoment | undefined, next: PlayedMoments, reason: string): void {
 		const swappedAtMs = this.#clock.monotonicMs();
 		this.#reading = {

@@ -1,27 +1,21 @@
-/**
- * What the plan and the stage of a hand-over pass to each other: readings in, actions out. Also what pages hear of it.
- */
+/** What the plan and the stage of a hand-over exchange (readings and actions), and the events for pages. */
 import type { ChannelState } from '../../../../core/protocol/api/channel-description.ts';
 import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
 import type { LineVerdict } from '../measure/line-judge.ts';
 import type { PlaybackError, PlaybackState } from '../playback/playback-state.ts';
+import type { TierFailureCause } from '../signaling/signaling-client.ts';
 import type { DelayControl, DelayTarget, TimeShift } from '../playback/playback.ts';
 
-/** How a playback is to begin. */
 export type PlaybackStart = {
-	/** WebRTC: sound and picture are held back for so long at first. */
+	/** WebRTC: how long sound and picture are held back at first. */
 	delayMs?: number;
-	/** LL-HLS: begin here instead of at the live edge, the server's epoch milliseconds. */
+	/** LL-HLS: start here instead of at the live edge, the server's epoch milliseconds. */
 	fromCaptureTimeMs?: number;
 };
 
-/** Why a tier does not work, in the words of the signaling socket. */
-export type TierFailureCause =
-	'unsupported' | 'blocked' | 'connection-lost' | 'undecodable' | 'refused' | 'line-too-poor';
-
 /**
- * What was found out about the viewer's line. `real-time-given-up`: the WebRTC picture stood, and LL-HLS is on its way.
- * `starved`: LL-HLS does not get what it needs either.
+ * What is wrong with the viewer's line. `real-time-given-up`: the WebRTC picture froze, and LL-HLS is opening.
+ * `starved`: the line is too poor for LL-HLS too.
  */
 export type LineProblem = 'real-time-given-up' | 'starved';
 
@@ -30,83 +24,74 @@ export type LegReading = {
 	readonly tier: DeliveryTier;
 	readonly state: PlaybackState;
 	readonly error: PlaybackError | undefined;
-	/** The last frame that was shown, however long ago. */
+	/** Of the last frame that was shown, however long ago. */
 	readonly latestMs: number | undefined;
-	/** What is on the screen now; undefined while nothing moves. */
+	/** On the screen now; undefined while nothing moves. */
 	readonly positionMs: number | undefined;
-	/** The picture goes on at the pace of the clock. */
 	readonly isSteady: boolean;
-	/** WebRTC: what is heard now; undefined without sound. */
+	/** WebRTC: in the sound that plays now; undefined without sound. */
 	readonly soundMs: number | undefined;
 	readonly latencyMs: number | undefined;
-	/** WebRTC: why the picture stands, if it does. */
+	/** WebRTC: why the picture is frozen, if it is. */
 	readonly lineVerdict: LineVerdict | undefined;
 	readonly delay: Pick<DelayControl, 'lastMediaAtMs' | 'hasConnected'> | undefined;
 	readonly timeShift: Pick<TimeShift, 'isShifted' | 'isStarved'> | undefined;
-	/** Its element is shown outside the page. */
 	readonly isElsewhere: boolean;
-	/** An iPhone's own full screen: only a gesture fills it with another element. */
+	/** In an iPhone's native full screen, to which only a gesture can bring another element. */
 	readonly fillsScreen: boolean;
 };
 
-/** What the plan sees of the stage. */
 export type StageReading = {
 	/** Monotonic. */
 	readonly nowMs: number;
 	readonly channelState: ChannelState;
 	readonly isPageVisible: boolean;
-	/** The leg that is watched. */
 	readonly shown: LegReading | undefined;
 	/** The second leg, hidden and silent. */
 	readonly pending: LegReading | undefined;
 };
 
-/** What the stage does at the plan's word. Without the leg that an action is about, it does nothing. */
+/** What the stage does. An action on a leg that is not there does nothing. */
 export type StageAction =
-	/** Plays in this tier at once; what was shown before is closed. */
+	/** Plays in this tier at once; the leg shown before is closed. */
 	| { do: 'show'; tier: DeliveryTier; isPaused: boolean }
-	/** Opens the second leg, hidden and silent. */
 	| { do: 'open'; tier: DeliveryTier; start: PlaybackStart }
 	| { do: 'close-pending' }
-	/** The second leg is watched from now on. */
 	| { do: 'swap'; isPaused: boolean; reason: string }
-	/** Closes the connection of what is shown; its last picture stands. */
+	/** Closes the shown leg's connection; its last picture stays. */
 	| { do: 'rest' }
-	/** Lets what is shown go from wherever it is shown outside the page. */
+	/** Ends picture-in-picture and native full screen of the shown leg. */
 	| { do: 'leave-elsewhere' }
 	| { do: 'pause'; isPaused: boolean }
-	/** What is shown keeps its distance to the edge from now on. */
+	/** The shown leg keeps its distance to the live edge from now on. */
 	| { do: 'hold-position' }
 	| { do: 'go-live' }
-	/** The picture of what is shown is not mended any more. */
+	/** No repair of the shown leg's picture is tried any more. */
 	| { do: 'give-up-picture' }
-	/** The second leg gets whole segments from the beginning. */
+	/** The second leg loads whole segments from the start. */
 	| { do: 'expect-poor-line' }
 	/** How long a WebRTC leg holds sound and picture back. */
 	| { do: 'slide'; leg: 'shown' | 'pending'; target: DelayTarget }
-	/** The second leg waits for a picture that is this much further from live. */
-	| { do: 'wait-for'; aheadMs: number };
+	/** The second leg aligns with a picture that is this much further from live. */
+	| { do: 'align-with'; aheadMs: number };
 
-/** What a hand-over reports. */
 export type HandOverEvents = {
-	/** Something that the page shows may be different: the screen, its state, or a change under way. */
+	/** The screen, its state, or the change under way may have changed. */
 	changed: [];
-	/** Another tier is watched now. */
 	swapped: [tier: DeliveryTier];
-	/** The change to a tier was given up; the other one plays on. */
+	/** The change to a tier was given up; the other tier still plays. */
 	switchFailed: [tier: DeliveryTier, error: PlaybackError | undefined];
 	/** A tier does not work here and now. The other one takes over by itself. */
 	tierFailed: [tier: DeliveryTier, cause: TierFailureCause];
-	/** At the front again, or out of the video element's full screen: the listener chooses the tier now. */
+	/** Back at the live edge, or out of native full screen: the listener chooses the tier now. */
 	mayChange: [];
-	/** The browser wants a click before it gives sound. */
+	/** The browser plays sound only after a click. */
 	soundBlocked: [];
 };
 
-/** One of {@link HandOverEvents}, in its turn between the actions. */
+/** One of {@link HandOverEvents}, in order with the actions. */
 export type Notice = {
 	[Name in keyof HandOverEvents]: { do: 'notify'; event: Name; args: HandOverEvents[Name] };
 }[keyof HandOverEvents];
 
-/** What the plan wants, to be carried out in order. */
 export type PlanAction = StageAction | Notice;

@@ -1,7 +1,4 @@
-/**
- * The viewer's wish to pause, and what becomes of legs, seats and windows: the real HandOver over a page of a few
- * lines.
- */
+/** Pauses, picture-in-picture and poor lines: the real HandOver in a fake page. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ChannelState } from '../../../../core/protocol/api/channel-description.ts';
 import { silentLogger } from '../../../../core/logger.ts';
@@ -86,7 +83,7 @@ class FakePlayback extends TypedEmitter<PlaybackEvents> implements Playback {
 			isShifted: begin.fromCaptureTimeMs !== undefined,
 			isStarved: false,
 			expectPoorLine: () => void (shift.isStarved = true),
-			waitFor() {},
+			alignWith() {},
 			holdPosition: () => void (shift.isShifted = true),
 			goLive: () => void (shift.isShifted = false),
 		};
@@ -132,7 +129,7 @@ const EPOCH_MS = 1_000_000;
 function setUp(isPageVisible = () => true) {
 	const clock = new FakeClock();
 	const legs: FakePlayback[] = [];
-	const told: string[] = [];
+	const events: string[] = [];
 	const stage = new HandOverStage(
 		{
 			clock,
@@ -147,10 +144,10 @@ function setUp(isPageVisible = () => true) {
 		{ level: { isMuted: false, volume: 1 }, channelState: 'live' satisfies ChannelState },
 	);
 	const handOver = new HandOver({ clock, logger: silentLogger, stage }, { canHls: true, isPaused: false });
-	handOver.on('swapped', (tier) => told.push(`swapped ${tier}`));
-	handOver.on('tierFailed', (tier, cause) => told.push(`failed ${tier} ${cause}`));
-	handOver.on('mayChange', () => told.push('may change'));
-	/** Every open leg that is not paused shows 25 frames a second, `behindMs` from live. */
+	handOver.on('swapped', (tier) => events.push(`swapped ${tier}`));
+	handOver.on('tierFailed', (tier, cause) => events.push(`failed ${tier} ${cause}`));
+	handOver.on('mayChange', () => events.push('may change'));
+	/** Every open leg that is not paused shows 25 frames per second, `behindMs` behind live. */
 	async function play(ms: number, behindMs = 100): Promise<void> {
 		for (let passedMs = 0; passedMs < ms; passedMs += 40) {
 			for (const leg of legs) {
@@ -167,7 +164,7 @@ function setUp(isPageVisible = () => true) {
 		await play(1000);
 		return { leg: legs.at(-1)!, video: legs.at(-1)!.video! };
 	}
-	return { clock, legs, told, handOver, play, watch };
+	return { clock, legs, events, handOver, play, watch };
 }
 
 beforeEach(() => {
@@ -178,7 +175,7 @@ beforeEach(() => {
 afterEach(() => vi.unstubAllGlobals());
 
 describe('a pause', () => {
-	it.each(['webrtc', 'll-hls'] as const)('is the same wish whoever has it, in %s', async (tier) => {
+	it.each(['webrtc', 'll-hls'] as const)('is the same from the element and from the page, in %s', async (tier) => {
 		const { handOver, clock, watch } = setUp();
 		const { video } = await watch(tier);
 		video.pause();
@@ -192,15 +189,15 @@ describe('a pause', () => {
 		expect(video.paused).toBe(false);
 	});
 
-	it('is not what the end of a broadcast does to the element', async () => {
-		const { handOver, watch } = await Promise.resolve(setUp());
+	it('is not set by the end of a broadcast', async () => {
+		const { handOver, watch } = setUp();
 		const { video } = await watch('ll-hls');
 		video.ended = true;
 		video.pause();
 		expect(handOver.settings.isPaused).toBe(false);
 	});
 
-	it('gives up the seat at once when the crowd comes, opens no second leg, and stays a pause', async () => {
+	it('gives up the seat at once when the server needs it, and stays paused without a second leg', async () => {
 		const { handOver, legs, play, watch } = setUp();
 		const { leg } = await watch('webrtc');
 		handOver.setPaused(true);
@@ -211,8 +208,8 @@ describe('a pause', () => {
 		expect(handOver.settings.isPaused).toBe(true);
 	});
 
-	it('goes on in LL-HLS from where it was paused, after the seat was given up', async () => {
-		const { handOver, legs, told, play, watch } = setUp();
+	it('continues in LL-HLS from the paused frame after the seat was given up', async () => {
+		const { handOver, legs, events, play, watch } = setUp();
 		await watch('webrtc');
 		const pausedAtMs = legs[0]!.shownMoments.latest!.captureTimeMs;
 		handOver.setPaused(true);
@@ -221,15 +218,15 @@ describe('a pause', () => {
 		handOver.setPaused(false);
 		expect(legs[1]).toMatchObject({ tier: 'll-hls', begin: { fromCaptureTimeMs: pausedAtMs } });
 		await play(2000, SHORT_PAUSE_MS + 1000);
-		expect(told).toEqual(['swapped ll-hls']);
+		expect(events).toEqual(['swapped ll-hls']);
 		expect(handOver.isBehindLive).toBe(true);
 		handOver.goLive();
-		expect(told.at(-1)).toBe('may change');
+		expect(events.at(-1)).toBe('may change');
 		expect(handOver.isBehindLive).toBe(false);
 	});
 
-	it('of some seconds returns to real time by itself', async () => {
-		const { handOver, legs, told, play, watch } = setUp();
+	it('returns to real time after some seconds', async () => {
+		const { handOver, legs, events, play, watch } = setUp();
 		const { video } = await watch('webrtc');
 		handOver.setPaused(true);
 		await play(5000);
@@ -237,10 +234,10 @@ describe('a pause', () => {
 		await play(1000);
 		expect(legs).toHaveLength(1);
 		expect(video.paused).toBe(false);
-		expect(told).toEqual(['may change']);
+		expect(events).toEqual(['may change']);
 	});
 
-	it('ends a change under way, and the change does not end the pause', async () => {
+	it('ends a change of tiers under way', async () => {
 		const { handOver, legs, play, watch } = setUp();
 		await watch('webrtc');
 		handOver.choose('ll-hls');
@@ -251,7 +248,7 @@ describe('a pause', () => {
 		expect(legs.filter(({ state }) => state === 'playing')).toHaveLength(0);
 	});
 
-	it('by the browser, of a page that nobody sees, ends when it is seen again', async () => {
+	it('of a hidden page by the browser ends when the page is visible again', async () => {
 		let isVisible = true;
 		const { handOver, clock, watch } = setUp(() => isVisible);
 		const { video } = await watch('webrtc');
@@ -265,8 +262,8 @@ describe('a pause', () => {
 	});
 });
 
-describe('a window of the video element', () => {
-	it('goes on with the leg that is swapped in', async () => {
+describe('picture-in-picture and full screen', () => {
+	it('moves picture-in-picture to the leg that is swapped in', async () => {
 		const { handOver, legs, play, watch } = setUp();
 		const { video } = await watch('webrtc');
 		await video.requestPictureInPicture();
@@ -276,7 +273,7 @@ describe('a window of the video element', () => {
 		expect(video.isConnected).toBe(false);
 	});
 
-	it('closes where it cannot be moved', async () => {
+	it('closes picture-in-picture that cannot be moved', async () => {
 		const { handOver, legs, play, watch } = setUp();
 		const { video } = await watch('webrtc');
 		await video.requestPictureInPicture();
@@ -286,7 +283,7 @@ describe('a window of the video element', () => {
 		expect(page.pictureInPictureElement).toBeNull();
 	});
 
-	it('keeps a paused leg alive, and closes when the seat is taken', async () => {
+	it('keeps a paused leg in picture-in-picture, and closes both when the seat is taken', async () => {
 		const { handOver, play, watch } = setUp();
 		const { leg, video } = await watch('webrtc');
 		await video.requestPictureInPicture();
@@ -297,8 +294,8 @@ describe('a window of the video element', () => {
 		expect(page.pictureInPictureElement).toBeNull();
 	});
 
-	it("lets a planned change wait until the viewer leaves an iPhone's full screen", async () => {
-		const { handOver, legs, told, clock, watch } = setUp();
+	it("delays a planned change until the viewer leaves an iPhone's full screen", async () => {
+		const { handOver, legs, events, clock, watch } = setUp();
 		const { video } = await watch('webrtc');
 		video.webkitDisplayingFullscreen = true;
 		handOver.choose('ll-hls');
@@ -306,48 +303,48 @@ describe('a window of the video element', () => {
 		expect(legs).toHaveLength(1);
 		video.webkitDisplayingFullscreen = false;
 		await clock.advance(100);
-		expect(told).toEqual(['may change']);
+		expect(events).toEqual(['may change']);
 	});
 });
 
 describe('a line that does not carry the WebRTC picture', () => {
-	it('loses the picture first, then LL-HLS takes over, and it is told once', async () => {
-		const { legs, told, play, watch } = setUp();
+	it('gives up the picture first, then LL-HLS takes over, with one event', async () => {
+		const { legs, events, play, watch } = setUp();
 		const { leg } = await watch('webrtc');
 		leg.verdict = 'line-too-poor';
 		await play(2000);
 		expect(leg.hasPicture).toBe(false);
-		expect(told).toEqual(['failed webrtc line-too-poor', 'swapped ll-hls']);
+		expect(events).toEqual(['failed webrtc line-too-poor', 'swapped ll-hls']);
 		expect(legs.map(({ timeShift }) => timeShift?.isStarved)).toEqual([undefined, true]);
 	});
 
-	it('is left altogether where nobody can stop the picture', async () => {
-		const { handOver, told, play, watch } = setUp();
+	it('closes the leg where the server cannot stop the picture', async () => {
+		const { handOver, events, play, watch } = setUp();
 		handOver.on('tierFailed', () => handOver.dropPicture());
 		const { leg } = await watch('webrtc');
 		leg.verdict = 'line-too-poor';
 		await play(2000);
 		expect(leg.state).toBe('stopped');
-		expect(told.at(-1)).toBe('swapped ll-hls');
+		expect(events.at(-1)).toBe('swapped ll-hls');
 	});
 
-	it('ends a trial of WebRTC before it starves what is watched', async () => {
-		const { handOver, legs, told, play, watch } = setUp();
+	it('ends a trial of WebRTC before it starves the shown leg', async () => {
+		const { handOver, legs, events, play, watch } = setUp();
 		await watch('ll-hls');
 		handOver.choose('webrtc', 'fits');
 		legs[1]!.verdict = 'line-too-poor';
 		await play(200);
 		expect(legs[1]!.state).toBe('stopped');
-		expect(told).toEqual(['failed webrtc line-too-poor']);
+		expect(events).toEqual(['failed webrtc line-too-poor']);
 		expect(handOver.pendingTier).toBeUndefined();
 	});
 
-	it('is not tried where LL-HLS does not get what it needs either', async () => {
-		const { handOver, legs, told, watch } = setUp();
+	it('does not try WebRTC where the line starves LL-HLS', async () => {
+		const { handOver, legs, events, watch } = setUp();
 		const { leg } = await watch('ll-hls');
 		(leg.timeShift as { isStarved: boolean }).isStarved = true;
 		handOver.choose('webrtc', 'fits');
 		expect(legs).toHaveLength(1);
-		expect(told).toEqual(['failed webrtc line-too-poor']);
+		expect(events).toEqual(['failed webrtc line-too-poor']);
 	});
 });

@@ -1,6 +1,4 @@
-/**
- * Plays a channel in the tier that was chosen, and changes tiers make-before-break: the plan decides, the stage does.
- */
+/** Plays a channel in the chosen tier, and changes tiers make-before-break: the plan decides, the stage performs. */
 import type { CancelTimer, Clock } from '../../../../core/lifecycle/clock.ts';
 import type { Logger } from '../../../../core/logger.ts';
 import type { ChannelState } from '../../../../core/protocol/api/channel-description.ts';
@@ -23,13 +21,11 @@ type HandOverDeps = {
 	>;
 };
 
-/** One per player on a page. */
 export class HandOver extends TypedEmitter<HandOverEvents> {
 	readonly #deps: HandOverDeps;
 	readonly #plan: HandOverPlan;
 	readonly #cancelTick: CancelTimer;
 
-	/** `canHls`: LL-HLS may take over in an emergency. `isPaused`: the viewer's wish at the start. */
 	constructor(deps: HandOverDeps, options: { canHls: boolean; isPaused: boolean }) {
 		super(deps.logger);
 		const { clock, stage } = deps;
@@ -46,12 +42,11 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 		});
 	}
 
-	/** What is watched; undefined before the first {@link choose}. */
+	/** The watched screen; undefined before the first {@link choose}. */
 	get shown(): HandOverStage['shown'] {
 		return this.#deps.stage.shown;
 	}
 
-	/** The tier that is being changed to, while it is. */
 	get pendingTier(): DeliveryTier | undefined {
 		return this.#plan.pendingTier;
 	}
@@ -60,44 +55,40 @@ export class HandOver extends TypedEmitter<HandOverEvents> {
 		return { isPaused: this.#plan.isPaused, ...this.#deps.stage.level };
 	}
 
-	/** True when the viewer watches from within the window, after a pause. */
+	/** True when the viewer watches behind the live edge, after a pause. */
 	get isBehindLive(): boolean {
 		return this.#deps.stage.read().shown?.timeShift?.isShifted === true;
 	}
 
-	/** What is wrong with the viewer's line; undefined while nothing is. */
 	get lineProblem(): LineProblem | undefined {
 		return this.#plan.lineProblem(this.#deps.stage.read().shown);
 	}
 
-	/** The changes so far, for statistics. */
 	get reading(): HandOverReading {
 		return { state: this.#plan.state, ...this.#deps.stage.measurements };
 	}
 
-	/**
-	 * Plays in this tier: at once when nothing plays, else make-before-break. `isEmergency`: aligning may be left out.
-	 */
+	/** Plays in this tier: at once when nothing plays, else make-before-break. `isEmergency`: aligning may be skipped. */
 	choose(tier: DeliveryTier, reason = 'chosen', isEmergency = false): void {
 		this.#run(this.#plan.choose(this.#deps.stage.read(), { tier, reason, isEmergency }));
 	}
 
-	/** Passes on what the server says of the channel. `sourceFrameRate`: of its picture. */
+	/** Applies the channel's state as the server reports it. `sourceFrameRate`: of the publisher's picture. */
 	channelReported(channelState: ChannelState, sourceFrameRate?: number): void {
 		this.#deps.stage.channelReported(channelState, sourceFrameRate);
 	}
 
-	/** Pauses, or plays on. `isOfHiddenPage`: the browser has paused it, and plays when the page is seen again. */
+	/** Pauses, or plays on. `isOfHiddenPage`: paused by the browser, until the page is visible again. */
 	setPaused(isPaused: boolean, isOfHiddenPage = false): void {
 		this.#run(this.#plan.setPaused(this.#deps.stage.read(), isPaused, isOfHiddenPage));
 	}
 
-	/** Back to the front. The listener of `mayChange` chooses the tier for it. */
+	/** Returns to the live edge. The listener of `mayChange` chooses the tier for it. */
 	goLive(): void {
 		this.#run(this.#plan.goLive(this.#deps.stage.read()));
 	}
 
-	/** Nobody could tell the server to stop a picture that the line does not carry: the whole leg is closed. */
+	/** Closes a leg whose picture was given up, when the server cannot be asked to stop sending it. */
 	dropPicture(): void {
 		this.#run(this.#plan.dropPicture());
 	}

@@ -1,4 +1,4 @@
-/** Tells the system what plays, for its own controls — lock screen, headset, media keys — and takes their wishes. */
+/** Connects the player with the system's media controls: lock screen, headset, media keys. */
 import type { ChannelDescription } from '../../../../core/protocol/api/channel-description.ts';
 import type { PlaybackState } from '../playback/playback-state.ts';
 
@@ -15,7 +15,6 @@ export class MediaSessionLink {
 		}
 	}
 
-	/** What is played. */
 	describe({ title, name }: Pick<ChannelDescription, 'title' | 'name'>): void {
 		const { metadata } = this.#session ?? {};
 		const shownTitle = title || name;
@@ -24,7 +23,6 @@ export class MediaSessionLink {
 		}
 	}
 
-	/** Whether it plays. */
 	update(isPaused: boolean, state: PlaybackState): void {
 		if (this.#session !== undefined) {
 			const isOver = state === 'offline' || state === 'ended' || state === 'idle';
@@ -32,7 +30,6 @@ export class MediaSessionLink {
 		}
 	}
 
-	/** The page is left, or shows another channel. */
 	close(): void {
 		for (const action of ACTIONS) {
 			this.#handle(action, null);
@@ -47,7 +44,7 @@ export class MediaSessionLink {
 		try {
 			this.#session?.setActionHandler(action, handler);
 		} catch {
-			// An action that this browser does not know.
+			// This browser does not support the action.
 		}
 	}
 }

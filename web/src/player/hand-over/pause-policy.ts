@@ -1,65 +1,57 @@
-/** What a pause does to a player, and what playing on brings. Pure. */
+/** What happens during a pause, and how playback continues after it. Pure. */
 import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
 import type { LegReading } from './hand-over-types.ts';
 
 /**
- * After a pause up to this long the viewer is back at the front: what they missed is less than what they would be
- * behind for good. After a longer one they go on where they paused. A WebRTC seat is kept for so long, because somebody
- * else may want it.
+ * After a pause up to this long the viewer returns to the live edge: they miss little, and otherwise stay behind for
+ * the rest of the broadcast. After a longer one they play on from the paused frame. A WebRTC seat is kept for no
+ * longer, because another viewer may want it.
  * @internal for tests
  */
 export const SHORT_PAUSE_MS = 10_000;
 
-/** A pause, from its first moment on. */
 export type Pause = {
 	sinceMs: number;
-	/** What was on screen then, the server's epoch milliseconds; undefined where it is not known. */
+	/** Of the paused frame, the server's epoch milliseconds; undefined where it is unknown. */
 	captureTimeMs: number | undefined;
-	/** They watched what is past already. */
+	/** The viewer was behind the live edge already. */
 	wasBehindLive: boolean;
-	/** The browser paused a page that nobody saw; when it is seen again, it plays. */
+	/** The browser paused a hidden page, which plays when it is visible again. */
 	isOfHiddenPage: boolean;
 };
 
 /**
- * True when the viewer's WebRTC leg is to be closed. `isElsewhere`: its element is in a window of its own, which would
- * die with it.
- * @internal for tests
+ * `continue`: the shown leg plays on from the paused frame. `go-live`: it plays on at the live edge. `second-leg-live`,
+ * `second-leg-from-pause`: it was closed meanwhile; LL-HLS replaces it, at the live edge or from the paused frame.
  */
-export function givesUpSeat(facts: { tier: DeliveryTier; pausedForMs: number; canHls: boolean; isElsewhere: boolean }) {
-	return facts.tier === 'webrtc' && facts.canHls && !facts.isElsewhere && facts.pausedForMs > SHORT_PAUSE_MS;
-}
+export type PlayOn = 'continue' | 'go-live' | 'second-leg-live' | 'second-leg-from-pause';
 
-/**
- * `go-on`: what is shown plays on from where it stands. `go-live`: it plays on, at the front. `second-leg-live`,
- * `second-leg-from-pause`: it was closed meanwhile; LL-HLS takes its place, at the front or from the picture that
- * stands.
- */
-export type PlayOn = 'go-on' | 'go-live' | 'second-leg-live' | 'second-leg-from-pause';
-
-/** How to play on. `isResting`: what was shown was closed, and only its last picture is left. */
+/** How to play on. `isResting`: the shown leg was closed, and only its last picture is left. */
 export function playOn(pause: Pause, nowMs: number, tier: DeliveryTier, isResting: boolean): PlayOn {
 	const isShort = nowMs - pause.sinceMs <= SHORT_PAUSE_MS && !pause.wasBehindLive;
 	if (isResting) {
 		return isShort || pause.captureTimeMs === undefined ? 'second-leg-live' : 'second-leg-from-pause';
 	}
-	// A WebRTC leg that is still there knows only the front.
-	return isShort || tier === 'webrtc' ? 'go-live' : 'go-on';
+	// WebRTC can only play at the live edge.
+	return isShort || tier === 'webrtc' ? 'go-live' : 'continue';
 }
 
-/** What is due while a pause lasts. */
+/**
+ * What to do while a pause lasts. `isElsewhere`: the element is in a picture-in-picture window, which closes with its
+ * leg, so a seat is kept for it.
+ */
 export function duringPause(
 	pause: Pause | undefined,
-	{ tier, state, isElsewhere }: LegReading,
-	facts: { nowMs: number; canHls: boolean; isPageVisible: boolean },
+	{ tier, state, isElsewhere }: Pick<LegReading, 'tier' | 'state' | 'isElsewhere'>,
+	{ nowMs, canHls, isPageVisible }: { nowMs: number; canHls: boolean; isPageVisible: boolean },
 ): 'play' | 'give-up-seat' | 'wait' {
 	if (pause === undefined) {
 		return 'wait';
 	}
-	if (pause.isOfHiddenPage && facts.isPageVisible) {
+	if (pause.isOfHiddenPage && isPageVisible) {
 		return 'play';
 	}
-	const pausedForMs = facts.nowMs - pause.sinceMs;
-	const isDue = state !== 'stopped' && givesUpSeat({ tier, pausedForMs, canHls: facts.canHls, isElsewhere });
-	return isDue ? 'give-up-seat' : 'wait';
+	const hasSeat = tier === 'webrtc' && state !== 'stopped';
+	const isLong = nowMs - pause.sinceMs > SHORT_PAUSE_MS;
+	return hasSeat && isLong && canHls && !isElsewhere ? 'give-up-seat' : 'wait';
 }

@@ -1,5 +1,5 @@
 /**
- * One screen in the page of happy-dom, with a playback and a sound of a few lines.
+ * One screen in a happy-dom page, with a fake playback and a fake sound.
  * @vitest-environment happy-dom
  */
 import { describe, expect, it } from 'vitest';
@@ -26,7 +26,7 @@ class FakePlayback extends TypedEmitter<PlaybackEvents> {
 	}
 }
 
-/** Replaces what the element does when it is told to play; counts how often. */
+/** Scripts the element's answers to play(); returns a count of the calls. */
 function scriptPlay(
 	video: HTMLVideoElement,
 	...answers: Array<'plays' | 'NotAllowedError' | 'AbortError'>
@@ -50,45 +50,46 @@ function setPaused(video: HTMLVideoElement, paused: boolean, ended = false): voi
 	video.dispatchEvent(new Event(paused ? 'pause' : 'play'));
 }
 
-function setUp(isPaused = false) {
+function setUp() {
 	const playback = new FakePlayback();
 	const container = document.createElement('div');
-	const heard: string[] = [];
+	const soundLog: string[] = [];
 	const reports: string[] = [];
 	const sound = {
-		setLevel: ({ isMuted }: { isMuted: boolean }) => void heard.push(isMuted ? 'muted' : 'loud'),
-		setAudible: (isAudible: boolean) => void heard.push(isAudible ? 'audible' : 'silent'),
-		setPaused: (isSoundPaused: boolean) => void heard.push(isSoundPaused ? 'paused' : 'goes on'),
-		close: () => void heard.push('closed'),
+		setLevel: ({ isMuted }: { isMuted: boolean }) => void soundLog.push(isMuted ? 'muted' : 'loud'),
+		setAudible: (isAudible: boolean) => void soundLog.push(isAudible ? 'audible' : 'silent'),
+		setPaused: (isSoundPaused: boolean) => void soundLog.push(isSoundPaused ? 'paused' : 'resumed'),
+		close: () => void soundLog.push('closed'),
 	};
-	const screen = new Screen({
-		container,
-		playback: playback as unknown as Playback,
-		settings: { isPaused, isMuted: false, volume: 1 },
-		mixer: { connect: () => sound },
-		isAudible: false,
-		onSoundBlocked: () => reports.push('sound blocked'),
-		onPausedElsewhere: (paused) => reports.push(paused ? 'paused elsewhere' : 'played on elsewhere'),
-	});
-	return { screen, playback, container, heard, reports, clock: new FakeClock(), video: screen.video };
+	const screen = new Screen(
+		{
+			container,
+			playback: playback as unknown as Playback,
+			mixer: { connect: () => sound },
+			onSoundBlocked: () => reports.push('sound blocked'),
+			onPausedElsewhere: (paused) => reports.push(paused ? 'paused elsewhere' : 'played on elsewhere'),
+		},
+		{ settings: { isPaused: false, isMuted: false, volume: 1 }, isAudible: false },
+	);
+	return { screen, playback, container, soundLog, reports, clock: new FakeClock(), video: screen.video };
 }
 
 const settle = (): Promise<void> => new Promise((resolve) => queueMicrotask(() => queueMicrotask(resolve)));
 
 describe('Screen', () => {
-	it('is laid out but not seen until it is revealed, and leaves nothing behind', async () => {
-		const { screen, container, video, heard, playback, clock } = setUp();
+	it('is laid out but invisible until it is revealed, and removes its elements at the end', async () => {
+		const { screen, container, video, soundLog, playback, clock } = setUp();
 		expect([container.children.length, video.style.opacity, video.dataset['shown']]).toEqual([2, '0', undefined]);
 		screen.reveal();
 		expect([video.style.opacity, video.dataset['shown']]).toEqual(['1', 'true']);
 		screen.retire(clock);
 		expect([video.style.opacity, video.dataset['shown']]).toEqual(['0', undefined]);
-		expect(heard).toEqual(['goes on', 'audible', 'silent']);
+		expect(soundLog).toEqual(['resumed', 'audible', 'silent']);
 		await clock.advance(CROSS_FADE_MS * 3);
-		expect([container.children.length, playback.state, heard.at(-1)]).toEqual([0, 'stopped', 'closed']);
+		expect([container.children.length, playback.state, soundLog.at(-1)]).toEqual([0, 'stopped', 'closed']);
 	});
 
-	it('plays each new source, unless the viewer has paused', () => {
+	it('plays each new source unless the viewer has paused', () => {
 		const { screen, video } = setUp();
 		const count = scriptPlay(video, 'plays');
 		video.dispatchEvent(new Event('loadstart'));
@@ -100,15 +101,15 @@ describe('Screen', () => {
 		expect(count()).toBe(2);
 	});
 
-	it('plays without sound where the browser wants a click first, and says so', async () => {
-		const { video, heard, reports } = setUp();
+	it('plays without sound where the browser needs a click first, and reports it', async () => {
+		const { video, soundLog, reports } = setUp();
 		const count = scriptPlay(video, 'NotAllowedError', 'plays');
 		video.dispatchEvent(new Event('loadstart'));
 		await settle();
-		expect([count(), video.muted, reports, heard.at(-1)]).toEqual([2, true, ['sound blocked'], 'muted']);
+		expect([count(), video.muted, reports, soundLog.at(-1)]).toEqual([2, true, ['sound blocked'], 'muted']);
 	});
 
-	it('leaves it at that when a newer source has taken over', async () => {
+	it('does not retry when a newer source has taken over', async () => {
 		const { video, reports } = setUp();
 		const count = scriptPlay(video, 'AbortError');
 		video.dispatchEvent(new Event('loadstart'));
@@ -116,7 +117,7 @@ describe('Screen', () => {
 		expect([count(), reports]).toEqual([1, []]);
 	});
 
-	it('reports a pause by others, but not the viewer’s own, the end of a broadcast, or its own end', () => {
+	it('reports a pause from outside, but not the viewer’s own, the end of a broadcast, or its own end', () => {
 		const { screen, video, reports, clock } = setUp();
 		scriptPlay(video, 'plays');
 		setPaused(video, true, true);
@@ -133,7 +134,7 @@ describe('Screen', () => {
 		expect(reports).toHaveLength(2);
 	});
 
-	it('keeps the last picture while there is no other, and not one of a leg that was replaced', () => {
+	it('keeps the last picture until the next one, but not of a retired leg', () => {
 		const { playback, container, video, screen, clock } = setUp();
 		const picture = container.querySelector('canvas')!;
 		picture.getContext = () => null;
@@ -153,7 +154,7 @@ describe('Screen', () => {
 		expect(picture.hidden).toBe(true);
 	});
 
-	it('calls back once with the next picture, or soon where none is foretold', async () => {
+	it('calls back once with the next picture, or after a short wait', async () => {
 		const { screen, clock } = setUp();
 		let count = 0;
 		screen.onNextFrame(clock, () => count++);

@@ -1,4 +1,4 @@
-/** One video element with its playback, and behind it the last picture, which stands while there is no other. */
+/** One video element with its playback, and behind it the last picture, shown while there is no other. */
 import type { Clock } from '../../../../core/lifecycle/clock.ts';
 import type { Playback } from '../playback/playback.ts';
 import { CROSS_FADE_MS, type Level, type ScreenSound, type SoundMixer } from './sound-mixer.ts';
@@ -7,38 +7,36 @@ import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
 /** Two frames at 20 a second. */
 const NEXT_FRAME_PATIENCE_MS = 100;
 
-/** How the viewer wants to watch; survives a change of tier. */
+/** How the viewer wants to watch; kept across a change of tier. */
 export type WatchSettings = Level & { isPaused: boolean };
 
-/** Owned by {@link HandOver}; puts two elements into the container and takes them out again. */
+type ScreenDeps = {
+	container: HTMLElement;
+	playback: Playback;
+	mixer: Pick<SoundMixer, 'connect'>;
+	/** The browser plays only without sound until the viewer clicks or presses a key. */
+	onSoundBlocked: () => void;
+	/**
+	 * The element was paused, or played on, without {@link Screen.setPaused}: by picture-in-picture, a headset, a media
+	 * key, an extension, or the browser.
+	 */
+	onPausedElsewhere: (isPaused: boolean) => void;
+};
+
+/** Adds two elements to the container, and removes them at the end. */
 export class Screen {
-	readonly playback: Playback;
 	readonly video: HTMLVideoElement;
 	readonly #lastPicture: HTMLCanvasElement;
-	readonly #reports: { onSoundBlocked: () => void; onPausedElsewhere: (isPaused: boolean) => void };
+	readonly #deps: ScreenDeps;
 	readonly #sound: ScreenSound;
 	#wantsToPlay: boolean;
 	#isClosed = false;
 	#isRetired = false;
 
-	/**
-	 * Hidden until {@link reveal}, and silent unless `isAudible`. `onSoundBlocked`: the browser plays only without
-	 * sound until the viewer does something. `onPausedElsewhere`: the element was paused, or played on, by somebody
-	 * else than {@link setPaused}: a picture-in-picture window, a headset, a media key, an extension, the browser
-	 * itself.
-	 */
-	constructor(options: {
-		container: HTMLElement;
-		playback: Playback;
-		settings: WatchSettings;
-		mixer: Pick<SoundMixer, 'connect'>;
-		isAudible: boolean;
-		onSoundBlocked: () => void;
-		onPausedElsewhere: (isPaused: boolean) => void;
-	}) {
-		const { container, playback, settings } = options;
-		this.playback = playback;
-		this.#reports = options;
+	/** Hidden until {@link reveal}, and silent unless `isAudible`. */
+	constructor(deps: ScreenDeps, { settings, isAudible }: { settings: WatchSettings; isAudible: boolean }) {
+		const { container, playback, mixer } = deps;
+		this.#deps = deps;
 		this.#wantsToPlay = !settings.isPaused;
 		this.#lastPicture = document.createElement('canvas');
 		this.#lastPicture.className = 'screen-last-picture';
@@ -47,7 +45,7 @@ export class Screen {
 		this.video.className = 'screen-video';
 		this.video.playsInline = true;
 		this.video.disablePictureInPicture = false;
-		this.#sound = options.mixer.connect(this.video, settings, options.isAudible);
+		this.#sound = mixer.connect(this.video, settings, isAudible);
 		this.#sound.setPaused(settings.isPaused);
 		this.video.dataset['tier'] = playback.tier;
 		// Opacity, not `display: none`: a video that is not laid out gets no frame callbacks.
@@ -59,11 +57,15 @@ export class Screen {
 				this.#lastPicture.hidden = true;
 			}
 		});
-		// Every new source pauses the element and rejects what was asked of the old one.
+		// Every new source pauses the element and rejects a pending play().
 		this.video.addEventListener('loadstart', () => void this.#tryToPlay());
 		for (const name of ['pause', 'play']) {
 			this.video.addEventListener(name, () => this.#onElementPaused());
 		}
+	}
+
+	get playback(): Playback {
+		return this.#deps.playback;
 	}
 
 	get tier(): DeliveryTier {
@@ -71,8 +73,8 @@ export class Screen {
 	}
 
 	/**
-	 * Calls back once within the animation frame in which the next picture is painted, or soon where no picture is
-	 * foretold: without requestVideoFrameCallback, or in a hidden page.
+	 * Calls back once within the animation frame that paints the next picture, or after a short wait without
+	 * requestVideoFrameCallback or in a hidden page.
 	 */
 	onNextFrame(clock: Clock, callback: () => void): void {
 		let isDue = true;
@@ -86,14 +88,13 @@ export class Screen {
 		clock.setTimeout(once, NEXT_FRAME_PATIENCE_MS);
 	}
 
-	/** Makes it visible and audible, for it is the one that is watched. */
 	reveal(): void {
 		this.video.style.opacity = '1';
 		this.video.dataset['shown'] = 'true';
 		this.#sound.setAudible(true);
 	}
 
-	/** Another has taken its place: invisible at once, silent within the fade, then closed. */
+	/** Hides it at once, silences it within the fade, then closes it. */
 	retire(clock: Clock): void {
 		this.video.style.opacity = '0';
 		delete this.video.dataset['shown'];
@@ -103,12 +104,10 @@ export class Screen {
 		clock.setTimeout(() => this.close(), CROSS_FADE_MS * 3);
 	}
 
-	/** The viewer's loudness. */
 	setLevel(level: Level): void {
 		this.#sound.setLevel(level);
 	}
 
-	/** Plays or pauses, by the viewer's wish. */
 	setPaused(isPaused: boolean): void {
 		this.#wantsToPlay = !isPaused;
 		this.#sound.setPaused(isPaused);
@@ -119,12 +118,11 @@ export class Screen {
 		}
 	}
 
-	/** Closes the connection for good; the last picture stands until {@link retire} or {@link close}. */
+	/** Closes the connection for good; the last picture stays until {@link retire} or {@link close}. */
 	rest(): void {
 		this.playback.stop();
 	}
 
-	/** Stops the playback and removes the elements. Idempotent. */
 	close(): void {
 		this.#isClosed = true;
 		this.#sound.close();
@@ -133,13 +131,12 @@ export class Screen {
 		this.#lastPicture.remove();
 	}
 
-	// The event comes later than the change: what counts is how the element is by then. A broadcast's end pauses it,
-	// too.
+	// The event fires after the change, so the element's current state counts. The end of a broadcast pauses it too.
 	#onElementPaused(): void {
 		const { paused, ended } = this.video;
 		const isGone = this.#isClosed || this.#isRetired || this.playback.state === 'stopped';
 		if (!isGone && !ended && paused === this.#wantsToPlay) {
-			this.#reports.onPausedElsewhere(paused);
+			this.#deps.onPausedElsewhere(paused);
 		}
 	}
 
@@ -150,14 +147,14 @@ export class Screen {
 		try {
 			await this.video.play();
 		} catch (error) {
-			// Every browser lets a page play by itself without sound; most not with it before the first click.
+			// Without sound every browser allows autoplay; with sound most need a click first.
 			if (error instanceof DOMException && error.name === 'NotAllowedError' && !this.video.muted && !this.#isClosed) {
 				this.#sound.setLevel({ isMuted: true, volume: 1 });
 				this.video.muted = true;
-				this.#reports.onSoundBlocked();
+				this.#deps.onSoundBlocked();
 				await this.video.play().catch(() => undefined);
 			}
-			// AbortError: a newer source has taken over, and its own loadstart comes here again.
+			// AbortError: a newer source has taken over, whose loadstart tries again.
 		}
 	}
 

@@ -1,6 +1,4 @@
-/**
- * Sound through a mixer that runs, and through one that does not: a context of a few lines stands for the browser's.
- */
+/** Sound through a running mixer and without one, over a fake AudioContext. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { SOUND_ADDED_EVENT } from '../playback/playback.ts';
 import { CROSS_FADE_MS, SoundMixer, type MixerContext } from './sound-mixer.ts';
@@ -10,9 +8,7 @@ class FakeStream {
 	constructor(...tracks: string[]) {
 		this.tracks = tracks;
 	}
-	getAudioTracks(): string[] {
-		return this.tracks;
-	}
+	getAudioTracks = () => this.tracks;
 }
 
 class FakeVideo extends EventTarget {
@@ -95,7 +91,7 @@ describe('a sound that is mixed', () => {
 		expect(gains[0]!.ramps.every(([, atSeconds]) => atSeconds === 5 + CROSS_FADE_MS / 1000)).toBe(true);
 	});
 
-	it('is drawn from a stream beside a muted element, as soon as the stream has sound', () => {
+	it('comes from a stream as soon as it has sound, while the element is muted', () => {
 		const { connect, video, log } = setUp();
 		video.srcObject = new FakeStream();
 		connect();
@@ -110,7 +106,7 @@ describe('a sound that is mixed', () => {
 		expect(log.slice(2)).toEqual(['disconnect stream', 'connect stream']);
 	});
 
-	it('is drawn from an element that has a source, which then plays unmuted at full volume', () => {
+	it('comes from an element with a source, which then plays unmuted at full volume', () => {
 		const { connect, video, log } = setUp();
 		const sound = connect();
 		expect(video.muted).toBe(true);
@@ -126,7 +122,7 @@ describe('a sound that is mixed', () => {
 });
 
 describe('a sound that is not mixed', () => {
-	it('is the element’s own: muted while hidden, and at the viewer’s loudness', () => {
+	it('plays in the element, muted while hidden, at the viewer’s loudness', () => {
 		const { connect, video, log } = setUp('suspended');
 		const sound = connect(false);
 		expect([video.muted, video.volume]).toEqual([true, 0.5]);
@@ -140,7 +136,7 @@ describe('a sound that is not mixed', () => {
 		expect([video.muted, log]).toEqual([true, []]);
 	});
 
-	it('is what a screen has where there is no AudioContext', () => {
+	it('plays in the element without AudioContext', () => {
 		const mixer = new SoundMixer({ gestures: new EventTarget(), createContext: () => undefined });
 		const video = new FakeVideo();
 		mixer.connect(video as unknown as HTMLVideoElement, { isMuted: false, volume: 0.3 }, true);
@@ -150,7 +146,7 @@ describe('a sound that is not mixed', () => {
 });
 
 describe('SoundMixer', () => {
-	it('wakes with a gesture, and not after its end', async () => {
+	it('resumes at a gesture, and not after its end', async () => {
 		const { mixer, permission, gestures, connect, log } = setUp('suspended');
 		gestures.dispatchEvent(new Event('pointerdown'));
 		await Promise.resolve();

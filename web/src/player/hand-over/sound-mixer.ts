@@ -1,30 +1,27 @@
 /**
- * One AudioContext for all screens of a player, so that the sound of one can fade into that of another within 20 ms.
- * Where the browser does not let it run yet (no gesture on the page), a screen plays its sound itself and is switched,
- * not faded.
+ * One AudioContext for all screens of a player, so that the sound of one fades into that of another within 20 ms. While
+ * the browser does not allow it to run (no gesture on the page yet), a screen plays its sound itself and is switched
+ * without a fade.
  */
-
 import { SOUND_ADDED_EVENT } from '../playback/playback.ts';
 
-/** Fades are this long: short enough to be one event, long enough not to click. */
+/** Short enough to be heard as one event, long enough not to click. */
 export const CROSS_FADE_MS = 20;
 
-/** How loud the viewer wants it. */
+/** The viewer's loudness; `volume` from 0 to 1. */
 export type Level = { isMuted: boolean; volume: number };
 
-/** A screen's sound. */
 export interface ScreenSound {
-	/** The viewer's wishes. */
 	setLevel(level: Level): void;
-	/** Hidden screens are silent; becoming audible or silent takes {@link CROSS_FADE_MS}. */
+	/** Fades in or out within {@link CROSS_FADE_MS}; hidden screens are silent. */
 	setAudible(isAudible: boolean): void;
-	/** Paused is silent: the sound of a stream does not stop with the element that shows it. */
+	/** Silent while paused: the sound of a stream does not stop with its video element. */
 	setPaused(isPaused: boolean): void;
-	/** Ends it for good. Idempotent. */
+	/** Idempotent. */
 	close(): void;
 }
 
-/** What is used of an AudioContext; a test passes a fake. @internal for tests */
+/** The used part of an AudioContext; a test passes a fake. @internal for tests */
 export type MixerContext = Pick<
 	AudioContext,
 	| 'state'
@@ -37,7 +34,7 @@ export type MixerContext = Pick<
 	| 'close'
 >;
 
-/** What is asked of the page. `gestures`: where clicks and keys of the viewer are heard. */
+/** `gestures`: the target of the viewer's clicks and keys. */
 type MixerPage = { gestures: Pick<Window, 'addEventListener'>; createContext(): MixerContext | undefined };
 
 function browserPage(): MixerPage {
@@ -48,38 +45,36 @@ function browserPage(): MixerPage {
 	};
 }
 
-/** One per player. */
 export class SoundMixer {
 	readonly #page: MixerPage;
 	#context: MixerContext | undefined;
 	readonly #abort = new AbortController();
 
-	/** Wakes the context with the viewer's next gesture, as browsers ask. */
+	/** Resumes the context at the viewer's next gesture, as browsers require. */
 	constructor(page: MixerPage = browserPage()) {
 		this.#page = page;
-		const wake = (): void => void this.#wake();
+		const resume = (): void => void this.#resume();
 		for (const name of ['pointerdown', 'keydown']) {
-			page.gestures.addEventListener(name, wake, { signal: this.#abort.signal, capture: true });
+			page.gestures.addEventListener(name, resume, { signal: this.#abort.signal, capture: true });
 		}
-		wake();
+		resume();
 	}
 
-	/** Takes charge of a video element's sound. */
 	connect(video: HTMLVideoElement, level: Level, isAudible: boolean): ScreenSound {
 		const context = this.#context;
 		return context?.state === 'running'
-			? new MixedSound(context, video, level, isAudible)
+			? new MixedSound({ context, video }, level, isAudible)
 			: new PlainSound(video, level, isAudible);
 	}
 
-	/** Ends the context. Idempotent. */
+	/** Idempotent. */
 	close(): void {
 		this.#abort.abort();
 		void this.#context?.close().catch(() => undefined);
 		this.#context = undefined;
 	}
 
-	async #wake(): Promise<void> {
+	async #resume(): Promise<void> {
 		if (this.#abort.signal.aborted) {
 			return;
 		}
@@ -89,14 +84,15 @@ export class SoundMixer {
 				await this.#context?.resume();
 			}
 		} catch {
-			// Not allowed yet, or no sound device: screens play their sound themselves.
+			// Not allowed yet, or no sound device: screens play their own sound.
 		}
 	}
 }
 
+type MixedSoundDeps = { context: MixerContext; video: HTMLVideoElement };
+
 class MixedSound implements ScreenSound {
-	readonly #context: MixerContext;
-	readonly #video: HTMLVideoElement;
+	readonly #deps: MixedSoundDeps;
 	readonly #gain: GainNode;
 	readonly #abort = new AbortController();
 	#level: Level;
@@ -105,10 +101,10 @@ class MixedSound implements ScreenSound {
 	#elementSource: MediaElementAudioSourceNode | undefined;
 	#streamSource: MediaStreamAudioSourceNode | undefined;
 
-	constructor(context: MixerContext, video: HTMLVideoElement, level: Level, isAudible: boolean) {
-		this.#context = context;
-		this.#video = video;
-		this.#level = { ...level };
+	constructor(deps: MixedSoundDeps, level: Level, isAudible: boolean) {
+		const { context, video } = deps;
+		this.#deps = deps;
+		this.#level = level;
 		this.#isAudible = isAudible;
 		this.#gain = context.createGain();
 		this.#gain.gain.value = this.#aimedGain();
@@ -122,7 +118,7 @@ class MixedSound implements ScreenSound {
 	}
 
 	setLevel(level: Level): void {
-		this.#level = { ...level };
+		this.#level = level;
 		this.#fade();
 	}
 
@@ -144,21 +140,22 @@ class MixedSound implements ScreenSound {
 	}
 
 	#attach(): void {
-		const { srcObject } = this.#video;
+		const { context, video } = this.#deps;
+		const { srcObject } = video;
 		if (srcObject instanceof MediaStream) {
 			if (this.#streamSource?.mediaStream !== srcObject && srcObject.getAudioTracks().length > 0) {
 				this.#streamSource?.disconnect();
-				// Chromium gives a remote stream's sound only while an element plays it as well: ours does, muted.
-				this.#video.muted = true;
-				this.#streamSource = this.#context.createMediaStreamSource(srcObject);
+				// Chromium delivers a remote stream's sound only while an element plays it too, here muted.
+				video.muted = true;
+				this.#streamSource = context.createMediaStreamSource(srcObject);
 				this.#streamSource.connect(this.#gain);
 			}
-		} else if (this.#elementSource === undefined && this.#video.src !== '') {
-			// From now on the element's sound goes through here only, so it need not be muted, and must not be.
-			this.#elementSource = this.#context.createMediaElementSource(this.#video);
+		} else if (this.#elementSource === undefined && video.src !== '') {
+			// From now on the element's sound passes through the context, which a muted element silences.
+			this.#elementSource = context.createMediaElementSource(video);
 			this.#elementSource.connect(this.#gain);
-			this.#video.muted = false;
-			this.#video.volume = 1;
+			video.muted = false;
+			video.volume = 1;
 		}
 	}
 
@@ -168,7 +165,7 @@ class MixedSound implements ScreenSound {
 
 	#fade(): void {
 		const { gain } = this.#gain;
-		const nowSeconds = this.#context.currentTime;
+		const nowSeconds = this.#deps.context.currentTime;
 		gain.cancelScheduledValues(nowSeconds);
 		gain.setValueAtTime(gain.value, nowSeconds);
 		gain.linearRampToValueAtTime(this.#aimedGain(), nowSeconds + CROSS_FADE_MS / 1000);
@@ -182,13 +179,13 @@ class PlainSound implements ScreenSound {
 
 	constructor(video: HTMLVideoElement, level: Level, isAudible: boolean) {
 		this.#video = video;
-		this.#level = { ...level };
+		this.#level = level;
 		this.#isAudible = isAudible;
 		this.#apply();
 	}
 
 	setLevel(level: Level): void {
-		this.#level = { ...level };
+		this.#level = level;
 		this.#apply();
 	}
 
@@ -198,7 +195,7 @@ class PlainSound implements ScreenSound {
 	}
 
 	setPaused(): void {
-		// The element plays its sound itself, and is silent when it is paused.
+		// The element plays its own sound, and is silent while paused.
 	}
 
 	close(): void {

@@ -1,11 +1,11 @@
-/** Who leads: the server, the viewer, or nobody. */
+/** The tier with a server's decision and without one. */
 import { describe, expect, it } from 'vitest';
 import type { TierDecision } from '../../../../core/protocol/signaling/signaling-messages.ts';
 import { FakeClock } from '../../../../core/testing/fake-clock.ts';
 import { TypedEmitter } from '../../../../core/lifecycle/typed-emitter.ts';
-import type { SignalingEvents, SignalingState } from '../signaling/signaling-client.ts';
-import type { HandOverEvents, TierFailureCause } from './hand-over-types.ts';
-import { TierChooser, type TierChooserOptions } from './tier-chooser.ts';
+import type { SignalingEvents, SignalingState, TierFailureCause } from '../signaling/signaling-client.ts';
+import type { HandOverEvents } from './hand-over-types.ts';
+import { TierChooser, type TierChooserDeps } from './tier-chooser.ts';
 import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
 
 class FakeHandOver extends TypedEmitter<HandOverEvents> {
@@ -57,8 +57,7 @@ class FakeSignaling extends TypedEmitter<SignalingEvents> {
 
 function setUp(initialTier: DeliveryTier = 'webrtc') {
 	const [clock, handOver, signaling] = [new FakeClock(), new FakeHandOver(), new FakeSignaling()];
-	const options = { clock, handOver, signaling, initialTier } as unknown as TierChooserOptions;
-	const chooser = new TierChooser(options);
+	const chooser = new TierChooser({ clock, handOver, signaling } as unknown as TierChooserDeps, { initialTier });
 	chooser.start();
 	return { clock, handOver, signaling, chooser };
 }
@@ -72,7 +71,7 @@ describe('TierChooser', () => {
 		expect(signaling.sent).toEqual(['plays ll-hls']);
 	});
 
-	it('keeps nobody waiting for an answer that does not come', async () => {
+	it('starts without an answer after 700 ms, or when the socket is lost', async () => {
 		const patient = setUp();
 		await patient.clock.advance(700);
 		expect(patient.handOver.choices).toEqual(['webrtc start']);
@@ -81,7 +80,7 @@ describe('TierChooser', () => {
 		expect(refused.handOver.choices).toEqual(['ll-hls start']);
 	});
 
-	it('hands over as told, and jumps when told', () => {
+	it('follows the server’s decisions, also as an emergency', () => {
 		const { handOver, signaling } = setUp();
 		signaling.decide({});
 		signaling.decide({ tier: 'll-hls', reason: 'worker-lost', isEmergency: true });
@@ -89,7 +88,7 @@ describe('TierChooser', () => {
 		expect(handOver.choices).toEqual(['webrtc fits', 'll-hls worker-lost!', 'webrtc fits']);
 	});
 
-	it('asks the server for WebRTC and takes LL-HLS by itself', () => {
+	it('requests WebRTC from the server, and chooses LL-HLS at once', () => {
 		const { handOver, signaling, chooser } = setUp();
 		signaling.decide({});
 		chooser.choose('ll-hls');
@@ -103,7 +102,7 @@ describe('TierChooser', () => {
 		expect(handOver.choices.at(-1)).toBe('webrtc fits');
 	});
 
-	it('without a server chooses by itself, and tries a failed WebRTC ever more seldom', async () => {
+	it('retries a failed WebRTC at growing intervals without a server', async () => {
 		const { clock, handOver, signaling, chooser } = setUp();
 		signaling.lose();
 		handOver.fail('webrtc');
@@ -117,7 +116,7 @@ describe('TierChooser', () => {
 		expect(handOver.choices.at(-1)).toBe('ll-hls chosen');
 	});
 
-	it('does not tear a viewer out of the past, but brings them to their tier when they return', () => {
+	it('keeps a viewer behind live in their tier until they return', () => {
 		const { handOver, signaling, chooser } = setUp();
 		signaling.decide({});
 		handOver.shown = { tier: 'll-hls' };
@@ -129,7 +128,7 @@ describe('TierChooser', () => {
 		expect(handOver.choices.at(-1)).toBe('webrtc back to live');
 	});
 
-	it('takes a viewer to the front who asks for real time out of the past', () => {
+	it('moves a viewer behind live to the edge when they choose real time', () => {
 		const { handOver, signaling, chooser } = setUp();
 		signaling.decide({});
 		handOver.shown = { tier: 'll-hls' };
@@ -139,7 +138,7 @@ describe('TierChooser', () => {
 		expect(handOver.choices.at(-1)).toBe('webrtc chosen');
 	});
 
-	it('lets the server stop a picture that the line does not carry, and closes the leg where it cannot', () => {
+	it('reports a line that is too poor, and drops the picture without a server', () => {
 		const led = setUp();
 		led.signaling.decide({});
 		led.handOver.fail('webrtc', 'line-too-poor');
@@ -151,15 +150,7 @@ describe('TierChooser', () => {
 		expect(alone.handOver.choices).toContain('picture dropped');
 	});
 
-	it('brings a viewer who is at the front again to the tier that was meant for them meanwhile', () => {
-		const { handOver, signaling } = setUp();
-		signaling.decide({});
-		handOver.shown = { tier: 'll-hls' };
-		handOver.goLive();
-		expect(handOver.choices.at(-1)).toBe('webrtc back to live');
-	});
-
-	it('tells the server what failed, and stops with the player', async () => {
+	it('reports what failed to the server, and stops when closed', async () => {
 		const { clock, handOver, signaling, chooser } = setUp();
 		signaling.decide({});
 		handOver.fail('webrtc');

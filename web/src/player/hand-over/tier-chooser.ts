@@ -1,6 +1,6 @@
 /**
- * Decides which tier the player is to play in: as the server says while there is a signaling socket, else as the viewer
- * wishes and the network allows. Speaks to the {@link HandOver} and never to a playback.
+ * Chooses the player's tier: the server's decision while there is a signaling socket, otherwise what the viewer wants
+ * and the network allows.
  */
 import type { Clock } from '../../../../core/lifecycle/clock.ts';
 import { Timer } from '../../../../core/lifecycle/timer.ts';
@@ -9,24 +9,21 @@ import type { SignalingClient } from '../signaling/signaling-client.ts';
 import type { HandOver } from './hand-over.ts';
 import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
 
-/** The join answer names the tier; a picture is not kept waiting for it longer than this. */
+/** The join answer names the tier; the picture waits for it no longer than this. */
 const JOIN_PATIENCE_MS = 700;
-/** Without a server that says when, a failed WebRTC is tried again after this, and then ever more seldom. */
+/** Without a server's decision, a failed WebRTC is tried again after this, and then at doubling intervals. */
 const FIRST_RETRY_MS = 30_000;
 const MAX_RETRY_MS = 600_000;
 
-/** The parts that are used; a test passes fakes. @internal for tests */
-export type TierChooserOptions = {
+/** A test passes fakes. @internal for tests */
+export type TierChooserDeps = {
 	clock: Clock;
 	handOver: Pick<HandOver, 'choose' | 'goLive' | 'dropPicture' | 'on' | 'shown' | 'isBehindLive'>;
 	signaling: Pick<SignalingClient, 'on' | 'pin' | 'tierPlays' | 'tierFailed' | 'state'>;
-	/** The viewer's, from the address of the page. */
-	initialTier: DeliveryTier;
 };
 
-/** One per player. */
 export class TierChooser {
-	readonly #options: TierChooserOptions;
+	readonly #deps: TierChooserDeps;
 	readonly #unsubscribe: Array<() => void> = [];
 	#wantedTier: DeliveryTier;
 	#decision: TierDecision | undefined;
@@ -35,20 +32,21 @@ export class TierChooser {
 	readonly #retry: Timer;
 	#retryAfterMs = FIRST_RETRY_MS;
 
-	constructor(options: TierChooserOptions) {
-		this.#options = options;
-		this.#patience = new Timer(options.clock, () => this.#begin());
-		this.#retry = new Timer(options.clock, () => {
+	/** `initialTier`: the viewer's, from the address of the page. */
+	constructor(deps: TierChooserDeps, { initialTier }: { initialTier: DeliveryTier }) {
+		this.#deps = deps;
+		this.#patience = new Timer(deps.clock, () => this.#begin());
+		this.#retry = new Timer(deps.clock, () => {
 			if (this.#wantedTier === 'webrtc' && !this.#isLed) {
-				options.handOver.choose('webrtc', 'tried again');
+				deps.handOver.choose('webrtc', 'tried again');
 			}
 		});
-		this.#wantedTier = options.initialTier;
+		this.#wantedTier = initialTier;
 	}
 
-	/** Begins to play as soon as the server has said in which tier, or does not say. */
+	/** Starts to play as soon as the server has decided on the tier, or after a short wait. */
 	start(): void {
-		const { handOver, signaling } = this.#options;
+		const { handOver, signaling } = this.#deps;
 		this.#unsubscribe.push(
 			signaling.on('decided', (decision) => this.#apply(decision)),
 			signaling.on('stateChanged', (state) => {
@@ -59,8 +57,8 @@ export class TierChooser {
 			handOver.on('swapped', (tier) => signaling.tierPlays(tier)),
 			handOver.on('mayChange', () => this.#choose('back to live')),
 			handOver.on('tierFailed', (tier, cause) => {
-				const wasTold = signaling.tierFailed(tier, cause);
-				if (cause === 'line-too-poor' && !wasTold) {
+				const wasSent = signaling.tierFailed(tier, cause);
+				if (cause === 'line-too-poor' && !wasSent) {
 					handOver.dropPicture();
 				}
 				if (tier === 'webrtc' && !this.#isLed && cause !== 'unsupported') {
@@ -71,26 +69,25 @@ export class TierChooser {
 		this.#patience.arm(JOIN_PATIENCE_MS);
 	}
 
-	/** The viewer's own choice. LL-HLS is granted at once; WebRTC when the server has room. */
+	/** The viewer's choice. LL-HLS is applied at once; WebRTC when the server has a free seat. */
 	choose(tier: DeliveryTier): void {
 		this.#wantedTier = tier;
 		this.#retry.disarm();
-		const wasTold = this.#options.signaling.pin(tier === 'll-hls');
+		const wasSent = this.#deps.signaling.pin(tier === 'll-hls');
 		this.#hasBegun = true;
-		if (tier === 'webrtc' && this.#options.handOver.isBehindLive) {
-			this.#options.handOver.goLive();
+		if (tier === 'webrtc' && this.#deps.handOver.isBehindLive) {
+			this.#deps.handOver.goLive();
 		}
-		if (tier === 'll-hls' || !wasTold || this.#decision?.tier === 'webrtc') {
-			this.#options.handOver.choose(tier, 'chosen');
+		if (tier === 'll-hls' || !wasSent || this.#decision?.tier === 'webrtc') {
+			this.#deps.handOver.choose(tier, 'chosen');
 		}
 	}
 
-	/** Back to the front, and to the tier that the viewer is to be in. */
+	/** Returns to the live edge, and to the tier chosen for this viewer. */
 	goLive(): void {
-		this.#options.handOver.goLive();
+		this.#deps.handOver.goLive();
 	}
 
-	/** Ends for good. */
 	close(): void {
 		this.#unsubscribe.forEach((remove) => remove());
 		this.#patience.disarm();
@@ -98,19 +95,18 @@ export class TierChooser {
 	}
 
 	#choose(reason: string): void {
-		const { handOver } = this.#options;
+		const { handOver } = this.#deps;
 		if (handOver.shown !== undefined) {
 			handOver.choose(this.#isLed ? this.#decision!.tier : this.#wantedTier, reason);
 		}
 	}
 
-	/** The server leads. */
 	get #isLed(): boolean {
-		return this.#options.signaling.state === 'joined' && this.#decision !== undefined;
+		return this.#deps.signaling.state === 'joined' && this.#decision !== undefined;
 	}
 
 	#apply(decision: TierDecision): void {
-		const { handOver, signaling } = this.#options;
+		const { handOver, signaling } = this.#deps;
 		this.#decision = decision;
 		this.#retry.disarm();
 		if (!this.#hasBegun) {
@@ -118,7 +114,7 @@ export class TierChooser {
 			return;
 		}
 		if (handOver.isBehindLive && decision.tier === 'webrtc') {
-			// They watch what is past; the tier changes when they come back to the front.
+			// The viewer watches behind the live edge; the tier changes when they return to it.
 			return;
 		}
 		if (handOver.shown?.tier === decision.tier) {
@@ -134,8 +130,8 @@ export class TierChooser {
 		if (!this.#hasBegun) {
 			this.#hasBegun = true;
 			const tier = this.#decision?.tier ?? this.#wantedTier;
-			this.#options.handOver.choose(tier, this.#decision?.reason ?? 'start');
-			this.#options.signaling.tierPlays(tier);
+			this.#deps.handOver.choose(tier, this.#decision?.reason ?? 'start');
+			this.#deps.signaling.tierPlays(tier);
 		}
 	}
 

@@ -1,22 +1,16 @@
-/**
- * What belongs to a video element and not to the page: picture-in-picture, an iPhone's own full screen, the focus. It
- * follows the viewer from one element to the next.
- */
+/** Moves picture-in-picture, an iPhone's native full screen and the focus from one video element to the next. */
 
 /** True while the element is shown outside the page. */
 export function isElsewhere(video: HTMLVideoElement): boolean {
 	return document.pictureInPictureElement === video || isInNativeFullscreen(video);
 }
 
-/**
- * Safari on iPhone: only a gesture fills the screen with another element, so that a change has to wait. Guessed from
- * documents, not tried.
- */
+/** Safari on iPhone needs a gesture to show another element, so a change has to wait. From documents; not tested. */
 export function isInNativeFullscreen(video: HTMLVideoElement): boolean {
 	return video.webkitDisplayingFullscreen === true;
 }
 
-/** Lets the element go from wherever it is shown: what it plays ends now. */
+/** Ends the element's picture-in-picture and native full screen. */
 export function leaveElsewhere(video: HTMLVideoElement): void {
 	if (document.pictureInPictureElement === video) {
 		document.exitPictureInPicture().catch(() => undefined);
@@ -26,20 +20,17 @@ export function leaveElsewhere(video: HTMLVideoElement): void {
 	}
 }
 
-/**
- * Moves it all to the next element; resolves when it is there, or cannot be brought there and was left. Never rejects.
- */
+/** Moves them to the next element, or ends them where that is not possible. Never rejects. */
 export async function moveSurfaces(from: HTMLVideoElement, to: HTMLVideoElement): Promise<void> {
 	if (document.activeElement === from) {
 		to.focus({ preventScroll: true });
 	}
 	if (document.pictureInPictureElement === from) {
 		try {
-			// No gesture is asked for while a window is open (W3C picture-in-picture, "request Picture-in-Picture
-			// algorithm").
+			// While a window is open, no gesture is needed (W3C picture-in-picture, "request Picture-in-Picture algorithm").
 			await to.requestPictureInPicture();
 		} catch {
-			// No metadata yet, or the browser does not allow it: a window without a picture is worse than none.
+			// No metadata yet, or the browser refuses: no window is better than one without a picture.
 		}
 	}
 	leaveElsewhere(from);

@@ -1,4 +1,4 @@
-/** Positions by capture time. */
+/** Positions of playbacks by capture time. */
 import { expect, it } from 'vitest';
 import { PlayedMoments, aheadMs } from './alignment.ts';
 
@@ -8,7 +8,7 @@ function play(moments: PlayedMoments, latencyMs: number, fromMs: number, toMs: n
 	}
 }
 
-it('says what is on screen now, and how far two are apart', () => {
+it('computes the position on screen, and the distance of two playbacks', () => {
 	const [near, far] = [new PlayedMoments(), new PlayedMoments()];
 	play(near, 60, 0, 1000);
 	play(far, 900, 0, 1000);
@@ -16,14 +16,14 @@ it('says what is on screen now, and how far two are apart', () => {
 	expect(aheadMs(near.positionMs(1010), far.positionMs(1010))).toBeCloseTo(840, 6);
 });
 
-it('is not moved by single frames that come a refresh late', () => {
+it('ignores single frames that come a refresh late', () => {
 	const moments = new PlayedMoments();
 	play(moments, 60, 0, 960);
 	moments.add({ captureTimeMs: 50_930, playedAtMs: 1050 });
 	expect(moments.positionMs(1060)).toBeCloseTo(51_000, 6);
 });
 
-it('knows nothing while the picture stands still, but still what it was', () => {
+it('has no position while the picture is frozen, but keeps the latest frame', () => {
 	const moments = new PlayedMoments();
 	expect(aheadMs(moments.positionMs(0), 1)).toBeUndefined();
 	play(moments, 60, 0, 990);
@@ -33,7 +33,7 @@ it('knows nothing while the picture stands still, but still what it was', () => 
 	expect(moments.latest).toBeUndefined();
 });
 
-it('is steady at the pace of the clock, and not while it runs through what it got first, or after a jump', () => {
+it('is steady at the pace of the clock, but not while it plays the first GOP, or after a jump', () => {
 	const moments = new PlayedMoments();
 	expect(moments.isSteady(0)).toBe(false);
 	// A GOP of two seconds within a tenth of one.

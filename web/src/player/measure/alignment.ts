@@ -1,32 +1,26 @@
 /**
- * Where two playbacks of one broadcast stand against each other, by capture time. Pure. A position is the capture time
- * that is on screen (or in the ear) at an instant; no clock of the server's is needed to compare two of them.
+ * The positions of two playbacks of one broadcast relative to each other, by capture time. Pure. A position is the
+ * capture time on screen (or in the sound) at an instant; comparing two of them does not need the server's clock.
  */
 import { median } from '../../../../core/percentiles.ts';
 
-/** Something of known capture time that was shown or heard: server's epoch milliseconds, and our monotonic ones. */
+/** A frame or sound that was played: the server's epoch milliseconds, and our monotonic ones. */
 export type PlayedMoment = { captureTimeMs: number; playedAtMs: number };
 
-/** Older than this says nothing about now: the picture stands still. */
+/** A frame older than this has no current position: the picture is frozen. */
 const MAX_AGE_MS = 600;
-/**
- * Frames that the median is taken over: a third of a second at 30 a second. One frame alone may be a refresh early or
- * late.
- */
+/** For the median: a third of a second at 30 frames per second. A single frame may be a refresh early or late. */
 const MOMENT_COUNT = 11;
-/**
- * A new WebRTC leg runs through the GOP that it gets first within a tenth of a second, past every position that is
- * looked for.
- */
+/** A new WebRTC leg plays the first GOP within a tenth of a second, which passes every position on the way. */
 const STEADY_FOR_MS = 250;
-/** Two to three frames at 30 a second. */
+/** Two to three frames at 30 per second. */
 const STEADY_WITHIN_MS = 80;
 
 /** The last few moments of one playback. */
 export class PlayedMoments {
 	#moments: PlayedMoment[] = [];
 
-	/** A frame was shown, or sound was played. The same frame told twice counts once. */
+	/** A frame was shown, or sound was played. The same frame counts once. */
 	add(moment: PlayedMoment): void {
 		if (this.#moments.at(-1)?.captureTimeMs !== moment.captureTimeMs) {
 			this.#moments.push(moment);
@@ -34,17 +28,16 @@ export class PlayedMoments {
 		}
 	}
 
-	/** The newest of them, however old. */
 	get latest(): PlayedMoment | undefined {
 		return this.#moments.at(-1);
 	}
 
-	/** What came before belongs to another connection, another delay. */
+	/** Drops the moments of an earlier connection. */
 	clear(): void {
 		this.#moments = [];
 	}
 
-	/** The capture time that is played at that monotonic time; undefined while nothing moves. */
+	/** The capture time on screen at a monotonic time; undefined while nothing moves. */
 	positionMs(nowMs: number): number | undefined {
 		const recent = this.#recent(nowMs);
 		return recent.length === 0
@@ -52,7 +45,7 @@ export class PlayedMoments {
 			: median(recent.map((moment) => moment.captureTimeMs + nowMs - moment.playedAtMs));
 	}
 
-	/** True while it plays at the pace of the clock, so that its position will still hold in a moment. */
+	/** True while it plays at the pace of the clock, so that its position can be extrapolated. */
 	isSteady(nowMs: number): boolean {
 		const recent = this.#recent(nowMs);
 		const behindMs = recent.map((moment) => moment.playedAtMs - moment.captureTimeMs);
@@ -65,7 +58,7 @@ export class PlayedMoments {
 	}
 }
 
-/** Milliseconds by which one is ahead of, that is nearer to live than, the other; undefined while either is unknown. */
+/** Milliseconds by which the first is nearer to live than the second; undefined while either is unknown. */
 export function aheadMs(one: number | undefined, other: number | undefined): number | undefined {
 	return one === undefined || other === undefined ? undefined : one - other;
 }

@@ -1,4 +1,4 @@
-/** Where a playhead stands in what is buffered. */
+/** Playheads in buffered ranges. */
 import { describe, expect, it } from 'vitest';
 import { bufferedAheadSeconds, startAfterHole, startOfLongest } from './buffered-ranges.ts';
 
@@ -11,23 +11,23 @@ function media(currentTime: number, ...ranges: Array<[start: number, end: number
 	return { currentTime, buffered };
 }
 
-describe('what is buffered', () => {
+describe('buffered ranges', () => {
 	it.each([
 		[media(1, [0, 3]), 2],
 		[media(3, [0, 3]), 0],
 		[media(3.95, [0, 3], [4, 6]), 2.05],
 		[media(3.5, [0, 3], [4, 6]), 0],
 		[media(0), 0],
-	])('counts from the playhead to the next hole', (video, seconds) => {
+	])('count from the playhead to the next hole', (video, seconds) => {
 		expect(bufferedAheadSeconds(video)).toBeCloseTo(seconds);
 	});
 
-	it('begins with the longest stretch, not with a part that was loaded before', () => {
+	it('start with the longest range', () => {
 		expect(startOfLongest(media(17, [14, 14.2], [16, 18]))).toBe(16);
 		expect(startOfLongest(media(0))).toBeUndefined();
 	});
 
-	it('goes on behind a hole that a cut segment has left, and waits for what is still to come', () => {
+	it('continue after a hole left by a cut segment, but not after a longer one', () => {
 		expect(startAfterHole(media(61.85, [60, 61.8], [62, 63.2]))).toBe(62);
 		expect(startAfterHole(media(61.85, [60, 61.8], [64, 66]))).toBeUndefined();
 		expect(startAfterHole(media(65, [60, 61.8], [64, 66]))).toBeUndefined();

@@ -1,16 +1,15 @@
-/** What a video element has buffered, and where in it to play. Pure. */
+/** The buffered ranges of a video element, and where to play in them. Pure. */
 
-/** The part of a video element that is read. */
 type BufferedMedia = Pick<HTMLVideoElement, 'buffered' | 'currentTime'>;
 
 type Range = { startSeconds: number; endSeconds: number };
 
-/** A tenth before its start counts as inside a range, as hls.js's own maxBufferHole does. */
+/** This far before its start counts as inside a range, as in hls.js's maxBufferHole. */
 const BEFORE_SECONDS = 0.1;
-/** Segments leave a hole between them where one was cut short. */
+/** A hole between segments where one was cut short. */
 const MAX_HOLE_SECONDS = 0.5;
 
-/** From the playhead to where it would stop. */
+/** From the playhead to the end of its range. */
 export function bufferedAheadSeconds({ buffered, currentTime }: BufferedMedia): number {
 	const around = rangesOf(buffered).find(
 		({ startSeconds, endSeconds }) => currentTime >= startSeconds - BEFORE_SECONDS && currentTime < endSeconds,
@@ -18,20 +17,17 @@ export function bufferedAheadSeconds({ buffered, currentTime }: BufferedMedia): 
 	return around === undefined ? 0 : around.endSeconds - currentTime;
 }
 
-/** Where the longest stretch begins. */
+/** The start of the longest range. */
 export function startOfLongest({ buffered }: BufferedMedia): number | undefined {
+	const lengthOf = ({ startSeconds, endSeconds }: Range): number => endSeconds - startSeconds;
 	return rangesOf(buffered).toSorted((one, other) => lengthOf(other) - lengthOf(one))[0]?.startSeconds;
 }
 
-/** Where it goes on behind the hole in which the playhead stands. */
+/** The start of the range after the hole at the playhead. */
 export function startAfterHole({ buffered, currentTime }: BufferedMedia): number | undefined {
 	return rangesOf(buffered).find(
 		({ startSeconds }) => startSeconds > currentTime && startSeconds < currentTime + MAX_HOLE_SECONDS,
 	)?.startSeconds;
-}
-
-function lengthOf({ startSeconds, endSeconds }: Range): number {
-	return endSeconds - startSeconds;
 }
 
 function rangesOf(buffered: TimeRanges): Range[] {

@@ -9,7 +9,7 @@ const CAPTURED_MS = Date.UTC(2026, 0, 1);
 describe('captureTimeOfRtp', () => {
 	const source = { rtpTimestamp: 90_000, captureTimestamp: CAPTURED_MS + NTP_OF_UNIX_EPOCH_MS };
 
-	it('is the capture time of the packet when the frame shown is the one received last', () => {
+	it('is the capture time of the packet when the shown frame is the latest received', () => {
 		expect(captureTimeOfRtp(90_000, [source])).toBe(CAPTURED_MS);
 	});
 
@@ -35,7 +35,7 @@ describe('captureTimeOfRtp', () => {
 		);
 	});
 
-	it('knows nothing without the extension, without packets, and of a frame from another time', () => {
+	it('is undefined without the extension, without packets, and for a frame from another time', () => {
 		expect(captureTimeOfRtp(90_000, [{ rtpTimestamp: 90_000 }])).toBeUndefined();
 		expect(captureTimeOfRtp(90_000, [])).toBeUndefined();
 		expect(captureTimeOfRtp(90_000 + 2_000_000, [source])).toBeUndefined();
@@ -46,7 +46,7 @@ describe('captureTimeOfMedia', () => {
 	const fragments = [
 		{ startSeconds: 0, programDateTimeMs: CAPTURED_MS },
 		{ startSeconds: 2, programDateTimeMs: CAPTURED_MS + 2000 },
-		// The publisher was away for 10 s; the media timeline was not.
+		// The publisher was away for 10 s, which the media timeline skips.
 		{ startSeconds: 4, programDateTimeMs: CAPTURED_MS + 14_000 },
 	];
 
@@ -60,12 +60,12 @@ describe('captureTimeOfMedia', () => {
 		expect(captureTimeOfMedia(3.999, fragments)).toBeCloseTo(CAPTURED_MS + 13_999, 6);
 	});
 
-	it('goes back from the first fragment when that has left the window, and on from the last', () => {
+	it('extrapolates before the first fragment and after the last', () => {
 		expect(captureTimeOfMedia(1, fragments.slice(1))).toBe(CAPTURED_MS + 1000);
 		expect(captureTimeOfMedia(7, fragments)).toBe(CAPTURED_MS + 17_000);
 	});
 
-	it('knows nothing without fragments', () => {
+	it('is undefined without fragments', () => {
 		expect(captureTimeOfMedia(1, [])).toBeUndefined();
 	});
 });

@@ -1,53 +1,55 @@
-/** Tells of every frame that a video element shows. */
+/** Reports every frame that a video element shows. */
 
-/** The part of a video element that is watched; a test passes a fake. */
+/** The used part of a video element; a test passes a fake. */
 type WatchedVideo = Pick<HTMLVideoElement, 'currentTime' | 'paused' | 'videoWidth' | 'videoHeight'> & {
 	requestVideoFrameCallback?: HTMLVideoElement['requestVideoFrameCallback'];
 	cancelVideoFrameCallback?: HTMLVideoElement['cancelVideoFrameCallback'];
 };
 
+type FrameWatchDeps = {
+	video: WatchedVideo;
+	/** Undefined: the playhead moved, and frames cannot be seen. */
+	onFrame: (frame: VideoFrameCallbackMetadata | undefined) => void;
+};
+
 /**
- * Watches until the returned function is called. `onFrame` gets the frame's metadata. Where a frame cannot be seen — no
- * requestVideoFrameCallback (Firefox before 132), or sound without picture — `poll` tells of progress instead.
+ * Watches until {@link stop}. Without requestVideoFrameCallback (Firefox before 132), or with sound only, `poll`
+ * reports progress of the playhead instead.
  */
 export class FrameWatch {
-	readonly #video: WatchedVideo;
-	readonly #onFrame: (frame: VideoFrameCallbackMetadata | undefined) => void;
+	readonly #deps: FrameWatchDeps;
 	#handle: number | undefined;
 	#lastTimeSeconds: number;
 	#isStopped = false;
 
-	constructor(video: WatchedVideo, onFrame: (frame: VideoFrameCallbackMetadata | undefined) => void) {
-		this.#video = video;
-		this.#onFrame = onFrame;
-		this.#lastTimeSeconds = video.currentTime;
+	constructor(deps: FrameWatchDeps) {
+		this.#deps = deps;
+		this.#lastTimeSeconds = deps.video.currentTime;
 		this.#request();
 	}
 
-	/** Call it some times a second. */
 	poll(): void {
-		const timeSeconds = this.#video.currentTime;
-		const hasMoved = timeSeconds !== this.#lastTimeSeconds;
-		this.#lastTimeSeconds = timeSeconds;
-		const isSoundOnly = this.#video.videoWidth === 0;
-		if (hasMoved && !this.#isStopped && (isSoundOnly || this.#video.requestVideoFrameCallback === undefined)) {
-			this.#onFrame(undefined);
+		const { video, onFrame } = this.#deps;
+		const hasMoved = video.currentTime !== this.#lastTimeSeconds;
+		this.#lastTimeSeconds = video.currentTime;
+		const areFramesUnseen = video.videoWidth === 0 || video.requestVideoFrameCallback === undefined;
+		if (hasMoved && !this.#isStopped && areFramesUnseen) {
+			onFrame(undefined);
 		}
 	}
 
-	/** Ends the watch. */
 	stop(): void {
 		this.#isStopped = true;
 		if (this.#handle !== undefined) {
-			this.#video.cancelVideoFrameCallback?.(this.#handle);
+			this.#deps.video.cancelVideoFrameCallback?.(this.#handle);
 		}
 	}
 
 	#request(): void {
-		this.#handle = this.#video.requestVideoFrameCallback?.((_now, frame) => {
+		this.#handle = this.#deps.video.requestVideoFrameCallback?.((_now, frame) => {
 			if (!this.#isStopped) {
 				this.#request();
-				this.#onFrame(frame);
+				this.#deps.onFrame(frame);
 			}
 		});
 	}

@@ -1,9 +1,9 @@
-/** Why a picture stands: one table of lines, sources and machines, second by second. */
+/** Verdicts on frozen pictures: one table of lines, sources and machines, second by second. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LineJudge, type LineCounts, type LineVerdict } from './line-judge.ts';
 
-/** What one second of a connection brings, and which share of it shows pictures. */
+/** What arrives in one second of a connection, and what is shown. */
 type Second = {
 	framesShown: number;
 	received: number;
@@ -17,11 +17,12 @@ type Second = {
 };
 
 const PLAYS: Second = { framesShown: 30, received: 260, framesReceived: 30 };
-/**
- * A line of 60 % of what is sent, as measured: every picture lacks packets, and the browser asks for them all the time.
- */
-const DROWNED: Second = { framesShown: 0, received: 130, lost: 90, nacks: 20, framesReceived: 1, framesDecoded: 0 };
+/** A line of 60 % of what is sent, as measured: every frame lacks packets, which the browser requests all the time. */
+const POOR: Second = { framesShown: 0, received: 130, lost: 90, nacks: 20, framesReceived: 1, framesDecoded: 0 };
 const GONE: Second = { framesShown: 0, received: 0, framesReceived: 0 };
+const QUEUED: Second = { ...GONE, received: 120, framesReceived: 5, roundTripMs: 2500 };
+const SLIDE: Second = { framesShown: 1, received: 90, framesReceived: 1 };
+const UNDECODED: Second = { ...PLAYS, framesShown: 0, framesDecoded: 2 };
 
 function judge(seconds: readonly Second[], sourceFrameRate: number | undefined = 30): LineVerdict {
 	const line = new LineJudge();
@@ -58,61 +59,37 @@ function judge(seconds: readonly Second[], sourceFrameRate: number | undefined =
 }
 
 const times = (count: number, second: Second): Second[] => Array.from({ length: count }, () => second);
+const withResent = (resent: number, seconds: Second[]): Second[] => seconds.map((second) => ({ ...second, resent }));
 
 describe('LineJudge', () => {
 	it.each<[string, LineVerdict, Second[], number | undefined]>([
 		['a good line', 'plays', times(8, PLAYS), 30],
 		['8 % lost and sent again in time', 'plays', times(8, { ...PLAYS, lost: 23, nacks: 20 }), 30],
-		['two bad seconds of Wi-Fi', 'plays', [...times(6, PLAYS), ...times(2, DROWNED)], 30],
-		['a line that becomes too poor', 'line-too-poor', [...times(6, PLAYS), ...times(4, DROWNED)], 30],
-		['a line that is too poor from the start', 'line-too-poor', times(4, DROWNED), 30],
-		['too poor before the frame rate is known', 'line-too-poor', times(4, DROWNED), undefined],
-		['a picture now and then', 'line-too-poor', times(8, { ...DROWNED, framesShown: 1 }), 30],
-		[
-			'a line with a queue of seconds',
-			'line-too-poor',
-			[...times(4, PLAYS), ...times(5, { ...GONE, received: 120, framesReceived: 5, roundTripMs: 2500 })],
-			30,
-		],
+		['two bad seconds of Wi-Fi', 'plays', [...times(6, PLAYS), ...times(2, POOR)], 30],
+		['a line that becomes too poor', 'line-too-poor', [...times(6, PLAYS), ...times(4, POOR)], 30],
+		['a line that is too poor from the start', 'line-too-poor', times(4, POOR), 30],
+		['too poor before the frame rate is known', 'line-too-poor', times(4, POOR), undefined],
+		['a frame now and then', 'line-too-poor', times(8, { ...POOR, framesShown: 1 }), 30],
+		['a line with a queue of seconds', 'line-too-poor', [...times(4, PLAYS), ...times(5, QUEUED)], 30],
 		['a publisher who is gone', 'source-gone', [...times(6, PLAYS), ...times(5, GONE)], 30],
-		[
-			'what was lost before the server',
-			'source-lossy',
-			[...times(4, { ...PLAYS, resent: 0 }), ...times(5, { ...DROWNED, resent: 0 })],
-			30,
-		],
-		[
-			'a shared screen of one picture in five seconds',
-			'plays',
-			[{ ...GONE, framesShown: 1, received: 90, framesReceived: 1 }, ...times(4, GONE), ...times(4, GONE)],
-			0.2,
-		],
-		[
-			'a slow source whose rate nobody has told',
-			'source-slow',
-			times(4, { framesShown: 0, received: 3, framesReceived: 0 }),
-			undefined,
-		],
-		['one picture a second', 'plays', times(8, { framesShown: 1, received: 80, framesReceived: 1 }), 1],
-		[
-			'a machine that cannot decode',
-			'machine-busy',
-			[...times(4, PLAYS), ...times(5, { ...PLAYS, framesShown: 0, framesDecoded: 2 })],
-			30,
-		],
+		['what was lost before the server', 'source-lossy', withResent(0, [...times(4, PLAYS), ...times(5, POOR)]), 30],
+		['a shared screen of one frame in five seconds', 'plays', [SLIDE, ...times(8, GONE)], 0.2],
+		['a slow source of unknown rate', 'source-slow', times(4, { ...GONE, received: 3 }), undefined],
+		['one frame a second', 'plays', times(8, { framesShown: 1, received: 80, framesReceived: 1 }), 1],
+		['a machine that cannot decode', 'machine-busy', [...times(4, PLAYS), ...times(5, UNDECODED)], 30],
 		[
 			'a machine that cannot decode, on a line that loses a little',
 			'machine-busy',
-			[...times(4, PLAYS), ...times(5, { ...PLAYS, framesShown: 0, framesDecoded: 2, lost: 10, nacks: 8 })],
+			[...times(4, PLAYS), ...times(5, { ...UNDECODED, lost: 10, nacks: 8 })],
 			30,
 		],
-		['a hidden page', 'unwatched', [...times(6, PLAYS), ...times(5, { ...DROWNED, isExpected: false })], 30],
-		['a page that is seen again', 'unwatched', [...times(5, { ...GONE, isExpected: false }), DROWNED], 30],
+		['a hidden page', 'unwatched', [...times(6, PLAYS), ...times(5, { ...POOR, isExpected: false })], 30],
+		['a page that is visible again', 'unwatched', [...times(5, { ...GONE, isExpected: false }), POOR], 30],
 	])('%s: %s', (_what, verdict, seconds, frameRate) => {
 		expect(judge(seconds, frameRate)).toBe(verdict);
 	});
 
-	it('finds no fault with any source, however slow, on a line that loses nothing', () => {
+	it('never blames a line that loses nothing, however slow the source is', () => {
 		fc.assert(
 			fc.property(
 				fc.double({ min: 0.05, max: 120, noNaN: true }),
@@ -133,7 +110,7 @@ describe('LineJudge', () => {
 		);
 	});
 
-	it('begins anew with a new connection', () => {
+	it('starts over with a new connection', () => {
 		const line = new LineJudge();
 		line.setExpected(0, true);
 		const counts = { packetsLost: 0, nackCount: 0, resentPackets: undefined, framesReceived: 0, framesDecoded: 0 };

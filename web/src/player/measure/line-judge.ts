@@ -1,19 +1,16 @@
 /**
- * Says why a WebRTC picture stands: because the line does not carry it, or for another reason, which a change of tier
- * would not help. Pure: it is told of frames and of the browser's counts, and asked.
+ * Judges why a WebRTC picture is frozen: because the line is too poor, or for a reason that a change of tier does not
+ * help. Pure: frames and the browser's counts in, verdicts out.
  */
 
-/**
- * What the browser has counted of the picture since the connection began (W3C webrtc-stats, inbound-rtp and
- * candidate-pair).
- */
+/** The browser's counts for the picture since the connection began (W3C webrtc-stats). */
 export type LineCounts = {
 	atMs: number;
 	packetsReceived: number;
 	packetsLost: number;
 	/** Requests for lost packets. */
 	nackCount: number;
-	/** Lost packets that came after all; undefined where the browser does not count them. */
+	/** Lost packets that were sent again and arrived; undefined where the browser does not count them. */
 	resentPackets: number | undefined;
 	framesReceived: number;
 	framesDecoded: number;
@@ -21,52 +18,42 @@ export type LineCounts = {
 };
 
 /**
- * `unwatched`: paused, hidden, or for too short a time. `plays`. `line-too-poor`: packets are lost on the way to us,
- * and the picture with them. `source-gone`: nothing is sent. `source-lossy`: what is missing was lost before the
- * server. `machine-busy`: pictures arrive and are not decoded. `source-slow`: all that is sent arrives.
+ * `unwatched`: paused, hidden, or for too short a time. `line-too-poor`: packets are lost between the server and the
+ * viewer. `source-gone`: nothing is sent. `source-lossy`: packets were lost before the server. `machine-busy`: frames
+ * arrive and are not decoded. `source-slow`: everything that is sent arrives.
  */
 export type LineVerdict =
 	'unwatched' | 'plays' | 'line-too-poor' | 'source-gone' | 'source-lossy' | 'machine-busy' | 'source-slow';
 
-/**
- * Looked at are the last so many milliseconds: shorter takes a bad second of Wi-Fi for a poor line, longer leaves the
- * picture standing.
- */
+/** The window of a verdict: shorter mistakes a bad second of Wi-Fi for a poor line, longer keeps the picture frozen. */
 const LINE_WINDOW_MS = 5000;
-/** Of the window. Half of the time frozen is no picture to follow; below, the resends have kept up. */
-const STANDING_SHARE = 0.6;
-/** A verdict is due when the picture stood for the whole of so much. */
-const PATIENCE_MS = LINE_WINDOW_MS * STANDING_SHARE;
-/** Longer without a frame than this is standing still, whatever the source. */
-const STANDS_MS = 500;
-/** … unless the source itself sends fewer: then so many of its intervals. */
-const STANDS_INTERVALS = 2.5;
-/** Of the packets of the window. Resends make up for 8 % without a freeze (docs/performance.md). */
+/** Of the window. With less, retransmissions have kept up. */
+const FROZEN_SHARE = 0.6;
+/** A verdict needs at least this long. */
+const PATIENCE_MS = LINE_WINDOW_MS * FROZEN_SHARE;
+/** Without a frame for longer than this the picture is frozen … */
+const FROZEN_MS = 500;
+/** … or for this many frame intervals of a slower source. */
+const FROZEN_INTERVALS = 2.5;
+/** Of the packets of the window. Retransmissions repair 8 % without a freeze (docs/performance.md). */
 const LOST_SHARE = 0.08;
 const LOST_PACKETS = 20;
-/**
- * A line that drops all the time is asked for resends with every frame; one lost packet now and then is not a poor
- * line.
- */
+/** On a line that drops all the time the browser requests packets with every frame; a rare loss is not a poor line. */
 const NACKS_PER_SECOND = 4;
-/** A line with a deep queue loses little and delays it all. */
+/** A line with a deep queue loses little and delays everything. */
 const ROUND_TRIP_MS = 1000;
-/** Of the pictures that the source sends: so many whole ones do not come over a line that drowns. */
+/** Of the frames that the source sends: a line that is too poor delivers fewer complete ones. */
 const ARRIVED_SHARE = 0.5;
 const DECODED_SHARE = 0.5;
-/** Where the source's rate is not known: a slow source. */
+/** Where the source's rate is unknown: that of a slow source. */
 const LEAST_FRAME_RATE = 10;
 
-/** One per connection. */
 export class LineJudge {
 	#frames: number[] = [];
 	#counts: LineCounts[] = [];
 	#expectedSinceMs: number | undefined;
 
-	/**
-	 * Frames are owed from now on, or none are: the viewer paused, or hid the page. Told again and again, it starts
-	 * once.
-	 */
+	/** Whether frames are expected from now on: not while the viewer paused, or hid the page. */
 	setExpected(nowMs: number, isExpected: boolean): void {
 		if (!isExpected) {
 			this.#expectedSinceMs = undefined;
@@ -77,16 +64,15 @@ export class LineJudge {
 		}
 	}
 
-	/** A frame was shown. */
 	frameShown(atMs: number): void {
 		this.#frames.push(atMs);
-		// One from before the window stays: the gap that reaches into it begins there.
+		// One frame from before the window stays: a gap that reaches into the window starts there.
 		while (this.#frames.length > 1 && this.#frames[1]! < atMs - LINE_WINDOW_MS) {
 			this.#frames.shift();
 		}
 	}
 
-	/** The browser has counted; the same counts again are left out. */
+	/** Adds the browser's counts; the same ones again are ignored. */
 	counted(counts: LineCounts): void {
 		const last = this.#counts.at(-1);
 		if (last !== undefined && counts.packetsReceived < last.packetsReceived) {
@@ -100,32 +86,29 @@ export class LineJudge {
 		}
 	}
 
-	/**
-	 * `sourceFrameRate`: frames per second that the publisher sends, as the server says; undefined while it does not.
-	 */
+	/** `sourceFrameRate`: the publisher's frames per second, as the server reports them; undefined while unknown. */
 	verdict(nowMs: number, sourceFrameRate: number | undefined): LineVerdict {
 		const sinceMs = Math.max(this.#expectedSinceMs ?? nowMs, nowMs - LINE_WINDOW_MS);
 		if (nowMs - sinceMs < PATIENCE_MS) {
 			return 'unwatched';
 		}
-		const standsMs = Math.max(STANDS_MS, sourceFrameRate ? (STANDS_INTERVALS * 1000) / sourceFrameRate : 0);
-		if (this.#stoodForMs(sinceMs, nowMs, standsMs) < LINE_WINDOW_MS * STANDING_SHARE) {
+		const frozenMs = Math.max(FROZEN_MS, sourceFrameRate ? (FROZEN_INTERVALS * 1000) / sourceFrameRate : 0);
+		if (this.#frozenForMs(sinceMs, nowMs, frozenMs) < PATIENCE_MS) {
 			return 'plays';
 		}
 		return this.#reason(sourceFrameRate ?? LEAST_FRAME_RATE);
 	}
 
-	#stoodForMs(fromMs: number, toMs: number, standsMs: number): number {
-		const moments = [...this.#frames, toMs];
+	#frozenForMs(fromMs: number, toMs: number, frozenMs: number): number {
 		let lastMs = this.#expectedSinceMs ?? fromMs;
-		let stoodForMs = 0;
-		for (const atMs of moments) {
-			if (atMs - lastMs > standsMs) {
-				stoodForMs += Math.max(0, atMs - Math.max(fromMs, lastMs));
+		let frozenForMs = 0;
+		for (const atMs of [...this.#frames, toMs]) {
+			if (atMs - lastMs > frozenMs) {
+				frozenForMs += Math.max(0, atMs - Math.max(fromMs, lastMs));
 			}
 			lastMs = Math.max(lastMs, atMs);
 		}
-		return stoodForMs;
+		return frozenForMs;
 	}
 
 	#reason(sourceFrameRate: number): LineVerdict {
@@ -151,7 +134,7 @@ export class LineJudge {
 				last.resentPackets === undefined || first.resentPackets === undefined
 					? undefined
 					: last.resentPackets - first.resentPackets;
-			// What the server does not have it cannot send again.
+			// The server cannot send again what it never received.
 			return resent === 0 && !isQueued ? 'source-lossy' : 'line-too-poor';
 		}
 		return 'source-slow';

@@ -1,4 +1,4 @@
-/** What the metrics make of frames. */
+/** Metrics from frames and counts. */
 import { describe, expect, it } from 'vitest';
 import { PlaybackMetrics, type ShownFrame } from './playback-metrics.ts';
 
@@ -13,7 +13,7 @@ function frameAt(shownAtMs: number, latencyMs: number | undefined): ShownFrame {
 }
 
 describe('PlaybackMetrics', () => {
-	it('has nothing to say before the first frame, rather than zeros', () => {
+	it('is undefined before the first frame, rather than zero', () => {
 		expect(new PlaybackMetrics(0).read(5000)).toEqual({
 			widthPixels: undefined,
 			heightPixels: undefined,
@@ -55,7 +55,7 @@ describe('PlaybackMetrics', () => {
 		expect(metrics.read(20_000)).toMatchObject({ stallCount: 1, stalledForMs: 650 });
 	});
 
-	it('leaves out frames whose capture time is unknown or absurd', () => {
+	it('ignores frames whose capture time is unknown or absurd', () => {
 		const metrics = new PlaybackMetrics(0);
 		metrics.frameShown(frameAt(0, undefined));
 		metrics.frameShown(frameAt(33, 9_000_000));
@@ -64,7 +64,7 @@ describe('PlaybackMetrics', () => {
 		expect(metrics.read(70).latencyMs).toBeCloseTo(80, 6);
 	});
 
-	it('takes the bitrate over three seconds, and anew after a reconnect', () => {
+	it('computes the bitrate over three seconds, and again after a reconnect', () => {
 		const metrics = new PlaybackMetrics(0);
 		for (let atMs = 0; atMs <= 10_000; atMs += 1000) {
 			metrics.bytesReceived(atMs, (atMs / 1000) * 250_000);

@@ -1,23 +1,22 @@
-/** Counts what a viewer sees: frames, stalls, latency. Pure arithmetic over frames that it is told of. */
+/** Measures what a viewer sees: frames, stalls, latency. Pure arithmetic over the frames shown. */
 import { median, percentile } from '../../../../core/percentiles.ts';
 import { bytesToBps } from '../../../../core/units.ts';
 
-/** A frame that was shown. All times monotonic milliseconds unless named otherwise. @internal for tests */
+/** @internal for tests */
 export type ShownFrame = {
 	shownAtMs: number;
-	/** Server's epoch milliseconds at which it was captured; undefined where that is not known. */
+	/** Server's epoch milliseconds at its capture; undefined where unknown. */
 	captureTimeMs: number | undefined;
-	/** Server's epoch milliseconds at which it is displayed; undefined until the server's clock is known. */
+	/** Server's epoch milliseconds at its display; undefined until the server's clock is known. */
 	displayedAtServerMs: number | undefined;
 	widthPixels: number;
 	heightPixels: number;
 };
 
-/** What can be read at any time; values that were not measured are undefined, never zero. */
+/** Values that were not measured are undefined, never zero. */
 export type PlaybackMetricsReading = {
 	widthPixels: number | undefined;
 	heightPixels: number | undefined;
-	/** Frames shown per second, over the last second. */
 	frameRate: number | undefined;
 	/** Glass-to-glass latency, median of the last second. */
 	latencyMs: number | undefined;
@@ -26,24 +25,23 @@ export type PlaybackMetricsReading = {
 	bitrateBps: number | undefined;
 	framesShownCount: number;
 	framesDroppedCount: number;
-	/** How often the picture stood still for longer than {@link STALL_MS} while it should have played. */
+	/** How often no frame came for longer than {@link STALL_MS} while frames were expected. */
 	stallCount: number;
 	stalledForMs: number;
 	/** From the start of the playback to its first frame. */
 	firstFrameAfterMs: number | undefined;
 };
 
-/** Longer without a frame than this counts as a stall; a viewer notices a quarter of a second. */
+/** A longer gap between frames counts as a stall; a viewer notices a quarter of a second. */
 const STALL_MS = 250;
 const WINDOW_MS = 1000;
-/** Browsers renew their counts about once a second: in between, the same count would look like silence. */
+/** Browsers update their counts about once a second: in between, the same count looks like silence. */
 const BYTES_INTERVAL_MS = 900;
-/** Segments and parts arrive in lumps: under three seconds the bitrate would dance. */
+/** Segments and parts arrive in bursts: over less than three seconds the bitrate jumps. */
 const BYTES_WINDOW_MS = 3000;
-/** Latencies beyond this are a wrong clock, not a late picture. */
+/** A higher latency is a wrong clock, not a late picture. */
 const MAX_LATENCY_MS = 120_000;
 
-/** One per playback. */
 export class PlaybackMetrics {
 	readonly #startedAtMs: number;
 	#frames: ShownFrame[] = [];
@@ -59,7 +57,6 @@ export class PlaybackMetrics {
 		this.#startedAtMs = startedAtMs;
 	}
 
-	/** A frame was shown. */
 	frameShown(frame: ShownFrame): void {
 		this.#firstFrameAfterMs ??= frame.shownAtMs - this.#startedAtMs;
 		if (this.#lastShownAtMs !== undefined) {
@@ -72,7 +69,7 @@ export class PlaybackMetrics {
 		this.#lastShownAtMs = frame.shownAtMs;
 		this.#framesShownCount++;
 		this.#frames.push(frame);
-		// At 120 frames per second a second holds 120; the bound is for a clock that stands still.
+		// A second holds at most 120 frames; the bound is for a clock that stops.
 		if (this.#frames.length > 500) {
 			this.#frames.shift();
 		}
@@ -83,12 +80,12 @@ export class PlaybackMetrics {
 		this.#lastShownAtMs = undefined;
 	}
 
-	/** The tier's own count of frames that were received and not shown, since the start. */
+	/** The tier's count of frames received and not shown, since the start. */
 	setFramesDropped(count: number): void {
 		this.#framesDroppedCount = count;
 	}
 
-	/** The tier's own count of bytes received, since the start of its connection. */
+	/** The tier's count of bytes received, since the start of its connection. */
 	bytesReceived(atMs: number, totalBytes: number): void {
 		const last = this.#bytes.at(-1);
 		if (last !== undefined && totalBytes < last.total) {
@@ -102,7 +99,6 @@ export class PlaybackMetrics {
 		}
 	}
 
-	/** The state at the given monotonic time. */
 	read(nowMs: number): PlaybackMetricsReading {
 		this.#frames = this.#frames.filter((frame) => frame.shownAtMs > nowMs - WINDOW_MS);
 		const latest = this.#frames.at(-1);

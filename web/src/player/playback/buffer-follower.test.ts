@@ -1,6 +1,4 @@
-/**
- * Playing over lines of every width: a simulated line brings segment after segment, the follower moves the playhead.
- */
+/** Playback over simulated lines of all rates: the line delivers segments, the follower moves the playhead. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BufferFollower } from './buffer-follower.ts';
@@ -9,14 +7,14 @@ const TICK_SECONDS = 0.1;
 const PART_SECONDS = 0.2;
 const SEGMENT_SECONDS = 2;
 const WINDOW_SECONDS = 60;
-/** As hls.js does: with so much ahead it loads no more. */
+/** With this much ahead hls.js stops loading. */
 const FULL_SECONDS = 12;
 
 type Phase = { rate: number; seconds: number };
 
 /**
- * Watches one viewer. `rate`: media seconds that the line brings in a second. While the line keeps up, parts count, and
- * a playhead that is late jumps to the edge, as the rate controller has it; while it does not, whole segments count.
+ * Simulates one viewer. `rate`: media seconds that the line carries per second. While the line keeps up, parts count,
+ * and a late playhead jumps to the edge, as with the rate controller; otherwise whole segments count.
  */
 function watch(phases: readonly Phase[], begin: { isLineKnown?: boolean } = {}) {
 	const follower = new BufferFollower();
@@ -94,13 +92,13 @@ function watch(phases: readonly Phase[], begin: { isLineKnown?: boolean } = {}) 
 	};
 }
 
-/** Where the newest segment that is complete begins. */
+/** The start of the newest complete segment. */
 function newestSegment(edge: number): number {
 	return Math.floor(edge / SEGMENT_SECONDS) * SEGMENT_SECONDS - SEGMENT_SECONDS;
 }
 
 describe('BufferFollower', () => {
-	it('keeps out of it while the line keeps up, and for one late part', () => {
+	it('does not follow while the line keeps up, nor after one late part', () => {
 		const { follower, followedShare } = watch([
 			{ rate: 1, seconds: 20 },
 			{ rate: 0.1, seconds: 1 },
@@ -109,24 +107,24 @@ describe('BufferFollower', () => {
 		expect([follower.isFollowing, followedShare]).toEqual([false, 0]);
 	});
 
-	it.each([0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95])('shows what a line of %f of the bit rate brings', (rate) => {
+	it.each([0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95])('shows what a line of %f of the bit rate carries', (rate) => {
 		const known = watch([{ rate, seconds: 300 }], { isLineKnown: true });
 		const found = watch([{ rate, seconds: 300 }]);
 		expect(known.follower.isFollowing).toBe(true);
 		for (const { playedShare, longestStand } of [known, found]) {
-			// A jump loses what is on its way, and the last of what came is not played yet.
+			// A jump discards what is loading, and the last media that arrived are not played yet.
 			expect(playedShare).toBeGreaterThan(rate - 0.06);
-			// One segment, or what may be waited for and a segment that comes just too late for it.
+			// One segment, or the longest wait and a segment that just misses it.
 			expect(longestStand).toBeLessThan(Math.max(SEGMENT_SECONDS / rate + 0.5, 6));
 		}
 	});
 
-	it('has a picture on a line that is known to be poor as soon as one segment is there', () => {
+	it('shows a picture on a known poor line as soon as one segment is loaded', () => {
 		expect(watch([{ rate: 0.6, seconds: 3.2 }], { isLineKnown: true }).playedShare).toBe(0);
 		expect(watch([{ rate: 0.6, seconds: 5.4 }], { isLineKnown: true }).playedShare).toBeGreaterThan(0.35);
 	});
 
-	it.each([2, 4, 20])('ends when the line has become good for %f times the bit rate', (rate) => {
+	it.each([2, 4, 20])('ends when the line carries %f times the bit rate', (rate) => {
 		const { follower, behind, longestStand } = watch([
 			{ rate: 0.6, seconds: 40 },
 			{ rate, seconds: 20 },
@@ -136,7 +134,7 @@ describe('BufferFollower', () => {
 		expect(longestStand).toBeLessThan(6);
 	});
 
-	it('ends on a line just good enough when there is plenty in the buffer', () => {
+	it('ends on a line that is just good enough when plenty is buffered', () => {
 		const { follower } = watch([
 			{ rate: 0.8, seconds: 40 },
 			{ rate: 1.1, seconds: 120 },
@@ -144,22 +142,22 @@ describe('BufferFollower', () => {
 		expect(follower.isFollowing).toBe(false);
 	});
 
-	it('asks for more proof each time that the line had only seemed to keep up', () => {
+	it('needs more proof after each relapse', () => {
 		const phases = Array.from({ length: 8 }, () => [
 			{ rate: 0.5, seconds: 12 },
 			{ rate: 2, seconds: 12 },
 		]).flat();
-		// Each return is a jump; without doubling there would be one in every round.
+		// Each return to the edge is a jump; without doubling, every round has one.
 		expect(watch(phases).jumps).toBeLessThanOrEqual(4);
 	});
 
-	it('begins anew nearer to the edge before the window ends', () => {
+	it('jumps nearer to the edge before the window ends', () => {
 		const { jumps, behind } = watch([{ rate: 0.3, seconds: 120 }]);
 		expect(jumps).toBeGreaterThan(0);
 		expect(behind).toBeLessThan(WINDOW_SECONDS);
 	});
 
-	it('jumps earlier where the playlist holds less', () => {
+	it('jumps earlier with a shorter playlist', () => {
 		const follower = new BufferFollower();
 		follower.begin(0);
 		const at = { behindEdgeSeconds: 13, windowSeconds: 18, hasStarted: true };
@@ -175,7 +173,7 @@ describe('BufferFollower', () => {
 		}
 	});
 
-	it('is patient with the first buffer', () => {
+	it('waits longer for the first buffer', () => {
 		const follower = new BufferFollower();
 		const loading = { behindEdgeSeconds: 3, bufferedAheadSeconds: 0, windowSeconds: WINDOW_SECONDS, hasStarted: false };
 		for (let nowMs = 0; nowMs <= 5000; nowMs += 100) {
@@ -187,15 +185,14 @@ describe('BufferFollower', () => {
 		expect(follower.isFollowing).toBe(true);
 	});
 
-	it('never stands for long, however the line changes', () => {
+	it('never freezes for long, however the line changes', () => {
 		const phase = fc.record({
 			rate: fc.double({ min: 0.3, max: 3, noNaN: true }),
 			seconds: fc.integer({ min: 1, max: 30 }),
 		});
 		fc.assert(
 			fc.property(fc.array(phase, { minLength: 1, maxLength: 8 }), (phases) => {
-				// The worst: a return to the edge, 2 s of dryness until it is found wrong, and a segment that takes 7
-				// s.
+				// The worst case: a return to the edge, 2 s until the relapse is detected, and a segment that takes 7 s.
 				expect(watch(phases).longestStand).toBeLessThan(12);
 			}),
 			{ numRuns: 200 },

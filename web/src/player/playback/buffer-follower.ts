@@ -1,67 +1,58 @@
 /**
- * Plays LL-HLS over a line that brings less than the stream needs: waits until some seconds are buffered, plays them
- * until none is left, and falls behind, instead of stopping with every part. Pure decisions from times.
+ * Plays LL-HLS over a line that carries less than the stream: waits until some seconds are buffered and plays them all,
+ * so that it falls behind live instead of stalling with every part. Pure decisions from times.
  */
 
-/** What is seen, every 100 ms or so. */
+/** What the follower sees, about every 100 ms. */
 type BufferInput = {
 	nowMs: number;
 	/** From the playhead to the live edge; undefined before the first playlist. */
 	behindEdgeSeconds: number | undefined;
 	bufferedAheadSeconds: number;
-	/** From the oldest that the playlist lists to the live edge; Infinity: nothing leaves it yet. */
+	/** From the oldest listed segment to the live edge; Infinity while nothing leaves the playlist. */
 	windowSeconds: number;
-	/** Something was played: what is dry now was not. */
+	/** False until the first media have played. */
 	hasStarted: boolean;
 };
 
-/** What to do with the playhead while the buffer is followed. Rate 0: it waits. */
+/** What to do with the playhead while the buffer is followed. Rate 0: wait. */
 export type BufferDecision = { playbackRate: 0 | 1; jumpsToEdge: boolean };
 
-/** Less than this ahead of the playhead is nothing: it stands, or does at once. */
+/** With less than this ahead of the playhead the buffer is dry: playback stalls, or is about to. */
 const DRY_SECONDS = 0.06;
-/** Media that are announced and not there: otherwise it is the publisher who is waited for. */
+/** More announced media than this must be missing; otherwise the wait is for the publisher. */
 const ANNOUNCED_SECONDS = 0.8;
-/** Dry for so long within the window is a line that does not keep up; one late part is a tenth of it. */
+/** Dry for this long within the window, the line does not keep up; one late part is a tenth of it. */
 const STARVED_AFTER_MS = 2000;
-/** The first buffer takes longer to fill, also over a good line and on a busy machine. */
+/** The first buffer takes longer to fill, even over a good line on a busy machine. */
 const STARVED_AT_START_MS = 6000;
 const WINDOW_MS = 10_000;
-/**
- * Buffered before it plays: one segment at first, so that there is a picture soon; two when it runs dry again, to stop
- * less often.
- */
+/** Buffered before it plays: one segment at first, for an early picture; two after it ran dry, to stop less often. */
 const FIRST_REFILL_SECONDS = 1.2;
 const NEXT_REFILL_SECONDS = 3;
-/** Nobody looks at a picture that stands for longer while there is something to play. */
+/** After this the wait ends with {@link LEAST_SECONDS}: a viewer leaves a picture that is frozen for longer. */
 const MAX_WAIT_MS = 4500;
 const LEAST_SECONDS = 1;
-/** Behind by more than this, or by so much of the window, it begins anew nearer to the edge. */
+/** Further behind than this, or than this share of the window, it jumps nearer to the edge. */
 const MAX_BEHIND_SECONDS = 40;
 const MAX_BEHIND_SHARE = 2 / 3;
-/** Dry or not: what comes next is about to leave the playlist. */
+/** Dry or not: the next segment is about to leave the playlist. */
 const WINDOW_END_SHARE = 0.9;
-/**
- * A segment that comes so much faster than it plays is proof of a line that keeps up, as is any with so much buffered.
- */
+/** A segment that loads this many times faster than it plays proves a good line, as does any with plenty buffered. */
 const FAST = 1.25;
 const PLENTY_SECONDS = 6;
-/**
- * So many seconds of proof end it. Twice as many when it was wrong: a line just good enough must not be tried all the
- * time.
- */
+/** Seconds of proof that end it. Doubled after a wrong proof, so that a borderline line is not tried all the time. */
 const FIRST_PROOF_SECONDS = 6;
 const MAX_PROOF_SECONDS = 96;
 const RELAPSE_MS = 120_000;
-/** A tick that comes later than this was not one of many: the machine slept. */
+/** A longer tick does not count in full: the machine slept. */
 const MAX_TICK_MS = 1000;
 
-/** One per session. */
 export class BufferFollower {
 	#dry: Array<{ atMs: number; forMs: number }> = [];
 	#lastMs: number | undefined;
 	#isFollowing = false;
-	/** Since when it waits for the buffer; undefined while it plays. */
+	/** Since when it waits for the buffer to fill; undefined while it plays. */
 	#refillingSinceMs: number | undefined;
 	#refillSeconds = FIRST_REFILL_SECONDS;
 	#provenSeconds = 0;
@@ -69,7 +60,7 @@ export class BufferFollower {
 	#recoveredAtMs = -Infinity;
 	#bufferedAheadSeconds = 0;
 
-	/** True from when the line was found too poor until it keeps up again. */
+	/** True from when the line is too poor until it keeps up again. */
 	get isFollowing(): boolean {
 		return this.#isFollowing;
 	}
@@ -86,14 +77,14 @@ export class BufferFollower {
 		}
 	}
 
-	/** A whole segment has come, which takes so long to play, and took so long to load. */
+	/** A whole segment has arrived: its duration, and how long it took to load. */
 	segmentLoaded(mediaSeconds: number, tookMs: number): void {
 		const speed = mediaSeconds / Math.max(0.001, tookMs / 1000);
 		const isProof = speed >= FAST || (speed >= 1 && this.#bufferedAheadSeconds >= PLENTY_SECONDS);
 		this.#provenSeconds = isProof ? this.#provenSeconds + mediaSeconds : 0;
 	}
 
-	/** Undefined while the line keeps up: then others steer. */
+	/** Undefined while the line keeps up: then the rate controller steers. */
 	update(input: BufferInput): BufferDecision | undefined {
 		const { nowMs, behindEdgeSeconds, bufferedAheadSeconds, windowSeconds, hasStarted } = input;
 		const elapsedMs = Math.min(MAX_TICK_MS, nowMs - (this.#lastMs ?? nowMs));
@@ -115,7 +106,7 @@ export class BufferFollower {
 			this.#refillSeconds = NEXT_REFILL_SECONDS;
 		}
 		if (this.#refillingSinceMs !== undefined) {
-			// Near the edge there may never be as much: what is announced and loaded is enough.
+			// Near the edge less is announced than that: all that is announced is enough.
 			const announcedSeconds = Math.max(DRY_SECONDS, behindEdgeSeconds - ANNOUNCED_SECONDS);
 			const isOverdue = nowMs - this.#refillingSinceMs >= MAX_WAIT_MS;
 			const enoughSeconds = Math.min(isOverdue ? LEAST_SECONDS : this.#refillSeconds, announcedSeconds);
@@ -130,7 +121,7 @@ export class BufferFollower {
 			return undefined;
 		}
 		const maxBehindSeconds = Math.min(MAX_BEHIND_SECONDS, windowSeconds * MAX_BEHIND_SHARE);
-		// A jump throws away what was gathered, and what is on its way; when it has just run dry, that is the least.
+		// A jump discards what is buffered and what is loading, which is least when it has just run dry.
 		const jumpsToEdge =
 			(isJustDry && behindEdgeSeconds > maxBehindSeconds) || behindEdgeSeconds > windowSeconds * WINDOW_END_SHARE;
 		if (jumpsToEdge) {

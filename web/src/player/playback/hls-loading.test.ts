@@ -1,4 +1,4 @@
-/** What hls.js is told to load. A fake stands for hls.js, which needs a browser. */
+/** What hls.js is set to load. hls.js needs a browser, so it is faked. */
 import type { Events } from 'hls.js';
 import { describe, expect, it } from 'vitest';
 import { HlsLoading, hlsConfigFor, type LoadingHls } from './hls-loading.ts';
@@ -21,28 +21,29 @@ function setUp(loadsWholeSegments: boolean) {
 		startLoad: (from: number) => void calls.push(`start ${from}`),
 		stopLoad: () => void calls.push('stop'),
 	};
-	const events = { Events: { FRAG_LOADED: 'hlsFragLoaded' } as unknown as typeof Events };
-	const loading = new HlsLoading(hls as unknown as LoadingHls, events, loadsWholeSegments, (...segment) =>
-		segments.push(segment),
+	const library = { Events: { FRAG_LOADED: 'hlsFragLoaded' } as unknown as typeof Events };
+	const loading = new HlsLoading(
+		{ hls: hls as unknown as LoadingHls, library, onSegment: (...segment) => segments.push(segment) },
+		loadsWholeSegments,
 	);
 	const loaded = (data: object): void => listeners.forEach((listener) => listener('hlsFragLoaded', data));
 	return { hls, loading, inFlight, calls, segments, loaded };
 }
 
 describe('HlsLoading', () => {
-	it('begins behind the edge with whole segments, and at the edge with parts', () => {
+	it('starts behind the edge with whole segments, and at the edge with parts', () => {
 		expect(hlsConfigFor(true)).toMatchObject({ lowLatencyMode: false, liveSyncDuration: 3, maxBufferLength: 12 });
 		expect(hlsConfigFor(false)).toMatchObject({ lowLatencyMode: true, maxBufferLength: 8 });
 	});
 
-	it('gives back the buffer that hls.js has cut down for good', () => {
+	it('restores the buffer length that hls.js has reduced', () => {
 		const { hls, loading } = setUp(true);
 		hls.config.maxMaxBufferLength = 1;
 		loading.watch(0, 0);
 		expect(hls.config.maxMaxBufferLength).toBe(12);
 	});
 
-	it('starts anew what loads nothing although something is missing, and leaves alone what is only slow', () => {
+	it('restarts loading when nothing loads although media is missing, but not when it is only slow', () => {
 		const { loading, inFlight, calls } = setUp(true);
 		const stats = { loaded: 0 };
 		inFlight.frag.loader = { stats };
@@ -51,7 +52,7 @@ describe('HlsLoading', () => {
 			loading.watch(nowMs, 4);
 		}
 		expect([calls, loading.progressAtMs]).toEqual([[], 10_000]);
-		// As hls.js leaves a loader that it has ended.
+		// hls.js leaves an ended loader like this.
 		inFlight.frag.loader = { stats: null };
 		for (let nowMs = 10_100; nowMs <= 12_900; nowMs += 100) {
 			loading.watch(nowMs, 4);
@@ -63,7 +64,7 @@ describe('HlsLoading', () => {
 		expect(calls).toHaveLength(2);
 	});
 
-	it('changes its manner once, from where the playhead is, or from the edge when it has not begun', () => {
+	it('switches once, from the playhead, or from the edge before the start', () => {
 		const { hls, loading, calls } = setUp(false);
 		expect(loading.setWholeSegments(0, false)).toBe(false);
 		expect(loading.setWholeSegments(0, true)).toBe(true);
@@ -73,7 +74,7 @@ describe('HlsLoading', () => {
 		expect([hls.lowLatencyMode, hls.config.maxBufferLength, calls.at(-1)]).toEqual([true, 8, 'start 57']);
 	});
 
-	it('tells of whole segments of the picture only, and counts all bytes', () => {
+	it('reports only whole segments of the picture, and counts all bytes', () => {
 		const { loading, segments, loaded } = setUp(true);
 		const stats = { loaded: 100, loading: { start: 1000, first: 1100, end: 4300 } };
 		loaded({ frag: { type: 'main', sn: 7, duration: 2, stats }, part: null });

@@ -1,30 +1,24 @@
-/**
- * What hls.js loads: parts as they come, at the live edge; or whole segments, over a line that is too poor for the
- * stream.
- */
+/** What hls.js loads: parts at the live edge, or whole segments over a line that is too poor for the stream. */
 import type Hls from 'hls.js';
 import type * as HlsModule from 'hls.js';
 import type { HlsConfig } from 'hls.js';
 import { BUFFER_LENGTHS, HLS_CONFIG } from './hls-config.ts';
 
-/**
- * While media are missing, hls.js loads all the time; when it has loaded nothing at all for so long, it is started
- * anew.
- */
+/** While media are missing, hls.js loads all the time; without any load for this long, its loading is restarted. */
 const IDLE_PATIENCE_MS = 3000;
-/** So much is listed and not there: less may be how playlist and media differ. */
+/** From here on, media listed and not buffered counts as missing: less may be rounding in the playlist. */
 const MISSING_SECONDS = 0.5;
-/** Behind the edge, a start with whole segments is in the newest or the one before it. */
+/** Behind the live edge; a start with whole segments is in the newest one or the one before it. */
 const BEGIN_BEHIND_SECONDS = 3;
 
-/** Settings for `new Hls(…)` that begins with whole segments, or with parts. */
+/** Settings for `new Hls(…)` that starts with whole segments, or with parts. */
 export function hlsConfigFor(loadsWholeSegments: boolean): Partial<HlsConfig> {
 	return loadsWholeSegments
 		? { ...HLS_CONFIG, ...BUFFER_LENGTHS.behind, lowLatencyMode: false, liveSyncDuration: BEGIN_BEHIND_SECONDS }
 		: HLS_CONFIG;
 }
 
-/** What is used of hls.js; a test passes a fake. @internal for tests */
+/** The used part of hls.js; a test passes a fake. @internal for tests */
 export type LoadingHls = Pick<
 	Hls,
 	| 'on'
@@ -38,51 +32,51 @@ export type LoadingHls = Pick<
 	| 'stopLoad'
 >;
 
-/** One per hls.js instance, from its beginning. */
+type LoadingDeps = {
+	hls: LoadingHls;
+	library: Pick<typeof HlsModule, 'Events'>;
+	/** A whole segment of the picture has arrived: its duration, and how long it took to load. */
+	onSegment: (mediaSeconds: number, tookMs: number) => void;
+};
+
 export class HlsLoading {
-	readonly #hls: LoadingHls;
+	readonly #deps: LoadingDeps;
 	#loadsWholeSegments: boolean;
 	#completedBytes = 0;
 	#seenBytes = 0;
 	#progressAtMs = -Infinity;
 	#busyAtMs = 0;
 
-	/** `onSegment`: a whole segment of the picture has come; how much it plays, and how long it took. */
-	constructor(
-		hls: LoadingHls,
-		{ Events }: Pick<typeof HlsModule, 'Events'>,
-		loadsWholeSegments: boolean,
-		onSegment: (mediaSeconds: number, tookMs: number) => void,
-	) {
-		this.#hls = hls;
+	constructor(deps: LoadingDeps, loadsWholeSegments: boolean) {
+		this.#deps = deps;
 		this.#loadsWholeSegments = loadsWholeSegments;
-		hls.on(Events.FRAG_LOADED, (_event, { frag, part }) => {
+		deps.hls.on(deps.library.Events.FRAG_LOADED, (_event, { frag, part }) => {
 			this.#completedBytes += part?.stats.loaded ?? frag.stats.loaded;
 			if (part === null && frag.type === 'main' && frag.sn !== 'initSegment') {
-				onSegment(frag.duration, frag.stats.loading.end - frag.stats.loading.start);
+				deps.onSegment(frag.duration, frag.stats.loading.end - frag.stats.loading.start);
 			}
 		});
 	}
 
-	/** Of the media that have come whole. */
+	/** Of parts and segments that were loaded completely. */
 	get completedBytes(): number {
 		return this.#completedBytes;
 	}
 
-	/** When bytes of media came last. */
+	/** When the latest bytes of media arrived. */
 	get progressAtMs(): number {
 		return this.#progressAtMs;
 	}
 
-	/** Call it some ten times a second. `missingSeconds`: listed as whole segments, and not there. */
+	/** Call it about ten times a second. `missingSeconds`: listed in whole segments and not buffered. */
 	watch(nowMs: number, missingSeconds: number): void {
-		const { main, audio } = this.#hls.inFlightFragments;
-		// hls.js takes the statistics from a loader that it ends, which its types do not say.
+		const { main, audio } = this.#deps.hls.inFlightFragments;
+		// hls.js sets the statistics of an ended loader to null, which its types do not say.
 		const loaders: { stats: { loaded: number } | null }[] = [main, audio].flatMap(
 			(inFlight) => inFlight?.frag?.loader ?? [],
 		);
-		const underWay = loaders.flatMap(({ stats }) => stats ?? []);
-		const bytes = this.#completedBytes + underWay.reduce((sum, { loaded }) => sum + loaded, 0);
+		const loading = loaders.flatMap(({ stats }) => stats ?? []);
+		const bytes = this.#completedBytes + loading.reduce((sum, { loaded }) => sum + loaded, 0);
 		if (bytes !== this.#seenBytes) {
 			this.#seenBytes = bytes;
 			this.#progressAtMs = nowMs;
@@ -90,11 +84,10 @@ export class HlsLoading {
 		if (!this.#loadsWholeSegments) {
 			return;
 		}
-		// hls.js 1.7.4 halves the second one each time that it finds a segment whose load was broken off, and never
-		// undoes it; with a second or less, as much is buffered at once, and nothing is loaded any more
-		// (reduceMaxBufferLength).
-		Object.assign(this.#hls.config, BUFFER_LENGTHS.behind);
-		if (underWay.length > 0 || missingSeconds < MISSING_SECONDS) {
+		// hls.js 1.7.4 halves maxMaxBufferLength each time it finds a segment whose load was aborted, and never restores it
+		// (reduceMaxBufferLength). With a second or less, the buffer counts as full at once, and loading ends.
+		Object.assign(this.#deps.hls.config, BUFFER_LENGTHS.behind);
+		if (loading.length > 0 || missingSeconds < MISSING_SECONDS) {
 			this.#busyAtMs = nowMs;
 		} else if (nowMs - this.#busyAtMs > IDLE_PATIENCE_MS) {
 			this.#busyAtMs = nowMs;
@@ -102,28 +95,28 @@ export class HlsLoading {
 		}
 	}
 
-	/** True when it was changed. What is under way is broken off. */
+	/** True when this is a change; loads under way are aborted. */
 	setWholeSegments(nowMs: number, loadsWholeSegments: boolean): boolean {
 		if (this.#loadsWholeSegments === loadsWholeSegments) {
 			return false;
 		}
 		this.#loadsWholeSegments = loadsWholeSegments;
 		this.#busyAtMs = nowMs;
-		this.#hls.lowLatencyMode = !loadsWholeSegments;
-		Object.assign(this.#hls.config, loadsWholeSegments ? BUFFER_LENGTHS.behind : BUFFER_LENGTHS.atEdge);
+		this.#deps.hls.lowLatencyMode = !loadsWholeSegments;
+		Object.assign(this.#deps.hls.config, loadsWholeSegments ? BUFFER_LENGTHS.behind : BUFFER_LENGTHS.atEdge);
 		if (loadsWholeSegments) {
-			this.#hls.targetLatency = BEGIN_BEHIND_SECONDS;
+			this.#deps.hls.targetLatency = BEGIN_BEHIND_SECONDS;
 		}
 		this.restart();
 		return true;
 	}
 
-	/** Forgets what is waited for, and loads the playlist anew. */
+	/** Aborts what is loading, and loads the playlist again. */
 	restart(): void {
-		const hls = this.#hls;
-		const isUnderWay = (hls.media?.currentTime ?? 0) > 0;
+		const { hls } = this.#deps;
+		const hasStarted = (hls.media?.currentTime ?? 0) > 0;
 		hls.stopLoad();
-		// From where it is; hls.js takes a playhead that has not begun for one at the beginning of the playlist.
-		hls.startLoad(isUnderWay ? -1 : (hls.liveSyncPosition ?? -1));
+		// -1 means the playhead, which before the start is at the start of the playlist.
+		hls.startLoad(hasStarted ? -1 : (hls.liveSyncPosition ?? -1));
 	}
 }

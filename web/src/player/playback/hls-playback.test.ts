@@ -1,8 +1,9 @@
-/** The LL-HLS tier over an hls.js that does as it is told. */
+/** The LL-HLS tier over a scripted hls.js. */
 import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../../core/logger.ts';
 import { FakeClock } from '../../../../core/testing/fake-clock.ts';
 import { createHlsPlayback, type HlsBrowser } from './hls-playback.ts';
+import { FakeVideo } from './testing/fake-video.ts';
 
 const DATE_MS = 1_700_000_000_000;
 const HOLD_BACK_SECONDS = 0.6;
@@ -39,16 +40,10 @@ class FakeHls {
 	}
 }
 
-class FakeVideo extends EventTarget {
-	currentTime = 0;
-	paused = false;
+class BufferedVideo extends FakeVideo {
 	seeking = false;
 	readyState = 4;
-	playbackRate = 1;
-	readonly videoWidth = 640;
-	readonly videoHeight = 360;
 	bufferedToSeconds = 0;
-	#callback: VideoFrameRequestCallback | undefined;
 	get buffered() {
 		return { length: 1, start: () => 0, end: () => this.bufferedToSeconds };
 	}
@@ -56,36 +51,25 @@ class FakeVideo extends EventTarget {
 		return { length: this.currentTime > 0 ? 1 : 0 };
 	}
 	getVideoPlaybackQuality = () => ({ droppedVideoFrames: 3 });
-	requestVideoFrameCallback(callback: VideoFrameRequestCallback): number {
-		this.#callback = callback;
-		return 1;
-	}
-	cancelVideoFrameCallback(): void {
-		this.#callback = undefined;
-	}
-	showFrame(atMs: number): void {
-		const [callback, times] = [this.#callback, { expectedDisplayTime: atMs, presentationTime: atMs }];
-		callback?.(atMs, { ...times, mediaTime: this.currentTime, presentedFrames: 1, width: 640, height: 360 });
-	}
 }
 
 async function setUp({ fromCaptureTimeMs = undefined as number | undefined, library = async () => LIBRARY } = {}) {
 	FakeHls.made.length = 0;
 	FakeHls.isSupported = () => true;
-	const [clock, video] = [new FakeClock(), new FakeVideo()];
+	const [clock, video] = [new FakeClock(), new BufferedVideo()];
 	const browser = { hasMediaSource: () => true, loadLibrary: library } as unknown as HlsBrowser;
-	const dependencies = {
+	const deps = {
 		clock,
 		logger: silentLogger,
 		serverClock: { toServerMs: (monotonicMs: number) => DATE_MS + monotonicMs, uncertaintyMs: 1 },
 		isPageVisible: () => true,
 		chance: () => 0,
 	};
-	const playback = createHlsPlayback('/hls/a.m3u8', dependencies, fromCaptureTimeMs, browser);
+	const playback = createHlsPlayback(deps, { hlsUrl: '/hls/a.m3u8', fromCaptureTimeMs }, browser);
 	playback.start(video as unknown as HTMLVideoElement, 'live');
 	await clock.advance(0);
 
-	/** A playlist whose last part ends there; a segment a second, the first of them at the media time 0. */
+	/** A playlist whose last part ends here, with one segment per second from media time 0 on. */
 	function publish(edgeSeconds: number): void {
 		const whole = Math.floor(edgeSeconds);
 		FakeHls.made.at(-1)!.fire('updated', {
@@ -102,7 +86,7 @@ async function setUp({ fromCaptureTimeMs = undefined as number | undefined, libr
 		});
 		video.bufferedToSeconds = edgeSeconds;
 	}
-	/** Parts come, five a second, and the playhead moves. */
+	/** Five parts arrive per second, and the playhead moves. */
 	async function play(ms: number): Promise<void> {
 		for (let passedMs = 0; passedMs < ms; passedMs += 200) {
 			publish(10 + clock.monotonicMs() / 1000);
@@ -140,14 +124,14 @@ describe('an LL-HLS playback', () => {
 		expect(playback.statistics().latencyMs).toBeDefined();
 	});
 
-	it('leaves the playhead alone before it has begun', async () => {
+	it('does not move the playhead before the start', async () => {
 		const { video, play } = await setUp();
 		video.paused = true;
 		await play(2000);
 		expect([video.currentTime, video.playbackRate]).toEqual([0, 1]);
 	});
 
-	it('jumps to the edge from far behind, and never back', async () => {
+	it('jumps forward to the edge from far behind, and never back', async () => {
 		const { video, playback, play, behindSeconds } = await setUp();
 		video.currentTime = 1;
 		await play(400);
@@ -160,7 +144,7 @@ describe('an LL-HLS playback', () => {
 		expect(video.currentTime).toBeGreaterThan(currentTime + 4.9);
 	});
 
-	it('plays from a capture time, keeps that distance, and goes to the front when it is told', async () => {
+	it('plays from a capture time and keeps that distance until goLive()', async () => {
 		const { video, playback, play, behindSeconds } = await setUp({ fromCaptureTimeMs: DATE_MS + 3500 });
 		await play(2000);
 		expect(playback.timeShift!.isShifted).toBe(true);
@@ -171,13 +155,13 @@ describe('an LL-HLS playback', () => {
 		expect(behindSeconds()).toBeLessThan(1);
 	});
 
-	it('goes on at the edge when that capture time has left the window', async () => {
+	it('plays at the edge when that capture time has left the window', async () => {
 		const { playback, play } = await setUp({ fromCaptureTimeMs: DATE_MS - 60_000 });
 		await play(400);
 		expect(playback.timeShift!.isShifted).toBe(false);
 	});
 
-	it('keeps its place after a pause, until it is told to go live', async () => {
+	it('keeps its place after a pause', async () => {
 		const { video, playback, play, behindSeconds } = await setUp();
 		video.currentTime = 9.4;
 		await play(2000);
@@ -198,21 +182,21 @@ describe('an LL-HLS playback', () => {
 		['manifestIncompatibleCodecsError', 0, 'error', { kind: 'undecodable', fatal: true }],
 		['levelLoadError', 500, 'connecting', { kind: 'connection-lost', fatal: false }],
 		['levelLoadError', 0, 'connecting', { kind: 'unreachable', fatal: false }],
-	] as const)('takes %s (%i) for what it is', async (details, code, state, error) => {
+	] as const)('maps %s (%i) to its state and error', async (details, code, state, error) => {
 		const { playback, fail } = await setUp();
 		fail({ details, type: 'networkError', response: { code } });
 		expect(playback.state).toBe(state);
 		expect(playback.error).toEqual(error === undefined ? undefined : expect.objectContaining(error));
 	});
 
-	it('ignores what hls.js mends by itself, and starts loading anew when nudging has not helped', async () => {
+	it('ignores what hls.js repairs itself, and restarts loading after a stall that nudging did not end', async () => {
 		const { playback, fail, hls } = await setUp();
 		fail({ fatal: false, details: 'fragLoadError', type: 'networkError' });
 		fail({ details: 'bufferStalledError', type: 'mediaError' });
 		expect([playback.error, hls().calls.slice(2)]).toEqual([undefined, ['start -1']]);
 	});
 
-	it('resets a decoder once in five seconds, and gives it up the second time', async () => {
+	it('resets a decoder once in five seconds, and fails the second time', async () => {
 		const { clock, playback, fail, hls } = await setUp();
 		fail({ details: 'bufferAppendError', type: 'mediaError' });
 		await clock.advance(5100);
@@ -222,7 +206,7 @@ describe('an LL-HLS playback', () => {
 		expect(playback.error).toMatchObject({ kind: 'undecodable', fatal: false });
 	});
 
-	it('makes a new hls.js after a failure, and leaves no other behind', async () => {
+	it('replaces hls.js after a failure, and destroys the old one', async () => {
 		const { clock, video, playback, fail } = await setUp();
 		video.playbackRate = 1.1;
 		fail({ details: 'levelLoadError', type: 'networkError', response: { code: 500 } });
@@ -236,7 +220,7 @@ describe('an LL-HLS playback', () => {
 		expect(FakeHls.made).toHaveLength(2);
 	});
 
-	it('says that the browser or the network cannot give it the library', async () => {
+	it('reports a library that cannot load or is not supported', async () => {
 		const away = await setUp({ library: () => Promise.reject(new Error('offline')) });
 		expect(away.playback.error).toMatchObject({ kind: 'unreachable', fatal: false });
 		FakeHls.isSupported = () => false;
@@ -248,7 +232,7 @@ describe('an LL-HLS playback', () => {
 		expect(poor.playback.error).toMatchObject({ kind: 'unsupported', fatal: true });
 	});
 
-	it('is not opened by a library that comes after its end', async () => {
+	it('does not start with a library that loads after the stop', async () => {
 		const late = Promise.withResolvers<typeof LIBRARY>();
 		const { clock, playback } = await setUp({ library: () => late.promise });
 		playback.stop();

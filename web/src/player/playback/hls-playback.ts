@@ -1,4 +1,4 @@
-/** The LL-HLS tier over hls.js: connects, steers the distance to the live edge, and mends. */
+/** The LL-HLS tier over hls.js: connects, steers the distance to the live edge, and repairs. */
 import type Hls from 'hls.js';
 import type * as HlsModule from 'hls.js';
 import type { ErrorData, LevelDetails } from 'hls.js';
@@ -17,18 +17,18 @@ import {
 	type TimeShift,
 } from './playback.ts';
 import { LiveEdge, RateController } from './rate-controller.ts';
-import { TierPlayback, type PlaybackDependencies } from './tier-playback.ts';
+import { TierPlayback, type PlaybackDeps } from './tier-playback.ts';
 
-/** The same for every broadcast; used until the first playlist tells. */
+/** The packager's PART-HOLD-BACK; used until the first playlist arrives. */
 const DEFAULT_HOLD_BACK_SECONDS = 0.63;
-/** A decoder that fails again so soon after it was reset will not come to its senses. */
+/** A decoder that fails again this soon after a reset does not recover. */
 const MEDIA_RECOVERY_INTERVAL_MS = 5000;
-/** When no byte of media has come for so long, the line is not slow but gone. */
+/** Without a byte of media for this long, the line is gone rather than slow. */
 const PROGRESS_PATIENCE_MS = 12_000;
-/** Just within what is to be played, whatever is rounded. */
+/** How far past a range's start to seek, so that rounding cannot miss it. */
 const WITHIN_SECONDS = 0.02;
 
-/** What is asked of the browser; a test passes fakes. @internal for tests */
+/** What the playback uses of the browser; a test passes fakes. @internal for tests */
 export type HlsBrowser = { hasMediaSource(): boolean; loadLibrary: typeof loadHlsLibrary };
 
 const BROWSER: HlsBrowser = {
@@ -36,23 +36,18 @@ const BROWSER: HlsBrowser = {
 	loadLibrary: loadHlsLibrary,
 };
 
-/**
- * Plays a channel a second behind, or from a capture time on while it is in the window (the server's epoch
- * milliseconds).
- */
-export function createHlsPlayback(
-	hlsUrl: string,
-	dependencies: PlaybackDependencies,
-	fromCaptureTimeMs?: number,
-	browser = BROWSER,
-): Playback {
+/** `fromCaptureTimeMs`: start here while it is in the window, the server's epoch milliseconds. */
+type HlsOptions = { hlsUrl: string; fromCaptureTimeMs?: number | undefined };
+
+/** Plays a channel a second behind live, or from a capture time on. */
+export function createHlsPlayback(deps: PlaybackDeps, options: HlsOptions, browser = BROWSER): Playback {
 	const connection = browser.hasMediaSource()
-		? new HlsJsConnection({ ...dependencies, browser }, hlsUrl, fromCaptureTimeMs)
-		: new NativeHlsConnection(hlsUrl, dependencies.clock);
-	return new TierPlayback(connection, dependencies);
+		? new HlsJsConnection({ ...deps, browser }, options)
+		: new NativeHlsConnection(deps, options);
+	return new TierPlayback({ ...deps, connection });
 }
 
-/** Loads hls.js, which WebRTC viewers never need. Call it early to have it at hand. */
+/** Loads hls.js, which WebRTC viewers do not need. */
 export function loadHlsLibrary(): Promise<typeof HlsModule> {
 	return import('hls.js');
 }
@@ -66,12 +61,12 @@ class HlsJsConnection implements MediaConnection, TimeShift {
 	#session: HlsSession | undefined;
 	#isWatched = true;
 	#isShifted: boolean;
-	/** Where to begin, until it has begun. */
+	/** Where to start, until the seek is done. */
 	#fromCaptureTimeMs: number | undefined;
-	/** Known before the next session begins. */
+	/** Also applies to the next session. */
 	#isLinePoor = false;
 
-	constructor(deps: { clock: Clock; browser: HlsBrowser }, hlsUrl: string, fromCaptureTimeMs: number | undefined) {
+	constructor(deps: { clock: Clock; browser: HlsBrowser }, { hlsUrl, fromCaptureTimeMs }: HlsOptions) {
 		this.#deps = deps;
 		this.#hlsUrl = hlsUrl;
 		this.#fromCaptureTimeMs = fromCaptureTimeMs;
@@ -87,8 +82,8 @@ class HlsJsConnection implements MediaConnection, TimeShift {
 		this.#session?.setWatched(isWatched);
 	}
 
-	waitFor(aheadMs: number): void {
-		this.#session?.waitFor(aheadMs);
+	alignWith(aheadMs: number): void {
+		this.#session?.alignWith(aheadMs);
 	}
 
 	get isStarved(): boolean {
@@ -135,8 +130,8 @@ class HlsJsConnection implements MediaConnection, TimeShift {
 		this.#session = undefined;
 	}
 
-	mend(step: number): void {
-		this.#session?.mend(step);
+	repair(step: number): void {
+		this.#session?.repair(step);
 	}
 
 	steer(nowMs: number): void {
@@ -146,7 +141,7 @@ class HlsJsConnection implements MediaConnection, TimeShift {
 		}
 		this.#session?.keepDistance(nowMs);
 		if (this.#fromCaptureTimeMs !== undefined && this.#session?.hasPlaylist === true) {
-			// Out of the window: then the edge is the best that there is.
+			// A capture time that has left the window: play at the live edge.
 			this.#isShifted = this.#session.seekToCaptureTime(this.#fromCaptureTimeMs);
 			this.#fromCaptureTimeMs = undefined;
 		}
@@ -161,11 +156,13 @@ class HlsJsConnection implements MediaConnection, TimeShift {
 	}
 }
 
-/** One hls.js instance from its making to its end. */
+type SessionDeps = { clock: Clock; video: HTMLVideoElement; onFailure: (failure: ConnectionFailure) => void };
+
+/** One hls.js instance, from its creation to its end. */
 class HlsSession {
 	/** Of the newest playlist. */
 	fragments: readonly DatedFragment[] = [];
-	readonly #deps: { clock: Clock; video: HTMLVideoElement; onFailure: (failure: ConnectionFailure) => void };
+	readonly #deps: SessionDeps;
 	readonly #rateController = new RateController(DEFAULT_HOLD_BACK_SECONDS);
 	readonly #liveEdge = new LiveEdge();
 	readonly #follower = new BufferFollower();
@@ -175,10 +172,10 @@ class HlsSession {
 	#details: LevelDetails | undefined;
 	#edgeDistanceSeconds: number | undefined;
 	#lastMediaRecoveryMs = -Infinity;
-	/** Where the edge is was told since the playlist was last loaded anew. */
+	/** A playlist has arrived since the last restart of the loading. */
 	#isEdgeFresh = true;
 
-	constructor(deps: { clock: Clock; video: HTMLVideoElement; onFailure: (failure: ConnectionFailure) => void }) {
+	constructor(deps: SessionDeps) {
 		this.#deps = deps;
 	}
 
@@ -194,9 +191,9 @@ class HlsSession {
 		const { isFollowing } = this.#follower;
 		const hls = new HlsClass(hlsConfigFor(isFollowing));
 		this.#hls = hls;
-		this.#loading = new HlsLoading(hls, library, isFollowing, (mediaSeconds, tookMs) =>
-			this.#follower.segmentLoaded(mediaSeconds, tookMs),
-		);
+		const onSegment = (mediaSeconds: number, tookMs: number): void =>
+			this.#follower.segmentLoaded(mediaSeconds, tookMs);
+		this.#loading = new HlsLoading({ hls, library, onSegment }, isFollowing);
 		hls.on(Events.LEVEL_UPDATED, (_event, { details }) => this.#onPlaylist(details));
 		hls.on(Events.ERROR, (_event, data) => this.#onError(data));
 		this.#deps.video.addEventListener('waiting', () => this.#onWaiting(), { signal: this.#abort.signal });
@@ -211,7 +208,6 @@ class HlsSession {
 		this.#hls = undefined;
 	}
 
-	/** See MediaConnection.isStarved. */
 	get isStarved(): boolean {
 		const progressAtMs = this.#loading?.progressAtMs ?? -Infinity;
 		return this.isFollowing && this.#deps.clock.monotonicMs() - progressAtMs < PROGRESS_PATIENCE_MS;
@@ -221,12 +217,10 @@ class HlsSession {
 		return this.#follower.isFollowing;
 	}
 
-	/** See TimeShift.expectPoorLine(). */
 	followBuffer(): void {
 		this.#follower.begin(this.#deps.clock.monotonicMs());
 	}
 
-	/** Watched, it hurries no more. */
 	setWatched(isWatched: boolean): void {
 		this.#rateController.isWatched = isWatched;
 		if (isWatched) {
@@ -234,14 +228,13 @@ class HlsSession {
 		}
 	}
 
-	/** See TimeShift.waitFor(). */
-	waitFor(aheadMs: number): void {
+	alignWith(aheadMs: number): void {
 		if (this.#edgeDistanceSeconds !== undefined) {
-			this.#rateController.besideSeconds = this.#edgeDistanceSeconds + aheadMs / 1000;
+			this.#rateController.alignedDistanceSeconds = this.#edgeDistanceSeconds + aheadMs / 1000;
 		}
 	}
 
-	mend(step: number): void {
+	repair(step: number): void {
 		if (this.#hls === undefined) {
 			return;
 		}
@@ -266,12 +259,12 @@ class HlsSession {
 			if (followed.jumpsToEdge) {
 				this.goLive();
 			} else if (video.played.length === 0) {
-				// Over a poor line all that was loaded is worth to be shown, wherever in it hls.js began.
+				// Over a poor line everything that was loaded is shown, wherever hls.js started in it.
 				this.#seekTo(startOfLongest(video));
 			}
 			return;
 		}
-		// Before its start it stands at zero, from where hls.js takes it: a jump would throw away the first part.
+		// Before the start the playhead is at zero, and hls.js moves it: a jump here discards the first part.
 		const hasStarted = video.currentTime > 0 || video.played.length > 0;
 		if (video.seeking || !this.#isEdgeFresh || !hasStarted) {
 			return;
@@ -289,7 +282,7 @@ class HlsSession {
 		}
 	}
 
-	/** Measures, and leaves the playhead alone. */
+	/** Measures without steering the playhead. */
 	keepDistance(nowMs: number): void {
 		this.#watchLoading(nowMs);
 		const edgeSeconds = this.#liveEdge.edgeSeconds(nowMs);
@@ -299,18 +292,18 @@ class HlsSession {
 		}
 	}
 
-	/** Undefined: the line keeps up, and the playhead is for others to steer. */
+	/** Undefined while the line keeps up: then the rate controller steers. */
 	#followBuffer(nowMs: number): BufferDecision | undefined {
 		const aheadSeconds = bufferedAheadSeconds(this.#deps.video);
 		const decision = this.#follower.update({
 			nowMs,
 			behindEdgeSeconds: this.#edgeDistanceSeconds,
 			bufferedAheadSeconds: aheadSeconds,
-			// While a broadcast is young, nothing leaves its playlist.
+			// At the start of a broadcast nothing leaves its playlist.
 			windowSeconds: this.#details === undefined || this.#details.startSN <= 1 ? Infinity : this.#details.totalduration,
 			hasStarted: this.#deps.video.played.length > 0,
 		});
-		// Before its start it stands at zero, from where hls.js takes it.
+		// Before the start the playhead is at zero, and hls.js moves it.
 		if (decision === undefined || this.#deps.video.currentTime === 0) {
 			return undefined;
 		}
@@ -335,7 +328,7 @@ class HlsSession {
 		this.#loading?.watch(nowMs, missingSeconds);
 	}
 
-	/** Just within what begins there. */
+	/** Seeks to just after the start of a range. */
 	#seekTo(startSeconds: number | undefined): void {
 		if (startSeconds !== undefined && Math.abs(this.#deps.video.currentTime - startSeconds) > 2 * WITHIN_SECONDS) {
 			this.#deps.video.currentTime = startSeconds + WITHIN_SECONDS;
@@ -367,7 +360,7 @@ class HlsSession {
 			videoCodec: level?.videoCodec,
 			audioCodec: level?.audioCodec,
 			bufferedAheadMs: bufferedAheadSeconds(this.#deps.video) * 1000,
-			// What follows the buffer aims at nothing nearer than where it is.
+			// A playhead that follows the buffer has no other target than where it is.
 			targetDistanceMs: this.isFollowing ? edgeDistanceMs : this.#rateController.targetSeconds * 1000,
 			edgeDistanceMs,
 			isStarved: this.isStarved,
@@ -391,7 +384,7 @@ class HlsSession {
 		if (details.advanced) {
 			this.#liveEdge.add(this.#deps.clock.monotonicMs(), details.edge);
 		}
-		// The hint is the segment that still grows: the frames on screen are mostly from it.
+		// The hint is the segment that still grows, where the frames on screen mostly come from.
 		const all = details.fragmentHint === undefined ? details.fragments : [...details.fragments, details.fragmentHint];
 		this.fragments = all.flatMap((fragment) =>
 			fragment.programDateTime === null
@@ -401,7 +394,7 @@ class HlsSession {
 	}
 
 	#onWaiting(): void {
-		// The first wait is for the first part, and one after a jump is for what was jumped to.
+		// The first wait is for the first part; one after a jump is for its target.
 		if (this.#deps.video.currentTime > 0 && !this.#deps.video.seeking) {
 			this.#rateController.stalled(this.#deps.clock.monotonicMs());
 		}
@@ -417,8 +410,8 @@ class HlsSession {
 		} else if (data.details === 'manifestIncompatibleCodecsError') {
 			this.fail('undecodable', 'This browser cannot decode the codecs of this channel.', true);
 		} else if (data.details === 'bufferStalledError') {
-			// Nudging has not helped, and hls.js has stopped loading. Most often the publisher is away: wait for new
-			// parts, and leave the rest to TierPlayback, which knows.
+			// Nudging has not helped, and hls.js has stopped loading. Most often the publisher is away: wait for new parts;
+			// TierPlayback knows the channel's state and does the rest.
 			this.#hls.startLoad(-1);
 		} else if (data.type === 'mediaError') {
 			this.#onMediaError(data);
@@ -437,7 +430,7 @@ class HlsSession {
 		this.#hls?.recoverMediaError();
 	}
 
-	/** Jumps ahead to the edge, as near to it as can be played; never back. */
+	/** Jumps forward to the live edge, as near as it can play; never back. */
 	goLive(): void {
 		if (!this.isFollowing) {
 			this.#seekToEdge();
@@ -454,10 +447,10 @@ class HlsSession {
 		if (edgeSeconds === undefined || this.#details === undefined) {
 			return;
 		}
-		// Never beyond what the playlist lists: hls.js would wait for a part that is not announced.
+		// Never past the last listed part: hls.js then waits for one that is not announced.
 		const aimSeconds = edgeSeconds - this.#rateController.targetSeconds;
 		const reachableSeconds = Math.min(aimSeconds, this.#details.edge - this.#details.partTarget);
-		// Only ahead: back would show again what has been seen, as when a lost publisher leaves nothing to go on to.
+		// Only forward: when the publisher is lost, a jump back repeats what was already shown.
 		if (reachableSeconds > this.#deps.video.currentTime) {
 			this.#deps.video.currentTime = reachableSeconds;
 		}
@@ -470,10 +463,8 @@ function manifestFailure(httpStatus: number): ConnectionFailure {
 		return { error: { kind: 'refused', detail, fatal: false }, retryAfterSeconds: 0, channelState: 'offline' };
 	}
 	if (httpStatus === 503) {
-		return {
-			error: { kind: 'refused', detail: 'The broadcast is just starting.', fatal: false },
-			retryAfterSeconds: 0,
-		};
+		const detail = 'The broadcast is just starting.';
+		return { error: { kind: 'refused', detail, fatal: false }, retryAfterSeconds: 0 };
 	}
 	const kind = httpStatus === 0 || httpStatus >= 500 ? 'unreachable' : 'refused';
 	const detail = httpStatus === 0 ? 'The server does not answer.' : `The server answered ${httpStatus}.`;

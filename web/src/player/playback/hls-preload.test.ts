@@ -1,4 +1,4 @@
-/** What is fetched ahead, from playlists as the packager writes them. */
+/** Preloading, from playlists as the packager writes them. */
 import { expect, it } from 'vitest';
 import { initSegmentOf, playlistsOf, preloadHls } from './hls-preload.ts';
 
@@ -24,7 +24,7 @@ it('finds playlists and the newest init segment', () => {
 	expect(initSegmentOf('#EXTM3U', video!)).toBeUndefined();
 });
 
-it('fetches each of them once, and is not troubled by what cannot be had', async () => {
+it('fetches each of them once, and resolves when a fetch fails', async () => {
 	const asked: string[] = [];
 	const load = (url: string): Promise<string> => {
 		asked.push(url.replace('https://host/hls/demo/', ''));

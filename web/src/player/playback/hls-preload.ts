@@ -1,14 +1,14 @@
 /**
  * Fetches what LL-HLS needs before its first part, while WebRTC plays: the library, and the init segments, which stay
- * in the browser's cache for as long as the broadcast lasts. In an emergency only playlists and parts are asked for.
+ * in the browser's cache as long as the broadcast lasts. In an emergency only playlists and parts are left to load.
  */
 import { loadHlsLibrary } from './hls-playback.ts';
 
 const DEADLINE_MS = 8000;
-/** A broadcast has a handful of tracks; a playlist that names more is not ours. */
+/** A broadcast has a handful of tracks; a playlist with more is not ours. */
 const MAX_PLAYLISTS = 8;
 
-/** Resolves when done, whether or not all of it could be had: LL-HLS starts without it as well, only later. */
+/** Resolves when done, also after a failure: without it LL-HLS starts too, only later. */
 export async function preloadHls(
 	hlsUrl: string,
 	load = fetchText,
@@ -25,7 +25,7 @@ export async function preloadHls(
 			}),
 		);
 	} catch {
-		// Not live yet, or no way through: hls.js will find out by itself, and says so.
+		// Not live yet, or not reachable: hls.js reports it when it is needed.
 	}
 	await library;
 }
@@ -42,13 +42,12 @@ export function playlistsOf(multivariant: string, baseUrl: string): string[] {
 }
 
 /**
- * Address of the last init segment in a media playlist (§4.4.4.5): the one that is valid at the live edge.
+ * Address of the last init segment in a media playlist (§4.4.4.5), which is the one for the live edge.
  * @internal for tests
  */
 export function initSegmentOf(playlist: string, baseUrl: string): string | undefined {
-	const uris = [...playlist.matchAll(/^#EXT-X-MAP:.*URI="([^"]+)"/gm)].map((match) => match[1]!);
-	const last = uris.at(-1);
-	return last === undefined ? undefined : new URL(last, baseUrl).href;
+	const last = [...playlist.matchAll(/^#EXT-X-MAP:.*URI="([^"]+)"/gm)].at(-1);
+	return last === undefined ? undefined : new URL(last[1]!, baseUrl).href;
 }
 
 async function fetchText(url: string): Promise<string> {

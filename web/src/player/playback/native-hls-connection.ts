@@ -1,7 +1,4 @@
-/**
- * LL-HLS by the browser itself, where there is no Media Source: iPhones before iOS 17.1. Written from documents; not
- * tried.
- */
+/** LL-HLS by the browser itself, without Media Source: iPhones before iOS 17.1. Written from documents; not tested. */
 import type { Clock } from '../../../../core/lifecycle/clock.ts';
 import {
 	EMPTY_CONNECTION_READING,
@@ -10,7 +7,7 @@ import {
 	type MediaConnection,
 } from './playback.ts';
 
-/** Safari may start 15 to 20 s behind until it is told to go to the edge; once a picture is there, it is. */
+/** Safari may start 15 to 20 s behind live; once it has a picture, it is sent to the edge. */
 const FAR_BEHIND_SECONDS = 6;
 const SEEK_INTERVAL_MS = 8000;
 
@@ -24,13 +21,15 @@ type DatedVideo = HTMLVideoElement & { getStartDate?(): Date };
 export class NativeHlsConnection implements MediaConnection {
 	readonly tier = 'll-hls';
 	readonly rebuildAfterMs = 9000;
-	readonly #deps: { hlsUrl: string; clock: Clock };
+	readonly #deps: { clock: Clock };
+	readonly #hlsUrl: string;
 	#video: DatedVideo | undefined;
 	#abort: AbortController | undefined;
 	#lastSeekMs = -Infinity;
 
-	constructor(hlsUrl: string, clock: Clock) {
-		this.#deps = { hlsUrl, clock };
+	constructor(deps: { clock: Clock }, { hlsUrl }: { hlsUrl: string }) {
+		this.#deps = deps;
+		this.#hlsUrl = hlsUrl;
 	}
 
 	connect(video: HTMLVideoElement, onFailure: (failure: ConnectionFailure) => void): void {
@@ -48,19 +47,12 @@ export class NativeHlsConnection implements MediaConnection {
 			queueMicrotask(() => failOnce('unsupported', 'This browser can play neither Media Source nor HLS.', true));
 			return;
 		}
-		video.addEventListener(
-			'error',
-			() => {
-				const isDecoding = video.error?.code === MediaError.MEDIA_ERR_DECODE;
-				failOnce(
-					isDecoding ? 'undecodable' : 'connection-lost',
-					video.error?.message ?? 'The stream broke off.',
-					false,
-				);
-			},
-			{ signal: abort.signal },
-		);
-		video.src = this.#deps.hlsUrl;
+		const onError = (): void => {
+			const kind = video.error?.code === MediaError.MEDIA_ERR_DECODE ? 'undecodable' : 'connection-lost';
+			failOnce(kind, video.error?.message ?? 'The stream broke off.', false);
+		};
+		video.addEventListener('error', onError, { signal: abort.signal });
+		video.src = this.#hlsUrl;
 		video.load();
 	}
 
@@ -72,7 +64,7 @@ export class NativeHlsConnection implements MediaConnection {
 		this.#video = undefined;
 	}
 
-	mend(): void {
+	repair(): void {
 		this.#seekToEdge();
 	}
 
@@ -82,7 +74,7 @@ export class NativeHlsConnection implements MediaConnection {
 		if (video === undefined || edgeSeconds === undefined || video.paused || video.seeking) {
 			return;
 		}
-		// Forced seeks make Safari stall, so only when it is far off and not again and again.
+		// Forced seeks make Safari stall, so only when it is far behind, and seldom.
 		if (edgeSeconds - video.currentTime > FAR_BEHIND_SECONDS && nowMs - this.#lastSeekMs > SEEK_INTERVAL_MS) {
 			this.#seekToEdge();
 		}

@@ -3,14 +3,13 @@ import type { TransitionTable } from '../../../../core/lifecycle/state-machine.t
 
 /**
  * `idle`: not started. `connecting`: no picture yet. `playing`: frames are shown. `stalled`: the channel is live, but
- * no frames arrive; the last picture stands. `interrupted`: the publisher was lost and may return; the last picture
- * stands. `offline`: there is no broadcast. `ended`: the broadcast that was watched is over. `error`: see {@link
- * PlaybackError}. `stopped`: for good.
+ * no frames arrive; the last picture stays. `interrupted`: the publisher was lost and may return; the last picture
+ * stays. `offline`: there is no broadcast. `ended`: the broadcast that was watched is over. `error`: see
+ * {@link PlaybackError}. `stopped`: for good.
  */
 export type PlaybackState =
 	'idle' | 'connecting' | 'playing' | 'stalled' | 'interrupted' | 'offline' | 'ended' | 'error' | 'stopped';
 
-/** What happens to a playback, from the picture, the channel and the viewer. */
 export type PlaybackEvent =
 	| 'started'
 	| 'frame-shown'
@@ -24,9 +23,9 @@ export type PlaybackEvent =
 	| 'stopped';
 
 /**
- * A shown frame is believed before anything that the channel says: it wins in every state but `idle` and `stopped`.
- * `error` is not left because the channel is live, which it mostly is all along, but by a frame, a retry by hand, or
- * when the channel explains why there is no picture.
+ * A shown frame leads to `playing` from every state but `idle` and `stopped`, whatever the channel's state is.
+ * `channel-live` does not leave `error`, because the channel is mostly live all along. A frame, a retry by hand, or a
+ * channel that is not live leaves it.
  */
 export const PLAYBACK_TRANSITIONS = {
 	idle: { started: 'connecting', stopped: 'stopped' },
@@ -79,23 +78,20 @@ export const PLAYBACK_TRANSITIONS = {
 	stopped: {},
 } as const satisfies TransitionTable<PlaybackState, PlaybackEvent>;
 
-/** What kind of thing went wrong; the page has words and advice for each. */
+/** What went wrong; the page has a text and advice for each. */
 export type PlaybackErrorKind =
-	/** The browser cannot do this tier at all. */
 	| 'unsupported'
-	/** The server could not be reached. */
 	| 'unreachable'
-	/** The server answered, but would not give this tier. */
+	/** The server answered, and refused this tier. */
 	| 'refused'
-	/** The media connection could not be made, or broke: a firewall without UDP, most often. */
+	/** The media connection could not be made, or broke; most often a firewall blocks UDP. */
 	| 'connection-lost'
-	/** The media could not be decoded. */
 	| 'undecodable';
 
-/** Why a playback does not play. `fatal`: this tier will not be retried; another may play. */
+/** Why a playback does not play. `fatal`: this tier is not retried; another may play. */
 export type PlaybackError = { kind: PlaybackErrorKind; detail: string; fatal: boolean };
 
-/** True when the event means something in the state; others need not be sent. */
+/** True when the table has a transition for the event in this state. */
 export function canHandle(state: PlaybackState, event: PlaybackEvent): boolean {
 	return event in PLAYBACK_TRANSITIONS[state];
 }

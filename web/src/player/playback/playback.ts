@@ -1,4 +1,4 @@
-/** What a playback is to the page, whichever tier it plays: the contract, not the doing. */
+/** The contracts of a playback and of a tier's connection, the same for both tiers. */
 import type { ChannelState } from '../../../../core/protocol/api/channel-description.ts';
 import type { PlayedMoment, PlayedMoments } from '../measure/alignment.ts';
 import type { LineCounts, LineVerdict } from '../measure/line-judge.ts';
@@ -8,11 +8,11 @@ import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
 
 export type PlaybackEvents = {
 	stateChanged: [next: PlaybackState, previous: PlaybackState];
-	/** The picture is about to leave the video element; whoever wants to keep it draws it now, synchronously. */
+	/** The picture is about to leave the video element: a listener that keeps it draws it now, synchronously. */
 	pictureLeaving: [];
 };
 
-/** What a tier knows of its connection beyond the picture; undefined where it does not apply or was not measured. */
+/** What a tier measures on its connection; undefined where it does not apply or was not measured. */
 export type ConnectionReading = {
 	/** Bytes of media received over the connection so far. */
 	receivedBytes: number | undefined;
@@ -25,19 +25,19 @@ export type ConnectionReading = {
 	transport: string | undefined;
 	roundTripMs: number | undefined;
 	packetsLostCount: number | undefined;
-	/** WebRTC: how long a frame waits to be decoded in order, mean over the last second. */
+	/** WebRTC: how long a frame waits in the jitter buffer, mean over the last second. */
 	jitterBufferMs: number | undefined;
-	/** LL-HLS: how far ahead of the playhead is buffered. */
+	/** LL-HLS: media buffered ahead of the playhead. */
 	bufferedAheadMs: number | undefined;
 	/** LL-HLS: aimed distance to the live edge. */
 	targetDistanceMs: number | undefined;
 	/** LL-HLS: distance to the live edge. */
 	edgeDistanceMs: number | undefined;
-	/** LL-HLS: the line brings less than the stream needs, and the playhead follows what is buffered. */
+	/** LL-HLS: the line carries less than the stream needs, and the playhead follows the buffer. */
 	isStarved: boolean;
 };
 
-/** Everything that is measured about a playback. This object, and no other, is what `window.__spillway` shows. */
+/** Everything that is measured about a playback. `window.__spillway` shows it. */
 export type PlaybackStatistics = PlaybackMetricsReading &
 	ConnectionReading & {
 		tier: DeliveryTier;
@@ -45,46 +45,40 @@ export type PlaybackStatistics = PlaybackMetricsReading &
 		playbackRate: number;
 		/** The latency's error: half the least round trip to the server's clock. */
 		clockUncertaintyMs: number | undefined;
-		/** Times that the connection was made anew since the start. */
+		/** New connections since the first one. */
 		reconnectCount: number;
 	};
 
-/** Targets for the receivers' jitter buffers, milliseconds. */
 export type DelayTarget = { pictureMs: number; soundMs: number };
 
-/**
- * Sent to a video element whose stream was given its sound later than its picture: a stream tells of its own tracks
- * only.
- */
+/** Sent to a video element whose stream got its sound later than its picture: `addTrack()` fires no event. */
 export const SOUND_ADDED_EVENT = 'spillwaysoundadded';
 
 /** WebRTC: how long sound and picture are held back, and what is heard. */
 export interface DelayControl {
 	/** Sets the receivers' `jitterBufferTarget`, also for connections to come. */
 	setTarget(target: DelayTarget): void;
-	/** The sound that is played now; undefined without sound, or before any. */
+	/** The sound that plays now; undefined without sound, or before any. */
 	playedSound(): PlayedMoment | undefined;
 	/** When the last media arrived and was played, monotonic milliseconds; undefined before any. */
 	readonly lastMediaAtMs: number | undefined;
-	/** The path to the server was found at least once. */
+	/** ICE has connected at least once. */
 	readonly hasConnected: boolean;
 }
 
-/** LL-HLS: where in the window it plays, and how it gets there. */
+/** LL-HLS: where in the window it plays. */
 export interface TimeShift {
-	/** False while nobody sees or hears it: then it may hurry. */
+	/** False while it is hidden and silent: then its rate may change more. */
 	isWatched: boolean;
 	/** True while it keeps its distance to the edge instead of the hold-back. */
 	readonly isShifted: boolean;
-	/** True while the line brings less than is played. */
 	readonly isStarved: boolean;
-	/** The line is known to carry less than the stream: whole segments from the beginning, and a wait for each. */
+	/** The line is known to carry less than the stream: loads whole segments from the start. */
 	expectPoorLine(): void;
-	/** While not watched: waits for a playback that is this much further from live. Negative: it is nearer. */
-	waitFor(aheadMs: number): void;
-	/** Stops steering towards the edge: what plays on after a pause is what comes next. */
+	/** While not watched: aligns with a playback that is this much further from live (negative: nearer). */
+	alignWith(aheadMs: number): void;
+	/** Stops steering towards the live edge: after a pause it plays on from the same place. */
 	holdPosition(): void;
-	/** Back to the front. */
 	goLive(): void;
 }
 
@@ -98,50 +92,45 @@ export interface Playback {
 	readonly state: PlaybackState;
 	/** Why it does not play; defined in state `error`, and while retrying after a failure. */
 	readonly error: PlaybackError | undefined;
-	/** Begins to connect. `channelState` is the channel's latest word. */
+	/** Starts to connect. `channelState`: the latest that the server reported. */
 	start(video: HTMLVideoElement, channelState: ChannelState): void;
-	/** What the server now says of the channel. */
 	channelReported(channelState: ChannelState): void;
-	/** Tries again at once, by the viewer's wish. */
+	/** Tries again at once, when the viewer asks for it. */
 	retry(): void;
-	/**
-	 * The picture is not sent any more: only the sound plays, until another playback takes over, and nothing is mended.
-	 */
+	/** The server stops the picture: only the sound plays until another playback takes over; no repair is tried. */
 	giveUpPicture(): void;
-	/** WebRTC: why the picture stands, if it does. `sourceFrameRate`: what the server says that the publisher sends. */
+	/** WebRTC: why the picture is frozen, if it is. `sourceFrameRate`: the publisher's, as the server reports it. */
 	lineVerdict(sourceFrameRate: number | undefined): LineVerdict | undefined;
 	/** Ends for good and frees the video element. Idempotent. */
 	stop(): void;
 	statistics(): PlaybackStatistics;
-	/** Adds a listener; returns the function that removes it. */
 	on<Name extends keyof PlaybackEvents>(name: Name, listener: (...args: PlaybackEvents[Name]) => void): () => void;
 }
 
-/** Why a connection could not be made, or broke. */
 export type ConnectionFailure = {
 	error: PlaybackError;
-	/** The server's wish; 0 when it has none. */
+	/** As the server asks; 0 when it does not. */
 	retryAfterSeconds: number;
-	/** What the failure says about the channel, where it does. */
+	/** The channel's state, where the failure shows it. */
 	channelState?: ChannelState;
 };
 
-/** What differs between the tiers: making, mending and reading a connection. {@link TierPlayback} drives it. */
+/** What differs between the tiers: making, repairing and reading a connection. {@link TierPlayback} drives it. */
 export interface MediaConnection {
 	readonly tier: DeliveryTier;
 	readonly delay?: DelayControl;
 	readonly timeShift?: TimeShift;
-	/** Without a frame for this long, although the channel is live, the connection is made anew. */
+	/** Without a frame for this long on a live channel, a new connection is made. */
 	readonly rebuildAfterMs: number;
 	/**
-	 * Connects and lets the video element show it. Failures, also later ones, go to `onFailure`, at most once per
-	 * connection; after it, or after {@link disconnect}, nothing more comes.
+	 * Connects and plays in the video element. A failure, at once or later, is reported to `onFailure`, at most once per
+	 * connection and never after {@link disconnect}.
 	 */
 	connect(video: HTMLVideoElement, onFailure: (failure: ConnectionFailure) => void): void;
 	/** Ends the connection, if there is one. May be followed by a new {@link connect}. */
 	disconnect(): void;
 	/** Tries something lighter than a new connection; called with 1, 2, … while no frame comes. */
-	mend(step: number): void;
+	repair(step: number): void;
 	/** Called about every 100 ms while connected. */
 	steer(nowMs: number): void;
 	/** Capture time of a frame, the server's epoch milliseconds. */
@@ -150,11 +139,10 @@ export interface MediaConnection {
 	reading(): ConnectionReading;
 	/** WebRTC: what was received and lost so far; refreshed by `steer`. */
 	lineCounts?(): LineCounts | undefined;
-	/** Media still come, only slowly: mending or a new connection would lose what is under way. */
+	/** Media still come, only slowly: a repair or a new connection discards what is half loaded. */
 	readonly isStarved?: boolean;
 }
 
-/** A reading in which nothing was measured. */
 export const EMPTY_CONNECTION_READING: ConnectionReading = {
 	receivedBytes: undefined,
 	framesDroppedCount: undefined,

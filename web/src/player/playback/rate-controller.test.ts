@@ -10,7 +10,7 @@ function simulate(controller: RateController, fromSeconds: number, durationSecon
 		const { playbackRate, seekBySeconds } = controller.update({
 			nowMs,
 			behindEdgeSeconds: behindSeconds,
-			// Too little for the jump at the start, which is not what is simulated.
+			// Too little for the jump at the start, which is not simulated here.
 			bufferedAheadSeconds: Math.min(0.3, Math.max(0, behindSeconds - 0.2)),
 		});
 		behindSeconds -= seekBySeconds ?? (playbackRate - 1) * 0.1;
@@ -20,7 +20,7 @@ function simulate(controller: RateController, fromSeconds: number, durationSecon
 }
 
 describe('RateController', () => {
-	it('comes back from one second late within 15 s, below one second of buffer, and then plays at rate 1', () => {
+	it('catches up one second within 15 s on less than one second of buffer, and then plays at rate 1', () => {
 		const ticks = simulate(new RateController(0.63), 1.63, 25);
 		expect(ticks[0]!.rate).toBe(1.1);
 		expect(ticks[150]!.behindSeconds).toBeLessThan(0.7);
@@ -33,7 +33,7 @@ describe('RateController', () => {
 		expect(ticks.at(-1)!.behindSeconds).toBeGreaterThan(0.6);
 	});
 
-	it('hurries while nobody watches, and is there within three seconds', () => {
+	it('arrives within three seconds while it is not watched', () => {
 		const controller = new RateController(0.63);
 		controller.isWatched = false;
 		const ticks = simulate(controller, 1.13, 10);
@@ -42,34 +42,34 @@ describe('RateController', () => {
 		expect(ticks.at(-1)).toEqual({ behindSeconds: expect.closeTo(0.63, 1) as number, rate: 1 });
 	});
 
-	it('waits beside another playback until it is watched, but goes no nearer to live for it', () => {
+	it('aligns with another playback until it is watched, but never nearer to live than the hold-back', () => {
 		const controller = new RateController(0.63);
 		controller.isWatched = false;
-		controller.besideSeconds = 0.4;
+		controller.alignedDistanceSeconds = 0.4;
 		expect(controller.targetSeconds).toBe(0.63);
-		controller.besideSeconds = 1.2;
+		controller.alignedDistanceSeconds = 1.2;
 		expect(simulate(controller, 0.63, 10).at(-1)!.behindSeconds).toBeCloseTo(1.2, 1);
 		controller.isWatched = true;
 		expect(controller.targetSeconds).toBe(0.63);
-		controller.besideSeconds = 1.2;
+		controller.alignedDistanceSeconds = 1.2;
 		expect(controller.targetSeconds).toBe(0.63);
 	});
 
-	it('does not jump any more when it has just come to be watched', () => {
+	it('does not jump once it is watched', () => {
 		const controller = new RateController(0.63);
 		controller.isWatched = false;
-		controller.besideSeconds = 1;
+		controller.alignedDistanceSeconds = 1;
 		const input = { behindEdgeSeconds: 1, bufferedAheadSeconds: 0.8 };
 		expect(controller.update({ nowMs: 0, ...input })).toEqual({ playbackRate: 1, seekBySeconds: undefined });
 		controller.isWatched = true;
 		expect(controller.update({ nowMs: 400, ...input })).toEqual({ playbackRate: 1.1, seekBySeconds: undefined });
 	});
 
-	it('leaves small errors alone', () => {
+	it('does not correct small errors', () => {
 		expect(new Set(simulate(new RateController(0.63), 0.68, 5).map((tick) => tick.rate))).toEqual(new Set([1]));
 	});
 
-	it('jumps when more than 2 s late, and not again at once', () => {
+	it('jumps when more than 2 s late, and again only after 4 s', () => {
 		const controller = new RateController(0.63);
 		const input = { behindEdgeSeconds: 5, bufferedAheadSeconds: 3 };
 		expect(controller.update({ nowMs: 0, ...input }).seekBySeconds).toBeCloseTo(4.37, 6);
@@ -77,7 +77,7 @@ describe('RateController', () => {
 		expect(controller.update({ nowMs: 4100, ...input }).seekBySeconds).toBeCloseTo(4.37, 6);
 	});
 
-	it('jumps at the start, where nobody notices, by as little as is buffered', () => {
+	it('jumps at the start when the buffer covers the jump', () => {
 		const late = { nowMs: 0, behindEdgeSeconds: 1.03, bufferedAheadSeconds: 0.8 };
 		expect(new RateController(0.63).update(late).seekBySeconds).toBeCloseTo(0.4, 6);
 		expect(new RateController(0.63).update({ ...late, bufferedAheadSeconds: 0.5 }).seekBySeconds).toBeUndefined();
@@ -95,12 +95,12 @@ describe('RateController', () => {
 		expect(settled.update({ nowMs: 2600, ...late }).seekBySeconds).toBeUndefined();
 	});
 
-	it('does not hurry into an empty buffer', () => {
+	it('does not speed up into an empty buffer', () => {
 		const decision = new RateController(0.63).update({ nowMs: 0, behindEdgeSeconds: 1.5, bufferedAheadSeconds: 0.05 });
 		expect(decision.playbackRate).toBe(1);
 	});
 
-	it('keeps more distance after stalls, within bounds, and forgets them', () => {
+	it('keeps more distance after stalls, within bounds, and decays it', () => {
 		const controller = new RateController(0.63);
 		controller.update({ nowMs: 0, behindEdgeSeconds: 0.63, bufferedAheadSeconds: 0.4 });
 		controller.stalled(1000);
@@ -117,11 +117,11 @@ describe('RateController', () => {
 });
 
 describe('LiveEdge', () => {
-	it('knows nothing before the first playlist', () => {
+	it('is undefined before the first playlist', () => {
 		expect(new LiveEdge().edgeSeconds(1000)).toBeUndefined();
 	});
 
-	it('runs on between playlists and is not held back by one that came late', () => {
+	it('advances between playlists, unaffected by a late one', () => {
 		const edge = new LiveEdge();
 		edge.add(1000, 10);
 		edge.add(1210, 10.21);
@@ -129,20 +129,20 @@ describe('LiveEdge', () => {
 		expect(edge.edgeSeconds(1570)).toBeCloseTo(10.57, 6);
 	});
 
-	it('stands still when playlists stop, so that a lost publisher does not make the player jump', () => {
+	it('stops when playlists stop, so that a lost publisher does not make the player jump', () => {
 		const edge = new LiveEdge();
 		edge.add(1000, 10);
 		expect(edge.edgeSeconds(60_000)).toBeCloseTo(11, 6);
 	});
 
-	it('starts anew when the timeline jumps', () => {
+	it('drops old samples when the timeline jumps', () => {
 		const edge = new LiveEdge();
 		edge.add(1000, 500);
 		edge.add(1200, 3);
 		expect(edge.edgeSeconds(1200)).toBeCloseTo(3, 6);
 	});
 
-	it('follows at once, but for half a second, when the timeline lost a few seconds', () => {
+	it('follows to within half a second when the timeline lost a few seconds', () => {
 		const edge = new LiveEdge();
 		edge.add(1000, 10);
 		edge.add(4000, 10.2);

@@ -1,59 +1,54 @@
 /**
- * Holds an LL-HLS playback at its distance from the live edge: pure decisions from times. Needed because hls.js 1.7.4
- * speeds up only with more than 1 s of buffer, and at a hold-back of 0.63 s there never is as much.
+ * Holds an LL-HLS playback at its distance from the live edge: pure decisions from times. hls.js 1.7.4 speeds up only
+ * with more than 1 s of buffer, which a hold-back of 0.63 s never has.
  */
 
-/** What the controller sees, every 100 ms or so. */
+/** What the controller sees, about every 100 ms. */
 type RateInput = {
-	/** Monotonic milliseconds now. */
+	/** Monotonic. */
 	nowMs: number;
-	/** Seconds from the playhead to the live edge, from {@link LiveEdge}. */
+	/** From the playhead to the live edge, from {@link LiveEdge}. */
 	behindEdgeSeconds: number;
-	/** Seconds buffered ahead of the playhead. */
 	bufferedAheadSeconds: number;
 };
 
-/** What to do with the video element. `seekBySeconds` is how far to jump ahead. */
+/** What to do with the video element. `seekBySeconds`: how far to jump forward. */
 type RateDecision = { playbackRate: number; seekBySeconds: number | undefined };
 
 /**
- * Slower than `minRate` the ear and the eye notice; a smaller value fills the buffer faster. Above `maxRate` speech
- * sounds hurried; 1.1 wins back 100 ms a second. `gainPerSecond`: rate per second of distance; 0.2 s late is corrected
- * at full speed, higher swings, lower creeps.
+ * A rate below `minRate` is noticed; a smaller value fills the buffer faster. Above `maxRate` speech sounds hurried;
+ * 1.1 regains 100 ms a second. `gainPerSecond`: rate per second of distance; 0.2 s late is corrected at full speed, a
+ * higher value oscillates, a lower one is slow.
  */
 const WATCHED = { minRate: 0.95, maxRate: 1.1, gainPerSecond: 0.5 };
-/**
- * While nobody sees or hears it: there within seconds, and without the jumps that a busy decoder pays for with a whole
- * GOP.
- */
+/** While hidden and silent: arrives within seconds, without the jumps that cost a busy decoder a whole GOP. */
 const UNWATCHED = { minRate: 0.8, maxRate: 1.25, gainPerSecond: 2 };
 /** Correction starts at this error … */
 const START_SECONDS = 0.06;
-/** … and ends at this one, so that the rate does not flicker round the target. */
+/** … and ends at this one, so that the rate does not flicker around the target. */
 const STOP_SECONDS = 0.015;
 /** Later than this, catching up would take over 20 s: jump. */
 const SEEK_SECONDS = 2;
 /** A jump must have time to show its effect before the next. */
 const SEEK_INTERVAL_MS = 4000;
-/** hls.js begins up to half a second late. At the very start one jump is noticed less than ten seconds of hurry. */
+/** hls.js starts up to half a second late. At the start one jump is noticed less than ten seconds of a higher rate. */
 const START_SEEK_SECONDS = 0.2;
-/** What counts as the start: long enough for the buffer to hold what is jumped over. */
+/** What counts as the start: long enough to buffer what the jump skips. */
 const START_WINDOW_MS = 2500;
-/** With less buffered than this, speeding up would end in a stall. */
+/** With less buffered than this, a higher rate ends in a stall. */
 const SAFE_BUFFER_SECONDS = 0.12;
 /** What a stall adds to the target: most stalls are one late part. */
 const STALL_SECONDS = 0.12;
-/** hls.js nudges a stalled playhead, which then stalls again: that is one stall, as is a publisher's whole absence. */
+/** hls.js nudges a stalled playhead, which stalls again: that is one stall, as is the whole absence of a publisher. */
 const STALL_INTERVAL_MS = 5000;
-/** The most that stalls add. Beyond it the network cannot carry the stream and distance does not help. */
+/** The most that stalls add. With more stalls the network cannot carry the stream, and distance does not help. */
 const MAX_STALL_SECONDS = 1.2;
-/** How fast the addition goes away again: hls.js keeps its own for ever, and viewers drift away from live. */
+/** How fast the addition decays. In hls.js it stays for good, and viewers drift away from live. */
 const STALL_DECAY_SECONDS_PER_SECOND = 0.006;
 
-/** One per playback. */
 export class RateController {
 	#isWatched = true;
-	#besideSeconds = 0;
+	#alignedDistanceSeconds = 0;
 	#targetSeconds: number;
 	#stallSeconds = 0;
 	#startedAtMs: number | undefined;
@@ -67,32 +62,31 @@ export class RateController {
 		this.#targetSeconds = targetSeconds;
 	}
 
-	/** False while it waits hidden and silent to take over. */
+	/** False while it is hidden and silent, before it takes over. */
 	set isWatched(isWatched: boolean) {
 		if (isWatched && !this.#isWatched) {
-			// Its start was while nobody saw it; a jump now would be noticed.
+			// It started hidden; from now on a viewer notices a jump.
 			this.#startedAtMs = -Infinity;
 		}
 		this.#isWatched = isWatched;
-		this.#besideSeconds = 0;
+		this.#alignedDistanceSeconds = 0;
 	}
 
-	/** Until it is watched: so far behind the live edge, but never nearer than it would be by itself. */
-	set besideSeconds(seconds: number) {
-		this.#besideSeconds = this.#isWatched ? 0 : seconds;
+	/** Until it is watched: this far behind the live edge, but never nearer than the hold-back. */
+	set alignedDistanceSeconds(seconds: number) {
+		this.#alignedDistanceSeconds = this.#isWatched ? 0 : seconds;
 	}
 
-	/** Seconds behind the live edge that are aimed at: the hold-back and what recent stalls added. */
+	/** The aimed distance to the live edge: the hold-back and what recent stalls added. */
 	get targetSeconds(): number {
-		return Math.max(this.#besideSeconds, this.#targetSeconds + this.#stallSeconds);
+		return Math.max(this.#alignedDistanceSeconds, this.#targetSeconds + this.#stallSeconds);
 	}
 
-	/** The playlist's word on the hold-back. */
 	set holdBackSeconds(seconds: number) {
 		this.#targetSeconds = seconds;
 	}
 
-	/** The picture stood still because media was missing: keep a little more distance for a while. */
+	/** The picture froze because media was missing: keep a little more distance for a while. */
 	stalled(nowMs: number): void {
 		if (nowMs - this.#lastStallMs < STALL_INTERVAL_MS) {
 			return;
@@ -101,7 +95,6 @@ export class RateController {
 		this.#stallSeconds = Math.min(MAX_STALL_SECONDS, this.#stallSeconds + STALL_SECONDS);
 	}
 
-	/** Decides the rate, or a jump. */
 	update(input: RateInput): RateDecision {
 		this.#startedAtMs ??= input.nowMs;
 		const elapsedSeconds = this.#lastMs === undefined ? 0 : Math.max(0, (input.nowMs - this.#lastMs) / 1000);
@@ -129,23 +122,23 @@ export class RateController {
 	}
 }
 
-/** How long a playlist's word on the edge is kept: longer rides out late parts, shorter follows a drifting encoder. */
+/** How long a playlist's edge counts: longer tolerates late parts, shorter follows a drifting encoder. */
 const EDGE_WINDOW_MS = 4000;
-/** Playlists come with every part, five a second. When none has come for this long, the edge is not known to move. */
+/** Playlists come with every part, five a second. Without one for this long, the edge is assumed not to move. */
 const EDGE_STALE_MS = 1000;
 
 /**
- * Where the live edge is now, from playlists that tell where it was. A part arrives late at times but never early, so
- * the foremost line through the last seconds' playlists is the truth and the others are delay.
+ * Where the live edge is now, extrapolated from the latest playlists. A part may arrive late but never early, so the
+ * furthest line through the last seconds' playlists is right, and the others are delayed.
  */
 export class LiveEdge {
 	readonly #samples: { atMs: number; lineSeconds: number }[] = [];
 
-	/** A playlist with its last part's end, on the media timeline, arrived. */
+	/** A playlist arrived whose last part ends here on the media timeline. */
 	add(atMs: number, edgeSeconds: number): void {
 		const lineSeconds = edgeSeconds - atMs / 1000;
 		const last = this.#samples.at(-1);
-		// The timeline jumped (a rebuilt player, a restarted broadcast): what came before says nothing any more.
+		// The timeline jumped (a rebuilt player, a restarted broadcast): older samples do not apply.
 		if (last !== undefined && Math.abs(lineSeconds - last.lineSeconds) > 10) {
 			this.#samples.length = 0;
 		}
@@ -155,13 +148,13 @@ export class LiveEdge {
 		}
 	}
 
-	/** Media time of the edge; undefined before the first playlist. Stands still when playlists stop. */
+	/** Media time of the edge; undefined before the first playlist. Stops when playlists stop. */
 	edgeSeconds(nowMs: number): number | undefined {
 		const last = this.#samples.at(-1);
 		if (last === undefined) {
 			return undefined;
 		}
-		// After a publisher's loss the timeline goes on where it stopped; the bound keeps a line from before it out.
+		// After a publisher's loss the timeline continues where it stopped; the bound excludes older lines.
 		const line = Math.min(last.lineSeconds + 0.5, Math.max(...this.#samples.map((sample) => sample.lineSeconds)));
 		return line + Math.min(nowMs, last.atMs + EDGE_STALE_MS) / 1000;
 	}

@@ -1,8 +1,9 @@
-/** A playback over a connection that does as it is told. */
+/** A playback over a scripted connection. */
 import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../../core/logger.ts';
 import { FakeClock } from '../../../../core/testing/fake-clock.ts';
 import { EMPTY_CONNECTION_READING, type ConnectionFailure, type MediaConnection } from './playback.ts';
+import { FakeVideo } from './testing/fake-video.ts';
 import { TierPlayback } from './tier-playback.ts';
 
 class FakeConnection implements MediaConnection {
@@ -18,8 +19,8 @@ class FakeConnection implements MediaConnection {
 	disconnect(): void {
 		this.calls.push('disconnect');
 	}
-	mend(step: number): void {
-		this.calls.push(`mend ${step}`);
+	repair(step: number): void {
+		this.calls.push(`repair ${step}`);
 	}
 	steer(): void {}
 	captureTimeMs(): number {
@@ -30,41 +31,13 @@ class FakeConnection implements MediaConnection {
 	}
 }
 
-class FakeVideo {
-	currentTime = 0;
-	paused = false;
-	videoWidth = 1280;
-	videoHeight = 720;
-	playbackRate = 1;
-	#callback: VideoFrameRequestCallback | undefined;
-
-	requestVideoFrameCallback(callback: VideoFrameRequestCallback): number {
-		this.#callback = callback;
-		return 1;
-	}
-	cancelVideoFrameCallback(): void {
-		this.#callback = undefined;
-	}
-	showFrame(atMs: number): void {
-		const callback = this.#callback;
-		this.#callback = undefined;
-		callback?.(atMs, {
-			expectedDisplayTime: atMs,
-			presentationTime: atMs,
-			mediaTime: atMs / 1000,
-			presentedFrames: 1,
-			width: 1280,
-			height: 720,
-		});
-	}
-}
-
 function setUp() {
 	const clock = new FakeClock();
 	const connection = new FakeConnection();
 	const video = new FakeVideo();
 	const page = { isVisible: true };
-	const playback = new TierPlayback(connection, {
+	const playback = new TierPlayback({
+		connection,
 		clock,
 		logger: silentLogger,
 		serverClock: { toServerMs: (monotonicMs) => 1_000_050 + monotonicMs * 0, uncertaintyMs: 1 },
@@ -105,7 +78,7 @@ describe('TierPlayback', () => {
 		expect(playback.statistics()).toMatchObject({ tier: 'webrtc', state: 'playing', latencyMs: 50, reconnectCount: 0 });
 	});
 
-	it('does not connect to an offline channel, and does by itself when it goes live', () => {
+	it('connects only when an offline channel goes live', () => {
 		const { playback, connection, start, states } = setUp();
 		start('offline');
 		expect(connection.calls).toEqual([]);
@@ -114,7 +87,7 @@ describe('TierPlayback', () => {
 		expect(states).toEqual(['connecting', 'offline', 'connecting']);
 	});
 
-	it("stands through a publisher's loss on one connection, and plays on when frames come again", async () => {
+	it("keeps the connection through a publisher's loss, and plays when frames return", async () => {
 		const { playback, connection, clock, start, states, play } = setUp();
 		start();
 		await play(1000);
@@ -130,7 +103,7 @@ describe('TierPlayback', () => {
 		expect(connection.calls).toEqual(['connect']);
 	});
 
-	it('does not take single frames for a picture while the publisher is away', async () => {
+	it('stays interrupted after single frames while the publisher is away', async () => {
 		const { playback, clock, video, start, states, play } = setUp();
 		start();
 		await play(1000);
@@ -145,7 +118,7 @@ describe('TierPlayback', () => {
 		expect(playback.state).toBe('playing');
 	});
 
-	it('ends when the broadcast is over, lets go of the connection, and comes back with the next', async () => {
+	it('disconnects when the broadcast ends, and connects for the next one', async () => {
 		const { playback, connection, clock, start, play } = setUp();
 		start();
 		await play(500);
@@ -161,7 +134,7 @@ describe('TierPlayback', () => {
 		expect(connection.calls).toEqual(['connect', 'disconnect', 'connect']);
 	});
 
-	it('reconnects with growing delays while the server is away, and speaks of an error from the third failure on', async () => {
+	it('reconnects with growing delays while the server is away, and shows an error from the third failure on', async () => {
 		const { playback, connection, clock, start, play } = setUp();
 		start();
 		connection.fail(UNREACHABLE);
@@ -181,7 +154,7 @@ describe('TierPlayback', () => {
 		expect(playback.error).toBeUndefined();
 	});
 
-	it('does not retry what is fatal, until the viewer wishes it', async () => {
+	it('retries a fatal failure only when the viewer asks for it', async () => {
 		const { playback, connection, clock, start } = setUp();
 		start();
 		connection.fail({ error: { kind: 'unsupported', detail: 'no WebRTC', fatal: true }, retryAfterSeconds: 0 });
@@ -193,12 +166,12 @@ describe('TierPlayback', () => {
 		expect(connection.calls).toEqual(['connect', 'disconnect', 'connect']);
 	});
 
-	it('mends, then rebuilds, a connection that brings no frames though the channel is live', async () => {
+	it('repairs, then replaces, a connection without frames while the channel is live', async () => {
 		const { connection, clock, start, play } = setUp();
 		start();
 		await play(200);
 		await clock.advance(1600 + 5100);
-		expect(connection.calls).toEqual(['connect', 'mend 1', 'mend 2', 'disconnect']);
+		expect(connection.calls).toEqual(['connect', 'repair 1', 'repair 2', 'disconnect']);
 		await clock.advance(400);
 		expect(connection.calls.at(-1)).toBe('connect');
 	});
@@ -218,7 +191,7 @@ describe('TierPlayback', () => {
 		expect(playback.state).toBe('ended');
 	});
 
-	it('takes a refusal that says "offline" for what it is', async () => {
+	it('goes offline when a refusal says that the channel is', async () => {
 		const { playback, connection, clock, start } = setUp();
 		start();
 		connection.fail({ ...UNREACHABLE, channelState: 'offline' });
@@ -227,15 +200,15 @@ describe('TierPlayback', () => {
 		expect(connection.calls).toEqual(['connect', 'disconnect']);
 	});
 
-	it('tells before the picture leaves, stops once, and leaves no timer', async () => {
+	it('emits pictureLeaving before it disconnects, stops once, and leaves no timer', async () => {
 		const { playback, connection, clock, start, play } = setUp();
-		const told: string[] = [];
-		playback.on('pictureLeaving', () => told.push([...connection.calls].join()));
+		const callsAtLeaving: string[] = [];
+		playback.on('pictureLeaving', () => callsAtLeaving.push([...connection.calls].join()));
 		start();
 		await play(100);
 		playback.stop();
 		playback.stop();
-		expect(told).toEqual(['connect']);
+		expect(callsAtLeaving).toEqual(['connect']);
 		expect(connection.calls).toEqual(['connect', 'disconnect']);
 		expect(clock.pendingCount).toBe(0);
 		expect(() => start()).toThrow(TypeError);

@@ -1,7 +1,4 @@
-/**
- * Drives a tier's connection: states, retries, the watch over frames, and what is measured. Knows neither WebRTC nor
- * HLS.
- */
+/** Drives a tier's connection: states, retries, frame watch and measurements. Knows neither WebRTC nor HLS. */
 import type { CancelTimer, Clock } from '../../../../core/lifecycle/clock.ts';
 import { Timer } from '../../../../core/lifecycle/timer.ts';
 import type { Logger } from '../../../../core/logger.ts';
@@ -30,37 +27,37 @@ import {
 } from './playback-state.ts';
 import { ATTEMPTS_BEFORE_ERROR, RECONNECT_POLICY, retryDelayMs } from '../../../../core/lifecycle/back-off.ts';
 
-/** What a playback needs from outside, so that tests own time, chance and the page. */
-export type PlaybackDependencies = {
+/** What a playback needs from outside, so that tests control time, chance and the page. */
+export type PlaybackDeps = {
 	clock: Clock;
 	logger: Logger;
-	/** The server's clock; may know nothing yet. */
+	/** The server's clock; not known at first. */
 	serverClock: { toServerMs(monotonicMs: number): number | undefined; readonly uncertaintyMs: number | undefined };
-	/** A hidden page is not painted: no frame callbacks come, and none must be missed. */
+	/** A hidden page is not painted: frame callbacks do not come, and must not be missed. */
 	isPageVisible: () => boolean;
 	/** A number in [0, 1), for spreading retries. */
 	chance: () => number;
-	/** Who the signaling socket says we are; absent or undefined without one. */
+	/** This viewer's id on the signaling socket; absent or undefined without one. */
 	viewerId?: () => string | undefined;
 };
 
+type TierPlaybackDeps = PlaybackDeps & { connection: MediaConnection };
+
 const TICK_MS = 100;
-/** Without a frame for so long the picture is called stalled. A lost key frame on a slow link takes about a second. */
+/** Without a frame for this long the picture is stalled. A lost key frame on a slow link takes about a second. */
 const FRAMES_MISSED_MS = 1500;
-/** After a stall the picture is believed to run again when this many frames came … */
+/** After a stall the picture counts as running again when this many frames came … */
 const FRAMES_TO_RESUME = 3;
 /** … within this time: hls.js 1.7.4 nudges a playhead that has nothing to play, which shows a frame now and then. */
 const RESUME_WINDOW_MS = 600;
-/** Between two attempts to mend a connection that brings no frames. */
-const MEND_INTERVAL_MS = 2500;
+/** Between two attempts to repair a connection that brings no frames. */
+const REPAIR_INTERVAL_MS = 2500;
 /** A new connection gets at least this long for its first frame: ICE over a slow network, or a key frame 2 s away. */
 const FIRST_FRAME_DEADLINE_MS = 9000;
 
-/** A {@link Playback} over any {@link MediaConnection}. */
 export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playback {
 	readonly shownMoments = new PlayedMoments();
-	readonly #connection: MediaConnection;
-	readonly #dependencies: PlaybackDependencies;
+	readonly #deps: TierPlaybackDeps;
 	readonly #machine: StateMachine<PlaybackState, PlaybackEvent>;
 	readonly #metrics: PlaybackMetrics;
 	readonly #lineJudge = new LineJudge();
@@ -72,42 +69,40 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 	#error: PlaybackError | undefined;
 	#isConnected = false;
 	#hasPicture = true;
-	/** Frames were shown over the present connection. */
 	#connectionHasPlayed = false;
-	/** Frames were shown at all: what ends now was a broadcast, not a channel found offline. */
+	/** Frames were shown at all: distinguishes an ended broadcast from a channel that was offline from the start. */
 	#hasPlayed = false;
-	/** When the latest frames came, oldest first, while they are not believed yet. */
+	/** When the latest frames came, oldest first, while they do not count yet. */
 	#resumingAtMs: number[] = [];
 	#failedAttempts = 0;
 	#connectCount = 0;
 	/** Since when a frame is owed. */
 	#owedSinceMs = 0;
-	#mendStep = 0;
+	#repairStep = 0;
 
-	constructor(connection: MediaConnection, dependencies: PlaybackDependencies) {
-		super(dependencies.logger);
-		this.#connection = connection;
-		this.#dependencies = dependencies;
-		this.#metrics = new PlaybackMetrics(dependencies.clock.monotonicMs());
-		this.#retryTimer = new Timer(dependencies.clock, () => this.#connect());
+	constructor(deps: TierPlaybackDeps) {
+		super(deps.logger);
+		this.#deps = deps;
+		this.#metrics = new PlaybackMetrics(deps.clock.monotonicMs());
+		this.#retryTimer = new Timer(deps.clock, () => this.#connect());
 		this.#machine = new StateMachine<PlaybackState, PlaybackEvent>({
 			table: PLAYBACK_TRANSITIONS,
 			initial: 'idle',
-			logger: dependencies.logger,
+			logger: deps.logger,
 			onChange: (next, previous) => this.#onStateChange(next, previous),
 		});
 	}
 
 	get tier(): 'webrtc' | 'll-hls' {
-		return this.#connection.tier;
+		return this.#deps.connection.tier;
 	}
 
 	get delay(): DelayControl | undefined {
-		return this.#connection.delay;
+		return this.#deps.connection.delay;
 	}
 
 	get timeShift(): TimeShift | undefined {
-		return this.#connection.timeShift;
+		return this.#deps.connection.timeShift;
 	}
 
 	get state(): PlaybackState {
@@ -124,8 +119,8 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 		}
 		this.#video = video;
 		this.#channelState = channelState;
-		this.#frameWatch = new FrameWatch(video, (frame) => this.#onFrame(frame));
-		this.#cancelTick = this.#dependencies.clock.setInterval(() => this.#tick(), TICK_MS);
+		this.#frameWatch = new FrameWatch({ video, onFrame: (frame) => this.#onFrame(frame) });
+		this.#cancelTick = this.#deps.clock.setInterval(() => this.#tick(), TICK_MS);
 		this.#machine.handle('started');
 		if (channelState === 'offline') {
 			this.#handle('channel-offline');
@@ -146,8 +141,7 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 				this.#handle('channel-interrupted');
 				break;
 			case 'offline':
-				// While frames come, the last seconds of a broadcast are still under way: they may be seen to their
-				// end.
+				// While frames come, the last seconds of a broadcast still arrive, and are shown.
 				if (this.state !== 'playing' || !this.#areFramesExpected()) {
 					this.#handle(this.#hasPlayed ? 'broadcast-ended' : 'channel-offline');
 				}
@@ -175,8 +169,8 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 	}
 
 	statistics(): PlaybackStatistics {
-		const { clock, serverClock } = this.#dependencies;
-		const reading = this.#connection.reading();
+		const { clock, serverClock } = this.#deps;
+		const reading = this.#deps.connection.reading();
 		return {
 			...reading,
 			...this.#metrics.read(clock.monotonicMs()),
@@ -193,9 +187,9 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 	}
 
 	lineVerdict(sourceFrameRate: number | undefined): LineVerdict | undefined {
-		return this.#connection.lineCounts === undefined || !this.#isConnected
+		return this.#deps.connection.lineCounts === undefined || !this.#isConnected
 			? undefined
-			: this.#lineJudge.verdict(this.#dependencies.clock.monotonicMs(), sourceFrameRate);
+			: this.#lineJudge.verdict(this.#deps.clock.monotonicMs(), sourceFrameRate);
 	}
 
 	#handle(event: PlaybackEvent): void {
@@ -205,8 +199,8 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 	}
 
 	#onStateChange(next: PlaybackState, previous: PlaybackState): void {
-		this.#owedSinceMs = this.#dependencies.clock.monotonicMs();
-		this.#mendStep = 0;
+		this.#owedSinceMs = this.#deps.clock.monotonicMs();
+		this.#repairStep = 0;
 		if (next === 'offline' || next === 'ended') {
 			this.#error = undefined;
 			this.#failedAttempts = 0;
@@ -223,24 +217,24 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 		this.#connectionHasPlayed = false;
 		this.shownMoments.clear();
 		this.#connectCount++;
-		this.#owedSinceMs = this.#dependencies.clock.monotonicMs();
-		this.#mendStep = 0;
-		this.#connection.connect(this.#video!, (failure) => this.#onFailure(failure));
+		this.#owedSinceMs = this.#deps.clock.monotonicMs();
+		this.#repairStep = 0;
+		this.#deps.connection.connect(this.#video!, (failure) => this.#onFailure(failure));
 	}
 
-	/** Lets go of the connection and of any plan to make one. */
+	/** Ends the connection, or the wait for the next attempt. */
 	#hibernate(): void {
 		this.#retryTimer.disarm();
 		if (this.#isConnected) {
 			this.#isConnected = false;
 			this.#lineJudge.setExpected(0, false);
 			this.emit('pictureLeaving');
-			this.#connection.disconnect();
+			this.#deps.connection.disconnect();
 		}
 	}
 
 	#onFailure(failure: ConnectionFailure): void {
-		this.#dependencies.logger.warn({ ...failure }, 'the connection failed');
+		this.#deps.logger.warn({ ...failure }, 'the connection failed');
 		this.#hibernate();
 		this.#error = failure.error;
 		this.#failedAttempts++;
@@ -257,7 +251,7 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 		if (this.#failedAttempts >= ATTEMPTS_BEFORE_ERROR && this.state !== 'interrupted') {
 			this.#handle('failed');
 		}
-		const chance = this.#dependencies.chance();
+		const chance = this.#deps.chance();
 		const delayMs = retryDelayMs(RECONNECT_POLICY, this.#failedAttempts, chance, failure.retryAfterSeconds);
 		if (delayMs !== undefined) {
 			this.#retryTimer.arm(delayMs);
@@ -268,23 +262,23 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 		if (!this.#isConnected) {
 			return;
 		}
-		const { clock, serverClock } = this.#dependencies;
+		const { clock, serverClock } = this.#deps;
 		const nowMs = clock.monotonicMs();
 		this.#lineJudge.frameShown(nowMs);
-		if (!this.#isBelieved(nowMs)) {
+		if (!this.#countsAsPlaying(nowMs)) {
 			return;
 		}
 		this.#owedSinceMs = nowMs;
-		this.#mendStep = 0;
+		this.#repairStep = 0;
 		this.#hasPlayed = true;
 		this.#connectionHasPlayed = true;
 		this.#failedAttempts = 0;
 		this.#error = undefined;
 		if (frame !== undefined) {
-			// The picture reaches the screen with the next refresh, which the browser foretells; performance.now() and
-			// our monotonic clock are the same.
+			// The picture reaches the screen with the next refresh, at a time that the browser predicts on performance.now(),
+			// which is our monotonic clock.
 			const displayedAtMs = Math.max(frame.expectedDisplayTime, frame.presentationTime);
-			const captureTimeMs = this.#connection.captureTimeMs(frame);
+			const captureTimeMs = this.#deps.connection.captureTimeMs(frame);
 			if (captureTimeMs !== undefined) {
 				this.shownMoments.add({ captureTimeMs, playedAtMs: displayedAtMs });
 			}
@@ -299,8 +293,8 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 		this.#handle('frame-shown');
 	}
 
-	/** A frame of a new connection is the first of many; after a stall on an old one it may be a nudge. */
-	#isBelieved(nowMs: number): boolean {
+	/** A frame of a new connection counts at once; after a stall on the same connection it may be a nudge. */
+	#countsAsPlaying(nowMs: number): boolean {
 		const isResuming = this.#connectionHasPlayed && (this.state === 'stalled' || this.state === 'interrupted');
 		if (!isResuming) {
 			this.#resumingAtMs = [];
@@ -311,24 +305,24 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 	}
 
 	#areFramesExpected(): boolean {
-		return !this.#video!.paused && this.#dependencies.isPageVisible();
+		return !this.#video!.paused && this.#deps.isPageVisible();
 	}
 
 	#tick(): void {
-		const nowMs = this.#dependencies.clock.monotonicMs();
+		const nowMs = this.#deps.clock.monotonicMs();
 		this.#frameWatch?.poll();
 		if (!this.#isConnected) {
-			// A connection that is gone brings no frames, however good the last ones were.
+			// Without a connection no frames come.
 			this.#missFrames(nowMs);
 			return;
 		}
-		this.#connection.steer(nowMs);
-		const reading = this.#connection.reading();
+		this.#deps.connection.steer(nowMs);
+		const reading = this.#deps.connection.reading();
 		if (reading.receivedBytes !== undefined) {
 			this.#metrics.bytesReceived(nowMs, reading.receivedBytes);
 		}
 		this.#metrics.setFramesDropped(reading.framesDroppedCount ?? 0);
-		const counts = this.#connection.lineCounts?.();
+		const counts = this.#deps.connection.lineCounts?.();
 		this.#lineJudge.setExpected(nowMs, this.#areFramesExpected());
 		if (counts !== undefined) {
 			this.#lineJudge.counted(counts);
@@ -342,10 +336,10 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 		if (
 			this.#channelState === 'live' &&
 			this.#hasPicture &&
-			this.#connection.isStarved !== true &&
+			this.#deps.connection.isStarved !== true &&
 			(this.state === 'stalled' || this.state === 'connecting' || this.state === 'error')
 		) {
-			this.#mendOrRebuild(nowMs - this.#owedSinceMs);
+			this.#repairOrRebuild(nowMs - this.#owedSinceMs);
 		}
 	}
 
@@ -356,19 +350,19 @@ export class TierPlayback extends TypedEmitter<PlaybackEvents> implements Playba
 		}
 	}
 
-	#mendOrRebuild(owedForMs: number): void {
+	#repairOrRebuild(owedForMs: number): void {
 		const deadlineMs = this.#connectionHasPlayed
-			? this.#connection.rebuildAfterMs
-			: Math.max(this.#connection.rebuildAfterMs, FIRST_FRAME_DEADLINE_MS);
+			? this.#deps.connection.rebuildAfterMs
+			: Math.max(this.#deps.connection.rebuildAfterMs, FIRST_FRAME_DEADLINE_MS);
 		if (owedForMs > deadlineMs) {
 			const detail = `No picture arrived for ${Math.round(owedForMs / 1000)} s.`;
 			this.#onFailure({ error: { kind: 'connection-lost', detail, fatal: false }, retryAfterSeconds: 0 });
 			return;
 		}
-		const step = Math.floor(owedForMs / MEND_INTERVAL_MS);
-		if (this.#connectionHasPlayed && step > this.#mendStep) {
-			this.#mendStep = step;
-			this.#connection.mend(step);
+		const step = Math.floor(owedForMs / REPAIR_INTERVAL_MS);
+		if (this.#connectionHasPlayed && step > this.#repairStep) {
+			this.#repairStep = step;
+			this.#deps.connection.repair(step);
 		}
 	}
 }

@@ -1,9 +1,10 @@
-/** The WebRTC tier over a PeerConnection that does as it is told. */
+/** The WebRTC tier over a scripted PeerConnection. */
 import { describe, expect, it } from 'vitest';
 import { SOUND_LAG_MS } from '../../../../core/media/sound-lag.ts';
 import { silentLogger } from '../../../../core/logger.ts';
 import { FakeClock } from '../../../../core/testing/fake-clock.ts';
 import { SOUND_ADDED_EVENT } from './playback.ts';
+import { FakeVideo } from './testing/fake-video.ts';
 import { createWebrtcPlayback, type WebrtcBrowser } from './webrtc-playback.ts';
 import { ABS_CAPTURE_TIME_URI } from './whep-offer.ts';
 import { ApiError } from '../../api/request.ts';
@@ -72,15 +73,8 @@ class FakeStream {
 	}
 }
 
-class FakeVideo extends EventTarget {
+class StreamVideo extends FakeVideo {
 	srcObject: FakeStream | null = null;
-	paused = false;
-	currentTime = 0;
-	readonly videoWidth = 640;
-	readonly videoHeight = 360;
-	readonly playbackRate = 1;
-	requestVideoFrameCallback = () => 1;
-	cancelVideoFrameCallback(): void {}
 }
 
 async function setUp({
@@ -89,7 +83,7 @@ async function setUp({
 	refusesChangedOffers = false,
 	refusal = undefined as unknown,
 } = {}) {
-	const [clock, log, video] = [new FakeClock(), [] as string[], new FakeVideo()];
+	const [clock, log, video] = [new FakeClock(), [] as string[], new StreamVideo()];
 	const peers: FakePeer[] = [];
 	const answer = Promise.withResolvers<{ answerSdp: string; sessionUrl: string }>();
 	const browser = {
@@ -111,7 +105,6 @@ async function setUp({
 		closeSession: async (url: string) => void log.push(`end ${url}`),
 	} as unknown as WebrtcBrowser;
 	const playback = createWebrtcPlayback(
-		'/whep/a',
 		{
 			clock,
 			logger: silentLogger,
@@ -120,7 +113,7 @@ async function setUp({
 			chance: () => 0,
 			viewerId: () => 'viewer-1',
 		},
-		delayMs,
+		{ whepUrl: '/whep/a', delayMs },
 		browser,
 	);
 	playback.start(video as unknown as HTMLVideoElement, 'live');
@@ -133,7 +126,7 @@ async function setUp({
 }
 
 describe('a WebRTC playback', () => {
-	it('offers to receive both, asks for capture times, and takes the answer', async () => {
+	it('offers to receive both tracks with capture times, and applies the answer', async () => {
 		const { log, video, peers, accept } = await setUp();
 		expect(video.srcObject!.tracks).toEqual(['video', 'audio']);
 		expect(peers[0]!.localSdp).toContain(ABS_CAPTURE_TIME_URI);
@@ -142,12 +135,12 @@ describe('a WebRTC playback', () => {
 		expect(log).toEqual(['offer to /whep/a as viewer-1', 'answered sdp']);
 	});
 
-	it('makes the offer of the browser’s own where that refuses a changed one', async () => {
+	it('sends the browser’s own offer when the browser refuses a changed one', async () => {
 		const { peers } = await setUp({ refusesChangedOffers: true });
 		expect(peers[0]!.localSdp).toBe('v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n');
 	});
 
-	it('ends the session before the peer, and lets go of the element', async () => {
+	it('ends the session before the peer, and clears the element', async () => {
 		const { log, video, playback, accept } = await setUp();
 		await accept();
 		playback.stop();
@@ -156,7 +149,7 @@ describe('a WebRTC playback', () => {
 		expect([video.srcObject, playback.state]).toEqual([null, 'stopped']);
 	});
 
-	it('ends a session whose answer comes after its end', async () => {
+	it('ends a session whose answer arrives after the stop', async () => {
 		const { log, playback, accept } = await setUp();
 		playback.stop();
 		await accept();
@@ -164,7 +157,7 @@ describe('a WebRTC playback', () => {
 		expect(log).not.toContain('answered sdp');
 	});
 
-	it('draws sound that is to be late only when it is, and tells the element', async () => {
+	it('adds delayed sound after its delay, and notifies the element', async () => {
 		const { clock, video, peers, accept } = await setUp({ delayMs: 600 });
 		let added = 0;
 		video.addEventListener(SOUND_ADDED_EVENT, () => added++);
@@ -180,7 +173,7 @@ describe('a WebRTC playback', () => {
 		expect(added).toBe(1);
 	});
 
-	it('holds back picture and sound as it is told, in connections to come as well', async () => {
+	it('applies the delay target to this connection and to the next', async () => {
 		const { clock, playback, peers, accept } = await setUp();
 		await accept();
 		playback.delay!.setTarget({ pictureMs: 300, soundMs: 400 });
@@ -190,7 +183,7 @@ describe('a WebRTC playback', () => {
 		expect(peers[1]!.receivers.map(({ jitterBufferTarget }) => jitterBufferTarget)).toEqual([300, 400]);
 	});
 
-	it('waits 3 s for a path that is disconnected, and no longer', async () => {
+	it('waits 3 s for a disconnected path', async () => {
 		const { clock, playback, peers, accept } = await setUp();
 		await accept();
 		peers[0]!.become('connected');
@@ -207,7 +200,7 @@ describe('a WebRTC playback', () => {
 		expect(peers).toHaveLength(2);
 	});
 
-	it('says for good what the browser or the server refuses, and tries again what may pass', async () => {
+	it('reports a permanent refusal as fatal, and retries a temporary one', async () => {
 		const forbidden = await setUp({ isAllowed: false });
 		expect(forbidden.playback.error).toMatchObject({ kind: 'unsupported', fatal: true });
 		const refused = await setUp({ refusal: new ApiError('SDP_OFFER_UNSUPPORTED', 'No.', 422) });
@@ -219,7 +212,7 @@ describe('a WebRTC playback', () => {
 		expect(offline.playback.state).toBe('offline');
 	});
 
-	it('knows when media were played last, and what is heard', async () => {
+	it('reads when media were played last, and which sound plays', async () => {
 		const { playback, peers } = await setUp();
 		const [video, sound] = peers[0]!.receivers;
 		expect([playback.delay!.lastMediaAtMs, playback.delay!.playedSound()]).toEqual([undefined, undefined]);

@@ -15,18 +15,18 @@ import {
 	type MediaConnection,
 	type Playback,
 } from './playback.ts';
-import { TierPlayback, type PlaybackDependencies } from './tier-playback.ts';
+import { TierPlayback, type PlaybackDeps } from './tier-playback.ts';
 import { closeWhepSession, openWhepSession, whepFailure } from './whep-client.ts';
 import { ABS_CAPTURE_TIME_URI, prepareWhepOffer } from './whep-offer.ts';
 import { WebrtcReadings } from './webrtc-readings.ts';
 
-/** ICE calls a path "disconnected" after some 5 s without an answer and mostly finds it again; longer is a lost one. */
+/** ICE reports "disconnected" after some 5 s without an answer, and mostly recovers; after this the path is lost. */
 const DISCONNECTED_GRACE_MS = 3000;
 const READING_INTERVAL_MS = 1000;
 
-/** What is asked of the browser; a test passes fakes. @internal for tests */
+/** What the playback uses of the browser; a test passes fakes. @internal for tests */
 export type WebrtcBrowser = {
-	/** Undefined where the browser, or an extension in it, does not allow WebRTC. */
+	/** Undefined where the browser or an extension blocks WebRTC. */
 	createPeer(): RTCPeerConnection | undefined;
 	createStream(): MediaStream;
 	openSession: typeof openWhepSession;
@@ -41,17 +41,15 @@ const BROWSER: WebrtcBrowser = {
 	closeSession: closeWhepSession,
 };
 
-/** Plays a channel in real time, or `delayMs` behind it: that long sound and picture are held back at first. */
-export function createWebrtcPlayback(
-	whepUrl: string,
-	dependencies: PlaybackDependencies,
-	delayMs = 0,
-	browser = BROWSER,
-): Playback {
-	return new TierPlayback(new WebrtcConnection({ ...dependencies, browser }, whepUrl, delayMs), dependencies);
+/** `delayMs`: how long sound and picture are held back at first. */
+type WebrtcOptions = { whepUrl: string; delayMs?: number | undefined };
+
+/** Plays a channel in real time, or `delayMs` behind it. */
+export function createWebrtcPlayback(deps: PlaybackDeps, options: WebrtcOptions, browser = BROWSER): Playback {
+	return new TierPlayback({ ...deps, connection: new WebrtcConnection({ ...deps, browser }, options) });
 }
 
-type ConnectionDeps = Pick<PlaybackDependencies, 'clock' | 'viewerId'> & { browser: WebrtcBrowser };
+type ConnectionDeps = Pick<PlaybackDeps, 'clock' | 'viewerId'> & { browser: WebrtcBrowser };
 
 class WebrtcConnection implements MediaConnection, DelayControl {
 	readonly tier = 'webrtc';
@@ -65,7 +63,7 @@ class WebrtcConnection implements MediaConnection, DelayControl {
 	#lastMediaAtMs: number | undefined;
 	#hasConnected = false;
 
-	constructor(deps: ConnectionDeps, whepUrl: string, delayMs: number) {
+	constructor(deps: ConnectionDeps, { whepUrl, delayMs = 0 }: WebrtcOptions) {
 		this.#deps = deps;
 		this.#whepUrl = whepUrl;
 		this.#target = { pictureMs: delayMs, soundMs: delayMs };
@@ -88,9 +86,8 @@ class WebrtcConnection implements MediaConnection, DelayControl {
 		this.#attempt = undefined;
 	}
 
-	mend(): void {
-		// Lost packets are asked for, and key frames requested, by the browser itself: only a new connection can do
-		// more.
+	repair(): void {
+		// The browser itself requests lost packets and key frames: only a new connection can do more.
 	}
 
 	steer(nowMs: number): void {
@@ -122,7 +119,7 @@ class WebrtcConnection implements MediaConnection, DelayControl {
 
 	playedSound(): PlayedMoment | undefined {
 		const source = this.#attempt?.soundReceiver?.getSynchronizationSources()[0];
-		// abs-capture-time comes with some packets only and is carried on by the browser (its interpolator).
+		// abs-capture-time comes with some packets only; the browser interpolates the others.
 		const captureTimeMs = source === undefined ? undefined : captureTimeOfRtp(source.rtpTimestamp, [source]);
 		return captureTimeMs === undefined
 			? undefined
@@ -159,7 +156,7 @@ class Attempt {
 	videoReceiver: RTCRtpReceiver | undefined;
 	soundReceiver: RTCRtpReceiver | undefined;
 	readonly #deps: AttemptDeps;
-	/** At the beginning. */
+	/** At the start. */
 	readonly #target: DelayTarget;
 	readonly #stream: MediaStream;
 	readonly #abort = new AbortController();
@@ -207,7 +204,7 @@ class Attempt {
 		}
 	}
 
-	// In this order: the peer's own goodbye ends the session too, and the server would not know it any more.
+	// In this order: closing the peer ends the session on the server too, which then answers the DELETE with 404.
 	async #end(sessionUrl: string | undefined): Promise<void> {
 		if (sessionUrl !== undefined) {
 			await this.#deps.browser.closeSession(sessionUrl);
@@ -219,7 +216,7 @@ class Attempt {
 		return this.#deps.peer.connectionState === 'connected';
 	}
 
-	/** Zero asks for the least delay the network allows; the browser keeps a minimum of its own. */
+	/** Zero requests the least delay that the network allows; the browser has its own minimum. */
 	setTarget({ pictureMs, soundMs }: DelayTarget): void {
 		if (this.videoReceiver !== undefined && this.soundReceiver !== undefined) {
 			this.videoReceiver.jitterBufferTarget = pictureMs;
@@ -251,8 +248,8 @@ class Attempt {
 			await peer.setLocalDescription({ type: 'offer', sdp });
 			return sdp;
 		} catch {
-			// A browser that refuses a changed offer may still play from its own: what is lost is the extensions, and
-			// with them the capture time.
+			// A browser that refuses a changed offer may still play from its own, without the extensions and so without
+			// capture times.
 			await peer.setLocalDescription(offer);
 			return offer.sdp ?? '';
 		}
@@ -262,7 +259,7 @@ class Attempt {
 		this.#disconnectedTimer.disarm();
 		switch (this.#deps.peer.connectionState) {
 			case 'connected':
-				this.#letSoundWait();
+				this.#delaySound();
 				break;
 			case 'failed':
 				this.#fail(lost('No way through to the server over UDP or TCP.'));
@@ -276,10 +273,10 @@ class Attempt {
 	}
 
 	/**
-	 * Sound that nobody draws gathers in the jitter buffer, and is as late as it shall be when it is drawn at last;
-	 * with a target alone it would creep there, 45 ms a second.
+	 * A track without a sink gathers sound in the jitter buffer, and plays with the wanted delay once it is attached.
+	 * With `jitterBufferTarget` alone the delay grows by only 45 ms a second.
 	 */
-	#letSoundWait(): void {
+	#delaySound(): void {
 		if (this.soundReceiver !== undefined && this.#stream.getAudioTracks().length === 0) {
 			this.#soundTimer.arm(this.#target.soundMs);
 		}
@@ -296,7 +293,7 @@ function lost(detail: string): ConnectionFailure {
 	return { error: { kind: 'connection-lost', detail, fatal: false }, retryAfterSeconds: 0 };
 }
 
-/** Asks for abs-capture-time the proper way, where there is one; else prepareWhepOffer() writes it into the offer. */
+/** Requests abs-capture-time by the API, where there is one; else prepareWhepOffer() writes it into the offer. */
 function offerCaptureTime(transceiver: RTCRtpTransceiver): void {
 	const extensions = transceiver.getHeaderExtensionsToNegotiate?.();
 	if (extensions?.some((extension) => extension.uri === ABS_CAPTURE_TIME_URI)) {

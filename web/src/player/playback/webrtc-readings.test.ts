@@ -1,4 +1,4 @@
-/** Readings from a stats report. */
+/** Readings from a WebRTC stats report. */
 import { describe, expect, it } from 'vitest';
 import { EMPTY_CONNECTION_READING } from './playback.ts';
 import { readWebrtcStats } from './webrtc-readings.ts';
@@ -9,7 +9,7 @@ describe('readWebrtcStats', () => {
 		expect(reading).toEqual(EMPTY_CONNECTION_READING);
 	});
 
-	it('joins video, audio, codecs and the path in use', () => {
+	it('combines video, audio, codecs and the path in use', () => {
 		const report = [
 			{
 				id: 'v',

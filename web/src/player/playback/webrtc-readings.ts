@@ -1,8 +1,8 @@
-/** Reads what a PeerConnection measures (W3C webrtc-stats) into a connection's reading. */
+/** Converts what a PeerConnection measures (W3C webrtc-stats) into a connection's reading. */
 import type { LineCounts } from '../measure/line-judge.ts';
 import { EMPTY_CONNECTION_READING, type ConnectionReading } from './playback.ts';
 
-/** Fields that TypeScript's DOM library lacks or types loosely; every one may be missing. */
+/** Fields that TypeScript's DOM library lacks or types loosely; each may be missing. */
 type StatsEntry = {
 	id: string;
 	type: string;
@@ -27,15 +27,13 @@ type StatsEntry = {
 	protocol?: string;
 };
 
-/** Pure part: a report as a list, and the delay totals of the last one, to a reading. @internal for tests */
+type DelayTotals = { delaySeconds: number; emittedCount: number };
+
+/** `previous`: the delay totals of the last report. @internal for tests */
 export function readWebrtcStats(
 	entries: readonly StatsEntry[],
-	previous: { delaySeconds: number; emittedCount: number },
-): {
-	reading: ConnectionReading;
-	totals: { delaySeconds: number; emittedCount: number };
-	line: LineCounts | undefined;
-} {
+	previous: DelayTotals,
+): { reading: ConnectionReading; totals: DelayTotals; line: LineCounts | undefined } {
 	const byId = new Map(entries.map((entry) => [entry.id, entry]));
 	const inbound = entries.filter((entry) => entry.type === 'inbound-rtp');
 	const video = inbound.find((entry) => entry.kind === 'video');
@@ -76,14 +74,12 @@ function lineCounts(video: StatsEntry, roundTripSeconds: number | undefined): Li
 	};
 }
 
-/** Keeps the latest reading of one PeerConnection. */
 export class WebrtcReadings {
 	latest: ConnectionReading = EMPTY_CONNECTION_READING;
-	/** What the line has brought and lost so far. */
 	line: LineCounts | undefined;
 	#totals = { delaySeconds: 0, emittedCount: 0 };
 
-	/** Asks the PeerConnection; never rejects. */
+	/** Reads the PeerConnection's statistics; never rejects. */
 	async refresh(peer: RTCPeerConnection): Promise<void> {
 		try {
 			const report = await peer.getStats();
@@ -94,7 +90,7 @@ export class WebrtcReadings {
 			this.line = line;
 			this.#totals = totals;
 		} catch {
-			// Closed meanwhile: the last reading stands.
+			// Closed meanwhile: the last reading stays.
 		}
 	}
 }

@@ -1,4 +1,4 @@
-/** What refusals of the server mean for a playback. */
+/** How the server's refusals map to failures of a playback. */
 import { describe, expect, it } from 'vitest';
 import { whepFailure } from './whep-client.ts';
 import { ApiError } from '../../api/request.ts';
@@ -14,7 +14,7 @@ describe('whepFailure', () => {
 		['INTERNAL_ERROR', 500, { kind: 'refused', fatal: false }, undefined],
 		['SDP_OFFER_UNSUPPORTED', 422, { kind: 'refused', fatal: true }, undefined],
 		['SDP_MALFORMED', 400, { kind: 'refused', fatal: true }, undefined],
-	] as const)('takes %s (%i) as it should', (code, httpStatus, error, channelState) => {
+	] as const)('maps %s (%i) to a failure', (code, httpStatus, error, channelState) => {
 		const failure = whepFailure(new ApiError(code, 'Because.', httpStatus, 3));
 		expect(failure).toEqual({
 			error: { ...error, detail: 'Because.' },
@@ -23,7 +23,7 @@ describe('whepFailure', () => {
 		});
 	});
 
-	it('takes anything that the browser throws as "cannot"', () => {
+	it('maps anything that the browser throws to unsupported', () => {
 		expect(whepFailure(new TypeError('no codecs')).error).toMatchObject({ kind: 'unsupported', fatal: true });
 	});
 });

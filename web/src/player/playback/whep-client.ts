@@ -1,12 +1,11 @@
-/** Speaks WHEP: an offer out, an answer back, and the end of the session (draft-ietf-wish-whep §4). */
+/** The WHEP client: sends the offer, reads the answer, and ends the session (draft-ietf-wish-whep §4). */
 import { VIEWER_HEADER } from '../../../../core/protocol/signaling/signaling-constants.ts';
 import type { ConnectionFailure } from './playback.ts';
 import { ApiError, request } from '../../api/request.ts';
 
-/** An accepted offer. */
 type WhepSession = { answerSdp: string; sessionUrl: string };
 
-/** Sends the offer; `viewerId` as the signaling socket gave it. Throws {@link ApiError}. */
+/** Sends the offer; `viewerId`: from the signaling socket. Throws {@link ApiError}. */
 export async function openWhepSession(
 	whepUrl: string,
 	offerSdp: string,
@@ -24,7 +23,7 @@ export async function openWhepSession(
 		signal,
 	});
 	const location = response.headers.get('location');
-	// draft-ietf-wish-whep §4.2: the answer "MUST" be 201 with a Location; without one the session could not be ended.
+	// draft-ietf-wish-whep §4.2: the answer "MUST" be 201 with a Location; without one the session cannot be ended.
 	if (response.status !== 201 || location === null) {
 		throw new ApiError(
 			'WHEP_ANSWER_INVALID',
@@ -35,22 +34,18 @@ export async function openWhepSession(
 	return { answerSdp: await response.text(), sessionUrl: new URL(location, response.url).href };
 }
 
-/** Until then the media goes on, and on a crowded network it takes room from what follows. */
+/** Until the session ends its media continues, and on a congested network delays what follows. */
 const DELETE_DEADLINE_MS = 1000;
 
-/**
- * Ends the session, and resolves when the server has answered or was given up. Also works while the page is being left;
- * a session that is gone already is as good as ended.
- */
+/** Ends the session; resolves with the answer or at the deadline. Also works during page unload. */
 export async function closeWhepSession(sessionUrl: string): Promise<void> {
 	try {
 		await fetch(sessionUrl, { method: 'DELETE', keepalive: true, signal: AbortSignal.timeout(DELETE_DEADLINE_MS) });
 	} catch {
-		// The server is away, and the session with it; otherwise it ends when no more ICE checks arrive.
+		// The server is not reachable: the session ends when no more ICE checks arrive.
 	}
 }
 
-/** What a refused offer means for the playback. */
 export function whepFailure(error: unknown): ConnectionFailure {
 	if (!(error instanceof ApiError)) {
 		return { error: { kind: 'unsupported', detail: String(error), fatal: true }, retryAfterSeconds: 0 };
@@ -63,15 +58,10 @@ export function whepFailure(error: unknown): ConnectionFailure {
 		case 'CHANNEL_OFFLINE':
 			return { error: { kind: 'refused', detail, fatal: false }, retryAfterSeconds, channelState: 'offline' };
 		default:
-			// Another attempt with the same browser makes the same offer: 4xx is for good, but for "not yet" (409),
-			// "too many" (429) and time-outs (408).
-			return {
-				error: {
-					kind: 'refused',
-					detail,
-					fatal: error.httpStatus < 500 && ![408, 409, 429].includes(error.httpStatus),
-				},
-				retryAfterSeconds,
-			};
+			break;
 	}
+	// Another attempt with the same browser makes the same offer: a 4xx is permanent, except 408 (time-out), 409 (not
+	// yet) and 429 (too many).
+	const fatal = error.httpStatus < 500 && ![408, 409, 429].includes(error.httpStatus);
+	return { error: { kind: 'refused', detail, fatal }, retryAfterSeconds };
 }

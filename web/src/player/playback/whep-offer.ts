@@ -1,11 +1,11 @@
-/** Rewrites the browser's SDP offer into what the SFU can answer. Pure text to text; no PeerConnection in here. */
+/** Rewrites the browser's SDP offer into one that the SFU can answer. Pure text to text. */
 
 /** The extension that carries each frame's capture time (webrtc.org, "Absolute Capture Time"). */
 export const ABS_CAPTURE_TIME_URI = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time';
 
 /**
  * Ids of RTP header extensions as mediasoup 3 fixes them (supportedRtpCapabilities). It sends an extension to a viewer
- * only under its own id for it, and a WHEP viewer has nobody in between who could translate.
+ * only under its own id, so the offer has to use the same.
  */
 const HEADER_EXTENSION_IDS: ReadonlyMap<string, number> = new Map([
 	['urn:ietf:params:rtp-hdrext:sdes:mid', 1],
@@ -19,9 +19,9 @@ const HEADER_EXTENSION_IDS: ReadonlyMap<string, number> = new Map([
 ]);
 
 /**
- * The offer with mediasoup's extension ids, without extensions that it does not know, with abs-capture-time in every
- * audio and video section (Chromium leaves it out unless asked), and with stereo Opus (RFC 7587 §6.1: without
- * `stereo=1` a receiver says that it prefers mono, and Chromium then mixes down).
+ * The offer with mediasoup's extension ids, without extensions that mediasoup does not know, with abs-capture-time in
+ * every audio and video section (Chromium leaves it out by default), and with stereo Opus (RFC 7587 §6.1: without
+ * `stereo=1` a receiver prefers mono, and Chromium then mixes down).
  */
 export function prepareWhepOffer(sdp: string): string {
 	const sections = sdp.split(/(?=^m=)/m);
@@ -57,7 +57,7 @@ function prepareSection(section: string): string {
 	return insertExtension(prepared).join('\r\n');
 }
 
-/** Behind the last extension, else before the first attribute of the section's formats, else at the end. */
+/** After the last extension, else before the first format of the section, else at the end. */
 function insertExtension(lines: readonly string[]): string[] {
 	const line = `a=extmap:${HEADER_EXTENSION_IDS.get(ABS_CAPTURE_TIME_URI)!} ${ABS_CAPTURE_TIME_URI}`;
 	const lastExtension = lines.findLastIndex((entry) => entry.startsWith('a=extmap:'));

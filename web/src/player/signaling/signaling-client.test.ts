@@ -1,4 +1,4 @@
-/** The signaling client against a socket that does as it is told. */
+/** The signaling client over a scripted socket. */
 import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../../core/logger.ts';
 import type { ServerMessage, TierDecision } from '../../../../core/protocol/signaling/signaling-messages.ts';
@@ -20,7 +20,7 @@ class FakeSocket implements SocketLike {
 	close(code = 1005): void {
 		this.closedWith = code;
 	}
-	say(message: unknown): void {
+	receive(message: unknown): void {
 		this.onmessage?.({ data: JSON.stringify(message) });
 	}
 	types(): unknown[] {
@@ -65,9 +65,6 @@ function setUp() {
 			clock,
 			logger: silentLogger,
 			chance: () => 0,
-			url: 'ws://host/api/v1/signaling',
-			channel: 'demo',
-			capabilities: { canWebRtc: true, canHls: true },
 			createSocket: (url) => {
 				urls.push(url);
 				sockets.push(new FakeSocket());
@@ -76,32 +73,36 @@ function setUp() {
 			serverClock: { add: (estimate) => estimates.push(estimate), setFed: (isFed) => fed.push(isFed) },
 			readStatistics: () => statistics,
 		},
-		false,
+		{
+			url: 'ws://host/api/v1/signaling',
+			channel: 'demo',
+			capabilities: { canWebRtc: true, canHls: true },
+			isPinnedToHls: false,
+		},
 	);
+	client.start();
 	const join = (): FakeSocket => {
 		const socket = sockets.at(-1)!;
 		socket.onopen?.();
-		socket.say(JOINED);
+		socket.receive(JOINED);
 		return socket;
 	};
 	return { clock, sockets, urls, estimates, fed, client, join, statistics };
 }
 
 describe('SignalingClient', () => {
-	it('knows how many watch as soon as it has joined', () => {
+	it('emits the presence as soon as it has joined', () => {
 		const { client, join } = setUp();
 		const counts: number[] = [];
 		client.on('presence', (count) => counts.push(count));
-		client.start();
 		join();
 		expect(counts).toEqual([1]);
 	});
 
-	it('joins with what the viewer can, and passes the decision on', () => {
+	it('joins with the viewer’s capabilities, and emits each decision', () => {
 		const { client, join } = setUp();
 		const decisions: TierDecision[] = [];
 		client.on('decided', (decision) => decisions.push(decision));
-		client.start();
 		const socket = join();
 		expect(socket.sent[0]).toEqual({
 			type: 'join',
@@ -112,19 +113,18 @@ describe('SignalingClient', () => {
 			isPinnedToHls: false,
 		});
 		expect(client.state).toBe('joined');
-		socket.say({ type: 'tier', decision: { ...DECISION, decisionId: 2, tier: 'll-hls', reason: 'budget-cpu' } });
+		socket.receive({ type: 'tier', decision: { ...DECISION, decisionId: 2, tier: 'll-hls', reason: 'budget-cpu' } });
 		expect(decisions.map(({ tier }) => tier)).toEqual(['webrtc', 'll-hls']);
 		client.tierPlays('ll-hls');
 		expect(socket.sent).toContainEqual({ type: 'tier-playing', decisionId: 2, tier: 'll-hls' });
 	});
 
-	it('comes back as the same viewer, later each time, from where chat was', async () => {
+	it('reconnects as the same viewer, after growing delays, from the last chat message', async () => {
 		const { client, join, clock, sockets } = setUp();
-		client.start();
 		const first = join();
 		client.tierPlays('webrtc');
 		client.pin(true);
-		first.say({ type: 'chat', messages: [{ id: 'm2' }] });
+		first.receive({ type: 'chat', messages: [{ id: 'm2' }] });
 		first.onclose?.({ code: 1006, reason: '' });
 		expect(client.state).toBe('waiting');
 		await clock.advance(499);
@@ -143,17 +143,15 @@ describe('SignalingClient', () => {
 		});
 	});
 
-	it('stays away when the close code says so', async () => {
+	it('does not reconnect when the close code forbids it', async () => {
 		const { client, join, clock, sockets, fed } = setUp();
-		client.start();
 		join().onclose?.({ code: 4004, reason: 'replaced' });
 		await clock.advance(120_000);
 		expect([client.state, sockets.length, fed.at(-1)]).toEqual(['refused', 1, false]);
 	});
 
-	it('gives up on a server that does not answer the join, or falls silent, and tries again', async () => {
-		const { client, join, clock, sockets } = setUp();
-		client.start();
+	it('reconnects when the server does not answer the join, or falls silent', async () => {
+		const { join, clock, sockets } = setUp();
 		await clock.advance(8600);
 		expect([sockets[0]!.closedWith, sockets.length]).toEqual([1005, 2]);
 		join();
@@ -162,24 +160,22 @@ describe('SignalingClient', () => {
 		expect(sockets.length).toBeGreaterThan(2);
 	});
 
-	it('measures the clock in a burst and then again and again', async () => {
-		const { client, join, clock, estimates } = setUp();
-		client.start();
+	it('measures the clock in a burst after the join', async () => {
+		const { join, clock, estimates } = setUp();
 		const socket = join();
 		await clock.advance(1000);
 		const asked = socket.sent.filter(({ type }) => type === 'clock');
 		expect(asked).toHaveLength(6);
 		const sentAtMs = clock.monotonicMs();
 		await clock.advance(10);
-		socket.say({ type: 'clock', clientSentMs: sentAtMs, receivedMs: 5000, sentMs: 5004 });
+		socket.receive({ type: 'clock', clientSentMs: sentAtMs, receivedMs: 5000, sentMs: 5004 });
 		expect(estimates).toEqual([{ offsetMs: 5002 - sentAtMs - 5, uncertaintyMs: 3, measuredAtMs: sentAtMs + 10 }]);
-		socket.say({ type: 'clock', clientSentMs: 1e9, receivedMs: 1, sentMs: 1 });
+		socket.receive({ type: 'clock', clientSentMs: 1e9, receivedMs: 1, sentMs: 1 });
 		expect(estimates).toHaveLength(1);
 	});
 
-	it('tells statistics every 5 s, and changes of state sooner', async () => {
+	it('reports statistics every 5 s, and changes of state sooner', async () => {
 		const { client, join, clock, statistics } = setUp();
-		client.start();
 		const socket = join();
 		const count = (): number => socket.types().filter((type) => type === 'statistics').length;
 		await clock.advance(1000);
@@ -195,11 +191,10 @@ describe('SignalingClient', () => {
 		expect(count()).toBe(3);
 	});
 
-	it('follows a redirect, but not in circles', () => {
+	it('follows a redirect, but not without end', () => {
 		const { client, sockets, urls } = setUp();
-		client.start();
 		for (let index = 0; index < 6; index++) {
-			sockets.at(-1)!.say({ type: 'redirect', url: 'wss://other/api/v1/signaling' });
+			sockets.at(-1)!.receive({ type: 'redirect', url: 'wss://other/api/v1/signaling' });
 		}
 		expect(urls).toHaveLength(6);
 		expect(urls[1]).toBe('wss://other/api/v1/signaling');
@@ -208,7 +203,6 @@ describe('SignalingClient', () => {
 
 	it('leaves nothing running when closed', async () => {
 		const { client, join, clock } = setUp();
-		client.start();
 		const socket = join();
 		client.close();
 		socket.onclose?.({ code: 1000, reason: '' });
@@ -218,7 +212,7 @@ describe('SignalingClient', () => {
 	});
 });
 
-it('takes only frames that have a type', () => {
+it('accepts only frames with a type', () => {
 	const fine: ServerMessage = { type: 'presence', viewerCount: 1 };
 	expect(parseServerMessage(JSON.stringify(fine))).toEqual(fine);
 	for (const data of ['', '[]', 'null', '{"type":1}', '"text"', new ArrayBuffer(2), 'x'.repeat(2_000_000)]) {
@@ -226,6 +220,6 @@ it('takes only frames that have a type', () => {
 	}
 });
 
-it('knows who comes again', () => {
+it('reconnects after a loss, but not after a refusal', () => {
 	expect([1000, 1006, 1008, 4000, 4005, 4008].map(reconnectsAfter)).toEqual([true, true, false, true, false, true]);
 });

@@ -1,7 +1,7 @@
 /**
- * The viewer's end of the signaling socket: joins a channel, comes back after a loss as the same viewer, keeps the
- * clock, and passes decisions down and statistics up. Without a socket — an older server, a proxy that does not let it
- * through — the player works on, choosing its tier by itself.
+ * The viewer's end of the signaling socket: joins a channel, reconnects as the same viewer, synchronizes the clock,
+ * receives decisions and sends statistics. Without a socket (an older server, a proxy that blocks it) the player still
+ * works, and chooses its tier itself.
  */
 import type { CancelTimer, Clock } from '../../../../core/lifecycle/clock.ts';
 import { Timer } from '../../../../core/lifecycle/timer.ts';
@@ -21,27 +21,28 @@ import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
 
 /**
  * `connecting`: the first attempt, or one after a loss. `joined`: in the channel. `waiting`: between two attempts.
- * `refused`: the server said not to come again. `closed`: for good.
+ * `refused`: the server forbids a reconnect. `closed`: for good.
  * @internal for tests
  */
 export type SignalingState = 'idle' | 'connecting' | 'joined' | 'waiting' | 'refused' | 'closed';
 
-/** A message of the server by its type. */
+/** Why a tier does not work. */
+export type TierFailureCause = Extract<ClientMessage, { type: 'tier-failed' }>['cause'];
+
 type ServerMessageOf<Type extends ServerMessage['type']> = Extract<ServerMessage, { type: Type }>;
 
 /** @internal for tests */
 export type SignalingEvents = {
 	stateChanged: [state: SignalingState];
-	joined: [answer: ServerMessageOf<'joined'>];
-	/** Also the one that comes with `joined`. */
+	/** Includes the decision in `joined`. */
 	decided: [decision: TierDecision];
 	presence: [viewerCount: number];
 	channel: [channel: ChannelDescription];
-	/** Every message, these included: chat takes its own from here. */
+	/** Every message, those above included; chat uses it. */
 	message: [message: ServerMessage];
 };
 
-/** The part of a WebSocket that is used; a test passes a fake. */
+/** The used part of a WebSocket; a test passes a fake. */
 export type SocketLike = {
 	readonly readyState: number;
 	onopen: (() => void) | null;
@@ -51,23 +52,27 @@ export type SocketLike = {
 	close(code?: number, reason?: string): void;
 };
 
-type SignalingOptions = {
+type SignalingDeps = {
 	clock: Clock;
 	logger: Logger;
 	/** A number in [0, 1), for spreading reconnects. */
 	chance: () => number;
+	createSocket: (url: string) => SocketLike;
+	/** Receives the estimates of the server's clock. */
+	serverClock: { add(estimate: ClockEstimate): void; setFed(isFed: boolean): void };
+	/** Undefined while nothing plays. */
+	readStatistics: () => Omit<ViewerStatistics, 'type'> | undefined;
+};
+
+type SignalingOptions = {
 	/** `wss://…/api/v1/signaling`. */
 	url: string;
 	channel: string;
 	capabilities: { canWebRtc: boolean; canHls: boolean };
-	createSocket: (url: string) => SocketLike;
-	/** Takes the estimates of the server's clock. */
-	serverClock: { add(estimate: ClockEstimate): void; setFed(isFed: boolean): void };
-	/** What plays now; undefined before the player has begun. */
-	readStatistics: () => Omit<ViewerStatistics, 'type'> | undefined;
+	isPinnedToHls: boolean;
 };
 
-/** A restarted server must not get all its viewers in one second; a socket that is not there is asked for seldom. */
+/** Spreads the viewers of a restarted server over time; an endpoint that is missing is tried seldom. */
 const RECONNECT_POLICY: RetryPolicy = {
 	maxAttempts: Infinity,
 	firstDelayMs: 500,
@@ -77,20 +82,20 @@ const RECONNECT_POLICY: RetryPolicy = {
 /** From opening to `joined`. */
 const JOIN_DEADLINE_MS = 8000;
 const STATISTICS_INTERVAL_MS = 5000;
-/** Changes of state are told at once, but a flapping one not more often than this. */
+/** Changes of state are reported at once, but no more often than this. */
 const STATISTICS_SPACING_MS = 1000;
 const CLOCK_BURST_COUNT = 6;
 const CLOCK_BURST_SPACING_MS = 150;
 const CLOCK_INTERVAL_MS = 10_000;
-/** The server pings every 6 s below our sight, and we ask for the clock: so long without a word means a dead path. */
+/** The server answers our clock messages every 10 s: this long without a message means a dead path. */
 const SILENCE_LIMIT_MS = 25_000;
-/** A chat flood is the server's to shed; more than this at once is no message of ours. */
+/** Longer than any message of the server. */
 const MAX_MESSAGE_LENGTH = 1_000_000;
 const REDIRECT_LIMIT = 5;
 const OPEN = 1;
 
-/** One per player. */
 export class SignalingClient extends TypedEmitter<SignalingEvents> {
+	readonly #deps: SignalingDeps;
 	readonly #options: SignalingOptions;
 	#url: string;
 	#state: SignalingState = 'idle';
@@ -109,29 +114,25 @@ export class SignalingClient extends TypedEmitter<SignalingEvents> {
 	#lastStatisticsMs = -Infinity;
 	#lastReported: string | undefined;
 
-	constructor(options: SignalingOptions, isPinnedToHls: boolean) {
-		super(options.logger);
+	constructor(deps: SignalingDeps, options: SignalingOptions) {
+		super(deps.logger);
+		this.#deps = deps;
 		this.#options = options;
 		this.#url = options.url;
-		this.#retry = new Timer(options.clock, () => this.#connect());
-		this.#isPinnedToHls = isPinnedToHls;
+		this.#retry = new Timer(deps.clock, () => this.#connect());
+		this.#isPinnedToHls = options.isPinnedToHls;
 	}
 
 	get state(): SignalingState {
 		return this.#state;
 	}
 
-	/** Who we are to the server; stands while the socket is away. Undefined before the first join. */
+	/** Our id on the server, kept while the socket is lost. Undefined before the first join. */
 	get viewerId(): string | undefined {
 		return this.#viewerId;
 	}
 
-	/** The newest decision; stands while the socket is away. */
-	get decision(): TierDecision | undefined {
-		return this.#decision;
-	}
-
-	/** Connects, and again and again after losses, until {@link close}. */
+	/** Connects, and reconnects after each loss, until {@link close}. */
 	start(): void {
 		if (this.#state === 'idle') {
 			this.#connect();
@@ -147,7 +148,7 @@ export class SignalingClient extends TypedEmitter<SignalingEvents> {
 		}
 	}
 
-	/** Sends when joined; says whether it was sent. */
+	/** Sends when joined; returns whether it was sent. */
 	send(message: ClientMessage): boolean {
 		if (this.#state !== 'joined' || this.#socket?.readyState !== OPEN) {
 			return false;
@@ -156,13 +157,12 @@ export class SignalingClient extends TypedEmitter<SignalingEvents> {
 		return true;
 	}
 
-	/** The viewer wants LL-HLS whatever room there is, or not any more. Remembered for reconnects. */
+	/** The viewer wants LL-HLS even with a free WebRTC seat, or no longer. Kept across reconnects. */
 	pin(isPinnedToHls: boolean): boolean {
 		this.#isPinnedToHls = isPinnedToHls;
 		return this.send({ type: 'pin', isPinnedToHls });
 	}
 
-	/** This tier is watched now. */
 	tierPlays(tier: DeliveryTier): void {
 		this.#playingTier = tier;
 		if (this.#decision !== undefined) {
@@ -171,21 +171,18 @@ export class SignalingClient extends TypedEmitter<SignalingEvents> {
 		this.reportStatistics();
 	}
 
-	/** This tier does not work here and now. Says whether it was told. */
-	tierFailed(
-		tier: DeliveryTier,
-		cause: 'unsupported' | 'blocked' | 'connection-lost' | 'undecodable' | 'refused' | 'line-too-poor',
-	): boolean {
+	/** Reports a tier that does not work here and now; returns whether it was sent. */
+	tierFailed(tier: DeliveryTier, cause: TierFailureCause): boolean {
 		return (
 			this.#decision !== undefined &&
 			this.send({ type: 'tier-failed', decisionId: this.#decision.decisionId, tier, cause })
 		);
 	}
 
-	/** Something has changed that statistics tell: tells it now, unless it was told a moment ago. */
+	/** Reports statistics when they are due, or when their state has changed. */
 	reportStatistics(): void {
-		const nowMs = this.#options.clock.monotonicMs();
-		const statistics = this.#options.readStatistics();
+		const nowMs = this.#deps.clock.monotonicMs();
+		const statistics = this.#deps.readStatistics();
 		if (statistics === undefined) {
 			return;
 		}
@@ -201,7 +198,7 @@ export class SignalingClient extends TypedEmitter<SignalingEvents> {
 	#setState(state: SignalingState): void {
 		if (this.#state !== state) {
 			this.#state = state;
-			this.#options.serverClock.setFed(state === 'joined');
+			this.#deps.serverClock.setFed(state === 'joined');
 			this.emit('stateChanged', state);
 		}
 	}
@@ -210,10 +207,10 @@ export class SignalingClient extends TypedEmitter<SignalingEvents> {
 		this.#setState('connecting');
 		let socket: SocketLike;
 		try {
-			socket = this.#options.createSocket(this.#url);
+			socket = this.#deps.createSocket(this.#url);
 		} catch (error) {
-			// An address that the browser refuses (mixed content): no other attempt would fare better.
-			this.#options.logger.warn({ err: error }, 'the signaling socket cannot be opened');
+			// The browser refuses the address (mixed content): another attempt fails the same way.
+			this.#deps.logger.warn({ err: error }, 'the signaling socket cannot be opened');
 			this.#setState('refused');
 			return;
 		}
@@ -222,7 +219,7 @@ export class SignalingClient extends TypedEmitter<SignalingEvents> {
 		socket.onmessage = ({ data }) => this.#onMessage(socket, data);
 		socket.onclose = ({ code, reason }) => this.#onClose(socket, code, reason);
 		this.#timers.push(
-			this.#options.clock.setTimeout(() => {
+			this.#deps.clock.setTimeout(() => {
 				if (this.#state === 'connecting') {
 					this.#lose(socket, 'the server did not let us join in time');
 				}
@@ -249,10 +246,10 @@ export class SignalingClient extends TypedEmitter<SignalingEvents> {
 		if (socket !== this.#socket) {
 			return;
 		}
-		this.#lastHeardMs = this.#options.clock.monotonicMs();
+		this.#lastHeardMs = this.#deps.clock.monotonicMs();
 		const message = parseServerMessage(data);
 		if (message === undefined) {
-			// A newer server may say more than we know.
+			// A newer server may send other messages.
 			return;
 		}
 		switch (message.type) {
@@ -278,7 +275,7 @@ export class SignalingClient extends TypedEmitter<SignalingEvents> {
 				this.#redirect(socket, message.url);
 				break;
 			case 'error':
-				this.#options.logger.warn({ code: message.code, detail: message.detail }, 'the server refused a message');
+				this.#deps.logger.warn({ code: message.code, detail: message.detail }, 'the server refused a message');
 				break;
 			default:
 				break;
@@ -296,7 +293,7 @@ export class SignalingClient extends TypedEmitter<SignalingEvents> {
 		this.#lastStatisticsMs = -Infinity;
 		this.#clearTimers();
 		this.#setState('joined');
-		const { clock } = this.#options;
+		const { clock } = this.#deps;
 		for (let index = 0; index < CLOCK_BURST_COUNT; index++) {
 			this.#timers.push(clock.setTimeout(() => this.#askClock(), index * CLOCK_BURST_SPACING_MS));
 		}
@@ -304,9 +301,8 @@ export class SignalingClient extends TypedEmitter<SignalingEvents> {
 			clock.setInterval(() => this.#askClock(), CLOCK_INTERVAL_MS),
 			clock.setInterval(() => this.#everySecond(), STATISTICS_SPACING_MS),
 		);
-		this.emit('joined', answer);
 		this.emit('channel', answer.channel);
-		// The count in it has this viewer already; the next message about it may be two seconds away.
+		// It already counts this viewer; the next presence message may be two seconds away.
 		if (answer.channel.viewerCount !== null) {
 			this.emit('presence', answer.channel.viewerCount);
 		}
@@ -315,7 +311,7 @@ export class SignalingClient extends TypedEmitter<SignalingEvents> {
 
 	#everySecond(): void {
 		this.reportStatistics();
-		if (this.#socket !== undefined && this.#options.clock.monotonicMs() - this.#lastHeardMs > SILENCE_LIMIT_MS) {
+		if (this.#socket !== undefined && this.#deps.clock.monotonicMs() - this.#lastHeardMs > SILENCE_LIMIT_MS) {
 			this.#lose(this.#socket, 'the server has fallen silent');
 		}
 	}
@@ -326,15 +322,15 @@ export class SignalingClient extends TypedEmitter<SignalingEvents> {
 	}
 
 	#askClock(): void {
-		this.send({ type: 'clock', clientSentMs: this.#options.clock.monotonicMs() });
+		this.send({ type: 'clock', clientSentMs: this.#deps.clock.monotonicMs() });
 	}
 
 	#onClock({ clientSentMs, receivedMs, sentMs }: ServerMessageOf<'clock'>): void {
-		const clientReceivedMs = this.#options.clock.monotonicMs();
-		// What we did not ask, or asked of another page's clock, says nothing.
+		const clientReceivedMs = this.#deps.clock.monotonicMs();
+		// An answer to another connection's question does not count.
 		if (clientSentMs <= clientReceivedMs && clientReceivedMs - clientSentMs < JOIN_DEADLINE_MS) {
 			const exchange = { clientSentMs, clientReceivedMs, serverReceivedMs: receivedMs, serverSentMs: sentMs };
-			this.#options.serverClock.add(estimateFromSocket(exchange));
+			this.#deps.serverClock.add(estimateFromSocket(exchange));
 		}
 	}
 
@@ -362,16 +358,15 @@ export class SignalingClient extends TypedEmitter<SignalingEvents> {
 		}
 		this.#drop();
 		if (!reconnectsAfter(code)) {
-			this.#options.logger.warn({ code, reason }, 'the signaling socket was refused');
+			this.#deps.logger.warn({ code, reason }, 'the signaling socket was refused');
 			this.#setState('refused');
 			return;
 		}
 		this.#failedAttempts++;
-		// A server that we were redirected to may be gone: from the second failure on, ask the first one again.
+		// The server of a redirect may be gone: from the second failure on, use the first one again.
 		this.#url = this.#failedAttempts > 1 ? this.#options.url : this.#url;
 		this.#setState('waiting');
-		const delayMs = retryDelayMs(RECONNECT_POLICY, this.#failedAttempts, this.#options.chance())!;
-		this.#retry.arm(delayMs);
+		this.#retry.arm(retryDelayMs(RECONNECT_POLICY, this.#failedAttempts, this.#deps.chance())!);
 	}
 
 	#drop(code?: number): void {
@@ -389,7 +384,7 @@ export class SignalingClient extends TypedEmitter<SignalingEvents> {
 	}
 }
 
-/** What the close code means for us: ours by their table, all others are losses. @internal for tests */
+/** Whether to reconnect after a close code: ours by their table, all others are losses. @internal for tests */
 export function reconnectsAfter(code: number): boolean {
 	const ours = Object.values(SIGNALING_CLOSE_CODES).find((entry) => entry.code === code);
 	// 1008 is policy violation (RFC 6455 §7.4.1): the origin, or a proxy's rule, which does not change.
@@ -397,8 +392,8 @@ export function reconnectsAfter(code: number): boolean {
 }
 
 /**
- * A message as the server sends it, or undefined for anything else. Only the frame and the type are looked at: the
- * server is the one that sent this page, and a schema library would be larger than the player.
+ * A message of the server, or undefined for anything else. Only its type is checked: the server also sent this page,
+ * and a schema library is larger than the player.
  * @internal for tests
  */
 export function parseServerMessage(data: unknown): ServerMessage | undefined {

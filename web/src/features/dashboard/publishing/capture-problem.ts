@@ -1,10 +1,9 @@
-/** Why camera, microphone or screen could not be had, in words and with what to do. Pure. */
+/** Why camera, microphone or screen could not be opened, with advice. Pure. */
 
-/** What was asked for. */
 export type CaptureSource = 'camera' | 'screen';
 
-/** Reads what getUserMedia or getDisplayMedia was rejected with (Media Capture and Streams §10.2). */
-export function sayCaptureProblem(error: unknown, source: CaptureSource): string {
+/** Reads an error of getUserMedia or getDisplayMedia (Media Capture and Streams §10.2). */
+export function formatCaptureProblem(error: unknown, source: CaptureSource): string {
 	const name = error instanceof Error ? error.name : '';
 	const what = source === 'camera' ? 'camera or microphone' : 'screen';
 	switch (name) {

@@ -1,24 +1,22 @@
-/** Opens camera, microphone and screen, and joins them into one stream. The owner stops it. */
+/** Opens camera, microphone and screen, and joins them into one stream, which the caller stops. */
 import type { CaptureSource } from './capture-problem.ts';
 
-/** A device to choose from. */
 export type CaptureDevice = { id: string; label: string };
 
-/** What to capture. `undefined`: the browser's own choice. `null`: none of that kind. */
-export type CaptureWish = {
+/** What to capture. `undefined`: the browser's choice. `null`: none. */
+export type CaptureOptions = {
 	source: CaptureSource;
 	cameraId: string | undefined;
 	microphoneId: string | null | undefined;
 };
 
-/** What was opened. */
 export type Capture = {
 	stream: MediaStream;
-	/** Frees devices and sound mixer. Idempotent. */
+	/** Releases devices and sound mixer. Idempotent. */
 	stop(): void;
 };
 
-/** Cameras and microphones; without names until one of them has been allowed. */
+/** Cameras and microphones; without names until the user has allowed one of them. */
 export async function listDevices(): Promise<{ cameras: CaptureDevice[]; microphones: CaptureDevice[] }> {
 	const devices = (await navigator.mediaDevices?.enumerateDevices?.()) ?? [];
 	const ofKind = (kind: MediaDeviceKind, word: string): CaptureDevice[] =>
@@ -28,27 +26,27 @@ export async function listDevices(): Promise<{ cameras: CaptureDevice[]; microph
 	return { cameras: ofKind('videoinput', 'Camera'), microphones: ofKind('audioinput', 'Microphone') };
 }
 
-/** Rejects with the browser's error; see capture-problem.ts for the words. */
-export async function openCapture(wish: CaptureWish): Promise<Capture> {
+/** Rejects with the browser's error; capture-problem.ts has the texts. */
+export async function openCapture(options: CaptureOptions): Promise<Capture> {
 	if (navigator.mediaDevices === undefined) {
 		throw named('InsecureContextError');
 	}
 	const opened: MediaStream[] = [];
 	try {
-		if (wish.source === 'screen') {
+		if (options.source === 'screen') {
 			opened.push(await openScreen());
-			if (wish.microphoneId !== null) {
-				opened.push(await navigator.mediaDevices.getUserMedia({ audio: microphone(wish.microphoneId) }));
+			if (options.microphoneId !== null) {
+				opened.push(await navigator.mediaDevices.getUserMedia({ audio: microphone(options.microphoneId) }));
 			}
 		} else {
 			opened.push(
 				await navigator.mediaDevices.getUserMedia({
-					video: camera(wish.cameraId),
-					audio: wish.microphoneId === null ? false : microphone(wish.microphoneId),
+					video: camera(options.cameraId),
+					audio: options.microphoneId === null ? false : microphone(options.microphoneId),
 				}),
 			);
 		}
-		return join(opened, wish.source);
+		return join(opened, options.source);
 	} catch (error) {
 		opened.forEach(stopTracks);
 		throw error;
@@ -94,7 +92,7 @@ function join(opened: readonly MediaStream[], source: CaptureSource): Capture {
 	};
 }
 
-/** The sound of the screen and the voice over it, as one track: a broadcast has one. */
+/** The sound of the screen and of the microphone as one track: a broadcast has only one. */
 function mix(tracks: readonly MediaStreamTrack[]): { track: MediaStreamTrack; close(): void } | undefined {
 	const context = new AudioContext();
 	const destination = context.createMediaStreamDestination();

@@ -1,4 +1,4 @@
-/** Publishing over a PeerConnection and a server that do as they are told. */
+/** Publishing over a scripted PeerConnection and server. */
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../../../../core/testing/fake-clock.ts';
 import { orderVideoCodecs, WhipPublisher, type WhipBrowser } from './whip-publisher.ts';
@@ -68,6 +68,7 @@ function setUp(answer: (attempt: number) => Promise<string> = async () => 'answe
 	const publisher = new WhipPublisher({ clock, browser }, { stream, whipUrl: '/whip', streamKey: 'key' });
 	publisher.on('stateChanged', (state) => states.push(state));
 	publisher.on('failed', (detail) => states.push(`failed: ${detail}`));
+	publisher.start();
 	async function offer(): Promise<FakePeer> {
 		await clock.advance(0);
 		peers.at(-1)!.gather();
@@ -78,9 +79,8 @@ function setUp(answer: (attempt: number) => Promise<string> = async () => 'answe
 }
 
 describe('WhipPublisher', () => {
-	it('offers both tracks with its key, and is live when the connection is', async () => {
+	it('offers both tracks with its key, and is live when connected', async () => {
 		const { log, states, publisher, offer } = setUp();
-		publisher.start();
 		const peer = await offer();
 		expect(log).toEqual([
 			'send video at 4000000',
@@ -95,17 +95,15 @@ describe('WhipPublisher', () => {
 	});
 
 	it('does not wait for a slow STUN server', async () => {
-		const { clock, log, publisher } = setUp();
-		publisher.start();
+		const { clock, log } = setUp();
 		await clock.advance(1400);
 		expect(log.some((line) => line.startsWith('post'))).toBe(false);
 		await clock.advance(200);
 		expect(log).toContain('answered answer');
 	});
 
-	it('ends the session at the server, once, also one whose answer is under way', async () => {
+	it('ends the session at the server once, also when its answer is under way', async () => {
 		const { log, states, publisher, offer } = setUp();
-		publisher.start();
 		await offer();
 		publisher.stop();
 		publisher.stop();
@@ -113,7 +111,6 @@ describe('WhipPublisher', () => {
 		expect(states).toEqual(['stopped']);
 		const answer = Promise.withResolvers<string>();
 		const late = setUp(() => answer.promise);
-		late.publisher.start();
 		await late.offer();
 		late.publisher.stop();
 		answer.resolve('answer');
@@ -122,9 +119,8 @@ describe('WhipPublisher', () => {
 		expect(late.log).not.toContain('answered answer');
 	});
 
-	it('comes back after a loss: at once when it failed, after 3 s when it only wavered', async () => {
-		const { clock, peers, states, publisher, offer } = setUp();
-		publisher.start();
+	it('reconnects at once after a failure, and after 3 s of disconnection', async () => {
+		const { clock, peers, states, offer } = setUp();
 		(await offer()).become('connected');
 		peers[0]!.become('disconnected');
 		await clock.advance(2900);
@@ -141,16 +137,14 @@ describe('WhipPublisher', () => {
 		expect([peers.length, states]).toEqual([3, ['live', 'reconnecting', 'live', 'reconnecting']]);
 	});
 
-	it('gives up after seven attempts, and says why', async () => {
-		const { clock, peers, states, publisher } = setUp(() => Promise.reject(new ApiError('UNREACHABLE', 'Away.', 0)));
-		publisher.start();
+	it('gives up after seven attempts with the reason', async () => {
+		const { clock, peers, states } = setUp(() => Promise.reject(new ApiError('UNREACHABLE', 'Away.', 0)));
 		await clock.advance(120_000);
 		expect([peers.length, states]).toEqual([8, ['reconnecting', 'stopped', 'failed: Away.']]);
 	});
 
-	it('gives up at once what is refused for good, and waits as long as the server says', async () => {
+	it('gives up at once after a permanent refusal, and waits for Retry-After', async () => {
 		const refused = setUp(() => Promise.reject(new ApiError('STREAM_KEY_INVALID', 'No.', 401)));
-		refused.publisher.start();
 		await refused.offer();
 		expect(refused.states).toEqual(['stopped', 'failed: No.']);
 		const busy = setUp(async (attempt) => {
@@ -159,7 +153,6 @@ describe('WhipPublisher', () => {
 			}
 			return 'answer';
 		});
-		busy.publisher.start();
 		await busy.offer();
 		await busy.clock.advance(19_900);
 		expect(busy.peers).toHaveLength(1);
@@ -167,9 +160,8 @@ describe('WhipPublisher', () => {
 		expect(busy.peers).toHaveLength(2);
 	});
 
-	it('does not wait for a connection that does not come about', async () => {
-		const { clock, states, publisher, offer } = setUp();
-		publisher.start();
+	it('gives up an attempt after 12 s', async () => {
+		const { clock, states, offer } = setUp();
 		await offer();
 		await clock.advance(12_100);
 		expect(states).toEqual(['reconnecting']);
@@ -177,7 +169,6 @@ describe('WhipPublisher', () => {
 
 	it('measures what is sent from one reading to the next', async () => {
 		const { clock, publisher, offer } = setUp();
-		publisher.start();
 		const peer = await offer();
 		expect(await publisher.reading()).toMatchObject({ bitrateBps: undefined, codec: undefined });
 		const sent = { type: 'outbound-rtp', kind: 'video', codecId: 'c', framesPerSecond: 30, frameWidth: 640 };
@@ -193,7 +184,7 @@ describe('WhipPublisher', () => {
 });
 
 describe('orderVideoCodecs', () => {
-	it('orders what Chromium offers', () => {
+	it('orders the codecs that Chromium offers', () => {
 		const codecs = [
 			{ mimeType: 'video/VP8' },
 			{ mimeType: 'video/rtx' },
@@ -206,7 +197,7 @@ describe('orderVideoCodecs', () => {
 		expect(orderVideoCodecs(codecs)).toEqual([codecs[5], codecs[4], codecs[3], codecs[0], codecs[1]]);
 	});
 
-	it('offers VP8 where there is no H.264', () => {
+	it('offers VP8 without H.264', () => {
 		expect(orderVideoCodecs([{ mimeType: 'video/VP9' }, { mimeType: 'video/VP8' }])).toEqual([
 			{ mimeType: 'video/VP8' },
 		]);

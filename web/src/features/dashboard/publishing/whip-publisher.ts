@@ -1,4 +1,4 @@
-/** Publishes a MediaStream by WHIP (RFC 9725), and comes back by itself when the connection breaks. */
+/** Publishes a MediaStream by WHIP (RFC 9725), and reconnects when the connection breaks. */
 import { retryDelayMs, type RetryPolicy } from '../../../../../core/lifecycle/back-off.ts';
 import type { CancelTimer, Clock } from '../../../../../core/lifecycle/clock.ts';
 import { TypedEmitter } from '../../../../../core/lifecycle/typed-emitter.ts';
@@ -6,22 +6,22 @@ import { ApiError, request } from '../../../api/request.ts';
 
 const GATHERING_TIMEOUT_MS = 1500;
 const CONNECT_TIMEOUT_MS = 12_000;
-/** A network may change its mind for this long before we start anew. */
+/** How long a disconnected network may take to recover before a new session is made. */
 const DISCONNECTED_GRACE_MS = 3000;
 const RETRY_POLICY: RetryPolicy = { maxAttempts: 7, firstDelayMs: 500, maxDelayMs: 8000, jitterRatio: 0 };
 const VIDEO_BITRATE_BPS = 4_000_000;
 const AUDIO_BITRATE_BPS = 128_000;
 
-/** `reconnecting`: it was live, and a new session is being made; viewers wait within the grace window. */
+/** `reconnecting`: a new session is being made; viewers wait within the grace window. */
 export type PublishState = 'connecting' | 'live' | 'reconnecting' | 'stopped';
 
 type WhipPublisherEvents = {
 	stateChanged: [state: PublishState];
-	/** It has stopped, and not by {@link WhipPublisher.stop}. */
+	/** It has stopped without {@link WhipPublisher.stop}. */
 	failed: [detail: string];
 };
 
-/** What is measured of the sending side; undefined until it was. */
+/** Measurements of the sending side; undefined until measured. */
 export type PublishReading = {
 	bitrateBps: number | undefined;
 	frameRate: number | undefined;
@@ -34,12 +34,12 @@ export type PublishReading = {
 
 type Session = { connection: RTCPeerConnection; sessionUrl: string | undefined };
 
-/** What is asked of the browser; a test passes fakes. @internal for tests */
+/** What the publisher uses of the browser; a test passes fakes. @internal for tests */
 export type WhipBrowser = {
 	createPeer(): RTCPeerConnection;
 	videoCodecs(): RTCRtpCodec[];
 	request: typeof request;
-	/** As {@link request}, but it may leave with the page, and its answer is not waited for. */
+	/** Like {@link request}, but it works during page unload, and its answer is not awaited. */
 	sendLast(url: string, init: RequestInit): Promise<unknown>;
 };
 
@@ -73,19 +73,18 @@ export class WhipPublisher extends TypedEmitter<WhipPublisherEvents> {
 		return this.#state;
 	}
 
-	/** Begins. What becomes of it comes as events. */
+	/** Reports its progress as events. */
 	start(): void {
 		void this.#connect();
 	}
 
-	/** Ends the session, at the server too. The stream's tracks are their owner's. Idempotent. */
+	/** Ends the session, also at the server. Does not stop the stream's tracks. Idempotent. */
 	stop(): void {
 		this.#setState('stopped');
 		this.#cancelTimer?.();
 		this.#dropSession();
 	}
 
-	/** What is sent now; call about once a second. */
 	async reading(): Promise<PublishReading> {
 		const empty = { bitrateBps: undefined, frameRate: undefined, widthPixels: undefined, heightPixels: undefined };
 		const report = await this.#session?.connection.getStats();
@@ -127,19 +126,16 @@ export class WhipPublisher extends TypedEmitter<WhipPublisherEvents> {
 			await this.#addTracks(connection);
 			await connection.setLocalDescription();
 			await this.#gathered(connection);
+			const sdpType = 'application/sdp';
 			const response = await this.#deps.browser.request(whipUrl, {
 				method: 'POST',
-				headers: {
-					'content-type': 'application/sdp',
-					accept: 'application/sdp',
-					authorization: `Bearer ${streamKey}`,
-				},
+				headers: { 'content-type': sdpType, accept: sdpType, authorization: `Bearer ${streamKey}` },
 				body: connection.localDescription!.sdp,
 			});
 			const location = response.headers.get('location');
 			session.sessionUrl = location === null ? undefined : new URL(location, response.url).href;
 			if (this.#session !== session) {
-				// Stopped while the answer was under way: the server must not keep it.
+				// Stopped while the answer was under way: end the session at the server.
 				this.#endAtServer(session);
 				return;
 			}
@@ -163,17 +159,14 @@ export class WhipPublisher extends TypedEmitter<WhipPublisherEvents> {
 				if (codecs.length > 0) {
 					transceiver.setCodecPreferences(codecs);
 				}
-				// A size that changes while live costs LL-HLS viewers a re-encoded leg; fewer frames do not.
-				const parameters = transceiver.sender.getParameters();
-				await transceiver.sender.setParameters({
-					...parameters,
-					degradationPreference: 'maintain-resolution',
-				} as never);
+				// A change of size while live causes a re-encoded LL-HLS leg; a lower frame rate does not.
+				const parameters = { ...transceiver.sender.getParameters(), degradationPreference: 'maintain-resolution' };
+				await transceiver.sender.setParameters(parameters as never);
 			}
 		}
 	}
 
-	/** The server takes no later candidates, so the offer waits for them; a slow STUN server is not waited for. */
+	/** The server accepts no later candidates, so the offer waits for them, but not for a slow STUN server. */
 	#gathered(connection: RTCPeerConnection): Promise<void> {
 		if (connection.iceGatheringState === 'complete') {
 			return Promise.resolve();
@@ -256,12 +249,12 @@ export class WhipPublisher extends TypedEmitter<WhipPublisherEvents> {
 		}
 	}
 
-	// RFC 9725 §4.2: the session ends with a DELETE; keepalive lets it leave with the page.
+	// RFC 9725 §4.2: a DELETE ends the session.
 	#endAtServer({ sessionUrl }: Session): void {
 		if (sessionUrl !== undefined) {
 			const headers = { authorization: `Bearer ${this.#options.streamKey}` };
 			this.#deps.browser.sendLast(sessionUrl, { method: 'DELETE', headers }).catch(() => {
-				// The server is away, and the session with it; else it ends when no more packets arrive.
+				// The server is not reachable: the session ends when no more packets arrive.
 			});
 		}
 	}
@@ -274,13 +267,11 @@ export class WhipPublisher extends TypedEmitter<WhipPublisherEvents> {
 	}
 }
 
-/** A codec as browsers list it. */
 type OfferedCodec = { mimeType: string; sdpFmtpLine?: string };
 
 /**
- * H.264 with packetization-mode 1 first, baseline before main before the rest (B-frames cannot occur in baseline); then
- * VP8, which the server re-encodes. Others the server does not take; retransmission and error correction keep their
- * place at the end.
+ * H.264 with packetization-mode 1 first, baseline (which has no B-frames) before main before the rest; then VP8, which
+ * the server re-encodes; then retransmission and error correction. The server accepts no other codecs.
  * @internal for tests
  */
 export function orderVideoCodecs<Codec extends OfferedCodec>(codecs: readonly Codec[]): Codec[] {
