@@ -9,7 +9,7 @@ export interface Logger {
 	child(fields: object): Logger;
 }
 
-/** Discards everything. For tools and benchmarks. @internal for tests */
+/** Discards everything. For tools and benchmarks. */
 export const silentLogger: Logger = {
 	debug: () => undefined,
 	info: () => undefined,

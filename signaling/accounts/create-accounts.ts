@@ -104,7 +104,7 @@ export async function createAccounts(deps: AccountsDependencies, options: Accoun
 	};
 }
 
-/** A key for one purpose (HKDF-SHA-256): a signature for one is not valid for another. @internal for tests */
+/** A key for one purpose (HKDF-SHA-256): a signature for one is not valid for another. */
 export function deriveKey(serverSecret: Uint8Array, purpose: string): Uint8Array {
 	return new Uint8Array(hkdfSync('sha256', serverSecret, '', `spillway ${purpose}`, 32));
 }

@@ -1,0 +1,54 @@
+/** `npm run reset-password -- NAME`: gives an account a new random password and ends its log-ins. */
+import { systemClock as clock } from '../core/lifecycle/clock.ts';
+import { errorMessage, SpillwayError } from '../core/errors/errors.ts';
+import { createSecret } from '../core/ids.ts';
+import { silentLogger as logger } from '../core/logger.ts';
+import { deriveKey } from './accounts/create-accounts.ts';
+import { PasswordHasher } from './accounts/password-hash.ts';
+import { RefreshTokens } from './accounts/refresh-token.ts';
+import { SessionStore } from './accounts/session-store.ts';
+import { UserStore } from './accounts/user-store.ts';
+import { openDataFolder } from './platform/folder/data-folder.ts';
+import type { Database } from './platform/database/database.ts';
+import { openDatabase } from './server/backing-services.ts';
+import { loadServerConfig } from './server/server-config.ts';
+
+const EXIT_CODE_FAILED = 1;
+const EXIT_CODE_USAGE = 2;
+
+/** Opens the data of the configured server. Throws DATA_FOLDER_LOCKED while that server runs. */
+async function resetPassword(name: string): Promise<string> {
+	const config = await loadServerConfig(process.env);
+	const folder = await openDataFolder({ path: config.dataFolder, clock, logger });
+	let database: Database | undefined;
+	try {
+		database = await openDatabase(config, folder, { clock, logger });
+		const users = new UserStore({ database, clock });
+		const tokens = new RefreshTokens(deriveKey(folder.serverSecret, 'refresh-token'));
+		const user = await users.findByName(name);
+		if (user === undefined) {
+			throw new SpillwayError('USER_NOT_FOUND', [name]);
+		}
+		const password = createSecret(name);
+		await users.replacePasswordHash(user.id, user.passwordHash, await new PasswordHasher().hash(password));
+		// Other servers on this database close the account's connections within half a minute.
+		await new SessionStore({ database, clock, tokens }).endOthers(user.id, undefined, 'password-changed');
+		return password;
+	} finally {
+		await database?.close();
+		await folder.close();
+	}
+}
+
+const [name, ...rest] = process.argv.slice(2);
+if (name === undefined || rest.length > 0) {
+	process.stderr.write('Usage: npm run reset-password -- <name of the account>\n');
+	process.exitCode = EXIT_CODE_USAGE;
+} else {
+	try {
+		process.stdout.write(`The password of "${name}" is now ${await resetPassword(name)}\n`);
+	} catch (error) {
+		process.stderr.write(`${error instanceof SpillwayError ? error.message : `Not reset: ${errorMessage(error)}`}\n`);
+		process.exitCode = EXIT_CODE_FAILED;
+	}
+}
