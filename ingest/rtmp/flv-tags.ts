@@ -5,6 +5,7 @@
 import type { TrackKind } from '../../core/media/access-unit.ts';
 import type { TrackProblemCode } from '../publisher/track-problems.ts';
 import {
+	ACCEPTED_FOUR_CC,
 	parseEnhancedAudio,
 	parseEnhancedVideo,
 	type EnhancedPiece,
@@ -124,13 +125,12 @@ function tagsOfPieces(kind: TrackKind, pieces: EnhancedPiece[] | EnhancedProblem
 	if ('problem' in pieces) {
 		return [ignored(`${kind}-damaged`, pieces.problem)];
 	}
-	const wantedFourCc = kind === 'video' ? 'avc1' : 'mp4a';
 	return pieces.map((piece) => {
 		if (piece.trackId !== 0) {
 			return ignored(`${kind}-further-track`, 'a further track');
 		}
 		// Enhanced RTMP v2 lets senders use new codecs: unknown ones are skipped, and the connection stays.
-		return piece.fourCc === wantedFourCc || piece.packetType === 'command'
+		return piece.fourCc === ACCEPTED_FOUR_CC[kind] || piece.packetType === 'command'
 			? tagOfPiece(kind, piece)
 			: ignored(`${kind}-codec-unsupported`, FOUR_CC_NAMES[piece.fourCc] ?? `codec "${piece.fourCc}"`);
 	});
@@ -141,6 +141,7 @@ function tagOfPiece(kind: TrackKind, { packetType, body, nanosecondOffset }: Enh
 		case 'sequence-start':
 			return { kind: 'sequence-start', bytes: body };
 		case 'coded-frames':
+			// Of video codecs only avc1, hvc1 and vvc1 have a composition time here.
 			if (kind === 'audio') {
 				return { kind: 'coded-frames', bytes: body, compositionOffsetMs: 0, nanosecondOffset };
 			}

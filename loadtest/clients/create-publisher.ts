@@ -11,7 +11,7 @@ export const PUBLISHER_KINDS = {
 	'rtmp-b-frames': 'FFmpeg by RTMP, two B-frames, GOP as given: re-encoded for WebRTC, passes through to LL-HLS',
 	'rtmp-obs-defaults': 'FFmpeg by RTMP as OBS does it: two B-frames, 250 frames of GOP: both legs are re-encoded',
 	'whip-chromium': 'headless Chromium by WHIP, H.264, key frames on request only',
-	'whip-chromium-vp8': 'headless Chromium by WHIP, VP8: re-encoded for LL-HLS',
+	'whip-chromium-vp8': 'headless Chromium by WHIP, VP8: re-encoded for both tiers',
 	'whip-obs': 'as OBS by WHIP, GOP as given, key-frame requests ignored',
 	'whip-obs-defaults': 'as OBS by WHIP, 250 frames of GOP, key-frame requests ignored: both legs are re-encoded',
 } as const;

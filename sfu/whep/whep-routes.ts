@@ -218,9 +218,9 @@ export class WhepSessions {
 			throw new SpillwayError('SERVER_STOPPING', [], { retryAfterSeconds: 5 });
 		}
 		const id = randomBytes(16).toString('hex') as ViewerId;
-		const { channel } = viewer;
+		const { channel, viewerId } = viewer;
 		const { broadcastId } = broadcastRouter;
-		const logger = this.#deps.logger.child({ channel, broadcastId, viewerId: id.slice(0, 8) });
+		const logger = this.#deps.logger.child({ channel, broadcastId, whepSessionId: id.slice(0, 8), viewerId });
 		const transport = await ViewerTransport.create(
 			{ broadcastRouter, clock: this.#deps.clock, logger },
 			{ id, offer, preferredAddress: localAddress === undefined ? undefined : plainAddress(localAddress) },

@@ -179,7 +179,7 @@ export function adviseEncoder(
 	const isH264 = name === 'h264' || name === 'avc' || name.startsWith('avc1') || name === 'x264';
 	const isVp8 = name === 'vp8';
 	if (isVp8) {
-		advice.push('VP8 comes in by WHIP only and is re-encoded for LL-HLS; H.264 goes through as it is.');
+		advice.push('VP8 comes in by WHIP only and is re-encoded for both tiers; H.264 goes through as it is.');
 	} else if (!isH264) {
 		advice.push('Only H.264 (and VP8 by WHIP) can be published; choose H.264 in the encoder.');
 	}

@@ -2,6 +2,7 @@
 import { Type, type Static } from 'typebox';
 import { channelDescriptionSchema } from './channel-description.ts';
 
+/** All values are texts, because queries are not converted: a flag is a literal text such as `true`. */
 export const channelListQuerySchema = Type.Object(
 	{
 		state: Type.Optional(Type.Literal('live', { description: 'Only channels that are live.' })),

@@ -174,6 +174,8 @@ function readTracks(
 	return pieces;
 }
 
+/** The codecs that are accepted: H.264 and AAC. */
+export const ACCEPTED_FOUR_CC = { video: 'avc1', audio: 'mp4a' } as const;
 /** Enhanced RTMP v2, "VideoFourCc", and VVC, which is newer. */
 const OTHER_VIDEO_CODECS: readonly string[] = ['hvc1', 'av01', 'vp09', 'vp08', 'vvc1'];
 const CAN_DECODE_AND_FORWARD = 1 | 4;
@@ -193,15 +195,17 @@ export function announcesOtherCodecsOnly(connectObject: Amf0Object): boolean {
 		...(Array.isArray(list) ? list.filter((fourCc) => typeof fourCc === 'string') : []),
 		...(map instanceof Map ? map.keys() : []),
 	]);
-	return OTHER_VIDEO_CODECS.some((fourCc) => announced.has(fourCc)) && !announced.has('avc1') && !announced.has('*');
+	const isAccepted = announced.has(ACCEPTED_FOUR_CC.video) || announced.has('*');
+	return OTHER_VIDEO_CODECS.some((fourCc) => announced.has(fourCc)) && !isAccepted;
 }
 
 /** Our properties for the answer to connect: H.264 and AAC by FourCC, packet modifiers, nanosecond offsets. */
 export function enhancedConnectProperties(): [name: string, value: Amf0Value][] {
+	const { video, audio } = ACCEPTED_FOUR_CC;
 	return [
-		['fourCcList', ['avc1', 'mp4a']],
-		['videoFourCcInfoMap', amf0Object({ avc1: CAN_DECODE_AND_FORWARD })],
-		['audioFourCcInfoMap', amf0Object({ mp4a: CAN_DECODE_AND_FORWARD })],
+		['fourCcList', [video, audio]],
+		['videoFourCcInfoMap', amf0Object({ [video]: CAN_DECODE_AND_FORWARD })],
+		['audioFourCcInfoMap', amf0Object({ [audio]: CAN_DECODE_AND_FORWARD })],
 		['capsEx', CAPABILITY_MOD_EX | CAPABILITY_NANOSECOND_OFFSET],
 	];
 }

@@ -160,6 +160,12 @@ describe('decisions', () => {
 		await bench.clock.advance(1000);
 		expect(pinned.decision).toMatchObject({ tier: 'll-hls', reason: 'pinned', isEmergency: false });
 		expect(blocked.decision).toMatchObject({ tier: 'll-hls', reason: 'webrtc-blocked', isEmergency: true });
+		expect(bench.logger.lines).toContainEqual(
+			expect.objectContaining({
+				message: 'a viewer reports a failed tier',
+				fields: expect.objectContaining({ viewerId: blocked.joined.viewerId, tier: 'webrtc', cause: 'blocked' }),
+			}),
+		);
 	});
 
 	it('stop the picture of a viewer whose line does not carry it, and of no other', async () => {

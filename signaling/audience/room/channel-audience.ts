@@ -360,8 +360,14 @@ export class ChannelAudience {
 				viewer.record(message);
 				return;
 			default:
-				if (message.type === 'tier-failed' && message.cause === 'line-too-poor') {
-					this.#deps.stopPictures(viewer.id);
+				if (message.type === 'tier-failed') {
+					this.#deps.logger.info(
+						{ viewerId: viewer.id, tier: message.tier, cause: message.cause },
+						'a viewer reports a failed tier',
+					);
+					if (message.cause === 'line-too-poor') {
+						this.#deps.stopPictures(viewer.id);
+					}
 				}
 				viewer.record(message);
 				this.#markChanged(viewer);

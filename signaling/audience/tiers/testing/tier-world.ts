@@ -2,7 +2,10 @@
 import { decideTiers } from './decide-tiers.ts';
 import { nextDecided, type TierConditions, type TierVerdict, type TierViewer } from '../tier-input.ts';
 import { tierLimits } from '../tier-limits.ts';
-import { TIER_REASONS } from '../../../../core/protocol/tiers.ts';
+import { TIER_REASONS, type TierReason } from '../../../../core/protocol/tiers.ts';
+
+/** Wishes of a viewer and failures of their connection. */
+const OWN_REASONS: readonly TierReason[] = ['pinned', 'webrtc-unsupported', 'webrtc-blocked', 'line-too-poor'];
 
 export function testViewer(id: string, joinedAtMs: number, change: Partial<TierViewer> = {}): TierViewer {
 	return {
@@ -145,8 +148,8 @@ export class TierWorld {
 			this.#closeAtMs.set(viewer.id, this.nowMs + (verdict.isEmergency ? 0 : this.#slideMs(viewer.id)));
 		}
 		if (before !== undefined && before.tier !== verdict.tier) {
-			// Wishes of the viewer and failures of their connection do not count as moves by the controller.
-			const isOwn = [verdict.reason, before.reason].includes('pinned') || /^webrtc-|^line-/.test(verdict.reason);
+			// These do not count as moves by the controller.
+			const isOwn = before.reason === 'pinned' || OWN_REASONS.includes(verdict.reason);
 			const isBack = ['worker-lost', 'line-too-poor'].includes(before.reason);
 			const at = before.switchedAtMs;
 			const isSoon = at !== undefined && this.nowMs - at < 60_000;
@@ -178,7 +181,7 @@ export class TierWorld {
 		mustHold(tier === 'webrtc' || !['fits', 'priority'].includes(reason), `LL-HLS because of ${reason}`);
 		if (!viewer.canWebRtc || (viewer.isPinnedToHls && viewer.canHls)) {
 			mustHold(
-				tier === 'll-hls' && /pinned|unsupported|worker-lost/.test(reason),
+				tier === 'll-hls' && ['pinned', 'webrtc-unsupported', 'worker-lost'].includes(reason),
 				`${viewer.id} got ${tier}, ${reason}`,
 			);
 		}
