@@ -4,13 +4,13 @@
  * set-up.
  */
 import { spawn } from 'node:child_process';
-import { realpathSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { formatDuration } from './terminal.mjs';
 
 const PROJECT_FOLDER = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const BIN_FOLDER = path.join(PROJECT_FOLDER, 'node_modules', '.bin');
 
 const EXIT_CODE_FAILED = 1;
 const EXIT_CODE_USAGE = 2;
@@ -23,20 +23,20 @@ const PRETTIER_CACHE = ['--cache', '--cache-strategy=content', '--cache-location
 const vitest = (/** @type {string} */ project) => ['vitest', 'run', '--project', project];
 
 /**
- * The steps by argument: a program of node_modules/.bin and its arguments. Steps marked `isSerial` use one core each and
+ * The steps by argument: a program of node_modules/.bin and its arguments. Steps marked `isParallel` use one core each and
  * only read, so they run in parallel.
  *
- * @type {Record<string, Array<{ name: string, command: string[], isSerial?: boolean }>>}
+ * @type {Record<string, Array<{ name: string, command: string[], isParallel?: boolean }>>}
  */
 const STEPS = {
 	check: [
 		// The longest first, so that the others run next to it. Web has another TypeScript program, so linting it
 		// separately loads no program twice.
-		{ name: 'lint', command: ['eslint', '--ignore-pattern=web/', '.'], isSerial: true },
-		{ name: 'lint of web', command: ['eslint', 'web'], isSerial: true },
-		{ name: 'types', command: ['tsc', '--noEmit'], isSerial: true },
-		{ name: 'types of web', command: ['vue-tsc', '--noEmit', '-p', 'web'], isSerial: true },
-		{ name: 'format', command: ['prettier', '--check', '--log-level=warn', ...PRETTIER_CACHE, '.'], isSerial: true },
+		{ name: 'lint', command: ['eslint', '--ignore-pattern=web/', '.'], isParallel: true },
+		{ name: 'lint of web', command: ['eslint', 'web'], isParallel: true },
+		{ name: 'types', command: ['tsc', '--noEmit'], isParallel: true },
+		{ name: 'types of web', command: ['vue-tsc', '--noEmit', '-p', 'web'], isParallel: true },
+		{ name: 'format', command: ['prettier', '--check', '--log-level=warn', ...PRETTIER_CACHE, '.'], isParallel: true },
 		{ name: 'unit tests', command: vitest('unit') },
 	],
 	integration: [{ name: 'integration tests', command: vitest('integration') }],
@@ -69,18 +69,18 @@ for (const signalName of /** @type {NodeJS.Signals[]} */ (['SIGINT', 'SIGTERM', 
 const isStopped = () => process.exitCode !== undefined;
 
 const steps = (wanted === undefined ? EVERYTHING : [wanted]).flatMap((name) => STEPS[name] ?? []);
-const serialSteps = steps.filter(({ isSerial }) => isSerial);
+const parallelSteps = steps.filter(({ isParallel }) => isParallel);
 /** @type {Array<{ name: string, isGood: boolean, duration: string }>} */
 const outcomes = [];
 
-const waiting = [...serialSteps];
+const waiting = [...parallelSteps];
 const lanes = Array.from({ length: Math.min(os.availableParallelism(), MAX_LANES) }, async () => {
 	for (let step = waiting.shift(); step !== undefined && !isStopped(); step = waiting.shift()) {
 		await runStep(step.name, step.command, 'shown-at-end');
 	}
 });
 await Promise.all(lanes);
-for (const step of steps.filter(({ isSerial }) => !isSerial)) {
+for (const step of steps.filter(({ isParallel }) => !isParallel)) {
 	if (!isStopped()) {
 		const isLast = step === steps.at(-1);
 		await runStep(step.name, isLast ? [...step.command, ...furtherArguments] : step.command, 'shown-live');
@@ -104,9 +104,7 @@ async function runStep(name, command, output) {
 		process.stdout.write(title);
 	}
 	const { exitCode, text } = await runProgram(command, output);
-	if (output === 'shown-at-end') {
-		process.stdout.write(title + text);
-	}
+	process.stdout.write(output === 'shown-at-end' ? title + text : text);
 	outcomes.push({ name, isGood: exitCode === 0, duration: formatDuration(performance.now() - startedAtMs) });
 }
 
@@ -115,11 +113,9 @@ async function runStep(name, command, output) {
  * @returns {Promise<{ exitCode: number, text: string }>}
  */
 function runProgram([program = '', ...programArguments], output) {
-	// The target of the link, run by this Node: its first line names the `node` on the PATH.
-	const file = realpathSync(path.join(PROJECT_FOLDER, 'node_modules', '.bin', program));
 	return new Promise((resolve) => {
 		const stream = output === 'shown-live' ? 'inherit' : 'pipe';
-		const child = spawn(process.execPath, [file, ...programArguments], {
+		const child = spawn(process.execPath, [path.join(BIN_FOLDER, program), ...programArguments], {
 			cwd: PROJECT_FOLDER,
 			stdio: ['inherit', stream, stream],
 		});
@@ -128,7 +124,9 @@ function runProgram([program = '', ...programArguments], output) {
 		for (const pipe of [child.stdout, child.stderr]) {
 			pipe?.setEncoding('utf8').on('data', (/** @type {string} */ chunk) => (text += chunk));
 		}
-		child.once('error', (error) => resolve({ exitCode: EXIT_CODE_FAILED, text: `${text}${error.message}\n` }));
+		child.once('error', (error) =>
+			resolve({ exitCode: EXIT_CODE_FAILED, text: `${text}${program}: ${error.message}\n` }),
+		);
 		child.once('close', (exitCode) => {
 			running.delete(child);
 			resolve({ exitCode: exitCode ?? EXIT_CODE_FAILED, text });

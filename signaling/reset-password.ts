@@ -7,6 +7,7 @@ import { deriveKey } from './accounts/create-accounts.ts';
 import { PasswordHasher } from './accounts/password-hash.ts';
 import { RefreshTokens } from './accounts/refresh-token.ts';
 import { SessionStore } from './accounts/session-store.ts';
+import { parseUserName } from './accounts/user.ts';
 import { UserStore } from './accounts/user-store.ts';
 import { openDataFolder } from './platform/folder/data-folder.ts';
 import type { Database } from './platform/database/database.ts';
@@ -25,12 +26,14 @@ async function resetPassword(name: string): Promise<string> {
 		database = await openDatabase(config, folder, { clock, logger });
 		const users = new UserStore({ database, clock });
 		const tokens = new RefreshTokens(deriveKey(folder.serverSecret, 'refresh-token'));
-		const user = await users.findByName(name);
+		const user = await users.findByName(parseUserName(name) ?? name);
 		if (user === undefined) {
 			throw new SpillwayError('USER_NOT_FOUND', [name]);
 		}
-		const password = createSecret(name);
-		await users.replacePasswordHash(user.id, user.passwordHash, await new PasswordHasher().hash(password));
+		const password = createSecret(user.name);
+		const hash = await new PasswordHasher().hash(password);
+		// Not replacePasswordHash(): a log-in on another server may replace an old hash at this moment.
+		await database.query('UPDATE users SET password_hash = $2 WHERE id = $1', [user.id, hash]);
 		// Other servers on this database close the account's connections within half a minute.
 		await new SessionStore({ database, clock, tokens }).endOthers(user.id, undefined, 'password-changed');
 		return password;

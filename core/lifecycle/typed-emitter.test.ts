@@ -54,7 +54,7 @@ describe('TypedEmitter', () => {
 		expect(names).toEqual(['a']);
 	});
 
-	it('removes a listener when its signal aborts, and never adds one that has', () => {
+	it('no longer calls a listener when its signal has aborted', () => {
 		const door = new Door();
 		const controller = new AbortController();
 		const names: string[] = [];

@@ -3,7 +3,7 @@ import type { TrackKind } from '../../core/media/access-unit.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { TrackConfig } from '../../core/media/codecs.ts';
-import { writePps } from '../../core/media/testing/h264-writer.ts';
+import { writePps, writeSlice, writeSps } from '../../core/media/testing/h264-writer.ts';
 import { FlvDemuxer, type RtmpMediaUnit } from './flv-demuxer.ts';
 import * as double from '../../core/wire/rtmp/testing/encoder-double.ts';
 import { ascii, avcRecord, concat, hex, legacy, lengthPrefixed } from '../../core/wire/rtmp/testing/encoder-double.ts';
@@ -250,6 +250,26 @@ describe('FlvDemuxer, audio and time', () => {
 		expect(audio(frame, 1021)).toMatchObject([{ unit: { decodeTimeMs: 1021.25 } }]);
 		// The fraction does not move the unwrapping of later times.
 		expect(audio(legacy.aacFrame(hex('2110')), 1021)).toMatchObject([{ unit: { decodeTimeMs: 1021 } }]);
+	});
+
+	it('joins messages of one picture, whichever of them have a nanosecond offset', () => {
+		const [first, second] = [0, 100].map((firstMb) => lengthPrefixed([writeSlice({ isIdr: true, firstMb })]));
+		const withOffset = (nals: Uint8Array): Uint8Array =>
+			concat(hex('97 02 07a120 01'), ascii('avc1'), hex('000000'), nals);
+		const without = (nals: Uint8Array): Uint8Array => double.enhanced.video(1, 'avc1', concat(hex('000000'), nals));
+		const bytesWith = (one: typeof without, other: typeof without): string[] => {
+			const { found, video } = demux();
+			video(legacy.avcHeader(avcRecord([writeSps()], [writePps()])));
+			for (const timeMs of [1000, 1040, 1080]) {
+				video(one(first!), timeMs);
+				video(other(second!), timeMs);
+			}
+			return bytesOf(found);
+		};
+		const expected = bytesWith(without, without);
+		expect(expected).toContain(asHex(concat(first!, second!)));
+		expect(bytesWith(withOffset, without)).toEqual(expected);
+		expect(bytesWith(without, withOffset)).toEqual(expected);
 	});
 
 	it('R-11 counts past 2^32, audio and video at the same place, and steps back without wrapping', () => {

@@ -98,8 +98,10 @@ export class FlvDemuxer {
 
 	#readPicture({ timestampMs, arrivedAtMs }: MediaMessage, tag: CodedFrames): void {
 		const { bytes, compositionOffsetMs } = tag;
-		const decodeTimeMs = this.#unwrapTime(timestampMs) + offsetMs(tag);
-		this.#emitVideo(this.#video.readMessage(bytes, decodeTimeMs, { decodeTimeMs, compositionOffsetMs, arrivedAtMs }));
+		const timeMs = this.#unwrapTime(timestampMs);
+		const stamp = { decodeTimeMs: timeMs + offsetMs(tag), compositionOffsetMs, arrivedAtMs };
+		// Without the offset: messages of one picture have one timestamp, and only one of them may have an offset.
+		this.#emitVideo(this.#video.readMessage(bytes, timeMs, stamp));
 	}
 
 	#emitFrame({ timestampMs, arrivedAtMs }: MediaMessage, tag: CodedFrames): void {
@@ -152,7 +154,7 @@ export class FlvDemuxer {
 	}
 }
 
-/** Enhanced RTMP v2, "TimestampOffsetNano": adjusts the presentation time of this message only. */
+/** Enhanced RTMP v2, "TimestampOffsetNano": moves the times of this message only; both, so that their order stays. */
 function offsetMs({ nanosecondOffset = 0 }: CodedFrames): number {
 	return nanosecondOffset / 1e6;
 }

@@ -67,7 +67,7 @@ export function parseDeb822Sources(text) {
 	/** @type {AptSource[]} */
 	const sources = [];
 	// Comment lines inside a stanza do not end it; empty lines do.
-	for (const stanza of text.replace(/^#.*\n?/gm, '').split(/\n\s*\n/)) {
+	for (const stanza of text.replace(/^#[^\n]*\n?/gm, '').split(/\n\s*\n/)) {
 		/** @type {Record<string, string>} */
 		const fields = {};
 		let current;

@@ -107,7 +107,7 @@ export class PublisherTransport extends TypedEmitter<PublisherTransportEvents> {
 		return this.#scope.closed;
 	}
 
-	/** Asks the publisher for a key frame (PLI), which OBS never sends. */
+	/** Asks the publisher for a key frame (PLI). OBS never answers. */
 	requestKeyFrame(): void {
 		const pictures = this.#scope.closed ? [] : this.#taps.filter(({ track }) => track.kind === 'video');
 		for (const { consumer } of pictures) {

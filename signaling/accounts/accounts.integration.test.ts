@@ -18,8 +18,10 @@ async function refresh(browser: TestBrowser): Promise<number> {
 	return (await browser.send('POST', '/api/v1/session/refresh')).statusCode;
 }
 
-async function userNameOf(browser: TestBrowser): Promise<string | undefined> {
-	return (await browser.send('GET', '/api/v1/session')).json<SessionAnswer>().user?.name;
+/** Null when nobody is logged in. */
+async function userNameOf(browser: TestBrowser): Promise<string | null> {
+	const { user } = (await browser.send('GET', '/api/v1/session')).json<SessionAnswer>();
+	return user === null ? null : user.name;
 }
 
 /** Sends twelve wrong guesses, of which the last is limited. */
@@ -253,7 +255,7 @@ describe.each(DATABASE_KINDS)('accounts ($kind)', ({ kind }) => {
 			const elsewhere = bench.browser();
 			await logIn(elsewhere);
 			expect(await change(browser, TEST_PASSWORD, OTHER_PASSWORD)).toBe(204);
-			expect([await userNameOf(browser), await userNameOf(elsewhere)]).toEqual(['alice', undefined]);
+			expect([await userNameOf(browser), await userNameOf(elsewhere)]).toEqual(['alice', null]);
 			expect(await refresh(elsewhere)).toBe(401);
 			const statuses = [await logIn(bench.browser()), await logIn(bench.browser(), OTHER_PASSWORD)];
 			expect(statuses).toEqual([401, 200]);
@@ -273,7 +275,7 @@ describe.each(DATABASE_KINDS)('accounts ($kind)', ({ kind }) => {
 			const browser = await bench.signUp('alice');
 			const before = new Map(browser.cookies);
 			await bench.clock.advance(606_000);
-			expect(await userNameOf(browser)).toBeUndefined();
+			expect(await userNameOf(browser)).toBeNull();
 			expect(await refresh(browser)).toBe(200);
 			expect(await userNameOf(browser)).toBe('alice');
 			for (const [name, value] of before) {
@@ -294,7 +296,7 @@ describe.each(DATABASE_KINDS)('accounts ($kind)', ({ kind }) => {
 			expect(reused.json()).toMatchObject({ status: 401, code: 'REFRESH_REFUSED' });
 			expect(thief.cookies.size).toBe(0);
 			// The owner's own tokens of this log-in are invalid at once; their other log-in is another family.
-			expect(await userNameOf(browser)).toBeUndefined();
+			expect(await userNameOf(browser)).toBeNull();
 			expect([await refresh(browser), await refresh(elsewhere)]).toEqual([401, 200]);
 			expect(bench.logger.lines.filter(({ level }) => level === 'warn')).toHaveLength(1);
 		});
@@ -356,7 +358,7 @@ describe.each(DATABASE_KINDS)('accounts ($kind)', ({ kind }) => {
 		}
 		expect(await userNameOf(copy)).toBe('alice');
 		await browser.send('DELETE', '/api/v1/session');
-		await expect.poll(() => userNameOf(copy)).toBeUndefined();
+		await expect.poll(() => userNameOf(copy)).toBeNull();
 		expect(await refresh(copy)).toBe(401);
 		await Promise.all([here.close(), there.close(), bus.close()]);
 	});

@@ -14,10 +14,11 @@ let refreshing: Promise<boolean> | undefined;
 
 export class ApiError extends Error {
 	override readonly name = 'ApiError';
-	/** Code of core/errors/errors.ts as the server sent it, or `UNREACHABLE` when no answer came. */
+	/** Code of core/errors/errors.ts as the server sent it, `UNREACHABLE` without an answer, `NOT_CONNECTED` in chat. */
 	readonly code: string;
+	/** 0 without an HTTP answer, and for refusals over the socket. */
 	readonly httpStatus: number;
-	/** From `Retry-After`; 0 without it. */
+	/** From `Retry-After`, or from the socket's `retryAfterMs`; 0 without them. */
 	readonly retryAfterSeconds: number;
 
 	constructor(code: string, detail: string, httpStatus: number, retryAfterSeconds = 0, cause?: unknown) {

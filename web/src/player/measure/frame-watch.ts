@@ -30,8 +30,9 @@ export class FrameWatch {
 
 	poll(): void {
 		const { video, onFrame } = this.#deps;
-		const hasMoved = video.currentTime !== this.#lastTimeSeconds;
-		this.#lastTimeSeconds = video.currentTime;
+		const timeSeconds = video.currentTime;
+		const hasMoved = timeSeconds !== this.#lastTimeSeconds;
+		this.#lastTimeSeconds = timeSeconds;
 		const areFramesUnseen = video.videoWidth === 0 || video.requestVideoFrameCallback === undefined;
 		if (hasMoved && !this.#isStopped && areFramesUnseen) {
 			onFrame(undefined);
