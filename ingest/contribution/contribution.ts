@@ -111,7 +111,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 			this.#runs.end();
 			this.#held = [];
 			this.#offAir.drain();
-			// Before the encoders have ended: the next publisher after a goodbye must see an ended broadcast.
+			// Before the encoders have ended: the next publisher after one that unpublished must see an ended broadcast.
 			this.emit('closed', reason);
 			this.#admission.release();
 			await Promise.all([this.#video.close(), this.#audio.close(), publisher.close(reason)]);

@@ -159,7 +159,7 @@ describe('a transcoder whose FFmpeg', () => {
 		}
 	});
 
-	it('dies again and again is failing, with its last words, and leaves no process when it closes', async () => {
+	it('reports `failing` with FFmpeg’s last output after repeated crashes, and leaves no process when it closes', async () => {
 		const config = { ...sound.config, audioSpecificConfig: Uint8Array.from([0xff, 0xff, 0xff, 0xff]) };
 		const garbage = units.map((unit, index) => ({
 			...unit,

@@ -1,6 +1,6 @@
 /**
- * When the frame on screen was captured, on the server's clock, in either tier. Pure. Glass-to-glass latency is the
- * server's time at the display of a frame minus this, the same definition for both tiers.
+ * The capture time of the frame on screen, on the server's clock, in either tier. Pure. Latency (server to screen) is
+ * the server's time at the display of a frame minus this, the same definition for both tiers.
  */
 import { VIDEO_CLOCK_RATE, ntpToEpochMs, ticksToMs, unwrap } from '../../../../core/units.ts';
 
