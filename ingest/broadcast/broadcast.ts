@@ -52,7 +52,7 @@ const STAGE_RETRY = { maxAttempts: Infinity, firstDelayMs: 100, maxDelayMs: 5000
 /**
  * Stops encoders with one stream key, each of which reconnects at once, from replacing one another without end. The
  * burst allows a deliberate change to a second encoder and back, twice. Then one each minute bounds both the
- * interruptions by two such encoders and the wait of a streamer, who can also stop the other encoder and not wait.
+ * interruptions by two such encoders and the wait of a streamer. The streamer can also stop the other encoder.
  */
 const TAKE_OVER_RATE = { burst: 4, perSecond: 1 / 60 };
 

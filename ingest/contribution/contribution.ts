@@ -1,6 +1,6 @@
 /**
  * One publisher's stream on its way into a broadcast: placed on the timeline, planned, and routed to the stage and the
- * packager, through encoders where the plan requires them. Long because it owns every part of that way.
+ * packager. Where the plan requires it, the route leads through encoders. Long because it owns every part of that way.
  */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';

@@ -1,4 +1,6 @@
-/** Tests of rtmp-session.ts: encoders that unpublish, connections that publish again, and streams with unusable parts. */
+/**
+ * Tests of rtmp-session.ts: encoders that unpublish, connections that publish again, and streams with unusable parts.
+ */
 import { describe, expect, it } from 'vitest';
 import {
 	AAC_48K_STEREO,

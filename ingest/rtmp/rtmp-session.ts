@@ -414,7 +414,8 @@ export class RtmpSession<Authorization> {
 		}
 	}
 
-	// The encoder may publish again on the same connection. Many unpublish first, for the remains of an earlier connection.
+	// The encoder may publish again on the same connection. Many unpublish first, for the remains of an earlier
+	// connection.
 	#unpublish(command: RtmpCommand): void {
 		const publisher = this.#publisher;
 		if (

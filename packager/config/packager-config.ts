@@ -19,7 +19,7 @@ export const HOLD_BACK_SECONDS = 3 * TARGET_DURATION_SECONDS;
 export const SKIP_BOUNDARY_SECONDS = 6 * TARGET_DURATION_SECONDS;
 /**
  * Parts are listed while their segment starts within this distance of the end. Up to three times TARGETDURATION is
- * required; at two GStreamer 1.22 begins to play from parts, and playlists, sent five times a second, are a third
+ * required. With two, GStreamer 1.22 begins to play from parts, and playlists, sent five times a second, are a third
  * shorter.
  */
 export const PART_LISTING_SECONDS = 2 * TARGET_DURATION_SECONDS;

@@ -97,8 +97,8 @@ export class HandOverPlan {
 	}
 
 	/**
-	 * Pauses, or plays on: at the live edge after a short pause, after a longer one from the paused frame while that is
-	 * in the window; see {@link goLive}. `isOfHiddenPage`: paused by the browser, until the page is visible again.
+	 * Pauses, or continues: after a short pause at the live edge, after a longer one from the paused frame while that is
+	 * in the window. See {@link goLive}. `isOfHiddenPage`: paused by the browser, until the page is visible again.
 	 */
 	setPaused(now: StageReading, isPaused: boolean, isOfHiddenPage: boolean): PlanAction[] {
 		if (this.#isPaused === isPaused) {

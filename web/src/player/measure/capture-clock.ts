@@ -38,7 +38,7 @@ export function captureTimeOfRtp(
 
 /**
  * Capture time of a frame by its media time, epoch milliseconds, from EXT-X-PROGRAM-DATE-TIME
- * (draft-pantos-hls-rfc8216bis §4.4.4.6) of the last fragment that starts before it: the relation changes at each
+ * (draft-pantos-hls-rfc8216bis §4.4.4.6) of the last fragment that starts before it. The relation changes at each
  * discontinuity. Fragments are in order.
  */
 export function captureTimeOfMedia(mediaTimeSeconds: number, fragments: readonly DatedFragment[]): number | undefined {
