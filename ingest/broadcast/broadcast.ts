@@ -38,7 +38,8 @@ type BroadcastEvents = {
 const SILENCE_MS = 2000;
 /**
  * Without a unit for this long the packager is notified, so that the playlist continues, and later media begins another
- * run. A shorter time loses the pictures of a line that stalls for three seconds, although they all arrive afterwards.
+ * run. A shorter time loses the pictures of a line that carries nothing for three seconds, although they all arrive
+ * afterwards.
  */
 const INTERRUPTION_MS = 4000;
 /** Rates are measured over 3 s; above its limit for this long, a publisher is closed. */

@@ -51,7 +51,7 @@ function isAlive(processId: number): boolean {
 	}
 }
 
-// Writes in real time until stopped, so that input flows even while the encoder stalls.
+// Writes in real time until stopped, so that input flows even while the encoder hangs.
 function keepWriting(transcoder: MediaTranscoder, units: readonly AccessUnit[]): () => void {
 	let index = 0;
 	const startMs = systemClock.monotonicMs();

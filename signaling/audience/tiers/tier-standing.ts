@@ -75,7 +75,7 @@ export function viewerStanding(
 	}
 	const own = ownObstacle(viewer, nowMs);
 	if (own !== undefined) {
-		// A failed connection shows no picture: switch at once. A pin is a wish: hand over softly.
+		// A failed connection shows no picture: an emergency. A pin is a wish: a planned hand-over.
 		return { kind: 'excluded', ...own, isEmergency: isInWebRtc && own.reason !== 'pinned' };
 	}
 	if (mode === 'mass-only') {

@@ -1,4 +1,4 @@
-/** The states of a change of tiers, and when two playbacks are close enough to be swapped. Pure. */
+/** The states of a hand-over, and when two playbacks are close enough to be swapped. Pure. */
 import type { TransitionTable } from '../../../../core/lifecycle/state-machine.ts';
 
 /**
