@@ -12,8 +12,8 @@ const FIRST_LINES_COUNT = 10;
 const LAST_LINES_COUNT = 20;
 
 /**
- * Time for a stopped tool to clean up before it is killed. npm uses all of it for an incomplete node_modules, which the
- * next `npm ci` deletes, and the person who pressed Ctrl-C is waiting.
+ * Time for a stopped tool to clean up before it is killed. An incomplete node_modules costs npm all of it, although the
+ * next `npm ci` deletes that. The person who pressed Ctrl-C is waiting.
  */
 const STOP_GRACE_MS = 2_000;
 

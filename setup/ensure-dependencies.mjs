@@ -15,7 +15,7 @@ const STAMP_NAME = '.spillway-setup.json';
 const INSTALL_TIMEOUT_MS = 20 * 60_000;
 
 /**
- * The text of the stamp: the facts that an installation depends on, which are the lock file and the Node for which
+ * The text of the stamp: the facts that an installation depends on. They are the lock file and the Node for which
  * packages build or choose binaries.
  *
  * @param {string} lockText The text of package-lock.json.

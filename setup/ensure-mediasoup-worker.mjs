@@ -25,7 +25,7 @@ const PREBUILT_DOWNLOAD_TIMEOUT_MS = 60_000;
  * @typedef {object} WorkerSource A way to get a worker.
  * @property {'environment' | 'cached build' | 'cached prebuilt' | 'prebuilt' | 'source build'} name
  * @property {() => string | undefined | Promise<string | undefined>} find The path of a worker that starts, or
- * undefined when the source has none; throws when the user has to act.
+ * undefined when the source has none. Throws when the user has to act.
  */
 
 /**
@@ -86,8 +86,8 @@ export function createWorkerSources(context, node) {
 }
 
 /**
- * Whether a worker binary starts on this machine. Checked on every set-up, because an upgrade of the distribution may
- * have removed a library of a cached worker, and the server then fails with a cryptic message.
+ * Whether a worker binary starts on this machine. Checked on every set-up: an upgrade of the distribution may have
+ * removed a library of a cached worker. The server then fails with a cryptic message.
  *
  * @param {string} file
  * @returns {boolean}

@@ -5,7 +5,7 @@ import path from 'node:path';
 /**
  * @param {readonly string[]} names Accepted names, best first (`chromium`, `google-chrome`).
  * @param {{ searchPath?: string | undefined, folders?: readonly string[] }} where `searchPath` is a PATH value and
- * comes first; `folders` may contain one `*` for a version, of which the highest is used.
+ * comes first. `folders` may contain one `*` for a version, of which the highest is used.
  * @returns {string | undefined} An absolute path.
  */
 export function findProgram(names, { searchPath = '', folders = [] }) {

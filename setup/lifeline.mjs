@@ -4,7 +4,7 @@
  *
  * Why: `npm start` is npm → run.mjs → the command. A `kill -9` of run.mjs (or of npm and run.mjs, by a supervisor or
  * the out-of-memory killer) cannot be forwarded, and the command keeps its ports. So run.mjs keeps one end of a pipe
- * open and never writes to it; the other end, here, reports the end of the stream when run.mjs has ended in any way.
+ * open and never writes to it. The other end, here, reports the end of the stream when run.mjs has ended in any way.
  * This process then sends itself the SIGTERM, and shuts down as usual.
  */
 import net from 'node:net';

@@ -1,7 +1,7 @@
 /**
  * Runs the project's checks and lists at the end which of them failed: `run-tests.mjs
- * [check|integration|e2e|coverage]`; without an argument all but coverage. run.mjs starts it on the right Node, after
- * set-up.
+ * [check|integration|e2e|coverage]`. Without an argument it runs all but coverage. run.mjs starts it on the right Node,
+ * after set-up.
  */
 import { spawn } from 'node:child_process';
 import os from 'node:os';
@@ -23,8 +23,8 @@ const PRETTIER_CACHE = ['--cache', '--cache-strategy=content', '--cache-location
 const vitest = (/** @type {string} */ project) => ['vitest', 'run', '--project', project];
 
 /**
- * The steps by argument: a program of node_modules/.bin and its arguments. Steps marked `isParallel` use one core each and
- * only read, so they run in parallel.
+ * The steps by argument: a program of node_modules/.bin and its arguments. Steps marked `isParallel` use one core each
+ * and only read, so they run in parallel.
  *
  * @type {Record<string, Array<{ name: string, command: string[], isParallel?: boolean }>>}
  */
@@ -96,7 +96,9 @@ for (const { name, isGood, duration } of outcomes) {
 }
 process.exit(outcomes.every(({ isGood }) => isGood) ? 0 : EXIT_CODE_FAILED);
 
-/** @param {string} name @param {string[]} command @param {'shown-live' | 'shown-at-end'} output @returns {Promise<void>} */
+/**
+ * @param {string} name @param {string[]} command @param {'shown-live' | 'shown-at-end'} output @returns {Promise<void>}
+ */
 async function runStep(name, command, output) {
 	const title = `\n── ${name}\n`;
 	const startedAtMs = performance.now();

@@ -4,10 +4,15 @@
  * Gets everything that the profile needs (see profiles.mjs), then runs Node with the given arguments, the first of
  * which is a file (`signaling/main.ts --demo`). Without `--` it only sets up. Runs on Node 20 itself.
  *
- * The command gets: Node 22.18 or newer, first on the PATH too; those of MEDIASOUP_WORKER_BIN, FFMPEG_BIN,
- * CHROMIUM_BIN, REDIS_SERVER_BIN and POSTGRES_BIN that the profile has; standard input, output and error of this
- * process; the signals SIGINT, SIGTERM and SIGHUP; and an end when this process is killed (see lifeline.mjs). This
- * process ends with the command's exit code, or 128 plus the signal's number as in a shell.
+ * The command gets:
+ *
+ * - Node 22.18 or newer, first on the PATH too;
+ * - those of MEDIASOUP_WORKER_BIN, FFMPEG_BIN, CHROMIUM_BIN, REDIS_SERVER_BIN and POSTGRES_BIN that the profile has;
+ * - standard input, output and error of this process;
+ * - the signals SIGINT, SIGTERM and SIGHUP;
+ * - an end when this process is killed (see lifeline.mjs).
+ *
+ * This process ends with the command's exit code, or 128 plus the signal's number as in a shell.
  */
 import { spawn } from 'node:child_process';
 import os from 'node:os';

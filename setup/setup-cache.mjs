@@ -240,7 +240,7 @@ function readLock(file) {
 
 /** @param {string} file @param {string} staleContent */
 function removeStaleLock(file, staleContent) {
-	// Renamed first and read afterwards: only one of several processes that found the same stale lock gets it, and a lock
+	// Renamed first and read afterwards: only one of several processes that found the same stale lock gets it. A lock
 	// that another process took in between is restored.
 	const aside = `${file}.${randomUUID()}`;
 	try {

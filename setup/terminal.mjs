@@ -38,7 +38,7 @@ export function createTerminal(stream = process.stderr, nowMs = () => performanc
 		 * Starts a step. Only call it when there is work to do: a set-up without work prints nothing.
 		 *
 		 * @param {string} name As short as a label: `Node 24.21.0`, `mediasoup worker`.
-		 * @returns The step: `progress` replaces its current work (`compiling 17/279`); `done` and `fail` end it with the
+		 * @returns The step: `progress` replaces its current work (`compiling 17/279`). `done` and `fail` end it with the
 		 * result or the failure in a few words, without advice.
 		 */
 		startStep(name) {

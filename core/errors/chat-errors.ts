@@ -4,7 +4,7 @@ import type { ErrorTable } from './error-table.ts';
 export const CHAT_ERRORS = {
 	CHAT_READ_ONLY: { httpStatus: 403, message: 'You can read here, but not write: %s.' },
 	CHAT_BANNED: { httpStatus: 403, message: 'You are banned from this chat.' },
-	CHAT_TIMED_OUT: { httpStatus: 403, message: 'A moderator has paused you. You can write again in %s s.' },
+	CHAT_TIMED_OUT: { httpStatus: 403, message: 'A moderator has given you a timeout. You can write again in %s s.' },
 	CHAT_TOO_FAST: { httpStatus: 429, message: 'That was too fast. Try again in %s s.' },
 	CHAT_SLOW_MODE: { httpStatus: 429, message: 'Slow mode: one message every %s s. Try again in %s s.' },
 	CHAT_DUPLICATE: { httpStatus: 429, message: 'That was just said. Change it, or try again in %s s.' },

@@ -23,7 +23,7 @@ export const PUBLISHING_ERRORS = {
 	BROADCASTS_FULL: {
 		httpStatus: 503,
 		message:
-			'The server cannot take another broadcast now: it carries %s at once. Try again when one has ended, or raise ingest.maxBroadcasts.',
+			'The server cannot take another broadcast now: it carries %s at once. Try again when one has ended. An operator can raise ingest.maxBroadcasts.',
 	},
 	SDP_MALFORMED: { httpStatus: 400, message: 'The SDP offer cannot be read: %s.' },
 	SDP_OFFER_UNSUPPORTED: { httpStatus: 422, message: 'The SDP offer cannot be accepted: %s.' },

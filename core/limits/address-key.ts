@@ -10,8 +10,8 @@ const IPV4_MAPPED: Groups = [0, 0, 0, 0, 0, 0xffff];
 const IPV4_TRANSLATED: Groups = [0x64, 0xff9b, 0, 0, 0, 0];
 
 /**
- * The address group of an address: an IPv4 address itself, also when it is written as IPv6; for an IPv6 address the
- * first 64 bits, because a household owns all addresses below them. A text that is no address is its own group.
+ * The address group of an address. For IPv4, also when it is written as IPv6, the address itself. For IPv6 the first 64
+ * bits, because a household owns all addresses below them. A text that is no address is its own group.
  */
 export function addressKey(address: string): string {
 	const groups = parseAddress(address);
@@ -36,8 +36,8 @@ export function isLoopback(address: string): boolean {
 }
 
 /**
- * The key under which an address is counted: its group; undefined for loopback, which all clients share behind a proxy
- * on this machine that does not forward their addresses.
+ * The key under which an address is counted: its group. Undefined for loopback: behind a proxy on this machine that
+ * does not forward their addresses, all clients share it.
  */
 export function senderKey(address: string): string | undefined {
 	return isLoopback(address) ? undefined : addressKey(address);

@@ -27,8 +27,8 @@ export class FairQueue<Item> {
 	}
 
 	/**
-	 * Adds an entry. When there is no room, it displaces one of a lower rank, or one of the same rank whose group has at
-	 * least two entries more; otherwise it is refused.
+	 * Adds an entry. When there is no room, it displaces an entry of a lower rank, or one of its own rank from a group
+	 * with at least two entries more. Otherwise it is refused.
 	 */
 	add(item: Item, group: string, rank: number): { isAdded: true; displaced: Item | undefined } | { isAdded: false } {
 		if (this.#countOf(group) >= this.#limits.maxPerGroup) {

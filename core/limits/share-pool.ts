@@ -16,7 +16,7 @@ export type SharePoolLimits = {
 /**
  * What happens when there is no room. `displace-oldest` is for short states, such as connecting: a new member is always
  * admitted and displaces the oldest. `refuse` is for lasting states, such as watching: a new member is admitted only
- * when another group has at least two members more, and displaces the newest member of that group.
+ * when another group has at least two members more. It displaces the newest member of that group.
  * @internal for tests
  */
 export type WhenFull = 'displace-oldest' | 'refuse';

@@ -88,8 +88,8 @@ function isOther(one: number | undefined, other: number | undefined): boolean {
 }
 
 /**
- * recovery_frame_cnt of a recovery point message in an SEI NAL unit (ITU-T H.264 §D.1.8): the number of frames after
- * which the picture is correct when decoding begins here. Undefined without such a message.
+ * recovery_frame_cnt of a recovery point message in an SEI NAL unit (ITU-T H.264 §D.1.8). It is the number of frames
+ * after which the picture is correct when decoding begins here. Undefined without such a message.
  */
 export function readRecoveryPoint(nal: Uint8Array): number | undefined {
 	const payload = unescapeRbsp(nal.subarray(1));

@@ -21,8 +21,8 @@ const WINDOW_MS = 5000;
 /** Length of a window of the newest arrivals. */
 const RECENT_MS = 1000;
 /**
- * A step of the reports by more than this is no drift: the publisher's sound stopped for a while, its samples continue
- * without a gap, and all later samples are that much younger. Smaller steps are slewed.
+ * A step of the reports by more than this is no drift. The publisher's sound stopped for a while, and its samples
+ * continue without a gap. So all later samples were captured that much later. Smaller steps are slewed.
  */
 const STEP_MS = 60;
 /** A step is applied at once when the newest arrivals are late by as much, within this jitter. */
@@ -38,11 +38,10 @@ const SLEW_RATIO = 0.005;
 const EARLY_MS = 5000;
 
 /**
- * The anchor is the lower envelope of (arrival − mapped time) on the monotonic clock plus one wall anchor, so that
- * neither network jitter nor a step of the machine's clock moves it. Until three sender reports of each track are in,
- * each track depends on its own arrivals; then the relation of the tracks comes from the reports. Changes are slewed,
- * with two exceptions that apply at once: a capture time after the arrival, and a step of the reports that arrivals
- * confirm.
+ * The anchor is the lower envelope of (arrival − mapped time) on the monotonic clock, plus one wall anchor. So neither
+ * network jitter nor a step of the machine's clock moves it. Until three sender reports of each track are in, each
+ * track depends on its own arrivals; then the relation of the tracks comes from the reports. Changes are slewed, with
+ * two exceptions that apply at once: a capture time after the arrival, and a step of the reports that arrivals confirm.
  */
 export class PublisherClock {
 	readonly #deps: { clock: Clock; hasCommonTimeline: boolean };
@@ -125,7 +124,7 @@ export class PublisherClock {
 			}
 			const limitMs = isStep ? differenceMs : Math.max(0, nowMs - track.appliedAtMs) * ratio;
 			// A capture time is never after the arrival. Encoders flush what they gathered while connecting, so the first
-			// packets are late; an offset that keeps to them makes the latency of all later packets negative.
+			// packets are late. An offset that keeps to them makes the latency of all later packets negative.
 			track.appliedOffsetMs = Math.min(
 				track.envelope.minMs,
 				track.appliedOffsetMs + Math.max(-limitMs, Math.min(limitMs, differenceMs)),

@@ -4,12 +4,11 @@ export const DELIVERY_TIERS = ['webrtc', 'll-hls'] as const;
 export type DeliveryTier = (typeof DELIVERY_TIERS)[number];
 
 /**
- * Why a viewer is in their tier. `pinned`: they chose LL-HLS. `mass-only`, `waiting-list`: the channel's policy.
- * `fits`: there is room for all viewers. `priority`: the viewer has a seat before others. `seats-full`: the channel's
- * limit of seats. `budget-consumers`, `budget-bitrate`, `budget-cpu`: the resource that is used up.
- * `webrtc-unsupported`: the browser lacks it. `webrtc-blocked`: the network blocks it. `line-too-poor`: the viewer's
- * line is too slow. `switched-lately`: at most one switch a minute. `worker-lost`, `sfu-unavailable`: a failure of the
- * server.
+ * Why a viewer is in their tier. `pinned`: they chose LL-HLS. `mass-only`, `waiting-list`: the channel's mode. `fits`:
+ * there is room for all viewers. `priority`: the viewer has a seat before others. `seats-full`: the channel's limit of
+ * seats. `budget-consumers`, `budget-bitrate`, `budget-cpu`: the resource that is used up. `webrtc-unsupported`: the
+ * browser lacks it. `webrtc-blocked`: the network blocks it. `line-too-poor`: the viewer's line is too slow.
+ * `switched-lately`: at most one hand-over a minute. `worker-lost`, `sfu-unavailable`: a failure of the server.
  */
 export const TIER_REASONS = [
 	'fits',

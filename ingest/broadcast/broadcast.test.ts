@@ -446,7 +446,7 @@ describe('Broadcast: closing', () => {
 		expect(late.endReason).toBe('replaced');
 	});
 
-	it('has ended with its publisher’s goodbye, and waits for encoders only before it emits the end', async () => {
+	it('has ended when its publisher unpublishes, and waits for encoders only before it emits the end', async () => {
 		const { bench, publisher } = await BroadcastBench.withPublisher();
 		await publisher.run(2000);
 		let endEncoders = (): void => undefined;

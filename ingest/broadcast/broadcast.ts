@@ -38,7 +38,8 @@ type BroadcastEvents = {
 const SILENCE_MS = 2000;
 /**
  * Without a unit for this long the packager is notified, so that the playlist continues, and later media begins another
- * run. A shorter time loses the pictures of a line that stalls for three seconds, although they all arrive afterwards.
+ * run. A shorter time loses the pictures of a line that carries nothing for three seconds, although they all arrive
+ * afterwards.
  */
 const INTERRUPTION_MS = 4000;
 /** Rates are measured over 3 s; above its limit for this long, a publisher is closed. */
@@ -52,7 +53,7 @@ const STAGE_RETRY = { maxAttempts: Infinity, firstDelayMs: 100, maxDelayMs: 5000
 /**
  * Stops encoders with one stream key, each of which reconnects at once, from replacing one another without end. The
  * burst allows a deliberate change to a second encoder and back, twice. Then one each minute bounds both the
- * interruptions by two such encoders and the wait of a streamer, who can also stop the other encoder and not wait.
+ * interruptions by two such encoders and the wait of a streamer. The streamer can also stop the other encoder.
  */
 const TAKE_OVER_RATE = { burst: 4, perSecond: 1 / 60 };
 

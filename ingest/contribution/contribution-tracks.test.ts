@@ -23,7 +23,7 @@ const shownMs = (bench: BroadcastBench): number[] => [
 ];
 const stepsOf = (times: readonly number[]): Set<number> =>
 	new Set(times.slice(1).map((timeMs, index) => timeMs - times[index]!));
-/** How often the WebRTC tier changed to another source, after the first. */
+/** How often the WebRTC tier took another source, after the first. */
 const stageRuns = (bench: BroadcastBench): number =>
 	bench.stage.entries.filter(({ track, how }) => track === 'video' && how === 'run').length - 1;
 

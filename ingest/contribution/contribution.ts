@@ -1,6 +1,6 @@
 /**
  * One publisher's stream on its way into a broadcast: placed on the timeline, planned, and routed to the stage and the
- * packager, through encoders where the plan requires them. Long because it owns every part of that way.
+ * packager. Where the plan requires it, the route leads through encoders. Long because it owns every part of that way.
  */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
@@ -111,7 +111,7 @@ export class Contribution extends TypedEmitter<ContributionEvents> {
 			this.#runs.end();
 			this.#held = [];
 			this.#offAir.drain();
-			// Before the encoders have ended: the next publisher after a goodbye must see an ended broadcast.
+			// Before the encoders have ended: the next publisher after one that unpublished must see an ended broadcast.
 			this.emit('closed', reason);
 			this.#admission.release();
 			await Promise.all([this.#video.close(), this.#audio.close(), publisher.close(reason)]);

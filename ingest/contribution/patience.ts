@@ -6,7 +6,7 @@ import type { StreamObserver } from '../media-plan/stream-observer.ts';
 /** After this long without a picture, a publisher with sound counts as one without a picture (and vice versa). */
 const MISSING_TRACK_MS = 1500;
 /**
- * A picture that is announced, or whose configuration is known, may take this long to its first key frame; then the
+ * A picture that is announced, or whose configuration is known, may take this long to its first key frame. Then the
  * sound goes alone, and the picture joins it. It may take longer while another publisher is on air.
  */
 const MISSING_PICTURE_MS = 3000;

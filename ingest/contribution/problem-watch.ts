@@ -1,6 +1,6 @@
 /**
- * Watches one publisher, of any protocol, for problems that only time shows: a track that is announced and does not
- * come, one without a key frame, one that stops.
+ * Watches one publisher, of any protocol, for problems that only time shows. Examples: a track that is announced and
+ * does not come, one without a key frame, one that stops.
  */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';

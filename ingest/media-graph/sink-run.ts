@@ -71,8 +71,8 @@ export class SinkRun {
 	}
 
 	/**
-	 * Sets a track's configuration; another one of the track is ignored, because it needs a new run. Returns false when
-	 * it is too late: the run has begun without the track.
+	 * Sets a track's configuration; a second configuration for the same track is ignored, because it needs a new run.
+	 * Returns false when it is too late: the run has begun without the track.
 	 */
 	configure(trackId: TrackId, config: TrackConfig): boolean {
 		const { state } = this.#machine;

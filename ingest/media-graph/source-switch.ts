@@ -8,8 +8,8 @@ import { msToTicks, VIDEO_CLOCK_RATE } from '../../core/units.ts';
 type SourceSwitchState = 'none' | 'source' | 'handing-over' | 'encoder';
 
 /**
- * source-shown: a picture of the source goes out. The others are key frames of the encoder: in-step, already shown, and
- * the encoder keeps up; behind, shown long ago; ahead, newer than all pictures that went out.
+ * source-shown: a picture of the source goes out. The others are key frames of the encoder. in-step: already shown, and
+ * the encoder keeps up. behind: shown long ago. ahead: newer than all pictures that went out.
  */
 type SourceSwitchEvent = 'source-shown' | 'encoder-in-step' | 'encoder-behind' | 'encoder-ahead' | 'restarted';
 

@@ -1,6 +1,6 @@
 /**
- * The H.264 track of an RTMP publisher: records and messages of FLV → NAL units for the assembler, and its pictures in
- * one form (4-byte lengths, only what belongs to the picture). Independent of time.
+ * The H.264 track of an RTMP publisher: turns records and messages of FLV into NAL units for the assembler. Its
+ * pictures have one form (4-byte lengths, only what belongs to the picture). Independent of time.
  */
 import { isSameBytes, type VideoTrackConfig } from '../../core/media/codecs.ts';
 import { joinLengthPrefixed, NAL_TYPE, nalType, splitAnnexB } from '../../core/media/h264.ts';

@@ -32,10 +32,14 @@ const KEY_PARAMETERS = ['key', 'streamkey', 'token', 'pass', 'password', 'secret
 const GENERATED_KEY = /^live_[0-9a-hjkmnp-tv-z]{32}$/i;
 
 /**
- * Candidates for the key, the likeliest first, at most {@link MAX_KEY_CANDIDATES}. Order: a query parameter of any
- * field; the password in the address; the last part of the stream name; the parts of the app and of the address after
- * the first, which hold the key when the whole address is typed into one field; the app itself, unless it is a path
- * word; the user in the address.
+ * Candidates for the key, the likeliest first, at most {@link MAX_KEY_CANDIDATES}. Order:
+ *
+ * - a query parameter of any field;
+ * - the password in the address;
+ * - the last part of the stream name;
+ * - the parts of the app and of the address after the first: a whole address in one field has its key there;
+ * - the app itself, unless it is a path word;
+ * - the user in the address.
  */
 export function findStreamKeys(address: PublishAddress): StreamKey[] {
 	const name = splitAddress(address.streamName);

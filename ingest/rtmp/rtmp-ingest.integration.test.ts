@@ -58,7 +58,7 @@ it('refuses an encoder with one take-over too many, with the reason, before it p
 });
 
 it.each([0, 100, 3000])(
-	'forwards the end of an encoder that sends %i units and a goodbye before its broadcast is open',
+	'forwards the end of an encoder that sends %i units and unpublishes before its broadcast is open',
 	async (unitCount) => {
 		const opening = Promise.withResolvers<Broadcast>();
 		const attached = Promise.withResolvers<Publisher>();

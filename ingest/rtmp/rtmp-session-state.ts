@@ -31,7 +31,7 @@ export type RtmpSessionEvent =
 	| 'connect-accepted'
 	| 'publish-requested'
 	| 'publish-accepted'
-	/** The encoder said goodbye; the connection stays. */
+	/** The encoder has unpublished; the connection stays. */
 	| 'publish-ended'
 	| RtmpSessionEndReason;
 

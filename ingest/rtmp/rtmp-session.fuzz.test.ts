@@ -87,7 +87,7 @@ async function run(bytes: Uint8Array, pieceBytes: number): Promise<string> {
 	// Deadlines end every session.
 	expect(session.endReason).toBeDefined();
 	expect(session.endReason).not.toBe('internal-error');
-	// All publishers end, and only the last one may end with its connection; the others with a goodbye.
+	// All publishers end, and only the last one may end with its connection; the others by unpublishing.
 	expect(publisherEnds).toHaveLength(publisherCount);
 	expect(publisherEnds.slice(0, -1).every((reason) => reason === 'unpublished')).toBe(true);
 	expect(['unpublished', session.endReason, undefined]).toContain(publisherEnds.at(-1));

@@ -1,4 +1,6 @@
-/** Tests of rtmp-session.ts: goodbyes, connections that publish again, and streams with unusable parts. */
+/**
+ * Tests of rtmp-session.ts: encoders that unpublish, connections that publish again, and streams with unusable parts.
+ */
 import { describe, expect, it } from 'vitest';
 import {
 	AAC_48K_STEREO,
@@ -15,7 +17,7 @@ const { setUp, publishing } = trackBenches();
 
 const keyFrame = legacy.picture(lengthPrefixed([IDR_NAL]), { isKey: true });
 
-describe('RtmpSession, goodbyes and connections used again', () => {
+describe('RtmpSession, unpublishing and connections used again', () => {
 	it.each([
 		['deleteStream', 0],
 		['deleteStream', 1],
@@ -72,7 +74,7 @@ describe('RtmpSession, goodbyes and connections used again', () => {
 		]);
 	});
 
-	it('closes a connection some time after its goodbye', async () => {
+	it('closes a connection some time after it unpublished', async () => {
 		const { session, encoder, clock } = await publishing();
 		session.receive(encoder.command(['deleteStream', 7, null, 1]));
 		await clock.advance(9999);

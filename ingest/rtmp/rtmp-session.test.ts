@@ -217,7 +217,7 @@ describe('RtmpSession, ends', () => {
 		expect(connection.statusCodes).toEqual(['NetStream.Publish.Start', 'NetStream.Unpublish.Success']);
 	});
 
-	it('R-24 is a loss without a goodbye, and a clean stop after an end of sequence', async () => {
+	it('R-24 is a loss without unpublishing, and a clean stop after an end of sequence', async () => {
 		const lost = await publishing();
 		lost.session.receive(lost.encoder.headers());
 		lost.session.connectionEnded();

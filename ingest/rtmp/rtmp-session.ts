@@ -367,7 +367,7 @@ export class RtmpSession<Authorization> {
 			{
 				clock,
 				logger,
-				// After its goodbye a publisher has ended, while its connection may publish again.
+				// After it unpublishes a publisher has ended, while its connection may publish again.
 				requestClose: (reason) => (this.#publisher?.id === id ? this.close(reason) : Promise.resolve()),
 				readBytesReceived: () => this.#bytesReceived,
 			},
@@ -414,7 +414,7 @@ export class RtmpSession<Authorization> {
 		}
 	}
 
-	// A goodbye; the encoder may publish again on the same connection. Many send one first, for the remains of an earlier
+	// The encoder may publish again on the same connection. Many unpublish first, for the remains of an earlier
 	// connection.
 	#unpublish(command: RtmpCommand): void {
 		const publisher = this.#publisher;

@@ -37,8 +37,8 @@ export class SocketConnection implements RtmpConnection {
 				resolve();
 				return;
 			}
-			// Bytes that still arrive are read and dropped: closing a socket with unread bytes resets the connection, and the
-			// encoder never gets the reason of its refusal.
+			// Bytes that still arrive are read and dropped. Closing a socket with unread bytes resets the connection, and
+			// then the encoder never gets the reason of its refusal.
 			socket.end();
 			socket.resume();
 			const cancelTimer = clock.setTimeout(() => socket.destroy(), this.#lingerMs);

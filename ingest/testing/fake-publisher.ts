@@ -35,7 +35,7 @@ export type FakeEncoderSettings = {
 	answersKeyFrameRequests: boolean;
 };
 
-/** Sound frames are this long for either codec here, for even numbers. */
+/** Length of a sound frame of either codec here; real AAC frames have no whole number of milliseconds. */
 const SOUND_MS = 20;
 const SLICE_BYTES = [0, 0, 0, 2, 0x41, 1];
 const IDR_BYTES = [0, 0, 0, 2, 0x65, 1];

@@ -82,7 +82,7 @@ export class ContributionTimeline {
 	}
 
 	/**
-	 * Current estimate of a timeline position's capture time. It is better than the one at the unit's placement: an
+	 * Current estimate of a timeline position's capture time. It is better than the one at the unit's placement. An
 	 * encoder first sends what it gathered while connecting, a quarter of a second late and more.
 	 */
 	captureTimeMs(kind: TrackKind, timelineMs: number): number {

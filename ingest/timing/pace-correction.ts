@@ -11,7 +11,7 @@ import type { PublisherUnit } from '../publisher/publisher.ts';
 const SOUND_WINDOW_MS = 500;
 const PICTURE_WINDOW_MS = 1000;
 const ARRIVAL_WINDOW_MS = 500;
-/** When arrival is the only measure: longer than a line stalls. */
+/** When arrival is the only measure: longer than a line carries nothing. */
 const LONE_WINDOW_MS = 5000;
 /** A pace between these is accepted: sound that lacks frames, an encoder that adjusts its clock. */
 const [SLOWEST, FASTEST] = [0.67, 1.5];

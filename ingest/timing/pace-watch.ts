@@ -1,6 +1,6 @@
 /**
  * Compares a publisher's stated times with the clock. No other check sees a track whose times run evenly, but too fast
- * or too slow: a file that is sent faster than it plays, an overloaded encoder, times that stand still. Pure.
+ * or too slow. Causes: a file that is sent faster than it plays, an overloaded encoder, times that stand still. Pure.
  */
 
 /** Long enough for the jitter of a line, short enough to warn the streamer while they look. */

@@ -34,7 +34,7 @@ export function findWhipKeys({ authorization, query, pathParts = [] }: WhipKeySo
 }
 
 // RFC 6750 §2.1 has "Bearer", and RFC 9110 §11.1 allows schemes in any case. Encoders with a field for the whole header
-// send the key alone, the word twice, a colon after it, or "Token"; those with user and password send Basic (RFC 7617
+// send the key alone, the word twice, a colon after it, or "Token". Those with user and password send Basic (RFC 7617
 // §2).
 function keysOfHeader(header: string): string[] {
 	const value = header.trim().replace(/^(?:(?:bearer|token)\s*[:\s]\s*)+/i, '');

@@ -1,4 +1,4 @@
-/** Planned changes of tier in the product's player, both ways: picture by the pixels, sound by the mix. */
+/** Planned hand-overs in the product's player, both ways: picture by the pixels, sound by the mix. */
 import { percentile } from '../../core/percentiles.ts';
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import { DELIVERY_TIERS, type DeliveryTier } from '../../core/protocol/tiers.ts';
@@ -74,7 +74,7 @@ export const handOvers: BenchCommand = {
 	},
 };
 
-/** Publishes, watches, changes tiers `count` times each way. Rejects when nothing plays. @internal for tests */
+/** Publishes, watches, makes `count` hand-overs each way. Rejects when nothing plays. @internal for tests */
 export async function runHandOvers(server: ServerUnderTest, options: HandOverOptions): Promise<HandOverRun> {
 	const settings = { ...options.settings, humAmplitude: HUM_AMPLITUDE };
 	const browser = await launchChromium();

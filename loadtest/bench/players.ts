@@ -1,4 +1,4 @@
-/** Foreign players on one broadcast: FFmpeg, hls.js, shaka-player, and m3u8-parser on each playlist. */
+/** Third-party players on one broadcast: FFmpeg, hls.js, shaka-player, and m3u8-parser on each playlist. */
 import type { PublisherKind } from '../clients/create-publisher.ts';
 import type { EncoderSettings } from '../source/encoder-settings.ts';
 import { BrowserPlayer, type BrowserPlayerName } from '../interop/browser-player.ts';

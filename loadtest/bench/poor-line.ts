@@ -1,4 +1,7 @@
-/** A viewer on a line too poor for the picture: how long it freezes, the tier they watch, and what is sent to them. */
+/**
+ * A viewer on a line too poor for the picture: how long the picture freezes, the tier they watch, and what is sent to
+ * them.
+ */
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import { bytesToBps } from '../../core/units.ts';
 import type { PublisherKind } from '../clients/create-publisher.ts';

@@ -37,7 +37,7 @@ export type RunReport = {
 	invalidReasons: string[];
 	thresholds: ThresholdResult[];
 	plan: ReturnType<typeof planOf>;
-	/** Percentiles: steady state; joins, switches and peaks of the whole run. */
+	/** Percentiles: steady state; joins, hand-overs and peaks of the whole run. */
 	spreads: Record<string, HistogramSummary>;
 	/** Totals of the whole run and ratios of them. */
 	numbers: Record<string, number>;

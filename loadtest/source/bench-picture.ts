@@ -12,7 +12,7 @@ export interface PictureArtist {
 const SCROLL_ROWS = 2;
 
 /**
- * Copies each picture from another row of a texture twice as high: three copies of memory and the band take a fraction
+ * Copies each picture from another row of a texture twice as high. Three copies of memory and the band take a fraction
  * of a millisecond at 720p. The texture has edges and gradients, so that the encoder has work to do.
  */
 export class BenchPicture implements PictureArtist {

@@ -32,7 +32,7 @@ export function cmafTimescale(config: TrackConfig): number {
  *
  * `presentationDelayTicks`: time between decoding and presentation of the first picture of a stream with B-frames. An
  * edit list removes it, so that `tfdt` is the presentation time of a segment's first picture while composition offsets
- * stay positive. Signed offsets without an edit list (CMAF's `cmf2`) look the same in Chromium, but FFmpeg 5.1 shows
+ * stay positive. Signed offsets without an edit list (CMAF's `cmf2`) look the same in Chromium. But FFmpeg 5.1 shows
  * them late by the largest negative offset, one or two frames behind the sound.
  */
 export function writeInitSegment(config: TrackConfig, presentationDelayTicks = 0): Uint8Array {

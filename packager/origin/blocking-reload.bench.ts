@@ -1,4 +1,4 @@
-/** 20 000 held requests that share the broadcast's signal: held, then released, aborted or checked once a part. */
+/** 20 000 held requests that share the broadcast's signal: held, then released, aborted or checked. */
 import { describe, it } from 'vitest';
 import { systemClock } from '../../core/lifecycle/clock.ts';
 import { BlockingReload, type WaitResult } from './blocking-reload.ts';
@@ -53,7 +53,7 @@ describe('BlockingReload', () => {
 				}
 				await Promise.all(waits);
 			}),
-			bench('looked at once a part, while none is ready', () => {
+			bench('checked five times while none is ready, then released', () => {
 				const { source, release } = hold();
 				for (let part = 0; part < 5; part++) {
 					source.advance();

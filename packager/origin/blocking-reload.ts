@@ -33,8 +33,8 @@ type Group = { key: unknown; isReady: () => boolean; waiters: Set<Waiter>; crowd
 type Watch = { waiters: Set<Waiter>; onAbort: () => void };
 
 /**
- * The waiters on one source. To add, release or abort one costs the same however many there are: they are in sets, one
- * per key and one per signal, and a signal that thousands share has one listener. With a listener for each waiter Node
+ * The waiters on one source. To add, release or abort one costs the same however many there are. They are in sets, one
+ * per key and one per signal. A signal that thousands share has one listener. With a listener for each waiter Node
  * walks through all of them whenever one is added or removed.
  */
 export class BlockingReload {

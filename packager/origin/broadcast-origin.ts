@@ -31,8 +31,8 @@ type WaitCondition = { key: string; isReady: () => boolean };
 type Served = { rendition: Rendition; rendered: RenderedPlaylist; reload: BlockingReload };
 
 /**
- * A media playlist is first requested when there is a part, and has nothing to play before the first segment is whole:
- * at most 3.45 s, and the part after it. hls.js 1.7.4 waits 10 s for the first byte of one.
+ * A media playlist is first requested when there is a part, and has nothing to play before the first segment is whole.
+ * That takes at most 3.45 s, and the part after it. hls.js 1.7.4 waits 10 s for the first byte of one.
  */
 const FIRST_SEGMENT_HOLD_MS = 4000;
 /** Retry-After of temporary failures. */
@@ -107,8 +107,8 @@ export class BroadcastOrigin {
 			isReady: () => rendition.has(position) || rendition.hasEnded,
 		};
 		const result = await this.#hold(reload, asked, this.#deps.config.reloadHoldMs, client);
-		// §6.2.5.2 suggests 503 after three target durations. We answer earlier, with the playlist as it is: hls.js 1.7.4
-		// accepts two failures in a row at most, and gives up a blocking request after 0.8 target durations
+		// §6.2.5.2 suggests 503 after three target durations. We answer earlier, with the playlist as it is. hls.js 1.7.4
+		// accepts two failures in a row at most. It gives up a blocking request after 0.8 target durations
 		// (playlist-loader.ts, "Override level/track timeout for LL-HLS requests"). With 503 a publisher that is away for
 		// the grace window loses all viewers. The same holds for a server that is stopping.
 		return {

@@ -25,7 +25,7 @@ export const CACHE_CONTROL = {
 	'not-found': 'public, max-age=1',
 	/**
 	 * The request makes no sense now. Four target durations are allowed, but a segment requested too early is a valid
-	 * request seconds later: from a cache, one such answer shuts out all viewers.
+	 * request seconds later. From a cache, one such answer shuts out all viewers.
 	 */
 	'bad-request': 'no-store',
 	/** A temporary failure. */

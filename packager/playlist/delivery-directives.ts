@@ -19,8 +19,8 @@ const ADVANCE_PART_LIMIT = Math.ceil(3 / PART_TARGET_SECONDS);
 const WHOLE_NUMBER = /^\d{1,15}$/;
 
 /**
- * Ignores unknown parameters (§6.2.5), a `_HLS_skip` other than YES and v2 (the full playlist is always right),
- * parameters without a value, and repetitions of the same value. Throws DELIVERY_DIRECTIVE_INVALID.
+ * Ignores unknown parameters (§6.2.5), parameters without a value, and repetitions of the same value. Ignores a
+ * `_HLS_skip` other than YES and v2, because the full playlist is always right. Throws DELIVERY_DIRECTIVE_INVALID.
  */
 export function parseDeliveryDirectives(query: Readonly<Record<string, unknown>>): DeliveryDirectives {
 	const mediaSequence = parseWholeNumber('_HLS_msn', query['_HLS_msn']);

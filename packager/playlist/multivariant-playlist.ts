@@ -68,8 +68,8 @@ function variantLines(
 		...(video?.frameRate ? [`FRAME-RATE=${video.frameRate.toFixed(3)}`] : []),
 		...(video && audios.length > 0 ? [`AUDIO=${quoted(AUDIO_GROUP)}`] : []),
 		// We offer no captions. Without this attribute shaka-player 5.2.12 searches up to three segments for some before it
-		// plays, in low-latency mode also the open one, which has no address yet: it fails in the first 6 s of a broadcast
-		// (hls_parser.js, getClosedCaptionProbeSegments_).
+		// plays. In low-latency mode the open one, which has no address yet, is one of them. So it fails in the first 6 s
+		// of a broadcast (hls_parser.js, getClosedCaptionProbeSegments_).
 		...(video ? ['CLOSED-CAPTIONS=NONE'] : []),
 	];
 	return `#EXT-X-STREAM-INF:${attributes.join(',')}\n${(video ?? audios[0]!).uri}\n`;

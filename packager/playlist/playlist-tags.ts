@@ -15,11 +15,11 @@ const UNITS_PER_SECOND = 1e8;
 const PART_TARGET_UNITS = Math.round(PART_TARGET_SECONDS * UNITS_PER_SECOND);
 
 /**
- * A part's duration as the playlists print it, in units of 10 ns: 10 to 20 ns more than the exact one, and never more
- * than PART-TARGET.
+ * A part's duration as the playlists print it, in units of 10 ns. It is 10 to 20 ns more than the exact one, and never
+ * more than PART-TARGET.
  *
  * shaka-player 5.2.12 adds up these durations to the time at which it expects a part, and compares that with the part's
- * `tfdt`. It shifts what it appends by the difference plus 1 ms (media_source_engine.js, setTimestampOffset_), and
+ * `tfdt`. It shifts what it appends by the difference plus 1 ms (media_source_engine.js, setTimestampOffset_). It
  * renews the shift when a later part's difference is 1 ms or more away from it (appendBuffer). With exact durations the
  * two are 1 ms apart to the last bit, so that rounding decides. A new shift resets the decoder, and all up to the next
  * independent part is lost. Durations that are a trace longer keep the two less than 1 ms apart.

@@ -3,8 +3,8 @@
 /** One part, complete. Its bytes are in the live window under its name, unless it is a gap. */
 export type Part = {
 	/**
-	 * File name next to the playlist. Parts count through the whole broadcast, not per segment: so the name of the next
-	 * part is known before it is known whether it opens a segment, and a preload hint is never wrong.
+	 * File name next to the playlist. Parts are numbered through the whole broadcast, not per segment. So the next part's
+	 * name is known before it is known whether it opens a segment. A preload hint is therefore never wrong.
 	 */
 	name: string;
 	/** Decode time of the first sample. */

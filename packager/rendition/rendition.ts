@@ -239,10 +239,10 @@ export class Rendition extends TypedEmitter<RenditionEvents> {
 	}
 
 	/**
-	 * The open segment has all its parts. It is listed as complete (EXTINF) together with the next part, not before:
-	 * hls.js 1.7.4 takes a listed segment whose last 0.2 s are missing for loaded (fragment-tracker.js,
-	 * getBufferedTimes). If it sees, while it appends one part, that the next one is the segment's last, and a short one,
-	 * it never loads that nor anything after it until it is 6 s behind.
+	 * The open segment has all its parts. It is listed as complete (EXTINF) together with the next part, not before.
+	 * Otherwise hls.js 1.7.4 takes a listed segment whose last 0.2 s are missing for loaded (fragment-tracker.js,
+	 * getBufferedTimes). While it appends one part, it may see that the next one is the segment's last, and a short one.
+	 * Then it loads neither that nor anything after it until it is 6 s behind.
 	 */
 	finishSegment(): void {
 		this.#isSegmentFull = true;

@@ -1,14 +1,14 @@
 /**
- * The dates (EXT-X-PROGRAM-DATE-TIME) of one run: one line from the timeline to capture time for all its tracks, so
- * that dates advance by the durations and players can align sound to picture by them. Pure.
+ * The dates (EXT-X-PROGRAM-DATE-TIME) of one run: one line from the timeline to capture time for all its tracks. So
+ * dates advance by the durations, and players can align sound to picture by them. Pure.
  */
 import type { TrackId } from '../../core/media/access-unit.ts';
 
 /**
  * Capture times of the leading track may differ from the line by this much. They have the publisher's whole
  * milliseconds and become more exact with time. A date that differs from the durations by 1 ms makes shaka-player
- * 5.2.12 move the segment (segment_reference.js, syncAgainst), which loses the pictures up to the next independent
- * part, and makes hls.js 1.7.4 lose its place. `prft` has the capture time of every part.
+ * 5.2.12 move the segment (segment_reference.js, syncAgainst). The player then loses the pictures up to the next
+ * independent part. hls.js 1.7.4 loses its place. `prft` has the capture time of every part.
  */
 const TOLERANCE_MS = 50;
 /** The line moves after so many segments off in a row: that is the publisher's clock, not a moment's jitter. */

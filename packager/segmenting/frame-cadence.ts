@@ -15,7 +15,7 @@ export class FrameCadence {
 
 	/**
 	 * Expected ticks between two frames; undefined before the second frame. The mean of the last intervals near their
-	 * median: the median alone says 33 ms for RTMP's 33, 33, 34, and a plain mean follows every pause.
+	 * median. The median alone is 33 ms for RTMP's 33, 33, 34, and a plain mean follows every pause.
 	 */
 	get frameTicks(): number | undefined {
 		return this.#frameTicks;

@@ -2,11 +2,11 @@
  * Decides when a sample, a part and a segment end. Handles times and key frames only, not bytes, boxes or HTTP.
  *
  * A part is published when its last video frame arrives, but that frame's duration is known only when the next one
- * arrives. So the last frame of a part gets a *predicted* duration: from the running cadence, bent as needed to keep
- * the part between 85 % and 100 % of PART-TARGET. The next frame starts exactly where the prediction ended, and its own
- * duration absorbs the difference. So `tfdt` is continuous to the tick, the error (usually one RTMP millisecond) never
- * adds up, and all frames but the first of a part keep their exact times. Jitter that breaks the 85 % rule (33 ± 8 ms
- * capture clocks) bends the boundary instead of the rule.
+ * arrives. So the last frame of a part gets a *predicted* duration. It comes from the running cadence, changed as
+ * needed to keep the part between 85 % and 100 % of PART-TARGET. The next frame starts exactly where the prediction
+ * ended, and its own duration absorbs the difference. So `tfdt` is continuous to the tick, and the error (usually one
+ * RTMP millisecond) never adds up. All frames but the first of a part keep their exact times. Jitter that breaks the 85
+ * % rule (33 ± 8 ms capture clocks) moves the boundary instead of breaking the rule.
  */
 import {
 	PART_MINIMUM_SECONDS,
@@ -51,7 +51,7 @@ const COMFORTABLE_SEGMENT_SECONDS = 3.2;
 
 /**
  * A picture of a slow source, such as a screen that hardly changes, lasts longer than a part may (§4.4.4.9). Its sample
- * lasts as long as the picture is expected to, which players show; its part lasts PART-TARGET, and parts without
+ * lasts as long as the picture is expected to, which players show. Its part lasts PART-TARGET, and parts without
  * samples follow until the next picture. No picture is expected to last longer than this.
  */
 const MAX_PICTURE_SECONDS = 15;

@@ -65,7 +65,7 @@ export class VideoTrackWriter implements TrackWriter {
 				return 'dropped';
 			}
 			// With B-frames a key frame is shown some frames after it is decoded. All decode times of the run move by that,
-			// so that decode and presentation begin together: `tfdt` is then the presentation time of the segment's first
+			// so that decode and presentation begin together. `tfdt` is then the presentation time of the segment's first
 			// picture, as hls.js, PROGRAM-DATE-TIME and `prft` expect. The init segment's edit list undoes it: presentation
 			// times, and so lip sync, do not change.
 			this.#shiftTicks = reorderTicks;
@@ -205,7 +205,7 @@ export class AudioTrackWriter implements TrackWriter {
 const AAC_LC_OBJECT_TYPE = 2;
 
 // raw_data_block() (ISO/IEC 14496-3 §4.4.2.1) with one single_channel_element, or one channel_pair_element with a
-// common window, whose max_sfb is 0: no spectral data, so every sample is zero, at any sample rate.
+// common window, whose max_sfb is 0. Without spectral data every sample is zero, at any sample rate.
 const SILENT_MONO = Uint8Array.of(0x00, 0xc8, 0x00, 0x80, 0x23, 0x80);
 const SILENT_STEREO = Uint8Array.of(0x21, 0x00, 0x49, 0x90, 0x02, 0x19, 0x00, 0x23, 0x80);
 

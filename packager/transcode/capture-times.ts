@@ -18,7 +18,7 @@ export class CaptureTimes {
 	}
 
 	/**
-	 * Capture time of what is presented then: that of the last input at or before it, continued at real-time speed. An
+	 * Capture time for a presentation time: that of the last input at or before it, continued at real-time speed. An
 	 * encoder's priming lies before the first input and is counted back from it. Undefined without input.
 	 */
 	at(presentationTimeTicks: number, clockRate: number): number | undefined {

@@ -11,8 +11,8 @@ const OPUS_COMPLEXITY = 5;
 const DEFAULT_FRAME_RATE = 30;
 /** The highest frame rate that leaves; a faster source loses pictures. */
 const MAX_FRAME_RATE = 60;
-// A picture is kept if it comes at least this long after the last kept one: 60 Hz in RTMP's whole milliseconds passes,
-// 72 Hz and more does not.
+// A picture is kept if it comes at least this long after the last kept one. So 60 Hz in RTMP's whole milliseconds
+// passes, 72 Hz and more does not.
 const MIN_FRAME_INTERVAL_SECONDS = 0.0145;
 // -force_key_frames places the key frames; x264's own limit, in frames, must never be reached before.
 const MAX_GOP_SECONDS = 10;
@@ -31,7 +31,7 @@ const COMMON_OUTPUT = '-avoid_negative_ts disabled -write_index 0 -flush_packets
 /** For one audio leg. */
 export function audioArguments(options: Pick<AudioTranscodeOptions, 'output'>): FfmpegArguments {
 	const { codec, bitrateBps, sampleRate, channelCount, frameDurationMs = 20 } = options.output;
-	// async=1 fills holes with silence and cuts overlaps, so that sound after a lost packet stays in sync; jitter below
+	// async=1 fills holes with silence and cuts overlaps, so that sound after a lost packet stays in sync. Jitter below
 	// min_hard_comp (RTMP rounds to milliseconds) is ignored and comes out as an even sample count.
 	const resample = `aresample=${sampleRate}:async=1:min_hard_comp=0.005`;
 	const encoder =
@@ -106,7 +106,7 @@ export function videoThreadCount(options: Pick<VideoTranscodeOptions, 'input' | 
 	return Math.max(1, Math.min(cpuCount, Math.round(pixelsPerSecond / (1280 * 720 * 30)), 4));
 }
 
-// Without a rate in the stream x264 assumes the time base, 90 000 pictures a second, and under a bitrate limit gives
+// Without a rate in the stream x264 assumes the time base, 90 000 pictures a second. Under a bitrate limit it gives
 // each of them almost nothing: a grey picture. Timestamps do not depend on it.
 function frameRateHint(frameRate = DEFAULT_FRAME_RATE): string {
 	return `-x264-params fps=${Math.round(Math.min(frameRate, MAX_FRAME_RATE) * 1000)}/1000`;

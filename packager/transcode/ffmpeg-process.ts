@@ -179,7 +179,7 @@ const NEEDED_ENCODERS = ['libx264', 'libopus', 'aac'];
 
 /**
  * Checks that FFmpeg exists with what we need. fluent-ffmpeg asks FFmpeg for its formats and encoders before the first
- * process and keeps the answers, so an early call also takes some 0.2 s off the first start.
+ * process and keeps the answers. So an early call also takes some 0.2 s off the first start.
  * @throws SpillwayError TRANSCODER_FAILED, saying what is missing.
  */
 export async function checkFfmpeg(clock: Clock): Promise<void> {

@@ -2,7 +2,7 @@
 import type { AccessUnit } from '../../core/media/access-unit.ts';
 import { ticksToMs } from '../../core/units.ts';
 
-/** Most media time that may wait. Less costs pictures when the machine stalls; more shows viewers old pictures. */
+/** Most media time that may wait. Less costs pictures when the machine is busy; more shows viewers old pictures. */
 const MAX_QUEUED_MS = 2000;
 /** Most bytes that may wait: 2 s at 32 Mbit/s. @internal for tests */
 export const MAX_QUEUED_BYTES = 8 * 1024 * 1024;

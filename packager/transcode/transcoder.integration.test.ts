@@ -51,7 +51,7 @@ function isAlive(processId: number): boolean {
 	}
 }
 
-// Writes in real time until stopped, so that input flows even while the encoder stalls.
+// Writes in real time until stopped, so that input flows even while the encoder hangs.
 function keepWriting(transcoder: MediaTranscoder, units: readonly AccessUnit[]): () => void {
 	let index = 0;
 	const startMs = systemClock.monotonicMs();
@@ -159,7 +159,7 @@ describe('a transcoder whose FFmpeg', () => {
 		}
 	});
 
-	it('dies again and again is failing, with its last words, and leaves no process when it closes', async () => {
+	it('reports `failing` with FFmpeg’s last output after repeated crashes, and leaves no process when it closes', async () => {
 		const config = { ...sound.config, audioSpecificConfig: Uint8Array.from([0xff, 0xff, 0xff, 0xff]) };
 		const garbage = units.map((unit, index) => ({
 			...unit,

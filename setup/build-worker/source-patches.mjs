@@ -19,10 +19,10 @@ const SOURCE_EXPECTATIONS = [
 /** Each `from` must occur exactly once. */
 export const SOURCE_PATCHES = [
 	// mediasoup observes the output of OpenSSL with a BIO callback, which returns 1 for every control operation. One of
-	// these is "does the kernel encrypt what is sent here?", which only an OpenSSL with kernel TLS uses: that of Debian
-	// and Ubuntu, unlike mediasoup's. After the 1 it allocates no buffer for its records (ssl/record/ssl3_buffer.c), and
-	// the worker crashes with a null pointer at the first DTLS message of every WebRTC connection. The result of all
-	// other operations does not change.
+	// these is "does the kernel encrypt what is sent here?", which only an OpenSSL with kernel TLS uses. Debian's and
+	// Ubuntu's has it, mediasoup's has not. After the 1 such an OpenSSL allocates no buffer for its records
+	// (ssl/record/ssl3_buffer.c). The worker then crashes with a null pointer at the first DTLS message of every WebRTC
+	// connection. The result of all other operations does not change.
 	{
 		file: 'src/RTC/DtlsTransport.cpp',
 		from: '  int /*argi*/,\n',

@@ -4,7 +4,7 @@ import { OPUS_CLOCK_RATE, VIDEO_CLOCK_RATE } from '../../core/units.ts';
 
 /**
  * Payload types of a router. mediasoup sends every Consumer the payload types of its router, while a WHEP viewer must
- * get those of its own offer (RFC 3264 §5.1), so each combination gets its own router behind a pipe.
+ * get those of its own offer (RFC 3264 §5.1). So each combination gets its own router behind a pipe.
  */
 export type PayloadTypes = { h264: number; opus: number };
 

@@ -112,7 +112,7 @@ function formatCodec({ payloadType, name, clockRate, channelCount, parameters, f
 }
 
 /**
- * UDP before TCP, and first of all the address by which the client demonstrably reached us: FFmpeg's WHIP muxer uses
+ * UDP before TCP, and first of all the address by which the client demonstrably reached us. FFmpeg's WHIP muxer uses
  * the first UDP host candidate and no other. The rest stays, because behind a proxy that address is the proxy's.
  */
 function orderCandidates(candidates: readonly IceCandidate[], preferredAddress: string | undefined): IceCandidate[] {

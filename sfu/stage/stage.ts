@@ -1,8 +1,8 @@
 /**
  * The Producers of one broadcast that viewers consume, fed by our code: publishers come and go, the stage stays.
  *
- * It receives RTP payloads (WHIP) or whole access units (RTMP, encoders), splices them at key frames, writes capture
- * time into each packet and keeps the newest GOP for newcomers. No other code of ours runs for each packet.
+ * It receives RTP payloads (WHIP) or whole access units (RTMP, encoders), and splices them at key frames. It writes
+ * capture time into each packet and keeps the newest GOP for newcomers. No other code of ours runs for each packet.
  */
 import type { Producer, Router, RtpCodecParameters, RtpParameters } from 'mediasoup/types';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
@@ -171,8 +171,8 @@ function rtpParameters(codec: RtpCodecParameters, ssrcs: readonly number[], cnam
 	return {
 		codecs: [codec],
 		headerExtensions: [{ uri: ABS_CAPTURE_TIME_URI, id: ABS_CAPTURE_TIME_EXTENSION_ID }],
-		// With dtx mediasoup does not treat silence as the end: a join layer is silent most of the time, and the live layer
-		// while a publisher is away.
+		// With dtx mediasoup does not treat silence as the end. A join layer is silent most of the time, and the live layer
+		// is while a publisher is away.
 		encodings: ssrcs.map((ssrc) => ({ ssrc, dtx: true })),
 		rtcp: { cname, reducedSize: true },
 	};

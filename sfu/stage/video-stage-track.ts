@@ -20,8 +20,8 @@ export type PublisherPacket = {
 };
 
 /**
- * How long newcomers gather before a burst, by the number of join layers in use: the first cohort starts almost at
- * once; later ones of the same GOP are larger, so that three layers suffice for a crowd.
+ * How long newcomers gather before a burst, by the number of join layers in use. The first cohort starts almost at
+ * once. Later ones of the same GOP are larger, so that three layers suffice for a crowd.
  */
 const COHORT_GATHER_MS = [8, 120, 350] as const;
 /** With the next key frame this near, waiting for it is quicker than a burst. */
@@ -176,7 +176,7 @@ export class VideoStageTrack {
 	}
 
 	/**
-	 * mediasoup treats a stream that is silent for 1.5 s as dead, and lets a Consumer change to one only when its capture
+	 * mediasoup treats a stream that is silent for 1.5 s as dead. It lets a Consumer change to one only when its capture
 	 * time is known, which takes a packet after the first report. A newcomer whose join layer is silent goes to the live
 	 * layer, and misses the burst's key frame.
 	 */

@@ -235,7 +235,7 @@ export const CHROMIUM_WHIP_OFFER = chromium(
 );
 
 /**
- * Chromium 156 with two recvonly transceivers, as a viewer's page makes them without changes to the offer; some of its
+ * Chromium 156 with two recvonly transceivers, as a viewer's page makes them without changes to the offer. Some of its
  * further VP9, AV1 and H.264 profiles are left out.
  */
 export const CHROMIUM_WHEP_OFFER = chromium(

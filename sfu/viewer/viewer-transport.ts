@@ -183,8 +183,9 @@ export async function beginPicture(video: Consumer, stageVideo: VideoStageTrack,
 		}
 	};
 	const { spatialLayer, ready, finished } = stageVideo.join(moveOn);
-	// mediasoup changes layers at a key frame: to the join layer at the burst's, and from there to the live layer at the
-	// next one, or at a later one where a new pipe does not know the live layer yet. The join layer is needed until then.
+	// mediasoup changes layers at a key frame. It changes to the join layer at the burst's, and from there to the live
+	// layer at the next one. Where a new pipe does not know the live layer yet, it takes a later one. The join layer is
+	// needed until then.
 	video.on('layerschange', (layers) => {
 		if (layers?.spatialLayer === liveSpatialLayer) {
 			finished();

@@ -1,6 +1,6 @@
 /**
- * Ends the connections of a credential that has ended, even without an announcement: the message of another server can
- * be lost, a log-in can expire, a row can be deleted by hand.
+ * Ends the connections of a credential that has ended, even without an announcement. The message of another server can
+ * be lost, a log-in can expire, and a row can be deleted by hand.
  */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';

@@ -19,8 +19,8 @@ export class RequestOrigin {
 	}
 
 	/**
-	 * Throws CSRF_REFUSED for a change that a foreign page can have caused: from another origin, or with our cookies but
-	 * without proof that our page sent it. Programs without cookies need no proof.
+	 * Throws CSRF_REFUSED for a change that a foreign page can have caused. Such a change comes from another origin, or
+	 * has our cookies without proof that our page sent it. Programs without cookies need no proof.
 	 */
 	check(request: FastifyRequest): void {
 		if (SAFE_METHODS.has(request.method) || request.headers[CSRF_HEADER] === '1') {

@@ -39,7 +39,7 @@ function fill(file: string): void {
 	}
 }
 
-describe.runIf(isMounted)('a full disk', () => {
+describe.runIf(isMounted)('a full disk (skipped without the right to mount)', () => {
 	it('causes DATABASE_UNAVAILABLE and a failed readiness check until there is room again', async () => {
 		const deps = { clock: systemClock, logger: silentLogger };
 		await using database = await openPgliteDatabase(deps, { folder: join(folder, 'database') });

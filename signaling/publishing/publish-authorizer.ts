@@ -86,10 +86,15 @@ export class PublishAuthorizer {
 	/**
 	 * Accepts one key, or the candidates in an encoder's address: the first valid one counts, and all are one attempt.
 	 *
-	 * Throws STREAM_KEY_MISSING; STREAM_KEY_REFUSED, the same for unknown, wrong and revoked keys; TOO_MANY_ATTEMPTS
-	 * after several wrong ones from one address group, except for a valid key that is too long to guess or was used from
-	 * there before; RATE_LIMITED while too many of the group are being checked; PUBLISHING_NOT_ALLOWED;
-	 * DATABASE_UNAVAILABLE for keys that were not used recently.
+	 * Throws:
+	 *
+	 * - STREAM_KEY_MISSING without a key;
+	 * - STREAM_KEY_REFUSED, the same for unknown, wrong and revoked keys;
+	 * - TOO_MANY_ATTEMPTS after several wrong ones from one address group. It is not thrown for a valid key that is too
+	 *   long to guess or was used from there before;
+	 * - RATE_LIMITED while too many of the group are being checked;
+	 * - PUBLISHING_NOT_ALLOWED when the owner may not publish;
+	 * - DATABASE_UNAVAILABLE for keys that were not used recently.
 	 */
 	async authorize(streamKey: string | readonly string[], remoteAddress: string): Promise<PublishPermission> {
 		const candidates = (typeof streamKey === 'string' ? [streamKey] : streamKey).filter((key) => key !== '');

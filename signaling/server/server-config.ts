@@ -58,12 +58,12 @@ const HTTP_CONFIG_SCHEMA = Type.Object({
 	publicUrl: optionalText({
 		pattern: '^https?://[^/?#\\s]+/?$',
 		description:
-			'Address under which people reach the server, such as https://live.example.org, when it is not the one it listens on. Used in what is printed and in links.',
+			'Address under which people reach the server, such as https://live.example.org. Needed when it is not the one it listens on. Used in what is printed and in links.',
 	}),
 	allowedOrigins: Type.Array(Type.String({ pattern: '^https?://[^/?#\\s]+$', maxLength: 255 }), {
 		...field({
 			description:
-				'Origins of other sites, such as https://example.org, whose pages may open sockets here with the cookies of their visitors. The origins of the server and of http.publicUrl always may.',
+				'Origins of other sites, such as https://example.org. Their pages may open sockets here with the cookies of their visitors. The origins of the server and of http.publicUrl always may.',
 		}),
 		default: [],
 		maxItems: 64,
@@ -71,7 +71,7 @@ const HTTP_CONFIG_SCHEMA = Type.Object({
 	trustedProxies: Type.Array(Type.String({ pattern: TRUSTED_PROXY_PATTERN, maxLength: 64 }), {
 		...field({
 			description:
-				'Reverse proxies whose X-Forwarded-For, and over RTMP whose PROXY header, is believed: addresses, networks such as 10.0.0.0/8, or loopback, linklocal, uniquelocal. Limits for each address then count the viewers instead of the proxy.',
+				'Reverse proxies whose X-Forwarded-For is trusted, and over RTMP whose PROXY header. Addresses, networks such as 10.0.0.0/8, or loopback, linklocal, uniquelocal. Limits for each address then count the viewers instead of the proxy.',
 		}),
 		default: ['loopback'],
 		maxItems: 64,
@@ -99,7 +99,7 @@ const RTMP_CONFIG_SCHEMA = Type.Object({
 		minimum: 1,
 		maximum: 10_000,
 		description:
-			'RTMP connections that may be open at once, publishers and those on their way to be one. When all places are taken, one without an accepted key gives way to the newcomer.',
+			'RTMP connections that may be open at once, publishers and those on their way to be one. When all places are taken, one without an accepted key is closed for the new one.',
 	}),
 	reservedConnections: integer({
 		default: 200,
@@ -118,7 +118,7 @@ const RTMP_CONFIG_SCHEMA = Type.Object({
 	proxyProtocol: boolean({
 		default: false,
 		description:
-			'Whether the TCP proxies named by http.trustedProxies begin each RTMP connection with a PROXY protocol header (version 1 or 2), so that encoders are counted instead of the proxy. Such a proxy must then always send it; encoders on other addresses connect as before.',
+			'Whether the TCP proxies named by http.trustedProxies begin each RTMP connection with a PROXY protocol header (version 1 or 2). Encoders are then counted instead of the proxy. Such a proxy must always send it; encoders on other addresses connect as before.',
 	}),
 });
 
@@ -156,7 +156,7 @@ const INGEST_CONFIG_SCHEMA = Type.Object({
 		maximum: 1800,
 		unit: 's',
 		description:
-			'How long a broadcast waits for a publisher that was lost before it ends. Longer forgives worse networks; viewers of a stream that really ended wait as long.',
+			'How long a broadcast waits for a publisher that was lost before it ends. A longer window helps encoders on poor networks, but viewers of a stream that has ended wait as long.',
 	}),
 	maxBroadcasts: integer({
 		default: 0,
@@ -177,7 +177,7 @@ const INGEST_CONFIG_SCHEMA = Type.Object({
 		maximum: 100_000_000_000,
 		unit: 'px/s',
 		description:
-			'Picture that is re-encoded, over all broadcasts: width × height × pictures a second. Beyond it a stream that cannot pass through loses the tier that needs it, and its streamer is informed. Administrators and approved accounts have half as much more. 0: half of 1080p60 for each processor core.',
+			'Picture that is re-encoded, over all broadcasts: width × height × pictures a second. Beyond it a stream that cannot pass through has no picture in the tier that needs it, and its streamer is informed. Administrators and approved accounts have half as much more. 0: half of 1080p60 for each processor core.',
 	}),
 	maxPublisherBitrateBps: integer({
 		default: 50_000_000,
@@ -185,7 +185,7 @@ const INGEST_CONFIG_SCHEMA = Type.Object({
 		maximum: 10_000_000_000,
 		unit: 'bit/s',
 		description:
-			'What one publisher may send, sound and picture together. One that stays above it for some seconds is let go. Every viewer of a stream that passes through gets as much.',
+			'What one publisher may send, sound and picture together. One that stays above it for some seconds is disconnected. Every viewer of a stream that passes through gets as much.',
 	}),
 });
 
@@ -210,7 +210,7 @@ const HLS_CONFIG_SCHEMA = Type.Object({
 		minimum: 1,
 		maximum: 1_000_000,
 		description:
-			'Of one address, over all broadcasts. Loopback addresses are exempt, because all clients of a proxy on this machine share one; name other proxies in http.trustedProxies.',
+			'Held playlist requests of one address, over all broadcasts. Loopback addresses are exempt, because all clients of a proxy on this machine share one; name other proxies in http.trustedProxies.',
 	}),
 });
 
@@ -234,7 +234,7 @@ const SFU_CONFIG_SCHEMA = Type.Object({
 		minimum: 3,
 		maximum: 10_000,
 		description:
-			'WebRTC viewers that have asked for a session and are not connected yet. A third of it is for one address or IPv6 /64 at most, another third is kept for viewers with a signaling socket; the oldest gives way.',
+			'WebRTC viewers that have asked for a session and are not connected yet. One address or IPv6 /64 gets a third of it at most. Another third is kept for viewers with a signaling socket. When it is full, the oldest is closed.',
 	}),
 	maxWorkerCpu: number({
 		default: DEFAULT_MAX_WORKER_CPU,
@@ -252,7 +252,7 @@ const ACCOUNTS_CONFIG_SCHEMA = Type.Object({
 	whoMayPublish: Type.Enum([...WHO_MAY_PUBLISH], {
 		...field({
 			description:
-				'Whose channels may publish: everybody; approved, accounts that an administrator has approved (PUT /api/v1/users/{user}/publishing); administrators. Publishing costs the server work, watching and writing do not need it.',
+				'Whose channels may publish. approved: accounts that an administrator has approved (PUT /api/v1/users/{user}/publishing). Watching and writing in chat need no approval.',
 		}),
 		default: 'everybody',
 	}),

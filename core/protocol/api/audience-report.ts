@@ -4,7 +4,10 @@ import { DELIVERY_TIERS, TIER_REASONS } from '../tiers.ts';
 import { nullable } from './nullable.ts';
 
 const latency = nullable(
-	Type.Object({ p50: Type.Number(), p95: Type.Number() }, { description: 'Milliseconds, glass to glass.' }),
+	Type.Object(
+		{ p50: Type.Number(), p95: Type.Number() },
+		{ description: 'Milliseconds, from capture time to display.' },
+	),
 	{ description: 'Of the viewers that reported within the last 15 s; null when none did.' },
 );
 const tierAudience = Type.Object({

@@ -40,8 +40,8 @@ const videoDescriptionSchema = Type.Object({
 });
 
 /**
- * The WebRTC tier of a channel. `automatic`: viewers that fit. `interactive-only`: they alone watch, the others wait in
- * a list. `mass-only`: no viewer.
+ * Who watches over WebRTC in a channel. `automatic`: viewers get WebRTC while there is room. `interactive-only`: seats
+ * are handed out by a waiting list; viewers who wait watch over LL-HLS. `mass-only`: everyone watches over LL-HLS.
  */
 const channelPolicySchema = Type.Object(
 	{

@@ -80,7 +80,7 @@ const viewerStatisticsSchema = Type.Object(
 		type: Type.Literal('statistics'),
 		tier,
 		state: Type.Enum(['connecting', 'playing', 'stalled', 'interrupted', 'paused', 'failed']),
-		/** Glass to glass, by capture time; absent while nothing plays. */
+		/** From capture time to display; absent while nothing plays. */
 		latencyMs: Type.Optional(Type.Number({ minimum: -10_000, maximum: 3_600_000 })),
 		stallCount: Type.Integer({ minimum: 0 }),
 		stalledForMs: Type.Number({ minimum: 0 }),
@@ -191,11 +191,11 @@ export const serverMessageSchema = Type.Union([
 		authorId: Type.Optional(Type.String()),
 	}),
 	Type.Object({ type: Type.Literal('chat-settings'), settings: chatSettingsSchema }),
-	/** Sent when a moderator or the channel's owner may have changed it; not when a pause ends. */
+	/** Sent when a moderator or the channel's owner may have changed it; not when a timeout ends. */
 	Type.Object({ type: Type.Literal('chat-standing'), ...chatStandingSchema.properties }),
 	/** The viewer connects there instead, now and later. */
 	Type.Object({ type: Type.Literal('redirect'), url: Type.String() }),
-	/** A message was refused; the socket stays open. */
+	/** A message was refused. The socket stays open unless a close follows. */
 	Type.Object({ type: Type.Literal('error'), code: Type.String(), detail: Type.String() }),
 ]);
 export type ServerMessage = Static<typeof serverMessageSchema>;

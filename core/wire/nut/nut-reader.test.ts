@@ -8,7 +8,7 @@ import type { NutStream } from './nut-headers.ts';
 import { NUT_MAX_PACKET_BYTES, type NutFrame, NutReader } from './nut-reader.ts';
 import { nutClockRate, nutFrameHeader, nutStreamHeader } from './nut-writer.ts';
 
-// A whole stream from FFmpeg 5.1: mono Opus at 48 kHz, three frames of 10 ms at 0, 480 and 960, made with
+// A whole stream from FFmpeg 5.1: mono Opus at 48 kHz, three frames of 10 ms at 0, 480 and 960. Made with
 // `-f lavfi -i sine=f=440:r=48000:d=0.02 -c:a libopus -b:a 16k -frame_duration 10 -bitexact -write_index 0`.
 const FFMPEG_NUT_FIXTURE = Uint8Array.from(
 	Buffer.from(

@@ -66,7 +66,7 @@ export const ABS_CAPTURE_TIME_EXTENSION_ID = 10;
 export const STAGE_HEADER_BYTES = 28;
 
 /**
- * Writes the header of a stage packet: the fixed part and one extension with a one-byte header (RFC 8285 §4.2),
+ * Writes the header of a stage packet: the fixed part and one extension with a one-byte header (RFC 8285 §4.2). That is
  * abs-capture-time in its short form of 8 bytes
  * (https://webrtc.googlesource.com/src/+/refs/heads/main/docs/native-code/rtp-hdrext/abs-capture-time).
  */

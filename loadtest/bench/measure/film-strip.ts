@@ -1,4 +1,4 @@
-/** Records the pictures of a page with the product's player, and lays those around a change of tiers side by side. */
+/** Records the pictures of a page with the product's player, and lays those around a hand-over side by side. */
 import type { Page } from 'playwright-core';
 import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
 

@@ -1,8 +1,8 @@
-/** A change of tiers and the latency that a player claims, measured by a log of pictures and sounds. Pure. */
+/** A hand-over and the latency that a player claims, measured by a log of pictures and sounds. Pure. */
 import { median } from '../../../core/percentiles.ts';
 import type { HeardSound, ShownFrame } from '../../clients/chromium/bench-page.ts';
 
-/** One change of tiers. Milliseconds. */
+/** One hand-over. Milliseconds. */
 export type HandOverMeasure = {
 	/** Longest time without a new picture, from a second before the swap to a second after. */
 	presentedGapMs: number;

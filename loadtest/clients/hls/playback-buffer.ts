@@ -1,6 +1,6 @@
 /**
- * A model of a player's buffer and playhead, without pictures: starts at the hold-back, plays at normal rate, stalls
- * when a track runs out, catches up gently. Pure: the caller passes the time.
+ * A model of a player's buffer and playhead, without pictures. It starts at the hold-back, plays at normal rate, stalls
+ * when a track runs out, and catches up slowly. Pure: the caller passes the time.
  */
 
 /** Buffered media before a player starts or resumes; about one part. */

@@ -1,6 +1,6 @@
 /**
- * Publishes by WHIP as OBS does. The offer has no candidates, every video packet has mid and rid, delimiter and
- * parameter sets are in their own NAL units, and key-frame requests are ignored.
+ * Publishes by WHIP as OBS does. The offer has no candidates, and every video packet has mid and rid. Delimiter and
+ * parameter sets are in their own NAL units. Key-frame requests are ignored.
  */
 import { randomInt } from 'node:crypto';
 import { type Extension, RtpHeader } from 'werift';

@@ -43,7 +43,7 @@ export interface AudienceViewerEvents {
 	held(tier: DeliveryTier, by: 1 | -1): void;
 	/** The tier that plays now, and the one before; undefined: none. */
 	playing(tier: DeliveryTier | undefined, before: DeliveryTier | undefined): void;
-	/** From the decision to the first picture of the new tier. `isFirst`: not a switch. */
+	/** From the decision to the first picture of the new tier. `isFirst`: not a hand-over. */
 	switched(tier: DeliveryTier, durationMs: number, isFirst: boolean): void;
 	legFailed(tier: DeliveryTier, reason: string): void;
 	reconnected(): void;

@@ -40,8 +40,9 @@ export class LayerClock {
 	}
 
 	/**
-	 * What to add to this layer's timestamps to get the other layer's of the same instant: from sender reports, exact to
-	 * the millisecond; without them from the arrivals, to some milliseconds, since all layers come the same way.
+	 * What to add to this layer's timestamps to get the other layer's of the same instant. From sender reports it is
+	 * exact to the millisecond. Without them it comes from the arrivals, exact to some milliseconds, because all layers
+	 * come the same way.
 	 */
 	ticksTo(other: LayerClock): number {
 		const byArrival = this.#envelope - other.#envelope;

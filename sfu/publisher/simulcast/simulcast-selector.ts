@@ -1,7 +1,7 @@
 /**
  * Makes one stream of a publisher's simulcast layers: the largest layer that comes, spliced at key frames onto one line
  * of sequence numbers and timestamps. mediasoup's own choice follows the order of the layers in the offer, which is not
- * that of their size, and waits for sender reports that some publishers never send.
+ * that of their size. It also waits for sender reports that some publishers never send.
  */
 import type { RtpHeader } from '../../../core/wire/rtp/rtp-packet.ts';
 import { SequenceSplicer } from '../../stage/layer/splice.ts';

@@ -1,6 +1,6 @@
 /**
- * A simulcast layer of the stage on which newcomers begin: it gets a new copy of the newest GOP, its timestamps
- * compressed to just before now, then follows the live layer until the newcomers have moved over at a key frame.
+ * A simulcast layer of the stage on which newcomers begin. It gets a new copy of the newest GOP, its timestamps
+ * compressed to just before now. Then it follows the live layer until the newcomers have moved over at a key frame.
  */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { Timer } from '../../../core/lifecycle/timer.ts';
@@ -9,7 +9,7 @@ import type { StagePacket, StageStream } from '../layer/stage-stream.ts';
 
 /**
  * Distance of the compressed pictures, in 90 kHz ticks: 1 ms. Receivers wait until a picture's timestamp is due, so the
- * whole GOP has to lie within a few ten milliseconds; without a distance they see one picture.
+ * whole GOP has to lie within a few ten milliseconds. Without a distance they see one picture.
  */
 const COMPRESSED_FRAME_TICKS = 90;
 /** Packets sent at once, and the pause between two such groups: 19 Mbit in 100 ms, which loopback's buffers hold. */

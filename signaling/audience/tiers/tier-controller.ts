@@ -18,7 +18,7 @@ import { comparePrecedence, viewerStanding, type ViewerStanding } from './tier-s
 /** The facts about a viewer that may change. The controller itself keeps `decided`. */
 export type TierViewerChange = Partial<Omit<TierViewer, 'id' | 'joinedAtMs' | 'decided'>>;
 
-/** A viewer's first tier, or a switch. @internal for tests */
+/** A viewer's first tier, or a hand-over. @internal for tests */
 export type TierChange = { id: string; verdict: TierVerdict };
 
 /** As of the last {@link TierController.decide}. */

@@ -85,7 +85,7 @@ export type TierInput = TierConditions & {
 export type TierVerdict = {
 	tier: DeliveryTier;
 	reason: TierReason;
-	/** Switch at once instead of handing over softly. Set only with the switch itself. */
+	/** An emergency hand-over instead of a planned one. Set only with the hand-over itself. */
 	isEmergency: boolean;
 	/** From 1; only with `waiting-list`. */
 	waitingPosition?: number;

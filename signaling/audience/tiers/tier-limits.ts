@@ -70,8 +70,8 @@ function smallest(limits: readonly [number, TierReason][]): [number, TierReason]
 }
 
 /**
- * CPU shows only after viewers entered, and with a lag. It is compared with the consumers of the same smoothed moment,
- * so that a late reading neither demotes too many while viewers leave, nor admits too many while they enter.
+ * CPU shows only after viewers entered, and with a lag. It is compared with the consumers of the same smoothed moment.
+ * So a late reading neither demotes too many while viewers leave, nor admits too many while they enter.
  */
 function cpuLimits(
 	conditions: TierConditions,

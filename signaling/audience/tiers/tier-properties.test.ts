@@ -292,7 +292,7 @@ describe('decideTiers, for every audience', () => {
 			world.conditions = testConditions(second % 20 < 10 ? 40 : 30);
 			world.pass(1000);
 		}
-		// Without hysteresis each jump causes nine switches every ten seconds, 540 in all.
+		// Without hysteresis each jump causes nine hand-overs every ten seconds, 540 in all.
 		expect(world.switches.length).toBeLessThan(300);
 	});
 });

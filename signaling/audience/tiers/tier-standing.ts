@@ -3,7 +3,10 @@ import type { ChannelPolicy } from '../../../core/protocol/api/channel-descripti
 import type { TierViewer } from './tier-input.ts';
 import type { TierReason } from '../../../core/protocol/tiers.ts';
 
-/** A viewer is moved at most this often, except by their own wish. A hand-over takes 5–40 s, so half is too soon. */
+/**
+ * A viewer is moved at most this often, except by their own wish. A hand-over takes about 2 s to WebRTC and 10 to 32 s
+ * to LL-HLS, so half is too soon.
+ */
 const MIN_SWITCH_INTERVAL_MS = 60_000;
 /** A dead worker is replaced within a second; one that keeps dying interrupts its viewers at most this often. */
 const WORKER_RETURN_MS = 10_000;
@@ -72,7 +75,7 @@ export function viewerStanding(
 	}
 	const own = ownObstacle(viewer, nowMs);
 	if (own !== undefined) {
-		// A failed connection shows no picture: switch at once. A pin is a wish: hand over softly.
+		// A failed connection shows no picture: an emergency. A pin is a wish: a planned hand-over.
 		return { kind: 'excluded', ...own, isEmergency: isInWebRtc && own.reason !== 'pinned' };
 	}
 	if (mode === 'mass-only') {

@@ -15,7 +15,7 @@ const MAX_BLOCKED_WORD_LENGTH = 60;
 
 /**
  * Makes the test for a channel's list. A word matches in any case, with accents, look-alikes, repeated or spaced
- * letters; `word*` matches all words that begin with it; several words match in their order.
+ * letters. `word*` matches all words that begin with it; several words match in their order.
  */
 export function createWordFilter(blockedWords: readonly string[]): (text: string) => boolean {
 	const exact: string[] = [];

@@ -29,7 +29,7 @@ import { RoomFanOut, type FanOutItem } from './room-fan-out.ts';
 import { RoomLog, type RoomBus } from './room-log.ts';
 import { RoomModeration } from './room-moderation.ts';
 
-/** A new member waits at most this for a stalled database or bus, then gets what is known. */
+/** A new member waits at most this for a database or bus that does not answer, then gets what is known. */
 const READY_DEADLINE_MS = 3000;
 /** Settings are read again this often, in case the announcement of a change is lost. */
 const REFRESH_INTERVAL_MS = 60_000;

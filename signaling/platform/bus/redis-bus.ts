@@ -22,7 +22,7 @@ import { RedisTopics } from './redis-topics.ts';
 const ANSWER_DEADLINE_MS = 1000;
 /** Longest wait for the first connection. */
 const START_DEADLINE_MS = 5000;
-/** Commands that may wait for their answer; more are rejected, so that a frozen Redis does not fill the memory. */
+/** Commands that may wait for their answer; more are rejected, so that a Redis that hangs does not fill the memory. */
 const MAX_PENDING_COMMANDS = 10_000;
 /** How often the connection for messages, which may be silent for hours, is pinged. */
 const PING_INTERVAL_MS = 10_000;

@@ -62,7 +62,7 @@ type AnnouncementsDependencies = NodeIdentity & {
 	logger: Logger;
 };
 
-/** While the bus is away, announcements reach this node only. */
+/** Sends announcements to all nodes. While the bus is unavailable, only this node gets them. */
 export class Announcements {
 	readonly #deps: AnnouncementsDependencies;
 	readonly #failures: RateLimitedReport;

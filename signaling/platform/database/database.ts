@@ -6,8 +6,8 @@ export type SqlValue =
 	string | number | boolean | bigint | Date | Uint8Array | null | readonly string[] | readonly number[];
 
 /**
- * Both databases return the same types: `bigint` columns as number, `numeric`, `date` and `interval` as text, both
- * kinds of timestamp as Date, `bytea` as Uint8Array, `json` parsed. Array columns are not supported.
+ * Both databases return the same types: `bigint` columns as number; `numeric`, `date` and `interval` as text. They
+ * return both kinds of timestamp as Date, `bytea` as Uint8Array, `json` parsed. Array columns are not supported.
  */
 export interface Queryable {
 	/**

@@ -12,7 +12,7 @@ const MAX_DETAIL_LENGTH = 300;
 
 /**
  * Answers every failure: a {@link SpillwayError} by its row, errors of fastify (validation, size, content type) by the
- * matching row, and any other error, which is a bug, with INTERNAL_ERROR. Call it before any route is registered.
+ * matching row. Any other error is a bug and gets INTERNAL_ERROR. Call it before any route is registered.
  */
 export function registerErrorHandler(server: FastifyInstance, logger: Logger, clock: Clock = systemClock): void {
 	const log = new FailureLog({ clock, logger });

@@ -1,5 +1,5 @@
 /**
- * Requests to the server, each with a deadline; to its API with a header that other sites cannot send, and with one
+ * Requests to the server, each with a deadline. Those to its API have a header that other sites cannot send, and one
  * silent renewal of the short-lived access cookie. Throws only {@link ApiError}.
  */
 import type { ApiRequest, ApiRoutes } from '../../../core/protocol/api/api-routes.ts';

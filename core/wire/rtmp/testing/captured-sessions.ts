@@ -2,8 +2,8 @@
 import { hex } from './encoder-double.ts';
 
 /**
- * OBS Studio 32.2.2: Set Chunk Size 4096; connect, releaseStream, FCPublish and createStream with headers of format 1;
- * publish, metadata, AudioSpecificConfig (48 kHz stereo), AVC configuration (640x360 High).
+ * OBS Studio 32.2.2: Set Chunk Size 4096. Then connect, releaseStream, FCPublish and createStream with headers of
+ * format 1. Then publish, metadata, AudioSpecificConfig (48 kHz stereo), AVC configuration (640x360 High).
  */
 export const OBS_SESSION: Uint8Array = hex(`
 	02000000000004010000000000001000030000000000ad1400000000020007636f6e6e656374003ff000000000000003000361707002
@@ -26,7 +26,7 @@ export const OBS_SESSION: Uint8Array = hex(`
 `);
 
 /**
- * FFmpeg 5.1.9: the same commands in chunks of 128 bytes, then, after our Set Chunk Size of 65536, which it copies,
+ * FFmpeg 5.1.9: the same commands in chunks of 128 bytes. Then, after our Set Chunk Size of 65536, which it copies:
  * metadata, AVC configuration (320x180 High), AudioSpecificConfig (44.1 kHz mono).
  */
 export const FFMPEG_SESSION: Uint8Array = hex(`

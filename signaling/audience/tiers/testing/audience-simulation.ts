@@ -42,7 +42,7 @@ export type SimulationTotals = {
 	/** Decisions that raised the held transports above the hard limit. */
 	overBudgetCount: number;
 	withoutTierCount: number;
-	/** Soft switches less than a minute after the viewer's last soft one. */
+	/** Planned hand-overs less than a minute after the viewer's last planned one. */
 	earlySwitchCount: number;
 };
 

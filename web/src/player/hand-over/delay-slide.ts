@@ -1,9 +1,9 @@
 /**
  * Slides a WebRTC playback away from live, or back to it, by its receivers' `jitterBufferTarget`: pure decisions.
  * Measured in Chromium 156 (docs/decisions.md): a new target moves the picture at once, with a freeze or a jump of the
- * same length, while the sound is stretched by only 35–50 ms a second. So the sound gets its final target at once, and
- * the picture follows in steps too small to see. The browser's lip sync pulls the sound after the picture only while
- * they differ, so on the way to live the picture moves slightly ahead.
+ * same length. The sound is stretched by only 35–50 ms a second. So the sound gets its final target at once, and the
+ * picture follows in steps too small to see. The browser's lip sync pulls the sound after the picture only while they
+ * differ, so on the way to live the picture moves slightly ahead.
  */
 
 import type { DelayTarget } from '../playback/playback.ts';
@@ -71,7 +71,7 @@ export class DelaySlide {
 	/**
 	 * While watched: the picture moves in small steps, as far as the sound follows. On a busy machine the browser holds
 	 * the picture far behind its target, in step with late sound. So the aim is computed from the least latency ever seen
-	 * above the target: an aim that follows the held picture overshoots and returns, for half a minute.
+	 * above the target. An aim that follows the held picture overshoots and returns, for half a minute.
 	 */
 	lead({ pictureAheadMs, soundAheadMs, latencyMs }: LeadInput): DelayTarget {
 		this.#ownLatencyMs = Math.min(this.#ownLatencyMs, latencyMs - this.#seenPictureMs);

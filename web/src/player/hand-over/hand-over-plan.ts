@@ -1,7 +1,7 @@
 /**
- * Plans make-before-break changes of tier: readings in, actions out. The second leg plays hidden and silent, both legs
- * are moved until they play the same content, then they are swapped. In an emergency the second one takes over as soon
- * as it shows new content. Pure; its tables are in hand-over-rules.ts and hand-over-state.ts.
+ * Plans make-before-break hand-overs: readings in, actions out. The second leg plays hidden and silent, both legs are
+ * moved until they play the same content, then they are swapped. In an emergency the second one takes over as soon as
+ * it shows new content. Pure; its tables are in hand-over-rules.ts and hand-over-state.ts.
  */
 import type { Logger } from '../../../../core/logger.ts';
 import { StateMachine } from '../../../../core/lifecycle/state-machine.ts';
@@ -26,7 +26,7 @@ import { duringPause, playOn, type Pause, type PlayOn } from './pause-policy.ts'
 /** A request for a tier. `isEmergency`: aligning may be skipped. */
 type TierRequest = { tier: DeliveryTier; reason: string; isEmergency: boolean };
 
-/** The second leg during a change of tiers, from its opening to the swap. */
+/** The second leg during a hand-over, from its opening to the swap. */
 type PendingLeg = {
 	tier: DeliveryTier;
 	kind: SwapKind;
@@ -67,7 +67,7 @@ export class HandOverPlan {
 		return this.#isPaused;
 	}
 
-	/** The target of the change of tiers under way. */
+	/** The target of the hand-over under way. */
 	get pendingTier(): DeliveryTier | undefined {
 		return this.#pending?.tier;
 	}
@@ -97,8 +97,8 @@ export class HandOverPlan {
 	}
 
 	/**
-	 * Pauses, or plays on: at the live edge after a short pause, after a longer one from the paused frame while that is
-	 * in the window; see {@link goLive}. `isOfHiddenPage`: paused by the browser, until the page is visible again.
+	 * Pauses, or continues: after a short pause at the live edge, after a longer one from the paused frame while that is
+	 * in the window. See {@link goLive}. `isOfHiddenPage`: paused by the browser, until the page is visible again.
 	 */
 	setPaused(now: StageReading, isPaused: boolean, isOfHiddenPage: boolean): PlanAction[] {
 		if (this.#isPaused === isPaused) {

@@ -1,4 +1,4 @@
-/** The rules of a change of tiers, row by row. */
+/** The rules of a hand-over, row by row. */
 import { describe, expect, it } from 'vitest';
 import { judgeChoice, judgePending, type ChoiceFacts, type PendingFacts } from './hand-over-rules.ts';
 

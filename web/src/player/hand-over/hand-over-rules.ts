@@ -1,4 +1,4 @@
-/** The rules of a change of tiers as two tables, in each of which the first matching rule decides. Pure. */
+/** The rules of a hand-over as two tables, in each of which the first matching rule decides. Pure. */
 import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
 import type { LegReading } from './hand-over-types.ts';
 import { shouldSwap, type SwapInput, type SwapKind } from './hand-over-state.ts';

@@ -1,4 +1,4 @@
-/** The states of a change of tiers, and when to swap. */
+/** The states of a hand-over, and when to swap. */
 import { describe, expect, it } from 'vitest';
 import { reachableStates } from '../../../../core/lifecycle/state-machine.ts';
 import { HAND_OVER_TRANSITIONS, shouldSwap, type HandOverState } from './hand-over-state.ts';

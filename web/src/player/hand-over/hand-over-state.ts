@@ -1,4 +1,4 @@
-/** The states of a change of tiers, and when two playbacks are close enough to be swapped. Pure. */
+/** The states of a hand-over, and when two playbacks are close enough to be swapped. Pure. */
 import type { TransitionTable } from '../../../../core/lifecycle/state-machine.ts';
 
 /**
@@ -36,8 +36,8 @@ const NEAR_PICTURE_MS = 40;
 /** This cuts no word; closer, the slide of the sound takes seconds longer. */
 const NEAR_SOUND_MS = 60;
 /**
- * After this the tolerance grows, up to {@link MOST_GIVE_MS}. On a machine or network that is too busy for less, a jump
- * that few notice is better than the jump of any size when {@link PATIENCE_MS} ends.
+ * After this the tolerance grows, up to {@link MOST_GIVE_MS}. A machine or network may be too busy for less. Then a
+ * jump that few notice is better than the jump of any size when {@link PATIENCE_MS} ends.
  */
 const GIVE_FROM_MS = 15_000;
 /** Milliseconds per millisecond: 10 ms a second. */

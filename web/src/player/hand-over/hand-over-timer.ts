@@ -1,4 +1,4 @@
-/** Measures how long changes of tiers take, and how smooth they are. The bench measures the same from the pixels. */
+/** Measures how long hand-overs take, and how smooth they are. The bench measures the same from the pixels. */
 import type { Clock } from '../../../../core/lifecycle/clock.ts';
 import type { PlayedMoment, PlayedMoments } from '../measure/alignment.ts';
 import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';

@@ -1,4 +1,4 @@
-/** Plays a channel in the chosen tier, and changes tiers make-before-break: the plan decides, the stage performs. */
+/** Plays a channel in the chosen tier, and makes hand-overs make-before-break: the plan decides, the stage performs. */
 import type { CancelTimer, Clock } from '../../../../core/lifecycle/clock.ts';
 import type { Logger } from '../../../../core/logger.ts';
 import type { ChannelState } from '../../../../core/protocol/api/channel-description.ts';

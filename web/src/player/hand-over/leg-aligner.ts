@@ -1,4 +1,4 @@
-/** Moves two legs to the same content during a change of tiers, and the new one back to live after it. Pure. */
+/** Moves two legs to the same content during a hand-over, and the new one back to live after it. Pure. */
 import { aheadMs } from '../measure/alignment.ts';
 import { DelaySlide, SLIDE_INTERVAL_MS, startDelayMs } from './delay-slide.ts';
 import type { LegReading, StageAction } from './hand-over-types.ts';

@@ -3,7 +3,7 @@ import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
 import type { LegReading } from './hand-over-types.ts';
 
 /**
- * After a pause up to this long the viewer returns to the live edge: they miss little, and otherwise stay behind for
+ * After a pause up to this long the viewer returns to the live edge. They miss little, and otherwise stay behind for
  * the rest of the broadcast. After a longer one they play on from the paused frame. A WebRTC seat is kept for no
  * longer, because another viewer may want it.
  * @internal for tests

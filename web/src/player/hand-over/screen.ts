@@ -7,7 +7,7 @@ import type { DeliveryTier } from '../../../../core/protocol/tiers.ts';
 /** Two frames at 20 a second. */
 const NEXT_FRAME_PATIENCE_MS = 100;
 
-/** How the viewer wants to watch; kept across a change of tier. */
+/** How the viewer wants to watch; kept across a hand-over. */
 export type WatchSettings = Level & { isPaused: boolean };
 
 type ScreenDeps = {

@@ -1,7 +1,7 @@
 /**
- * One AudioContext for all screens of a player, so that the sound of one fades into that of another within 20 ms. While
- * the browser does not allow it to run (no gesture on the page yet), a screen plays its sound itself and is switched
- * without a fade.
+ * One AudioContext for all screens of a player, so that the sound of one fades into that of another within 20 ms. The
+ * browser may not allow it to run, because there was no gesture on the page yet. Until then a screen plays its sound
+ * itself and is switched without a fade.
  */
 import { SOUND_ADDED_EVENT } from '../playback/playback.ts';
 

@@ -1,6 +1,6 @@
 /**
- * When the frame on screen was captured, on the server's clock, in either tier. Pure. Glass-to-glass latency is the
- * server's time at the display of a frame minus this, the same definition for both tiers.
+ * The capture time of the frame on screen, on the server's clock, in either tier. Pure. Latency (server to screen) is
+ * the server's time at the display of a frame minus this, the same definition for both tiers.
  */
 import { VIDEO_CLOCK_RATE, ntpToEpochMs, ticksToMs, unwrap } from '../../../../core/units.ts';
 
@@ -38,7 +38,7 @@ export function captureTimeOfRtp(
 
 /**
  * Capture time of a frame by its media time, epoch milliseconds, from EXT-X-PROGRAM-DATE-TIME
- * (draft-pantos-hls-rfc8216bis §4.4.4.6) of the last fragment that starts before it: the relation changes at each
+ * (draft-pantos-hls-rfc8216bis §4.4.4.6) of the last fragment that starts before it. The relation changes at each
  * discontinuity. Fragments are in order.
  */
 export function captureTimeOfMedia(mediaTimeSeconds: number, fragments: readonly DatedFragment[]): number | undefined {

@@ -1,6 +1,6 @@
 /**
- * Judges why a WebRTC picture is frozen: because the line is too poor, or for a reason that a change of tier does not
- * help. Pure: frames and the browser's counts in, verdicts out.
+ * Judges why a WebRTC picture is frozen: because the line is too poor, or for a reason that a hand-over does not help.
+ * Pure: frames and the browser's counts in, verdicts out.
  */
 
 /** The browser's counts for the picture since the connection began (W3C webrtc-stats). */

@@ -18,7 +18,7 @@ export type PlaybackMetricsReading = {
 	widthPixels: number | undefined;
 	heightPixels: number | undefined;
 	frameRate: number | undefined;
-	/** Glass-to-glass latency, median of the last second. */
+	/** From capture time to display (server to screen), median of the last second. */
 	latencyMs: number | undefined;
 	/** Its 95th percentile, over the same second. */
 	latencyP95Ms: number | undefined;

@@ -1,6 +1,6 @@
 /**
- * Plays LL-HLS over a line that carries less than the stream: waits until some seconds are buffered and plays them all,
- * so that it falls behind live instead of stalling with every part. Pure decisions from times.
+ * Plays LL-HLS over a line that carries less than the stream. It waits until some seconds are buffered and plays them
+ * all. So it falls behind live instead of stalling with every part. Pure decisions from times.
  */
 
 /** What the follower sees, about every 100 ms. */

@@ -8,7 +8,7 @@ function isTransient(httpStatus: number | undefined): boolean {
 
 /**
  * Never gives up. By default hls.js 1.7.4 retries neither a 4xx nor a refused connection (status 0) and ends the
- * playback after two 503; a lost publisher or a restarted server causes exactly those. 404 is among them because a
+ * playback after two 503. A lost publisher or a restarted server causes exactly those. 404 is among them because a
  * playlist may be requested just before the channel exists; TierPlayback rebuilds when it stays.
  */
 const RETRY_FOREVER: RetryConfig = {
@@ -64,9 +64,9 @@ export const BUFFER_LENGTHS = {
 export const HLS_CONFIG: Partial<HlsConfig> = {
 	lowLatencyMode: true,
 	enableWorker: true,
-	// Our own controller steers (rate-controller.ts): hls.js never catches up with less than 1 s of buffer, and each
-	// stall moves its target back for good (video-dev/hls.js#6350). liveSyncDurationCount stays unset: it adds seconds in
-	// low-latency mode (#4212).
+	// Our own controller steers (rate-controller.ts). That of hls.js never catches up with less than 1 s of buffer, and
+	// each stall moves its target back for good (video-dev/hls.js#6350). liveSyncDurationCount stays unset: it adds
+	// seconds in low-latency mode (#4212).
 	maxLiveSyncPlaybackRate: 1,
 	liveSyncOnStallIncrease: 0,
 	...BUFFER_LENGTHS.atEdge,

@@ -1,6 +1,7 @@
 /**
- * Fetches what LL-HLS needs before its first part, while WebRTC plays: the library, and the init segments, which stay
- * in the browser's cache as long as the broadcast lasts. In an emergency only playlists and parts are left to load.
+ * Fetches, while WebRTC plays, what LL-HLS needs before its first part. That is the library and the init segments,
+ * which stay in the browser's cache as long as the broadcast lasts. In an emergency only playlists and parts are left
+ * to load.
  */
 import { loadHlsLibrary } from './hls-playback.ts';
 

@@ -86,7 +86,7 @@ export class RateController {
 		this.#targetSeconds = seconds;
 	}
 
-	/** The picture froze because media was missing: keep a little more distance for a while. */
+	/** Playback stalled because media was missing: keep a little more distance for a while. */
 	stalled(nowMs: number): void {
 		if (nowMs - this.#lastStallMs < STALL_INTERVAL_MS) {
 			return;

@@ -19,9 +19,9 @@ const HEADER_EXTENSION_IDS: ReadonlyMap<string, number> = new Map([
 ]);
 
 /**
- * The offer with mediasoup's extension ids, without extensions that mediasoup does not know, with abs-capture-time in
- * every audio and video section (Chromium leaves it out by default), and with stereo Opus (RFC 7587 §6.1: without
- * `stereo=1` a receiver prefers mono, and Chromium then mixes down).
+ * The offer with mediasoup's extension ids, and without extensions that mediasoup does not know. Every audio and video
+ * section has abs-capture-time, which Chromium leaves out by default. Opus is stereo: without `stereo=1` a receiver
+ * prefers mono (RFC 7587 §6.1), and Chromium then mixes down.
  */
 export function prepareWhepOffer(sdp: string): string {
 	const sections = sdp.split(/(?=^m=)/m);
