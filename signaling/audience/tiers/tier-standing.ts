@@ -4,7 +4,7 @@ import type { TierViewer } from './tier-input.ts';
 import type { TierReason } from '../../../core/protocol/tiers.ts';
 
 /**
- * A viewer is moved at most this often, except by their own wish. A hand-over takes about 2 s to WebRTC and 10 to 32 s
+ * A viewer is moved at most this often, except by their own wish. A hand-over takes about 2 s to WebRTC and about 10 s
  * to LL-HLS, so half is too soon.
  */
 const MIN_SWITCH_INTERVAL_MS = 60_000;
