@@ -1,4 +1,4 @@
-/** Starts the server: the only file that reads the environment and arguments, prints, and handles signals. */
+/** Starts the server. Only this file and reset-password.ts read the environment and arguments, and print. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../core/lifecycle/clock.ts';
