@@ -7,14 +7,20 @@ import { describe, expect, it } from 'vitest';
 import { buildWebIfStale } from './build.ts';
 
 const run = promisify(execFile);
+/** A server starts seldom, so two in a row are rare. */
+const MAX_ROUNDS = 4;
 const BUILD = fileURLToPath(new URL('build.ts', import.meta.url));
 
 describe('buildWebIfStale', () => {
 	it('builds once when two processes start at once, and not again', async () => {
 		const { folder } = await buildWebIfStale();
-		await rm(`${folder}/build-stamp.txt`);
-		const outputs = await Promise.all([1, 2].map(() => run(process.execPath, [BUILD])));
-		const words = outputs.map(({ stdout }) => stdout.split(':')[0]);
+		let words: (string | undefined)[] = [];
+		// A server of another test may build first, since all have one folder. Then both are up to date, and it is repeated.
+		for (let round = 0; round < MAX_ROUNDS && !words.includes('Built'); round++) {
+			await rm(`${folder}/build-stamp.txt`, { force: true });
+			const outputs = await Promise.all([1, 2].map(() => run(process.execPath, [BUILD])));
+			words = outputs.map(({ stdout }) => stdout.split(':')[0]);
+		}
 		expect(words.toSorted()).toEqual(['Built', 'Up to date']);
 		expect(await readFile(`${folder}/index.html`, 'utf8')).toContain('<div id="app">');
 		const scripts = (await readdir(`${folder}/assets`)).filter((name) => name.endsWith('.js.gz'));
