@@ -110,7 +110,7 @@ class LlHlsPackager extends TypedEmitter<{ advanced: [] }> implements Packager {
 		}
 		const { broadcastId, channelName } = input;
 		const { config, clock } = this.#deps;
-		const logger = (input.logger ?? this.#deps.logger).child({ broadcastId, tier: 'll-hls' });
+		const logger = (input.logger ?? this.#deps.logger).child({ broadcastId });
 		const broadcast = new BroadcastPackager({ config, clock, logger }, { broadcastId, channelName });
 		const origin = new BroadcastOrigin({ broadcast, config, clock, held: this.#held });
 		this.#entries.set(broadcastId, { broadcast, origin });

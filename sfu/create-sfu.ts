@@ -18,7 +18,7 @@ export interface Sfu {
 
 /** Starts the workers; rejects when one cannot be started, and says what to do. */
 export async function createSfu(parent: { clock: Clock; logger: Logger }, config: SfuConfig): Promise<Sfu> {
-	const logger = parent.logger.child({ tier: 'sfu' });
+	const logger = parent.logger.child({ part: 'sfu' });
 	const workerCount = config.workerCount === 0 ? availableParallelism() : config.workerCount;
 	const deps = { clock: parent.clock, logger };
 	const pool = new WorkerPool(deps, { ...config, workerCount });

@@ -93,7 +93,7 @@ async function assemble(
 		scope.onClose(async (reason) => void (await part.close(reason)));
 		return part;
 	}
-	const ingestLogger = logger.child({ tier: 'ingest' });
+	const ingestLogger = logger.child({ part: 'ingest' });
 
 	// The platform.
 	await checkFfmpeg(clock);
@@ -114,7 +114,7 @@ async function assemble(
 			{
 				clock,
 				clientKey: senderKey,
-				logger: logger.child({ tier: 'll-hls' }),
+				logger: logger.child({ part: 'packager' }),
 				channels: { state: (name) => channels.locator.find(name) },
 			},
 			defaultPackagerConfig(config.hls),
@@ -187,7 +187,7 @@ async function assemble(
 	const whep = own(
 		new WhepSessions({
 			clock,
-			logger: logger.child({ tier: 'sfu' }),
+			logger: logger.child({ part: 'sfu' }),
 			...createWhepAdmission({ locator: channels.locator, audience, capacity }, config.sfu),
 		}),
 	);

@@ -21,6 +21,8 @@ const SHUTDOWN_TIMEOUT_MS = 10_000;
 const REPEATED_SIGNAL_MS = 1000;
 const TEST_PICTURE_KEY_NAME = 'test picture';
 
+type Running = { server?: SpillwayServer; testPicture?: ChildProcess };
+
 /** Publishes the built-in test picture by RTMP from a child process. */
 async function startTestPicture(server: SpillwayServer, endpoints: Endpoints, logger: Logger): Promise<ChildProcess> {
 	// Keys are stored hashed, so the demo channel's key cannot be read; this one is rotated at each start.
@@ -37,10 +39,7 @@ async function startTestPicture(server: SpillwayServer, endpoints: Endpoints, lo
 }
 
 /** The first signal drains and closes the server, the second one ends the waits, the third one ends the process. */
-function createStop(
-	running: { server?: SpillwayServer; testPicture?: ChildProcess },
-	logger: Logger,
-): (signal: string) => void {
+function createStop(running: Running, logger: Logger): (signal: string) => void {
 	let lastSignalAtMs: number | undefined;
 	let isHurried = false;
 	return (signal) => {
@@ -56,8 +55,7 @@ function createStop(
 				logger.error({}, 'stopping took too long; cut short');
 				process.exit(1);
 			}, SHUTDOWN_TIMEOUT_MS);
-			running.testPicture?.kill('SIGTERM');
-			void stopServer(running.server).then(() => {
+			void stopServer(running).then(() => {
 				logger.info({}, 'stopped');
 				process.exit(0);
 			});
@@ -71,17 +69,22 @@ function createStop(
 	};
 }
 
-async function stopServer(server: SpillwayServer | undefined): Promise<void> {
+async function stopServer({ server, testPicture }: Running): Promise<void> {
 	await server?.drain();
+	testPicture?.kill('SIGTERM');
 	await server?.close();
 }
 
 async function main(): Promise<void> {
 	const startedAtMs = systemClock.monotonicMs();
+	const unknown = process.argv.slice(2).find((argument) => argument !== '--demo');
+	if (unknown !== undefined) {
+		throw new SpillwayError('CONFIG_INVALID', [`there is no option "${unknown}"; the only one is --demo.`]);
+	}
 	const config = await loadServerConfig(process.env);
 	const logger = createServerLogger(config);
 	logger.info({ config: maskConfig(SERVER_CONFIG_SCHEMA, config) }, 'effective configuration');
-	const running: { server?: SpillwayServer; testPicture?: ChildProcess; isListening: boolean } = { isListening: false };
+	const running: Running & { isListening: boolean } = { isListening: false };
 	const stop = createStop(running, logger);
 	process.on('SIGTERM', () => stop('SIGTERM'));
 	process.on('SIGINT', () => stop('SIGINT'));

@@ -18,7 +18,7 @@ const EXIT_CODE_FAILED = 1;
 const EXIT_CODE_USAGE = 2;
 
 /** Opens the data of the configured server. Throws DATA_FOLDER_LOCKED while that server runs. */
-async function resetPassword(name: string): Promise<string> {
+async function resetPassword(name: string): Promise<{ name: string; password: string }> {
 	const config = await loadServerConfig(process.env);
 	const folder = await openDataFolder({ path: config.dataFolder, clock, logger });
 	let database: Database | undefined;
@@ -36,7 +36,7 @@ async function resetPassword(name: string): Promise<string> {
 		await database.query('UPDATE users SET password_hash = $2 WHERE id = $1', [user.id, hash]);
 		// Other servers on this database close the account's connections within half a minute.
 		await new SessionStore({ database, clock, tokens }).endOthers(user.id, undefined, 'password-changed');
-		return password;
+		return { name: user.name, password };
 	} finally {
 		await database?.close();
 		await folder.close();
@@ -49,7 +49,8 @@ if (name === undefined || rest.length > 0) {
 	process.exitCode = EXIT_CODE_USAGE;
 } else {
 	try {
-		process.stdout.write(`The password of "${name}" is now ${await resetPassword(name)}\n`);
+		const account = await resetPassword(name);
+		process.stdout.write(`The password of "${account.name}" is now ${account.password}\n`);
 	} catch (error) {
 		process.stderr.write(`${error instanceof SpillwayError ? error.message : `Not reset: ${errorMessage(error)}`}\n`);
 		process.exitCode = EXIT_CODE_FAILED;

@@ -15,7 +15,7 @@ describe('buildWebIfStale', () => {
 	it('builds once when two processes start at once, and not again', async () => {
 		const { folder } = await buildWebIfStale();
 		let words: (string | undefined)[] = [];
-		// A server of another test may build first, since all have one folder. Then both are up to date, and it is repeated.
+		// A server of another test may build the same folder first. Then both are up to date, and it is repeated.
 		for (let round = 0; round < MAX_ROUNDS && !words.includes('Built'); round++) {
 			await rm(`${folder}/build-stamp.txt`, { force: true });
 			const outputs = await Promise.all([1, 2].map(() => run(process.execPath, [BUILD])));

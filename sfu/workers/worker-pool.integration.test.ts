@@ -34,6 +34,14 @@ describe('WorkerPool', () => {
 		expect(pool.pids.every(isRunning)).toBe(true);
 	});
 
+	it('does not end its workers at a signal: the server decides when it closes them', async () => {
+		const countListeners = (): number[] => ['SIGINT', 'SIGTERM'].map((signal) => process.listenerCount(signal));
+		const before = countListeners();
+		await using bench = await SfuBench.start(2);
+		expect(bench.sfu.pool.liveCount).toBe(2);
+		expect(countListeners()).toEqual(before);
+	});
+
 	it('starts the others only when there is work for them, and ends them when there has been none for a minute', async () => {
 		process.env['SPILLWAY_TEST_SECRET'] = 'sesame';
 		const clock = new FakeClock();

@@ -154,10 +154,12 @@ export class WorkerPool extends TypedEmitter<WorkerPoolEvents> {
 	async #startWorker(index: number, port: number): Promise<PooledWorker | undefined> {
 		// mediasoup passes its whole environment on.
 		const worker = await withChildEnvironment(() =>
-			mediasoup.createWorker({
-				logLevel: 'warn',
-				...(this.#config.workerBin === undefined ? {} : { workerBin: this.#config.workerBin }),
-			}),
+			withoutSignalListeners(() =>
+				mediasoup.createWorker({
+					logLevel: 'warn',
+					...(this.#config.workerBin === undefined ? {} : { workerBin: this.#config.workerBin }),
+				}),
+			),
 		);
 		// Before the first router, so that none is missed.
 		const loadProbe = new WorkerLoadProbe(worker);
@@ -261,4 +263,20 @@ export class WorkerPool extends TypedEmitter<WorkerPoolEvents> {
 		}
 		this.#workers.clear();
 	}
+}
+
+// mediasoup 3.27.1 closes every worker at SIGINT and SIGTERM, which cuts viewers off before the server is drained. It
+// adds these listeners before createWorker() first waits.
+function withoutSignalListeners<T>(start: () => T): T {
+	const signals = ['SIGINT', 'SIGTERM'] as const;
+	const before = new Set(signals.flatMap((signal) => process.rawListeners(signal)));
+	const result = start();
+	for (const signal of signals) {
+		for (const listener of process.rawListeners(signal)) {
+			if (!before.has(listener)) {
+				process.removeListener(signal, listener as NodeJS.SignalsListener);
+			}
+		}
+	}
+	return result;
 }

@@ -58,7 +58,7 @@ export interface Audience {
 /** Starts at once. */
 export function createAudience(deps: AudienceDependencies): Audience {
 	const { clock, database, serverSecret } = deps;
-	const logger = deps.logger.child({ tier: 'signaling' });
+	const logger = deps.logger.child({ part: 'audience' });
 	const scope = new CloseScope<'server-shutdown'>(logger);
 	const events = new ViewerEventLog({ database, clock, logger });
 	scope.onClose(() => events.close());

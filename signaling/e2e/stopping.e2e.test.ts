@@ -67,6 +67,7 @@ describe.runIf(process.platform === 'linux')('a server with little room', () => 
 		await until(async () => (await get('/readyz')).status === 503, 'not ready');
 		// Meanwhile it still serves requests.
 		expect((await get('/healthz')).status).toBe(200);
+		expect(childProcesses(server.pid!).filter(({ name }) => name.startsWith('mediasoup'))).toHaveLength(1);
 		expect((await get(playlist)).body).not.toContain('#EXT-X-ENDLIST');
 		await until(async () => (await get(playlist)).body.includes('#EXT-X-ENDLIST'), 'the end can be fetched');
 		expect(await held).toMatchObject({ status: 200 });

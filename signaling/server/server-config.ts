@@ -287,7 +287,7 @@ const METRICS_CONFIG_SCHEMA = Type.Object({
 		secret: true,
 		pattern: '^[^\\s]{16,256}$',
 		description:
-			'Bearer token that /metrics asks for. Without it every client can read the figures; they contain no names.',
+			'Bearer token that /metrics asks for, of 16 to 256 characters without spaces. Without it every client can read the figures; they contain no names.',
 	}),
 });
 
