@@ -1,4 +1,7 @@
 /** Invalid requests of untrusted clients: each gets a clear error, and the broadcast continues. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import path from 'node:path';
 import net from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPublisher } from '../../loadtest/clients/create-publisher.ts';
@@ -103,6 +106,14 @@ describe('a running server', () => {
 		await expect(RtmpConnection.publish(server.addresses.rtmpUrl, 'wrong-key')).rejects.toThrow();
 		const next = await RtmpConnection.publish(server.addresses.rtmpUrl, server.addresses.streamKey);
 		next.close();
+	});
+
+	it('refuses an option that it does not know, and does not start', async () => {
+		const main = path.join(import.meta.dirname, '../main.ts');
+		const error = await promisify(execFile)(process.execPath, [main, '--dmeo'], { timeout: 30_000 }).catch(
+			(reason: unknown) => reason,
+		);
+		expect(error).toMatchObject({ code: 1, stderr: expect.stringContaining('no option "--dmeo"') });
 	});
 
 	it('keeps streaming meanwhile', async () => {

@@ -3,9 +3,10 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { childProcesses } from '../../loadtest/bench/measure/process-cpu.ts';
 import { createPublisher } from '../../loadtest/clients/create-publisher.ts';
+import { unconnectedOffer } from '../../loadtest/clients/whep/whep-offer.ts';
 import { TEST_SETTINGS } from '../../loadtest/source/encoder-settings.ts';
 import type { Publisher } from '../../loadtest/source/publisher.ts';
-import { ServerUnderTest } from '../../loadtest/bench/measure/server-under-test.ts';
+import { ServerUnderTest, waitUntilLive } from '../../loadtest/bench/measure/server-under-test.ts';
 import { until } from '../testing/until.ts';
 
 describe.runIf(process.platform === 'linux')('a server with little room', () => {
@@ -74,4 +75,24 @@ describe.runIf(process.platform === 'linux')('a server with little room', () => 
 		expect(await exited).toEqual({ code: 0, signal: null });
 		expect(server.errors).toEqual([]);
 	});
+});
+
+it.each(['SIGTERM', 'SIGINT'] as const)('admits WebRTC viewers until the drain is over, after %s', async (signal) => {
+	const server = await ServerUnderTest.start({ SPILLWAY_OPERATION_DRAIN_SECONDS: '3' });
+	const publisher = createPublisher('rtmp', TEST_SETTINGS, server.addresses);
+	try {
+		await publisher.start();
+		await waitUntilLive(server.addresses);
+		const ask = async (path: string, init: RequestInit = {}): Promise<number> =>
+			(await fetch(new URL(path, server.addresses.httpUrl), { ...init, signal: AbortSignal.timeout(15_000) })).status;
+		const exited = server.exit();
+		process.kill(server.pid!, signal);
+		await until(async () => (await ask('/readyz')) === 503, 'not ready');
+		const headers = { 'content-type': 'application/sdp' };
+		expect(await ask('/whep/demo', { method: 'POST', headers, body: unconnectedOffer('late') })).toBe(201);
+		expect(await exited).toEqual({ code: 0, signal: null });
+	} finally {
+		await publisher.stop();
+		await server.stop();
+	}
 });
