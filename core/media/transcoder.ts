@@ -3,15 +3,15 @@ import type { SpillwayError } from '../errors/errors.ts';
 import type { EncoderState } from '../protocol/api/channel-description.ts';
 import type { Logger } from '../logger.ts';
 import type { TypedEmitter } from '../lifecycle/typed-emitter.ts';
-import type { AccessUnit } from './access-unit.ts';
+import type { AccessUnit, TrackId } from './access-unit.ts';
 import type { AudioCodec, AudioTrackConfig, TrackConfig, VideoTrackConfig } from './codecs.ts';
 
-/** Track id and run of the output, and the logger. */
-type LegOptions = Pick<AccessUnit, 'trackId' | 'run'> & { logger: Logger };
+type LegOptions = Pick<AccessUnit, 'run'> & { logger: Logger };
 
 /** One audio leg. The input's configuration must not change; a change needs a new run and a new transcoder. */
 export type AudioTranscodeOptions = LegOptions & {
 	input: AudioTrackConfig;
+	trackId: TrackId;
 	output: {
 		codec: AudioCodec;
 		/** Bits per second for all channels together. */
@@ -24,29 +24,39 @@ export type AudioTranscodeOptions = LegOptions & {
 	};
 };
 
-/** One video leg. */
+/** One picture that an encoder puts out. */
+export type VideoEncoderOutput = {
+	trackId: TrackId;
+	codec: 'h264';
+	/**
+	 * Where key frames fall. `timeline`: on whole multiples of `gopDurationSeconds` on the broadcast's timeline. `source`:
+	 * on exactly the source's, and `gopDurationSeconds` after the last one. Of one encoder, all outputs have the same.
+	 */
+	keyFrames: 'timeline' | 'source';
+	gopDurationSeconds: number;
+	/** Upper limit; simple pictures need less. */
+	maxBitrateBps: number;
+	/** The width follows. Default is the input's size. */
+	heightPixels?: number;
+	/** Pictures a second at most; default is 60. Pictures beyond it are left out, key frames never. */
+	maxFrameRate?: number;
+	/** Frames a second of the input where known, for rate control only: timestamps are never changed. */
+	frameRate?: number;
+};
+
+/** One decoded picture, and one or more outputs of it from one process. */
 export type VideoTranscodeOptions = LegOptions & {
 	/** H.264 with or without B-frames, or VP8. VP8 pictures that change size are scaled to the size given here. */
 	input: VideoTrackConfig;
-	output: {
-		codec: 'h264';
-		/** Seconds from key frame to key frame; key frames fall on whole multiples of it on the broadcast's timeline. */
-		gopDurationSeconds: number;
-		/** Upper limit; simple pictures need less. */
-		maxBitrateBps: number;
-		/** The width follows. Default is the input's size. */
-		heightPixels?: number;
-		/** Frames a second of the input where known, for rate control only: timestamps are never changed. */
-		frameRate?: number;
-	};
+	outputs: readonly VideoEncoderOutput[];
 };
 
 export type TranscoderCloseReason = 'finished' | 'run-ended' | 'tier-closed' | 'server-shutdown';
 
 export type TranscoderEvents = {
-	/** The output's configuration: before its first access unit, and again when it changes. */
-	trackConfigured: [config: TrackConfig];
-	/** In decode order, decode times strictly increasing; capture times are those of the input. */
+	/** An output's configuration: before its first access unit, and again when it changes. */
+	trackConfigured: [config: TrackConfig, trackId: TrackId];
+	/** Of each track in decode order, decode times strictly increasing; capture times are those of the input. */
 	accessUnit: [unit: AccessUnit];
 	/** Its process failed, or works again. `error`: the last failure, with the end of FFmpeg's log. */
 	encoderStateChanged: [state: EncoderState, error: SpillwayError | undefined];
@@ -70,7 +80,7 @@ export type TranscoderStatistics = {
 };
 
 /**
- * One leg: its input configuration is fixed, its output configuration is an event.
+ * Its input configuration is fixed, its outputs' configurations are events.
  *
  * A unit's presentation time is that of the first sample or picture that a decoder outputs for it, an encoder's priming
  * included. So the output is in sync with the other tracks in a player that does not know about priming.

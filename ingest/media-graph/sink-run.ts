@@ -42,6 +42,7 @@ export const SINK_RUN_TRANSITIONS = {
 export class SinkRun {
 	readonly #deps: { clock: Clock; logger: Logger; sink: TrackSink };
 	readonly #run: number;
+	readonly #tracks: readonly Track[];
 	readonly #expected: ReadonlySet<TrackId>;
 	readonly #configs = new Map<TrackId, TrackConfig>();
 	readonly #machine: StateMachine<SinkRunState, SinkRunEvent>;
@@ -54,6 +55,7 @@ export class SinkRun {
 	) {
 		this.#deps = deps;
 		this.#run = options.run;
+		this.#tracks = options.tracks;
 		this.#expected = new Set(options.tracks.map(({ id }) => id));
 		this.#machine = new StateMachine({
 			table: SINK_RUN_TRANSITIONS,
@@ -117,7 +119,12 @@ export class SinkRun {
 
 	#open(): void {
 		this.#wait.disarm();
-		this.#deps.sink.beginRun(this.#run, this.#configs);
+		const rungs = new Map(
+			this.#tracks.flatMap(({ id, rung }) =>
+				rung === undefined || !this.#configs.has(id) ? [] : [[id, rung] as const],
+			),
+		);
+		this.#deps.sink.beginRun(this.#run, this.#configs, rungs);
 		this.#held.splice(0).forEach((unit) => this.#writeToSink(unit));
 	}
 

@@ -189,6 +189,12 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 		}
 	}
 
+	pauseTrack(trackId: TrackId): void {
+		if (!this.#isOver()) {
+			this.#tracks.pause(trackId);
+		}
+	}
+
 	interrupt(): void {
 		if (this.#isOver()) {
 			return;

@@ -140,6 +140,14 @@ export class TracksInStep {
 		return result;
 	}
 
+	/** The track has no media for now: it is filled up like one that the run lacks, until its next unit. */
+	pause(trackId: TrackId): void {
+		const track = this.#tracks.get(trackId);
+		if (track !== undefined) {
+			track.isInRun = false;
+		}
+	}
+
 	/** Ends the run: publishes all that is open and ensures that every rendition has a segment of it. */
 	flush(): void {
 		const tracks = [...this.#tracks.values()].filter((track) => track.writer !== undefined);
