@@ -219,7 +219,7 @@ export class FollowingTrackWriter {
 
 	/** Its first key frame comes later. Where the leader has one at the segment's start, so will the next segment. */
 	#passBeforeKeyFrame(slot: Slot): boolean {
-		if (this.#isSegmentStart && this.#borders.isKeyFrame(slot.fromPicture)) {
+		if (this.#isSegmentStart && slot.beginsWithKeyFrame) {
 			this.#state = 'returning';
 		}
 		this.#publishEmpty(slot, 'gap-part');
@@ -296,7 +296,7 @@ export class FollowingTrackWriter {
 	}
 
 	#publish(slot: Slot): void {
-		const units = this.#isSegmentStart ? fromKeyFrame(this.#taken) : this.#taken;
+		const units = this.#isSegmentStart && slot.beginsWithKeyFrame ? fromKeyFrame(this.#taken) : this.#taken;
 		this.#taken = [];
 		// The first is decoded where the part begins, so that decode times have no hole.
 		let startTicks = slot.startTicks;
@@ -367,7 +367,7 @@ export class FollowingTrackWriter {
 	}
 }
 
-/** The pictures from their first key frame on, if they have one: those before belong to the segment that has ended. */
+/** From the key frame on, if it is there: what an open GOP shows before it belongs to the segment before. */
 function fromKeyFrame(units: AccessUnit[]): AccessUnit[] {
 	const first = units.findIndex((unit) => unit.isKeyFrame);
 	return first > 0 ? units.slice(first) : units;
