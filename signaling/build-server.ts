@@ -7,6 +7,7 @@ import { senderKey } from '../core/limits/address-key.ts';
 import type { Logger } from '../core/logger.ts';
 import { answerOtherMethods } from '../core/protocol/api/address-methods.ts';
 import { BroadcastRegistry } from '../ingest/broadcast/broadcast-registry.ts';
+import { parseLadderChoice } from '../core/media/rung.ts';
 import { workLimits } from '../ingest/media-plan/work-budget.ts';
 import { createRtmpIngest } from '../ingest/rtmp/rtmp-ingest.ts';
 import { WhipSessions } from '../ingest/whip/whip-routes.ts';
@@ -128,6 +129,7 @@ async function assemble(
 			sfu,
 			transcoders,
 			limits: workLimits(config.ingest, availableParallelism()),
+			ladderChoice: parseLadderChoice(config.ingest.ladder),
 			openPackager: (broadcast) => packager.startBroadcast(broadcast),
 		}),
 	);

@@ -75,6 +75,8 @@ export type TranscoderStatistics = {
 	restartCount: number;
 	/** Media time that waits for the encoder now. */
 	queuedMs: number;
+	/** Media time between the newest input and the newest output, of the output furthest behind. */
+	lagMs: number;
 	/** Of the running process; undefined while there is none. */
 	processId: number | undefined;
 };

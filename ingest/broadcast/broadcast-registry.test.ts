@@ -28,6 +28,7 @@ function openRegistry(limits: Partial<WorkLimits> = {}): { registry: BroadcastRe
 			maxPublisherBitrateBps: 1e9,
 			...limits,
 		},
+		ladderChoice: 'off',
 		openPackager: () => new FakeTrackSink(),
 	});
 	return { registry, fail };

@@ -9,6 +9,7 @@ import type { TranscoderFactory } from '../../core/media/transcoder.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import type { Sfu } from '../../sfu/create-sfu.ts';
 import { Broadcast, type BroadcastEndReason } from './broadcast.ts';
+import type { LadderChoice } from '../../core/media/rung.ts';
 import { admitBroadcast, EncoderBudget, type BroadcastOwner, type WorkLimits } from '../media-plan/work-budget.ts';
 import { MAX_REMEMBERED_CHANNELS, PublishRefusals, type PublishRefusal, type PublishReport } from './publish-report.ts';
 
@@ -41,6 +42,8 @@ type BroadcastRegistryDependencies = {
 	sfu: Sfu;
 	transcoders: TranscoderFactory;
 	limits: WorkLimits;
+	/** Which rungs broadcasts get. */
+	ladderChoice: LadderChoice;
 	openPackager(broadcast: { broadcastId: BroadcastId; channelName: ChannelName }): TrackSink;
 };
 
@@ -148,7 +151,7 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 	}
 
 	async #start(permission: PublishPermission): Promise<Broadcast> {
-		const { clock, sfu, transcoders, limits, openPackager } = this.#deps;
+		const { clock, sfu, transcoders, limits, ladderChoice, openPackager } = this.#deps;
 		const id = createId<BroadcastId>(clock.nowMs());
 		const { channelId, channelName, graceWindowMs } = permission;
 		const logger = this.#deps.logger.child({ broadcastId: id, channel: channelName });
@@ -160,6 +163,7 @@ export class BroadcastRegistry extends TypedEmitter<BroadcastRegistryEvents> {
 				createRouter: () => sfu.createBroadcastRouter(id),
 				packager: openPackager({ broadcastId: id, channelName }),
 				encoderGrants: this.#encoderBudget.grantsFor(permission.owner),
+				ladderChoice: () => ladderChoice,
 				maxPublisherBitrateBps: limits.maxPublisherBitrateBps,
 			},
 			{ id, channelId, channelName, graceWindowMs },

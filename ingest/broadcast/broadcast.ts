@@ -17,10 +17,11 @@ import { BROADCAST_TRANSITIONS, type BroadcastEvent, type BroadcastState } from 
 import type { BroadcastOutputs, LegEncoderState } from '../media-graph/outputs.ts';
 import { TIMELINE_START_MS } from '../timing/contribution-timeline.ts';
 import { Contribution } from '../contribution/contribution.ts';
-import type { LegPlan } from '../media-plan/leg-planner.ts';
+import type { MediaPlan } from '../media-plan/media-planner.ts';
 import { reportPublisherEnd, type PublishReport } from './publish-report.ts';
 import type { Publisher, PublisherEndReason, TrackProblem } from '../publisher/publisher.ts';
 import type { StreamHealth } from '../media-plan/stream-observer.ts';
+import type { LadderChoice } from '../../core/media/rung.ts';
 import type { EncoderGrants } from '../media-plan/work-budget.ts';
 
 export type BroadcastEndReason = 'unpublished' | 'grace-window-expired' | 'start-failed' | 'server-shutdown';
@@ -28,7 +29,7 @@ export type BroadcastEndReason = 'unpublished' | 'grace-window-expired' | 'start
 type BroadcastEvents = {
 	stateChanged: [state: BroadcastState, previous: BroadcastState];
 	/** Another publisher, or another plan for the stream. */
-	planChanged: [plan: LegPlan];
+	planChanged: [plan: MediaPlan];
 	publisherEnded: [report: PublishReport];
 	/** Once. */
 	ended: [reason: BroadcastEndReason];
@@ -66,6 +67,8 @@ type BroadcastDependencies = {
 	packager: TrackSink;
 	/** Whether a picture may be re-encoded. */
 	encoderGrants: EncoderGrants;
+	/** Which rungs it may have. */
+	ladderChoice: () => LadderChoice;
 	/** Limit of one publisher, sound and picture together. */
 	maxPublisherBitrateBps: number;
 };
@@ -168,7 +171,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 		return this.#current?.publisher;
 	}
 
-	get plan(): LegPlan | undefined {
+	get plan(): MediaPlan | undefined {
 		return this.#current?.plan;
 	}
 
@@ -245,7 +248,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 		}
 		this.#deferredEnd = undefined;
 		void this.#pending?.close('replaced');
-		const { clock, logger, transcoders, encoderGrants } = this.#deps;
+		const { clock, logger, transcoders, encoderGrants, ladderChoice } = this.#deps;
 		const contribution = new Contribution(
 			{
 				clock,
@@ -256,6 +259,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 				notBeforeMs: () => this.#reachedMs,
 				waitsForGop: !this.#hasBeenLive,
 				encoderGrants,
+				ladderChoice,
 			},
 			publisher,
 		);

@@ -28,6 +28,6 @@ export type LegDependencies = {
 	logger: Logger;
 	transcoders: TranscoderFactory;
 	outputs: BroadcastOutputs;
-	runs: Pick<RunSwitch, 'configure' | 'write'>;
+	runs: Pick<RunSwitch, 'configure' | 'pause' | 'write'>;
 	onMedia(): void;
 };

@@ -1,11 +1,11 @@
-/** The picture's legs: access units of a contribution → stage and packager, directly or through an encoder. */
-import type { AccessUnit, Track } from '../../core/media/access-unit.ts';
-import type { VideoTrackConfig } from '../../core/media/codecs.ts';
+/** The picture's ways: access units of a contribution → stage and packager, directly or through an encoder. */
+import type { AccessUnit, Track, TrackId } from '../../core/media/access-unit.ts';
+import type { TrackConfig, VideoTrackConfig } from '../../core/media/codecs.ts';
 import { splitLengthPrefixed } from '../../core/media/h264.ts';
-import type { MediaTranscoder } from '../../core/media/transcoder.ts';
+import type { MediaTranscoder, VideoEncoderOutput } from '../../core/media/transcoder.ts';
 import { packetizeH264 } from '../../sfu/rtp/h264-packetizer.ts';
 import type { Stage } from '../../sfu/stage/stage.ts';
-import type { LegPlan } from '../media-plan/leg-planner.ts';
+import { encodedPictures, originOf, SOURCE_TRACKS, type MediaPlan } from '../media-plan/media-planner.ts';
 import type { StreamHealth } from '../media-plan/stream-observer.ts';
 import type { PublishProtocol } from '../publisher/publisher.ts';
 import { EncoderNode } from './encoder-node.ts';
@@ -19,50 +19,54 @@ const MAX_VIDEO_BITRATE_BPS = 8_000_000;
 /** Source units of the running GOP kept, for an encoder that begins in its middle. */
 const MAX_GOP_UNITS = 600;
 
+const SOURCE_PICTURE = SOURCE_TRACKS.video;
+
 export class VideoLegs {
 	readonly #deps: LegDependencies;
-	readonly #track: Track;
-	readonly #encoder: EncoderNode<'video'>;
+	readonly #encoder: EncoderNode;
 	readonly #switch: SourceSwitch;
-	#plan: LegPlan | undefined;
+	#plan: MediaPlan | undefined;
+	/** What the encoder puts out, or will from the next key frame on. */
+	#encoded: readonly Track[] = [];
 	#gop: AccessUnit[] = [];
 
-	/** `track`: that of the packager's picture. */
-	constructor(deps: LegDependencies, track: Track) {
+	constructor(deps: LegDependencies) {
 		this.#deps = deps;
-		this.#track = track;
 		this.#switch = new SourceSwitch(deps.logger);
 		this.#encoder = new EncoderNode({
-			onConfigured: (config) => {
-				if (this.#plan?.reEncodesVideo.llHls === true) {
-					deps.runs.configure(track.id, config);
-				}
-			},
+			onConfigured: (config, trackId) => this.#onConfigured(config, trackId),
 			onUnit: (unit) => this.#onEncoded(unit),
 		});
 	}
 
-	/** The tiers for which the picture is re-encoded, and the state of the encoder. */
+	/** The tiers for which the source's picture is re-encoded, and the state of the encoder. */
 	get encoderStates(): readonly LegEncoderState[] {
 		const { state } = this.#encoder;
-		if (state === undefined || this.#plan === undefined) {
-			return [];
-		}
-		const { webrtc, llHls } = this.#plan.reEncodesVideo;
-		const tiers = [webrtc ? (['webrtc'] as const) : [], llHls ? (['ll-hls'] as const) : []].flat();
-		return tiers.map((tier) => ({ track: 'video', tier, state }));
+		const tiers = [
+			{ tier: 'webrtc', to: 'stage' },
+			{ tier: 'll-hls', to: 'packager' },
+		] as const;
+		return state === undefined
+			? []
+			: tiers.filter(({ to }) => this.#originOf(to) === 'encoder').map(({ tier }) => ({ track: 'video', tier, state }));
+	}
+
+	/** Media time by which the encoder's output is behind its input; undefined without an encoder. */
+	get encoderLagMs(): number | undefined {
+		return this.#encoder.statistics?.lagMs;
 	}
 
 	/** True when the publisher's RTP of a picture at this timeline position goes to the stage unchanged. */
 	passesRtpThrough(timelineTicks: number): boolean {
-		const passes = this.#plan?.reEncodesVideo.webrtc !== true && this.#plan?.isVideoOff?.webrtc !== true;
+		const passes = this.#plan === undefined || this.#originOf('stage') === 'source';
 		return this.#switch.isOpenToSource(timelineTicks) && (passes || this.#switch.isShowingSource);
 	}
 
-	/** Source unit → stage, or → encoder → stage. */
-	feedStage(unit: AccessUnit, plan: LegPlan, config: VideoTrackConfig, protocol: PublishProtocol): void {
+	/** Source unit → stage, and → encoder → stage and packager. */
+	feedStage(unit: AccessUnit, plan: MediaPlan, config: VideoTrackConfig, protocol: PublishProtocol): void {
 		this.#plan = plan;
-		if (plan.reEncodesVideo.webrtc) {
+		const origin = this.#originOf('stage');
+		if (origin === 'encoder') {
 			this.#beginEncoder(config);
 		}
 		if (!this.#encoder.write(unit)) {
@@ -72,8 +76,7 @@ export class VideoLegs {
 		const goesDirectly =
 			config.codec === 'h264' &&
 			this.#switch.isOpenToSource(unit.presentationTimeTicks) &&
-			plan.isVideoOff?.webrtc !== true &&
-			(!plan.reEncodesVideo.webrtc || this.#switch.isShowingSource);
+			(origin === 'source' || (origin === 'encoder' && this.#switch.isShowingSource));
 		if (stage !== undefined && goesDirectly && this.#switch.showSource(unit)) {
 			if (protocol === 'rtmp') {
 				writePicture(stage, unit, config);
@@ -82,21 +85,24 @@ export class VideoLegs {
 		}
 	}
 
-	/** A run begins, now or soon: the packager's track is the source's or the encoder's. */
-	beginRun(plan: LegPlan, config: VideoTrackConfig, health: StreamHealth): void {
+	/** A run begins, now or soon; or the plan has changed: the packager's tracks are the source's and the encoder's. */
+	beginRun(plan: MediaPlan, config: VideoTrackConfig, health: StreamHealth): void {
 		this.#plan = plan;
-		if (plan.reEncodesVideo.llHls || plan.reEncodesVideo.webrtc) {
-			this.#beginEncoder(config, health);
+		this.#followPlan(config, health);
+		if (this.#originOf('packager') === 'source') {
+			this.#deps.runs.configure(SOURCE_PICTURE, config);
 		}
-		const output = plan.reEncodesVideo.llHls ? this.#encoder.config : config;
-		if (plan.isVideoOff?.llHls !== true && output !== undefined) {
-			this.#deps.runs.configure(this.#track.id, output);
+		for (const { id } of this.#encoded) {
+			const known = this.#encoder.config(id);
+			if (known !== undefined) {
+				this.#onConfigured(known, id);
+			}
 		}
 	}
 
 	/** Source unit → packager, when it passes through. */
-	feedPackager(unit: AccessUnit, plan: LegPlan): void {
-		if (!plan.reEncodesVideo.llHls && plan.isVideoOff?.llHls !== true) {
+	feedPackager(unit: AccessUnit, plan: MediaPlan): void {
+		if (originOf(plan, SOURCE_PICTURE.id, 'packager') === 'source') {
 			this.#deps.runs.write(unit);
 		}
 	}
@@ -110,12 +116,17 @@ export class VideoLegs {
 	/** A new run follows, for which the encoder's decoder starts again. */
 	restart(): void {
 		this.#encoder.restart();
+		this.#encoded = [];
 		this.#switch.restart();
 		this.#gop = [];
 	}
 
 	close(): Promise<void> {
 		return this.#encoder.close();
+	}
+
+	#originOf(to: 'stage' | 'packager'): 'source' | 'encoder' | undefined {
+		return this.#plan && originOf(this.#plan, SOURCE_PICTURE.id, to);
 	}
 
 	#keepGop(unit: AccessUnit): void {
@@ -127,47 +138,80 @@ export class VideoLegs {
 		}
 	}
 
+	/** The encoder makes the pictures of the plan: it is created, replaced or ended where it makes others. */
+	#followPlan(config: VideoTrackConfig, health: StreamHealth): void {
+		const wanted = encodedPictures(this.#plan!);
+		const lost = this.#encoded.filter(({ id }) => wanted.every((track) => track.id !== id));
+		const hasMore = wanted.some(({ id }) => this.#encoded.every((track) => track.id !== id));
+		if (lost.length === 0 && !hasMore) {
+			return;
+		}
+		const isFirst = this.#encoded.length === 0;
+		this.#encoded = wanted;
+		lost.forEach((track) => this.#deps.runs.pause(track));
+		if (isFirst) {
+			this.#beginEncoder(config, health);
+		} else if (wanted.length === 0) {
+			this.#encoder.end();
+		} else {
+			this.#encoder.replace(() => this.#createTranscoder(wanted, config, health));
+		}
+	}
+
 	#beginEncoder(config: VideoTrackConfig, health?: StreamHealth): void {
-		if (this.#encoder.begin(() => this.#createTranscoder(config, health))) {
+		const pictures = encodedPictures(this.#plan!);
+		if (this.#encoder.begin(() => this.#createTranscoder(pictures, config, health))) {
+			this.#encoded = pictures;
 			this.#gop.forEach((unit) => this.#encoder.write(unit));
 			this.#gop = [];
 		}
 	}
 
-	#createTranscoder(config: VideoTrackConfig, health: StreamHealth | undefined): MediaTranscoder {
-		const knownRate = health !== undefined && health.frameRate > 0 ? health.frameRate : undefined;
-		const pixelsPerSecond = config.widthPixels * config.heightPixels * Math.min(knownRate ?? 30, 60);
-		const sourceBps = (health?.videoBitrateBps ?? 0) * 1.1;
-		const wantedBps = Math.max(MIN_VIDEO_BITRATE_BPS, pixelsPerSecond * BITS_PER_PIXEL, sourceBps);
-		return this.#deps.transcoders.createVideo({
-			input: config,
-			output: {
-				codec: 'h264',
-				gopDurationSeconds: ENCODER_GOP_SECONDS,
-				maxBitrateBps: Math.round(Math.min(MAX_VIDEO_BITRATE_BPS, wantedBps)),
-				...(knownRate === undefined ? {} : { frameRate: Math.round(knownRate) }),
-			},
-			trackId: this.#track.id,
-			run: 0,
-			logger: this.#deps.logger,
+	#createTranscoder(
+		tracks: readonly Track[],
+		config: VideoTrackConfig,
+		health: StreamHealth | undefined,
+	): MediaTranscoder {
+		const frameRate = health !== undefined && health.frameRate > 0 ? health.frameRate : undefined;
+		// Where the source's picture passes through to LL-HLS, players change between it and the rungs at its key frames.
+		const keyFrames =
+			this.#originOf('packager') === 'source' && tracks.some(({ rung }) => rung) ? 'source' : 'timeline';
+		const common = { codec: 'h264', keyFrames, gopDurationSeconds: ENCODER_GOP_SECONDS } as const;
+		const outputs = tracks.map(({ id, rung }): VideoEncoderOutput => {
+			const rate = frameRate === undefined ? {} : { frameRate: Math.round(frameRate) };
+			if (rung?.kind !== 'video') {
+				return { ...common, ...rate, trackId: id, maxBitrateBps: sourceBitrateBps(config, health) };
+			}
+			const { heightPixels, frameRate: maxFrameRate, maxBitrateBps } = rung;
+			return { ...common, ...rate, trackId: id, maxBitrateBps, heightPixels, maxFrameRate };
 		});
+		return this.#deps.transcoders.createVideo({ input: config, outputs, run: 0, logger: this.#deps.logger });
+	}
+
+	#onConfigured(config: TrackConfig, trackId: TrackId): void {
+		const track = this.#encoded.find(({ id }) => id === trackId);
+		if (track !== undefined && this.#plan !== undefined && originOf(this.#plan, trackId, 'packager') === 'encoder') {
+			this.#deps.runs.configure(track, config);
+		}
 	}
 
 	#onEncoded(unit: AccessUnit): void {
-		const { config } = this.#encoder;
-		if (config === undefined || this.#plan === undefined) {
+		if (this.#plan === undefined || this.#encoded.every(({ id }) => id !== unit.trackId)) {
 			return;
 		}
-		const { reEncodesVideo } = this.#plan;
-		if (reEncodesVideo.llHls) {
+		if (originOf(this.#plan, unit.trackId, 'packager') === 'encoder') {
 			this.#deps.runs.write(unit);
 		}
-		const stage = this.#deps.outputs.stage();
-		if (!reEncodesVideo.webrtc || stage === undefined) {
-			return;
+		if (unit.trackId === SOURCE_PICTURE.id && this.#originOf('stage') === 'encoder') {
+			this.#showEncoded(unit);
 		}
-		const shown = this.#switch.showEncoded(unit);
-		if (shown === 'no') {
+	}
+
+	#showEncoded(unit: AccessUnit): void {
+		const config = this.#encoder.config(unit.trackId);
+		const stage = this.#deps.outputs.stage();
+		const shown = stage === undefined ? 'no' : this.#switch.showEncoded(unit);
+		if (stage === undefined || config?.kind !== 'video' || shown === 'no') {
 			return;
 		}
 		if (shown === 'first') {
@@ -176,6 +220,15 @@ export class VideoLegs {
 		writePicture(stage, unit, config);
 		this.#deps.onMedia();
 	}
+}
+
+/** Ceiling of the source's own picture when it is re-encoded. */
+function sourceBitrateBps(config: VideoTrackConfig, health: StreamHealth | undefined): number {
+	const frameRate = health !== undefined && health.frameRate > 0 ? health.frameRate : 30;
+	const pixelsPerSecond = config.widthPixels * config.heightPixels * Math.min(frameRate, 60);
+	const measuredBps = (health?.videoBitrateBps ?? 0) * 1.1;
+	const wantedBps = Math.max(MIN_VIDEO_BITRATE_BPS, pixelsPerSecond * BITS_PER_PIXEL, measuredBps);
+	return Math.round(Math.min(MAX_VIDEO_BITRATE_BPS, wantedBps));
 }
 
 /** Sends one H.264 access unit to a stage. */

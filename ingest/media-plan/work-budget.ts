@@ -81,8 +81,20 @@ export interface EncoderLease {
 	release(): void;
 }
 
+/** Capacity for the rungs of one broadcast: what re-encoding leaves. It is taken back when re-encoding needs it. */
+export interface LadderLease {
+	/** Whether a ladder of so many pixels a second fits beside all else now. */
+	fits(pixelsPerSecond: number): boolean;
+	/** The ladder has this size from now on, and a smaller one should follow when it no longer fits. */
+	resize(pixelsPerSecond: number): void;
+	/** Idempotent. */
+	release(): void;
+}
+
 /** A broadcast's access to encoder capacity. */
 export interface EncoderGrants {
+	/** A lease of no pixels yet. */
+	ladder(): LadderLease;
 	/** Undefined: there is no capacity. */
 	acquire(pixelsPerSecond: number): EncoderLease | undefined;
 	/** The limit, for messages to the streamer. */
@@ -93,6 +105,7 @@ export interface EncoderGrants {
 export class EncoderBudget {
 	readonly #maxPixelsPerSecond: number;
 	#usedPixelsPerSecond = 0;
+	#ladderPixelsPerSecond = 0;
 
 	constructor(maxPixelsPerSecond: number) {
 		this.#maxPixelsPerSecond = maxPixelsPerSecond;
@@ -102,32 +115,56 @@ export class EncoderBudget {
 		return this.#usedPixelsPerSecond;
 	}
 
+	/** Granted pixels of rungs a second. */
+	get ladderPixelsPerSecond(): number {
+		return this.#ladderPixelsPerSecond;
+	}
+
 	/** For one broadcast. */
 	grantsFor({ isKnown }: Pick<BroadcastOwner, 'isKnown'>): EncoderGrants {
 		const maxPixelsPerSecond = this.#maxPixelsPerSecond * (isKnown ? 1 + RESERVED_PIXEL_SHARE : 1);
-		return { maxPixelsPerSecond, acquire: (wanted) => this.#acquire(wanted, maxPixelsPerSecond) };
+		return {
+			maxPixelsPerSecond,
+			acquire: (wanted) => this.#acquire(wanted, maxPixelsPerSecond),
+			ladder: () => this.#leaseLadder(),
+		};
 	}
 
 	#acquire(wantedPixelsPerSecond: number, maxPixelsPerSecond: number): EncoderLease | undefined {
 		if (this.#usedPixelsPerSecond + wantedPixelsPerSecond > maxPixelsPerSecond) {
 			return undefined;
 		}
-		let held = wantedPixelsPerSecond;
-		let isReleased = false;
-		this.#usedPixelsPerSecond += held;
+		const resize = heldAmount((change) => (this.#usedPixelsPerSecond += change));
+		resize(wantedPixelsPerSecond);
+		return { resize, release: () => resize(0, true) };
+	}
+
+	#leaseLadder(): LadderLease {
+		let heldPixelsPerSecond = 0;
+		const resize = heldAmount((change) => {
+			heldPixelsPerSecond += change;
+			this.#ladderPixelsPerSecond += change;
+		});
 		return {
-			resize: (pixels) => {
-				if (!isReleased) {
-					this.#usedPixelsPerSecond += pixels - held;
-					held = pixels;
-				}
+			fits: (pixels) => {
+				const others = this.#usedPixelsPerSecond + this.#ladderPixelsPerSecond - heldPixelsPerSecond;
+				return others + pixels <= this.#maxPixelsPerSecond;
 			},
-			release: () => {
-				if (!isReleased) {
-					isReleased = true;
-					this.#usedPixelsPerSecond -= held;
-				}
-			},
+			resize,
+			release: () => resize(0, true),
 		};
 	}
+}
+
+/** An amount that may change until it is given back. `apply` gets each change. */
+function heldAmount(apply: (change: number) => void): (amount: number, isLast?: boolean) => void {
+	let held = 0;
+	let isReleased = false;
+	return (amount, isLast = false) => {
+		if (!isReleased) {
+			apply(amount - held);
+			held = amount;
+			isReleased = isLast;
+		}
+	};
 }

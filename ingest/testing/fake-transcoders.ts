@@ -1,5 +1,5 @@
 /** Encoders for tests: each unit comes out a moment later in the wanted codec, a key frame at each whole second. */
-import type { AccessUnit, TrackKind } from '../../core/media/access-unit.ts';
+import type { AccessUnit, TrackId, TrackKind } from '../../core/media/access-unit.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
 import type {
 	AudioTranscodeOptions,
@@ -21,12 +21,14 @@ const EMPTY_STATISTICS: TranscoderStatistics = {
 	outputBytes: 0,
 	restartCount: 0,
 	queuedMs: 0,
+	lagMs: 0,
 	processId: undefined,
 };
 
 export class FakeTranscoder extends TypedEmitter<TranscoderEvents> implements MediaTranscoder {
 	readonly options: AudioTranscodeOptions | VideoTranscodeOptions;
 	readonly output: TrackConfig;
+	readonly trackIds: readonly TrackId[];
 	readonly written: AccessUnit[] = [];
 	readonly statistics = EMPTY_STATISTICS;
 	encoderState: EncoderState = 'running';
@@ -39,6 +41,7 @@ export class FakeTranscoder extends TypedEmitter<TranscoderEvents> implements Me
 	constructor(options: AudioTranscodeOptions | VideoTranscodeOptions, output: TrackConfig, isDead: boolean) {
 		super();
 		this.options = options;
+		this.trackIds = 'outputs' in options ? options.outputs.map(({ trackId }) => trackId) : [options.trackId];
 		this.output = output;
 		this.#isDead = isDead;
 	}
@@ -79,16 +82,19 @@ export class FakeTranscoder extends TypedEmitter<TranscoderEvents> implements Me
 		}
 		if (!this.#isConfigured) {
 			this.#isConfigured = true;
-			this.emit('trackConfigured', this.output);
+			this.trackIds.forEach((trackId) => this.emit('trackConfigured', this.output, trackId));
 		}
 		const second = Math.floor(unit.decodeTimeTicks / unit.clockRate);
-		this.emit('accessUnit', {
-			...unit,
-			codec: this.output.codec,
-			presentationTimeTicks: unit.decodeTimeTicks,
-			isKeyFrame: this.output.kind === 'audio' || second !== this.#lastSecond,
-			bytes: Uint8Array.from([0, 0, 0, 2, second === this.#lastSecond ? 0x41 : 0x65, 0xee]),
-		});
+		for (const trackId of this.trackIds) {
+			this.emit('accessUnit', {
+				...unit,
+				trackId,
+				codec: this.output.codec,
+				presentationTimeTicks: unit.decodeTimeTicks,
+				isKeyFrame: this.output.kind === 'audio' || second !== this.#lastSecond,
+				bytes: Uint8Array.from([0, 0, 0, 2, second === this.#lastSecond ? 0x41 : 0x65, 0xee]),
+			});
+		}
 		this.#lastSecond = second;
 	}
 }
