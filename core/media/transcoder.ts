@@ -29,8 +29,9 @@ export type VideoEncoderOutput = {
 	trackId: TrackId;
 	codec: 'h264';
 	/**
-	 * Where key frames fall. `timeline`: on whole multiples of `gopDurationSeconds` on the broadcast's timeline. `source`:
-	 * on exactly the source's, and `gopDurationSeconds` after the last one. Of one encoder, all outputs have the same.
+	 * Where key frames fall. `timeline`: on whole multiples of `gopDurationSeconds` on the broadcast's timeline.
+	 * `source`: on exactly the source's, and `gopDurationSeconds` after the last one. Of one encoder, all outputs have
+	 * the same.
 	 */
 	keyFrames: 'timeline' | 'source';
 	gopDurationSeconds: number;

@@ -67,7 +67,9 @@ export class AudioLegs {
 		}
 	}
 
-	/** AAC → packager; Opus, or AAC that browsers do not play, → AAC → packager. The same sound at fewer bits beside it. */
+	/**
+	 * AAC → packager; Opus, or AAC that browsers do not play, → AAC → packager. The same sound at fewer bits beside it.
+	 */
 	feedPackager(unit: AccessUnit, plan: MediaPlan, config: AudioTrackConfig): void {
 		if (isAacForBrowsers(config)) {
 			this.#deps.runs.write(unit);

@@ -1,4 +1,7 @@
-/** One encoder of a contribution: created when it is first needed, replaced without a gap, and created again after a break. */
+/**
+ * One encoder of a contribution: created when it is first needed, replaced without a gap, and created again after a
+ * break.
+ */
 import type { AccessUnit, TrackId } from '../../core/media/access-unit.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
 import type { MediaTranscoder, TranscoderStatistics } from '../../core/media/transcoder.ts';

@@ -8,7 +8,9 @@ import { SinkRun } from './sink-run.ts';
 
 /** With key frames further apart a picture is re-encoded; a covered camera may send none for longer. */
 const MAX_WAIT_MS = 30_000;
-/** Units kept for the coming run, because sound and rungs of its first picture may arrive earlier: 2 s of all tracks. */
+/**
+ * Units kept for the coming run, because sound and rungs of its first picture may arrive earlier: 2 s of all tracks.
+ */
 const MAX_KEPT_UNITS = 600;
 
 type RunSwitchDependencies = {

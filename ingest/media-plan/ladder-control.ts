@@ -31,7 +31,9 @@ export class LadderControl {
 		this.#lease = deps.encoderGrants.ladder();
 	}
 
-	/** The rungs for this picture now. The same rungs again unless its size, its rate, the room or the load has changed. */
+	/**
+	 * The rungs for this picture now. The same rungs again unless its size, its rate, the room or the load has changed.
+	 */
 	plan(source: SourcePicture): LadderPlan {
 		const nowMs = this.#deps.clock.monotonicMs();
 		const worthy = this.#worthyRungs(source);

@@ -24,7 +24,9 @@ export class LadderLoad {
 		return this.#highestCount;
 	}
 
-	/** `lagMs`: media time between its input and its output. `count`: rungs that it makes. Call it a few times a second. */
+	/**
+	 * `lagMs`: media time between its input and its output. `count`: rungs that it makes. Call it a few times a second.
+	 */
 	observe({ lagMs, count, nowMs }: { lagMs: number; count: number; nowMs: number }): void {
 		this.#overloadedSinceMs = lagMs >= OVERLOAD_LAG_MS ? (this.#overloadedSinceMs ?? nowMs) : undefined;
 		this.#calmSinceMs = lagMs <= CALM_LAG_MS ? (this.#calmSinceMs ?? nowMs) : undefined;

@@ -43,8 +43,8 @@ export type LadderPlan = {
 };
 
 /**
- * The part of a ladder that can be made, the lowest rungs of it. `fits`: whether the machine carries a ladder of so many
- * pixels a second. `highestCount`: how many rungs the encoder carries.
+ * The part of a ladder that can be made, the lowest rungs of it. `fits`: whether the machine carries a ladder of so
+ * many pixels a second. `highestCount`: how many rungs the encoder carries.
  */
 export function limitLadder(
 	plan: LadderPlan,

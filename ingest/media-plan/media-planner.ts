@@ -1,6 +1,6 @@
 /**
- * Decides, from facts about a stream, the ways of its media: from the source or an encoder to the stage and the packager.
- * Pure.
+ * Decides, from facts about a stream, the ways of its media: from the source or an encoder to the stage and the
+ * packager. Pure.
  */
 import { createTrack, type Track, type TrackId, type TrackKind } from '../../core/media/access-unit.ts';
 import type { AudioCodec, VideoCodec } from '../../core/media/codecs.ts';

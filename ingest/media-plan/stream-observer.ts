@@ -132,8 +132,8 @@ export class StreamObserver {
 	}
 
 	/**
-	 * The usual time from picture to picture, in milliseconds; undefined before the second. The mean of the intervals near
-	 * their median: the median alone is 33 ms for RTMP's 33, 33, 34, and a plain mean follows every pause.
+	 * The usual time from picture to picture, in milliseconds; undefined before the second. The mean of the intervals
+	 * near their median: the median alone is 33 ms for RTMP's 33, 33, 34, and a plain mean follows every pause.
 	 */
 	get usualIntervalMs(): number | undefined {
 		if (this.#intervalsMs.length === 0) {
