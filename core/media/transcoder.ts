@@ -29,8 +29,9 @@ export type VideoEncoderOutput = {
 	trackId: TrackId;
 	codec: 'h264';
 	/**
-	 * Where key frames fall. `timeline`: on whole multiples of `gopDurationSeconds` on the broadcast's timeline. `source`:
-	 * on exactly the source's, and `gopDurationSeconds` after the last one. Of one encoder, all outputs have the same.
+	 * Where key frames fall. `timeline`: on whole multiples of `gopDurationSeconds` on the broadcast's timeline.
+	 * `source`: on exactly the source's, and `gopDurationSeconds` after the last one, by the frame rate that is given. Of
+	 * one encoder, all outputs have the same.
 	 */
 	keyFrames: 'timeline' | 'source';
 	gopDurationSeconds: number;
@@ -75,6 +76,8 @@ export type TranscoderStatistics = {
 	restartCount: number;
 	/** Media time that waits for the encoder now. */
 	queuedMs: number;
+	/** Media time by which the output that is furthest behind is behind the newest input, what waits included. */
+	lagMs: number;
 	/** Of the running process; undefined while there is none. */
 	processId: number | undefined;
 };
