@@ -126,6 +126,11 @@ export class BroadcastPackager extends TypedEmitter<BroadcastPackagerEvents> imp
 		return this.#tracks.renditions;
 	}
 
+	/** Those of them that players may choose now. */
+	get offered(): readonly RenditionEntry[] {
+		return this.#tracks.offered;
+	}
+
 	rendition(trackId: string): Rendition | undefined {
 		return this.#tracks.rendition(trackId);
 	}

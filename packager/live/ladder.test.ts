@@ -28,7 +28,7 @@ type Scenario = {
 	slow?: readonly Span[];
 	/** The encoder of this rung has no output, and begins with a key frame afterwards. */
 	silences?: readonly (Span & { trackId: TrackId; isAnnounced: boolean })[];
-	/** The publisher is gone for a second. */
+	/** The publisher is gone for a second, with what the encoders still have of its pictures. */
 	lostAtSeconds?: number | undefined;
 };
 
@@ -95,7 +95,12 @@ function play(watched: WatchedBroadcast, scenario: Scenario): Map<TrackId, Acces
 		const source = sourceOf(scenario, run, fromSeconds, toSeconds - fromSeconds);
 		const rungs = RUNG_IDS.map((trackId) => rungOf(scenario, source, trackId));
 		RUNG_IDS.forEach((trackId, index) => sent.set(trackId, [...(sent.get(trackId) ?? []), ...rungs[index]!]));
+		const isLate = (unit: AccessUnit): boolean =>
+			run === 0 && runs.length > 1 && secondsOf(unit) + delayOf(scenario, unit.trackId) > toSeconds;
 		for (const unit of inArrivalOrder([...source, ...rungs.flat()], ({ trackId }) => delayOf(scenario, trackId))) {
+			if (isLate(unit)) {
+				continue;
+			}
 			for (const pause of [...announced]) {
 				if (unit.trackId === 'video0' && secondsOf(unit) >= pause.fromSeconds + delayOf(scenario, pause.trackId)) {
 					announced.splice(announced.indexOf(pause), 1);

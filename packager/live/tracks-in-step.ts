@@ -5,7 +5,7 @@ import type { Logger } from '../../core/logger.ts';
 import type { AccessUnit, TrackId, TrackKind } from '../../core/media/access-unit.ts';
 import type { TrackConfig } from '../../core/media/codecs.ts';
 import { leastIntervalSeconds, type Rung } from '../../core/media/rung.ts';
-import { VIDEO_CLOCK_RATE } from '../../core/units.ts';
+import { AAC_FRAME_SAMPLES, VIDEO_CLOCK_RATE } from '../../core/units.ts';
 import { cmafTimescale, writeInitSegment } from '../cmaf/init-segment.ts';
 import type { PackagerConfig } from '../config/packager-config.ts';
 import type { Part } from '../rendition/part.ts';
@@ -14,7 +14,7 @@ import { RunDates } from '../rendition/run-dates.ts';
 import { FollowingTrackWriter } from '../segmenting/following-track-writer.ts';
 import { frameRateOfPart, frameRateOfSegment } from '../segmenting/frame-cadence.ts';
 import { LeaderBorders } from '../segmenting/leader-borders.ts';
-import { leadingPicture, type RunStart } from '../segmenting/run-gate.ts';
+import { leadingPicture, trackNumber, type RunStart } from '../segmenting/run-gate.ts';
 import {
 	AudioTrackWriter,
 	VideoTrackWriter,
@@ -88,10 +88,17 @@ export class TracksInStep {
 	}
 
 	get renditions(): readonly RenditionEntry[] {
-		const rank = ({ trackId, config }: Track): string => (config.kind === 'video' ? '0' : '1') + trackId;
+		const rankOf = ({ trackId, config }: Track): number => (config.kind === 'video' ? 0 : 1e9) + trackNumber(trackId);
 		return [...this.#tracks.values()]
 			.filter((track) => track.rendition.hasParts)
-			.sort((one, other) => (rank(one) < rank(other) ? -1 : 1));
+			.sort((one, other) => rankOf(one) - rankOf(other));
+	}
+
+	/** Those that players may choose: rungs that have media now, and the source's own picture and sound always. */
+	get offered(): readonly RenditionEntry[] {
+		return this.renditions.filter(({ trackId, rung, isInRun }) => {
+			return rung === undefined || (isInRun && this.#tracks.get(trackId)!.follower?.isAway !== true);
+		});
 	}
 
 	/** All renditions with a segment, also those whose first part is still to come. */
@@ -206,14 +213,15 @@ export class TracksInStep {
 	/** Ends the run: publishes all that is open and ensures that every rendition has a segment of it. */
 	flush(): void {
 		const tracks = [...this.#tracks.values()];
-		const leading = tracks.filter((track) => track.writer !== undefined);
-		for (const track of leading) {
+		const independent = tracks.filter((track) => track.writer !== undefined);
+		this.#completeLowSounds(independent);
+		for (const track of independent) {
 			track.writer!.flush();
 		}
 		const endSeconds = Math.max(
-			...leading.filter((track) => track.hasRunMedia).map((track) => track.writer!.endSeconds),
+			...independent.filter((track) => track.hasRunMedia).map((track) => track.writer!.endSeconds),
 		);
-		for (const track of leading) {
+		for (const track of independent) {
 			// Otherwise the run's discontinuity is missing here and the numbers are out of step.
 			if (Number.isFinite(endSeconds) && !track.hasRunMedia && track.rendition.hasParts) {
 				track.writer!.fillUntil(Math.max(endSeconds, track.writer!.endSeconds + FILL_STEP_SECONDS));
@@ -280,6 +288,18 @@ export class TracksInStep {
 		});
 		this.#tracks.set(trackId, track);
 		return track;
+	}
+
+	/** The encoder of a low sound still has its last frames. Silence replaces them, so that parts of sounds are equal. */
+	#completeLowSounds(tracks: readonly Track[]): void {
+		const sounds = tracks.filter(({ config, hasRunMedia }) => config.kind === 'audio' && hasRunMedia);
+		const own = sounds.find(({ rung, isInRun }) => rung === undefined && isInRun);
+		for (const { rung, writer, config } of sounds) {
+			if (own !== undefined && rung !== undefined) {
+				// To the nearest frame, because its frames may lie between those of the source.
+				writer!.fillUntil(own.writer!.endSeconds + AAC_FRAME_SAMPLES / 2 / cmafTimescale(config));
+			}
+		}
 	}
 
 	/** Fills tracks that have no media up to where `written` is; those that follow are filled up by their leader. */

@@ -77,6 +77,11 @@ export class FollowingTrackWriter {
 		return this.#endTicks / VIDEO_CLOCK_RATE;
 	}
 
+	/** It has no media for now. */
+	get isAway(): boolean {
+		return this.#state === 'away';
+	}
+
 	/** Adds the next picture. */
 	write(accessUnit: AccessUnit): WriteResult {
 		const ticks = accessUnit.presentationTimeTicks;

@@ -21,10 +21,11 @@ export function leadingPicture(
 		const rung = rungs.get(trackId);
 		return rung?.kind === 'video' ? rung.frameRate : Infinity;
 	};
-	return videos.sort((one, other) => rateOf(other) - rateOf(one) || numberOf(one) - numberOf(other))[0];
+	return videos.sort((one, other) => rateOf(other) - rateOf(one) || trackNumber(one) - trackNumber(other))[0];
 }
 
-function numberOf(trackId: TrackId): number {
+/** The number in a track's name. */
+export function trackNumber(trackId: TrackId): number {
 	return Number(/\d+$/.exec(trackId)?.[0]);
 }
 

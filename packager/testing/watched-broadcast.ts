@@ -10,7 +10,7 @@ import { BroadcastPackager } from '../live/broadcast-packager.ts';
 import { concatBytes } from '../cmaf/box-writer.ts';
 import { defaultPackagerConfig, type PackagerConfig } from '../config/packager-config.ts';
 import { formatMediaPlaylist } from '../playlist/media-playlist.ts';
-import { formatMultivariantPlaylist } from '../playlist/multivariant-playlist.ts';
+import { multivariantPlaylistOf } from '../playlist/multivariant-playlist.ts';
 import { findBox, readMp4, type ReadPacket } from './mp4-reader.ts';
 import { inStepFaults, PlaylistSequenceChecker, siblingFaults } from './playlist-rules.ts';
 import { seededRandom, SIMULATED_LADDER, SIMULATED_VIDEO, simulatedAudio, simulateRun } from './simulated-source.ts';
@@ -76,7 +76,7 @@ export class WatchedBroadcast {
 
 	/** The media playlist of a track now. */
 	text(trackId: TrackId, isDelta = false): string {
-		const reports = this.broadcast.renditions
+		const reports = this.broadcast.offered
 			.filter((other) => other.trackId !== trackId)
 			.map((other) => ({
 				uri: `../${other.trackId}/index.m3u8`,
@@ -87,14 +87,7 @@ export class WatchedBroadcast {
 	}
 	/** The multivariant playlist now. */
 	multivariantText(): string {
-		return formatMultivariantPlaylist(
-			this.broadcast.renditions.map(({ trackId, config, frameRate, rendition }) => ({
-				config,
-				frameRate,
-				peakBps: rendition.peakBps,
-				uri: `${trackId}/index.m3u8`,
-			})),
-		);
+		return multivariantPlaylistOf(this.broadcast.offered, ({ trackId }) => `${trackId}/index.m3u8`);
 	}
 
 	/** Checks what has changed. */
@@ -106,7 +99,9 @@ export class WatchedBroadcast {
 			this.#versions.set(trackId, rendition.version);
 			let checker = this.checkers.get(trackId);
 			if (checker === undefined) {
-				checker = new PlaylistSequenceChecker(() => this.broadcast.renditions.length);
+				checker = new PlaylistSequenceChecker(
+					() => this.broadcast.offered.filter((other) => other.trackId !== trackId).length + 1,
+				);
 				this.checkers.set(trackId, checker);
 			}
 			this.playlistCount++;
