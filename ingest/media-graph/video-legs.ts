@@ -29,6 +29,8 @@ export class VideoLegs {
 	/** What the encoder puts out, or will from the next key frame on. */
 	#encoded: readonly Track[] = [];
 	#gop: AccessUnit[] = [];
+	/** A run has begun: what the encoder makes is planned with all facts. */
+	#hasRun = false;
 
 	constructor(deps: LegDependencies) {
 		this.#deps = deps;
@@ -69,7 +71,8 @@ export class VideoLegs {
 		if (origin === 'encoder') {
 			this.#beginEncoder(config);
 		}
-		if (!this.#encoder.write(unit)) {
+		const hasEncoder = this.#encoder.write(unit);
+		if (!hasEncoder || !this.#hasRun) {
 			this.#keepGop(unit);
 		}
 		const stage = this.#deps.outputs.stage();
@@ -89,6 +92,7 @@ export class VideoLegs {
 	beginRun(plan: MediaPlan, config: VideoTrackConfig, health: StreamHealth): void {
 		this.#plan = plan;
 		this.#followPlan(config, health);
+		this.#hasRun = true;
 		if (this.#originOf('packager') === 'source') {
 			this.#deps.runs.configure(SOURCE_PICTURE, config);
 		}
@@ -118,6 +122,7 @@ export class VideoLegs {
 		this.#encoder.restart();
 		this.#encoded = [];
 		this.#switch.restart();
+		this.#hasRun = false;
 		this.#gop = [];
 	}
 
@@ -153,8 +158,10 @@ export class VideoLegs {
 			this.#beginEncoder(config, health);
 		} else if (wanted.length === 0) {
 			this.#encoder.end();
-		} else {
+		} else if (this.#hasRun) {
 			this.#encoder.replace(() => this.#createTranscoder(wanted, config, health));
+		} else {
+			this.#encoder.overtake(() => this.#createTranscoder(wanted, config, health), this.#gop.splice(0));
 		}
 	}
 
@@ -163,7 +170,9 @@ export class VideoLegs {
 		if (this.#encoder.begin(() => this.#createTranscoder(pictures, config, health))) {
 			this.#encoded = pictures;
 			this.#gop.forEach((unit) => this.#encoder.write(unit));
-			this.#gop = [];
+			if (this.#hasRun || health !== undefined) {
+				this.#gop = [];
+			}
 		}
 	}
 
