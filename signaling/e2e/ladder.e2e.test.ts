@@ -57,6 +57,7 @@ describe('a ladder', () => {
 			try {
 				await publisher.start();
 				await waitUntilLive(server.addresses);
+				await until(async () => (await pictures()).length === 3, 'a variant of each rung');
 				const addresses = await pictures();
 				expect(addresses.map((address) => address.match(/video\d/)![0])).toEqual(['video0', 'video4', 'video5']);
 				const common = async (): Promise<ListedSegment[][]> => {
