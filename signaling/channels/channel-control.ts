@@ -1,6 +1,6 @@
 /**
- * Applies changes of a channel to what is live: revoked keys end their sessions, a new grace window and a new choice of
- * rungs apply at once, a broadcast ends. Announces them to the other nodes, because the publisher can be on any of them.
+ * Applies changes of a channel to what is live: revoked keys end their sessions, a new grace window or choice of rungs
+ * applies at once, a broadcast ends. Announces them to the other nodes, because the publisher can be on any of them.
  */
 import type { ChannelId, ChannelName } from '../../core/ids.ts';
 import type { Logger } from '../../core/logger.ts';
