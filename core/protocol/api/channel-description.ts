@@ -67,7 +67,7 @@ export const ladderDescriptionSchema = Type.Object({
 export type LadderDescription = Static<typeof ladderDescriptionSchema>;
 
 /** The picture that the publisher sends. */
-const videoDescriptionSchema = Type.Object({
+export const videoDescriptionSchema = Type.Object({
 	codec: Type.String({ description: 'Name such as "h264".' }),
 	widthPixels: Type.Integer({ minimum: 1 }),
 	heightPixels: Type.Integer({ minimum: 1 }),
