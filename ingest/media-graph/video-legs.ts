@@ -9,7 +9,7 @@ import { encodedPictures, originOf, SOURCE_TRACKS, type MediaPlan } from '../med
 import type { StreamHealth } from '../media-plan/stream-observer.ts';
 import type { PublishProtocol } from '../publisher/publisher.ts';
 import { EncoderNode } from './encoder-node.ts';
-import type { LegDependencies, LegEncoderState } from './outputs.ts';
+import type { LegDependencies, LegEncoderState, PictureEncoder } from './outputs.ts';
 import { ENCODER_GOP_SECONDS, SourceSwitch } from './source-switch.ts';
 
 /** Bits per pixel of a re-encoded picture, and the limits of its bit rate: 2.8 Mbit/s for 720p30, or the source's. */
@@ -53,9 +53,15 @@ export class VideoLegs {
 			: tiers.filter(({ to }) => this.#originOf(to) === 'encoder').map(({ tier }) => ({ track: 'video', tier, state }));
 	}
 
-	/** Media time by which the encoder's output is behind its input; undefined without an encoder. */
-	get encoderLagMs(): number | undefined {
-		return this.#encoder.statistics?.lagMs;
+	/** Undefined without an encoder. */
+	get pictureEncoder(): PictureEncoder | undefined {
+		const { state, statistics } = this.#encoder;
+		if (state === undefined || statistics === undefined) {
+			return undefined;
+		}
+		const begun = this.#encoded.filter(({ id }) => this.#encoder.config(id) !== undefined);
+		const begunRungs = begun.flatMap(({ rung }) => (rung?.kind === 'video' ? [rung.name] : []));
+		return { state, inUse: this.#deps.transcoders.encoder, lagMs: statistics.lagMs, begunRungs };
 	}
 
 	/** True when the publisher's RTP of a picture at this timeline position goes to the stage unchanged. */

@@ -5,7 +5,8 @@
 import { createTrack, type Track, type TrackId, type TrackKind } from '../../core/media/access-unit.ts';
 import type { AudioCodec, VideoCodec } from '../../core/media/codecs.ts';
 import type { SpsFacts } from '../../core/media/h264-parameter-sets.ts';
-import { RUNG_NAMES, type AudioRung, type RungName, type VideoRung } from '../../core/media/rung.ts';
+import type { AudioRung, VideoRung } from '../../core/media/rung.ts';
+import { RUNG_NAMES, type RungName } from '../../core/protocol/ladder-choice.ts';
 import type { LadderPlan } from './ladder.ts';
 
 export type StreamFacts = {
@@ -64,7 +65,8 @@ export type MediaPlan = {
 	ladder: LadderPlan;
 };
 
-export const NO_LADDER: LadderPlan = { rungs: [], leftOut: [] };
+/** The ladder of a stream without a picture. */
+export const NO_LADDER: LadderPlan = { rungs: [], leftOut: [], reason: 'There is no picture to make smaller ones of.' };
 
 /** Where a tier's track comes from; undefined: the tier does not get it. */
 export function originOf(plan: MediaPlan, track: TrackId, to: Edge['to']): Edge['from'] | undefined {
