@@ -30,8 +30,8 @@ export type VideoEncoderOutput = {
 	codec: 'h264';
 	/**
 	 * Where key frames fall. `timeline`: on whole multiples of `gopDurationSeconds` on the broadcast's timeline.
-	 * `source`: on exactly the source's, and `gopDurationSeconds` after the last one. Of one encoder, all outputs have
-	 * the same.
+	 * `source`: on exactly the source's, and `gopDurationSeconds` after the last one, by the frame rate that is given. Of
+	 * one encoder, all outputs have the same.
 	 */
 	keyFrames: 'timeline' | 'source';
 	gopDurationSeconds: number;
@@ -76,7 +76,7 @@ export type TranscoderStatistics = {
 	restartCount: number;
 	/** Media time that waits for the encoder now. */
 	queuedMs: number;
-	/** Media time between the newest input and the newest output, of the output furthest behind. */
+	/** Media time by which the output that is furthest behind is behind the newest input, what waits included. */
 	lagMs: number;
 	/** Of the running process; undefined while there is none. */
 	processId: number | undefined;

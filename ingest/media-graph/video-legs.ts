@@ -29,6 +29,8 @@ export class VideoLegs {
 	/** What the encoder puts out, or will from the next key frame on. */
 	#encoded: readonly Track[] = [];
 	#gop: AccessUnit[] = [];
+	/** A run has begun: what the encoder makes is planned with all facts. */
+	#hasRun = false;
 
 	constructor(deps: LegDependencies) {
 		this.#deps = deps;
@@ -75,7 +77,8 @@ export class VideoLegs {
 		if (origin === 'encoder') {
 			this.#beginEncoder(config);
 		}
-		if (!this.#encoder.write(unit)) {
+		const hasEncoder = this.#encoder.write(unit);
+		if (!hasEncoder || !this.#hasRun) {
 			this.#keepGop(unit);
 		}
 		const stage = this.#deps.outputs.stage();
@@ -95,6 +98,7 @@ export class VideoLegs {
 	beginRun(plan: MediaPlan, config: VideoTrackConfig, health: StreamHealth): void {
 		this.#plan = plan;
 		this.#followPlan(config, health);
+		this.#hasRun = true;
 		if (this.#originOf('packager') === 'source') {
 			this.#deps.runs.configure(SOURCE_PICTURE, config);
 		}
@@ -124,6 +128,7 @@ export class VideoLegs {
 		this.#encoder.restart();
 		this.#encoded = [];
 		this.#switch.restart();
+		this.#hasRun = false;
 		this.#gop = [];
 	}
 
@@ -159,8 +164,10 @@ export class VideoLegs {
 			this.#beginEncoder(config, health);
 		} else if (wanted.length === 0) {
 			this.#encoder.end();
-		} else {
+		} else if (this.#hasRun) {
 			this.#encoder.replace(() => this.#createTranscoder(wanted, config, health));
+		} else {
+			this.#encoder.overtake(() => this.#createTranscoder(wanted, config, health), this.#gop.splice(0));
 		}
 	}
 
@@ -169,7 +176,9 @@ export class VideoLegs {
 		if (this.#encoder.begin(() => this.#createTranscoder(pictures, config, health))) {
 			this.#encoded = pictures;
 			this.#gop.forEach((unit) => this.#encoder.write(unit));
-			this.#gop = [];
+			if (this.#hasRun || health !== undefined) {
+				this.#gop = [];
+			}
 		}
 	}
 

@@ -74,7 +74,7 @@ describe('LadderControl', () => {
 	it('drops rungs of an encoder that falls behind, counts them, and says why', async () => {
 		const { clock, budget, control, logger, names } = setUp();
 		names();
-		for (let index = 0; index < 20; index++) {
+		for (let index = 0; index < 60; index++) {
 			control.observe(1500);
 			await clock.advance(100);
 		}

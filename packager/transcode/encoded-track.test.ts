@@ -27,7 +27,9 @@ const OFFSET_TICKS = TIMELINE_OFFSET_SECONDS * 90_000;
 function makeTrack(): EncodedTrack {
 	const captureTimes = new CaptureTimes();
 	captureTimes.add(0, 90_000, 1000);
-	return new EncodedTrack({ codec: 'h264', trackId: 'video0', run: 7, frameDurationMs: 0, captureTimes });
+	const track = new EncodedTrack({ codec: 'h264', trackId: 'video0', run: 7, frameDurationMs: 0, captureTimes });
+	track.configure(VIDEO);
+	return track;
 }
 
 describe('encodedTrackConfig', () => {
@@ -61,13 +63,24 @@ describe('encodedTrackConfig', () => {
 });
 
 describe('EncodedTrack', () => {
-	const config = encodedTrackConfig(VIDEO, 'h264');
 	const idr = Uint8Array.from([
 		0, 0, 0, 1, 9, 0xf0, 0, 0, 0, 1, 0x67, 1, 0, 0, 1, 0x68, 3, 0, 0, 1, 0x65, 5, 6, 0, 0, 1, 0x65, 7,
 	]);
 
+	it('passes nothing on before its configuration, and reports one only when it is new', () => {
+		const captureTimes = new CaptureTimes();
+		captureTimes.add(0, 90_000, 1000);
+		const track = new EncodedTrack({ codec: 'h264', trackId: 'video0', run: 7, frameDurationMs: 0, captureTimes });
+		const frame = { timeTicks: OFFSET_TICKS + 900, isKeyFrame: true, bytes: idr };
+		expect([track.toAccessUnit(frame), track.newestMs]).toEqual([undefined, undefined]);
+		expect(track.configure(VIDEO)).toEqual(encodedTrackConfig(VIDEO, 'h264'));
+		expect(track.configure(VIDEO)).toBeUndefined();
+		expect([track.toAccessUnit(frame)?.decodeTimeTicks, track.newestMs]).toEqual([900, 10]);
+		expect(track.configure({ ...VIDEO, widthPixels: 320 })).toMatchObject({ widthPixels: 320 });
+	});
+
 	it('keeps slices only, with lengths, and takes the key frame flag from the pictures', () => {
-		const unit = makeTrack().toAccessUnit({ timeTicks: OFFSET_TICKS + 900, isKeyFrame: false, bytes: idr }, config)!;
+		const unit = makeTrack().toAccessUnit({ timeTicks: OFFSET_TICKS + 900, isKeyFrame: false, bytes: idr })!;
 		expect(unit).toMatchObject({
 			trackId: 'video0',
 			run: 7,
@@ -82,7 +95,7 @@ describe('EncodedTrack', () => {
 	it('drops a time that is not later than the last, and any before 0', () => {
 		const track = makeTrack();
 		const at = (timeTicks: number): boolean =>
-			track.toAccessUnit({ timeTicks: OFFSET_TICKS + timeTicks, isKeyFrame: true, bytes: idr }, config) !== undefined;
+			track.toAccessUnit({ timeTicks: OFFSET_TICKS + timeTicks, isKeyFrame: true, bytes: idr }) !== undefined;
 		expect([at(-1), at(900), at(900), at(899), at(901)]).toEqual([false, true, false, false, true]);
 	});
 });

@@ -1,9 +1,9 @@
 /** What FFmpeg wrote → our track configuration and access units. Knows nothing of processes. */
 import { SpillwayError } from '../../core/errors/errors.ts';
 import type { AccessUnit, TrackId } from '../../core/media/access-unit.ts';
-import type { TrackConfig } from '../../core/media/codecs.ts';
+import { isIdenticalConfig, type TrackConfig } from '../../core/media/codecs.ts';
 import { NAL_TYPE, joinLengthPrefixed, nalType, splitAnnexB } from '../../core/media/h264.ts';
-import { AAC_FRAME_SAMPLES, VIDEO_CLOCK_RATE } from '../../core/units.ts';
+import { AAC_FRAME_SAMPLES, ticksToMs, VIDEO_CLOCK_RATE } from '../../core/units.ts';
 import type { CaptureTimes } from './capture-times.ts';
 import type { NutStream } from '../../core/wire/nut/nut-headers.ts';
 import type { NutFrame } from '../../core/wire/nut/nut-reader.ts';
@@ -14,7 +14,7 @@ import type { NutFrame } from '../../core/wire/nut/nut-reader.ts';
  */
 export const TIMELINE_OFFSET_SECONDS = 10;
 
-/** What all processes that encode one track have in common. */
+/** What all processes that encode a track have in common. */
 export type EncodedTrackOptions = {
 	codec: 'h264' | 'aac' | 'opus';
 	trackId: TrackId;
@@ -24,7 +24,10 @@ export type EncodedTrackOptions = {
 	captureTimes: CaptureTimes;
 };
 
-/** The configuration in FFmpeg's stream header. @throws SpillwayError TRANSCODER_FAILED if it is unexpected. */
+/**
+ * The configuration in FFmpeg's stream header. @internal for tests
+ * @throws SpillwayError TRANSCODER_FAILED if it is unexpected.
+ */
 export function encodedTrackConfig(stream: NutStream, codec: EncodedTrackOptions['codec']): TrackConfig {
 	if (codec === 'h264') {
 		const nals = splitAnnexB(stream.codecSpecificData).map((nal) => new Uint8Array(nal));
@@ -44,19 +47,45 @@ export function encodedTrackConfig(stream: NutStream, codec: EncodedTrackOptions
 	return { kind: 'audio', codec, sampleRate, channelCount, audioSpecificConfig };
 }
 
-/** Makes access units with strictly increasing decode times, also across processes. */
+/** One output: its configuration, and access units with strictly increasing decode times, also across processes. */
 export class EncodedTrack {
 	readonly #options: EncodedTrackOptions;
+	#config: TrackConfig | undefined;
 	#lastTimeTicks = -Infinity;
+	#newestMs: number | undefined;
 
 	constructor(options: EncodedTrackOptions) {
 		this.#options = options;
 	}
 
-	/** Undefined for a frame that must not leave: with an older or negative time, or without content. */
-	toAccessUnit(frame: NutFrame, config: TrackConfig): AccessUnit | undefined {
+	get trackId(): TrackId {
+		return this.#options.trackId;
+	}
+
+	/** Presentation time of the newest unit; undefined before the first. */
+	get newestMs(): number | undefined {
+		return this.#newestMs;
+	}
+
+	/**
+	 * Takes the stream header of a process. Returns its configuration, or undefined where it is the one before.
+	 * @throws SpillwayError TRANSCODER_FAILED if it is unexpected.
+	 */
+	configure(stream: NutStream): TrackConfig | undefined {
+		const config = encodedTrackConfig(stream, this.#options.codec);
+		const isNew = this.#config === undefined || !isIdenticalConfig(this.#config, config);
+		this.#config = config;
+		return isNew ? config : undefined;
+	}
+
+	/** Undefined for a frame that must not leave: before configure(), with an old or negative time, or empty. */
+	toAccessUnit(frame: NutFrame): AccessUnit | undefined {
 		const { codec, trackId, run, captureTimes } = this.#options;
-		const clockRate = config.kind === 'video' ? VIDEO_CLOCK_RATE : config.sampleRate;
+		if (this.#config === undefined) {
+			return undefined;
+		}
+		const { kind } = this.#config;
+		const clockRate = this.#config.kind === 'video' ? VIDEO_CLOCK_RATE : this.#config.sampleRate;
 		const timeTicks = frame.timeTicks - TIMELINE_OFFSET_SECONDS * clockRate;
 		const captureTimeMs = captureTimes.at(timeTicks, clockRate);
 		const content = codec === 'h264' ? h264Content(frame.bytes) : { bytes: frame.bytes, isKeyFrame: true };
@@ -69,9 +98,10 @@ export class EncodedTrack {
 			return undefined;
 		}
 		this.#lastTimeTicks = timeTicks;
+		this.#newestMs = ticksToMs(timeTicks, clockRate);
 		// Without B-frames a picture is decoded when it is shown.
 		const times = { clockRate, decodeTimeTicks: timeTicks, presentationTimeTicks: timeTicks, captureTimeMs };
-		return { trackId, kind: config.kind, codec, run, ...times, ...this.#duration(clockRate), ...content };
+		return { trackId, kind, codec, run, ...times, ...this.#duration(clockRate), ...content };
 	}
 
 	#duration(clockRate: number): { durationTicks?: number } {

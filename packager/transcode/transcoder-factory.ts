@@ -1,4 +1,4 @@
-/** Makes the transcoders that run FFmpeg, one for each leg, and counts them for health and metrics. */
+/** Makes the transcoders that run FFmpeg, and counts them for health and metrics. */
 import { availableParallelism } from 'node:os';
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import type { Logger } from '../../core/logger.ts';
@@ -6,7 +6,7 @@ import type { AccessUnit } from '../../core/media/access-unit.ts';
 import type { AudioTranscodeOptions, TranscoderFactory, VideoTranscodeOptions } from '../../core/media/transcoder.ts';
 import { ENCODER_STATES, type EncoderState } from '../../core/protocol/api/channel-description.ts';
 import { ticksToSeconds } from '../../core/units.ts';
-import { type FfmpegArguments, audioArguments, videoArguments, videoThreadCount } from './ffmpeg-arguments.ts';
+import { type FfmpegArguments, audioArguments, videoArguments } from './ffmpeg-arguments.ts';
 import { FfmpegProcess } from './ffmpeg-process.ts';
 import { DEFAULT_RESTART_POLICY, type RestartPolicy } from './restart-policy.ts';
 import { FfmpegTranscoder, type TranscodePlan } from './transcoder.ts';
@@ -19,7 +19,7 @@ type TranscoderFactoryOptions = {
 	clock: Clock;
 	restartPolicy?: RestartPolicy;
 	hangTimeoutMs?: number;
-	/** Cores that one video leg may use. Default: all of the machine's. */
+	/** Cores that one video encoder may use. Default: all of the machine's. */
 	cpuCount?: number;
 };
 
@@ -63,18 +63,15 @@ export function createTranscoderFactory(options: TranscoderFactoryOptions): Ffmp
 		},
 		createAudio: (audio: AudioTranscodeOptions) => {
 			const { input, output, trackId, run, logger } = audio;
-			const frameDurationMs = output.frameDurationMs ?? 20;
-			return create(
-				{ input, codec: output.codec, trackId, run, frameDurationMs, argumentsFor: () => audioArguments(audio) },
-				logger,
-			);
+			const outputs = [{ trackId, codec: output.codec, frameDurationMs: output.frameDurationMs ?? 20 }];
+			return create({ input, run, outputs, argumentsFor: () => audioArguments(audio) }, logger);
 		},
 		createVideo: (video: VideoTranscodeOptions) => {
-			const { input, output, trackId, run, logger } = video;
-			const threadCount = videoThreadCount(video, cpuCount);
+			const { input, run, logger } = video;
+			const outputs = video.outputs.map(({ trackId, codec }) => ({ trackId, codec, frameDurationMs: 0 }));
 			const argumentsFor = (first: AccessUnit): FfmpegArguments =>
-				videoArguments(video, threadCount, ticksToSeconds(first.presentationTimeTicks, first.clockRate));
-			return create({ input, codec: output.codec, trackId, run, frameDurationMs: 0, argumentsFor }, logger);
+				videoArguments(video, cpuCount, ticksToSeconds(first.presentationTimeTicks, first.clockRate));
+			return create({ input, run, outputs, argumentsFor }, logger);
 		},
 	};
 }
