@@ -44,7 +44,8 @@ ${Object.entries(COMMANDS)
   --tiers a,b        of: ${DELIVERY_TIERS.join(', ')}
   --runs n  --seconds n  --settle n  --reference-seconds n (of the direct connection; default: the same)
   --joins n  --away n  --rounds n (of each emergency)
-  --line bits/s  --kinds a,b (of the poor line: ${Object.keys(POOR_LINE_KINDS).join(', ')})
+  --lines Mbit/s,…  --losses %,…  --loss-burst n  --reorder %  --round-trip ms  --congestion cubic|bbr
+  --kinds a,b (of the poor line: ${Object.keys(POOR_LINE_KINDS).join(', ')})  --svg path (of the line's steps)
   --attacks a,b   of: ${Object.keys(ATTACKS).join(', ')}
   --hand-overs n (each way, of each of --viewers n)  --film-strips path (begin of the files' names)
   --size 1280x720  --bitrate 2500000  --gop 2  --sample-rate 48000
