@@ -12,6 +12,7 @@ import { direct } from './bench/direct.ts';
 import { emergencies } from './bench/emergencies.ts';
 import { handOvers } from './bench/hand-overs.ts';
 import { joins } from './bench/joins.ts';
+import { lineSteps } from './bench/line-steps.ts';
 import { loadTester } from './bench/load-tester.ts';
 import { paths } from './bench/paths.ts';
 import { players } from './bench/players.ts';
@@ -29,6 +30,7 @@ const COMMANDS: Readonly<Record<string, BenchCommand>> = {
 	'hand-overs': handOvers,
 	emergencies,
 	'poor-line': poorLine,
+	'line-steps': lineSteps,
 	churn,
 	strangers,
 	'load-tester': loadTester,

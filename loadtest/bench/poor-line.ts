@@ -149,8 +149,8 @@ async function runCell(
 		if (!isPoorAtFirst) {
 			await watch.waitForPicture();
 			await watch.watch(settleMs);
-			fromMs = systemClock.nowMs();
 			await place.network.set(line);
+			fromMs = systemClock.nowMs();
 		}
 		if (kind === 'recovers') {
 			await watch.watch(durationMs / 2);
@@ -173,7 +173,7 @@ function figuresOf(watch: LineWatch, window: { fromMs: number; toMs: number }): 
 	const pictures = all.filter(({ shownAtMs }) => shownAtMs > fromMs && shownAtMs <= toMs);
 	const good = all.filter(({ shownAtMs }) => shownAtMs <= fromMs);
 	const usualMs = usualIntervalMs(good.length > 1 ? good : pictures, { fromMs: 0, toMs });
-	const samples = watch.samples.filter(({ atMs }) => atMs > fromMs && atMs <= toMs);
+	const samples = watch.samplesWithin(window);
 	const freezes = findFreezes(pictures, window, { usualMs, boundMs: FREEZE_MS, samples });
 	const quiet = watch.quietUntil(toMs);
 	const rows = lineRows(samples, all, { freezes, quiet, startMs: fromMs });

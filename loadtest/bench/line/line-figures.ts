@@ -112,8 +112,9 @@ export function findFreezes(
 export function lineRows(
 	samples: readonly LineSample[],
 	pictures: readonly ShownFrame[],
-	{ freezes, quiet, startMs }: { freezes: readonly Freeze[]; quiet: readonly QuietStretch[] | undefined; startMs: number },
+	context: { freezes: readonly Freeze[]; quiet: readonly QuietStretch[] | undefined; startMs: number },
 ): LineRow[] {
+	const { freezes, quiet, startMs } = context;
 	return samples.slice(1).map((sample, index) => {
 		const before = samples[index]!;
 		const window = { fromMs: before.atMs, toMs: sample.atMs };

@@ -6,7 +6,7 @@ import { sleep, systemClock } from '../../../core/lifecycle/clock.ts';
 import { BenchPage, type ShownFrame } from '../../clients/chromium/bench-page.ts';
 import type { NetworkPlace } from '../measure/network-namespace.ts';
 import { PlayerWatch } from '../measure/player-watch.ts';
-import type { LineSample, QuietStretch } from './line-figures.ts';
+import type { LineSample, QuietStretch, Window } from './line-figures.ts';
 import { COLLECT_SESSION, READ_STATUS, SESSION_EAR, type SessionEvent } from './session-ear.ts';
 import type { ShapedLine } from './shaped-line.ts';
 
@@ -39,12 +39,7 @@ export class LineWatch {
 	}
 
 	/** `query` is appended to the address of the product's page. Resolves before the first picture. */
-	static async open(
-		place: NetworkPlace<ShapedLine>,
-		browser: Browser,
-		page: LinePage,
-		query = '',
-	): Promise<LineWatch> {
+	static async open(place: NetworkPlace<ShapedLine>, browser: Browser, page: LinePage, query = ''): Promise<LineWatch> {
 		const { origin, pageUrl, publisher, server } = place;
 		const { channel } = server.addresses;
 		if (page === 'product') {
@@ -72,6 +67,12 @@ export class LineWatch {
 
 	get unreadable(): readonly ShownFrame[] {
 		return this.#player?.unreadable ?? this.#own.unreadable;
+	}
+
+	/** The samples of the window, and the last one before it. */
+	samplesWithin({ fromMs, toMs }: Window): LineSample[] {
+		const first = this.samples.findLastIndex(({ atMs }) => atMs <= fromMs);
+		return this.samples.slice(Math.max(0, first)).filter(({ atMs }) => atMs <= toMs);
 	}
 
 	/** Silence until now; undefined where it is not measured. */

@@ -14,7 +14,8 @@ function lossRuns(list: readonly PacketFate[]): number[] {
 }
 
 describe('LossModel', () => {
-	it.each([0, 0.02, 0.05, 0.1, 0.5, 1].flatMap((lossRatio) => [1, 3, 10].map((lossBurst) => ({ lossRatio, lossBurst }))))(
+	const ratios = [0, 0.02, 0.05, 0.1, 0.5, 1];
+	it.each(ratios.flatMap((lossRatio) => [1, 3, 10].map((lossBurst) => ({ lossRatio, lossBurst }))))(
 		'loses the ratio of the packets: %o',
 		({ lossRatio, lossBurst }) => {
 			const lost = fates({ lossRatio, lossBurst, reorderRatio: 0 }).filter((fate) => fate === 'lost').length;

@@ -1,4 +1,4 @@
-/** The real line, by the packets that pass. Not a speed test: bounds are wide, because other tests share the machine. */
+/** The real line, by the packets that pass. The bounds are wide, because other tests share the machine. */
 import { createHash, randomBytes } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';

@@ -1,6 +1,6 @@
 /**
- * UDP and TCP proxies that delay what the server sends, for the load tester's self-test. When too much waits, the newest
- * datagram is dropped and a TCP connection is closed.
+ * UDP and TCP proxies that delay what the server sends, for the load tester's self-test. When too much waits, the
+ * newest datagram is dropped and a TCP connection is closed.
  */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';

@@ -88,12 +88,11 @@ export class BenchPage {
 	}
 
 	/**
-	 * Returns the page's readings since the last call, pictures whose pattern could not be read apart. `sourceOffsetMs` is added to capture times, which may be by
-	 * another page's clock. Rejects when a script of the page has thrown.
+	 * Returns the page's readings since the last call; pictures whose pattern could not be read are `unreadable`.
+	 * `sourceOffsetMs` is added to capture times, which may be by another page's clock. Rejects when a script of the page
+	 * has thrown.
 	 */
-	async collect(
-		sourceOffsetMs = 0,
-	): Promise<{ frames: ShownFrame[]; unreadable: ShownFrame[]; sounds: HeardSound[] }> {
+	async collect(sourceOffsetMs = 0): Promise<{ frames: ShownFrame[]; unreadable: ShownFrame[]; sounds: HeardSound[] }> {
 		const [error] = await this.page.pageErrors();
 		if (error !== undefined) {
 			throw new Error(`A script of the page has thrown: ${error.stack ?? error.message}`);
