@@ -17,7 +17,7 @@ import {
 	stallBoundMs,
 	usualIntervalMs,
 } from './line/line-figures.ts';
-import { type LinePage, LineWatch } from './line/line-watch.ts';
+import { LINE_SOURCE, type LinePage, LineWatch } from './line/line-watch.ts';
 import type { SessionEvent } from './line/session-ear.ts';
 import { type CongestionControl, ShapedLine } from './line/shaped-line.ts';
 import { stepFigures, type StepFigures, type StepTimes } from './line/step-figures.ts';
@@ -42,8 +42,6 @@ const PLANS: readonly StepPlan[] = [
 ];
 /** Wide, narrow, wide again. */
 const STRETCH_MS = [20_000, 30_000, 40_000] as const;
-/** See hand-overs. */
-const HUM_AMPLITUDE = 0.015;
 const COLORS: Record<LinePage, string> = {
 	product: PLOT_COLORS.blue,
 	whep: PLOT_COLORS.blue,
@@ -81,7 +79,7 @@ export const lineSteps: BenchCommand = {
 	summary: 'a line that becomes narrow and wide again: how a viewer follows (needs root; starts its own server)',
 	run: async (options) => {
 		const { tiers, settleMs, roundTripMs, congestionControl, losses, lossBurst, svg } = options;
-		const settings = { ...options.settings, humAmplitude: HUM_AMPLITUDE };
+		const settings = { ...options.settings, ...LINE_SOURCE };
 		// One line; those of the other command have several losses.
 		const lossRatio = losses.length === 1 ? losses[0]! : 0;
 		const conditions = { roundTripMs, congestionControl, lossRatio, lossBurst };

@@ -20,7 +20,7 @@ import {
 	spreadOfLatency,
 	usualIntervalMs,
 } from './line/line-figures.ts';
-import { type LinePage, LineWatch } from './line/line-watch.ts';
+import { LINE_SOURCE, type LinePage, LineWatch } from './line/line-watch.ts';
 import type { SessionEvent } from './line/session-ear.ts';
 import { type CongestionControl, ShapedLine } from './line/shaped-line.ts';
 import { figure, markdownTable } from './measure/markdown-table.ts';
@@ -94,15 +94,13 @@ type PoorLineRun = {
 };
 
 const PAGE_OF: Partial<Record<PoorLineKind, LinePage>> = { whep: 'whep', 'hls.js': 'hls.js' };
-/** Makes silence audible; see hand-overs. */
-const HUM_AMPLITUDE = 0.015;
 const END_MS = 5000;
 
 export const poorLine: BenchCommand = {
 	summary: 'a viewer on lines of several rates and losses (needs root; starts its own server)',
 	run: async (options) => {
 		const { settleMs, durationMs, congestionControl, lossBurst, roundTripMs, reorderRatio } = options;
-		const settings = { ...options.settings, humAmplitude: HUM_AMPLITUDE };
+		const settings = { ...options.settings, ...LINE_SOURCE };
 		const kinds = namesOf(options.kinds ?? 'drops', Object.keys(POOR_LINE_KINDS) as PoorLineKind[], 'kind');
 		const lines = options.lineRates.flatMap((downBps) => options.losses.map((lossRatio) => ({ downBps, lossRatio })));
 		const conditions = { roundTripMs, lossBurst, reorderRatio, congestionControl };

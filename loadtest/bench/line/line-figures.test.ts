@@ -1,3 +1,4 @@
+/** Tests of what is read from pictures and samples of a line. */
 import { describe, expect, it } from 'vitest';
 import type { ShownFrame } from '../../clients/chromium/bench-page.ts';
 import { describeLine, PERFECT_LINE, tokenBucketOptions } from './line.ts';

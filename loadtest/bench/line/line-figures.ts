@@ -153,7 +153,7 @@ export function changesOf<Value>(
 ): Array<{ atMs: number; value: Value }> {
 	return entries
 		.filter(({ value }, index) => index === 0 || value !== entries[index - 1]!.value)
-		.map(({ atMs, value }) => ({ atMs: Math.round(atMs - startMs), value }));
+		.map(({ atMs, value }) => ({ atMs: Math.max(0, Math.round(atMs - startMs)), value }));
 }
 
 /** `1280x720`. */

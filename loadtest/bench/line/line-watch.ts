@@ -10,13 +10,17 @@ import type { LineSample, QuietStretch, Window } from './line-figures.ts';
 import { COLLECT_SESSION, READ_STATUS, SESSION_EAR, type SessionEvent } from './session-ear.ts';
 import type { ShapedLine } from './shaped-line.ts';
 
-/** The pages. */
-export const LINE_PAGES = {
-	product: "the product's page",
-	whep: 'a plain page that plays by WHEP and has no other tier',
-	'hls.js': 'a plain page with hls.js in low-latency mode and all its own settings',
-} as const;
-export type LinePage = keyof typeof LINE_PAGES;
+/**
+ * `product`: the product's page. `whep`: a plain page that plays by WHEP and has no other tier. `hls.js`: a plain page
+ * with hls.js in low-latency mode and all its own settings.
+ */
+export type LinePage = 'product' | 'whep' | 'hls.js';
+
+/**
+ * Of the source: a hum under the bursts, so that silence is a gap in the sound. A busy moment must not end a run of
+ * many minutes; what it did to the pictures makes the run void.
+ */
+export const LINE_SOURCE = { humAmplitude: 0.015, patienceMs: 10_000 };
 
 const PLAYER_DEADLINE_MS = 30_000;
 const FIRST_PICTURE_DEADLINE_MS = 30_000;

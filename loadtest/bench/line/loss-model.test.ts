@@ -1,3 +1,4 @@
+/** Tests of lost and overtaken packets. */
 import { describe, expect, it } from 'vitest';
 import { LossModel, type PacketFate, seededChance } from './loss-model.ts';
 

@@ -12,6 +12,7 @@ export function seededChance(seed: number): () => number {
 	};
 }
 
+/** @internal for tests */
 export type PacketFate = 'passes' | 'lost' | 'overtaken';
 
 export class LossModel {

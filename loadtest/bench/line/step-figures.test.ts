@@ -1,3 +1,4 @@
+/** Tests of how a line's steps are followed, and of their picture. */
 import { describe, expect, it } from 'vitest';
 import type { ShownFrame } from '../../clients/chromium/bench-page.ts';
 import { stepFigures } from './step-figures.ts';

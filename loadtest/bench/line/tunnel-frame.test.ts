@@ -1,3 +1,4 @@
+/** Tests of the packets in a tunnel, and of what is sent again. */
 import { describe, expect, it } from 'vitest';
 import { ResendCounter } from './resend-counter.ts';
 import { completeChecksum, readInnerPacket, TUNNEL_BYTES } from './tunnel-frame.ts';

@@ -1,3 +1,4 @@
+/** Tests of the queue whose entries leave later. */
 import { expect, it } from 'vitest';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import { DelayLine } from './delay-line.ts';

@@ -6,7 +6,7 @@ import { COLLECT_MIX, MIX_EAR, type MixReadings } from '../../clients/chromium/m
 import type { Browser } from 'playwright-core';
 
 /** The statistics that are read. */
-export type PlayerState = {
+type PlayerState = {
 	tier: DeliveryTier;
 	state: string;
 	latencyMs?: number;

@@ -1,3 +1,4 @@
+/** Tests of the size of an encrypted picture. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { writePps, writeSps } from '../../../core/media/testing/h264-writer.ts';

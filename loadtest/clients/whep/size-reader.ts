@@ -16,7 +16,7 @@ const BEFORE_SLICES: readonly number[] = [NAL_TYPE.AUD, NAL_TYPE.SEI, NAL_TYPE.S
 export class SizeReader {
 	readonly #payloadType: number;
 	#timestamp: number | undefined;
-	/** Only parameter sets and the like so far in this picture. */
+	/** Only parameter sets and delimiters so far in this picture. */
 	#isBeforeSlices = false;
 	#searchAtMs = -Infinity;
 
