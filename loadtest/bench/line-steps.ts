@@ -1,6 +1,6 @@
 /**
- * A line that becomes narrow and wide again while viewers watch: how they follow it. For LL-HLS, hls.js with its own
- * settings watches on an equal line beside the product's page.
+ * A line that becomes narrow and wide again while a viewer watches: how they follow it. For LL-HLS, hls.js with its own
+ * settings does the same after the product's page. Both at once need more than two cores, and would measure those.
  */
 import { writeFile } from 'node:fs/promises';
 import { systemClock } from '../../core/lifecycle/clock.ts';
@@ -59,6 +59,8 @@ type StepOptions = {
 
 type StepViewer = {
 	page: LinePage;
+	/** The line, from the beginning of the first stretch. */
+	steps: Array<{ atMs: number; downBps: number }>;
 	figures: StepFigures;
 	/** Of the product's page, from the beginning of the first stretch. */
 	tiers: Array<{ atMs: number; value: string }>;
@@ -66,14 +68,10 @@ type StepViewer = {
 	stalls: Array<{ fromMs: number; toMs: number }>;
 	rows: LineRow[];
 	events: SessionEvent[];
-};
-
-type StepRun = Omit<StepPlan, 'query' | 'pages'> & {
-	/** The line, from the beginning of the first stretch. */
-	steps: Array<{ atMs: number; downBps: number }>;
-	viewers: StepViewer[];
 	selfWatch: SelfWatchResult;
 };
+
+type StepRun = Omit<StepPlan, 'query' | 'pages'> & { viewers: StepViewer[] };
 
 export const lineSteps: BenchCommand = {
 	summary: 'a line that becomes narrow and wide again: how a viewer follows (needs root; starts its own server)',
@@ -97,58 +95,57 @@ export const lineSteps: BenchCommand = {
 
 async function runSteps(options: StepOptions): Promise<StepRun[]> {
 	const runs: StepRun[] = [];
-	for (const plan of PLANS.filter(({ tier }) => options.tiers.includes(tier))) {
+	for (const { pages, query, ...plan } of PLANS.filter(({ tier }) => options.tiers.includes(tier))) {
 		const line: Line = { ...PERFECT_LINE, ...options.conditions, downBps: plan.wideBps };
-		const create = plan.pages.map(() => () => ShapedLine.create(line, options.conditions.congestionControl));
-		runs.push(await inNetworks({ ...options, create }, (places) => runPlan(plan, line, places, options)));
-		say(`${plan.tier}: done`);
+		const viewers: StepViewer[] = [];
+		for (const page of pages) {
+			const create = [() => ShapedLine.create(line, options.conditions.congestionControl)];
+			viewers.push(
+				await inNetworks({ ...options, create }, ([place]) =>
+					watchSteps(place!, { page, query, ...plan, settleMs: options.settleMs }),
+				),
+			);
+			say(`${plan.tier}, ${page}: done`);
+		}
+		runs.push({ ...plan, viewers });
 	}
 	return runs;
 }
 
-async function runPlan(
-	plan: StepPlan,
-	line: Line,
-	places: ReadonlyArray<NetworkPlace<ShapedLine>>,
-	{ settleMs }: StepOptions,
-): Promise<StepRun> {
+async function watchSteps(
+	place: NetworkPlace<ShapedLine>,
+	plan: Omit<StepPlan, 'pages'> & { page: LinePage; settleMs: number },
+): Promise<StepViewer> {
+	const setRate = async (downBps: number): Promise<number> => {
+		await place.network.set({ ...place.network.line, downBps });
+		return systemClock.nowMs();
+	};
 	const endWatch = watchSelf();
-	const browsers = await Promise.all(places.map((place) => place.launchBrowser()));
+	const browser = await place.launchBrowser();
 	try {
-		const watches: LineWatch[] = [];
-		for (const [index, page] of plan.pages.entries()) {
-			const watch = await LineWatch.open(places[index]!, browsers[index]!, page, plan.query);
-			await watch.waitForPicture();
-			watches.push(watch);
-		}
-		const watchAll = (durationMs: number) => Promise.all(watches.map((watch) => watch.watch(durationMs)));
-		const setAll = async (downBps: number): Promise<number> => {
-			await Promise.all(places.map(({ network }) => network.set({ ...line, downBps })));
-			return systemClock.nowMs();
-		};
-		await watchAll(settleMs);
+		const watch = await LineWatch.open(place, browser, plan.page, plan.query);
+		await watch.waitForPicture();
+		await watch.watch(plan.settleMs);
 		const fromMs = systemClock.nowMs();
-		await watchAll(STRETCH_MS[0]);
-		const narrowAtMs = await setAll(plan.narrowBps);
-		await watchAll(STRETCH_MS[1]);
-		const wideAtMs = await setAll(plan.wideBps);
-		await watchAll(STRETCH_MS[2]);
-		places[0]!.checkPublisher();
+		await watch.watch(STRETCH_MS[0]);
+		const narrowAtMs = await setRate(plan.narrowBps);
+		await watch.watch(STRETCH_MS[1]);
+		const wideAtMs = await setRate(plan.wideBps);
+		await watch.watch(STRETCH_MS[2]);
+		place.checkPublisher();
 		const times = { fromMs, narrowAtMs, wideAtMs, toMs: systemClock.nowMs() };
-		const { tier, wideBps, narrowBps } = plan;
-		const viewers = watches.map((watch, index) => viewerOf(plan.pages[index]!, watch, times));
 		const steps = [
-			{ atMs: 0, downBps: wideBps },
-			{ atMs: narrowAtMs - fromMs, downBps: narrowBps },
-			{ atMs: wideAtMs - fromMs, downBps: wideBps },
+			{ atMs: 0, downBps: plan.wideBps },
+			{ atMs: narrowAtMs - fromMs, downBps: plan.narrowBps },
+			{ atMs: wideAtMs - fromMs, downBps: plan.wideBps },
 		];
-		return { tier, wideBps, narrowBps, steps, viewers, selfWatch: endWatch() };
+		return { steps, ...viewerOf(plan.page, watch, times), selfWatch: endWatch() };
 	} finally {
-		await Promise.all(browsers.map((browser) => browser.close()));
+		await browser.close();
 	}
 }
 
-function viewerOf(page: LinePage, watch: LineWatch, times: StepTimes): StepViewer {
+function viewerOf(page: LinePage, watch: LineWatch, times: StepTimes): Omit<StepViewer, 'steps' | 'selfWatch'> {
 	const { fromMs, narrowAtMs, toMs } = times;
 	const pictures = freshPictures(watch.frames, watch.unreadable);
 	const samples = watch.samplesWithin({ fromMs, toMs });
@@ -179,8 +176,8 @@ function viewerOf(page: LinePage, watch: LineWatch, times: StepTimes): StepViewe
 function formatSteps(runs: readonly StepRun[]): string {
 	const seconds = (ms: number | undefined): string => (ms === undefined ? 'never' : `${(ms / 1000).toFixed(1)} s`);
 	const mbps = (values: readonly number[]): string => values.map((bps) => (bps / 1e6).toFixed(2)).join(' / ');
-	const rows = runs.flatMap(({ tier, wideBps, narrowBps, viewers, selfWatch }) =>
-		viewers.map(({ page, figures, tiers }) => [
+	const rows = runs.flatMap(({ tier, wideBps, narrowBps, viewers }) =>
+		viewers.map(({ page, figures, tiers, selfWatch }) => [
 			`${tier}, ${page}`,
 			mbps([wideBps, narrowBps, wideBps]),
 			`${figures.topHeightPixels}, ${figures.lowestHeightPixels}`,
@@ -212,8 +209,9 @@ function drawSteps(runs: readonly StepRun[], conditions: StepOptions['conditions
 	return plotSteps(panels, 'A line that becomes narrow and wide again', caption);
 }
 
-function panelsOf({ viewers, steps }: StepRun, name: string): PlotPanel[] {
-	const end = viewers[0]!.rows.at(-1)?.atSeconds ?? 0;
+function panelsOf({ viewers }: StepRun, name: string): PlotPanel[] {
+	const { steps, rows } = viewers[0]!;
+	const end = rows.at(-1)?.atSeconds ?? 0;
 	const each = (label: string, read: (row: LineRow) => number | undefined, more: Partial<PlotLine> = {}): PlotLine[] =>
 		viewers.map(({ page, rows }) => ({
 			label: viewers.length === 1 ? label : `${label}, ${page}`,

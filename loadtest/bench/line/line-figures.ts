@@ -49,6 +49,8 @@ export type LineRow = {
 	frozenMs: number;
 	quietMs: number | undefined;
 	latencyMs: number | undefined;
+	/** The latency that the page shows. */
+	claimedLatencyMs: number | undefined;
 	/** As the server sent it. */
 	sentBps: number;
 	/** What passed the line. */
@@ -133,6 +135,7 @@ export function lineRows(
 			frozenMs: Math.round(overlapMs(freezes, window)),
 			quietMs: quiet === undefined ? undefined : Math.round(overlapMs(quiet, window)),
 			latencyMs: read.length === 0 ? undefined : Math.round(median(read.map(latencyOf))),
+			claimedLatencyMs: sample.player?.latencyMs,
 			sentBps: rate('downBytes'),
 			receivedBps: rate('receivedBytes'),
 			resentBps: rate('resentBytes'),
