@@ -13,6 +13,7 @@ import { emergencies } from './bench/emergencies.ts';
 import { handOvers } from './bench/hand-overs.ts';
 import { joins } from './bench/joins.ts';
 import { loadTester } from './bench/load-tester.ts';
+import { onAir } from './bench/on-air.ts';
 import { paths } from './bench/paths.ts';
 import { players } from './bench/players.ts';
 import { poorLine, POOR_LINE_KINDS } from './bench/poor-line.ts';
@@ -30,6 +31,7 @@ const COMMANDS: Readonly<Record<string, BenchCommand>> = {
 	emergencies,
 	'poor-line': poorLine,
 	churn,
+	'on-air': onAir,
 	strangers,
 	'load-tester': loadTester,
 	direct,
