@@ -14,6 +14,7 @@ import { handOvers } from './bench/hand-overs.ts';
 import { joins } from './bench/joins.ts';
 import { lineSteps } from './bench/line-steps.ts';
 import { loadTester } from './bench/load-tester.ts';
+import { onAir } from './bench/on-air.ts';
 import { paths } from './bench/paths.ts';
 import { players } from './bench/players.ts';
 import { poorLine, POOR_LINE_KINDS } from './bench/poor-line.ts';
@@ -32,6 +33,7 @@ const COMMANDS: Readonly<Record<string, BenchCommand>> = {
 	'poor-line': poorLine,
 	'line-steps': lineSteps,
 	churn,
+	'on-air': onAir,
 	strangers,
 	'load-tester': loadTester,
 	direct,
