@@ -24,6 +24,17 @@ export type AudioTranscodeOptions = LegOptions & {
 	};
 };
 
+/** FFmpeg's encoders of H.264 that are known, those of graphics cards first. The last one needs no device. */
+export const H264_ENCODER_NAMES = [
+	'h264_nvenc',
+	'h264_qsv',
+	'h264_vaapi',
+	'h264_videotoolbox',
+	'h264_v4l2m2m',
+	'libx264',
+] as const;
+export type H264EncoderName = (typeof H264_ENCODER_NAMES)[number];
+
 /** One picture that an encoder puts out. */
 export type VideoEncoderOutput = {
 	trackId: TrackId;

@@ -25,16 +25,21 @@ export type EncodedTrackOptions = {
 };
 
 /**
- * The configuration in FFmpeg's stream header. @internal for tests
+ * The configuration in FFmpeg's stream header, or with the parameter sets in `annexB`, which encoders of graphics cards
+ * may have only there. @internal for tests
  * @throws SpillwayError TRANSCODER_FAILED if it is unexpected.
  */
-export function encodedTrackConfig(stream: NutStream, codec: EncodedTrackOptions['codec']): TrackConfig {
+export function encodedTrackConfig(
+	stream: NutStream,
+	codec: EncodedTrackOptions['codec'],
+	annexB = stream.codecSpecificData,
+): TrackConfig {
 	if (codec === 'h264') {
-		const nals = splitAnnexB(stream.codecSpecificData).map((nal) => new Uint8Array(nal));
+		requireThat(stream.kind === 'video' && isWholeTicks(stream, VIDEO_CLOCK_RATE), 'its clock is not 90 kHz');
+		const nals = splitAnnexB(annexB).map((nal) => new Uint8Array(nal));
 		const sps = nals.filter((nal) => nalType(nal) === NAL_TYPE.SPS);
 		const pps = nals.filter((nal) => nalType(nal) === NAL_TYPE.PPS);
-		requireThat(stream.kind === 'video' && sps.length > 0 && pps.length > 0, 'no H.264 parameter sets came out');
-		requireThat(isWholeTicks(stream, VIDEO_CLOCK_RATE), 'its clock is not 90 kHz');
+		requireThat(sps.length > 0 && pps.length > 0, 'no H.264 parameter sets came out');
 		return { kind: 'video', codec, widthPixels: stream.widthPixels, heightPixels: stream.heightPixels, sps, pps };
 	}
 	const { sampleRate, channelCount } = stream;
@@ -51,6 +56,8 @@ export function encodedTrackConfig(stream: NutStream, codec: EncodedTrackOptions
 export class EncodedTrack {
 	readonly #options: EncodedTrackOptions;
 	#config: TrackConfig | undefined;
+	/** The stream header, when the parameter sets are in the first frame. */
+	#awaitsSets: NutStream | undefined;
 	#lastTimeTicks = -Infinity;
 	#newestMs: number | undefined;
 
@@ -68,18 +75,35 @@ export class EncodedTrack {
 	}
 
 	/**
-	 * Takes the stream header of a process. Returns its configuration, or undefined where it is the one before.
+	 * Takes the stream header of a process. Returns its configuration, or undefined where it is the one before, or is in
+	 * the first frame.
 	 * @throws SpillwayError TRANSCODER_FAILED if it is unexpected.
 	 */
-	configure(stream: NutStream): TrackConfig | undefined {
-		const config = encodedTrackConfig(stream, this.#options.codec);
+	onStream(stream: NutStream): TrackConfig | undefined {
+		const isInFirstFrame = this.#options.codec === 'h264' && stream.codecSpecificData.length === 0;
+		this.#awaitsSets = isInFirstFrame ? stream : undefined;
+		return isInFirstFrame ? undefined : this.#configure(encodedTrackConfig(stream, this.#options.codec));
+	}
+
+	/**
+	 * The frame's unit, after a configuration where that is new. No unit is in a frame that must not leave: with an old
+	 * or negative time, or empty.
+	 * @throws SpillwayError TRANSCODER_FAILED if the first frame of a process has no configuration and needs one.
+	 */
+	onFrame(frame: NutFrame): { config: TrackConfig | undefined; unit: AccessUnit | undefined } {
+		const stream = this.#awaitsSets;
+		this.#awaitsSets = undefined;
+		const config = stream && this.#configure(encodedTrackConfig(stream, this.#options.codec, frame.bytes));
+		return { config, unit: this.#toAccessUnit(frame) };
+	}
+
+	#configure(config: TrackConfig): TrackConfig | undefined {
 		const isNew = this.#config === undefined || !isIdenticalConfig(this.#config, config);
 		this.#config = config;
 		return isNew ? config : undefined;
 	}
 
-	/** Undefined for a frame that must not leave: before configure(), with an old or negative time, or empty. */
-	toAccessUnit(frame: NutFrame): AccessUnit | undefined {
+	#toAccessUnit(frame: NutFrame): AccessUnit | undefined {
 		const { codec, trackId, run, captureTimes } = this.#options;
 		if (this.#config === undefined) {
 			return undefined;

@@ -28,13 +28,15 @@ export type EncodingListener = {
 	onStream(stream: NutStream, outputIndex: number): void;
 	onFrame(frame: NutFrame, outputIndex: number): void;
 	onWritable(): void;
-	/** Undefined: it ended because its input did. The process may still be running: see stop(). */
-	onEnded(error: SpillwayError | undefined): void;
+	/** Undefined: it ended because its input did. The process may still be running, as one that hangs is: see stop(). */
+	onEnded(error: SpillwayError | undefined, isHang: boolean): void;
 };
 
 type EncodingDependencies = { process: EncoderProcess; clock: Clock; listener: EncodingListener };
 type EncodingOptions = {
 	input: TrackConfig;
+	/** Pictures a second, of a picture. */
+	frameRate?: number | undefined;
 	outputCount: number;
 	/** Nothing from any of the outputs for this long while input flows is a hang. */
 	hangTimeoutMs: number;
@@ -82,7 +84,7 @@ export class Encoding {
 		process.on('writable', () => this.#onWritable());
 		process.on('exited', (exit) => this.#onExited(exit));
 		process.start();
-		this.#isBlocked = !process.write(nutStreamHeader(options.input));
+		this.#isBlocked = !process.write(nutStreamHeader(options.input, options.frameRate));
 	}
 
 	get processId(): number | undefined {
@@ -171,14 +173,15 @@ export class Encoding {
 		const silent = this.#unansweredSinceMs.flatMap((sinceMs, index) => (isSilent(sinceMs) ? [index] : []));
 		if (silent.length > 0) {
 			const which = silent.length < this.#readers.length ? ` of output ${silent.join(', ')}` : '';
-			this.#end(failure('it hangs', `nothing came out${which} for ${hangTimeoutMs} ms while units went in`));
+			const what = `nothing came out${which} for ${hangTimeoutMs} ms while units went in`;
+			this.#end(failure('it hangs', what), true);
 		}
 	}
 
-	#end(error: SpillwayError | undefined): void {
+	#end(error: SpillwayError | undefined, isHang = false): void {
 		if (this.#handle('ended')) {
 			this.#cancelWatch();
-			this.#deps.listener.onEnded(error);
+			this.#deps.listener.onEnded(error, isHang);
 		}
 	}
 

@@ -1,6 +1,7 @@
 /** Unit tests of ffmpeg-arguments.ts. */
 import { describe, expect, it } from 'vitest';
 import type { VideoTrackConfig } from '../../core/media/codecs.ts';
+import { H264_ENCODER_NAMES } from '../../core/media/transcoder.ts';
 import { writeSps, type SpsFields } from '../../core/media/testing/h264-writer.ts';
 import { audioArguments, outputSize, videoArguments, videoThreadCount } from './ffmpeg-arguments.ts';
 
@@ -28,6 +29,8 @@ const LADDER = [
 	{ ...RUNG, trackId: 'video2', heightPixels: 240, maxFrameRate: 30, maxBitrateBps: 800_000 },
 	{ ...RUNG, trackId: 'video3', heightPixels: 160, maxFrameRate: 30, maxBitrateBps: 250_000 },
 ] as const;
+
+const PROCESS = { encoder: 'libx264', cpuCount: 1, startTimeSeconds: 0 } as const;
 
 describe('audioArguments', () => {
 	it('is the known command for AAC to Opus', () => {
@@ -60,8 +63,12 @@ describe('audioArguments', () => {
 
 describe('videoArguments', () => {
 	it('is the known command for the re-encode leg', () => {
-		const start = 1234.5;
-		expect(videoArguments({ input: INPUT, outputs: [{ ...OUTPUT, frameRate: 30 }] }, 1, start)).toEqual({
+		expect(
+			videoArguments(
+				{ input: INPUT, outputs: [{ ...OUTPUT, frameRate: 30 }] },
+				{ ...PROCESS, startTimeSeconds: 1234.5 },
+			),
+		).toEqual({
 			input: `${COMMON_INPUT} -fpsprobesize 0 -threads 1 -thread_type slice -filter_complex_threads 1 -f nut`.split(
 				' ',
 			),
@@ -75,10 +82,10 @@ describe('videoArguments', () => {
 			outputs: [
 				(
 					'-map [out0] -fps_mode passthrough -enc_time_base 1:90000 ' +
-					'-c:v libx264 -preset superfast -tune zerolatency -profile:v main -threads 1 ' +
-					'-bf 0 -sc_threshold 0 -g 600 -forced-idr 1 -force_key_frames ' +
+					'-c:v libx264 -preset superfast -tune zerolatency -profile:v main -threads 1 -sc_threshold 0 ' +
+					'-forced-idr 1 -crf 23 -maxrate 4000000 -bufsize 2000000 -x264-params fps=30000/1000 ' +
+					'-bf 0 -g 600 -force_key_frames ' +
 					'expr:isnan(prev_forced_t)+gt(floor((t+0.50000556)/1),floor((prev_forced_t+0.50000556)/1)) ' +
-					'-crf 23 -maxrate 4000000 -bufsize 2000000 -x264-params fps=30000/1000 ' +
 					COMMON_OUTPUT
 				).split(' '),
 			],
@@ -86,7 +93,7 @@ describe('videoArguments', () => {
 	});
 
 	it('is the known command for a ladder: one decoder, the same pictures for all rungs of a rate', () => {
-		const { filters, outputs } = videoArguments({ input: INPUT, outputs: LADDER }, 2, 1234.5);
+		const { filters, outputs } = videoArguments({ input: INPUT, outputs: LADDER }, { ...PROCESS, cpuCount: 2 });
 		expect(filters).toEqual([
 			'[0:v:0]split=2[kept0][kept1]',
 			"[kept0]select='isnan(prev_selected_t)+gt(key,0)+gte(t-prev_selected_t,0.0133278)'[in0]",
@@ -98,18 +105,43 @@ describe('videoArguments', () => {
 		expect(outputs[1]).toEqual(
 			(
 				'-map [out1] -fps_mode passthrough -enc_time_base 1:90000 ' +
-				'-c:v libx264 -preset superfast -tune zerolatency -profile:v main -threads 1 ' +
-				'-bf 0 -sc_threshold 0 -g 30 -forced-idr 1 -force_key_frames source ' +
-				'-crf 23 -maxrate 800000 -bufsize 400000 -x264-params fps=30000/1000 ' +
+				'-c:v libx264 -preset superfast -tune zerolatency -profile:v main -threads 1 -sc_threshold 0 ' +
+				'-forced-idr 1 -crf 23 -maxrate 800000 -bufsize 400000 -x264-params fps=30000/1000 ' +
+				'-bf 0 -g 30 -force_key_frames source ' +
 				COMMON_OUTPUT
 			).split(' '),
 		);
 	});
 
+	it('opens the device of a graphics card, hands it the pictures, and gives a slower rung its bits', () => {
+		const { input, filters, outputs } = videoArguments(
+			{ input: INPUT, outputs: LADDER },
+			{ ...PROCESS, encoder: 'h264_vaapi' },
+		);
+		expect(input.join(' ')).toContain('-init_hw_device vaapi=gpu -filter_hw_device gpu -f nut');
+		expect(filters.at(-1)).toBe('[in2]scale=284:160:flags=fast_bilinear,setsar=1,format=nv12,hwupload[out2]');
+		const rates = outputs.map((words) =>
+			['-b:v', '-maxrate', '-bufsize'].map((name) => words[words.indexOf(name) + 1]),
+		);
+		// Those of 30 pictures a second believe in 60.
+		expect(rates).toEqual([
+			['1600000', '2000000', '1000000'],
+			['1280000', '1600000', '400000'],
+			['400000', '500000', '125000'],
+		]);
+	});
+
+	it.each(H264_ENCODER_NAMES)('has no B-frames and the key frames asked for with %s', (encoder) => {
+		for (const words of videoArguments({ input: INPUT, outputs: LADDER }, { ...PROCESS, encoder }).outputs) {
+			expect(words.join(' ')).toContain(`-c:v ${encoder} `);
+			expect(words.join(' ')).toMatch(/-bf 0 -g \d+ -force_key_frames source /);
+		}
+	});
+
 	it('makes pixels square and takes interlaced frames apart, before any is left out', () => {
 		const filters = (fields: SpsFields): string[] => {
 			const input = { ...INPUT, widthPixels: 720, heightPixels: 576, sps: [writeSps(fields)] };
-			return videoArguments({ input, outputs: [OUTPUT] }, 1, 0).filters;
+			return videoArguments({ input, outputs: [OUTPUT] }, PROCESS).filters;
 		};
 		expect(filters({ aspectRatio: 4 }).at(-1)).toBe(
 			'[in0]scale=1048:576:flags=fast_bilinear,setsar=1,format=yuv420p[out0]',
@@ -130,14 +162,17 @@ describe('videoArguments', () => {
 		'of %s pictures a second and at most %d, has a key frame after %s and a rate of %s',
 		(frameRate, max, gop, hint) => {
 			const output = { ...RUNG, maxFrameRate: max, frameRate: frameRate as number };
-			const words = videoArguments({ input: INPUT, outputs: [output] }, 1, 0).outputs[0]!;
+			const words = videoArguments({ input: INPUT, outputs: [output] }, PROCESS).outputs[0]!;
 			expect([words[words.indexOf('-g') + 1], words[words.indexOf('-x264-params') + 1]]).toEqual([gop, `fps=${hint}`]);
 		},
 	);
 
 	it('has no argument with a space, which fluent-ffmpeg would split', () => {
-		const { input, filters, outputs } = videoArguments({ input: INPUT, outputs: LADDER }, 2, 0);
-		expect([...input, ...filters, ...outputs.flat()].filter((argument) => argument.includes(' '))).toEqual([]);
+		const all = H264_ENCODER_NAMES.flatMap((encoder) => {
+			const { input, filters, outputs } = videoArguments({ input: INPUT, outputs: LADDER }, { ...PROCESS, encoder });
+			return [...input, ...filters, ...outputs.flat()];
+		});
+		expect(all.filter((argument) => argument.includes(' ') || argument === '')).toEqual([]);
 	});
 });
 

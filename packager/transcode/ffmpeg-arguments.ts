@@ -1,12 +1,20 @@
 /** FFmpeg's command lines as data. Pure: options in, arguments out. */
 import { displaySize, spsFacts, type VideoTrackConfig } from '../../core/media/codecs.ts';
 import { leastIntervalSeconds, MAX_ENCODED_FRAME_RATE } from '../../core/media/rung.ts';
-import type { AudioTranscodeOptions, VideoEncoderOutput, VideoTranscodeOptions } from '../../core/media/transcoder.ts';
+import type {
+	AudioTranscodeOptions,
+	H264EncoderName,
+	VideoEncoderOutput,
+	VideoTranscodeOptions,
+} from '../../core/media/transcoder.ts';
 import { VIDEO_CLOCK_RATE } from '../../core/units.ts';
+import { H264_ENCODERS } from './h264-encoders.ts';
 
 /** Arguments around the one input and the outputs, as fluent-ffmpeg wants them. No argument contains a space. */
 export type FfmpegArguments = {
 	input: string[];
+	/** A source of FFmpeg's own instead of our bytes. */
+	source?: string;
 	/** Chains of the filter graph between the input and the outputs; empty where outputs take the input itself. */
 	filters: string[];
 	/** For each output. */
@@ -17,7 +25,7 @@ export type FfmpegArguments = {
 const OPUS_COMPLEXITY = 5;
 /** Frame rate assumed until the source's is known. */
 const DEFAULT_FRAME_RATE = 30;
-/** Where -force_key_frames places all key frames, x264's own limit, in frames, must never be reached before. */
+/** Where -force_key_frames places all key frames, the encoder's own limit, in frames, must never be reached before. */
 const MAX_GOP_SECONDS = 10;
 /** Half a tick: FFmpeg has times as binary fractions, and no picture may lie on a border only almost. */
 const HALF_TICK_SECONDS = 0.5 / VIDEO_CLOCK_RATE;
@@ -49,36 +57,50 @@ export function audioArguments(options: Pick<AudioTranscodeOptions, 'output'>): 
 	return { input: words(COMMON_INPUT, '-f nut'), filters: [], outputs: [output] };
 }
 
-/**
- * For one decoded picture and its outputs. `cpuCount`: cores that the process may use. `startTimeSeconds`: time on the
- * broadcast's timeline of the process's first picture; key frames that the timeline places fall on multiples of the GOP
- * there.
- */
+/** What one process works with, and where it begins. */
+type VideoProcessOptions = {
+	encoder: H264EncoderName;
+	/** Cores that it may use. */
+	cpuCount: number;
+	/** Of its first picture, on the broadcast's timeline: there, multiples of the GOP have key frames. */
+	startTimeSeconds: number;
+};
+
+/** For one decoded picture and its outputs. */
 export function videoArguments(
 	{ input, outputs }: Pick<VideoTranscodeOptions, 'input' | 'outputs'>,
-	cpuCount: number,
-	startTimeSeconds: number,
+	{ encoder, cpuCount, startTimeSeconds }: VideoProcessOptions,
 ): FfmpegArguments {
+	const { device, pixels, options } = H264_ENCODERS[encoder];
 	return {
 		// Frame threads hold back a picture each. Never `-flags low_delay` when there may be B-frames.
-		input: words(COMMON_INPUT, '-fpsprobesize 0 -threads 1 -thread_type slice -filter_complex_threads 1 -f nut'),
-		filters: filterGraph(input, outputs),
-		outputs: outputs.map((output, index) =>
-			words(
+		input: words(
+			COMMON_INPUT,
+			'-fpsprobesize 0 -threads 1 -thread_type slice -filter_complex_threads 1',
+			device,
+			'-f nut',
+		),
+		filters: filterGraph(input, outputs, pixels),
+		outputs: outputs.map((output, index) => {
+			const { maxBitrateBps } = output;
+			const frameRate = outputFrameRate(output);
+			// The outputs take turns, so that the slices of one at a time are encoded at once.
+			const threadCount = videoThreadCount(input, output, cpuCount);
+			return words(
 				`-map [out${index}]`,
 				// Every picture with its own time, to the tick.
 				'-fps_mode passthrough -enc_time_base 1:90000',
-				// The outputs take turns, so that the slices of one at a time are encoded at once.
-				'-c:v libx264 -preset superfast -tune zerolatency -profile:v main',
-				`-threads ${videoThreadCount(input, output, cpuCount)}`,
-				`-bf 0 -sc_threshold 0 -g ${gopPictures(output)}`,
-				`-forced-idr 1 -force_key_frames ${forcedKeyFrames(output, startTimeSeconds)}`,
-				`-crf 23 -maxrate ${output.maxBitrateBps} -bufsize ${Math.round(output.maxBitrateBps / 2)}`,
-				frameRateHint(output),
+				options({ maxBitrateBps, frameRate, inputFrameRate: inputFrameRate([output]), threadCount }),
+				`-bf 0 -g ${gopPictures(output)} -force_key_frames ${forcedKeyFrames(output, startTimeSeconds)}`,
 				COMMON_OUTPUT,
-			),
-		),
+			);
+		}),
 	};
+}
+
+/** Pictures a second that FFmpeg is to take for the input's: without a rate it assumes 90 000. */
+export function inputFrameRate(outputs: readonly VideoEncoderOutput[]): number {
+	return outputs.find(({ frameRate }) => frameRate !== undefined)?.frameRate ?? DEFAULT_FRAME_RATE;
 }
 
 /** Size of the output pictures: even numbers, in the shape in which the input is shown. @internal for tests */
@@ -103,7 +125,7 @@ export function videoThreadCount(input: VideoTrackConfig, output: VideoEncoderOu
 }
 
 // One decoded picture to all outputs. Those that keep the same pictures share their selection.
-function filterGraph(input: VideoTrackConfig, outputs: readonly VideoEncoderOutput[]): string[] {
+function filterGraph(input: VideoTrackConfig, outputs: readonly VideoEncoderOutput[], pixels: string): string[] {
 	const indexesBySelection = new Map<string, number[]>();
 	outputs.forEach((output, index) => {
 		const selection = selectFilter(output);
@@ -128,7 +150,7 @@ function filterGraph(input: VideoTrackConfig, outputs: readonly VideoEncoderOutp
 			// A fixed size even where it is the input's: FFmpeg rebuilds this chain when the input's size changes, but an
 			// open encoder cannot change its own. Square pixels, because browsers know no others over WebRTC.
 			const scale = `scale=${widthPixels}:${heightPixels}:flags=fast_bilinear`;
-			return chain(`in${index}`, [scale, 'setsar=1', 'format=yuv420p'], [`out${index}`]);
+			return chain(`in${index}`, [scale, 'setsar=1', pixels], [`out${index}`]);
 		}),
 	];
 }
@@ -171,12 +193,6 @@ function outputFrameRate({
 	return frameRate / Math.max(1, Math.ceil(frameRate * leastIntervalSeconds(maxFrameRate)));
 }
 
-// Without a rate in the stream x264 assumes the time base, 90 000 pictures a second. Under a bitrate limit it gives
-// each of them almost nothing: a grey picture. Timestamps do not depend on it.
-function frameRateHint(output: VideoEncoderOutput): string {
-	return `-x264-params fps=${Math.round(outputFrameRate(output) * 1000)}/1000`;
-}
-
 function seconds(value: number): string {
 	return value.toFixed(8);
 }
@@ -186,5 +202,5 @@ function toEven(pixels: number): number {
 }
 
 function words(...texts: readonly string[]): string[] {
-	return texts.join(' ').split(' ');
+	return texts.flatMap((text) => text.split(' ')).filter((word) => word !== '');
 }

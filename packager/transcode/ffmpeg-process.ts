@@ -134,8 +134,8 @@ export class FfmpegProcess extends TypedEmitter<FfmpegProcessEvents> {
 	}
 
 	#runCommand(sockets: OutputSockets): Promise<FfmpegExit> {
-		const { input, filters, outputs } = this.#arguments;
-		const command: CommandWithProcess = ffmpeg({ logger: undefined }).input(this.#input).inputOptions(input);
+		const { input, source = this.#input, filters, outputs } = this.#arguments;
+		const command: CommandWithProcess = ffmpeg({ logger: undefined }).input(source).inputOptions(input);
 		if (filters.length > 0) {
 			command.complexFilter(filters);
 		}
@@ -211,6 +211,19 @@ export async function checkFfmpeg(clock: Clock): Promise<void> {
 		});
 	});
 	await withDeadline(clock, check, 15_000, () => notUsable('it did not answer within 15 s', undefined));
+}
+
+/** The names of all encoders that this FFmpeg has; whether their devices exist, they do not show. */
+export function listEncoders(): Promise<ReadonlySet<string>> {
+	return new Promise((resolve, reject) => {
+		ffmpeg.getAvailableEncoders((error, encoders) => {
+			if (error) {
+				reject(notUsable(errorMessage(error), error));
+			} else {
+				resolve(new Set(Object.keys(encoders ?? {})));
+			}
+		});
+	});
 }
 
 function notUsable(why: string, cause: unknown): SpillwayError {

@@ -25,6 +25,7 @@ import { CaptureTimes } from './capture-times.ts';
 import { EncodedTrack, type EncodedTrackOptions } from './encoded-track.ts';
 import { type EncoderProcess, Encoding, type EncodingListener } from './encoding.ts';
 import type { FfmpegArguments } from './ffmpeg-arguments.ts';
+import type { EncoderSeat } from './hardware.ts';
 import { InputQueue } from './input-queue.ts';
 import type { NutStream } from '../../core/wire/nut/nut-headers.ts';
 import type { NutFrame } from '../../core/wire/nut/nut-reader.ts';
@@ -52,8 +53,12 @@ export type TranscodePlan = Pick<EncodedTrackOptions, 'run'> & {
 	input: TrackConfig;
 	/** In the order of the command line's. */
 	outputs: readonly Omit<EncodedTrackOptions, 'captureTimes' | 'run'>[];
+	/** Pictures a second of the input; absent for sound. */
+	frameRate?: number;
 	/** The command line of a process that begins with this unit. */
 	argumentsFor(first: AccessUnit): FfmpegArguments;
+	/** Of pictures: learns how the processes fare. */
+	seat?: Pick<EncoderSeat, 'recordOutput' | 'recordFailure'>;
 };
 
 type TranscoderDependencies = {
@@ -186,10 +191,10 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 			onStream: (stream, index) => this.#configure(stream, this.#tracks[index]!),
 			onFrame: (frame, index) => this.#onFrame(frame, this.#tracks[index]!),
 			onWritable: () => this.#pump(),
-			onEnded: (error) => this.#onEnded(encoding, error),
+			onEnded: (error, isHang) => this.#onEnded(encoding, error, isHang),
 		};
-		const { input, outputs } = this.#plan;
-		const options = { input, outputCount: outputs.length, hangTimeoutMs };
+		const { input, frameRate, outputs } = this.#plan;
+		const options = { input, frameRate, outputCount: outputs.length, hangTimeoutMs };
 		const encoding = new Encoding({ process, clock, listener }, options);
 		return encoding;
 	}
@@ -240,9 +245,12 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 	}
 
 	#configure(stream: NutStream, track: EncodedTrack): void {
-		const config = track.configure(stream);
+		this.#reportConfig(track.onStream(stream), track);
+	}
+
+	#reportConfig(config: TrackConfig | undefined, { trackId }: EncodedTrack): void {
 		if (!this.#scope.closed && config !== undefined) {
-			this.emit('trackConfigured', config, track.trackId);
+			this.emit('trackConfigured', config, trackId);
 		}
 	}
 
@@ -250,8 +258,9 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 		if (this.#scope.closed) {
 			return;
 		}
+		const { config, unit } = track.onFrame(frame);
 		this.#recordOutput();
-		const unit = track.toAccessUnit(frame);
+		this.#reportConfig(config, track);
 		if (unit !== undefined) {
 			this.#statistics.outputUnitCount++;
 			this.#statistics.outputBytes += unit.bytes.length;
@@ -266,6 +275,7 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 
 	// Output shows that it works, but only a healthy time clears the failures before.
 	#recordOutput(): void {
+		this.#plan.seat?.recordOutput();
 		if (this.#attempt > 0) {
 			if ((this.#encoding?.ageMs ?? 0) >= this.#deps.restartPolicy.healthyAfterMs) {
 				this.#attempt = 0;
@@ -282,11 +292,12 @@ export class FfmpegTranscoder extends TypedEmitter<TranscoderEvents> implements 
 		}
 	}
 
-	#onEnded(encoding: Encoding, error: SpillwayError | undefined): void {
+	#onEnded(encoding: Encoding, error: SpillwayError | undefined, isHang: boolean): void {
 		if (encoding !== this.#encoding || this.#scope.closed) {
 			return;
 		}
 		const { restartPolicy } = this.#deps;
+		this.#plan.seat?.recordFailure(encoding.ageMs, isHang, error?.message ?? 'it ended');
 		this.#attempt = encoding.ageMs >= restartPolicy.healthyAfterMs ? 1 : this.#attempt + 1;
 		this.#lastError = error;
 		const delayMs = retryDelayMs(restartPolicy, this.#attempt, 0)!;
