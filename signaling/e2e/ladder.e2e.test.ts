@@ -1,6 +1,7 @@
-/** A ladder through the whole server: a real encoder publishes, and all rungs have the source's borders and key frames. */
+/** A ladder through the whole server: an encoder publishes; all rungs have the source's borders and key frames. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { waitUntilLive, ServerUnderTest } from '../../loadtest/bench/measure/server-under-test.ts';
+import type { ChannelDescription, LadderDescription } from '../../core/protocol/api/channel-description.ts';
 import { createPublisher } from '../../loadtest/clients/create-publisher.ts';
 import { TEST_SETTINGS, type EncoderSettings } from '../../loadtest/source/encoder-settings.ts';
 import { readMp4, type ReadPacket } from '../../packager/testing/mp4-reader.ts';
@@ -49,6 +50,34 @@ describe('a ladder', () => {
 		const track = await readMp4(await load(folder + segment.map!), await load(folder + segment.uri!));
 		return track.packets;
 	};
+
+	it('is described by the API, and counted by the metrics', async () => {
+		const publisher = createPublisher('rtmp', SETTINGS, server.addresses);
+		try {
+			await publisher.start();
+			await waitUntilLive(server.addresses);
+			const ladder = async (): Promise<LadderDescription | null> =>
+				(JSON.parse(await text('/api/v1/channels/demo')) as ChannelDescription).ladder;
+			const isRunning = async (): Promise<boolean> =>
+				(await ladder())?.rungs.filter(({ state }) => state === 'running').length === 2;
+			await until(isRunning, 'running rungs');
+			expect(await ladder()).toMatchObject({
+				rungs: [
+					{ name: '360p30', widthPixels: 640, heightPixels: 360, state: 'running' },
+					{ name: '160p30', widthPixels: 284, heightPixels: 160, state: 'running' },
+				],
+				leftOut: [],
+				reason: expect.stringMatching(
+					/^The settings of the server ask for 360p30 and 160p30\. The server’s \d+ core/,
+				) as string,
+			});
+			const metrics = (await text('/metrics')).split('\n');
+			expect(metrics).toContain('spillway_rungs{rung="360p30"} 1');
+			expect(metrics.find((line) => line.startsWith('spillway_picture_encoder_lag_seconds'))).toMatch(/ \d+(\.\d+)?$/);
+		} finally {
+			await publisher.stop();
+		}
+	});
 
 	it.each(['rtmp', 'rtmp-b-frames', 'rtmp-obs-defaults'] as const)(
 		'has equal borders and key frames over the source and its rungs, from %s',
