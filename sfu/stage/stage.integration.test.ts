@@ -384,7 +384,7 @@ describe('requests for key frames', () => {
 		await waitUntil(() => feed.next > GOP_PICTURES + 5, 'the second GOP');
 		stage.on('keyFrameRequested', () => requestCount++);
 		await using viewer = await PlainViewer.open(homeRouter, stage.videoProducer.id);
-		await viewer.consumer.setPreferredLayers({ spatialLayer: 0 });
+		await viewer.consumer.setPreferredLayers({ spatialLayer: stage.liveSpatialLayer + 1 });
 		await viewer.consumer.resume();
 		await viewer.consumer.requestKeyFrame();
 		const seen = feed.next;

@@ -12,6 +12,9 @@ const MAX_BYTES = 4 * 1024 * 1024;
 export class NewestGop {
 	#packets: KeptPacket[] = [];
 	#bytes = 0;
+	/** Numbers of the packets that are kept. */
+	#lowest = Infinity;
+	#highest = -Infinity;
 	#isComplete = false;
 
 	/** True when there is a GOP that can be sent. */
@@ -19,10 +22,21 @@ export class NewestGop {
 		return this.#isComplete && this.#packets.length > 0;
 	}
 
+	get packetCount(): number {
+		return this.#packets.length;
+	}
+
+	/** True when `next` follows the newest packet, and none before it is missing. */
+	isWholeUpTo(next: number): boolean {
+		return this.isUsable && next === this.#highest + 1 && this.#packets.length > this.#highest - this.#lowest;
+	}
+
 	/** A key frame begins: drops what came before, but not its own packets that overtook its first one. */
 	begin(timestampTicks: number): void {
 		this.#packets = this.#packets.filter((packet) => packet.timestampTicks >= timestampTicks);
 		this.#bytes = this.#packets.reduce((sum, packet) => sum + packet.payload.length, 0);
+		const numbers = this.#packets.map(({ liveSequence }) => liveSequence);
+		[this.#lowest, this.#highest] = [Math.min(...numbers), Math.max(...numbers)];
 		this.#isComplete = true;
 	}
 
@@ -32,6 +46,8 @@ export class NewestGop {
 		}
 		this.#packets.push(packet);
 		this.#bytes += packet.payload.length;
+		this.#lowest = Math.min(this.#lowest, packet.liveSequence);
+		this.#highest = Math.max(this.#highest, packet.liveSequence);
 		if (this.#packets.length > MAX_PACKETS || this.#bytes > MAX_BYTES) {
 			this.#packets = [];
 			this.#isComplete = false;
