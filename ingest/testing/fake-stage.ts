@@ -2,7 +2,7 @@
 import type { TrackKind } from '../../core/media/access-unit.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import type { BroadcastRouter, BroadcastRouterEvents } from '../../sfu/broadcast/broadcast-router.ts';
-import type { PublisherPacket } from '../../sfu/stage/video-stage-track.ts';
+import type { PublisherPacket } from '../../sfu/stage/layer/live-layer.ts';
 import type { StageEndReason, StageEvents } from '../../sfu/stage/stage.ts';
 
 /** One picture, packet or sound at the stage. */

@@ -172,30 +172,18 @@ export class ViewerTransport extends TypedEmitter<ViewerTransportEvents> {
  * @internal for tests
  */
 export async function beginPicture(video: Consumer, stageVideo: VideoStageTrack, logger: Logger): Promise<() => void> {
-	const { liveSpatialLayer } = stageVideo;
-	let isMovingOn = false;
-	const moveOn = (): void => {
-		if (!isMovingOn) {
-			isMovingOn = true;
-			video
-				.setPreferredLayers({ spatialLayer: liveSpatialLayer })
-				.catch((error: unknown) => logger.debug({ reason: errorMessage(error) }, 'a viewer left while joining'));
-		}
-	};
-	const { spatialLayer, ready, finished } = stageVideo.join(moveOn);
-	// mediasoup changes layers at a key frame. It changes to the join layer at the burst's, and from there to the live
-	// layer at the next one. Where a new pipe does not know the live layer yet, it takes a later one. The join layer is
-	// needed until then.
-	video.on('layerschange', (layers) => {
-		if (layers?.spatialLayer === liveSpatialLayer) {
-			finished();
-		} else if (layers?.spatialLayer === spatialLayer) {
-			moveOn();
+	const { spatialLayer, ready, onLayer, finished } = stageVideo.join(async (layer) => {
+		try {
+			await video.setPreferredLayers({ spatialLayer: layer });
+		} catch (error) {
+			logger.debug({ reason: errorMessage(error) }, 'a viewer left while joining');
 		}
 	});
+	// mediasoup changes layers at a key frame, or at a switch point. It changes to the join layer at the burst's key frame.
+	// Where a new pipe does not know the next layer yet, it takes a later one. The join layer is needed until then.
+	video.on('layerschange', (layers) => onLayer(layers?.spatialLayer));
 	try {
-		await video.setPreferredLayers({ spatialLayer });
-		await video.resume();
+		await Promise.all([video.setPreferredLayers({ spatialLayer }), video.resume()]);
 		ready();
 	} catch (error) {
 		finished();
