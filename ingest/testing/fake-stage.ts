@@ -18,7 +18,16 @@ export type StageEntry = {
 /** The part of a stage that ingest uses. */
 export class FakeStage extends TypedEmitter<StageEvents> {
 	readonly entries: StageEntry[] = [];
+	/** Pictures of rungs with their positions, and the ends of rungs. */
+	readonly rungs: string[] = [];
 	readonly video = {
+		layers: {
+			beginRun: (): void => this.#push('video', 'run', false, 0, 0),
+			describe: (): void => undefined,
+			writeRung: (name: string, { timelineTicks }: { timelineTicks: number }): void =>
+				void this.rungs.push(`${name} ${timelineTicks}`),
+			endRung: (name: string): void => void this.rungs.push(`${name} ends`),
+		},
 		beginRun: (): void => this.#push('video', 'run', false, 0, 0),
 		writePicture: (picture: { isKeyFrame: boolean; timelineTicks: number; captureTimeMs: number }): void =>
 			this.#push('video', 'written', picture.isKeyFrame, picture.timelineTicks, picture.captureTimeMs),

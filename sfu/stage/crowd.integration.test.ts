@@ -141,7 +141,7 @@ describe('a viewer on the live layer', () => {
 		await writeUntil(() => next === 30);
 		await using leader = await openViewer(viewerRouter);
 		await leader.join(stage);
-		await writeUntil(() => leader.consumer.currentLayers?.spatialLayer === 1);
+		await writeUntil(() => leader.consumer.currentLayers?.spatialLayer === stage.liveSpatialLayer + 1);
 		await using second = await openViewer(viewerRouter);
 		const layers: (number | undefined)[] = [];
 		second.consumer.on('layerschange', (change) => layers.push(change?.spatialLayer));
@@ -153,7 +153,7 @@ describe('a viewer on the live layer', () => {
 		await waitUntil(() => third.packets.length > 60, 'the third one gets its burst, on the second one’s layer');
 		write(true);
 		await waitUntil(() => layers.at(-1) === stage.liveSpatialLayer, 'the second one is on the live layer');
-		expect(third.consumer.currentLayers?.spatialLayer).toBe(2);
+		expect(third.consumer.currentLayers?.spatialLayer).toBe(stage.liveSpatialLayer + 2);
 		await writeUntil(() => pictureNumbers(second.packets).at(-1)! >= next - 2);
 		const steps = timestampSteps(second.packets).filter((step) => step > 0);
 		expect(Math.max(...steps.slice(-10))).toBeLessThanOrEqual(PICTURE_TICKS + 90);

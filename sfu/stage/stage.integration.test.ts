@@ -226,7 +226,7 @@ describe('a newcomer', () => {
 		const { stage } = broadcastRouter;
 		using feed = new PictureFeed(stage, GOP_PICTURES);
 		await feedIntoGop(feed, 5, 6);
-		for (let layer = 1; layer < stage.videoProducer.rtpParameters.encodings!.length; layer++) {
+		for (let layer = stage.liveSpatialLayer + 1; layer < stage.videoProducer.rtpParameters.encodings!.length; layer++) {
 			await waitUntil(() => feed.next % GOP_PICTURES > 3 && feed.next % GOP_PICTURES < 20, 'no key frame is near');
 			const viewer = await PlainViewer.open(
 				viewerRouter.router,

@@ -101,7 +101,7 @@ export class Stage extends TypedEmitter<StageEvents> {
 		const streamDeps = { clock, send: (packet: Buffer): void => link.send(packet) };
 		const videoStream = (ssrc: number): StageStream =>
 			new StageStream(streamDeps, { ssrc, payloadType: payloadTypes.h264, clockRate: VIDEO_CLOCK_RATE, cname });
-		this.video = new VideoStageTrack({ clock, streams: videoSsrcs.map(videoStream) });
+		this.video = new VideoStageTrack({ clock, logger: deps.logger, streams: videoSsrcs.map(videoStream) });
 		const audio = { ssrc: audioSsrc, payloadType: payloadTypes.opus, clockRate: OPUS_CLOCK_RATE, cname };
 		this.audio = new AudioStageTrack(new StageStream(streamDeps, audio));
 		const stopListening = link.on('keyFrameRequested', (ssrc) => this.#onKeyFrameRequested(ssrc));

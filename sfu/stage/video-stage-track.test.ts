@@ -1,6 +1,7 @@
 /** Tests of the stage's tracks: splicing of publishers at key frames, the newest GOP, and where newcomers begin. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { silentLogger } from '../../core/logger.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import type { Newcomer } from './join/cohort.ts';
 import { startsH264KeyFrame } from '../rtp/h264-depacketizer.ts';
@@ -31,7 +32,7 @@ function setUp(): SetUp {
 	const clock = new FakeClock();
 	const sent = new SentPackets();
 	const streams = [LIVE_SSRC, ...JOIN_SSRCS].map((ssrc) => createStream(ssrc, clock, sent));
-	const track = new VideoStageTrack({ clock, streams });
+	const track = new VideoStageTrack({ clock, logger: silentLogger, streams }, 1);
 	const pictures = (ssrc: number): SentPackets['packets'] =>
 		sent.of(ssrc).filter(({ payload }) => payload[0] !== ACCESS_UNIT_DELIMITER);
 	return { clock, sent, live: () => sent.of(LIVE_SSRC), pictures, track };

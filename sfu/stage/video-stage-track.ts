@@ -1,29 +1,32 @@
-/** The picture of a stage: its live layer, and the join layers on which newcomers begin. */
+/** The picture of a stage: its live layers, of the rungs and the source, and the join layers on which newcomers begin. */
 import type { Clock } from '../../core/lifecycle/clock.ts';
 import { CloseScope } from '../../core/lifecycle/close-scope.ts';
+import type { Logger } from '../../core/logger.ts';
 import type { MoveTo, Newcomer } from './join/cohort.ts';
 import { JoinLayer } from './join/join-layer.ts';
 import { Newcomers } from './join/newcomers.ts';
-import { LiveLayer, type OwnPicture, type PublisherPacket } from './layer/live-layer.ts';
+import type { LiveLayer, OwnPicture, PublisherPacket } from './layer/live-layer.ts';
 import { randomSequence } from './layer/splice.ts';
 import { SILENCE, type StagePacket, type StageStream } from './layer/stage-stream.ts';
+import { STAGE_LAYER_NAMES, StageLayers } from './stage-layers.ts';
 
 /**
  * A few suffice where newcomers change to the leading layer at once. They cannot for the first 3 s of a new pipe, because
  * its far end knows capture times after three sender reports: then a crowd needs more. An idle one costs a packet every
  * 2 s. The limit is one RTCP packet of mediasoup's, which has to hold a report of each layer: 17 of them.
  */
-const JOIN_LAYER_COUNT = 12;
+const JOIN_LAYER_COUNT = 11;
 /** Encodings of the stage's video Producer. */
-export const VIDEO_LAYER_COUNT = 1 + JOIN_LAYER_COUNT;
+export const VIDEO_LAYER_COUNT = STAGE_LAYER_NAMES.length + JOIN_LAYER_COUNT;
 /** mediasoup treats a stream with dtx as dead after 5 s of silence. */
 const KEEP_ALIVE_INTERVAL_MS = 2000;
 
 type VideoStageTrackDependencies = {
 	clock: Clock;
+	logger: Logger;
 	/**
-	 * One for each encoding of the Producer, in its order: the live layer, then the join layers. mediasoup serves a
-	 * Consumer the highest layer that lives and is not above its preference, so a viewer on the live layer stays there.
+	 * One for each encoding of the Producer, in its order: the live layers, then the join layers. mediasoup serves a
+	 * Consumer the highest layer that lives and is not above its preference, so a viewer on a live layer stays there.
 	 */
 	streams: readonly StageStream[];
 };
@@ -31,18 +34,21 @@ type VideoStageTrackDependencies = {
 export class VideoStageTrack {
 	readonly #clock: Clock;
 	readonly #scope = new CloseScope<'stage-closed'>();
-	readonly #live: LiveLayer;
+	/** The layers that viewers stay on. */
+	readonly layers: StageLayers;
 	readonly #joinLayers: readonly JoinLayer[];
 	readonly #newcomers: Newcomers;
 	/** Added to the timeline's ticks, so that timestamps reveal nothing about the server (RFC 3550 §5.1). */
 	readonly #timestampBase = crypto.getRandomValues(new Uint32Array(1))[0]!;
 	#isKeptAlive = false;
 
-	constructor({ clock, streams }: VideoStageTrackDependencies) {
+	/** `liveCount`: how many of the streams are live layers, the last of them the source's. */
+	constructor({ clock, logger, streams }: VideoStageTrackDependencies, liveCount: number = STAGE_LAYER_NAMES.length) {
 		this.#clock = clock;
-		this.#live = new LiveLayer({ clock, stream: streams[0]! }, { spatialLayer: 0, timestampBase: this.#timestampBase });
-		this.#joinLayers = streams.slice(1).map((stream, index) => {
-			const options = { spatialLayer: 1 + index, firstSequence: randomSequence() };
+		const liveDeps = { clock, logger, streams: streams.slice(0, liveCount) };
+		this.layers = new StageLayers(liveDeps, { timestampBase: this.#timestampBase });
+		this.#joinLayers = streams.slice(liveCount).map((stream, index) => {
+			const options = { spatialLayer: liveCount + index, firstSequence: randomSequence() };
 			return new JoinLayer({ clock, stream }, options);
 		});
 		this.#newcomers = new Newcomers({
@@ -51,17 +57,21 @@ export class VideoStageTrack {
 		});
 	}
 
-	/** SSRC of the live layer. */
+	get #live(): LiveLayer {
+		return this.layers.source;
+	}
+
+	/** SSRC of the source's layer. */
 	get liveSsrc(): number {
 		return this.#live.ssrc;
 	}
 
-	/** Spatial layer of the live picture. */
+	/** Spatial layer of the source's picture. */
 	get liveSpatialLayer(): number {
 		return this.#live.spatialLayer;
 	}
 
-	/** Pictures and key frames sent, packets and bytes: for statistics. */
+	/** Of the source: pictures and key frames sent, packets and bytes, for statistics. */
 	get statistics(): LiveLayer['statistics'] {
 		return this.#live.statistics;
 	}
@@ -86,9 +96,12 @@ export class VideoStageTrack {
 		} else {
 			this.#live.requestSwitchPoint();
 		}
+		for (const rung of this.layers.rungsOnAir) {
+			rung.requestSwitchPoint();
+		}
 	}
 
-	/** Another publisher, or another encoder, feeds from now on; what comes before its first key frame is dropped. */
+	/** Another publisher, or another encoder, feeds the source's layer from now on, from its first key frame. */
 	beginRun(): void {
 		this.#live.beginRun();
 	}
@@ -105,9 +118,9 @@ export class VideoStageTrack {
 		this.#beginToKeepAlive();
 	}
 
-	/** Chooses where a newcomer begins, see {@link Newcomers.join}. */
-	join(moveTo: MoveTo): Newcomer {
-		return this.#newcomers.join(this.#live, moveTo);
+	/** Chooses where a newcomer to a live layer begins, see {@link Newcomers.join}. */
+	join(moveTo: MoveTo, live: LiveLayer = this.#live): Newcomer {
+		return this.#newcomers.join(live, moveTo);
 	}
 
 	/** Stops timers and bursts. */
@@ -115,6 +128,7 @@ export class VideoStageTrack {
 		for (const layer of this.#joinLayers) {
 			layer.reset();
 		}
+		void this.layers.close();
 		return this.#scope.close('stage-closed');
 	}
 
@@ -135,6 +149,9 @@ export class VideoStageTrack {
 		const { timestampTicks, captureTimeMs } = this.#silence;
 		for (const layer of [this.#live, ...this.#newcomers.idleLayers]) {
 			layer.keepAlive({ timestampTicks, captureTimeMs });
+		}
+		for (const rung of this.layers.rungsOnAir) {
+			rung.keepAlive(rung.newest ?? { timestampTicks, captureTimeMs });
 		}
 	}
 

@@ -1,6 +1,7 @@
 /** One live layer of the stage's picture: splices publishers' packets and our own access units into one stream. */
 import type { Clock } from '../../../core/lifecycle/clock.ts';
 import { startsH264KeyFrame } from '../../rtp/h264-depacketizer.ts';
+import { LayerRate } from './layer-rate.ts';
 import { NewestGop, type KeptPacket } from './newest-gop.ts';
 import { randomSequence, SequenceSplicer } from './splice.ts';
 import type { StagePacket, StageStream, StreamTimes } from './stage-stream.ts';
@@ -45,6 +46,7 @@ export class LiveLayer {
 	readonly #deps: LiveLayerDependencies;
 	readonly #splicer = new SequenceSplicer(randomSequence());
 	readonly #gop = new NewestGop();
+	readonly #rate: LayerRate;
 	/** Added to the timeline's ticks, so that timestamps reveal nothing about the server (RFC 3550 §5.1). */
 	readonly #timestampBase: number;
 	#isWaitingForKeyFrame = true;
@@ -56,9 +58,11 @@ export class LiveLayer {
 	#keyFrameCount = 0;
 	#newest: StreamTimes | undefined;
 	#isSwitchPointDue = false;
+	#sentAtMs = -Infinity;
 
 	constructor(deps: LiveLayerDependencies, options: { spatialLayer: number; timestampBase: number }) {
 		this.#deps = deps;
+		this.#rate = new LayerRate(deps.clock);
 		this.spatialLayer = options.spatialLayer;
 		this.#timestampBase = options.timestampBase;
 	}
@@ -71,6 +75,16 @@ export class LiveLayer {
 	get statistics(): StageStream['statistics'] & { pictureCount: number; keyFrameCount: number } {
 		const [pictureCount, keyFrameCount] = [this.#pictureCount, this.#keyFrameCount];
 		return { pictureCount, keyFrameCount, ...this.#deps.stream.statistics };
+	}
+
+	/** What it takes of a line in its busiest second; undefined before it is known. */
+	get peakBps(): number | undefined {
+		return this.#rate.peakBps;
+	}
+
+	/** Since the last packet of a picture. */
+	get silenceMs(): number {
+		return this.#deps.clock.monotonicMs() - this.#sentAtMs;
 	}
 
 	/** Times of the newest picture; undefined before the first one. */
@@ -178,6 +192,8 @@ export class LiveLayer {
 
 	#send(packet: KeptPacket, startsKeyFrame: boolean): void {
 		const { timestampTicks, captureTimeMs } = packet;
+		this.#sentAtMs = this.#deps.clock.monotonicMs();
+		this.#rate.add(packet.payload.length);
 		// A packet of an older key frame may be sent again late; no GOP begins with it.
 		if (startsKeyFrame && timestampTicks > (this.#keyFrameTicks ?? -Infinity)) {
 			// A pipe's far end reads the structure of the descriptors here.
