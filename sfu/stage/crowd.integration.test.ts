@@ -146,8 +146,8 @@ describe('a viewer on the live layer', () => {
 		const layers: (number | undefined)[] = [];
 		second.consumer.on('layerschange', (change) => layers.push(change?.spatialLayer));
 		await second.join(stage);
-		await writeUntil(() => layers.at(-1) === 1);
-		expect(layers).toEqual([2, 1]);
+		await writeUntil(() => layers.at(-1) === stage.liveSpatialLayer + 1);
+		expect(layers).toEqual([stage.liveSpatialLayer + 2, stage.liveSpatialLayer + 1]);
 		await using third = await openViewer(viewerRouter);
 		await third.join(stage);
 		await waitUntil(() => third.packets.length > 60, 'the third one gets its burst, on the second one’s layer');
