@@ -141,7 +141,7 @@ export class EncoderNode {
 		});
 	}
 
-	/** `pass` decides when an output goes on. */
+	/** `pass` decides when an output is emitted. */
 	#start(create: () => MediaTranscoder, pass: (output: () => void) => void = (output) => output()): void {
 		const transcoder = create();
 		this.#transcoder = transcoder;

@@ -52,7 +52,7 @@ describe('EncoderAdmission', () => {
 			'360p30 room',
 			'160p30 room',
 		]);
-		expect(none.ladder.reason).toMatch(/no room to re-encode the source's own picture/);
+		expect(none.ladder.reason).toMatch(/no room to re-encode the source’s own picture/);
 		const off = { rungs: [], leftOut: [], reason: 'Off.' };
 		expect(admissionOf(new EncoderBudget(0)).plan(facts, HD, off).ladder).toEqual(off);
 	});

@@ -102,4 +102,13 @@ describe('LadderControl', () => {
 		choose(['360p30']);
 		expect(names({ ...HD, frameRate: 60 })).toBe('360p30');
 	});
+
+	it('logs another reason for the same rungs, once', () => {
+		const { names, choose, logger } = setUp();
+		names();
+		choose(['480p30', '360p30', '160p30']);
+		names();
+		expect(names()).toBe('480p30 360p30 160p30');
+		expect(logger.lines.map(({ fields }) => fields['choice'])).toEqual(['automatic', ['480p30', '360p30', '160p30']]);
+	});
 });

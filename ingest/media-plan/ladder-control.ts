@@ -90,9 +90,12 @@ export class LadderControl {
 			plan?.rungs.map(({ name }) => name).join(' ');
 		const setting = this.#setting();
 		const reason = explainLadder(next, setting, this.#lease.limit);
-		if (names(next) !== names(this.#plan)) {
+		const hasOtherRungs = names(next) !== names(this.#plan);
+		if (hasOtherRungs) {
 			this.#changedAtMs = nowMs;
 			this.#lease.resize(next.rungs.length === 0 ? 0 : ladderPixelsPerSecond(source, next.rungs));
+		}
+		if (hasOtherRungs || reason !== this.#plan?.reason) {
 			const { leftOut } = next;
 			this.#deps.logger.info({ ...setting, rungs: names(next), reason, leftOut }, 'the ladder of rungs has changed');
 		}

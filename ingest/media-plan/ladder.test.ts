@@ -128,14 +128,14 @@ describe('explainLadder', () => {
 			HD_60,
 			'automatic',
 			{},
-			"The server's 2 cores have room for every size below the source that saves enough bits.",
+			'The server’s 2 cores have room for every size below the source that saves enough bits.',
 		],
 		[
 			'one core',
 			HD_60,
 			'automatic',
 			{ coreCount: 1 },
-			"The server's 1 core has room for every size below the source that saves enough bits.",
+			'The server’s 1 core has room for every size below the source that saves enough bits.',
 		],
 		[
 			'a configured limit',
@@ -178,7 +178,7 @@ describe('explainLadder', () => {
 			HD_60,
 			['480p30', '160p30'],
 			{},
-			"The settings of this channel ask for 480p30 and 160p30. The server's 2 cores have room for those below the source.",
+			'The settings of this channel ask for 480p30 and 160p30. The server’s 2 cores have room for those below the source.',
 		],
 		[
 			'chosen rungs of a small source',

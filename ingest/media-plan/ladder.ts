@@ -100,7 +100,7 @@ export function withoutRungs(plan: LadderPlan): LadderPlan {
 		: {
 				rungs: [],
 				leftOut: [...plan.leftOut, ...plan.rungs.map(({ name }) => leftOutRung(name, 'room'))],
-				reason: "The server has no room to re-encode the source's own picture, so there is none for smaller ones.",
+				reason: 'The server has no room to re-encode the source’s own picture, so there is none for smaller ones.',
 			};
 }
 
@@ -145,7 +145,7 @@ function explainWhole(count: number, choice: LadderChoice, { coreCount }: Encode
 			: 'The source is no larger.';
 	}
 	const verb = coreCount === 1 ? 'has' : 'have';
-	const subject = coreCount === undefined ? 'The server has' : `The server's ${countCores(coreCount)} ${verb}`;
+	const subject = coreCount === undefined ? 'The server has' : `The server’s ${countCores(coreCount)} ${verb}`;
 	const which =
 		choice === 'automatic' ? 'every size below the source that saves enough bits' : 'those below the source';
 	return `${subject} room for ${which}.`;

@@ -51,7 +51,7 @@ export const SOURCE_TRACKS: Readonly<Record<TrackKind, Track>> = {
 };
 
 /** One way of a track: it leaves the source, or the encoder, and goes to a tier. */
-export type Edge = { track: TrackId; from: 'source' | 'encoder'; to: 'stage' | 'packager' };
+type Edge = { track: TrackId; from: 'source' | 'encoder'; to: 'stage' | 'packager' };
 
 /** All decisions for one stream. */
 export type MediaPlan = {
@@ -95,7 +95,7 @@ export function isSamePlan(one: MediaPlan, other: MediaPlan): boolean {
 }
 
 /** The track of a rung, the same in all runs of all broadcasts. */
-export function rungTrack(rung: VideoRung): Track {
+function rungTrack(rung: VideoRung): Track {
 	return { ...createTrack('video', 1 + RUNG_NAMES.indexOf(rung.name satisfies RungName)), rung };
 }
 

@@ -52,7 +52,7 @@ it('lists the source and the rungs, each with its viewers', () => {
 		},
 		{
 			rung: '480p30',
-			label: '480p',
+			label: '480p30',
 			detail: '854 × 480, 30 pictures a second',
 			bitrate: 'up to 4.5 Mbit/s',
 			state: { words: 'encoder keeps failing', isTrouble: true },
@@ -68,13 +68,13 @@ it('lists the source alone without a ladder, and nothing without a picture', () 
 	expect(mostViewers([])).toBe(1);
 });
 
-it('names pictures by their shorter side, with the rate where it is above the usual one', () => {
+it('names pictures by their shorter side, and by their rate where it is known', () => {
 	const name = (widthPixels: number, heightPixels: number, frameRate: number): string =>
 		formatPicture({ widthPixels, heightPixels, frameRate });
 	expect([name(1280, 720, 29.97), name(1280, 720, 50), name(480, 854, 30), name(854, 480, 0)]).toEqual([
-		'720p',
+		'720p30',
 		'720p50',
-		'480p',
+		'480p30',
 		'480p',
 	]);
 });
@@ -82,7 +82,7 @@ it('names pictures by their shorter side, with the rate where it is above the us
 it('names choices', () => {
 	expect([formatChoice('off'), formatChoice(['360p30']), formatChoice(['360p30', '1080p60', '720p60'])]).toEqual([
 		'off',
-		'360p',
-		'1080p60, 720p60 and 360p',
+		'360p30',
+		'1080p60, 720p60 and 360p30',
 	]);
 });

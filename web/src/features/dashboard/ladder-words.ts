@@ -1,7 +1,7 @@
 /** The pictures that viewers can get, in words for the streamer. Pure. */
 import type { ChannelHealth } from '../../../../core/protocol/api/channel-health.ts';
 import type { OwnChannelDescription, RungDescription } from '../../../../core/protocol/api/channel-description.ts';
-import { RUNG_NAMES, type RungName, type ShownRung } from '../../../../core/protocol/ladder-choice.ts';
+import { RUNG_NAMES, type ShownRung } from '../../../../core/protocol/ladder-choice.ts';
 import { DELIVERY_TIERS, type DeliveryTier } from '../../../../core/protocol/tiers.ts';
 import { formatBitrate, formatFrameRate, formatSize } from '../../app/texts/format.ts';
 
@@ -20,9 +20,6 @@ type LadderRow = {
 
 type Choice = NonNullable<OwnChannelDescription['ladderChoice']>;
 
-/** Above it people name the rate with the size: 720p60, but 720p for 24, 25 and 30. */
-const NAMED_ABOVE_FRAME_RATE = 31;
-
 const STATES: Record<RungDescription['state'], LadderRow['state']> = {
 	running: undefined,
 	starting: { words: 'starting', isTrouble: false },
@@ -30,16 +27,11 @@ const STATES: Record<RungDescription['state'], LadderRow['state']> = {
 	failing: { words: 'encoder keeps failing', isTrouble: true },
 };
 
-/** `720p60`, `480p`: the shorter side, and a rate that is above the usual one. @internal for tests */
+/** `720p60`: the shorter side and the rate, where it is known. @internal for tests */
 export function formatPicture(picture: { widthPixels: number; heightPixels: number; frameRate: number }): string {
 	const shortSide = Math.min(picture.widthPixels, picture.heightPixels);
 	const rate = Math.round(picture.frameRate);
-	return `${shortSide}p${rate > NAMED_ABOVE_FRAME_RATE ? rate : ''}`;
-}
-
-/** As the rung is called whatever the source's rate: `720p60`, `480p`. */
-export function formatRungName(name: RungName): string {
-	return name.replace(/p30$/, 'p');
+	return `${shortSide}p${rate > 0 ? rate : ''}`;
 }
 
 /** The source first, then the rungs from the best down. Empty without a picture. */
@@ -79,12 +71,12 @@ export function mostViewers(rows: readonly LadderRow[]): number {
 	return Math.max(1, ...rows.map(({ viewers }) => DELIVERY_TIERS.reduce((sum, tier) => sum + viewers[tier], 0)));
 }
 
-/** A choice as a phrase: `automatic`, `off`, `720p60 and 360p`. */
+/** A choice as a phrase: `automatic`, `off`, `720p60 and 360p30`. */
 export function formatChoice(choice: Choice): string {
 	if (typeof choice === 'string') {
 		return choice;
 	}
-	const names = RUNG_NAMES.filter((name) => choice.includes(name)).map(formatRungName);
+	const names = RUNG_NAMES.filter((name) => choice.includes(name));
 	return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
 }
 
