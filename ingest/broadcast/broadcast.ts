@@ -144,7 +144,7 @@ export class Broadcast extends TypedEmitter<BroadcastEvents> {
 		this.#outputs = {
 			stage: () => this.#router?.stage,
 			beginStageRun: () => {
-				this.#router?.stage.video.beginRun();
+				this.#router?.stage.video.layers.beginRun();
 				this.#router?.stage.audio.beginRun();
 			},
 			packager: deps.packager,

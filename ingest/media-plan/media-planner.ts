@@ -139,7 +139,8 @@ export function planOf(legs: readonly Leg[], ladder: LadderPlan): MediaPlan {
 	const rungs = hasTrack('video') ? ladder.rungs.map(rungTrack) : [];
 	if (hasTrack('video')) {
 		tracks.push(SOURCE_TRACKS.video, ...rungs);
-		edges.push(...rungs.map(({ id }): Edge => ({ track: id, from: 'encoder', to: 'packager' })));
+		const ends = edges.filter(({ track }) => track === SOURCE_TRACKS.video.id).map(({ to }) => to);
+		edges.push(...rungs.flatMap(({ id }) => ends.map((to): Edge => ({ track: id, from: 'encoder', to }))));
 	}
 	if (hasTrack('audio')) {
 		tracks.push(SOURCE_TRACKS.audio);
