@@ -72,17 +72,30 @@ export class SinkRun {
 		this.#wait.arm(MAX_WAIT_MS);
 	}
 
+	/** True once its units go to the sink. */
+	get isOpen(): boolean {
+		return this.#machine.state === 'open';
+	}
+
+	/** Whether the run was announced with this track. */
+	expects(trackId: TrackId): boolean {
+		return this.#expected.has(trackId);
+	}
+
 	/**
 	 * Sets a track's configuration; a second configuration for the same track is ignored, because it needs a new run.
 	 * Returns false when it is too late: the run has begun without the track.
 	 */
 	configure(trackId: TrackId, config: TrackConfig): boolean {
 		const { state } = this.#machine;
-		if (state === 'closed' || !this.#expected.has(trackId)) {
+		if (state === 'closed') {
 			return true;
 		}
 		if (state === 'open') {
 			return this.#configs.has(trackId);
+		}
+		if (!this.#expected.has(trackId)) {
+			return true;
 		}
 		this.#configs.set(trackId, config);
 		this.#machine.handle(this.#configs.size === this.#expected.size ? 'all-configured' : 'some-configured');

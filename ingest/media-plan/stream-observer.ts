@@ -4,7 +4,7 @@ import { percentile } from '../../core/percentiles.ts';
 import { bytesToBps } from '../../core/units.ts';
 import { spsFacts, type AudioTrackConfig, type TrackConfig, type VideoTrackConfig } from '../../core/media/codecs.ts';
 import type { SpsFacts } from '../../core/media/h264-parameter-sets.ts';
-import type { StreamFacts } from './leg-planner.ts';
+import type { StreamFacts } from './media-planner.ts';
 import type { PublisherUnit } from '../publisher/publisher.ts';
 
 /** Figures of the last seconds. */
@@ -131,9 +131,17 @@ export class StreamObserver {
 		return this.#gopBeganAtMs;
 	}
 
-	/** The usual time from picture to picture, in milliseconds; undefined before the second. */
+	/**
+	 * The usual time from picture to picture, in milliseconds; undefined before the second. The mean of the intervals
+	 * near their median: the median alone is 33 ms for RTMP's 33, 33, 34, and a plain mean follows every pause.
+	 */
 	get usualIntervalMs(): number | undefined {
-		return this.#intervalsMs.length === 0 ? undefined : percentile(this.#intervalsMs, 50);
+		if (this.#intervalsMs.length === 0) {
+			return undefined;
+		}
+		const medianMs = percentile(this.#intervalsMs, 50);
+		const usual = this.#intervalsMs.filter((interval) => interval >= medianMs / 2 && interval <= medianMs * 1.5);
+		return usual.reduce((sum, interval) => sum + interval, 0) / usual.length;
 	}
 
 	/** Arriving pictures a second, which cost encoder time independent of stated times. 0 while unknown. */

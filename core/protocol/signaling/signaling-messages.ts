@@ -5,6 +5,7 @@
 import { Type, type Static } from 'typebox';
 import { channelDescriptionSchema } from '../api/channel-description.ts';
 import { MAX_CHAT_TEXT_LENGTH } from '../chat-constants.ts';
+import { SHOWN_RUNGS } from '../ladder-choice.ts';
 import { DELIVERY_TIERS, TIER_REASONS } from '../tiers.ts';
 import { SIGNALING_PROTOCOL } from './signaling-constants.ts';
 
@@ -87,6 +88,8 @@ const viewerStatisticsSchema = Type.Object(
 		shownFrameCount: Type.Integer({ minimum: 0 }),
 		droppedFrameCount: Type.Integer({ minimum: 0 }),
 		bitrateBps: Type.Number({ minimum: 0 }),
+		/** The picture that plays, where the player knows it. */
+		rung: Type.Optional(Type.Enum([...SHOWN_RUNGS])),
 	},
 	closed,
 );

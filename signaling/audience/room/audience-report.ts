@@ -1,8 +1,9 @@
 /** Summarises viewers for their streamer: counts by tier, reasons, latency. Pure. */
 import type { AudienceReport } from '../../../core/protocol/api/audience-report.ts';
 import type { TierDecision, ViewerStatistics } from '../../../core/protocol/signaling/signaling-messages.ts';
+import { SHOWN_RUNGS } from '../../../core/protocol/ladder-choice.ts';
 import { percentile } from '../../../core/percentiles.ts';
-import type { DeliveryTier } from '../../../core/protocol/tiers.ts';
+import { DELIVERY_TIERS, type DeliveryTier } from '../../../core/protocol/tiers.ts';
 
 type ReportedViewer = { decision: TierDecision | undefined; statistics: ViewerStatistics | undefined };
 
@@ -14,6 +15,7 @@ export function reportAudience(
 	const counts: Record<DeliveryTier, number> = { webrtc: 0, 'll-hls': 0 };
 	const latencies: Record<DeliveryTier, number[]> = { webrtc: [], 'll-hls': [] };
 	const reasons = new Map<string, AudienceReport['reasons'][number]>();
+	const shown = new Map<string, number>();
 	let waitingCount = 0;
 	for (const { decision, statistics } of viewers) {
 		if (decision !== undefined) {
@@ -27,6 +29,10 @@ export function reportAudience(
 		if (statistics?.state === 'playing' && statistics.latencyMs !== undefined) {
 			latencies[statistics.tier].push(statistics.latencyMs);
 		}
+		if (statistics?.state === 'playing' && statistics.rung !== undefined) {
+			const key = `${statistics.tier} ${statistics.rung}`;
+			shown.set(key, (shown.get(key) ?? 0) + 1);
+		}
 	}
 	const describe = (tier: DeliveryTier): AudienceReport['byTier'][DeliveryTier] => ({
 		count: counts[tier],
@@ -39,6 +45,9 @@ export function reportAudience(
 		...total,
 		byTier: { webrtc: describe('webrtc'), 'll-hls': describe('ll-hls') },
 		reasons: [...reasons.values()].sort((one, other) => other.count - one.count),
+		rungs: DELIVERY_TIERS.flatMap((tier) =>
+			SHOWN_RUNGS.map((rung) => ({ tier, rung, count: shown.get(`${tier} ${rung}`) ?? 0 })),
+		).filter(({ count }) => count > 0),
 		waitingCount,
 	};
 }

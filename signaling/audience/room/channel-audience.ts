@@ -467,9 +467,10 @@ export class ChannelAudience {
 
 	#sendDescription(): void {
 		const channel = this.#describe();
-		// The frame rate changes with every picture, and the count has its own message.
-		const { viewerCount: _count, video, ...rest } = channel;
-		const lasting = JSON.stringify({ ...rest, video: video === null ? null : { ...video, frameRate: 0 } });
+		// Frame rates change with every picture, and the count has its own message.
+		const lasting = JSON.stringify({ ...channel, viewerCount: null }, (key, value: unknown) =>
+			key === 'frameRate' ? undefined : value,
+		);
 		const isFirst = this.#describedAs === '';
 		if (lasting !== this.#describedAs) {
 			this.#describedAs = lasting;

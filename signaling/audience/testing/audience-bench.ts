@@ -26,6 +26,7 @@ export function testChannel(name: string, changes: Partial<Channel> = {}): Chann
 		title: `Title of ${name}`,
 		category: undefined,
 		graceWindowSeconds: undefined,
+		ladderChoice: undefined,
 		policy: { mode: 'automatic', interactiveSeats: null },
 		ownerId: undefined,
 		ownerName: undefined,
@@ -48,6 +49,7 @@ export function describeTestChannel(channel: Channel): ChannelDescription {
 		viewerCount: null,
 		video: null,
 		legs: [],
+		ladder: null,
 		whepUrl: `/whep/${channel.name}`,
 		hlsUrl: `/hls/${channel.name}/index.m3u8`,
 	};
