@@ -9,6 +9,7 @@ import type { PublisherKind } from '../clients/create-publisher.ts';
 import type { EncoderSettings } from '../source/encoder-settings.ts';
 import { type Line, PERFECT_LINE } from './line/line.ts';
 import {
+	busySecondsReasons,
 	changesOf,
 	findFreezes,
 	freshPictures,
@@ -177,7 +178,7 @@ function formatSteps(runs: readonly StepRun[]): string {
 	const seconds = (ms: number | undefined): string => (ms === undefined ? 'never' : `${(ms / 1000).toFixed(1)} s`);
 	const mbps = (values: readonly number[]): string => values.map((bps) => (bps / 1e6).toFixed(2)).join(' / ');
 	const rows = runs.flatMap(({ tier, wideBps, narrowBps, viewers }) =>
-		viewers.map(({ page, figures, tiers, selfWatch }) => [
+		viewers.map(({ page, figures, tiers, rows: each, selfWatch }) => [
 			`${tier}, ${page}`,
 			mbps([wideBps, narrowBps, wideBps]),
 			`${figures.topHeightPixels}, ${figures.lowestHeightPixels}`,
@@ -190,7 +191,7 @@ function formatSteps(runs: readonly StepRun[]): string {
 			mbps(figures.receivedBps),
 			mbps(figures.resentBps),
 			tiers.map(({ atMs, value }) => `${value} ${(atMs / 1000).toFixed(0)} s`).join(', ') || '–',
-			selfWatch.voidReasons.join('; ') || 'no',
+			[...selfWatch.voidReasons, ...busySecondsReasons(each)].join('; ') || 'no',
 		]),
 	);
 	const head = [

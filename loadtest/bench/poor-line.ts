@@ -8,6 +8,7 @@ import type { PublisherKind } from '../clients/create-publisher.ts';
 import type { EncoderSettings } from '../source/encoder-settings.ts';
 import { describeLine, type Line, PERFECT_LINE } from './line/line.ts';
 import {
+	busySecondsReasons,
 	changesOf,
 	findFreezes,
 	type Freeze,
@@ -218,7 +219,8 @@ function formatPoorLine(runs: readonly PoorLineRun[]): string {
 		changes.map(({ atMs, value }) => `${value ?? '–'} ${(atMs / 1000).toFixed(0)} s`).join(', ');
 	const rows = runs.map(({ kind, line, figures, failure, selfWatch }) => {
 		const name = [kind, mbps(line.downBps ?? 0), `${line.lossRatio * 100} %`];
-		const isVoid = selfWatch.voidReasons.join('; ') || 'no';
+		const reasons = [...selfWatch.voidReasons, ...busySecondsReasons(figures?.rows ?? [])];
+		const isVoid = reasons.join('; ') || 'no';
 		if (figures === undefined) {
 			return [...name, `failed: ${failure}`, ...Array.from({ length: 10 }, () => '–'), isVoid];
 		}
