@@ -14,7 +14,7 @@ const READINGS: MetricsReadings = {
 			publisher: { protocol: 'rtmp' },
 			health: { videoBitrateBps: 4e6, audioBitrateBps: 1e5 },
 			pictureEncoder: {
-				inUse: { name: 'libx264', reason: 'There is no other.' },
+				inUse: { name: 'libx264', reason: 'no other works' },
 				lagMs: 250,
 				begunRungs: ['480p30', '160p30'],
 			},
