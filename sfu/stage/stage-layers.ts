@@ -7,6 +7,7 @@ import { CloseScope } from '../../core/lifecycle/close-scope.ts';
 import type { Logger } from '../../core/logger.ts';
 import { TypedEmitter } from '../../core/lifecycle/typed-emitter.ts';
 import { SHOWN_RUNGS, type RungName, type ShownRung } from '../../core/protocol/ladder-choice.ts';
+import { ticksToMs, VIDEO_CLOCK_RATE } from '../../core/units.ts';
 import { LiveLayer, type OwnPicture } from './layer/live-layer.ts';
 import type { StageStream } from './layer/stage-stream.ts';
 
@@ -16,6 +17,10 @@ export const STAGE_LAYER_NAMES: readonly ShownRung[] = SHOWN_RUNGS.toReversed();
 /** A rung without a picture for this long is off the air, while the source sends: its encoder is gone or hangs. */
 const SILENT_RUNG_MS = 700;
 const CHECK_INTERVAL_MS = 250;
+/** A rung that is further behind the source is off the air, because its encoder has too much to do. */
+const MAX_RUNG_LAG_MS = 500;
+/** It comes back once it is behind by less than this. */
+const SMALL_RUNG_LAG_MS = 250;
 
 /** What viewers are told of a layer's picture. */
 export type LayerPicture = { heightPixels: number; frameRate: number; maxBitrateBps: number | undefined };
@@ -94,7 +99,7 @@ export class StageLayers extends TypedEmitter<StageLayersEvents> {
 		}
 		entry.writtenAtMs = this.#clock.monotonicMs();
 		entry.layer.writePicture(picture);
-		if (!entry.isOnAir && picture.isKeyFrame) {
+		if (!entry.isOnAir && picture.isKeyFrame && this.#lagMs(entry) < SMALL_RUNG_LAG_MS) {
 			entry.isOnAir = true;
 			this.emit('changed');
 		}
@@ -141,15 +146,24 @@ export class StageLayers extends TypedEmitter<StageLayersEvents> {
 		// Without a publisher all layers are silent, and viewers stay where they are.
 		if (this.source.silenceMs < SILENT_RUNG_MS) {
 			const nowMs = this.#clock.monotonicMs();
-			this.#takeOff([...this.#rungs.values()].filter(({ writtenAtMs }) => nowMs - writtenAtMs > SILENT_RUNG_MS));
+			const isGone = (entry: Entry): boolean =>
+				nowMs - entry.writtenAtMs > SILENT_RUNG_MS || this.#lagMs(entry) > MAX_RUNG_LAG_MS;
+			this.#takeOff([...this.#rungs.values()].filter(isGone));
 		}
+	}
+
+	/** How far its newest picture is behind the source's. */
+	#lagMs({ layer }: Entry): number {
+		const [newest, ofSource] = [layer.newest, this.source.newest];
+		return newest === undefined || ofSource === undefined
+			? 0
+			: ticksToMs(ofSource.timestampTicks - newest.timestampTicks, VIDEO_CLOCK_RATE);
 	}
 
 	#takeOff(entries: readonly (Entry | undefined)[]): void {
 		const ending = entries.filter((entry) => entry?.isOnAir === true) as Entry[];
 		for (const entry of ending) {
 			entry.isOnAir = false;
-			entry.layer.beginRun();
 		}
 		if (ending.length > 0) {
 			this.emit('changed');
