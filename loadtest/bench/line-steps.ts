@@ -56,6 +56,7 @@ type StepOptions = {
 	conditions: { roundTripMs: number; congestionControl: CongestionControl; lossRatio: number; lossBurst: number };
 	/** Played before the first stretch. */
 	settleMs: number;
+	serverEnvironment: Record<string, string>;
 };
 
 type StepViewer = {
@@ -77,14 +78,14 @@ type StepRun = Omit<StepPlan, 'query' | 'pages'> & { viewers: StepViewer[] };
 export const lineSteps: BenchCommand = {
 	summary: 'a line that becomes narrow and wide again: how a viewer follows (needs root; starts its own server)',
 	run: async (options) => {
-		const { tiers, settleMs, roundTripMs, congestionControl, losses, lossBurst, svg } = options;
+		const { tiers, settleMs, roundTripMs, congestionControl, losses, lossBurst, svg, serverEnvironment } = options;
 		const settings = { ...options.settings, ...LINE_SOURCE };
 		// One line; those of the other command have several losses.
 		const lossRatio = losses.length === 1 ? losses[0]! : 0;
 		const conditions = { roundTripMs, congestionControl, lossRatio, lossBurst };
 		const { runs, markdown } = await runEach(
 			options.publishers,
-			(publisher) => runSteps({ publisher, settings, tiers, conditions, settleMs }),
+			(publisher) => runSteps({ publisher, settings, tiers, conditions, settleMs, serverEnvironment }),
 			formatSteps,
 		);
 		if (svg !== undefined) {

@@ -52,6 +52,7 @@ type PoorLineOptions = {
 	settings: EncoderSettings;
 	/** Played undisturbed before the line drops. */
 	settleMs: number;
+	serverEnvironment: Record<string, string>;
 	/** Watched on the poor line. */
 	durationMs: number;
 };
@@ -100,12 +101,13 @@ const END_MS = 5000;
 export const poorLine: BenchCommand = {
 	summary: 'a viewer on lines of several rates and losses (needs root; starts its own server)',
 	run: async (options) => {
-		const { settleMs, durationMs, congestionControl, lossBurst, roundTripMs, reorderRatio } = options;
+		const { settleMs, durationMs, congestionControl, lossBurst, roundTripMs, reorderRatio, serverEnvironment } =
+			options;
 		const settings = { ...options.settings, ...LINE_SOURCE };
 		const kinds = namesOf(options.kinds ?? 'drops', Object.keys(POOR_LINE_KINDS) as PoorLineKind[], 'kind');
 		const lines = options.lineRates.flatMap((downBps) => options.losses.map((lossRatio) => ({ downBps, lossRatio })));
 		const conditions = { roundTripMs, lossBurst, reorderRatio, congestionControl };
-		const plan = { kinds, lines, ...conditions, settings, settleMs, durationMs };
+		const plan = { kinds, lines, ...conditions, settings, settleMs, durationMs, serverEnvironment };
 		const run = (publisher: PublisherKind) => runPoorLine({ publisher, ...plan });
 		const { runs, markdown } = await runEach(options.publishers, run, formatPoorLine);
 		return { result: { settings, conditions, runs }, markdown };
